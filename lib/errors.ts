@@ -1,0 +1,127 @@
+/**
+ * Every way in which this library fails, as a closed set of codes. The codes are part of the public
+ * API: they appear in `problem+json` bodies, events and logs, and never change meaning.
+ */
+export const ERROR_CODES = [
+  'INVALID_OPTIONS',
+  'INVALID_REPOSITORY',
+  'INVALID_REQUEST',
+  'FORBIDDEN',
+  'METHOD_NOT_ALLOWED',
+  'NOT_STORED',
+  'PRECONDITION_FAILED',
+  'RANGE_NOT_SATISFIABLE',
+  'UPSTREAM_NOT_FOUND',
+  'UPSTREAM_DENIED',
+  'UPSTREAM_UNREACHABLE',
+  'UPSTREAM_TIMEOUT',
+  'UPSTREAM_INVALID',
+  'REPOSITORY_INVALID',
+  'REPOSITORY_UNSUPPORTED',
+  'LIMIT_EXCEEDED',
+  'STORE_FAILED',
+  'STORAGE_FULL',
+  'LOCK_FAILED',
+  'TARGET_NOT_EMPTY',
+  'DOWNLOAD_FAILED',
+  'ARCHIVE_INVALID',
+  'ABORTED',
+  'CLOSED',
+  'INTERNAL',
+] as const;
+
+export type SnapshotErrorCode = (typeof ERROR_CODES)[number];
+
+export interface SnapshotErrorOptions {
+  /** What went wrong underneath. Never shown to a client. */
+  cause?: unknown;
+  /** Seconds after which the same request may succeed. */
+  retryAfter?: number;
+}
+
+/**
+ * What a client may be told for each code: no paths, URLs, credentials or upstream text. The message
+ * of the error itself may hold such detail and is for the host's log only.
+ */
+const CLIENT_TEXT: Record<SnapshotErrorCode, string> = {
+  INVALID_OPTIONS: 'The server is misconfigured.',
+  INVALID_REPOSITORY: 'The repository address is malformed.',
+  INVALID_REQUEST: 'The request is malformed.',
+  FORBIDDEN: 'This repository is not available here.',
+  METHOD_NOT_ALLOWED: 'Only GET and HEAD are supported.',
+  NOT_STORED: 'No snapshot of this repository is stored.',
+  PRECONDITION_FAILED: 'The stored snapshot is not the one that was asked for.',
+  RANGE_NOT_SATISFIABLE: 'The requested range lies outside the snapshot.',
+  UPSTREAM_NOT_FOUND: 'The upstream has no such repository, or does not show it to this server.',
+  UPSTREAM_DENIED: 'The upstream refused access to this repository.',
+  UPSTREAM_UNREACHABLE: 'The upstream could not be reached or failed.',
+  UPSTREAM_TIMEOUT: 'The upstream did not answer in time.',
+  UPSTREAM_INVALID: 'The upstream sent data that is not a valid git repository.',
+  REPOSITORY_INVALID: 'The repository contains entries that git refuses to check out.',
+  REPOSITORY_UNSUPPORTED: 'The repository uses a git feature that is not supported here.',
+  LIMIT_EXCEEDED: 'The repository exceeds a limit of this server.',
+  STORE_FAILED: 'The snapshot store failed.',
+  STORAGE_FULL: 'The server has no space left.',
+  LOCK_FAILED: 'The lock for this repository could not be taken.',
+  TARGET_NOT_EMPTY: 'The target directory is not empty.',
+  DOWNLOAD_FAILED: 'The download failed.',
+  ARCHIVE_INVALID: 'The archive is truncated or corrupt.',
+  ABORTED: 'The operation was cancelled.',
+  CLOSED: 'The server is shutting down.',
+  INTERNAL: 'The server failed.',
+};
+
+/** The one error type that this library throws on purpose. */
+export class SnapshotError extends Error {
+  override readonly name = 'SnapshotError';
+  readonly code: SnapshotErrorCode;
+  readonly retryAfter: number | undefined;
+
+  constructor(code: SnapshotErrorCode, message: string, options: SnapshotErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.retryAfter = options.retryAfter;
+  }
+
+  /** A sentence that is safe to show to anyone. */
+  get clientText(): string {
+    return CLIENT_TEXT[this.code];
+  }
+}
+
+/** The plain-data form in which an error crosses a worker boundary. */
+export interface SerializedError {
+  code: SnapshotErrorCode;
+  message: string;
+  stack: string | undefined;
+}
+
+export function serializeError(error: unknown): SerializedError {
+  const known = toSnapshotError(error);
+  return { code: known.code, message: known.message, stack: known.stack };
+}
+
+export function deserializeError(data: SerializedError): SnapshotError {
+  const error = new SnapshotError(data.code, data.message);
+  if (data.stack !== undefined) error.stack = data.stack;
+  return error;
+}
+
+/** Gives any thrown value a code; a `SnapshotError` is returned as it is. */
+export function toSnapshotError(error: unknown): SnapshotError {
+  if (error instanceof SnapshotError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  const code = hasCode(error) ? error.code : undefined;
+  if (code === 'ENOSPC' || code === 'EDQUOT') {
+    return new SnapshotError('STORAGE_FULL', message, { cause: error });
+  }
+  if (error instanceof Error && (error.name === 'AbortError' || code === 'ABORT_ERR')) {
+    return new SnapshotError('ABORTED', message, { cause: error });
+  }
+  return new SnapshotError('INTERNAL', message, { cause: error });
+}
+
+/** Narrows a caught value to a Node system error (`ENOENT` and the like). */
+export function hasCode(error: unknown): error is Error & { code: string } {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string';
+}

@@ -1,0 +1,191 @@
+import { availableParallelism } from 'node:os';
+import type { Request } from 'express';
+import { z } from 'zod';
+import { SnapshotError } from './errors.js';
+import type { LockRegistry } from './locks/registry.js';
+import type { RepositoryId } from './repository/identity.js';
+import type { SnapshotStore } from './stores/store.js';
+
+/** What is sent upstream as HTTP basic authentication, in a request header and nowhere else. */
+export interface Credentials {
+  readonly username: string;
+  readonly password: string;
+}
+
+export type CredentialsProvider = (
+  repository: RepositoryId,
+) => Credentials | undefined | Promise<Credentials | undefined>;
+
+export type Authorize = (req: Request, repository: RepositoryId) => boolean | Promise<boolean>;
+
+/** The part of a pino-like logger that is used. */
+export interface Logger {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const GIB = 1024 * MIB;
+const MINUTE = 60_000;
+
+const bytes = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+const count = z.number().int().min(1).max(0x7fff_ffff);
+/** Node's timers hold 31 bits; a longer delay would fire at once. */
+const milliseconds = z.number().int().min(1).max(0x7fff_ffff);
+
+const methods = <T>(names: string[], what: string) =>
+  z.custom<T>(
+    (value) =>
+      typeof value === 'object' &&
+      value !== null &&
+      names.every((name) => name in value && typeof Reflect.get(value, name) === 'function'),
+    `must be ${what} with the methods ${names.join(', ')}`,
+  );
+const callback = <T>() => z.custom<T>((value) => typeof value === 'function', 'must be a function');
+
+const httpUrl = z.url({ protocol: /^https?$/ }).refine((text) => {
+  if (!URL.canParse(text)) return true; // z.url has already said so
+  const url = new URL(text);
+  return url.username === '' && url.password === '' && url.search === '' && url.hash === '';
+}, 'must have no credentials, query or fragment');
+
+const host = z.strictObject({
+  /** Where the repositories of this host are fetched from. Default: `https://{host}`. */
+  baseUrl: httpUrl.optional(),
+  /** The base of `remote.origin.url` in snapshots. Default: `baseUrl`. */
+  publicUrl: httpUrl.optional(),
+  /**
+   * Called once for each fetch. Default: fetch anonymously. Risk: everyone who may ask this router
+   * for a repository sees whatever these credentials can read; restrict that with `authorize`.
+   */
+  credentials: callback<CredentialsProvider>().optional(),
+  /** Lets the host resolve to private, loopback and link-local addresses. Default: false. */
+  allowPrivateAddresses: z.boolean().default(false),
+});
+
+const hostName = z
+  .string()
+  .regex(
+    /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*|\[[0-9a-f:.]+\])(?::\d{1,5})?$/,
+    'must be a lower-case host name, with a port where clients are to name one',
+  );
+
+const hosts = z.union([
+  z.array(hostName).transform((names) => Object.fromEntries(names.map((n) => [n, host.parse({})]))),
+  z.record(hostName, host),
+]);
+
+const limits = z.strictObject({
+  /** Clones that run at once; more wait in a queue. */
+  concurrentClones: count.default(2),
+  /** Generations that run at once; more wait in a queue of their own. */
+  concurrentGenerations: count.default(2),
+  /** Threads that resolve the deltas of one pack. */
+  indexThreads: count.max(64).default(Math.min(4, availableParallelism())),
+  /** Milliseconds for a whole clone, from the request to the verified mirror. */
+  cloneTimeout: milliseconds.default(30 * MINUTE),
+  /** Milliseconds for one generation. */
+  generationTimeout: milliseconds.default(30 * MINUTE),
+  /** Milliseconds until a connection to the upstream must stand. */
+  connectTimeout: milliseconds.default(10_000),
+  /** Milliseconds without a byte, counted only once the pack has begun to arrive. */
+  stallTimeout: milliseconds.default(MINUTE),
+  /** Milliseconds during which a failed clone is remembered and not tried again. 0: never. */
+  failureMemory: z.number().int().min(0).max(0x7fff_ffff).default(30_000),
+  /** Bytes of the upstream's list of refs. */
+  maxRefsBytes: bytes.default(64 * MIB),
+  /** Bytes of one pack. */
+  maxPackBytes: bytes.default(16 * GIB),
+  /** Objects in one pack. Each takes 45 bytes of memory while it is indexed. */
+  maxObjects: count.default(20_000_000),
+  /** Bytes of one object, inflated. */
+  maxObjectBytes: bytes.default(4 * GIB),
+  /** Bytes of an object that must be held in memory whole: deltas, their bases, converted text. */
+  maxObjectBytesInMemory: bytes.max(2 * GIB - 1).default(512 * MIB),
+  /** Bytes of delta bases that each indexing thread and each generation keeps at hand. */
+  deltaCacheBytes: bytes.default(96 * MIB),
+  /** Files in one checkout. */
+  maxFiles: count.default(2_000_000),
+  /** Bytes of the files of one checkout. */
+  maxCheckoutBytes: bytes.default(16 * GIB),
+  /** Bytes of the default store's directory; the snapshots that were not asked for longest go. */
+  maxStoreBytes: bytes.default(50 * GIB),
+});
+
+const snapshot = z.strictObject({
+  /**
+   * zstd level of everything but packs, which do not compress. 1 (fast) to 19 (small).
+   */
+  compressionLevel: z.number().int().min(1).max(19).default(1),
+  /**
+   * Writes `core.checkStat=minimal` and `core.trustctime=false` into the snapshot's config, so that
+   * the first `git status` re-reads no file. Without it git re-reads every file once.
+   */
+  trustFileTimes: z.boolean().default(true),
+});
+
+const schema = z.strictObject({
+  /** Directory for mirrors, unfinished files and the default store; made if missing. */
+  dataDir: z.string().min(1, 'must be a path'),
+  /** The allow-list: nothing else is ever reached. */
+  hosts,
+  /** Says per request whether a repository may be seen. Default: all of the allowed hosts may. */
+  authorize: callback<Authorize>().optional(),
+  /** Default: a `FileSystemStore` in `dataDir`. */
+  store: methods<SnapshotStore>(
+    ['stat', 'open', 'create', 'delete', 'list'],
+    'a SnapshotStore',
+  ).optional(),
+  /** Default: `InProcessLocks`. */
+  locks: methods<LockRegistry>(['acquire'], 'a LockRegistry').optional(),
+  limits: limits.prefault({}),
+  snapshot: snapshot.prefault({}),
+  /** Default: silent. */
+  logger: methods<Logger>(['debug', 'info', 'warn', 'error'], 'a logger').optional(),
+  /** Sent upstream. Some hosts choose the smart protocol by the `git/` at its start. */
+  userAgent: z
+    .string()
+    .regex(/^[\x20-\x7e]+$/, 'must be printable ASCII')
+    .default('git/2.0 (express-git-snapshot)'),
+});
+
+/** What `createSnapshotRouter` and `createSnapshotService` take. */
+export type SnapshotOptions = z.input<typeof schema>;
+/** The checked options with every default in place, deeply frozen. */
+export type SnapshotConfig = z.output<typeof schema>;
+export type HostConfig = z.output<typeof host>;
+export type Limits = z.output<typeof limits>;
+export type SnapshotFormat = z.output<typeof snapshot>;
+
+/**
+ * Checks the options and fills in the defaults.
+ *
+ * @throws SnapshotError `INVALID_OPTIONS`, whose message names each option that is wrong.
+ */
+export function parseOptions(options: SnapshotOptions): SnapshotConfig {
+  const result = schema.safeParse(options);
+  if (!result.success) {
+    throw new SnapshotError('INVALID_OPTIONS', describe(result.error), { cause: result.error });
+  }
+  const config = result.data;
+  for (const part of [
+    ...Object.values(config.hosts),
+    config.hosts,
+    config.limits,
+    config.snapshot,
+  ]) {
+    Object.freeze(part);
+  }
+  return Object.freeze(config);
+}
+
+function describe(error: z.ZodError): string {
+  const lines = error.issues.map((issue) => {
+    const name = issue.path.map(String).join('.');
+    return name === '' ? issue.message : `${name}: ${issue.message}`;
+  });
+  return `invalid options: ${lines.join('; ')}`;
+}

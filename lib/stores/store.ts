@@ -1,0 +1,96 @@
+import type { Readable } from 'node:stream';
+
+/** Flat text pairs kept beside an object's bytes; a store gives them back exactly. */
+export type Metadata = Readonly<Record<string, string>>;
+
+/** An inclusive byte range within an object: `0 ≤ start ≤ end < size`. */
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** What is known of a stored object without reading its bytes. */
+export interface StoredObject {
+  readonly key: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Names this revision of the object; a replaced object has another one. Opaque. */
+  readonly revision: string;
+  /** When this revision was committed, in milliseconds since the epoch. */
+  readonly storedAt: number;
+  readonly metadata: Metadata;
+}
+
+export interface OpenOptions {
+  /** Only these bytes. Default: all. A range outside the object throws a `RangeError`. */
+  range?: ByteRange | undefined;
+  /** Only this revision: when another one is stored, `open` answers `undefined`. */
+  revision?: string | undefined;
+  /** Destroys the body when it aborts. */
+  signal?: AbortSignal | undefined;
+}
+
+export interface OpenedObject extends StoredObject {
+  /** The bytes asked for. Whoever opened it MUST read it to its end or destroy it. */
+  readonly body: Readable;
+}
+
+/** One object being written. Exactly one of `commit` and `abort` ends it. */
+export interface ObjectWriter {
+  /**
+   * Appends bytes; wait for it before the next call. The chunk belongs to the writer until then.
+   * Rejects after `commit` or `abort`.
+   */
+  write(chunk: Uint8Array): Promise<void>;
+  /** Publishes the object. It MUST NOT be readable before this resolved. */
+  commit(): Promise<StoredObject>;
+  /** Drops everything written. Idempotent; does nothing after `commit`. */
+  abort(): Promise<void>;
+}
+
+/** What not every store can do; declared, so that nobody finds out by failing. */
+export interface StoreAbilities {
+  /** `adopt` is there: a finished local file becomes an object without copying its bytes. */
+  readonly adoptsFiles: boolean;
+  /** Objects outlive the process. */
+  readonly persistent: boolean;
+}
+
+/**
+ * Where finished snapshots live.
+ *
+ * - An object MUST NOT be readable before `commit()` (or `adopt()`) resolved. An aborted, crashed or
+ *   failed write MUST leave nothing readable, and what was stored under the key before stays.
+ * - When an object is replaced, a body that is being read MUST yield the old or the new revision to
+ *   its end, never a mix. `size`, `revision`, `metadata` and `body` of one `open` are of one revision.
+ * - `delete` MUST be atomic and idempotent, and MUST NOT disturb bodies that are being read.
+ * - Keys are opaque strings of 1 to 2,048 bytes; different strings are different objects.
+ * - A store MAY drop objects at any time (budget, eviction): that is a miss, never an error.
+ * - Failures reject with a `SnapshotError` coded `STORE_FAILED` or, for a full disk, `STORAGE_FULL`.
+ */
+export interface SnapshotStore {
+  readonly abilities: StoreAbilities;
+  /** `undefined` when nothing is stored under the key. */
+  stat(
+    key: string,
+    options?: { signal?: AbortSignal | undefined },
+  ): Promise<StoredObject | undefined>;
+  /** `undefined` when nothing, or another revision than the one asked for, is stored. */
+  open(key: string, options?: OpenOptions): Promise<OpenedObject | undefined>;
+  /** Starts a write. When `signal` aborts, the write is aborted and its calls reject. */
+  create(
+    key: string,
+    metadata: Metadata,
+    options?: { signal?: AbortSignal | undefined },
+  ): Promise<ObjectWriter>;
+  /**
+   * Takes over a finished file, which is gone from its place afterwards, or throws and leaves it.
+   * Only there when `abilities.adoptsFiles`. The bytes of readers that have the file open stay.
+   */
+  adopt?(key: string, file: string, metadata: Metadata): Promise<StoredObject>;
+  delete(key: string): Promise<void>;
+  /** All stored objects, in no particular order. */
+  list(): AsyncIterable<StoredObject>;
+  /** Called once by the owner when it shuts down. Default: nothing to release. */
+  close?(): Promise<void>;
+}
