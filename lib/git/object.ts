@@ -1,0 +1,36 @@
+/** The four kinds of git object, numbered as in pack entries (gitformat-pack). */
+export const ObjectType = { commit: 1, tree: 2, blob: 3, tag: 4 } as const;
+export type ObjectType = (typeof ObjectType)[keyof typeof ObjectType];
+
+export type ObjectTypeName = keyof typeof ObjectType;
+
+const NAMES: readonly ObjectTypeName[] = ['commit', 'tree', 'blob', 'tag'];
+
+/** Bytes of a SHA-1 object id. */
+export const OID_BYTES = 20;
+export const OID_PATTERN = /^[0-9a-f]{40}$/;
+
+export function objectTypeName(type: ObjectType): ObjectTypeName {
+  return NAMES[type - 1] ?? 'blob';
+}
+
+export function isObjectType(value: number): value is ObjectType {
+  return value >= 1 && value <= 4;
+}
+
+/** What is hashed before an object's content: `"<type> <size>\0"`. At most 28 bytes. */
+export function objectHeader(type: ObjectType, size: number): string {
+  return `${objectTypeName(type)} ${size}\0`;
+}
+
+/** Room that any object header fits in. */
+export const OBJECT_HEADER_ROOM = 32;
+
+/** Orders two ids, each given as 20 bytes at a position. */
+export function compareOids(a: Uint8Array, aAt: number, b: Uint8Array, bAt: number): number {
+  for (let i = 0; i < OID_BYTES; i++) {
+    const difference = (a[aAt + i] ?? 0) - (b[bAt + i] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}

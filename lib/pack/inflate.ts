@@ -1,0 +1,95 @@
+import { createInflate, type Inflate, inflateSync } from 'node:zlib';
+import { hasCode } from '../errors.js';
+
+/**
+ * One-shot inflate that also says how many compressed bytes it consumed, which is the only way to
+ * find where the next pack entry begins.
+ */
+export interface Inflated {
+  readonly buffer: Buffer;
+  readonly engine: Pick<Inflate, 'bytesWritten'>;
+}
+
+/** `info` is documented by Node; its typings leave out what it returns. */
+const inflateWithInfo = inflateSync as unknown as (
+  bytes: Uint8Array,
+  options: { info: true; chunkSize: number; maxOutputLength: number },
+) => Inflated;
+
+const MIN_CHUNK = 64;
+
+export type InflateFailure = 'incomplete' | 'invalid';
+
+/**
+ * Inflates the zlib stream at the start of `bytes` (more may follow it), which must yield exactly
+ * `size` bytes.
+ *
+ * One byte more than `size` is offered as room: zlib then sees the end of the stream in one call,
+ * and a stream that yields more than declared is found out without being inflated.
+ */
+export function inflateEntry(bytes: Uint8Array, size: number): Inflated | InflateFailure {
+  const room = Math.max(size + 1, MIN_CHUNK);
+  try {
+    const inflated = inflateWithInfo(bytes, { info: true, chunkSize: room, maxOutputLength: room });
+    return inflated.buffer.length === size ? inflated : 'invalid';
+  } catch (error) {
+    if (hasCode(error)) {
+      if (error.code === 'Z_BUF_ERROR') return 'incomplete';
+      if (error.code === 'Z_DATA_ERROR' || error.code === 'Z_NEED_DICT') return 'invalid';
+      if (error.code === 'ERR_BUFFER_TOO_LARGE') return 'invalid';
+    }
+    throw error;
+  }
+}
+
+/**
+ * Inflates a stream too large to be held: bytes go in as they come, and out to `onData`.
+ */
+export class StreamingInflate {
+  readonly #engine = createInflate({ chunkSize: 256 * 1024 });
+  #failure: Error | undefined;
+  #ended = false;
+
+  /** @param onData gets the inflated bytes; when it throws, the stream fails with that. */
+  constructor(onData: (chunk: Buffer) => void) {
+    this.#engine.on('data', (chunk: Buffer) => {
+      try {
+        onData(chunk);
+      } catch (error) {
+        this.#engine.destroy(error instanceof Error ? error : new Error(String(error)));
+      }
+    });
+    this.#engine.on('end', () => {
+      this.#ended = true;
+    });
+    this.#engine.on('error', (error) => {
+      this.#failure = error;
+    });
+  }
+
+  /**
+   * Takes compressed bytes; resolves once they are worked off.
+   *
+   * @returns how many of them belong to the stream, when it ended within them; else `undefined`.
+   * @throws what `onData` threw, or zlib's own error.
+   */
+  async write(bytes: Uint8Array): Promise<number | undefined> {
+    const before = this.#engine.bytesWritten;
+    await new Promise<void>((resolve) => {
+      const done = () => {
+        this.#engine.off('end', done).off('error', done).off('close', done);
+        resolve();
+      };
+      // The stream's end and its failure may each come without the write's own callback.
+      this.#engine.once('end', done).once('error', done).once('close', done);
+      this.#engine.write(bytes, done);
+    });
+    if (this.#failure !== undefined) throw this.#failure;
+    return this.#ended ? this.#engine.bytesWritten - before : undefined;
+  }
+
+  /** Frees the engine. Idempotent. */
+  close(): void {
+    this.#engine.destroy();
+  }
+}

@@ -1,0 +1,301 @@
+import { hash } from 'node:crypto';
+import { SnapshotError } from '../errors.js';
+import {
+  compareOids,
+  isObjectType,
+  OBJECT_HEADER_ROOM,
+  OID_BYTES,
+  objectHeader,
+} from '../git/object.js';
+import { applyDelta, type DeltaHeader, parseDeltaHeader } from './delta.js';
+import { PackFile } from './file.js';
+import { NO_BASE, NO_CHILD, type ScannedObjects } from './object-table.js';
+
+/*
+ * The second pass over a pack: every delta is applied and the result hashed.
+ *
+ * Objects that are kept whole and have deltas are the roots of trees. Threads share one counter over
+ * the list of roots; who takes a root walks its whole tree, depth first, so that a base is in memory
+ * while its deltas are applied. Invariants: a thread writes only the columns of deltas in its own
+ * trees; a delta is resolved once (a second time means that two objects of the pack have the same
+ * id). Memory: the bases on the path from the root, under a budget: beyond it those nearest the root
+ * are dropped and made again when they are needed. Cost: one inflate, one delta and one hash for
+ * each delta.
+ */
+
+export interface ResolveLimits {
+  /** Bytes of bases that one thread keeps. */
+  deltaCacheBytes: number;
+  maxObjectBytesInMemory: number;
+}
+
+/** What every thread of one resolution gets; structured-cloneable. */
+export interface ResolveTask {
+  readonly packPath: string;
+  readonly objects: ScannedObjects;
+  /** Indexes of the roots, in the order in which they are to be taken. */
+  readonly roots: Int32Array<SharedArrayBuffer>;
+  /** One element: how many roots have been taken. */
+  readonly taken: Int32Array<SharedArrayBuffer>;
+  readonly limits: ResolveLimits;
+}
+
+/** An object on the path from a root to the delta at hand. */
+interface Base {
+  readonly index: number;
+  readonly size: number;
+  /** The content is `data[start, start + size)`; `undefined` after it was dropped. */
+  data: Buffer | undefined;
+  start: number;
+  /** The next delta in the list of those that name this base by position. */
+  nextChild: number;
+  /** The rest of the range of those that name it by id. */
+  nextById: number;
+  readonly endById: number;
+}
+
+export function prepareResolve(
+  packPath: string,
+  objects: ScannedObjects,
+  limits: ResolveLimits,
+): ResolveTask {
+  const { count, columns, deltasById } = objects;
+  const anyById = deltasById.objects.length > 0;
+  const found: number[] = [];
+  for (let i = 0; i < count; i++) {
+    if (columns.bases[i] !== NO_BASE) continue;
+    if (anyById || columns.firstChild[i] !== NO_CHILD) found.push(i);
+  }
+  const roots = new Int32Array(new SharedArrayBuffer(found.length * 4));
+  roots.set(found);
+  return { packPath, objects, roots, taken: new Int32Array(new SharedArrayBuffer(4)), limits };
+}
+
+/** Takes roots until none is left. Run by any number of threads at once on one task. */
+export function resolveRoots(task: ResolveTask): void {
+  const pack = new PackFile(task.packPath);
+  try {
+    const walk = new DeltaWalk(pack, task);
+    for (;;) {
+      const next = Atomics.add(task.taken, 0, 1);
+      const root = task.roots[next];
+      if (root === undefined) return;
+      walk.run(root);
+    }
+  } finally {
+    pack.close();
+  }
+}
+
+/** Makes the other threads stop at their next root, after a failure. */
+export function stopResolving(task: ResolveTask): void {
+  Atomics.store(task.taken, 0, task.roots.length);
+}
+
+const LEAF_SCRATCH_BYTES = 1024 * 1024;
+
+class DeltaWalk {
+  readonly #pack: PackFile;
+  readonly #objects: ScannedObjects;
+  readonly #limits: ResolveLimits;
+  readonly #path: Base[] = [];
+  readonly #delta: DeltaHeader = { baseSize: 0, resultSize: 0, instructionsAt: 0 };
+  readonly #scratch = Buffer.allocUnsafeSlow(LEAF_SCRATCH_BYTES);
+  #held = 0;
+
+  constructor(pack: PackFile, task: ResolveTask) {
+    this.#pack = pack;
+    this.#objects = task.objects;
+    this.#limits = task.limits;
+  }
+
+  run(root: number): void {
+    this.#pushRoot(root);
+    for (let base = this.#path.at(-1); base !== undefined; base = this.#path.at(-1)) {
+      const child = this.#takeChild(base);
+      if (child === undefined) {
+        this.#path.pop();
+        this.#drop(base);
+      } else {
+        this.#resolve(child, base);
+      }
+    }
+  }
+
+  #takeChild(base: Base): number | undefined {
+    if (base.nextChild !== NO_CHILD) {
+      const child = base.nextChild;
+      base.nextChild = this.#objects.columns.nextSibling[child] ?? NO_CHILD;
+      return child;
+    }
+    if (base.nextById < base.endById) return this.#objects.deltasById.objects[base.nextById++];
+    return undefined;
+  }
+
+  #pushRoot(root: number): void {
+    const { offsets, firstChild, oids } = this.#objects.columns;
+    const first = firstChild[root] ?? NO_CHILD;
+    const byId = this.#deltasById(oids, root * OID_BYTES);
+    if (first === NO_CHILD && byId.start === byId.end) return;
+    const header = this.#pack.entryHeader(offsets[root] ?? 0, offsets[root + 1] ?? 0);
+    this.#checkSize(header.size);
+    this.#push({
+      index: root,
+      size: header.size,
+      data: undefined,
+      start: 0,
+      nextChild: first,
+      nextById: byId.start,
+      endById: byId.end,
+    });
+  }
+
+  #resolve(child: number, base: Base): void {
+    const { types, firstChild, oids } = this.#objects.columns;
+    if (types[child] !== 0) throw duplicate();
+    const type = types[base.index] ?? 0;
+    if (!isObjectType(type)) throw new RangeError(`object ${base.index} has no type yet`);
+    const baseData = this.#materialize(base);
+    const delta = this.#readDelta(child, base.size);
+    const size = this.#delta.resultSize;
+    const first = firstChild[child] ?? NO_CHILD;
+    // Whether deltas name this object by id is known only after it was hashed.
+    const mayBeBase = first !== NO_CHILD || this.#objects.deltasById.objects.length > 0;
+    const room = OBJECT_HEADER_ROOM + size;
+    const data =
+      mayBeBase || room > LEAF_SCRATCH_BYTES ? Buffer.allocUnsafeSlow(room) : this.#scratch;
+    applyDelta(delta, this.#delta, baseData, base.start, data, OBJECT_HEADER_ROOM);
+    const head = objectHeader(type, size);
+    const headStart = OBJECT_HEADER_ROOM - head.length;
+    data.write(head, headStart, 'latin1');
+    const oid = hash('sha1', data.subarray(headStart, room), 'buffer');
+    oids.set(oid, child * OID_BYTES);
+    types[child] = type;
+    if (!mayBeBase) return;
+    const byId = this.#deltasById(oid, 0);
+    if (first === NO_CHILD && byId.start === byId.end) return;
+    this.#push({
+      index: child,
+      size,
+      data,
+      start: OBJECT_HEADER_ROOM,
+      nextChild: first,
+      nextById: byId.start,
+      endById: byId.end,
+    });
+  }
+
+  /** The delta of `child`, with its header parsed into `#delta` and its sizes checked. */
+  #readDelta(child: number, baseSize: number): Buffer {
+    const { offsets } = this.#objects.columns;
+    const offset = offsets[child] ?? 0;
+    const end = offsets[child + 1] ?? 0;
+    const header = this.#pack.entryHeader(offset, end);
+    this.#checkSize(header.size);
+    const delta = this.#pack.inflate(offset, end, header);
+    parseDeltaHeader(delta, this.#delta);
+    if (this.#delta.baseSize !== baseSize) {
+      throw new SnapshotError(
+        'UPSTREAM_INVALID',
+        `the delta at ${offset} is for a base of other size`,
+      );
+    }
+    this.#checkSize(this.#delta.resultSize);
+    return delta;
+  }
+
+  /** The content of the last object on the path, made again from the nearest one that has it. */
+  #materialize(last: Base): Buffer {
+    if (last.data !== undefined) return last.data;
+    let from = this.#path.length - 1;
+    while (from > 0 && this.#path[from - 1]?.data === undefined) from--;
+    let parent = this.#path[from - 1];
+    for (const base of this.#path.slice(from)) {
+      const data = this.#inflateAgain(base, parent);
+      base.data = data;
+      base.start = 0;
+      this.#held += base.size;
+      this.#keepUnderBudget(base);
+      parent = base;
+      if (base === last) return data;
+    }
+    throw new RangeError('not the last object on the path');
+  }
+
+  #inflateAgain(base: Base, parent: Base | undefined): Buffer {
+    const { offsets } = this.#objects.columns;
+    if (parent?.data === undefined) {
+      const offset = offsets[base.index] ?? 0;
+      const end = offsets[base.index + 1] ?? 0;
+      return this.#pack.inflate(offset, end, this.#pack.entryHeader(offset, end));
+    }
+    const delta = this.#readDelta(base.index, parent.size);
+    const data = Buffer.allocUnsafeSlow(base.size);
+    applyDelta(delta, this.#delta, parent.data, parent.start, data, 0);
+    return data;
+  }
+
+  #push(base: Base): void {
+    this.#path.push(base);
+    if (base.data !== undefined) {
+      this.#held += base.size;
+      this.#keepUnderBudget(base);
+    }
+  }
+
+  #drop(base: Base): void {
+    if (base.data === undefined) return;
+    base.data = undefined;
+    this.#held -= base.size;
+  }
+
+  /** Drops those nearest the root first: they are needed again last. */
+  #keepUnderBudget(keep: Base): void {
+    for (const base of this.#path) {
+      if (this.#held <= this.#limits.deltaCacheBytes) return;
+      if (base !== keep) this.#drop(base);
+    }
+  }
+
+  #checkSize(size: number): void {
+    if (size > this.#limits.maxObjectBytesInMemory) {
+      throw new SnapshotError(
+        'LIMIT_EXCEEDED',
+        `a delta or its base has ${size} bytes, maxObjectBytesInMemory is ${this.#limits.maxObjectBytesInMemory}`,
+      );
+    }
+  }
+
+  /** The range of deltas that name the object at `oids[at, at + 20)` as their base by id. */
+  #deltasById(oids: Uint8Array, at: number): { start: number; end: number } {
+    const { objects, baseOids } = this.#objects.deltasById;
+    if (objects.length === 0) return { start: 0, end: 0 };
+    return {
+      start: lowerBound(baseOids, objects.length, oids, at, false),
+      end: lowerBound(baseOids, objects.length, oids, at, true),
+    };
+  }
+}
+
+/** The first position whose id is not less than (`after`: greater than) the one sought. */
+function lowerBound(
+  sorted: Uint8Array,
+  count: number,
+  oids: Uint8Array,
+  at: number,
+  after: boolean,
+): number {
+  let low = 0;
+  let high = count;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const order = compareOids(sorted, middle * OID_BYTES, oids, at);
+    if (order < 0 || (after && order === 0)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function duplicate(): SnapshotError {
+  return new SnapshotError('UPSTREAM_INVALID', 'the pack holds an object twice');
+}
