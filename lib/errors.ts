@@ -1,3 +1,5 @@
+import { isNativeError } from 'node:util/types';
+
 /**
  * Every way in which this library fails, as a closed set of codes. The codes are part of the public
  * API: they appear in `problem+json` bodies, events and logs, and never change meaning.
@@ -94,15 +96,17 @@ export interface SerializedError {
   code: SnapshotErrorCode;
   message: string;
   stack: string | undefined;
+  retryAfter: number | undefined;
 }
 
 export function serializeError(error: unknown): SerializedError {
-  const known = toSnapshotError(error);
-  return { code: known.code, message: known.message, stack: known.stack };
+  const { code, message, stack, retryAfter } = toSnapshotError(error);
+  return { code, message, stack, retryAfter };
 }
 
 export function deserializeError(data: SerializedError): SnapshotError {
-  const error = new SnapshotError(data.code, data.message);
+  const { code, message, retryAfter } = data;
+  const error = new SnapshotError(code, message, retryAfter === undefined ? {} : { retryAfter });
   if (data.stack !== undefined) error.stack = data.stack;
   return error;
 }
@@ -110,18 +114,28 @@ export function deserializeError(data: SerializedError): SnapshotError {
 /** Gives any thrown value a code; a `SnapshotError` is returned as it is. */
 export function toSnapshotError(error: unknown): SnapshotError {
   if (error instanceof SnapshotError) return error;
-  const message = error instanceof Error ? error.message : String(error);
+  const message = error instanceof Error || isNativeError(error) ? error.message : String(error);
   const code = hasCode(error) ? error.code : undefined;
   if (code === 'ENOSPC' || code === 'EDQUOT') {
     return new SnapshotError('STORAGE_FULL', message, { cause: error });
   }
-  if (error instanceof Error && (error.name === 'AbortError' || code === 'ABORT_ERR')) {
+  if (isAbortError(error) || code === 'ABORT_ERR') {
     return new SnapshotError('ABORTED', message, { cause: error });
   }
   return new SnapshotError('INTERNAL', message, { cause: error });
 }
 
-/** Narrows a caught value to a Node system error (`ENOENT` and the like). */
+/** The reason of `AbortController.abort()`, which is a `DOMException` and so no native error. */
+function isAbortError(error: unknown): boolean {
+  return (
+    typeof error === 'object' && error !== null && 'name' in error && error.name === 'AbortError'
+  );
+}
+
+/**
+ * Narrows a caught value to a Node system error (`ENOENT` and the like). Errors of other realms, such
+ * as a test runner's, count as well, which `instanceof` would not see.
+ */
 export function hasCode(error: unknown): error is Error & { code: string } {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string';
+  return isNativeError(error) && 'code' in error && typeof error.code === 'string';
 }

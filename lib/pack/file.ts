@@ -1,114 +1,76 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { SnapshotError } from '../errors.js';
 import {
   type EntryHeader,
   MAX_ENTRY_HEADER_BYTES,
   newEntryHeader,
+  PACK_TRAILER_BYTES,
   parseEntryHeader,
 } from './format.js';
 import { inflateEntry } from './inflate.js';
+import { WindowedFile } from './windowed-file.js';
 
-const WINDOW_BYTES = 128 * 1024;
-const WINDOWS = 64;
-
-/**
- * Random access to the entries of a pack on disk, through a few windows that stay in memory, so that
- * neighbouring entries cost one read. Synchronous: only for worker threads.
- */
+/** The entries of a pack on disk, by offset. Synchronous: only for worker threads. */
 export class PackFile {
-  readonly size: number;
-  readonly #fd: number;
+  readonly #file: WindowedFile;
   readonly #header = newEntryHeader();
-  /** By window number; the one used longest ago comes first. */
-  readonly #windows = new Map<number, Buffer>();
 
-  constructor(readonly path: string) {
-    this.#fd = openSync(path, 'r');
-    this.size = fstatSync(this.#fd).size;
+  constructor(path: string) {
+    this.#file = new WindowedFile(path);
+  }
+
+  /** Where the last entry ends. */
+  get end(): number {
+    return this.#file.size - PACK_TRAILER_BYTES;
   }
 
   /**
-   * The bytes `[offset, offset + length)`, valid only until the next call.
+   * The header of the entry at `offset`, valid only until the next call.
    *
-   * @throws RangeError when the file does not hold them.
+   * @throws SnapshotError `UPSTREAM_INVALID`
    */
-  read(offset: number, length: number): Buffer {
-    if (offset < 0 || offset + length > this.size) {
-      throw new RangeError(`${length} bytes at ${offset} are not within the pack`);
-    }
-    const number = Math.floor(offset / WINDOW_BYTES);
-    const start = offset - number * WINDOW_BYTES;
-    if (start + length <= WINDOW_BYTES) return this.#window(number).subarray(start, start + length);
-    const bytes = Buffer.allocUnsafe(length);
-    this.readInto(bytes, offset);
-    return bytes;
-  }
-
-  /** Fills `target` from `offset` on, past the windows. */
-  readInto(target: Uint8Array, offset: number): void {
-    let done = 0;
-    while (done < target.length) {
-      const got = readSync(this.#fd, target, done, target.length - done, offset + done);
-      if (got === 0) throw new RangeError(`the pack ends before ${offset + target.length}`);
-      done += got;
-    }
-  }
-
-  /**
-   * The header of the entry that lies in `[offset, end)`, valid only until the next call. The id of
-   * a base given by id is read by `read(offset + header.baseOidAt, 20)`.
-   */
-  entryHeader(offset: number, end: number): Readonly<EntryHeader> {
-    const length = Math.min(MAX_ENTRY_HEADER_BYTES, end - offset);
-    const bytes = this.read(offset, length);
+  entryHeader(offset: number): Readonly<EntryHeader> {
+    const length = Math.min(MAX_ENTRY_HEADER_BYTES, this.end - offset);
+    const bytes = length > 0 ? this.#file.read(offset, length) : Buffer.alloc(0);
     if (parseEntryHeader(bytes, 0, length, this.#header) !== 'ok') {
       throw new SnapshotError('UPSTREAM_INVALID', `the entry at ${offset} has no valid header`);
     }
     return this.#header;
   }
 
-  /** The inflated content of the entry in `[offset, end)`: an object's, or a delta's. */
-  inflate(offset: number, end: number, header: Readonly<EntryHeader>): Buffer {
-    const zlibStart = offset + header.length;
-    const inflated = inflateEntry(this.read(zlibStart, end - zlibStart), header.size);
-    if (inflated === 'incomplete' || inflated === 'invalid') {
-      throw new SnapshotError('UPSTREAM_INVALID', `the entry at ${offset} does not inflate`);
+  /** The id that a delta at `offset` names as its base. */
+  baseOid(offset: number, header: Readonly<EntryHeader>): Buffer {
+    return Buffer.from(this.#file.read(offset + header.baseOidAt, 20));
+  }
+
+  /**
+   * The inflated content of the entry at `offset`: an object's, or a delta's.
+   *
+   * @param end where the entry ends, if that is known; else as much is read as such a size usually
+   * takes, and more if that was not enough.
+   * @throws SnapshotError `UPSTREAM_INVALID`
+   */
+  inflate(offset: number, header: Readonly<EntryHeader>, end?: number): Buffer {
+    const start = offset + header.length;
+    const last = end ?? this.end;
+    let length = end === undefined ? header.size + (header.size >> 8) + 64 : last - start;
+    for (;;) {
+      length = Math.min(length, last - start);
+      const inflated = inflateEntry(this.#file.read(start, length), header.size);
+      if (typeof inflated === 'object') return inflated.buffer;
+      if (inflated === 'invalid' || start + length >= last) {
+        throw new SnapshotError('UPSTREAM_INVALID', `the entry at ${offset} does not inflate`);
+      }
+      length *= 2;
     }
-    return inflated.buffer;
+  }
+
+  /** Fills `target` with the raw bytes from `offset` on. */
+  readInto(target: Uint8Array, offset: number): void {
+    this.#file.readInto(target, offset);
   }
 
   /** Idempotent. */
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
-    closeSync(this.#fd);
-  }
-  #closed = false;
-
-  #window(number: number): Buffer {
-    let window = this.#windows.get(number);
-    if (window !== undefined) {
-      if (number !== this.#latest) {
-        this.#windows.delete(number);
-        this.#windows.set(number, window);
-        this.#latest = number;
-      }
-      return window;
-    }
-    window = this.#evict() ?? Buffer.allocUnsafeSlow(WINDOW_BYTES);
-    const offset = number * WINDOW_BYTES;
-    this.readInto(window.subarray(0, Math.min(WINDOW_BYTES, this.size - offset)), offset);
-    this.#windows.set(number, window);
-    this.#latest = number;
-    return window;
-  }
-  #latest = -1;
-
-  #evict(): Buffer | undefined {
-    if (this.#windows.size < WINDOWS) return undefined;
-    const [oldest] = this.#windows;
-    if (oldest === undefined) return undefined;
-    this.#windows.delete(oldest[0]);
-    return oldest[1];
+    this.#file.close();
   }
 }

@@ -137,7 +137,7 @@ class DeltaWalk {
     const first = firstChild[root] ?? NO_CHILD;
     const byId = this.#deltasById(oids, root * OID_BYTES);
     if (first === NO_CHILD && byId.start === byId.end) return;
-    const header = this.#pack.entryHeader(offsets[root] ?? 0, offsets[root + 1] ?? 0);
+    const header = this.#pack.entryHeader(offsets[root] ?? 0);
     this.#checkSize(header.size);
     this.#push({
       index: root,
@@ -190,9 +190,9 @@ class DeltaWalk {
     const { offsets } = this.#objects.columns;
     const offset = offsets[child] ?? 0;
     const end = offsets[child + 1] ?? 0;
-    const header = this.#pack.entryHeader(offset, end);
+    const header = this.#pack.entryHeader(offset);
     this.#checkSize(header.size);
-    const delta = this.#pack.inflate(offset, end, header);
+    const delta = this.#pack.inflate(offset, header, end);
     parseDeltaHeader(delta, this.#delta);
     if (this.#delta.baseSize !== baseSize) {
       throw new SnapshotError(
@@ -227,7 +227,7 @@ class DeltaWalk {
     if (parent?.data === undefined) {
       const offset = offsets[base.index] ?? 0;
       const end = offsets[base.index + 1] ?? 0;
-      return this.#pack.inflate(offset, end, this.#pack.entryHeader(offset, end));
+      return this.#pack.inflate(offset, this.#pack.entryHeader(offset), end);
     }
     const delta = this.#readDelta(base.index, parent.size);
     const data = Buffer.allocUnsafeSlow(base.size);

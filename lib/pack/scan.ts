@@ -10,8 +10,9 @@ import {
   parseEntryHeader,
   parsePackHeader,
 } from './format.js';
-import { inflateEntry, StreamingInflate } from './inflate.js';
+import { inflateEntry } from './inflate.js';
 import { ObjectTable, type ScannedObjects } from './object-table.js';
+import { StreamedEntry } from './streamed-entry.js';
 
 /*
  * The first pass over a pack, while it arrives.
@@ -270,40 +271,6 @@ export class PackScanner {
 
   #invalidEntry(what: string): SnapshotError {
     return invalid(`the entry at ${this.#offset()} ${what}`);
-  }
-}
-
-/** An entry whose content passes by instead of being held. */
-class StreamedEntry {
-  readonly type: number;
-  readonly size: number;
-  readonly baseDistance: number;
-  readonly baseOid: Buffer | undefined;
-  readonly oidHash: Hash | undefined;
-  readonly inflate: StreamingInflate;
-  inflated = 0;
-  crc = 0;
-
-  constructor(
-    readonly offset: number,
-    header: { type: number; size: number; baseDistance: number; baseOidAt: number },
-    bytes: Buffer,
-  ) {
-    this.type = header.type;
-    this.size = header.size;
-    this.baseDistance = header.baseDistance;
-    if (header.type === EntryType.refDelta) {
-      this.baseOid = Buffer.from(bytes.subarray(header.baseOidAt, header.baseOidAt + 20));
-    }
-    if (isObjectType(header.type)) {
-      this.oidHash = createHash('sha1').update(objectHeader(header.type, header.size));
-    }
-    this.inflate = new StreamingInflate((chunk) => {
-      this.inflated += chunk.length;
-      if (this.inflated > this.size)
-        throw invalid(`the entry at ${offset} is longer than declared`);
-      this.oidHash?.update(chunk);
-    });
   }
 }
 

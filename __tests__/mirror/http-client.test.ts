@@ -1,0 +1,236 @@
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { GitRemoteHTTP } from 'isomorphic-git/managers';
+import { buildSmall } from '../support/small-repositories.js';
+import { cleanup } from '../support/temporary-directory.js';
+import { startUpstream } from '../support/upstream.js';
+import {
+  ADVERTISEMENT,
+  clientOf,
+  getRefs,
+  INFO_REFS,
+  onlySocket,
+  postWants,
+  RESULT,
+  readAll,
+  rejection,
+  SECRET,
+  serve,
+  serveUnfinished,
+} from './http-fixture.js';
+
+const resources = cleanup(afterEach);
+
+test('isomorphic-git’s transport clones from real git with it', async () => {
+  const root = await resources.directory();
+  await buildSmall(join(root, 'small'));
+  const upstream = await startUpstream({ root });
+  resources.defer(() => upstream.close());
+  const url = `${upstream.url}/small`;
+  const http = clientOf(resources, url);
+
+  const remote = await GitRemoteHTTP.discover({
+    http,
+    url,
+    service: 'git-upload-pack',
+    headers: {},
+    protocolVersion: 1,
+  });
+  const oid = remote.refs.get('refs/heads/main');
+  expect(oid).toMatch(/^[0-9a-f]{40}$/);
+  const response = await GitRemoteHTTP.connect({
+    http,
+    url,
+    service: 'git-upload-pack',
+    auth: {},
+    headers: {},
+    body: [Buffer.from(`0032want ${oid}\n00000009done\n`)],
+  });
+  const answer = await readAll(response);
+
+  expect(answer.toString('latin1')).toMatch(/^0008NAK\nPACK/);
+});
+
+test('sends what git sends, and the answers come over one connection', async () => {
+  const upstream = await serve(resources, (req, res) => {
+    res.writeHead(200, req.method === 'GET' ? ADVERTISEMENT : RESULT).end('answer');
+  });
+  const client = clientOf(resources, upstream.url, { authorization: SECRET });
+
+  const refs = await client.request({
+    url: upstream.url + INFO_REFS,
+    method: 'GET',
+    headers: { 'Git-Protocol': 'version=1', Authorization: 'Basic other', cookie: 'a=b' },
+  });
+  expect(refs).toMatchObject({
+    url: upstream.url + INFO_REFS,
+    method: 'GET',
+    statusCode: 200,
+    headers: ADVERTISEMENT,
+  });
+  await readAll(refs);
+  await refs.body?.return?.();
+  await readAll(await postWants(client, upstream.url));
+
+  const [get, post] = upstream.requests;
+  expect(get?.headers).toEqual({
+    host: upstream.host,
+    connection: 'keep-alive',
+    'git-protocol': 'version=1',
+    authorization: SECRET,
+    'user-agent': 'git/2.0 (test)',
+  });
+  expect(post?.headers).toEqual({
+    host: upstream.host,
+    connection: 'keep-alive',
+    accept: 'application/x-git-upload-pack-result',
+    'content-type': 'application/x-git-upload-pack-request',
+    'content-length': '13',
+    authorization: SECRET,
+    'user-agent': 'git/2.0 (test)',
+  });
+  expect(upstream.sockets).toHaveLength(1);
+});
+
+test.each(['http://127.0.0.1/other', 'info/refs?service=git-receive-pack', '/HEAD'])(
+  'is for the requests of a fetch only: %s',
+  async (path) => {
+    const upstream = await serve(resources, (_req, res) => res.end());
+    const client = clientOf(resources, upstream.url);
+    const url = path.startsWith('http') ? path : upstream.url + path;
+
+    expect(await rejection(client.request({ url }))).toMatchObject({ code: 'INTERNAL' });
+    expect(upstream.sockets).toHaveLength(0);
+  },
+);
+
+describe('time', () => {
+  test('to think is the server’s own, once the connection stands', async () => {
+    const connectTimeout = 20;
+    const upstream = await serve(resources, (_req, res) => {
+      // undici counts connect timeouts in steps of half a second.
+      setTimeout(() => res.writeHead(200, ADVERTISEMENT).end('refs'), 1500);
+    });
+    const client = clientOf(resources, upstream.url, { connectTimeout });
+
+    expect(String(await readAll(await getRefs(client, upstream.url)))).toBe('refs');
+  });
+});
+
+describe('an abort', () => {
+  const reason = new Error('enough');
+
+  test.each([
+    ['the client’s signal', true],
+    ['the request’s signal', false],
+  ])('by %s ends the wait for an answer', async (_, ofClient) => {
+    const controller = new AbortController();
+    const upstream = await serve(resources, () => {});
+    const client = clientOf(resources, upstream.url, ofClient ? { signal: controller.signal } : {});
+    const url = upstream.url + INFO_REFS;
+    const refs = rejection(client.request(ofClient ? { url } : { url, signal: controller.signal }));
+    const [req] = await once(upstream.server, 'request');
+    const closed = once(req.socket, 'close');
+
+    controller.abort(reason);
+
+    expect(await refs).toBe(reason);
+    await closed;
+  });
+
+  test.each([
+    ['plain', {}, Buffer.from('refs')],
+    ['compressed', { 'content-encoding': 'gzip' }, gzipSync('refs')],
+  ])('ends a %s body', async (_, headers, bytes) => {
+    const controller = new AbortController();
+    const upstream = await serveUnfinished(resources, headers, bytes);
+    const client = clientOf(resources, upstream.url, { signal: controller.signal });
+    const { body } = await getRefs(client, upstream.url);
+    const closed = once(onlySocket(upstream), 'close');
+    await body?.next();
+    const pending = rejection(Promise.resolve(body?.next()));
+
+    controller.abort(reason);
+
+    expect(await pending).toBe(reason);
+    await closed;
+  });
+
+  test('before anybody reads the body is told to whoever does', async () => {
+    const controller = new AbortController();
+    const upstream = await serveUnfinished(resources);
+    const client = clientOf(resources, upstream.url, { signal: controller.signal });
+    const refs = await getRefs(client, upstream.url);
+    const closed = once(onlySocket(upstream), 'close');
+
+    controller.abort(reason);
+    await closed;
+
+    expect(await rejection(readAll(refs))).toBe(reason);
+  });
+
+  test('before the request keeps it from being made', async () => {
+    const upstream = await serve(resources, (_req, res) => res.end());
+    const client = clientOf(resources, upstream.url, { signal: AbortSignal.abort(reason) });
+
+    expect(await rejection(getRefs(client, upstream.url))).toBe(reason);
+    expect(upstream.sockets).toHaveLength(0);
+  });
+});
+
+describe('close', () => {
+  test('ends a request that waits for its answer, and may be repeated', async () => {
+    const upstream = await serve(resources, () => {});
+    const client = clientOf(resources, upstream.url);
+    const refs = rejection(getRefs(client, upstream.url));
+    const [req] = await once(upstream.server, 'request');
+    const closed = once(req.socket, 'close');
+
+    await Promise.all([client.close(), client.close()]);
+
+    expect(await refs).toMatchObject({ code: 'ABORTED' });
+    await closed;
+    await client.close();
+    expect(await rejection(getRefs(client, upstream.url))).toMatchObject({ code: 'ABORTED' });
+    expect(upstream.sockets).toHaveLength(1);
+  });
+
+  test('ends a body', async () => {
+    const upstream = await serveUnfinished(resources);
+    const client = clientOf(resources, upstream.url);
+    const { body } = await getRefs(client, upstream.url);
+    const closed = once(onlySocket(upstream), 'close');
+    await body?.next();
+    const pending = rejection(Promise.resolve(body?.next()));
+
+    await client.close();
+
+    expect(await pending).toMatchObject({ code: 'ABORTED' });
+    await closed;
+  });
+
+  test('closes the idle connection', async () => {
+    const upstream = await serve(resources, (_req, res) => res.writeHead(200, ADVERTISEMENT).end());
+    const client = clientOf(resources, upstream.url);
+    await readAll(await getRefs(client, upstream.url));
+    const closed = once(onlySocket(upstream), 'close');
+
+    await client.close();
+
+    await closed;
+  });
+});
+
+test('a request body is sent whole, with its length', async () => {
+  const upstream = await serve(resources, (req, res) => {
+    res.writeHead(200, RESULT);
+    req.pipe(res);
+  });
+
+  const answer = await readAll(await postWants(clientOf(resources, upstream.url), upstream.url));
+
+  expect(String(answer)).toBe('0032want 0000');
+  expect(upstream.requests[0]?.headers).toHaveProperty('content-length', '13');
+});

@@ -1,0 +1,253 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { createServer as createHttpsServer } from 'node:https';
+import { createServer as createTcpServer, type LookupFunction } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import type { TLSSocket } from 'node:tls';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { cleanup } from '../support/temporary-directory.js';
+import {
+  ADVERTISEMENT,
+  clientOf,
+  getRefs,
+  INFO_REFS,
+  listen,
+  readAll,
+  rejection,
+  serve,
+} from './http-fixture.js';
+
+const resources = cleanup(afterEach);
+
+const serveRefs = (address?: string) =>
+  serve(resources, (_req, res) => res.writeHead(200, ADVERTISEMENT).end('refs'), address);
+
+/** Resolves every name to the next of these addresses, and the last one from then on. */
+function resolver(...addresses: string[]): LookupFunction & { calls: string[] } {
+  const calls: string[] = [];
+  const lookup: LookupFunction = (hostname, _options, callback) => {
+    const address = addresses[Math.min(calls.length, addresses.length - 1)] ?? '';
+    calls.push(hostname);
+    callback(null, [{ address, family: address.includes(':') ? 6 : 4 }]);
+  };
+  return Object.assign(lookup, { calls });
+}
+
+describe('the address policy', () => {
+  test.each(['127.0.0.1', 'localhost', '2130706433', '0x7f.1', '[::ffff:127.0.0.1]'])(
+    'holds for http://%s',
+    async (name) => {
+      const upstream = await serveRefs();
+      const { host, origin } = new URL(`http://${name}:${upstream.port}`);
+
+      const refused = clientOf(resources, `${origin}/repo`, { trusted: [], untrusted: [host] });
+      expect(await rejection(getRefs(refused, `${origin}/repo`))).toMatchObject({
+        code: 'UPSTREAM_UNREACHABLE',
+        message: expect.stringMatching(/has no public address/),
+      });
+      expect(upstream.sockets).toHaveLength(0);
+
+      const allowed = clientOf(resources, `${origin}/repo`, { trusted: [host] });
+      expect(String(await readAll(await getRefs(allowed, `${origin}/repo`)))).toBe('refs');
+    },
+  );
+
+  const hasIPv6 = Object.values(networkInterfaces())
+    .flat()
+    .some((address) => address?.address === '::1');
+
+  (hasIPv6 ? test : test.skip)('holds for http://[::1]', async () => {
+    const { url, host, sockets } = await serveRefs('::1');
+
+    const refused = clientOf(resources, url, { trusted: [], untrusted: [host] });
+    expect(await rejection(getRefs(refused, url))).toMatchObject({ code: 'UPSTREAM_UNREACHABLE' });
+    expect(sockets).toHaveLength(0);
+
+    const allowed = clientOf(resources, url, { trusted: [host] });
+    expect(String(await readAll(await getRefs(allowed, url)))).toBe('refs');
+  });
+
+  test('is lifted for one host only, and hosts differ by port', async () => {
+    const upstream = await serveRefs();
+    const other = await serveRefs();
+    const client = clientOf(resources, other.url, {
+      trusted: [upstream.host],
+      untrusted: [other.host],
+    });
+
+    expect(await rejection(getRefs(client, other.url))).toMatchObject({
+      code: 'UPSTREAM_UNREACHABLE',
+    });
+    expect(other.sockets).toHaveLength(0);
+  });
+
+  test('checks the very address that is connected to, so that rebinding gains nothing', async () => {
+    const upstream = await serveRefs();
+    const url = `http://rebind.test:${upstream.port}/repo`;
+    // Public by its number, but IANA gave it to nobody: nothing answers there.
+    const lookup = resolver('2e00::1', '127.0.0.1');
+    const client = clientOf(resources, url, {
+      trusted: [],
+      untrusted: [`rebind.test:${upstream.port}`],
+      connectTimeout: 100,
+      lookup,
+    });
+
+    const first = await rejection(getRefs(client, url));
+    expect(first).not.toMatchObject({ message: expect.stringMatching(/no public address/) });
+    expect(lookup.calls).toEqual(['rebind.test']);
+
+    expect(await rejection(getRefs(client, url))).toMatchObject({
+      code: 'UPSTREAM_UNREACHABLE',
+      message: expect.stringMatching(/rebind\.test has no public address/),
+    });
+    expect(lookup.calls).toEqual(['rebind.test', 'rebind.test']);
+    expect(upstream.sockets).toHaveLength(0);
+  });
+});
+
+test('a host that is not in the list is not connected to', async () => {
+  const upstream = await serveRefs();
+  const client = clientOf(resources, upstream.url, { trusted: ['127.0.0.1', 'git.test'] });
+
+  expect(await rejection(getRefs(client, upstream.url))).toMatchObject({
+    code: 'UPSTREAM_UNREACHABLE',
+    message: `${upstream.host} is not an allowed host`,
+  });
+  expect(upstream.sockets).toHaveLength(0);
+});
+
+describe('a failing connection', () => {
+  test('that is refused', async () => {
+    const { url, server } = await serveRefs();
+    server.close();
+    await once(server, 'close');
+
+    expect(await rejection(getRefs(clientOf(resources, url), url))).toMatchObject({
+      code: 'UPSTREAM_UNREACHABLE',
+      message: `${url}: ECONNREFUSED`,
+    });
+  });
+
+  test('to a name that does not resolve', async () => {
+    const failure = Object.assign(new Error('getaddrinfo ENOTFOUND'), { code: 'ENOTFOUND' });
+    const lookup: LookupFunction = (_hostname, _options, callback) => callback(failure, []);
+    const url = 'http://git.test/repo';
+
+    expect(await rejection(getRefs(clientOf(resources, url, { lookup }), url))).toMatchObject({
+      code: 'UPSTREAM_UNREACHABLE',
+      cause: failure,
+    });
+  });
+
+  test('that does not stand in time', async () => {
+    const { port } = await listen(createTcpServer(), resources);
+    const url = `https://127.0.0.1:${port}/repo`;
+
+    const client = clientOf(resources, url, { connectTimeout: 50 });
+    expect(await rejection(getRefs(client, url))).toMatchObject({ code: 'UPSTREAM_TIMEOUT' });
+  });
+
+  test('that is still being made is given up with the client', async () => {
+    const { server, port } = await listen(createTcpServer(), resources);
+    const url = `https://127.0.0.1:${port}/repo`;
+    const client = clientOf(resources, url);
+
+    const refs = rejection(getRefs(client, url));
+    const [socket] = await once(server, 'connection');
+    const gone = once(socket.resume(), 'close');
+    await client.close();
+
+    expect(await refs).toMatchObject({ code: 'ABORTED' });
+    await gone;
+  });
+});
+
+describe('TLS', () => {
+  // For git.test, signed by itself, from 2020 to 2120; made for this test.
+  const key = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgNZQVKFAa74SRiRgS
+leOYW6C2bimPw/rDPMEbOFODdD6hRANCAAQlW8JAduPH3GAlOrddazHZeKRlBLZH
+q4P1OvSxYq1Rv8ByX0gsSJ5do9XKVFSu8x0KjLnqVU+CuQgri+q261Yk
+-----END PRIVATE KEY-----`;
+  const cert = `-----BEGIN CERTIFICATE-----
+MIIBXTCCAQSgAwIBAgIBATAKBggqhkjOPQQDAjATMREwDwYDVQQDDAhnaXQudGVz
+dDAgFw0yMDAxMDEwMDAwMDBaGA8yMTIwMDEwMTAwMDAwMFowEzERMA8GA1UEAwwI
+Z2l0LnRlc3QwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAQlW8JAduPH3GAlOrdd
+azHZeKRlBLZHq4P1OvSxYq1Rv8ByX0gsSJ5do9XKVFSu8x0KjLnqVU+CuQgri+q2
+61Yko0cwRTATBgNVHREEDDAKgghnaXQudGVzdDAPBgNVHRMBAf8EBTADAQH/MB0G
+A1UdDgQWBBQiXXl0FykT6WD8iFWKBZoMUGaDojAKBggqhkjOPQQDAgNHADBEAiBB
+kHxcfTVyu+7UjNFN+yikr4FRjUS4fconyzEW+NnI1gIgF5oCbn69AWnf8GK5CK/g
+P5rKurxjwJd14YNEwWJq4O4=
+-----END CERTIFICATE-----`;
+
+  async function serveTls() {
+    const server = createHttpsServer({ key, cert }, (_req, res) => {
+      res.writeHead(200, ADVERTISEMENT).end('refs');
+    });
+    const names: unknown[] = [];
+    server.on('secureConnection', (socket: TLSSocket & { servername?: unknown }) => {
+      names.push(socket.servername);
+    });
+    const { port } = await listen(server, resources);
+    return { port, names };
+  }
+
+  test('refuses a certificate that nobody vouches for', async () => {
+    const { port } = await serveTls();
+    const url = `https://git.test:${port}/repo`;
+    const client = clientOf(resources, url, { lookup: resolver('127.0.0.1') });
+
+    expect(await rejection(getRefs(client, url))).toMatchObject({
+      code: 'UPSTREAM_UNREACHABLE',
+      message: `${url}: DEPTH_ZERO_SELF_SIGNED_CERT`,
+    });
+  });
+
+  /** Node reads further authorities once, when it starts; and a program ends when nothing is open. */
+  async function getRefsInNewProcess(url: string, authorities: string): Promise<string> {
+    const library = new URL('../../lib/mirror/http-client.js', import.meta.url);
+    const program = `
+      import { createHttpClient } from ${JSON.stringify(library.href)};
+      const client = createHttpClient({
+        upstreamUrl: ${JSON.stringify(url)},
+        hosts: new Map([[${JSON.stringify(new URL(url).host)}, { allowPrivateAddresses: true }]]),
+        userAgent: 'git/2.0 (test)',
+        connectTimeout: 600_000,
+        maxRefsBytes: 1024,
+        signal: new AbortController().signal,
+        lookup: (hostname, options, callback) => callback(null, [{ address: '127.0.0.1', family: 4 }]),
+      });
+      try {
+        const { body } = await client.request({ url: ${JSON.stringify(url + INFO_REFS)} });
+        for await (const chunk of body) process.stdout.write(chunk);
+      } catch (error) {
+        process.stdout.write(error.message);
+      }
+      await client.close();`;
+    const child = spawn(process.execPath, ['--input-type=module', '--eval', program], {
+      env: { ...process.env, NODE_EXTRA_CA_CERTS: authorities, NODE_OPTIONS: '' },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    resources.defer(() => child.kill());
+    const [output] = await Promise.all([text(child.stdout), once(child, 'close')]);
+    return output;
+  }
+
+  test('asks for the host by name and accepts its certificate; close() leaves nothing open', async () => {
+    const { port, names } = await serveTls();
+    const authorities = join(await resources.directory(), 'authorities.pem');
+    await writeFile(authorities, cert);
+
+    expect(await getRefsInNewProcess(`https://git.test:${port}/repo`, authorities)).toBe('refs');
+    expect(names).toEqual(['git.test']);
+
+    const other = `https://other.test:${port}/repo`;
+    expect(await getRefsInNewProcess(other, authorities)).toBe(
+      `${other}: ERR_TLS_CERT_ALTNAME_INVALID`,
+    );
+  });
+});

@@ -1,0 +1,71 @@
+/**
+ * The names that git refuses to check out: `verify_path` of git's read-cache.c with `core.protectHFS`
+ * and `core.protectNTFS` both on, because a snapshot may be unpacked on any file system. Everything
+ * else that git clones on Linux without a word passes: backslashes, device names, trailing spaces,
+ * bytes that are not UTF-8.
+ *
+ * Paths are bytes. They are taken as latin1 ("binary") strings, one character a byte.
+ */
+
+/** A byte sequence that git takes for one character; it also refuses U+FFFE and U+FFFF. */
+const UTF8_CHARACTER = [
+  '[\\x00-\\x7f]',
+  '[\\xc2-\\xdf][\\x80-\\xbf]',
+  '(?:\\xe0[\\xa0-\\xbf]|[\\xe1-\\xec\\xee][\\x80-\\xbf]|\\xed[\\x80-\\x9f])[\\x80-\\xbf]',
+  '\\xef(?:[\\x80-\\xbe][\\x80-\\xbf]|\\xbf[\\x80-\\xbd])',
+  '(?:\\xf0[\\x90-\\xbf]|[\\xf1-\\xf3][\\x80-\\xbf]|\\xf4[\\x80-\\x8f])[\\x80-\\xbf]{2}',
+].join('|');
+
+/** U+200C–U+200F, U+202A–U+202E, U+206A–U+206F and U+FEFF, which HFS+ leaves out of names. */
+const HFS_IGNORED =
+  '(?:\\xe2\\x80[\\x8c-\\x8f\\xaa-\\xae]|\\xe2\\x81[\\xaa-\\xaf]|\\xef\\xbb\\xbf)*';
+
+/**
+ * A segment that HFS+ takes for `.{name}`. Like git, a malformed character ends the name. (The flag
+ * `i` would fold bytes above 0x7f too.)
+ */
+function hfsSegment(name: string): RegExp {
+  const letters = ['\\.', ...Array.from(name, (c) => `[${c}${c.toUpperCase()}]`)];
+  return new RegExp(
+    `(?:^|/)${HFS_IGNORED}${letters.join(HFS_IGNORED)}${HFS_IGNORED}(?:/|(?!${UTF8_CHARACTER}))`,
+  );
+}
+
+const EMPTY_OR_DOTS = /(?:^|\/)\.{0,2}(?:\/|$)/;
+const NTFS_DOT_GIT = /(?:^|[/\\])(?:\.git|git~1)[. ]*(?:[/\\:]|$)/i;
+const HFS_DOT_GIT = hfsSegment('git');
+const DOT_GITMODULES = /(?:^|\/)\.gitmodules(?:\/|$)/i;
+/** The short names are those of 8.3: six letters and `~1` to `~4`, or a hash and a longer number. */
+const NTFS_DOT_GITMODULES =
+  /(?:^|[/\\])(?:\.gitmodules|gitmod~[1-4]|~[1-9]\d{6}|g~[1-9]\d{5}|gi~[1-9]\d{4}|gi7~[1-9]\d{3}|gi7e~[1-9]\d\d|gi7eb~[1-9]\d|gi7eba~[1-9])[. ]*(?::|$)/i;
+const HFS_DOT_GITMODULES = hfsSegment('gitmodules');
+
+/**
+ * Says why git refuses to check out an entry, or `undefined` when it does not.
+ *
+ * @param path The path from the top of the tree. It matters as a whole: git refuses a symbolic link
+ * also below a directory called `.gitmodules`.
+ * @param symlink Whether the entry is a symbolic link.
+ */
+export function verifyPath(path: string, symlink: boolean): string | undefined {
+  if (EMPTY_OR_DOTS.test(path)) return 'has an empty, "." or ".." segment';
+  if (path.includes('\0')) return 'contains NUL';
+  if (NTFS_DOT_GIT.test(path) || HFS_DOT_GIT.test(path)) {
+    return 'has a segment that is .git on some file system';
+  }
+  if (
+    symlink &&
+    (DOT_GITMODULES.test(path) || NTFS_DOT_GITMODULES.test(path) || HFS_DOT_GITMODULES.test(path))
+  ) {
+    return 'is a symbolic link in place of .gitmodules on some file system';
+  }
+  return undefined;
+}
+
+/**
+ * `verifyPath` for the name of one tree entry, which has no slash. git itself takes a slash in such
+ * a name for a directory; here it is refused, as such an entry can shadow others.
+ */
+export function verifyPathSegment(name: string, symlink: boolean): string | undefined {
+  return name.includes('/') ? 'contains a slash' : verifyPath(name, symlink);
+}

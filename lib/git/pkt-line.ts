@@ -1,0 +1,73 @@
+import { SnapshotError } from '../errors.js';
+
+/*
+ * pkt-line framing: gitprotocol-common(5). Four hex digits give the length of a line with themselves;
+ * 0000 is a flush, 0001 and 0002 delimit parts of protocol v2.
+ */
+
+/** One frame; `payload` is a view that is valid until the next frame is read. */
+export type PktLine = { kind: 'data'; payload: Buffer } | { kind: 'flush' | 'delim' | 'end' };
+
+const FRAME_BYTES = 65_520;
+const LENGTH_BYTES = 4;
+
+export function encodePktLine(text: string): Buffer {
+  const payload = Buffer.from(text);
+  const length = (payload.length + LENGTH_BYTES).toString(16).padStart(4, '0');
+  return Buffer.concat([Buffer.from(length), payload]);
+}
+
+export const FLUSH_PKT = Buffer.from('0000');
+export const DELIM_PKT = Buffer.from('0001');
+
+/**
+ * Cuts a byte stream into frames. Payloads are views of what arrived; only a frame that lies across
+ * two chunks is copied, once.
+ *
+ * @throws SnapshotError `UPSTREAM_INVALID` for a malformed length or a stream that ends in a frame.
+ */
+export async function* readPktLines(source: AsyncIterable<Uint8Array>): AsyncGenerator<PktLine> {
+  const partial = Buffer.allocUnsafe(FRAME_BYTES);
+  let held = 0;
+  for await (const bytes of source) {
+    const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    let at = 0;
+    while (at < chunk.length) {
+      if (held === 0 && chunk.length - at >= LENGTH_BYTES) {
+        const length = parseLength(chunk, at);
+        if (chunk.length - at >= Math.max(length, LENGTH_BYTES)) {
+          yield frame(chunk, at, length);
+          at += Math.max(length, LENGTH_BYTES);
+          continue;
+        }
+      }
+      const wanted = held < LENGTH_BYTES ? LENGTH_BYTES : parseLength(partial, 0);
+      const taken = Math.min(wanted - held, chunk.length - at);
+      chunk.copy(partial, held, at, at + taken);
+      held += taken;
+      at += taken;
+      if (held < LENGTH_BYTES) continue;
+      const length = parseLength(partial, 0);
+      if (held < length) continue;
+      held = 0;
+      yield frame(partial, 0, length);
+    }
+  }
+  if (held > 0) throw new SnapshotError('UPSTREAM_INVALID', 'the answer ends within a pkt-line');
+}
+
+function frame(bytes: Buffer, at: number, length: number): PktLine {
+  if (length === 0) return { kind: 'flush' };
+  if (length === 1) return { kind: 'delim' };
+  if (length === 2) return { kind: 'end' };
+  return { kind: 'data', payload: bytes.subarray(at + LENGTH_BYTES, at + length) };
+}
+
+function parseLength(bytes: Buffer, at: number): number {
+  const text = bytes.toString('latin1', at, at + LENGTH_BYTES);
+  const length = /^[0-9a-fA-F]{4}$/.test(text) ? Number.parseInt(text, 16) : -1;
+  if (length < 0 || length === 3 || length > FRAME_BYTES) {
+    throw new SnapshotError('UPSTREAM_INVALID', 'the answer has a malformed pkt-line');
+  }
+  return length;
+}

@@ -1,0 +1,101 @@
+import { SnapshotError } from '../errors.js';
+import { encodePktLine, FLUSH_PKT, type PktLine, readPktLines } from './pkt-line.js';
+
+/*
+ * The upload-pack exchange of protocol v0/v1 over HTTP: gitprotocol-pack(5) and gitprotocol-http(5).
+ * Stateless: one request with all wants, one answer.
+ */
+
+const CAPABILITIES = ['multi_ack_detailed', 'no-done', 'side-band-64k', 'ofs-delta'];
+
+/**
+ * The request body of a clone: every want, no haves.
+ *
+ * @param offered the capabilities of the upstream's ref advertisement; only those are asked for.
+ */
+export function encodeCloneRequest(
+  wants: readonly string[],
+  offered: ReadonlySet<string>,
+  agent: string,
+): Buffer {
+  const asked = CAPABILITIES.filter((capability) => offered.has(capability));
+  if (!asked.includes('side-band-64k')) {
+    throw new SnapshotError('REPOSITORY_UNSUPPORTED', 'the upstream does not offer side-band-64k');
+  }
+  asked.push(`agent=${agent.replace(/[^\x21-\x7e]/g, '-')}`);
+  const lines = wants.map((want, i) => {
+    return encodePktLine(i === 0 ? `want ${want} ${asked.join(' ')}\n` : `want ${want}\n`);
+  });
+  return Buffer.concat([...lines, FLUSH_PKT, encodePktLine('done\n')]);
+}
+
+const PACK_BAND = 1;
+const PROGRESS_BAND = 2;
+const ERROR_BAND = 3;
+
+/**
+ * Reads the answer to a clone request and yields the bytes of the pack; views, each valid until the
+ * next one is asked for.
+ *
+ * @param onProgress gets the upstream's progress text as it comes.
+ * @throws SnapshotError `UPSTREAM_UNREACHABLE` for an error that the upstream reports,
+ * `UPSTREAM_INVALID` for an answer that is not what the protocol says or is cut.
+ */
+export async function* readCloneAnswer(
+  body: AsyncIterable<Uint8Array>,
+  onProgress: (text: string) => void,
+): AsyncGenerator<Buffer> {
+  let inPack = false;
+  let complete = false;
+  for await (const line of readPktLines(body)) {
+    if (line.kind === 'flush' && inPack) {
+      complete = true;
+      continue;
+    }
+    if (line.kind !== 'data' || complete) throw unexpected(line);
+    if (!inPack && !isSideBand(line.payload)) {
+      checkNegotiation(line.payload);
+      continue;
+    }
+    inPack = true;
+    const payload = line.payload.subarray(1);
+    switch (line.payload[0]) {
+      case PACK_BAND:
+        yield payload;
+        break;
+      case PROGRESS_BAND:
+        onProgress(payload.toString());
+        break;
+      case ERROR_BAND:
+        throw reported(payload);
+      default:
+        throw unexpected(line);
+    }
+  }
+  if (!complete) throw new SnapshotError('UPSTREAM_INVALID', 'the answer ends before its flush');
+}
+
+function isSideBand(payload: Buffer): boolean {
+  const band = payload[0];
+  return band === PACK_BAND || band === PROGRESS_BAND || band === ERROR_BAND;
+}
+
+/** Before the pack: `NAK`, as there were no haves. */
+function checkNegotiation(payload: Buffer): void {
+  const text = payload.toString().trimEnd();
+  if (text === 'NAK') return;
+  if (text.startsWith('ERR ')) throw reported(payload.subarray(4));
+  if (text.startsWith('shallow ')) {
+    throw new SnapshotError('REPOSITORY_UNSUPPORTED', 'the upstream is a shallow repository');
+  }
+  throw new SnapshotError('UPSTREAM_INVALID', 'the upstream answered neither NAK nor a pack');
+}
+
+function reported(payload: Buffer): SnapshotError {
+  const text = payload.toString().trim().slice(0, 1000);
+  return new SnapshotError('UPSTREAM_UNREACHABLE', `the upstream reports: ${text}`);
+}
+
+function unexpected(line: PktLine): SnapshotError {
+  return new SnapshotError('UPSTREAM_INVALID', `unexpected ${line.kind} in the upstream's answer`);
+}

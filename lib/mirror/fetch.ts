@@ -1,0 +1,166 @@
+import { GitRemoteHTTP } from 'isomorphic-git/managers';
+import { SnapshotError } from '../errors.js';
+import { parseCommit } from '../git/commit.js';
+import { encodeHeadQuery, readUnbornHead } from '../git/ls-refs.js';
+import { ObjectType } from '../git/object.js';
+import type { Head, Ref } from '../git/refs.js';
+import { parseTagTarget } from '../git/tag.js';
+import { encodeCloneRequest, readCloneAnswer } from '../git/upload-pack.js';
+import type { Limits } from '../options.js';
+import { type IngestedPack, type IngestProgress, ingestPack } from '../pack/ingest.js';
+import { ObjectReader } from '../pack/reader.js';
+import type { RepositoryId } from '../repository/identity.js';
+import { type Advertisement, readAdvertisement } from './advertisement.js';
+import { createHttpClient, type UpstreamClient } from './http-client.js';
+import { createMirrorDirectories, packDirectory, writeMirror } from './layout.js';
+import { failWhenStalled } from './stall.js';
+import type { AllowedHosts } from './upstream-connector.js';
+
+/** A clone to be made; structured-cloneable. */
+export interface CloneTask {
+  readonly repository: RepositoryId;
+  /** An empty directory that becomes the mirror; the caller's to remove when the clone fails. */
+  readonly directory: string;
+  readonly upstreamUrl: string;
+  readonly hosts: AllowedHosts;
+  /** The `Authorization` header. */
+  readonly authorization: string | undefined;
+  readonly userAgent: string;
+  readonly limits: Limits;
+}
+
+export type CloneProgress =
+  | ({ readonly kind: 'pack' } & IngestProgress)
+  /** The upstream's own words, such as "Counting objects: 12% (3/25)". */
+  | { readonly kind: 'message'; readonly text: string };
+
+export interface CloneResult {
+  readonly refs: number;
+  readonly packs: readonly IngestedPack[];
+}
+
+/** What upstreams that know no unborn HEAD leave open; git's own default. */
+const DEFAULT_BRANCH = 'refs/heads/master';
+
+/**
+ * Clones a repository into a bare mirror: one `info/refs`, one `upload-pack`. Every object is hashed
+ * and every ref checked before the refs are written. Runs in a worker thread.
+ *
+ * @throws SnapshotError `UPSTREAM_*`, `REPOSITORY_UNSUPPORTED`, `LIMIT_EXCEEDED`, `STORAGE_FULL`.
+ */
+export async function cloneMirror(
+  task: CloneTask,
+  onProgress: (progress: CloneProgress) => void,
+): Promise<CloneResult> {
+  const { repository, directory, upstreamUrl, limits } = task;
+  // The thread ends when the clone is given up, and with it all of its sockets.
+  const { signal } = new AbortController();
+  const http = createHttpClient({ ...task, ...limits, signal });
+  try {
+    const remote = await discover(task, http);
+    await createMirrorDirectories(directory);
+    const packs =
+      remote.refs.size === 0 && remote.head === undefined
+        ? []
+        : [await fetchPack(task, http, remote, onProgress)];
+    const head = remote.head ?? (await unbornHead(task, http));
+    const refs = verifyRefs(directory, packs, head, remote.refs, limits);
+    const names = packs.map(({ name }) => name);
+    await writeMirror(directory, { repository, upstreamUrl, head, refs, packs: names });
+    return { refs: refs.length, packs };
+  } finally {
+    await http.close();
+  }
+}
+
+async function discover(task: CloneTask, http: UpstreamClient): Promise<Advertisement> {
+  try {
+    const remote: unknown = await GitRemoteHTTP.discover({
+      http,
+      service: 'git-upload-pack',
+      url: task.upstreamUrl,
+      headers: {},
+      protocolVersion: 1,
+    });
+    return readAdvertisement(remote);
+  } catch (cause) {
+    if (cause instanceof SnapshotError) throw cause;
+    // What isomorphic-git throws here is its own reading of a malformed advertisement.
+    throw new SnapshotError('UPSTREAM_INVALID', 'the upstream did not answer with refs', { cause });
+  }
+}
+
+async function fetchPack(
+  task: CloneTask,
+  http: UpstreamClient,
+  remote: Advertisement,
+  onProgress: (progress: CloneProgress) => void,
+): Promise<IngestedPack> {
+  const wants = new Set(remote.refs.values());
+  if (remote.head?.oid !== undefined) wants.add(remote.head.oid);
+  const body = encodeCloneRequest([...wants], remote.capabilities, task.userAgent);
+  const answer = failWhenStalled(await connect(task, http, body, {}), task.limits.stallTimeout);
+  const pack = readCloneAnswer(answer, (text) => onProgress({ kind: 'message', text }));
+  return await ingestPack(pack, packDirectory(task.directory), task.limits, (progress) =>
+    onProgress({ kind: 'pack', ...progress }),
+  );
+}
+
+async function unbornHead(task: CloneTask, http: UpstreamClient): Promise<Head> {
+  const query = encodeHeadQuery(task.userAgent);
+  const ref = await readUnbornHead(
+    await connect(task, http, query, { 'git-protocol': 'version=2' }),
+  );
+  return { kind: 'branch', ref: ref ?? DEFAULT_BRANCH, oid: undefined };
+}
+
+async function connect(
+  task: CloneTask,
+  http: UpstreamClient,
+  body: Buffer,
+  headers: Record<string, string>,
+): Promise<AsyncIterable<Uint8Array>> {
+  const answer = await GitRemoteHTTP.connect({
+    http,
+    service: 'git-upload-pack',
+    url: task.upstreamUrl,
+    auth: {},
+    headers,
+    body: [body],
+  });
+  if (answer.body === undefined) throw new SnapshotError('UPSTREAM_INVALID', 'an empty answer');
+  return answer.body;
+}
+
+/** Checks that every ref names an object that arrived, and finds what annotated tags name. */
+function verifyRefs(
+  directory: string,
+  packs: readonly IngestedPack[],
+  head: Head,
+  advertised: ReadonlyMap<string, string>,
+  limits: Limits,
+): Ref[] {
+  const names = packs.map(({ name }) => name);
+  const reader = new ObjectReader(packDirectory(directory), names, limits);
+  try {
+    if (head.oid !== undefined) {
+      const commit = reader.read(head.oid);
+      if (commit.type !== ObjectType.commit) {
+        throw new SnapshotError('UPSTREAM_INVALID', 'HEAD is not at a commit');
+      }
+      reader.read(parseCommit(commit.data).tree);
+    }
+    return [...advertised].map(([name, oid]) => ({ name, oid, peeled: peel(reader, oid) }));
+  } finally {
+    reader.close();
+  }
+}
+
+/** What a chain of annotated tags finally names; `undefined` for an object that is no tag. */
+function peel(reader: ObjectReader, oid: string): string | undefined {
+  let target: string | undefined;
+  for (;;) {
+    if (reader.typeOf(target ?? oid) !== ObjectType.tag) return target;
+    target = parseTagTarget(reader.read(target ?? oid).data);
+  }
+}

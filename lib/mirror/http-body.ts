@@ -1,0 +1,79 @@
+import { pipeline, type Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
+import { SnapshotError } from '../errors.js';
+
+/**
+ * Undoes the content coding of a body. We ask for none, but then the server may choose one (RFC 9110,
+ * 12.5.3).
+ *
+ * @throws SnapshotError `UPSTREAM_INVALID` for a coding other than gzip; the body is discarded.
+ */
+export function decodeBody(
+  body: Readable,
+  coding: string | string[] = 'identity',
+  where: string,
+): Readable {
+  switch (String(coding).toLowerCase()) {
+    case 'identity':
+      return body;
+    case 'gzip':
+    case 'x-gzip':
+      // Whoever reads the result sees the errors of both streams.
+      return pipeline(body, createGunzip(), () => {});
+    default:
+      discardBody(body);
+      throw new SnapshotError('UPSTREAM_INVALID', `${where} uses an unknown content coding`);
+  }
+}
+
+/** Ends a body that nobody reads further, and its connection with it. */
+export function discardBody(body: Readable): void {
+  body.on('error', () => {});
+  body.destroy(new SnapshotError('ABORTED', 'the rest of the answer was given up'));
+}
+
+/**
+ * The bytes of a body, read from the socket no faster than they are asked for. `return()` closes the
+ * connection, also before the first `next()`.
+ *
+ * @param maxBytes more than these fail with a `SnapshotError` `LIMIT_EXCEEDED`.
+ * @param failure turns an error of the stream into the one that is thrown.
+ */
+export function iterateBody(
+  body: Readable,
+  maxBytes: number,
+  failure: (error: unknown) => unknown,
+): AsyncIterableIterator<Uint8Array> {
+  const chunks = limitedChunks(body, maxBytes, failure);
+  return {
+    next: () => chunks.next(),
+    // A generator's own return() waits for a pending next(), and does nothing before the first one.
+    return() {
+      discardBody(body);
+      return chunks.return(undefined);
+    },
+    [Symbol.asyncIterator]() {
+      return this;
+    },
+  };
+}
+
+async function* limitedChunks(
+  body: Readable,
+  maxBytes: number,
+  failure: (error: unknown) => unknown,
+): AsyncGenerator<Uint8Array, undefined, undefined> {
+  let received = 0;
+  try {
+    for await (const chunk of body) {
+      received += chunk.length;
+      if (received > maxBytes) {
+        throw new SnapshotError('LIMIT_EXCEEDED', `the answer has more than ${maxBytes} bytes`);
+      }
+      yield chunk;
+    }
+  } catch (error) {
+    throw failure(error);
+  }
+  return undefined;
+}

@@ -1,0 +1,158 @@
+import type { Readable } from 'node:stream';
+import type { GitHttpRequest, GitHttpResponse, HttpClient } from 'isomorphic-git';
+import { Agent, request } from 'undici';
+import { SnapshotError } from '../errors.js';
+import { decodeBody, discardBody, iterateBody } from './http-body.js';
+import { answerFailure, networkFailure } from './http-failure.js';
+import { isRedirect, MAX_REDIRECTS, redirectedBase } from './http-redirect.js';
+import { type ConnectorOptions, upstreamConnector } from './upstream-connector.js';
+
+/** The two requests of a fetch over smart HTTP (gitprotocol-http), relative to the repository. */
+const ENDPOINTS = [
+  {
+    method: 'GET',
+    path: '/info/refs?service=git-upload-pack',
+    answerType: 'application/x-git-upload-pack-advertisement',
+  },
+  {
+    method: 'POST',
+    path: '/git-upload-pack',
+    answerType: 'application/x-git-upload-pack-result',
+  },
+] as const;
+
+/** Of the headers that the transport sets, only these are sent. */
+const FORWARDED_HEADERS = ['accept', 'content-type', 'git-protocol'];
+
+/** But for `signal` and `lookup`, plain data that may cross to a worker thread. */
+export interface HttpClientOptions extends ConnectorOptions {
+  /** The repository, without trailing slash, credentials, query or fragment. */
+  readonly upstreamUrl: string;
+  /** The `Authorization` header; sent to the origin of `upstreamUrl` and nowhere else. */
+  readonly authorization?: string | undefined;
+  readonly userAgent: string;
+  /** Bytes of the ref advertisement, after decompression. */
+  readonly maxRefsBytes: number;
+  /** Ends everything, with its reason. Nothing else limits how long an answer may take. */
+  readonly signal: AbortSignal;
+}
+
+export interface UpstreamClient extends HttpClient {
+  /** Closes all connections; requests and bodies in progress fail with `ABORTED`. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * The `http` plugin for isomorphic-git's transport, for one fetch of one repository. Requests are made
+ * one after another, over one connection if the server keeps it open: a request gives up what was not
+ * read yet of the answer before.
+ *
+ * A redirect of the ref advertisement is followed to allowed hosts and remembered: later requests go
+ * to the new base. Only an answer of status 200 and of the right content type is returned. Everything
+ * else rejects, here or in the body's iterator, with the signal's reason or with a `SnapshotError`:
+ *
+ * - `UPSTREAM_NOT_FOUND`: 404, 410, and 401 where no credentials were sent
+ * - `UPSTREAM_DENIED`: 403, and 401 where credentials were sent
+ * - `UPSTREAM_UNREACHABLE`: 429 and 5xx (with `retryAfter` if the upstream gave one); DNS, TCP and
+ *   TLS failures; a connection that ends before the body does; a host or address that is not allowed
+ * - `UPSTREAM_TIMEOUT`: no connection within `connectTimeout`
+ * - `UPSTREAM_INVALID`: any other status, content type or coding, and redirects that git refuses
+ * - `LIMIT_EXCEEDED`: a ref advertisement over `maxRefsBytes`
+ */
+export function createHttpClient(options: HttpClientOptions): UpstreamClient {
+  const { upstreamUrl, userAgent, maxRefsBytes } = options;
+  const closing = new AbortController();
+  const lifetime = AbortSignal.any([options.signal, closing.signal]);
+  const agent = new Agent({
+    connect: upstreamConnector(options, lifetime),
+    // With more, undici opens a second one when a request follows right on an answer's end.
+    connections: 1,
+    // Servers think for minutes before a large pack; limiting that is the signal's part.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  });
+  let base = upstreamUrl;
+  let authorization = options.authorization;
+  let lastBody: Readable | undefined;
+
+  async function exchange(asked: GitHttpRequest, signal: AbortSignal): Promise<GitHttpResponse> {
+    const endpoint = ENDPOINTS.find(({ path }) => asked.url === upstreamUrl + path);
+    if (endpoint === undefined) {
+      throw new SnapshotError('INTERNAL', `not a request that git makes of ${upstreamUrl}`);
+    }
+    const { method, path, answerType } = endpoint;
+    // It would keep the connection busy for ever.
+    if (lastBody) discardBody(lastBody);
+    // Whole, for a Content-Length: many servers refuse chunked requests.
+    const body = asked.body === undefined ? null : await collect(asked.body);
+
+    for (let redirects = 0; ; redirects++) {
+      const url = new URL(base + path);
+      const where = base === upstreamUrl ? base : `${upstreamUrl} (redirected to ${url.host})`;
+      const authorized = authorization !== undefined;
+      const failure = (error: unknown) =>
+        signal.aborted ? signal.reason : networkFailure(error, where);
+
+      const headers = {
+        ...forwardedHeaders(asked.headers),
+        'user-agent': userAgent,
+        ...(authorization !== undefined && { authorization }),
+      };
+      const answer = await request(url, { dispatcher: agent, method, headers, body, signal }).catch(
+        (error: unknown) => {
+          throw failure(error);
+        },
+      );
+
+      if (method === 'GET' && isRedirect(answer.statusCode)) {
+        discardBody(answer.body);
+        if (redirects === MAX_REDIRECTS) {
+          throw new SnapshotError('UPSTREAM_INVALID', `${where} redirects too often`);
+        }
+        base = redirectedBase(url, answer.headers.location);
+        // For good: a host on the way must not choose what is read with these credentials.
+        if (new URL(base).origin !== url.origin) authorization = undefined;
+        continue;
+      }
+
+      const failed = answerFailure(answer, { answerType, authorized, where });
+      if (failed) {
+        discardBody(answer.body);
+        throw failed;
+      }
+      lastBody = decodeBody(answer.body, answer.headers['content-encoding'], where);
+      return {
+        url: url.href,
+        method,
+        statusCode: 200,
+        statusMessage: 'OK',
+        headers: { 'content-type': answerType },
+        body: iterateBody(lastBody, method === 'GET' ? maxRefsBytes : Infinity, failure),
+      };
+    }
+  }
+
+  return {
+    request(asked) {
+      const signal = asked.signal ? AbortSignal.any([lifetime, asked.signal]) : lifetime;
+      return exchange(asked, signal);
+    },
+    async close() {
+      closing.abort(new SnapshotError('ABORTED', `the client of ${upstreamUrl} was closed`));
+      await agent.destroy();
+    },
+  };
+}
+
+function forwardedHeaders(headers: Record<string, string> = {}): Record<string, string> {
+  const named = Object.entries(headers).map(
+    ([name, value]) => [name.toLowerCase(), value] as const,
+  );
+  return Object.fromEntries(named.filter(([name]) => FORWARDED_HEADERS.includes(name)));
+}
+
+async function collect(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of body) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}

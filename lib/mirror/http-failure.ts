@@ -1,0 +1,83 @@
+import { type Dispatcher, errors } from 'undici';
+import { hasCode, SnapshotError } from '../errors.js';
+
+/** Seconds. A longer `Retry-After` is cut to this: an upstream shall not shut us out for days. */
+const MAX_RETRY_AFTER = 3600;
+
+export interface AnswerExpectation {
+  /** The media type of a valid answer. */
+  readonly answerType: string;
+  /** Whether the request carried credentials. */
+  readonly authorized: boolean;
+  /** Names the upstream in messages. */
+  readonly where: string;
+}
+
+/**
+ * Why an answer is not the one that git expects, or `undefined` when it is. Nothing of the
+ * upstream's text gets into the error.
+ */
+export function answerFailure(
+  { statusCode, headers }: Pick<Dispatcher.ResponseData, 'statusCode' | 'headers'>,
+  { answerType, authorized, where }: AnswerExpectation,
+): SnapshotError | undefined {
+  const message = `${where} answered ${statusCode}`;
+  switch (statusCode) {
+    case 200:
+      return mediaType(headers['content-type']) === answerType
+        ? undefined
+        : new SnapshotError('UPSTREAM_INVALID', `${where} is not served by smart HTTP`);
+    case 401:
+      // To the anonymous, git hosts answer this for repositories that are missing, too, so that
+      // nobody can tell those from private ones.
+      return new SnapshotError(authorized ? 'UPSTREAM_DENIED' : 'UPSTREAM_NOT_FOUND', message);
+    case 403:
+      return new SnapshotError('UPSTREAM_DENIED', message);
+    case 404:
+    case 410:
+      return new SnapshotError('UPSTREAM_NOT_FOUND', message);
+  }
+  if (statusCode !== 429 && statusCode < 500) return new SnapshotError('UPSTREAM_INVALID', message);
+  const seconds = retryAfter(headers['retry-after']);
+  const options = seconds === undefined ? {} : { retryAfter: seconds };
+  return new SnapshotError('UPSTREAM_UNREACHABLE', message, options);
+}
+
+/** `Content-Type` (RFC 9110, 8.3) without its parameters. */
+function mediaType(value: string | string[] | undefined): string | undefined {
+  return typeof value === 'string' ? value.split(';', 1)[0]?.trim().toLowerCase() : undefined;
+}
+
+/** `Retry-After` (RFC 9110, 10.2.3), seconds or a date, as seconds from now. */
+function retryAfter(value: string | string[] | undefined): number | undefined {
+  if (typeof value !== 'string') return undefined;
+  const seconds = /^\d+$/.test(value)
+    ? Number(value)
+    : Math.ceil((Date.parse(value) - Date.now()) / 1000);
+  return Number.isNaN(seconds) ? undefined : Math.min(Math.max(seconds, 0), MAX_RETRY_AFTER);
+}
+
+/**
+ * Gives a code to what Node, OpenSSL, zlib or undici report when talking to the upstream fails. An
+ * error without a code, or about an argument, is a fault of this program and returned as it is.
+ */
+export function networkFailure(error: unknown, where: string): unknown {
+  if (error instanceof SnapshotError) return error;
+  if (error instanceof errors.HTTPParserError) {
+    // Not kept as the cause: it carries the bytes that were received.
+    return new SnapshotError('UPSTREAM_INVALID', `${where} does not speak HTTP: ${error.message}`);
+  }
+  if (!hasCode(error) || error.code === 'UND_ERR_INVALID_ARG') return error;
+  const message = `${where}: ${error.code}`;
+  switch (error.code) {
+    case 'UND_ERR_CONNECT_TIMEOUT':
+    case 'ETIMEDOUT':
+      return new SnapshotError('UPSTREAM_TIMEOUT', message, { cause: error });
+    case 'Z_DATA_ERROR':
+    case 'Z_BUF_ERROR':
+    case 'Z_NEED_DICT':
+      return new SnapshotError('UPSTREAM_INVALID', message, { cause: error });
+    default:
+      return new SnapshotError('UPSTREAM_UNREACHABLE', message, { cause: error });
+  }
+}

@@ -1,0 +1,224 @@
+import { createHash } from 'node:crypto';
+import type { EventEmitter } from 'node:events';
+import { mkdir, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import pLimit, { type LimitFunction } from 'p-limit';
+import { unlessAborted } from '../abort.js';
+import { hasCode, SnapshotError, toSnapshotError } from '../errors.js';
+import type { SnapshotEvents } from '../events.js';
+import type { SnapshotConfig } from '../options.js';
+import { type RepositoryId, repositoryKey } from '../repository/identity.js';
+import { hostConfig, upstreamUrl } from '../repository/policy.js';
+import { removeLeftovers, temporaryName } from '../stores/temporary.js';
+import { WorkerPool } from '../workers/pool.js';
+import { allowedHosts } from './allowed-hosts.js';
+import type { CloneProgress, CloneResult, CloneTask } from './fetch.js';
+import { packDirectory, readMirrorDescription } from './layout.js';
+import { Mirror, type MirrorSnapshot } from './mirror.js';
+
+interface Failure {
+  readonly error: SnapshotError;
+  /** Milliseconds since the epoch. */
+  readonly until: number;
+}
+
+/**
+ * The mirrors below one directory: finds those that are there, clones those that are not, so many at
+ * once and no more, and remembers for a while what could not be cloned.
+ */
+export class MirrorManager {
+  readonly #config: SnapshotConfig;
+  readonly #directory: string;
+  readonly #events: EventEmitter<SnapshotEvents>;
+  readonly #pool: WorkerPool<CloneTask, CloneProgress, CloneResult>;
+  readonly #limit: LimitFunction;
+  readonly #mirrors = new Map<string, Mirror>();
+  readonly #failures = new Map<string, Failure>();
+
+  constructor(config: SnapshotConfig, events: EventEmitter<SnapshotEvents>) {
+    this.#config = config;
+    this.#directory = join(config.dataDir, 'mirrors');
+    this.#events = events;
+    const { concurrentClones } = config.limits;
+    this.#limit = pLimit(concurrentClones);
+    this.#pool = new WorkerPool(new URL('./worker.js', import.meta.url), concurrentClones);
+  }
+
+  /** Makes the directory, and removes from it what a crash left. */
+  async start(): Promise<void> {
+    await mkdir(this.#directory, { recursive: true });
+    await removeLeftovers(this.#directory);
+  }
+
+  /**
+   * The repository's mirror, found on disk or cloned now.
+   *
+   * @param signal ends the clone, and with it the waiting of all others: to be aborted only by who
+   * owns the generation.
+   * @throws SnapshotError `UPSTREAM_*`, `REPOSITORY_UNSUPPORTED`, `LIMIT_EXCEEDED`, `STORAGE_FULL`.
+   */
+  async ensureReady(repository: RepositoryId, signal: AbortSignal): Promise<MirrorSnapshot> {
+    const key = repositoryKey(repository);
+    this.#throwRememberedFailure(key);
+    let mirror = this.#mirrors.get(key);
+    if (mirror === undefined) {
+      mirror = new Mirror(repository);
+      this.#mirrors.set(key, mirror);
+    }
+    return await mirror.ensureReady(async () => {
+      const directory = join(this.#directory, directoryName(key));
+      return (
+        (await findMirror(directory, repository)) ??
+        (await this.#clone(repository, directory, signal))
+      );
+    });
+  }
+
+  /** Ends all clones. Idempotent. */
+  async close(): Promise<void> {
+    await this.#pool.close();
+  }
+
+  #throwRememberedFailure(key: string): void {
+    const failure = this.#failures.get(key);
+    if (failure === undefined) return;
+    const milliseconds = failure.until - Date.now();
+    if (milliseconds <= 0) {
+      this.#failures.delete(key);
+      return;
+    }
+    const { code, message } = failure.error;
+    const retryAfter = Math.ceil(milliseconds / 1000);
+    throw new SnapshotError(code, message, { cause: failure.error, retryAfter });
+  }
+
+  async #clone(
+    repository: RepositoryId,
+    place: string,
+    signal: AbortSignal,
+  ): Promise<MirrorSnapshot> {
+    return await this.#limit(async () => {
+      const started = performance.now();
+      this.#events.emit('cloneStarted', { repository });
+      const temporary = join(this.#directory, temporaryName('clone'));
+      try {
+        const result = await this.#cloneInto(temporary, repository, signal);
+        await putInPlace(temporary, place);
+        this.#events.emit('cloneFinished', {
+          repository,
+          milliseconds: performance.now() - started,
+          objects: sum(result.packs.map(({ objects }) => objects)),
+          packBytes: sum(result.packs.map(({ size }) => size)),
+        });
+        const { packs } = await readMirrorDescription(place);
+        return { directory: place, packs };
+      } catch (cause) {
+        const error = this.#remember(repositoryKey(repository), toSnapshotError(cause));
+        const milliseconds = performance.now() - started;
+        this.#events.emit('cloneFailed', { repository, milliseconds, error });
+        throw error;
+      } finally {
+        await rm(temporary, { recursive: true, force: true });
+      }
+    });
+  }
+
+  async #cloneInto(
+    directory: string,
+    repository: RepositoryId,
+    signal: AbortSignal,
+  ): Promise<CloneResult> {
+    const { limits, userAgent } = this.#config;
+    const deadline = AbortSignal.timeout(limits.cloneTimeout);
+    const ends = AbortSignal.any([signal, deadline]);
+    try {
+      const task: CloneTask = {
+        repository,
+        directory,
+        upstreamUrl: upstreamUrl(this.#config, repository),
+        hosts: allowedHosts(this.#config),
+        authorization: await this.#authorization(repository, ends),
+        userAgent,
+        limits,
+      };
+      await mkdir(directory);
+      const onEvent = (progress: CloneProgress) => {
+        this.#events.emit('cloneProgress', { repository, progress });
+      };
+      return await this.#pool.run(task, { signal: ends, onEvent });
+    } catch (error) {
+      if (!deadline.aborted || signal.aborted) throw error;
+      const message = `the clone took longer than ${limits.cloneTimeout} ms`;
+      throw new SnapshotError('UPSTREAM_TIMEOUT', message, { cause: error });
+    }
+  }
+
+  async #authorization(repository: RepositoryId, signal: AbortSignal): Promise<string | undefined> {
+    const { credentials } = hostConfig(this.#config, repository);
+    if (credentials === undefined) return undefined;
+    const given = await unlessAborted(Promise.resolve(credentials(repository)), signal);
+    if (given === undefined) return undefined;
+    const { username, password } = given;
+    return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+  }
+
+  #remember(key: string, error: SnapshotError): SnapshotError {
+    const { failureMemory } = this.#config.limits;
+    const ownDoing = error.code === 'ABORTED' || error.code === 'CLOSED';
+    if (failureMemory === 0 || ownDoing) return error;
+    const milliseconds = Math.max(failureMemory, (error.retryAfter ?? 0) * 1000);
+    const remembered = new SnapshotError(error.code, error.message, {
+      cause: error,
+      retryAfter: Math.ceil(milliseconds / 1000),
+    });
+    this.#failures.set(key, { error: remembered, until: Date.now() + milliseconds });
+    return remembered;
+  }
+}
+
+/** A readable part of the key, and a hash that no two keys share. */
+function directoryName(key: string): string {
+  const readable = key.replace(/[^a-z0-9.-]+/gi, '-').slice(0, 100);
+  const hash = createHash('sha256').update(key).digest('hex').slice(0, 16);
+  return `${readable}-${hash}.git`;
+}
+
+/**
+ * The complete mirror of this repository in a directory; `undefined` when there is none. What lies
+ * there and is no mirror is removed.
+ */
+async function findMirror(
+  directory: string,
+  repository: RepositoryId,
+): Promise<MirrorSnapshot | undefined> {
+  try {
+    const description = await readMirrorDescription(directory);
+    if (repositoryKey(description.repository) === repositoryKey(repository)) {
+      for (const name of description.packs) {
+        await stat(join(packDirectory(directory), `${name}.pack`));
+        await stat(join(packDirectory(directory), `${name}.idx`));
+      }
+      return { directory, packs: description.packs };
+    }
+  } catch (error) {
+    const missing = hasCode(error) && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
+    if (!missing && !(error instanceof SnapshotError) && !(error instanceof SyntaxError))
+      throw error;
+  }
+  await rm(directory, { recursive: true, force: true });
+  return undefined;
+}
+
+async function putInPlace(temporary: string, place: string): Promise<void> {
+  try {
+    await rename(temporary, place);
+  } catch (error) {
+    // Another process on this directory was quicker; its mirror is as good as ours.
+    if (hasCode(error) && (error.code === 'ENOTEMPTY' || error.code === 'EEXIST')) return;
+    throw error;
+  }
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}

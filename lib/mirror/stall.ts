@@ -1,0 +1,41 @@
+import { SnapshotError } from '../errors.js';
+
+/**
+ * Passes a body on, and fails when nothing arrives for `milliseconds`. The limit begins with the
+ * first chunk, because servers think for minutes before it, and rests while the consumer works.
+ *
+ * @throws SnapshotError `UPSTREAM_TIMEOUT`
+ */
+export async function* failWhenStalled(
+  source: AsyncIterable<Uint8Array>,
+  milliseconds: number,
+): AsyncGenerator<Uint8Array> {
+  const chunks = source[Symbol.asyncIterator]();
+  let first = true;
+  let finished = false;
+  try {
+    for (;;) {
+      const result = await (first ? chunks.next() : within(chunks.next(), milliseconds));
+      first = false;
+      if (result.done) {
+        finished = true;
+        return;
+      }
+      yield result.value;
+    }
+  } finally {
+    // Not awaited after a stall: the source is still waiting, and its owner will destroy it.
+    if (!finished) chunks.return?.()?.catch(() => {});
+  }
+}
+
+function within<T>(promise: Promise<T>, milliseconds: number): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      reject(
+        new SnapshotError('UPSTREAM_TIMEOUT', `the upstream sent nothing for ${milliseconds} ms`),
+      );
+    }, milliseconds);
+    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}

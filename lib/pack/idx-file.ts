@@ -1,0 +1,79 @@
+import { SnapshotError } from '../errors.js';
+import { compareOids, OID_BYTES } from '../git/object.js';
+import { WindowedFile } from './windowed-file.js';
+
+/*
+ * Reading index files: gitformat-pack(5), "Version 2 pack-*.idx files".
+ */
+const SIGNATURE = 0xff744f63;
+const FANOUT_AT = 8;
+const FANOUT_BYTES = 256 * 4;
+const OIDS_AT = FANOUT_AT + FANOUT_BYTES;
+const TRAILER_BYTES = 40;
+
+/** Finds objects in a pack by id. Synchronous: only for worker threads. */
+export class IdxFile {
+  /** Objects. */
+  readonly count: number;
+  readonly #file: WindowedFile;
+  readonly #fanout: Buffer;
+  readonly #large: number;
+
+  /** @throws SnapshotError `INTERNAL` when the file is no version 2 index of a plausible size. */
+  constructor(path: string) {
+    this.#file = new WindowedFile(path);
+    try {
+      if (this.#file.size < OIDS_AT + TRAILER_BYTES) throw damaged(path);
+      const head = this.#file.read(0, OIDS_AT);
+      if (head.readUInt32BE(0) !== SIGNATURE || head.readUInt32BE(4) !== 2) throw damaged(path);
+      this.#fanout = Buffer.from(head.subarray(FANOUT_AT));
+      this.count = this.#fanout.readUInt32BE(255 * 4);
+      const tables = OIDS_AT + this.count * (OID_BYTES + 8);
+      this.#large = (this.#file.size - TRAILER_BYTES - tables) / 8;
+      if (this.#large < 0 || !Number.isInteger(this.#large)) throw damaged(path);
+    } catch (error) {
+      this.#file.close();
+      throw error;
+    }
+  }
+
+  /** The SHA-1 that ends the pack, as the index has it. */
+  packChecksum(): Buffer {
+    return Buffer.from(this.#file.read(this.#file.size - TRAILER_BYTES, OID_BYTES));
+  }
+
+  /** The pack offset of the object with this id (20 bytes); `undefined` if it is not in the pack. */
+  find(oid: Uint8Array): number | undefined {
+    const first = oid[0] ?? 0;
+    let low = first === 0 ? 0 : this.#fanout.readUInt32BE((first - 1) * 4);
+    let high = this.#fanout.readUInt32BE(first * 4);
+    if (high > this.count) throw damaged(this.#file.path);
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const found = this.#file.read(OIDS_AT + middle * OID_BYTES, OID_BYTES);
+      const order = compareOids(found, 0, oid, 0);
+      if (order === 0) return this.#offset(middle);
+      if (order < 0) low = middle + 1;
+      else high = middle;
+    }
+    return undefined;
+  }
+
+  /** Idempotent. */
+  close(): void {
+    this.#file.close();
+  }
+
+  #offset(position: number): number {
+    const offsetsAt = OIDS_AT + this.count * (OID_BYTES + 4);
+    const offset = this.#file.read(offsetsAt + position * 4, 4).readUInt32BE();
+    if (offset < 0x8000_0000) return offset;
+    const large = offset - 0x8000_0000;
+    if (large >= this.#large) throw damaged(this.#file.path);
+    return Number(this.#file.read(offsetsAt + this.count * 4 + large * 8, 8).readBigUInt64BE());
+  }
+}
+
+function damaged(path: string): SnapshotError {
+  return new SnapshotError('INTERNAL', `${path} is damaged`);
+}

@@ -1,0 +1,235 @@
+import { createHash, hash } from 'node:crypto';
+import { join } from 'node:path';
+import { LRUCache } from 'lru-cache';
+import { SnapshotError } from '../errors.js';
+import { isObjectType, type ObjectType, objectHeader } from '../git/object.js';
+import { applyDelta, parseDeltaHeader } from './delta.js';
+import { PackFile } from './file.js';
+import { EntryType } from './format.js';
+import { IdxFile } from './idx-file.js';
+import { StreamingInflate } from './inflate.js';
+
+/** An object, read whole. `data` is shared with a cache: not to be written to. */
+export interface GitObject {
+  readonly type: ObjectType;
+  readonly data: Buffer;
+}
+
+/** Where an object lies, and what of it is known without inflating it. */
+export interface LocatedObject {
+  readonly pack: number;
+  readonly offset: number;
+  /** Bytes; `undefined` for a delta. */
+  readonly wholeSize: number | undefined;
+}
+
+export interface ReaderLimits {
+  deltaCacheBytes: number;
+  maxObjectBytesInMemory: number;
+}
+
+const STREAM_CHUNK_BYTES = 256 * 1024;
+/** Longer chains than any that git makes; a stored pack that claims more is damaged. */
+const MAX_CHAIN = 100_000;
+
+/**
+ * Objects of a list of packs, by id. What it returns was hashed and is what its id says.
+ *
+ * Synchronous except for streaming: only for worker threads.
+ */
+export class ObjectReader {
+  readonly #packs: { readonly pack: PackFile; readonly idx: IdxFile }[] = [];
+  readonly #limits: ReaderLimits;
+  /** Contents of objects by `pack:offset`: the bases of deltas to come. */
+  readonly #bases: LRUCache<string, GitObject>;
+
+  /**
+   * @param names `pack-{checksum}`, without ending.
+   * @throws SnapshotError `INTERNAL` when a file is damaged; system errors.
+   */
+  constructor(directory: string, names: readonly string[], limits: ReaderLimits) {
+    this.#limits = limits;
+    this.#bases = new LRUCache({
+      maxSize: Math.max(1, limits.deltaCacheBytes),
+      sizeCalculation: (object) => object.data.length + 100,
+    });
+    try {
+      for (const name of names) {
+        const pack = new PackFile(join(directory, `${name}.pack`));
+        try {
+          this.#packs.push({ pack, idx: new IdxFile(join(directory, `${name}.idx`)) });
+        } catch (error) {
+          pack.close();
+          throw error;
+        }
+      }
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  /**
+   * The type of an object, found without applying deltas.
+   *
+   * @throws SnapshotError as `read`.
+   */
+  typeOf(oid: string): ObjectType {
+    const located = this.locate(oid);
+    if (located === undefined) throw missing(oid);
+    const { pack } = this.#pack(located.pack);
+    const chain = this.#chain(located.pack, located.offset);
+    const { type } = pack.entryHeader(chain.at(-1) ?? located.offset);
+    if (!isObjectType(type)) throw damaged(oid);
+    return type;
+  }
+
+  /** @param oid 40 hex digits. */
+  locate(oid: string): LocatedObject | undefined {
+    const bytes = Buffer.from(oid, 'hex');
+    for (const [pack, { pack: file, idx }] of this.#packs.entries()) {
+      const offset = idx.find(bytes);
+      if (offset === undefined) continue;
+      const { type, size } = file.entryHeader(offset);
+      return { pack, offset, wholeSize: isObjectType(type) ? size : undefined };
+    }
+    return undefined;
+  }
+
+  /**
+   * @throws SnapshotError `UPSTREAM_INVALID` when there is no such object, `INTERNAL` when the pack is
+   * damaged on disk, `LIMIT_EXCEEDED` when the object may not be held in memory.
+   */
+  read(oid: string, located = this.locate(oid)): GitObject {
+    if (located === undefined) throw missing(oid);
+    const object = this.#readAt(located.pack, located.offset);
+    const head = objectHeader(object.type, object.data.length);
+    const room = Buffer.allocUnsafe(head.length + object.data.length);
+    room.write(head, 0, 'latin1');
+    object.data.copy(room, head.length);
+    if (hash('sha1', room) !== oid) throw damaged(oid);
+    return object;
+  }
+
+  /**
+   * The content of an object that is kept whole, in pieces, for objects too large to hold. Fails at
+   * the end, before its last piece, when it was not what its id says.
+   */
+  async *stream(oid: string, located: LocatedObject): AsyncGenerator<Buffer> {
+    const { pack } = this.#pack(located.pack);
+    const { type, size, length } = pack.entryHeader(located.offset);
+    if (!isObjectType(type)) throw new RangeError(`${oid} is a delta and can't be streamed`);
+    const oidHash = createHash('sha1').update(objectHeader(type, size));
+    let pieces: Buffer[] = [];
+    let inflated = 0;
+    let at = located.offset + length;
+    const inflate = new StreamingInflate((piece) => {
+      inflated += piece.length;
+      if (inflated > size) throw damaged(oid);
+      oidHash.update(piece);
+      pieces.push(piece);
+    });
+    try {
+      for (let used: number | undefined; used === undefined; ) {
+        const chunk = Buffer.allocUnsafe(Math.min(STREAM_CHUNK_BYTES, pack.end + 1 - at));
+        if (chunk.length === 0) throw damaged(oid);
+        // One byte beyond the pack's last entry is offered, so that zlib sees that its stream ended.
+        pack.readInto(chunk, at);
+        used = await inflate.write(chunk);
+        at += chunk.length;
+        if (used === undefined) {
+          yield* pieces;
+          pieces = [];
+        }
+      }
+    } finally {
+      inflate.close();
+    }
+    if (inflated !== size || oidHash.digest('hex') !== oid) throw damaged(oid);
+    yield* pieces;
+  }
+
+  /** Idempotent. */
+  close(): void {
+    for (const { pack, idx } of this.#packs.splice(0)) {
+      pack.close();
+      idx.close();
+    }
+    this.#bases.clear();
+  }
+
+  #pack(number: number): { pack: PackFile; idx: IdxFile } {
+    const found = this.#packs[number];
+    if (found === undefined) throw new RangeError('the reader is closed');
+    return found;
+  }
+
+  /**
+   * The offsets of an object, its delta base, the base's base and so on to the one kept whole, or to
+   * the first whose content is at hand when `untilCached`.
+   */
+  #chain(packNumber: number, offset: number, untilCached = false): number[] {
+    const { pack, idx } = this.#pack(packNumber);
+    const chain = [offset];
+    for (let at = offset; ; chain.push(at)) {
+      if (untilCached && this.#bases.has(`${packNumber}:${at}`)) return chain;
+      const header = pack.entryHeader(at);
+      if (isObjectType(header.type)) return chain;
+      if (chain.length > MAX_CHAIN) throw damaged(`the object at ${offset}`);
+      if (header.type === EntryType.ofsDelta) {
+        at -= header.baseDistance;
+      } else {
+        const base = idx.find(pack.baseOid(at, header));
+        if (base === undefined) throw damaged(`the object at ${offset}`);
+        at = base;
+      }
+    }
+  }
+
+  #readAt(packNumber: number, offset: number): GitObject {
+    const { pack } = this.#pack(packNumber);
+    const delta = { baseSize: 0, resultSize: 0, instructionsAt: 0 };
+    let object: GitObject | undefined;
+    for (const at of this.#chain(packNumber, offset, true).reverse()) {
+      const known = this.#bases.get(`${packNumber}:${at}`);
+      if (object === undefined && known !== undefined) {
+        object = known;
+        continue;
+      }
+      const header = pack.entryHeader(at);
+      this.#checkSize(header.size);
+      const bytes = pack.inflate(at, header);
+      if (isObjectType(header.type)) {
+        object = { type: header.type, data: bytes };
+      } else {
+        parseDeltaHeader(bytes, delta);
+        if (delta.baseSize !== object?.data.length) throw damaged(`the object at ${offset}`);
+        this.#checkSize(delta.resultSize);
+        const data = Buffer.allocUnsafe(delta.resultSize);
+        applyDelta(bytes, delta, object.data, 0, data, 0);
+        object = { type: object.type, data };
+      }
+      // What was asked for itself is seldom a base of what is asked for next.
+      if (at !== offset) this.#bases.set(`${packNumber}:${at}`, object);
+    }
+    if (object === undefined) throw damaged(`the object at ${offset}`);
+    return object;
+  }
+
+  #checkSize(size: number): void {
+    if (size > this.#limits.maxObjectBytesInMemory) {
+      throw new SnapshotError(
+        'LIMIT_EXCEEDED',
+        `an object has ${size} bytes, maxObjectBytesInMemory is ${this.#limits.maxObjectBytesInMemory}`,
+      );
+    }
+  }
+}
+
+function missing(oid: string): SnapshotError {
+  return new SnapshotError('UPSTREAM_INVALID', `object ${oid} is missing`);
+}
+
+function damaged(what: string): SnapshotError {
+  return new SnapshotError('INTERNAL', `${what} is not what its pack says`);
+}

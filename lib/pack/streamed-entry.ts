@@ -1,0 +1,42 @@
+import { createHash, type Hash } from 'node:crypto';
+import { SnapshotError } from '../errors.js';
+import { isObjectType, objectHeader } from '../git/object.js';
+import { type EntryHeader, EntryType } from './format.js';
+import { StreamingInflate } from './inflate.js';
+
+/** An entry whose content passes by instead of being held. */
+export class StreamedEntry {
+  readonly type: number;
+  readonly size: number;
+  readonly baseDistance: number;
+  readonly baseOid: Buffer | undefined;
+  readonly oidHash: Hash | undefined;
+  readonly inflate: StreamingInflate;
+  inflated = 0;
+  crc = 0;
+
+  constructor(
+    readonly offset: number,
+    header: Readonly<EntryHeader>,
+    bytes: Buffer,
+  ) {
+    this.type = header.type;
+    this.size = header.size;
+    this.baseDistance = header.baseDistance;
+    if (header.type === EntryType.refDelta) {
+      this.baseOid = Buffer.from(bytes.subarray(header.baseOidAt, header.baseOidAt + 20));
+    }
+    if (isObjectType(header.type)) {
+      this.oidHash = createHash('sha1').update(objectHeader(header.type, header.size));
+    }
+    this.inflate = new StreamingInflate((chunk) => {
+      this.inflated += chunk.length;
+      if (this.inflated > this.size)
+        throw new SnapshotError(
+          'UPSTREAM_INVALID',
+          `the entry at ${offset} is longer than declared`,
+        );
+      this.oidHash?.update(chunk);
+    });
+  }
+}

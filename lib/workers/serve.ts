@@ -1,0 +1,19 @@
+import { parentPort } from 'node:worker_threads';
+import { serializeError } from '../errors.js';
+import type { WorkerMessage } from './messages.js';
+
+/**
+ * Makes this thread a worker of a `WorkerPool`: each message is a task, answered by events and then
+ * one result or error. The pool gives a worker one task at a time.
+ */
+export function serveTasks<Task, Event, Result>(
+  work: (task: Task, emit: (event: Event) => void) => Promise<Result>,
+): void {
+  const post = (message: WorkerMessage<Event, Result>) => parentPort?.postMessage(message);
+  parentPort?.on('message', (task: Task) => {
+    work(task, (event) => post({ kind: 'event', event })).then(
+      (result) => post({ kind: 'result', result }),
+      (error: unknown) => post({ kind: 'error', error: serializeError(error) }),
+    );
+  });
+}
