@@ -1,0 +1,37 @@
+import type { Router } from 'express';
+import { createRouter } from './http/router.js';
+import { parseOptions, type SnapshotOptions } from './options.js';
+import { type CloseOptions, SnapshotService } from './snapshot/service.js';
+
+/** An Express router, and the service behind it. */
+export interface SnapshotRouter extends Router {
+  /** The same without HTTP. */
+  readonly service: SnapshotService;
+  /** Ends what runs and releases everything; the host app calls it when it shuts down. Idempotent. */
+  close(options?: CloseOptions): Promise<void>;
+}
+
+/**
+ * Makes the service without a router, for hosts that want no HTTP or their own.
+ *
+ * @throws SnapshotError `INVALID_OPTIONS`
+ */
+export function createSnapshotService(options: SnapshotOptions): SnapshotService {
+  return new SnapshotService(parseOptions(options));
+}
+
+/**
+ * Makes a router that serves `{host}/{path}/snapshot.tar.zst` below wherever it is mounted:
+ * `app.use('/git', createSnapshotRouter({ dataDir, hosts }))`.
+ *
+ * @throws SnapshotError `INVALID_OPTIONS`, whose message names each option that is wrong.
+ */
+export function createSnapshotRouter(options: SnapshotOptions): SnapshotRouter {
+  const config = parseOptions(options);
+  const service = new SnapshotService(config);
+  const router = createRouter({ source: service, config });
+  return Object.assign(router, {
+    service,
+    close: (how?: CloseOptions) => service.close(how),
+  });
+}

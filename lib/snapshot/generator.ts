@@ -1,0 +1,159 @@
+import type { EventEmitter } from 'node:events';
+import { createReadStream } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import pLimit, { type LimitFunction } from 'p-limit';
+import { SnapshotError, toSnapshotError } from '../errors.js';
+import type { SnapshotEvents } from '../events.js';
+import type { MirrorSnapshot } from '../mirror/mirror.js';
+import type { SnapshotConfig } from '../options.js';
+import type { RepositoryId } from '../repository/identity.js';
+import { originUrl } from '../repository/policy.js';
+import type { Metadata, SnapshotStore } from '../stores/store.js';
+import { removeLeftovers, temporaryName } from '../stores/temporary.js';
+import { WorkerPool } from '../workers/pool.js';
+import { encodeMetadata, snapshotKey } from './metadata.js';
+import type { SnapshotInfo } from './snapshot.js';
+import { Spool } from './spool.js';
+import type { WriteEvent, WriteResult, WriteTask } from './writer.js';
+
+/**
+ * Writes snapshots of ready mirrors into spools, so many at once and no more, and puts them into the
+ * store when they are complete.
+ */
+export class Generator {
+  readonly #config: SnapshotConfig;
+  readonly #store: SnapshotStore;
+  readonly #events: EventEmitter<SnapshotEvents>;
+  readonly #directory: string;
+  readonly #pool: WorkerPool<WriteTask, WriteEvent, WriteResult>;
+  readonly #limit: LimitFunction;
+
+  constructor(config: SnapshotConfig, store: SnapshotStore, events: EventEmitter<SnapshotEvents>) {
+    this.#config = config;
+    this.#store = store;
+    this.#events = events;
+    this.#directory = join(config.dataDir, 'spool');
+    const { concurrentGenerations } = config.limits;
+    this.#limit = pLimit(concurrentGenerations);
+    this.#pool = new WorkerPool(new URL('./worker.js', import.meta.url), concurrentGenerations);
+  }
+
+  /** Makes the spool directory, and removes from it what a crash left. */
+  async start(): Promise<void> {
+    await mkdir(this.#directory, { recursive: true });
+    await removeLeftovers(this.#directory);
+  }
+
+  /**
+   * Generates and stores one snapshot. Resolves when it is stored, or when the store did not take it,
+   * which is an event but no failure: the bytes are right, and those who wait get them.
+   *
+   * @param onPlanned gets the spool before its first byte.
+   * @throws SnapshotError what the generation failed with; readers of the spool get the same.
+   */
+  async generate(
+    repository: RepositoryId,
+    mirror: MirrorSnapshot,
+    signal: AbortSignal,
+    onPlanned: (info: SnapshotInfo, spool: Spool) => void,
+  ): Promise<void> {
+    await this.#limit(async () => {
+      signal.throwIfAborted();
+      const started = performance.now();
+      const elapsed = () => performance.now() - started;
+      const spool = await Spool.create(join(this.#directory, temporaryName('snapshot')));
+      try {
+        let info: SnapshotInfo | undefined;
+        const result = await this.#write(repository, mirror, spool, signal, (planned) => {
+          info = planned;
+          this.#events.emit('generationStarted', { ...planned });
+          onPlanned(planned, spool);
+        });
+        if (info === undefined) throw new SnapshotError('INTERNAL', 'nothing was planned');
+        spool.complete(result.size);
+        this.#events.emit('generationFinished', {
+          repository,
+          milliseconds: elapsed(),
+          size: result.size,
+        });
+        await this.#putInStore(info, spool, signal);
+      } catch (cause) {
+        const error = toSnapshotError(cause);
+        spool.fail(error);
+        this.#events.emit('generationFailed', { repository, milliseconds: elapsed(), error });
+        throw error;
+      } finally {
+        await spool.remove();
+        await spool.release();
+      }
+    });
+  }
+
+  /** Ends all generations. Idempotent. */
+  async close(): Promise<void> {
+    await this.#pool.close();
+  }
+
+  async #write(
+    repository: RepositoryId,
+    mirror: MirrorSnapshot,
+    spool: Spool,
+    signal: AbortSignal,
+    onPlanned: (info: SnapshotInfo) => void,
+  ): Promise<WriteResult> {
+    const { limits, snapshot } = this.#config;
+    const task: WriteTask = {
+      mirror: mirror.directory,
+      packs: mirror.packs,
+      originUrl: originUrl(this.#config, repository),
+      path: spool.path,
+      ...snapshot,
+      limits,
+    };
+    const deadline = AbortSignal.timeout(limits.generationTimeout);
+    try {
+      return await this.#pool.run(task, {
+        signal: AbortSignal.any([signal, deadline]),
+        onEvent(event) {
+          if (event.kind === 'written') spool.advance(event.bytes);
+          else onPlanned({ repository, etag: event.etag, commit: event.commit });
+        },
+      });
+    } catch (error) {
+      if (!deadline.aborted || signal.aborted) throw error;
+      const message = `the generation took longer than ${limits.generationTimeout} ms`;
+      throw new SnapshotError('LIMIT_EXCEEDED', message, { cause: error });
+    }
+  }
+
+  async #putInStore(info: SnapshotInfo, spool: Spool, signal: AbortSignal): Promise<void> {
+    const { repository } = info;
+    const key = snapshotKey(repository);
+    try {
+      const metadata = encodeMetadata(info);
+      if (this.#store.abilities.adoptsFiles && this.#store.adopt !== undefined) {
+        await this.#store.adopt(key, spool.path, metadata);
+      } else {
+        await this.#copyIntoStore(key, metadata, spool, signal);
+      }
+    } catch (cause) {
+      this.#events.emit('storeFailed', { repository, error: toSnapshotError(cause) });
+    }
+  }
+
+  async #copyIntoStore(
+    key: string,
+    metadata: Metadata,
+    spool: Spool,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const writer = await this.#store.create(key, metadata, { signal });
+    try {
+      for await (const chunk of createReadStream(spool.path, { signal })) await writer.write(chunk);
+      await writer.commit();
+    } finally {
+      await writer.abort();
+    }
+  }
+}

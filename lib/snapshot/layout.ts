@@ -1,0 +1,86 @@
+import { quoteConfigValue } from '../git/config.js';
+import { encodeHead, encodePackedRefs, type Head, type Ref } from '../git/refs.js';
+
+/*
+ * What lies in `.git` of a snapshot besides packs and index: what `git clone` would have written.
+ */
+
+export interface GitDirectoryInput {
+  readonly head: Head;
+  /** The mirror's: `refs/heads/*` and `refs/tags/*`. */
+  readonly refs: readonly Ref[];
+  /** `remote.origin.url`. */
+  readonly originUrl: string;
+  readonly trustFileTimes: boolean;
+}
+
+/** Paths below `.git/`; directories end with a slash and come before what is in them. */
+export type GitDirectory = readonly (readonly [path: string, content: string | undefined])[];
+
+const DESCRIPTION = "Unnamed repository; edit this file 'description' to name the repository.\n";
+const EXCLUDE = '# Patterns of files that git is to ignore in this clone only, as in .gitignore.\n';
+
+export function gitDirectory(input: GitDirectoryInput): GitDirectory {
+  const branch =
+    input.head.kind === 'branch' ? input.head.ref.slice('refs/heads/'.length) : undefined;
+  const born = branch !== undefined && input.head.oid !== undefined;
+  const files: [string, string | undefined][] = [
+    ['HEAD', encodeHead(input.head)],
+    ['config', config(input, branch)],
+    ['description', DESCRIPTION],
+    ['info/', undefined],
+    ['info/exclude', EXCLUDE],
+    ['objects/', undefined],
+    ['objects/info/', undefined],
+    ['objects/pack/', undefined],
+    ['packed-refs', encodePackedRefs(clonedRefs(input))],
+    ['refs/', undefined],
+    ['refs/heads/', undefined],
+    ['refs/tags/', undefined],
+  ];
+  if (born) {
+    files.push(
+      ['refs/remotes/', undefined],
+      ['refs/remotes/origin/', undefined],
+      ['refs/remotes/origin/HEAD', `ref: refs/remotes/origin/${branch}\n`],
+    );
+  }
+  return files;
+}
+
+/** Branches of the upstream become remote-tracking ones; HEAD's becomes the local branch as well. */
+function clonedRefs({ head, refs }: GitDirectoryInput): Ref[] {
+  const cloned = refs.map((ref) => {
+    const name = ref.name.replace(/^refs\/heads\//, 'refs/remotes/origin/');
+    return { ...ref, name };
+  });
+  if (head.kind === 'branch' && head.oid !== undefined) {
+    cloned.push({ name: head.ref, oid: head.oid });
+  }
+  return cloned;
+}
+
+function config(
+  { originUrl, trustFileTimes }: GitDirectoryInput,
+  branch: string | undefined,
+): string {
+  const lines = [
+    '[core]',
+    '\trepositoryformatversion = 0',
+    '\tfilemode = true',
+    '\tbare = false',
+    '\tlogallrefupdates = true',
+  ];
+  if (trustFileTimes) lines.push('\tcheckStat = minimal', '\ttrustctime = false');
+  lines.push(
+    '[remote "origin"]',
+    `\turl = ${quoteConfigValue(originUrl)}`,
+    '\tfetch = +refs/heads/*:refs/remotes/origin/*',
+  );
+  if (branch !== undefined) {
+    const section = branch.replace(/[\\"]/g, '\\$&');
+    const merge = quoteConfigValue(`refs/heads/${branch}`);
+    lines.push(`[branch "${section}"]`, '\tremote = origin', `\tmerge = ${merge}`);
+  }
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,36 @@
+import { OID_PATTERN } from '../git/object.js';
+import type { RepositoryId } from '../repository/identity.js';
+import { repositoryKey } from '../repository/identity.js';
+import type { Metadata, StoredObject } from '../stores/store.js';
+import type { SnapshotInfo, StoredSnapshot } from './snapshot.js';
+
+/*
+ * How a snapshot lies in a store: its key, and what its metadata say.
+ */
+
+/** The store's key for a repository's default snapshot. */
+export function snapshotKey(repository: RepositoryId): string {
+  return `snapshot/${repositoryKey(repository)}`;
+}
+
+export function encodeMetadata({ etag, commit }: Pick<SnapshotInfo, 'etag' | 'commit'>): Metadata {
+  return commit === undefined ? { etag } : { etag, commit };
+}
+
+/** An object that was not put there by this library has no tag; its revision serves as one. */
+export function describeStored(repository: RepositoryId, object: StoredObject): StoredSnapshot {
+  const { size, storedAt, revision, metadata } = object;
+  const { etag, commit } = metadata;
+  return {
+    repository,
+    etag:
+      etag !== undefined && ETAG.test(etag) ? etag : `"${Buffer.from(revision).toString('hex')}"`,
+    commit: commit !== undefined && OID_PATTERN.test(commit) ? commit : undefined,
+    size,
+    storedAt,
+    revision,
+  };
+}
+
+/** A strong entity tag: RFC 9110, section 8.8.3, in ASCII. */
+const ETAG = /^"[\x21\x23-\x7e]*"$/;

@@ -1,0 +1,69 @@
+import { createHash } from 'node:crypto';
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { join } from 'node:path';
+import { SnapshotError } from '../errors.js';
+import type { ArchiveFile } from './archive-file.js';
+
+/** Packs and idx files both end with the SHA-1 of everything before. */
+const TRAILER_BYTES = 20;
+
+/**
+ * Adds a pack and its idx as they lie on disk. Neither compresses.
+ *
+ * Both are hashed as they pass: what went wrong on disk since they were verified is not published.
+ *
+ * @throws SnapshotError `INTERNAL` when one of them is not what its trailer and its name say.
+ */
+export function addPack(
+  archive: ArchiveFile,
+  directory: string,
+  name: string,
+  mtime: number,
+): void {
+  const checksum = addHashedFile(archive, directory, `${name}.pack`, mtime);
+  if (name !== `pack-${checksum}`) throw damaged(`${name}.pack`);
+  addHashedFile(archive, directory, `${name}.idx`, mtime);
+}
+
+/** @returns the file's checksum, in hex. */
+function addHashedFile(
+  archive: ArchiveFile,
+  directory: string,
+  name: string,
+  mtime: number,
+): string {
+  const fd = openSync(join(directory, name), 'r');
+  try {
+    const { size } = fstatSync(fd);
+    const hashedBytes = size - TRAILER_BYTES;
+    const hash = createHash('sha1');
+    const trailer = Buffer.alloc(TRAILER_BYTES);
+    const path = `./.git/objects/pack/${name}`;
+    archive.addIncompressible(
+      { path, kind: 'file', mode: 0o444, size, mtime },
+      (target, offset) => {
+        readFully(fd, target, offset);
+        const hashed = Math.min(Math.max(hashedBytes - offset, 0), target.length);
+        hash.update(target.subarray(0, hashed));
+        if (hashed < target.length) target.copy(trailer, offset + hashed - hashedBytes, hashed);
+      },
+    );
+    const checksum = hash.digest();
+    if (!checksum.equals(trailer)) throw damaged(name);
+    return checksum.toString('hex');
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function readFully(fd: number, target: Buffer, offset: number): void {
+  for (let done = 0; done < target.length; ) {
+    const got = readSync(fd, target, done, target.length - done, offset + done);
+    if (got === 0) throw new SnapshotError('INTERNAL', 'a pack of the mirror is cut');
+    done += got;
+  }
+}
+
+function damaged(name: string): SnapshotError {
+  return new SnapshotError('INTERNAL', `${name} of the mirror is damaged`);
+}

@@ -1,0 +1,125 @@
+import { EventEmitter } from 'node:events';
+import { type FileHandle, open, rm } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import { SnapshotError } from '../errors.js';
+
+/** Bytes of one read: few calls for large snapshots, little memory for many readers. */
+const READ_BYTES = 256 * 1024;
+
+interface SpoolEvents {
+  /** The file has grown, or its state has changed. */
+  change: [];
+}
+
+/**
+ * A file that one writer appends to while any number of readers read it from the start, each at its
+ * own pace. A reader that has caught up waits for an event; none of them slows the writer.
+ *
+ * Invariant: bytes below `available` never change. The file handle is closed once the owner and all
+ * readers are done, so the file may be renamed or removed at any time.
+ */
+export class Spool {
+  readonly path: string;
+  readonly #file: FileHandle;
+  readonly #events = new EventEmitter<SpoolEvents>();
+  #available = 0;
+  #state: 'growing' | 'complete' | 'failed' = 'growing';
+  #failure: SnapshotError | undefined;
+  #users = 1;
+
+  private constructor(path: string, file: FileHandle) {
+    this.path = path;
+    this.#file = file;
+    this.#events.setMaxListeners(0);
+  }
+
+  /** Makes an empty file that must not exist yet, to be written by somebody else. */
+  static async create(path: string): Promise<Spool> {
+    return new Spool(path, await open(path, 'wx+'));
+  }
+
+  /** Says that the first `bytes` bytes lie in the file. */
+  advance(bytes: number): void {
+    this.#available = bytes;
+    this.#events.emit('change');
+  }
+
+  /** Says that the file has all of its bytes. */
+  complete(bytes: number): void {
+    this.#state = 'complete';
+    this.advance(bytes);
+  }
+
+  /** Fails all readers, once they have read what is there. Does nothing after `complete`. */
+  fail(error: SnapshotError): void {
+    if (this.#state !== 'growing') return;
+    this.#state = 'failed';
+    this.#failure = error;
+    this.#events.emit('change');
+  }
+
+  /** A stream of all bytes from the first one on. */
+  createReader(signal?: AbortSignal): Readable {
+    this.#users++;
+    const stopped = new AbortController();
+    let position = 0;
+    const read = async (): Promise<Buffer | null> => {
+      while (position >= this.#available) {
+        if (this.#state === 'complete') return null;
+        if (this.#state === 'failed')
+          throw this.#failure ?? new SnapshotError('INTERNAL', 'failed');
+        await this.#changed(stopped.signal);
+      }
+      const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, this.#available - position));
+      const { bytesRead } = await this.#file.read(buffer, 0, buffer.length, position);
+      if (bytesRead === 0) throw new SnapshotError('INTERNAL', 'an unfinished file was cut');
+      position += bytesRead;
+      return buffer.subarray(0, bytesRead);
+    };
+    let reading: Promise<void> = Promise.resolve();
+    return new Readable({
+      highWaterMark: READ_BYTES,
+      ...(signal !== undefined && { signal }),
+      read() {
+        reading = read().then(
+          (chunk) => {
+            this.push(chunk);
+          },
+          (error: unknown) => {
+            this.destroy(error instanceof Error ? error : new Error(String(error)));
+          },
+        );
+      },
+      destroy: (error, callback) => {
+        stopped.abort();
+        reading.then(() => this.release()).then(() => callback(error), callback);
+      },
+    });
+  }
+
+  /** The owner is done with it. To be called once; each reader does the same for itself. */
+  async release(): Promise<void> {
+    if (--this.#users === 0) await this.#file.close();
+  }
+
+  /** Removes the file; readers go on. */
+  async remove(): Promise<void> {
+    await rm(this.path, { force: true });
+  }
+
+  #changed(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const settle = (action: () => void) => {
+        this.#events.off('change', onChange);
+        signal.removeEventListener('abort', onAbort);
+        action();
+      };
+      const onChange = () => settle(resolve);
+      const onAbort = () =>
+        settle(() => reject(new SnapshotError('ABORTED', 'the reader was stopped')));
+      if (signal.aborted) return onAbort();
+      this.#events.on('change', onChange);
+      signal.addEventListener('abort', onAbort);
+    });
+  }
+}

@@ -1,0 +1,94 @@
+import { isUtf8 } from 'node:buffer';
+import { Header, Pax } from 'tar';
+
+/*
+ * Headers of tar entries: POSIX ustar, with pax extended headers where ustar has no room. Names are
+ * bytes and need not be UTF-8, which pax demands; such names take GNU tar's long name entries, which
+ * hold any bytes. Owner and group are always 0.
+ */
+
+export const BLOCK_BYTES = 512;
+/** Two zero blocks: without them GNU tar reports an unexpected end. */
+export const END_OF_ARCHIVE = Buffer.alloc(2 * BLOCK_BYTES);
+
+export interface TarEntry {
+  /** Bytes as latin1: one character a byte. Directories end with a slash. */
+  readonly path: string;
+  readonly kind: 'file' | 'directory' | 'symlink';
+  /** Permission bits. */
+  readonly mode: number;
+  /** Bytes of the content that follows; 0 for anything but files. */
+  readonly size: number;
+  /** Whole seconds since the epoch. */
+  readonly mtime: number;
+  /** For symlinks: where they point; bytes as latin1. */
+  readonly target?: string | undefined;
+}
+
+const TYPES = { file: 'File', directory: 'Directory', symlink: 'SymbolicLink' } as const;
+
+/** Everything that comes before an entry's content. */
+export function encodeTarHeader(entry: TarEntry): Buffer {
+  const path = decodeUtf8(entry.path);
+  const target = entry.target === undefined ? undefined : decodeUtf8(entry.target);
+  const blocks: Buffer[] = [];
+  if (path === undefined) blocks.push(longName('NextFileHasLongPath', entry.path));
+  if (entry.target !== undefined && target === undefined) {
+    blocks.push(longName('NextFileHasLongLinkpath', entry.target));
+  }
+  const fields = {
+    path: path ?? placeholder(entry.path),
+    mode: entry.mode,
+    uid: 0,
+    gid: 0,
+    size: entry.size,
+    mtime: new Date(entry.mtime * 1000),
+    type: TYPES[entry.kind],
+    ...(entry.target !== undefined && { linkpath: target ?? placeholder(entry.target) }),
+  };
+  const block = Buffer.alloc(BLOCK_BYTES);
+  const header = new Header(fields);
+  if (header.encode(block)) blocks.push(new Pax({ ...oversized(fields) }).encode());
+  return Buffer.concat([...blocks, block]);
+}
+
+/** Zeros that fill the last block of a content of this size. */
+export function padding(size: number): number {
+  return (BLOCK_BYTES - (size % BLOCK_BYTES)) % BLOCK_BYTES;
+}
+
+/** Only what ustar may have no room for goes into a pax header. */
+function oversized({ path, size, linkpath }: { path: string; size: number; linkpath?: string }) {
+  return { path, size, ...(linkpath !== undefined && { linkpath }) };
+}
+
+function decodeUtf8(latin1: string): string | undefined {
+  const bytes = Buffer.from(latin1, 'latin1');
+  return isUtf8(bytes) ? bytes.toString() : undefined;
+}
+
+function longName(type: 'NextFileHasLongPath' | 'NextFileHasLongLinkpath', latin1: string): Buffer {
+  const content = Buffer.from(`${latin1}\0`, 'latin1');
+  const block = Buffer.alloc(BLOCK_BYTES);
+  new Header({
+    path: '././@LongLink',
+    mode: 0o644,
+    uid: 0,
+    gid: 0,
+    size: content.length,
+    mtime: new Date(0),
+    type,
+  }).encode(block);
+  return Buffer.concat([block, content, Buffer.alloc(padding(content.length))]);
+}
+
+/** What readers without GNU extensions would show instead of a long name. */
+function placeholder(latin1: string): string {
+  const slash = latin1.endsWith('/') ? '/' : '';
+  return (
+    latin1
+      .slice(0, 99 - slash.length)
+      .replace(/[^\x21-\x7e]/g, '_')
+      .replace(/\/+$/, '') + slash
+  );
+}
