@@ -12,22 +12,39 @@ export type Announce = (outcome: GenerationOutcome) => void;
 /**
  * One generation, which belongs to the service: whoever waits for it may leave without any effect.
  */
-export interface Generation {
+export class Generation {
   /** Resolves before the first byte; rejects when it never comes to that. */
   readonly outcome: Promise<GenerationOutcome>;
   /** Resolves when all is over, stored or failed. Never rejects. */
   readonly done: Promise<void>;
+  #spool: Spool | undefined;
+
+  /**
+   * @param run does the work and announces the outcome on the way; until then its failure is the
+   * outcome's.
+   */
+  constructor(run: (announce: Announce) => Promise<void>) {
+    const { promise, resolve, reject } = withResolvers<GenerationOutcome>();
+    this.outcome = promise;
+    this.outcome.catch(() => {}); // nobody may be waiting any more
+    this.done = run((outcome) => {
+      if (outcome.kind === 'generating') this.#spool = outcome.spool;
+      resolve(outcome);
+    }).catch(reject);
+  }
+
+  /** All bytes are there, and are being put into the store. */
+  get isStoring(): boolean {
+    return this.#spool?.isComplete ?? false;
+  }
 }
 
-/**
- * @param run does the work and announces the outcome on the way; until then its failure is the
- * outcome's.
- */
-export function startGeneration(run: (announce: Announce) => Promise<void>): Generation {
-  let done: Promise<void> = Promise.resolve();
-  const outcome = new Promise<GenerationOutcome>((resolve, reject) => {
-    done = run(resolve).catch(reject);
+function withResolvers<T>() {
+  let resolve: (value: T) => void = () => {};
+  let reject: (reason: unknown) => void = () => {};
+  const promise = new Promise<T>((res, rej) => {
+    resolve = res;
+    reject = rej;
   });
-  outcome.catch(() => {}); // nobody may be waiting any more
-  return { outcome, done };
+  return { promise, resolve, reject };
 }

@@ -12,7 +12,7 @@ import type { RepositoryId } from '../repository/identity.js';
 import { hostConfig } from '../repository/policy.js';
 import { FileSystemStore } from '../stores/filesystem.js';
 import type { SnapshotStore } from '../stores/store.js';
-import { type Announce, type Generation, startGeneration } from './generation.js';
+import { type Announce, Generation } from './generation.js';
 import { Generator } from './generator.js';
 import { describeStored, snapshotKey } from './metadata.js';
 import type {
@@ -82,7 +82,9 @@ export class SnapshotService implements SnapshotSource {
     { signal }: GetOptions = {},
   ): Promise<StoredSnapshot | undefined> {
     this.#check(repository);
-    const stored = await this.#store.stat(snapshotKey(repository), { signal });
+    const key = snapshotKey(repository);
+    await this.#storing(key, signal);
+    const stored = await this.#store.stat(key, { signal });
     return stored && describeStored(repository, stored);
   }
 
@@ -92,6 +94,7 @@ export class SnapshotService implements SnapshotSource {
   ): Promise<OpenedSnapshot | undefined> {
     this.#check(repository);
     const key = snapshotKey(repository);
+    await this.#storing(key, signal);
     const opened = await this.#store.open(key, { range, revision, signal });
     if (opened === undefined) return undefined;
     const stored = describeStored(repository, opened);
@@ -146,13 +149,22 @@ export class SnapshotService implements SnapshotSource {
     await Promise.all([...this.#generations.values()].map(({ done }) => done));
   }
 
+  /**
+   * Waits while a snapshot that is complete is put into the store: whoever has read it to its end
+   * shall find it there.
+   */
+  async #storing(key: string, signal: AbortSignal | undefined): Promise<void> {
+    const generation = this.#generations.get(key);
+    if (generation?.isStoring) await unlessAborted(generation.done, signal);
+  }
+
   /** The generation of this repository that runs, else one that begins now. */
   #generation(repository: RepositoryId): Generation {
     const key = snapshotKey(repository);
     const running = this.#generations.get(key);
     this.events.emit('miss', { repository, joined: running !== undefined });
     if (running !== undefined) return running;
-    const generation = startGeneration((announce) => this.#generate(repository, announce));
+    const generation = new Generation((announce) => this.#generate(repository, announce));
     this.#generations.set(key, generation);
     generation.done.then(() => this.#generations.delete(key));
     return generation;

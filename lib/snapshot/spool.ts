@@ -38,6 +38,10 @@ export class Spool {
     return new Spool(path, await open(path, 'wx+'));
   }
 
+  get isComplete(): boolean {
+    return this.#state === 'complete';
+  }
+
   /** Says that the first `bytes` bytes lie in the file. */
   advance(bytes: number): void {
     this.#available = bytes;

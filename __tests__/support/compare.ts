@@ -1,0 +1,76 @@
+import { AssertionError } from 'node:assert';
+import { execute } from './run.js';
+import { snapshotTree } from './snapshot-tree.js';
+
+export interface CompareOptions {
+  /** What `remote.origin.url` of the first must be. Default: as in the second, without `.git`. */
+  originUrl?: string;
+}
+
+/** Settings that a snapshot has beside those of a clone. */
+const OWN_SETTINGS = /^core\.(checkstat=minimal|trustctime=false)$/;
+const SHOWN = 20;
+
+/**
+ * Asserts that two checkouts are the same to a user: working files, index, history, refs, the
+ * remote's default branch, tracking and settings. Times, owners and the packing are left out.
+ *
+ * @param actual directory of the snapshot.
+ * @param expected directory of git's own clone.
+ */
+export async function expectSameCheckout(
+  actual: string,
+  expected: string,
+  { originUrl }: CompareOptions = {},
+): Promise<void> {
+  const [a, b] = [await describeCheckout(actual), await describeCheckout(expected)];
+  a.settings = a.settings.filter((line) => !OWN_SETTINGS.test(line));
+  b.settings = b.settings.map((line) =>
+    line.startsWith('remote.origin.url=')
+      ? `remote.origin.url=${originUrl ?? line.slice('remote.origin.url='.length).replace(/\.git$/, '')}`
+      : line,
+  );
+  const differences = Object.entries(b).flatMap(([aspect, lines]) =>
+    difference(a[aspect] ?? [], lines).map((line) => `${aspect}: ${line}`),
+  );
+  if (differences.length === 0) return;
+  const shown = differences.slice(0, SHOWN).join('\n');
+  const more = Math.max(0, differences.length - SHOWN);
+  throw new AssertionError({
+    message: `the checkouts differ (- expected, + actual):\n${shown}${more ? `\n… ${more} more` : ''}`,
+    actual,
+    expected,
+  });
+}
+
+/** Lines for each aspect that is compared. */
+async function describeCheckout(directory: string): Promise<Record<string, string[]>> {
+  const lines = async (...args: string[]) => {
+    // Some fail where there is nothing to tell (no origin/HEAD, no commit): that is compared too.
+    const { code, stdout } = await execute('git', args, { cwd: directory });
+    return [...(code === 0 ? [] : [`exit code ${code}`]), ...stdout.trimEnd().split('\n')];
+  };
+  const refs = '%(refname) %(objecttype) %(objectname) %(*objecttype) %(*objectname) %(symref)';
+  const tree = await snapshotTree(directory);
+  return {
+    files: Array.from(tree, (entry) => JSON.stringify(entry)),
+    index: await lines('ls-files', '--stage', '-t'),
+    head: await lines('symbolic-ref', '--quiet', 'HEAD'),
+    log: await lines('log', '--all', '--format=%H %D'),
+    refs: await lines('for-each-ref', `--format=${refs}`),
+    originHead: await lines('rev-parse', 'origin/HEAD'),
+    tracking: await lines('for-each-ref', '--format=%(refname) %(upstream)', 'refs/heads'),
+    // Without writing to the index: a later look at the first status shall find it untouched.
+    status: await lines('--no-optional-locks', 'status', '--porcelain=v2', '--branch'),
+    settings: await lines('config', '--list', '--local'),
+  };
+}
+
+function difference(actual: string[], expected: string[]): string[] {
+  const [has, wants] = [new Set(actual), new Set(expected)];
+  return [
+    ...expected.filter((line) => !has.has(line)).map((line) => `- ${line}`),
+    ...actual.filter((line) => !wants.has(line)).map((line) => `+ ${line}`),
+    ...(actual.length === expected.length ? [] : [`${expected.length} → ${actual.length} lines`]),
+  ];
+}

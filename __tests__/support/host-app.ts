@@ -1,0 +1,67 @@
+import { once } from 'node:events';
+import { readdir } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import { join } from 'node:path';
+import express from 'express';
+import {
+  createSnapshotRouter,
+  type SnapshotOptions,
+  type SnapshotRouter,
+} from '../../lib/index.js';
+
+/** The host under which upstreams are reached through the app. */
+export const HOST = 'git.test';
+
+export interface HostApp {
+  readonly url: string;
+  readonly router: SnapshotRouter;
+  readonly dataDir: string;
+  /** The URL of a repository's snapshot. */
+  snapshotUrl(path: string): string;
+  /** Closes connections, server and router. Idempotent. */
+  close(): Promise<void>;
+}
+
+export interface HostAppOptions extends Partial<SnapshotOptions> {
+  dataDir: string;
+  /** Where the repositories of `HOST` are fetched from. */
+  upstreamUrl: string;
+}
+
+/** An Express app with a router mounted at `/git`, on a free port of 127.0.0.1. */
+export async function startHostApp({
+  upstreamUrl,
+  dataDir,
+  ...options
+}: HostAppOptions): Promise<HostApp> {
+  const hosts = { [HOST]: { baseUrl: upstreamUrl, allowPrivateAddresses: true } };
+  const router = createSnapshotRouter({ hosts, ...options, dataDir });
+  const server = createServer(express().use('/git', router));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  if (address === null || typeof address === 'string') throw new Error('the app does not listen');
+  const url = `http://127.0.0.1:${address.port}`;
+  return {
+    url,
+    router,
+    dataDir,
+    snapshotUrl: (path) => `${url}/git/${HOST}/${path}/snapshot.tar.zst`,
+    async close() {
+      server.close();
+      server.closeAllConnections();
+      await router.close();
+    },
+  };
+}
+
+/** Names of unfinished files and directories below a data directory: to be none when all is over. */
+export async function leftovers(dataDir: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const part of ['mirrors', 'spool', 'snapshots']) {
+    for (const name of await readdir(join(dataDir, part)).catch(() => [])) {
+      if (part === 'spool' || name.endsWith('.tmp')) found.push(join(part, name));
+    }
+  }
+  return found;
+}
