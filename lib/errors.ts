@@ -50,7 +50,7 @@ const CLIENT_TEXT: Record<SnapshotErrorCode, string> = {
   INVALID_REPOSITORY: 'The repository address is malformed.',
   INVALID_REQUEST: 'The request is malformed.',
   FORBIDDEN: 'This repository is not available here.',
-  METHOD_NOT_ALLOWED: 'Only GET and HEAD are supported.',
+  METHOD_NOT_ALLOWED: 'This method is not supported here.',
   NOT_STORED: 'No snapshot of this repository is stored.',
   PRECONDITION_FAILED: 'The stored snapshot is not the one that was asked for.',
   RANGE_NOT_SATISFIABLE: 'The requested range lies outside the snapshot.',

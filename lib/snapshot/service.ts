@@ -8,7 +8,7 @@ import { InProcessLocks } from '../locks/in-process.js';
 import type { LockRegistry } from '../locks/registry.js';
 import { MirrorManager } from '../mirror/manager.js';
 import type { SnapshotConfig } from '../options.js';
-import type { RepositoryId } from '../repository/identity.js';
+import { parseRepository, type RepositoryId, repositoryKey } from '../repository/identity.js';
 import { hostConfig } from '../repository/policy.js';
 import { FileSystemStore } from '../stores/filesystem.js';
 import type { SnapshotStore } from '../stores/store.js';
@@ -192,8 +192,12 @@ export class SnapshotService implements SnapshotSource {
     }
   }
 
-  /** The allow-list holds for callers without HTTP as well. */
+  /** What holds for requests holds for callers without HTTP as well: valid, and allowed. */
   #check(repository: RepositoryId): void {
+    const key = repositoryKey(repository);
+    if (repositoryKey(parseRepository(key)) !== key) {
+      throw new SnapshotError('INVALID_REPOSITORY', 'the repository is not in its canonical form');
+    }
     hostConfig(this.#config, repository);
   }
 }

@@ -1,0 +1,213 @@
+import { Readable } from 'node:stream';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { parseRepository, repositoryKey } from '../../lib/repository/identity.js';
+import { COMMIT, FakeSource } from './fake-source.js';
+import {
+  EXPRESS,
+  type ExpressVersion,
+  MOUNTS,
+  type MountName,
+  send,
+  sendRaw,
+  serve,
+  type TestServer,
+} from './test-server.js';
+
+const CASES = Object.keys(EXPRESS).flatMap((version) =>
+  Object.keys(MOUNTS).map((mount) => [version, mount] as [ExpressVersion, MountName]),
+);
+
+describe.each(CASES)('%s, mounted %s', (version, mount) => {
+  let source: FakeSource;
+  let server: TestServer;
+
+  beforeEach(async () => {
+    source = new FakeSource();
+    for (const name of ['github.com/org/repo', 'github.com/g/s/r', '127.0.0.1:99/r']) {
+      source.store(parseRepository(name), { bytes: Buffer.from(name), etag: '"1"' });
+    }
+    const hosts = ['github.com', '127.0.0.1:99'];
+    server = await serve(source, { version, mount, hosts });
+  });
+
+  afterEach(() => server.close());
+
+  test.each([
+    ['/github.com/org/repo/snapshot.tar.zst', 'github.com/org/repo'],
+    ['/github.com/org/repo.git/snapshot.tar.zst', 'github.com/org/repo'],
+    ['/GITHUB.com/org/repo/snapshot.tar.zst?a=/../b', 'github.com/org/repo'],
+    ['/github.com/%6frg/r%65po/snapshot.tar.zst', 'github.com/org/repo'],
+    ['/github.com/g/s/r/snapshot.tar.zst', 'github.com/g/s/r'],
+    ['/127.0.0.1:99/r/snapshot.tar.zst', '127.0.0.1:99/r'],
+  ])('%s is served', async (path, name) => {
+    const reply = await send(server, path);
+    expect([reply.status, reply.body.toString()]).toEqual([200, name]);
+  });
+
+  test.each([
+    '/',
+    '/elsewhere',
+    '/snapshot.tar.zst',
+    '/github.com/snapshot.tar.zst',
+    '/github.com/org/repo/snapshot.tar.zst/',
+    '/github.com/org/repo/snapshot.tar.gz',
+    '/github.com/org/repo/info/refs?service=git-upload-pack',
+    '/%zz',
+    '/x?y=/github.com/org/repo/snapshot.tar.zst',
+  ])('%s is left to the host app', async (path) => {
+    for (const method of ['GET', 'POST']) {
+      expect((await send(server, path, { method })).status).toBe(418);
+    }
+    expect(source.calls).toEqual([]);
+  });
+
+  test.each([
+    '/github.com//repo',
+    '//github.com/org/repo',
+    '/github.com/org/repo/',
+    '/github.com/./repo',
+    '/github.com/../github.com/org/repo',
+    '/github.com/org/%2e%2E/repo',
+    '/github.com/org/x/%2e',
+    '/github.com/org/re%2fpo',
+    '/github.com/org/re%5Cpo',
+    '/github.com/org/re\\po',
+    '/github.com/org/re%00po',
+    '/github.com/org/re%0d%0apo',
+    '/github.com/org/re%ffpo',
+    '/github.com/org/re%po',
+    '/github.com/org/.git',
+    '/github.com/org/...git',
+    `/github.com/org/${'a'.repeat(256)}`,
+    `/github.com${'/abcdefghijk'.repeat(86)}`,
+    '/user:password@github.com/org/repo',
+    '/user%40github.com/org/repo',
+    '/10.0.0.1/org/repo',
+    '/[::1]/org/repo',
+    '/github.com:443/org/repo',
+    '/127.0.0.1/r',
+    '/__proto__/org/repo',
+  ])('%s is malformed', async (path) => {
+    const reply = await send(server, `${path}/snapshot.tar.zst`);
+    expect(reply.status).toBe(400);
+    expect(reply.headers['content-type']).toBe('application/problem+json');
+    expect(JSON.parse(reply.body.toString())).toEqual({
+      type: 'urn:problem-type:express-git-snapshot:invalid-repository',
+      title: 'The repository address is malformed.',
+      status: 400,
+      code: 'INVALID_REPOSITORY',
+    });
+    expect(source.calls).toEqual([]);
+  });
+
+  test.each(['gitlab.com', 'sub.github.com', 'constructor', 'localhost'])(
+    'host %s is forbidden',
+    async (host) => {
+      const reply = await send(server, `/${host}/org/repo/snapshot.tar.zst`);
+      expect([reply.status, code(reply.body)]).toEqual([403, 'FORBIDDEN']);
+      expect(source.calls).toEqual([]);
+    },
+  );
+
+  test.each(['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'])('%s is no method', async (method) => {
+    const reply = await send(server, '/github.com/org/repo/snapshot.tar.zst', { method });
+    expect([reply.status, code(reply.body)]).toEqual([405, 'METHOD_NOT_ALLOWED']);
+    expect(reply.headers.allow).toBe('GET, HEAD');
+    expect(source.calls).toEqual([]);
+  });
+
+  test('a control character never reaches the source', async () => {
+    const path = `${server.prefix}/github.com/org/re\x01po/snapshot.tar.zst`;
+    const reply = await sendRaw(server, `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    expect(reply).toMatch(/^HTTP\/1\.1 400 /);
+    expect(source.calls).toEqual([]);
+  });
+
+  test('the absolute form of a request target is understood', async () => {
+    const path = `${server.prefix}/github.com/org/repo/snapshot.tar.zst`;
+    const head = `GET http://cache.example:80${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`;
+    const reply = await sendRaw(server, head);
+    expect(reply).toMatch(/^HTTP\/1\.1 200 /);
+    expect(reply.endsWith('\r\n\r\ngithub.com/org/repo')).toBe(true);
+  });
+
+  test('a snapshot under generation is streamed', async () => {
+    source.generate = (repository) => ({ body: Readable.from([repositoryKey(repository), '!']) });
+    const reply = await send(server, '/github.com/new/one.git/snapshot.tar.zst');
+    expect([reply.status, reply.body.toString()]).toEqual([200, 'github.com/new/one!']);
+    expect(reply.headers['x-cachew-snapshot-commit']).toBe(COMMIT);
+  });
+});
+
+describe.each(Object.keys(EXPRESS) as ExpressVersion[])('authorize on %s', (version) => {
+  const path = '/github.com/org/repo/snapshot.tar.zst';
+  const repository = parseRepository('github.com/org/repo');
+  let server: TestServer | undefined;
+  let source: FakeSource;
+
+  const start = async (authorize: Parameters<typeof serve>[1] & object) => {
+    source = new FakeSource();
+    source.store(repository, { bytes: Buffer.from('bytes'), etag: '"1"' });
+    server = await serve(source, { version, ...authorize });
+    return server;
+  };
+
+  afterEach(() => server?.close());
+
+  test('is asked with the request and the repository', async () => {
+    const asked: unknown[] = [];
+    const running = await start({
+      authorize: async (req, id) => {
+        asked.push(req.headers.authorization, id);
+        return true;
+      },
+    });
+    const reply = await send(running, path, { headers: { authorization: 'Bearer x' } });
+    expect(reply.status).toBe(200);
+    expect(reply.headers['cache-control']).toBe('private, no-cache');
+    expect(asked).toEqual(['Bearer x', repository]);
+  });
+
+  test('is not asked for a host that is not allowed, and its no looks the same', async () => {
+    const asked: string[] = [];
+    const running = await start({
+      authorize: (_req, id) => {
+        asked.push(id.host);
+        return false;
+      },
+    });
+    const refused = await send(running, path);
+    const notAllowed = await send(running, '/gitlab.com/org/repo/snapshot.tar.zst');
+    const { date: _1, ...headers } = refused.headers;
+    const { date: _2, ...otherHeaders } = notAllowed.headers;
+    expect(refused.status).toBe(403);
+    expect([notAllowed.status, otherHeaders]).toEqual([refused.status, headers]);
+    expect(notAllowed.body.equals(refused.body)).toBe(true);
+    expect(asked).toEqual(['github.com']);
+    expect(source.calls).toEqual([]);
+  });
+
+  test.each<[string, () => unknown, number]>([
+    ['throws', () => throwing(), 500],
+    ['rejects', async () => throwing(), 500],
+    ['says something true that is not true', () => 'yes', 403],
+    ['says nothing', () => undefined, 403],
+  ])('that %s is no yes', async (_what, authorize, status) => {
+    const options = { authorize: authorize as () => boolean };
+    const running = await start(options);
+    const reply = await send(running, path);
+    expect(reply.status).toBe(status);
+    expect(reply.body.toString()).not.toContain('secret');
+    expect(source.calls).toEqual([]);
+    const lines = running.log.map(({ level, fields }) => [level, fields.code, fields.repository]);
+    expect(lines).toEqual(status === 500 ? [['error', 'INTERNAL', 'github.com/org/repo']] : []);
+  });
+});
+
+function throwing(): never {
+  throw new Error('the secret of the directory service');
+}
+
+function code(body: Buffer): unknown {
+  return JSON.parse(body.toString()).code;
+}

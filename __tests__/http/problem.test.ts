@@ -1,0 +1,138 @@
+import { Readable } from 'node:stream';
+import { afterEach, expect, test } from '@jest/globals';
+import { ERROR_CODES, SnapshotError, type SnapshotErrorCode } from '../../lib/errors.js';
+import { problemStatus } from '../../lib/http/problem.js';
+import { parseRepository } from '../../lib/repository/identity.js';
+import { FakeSource } from './fake-source.js';
+import { send, serve, type TestServer } from './test-server.js';
+
+const path = '/github.com/org/repo/snapshot.tar.zst';
+let server: TestServer | undefined;
+afterEach(() => server?.close());
+
+async function failWith(error: unknown): Promise<TestServer> {
+  const source = new FakeSource();
+  source.generate = () => {
+    throw error;
+  };
+  server = await serve(source);
+  return server;
+}
+
+const EXPECTED: [number, SnapshotErrorCode[]][] = [
+  [400, ['INVALID_REPOSITORY', 'INVALID_REQUEST']],
+  [403, ['FORBIDDEN']],
+  [404, ['NOT_STORED']],
+  [405, ['METHOD_NOT_ALLOWED']],
+  [412, ['PRECONDITION_FAILED']],
+  [416, ['RANGE_NOT_SATISFIABLE']],
+  [
+    503,
+    [
+      'UPSTREAM_NOT_FOUND',
+      'UPSTREAM_DENIED',
+      'UPSTREAM_UNREACHABLE',
+      'UPSTREAM_TIMEOUT',
+      'UPSTREAM_INVALID',
+      'REPOSITORY_INVALID',
+      'REPOSITORY_UNSUPPORTED',
+      'LIMIT_EXCEEDED',
+      'LOCK_FAILED',
+      'ABORTED',
+      'CLOSED',
+    ],
+  ],
+  [500, ['STORE_FAILED', 'INTERNAL', 'INVALID_OPTIONS']],
+  [500, ['TARGET_NOT_EMPTY', 'DOWNLOAD_FAILED', 'ARCHIVE_INVALID']],
+  [507, ['STORAGE_FULL']],
+];
+
+test('the table of statuses has every code', () => {
+  expect(EXPECTED.flatMap(([, codes]) => codes).sort()).toEqual([...ERROR_CODES].sort());
+});
+
+test.each(EXPECTED.flatMap(([status, codes]) => codes.map((code) => [code, status] as const)))(
+  '%s → %i, and no word about the cause',
+  async (code, status) => {
+    expect(problemStatus(code)).toBe(status);
+    const secret = 'https://user:token@10.0.0.5/ at /srv/data/mirrors';
+    const error = new SnapshotError(code, secret, { cause: new Error(secret) });
+    const running = await failWith(error);
+    const reply = await send(running, path);
+    expect(reply.status).toBe(status);
+    expect(reply.headers['content-type']).toBe('application/problem+json');
+    expect(reply.headers['cache-control']).toBe('no-store');
+    expect(reply.headers['retry-after']).toBe(status === 503 ? '30' : undefined);
+    expect(reply.headers['content-disposition']).toBeUndefined();
+    expect(JSON.parse(reply.body.toString())).toEqual({
+      type: `urn:problem-type:express-git-snapshot:${code.toLowerCase().replace(/_/g, '-')}`,
+      title: error.clientText,
+      status,
+      code,
+    });
+    const level = status === 503 ? 'warn' : 'error';
+    const logged = [{ level, fields: { code, repository: 'github.com/org/repo', err: error } }];
+    expect(running.log).toMatchObject(status < 500 ? [] : logged);
+    expect(running.log).toHaveLength(status < 500 ? 0 : 1);
+  },
+);
+
+test.each([
+  [0, '1'],
+  [0.2, '1'],
+  [7, '7'],
+  [7.01, '8'],
+  [3600, '3600'],
+])('Retry-After of %d s is %s', async (retryAfter, header) => {
+  const error = new SnapshotError('UPSTREAM_TIMEOUT', 'late', { retryAfter });
+  const reply = await send(await failWith(error), path);
+  expect(reply.headers['retry-after']).toBe(header);
+});
+
+test.each<[unknown, number, string]>([
+  [new TypeError('x is undefined'), 500, 'INTERNAL'],
+  ['a string', 500, 'INTERNAL'],
+  [undefined, 500, 'INTERNAL'],
+  [Object.assign(new Error('write /srv/x'), { code: 'ENOSPC' }), 507, 'STORAGE_FULL'],
+])('%p is given a code', async (thrown, status, code) => {
+  const reply = await send(await failWith(thrown), path);
+  expect(reply.status).toBe(status);
+  expect(JSON.parse(reply.body.toString())).toMatchObject({ code });
+});
+
+test('HEAD has the head of the problem and no body', async () => {
+  const source = new FakeSource();
+  server = await serve(source);
+  const missing = await send(server, path, { method: 'HEAD' });
+  expect([missing.status, missing.body.length]).toEqual([404, 0]);
+  expect(missing.headers['content-type']).toBe('application/problem+json');
+
+  source.stat = async () => {
+    throw new SnapshotError('STORE_FAILED', 'broken');
+  };
+  const failed = await send(server, path, { method: 'HEAD' });
+  expect([failed.status, failed.body.length]).toEqual([500, 0]);
+});
+
+test('a failure before the first byte is a problem, whoever made the body', async () => {
+  const failing = () =>
+    new Readable({
+      read() {
+        this.destroy(new SnapshotError('STORE_FAILED', 'gone'));
+      },
+    });
+  const source = new FakeSource();
+  source.read = failing;
+  source.generate = () => ({ body: failing() });
+  source.store(parseRepository('github.com/org/repo'), { bytes: Buffer.alloc(9), etag: '"1"' });
+  server = await serve(source);
+  for (const [where, headers] of [
+    [path, {}],
+    [path, { range: 'bytes=1-' }],
+    ['/github.com/org/new/snapshot.tar.zst', {}],
+  ] as const) {
+    const reply = await send(server, where, { headers });
+    expect([reply.status, reply.headers.etag]).toEqual([500, undefined]);
+    expect(JSON.parse(reply.body.toString())).toMatchObject({ code: 'STORE_FAILED' });
+  }
+});

@@ -1,0 +1,119 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { parseOptions } from '../../lib/options.js';
+import { parseRepository } from '../../lib/repository/identity.js';
+import { allowedHosts, hostConfig, originUrl, upstreamUrl } from '../../lib/repository/policy.js';
+
+const config = parseOptions({
+  dataDir: 'unused',
+  hosts: {
+    'github.com': {},
+    'git.corp': { baseUrl: 'http://10.0.0.5:3000/git/' },
+    'git.public': { baseUrl: 'http://10.0.0.5:3000/git', publicUrl: 'https://git.public/scm/' },
+    '127.0.0.1:8080': { allowPrivateAddresses: true },
+    '[::1]:8080': {},
+  },
+});
+
+describe('hostConfig', () => {
+  test.each(['github.com', '127.0.0.1:8080', '[::1]:8080'])('lets %s pass', (host) => {
+    expect(hostConfig(config, parseRepository(`${host}/r`))).toBe(config.hosts[host]);
+  });
+
+  test.each(['gitlab.com', 'sub.github.com', 'localhost', 'constructor', 'valueof', '1.2.3.4x'])(
+    'forbids %s',
+    (host) => {
+      expect(() => hostConfig(config, parseRepository(`${host}/r`))).toThrow(
+        expect.objectContaining({ code: 'FORBIDDEN' }),
+      );
+    },
+  );
+
+  test.each([
+    '127.0.0.1',
+    '127.0.0.1:80',
+    '[::1]',
+    '[::1]:80',
+    'github.com:443',
+    '127.1',
+    '2130706433',
+    '0x7f000001',
+    '0x7f.0.0.0x1',
+    '0177.0.0.01',
+  ])('takes %s for malformed', (host) => {
+    expect(() => hostConfig(config, parseRepository(`${host}/r`))).toThrow(
+      expect.objectContaining({ code: 'INVALID_REPOSITORY' }),
+    );
+  });
+
+  test('finds nothing that the record inherits', () => {
+    for (const host of ['__proto__', 'constructor', 'toString']) {
+      expect(() => hostConfig(config, { host, path: 'r' })).toThrow(
+        expect.objectContaining({ code: 'FORBIDDEN' }),
+      );
+    }
+  });
+});
+
+describe('URLs', () => {
+  test.each([
+    ['github.com/org/repo', 'https://github.com/org/repo', 'https://github.com/org/repo'],
+    ['git.corp/a/b/c', 'http://10.0.0.5:3000/git/a/b/c', 'http://10.0.0.5:3000/git/a/b/c'],
+    ['git.public/r', 'http://10.0.0.5:3000/git/r', 'https://git.public/scm/r'],
+    ['[::1]:8080/r', 'https://[::1]:8080/r', 'https://[::1]:8080/r'],
+    [
+      'github.com/é %/?#',
+      'https://github.com/%C3%A9%20%25/%3F%23',
+      'https://github.com/%C3%A9%20%25/%3F%23',
+    ],
+  ])('%s', (text, upstream, origin) => {
+    const repository = parseRepository(text);
+    expect(upstreamUrl(config, repository)).toBe(upstream);
+    expect(originUrl(config, repository)).toBe(origin);
+  });
+
+  test('are made for allowed hosts only', () => {
+    const repository = parseRepository('gitlab.com/r');
+    const forbidden = expect.objectContaining({ code: 'FORBIDDEN' });
+    expect(() => upstreamUrl(config, repository)).toThrow(forbidden);
+    expect(() => originUrl(config, repository)).toThrow(forbidden);
+  });
+
+  test('keep every path what it was when a URL parser reads them', () => {
+    const segment = fc
+      .string({ unit: 'binary', minLength: 1, maxLength: 12 })
+      .filter((text) => !/[/\\\p{Cc}\p{Cs}]|\.git$/u.test(text) && !/^\.{1,2}$/.test(text));
+    fc.assert(
+      fc.property(fc.array(segment, { minLength: 1, maxLength: 4 }), (segments) => {
+        const repository = parseRepository(`git.corp/${segments.join('/')}`);
+        const url = new URL(upstreamUrl(config, repository));
+        expect(url.host).toBe('10.0.0.5:3000');
+        expect(url.search + url.hash).toBe('');
+        expect(url.pathname.split('/').map(decodeURIComponent)).toEqual(['', 'git', ...segments]);
+      }),
+      { seed: 3, numRuns: 500 },
+    );
+  });
+});
+
+test('allowedHosts names what is connected to', () => {
+  expect(allowedHosts(config)).toEqual(
+    new Map([
+      ['github.com', { allowPrivateAddresses: false }],
+      ['10.0.0.5:3000', { allowPrivateAddresses: false }],
+      ['127.0.0.1:8080', { allowPrivateAddresses: true }],
+      ['[::1]:8080', { allowPrivateAddresses: false }],
+    ]),
+  );
+  const shared = (first: boolean, second: boolean) =>
+    parseOptions({
+      dataDir: 'unused',
+      hosts: {
+        'a.corp': { baseUrl: 'https://git.corp:443/a', allowPrivateAddresses: first },
+        'b.corp': { baseUrl: 'https://GIT.corp/b', allowPrivateAddresses: second },
+      },
+    });
+  for (const options of [shared(true, false), shared(false, true)]) {
+    expect(allowedHosts(options)).toEqual(new Map([['git.corp', { allowPrivateAddresses: true }]]));
+  }
+});

@@ -1,0 +1,108 @@
+import type { IncomingMessage } from 'node:http';
+import type { ByteRange } from '../stores/store.js';
+import { parseEntityTags } from './entity-tag.js';
+import { parseHttpDate } from './http-date.js';
+import { parseRange } from './range.js';
+
+type ConditionalRequest = Pick<IncomingMessage, 'method' | 'headers'>;
+
+export interface Validators {
+  /** A strong entity tag, with its quotes. */
+  readonly etag: string;
+  /** Milliseconds since the epoch; missing while the representation is still being made. */
+  readonly storedAt?: number;
+}
+
+export interface Representation extends Required<Validators> {
+  /** Bytes. */
+  readonly size: number;
+}
+
+export type Precondition = 'holds' | 'not-modified' | 'failed';
+
+/** What to answer a GET or HEAD with. */
+export type Selection =
+  | { readonly kind: 'whole' }
+  | { readonly kind: 'part'; readonly range: ByteRange }
+  | { readonly kind: 'not-modified' }
+  | { readonly kind: 'failed' }
+  | { readonly kind: 'unsatisfiable'; readonly size: number };
+
+/** Whether `select` could choose anything but the whole representation. */
+export function needsSelection({ headers }: ConditionalRequest): boolean {
+  return ['if-match', 'if-unmodified-since', 'if-none-match', 'if-modified-since', 'range'].some(
+    (name) => headers[name] !== undefined,
+  );
+}
+
+/**
+ * Evaluates the preconditions of a GET or HEAD in the order of RFC 9110, section 13.2.2, steps 1 to
+ * 4. A date is ignored where an entity tag decides, where it is malformed, and where the
+ * representation has no modification date.
+ */
+export function evaluatePreconditions(
+  { headers }: ConditionalRequest,
+  { etag, storedAt }: Validators,
+): Precondition {
+  const ifMatch = headers['if-match'];
+  if (ifMatch !== undefined) {
+    if (!matches(ifMatch, etag, 'strong')) return 'failed';
+  } else if (wasModifiedSince(storedAt, headers['if-unmodified-since']) === true) {
+    return 'failed';
+  }
+
+  const ifNoneMatch = headers['if-none-match'];
+  if (ifNoneMatch !== undefined) {
+    return matches(ifNoneMatch, etag, 'weak') ? 'not-modified' : 'holds';
+  }
+  const modified = wasModifiedSince(storedAt, headers['if-modified-since']);
+  return modified === false ? 'not-modified' : 'holds';
+}
+
+/**
+ * The whole of RFC 9110, section 13.2.2: preconditions first, then `If-Range` and `Range`, which are
+ * defined for GET only.
+ */
+export function select(request: ConditionalRequest, current: Representation): Selection {
+  const precondition = evaluatePreconditions(request, current);
+  if (precondition !== 'holds') return { kind: precondition };
+
+  const { range: field } = request.headers;
+  if (request.method !== 'GET' || field === undefined) return { kind: 'whole' };
+  if (!ifRangeHolds(request.headers['if-range'], current)) return { kind: 'whole' };
+  const range = parseRange(field, current.size);
+  if (range === undefined) return { kind: 'whole' };
+  return range === 'unsatisfiable' ? { kind: range, size: current.size } : { kind: 'part', range };
+}
+
+/** Section 8.8.3.2. `etag` is strong, so only the other side's weakness matters. */
+function matches(field: string, etag: string, comparison: 'strong' | 'weak'): boolean {
+  if (field.trim() === '*') return true;
+  return parseEntityTags(field).some(
+    ({ weak, opaque }) => opaque === etag && (comparison === 'weak' || !weak),
+  );
+}
+
+/** `undefined`: there is nothing to compare. */
+function wasModifiedSince(
+  storedAt: number | undefined,
+  field: string | undefined,
+): boolean | undefined {
+  const date = field === undefined ? undefined : parseHttpDate(field);
+  return storedAt === undefined || date === undefined ? undefined : wholeSecond(storedAt) > date;
+}
+
+/** Section 13.1.5: one strong tag, or the exact `Last-Modified`. */
+function ifRangeHolds(
+  field: string | string[] | undefined,
+  { etag, storedAt }: Representation,
+): boolean {
+  if (field === undefined) return true;
+  if (typeof field !== 'string') return false;
+  return field === etag || parseHttpDate(field) === wholeSecond(storedAt);
+}
+
+/** HTTP-dates count whole seconds. */
+function wholeSecond(milliseconds: number): number {
+  return Math.floor(milliseconds / 1000) * 1000;
+}

@@ -1,0 +1,29 @@
+import type { Request, Response } from 'express';
+import type { RepositoryId } from '../repository/identity.js';
+
+/** One admitted request for an artifact of a repository. */
+export interface Exchange {
+  readonly req: Request;
+  readonly res: Response;
+  readonly repository: RepositoryId;
+  /** Aborts when the client goes before it was answered in full. */
+  readonly signal: AbortSignal;
+}
+
+/** Serves one artifact. What it rejects with is answered as a problem, or breaks a begun answer. */
+export interface ArtifactHandler {
+  readonly methods: readonly string[];
+  serve(exchange: Exchange): Promise<void>;
+}
+
+/** A signal that aborts when the response is closed before all of it was sent. */
+export function clientSignal(res: Response): AbortSignal {
+  const controller = new AbortController();
+  const onClose = () => {
+    if (!res.writableFinished) controller.abort();
+  };
+  // Middleware of the host app may have taken longer than the client's patience.
+  if (res.destroyed) onClose();
+  else res.once('close', onClose);
+  return controller.signal;
+}

@@ -1,0 +1,30 @@
+import { Router } from 'express';
+import type { SnapshotConfig } from '../options.js';
+import { type Artifact, splitAddress } from '../repository/identity.js';
+import type { SnapshotSource } from '../snapshot/snapshot.js';
+import { answer } from './answer.js';
+import type { ArtifactHandler } from './exchange.js';
+import { rawPath } from './raw-path.js';
+import { createSnapshotHandler } from './snapshot-handler.js';
+
+export interface RouterParts {
+  readonly source: SnapshotSource;
+  readonly config: Pick<SnapshotConfig, 'hosts' | 'authorize' | 'logger'>;
+}
+
+/**
+ * An Express router that serves the artifacts and passes everything else to `next()`. `OPTIONS` is a
+ * method like any other here: CORS middleware of the host app goes before this router.
+ */
+export function createRouter({ source, config }: RouterParts): Router {
+  const handlers: Record<Artifact, ArtifactHandler> = {
+    'snapshot.tar.zst': createSnapshotHandler(source, config),
+  };
+  const router = Router();
+  router.use((req, res, next) => {
+    const address = splitAddress(rawPath(req));
+    if (address === undefined) next();
+    else void answer(req, res, address.repository, handlers[address.artifact], config);
+  });
+  return router;
+}
