@@ -14,7 +14,7 @@ export interface StoredObject {
   readonly key: string;
   /** Bytes. */
   readonly size: number;
-  /** Names this revision of the object; a replaced object has another one. Opaque. */
+  /** Names this revision of the object; each commit makes a new one, of equal bytes too. Opaque. */
   readonly revision: string;
   /** When this revision was committed, in milliseconds since the epoch. */
   readonly storedAt: number;
@@ -31,7 +31,10 @@ export interface OpenOptions {
 }
 
 export interface OpenedObject extends StoredObject {
-  /** The bytes asked for. Whoever opened it MUST read it to its end or destroy it. */
+  /**
+   * The bytes asked for; everything else describes the whole object. Whoever opened it MUST read it to
+   * its end or destroy it, and may do to its chunks what they like.
+   */
   readonly body: Readable;
 }
 
@@ -42,7 +45,10 @@ export interface ObjectWriter {
    * Rejects after `commit` or `abort`.
    */
   write(chunk: Uint8Array): Promise<void>;
-  /** Publishes the object. It MUST NOT be readable before this resolved. */
+  /**
+   * Publishes the object. It MUST NOT be readable before this resolved. The signal of `create` has no
+   * effect from here on. Rejects after `commit` or `abort`.
+   */
   commit(): Promise<StoredObject>;
   /** Drops everything written. Idempotent; does nothing after `commit`. */
   abort(): Promise<void>;
@@ -64,7 +70,9 @@ export interface StoreAbilities {
  * - When an object is replaced, a body that is being read MUST yield the old or the new revision to
  *   its end, never a mix. `size`, `revision`, `metadata` and `body` of one `open` are of one revision.
  * - `delete` MUST be atomic and idempotent, and MUST NOT disturb bodies that are being read.
- * - Keys are opaque strings of 1 to 2,048 bytes; different strings are different objects.
+ * - Keys are opaque strings of at least 1 byte; a store takes 2,048 bytes or more. Different strings
+ *   are different objects.
+ * - `stat`, `open` and `create` reject when their signal has aborted already.
  * - A store MAY drop objects at any time (budget, eviction): that is a miss, never an error.
  * - Failures reject with a `SnapshotError` coded `STORE_FAILED` or, for a full disk, `STORAGE_FULL`.
  */
@@ -77,7 +85,10 @@ export interface SnapshotStore {
   ): Promise<StoredObject | undefined>;
   /** `undefined` when nothing, or another revision than the one asked for, is stored. */
   open(key: string, options?: OpenOptions): Promise<OpenedObject | undefined>;
-  /** Starts a write. When `signal` aborts, the write is aborted and its calls reject. */
+  /**
+   * Starts a write of these metadata, as they are now. When `signal` aborts, the write is aborted and
+   * its calls reject.
+   */
   create(
     key: string,
     metadata: Metadata,

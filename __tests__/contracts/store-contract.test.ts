@@ -1,0 +1,31 @@
+import { expect, test } from '@jest/globals';
+import { storeContract } from '../../lib/testing/index.js';
+import { type CollectedTests, collectTests, faultsIn, passing } from './collected-tests.js';
+import { FaultyStore } from './faulty-store.js';
+import { STORE_FAULTS, type StoreFault } from './store-faults.js';
+
+test('a store without a fault passes all tests', async () => {
+  const tests = contractFor(undefined);
+  expect(await passing(tests)).toEqual([...tests.keys()]);
+});
+
+test.each(faultsIn(STORE_FAULTS))('a store that %s is caught', async (fault, catchers) => {
+  expect(await passing(contractFor(fault), catchers)).toEqual([]);
+});
+
+test('each test of the contract is there to catch some fault', () => {
+  const catchers = new Set<string>(Object.values(STORE_FAULTS).flat());
+  expect(catchers).toEqual(new Set(contractFor(undefined).keys()));
+});
+
+function contractFor(fault: StoreFault | undefined): CollectedTests {
+  return collectTests((register) => {
+    storeContract({
+      test: register,
+      factory: () => {
+        const store = new FaultyStore(fault);
+        return fault === 'cannot be reopened' ? { store } : { store, reopen: () => store.reopen() };
+      },
+    });
+  });
+}

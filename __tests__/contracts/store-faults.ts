@@ -1,0 +1,105 @@
+/** What can be wrong with a `FaultyStore`, one at a time, and the tests that are there to catch it. */
+export const STORE_FAULTS = {
+  'throws on a miss': ['a key under which nothing was stored is a miss'],
+  'describes an object without its size': ['commit, stat, open and list describe an object alike'],
+  'gives times in seconds': ['commit, stat, open and list describe an object alike'],
+  'takes no bytes for no object': ['an object of no bytes is an object'],
+  'keeps only the first MiB': ['an object of several MiB is read as it was written'],
+  'takes the end of a range as exclusive': [
+    'a range gives the first byte and describes the whole',
+    'a range gives the last byte and describes the whole',
+    'a range gives the whole object and describes the whole',
+  ],
+  'starts ranges one byte late': ['a range gives the bytes around 64 KiB and describes the whole'],
+  'ignores ranges': ['a range gives bytes up to the end and describes the whole'],
+  'describes a range rather than the whole': [
+    'a range gives the first byte and describes the whole',
+  ],
+  'clamps ranges': [
+    'a range outside the object throws a RangeError',
+    'an object of no bytes has no range',
+  ],
+  'gives each answer a new revision': ['open answers the revision that it is asked for'],
+  'ignores the revision asked for': ['open answers nothing when another revision is stored'],
+  'names a revision after its bytes': ['equal bytes stored again are another revision'],
+  'mixes revisions': [
+    'a body that is being read keeps its revision when the object is replaced',
+    'adopt replaces what is stored, and bodies that are being read keep their revision',
+  ],
+  'reads what is stored when the first byte is asked for': [
+    'a body that was opened before a replacement is of one revision',
+  ],
+  'ends bodies when the object is deleted': [
+    'a body that is being read is not disturbed by delete',
+  ],
+  'has one position for all bodies': ['bodies of one object are independent'],
+  'gives out its own memory': ['what a reader does to its chunks does not change the object'],
+  'ignores signals that have aborted': [
+    'stat and open reject when their signal has aborted',
+    'create rejects when its signal has aborted',
+  ],
+  'ignores signals that abort later': [
+    'a body is destroyed when its signal aborts',
+    'a signal that aborts aborts the write',
+  ],
+  'aborts after commit when the signal does': ['a signal that aborts after commit changes nothing'],
+  'shows an object before commit': ['an object is not readable before commit'],
+  'removes the old object when a write begins': [
+    'an unfinished write leaves what is stored',
+    'a write that was not committed is not seen after a restart',
+  ],
+  'puts chunks in a wrong order': ['chunks of any size are kept in their order'],
+  'keeps chunks that belong to the caller': ['a chunk may be used again once write resolved'],
+  'keeps metadata that belong to the caller': ['metadata is what it was when create was called'],
+  'commits what is aborted': [
+    'an aborted write leaves nothing',
+    'an aborted write leaves what was stored before',
+  ],
+  'deletes the key on abort': [
+    'an aborted write leaves what was stored before',
+    'abort after commit does nothing',
+  ],
+  'throws on a second abort': ['abort is idempotent'],
+  'goes on after commit': [
+    'a second commit rejects and changes nothing',
+    'write after commit rejects and changes nothing',
+  ],
+  'goes on after abort': ['write and commit after abort reject and store nothing'],
+  'shares one buffer among the writers of a key': [
+    'of two writes under one key the one committed last is stored',
+  ],
+  'keeps the metadata of the first revision': ['a replaced object is new in all its parts'],
+  'does not delete': ['delete removes the object'],
+  'throws when there is nothing to delete': ['delete is idempotent'],
+  'deletes by prefix': ['delete removes nothing else'],
+  'never stores a deleted key again': ['a deleted key can be stored again'],
+  'forgets metadata': [
+    'a replaced object is new in all its parts',
+    'metadata is given back exactly: an empty value',
+  ],
+  'adds metadata': ['metadata is given back exactly: none'],
+  'drops empty metadata': ['metadata is given back exactly: an empty value'],
+  'trims metadata': ['metadata is given back exactly: white space and control characters'],
+  'normalizes metadata': ['metadata is given back exactly: unicode, in either form'],
+  'lower-cases metadata names': ['metadata is given back exactly: names that differ in case'],
+  'shortens metadata': ['metadata is given back exactly: long values'],
+  'unescapes metadata': ['metadata is given back exactly: quotes, escapes and separators'],
+  'replaces its fields by metadata': ['metadata is given back exactly: names of our own fields'],
+  'lower-cases keys': ['different keys are different objects'],
+  'decodes keys': ['a key that only looks like a stored one is a miss'],
+  'normalizes keys': ['different keys are different objects'],
+  'resolves keys as paths': ['different keys are different objects'],
+  'shortens keys': ['different keys are different objects'],
+  'lists encoded keys': ['list gives every key exactly as it was stored'],
+  'declares adopt without having it': ['adopt is there exactly when it is declared'],
+  'leaves the adopted file': ['adopt makes a file an object, and the file is gone'],
+  'refuses files of no bytes': ['adopt takes a file of no bytes'],
+  'truncates the adopted file': ['whoever has the file open goes on reading its bytes'],
+  'removes the old object before it adopts': [
+    'adopt of a file that is not there rejects and leaves what is stored',
+  ],
+  'is empty after a restart': ['a persistent store has its objects after a restart'],
+  'cannot be reopened': ['a persistent store has its objects after a restart'],
+} as const satisfies Readonly<Record<string, readonly string[]>>;
+
+export type StoreFault = keyof typeof STORE_FAULTS;

@@ -1,0 +1,82 @@
+import { describe, expect, test } from '@jest/globals';
+import { MemoryStore } from '../../lib/stores/memory.js';
+import { storeContract } from '../../lib/testing/index.js';
+import { assertContent, contentOf, listedKeys, put } from '../../lib/testing/store-content.js';
+import { memoryInUse } from './collect-garbage.js';
+
+const MIB = 1024 * 1024;
+
+describe('MemoryStore contract', () => {
+  storeContract({ test, factory: () => ({ store: new MemoryStore({ maxBytes: 64 * MIB }) }) });
+});
+
+describe('MemoryStore', () => {
+  test('the object that was not opened for longest goes first', async () => {
+    const store = new MemoryStore({ maxBytes: 3 * MIB + 1000 });
+    for (const key of ['a', 'b', 'c']) await put(store, key, contentOf(key, MIB));
+    await assertContent(store, 'a', contentOf('a', MIB));
+    await store.stat('b'); // is no use
+    await put(store, 'd', contentOf('d', MIB));
+    expect(await listedKeys(store)).toEqual(['a', 'c', 'd']);
+  });
+
+  test('keys and metadata count', async () => {
+    const store = new MemoryStore({ maxBytes: 100_000 });
+    for (let index = 0; index < 100; index += 1) {
+      await put(store, `key ${index}`, Buffer.alloc(0), { text: 'x'.repeat(10_000) });
+    }
+    expect((await listedKeys(store)).length).toBe(9);
+  });
+
+  test('an object over the budget is not kept, nor is what it replaces; others stay', async () => {
+    const store = new MemoryStore({ maxBytes: MIB });
+    await put(store, 'other', contentOf('other'));
+    await put(store, 'key', contentOf('old'));
+    const writer = await store.create('key', {});
+    await writer.write(contentOf('a', MIB));
+    await writer.write(contentOf('b', 1));
+    expect(await writer.commit()).toMatchObject({ key: 'key', size: MIB + 1 });
+    expect(await listedKeys(store)).toEqual(['other']);
+  });
+
+  test('with a budget of 0 nothing is kept', async () => {
+    const store = new MemoryStore({ maxBytes: 0 });
+    expect(await put(store, 'key', Buffer.alloc(0))).toMatchObject({ size: 0 });
+    await put(store, 'key', contentOf('a'));
+    expect(await store.open('key')).toBeUndefined();
+    expect(await listedKeys(store)).toEqual([]);
+  });
+
+  test.each([-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY])(
+    'maxBytes %p is refused',
+    (maxBytes) => {
+      expect(() => new MemoryStore({ maxBytes })).toThrow(
+        expect.objectContaining({ code: 'INVALID_OPTIONS' }),
+      );
+    },
+  );
+
+  test('a description that was answered cannot be used to change the object', async () => {
+    const store = new MemoryStore({ maxBytes: MIB });
+    const { metadata } = await put(store, 'key', contentOf('a'), { name: 'value' });
+    Reflect.set(metadata, 'name', 'other');
+    expect((await store.stat('key'))?.metadata).toEqual({ name: 'value' });
+  });
+
+  test('a small object takes little memory', async () => {
+    const store = new MemoryStore({ maxBytes: MIB });
+    const before = await memoryInUse();
+    for (let index = 0; index < 500; index += 1) await put(store, `${index}`, contentOf('a', 100));
+    expect((await memoryInUse()) - before).toBeLessThan(5 * MIB);
+    expect((await listedKeys(store)).length).toBe(500);
+  });
+
+  test('a write takes no more memory than the budget', async () => {
+    const store = new MemoryStore({ maxBytes: MIB });
+    const before = await memoryInUse();
+    const writer = await store.create('key', {});
+    for (let index = 0; index < 50; index += 1) await writer.write(contentOf('a', MIB));
+    expect((await memoryInUse()) - before).toBeLessThan(10 * MIB);
+    await writer.abort();
+  });
+});

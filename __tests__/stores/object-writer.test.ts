@@ -1,0 +1,105 @@
+import { setImmediate } from 'node:timers/promises';
+import { expect, test } from '@jest/globals';
+import { describeObject } from '../../lib/stores/object-file.js';
+import { TargetWriter, type WriteTarget } from '../../lib/stores/object-writer.js';
+
+/** Notes what is done to it. A step that is given fails, hangs or whatever it likes. */
+class RecordingTarget implements WriteTarget {
+  readonly calls: string[] = [];
+  readonly #steps: Partial<Record<keyof WriteTarget, () => Promise<void>>>;
+
+  constructor(steps: Partial<Record<keyof WriteTarget, () => Promise<void>>> = {}) {
+    this.#steps = steps;
+  }
+
+  async append(): Promise<void> {
+    await this.#run('append');
+  }
+
+  async publish() {
+    await this.#run('publish');
+    return describeObject('key', 0, {});
+  }
+
+  async discard(): Promise<void> {
+    await this.#run('discard');
+  }
+
+  async #run(step: keyof WriteTarget): Promise<void> {
+    this.calls.push(step);
+    await this.#steps[step]?.();
+  }
+}
+
+const fail = (message: string) => async () => {
+  throw new Error(message);
+};
+
+const chunk = new Uint8Array(1);
+
+test('a write that failed cannot be committed', async () => {
+  const target = new RecordingTarget({ append: fail('disk') });
+  const writer = new TargetWriter(target, undefined);
+  await expect(writer.write(chunk)).rejects.toThrow('disk');
+  await expect(writer.commit()).rejects.toMatchObject({ code: 'STORE_FAILED' });
+  await writer.abort();
+  expect(target.calls).toEqual(['append', 'discard']);
+});
+
+test('a commit that failed is discarded, and reports the first failure', async () => {
+  const target = new RecordingTarget({ publish: fail('disk'), discard: fail('also') });
+  const writer = new TargetWriter(target, undefined);
+  await expect(writer.commit()).rejects.toThrow('disk');
+  await writer.abort();
+  expect(target.calls).toEqual(['publish', 'discard']);
+});
+
+test('an abort that fails says so', async () => {
+  const writer = new TargetWriter(new RecordingTarget({ discard: fail('disk') }), undefined);
+  await expect(writer.abort()).rejects.toThrow('disk');
+});
+
+test('a failure after the signal aborted is heard by who calls abort', async () => {
+  const controller = new AbortController();
+  const target = new RecordingTarget({ discard: fail('disk') });
+  const writer = new TargetWriter(target, controller.signal);
+  controller.abort(new Error('stop'));
+  await expect(writer.write(chunk)).rejects.toThrow('stop');
+  await expect(writer.abort()).rejects.toThrow('disk');
+  expect(target.calls).toEqual(['discard']);
+});
+
+test.each(['succeeds', 'fails'])(
+  'a write in progress that %s once the signal aborted rejects with its reason',
+  async (end) => {
+    const controller = new AbortController();
+    const append = async () => {
+      controller.abort(new Error('stop'));
+      if (end === 'fails') throw new Error('closed');
+    };
+    const target = new RecordingTarget({ append });
+    const writer = new TargetWriter(target, controller.signal);
+    await expect(writer.write(chunk)).rejects.toThrow('stop');
+    expect(target.calls).toEqual(['append', 'discard']);
+  },
+);
+
+test('a signal that had aborted discards at once', async () => {
+  const target = new RecordingTarget();
+  const writer = new TargetWriter(target, AbortSignal.abort(new Error('stop')));
+  await expect(writer.commit()).rejects.toThrow('stop');
+  await writer.abort();
+  expect(target.calls).toEqual(['discard']);
+});
+
+test('a commit that has begun is finished, whatever the signal or abort does', async () => {
+  const controller = new AbortController();
+  const target = new RecordingTarget({ publish: () => setImmediate() });
+  const writer = new TargetWriter(target, controller.signal);
+  const committing = writer.commit();
+  controller.abort();
+  const aborting = writer.abort();
+  expect(await committing).toMatchObject({ key: 'key' });
+  await aborting;
+  expect(target.calls).toEqual(['publish']);
+});

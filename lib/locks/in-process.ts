@@ -1,0 +1,51 @@
+import type { Lock, LockRegistry } from './registry.js';
+
+/** Locks for the callers in this process. They are never lost: `signal` never aborts. */
+export class InProcessLocks implements LockRegistry {
+  /** Key held → those who wait for it, in the order of arrival. A key that is free has no entry. */
+  readonly #queues = new Map<string, Set<() => void>>();
+
+  async acquire(key: string, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<Lock> {
+    signal?.throwIfAborted();
+    const queue = this.#queues.get(key);
+    if (queue === undefined) this.#queues.set(key, new Set());
+    else await turn(queue, signal);
+
+    let held = true;
+    return {
+      signal: new AbortController().signal,
+      release: async () => {
+        if (held) this.#handOver(key);
+        held = false;
+      },
+    };
+  }
+
+  /** To the first in the queue, so that nobody who comes now can get in between. */
+  #handOver(key: string): void {
+    const queue = this.#queues.get(key);
+    const [next] = queue ?? [];
+    if (next === undefined) {
+      this.#queues.delete(key);
+    } else {
+      queue?.delete(next);
+      next();
+    }
+  }
+}
+
+/** Waits in the queue. */
+function turn(queue: Set<() => void>, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const enter = () => {
+      signal?.removeEventListener('abort', leave);
+      resolve();
+    };
+    const leave = () => {
+      queue.delete(enter);
+      reject(signal?.reason);
+    };
+    queue.add(enter);
+    signal?.addEventListener('abort', leave, { once: true });
+  });
+}

@@ -1,0 +1,35 @@
+import { constants, copyFile, open, rename, rm, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { hasCode } from '../errors.js';
+import { temporaryName } from './temporary.js';
+
+/**
+ * Renames a file over `target`. From another file system its bytes are copied beside the target first,
+ * so that the last step is always one rename within a directory.
+ */
+export async function moveFile(source: string, target: string): Promise<void> {
+  try {
+    await rename(source, target);
+  } catch (error) {
+    if (!hasCode(error) || error.code !== 'EXDEV') throw error;
+    await copyOver(source, target);
+    await unlink(source);
+  }
+}
+
+async function copyOver(source: string, target: string): Promise<void> {
+  const copy = join(dirname(target), temporaryName('copy'));
+  try {
+    await copyFile(source, copy, constants.COPYFILE_EXCL);
+    const handle = await open(copy, 'r+');
+    try {
+      await handle.datasync();
+    } finally {
+      await handle.close();
+    }
+    await rename(copy, target);
+  } catch (error) {
+    await rm(copy, { force: true });
+    throw error;
+  }
+}

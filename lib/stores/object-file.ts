@@ -1,0 +1,105 @@
+import { createHash, randomUUID } from 'node:crypto';
+import type { FileHandle } from 'node:fs/promises';
+import { SnapshotError } from '../errors.js';
+import type { Metadata, StoredObject } from './store.js';
+
+/*
+ * One stored object as one file, so that a single rename publishes its bytes and its metadata:
+ *
+ *   body      `size` bytes
+ *   trailer   the `StoredObject` as JSON, UTF-8
+ *   u32       bytes of the trailer, big-endian
+ *   magic     8 bytes
+ *
+ * The description stands behind the body because a finished file can be given one in place.
+ */
+const MAGIC = Buffer.from('EGSOBJ01', 'latin1');
+const FOOTER_BYTES = 4 + MAGIC.length;
+const MAX_TRAILER_BYTES = 1024 * 1024;
+
+const OBJECT_FILE_NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}\.[0-9a-f]{64}\.object$/;
+
+/**
+ * A readable part of the key for people, and a hash of all of it to tell keys apart, also where file
+ * names ignore case. At most 136 bytes.
+ */
+export function objectFileName(key: string): string {
+  const readable = key.replace(/[^A-Za-z0-9._-]+/g, '_').replace(/^\./, '_');
+  const hash = createHash('sha256').update(key, 'utf16le').digest('hex'); // UTF-8 merges lone surrogates
+  return `${readable.slice(0, 64)}.${hash}.object`;
+}
+
+export function isObjectFileName(name: string): boolean {
+  return OBJECT_FILE_NAME.test(name);
+}
+
+/** Describes a new revision. */
+export function describeObject(key: string, size: number, metadata: Metadata): StoredObject {
+  return { key, size, revision: randomUUID(), storedAt: Date.now(), metadata };
+}
+
+/**
+ * What follows the body in the file.
+ *
+ * @throws SnapshotError `STORE_FAILED` when key and metadata take more than 1 MiB.
+ */
+export function encodeTrailer({ key, size, revision, storedAt, metadata }: StoredObject): Buffer {
+  const json = Buffer.from(JSON.stringify({ key, size, revision, storedAt, metadata }));
+  if (json.length > MAX_TRAILER_BYTES) {
+    throw new SnapshotError('STORE_FAILED', `${json.length} bytes of metadata are too many`);
+  }
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(json.length);
+  return Buffer.concat([json, length, MAGIC]);
+}
+
+/** Reads the description at the end of a file of `fileSize` bytes; `undefined` when it does not fit. */
+export async function readTrailer(
+  handle: FileHandle,
+  fileSize: number,
+): Promise<StoredObject | undefined> {
+  const footer = await readExactly(handle, fileSize - FOOTER_BYTES, FOOTER_BYTES);
+  if (footer === undefined || !footer.subarray(4).equals(MAGIC)) return undefined;
+  const length = footer.readUInt32BE(0);
+  if (length > MAX_TRAILER_BYTES) return undefined;
+  const bodySize = fileSize - FOOTER_BYTES - length;
+  const json = await readExactly(handle, bodySize, length);
+  const object = json === undefined ? undefined : parseJson(json.toString());
+  return isStoredObject(object) && object.size === bodySize ? object : undefined;
+}
+
+async function readExactly(
+  handle: FileHandle,
+  position: number,
+  length: number,
+): Promise<Buffer | undefined> {
+  if (position < 0) return undefined;
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, position);
+  return bytesRead === length ? buffer : undefined;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+function isStoredObject(value: unknown): value is StoredObject {
+  if (!isRecord(value)) return false;
+  const { key, size, revision, storedAt, metadata } = value;
+  return (
+    typeof key === 'string' &&
+    typeof size === 'number' &&
+    typeof revision === 'string' &&
+    typeof storedAt === 'number' &&
+    isRecord(metadata) &&
+    Object.values(metadata).every((text) => typeof text === 'string')
+  );
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}

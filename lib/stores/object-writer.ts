@@ -1,0 +1,83 @@
+import { SnapshotError } from '../errors.js';
+import type { ObjectWriter, StoredObject } from './store.js';
+
+/** Where the bytes of one write go: what differs between stores. */
+export interface WriteTarget {
+  append(chunk: Uint8Array): Promise<void>;
+  /** Makes the object readable, as its last step. */
+  publish(): Promise<StoredObject>;
+  /** Removes what was written. Called at most once; after a failed `publish` too. */
+  discard(): Promise<void>;
+}
+
+/**
+ * The life of a write, the same in every store: it is ended once, by `commit`, `abort`, the signal or
+ * its first failure. A failed `write` ends it because the object would have a hole. A `commit` that
+ * has begun is finished, whatever the signal does.
+ */
+export class TargetWriter implements ObjectWriter {
+  readonly #target: WriteTarget;
+  readonly #signal: AbortSignal | undefined;
+  /** Set when the write has ended or is about to. */
+  #end: Promise<unknown> | undefined;
+
+  constructor(target: WriteTarget, signal: AbortSignal | undefined) {
+    this.#target = target;
+    this.#signal = signal;
+    if (signal?.aborted) this.#onSignal();
+    else signal?.addEventListener('abort', this.#onSignal, { once: true });
+  }
+
+  async write(chunk: Uint8Array): Promise<void> {
+    this.#assertOpen();
+    try {
+      await this.#target.append(chunk);
+    } catch (error) {
+      this.#signal?.throwIfAborted();
+      await ignoreFailure(this.abort());
+      throw error;
+    }
+    this.#signal?.throwIfAborted();
+  }
+
+  async commit(): Promise<StoredObject> {
+    this.#assertOpen();
+    const published = this.#publish();
+    this.#end = ignoreFailure(published);
+    return published;
+  }
+
+  async abort(): Promise<void> {
+    this.#end ??= this.#discard();
+    await this.#end;
+  }
+
+  // A failure to discard is heard by whoever calls abort(), which answers the same promise.
+  readonly #onSignal = (): void => void ignoreFailure(this.abort());
+
+  async #publish(): Promise<StoredObject> {
+    this.#signal?.removeEventListener('abort', this.#onSignal);
+    try {
+      return await this.#target.publish();
+    } catch (error) {
+      await ignoreFailure(this.#target.discard());
+      throw error;
+    }
+  }
+
+  async #discard(): Promise<void> {
+    this.#signal?.removeEventListener('abort', this.#onSignal);
+    await this.#target.discard();
+  }
+
+  #assertOpen(): void {
+    if (this.#end === undefined) return;
+    this.#signal?.throwIfAborted();
+    throw new SnapshotError('STORE_FAILED', 'the write has already been committed or aborted');
+  }
+}
+
+/** Where an earlier failure is the one to report. */
+async function ignoreFailure(work: Promise<unknown>): Promise<void> {
+  await work.catch(() => undefined);
+}

@@ -1,0 +1,23 @@
+import type { ByteRange } from './store.js';
+
+/** Bytes from `start` up to, not including, `stop`. */
+export interface Slice {
+  readonly start: number;
+  readonly stop: number;
+}
+
+/**
+ * The part of an object of `size` bytes that `open` was asked for.
+ *
+ * @throws RangeError when a part of the range lies outside the object. It is not clamped: `open`
+ *   comes after HTTP's rules were applied, so such a range is the caller's mistake.
+ */
+export function sliceOf(range: ByteRange | undefined, size: number): Slice {
+  if (range === undefined) return { start: 0, stop: size };
+  const { start, end } = range;
+  const integers = Number.isInteger(start) && Number.isInteger(end);
+  if (!integers || start < 0 || end < start || end >= size) {
+    throw new RangeError(`range ${start}-${end} lies outside an object of ${size} bytes`);
+  }
+  return { start, stop: end + 1 };
+}

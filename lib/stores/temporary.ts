@@ -1,0 +1,90 @@
+import { randomBytes } from 'node:crypto';
+import { lstat, readdir, rm } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { performance } from 'node:perf_hooks';
+import { hasCode } from '../errors.js';
+import { unlessMissing } from './failure.js';
+
+/*
+ * Names of unfinished files and directories: `{prefix}~{host}~{pid}~{start}~{random}.tmp`. The name
+ * tells whose work it is, so that a start removes what crashed processes left and nothing that is
+ * still being written. `start` tells apart two processes that had one pid, as the only process of
+ * a restarted container has.
+ *
+ * Limit: containers that share a directory need host names of their own. Two with one name see each
+ * other's work as that of a dead process.
+ */
+const TEMPORARY = /~([A-Za-z0-9._-]{1,64})~(\d{1,10})~(\d{1,16})~[0-9a-f]{16}\.tmp$/;
+
+const HOST = hostname()
+  .replace(/[^A-Za-z0-9.-]/g, '_')
+  .slice(0, 64);
+/** Milliseconds since the epoch; the same in all threads of the process. */
+const START = Math.round(performance.timeOrigin);
+
+/** Milliseconds after which work is taken for dead when its process cannot be asked. */
+const ABANDONED_AFTER = 24 * 60 * 60_000;
+const MAX_PID = 0x7fff_ffff;
+
+interface Owner {
+  readonly host: string;
+  readonly pid: number;
+  readonly start: number;
+}
+
+/** A new name for work in progress. `prefix` is for human readers and has at most 128 bytes. */
+export function temporaryName(prefix: string): string {
+  return `${prefix}~${HOST}~${process.pid}~${START}~${randomBytes(8).toString('hex')}.tmp`;
+}
+
+export function isTemporaryName(name: string): boolean {
+  return TEMPORARY.test(name);
+}
+
+/**
+ * Removes the temporary files and directories right below `directory` that dead processes left:
+ * those of this host whose process is gone, and any whose mtime is more than 24 hours ago. A
+ * directory that does not exist has none.
+ */
+export async function removeLeftovers(directory: string): Promise<void> {
+  for (const name of (await unlessMissing(readdir(directory))) ?? []) {
+    const owner = ownerOf(name);
+    if (owner === undefined) continue;
+    const path = join(directory, name);
+    if (isDead(owner) || (!isThisProcess(owner) && (await isAbandoned(path)))) {
+      // Another process may be removing the same directory: hence the retries.
+      await rm(path, { recursive: true, force: true, maxRetries: 3 });
+    }
+  }
+}
+
+function ownerOf(name: string): Owner | undefined {
+  const [, host, pid, start] = TEMPORARY.exec(name) ?? [];
+  if (host === undefined) return undefined;
+  return { host, pid: Number(pid), start: Number(start) };
+}
+
+function isThisProcess({ host, pid, start }: Owner): boolean {
+  return host === HOST && pid === process.pid && start === START;
+}
+
+/** False when that cannot be known: on another host, or when the pid is in use again. */
+function isDead({ host, pid, start }: Owner): boolean {
+  if (host !== HOST || pid > MAX_PID) return false;
+  if (pid === process.pid) return start !== START;
+  try {
+    process.kill(pid, 0);
+    return false;
+  } catch (error) {
+    if (!hasCode(error)) throw error;
+    if (error.code === 'ESRCH') return true;
+    if (error.code === 'EPERM') return false; // alive, and somebody else's
+    throw error;
+  }
+}
+
+async function isAbandoned(path: string): Promise<boolean> {
+  const stats = await unlessMissing(lstat(path));
+  return stats !== undefined && Date.now() - stats.mtimeMs > ABANDONED_AFTER;
+}

@@ -1,0 +1,216 @@
+import assert from 'node:assert/strict';
+import { setTimeout } from 'node:timers/promises';
+import type { Lock, LockRegistry } from '../locks/registry.js';
+import { type ContractCases, type RegisterTest, registerCases } from './contract.js';
+
+/** What the factory gives for one test. */
+export interface LocksUnderTest {
+  readonly locks: LockRegistry;
+  /** Called after `locks.close()`. */
+  readonly cleanup?: (() => unknown) | undefined;
+}
+
+export interface LockContractOptions {
+  readonly test: RegisterTest;
+  /** Called once for each test. */
+  readonly factory: () => LocksUnderTest | Promise<LocksUnderTest>;
+  /** Milliseconds after which a lock that should be free counts as never given. Default: 5,000. */
+  readonly patience?: number | undefined;
+}
+
+/** What the cases work with: a registry whose `acquire` fails rather than waits for ever. */
+interface Subject extends LocksUnderTest {
+  readonly acquire: (key: string, signal?: AbortSignal) => Promise<Lock>;
+}
+
+/** Registers one test for each MUST of the `LockRegistry` contract. */
+export function lockContract({ test, factory, patience = 5000 }: LockContractOptions): void {
+  const make = async (): Promise<Subject> => {
+    const subject = await factory();
+    const acquire = (key: string, signal?: AbortSignal) =>
+      within(patience, subject.locks.acquire(key, { signal }), `acquire(${JSON.stringify(key)})`);
+    return { ...subject, acquire };
+  };
+  registerCases(test, cases, make, async ({ locks, cleanup }) => {
+    await locks.close?.();
+    await cleanup?.();
+  });
+}
+
+const cases: ContractCases<Subject> = {
+  'a free key is acquired at once': async ({ acquire }) => {
+    const lock = await acquire('key');
+    assert.equal(lock.signal.aborted, false);
+    await lock.release();
+  },
+
+  'a released key is acquired again': async ({ acquire }) => {
+    for (let round = 0; round < 20; round += 1) await (await acquire('key')).release();
+  },
+
+  'a held key is acquired only after its release': async ({ acquire }) => {
+    const events: string[] = [];
+    const first = await acquire('key');
+    const second = acquire('key').then((lock) => {
+      events.push('acquired');
+      return lock;
+    });
+    await roundTrip(acquire);
+    events.push('released');
+    await first.release();
+    await (await second).release();
+    assert.deepEqual(events, ['released', 'acquired']);
+  },
+
+  'different keys do not wait for each other': async ({ acquire }) => {
+    const keys = [
+      'key',
+      'Key',
+      'key ',
+      'key/',
+      'key/a',
+      'a/key',
+      '*',
+      '../key',
+      '%6bey',
+      'k\u00e9y',
+    ];
+    const held: Lock[] = [];
+    for (const key of keys) held.push(await acquire(key));
+    for (const lock of held) await lock.release();
+  },
+
+  'of many contenders one at a time holds the key': async ({ acquire }) => {
+    let inside = 0;
+    let entered = 0;
+    const contend = async (index: number) => {
+      const lock = await acquire('key');
+      inside += 1;
+      entered += 1;
+      assert.equal(inside, 1, 'holders at a time');
+      await roundTrip(acquire, index);
+      assert.equal(inside, 1, 'holders at a time');
+      inside -= 1;
+      await lock.release();
+    };
+    await Promise.all(Array.from({ length: 20 }, (_, index) => contend(index)));
+    assert.equal(entered, 20);
+  },
+
+  'waiters get the key in the order in which they asked': async ({ acquire }) => {
+    const first = await acquire('key');
+    const order: number[] = [];
+    const waiters = Array.from({ length: 10 }, async (_, index) => {
+      const lock = await acquire('key');
+      order.push(index);
+      await lock.release();
+    });
+    await first.release();
+    await Promise.all(waiters);
+    assert.deepEqual(order, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  },
+
+  'a second release does not release the next holder': async ({ acquire }) => {
+    const first = await acquire('key');
+    await first.release();
+    await first.release();
+    const second = await acquire('key');
+    await first.release();
+    await assertHeld(acquire);
+    await second.release();
+  },
+
+  'a release while others wait lets in exactly one': async ({ acquire }) => {
+    const first = await acquire('key');
+    let holders = 0;
+    const waiters = Array.from({ length: 3 }, async () => {
+      const lock = await acquire('key');
+      holders += 1;
+      assert.equal(holders, 1, 'holders at a time');
+      await roundTrip(acquire, holders);
+      holders -= 1;
+      await lock.release();
+    });
+    await Promise.all([first.release(), first.release(), first.release()]);
+    await Promise.all(waiters);
+  },
+
+  'acquire rejects with the reason of a signal that has aborted': async ({ acquire }) => {
+    const reason = new Error('too late');
+    await assert.rejects(acquire('key', AbortSignal.abort(reason)), is(reason));
+    await (await acquire('key')).release();
+  },
+
+  'a waiter whose signal aborts is rejected with the reason': async ({ acquire }) => {
+    const holder = await acquire('key');
+    const controller = new AbortController();
+    const waiter = acquire('key', controller.signal);
+    const reason = new Error('no longer wanted');
+    const rejected = assert.rejects(waiter, is(reason));
+    controller.abort(reason);
+    await rejected;
+    await assertHeld(acquire);
+    await holder.release();
+    await (await acquire('key')).release();
+  },
+
+  'a waiter that left keeps nobody waiting': async ({ acquire }) => {
+    const holder = await acquire('key');
+    const controller = new AbortController();
+    const order: string[] = [];
+    const enter = async (name: string, signal?: AbortSignal) => {
+      const lock = await acquire('key', signal);
+      order.push(name);
+      await lock.release();
+    };
+    const before = enter('before');
+    const leaver = assert.rejects(enter('leaver', controller.signal));
+    const after = enter('after');
+    controller.abort();
+    await leaver;
+    await holder.release();
+    await Promise.all([before, after]);
+    assert.deepEqual(order, ['before', 'after']);
+  },
+
+  'a signal that aborts once the lock is held changes nothing': async ({ acquire }) => {
+    const controller = new AbortController();
+    const lock = await acquire('key', controller.signal);
+    controller.abort();
+    await assertHeld(acquire);
+    assert.equal(lock.signal.aborted, false);
+    await lock.release();
+  },
+};
+
+const is = (reason: unknown) => (error: unknown) => error === reason;
+
+/** Takes as long as acquiring a free key takes: time enough for a wrong second holder to show. */
+async function roundTrip(acquire: Subject['acquire'], index = 0): Promise<void> {
+  const lock = await acquire(`another key ${index}`);
+  await lock.release();
+}
+
+async function assertHeld(acquire: Subject['acquire']): Promise<void> {
+  const controller = new AbortController();
+  const entered = acquire('key', controller.signal).then(
+    (lock) => lock.release().then(() => true),
+    () => false,
+  );
+  await roundTrip(acquire);
+  controller.abort();
+  assert.equal(await entered, false, 'the key must still be held');
+}
+
+async function within<T>(milliseconds: number, work: Promise<T>, what: string): Promise<T> {
+  const over = new AbortController();
+  const late = setTimeout(milliseconds, undefined, { signal: over.signal }).then(() => {
+    throw new assert.AssertionError({ message: `${what} took more than ${milliseconds} ms` });
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    late.catch(() => undefined); // the timer that is stopped here
+    over.abort();
+  }
+}

@@ -1,0 +1,92 @@
+import assert from 'node:assert/strict';
+import { createCipheriv, createHash } from 'node:crypto';
+import type {
+  Metadata,
+  OpenedObject,
+  OpenOptions,
+  SnapshotStore,
+  StoredObject,
+} from '../stores/store.js';
+
+/** What the factory gives for one test. */
+export interface StoreUnderTest {
+  /** Empty, with room for 32 MiB. */
+  readonly store: SnapshotStore;
+  /** Another instance on the same data, as after a restart. Needed when the store is persistent. */
+  readonly reopen?: (() => SnapshotStore | Promise<SnapshotStore>) | undefined;
+  /** Removes the data. `store.close()` has been called. */
+  readonly cleanup?: (() => unknown) | undefined;
+}
+
+/** More than streams and stores are likely to hold of an object that is being read. */
+export const LARGE = 4 * 1024 * 1024;
+
+/** Bytes that follow from the seed and repeat nowhere, so that no misplaced part goes unseen. */
+export function contentOf(seed: string, length = 1000): Buffer {
+  const key = createHash('sha256').update(seed).digest();
+  return createCipheriv('aes-256-ctr', key, Buffer.alloc(16)).update(Buffer.alloc(length));
+}
+
+export async function put(
+  store: SnapshotStore,
+  key: string,
+  content: Uint8Array,
+  metadata: Metadata = {},
+): Promise<StoredObject> {
+  const writer = await store.create(key, metadata);
+  if (content.length > 0) await writer.write(content);
+  return writer.commit();
+}
+
+export async function mustOpen(
+  store: SnapshotStore,
+  key: string,
+  options?: OpenOptions,
+): Promise<OpenedObject> {
+  const opened = await store.open(key, options);
+  assert.ok(opened, `${JSON.stringify(key)} must be stored`);
+  return opened;
+}
+
+export async function rest(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
+  const read: Uint8Array[] = [];
+  for await (const chunk of chunks) read.push(chunk);
+  return Buffer.concat(read);
+}
+
+/** Asserts that the object, or its range, has exactly these bytes. */
+export async function assertContent(
+  store: SnapshotStore,
+  key: string,
+  expected: Uint8Array,
+  options?: OpenOptions,
+): Promise<void> {
+  const { body } = await mustOpen(store, key, options);
+  assertBytes(await rest(body), expected);
+}
+
+/** Unlike `deepEqual` it does not print megabytes. */
+export function assertBytes(actual: Buffer, expected: Uint8Array): void {
+  assert.equal(actual.length, expected.length, 'bytes read');
+  assert.ok(actual.equals(expected), 'the bytes read must be the bytes written');
+}
+
+/** Asserts that no method shows an object under the key. */
+export async function assertMiss(store: SnapshotStore, key: string): Promise<void> {
+  assert.equal(await store.stat(key), undefined, 'stat must answer undefined');
+  assert.equal(await store.open(key), undefined, 'open must answer undefined');
+  assert.ok(!(await listedKeys(store)).includes(key), 'list must not show the key');
+}
+
+export async function listedKeys(store: SnapshotStore): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const { key } of store.list()) keys.push(key);
+  return keys.sort();
+}
+
+/** The description alone, as a plain object that can be compared. */
+export function descriptionOf(object: StoredObject | undefined): unknown {
+  assert.ok(object, 'the object must be stored');
+  const { key, size, revision, storedAt, metadata } = object;
+  return { key, size, revision, storedAt, metadata: { ...metadata } };
+}

@@ -1,0 +1,24 @@
+import { type RegisterTest, registerCases } from './contract.js';
+import { abilityCases } from './store-abilities.js';
+import type { StoreUnderTest } from './store-content.js';
+import { keyCases } from './store-keys.js';
+import { readingCases } from './store-reading.js';
+import { writingCases } from './store-writing.js';
+
+export interface StoreContractOptions {
+  readonly test: RegisterTest;
+  /** Called once for each test. */
+  readonly factory: () => StoreUnderTest | Promise<StoreUnderTest>;
+}
+
+/**
+ * Registers one test for each MUST of the `SnapshotStore` contract. Those on abilities that the store
+ * does not declare pass without doing anything.
+ */
+export function storeContract({ test, factory }: StoreContractOptions): void {
+  const cases = { ...readingCases, ...writingCases, ...keyCases, ...abilityCases };
+  registerCases(test, cases, factory, async ({ store, cleanup }) => {
+    await store.close?.();
+    await cleanup?.();
+  });
+}

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import type { Metadata, SnapshotStore } from '../stores/store.js';
+import type { ContractCases } from './contract.js';
+import {
+  assertContent,
+  assertMiss,
+  contentOf,
+  descriptionOf,
+  listedKeys,
+  put,
+  type StoreUnderTest,
+} from './store-content.js';
+
+/** Strings that file names, URLs, patterns and databases are inclined to take for something else. */
+const ODD_KEYS = [
+  'a',
+  'A',
+  'a/b',
+  'A/B',
+  'a/b/c',
+  'a//b',
+  '/a/b',
+  'a/b/',
+  'a b',
+  'a+b',
+  'a%20b',
+  'a%2fb',
+  '%2f',
+  '%2F',
+  '.',
+  '..',
+  '../x',
+  'x',
+  'a/../x',
+  '*',
+  'a*',
+  '%',
+  'a?b#c',
+  'a\\b',
+  'a:b',
+  "a'b",
+  'a"b',
+  'a\nb',
+  ' a',
+  'a ',
+  'a.tmp',
+  '__proto__',
+  'constructor',
+  'é', // precomposed
+  'e\u0301', // decomposed
+  '日本語',
+  '🚀',
+  `${'k'.repeat(2047)}1`,
+  `${'k'.repeat(2047)}2`,
+  'é'.repeat(1024),
+];
+
+const METADATA: Readonly<Record<string, Metadata>> = {
+  none: {},
+  'an empty value': { empty: '', full: 'x' },
+  'unicode, in either form': { name: 'é e\u0301 日本語 🚀', námé: 'x' },
+  'names that differ in case': { name: 'lower', Name: 'title', NAME: 'upper' },
+  'white space and control characters': { a: '  x  ', b: 'x\r\ny\tz', 'c d': '\u0000\u001f' },
+  'quotes, escapes and separators': { a: '"\\\'%41&amp;', 'b=c;d': 'e=f;g', 'x:y': '{"z":1}' },
+  'names of our own fields': { key: 'a', size: '1', revision: 'b', storedAt: '2', metadata: 'c' },
+  'long values': { long: 'x'.repeat(4000), longer: 'é'.repeat(2000) },
+};
+
+/** Opaque keys, exact metadata, and `list`. */
+export const keyCases: ContractCases<StoreUnderTest> = {
+  'different keys are different objects': async ({ store }) => {
+    await storeAll(store);
+    for (const key of ODD_KEYS) {
+      assert.equal((await store.stat(key))?.key, key);
+      await assertContent(store, key, contentOf(key));
+    }
+  },
+
+  'list gives every key exactly as it was stored': async ({ store }) => {
+    await storeAll(store);
+    assert.deepEqual(await listedKeys(store), [...ODD_KEYS].sort());
+  },
+
+  'delete removes nothing else': async ({ store }) => {
+    await storeAll(store);
+    const left = new Set(ODD_KEYS);
+    for (const key of ODD_KEYS) {
+      await store.delete(key);
+      left.delete(key);
+      assert.deepEqual(await listedKeys(store), [...left].sort());
+    }
+  },
+
+  'a key that only looks like a stored one is a miss': async ({ store }) => {
+    await put(store, 'a/b', contentOf('a'));
+    for (const key of ODD_KEYS) if (key !== 'a/b') await assertMiss(store, key);
+  },
+
+  ...Object.fromEntries(
+    Object.entries(METADATA).map(([what, metadata]) => [
+      `metadata is given back exactly: ${what}`,
+      async ({ store }: StoreUnderTest) => {
+        const committed = await put(store, 'key', contentOf('a'), metadata);
+        assert.deepEqual({ ...committed.metadata }, metadata);
+        assert.deepEqual(descriptionOf(await store.stat('key')), descriptionOf(committed));
+        assert.equal(committed.key, 'key');
+      },
+    ]),
+  ),
+};
+
+async function storeAll(store: SnapshotStore): Promise<void> {
+  for (const key of ODD_KEYS) await put(store, key, contentOf(key));
+}
