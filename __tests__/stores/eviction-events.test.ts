@@ -17,8 +17,8 @@ test.each<[string, (onEvict: OnEvict) => Promise<SnapshotStore>]>([
 ])('%s tells which objects went to make room, and only those', async (_name, create) => {
   const evicted: string[] = [];
   const store = await create((key) => evicted.push(key));
-  await put(store, 'replaced', 300);
-  await put(store, 'replaced', 300);
+  await put(store, 'replaced', 600);
+  await put(store, 'replaced', 600);
   await put(store, 'deleted', 100);
   await store.delete('deleted');
   expect(evicted).toEqual([]);
