@@ -120,7 +120,7 @@ export function filterFor(fault: Fault, signal: AbortSignal): PackFilter | undef
 }
 
 const CHALLENGE = 'Basic realm="upstream"';
-const HTML = Buffer.from('<!doctype html><title>Sign in</title><p>Not a git repository.');
+const HTML = Buffer.from('<!doctype html>\n<title>Sign in</title>\n<p>No repository.\n');
 const CAPABILITIES = 'multi_ack_detailed no-done side-band-64k ofs-delta agent=git/fake';
 
 function plain(status: number, headers: Record<string, string>): Answer {

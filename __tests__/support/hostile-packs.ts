@@ -9,8 +9,11 @@ export interface HostilePack {
   readonly pack: Buffer;
   /** What the upstream that sends it advertises. */
   readonly refs: Record<string, string>;
-  /** What `git clone` makes of it. We may be stricter where it is lenient, never laxer. */
-  readonly git: 'refuses' | 'accepts';
+  /**
+   * What `git clone` makes of it by index-pack. `either` depends on how the bytes fall into its
+   * buffer; `git index-pack FILE` refuses it.
+   */
+  readonly git: 'refuses' | 'accepts' | 'either';
 }
 
 const BLOB = Buffer.from('the blob that deltas build on\n');
@@ -71,7 +74,10 @@ function wrongFraming(): HostilePack[] {
     refused('a wrong trailer', sound({ trailer: Buffer.alloc(20, 7) })),
     refused('half a trailer', whole.subarray(0, -10)),
     refused('the end within an entry', whole.subarray(0, -30)),
-    refused('garbage after the trailer', sound({ garbage: Buffer.from('garbage') })),
+    {
+      ...refused('garbage after the trailer', sound({ garbage: Buffer.from('garbage') })),
+      git: 'either',
+    },
   ];
 }
 
@@ -178,11 +184,6 @@ function oddButSound(): HostilePack[] {
     accepted('version 3', makePack(SOUND, { version: 3 })),
     odd('a base after its delta', { type: 'ref-delta', base: BLOB_ID, body: longer }, ...SOUND),
     odd('an empty blob', ...SOUND, { type: 'blob', body: '' }),
-    odd('a delta with an empty result', ...SOUND, {
-      type: 'ofs-delta',
-      base: BASE,
-      body: makeDelta(BLOB.length, 0, []),
-    }),
     odd(
       'a copy of 64 KiB',
       ...SOUND,

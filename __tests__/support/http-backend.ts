@@ -44,12 +44,12 @@ export async function runHttpBackend(
     },
   });
   const kill = () => {
+    child.stdout.destroy();
     if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) {
       process.kill(-child.pid, 'SIGKILL');
     }
   };
   signal.addEventListener('abort', kill, { once: true });
-  child.once('exit', () => signal.removeEventListener('abort', kill));
   if (signal.aborted) kill();
   // git may answer (404) and end without reading the request.
   child.stdin.on('error', () => {});

@@ -27,25 +27,29 @@ export async function* rewritePack(
       else aside.push(raw);
     }
   }
-  // Not `for await`, which would end `packets` when the loop is left.
-  for (let next = await packets.next(); !next.done; next = await packets.next()) {
-    const { raw, payload } = next.value;
-    if (payload?.[0] !== 1) {
-      yield raw;
-      continue;
-    }
-    try {
-      for await (const bytes of filter(packFrom(payload.subarray(1)))) {
-        yield* aside.splice(0);
-        yield* encodeSideBand(1, bytes);
+  try {
+    // Not `for await`, which would end `packets` when the loop is left.
+    for (let next = await packets.next(); !next.done; next = await packets.next()) {
+      const { raw, payload } = next.value;
+      if (payload?.[0] !== 1) {
+        yield raw;
+        continue;
       }
-    } catch (error) {
-      if (!(error instanceof SideBandError)) throw error;
-      yield* encodeSideBand(3, Buffer.from(error.message));
+      try {
+        for await (const bytes of filter(packFrom(payload.subarray(1)))) {
+          yield* aside.splice(0);
+          yield* encodeSideBand(1, bytes);
+        }
+      } catch (error) {
+        if (!(error instanceof SideBandError)) throw error;
+        yield* encodeSideBand(3, Buffer.from(error.message));
+      }
+      yield* aside.splice(0);
+      yield FLUSH;
+      return;
     }
-    yield* aside.splice(0);
-    yield FLUSH;
-    return;
+  } finally {
+    await packets.return(undefined);
   }
 }
 

@@ -8,6 +8,7 @@ export interface RunOptions {
   env?: Record<string, string | undefined>;
   /** Standard input. Default: none. */
   input?: string | Uint8Array | Readable;
+  /** Kills the program with all that it started. */
   signal?: AbortSignal;
 }
 
@@ -115,8 +116,15 @@ async function collect<T>(
     cwd: options.cwd,
     env: { ...cleanEnvironment(), ...options.env },
     stdio: ['pipe', 'pipe', 'pipe'],
-    ...(options.signal && { signal: options.signal }),
+    // The leader of a process group, which is what is killed.
+    detached: options.signal !== undefined,
   });
+  const kill = () => {
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+  };
+  options.signal?.addEventListener('abort', kill, { once: true });
+  child.once('exit', () => options.signal?.removeEventListener('abort', kill));
+  if (options.signal?.aborted) kill();
   const closed = new Promise<number | null>((resolve, reject) => {
     child.once('error', reject);
     child.once('close', resolve);

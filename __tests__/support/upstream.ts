@@ -146,7 +146,7 @@ export class Upstream extends EventEmitter<UpstreamEvents> {
       await this.#send(res, answer, request);
     } catch (error) {
       if (error instanceof ConnectionCut) res.destroy();
-      else if (!gone.signal.aborted) throw error;
+      else if (!(error instanceof ClientGone) && !gone.signal.aborted) throw error;
     } finally {
       req.resume();
     }
@@ -188,6 +188,8 @@ export class Upstream extends EventEmitter<UpstreamEvents> {
   }
 }
 
+class ClientGone extends Error {}
+
 function attach<T>(map: Map<string, T[]>, key: string, item: T): () => void {
   const items = map.get(key) ?? [];
   map.set(key, [...items, item]);
@@ -202,12 +204,12 @@ function attach<T>(map: Map<string, T[]>, key: string, item: T): () => void {
 /** Waits until the bytes are with the operating system, so that a cut comes after them. */
 function write(res: ServerResponse, chunk: Buffer): Promise<void> {
   return new Promise((resolve, reject) => {
-    const cut = () => reject(new Error('the client has gone'));
+    const cut = () => reject(new ClientGone());
     if (res.destroyed) return cut();
     res.once('close', cut);
     res.write(chunk, (error) => {
       res.off('close', cut);
-      if (error) reject(error);
+      if (error) cut();
       else resolve();
     });
   });

@@ -1,0 +1,28 @@
+import { expect } from '@jest/globals';
+import type { SnapshotErrorCode } from '../../lib/index.js';
+
+/**
+ * Requests a URL and asserts that the answer is a problem (RFC 9457) that says the code and nothing
+ * more.
+ *
+ * @returns the seconds of `Retry-After`.
+ */
+export async function expectProblem(
+  url: string,
+  code: SnapshotErrorCode,
+  status = 503,
+): Promise<number> {
+  const response = await fetch(url);
+  const body = await response.text();
+  expect({ status: response.status, ...JSON.parse(body) }).toEqual({
+    status,
+    code,
+    title: expect.stringMatching(/^[A-Z][A-Za-z ,]+\.$/),
+    type: `urn:problem-type:express-git-snapshot:${code.toLowerCase().replaceAll('_', '-')}`,
+  });
+  expect(response.headers.get('content-type')).toBe('application/problem+json');
+  expect(response.headers.get('etag')).toBeNull();
+  const retryAfter = Number(response.headers.get('retry-after'));
+  if (status === 503) expect(retryAfter).toBeGreaterThan(0);
+  return retryAfter;
+}

@@ -1,0 +1,17 @@
+import { readdir, readlink } from 'node:fs/promises';
+
+/** Threads of this process, those of Node itself included. Linux only. */
+export async function threadCount(): Promise<number> {
+  return (await readdir('/proc/self/task')).length;
+}
+
+/** What this process has open below a directory, removed files included. Linux only. */
+export async function openFiles(directory: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const descriptor of await readdir('/proc/self/fd')) {
+    // The descriptor of the listing itself is gone by now.
+    const target = await readlink(`/proc/self/fd/${descriptor}`).catch(() => '');
+    if (target.startsWith(directory)) found.push(target);
+  }
+  return found;
+}
