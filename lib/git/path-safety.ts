@@ -34,8 +34,7 @@ function hfsSegment(name: string): RegExp {
 const EMPTY_OR_DOTS = /(?:^|\/)\.{0,2}(?:\/|$)/;
 const NTFS_DOT_GIT = /(?:^|[/\\])(?:\.git|git~1)[. ]*(?:[/\\:]|$)/i;
 const HFS_DOT_GIT = hfsSegment('git');
-const DOT_GITMODULES = /(?:^|\/)\.gitmodules(?:\/|$)/i;
-/** The short names are those of 8.3: six letters and `~1` to `~4`, or a hash and a longer number. */
+/** With the two kinds of short names: six letters and up to `~4`, or a hash cut short by a number. */
 const NTFS_DOT_GITMODULES =
   /(?:^|[/\\])(?:\.gitmodules|gitmod~[1-4]|~[1-9]\d{6}|g~[1-9]\d{5}|gi~[1-9]\d{4}|gi7~[1-9]\d{3}|gi7e~[1-9]\d\d|gi7eb~[1-9]\d|gi7eba~[1-9])[. ]*(?::|$)/i;
 const HFS_DOT_GITMODULES = hfsSegment('gitmodules');
@@ -53,10 +52,7 @@ export function verifyPath(path: string, symlink: boolean): string | undefined {
   if (NTFS_DOT_GIT.test(path) || HFS_DOT_GIT.test(path)) {
     return 'has a segment that is .git on some file system';
   }
-  if (
-    symlink &&
-    (DOT_GITMODULES.test(path) || NTFS_DOT_GITMODULES.test(path) || HFS_DOT_GITMODULES.test(path))
-  ) {
+  if (symlink && (NTFS_DOT_GITMODULES.test(path) || HFS_DOT_GITMODULES.test(path))) {
     return 'is a symbolic link in place of .gitmodules on some file system';
   }
   return undefined;

@@ -1,0 +1,186 @@
+/**
+ * The wildcards of gitattributes(5) and gitignore(5), as git's wildmatch.c takes them with
+ * `WM_PATHNAME`, over bytes in latin1 strings.
+ *
+ * Only two places of a pattern can match text of any length: `*`, which stays within a segment, and
+ * `**`, which takes whole segments. On a mismatch the last `*` takes one more byte; where it can't,
+ * the last `**` takes one more segment. Earlier ones never need another try: what they could take
+ * instead, the later one can take as well. So a match costs at most pattern length × text length
+ * steps, where plain backtracking would be exponential.
+ */
+
+/** Tokens from 0 on are the byte that must be there, or, from 256 on, where in the pattern a set begins. */
+const ANY_BYTE = -1;
+const STAR = -2;
+/** `**` and the slash behind it: nothing, or any text that ends with a slash. */
+const SEGMENTS = -3;
+/** The same where the slash is escaped, which git takes for at least one segment. */
+const SOME_SEGMENTS = -4;
+/** `**` at the end. */
+const EVERYTHING = -5;
+const SET = 256;
+
+const SLASH = 0x2f;
+
+/** The POSIX classes as git has them: ASCII only, and no vertical tab or form feed in `space`. */
+const CLASSES = new Map([
+  ['alnum', /[0-9A-Za-z]/],
+  ['alpha', /[A-Za-z]/],
+  ['blank', /[ \t]/],
+  ['cntrl', /[^ -~\x80-\xff]/],
+  ['digit', /[0-9]/],
+  ['graph', /[!-~]/],
+  ['lower', /[a-z]/],
+  ['print', /[ -~]/],
+  ['punct', /[!-/:-@[-`{-~]/],
+  ['space', /[ \t\n\r]/],
+  ['upper', /[A-Z]/],
+  ['xdigit', /[0-9A-Fa-f]/],
+]);
+
+export class Glob {
+  readonly #pattern: string;
+  readonly #tokens: readonly number[];
+
+  private constructor(pattern: string, tokens: readonly number[]) {
+    this.#pattern = pattern;
+    this.#tokens = tokens;
+  }
+
+  /** @returns `undefined` for a malformed pattern, which matches nothing. */
+  static compile(pattern: string): Glob | undefined {
+    const tokens: number[] = [];
+    for (let at = 0; at < pattern.length; ) {
+      const character = pattern[at];
+      if (character === '*') {
+        const { token, next } = compileStars(pattern, at);
+        tokens.push(token);
+        at = next;
+      } else if (character === '[') {
+        const set = readSet(pattern, at + 1, 0);
+        if (set === undefined) return undefined;
+        tokens.push(SET + at + 1);
+        at = set.end;
+      } else if (character === '?') {
+        tokens.push(ANY_BYTE);
+        at += 1;
+      } else {
+        if (character === '\\') at += 1;
+        if (at === pattern.length) return undefined;
+        tokens.push(pattern.charCodeAt(at));
+        at += 1;
+      }
+    }
+    return new Glob(pattern, tokens);
+  }
+
+  /** Whether the text from `start` on matches, to its end. */
+  matches(text: string, start: number): boolean {
+    const tokens = this.#tokens;
+    let at = start;
+    let token = 0;
+    /** The token behind the last `*` of this segment, and where its text ends; none: -1. */
+    let star = -1;
+    let starEnd = 0;
+    let segments = -1;
+    let segmentsEnd = 0;
+    for (;;) {
+      const expected = tokens[token];
+      if (expected === undefined) {
+        if (at === text.length) return true;
+      } else if (expected === EVERYTHING) {
+        return true;
+      } else if (expected === STAR) {
+        star = ++token;
+        starEnd = at;
+        continue;
+      } else if (expected === SEGMENTS || expected === SOME_SEGMENTS) {
+        segments = ++token;
+        segmentsEnd = at;
+        star = -1;
+        if (expected === SEGMENTS) continue;
+      } else if (at < text.length && this.#accepts(expected, text.charCodeAt(at))) {
+        token += 1;
+        at += 1;
+        if (expected === SLASH) star = -1;
+        continue;
+      }
+      if (star >= 0 && starEnd < text.length && text.charCodeAt(starEnd) !== SLASH) {
+        token = star;
+        at = ++starEnd;
+        continue;
+      }
+      const slash = segments < 0 ? -1 : text.indexOf('/', segmentsEnd);
+      if (slash < 0) return false;
+      token = segments;
+      at = segmentsEnd = slash + 1;
+      star = -1;
+    }
+  }
+
+  #accepts(token: number, byte: number): boolean {
+    if (token >= 0 && token < SET) return token === byte;
+    if (byte === SLASH) return false;
+    return token === ANY_BYTE || readSet(this.#pattern, token - SET, byte)?.has === true;
+  }
+}
+
+function compileStars(pattern: string, at: number): { token: number; next: number } {
+  let next = at + 1;
+  while (pattern[next] === '*') next += 1;
+  const startsSegment = at === 0 || pattern[at - 1] === '/';
+  if (next - at >= 2 && startsSegment) {
+    if (next === pattern.length) return { token: EVERYTHING, next };
+    if (pattern[next] === '/') return { token: SEGMENTS, next: next + 1 };
+    if (pattern.startsWith('\\/', next)) return { token: SOME_SEGMENTS, next: next + 2 };
+  }
+  return { token: STAR, next };
+}
+
+/**
+ * Reads a set in brackets.
+ *
+ * @param start behind the opening bracket.
+ * @returns whether the byte is a member, and where the set ends; `undefined` when it is malformed.
+ */
+function readSet(
+  pattern: string,
+  start: number,
+  byte: number,
+): { has: boolean; end: number } | undefined {
+  const isNegated = pattern[start] === '!' || pattern[start] === '^';
+  let at = isNegated ? start + 1 : start;
+  let isListed = false;
+  /** What a range would start with: the member before, unless that was a range or a class. */
+  let from = 0;
+  // A closing bracket that comes first is a member.
+  do {
+    const name = className(pattern, at);
+    if (name !== undefined) {
+      const members = CLASSES.get(name);
+      if (members === undefined) return undefined;
+      isListed ||= members.test(String.fromCharCode(byte));
+      from = 0;
+      at += name.length + '[::]'.length;
+      continue;
+    }
+    const following = pattern[at + 1];
+    const isRange =
+      pattern[at] === '-' && from !== 0 && following !== undefined && following !== ']';
+    if (isRange) at += 1;
+    if (pattern[at] === '\\') at += 1;
+    if (at >= pattern.length) return undefined;
+    const to = pattern.charCodeAt(at);
+    isListed ||= byte <= to && byte >= (isRange ? from : to);
+    from = isRange ? 0 : to;
+    at += 1;
+  } while (pattern[at] !== ']');
+  return { has: isListed !== isNegated, end: at + 1 };
+}
+
+/** The name in `[:name:]`. Without a colon before the next bracket, the opening one is a member. */
+function className(pattern: string, at: number): string | undefined {
+  if (!pattern.startsWith('[:', at)) return undefined;
+  const name = pattern.slice(at + 2, pattern.indexOf(']', at + 2));
+  return name.endsWith(':') ? name.slice(0, -1) : undefined;
+}

@@ -1,0 +1,56 @@
+import { checkConvertedSize } from './conversion-limit.js';
+
+const LF = 0x0a;
+const CR = 0x0d;
+const SUBSTITUTE = 0x1a;
+const DELETE = 0x7f;
+
+/** Below the space, what occurs in text: backspace, tab, form feed and escape. */
+const TEXT_CONTROLS = new Set([0x08, 0x09, 0x0c, 0x1b]);
+
+/**
+ * Ends every line with CR LF (git's convert.c, `crlf_to_worktree`). A line feed that has its CR stays.
+ *
+ * @param maxBytes of the result.
+ * @returns the same buffer when nothing changes.
+ * @throws SnapshotError `LIMIT_EXCEEDED`
+ */
+export function toCrlf(blob: Buffer, maxBytes: number): Buffer {
+  const bare = countBareLineFeeds(blob);
+  if (bare === 0) return blob;
+  checkConvertedSize(blob.length + bare, maxBytes);
+  const output = Buffer.allocUnsafe(blob.length + bare);
+  let length = 0;
+  for (let i = 0; i < blob.length; i++) {
+    if (blob[i] === LF && blob[i - 1] !== CR) output[length++] = CR;
+    output[length++] = blob[i];
+  }
+  return output;
+}
+
+function countBareLineFeeds(blob: Buffer): number {
+  let count = 0;
+  for (let i = 0; i < blob.length; i++) {
+    if (blob[i] === LF && blob[i - 1] !== CR) count += 1;
+  }
+  return count;
+}
+
+/**
+ * Whether `text=auto` lets `toCrlf` touch a blob: one that has no CR at all and does not look binary
+ * (convert.c, `will_convert_lf_to_crlf` and `convert_is_binary`).
+ */
+export function isConvertibleText(blob: Buffer): boolean {
+  if (blob.includes(CR) || blob.includes(0)) return false;
+  let lines = 0;
+  let unprintable = 0;
+  for (let i = 0; i < blob.length; i++) {
+    const byte = blob[i];
+    if (byte === LF) lines += 1;
+    else if (byte === DELETE || (byte < 0x20 && !TEXT_CONTROLS.has(byte))) unprintable += 1;
+  }
+  const printable = blob.length - lines - unprintable;
+  // DOS marked the end of a text with it.
+  if (blob.at(-1) === SUBSTITUTE) unprintable -= 1;
+  return Math.floor(printable / 128) >= unprintable;
+}

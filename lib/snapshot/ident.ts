@@ -1,0 +1,140 @@
+import { checkConvertedSize } from './conversion-limit.js';
+
+/*
+ * The attribute `ident`: `$Id$` and `$Id: anything $` become `$Id: {blob id} $`. A keyword with spaces
+ * inside is taken for that of another version control system and stays.
+ *
+ * git has this twice, once for blobs in memory and once for streams (convert.c, `ident_to_worktree`
+ * and `ident_filter_fn`), and they differ on odd input, such as a dollar sign right before a keyword.
+ * A checkout streams unless another attribute needs the whole blob. So both are here.
+ */
+
+const TAB = 0x09;
+const LF = 0x0a;
+const CR = 0x0d;
+const SPACE = 0x20;
+const DOLLAR = 0x24;
+const COLON = 0x3a;
+const LETTER_I = 0x49;
+const LETTER_D = 0x64;
+const KEYWORD_START = Buffer.from('$Id: ');
+
+/** The bytes from `start` to before `end` are to be replaced by the keyword. */
+interface Keyword {
+  readonly start: number;
+  readonly end: number;
+}
+
+export type FindKeywords = (blob: Buffer) => Generator<Keyword>;
+
+/**
+ * Expands the keywords in a blob.
+ *
+ * @param oid of the blob, 40 hex digits.
+ * @param find `keywordsInMemory` or `keywordsInStream`.
+ * @param maxBytes of the result.
+ * @returns the same buffer when it has none.
+ * @throws SnapshotError `LIMIT_EXCEEDED`
+ */
+export function expandIdent(
+  blob: Buffer,
+  oid: string,
+  find: FindKeywords,
+  maxBytes: number,
+): Buffer {
+  const expanded = Buffer.from(`$Id: ${oid} $`, 'latin1');
+  let size = blob.length;
+  let count = 0;
+  for (const { start, end } of find(blob)) {
+    size += expanded.length - (end - start);
+    count += 1;
+  }
+  if (count === 0) return blob;
+  checkConvertedSize(size, maxBytes);
+  const output = Buffer.allocUnsafe(size);
+  let length = 0;
+  let copied = 0;
+  for (const { start, end } of find(blob)) {
+    length += blob.copy(output, length, copied, start);
+    length += expanded.copy(output, length);
+    copied = end;
+  }
+  blob.copy(output, length, copied);
+  return output;
+}
+
+/** The keywords that git finds in a blob that it holds in memory. */
+export function* keywordsInMemory(blob: Buffer): Generator<Keyword> {
+  for (let start = blob.indexOf(DOLLAR); start >= 0; ) {
+    let next = start + 1;
+    if (blob[start + 1] === LETTER_I && blob[start + 2] === LETTER_D) {
+      if (blob[start + 3] === DOLLAR) {
+        next = start + 4;
+        yield { start, end: next };
+      } else if (blob[start + 3] === COLON) {
+        const close = blob.indexOf(DOLLAR, start + 4);
+        if (close < 0) return;
+        const body = blob.subarray(start + 4, close);
+        const space = body.indexOf(SPACE, 1);
+        if (!body.includes(LF) && (space < 0 || space === body.length - 1)) {
+          next = close + 1;
+          yield { start, end: next };
+        }
+      }
+    }
+    start = blob.indexOf(DOLLAR, next);
+  }
+}
+
+/**
+ * The keywords that git finds in a stream. A dollar sign that does not begin one takes the byte where
+ * git notices that along with it, even if that is a dollar sign.
+ *
+ * What may turn out to be a keyword is held back. So is `$Id` with any other byte behind it, until
+ * more is written; and a keyword with a colon replaces all that is held back.
+ */
+export function* keywordsInStream(blob: Buffer): Generator<Keyword> {
+  let at = 0;
+  /** Where the bytes held back before `at` begin; without any, `at` itself. */
+  let held = 0;
+  for (;;) {
+    const start = blob.indexOf(DOLLAR, at);
+    if (start < 0) return;
+    if (start > at) held = start;
+    const mismatch = start + matchingBytes(blob, start);
+    const byte = blob[mismatch];
+    at = mismatch + 1;
+    if (mismatch !== start + '$Id'.length) {
+      held = at;
+    } else if (byte === DOLLAR) {
+      yield { start, end: at };
+      held = at;
+    } else if (byte === COLON) {
+      while (at < blob.length && blob[at] !== DOLLAR && blob[at] !== LF) at += 1;
+      if (at === blob.length) return;
+      at += 1;
+      if (blob[at - 1] === DOLLAR && !isForeign(blob.subarray(held, at))) {
+        yield { start: held, end: at };
+      }
+      held = at;
+    }
+  }
+}
+
+/** How many bytes are those of `$Id` and the NUL behind it in git's C string, which git compares too. */
+function matchingBytes(blob: Buffer, start: number): number {
+  if (blob[start + 1] !== LETTER_I) return 1;
+  if (blob[start + 2] !== LETTER_D) return 2;
+  return blob[start + 3] === 0 ? 4 : 3;
+}
+
+/** Has white space other than before the closing dollar sign. git stops looking at a NUL. */
+function isForeign(keyword: Buffer): boolean {
+  if (!keyword.subarray(0, KEYWORD_START.length).equals(KEYWORD_START)) return false;
+  for (let i = KEYWORD_START.length; i < keyword.length && keyword[i] !== 0; i++) {
+    const byte = keyword[i];
+    const isSpace = byte === SPACE || byte === TAB || byte === CR;
+    if (isSpace && keyword[i + 1] !== DOLLAR) return true;
+  }
+  return false;
+}
