@@ -62,9 +62,10 @@ export function encodeHead(head: Head): string {
 
 /** @throws SnapshotError `INTERNAL` when it is neither a branch nor a commit. */
 export function parseHead(text: string, refs: readonly Ref[]): Head {
-  const line = text.trimEnd();
+  // A name may end with white space that is not ASCII.
+  const line = text.replace(/\n$/, '');
   if (OID_PATTERN.test(line)) return { kind: 'detached', oid: line };
-  const ref = /^ref: (refs\/heads\/.+)$/.exec(line)?.[1];
+  const ref = /^ref: (refs\/heads\/.+)$/s.exec(line)?.[1];
   if (ref === undefined || !isValidRefName(ref)) {
     throw new SnapshotError('INTERNAL', 'HEAD is damaged');
   }

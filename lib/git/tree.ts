@@ -26,14 +26,20 @@ const KINDS = new Map<number, TreeEntryKind>([
   [0o120000, 'symlink'],
 ]);
 
-/** @throws SnapshotError `UPSTREAM_INVALID` */
-export function parseTree(data: Buffer): TreeEntry[] {
+/**
+ * @param maxEntries an entry takes ten times the memory of its bytes.
+ * @throws SnapshotError `UPSTREAM_INVALID`; `LIMIT_EXCEEDED` for more entries than that.
+ */
+export function parseTree(data: Buffer, maxEntries = Number.POSITIVE_INFINITY): TreeEntry[] {
   const entries: TreeEntry[] = [];
   for (let at = 0; at < data.length; ) {
+    if (entries.length === maxEntries) {
+      throw new SnapshotError('LIMIT_EXCEEDED', `a tree has more than ${maxEntries} entries`);
+    }
     const space = data.indexOf(0x20, at);
     const nul = data.indexOf(0, space);
     const next = nul + 1 + OID_BYTES;
-    if (space < 0 || nul < 0 || next > data.length) throw malformed();
+    if (space < 0 || nul <= space + 1 || next > data.length) throw malformed();
     const octal = data.toString('latin1', at, space);
     if (!/^[0-7]{1,11}$/.test(octal)) throw malformed();
     const mode = Number.parseInt(octal, 8);

@@ -5,6 +5,8 @@ import { SnapshotError } from '../errors.js';
  * size of its result, and instructions that copy from the base or insert bytes of their own.
  */
 
+/** git takes no shorter ones. */
+const MIN_DELTA_BYTES = 4;
 /** Below this, a loop beats a call into native code. */
 const SHORT = 24;
 
@@ -18,6 +20,7 @@ export interface DeltaHeader {
 
 /** @throws SnapshotError `UPSTREAM_INVALID` */
 export function parseDeltaHeader(delta: Uint8Array, header: DeltaHeader): void {
+  if (delta.length < MIN_DELTA_BYTES) throw invalid();
   let at = 0;
   const readSize = (): number => {
     let size = 0;

@@ -3,10 +3,11 @@ import {
   type EntryHeader,
   MAX_ENTRY_HEADER_BYTES,
   newEntryHeader,
+  PACK_HEADER_BYTES,
   PACK_TRAILER_BYTES,
   parseEntryHeader,
 } from './format.js';
-import { inflateEntry } from './inflate.js';
+import { inflateEntry, maxDeflatedBytes } from './inflate.js';
 import { WindowedFile } from './windowed-file.js';
 
 /** The entries of a pack on disk, by offset. Synchronous: only for worker threads. */
@@ -29,8 +30,9 @@ export class PackFile {
    * @throws SnapshotError `UPSTREAM_INVALID`
    */
   entryHeader(offset: number): Readonly<EntryHeader> {
-    const length = Math.min(MAX_ENTRY_HEADER_BYTES, this.end - offset);
-    const bytes = length > 0 ? this.#file.read(offset, length) : Buffer.alloc(0);
+    const inside = offset >= PACK_HEADER_BYTES && offset < this.end;
+    const length = inside ? Math.min(MAX_ENTRY_HEADER_BYTES, this.end - offset) : 0;
+    const bytes = inside ? this.#file.read(offset, length) : Buffer.alloc(0);
     if (parseEntryHeader(bytes, 0, length, this.#header) !== 'ok') {
       throw new SnapshotError('UPSTREAM_INVALID', `the entry at ${offset} has no valid header`);
     }
@@ -51,7 +53,7 @@ export class PackFile {
    */
   inflate(offset: number, header: Readonly<EntryHeader>, end?: number): Buffer {
     const start = offset + header.length;
-    const last = end ?? this.end;
+    const last = Math.min(end ?? this.end, start + maxDeflatedBytes(header.size));
     let length = end === undefined ? header.size + (header.size >> 8) + 64 : last - start;
     for (;;) {
       length = Math.min(length, last - start);

@@ -15,7 +15,7 @@ const FIRST_LARGE_OFFSET = 0x8000_0000;
 
 /**
  * @param packChecksum the pack's trailer.
- * @param firstLargeOffset for tests, as `git index-pack --index-version=2,<offset>`.
+ * @param firstLargeOffset for tests. `git index-pack --index-version=2,<offset>` names the one before.
  * @returns the whole `.idx` file.
  * @throws SnapshotError `UPSTREAM_INVALID` when two objects have the same id.
  */

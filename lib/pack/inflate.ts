@@ -18,6 +18,14 @@ const inflateWithInfo = inflateSync as unknown as (
 
 const MIN_CHUNK = 64;
 
+/**
+ * The most bytes that the zlib stream of so much content may take: far more than any encoder needs,
+ * and what keeps a stream of empty blocks from having to be held.
+ */
+export function maxDeflatedBytes(size: number): number {
+  return 2 * size + 1024 * 1024;
+}
+
 export type InflateFailure = 'incomplete' | 'invalid';
 
 /**
@@ -40,6 +48,11 @@ export function inflateEntry(bytes: Uint8Array, size: number): Inflated | Inflat
     }
     throw error;
   }
+}
+
+/** Whether a stream failed because of what is in it. */
+export function isZlibError(error: unknown): boolean {
+  return hasCode(error) && error.code.startsWith('Z_');
 }
 
 /**

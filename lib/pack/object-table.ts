@@ -1,5 +1,5 @@
 import { SnapshotError } from '../errors.js';
-import { OID_BYTES } from '../git/object.js';
+import { compareOids, OID_BYTES } from '../git/object.js';
 
 /** `bases` of an object that is no delta. */
 export const NO_BASE = -1;
@@ -20,7 +20,7 @@ export interface ObjectColumns {
   readonly offsets: Float64Array<SharedArrayBuffer>;
   /** CRC-32 of each entry as it lies in the pack. */
   readonly crcs: Uint32Array<SharedArrayBuffer>;
-  /** 20 bytes an object; zero until known. */
+  /** 20 bytes an object; of an unresolved delta whose base is given by id, that id. */
   readonly oids: Uint8Array<SharedArrayBuffer>;
   /** The object's type (1–4); 0 for a delta until it is resolved. */
   readonly types: Uint8Array<SharedArrayBuffer>;
@@ -46,6 +46,35 @@ export interface ScannedObjects {
   readonly deltasById: DeltasById;
 }
 
+/** The range of those deltas whose base is the object with the id at `oids[at, at + 20)`. */
+export function rangeById(
+  { objects, baseOids }: DeltasById,
+  oids: Uint8Array,
+  at: number,
+): { start: number; end: number } {
+  const start = lowerBound(baseOids, objects.length, oids, at, false);
+  return { start, end: lowerBound(baseOids, objects.length, oids, at, true) };
+}
+
+/** The first position whose id is not less than (`after`: greater than) the one sought. */
+function lowerBound(
+  sorted: Uint8Array,
+  count: number,
+  oids: Uint8Array,
+  at: number,
+  after: boolean,
+): number {
+  let low = 0;
+  let high = count;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const order = compareOids(sorted, middle * OID_BYTES, oids, at);
+    if (order < 0 || (after && order === 0)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
 const FIRST_CAPACITY = 4096;
 
 /** Collects `ObjectColumns` while a pack is scanned, growing as objects really arrive. */
@@ -53,7 +82,7 @@ export class ObjectTable {
   #columns = allocateColumns(FIRST_CAPACITY);
   #capacity = FIRST_CAPACITY;
   #count = 0;
-  readonly #deltasById: { object: number; baseOid: Buffer }[] = [];
+  #countById = 0;
 
   get count(): number {
     return this.#count;
@@ -85,23 +114,31 @@ export class ObjectTable {
   }
 
   /** Adds a delta whose base is the object with this id, anywhere in the pack. */
-  addDeltaById(offset: number, crc: number, baseOid: Buffer): void {
+  addDeltaById(offset: number, crc: number, baseOid: Uint8Array): void {
     const index = this.#add(offset, crc, BASE_BY_ID);
-    this.#deltasById.push({ object: index, baseOid: Buffer.from(baseOid) });
+    this.#columns.oids.set(baseOid, index * OID_BYTES);
+    this.#countById++;
   }
 
   /** Ends the collecting. `end`: where the last entry ends. */
   finish(end: number): ScannedObjects {
     if (this.#count === this.#capacity) this.#grow();
     this.#columns.offsets[this.#count] = end;
-    const sorted = this.#deltasById.sort((a, b) => a.baseOid.compare(b.baseOid));
-    const objects = new Int32Array(new SharedArrayBuffer(sorted.length * 4));
-    const baseOids = new Uint8Array(new SharedArrayBuffer(sorted.length * OID_BYTES));
-    sorted.forEach(({ object, baseOid }, i) => {
-      objects[i] = object;
-      baseOids.set(baseOid, i * OID_BYTES);
-    });
-    return { count: this.#count, columns: this.#columns, deltasById: { objects, baseOids } };
+    return { count: this.#count, columns: this.#columns, deltasById: this.#sortDeltasById() };
+  }
+
+  #sortDeltasById(): DeltasById {
+    const { bases, oids } = this.#columns;
+    const objects = new Int32Array(new SharedArrayBuffer(this.#countById * 4));
+    const baseOids = new Uint8Array(new SharedArrayBuffer(this.#countById * OID_BYTES));
+    let found = 0;
+    for (let i = 0; i < this.#count; i++) if (bases[i] === BASE_BY_ID) objects[found++] = i;
+    objects.sort((a, b) => compareOids(oids, a * OID_BYTES, oids, b * OID_BYTES));
+    for (let i = 0; i < found; i++) {
+      const oidAt = (objects[i] ?? 0) * OID_BYTES;
+      baseOids.set(oids.subarray(oidAt, oidAt + OID_BYTES), i * OID_BYTES);
+    }
+    return { objects, baseOids };
   }
 
   #add(offset: number, crc: number, base: number): number {

@@ -7,7 +7,7 @@ import { applyDelta, parseDeltaHeader } from './delta.js';
 import { PackFile } from './file.js';
 import { EntryType } from './format.js';
 import { IdxFile } from './idx-file.js';
-import { StreamingInflate } from './inflate.js';
+import { isZlibError, StreamingInflate } from './inflate.js';
 
 /** An object, read whole. `data` is shared with a cache: not to be written to. */
 export interface GitObject {
@@ -29,8 +29,6 @@ export interface ReaderLimits {
 }
 
 const STREAM_CHUNK_BYTES = 256 * 1024;
-/** Longer chains than any that git makes; a stored pack that claims more is damaged. */
-const MAX_CHAIN = 100_000;
 
 /**
  * Objects of a list of packs, by id. What it returns was hashed and is what its id says.
@@ -135,7 +133,9 @@ export class ObjectReader {
         if (chunk.length === 0) throw damaged(oid);
         // One byte beyond the pack's last entry is offered, so that zlib sees that its stream ended.
         pack.readInto(chunk, at);
-        used = await inflate.write(chunk);
+        used = await inflate.write(chunk).catch((error: unknown) => {
+          throw isZlibError(error) ? damaged(oid, error) : error;
+        });
         at += chunk.length;
         if (used === undefined) {
           yield* pieces;
@@ -175,7 +175,8 @@ export class ObjectReader {
       if (untilCached && this.#bases.has(`${packNumber}:${at}`)) return chain;
       const header = pack.entryHeader(at);
       if (isObjectType(header.type)) return chain;
-      if (chain.length > MAX_CHAIN) throw damaged(`the object at ${offset}`);
+      // A chain of more deltas than the pack has objects goes round in a circle.
+      if (chain.length > idx.count) throw damaged(`the object at ${offset}`);
       if (header.type === EntryType.ofsDelta) {
         at -= header.baseDistance;
       } else {
@@ -230,6 +231,6 @@ function missing(oid: string): SnapshotError {
   return new SnapshotError('UPSTREAM_INVALID', `object ${oid} is missing`);
 }
 
-function damaged(what: string): SnapshotError {
-  return new SnapshotError('INTERNAL', `${what} is not what its pack says`);
+function damaged(what: string, cause?: unknown): SnapshotError {
+  return new SnapshotError('INTERNAL', `${what} is not what its pack says`, { cause });
 }

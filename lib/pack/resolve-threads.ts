@@ -27,6 +27,7 @@ export async function resolveDeltas(
     return new Worker(new URL('./resolve-worker.js', import.meta.url), { workerData: task });
   });
   const answers = workers.map(answerOf);
+  const settled = Promise.allSettled(answers);
   try {
     resolveRoots(task);
     for (const error of await Promise.all(answers)) {
@@ -34,8 +35,8 @@ export async function resolveDeltas(
     }
   } finally {
     stopResolving(task);
-    await Promise.allSettled(answers);
     await Promise.all(workers.map((worker) => worker.terminate()));
+    await settled;
   }
   const missing = countUnresolved(objects);
   if (missing > 0) {

@@ -1,15 +1,9 @@
 import { hash } from 'node:crypto';
 import { SnapshotError } from '../errors.js';
-import {
-  compareOids,
-  isObjectType,
-  OBJECT_HEADER_ROOM,
-  OID_BYTES,
-  objectHeader,
-} from '../git/object.js';
+import { isObjectType, OBJECT_HEADER_ROOM, OID_BYTES, objectHeader } from '../git/object.js';
 import { applyDelta, type DeltaHeader, parseDeltaHeader } from './delta.js';
 import { PackFile } from './file.js';
-import { NO_BASE, NO_CHILD, type ScannedObjects } from './object-table.js';
+import { NO_BASE, NO_CHILD, rangeById, type ScannedObjects } from './object-table.js';
 
 /*
  * The second pass over a pack: every delta is applied and the result hashed.
@@ -18,9 +12,9 @@ import { NO_BASE, NO_CHILD, type ScannedObjects } from './object-table.js';
  * the list of roots; who takes a root walks its whole tree, depth first, so that a base is in memory
  * while its deltas are applied. Invariants: a thread writes only the columns of deltas in its own
  * trees; a delta is resolved once (a second time means that two objects of the pack have the same
- * id). Memory: the bases on the path from the root, under a budget: beyond it those nearest the root
- * are dropped and made again when they are needed. Cost: one inflate, one delta and one hash for
- * each delta.
+ * id). Memory: of the bases on the path from the root those that have more deltas to come, under a
+ * budget: beyond it those nearest the root are dropped and made again when they are needed. Cost: one
+ * inflate, one delta and one hash for each delta.
  */
 
 export interface ResolveLimits {
@@ -93,6 +87,8 @@ export function stopResolving(task: ResolveTask): void {
 }
 
 const LEAF_SCRATCH_BYTES = 1024 * 1024;
+/** What a held base takes beside its content: small ones count as well. */
+const HELD_OVERHEAD_BYTES = 256;
 
 class DeltaWalk {
   readonly #pack: PackFile;
@@ -102,6 +98,8 @@ class DeltaWalk {
   readonly #delta: DeltaHeader = { baseSize: 0, resultSize: 0, instructionsAt: 0 };
   readonly #scratch = Buffer.allocUnsafeSlow(LEAF_SCRATCH_BYTES);
   #held = 0;
+  /** No base on the path before this position is held. */
+  #firstHeld = 0;
 
   constructor(pack: PackFile, task: ResolveTask) {
     this.#pack = pack;
@@ -113,12 +111,8 @@ class DeltaWalk {
     this.#pushRoot(root);
     for (let base = this.#path.at(-1); base !== undefined; base = this.#path.at(-1)) {
       const child = this.#takeChild(base);
-      if (child === undefined) {
-        this.#path.pop();
-        this.#drop(base);
-      } else {
-        this.#resolve(child, base);
-      }
+      if (child === undefined) this.#pop(base);
+      else this.#resolve(child, base);
     }
   }
 
@@ -135,19 +129,11 @@ class DeltaWalk {
   #pushRoot(root: number): void {
     const { offsets, firstChild, oids } = this.#objects.columns;
     const first = firstChild[root] ?? NO_CHILD;
-    const byId = this.#deltasById(oids, root * OID_BYTES);
+    const byId = rangeById(this.#objects.deltasById, oids, root * OID_BYTES);
     if (first === NO_CHILD && byId.start === byId.end) return;
     const header = this.#pack.entryHeader(offsets[root] ?? 0);
     this.#checkSize(header.size);
-    this.#push({
-      index: root,
-      size: header.size,
-      data: undefined,
-      start: 0,
-      nextChild: first,
-      nextById: byId.start,
-      endById: byId.end,
-    });
+    this.#push(root, header.size, first, byId);
   }
 
   #resolve(child: number, base: Base): void {
@@ -165,6 +151,7 @@ class DeltaWalk {
     const data =
       mayBeBase || room > LEAF_SCRATCH_BYTES ? Buffer.allocUnsafeSlow(room) : this.#scratch;
     applyDelta(delta, this.#delta, baseData, base.start, data, OBJECT_HEADER_ROOM);
+    this.#dropIfDone(base);
     const head = objectHeader(type, size);
     const headStart = OBJECT_HEADER_ROOM - head.length;
     data.write(head, headStart, 'latin1');
@@ -172,17 +159,9 @@ class DeltaWalk {
     oids.set(oid, child * OID_BYTES);
     types[child] = type;
     if (!mayBeBase) return;
-    const byId = this.#deltasById(oid, 0);
+    const byId = rangeById(this.#objects.deltasById, oid, 0);
     if (first === NO_CHILD && byId.start === byId.end) return;
-    this.#push({
-      index: child,
-      size,
-      data,
-      start: OBJECT_HEADER_ROOM,
-      nextChild: first,
-      nextById: byId.start,
-      endById: byId.end,
-    });
+    this.#hold(this.#push(child, size, first, byId), data, OBJECT_HEADER_ROOM);
   }
 
   /** The delta of `child`, with its header parsed into `#delta` and its sizes checked. */
@@ -209,13 +188,12 @@ class DeltaWalk {
     if (last.data !== undefined) return last.data;
     let from = this.#path.length - 1;
     while (from > 0 && this.#path[from - 1]?.data === undefined) from--;
+    this.#firstHeld = Math.min(this.#firstHeld, from);
     let parent = this.#path[from - 1];
     for (const base of this.#path.slice(from)) {
       const data = this.#inflateAgain(base, parent);
-      base.data = data;
-      base.start = 0;
-      this.#held += base.size;
-      this.#keepUnderBudget(base);
+      if (parent !== undefined) this.#dropIfDone(parent);
+      this.#hold(base, data, 0);
       parent = base;
       if (base === last) return data;
     }
@@ -235,26 +213,44 @@ class DeltaWalk {
     return data;
   }
 
-  #push(base: Base): void {
+  #push(
+    index: number,
+    size: number,
+    nextChild: number,
+    { start: nextById, end: endById }: { start: number; end: number },
+  ): Base {
+    const base: Base = { index, size, data: undefined, start: 0, nextChild, nextById, endById };
     this.#path.push(base);
-    if (base.data !== undefined) {
-      this.#held += base.size;
-      this.#keepUnderBudget(base);
+    return base;
+  }
+
+  #pop(base: Base): void {
+    this.#path.pop();
+    this.#drop(base);
+    this.#firstHeld = Math.min(this.#firstHeld, this.#path.length);
+  }
+
+  /** Keeps the content of a base, and the budget: those nearest the root are needed again last. */
+  #hold(base: Base, data: Buffer, start: number): void {
+    base.data = data;
+    base.start = start;
+    this.#held += base.size + HELD_OVERHEAD_BYTES;
+    while (this.#held > this.#limits.deltaCacheBytes) {
+      const first = this.#path[this.#firstHeld];
+      if (first === undefined || first === base) return;
+      this.#drop(first);
+      this.#firstHeld++;
     }
+  }
+
+  #dropIfDone(base: Base): void {
+    if (base.nextChild === NO_CHILD && base.nextById === base.endById) this.#drop(base);
   }
 
   #drop(base: Base): void {
     if (base.data === undefined) return;
     base.data = undefined;
-    this.#held -= base.size;
-  }
-
-  /** Drops those nearest the root first: they are needed again last. */
-  #keepUnderBudget(keep: Base): void {
-    for (const base of this.#path) {
-      if (this.#held <= this.#limits.deltaCacheBytes) return;
-      if (base !== keep) this.#drop(base);
-    }
+    this.#held -= base.size + HELD_OVERHEAD_BYTES;
   }
 
   #checkSize(size: number): void {
@@ -265,35 +261,6 @@ class DeltaWalk {
       );
     }
   }
-
-  /** The range of deltas that name the object at `oids[at, at + 20)` as their base by id. */
-  #deltasById(oids: Uint8Array, at: number): { start: number; end: number } {
-    const { objects, baseOids } = this.#objects.deltasById;
-    if (objects.length === 0) return { start: 0, end: 0 };
-    return {
-      start: lowerBound(baseOids, objects.length, oids, at, false),
-      end: lowerBound(baseOids, objects.length, oids, at, true),
-    };
-  }
-}
-
-/** The first position whose id is not less than (`after`: greater than) the one sought. */
-function lowerBound(
-  sorted: Uint8Array,
-  count: number,
-  oids: Uint8Array,
-  at: number,
-  after: boolean,
-): number {
-  let low = 0;
-  let high = count;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const order = compareOids(sorted, middle * OID_BYTES, oids, at);
-    if (order < 0 || (after && order === 0)) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 function duplicate(): SnapshotError {

@@ -10,7 +10,7 @@ import {
   parseEntryHeader,
   parsePackHeader,
 } from './format.js';
-import { inflateEntry } from './inflate.js';
+import { inflateEntry, isZlibError, maxDeflatedBytes } from './inflate.js';
 import { ObjectTable, type ScannedObjects } from './object-table.js';
 import { StreamedEntry } from './streamed-entry.js';
 
@@ -103,7 +103,6 @@ export class PackScanner {
     }
     const trailing = this.#end - this.#start;
     if (trailing < PACK_TRAILER_BYTES) throw invalid('the pack ends within its trailer');
-    if (trailing > PACK_TRAILER_BYTES) throw invalid('bytes follow the end of the pack');
     this.#hashUpToStart();
     const checksum = this.#packHash.digest();
     if (!checksum.equals(this.#window.subarray(this.#start, this.#end))) {
@@ -132,15 +131,13 @@ export class PackScanner {
         continue;
       }
       if (this.#streaming !== undefined) continue;
-      if (available >= WINDOW_BYTES) {
-        // A small object in an absurdly long zlib stream: legal, so read it the slow way.
-        this.#beginStreaming();
-        continue;
-      }
       // Doubling bounds the work that trying again repeats.
       this.#retryAt = available * 2;
       return;
     }
+    // Found out now rather than at the end: such bytes would fill the window.
+    if (this.#end - this.#start > PACK_TRAILER_BYTES)
+      throw invalid('bytes follow the end of the pack');
   }
 
   #readPackHeader(): boolean {
@@ -169,9 +166,14 @@ export class PackScanner {
       return false;
     }
     const zlibStart = this.#start + header.length;
-    const inflated = inflateEntry(this.#window.subarray(zlibStart, this.#end), header.size);
-    if (inflated === 'incomplete') return false;
+    const latestEnd = zlibStart + maxDeflatedBytes(header.size);
+    const zlibStream = this.#window.subarray(zlibStart, Math.min(this.#end, latestEnd));
+    const inflated = inflateEntry(zlibStream, header.size);
     if (inflated === 'invalid') throw this.#invalidEntry('does not inflate to what it declares');
+    if (inflated === 'incomplete') {
+      if (this.#end < latestEnd) return false;
+      throw this.#invalidEntry('has a zlib stream without end');
+    }
     const entryEnd = zlibStart + inflated.engine.bytesWritten;
     const crc = crc32(this.#window.subarray(this.#start, entryEnd));
     if (isObjectType(header.type)) {
@@ -226,11 +228,15 @@ export class PackScanner {
     try {
       consumed = await entry.inflate.write(bytes);
     } catch (error) {
-      if (error instanceof SnapshotError) throw error;
+      if (!isZlibError(error)) throw error;
       throw invalid(`the entry at ${entry.offset} does not inflate`, error);
     }
     const used = consumed ?? bytes.length;
     entry.crc = crc32(bytes.subarray(0, used), entry.crc);
+    entry.deflated += used;
+    if (entry.deflated > maxDeflatedBytes(entry.size)) {
+      throw invalid(`the entry at ${entry.offset} has a zlib stream without end`);
+    }
     this.#start += used;
     if (consumed === undefined) {
       this.#compact();

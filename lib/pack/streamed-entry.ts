@@ -12,6 +12,7 @@ export class StreamedEntry {
   readonly baseOid: Buffer | undefined;
   readonly oidHash: Hash | undefined;
   readonly inflate: StreamingInflate;
+  deflated = 0;
   inflated = 0;
   crc = 0;
 

@@ -25,6 +25,12 @@ export interface TarEntry {
   readonly target?: string | undefined;
 }
 
+/**
+ * Longer paths fit no ustar header, prefix included. node-tar would find that out in quadratic time,
+ * which a repository of deep directories can make hours.
+ */
+const MAX_USTAR_PATH_BYTES = 256;
+
 const TYPES = { file: 'File', directory: 'Directory', symlink: 'SymbolicLink' } as const;
 
 /** Everything that comes before an entry's content. */
@@ -36,8 +42,9 @@ export function encodeTarHeader(entry: TarEntry): Buffer {
   if (entry.target !== undefined && target === undefined) {
     blocks.push(longName('NextFileHasLongLinkpath', entry.target));
   }
+  const tooLong = path !== undefined && entry.path.length > MAX_USTAR_PATH_BYTES;
   const fields = {
-    path: path ?? placeholder(entry.path),
+    path: path === undefined || tooLong ? placeholder(entry.path) : path,
     mode: entry.mode,
     uid: 0,
     gid: 0,
@@ -47,8 +54,10 @@ export function encodeTarHeader(entry: TarEntry): Buffer {
     ...(entry.target !== undefined && { linkpath: target ?? placeholder(entry.target) }),
   };
   const block = Buffer.alloc(BLOCK_BYTES);
-  const header = new Header(fields);
-  if (header.encode(block)) blocks.push(new Pax({ ...oversized(fields) }).encode());
+  const needsPax = new Header(fields).encode(block);
+  if (needsPax || tooLong) {
+    blocks.push(new Pax(oversized({ ...fields, path: path ?? fields.path })).encode());
+  }
   return Buffer.concat([...blocks, block]);
 }
 

@@ -1,0 +1,234 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import {
+  encodeHead,
+  encodePackedRefs,
+  isValidRefName,
+  parseHead,
+  parsePackedRefs,
+  type Ref,
+} from '../../lib/git/refs.js';
+import { buildKitchenSink } from '../support/kitchen-sink.js';
+import { execute, git, run } from '../support/run.js';
+import { buildDetached, buildEmpty, buildSmall } from '../support/small-repositories.js';
+import { cleanup } from '../support/temporary-directory.js';
+
+const { directory } = cleanup(afterEach);
+const damaged = expect.objectContaining({ name: 'SnapshotError', code: 'INTERNAL' });
+const [ONE, TWO, THREE] = ['1', '2', '3'].map((digit) => digit.repeat(40));
+/** Names that git takes and that string functions are apt to spoil. */
+const ODD_BRANCHES = [
+  'end-with-no-break-space\u00a0',
+  '\u3000start',
+  'line\u2028separator',
+  '名前',
+  '"]',
+  "a'b;c#d",
+  '-',
+];
+
+describe('isValidRefName', () => {
+  const pieces = [
+    ...[
+      '',
+      'a',
+      '.',
+      '..',
+      '...',
+      '.a',
+      'a.',
+      'a.b',
+      'a..b',
+      '.lock',
+      'a.lock',
+      'lock',
+      '.LOCK',
+      'a.lock.b',
+    ],
+    ...[
+      '@',
+      '@{',
+      'a@{b',
+      '{',
+      '}',
+      '@}',
+      'HEAD',
+      '-',
+      '--',
+      '~',
+      '^',
+      ':',
+      '?',
+      '*',
+      '[',
+      ']',
+      '\\',
+      '/',
+    ],
+    ...[
+      '\x01',
+      '\x1f',
+      '\x7f',
+      '\x80',
+      'é',
+      '\u00a0',
+      '\u2028',
+      '名',
+      '🚀',
+      '$',
+      '`',
+      '"',
+      "'",
+      ';',
+      '|',
+      '&',
+      '%00',
+    ],
+  ];
+  const names = new Set(
+    pieces.flatMap((a) => [
+      `refs/${a}`,
+      ...pieces.flatMap((b) => [`refs/${a}/${b}`, `refs/heads/${a}${b}`]),
+    ]),
+  );
+
+  test('takes the names that git takes, and no others', async () => {
+    // git warns of each line that is no name, and passes on the others, as none of them exists.
+    const repository = join(await directory(), 'empty.git');
+    await buildEmpty(repository);
+    const output = await run('git', ['show-ref', '--exclude-existing'], {
+      cwd: repository,
+      input: [...names].map((name) => `${name}\n`).join(''),
+    });
+    const accepted = new Set(output.split('\n'));
+    expect(names.size).toBeGreaterThan(2000);
+    const ours = [...names].filter(isValidRefName);
+    expect(ours.length).toBeGreaterThan(200);
+    expect(ours).toEqual([...names].filter((name) => accepted.has(name)));
+  });
+
+  test.each([
+    'refs/a b',
+    'refs/heads/ ',
+    'refs/heads/a\tb',
+    'refs/heads/a\nb',
+    'refs/heads/a\n',
+    'refs/x\ry',
+    'refs/',
+    'refs',
+  ])('does not take %j, as git does not', async (name) => {
+    expect((await execute('git', ['check-ref-format', name])).code).toBe(1);
+    expect(isValidRefName(name)).toBe(false);
+  });
+
+  test('takes full names only, and none that no file system could hold', () => {
+    for (const name of ['HEAD', 'main', 'heads/main', '/refs/heads/main', '../refs/heads/x']) {
+      expect(isValidRefName(name)).toBe(false);
+    }
+    expect(isValidRefName(`refs/heads/${'x'.repeat(4085)}`)).toBe(true);
+    expect(isValidRefName(`refs/heads/${'x'.repeat(4086)}`)).toBe(false);
+    expect(isValidRefName('refs/heads/nul\0')).toBe(false);
+  });
+});
+
+describe('packed-refs', () => {
+  test('are read as git writes them, and written as git writes them', async () => {
+    const repository = join(await directory(), 'sink.git');
+    await buildKitchenSink(repository, { largeBytes: 10, repack: false });
+    for (const branch of ODD_BRANCHES)
+      await git(repository, 'update-ref', `refs/heads/${branch}`, 'trunk');
+    await git(repository, 'pack-refs', '--all');
+    const written = await readFile(join(repository, 'packed-refs'), 'utf8');
+    const refs = parsePackedRefs(written);
+    expect(encodePackedRefs([...refs].reverse())).toBe(written);
+    expect(refs.filter(({ peeled }) => peeled !== undefined).length).toBeGreaterThan(5);
+    const listed = await git(repository, 'for-each-ref', '--format=%(objectname) %(refname)');
+    expect(refs.map(({ oid, name }) => `${oid} ${name}`).join('\n')).toBe(listed);
+    for (const { name, oid, peeled } of refs) {
+      expect(await git(repository, 'rev-parse', `${name}^{}`)).toBe(peeled ?? oid);
+    }
+  });
+
+  test('are sorted by bytes, as git searches them', async () => {
+    const repository = join(await directory(), 'small.git');
+    await buildSmall(repository);
+    const oid = await git(repository, 'rev-parse', 'main');
+    // UTF-16 would sort the last two the other way round.
+    const branches = ['z', 'a/b', 'a-b', 'a.b', 'B', '\uff5e', '🚀'];
+    const refs = branches.map((name): Ref => ({ name: `refs/heads/${name}`, oid }));
+    await writeFile(join(repository, 'packed-refs'), encodePackedRefs(refs));
+    for (const { name } of refs)
+      expect(await git(repository, 'rev-parse', '--verify', name)).toBe(oid);
+    const listed = await git(repository, 'for-each-ref', '--format=%(refname:short)', 'refs/heads');
+    expect(listed.split('\n').sort()).toEqual([...branches, 'main'].sort());
+  });
+
+  test('may have no refs at all', () => {
+    expect(parsePackedRefs(encodePackedRefs([]))).toEqual([]);
+    expect(parsePackedRefs('')).toEqual([]);
+  });
+
+  test.each([
+    ['a peeled id without a ref', `^${ONE}\n`],
+    ['a short id', `${ONE?.slice(1)} refs/heads/a\n`],
+    ['an id in upper case', `${'A'.repeat(40)} refs/heads/a\n`],
+    ['no space', `${ONE}\trefs/heads/a\n`],
+    ['no name', `${ONE} \n`],
+    ['a name that leads elsewhere', `${ONE} refs/heads/../../config\n`],
+    ['a name beside refs', `${ONE} HEAD\n`],
+    ['a cut line', `${ONE} refs/heads/a\n${TWO?.slice(0, 20)}`],
+    ['a cut peeled id', `${ONE} refs/tags/a\n^${TWO?.slice(0, 20)}`],
+  ])('with %s are damaged', (_, text) => {
+    expect(() => parsePackedRefs(text)).toThrow(damaged);
+  });
+});
+
+describe('HEAD', () => {
+  test('is read as git writes it', async () => {
+    const parent = await directory();
+    const read = async (name: string, refs: Ref[]) =>
+      parseHead(await readFile(join(parent, name, 'HEAD'), 'utf8'), refs);
+    await buildEmpty(join(parent, 'empty.git'));
+    expect(await read('empty.git', [])).toEqual({
+      kind: 'branch',
+      ref: 'refs/heads/trunk',
+      oid: undefined,
+    });
+    await buildDetached(join(parent, 'detached.git'));
+    const oid = await git(join(parent, 'detached.git'), 'rev-parse', 'HEAD');
+    expect(await read('detached.git', [])).toEqual({ kind: 'detached', oid });
+  });
+
+  test.each(['main', ...ODD_BRANCHES])('is written as git reads it: %j', async (branch) => {
+    const repository = join(await directory(), 'small.git');
+    await buildSmall(repository);
+    const ref = `refs/heads/${branch}`;
+    const head = { kind: 'branch', ref, oid: TWO ?? '' } as const;
+    await writeFile(join(repository, 'HEAD'), encodeHead(head));
+    expect(await git(repository, 'symbolic-ref', 'HEAD')).toBe(ref);
+    const refs = [ONE, TWO, THREE].map(
+      (oid = '', i): Ref => ({ name: i === 1 ? ref : `refs/heads/${i}`, oid }),
+    );
+    expect(parseHead(encodeHead(head), refs)).toEqual(head);
+    expect(parseHead(encodeHead({ kind: 'detached', oid: ONE ?? '' }), refs)).toEqual({
+      kind: 'detached',
+      oid: ONE,
+    });
+  });
+
+  test.each([
+    '',
+    '\n',
+    'ref: ',
+    'ref: refs/heads/\n',
+    'ref: refs/tags/a\n',
+    'ref: refs/heads/a..b\n',
+    'ref: refs/heads/a\nb\n',
+    `${ONE}0\n`,
+    `${ONE?.slice(1)}\n`,
+    'main\n',
+  ])('%j is damaged', (text) => {
+    expect(() => parseHead(text, [])).toThrow(damaged);
+  });
+});

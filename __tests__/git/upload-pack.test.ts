@@ -1,0 +1,126 @@
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { encodeCloneRequest, readCloneAnswer } from '../../lib/git/upload-pack.js';
+import { encodePacket, encodeSideBand, FLUSH } from '../support/pkt-line.js';
+import { readPack } from '../support/read-pack.js';
+import { git, runBinary } from '../support/run.js';
+import { buildSmall } from '../support/small-repositories.js';
+import { cleanup } from '../support/temporary-directory.js';
+
+const { directory } = cleanup(afterEach);
+
+const OFFERED = new Set([
+  'multi_ack_detailed',
+  'no-done',
+  'side-band-64k',
+  'ofs-delta',
+  'thin-pack',
+]);
+const NAK = encodePacket('NAK\n');
+const PACK = Buffer.concat([...encodeSideBand(1, Buffer.from('PACK...'))]);
+
+interface Answer {
+  readonly pack: Buffer;
+  readonly progress: string;
+}
+
+async function read(body: Uint8Array, chunk = 65_536): Promise<Answer> {
+  async function* source(): AsyncGenerator<Uint8Array> {
+    for (let at = 0; at < body.length; at += chunk) yield body.subarray(at, at + chunk);
+  }
+  const parts: Buffer[] = [];
+  let progress = '';
+  const pack = readCloneAnswer(source(), (text) => {
+    progress += text;
+  });
+  for await (const bytes of pack) parts.push(Buffer.from(bytes));
+  return { pack: Buffer.concat(parts), progress };
+}
+
+test('git upload-pack understands the request, and its answer is understood', async () => {
+  const repository = join(await directory(), 'small.git');
+  await buildSmall(repository);
+  const wants = (await git(repository, 'for-each-ref', '--format=%(objectname)')).split('\n');
+  expect(wants).toHaveLength(2);
+  const request = encodeCloneRequest(wants, OFFERED, 'test/1.0');
+  const args = ['upload-pack', '--stateless-rpc', '--strict', repository];
+  const answer = await runBinary('git', args, { input: request });
+  for (const chunk of [1, 1000, 65_536]) {
+    const { pack, progress } = await read(answer, chunk);
+    const objects = await git(repository, 'rev-list', '--objects', '--all', '--no-object-names');
+    expect(readPack(pack)).toHaveLength(objects.split('\n').length);
+    expect(progress).toContain('Total');
+  }
+});
+
+describe('the request', () => {
+  test('asks only for what is offered', () => {
+    const few = encodeCloneRequest(['1'.repeat(40)], new Set(['side-band-64k']), 'test');
+    expect(few.toString()).toBe(
+      `004bwant ${'1'.repeat(40)} side-band-64k agent=test\n00000009done\n`,
+    );
+  });
+
+  test('has no white space or other bytes in the agent', () => {
+    const request = encodeCloneRequest(['1'.repeat(40)], OFFERED, 'a b\nc\0é/1.0').toString();
+    expect(request).toContain('agent=a-b-c--/1.0\n');
+  });
+
+  test('needs a side-band', () => {
+    expect(() => encodeCloneRequest(['1'.repeat(40)], new Set(['ofs-delta']), 'test')).toThrow(
+      expect.objectContaining({ code: 'REPOSITORY_UNSUPPORTED' }),
+    );
+  });
+});
+
+describe('the answer', () => {
+  test('is the pack of band 1, with progress of band 2 before, in and after it', async () => {
+    const progress = (text: string) => Buffer.concat([...encodeSideBand(2, Buffer.from(text))]);
+    const body = [
+      progress('one '),
+      PACK,
+      encodePacket('\x01'),
+      progress('two '),
+      PACK,
+      progress('three'),
+    ];
+    const answer = await read(Buffer.concat([NAK, ...body, FLUSH]));
+    expect(answer).toEqual({ pack: Buffer.from('PACK...PACK...'), progress: 'one two three' });
+  });
+
+  test.each<[string, string, Buffer[]]>([
+    ['UPSTREAM_INVALID', 'nothing', []],
+    ['UPSTREAM_INVALID', 'NAK and no more', [NAK]],
+    ['UPSTREAM_INVALID', 'no flush at the end', [NAK, PACK]],
+    ['UPSTREAM_INVALID', 'a flush without a pack', [NAK, FLUSH]],
+    ['UPSTREAM_INVALID', 'a pack after the flush', [NAK, PACK, FLUSH, PACK]],
+    ['UPSTREAM_INVALID', 'half a line', [NAK, PACK.subarray(0, -1)]],
+    ['UPSTREAM_INVALID', 'a pack without a side-band', [NAK, Buffer.from('PACK\0\0\0\x02')]],
+    ['UPSTREAM_INVALID', 'a pack without a band', [NAK, encodePacket('PACK')]],
+    ['UPSTREAM_INVALID', 'an unknown band', [NAK, PACK, encodePacket('\x04text'), FLUSH]],
+    ['UPSTREAM_INVALID', 'an empty line within the pack', [NAK, PACK, encodePacket(''), FLUSH]],
+    ['UPSTREAM_INVALID', 'an empty line before the pack', [encodePacket(''), PACK, FLUSH]],
+    ['UPSTREAM_INVALID', 'an ACK', [encodePacket(`ACK ${'1'.repeat(40)}\n`), PACK, FLUSH]],
+    ['UPSTREAM_INVALID', 'a delimiter', [NAK, Buffer.from('0001'), PACK, FLUSH]],
+    ['UPSTREAM_INVALID', 'HTML', [Buffer.from('<!doctype html><title>Sign in</title>')]],
+    ['REPOSITORY_UNSUPPORTED', 'shallow', [encodePacket(`shallow ${'1'.repeat(40)}`), FLUSH]],
+    ['UPSTREAM_UNREACHABLE', 'ERR', [encodePacket('ERR access denied\n')]],
+    ['UPSTREAM_UNREACHABLE', 'ERR after NAK', [NAK, encodePacket('ERR access denied')]],
+    ['UPSTREAM_UNREACHABLE', 'band 3', [NAK, PACK, encodePacket('\x03access denied\n')]],
+    ['UPSTREAM_UNREACHABLE', 'band 3 at once', [encodePacket('\x03access denied\n')]],
+  ])('%s: %s', async (code, _, parts) => {
+    const body = Buffer.concat(parts);
+    for (const chunk of [1, 65_536]) {
+      await expect(read(body, chunk)).rejects.toEqual(
+        expect.objectContaining({ name: 'SnapshotError', code }),
+      );
+    }
+  });
+
+  test("passes the upstream's words on, cut to a length that suits a log", async () => {
+    const words = encodePacket(`\x03${'no '.repeat(20_000)}`);
+    await expect(read(Buffer.concat([NAK, words]))).rejects.toThrow(/^the upstream reports: no no/);
+    const error: unknown = await read(words).catch((e: unknown) => e);
+    expect(String(error).length).toBeLessThan(1100);
+  });
+});

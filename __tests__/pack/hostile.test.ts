@@ -1,0 +1,324 @@
+import { deflateSync } from 'node:zlib';
+import { afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { SnapshotError } from '../../lib/errors.js';
+import { ingestPack } from '../../lib/pack/ingest.js';
+import { makeDelta } from '../support/delta.js';
+import { makePack, type PackEntry } from '../support/hostile-pack.js';
+import { hostilePacks } from '../support/hostile-packs.js';
+import { objectId } from '../support/object-id.js';
+import { seededBytes } from '../support/random.js';
+import { cleanup } from '../support/temporary-directory.js';
+import { deflatedZeros, emptyBlocks } from './hand-made-packs.js';
+import { ingestAlone } from './ingest-alone.js';
+import { indexWithGit, ingest, LIMITS, refusal } from './ingesting.js';
+
+const { directory } = cleanup(afterEach);
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+const invalid = expect.objectContaining({ name: 'SnapshotError', code: 'UPSTREAM_INVALID' });
+const overLimit = expect.objectContaining({ name: 'SnapshotError', code: 'LIMIT_EXCEEDED' });
+
+const BLOB = Buffer.from('the blob that deltas build on\n');
+const SMALL: PackEntry[] = [
+  { type: 'blob', body: BLOB },
+  { type: 'ofs-delta', base: 0, body: makeDelta(BLOB.length, 8, [{ copy: [4, 8] }]) },
+  {
+    type: 'ref-delta',
+    base: objectId('blob', BLOB),
+    body: makeDelta(BLOB.length, 9, [{ insert: 'other ' }, { copy: [0, 3] }]),
+  },
+  { type: 'commit', body: 'not much of a commit\n' },
+];
+
+describe('judges as git index-pack does', () => {
+  /** Git takes these; it never writes them. */
+  const stricter = new Set(['version 3', 'the same object twice']);
+  const limited = new Set(['4 thousand million objects', 'a declared size of 2^50']);
+
+  test.each([
+    ['4', Buffer.of(0x80 | BLOB.length, 0, 0x80, 0)],
+    ['3', Buffer.of(BLOB.length, 0x80, 0)],
+    ['2', Buffer.of(BLOB.length, 0)],
+  ])('a delta of %s bytes that gives nothing', async (_, body) => {
+    const pack = makePack([
+      { type: 'blob', body: BLOB },
+      { type: 'ofs-delta', base: 0, body },
+    ]);
+    const expected = await indexWithGit(pack);
+    expect(expected !== undefined).toBe(body.length === 4);
+    if (expected === undefined) expect(await refusal(pack)).toEqual(invalid);
+    else expect((await ingest(pack)).idx).toEqual(expected);
+  });
+
+  test.each(hostilePacks())('$name', async ({ name, pack }) => {
+    const expected = await indexWithGit(pack);
+    if (expected === undefined || stricter.has(name)) {
+      expect(await refusal(pack)).toEqual(limited.has(name) ? overLimit : invalid);
+    } else {
+      expect((await ingest(pack)).idx).toEqual(expected);
+    }
+  });
+});
+
+describe('refuses a small pack', () => {
+  const pack = makePack(SMALL);
+
+  test('cut at every byte', async () => {
+    await ingest(pack);
+    for (let length = 0; length < pack.length; length++) {
+      expect({ length, error: await refusal(pack.subarray(0, length)) }).toEqual({
+        length,
+        error: invalid,
+      });
+    }
+  });
+
+  test.each([0x01, 0x80])('with every byte changed by %i', async (mask) => {
+    for (let at = 0; at < pack.length; at++) {
+      const changed = Buffer.from(pack);
+      changed.writeUInt8(changed.readUInt8(at) ^ mask, at);
+      const error = await refusal(changed);
+      expect(error).toBeInstanceOf(SnapshotError);
+      expect({ at, error }).toEqual({
+        at,
+        error: expect.objectContaining({
+          code: expect.stringMatching(/^(UPSTREAM_INVALID|LIMIT_EXCEEDED)$/),
+        }),
+      });
+    }
+  });
+
+  test.each([
+    ['one byte', Buffer.alloc(1)],
+    ['a trailer more', pack.subarray(-20)],
+    ['a second pack', pack],
+    ['more than a window of bytes', Buffer.alloc(9 * MIB)],
+  ])('followed by %s', async (_, garbage) => {
+    const followed = Buffer.concat([pack, garbage]);
+    for (const chunk of [1 * MIB, 100_000_000]) {
+      expect(await refusal(followed, { chunk })).toEqual(invalid);
+    }
+    const nothing = Buffer.concat([makePack([]), garbage]);
+    expect(await refusal(nothing)).toEqual(invalid);
+  });
+});
+
+describe('refuses duplicate objects', () => {
+  const [A, B] = [Buffer.from('content A\n'), Buffer.from('content B\n')];
+  const refDelta = (base: Buffer, result: Buffer): PackEntry => ({
+    type: 'ref-delta',
+    base: objectId('blob', base),
+    body: makeDelta(base.length, result.length, [{ insert: result }]),
+  });
+  const whole = (body: Buffer): PackEntry => ({ type: 'blob', body });
+
+  test.each<[string, PackEntry[]]>([
+    ['both whole', [whole(A), whole(A)]],
+    ['one of them a delta', [whole(A), whole(B), refDelta(A, B)]],
+    ['both deltas', [whole(A), refDelta(A, B), refDelta(A, B)]],
+    ['a delta of itself', [whole(A), refDelta(A, A)]],
+    ['a base of deltas', [whole(A), whole(A), refDelta(A, B)]],
+    ['a base of deltas, itself a delta', [whole(A), whole(B), refDelta(A, B), refDelta(B, A)]],
+  ])('%s', async (_, entries) => {
+    expect(await refusal(makePack(entries))).toEqual(invalid);
+  });
+
+  test('which double the work at each of 100 levels', async () => {
+    const level = (n: number) => Buffer.from(`level ${n}\n`);
+    const entries = [whole(level(0)), whole(level(0))];
+    for (let n = 1; n < 100; n++) {
+      entries.push(refDelta(level(n - 1), level(n)), refDelta(level(n - 1), level(n)));
+    }
+    expect(await refusal(makePack(entries))).toEqual(invalid);
+    expect(await refusal(makePack(entries.toReversed()))).toEqual(invalid);
+  });
+});
+
+test('refuses a cycle of deltas, with others that hang on it', async () => {
+  const body = (n: number) => Buffer.from(`node ${n}\n`);
+  const link = (from: number, to: number): PackEntry => ({
+    type: 'ref-delta',
+    base: objectId('blob', body(from)),
+    body: makeDelta(7, 7, [{ insert: body(to) }]),
+  });
+  const cycle = [link(0, 1), link(1, 2), link(2, 0), link(1, 3), link(3, 4)];
+  expect(await refusal(makePack(cycle))).toEqual(invalid);
+  expect(await refusal(makePack([{ type: 'blob', body: body(9) }, ...cycle]))).toEqual(invalid);
+  await ingest(makePack([{ type: 'blob', body: body(0) }, ...cycle.filter((_, i) => i !== 2)]));
+});
+
+describe('refuses zlib streams that', () => {
+  const sizes: [string, Buffer][] = [
+    ['small', Buffer.from('small\n')],
+    ['streamed', Buffer.alloc(2 * MIB, 'streamed ')],
+  ];
+  const entryOf = (body: Buffer, deflated: Buffer, declaredSize = body.length) =>
+    makePack([{ type: 'blob', body, deflated, declaredSize }]);
+
+  test.each(sizes)('take far more bytes than their content: %s', async (_, body) => {
+    const limit = 2 * body.length + MIB;
+    const fits = emptyBlocks(body, limit - 100);
+    expect(fits.length).toBeLessThanOrEqual(limit);
+    expect(fits.length).toBeGreaterThan(limit - 110);
+    expect(await ingest(entryOf(body, fits))).toMatchObject({ objects: 1 });
+    for (const chunk of [65536, 100 * MIB]) {
+      const tooLong = entryOf(body, emptyBlocks(body, limit + 100));
+      expect(await refusal(tooLong, { chunk })).toEqual(invalid);
+    }
+  });
+
+  test('take far more bytes than their content: a delta', async () => {
+    const body = makeDelta(BLOB.length, 3, [{ copy: [0, 3] }]);
+    const pack = (bytes: number) =>
+      makePack([
+        { type: 'blob', body: BLOB },
+        { type: 'ofs-delta', base: 0, body, deflated: emptyBlocks(body, bytes) },
+      ]);
+    await ingest(pack(MIB));
+    expect(await refusal(pack(2 * MIB))).toEqual(invalid);
+  });
+
+  test.each(sizes)('yield more or less than declared: %s', async (_, body) => {
+    const deflated = deflateSync(body);
+    await ingest(entryOf(body, deflated));
+    for (const difference of [-1, 1]) {
+      const pack = entryOf(body, deflated, body.length + difference);
+      expect(await refusal(pack)).toEqual(invalid);
+    }
+  });
+
+  test.each(sizes)('are damaged: %s', async (_, body) => {
+    for (const at of [0, 1, 2, -1]) {
+      const damaged = Buffer.from(deflateSync(body));
+      const position = at < 0 ? damaged.length + at : at;
+      damaged.writeUInt8(damaged.readUInt8(position) ^ 0x0f, position);
+      expect(await refusal(entryOf(body, damaged))).toEqual(invalid);
+    }
+    expect(await refusal(entryOf(body, deflateSync(body).subarray(0, -5)))).toEqual(invalid);
+  });
+});
+
+describe('enforces', () => {
+  const twins = (bytes: number): PackEntry[] => [
+    { type: 'blob', body: seededBytes(1, bytes) },
+    { type: 'ofs-delta', base: 0, body: makeDelta(bytes, bytes - 1, [{ copy: [0, bytes - 1] }]) },
+  ];
+
+  test('maxObjects, before any has arrived', async () => {
+    const pack = makePack(SMALL);
+    await ingest(pack, { maxObjects: SMALL.length });
+    expect(await refusal(pack, { maxObjects: SMALL.length - 1 })).toEqual(overLimit);
+    expect(await refusal(pack.subarray(0, 12), { maxObjects: SMALL.length - 1 })).toEqual(
+      overLimit,
+    );
+  });
+
+  test('maxPackBytes, while it arrives', async () => {
+    const pack = makePack([{ type: 'blob', body: seededBytes(1, 5 * MIB) }]);
+    await ingest(pack, { maxPackBytes: pack.length });
+    expect(await refusal(pack, { maxPackBytes: pack.length - 1 })).toEqual(overLimit);
+    const cut = pack.subarray(0, 2 * MIB);
+    expect(await refusal(cut, { maxPackBytes: MIB })).toEqual(overLimit);
+  });
+
+  test.each([100, 3 * MIB])('maxObjectBytes, for an object of %d', async (bytes) => {
+    const pack = makePack([{ type: 'blob', body: Buffer.alloc(bytes) }]);
+    await ingest(pack, { maxObjectBytes: bytes });
+    expect(await refusal(pack, { maxObjectBytes: bytes - 1 })).toEqual(overLimit);
+    expect(await refusal(pack.subarray(0, 20), { maxObjectBytes: bytes - 1 })).toEqual(overLimit);
+  });
+
+  test('maxObjectBytesInMemory, for bases, deltas and results, and for nothing else', async () => {
+    const pack = makePack(twins(1000));
+    await ingest(pack, { maxObjectBytesInMemory: 1000 });
+    expect(await refusal(pack, { maxObjectBytesInMemory: 999 })).toEqual(overLimit);
+    const small = { type: 'blob', body: 'x' } as const;
+    const large = seededBytes(2, 1000);
+    const grown = makePack([
+      small,
+      { type: 'ofs-delta', base: 0, body: makeDelta(1, 1000, [{ insert: large }]) },
+    ]);
+    await ingest(grown, { maxObjectBytesInMemory: 1100 });
+    expect(await refusal(grown, { maxObjectBytesInMemory: 999 })).toEqual(overLimit);
+    const wasteful = Array.from({ length: 500 }, () => ({ copy: [0, 1] as [number, number] }));
+    const delta = makeDelta(1, 500, wasteful);
+    const longDelta = makePack([small, { type: 'ofs-delta', base: 0, body: delta }]);
+    await ingest(longDelta, { maxObjectBytesInMemory: delta.length });
+    expect(await refusal(longDelta, { maxObjectBytesInMemory: delta.length - 1 })).toEqual(
+      overLimit,
+    );
+    await ingest(makePack([{ type: 'blob', body: large }]), { maxObjectBytesInMemory: 10 });
+  });
+});
+
+describe('does not allocate', () => {
+  const GIB = 1024 * MIB;
+  const huge = { maxObjectBytes: 8 * GIB, maxObjectBytesInMemory: 2 * GIB - 1 };
+  const base: PackEntry = { type: 'blob', body: BLOB };
+  const result = makeDelta(BLOB.length, 1.9 * GIB, [{ copy: [0, 4] }]);
+  const BOMB = 256;
+  let bomb: Buffer;
+  let usual: number;
+
+  beforeAll(async () => {
+    bomb = await deflatedZeros(BOMB);
+    usual = (await ingestAlone(makePack(SMALL))).peak;
+  });
+
+  test.each<[string, Buffer]>([
+    ['a declared blob of 4 GiB', makePack([{ type: 'blob', body: 'x', declaredSize: 4 * GIB }])],
+    [
+      'a declared delta of 4 GiB',
+      makePack([base, { type: 'ofs-delta', base: 0, body: 'x', declaredSize: 4 * GIB }]),
+    ],
+    [
+      'a declared result of 1.9 GiB',
+      makePack([base, { type: 'ofs-delta', base: 0, body: result }]),
+    ],
+    ['900,000 declared objects', makePack(SMALL, { count: 900_000 })],
+  ])('%s', (_, pack) => expectLittleMemory(pack));
+
+  test.each([10, 2 * MIB])('a bomb with a declared size of %d', (declaredSize) =>
+    expectLittleMemory(makePack([{ type: 'blob', body: '', declaredSize, deflated: bomb }])),
+  );
+
+  async function expectLittleMemory(pack: Buffer): Promise<void> {
+    const { ended, peak } = await ingestAlone(pack, huge);
+    expect(ended).toBe('UPSTREAM_INVALID');
+    expect(peak).toBeLessThan(usual + 48);
+  }
+
+  test('a large blob that is sound', async () => {
+    const declaredSize = BOMB * MIB;
+    const pack = makePack([{ type: 'blob', body: '', declaredSize, deflated: bomb }]);
+    const { ended, peak } = await ingestAlone(pack, huge);
+    expect(ended).toBe('done');
+    expect(peak).toBeLessThan(usual + BOMB / 2);
+  });
+});
+
+test('passes on what the source throws', async () => {
+  const path = await directory();
+  const failure = new Error('the upstream has gone');
+  async function* source(): AsyncGenerator<Buffer> {
+    yield makePack(SMALL).subarray(0, 50);
+    throw failure;
+  }
+  await expect(ingestPack(source(), path, LIMITS)).rejects.toBe(failure);
+});
+
+test('fails as a whole when one of several threads finds a bad delta', async () => {
+  const [good, bad] = [Buffer.from('good\n'), Buffer.from('bad\n')];
+  const deltas = Array.from({ length: 41_000 }, (_, i): PackEntry => {
+    const result = Buffer.from(`good ${i}\n`);
+    return { type: 'ofs-delta', base: 1, body: makeDelta(5, result.length, [{ insert: result }]) };
+  });
+  const pack = makePack([
+    { type: 'blob', body: bad },
+    { type: 'blob', body: good },
+    ...deltas,
+    { type: 'ofs-delta', base: 0, body: makeDelta(4, 5, [{ copy: [0, 4] }]) },
+  ]);
+  expect(await refusal(pack, { indexThreads: 3 })).toEqual(invalid);
+});

@@ -1,0 +1,141 @@
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import type { Head, Ref } from '../../lib/git/refs.js';
+import { parsePackedRefs } from '../../lib/git/refs.js';
+import { type GitDirectoryInput, gitDirectory } from '../../lib/snapshot/layout.js';
+import { cloneWithGit } from '../support/clone.js';
+import { fsck } from '../support/fsck.js';
+import { RepositoryBuilder } from '../support/repository-builder.js';
+import { execute, git } from '../support/run.js';
+import { cleanup } from '../support/temporary-directory.js';
+
+const shared = cleanup(afterAll);
+const { directory } = cleanup(afterEach);
+const ORIGIN = 'https://git.example/org/repo';
+const BRANCHES = ['main', 'feature/a', `it's;"ünïcode"#`, ']', 'end\u00a0'];
+
+let filled: string;
+let mirror: string;
+let snapshot: string;
+let clone: string;
+
+beforeAll(async () => {
+  filled = join(await shared.directory(), 'mirror.git');
+  const builder = await RepositoryBuilder.create(filled);
+  const first = builder.commit({ files: { a: 'a\n' } });
+  builder.tag('v1', first);
+  builder.ref('refs/tags/light', first);
+  builder.commit({ files: { a: 'b\n' } });
+  for (const branch of BRANCHES.slice(1)) {
+    builder.commit({ branch, parents: [first], files: { b: branch } });
+  }
+  await builder.finish();
+  await git(filled, 'pack-refs', '--all');
+});
+
+beforeEach(async () => {
+  const scratch = await directory();
+  mirror = filled;
+  await git(mirror, 'symbolic-ref', 'HEAD', 'refs/heads/main');
+  snapshot = join(scratch, 'snapshot');
+  clone = join(scratch, 'clone');
+});
+
+/** What the mirror holds, as a snapshot is told. */
+async function inputOf(): Promise<GitDirectoryInput> {
+  const packed = join(mirror, 'packed-refs');
+  const refs: Ref[] = mirror === filled ? parsePackedRefs(await readFile(packed, 'utf8')) : [];
+  const { code, stdout } = await execute('git', ['symbolic-ref', '-q', 'HEAD'], { cwd: mirror });
+  const target = await execute('git', ['rev-parse', '-q', '--verify', 'HEAD'], { cwd: mirror });
+  const oid = target.code === 0 ? target.stdout.trim() : undefined;
+  const head: Head =
+    code === 0
+      ? { kind: 'branch', ref: stdout.replace(/\n$/, ''), oid }
+      : { kind: 'detached', oid: oid ?? '' };
+  return { head, refs, originUrl: ORIGIN, trustFileTimes: true };
+}
+
+/** Writes the `.git` of a snapshot, with the mirror's objects in place of packs. */
+async function install(input: GitDirectoryInput): Promise<void> {
+  const made = new Set(['']);
+  for (const [path, content] of gitDirectory(input)) {
+    const full = join(snapshot, '.git', path);
+    // Directories come before what is in them.
+    expect(made).toContain(path.replace(/[^/]*\/?$/, ''));
+    if (content === undefined) {
+      made.add(path);
+      await mkdir(full, { recursive: true });
+    } else {
+      await mkdir(dirname(full), { recursive: true });
+      await writeFile(full, content);
+    }
+  }
+  await writeFile(join(snapshot, '.git/objects/info/alternates'), `${join(mirror, 'objects')}\n`);
+}
+
+async function describeClone(path: string): Promise<Record<string, string[]>> {
+  const lines = async (...args: string[]) =>
+    (await execute('git', args, { cwd: path })).stdout.split('\n');
+  return {
+    refs: await lines('for-each-ref', '--format=%(refname) %(objectname) %(symref) %(*objectname)'),
+    tracking: await lines('for-each-ref', '--format=%(refname) %(upstream)', 'refs/heads'),
+    head: await lines('symbolic-ref', '-q', 'HEAD'),
+    commit: await lines('rev-parse', '-q', '--verify', 'HEAD'),
+    originHead: await lines('rev-parse', '-q', '--verify', 'origin/HEAD'),
+    settings: (await lines('config', '--list', '--local', '-z'))
+      .join('\n')
+      .split('\0')
+      .filter((setting) => !/^core\.(checkstat|trustctime)\n/.test(setting))
+      .map((setting) => (setting.startsWith('remote.origin.url\n') ? 'remote.origin.url' : setting))
+      .sort(),
+  };
+}
+
+async function expectAsCloned(): Promise<void> {
+  await cloneWithGit(mirror, clone, '--no-checkout');
+  await install(await inputOf());
+  expect(await describeClone(snapshot)).toEqual(await describeClone(clone));
+  expect(await git(snapshot, 'remote', 'get-url', 'origin')).toBe(ORIGIN);
+  expect(await fsck(snapshot)).toEqual(await fsck(clone));
+}
+
+describe('is what git clone writes', () => {
+  test.each(BRANCHES)('for the default branch %j', async (branch) => {
+    await git(mirror, 'symbolic-ref', 'HEAD', `refs/heads/${branch}`);
+    await expectAsCloned();
+  });
+
+  test('for a detached HEAD', async () => {
+    // git's clone takes a HEAD where a branch ends for that branch.
+    await git(mirror, 'update-ref', '--no-deref', 'HEAD', 'main~1');
+    await expectAsCloned();
+  });
+
+  test('for a repository without commits', async () => {
+    mirror = join(snapshot, '../empty.git');
+    await git('.', 'init', '--quiet', '--bare', '--initial-branch=trunk', mirror);
+    await expectAsCloned();
+  });
+});
+
+test.each([
+  'https://git.example/a;b#c',
+  'https://git.example/"q"',
+  'https://git.example/with space ',
+])('keeps the URL %j', async (originUrl) => {
+  await install({ ...(await inputOf()), originUrl });
+  expect(await git(snapshot, 'config', '--local', 'remote.origin.url')).toBe(originUrl);
+});
+
+test.each([true, false])('trusts file times only when told to: %j', async (trustFileTimes) => {
+  await install({ ...(await inputOf()), trustFileTimes });
+  const settings = await git(snapshot, 'config', '--local', '--list');
+  expect(settings.includes('core.checkstat=minimal')).toBe(trustFileTimes);
+  expect(settings.includes('core.trustctime=false')).toBe(trustFileTimes);
+});
+
+test('has nothing of the server in it', async () => {
+  const all = JSON.stringify(gitDirectory(await inputOf()));
+  for (const trace of [mirror, 'mirror', process.cwd(), 'logs/']) expect(all).not.toContain(trace);
+});

@@ -1,0 +1,260 @@
+import { once } from 'node:events';
+import { type FileHandle, open, rename, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { SnapshotError } from '../../lib/errors.js';
+import { Spool } from '../../lib/snapshot/spool.js';
+import { openFiles } from '../support/process-resources.js';
+import { SeededRandom, seededBytes } from '../support/random.js';
+import { cleanup } from '../support/temporary-directory.js';
+
+const { directory, defer } = cleanup(afterEach);
+const MIB = 1024 * 1024;
+const CONTENT = seededBytes('spool', 3 * MIB + 12_345);
+
+let scratch: string;
+let path: string;
+let spool: Spool;
+let writer: FileHandle;
+let size: number;
+
+beforeEach(async () => {
+  scratch = await directory();
+  path = join(scratch, 'growing');
+  spool = await Spool.create(path);
+  writer = await open(path, 'r+');
+  defer(() => writer.close());
+  size = 0;
+});
+
+/** Appends the next bytes, as the writing thread does, and says so. */
+async function grow(bytes: number): Promise<void> {
+  const piece = CONTENT.subarray(size, size + bytes);
+  await writer.write(piece, 0, piece.length, size);
+  size += piece.length;
+  spool.advance(size);
+}
+
+/** Ends the file with what is there. */
+async function finish(): Promise<void> {
+  await grow(CONTENT.length);
+  spool.complete(size);
+}
+
+function createReader(signal?: AbortSignal, from = spool): Readable {
+  const reader = from.createReader(signal);
+  if (reader === undefined) throw new Error('the spool is closed');
+  return reader;
+}
+
+async function take(reader: Readable, bytes: number): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  for (let wanted = bytes; wanted > 0; ) {
+    const piece: Buffer | null = reader.read(Math.min(wanted, reader.readableLength || 1));
+    if (piece === null) {
+      await once(reader, 'readable');
+      continue;
+    }
+    pieces.push(piece);
+    wanted -= piece.length;
+  }
+  return Buffer.concat(pieces);
+}
+
+/** All descriptors of the file but the writer's. */
+async function openByReaders(): Promise<number> {
+  return (await openFiles(scratch)).length - 1;
+}
+
+test('must not exist before', async () => {
+  await expect(Spool.create(path)).rejects.toThrow('EEXIST');
+});
+
+describe('every reader gets every byte', () => {
+  test('while the file grows, at any speed', async () => {
+    const random = new SeededRandom(1);
+    const bodies = Array.from({ length: 40 }, () => buffer(createReader()));
+    const slow = createReader();
+    const slowly = take(slow, 1000).then(async (start) =>
+      Buffer.concat([start, await buffer(slow)]),
+    );
+    while (size < CONTENT.length) {
+      await grow(1 + random.below(300_000));
+      bodies.push(buffer(createReader()));
+    }
+    spool.complete(size);
+    bodies.push(slowly, buffer(createReader()));
+    expect(bodies.length).toBeGreaterThan(50);
+    for (const body of await Promise.all(bodies)) expect(body.equals(CONTENT)).toBe(true);
+  });
+
+  test('of a file that is complete, and has been given up by its owner', async () => {
+    const early = createReader();
+    await finish();
+    await spool.release();
+    const late = createReader();
+    expect((await buffer(late)).equals(CONTENT)).toBe(true);
+    expect((await buffer(early)).equals(CONTENT)).toBe(true);
+  });
+
+  test('of an empty file', async () => {
+    const reader = buffer(createReader());
+    spool.complete(0);
+    expect(await reader).toHaveLength(0);
+  });
+
+  test('after the file was renamed or removed', async () => {
+    const [one, other] = [createReader(), createReader()];
+    await grow(MIB);
+    expect((await take(one, 10)).equals(CONTENT.subarray(0, 10))).toBe(true);
+    await rename(path, join(scratch, 'elsewhere'));
+    await finish();
+    expect((await buffer(other)).equals(CONTENT)).toBe(true);
+    await rename(join(scratch, 'elsewhere'), path);
+    await spool.remove();
+    await spool.remove();
+    await expect(stat(path)).rejects.toThrow('ENOENT');
+    expect((await buffer(one)).equals(CONTENT.subarray(10))).toBe(true);
+  });
+});
+
+test('a reader does not run ahead of what is announced', async () => {
+  const reader = createReader();
+  await writer.write(CONTENT, 0, 5000, 0);
+  spool.advance(100);
+  expect((await take(reader, 100)).equals(CONTENT.subarray(0, 100))).toBe(true);
+  const next = once(reader, 'readable');
+  expect(reader.read()).toBeNull();
+  spool.advance(150);
+  await next;
+  expect((await take(reader, 50)).equals(CONTENT.subarray(100, 150))).toBe(true);
+});
+
+test('a reader that nobody reads holds little, and slows nobody', async () => {
+  const idle = createReader();
+  idle.read(0);
+  const body = buffer(createReader());
+  await finish();
+  expect((await body).equals(CONTENT)).toBe(true);
+  expect(idle.readableLength).toBeLessThanOrEqual(MIB);
+});
+
+describe('when the writing fails', () => {
+  const failure = new SnapshotError('STORAGE_FULL', 'no space left');
+
+  test('every reader fails, after what was there', async () => {
+    await grow(MIB);
+    const readers = [createReader(), createReader()];
+    const start = await take(readers[0] ?? never(), 100);
+    spool.fail(failure);
+    readers.push(createReader());
+    for (const [i, reader] of readers.entries()) {
+      const pieces: Buffer[] = i === 0 ? [start] : [];
+      const reading = (async () => {
+        for await (const piece of reader) pieces.push(piece);
+      })();
+      await expect(reading).rejects.toBe(failure);
+      expect(Buffer.concat(pieces).equals(CONTENT.subarray(0, MIB))).toBe(true);
+    }
+  });
+
+  test('readers that wait are woken', async () => {
+    const waiting = Array.from({ length: 20 }, () => buffer(createReader()));
+    const outcomes = Promise.allSettled(waiting);
+    spool.fail(failure);
+    for (const outcome of await outcomes)
+      expect(outcome).toEqual({ status: 'rejected', reason: failure });
+  });
+
+  test('the first failure counts, and none after the end', async () => {
+    spool.fail(failure);
+    spool.fail(new SnapshotError('INTERNAL', 'later'));
+    await expect(buffer(createReader())).rejects.toBe(failure);
+    const complete = await Spool.create(join(scratch, 'complete'));
+    complete.complete(0);
+    complete.fail(failure);
+    expect(await buffer(createReader(undefined, complete))).toHaveLength(0);
+    await complete.release();
+  });
+
+  test('a file that was cut is noticed', async () => {
+    await grow(MIB);
+    await writer.truncate(1000);
+    spool.complete(size);
+    await expect(buffer(createReader())).rejects.toEqual(
+      expect.objectContaining({ code: 'INTERNAL' }),
+    );
+  });
+});
+
+describe('a reader that is stopped', () => {
+  test('by its signal fails, whether it waits or reads; the others go on', async () => {
+    const stop = new AbortController();
+    const waiting = buffer(createReader(stop.signal));
+    const aborted = expect(waiting).rejects.toThrow(
+      expect.objectContaining({ name: 'AbortError' }),
+    );
+    const other = buffer(createReader());
+    stop.abort();
+    await aborted;
+    await expect(buffer(createReader(stop.signal))).rejects.toThrow();
+    await finish();
+    expect((await other).equals(CONTENT)).toBe(true);
+  });
+
+  test('by destroying it ends without an error', async () => {
+    const [waiting, reading] = [createReader(), createReader()];
+    waiting.read(0);
+    await grow(MIB);
+    await take(reading, 10);
+    for (const reader of [waiting, reading]) {
+      reader.destroy();
+      await once(reader, 'close');
+      expect(reader.errored).toBeNull();
+    }
+  });
+});
+
+describe('the file is closed', () => {
+  test('once the owner and the last reader are done', async () => {
+    const [one, other] = [createReader(), createReader()];
+    expect(await openByReaders()).toBe(1);
+    await finish();
+    await spool.release();
+    await buffer(one);
+    expect(await openByReaders()).toBe(1);
+    await buffer(other);
+    await closed(other);
+    expect(await openByReaders()).toBe(0);
+  });
+
+  test('when the last reader fails or is stopped', async () => {
+    const readers = [createReader(), createReader(), createReader()];
+    await grow(MIB);
+    await spool.release();
+    spool.fail(new SnapshotError('INTERNAL', 'failed'));
+    for (const [i, reader] of readers.entries()) {
+      if (i === 0) reader.destroy();
+      else await buffer(reader).catch(() => {});
+      await closed(reader);
+    }
+    expect(await openByReaders()).toBe(0);
+  });
+
+  test('when the owner gives up and nobody reads', async () => {
+    await spool.release();
+    expect(await openByReaders()).toBe(0);
+    // Who comes now is told so rather than given a closed file.
+    expect(spool.createReader()).toBeUndefined();
+  });
+
+  async function closed(reader: Readable): Promise<void> {
+    if (!reader.closed) await once(reader, 'close');
+  }
+});
+
+function never(): never {
+  throw new Error('unreachable');
+}

@@ -1,0 +1,99 @@
+import { describe, expect, test } from '@jest/globals';
+import { decompress } from 'fzstd';
+import {
+  loadZstdEncoder,
+  RAW_BLOCK_BYTES,
+  rawFrameHeader,
+  writeRawBlockHeader,
+} from '../../lib/snapshot/zstd.js';
+import { seededBytes } from '../support/random.js';
+import { execute, runBinary } from '../support/run.js';
+
+const unzstd = (input: Buffer) => runBinary('zstd', ['-dc', '-q'], { input });
+
+/** One frame of raw blocks of the given size. */
+function rawFrame(content: Buffer, blockBytes = RAW_BLOCK_BYTES): Buffer {
+  const parts = [rawFrameHeader(content.length)];
+  for (let at = 0; at < content.length || at === 0; at += blockBytes) {
+    const block = content.subarray(at, at + blockBytes);
+    const header = Buffer.alloc(3);
+    writeRawBlockHeader(header, 0, block.length, at + blockBytes >= content.length);
+    parts.push(header, block);
+  }
+  return Buffer.concat(parts);
+}
+
+describe('raw frames', () => {
+  const sizes = [
+    1,
+    255,
+    65_535,
+    RAW_BLOCK_BYTES - 1,
+    RAW_BLOCK_BYTES,
+    RAW_BLOCK_BYTES + 1,
+    3_000_000,
+  ];
+
+  test.each(sizes)('of %d bytes are read by zstd and fzstd', async (size) => {
+    const content = seededBytes('raw', size);
+    const frame = rawFrame(content);
+    expect((await unzstd(frame)).equals(content)).toBe(true);
+    expect(Buffer.from(decompress(frame)).equals(content)).toBe(true);
+  });
+
+  test('may have blocks of any size', async () => {
+    const content = seededBytes('raw', 1000);
+    for (const blockBytes of [1, 7, 999, 1000]) {
+      expect((await unzstd(rawFrame(content, blockBytes))).equals(content)).toBe(true);
+    }
+  });
+
+  test('are refused when they do not hold what they declare', async () => {
+    const content = seededBytes('raw', 200_000);
+    const frame = rawFrame(content);
+    for (const wrong of [
+      Buffer.concat([rawFrameHeader(content.length + 1), frame.subarray(14)]),
+      frame.subarray(0, -1),
+    ]) {
+      expect((await execute('zstd', ['-dc', '-q'], { input: wrong })).code).not.toBe(0);
+    }
+  });
+
+  test('declare sizes beyond 4 GiB', async () => {
+    expect(
+      rawFrameHeader(5 * 2 ** 32 + 7)
+        .subarray(6)
+        .readBigUInt64LE(),
+    ).toBe(5n * 2n ** 32n + 7n);
+  });
+});
+
+describe.each([1, 3, 19])('the encoder of level %d', (level) => {
+  test('makes frames with size and checksum that zstd and fzstd read', async () => {
+    const encoder = await loadZstdEncoder(level);
+    const text = Buffer.from('All work and no play makes a dull frame.\n'.repeat(20_000));
+    const contents = [Buffer.alloc(0), Buffer.from('x'), seededBytes('noise', 100_000), text];
+    const frames = contents.map((content) => Buffer.from(encoder.compress(content)));
+    const all = Buffer.concat(frames);
+    expect((await unzstd(all)).equals(Buffer.concat(contents))).toBe(true);
+    expect(Buffer.from(decompress(all)).equals(Buffer.concat(contents))).toBe(true);
+    expect(frames.at(-1)?.length).toBeLessThan(text.length / 100);
+  });
+
+  test('gives the same bytes for the same input, named by its id', async () => {
+    const [one, other] = [await loadZstdEncoder(level), await loadZstdEncoder(level)];
+    const content = Buffer.from('the same\n'.repeat(1000));
+    expect(Buffer.from(one.compress(content))).toEqual(Buffer.from(other.compress(content)));
+    expect(one.id).toBe(other.id);
+    expect(one.id).toMatch(new RegExp(`-${level}$`));
+    expect(one.id).not.toBe((await loadZstdEncoder(level + 1)).id);
+  });
+
+  test('does not write to what it has given before', async () => {
+    const encoder = await loadZstdEncoder(level);
+    const first = encoder.compress(Buffer.from('first'));
+    const kept = Buffer.from(first);
+    encoder.compress(Buffer.from('second, and longer'));
+    expect(Buffer.from(first)).toEqual(kept);
+  });
+});
