@@ -1,0 +1,187 @@
+import { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { describe, expect, test } from '@jest/globals';
+import {
+  createNativeDecoder,
+  decodeInJavaScript,
+  decodeNatively,
+  decompress,
+} from '../../lib/client/decompress.js';
+import { type FramePart, splitFrames } from '../../lib/client/zstd-frames.js';
+import { SeededRandom, seededBytes } from '../support/random.js';
+import { runBinary } from '../support/run.js';
+import { rawFrame, zstd, zstdFrames } from './archives.js';
+
+const MAGIC = [0x28, 0xb5, 0x2f, 0xfd];
+/** Of a frame with a window, without size and dictionary. */
+const FRAME_HEADER_BYTES = 6;
+/** One block, raw and empty. */
+const EMPTY_BLOCK = [0x01, 0x00, 0x00];
+
+const text = Buffer.from(Array.from({ length: 60_000 }, (_, i) => `line ${i % 7919}\n`).join(''));
+const noise = seededBytes('zstd', 700_000);
+
+/** In chunks of any size, bounds of frames and blocks notwithstanding. */
+async function* inChunks(bytes: Buffer, seed: number): AsyncGenerator<Buffer> {
+  const random = new SeededRandom(seed);
+  for (let at = 0; at < bytes.length; ) {
+    const length = 1 + random.below(random.below(4) === 0 ? 40 : 70_000);
+    yield bytes.subarray(at, at + length);
+    at += length;
+  }
+}
+
+const decoders: [string, (parts: AsyncIterable<FramePart>) => AsyncIterable<Uint8Array>][] = [
+  ['in JavaScript', decodeInJavaScript],
+];
+if (createNativeDecoder()) {
+  decoders.push([
+    'natively',
+    (parts) => {
+      const decoder = createNativeDecoder();
+      if (decoder === undefined) throw new Error('no native decoder');
+      return decodeNatively(parts, decoder);
+    },
+  ]);
+}
+
+test("Node's decoder is used where there is one", () => {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  const expected = major > 23 || (major === 23 && minor >= 8) || (major === 22 && minor >= 15);
+  expect(createNativeDecoder() !== undefined).toBe(expected);
+});
+
+describe.each(decoders)('decoding %s', (_, decode) => {
+  const decoded = async (bytes: Buffer, seed = 1) =>
+    buffer(Readable.from(decode(splitFrames(inChunks(bytes, seed)))));
+
+  test.each<[string, () => Promise<Buffer>]>([
+    ['one frame', () => zstd(Buffer.concat([text, noise]))],
+    ['one frame without a checksum', () => zstd(text, '--no-check')],
+    ['strong compression', () => zstd(text, '-19')],
+    ['a window of 128 MiB', () => zstd(text, '--long=27', '--no-content-size')],
+    ['frames in a row', () => zstdFrames(Buffer.concat([text, noise, text]), 33_333)],
+    ['raw blocks', async () => rawFrame(noise)],
+    ['runs of a byte', () => zstd(Buffer.alloc(3_000_000, 'r'))],
+    ['no bytes in a frame', () => zstd(Buffer.alloc(0))],
+    [
+      'frames of all kinds, and skippable ones',
+      async () =>
+        Buffer.concat([
+          skippable(0, Buffer.alloc(0)),
+          await zstd(text, '-1'),
+          await zstd(Buffer.alloc(0)),
+          rawFrame(noise),
+          skippable(15, noise.subarray(0, 100_000)),
+          rawFrame(Buffer.from('few')),
+          await zstd(Buffer.from('few'), '--no-check'),
+          await zstd(noise),
+          skippable(7, Buffer.from('end')),
+        ]),
+    ],
+    [
+      'pzstd',
+      () =>
+        runBinary('pzstd', ['-q', '-p', '3', '-c'], { input: Buffer.concat([noise, text, noise]) }),
+    ],
+  ])('%s, as zstd does', async (_name, make) => {
+    const input = await make();
+    const expected = await runBinary('zstd', ['-dcq', '--long=27'], { input });
+    for (let seed = 1; seed <= 3; seed++) {
+      expect((await decoded(input, seed)).equals(expected)).toBe(true);
+    }
+  });
+
+  test('refuses a frame that is damaged inside', async () => {
+    const input = await zstd(text, '-1');
+    input.fill(0xff, 1000, 1100);
+    await expect(decoded(input)).rejects.toMatchObject({ code: 'ARCHIVE_INVALID' });
+  });
+
+  test('gives errors of its source on', async () => {
+    const cause = new Error('the source failed');
+    async function* failing() {
+      yield await zstd(text);
+      throw cause;
+    }
+    const result = buffer(Readable.from(decode(splitFrames(failing()))));
+    await expect(result).rejects.toBe(cause);
+  });
+
+  test('ends its source when it is given up', async () => {
+    let ended = false;
+    async function* endless() {
+      try {
+        for (;;) yield rawFrame(noise);
+      } finally {
+        ended = true;
+      }
+    }
+    for await (const bytes of decode(splitFrames(endless()))) {
+      if (bytes.length > 0) break;
+    }
+    // A stream in between may need a few turns to pass it on.
+    for (let turns = 0; !ended && turns < 1000; turns++) await new Promise(setImmediate);
+    expect(ended).toBe(true);
+  });
+});
+
+test('decoding in JavaScript does not keep what it has decoded', async () => {
+  const blocks: WeakRef<ArrayBufferLike>[] = [];
+  async function* source() {
+    yield rawFrame(Buffer.alloc(0)).subarray(0, FRAME_HEADER_BYTES);
+    for (let i = 0; i < 100; i++) {
+      const block = Buffer.alloc(3 + 100_000);
+      block.writeUIntLE(100_000 << 3, 0, 3);
+      blocks.push(new WeakRef(block.buffer));
+      yield block;
+    }
+    collectGarbage();
+    yield Buffer.from(EMPTY_BLOCK);
+  }
+  let bytes = 0;
+  for await (const { length } of decodeInJavaScript(splitFrames(source()))) bytes += length;
+  expect(bytes).toBe(100 * 100_000);
+  expect(blocks.filter((block) => block.deref() !== undefined).length).toBeLessThan(10);
+});
+
+function collectGarbage(): void {
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc')();
+}
+
+describe('a frame is refused before anything is allocated', () => {
+  /** Frame_Header_Descriptor and what follows it. */
+  const frame = (...bytes: number[]) => Buffer.from([...MAGIC, ...bytes, ...EMPTY_BLOCK]);
+  const window = (exponent: number, mantissa: number) => (exponent << 3) | mantissa;
+
+  test.each([
+    ['with a window over 128 MiB', frame(0x00, window(17, 1))],
+    ['with a window of terabytes', frame(0x00, window(31, 7))],
+    ['as a single segment of 256 MiB', frame(0xa0, 0x00, 0x00, 0x00, 0x10)],
+    ['as a single segment of 2^64 - 1', frame(0xe0, ...new Array<number>(8).fill(0xff))],
+    ['that needs a dictionary', frame(0x01, window(7, 0), 0x2a)],
+    ['with the reserved bit', frame(0x08, window(7, 0))],
+    ['with a reserved block', Buffer.from([...MAGIC, 0x00, window(7, 0), 0x07, 0, 0])],
+    ['with a block over 128 KiB', Buffer.from([...MAGIC, 0x00, window(9, 0), 0x03, 0x00, 0x20, 0])],
+    ['with a block over its window', Buffer.from([...MAGIC, 0x20, 0x02, 0x19, 0, 0, 1, 2, 3])],
+    ['with the magic number of older versions', Buffer.from([0x27, 0xb5, 0x2f, 0xfd, 0, 0, 0, 0])],
+  ])('%s', async (_, bytes) => {
+    const result = buffer(Readable.from(decompress(inChunks(bytes, 1))));
+    await expect(result).rejects.toMatchObject({ code: 'ARCHIVE_INVALID' });
+  });
+
+  test('but not at the limit', async () => {
+    const bytes = frame(0x00, window(17, 0));
+    expect(await buffer(Readable.from(decompress(inChunks(bytes, 1))))).toHaveLength(0);
+  });
+});
+
+function skippable(kind: number, content: Buffer): Buffer {
+  const header = Buffer.alloc(8);
+  header.writeUInt32LE(0x184d2a50 + kind, 0);
+  header.writeUInt32LE(content.length, 4);
+  return Buffer.concat([header, content]);
+}

@@ -1,0 +1,264 @@
+import { once } from 'node:events';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { type RestoreOptions, restoreSnapshot } from '../../lib/client/index.js';
+import { seededBytes } from '../support/random.js';
+import { cleanup } from '../support/temporary-directory.js';
+import { serve } from './archive-server.js';
+import { tarOf, withDigest, zstd } from './archives.js';
+
+const { directory, defer } = cleanup(afterEach);
+let parent: string;
+let archive: Buffer;
+
+beforeEach(async () => {
+  parent = await directory();
+  const tree = await directory();
+  await mkdir(join(tree, 'sub'));
+  await writeFile(join(tree, 'sub/large'), seededBytes('download', 3 * 1024 * 1024));
+  archive = withDigest(await zstd(await tarOf(tree)));
+});
+
+function restore(url: string | URL, options: Partial<RestoreOptions> = {}) {
+  return restoreSnapshot({ url, directory: join(parent, 'new/target'), ...options });
+}
+
+async function expectFailure(restoring: Promise<unknown>, error: object): Promise<void> {
+  await expect(restoring).rejects.toMatchObject({ name: 'SnapshotError', ...error });
+  expect(await readdir(parent)).toEqual([]);
+}
+
+describe('an answer other than 200', () => {
+  const problem = { 'content-type': 'application/problem+json' };
+
+  test('tells its status, the code of the server and when to try again', async () => {
+    const url = await serve({ defer }, (_, res) => {
+      res.writeHead(503, { ...problem, 'retry-after': '17' });
+      res.end(JSON.stringify({ status: 503, code: 'UPSTREAM_DENIED' }));
+    });
+    await expectFailure(restore(url), {
+      code: 'DOWNLOAD_FAILED',
+      message: `${url} answered 503 (UPSTREAM_DENIED)`,
+      retryAfter: 17,
+    });
+  });
+
+  test('may name a date to try again', async () => {
+    const url = await serve({ defer }, (_, res) => {
+      res.writeHead(503, { 'retry-after': new Date(Date.now() + 100_000).toUTCString() }).end();
+    });
+    const error = await restore(url).catch((reason: unknown) => reason);
+    expect(error).toHaveProperty('retryAfter', expect.any(Number));
+    const { retryAfter } = error as { retryAfter: number };
+    expect(retryAfter).toBeGreaterThan(90);
+    expect(retryAfter).toBeLessThanOrEqual(101);
+  });
+
+  test.each<[string, (res: ServerResponse) => void]>([
+    ['404 without a body', (res) => res.writeHead(404).end()],
+    ['204', (res) => res.writeHead(204).end()],
+    ['206', (res) => res.writeHead(206).end(archive)],
+    ['500 whose problem is no JSON', (res) => res.writeHead(500, problem).end('{')],
+    ['500 whose problem is no object', (res) => res.writeHead(500, problem).end('null')],
+    ['500 with a strange code', (res) => res.writeHead(500, problem).end('{"code":"a b\\n"}')],
+    [
+      '503 whose problem breaks off',
+      (res) => res.writeHead(503, problem).write('{"code":', () => res.destroy()),
+    ],
+    [
+      '500 with an endless problem',
+      (res) => res.writeHead(500, problem).end(`{"code":"X","pad":"${'x'.repeat(1 << 20)}"}`),
+    ],
+  ])('%s', async (name, answer) => {
+    const url = await serve({ defer }, (_, res) => answer(res));
+    await expectFailure(restore(`${url}?token=secret`), {
+      code: 'DOWNLOAD_FAILED',
+      message: `${url} answered ${name.slice(0, 3)}`,
+      retryAfter: undefined,
+    });
+  });
+});
+
+describe('a server', () => {
+  test('that is not there', async () => {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as { port: number };
+    server.close();
+    await once(server, 'close');
+    const message = `http://127.0.0.1:${port}/x: ECONNREFUSED`;
+    await expectFailure(restore(`http://127.0.0.1:${port}/x`), {
+      code: 'DOWNLOAD_FAILED',
+      message,
+    });
+  });
+
+  test.each([
+    ['with a length', true],
+    ['chunked', false],
+  ])('that dies mid-way, %s', async (_, withLength) => {
+    const url = await serve({ defer }, (_req, res) => {
+      if (withLength) res.setHeader('content-length', archive.length);
+      res.write(archive.subarray(0, archive.length >> 1), () => res.destroy());
+    });
+    await expectFailure(restore(url), { code: 'DOWNLOAD_FAILED' });
+  });
+
+  test('that ends early as if it were done', async () => {
+    const url = await serveRaw(archive.length, archive.subarray(0, -100));
+    await expectFailure(restore(url), { code: 'DOWNLOAD_FAILED' });
+  });
+
+  test('whose answer has no framing, whole', async () => {
+    const { verified } = await restore(await serveRaw(undefined, archive));
+    expect(verified).toBe(true);
+  });
+
+  test('whose answer has no framing, cut', async () => {
+    const url = await serveRaw(undefined, archive.subarray(0, archive.length >> 1));
+    await expectFailure(restore(url), { code: 'ARCHIVE_INVALID' });
+  });
+
+  /** HTTP/1.0 style: the connection ends with the body, after whatever length was promised. */
+  async function serveRaw(contentLength: number | undefined, body: Buffer): Promise<string> {
+    const server = createServer((socket) => {
+      socket.once('data', () => {
+        const length = contentLength === undefined ? '' : `content-length: ${contentLength}\r\n`;
+        socket.write(`HTTP/1.1 200 OK\r\n${length}connection: close\r\n\r\n`);
+        socket.end(body);
+      });
+    }).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    defer(() => server.close());
+    const { port } = server.address() as { port: number };
+    return `http://127.0.0.1:${port}/snapshot.tar.zst`;
+  }
+});
+
+describe('aborting', () => {
+  /** Sends half of the archive and then nothing, and tells when the connection is gone. */
+  async function serveHalf() {
+    let closed: Promise<unknown> = Promise.resolve();
+    const url = await serve({ defer }, (_, res) => {
+      closed = once(res, 'close');
+      res.write(archive.subarray(0, archive.length >> 1));
+    });
+    return { url, closed: () => closed };
+  }
+
+  test('mid-way ends the connection and leaves nothing', async () => {
+    const { url, closed } = await serveHalf();
+    const aborter = new AbortController();
+    const reason = new Error('enough');
+    const restoring = restore(url, {
+      signal: aborter.signal,
+      onProgress: ({ receivedBytes }) => {
+        if (receivedBytes > 0) aborter.abort(reason);
+      },
+    });
+    await expectFailure(restoring, { code: 'ABORTED', cause: reason });
+    await closed();
+  });
+
+  test('before the server answers', async () => {
+    const aborter = new AbortController();
+    const url = await serve({ defer }, () => aborter.abort());
+    await expectFailure(restore(url, { signal: aborter.signal }), { code: 'ABORTED' });
+  });
+
+  test('before the start sends no request', async () => {
+    let requests = 0;
+    const url = await serve({ defer }, () => requests++);
+    await expectFailure(restore(url, { signal: AbortSignal.abort() }), { code: 'ABORTED' });
+    expect(requests).toBe(0);
+  });
+
+  test('by an exception from onProgress', async () => {
+    const { url, closed } = await serveHalf();
+    const cause = new Error('from the caller');
+    const onProgress = ({ receivedBytes }: { receivedBytes: number }) => {
+      if (receivedBytes > 0) throw cause;
+    };
+    await expectFailure(restore(url, { onProgress }), { code: 'INTERNAL', cause });
+    await closed();
+  });
+});
+
+test('two restores into one directory: one wins, nothing is left of the other', async () => {
+  const waiting: (() => void)[] = [];
+  const url = await serve({ defer }, (_, res) => {
+    waiting.push(() => res.end(archive));
+    // Both have found the directory free by then.
+    if (waiting.length === 2) for (const send of waiting) send();
+  });
+  const outcomes = await Promise.allSettled([restore(url), restore(url)]);
+  expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+  expect(outcomes.find(({ status }) => status === 'rejected')).toMatchObject({
+    reason: { code: 'TARGET_NOT_EMPTY' },
+  });
+  expect(await readdir(join(parent, 'new'))).toEqual(['target']);
+  expect(await readdir(join(parent, 'new/target'))).toEqual(['sub']);
+});
+
+describe('redirects', () => {
+  const headers = { Authorization: 'Bearer secret', 'X-Token': 'secret' };
+
+  test('are followed, with the headers on the same origin', async () => {
+    const seen: IncomingMessage['headers'][] = [];
+    const url = await serve({ defer }, (req, res) => {
+      seen.push(req.headers);
+      if (req.url?.endsWith('/moved')) res.end(archive);
+      else res.writeHead(307, { location: '/moved' }).end();
+    });
+    await restore(url, { headers });
+    expect(seen).toHaveLength(2);
+    expect(seen[1]).toMatchObject({ authorization: 'Bearer secret', 'x-token': 'secret' });
+  });
+
+  test('take no headers to another origin', async () => {
+    const seen: IncomingMessage['headers'][] = [];
+    const other = await serve({ defer }, (req, res) => {
+      seen.push(req.headers);
+      res.end(archive);
+    });
+    const url = await serve({ defer }, (_, res) => res.writeHead(302, { location: other }).end());
+    await restore(url, { headers });
+    expect(seen).toHaveLength(1);
+    expect(seen[0]).not.toHaveProperty('authorization');
+    expect(seen[0]).not.toHaveProperty('x-token');
+  });
+
+  test.each(['ftp://127.0.0.1/x', 'file:///etc/passwd', 'http://', undefined])(
+    'to %s are refused',
+    async (location) => {
+      const url = await serve({ defer }, (_, res) => {
+        res.writeHead(302, location === undefined ? {} : { location }).end();
+      });
+      await expectFailure(restore(url), { code: 'DOWNLOAD_FAILED' });
+    },
+  );
+
+  test('in a circle are given up', async () => {
+    let requests = 0;
+    const url = await serve({ defer }, (_, res) => {
+      requests++;
+      res.writeHead(302, { location: '/again' }).end();
+    });
+    await expectFailure(restore(url), { code: 'DOWNLOAD_FAILED' });
+    expect(requests).toBe(6);
+  });
+});
+
+test.each<[string, Partial<RestoreOptions>]>([
+  ['no URL', { url: 'not a URL' }],
+  ['another protocol', { url: 'file:///etc/passwd' }],
+  ['credentials in the URL', { url: 'http://user:secret@127.0.0.1/' }],
+  ['headers that HTTP does not allow', { headers: { 'a b': 'c' } }],
+])('options are refused: %s', async (_, options) => {
+  const restoring = restore('http://127.0.0.1:9/', options);
+  await expectFailure(restoring, { code: 'INVALID_OPTIONS' });
+  await expect(restoring).rejects.not.toMatchObject({ message: expect.stringContaining('secret') });
+});

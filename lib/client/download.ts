@@ -1,0 +1,148 @@
+import http, { type IncomingMessage } from 'node:http';
+import https from 'node:https';
+import { hasCode, SnapshotError } from '../errors.js';
+import { answerFailure } from './answer-failure.js';
+
+const MAX_REDIRECTS = 5;
+const REDIRECTS = [301, 302, 303, 307, 308];
+/** Milliseconds without a byte of the body. */
+const STALL_TIMEOUT = 5 * 60_000;
+/** Thrown for headers that HTTP does not allow. */
+const HEADER_ERRORS = ['ERR_INVALID_HTTP_TOKEN', 'ERR_INVALID_CHAR'];
+const COMMIT = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
+
+export interface DownloadOptions {
+  readonly url: URL;
+  readonly headers: Readonly<Record<string, string>>;
+  /** Ends the download, with its reason. */
+  readonly signal: AbortSignal | undefined;
+}
+
+/** A snapshot that is about to arrive. */
+export interface Download {
+  /** The commit of HEAD, if the server names it. */
+  readonly commit: string | undefined;
+  /** Bytes, if the server knows them yet. */
+  readonly totalBytes: number | undefined;
+  /** Rejects with `DOWNLOAD_FAILED` when the connection ends before the body. */
+  readonly chunks: AsyncIterable<Uint8Array>;
+  /** Closes the connection, however much was read. Idempotent. */
+  close(): void;
+}
+
+/**
+ * Asks for a snapshot. A server that has to clone first thinks for minutes before it answers, so only
+ * `signal` limits that; once the body has begun, it must not pause for 5 minutes.
+ *
+ * Redirects are followed, but not from https to http. The caller's headers, which may hold
+ * credentials, go to the first origin alone.
+ *
+ * This is Node's own client, because undici 7 ends the whole process when a server closes a connection
+ * while the body is not being read (nodejs/undici#5360), and `fetch` waits for headers for 5 minutes
+ * at most.
+ *
+ * @throws SnapshotError `DOWNLOAD_FAILED`, with `retryAfter` if the server said so; `INVALID_OPTIONS`
+ * for headers that HTTP does not allow.
+ */
+export async function startDownload(options: DownloadOptions): Promise<Download> {
+  const { url, answer } = await followRedirects(options);
+  if (answer.statusCode !== 200) {
+    const failure = await answerFailure(answer, nameOf(url));
+    answer.destroy();
+    throw failure;
+  }
+  const totalBytes = contentLength(answer.headers['content-length']);
+  return {
+    commit: commitOf(answer.headers['x-cachew-snapshot-commit']),
+    totalBytes,
+    chunks: readBody(answer, totalBytes, nameOf(url)),
+    close: () => void answer.destroy(),
+  };
+}
+
+async function followRedirects(options: DownloadOptions) {
+  let { url, headers } = options;
+  for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
+    const answer = await get(url, headers, options.signal);
+    if (!REDIRECTS.includes(answer.statusCode ?? 0)) return { url, answer };
+    answer.destroy();
+    const next = redirectTarget(url, answer.headers.location);
+    if (next.origin !== url.origin) headers = {};
+    url = next;
+  }
+  throw new SnapshotError('DOWNLOAD_FAILED', `${nameOf(options.url)} redirects too often`);
+}
+
+async function get(
+  url: URL,
+  headers: Readonly<Record<string, string>>,
+  signal: AbortSignal | undefined,
+): Promise<IncomingMessage> {
+  const { request } = url.protocol === 'https:' ? https : http;
+  try {
+    return await new Promise<IncomingMessage>((resolve, reject) => {
+      const options = { headers: { 'accept-encoding': 'identity', ...headers }, signal };
+      // A connection of its own, closed with the answer.
+      const asked = request(url, { ...options, agent: false }, (answer) => {
+        answer.setTimeout(STALL_TIMEOUT, () => answer.destroy(new Error('stalled')));
+        // Whoever reads it is told; when nobody does, nobody cares.
+        answer.on('error', () => {});
+        resolve(answer);
+      });
+      asked.on('error', reject);
+      asked.end();
+    });
+  } catch (error) {
+    if (hasCode(error) && HEADER_ERRORS.includes(error.code)) {
+      throw new SnapshotError('INVALID_OPTIONS', error.message, { cause: error });
+    }
+    const reason = hasCode(error) ? error.code : String(error);
+    throw new SnapshotError('DOWNLOAD_FAILED', `${nameOf(url)}: ${reason}`, { cause: error });
+  }
+}
+
+function redirectTarget(from: URL, location: string | undefined): URL {
+  if (location !== undefined && URL.canParse(location, from.href)) {
+    const to = new URL(location, from);
+    to.username = '';
+    to.password = '';
+    if (to.protocol === 'https:' || (to.protocol === 'http:' && from.protocol === 'http:')) {
+      return to;
+    }
+  }
+  throw new SnapshotError('DOWNLOAD_FAILED', `${nameOf(from)} redirects to nowhere safe`);
+}
+
+async function* readBody(
+  body: AsyncIterable<Uint8Array>,
+  totalBytes: number | undefined,
+  from: string,
+): AsyncGenerator<Uint8Array> {
+  let received = 0;
+  try {
+    for await (const chunk of body) {
+      received += chunk.length;
+      yield chunk;
+    }
+  } catch (cause) {
+    const message = `${from} broke off after ${received} bytes`;
+    throw new SnapshotError('DOWNLOAD_FAILED', message, { cause });
+  }
+  if (totalBytes !== undefined && received !== totalBytes) {
+    const message = `${from} sent ${received} bytes of ${totalBytes}`;
+    throw new SnapshotError('DOWNLOAD_FAILED', message);
+  }
+}
+
+function contentLength(value: string | undefined): number | undefined {
+  return value !== undefined && /^\d{1,15}$/.test(value) ? Number(value) : undefined;
+}
+
+function commitOf(value: string | string[] | undefined): string | undefined {
+  return typeof value === 'string' && COMMIT.test(value) ? value : undefined;
+}
+
+/** For messages: queries may hold secrets. */
+function nameOf(url: URL): string {
+  return url.origin + url.pathname;
+}

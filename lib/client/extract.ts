@@ -1,0 +1,35 @@
+import { ByteReader } from './byte-reader.js';
+import { readTar } from './tar-reader.js';
+import { TreeWriter } from './tree-writer.js';
+
+export interface ExtractOptions {
+  /** Checked between entries. What ends a wait for the source is the source's own affair. */
+  readonly signal: AbortSignal | undefined;
+  /** Called after each file, directory and symlink. */
+  readonly onEntry: () => void;
+}
+
+/**
+ * Unpacks a tar archive into an empty directory. The source is read to its end, or ended.
+ *
+ * @throws SnapshotError `ARCHIVE_INVALID`; errors of the source and the file system as they are. What
+ * was written until then stays.
+ */
+export async function extractTar(
+  source: AsyncIterable<Uint8Array>,
+  directory: string,
+  { signal, onEntry }: ExtractOptions,
+): Promise<void> {
+  const reader = new ByteReader(source);
+  const tree = new TreeWriter(directory);
+  try {
+    for await (const entry of readTar(reader)) {
+      signal?.throwIfAborted();
+      await tree.write(entry, reader);
+      onEntry();
+    }
+  } finally {
+    await reader.close();
+  }
+  await tree.finish(signal);
+}

@@ -1,0 +1,137 @@
+import { SnapshotError, toSnapshotError } from '../errors.js';
+import { decompress } from './decompress.js';
+import { type Download, startDownload } from './download.js';
+import { extractTar } from './extract.js';
+import { createStaging, findTarget } from './staging.js';
+import { verifyDigest } from './verify-digest.js';
+
+export interface RestoreOptions {
+  /** Of a `snapshot.tar.zst`, by http or https and without credentials: these go into `headers`. */
+  url: string | URL;
+  /** Where the snapshot goes: an empty directory, or one that does not exist; its parents are made. */
+  directory: string;
+  /** Sent with the request, `authorization` for instance; not to other origins after a redirect. */
+  headers?: Readonly<Record<string, string>> | undefined;
+  /** Called at the start, about once a MiB and at the end. What it throws ends the restore. */
+  onProgress?: ((progress: RestoreProgress) => void) | undefined;
+  /** Ends the restore. Nothing else limits how long a server may take to begin its answer. */
+  signal?: AbortSignal | undefined;
+}
+
+export interface RestoreProgress {
+  readonly receivedBytes: number;
+  /** Unknown while the server still generates the snapshot. */
+  readonly totalBytes: number | undefined;
+  /** Files, directories and symlinks found in the archive so far. */
+  readonly entries: number;
+}
+
+export interface RestoreResult {
+  /** The commit that is checked out, if the server names it (`X-Cachew-Snapshot-Commit`). */
+  readonly commit: string | undefined;
+  /** Bytes downloaded. */
+  readonly bytes: number;
+  /** Files, directories and symlinks. */
+  readonly entries: number;
+  /** Whether the snapshot carried a digest, which was right then. Other servers send none. */
+  readonly verified: boolean;
+}
+
+const PROGRESS_BYTES = 1024 * 1024;
+
+/**
+ * Downloads a snapshot and unpacks it while it arrives, in a directory `.restore-*` beside the target,
+ * which takes the target's place when everything is there and checked. Otherwise, whatever happens but
+ * the death of this process, nothing is left behind and the target is as it was.
+ *
+ * File modes and times are those of the archive; owner is who runs this.
+ *
+ * @throws SnapshotError
+ * - `INVALID_OPTIONS`: the URL or a header is not usable
+ * - `TARGET_NOT_EMPTY`: there is something at `directory`, now or at the end
+ * - `DOWNLOAD_FAILED`: no answer, or one other than 200 (the message has the status and the server's
+ *   own code; `retryAfter` in seconds where it gave one), or an incomplete one
+ * - `ARCHIVE_INVALID`: truncated, corrupt, or not a tree of files, directories and symlinks
+ * - `STORAGE_FULL`
+ * - `ABORTED`: `signal` did; its reason is the `cause`
+ * - `INTERNAL`: any other failure of the file system, which is the `cause`
+ */
+export async function restoreSnapshot(options: RestoreOptions): Promise<RestoreResult> {
+  const { directory, headers = {}, signal } = options;
+  const url = parseUrl(options.url);
+  try {
+    signal?.throwIfAborted();
+    const target = await findTarget(directory);
+    const download = await startDownload({ url, headers, signal });
+    try {
+      return await unpack(download, target, options);
+    } finally {
+      download.close();
+    }
+  } catch (error) {
+    if (!signal?.aborted) throw toSnapshotError(error);
+    throw new SnapshotError('ABORTED', 'the restore was aborted', { cause: signal.reason });
+  }
+}
+
+async function unpack(
+  download: Download,
+  target: string,
+  { onProgress = () => {}, signal }: RestoreOptions,
+): Promise<RestoreResult> {
+  const { commit, totalBytes } = download;
+  let bytes = 0;
+  let entries = 0;
+  let verified = false;
+  const report = () => onProgress({ receivedBytes: bytes, totalBytes, entries });
+  const received = countBytes(download.chunks, PROGRESS_BYTES, (count) => {
+    bytes = count;
+    report();
+  });
+  const checked = verifyDigest(received, () => {
+    verified = true;
+  });
+
+  const staging = await createStaging(target);
+  try {
+    const onEntry = () => {
+      entries++;
+    };
+    await extractTar(decompress(checked), staging.path, { signal, onEntry });
+    report();
+    await staging.publish();
+  } catch (error) {
+    await staging.remove();
+    throw error;
+  }
+  return { commit, bytes, entries, verified };
+}
+
+/** Calls back at the start, whenever `step` bytes or more have come since, and at the end. */
+async function* countBytes(
+  chunks: AsyncIterable<Uint8Array>,
+  step: number,
+  onCount: (count: number) => void,
+): AsyncGenerator<Uint8Array> {
+  let count = 0;
+  let reported = 0;
+  onCount(0);
+  for await (const chunk of chunks) {
+    count += chunk.length;
+    if (count - reported >= step) {
+      reported = count;
+      onCount(count);
+    }
+    yield chunk;
+  }
+  onCount(count);
+}
+
+function parseUrl(text: string | URL): URL {
+  if (!URL.canParse(String(text))) throw new SnapshotError('INVALID_OPTIONS', 'url is not a URL');
+  const url = new URL(text);
+  if (!/^https?:$/.test(url.protocol) || url.username !== '' || url.password !== '') {
+    throw new SnapshotError('INVALID_OPTIONS', 'url must be http or https, without credentials');
+  }
+  return url;
+}

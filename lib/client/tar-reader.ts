@@ -1,0 +1,104 @@
+import { SnapshotError } from '../errors.js';
+import type { ByteReader } from './byte-reader.js';
+import { entryPath } from './entry-path.js';
+import { type PaxFields, parsePax } from './pax.js';
+import { isZero, parseTarHeader, TAR_BLOCK_BYTES, type TarHeader } from './tar-header.js';
+
+export interface TarEntry {
+  readonly kind: 'file' | 'directory' | 'symlink';
+  /** Checked, relative to the target, which is `''` itself. Bytes as latin1. */
+  readonly path: string;
+  /** Permission bits, without setuid, setgid and sticky. */
+  readonly mode: number;
+  /** In whole seconds. No number: Node's `utimes` takes those before 1970 for the current time. */
+  readonly mtime: Date;
+  /** Bytes of the content, which is next in the reader; 0 for anything but files. */
+  readonly size: number;
+  /** Where a symlink points; any bytes but NUL, as latin1. `''` for anything else. */
+  readonly target: string;
+}
+
+const KINDS = new Map<string, TarEntry['kind']>([
+  ['0', 'file'],
+  ['5', 'directory'],
+  ['2', 'symlink'],
+]);
+
+/** Bytes of a pax header or a long name, which are read into memory. */
+const MAX_EXTENSION_BYTES = 1024 * 1024;
+
+/**
+ * Reads a tar archive, ustar with pax headers or GNU long names. With each entry the reader stands at
+ * its content; what the caller leaves of it is passed over.
+ *
+ * @throws SnapshotError `ARCHIVE_INVALID` when the archive is malformed or ends before the two blocks
+ * of zeros that end a complete one, when anything but zeros follows those, and for entries that are
+ * neither files, directories nor symlinks: a git tree has no hard links, devices or sparse files.
+ */
+export async function* readTar(reader: ByteReader): AsyncGenerator<TarEntry, void> {
+  let extended: PaxFields = {};
+  for (;;) {
+    const header = parseTarHeader(await reader.take(TAR_BLOCK_BYTES));
+    if (header === undefined) break;
+    const extension = await readExtension(header, reader);
+    if (extension) {
+      extended = { ...extended, ...extension };
+      continue;
+    }
+    const entry = toEntry({ ...header, ...extended });
+    extended = {};
+    const end = reader.position + padded(entry.size);
+    yield entry;
+    await reader.skip(end - reader.position);
+  }
+  if (parseTarHeader(await reader.take(TAR_BLOCK_BYTES)) !== undefined) {
+    throw new SnapshotError('ARCHIVE_INVALID', 'the archive has a single block of zeros');
+  }
+  while (!(await reader.ended())) {
+    if (!isZero(await reader.takeAvailable())) {
+      throw new SnapshotError('ARCHIVE_INVALID', 'the archive goes on after its end');
+    }
+  }
+}
+
+/** Entries that only say more about the next one. */
+async function readExtension(
+  { type, size }: TarHeader,
+  reader: ByteReader,
+): Promise<PaxFields | undefined> {
+  if (type !== 'x' && type !== 'L' && type !== 'K') return undefined;
+  if (size > MAX_EXTENSION_BYTES) {
+    throw new SnapshotError('ARCHIVE_INVALID', `the archive has a header of ${size} bytes`);
+  }
+  const body = (await reader.take(padded(size))).subarray(0, size);
+  if (type === 'x') return parsePax(body);
+  const name = body.toString('latin1').replace(/\0$/, '');
+  return type === 'L' ? { name } : { linkName: name };
+}
+
+function toEntry({ type, name, linkName, mode, size, ...header }: TarHeader): TarEntry {
+  const kind = KINDS.get(type);
+  if (kind === undefined) {
+    throw new SnapshotError(
+      'ARCHIVE_INVALID',
+      `the archive has an entry of type ${JSON.stringify(type)}`,
+    );
+  }
+  if (kind !== 'file' && size > 0) {
+    throw new SnapshotError('ARCHIVE_INVALID', `the archive has a ${kind} with content`);
+  }
+  const target = kind === 'symlink' ? linkName : '';
+  if (target.includes('\0') || (kind === 'symlink' && target === '')) {
+    throw new SnapshotError('ARCHIVE_INVALID', 'the archive has a symlink without a valid target');
+  }
+  const mtime = new Date(header.mtime * 1000);
+  if (Number.isNaN(mtime.getTime())) {
+    throw new SnapshotError('ARCHIVE_INVALID', 'the archive has an impossible time');
+  }
+  const path = entryPath(name, kind === 'directory');
+  return { kind, path, mode: mode & 0o777, mtime, size, target };
+}
+
+function padded(size: number): number {
+  return Math.ceil(size / TAR_BLOCK_BYTES) * TAR_BLOCK_BYTES;
+}

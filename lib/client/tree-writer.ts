@@ -1,0 +1,163 @@
+import {
+  chmodSync,
+  closeSync,
+  fchmodSync,
+  futimesSync,
+  lutimesSync,
+  mkdirSync,
+  openSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { open } from 'node:fs/promises';
+import { setImmediate } from 'node:timers/promises';
+import { hasCode, SnapshotError } from '../errors.js';
+import type { ByteReader } from './byte-reader.js';
+import type { TarEntry } from './tar-reader.js';
+
+/** Of directories that have files but no entry of their own. */
+const DEFAULT_DIRECTORY_MODE = 0o755;
+/** Only we may look into a directory before it is complete. */
+const UNFINISHED_DIRECTORY_MODE = 0o700;
+/** Files up to this size are written in one piece; anything larger as it arrives. */
+const SMALL_FILE_BYTES = 128 * 1024;
+/** Links and directories that are finished before other work gets a turn. */
+const BATCH = 256;
+
+type DirectoryEntry = Pick<TarEntry, 'mode' | 'mtime'>;
+
+/**
+ * Writes the entries of an archive below a directory that is empty and nobody else writes to. Modes
+ * are set whatever the umask; owners are not.
+ *
+ * Invariants that keep every write below the directory:
+ * - A path is opened or made only below directories that this writer made (or the first one).
+ * - Nothing is ever replaced: a name that is there already, also under another case where the file
+ *   system folds it, is refused by the kernel (`O_EXCL`, `mkdir`, `symlink`).
+ * - Symlinks are made when all files and directories are there.
+ *
+ * Small files are written with synchronous calls: on a local disk these take 20 µs a file, and as much
+ * again when each goes through the thread pool. Other work gets its turn whenever the reader needs
+ * more bytes, every few hundred KiB.
+ *
+ * @throws SnapshotError `ARCHIVE_INVALID` when two entries claim one name; file system errors as they
+ * are.
+ */
+export class TreeWriter {
+  readonly #root: string;
+  /** In the order of their creation, parents first; `undefined` as long as there was no entry. */
+  readonly #directories = new Map<string, DirectoryEntry | undefined>([['', undefined]]);
+  readonly #symlinks: TarEntry[] = [];
+
+  constructor(directory: string) {
+    this.#root = Buffer.from(directory).toString('latin1');
+  }
+
+  /** @param reader stands at the entry's content. */
+  async write(entry: TarEntry, reader: ByteReader): Promise<void> {
+    const { kind, path } = entry;
+    if (kind === 'directory') {
+      this.#makeDirectory(path);
+      if (this.#directories.get(path)) throw duplicate(path);
+      this.#directories.set(path, { mode: entry.mode, mtime: entry.mtime });
+      return;
+    }
+    this.#makeDirectory(path.slice(0, Math.max(0, path.lastIndexOf('/'))));
+    if (kind === 'symlink') this.#symlinks.push(entry);
+    else if (entry.size <= SMALL_FILE_BYTES) this.#writeSmall(entry, await reader.take(entry.size));
+    else await this.#writeLarge(entry, reader);
+  }
+
+  /** Makes the symlinks, then sets the modes and times of directories, which all else changes. */
+  async finish(signal: AbortSignal | undefined): Promise<void> {
+    await inBatches(this.#symlinks, signal, ({ path, target, mtime }) => {
+      const place = this.#place(path);
+      refuseDuplicate(path, () => symlinkSync(Buffer.from(target, 'latin1'), place));
+      lutimesSync(place, mtime, mtime);
+    });
+    // Children first: a parent's final mode may forbid to enter it.
+    await inBatches([...this.#directories].reverse(), signal, ([path, entry]) => {
+      const place = this.#place(path);
+      chmodSync(place, entry?.mode ?? DEFAULT_DIRECTORY_MODE);
+      if (entry) utimesSync(place, entry.mtime, entry.mtime);
+    });
+  }
+
+  #place(path: string): Buffer {
+    return Buffer.from(`${this.#root}/${path}`, 'latin1');
+  }
+
+  #makeDirectory(path: string): void {
+    if (this.#directories.has(path)) return;
+    for (let end = path.indexOf('/'); ; end = path.indexOf('/', end + 1)) {
+      const ancestor = end === -1 ? path : path.slice(0, end);
+      if (!this.#directories.has(ancestor)) {
+        refuseDuplicate(ancestor, () =>
+          mkdirSync(this.#place(ancestor), UNFINISHED_DIRECTORY_MODE),
+        );
+        this.#directories.set(ancestor, undefined);
+      }
+      if (end === -1) return;
+    }
+  }
+
+  #writeSmall({ path, mode, mtime }: TarEntry, content: Buffer): void {
+    const file = refuseDuplicate(path, () => openSync(this.#place(path), 'wx', mode));
+    try {
+      if (content.length > 0) writeFileSync(file, content);
+      fchmodSync(file, mode);
+      futimesSync(file, mtime, mtime);
+    } finally {
+      closeSync(file);
+    }
+  }
+
+  async #writeLarge({ path, mode, mtime, size }: TarEntry, reader: ByteReader): Promise<void> {
+    const file = await open(this.#place(path), 'wx', mode).catch((error: unknown) => {
+      throw asDuplicate(path, error);
+    });
+    try {
+      for (let left = size; left > 0; ) {
+        const piece = await reader.takeAvailable(left);
+        await file.writeFile(piece);
+        left -= piece.length;
+      }
+      await file.chmod(mode);
+      await file.utimes(mtime, mtime);
+    } finally {
+      await file.close();
+    }
+  }
+}
+
+function refuseDuplicate<T>(path: string, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    throw asDuplicate(path, error);
+  }
+}
+
+function asDuplicate(path: string, error: unknown): unknown {
+  return hasCode(error) && error.code === 'EEXIST' ? duplicate(path, error) : error;
+}
+
+function duplicate(path: string, cause?: unknown): SnapshotError {
+  const shown = JSON.stringify(Buffer.from(path, 'latin1').toString());
+  return new SnapshotError('ARCHIVE_INVALID', `the archive has ${shown} twice`, { cause });
+}
+
+async function inBatches<T>(
+  items: readonly T[],
+  signal: AbortSignal | undefined,
+  handle: (item: T) => void,
+): Promise<void> {
+  for (const [i, item] of items.entries()) {
+    if (i % BATCH === 0) {
+      await setImmediate();
+      signal?.throwIfAborted();
+    }
+    handle(item);
+  }
+}

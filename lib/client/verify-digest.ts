@@ -1,0 +1,43 @@
+import { createHash } from 'node:crypto';
+import { SnapshotError } from '../errors.js';
+import { DIGEST_FRAME_BYTES, decodeDigestFrame } from '../snapshot/digest-frame.js';
+
+/**
+ * Passes a snapshot on but for the digest frame at its end, which it checks. Snapshots of other
+ * servers have none and pass whole.
+ *
+ * @param onVerified called when there was a digest and it is right.
+ * @throws SnapshotError `ARCHIVE_INVALID` after the last byte when the digest is wrong: what came
+ * before must not be used then.
+ */
+export async function* verifyDigest(
+  source: AsyncIterable<Uint8Array>,
+  onVerified: () => void,
+): AsyncGenerator<Uint8Array> {
+  const hash = createHash('sha256');
+  // Never less than the last bytes of what has arrived, because they may be the digest frame.
+  let held: Uint8Array = Buffer.alloc(0);
+  for await (const chunk of source) {
+    let passed = held;
+    if (chunk.length >= DIGEST_FRAME_BYTES) held = chunk;
+    else [passed, held] = splitTail(Buffer.concat([held, chunk]));
+    hash.update(passed);
+    if (passed.length > 0) yield passed;
+  }
+  const [passed, tail] = splitTail(held);
+  const digest = decodeDigestFrame(tail);
+  if (digest === undefined) {
+    yield held;
+    return;
+  }
+  if (!hash.update(passed).digest().equals(digest)) {
+    throw new SnapshotError('ARCHIVE_INVALID', 'the archive does not match its digest');
+  }
+  onVerified();
+  if (passed.length > 0) yield passed;
+}
+
+function splitTail(bytes: Uint8Array): [head: Uint8Array, tail: Uint8Array] {
+  const cut = Math.max(0, bytes.length - DIGEST_FRAME_BYTES);
+  return [bytes.subarray(0, cut), bytes.subarray(cut)];
+}

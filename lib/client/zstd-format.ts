@@ -1,0 +1,100 @@
+import { SnapshotError } from '../errors.js';
+
+/*
+ * Headers of zstd frames and blocks (RFC 8878 §3.1.1), as far as is needed to find where a frame ends
+ * and what memory it wants, without decoding anything.
+ */
+
+export const FRAME_MAGIC = 0xfd2fb528;
+/** Magic number and Frame_Header_Descriptor: from these the length of the whole header follows. */
+export const FRAME_PREFIX_BYTES = 5;
+export const BLOCK_HEADER_BYTES = 3;
+export const CHECKSUM_BYTES = 4;
+/** Magic number and Frame_Size. */
+export const SKIPPABLE_HEADER_BYTES = 8;
+
+/** What `zstd -d` and libzstd accept unless told otherwise. */
+export const MAX_WINDOW_BYTES = 128 * 1024 * 1024;
+const MAX_BLOCK_BYTES = 128 * 1024;
+
+export interface FrameHeader {
+  /** The most that a block of this frame holds, compressed and decompressed. */
+  readonly maxBlockBytes: number;
+  /** Whether a Content_Checksum follows the last block. */
+  readonly hasChecksum: boolean;
+}
+
+export interface BlockHeader {
+  readonly last: boolean;
+  /** Bytes that follow this header in the stream. */
+  readonly size: number;
+}
+
+/** One of 16 magic numbers (§3.1.2). */
+export function isSkippable(magic: number): boolean {
+  return magic >>> 4 === 0x184d2a5;
+}
+
+/** @param prefix the first `FRAME_PREFIX_BYTES` of a frame. @returns bytes of its whole header. */
+export function frameHeaderBytes(prefix: Buffer): number {
+  const { singleSegment, dictionaryBytes, contentSizeBytes } = descriptor(prefix);
+  return FRAME_PREFIX_BYTES + (singleSegment ? 0 : 1) + dictionaryBytes + contentSizeBytes;
+}
+
+/** @throws SnapshotError `ARCHIVE_INVALID` */
+export function parseFrameHeader(header: Buffer): FrameHeader {
+  const { singleSegment, dictionaryBytes, contentSizeBytes, hasChecksum, reserved } =
+    descriptor(header);
+  if (reserved) throw invalid('uses a reserved bit');
+  const dictionaryAt = FRAME_PREFIX_BYTES + (singleSegment ? 0 : 1);
+  for (const byte of header.subarray(dictionaryAt, dictionaryAt + dictionaryBytes)) {
+    if (byte !== 0) throw invalid('needs a dictionary');
+  }
+  const window = singleSegment
+    ? contentSize(header.subarray(header.length - contentSizeBytes))
+    : windowSize(header.readUInt8(FRAME_PREFIX_BYTES));
+  if (window > MAX_WINDOW_BYTES) throw invalid(`needs a window of ${window} bytes`);
+  return { maxBlockBytes: Math.min(window, MAX_BLOCK_BYTES), hasChecksum };
+}
+
+/** @throws SnapshotError `ARCHIVE_INVALID` */
+export function parseBlockHeader(bytes: Buffer, frame: FrameHeader): BlockHeader {
+  const value = bytes.readUIntLE(0, BLOCK_HEADER_BYTES);
+  const type = (value >> 1) & 3;
+  const blockSize = value >> 3;
+  if (type === 3) throw invalid('has a block of the reserved type');
+  if (blockSize > frame.maxBlockBytes) throw invalid(`has a block of ${blockSize} bytes`);
+  const isRun = type === 1; // one byte, repeated `blockSize` times
+  return { last: (value & 1) === 1, size: isRun ? 1 : blockSize };
+}
+
+/** Frame_Header_Descriptor, §3.1.1.1.1. */
+function descriptor(prefix: Buffer) {
+  const flags = prefix.readUInt8(FRAME_PREFIX_BYTES - 1);
+  const singleSegment = (flags & 0x20) !== 0;
+  const contentSizeFlag = flags >> 6;
+  const dictionaryFlag = flags & 3;
+  return {
+    singleSegment,
+    hasChecksum: (flags & 0x04) !== 0,
+    reserved: (flags & 0x08) !== 0,
+    dictionaryBytes: dictionaryFlag === 3 ? 4 : dictionaryFlag,
+    contentSizeBytes: contentSizeFlag === 0 ? Number(singleSegment) : 1 << contentSizeFlag,
+  };
+}
+
+/** Window_Descriptor, §3.1.1.1.2. */
+function windowSize(byte: number): number {
+  const base = 2 ** (10 + (byte >> 3));
+  return base + (base / 8) * (byte & 7);
+}
+
+/** Frame_Content_Size, §3.1.1.1.4; the form of two bytes starts at 256. */
+function contentSize(field: Buffer): number {
+  if (field.length === 8) return Number(field.readBigUInt64LE());
+  return field.readUIntLE(0, field.length) + (field.length === 2 ? 256 : 0);
+}
+
+function invalid(what: string): SnapshotError {
+  return new SnapshotError('ARCHIVE_INVALID', `a zstd frame of the archive ${what}`);
+}

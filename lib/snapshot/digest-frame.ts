@@ -1,0 +1,51 @@
+import { SnapshotError } from '../errors.js';
+
+/**
+ * The last frame of every snapshot that this library writes: a zstd skippable frame (RFC 8878
+ * §3.1.2), which decoders pass over, holding the SHA-256 of all bytes before it. It makes a damaged
+ * or shortened download recognizable where the transport does not: a decoder may ignore zstd's own
+ * checksums, and raw blocks have none.
+ *
+ *     u32 LE  0x184D2A5D      magic number of a skippable frame
+ *     u32 LE  40              bytes that follow
+ *     8 bytes "egsnap01"
+ *     32 bytes SHA-256
+ */
+export const DIGEST_FRAME_BYTES = 48;
+
+/** The magic number alone: no other frame of a snapshot has it. */
+export const DIGEST_FRAME_MAGIC = 0x184d2a5d;
+
+const TAG = Buffer.from('egsnap01', 'latin1');
+const TAG_AT = 8;
+const DIGEST_AT = TAG_AT + TAG.length;
+const DIGEST_BYTES = DIGEST_FRAME_BYTES - DIGEST_AT;
+
+/** @param digest SHA-256 of every byte of the snapshot before this frame. */
+export function encodeDigestFrame(digest: Uint8Array): Buffer {
+  if (digest.length !== DIGEST_BYTES) throw new RangeError('a SHA-256 digest has 32 bytes');
+  const frame = Buffer.alloc(DIGEST_FRAME_BYTES);
+  frame.writeUInt32LE(DIGEST_FRAME_MAGIC, 0);
+  frame.writeUInt32LE(DIGEST_FRAME_BYTES - TAG_AT, 4);
+  frame.set(TAG, TAG_AT);
+  frame.set(digest, DIGEST_AT);
+  return frame;
+}
+
+/**
+ * Reads the last bytes of a snapshot.
+ *
+ * @returns the digest, or `undefined` when the snapshot does not end in a digest frame.
+ * @throws SnapshotError `ARCHIVE_INVALID` when only parts of a digest frame are recognizable: a
+ * damaged byte must not turn the frame into an unknown one that is passed over.
+ */
+export function decodeDigestFrame(bytes: Uint8Array): Buffer | undefined {
+  if (bytes.length !== DIGEST_FRAME_BYTES) return undefined;
+  const frame = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  const magicMatches = frame.readUInt32LE(0) === DIGEST_FRAME_MAGIC;
+  const tagMatches = frame.subarray(TAG_AT, DIGEST_AT).equals(TAG);
+  if (!magicMatches && !tagMatches) return undefined;
+  const lengthMatches = frame.readUInt32LE(4) === DIGEST_FRAME_BYTES - TAG_AT;
+  if (magicMatches && tagMatches && lengthMatches) return frame.subarray(DIGEST_AT);
+  throw new SnapshotError('ARCHIVE_INVALID', 'the digest at the end of the snapshot is damaged');
+}
