@@ -8,7 +8,13 @@ export type { SnapshotEvents } from './events.js';
 export { InProcessLocks } from './locks/in-process.js';
 export type { Lock, LockRegistry } from './locks/registry.js';
 export type { CloneProgress } from './mirror/fetch.js';
-export type { Authorize, Credentials, CredentialsProvider, Logger, SnapshotOptions } from './options.js';
+export type {
+  Authorize,
+  Credentials,
+  CredentialsProvider,
+  Logger,
+  SnapshotOptions,
+} from './options.js';
 export { parseRepository, type RepositoryId } from './repository/identity.js';
 export type { CloseOptions, SnapshotService } from './snapshot/service.js';
 export type {

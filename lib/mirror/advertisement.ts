@@ -18,6 +18,9 @@ export interface Advertisement {
   readonly refs: ReadonlyMap<string, string>;
 }
 
+/** git's own, without any configuration. */
+export const DEFAULT_BRANCH = 'refs/heads/master';
+
 const MIRRORED = /^refs\/(?:heads|tags)\//;
 
 /**
@@ -59,20 +62,31 @@ function readHead(
   refs: ReadonlyMap<string, string>,
 ): Head | undefined {
   if (oid === undefined) return undefined;
-  if (target === undefined || !target.startsWith('refs/heads/')) return { kind: 'detached', oid };
-  if (refs.get(target) !== oid) {
+  const ref = target ?? guessBranch(oid, refs);
+  if (ref === undefined || !ref.startsWith('refs/heads/')) return { kind: 'detached', oid };
+  if (refs.get(ref) !== oid) {
     throw new SnapshotError('UPSTREAM_INVALID', 'HEAD is not at the branch that it names');
   }
-  return { kind: 'branch', ref: target, oid };
+  return { kind: 'branch', ref, oid };
+}
+
+/**
+ * The branch that git takes for HEAD's when the upstream does not say, because it is old or because
+ * its HEAD is detached at the tip of a branch (`guess_remote_head` of git's remote.c).
+ */
+function guessBranch(head: string, refs: ReadonlyMap<string, string>): string | undefined {
+  if (refs.get(DEFAULT_BRANCH) === head) return DEFAULT_BRANCH;
+  for (const [name, oid] of refs) if (oid === head && name.startsWith('refs/heads/')) return name;
+  return undefined;
 }
 
 /** `refs/heads/a` and `refs/heads/a/b` can't both be: one would be a file, the other below it. */
 function refuseNestedNames(refs: ReadonlyMap<string, string>): void {
-  for (const name of refs.keys()) {
-    for (let slash = name.lastIndexOf('/'); slash > 0; slash = name.lastIndexOf('/', slash - 1)) {
-      if (refs.has(name.slice(0, slash))) {
-        throw new SnapshotError('UPSTREAM_INVALID', 'the upstream advertises a ref below a ref');
-      }
+  // With a slash that sorts before all else, a name comes right before those below it.
+  const names = [...refs.keys()].map((name) => name.replaceAll('/', '\0')).sort();
+  for (const [i, name] of names.entries()) {
+    if (names[i + 1]?.startsWith(`${name}\0`)) {
+      throw new SnapshotError('UPSTREAM_INVALID', 'the upstream advertises a ref below a ref');
     }
   }
 }

@@ -10,11 +10,12 @@ import type { Limits } from '../options.js';
 import { type IngestedPack, type IngestProgress, ingestPack } from '../pack/ingest.js';
 import { ObjectReader } from '../pack/reader.js';
 import type { RepositoryId } from '../repository/identity.js';
-import { type Advertisement, readAdvertisement } from './advertisement.js';
+import { type Advertisement, DEFAULT_BRANCH, readAdvertisement } from './advertisement.js';
 import { createHttpClient, type UpstreamClient } from './http-client.js';
 import { createMirrorDirectories, packDirectory, writeMirror } from './layout.js';
 import { failWhenStalled } from './stall.js';
 import type { AllowedHosts } from './upstream-connector.js';
+import { AdvertisementClient } from './whole-advertisement.js';
 
 /** A clone to be made; structured-cloneable. */
 export interface CloneTask {
@@ -31,16 +32,16 @@ export interface CloneTask {
 
 export type CloneProgress =
   | ({ readonly kind: 'pack' } & IngestProgress)
-  /** The upstream's own words, such as "Counting objects: 12% (3/25)". */
+  /** The upstream's own words, such as "Counting objects: 12% (3/25)"; some of them, if many. */
   | { readonly kind: 'message'; readonly text: string };
+
+/** Milliseconds between messages: an upstream that talks on and on must not keep the host busy. */
+const MESSAGE_INTERVAL = 100;
 
 export interface CloneResult {
   readonly refs: number;
   readonly packs: readonly IngestedPack[];
 }
-
-/** What upstreams that know no unborn HEAD leave open; git's own default. */
-const DEFAULT_BRANCH = 'refs/heads/master';
 
 /**
  * Clones a repository into a bare mirror: one `info/refs`, one `upload-pack`. Every object is hashed
@@ -66,14 +67,15 @@ export async function cloneMirror(
     const head = remote.head ?? (await unbornHead(task, http));
     const refs = verifyRefs(directory, packs, head, remote.refs, limits);
     const names = packs.map(({ name }) => name);
-    await writeMirror(directory, { repository, upstreamUrl, head, refs, packs: names });
+    writeMirror(directory, { repository, upstreamUrl, head, refs, packs: names });
     return { refs: refs.length, packs };
   } finally {
     await http.close();
   }
 }
 
-async function discover(task: CloneTask, http: UpstreamClient): Promise<Advertisement> {
+async function discover(task: CloneTask, upstream: UpstreamClient): Promise<Advertisement> {
+  const http = new AdvertisementClient(upstream);
   try {
     const remote: unknown = await GitRemoteHTTP.discover({
       http,
@@ -82,8 +84,10 @@ async function discover(task: CloneTask, http: UpstreamClient): Promise<Advertis
       headers: {},
       protocolVersion: 1,
     });
+    if (http.failure !== undefined) throw http.failure;
     return readAdvertisement(remote);
-  } catch (cause) {
+  } catch (error) {
+    const cause = http.failure ?? error;
     if (cause instanceof SnapshotError) throw cause;
     // What isomorphic-git throws here is its own reading of a malformed advertisement.
     throw new SnapshotError('UPSTREAM_INVALID', 'the upstream did not answer with refs', { cause });
@@ -99,13 +103,20 @@ async function fetchPack(
   const wants = new Set(remote.refs.values());
   if (remote.head?.oid !== undefined) wants.add(remote.head.oid);
   const body = encodeCloneRequest([...wants], remote.capabilities, task.userAgent);
-  const answer = failWhenStalled(await connect(task, http, body, {}), task.limits.stallTimeout);
-  const pack = readCloneAnswer(answer, (text) => onProgress({ kind: 'message', text }));
-  return await ingestPack(pack, packDirectory(task.directory), task.limits, (progress) =>
+  const answer = await connect(task, http, body, {});
+  let toldAt = Number.NEGATIVE_INFINITY;
+  const pack = readCloneAnswer(answer, (text) => {
+    if (performance.now() - toldAt < MESSAGE_INTERVAL) return;
+    toldAt = performance.now();
+    onProgress({ kind: 'message', text });
+  });
+  const arriving = failWhenStalled(pack, task.limits.stallTimeout);
+  return await ingestPack(arriving, packDirectory(task.directory), task.limits, (progress) =>
     onProgress({ kind: 'pack', ...progress }),
   );
 }
 
+/** Upstreams that know no unborn HEAD leave it open which branch that is. */
 async function unbornHead(task: CloneTask, http: UpstreamClient): Promise<Head> {
   const query = encodeHeadQuery(task.userAgent);
   const ref = await readUnbornHead(
@@ -150,17 +161,26 @@ function verifyRefs(
       }
       reader.read(parseCommit(commit.data).tree);
     }
-    return [...advertised].map(([name, oid]) => ({ name, oid, peeled: peel(reader, oid) }));
+    const known = new Map<string, string>();
+    return [...advertised].map(([name, oid]) => ({ name, oid, peeled: peel(reader, oid, known) }));
   } finally {
     reader.close();
   }
 }
 
-/** What a chain of annotated tags finally names; `undefined` for an object that is no tag. */
-function peel(reader: ObjectReader, oid: string): string | undefined {
-  let target: string | undefined;
-  for (;;) {
-    if (reader.typeOf(target ?? oid) !== ObjectType.tag) return target;
-    target = parseTagTarget(reader.read(target ?? oid).data);
+/**
+ * What a chain of annotated tags finally names; `undefined` for an object that is no tag.
+ *
+ * @param known what tags name that were seen before, so that no chain is followed twice.
+ */
+function peel(reader: ObjectReader, oid: string, known: Map<string, string>): string | undefined {
+  const chain: string[] = [];
+  let target = oid;
+  while (!known.has(target) && reader.typeOf(target) === ObjectType.tag) {
+    chain.push(target);
+    target = parseTagTarget(reader.read(target).data);
   }
+  const peeled = known.get(target) ?? target;
+  for (const tag of chain) known.set(tag, peeled);
+  return known.get(oid);
 }

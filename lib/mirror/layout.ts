@@ -1,4 +1,5 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SnapshotError } from '../errors.js';
 import { quoteConfigValue } from '../git/config.js';
@@ -45,14 +46,19 @@ export async function createMirrorDirectories(mirror: string): Promise<void> {
   await mkdir(join(mirror, 'refs'), { recursive: true });
 }
 
-/** Writes everything but the packs; the refs after the objects they name, and our file last. */
-export async function writeMirror(mirror: string, content: MirrorContent): Promise<void> {
-  await writeFile(join(mirror, 'config'), config(content.upstreamUrl));
-  await writeFile(join(mirror, 'packed-refs'), encodePackedRefs(content.refs));
-  await writeFile(join(mirror, 'HEAD'), encodeHead(content.head));
+/**
+ * Writes everything but the packs; the refs after the objects they name, and our file last.
+ *
+ * Synchronous, as is the reading of refs: only for worker threads. A thread that is ended while it
+ * opens a file asynchronously leaks the descriptor.
+ */
+export function writeMirror(mirror: string, content: MirrorContent): void {
+  writeFileSync(join(mirror, 'config'), config(content.upstreamUrl));
+  writeFileSync(join(mirror, 'packed-refs'), encodePackedRefs(content.refs));
+  writeFileSync(join(mirror, 'HEAD'), encodeHead(content.head));
   const { repository, packs } = content;
   const ours = JSON.stringify({ version: OUR_VERSION, repository, packs }, undefined, 2);
-  await writeFile(join(mirror, OUR_FILE), `${ours}\n`);
+  writeFileSync(join(mirror, OUR_FILE), `${ours}\n`);
 }
 
 /**
@@ -65,9 +71,9 @@ export async function readMirrorDescription(mirror: string): Promise<MirrorDescr
 }
 
 /** @throws SnapshotError `INTERNAL` when the files are damaged. */
-export async function readMirrorRefs(mirror: string): Promise<{ head: Head; refs: Ref[] }> {
-  const refs = parsePackedRefs(await readFile(join(mirror, 'packed-refs'), 'utf8'));
-  return { refs, head: parseHead(await readFile(join(mirror, 'HEAD'), 'utf8'), refs) };
+export function readMirrorRefs(mirror: string): { head: Head; refs: Ref[] } {
+  const refs = parsePackedRefs(readFileSync(join(mirror, 'packed-refs'), 'utf8'));
+  return { refs, head: parseHead(readFileSync(join(mirror, 'HEAD'), 'utf8'), refs) };
 }
 
 function config(upstreamUrl: string): string {

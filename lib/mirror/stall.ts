@@ -1,7 +1,7 @@
 import { SnapshotError } from '../errors.js';
 
 /**
- * Passes a body on, and fails when nothing arrives for `milliseconds`. The limit begins with the
+ * Passes a pack on, and fails when nothing of it arrives for `milliseconds`. The limit begins with the
  * first chunk, because servers think for minutes before it, and rests while the consumer works.
  *
  * @throws SnapshotError `UPSTREAM_TIMEOUT`

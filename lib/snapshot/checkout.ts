@@ -4,6 +4,7 @@ import { verifyPath } from '../git/path-safety.js';
 import { parseTree, type TreeEntry } from '../git/tree.js';
 import type { ObjectReader } from '../pack/reader.js';
 import type { AttributeRules } from './attributes.js';
+import { readBlob } from './blob.js';
 import type { CachedTree } from './git-index.js';
 
 /*
@@ -18,7 +19,7 @@ export interface CheckoutEntry extends TreeEntry {
   readonly rules: AttributeRules;
 }
 
-export type Visit = (entry: CheckoutEntry) => void | Promise<void>;
+export type Visit = (entry: CheckoutEntry) => void;
 
 /** Linux's PATH_MAX and NAME_MAX: longer ones can't be created, by git's checkout either. */
 const MAX_PATH_BYTES = 4095;
@@ -36,15 +37,15 @@ const ATTRIBUTES_FILE = '.gitattributes';
  * @throws SnapshotError `REPOSITORY_INVALID` for names that git refuses to check out,
  * `UPSTREAM_INVALID` for missing or malformed trees, `LIMIT_EXCEEDED`.
  */
-export async function walkTree(
+export function walkTree(
   reader: ObjectReader,
   oid: string,
   rules: AttributeRules,
   maxEntries: number,
   visit: Visit,
-): Promise<CachedTree | undefined> {
+): CachedTree | undefined {
   const walk = new TreeWalk(reader, maxEntries, visit);
-  const root = await walk.directory('', oid, rules);
+  const root = walk.directory('', oid, rules);
   return walk.sawEmptyDirectory ? undefined : root;
 }
 
@@ -68,7 +69,7 @@ class TreeWalk {
    *
    * @param path with a slash at its end; empty for the root.
    */
-  async directory(path: string, oid: string, inherited: AttributeRules): Promise<CachedTree> {
+  directory(path: string, oid: string, inherited: AttributeRules): CachedTree {
     const entries = this.#read(path, oid);
     const rules = this.#rules(path, entries, inherited);
     const subtrees: CachedTree[] = [];
@@ -76,13 +77,13 @@ class TreeWalk {
     for (const entry of entries) {
       const found = { ...entry, path: path + entry.name, rules };
       if (entry.kind !== 'directory') {
-        for (const directory of this.#unvisited.splice(0)) await this.#visit(directory);
-        await this.#visit(found);
+        for (const directory of this.#unvisited.splice(0)) this.#visit(directory);
+        this.#visit(found);
         files++;
         continue;
       }
       this.#unvisited.push(found);
-      const subtree = await this.directory(`${found.path}/`, entry.oid, rules);
+      const subtree = this.directory(`${found.path}/`, entry.oid, rules);
       subtrees.push({ ...subtree, name: entry.name });
       files += subtree.entries;
       if (this.#unvisited.at(-1) === found) {
@@ -96,11 +97,8 @@ class TreeWalk {
   #read(path: string, oid: string): TreeEntry[] {
     const { type, data } = this.#reader.read(oid);
     if (type !== ObjectType.tree) throw new SnapshotError('UPSTREAM_INVALID', `${oid} is no tree`);
-    const entries = parseTree(data);
+    const entries = parseTree(data, this.#maxEntries - this.#entries);
     this.#entries += entries.length;
-    if (this.#entries > this.#maxEntries) {
-      throw new SnapshotError('LIMIT_EXCEEDED', `more than maxFiles (${this.#maxEntries}) entries`);
-    }
     const seen = new Set<string>();
     for (const { name, kind } of entries) {
       if (name.includes('/')) throw refused(path, name, 'has a slash in its name');
@@ -120,7 +118,7 @@ class TreeWalk {
     const file = entries.find(({ name, kind }) => {
       return name === ATTRIBUTES_FILE && (kind === 'file' || kind === 'symlink');
     });
-    return file === undefined ? inherited : inherited.child(path, this.#reader.read(file.oid).data);
+    return file === undefined ? inherited : inherited.child(path, readBlob(this.#reader, file.oid));
   }
 }
 

@@ -51,6 +51,7 @@ export class SnapshotService implements SnapshotSource {
   readonly #generations = new Map<string, Generation>();
   readonly #closing = new AbortController();
   readonly #started: Promise<void>;
+  #refusing = false;
 
   constructor(config: SnapshotConfig) {
     this.#config = config;
@@ -114,11 +115,14 @@ export class SnapshotService implements SnapshotSource {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const stored = await this.open(repository, options);
       if (stored !== undefined) return stored;
-      const outcome = await unlessAborted(this.#generation(repository).outcome, signal);
+      const generation = this.#generation(repository);
+      const outcome = await unlessAborted(generation.outcome, signal);
       if (outcome.kind === 'generating') {
         const body = outcome.spool.createReader(signal);
-        return { ...outcome.info, source: 'generation', body };
+        if (body !== undefined) return { ...outcome.info, source: 'generation', body };
       }
+      // What it left is in the store. If not, the next generation is ours, once this one is over.
+      await unlessAborted(generation.done, signal);
     }
     throw new SnapshotError('STORE_FAILED', 'the store keeps losing what it says it has');
   }
@@ -131,8 +135,9 @@ export class SnapshotService implements SnapshotSource {
     this.events.emit('evicted', { key });
   }
 
-  /** Ends everything that runs, and releases workers, store and locks. Idempotent. */
+  /** Ends everything that runs, starts nothing new, and releases workers, store and locks. Idempotent. */
   async close({ running = 'abort' }: CloseOptions = {}): Promise<void> {
+    this.#refusing = true;
     if (running === 'wait') await this.#settle();
     this.#closing.abort(new SnapshotError('CLOSED', 'the service was closed'));
     await this.#settle();
@@ -164,6 +169,7 @@ export class SnapshotService implements SnapshotSource {
     const running = this.#generations.get(key);
     this.events.emit('miss', { repository, joined: running !== undefined });
     if (running !== undefined) return running;
+    if (this.#refusing) throw new SnapshotError('CLOSED', 'the service is closed or closing');
     const generation = new Generation((announce) => this.#generate(repository, announce));
     this.#generations.set(key, generation);
     generation.done.then(() => this.#generations.delete(key));
@@ -172,7 +178,6 @@ export class SnapshotService implements SnapshotSource {
 
   async #generate(repository: RepositoryId, announce: Announce): Promise<void> {
     const closing = this.#closing.signal;
-    closing.throwIfAborted();
     await unlessAborted(this.#started, closing).catch((error: unknown) => {
       throw toSnapshotError(error);
     });

@@ -62,8 +62,9 @@ export class Spool {
     this.#events.emit('change');
   }
 
-  /** A stream of all bytes from the first one on. */
-  createReader(signal?: AbortSignal): Readable {
+  /** A stream of all bytes from the first one on; `undefined` once owner and readers are done. */
+  createReader(signal?: AbortSignal): Readable | undefined {
+    if (this.#users === 0) return undefined;
     this.#users++;
     const stopped = new AbortController();
     let position = 0;

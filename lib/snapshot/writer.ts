@@ -1,12 +1,12 @@
-import { SnapshotError } from '../errors.js';
 import { parseCommit } from '../git/commit.js';
 import type { Head, Ref } from '../git/refs.js';
 import { packDirectory, readMirrorRefs } from '../mirror/layout.js';
 import type { Limits } from '../options.js';
-import { ObjectReader } from '../pack/reader.js';
+import { type LocatedObject, ObjectReader } from '../pack/reader.js';
 import { ArchiveFile } from './archive-file.js';
-import { AttributeRules } from './attributes.js';
-import { type CheckoutEntry, walkTree } from './checkout.js';
+import { readBlob, streamBlob } from './blob.js';
+import type { CheckoutEntry } from './checkout.js';
+import { type CheckoutPlan, checkSize, type PlannedEntry, planCheckout } from './checkout-plan.js';
 import { convertToWorkingTree, needsConversion } from './convert.js';
 import { fingerprint } from './fingerprint.js';
 import { encodeIndex, FileMode, type IndexEntry } from './git-index.js';
@@ -48,8 +48,6 @@ export interface WriteResult {
 
 /** Blobs above this are streamed, if nothing is to be converted in them. */
 const STREAMED_BLOB_BYTES = 8 * 1024 * 1024;
-/** Longer targets can't be created, by git's checkout either. */
-const MAX_LINK_BYTES = 4095;
 /** Files are this much older than the index, so that git need not suspect them of later changes. */
 const INDEX_SECONDS_LATER = 2;
 const LATEST_MTIME = 0xffff_ffff - INDEX_SECONDS_LATER;
@@ -62,7 +60,7 @@ export async function writeSnapshot(
   task: WriteTask,
   emit: (event: WriteEvent) => void,
 ): Promise<WriteResult> {
-  const { head, refs } = await readMirrorRefs(task.mirror);
+  const { head, refs } = readMirrorRefs(task.mirror);
   const encoder = await loadZstdEncoder(task.compressionLevel);
   const etag = fingerprint({ ...task, head, refs, encoder: encoder.id });
   emit({ kind: 'planned', etag, commit: head.oid });
@@ -115,9 +113,10 @@ class SnapshotWriter {
     if (commit !== undefined) {
       this.#mtime = Math.min(Math.max(commit.committedAt, 1), LATEST_MTIME);
     }
+    const plan = commit && planCheckout(this.#reader, commit.tree, this.#task.limits);
     this.#addDirectory('./');
     this.#addGitDirectory();
-    if (commit !== undefined) await this.#addCheckout(commit.tree);
+    if (plan !== undefined) await this.#addCheckout(plan);
     return this.#index.length;
   }
 
@@ -137,16 +136,14 @@ class SnapshotWriter {
     }
   }
 
-  async #addCheckout(tree: string): Promise<void> {
-    const { maxFiles } = this.#task.limits;
-    const visit = (entry: CheckoutEntry) => this.#checkOut(entry);
-    const cached = await walkTree(this.#reader, tree, AttributeRules.builtIn, maxFiles, visit);
-    const index = encodeIndex(this.#index, this.#mtime, cached);
+  async #addCheckout({ entries, tree }: CheckoutPlan): Promise<void> {
+    for (const entry of entries) await this.#checkOut(entry);
+    const index = encodeIndex(this.#index, this.#mtime, tree);
     const mtime = this.#mtime + INDEX_SECONDS_LATER;
     this.#archive.add({ path: './.git/index', kind: 'file', mode: 0o644, mtime }, index);
   }
 
-  #checkOut(entry: CheckoutEntry): void | Promise<void> {
+  #checkOut(entry: PlannedEntry): void | Promise<void> {
     switch (entry.kind) {
       case 'directory':
         return this.#addDirectory(`./${entry.path}/`);
@@ -154,18 +151,13 @@ class SnapshotWriter {
         this.#indexed(entry, FileMode.gitlink, 0);
         return this.#addDirectory(`./${entry.path}/`);
       case 'symlink':
-        return this.#checkOutSymlink(entry);
+        return this.#checkOutSymlink(entry, entry.target);
       case 'file':
-        return this.#checkOutFile(entry);
+        return this.#checkOutFile(entry, entry.located);
     }
   }
 
-  #checkOutSymlink(entry: CheckoutEntry): void {
-    const target = this.#reader.read(entry.oid).data;
-    if (target.length === 0 || target.length > MAX_LINK_BYTES || target.includes(0)) {
-      const shown = JSON.stringify(entry.path);
-      throw new SnapshotError('REPOSITORY_INVALID', `the symlink ${shown} has no possible target`);
-    }
+  #checkOutSymlink(entry: CheckoutEntry, target: Buffer): void {
     this.#indexed(entry, FileMode.symlink, target.length);
     this.#archive.add({
       path: `./${entry.path}`,
@@ -176,30 +168,32 @@ class SnapshotWriter {
     });
   }
 
-  #checkOutFile(entry: CheckoutEntry): void | Promise<void> {
+  #checkOutFile(entry: CheckoutEntry, located: LocatedObject): void | Promise<void> {
     const { executable, oid, path, rules } = entry;
     const attributes = rules.lookup(path);
-    const located = this.#reader.locate(oid);
     const mode = executable ? 0o755 : 0o644;
     const indexMode = executable ? FileMode.executable : FileMode.regular;
-    const size = located?.wholeSize ?? 0;
-    if (located !== undefined && size > STREAMED_BLOB_BYTES && !needsConversion(attributes)) {
+    const size = located.wholeSize ?? 0;
+    if (size > STREAMED_BLOB_BYTES && !needsConversion(attributes)) {
       this.#indexed(entry, indexMode, size);
       return this.#archive.addStream(
         { path: `./${path}`, kind: 'file', mode, size, mtime: this.#mtime },
-        this.#reader.stream(oid, located),
+        streamBlob(this.#reader, oid, located),
       );
     }
-    const content = convertToWorkingTree(this.#reader.read(oid, located).data, attributes, oid);
+    const content = convertToWorkingTree(
+      readBlob(this.#reader, oid, located),
+      attributes,
+      oid,
+      this.#task.limits.maxObjectBytesInMemory,
+    );
     this.#indexed(entry, indexMode, content.length);
     this.#addFile(`./${path}`, mode, content);
   }
 
   #indexed({ path, oid }: CheckoutEntry, mode: number, size: number): void {
     this.#checkoutBytes += size;
-    if (this.#checkoutBytes > this.#task.limits.maxCheckoutBytes) {
-      throw new SnapshotError('LIMIT_EXCEEDED', 'the checkout is larger than maxCheckoutBytes');
-    }
+    checkSize(this.#checkoutBytes, this.#task.limits);
     this.#index.push({ path, mode, oid, size });
   }
 

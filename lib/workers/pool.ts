@@ -17,9 +17,9 @@ export interface RunOptions<Event> {
 export class WorkerPool<Task, Event, Result> {
   readonly #script: URL;
   readonly #maxIdle: number;
-  readonly #idle: Worker[] = [];
+  readonly #idle = new Set<Worker>();
   readonly #busy = new Set<Worker>();
-  #closed = false;
+  readonly #closing = new AbortController();
 
   /** @param maxIdle how many idle threads are kept. */
   constructor(script: URL, maxIdle: number) {
@@ -27,34 +27,50 @@ export class WorkerPool<Task, Event, Result> {
     this.#maxIdle = maxIdle;
   }
 
-  /** @throws SnapshotError what the task failed with, `CLOSED`; the signal's reason. */
+  /**
+   * @throws SnapshotError what the task failed with, `INTERNAL` when its thread came to an end,
+   * `CLOSED`; the signal's reason.
+   */
   async run(task: Task, { signal, onEvent }: RunOptions<Event>): Promise<Result> {
-    signal.throwIfAborted();
-    if (this.#closed) throw new SnapshotError('CLOSED', 'the worker pool is closed');
-    const worker = this.#idle.pop() ?? new Worker(this.#script);
+    const ends = AbortSignal.any([signal, this.#closing.signal]);
+    ends.throwIfAborted();
+    const worker = this.#takeIdle() ?? this.#start();
     this.#busy.add(worker);
     worker.ref();
     let reusable = false;
     try {
-      const result = await perform<Task, Event, Result>(worker, task, signal, onEvent);
-      reusable = !this.#closed && this.#idle.length < this.#maxIdle;
+      const result = await perform<Task, Event, Result>(worker, task, ends, onEvent);
+      reusable = !ends.aborted && this.#idle.size < this.#maxIdle;
       return result;
     } finally {
-      this.#busy.delete(worker);
       if (reusable) {
         worker.unref();
-        this.#idle.push(worker);
+        this.#idle.add(worker);
       } else {
         await worker.terminate();
       }
+      this.#busy.delete(worker);
     }
   }
 
   /** Ends all threads; tasks that still run reject. Idempotent. */
   async close(): Promise<void> {
-    this.#closed = true;
-    const workers = [...this.#idle.splice(0), ...this.#busy];
-    await Promise.all(workers.map((worker) => worker.terminate()));
+    this.#closing.abort(new SnapshotError('CLOSED', 'the worker pool is closed'));
+    await Promise.all([...this.#idle, ...this.#busy].map((worker) => worker.terminate()));
+  }
+
+  #start(): Worker {
+    const worker = new Worker(this.#script);
+    // A thread may fail between two tasks. Without a listener that would end the process.
+    worker.on('error', () => {});
+    worker.once('exit', () => this.#idle.delete(worker));
+    return worker;
+  }
+
+  #takeIdle(): Worker | undefined {
+    const [worker] = this.#idle;
+    if (worker !== undefined) this.#idle.delete(worker);
+    return worker;
   }
 }
 
@@ -75,14 +91,15 @@ function perform<Task, Event, Result>(
       else if (message.kind === 'result') settle(() => resolve(message.result));
       else settle(() => reject(deserializeError(message.error)));
     };
-    const onError = (cause: Error) => {
+    // Not always an error: a thread can throw anything.
+    const onError = (cause: unknown) => {
       settle(() =>
-        reject(new SnapshotError('INTERNAL', `a worker failed: ${cause.message}`, { cause })),
+        reject(new SnapshotError('INTERNAL', `a worker failed: ${String(cause)}`, { cause })),
       );
     };
     const onExit = () => {
       settle(() =>
-        reject(new SnapshotError('CLOSED', 'a worker was ended before its task was done')),
+        reject(new SnapshotError('INTERNAL', 'a worker ended before its task was done')),
       );
     };
     const onAbort = () => settle(() => reject(signal.reason));
