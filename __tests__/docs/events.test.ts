@@ -1,0 +1,51 @@
+import { expect, test } from '@jest/globals';
+import type { SnapshotEvents } from '../../lib/events.js';
+import type { CloneProgress } from '../../lib/mirror/fetch.js';
+import { codeSpans, readTable } from './markdown.js';
+
+const PAGE = 'docs/events.md';
+
+type Properties<Payload> = Record<keyof Payload, true>;
+
+/** The compiler holds these against the code: no event or property too many and none too few. */
+const EVENTS: { [Name in keyof SnapshotEvents]: Properties<SnapshotEvents[Name][0]> } = {
+  hit: { repository: true, etag: true, size: true },
+  miss: { repository: true, joined: true },
+  cloneStarted: { repository: true },
+  cloneProgress: { repository: true, progress: true },
+  cloneFinished: { repository: true, milliseconds: true, objects: true, packBytes: true },
+  cloneFailed: { repository: true, milliseconds: true, error: true },
+  generationStarted: { repository: true, etag: true, commit: true },
+  generationFinished: { repository: true, milliseconds: true, size: true },
+  generationFailed: { repository: true, milliseconds: true, error: true },
+  storeFailed: { repository: true, error: true },
+  evicted: { key: true },
+};
+
+type ProgressOf<Kind> = Omit<Extract<CloneProgress, { kind: Kind }>, 'kind'>;
+
+const PROGRESS: { [Kind in CloneProgress['kind']]: Properties<ProgressOf<Kind>> } = {
+  pack: { phase: true, receivedBytes: true, receivedObjects: true, totalObjects: true },
+  message: { text: true },
+};
+
+test('the page has the events of the code, with their properties', async () => {
+  const { rows } = await readTable(PAGE, 'Events');
+  const documented = rows.map(([name = '', properties = '']) => [
+    codeSpans(name)[0],
+    codeSpans(properties),
+  ]);
+  const actual = Object.entries(EVENTS).map(([name, payload]) => [name, Object.keys(payload)]);
+  expect(Object.fromEntries(documented)).toEqual(Object.fromEntries(actual));
+});
+
+test('the page has the shapes of progress of the code', async () => {
+  const { rows } = await readTable(PAGE, 'Progress of a clone');
+  const kinds = Object.entries(PROGRESS);
+  expect(rows.map(([kind = '']) => codeSpans(kind)[0])).toEqual(kinds.map(([kind]) => kind));
+  for (const [i, [, properties]] of kinds.entries()) {
+    // A property is what stands before its colon; examples may follow.
+    const named = (rows[i]?.[1] ?? '').split(';').map((part) => codeSpans(part)[0]);
+    expect(named).toEqual(Object.keys(properties));
+  }
+});

@@ -1,0 +1,60 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** A table of a page: its cells by row, and the heading that it stands below. */
+export interface Table {
+  /** Without backticks and `#`. */
+  readonly heading: string;
+  readonly rows: readonly (readonly string[])[];
+}
+
+const ROOT = process.cwd();
+
+/** @param page path from the project's root. */
+export async function readPage(page: string): Promise<string> {
+  return await readFile(join(ROOT, page), 'utf8');
+}
+
+/** All tables of a page, without their head rows. */
+export async function readTables(page: string): Promise<Table[]> {
+  const tables: { heading: string; rows: string[][] }[] = [];
+  let heading = '';
+  let inTable = false;
+  for (const line of withoutCode(await readPage(page)).split('\n')) {
+    const title = /^#+ (.*)$/.exec(line)?.[1];
+    if (title !== undefined) heading = title.replaceAll('`', '');
+    if (!line.startsWith('|')) inTable = false;
+    else if (/^\|[ |-]+\|$/.test(line) && line.includes('---')) {
+      tables.push({ heading, rows: [] });
+      inTable = true;
+    } else if (inTable) {
+      const cells = line.split('|').slice(1, -1);
+      tables.at(-1)?.rows.push(cells.map((cell) => cell.trim()));
+    }
+  }
+  return tables;
+}
+
+/** The table below a heading. */
+export async function readTable(page: string, heading: string): Promise<Table> {
+  const table = (await readTables(page)).find((one) => one.heading === heading);
+  if (table === undefined) throw new Error(`${page} has no table below ${heading}`);
+  return table;
+}
+
+/** What stands in backticks. */
+export function codeSpans(cell: string): string[] {
+  return Array.from(cell.matchAll(/`([^`]+)`/g), ([, code = '']) => code);
+}
+
+/** The code blocks of a page in one of these languages. */
+export function codeBlocks(text: string, languages: readonly string[]): string[] {
+  const blocks = text.matchAll(/^```(\w*)\n(.*?)^```$/gms);
+  return Array.from(blocks).flatMap(([, language = '', code = '']) =>
+    languages.includes(language) ? [code] : [],
+  );
+}
+
+export function withoutCode(text: string): string {
+  return text.replace(/^```.*?^```$/gms, '');
+}

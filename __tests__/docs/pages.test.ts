@@ -1,0 +1,67 @@
+import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
+import { dirname, join, normalize } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import * as client from '../../lib/client/index.js';
+import * as main from '../../lib/index.js';
+import * as testing from '../../lib/testing/index.js';
+import { codeBlocks, codeSpans, readPage, readTable, withoutCode } from './markdown.js';
+
+const ENTRIES: Record<string, object> = {
+  'express-git-snapshot': main,
+  'express-git-snapshot/client': client,
+  'express-git-snapshot/testing': testing,
+};
+
+const PAGES = ['README.md', ...(await pagesBelow('docs')), ...(await pagesBelow('examples'))];
+
+describe.each(PAGES)('%s', (page) => {
+  test('its links lead somewhere', async () => {
+    const links = withoutCode(await readPage(page)).matchAll(/\]\(([^)\s]+)\)/g);
+    for (const [, link = ''] of links) {
+      if (/^https:\/\//.test(link)) continue;
+      const [path = '', anchor] = link.split('#');
+      const target = path === '' ? page : normalize(join(dirname(page), path));
+      expect([link, existsSync(join(process.cwd(), target))]).toEqual([link, true]);
+      if (anchor !== undefined) expect(await anchorsOf(target)).toContain(anchor);
+    }
+  });
+
+  test('its code imports what there is', async () => {
+    for (const code of codeBlocks(await readPage(page), ['js', 'ts'])) {
+      for (const [, names = '', from = ''] of code.matchAll(IMPORT)) {
+        expect(Object.keys(ENTRIES)).toContain(from);
+        const exported = Object.keys(ENTRIES[from] ?? {});
+        for (const name of names.split(',')) expect(exported).toContain(name.trim());
+      }
+    }
+  });
+});
+
+test('the API page lists every export of every entry', async () => {
+  const { rows } = await readTable('docs/api.md', 'API');
+  const documented = rows.map(([entry = '', exports = '']) => [
+    codeSpans(entry)[0],
+    codeSpans(exports).sort(),
+  ]);
+  const actual = Object.entries(ENTRIES).map(([name, entry]) => [name, Object.keys(entry).sort()]);
+  expect(Object.fromEntries(documented)).toEqual(Object.fromEntries(actual));
+});
+
+const IMPORT = /import \{([^}]+)\} from '(express-git-snapshot[^']*)'/g;
+
+async function pagesBelow(directory: string): Promise<string[]> {
+  const names = await readdir(join(process.cwd(), directory), { recursive: true });
+  return names.filter((name) => name.endsWith('.md')).map((name) => join(directory, name));
+}
+
+/** As GitHub makes them of headings. */
+async function anchorsOf(page: string): Promise<string[]> {
+  const headings = withoutCode(await readPage(page)).matchAll(/^#+ (.+)$/gm);
+  return Array.from(headings, ([, title = '']) =>
+    title
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}

@@ -1,0 +1,114 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { execute, git } from '../support/run.js';
+import { buildSmall } from '../support/small-repositories.js';
+import { cleanup } from '../support/temporary-directory.js';
+import { startUpstream, type Upstream } from '../support/upstream.js';
+import { installTarball, pack, readManifest } from './packed-package.js';
+
+/** Mounts the router, asks it for a repository, and prints the commit that came. */
+const APP = `
+async function main([baseUrl, dataDir, directory]) {
+  const hosts = { 'git.example': { baseUrl, allowPrivateAddresses: true } };
+  const snapshots = createSnapshotRouter({ dataDir, hosts });
+  const server = express().use('/git', snapshots).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const origin = 'http://127.0.0.1:' + server.address().port;
+  const url = origin + '/git/git.example/small/snapshot.tar.zst';
+  const { commit } = await restoreSnapshot({ url, directory });
+  console.log(commit);
+  server.close();
+  await snapshots.close();
+}
+main(process.argv.slice(2));
+`;
+
+const ESM = `
+import { once } from 'node:events';
+import express from 'express';
+import { createSnapshotRouter } from 'express-git-snapshot';
+import { restoreSnapshot } from 'express-git-snapshot/client';
+`;
+
+const COMMON_JS = `
+const { once } = require('node:events');
+const express = require('express');
+const { createSnapshotRouter } = require('express-git-snapshot');
+const { restoreSnapshot } = require('express-git-snapshot/client');
+`;
+
+/** What Node 20 has to say of \`require\` of a module; later ones are silent. */
+const EXPERIMENTAL = /^\(node:\d+\) ExperimentalWarning: .*\n\(Use `node --trace-warnings .*\n$/;
+
+const { directory, defer } = cleanup(afterAll);
+let tarball: string;
+let upstream: Upstream;
+let commit: string;
+
+beforeAll(async () => {
+  const root = await directory();
+  await buildSmall(join(root, 'small'));
+  commit = await git(join(root, 'small'), 'rev-parse', 'HEAD');
+  upstream = await startUpstream({ root });
+  defer(() => upstream.close());
+  tarball = await pack(await directory());
+});
+
+describe.each(['express', 'express4'])('in an app with %s, the packed package', (version) => {
+  let project: string;
+
+  beforeAll(async () => {
+    project = await directory();
+    await installTarball(tarball, project, { express: version });
+  });
+
+  test('works when imported', async () => {
+    const outcome = await runApp('app.mjs', ESM + APP);
+    expect(outcome).toEqual({ code: 0, stdout: `${commit}\n`, stderr: '' });
+  });
+
+  test('works when required', async () => {
+    const { stderr, ...outcome } = await runApp('app.cjs', COMMON_JS + APP);
+    expect(outcome).toEqual({ code: 0, stdout: `${commit}\n` });
+    if (stderr !== '') expect(stderr).toMatch(EXPERIMENTAL);
+  });
+
+  async function runApp(name: string, code: string) {
+    const place = await directory();
+    await writeFile(join(project, name), code);
+    const args = [name, upstream.url, join(place, 'data'), join(place, 'restored')];
+    return await execute(process.execPath, args, { cwd: project });
+  }
+});
+
+describe('without Express, the packed package', () => {
+  let project: string;
+  let entries: string[];
+
+  beforeAll(async () => {
+    project = await directory();
+    await installTarball(tarball, project, {});
+    const { exports } = await readManifest();
+    entries = Object.entries(exports)
+      .filter(([, target]) => typeof target === 'object')
+      .map(([path]) => `express-git-snapshot${path.slice(1)}`);
+  });
+
+  test('has a client and a test suite that work alone', async () => {
+    const others = entries.filter((entry) => entry !== 'express-git-snapshot');
+    expect(others).toHaveLength(entries.length - 1);
+    const imports = others.map((entry) => `await import('${entry}');`).join('\n');
+    await writeFile(join(project, 'imports.mjs'), imports);
+    const outcome = await execute(process.execPath, ['imports.mjs'], { cwd: project });
+    expect(outcome).toEqual({ code: 0, stdout: '', stderr: '' });
+  });
+
+  test('exports no internals', async () => {
+    await mkdir(join(project, 'inside'));
+    const code = "import('express-git-snapshot/dist/index.js').catch((e) => console.log(e.code));";
+    await writeFile(join(project, 'inside', 'app.mjs'), code);
+    const { stdout } = await execute(process.execPath, ['inside/app.mjs'], { cwd: project });
+    expect(stdout).toBe('ERR_PACKAGE_PATH_NOT_EXPORTED\n');
+  });
+});

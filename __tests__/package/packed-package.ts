@@ -1,0 +1,57 @@
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { run } from '../support/run.js';
+
+/** What is used of package.json. */
+export interface Manifest {
+  readonly exports: Record<string, string | { types: string; default: string }>;
+  readonly dependencies: Record<string, string>;
+}
+
+const ROOT = process.cwd();
+
+export async function readManifest(): Promise<Manifest> {
+  return JSON.parse(await readFile(join(ROOT, 'package.json'), 'utf8'));
+}
+
+/**
+ * Packs what was built last, as `npm publish` would.
+ *
+ * @returns the tarball.
+ */
+export async function pack(directory: string): Promise<string> {
+  // Without scripts: prepack would remove the build that these tests are part of.
+  const args = ['pack', '--silent', '--ignore-scripts', '--pack-destination', directory];
+  const env = { HOME: process.env.HOME };
+  const name = (await run('npm', args, { cwd: ROOT, env })).trim();
+  return join(directory, name);
+}
+
+export async function listTarball(tarball: string): Promise<string[]> {
+  const names = (await run('tar', ['-tzf', tarball])).trimEnd().split('\n');
+  return names.map((name) => name.replace(/^package\//, ''));
+}
+
+/**
+ * Installs a tarball into an empty project, offline: its dependencies, and nothing else that this
+ * project has, are linked from here.
+ *
+ * @param links more packages by the name they shall have, such as `{ express: 'express4' }`.
+ */
+export async function installTarball(
+  tarball: string,
+  project: string,
+  links: Record<string, string>,
+): Promise<void> {
+  const modules = join(project, 'node_modules');
+  const own = join(modules, 'express-git-snapshot');
+  await mkdir(own, { recursive: true });
+  await run('tar', ['-xzf', tarball, '--strip-components=1', '-C', own]);
+  const { dependencies } = await readManifest();
+  const names = Object.keys(dependencies).map((name) => [name, name] as const);
+  for (const [name, target] of [...names, ...Object.entries(links)]) {
+    await mkdir(dirname(join(modules, name)), { recursive: true });
+    await symlink(join(ROOT, 'node_modules', target), join(modules, name));
+  }
+  await writeFile(join(project, 'package.json'), '{"type":"module"}\n');
+}

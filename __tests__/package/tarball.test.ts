@@ -1,0 +1,36 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { cleanup } from '../support/temporary-directory.js';
+import { listTarball, pack, readManifest } from './packed-package.js';
+
+const { directory } = cleanup(afterAll);
+let files: string[];
+
+beforeAll(async () => {
+  files = await listTarball(await pack(await directory()));
+});
+
+test('the package holds what users need and nothing else', async () => {
+  const sources = await readdir(join(process.cwd(), 'lib'), { recursive: true });
+  const modules = sources.filter((name) => name.endsWith('.ts')).map((name) => name.slice(0, -3));
+  const expected = [
+    'LICENSE',
+    'README.md',
+    'package.json',
+    ...modules.flatMap((name) => [
+      `lib/${name}.ts`,
+      ...['js', 'js.map', 'd.ts', 'd.ts.map'].map((ending) => `dist/${name}.${ending}`),
+    ]),
+  ];
+  expect(files.sort()).toEqual(expected.sort());
+});
+
+test('every export is there, with its types', async () => {
+  const { exports } = await readManifest();
+  const targets = Object.values(exports).flatMap((target) =>
+    typeof target === 'string' ? [target] : Object.values(target),
+  );
+  expect(targets.length).toBeGreaterThan(6);
+  for (const target of targets) expect(files).toContain(target.replace(/^\.\//, ''));
+});

@@ -1,0 +1,120 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { execute } from '../support/run.js';
+import { cleanup } from '../support/temporary-directory.js';
+import { installTarball, pack } from './packed-package.js';
+
+const TSC = join(process.cwd(), 'node_modules', 'typescript', 'bin', 'tsc');
+
+const CONFIG = {
+  compilerOptions: {
+    target: 'ES2022',
+    lib: ['ES2022'],
+    module: 'NodeNext',
+    strict: true,
+    noEmit: true,
+    skipLibCheck: false,
+    types: ['node'],
+  },
+  include: ['.'],
+};
+
+const MODULE = `
+import express from 'express';
+import {
+  createSnapshotRouter,
+  createSnapshotService,
+  MemoryStore,
+  parseRepository,
+  SnapshotError,
+  type SnapshotErrorCode,
+  type SnapshotOptions,
+  type SnapshotStore,
+} from 'express-git-snapshot';
+import { type RestoreResult, restoreSnapshot } from 'express-git-snapshot/client';
+import { storeContract } from 'express-git-snapshot/testing';
+
+const store: SnapshotStore = new MemoryStore({ maxBytes: 1 << 30 });
+const options: SnapshotOptions = {
+  dataDir: './data',
+  hosts: {
+    'github.com': {
+      credentials: async ({ path }) => ({ username: 'x-access-token', password: path }),
+    },
+    'git.corp': { baseUrl: 'http://10.0.0.5/', allowPrivateAddresses: true },
+  },
+  authorize: (req, repository) => req.get('authorization') === repository.host,
+  limits: { cloneTimeout: 1000 },
+  snapshot: { compressionLevel: 3 },
+  logger: console,
+  store,
+};
+const short: SnapshotOptions = { dataDir: './data', hosts: ['github.com'] };
+
+const snapshots = createSnapshotRouter(options);
+express().use('/git', snapshots);
+snapshots.service.events.on('hit', ({ repository, etag, size }) => {
+  const parts: [string, string, number] = [repository.path, etag, size];
+  return parts;
+});
+snapshots.service.events.on('cloneFailed', ({ error }) => {
+  const code: SnapshotErrorCode = error.code;
+  return code;
+});
+
+export async function main(): Promise<RestoreResult> {
+  const service = createSnapshotService(short);
+  const snapshot = await service.get(parseRepository('github.com/org/repo'));
+  const size: number | undefined = snapshot.source === 'store' ? snapshot.size : undefined;
+  await snapshots.close({ running: 'wait' });
+  if (size === 0) throw new SnapshotError('INTERNAL', 'empty');
+  return restoreSnapshot({ url: new URL('http://localhost/'), directory: '.' });
+}
+
+storeContract({ test: (name, run) => [name, run], factory: () => ({ store }) });
+
+// @ts-expect-error dataDir is missing
+export const incomplete: SnapshotOptions = { hosts: ['github.com'] };
+// @ts-expect-error no such option
+export const unknown: SnapshotOptions = { ...short, directory: './data' };
+// @ts-expect-error no such limit
+export const unknownLimit: SnapshotOptions = { ...short, limits: { cloneTime: 1 } };
+// @ts-expect-error not a number
+export const wrongType: SnapshotOptions = { ...short, limits: { cloneTimeout: '30m' } };
+// @ts-expect-error no credentials
+export const wrongReturn: SnapshotOptions = { ...short, hosts: { h: { credentials: () => 'token' } } };
+// @ts-expect-error no such event
+snapshots.service.events.on('hits', () => {});
+// @ts-expect-error no such code
+export const error = new SnapshotError('NO_SUCH_CODE', 'message');
+// @ts-expect-error a generated snapshot has no size yet
+export const sizeOf = async () => (await snapshots.service.get(parseRepository('h/p'))).size;
+`;
+
+const COMMON_JS = `
+import library = require('express-git-snapshot');
+
+export const service: library.SnapshotService = library.createSnapshotService({
+  dataDir: './data',
+  hosts: ['github.com'],
+});
+`;
+
+const { directory } = cleanup(afterAll);
+let project: string;
+
+beforeAll(async () => {
+  project = await directory();
+  const tarball = await pack(await directory());
+  const types = ['@types/express', '@types/node'].map((name) => [name, name]);
+  await installTarball(tarball, project, { express: 'express', ...Object.fromEntries(types) });
+  await writeFile(join(project, 'tsconfig.json'), JSON.stringify(CONFIG));
+});
+
+test('users’ code compiles where it is right, and nowhere else', async () => {
+  await writeFile(join(project, 'module.mts'), MODULE);
+  await writeFile(join(project, 'common.cts'), COMMON_JS);
+  const { code, stdout } = await execute(process.execPath, [TSC, '-p', project]);
+  expect({ stdout, code }).toEqual({ stdout: '', code: 0 });
+});
