@@ -56,7 +56,13 @@ export function encodeTarHeader(entry: TarEntry): Buffer {
   const block = Buffer.alloc(BLOCK_BYTES);
   const needsPax = new Header(fields).encode(block);
   if (needsPax || tooLong) {
-    blocks.push(new Pax(oversized({ ...fields, path: path ?? fields.path })).encode());
+    // What a long name entry says is not said again: readers would take the pax header's word.
+    const extended = {
+      size: entry.size,
+      ...(path !== undefined && { path }),
+      ...(target !== undefined && { linkpath: target }),
+    };
+    blocks.push(new Pax(extended).encode());
   }
   return Buffer.concat([...blocks, block]);
 }
@@ -64,11 +70,6 @@ export function encodeTarHeader(entry: TarEntry): Buffer {
 /** Zeros that fill the last block of a content of this size. */
 export function padding(size: number): number {
   return (BLOCK_BYTES - (size % BLOCK_BYTES)) % BLOCK_BYTES;
-}
-
-/** Only what ustar may have no room for goes into a pax header. */
-function oversized({ path, size, linkpath }: { path: string; size: number; linkpath?: string }) {
-  return { path, size, ...(linkpath !== undefined && { linkpath }) };
 }
 
 function decodeUtf8(latin1: string): string | undefined {
