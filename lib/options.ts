@@ -20,8 +20,6 @@ export type Authorize = (req: Request, repository: RepositoryId) => boolean | Pr
 
 /** The part of a pino-like logger that is used. */
 export interface Logger {
-  debug(fields: object, message: string): void;
-  info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
 }
@@ -83,9 +81,11 @@ const limits = z.strictObject({
   concurrentClones: count.default(2),
   /** Generations that run at once; more wait in a queue of their own. */
   concurrentGenerations: count.default(2),
+  /** Snapshots that are being made or queued; a miss beyond that gets 503. Hits always pass. */
+  maxPending: count.default(1000),
   /** Threads that resolve the deltas of one pack. */
   indexThreads: count.max(64).default(Math.min(4, availableParallelism())),
-  /** Milliseconds for a whole clone, from the request to the verified mirror. */
+  /** Milliseconds for a whole clone, from its turn in the queue to the verified mirror. */
   cloneTimeout: milliseconds.default(30 * MINUTE),
   /** Milliseconds for one generation. */
   generationTimeout: milliseconds.default(30 * MINUTE),
@@ -144,7 +144,7 @@ const schema = z.strictObject({
   limits: limits.prefault({}),
   snapshot: snapshot.prefault({}),
   /** Default: silent. */
-  logger: methods<Logger>(['debug', 'info', 'warn', 'error'], 'a logger').optional(),
+  logger: methods<Logger>(['warn', 'error'], 'a logger').optional(),
   /** Sent upstream. Some hosts choose the smart protocol by the `git/` at its start. */
   userAgent: z
     .string()
@@ -183,9 +183,23 @@ export function parseOptions(options: SnapshotOptions): SnapshotConfig {
 }
 
 function describe(error: z.ZodError): string {
-  const lines = error.issues.map((issue) => {
-    const name = issue.path.map(String).join('.');
-    return name === '' ? issue.message : `${name}: ${issue.message}`;
+  const lines = error.issues.flatMap(specific).map(({ path, message }) => {
+    const name = path.map(String).join('.');
+    return name === '' ? message : `${name}: ${message}`;
   });
   return `invalid options: ${lines.join('; ')}`;
+}
+
+type Issue = z.core.$ZodIssue;
+
+/** Of an option that may take several forms: what is wrong with the form that was meant. */
+function specific(issue: Issue): Issue[] {
+  if (issue.code !== 'invalid_union') return [issue];
+  const isOtherForm = (issues: readonly Issue[]) =>
+    issues.some(({ code, path }) => code === 'invalid_type' && path.length === 0);
+  const meant = issue.errors.find((issues) => !isOtherForm(issues));
+  if (meant === undefined) return [issue];
+  return meant
+    .flatMap(specific)
+    .map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }));
 }

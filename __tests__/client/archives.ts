@@ -35,6 +35,7 @@ export async function writeSampleTree(root: string): Promise<void> {
   await file('src/read-only', 'fixed\n', 0o444);
   await file('src/empty', '');
   await file('src/just-one-block', seededBytes('block', 512));
+  await file('src/several-blocks', seededBytes('blocks', 300_001), 0o777);
   await file('src/before-1970', 'old\n');
   await utimes(place('src/before-1970'), new Date(-86_400_000), new Date(-86_400_000));
   await directory('empty', 0o700);

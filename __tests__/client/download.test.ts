@@ -1,9 +1,9 @@
 import { once } from 'node:events';
-import { mkdir, readdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { type RestoreOptions, restoreSnapshot } from '../../lib/client/index.js';
 import { seededBytes } from '../support/random.js';
 import { cleanup } from '../support/temporary-directory.js';
@@ -11,15 +11,20 @@ import { serve } from './archive-server.js';
 import { tarOf, withDigest, zstd } from './archives.js';
 
 const { directory, defer } = cleanup(afterEach);
-let parent: string;
+const shared = cleanup(afterAll);
 let archive: Buffer;
+/** Of the target; nothing is to be left in it. */
+let parent: string;
 
-beforeEach(async () => {
-  parent = await directory();
-  const tree = await directory();
+beforeAll(async () => {
+  const tree = await shared.directory();
   await mkdir(join(tree, 'sub'));
   await writeFile(join(tree, 'sub/large'), seededBytes('download', 3 * 1024 * 1024));
   archive = withDigest(await zstd(await tarOf(tree)));
+});
+
+beforeEach(async () => {
+  parent = await directory();
 });
 
 function restore(url: string | URL, options: Partial<RestoreOptions> = {}) {
@@ -201,6 +206,18 @@ test('two restores into one directory: one wins, nothing is left of the other', 
   });
   expect(await readdir(join(parent, 'new'))).toEqual(['target']);
   expect(await readdir(join(parent, 'new/target'))).toEqual(['sub']);
+});
+
+test('a parent that cannot be made: the connection is closed', async () => {
+  let closed: Promise<unknown> | undefined;
+  const url = await serve({ defer }, (_, res) => {
+    closed = once(res, 'close');
+    res.write(archive.subarray(0, archive.length >> 1));
+  });
+  await symlink('nowhere', join(parent, 'new'));
+  await expect(restore(url)).rejects.toMatchObject({ code: 'INTERNAL' });
+  expect(await readdir(parent)).toEqual(['new']);
+  await expect(closed).resolves.toBeDefined();
 });
 
 describe('redirects', () => {

@@ -54,7 +54,7 @@ describe('what restoreSnapshot leaves is what GNU tar extracts', () => {
         const { restored, expected, result } = await restoreBoth(await archive(tree), chunked);
         const lines = await describeTree(restored);
         expect(lines).toEqual(await describeTree(expected));
-        expect(result.entries).toBe(lines.length);
+        expect(result.files).toBe(lines.filter((line) => !line.includes('" 40000 ')).length);
         expect(result.verified).toBe(false);
       });
     }
@@ -72,7 +72,7 @@ describe('what restoreSnapshot leaves is what GNU tar extracts', () => {
     expect(result).toEqual({
       commit: 'c0ffee'.padEnd(40, '0'),
       bytes: archive.length,
-      entries: 4,
+      files: 3,
       verified: true,
     });
   });
@@ -189,9 +189,9 @@ test('progress is told at the start, by the MiB and at the end', async () => {
     onProgress: (progress) => calls.push(progress),
   });
   const totalBytes = answer.body.length;
-  expect(calls[0]).toEqual({ receivedBytes: 0, totalBytes, entries: 0 });
-  expect(calls.at(-1)).toEqual({ receivedBytes: totalBytes, totalBytes, entries: 2 });
+  expect(calls[0]).toEqual({ receivedBytes: 0, totalBytes, files: 0 });
+  expect(calls.at(-1)).toEqual({ receivedBytes: totalBytes, totalBytes, files: 1 });
   expect(calls.length).toBeGreaterThanOrEqual(6);
   expect(calls.length).toBeLessThanOrEqual(8);
-  expect(result).toMatchObject({ bytes: totalBytes, entries: 2 });
+  expect(result).toMatchObject({ bytes: totalBytes, files: 1 });
 });

@@ -37,6 +37,7 @@ const EXPECTED: [number, SnapshotErrorCode[]][] = [
       'REPOSITORY_INVALID',
       'REPOSITORY_UNSUPPORTED',
       'LIMIT_EXCEEDED',
+      'OVERLOADED',
       'LOCK_FAILED',
       'ABORTED',
       'CLOSED',

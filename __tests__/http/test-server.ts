@@ -65,8 +65,6 @@ export async function serve(
   const write = (level: string) => (fields: object, message: string) =>
     void log.push({ level, fields: { ...fields }, message });
   const logger: Logger = {
-    debug: write('debug'),
-    info: write('info'),
     warn: write('warn'),
     error: write('error'),
   };

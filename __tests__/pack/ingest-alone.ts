@@ -21,11 +21,13 @@ const PROGRAM = `
 /**
  * Ingests a pack in a process of its own.
  *
+ * @param heap MiB that it may have for objects of JavaScript; it crashes when it needs more.
  * @returns how it ended (`done` or an error code) and the most memory that it took, in MiB. Linux only.
  */
 export async function ingestAlone(
   pack: Uint8Array,
   limits: Partial<IngestLimits> = {},
+  heap = 1024,
 ): Promise<{ ended: string; peak: number }> {
   const { path, remove } = await temporaryDirectory();
   try {
@@ -33,7 +35,8 @@ export async function ingestAlone(
     await writeFile(source, pack);
     const module = new URL('../../lib/pack/ingest.js', import.meta.url).href;
     const settings = JSON.stringify({ ...LIMITS, ...limits });
-    const args = ['--input-type=module', '--eval', PROGRAM, module, source, path, settings];
+    const options = [`--max-old-space-size=${heap}`, '--input-type=module', '--eval', PROGRAM];
+    const args = [...options, module, source, path, settings];
     return JSON.parse(await run(process.execPath, args));
   } finally {
     await remove();

@@ -114,9 +114,8 @@ describe('memory stays within the budget', () => {
 
   test('for a chain of very many small objects', async () => {
     const limits = { deltaCacheBytes: MIB, indexThreads: 1 };
-    const { peak: usual } = await ingestAlone(deepChain(1).pack, limits);
-    const { ended, peak } = await ingestAlone(deepChain(100_000).pack, limits);
+    // Held whole, the chain would take 25 MiB beside the 4 MiB of an empty process.
+    const { ended } = await ingestAlone(deepChain(100_000).pack, limits, 20);
     expect(ended).toBe('done');
-    expect(peak).toBeLessThan(usual + 100);
   });
 });

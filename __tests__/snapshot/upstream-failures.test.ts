@@ -445,7 +445,7 @@ describe('an upstream that wants credentials', () => {
     };
     const app = await startApp({
       hosts: { [HOST]: { baseUrl: upstream.url, allowPrivateAddresses: true, credentials } },
-      logger: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
+      logger: { warn: log('warn'), error: log('error') },
       ...options,
     });
     for (const name of EVENTS) {

@@ -15,12 +15,7 @@ const snapshots = createSnapshotRouter({
             allowPrivateAddresses: true,
           },
   },
-  logger: {
-    debug() {},
-    info() {},
-    warn: (fields, message) => console.warn(message, fields),
-    error: (fields, message) => console.error(message, fields),
-  },
+  logger: console,
 });
 
 const app = express();

@@ -22,7 +22,7 @@ export function createReport(stream) {
   function showProgress() {
     if (progress === shown) return;
     shown = progress;
-    if (isTerminal) stream.write(`\r\x1b[K${dim(progress.slice(0, (stream.columns ?? 80) - 1))}`);
+    if (isTerminal) stream.write(`\r\x1b[K${dim(progress.slice(0, (stream.columns || 80) - 1))}`);
     else stream.write(`${progress}\n`);
   }
 

@@ -30,12 +30,12 @@ export async function walkThrough({ snapshotUrl, upstreamUrl, directory, report,
     restoreSnapshot({
       url: snapshotUrl,
       directory: restored,
-      onProgress: ({ receivedBytes, entries }) =>
-        report.progress(`restoring: ${formatBytes(receivedBytes)}, ${entries} files`),
+      onProgress: ({ receivedBytes, files }) =>
+        report.progress(`restoring: ${formatBytes(receivedBytes)}, ${files} files`),
       signal,
     }),
   );
-  report.measured('restore, JS client', restore, `warm, ${restore.entries} files and directories`);
+  report.measured('restore, JS client', restore, `warm, ${restore.files} files and symlinks`);
   if (await canPipe()) {
     await mkdir(piped);
     report.progress('curl | zstd | tar');

@@ -5,8 +5,8 @@ import { TreeWriter } from './tree-writer.js';
 export interface ExtractOptions {
   /** Checked between entries. What ends a wait for the source is the source's own affair. */
   readonly signal: AbortSignal | undefined;
-  /** Called after each file, directory and symlink. */
-  readonly onEntry: () => void;
+  /** Called for each file and symlink. */
+  readonly onFile: () => void;
 }
 
 /**
@@ -18,7 +18,7 @@ export interface ExtractOptions {
 export async function extractTar(
   source: AsyncIterable<Uint8Array>,
   directory: string,
-  { signal, onEntry }: ExtractOptions,
+  { signal, onFile }: ExtractOptions,
 ): Promise<void> {
   const reader = new ByteReader(source);
   const tree = new TreeWriter(directory);
@@ -26,7 +26,7 @@ export async function extractTar(
     for await (const entry of readTar(reader)) {
       signal?.throwIfAborted();
       await tree.write(entry, reader);
-      onEntry();
+      if (entry.kind !== 'directory') onFile();
     }
   } finally {
     await reader.close();

@@ -8,7 +8,10 @@ import { verifyDigest } from './verify-digest.js';
 export interface RestoreOptions {
   /** Of a `snapshot.tar.zst`, by http or https and without credentials: these go into `headers`. */
   url: string | URL;
-  /** Where the snapshot goes: an empty directory, or one that does not exist; its parents are made. */
+  /**
+   * Where the snapshot goes: an empty directory that is no mount point, or a path where nothing is yet;
+   * its parents are made.
+   */
   directory: string;
   /** Sent with the request, `authorization` for instance; not to other origins after a redirect. */
   headers?: Readonly<Record<string, string>> | undefined;
@@ -22,8 +25,8 @@ export interface RestoreProgress {
   readonly receivedBytes: number;
   /** Unknown while the server still generates the snapshot. */
   readonly totalBytes: number | undefined;
-  /** Files, directories and symlinks found in the archive so far. */
-  readonly entries: number;
+  /** Files and symlinks so far. */
+  readonly files: number;
 }
 
 export interface RestoreResult {
@@ -31,8 +34,8 @@ export interface RestoreResult {
   readonly commit: string | undefined;
   /** Bytes downloaded. */
   readonly bytes: number;
-  /** Files, directories and symlinks. */
-  readonly entries: number;
+  /** Files and symlinks. */
+  readonly files: number;
   /** Whether the snapshot carried a digest, which was right then. Other servers send none. */
   readonly verified: boolean;
 }
@@ -81,9 +84,9 @@ async function unpack(
 ): Promise<RestoreResult> {
   const { commit, totalBytes } = download;
   let bytes = 0;
-  let entries = 0;
+  let files = 0;
   let verified = false;
-  const report = () => onProgress({ receivedBytes: bytes, totalBytes, entries });
+  const report = () => onProgress({ receivedBytes: bytes, totalBytes, files });
   const received = countBytes(download.chunks, PROGRESS_BYTES, (count) => {
     bytes = count;
     report();
@@ -94,17 +97,17 @@ async function unpack(
 
   const staging = await createStaging(target);
   try {
-    const onEntry = () => {
-      entries++;
+    const onFile = () => {
+      files++;
     };
-    await extractTar(decompress(checked), staging.path, { signal, onEntry });
+    await extractTar(decompress(checked), staging.path, { signal, onFile });
     report();
     await staging.publish();
   } catch (error) {
     await staging.remove();
     throw error;
   }
-  return { commit, bytes, entries, verified };
+  return { commit, bytes, files, verified };
 }
 
 /** Calls back at the start, whenever `step` bytes or more have come since, and at the end. */

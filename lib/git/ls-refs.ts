@@ -1,3 +1,4 @@
+import { agentCapability } from './agent.js';
 import { DELIM_PKT, encodePktLine, FLUSH_PKT, readPktLines } from './pkt-line.js';
 import { isValidRefName } from './refs.js';
 
@@ -9,7 +10,7 @@ import { isValidRefName } from './refs.js';
 export function encodeHeadQuery(agent: string): Buffer {
   return Buffer.concat([
     encodePktLine('command=ls-refs\n'),
-    encodePktLine(`agent=${agent.replace(/[^\x21-\x7e]/g, '-')}`),
+    encodePktLine(agentCapability(agent)),
     DELIM_PKT,
     encodePktLine('symrefs\n'),
     encodePktLine('unborn\n'),

@@ -1,4 +1,5 @@
 import { SnapshotError } from '../errors.js';
+import { agentCapability } from './agent.js';
 import { encodePktLine, FLUSH_PKT, type PktLine, readPktLines } from './pkt-line.js';
 
 /*
@@ -22,7 +23,7 @@ export function encodeCloneRequest(
   if (!asked.includes('side-band-64k')) {
     throw new SnapshotError('REPOSITORY_UNSUPPORTED', 'the upstream does not offer side-band-64k');
   }
-  asked.push(`agent=${agent.replace(/[^\x21-\x7e]/g, '-')}`);
+  asked.push(agentCapability(agent));
   const lines = wants.map((want, i) => {
     return encodePktLine(i === 0 ? `want ${want} ${asked.join(' ')}\n` : `want ${want}\n`);
   });

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { EventEmitter } from 'node:events';
 import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { LRUCache } from 'lru-cache';
 import pLimit, { type LimitFunction } from 'p-limit';
 import { unlessAborted } from '../abort.js';
 import { hasCode, SnapshotError, toSnapshotError } from '../errors.js';
@@ -13,13 +14,16 @@ import { removeLeftovers, temporaryName } from '../stores/temporary.js';
 import { WorkerPool } from '../workers/pool.js';
 import type { CloneProgress, CloneResult, CloneTask } from './fetch.js';
 import { packDirectory, readMirrorDescription } from './layout.js';
-import { Mirror, type MirrorSnapshot } from './mirror.js';
+import { Mirror, type ReadyMirror } from './mirror.js';
 
 interface Failure {
   readonly error: SnapshotError;
   /** Milliseconds since the epoch. */
   readonly until: number;
 }
+
+/** Names that clients make up must not fill the memory. */
+const MAX_REMEMBERED_FAILURES = 10_000;
 
 /**
  * The mirrors below one directory: finds those that are there, clones those that are not, so many at
@@ -31,8 +35,9 @@ export class MirrorManager {
   readonly #events: EventEmitter<SnapshotEvents>;
   readonly #pool: WorkerPool<CloneTask, CloneProgress, CloneResult>;
   readonly #limit: LimitFunction;
+  /** Only those that somebody waits for: a mirror that is ready is found on disk. */
   readonly #mirrors = new Map<string, Mirror>();
-  readonly #failures = new Map<string, Failure>();
+  readonly #failures = new LRUCache<string, Failure>({ max: MAX_REMEMBERED_FAILURES });
 
   constructor(config: SnapshotConfig, events: EventEmitter<SnapshotEvents>) {
     this.#config = config;
@@ -56,7 +61,7 @@ export class MirrorManager {
    * owns the generation.
    * @throws SnapshotError `UPSTREAM_*`, `REPOSITORY_UNSUPPORTED`, `LIMIT_EXCEEDED`, `STORAGE_FULL`.
    */
-  async ensureReady(repository: RepositoryId, signal: AbortSignal): Promise<MirrorSnapshot> {
+  async ensureReady(repository: RepositoryId, signal: AbortSignal): Promise<ReadyMirror> {
     const key = repositoryKey(repository);
     this.#throwRememberedFailure(key);
     let mirror = this.#mirrors.get(key);
@@ -64,18 +69,52 @@ export class MirrorManager {
       mirror = new Mirror(repository);
       this.#mirrors.set(key, mirror);
     }
-    return await mirror.ensureReady(async () => {
-      const directory = join(this.#directory, directoryName(key));
-      return (
-        (await findMirror(directory, repository)) ??
-        (await this.#clone(repository, directory, signal))
-      );
-    });
+    try {
+      return await mirror.ensureReady(async () => {
+        const directory = join(this.#directory, directoryName(key));
+        return (
+          (await this.#find(directory, repository)) ??
+          (await this.#clone(repository, directory, signal))
+        );
+      });
+    } finally {
+      if (this.#mirrors.get(key) === mirror) this.#mirrors.delete(key);
+    }
   }
 
   /** Ends all clones. Idempotent. */
   async close(): Promise<void> {
     await this.#pool.close();
+  }
+
+  /**
+   * The complete mirror of this repository in a directory; `undefined` when there is none. What lies
+   * there and is no mirror is moved away first, because another process may be putting one there.
+   */
+  async #find(directory: string, repository: RepositoryId): Promise<ReadyMirror | undefined> {
+    try {
+      const { repository: found, packs } = await readMirrorDescription(directory);
+      if (repositoryKey(found) === repositoryKey(repository)) {
+        for (const name of packs) {
+          await stat(join(packDirectory(directory), `${name}.pack`));
+          await stat(join(packDirectory(directory), `${name}.idx`));
+        }
+        return { directory, packs };
+      }
+    } catch (error) {
+      const missing = hasCode(error) && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
+      const damaged = error instanceof SnapshotError || error instanceof SyntaxError;
+      if (!missing && !damaged) throw error;
+    }
+    const aside = join(this.#directory, temporaryName('broken'));
+    try {
+      await rename(directory, aside);
+    } catch (error) {
+      if (hasCode(error) && error.code === 'ENOENT') return undefined;
+      throw error;
+    }
+    await rm(aside, { recursive: true, force: true });
+    return undefined;
   }
 
   #throwRememberedFailure(key: string): void {
@@ -91,11 +130,7 @@ export class MirrorManager {
     throw new SnapshotError(code, message, { cause: failure.error, retryAfter });
   }
 
-  async #clone(
-    repository: RepositoryId,
-    place: string,
-    signal: AbortSignal,
-  ): Promise<MirrorSnapshot> {
+  async #clone(repository: RepositoryId, place: string, signal: AbortSignal): Promise<ReadyMirror> {
     return await this.#limit(async () => {
       const started = performance.now();
       this.#events.emit('cloneStarted', { repository });
@@ -180,32 +215,6 @@ function directoryName(key: string): string {
   const readable = key.replace(/[^a-z0-9.-]+/gi, '-').slice(0, 100);
   const hash = createHash('sha256').update(key).digest('hex').slice(0, 16);
   return `${readable}-${hash}.git`;
-}
-
-/**
- * The complete mirror of this repository in a directory; `undefined` when there is none. What lies
- * there and is no mirror is removed.
- */
-async function findMirror(
-  directory: string,
-  repository: RepositoryId,
-): Promise<MirrorSnapshot | undefined> {
-  try {
-    const description = await readMirrorDescription(directory);
-    if (repositoryKey(description.repository) === repositoryKey(repository)) {
-      for (const name of description.packs) {
-        await stat(join(packDirectory(directory), `${name}.pack`));
-        await stat(join(packDirectory(directory), `${name}.idx`));
-      }
-      return { directory, packs: description.packs };
-    }
-  } catch (error) {
-    const missing = hasCode(error) && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
-    if (!missing && !(error instanceof SnapshotError) && !(error instanceof SyntaxError))
-      throw error;
-  }
-  await rm(directory, { recursive: true, force: true });
-  return undefined;
 }
 
 async function putInPlace(temporary: string, place: string): Promise<void> {

@@ -2,7 +2,7 @@ import type { RepositoryId } from '../repository/identity.js';
 import { type MirrorEvent, type MirrorState, transition } from './state.js';
 
 /** What a generation reads: fixed when it starts, whatever happens to the mirror later. */
-export interface MirrorSnapshot {
+export interface ReadyMirror {
   readonly directory: string;
   /** Names of packs, without ending. */
   readonly packs: readonly string[];
@@ -15,8 +15,8 @@ export interface MirrorSnapshot {
 export class Mirror {
   readonly repository: RepositoryId;
   #state: MirrorState = 'empty';
-  #content: MirrorSnapshot | undefined;
-  #outcome: Promise<MirrorSnapshot> | undefined;
+  #content: ReadyMirror | undefined;
+  #outcome: Promise<ReadyMirror> | undefined;
 
   constructor(repository: RepositoryId) {
     this.repository = repository;
@@ -30,7 +30,7 @@ export class Mirror {
    * The mirror's content, made by `clone` if it is empty. Of any number of callers one clones; its
    * failure is everyone's, and leaves the mirror empty.
    */
-  ensureReady(clone: () => Promise<MirrorSnapshot>): Promise<MirrorSnapshot> {
+  ensureReady(clone: () => Promise<ReadyMirror>): Promise<ReadyMirror> {
     if (this.#content !== undefined) return Promise.resolve(this.#content);
     // No await between this check and the claim: the claim is atomic.
     if (this.#outcome !== undefined) return this.#outcome;
@@ -39,13 +39,7 @@ export class Mirror {
     return this.#outcome;
   }
 
-  /** Forgets the content, whose files are the caller's business. Not while it is being cloned. */
-  evict(): void {
-    this.#apply('evict');
-    this.#content = undefined;
-  }
-
-  async #clone(clone: () => Promise<MirrorSnapshot>): Promise<MirrorSnapshot> {
+  async #clone(clone: () => Promise<ReadyMirror>): Promise<ReadyMirror> {
     try {
       const content = await clone();
       this.#apply('complete');

@@ -4,12 +4,12 @@
  * Pure, so that the table below is all there is to know about it.
  */
 export type MirrorState = 'empty' | 'cloning' | 'ready';
-export type MirrorEvent = 'claim' | 'complete' | 'fail' | 'evict';
+export type MirrorEvent = 'claim' | 'complete' | 'fail';
 
 const TRANSITIONS: Record<MirrorState, Partial<Record<MirrorEvent, MirrorState>>> = {
   empty: { claim: 'cloning' },
   cloning: { complete: 'ready', fail: 'empty' },
-  ready: { evict: 'empty' },
+  ready: {},
 };
 
 /** The next state; `undefined` when the event is not possible in this one. */

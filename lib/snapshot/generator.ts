@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import pLimit, { type LimitFunction } from 'p-limit';
 import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
-import type { MirrorSnapshot } from '../mirror/mirror.js';
+import type { ReadyMirror } from '../mirror/mirror.js';
 import type { SnapshotConfig } from '../options.js';
 import type { RepositoryId } from '../repository/identity.js';
 import { originUrl } from '../repository/policy.js';
@@ -54,7 +54,7 @@ export class Generator {
    */
   async generate(
     repository: RepositoryId,
-    mirror: MirrorSnapshot,
+    mirror: ReadyMirror,
     signal: AbortSignal,
     onPlanned: (info: SnapshotInfo, spool: Spool) => void,
   ): Promise<void> {
@@ -97,7 +97,7 @@ export class Generator {
 
   async #write(
     repository: RepositoryId,
-    mirror: MirrorSnapshot,
+    mirror: ReadyMirror,
     spool: Spool,
     signal: AbortSignal,
     onPlanned: (info: SnapshotInfo) => void,

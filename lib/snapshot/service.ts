@@ -52,6 +52,7 @@ export class SnapshotService implements SnapshotSource {
   readonly #closing = new AbortController();
   readonly #started: Promise<void>;
   #refusing = false;
+  #released: Promise<void> | undefined;
 
   constructor(config: SnapshotConfig) {
     this.#config = config;
@@ -131,6 +132,7 @@ export class SnapshotService implements SnapshotSource {
   async delete(repository: RepositoryId): Promise<void> {
     this.#check(repository);
     const key = snapshotKey(repository);
+    if ((await this.#store.stat(key)) === undefined) return;
     await this.#store.delete(key);
     this.events.emit('evicted', { key });
   }
@@ -141,8 +143,14 @@ export class SnapshotService implements SnapshotSource {
     if (running === 'wait') await this.#settle();
     this.#closing.abort(new SnapshotError('CLOSED', 'the service was closed'));
     await this.#settle();
+    this.#released ??= this.#release();
+    await this.#released;
+  }
+
+  async #release(): Promise<void> {
     await Promise.all([this.#mirrors.close(), this.#generator.close()]);
-    await Promise.allSettled([this.#started, this.#store.close?.(), this.#locks.close?.()]);
+    await Promise.allSettled([this.#started]);
+    await Promise.all([this.#store.close?.(), this.#locks.close?.()]);
   }
 
   async #start(): Promise<void> {
@@ -170,6 +178,9 @@ export class SnapshotService implements SnapshotSource {
     this.events.emit('miss', { repository, joined: running !== undefined });
     if (running !== undefined) return running;
     if (this.#refusing) throw new SnapshotError('CLOSED', 'the service is closed or closing');
+    if (this.#generations.size >= this.#config.limits.maxPending) {
+      throw new SnapshotError('OVERLOADED', 'maxPending snapshots are being made or waited for');
+    }
     const generation = new Generation((announce) => this.#generate(repository, announce));
     this.#generations.set(key, generation);
     generation.done.then(() => this.#generations.delete(key));
