@@ -1,4 +1,4 @@
-import { on, once } from 'node:events';
+import { EventEmitter, on, once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
@@ -8,7 +8,10 @@ import {
   InProcessLocks,
   type LockRegistry,
   MemoryStore,
+  type SnapshotOptions,
+  type SnapshotService,
 } from '../../lib/index.js';
+import { damagePack } from '../support/damage-pack.js';
 import { HOST, type HostApp, leftovers, startHostApp } from '../support/host-app.js';
 import { expectProblem } from '../support/problem.js';
 import { openFiles, threadCount } from '../support/process-resources.js';
@@ -141,40 +144,56 @@ describe('closing', () => {
   });
 });
 
-test('who comes when a generation is over but its lock not yet given back gets the next one', async () => {
-  const locks = new SlowLocks();
+describe('who comes when a generation is over but its lock not yet given back', () => {
+  test('gets the next one, if the store did not keep it', async () => {
+    const locks = new SlowLocks();
+    const service = startService({ locks, store: new MemoryStore({ maxBytes: 1000 }) });
+    const bytes = await read(service);
+    await locks.releasing;
+    const second = read(service);
+    setImmediate(() => locks.goOn());
+    expect((await second).equals(bytes)).toBe(true);
+  });
+
+  test('gets the next one, if it failed', async () => {
+    const bytes = await buffer(await request());
+    await app.router.service.delete(repository);
+    await app.close();
+    const undo = await damagePack(dataDir);
+    const locks = new SlowLocks();
+    const service = startService({ locks });
+    await expect(read(service)).rejects.toMatchObject({ code: 'INTERNAL' });
+    await locks.releasing;
+    await undo();
+    const second = read(service);
+    setImmediate(() => locks.goOn());
+    expect((await second).equals(bytes)).toBe(true);
+  });
+});
+
+function startService(options: Partial<SnapshotOptions>): SnapshotService {
   const service = createSnapshotService({
     dataDir,
     hosts: { [HOST]: { baseUrl: upstream.url, allowPrivateAddresses: true } },
-    locks,
-    store: new MemoryStore({ maxBytes: 1000 }), // keeps none
+    ...options,
   });
   defer(() => service.close());
-  for (const n of ['miss','generationFinished','generationFailed','storeFailed'] as const) service.events.on(n, (e) => console.log(n, e));
-  const first = await service.get(repository);
-  const bytes = await buffer(first.body);
-  console.log('bytes', bytes.length); await locks.releasing; console.log('releasing');
-  const second = service.get(repository).then(({ body }) => buffer(body)); second.catch((e) => console.log('second', e));
-  await once(service.events, 'miss');
-  locks.goOn();
-  expect((await second).equals(bytes)).toBe(true);
-});
+  return service;
+}
+
+async function read(service: SnapshotService): Promise<Buffer> {
+  return buffer((await service.get(repository)).body);
+}
 
 /** Gives no lock back before it is told to, as a registry across a slow network. */
 class SlowLocks implements LockRegistry {
   readonly #locks = new InProcessLocks();
-  readonly releasing: Promise<void>;
-  readonly #goneOn: Promise<void>;
-  goOn: () => void = () => {};
-  #release: () => void = () => {};
+  readonly #events = new EventEmitter();
+  readonly releasing = once(this.#events, 'releasing');
+  readonly #goneOn = once(this.#events, 'goOn');
 
-  constructor() {
-    this.releasing = new Promise((resolve) => {
-      this.#release = resolve;
-    });
-    this.#goneOn = new Promise((resolve) => {
-      this.goOn = resolve;
-    });
+  goOn(): void {
+    this.#events.emit('goOn');
   }
 
   readonly acquire: LockRegistry['acquire'] = async (key, options) => {
@@ -182,7 +201,7 @@ class SlowLocks implements LockRegistry {
     return {
       signal,
       release: async () => {
-        this.#release();
+        this.#events.emit('releasing');
         await this.#goneOn;
         await release();
       },

@@ -21,6 +21,7 @@ import {
   leftovers,
   startHostApp,
 } from '../support/host-app.js';
+import { encodePacket, encodeSideBand, FLUSH } from '../support/pkt-line.js';
 import { expectProblem } from '../support/problem.js';
 import { openFiles, threadCount } from '../support/process-resources.js';
 import { seededBytes } from '../support/random.js';
@@ -331,6 +332,33 @@ test('silence before the pack is no stall: servers think for minutes', async () 
   expect((await answer).status).toBe(200);
 });
 
+test('an upstream that talks on and on keeps its clone busy, and nobody else', async () => {
+  const head = '1'.repeat(40);
+  const words = Buffer.concat(
+    Array.from({ length: 1000 }, () => [...encodeSideBand(2, Buffer.from('x'))]).flat(),
+  );
+  const server = createServer(async (req, res) => {
+    const service = req.url?.includes('/info/refs') ? 'advertisement' : 'result';
+    res.writeHead(200, { 'content-type': `application/x-git-upload-pack-${service}` });
+    if (service === 'advertisement') {
+      const ref = encodePacket(`${head} HEAD\0side-band-64k\n`);
+      res.end(Buffer.concat([encodePacket('# service=git-upload-pack\n'), FLUSH, ref, FLUSH]));
+      return;
+    }
+    res.write(encodePacket('NAK\n'));
+    while (!res.destroyed)
+      if (!res.write(words)) await Promise.race([once(res, 'drain'), once(res, 'close')]);
+  });
+  const upstreamUrl = `http://127.0.0.1:${await listen(server)}`;
+  const app = await startApp({ upstreamUrl, limits: { cloneTimeout: 1000 } });
+  let messages = 0;
+  app.router.service.events.on('cloneProgress', () => messages++);
+  await expectProblem(app.snapshotUrl(REPOSITORY), 'UPSTREAM_TIMEOUT');
+  expect(messages).toBeGreaterThan(0);
+  expect(messages).toBeLessThanOrEqual(11);
+  await expectNothingLeft();
+});
+
 test('nobody listens', async () => {
   const server = createServer();
   const port = await listen(server);
@@ -359,6 +387,7 @@ describe('a repository over a limit', () => {
     [{ maxObjectBytes: NOISE_BYTES - 1 }, false],
     [{ maxFiles: 3 }, true],
     [{ maxCheckoutBytes: NOISE_BYTES }, true],
+    [{ generationTimeout: 1 }, true],
   ])('%j', async (limits, cloned) => {
     const app = await startApp({ limits });
     const url = app.snapshotUrl(REPOSITORY);

@@ -1,7 +1,7 @@
 import { makePack, type PackEntry } from './hostile-pack.js';
 import { commitBody, type ObjectType, objectId, treeBody } from './object-id.js';
 
-type TreeLine = readonly [mode: string, name: string, oid: string];
+type TreeLine = [mode: string, name: string, oid: string];
 
 /** Objects for a pack made by hand, each once. Nothing is checked: they may name what is not there. */
 export class ObjectList {

@@ -35,7 +35,9 @@ export class Mirror {
     // No await between this check and the claim: the claim is atomic.
     if (this.#outcome !== undefined) return this.#outcome;
     this.#apply('claim');
-    this.#outcome = this.#clone(clone);
+    this.#outcome = this.#clone(clone).finally(() => {
+      this.#outcome = undefined;
+    });
     return this.#outcome;
   }
 
@@ -48,8 +50,6 @@ export class Mirror {
     } catch (error) {
       this.#apply('fail');
       throw error;
-    } finally {
-      this.#outcome = undefined;
     }
   }
 

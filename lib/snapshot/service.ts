@@ -132,6 +132,7 @@ export class SnapshotService implements SnapshotSource {
   async delete(repository: RepositoryId): Promise<void> {
     this.#check(repository);
     const key = snapshotKey(repository);
+    await this.#storing(key, undefined);
     if ((await this.#store.stat(key)) === undefined) return;
     await this.#store.delete(key);
     this.events.emit('evicted', { key });

@@ -33,7 +33,7 @@ function nativeEncoder(native: NativeZstd, level: number): ZstdEncoder {
   const { ZSTD_c_compressionLevel, ZSTD_c_checksumFlag } = native.constants;
   const params = { [ZSTD_c_compressionLevel]: level, [ZSTD_c_checksumFlag]: 1 };
   return {
-    id: `libzstd-${process.versions['zstd']}-${level}`,
+    id: `libzstd-${process.versions.zstd}-${level}`,
     compress: (bytes) => native.zstdCompressSync(bytes, { params }),
   };
 }

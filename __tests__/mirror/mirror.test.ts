@@ -1,0 +1,83 @@
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import { Mirror, type ReadyMirror } from '../../lib/mirror/mirror.js';
+
+const CONTENT: ReadyMirror = { directory: '/mirrors/one', packs: ['pack-1'] };
+
+let mirror: Mirror;
+
+beforeEach(() => {
+  mirror = new Mirror({ host: 'git.test', path: 'org/repo' });
+});
+
+/** A clone that ends when the test says how. */
+function pendingClone() {
+  let calls = 0;
+  let complete: (content: ReadyMirror) => void = () => {};
+  let fail: (error: Error) => void = () => {};
+  const clone = () => {
+    calls++;
+    return new Promise<ReadyMirror>((resolve, reject) => {
+      complete = resolve;
+      fail = reject;
+    });
+  };
+  return {
+    clone,
+    calls: () => calls,
+    complete: (content: ReadyMirror) => complete(content),
+    fail: (error: Error) => fail(error),
+  };
+}
+
+const unexpected = () => Promise.reject(new Error('this clone is not to be run'));
+
+test('is empty at first', () => {
+  expect(mirror.state).toBe('empty');
+});
+
+test('of any number of callers at once the first clones, and all get its outcome', async () => {
+  const pending = pendingClone();
+  const callers = Array.from({ length: 50 }, () => mirror.ensureReady(pending.clone));
+  expect(mirror.state).toBe('cloning');
+  expect(pending.calls()).toBe(1);
+  pending.complete(CONTENT);
+  expect(await Promise.all(callers)).toEqual(callers.map(() => CONTENT));
+  expect(mirror.state).toBe('ready');
+});
+
+test('is cloned once for good', async () => {
+  await mirror.ensureReady(async () => CONTENT);
+  expect(await mirror.ensureReady(unexpected)).toBe(CONTENT);
+});
+
+describe('a failure', () => {
+  test("is everyone's, and leaves the mirror empty", async () => {
+    const pending = pendingClone();
+    const callers = Array.from({ length: 10 }, () => mirror.ensureReady(pending.clone));
+    const failure = new Error('no luck');
+    pending.fail(failure);
+    const outcomes = await Promise.allSettled(callers);
+    expect(outcomes).toEqual(callers.map(() => ({ status: 'rejected', reason: failure })));
+    expect(mirror.state).toBe('empty');
+  });
+
+  test('is forgotten by the time that anyone hears of it', async () => {
+    const pending = pendingClone();
+    const retries = [1, 2].map(async () => {
+      await expect(mirror.ensureReady(pending.clone)).rejects.toThrow('no luck');
+      return mirror.ensureReady(async () => CONTENT);
+    });
+    pending.fail(new Error('no luck'));
+    expect(await Promise.all(retries)).toEqual([CONTENT, CONTENT]);
+    expect(pending.calls()).toBe(1);
+  });
+
+  test('before the first await is one like any other', async () => {
+    const clone = () => {
+      throw new Error('at once');
+    };
+    await expect(mirror.ensureReady(clone)).rejects.toThrow('at once');
+    expect(mirror.state).toBe('empty');
+    expect(await mirror.ensureReady(async () => CONTENT)).toBe(CONTENT);
+  });
+});

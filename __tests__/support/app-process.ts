@@ -1,0 +1,75 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import type { HostAppOptions } from './host-app.js';
+
+/** Options that are plain data. */
+export interface AppProgramOptions extends HostAppOptions {
+  /** A file that gets a line for each event: name and time. `stored`: the store has a snapshot. */
+  log: string;
+  /** The store takes copies rather than files. */
+  copying?: boolean;
+}
+
+export type AppOrder =
+  /** The process kills itself so many milliseconds after the next event of this name. */
+  | { readonly kind: 'kill'; readonly at: string; readonly delay: number }
+  | { readonly kind: 'watch-loop' }
+  | { readonly kind: 'tell-delay' };
+
+/** A host app in a process of its own, which can be killed and has an event loop of its own. */
+export class AppProcess {
+  readonly url: string;
+  readonly #child: ChildProcess;
+  readonly #exit: Promise<unknown>;
+  readonly #log: string;
+
+  private constructor(child: ChildProcess, url: string, log: string) {
+    this.#child = child;
+    this.#exit = once(child, 'exit');
+    this.#log = log;
+    this.url = url;
+  }
+
+  /** Resolves when the app's service has started. */
+  static async start(options: AppProgramOptions): Promise<AppProcess> {
+    const program = fileURLToPath(new URL('./app-program.js', import.meta.url));
+    const child = fork(program, [JSON.stringify(options)], { execArgv: [] });
+    const [message] = await Promise.race([
+      once(child, 'message'),
+      once(child, 'exit').then(() => Promise.reject(new Error('the app did not start'))),
+    ]);
+    return new AppProcess(child, message.url, options.log);
+  }
+
+  order(order: AppOrder): void {
+    this.#child.send(order);
+  }
+
+  /** The longest that an event had to wait since `watch-loop`, in milliseconds. */
+  async longestDelay(): Promise<number> {
+    this.order({ kind: 'tell-delay' });
+    const [{ milliseconds }] = await once(this.#child, 'message');
+    return milliseconds;
+  }
+
+  /** The events so far, of all processes with this log. */
+  async events(): Promise<{ name: string; milliseconds: number }[]> {
+    const text = await readFile(this.#log, 'utf8').catch(() => '');
+    return Array.from(text.matchAll(/^(\w+) (.+)$/gm), ([, name = '', milliseconds]) => {
+      return { name, milliseconds: Number(milliseconds) };
+    });
+  }
+
+  /** Resolves when the process is gone. */
+  async gone(): Promise<void> {
+    await this.#exit;
+  }
+
+  /** `kill -9`. Idempotent. */
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await this.#exit;
+  }
+}

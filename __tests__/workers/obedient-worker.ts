@@ -1,0 +1,61 @@
+import { openSync } from 'node:fs';
+import { BroadcastChannel, threadId } from 'node:worker_threads';
+import { SnapshotError } from '../../lib/errors.js';
+import { serveTasks } from '../../lib/workers/serve.js';
+
+/** What the worker of the pool's tests can be told to do. */
+export type Order =
+  | { readonly kind: 'answer' }
+  | { readonly kind: 'tell'; readonly events: readonly string[] }
+  | { readonly kind: 'fail' }
+  /** Says so, then never ends: asleep, or at full speed. */
+  | { readonly kind: 'sleep' | 'spin' }
+  /** Opens the file, says so, and never ends. */
+  | { readonly kind: 'hold'; readonly path: string }
+  | { readonly kind: 'exit' }
+  /** Throws outside of the task: an error, or what is none. */
+  | { readonly kind: 'throw'; readonly thrown: 'error' | 'null' }
+  /** Answers, and ends or throws at the first message on the channel. */
+  | { readonly kind: 'mine'; readonly channel: string; readonly explosion: 'exit' | 'throw' };
+
+/** Answers with the id of its thread. */
+serveTasks<Order, string, number>(async (order, emit) => {
+  switch (order.kind) {
+    case 'answer':
+      return threadId;
+    case 'tell':
+      for (const event of order.events) emit(event);
+      return threadId;
+    case 'fail':
+      throw new SnapshotError('UPSTREAM_INVALID', 'told to fail', { retryAfter: 7 });
+    case 'sleep':
+      emit('asleep');
+      return await forever();
+    case 'spin':
+      emit('spinning');
+      for (;;);
+    case 'hold':
+      openSync(order.path, 'w');
+      emit('holding');
+      return await forever();
+    case 'exit':
+      process.exit(0);
+      return threadId;
+    case 'throw':
+      setImmediate(() => {
+        throw order.thrown === 'null' ? null : new Error('told to throw');
+      });
+      return await forever();
+    case 'mine':
+      new BroadcastChannel(order.channel).onmessage = () => {
+        if (order.explosion === 'exit') process.exit(0);
+        throw new Error('told to throw when idle');
+      };
+      return threadId;
+  }
+});
+
+function forever(): Promise<never> {
+  setInterval(() => {}, 1000);
+  return new Promise(() => {});
+}
