@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { chmod, lutimes, mkdir, symlink, utimes, writeFile } from 'node:fs/promises';
-import { encodeDigestFrame } from '../../lib/snapshot/digest-frame.js';
+import { encodeDigestFrame } from '../../lib/archive/digest-frame.js';
 import { seededBytes } from '../support/random.js';
 import { run, runBinary } from '../support/run.js';
 

@@ -1,8 +1,8 @@
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { DIGEST_FRAME_BYTES, encodeDigestFrame } from '../../lib/archive/digest-frame.js';
 import { restoreSnapshot } from '../../lib/client/index.js';
-import { DIGEST_FRAME_BYTES, encodeDigestFrame } from '../../lib/snapshot/digest-frame.js';
 import { SeededRandom, seededBytes } from '../support/random.js';
 import { cleanup } from '../support/temporary-directory.js';
 import { serveArchives } from './archive-server.js';

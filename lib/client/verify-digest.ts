@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
+import { DIGEST_FRAME_BYTES, decodeDigestFrame } from '../archive/digest-frame.js';
 import { SnapshotError } from '../errors.js';
-import { DIGEST_FRAME_BYTES, decodeDigestFrame } from '../snapshot/digest-frame.js';
 
 /**
  * Passes a snapshot on but for the digest frame at its end, which it checks. Snapshots of other

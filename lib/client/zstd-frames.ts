@@ -1,5 +1,5 @@
+import { DIGEST_FRAME_MAGIC } from '../archive/digest-frame.js';
 import { SnapshotError } from '../errors.js';
-import { DIGEST_FRAME_MAGIC } from '../snapshot/digest-frame.js';
 import { ByteReader } from './byte-reader.js';
 import {
   BLOCK_HEADER_BYTES,

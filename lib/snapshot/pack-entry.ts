@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ArchiveFile } from '../archive/archive-file.js';
 import { SnapshotError } from '../errors.js';
-import type { ArchiveFile } from './archive-file.js';
 
 /** Packs and idx files both end with the SHA-1 of everything before. */
 const TRAILER_BYTES = 20;

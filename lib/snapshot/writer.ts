@@ -1,18 +1,23 @@
+import { ArchiveFile } from '../archive/archive-file.js';
+import { loadZstdEncoder } from '../archive/zstd.js';
+import { readBlob, streamBlob } from '../checkout/blob.js';
+import {
+  type CheckoutPlan,
+  checkSize,
+  type PlannedEntry,
+  planCheckout,
+} from '../checkout/checkout-plan.js';
+import { convertToWorkingTree, needsConversion } from '../checkout/convert.js';
+import { encodeIndex, FileMode, type IndexEntry } from '../checkout/git-index.js';
+import type { CheckoutEntry } from '../checkout/tree-walk.js';
 import { parseCommit } from '../git/commit.js';
 import type { Head, Ref } from '../git/refs.js';
 import { packDirectory, readMirrorRefs } from '../mirror/layout.js';
 import type { Limits } from '../options.js';
 import { type LocatedObject, ObjectReader } from '../pack/reader.js';
-import { ArchiveFile } from './archive-file.js';
-import { readBlob, streamBlob } from './blob.js';
-import type { CheckoutEntry } from './checkout.js';
-import { type CheckoutPlan, checkSize, type PlannedEntry, planCheckout } from './checkout-plan.js';
-import { convertToWorkingTree, needsConversion } from './convert.js';
 import { fingerprint } from './fingerprint.js';
-import { encodeIndex, FileMode, type IndexEntry } from './git-index.js';
-import { gitDirectory } from './layout.js';
+import { gitDirectory } from './git-directory.js';
 import { addPack } from './pack-entry.js';
-import { loadZstdEncoder } from './zstd.js';
 
 /*
  * Writes a snapshot: packs as they lie in the mirror, the working tree inflated straight into tar

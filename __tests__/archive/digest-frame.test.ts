@@ -4,7 +4,7 @@ import {
   DIGEST_FRAME_BYTES,
   decodeDigestFrame,
   encodeDigestFrame,
-} from '../../lib/snapshot/digest-frame.js';
+} from '../../lib/archive/digest-frame.js';
 import { runBinary } from '../support/run.js';
 
 const digest = createHash('sha256').update('snapshot').digest();

@@ -5,7 +5,7 @@ import {
   RAW_BLOCK_BYTES,
   rawFrameHeader,
   writeRawBlockHeader,
-} from '../../lib/snapshot/zstd.js';
+} from '../../lib/archive/zstd.js';
 import { seededBytes } from '../support/random.js';
 import { execute, runBinary } from '../support/run.js';
 

@@ -1,7 +1,7 @@
 import { lstat, lutimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { type CachedTree, encodeIndex, type IndexEntry } from '../../lib/snapshot/git-index.js';
+import { type CachedTree, encodeIndex, type IndexEntry } from '../../lib/checkout/git-index.js';
 import { statusReadsNothing } from '../support/first-status.js';
 import { fsck } from '../support/fsck.js';
 import { buildKitchenSink } from '../support/kitchen-sink.js';

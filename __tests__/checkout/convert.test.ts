@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { AttributeRules, type ConversionAttributes } from '../../lib/snapshot/attributes.js';
-import { convertToWorkingTree, needsConversion } from '../../lib/snapshot/convert.js';
+import { AttributeRules, type ConversionAttributes } from '../../lib/checkout/attributes.js';
+import { convertToWorkingTree, needsConversion } from '../../lib/checkout/convert.js';
 import { cloneWithGit } from '../support/clone.js';
 import { objectId } from '../support/object-id.js';
 import { SeededRandom } from '../support/random.js';

@@ -3,8 +3,8 @@ import type { Limits } from '../options.js';
 import type { LocatedObject, ObjectReader } from '../pack/reader.js';
 import { AttributeRules } from './attributes.js';
 import { readBlob } from './blob.js';
-import { type CheckoutEntry, walkTree } from './checkout.js';
 import type { CachedTree } from './git-index.js';
+import { type CheckoutEntry, walkTree } from './tree-walk.js';
 
 /*
  * What a checkout will hold, found before the first byte of a snapshot is written: a client can still

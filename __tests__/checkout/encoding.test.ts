@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { CHARSETS, type Charset } from '../../lib/snapshot/charsets.js';
-import { encodeFromUtf8 } from '../../lib/snapshot/encoding.js';
+import { CHARSETS, type Charset } from '../../lib/checkout/charsets.js';
+import { encodeFromUtf8 } from '../../lib/checkout/encoding.js';
 import { SeededRandom } from '../support/random.js';
 import { cleanup } from '../support/temporary-directory.js';
 import { checkedOutByGit } from './checked-out-by-git.js';

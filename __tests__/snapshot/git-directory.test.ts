@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Head, Ref } from '../../lib/git/refs.js';
 import { parsePackedRefs } from '../../lib/git/refs.js';
-import { type GitDirectoryInput, gitDirectory } from '../../lib/snapshot/layout.js';
+import { type GitDirectoryInput, gitDirectory } from '../../lib/snapshot/git-directory.js';
 import { cloneWithGit } from '../support/clone.js';
 import { fsck } from '../support/fsck.js';
 import { RepositoryBuilder } from '../support/repository-builder.js';

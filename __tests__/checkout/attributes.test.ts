@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { AttributeRules } from '../../lib/snapshot/attributes.js';
+import { AttributeRules } from '../../lib/checkout/attributes.js';
 import { SeededRandom } from '../support/random.js';
 import { cleanup } from '../support/temporary-directory.js';
 import { type Case, expectAgreement, NAMES } from './check-attr.js';

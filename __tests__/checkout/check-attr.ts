@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { expect } from '@jest/globals';
-import { AttributeRules, type ConversionAttributes } from '../../lib/snapshot/attributes.js';
+import { AttributeRules, type ConversionAttributes } from '../../lib/checkout/attributes.js';
 import { RepositoryBuilder } from '../support/repository-builder.js';
 import { run, runBinary } from '../support/run.js';
 
