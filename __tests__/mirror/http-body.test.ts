@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { createServer as createTcpServer } from 'node:net';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { cleanup } from '../support/temporary-directory.js';
@@ -103,10 +104,11 @@ describe('maxRefsBytes', () => {
 });
 
 describe('a body', () => {
-  /** Answers every request with this text and then closes the connection. */
-  async function serveRaw(answer: string): Promise<string> {
+  /** Answers every request with these bytes and then closes the connection. */
+  async function serveRaw(...answer: (string | Buffer)[]): Promise<string> {
+    const bytes = Buffer.concat(answer.map((part) => Buffer.from(part)));
     const server = createTcpServer((socket) => {
-      socket.once('data', () => socket.end(answer));
+      socket.once('data', () => socket.end(bytes));
     });
     const { port } = await listen(server, resources);
     return `http://127.0.0.1:${port}/org/repo`;
@@ -123,6 +125,36 @@ describe('a body', () => {
     const { body } = await getRefs(clientOf(resources, url), url);
 
     expect(Buffer.from((await body?.next())?.value).toString()).toBe('refs');
+    expect(await rejection(Promise.resolve(body?.next()))).toMatchObject({
+      code: 'UPSTREAM_UNREACHABLE',
+    });
+  });
+
+  test('that only the end of the connection ends is whole, however slowly it is read', async () => {
+    const size = 32 * 1024 * 1024;
+    const url = await serveRaw(`${HEAD}Connection: close\r\n\r\n`, Buffer.alloc(size, 'refs'));
+    const { body } = await getRefs(clientOf(resources, url, { maxRefsBytes: size }), url);
+
+    let received = 0;
+    for await (const chunk of body ?? []) {
+      received += chunk.length;
+      // Every turn of the event loop may bring more bytes, or the end, than were asked for.
+      for (let turns = 0; turns < 3; turns++) await nextTurn();
+    }
+
+    expect(received).toBe(size);
+  });
+
+  test('that only the end of the connection ends is not whole after a reset', async () => {
+    const server = createTcpServer((socket) => {
+      socket.once('data', () => socket.write(`${HEAD}Connection: close\r\n\r\nrefs`));
+    });
+    const { port, sockets } = await listen(server, resources);
+    const url = `http://127.0.0.1:${port}/org/repo`;
+    const { body } = await getRefs(clientOf(resources, url), url);
+
+    expect(Buffer.from((await body?.next())?.value).toString()).toBe('refs');
+    for (const socket of sockets) socket.resetAndDestroy();
     expect(await rejection(Promise.resolve(body?.next()))).toMatchObject({
       code: 'UPSTREAM_UNREACHABLE',
     });

@@ -110,8 +110,7 @@ describe('time', () => {
   test('to think is the server’s own, once the connection stands', async () => {
     const connectTimeout = 20;
     const upstream = await serve(resources, (_req, res) => {
-      // undici counts connect timeouts in steps of half a second.
-      setTimeout(() => res.writeHead(200, ADVERTISEMENT).end('refs'), 1500);
+      setTimeout(() => res.writeHead(200, ADVERTISEMENT).end('refs'), 10 * connectTimeout);
     });
     const client = clientOf(resources, upstream.url, { connectTimeout });
 
@@ -194,6 +193,22 @@ describe('close', () => {
     await closed;
     await client.close();
     expect(await rejection(getRefs(client, upstream.url))).toMatchObject({ code: 'ABORTED' });
+    expect(upstream.sockets).toHaveLength(1);
+  });
+
+  test('ends a request that waits for the connection', async () => {
+    const upstream = await serveUnfinished(resources);
+    const client = clientOf(resources, upstream.url);
+    await getRefs(client, upstream.url);
+    const closed = once(onlySocket(upstream), 'close');
+    const asked = { url: upstream.url + INFO_REFS };
+    // The connection of the first answer is given up for it, and is still closing.
+    const second = rejection(client.request(asked));
+
+    await client.close();
+
+    expect(await second).toMatchObject({ code: 'ABORTED' });
+    await closed;
     expect(upstream.sockets).toHaveLength(1);
   });
 

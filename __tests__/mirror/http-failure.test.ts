@@ -91,6 +91,17 @@ describe('the content type', () => {
     expect(error).toMatchObject({ code: 'UPSTREAM_INVALID' });
   });
 
+  test('may not be given twice', async () => {
+    const upstream = await serve(resources, (_req, res) => {
+      const type = ADVERTISEMENT['content-type'];
+      res.writeHead(200, { 'content-type': [type, type] }).end('refs');
+    });
+
+    const error = await rejection(getRefs(clientOf(resources, upstream.url), upstream.url));
+
+    expect(error).toMatchObject({ code: 'UPSTREAM_INVALID' });
+  });
+
   test('may have parameters', async () => {
     const upstream = await serve(resources, (_req, res) => {
       const type = 'Application/X-Git-Upload-Pack-Advertisement; charset=utf-8';

@@ -37,9 +37,9 @@ export interface Download {
  * Redirects are followed, but not from https to http. The caller's headers, which may hold
  * credentials, go to the first origin alone.
  *
- * This is Node's own client, because undici 7 ends the whole process when a server closes a connection
- * while the body is not being read (nodejs/undici#5360), and `fetch` waits for headers for 5 minutes
- * at most.
+ * This is Node's own client, not `fetch`: the undici in Node 20 and 24 can end the whole process when a
+ * server closes a connection while the body is not being read (nodejs/undici#5360), and `fetch` waits
+ * for headers for 5 minutes at most, while a cold clone may take longer.
  *
  * @throws SnapshotError `DOWNLOAD_FAILED`, with `retryAfter` if the server said so; `INVALID_OPTIONS`
  * for headers that HTTP does not allow.

@@ -57,11 +57,3 @@ export function verifyPath(path: string, symlink: boolean): string | undefined {
   }
   return undefined;
 }
-
-/**
- * `verifyPath` for the name of one tree entry, which has no slash. git itself takes a slash in such
- * a name for a directory; here it is refused, as such an entry can shadow others.
- */
-export function verifyPathSegment(name: string, symlink: boolean): string | undefined {
-  return name.includes('/') ? 'contains a slash' : verifyPath(name, symlink);
-}

@@ -1,6 +1,6 @@
+import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { GitHttpRequest, GitHttpResponse, HttpClient } from 'isomorphic-git';
-import { Agent, request } from 'undici';
 import { SnapshotError } from '../errors.js';
 import { decodeBody, discardBody, iterateBody } from './http-body.js';
 import { answerFailure, networkFailure } from './http-failure.js';
@@ -63,14 +63,7 @@ export function createHttpClient(options: HttpClientOptions): UpstreamClient {
   const { upstreamUrl, userAgent, maxRefsBytes } = options;
   const closing = new AbortController();
   const lifetime = AbortSignal.any([options.signal, closing.signal]);
-  const agent = new Agent({
-    connect: upstreamConnector(options, lifetime),
-    // With more, undici opens a second one when a request follows right on an answer's end.
-    connections: 1,
-    // Servers think for minutes before a large pack; limiting that is the signal's part.
-    headersTimeout: 0,
-    bodyTimeout: 0,
-  });
+  const connector = upstreamConnector(options, lifetime);
   let base = upstreamUrl;
   let authorization = options.authorization;
   let lastBody: Readable | undefined;
@@ -84,9 +77,11 @@ export function createHttpClient(options: HttpClientOptions): UpstreamClient {
     // It would keep the connection busy for ever.
     if (lastBody) discardBody(lastBody);
     // Whole, for a Content-Length: many servers refuse chunked requests.
-    const body = asked.body === undefined ? null : await collect(asked.body);
+    const body = asked.body && (await collect(asked.body));
 
     for (let redirects = 0; ; redirects++) {
+      // Node connects even for a request that is aborted already.
+      signal.throwIfAborted();
       const url = new URL(base + path);
       const where = base === upstreamUrl ? base : `${upstreamUrl} (redirected to ${url.host})`;
       const authorized = authorization !== undefined;
@@ -98,14 +93,15 @@ export function createHttpClient(options: HttpClientOptions): UpstreamClient {
         'user-agent': userAgent,
         ...(authorization !== undefined && { authorization }),
       };
-      const answer = await request(url, { dispatcher: agent, method, headers, body, signal }).catch(
-        (error: unknown) => {
-          throw failure(error);
-        },
-      );
+      // Joined, two values of a header cannot pass for a valid one.
+      const settings = { method, headers, signal, joinDuplicateHeaders: true };
+      const request = connector.request(url, settings);
+      const answer = await answerTo(request, body).catch((error: unknown) => {
+        throw failure(error);
+      });
 
-      if (method === 'GET' && isRedirect(answer.statusCode)) {
-        discardBody(answer.body);
+      if (method === 'GET' && isRedirect(answer.statusCode ?? 0)) {
+        discardBody(answer);
         if (redirects === MAX_REDIRECTS) {
           throw new SnapshotError('UPSTREAM_INVALID', `${where} redirects too often`);
         }
@@ -117,10 +113,10 @@ export function createHttpClient(options: HttpClientOptions): UpstreamClient {
 
       const failed = answerFailure(answer, { answerType, authorized, where });
       if (failed) {
-        discardBody(answer.body);
+        discardBody(answer);
         throw failed;
       }
-      lastBody = decodeBody(answer.body, answer.headers['content-encoding'], where);
+      lastBody = decodeBody(answer, answer.headers['content-encoding'], where);
       return {
         url: url.href,
         method,
@@ -139,9 +135,24 @@ export function createHttpClient(options: HttpClientOptions): UpstreamClient {
     },
     async close() {
       closing.abort(new SnapshotError('ABORTED', `the client of ${upstreamUrl} was closed`));
-      await agent.destroy();
+      connector.close();
     },
   };
+}
+
+/** Sends a request; the error of its connection, whenever it comes, is the answer's, too. */
+function answerTo(request: ClientRequest, body: Buffer | undefined): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    request.on('error', reject);
+    request.once('response', (answer) => {
+      // Whoever reads it is told; when nobody does, nobody cares.
+      answer.on('error', () => {});
+      // A body without Content-Length or chunks would seem to end where its connection is lost.
+      request.on('error', (error) => answer.destroy(error));
+      resolve(answer);
+    });
+    request.end(body);
+  });
 }
 
 function forwardedHeaders(headers: Record<string, string> = {}): Record<string, string> {

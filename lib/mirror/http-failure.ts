@@ -1,4 +1,4 @@
-import { type Dispatcher, errors } from 'undici';
+import type { IncomingMessage } from 'node:http';
 import { hasCode, SnapshotError } from '../errors.js';
 
 /** Seconds. A longer `Retry-After` is cut to this: an upstream shall not shut us out for days. */
@@ -18,7 +18,7 @@ export interface AnswerExpectation {
  * upstream's text gets into the error.
  */
 export function answerFailure(
-  { statusCode, headers }: Pick<Dispatcher.ResponseData, 'statusCode' | 'headers'>,
+  { statusCode = 0, headers }: Pick<IncomingMessage, 'statusCode' | 'headers'>,
   { answerType, authorized, where }: AnswerExpectation,
 ): SnapshotError | undefined {
   const message = `${where} answered ${statusCode}`;
@@ -58,19 +58,17 @@ function retryAfter(value: string | string[] | undefined): number | undefined {
 }
 
 /**
- * Gives a code to what Node, OpenSSL, zlib or undici report when talking to the upstream fails. An
- * error without a code, or about an argument, is a fault of this program and returned as it is.
+ * Gives a code to what Node, OpenSSL or zlib report when talking to the upstream fails. An error
+ * without a code is a fault of this program and returned as it is.
  */
 export function networkFailure(error: unknown, where: string): unknown {
-  if (error instanceof SnapshotError) return error;
-  if (error instanceof errors.HTTPParserError) {
-    // Not kept as the cause: it carries the bytes that were received.
-    return new SnapshotError('UPSTREAM_INVALID', `${where} does not speak HTTP: ${error.message}`);
-  }
-  if (!hasCode(error) || error.code === 'UND_ERR_INVALID_ARG') return error;
+  if (error instanceof SnapshotError || !hasCode(error)) return error;
   const message = `${where}: ${error.code}`;
+  if (error.code.startsWith('HPE_')) {
+    // The parser's error is not kept as the cause: it carries the bytes that were received.
+    return new SnapshotError('UPSTREAM_INVALID', message);
+  }
   switch (error.code) {
-    case 'UND_ERR_CONNECT_TIMEOUT':
     case 'ETIMEDOUT':
       return new SnapshotError('UPSTREAM_TIMEOUT', message, { cause: error });
     case 'Z_DATA_ERROR':

@@ -1,6 +1,8 @@
 import { lookup as dnsLookup } from 'node:dns';
-import { isIP, type LookupFunction } from 'node:net';
-import { buildConnector } from 'undici';
+import http, { type ClientRequest, type ClientRequestArgs } from 'node:http';
+import https from 'node:https';
+import { isIP, type LookupFunction, Socket } from 'node:net';
+import { addAbortSignal, type Duplex } from 'node:stream';
 import { SnapshotError } from '../errors.js';
 import { isPublicAddress, noPublicAddress, publicOnly } from './address-policy.js';
 
@@ -18,29 +20,91 @@ export interface ConnectorOptions {
   readonly lookup?: LookupFunction | undefined;
 }
 
+export interface UpstreamConnector {
+  /** `request()` of node:http or node:https, over one connection per origin that is kept open. */
+  request(url: URL, options: Omit<ClientRequestArgs, 'agent'>): ClientRequest;
+  /** Closes all connections. Idempotent. */
+  close(): void;
+}
+
 /**
- * Opens the connections of an undici agent. Every connection passes here, whatever URL or redirect
- * asked for it, so this is where the allow-list and the address policy hold.
+ * Opens the connections to upstreams. Every connection passes here, whatever URL or redirect asked
+ * for it, so this is where the allow-list and the address policy hold. A request fails with a
+ * `SnapshotError` `UPSTREAM_UNREACHABLE` where they forbid the connection, and with `UPSTREAM_TIMEOUT`
+ * when it does not stand within `connectTimeout`.
  *
  * @param signal destroys every socket opened here when it aborts, also one that is connecting.
  */
 export function upstreamConnector(
   { hosts, connectTimeout, lookup = dnsLookup }: ConnectorOptions,
   signal: AbortSignal,
-): buildConnector.connector {
-  const anywhere = buildConnector({ timeout: connectTimeout, signal, lookup });
-  const publicly = buildConnector({ timeout: connectTimeout, signal, lookup: publicOnly(lookup) });
-  return (options, callback) => {
-    const { host = '', hostname } = options;
+): UpstreamConnector {
+  const publicLookup = publicOnly(lookup);
+
+  /** How to look up the host, or why it is not connected to. */
+  function permit(host: string, hostname: string): LookupFunction | SnapshotError {
+    // An agent opens connections also for requests in its queue that were aborted meanwhile.
+    if (signal.aborted) return new SnapshotError('ABORTED', `${host} is not needed any more`);
     const allowed = hosts.get(host);
-    if (allowed?.allowPrivateAddresses) return anywhere(options, callback);
-    // `net.connect` looks up names only; an address must be checked here.
-    if (allowed && (isIP(hostname) === 0 || isPublicAddress(hostname))) {
-      return publicly(options, callback);
+    if (!allowed) {
+      return new SnapshotError('UPSTREAM_UNREACHABLE', `${host} is not an allowed host`);
     }
-    const refusal = allowed
-      ? noPublicAddress(hostname)
-      : new SnapshotError('UPSTREAM_UNREACHABLE', `${host} is not an allowed host`);
-    queueMicrotask(() => callback(refusal, null));
+    if (allowed.allowPrivateAddresses) return lookup;
+    // `net.connect` looks up names only; an address must be checked here.
+    return isIP(hostname) === 0 || isPublicAddress(hostname)
+      ? publicLookup
+      : noPublicAddress(hostname);
+  }
+
+  /** Has an agent's connections opened under these rules. */
+  function guarded<A extends http.Agent>(agent: A, scheme: string, connected: string): A {
+    const open = agent.createConnection.bind(agent);
+    agent.createConnection = (options: ClientRequestArgs, callback) => {
+      const hostname = options.host ?? '';
+      const host = urlHost(scheme, hostname, options.port);
+      const permitted = permit(host, hostname);
+      if (permitted instanceof SnapshotError) {
+        // Beside an error, the socket is there for the type only.
+        callback?.(permitted, new Socket());
+        return undefined;
+      }
+      const socket = open({ ...options, lookup: permitted });
+      if (socket) {
+        addAbortSignal(signal, socket);
+        limitConnecting(socket, connected, host);
+      }
+      return socket;
+    };
+    return agent;
+  }
+
+  function limitConnecting(socket: Duplex, connected: string, host: string): void {
+    const timer = setTimeout(() => {
+      const message = `no connection to ${host} within ${connectTimeout} ms`;
+      socket.destroy(new SnapshotError('UPSTREAM_TIMEOUT', message));
+    }, connectTimeout);
+    const stop = () => clearTimeout(timer);
+    socket.once(connected, stop).once('close', stop);
+  }
+
+  // With more sockets, a second one is opened when a request follows right on an answer's end.
+  const kept = { keepAlive: true, maxSockets: 1 };
+  const plain = guarded(new http.Agent(kept), 'http', 'connect');
+  const secure = guarded(new https.Agent(kept), 'https', 'secureConnect');
+  return {
+    request: (url, options) =>
+      url.protocol === 'https:'
+        ? https.request(url, { ...options, agent: secure })
+        : http.request(url, { ...options, agent: plain }),
+    close() {
+      plain.destroy();
+      secure.destroy();
+    },
   };
+}
+
+/** `URL.host` of what is really connected to. */
+function urlHost(scheme: string, hostname: string, port: ClientRequestArgs['port']): string {
+  const name = isIP(hostname) === 6 ? `[${hostname}]` : hostname;
+  return new URL(`${scheme}://${name}:${port}`).host;
 }
