@@ -34,7 +34,7 @@ export function parseTree(data: Buffer, maxEntries = Number.POSITIVE_INFINITY): 
   const entries: TreeEntry[] = [];
   for (let at = 0; at < data.length; ) {
     if (entries.length === maxEntries) {
-      throw new SnapshotError('LIMIT_EXCEEDED', `a tree has more than ${maxEntries} entries`);
+      throw new SnapshotError('LIMIT_EXCEEDED', 'the trees have more entries than are allowed');
     }
     const space = data.indexOf(0x20, at);
     const nul = data.indexOf(0, space);
