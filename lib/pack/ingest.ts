@@ -1,4 +1,4 @@
-import { type FileHandle, open, rename } from 'node:fs/promises';
+import { closeSync, fchmodSync, openSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { encodeIdx } from './idx.js';
 import type { ResolveLimits } from './resolve.js';
@@ -49,11 +49,12 @@ export async function ingestPack(
     const { objects, declared } = scanner.progress;
     onProgress({ phase, receivedBytes, receivedObjects: objects, totalObjects: declared });
   };
-  const file = await open(arriving, 'wx');
+  // Synchronous: a thread that is ended while it opens a file asynchronously leaks the descriptor.
+  const file = openSync(arriving, 'wx');
   try {
     let reported = 0;
     for await (const chunk of source) {
-      await writeFully(file, chunk);
+      writeFully(file, chunk);
       await scanner.push(chunk);
       receivedBytes += chunk.length;
       if (receivedBytes - reported >= PROGRESS_BYTES) {
@@ -65,27 +66,25 @@ export async function ingestPack(
     report('resolving');
     await resolveDeltas(arriving, pack, limits.indexThreads, limits);
     const name = `pack-${pack.checksum.toString('hex')}`;
-    await writeNew(join(directory, `${name}.idx`), encodeIdx(pack, pack.checksum));
-    await file.chmod(0o444);
-    await rename(arriving, join(directory, `${name}.pack`));
+    writeNew(join(directory, `${name}.idx`), encodeIdx(pack, pack.checksum));
+    fchmodSync(file, 0o444);
+    renameSync(arriving, join(directory, `${name}.pack`));
     return { name, objects: pack.count, size: pack.size };
   } finally {
     scanner.close();
-    await file.close();
+    closeSync(file);
   }
 }
 
-async function writeNew(path: string, bytes: Buffer): Promise<void> {
-  const file = await open(path, 'wx', 0o444);
+function writeNew(path: string, bytes: Buffer): void {
+  const file = openSync(path, 'wx', 0o444);
   try {
-    await writeFully(file, bytes);
+    writeFully(file, bytes);
   } finally {
-    await file.close();
+    closeSync(file);
   }
 }
 
-async function writeFully(file: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    done += (await file.write(bytes, done)).bytesWritten;
-  }
+function writeFully(file: number, bytes: Uint8Array): void {
+  for (let rest = bytes; rest.length > 0; ) rest = rest.subarray(writeSync(file, rest));
 }

@@ -156,7 +156,10 @@ export class SnapshotService implements SnapshotSource {
 
   async #start(): Promise<void> {
     await mkdir(this.#config.dataDir, { recursive: true });
-    await Promise.all([this.#mirrors.start(), this.#generator.start()]);
+    // A store of files looks for what a crash left when it is first asked. Whether a store works is
+    // for those to find out who need it.
+    const store = this.#store.stat(snapshotKey({ host: '', path: '' })).catch(() => undefined);
+    await Promise.all([this.#mirrors.start(), this.#generator.start(), store]);
   }
 
   async #settle(): Promise<void> {
