@@ -11,3 +11,23 @@ export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | unde
     promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
   });
 }
+
+/**
+ * Does work that must end within so many milliseconds: then the signal that it was given aborts, and
+ * it fails with what `late` makes of that. Any other failure is passed on.
+ *
+ * @param signal ends the work before that.
+ */
+export async function withDeadline<T>(
+  milliseconds: number,
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+  late: (cause: unknown) => Error,
+): Promise<T> {
+  const deadline = AbortSignal.timeout(milliseconds);
+  try {
+    return await work(AbortSignal.any([signal, deadline]));
+  } catch (error) {
+    throw deadline.aborted && !signal.aborted ? late(error) : error;
+  }
+}

@@ -8,7 +8,7 @@ interface About {
 
 /**
  * What a service tells its host, by event name. Listeners run synchronously: they should be quick,
- * and what they throw is the host's own uncaught exception.
+ * and must not throw, which would fail the work that they are told of.
  */
 export interface SnapshotEvents {
   /** A stored snapshot was opened. */

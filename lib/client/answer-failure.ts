@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { SnapshotError } from '../errors.js';
+import { parseRetryAfter } from '../retry-after.js';
 
 /** More of an error's body is not read. */
 const MAX_PROBLEM_BYTES = 64 * 1024;
@@ -18,7 +19,7 @@ export async function answerFailure(
   const problem = isProblem ? await readStart(answer).catch(() => '') : '';
   const code = problemCode(problem);
   const detail = code === undefined ? '' : ` (${code})`;
-  const seconds = retryAfter(headers['retry-after']);
+  const seconds = parseRetryAfter(headers['retry-after']);
   return new SnapshotError(
     'DOWNLOAD_FAILED',
     `${where} answered ${statusCode}${detail}`,
@@ -47,13 +48,4 @@ function problemCode(text: string): string | undefined {
   if (typeof problem !== 'object' || problem === null || !('code' in problem)) return undefined;
   const { code } = problem;
   return typeof code === 'string' && /^[\w-]{1,64}$/.test(code) ? code : undefined;
-}
-
-/** `Retry-After` (RFC 9110, 10.2.3), seconds or a date, as seconds from now. */
-function retryAfter(value: string | undefined): number | undefined {
-  if (value === undefined) return undefined;
-  const seconds = /^\d+$/.test(value)
-    ? Number(value)
-    : Math.ceil((Date.parse(value) - Date.now()) / 1000);
-  return Number.isNaN(seconds) ? undefined : Math.max(0, seconds);
 }

@@ -11,8 +11,8 @@ export type PktLine = { kind: 'data'; payload: Buffer } | { kind: 'flush' | 'del
 const FRAME_BYTES = 65_520;
 const LENGTH_BYTES = 4;
 
-export function encodePktLine(text: string): Buffer {
-  const payload = Buffer.from(text);
+export function encodePktLine(content: string | Uint8Array): Buffer {
+  const payload = Buffer.from(content);
   const length = (payload.length + LENGTH_BYTES).toString(16).padStart(4, '0');
   return Buffer.concat([Buffer.from(length), payload]);
 }

@@ -3,7 +3,7 @@ import { OID_PATTERN } from '../git/object.js';
 import { type Head, isValidRefName } from '../git/refs.js';
 
 /** What isomorphic-git's `GitRemoteHTTP.discover` gives for protocol v0 and v1. */
-export interface DiscoveredRemote {
+interface DiscoveredRemote {
   readonly capabilities: Iterable<string>;
   readonly refs: Iterable<readonly [name: string, oid: string]>;
   readonly symrefs: Iterable<readonly [name: string, target: string]>;

@@ -39,7 +39,6 @@ export type CloneProgress =
 const MESSAGE_INTERVAL = 100;
 
 export interface CloneResult {
-  readonly refs: number;
   readonly packs: readonly IngestedPack[];
 }
 
@@ -68,7 +67,7 @@ export async function cloneMirror(
     const refs = verifyRefs(directory, packs, head, remote.refs, limits);
     const names = packs.map(({ name }) => name);
     writeMirror(directory, { repository, upstreamUrl, head, refs, packs: names });
-    return { refs: refs.length, packs };
+    return { packs };
   } finally {
     await http.close();
   }

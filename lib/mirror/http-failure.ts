@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { hasCode, SnapshotError } from '../errors.js';
+import { parseRetryAfter } from '../retry-after.js';
 
 /** Seconds. A longer `Retry-After` is cut to this: an upstream shall not shut us out for days. */
 const MAX_RETRY_AFTER = 3600;
@@ -38,23 +39,14 @@ export function answerFailure(
       return new SnapshotError('UPSTREAM_NOT_FOUND', message);
   }
   if (statusCode !== 429 && statusCode < 500) return new SnapshotError('UPSTREAM_INVALID', message);
-  const seconds = retryAfter(headers['retry-after']);
-  const options = seconds === undefined ? {} : { retryAfter: seconds };
+  const seconds = parseRetryAfter(headers['retry-after']);
+  const options = seconds === undefined ? {} : { retryAfter: Math.min(seconds, MAX_RETRY_AFTER) };
   return new SnapshotError('UPSTREAM_UNREACHABLE', message, options);
 }
 
 /** `Content-Type` (RFC 9110, 8.3) without its parameters. */
 function mediaType(value: string | string[] | undefined): string | undefined {
   return typeof value === 'string' ? value.split(';', 1)[0]?.trim().toLowerCase() : undefined;
-}
-
-/** `Retry-After` (RFC 9110, 10.2.3), seconds or a date, as seconds from now. */
-function retryAfter(value: string | string[] | undefined): number | undefined {
-  if (typeof value !== 'string') return undefined;
-  const seconds = /^\d+$/.test(value)
-    ? Number(value)
-    : Math.ceil((Date.parse(value) - Date.now()) / 1000);
-  return Number.isNaN(seconds) ? undefined : Math.min(Math.max(seconds, 0), MAX_RETRY_AFTER);
 }
 
 /**

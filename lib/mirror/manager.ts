@@ -4,13 +4,13 @@ import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import pLimit, { type LimitFunction } from 'p-limit';
-import { unlessAborted } from '../abort.js';
+import { unlessAborted, withDeadline } from '../abort.js';
 import { hasCode, SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
 import type { SnapshotConfig } from '../options.js';
 import { type RepositoryId, repositoryKey } from '../repository/identity.js';
 import { allowedHosts, hostConfig, upstreamUrl } from '../repository/policy.js';
-import { removeLeftovers, temporaryName } from '../stores/temporary.js';
+import { prepareDirectory, temporaryName } from '../stores/temporary.js';
 import { WorkerPool } from '../workers/pool.js';
 import type { CloneProgress, CloneResult, CloneTask } from './fetch.js';
 import { packDirectory, readMirrorDescription } from './layout.js';
@@ -50,8 +50,7 @@ export class MirrorManager {
 
   /** Makes the directory, and removes from it what a crash left. */
   async start(): Promise<void> {
-    await mkdir(this.#directory, { recursive: true });
-    await removeLeftovers(this.#directory);
+    await prepareDirectory(this.#directory);
   }
 
   /**
@@ -163,9 +162,7 @@ export class MirrorManager {
     signal: AbortSignal,
   ): Promise<CloneResult> {
     const { limits, userAgent } = this.#config;
-    const deadline = AbortSignal.timeout(limits.cloneTimeout);
-    const ends = AbortSignal.any([signal, deadline]);
-    try {
+    const clone = async (ends: AbortSignal) => {
       const task: CloneTask = {
         repository,
         directory,
@@ -180,11 +177,11 @@ export class MirrorManager {
         this.#events.emit('cloneProgress', { repository, progress });
       };
       return await this.#pool.run(task, { signal: ends, onEvent });
-    } catch (error) {
-      if (!deadline.aborted || signal.aborted) throw error;
+    };
+    return await withDeadline(limits.cloneTimeout, signal, clone, (cause) => {
       const message = `the clone took longer than ${limits.cloneTimeout} ms`;
-      throw new SnapshotError('UPSTREAM_TIMEOUT', message, { cause: error });
-    }
+      return new SnapshotError('UPSTREAM_TIMEOUT', message, { cause });
+    });
   }
 
   async #authorization(repository: RepositoryId, signal: AbortSignal): Promise<string | undefined> {

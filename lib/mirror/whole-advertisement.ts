@@ -46,7 +46,7 @@ async function* wholeAdvertisement(body: AsyncIterable<Uint8Array>): AsyncGenera
   for await (const line of readPktLines(body)) {
     flushed = line.kind === 'flush';
     if (flushed) flushes++;
-    yield line.kind === 'data' ? encodePktLine(line.payload.toString()) : FLUSH_PKT;
+    yield line.kind === 'data' ? encodePktLine(line.payload) : FLUSH_PKT;
   }
   if (!flushed || flushes < 2) {
     throw new SnapshotError('UPSTREAM_INVALID', 'the list of refs ends before its flush');

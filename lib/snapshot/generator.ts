@@ -1,8 +1,8 @@
 import type { EventEmitter } from 'node:events';
 import { createReadStream } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import pLimit, { type LimitFunction } from 'p-limit';
+import { withDeadline } from '../abort.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
 import type { ReadyMirror } from '../mirror/mirror.js';
@@ -10,7 +10,7 @@ import type { SnapshotConfig } from '../options.js';
 import type { RepositoryId } from '../repository/identity.js';
 import { originUrl } from '../repository/policy.js';
 import type { Metadata, SnapshotStore } from '../stores/store.js';
-import { removeLeftovers, temporaryName } from '../stores/temporary.js';
+import { prepareDirectory, temporaryName } from '../stores/temporary.js';
 import { WorkerPool } from '../workers/pool.js';
 import { encodeMetadata, snapshotKey } from './metadata.js';
 import type { SnapshotInfo } from './snapshot.js';
@@ -41,8 +41,7 @@ export class Generator {
 
   /** Makes the spool directory, and removes from it what a crash left. */
   async start(): Promise<void> {
-    await mkdir(this.#directory, { recursive: true });
-    await removeLeftovers(this.#directory);
+    await prepareDirectory(this.#directory);
   }
 
   /**
@@ -67,7 +66,7 @@ export class Generator {
         let info: SnapshotInfo | undefined;
         const result = await this.#write(repository, mirror, spool, signal, (planned) => {
           info = planned;
-          this.#events.emit('generationStarted', { ...planned });
+          this.#events.emit('generationStarted', planned);
           onPlanned(planned, spool);
         });
         if (info === undefined) throw new SnapshotError('INTERNAL', 'nothing was planned');
@@ -111,20 +110,15 @@ export class Generator {
       ...snapshot,
       limits,
     };
-    const deadline = AbortSignal.timeout(limits.generationTimeout);
-    try {
-      return await this.#pool.run(task, {
-        signal: AbortSignal.any([signal, deadline]),
-        onEvent(event) {
-          if (event.kind === 'written') spool.advance(event.bytes);
-          else onPlanned({ repository, etag: event.etag, commit: event.commit });
-        },
-      });
-    } catch (error) {
-      if (!deadline.aborted || signal.aborted) throw error;
+    const onEvent = (event: WriteEvent) => {
+      if (event.kind === 'written') spool.advance(event.bytes);
+      else onPlanned({ repository, etag: event.etag, commit: event.commit });
+    };
+    const write = (ends: AbortSignal) => this.#pool.run(task, { signal: ends, onEvent });
+    return await withDeadline(limits.generationTimeout, signal, write, (cause) => {
       const message = `the generation took longer than ${limits.generationTimeout} ms`;
-      throw new SnapshotError('LIMIT_EXCEEDED', message, { cause: error });
-    }
+      return new SnapshotError('LIMIT_EXCEEDED', message, { cause });
+    });
   }
 
   async #putInStore(info: SnapshotInfo, spool: Spool, signal: AbortSignal): Promise<void> {

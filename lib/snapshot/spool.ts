@@ -1,4 +1,4 @@
-import { EventEmitter } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { SnapshotError } from '../errors.js';
@@ -73,7 +73,7 @@ export class Spool {
         if (this.#state === 'complete') return null;
         if (this.#state === 'failed')
           throw this.#failure ?? new SnapshotError('INTERNAL', 'failed');
-        await this.#changed(stopped.signal);
+        await once(this.#events, 'change', { signal: stopped.signal });
       }
       const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, this.#available - position));
       const { bytesRead } = await this.#file.read(buffer, 0, buffer.length, position);
@@ -110,21 +110,5 @@ export class Spool {
   /** Removes the file; readers go on. */
   async remove(): Promise<void> {
     await rm(this.path, { force: true });
-  }
-
-  #changed(signal: AbortSignal): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const settle = (action: () => void) => {
-        this.#events.off('change', onChange);
-        signal.removeEventListener('abort', onAbort);
-        action();
-      };
-      const onChange = () => settle(resolve);
-      const onAbort = () =>
-        settle(() => reject(new SnapshotError('ABORTED', 'the reader was stopped')));
-      if (signal.aborted) return onAbort();
-      this.#events.on('change', onChange);
-      signal.addEventListener('abort', onAbort);
-    });
   }
 }

@@ -48,7 +48,6 @@ export type WriteEvent =
 export interface WriteResult {
   /** Bytes of the whole snapshot. */
   readonly size: number;
-  readonly files: number;
 }
 
 /** Blobs above this are streamed, if nothing is to be converted in them. */
@@ -77,8 +76,8 @@ export async function writeSnapshot(
     );
     try {
       const writer = new SnapshotWriter(task, archive, reader, head, refs);
-      const files = await writer.write();
-      return { size: archive.finish(), files };
+      await writer.write();
+      return { size: archive.finish() };
     } finally {
       archive.close();
     }
@@ -111,8 +110,7 @@ class SnapshotWriter {
     this.#refs = refs;
   }
 
-  /** @returns how many files the checkout has. */
-  async write(): Promise<number> {
+  async write(): Promise<void> {
     const oid = this.#head.oid;
     const commit = oid === undefined ? undefined : parseCommit(this.#reader.read(oid).data);
     if (commit !== undefined) {
@@ -122,7 +120,6 @@ class SnapshotWriter {
     this.#addDirectory('./');
     this.#addGitDirectory();
     if (plan !== undefined) await this.#addCheckout(plan);
-    return this.#index.length;
   }
 
   #addGitDirectory(): void {

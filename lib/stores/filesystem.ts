@@ -1,4 +1,4 @@
-import { constants, type FileHandle, mkdir, open, readdir, unlink } from 'node:fs/promises';
+import { constants, type FileHandle, open, readdir, unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import pLimit from 'p-limit';
 import { hasCode } from '../errors.js';
@@ -24,7 +24,7 @@ import type {
   SnapshotStore,
   StoredObject,
 } from './store.js';
-import { removeLeftovers, temporaryName } from './temporary.js';
+import { prepareDirectory, temporaryName } from './temporary.js';
 
 export interface FileSystemStoreOptions {
   /** Made if missing. Other files in it are left alone. */
@@ -181,8 +181,7 @@ export class FileSystemStore implements SnapshotStore {
   #prepare(): Promise<void> {
     this.#prepared ??= (async () => {
       try {
-        await mkdir(this.#directory, { recursive: true });
-        await removeLeftovers(this.#directory);
+        await prepareDirectory(this.#directory);
       } catch (error) {
         this.#prepared = undefined;
         throw error;
