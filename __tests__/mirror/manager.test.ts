@@ -1,6 +1,5 @@
-import { once } from 'node:events';
 import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { createServer, type RequestListener } from 'node:http';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
@@ -11,6 +10,7 @@ import {
 } from '../../lib/index.js';
 import { temporaryName } from '../../lib/stores/temporary.js';
 import { leftovers } from '../support/host-app.js';
+import { listen } from '../support/listen.js';
 import { buildSmall } from '../support/small-repositories.js';
 import { cleanup } from '../support/temporary-directory.js';
 import { startUpstream, type Upstream } from '../support/upstream.js';
@@ -181,12 +181,15 @@ test('repositories of similar names have mirrors of their own', async () => {
 test('a path as long as paths may be has a mirror', async () => {
   const seen: string[] = [];
   const long = Array.from({ length: 4 }, (_, i) => String(i).repeat(250)).join('/');
-  const url = await serve((req, res) => {
-    seen.push(req.url ?? '');
-    res
-      .writeHead(302, { location: `${upstream.url}/${PATH}${req.url?.slice(long.length + 1)}` })
-      .end();
-  });
+  const url = await listen(
+    createServer((req, res) => {
+      seen.push(req.url ?? '');
+      res
+        .writeHead(302, { location: `${upstream.url}/${PATH}${req.url?.slice(long.length + 1)}` })
+        .end();
+    }),
+    defer,
+  );
   const hosts = {
     [HOST]: { baseUrl: url, allowPrivateAddresses: true },
     other: { baseUrl: upstream.url, allowPrivateAddresses: true },
@@ -207,10 +210,13 @@ describe('a failure', () => {
 
   test('is remembered for as long as the upstream asks for, if that is longer', async () => {
     let asked = 0;
-    const url = await serve((_req, res) => {
-      asked++;
-      res.writeHead(503, { 'retry-after': '90' }).end();
-    });
+    const url = await listen(
+      createServer((_req, res) => {
+        asked++;
+        res.writeHead(503, { 'retry-after': '90' }).end();
+      }),
+      defer,
+    );
     const service = start({ limits: { failureMemory: 1000 } }, url);
     for (const call of [1, 2]) {
       const failure = await generate(service).catch((error: unknown) => error);
@@ -229,15 +235,3 @@ describe('a failure', () => {
     }
   });
 });
-
-async function serve(listener: RequestListener): Promise<string> {
-  const server = createServer(listener).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  defer(() => {
-    server.close();
-    server.closeAllConnections();
-  });
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return `http://127.0.0.1:${address.port}`;
-}

@@ -5,10 +5,10 @@ import type {
   Credentials,
   CredentialsProvider,
   SnapshotErrorCode,
-  SnapshotEvents,
   SnapshotOptions,
 } from '../../lib/index.js';
 import { extract } from '../support/clone.js';
+import { EVENT_NAMES } from '../support/event-names.js';
 import { HOST, type HostApp, type HostAppOptions, startHostApp } from '../support/host-app.js';
 import { buildNoisy } from '../support/noisy-repository.js';
 import { expectNothingLeft } from '../support/nothing-left.js';
@@ -16,20 +16,6 @@ import { expectProblem } from '../support/problem.js';
 import { execute } from '../support/run.js';
 import { cleanup } from '../support/temporary-directory.js';
 import { startUpstream, type Upstream } from '../support/upstream.js';
-
-const EVENTS: readonly (keyof SnapshotEvents)[] = [
-  'hit',
-  'miss',
-  'cloneStarted',
-  'cloneProgress',
-  'cloneFinished',
-  'cloneFailed',
-  'generationStarted',
-  'generationFinished',
-  'generationFailed',
-  'storeFailed',
-  'evicted',
-];
 
 const shared = cleanup(afterAll);
 const { directory, defer } = cleanup(afterEach);
@@ -120,7 +106,7 @@ describe('an upstream that wants credentials', () => {
       logger: { warn: log('warn'), error: log('error') },
       ...options,
     });
-    for (const name of EVENTS) {
+    for (const name of EVENT_NAMES) {
       app.router.service.events.on(name, (event: object) => records.push([name, event]));
     }
     const told = () => inspect(records, { depth: Infinity, showHidden: true });

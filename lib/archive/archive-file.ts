@@ -87,8 +87,7 @@ export class ArchiveFile {
   finish(): number {
     this.#compressed(END_OF_ARCHIVE);
     this.#flush();
-    const digest = this.#digest.copy().digest();
-    this.#write(encodeDigestFrame(digest));
+    this.#write(encodeDigestFrame(this.#digest.copy().digest()));
     return this.#written;
   }
 

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ArchiveFile } from '../archive/archive-file.js';
 import { SnapshotError } from '../errors.js';
+import { WindowedFile } from '../pack/windowed-file.js';
 
 /** Packs and idx files both end with the SHA-1 of everything before. */
 const TRAILER_BYTES = 20;
@@ -32,9 +32,9 @@ function addHashedFile(
   name: string,
   mtime: number,
 ): string {
-  const fd = openSync(join(directory, name), 'r');
+  const file = new WindowedFile(join(directory, name));
   try {
-    const { size } = fstatSync(fd);
+    const { size } = file;
     const hashedBytes = size - TRAILER_BYTES;
     const hash = createHash('sha1');
     const trailer = Buffer.alloc(TRAILER_BYTES);
@@ -42,7 +42,7 @@ function addHashedFile(
     archive.addIncompressible(
       { path, kind: 'file', mode: 0o444, size, mtime },
       (target, offset) => {
-        readFully(fd, target, offset);
+        file.readInto(target, offset);
         const hashed = Math.min(Math.max(hashedBytes - offset, 0), target.length);
         hash.update(target.subarray(0, hashed));
         if (hashed < target.length) target.copy(trailer, offset + hashed - hashedBytes, hashed);
@@ -52,15 +52,7 @@ function addHashedFile(
     if (!checksum.equals(trailer)) throw damaged(name);
     return checksum.toString('hex');
   } finally {
-    closeSync(fd);
-  }
-}
-
-function readFully(fd: number, target: Buffer, offset: number): void {
-  for (let done = 0; done < target.length; ) {
-    const got = readSync(fd, target, done, target.length - done, offset + done);
-    if (got === 0) throw new SnapshotError('INTERNAL', 'a pack of the mirror is cut');
-    done += got;
+    file.close();
   }
 }
 
