@@ -2,59 +2,35 @@ import { once } from 'node:events';
 import { createServer, request } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import type { SnapshotOptions } from '../../lib/index.js';
-import { HOST, type HostApp, type HostAppOptions, startHostApp } from '../support/host-app.js';
+import { HOST } from '../support/host-app.js';
 import { listen } from '../support/listen.js';
-import { buildNoisy, NOISE_BYTES } from '../support/noisy-repository.js';
+import { NOISE_BYTES } from '../support/noisy-repository.js';
+import { noisyUpstream, REPOSITORY } from '../support/noisy-upstream.js';
 import { expectNothingLeft, mirrorNames } from '../support/nothing-left.js';
 import { encodePacket, encodeSideBand, FLUSH } from '../support/pkt-line.js';
 import { expectProblem } from '../support/problem.js';
 import { git } from '../support/run.js';
 import { buildSmall } from '../support/small-repositories.js';
-import { cleanup } from '../support/temporary-directory.js';
-import { startUpstream, type Upstream } from '../support/upstream.js';
 
 type LimitOptions = NonNullable<SnapshotOptions['limits']>;
 
-const shared = cleanup(afterAll);
-const { directory, defer } = cleanup(afterEach);
-const REPOSITORY = 'org/repo';
-
-let upstream: Upstream;
-let dataDir: string;
-
-beforeAll(async () => {
-  const root = await shared.directory();
-  await buildNoisy(join(root, `${REPOSITORY}.git`));
+const site = noisyUpstream(async (root) => {
   await buildSmall(join(root, 'org/small.git'));
   const shallow = ['clone', '--quiet', '--bare', '--depth=1'];
   await git(root, ...shallow, `file://${root}/org/small.git`, 'org/shallow.git');
   await git(root, 'init', '--quiet', '--object-format=sha256', 'sha256');
   await git(join(root, 'sha256'), 'commit', '--quiet', '--allow-empty', '--message=first');
   await git(root, 'clone', '--quiet', '--bare', 'sha256', 'org/sha256.git');
-  upstream = await startUpstream({ root });
-  shared.defer(() => upstream.close());
 });
-
-beforeEach(async () => {
-  dataDir = await directory();
-  upstream.requests.length = 0;
-  defer(() => upstream.heal(REPOSITORY));
-});
-
-async function startApp(options: Partial<HostAppOptions> = {}): Promise<HostApp> {
-  const app = await startHostApp({ dataDir, upstreamUrl: upstream.url, ...options });
-  defer(() => app.close());
-  return app;
-}
 
 /** Serves the advertisement of refs only up to an offset, and all else as the upstream does. */
 async function cutAdvertisement(whole: Buffer, at: number, how: 'dies' | 'ends'): Promise<string> {
   const server = createServer(async (req, res) => {
     if (!req.url?.includes('/info/refs')) {
       const { method = '', headers } = req;
-      const onward = request(`${upstream.url}${req.url}`, { method, headers }, (answer) => {
+      const onward = request(`${site.upstream.url}${req.url}`, { method, headers }, (answer) => {
         res.writeHead(answer.statusCode ?? 500, answer.headers);
         answer.pipe(res);
       });
@@ -67,7 +43,7 @@ async function cutAdvertisement(whole: Buffer, at: number, how: 'dies' | 'ends')
     });
     res.write(whole.subarray(0, at), () => (how === 'dies' ? res.destroy() : res.end()));
   });
-  return listen(server, defer);
+  return listen(server, site.defer);
 }
 
 describe('a list of refs that is cut', () => {
@@ -80,7 +56,7 @@ describe('a list of refs that is cut', () => {
   ];
 
   test.each(cuts)('%s is a failure', async (_where, find) => {
-    const url = `${upstream.url}/${REPOSITORY}/info/refs?service=git-upload-pack`;
+    const url = `${site.upstream.url}/${REPOSITORY}/info/refs?service=git-upload-pack`;
     const whole = Buffer.from(await (await fetch(url)).arrayBuffer());
     const outcomes = [
       ['dies', 'UPSTREAM_UNREACHABLE'],
@@ -88,16 +64,16 @@ describe('a list of refs that is cut', () => {
     ] as const;
     for (const [how, code] of outcomes) {
       const cut = await cutAdvertisement(whole, find(whole), how);
-      const app = await startApp({ upstreamUrl: cut });
+      const app = await site.startApp({ upstreamUrl: cut });
       await expectProblem(app.snapshotUrl(REPOSITORY), code);
-      expect(await mirrorNames(dataDir)).toEqual([]);
+      expect(await mirrorNames(site.dataDir)).toEqual([]);
     }
   });
 });
 
 test('silence before the pack is no stall: servers think for minutes', async () => {
-  const gate = upstream.gate(REPOSITORY, 0);
-  const app = await startApp({ limits: { stallTimeout: 100 } });
+  const gate = site.upstream.gate(REPOSITORY, 0);
+  const app = await site.startApp({ limits: { stallTimeout: 100 } });
   const answer = fetch(app.snapshotUrl(REPOSITORY));
   await gate.reached;
   await delay(400);
@@ -122,14 +98,14 @@ test('an upstream that talks on and on keeps its clone busy, and nobody else', a
     while (!res.destroyed)
       if (!res.write(words)) await Promise.race([once(res, 'drain'), once(res, 'close')]);
   });
-  const upstreamUrl = await listen(server, defer);
-  const app = await startApp({ upstreamUrl, limits: { cloneTimeout: 1000 } });
+  const upstreamUrl = await listen(server, site.defer);
+  const app = await site.startApp({ upstreamUrl, limits: { cloneTimeout: 1000 } });
   let messages = 0;
   app.router.service.events.on('cloneProgress', () => messages++);
   await expectProblem(app.snapshotUrl(REPOSITORY), 'UPSTREAM_TIMEOUT');
   expect(messages).toBeGreaterThan(0);
   expect(messages).toBeLessThanOrEqual(11);
-  await expectNothingLeft(dataDir, upstream);
+  await expectNothingLeft(site.dataDir, site.upstream);
 });
 
 describe('a repository that is not supported', () => {
@@ -137,10 +113,10 @@ describe('a repository that is not supported', () => {
     ['with SHA-256 ids', 'org/sha256'],
     ['that is shallow', 'org/shallow'],
   ])('%s', async (_name, path) => {
-    const app = await startApp();
+    const app = await site.startApp();
     await expectProblem(app.snapshotUrl(path), 'REPOSITORY_UNSUPPORTED');
-    await expectNothingLeft(dataDir, upstream);
-    expect(await mirrorNames(dataDir)).toEqual([]);
+    await expectNothingLeft(site.dataDir, site.upstream);
+    expect(await mirrorNames(site.dataDir)).toEqual([]);
   });
 });
 
@@ -153,20 +129,20 @@ describe('a repository over a limit', () => {
     [{ maxCheckoutBytes: NOISE_BYTES }, true],
     [{ generationTimeout: 1 }, true],
   ])('%j', async (limits, cloned) => {
-    const app = await startApp({ limits });
+    const app = await site.startApp({ limits });
     const url = app.snapshotUrl(REPOSITORY);
     await expectProblem(url, 'LIMIT_EXCEEDED');
-    const asked = upstream.requests.length;
+    const asked = site.upstream.requests.length;
     await expectProblem(url, 'LIMIT_EXCEEDED');
-    expect(upstream.requests.length).toBe(asked);
-    expect(await mirrorNames(dataDir)).toHaveLength(cloned ? 1 : 0);
+    expect(site.upstream.requests.length).toBe(asked);
+    expect(await mirrorNames(site.dataDir)).toHaveLength(cloned ? 1 : 0);
     expect(await app.router.service.stat({ host: HOST, path: REPOSITORY })).toBeUndefined();
     await app.router.close({ running: 'wait' });
-    await expectNothingLeft(dataDir, upstream);
+    await expectNothingLeft(site.dataDir, site.upstream);
   });
 
   test('that it just keeps is served', async () => {
-    const app = await startApp({
+    const app = await site.startApp({
       limits: {
         maxObjects: 11,
         maxObjectBytes: NOISE_BYTES,

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { inspect } from 'node:util';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import type {
   Credentials,
   CredentialsProvider,
@@ -9,39 +9,13 @@ import type {
 } from '../../lib/index.js';
 import { extract } from '../support/clone.js';
 import { EVENT_NAMES } from '../support/event-names.js';
-import { HOST, type HostApp, type HostAppOptions, startHostApp } from '../support/host-app.js';
-import { buildNoisy } from '../support/noisy-repository.js';
+import { HOST } from '../support/host-app.js';
+import { noisyUpstream, REPOSITORY } from '../support/noisy-upstream.js';
 import { expectNothingLeft } from '../support/nothing-left.js';
 import { expectProblem } from '../support/problem.js';
 import { execute } from '../support/run.js';
-import { cleanup } from '../support/temporary-directory.js';
-import { startUpstream, type Upstream } from '../support/upstream.js';
 
-const shared = cleanup(afterAll);
-const { directory, defer } = cleanup(afterEach);
-const REPOSITORY = 'org/repo';
-
-let upstream: Upstream;
-let dataDir: string;
-
-beforeAll(async () => {
-  const root = await shared.directory();
-  await buildNoisy(join(root, `${REPOSITORY}.git`));
-  upstream = await startUpstream({ root });
-  shared.defer(() => upstream.close());
-});
-
-beforeEach(async () => {
-  dataDir = await directory();
-  upstream.requests.length = 0;
-  defer(() => upstream.heal(REPOSITORY));
-});
-
-async function startApp(options: Partial<HostAppOptions> = {}): Promise<HostApp> {
-  const app = await startHostApp({ dataDir, upstreamUrl: upstream.url, ...options });
-  defer(() => app.close());
-  return app;
-}
+const site = noisyUpstream();
 
 describe('an upstream that wants credentials', () => {
   const right = { username: 'robot', password: 'hunter2 §ecret' };
@@ -51,30 +25,30 @@ describe('an upstream that wants credentials', () => {
     ['has no such repository for the anonymous', 'UPSTREAM_NOT_FOUND', undefined],
     ['denies wrong ones', 'UPSTREAM_DENIED', { ...right, username: 'rob' }],
   ])('%s', async (_name, code, credentials) => {
-    upstream.fault(REPOSITORY, { kind: 'require-basic-auth', ...right });
+    site.upstream.fault(REPOSITORY, { kind: 'require-basic-auth', ...right });
     const { app, told } = await startTalkative(() => credentials);
     await expectProblem(app.snapshotUrl(REPOSITORY), code);
     await app.close();
     expectNone(told(), secrets);
-    await expectNothingLeft(dataDir, upstream);
+    await expectNothingLeft(site.dataDir, site.upstream);
   });
 
   test('gets them in a header, and nobody else gets them anywhere', async () => {
-    upstream.fault(REPOSITORY, { kind: 'require-basic-auth', ...right });
+    site.upstream.fault(REPOSITORY, { kind: 'require-basic-auth', ...right });
     const { app, told } = await startTalkative(async ({ host, path }) => {
       expect({ host, path }).toEqual({ host: HOST, path: REPOSITORY });
       return right;
     });
-    const restored = join(await directory(), 'restored');
+    const restored = join(await site.directory(), 'restored');
     await extract(app.snapshotUrl(REPOSITORY), restored);
     await app.router.service.delete({ host: HOST, path: REPOSITORY });
-    upstream.fault(REPOSITORY, { kind: 'error-packet', message: 'oops', on: 'info-refs' });
+    site.upstream.fault(REPOSITORY, { kind: 'error-packet', message: 'oops', on: 'info-refs' });
     await app.close();
-    expect(upstream.requests.map(({ authorization }) => authorization)).toEqual([true, true]);
+    expect(site.upstream.requests.map(({ authorization }) => authorization)).toEqual([true, true]);
     expect(told()).toMatch(/cloneFinished/);
     expectNone(told(), secrets);
     for (const secret of secrets) {
-      const { stdout } = await execute('grep', ['-rlF', '-e', secret, dataDir, restored]);
+      const { stdout } = await execute('grep', ['-rlF', '-e', secret, site.dataDir, restored]);
       expect(stdout).toBe('');
     }
   });
@@ -88,8 +62,8 @@ describe('an upstream that wants credentials', () => {
     const url = app.snapshotUrl(REPOSITORY);
     if (name === 'hangs') await expectProblem(url, 'UPSTREAM_TIMEOUT');
     else await expectProblem(url, 'INTERNAL', 500);
-    await expectNothingLeft(dataDir, upstream);
-    expect(upstream.requests).toEqual([]);
+    await expectNothingLeft(site.dataDir, site.upstream);
+    expect(site.upstream.requests).toEqual([]);
   });
 
   /** An app, and everything that it told its host by events and logs. */
@@ -101,8 +75,8 @@ describe('an upstream that wants credentials', () => {
     const log = (level: string) => (fields: object, message: string) => {
       records.push([level, fields, message]);
     };
-    const app = await startApp({
-      hosts: { [HOST]: { baseUrl: upstream.url, allowPrivateAddresses: true, credentials } },
+    const app = await site.startApp({
+      hosts: { [HOST]: { baseUrl: site.upstream.url, allowPrivateAddresses: true, credentials } },
       logger: { warn: log('warn'), error: log('error') },
       ...options,
     });

@@ -1,49 +1,23 @@
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import type { SnapshotErrorCode, SnapshotOptions } from '../../lib/index.js';
 import { extract } from '../support/clone.js';
 import type { Fault } from '../support/faults.js';
-import { type HostApp, type HostAppOptions, startHostApp } from '../support/host-app.js';
 import { listen } from '../support/listen.js';
-import { buildNoisy, MIDDLE_OF_NOISE } from '../support/noisy-repository.js';
+import { MIDDLE_OF_NOISE } from '../support/noisy-repository.js';
+import { noisyUpstream, REPOSITORY } from '../support/noisy-upstream.js';
 import { expectNothingLeft, mirrorNames } from '../support/nothing-left.js';
 import { expectProblem } from '../support/problem.js';
 import { threadCount } from '../support/process-resources.js';
-import { cleanup } from '../support/temporary-directory.js';
-import { startUpstream, type Upstream } from '../support/upstream.js';
 
 type LimitOptions = NonNullable<SnapshotOptions['limits']>;
 
 /** What comes to be of every request below, whatever the upstream does, in milliseconds. */
 const PATIENCE = 10_000;
 
-const shared = cleanup(afterAll);
-const { directory, defer } = cleanup(afterEach);
-const REPOSITORY = 'org/repo';
-
-let upstream: Upstream;
-let dataDir: string;
-
-beforeAll(async () => {
-  const root = await shared.directory();
-  await buildNoisy(join(root, `${REPOSITORY}.git`));
-  upstream = await startUpstream({ root });
-  shared.defer(() => upstream.close());
-});
-
-beforeEach(async () => {
-  dataDir = await directory();
-  upstream.requests.length = 0;
-  defer(() => upstream.heal(REPOSITORY));
-});
-
-async function startApp(options: Partial<HostAppOptions> = {}): Promise<HostApp> {
-  const app = await startHostApp({ dataDir, upstreamUrl: upstream.url, ...options });
-  defer(() => app.close());
-  return app;
-}
+const site = noisyUpstream();
 
 interface Failure {
   name: string;
@@ -153,25 +127,25 @@ const FAILURES: Failure[] = [
 describe.each(FAILURES)('an upstream that $name', ({ fault, code, limits }) => {
   test('is a failure, remembered without asking again, that leaves nothing behind', async () => {
     const threads = await threadCount();
-    upstream.fault(REPOSITORY, fault);
-    const app = await startApp({ limits: { failureMemory: PATIENCE, ...limits } });
+    site.upstream.fault(REPOSITORY, fault);
+    const app = await site.startApp({ limits: { failureMemory: PATIENCE, ...limits } });
     const url = app.snapshotUrl(REPOSITORY);
     const started = performance.now();
     await expectProblem(url, code);
     expect(performance.now() - started).toBeLessThan(PATIENCE);
-    await expectNothingLeft(dataDir, upstream);
-    expect(await mirrorNames(dataDir)).toEqual([]);
+    await expectNothingLeft(site.dataDir, site.upstream);
+    expect(await mirrorNames(site.dataDir)).toEqual([]);
 
-    const asked = upstream.requests.length;
+    const asked = site.upstream.requests.length;
     expect(asked).toBeGreaterThan(0);
     expect(await expectProblem(url, code)).toBeLessThanOrEqual(PATIENCE / 1000);
-    expect(upstream.requests.length).toBe(asked);
+    expect(site.upstream.requests.length).toBe(asked);
     expect(await threadCount()).toBe(threads);
   });
 });
 
 test('an upstream that recovers is cloned by the next request', async () => {
-  const app = await startApp({ limits: { failureMemory: 0, stallTimeout: 300 } });
+  const app = await site.startApp({ limits: { failureMemory: 0, stallTimeout: 300 } });
   const url = app.snapshotUrl(REPOSITORY);
   const failures: [SnapshotErrorCode, Fault][] = [
     ['UPSTREAM_UNREACHABLE', { kind: 'status', status: 500 }],
@@ -180,36 +154,36 @@ test('an upstream that recovers is cloned by the next request', async () => {
     ['UPSTREAM_TIMEOUT', { kind: 'stall', after: MIDDLE_OF_NOISE }],
   ];
   for (const [code, fault] of failures) {
-    upstream.heal(REPOSITORY);
-    upstream.fault(REPOSITORY, fault);
+    site.upstream.heal(REPOSITORY);
+    site.upstream.fault(REPOSITORY, fault);
     await expectProblem(url, code);
   }
-  upstream.heal(REPOSITORY);
-  await extract(url, join(await directory(), 'restored'));
+  site.upstream.heal(REPOSITORY);
+  await extract(url, join(await site.directory(), 'restored'));
   await app.router.close({ running: 'wait' });
-  await expectNothingLeft(dataDir, upstream);
-  expect(await mirrorNames(dataDir)).toHaveLength(1);
+  await expectNothingLeft(site.dataDir, site.upstream);
+  expect(await mirrorNames(site.dataDir)).toHaveLength(1);
 });
 
 test('after Retry-After, and not before, the upstream is asked again', async () => {
-  const take = upstream.fault(REPOSITORY, { kind: 'status', status: 500 });
-  const app = await startApp({ limits: { failureMemory: 900 } });
+  const take = site.upstream.fault(REPOSITORY, { kind: 'status', status: 500 });
+  const app = await site.startApp({ limits: { failureMemory: 900 } });
   const url = app.snapshotUrl(REPOSITORY);
   const seconds = await expectProblem(url, 'UPSTREAM_UNREACHABLE');
   expect(seconds).toBe(1);
   take();
-  const asked = upstream.requests.length;
+  const asked = site.upstream.requests.length;
   await expectProblem(url, 'UPSTREAM_UNREACHABLE');
-  expect(upstream.requests.length).toBe(asked);
+  expect(site.upstream.requests.length).toBe(asked);
   await delay(seconds * 1000);
   expect((await fetch(url)).status).toBe(200);
 });
 
 test('nobody listens', async () => {
   const server = createServer();
-  const upstreamUrl = await listen(server, defer);
+  const upstreamUrl = await listen(server, site.defer);
   server.close();
-  const app = await startApp({ upstreamUrl });
+  const app = await site.startApp({ upstreamUrl });
   await expectProblem(app.snapshotUrl(REPOSITORY), 'UPSTREAM_UNREACHABLE');
-  await expectNothingLeft(dataDir, upstream);
+  await expectNothingLeft(site.dataDir, site.upstream);
 });
