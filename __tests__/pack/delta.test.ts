@@ -1,7 +1,7 @@
 import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { SnapshotError } from '../../lib/errors.js';
-import { applyDelta, parseDeltaHeader } from '../../lib/pack/delta.js';
+import { applyDelta, newDeltaHeader, parseDeltaHeader } from '../../lib/pack/delta.js';
 import { deltaSize, type Instruction, makeDelta } from '../support/delta.js';
 
 const GUARD = 40;
@@ -11,7 +11,7 @@ const invalid = expect.objectContaining({ code: 'UPSTREAM_INVALID' });
 
 /** Applies a delta between guards that must stay as they are. */
 function apply(delta: Buffer, base: Buffer): Buffer {
-  const header = { baseSize: 0, resultSize: 0, instructionsAt: 0 };
+  const header = newDeltaHeader();
   parseDeltaHeader(delta, header);
   const held = Buffer.concat([Buffer.alloc(GUARD, 0xee), base, Buffer.alloc(GUARD, 0xee)]);
   const room = Buffer.alloc(GUARD + header.resultSize + GUARD, 0xdd);
@@ -115,14 +115,18 @@ test('refuses every delta that is cut', () => {
 });
 
 test('reads sizes of up to 49 bits, however they are written', () => {
-  const header = { baseSize: 0, resultSize: 0, instructionsAt: 0 };
+  const header = newDeltaHeader();
   for (const size of [0, 1, 127, 128, 2 ** 31, 2 ** 32 + 5, 2 ** 48]) {
     const sizes = Buffer.concat([deltaSize(size), deltaSize(size + 1)]);
     parseDeltaHeader(Buffer.concat([sizes, Buffer.alloc(4)]), header);
-    expect(header).toEqual({ baseSize: size, resultSize: size + 1, instructionsAt: sizes.length });
+    expect(header).toMatchObject({
+      baseSize: size,
+      resultSize: size + 1,
+      instructionsAt: sizes.length,
+    });
   }
   parseDeltaHeader(Buffer.of(0x85, 0x80, 0x00, 0x07), header);
-  expect(header).toEqual({ baseSize: 5, resultSize: 7, instructionsAt: 4 });
+  expect(header).toMatchObject({ baseSize: 5, resultSize: 7, instructionsAt: 4 });
   for (const endless of [
     Buffer.alloc(30, 0x80),
     Buffer.alloc(30, 0xff),

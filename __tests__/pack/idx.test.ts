@@ -1,18 +1,25 @@
-import { describe, expect, test } from '@jest/globals';
+import { closeSync, openSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { encodeIdx } from '../../lib/pack/idx.js';
 import { ObjectTable, type ScannedObjects } from '../../lib/pack/object-table.js';
+import { Resolvers } from '../../lib/pack/resolvers.js';
 import { PackScanner } from '../../lib/pack/scan.js';
 import { makePack } from '../support/hostile-pack.js';
 import { seededBytes } from '../support/random.js';
 import { readPack } from '../support/read-pack.js';
+import { cleanup } from '../support/temporary-directory.js';
 import { indexWithGit, LIMITS } from './ingesting.js';
+
+const { directory } = cleanup(afterEach);
 
 const CHECKSUM = Buffer.alloc(20, 7);
 
 /** Objects with the given ids, 100 bytes apart. */
 function tableOf(oids: readonly Uint8Array[], distance = 100): ScannedObjects {
-  const table = new ObjectTable();
+  const table = new ObjectTable(oids.length);
   for (const [i, oid] of oids.entries()) table.addWhole(12 + i * distance, i, 3, oid);
   return table.finish(12 + oids.length * distance);
 }
@@ -24,9 +31,19 @@ describe('the table of 64-bit offsets', () => {
   const offsets = readPack(pack).map(({ offset }) => offset);
 
   async function scanned() {
-    const scanner = new PackScanner(LIMITS);
-    await scanner.push(pack);
-    return scanner.finish();
+    const path = join(await directory(), 'a.pack');
+    await writeFile(path, pack);
+    const file = openSync(path, 'r');
+    try {
+      const scanner = new PackScanner(LIMITS, (objects) => {
+        const table = new ObjectTable(objects);
+        return { table, sink: new Resolvers(file, table.columns, objects, 1, LIMITS) };
+      });
+      await scanner.push(pack);
+      return await scanner.finish();
+    } finally {
+      closeSync(file);
+    }
   }
 
   test.each([0, 1, 150, 299])('is as git writes it from object %d on', async (object) => {
@@ -42,7 +59,7 @@ describe('the table of 64-bit offsets', () => {
 
   test('begins by itself at 2 GiB', () => {
     const oids = [3, 1, 2].map((n) => Buffer.alloc(20, n));
-    const table = new ObjectTable();
+    const table = new ObjectTable(oids.length);
     const at = [0x7fff_ffff, 0x8000_0000, 5 * 2 ** 32];
     for (const [i, oid] of oids.entries()) table.addWhole(at[i] ?? 0, i, 3, oid);
     const idx = encodeIdx(table.finish(6 * 2 ** 32), CHECKSUM);

@@ -178,8 +178,8 @@ test('ends in a stored pack whose deltas go round in a circle', async () => {
     { type: 'ref-delta', base: ids[0] ?? '', body },
     { type: 'ofs-delta', base: 2, distance: 0, body },
   ]);
-  const table = new ObjectTable();
   const oids = [...ids, '33'.repeat(20)];
+  const table = new ObjectTable(oids.length);
   for (const [i, { offset }] of readPack(circle).entries()) {
     table.addWhole(offset, 0, 3, Buffer.from(oids[i] ?? '', 'hex'));
   }

@@ -1,3 +1,5 @@
+import { hash } from 'node:crypto';
+
 /** The four kinds of git object, numbered as in pack entries (gitformat-pack). */
 export const ObjectType = { commit: 1, tree: 2, blob: 3, tag: 4 } as const;
 export type ObjectType = (typeof ObjectType)[keyof typeof ObjectType];
@@ -25,6 +27,28 @@ export function objectHeader(type: ObjectType, size: number): string {
 
 /** Room that any object header fits in. */
 export const OBJECT_HEADER_ROOM = 32;
+
+/**
+ * Hashes the object whose content is `bytes[start, start + size)` and writes its id to
+ * `oids[at, at + 20)`.
+ *
+ * @param bytes its object header is written to the `OBJECT_HEADER_ROOM` bytes before the content.
+ */
+export function hashObject(
+  type: ObjectType,
+  bytes: Buffer,
+  start: number,
+  size: number,
+  oids: Uint8Array,
+  at: number,
+): void {
+  const header = objectHeader(type, size);
+  const headerStart = start - header.length;
+  bytes.write(header, headerStart, 'latin1');
+  // As a string it takes half of the time that a buffer takes.
+  const oid = hash('sha1', bytes.subarray(headerStart, start + size), 'binary');
+  for (let i = 0; i < OID_BYTES; i++) oids[at + i] = oid.charCodeAt(i);
+}
 
 /** Orders two ids, each given as 20 bytes at a position. */
 export function compareOids(a: Uint8Array, aAt: number, b: Uint8Array, bAt: number): number {

@@ -1,8 +1,9 @@
 import { closeSync, fchmodSync, openSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { encodeIdx } from './idx.js';
-import type { ResolveLimits } from './resolve.js';
-import { resolveDeltas } from './resolve-threads.js';
+import { ObjectTable } from './object-table.js';
+import type { ResolveLimits } from './resolver.js';
+import { Resolvers } from './resolvers.js';
 import { PackScanner, type ScanLimits } from './scan.js';
 
 export interface IngestLimits extends ScanLimits, ResolveLimits {
@@ -43,14 +44,19 @@ export async function ingestPack(
   onProgress: (progress: IngestProgress) => void = () => {},
 ): Promise<IngestedPack> {
   const arriving = join(directory, 'arriving.pack');
-  const scanner = new PackScanner(limits);
+  let resolvers: Resolvers | undefined;
+  const scanner = new PackScanner(limits, (objects) => {
+    const table = new ObjectTable(objects);
+    resolvers = new Resolvers(file, table.columns, objects, limits.indexThreads, limits);
+    return { table, sink: resolvers };
+  });
   let receivedBytes = 0;
   const report = (phase: IngestProgress['phase']) => {
     const { objects, declared } = scanner.progress;
     onProgress({ phase, receivedBytes, receivedObjects: objects, totalObjects: declared });
   };
   // Synchronous: a thread that is ended while it opens a file asynchronously leaks the descriptor.
-  const file = openSync(arriving, 'wx');
+  const file = openSync(arriving, 'wx+');
   try {
     let reported = 0;
     for await (const chunk of source) {
@@ -64,7 +70,7 @@ export async function ingestPack(
     }
     const pack = await scanner.finish();
     report('resolving');
-    await resolveDeltas(arriving, pack, limits.indexThreads, limits);
+    await resolvers?.finish(arriving, pack);
     const name = `pack-${pack.checksum.toString('hex')}`;
     writeNew(join(directory, `${name}.idx`), encodeIdx(pack, pack.checksum));
     fchmodSync(file, 0o444);
@@ -72,6 +78,7 @@ export async function ingestPack(
     return { name, objects: pack.count, size: pack.size };
   } finally {
     scanner.close();
+    await resolvers?.close();
     closeSync(file);
   }
 }

@@ -1,19 +1,17 @@
 import { SnapshotError } from '../errors.js';
-import { compareOids, OID_BYTES } from '../git/object.js';
+import { OID_BYTES } from '../git/object.js';
 
 /** `bases` of an object that is no delta. */
 export const NO_BASE = -1;
 /** `bases` of a delta whose base is given by id rather than by position. */
 export const BASE_BY_ID = -2;
-/** `firstChild` and `nextSibling` at the end of a list. */
-export const NO_CHILD = -1;
 
 /**
  * What is known of each object of a pack, in pack order, as columns of shared memory: 45 bytes an
  * object, seen by all indexing threads without copying.
  *
- * A column is written by one thread before the others start, or, for `oids` and `types` of deltas,
- * by the one thread that resolves the delta.
+ * The scanning thread writes a column before others are told of the object; `oids`, `types` and
+ * `places` of an object are then written by the one thread that resolves it.
  */
 export interface ObjectColumns {
   /** Where each entry begins; one element more than objects: where the last entry ends. */
@@ -26,81 +24,75 @@ export interface ObjectColumns {
   readonly types: Uint8Array<SharedArrayBuffer>;
   /** The index of the delta base, `NO_BASE` or `BASE_BY_ID`. */
   readonly bases: Int32Array<SharedArrayBuffer>;
-  /** Deltas by base: the first one, and from each to the next. */
-  readonly firstChild: Int32Array<SharedArrayBuffer>;
-  readonly nextSibling: Int32Array<SharedArrayBuffer>;
+  /** Where the content lies among the recent objects of the thread that resolved it; 0: nowhere. */
+  readonly places: Float64Array<SharedArrayBuffer>;
 }
 
-/** Deltas whose bases are given by id, sorted by that id. */
-export interface DeltasById {
-  /** Indexes of the deltas. */
-  readonly objects: Int32Array<SharedArrayBuffer>;
-  /** 20 bytes each: the ids of their bases. */
-  readonly baseOids: Uint8Array<SharedArrayBuffer>;
-}
-
-/** Everything that threads need to know of a scanned pack. */
+/** A scanned pack's objects. */
 export interface ScannedObjects {
   readonly count: number;
   readonly columns: ObjectColumns;
-  readonly deltasById: DeltasById;
 }
 
-/** The range of those deltas whose base is the object with the id at `oids[at, at + 20)`. */
-export function rangeById(
-  { objects, baseOids }: DeltasById,
-  oids: Uint8Array,
-  at: number,
-): { start: number; end: number } {
-  const start = lowerBound(baseOids, objects.length, oids, at, false);
-  return { start, end: lowerBound(baseOids, objects.length, oids, at, true) };
-}
+/** Memory for this many objects is reserved when a pack declares them; more is, as they arrive. */
+const FIRST_CAPACITY = 1024 * 1024;
 
-/** The first position whose id is not less than (`after`: greater than) the one sought. */
-function lowerBound(
-  sorted: Uint8Array,
-  count: number,
-  oids: Uint8Array,
-  at: number,
-  after: boolean,
-): number {
-  let low = 0;
-  let high = count;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const order = compareOids(sorted, middle * OID_BYTES, oids, at);
-    if (order < 0 || (after && order === 0)) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-const FIRST_CAPACITY = 4096;
-
-/** Collects `ObjectColumns` while a pack is scanned, growing as objects really arrive. */
+/** Collects `ObjectColumns` while a pack is scanned. */
 export class ObjectTable {
-  #columns = allocateColumns(FIRST_CAPACITY);
-  #capacity = FIRST_CAPACITY;
+  #columns: ObjectColumns;
+  #capacity: number;
   #count = 0;
-  #countById = 0;
+
+  /**
+   * @param declared how many objects there will be, by the pack's own word.
+   * @param firstCapacity for tests.
+   */
+  constructor(declared: number, firstCapacity = FIRST_CAPACITY) {
+    this.#capacity = Math.min(declared, firstCapacity);
+    this.#columns = allocateColumns(this.#capacity);
+  }
 
   get count(): number {
     return this.#count;
   }
 
-  /** Adds an object that is kept whole. `oid`: 20 bytes. */
-  addWhole(offset: number, crc: number, type: number, oid: Uint8Array): void {
+  get columns(): ObjectColumns {
+    return this.#columns;
+  }
+
+  /** Whether the next object needs `grow` first. */
+  get isFull(): boolean {
+    return this.#count === this.#capacity;
+  }
+
+  /** Moves to columns of twice the size. Nobody else may write to the present ones meanwhile. */
+  grow(): ObjectColumns {
+    const grown = allocateColumns(this.#capacity * 2);
+    grown.offsets.set(this.#columns.offsets);
+    grown.crcs.set(this.#columns.crcs);
+    grown.oids.set(this.#columns.oids);
+    grown.types.set(this.#columns.types);
+    grown.bases.set(this.#columns.bases);
+    grown.places.set(this.#columns.places);
+    this.#columns = grown;
+    this.#capacity *= 2;
+    return grown;
+  }
+
+  /** Adds an object that is kept whole. `oid`: 20 bytes, if known yet. @returns its index. */
+  addWhole(offset: number, crc: number, type: number, oid?: Uint8Array): number {
     const index = this.#add(offset, crc, NO_BASE);
     this.#columns.types[index] = type;
-    this.#columns.oids.set(oid, index * OID_BYTES);
+    if (oid !== undefined) this.#columns.oids.set(oid, index * OID_BYTES);
+    return index;
   }
 
   /**
-   * Adds a delta whose base begins at `baseOffset`.
+   * Adds a delta whose base begins at `baseOffset`. @returns its index.
    *
    * @throws SnapshotError `UPSTREAM_INVALID` when no earlier entry begins there.
    */
-  addDeltaByOffset(offset: number, crc: number, baseOffset: number): void {
+  addDeltaByOffset(offset: number, crc: number, baseOffset: number): number {
     const base = this.#indexOfOffset(baseOffset);
     if (base === undefined) {
       throw new SnapshotError(
@@ -108,68 +100,39 @@ export class ObjectTable {
         `the delta at ${offset} names a base at ${baseOffset}, where no entry begins`,
       );
     }
-    const index = this.#add(offset, crc, base);
-    this.#columns.nextSibling[index] = this.#columns.firstChild[base] ?? NO_CHILD;
-    this.#columns.firstChild[base] = index;
+    return this.#add(offset, crc, base);
   }
 
-  /** Adds a delta whose base is the object with this id, anywhere in the pack. */
-  addDeltaById(offset: number, crc: number, baseOid: Uint8Array): void {
+  /** Adds a delta whose base is the object with this id, anywhere in the pack. @returns its index. */
+  addDeltaById(offset: number, crc: number, baseOid: Uint8Array): number {
     const index = this.#add(offset, crc, BASE_BY_ID);
     this.#columns.oids.set(baseOid, index * OID_BYTES);
-    this.#countById++;
+    return index;
   }
 
   /** Ends the collecting. `end`: where the last entry ends. */
   finish(end: number): ScannedObjects {
-    if (this.#count === this.#capacity) this.#grow();
     this.#columns.offsets[this.#count] = end;
-    return { count: this.#count, columns: this.#columns, deltasById: this.#sortDeltasById() };
-  }
-
-  #sortDeltasById(): DeltasById {
-    const { bases, oids } = this.#columns;
-    const objects = new Int32Array(new SharedArrayBuffer(this.#countById * 4));
-    const baseOids = new Uint8Array(new SharedArrayBuffer(this.#countById * OID_BYTES));
-    let found = 0;
-    for (let i = 0; i < this.#count; i++) if (bases[i] === BASE_BY_ID) objects[found++] = i;
-    objects.sort((a, b) => compareOids(oids, a * OID_BYTES, oids, b * OID_BYTES));
-    for (let i = 0; i < found; i++) {
-      const oidAt = (objects[i] ?? 0) * OID_BYTES;
-      baseOids.set(oids.subarray(oidAt, oidAt + OID_BYTES), i * OID_BYTES);
-    }
-    return { objects, baseOids };
+    return { count: this.#count, columns: this.#columns };
   }
 
   #add(offset: number, crc: number, base: number): number {
-    // One element is kept free for the end of the last entry.
-    if (this.#count + 1 >= this.#capacity) this.#grow();
     const index = this.#count++;
     this.#columns.offsets[index] = offset;
     this.#columns.crcs[index] = crc;
     this.#columns.bases[index] = base;
-    this.#columns.firstChild[index] = NO_CHILD;
-    this.#columns.nextSibling[index] = NO_CHILD;
     return index;
   }
 
-  #grow(): void {
-    const grown = allocateColumns(this.#capacity * 2);
-    grown.offsets.set(this.#columns.offsets);
-    grown.crcs.set(this.#columns.crcs);
-    grown.oids.set(this.#columns.oids);
-    grown.types.set(this.#columns.types);
-    grown.bases.set(this.#columns.bases);
-    grown.firstChild.set(this.#columns.firstChild);
-    grown.nextSibling.set(this.#columns.nextSibling);
-    this.#columns = grown;
-    this.#capacity *= 2;
-  }
-
+  /** Bases are near, as a rule: the search begins at the end, in steps that double. */
   #indexOfOffset(offset: number): number | undefined {
     const { offsets } = this.#columns;
-    let low = 0;
     let high = this.#count - 1;
+    let low = high;
+    for (let step = 1; low > 0 && (offsets[low] ?? 0) > offset; step *= 2) {
+      high = low - 1;
+      low = Math.max(0, low - step);
+    }
     while (low <= high) {
       const middle = (low + high) >>> 1;
       const found = offsets[middle] ?? 0;
@@ -182,13 +145,13 @@ export class ObjectTable {
 }
 
 function allocateColumns(capacity: number): ObjectColumns {
+  const bytes = (size: number) => new SharedArrayBuffer(size * capacity);
   return {
-    offsets: new Float64Array(new SharedArrayBuffer(capacity * 8)),
-    crcs: new Uint32Array(new SharedArrayBuffer(capacity * 4)),
-    oids: new Uint8Array(new SharedArrayBuffer(capacity * OID_BYTES)),
-    types: new Uint8Array(new SharedArrayBuffer(capacity)),
-    bases: new Int32Array(new SharedArrayBuffer(capacity * 4)),
-    firstChild: new Int32Array(new SharedArrayBuffer(capacity * 4)),
-    nextSibling: new Int32Array(new SharedArrayBuffer(capacity * 4)),
+    offsets: new Float64Array(new SharedArrayBuffer((capacity + 1) * 8)),
+    crcs: new Uint32Array(bytes(4)),
+    oids: new Uint8Array(bytes(OID_BYTES)),
+    types: new Uint8Array(bytes(1)),
+    bases: new Int32Array(bytes(4)),
+    places: new Float64Array(bytes(8)),
   };
 }

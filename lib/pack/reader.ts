@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import { SnapshotError } from '../errors.js';
 import { isObjectType, type ObjectType, objectHeader } from '../git/object.js';
-import { applyDelta, parseDeltaHeader } from './delta.js';
+import { applyDelta, newDeltaHeader, parseDeltaHeader } from './delta.js';
 import { PackFile } from './file.js';
 import { EntryType } from './format.js';
 import { IdxFile } from './idx-file.js';
@@ -189,7 +189,7 @@ export class ObjectReader {
 
   #readAt(packNumber: number, offset: number): GitObject {
     const { pack } = this.#pack(packNumber);
-    const delta = { baseSize: 0, resultSize: 0, instructionsAt: 0 };
+    const delta = newDeltaHeader();
     let object: GitObject | undefined;
     for (const at of this.#chain(packNumber, offset, true).reverse()) {
       const known = this.#bases.get(`${packNumber}:${at}`);

@@ -1,7 +1,6 @@
-import { createHash, type Hash, hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { SnapshotError } from '../errors.js';
-import { isObjectType, OBJECT_HEADER_ROOM, objectHeader } from '../git/object.js';
+import { isObjectType } from '../git/object.js';
 import {
   EntryType,
   newEntryHeader,
@@ -10,23 +9,19 @@ import {
   parseEntryHeader,
   parsePackHeader,
 } from './format.js';
-import { inflateEntry, isZlibError, maxDeflatedBytes } from './inflate.js';
-import { ObjectTable, type ScannedObjects } from './object-table.js';
+import { inflateEntry, isZlibError, maxDeflatedBytes, ONE_SHOT_BYTES } from './inflate.js';
+import { inflateShort, SHORT_BYTES } from './inflate-short.js';
+import type { ObjectColumns, ObjectTable, ScannedObjects } from './object-table.js';
+import { PackWindow } from './pack-window.js';
 import { StreamedEntry } from './streamed-entry.js';
 
 /*
- * The first pass over a pack, while it arrives.
+ * The pass over a pack while it arrives.
  *
- * Every entry is inflated once, which is the only way to find its end. What is kept whole is hashed
- * there and then; of a delta only position, CRC and base are noted. Invariants: `#window[#start,
- * #end)` are the bytes that arrived and are not worked off; `#windowOffset` is the pack offset of
- * `#window[0]`; everything before `#hashed` has entered the pack's own SHA-1. Memory: the window and
- * the object table. Cost: one inflate per object and one SHA-1 over the pack.
+ * Every entry is inflated once, which is the only way to find its end, and handed on with its content.
+ * Memory: the window and the object table. Cost: one inflate and one CRC for each object, one SHA-1 over
+ * the pack.
  */
-
-const WINDOW_BYTES = 4 * 1024 * 1024;
-/** Entries that inflate to more than this are streamed rather than inflated in one call. */
-const ONE_SHOT_BYTES = 1024 * 1024;
 
 export interface ScanLimits {
   maxObjects: number;
@@ -41,30 +36,43 @@ export interface ScannedPack extends ScannedObjects {
   readonly size: number;
 }
 
+/** What resolves the objects that a scan finds. */
+export interface EntrySink {
+  /** Whether an object may be added now. */
+  readonly isReady: boolean;
+  /** Resolves when one may. */
+  ready(): Promise<void>;
+  /** Takes the entry of an object by its content: `bytes[start, end)`, which is valid during the call. */
+  add(object: number, bytes: Buffer, start: number, end: number): void;
+  /** Called after each chunk: as much was added as could be. */
+  flush(): void;
+  /** Called before the columns move to others, which `move` does. */
+  moveColumns(move: () => ObjectColumns): Promise<void>;
+}
+
+/** Called when the pack has said how many objects it has. */
+export type BeginScan = (objects: number) => { table: ObjectTable; sink: EntrySink };
+
 export class PackScanner {
   readonly #limits: ScanLimits;
-  readonly #table = new ObjectTable();
-  readonly #packHash: Hash = createHash('sha1');
+  readonly #begin: BeginScan;
   readonly #header = newEntryHeader();
-  readonly #window = Buffer.allocUnsafeSlow(WINDOW_BYTES);
-  readonly #scratch = Buffer.allocUnsafeSlow(ONE_SHOT_BYTES + OBJECT_HEADER_ROOM);
-  #windowOffset = 0;
-  #start = 0;
-  #end = 0;
-  #hashed = 0;
-  /** Objects that the pack declares; `undefined` until its header has arrived. */
-  #declared: number | undefined;
+  readonly #window = new PackWindow();
+  readonly #short = Buffer.allocUnsafeSlow(SHORT_BYTES);
+  /** `undefined` until the pack's header has arrived. */
+  #begun: { table: ObjectTable; sink: EntrySink; declared: number } | undefined;
   /** An entry that was cut is not tried again before this many of its bytes are there. */
   #retryAt = 0;
   #streaming: StreamedEntry | undefined;
 
-  constructor(limits: ScanLimits) {
+  constructor(limits: ScanLimits, begin: BeginScan) {
     this.#limits = limits;
+    this.#begin = begin;
   }
 
   /** Objects found so far, and how many the pack says it has. */
   get progress(): { objects: number; declared: number | undefined } {
-    return { objects: this.#table.count, declared: this.#declared };
+    return { objects: this.#begun?.table.count ?? 0, declared: this.#begun?.declared };
   }
 
   /**
@@ -73,14 +81,9 @@ export class PackScanner {
    * @throws SnapshotError `UPSTREAM_INVALID` for what is no pack, `LIMIT_EXCEEDED`.
    */
   async push(chunk: Uint8Array): Promise<void> {
-    let rest = chunk;
-    while (rest.length > 0) {
-      if (this.#end === WINDOW_BYTES) this.#compact();
-      const taken = Math.min(rest.length, WINDOW_BYTES - this.#end);
-      this.#window.set(rest.subarray(0, taken), this.#end);
-      this.#end += taken;
-      rest = rest.subarray(taken);
-      if (this.#windowOffset + this.#end > this.#limits.maxPackBytes) {
+    for (let rest = chunk; rest.length > 0; ) {
+      rest = rest.subarray(this.#window.fill(rest));
+      if (this.#window.received > this.#limits.maxPackBytes) {
         throw new SnapshotError(
           'LIMIT_EXCEEDED',
           `the pack is larger than maxPackBytes (${this.#limits.maxPackBytes})`,
@@ -88,6 +91,7 @@ export class PackScanner {
       }
       await this.#scan(false);
     }
+    this.#begun?.sink.flush();
   }
 
   /**
@@ -98,18 +102,18 @@ export class PackScanner {
    */
   async finish(): Promise<ScannedPack> {
     await this.#scan(true);
-    if (this.#declared === undefined || this.#table.count < this.#declared) {
-      throw invalid(`the pack ends after ${this.#table.count} of ${this.#declared ?? '?'} objects`);
+    const { objects, declared } = this.progress;
+    if (this.#begun === undefined || objects !== declared) {
+      throw invalid(`the pack ends after ${objects} of ${declared ?? '?'} objects`);
     }
-    const trailing = this.#end - this.#start;
-    if (trailing < PACK_TRAILER_BYTES) throw invalid('the pack ends within its trailer');
-    this.#hashUpToStart();
-    const checksum = this.#packHash.digest();
-    if (!checksum.equals(this.#window.subarray(this.#start, this.#end))) {
+    const window = this.#window;
+    if (window.available < PACK_TRAILER_BYTES) throw invalid('the pack ends within its trailer');
+    const checksum = window.digest();
+    if (!checksum.equals(window.bytes.subarray(window.start, window.end))) {
       throw invalid('the pack does not have the checksum that its trailer says');
     }
-    const end = this.#windowOffset + this.#start;
-    return { ...this.#table.finish(end), checksum, size: end + PACK_TRAILER_BYTES };
+    const end = window.offset;
+    return { ...this.#begun.table.finish(end), checksum, size: end + PACK_TRAILER_BYTES };
   }
 
   /** Frees what a scan that was given up holds. Idempotent. */
@@ -118,15 +122,20 @@ export class PackScanner {
   }
 
   async #scan(complete: boolean): Promise<void> {
-    if (this.#declared === undefined && !this.#readPackHeader()) return;
-    while (this.#table.count < (this.#declared ?? 0)) {
+    const window = this.#window;
+    this.#begun ??= this.#readPackHeader();
+    if (this.#begun === undefined) return;
+    const { table, sink, declared } = this.#begun;
+    while (table.count < declared) {
       if (this.#streaming !== undefined) {
-        if (!(await this.#continueStreaming(this.#streaming))) return;
+        if (!(await this.#continueStreaming(this.#streaming, table))) return;
         continue;
       }
-      const available = this.#end - this.#start;
-      if (!complete && available < this.#retryAt && this.#end < WINDOW_BYTES) return;
-      if (this.#scanEntry()) {
+      const { available } = window;
+      if (!complete && available < this.#retryAt && !window.isFull) return;
+      if (!sink.isReady) await sink.ready();
+      if (table.isFull) await sink.moveColumns(() => table.grow());
+      if (this.#scanEntry(table, sink)) {
         this.#retryAt = 0;
         continue;
       }
@@ -136,13 +145,12 @@ export class PackScanner {
       return;
     }
     // Found out now rather than at the end: such bytes would fill the window.
-    if (this.#end - this.#start > PACK_TRAILER_BYTES)
-      throw invalid('bytes follow the end of the pack');
+    if (window.available > PACK_TRAILER_BYTES) throw invalid('bytes follow the end of the pack');
   }
 
-  #readPackHeader(): boolean {
-    if (this.#end - this.#start < PACK_HEADER_BYTES) return false;
-    const declared = parsePackHeader(this.#window);
+  #readPackHeader() {
+    if (this.#window.available < PACK_HEADER_BYTES) return undefined;
+    const declared = parsePackHeader(this.#window.bytes);
     if (declared === undefined) throw invalid('not a version 2 pack');
     if (declared > this.#limits.maxObjects) {
       throw new SnapshotError(
@@ -150,43 +158,54 @@ export class PackScanner {
         `the pack has ${declared} objects, maxObjects is ${this.#limits.maxObjects}`,
       );
     }
-    this.#declared = declared;
-    this.#start = PACK_HEADER_BYTES;
-    return true;
+    this.#window.start = PACK_HEADER_BYTES;
+    return { ...this.#begin(declared), declared };
   }
 
-  /** Scans the entry at `#start`; `false` when it is not there whole, or is to be streamed. */
-  #scanEntry(): boolean {
+  /** Scans the entry at the window's start; `false` when it is not there whole, or is to be streamed. */
+  #scanEntry(table: ObjectTable, sink: EntrySink): boolean {
     const header = this.#header;
-    const parsed = parseEntryHeader(this.#window, this.#start, this.#end, header);
+    const { bytes, start, end } = this.#window;
+    const parsed = parseEntryHeader(bytes, start, end, header);
     if (parsed === 'incomplete') return false;
     this.#checkHeader(parsed === 'ok');
     if (header.size > ONE_SHOT_BYTES) {
       this.#beginStreaming();
       return false;
     }
-    const zlibStart = this.#start + header.length;
-    const latestEnd = zlibStart + maxDeflatedBytes(header.size);
-    const zlibStream = this.#window.subarray(zlibStart, Math.min(this.#end, latestEnd));
-    const inflated = inflateEntry(zlibStream, header.size);
-    if (inflated === 'invalid') throw this.#invalidEntry('does not inflate to what it declares');
-    if (inflated === 'incomplete') {
-      if (this.#end < latestEnd) return false;
-      throw this.#invalidEntry('has a zlib stream without end');
+    const zlibStart = start + header.length;
+    let content: Buffer = this.#short;
+    let deflated =
+      header.size <= SHORT_BYTES ? inflateShort(bytes, zlibStart, end, content, header.size) : 0;
+    if (deflated === 0) {
+      const latestEnd = zlibStart + maxDeflatedBytes(header.size);
+      const inflated = inflateEntry(
+        bytes.subarray(zlibStart, Math.min(end, latestEnd)),
+        header.size,
+      );
+      if (inflated === 'invalid') throw this.#invalidEntry('does not inflate to what it declares');
+      if (inflated === 'incomplete') {
+        if (end < latestEnd) return false;
+        throw this.#invalidEntry('has a zlib stream without end');
+      }
+      content = inflated.buffer;
+      deflated = inflated.engine.bytesWritten;
     }
-    const entryEnd = zlibStart + inflated.engine.bytesWritten;
-    const crc = crc32(this.#window.subarray(this.#start, entryEnd));
-    if (isObjectType(header.type)) {
-      const head = objectHeader(header.type, header.size);
-      const headLength = this.#scratch.write(head, 0, 'latin1');
-      this.#scratch.set(inflated.buffer, headLength);
-      const oid = hash('sha1', this.#scratch.subarray(0, headLength + header.size), 'buffer');
-      this.#table.addWhole(this.#offset(), crc, header.type, oid);
-    } else {
-      this.#addDelta(this.#offset(), crc, header.type, header.baseDistance, header.baseOidAt);
-    }
-    this.#start = entryEnd;
+    const entryEnd = zlibStart + deflated;
+    const object = this.#addTo(table, crc32(bytes.subarray(start, entryEnd)));
+    this.#window.start = entryEnd;
+    if (header.type !== EntryType.refDelta) sink.add(object, content, 0, header.size);
     return true;
+  }
+
+  #addTo(table: ObjectTable, crc: number): number {
+    const { type, baseDistance, baseOidAt } = this.#header;
+    const { offset, bytes } = this.#window;
+    if (isObjectType(type)) return table.addWhole(offset, crc, type);
+    if (type === EntryType.ofsDelta) {
+      return table.addDeltaByOffset(offset, crc, offset - baseDistance);
+    }
+    return table.addDeltaById(offset, crc, bytes.subarray(baseOidAt, baseOidAt + 20));
   }
 
   #checkHeader(readable: boolean): void {
@@ -202,28 +221,22 @@ export class PackScanner {
     }
   }
 
-  #addDelta(offset: number, crc: number, type: number, distance: number, oidAt: number): void {
-    if (type === EntryType.refDelta) {
-      this.#table.addDeltaById(offset, crc, this.#window.subarray(oidAt, oidAt + 20));
-    } else {
-      this.#table.addDeltaByOffset(offset, crc, offset - distance);
-    }
-  }
-
   #beginStreaming(): void {
     const header = this.#header;
-    this.#streaming = new StreamedEntry(this.#offset(), header, this.#window);
-    this.#streaming.crc = crc32(this.#window.subarray(this.#start, this.#start + header.length));
-    this.#start += header.length;
+    const { bytes, start, offset } = this.#window;
+    this.#streaming = new StreamedEntry(offset, header, bytes);
+    this.#streaming.crc = crc32(bytes.subarray(start, start + header.length));
+    this.#window.start += header.length;
   }
 
   /** Feeds the window to the streamed entry; `true` when the entry is complete. */
-  async #continueStreaming(entry: StreamedEntry): Promise<boolean> {
-    if (this.#start === this.#end) {
-      this.#compact();
+  async #continueStreaming(entry: StreamedEntry, table: ObjectTable): Promise<boolean> {
+    const window = this.#window;
+    if (window.available === 0) {
+      window.compact();
       return false;
     }
-    const bytes = this.#window.subarray(this.#start, this.#end);
+    const bytes = window.bytes.subarray(window.start, window.end);
     let consumed: number | undefined;
     try {
       consumed = await entry.inflate.write(bytes);
@@ -237,9 +250,9 @@ export class PackScanner {
     if (entry.deflated > maxDeflatedBytes(entry.size)) {
       throw invalid(`the entry at ${entry.offset} has a zlib stream without end`);
     }
-    this.#start += used;
+    window.start += used;
     if (consumed === undefined) {
-      this.#compact();
+      window.compact();
       return false;
     }
     entry.inflate.close();
@@ -247,36 +260,17 @@ export class PackScanner {
     if (entry.inflated !== entry.size)
       throw invalid(`the entry at ${entry.offset} is shorter than declared`);
     if (entry.oidHash !== undefined) {
-      this.#table.addWhole(entry.offset, entry.crc, entry.type, entry.oidHash.digest());
+      table.addWhole(entry.offset, entry.crc, entry.type, entry.oidHash.digest());
     } else if (entry.baseOid !== undefined) {
-      this.#table.addDeltaById(entry.offset, entry.crc, entry.baseOid);
+      table.addDeltaById(entry.offset, entry.crc, entry.baseOid);
     } else {
-      this.#table.addDeltaByOffset(entry.offset, entry.crc, entry.offset - entry.baseDistance);
+      table.addDeltaByOffset(entry.offset, entry.crc, entry.offset - entry.baseDistance);
     }
     return true;
   }
 
-  /** Moves what is not worked off to the front of the window. */
-  #compact(): void {
-    this.#hashUpToStart();
-    this.#window.copyWithin(0, this.#start, this.#end);
-    this.#windowOffset += this.#start;
-    this.#end -= this.#start;
-    this.#start = 0;
-    this.#hashed = 0;
-  }
-
-  #hashUpToStart(): void {
-    this.#packHash.update(this.#window.subarray(this.#hashed, this.#start));
-    this.#hashed = this.#start;
-  }
-
-  #offset(): number {
-    return this.#windowOffset + this.#start;
-  }
-
   #invalidEntry(what: string): SnapshotError {
-    return invalid(`the entry at ${this.#offset()} ${what}`);
+    return invalid(`the entry at ${this.#window.offset} ${what}`);
   }
 }
 

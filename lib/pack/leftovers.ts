@@ -1,34 +1,29 @@
-import { hash } from 'node:crypto';
 import { SnapshotError } from '../errors.js';
-import { isObjectType, OBJECT_HEADER_ROOM, OID_BYTES, objectHeader } from '../git/object.js';
-import { applyDelta, type DeltaHeader, parseDeltaHeader } from './delta.js';
+import { hashObject, isObjectType, OBJECT_HEADER_ROOM, OID_BYTES } from '../git/object.js';
+import { applyDelta, newDeltaHeader, parseDeltaHeader } from './delta.js';
+import { type DeltaForest, NO_CHILD, plantForest, rangeById } from './delta-forest.js';
 import { PackFile } from './file.js';
-import { NO_BASE, NO_CHILD, rangeById, type ScannedObjects } from './object-table.js';
+import type { ScannedObjects } from './object-table.js';
+import { checkSizeInMemory, type ResolveLimits } from './resolver.js';
 
 /*
- * The second pass over a pack: every delta is applied and the result hashed.
+ * The deltas that were left when all of the pack had arrived: those whose base is given by id, or had
+ * been forgotten, or is too large to be kept.
  *
- * Objects that are kept whole and have deltas are the roots of trees. Threads share one counter over
- * the list of roots; who takes a root walks its whole tree, depth first, so that a base is in memory
- * while its deltas are applied. Invariants: a thread writes only the columns of deltas in its own
- * trees; a delta is resolved once (a second time means that two objects of the pack have the same
- * id). Memory: of the bases on the path from the root those that have more deltas to come, under a
+ * They form trees with the bases that they need. The roots are objects that are kept whole. Threads
+ * share one counter over the list of roots; who takes a root walks its whole tree, depth first, so that
+ * a base is in memory while its deltas are applied. Invariants: a thread writes only what is of deltas
+ * in its own trees; a delta is resolved once (a second time means that two objects of the pack have the
+ * same id). Memory: of the bases on the path from the root those that have more deltas to come, under a
  * budget: beyond it those nearest the root are dropped and made again when they are needed. Cost: one
- * inflate, one delta and one hash for each delta.
+ * inflate and one delta for each object of the trees, and a hash for each that was not resolved.
  */
 
-export interface ResolveLimits {
-  /** Bytes of bases that one thread keeps. */
-  deltaCacheBytes: number;
-  maxObjectBytesInMemory: number;
-}
-
 /** What every thread of one resolution gets; structured-cloneable. */
-export interface ResolveTask {
+export interface LeftoverTask {
   readonly packPath: string;
   readonly objects: ScannedObjects;
-  /** Indexes of the roots, in the order in which they are to be taken. */
-  readonly roots: Int32Array<SharedArrayBuffer>;
+  readonly forest: DeltaForest;
   /** One element: how many roots have been taken. */
   readonly taken: Int32Array<SharedArrayBuffer>;
   readonly limits: ResolveLimits;
@@ -48,31 +43,25 @@ interface Base {
   readonly endById: number;
 }
 
-export function prepareResolve(
+/** `undefined` when every delta is resolved. */
+export function createLeftoverTask(
   packPath: string,
   objects: ScannedObjects,
   limits: ResolveLimits,
-): ResolveTask {
-  const { count, columns, deltasById } = objects;
-  const anyById = deltasById.objects.length > 0;
-  const found: number[] = [];
-  for (let i = 0; i < count; i++) {
-    if (columns.bases[i] !== NO_BASE) continue;
-    if (anyById || columns.firstChild[i] !== NO_CHILD) found.push(i);
-  }
-  const roots = new Int32Array(new SharedArrayBuffer(found.length * 4));
-  roots.set(found);
-  return { packPath, objects, roots, taken: new Int32Array(new SharedArrayBuffer(4)), limits };
+): LeftoverTask | undefined {
+  if (countUnresolved(objects) === 0) return undefined;
+  const forest = plantForest(objects);
+  return { packPath, objects, forest, taken: new Int32Array(new SharedArrayBuffer(4)), limits };
 }
 
 /** Takes roots until none is left. Run by any number of threads at once on one task. */
-export function resolveRoots(task: ResolveTask): void {
+export function resolveLeftovers(task: LeftoverTask): void {
   const pack = new PackFile(task.packPath);
   try {
     const walk = new DeltaWalk(pack, task);
     for (;;) {
       const next = Atomics.add(task.taken, 0, 1);
-      const root = task.roots[next];
+      const root = task.forest.roots[next];
       if (root === undefined) return;
       walk.run(root);
     }
@@ -82,8 +71,8 @@ export function resolveRoots(task: ResolveTask): void {
 }
 
 /** Makes the other threads stop at their next root, after a failure. */
-export function stopResolving(task: ResolveTask): void {
-  Atomics.store(task.taken, 0, task.roots.length);
+export function stopLeftovers(task: LeftoverTask): void {
+  Atomics.store(task.taken, 0, task.forest.roots.length);
 }
 
 const LEAF_SCRATCH_BYTES = 1024 * 1024;
@@ -93,17 +82,19 @@ const HELD_OVERHEAD_BYTES = 256;
 class DeltaWalk {
   readonly #pack: PackFile;
   readonly #objects: ScannedObjects;
+  readonly #forest: DeltaForest;
   readonly #limits: ResolveLimits;
   readonly #path: Base[] = [];
-  readonly #delta: DeltaHeader = { baseSize: 0, resultSize: 0, instructionsAt: 0 };
+  readonly #delta = newDeltaHeader();
   readonly #scratch = Buffer.allocUnsafeSlow(LEAF_SCRATCH_BYTES);
   #held = 0;
   /** No base on the path before this position is held. */
   #firstHeld = 0;
 
-  constructor(pack: PackFile, task: ResolveTask) {
+  constructor(pack: PackFile, task: LeftoverTask) {
     this.#pack = pack;
     this.#objects = task.objects;
+    this.#forest = task.forest;
     this.#limits = task.limits;
   }
 
@@ -119,26 +110,27 @@ class DeltaWalk {
   #takeChild(base: Base): number | undefined {
     if (base.nextChild !== NO_CHILD) {
       const child = base.nextChild;
-      base.nextChild = this.#objects.columns.nextSibling[child] ?? NO_CHILD;
+      base.nextChild = this.#forest.nextSibling[child] ?? NO_CHILD;
       return child;
     }
-    if (base.nextById < base.endById) return this.#objects.deltasById.objects[base.nextById++];
+    if (base.nextById < base.endById) return this.#forest.deltasById.objects[base.nextById++];
     return undefined;
   }
 
   #pushRoot(root: number): void {
-    const { offsets, firstChild, oids } = this.#objects.columns;
-    const first = firstChild[root] ?? NO_CHILD;
-    const byId = rangeById(this.#objects.deltasById, oids, root * OID_BYTES);
-    if (first === NO_CHILD && byId.start === byId.end) return;
+    const { offsets, oids } = this.#objects.columns;
     const header = this.#pack.entryHeader(offsets[root] ?? 0);
-    this.#checkSize(header.size);
+    checkSizeInMemory(header.size, this.#limits);
+    const first = this.#forest.firstChild[root] ?? NO_CHILD;
+    const byId = rangeById(this.#forest.deltasById, oids, root * OID_BYTES);
     this.#push(root, header.size, first, byId);
   }
 
   #resolve(child: number, base: Base): void {
-    const { types, firstChild, oids } = this.#objects.columns;
-    if (types[child] !== 0) throw duplicate();
+    const { types, oids } = this.#objects.columns;
+    const { firstChild, resolved, deltasById } = this.#forest;
+    const isResolved = types[child] !== 0;
+    if (isResolved && resolved[child] === 0) throw duplicate();
     const type = types[base.index] ?? 0;
     if (!isObjectType(type)) throw new RangeError(`object ${base.index} has no type yet`);
     const baseData = this.#materialize(base);
@@ -146,20 +138,18 @@ class DeltaWalk {
     const size = this.#delta.resultSize;
     const first = firstChild[child] ?? NO_CHILD;
     // Whether deltas name this object by id is known only after it was hashed.
-    const mayBeBase = first !== NO_CHILD || this.#objects.deltasById.objects.length > 0;
+    const mayBeBase = first !== NO_CHILD || deltasById.objects.length > 0;
     const room = OBJECT_HEADER_ROOM + size;
     const data =
       mayBeBase || room > LEAF_SCRATCH_BYTES ? Buffer.allocUnsafeSlow(room) : this.#scratch;
     applyDelta(delta, this.#delta, baseData, base.start, data, OBJECT_HEADER_ROOM);
     this.#dropIfDone(base);
-    const head = objectHeader(type, size);
-    const headStart = OBJECT_HEADER_ROOM - head.length;
-    data.write(head, headStart, 'latin1');
-    const oid = hash('sha1', data.subarray(headStart, room), 'buffer');
-    oids.set(oid, child * OID_BYTES);
-    types[child] = type;
+    if (!isResolved) {
+      hashObject(type, data, OBJECT_HEADER_ROOM, size, oids, child * OID_BYTES);
+      types[child] = type;
+    }
     if (!mayBeBase) return;
-    const byId = rangeById(this.#objects.deltasById, oid, 0);
+    const byId = rangeById(deltasById, oids, child * OID_BYTES);
     if (first === NO_CHILD && byId.start === byId.end) return;
     this.#hold(this.#push(child, size, first, byId), data, OBJECT_HEADER_ROOM);
   }
@@ -170,7 +160,7 @@ class DeltaWalk {
     const offset = offsets[child] ?? 0;
     const end = offsets[child + 1] ?? 0;
     const header = this.#pack.entryHeader(offset);
-    this.#checkSize(header.size);
+    checkSizeInMemory(header.size, this.#limits);
     const delta = this.#pack.inflate(offset, header, end);
     parseDeltaHeader(delta, this.#delta);
     if (this.#delta.baseSize !== baseSize) {
@@ -179,7 +169,7 @@ class DeltaWalk {
         `the delta at ${offset} is for a base of other size`,
       );
     }
-    this.#checkSize(this.#delta.resultSize);
+    checkSizeInMemory(this.#delta.resultSize, this.#limits);
     return delta;
   }
 
@@ -252,17 +242,15 @@ class DeltaWalk {
     base.data = undefined;
     this.#held -= base.size + HELD_OVERHEAD_BYTES;
   }
-
-  #checkSize(size: number): void {
-    if (size > this.#limits.maxObjectBytesInMemory) {
-      throw new SnapshotError(
-        'LIMIT_EXCEEDED',
-        `a delta or its base has ${size} bytes, maxObjectBytesInMemory is ${this.#limits.maxObjectBytesInMemory}`,
-      );
-    }
-  }
 }
 
 function duplicate(): SnapshotError {
   return new SnapshotError('UPSTREAM_INVALID', 'the pack holds an object twice');
+}
+
+/** How many deltas are not resolved. */
+export function countUnresolved({ count, columns }: ScannedObjects): number {
+  let unresolved = 0;
+  for (let i = 0; i < count; i++) if (columns.types[i] === 0) unresolved++;
+  return unresolved;
 }

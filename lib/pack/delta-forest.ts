@@ -1,0 +1,115 @@
+import { compareOids, OID_BYTES } from '../git/object.js';
+import { BASE_BY_ID, NO_BASE, type ScannedObjects } from './object-table.js';
+
+/** `firstChild` and `nextSibling` at the end of a list. */
+export const NO_CHILD = -1;
+
+/** Deltas whose bases are given by id, sorted by that id. */
+export interface DeltasById {
+  /** Indexes of the deltas. */
+  readonly objects: Int32Array<SharedArrayBuffer>;
+  /** 20 bytes each: the ids of their bases. */
+  readonly baseOids: Uint8Array<SharedArrayBuffer>;
+}
+
+/**
+ * The unresolved deltas of a pack, and the bases from which they can be made, as trees: columns of
+ * shared memory by object, 9 bytes each.
+ */
+export interface DeltaForest {
+  /** Objects that are kept whole and from which something else is to be made. */
+  readonly roots: Int32Array<SharedArrayBuffer>;
+  /** Deltas by base: the first one, and from each to the next. */
+  readonly firstChild: Int32Array<SharedArrayBuffer>;
+  readonly nextSibling: Int32Array<SharedArrayBuffer>;
+  /** 1 for deltas that are resolved and stand here only as bases. */
+  readonly resolved: Uint8Array<SharedArrayBuffer>;
+  /** The deltas whose place in a tree shows only when their base is resolved. */
+  readonly deltasById: DeltasById;
+}
+
+export function plantForest({ count, columns }: ScannedObjects): DeltaForest {
+  const { bases, types, oids } = columns;
+  const firstChild = new Int32Array(new SharedArrayBuffer(count * 4)).fill(NO_CHILD);
+  const nextSibling = new Int32Array(new SharedArrayBuffer(count * 4)).fill(NO_CHILD);
+  const resolved = new Uint8Array(new SharedArrayBuffer(count));
+  const deltasById = sortById({ count, columns });
+  const isBaseById = (object: number) => {
+    const { start, end } = rangeById(deltasById, oids, object * OID_BYTES);
+    return start < end;
+  };
+
+  /** Puts a delta below its base, and that below its own if it is resolved and not there yet. */
+  const hang = (delta: number) => {
+    for (let child = delta, base = bases[child] ?? NO_BASE; base >= 0; ) {
+      nextSibling[child] = firstChild[base] ?? NO_CHILD;
+      firstChild[base] = child;
+      if (types[base] === 0 || resolved[base] === 1) return;
+      child = base;
+      base = bases[child] ?? NO_BASE;
+      if (base >= 0) resolved[child] = 1;
+    }
+  };
+
+  const anyById = deltasById.objects.length > 0;
+  for (let i = 0; i < count; i++) {
+    if (types[i] === 0) hang(i);
+    else if (anyById && bases[i] !== NO_BASE && resolved[i] === 0 && isBaseById(i)) {
+      resolved[i] = 1;
+      hang(i);
+    }
+  }
+  const roots: number[] = [];
+  for (let i = 0; i < count; i++) {
+    if (bases[i] !== NO_BASE) continue;
+    if (firstChild[i] !== NO_CHILD || (anyById && isBaseById(i))) roots.push(i);
+  }
+  return { roots: shared(roots), firstChild, nextSibling, resolved, deltasById };
+}
+
+/** The range of those deltas whose base is the object with the id at `oids[at, at + 20)`. */
+export function rangeById(
+  { objects, baseOids }: DeltasById,
+  oids: Uint8Array,
+  at: number,
+): { start: number; end: number } {
+  const start = lowerBound(baseOids, objects.length, oids, at, false);
+  return { start, end: lowerBound(baseOids, objects.length, oids, at, true) };
+}
+
+/** The first position whose id is not less than (`after`: greater than) the one sought. */
+function lowerBound(
+  sorted: Uint8Array,
+  count: number,
+  oids: Uint8Array,
+  at: number,
+  after: boolean,
+): number {
+  let low = 0;
+  let high = count;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const order = compareOids(sorted, middle * OID_BYTES, oids, at);
+    if (order < 0 || (after && order === 0)) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function sortById({ count, columns }: ScannedObjects): DeltasById {
+  const { bases, types, oids } = columns;
+  const found: number[] = [];
+  for (let i = 0; i < count; i++) if (types[i] === 0 && bases[i] === BASE_BY_ID) found.push(i);
+  found.sort((a, b) => compareOids(oids, a * OID_BYTES, oids, b * OID_BYTES));
+  const baseOids = new Uint8Array(new SharedArrayBuffer(found.length * OID_BYTES));
+  for (const [i, object] of found.entries()) {
+    baseOids.set(oids.subarray(object * OID_BYTES, (object + 1) * OID_BYTES), i * OID_BYTES);
+  }
+  return { objects: shared(found), baseOids };
+}
+
+function shared(numbers: readonly number[]): Int32Array<SharedArrayBuffer> {
+  const array = new Int32Array(new SharedArrayBuffer(numbers.length * 4));
+  array.set(numbers);
+  return array;
+}

@@ -1,0 +1,51 @@
+import { readSync } from 'node:fs';
+import { SnapshotError } from '../errors.js';
+import {
+  type EntryHeader,
+  MAX_ENTRY_HEADER_BYTES,
+  newEntryHeader,
+  parseEntryHeader,
+} from './format.js';
+import { inflateEntry } from './inflate.js';
+
+/** Entries of a pack that is still being written, by where they begin and end. Synchronous. */
+export class EntryFile {
+  readonly #fd: number;
+  readonly #header = newEntryHeader();
+  readonly #start = Buffer.allocUnsafeSlow(MAX_ENTRY_HEADER_BYTES);
+
+  /** @param fd the file's; the caller's to close. */
+  constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  /** The header of the entry at `[offset, end)`, valid only until the next call. */
+  header(offset: number, end: number): Readonly<EntryHeader> {
+    const length = Math.min(MAX_ENTRY_HEADER_BYTES, end - offset);
+    this.#read(this.#start, length, offset);
+    if (parseEntryHeader(this.#start, 0, length, this.#header) !== 'ok') throw changed(offset);
+    return this.#header;
+  }
+
+  /** The inflated content of the entry at `[offset, end)`: an object's, or a delta's. */
+  inflate(offset: number, end: number, { length, size }: Readonly<EntryHeader>): Buffer {
+    const deflated = Buffer.allocUnsafe(end - offset - length);
+    this.#read(deflated, deflated.length, offset + length);
+    const inflated = inflateEntry(deflated, size);
+    if (typeof inflated === 'string') throw changed(offset);
+    return inflated.buffer;
+  }
+
+  #read(target: Buffer, length: number, offset: number): void {
+    for (let done = 0; done < length; ) {
+      const got = readSync(this.#fd, target, done, length - done, offset + done);
+      if (got === 0) throw changed(offset);
+      done += got;
+    }
+  }
+}
+
+/** It was inflated before, when it arrived. */
+function changed(offset: number): SnapshotError {
+  return new SnapshotError('INTERNAL', `the entry at ${offset} is not what was written there`);
+}

@@ -1,0 +1,198 @@
+/*
+ * Inflated pack entries on their way from the scanning thread to one that resolves them, through shared
+ * memory: a ring with one writer and one reader, without locks.
+ *
+ * A record is the object's index, the length of the content and the work it stands for (4 bytes each),
+ * then the content, padded to 8 bytes, without a break at the ring's end. Positions count on modulo 2^32, of which the capacity is
+ * a divisor. Invariant: the records between `READ` and `WRITTEN` are whole and nobody writes there.
+ */
+
+const CAPACITY = 4 * 1024 * 1024;
+const RECORD_HEADER_BYTES = 12;
+/** Instead of an object: the rest of the ring up to its end is not used. */
+const SKIP = 0xffff_ffff;
+/** Publishing more rarely saves atomic operations, and lets the reader wait longer. */
+const PUBLISH_BYTES = 32 * 1024;
+
+/** Words of the control block: a position, and whether the writer pauses there (the lowest bit). */
+const WRITTEN = 0;
+/** A position. */
+const READ = 1;
+/** 1 while the reader waits for `WRITTEN` to change. */
+const READER_WAITS = 2;
+/** Free bytes that the writer waits for; 0 when it does not wait. */
+const WRITER_WANTS = 3;
+/** How much work is done, in the writer's unit; modulo 2^32. */
+const DONE = 4;
+const CONTROL_WORDS = 5;
+const PAUSED = 1;
+
+/** Structured-cloneable; both ends are made from it. */
+export interface EntryQueueMemory {
+  readonly ring: SharedArrayBuffer;
+  readonly control: SharedArrayBuffer;
+}
+
+export function createEntryQueue(): EntryQueueMemory {
+  return {
+    ring: new SharedArrayBuffer(CAPACITY),
+    control: new SharedArrayBuffer(CONTROL_WORDS * 4),
+  };
+}
+
+export class EntryQueueWriter {
+  readonly #bytes: Uint8Array;
+  readonly #words: Uint32Array;
+  readonly #control: Int32Array;
+  #position = 0;
+  #published = 0;
+  #read = 0;
+  #work = 0;
+
+  constructor({ ring, control }: EntryQueueMemory) {
+    this.#bytes = new Uint8Array(ring);
+    this.#words = new Uint32Array(ring);
+    this.#control = new Int32Array(control);
+  }
+
+  /** Whether an entry with so much content can be put now. */
+  hasRoom(contentBytes: number): boolean {
+    // What is skipped at the end may be as long as the record itself.
+    const needed = 2 * (contentBytes + 2 * RECORD_HEADER_BYTES);
+    if (this.#free() >= needed) return true;
+    this.#read = Atomics.load(this.#control, READ);
+    return this.#free() >= needed;
+  }
+
+  /** Work that was put and is not done. */
+  get backlog(): number {
+    return (this.#work - Atomics.load(this.#control, DONE)) | 0;
+  }
+
+  /** Only after `hasRoom`. `work`: how much this adds to the backlog. */
+  put(object: number, content: Uint8Array, start: number, end: number, work: number): void {
+    const length = end - start;
+    const size = recordBytes(length);
+    let at = this.#position % CAPACITY;
+    if (at + size > CAPACITY) {
+      this.#words[at / 4] = SKIP;
+      this.#position = (this.#position + CAPACITY - at) >>> 0;
+      at = 0;
+    }
+    this.#words[at / 4] = object;
+    this.#words[at / 4 + 1] = length;
+    this.#words[at / 4 + 2] = work;
+    const whole = length === content.length ? content : content.subarray(start, end);
+    this.#bytes.set(whole, at + RECORD_HEADER_BYTES);
+    this.#position = (this.#position + size) >>> 0;
+    this.#work = (this.#work + work) | 0;
+    if ((this.#position - this.#published) >>> 0 >= PUBLISH_BYTES) this.publish();
+  }
+
+  /** Lets the reader have what was put. */
+  publish(): void {
+    if (this.#published !== this.#position) this.#publish(0);
+  }
+
+  /** Asks the reader to say when so much is free. @returns `false` when it is free already. */
+  askForRoom(contentBytes: number): boolean {
+    this.publish();
+    const needed = 2 * (contentBytes + 2 * RECORD_HEADER_BYTES);
+    Atomics.store(this.#control, WRITER_WANTS, needed);
+    if (!this.hasRoom(contentBytes)) return true;
+    // If the reader has seen the wish meanwhile, it says so for nothing, which does no harm.
+    Atomics.store(this.#control, WRITER_WANTS, 0);
+    return false;
+  }
+
+  /** Makes `readAll` return once it has read what was put until now. */
+  pause(): void {
+    this.#publish(PAUSED);
+  }
+
+  /** Lets `readAll` read on. To be called after it has returned. */
+  resume(): void {
+    this.#publish(0);
+  }
+
+  #publish(paused: number): void {
+    this.#published = this.#position;
+    Atomics.store(this.#control, WRITTEN, this.#position | paused);
+    if (Atomics.load(this.#control, READER_WAITS) === 1) Atomics.notify(this.#control, WRITTEN);
+  }
+
+  #free(): number {
+    return CAPACITY - ((this.#position - this.#read) >>> 0);
+  }
+}
+
+export type TakeEntry = (object: number, bytes: Buffer, start: number, end: number) => void;
+
+/** Blocks its thread while it waits: only for threads that have nothing else to do. */
+export class EntryQueueReader {
+  readonly #bytes: Buffer;
+  readonly #words: Uint32Array;
+  readonly #control: Int32Array;
+  readonly #onRoom: () => void;
+  #position = 0;
+
+  /** @param onRoom called when the writer waits for room, and there is some. */
+  constructor({ ring, control }: EntryQueueMemory, onRoom: () => void) {
+    this.#bytes = Buffer.from(ring);
+    this.#words = new Uint32Array(ring);
+    this.#control = new Int32Array(control);
+    this.#onRoom = onRoom;
+  }
+
+  /**
+   * Reads entries until the writer pauses.
+   *
+   * @param take gets the content at `bytes[start, end)`, which is valid during the call.
+   */
+  readAll(take: TakeEntry): void {
+    for (;;) {
+      const seen = Atomics.load(this.#control, WRITTEN);
+      const written = (seen & ~PAUSED) >>> 0;
+      if (written !== this.#position) this.#readUntil(written, take);
+      else if ((seen & PAUSED) !== 0) return;
+      else this.#waitForOther(seen);
+    }
+  }
+
+  #readUntil(written: number, take: TakeEntry): void {
+    while (this.#position !== written) {
+      const at = this.#position % CAPACITY;
+      const object = this.#words[at / 4] ?? SKIP;
+      if (object === SKIP) {
+        this.#advance(CAPACITY - at);
+        continue;
+      }
+      const length = this.#words[at / 4 + 1] ?? 0;
+      const start = at + RECORD_HEADER_BYTES;
+      const work = this.#words[at / 4 + 2] ?? 0;
+      take(object, this.#bytes, start, start + length);
+      Atomics.add(this.#control, DONE, work);
+      this.#advance(recordBytes(length));
+    }
+  }
+
+  #advance(bytes: number): void {
+    this.#position = (this.#position + bytes) >>> 0;
+    Atomics.store(this.#control, READ, this.#position | 0);
+    const wanted = Atomics.load(this.#control, WRITER_WANTS);
+    if (wanted === 0) return;
+    const written = (Atomics.load(this.#control, WRITTEN) & ~PAUSED) >>> 0;
+    if (CAPACITY - ((written - this.#position) >>> 0) < wanted) return;
+    if (Atomics.exchange(this.#control, WRITER_WANTS, 0) !== 0) this.#onRoom();
+  }
+
+  #waitForOther(seen: number): void {
+    Atomics.store(this.#control, READER_WAITS, 1);
+    Atomics.wait(this.#control, WRITTEN, seen);
+    Atomics.store(this.#control, READER_WAITS, 0);
+  }
+}
+
+function recordBytes(contentBytes: number): number {
+  return (RECORD_HEADER_BYTES + contentBytes + 7) & ~7;
+}

@@ -1,0 +1,95 @@
+import { OBJECT_HEADER_ROOM } from '../git/object.js';
+
+/*
+ * The contents of the latest objects, one behind the other in a ring of fixed size.
+ *
+ * A place counts on for ever; modulo the capacity it is where the object lies. A slot has the content's
+ * size, room for the object header right before the content, and the content, without a break at the
+ * ring's end. Invariant: a slot is intact as long as `#next <= place + #capacity`. Memory is taken when
+ * the ring first fills up, and never goes to the garbage collector piece by piece.
+ */
+
+const ALIGNMENT = 8;
+const MAX_CAPACITY = 2 ** 30;
+
+export class RecentObjects {
+  /** The ring. */
+  readonly bytes: Buffer;
+  /** Larger objects are not kept; negative when none is. */
+  readonly maxObjectBytes: number;
+  readonly #capacity: number;
+  readonly #sizes: Uint32Array;
+  #places: Float64Array;
+  #next: number;
+
+  /**
+   * @param maxBytes the ring takes the greatest power of two that is not more.
+   * @param places by object, zeros at first; nobody else writes those of objects that are added here.
+   */
+  constructor(maxBytes: number, places: Float64Array) {
+    const capacity = maxBytes < 1024 ? 0 : 2 ** Math.floor(Math.log2(maxBytes));
+    this.#capacity = Math.min(capacity, MAX_CAPACITY);
+    // Three have to fit: one that is used, one that is added, and what is skipped at the ring's end.
+    this.maxObjectBytes = this.#capacity / 4 - OBJECT_HEADER_ROOM - ALIGNMENT;
+    this.bytes = Buffer.allocUnsafeSlow(this.#capacity);
+    this.#sizes = new Uint32Array(this.bytes.buffer);
+    this.#places = places;
+    // Place 0 is that of objects that were never added.
+    this.#next = this.#capacity + ALIGNMENT;
+  }
+
+  /** Goes on with a longer array that begins with the same. */
+  movePlaces(places: Float64Array): void {
+    this.#places = places;
+  }
+
+  has(object: number): boolean {
+    return (this.#places[object] ?? 0) + this.#capacity >= this.#next;
+  }
+
+  sizeOf(object: number): number {
+    return this.#sizes[this.#offset(this.#places[object] ?? 0) / 4] ?? 0;
+  }
+
+  /** Where in `bytes` the content of an object begins that is here. It stays there during one `add`. */
+  use(object: number): number {
+    const place = this.#places[object] ?? 0;
+    const from = this.#offset(place);
+    // A slot and what is skipped before it take no more than half of the ring.
+    if (place + this.#capacity / 2 >= this.#next) return from + OBJECT_HEADER_ROOM;
+    const size = this.#sizes[from / 4] ?? 0;
+    const moved = this.#reserve(size);
+    const to = this.#offset(moved);
+    // They may overlap: nothing may be written before the whole slot is moved.
+    this.bytes.copyWithin(to, from, from + OBJECT_HEADER_ROOM + size);
+    this.#places[object] = moved;
+    return to + OBJECT_HEADER_ROOM;
+  }
+
+  /**
+   * Makes room for an object, and forgets those that lay there.
+   *
+   * @param size at most `maxObjectBytes`.
+   * @returns where in `bytes` its content is to begin.
+   */
+  add(object: number, size: number): number {
+    const place = this.#reserve(size);
+    const at = this.#offset(place);
+    this.#places[object] = place;
+    this.#sizes[at / 4] = size;
+    return at + OBJECT_HEADER_ROOM;
+  }
+
+  #reserve(size: number): number {
+    const slot = (OBJECT_HEADER_ROOM + size + ALIGNMENT - 1) & -ALIGNMENT;
+    const rest = this.#capacity - this.#offset(this.#next);
+    const place = slot > rest ? this.#next + rest : this.#next;
+    this.#next = place + slot;
+    return place;
+  }
+
+  /** `place` modulo the capacity: exact, and without the call that `%` is for such numbers. */
+  #offset(place: number): number {
+    return place - Math.floor(place / this.#capacity) * this.#capacity;
+  }
+}

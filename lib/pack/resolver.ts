@@ -1,0 +1,169 @@
+import { SnapshotError } from '../errors.js';
+import {
+  hashObject,
+  isObjectType,
+  OBJECT_HEADER_ROOM,
+  type ObjectType,
+  OID_BYTES,
+} from '../git/object.js';
+import { applyDelta, newDeltaHeader, parseDeltaHeader } from './delta.js';
+import { EntryFile } from './entry-file.js';
+import { ONE_SHOT_BYTES } from './inflate.js';
+import { NO_BASE, type ObjectColumns } from './object-table.js';
+import { RecentObjects } from './recent-objects.js';
+
+/*
+ * Hashes objects and applies deltas in the order in which they lie in the pack.
+ *
+ * git writes a base right before its deltas, or not long before: nearly every delta finds its base
+ * among the recent objects. A base that was forgotten is made again from the nearest one that was
+ * not, as long as all that takes a small part of the work; beyond that, and for objects too large to
+ * be kept, deltas are left unresolved (their type stays 0) for `leftovers.ts`, whose cost does not
+ * depend on the order. Cost: one delta and one hash for each object; each entry is inflated once.
+ * Memory: the recent objects.
+ */
+
+export interface ResolveLimits {
+  /** Bytes of recent objects, or of bases, that one thread keeps. */
+  deltaCacheBytes: number;
+  maxObjectBytesInMemory: number;
+}
+
+/** Bytes that may be made again for every byte that is resolved. */
+const REMADE_SHARE = 0.25;
+const REMADE_START = 16 * 1024 * 1024;
+/** A longer way to an object that is at hand is not gone. */
+const MAX_REMADE_CHAIN = 250;
+
+export class Resolver {
+  readonly #limits: ResolveLimits;
+  readonly #entries: EntryFile;
+  readonly #recent: RecentObjects;
+  readonly #delta = newDeltaHeader();
+  #columns: ObjectColumns;
+  #scratch: Buffer | undefined;
+  /** Bytes that may still be made again. */
+  #remadeBudget = REMADE_START;
+
+  /** @param fd of the arriving pack: all entries that are named here have been written. */
+  constructor(fd: number, columns: ObjectColumns, limits: ResolveLimits) {
+    this.#limits = limits;
+    this.#columns = columns;
+    this.#entries = new EntryFile(fd);
+    this.#recent = new RecentObjects(limits.deltaCacheBytes, columns.places);
+  }
+
+  /** Goes on with longer columns that begin with the same. */
+  moveColumns(columns: ObjectColumns): void {
+    this.#columns = columns;
+    this.#recent.movePlaces(columns.places);
+  }
+
+  /**
+   * Resolves one object, whose entry has the content `bytes[start, end)`, if its base is resolved.
+   *
+   * @throws SnapshotError `UPSTREAM_INVALID` for a malformed delta, `LIMIT_EXCEEDED`.
+   */
+  readonly add = (object: number, bytes: Buffer, start: number, end: number): void => {
+    const { bases, types } = this.#columns;
+    const base = bases[object] ?? NO_BASE;
+    const type = types[base === NO_BASE ? object : base] ?? 0;
+    if (!isObjectType(type)) return;
+    if (base === NO_BASE) this.#addWhole(object, type, bytes, start, end);
+    else this.#addDelta(object, type, base, bytes, start, end);
+  };
+
+  #addWhole(object: number, type: ObjectType, bytes: Buffer, start: number, end: number): void {
+    const size = end - start;
+    const kept = size <= this.#recent.maxObjectBytes;
+    const room = kept ? this.#recent.bytes : this.#scratchRoom();
+    const at = kept ? this.#recent.add(object, size) : OBJECT_HEADER_ROOM;
+    room.set(size === bytes.length ? bytes : bytes.subarray(start, end), at);
+    hashObject(type, room, at, size, this.#columns.oids, object * OID_BYTES);
+    this.#remadeBudget += size * REMADE_SHARE;
+  }
+
+  #addDelta(
+    object: number,
+    type: ObjectType,
+    base: number,
+    bytes: Buffer,
+    start: number,
+    end: number,
+  ): void {
+    const { types, oids } = this.#columns;
+    const delta = this.#delta;
+    const recent = this.#recent;
+    parseDeltaHeader(bytes, delta, start, end);
+    checkSizeInMemory(Math.max(end - start, delta.resultSize), this.#limits);
+    if (delta.resultSize > recent.maxObjectBytes) return;
+    if (!recent.has(base)) {
+      if (!this.#remake(base)) return;
+      parseDeltaHeader(bytes, delta, start, end);
+    }
+    const at = this.#apply(object, base, bytes);
+    hashObject(type, recent.bytes, at, delta.resultSize, oids, object * OID_BYTES);
+    types[object] = type;
+    this.#remadeBudget += delta.resultSize * REMADE_SHARE;
+  }
+
+  /**
+   * Makes `object` from a base that is at hand and the delta in `bytes` whose header is in `#delta`.
+   *
+   * @returns where among the recent ones it lies.
+   */
+  #apply(object: number, base: number, bytes: Buffer): number {
+    const recent = this.#recent;
+    const delta = this.#delta;
+    if (recent.sizeOf(base) !== delta.baseSize) {
+      throw new SnapshotError('UPSTREAM_INVALID', 'a delta is for a base of other size');
+    }
+    checkSizeInMemory(delta.baseSize, this.#limits);
+    const baseAt = recent.use(base);
+    const at = recent.add(object, delta.resultSize);
+    applyDelta(bytes, delta, recent.bytes, baseAt, recent.bytes, at);
+    return at;
+  }
+
+  /** Brings a resolved object among the recent ones again; `false` when that costs too much. */
+  #remake(object: number): boolean {
+    const { bases, offsets } = this.#columns;
+    const recent = this.#recent;
+    const chain: number[] = [];
+    for (let at = object; at >= 0 && !recent.has(at); at = bases[at] ?? -1) {
+      if (chain.length === MAX_REMADE_CHAIN) return false;
+      chain.push(at);
+    }
+    for (let next = chain.pop(); next !== undefined; next = chain.pop()) {
+      const [offset, end] = [offsets[next] ?? 0, offsets[next + 1] ?? 0];
+      const header = this.#entries.header(offset, end);
+      if (header.size > recent.maxObjectBytes || this.#remadeBudget < 0) return false;
+      const bytes = this.#entries.inflate(offset, end, header);
+      const base = bases[next] ?? -1;
+      if (base >= 0) {
+        parseDeltaHeader(bytes, this.#delta);
+        this.#apply(next, base, bytes);
+        this.#remadeBudget -= this.#delta.resultSize;
+      } else {
+        recent.bytes.set(bytes, recent.add(next, bytes.length));
+        this.#remadeBudget -= bytes.length;
+      }
+    }
+    return true;
+  }
+
+  #scratchRoom(): Buffer {
+    this.#scratch ??= Buffer.allocUnsafeSlow(OBJECT_HEADER_ROOM + ONE_SHOT_BYTES);
+    return this.#scratch;
+  }
+}
+
+/** @throws SnapshotError `LIMIT_EXCEEDED` */
+export function checkSizeInMemory(size: number, { maxObjectBytesInMemory }: ResolveLimits): void {
+  if (size > maxObjectBytesInMemory) {
+    throw new SnapshotError(
+      'LIMIT_EXCEEDED',
+      `a delta or its base has ${size} bytes, maxObjectBytesInMemory is ${maxObjectBytesInMemory}`,
+    );
+  }
+}

@@ -1,0 +1,161 @@
+import { SnapshotError } from '../errors.js';
+import { newDeltaHeader, parseDeltaHeader } from './delta.js';
+import { ONE_SHOT_BYTES } from './inflate.js';
+import {
+  countUnresolved,
+  createLeftoverTask,
+  resolveLeftovers,
+  stopLeftovers,
+} from './leftovers.js';
+import { NO_BASE, type ObjectColumns, type ScannedObjects } from './object-table.js';
+import { type ResolveLimits, Resolver } from './resolver.js';
+import { ResolverThread } from './resolver-thread.js';
+
+/*
+ * Spreads the objects of an arriving pack over the scanning thread and others.
+ *
+ * A delta goes where its base went, and finds it there. An object that is kept whole goes to the thread
+ * that has least to do; when all have enough, it is resolved here and now, and its deltas will be. That
+ * keeps every thread busy without any of them waiting for another.
+ */
+
+/** Starting a thread takes as long as resolving about this many objects. */
+const OBJECTS_WORTH_A_THREAD = 20_000;
+/** KiB of results that a thread has to do when it gets no new trees of deltas: about 40 ms. */
+const ENOUGH_WORK = 64 * 1024;
+/** KiB that would take as long as what each object takes beside its bytes. */
+const WORK_PER_OBJECT = 4;
+
+/** The owner of what is resolved in this thread; others are numbered from 1. */
+const HERE = 0;
+
+export class Resolvers {
+  readonly #threads: readonly ResolverThread[];
+  readonly #limits: ResolveLimits;
+  readonly #delta = newDeltaHeader();
+  #here: Resolver | undefined;
+  #columns: ObjectColumns;
+  /** By object. */
+  #owners: Uint8Array;
+
+  /**
+   * @param fd of the pack: every entry is written before it is added here.
+   * @param objects how many there will be.
+   * @param threads the most that may work at once, with this one.
+   */
+  constructor(
+    fd: number,
+    columns: ObjectColumns,
+    objects: number,
+    threads: number,
+    limits: ResolveLimits,
+  ) {
+    this.#limits = limits;
+    this.#columns = columns;
+    this.#owners = new Uint8Array(columns.types.length);
+    this.#here = new Resolver(fd, columns, limits);
+    const others = Math.min(threads - 1, Math.floor(objects / OBJECTS_WORTH_A_THREAD));
+    this.#threads = Array.from({ length: others }, () => new ResolverThread(fd, limits));
+    for (const thread of this.#threads) thread.resolveEntries(columns);
+  }
+
+  /** Whether an object may be added now. */
+  get isReady(): boolean {
+    for (const { queue } of this.#threads) if (!queue.hasRoom(ONE_SHOT_BYTES)) return false;
+    return true;
+  }
+
+  /** @throws SnapshotError what a thread failed with, if one did. */
+  async ready(): Promise<void> {
+    for (const thread of this.#threads) await thread.room(ONE_SHOT_BYTES);
+  }
+
+  /**
+   * Adds an object of the columns, by the content of its entry: `bytes[start, end)`, which may be
+   * reused afterwards, and at most `ONE_SHOT_BYTES`. Only when `isReady`.
+   *
+   * @throws SnapshotError `UPSTREAM_INVALID` for a malformed delta, `LIMIT_EXCEEDED`.
+   */
+  add(object: number, bytes: Buffer, start: number, end: number): void {
+    const base = this.#columns.bases[object] ?? NO_BASE;
+    const owner = base === NO_BASE ? this.#idlest() : (this.#owners[base] ?? HERE);
+    this.#owners[object] = owner;
+    const thread = this.#threads[owner - 1];
+    if (thread === undefined) {
+      this.#here?.add(object, bytes, start, end);
+      return;
+    }
+    let result = end - start;
+    if (base !== NO_BASE) {
+      parseDeltaHeader(bytes, this.#delta, start, end);
+      result = this.#delta.resultSize;
+    }
+    const work = WORK_PER_OBJECT + Math.min(Math.round(result / 1024), ENOUGH_WORK);
+    thread.queue.put(object, bytes, start, end, work);
+  }
+
+  /** Lets other threads have what was added. @throws SnapshotError what one failed with, if it did. */
+  flush(): void {
+    for (const thread of this.#threads) {
+      thread.throwIfFailed();
+      thread.queue.publish();
+    }
+  }
+
+  /** Goes on with longer columns, once `move` has made them; nobody writes to any while it does. */
+  async moveColumns(move: () => ObjectColumns): Promise<void> {
+    await Promise.all(this.#threads.map((thread) => thread.settle()));
+    const columns = move();
+    const owners = new Uint8Array(columns.types.length);
+    owners.set(this.#owners);
+    this.#owners = owners;
+    this.#columns = columns;
+    this.#here?.moveColumns(columns);
+    for (const thread of this.#threads) thread.resolveEntries(columns);
+  }
+
+  /**
+   * Resolves everything that is not, when all entries were added.
+   *
+   * @throws SnapshotError `UPSTREAM_INVALID` for deltas that are malformed or have no base in the pack,
+   * `LIMIT_EXCEEDED`.
+   */
+  async finish(packPath: string, objects: ScannedObjects): Promise<void> {
+    await Promise.all(this.#threads.map((thread) => thread.settle()));
+    // Its recent objects are of no use any more.
+    this.#here = undefined;
+    const task = createLeftoverTask(packPath, objects, this.#limits);
+    if (task === undefined) return;
+    try {
+      const others = this.#threads.map((thread) => thread.resolveLeftovers(task));
+      // The failure of one is handled below, when this thread has stopped.
+      const settled = Promise.allSettled(others);
+      resolveLeftovers(task);
+      await settled;
+      await Promise.all(others);
+    } finally {
+      stopLeftovers(task);
+    }
+    const missing = countUnresolved(objects);
+    if (missing > 0) {
+      throw new SnapshotError('UPSTREAM_INVALID', `${missing} deltas have no base in the pack`);
+    }
+  }
+
+  /** Ends all threads. Idempotent. */
+  async close(): Promise<void> {
+    await Promise.all(this.#threads.map((thread) => thread.close()));
+  }
+
+  #idlest(): number {
+    let owner = HERE;
+    let least = ENOUGH_WORK;
+    for (const [i, { queue }] of this.#threads.entries()) {
+      const { backlog } = queue;
+      if (backlog >= least) continue;
+      least = backlog;
+      owner = i + 1;
+    }
+    return owner;
+  }
+}
