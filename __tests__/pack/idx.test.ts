@@ -5,6 +5,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { encodeIdx } from '../../lib/pack/idx.js';
 import { ObjectTable, type ScannedObjects } from '../../lib/pack/object-table.js';
+import { ResolverThreads } from '../../lib/pack/resolver-threads.js';
 import { Resolvers } from '../../lib/pack/resolvers.js';
 import { PackScanner } from '../../lib/pack/scan.js';
 import { makePack } from '../support/hostile-pack.js';
@@ -33,16 +34,18 @@ describe('the table of 64-bit offsets', () => {
   async function scanned() {
     const path = join(await directory(), 'a.pack');
     await writeFile(path, pack);
-    const file = openSync(path, 'r');
+    const fd = openSync(path, 'r');
     try {
       const scanner = new PackScanner(LIMITS, (objects) => {
         const table = new ObjectTable(objects);
-        return { table, sink: new Resolvers(file, table.columns, objects, 1, LIMITS) };
+        const { columns } = table;
+        const threads = new ResolverThreads();
+        return { table, sink: new Resolvers({ fd, columns, objects, limits: LIMITS, threads }) };
       });
       await scanner.push(pack);
       return await scanner.finish();
     } finally {
-      closeSync(file);
+      closeSync(fd);
     }
   }
 

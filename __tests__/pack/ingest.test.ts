@@ -1,4 +1,3 @@
-import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -14,6 +13,7 @@ import { git } from '../support/run.js';
 import { buildSynthetic } from '../support/synthetic-repository.js';
 import { cleanup } from '../support/temporary-directory.js';
 import { inChunks, indexWithGit, ingest, LIMITS, packAll, packOf } from './ingesting.js';
+import { startedThreads } from './started-threads.js';
 
 const { directory } = cleanup(afterAll);
 const OFS_DELTA = 6;
@@ -72,7 +72,7 @@ describe('writes the idx that git index-pack writes', () => {
     const pack = await packAll(repository, '--delta-base-offset', '--no-reuse-delta');
     expect(pack.readUInt32BE(8)).toBeGreaterThan(50_000);
     expect(countOf(pack, OFS_DELTA)).toBeGreaterThan(20_000);
-    const threads = await countThreads(() => expectIndexedAsByGit(pack));
+    const threads = await startedThreads(() => expectIndexedAsByGit(pack));
     expect(threads).toBe(LIMITS.indexThreads - 1);
   });
 
@@ -179,7 +179,9 @@ test('tells how far it is', async () => {
     Array.from({ length: 30 }, (_, i) => ({ type: 'blob', body: seededBytes(i, 200_000) })),
   );
   const seen: IngestProgress[] = [];
-  await ingestPack(inChunks(pack, 65536), await directory(), LIMITS, (p) => seen.push(p));
+  await ingestPack(inChunks(pack, 65536), await directory(), LIMITS, {
+    onProgress: (progress) => seen.push(progress),
+  });
   const receiving = seen.filter(({ phase }) => phase === 'receiving');
   expect(receiving).toHaveLength(5);
   expect(receiving.every(({ totalObjects }) => totalObjects === 30)).toBe(true);
@@ -207,18 +209,3 @@ test('leaves read-only files, which git takes for its own', async () => {
   );
   await git(repository, 'fsck', '--full', '--strict');
 });
-
-/** How many threads are started while something is done. */
-async function countThreads(work: () => Promise<void>): Promise<number> {
-  let started = 0;
-  const count = () => {
-    started++;
-  };
-  subscribe('worker_threads', count);
-  try {
-    await work();
-  } finally {
-    unsubscribe('worker_threads', count);
-  }
-  return started;
-}

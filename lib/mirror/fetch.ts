@@ -9,6 +9,7 @@ import { encodeCloneRequest, readCloneAnswer } from '../git/upload-pack.js';
 import type { Limits } from '../options.js';
 import { type IngestedPack, type IngestProgress, ingestPack } from '../pack/ingest.js';
 import { ObjectReader } from '../pack/reader.js';
+import type { ResolverThreads } from '../pack/resolver-threads.js';
 import type { RepositoryId } from '../repository/identity.js';
 import { type Advertisement, DEFAULT_BRANCH, readAdvertisement } from './advertisement.js';
 import { createHttpClient, type UpstreamClient } from './http-client.js';
@@ -46,11 +47,13 @@ export interface CloneResult {
  * Clones a repository into a bare mirror: one `info/refs`, one `upload-pack`. Every object is hashed
  * and every ref checked before the refs are written. Runs in a worker thread.
  *
+ * @param threads to be used and kept for the next clone.
  * @throws SnapshotError `UPSTREAM_*`, `REPOSITORY_UNSUPPORTED`, `LIMIT_EXCEEDED`, `STORAGE_FULL`.
  */
 export async function cloneMirror(
   task: CloneTask,
   onProgress: (progress: CloneProgress) => void,
+  threads: ResolverThreads,
 ): Promise<CloneResult> {
   const { repository, directory, upstreamUrl, limits } = task;
   // The thread ends when the clone is given up, and with it all of its sockets.
@@ -62,7 +65,7 @@ export async function cloneMirror(
     const packs =
       remote.refs.size === 0 && remote.head === undefined
         ? []
-        : [await fetchPack(task, http, remote, onProgress)];
+        : [await fetchPack(task, http, remote, onProgress, threads)];
     const head = remote.head ?? (await unbornHead(task, http));
     const refs = verifyRefs(directory, packs, head, remote.refs, limits);
     const names = packs.map(({ name }) => name);
@@ -98,6 +101,7 @@ async function fetchPack(
   http: UpstreamClient,
   remote: Advertisement,
   onProgress: (progress: CloneProgress) => void,
+  threads: ResolverThreads,
 ): Promise<IngestedPack> {
   const wants = new Set(remote.refs.values());
   if (remote.head?.oid !== undefined) wants.add(remote.head.oid);
@@ -110,9 +114,10 @@ async function fetchPack(
     onProgress({ kind: 'message', text });
   });
   const arriving = failWhenStalled(pack, task.limits.stallTimeout);
-  return await ingestPack(arriving, packDirectory(task.directory), task.limits, (progress) =>
-    onProgress({ kind: 'pack', ...progress }),
-  );
+  return await ingestPack(arriving, packDirectory(task.directory), task.limits, {
+    threads,
+    onProgress: (progress) => onProgress({ kind: 'pack', ...progress }),
+  });
 }
 
 /** Upstreams that know no unborn HEAD leave it open which branch that is. */

@@ -7,12 +7,12 @@
  * a divisor. Invariant: the records between `READ` and `WRITTEN` are whole and nobody writes there.
  */
 
-const CAPACITY = 4 * 1024 * 1024;
+const CAPACITY = 8 * 1024 * 1024;
 const RECORD_HEADER_BYTES = 12;
 /** Instead of an object: the rest of the ring up to its end is not used. */
 const SKIP = 0xffff_ffff;
 /** Publishing more rarely saves atomic operations, and lets the reader wait longer. */
-const PUBLISH_BYTES = 32 * 1024;
+const PUBLISH_BYTES = 64 * 1024;
 
 /** Words of the control block: a position, and whether the writer pauses there (the lowest bit). */
 const WRITTEN = 0;
@@ -57,11 +57,12 @@ export class EntryQueueWriter {
 
   /** Whether an entry with so much content can be put now. */
   hasRoom(contentBytes: number): boolean {
-    // What is skipped at the end may be as long as the record itself.
-    const needed = 2 * (contentBytes + 2 * RECORD_HEADER_BYTES);
-    if (this.#free() >= needed) return true;
-    this.#read = Atomics.load(this.#control, READ);
-    return this.#free() >= needed;
+    return this.#isFree(roomFor(contentBytes));
+  }
+
+  /** Whether half of the queue is free. */
+  get isHalfFree(): boolean {
+    return this.#isFree(CAPACITY / 2);
   }
 
   /** Work that was put and is not done. */
@@ -94,11 +95,13 @@ export class EntryQueueWriter {
     if (this.#published !== this.#position) this.#publish(0);
   }
 
-  /** Asks the reader to say when so much is free. @returns `false` when it is free already. */
+  /**
+   * Asks the reader to say when there is room for an entry with so much content, and so much more that
+   * it is worth waking up. @returns `false` when there is room already.
+   */
   askForRoom(contentBytes: number): boolean {
     this.publish();
-    const needed = 2 * (contentBytes + 2 * RECORD_HEADER_BYTES);
-    Atomics.store(this.#control, WRITER_WANTS, needed);
+    Atomics.store(this.#control, WRITER_WANTS, Math.max(roomFor(contentBytes), CAPACITY / 2));
     if (!this.hasRoom(contentBytes)) return true;
     // If the reader has seen the wish meanwhile, it says so for nothing, which does no harm.
     Atomics.store(this.#control, WRITER_WANTS, 0);
@@ -121,8 +124,10 @@ export class EntryQueueWriter {
     if (Atomics.load(this.#control, READER_WAITS) === 1) Atomics.notify(this.#control, WRITTEN);
   }
 
-  #free(): number {
-    return CAPACITY - ((this.#position - this.#read) >>> 0);
+  #isFree(bytes: number): boolean {
+    if (CAPACITY - ((this.#position - this.#read) >>> 0) >= bytes) return true;
+    this.#read = Atomics.load(this.#control, READ);
+    return CAPACITY - ((this.#position - this.#read) >>> 0) >= bytes;
   }
 }
 
@@ -191,6 +196,11 @@ export class EntryQueueReader {
     Atomics.wait(this.#control, WRITTEN, seen);
     Atomics.store(this.#control, READER_WAITS, 0);
   }
+}
+
+/** What is skipped at the ring's end may be as long as the record itself. */
+function roomFor(contentBytes: number): number {
+  return 2 * (contentBytes + 2 * RECORD_HEADER_BYTES);
 }
 
 function recordBytes(contentBytes: number): number {

@@ -1,14 +1,13 @@
 import { closeSync, fchmodSync, openSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { inBatches } from './batches.js';
 import { encodeIdx } from './idx.js';
 import { ObjectTable } from './object-table.js';
-import type { ResolveLimits } from './resolver.js';
-import { Resolvers } from './resolvers.js';
+import { ResolverThreads } from './resolver-threads.js';
+import { Resolvers, type ResolversLimits } from './resolvers.js';
 import { PackScanner, type ScanLimits } from './scan.js';
 
-export interface IngestLimits extends ScanLimits, ResolveLimits {
-  indexThreads: number;
-}
+export interface IngestLimits extends ScanLimits, ResolversLimits {}
 
 export interface IngestProgress {
   phase: 'receiving' | 'resolving';
@@ -27,13 +26,22 @@ export interface IngestedPack {
   readonly size: number;
 }
 
+export interface IngestOptions {
+  /** Called about once a MiB while the pack arrives, and when it is there. */
+  onProgress?: (progress: IngestProgress) => void;
+  /** Where threads come from and go back to. Default: they are started, and end with the call. */
+  threads?: ResolverThreads;
+}
+
 const PROGRESS_BYTES = 1024 * 1024;
+/** A step of the scan ends in an entry that is not there whole, and was inflated for nothing. */
+const STEP_BYTES = 256 * 1024;
 
 /**
  * Writes an arriving pack into `directory` and indexes it, as `git index-pack --stdin` does.
  *
- * One pass while it arrives (disk, CRCs, whole objects), then the deltas. The pack is never held in
- * memory. On failure the files are left for whoever owns the directory to remove.
+ * One pass while it arrives, then what deltas are left over. The pack is never held in memory. On
+ * failure the files are left for whoever owns the directory to remove.
  *
  * @throws SnapshotError `UPSTREAM_INVALID`, `LIMIT_EXCEEDED`, and what `source` throws.
  */
@@ -41,13 +49,22 @@ export async function ingestPack(
   source: AsyncIterable<Uint8Array>,
   directory: string,
   limits: IngestLimits,
-  onProgress: (progress: IngestProgress) => void = () => {},
+  { onProgress = () => {}, threads }: IngestOptions = {},
 ): Promise<IngestedPack> {
+  if (threads === undefined) {
+    const own = new ResolverThreads();
+    try {
+      return await ingestPack(source, directory, limits, { onProgress, threads: own });
+    } finally {
+      await own.close();
+    }
+  }
   const arriving = join(directory, 'arriving.pack');
   let resolvers: Resolvers | undefined;
   const scanner = new PackScanner(limits, (objects) => {
     const table = new ObjectTable(objects);
-    resolvers = new Resolvers(file, table.columns, objects, limits.indexThreads, limits);
+    const { columns } = table;
+    resolvers = new Resolvers({ fd: file, columns, objects, limits, threads });
     return { table, sink: resolvers };
   });
   let receivedBytes = 0;
@@ -59,10 +76,10 @@ export async function ingestPack(
   const file = openSync(arriving, 'wx+');
   try {
     let reported = 0;
-    for await (const chunk of source) {
-      writeFully(file, chunk);
-      await scanner.push(chunk);
-      receivedBytes += chunk.length;
+    for await (const step of inBatches(source, STEP_BYTES)) {
+      writeFully(file, step);
+      await scanner.push(step);
+      receivedBytes += step.length;
       if (receivedBytes - reported >= PROGRESS_BYTES) {
         reported = receivedBytes;
         report('receiving');

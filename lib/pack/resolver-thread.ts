@@ -7,17 +7,23 @@ import type { ResolveLimits } from './resolver.js';
 
 /** What the thread starts with. */
 export interface ResolverThreadData {
-  /** Of the arriving pack. */
-  readonly fd: number;
   readonly queue: EntryQueueMemory;
-  readonly limits: ResolveLimits;
 }
 
 /** Each is answered by `done` or `error`. */
 export type ResolverOrder =
-  /** Resolve what comes through the queue until it is paused. */
-  | { readonly kind: 'entries'; readonly columns: ObjectColumns }
-  | { readonly kind: 'leftovers'; readonly task: LeftoverTask };
+  /** Resolve what comes through the queue until it is paused. `fd`: the pack. */
+  | {
+      readonly kind: 'begin';
+      readonly fd: number;
+      readonly columns: ObjectColumns;
+      readonly limits: ResolveLimits;
+    }
+  /** The same pack goes on. */
+  | { readonly kind: 'continue'; readonly columns: ObjectColumns }
+  | { readonly kind: 'leftovers'; readonly task: LeftoverTask }
+  /** Let go of everything that was kept for the pack. */
+  | { readonly kind: 'end' };
 
 export type ResolverAnswer =
   | { readonly kind: 'done' }
@@ -25,24 +31,24 @@ export type ResolverAnswer =
   /** The queue has the room that was asked for. */
   | { readonly kind: 'room' };
 
-/** A thread that resolves objects for the scanning one, which owns it. */
+/** A thread that resolves objects for the scanning one, of one pack after the other. */
 export class ResolverThread {
   readonly queue: EntryQueueWriter;
   readonly #worker: Worker;
-  /** Whoever waits for the thread; told of every message, and of its end. */
+  /** Whoever waits for the thread; told of every answer, and of its end. */
   #waiting: { resolve(): void; reject(error: unknown): void } | undefined;
   #busy = false;
   #failure: unknown;
 
-  constructor(fd: number, limits: ResolveLimits) {
+  constructor() {
     const queue = createEntryQueue();
     this.queue = new EntryQueueWriter(queue);
-    const workerData: ResolverThreadData = { fd, queue, limits };
+    const workerData: ResolverThreadData = { queue };
     this.#worker = new Worker(new URL('./resolver-worker.js', import.meta.url), { workerData });
     this.#worker.on('message', (answer: ResolverAnswer) => {
       if (answer.kind === 'error') return this.#fail(deserializeError(answer.error));
       if (answer.kind === 'done') this.#busy = false;
-      this.#wake();
+      this.#waiting?.resolve();
     });
     this.#worker.on('error', (cause) => {
       this.#fail(new SnapshotError('INTERNAL', `an indexing thread failed: ${cause}`, { cause }));
@@ -52,22 +58,31 @@ export class ResolverThread {
     });
   }
 
+  get hasFailed(): boolean {
+    return this.#failure !== undefined;
+  }
+
   /** @throws SnapshotError what the thread failed with, if it did. */
   throwIfFailed(): void {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
   /** Lets the thread resolve what is put into the queue, until `settle`. */
-  resolveEntries(columns: ObjectColumns): void {
+  begin(fd: number, columns: ObjectColumns, limits: ResolveLimits): void {
     this.queue.resume();
-    this.#order({ kind: 'entries', columns });
+    this.#order({ kind: 'begin', fd, columns, limits });
+  }
+
+  /** The same after `settle`, with longer columns. */
+  continue(columns: ObjectColumns): void {
+    this.queue.resume();
+    this.#order({ kind: 'continue', columns });
   }
 
   /** Resolves when everything is resolved that was put into the queue. */
   async settle(): Promise<void> {
     this.queue.pause();
-    while (this.#busy) await this.#answer();
-    this.throwIfFailed();
+    await this.#done();
   }
 
   /** Resolves when the queue has room for an entry with so much content. */
@@ -76,11 +91,22 @@ export class ResolverThread {
     this.throwIfFailed();
   }
 
-  /** Takes part in a task that others may take part in, too. */
+  /** Takes part in a task, as others may. */
   async resolveLeftovers(task: LeftoverTask): Promise<void> {
     this.#order({ kind: 'leftovers', task });
-    while (this.#busy) await this.#answer();
-    this.throwIfFailed();
+    await this.#done();
+  }
+
+  /** Ends the work on a pack, after `settle`. */
+  async end(): Promise<void> {
+    this.#order({ kind: 'end' });
+    await this.#done();
+  }
+
+  /** Whether it keeps the process alive. */
+  keepAlive(alive: boolean): void {
+    if (alive) this.#worker.ref();
+    else this.#worker.unref();
   }
 
   /** Ends the thread. Idempotent. */
@@ -93,21 +119,20 @@ export class ResolverThread {
     this.#worker.postMessage(order);
   }
 
-  async #answer(): Promise<void> {
+  async #done(): Promise<void> {
+    while (this.#busy) await this.#answer();
     this.throwIfFailed();
-    await new Promise<void>((resolve, reject) => {
-      this.#waiting = { resolve, reject };
-    });
   }
 
-  #wake(): void {
-    this.#waiting?.resolve();
-    this.#waiting = undefined;
+  #answer(): Promise<void> {
+    this.throwIfFailed();
+    return new Promise<void>((resolve, reject) => {
+      this.#waiting = { resolve, reject };
+    });
   }
 
   #fail(error: unknown): void {
     this.#failure ??= error;
     this.#waiting?.reject(this.#failure);
-    this.#waiting = undefined;
   }
 }

@@ -4,12 +4,14 @@ import { ONE_SHOT_BYTES } from './inflate.js';
 import {
   countUnresolved,
   createLeftoverTask,
+  type LeftoverTask,
   resolveLeftovers,
   stopLeftovers,
 } from './leftovers.js';
 import { NO_BASE, type ObjectColumns, type ScannedObjects } from './object-table.js';
 import { type ResolveLimits, Resolver } from './resolver.js';
-import { ResolverThread } from './resolver-thread.js';
+import type { ResolverThread } from './resolver-thread.js';
+import type { ResolverThreads } from './resolver-threads.js';
 
 /*
  * Spreads the objects of an arriving pack over the scanning thread and others.
@@ -19,8 +21,6 @@ import { ResolverThread } from './resolver-thread.js';
  * keeps every thread busy without any of them waiting for another.
  */
 
-/** Starting a thread takes as long as resolving about this many objects. */
-const OBJECTS_WORTH_A_THREAD = 20_000;
 /** KiB of results that a thread has to do when it gets no new trees of deltas: about 40 ms. */
 const ENOUGH_WORK = 64 * 1024;
 /** KiB that would take as long as what each object takes beside its bytes. */
@@ -29,8 +29,24 @@ const WORK_PER_OBJECT = 4;
 /** The owner of what is resolved in this thread; others are numbered from 1. */
 const HERE = 0;
 
+export interface ResolversLimits extends ResolveLimits {
+  /** The most threads that work on one pack at once, with the scanning one. */
+  indexThreads: number;
+}
+
+export interface ResolversOptions {
+  /** Of the pack: every entry is written before it is added here. The caller's to close. */
+  readonly fd: number;
+  readonly columns: ObjectColumns;
+  /** How many there will be. */
+  readonly objects: number;
+  readonly limits: ResolversLimits;
+  readonly threads: ResolverThreads;
+}
+
 export class Resolvers {
-  readonly #threads: readonly ResolverThread[];
+  readonly #pool: ResolverThreads;
+  readonly #threads: ResolverThread[];
   readonly #limits: ResolveLimits;
   readonly #delta = newDeltaHeader();
   #here: Resolver | undefined;
@@ -38,25 +54,14 @@ export class Resolvers {
   /** By object. */
   #owners: Uint8Array;
 
-  /**
-   * @param fd of the pack: every entry is written before it is added here.
-   * @param objects how many there will be.
-   * @param threads the most that may work at once, with this one.
-   */
-  constructor(
-    fd: number,
-    columns: ObjectColumns,
-    objects: number,
-    threads: number,
-    limits: ResolveLimits,
-  ) {
+  constructor({ fd, columns, objects, limits, threads }: ResolversOptions) {
     this.#limits = limits;
     this.#columns = columns;
     this.#owners = new Uint8Array(columns.types.length);
     this.#here = new Resolver(fd, columns, limits);
-    const others = Math.min(threads - 1, Math.floor(objects / OBJECTS_WORTH_A_THREAD));
-    this.#threads = Array.from({ length: others }, () => new ResolverThread(fd, limits));
-    for (const thread of this.#threads) thread.resolveEntries(columns);
+    this.#pool = threads;
+    this.#threads = threads.take(objects, limits.indexThreads - 1);
+    for (const thread of this.#threads) thread.begin(fd, columns, limits);
   }
 
   /** Whether an object may be added now. */
@@ -111,7 +116,7 @@ export class Resolvers {
     this.#owners = owners;
     this.#columns = columns;
     this.#here?.moveColumns(columns);
-    for (const thread of this.#threads) thread.resolveEntries(columns);
+    for (const thread of this.#threads) thread.continue(columns);
   }
 
   /**
@@ -125,7 +130,19 @@ export class Resolvers {
     // Its recent objects are of no use any more.
     this.#here = undefined;
     const task = createLeftoverTask(packPath, objects, this.#limits);
-    if (task === undefined) return;
+    if (task !== undefined) await this.#resolveLeftovers(task, objects);
+    for (const thread of this.#threads.splice(0)) {
+      await thread.end();
+      this.#pool.giveBack(thread);
+    }
+  }
+
+  /** Ends the threads that were not given back. Idempotent. */
+  async close(): Promise<void> {
+    await Promise.all(this.#threads.splice(0).map((thread) => thread.close()));
+  }
+
+  async #resolveLeftovers(task: LeftoverTask, objects: ScannedObjects): Promise<void> {
     try {
       const others = this.#threads.map((thread) => thread.resolveLeftovers(task));
       // The failure of one is handled below, when this thread has stopped.
@@ -142,17 +159,12 @@ export class Resolvers {
     }
   }
 
-  /** Ends all threads. Idempotent. */
-  async close(): Promise<void> {
-    await Promise.all(this.#threads.map((thread) => thread.close()));
-  }
-
   #idlest(): number {
     let owner = HERE;
     let least = ENOUGH_WORK;
     for (const [i, { queue }] of this.#threads.entries()) {
-      const { backlog } = queue;
-      if (backlog >= least) continue;
+      const { backlog, isHalfFree } = queue;
+      if (backlog >= least || !isHalfFree) continue;
       least = backlog;
       owner = i + 1;
     }

@@ -1,0 +1,103 @@
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import { expect, test } from '@jest/globals';
+import {
+  createEntryQueue,
+  EntryQueueReader,
+  EntryQueueWriter,
+} from '../../lib/pack/entry-queue.js';
+import { SeededRandom, seededBytes } from '../support/random.js';
+
+const MAX_CONTENT = 1024 * 1024;
+
+function contents(seed: number, count: number): Buffer[] {
+  const random = new SeededRandom(seed);
+  const noise = seededBytes(seed, MAX_CONTENT + 4096);
+  return Array.from({ length: count }, () => {
+    const size = random.pick([0, 1, 7, 8, 100, 5000, 300_000, MAX_CONTENT]);
+    const start = random.below(4096);
+    return noise.subarray(start, start + (random.below(2) === 0 ? random.below(size + 1) : size));
+  });
+}
+
+function digestOf(entries: readonly (readonly [number, Uint8Array])[]): string {
+  const hash = createHash('sha1');
+  for (const [object, content] of entries)
+    hash.update(`${object} ${content.length} `).update(content);
+  return hash.digest('hex');
+}
+
+test('gives out what was put in, in its order, over many laps', () => {
+  const memory = createEntryQueue();
+  const writer = new EntryQueueWriter(memory);
+  const reader = new EntryQueueReader(memory, () => {});
+  const read: [number, Buffer][] = [];
+  const drain = () => {
+    writer.pause();
+    reader.readAll((object, bytes, start, end) => {
+      read.push([object, Buffer.from(bytes.subarray(start, end))]);
+    });
+    expect(writer.backlog).toBe(0);
+    writer.resume();
+  };
+  const put = contents(1, 600);
+  for (const [object, content] of put.entries()) {
+    if (!writer.hasRoom(content.length)) drain();
+    expect(writer.hasRoom(content.length)).toBe(true);
+    writer.put(object, content, 0, content.length, object);
+  }
+  drain();
+  expect(digestOf(read)).toBe(digestOf([...put.entries()]));
+});
+
+test('has no room while nothing is read', () => {
+  const writer = new EntryQueueWriter(createEntryQueue());
+  let puts = 0;
+  for (; writer.hasRoom(MAX_CONTENT); puts++) {
+    writer.put(puts, Buffer.alloc(MAX_CONTENT), 0, MAX_CONTENT, 3);
+  }
+  expect(puts).toBeGreaterThan(0);
+  expect(writer.backlog).toBe(3 * puts);
+});
+
+test('a part of a buffer is put', () => {
+  const memory = createEntryQueue();
+  const writer = new EntryQueueWriter(memory);
+  writer.put(7, Buffer.from('before content after'), 7, 14, 1);
+  writer.pause();
+  const read: string[] = [];
+  new EntryQueueReader(memory, () => {}).readAll((_, bytes, start, end) => {
+    read.push(bytes.toString('latin1', start, end));
+  });
+  expect(read).toEqual(['content']);
+});
+
+test('between two threads, each waiting for the other', async () => {
+  const memory = createEntryQueue();
+  const writer = new EntryQueueWriter(memory);
+  const worker = new Worker(new URL('./entry-queue-worker.js', import.meta.url), {
+    workerData: memory,
+  });
+  try {
+    const put = contents(2, 1500);
+    let waits = 0;
+    for (const [object, content] of put.entries()) {
+      while (!writer.hasRoom(MAX_CONTENT)) {
+        if (!writer.askForRoom(MAX_CONTENT)) continue;
+        waits++;
+        expect(await once(worker, 'message')).toEqual(['room']);
+      }
+      writer.put(object, content, 0, content.length, 1);
+    }
+    const answer = once(worker, 'message');
+    writer.pause();
+    let [message] = await answer;
+    if (message === 'room') [message] = await once(worker, 'message');
+    expect(message).toBe(digestOf([...put.entries()]));
+    expect(waits).toBeGreaterThan(10);
+    expect(writer.backlog).toBe(0);
+  } finally {
+    await worker.terminate();
+  }
+});

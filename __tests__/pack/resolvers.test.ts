@@ -1,0 +1,141 @@
+import { closeSync, openSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { encodeIdx } from '../../lib/pack/idx.js';
+import { ingestPack } from '../../lib/pack/ingest.js';
+import { ObjectTable } from '../../lib/pack/object-table.js';
+import { ResolverThreads } from '../../lib/pack/resolver-threads.js';
+import { Resolvers } from '../../lib/pack/resolvers.js';
+import { PackScanner } from '../../lib/pack/scan.js';
+import { makeDelta } from '../support/delta.js';
+import { makePack, type PackEntry } from '../support/hostile-pack.js';
+import { threadCount } from '../support/process-resources.js';
+import { SeededRandom, seededBytes } from '../support/random.js';
+import { cleanup } from '../support/temporary-directory.js';
+import { inChunks, indexWithGit, ingest, LIMITS } from './ingesting.js';
+import { startedThreads } from './started-threads.js';
+
+const { directory, defer } = cleanup(afterEach);
+const KIB = 1024;
+
+/** Enough objects for several threads: trees of deltas whose bases are before them, near and far. */
+function manyDeltas(seed: number, objects: number): Buffer {
+  const random = new SeededRandom(seed);
+  const bodies: Buffer[] = [];
+  const entries: PackEntry[] = [];
+  for (let i = 0; i < objects; i++) {
+    const name = Buffer.from(`object ${i}\n`);
+    const distance = random.below(20) === 0 ? random.below(i + 1) : random.below(5) + 1;
+    const base = bodies[i - distance];
+    if (base === undefined || random.below(5) === 0) {
+      const body = Buffer.concat([name, seededBytes(i, random.below(200))]);
+      bodies.push(body);
+      entries.push({ type: 'blob', body });
+      continue;
+    }
+    const copied = Math.min(base.length, 150);
+    const from = base.length - copied;
+    const instructions = copied === 0 ? [] : [{ copy: [from, copied] as [number, number] }];
+    const body = Buffer.concat([name, base.subarray(from)]);
+    bodies.push(body);
+    const delta = makeDelta(base.length, body.length, [{ insert: name }, ...instructions]);
+    entries.push({ type: 'ofs-delta', base: i - distance, body: delta });
+  }
+  return makePack(entries);
+}
+
+const pack = manyDeltas(1, 65_000);
+
+test.each([1, 2, 4])('%d threads write the idx that git writes', async (indexThreads) => {
+  const expected = await indexWithGit(pack);
+  expect(expected).toBeDefined();
+  for (const deltaCacheBytes of [0, 16 * KIB, 1024 * KIB]) {
+    const { idx } = await ingest(pack, { indexThreads, deltaCacheBytes });
+    expect(idx.equals(expected ?? Buffer.alloc(0))).toBe(true);
+  }
+});
+
+test('the columns grow while threads work on them', async () => {
+  const path = join(await directory(), 'a.pack');
+  await writeFile(path, pack);
+  const fd = openSync(path, 'r');
+  defer(async () => closeSync(fd));
+  const threads = new ResolverThreads();
+  defer(() => threads.close());
+  const limits = { ...LIMITS, indexThreads: 3 };
+  let resolvers: Resolvers | undefined;
+  let grown = 0;
+  const scanner = new PackScanner(limits, (objects) => {
+    const table = new ObjectTable(objects, 10);
+    resolvers = new Resolvers({ fd, columns: table.columns, objects, limits, threads });
+    const grow = table.grow.bind(table);
+    table.grow = () => {
+      grown++;
+      return grow();
+    };
+    return { table, sink: resolvers };
+  });
+  for await (const chunk of inChunks(pack, 10_000)) await scanner.push(chunk);
+  const scanned = await scanner.finish();
+  await resolvers?.finish(path, scanned);
+  expect(grown).toBe(13);
+  expect(encodeIdx(scanned, scanned.checksum)).toEqual(await indexWithGit(pack));
+});
+
+describe('threads', () => {
+  /** A pack of which one delta is bad. */
+  const bad = makePack([
+    ...Array.from({ length: 41_000 }, (_, i): PackEntry => ({ type: 'blob', body: `blob ${i}\n` })),
+    { type: 'ofs-delta', base: 40_000, body: makeDelta(4, 5, [{ copy: [0, 4] }]) },
+  ]);
+
+  async function ingestWith(threads: ResolverThreads, bytes: Buffer): Promise<string> {
+    const path = join(await directory(), 'packs');
+    await mkdir(path);
+    return (
+      await ingestPack(inChunks(bytes, 65_536), path, { ...LIMITS, indexThreads: 3 }, { threads })
+    ).name;
+  }
+
+  /** Once everything that Node starts by itself has been started. */
+  async function threadsBefore(): Promise<number> {
+    const threads = new ResolverThreads();
+    await ingestWith(threads, pack);
+    await threads.close();
+    return threadCount();
+  }
+
+  test('are kept from one pack to the next, and end when told', async () => {
+    const before = await threadsBefore();
+    const threads = new ResolverThreads();
+    expect(await startedThreads(() => ingestWith(threads, pack))).toBe(2);
+    expect(await startedThreads(() => ingestWith(threads, pack))).toBe(0);
+    expect(await threadCount()).toBe(before + 2);
+    await threads.close();
+    expect(await threadCount()).toBe(before);
+  });
+
+  test('are not started for small packs', async () => {
+    const small = makePack([{ type: 'blob', body: 'alone\n' }]);
+    expect(await startedThreads(() => ingestWith(new ResolverThreads(), small))).toBe(0);
+  });
+
+  test('end with a pack that fails, and the next one gets others', async () => {
+    const before = await threadsBefore();
+    const threads = new ResolverThreads();
+    const invalid = expect.objectContaining({ code: 'UPSTREAM_INVALID' });
+    await expect(ingestWith(threads, bad)).rejects.toEqual(invalid);
+    expect(await threadCount()).toBe(before);
+    expect(await startedThreads(() => ingestWith(threads, pack))).toBe(2);
+    await threads.close();
+  });
+
+  test('end when the source breaks off, and nobody keeps them', async () => {
+    const before = await threadsBefore();
+    const cut = inChunks(pack.subarray(0, -1000), 65_536);
+    const path = await directory();
+    await expect(ingestPack(cut, path, { ...LIMITS, indexThreads: 3 })).rejects.toThrow('ends');
+    expect(await threadCount()).toBe(before);
+  });
+});
