@@ -53,6 +53,17 @@ describe('a thread', () => {
     expect(await threadCount()).toBe(threads + 2);
   });
 
+  test('is started before its first task when that is asked for, once', async () => {
+    pool.prepare();
+    pool.prepare();
+    expect(await threadCount()).toBe(threads + 1);
+    await run({ kind: 'answer' });
+    expect(await threadCount()).toBe(threads + 1);
+    await pool.close();
+    pool.prepare();
+    expect(await threadCount()).toBe(threads);
+  });
+
   test('is not kept beyond what may be idle', async () => {
     await Promise.all(Array.from({ length: 4 }, () => run({ kind: 'answer' })));
     expect(await threadCount()).toBe(threads + 2);

@@ -53,6 +53,14 @@ export class WorkerPool<Task, Event, Result> {
     }
   }
 
+  /** Starts a thread now, unless one is idle, so that the next task need not wait for that. */
+  prepare(): void {
+    if (this.#closing.signal.aborted || this.#idle.size > 0) return;
+    const worker = this.#start();
+    worker.unref();
+    this.#idle.add(worker);
+  }
+
   /** Ends all threads; tasks that still run reject. Idempotent. */
   async close(): Promise<void> {
     this.#closing.abort(new SnapshotError('CLOSED', 'the worker pool is closed'));
