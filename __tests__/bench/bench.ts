@@ -12,6 +12,8 @@ export interface Bench {
   readonly upstream: UpstreamServer;
   /** git's own clone of a repository, made once. */
   readonly reference: (repository: Repository) => Promise<Reference>;
+  /** Repositories whose cold snapshot has been found right. */
+  readonly checked: Set<Repository>;
   /** Of the case that runs. */
   readonly scope: Scope;
   /** Aborts when the user wants to stop. */

@@ -56,7 +56,9 @@ async function measure(settings: Settings, scope: Scope): Promise<Report> {
     references.set(repository, made);
     return made;
   };
-  const bench: Bench = { settings, scope, upstream, reference, signal: stop.signal, tell };
+  const checked = new Set<Repository>();
+  const { signal } = stop;
+  const bench: Bench = { settings, scope, upstream, reference, checked, signal, tell };
   const results: Result[] = [];
   const fits: Fit[] = [];
   const names = settings.cases.filter((name) => name !== 'scale');

@@ -41,18 +41,20 @@ export async function cold(bench: Bench, repository: Repository): Promise<Result
   return [result];
 }
 
-/** Asserts that a cold snapshot of this app is right. Leaves nothing of it there. */
+/** Asserts, once for a repository, that a cold snapshot is right. Leaves nothing of it in the app. */
 export async function checkCold(
   bench: Bench,
   app: AppUnderTest,
   repository: Repository,
 ): Promise<void> {
+  if (bench.checked.has(repository)) return;
   bench.tell(`${repository.name}: checking a cold snapshot`);
   const path = await app.newPath(repository);
   const file = join(await bench.scope.directory(), 'snapshot.tar.zst');
   await app.timeDownload(path, file);
   const reference = await bench.reference(repository);
   await reference.expectSnapshot(file, app.originUrl(path));
+  bench.checked.add(repository);
   await app.forget(path);
   await rm(file);
 }

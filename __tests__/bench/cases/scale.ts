@@ -26,22 +26,26 @@ export async function scale(bench: Bench): Promise<ScaleOutcome> {
       await scope.release();
     }
   }
-  const renamed = results.map((result) => ({ ...result, case: `scale, ${result.case}` }));
-  return { results: renamed, fits: fitsOf(renamed) };
+  const ofScale = results.map(({ case: name, variant, ...rest }) => {
+    const what = variant === undefined ? name : `${name}, ${variant}`;
+    return { ...rest, case: 'scale', variant: what };
+  });
+  return { results: ofScale, fits: fitsOf(ofScale) };
 }
 
-/** A straight line needs two sizes. */
 function fitsOf(results: readonly Result[]): Fit[] {
-  return ['scale, index', 'scale, cold'].flatMap((name) => {
-    const of = results.filter((result) => result.case === name);
-    if (of.length < 2) return [];
-    return (of[0]?.sides ?? []).map(({ name: side }) => {
-      const points = of.flatMap(({ repository, sides }) => {
+  const variants = new Set(results.map(({ variant = '' }) => variant));
+  return Array.from(variants).flatMap((variant) => {
+    const same = results.filter((result) => result.variant === variant);
+    // A straight line needs two sizes.
+    if (same.length < 2) return [];
+    return (same[0]?.sides ?? []).map(({ name: side }) => {
+      const points = same.flatMap(({ repository, sides }) => {
         const seconds = sides.find((one) => one.name === side)?.metrics.seconds?.median;
         return seconds === undefined ? [] : [{ ...repository, seconds }];
       });
       return {
-        of: name,
+        of: variant,
         side,
         exponentOverObjects: fittedExponent(points.map((p) => [p.objects, p.seconds])),
         exponentOverBytes: fittedExponent(points.map((p) => [p.packBytes, p.seconds])),

@@ -1,6 +1,6 @@
 /** How the time of one side grows: time ~ size ^ exponent. */
 export interface Fit {
-  /** The case, and what was varied in it. */
+  /** The variant of `scale`. */
   readonly of: string;
   readonly side: string;
   readonly exponentOverObjects: number;

@@ -50,7 +50,8 @@ function ratioRow(side: SideResult, metrics: Metric[], reference: string | undef
 
 function spreadText(spread: Spread | undefined): string {
   if (spread === undefined) return '';
-  const { median, min, max } = spread;
+  const { median, min, max, runs } = spread;
+  if (runs.length === 1) return significant(median);
   return `${significant(median)} (${significant(min)}–${significant(max)})`;
 }
 
