@@ -22,8 +22,8 @@ import { openScope, type Scope } from './scope.js';
 const tell = (line: string) => void process.stderr.write(`${line}\n`);
 const stop = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM'] as const) {
-  // A second one ends this process at once.
-  process.once(name, () => stop.abort(new Error(`stopped by ${name}`)));
+  // More than once, as npm passes on what the terminal has already sent to all.
+  process.on(name, () => stop.abort(new Error(`stopped by ${name}`)));
 }
 
 try {
