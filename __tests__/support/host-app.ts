@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
-import express from 'express';
+import express, { type Express } from 'express';
 import {
   createSnapshotRouter,
   type SnapshotOptions,
@@ -26,17 +26,20 @@ export interface HostAppOptions extends Partial<SnapshotOptions> {
   dataDir: string;
   /** Where the repositories of `HOST` are fetched from. */
   upstreamUrl: string;
+  /** What the router is mounted in. Default: an app without other routes. */
+  app?: Express;
 }
 
 /** An Express app with a router mounted at `/git`, on a free port of 127.0.0.1. */
 export async function startHostApp({
   upstreamUrl,
   dataDir,
+  app = express(),
   ...options
 }: HostAppOptions): Promise<HostApp> {
   const hosts = { [HOST]: { baseUrl: upstreamUrl, allowPrivateAddresses: true } };
   const router = createSnapshotRouter({ hosts, ...options, dataDir });
-  const server = createServer(express().use('/git', router));
+  const server = createServer(app.use('/git', router));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();

@@ -1,5 +1,7 @@
+import { once } from 'node:events';
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { type RepackOptions, repack } from './repack.js';
 import { git, run } from './run.js';
 
@@ -34,6 +36,8 @@ const EPOCH = 1_700_000_000;
 export class RepositoryBuilder {
   readonly directory: string;
   readonly #stream: Buffer[] = [];
+  readonly #input = new PassThrough();
+  #importing: Promise<string> | undefined;
   #marks = 0;
   #minutes: number;
 
@@ -97,21 +101,35 @@ export class RepositoryBuilder {
     this.#data(message);
   }
 
+  /** Hands git what there is so far: a long history need not fit into memory. */
+  async flush(): Promise<void> {
+    const importing = this.#import();
+    if (this.#input.write(Buffer.concat(this.#stream.splice(0)))) return;
+    // It fails when git ends, which takes nothing more then.
+    await Promise.race([once(this.#input, 'drain'), importing]);
+  }
+
   /**
    * Writes everything.
    *
    * @returns the object id of each mark.
    */
   async finish(options: RepackOptions = {}): Promise<Map<string, string>> {
-    const marks = join(this.directory, 'marks');
-    const args = ['fast-import', '--quiet', '--done', '--force', `--export-marks=${marks}`];
     this.#line('done');
-    await run('git', args, { cwd: this.directory, input: Buffer.concat(this.#stream) });
-    this.#stream.length = 0;
+    await this.flush();
+    this.#input.end();
+    await this.#import();
+    const marks = join(this.directory, 'marks');
     const lines = (await readFile(marks, 'latin1')).split('\n').filter((line) => line !== '');
     await rm(marks);
     await repack(this.directory, options);
     return new Map(lines.map((line) => [line.slice(0, -41), line.slice(-40)]));
+  }
+
+  #import(): Promise<string> {
+    const args = ['fast-import', '--quiet', '--done', '--force', '--export-marks=marks'];
+    this.#importing ??= run('git', args, { cwd: this.directory, input: this.#input });
+    return this.#importing;
   }
 
   #content(path: string, change: FileChange): string {

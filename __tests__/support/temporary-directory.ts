@@ -8,8 +8,9 @@ export interface TemporaryDirectory {
   remove(): Promise<void>;
 }
 
-export async function temporaryDirectory(): Promise<TemporaryDirectory> {
-  const path = await mkdtemp(join(await realpath(tmpdir()), 'express-git-snapshot-'));
+/** @param parent which is there already. */
+export async function temporaryDirectory(parent = tmpdir()): Promise<TemporaryDirectory> {
+  const path = await mkdtemp(join(await realpath(parent), 'express-git-snapshot-'));
   return { path, remove: () => rm(path, { recursive: true, force: true, maxRetries: 3 }) };
 }
 

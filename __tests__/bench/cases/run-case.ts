@@ -1,0 +1,38 @@
+import type { Bench } from '../bench.js';
+import type { Result } from '../measure/result.js';
+import type { Repository } from '../repositories/repository.js';
+import { openScope } from '../scope.js';
+import { cold } from './cold.js';
+import { generate } from './generate.js';
+import { hit } from './hit.js';
+import { host } from './host.js';
+import { indexPack } from './index-pack.js';
+import { memory } from './memory.js';
+import type { CaseName } from './names.js';
+import { restore } from './restore.js';
+
+type RepositoryCase = (bench: Bench, repository: Repository) => Promise<Result[]>;
+
+const CASES: Record<Exclude<CaseName, 'scale'>, RepositoryCase> = {
+  index: indexPack,
+  cold,
+  generate,
+  hit,
+  restore,
+  host,
+  memory,
+};
+
+/** Runs a case over a repository and releases all that it took. */
+export async function runCase(
+  name: Exclude<CaseName, 'scale'>,
+  bench: Bench,
+  repository: Repository,
+): Promise<Result[]> {
+  const scope = openScope();
+  try {
+    return await CASES[name]({ ...bench, scope }, repository);
+  } finally {
+    await scope.release();
+  }
+}

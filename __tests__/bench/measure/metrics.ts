@@ -1,0 +1,25 @@
+/** What a run may be measured by, with the heading of its column. MB and GB are 10^6 and 10^9 bytes. */
+export const METRICS = {
+  seconds: 'seconds',
+  cpuSeconds: 'CPU seconds',
+  megabytesPerSecond: 'MB/s',
+  cpuSecondsPerGigabyte: 'CPU s/GB',
+  clientLoad: "client's CPU load",
+  loopDelayP50Milliseconds: 'loop delay p50, ms',
+  loopDelayP99Milliseconds: 'loop delay p99, ms',
+  loopDelayMaxMilliseconds: 'loop delay max, ms',
+  routeP50Milliseconds: 'route p50, ms',
+  routeP99Milliseconds: 'route p99, ms',
+  routeMaxMilliseconds: 'route max, ms',
+  startRssMegabytes: 'RSS at start, MB',
+  peakRssMegabytes: 'peak RSS, MB',
+} as const;
+
+export type Metric = keyof typeof METRICS;
+
+/** What one run gave. */
+export type Sample = Partial<Record<Metric, number>>;
+
+export function isMetric(name: string): name is Metric {
+  return name in METRICS;
+}

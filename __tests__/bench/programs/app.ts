@@ -1,0 +1,41 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import express from 'express';
+import { HOST, type HostAppOptions, startHostApp } from '../../support/host-app.js';
+import { programArgument, serveOrders } from './serve-orders.js';
+import { processUsage } from './usage.js';
+
+/*
+ * The host app under test, with a trivial route `/trivial` beside the snapshots.
+ */
+
+/** Node's default. An idle loop shows about this much, as the time between two looks is measured. */
+const RESOLUTION_MILLISECONDS = 10;
+
+const routes = express().get('/trivial', (_req, res) => {
+  res.send('ok');
+});
+const app = await startHostApp({ ...programArgument<HostAppOptions>(), app: routes });
+await app.router.service.started;
+const delays = monitorEventLoopDelay({ resolution: RESOLUTION_MILLISECONDS });
+
+const orders = {
+  url: () => app.url,
+  usage: processUsage,
+  /** Removes the stored snapshot of a repository of `HOST`. */
+  deleteSnapshot: (path: string) => app.router.service.delete({ host: HOST, path }),
+  watchLoop() {
+    delays.reset();
+    delays.enable();
+  },
+  /** In milliseconds, since `watchLoop`. */
+  loopDelays() {
+    delays.disable();
+    return {
+      p50: delays.percentile(50) / 1e6,
+      p99: delays.percentile(99) / 1e6,
+      max: delays.max / 1e6,
+    };
+  },
+};
+export type AppOrders = typeof orders;
+serveOrders(orders, () => app.close());

@@ -1,0 +1,73 @@
+import { connect } from 'node:net';
+import { serveOrders } from './serve-orders.js';
+
+/*
+ * Downloads and throws away. Raw sockets that read into one buffer, which costs less than any HTTP
+ * client does: the servers are what is measured.
+ */
+
+const BUFFER_BYTES = 1024 * 1024;
+const buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+
+const orders = {
+  /** Gets a URL so many times over each of so many connections, all at once. */
+  async load(url: string, connections: number, requests: number) {
+    const before = process.cpuUsage();
+    const started = performance.now();
+    const all = Array.from({ length: connections }, () => transfer(new URL(url), requests));
+    const bytes = (await Promise.all(all)).reduce((sum, one) => sum + one, 0);
+    const seconds = (performance.now() - started) / 1000;
+    const { user, system } = process.cpuUsage(before);
+    return { bytes, seconds, cpuSeconds: (user + system) / 1e6 };
+  },
+};
+export type LoadOrders = typeof orders;
+serveOrders(orders);
+
+/** One request after the other over one connection. @returns the bytes of all bodies. */
+function transfer(url: URL, requests: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    let [sent, bytes, rest] = [0, 0, 0];
+    let head = '';
+    const send = () => {
+      sent++;
+      socket.write(`GET ${url.pathname} HTTP/1.1\r\nHost: ${url.host}\r\n\r\n`);
+    };
+    const take = (count: number) => {
+      rest -= count;
+      bytes += count;
+      if (rest > 0) return;
+      if (rest < 0) socket.destroy(new Error(`more came than Content-Length says: ${-rest}`));
+      else if (sent < requests) send();
+      else socket.end(() => resolve(bytes));
+    };
+    const callback = (length: number) => {
+      if (rest > 0) {
+        take(length);
+        return true;
+      }
+      head += buffer.toString('latin1', 0, length);
+      const end = head.indexOf('\r\n\r\n');
+      if (end < 0) return true;
+      rest = contentLength(head.slice(0, end));
+      const count = head.length - end - 4;
+      head = '';
+      if (Number.isNaN(rest)) socket.destroy(new Error('not a 200 with a Content-Length'));
+      else take(count);
+      return true;
+    };
+    const socket = connect({
+      host: url.hostname,
+      port: Number(url.port),
+      onread: { buffer, callback },
+    });
+    socket.once('connect', send);
+    socket.once('error', reject);
+    socket.once('close', () => reject(new Error('the server closed the connection')));
+  });
+}
+
+function contentLength(head: string): number {
+  if (!head.startsWith('HTTP/1.1 200 ')) return Number.NaN;
+  return Number(/\r\ncontent-length: *(\d+)/i.exec(head)?.[1]);
+}
