@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { parseOptions } from '../../../lib/options.js';
 import { ingestPack } from '../../../lib/pack/ingest.js';
+import { ResolverThreads } from '../../../lib/pack/resolver-threads.js';
 import { serveOrders } from './serve-orders.js';
 
 /*
@@ -10,13 +11,17 @@ import { serveOrders } from './serve-orders.js';
 /** What an app has that sets nothing. */
 const { limits } = parseOptions({ dataDir: '.', hosts: [] });
 
+/** As a thread that clones keeps them. */
+const kept = new ResolverThreads();
+
 const orders = {
   /** Writes the pack and its idx into an empty directory. */
   async index(pack: string, directory: string, threads: number) {
     const before = process.cpuUsage();
     const started = performance.now();
     const source = createReadStream(pack, { highWaterMark: 1024 * 1024 });
-    const { name } = await ingestPack(source, directory, { ...limits, indexThreads: threads });
+    const wanted = { ...limits, indexThreads: threads };
+    const { name } = await ingestPack(source, directory, wanted, { threads: kept });
     const seconds = (performance.now() - started) / 1000;
     const { user, system } = process.cpuUsage(before);
     return { name, seconds, cpuSeconds: (user + system) / 1e6 };
