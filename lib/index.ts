@@ -31,6 +31,7 @@ export { MemoryStore, type MemoryStoreOptions } from './stores/memory.js';
 export type {
   ByteRange,
   Metadata,
+  ObjectBody,
   ObjectWriter,
   OpenedObject,
   OpenOptions,

@@ -9,7 +9,6 @@ import {
   decodeNatively,
   decompress,
 } from '../../lib/client/decompress.js';
-import { type FramePart, splitFrames } from '../../lib/client/zstd-frames.js';
 import { SeededRandom, seededBytes } from '../support/random.js';
 import { runBinary } from '../support/run.js';
 import { rawFrame, zstd, zstdFrames } from './archives.js';
@@ -33,19 +32,10 @@ async function* inChunks(bytes: Buffer, seed: number): AsyncGenerator<Buffer> {
   }
 }
 
-const decoders: [string, (parts: AsyncIterable<FramePart>) => AsyncIterable<Uint8Array>][] = [
-  ['in JavaScript', decodeInJavaScript],
-];
-if (createNativeDecoder()) {
-  decoders.push([
-    'natively',
-    (parts) => {
-      const decoder = createNativeDecoder();
-      if (decoder === undefined) throw new Error('no native decoder');
-      return decodeNatively(parts, decoder);
-    },
-  ]);
-}
+const decoders = [
+  { name: 'in JavaScript', decode: decodeInJavaScript },
+  { name: 'natively', decode: decodeNatively },
+].slice(0, createNativeDecoder() ? 2 : 1);
 
 test("Node's decoder is used where there is one", () => {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
@@ -53,9 +43,9 @@ test("Node's decoder is used where there is one", () => {
   expect(createNativeDecoder() !== undefined).toBe(expected);
 });
 
-describe.each(decoders)('decoding %s', (_, decode) => {
+describe.each(decoders)('decoding $name', ({ decode }) => {
   const decoded = async (bytes: Buffer, seed = 1) =>
-    buffer(Readable.from(decode(splitFrames(inChunks(bytes, seed)))));
+    buffer(Readable.from(decompress(inChunks(bytes, seed), decode)));
 
   test.each<[string, () => Promise<Buffer>]>([
     ['one frame', () => zstd(Buffer.concat([text, noise]))],
@@ -94,6 +84,27 @@ describe.each(decoders)('decoding %s', (_, decode) => {
     }
   });
 
+  test.each([100, 3000, 65_536, 131_072])(
+    'compressed blocks refer to the raw ones of %d bytes before them',
+    async (size) => {
+      const input = await mixedFrame(size);
+      const expected = await runBinary('zstd', ['-dcq'], { input });
+      for (const seed of [1, 2, 3])
+        expect((await decoded(input, seed)).equals(expected)).toBe(true);
+    },
+  );
+
+  test('refuses a frame of another size than it says', async () => {
+    const [header, content] = [Buffer.from([...MAGIC, 0x60, 0, 0]), noise.subarray(0, 1000)];
+    header.writeUInt16LE(1001 - 256, 5);
+    const block = Buffer.alloc(3);
+    block.writeUIntLE((content.length << 3) | 1, 0, 3);
+    const input = Buffer.concat([header, block, content]);
+    await expect(decoded(input)).rejects.toMatchObject({ code: 'ARCHIVE_INVALID' });
+    header.writeUInt16LE(1000 - 256, 5);
+    expect((await decoded(Buffer.concat([header, block, content]))).equals(content)).toBe(true);
+  });
+
   test('refuses a frame that is damaged inside', async () => {
     const input = await zstd(text, '-1');
     input.fill(0xff, 1000, 1100);
@@ -106,7 +117,7 @@ describe.each(decoders)('decoding %s', (_, decode) => {
       yield await zstd(text);
       throw cause;
     }
-    const result = buffer(Readable.from(decode(splitFrames(failing()))));
+    const result = buffer(Readable.from(decompress(failing(), decode)));
     await expect(result).rejects.toBe(cause);
   });
 
@@ -119,7 +130,7 @@ describe.each(decoders)('decoding %s', (_, decode) => {
         ended = true;
       }
     }
-    for await (const bytes of decode(splitFrames(endless()))) {
+    for await (const bytes of decompress(endless(), decode)) {
       if (bytes.length > 0) break;
     }
     // A stream in between may need a few turns to pass it on.
@@ -128,21 +139,28 @@ describe.each(decoders)('decoding %s', (_, decode) => {
   });
 });
 
-test('decoding in JavaScript does not keep what it has decoded', async () => {
+test.each([
+  ['stored blocks', 0],
+  ['blocks decoded in JavaScript', 0x04], // Content_Checksum_flag
+])('%s are not kept', async (_, flags) => {
   const blocks: WeakRef<ArrayBufferLike>[] = [];
   async function* source() {
-    yield rawFrame(Buffer.alloc(0)).subarray(0, FRAME_HEADER_BYTES);
+    const header = rawFrame(Buffer.alloc(0)).subarray(0, FRAME_HEADER_BYTES);
+    header.writeUInt8(header.readUInt8(4) | flags, 4);
+    yield header;
     for (let i = 0; i < 100; i++) {
       const block = Buffer.alloc(3 + 100_000);
       block.writeUIntLE(100_000 << 3, 0, 3);
       blocks.push(new WeakRef(block.buffer));
       yield block;
+      await new Promise(setImmediate); // until then, what a WeakRef was made of stays
     }
     collectGarbage();
     yield Buffer.from(EMPTY_BLOCK);
+    if (flags !== 0) yield Buffer.alloc(4);
   }
   let bytes = 0;
-  for await (const { length } of decodeInJavaScript(splitFrames(source()))) bytes += length;
+  for await (const { length } of decompress(source(), decodeInJavaScript)) bytes += length;
   expect(bytes).toBe(100 * 100_000);
   expect(blocks.filter((block) => block.deref() !== undefined).length).toBeLessThan(10);
 });
@@ -178,6 +196,32 @@ describe('a frame is refused before anything is allocated', () => {
     expect(await buffer(Readable.from(decompress(inChunks(bytes, 1))))).toHaveLength(0);
   });
 });
+
+/**
+ * A frame with a window of 128 KiB whose first blocks are raw, of `size` bytes each, and whose last is
+ * compressed and repeats what they hold.
+ */
+async function mixedFrame(size: number): Promise<Buffer> {
+  const history = noise.subarray(0, 3 * 131_072);
+  const again = history.subarray(-100_000);
+  const options = ['-19', '--zstd=wlog=17', '--no-check', '--no-content-size'];
+  const whole = await zstd(Buffer.concat([history, again]), ...options);
+  let at = FRAME_HEADER_BYTES;
+  for (let blocks = 0; blocks < 3; blocks++) {
+    // Its own first blocks are raw as well, and their bytes the same.
+    expect(whole.readUIntLE(at, 3)).toBe(131_072 << 3);
+    at += 3 + 131_072;
+  }
+  expect(whole.length - at).toBeLessThan(1000);
+  const parts = [whole.subarray(0, FRAME_HEADER_BYTES)];
+  for (let start = 0; start < history.length; start += size) {
+    const content = history.subarray(start, start + size);
+    const header = Buffer.alloc(3);
+    header.writeUIntLE(content.length << 3, 0, 3);
+    parts.push(header, content);
+  }
+  return Buffer.concat([...parts, whole.subarray(at)]);
+}
 
 function skippable(kind: number, content: Buffer): Buffer {
   const header = Buffer.alloc(8);

@@ -66,6 +66,7 @@ describe('files', () => {
     ['cut off', (file: string) => truncate(file, 1000)],
     ['cut off by one byte', async (file: string) => truncate(file, (await stat(file)).size - 1)],
     ['empty', (file: string) => truncate(file, 0)],
+    ['too short for a footer', (file: string) => writeFile(file, 'EGSOBJ01')],
     ['longer', (file: string) => appendFile(file, 'x')],
     ['somebody else’s', (file: string) => writeFile(file, 'x'.repeat(5000))],
     ['with a trailer longer than the file', (file: string) => writeFile(file, footer(900))],
@@ -118,6 +119,15 @@ describe('files', () => {
     const stored = await store.stat('\ud800');
     expect(Object.entries(stored?.metadata ?? {})).toEqual(Object.entries(metadata));
     expect((await listedKeys(store)).length).toBe(3);
+  });
+
+  test('keep metadata that are longer than one read of the end', async () => {
+    const store = new FileSystemStore({ directory });
+    for (const length of [1000, 2000, 2048, 5000, 500_000]) {
+      const metadata = { long: 'x'.repeat(length) };
+      await put(store, 'key', contentOf('a'), metadata);
+      expect((await store.stat('key'))?.metadata).toEqual(metadata);
+    }
   });
 
   test('have a limit for metadata', async () => {

@@ -4,21 +4,54 @@ import { setImmediate } from 'node:timers/promises';
 import zlib from 'node:zlib';
 import { Decompress } from 'fzstd';
 import { hasCode, SnapshotError } from '../errors.js';
+import { ByteReader } from './byte-reader.js';
 import { BLOCK_HEADER_BYTES } from './zstd-format.js';
-import { type FramePart, splitFrames } from './zstd-frames.js';
+import { type Frame, type FramePart, readFrames } from './zstd-frames.js';
 
 /** Bytes that Node's decoder puts out at once. The default of 16 KiB takes twice as long. */
 const NATIVE_CHUNK_BYTES = 256 * 1024;
 
+/** Decodes one frame, given in parts. */
+type Decode = (parts: AsyncIterable<FramePart>) => AsyncIterable<Uint8Array>;
+
 /**
- * Decodes a zstd stream of any number of frames, with Node's own decoder where there is one.
+ * Decodes a zstd stream of any number of frames, with Node's own decoder where there is one. What is
+ * stored as it is passes through.
  *
  * @throws SnapshotError `ARCHIVE_INVALID`; errors of the source pass unchanged.
  */
-export function decompress(source: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
-  const parts = splitFrames(source);
-  const decoder = createNativeDecoder();
-  return decoder ? decodeNatively(parts, decoder) : decodeInJavaScript(parts);
+export async function* decompress(
+  source: AsyncIterable<Uint8Array>,
+  decode: Decode = createNativeDecoder() ? decodeNatively : decodeInJavaScript,
+): AsyncGenerator<Uint8Array> {
+  const reader = new ByteReader(source);
+  try {
+    for await (const frame of readFrames(reader)) {
+      let bytes = 0;
+      for await (const content of contentOf(frame, decode)) {
+        bytes += content.length;
+        yield content;
+      }
+      if (bytes !== (frame.contentBytes ?? bytes)) {
+        const message = `a zstd frame has ${bytes} bytes instead of ${frame.contentBytes}`;
+        throw new SnapshotError('ARCHIVE_INVALID', message);
+      }
+    }
+  } finally {
+    // Not waited for: a decoder that was given up may still be waiting for the source.
+    reader.close().catch(() => {});
+  }
+}
+
+async function* contentOf(frame: Frame, decode: Decode): AsyncGenerator<Uint8Array> {
+  yield* frame.stored();
+  if (frame.ended) return;
+  let repeated = frame.repeatedBytes;
+  for await (const bytes of decode(frame.parts())) {
+    const known = Math.min(repeated, bytes.length);
+    repeated -= known;
+    if (known < bytes.length) yield bytes.subarray(known);
+  }
 }
 
 /** Since Node 22.15; `undefined` before. */
@@ -30,11 +63,10 @@ export function createNativeDecoder(): Transform | undefined {
   return decoder instanceof Transform ? decoder : undefined;
 }
 
-/** Decodes in Node's thread pool. Also checks the checksums of frames. */
-export async function* decodeNatively(
-  parts: AsyncIterable<FramePart>,
-  decoder: Transform,
-): AsyncGenerator<Uint8Array> {
+/** Decodes in Node's thread pool. Also checks the frame's checksum. */
+export async function* decodeNatively(parts: AsyncIterable<FramePart>): AsyncGenerator<Uint8Array> {
+  const decoder = createNativeDecoder();
+  if (decoder === undefined) throw new SnapshotError('INTERNAL', 'no decoder in this Node');
   const fed = pipeline(bytesOf(parts), decoder);
   // It fails with the decoder, which the loop below reads.
   fed.catch(() => {});
@@ -46,7 +78,6 @@ export async function* decodeNatively(
   }
 }
 
-/** Each frame part becomes a write of its own. */
 async function* bytesOf(parts: AsyncIterable<FramePart>): AsyncGenerator<Uint8Array> {
   for await (const { bytes } of parts) yield bytes;
 }
@@ -56,8 +87,7 @@ export async function* decodeInJavaScript(
   parts: AsyncIterable<FramePart>,
 ): AsyncGenerator<Uint8Array> {
   const decoded: Uint8Array[] = [];
-  const frameDecoder = () => new Decompress((bytes) => void decoded.push(bytes));
-  let decoder = frameDecoder();
+  const decoder = new Decompress((bytes) => void decoded.push(bytes));
   for await (const { bytes, endsFrame } of parts) {
     try {
       // In two steps: a chunk that ends with a block is kept by fzstd until the frame ends.
@@ -67,7 +97,6 @@ export async function* decodeInJavaScript(
       throw undecodable(error);
     }
     yield* decoded.splice(0);
-    if (endsFrame) decoder = frameDecoder();
     await setImmediate();
   }
 }

@@ -10,7 +10,7 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
 import { hasCode, SnapshotError } from '../errors.js';
 import type { ByteReader } from './byte-reader.js';
@@ -22,6 +22,8 @@ const DEFAULT_DIRECTORY_MODE = 0o755;
 const UNFINISHED_DIRECTORY_MODE = 0o700;
 /** Files up to this size are written in one piece; anything larger as it arrives. */
 const SMALL_FILE_BYTES = 128 * 1024;
+/** Pieces of a large file are gathered up to this size, while those before them are written. */
+const LARGE_WRITE_BYTES = 1024 * 1024;
 /** Links and directories that are finished before other work gets a turn. */
 const BATCH = 256;
 
@@ -117,18 +119,42 @@ export class TreeWriter {
     const file = await open(this.#place(path), 'wx', mode).catch((error: unknown) => {
       throw asDuplicate(path, error);
     });
+    let writing: Promise<void> = Promise.resolve();
     try {
       for (let left = size; left > 0; ) {
-        const piece = await reader.takeAvailable(left);
-        await file.writeFile(piece);
-        left -= piece.length;
+        const { pieces, bytes } = await gather(reader, Math.min(left, LARGE_WRITE_BYTES), left);
+        left -= bytes;
+        await writing;
+        writing = writeAll(file, pieces, bytes);
+        // Awaited with the next ones at hand; until then its failure must not end the process.
+        writing.catch(() => {});
       }
+      await writing;
       await file.chmod(mode);
       await file.utimes(mtime, mtime);
     } finally {
+      await Promise.allSettled([writing]);
       await file.close();
     }
   }
+}
+
+/** Takes `atLeast` bytes, and no more than `limit`, as they lie in memory. */
+async function gather(reader: ByteReader, atLeast: number, limit: number) {
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  while (bytes < atLeast) {
+    const piece = await reader.takeAvailable(limit - bytes);
+    pieces.push(piece);
+    bytes += piece.length;
+  }
+  return { pieces, bytes };
+}
+
+async function writeAll(file: FileHandle, pieces: Buffer[], bytes: number): Promise<void> {
+  const { bytesWritten } = await file.writev(pieces);
+  // When the disk is full, or a limit is reached, the next write says so.
+  if (bytesWritten < bytes) await file.writeFile(Buffer.concat(pieces).subarray(bytesWritten));
 }
 
 function refuseDuplicate<T>(path: string, make: () => T): T {

@@ -15,16 +15,25 @@ export const SKIPPABLE_HEADER_BYTES = 8;
 
 /** What `zstd -d` and libzstd accept unless told otherwise. */
 export const MAX_WINDOW_BYTES = 128 * 1024 * 1024;
-const MAX_BLOCK_BYTES = 128 * 1024;
+/** Block_Maximum_Size, unless the window is smaller. */
+export const MAX_BLOCK_BYTES = 128 * 1024;
+
+/** Block_Type, §3.1.1.2.2. */
+const BLOCK_TYPES = ['raw', 'run', 'compressed'] as const;
 
 export interface FrameHeader {
+  /** How far back a block may refer, and the most that it holds if that is less than 128 KiB. */
+  readonly windowBytes: number;
   /** The most that a block of this frame holds, compressed and decompressed. */
   readonly maxBlockBytes: number;
+  /** Bytes of the content, if the frame says so. */
+  readonly contentBytes: number | undefined;
   /** Whether a Content_Checksum follows the last block. */
   readonly hasChecksum: boolean;
 }
 
 export interface BlockHeader {
+  readonly type: 'raw' | 'run' | 'compressed';
   readonly last: boolean;
   /** Bytes that follow this header in the stream. */
   readonly size: number;
@@ -50,22 +59,37 @@ export function parseFrameHeader(header: Buffer): FrameHeader {
   for (const byte of header.subarray(dictionaryAt, dictionaryAt + dictionaryBytes)) {
     if (byte !== 0) throw invalid('needs a dictionary');
   }
-  const window = singleSegment
-    ? contentSize(header.subarray(header.length - contentSizeBytes))
+  const contentBytes =
+    contentSizeBytes === 0
+      ? undefined
+      : contentSize(header.subarray(header.length - contentSizeBytes));
+  const windowBytes = singleSegment
+    ? (contentBytes ?? 0)
     : windowSize(header.readUInt8(FRAME_PREFIX_BYTES));
-  if (window > MAX_WINDOW_BYTES) throw invalid(`needs a window of ${window} bytes`);
-  return { maxBlockBytes: Math.min(window, MAX_BLOCK_BYTES), hasChecksum };
+  if (windowBytes > MAX_WINDOW_BYTES) throw invalid(`needs a window of ${windowBytes} bytes`);
+  const maxBlockBytes = Math.min(windowBytes, MAX_BLOCK_BYTES);
+  return { windowBytes, maxBlockBytes, contentBytes, hasChecksum };
 }
 
 /** @throws SnapshotError `ARCHIVE_INVALID` */
 export function parseBlockHeader(bytes: Buffer, frame: FrameHeader): BlockHeader {
   const value = bytes.readUIntLE(0, BLOCK_HEADER_BYTES);
-  const type = (value >> 1) & 3;
+  const type = BLOCK_TYPES[(value >> 1) & 3];
   const blockSize = value >> 3;
-  if (type === 3) throw invalid('has a block of the reserved type');
+  if (type === undefined) throw invalid('has a block of the reserved type');
   if (blockSize > frame.maxBlockBytes) throw invalid(`has a block of ${blockSize} bytes`);
-  const isRun = type === 1; // one byte, repeated `blockSize` times
-  return { last: (value & 1) === 1, size: isRun ? 1 : blockSize };
+  // A run is one byte, repeated `blockSize` times.
+  return { type, last: (value & 1) === 1, size: type === 'run' ? 1 : blockSize };
+}
+
+/** The header of a frame with a window of 128 KiB, and a first raw block that is not the last. */
+export function encodeRawStart(content: Buffer): [header: Buffer, block: Buffer] {
+  const header = Buffer.alloc(FRAME_PREFIX_BYTES + 1);
+  header.writeUInt32LE(FRAME_MAGIC);
+  header.writeUInt8(7 << 3, FRAME_PREFIX_BYTES);
+  const blockHeader = Buffer.alloc(BLOCK_HEADER_BYTES);
+  blockHeader.writeUIntLE(content.length << 3, 0, BLOCK_HEADER_BYTES);
+  return [header, Buffer.concat([blockHeader, content])];
 }
 
 /** Frame_Header_Descriptor, §3.1.1.1.1. */

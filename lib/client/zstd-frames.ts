@@ -1,17 +1,23 @@
 import { DIGEST_FRAME_MAGIC } from '../archive/digest-frame.js';
 import { SnapshotError } from '../errors.js';
-import { ByteReader } from './byte-reader.js';
+import type { ByteReader } from './byte-reader.js';
 import {
   BLOCK_HEADER_BYTES,
   CHECKSUM_BYTES,
+  encodeRawStart,
   FRAME_MAGIC,
   FRAME_PREFIX_BYTES,
+  type FrameHeader,
   frameHeaderBytes,
   isSkippable,
+  MAX_BLOCK_BYTES,
   parseBlockHeader,
   parseFrameHeader,
   SKIPPABLE_HEADER_BYTES,
 } from './zstd-format.js';
+
+/** However small a stream's blocks and chunks are. */
+const MAX_PIECES = 8;
 
 /** A part of one zstd frame that a decoder can take in one piece: no more than one block. */
 export interface FramePart {
@@ -21,43 +27,103 @@ export interface FramePart {
 }
 
 /**
- * Cuts a zstd stream at the bounds of its frames and blocks, and leaves skippable frames out.
- *
- * Node's own decoder drops whatever follows a frame within one write; fzstd decodes all that it is
- * given before it returns, however much that becomes. Given these parts, the one reads every frame and
- * the other yields no more than a block (128 KiB) at a time, from a window that was checked before.
+ * The frames of a zstd stream, without skippable ones. Each has to be read to its end before the next
+ * is asked for.
  *
  * @throws SnapshotError `ARCHIVE_INVALID` when the stream is no complete sequence of frames, or when a
  * frame needs a dictionary or a window over 128 MiB.
  */
-export async function* splitFrames(source: AsyncIterable<Uint8Array>): AsyncGenerator<FramePart> {
-  const reader = new ByteReader(source);
-  try {
-    do {
-      const magic = (await reader.peek(4)).readUInt32LE();
-      if (magic === FRAME_MAGIC) yield* splitFrame(reader);
-      else if (isSkippable(magic) && magic !== DIGEST_FRAME_MAGIC) await skipFrame(reader);
-      else throw new SnapshotError('ARCHIVE_INVALID', 'the archive is not compressed with zstd');
-    } while (!(await reader.ended()));
-  } finally {
-    await reader.close();
+export async function* readFrames(reader: ByteReader): AsyncGenerator<Frame> {
+  do {
+    const magic = (await reader.peek(4)).readUInt32LE();
+    if (magic === FRAME_MAGIC) {
+      const header = await reader.take(frameHeaderBytes(await reader.peek(FRAME_PREFIX_BYTES)));
+      yield new Frame(header, reader);
+    } else if (isSkippable(magic) && magic !== DIGEST_FRAME_MAGIC) {
+      const header = await reader.take(SKIPPABLE_HEADER_BYTES);
+      await reader.skip(header.readUInt32LE(4));
+    } else {
+      throw new SnapshotError('ARCHIVE_INVALID', 'the archive is not compressed with zstd');
+    }
+  } while (!(await reader.ended()));
+}
+
+/**
+ * One frame, which is read in two steps: `stored`, then, unless it has ended, `parts`.
+ *
+ * The raw blocks at its start need no decoder. Packs are frames of nothing else, so that almost all
+ * of a snapshot takes this way. It is open to frames with a window of one block and no checksum:
+ * should a compressed block follow, then the last block's worth of bytes is all that it can refer to.
+ */
+export class Frame {
+  readonly #reader: ByteReader;
+  readonly #format: FrameHeader;
+  /** What a decoder has to be given before the next block. */
+  #start: readonly Buffer[];
+  #repeatedBytes = 0;
+  #ended = false;
+
+  /** @throws SnapshotError `ARCHIVE_INVALID` */
+  constructor(header: Buffer, reader: ByteReader) {
+    this.#reader = reader;
+    this.#start = [header];
+    this.#format = parseFrameHeader(header);
+  }
+
+  /** Bytes of the whole content, if the frame says so. */
+  get contentBytes(): number | undefined {
+    return this.#format.contentBytes;
+  }
+
+  /** Bytes that `stored` gave already and a decoder of `parts` gives again, before all else. */
+  get repeatedBytes(): number {
+    return this.#repeatedBytes;
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** The content of raw blocks, as it arrives. */
+  async *stored(): AsyncGenerator<Buffer> {
+    const { windowBytes, hasChecksum } = this.#format;
+    if (hasChecksum || windowBytes > MAX_BLOCK_BYTES) return;
+    let history: Buffer[] = [];
+    while (!this.#ended) {
+      const block = parseBlockHeader(await this.#reader.peek(BLOCK_HEADER_BYTES), this.#format);
+      if (block.type !== 'raw') break;
+      await this.#reader.skip(BLOCK_HEADER_BYTES);
+      if (block.size === windowBytes) history = [];
+      for (let left = block.size; left > 0; ) {
+        const bytes = await this.#reader.takeAvailable(left);
+        left -= bytes.length;
+        if (history.length === MAX_PIECES) history = [lastBytes(history, windowBytes)];
+        history.push(bytes);
+        yield bytes;
+      }
+      this.#ended = block.last;
+    }
+    if (this.#ended || history.length === 0) return;
+    const repeated = lastBytes(history, windowBytes);
+    this.#start = encodeRawStart(repeated);
+    this.#repeatedBytes = repeated.length;
+  }
+
+  /** The rest, cut at the bounds of blocks. */
+  async *parts(): AsyncGenerator<FramePart> {
+    for (const bytes of this.#start) yield { bytes, endsFrame: false };
+    const { hasChecksum } = this.#format;
+    for (let last = false; !last; ) {
+      const block = parseBlockHeader(await this.#reader.peek(BLOCK_HEADER_BYTES), this.#format);
+      last = block.last;
+      const bytes = await this.#reader.take(BLOCK_HEADER_BYTES + block.size);
+      yield { bytes, endsFrame: last && !hasChecksum };
+    }
+    if (hasChecksum) yield { bytes: await this.#reader.take(CHECKSUM_BYTES), endsFrame: true };
+    this.#ended = true;
   }
 }
 
-async function* splitFrame(reader: ByteReader): AsyncGenerator<FramePart> {
-  const header = await reader.take(frameHeaderBytes(await reader.peek(FRAME_PREFIX_BYTES)));
-  const frame = parseFrameHeader(header);
-  yield { bytes: header, endsFrame: false };
-  for (let last = false; !last; ) {
-    const block = parseBlockHeader(await reader.peek(BLOCK_HEADER_BYTES), frame);
-    last = block.last;
-    const bytes = await reader.take(BLOCK_HEADER_BYTES + block.size);
-    yield { bytes, endsFrame: last && !frame.hasChecksum };
-  }
-  if (frame.hasChecksum) yield { bytes: await reader.take(CHECKSUM_BYTES), endsFrame: true };
-}
-
-async function skipFrame(reader: ByteReader): Promise<void> {
-  const header = await reader.take(SKIPPABLE_HEADER_BYTES);
-  await reader.skip(header.readUInt32LE(4));
+function lastBytes(pieces: readonly Buffer[], count: number): Buffer {
+  return Buffer.concat(pieces).subarray(-count);
 }

@@ -1,6 +1,5 @@
-import type { Readable } from 'node:stream';
 import type { RepositoryId } from '../repository/identity.js';
-import type { ByteRange } from '../stores/store.js';
+import type { ByteRange, ObjectBody } from '../stores/store.js';
 
 /** What identifies the bytes of a snapshot. */
 export interface SnapshotInfo {
@@ -24,7 +23,7 @@ export interface StoredSnapshot extends SnapshotInfo {
 /** A stored snapshot, or a part of it, ready to be read. Read `body` to its end or destroy it. */
 export interface OpenedSnapshot extends StoredSnapshot {
   readonly source: 'store';
-  readonly body: Readable;
+  readonly body: ObjectBody;
 }
 
 /**
@@ -33,7 +32,7 @@ export interface OpenedSnapshot extends StoredSnapshot {
  */
 export interface GeneratedSnapshot extends SnapshotInfo {
   readonly source: 'generation';
-  readonly body: Readable;
+  readonly body: ObjectBody;
 }
 
 export interface GetOptions {

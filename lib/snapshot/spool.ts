@@ -1,10 +1,8 @@
 import { EventEmitter, once } from 'node:events';
 import { type FileHandle, open, rm } from 'node:fs/promises';
-import { Readable } from 'node:stream';
 import { SnapshotError } from '../errors.js';
-
-/** Bytes of one read: few calls for large snapshots, little memory for many readers. */
-const READ_BYTES = 256 * 1024;
+import { RecyclingBody } from '../stores/recycling-body.js';
+import type { ObjectBody } from '../stores/store.js';
 
 interface SpoolEvents {
   /** The file has grown, or its state has changed. */
@@ -63,43 +61,26 @@ export class Spool {
   }
 
   /** A stream of all bytes from the first one on; `undefined` once owner and readers are done. */
-  createReader(signal?: AbortSignal): Readable | undefined {
+  createReader(signal?: AbortSignal): ObjectBody | undefined {
     if (this.#users === 0) return undefined;
     this.#users++;
     const stopped = new AbortController();
     let position = 0;
-    const read = async (): Promise<Buffer | null> => {
+    const read = async (buffer: Buffer): Promise<number> => {
       while (position >= this.#available) {
-        if (this.#state === 'complete') return null;
+        if (this.#state === 'complete') return 0;
         if (this.#state === 'failed')
           throw this.#failure ?? new SnapshotError('INTERNAL', 'failed');
         await once(this.#events, 'change', { signal: stopped.signal });
       }
-      const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, this.#available - position));
-      const { bytesRead } = await this.#file.read(buffer, 0, buffer.length, position);
+      const length = Math.min(buffer.length, this.#available - position);
+      const { bytesRead } = await this.#file.read(buffer, 0, length, position);
       if (bytesRead === 0) throw new SnapshotError('INTERNAL', 'an unfinished file was cut');
       position += bytesRead;
-      return buffer.subarray(0, bytesRead);
+      return bytesRead;
     };
-    let reading: Promise<void> = Promise.resolve();
-    return new Readable({
-      highWaterMark: READ_BYTES,
-      ...(signal !== undefined && { signal }),
-      read() {
-        reading = read().then(
-          (chunk) => {
-            this.push(chunk);
-          },
-          (error: unknown) => {
-            this.destroy(error instanceof Error ? error : new Error(String(error)));
-          },
-        );
-      },
-      destroy: (error, callback) => {
-        stopped.abort();
-        reading.then(() => this.release()).then(() => callback(error), callback);
-      },
-    });
+    const source = { read, stop: () => stopped.abort(), close: () => this.release() };
+    return new RecyclingBody(source, Number.POSITIVE_INFINITY, signal);
   }
 
   /** The owner is done with it. To be called once; each reader does the same for itself. */

@@ -16,6 +16,8 @@ import type { Metadata, StoredObject } from './store.js';
 const MAGIC = Buffer.from('EGSOBJ01', 'latin1');
 const FOOTER_BYTES = 4 + MAGIC.length;
 const MAX_TRAILER_BYTES = 1024 * 1024;
+/** Read at once: a trailer with few metadata, and the footer. */
+const USUAL_END_BYTES = 2048;
 
 const OBJECT_FILE_NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}\.[0-9a-f]{64}\.object$/;
 
@@ -58,23 +60,29 @@ export async function readTrailer(
   handle: FileHandle,
   fileSize: number,
 ): Promise<StoredObject | undefined> {
-  const footer = await readExactly(handle, fileSize - FOOTER_BYTES, FOOTER_BYTES);
-  if (footer === undefined || !footer.subarray(4).equals(MAGIC)) return undefined;
-  const length = footer.readUInt32BE(0);
+  if (fileSize < FOOTER_BYTES) return undefined;
+  const end = await readBefore(handle, fileSize, Math.min(fileSize, USUAL_END_BYTES));
+  if (!end?.subarray(-MAGIC.length).equals(MAGIC)) return undefined;
+  const footerAt = end.length - FOOTER_BYTES;
+  const length = end.readUInt32BE(footerAt);
   if (length > MAX_TRAILER_BYTES) return undefined;
   const bodySize = fileSize - FOOTER_BYTES - length;
-  const json = await readExactly(handle, bodySize, length);
+  const json =
+    length <= footerAt
+      ? end.subarray(footerAt - length, footerAt)
+      : await readBefore(handle, bodySize + length, length);
   const object = json === undefined ? undefined : parseJson(json.toString());
   return isStoredObject(object) && object.size === bodySize ? object : undefined;
 }
 
-async function readExactly(
+/** The last `length` bytes before `end`. */
+async function readBefore(
   handle: FileHandle,
-  position: number,
+  end: number,
   length: number,
 ): Promise<Buffer | undefined> {
-  if (position < 0) return undefined;
-  const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, position);
+  if (length > end) return undefined;
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, end - length);
   return bytesRead === length ? buffer : undefined;
 }
 

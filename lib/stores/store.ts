@@ -30,12 +30,18 @@ export interface OpenOptions {
   signal?: AbortSignal | undefined;
 }
 
-export interface OpenedObject extends StoredObject {
+/** Whoever opened it MUST read it to its end or destroy it, and may do to its chunks what they like. */
+export interface ObjectBody extends Readable {
   /**
-   * The bytes asked for; everything else describes the whole object. Whoever opened it MUST read it to
-   * its end or destroy it, and may do to its chunks what they like.
+   * Optional. Gives a chunk back, for the body to use its memory again. At most once for each chunk;
+   * whoever does it MUST NOT look at the chunk afterwards, nor anybody else whom they passed it on to.
    */
-  readonly body: Readable;
+  recycle?(chunk: Uint8Array): void;
+}
+
+export interface OpenedObject extends StoredObject {
+  /** The bytes asked for; everything else describes the whole object. */
+  readonly body: ObjectBody;
 }
 
 /** One object being written. Exactly one of `commit` and `abort` ends it. */
