@@ -1,5 +1,5 @@
 import { closeSync, openSync, readSync } from 'node:fs';
-import { mkdir, open, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, open, readFile, readlink, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { parseOptions } from '../../lib/options.js';
@@ -18,7 +18,7 @@ import { buildKitchenSink } from '../support/kitchen-sink.js';
 import { openFiles, threadCount } from '../support/process-resources.js';
 import { seededBytes } from '../support/random.js';
 import { type Files, RepositoryBuilder } from '../support/repository-builder.js';
-import { git } from '../support/run.js';
+import { git, run } from '../support/run.js';
 import { cleanup } from '../support/temporary-directory.js';
 
 const shared = cleanup(afterAll);
@@ -154,13 +154,14 @@ describe.each(THREADS)('with %s', (_, from) => {
   });
 
   test('fails when a pack is damaged where no checkout looks', async () => {
+    // More than may wait of a checkout, so that its thread does while the damage is found.
     const mirror = await packed(
       'damaged.git',
       { 'noise.bin': seededBytes('old', 4 * MIB) },
-      { 'noise.bin': null, 'new.txt': 'new\n' },
+      { 'noise.bin': null, 'kept.bin': seededBytes('kept', 24 * MIB) },
     );
     const file = await open(await packOf(mirror), 'r+');
-    await file.write('damage', 2 * MIB);
+    await file.write('damage', (await file.stat()).size - 2 * MIB);
     await file.close();
     const { error } = await failure(await taskOf(mirror, from));
     expect(error).toMatchObject({ code: 'INTERNAL' });
@@ -198,6 +199,18 @@ describe.each(THREADS)('with %s', (_, from) => {
       expect(await openFiles(sink)).toEqual([]);
     }
   });
+});
+
+test('symbolic links keep their targets, though they are deltas of each other', async () => {
+  const targets = ['a', 'b', 'c'].map((end) => `${'deep/'.repeat(100)}${end}`);
+  const links = targets.map((content, i) => [`link-${i}`, { mode: '120000', content }] as const);
+  const mirror = await packed('links.git', { ...Object.fromEntries(links), file: 'text\n' });
+  const idx = (await packOf(mirror)).replace(/pack$/, 'idx');
+  expect(await git(mirror, 'verify-pack', '-v', idx)).toContain('chain length = 1');
+  await write(await taskOf(mirror, 0));
+  const target = await directory();
+  await run('tar', ['-xpf', path, '--zstd', '-C', target]);
+  expect(await Promise.all(links.map(([name]) => readlink(join(target, name))))).toEqual(targets);
 });
 
 test('the second thread is kept for the next snapshot, but not when it failed', async () => {
