@@ -48,7 +48,10 @@ export interface WriteResult {
   readonly size: number;
 }
 
-/** Bytes that are worth a message: as many as a reader takes at once. */
+/**
+ * Bytes that are worth a message: as many as a reader takes at once. What fails before is told by an
+ * answer; later it can only break the connection.
+ */
 const ANNOUNCED_BYTES = 256 * 1024;
 
 /**
