@@ -7,9 +7,9 @@ import { SeededRandom, seededBytes } from '../support/random.js';
 import { cleanup } from '../support/temporary-directory.js';
 
 const { directory, defer } = cleanup(afterEach);
-const WINDOW = 128 * 1024;
+const WINDOW = 32 * 1024;
 /** More windows than are kept, and half a one. */
-const CONTENT = seededBytes('windows', 70 * WINDOW + 1000);
+const CONTENT = seededBytes('windows', 270 * WINDOW + 1000);
 
 let path: string;
 let file: WindowedFile;
@@ -26,7 +26,7 @@ test('reads any part of a file', () => {
   expect(file.size).toBe(CONTENT.length);
   for (let i = 0; i < 5000; i++) {
     const length = random.pick([0, 1, 20, 32, 3000, WINDOW, 3 * WINDOW]);
-    const near = random.below(71) * WINDOW - random.below(40);
+    const near = random.below(271) * WINDOW - random.below(40);
     const anywhere = random.below(CONTENT.length - length);
     const offset = random.below(2) === 0 ? anywhere : near;
     if (offset < 0 || offset + length > CONTENT.length) continue;

@@ -7,6 +7,7 @@ import { type HandMadeEntry, packOfTree } from '../support/hand-made-tree.js';
 import { HOST, type HostApp, leftovers, startHostApp } from '../support/host-app.js';
 import { ObjectList } from '../support/object-list.js';
 import { expectProblem } from '../support/problem.js';
+import { seededBytes } from '../support/random.js';
 import { execute } from '../support/run.js';
 import { cleanup } from '../support/temporary-directory.js';
 import { startUpstream, type Upstream } from '../support/upstream.js';
@@ -176,7 +177,7 @@ describe('a tree that names what is not there, or is something else', () => {
   });
 });
 
-describe('a file that is no blob is found only when it is read, and breaks the connection', () => {
+describe('a file that is no blob is found only when it is read', () => {
   const cases: [name: string, make: (objects: ObjectList) => string][] = [
     ['a tree', (o) => o.tree()],
     ['a large tree', (o) => o.add('tree', Buffer.alloc(9 << 20))],
@@ -184,9 +185,18 @@ describe('a file that is no blob is found only when it is read, and breaks the c
     ['a tag', (o) => o.tag(o.soundCommit())],
   ];
 
-  test.each(cases)('%s', async (_name, make) => {
+  test.each(cases)('%s, before anything is shown of a small snapshot', async (_name, make) => {
     const objects = new ObjectList();
     const tree = objects.tree(['100644', 'a', make(objects)]);
+    const path = serve(objects.pack(objects.commit(tree)));
+    await expectRefused(path, 'UPSTREAM_INVALID');
+    expect(await gitClones(path)).toBe(false);
+  });
+
+  test.each(cases)('%s, which breaks the connection of a larger one', async (_name, make) => {
+    const objects = new ObjectList();
+    const noise = objects.add('blob', seededBytes('noise', 1 << 20));
+    const tree = objects.tree(['100644', 'a', noise], ['100644', 'b', make(objects)]);
     const path = serve(objects.pack(objects.commit(tree)));
     const response = await fetch(app.snapshotUrl(path));
     await expect(response.arrayBuffer()).rejects.toThrow('terminated');

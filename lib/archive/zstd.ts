@@ -55,6 +55,7 @@ const MAGIC = 0xfd2fb528;
 const RAW_FRAME_DESCRIPTOR = 0xc0;
 /** Window_Descriptor: 2^(10 + 7) = 128 KiB, no more than a raw block needs. */
 const RAW_FRAME_WINDOW = 7 << 3;
+export const RAW_BLOCK_HEADER_BYTES = 3;
 /** Block_Maximum_Size. */
 export const RAW_BLOCK_BYTES = 128 * 1024;
 
@@ -68,7 +69,7 @@ export function rawFrameHeader(contentSize: number): Buffer {
   return header;
 }
 
-/** Block_Header: 3 bytes before the `size` bytes of a raw block. A frame ends with its last block. */
+/** Block_Header: comes before the `size` bytes of a raw block. A frame ends with its last block. */
 export function writeRawBlockHeader(
   out: Uint8Array,
   at: number,

@@ -35,7 +35,7 @@ export function planCheckout(reader: ObjectReader, tree: string, limits: Limits)
   const entries: PlannedEntry[] = [];
   let bytes = 0;
   const cached = walkTree(reader, tree, AttributeRules.builtIn, limits.maxFiles, (entry) => {
-    const { kind, oid } = entry;
+    const { name, kind, executable, oid, path, rules } = entry;
     if (kind === 'directory' || kind === 'gitlink') {
       entries.push({ ...entry, kind });
       return;
@@ -48,7 +48,7 @@ export function planCheckout(reader: ObjectReader, tree: string, limits: Limits)
     }
     bytes += located.wholeSize ?? 0;
     checkSize(bytes, limits);
-    entries.push({ ...entry, kind, located });
+    entries.push({ name, kind, executable, oid, path, rules, located });
   });
   return { entries, tree: cached };
 }
@@ -70,5 +70,5 @@ function readTarget(reader: ObjectReader, { oid, path }: CheckoutEntry, at: Loca
   if (target.length === 0 || target.length > MAX_LINK_BYTES || target.includes(0)) {
     throw impossible();
   }
-  return target;
+  return Buffer.from(target);
 }

@@ -75,9 +75,12 @@ class TreeWalk {
     const subtrees: CachedTree[] = [];
     let files = 0;
     for (const entry of entries) {
-      const found = { ...entry, path: path + entry.name, rules };
+      const { name, kind, executable } = entry;
+      const found = { name, kind, executable, oid: entry.oid, path: path + name, rules };
       if (entry.kind !== 'directory') {
-        for (const directory of this.#unvisited.splice(0)) this.#visit(directory);
+        if (this.#unvisited.length > 0) {
+          for (const directory of this.#unvisited.splice(0)) this.#visit(directory);
+        }
         this.#visit(found);
         files++;
         continue;
@@ -110,7 +113,7 @@ class TreeWalk {
         throw refused(path, name, 'is too long');
       }
     }
-    return entries.sort(byIndexOrder);
+    return isInIndexOrder(entries) ? entries : entries.sort(byIndexOrder);
   }
 
   #rules(path: string, entries: readonly TreeEntry[], inherited: AttributeRules): AttributeRules {
@@ -122,9 +125,21 @@ class TreeWalk {
   }
 }
 
+/** As every tree is that git wrote. */
+function isInIndexOrder(entries: readonly TreeEntry[]): boolean {
+  let previous = '';
+  for (const entry of entries) {
+    const name = sortName(entry);
+    if (name < previous) return false;
+    previous = name;
+  }
+  return true;
+}
+
 /** The order of full paths: a directory sorts as if its name ended with a slash. */
 function byIndexOrder(a: TreeEntry, b: TreeEntry): number {
-  const [left, right] = [sortName(a), sortName(b)];
+  const left = sortName(a);
+  const right = sortName(b);
   return left < right ? -1 : left > right ? 1 : 0;
 }
 

@@ -11,6 +11,9 @@ const FANOUT_BYTES = 256 * 4;
 const OIDS_AT = FANOUT_AT + FANOUT_BYTES;
 const TRAILER_BYTES = 40;
 
+/** Ids among which one is searched without a call for each step. */
+const OIDS_AT_ONCE = 128;
+
 /** Finds objects in a pack by id. Synchronous: only for worker threads. */
 export class IdxFile {
   /** Objects. */
@@ -48,10 +51,17 @@ export class IdxFile {
     let low = first === 0 ? 0 : this.#fanout.readUInt32BE((first - 1) * 4);
     let high = this.#fanout.readUInt32BE(first * 4);
     if (high > this.count) throw damaged(this.#file.path);
-    while (low < high) {
+    while (high - low > OIDS_AT_ONCE) {
       const middle = (low + high) >>> 1;
       const found = this.#file.read(OIDS_AT + middle * OID_BYTES, OID_BYTES);
-      const order = compareOids(found, 0, oid, 0);
+      if (compareOids(found, 0, oid, 0) <= 0) low = middle;
+      else high = middle;
+    }
+    const start = low;
+    const oids = this.#file.read(OIDS_AT + start * OID_BYTES, (high - low) * OID_BYTES);
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const order = compareOids(oids, (middle - start) * OID_BYTES, oid, 0);
       if (order === 0) return this.#offset(middle);
       if (order < 0) low = middle + 1;
       else high = middle;

@@ -2,14 +2,14 @@ import { createHash, hash } from 'node:crypto';
 import { join } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import { SnapshotError } from '../errors.js';
-import { isObjectType, type ObjectType, objectHeader } from '../git/object.js';
+import { isObjectType, OBJECT_HEADER_ROOM, type ObjectType, objectHeader } from '../git/object.js';
 import { applyDelta, newDeltaHeader, parseDeltaHeader } from './delta.js';
 import { PackFile } from './file.js';
 import { EntryType } from './format.js';
 import { IdxFile } from './idx-file.js';
 import { isZlibError, StreamingInflate } from './inflate.js';
 
-/** An object, read whole. `data` is shared with a cache: not to be written to. */
+/** An object, read whole. */
 export interface GitObject {
   readonly type: ObjectType;
   readonly data: Buffer;
@@ -29,6 +29,10 @@ export interface ReaderLimits {
 }
 
 const STREAM_CHUNK_BYTES = 256 * 1024;
+/** Contents up to this are put together and hashed in a buffer that is used again and again. */
+const SCRATCH_BYTES = 256 * 1024;
+/** Packs are smaller than this. */
+const PACK_BYTES_BOUND = 2 ** 44;
 
 /**
  * Objects of a list of packs, by id. What it returns was hashed and is what its id says.
@@ -38,8 +42,9 @@ const STREAM_CHUNK_BYTES = 256 * 1024;
 export class ObjectReader {
   readonly #packs: { readonly pack: PackFile; readonly idx: IdxFile }[] = [];
   readonly #limits: ReaderLimits;
-  /** Contents of objects by `pack:offset`: the bases of deltas to come. */
-  readonly #bases: LRUCache<string, GitObject>;
+  /** Contents of objects by their `baseKey`: the bases of deltas to come. */
+  readonly #bases: LRUCache<number, GitObject>;
+  readonly #scratch = Buffer.allocUnsafeSlow(OBJECT_HEADER_ROOM + SCRATCH_BYTES);
 
   /**
    * @param names `pack-{checksum}`, without ending.
@@ -95,18 +100,28 @@ export class ObjectReader {
   }
 
   /**
+   * @returns the object; its data are not to be written to, and valid only until the next call.
    * @throws SnapshotError `UPSTREAM_INVALID` when there is no such object, `INTERNAL` when the pack is
    * damaged on disk, `LIMIT_EXCEEDED` when the object may not be held in memory.
    */
   read(oid: string, located = this.locate(oid)): GitObject {
     if (located === undefined) throw missing(oid);
     const object = this.#readAt(located.pack, located.offset);
-    const head = objectHeader(object.type, object.data.length);
-    const room = Buffer.allocUnsafe(head.length + object.data.length);
-    room.write(head, 0, 'latin1');
-    object.data.copy(room, head.length);
-    if (hash('sha1', room) !== oid) throw damaged(oid);
+    if (this.#idOf(object) !== oid) throw damaged(oid);
     return object;
+  }
+
+  /** Hashes an object; one that lies in the scratch buffer, or fits there, without allocating. */
+  #idOf({ type, data }: GitObject): string {
+    const header = objectHeader(type, data.length);
+    if (data.length > SCRATCH_BYTES) {
+      return createHash('sha1').update(header).update(data).digest('hex');
+    }
+    const scratch = this.#scratch;
+    if (data.buffer !== scratch.buffer) data.copy(scratch, OBJECT_HEADER_ROOM);
+    const start = OBJECT_HEADER_ROOM - header.length;
+    scratch.write(header, start, 'latin1');
+    return hash('sha1', scratch.subarray(start, OBJECT_HEADER_ROOM + data.length));
   }
 
   /**
@@ -172,7 +187,7 @@ export class ObjectReader {
     const { pack, idx } = this.#pack(packNumber);
     const chain = [offset];
     for (let at = offset; ; chain.push(at)) {
-      if (untilCached && this.#bases.has(`${packNumber}:${at}`)) return chain;
+      if (untilCached && this.#bases.has(baseKey(packNumber, at))) return chain;
       const header = pack.entryHeader(at);
       if (isObjectType(header.type)) return chain;
       // A chain of more deltas than the pack has objects goes round in a circle.
@@ -192,7 +207,7 @@ export class ObjectReader {
     const delta = newDeltaHeader();
     let object: GitObject | undefined;
     for (const at of this.#chain(packNumber, offset, true).reverse()) {
-      const known = this.#bases.get(`${packNumber}:${at}`);
+      const known = this.#bases.get(baseKey(packNumber, at));
       if (object === undefined && known !== undefined) {
         object = known;
         continue;
@@ -206,15 +221,23 @@ export class ObjectReader {
         parseDeltaHeader(bytes, delta);
         if (delta.baseSize !== object?.data.length) throw damaged(`the object at ${offset}`);
         this.#checkSize(delta.resultSize);
-        const data = Buffer.allocUnsafe(delta.resultSize);
+        const data =
+          at === offset ? this.#room(delta.resultSize) : Buffer.allocUnsafe(delta.resultSize);
         applyDelta(bytes, delta, object.data, 0, data, 0);
         object = { type: object.type, data };
       }
       // What was asked for itself is seldom a base of what is asked for next.
-      if (at !== offset) this.#bases.set(`${packNumber}:${at}`, object);
+      if (at !== offset) this.#bases.set(baseKey(packNumber, at), object);
     }
     if (object === undefined) throw damaged(`the object at ${offset}`);
     return object;
+  }
+
+  /** Where the content of an object goes that is not kept. */
+  #room(size: number): Buffer {
+    return size > SCRATCH_BYTES
+      ? Buffer.allocUnsafe(size)
+      : this.#scratch.subarray(OBJECT_HEADER_ROOM, OBJECT_HEADER_ROOM + size);
   }
 
   #checkSize(size: number): void {
@@ -225,6 +248,10 @@ export class ObjectReader {
       );
     }
   }
+}
+
+function baseKey(pack: number, offset: number): number {
+  return pack * PACK_BYTES_BOUND + offset;
 }
 
 function missing(oid: string): SnapshotError {

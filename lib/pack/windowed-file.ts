@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 
-const WINDOW_BYTES = 128 * 1024;
-const MAX_WINDOWS = 64;
+const WINDOW_BYTES = 32 * 1024;
+const MAX_WINDOWS = 256;
 
 /**
  * Random access to a file through a few windows that stay in memory, so that neighbouring reads cost

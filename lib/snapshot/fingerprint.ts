@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Head, Ref } from '../git/refs.js';
 
 /** Raised whenever the same inputs begin to give other bytes. */
-const FORMAT_VERSION = 1;
+const FORMAT_VERSION = 2;
 
 /** Everything that the bytes of a snapshot follow from. */
 export interface SnapshotInputs {

@@ -17,6 +17,9 @@ import type { SnapshotInfo } from './snapshot.js';
 import { Spool } from './spool.js';
 import type { WriteEvent, WriteResult, WriteTask } from './writer.js';
 
+/** Below this, writing the packs takes less time than starting a thread. */
+const SECOND_THREAD_PACK_BYTES = 64 * 1024 * 1024;
+
 /**
  * Writes snapshots of ready mirrors into spools, so many at once and no more, and puts them into the
  * store when they are complete.
@@ -108,6 +111,7 @@ export class Generator {
       originUrl: originUrl(this.#config, repository),
       path: spool.path,
       ...snapshot,
+      secondThreadPackBytes: SECOND_THREAD_PACK_BYTES,
       limits,
     };
     const onEvent = (event: WriteEvent) => {

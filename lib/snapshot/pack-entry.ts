@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import type { ArchiveFile } from '../archive/archive-file.js';
+import { storedEntry } from '../archive/stored-entry.js';
 import { SnapshotError } from '../errors.js';
 import { WindowedFile } from '../pack/windowed-file.js';
 
@@ -8,30 +8,25 @@ import { WindowedFile } from '../pack/windowed-file.js';
 const TRAILER_BYTES = 20;
 
 /**
- * Adds a pack and its idx as they lie on disk. Neither compresses.
+ * The archive's entries for a pack and its idx, as they lie on disk. Neither compresses.
  *
  * Both are hashed as they pass: what went wrong on disk since they were verified is not published.
  *
+ * @returns pieces of zstd frames, each valid until the next one is asked for.
  * @throws SnapshotError `INTERNAL` when one of them is not what its trailer and its name say.
  */
-export function addPack(
-  archive: ArchiveFile,
-  directory: string,
-  name: string,
-  mtime: number,
-): void {
-  const checksum = addHashedFile(archive, directory, `${name}.pack`, mtime);
+export function* packEntries(directory: string, name: string, mtime: number): Generator<Buffer> {
+  const checksum = yield* hashedFile(directory, `${name}.pack`, mtime);
   if (name !== `pack-${checksum}`) throw damaged(`${name}.pack`);
-  addHashedFile(archive, directory, `${name}.idx`, mtime);
+  yield* hashedFile(directory, `${name}.idx`, mtime);
 }
 
-/** @returns the file's checksum, in hex. */
-function addHashedFile(
-  archive: ArchiveFile,
+/** Returns the file's checksum, in hex. */
+function* hashedFile(
   directory: string,
   name: string,
   mtime: number,
-): string {
+): Generator<Buffer, string, undefined> {
   const file = new WindowedFile(join(directory, name));
   try {
     const { size } = file;
@@ -39,15 +34,12 @@ function addHashedFile(
     const hash = createHash('sha1');
     const trailer = Buffer.alloc(TRAILER_BYTES);
     const path = `./.git/objects/pack/${name}`;
-    archive.addIncompressible(
-      { path, kind: 'file', mode: 0o444, size, mtime },
-      (target, offset) => {
-        file.readInto(target, offset);
-        const hashed = Math.min(Math.max(hashedBytes - offset, 0), target.length);
-        hash.update(target.subarray(0, hashed));
-        if (hashed < target.length) target.copy(trailer, offset + hashed - hashedBytes, hashed);
-      },
-    );
+    yield* storedEntry({ path, kind: 'file', mode: 0o444, size, mtime }, (target, offset) => {
+      file.readInto(target, offset);
+      const hashed = Math.min(Math.max(hashedBytes - offset, 0), target.length);
+      hash.update(target.subarray(0, hashed));
+      if (hashed < target.length) target.copy(trailer, offset + hashed - hashedBytes, hashed);
+    });
     const checksum = hash.digest();
     if (!checksum.equals(trailer)) throw damaged(name);
     return checksum.toString('hex');

@@ -1,0 +1,64 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, expect, test } from '@jest/globals';
+import { IdxFile } from '../../lib/pack/idx-file.js';
+import { SeededRandom } from '../support/random.js';
+import { cleanup } from '../support/temporary-directory.js';
+
+const { directory, defer } = cleanup(afterEach);
+
+/** gitformat-pack(5), version 2: offset 12 for the first of the ids, which are sorted, 13 for the next. */
+async function openIdx(oids: readonly Buffer[]): Promise<IdxFile> {
+  const header = Buffer.alloc(8 + 1024);
+  header.writeUInt32BE(0xff744f63, 0);
+  header.writeUInt32BE(2, 4);
+  for (let byte = 0; byte < 256; byte++) {
+    const upTo = oids.filter((oid) => oid.readUInt8() <= byte).length;
+    header.writeUInt32BE(upTo, 8 + byte * 4);
+  }
+  const offsets = Buffer.alloc(oids.length * 4);
+  for (const i of oids.keys()) offsets.writeUInt32BE(12 + i, i * 4);
+  const path = join(await directory(), 'pack.idx');
+  const sums = Buffer.alloc(oids.length * 4);
+  await writeFile(path, Buffer.concat([header, ...oids, sums, offsets, Buffer.alloc(40)]));
+  const idx = new IdxFile(path);
+  defer(() => idx.close());
+  return idx;
+}
+
+/** Ids with even last bytes: those with odd ones lie between them. */
+function sortedOids(count: number, firstByte: (random: SeededRandom) => number): Buffer[] {
+  const random = new SeededRandom(count);
+  const oids = Array.from({ length: count }, () => {
+    const oid = Buffer.from(Array.from({ length: 20 }, () => random.below(256)));
+    oid[0] = firstByte(random);
+    oid[19] = random.below(128) * 2;
+    return oid;
+  });
+  return oids.sort(Buffer.compare);
+}
+
+test.each([
+  ['none', 0, () => 0],
+  ['one', 1, () => 0],
+  ['few of each first byte', 300, (random: SeededRandom) => random.below(256)],
+  ['many of one first byte, the last one', 5000, () => 255],
+  ['many of one first byte, the first one', 1001, () => 0],
+  ['many of each of two', 4000, (random: SeededRandom) => 7 + random.below(2)],
+] as const)('finds every id that is there and no other: %s', async (_, count, firstByte) => {
+  const oids = sortedOids(count, firstByte);
+  const idx = await openIdx(oids);
+  expect(idx.count).toBe(count);
+  for (const [i, oid] of oids.entries()) {
+    expect(idx.find(oid)).toBe(12 + i);
+    for (const step of [-1, 1]) {
+      const neighbour = Buffer.from(oid);
+      neighbour[19] = (neighbour[19] ?? 0) + step;
+      expect(idx.find(neighbour)).toBeUndefined();
+    }
+  }
+  for (const byte of [0, 7, 8, 100, 255]) {
+    expect(idx.find(Buffer.alloc(20, byte))).toBeUndefined();
+    expect(idx.find(Buffer.concat([Buffer.of(byte), Buffer.alloc(19, 0xff)]))).toBeUndefined();
+  }
+});

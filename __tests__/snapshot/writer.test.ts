@@ -1,0 +1,226 @@
+import { closeSync, openSync, readSync } from 'node:fs';
+import { mkdir, open, readFile, readlink, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { parseOptions } from '../../lib/options.js';
+import { type CheckoutPool, createCheckoutPool } from '../../lib/snapshot/checkout-thread.js';
+import {
+  type WriteEvent,
+  type WriteResult,
+  type WriteTask,
+  writeSnapshot,
+} from '../../lib/snapshot/writer.js';
+import { WorkerPool } from '../../lib/workers/pool.js';
+import { ingest, packOf } from '../pack/ingesting.js';
+import { storePack } from '../pack/stored-pack.js';
+import { packOfTree } from '../support/hand-made-tree.js';
+import { buildKitchenSink } from '../support/kitchen-sink.js';
+import { openFiles, threadCount } from '../support/process-resources.js';
+import { seededBytes } from '../support/random.js';
+import { type Files, RepositoryBuilder } from '../support/repository-builder.js';
+import { git, run } from '../support/run.js';
+import { cleanup } from '../support/temporary-directory.js';
+
+const shared = cleanup(afterAll);
+const { directory, defer } = cleanup(afterEach);
+const { limits } = parseOptions({ dataDir: '/unused', hosts: ['git.test'] });
+const MIB = 1024 * 1024;
+const THREADS = [
+  ['one thread', Number.MAX_SAFE_INTEGER],
+  ['two threads', 0],
+] as const;
+
+/** Has every kind of entry, a blob that is streamed, and more than a second thread may keep waiting. */
+let sink: string;
+let pool: CheckoutPool;
+let path: string;
+
+beforeAll(async () => {
+  sink = join(await shared.directory(), 'sink.git');
+  await buildKitchenSink(sink);
+  await git(sink, 'pack-refs', '--all');
+});
+
+beforeEach(async () => {
+  pool = createCheckoutPool();
+  defer(() => pool.close());
+  path = join(await directory(), 'snapshot');
+  await writeFile(path, '');
+});
+
+/** @param mirror what matters here of a mirror is the same in any repository that is packed. */
+async function taskOf(mirror: string, secondThreadPackBytes: number): Promise<WriteTask> {
+  return {
+    mirror,
+    packs: [basename(await packOf(mirror), '.pack')],
+    originUrl: 'https://git.test/org/repo',
+    path,
+    compressionLevel: 1,
+    trustFileTimes: true,
+    secondThreadPackBytes,
+    limits,
+  };
+}
+
+async function write(task: WriteTask): Promise<{ bytes: Buffer; events: WriteEvent[] }> {
+  const events: WriteEvent[] = [];
+  await writeFile(task.path, '');
+  const { size } = await writeSnapshot(task, (event) => events.push(event), pool);
+  const bytes = await readFile(task.path);
+  expect(bytes).toHaveLength(size);
+  return { bytes, events };
+}
+
+/** What a snapshot failed with, and how many bytes were shown before. */
+async function failure(task: WriteTask): Promise<{ error: unknown; shown: number }> {
+  let shown = 0;
+  const result = await writeSnapshot(
+    task,
+    (event) => {
+      if (event.kind === 'written') shown = event.bytes;
+    },
+    pool,
+  ).catch((error: unknown) => ({ error }));
+  if (!('error' in result)) throw new Error('the snapshot was written');
+  return { error: result.error, shown };
+}
+
+async function packed(name: string, files: Files, ...later: Files[]): Promise<string> {
+  const repository = join(await directory(), name);
+  const builder = await RepositoryBuilder.create(repository);
+  for (const each of [files, ...later]) builder.commit({ files: each });
+  await builder.finish();
+  await git(repository, 'pack-refs', '--all');
+  return repository;
+}
+
+test('two threads write the bytes that one writes, each time', async () => {
+  const alone = await write(await taskOf(sink, Number.MAX_SAFE_INTEGER));
+  expect(alone.bytes.length).toBeGreaterThan(40 * MIB);
+  for (let i = 0; i < 2; i++) {
+    const together = await write(await taskOf(sink, 0));
+    expect(together.bytes.equals(alone.bytes)).toBe(true);
+  }
+});
+
+test.each(THREADS)('%s: what is shown lies in the file, and does not change', async (_, from) => {
+  const task = await taskOf(sink, from);
+  const file = openSync(task.path, 'r');
+  defer(() => closeSync(file));
+  const shown: Buffer[] = [];
+  let at = 0;
+  await writeSnapshot(
+    task,
+    (event) => {
+      if (event.kind !== 'written') return;
+      const news = Buffer.alloc(event.bytes - at);
+      expect(news.length).toBeGreaterThan(0);
+      expect(readSync(file, news, 0, news.length, at)).toBe(news.length);
+      at += news.length;
+      shown.push(news);
+    },
+    pool,
+  );
+  expect(shown.length).toBeGreaterThan(10);
+  const bytes = await readFile(task.path);
+  expect(bytes.subarray(0, at).equals(Buffer.concat(shown))).toBe(true);
+});
+
+describe.each(THREADS)('with %s', (_, from) => {
+  test('nothing is shown of a tree that git refuses', async () => {
+    const { pack, refs } = packOfTree([['100644', '.git', 'content\n']]);
+    const mirror = await directory();
+    const packs = join(mirror, 'objects/pack');
+    await mkdir(packs, { recursive: true });
+    const made = await ingest(pack);
+    await storePack(packs, made.name, made);
+    await writeFile(join(mirror, 'HEAD'), 'ref: refs/heads/main\n');
+    await writeFile(join(mirror, 'packed-refs'), `${refs.HEAD} refs/heads/main\n`);
+    expect(await failure(await taskOf(mirror, from))).toEqual({
+      error: expect.objectContaining({ code: 'REPOSITORY_INVALID' }),
+      shown: 0,
+    });
+  });
+
+  test('fails with what a file that cannot be converted fails with', async () => {
+    const mirror = await packed('late.git', {
+      '.gitattributes': 'z.txt working-tree-encoding\n',
+      'noise.bin': seededBytes('noise', 4 * MIB),
+      'z.txt': 'text\n',
+    });
+    const { error, shown } = await failure(await taskOf(mirror, from));
+    expect(error).toMatchObject({ code: 'REPOSITORY_INVALID' });
+    expect(shown).toBeGreaterThan(0);
+  });
+
+  test('fails when a pack is damaged where no checkout looks', async () => {
+    // More than may wait of a checkout, so that its thread does while the damage is found.
+    const mirror = await packed(
+      'damaged.git',
+      { 'noise.bin': seededBytes('old', 4 * MIB) },
+      { 'noise.bin': null, 'kept.bin': seededBytes('kept', 24 * MIB) },
+    );
+    const file = await open(await packOf(mirror), 'r+');
+    await file.write('damage', (await file.stat()).size - 2 * MIB);
+    await file.close();
+    const { error } = await failure(await taskOf(mirror, from));
+    expect(error).toMatchObject({ code: 'INTERNAL' });
+    await pool.close();
+    expect(await openFiles(mirror)).toEqual([]);
+  });
+
+  test('leaves no file open and no thread behind', async () => {
+    const threads = await threadCount();
+    await write(await taskOf(sink, from));
+    await pool.close();
+    expect(await threadCount()).toBe(threads);
+    expect(await openFiles(sink)).toEqual([]);
+    expect(await openFiles(path)).toEqual([]);
+  });
+
+  test('ends at once, wherever it is', async () => {
+    const script = new URL('../../lib/snapshot/worker.js', import.meta.url);
+    const workers = new WorkerPool<WriteTask, WriteEvent, WriteResult>(script, 1);
+    defer(() => workers.close());
+    const threads = await threadCount();
+    const task = await taskOf(sink, from);
+    for (const bytes of [0, 1, 15 * MIB, 35 * MIB]) {
+      const stop = new AbortController();
+      const reason = new Error('not wanted any more');
+      const run = workers.run(task, {
+        signal: stop.signal,
+        onEvent: (event) => {
+          const shown = event.kind === 'written' ? event.bytes : 0;
+          if (shown >= bytes) stop.abort(reason);
+        },
+      });
+      await expect(run).rejects.toBe(reason);
+      expect(await threadCount()).toBe(threads);
+      expect(await openFiles(sink)).toEqual([]);
+    }
+  });
+});
+
+test('symbolic links keep their targets, though they are deltas of each other', async () => {
+  const targets = ['a', 'b', 'c'].map((end) => `${'deep/'.repeat(100)}${end}`);
+  const links = targets.map((content, i) => [`link-${i}`, { mode: '120000', content }] as const);
+  const mirror = await packed('links.git', { ...Object.fromEntries(links), file: 'text\n' });
+  const idx = (await packOf(mirror)).replace(/pack$/, 'idx');
+  expect(await git(mirror, 'verify-pack', '-v', idx)).toContain('chain length = 1');
+  await write(await taskOf(mirror, 0));
+  const target = await directory();
+  await run('tar', ['-xpf', path, '--zstd', '-C', target]);
+  expect(await Promise.all(links.map(([name]) => readlink(join(target, name))))).toEqual(targets);
+});
+
+test('the second thread is kept for the next snapshot, but not when it failed', async () => {
+  const threads = await threadCount();
+  const task = await taskOf(sink, 0);
+  await write(task);
+  const kept = await threadCount();
+  expect(kept).toBeGreaterThan(threads);
+  await write(task);
+  expect(await threadCount()).toBe(kept);
+  await failure({ ...task, limits: { ...limits, maxFiles: 1 } });
+  expect(await threadCount()).toBe(threads);
+});

@@ -1,0 +1,72 @@
+import { END_OF_ARCHIVE, encodeTarHeader, padding, type TarEntry } from './tar.js';
+import type { ZstdEncoder } from './zstd.js';
+
+/** Input of one compressed frame: enough for a good ratio, and a first frame soon. */
+const FRAME_BYTES = 1024 * 1024;
+
+const ZEROS = Buffer.alloc(512);
+
+/**
+ * Tar entries, gathered and compressed a frame at a time. Which bytes make up a frame depends on
+ * nothing but the entries and where `flush` was called. Memory: one frame's input.
+ */
+export class TarFrames {
+  readonly #encoder: ZstdEncoder;
+  readonly #onFrame: (frame: Uint8Array) => void;
+  readonly #pending = Buffer.allocUnsafeSlow(FRAME_BYTES);
+  #pendingBytes = 0;
+
+  /** @param onFrame gets each frame, complete. */
+  constructor(encoder: ZstdEncoder, onFrame: (frame: Uint8Array) => void) {
+    this.#encoder = encoder;
+    this.#onFrame = onFrame;
+  }
+
+  /** Adds an entry with all of its content. */
+  add(entry: Omit<TarEntry, 'size'>, content?: Buffer): void {
+    this.#gather(encodeTarHeader({ ...entry, size: content?.length ?? 0 }));
+    if (content !== undefined) {
+      this.#gather(content);
+      this.#pad(content.length);
+    }
+  }
+
+  /** Adds a file whose content comes in pieces. @throws RangeError when they don't add up. */
+  async addStream(entry: TarEntry, content: AsyncIterable<Buffer>): Promise<void> {
+    this.#gather(encodeTarHeader(entry));
+    let size = 0;
+    for await (const piece of content) {
+      size += piece.length;
+      this.#gather(piece);
+    }
+    if (size !== entry.size)
+      throw new RangeError(`${entry.path} has ${size} bytes, not ${entry.size}`);
+    this.#pad(size);
+  }
+
+  /** Ends the archive. */
+  end(): void {
+    this.#gather(END_OF_ARCHIVE);
+    this.flush();
+  }
+
+  /** Ends the frame, so that something else may follow. */
+  flush(): void {
+    if (this.#pendingBytes === 0) return;
+    this.#onFrame(this.#encoder.compress(this.#pending.subarray(0, this.#pendingBytes)));
+    this.#pendingBytes = 0;
+  }
+
+  #pad(size: number): void {
+    this.#gather(ZEROS.subarray(0, padding(size)));
+  }
+
+  #gather(bytes: Buffer): void {
+    for (let at = 0; at < bytes.length; ) {
+      const taken = bytes.copy(this.#pending, this.#pendingBytes, at);
+      this.#pendingBytes += taken;
+      at += taken;
+      if (this.#pendingBytes === FRAME_BYTES) this.flush();
+    }
+  }
+}

@@ -1,0 +1,86 @@
+import { setImmediate } from 'node:timers/promises';
+import { SnapshotError } from '../errors.js';
+import { WorkerPool } from '../workers/pool.js';
+import type { ArchivedCheckout, CheckoutTask } from './checkout.js';
+import { SharedRoom } from './shared-room.js';
+
+export interface ThreadTask extends CheckoutTask {
+  /** Of the `SharedRoom` that frames on their way take. */
+  readonly cell: SharedArrayBuffer;
+  readonly limit: number;
+}
+
+export type CheckoutEvent =
+  | { readonly kind: 'planned' }
+  | { readonly kind: 'frame'; readonly frame: Uint8Array };
+
+export type CheckoutPool = WorkerPool<ThreadTask, CheckoutEvent, void>;
+
+/** Frames that wait until the packs are written. */
+const WAITING_BYTES = 16 * 1024 * 1024;
+
+/** One thread that is kept from checkout to checkout. It ends with the thread that made it, if not before. */
+export function createCheckoutPool(): CheckoutPool {
+  return new WorkerPool(new URL('./checkout-worker.js', import.meta.url), 1);
+}
+
+/** Has the checkout made in another thread, while this one is busy with the packs. */
+export class CheckoutThread implements ArchivedCheckout {
+  readonly #room = new SharedRoom(WAITING_BYTES);
+  readonly #closing = new AbortController();
+  readonly #run: Promise<void>;
+  readonly #frames: Uint8Array[] = [];
+  #isPlanned = false;
+  #isOver = false;
+  #failure: unknown;
+  #onNews = () => {};
+
+  constructor(task: CheckoutTask, pool: CheckoutPool) {
+    const { cell } = this.#room;
+    const options = {
+      signal: this.#closing.signal,
+      onEvent: (event: CheckoutEvent) => this.#take(event),
+    };
+    this.#run = pool.run({ ...task, cell, limit: WAITING_BYTES }, options).then(
+      () => this.#end(undefined),
+      (error: unknown) => this.#end(error),
+    );
+  }
+
+  async isPlanned(): Promise<boolean> {
+    await setImmediate(); // what the thread has to say comes by the event loop
+    if (this.#failure !== undefined) throw this.#failure;
+    return this.#isPlanned;
+  }
+
+  async write(onFrame: (frame: Uint8Array) => void): Promise<void> {
+    for (;;) {
+      for (let frame = this.#frames.shift(); frame !== undefined; frame = this.#frames.shift()) {
+        onFrame(frame);
+        this.#room.give(frame.length);
+      }
+      if (this.#failure !== undefined) throw this.#failure;
+      if (this.#isOver) return;
+      await new Promise<void>((resolve) => {
+        this.#onNews = resolve;
+      });
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(new SnapshotError('ABORTED', 'the checkout is not needed any more'));
+    await this.#run;
+  }
+
+  #take(event: CheckoutEvent): void {
+    if (event.kind === 'planned') this.#isPlanned = true;
+    else this.#frames.push(event.frame);
+    this.#onNews();
+  }
+
+  #end(failure: unknown): void {
+    this.#isOver = true;
+    this.#failure = failure;
+    this.#onNews();
+  }
+}

@@ -1,0 +1,24 @@
+import { loadZstdEncoder } from '../archive/zstd.js';
+import { packDirectory } from '../mirror/layout.js';
+import { ObjectReader } from '../pack/reader.js';
+import { serveTasks } from '../workers/serve.js';
+import { Checkout } from './checkout.js';
+import type { CheckoutEvent, ThreadTask } from './checkout-thread.js';
+import { SharedRoom } from './shared-room.js';
+
+/** The thread in which `CheckoutThread` has checkouts made. */
+serveTasks<ThreadTask, CheckoutEvent, void>(async ({ cell, limit, ...task }, emit) => {
+  const room = new SharedRoom(limit, cell);
+  const encoder = await loadZstdEncoder(task.compressionLevel);
+  const reader = new ObjectReader(packDirectory(task.mirror), task.packs, task.limits);
+  try {
+    const checkout = new Checkout(task, reader, encoder);
+    emit({ kind: 'planned' });
+    await checkout.write((frame) => {
+      room.take(frame.length);
+      emit({ kind: 'frame', frame });
+    });
+  } finally {
+    reader.close();
+  }
+});
