@@ -47,6 +47,11 @@ export class Generator {
     await prepareDirectory(this.#directory);
   }
 
+  /** Has a thread ready by the time that a clone which has just begun may be over. */
+  prepare(): void {
+    this.#pool.prepare();
+  }
+
   /**
    * Generates and stores one snapshot. Resolves when it is stored, or when the store did not take it,
    * which is an event but no failure: the bytes are right, and those who wait get them.

@@ -203,6 +203,7 @@ export class SnapshotService implements SnapshotSource {
       // Whoever held the lock before may have generated what we want.
       if ((await this.#store.stat(key, { signal })) !== undefined)
         return announce({ kind: 'stored' });
+      this.#generator.prepare();
       const mirror = await this.#mirrors.ensureReady(repository, signal);
       await this.#generator.generate(repository, mirror, signal, (info, spool) => {
         announce({ kind: 'generating', info, spool });
