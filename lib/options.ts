@@ -105,7 +105,7 @@ const limits = z.strictObject({
   maxObjectBytes: bytes.default(4 * GIB),
   /** Bytes of an object that must be held in memory whole: deltas, their bases, converted text. */
   maxObjectBytesInMemory: bytes.max(2 * GIB - 1).default(512 * MIB),
-  /** Bytes of delta bases that each indexing thread and each generation keeps at hand. */
+  /** Bytes of delta bases that each indexing thread keeps at hand; a generation, 16 MiB at most. */
   deltaCacheBytes: bytes.default(96 * MIB),
   /** Files in one checkout. */
   maxFiles: count.default(2_000_000),

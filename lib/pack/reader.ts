@@ -31,6 +31,8 @@ export interface ReaderLimits {
 const STREAM_CHUNK_BYTES = 256 * 1024;
 /** Contents up to this are put together and hashed in a buffer that is used again and again. */
 const SCRATCH_BYTES = 256 * 1024;
+/** Trees and files in the order of their paths find nearly all bases in so much. */
+const MAX_BASES_BYTES = 16 * 1024 * 1024;
 /** Packs are smaller than this. */
 const PACK_BYTES_BOUND = 2 ** 44;
 
@@ -53,7 +55,7 @@ export class ObjectReader {
   constructor(directory: string, names: readonly string[], limits: ReaderLimits) {
     this.#limits = limits;
     this.#bases = new LRUCache({
-      maxSize: Math.max(1, limits.deltaCacheBytes),
+      maxSize: Math.max(1, Math.min(limits.deltaCacheBytes, MAX_BASES_BYTES)),
       sizeCalculation: (object) => object.data.length + 100,
     });
     try {
