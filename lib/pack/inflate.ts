@@ -17,8 +17,6 @@ const inflateWithInfo = inflateSync as unknown as (
 ) => Inflated;
 
 const MIN_CHUNK = 64;
-/** Entries that inflate to more than this are streamed rather than inflated in one call. */
-export const ONE_SHOT_BYTES = 1024 * 1024;
 
 /**
  * The most bytes that the zlib stream of so much content may take: far more than any encoder needs,

@@ -1,21 +1,24 @@
 import { createHash, type Hash } from 'node:crypto';
 
-const WINDOW_BYTES = 4 * 1024 * 1024;
-
 /**
  * The bytes of an arriving pack that are not worked off, in one piece, and the SHA-1 of those that are.
  *
  * Invariants: `bytes[start, end)` are the bytes that arrived and are not worked off; everything before
- * `#hashed` has entered the SHA-1. Memory: the window.
+ * `#hashed` has entered the SHA-1.
  */
 export class PackWindow {
-  readonly bytes: Buffer = Buffer.allocUnsafeSlow(WINDOW_BYTES);
+  readonly bytes: Buffer;
   start = 0;
   end = 0;
   readonly #hash: Hash = createHash('sha1');
   #hashed = 0;
   /** The pack offset of `bytes[0]`. */
   #offset = 0;
+
+  /** @param bytes its memory. */
+  constructor(bytes: Buffer) {
+    this.bytes = bytes;
+  }
 
   /** The pack offset of the first byte that is not worked off. */
   get offset(): number {
@@ -33,13 +36,13 @@ export class PackWindow {
 
   /** Whether no more fits in before something is worked off. */
   get isFull(): boolean {
-    return this.end === WINDOW_BYTES;
+    return this.end === this.bytes.length;
   }
 
   /** Takes as much of a chunk as there is room for. @returns how much. */
   fill(chunk: Uint8Array): number {
     if (this.isFull) this.compact();
-    const taken = Math.min(chunk.length, WINDOW_BYTES - this.end);
+    const taken = Math.min(chunk.length, this.bytes.length - this.end);
     this.bytes.set(taken === chunk.length ? chunk : chunk.subarray(0, taken), this.end);
     this.end += taken;
     return taken;

@@ -8,7 +8,7 @@ import {
 } from '../git/object.js';
 import { applyDelta, newDeltaHeader, parseDeltaHeader } from './delta.js';
 import { EntryFile } from './entry-file.js';
-import { ONE_SHOT_BYTES } from './inflate.js';
+import { MAX_INFLATED_BYTES } from './entry-inflater.js';
 import { NO_BASE, type ObjectColumns } from './object-table.js';
 import { RecentObjects } from './recent-objects.js';
 
@@ -153,7 +153,7 @@ export class Resolver {
   }
 
   #scratchRoom(): Buffer {
-    this.#scratch ??= Buffer.allocUnsafeSlow(OBJECT_HEADER_ROOM + ONE_SHOT_BYTES);
+    this.#scratch ??= Buffer.allocUnsafeSlow(OBJECT_HEADER_ROOM + MAX_INFLATED_BYTES);
     return this.#scratch;
   }
 }

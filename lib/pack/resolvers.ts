@@ -1,6 +1,6 @@
 import { SnapshotError } from '../errors.js';
 import { newDeltaHeader, parseDeltaHeader } from './delta.js';
-import { ONE_SHOT_BYTES } from './inflate.js';
+import { MAX_INFLATED_BYTES } from './entry-inflater.js';
 import {
   countUnresolved,
   createLeftoverTask,
@@ -66,18 +66,18 @@ export class Resolvers {
 
   /** Whether an object may be added now. */
   get isReady(): boolean {
-    for (const { queue } of this.#threads) if (!queue.hasRoom(ONE_SHOT_BYTES)) return false;
+    for (const { queue } of this.#threads) if (!queue.hasRoom(MAX_INFLATED_BYTES)) return false;
     return true;
   }
 
   /** @throws SnapshotError what a thread failed with, if one did. */
   async ready(): Promise<void> {
-    for (const thread of this.#threads) await thread.room(ONE_SHOT_BYTES);
+    for (const thread of this.#threads) await thread.room(MAX_INFLATED_BYTES);
   }
 
   /**
    * Adds an object of the columns, by the content of its entry: `bytes[start, end)`, which may be
-   * reused afterwards, and at most `ONE_SHOT_BYTES`. Only when `isReady`.
+   * reused afterwards, and at most `MAX_INFLATED_BYTES`. Only when `isReady`.
    *
    * @throws SnapshotError `UPSTREAM_INVALID` for a malformed delta, `LIMIT_EXCEEDED`.
    */

@@ -1,6 +1,7 @@
 import { crc32 } from 'node:zlib';
 import { SnapshotError } from '../errors.js';
 import { isObjectType } from '../git/object.js';
+import { EntryInflater, MAX_INFLATED_BYTES } from './entry-inflater.js';
 import {
   EntryType,
   newEntryHeader,
@@ -9,8 +10,7 @@ import {
   parseEntryHeader,
   parsePackHeader,
 } from './format.js';
-import { inflateEntry, isZlibError, maxDeflatedBytes, ONE_SHOT_BYTES } from './inflate.js';
-import { inflateShort, SHORT_BYTES } from './inflate-short.js';
+import { isZlibError, maxDeflatedBytes } from './inflate.js';
 import type { ObjectColumns, ObjectTable, ScannedObjects } from './object-table.js';
 import { PackWindow } from './pack-window.js';
 import { StreamedEntry } from './streamed-entry.js';
@@ -57,8 +57,8 @@ export class PackScanner {
   readonly #limits: ScanLimits;
   readonly #begin: BeginScan;
   readonly #header = newEntryHeader();
-  readonly #window = new PackWindow();
-  readonly #short = Buffer.allocUnsafeSlow(SHORT_BYTES);
+  readonly #inflater = new EntryInflater();
+  readonly #window = new PackWindow(this.#inflater.window);
   /** `undefined` until the pack's header has arrived. */
   #begun: { table: ObjectTable; sink: EntrySink; declared: number } | undefined;
   /** An entry that was cut is not tried again before this many of its bytes are there. */
@@ -169,32 +169,22 @@ export class PackScanner {
     const parsed = parseEntryHeader(bytes, start, end, header);
     if (parsed === 'incomplete') return false;
     this.#checkHeader(parsed === 'ok');
-    if (header.size > ONE_SHOT_BYTES) {
+    if (header.size > MAX_INFLATED_BYTES) {
       this.#beginStreaming();
       return false;
     }
     const zlibStart = start + header.length;
-    let content: Buffer = this.#short;
-    let deflated =
-      header.size <= SHORT_BYTES ? inflateShort(bytes, zlibStart, end, content, header.size) : 0;
+    const latestEnd = zlibStart + maxDeflatedBytes(header.size);
+    const deflated = this.#inflater.inflate(zlibStart, Math.min(end, latestEnd), header.size);
+    if (deflated < 0) throw this.#invalidEntry('does not inflate to what it declares');
     if (deflated === 0) {
-      const latestEnd = zlibStart + maxDeflatedBytes(header.size);
-      const inflated = inflateEntry(
-        bytes.subarray(zlibStart, Math.min(end, latestEnd)),
-        header.size,
-      );
-      if (inflated === 'invalid') throw this.#invalidEntry('does not inflate to what it declares');
-      if (inflated === 'incomplete') {
-        if (end < latestEnd) return false;
-        throw this.#invalidEntry('has a zlib stream without end');
-      }
-      content = inflated.buffer;
-      deflated = inflated.engine.bytesWritten;
+      if (end < latestEnd) return false;
+      throw this.#invalidEntry('has a zlib stream without end');
     }
     const entryEnd = zlibStart + deflated;
     const object = this.#addTo(table, crc32(bytes.subarray(start, entryEnd)));
     this.#window.start = entryEnd;
-    if (header.type !== EntryType.refDelta) sink.add(object, content, 0, header.size);
+    if (header.type !== EntryType.refDelta) sink.add(object, this.#inflater.output, 0, header.size);
     return true;
   }
 

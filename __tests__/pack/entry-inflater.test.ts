@@ -1,0 +1,166 @@
+import { deflateSync, constants as zlib } from 'node:zlib';
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { EntryInflater, MAX_INFLATED_BYTES } from '../../lib/pack/entry-inflater.js';
+import { inflateEntry } from '../../lib/pack/inflate.js';
+import { SeededRandom, seededBytes } from '../support/random.js';
+
+const inflater = new EntryInflater();
+
+/** Contents of all kinds: noise, words, runs, and one byte again and again. */
+const content = fc.oneof(
+  fc.uint8Array({ maxLength: 2000 }),
+  fc
+    .array(fc.constantFrom('tree', 'blob ', 'a', '\n', '100644 file', '0'.repeat(300)), {
+      maxLength: 200,
+    })
+    .map((words) => Buffer.from(words.join(''))),
+  fc.tuple(fc.nat(70_000), fc.nat(255)).map(([size, byte]) => Buffer.alloc(size, byte)),
+);
+
+const deflated = fc.record({
+  level: fc.integer({ min: 0, max: 9 }),
+  strategy: fc.constantFrom(
+    zlib.Z_DEFAULT_STRATEGY,
+    zlib.Z_FIXED,
+    zlib.Z_HUFFMAN_ONLY,
+    zlib.Z_RLE,
+    zlib.Z_FILTERED,
+  ),
+  windowBits: fc.integer({ min: 9, max: 15 }),
+  memLevel: fc.integer({ min: 1, max: 9 }),
+});
+
+/** Inflates at some place of the window, with other bytes before and after. */
+function inflate(stream: Uint8Array, size: number, start = 7, after: Uint8Array = Buffer.alloc(0)) {
+  inflater.window.fill(0x78, 0, start);
+  inflater.window.set(stream, start);
+  inflater.window.set(after, start + stream.length);
+  const end = start + stream.length + after.length;
+  // What lies beyond the end must not matter.
+  inflater.window.set(seededBytes(end, Math.min(64, inflater.window.length - end)), end);
+  const used = inflater.inflate(start, end, size);
+  return { used, content: inflater.output.subarray(0, size) };
+}
+
+function expectInflated(stream: Uint8Array, expected: Uint8Array, after?: Uint8Array): void {
+  const result = inflate(stream, expected.length, 7, after);
+  expect(result.used).toBe(stream.length);
+  expect(result.content.equals(expected)).toBe(true);
+}
+
+describe('inflates what zlib deflates', () => {
+  test('with any of its settings', () => {
+    fc.assert(
+      fc.property(content, deflated, fc.uint8Array({ maxLength: 40 }), (expected, how, after) => {
+        expectInflated(deflateSync(expected, how), expected, after);
+      }),
+      { seed: 1, numRuns: 1500 },
+    );
+  });
+
+  test('with every length at many distances', () => {
+    const noise = seededBytes('distances', 33_000);
+    for (const distance of [1, 2, 3, 4, 7, 8, 9, 15, 16, 31, 257, 4096, 5000, 32_768]) {
+      for (let length = 3; length <= 258; length++) {
+        const start = noise.subarray(0, distance);
+        const copied = Buffer.from(Array.from({ length }, (_, i) => start[i % distance] ?? 0));
+        const expected = Buffer.concat([start, copied, Buffer.of(length & 255)]);
+        if (distance > 5000 && length % 50 !== 3) continue;
+        expectInflated(deflateSync(expected, { level: 9, strategy: zlib.Z_FIXED }), expected);
+      }
+    }
+  });
+
+  test('with codes of up to 15 bits', () => {
+    // Bytes as frequent as the Fibonacci numbers make codes as long as they can be.
+    const counts = [1, 1];
+    while (counts.length < 24) counts.push((counts.at(-1) ?? 0) + (counts.at(-2) ?? 0));
+    const bytes = counts.flatMap((n, byte) => Array<number>(Math.min(n, 20_000)).fill(byte));
+    const random = new SeededRandom(3);
+    for (let i = bytes.length - 1; i > 0; i--) {
+      const j = random.below(i + 1);
+      [bytes[i], bytes[j]] = [bytes[j] ?? 0, bytes[i] ?? 0];
+    }
+    const expected = Buffer.from(bytes);
+    const options = { strategy: zlib.Z_HUFFMAN_ONLY, memLevel: 9 };
+    expectInflated(deflateSync(expected, options), expected);
+  });
+
+  test.each([0, 1, MAX_INFLATED_BYTES - 1, MAX_INFLATED_BYTES])('of %d bytes', (size) => {
+    for (const expected of [seededBytes('size', size), Buffer.alloc(size, 'ab')]) {
+      expectInflated(deflateSync(expected), expected);
+    }
+  });
+
+  test('at the very end of the window', () => {
+    const expected = Buffer.from('the end\n'.repeat(40));
+    const stream = deflateSync(expected);
+    const result = inflate(stream, expected.length, inflater.window.length - stream.length);
+    expect(result.used).toBe(stream.length);
+    expect(result.content.equals(expected)).toBe(true);
+  });
+});
+
+test('of a stream that is cut, says that it is not there whole', () => {
+  for (const [seed, options] of [
+    ['a', {}],
+    ['b', { level: 0 }],
+    ['c', { strategy: zlib.Z_FIXED }],
+    ['d', { strategy: zlib.Z_HUFFMAN_ONLY }],
+  ] as const) {
+    const text = Buffer.from(seededBytes(seed, 700).toString('base64').repeat(2));
+    const stream = deflateSync(text, options);
+    for (let length = 2; length < stream.length; length++) {
+      expect({ length, used: inflate(stream.subarray(0, length), text.length).used }).toEqual({
+        length,
+        used: 0,
+      });
+    }
+  }
+});
+
+test('takes what zlib takes, and nothing else', () => {
+  const damage = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 3 });
+  let taken = 0;
+  fc.assert(
+    fc.property(
+      content,
+      deflated,
+      damage,
+      fc.integer({ min: -1, max: 1 }),
+      (body, how, places, more) => {
+        const stream = deflateSync(body, how);
+        for (const [at, byte] of places) stream[at % stream.length] = byte;
+        const size = Math.max(0, body.length + (places.length === 0 ? more : 0));
+        // So much after it that an error cannot be one of bytes that are still to come.
+        const bytes = Buffer.concat([stream, Buffer.alloc(300_000)]);
+        const expected = inflateEntry(bytes, size);
+        const { used, content } = inflate(bytes, size);
+        if (typeof expected === 'string') {
+          expect({ used: Math.sign(used), places }).toEqual({
+            used: expected === 'invalid' ? -1 : 0,
+            places,
+          });
+          return;
+        }
+        taken++;
+        expect(used).toBe(expected.engine.bytesWritten);
+        expect(content.equals(expected.buffer)).toBe(true);
+      },
+    ),
+    { seed: 2, numRuns: 6000 },
+  );
+  expect(taken).toBeGreaterThan(500);
+});
+
+test.each([
+  ['a dictionary', deflateSync('some text', { dictionary: Buffer.from('some text') })],
+  ['another method', Buffer.of(0x79, 0x9c - 0x1f, 0x03, 0, 0, 0, 0, 1)],
+  ['a block of type 3', Buffer.of(0x78, 0x9c, 0x07, 0, 0, 0, 0, 1)],
+  ['a wrong sum', Buffer.concat([deflateSync('some text').subarray(0, -1), Buffer.of(0)])],
+])('refuses a stream with %s', (_, stream) => {
+  const after = Buffer.alloc(100);
+  expect(inflateEntry(Buffer.concat([stream, after]), 9)).toBe('invalid');
+  expect(inflate(stream, 9, 7, after).used).toBeLessThan(0);
+});
