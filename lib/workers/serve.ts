@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { parentPort } from 'node:worker_threads';
 import { serializeError } from '../errors.js';
 import type { WorkerMessage } from './messages.js';
@@ -13,7 +14,13 @@ export function serveTasks<Task, Event, Result>(
   parentPort?.on('message', (task: Task) => {
     work(task, (event) => post({ kind: 'event', event })).then(
       (result) => post({ kind: 'result', result }),
-      (error: unknown) => post({ kind: 'error', error: serializeError(error) }),
+      async (error: unknown) => {
+        // The pool ends this thread then. What the task has destroyed must have come to its end before: a
+        // thread that is ended while Node's HTTP parser handles a lost connection aborts the process.
+        await setImmediate();
+        await setImmediate();
+        post({ kind: 'error', error: serializeError(error) });
+      },
     );
   });
 }
