@@ -1,4 +1,4 @@
-import { inflateSync } from 'node:zlib';
+import { inflateWithInfo } from './inflate-with-info.js';
 
 export interface ReadEntry {
   /** Of the entry's first byte in the pack. */
@@ -12,12 +12,6 @@ export interface ReadEntry {
   /** Inflated: the object, or the delta. */
   readonly body: Buffer;
 }
-
-/** `info` is documented by Node; its typings leave out what it returns. */
-const inflateWithInfo = inflateSync as unknown as (
-  bytes: Uint8Array,
-  options: { info: true },
-) => { buffer: Buffer; engine: { bytesWritten: number } };
 
 /** Takes apart a pack that is known to be valid, deltas unresolved (gitformat-pack). */
 export function readPack(pack: Buffer): ReadEntry[] {

@@ -1,4 +1,3 @@
-import { readSync } from 'node:fs';
 import { SnapshotError } from '../errors.js';
 import {
   type EntryHeader,
@@ -7,6 +6,7 @@ import {
   parseEntryHeader,
 } from './format.js';
 import { inflateEntry } from './inflate.js';
+import { readFully } from './read-fully.js';
 
 /** Entries of a pack that is still being written, by where they begin and end. Synchronous. */
 export class EntryFile {
@@ -22,26 +22,19 @@ export class EntryFile {
   /** The header of the entry at `[offset, end)`, valid only until the next call. */
   header(offset: number, end: number): Readonly<EntryHeader> {
     const length = Math.min(MAX_ENTRY_HEADER_BYTES, end - offset);
-    this.#read(this.#start, length, offset);
-    if (parseEntryHeader(this.#start, 0, length, this.#header) !== 'ok') throw changed(offset);
+    const start = this.#start.subarray(0, length);
+    if (!readFully(this.#fd, start, offset)) throw changed(offset);
+    if (parseEntryHeader(start, 0, length, this.#header) !== 'ok') throw changed(offset);
     return this.#header;
   }
 
   /** The inflated content of the entry at `[offset, end)`: an object's, or a delta's. */
   inflate(offset: number, end: number, { length, size }: Readonly<EntryHeader>): Buffer {
     const deflated = Buffer.allocUnsafe(end - offset - length);
-    this.#read(deflated, deflated.length, offset + length);
+    if (!readFully(this.#fd, deflated, offset + length)) throw changed(offset);
     const inflated = inflateEntry(deflated, size);
     if (typeof inflated === 'string') throw changed(offset);
-    return inflated.buffer;
-  }
-
-  #read(target: Buffer, length: number, offset: number): void {
-    for (let done = 0; done < length; ) {
-      const got = readSync(this.#fd, target, done, length - done, offset + done);
-      if (got === 0) throw changed(offset);
-      done += got;
-    }
+    return inflated;
   }
 }
 

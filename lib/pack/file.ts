@@ -58,7 +58,7 @@ export class PackFile {
     for (;;) {
       length = Math.min(length, last - start);
       const inflated = inflateEntry(this.#file.read(start, length), header.size);
-      if (typeof inflated === 'object') return inflated.buffer;
+      if (typeof inflated === 'object') return inflated;
       if (inflated === 'invalid' || start + length >= last) {
         throw new SnapshotError('UPSTREAM_INVALID', `the entry at ${offset} does not inflate`);
       }

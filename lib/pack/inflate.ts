@@ -1,20 +1,5 @@
-import { createInflate, type Inflate, inflateSync } from 'node:zlib';
+import { createInflate, inflateSync } from 'node:zlib';
 import { hasCode } from '../errors.js';
-
-/**
- * One-shot inflate that also says how many compressed bytes it consumed, which is the only way to
- * find where the next pack entry begins.
- */
-export interface Inflated {
-  readonly buffer: Buffer;
-  readonly engine: Pick<Inflate, 'bytesWritten'>;
-}
-
-/** `info` is documented by Node; its typings leave out what it returns. */
-const inflateWithInfo = inflateSync as unknown as (
-  bytes: Uint8Array,
-  options: { info: true; chunkSize: number; maxOutputLength: number },
-) => Inflated;
 
 const MIN_CHUNK = 64;
 
@@ -35,11 +20,11 @@ export type InflateFailure = 'incomplete' | 'invalid';
  * One byte more than `size` is offered as room: zlib then sees the end of the stream in one call,
  * and a stream that yields more than declared is found out without being inflated.
  */
-export function inflateEntry(bytes: Uint8Array, size: number): Inflated | InflateFailure {
+export function inflateEntry(bytes: Uint8Array, size: number): Buffer | InflateFailure {
   const room = Math.max(size + 1, MIN_CHUNK);
   try {
-    const inflated = inflateWithInfo(bytes, { info: true, chunkSize: room, maxOutputLength: room });
-    return inflated.buffer.length === size ? inflated : 'invalid';
+    const inflated = inflateSync(bytes, { chunkSize: room, maxOutputLength: room });
+    return inflated.length === size ? inflated : 'invalid';
   } catch (error) {
     if (hasCode(error)) {
       if (error.code === 'Z_BUF_ERROR') return 'incomplete';

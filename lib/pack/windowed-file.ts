@@ -1,4 +1,5 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, openSync } from 'node:fs';
+import { readFully } from './read-fully.js';
 
 const WINDOW_BYTES = 32 * 1024;
 const MAX_WINDOWS = 256;
@@ -40,11 +41,8 @@ export class WindowedFile {
 
   /** Fills `target` from `offset` on, past the windows. */
   readInto(target: Uint8Array, offset: number): void {
-    for (let done = 0; done < target.length; ) {
-      const got = readSync(this.#fd, target, done, target.length - done, offset + done);
-      if (got === 0) throw new RangeError(`${this.path} ends before ${offset + target.length}`);
-      done += got;
-    }
+    if (readFully(this.#fd, target, offset)) return;
+    throw new RangeError(`${this.path} ends before ${offset + target.length}`);
   }
 
   /** Idempotent. */

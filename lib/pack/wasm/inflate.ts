@@ -53,8 +53,8 @@ const LENGTH: u32 = 0x100;
 const END: u32 = 0x200;
 const BAD: u32 = 0x300;
 
-export const INCOMPLETE: i32 = 0;
-export const INVALID: i32 = -1;
+const INCOMPLETE: i32 = 0;
+const INVALID: i32 = -1;
 /** An error so near the end of the input may be one of bytes that are not there. */
 const MARGIN: usize = 16;
 
