@@ -16,7 +16,9 @@ serveTasks<ThreadTask, CheckoutEvent, void>(async ({ cell, limit, ...task }, emi
     emit({ kind: 'planned' });
     await checkout.write((frame) => {
       room.take(frame.length);
-      emit({ kind: 'frame', frame });
+      const { buffer } = frame;
+      const isWhole = buffer instanceof ArrayBuffer && buffer.byteLength === frame.length;
+      emit({ kind: 'frame', frame }, isWhole ? [buffer] : []);
     });
   } finally {
     reader.close();

@@ -1,6 +1,7 @@
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { deserializeError, SnapshotError } from '../errors.js';
 import type { WorkerMessage } from './messages.js';
+import { startThread } from './start-thread.js';
 
 export interface RunOptions<Event> {
   /** Ends the worker at once, wherever it is, and rejects with the signal's reason. */
@@ -68,7 +69,7 @@ export class WorkerPool<Task, Event, Result> {
   }
 
   #start(): Worker {
-    const worker = new Worker(this.#script);
+    const worker = startThread(this.#script);
     // A thread may fail between two tasks. Without a listener that would end the process.
     worker.on('error', () => {});
     worker.once('exit', () => this.#idle.delete(worker));
