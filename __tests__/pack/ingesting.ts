@@ -17,6 +17,13 @@ export const LIMITS: IngestLimits = {
   deltaCacheBytes: 16 * MIB,
 };
 
+/** All of what comes in pieces that are valid until the next one. */
+export function whole(pieces: Iterable<Uint8Array>): Buffer {
+  const copies: Buffer[] = [];
+  for (const piece of pieces) copies.push(Buffer.from(piece));
+  return Buffer.concat(copies);
+}
+
 export interface Ingested {
   /** `pack-{checksum}` */
   readonly name: string;

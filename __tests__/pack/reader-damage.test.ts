@@ -10,7 +10,7 @@ import { objectId } from '../support/object-id.js';
 import { openFiles } from '../support/process-resources.js';
 import { readPack } from '../support/read-pack.js';
 import { cleanup } from '../support/temporary-directory.js';
-import { ingest } from './ingesting.js';
+import { ingest, whole } from './ingesting.js';
 import { storePack } from './stored-pack.js';
 
 const { directory } = cleanup(afterEach);
@@ -185,7 +185,7 @@ test('ends in a stored pack whose deltas go round in a circle', async () => {
   }
   const files = {
     pack: circle,
-    idx: encodeIdx(table.finish(circle.length - 20), circle.subarray(-20)),
+    idx: whole(encodeIdx(table.finish(circle.length - 20), circle.subarray(-20))),
   };
   await storePack(join(path, 'circle'), NAME, files);
   const reader = new ObjectReader(join(path, 'circle'), [NAME], LIMITS);

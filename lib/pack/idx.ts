@@ -5,7 +5,7 @@ import type { ScannedObjects } from './object-table.js';
 
 /*
  * Index files: gitformat-pack(5), "Version 2 pack-*.idx files". The same objects give the same bytes
- * as `git index-pack` writes.
+ * as `git index-pack` writes. Memory: 4 bytes an object.
  */
 const SIGNATURE = 0xff744f63;
 const FANOUT_AT = 8;
@@ -13,54 +13,87 @@ export const OIDS_AT = FANOUT_AT + 256 * 4;
 /** Offsets from here on go into a table of 64-bit ones. */
 const FIRST_LARGE_OFFSET = 0x8000_0000;
 
+const PIECE_BYTES = 64 * 1024;
+/** Beyond this, sorting by insertion takes too long. */
+const FEW = 32;
+
 /**
  * @param packChecksum the pack's trailer.
  * @param firstLargeOffset for tests. `git index-pack --index-version=2,<offset>` names the one before.
- * @returns the whole `.idx` file.
- * @throws SnapshotError `UPSTREAM_INVALID` when two objects have the same id.
+ * @yields the `.idx` file in pieces, each valid until the next one is asked for.
+ * @throws SnapshotError `UPSTREAM_INVALID` when two objects have the same id, before the first piece.
  */
-export function encodeIdx(
-  { count, columns }: ScannedObjects,
+export function* encodeIdx(
+  objects: ScannedObjects,
   packChecksum: Uint8Array,
   firstLargeOffset = FIRST_LARGE_OFFSET,
-): Buffer {
-  const order = sortByOid(columns.oids, count);
-  let large = 0;
-  for (let i = 0; i < count; i++) if ((columns.offsets[i] ?? 0) >= firstLargeOffset) large++;
-  const crcsAt = OIDS_AT + count * OID_BYTES;
-  const offsetsAt = crcsAt + count * 4;
-  const largeAt = offsetsAt + count * 4;
-  const trailerAt = largeAt + large * 8;
-  const idx = Buffer.alloc(trailerAt + 40);
-  idx.writeUInt32BE(SIGNATURE, 0);
-  idx.writeUInt32BE(2, 4);
-
-  let nextLarge = 0;
-  let firstByte = 0;
-  for (let position = 0; position < count; position++) {
-    const object = order[position] ?? 0;
-    const oidAt = object * OID_BYTES;
-    const first = columns.oids[oidAt] ?? 0;
-    while (firstByte < first) idx.writeUInt32BE(position, FANOUT_AT + firstByte++ * 4);
-    idx.set(columns.oids.subarray(oidAt, oidAt + OID_BYTES), OIDS_AT + position * OID_BYTES);
-    idx.writeUInt32BE(columns.crcs[object] ?? 0, crcsAt + position * 4);
-    const offset = columns.offsets[object] ?? 0;
-    if (offset < firstLargeOffset) {
-      idx.writeUInt32BE(offset, offsetsAt + position * 4);
-    } else {
-      idx.writeUInt32BE(0x8000_0000 + nextLarge, offsetsAt + position * 4);
-      idx.writeBigUInt64BE(BigInt(offset), largeAt + nextLarge++ * 8);
-    }
+): Generator<Uint8Array> {
+  const hash = createHash('sha1');
+  for (const piece of encodeTables(objects, firstLargeOffset)) {
+    hash.update(piece);
+    yield piece;
   }
-  while (firstByte < 256) idx.writeUInt32BE(count, FANOUT_AT + firstByte++ * 4);
-  idx.set(packChecksum, trailerAt);
-  idx.set(
-    createHash('sha1')
-      .update(idx.subarray(0, trailerAt + 20))
-      .digest(),
-    trailerAt + 20,
-  );
-  return idx;
+  hash.update(packChecksum);
+  yield packChecksum;
+  yield hash.digest();
+}
+
+function* encodeTables(
+  { count, columns }: ScannedObjects,
+  firstLargeOffset: number,
+): Generator<Buffer> {
+  const { oids, crcs, offsets } = columns;
+  const order = sortByOid(oids, count);
+  yield encodeHead(oids, order);
+  yield* encodeTable(order, OID_BYTES, (piece, at, object) => {
+    for (let i = 0; i < OID_BYTES; i++) piece[at + i] = oids[object * OID_BYTES + i] ?? 0;
+  });
+  yield* encodeTable(order, 4, (piece, at, object) => {
+    piece.writeUInt32BE(crcs[object] ?? 0, at);
+  });
+  const large: number[] = [];
+  yield* encodeTable(order, 4, (piece, at, object) => {
+    const offset = offsets[object] ?? 0;
+    const isLarge = offset >= firstLargeOffset;
+    piece.writeUInt32BE(isLarge ? 0x8000_0000 + large.length : offset, at);
+    if (isLarge) large.push(object);
+  });
+  yield* encodeTable(large, 8, (piece, at, object) => {
+    piece.writeBigUInt64BE(BigInt(offsets[object] ?? 0), at);
+  });
+}
+
+/** Signature, version, and how many ids begin with each byte or a lower one. */
+function encodeHead(oids: Uint8Array, order: Uint32Array): Buffer {
+  const head = Buffer.alloc(OIDS_AT);
+  head.writeUInt32BE(SIGNATURE, 0);
+  head.writeUInt32BE(2, 4);
+  let position = 0;
+  for (let first = 0; first < 256; first++) {
+    while ((oids[(order[position] ?? 0) * OID_BYTES] ?? 0) <= first && position < order.length) {
+      position++;
+    }
+    head.writeUInt32BE(position, FANOUT_AT + first * 4);
+  }
+  return head;
+}
+
+/** Entries of `size` bytes, one for each of `objects`. */
+function* encodeTable(
+  objects: ArrayLike<number>,
+  size: number,
+  encode: (piece: Buffer, at: number, object: number) => void,
+): Generator<Buffer> {
+  const piece = Buffer.allocUnsafeSlow(PIECE_BYTES - (PIECE_BYTES % size));
+  let at = 0;
+  for (let i = 0; i < objects.length; i++) {
+    encode(piece, at, objects[i] ?? 0);
+    at += size;
+    if (at < piece.length) continue;
+    yield piece;
+    at = 0;
+  }
+  yield piece.subarray(0, at);
 }
 
 /**
@@ -92,9 +125,7 @@ function sortByOid(oids: Uint8Array, count: number): Uint32Array {
   for (let bucket = 0; bucket < 65536; bucket++) {
     const end = ends[bucket] ?? 0;
     if (end - start > 1) {
-      order
-        .subarray(start, end)
-        .sort((a, b) => compareOids(oids, a * OID_BYTES, oids, b * OID_BYTES));
+      sortRange(oids, order, start, end);
       for (let i = start + 1; i < end; i++) {
         const before = (order[i - 1] ?? 0) * OID_BYTES;
         if (compareOids(oids, before, oids, (order[i] ?? 0) * OID_BYTES) === 0) {
@@ -105,4 +136,19 @@ function sortByOid(oids: Uint8Array, count: number): Uint32Array {
     start = end;
   }
   return order;
+}
+
+function sortRange(oids: Uint8Array, order: Uint32Array, start: number, end: number): void {
+  const compare = (a: number, b: number) => compareOids(oids, a * OID_BYTES, oids, b * OID_BYTES);
+  if (end - start > FEW) {
+    order.subarray(start, end).sort(compare);
+    return;
+  }
+  for (let i = start + 1; i < end; i++) {
+    const object = order[i] ?? 0;
+    let to = i;
+    for (; to > start && compare(order[to - 1] ?? 0, object) > 0; to--)
+      order[to] = order[to - 1] ?? 0;
+    order[to] = object;
+  }
 }
