@@ -105,8 +105,8 @@ const limits = z.strictObject({
   maxObjectBytes: bytes.default(4 * GIB),
   /** Bytes of an object that must be held in memory whole: deltas, their bases, converted text. */
   maxObjectBytesInMemory: bytes.max(2 * GIB - 1).default(512 * MIB),
-  /** Bytes of objects that each indexing thread and each generation keeps at hand as delta bases. */
-  deltaCacheBytes: bytes.default(32 * MIB),
+  /** Bytes of objects that each indexing thread keeps at hand as delta bases; a generation, half of it. */
+  deltaCacheBytes: bytes.default(16 * MIB),
   /** Files in one checkout. */
   maxFiles: count.default(2_000_000),
   /** Bytes of the files of one checkout. */

@@ -1,7 +1,13 @@
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { SnapshotError } from '../../lib/errors.js';
-import { applyDelta, newDeltaHeader, parseDeltaHeader } from '../../lib/pack/delta.js';
+import {
+  applyDelta,
+  malformedDelta,
+  newDeltaHeader,
+  parseDeltaHeader,
+} from '../../lib/pack/delta.js';
+import { ObjectMemory, OVERWRITTEN_BYTES } from '../../lib/pack/object-memory.js';
 import { deltaSize, type Instruction, makeDelta } from '../support/delta.js';
 
 const GUARD = 40;
@@ -9,8 +15,10 @@ const BASE = Buffer.from(Array.from({ length: 70_000 }, (_, i) => (i * 7 + (i >>
 
 const invalid = expect.objectContaining({ code: 'UPSTREAM_INVALID' });
 
-/** Applies a delta between guards that must stay as they are. */
-function apply(delta: Buffer, base: Buffer): Buffer {
+/** Applies a delta to a base; no byte outside of the result may be written. */
+type Apply = (delta: Buffer, base: Buffer) => Buffer;
+
+function applyInBuffers(delta: Buffer, base: Buffer): Buffer {
   const header = newDeltaHeader();
   parseDeltaHeader(delta, header);
   const held = Buffer.concat([Buffer.alloc(GUARD, 0xee), base, Buffer.alloc(GUARD, 0xee)]);
@@ -22,6 +30,27 @@ function apply(delta: Buffer, base: Buffer): Buffer {
     expect(guards.every((byte) => byte === 0xdd)).toBe(true);
   }
   return room.subarray(GUARD, -GUARD);
+}
+
+const memory = new ObjectMemory(1024 * 1024);
+
+function applyInMemory(delta: Buffer, base: Buffer): Buffer {
+  const header = newDeltaHeader();
+  parseDeltaHeader(delta, header);
+  const { ring } = memory;
+  ring.fill(0xdd);
+  ring.set(base, GUARD);
+  // Before and behind it lies the base.
+  const at = GUARD + base.length + GUARD;
+  const end = at + header.resultSize;
+  ring.set(base, end + OVERWRITTEN_BYTES);
+  const applied = memory.applyDelta(delta, header, GUARD, at);
+  expect(ring.subarray(GUARD, GUARD + base.length).equals(base)).toBe(true);
+  expect(ring.subarray(at - GUARD, at).every((byte) => byte === 0xdd)).toBe(true);
+  const behind = end + OVERWRITTEN_BYTES;
+  expect(ring.subarray(behind, behind + base.length).equals(base)).toBe(true);
+  if (!applied) throw malformedDelta();
+  return Buffer.from(ring.subarray(at, end));
 }
 
 /** What instructions make of a base by the letter of gitformat-pack, if they keep its rules. */
@@ -62,56 +91,61 @@ const instruction: fc.Arbitrary<Instruction> = fc.oneof(
   fc.uint8Array({ minLength: 1, maxLength: 300 }).map((insert): Instruction => ({ insert })),
 );
 
-test('applies what a delta says', () => {
-  fc.assert(
-    fc.property(fc.array(instruction, { maxLength: 12 }), (instructions) => {
-      const expected = Buffer.concat(
-        instructions.map((part) => {
-          if ('copy' in part) return BASE.subarray(part.copy[0], part.copy[0] + part.copy[1]);
-          return Buffer.from('insert' in part ? part.insert : '');
-        }),
-      );
-      const delta = makeDelta(BASE.length, expected.length, instructions);
-      expect(apply(delta, BASE).equals(expected)).toBe(true);
-    }),
-    { seed: 1 },
-  );
-});
+describe.each<[string, Apply]>([
+  ['in buffers', applyInBuffers],
+  ['in WebAssembly', applyInMemory],
+])('%s', (_, apply) => {
+  test('applies what a delta says', () => {
+    fc.assert(
+      fc.property(fc.array(instruction, { maxLength: 12 }), (instructions) => {
+        const expected = Buffer.concat(
+          instructions.map((part) => {
+            if ('copy' in part) return BASE.subarray(part.copy[0], part.copy[0] + part.copy[1]);
+            return Buffer.from('insert' in part ? part.insert : '');
+          }),
+        );
+        const delta = makeDelta(BASE.length, expected.length, instructions);
+        expect(apply(delta, BASE).equals(expected)).toBe(true);
+      }),
+      { seed: 1 },
+    );
+  });
 
-test('judges any bytes as the format does, and never writes outside of the result', () => {
-  let accepted = 0;
-  const base = BASE.subarray(0, 300);
-  const opcodes = fc.constantFrom(0x80, 0x90, 0x91, 0x91, 0xb0, 0xff, 1, 2, 5, 0);
-  const anyBytes = fc.array(fc.oneof(opcodes, fc.nat(40)), { maxLength: 10 });
-  const difference = fc.constantFrom(0, 0, 1, -1);
-  fc.assert(
-    fc.property(anyBytes, difference, (bytes, wrongBy) => {
-      const instructions = Buffer.from(bytes);
-      const expected = applyByTheBook(instructions, base);
-      const size = Math.max(0, (expected?.length ?? 50) + wrongBy);
-      const delta = Buffer.concat([deltaSize(base.length), deltaSize(size), instructions]);
-      if (delta.length >= 4 && expected?.length === size) {
-        accepted++;
-        expect(apply(delta, base)).toEqual(expected);
-      } else {
-        expect(() => apply(delta, base)).toThrow(invalid);
-      }
-    }),
-    { numRuns: 3000, seed: 1 },
-  );
-  expect(accepted).toBeGreaterThan(50);
-});
+  test('judges any bytes as the format does, and never writes outside of the result', () => {
+    let accepted = 0;
+    const base = BASE.subarray(0, 300);
+    const opcodes = fc.constantFrom(0x80, 0x90, 0x91, 0x91, 0xb0, 0xff, 1, 2, 5, 0);
+    const anyBytes = fc.array(fc.oneof(opcodes, fc.nat(40)), { maxLength: 10 });
+    const difference = fc.constantFrom(0, 0, 1, -1);
+    fc.assert(
+      fc.property(anyBytes, difference, (bytes, wrongBy) => {
+        const instructions = Buffer.from(bytes);
+        const expected = applyByTheBook(instructions, base);
+        const size = Math.max(0, (expected?.length ?? 50) + wrongBy);
+        const delta = Buffer.concat([deltaSize(base.length), deltaSize(size), instructions]);
+        if (delta.length >= 4 && expected?.length === size) {
+          accepted++;
+          expect(apply(delta, base)).toEqual(expected);
+        } else {
+          expect(() => apply(delta, base)).toThrow(invalid);
+        }
+      }),
+      { numRuns: 3000, seed: 1 },
+    );
+    expect(accepted).toBeGreaterThan(50);
+  });
 
-test('refuses every delta that is cut', () => {
-  const delta = makeDelta(BASE.length, 70_005, [
-    { copy: [0x1ff, 0x10001] },
-    { insert: 'some text that is long enough to be copied in one piece' },
-    { copy: [1, 70_005 - 0x10001 - 55] },
-  ]);
-  expect(apply(delta, BASE)).toHaveLength(70_005);
-  for (let length = 0; length < delta.length; length++) {
-    expect(() => apply(delta.subarray(0, length), BASE)).toThrow(SnapshotError);
-  }
+  test('refuses every delta that is cut', () => {
+    const delta = makeDelta(BASE.length, 70_005, [
+      { copy: [0x1ff, 0x10001] },
+      { insert: 'some text that is long enough to be copied in one piece' },
+      { copy: [1, 70_005 - 0x10001 - 55] },
+    ]);
+    expect(apply(delta, BASE)).toHaveLength(70_005);
+    for (let length = 0; length < delta.length; length++) {
+      expect(() => apply(delta.subarray(0, length), BASE)).toThrow(SnapshotError);
+    }
+  });
 });
 
 test('reads sizes of up to 49 bits, however they are written', () => {
@@ -134,4 +168,16 @@ test('reads sizes of up to 49 bits, however they are written', () => {
   ]) {
     expect(() => parseDeltaHeader(endless, header)).toThrow(invalid);
   }
+});
+
+test('a delta may lie where entries are inflated to', () => {
+  const base = BASE.subarray(0, 1000);
+  memory.ring.set(base, 0);
+  const delta = makeDelta(1000, 900, [{ copy: [100, 800] }, { insert: Buffer.alloc(100, 7) }]);
+  const header = newDeltaHeader();
+  memory.output.set(delta, 3);
+  parseDeltaHeader(memory.output, header, 3, 3 + delta.length);
+  expect(memory.applyDelta(memory.output, header, 0, 2000)).toBe(true);
+  const expected = Buffer.concat([base.subarray(100, 900), Buffer.alloc(100, 7)]);
+  expect(memory.ring.subarray(2000, 2900).equals(expected)).toBe(true);
 });

@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { RecentObjects } from '../../lib/pack/recent-objects.js';
+import { RecentObjects, ringBytes } from '../../lib/pack/recent-objects.js';
 import { SeededRandom, seededBytes } from '../support/random.js';
 
 const KIB = 1024;
@@ -8,7 +8,7 @@ const KIB = 1024;
 function exercise(seed: number, capacity: number, maxSize: number): { hits: number; gone: number } {
   const random = new SeededRandom(seed);
   const places = new Float64Array(4000);
-  const recent = new RecentObjects(capacity, places);
+  const recent = new RecentObjects(Buffer.alloc(ringBytes(capacity)), places);
   const contents: Buffer[] = [];
   const counts = { hits: 0, gone: 0 };
   const limit = Math.min(maxSize, recent.maxObjectBytes);
@@ -50,7 +50,7 @@ test.each([
 
 test('an object that is used again and again stays', () => {
   const places = new Float64Array(1000);
-  const recent = new RecentObjects(8 * KIB, places);
+  const recent = new RecentObjects(Buffer.alloc(8 * KIB), places);
   const base = seededBytes('base', 500);
   recent.bytes.set(base, recent.add(0, base.length));
   for (let object = 1; object < places.length; object++) {
@@ -64,13 +64,13 @@ test('an object that is used again and again stays', () => {
 });
 
 test.each([0, 1, 1000])('keeps nothing in %d bytes', (capacity) => {
-  const recent = new RecentObjects(capacity, new Float64Array(10));
+  const recent = new RecentObjects(Buffer.alloc(ringBytes(capacity)), new Float64Array(10));
   expect(recent.maxObjectBytes).toBeLessThan(0);
   expect(recent.has(0)).toBe(false);
   expect(recent.has(9)).toBe(false);
 });
 
 test('has nothing that was never added, from the start', () => {
-  const recent = new RecentObjects(64 * KIB, new Float64Array(10));
+  const recent = new RecentObjects(Buffer.alloc(64 * KIB), new Float64Array(10));
   for (let object = 0; object < 10; object++) expect(recent.has(object)).toBe(false);
 });

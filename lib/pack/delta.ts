@@ -9,8 +9,6 @@ import { SnapshotError } from '../errors.js';
 const MIN_DELTA_BYTES = 4;
 /** Below this, a loop beats a call into native code. */
 const SHORT = 24;
-/** The same within one buffer, where that call makes no view. */
-const SHORT_WITHIN = 12;
 
 /** The two sizes at the start of a delta. */
 export interface DeltaHeader {
@@ -36,7 +34,7 @@ export function parseDeltaHeader(
   start = 0,
   end = bytes.length,
 ): void {
-  if (end - start < MIN_DELTA_BYTES) throw invalid();
+  if (end - start < MIN_DELTA_BYTES) throw malformedDelta();
   header.end = end;
   header.instructionsAt = start;
   header.baseSize = takeSize(bytes, header);
@@ -48,7 +46,7 @@ function takeSize(bytes: Uint8Array, header: DeltaHeader): number {
   let scale = 1;
   let byte: number;
   do {
-    if (header.instructionsAt >= header.end || scale > 2 ** 45) throw invalid();
+    if (header.instructionsAt >= header.end || scale > 2 ** 45) throw malformedDelta();
     byte = bytes[header.instructionsAt++] ?? 0;
     size += (byte & 0x7f) * scale;
     scale *= 128;
@@ -57,11 +55,11 @@ function takeSize(bytes: Uint8Array, header: DeltaHeader): number {
 }
 
 /**
- * Writes the result of a delta into `out[outStart, outStart + resultSize)`.
+ * Writes the result of a delta into `out[outStart, outStart + resultSize)`. For objects of any size; while a
+ * pack is indexed, nearly all deltas are applied by `wasm/delta.ts`, which is faster.
  *
  * @param delta the bytes that `header` was parsed from.
- * @param base holds the delta base at `[baseStart, baseStart + header.baseSize)`; may be `out`, if the
- * two places don't overlap.
+ * @param base holds the delta base at `[baseStart, baseStart + header.baseSize)`; not `out`.
  * @throws SnapshotError `UPSTREAM_INVALID` when an instruction leaves the base or the result, or the
  * result is not filled exactly.
  */
@@ -74,8 +72,6 @@ export function applyDelta(
   outStart: number,
 ): void {
   const deltaEnd = header.end;
-  const within = base === out;
-  const short = within ? SHORT_WITHIN : SHORT;
   const outEnd = outStart + header.resultSize;
   let at = header.instructionsAt;
   let to = outStart;
@@ -93,17 +89,17 @@ export function applyDelta(
       if (op & 0x20) length |= (delta[at++] ?? 0) << 8;
       if (op & 0x40) length |= (delta[at++] ?? 0) << 16;
       if (length === 0) length = 0x10000;
-      if (at > deltaEnd || from + length > header.baseSize || to + length > outEnd) throw invalid();
+      if (at > deltaEnd || from + length > header.baseSize || to + length > outEnd)
+        throw malformedDelta();
       from += baseStart;
-      if (length < short) {
+      if (length < SHORT) {
         for (const end = from + length; from < end; ) out[to++] = base[from++] ?? 0;
       } else {
-        if (within) out.copyWithin(to, from, from + length);
-        else base.copy(out, to, from, from + length);
+        base.copy(out, to, from, from + length);
         to += length;
       }
     } else {
-      if (op === 0 || at + op > deltaEnd || to + op > outEnd) throw invalid();
+      if (op === 0 || at + op > deltaEnd || to + op > outEnd) throw malformedDelta();
       if (op < SHORT) {
         for (const end = at + op; at < end; ) out[to++] = delta[at++] ?? 0;
       } else {
@@ -113,9 +109,9 @@ export function applyDelta(
       }
     }
   }
-  if (to !== outEnd) throw invalid();
+  if (to !== outEnd) throw malformedDelta();
 }
 
-function invalid(): SnapshotError {
+export function malformedDelta(): SnapshotError {
   return new SnapshotError('UPSTREAM_INVALID', 'a delta is malformed');
 }

@@ -61,10 +61,11 @@ export async function ingestPack(
   }
   const arriving = join(directory, 'arriving.pack');
   let resolvers: Resolvers | undefined;
-  const scanner = new PackScanner(limits, (objects) => {
+  const memory = threads.takeMemory(limits.deltaCacheBytes);
+  const scanner = new PackScanner(limits, memory, (objects) => {
     const table = new ObjectTable(objects);
     const { columns } = table;
-    resolvers = new Resolvers({ fd: file, columns, objects, limits, threads });
+    resolvers = new Resolvers({ fd: file, columns, objects, limits, memory, threads });
     return { table, sink: resolvers };
   });
   let receivedBytes = 0;
@@ -97,13 +98,14 @@ export async function ingestPack(
     scanner.close();
     await resolvers?.close();
     closeSync(file);
+    threads.giveMemoryBack(memory);
   }
 }
 
-function writeNew(path: string, bytes: Buffer): void {
+function writeNew(path: string, pieces: Iterable<Uint8Array>): void {
   const file = openSync(path, 'wx', 0o444);
   try {
-    writeFully(file, bytes);
+    for (const piece of pieces) writeFully(file, piece);
   } finally {
     closeSync(file);
   }

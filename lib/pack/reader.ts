@@ -42,7 +42,10 @@ const PACK_BYTES_BOUND = 2 ** 44;
 export class ObjectReader {
   readonly #packs: { readonly pack: PackFile; readonly idx: IdxFile }[] = [];
   readonly #limits: ReaderLimits;
-  /** Contents of objects by their `baseKey`: the bases of deltas to come. */
+  /**
+   * Contents of objects by their `baseKey`: the bases of deltas to come. One commit needs fewer than
+   * indexing all of history, so that half of the budget is enough.
+   */
   readonly #bases: LRUCache<number, GitObject>;
   readonly #scratch = Buffer.allocUnsafeSlow(OBJECT_HEADER_ROOM + SCRATCH_BYTES);
 
@@ -53,7 +56,7 @@ export class ObjectReader {
   constructor(directory: string, names: readonly string[], limits: ReaderLimits) {
     this.#limits = limits;
     this.#bases = new LRUCache({
-      maxSize: Math.max(1, limits.deltaCacheBytes),
+      maxSize: Math.max(1, Math.floor(limits.deltaCacheBytes / 2)),
       sizeCalculation: (object) => object.data.length + 100,
     });
     try {

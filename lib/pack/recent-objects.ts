@@ -1,16 +1,24 @@
 import { OBJECT_HEADER_ROOM } from '../git/object.js';
+import { OVERWRITTEN_BYTES } from './object-memory.js';
 
 /*
  * The contents of the latest objects, one behind the other in a ring of fixed size.
  *
  * A place counts on for ever; modulo the capacity it is where the object lies. A slot has the content's
  * size, room for the object header right before the content, and the content, without a break at the
- * ring's end. Invariant: a slot is intact as long as `#next <= place + #capacity`. Memory is taken when
- * the ring first fills up, and never goes to the garbage collector piece by piece.
+ * ring's end, and what may be overwritten after it. Invariant: a slot is intact as long as
+ * `#next <= place + #capacity`. Nothing goes to the garbage collector.
  */
 
 const ALIGNMENT = 8;
 const MAX_CAPACITY = 2 ** 30;
+/** Bytes of a slot beside the content, at most. */
+const SLOT_OVERHEAD = OBJECT_HEADER_ROOM + OVERWRITTEN_BYTES + ALIGNMENT - 1;
+
+/** The greatest ring that takes no more bytes: a power of two, or 0. */
+export function ringBytes(maxBytes: number): number {
+  return maxBytes < 1024 ? 0 : Math.min(2 ** Math.floor(Math.log2(maxBytes)), MAX_CAPACITY);
+}
 
 export class RecentObjects {
   /** The ring. */
@@ -23,16 +31,15 @@ export class RecentObjects {
   #next: number;
 
   /**
-   * @param maxBytes the ring takes the greatest power of two that is not more.
+   * @param bytes the ring's memory, as long as `ringBytes` says.
    * @param places by object, zeros at first; nobody else writes those of objects that are added here.
    */
-  constructor(maxBytes: number, places: Float64Array) {
-    const capacity = maxBytes < 1024 ? 0 : 2 ** Math.floor(Math.log2(maxBytes));
-    this.#capacity = Math.min(capacity, MAX_CAPACITY);
+  constructor(bytes: Buffer, places: Float64Array) {
+    this.bytes = bytes;
+    this.#capacity = bytes.length;
     // Three have to fit: one that is used, one that is added, and what is skipped at the ring's end.
-    this.maxObjectBytes = this.#capacity / 4 - OBJECT_HEADER_ROOM - ALIGNMENT;
-    this.bytes = Buffer.allocUnsafeSlow(this.#capacity);
-    this.#sizes = new Uint32Array(this.bytes.buffer);
+    this.maxObjectBytes = this.#capacity / 4 - SLOT_OVERHEAD;
+    this.#sizes = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
     this.#places = places;
     // Place 0 is that of objects that were never added.
     this.#next = this.#capacity + ALIGNMENT;
@@ -81,7 +88,7 @@ export class RecentObjects {
   }
 
   #reserve(size: number): number {
-    const slot = (OBJECT_HEADER_ROOM + size + ALIGNMENT - 1) & -ALIGNMENT;
+    const slot = (SLOT_OVERHEAD + size) & -ALIGNMENT;
     const rest = this.#capacity - this.#offset(this.#next);
     const place = slot > rest ? this.#next + rest : this.#next;
     this.#next = place + slot;

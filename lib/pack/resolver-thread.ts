@@ -1,5 +1,6 @@
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { deserializeError, type SerializedError, SnapshotError } from '../errors.js';
+import { startThread } from '../workers/start-thread.js';
 import { createEntryQueue, type EntryQueueMemory, EntryQueueWriter } from './entry-queue.js';
 import type { LeftoverTask } from './leftovers.js';
 import type { ObjectColumns } from './object-table.js';
@@ -44,7 +45,7 @@ export class ResolverThread {
     const queue = createEntryQueue();
     this.queue = new EntryQueueWriter(queue);
     const workerData: ResolverThreadData = { queue };
-    this.#worker = new Worker(new URL('./resolver-worker.js', import.meta.url), { workerData });
+    this.#worker = startThread(new URL('./resolver-worker.js', import.meta.url), workerData);
     this.#worker.on('message', (answer: ResolverAnswer) => {
       if (answer.kind === 'error') return this.#fail(deserializeError(answer.error));
       if (answer.kind === 'done') this.#busy = false;

@@ -1,3 +1,5 @@
+import { ObjectMemory } from './object-memory.js';
+import { ringBytes } from './recent-objects.js';
 import { ResolverThread } from './resolver-thread.js';
 
 /** Starting a thread takes as long as resolving about this many objects. */
@@ -5,9 +7,13 @@ const OBJECTS_WORTH_A_START = 20_000;
 /** Handing objects to a thread that is there pays for fewer. */
 const OBJECTS_WORTH_A_THREAD = 2000;
 
-/** Keeps the threads that resolve objects from one pack to the next. */
+/**
+ * Keeps the threads that resolve objects, and the memory in which this one does, from one pack to the
+ * next.
+ */
 export class ResolverThreads {
   readonly #idle = new Set<ResolverThread>();
+  #memory: ObjectMemory | undefined;
 
   /** As many threads as so many objects are worth, and at most `most`. To be given back. */
   take(objects: number, most: number): ResolverThread[] {
@@ -28,6 +34,19 @@ export class ResolverThreads {
   giveBack(thread: ResolverThread): void {
     thread.keepAlive(false);
     this.#idle.add(thread);
+  }
+
+  /** Memory with such a ring. To be given back. */
+  takeMemory(deltaCacheBytes: number): ObjectMemory {
+    const memory = this.#memory;
+    this.#memory = undefined;
+    const bytes = ringBytes(deltaCacheBytes);
+    return memory?.ring.length === bytes ? memory : new ObjectMemory(bytes);
+  }
+
+  /** Takes back what nobody uses any more. */
+  giveMemoryBack(memory: ObjectMemory): void {
+    this.#memory = memory;
   }
 
   /** Ends all threads that are idle. Idempotent. */

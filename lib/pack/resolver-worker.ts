@@ -2,6 +2,8 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { serializeError } from '../errors.js';
 import { EntryQueueReader } from './entry-queue.js';
 import { resolveLeftovers, stopLeftovers } from './leftovers.js';
+import { ObjectMemory } from './object-memory.js';
+import { ringBytes } from './recent-objects.js';
 import { Resolver } from './resolver.js';
 import type { ResolverAnswer, ResolverOrder, ResolverThreadData } from './resolver-thread.js';
 
@@ -9,12 +11,13 @@ import type { ResolverAnswer, ResolverOrder, ResolverThreadData } from './resolv
 const { queue }: ResolverThreadData = workerData;
 const answer = (message: ResolverAnswer) => parentPort?.postMessage(message);
 const reader = new EntryQueueReader(queue, () => answer({ kind: 'room' }));
+let memory: ObjectMemory | undefined;
 let resolver: Resolver | undefined;
 
 function obey(order: ResolverOrder): void {
   switch (order.kind) {
     case 'begin':
-      resolver = new Resolver(order.fd, order.columns, order.limits);
+      resolver = begin(order);
       reader.readAll(resolver.add);
       break;
     case 'continue':
@@ -23,13 +26,17 @@ function obey(order: ResolverOrder): void {
       reader.readAll(resolver.add);
       break;
     case 'leftovers':
-      // Its recent objects are of no use any more.
-      resolver = undefined;
       resolveLeftovers(order.task);
       break;
     case 'end':
       resolver = undefined;
   }
+}
+
+function begin({ fd, columns, limits }: ResolverOrder & { kind: 'begin' }): Resolver {
+  const bytes = ringBytes(limits.deltaCacheBytes);
+  if (memory?.ring.length !== bytes) memory = new ObjectMemory(bytes);
+  return new Resolver(fd, columns, limits, memory);
 }
 
 parentPort?.on('message', (order: ResolverOrder) => {

@@ -6,9 +6,9 @@ import {
   type ObjectType,
   OID_BYTES,
 } from '../git/object.js';
-import { applyDelta, newDeltaHeader, parseDeltaHeader } from './delta.js';
+import { malformedDelta, newDeltaHeader, parseDeltaHeader } from './delta.js';
 import { EntryFile } from './entry-file.js';
-import { MAX_INFLATED_BYTES } from './entry-inflater.js';
+import { MAX_INFLATED_BYTES, type ObjectMemory } from './object-memory.js';
 import { NO_BASE, type ObjectColumns } from './object-table.js';
 import { RecentObjects } from './recent-objects.js';
 
@@ -38,6 +38,7 @@ const MAX_REMADE_CHAIN = 250;
 export class Resolver {
   readonly #limits: ResolveLimits;
   readonly #entries: EntryFile;
+  readonly #memory: ObjectMemory;
   readonly #recent: RecentObjects;
   readonly #delta = newDeltaHeader();
   #columns: ObjectColumns;
@@ -45,12 +46,16 @@ export class Resolver {
   /** Bytes that may still be made again. */
   #remadeBudget = REMADE_START;
 
-  /** @param fd of the arriving pack: all entries that are named here have been written. */
-  constructor(fd: number, columns: ObjectColumns, limits: ResolveLimits) {
+  /**
+   * @param fd of the arriving pack: all entries that are named here have been written.
+   * @param memory nobody else's, but that contents may come in its `output`.
+   */
+  constructor(fd: number, columns: ObjectColumns, limits: ResolveLimits, memory: ObjectMemory) {
     this.#limits = limits;
     this.#columns = columns;
     this.#entries = new EntryFile(fd);
-    this.#recent = new RecentObjects(limits.deltaCacheBytes, columns.places);
+    this.#memory = memory;
+    this.#recent = new RecentObjects(memory.ring, columns.places);
   }
 
   /** Goes on with longer columns that begin with the same. */
@@ -97,11 +102,14 @@ export class Resolver {
     parseDeltaHeader(bytes, delta, start, end);
     checkSizeInMemory(Math.max(end - start, delta.resultSize), this.#limits);
     if (delta.resultSize > recent.maxObjectBytes) return;
+    let content = bytes;
     if (!recent.has(base)) {
+      // What makes the base again may overwrite it.
+      content = Buffer.from(bytes.subarray(start, end));
       if (!this.#remake(base)) return;
-      parseDeltaHeader(bytes, delta, start, end);
+      parseDeltaHeader(content, delta);
     }
-    const at = this.#apply(object, base, bytes);
+    const at = this.#apply(object, base, content);
     hashObject(type, recent.bytes, at, delta.resultSize, oids, object * OID_BYTES);
     types[object] = type;
     this.#remadeBudget += delta.resultSize * REMADE_SHARE;
@@ -121,7 +129,7 @@ export class Resolver {
     checkSizeInMemory(delta.baseSize, this.#limits);
     const baseAt = recent.use(base);
     const at = recent.add(object, delta.resultSize);
-    applyDelta(bytes, delta, recent.bytes, baseAt, recent.bytes, at);
+    if (!this.#memory.applyDelta(bytes, delta, baseAt, at)) throw malformedDelta();
     return at;
   }
 

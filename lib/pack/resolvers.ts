@@ -1,6 +1,5 @@
 import { SnapshotError } from '../errors.js';
 import { newDeltaHeader, parseDeltaHeader } from './delta.js';
-import { MAX_INFLATED_BYTES } from './entry-inflater.js';
 import {
   countUnresolved,
   createLeftoverTask,
@@ -8,6 +7,7 @@ import {
   resolveLeftovers,
   stopLeftovers,
 } from './leftovers.js';
+import { MAX_INFLATED_BYTES, type ObjectMemory } from './object-memory.js';
 import { NO_BASE, type ObjectColumns, type ScannedObjects } from './object-table.js';
 import { type ResolveLimits, Resolver } from './resolver.js';
 import type { ResolverThread } from './resolver-thread.js';
@@ -41,6 +41,8 @@ export interface ResolversOptions {
   /** How many there will be. */
   readonly objects: number;
   readonly limits: ResolversLimits;
+  /** This thread's. */
+  readonly memory: ObjectMemory;
   readonly threads: ResolverThreads;
 }
 
@@ -49,16 +51,16 @@ export class Resolvers {
   readonly #threads: ResolverThread[];
   readonly #limits: ResolveLimits;
   readonly #delta = newDeltaHeader();
-  #here: Resolver | undefined;
+  readonly #here: Resolver;
   #columns: ObjectColumns;
   /** By object. */
   #owners: Uint8Array;
 
-  constructor({ fd, columns, objects, limits, threads }: ResolversOptions) {
+  constructor({ fd, columns, objects, limits, memory, threads }: ResolversOptions) {
     this.#limits = limits;
     this.#columns = columns;
     this.#owners = new Uint8Array(columns.types.length);
-    this.#here = new Resolver(fd, columns, limits);
+    this.#here = new Resolver(fd, columns, limits, memory);
     this.#pool = threads;
     this.#threads = threads.take(objects, limits.indexThreads - 1);
     for (const thread of this.#threads) thread.begin(fd, columns, limits);
@@ -87,7 +89,7 @@ export class Resolvers {
     this.#owners[object] = owner;
     const thread = this.#threads[owner - 1];
     if (thread === undefined) {
-      this.#here?.add(object, bytes, start, end);
+      this.#here.add(object, bytes, start, end);
       return;
     }
     let result = end - start;
@@ -115,7 +117,7 @@ export class Resolvers {
     owners.set(this.#owners);
     this.#owners = owners;
     this.#columns = columns;
-    this.#here?.moveColumns(columns);
+    this.#here.moveColumns(columns);
     for (const thread of this.#threads) thread.continue(columns);
   }
 
@@ -127,8 +129,6 @@ export class Resolvers {
    */
   async finish(packPath: string, objects: ScannedObjects): Promise<void> {
     await Promise.all(this.#threads.map((thread) => thread.settle()));
-    // Its recent objects are of no use any more.
-    this.#here = undefined;
     const task = createLeftoverTask(packPath, objects, this.#limits);
     if (task !== undefined) await this.#resolveLeftovers(task, objects);
     for (const thread of this.#threads.splice(0)) {

@@ -1,7 +1,6 @@
 import { crc32 } from 'node:zlib';
 import { SnapshotError } from '../errors.js';
 import { isObjectType } from '../git/object.js';
-import { EntryInflater, MAX_INFLATED_BYTES } from './entry-inflater.js';
 import {
   EntryType,
   newEntryHeader,
@@ -11,6 +10,7 @@ import {
   parsePackHeader,
 } from './format.js';
 import { isZlibError, maxDeflatedBytes } from './inflate.js';
+import { MAX_INFLATED_BYTES, type ObjectMemory } from './object-memory.js';
 import type { ObjectColumns, ObjectTable, ScannedObjects } from './object-table.js';
 import { PackWindow } from './pack-window.js';
 import { StreamedEntry } from './streamed-entry.js';
@@ -57,16 +57,19 @@ export class PackScanner {
   readonly #limits: ScanLimits;
   readonly #begin: BeginScan;
   readonly #header = newEntryHeader();
-  readonly #inflater = new EntryInflater();
-  readonly #window = new PackWindow(this.#inflater.window);
+  readonly #memory: ObjectMemory;
+  readonly #window: PackWindow;
   /** `undefined` until the pack's header has arrived. */
   #begun: { table: ObjectTable; sink: EntrySink; declared: number } | undefined;
   /** An entry that was cut is not tried again before this many of its bytes are there. */
   #retryAt = 0;
   #streaming: StreamedEntry | undefined;
 
-  constructor(limits: ScanLimits, begin: BeginScan) {
+  /** @param memory nobody else's, but that its `output` goes to the sink. */
+  constructor(limits: ScanLimits, memory: ObjectMemory, begin: BeginScan) {
     this.#limits = limits;
+    this.#memory = memory;
+    this.#window = new PackWindow(memory.window);
     this.#begin = begin;
   }
 
@@ -175,7 +178,7 @@ export class PackScanner {
     }
     const zlibStart = start + header.length;
     const latestEnd = zlibStart + maxDeflatedBytes(header.size);
-    const deflated = this.#inflater.inflate(zlibStart, Math.min(end, latestEnd), header.size);
+    const deflated = this.#memory.inflate(zlibStart, Math.min(end, latestEnd), header.size);
     if (deflated < 0) throw this.#invalidEntry('does not inflate to what it declares');
     if (deflated === 0) {
       if (end < latestEnd) return false;
@@ -184,7 +187,7 @@ export class PackScanner {
     const entryEnd = zlibStart + deflated;
     const object = this.#addTo(table, crc32(bytes.subarray(start, entryEnd)));
     this.#window.start = entryEnd;
-    if (header.type !== EntryType.refDelta) sink.add(object, this.#inflater.output, 0, header.size);
+    if (header.type !== EntryType.refDelta) sink.add(object, this.#memory.output, 0, header.size);
     return true;
   }
 

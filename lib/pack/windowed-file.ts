@@ -2,11 +2,11 @@ import { closeSync, fstatSync, openSync } from 'node:fs';
 import { readFully } from './read-fully.js';
 
 const WINDOW_BYTES = 32 * 1024;
-const MAX_WINDOWS = 256;
+const MAX_WINDOWS = 96;
 
 /**
  * Random access to a file through a few windows that stay in memory, so that neighbouring reads cost
- * one system call. Synchronous: only for worker threads. Memory: 8 MiB at most.
+ * one system call. Synchronous: only for worker threads. Memory: 3 MiB at most.
  */
 export class WindowedFile {
   /** Bytes. */

@@ -1,12 +1,12 @@
 import { deflateSync, constants as zlib } from 'node:zlib';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { EntryInflater, MAX_INFLATED_BYTES } from '../../lib/pack/entry-inflater.js';
 import { inflateEntry } from '../../lib/pack/inflate.js';
+import { MAX_INFLATED_BYTES, ObjectMemory } from '../../lib/pack/object-memory.js';
 import { inflateWithInfo } from '../support/inflate-with-info.js';
 import { SeededRandom, seededBytes } from '../support/random.js';
 
-const inflater = new EntryInflater();
+const memory = new ObjectMemory(1024);
 
 /** Contents of all kinds: noise, words, runs, and one byte again and again. */
 const content = fc.oneof(
@@ -34,14 +34,14 @@ const deflated = fc.record({
 
 /** Inflates at some place of the window, with other bytes before and after. */
 function inflate(stream: Uint8Array, size: number, start = 7, after: Uint8Array = Buffer.alloc(0)) {
-  inflater.window.fill(0x78, 0, start);
-  inflater.window.set(stream, start);
-  inflater.window.set(after, start + stream.length);
+  memory.window.fill(0x78, 0, start);
+  memory.window.set(stream, start);
+  memory.window.set(after, start + stream.length);
   const end = start + stream.length + after.length;
   // What lies beyond the end must not matter.
-  inflater.window.set(seededBytes(end, Math.min(64, inflater.window.length - end)), end);
-  const used = inflater.inflate(start, end, size);
-  return { used, content: inflater.output.subarray(0, size) };
+  memory.window.set(seededBytes(end, Math.min(64, memory.window.length - end)), end);
+  const used = memory.inflate(start, end, size);
+  return { used, content: memory.output.subarray(0, size) };
 }
 
 function expectInflated(stream: Uint8Array, expected: Uint8Array, after?: Uint8Array): void {
@@ -102,7 +102,7 @@ describe('inflates what zlib deflates', () => {
   test('at the very end of the window', () => {
     const expected = Buffer.from('the end\n'.repeat(40));
     const stream = deflateSync(expected);
-    const result = inflate(stream, expected.length, inflater.window.length - stream.length);
+    const result = inflate(stream, expected.length, memory.window.length - stream.length);
     expect(result.used).toBe(stream.length);
     expect(result.content.equals(expected)).toBe(true);
   });
