@@ -1,4 +1,4 @@
-import { openSync } from 'node:fs';
+import { openSync, writeFileSync } from 'node:fs';
 import { BroadcastChannel, threadId } from 'node:worker_threads';
 import { SnapshotError } from '../../lib/errors.js';
 import { serveTasks } from '../../lib/workers/serve.js';
@@ -12,6 +12,8 @@ export type Order =
   | { readonly kind: 'sleep' | 'spin' }
   /** Opens the file, says so, and never ends. */
   | { readonly kind: 'hold'; readonly path: string }
+  /** Says so, never ends, and writes into the file when it is aborted. */
+  | { readonly kind: 'tidy'; readonly path: string }
   | { readonly kind: 'exit' }
   /** Throws outside of the task: an error, or what is none. */
   | { readonly kind: 'throw'; readonly thrown: 'error' | 'null' }
@@ -19,7 +21,7 @@ export type Order =
   | { readonly kind: 'mine'; readonly channel: string; readonly explosion: 'exit' | 'throw' };
 
 /** Answers with the id of its thread. */
-serveTasks<Order, string, number>(async (order, emit) => {
+serveTasks<Order, string, number>(async (order, { emit, signal }) => {
   switch (order.kind) {
     case 'answer':
       return threadId;
@@ -37,6 +39,10 @@ serveTasks<Order, string, number>(async (order, emit) => {
     case 'hold':
       openSync(order.path, 'w');
       emit('holding');
+      return await forever();
+    case 'tidy':
+      signal.addEventListener('abort', () => writeFileSync(order.path, String(signal.reason.code)));
+      emit('working');
       return await forever();
     case 'exit':
       process.exit(0);

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BroadcastChannel } from 'node:worker_threads';
@@ -105,6 +105,15 @@ describe('aborting', () => {
     controller.abort();
     await expect(outcome).rejects.toThrow();
     expect(await openFiles(place)).toEqual([]);
+  });
+
+  test('lets the task close what it has open before its thread ends', async () => {
+    const path = join(await directory(), 'tidied');
+    const { outcome, controller } = await start({ kind: 'tidy', path });
+    controller.abort(new Error('enough'));
+    await expect(outcome).rejects.toThrow('enough');
+    expect(await readFile(path, 'utf8')).toBe('ABORTED');
+    expect(await threadCount()).toBe(threads);
   });
 
   test('before the start starts nothing', async () => {

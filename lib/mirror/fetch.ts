@@ -48,16 +48,16 @@ export interface CloneResult {
  * and every ref checked before the refs are written. Runs in a worker thread.
  *
  * @param threads to be used and kept for the next clone.
+ * @param signal closes all connections; what is computed at the time goes on.
  * @throws SnapshotError `UPSTREAM_*`, `REPOSITORY_UNSUPPORTED`, `LIMIT_EXCEEDED`, `STORAGE_FULL`.
  */
 export async function cloneMirror(
   task: CloneTask,
   onProgress: (progress: CloneProgress) => void,
   threads: ResolverThreads,
+  signal: AbortSignal,
 ): Promise<CloneResult> {
   const { repository, directory, upstreamUrl, limits } = task;
-  // The thread ends when the clone is given up, and with it all of its sockets.
-  const { signal } = new AbortController();
   const http = createHttpClient({ ...task, ...limits, signal });
   try {
     const remote = await discover(task, http);

@@ -4,6 +4,6 @@ import { type CloneProgress, type CloneResult, type CloneTask, cloneMirror } fro
 
 /** The thread in which mirrors are cloned, and those that help it. */
 const threads = new ResolverThreads();
-serveTasks<CloneTask, CloneProgress, CloneResult>((task, onProgress) => {
-  return cloneMirror(task, onProgress, threads);
+serveTasks<CloneTask, CloneProgress, CloneResult>((task, { emit, signal }) => {
+  return cloneMirror(task, emit, threads, signal);
 });

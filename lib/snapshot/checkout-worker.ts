@@ -7,7 +7,7 @@ import type { CheckoutEvent, ThreadTask } from './checkout-thread.js';
 import { SharedRoom } from './shared-room.js';
 
 /** The thread in which `CheckoutThread` has checkouts made. */
-serveTasks<ThreadTask, CheckoutEvent, void>(async ({ cell, limit, ...task }, emit) => {
+serveTasks<ThreadTask, CheckoutEvent, void>(async ({ cell, limit, ...task }, { emit }) => {
   const room = new SharedRoom(limit, cell);
   const encoder = await loadZstdEncoder(task.compressionLevel);
   const reader = new ObjectReader(packDirectory(task.mirror), task.packs, task.limits);

@@ -5,6 +5,6 @@ import { type WriteEvent, type WriteResult, type WriteTask, writeSnapshot } from
 const checkouts = createCheckoutPool();
 
 /** The thread in which snapshots are written. */
-serveTasks<WriteTask, WriteEvent, WriteResult>((task, emit) => {
+serveTasks<WriteTask, WriteEvent, WriteResult>((task, { emit }) => {
   return writeSnapshot(task, emit, checkouts);
 });

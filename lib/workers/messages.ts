@@ -1,5 +1,12 @@
 import type { SerializedError } from '../errors.js';
 
+/** What a pool tells its worker. */
+export type PoolMessage<Task> =
+  /** Answered by events, and then one result or error. */
+  | { readonly kind: 'task'; readonly task: Task }
+  /** The task is not needed any more; answered by an error if the thread gets to it. */
+  | { readonly kind: 'abort' };
+
 /** What a worker sends while it works on the one task it was given. */
 export type WorkerMessage<Event, Result> =
   | { readonly kind: 'event'; readonly event: Event }

@@ -1,10 +1,13 @@
 import type { Worker } from 'node:worker_threads';
 import { deserializeError, SnapshotError } from '../errors.js';
-import type { WorkerMessage } from './messages.js';
+import type { PoolMessage, WorkerMessage } from './messages.js';
 import { startThread } from './start-thread.js';
 
+/** A thread that does not hear for so long that its task was aborted is ended wherever it is. */
+const GRACE_MILLISECONDS = 200;
+
 export interface RunOptions<Event> {
-  /** Ends the worker at once, wherever it is, and rejects with the signal's reason. */
+  /** Ends the task and its thread, and rejects with the signal's reason. */
   signal: AbortSignal;
   onEvent?: (event: Event) => void;
 }
@@ -19,7 +22,7 @@ export class WorkerPool<Task, Event, Result> {
   readonly #script: URL;
   readonly #maxIdle: number;
   readonly #idle = new Set<Worker>();
-  readonly #busy = new Set<Worker>();
+  readonly #running = new Set<Promise<Result>>();
   readonly #closing = new AbortController();
 
   /** @param maxIdle how many idle threads are kept. */
@@ -35,22 +38,12 @@ export class WorkerPool<Task, Event, Result> {
   async run(task: Task, { signal, onEvent }: RunOptions<Event>): Promise<Result> {
     const ends = AbortSignal.any([signal, this.#closing.signal]);
     ends.throwIfAborted();
-    const worker = this.#takeIdle() ?? this.#start();
-    this.#busy.add(worker);
-    worker.ref();
-    let reusable = false;
+    const running = this.#run(task, ends, onEvent);
+    this.#running.add(running);
     try {
-      const result = await perform<Task, Event, Result>(worker, task, ends, onEvent);
-      reusable = !ends.aborted && this.#idle.size < this.#maxIdle;
-      return result;
+      return await running;
     } finally {
-      if (reusable) {
-        worker.unref();
-        this.#idle.add(worker);
-      } else {
-        await worker.terminate();
-      }
-      this.#busy.delete(worker);
+      this.#running.delete(running);
     }
   }
 
@@ -65,7 +58,30 @@ export class WorkerPool<Task, Event, Result> {
   /** Ends all threads; tasks that still run reject. Idempotent. */
   async close(): Promise<void> {
     this.#closing.abort(new SnapshotError('CLOSED', 'the worker pool is closed'));
-    await Promise.all([...this.#idle, ...this.#busy].map((worker) => worker.terminate()));
+    await Promise.all([...this.#idle].map((worker) => worker.terminate()));
+    await Promise.allSettled(this.#running);
+  }
+
+  async #run(
+    task: Task,
+    signal: AbortSignal,
+    onEvent: ((event: Event) => void) | undefined,
+  ): Promise<Result> {
+    const worker = this.#takeIdle() ?? this.#start();
+    worker.ref();
+    let reusable = false;
+    try {
+      const result = await perform<Task, Event, Result>(worker, task, signal, onEvent);
+      reusable = !signal.aborted && this.#idle.size < this.#maxIdle;
+      return result;
+    } finally {
+      if (reusable) {
+        worker.unref();
+        this.#idle.add(worker);
+      } else {
+        await worker.terminate();
+      }
+    }
   }
 
   #start(): Worker {
@@ -90,30 +106,34 @@ function perform<Task, Event, Result>(
   onEvent: ((event: Event) => void) | undefined,
 ): Promise<Result> {
   return new Promise<Result>((resolve, reject) => {
+    const post = (message: PoolMessage<Task>) => worker.postMessage(message);
+    let grace: NodeJS.Timeout | undefined;
     const settle = (action: () => void) => {
+      clearTimeout(grace);
       worker.off('message', onMessage).off('error', onError).off('exit', onExit);
       signal.removeEventListener('abort', onAbort);
       action();
     };
     const onMessage = (message: WorkerMessage<Event, Result>) => {
-      if (message.kind === 'event') onEvent?.(message.event);
+      if (signal.aborted) {
+        if (message.kind !== 'event') settle(() => reject(signal.reason));
+      } else if (message.kind === 'event') onEvent?.(message.event);
       else if (message.kind === 'result') settle(() => resolve(message.result));
       else settle(() => reject(deserializeError(message.error)));
     };
+    const onLost = (message: string, cause?: unknown) => {
+      const error = new SnapshotError('INTERNAL', message, { cause });
+      settle(() => reject(signal.aborted ? signal.reason : error));
+    };
     // Not always an error: a thread can throw anything.
-    const onError = (cause: unknown) => {
-      settle(() =>
-        reject(new SnapshotError('INTERNAL', `a worker failed: ${String(cause)}`, { cause })),
-      );
+    const onError = (cause: unknown) => onLost(`a worker failed: ${String(cause)}`, cause);
+    const onExit = () => onLost('a worker ended before its task was done');
+    const onAbort = () => {
+      post({ kind: 'abort' });
+      grace = setTimeout(() => settle(() => reject(signal.reason)), GRACE_MILLISECONDS);
     };
-    const onExit = () => {
-      settle(() =>
-        reject(new SnapshotError('INTERNAL', 'a worker ended before its task was done')),
-      );
-    };
-    const onAbort = () => settle(() => reject(signal.reason));
     worker.on('message', onMessage).on('error', onError).on('exit', onExit);
     signal.addEventListener('abort', onAbort);
-    worker.postMessage(task);
+    post({ kind: 'task', task });
   });
 }

@@ -1,30 +1,43 @@
 import { setImmediate } from 'node:timers/promises';
 import { parentPort, type TransferListItem } from 'node:worker_threads';
-import { serializeError } from '../errors.js';
-import type { WorkerMessage } from './messages.js';
+import { SnapshotError, serializeError } from '../errors.js';
+import type { PoolMessage, WorkerMessage } from './messages.js';
 
-/** Sends an event. `moved`: what of it goes over without being copied, and is gone here. */
-export type Emit<Event> = (event: Event, moved?: readonly TransferListItem[]) => void;
+export interface TaskContext<Event> {
+  /** Sends an event. `moved`: what of it goes over without being copied, and is gone here. */
+  emit(event: Event, moved?: readonly TransferListItem[]): void;
+  /** Aborts when the task is not needed any more. The thread ends soon, whatever it does. */
+  readonly signal: AbortSignal;
+}
 
 /**
- * Makes this thread a worker of a `WorkerPool`: each message is a task, answered by events and then
- * one result or error. The pool gives a worker one task at a time.
+ * Makes this thread a worker of a `WorkerPool`: it performs each task that it is sent. The pool gives a
+ * worker one task at a time.
  */
 export function serveTasks<Task, Event, Result>(
-  work: (task: Task, emit: Emit<Event>) => Promise<Result>,
+  work: (task: Task, context: TaskContext<Event>) => Promise<Result>,
 ): void {
   const post = (message: WorkerMessage<Event, Result>, moved?: readonly TransferListItem[]) =>
     parentPort?.postMessage(message, moved);
-  parentPort?.on('message', (task: Task) => {
-    work(task, (event, moved) => post({ kind: 'event', event }, moved)).then(
-      (result) => post({ kind: 'result', result }),
-      async (error: unknown) => {
-        // The pool ends this thread then. What the task has destroyed must have come to its end before: a
-        // thread that is ended while Node's HTTP parser handles a lost connection aborts the process.
-        await setImmediate();
-        await setImmediate();
-        post({ kind: 'error', error: serializeError(error) });
-      },
-    );
+  // The pool ends the thread then. What is destroyed now must have come to its end before: a thread that
+  // is ended while Node's HTTP parser handles a lost connection aborts the process.
+  const fail = async (error: unknown) => {
+    await setImmediate();
+    await setImmediate();
+    post({ kind: 'error', error: serializeError(error) });
+  };
+  const aborting = new AbortController();
+  const context: TaskContext<Event> = {
+    emit: (event, moved) => post({ kind: 'event', event }, moved),
+    signal: aborting.signal,
+  };
+  parentPort?.on('message', (message: PoolMessage<Task>) => {
+    if (message.kind === 'abort') {
+      const reason = new SnapshotError('ABORTED', 'the task is not needed any more');
+      aborting.abort(reason);
+      void fail(reason);
+      return;
+    }
+    work(message.task, context).then((result) => post({ kind: 'result', result }), fail);
   });
 }
