@@ -160,6 +160,77 @@ test('takes what zlib takes, and nothing else', () => {
   expect(taken).toBeGreaterThan(500);
 });
 
+/** RFC 1951, 3.1.1: codes begin with their highest bit, numbers with their lowest. */
+class BitWriter {
+  readonly #bits: number[] = [];
+
+  number(value: number, count: number): this {
+    for (let i = 0; i < count; i++) this.#bits.push((value >> i) & 1);
+    return this;
+  }
+
+  code(code: string): this {
+    for (const bit of code) this.#bits.push(Number(bit));
+    return this;
+  }
+
+  /** The zlib stream, for this content. */
+  stream(content: string): Buffer {
+    const bytes = Buffer.alloc(Math.ceil(this.#bits.length / 8));
+    for (const [i, bit] of this.#bits.entries()) {
+      bytes[i >> 3] = (bytes[i >> 3] ?? 0) | (bit << (i & 7));
+    }
+    const sum = deflateSync(content).subarray(-4);
+    return Buffer.concat([Buffer.of(0x78, 0x9c), bytes, sum]);
+  }
+}
+
+/** A block without content whose codes have 1, 2, 3, … 14, 14 bits: 0, 10, 110, … */
+function emptyBlockOfLongCodes(): BitWriter {
+  const writer = new BitWriter().number(0, 1).number(2, 2);
+  writer.number(0, 5).number(14, 5).number(15, 4);
+  const order = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15];
+  for (const symbol of order) writer.number(symbol < 16 ? 4 : 0, 3);
+  const lengths = [...Array(257 + 15).keys()].map((i) => {
+    if (i === 256) return 14;
+    if (i > 256) return Math.min(i - 256, 14);
+    return i < 14 ? i + 1 : 0;
+  });
+  for (const length of lengths) writer.code(length.toString(2).padStart(4, '0'));
+  return writer.code('1'.repeat(14));
+}
+
+describe('after a block with long codes, the fixed code', () => {
+  const fixed = () => emptyBlockOfLongCodes().number(1, 1).number(1, 2);
+  const end = '0000000';
+  const a = '10010001';
+
+  test('is as before', () => {
+    expectInflated(fixed().code(a).code(end).stream('a'), Buffer.from('a'));
+  });
+
+  // With what follows they would be long codes of the block before.
+  test.each([
+    ['literal 286', fixed().code('11000110').code('1111111110').code(end).stream('\t'), 1],
+    ['literal 287', fixed().code('11000111').code('1111111110').code(end).stream('\t'), 1],
+    [
+      'distance 31',
+      fixed()
+        .code(a.repeat(8))
+        .code('0000001')
+        .code('111110')
+        .number(0, 1)
+        .code(end)
+        .stream('a'.repeat(11)),
+      11,
+    ],
+  ])('has no %s', (_, stream, size) => {
+    const after = Buffer.alloc(100);
+    expect(inflateEntry(Buffer.concat([stream, after]), size)).toBe('invalid');
+    expect(inflate(stream, size, 7, after).used).toBeLessThan(0);
+  });
+});
+
 test.each([
   ['a dictionary', deflateSync('some text', { dictionary: Buffer.from('some text') })],
   ['another method', Buffer.of(0x79, 0x9c - 0x1f, 0x03, 0, 0, 0, 0, 1)],

@@ -5,7 +5,8 @@ import { DISTANCE_CODE, DISTANCE_ENTRIES, LITERAL_CODE, LITERAL_ENTRIES, OUT } f
 /*
  * The loop in which inflating spends its time: after libdeflate's, the next symbol is looked up before what
  * the last one says is done, and the ends of input and output are looked at once in a round. A round
- * writes no more than 258 + 3 + 15 bytes.
+ * writes no more than 258 + 3 + 15 bytes. `refill` of `bits.ts` is written out, as no function could change
+ * three variables of the loop.
  */
 
 /**
@@ -62,7 +63,7 @@ export function inflateBlock(
       }
     }
     if (entry & EXCEPTION) {
-      if ((entry & END) === 0) {
+      if (entry === EXCEPTION) {
         b |= load<u64>(at) << n;
         at += <usize>((63 - n) >> 3);
         n |= 56;
@@ -89,6 +90,7 @@ export function inflateBlock(
       <u32>((before & (((<u64>1) << (<u64>(entry & 63))) - 1)) >> <u64>((entry >> 8) & 15));
     entry = load<u32>(distances + ((<usize>(b & distanceMask)) << 2));
     if (entry & EXCEPTION) {
+      if (entry !== EXCEPTION) break;
       b |= load<u64>(at) << n;
       at += <usize>((63 - n) >> 3);
       n |= 56;

@@ -19,7 +19,8 @@ import {
  *
  * A table entry. Bits 0–7: how many bits it takes, with extra ones; 8–11: of them, the code's; 16–30: the
  * literal, or the base of the length or distance; 31: it is a literal; 15: it is none of these; then 14
- * tells the end of the block from what is not in the table, or not in the alphabet.
+ * tells the end of the block from what is not in the alphabet. `EXCEPTION` alone, which takes no bits, is
+ * what the table does not know: no code, or the beginning of a longer one.
  */
 export const LITERAL: u32 = 0x80000000;
 export const EXCEPTION: u32 = 0x8000;
