@@ -86,7 +86,8 @@ async function closeServer(server) {
 try {
   await demo(process.argv.slice(2));
   report.note(
-    '\nOne run on this machine. Cold request and git clone include the work of the upstream.',
+    '\nOne run on this machine. Cold request and git clone include the work of the upstream; the first cold request\n' +
+      'also starts threads.',
   );
 } catch (error) {
   report.close();

@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { parseOptions } from '../../../lib/options.js';
 import { ingestPack } from '../../../lib/pack/ingest.js';
-import { ResolverThreads } from '../../../lib/pack/resolver-threads.js';
+import { ResolverPool } from '../../../lib/pack/resolver-pool.js';
 import { serveOrders } from './serve-orders.js';
 
 /*
@@ -12,7 +12,7 @@ import { serveOrders } from './serve-orders.js';
 const { limits } = parseOptions({ dataDir: '.', hosts: [] });
 
 /** As a thread that clones keeps them. */
-const kept = new ResolverThreads();
+const kept = new ResolverPool();
 
 const orders = {
   /** Writes the pack and its idx into an empty directory. */
