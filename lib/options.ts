@@ -99,7 +99,7 @@ const limits = z.strictObject({
   maxRefsBytes: bytes.default(64 * MIB),
   /** Bytes of one pack. */
   maxPackBytes: bytes.default(16 * GIB),
-  /** Objects in one pack. Each takes 46 bytes of memory while it is indexed. */
+  /** Objects in one pack. Each takes 50 bytes of memory while it is indexed. */
   maxObjects: count.default(20_000_000),
   /** Bytes of one object, inflated. */
   maxObjectBytes: bytes.default(4 * GIB),

@@ -73,6 +73,21 @@ test('a part of a buffer is put', () => {
   expect(read).toEqual(['content']);
 });
 
+test('gives out nothing once it was abandoned', () => {
+  const memory = createEntryQueue();
+  const writer = new EntryQueueWriter(memory);
+  const reader = new EntryQueueReader(memory, () => {});
+  for (let object = 0; object < 10; object++) writer.put(object, Buffer.of(1), 0, 1, 1);
+  writer.publish();
+  const read: number[] = [];
+  reader.readAll((object) => {
+    read.push(object);
+    if (object === 3) writer.abandon();
+  });
+  reader.readAll((object) => read.push(object));
+  expect(read).toEqual([0, 1, 2, 3]);
+});
+
 test('between two threads, each waiting for the other', async () => {
   const memory = createEntryQueue();
   const writer = new EntryQueueWriter(memory);

@@ -1,8 +1,9 @@
 import { deflateSync, constants as zlib } from 'node:zlib';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { inflateEntry } from '../../lib/pack/inflate.js';
-import { MAX_INFLATED_BYTES, ObjectMemory } from '../../lib/pack/object-memory.js';
+import { MAX_INFLATED_BYTES } from '../../lib/pack/format.js';
+import { inflateByZlib } from '../../lib/pack/inflate.js';
+import { ObjectMemory } from '../../lib/pack/object-memory.js';
 import { inflateWithInfo } from '../support/inflate-with-info.js';
 import { SeededRandom, seededBytes } from '../support/random.js';
 
@@ -141,7 +142,7 @@ test('takes what zlib takes, and nothing else', () => {
         const size = Math.max(0, body.length + (places.length === 0 ? more : 0));
         // So much after it that an error cannot be one of bytes that are still to come.
         const bytes = Buffer.concat([stream, Buffer.alloc(300_000)]);
-        const expected = inflateEntry(bytes, size);
+        const expected = inflateByZlib(bytes, size);
         const { used, content } = inflate(bytes, size);
         if (typeof expected === 'string') {
           expect({ used: Math.sign(used), places }).toEqual({
@@ -226,7 +227,7 @@ describe('after a block with long codes, the fixed code', () => {
     ],
   ])('has no %s', (_, stream, size) => {
     const after = Buffer.alloc(100);
-    expect(inflateEntry(Buffer.concat([stream, after]), size)).toBe('invalid');
+    expect(inflateByZlib(Buffer.concat([stream, after]), size)).toBe('invalid');
     expect(inflate(stream, size, 7, after).used).toBeLessThan(0);
   });
 });
@@ -238,6 +239,6 @@ test.each([
   ['a wrong sum', Buffer.concat([deflateSync('some text').subarray(0, -1), Buffer.of(0)])],
 ])('refuses a stream with %s', (_, stream) => {
   const after = Buffer.alloc(100);
-  expect(inflateEntry(Buffer.concat([stream, after]), 9)).toBe('invalid');
+  expect(inflateByZlib(Buffer.concat([stream, after]), 9)).toBe('invalid');
   expect(inflate(stream, 9, 7, after).used).toBeLessThan(0);
 });

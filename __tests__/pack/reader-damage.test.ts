@@ -1,7 +1,8 @@
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { SnapshotError } from '../../lib/errors.js';
-import { encodeIdx } from '../../lib/pack/idx.js';
+import { encodeIdx } from '../../lib/pack/encode-idx.js';
+import { ObjectMemory } from '../../lib/pack/object-memory.js';
 import { ObjectTable } from '../../lib/pack/object-table.js';
 import { ObjectReader } from '../../lib/pack/reader.js';
 import { makeDelta } from '../support/delta.js';
@@ -12,6 +13,8 @@ import { readPack } from '../support/read-pack.js';
 import { cleanup } from '../support/temporary-directory.js';
 import { ingest, whole } from './ingesting.js';
 import { storePack } from './stored-pack.js';
+
+const memory = new ObjectMemory(0);
 
 const { directory } = cleanup(afterEach);
 const LIMITS = { deltaCacheBytes: 100, maxObjectBytesInMemory: 1024 * 1024 };
@@ -58,7 +61,7 @@ async function readAll(files: { pack: Uint8Array; idx: Uint8Array }): Promise<nu
   await storePack(path, NAME, files);
   let reader: ObjectReader;
   try {
-    reader = new ObjectReader(path, [NAME], LIMITS);
+    reader = new ObjectReader(path, [NAME], LIMITS, memory);
   } catch (error) {
     expectDamage(error);
     return 0;
@@ -138,6 +141,17 @@ describe('never gives wrong content, whatever is damaged', () => {
   });
 });
 
+test('says of a damaged entry that it is damaged here, not that the upstream is', async () => {
+  const [entry] = readPack(pack);
+  const damaged = Buffer.from(pack);
+  damaged.fill(0xff, (entry?.offset ?? 0) + 4, (entry?.offset ?? 0) + 8);
+  await storePack(path, NAME, { pack: damaged, idx });
+  const reader = new ObjectReader(path, [NAME], LIMITS, memory);
+  const error = expect.objectContaining({ code: 'INTERNAL' });
+  expect(() => reader.read(OIDS[0] ?? '')).toThrow(error);
+  reader.close();
+});
+
 describe('refuses an idx', () => {
   const damaged = expect.objectContaining({ code: 'INTERNAL' });
 
@@ -150,14 +164,14 @@ describe('refuses an idx', () => {
     ['with 4 thousand million objects', (bytes) => changed(bytes, 8 + 255 * 4, 0xffffffff)],
   ])('%s', async (_, damage) => {
     await storePack(path, NAME, { pack, idx: damage(idx) });
-    expect(() => new ObjectReader(path, [NAME], LIMITS)).toThrow(damaged);
+    expect(() => new ObjectReader(path, [NAME], LIMITS, memory)).toThrow(damaged);
     expect(await openFiles(path)).toEqual([]);
   });
 
   test.each([0x8000_0000, 0xffff_ffff])('whose offset %d is in no table', async (offset) => {
     const offsetsAt = 8 + 1024 + OIDS.length * 24;
     await storePack(path, NAME, { pack, idx: changed(idx, offsetsAt, offset) });
-    const reader = new ObjectReader(path, [NAME], LIMITS);
+    const reader = new ObjectReader(path, [NAME], LIMITS, memory);
     const first = OIDS.toSorted()[0] ?? '';
     expect(() => reader.read(first)).toThrow(damaged);
     reader.close();
@@ -188,7 +202,7 @@ test('ends in a stored pack whose deltas go round in a circle', async () => {
     idx: whole(encodeIdx(table.finish(circle.length - 20), circle.subarray(-20))),
   };
   await storePack(join(path, 'circle'), NAME, files);
-  const reader = new ObjectReader(join(path, 'circle'), [NAME], LIMITS);
+  const reader = new ObjectReader(join(path, 'circle'), [NAME], LIMITS, memory);
   for (const oid of oids) {
     expect(() => reader.read(oid)).toThrow(expect.objectContaining({ code: 'INTERNAL' }));
     expect(() => reader.typeOf(oid)).toThrow(expect.objectContaining({ code: 'INTERNAL' }));

@@ -1,7 +1,8 @@
 import { basename, dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { objectTypeName } from '../../lib/git/object.js';
-import { ObjectReader } from '../../lib/pack/reader.js';
+import { ObjectMemory } from '../../lib/pack/object-memory.js';
+import { ObjectReader, type ReaderLimits } from '../../lib/pack/reader.js';
 import { makePack } from '../support/hostile-pack.js';
 import { deepChain } from '../support/hostile-packs.js';
 import { buildKitchenSink } from '../support/kitchen-sink.js';
@@ -10,6 +11,8 @@ import { openFiles } from '../support/process-resources.js';
 import { cleanup } from '../support/temporary-directory.js';
 import { ingest, ingestRepository, packOf } from './ingesting.js';
 import { type KnownObject, objectsOf, storePack } from './stored-pack.js';
+
+const memory = new ObjectMemory(0);
 
 const shared = cleanup(afterAll);
 const { directory, defer } = cleanup(afterEach);
@@ -29,8 +32,12 @@ beforeAll(async () => {
   objects = await objectsOf(repository);
 });
 
-function openReader(...args: ConstructorParameters<typeof ObjectReader>): ObjectReader {
-  const reader = new ObjectReader(...args);
+function openReader(
+  directory: string,
+  names: readonly string[],
+  limits: ReaderLimits,
+): ObjectReader {
+  const reader = new ObjectReader(directory, names, limits, memory);
   defer(() => reader.close());
   return reader;
 }
@@ -116,17 +123,17 @@ test('holds no object that is over the limit', async () => {
 
 describe('closes its files', () => {
   test('once it is closed', () =>
-    closesFiles(() => new ObjectReader(packs, [name], ROOMY).close()));
+    closesFiles(() => new ObjectReader(packs, [name], ROOMY, memory).close()));
 
   test('when one of them is missing', async () => {
     const nothing = 'pack-'.padEnd(45, '0');
     await closesFiles(() => {
-      expect(() => new ObjectReader(packs, [name, nothing], ROOMY)).toThrow('ENOENT');
+      expect(() => new ObjectReader(packs, [name, nothing], ROOMY, memory)).toThrow('ENOENT');
     });
   });
 
   test('and then reads no more', () => {
-    const reader = new ObjectReader(packs, [name], ROOMY);
+    const reader = new ObjectReader(packs, [name], ROOMY, memory);
     const [first] = objects;
     reader.close();
     reader.close();

@@ -42,3 +42,13 @@ test('has room for what is larger than the limit, but only alone', () => {
   room.take(10);
   expect(new Int32Array(room.cell)[0]).toBe(10);
 });
+
+test('has room for anything once it was abandoned', () => {
+  const room = new SharedRoom(10);
+  const other = new SharedRoom(10, room.cell);
+  room.take(10);
+  other.abandon();
+  for (let i = 0; i < 3; i++) room.take(1000);
+  other.give(10);
+  room.take(1000);
+});

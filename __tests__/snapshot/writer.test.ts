@@ -1,15 +1,18 @@
 import { closeSync, openSync, readSync } from 'node:fs';
-import { mkdir, open, readFile, readlink, writeFile } from 'node:fs/promises';
+import { mkdir, open, readFile, readlink, stat, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { parseOptions } from '../../lib/options.js';
+import { ObjectMemory } from '../../lib/pack/object-memory.js';
 import { type CheckoutPool, createCheckoutPool } from '../../lib/snapshot/checkout-thread.js';
 import {
+  type WriteContext,
   type WriteEvent,
   type WriteResult,
   type WriteTask,
   writeSnapshot,
 } from '../../lib/snapshot/writer.js';
+
 import { WorkerPool } from '../../lib/workers/pool.js';
 import { ingest, packOf } from '../pack/ingesting.js';
 import { storePack } from '../pack/stored-pack.js';
@@ -20,6 +23,9 @@ import { seededBytes } from '../support/random.js';
 import { type Files, RepositoryBuilder } from '../support/repository-builder.js';
 import { git, run } from '../support/run.js';
 import { cleanup } from '../support/temporary-directory.js';
+
+const memory = new ObjectMemory(0);
+const never = new AbortController().signal;
 
 const shared = cleanup(afterAll);
 const { directory, defer } = cleanup(afterEach);
@@ -48,6 +54,10 @@ beforeEach(async () => {
   await writeFile(path, '');
 });
 
+function contextFor(emit: (event: WriteEvent) => void, signal = never): WriteContext {
+  return { emit, signal, checkouts: pool, memory };
+}
+
 /** @param mirror what matters here of a mirror is the same in any repository that is packed. */
 async function taskOf(mirror: string, secondThreadPackBytes: number): Promise<WriteTask> {
   return {
@@ -65,7 +75,10 @@ async function taskOf(mirror: string, secondThreadPackBytes: number): Promise<Wr
 async function write(task: WriteTask): Promise<{ bytes: Buffer; events: WriteEvent[] }> {
   const events: WriteEvent[] = [];
   await writeFile(task.path, '');
-  const { size } = await writeSnapshot(task, (event) => events.push(event), pool);
+  const { size } = await writeSnapshot(
+    task,
+    contextFor((event) => events.push(event)),
+  );
   const bytes = await readFile(task.path);
   expect(bytes).toHaveLength(size);
   return { bytes, events };
@@ -76,10 +89,9 @@ async function failure(task: WriteTask): Promise<{ error: unknown; shown: number
   let shown = 0;
   const result = await writeSnapshot(
     task,
-    (event) => {
+    contextFor((event) => {
       if (event.kind === 'written') shown = event.bytes;
-    },
-    pool,
+    }),
   ).catch((error: unknown) => ({ error }));
   if (!('error' in result)) throw new Error('the snapshot was written');
   return { error: result.error, shown };
@@ -111,15 +123,14 @@ test.each(THREADS)('%s: what is shown lies in the file, and does not change', as
   let at = 0;
   await writeSnapshot(
     task,
-    (event) => {
+    contextFor((event) => {
       if (event.kind !== 'written') return;
       const news = Buffer.alloc(event.bytes - at);
       expect(news.length).toBeGreaterThan(0);
       expect(readSync(file, news, 0, news.length, at)).toBe(news.length);
       at += news.length;
       shown.push(news);
-    },
-    pool,
+    }),
   );
   expect(shown.length).toBeGreaterThan(10);
   const bytes = await readFile(task.path);
@@ -167,6 +178,24 @@ describe.each(THREADS)('with %s', (_, from) => {
     expect(error).toMatchObject({ code: 'INTERNAL' });
     await pool.close();
     expect(await openFiles(mirror)).toEqual([]);
+  });
+
+  test.each([
+    ['the packs', 1],
+    ['the checkout', 38 * MIB],
+  ])('ends when it is aborted during %s', async (_what, after) => {
+    const controller = new AbortController();
+    const abort = (event: WriteEvent) => {
+      if (event.kind === 'written' && event.bytes >= after) controller.abort(new Error('enough'));
+    };
+    const task = await taskOf(sink, from);
+    await expect(writeSnapshot(task, contextFor(abort, controller.signal))).rejects.toThrow(
+      'enough',
+    );
+    expect((await stat(task.path)).size).toBeLessThan(40 * MIB);
+    await pool.close();
+    expect(await openFiles(sink)).toEqual([]);
+    expect(await openFiles(path)).toEqual([]);
   });
 
   test('leaves no file open and no thread behind', async () => {

@@ -69,6 +69,13 @@ describe('a thread', () => {
     expect(await threadCount()).toBe(threads + 2);
   });
 
+  test('is not kept after a result that says so', async () => {
+    const picky = new WorkerPool<Order, string, number>(SCRIPT, 2, () => false);
+    await picky.run({ kind: 'answer' }, { signal: never });
+    expect(await threadCount()).toBe(threads);
+    await picky.close();
+  });
+
   test('tells of events in order, before its result, and only to the task at hand', async () => {
     const heard: string[] = [];
     await run({ kind: 'tell', events: ['a', 'b', 'c'] }, (event) => heard.push(event));

@@ -15,11 +15,17 @@ export class TarFrames {
   readonly #onFrame: (frame: Uint8Array) => void;
   readonly #pending = Buffer.allocUnsafeSlow(FRAME_BYTES);
   #pendingBytes = 0;
+  #count = 0;
 
   /** @param onFrame gets each frame, complete. */
   constructor(encoder: ZstdEncoder, onFrame: (frame: Uint8Array) => void) {
     this.#encoder = encoder;
     this.#onFrame = onFrame;
+  }
+
+  /** Frames so far. */
+  get count(): number {
+    return this.#count;
   }
 
   /** Adds an entry with all of its content. */
@@ -55,6 +61,7 @@ export class TarFrames {
     if (this.#pendingBytes === 0) return;
     this.#onFrame(this.#encoder.compress(this.#pending.subarray(0, this.#pendingBytes)));
     this.#pendingBytes = 0;
+    this.#count++;
   }
 
   #pad(size: number): void {

@@ -8,8 +8,9 @@ import { parseTagTarget } from '../git/tag.js';
 import { encodeCloneRequest, readCloneAnswer } from '../git/upload-pack.js';
 import type { Limits } from '../options.js';
 import { type IngestedPack, type IngestProgress, ingestPack } from '../pack/ingest.js';
+import type { ObjectMemory } from '../pack/object-memory.js';
 import { ObjectReader } from '../pack/reader.js';
-import type { ResolverThreads } from '../pack/resolver-threads.js';
+import type { ResolverPool } from '../pack/resolver-pool.js';
 import type { RepositoryId } from '../repository/identity.js';
 import { type Advertisement, DEFAULT_BRANCH, readAdvertisement } from './advertisement.js';
 import { createHttpClient, type UpstreamClient } from './http-client.js';
@@ -54,7 +55,7 @@ export interface CloneResult {
 export async function cloneMirror(
   task: CloneTask,
   onProgress: (progress: CloneProgress) => void,
-  threads: ResolverThreads,
+  threads: ResolverPool,
   signal: AbortSignal,
 ): Promise<CloneResult> {
   const { repository, directory, upstreamUrl, limits } = task;
@@ -67,7 +68,9 @@ export async function cloneMirror(
         ? []
         : [await fetchPack(task, http, remote, onProgress, threads)];
     const head = remote.head ?? (await unbornHead(task, http));
-    const refs = verifyRefs(directory, packs, head, remote.refs, limits);
+    const refs = await threads.withMemory(limits.deltaCacheBytes, async (memory) =>
+      verifyRefs(directory, packs, head, remote.refs, limits, memory),
+    );
     const names = packs.map(({ name }) => name);
     writeMirror(directory, { repository, upstreamUrl, head, refs, packs: names });
     return { packs };
@@ -101,7 +104,7 @@ async function fetchPack(
   http: UpstreamClient,
   remote: Advertisement,
   onProgress: (progress: CloneProgress) => void,
-  threads: ResolverThreads,
+  threads: ResolverPool,
 ): Promise<IngestedPack> {
   const wants = new Set(remote.refs.values());
   if (remote.head?.oid !== undefined) wants.add(remote.head.oid);
@@ -154,9 +157,10 @@ function verifyRefs(
   head: Head,
   advertised: ReadonlyMap<string, string>,
   limits: Limits,
+  memory: ObjectMemory,
 ): Ref[] {
   const names = packs.map(({ name }) => name);
-  const reader = new ObjectReader(packDirectory(directory), names, limits);
+  const reader = new ObjectReader(packDirectory(directory), names, limits, memory);
   try {
     if (head.oid !== undefined) {
       const commit = reader.read(head.oid);

@@ -22,6 +22,8 @@ interface Failure {
   readonly until: number;
 }
 
+/** What a thread knew of more objects (46 bytes of each) would stay with it while it is idle. */
+const MANY_OBJECTS = 1_000_000;
 /** Names that clients make up must not fill the memory. */
 const MAX_REMEMBERED_FAILURES = 10_000;
 
@@ -45,7 +47,10 @@ export class MirrorManager {
     this.#events = events;
     const { concurrentClones } = config.limits;
     this.#limit = pLimit(concurrentClones);
-    this.#pool = new WorkerPool(new URL('./worker.js', import.meta.url), concurrentClones);
+    const script = new URL('./worker.js', import.meta.url);
+    this.#pool = new WorkerPool(script, concurrentClones, ({ packs }) =>
+      packs.every(({ objects }) => objects < MANY_OBJECTS),
+    );
   }
 
   /** Makes the directory, and removes from it what a crash left. */

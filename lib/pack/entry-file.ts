@@ -6,17 +6,20 @@ import {
   parseEntryHeader,
 } from './format.js';
 import { inflateEntry } from './inflate.js';
+import type { ObjectMemory } from './object-memory.js';
 import { readFully } from './read-fully.js';
 
 /** Entries of a pack that is still being written, by where they begin and end. Synchronous. */
 export class EntryFile {
   readonly #fd: number;
+  readonly #memory: ObjectMemory;
   readonly #header = newEntryHeader();
   readonly #start = Buffer.allocUnsafeSlow(MAX_ENTRY_HEADER_BYTES);
 
   /** @param fd the file's; the caller's to close. */
-  constructor(fd: number) {
+  constructor(fd: number, memory: ObjectMemory) {
     this.#fd = fd;
+    this.#memory = memory;
   }
 
   /** The header of the entry at `[offset, end)`, valid only until the next call. */
@@ -32,7 +35,7 @@ export class EntryFile {
   inflate(offset: number, end: number, { length, size }: Readonly<EntryHeader>): Buffer {
     const deflated = Buffer.allocUnsafe(end - offset - length);
     if (!readFully(this.#fd, deflated, offset + length)) throw changed(offset);
-    const inflated = inflateEntry(deflated, size);
+    const inflated = inflateEntry(this.#memory, deflated, size);
     if (typeof inflated === 'string') throw changed(offset);
     return inflated;
   }

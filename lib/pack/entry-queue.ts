@@ -3,8 +3,9 @@
  * memory: a ring with one writer and one reader, without locks.
  *
  * A record is the object's index, the length of the content and the work it stands for (4 bytes each),
- * then the content, padded to 8 bytes, without a break at the ring's end. Positions count on modulo 2^32, of which the capacity is
- * a divisor. Invariant: the records between `READ` and `WRITTEN` are whole and nobody writes there.
+ * then the content, padded to 8 bytes, without a break at the ring's end. Positions count on modulo 2^32,
+ * of which the capacity is a divisor. Invariant: the records between `READ` and `WRITTEN` are whole and
+ * nobody writes there.
  */
 
 const CAPACITY = 8 * 1024 * 1024;
@@ -24,7 +25,9 @@ const READER_WAITS = 2;
 const WRITER_WANTS = 3;
 /** How much work is done, in the writer's unit; modulo 2^32. */
 const DONE = 4;
-const CONTROL_WORDS = 5;
+/** 1 when nothing more is to be read. */
+const ABANDONED = 5;
+const CONTROL_WORDS = 6;
 const PAUSED = 1;
 
 /** Structured-cloneable; both ends are made from it. */
@@ -113,6 +116,14 @@ export class EntryQueueWriter {
     this.#publish(PAUSED);
   }
 
+  /** Makes `readAll` return at once, for good. */
+  abandon(): void {
+    Atomics.store(this.#control, ABANDONED, 1);
+    // A reader that is about to wait sees that this has changed.
+    this.pause();
+    Atomics.notify(this.#control, WRITTEN);
+  }
+
   /** Lets `readAll` read on. To be called after it has returned. */
   resume(): void {
     this.#publish(0);
@@ -150,12 +161,12 @@ export class EntryQueueReader {
   }
 
   /**
-   * Reads entries until the writer pauses.
+   * Reads entries until the writer pauses, or abandons the queue.
    *
    * @param take gets the content at `bytes[start, end)`, which is valid during the call.
    */
   readAll(take: TakeEntry): void {
-    for (;;) {
+    while (!this.#isAbandoned) {
       const seen = Atomics.load(this.#control, WRITTEN);
       const written = (seen & ~PAUSED) >>> 0;
       if (written !== this.#position) this.#readUntil(written, take);
@@ -164,8 +175,12 @@ export class EntryQueueReader {
     }
   }
 
+  get #isAbandoned(): boolean {
+    return Atomics.load(this.#control, ABANDONED) !== 0;
+  }
+
   #readUntil(written: number, take: TakeEntry): void {
-    while (this.#position !== written) {
+    while (this.#position !== written && !this.#isAbandoned) {
       const at = this.#position % CAPACITY;
       const object = this.#words[at / 4] ?? SKIP;
       if (object === SKIP) {

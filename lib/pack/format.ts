@@ -81,3 +81,14 @@ export function parseEntryHeader(
   header.length = pos - at;
   return 'ok';
 }
+
+/** Entries that inflate to more than this are large: they are streamed when they arrive. */
+export const MAX_INFLATED_BYTES = 1024 * 1024;
+
+/**
+ * The most bytes that the zlib stream of so much content may take: far more than any encoder needs,
+ * and what keeps a stream of empty blocks from having to be held.
+ */
+export function maxDeflatedBytes(size: number): number {
+  return 2 * size + 1024 * 1024;
+}

@@ -1,14 +1,11 @@
 import { SnapshotError } from '../errors.js';
 import { compareOids, OID_BYTES } from '../git/object.js';
+import { FANOUT_AT, IDX_SIGNATURE, IDX_VERSION, OIDS_AT } from './idx-format.js';
 import { WindowedFile } from './windowed-file.js';
 
 /*
  * Reading index files: gitformat-pack(5), "Version 2 pack-*.idx files".
  */
-const SIGNATURE = 0xff744f63;
-const FANOUT_AT = 8;
-const FANOUT_BYTES = 256 * 4;
-const OIDS_AT = FANOUT_AT + FANOUT_BYTES;
 const TRAILER_BYTES = 40;
 
 /** Ids among which one is searched without a call for each step. */
@@ -28,7 +25,8 @@ export class IdxFile {
     try {
       if (this.#file.size < OIDS_AT + TRAILER_BYTES) throw damaged(path);
       const head = this.#file.read(0, OIDS_AT);
-      if (head.readUInt32BE(0) !== SIGNATURE || head.readUInt32BE(4) !== 2) throw damaged(path);
+      if (head.readUInt32BE(0) !== IDX_SIGNATURE || head.readUInt32BE(4) !== IDX_VERSION)
+        throw damaged(path);
       this.#fanout = Buffer.from(head.subarray(FANOUT_AT));
       this.count = this.#fanout.readUInt32BE(255 * 4);
       const tables = OIDS_AT + this.count * (OID_BYTES + 8);
@@ -38,11 +36,6 @@ export class IdxFile {
       this.#file.close();
       throw error;
     }
-  }
-
-  /** The SHA-1 that ends the pack, as the index has it. */
-  packChecksum(): Buffer {
-    return Buffer.from(this.#file.read(this.#file.size - TRAILER_BYTES, OID_BYTES));
   }
 
   /** The pack offset of the object with this id (20 bytes); `undefined` if it is not in the pack. */

@@ -1,26 +1,37 @@
 import { createInflate, inflateSync } from 'node:zlib';
 import { hasCode } from '../errors.js';
+import { MAX_INFLATED_BYTES } from './format.js';
+import type { ObjectMemory } from './object-memory.js';
 
 const MIN_CHUNK = 64;
-
-/**
- * The most bytes that the zlib stream of so much content may take: far more than any encoder needs,
- * and what keeps a stream of empty blocks from having to be held.
- */
-export function maxDeflatedBytes(size: number): number {
-  return 2 * size + 1024 * 1024;
-}
 
 export type InflateFailure = 'incomplete' | 'invalid';
 
 /**
  * Inflates the zlib stream at the start of `bytes` (more may follow it), which must yield exactly
- * `size` bytes.
+ * `size` bytes. Only what is too large for `memory` goes through zlib: making its engine takes longer than
+ * most entries, and Node aborts the process when a thread is ended meanwhile.
+ *
+ * @param bytes at most `maxDeflatedBytes(size)`.
+ */
+export function inflateEntry(
+  memory: ObjectMemory,
+  bytes: Uint8Array,
+  size: number,
+): Buffer | InflateFailure {
+  if (size > MAX_INFLATED_BYTES) return inflateByZlib(bytes, size);
+  const used = memory.inflateCopied(bytes, size);
+  if (used > 0) return Buffer.from(memory.output.subarray(0, size));
+  return used === 0 ? 'incomplete' : 'invalid';
+}
+
+/**
+ * The same by zlib.
  *
  * One byte more than `size` is offered as room: zlib then sees the end of the stream in one call,
  * and a stream that yields more than declared is found out without being inflated.
  */
-export function inflateEntry(bytes: Uint8Array, size: number): Buffer | InflateFailure {
+export function inflateByZlib(bytes: Uint8Array, size: number): Buffer | InflateFailure {
   const room = Math.max(size + 1, MIN_CHUNK);
   try {
     const inflated = inflateSync(bytes, { chunkSize: room, maxOutputLength: room });

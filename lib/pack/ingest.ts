@@ -1,13 +1,13 @@
 import { closeSync, fchmodSync, openSync, renameSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { inBatches } from './batches.js';
-import { encodeIdx } from './idx.js';
+import { Dispatcher, type DispatcherLimits } from './dispatcher.js';
+import { encodeIdx } from './encode-idx.js';
 import { ObjectTable } from './object-table.js';
-import { ResolverThreads } from './resolver-threads.js';
-import { Resolvers, type ResolversLimits } from './resolvers.js';
-import { PackScanner, type ScanLimits } from './scan.js';
+import { ResolverPool } from './resolver-pool.js';
+import { PackScanner, type ScanLimits, type ScannedPack } from './scan.js';
 
-export interface IngestLimits extends ScanLimits, ResolversLimits {}
+export interface IngestLimits extends ScanLimits, DispatcherLimits {}
 
 export interface IngestProgress {
   phase: 'receiving' | 'resolving';
@@ -30,7 +30,7 @@ export interface IngestOptions {
   /** Called about once a MiB while the pack arrives, and when it is there. */
   onProgress?: (progress: IngestProgress) => void;
   /** Where threads come from and go back to. Default: they are started, and end with the call. */
-  threads?: ResolverThreads;
+  threads?: ResolverPool;
 }
 
 const PROGRESS_BYTES = 1024 * 1024;
@@ -52,54 +52,65 @@ export async function ingestPack(
   { onProgress = () => {}, threads }: IngestOptions = {},
 ): Promise<IngestedPack> {
   if (threads === undefined) {
-    const own = new ResolverThreads();
+    const own = new ResolverPool();
     try {
       return await ingestPack(source, directory, limits, { onProgress, threads: own });
     } finally {
       await own.close();
     }
   }
-  const arriving = join(directory, 'arriving.pack');
-  let resolvers: Resolvers | undefined;
-  const memory = threads.takeMemory(limits.deltaCacheBytes);
-  const scanner = new PackScanner(limits, memory, (objects) => {
-    const table = new ObjectTable(objects);
-    const { columns } = table;
-    resolvers = new Resolvers({ fd: file, columns, objects, limits, memory, threads });
-    return { table, sink: resolvers };
+  return await threads.withMemory(limits.deltaCacheBytes, async (memory) => {
+    const arriving = join(directory, 'arriving.pack');
+    // Synchronous: a thread that is ended while it opens a file asynchronously leaks the descriptor.
+    const file = openSync(arriving, 'wx+');
+    let dispatcher: Dispatcher | undefined;
+    const scanner = new PackScanner(limits, memory, (objects) => {
+      const table = new ObjectTable(objects);
+      const { columns } = table;
+      dispatcher = new Dispatcher({ fd: file, columns, objects, limits, memory, pool: threads });
+      return { table, sink: dispatcher };
+    });
+    try {
+      const pack = await receive(source, file, scanner, onProgress);
+      await dispatcher?.finish(arriving, pack);
+      const name = `pack-${pack.checksum.toString('hex')}`;
+      writeNew(join(directory, `${name}.idx`), encodeIdx(pack, pack.checksum));
+      fchmodSync(file, 0o444);
+      renameSync(arriving, join(directory, `${name}.pack`));
+      return { name, objects: pack.count, size: pack.size };
+    } finally {
+      scanner.close();
+      await dispatcher?.close();
+      closeSync(file);
+    }
   });
+}
+
+/** Writes the pack as it arrives, and has it scanned. */
+async function receive(
+  source: AsyncIterable<Uint8Array>,
+  file: number,
+  scanner: PackScanner,
+  onProgress: (progress: IngestProgress) => void,
+): Promise<ScannedPack> {
   let receivedBytes = 0;
   const report = (phase: IngestProgress['phase']) => {
     const { objects, declared } = scanner.progress;
     onProgress({ phase, receivedBytes, receivedObjects: objects, totalObjects: declared });
   };
-  // Synchronous: a thread that is ended while it opens a file asynchronously leaks the descriptor.
-  const file = openSync(arriving, 'wx+');
-  try {
-    let reported = 0;
-    for await (const step of inBatches(source, STEP_BYTES)) {
-      writeFully(file, step);
-      await scanner.push(step);
-      receivedBytes += step.length;
-      if (receivedBytes - reported >= PROGRESS_BYTES) {
-        reported = receivedBytes;
-        report('receiving');
-      }
+  let reported = 0;
+  for await (const step of inBatches(source, STEP_BYTES)) {
+    writeFully(file, step);
+    await scanner.push(step);
+    receivedBytes += step.length;
+    if (receivedBytes - reported >= PROGRESS_BYTES) {
+      reported = receivedBytes;
+      report('receiving');
     }
-    const pack = await scanner.finish();
-    report('resolving');
-    await resolvers?.finish(arriving, pack);
-    const name = `pack-${pack.checksum.toString('hex')}`;
-    writeNew(join(directory, `${name}.idx`), encodeIdx(pack, pack.checksum));
-    fchmodSync(file, 0o444);
-    renameSync(arriving, join(directory, `${name}.pack`));
-    return { name, objects: pack.count, size: pack.size };
-  } finally {
-    scanner.close();
-    await resolvers?.close();
-    closeSync(file);
-    threads.giveMemoryBack(memory);
   }
+  const pack = await scanner.finish();
+  report('resolving');
+  return pack;
 }
 
 function writeNew(path: string, pieces: Iterable<Uint8Array>): void {

@@ -2,8 +2,9 @@ import { SnapshotError } from '../errors.js';
 import { hashObject, isObjectType, OBJECT_HEADER_ROOM, OID_BYTES } from '../git/object.js';
 import { applyDelta, newDeltaHeader, parseDeltaHeader } from './delta.js';
 import { type DeltaForest, NO_CHILD, plantForest, rangeById } from './delta-forest.js';
-import { PackFile } from './file.js';
+import type { ObjectMemory } from './object-memory.js';
 import type { ScannedObjects } from './object-table.js';
+import { PackFile } from './pack-file.js';
 import { checkSizeInMemory, type ResolveLimits } from './resolver.js';
 
 /*
@@ -24,8 +25,8 @@ export interface LeftoverTask {
   readonly packPath: string;
   readonly objects: ScannedObjects;
   readonly forest: DeltaForest;
-  /** One element: how many roots have been taken. */
-  readonly taken: Int32Array<SharedArrayBuffer>;
+  /** How many roots have been taken, and whether to stop. */
+  readonly state: Int32Array<SharedArrayBuffer>;
   readonly limits: ResolveLimits;
 }
 
@@ -43,6 +44,10 @@ interface Base {
   readonly endById: number;
 }
 
+/** Elements of `state`. */
+const TAKEN = 0;
+const STOPPED = 1;
+
 /** `undefined` when every delta is resolved. */
 export function createLeftoverTask(
   packPath: string,
@@ -51,28 +56,27 @@ export function createLeftoverTask(
 ): LeftoverTask | undefined {
   if (countUnresolved(objects) === 0) return undefined;
   const forest = plantForest(objects);
-  return { packPath, objects, forest, taken: new Int32Array(new SharedArrayBuffer(4)), limits };
+  return { packPath, objects, forest, state: new Int32Array(new SharedArrayBuffer(8)), limits };
 }
 
 /** Takes roots until none is left. Run by any number of threads at once on one task. */
-export function resolveLeftovers(task: LeftoverTask): void {
-  const pack = new PackFile(task.packPath);
+export function resolveLeftovers(task: LeftoverTask, memory: ObjectMemory): void {
+  const pack = new PackFile(task.packPath, memory);
   try {
     const walk = new DeltaWalk(pack, task);
     for (;;) {
-      const next = Atomics.add(task.taken, 0, 1);
+      const next = Atomics.add(task.state, TAKEN, 1);
       const root = task.forest.roots[next];
-      if (root === undefined) return;
-      walk.run(root);
+      if (root === undefined || !walk.run(root)) return;
     }
   } finally {
     pack.close();
   }
 }
 
-/** Makes the other threads stop at their next root, after a failure. */
+/** Makes all threads stop at their next delta. */
 export function stopLeftovers(task: LeftoverTask): void {
-  Atomics.store(task.taken, 0, task.forest.roots.length);
+  Atomics.store(task.state, STOPPED, 1);
 }
 
 const LEAF_SCRATCH_BYTES = 1024 * 1024;
@@ -84,6 +88,7 @@ class DeltaWalk {
   readonly #objects: ScannedObjects;
   readonly #forest: DeltaForest;
   readonly #limits: ResolveLimits;
+  readonly #state: Int32Array<SharedArrayBuffer>;
   readonly #path: Base[] = [];
   readonly #delta = newDeltaHeader();
   readonly #scratch = Buffer.allocUnsafeSlow(LEAF_SCRATCH_BYTES);
@@ -96,15 +101,19 @@ class DeltaWalk {
     this.#objects = task.objects;
     this.#forest = task.forest;
     this.#limits = task.limits;
+    this.#state = task.state;
   }
 
-  run(root: number): void {
+  /** @returns `false` when it was stopped. */
+  run(root: number): boolean {
     this.#pushRoot(root);
     for (let base = this.#path.at(-1); base !== undefined; base = this.#path.at(-1)) {
+      if (Atomics.load(this.#state, STOPPED) !== 0) return false;
       const child = this.#takeChild(base);
       if (child === undefined) this.#pop(base);
       else this.#resolve(child, base);
     }
+    return true;
   }
 
   #takeChild(base: Base): number | undefined {

@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs';
 import type { DeltaHeader } from './delta.js';
+import { MAX_INFLATED_BYTES, maxDeflatedBytes } from './format.js';
 
 /** What the modules in `wasm/` export. */
 interface ObjectModule {
   readonly OUT: { readonly value: number };
   readonly WINDOW: { readonly value: number };
   readonly WINDOW_BYTES: { readonly value: number };
+  readonly SPARE: { readonly value: number };
   inflate(start: number, end: number, size: number): number;
   applyDelta(
     start: number,
@@ -31,20 +33,18 @@ declare const WebAssembly: {
   ) => { readonly exports: ObjectModule };
 };
 
-/** Entries that inflate to more than this don't fit. */
-export const MAX_INFLATED_BYTES = 1024 * 1024;
 /** What a result of `applyDelta` needs behind it. */
 export const OVERWRITTEN_BYTES = 16;
 
 const PAGE_BYTES = 64 * 1024;
-/** What comes before the ring: see `wasm/memory.ts`. */
-const PAGES = 81;
+/** What comes before the ring: as in `wasm/memory.ts` and `wasm/asconfig.json`. */
+const PAGES = 129;
 const RING_AT = PAGES * PAGE_BYTES;
 
 /**
  * Memory in which WebAssembly inflates pack entries and applies deltas, without allocating. To be kept as
  * long as its thread: WebAssembly memory goes back only when it is collected, which idle threads don't do.
- * Memory: 5.3 MiB and the ring. Synchronous.
+ * Memory: at most 8.1 MiB and the ring, and only what was ever used of it. Synchronous.
  */
 export class ObjectMemory {
   /** Where what is inflated is to be put. */
@@ -53,6 +53,8 @@ export class ObjectMemory {
   readonly output: Buffer;
   /** Where the bases and results of deltas lie. */
   readonly ring: Buffer;
+  /** Where other input is put. */
+  readonly #spare: Buffer;
   readonly #module: ObjectModule;
 
   constructor(ringBytes: number) {
@@ -63,6 +65,8 @@ export class ObjectMemory {
     const module = instance.exports;
     this.window = Buffer.from(memory.buffer, module.WINDOW.value, module.WINDOW_BYTES.value);
     this.output = Buffer.from(memory.buffer, module.OUT.value, MAX_INFLATED_BYTES);
+    const { SPARE } = module;
+    this.#spare = Buffer.from(memory.buffer, SPARE.value, maxDeflatedBytes(MAX_INFLATED_BYTES));
     this.ring = Buffer.from(memory.buffer, RING_AT, ringBytes);
     this.#module = module;
   }
@@ -77,6 +81,17 @@ export class ObjectMemory {
   inflate(start: number, end: number, size: number): number {
     const offset = this.#module.WINDOW.value;
     return this.#module.inflate(offset + start, offset + end, size);
+  }
+
+  /**
+   * The same for a stream that lies elsewhere; the window stays as it is.
+   *
+   * @param stream at most `maxDeflatedBytes(size)` bytes.
+   */
+  inflateCopied(stream: Uint8Array, size: number): number {
+    this.#spare.set(stream);
+    const start = this.#module.SPARE.value;
+    return this.#module.inflate(start, start + stream.length, size);
   }
 
   /**

@@ -8,7 +8,7 @@ export const BASE_BY_ID = -2;
 
 /**
  * What is known of each object of a pack, in pack order, as columns of shared memory: 45 bytes an
- * object, seen by all indexing threads without copying.
+ * object, and one more in `Dispatcher`, seen by all indexing threads without copying.
  *
  * The scanning thread writes a column before others are told of the object; `oids`, `types` and
  * `places` of an object are then written by the one thread that resolves it.
@@ -34,22 +34,17 @@ export interface ScannedObjects {
   readonly columns: ObjectColumns;
 }
 
-/** Memory for this many objects is reserved when a pack declares them; more is, as they arrive. */
-const FIRST_CAPACITY = 1024 * 1024;
-
 /** Collects `ObjectColumns` while a pack is scanned. */
 export class ObjectTable {
-  #columns: ObjectColumns;
-  #capacity: number;
+  readonly #columns: ObjectColumns;
   #count = 0;
 
   /**
-   * @param declared how many objects there will be, by the pack's own word.
-   * @param firstCapacity for tests.
+   * @param declared the most objects there will be, by the pack's own word. Only addresses are reserved for
+   * them: the system gives memory to what is written.
    */
-  constructor(declared: number, firstCapacity = FIRST_CAPACITY) {
-    this.#capacity = Math.min(declared, firstCapacity);
-    this.#columns = allocateColumns(this.#capacity);
+  constructor(declared: number) {
+    this.#columns = allocateColumns(declared);
   }
 
   get count(): number {
@@ -58,25 +53,6 @@ export class ObjectTable {
 
   get columns(): ObjectColumns {
     return this.#columns;
-  }
-
-  /** Whether the next object needs `grow` first. */
-  get isFull(): boolean {
-    return this.#count === this.#capacity;
-  }
-
-  /** Moves to columns of twice the size. Nobody else may write to the present ones meanwhile. */
-  grow(): ObjectColumns {
-    const grown = allocateColumns(this.#capacity * 2);
-    grown.offsets.set(this.#columns.offsets);
-    grown.crcs.set(this.#columns.crcs);
-    grown.oids.set(this.#columns.oids);
-    grown.types.set(this.#columns.types);
-    grown.bases.set(this.#columns.bases);
-    grown.places.set(this.#columns.places);
-    this.#columns = grown;
-    this.#capacity *= 2;
-    return grown;
   }
 
   /** Adds an object that is kept whole. `oid`: 20 bytes, if known yet. @returns its index. */

@@ -4,10 +4,11 @@ import { LRUCache } from 'lru-cache';
 import { SnapshotError } from '../errors.js';
 import { isObjectType, OBJECT_HEADER_ROOM, type ObjectType, objectHeader } from '../git/object.js';
 import { applyDelta, newDeltaHeader, parseDeltaHeader } from './delta.js';
-import { PackFile } from './file.js';
 import { EntryType } from './format.js';
 import { IdxFile } from './idx-file.js';
 import { isZlibError, StreamingInflate } from './inflate.js';
+import type { ObjectMemory } from './object-memory.js';
+import { PackFile } from './pack-file.js';
 
 /** An object, read whole. */
 export interface GitObject {
@@ -51,9 +52,15 @@ export class ObjectReader {
 
   /**
    * @param names `pack-{checksum}`, without ending.
+   * @param memory for inflating, its ring excepted.
    * @throws SnapshotError `INTERNAL` when a file is damaged; system errors.
    */
-  constructor(directory: string, names: readonly string[], limits: ReaderLimits) {
+  constructor(
+    directory: string,
+    names: readonly string[],
+    limits: ReaderLimits,
+    memory: ObjectMemory,
+  ) {
     this.#limits = limits;
     this.#bases = new LRUCache({
       maxSize: Math.max(1, Math.floor(limits.deltaCacheBytes / 2)),
@@ -61,7 +68,7 @@ export class ObjectReader {
     });
     try {
       for (const name of names) {
-        const pack = new PackFile(join(directory, `${name}.pack`));
+        const pack = new PackFile(join(directory, `${name}.pack`), memory);
         try {
           this.#packs.push({ pack, idx: new IdxFile(join(directory, `${name}.idx`)) });
         } catch (error) {

@@ -27,7 +27,7 @@ export class RecentObjects {
   readonly maxObjectBytes: number;
   readonly #capacity: number;
   readonly #sizes: Uint32Array;
-  #places: Float64Array;
+  readonly #places: Float64Array;
   #next: number;
 
   /**
@@ -43,11 +43,6 @@ export class RecentObjects {
     this.#places = places;
     // Place 0 is that of objects that were never added.
     this.#next = this.#capacity + ALIGNMENT;
-  }
-
-  /** Goes on with a longer array that begins with the same. */
-  movePlaces(places: Float64Array): void {
-    this.#places = places;
   }
 
   has(object: number): boolean {

@@ -1,10 +1,14 @@
 import type { Worker } from 'node:worker_threads';
+import { unlessAborted } from '../abort.js';
 import { deserializeError, type SerializedError, SnapshotError } from '../errors.js';
 import { startThread } from '../workers/start-thread.js';
 import { createEntryQueue, type EntryQueueMemory, EntryQueueWriter } from './entry-queue.js';
 import type { LeftoverTask } from './leftovers.js';
 import type { ObjectColumns } from './object-table.js';
 import type { ResolveLimits } from './resolver.js';
+
+/** Stopping takes no longer than starting and one large delta: beyond that, the thread is ended where it is. */
+const STOP_MILLISECONDS = 2000;
 
 /** What the thread starts with. */
 export interface ResolverThreadData {
@@ -20,13 +24,11 @@ export type ResolverOrder =
       readonly columns: ObjectColumns;
       readonly limits: ResolveLimits;
     }
-  /** The same pack goes on. */
-  | { readonly kind: 'continue'; readonly columns: ObjectColumns }
-  | { readonly kind: 'leftovers'; readonly task: LeftoverTask }
-  /** Let go of everything that was kept for the pack. */
-  | { readonly kind: 'end' };
+  | { readonly kind: 'leftovers'; readonly task: LeftoverTask };
 
 export type ResolverAnswer =
+  /** The thread has started. */
+  | { readonly kind: 'ready' }
   | { readonly kind: 'done' }
   | { readonly kind: 'error'; readonly error: SerializedError }
   /** The queue has the room that was asked for. */
@@ -36,8 +38,9 @@ export type ResolverAnswer =
 export class ResolverThread {
   readonly queue: EntryQueueWriter;
   readonly #worker: Worker;
-  /** Whoever waits for the thread; told of every answer, and of its end. */
+  /** Who waits for the thread, one at a time; told of every answer, and of its end. */
   #waiting: { resolve(): void; reject(error: unknown): void } | undefined;
+  #ready = false;
   #busy = false;
   #failure: unknown;
 
@@ -47,7 +50,11 @@ export class ResolverThread {
     const workerData: ResolverThreadData = { queue };
     this.#worker = startThread(new URL('./resolver-worker.js', import.meta.url), workerData);
     this.#worker.on('message', (answer: ResolverAnswer) => {
-      if (answer.kind === 'error') return this.#fail(deserializeError(answer.error));
+      if (answer.kind === 'error') {
+        this.#busy = false;
+        return this.#fail(deserializeError(answer.error));
+      }
+      if (answer.kind === 'ready') this.#ready = true;
       if (answer.kind === 'done') this.#busy = false;
       this.#waiting?.resolve();
     });
@@ -74,12 +81,6 @@ export class ResolverThread {
     this.#order({ kind: 'begin', fd, columns, limits });
   }
 
-  /** The same after `settle`, with longer columns. */
-  continue(columns: ObjectColumns): void {
-    this.queue.resume();
-    this.#order({ kind: 'continue', columns });
-  }
-
   /** Resolves when everything is resolved that was put into the queue. */
   async settle(): Promise<void> {
     this.queue.pause();
@@ -98,21 +99,28 @@ export class ResolverThread {
     await this.#done();
   }
 
-  /** Ends the work on a pack, after `settle`. */
-  async end(): Promise<void> {
-    this.#order({ kind: 'end' });
-    await this.#done();
-  }
-
   /** Whether it keeps the process alive. */
   keepAlive(alive: boolean): void {
     if (alive) this.#worker.ref();
     else this.#worker.unref();
   }
 
-  /** Ends the thread. Idempotent. */
+  /**
+   * Ends the thread, when it has stopped: Node leaks the files of one that is ended while it starts, and aborts
+   * the process when that happens while an engine of zlib is made. Idempotent.
+   */
   async close(): Promise<void> {
+    this.queue.abandon();
+    const late = new AbortController();
+    const timer = setTimeout(() => late.abort(), STOP_MILLISECONDS);
+    // It does not matter what it failed with.
+    await unlessAborted(this.#stopped(), late.signal).catch(() => {});
+    clearTimeout(timer);
     await this.#worker.terminate();
+  }
+
+  async #stopped(): Promise<void> {
+    while (!this.#ready || this.#busy) await this.#answer();
   }
 
   #order(order: ResolverOrder): void {

@@ -4,7 +4,7 @@ import { EntryQueueReader } from './entry-queue.js';
 import { resolveLeftovers, stopLeftovers } from './leftovers.js';
 import { ObjectMemory } from './object-memory.js';
 import { ringBytes } from './recent-objects.js';
-import { Resolver } from './resolver.js';
+import { type ResolveLimits, Resolver } from './resolver.js';
 import type { ResolverAnswer, ResolverOrder, ResolverThreadData } from './resolver-thread.js';
 
 /** The thread behind a `ResolverThread`. */
@@ -12,31 +12,25 @@ const { queue }: ResolverThreadData = workerData;
 const answer = (message: ResolverAnswer) => parentPort?.postMessage(message);
 const reader = new EntryQueueReader(queue, () => answer({ kind: 'room' }));
 let memory: ObjectMemory | undefined;
-let resolver: Resolver | undefined;
 
 function obey(order: ResolverOrder): void {
   switch (order.kind) {
     case 'begin':
-      resolver = begin(order);
-      reader.readAll(resolver.add);
-      break;
-    case 'continue':
-      if (resolver === undefined) throw new RangeError('nothing was begun');
-      resolver.moveColumns(order.columns);
-      reader.readAll(resolver.add);
+      reader.readAll(begin(order).add);
       break;
     case 'leftovers':
-      resolveLeftovers(order.task);
-      break;
-    case 'end':
-      resolver = undefined;
+      resolveLeftovers(order.task, memoryFor(order.task.limits));
   }
 }
 
 function begin({ fd, columns, limits }: ResolverOrder & { kind: 'begin' }): Resolver {
-  const bytes = ringBytes(limits.deltaCacheBytes);
+  return new Resolver(fd, columns, limits, memoryFor(limits));
+}
+
+function memoryFor({ deltaCacheBytes }: ResolveLimits): ObjectMemory {
+  const bytes = ringBytes(deltaCacheBytes);
   if (memory?.ring.length !== bytes) memory = new ObjectMemory(bytes);
-  return new Resolver(fd, columns, limits, memory);
+  return memory;
 }
 
 parentPort?.on('message', (order: ResolverOrder) => {
@@ -48,3 +42,4 @@ parentPort?.on('message', (order: ResolverOrder) => {
     answer({ kind: 'error', error: serializeError(error) });
   }
 });
+answer({ kind: 'ready' });

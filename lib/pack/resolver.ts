@@ -8,7 +8,8 @@ import {
 } from '../git/object.js';
 import { malformedDelta, newDeltaHeader, parseDeltaHeader } from './delta.js';
 import { EntryFile } from './entry-file.js';
-import { MAX_INFLATED_BYTES, type ObjectMemory } from './object-memory.js';
+import { MAX_INFLATED_BYTES } from './format.js';
+import type { ObjectMemory } from './object-memory.js';
 import { NO_BASE, type ObjectColumns } from './object-table.js';
 import { RecentObjects } from './recent-objects.js';
 
@@ -32,7 +33,7 @@ export interface ResolveLimits {
 /** Bytes that may be made again for every byte that is resolved. */
 const REMADE_SHARE = 0.25;
 const REMADE_START = 16 * 1024 * 1024;
-/** A longer way to an object that is at hand is not gone. */
+/** Longer chains are left to `leftovers.ts`. */
 const MAX_REMADE_CHAIN = 250;
 
 export class Resolver {
@@ -41,27 +42,21 @@ export class Resolver {
   readonly #memory: ObjectMemory;
   readonly #recent: RecentObjects;
   readonly #delta = newDeltaHeader();
-  #columns: ObjectColumns;
+  readonly #columns: ObjectColumns;
   #scratch: Buffer | undefined;
   /** Bytes that may still be made again. */
   #remadeBudget = REMADE_START;
 
   /**
    * @param fd of the arriving pack: all entries that are named here have been written.
-   * @param memory nobody else's, but that contents may come in its `output`.
+   * @param memory shared with a scanner only, which may give contents in `output`.
    */
   constructor(fd: number, columns: ObjectColumns, limits: ResolveLimits, memory: ObjectMemory) {
     this.#limits = limits;
     this.#columns = columns;
-    this.#entries = new EntryFile(fd);
+    this.#entries = new EntryFile(fd, memory);
     this.#memory = memory;
     this.#recent = new RecentObjects(memory.ring, columns.places);
-  }
-
-  /** Goes on with longer columns that begin with the same. */
-  moveColumns(columns: ObjectColumns): void {
-    this.#columns = columns;
-    this.#recent.movePlaces(columns.places);
   }
 
   /**

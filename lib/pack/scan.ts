@@ -3,15 +3,17 @@ import { SnapshotError } from '../errors.js';
 import { isObjectType } from '../git/object.js';
 import {
   EntryType,
+  MAX_INFLATED_BYTES,
+  maxDeflatedBytes,
   newEntryHeader,
   PACK_HEADER_BYTES,
   PACK_TRAILER_BYTES,
   parseEntryHeader,
   parsePackHeader,
 } from './format.js';
-import { isZlibError, maxDeflatedBytes } from './inflate.js';
-import { MAX_INFLATED_BYTES, type ObjectMemory } from './object-memory.js';
-import type { ObjectColumns, ObjectTable, ScannedObjects } from './object-table.js';
+import { isZlibError } from './inflate.js';
+import type { ObjectMemory } from './object-memory.js';
+import type { ObjectTable, ScannedObjects } from './object-table.js';
 import { PackWindow } from './pack-window.js';
 import { StreamedEntry } from './streamed-entry.js';
 
@@ -42,12 +44,13 @@ export interface EntrySink {
   readonly isReady: boolean;
   /** Resolves when one may. */
   ready(): Promise<void>;
-  /** Takes the entry of an object by its content: `bytes[start, end)`, which is valid during the call. */
+  /**
+   * Takes the entry of an object by its content: `bytes[start, end)`, which is valid during the call. Not
+   * called for deltas whose base is given by id, nor for entries that are streamed.
+   */
   add(object: number, bytes: Buffer, start: number, end: number): void;
   /** Called after each chunk: as much was added as could be. */
   flush(): void;
-  /** Called before the columns move to others, which `move` does. */
-  moveColumns(move: () => ObjectColumns): Promise<void>;
 }
 
 /** Called when the pack has said how many objects it has. */
@@ -65,7 +68,7 @@ export class PackScanner {
   #retryAt = 0;
   #streaming: StreamedEntry | undefined;
 
-  /** @param memory nobody else's, but that its `output` goes to the sink. */
+  /** @param memory shared with the sink only, which may read and overwrite `output` in `add`. */
   constructor(limits: ScanLimits, memory: ObjectMemory, begin: BeginScan) {
     this.#limits = limits;
     this.#memory = memory;
@@ -137,7 +140,6 @@ export class PackScanner {
       const { available } = window;
       if (!complete && available < this.#retryAt && !window.isFull) return;
       if (!sink.isReady) await sink.ready();
-      if (table.isFull) await sink.moveColumns(() => table.grow());
       if (this.#scanEntry(table, sink)) {
         this.#retryAt = 0;
         continue;

@@ -53,8 +53,10 @@ export class CheckoutThread implements ArchivedCheckout {
     return this.#isPlanned;
   }
 
-  async write(onFrame: (frame: Uint8Array) => void): Promise<void> {
+  async write(onFrame: (frame: Uint8Array) => void, signal: AbortSignal): Promise<void> {
+    signal.addEventListener('abort', () => this.#onNews(), { signal: this.#closing.signal });
     for (;;) {
+      signal.throwIfAborted();
       for (let frame = this.#frames.shift(); frame !== undefined; frame = this.#frames.shift()) {
         onFrame(frame);
         this.#room.give(frame.length);
@@ -69,6 +71,7 @@ export class CheckoutThread implements ArchivedCheckout {
 
   async close(): Promise<void> {
     this.#closing.abort(new SnapshotError('ABORTED', 'the checkout is not needed any more'));
+    this.#room.abandon();
     await this.#run;
   }
 

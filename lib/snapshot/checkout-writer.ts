@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { TarFrames } from '../archive/tar-frames.js';
 import { readBlob, streamBlob } from '../checkout/blob.js';
 import { type CheckoutPlan, checkSize, type PlannedEntry } from '../checkout/checkout-plan.js';
@@ -14,24 +15,35 @@ const INDEX_SECONDS_LATER = 2;
 /** The latest time of a file that an index can hold, and its own with it. */
 export const LATEST_MTIME = 0xffff_ffff - INDEX_SECONDS_LATER;
 
+export interface CheckoutOptions {
+  /** Of every file, in whole seconds since the epoch. */
+  readonly mtime: number;
+  readonly limits: Limits;
+  /** Looked at after each frame. */
+  readonly signal: AbortSignal;
+}
+
 /**
  * Inflates the working tree from the packs straight into tar entries, and adds its index.
  *
- * @param mtime of every file, in whole seconds since the epoch.
  * @throws SnapshotError as `ObjectReader.read` and `convertToWorkingTree`; `LIMIT_EXCEEDED`.
  */
 export async function writeCheckout(
   { entries, tree }: CheckoutPlan,
   reader: ObjectReader,
   tar: TarFrames,
-  mtime: number,
-  limits: Limits,
+  { mtime, limits, signal }: CheckoutOptions,
 ): Promise<void> {
   const writer = new CheckoutWriter(reader, tar, mtime, limits);
-  // Not every call is waited for: most have nothing to wait for, and there are as many as files.
+  let frames = tar.count;
   for (const entry of entries) {
+    // Most have nothing to wait for, and there are as many as files.
     const streaming = writer.checkOut(entry);
     if (streaming !== undefined) await streaming;
+    if (tar.count === frames) continue;
+    frames = tar.count;
+    await setImmediate(); // or the thread would not hear of an abort
+    signal.throwIfAborted();
   }
   const index = encodeIndex(writer.index, mtime, tree);
   const later = mtime + INDEX_SECONDS_LATER;

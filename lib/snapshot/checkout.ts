@@ -28,8 +28,12 @@ export interface ArchivedCheckout {
    * @throws SnapshotError what the checkout failed with so far: as `planCheckout` and `writeCheckout`.
    */
   isPlanned(): Promise<boolean>;
-  /** Makes the working tree, the index and the end of the archive. @throws SnapshotError likewise. */
-  write(onFrame: (frame: Uint8Array) => void): Promise<void>;
+  /**
+   * Makes the working tree, the index and the end of the archive.
+   *
+   * @throws SnapshotError likewise; the signal's reason, after the frame at hand.
+   */
+  write(onFrame: (frame: Uint8Array) => void, signal: AbortSignal): Promise<void>;
   /** Idempotent. */
   close(): Promise<void>;
 }
@@ -53,11 +57,11 @@ export class Checkout implements ArchivedCheckout {
     return true;
   }
 
-  async write(onFrame: (frame: Uint8Array) => void): Promise<void> {
+  async write(onFrame: (frame: Uint8Array) => void, signal: AbortSignal): Promise<void> {
     const { mtime, limits } = this.#task;
     const tar = new TarFrames(this.#encoder, onFrame);
     if (this.#plan !== undefined) {
-      await writeCheckout(this.#plan, this.#reader, tar, mtime, limits);
+      await writeCheckout(this.#plan, this.#reader, tar, { mtime, limits, signal });
     }
     tar.end();
   }

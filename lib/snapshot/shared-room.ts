@@ -1,3 +1,5 @@
+const MAX_BYTES = 2 ** 30;
+
 /**
  * A bound on the bytes that are on their way from one thread to another: without it the faster one
  * would fill the memory. The object that both share is `cell`.
@@ -26,6 +28,12 @@ export class SharedRoom {
       Atomics.wait(this.#used, 0, used);
     }
     Atomics.add(this.#used, 0, bytes);
+  }
+
+  /** Lets the other thread take without waiting from now on: nobody cares for what it makes. */
+  abandon(): void {
+    Atomics.store(this.#used, 0, -MAX_BYTES);
+    Atomics.notify(this.#used, 0);
   }
 
   give(bytes: number): void {

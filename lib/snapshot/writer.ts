@@ -7,6 +7,7 @@ import { parseCommit } from '../git/commit.js';
 import type { Head, Ref } from '../git/refs.js';
 import { packDirectory, readMirrorRefs } from '../mirror/layout.js';
 import type { Limits } from '../options.js';
+import type { ObjectMemory } from '../pack/object-memory.js';
 import { ObjectReader } from '../pack/reader.js';
 import { type ArchivedCheckout, Checkout, type CheckoutTask } from './checkout.js';
 import { type CheckoutPool, CheckoutThread } from './checkout-thread.js';
@@ -54,31 +55,41 @@ export interface WriteResult {
  */
 const ANNOUNCED_BYTES = 256 * 1024;
 
+export interface WriteContext {
+  emit(event: WriteEvent): void;
+  /** Looked at after each piece of a pack, and after each frame. */
+  readonly signal: AbortSignal;
+  /** Where the checkout is made when a second thread is worth it. */
+  readonly checkouts: CheckoutPool;
+  /** For inflating. */
+  readonly memory: ObjectMemory;
+}
+
 /**
- * @param pool where the checkout is made when a second thread is worth it.
  * @throws SnapshotError `REPOSITORY_INVALID`, `UPSTREAM_INVALID`, `LIMIT_EXCEEDED`, `STORAGE_FULL`;
- * `INTERNAL` when the mirror is damaged.
+ * `INTERNAL` when the mirror is damaged; the signal's reason.
  */
-export async function writeSnapshot(
-  task: WriteTask,
-  emit: (event: WriteEvent) => void,
-  pool: CheckoutPool,
-): Promise<WriteResult> {
+export async function writeSnapshot(task: WriteTask, context: WriteContext): Promise<WriteResult> {
   const { head, refs } = readMirrorRefs(task.mirror);
   const encoder = await loadZstdEncoder(task.compressionLevel);
   const etag = fingerprint({ ...task, head, refs, encoder: encoder.id });
-  emit({ kind: 'planned', etag, commit: head.oid });
+  context.emit({ kind: 'planned', etag, commit: head.oid });
 
-  const reader = new ObjectReader(packDirectory(task.mirror), task.packs, task.limits);
+  const reader = new ObjectReader(
+    packDirectory(task.mirror),
+    task.packs,
+    task.limits,
+    context.memory,
+  );
   try {
     const planned = checkoutTask(task, head, reader);
     const checkout =
       packBytes(task) >= task.secondThreadPackBytes
-        ? new CheckoutThread(planned, pool)
+        ? new CheckoutThread(planned, context.checkouts)
         : new Checkout(planned, reader, encoder);
     try {
       return {
-        size: await writeArchive(task, { ...planned, head, refs }, encoder, checkout, emit),
+        size: await writeArchive(task, { ...planned, head, refs }, encoder, checkout, context),
       };
     } finally {
       await checkout.close();
@@ -106,7 +117,7 @@ async function writeArchive(
   content: { head: Head; refs: readonly Ref[]; mtime: number },
   encoder: ZstdEncoder,
   checkout: ArchivedCheckout,
-  emit: (event: WriteEvent) => void,
+  { emit, signal }: WriteContext,
 ): Promise<number> {
   const archive = new ArchiveFile(task.path);
   let announced = 0;
@@ -123,12 +134,13 @@ async function writeArchive(
       for (const piece of packEntries(packDirectory(task.mirror), name, content.mtime)) {
         archive.write(piece);
         if (await checkout.isPlanned()) announce();
+        signal.throwIfAborted();
       }
     }
     await checkout.write((frame) => {
       archive.write(frame);
       announce();
-    });
+    }, signal);
     archive.finish();
     return archive.size;
   } finally {

@@ -3,7 +3,7 @@ import { deserializeError, SnapshotError } from '../errors.js';
 import type { PoolMessage, WorkerMessage } from './messages.js';
 import { startThread } from './start-thread.js';
 
-/** A thread that does not hear for so long that its task was aborted is ended wherever it is. */
+/** A task that does not end for so long after it was aborted is ended with its thread, wherever that is. */
 const GRACE_MILLISECONDS = 200;
 
 export interface RunOptions<Event> {
@@ -21,14 +21,21 @@ export interface RunOptions<Event> {
 export class WorkerPool<Task, Event, Result> {
   readonly #script: URL;
   readonly #maxIdle: number;
+  readonly #keeps: (result: Result) => boolean;
   readonly #idle = new Set<Worker>();
   readonly #running = new Set<Promise<Result>>();
+  /** By thread; resolves when it has started, or ended. */
+  readonly #started = new WeakMap<Worker, Promise<unknown>>();
   readonly #closing = new AbortController();
 
-  /** @param maxIdle how many idle threads are kept. */
-  constructor(script: URL, maxIdle: number) {
+  /**
+   * @param maxIdle how many idle threads are kept.
+   * @param keeps whether a thread is, after a task with this result: it may hold much memory.
+   */
+  constructor(script: URL, maxIdle: number, keeps: (result: Result) => boolean = () => true) {
     this.#script = script;
     this.#maxIdle = maxIdle;
+    this.#keeps = keeps;
   }
 
   /**
@@ -58,7 +65,7 @@ export class WorkerPool<Task, Event, Result> {
   /** Ends all threads; tasks that still run reject. Idempotent. */
   async close(): Promise<void> {
     this.#closing.abort(new SnapshotError('CLOSED', 'the worker pool is closed'));
-    await Promise.all([...this.#idle].map((worker) => worker.terminate()));
+    await Promise.all([...this.#idle].map((worker) => this.#end(worker)));
     await Promise.allSettled(this.#running);
   }
 
@@ -72,14 +79,14 @@ export class WorkerPool<Task, Event, Result> {
     let reusable = false;
     try {
       const result = await perform<Task, Event, Result>(worker, task, signal, onEvent);
-      reusable = !signal.aborted && this.#idle.size < this.#maxIdle;
+      reusable = !signal.aborted && this.#idle.size < this.#maxIdle && this.#keeps(result);
       return result;
     } finally {
       if (reusable) {
         worker.unref();
         this.#idle.add(worker);
       } else {
-        await worker.terminate();
+        await this.#end(worker);
       }
     }
   }
@@ -89,7 +96,17 @@ export class WorkerPool<Task, Event, Result> {
     // A thread may fail between two tasks. Without a listener that would end the process.
     worker.on('error', () => {});
     worker.once('exit', () => this.#idle.delete(worker));
+    const started = new Promise<void>((resolve) => {
+      worker.once('message', () => resolve()).once('exit', () => resolve());
+    });
+    this.#started.set(worker, started);
     return worker;
+  }
+
+  /** Not while it starts: Node leaks the files that a thread has open then. */
+  async #end(worker: Worker): Promise<void> {
+    await this.#started.get(worker);
+    await worker.terminate();
   }
 
   #takeIdle(): Worker | undefined {
@@ -115,6 +132,7 @@ function perform<Task, Event, Result>(
       action();
     };
     const onMessage = (message: WorkerMessage<Event, Result>) => {
+      if (message.kind === 'ready') return;
       if (signal.aborted) {
         if (message.kind !== 'event') settle(() => reject(signal.reason));
       } else if (message.kind === 'event') onEvent?.(message.event);

@@ -6,7 +6,7 @@ import type { PoolMessage, WorkerMessage } from './messages.js';
 export interface TaskContext<Event> {
   /** Sends an event. `moved`: what of it goes over without being copied, and is gone here. */
   emit(event: Event, moved?: readonly TransferListItem[]): void;
-  /** Aborts when the task is not needed any more. The thread ends soon, whatever it does. */
+  /** Aborts when the task is not needed any more. It is to fail soon, or its thread is ended wherever it is. */
   readonly signal: AbortSignal;
 }
 
@@ -19,25 +19,26 @@ export function serveTasks<Task, Event, Result>(
 ): void {
   const post = (message: WorkerMessage<Event, Result>, moved?: readonly TransferListItem[]) =>
     parentPort?.postMessage(message, moved);
-  // The pool ends the thread then. What is destroyed now must have come to its end before: a thread that
-  // is ended while Node's HTTP parser handles a lost connection aborts the process.
-  const fail = async (error: unknown) => {
+  // The pool may end the thread then. What is destroyed now must have come to its end before: a thread
+  // that is ended while Node's HTTP parser handles a lost connection aborts the process.
+  const answer = async (message: WorkerMessage<Event, Result>) => {
     await setImmediate();
     await setImmediate();
-    post({ kind: 'error', error: serializeError(error) });
+    post(message);
   };
-  const aborting = new AbortController();
-  const context: TaskContext<Event> = {
-    emit: (event, moved) => post({ kind: 'event', event }, moved),
-    signal: aborting.signal,
-  };
+  const fail = (error: unknown) => answer({ kind: 'error', error: serializeError(error) });
+  let aborting = new AbortController();
   parentPort?.on('message', (message: PoolMessage<Task>) => {
     if (message.kind === 'abort') {
-      const reason = new SnapshotError('ABORTED', 'the task is not needed any more');
-      aborting.abort(reason);
-      void fail(reason);
+      aborting.abort(new SnapshotError('ABORTED', 'the task is not needed any more'));
       return;
     }
-    work(message.task, context).then((result) => post({ kind: 'result', result }), fail);
+    aborting = new AbortController();
+    const context: TaskContext<Event> = {
+      emit: (event, moved) => post({ kind: 'event', event }, moved),
+      signal: aborting.signal,
+    };
+    work(message.task, context).then((result) => answer({ kind: 'result', result }), fail);
   });
+  post({ kind: 'ready' });
 }

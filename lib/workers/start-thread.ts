@@ -1,8 +1,8 @@
 import { Worker } from 'node:worker_threads';
 
 /**
- * MiB of the young generation, three halves of what V8 fills before it collects. Its default, some 48,
- * is kept by each thread for good; what ours leave behind is buffers, whose number this does not change.
+ * MiB of the young generation, of which V8 fills a third before it collects. By default it grows to 48 and
+ * more, and stays; what our threads leave behind is mostly buffers, which lie elsewhere.
  */
 const YOUNG_GENERATION_MIB = 6;
 

@@ -7,6 +7,7 @@ import {
   LENGTHS,
   LITERAL_CODE,
   LITERAL_ENTRIES,
+  NEXT,
   PLAIN_ENTRIES,
 } from './memory';
 
@@ -31,8 +32,6 @@ const NONE: u32 = 0xffffffff;
 const FIRST: usize = 32;
 const POSITION: usize = 64;
 const SYMBOLS: usize = 96;
-/** While a code is built: where the next symbol of a length goes. */
-const NEXT: usize = 15168;
 
 /**
  * Builds the code in which `n` symbols have these lengths, and its table, of no more entries than the longest

@@ -29,6 +29,7 @@ import {
   LITERALS,
   OUT,
   PLAIN_ENTRIES,
+  SPARE,
   WINDOW,
   WINDOW_BYTES,
 } from './memory';
@@ -42,7 +43,7 @@ import {
  * nothing.
  */
 
-export { OUT, WINDOW, WINDOW_BYTES };
+export { OUT, SPARE, WINDOW, WINDOW_BYTES };
 
 const INCOMPLETE: i32 = 0;
 const INVALID: i32 = -1;

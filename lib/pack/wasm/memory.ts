@@ -1,4 +1,4 @@
-/* What lies where in the memory, in bytes. It is the caller's from page 81 on. */
+/* What lies where in the memory, in bytes. */
 
 /** How many bits of the input look an entry up. Codes that are longer are not in the table. */
 export const LITERAL_BITS: u32 = 10;
@@ -6,27 +6,36 @@ export const DISTANCE_BITS: u32 = 8;
 
 /** Tables of 4-byte entries (see `code.ts`). */
 export const LITERALS: usize = 0;
-export const DISTANCES: usize = 8192;
-export const FIXED_LITERALS: usize = 9216;
-export const FIXED_DISTANCES: usize = 11264;
-export const CODE_LENGTHS: usize = 11392;
+export const DISTANCES: usize = LITERALS + 4 * 1024;
+export const FIXED_LITERALS: usize = DISTANCES + 4 * 256;
+export const FIXED_DISTANCES: usize = FIXED_LITERALS + 4 * 512;
+export const CODE_LENGTHS: usize = FIXED_DISTANCES + 4 * 32;
 
 /** What codes are built of: see `code.ts`. */
-export const LITERAL_CODE: usize = 11904;
-export const DISTANCE_CODE: usize = 12672;
+export const LITERAL_CODE: usize = CODE_LENGTHS + 4 * 128;
+export const DISTANCE_CODE: usize = LITERAL_CODE + 96 + 2 * 288;
 
 /** By symbol, its entry but for the length of its code: 4 bytes each. */
-export const LITERAL_ENTRIES: usize = 13440;
-export const DISTANCE_ENTRIES: usize = 14592;
-export const PLAIN_ENTRIES: usize = 14720;
+export const LITERAL_ENTRIES: usize = DISTANCE_CODE + 96 + 2 * 32;
+export const DISTANCE_ENTRIES: usize = LITERAL_ENTRIES + 4 * 288;
+export const PLAIN_ENTRIES: usize = DISTANCE_ENTRIES + 4 * 32;
 
 /** Code lengths by symbol, while codes are read: 320 bytes. */
-export const LENGTHS: usize = 14816;
+export const LENGTHS: usize = PLAIN_ENTRIES + 4 * 19;
 /** The order in which the lengths of the code for code lengths come: 19 bytes. */
-export const CODE_ORDER: usize = 15136;
+export const CODE_ORDER: usize = LENGTHS + 320;
+/** While a code is built, where the next symbol of each length goes: 16 of 2 bytes. */
+export const NEXT: usize = CODE_ORDER + 20;
 
 /** Where the result goes: at most 1 MiB, then 512 bytes that may be overwritten. */
 export const OUT: usize = 16384;
 /** Where the input is to be put. */
-export const WINDOW: usize = 1065472;
-export const WINDOW_BYTES: usize = 4194304;
+export const WINDOW: usize = OUT + 1024 * 1024 + 512;
+export const WINDOW_BYTES: usize = 4 * 1024 * 1024;
+/** Where input is to be put that does not come through the window. */
+export const SPARE: usize = WINDOW + WINDOW_BYTES + 64;
+export const SPARE_BYTES: usize = 3 * 1024 * 1024;
+/** The rest is the caller's. After each input 64 bytes may be read. */
+const REST: usize = 129 * 65536;
+
+if (NEXT + 32 > OUT || SPARE + SPARE_BYTES + 64 > REST) ERROR('the areas overlap');

@@ -9,9 +9,9 @@ const OBJECTS_WORTH_A_THREAD = 2000;
 
 /**
  * Keeps the threads that resolve objects, and the memory in which this one does, from one pack to the
- * next.
+ * next. Unlike those of a `WorkerPool`, they take objects from shared memory rather than tasks.
  */
-export class ResolverThreads {
+export class ResolverPool {
   readonly #idle = new Set<ResolverThread>();
   #memory: ObjectMemory | undefined;
 
@@ -36,17 +36,19 @@ export class ResolverThreads {
     this.#idle.add(thread);
   }
 
-  /** Memory with such a ring. To be given back. */
-  takeMemory(deltaCacheBytes: number): ObjectMemory {
-    const memory = this.#memory;
-    this.#memory = undefined;
+  /** Does work that needs memory with such a ring. */
+  async withMemory<T>(
+    deltaCacheBytes: number,
+    work: (memory: ObjectMemory) => Promise<T>,
+  ): Promise<T> {
     const bytes = ringBytes(deltaCacheBytes);
-    return memory?.ring.length === bytes ? memory : new ObjectMemory(bytes);
-  }
-
-  /** Takes back what nobody uses any more. */
-  giveMemoryBack(memory: ObjectMemory): void {
-    this.#memory = memory;
+    const memory = this.#memory?.ring.length === bytes ? this.#memory : new ObjectMemory(bytes);
+    this.#memory = undefined;
+    try {
+      return await work(memory);
+    } finally {
+      this.#memory = memory;
+    }
   }
 
   /** Ends all threads that are idle. Idempotent. */

@@ -1,22 +1,17 @@
-import { closeSync, openSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { encodeIdx } from '../../lib/pack/idx.js';
 import { ingestPack } from '../../lib/pack/ingest.js';
-import { ObjectTable } from '../../lib/pack/object-table.js';
-import { ResolverThreads } from '../../lib/pack/resolver-threads.js';
-import { Resolvers } from '../../lib/pack/resolvers.js';
-import { PackScanner } from '../../lib/pack/scan.js';
+import { ResolverPool } from '../../lib/pack/resolver-pool.js';
 import { makeDelta } from '../support/delta.js';
 import { makePack, type PackEntry } from '../support/hostile-pack.js';
-import { threadCount } from '../support/process-resources.js';
+import { openFiles, threadCount } from '../support/process-resources.js';
 import { SeededRandom, seededBytes } from '../support/random.js';
 import { cleanup } from '../support/temporary-directory.js';
-import { inChunks, indexWithGit, ingest, LIMITS, whole } from './ingesting.js';
+import { inChunks, indexWithGit, ingest, LIMITS } from './ingesting.js';
 import { startedThreads } from './started-threads.js';
 
-const { directory, defer } = cleanup(afterEach);
+const { directory } = cleanup(afterEach);
 const KIB = 1024;
 
 /** Enough objects for several threads: trees of deltas whose bases are before them, near and far. */
@@ -56,35 +51,6 @@ test.each([1, 2, 4])('%d threads write the idx that git writes', async (indexThr
   }
 });
 
-test('the columns grow while threads work on them', async () => {
-  const path = join(await directory(), 'a.pack');
-  await writeFile(path, pack);
-  const fd = openSync(path, 'r');
-  defer(async () => closeSync(fd));
-  const threads = new ResolverThreads();
-  defer(() => threads.close());
-  const limits = { ...LIMITS, indexThreads: 3 };
-  let resolvers: Resolvers | undefined;
-  let grown = 0;
-  const memory = threads.takeMemory(limits.deltaCacheBytes);
-  const scanner = new PackScanner(limits, memory, (objects) => {
-    const table = new ObjectTable(objects, 10);
-    const { columns } = table;
-    resolvers = new Resolvers({ fd, columns, objects, limits, memory, threads });
-    const grow = table.grow.bind(table);
-    table.grow = () => {
-      grown++;
-      return grow();
-    };
-    return { table, sink: resolvers };
-  });
-  for await (const chunk of inChunks(pack, 10_000)) await scanner.push(chunk);
-  const scanned = await scanner.finish();
-  await resolvers?.finish(path, scanned);
-  expect(grown).toBe(13);
-  expect(whole(encodeIdx(scanned, scanned.checksum))).toEqual(await indexWithGit(pack));
-});
-
 describe('threads', () => {
   /** A pack of which one delta is bad. */
   const bad = makePack([
@@ -92,7 +58,7 @@ describe('threads', () => {
     { type: 'ofs-delta', base: 40_000, body: makeDelta(4, 5, [{ copy: [0, 4] }]) },
   ]);
 
-  async function ingestWith(threads: ResolverThreads, bytes: Buffer): Promise<string> {
+  async function ingestWith(threads: ResolverPool, bytes: Buffer): Promise<string> {
     const path = join(await directory(), 'packs');
     await mkdir(path);
     return (
@@ -102,7 +68,7 @@ describe('threads', () => {
 
   /** Once everything that Node starts by itself has been started. */
   async function threadsBefore(): Promise<number> {
-    const threads = new ResolverThreads();
+    const threads = new ResolverPool();
     await ingestWith(threads, pack);
     await threads.close();
     return threadCount();
@@ -110,7 +76,7 @@ describe('threads', () => {
 
   test('are kept from one pack to the next, and end when told', async () => {
     const before = await threadsBefore();
-    const threads = new ResolverThreads();
+    const threads = new ResolverPool();
     expect(await startedThreads(() => ingestWith(threads, pack))).toBe(2);
     expect(await startedThreads(() => ingestWith(threads, pack))).toBe(0);
     expect(await threadCount()).toBe(before + 2);
@@ -120,17 +86,34 @@ describe('threads', () => {
 
   test('are not started for small packs', async () => {
     const small = makePack([{ type: 'blob', body: 'alone\n' }]);
-    expect(await startedThreads(() => ingestWith(new ResolverThreads(), small))).toBe(0);
+    expect(await startedThreads(() => ingestWith(new ResolverPool(), small))).toBe(0);
   });
 
   test('end with a pack that fails, and the next one gets others', async () => {
     const before = await threadsBefore();
-    const threads = new ResolverThreads();
+    const threads = new ResolverPool();
     const invalid = expect.objectContaining({ code: 'UPSTREAM_INVALID' });
     await expect(ingestWith(threads, bad)).rejects.toEqual(invalid);
     expect(await threadCount()).toBe(before);
     expect(await startedThreads(() => ingestWith(threads, pack))).toBe(2);
     await threads.close();
+  });
+
+  // Node aborts the process when a thread is ended at a bad moment, or leaks its files while it starts.
+  test('leave nothing when packs break off anywhere', async () => {
+    const before = await threadsBefore();
+    const open = await openFiles(process.cwd());
+    const random = new SeededRandom(7);
+    const threads = new ResolverPool();
+    for (let i = 0; i < 25; i++) {
+      const cut = inChunks(pack.subarray(0, 100 + random.below(pack.length - 200)), 65_536);
+      const limits = { ...LIMITS, indexThreads: 3, deltaCacheBytes: 16 * KIB };
+      const failing = ingestPack(cut, await directory(), limits, { threads });
+      await expect(failing).rejects.toThrow('ends');
+    }
+    await threads.close();
+    expect(await threadCount()).toBe(before);
+    expect(await openFiles(process.cwd())).toEqual(open);
   });
 
   test('end when the source breaks off, and nobody keeps them', async () => {

@@ -3,10 +3,12 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { encodeIdx } from '../../lib/pack/idx.js';
+import { Dispatcher } from '../../lib/pack/dispatcher.js';
+import { encodeIdx } from '../../lib/pack/encode-idx.js';
+import { ObjectMemory } from '../../lib/pack/object-memory.js';
 import { ObjectTable, type ScannedObjects } from '../../lib/pack/object-table.js';
-import { ResolverThreads } from '../../lib/pack/resolver-threads.js';
-import { Resolvers } from '../../lib/pack/resolvers.js';
+import { ringBytes } from '../../lib/pack/recent-objects.js';
+import { ResolverPool } from '../../lib/pack/resolver-pool.js';
 import { PackScanner } from '../../lib/pack/scan.js';
 import { makePack } from '../support/hostile-pack.js';
 import { seededBytes } from '../support/random.js';
@@ -36,13 +38,13 @@ describe('the table of 64-bit offsets', () => {
     await writeFile(path, pack);
     const fd = openSync(path, 'r');
     try {
-      const threads = new ResolverThreads();
-      const memory = threads.takeMemory(LIMITS.deltaCacheBytes);
+      const pool = new ResolverPool();
+      const memory = new ObjectMemory(ringBytes(LIMITS.deltaCacheBytes));
       const scanner = new PackScanner(LIMITS, memory, (objects) => {
         const table = new ObjectTable(objects);
         const { columns } = table;
-        const resolvers = { fd, columns, objects, limits: LIMITS, memory, threads };
-        return { table, sink: new Resolvers(resolvers) };
+        const options = { fd, columns, objects, limits: LIMITS, memory, pool };
+        return { table, sink: new Dispatcher(options) };
       });
       await scanner.push(pack);
       return await scanner.finish();

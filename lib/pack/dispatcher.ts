@@ -1,5 +1,6 @@
 import { SnapshotError } from '../errors.js';
 import { newDeltaHeader, parseDeltaHeader } from './delta.js';
+import { MAX_INFLATED_BYTES } from './format.js';
 import {
   countUnresolved,
   createLeftoverTask,
@@ -7,11 +8,11 @@ import {
   resolveLeftovers,
   stopLeftovers,
 } from './leftovers.js';
-import { MAX_INFLATED_BYTES, type ObjectMemory } from './object-memory.js';
+import type { ObjectMemory } from './object-memory.js';
 import { NO_BASE, type ObjectColumns, type ScannedObjects } from './object-table.js';
 import { type ResolveLimits, Resolver } from './resolver.js';
+import type { ResolverPool } from './resolver-pool.js';
 import type { ResolverThread } from './resolver-thread.js';
-import type { ResolverThreads } from './resolver-threads.js';
 
 /*
  * Spreads the objects of an arriving pack over the scanning thread and others.
@@ -29,40 +30,42 @@ const WORK_PER_OBJECT = 4;
 /** The owner of what is resolved in this thread; others are numbered from 1. */
 const HERE = 0;
 
-export interface ResolversLimits extends ResolveLimits {
+export interface DispatcherLimits extends ResolveLimits {
   /** The most threads that work on one pack at once, with the scanning one. */
   indexThreads: number;
 }
 
-export interface ResolversOptions {
+export interface DispatcherOptions {
   /** Of the pack: every entry is written before it is added here. The caller's to close. */
   readonly fd: number;
   readonly columns: ObjectColumns;
   /** How many there will be. */
   readonly objects: number;
-  readonly limits: ResolversLimits;
+  readonly limits: DispatcherLimits;
   /** This thread's. */
   readonly memory: ObjectMemory;
-  readonly threads: ResolverThreads;
+  readonly pool: ResolverPool;
 }
 
-export class Resolvers {
-  readonly #pool: ResolverThreads;
+export class Dispatcher {
+  readonly #memory: ObjectMemory;
+  readonly #pool: ResolverPool;
   readonly #threads: ResolverThread[];
   readonly #limits: ResolveLimits;
   readonly #delta = newDeltaHeader();
   readonly #here: Resolver;
-  #columns: ObjectColumns;
+  readonly #columns: ObjectColumns;
   /** By object. */
-  #owners: Uint8Array;
+  readonly #owners: Uint8Array;
 
-  constructor({ fd, columns, objects, limits, memory, threads }: ResolversOptions) {
+  constructor({ fd, columns, objects, limits, memory, pool }: DispatcherOptions) {
     this.#limits = limits;
     this.#columns = columns;
     this.#owners = new Uint8Array(columns.types.length);
     this.#here = new Resolver(fd, columns, limits, memory);
-    this.#pool = threads;
-    this.#threads = threads.take(objects, limits.indexThreads - 1);
+    this.#memory = memory;
+    this.#pool = pool;
+    this.#threads = pool.take(objects, limits.indexThreads - 1);
     for (const thread of this.#threads) thread.begin(fd, columns, limits);
   }
 
@@ -109,18 +112,6 @@ export class Resolvers {
     }
   }
 
-  /** Goes on with longer columns, once `move` has made them; nobody writes to any while it does. */
-  async moveColumns(move: () => ObjectColumns): Promise<void> {
-    await Promise.all(this.#threads.map((thread) => thread.settle()));
-    const columns = move();
-    const owners = new Uint8Array(columns.types.length);
-    owners.set(this.#owners);
-    this.#owners = owners;
-    this.#columns = columns;
-    this.#here.moveColumns(columns);
-    for (const thread of this.#threads) thread.continue(columns);
-  }
-
   /**
    * Resolves everything that is not, when all entries were added.
    *
@@ -131,10 +122,7 @@ export class Resolvers {
     await Promise.all(this.#threads.map((thread) => thread.settle()));
     const task = createLeftoverTask(packPath, objects, this.#limits);
     if (task !== undefined) await this.#resolveLeftovers(task, objects);
-    for (const thread of this.#threads.splice(0)) {
-      await thread.end();
-      this.#pool.giveBack(thread);
-    }
+    for (const thread of this.#threads.splice(0)) this.#pool.giveBack(thread);
   }
 
   /** Ends the threads that were not given back. Idempotent. */
@@ -147,7 +135,7 @@ export class Resolvers {
       const others = this.#threads.map((thread) => thread.resolveLeftovers(task));
       // The failure of one is handled below, when this thread has stopped.
       const settled = Promise.allSettled(others);
-      resolveLeftovers(task);
+      resolveLeftovers(task, this.#memory);
       await settled;
       await Promise.all(others);
     } finally {

@@ -1,21 +1,26 @@
 import { SnapshotError } from '../errors.js';
+import { OID_BYTES } from '../git/object.js';
 import {
   type EntryHeader,
   MAX_ENTRY_HEADER_BYTES,
+  maxDeflatedBytes,
   newEntryHeader,
   PACK_HEADER_BYTES,
   PACK_TRAILER_BYTES,
   parseEntryHeader,
 } from './format.js';
-import { inflateEntry, maxDeflatedBytes } from './inflate.js';
+import { inflateEntry } from './inflate.js';
+import type { ObjectMemory } from './object-memory.js';
 import { WindowedFile } from './windowed-file.js';
 
 /** The entries of a pack on disk, by offset. Synchronous: only for worker threads. */
 export class PackFile {
   readonly #file: WindowedFile;
+  readonly #memory: ObjectMemory;
   readonly #header = newEntryHeader();
 
-  constructor(path: string) {
+  constructor(path: string, memory: ObjectMemory) {
+    this.#memory = memory;
     this.#file = new WindowedFile(path);
   }
 
@@ -27,21 +32,21 @@ export class PackFile {
   /**
    * The header of the entry at `offset`, valid only until the next call.
    *
-   * @throws SnapshotError `UPSTREAM_INVALID`
+   * @throws SnapshotError `INTERNAL` when the file is damaged: what arrived was checked.
    */
   entryHeader(offset: number): Readonly<EntryHeader> {
     const inside = offset >= PACK_HEADER_BYTES && offset < this.end;
     const length = inside ? Math.min(MAX_ENTRY_HEADER_BYTES, this.end - offset) : 0;
     const bytes = inside ? this.#file.read(offset, length) : Buffer.alloc(0);
     if (parseEntryHeader(bytes, 0, length, this.#header) !== 'ok') {
-      throw new SnapshotError('UPSTREAM_INVALID', `the entry at ${offset} has no valid header`);
+      throw new SnapshotError('INTERNAL', `the entry at ${offset} has no valid header`);
     }
     return this.#header;
   }
 
   /** The id that a delta at `offset` names as its base. */
   baseOid(offset: number, header: Readonly<EntryHeader>): Buffer {
-    return Buffer.from(this.#file.read(offset + header.baseOidAt, 20));
+    return Buffer.from(this.#file.read(offset + header.baseOidAt, OID_BYTES));
   }
 
   /**
@@ -49,7 +54,7 @@ export class PackFile {
    *
    * @param end where the entry ends, if that is known; else as much is read as such a size usually
    * takes, and more if that was not enough.
-   * @throws SnapshotError `UPSTREAM_INVALID`
+   * @throws SnapshotError `INTERNAL` when the file is damaged: what arrived was checked.
    */
   inflate(offset: number, header: Readonly<EntryHeader>, end?: number): Buffer {
     const start = offset + header.length;
@@ -57,10 +62,10 @@ export class PackFile {
     let length = end === undefined ? header.size + (header.size >> 8) + 64 : last - start;
     for (;;) {
       length = Math.min(length, last - start);
-      const inflated = inflateEntry(this.#file.read(start, length), header.size);
+      const inflated = inflateEntry(this.#memory, this.#file.read(start, length), header.size);
       if (typeof inflated === 'object') return inflated;
       if (inflated === 'invalid' || start + length >= last) {
-        throw new SnapshotError('UPSTREAM_INVALID', `the entry at ${offset} does not inflate`);
+        throw new SnapshotError('INTERNAL', `the entry at ${offset} does not inflate`);
       }
       length *= 2;
     }

@@ -1,15 +1,13 @@
 import { createHash } from 'node:crypto';
 import { SnapshotError } from '../errors.js';
 import { compareOids, OID_BYTES } from '../git/object.js';
+import { FANOUT_AT, IDX_SIGNATURE, IDX_VERSION, OIDS_AT } from './idx-format.js';
 import type { ScannedObjects } from './object-table.js';
 
 /*
  * Index files: gitformat-pack(5), "Version 2 pack-*.idx files". The same objects give the same bytes
  * as `git index-pack` writes. Memory: 4 bytes an object.
  */
-const SIGNATURE = 0xff744f63;
-const FANOUT_AT = 8;
-export const OIDS_AT = FANOUT_AT + 256 * 4;
 /** Offsets from here on go into a table of 64-bit ones. */
 const FIRST_LARGE_OFFSET = 0x8000_0000;
 
@@ -20,16 +18,24 @@ const FEW = 32;
 /**
  * @param packChecksum the pack's trailer.
  * @param firstLargeOffset for tests. `git index-pack --index-version=2,<offset>` names the one before.
- * @yields the `.idx` file in pieces, each valid until the next one is asked for.
- * @throws SnapshotError `UPSTREAM_INVALID` when two objects have the same id, before the first piece.
+ * @returns the `.idx` file in pieces, each valid until the next one is asked for.
+ * @throws SnapshotError `UPSTREAM_INVALID` when two objects have the same id.
  */
-export function* encodeIdx(
+export function encodeIdx(
   objects: ScannedObjects,
   packChecksum: Uint8Array,
   firstLargeOffset = FIRST_LARGE_OFFSET,
 ): Generator<Uint8Array> {
+  const order = sortByOid(objects.columns.oids, objects.count);
+  return withChecksums(encodeTables(objects, order, firstLargeOffset), packChecksum);
+}
+
+function* withChecksums(
+  tables: Iterable<Uint8Array>,
+  packChecksum: Uint8Array,
+): Generator<Uint8Array> {
   const hash = createHash('sha1');
-  for (const piece of encodeTables(objects, firstLargeOffset)) {
+  for (const piece of tables) {
     hash.update(piece);
     yield piece;
   }
@@ -39,11 +45,11 @@ export function* encodeIdx(
 }
 
 function* encodeTables(
-  { count, columns }: ScannedObjects,
+  { columns }: ScannedObjects,
+  order: Uint32Array,
   firstLargeOffset: number,
 ): Generator<Buffer> {
   const { oids, crcs, offsets } = columns;
-  const order = sortByOid(oids, count);
   yield encodeHead(oids, order);
   yield* encodeTable(order, OID_BYTES, (piece, at, object) => {
     for (let i = 0; i < OID_BYTES; i++) piece[at + i] = oids[object * OID_BYTES + i] ?? 0;
@@ -66,8 +72,8 @@ function* encodeTables(
 /** Signature, version, and how many ids begin with each byte or a lower one. */
 function encodeHead(oids: Uint8Array, order: Uint32Array): Buffer {
   const head = Buffer.alloc(OIDS_AT);
-  head.writeUInt32BE(SIGNATURE, 0);
-  head.writeUInt32BE(2, 4);
+  head.writeUInt32BE(IDX_SIGNATURE, 0);
+  head.writeUInt32BE(IDX_VERSION, 4);
   let position = 0;
   for (let first = 0; first < 256; first++) {
     while ((oids[(order[position] ?? 0) * OID_BYTES] ?? 0) <= first && position < order.length) {
