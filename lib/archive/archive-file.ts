@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
+import { writeFully } from '../pack/write-fully.js';
 import { encodeDigestFrame } from './digest-frame.js';
 
 /**
@@ -25,9 +26,7 @@ export class ArchiveFile {
   /** Appends a frame, or a piece of one. */
   write(bytes: Uint8Array): void {
     this.#digest.update(bytes);
-    for (let rest = bytes; rest.length > 0; ) {
-      rest = rest.subarray(writeSync(this.#fd, rest));
-    }
+    writeFully(this.#fd, bytes);
     this.#size += bytes.length;
   }
 

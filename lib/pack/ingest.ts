@@ -1,4 +1,4 @@
-import { closeSync, fchmodSync, openSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, fchmodSync, openSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { inBatches } from './batches.js';
 import { Dispatcher, type DispatcherLimits } from './dispatcher.js';
@@ -6,6 +6,7 @@ import { encodeIdx } from './encode-idx.js';
 import { ObjectTable } from './object-table.js';
 import { ResolverPool } from './resolver-pool.js';
 import { PackScanner, type ScanLimits, type ScannedPack } from './scan.js';
+import { writeFully } from './write-fully.js';
 
 export interface IngestLimits extends ScanLimits, DispatcherLimits {}
 
@@ -120,8 +121,4 @@ function writeNew(path: string, pieces: Iterable<Uint8Array>): void {
   } finally {
     closeSync(file);
   }
-}
-
-function writeFully(file: number, bytes: Uint8Array): void {
-  for (let rest = bytes; rest.length > 0; ) rest = rest.subarray(writeSync(file, rest));
 }

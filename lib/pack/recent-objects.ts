@@ -1,5 +1,5 @@
 import { OBJECT_HEADER_ROOM } from '../git/object.js';
-import { OVERWRITTEN_BYTES } from './object-memory.js';
+import { ObjectMemory, OVERWRITTEN_BYTES } from './object-memory.js';
 
 /*
  * The contents of the latest objects, one behind the other in a ring of fixed size.
@@ -18,6 +18,12 @@ const SLOT_OVERHEAD = OBJECT_HEADER_ROOM + OVERWRITTEN_BYTES + ALIGNMENT - 1;
 /** The greatest ring that takes no more bytes: a power of two, or 0. */
 export function ringBytes(maxBytes: number): number {
   return maxBytes < 1024 ? 0 : Math.min(2 ** Math.floor(Math.log2(maxBytes)), MAX_CAPACITY);
+}
+
+/** Memory with such a ring: `kept`, if that has one of this size. */
+export function memoryWithRing(maxBytes: number, kept: ObjectMemory | undefined): ObjectMemory {
+  const bytes = ringBytes(maxBytes);
+  return kept?.ring.length === bytes ? kept : new ObjectMemory(bytes);
 }
 
 export class RecentObjects {

@@ -1,5 +1,5 @@
-import { ObjectMemory } from './object-memory.js';
-import { ringBytes } from './recent-objects.js';
+import type { ObjectMemory } from './object-memory.js';
+import { memoryWithRing } from './recent-objects.js';
 import { ResolverThread } from './resolver-thread.js';
 
 /** Starting a thread takes as long as resolving about this many objects. */
@@ -41,8 +41,7 @@ export class ResolverPool {
     deltaCacheBytes: number,
     work: (memory: ObjectMemory) => Promise<T>,
   ): Promise<T> {
-    const bytes = ringBytes(deltaCacheBytes);
-    const memory = this.#memory?.ring.length === bytes ? this.#memory : new ObjectMemory(bytes);
+    const memory = memoryWithRing(deltaCacheBytes, this.#memory);
     this.#memory = undefined;
     try {
       return await work(memory);

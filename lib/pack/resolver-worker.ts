@@ -2,8 +2,8 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { serializeError } from '../errors.js';
 import { EntryQueueReader } from './entry-queue.js';
 import { resolveLeftovers, stopLeftovers } from './leftovers.js';
-import { ObjectMemory } from './object-memory.js';
-import { ringBytes } from './recent-objects.js';
+import type { ObjectMemory } from './object-memory.js';
+import { memoryWithRing } from './recent-objects.js';
 import { type ResolveLimits, Resolver } from './resolver.js';
 import type { ResolverAnswer, ResolverOrder, ResolverThreadData } from './resolver-thread.js';
 
@@ -28,8 +28,7 @@ function begin({ fd, columns, limits }: ResolverOrder & { kind: 'begin' }): Reso
 }
 
 function memoryFor({ deltaCacheBytes }: ResolveLimits): ObjectMemory {
-  const bytes = ringBytes(deltaCacheBytes);
-  if (memory?.ring.length !== bytes) memory = new ObjectMemory(bytes);
+  memory = memoryWithRing(deltaCacheBytes, memory);
   return memory;
 }
 

@@ -52,38 +52,28 @@ export function inflateBlock(
         before = b;
         b >>= <u64>(entry & 63);
         n -= <u64>(entry & 63);
-        if (entry & LITERAL) {
-          store<u8>(to++, <u8>(entry >> 16));
-          b |= load<u64>(at) << n;
-          at += <usize>((63 - n) >> 3);
-          n |= 56;
-          entry = load<u32>(literals + ((<usize>(b & literalMask)) << 2));
-          continue;
-        }
       }
     }
+    if (entry === EXCEPTION) {
+      b |= load<u64>(at) << n;
+      at += <usize>((63 - n) >> 3);
+      n |= 56;
+      before = b;
+      entry = longEntry(LITERAL_CODE, LITERAL_ENTRIES, literalBits, <u32>b);
+      b >>= <u64>(entry & 63);
+      n -= <u64>(entry & 63);
+    }
+    if (entry & LITERAL) {
+      store<u8>(to++, <u8>(entry >> 16));
+      b |= load<u64>(at) << n;
+      at += <usize>((63 - n) >> 3);
+      n |= 56;
+      entry = load<u32>(literals + ((<usize>(b & literalMask)) << 2));
+      continue;
+    }
     if (entry & EXCEPTION) {
-      if (entry === EXCEPTION) {
-        b |= load<u64>(at) << n;
-        at += <usize>((63 - n) >> 3);
-        n |= 56;
-        before = b;
-        entry = longEntry(LITERAL_CODE, LITERAL_ENTRIES, literalBits, <u32>b);
-        b >>= <u64>(entry & 63);
-        n -= <u64>(entry & 63);
-      }
-      if (entry & LITERAL) {
-        store<u8>(to++, <u8>(entry >> 16));
-        b |= load<u64>(at) << n;
-        at += <usize>((63 - n) >> 3);
-        n |= 56;
-        entry = load<u32>(literals + ((<usize>(b & literalMask)) << 2));
-        continue;
-      }
-      if (entry & EXCEPTION) {
-        ended = (entry & END) !== 0;
-        break;
-      }
+      ended = (entry & END) !== 0;
+      break;
     }
     const length: usize =
       (entry >> 16) +
