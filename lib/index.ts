@@ -16,16 +16,16 @@ export type {
   SnapshotOptions,
 } from './options.js';
 export { parseRepository, type RepositoryId } from './repository/identity.js';
-export type { CloseOptions, SnapshotService } from './snapshot/service.js';
 export type {
-  GeneratedSnapshot,
+  ArtifactInfo,
+  ArtifactSource,
+  GeneratedArtifact,
   GetOptions,
-  OpenedSnapshot,
-  OpenSnapshotOptions,
-  SnapshotInfo,
-  SnapshotSource,
-  StoredSnapshot,
-} from './snapshot/snapshot.js';
+  OpenArtifactOptions,
+  OpenedArtifact,
+  StoredArtifact,
+} from './snapshot/artifact.js';
+export type { CloseOptions, SnapshotService } from './snapshot/service.js';
 export { FileSystemStore, type FileSystemStoreOptions } from './stores/filesystem.js';
 export { MemoryStore, type MemoryStoreOptions } from './stores/memory.js';
 export type {

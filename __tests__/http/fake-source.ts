@@ -1,13 +1,14 @@
 import { Readable } from 'node:stream';
 import { type RepositoryId, repositoryKey } from '../../lib/repository/identity.js';
 import type {
-  GeneratedSnapshot,
+  ArtifactSource,
+  EnsuredRefs,
+  GeneratedArtifact,
   GetOptions,
-  OpenedSnapshot,
-  OpenSnapshotOptions,
-  SnapshotSource,
-  StoredSnapshot,
-} from '../../lib/snapshot/snapshot.js';
+  OpenArtifactOptions,
+  OpenedArtifact,
+  StoredArtifact,
+} from '../../lib/snapshot/artifact.js';
 
 export interface FakeObject {
   bytes: Buffer;
@@ -25,8 +26,8 @@ export interface FakeGeneration {
 export const COMMIT = '0123456789abcdef0123456789abcdef01234567';
 export const STORED_AT = Date.UTC(2024, 1, 29, 12, 30, 15, 678);
 
-/** A `SnapshotSource` in memory, which tells what it was asked and does what a test makes it do. */
-export class FakeSource implements SnapshotSource {
+/** A `ArtifactSource` in memory, which tells what it was asked and does what a test makes it do. */
+export class FakeSource implements ArtifactSource {
   /** The methods called so far, in order. */
   readonly calls: string[] = [];
   readonly signals: AbortSignal[] = [];
@@ -44,7 +45,7 @@ export class FakeSource implements SnapshotSource {
   /** Replaces the bodies of stored snapshots. */
   read: (bytes: Buffer) => Readable = (bytes) =>
     Readable.from(slices(bytes), { objectMode: false });
-  readonly #objects = new Map<string, StoredSnapshot & { bytes: Buffer }>();
+  readonly #objects = new Map<string, StoredArtifact & { bytes: Buffer }>();
   #revisions = 0;
 
   store(repository: RepositoryId, object: FakeObject): void {
@@ -60,15 +61,15 @@ export class FakeSource implements SnapshotSource {
     this.#objects.delete(repositoryKey(repository));
   }
 
-  async stat(repository: RepositoryId, options?: GetOptions): Promise<StoredSnapshot | undefined> {
+  async stat(repository: RepositoryId, options?: GetOptions): Promise<StoredArtifact | undefined> {
     this.#note('stat', options);
     return this.#objects.get(repositoryKey(repository));
   }
 
   async open(
     repository: RepositoryId,
-    options: OpenSnapshotOptions = {},
-  ): Promise<OpenedSnapshot | undefined> {
+    options: OpenArtifactOptions = {},
+  ): Promise<OpenedArtifact | undefined> {
     this.#note('open', options);
     this.beforeOpen(repository);
     const stored = this.#objects.get(repositoryKey(repository));
@@ -81,7 +82,7 @@ export class FakeSource implements SnapshotSource {
   async get(
     repository: RepositoryId,
     options?: GetOptions,
-  ): Promise<OpenedSnapshot | GeneratedSnapshot> {
+  ): Promise<OpenedArtifact | GeneratedArtifact> {
     this.#note('get', options);
     const stored = this.#objects.get(repositoryKey(repository));
     if (stored !== undefined) {
@@ -91,6 +92,22 @@ export class FakeSource implements SnapshotSource {
     const { body, etag = '"generated"' } = generation;
     const commit = 'commit' in generation ? generation.commit : COMMIT;
     return { repository, etag, commit, source: 'generation', body: this.#lend(body) };
+  }
+
+  current(repository: RepositoryId, options?: GetOptions): Promise<StoredArtifact | undefined> {
+    return this.stat(repository, options);
+  }
+
+  isUpToDate(): Promise<boolean> {
+    throw new Error('not expected');
+  }
+
+  ensureRefs(): Promise<EnsuredRefs> {
+    throw new Error('not expected');
+  }
+
+  headOf(): string | undefined {
+    return undefined;
   }
 
   #note(call: string, options: GetOptions | undefined): void {

@@ -5,7 +5,7 @@ import express5, { type Express, type Router } from 'express';
 import express4 from 'express4';
 import { createRouter } from '../../lib/http/router.js';
 import { type Logger, parseOptions, type SnapshotOptions } from '../../lib/options.js';
-import type { SnapshotSource } from '../../lib/snapshot/snapshot.js';
+import type { ArtifactSource } from '../../lib/snapshot/artifact.js';
 
 export const EXPRESS = { 'Express 4': express4, 'Express 5': express5 };
 export type ExpressVersion = keyof typeof EXPRESS;
@@ -53,7 +53,7 @@ export interface ServeOptions {
 
 /** A host app with the router and, after it, a route of its own that answers 418. */
 export async function serve(
-  source: SnapshotSource,
+  source: ArtifactSource,
   {
     version = 'Express 5',
     mount = 'under /git',

@@ -1,14 +1,14 @@
 import { Router } from 'express';
 import type { SnapshotConfig } from '../options.js';
 import { type Artifact, splitAddress } from '../repository/identity.js';
-import type { SnapshotSource } from '../snapshot/snapshot.js';
+import type { ArtifactSource } from '../snapshot/artifact.js';
 import { answer } from './answer.js';
 import type { ArtifactHandler } from './exchange.js';
 import { rawPath } from './raw-path.js';
 import { createSnapshotHandler } from './snapshot-handler.js';
 
 export interface RouterParts {
-  readonly source: SnapshotSource;
+  readonly source: ArtifactSource;
   readonly config: Pick<SnapshotConfig, 'hosts' | 'authorize' | 'logger'>;
 }
 

@@ -2,7 +2,7 @@ import type { OutgoingHttpHeaders } from 'node:http';
 import type { Response } from 'express';
 import { SnapshotError } from '../errors.js';
 import type { SnapshotConfig } from '../options.js';
-import type { GeneratedSnapshot, SnapshotSource, StoredSnapshot } from '../snapshot/snapshot.js';
+import type { ArtifactSource, GeneratedArtifact, StoredArtifact } from '../snapshot/artifact.js';
 import type { ByteRange } from '../stores/store.js';
 import { sendBody } from './body.js';
 import { evaluatePreconditions, needsSelection, type Selection, select } from './conditional.js';
@@ -11,7 +11,7 @@ import type { ArtifactHandler, Exchange } from './exchange.js';
 import { formatHttpDate } from './http-date.js';
 import { sendProblem } from './problem.js';
 
-type Snapshot = StoredSnapshot | GeneratedSnapshot;
+type Snapshot = StoredArtifact | GeneratedArtifact;
 
 /** A snapshot that is replaced this often between `stat` and `open` is sent whole. */
 const MAX_OPEN_ATTEMPTS = 3;
@@ -25,7 +25,7 @@ const MAX_OPEN_ATTEMPTS = 3;
  *   each use, as the next fetch may replace it. With `authorize` it is also `private`.
  */
 export function createSnapshotHandler(
-  source: SnapshotSource,
+  source: ArtifactSource,
   config: Pick<SnapshotConfig, 'authorize'>,
 ): ArtifactHandler {
   const cacheControl = config.authorize === undefined ? 'no-cache' : 'private, no-cache';

@@ -1,11 +1,11 @@
-import type { SnapshotInfo } from './snapshot.js';
+import type { ArtifactInfo } from './artifact.js';
 import type { Spool } from './spool.js';
 
 /** What those who wait for a generation get to know, as soon as it is known. */
 export type GenerationOutcome =
   /** Somebody else had generated the snapshot by the time the lock was ours: ask the store. */
   | { readonly kind: 'stored' }
-  | { readonly kind: 'generating'; readonly info: SnapshotInfo; readonly spool: Spool };
+  | { readonly kind: 'generating'; readonly info: ArtifactInfo; readonly spool: Spool };
 
 export type Announce = (outcome: GenerationOutcome) => void;
 

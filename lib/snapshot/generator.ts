@@ -12,8 +12,8 @@ import { originUrl } from '../repository/policy.js';
 import type { Metadata, SnapshotStore } from '../stores/store.js';
 import { prepareDirectory, temporaryName } from '../stores/temporary.js';
 import { WorkerPool } from '../workers/pool.js';
+import type { ArtifactInfo } from './artifact.js';
 import { encodeMetadata, snapshotKey } from './metadata.js';
-import type { SnapshotInfo } from './snapshot.js';
 import { Spool } from './spool.js';
 import type { WriteEvent, WriteResult, WriteTask } from './writer.js';
 
@@ -63,7 +63,7 @@ export class Generator {
     repository: RepositoryId,
     mirror: ReadyMirror,
     signal: AbortSignal,
-    onPlanned: (info: SnapshotInfo, spool: Spool) => void,
+    onPlanned: (info: ArtifactInfo, spool: Spool) => void,
   ): Promise<void> {
     await this.#limit(async () => {
       signal.throwIfAborted();
@@ -71,7 +71,7 @@ export class Generator {
       const elapsed = () => performance.now() - started;
       const spool = await Spool.create(join(this.#directory, temporaryName('snapshot')));
       try {
-        let info: SnapshotInfo | undefined;
+        let info: ArtifactInfo | undefined;
         const result = await this.#write(repository, mirror, spool, signal, (planned) => {
           info = planned;
           this.#events.emit('generationStarted', planned);
@@ -107,7 +107,7 @@ export class Generator {
     mirror: ReadyMirror,
     spool: Spool,
     signal: AbortSignal,
-    onPlanned: (info: SnapshotInfo) => void,
+    onPlanned: (info: ArtifactInfo) => void,
   ): Promise<WriteResult> {
     const { limits, snapshot } = this.#config;
     const task: WriteTask = {
@@ -130,7 +130,7 @@ export class Generator {
     });
   }
 
-  async #putInStore(info: SnapshotInfo, spool: Spool, signal: AbortSignal): Promise<void> {
+  async #putInStore(info: ArtifactInfo, spool: Spool, signal: AbortSignal): Promise<void> {
     const { repository } = info;
     const key = snapshotKey(repository);
     try {

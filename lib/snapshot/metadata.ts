@@ -2,7 +2,7 @@ import { OID_PATTERN } from '../git/object.js';
 import type { RepositoryId } from '../repository/identity.js';
 import { repositoryKey } from '../repository/identity.js';
 import type { Metadata, StoredObject } from '../stores/store.js';
-import type { SnapshotInfo, StoredSnapshot } from './snapshot.js';
+import type { ArtifactInfo, StoredArtifact } from './artifact.js';
 
 /*
  * How a snapshot lies in a store: its key, and what its metadata say.
@@ -13,12 +13,12 @@ export function snapshotKey(repository: RepositoryId): string {
   return `snapshot/${repositoryKey(repository)}`;
 }
 
-export function encodeMetadata({ etag, commit }: Pick<SnapshotInfo, 'etag' | 'commit'>): Metadata {
+export function encodeMetadata({ etag, commit }: Pick<ArtifactInfo, 'etag' | 'commit'>): Metadata {
   return commit === undefined ? { etag } : { etag, commit };
 }
 
 /** An object that was not put there by this library has no tag; its revision serves as one. */
-export function describeStored(repository: RepositoryId, object: StoredObject): StoredSnapshot {
+export function describeStored(repository: RepositoryId, object: StoredObject): StoredArtifact {
   const { size, storedAt, revision, metadata } = object;
   const { etag, commit } = metadata;
   return {

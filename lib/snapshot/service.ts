@@ -12,17 +12,18 @@ import { parseRepository, type RepositoryId, repositoryKey } from '../repository
 import { hostConfig } from '../repository/policy.js';
 import { FileSystemStore } from '../stores/filesystem.js';
 import type { SnapshotStore } from '../stores/store.js';
+import type {
+  ArtifactSource,
+  EnsuredRefs,
+  GeneratedArtifact,
+  GetOptions,
+  OpenArtifactOptions,
+  OpenedArtifact,
+  StoredArtifact,
+} from './artifact.js';
 import { type Announce, Generation } from './generation.js';
 import { Generator } from './generator.js';
 import { describeStored, snapshotKey } from './metadata.js';
-import type {
-  GeneratedSnapshot,
-  GetOptions,
-  OpenedSnapshot,
-  OpenSnapshotOptions,
-  SnapshotSource,
-  StoredSnapshot,
-} from './snapshot.js';
 
 /** A snapshot that somebody else stored may be gone again; then it is our turn to generate it. */
 const MAX_ATTEMPTS = 5;
@@ -41,7 +42,7 @@ export interface CloseOptions {
  * Per repository there is at most one generation at a time, here and, by the lock, among all who share
  * the store. Different repositories never wait for each other, except for a free worker.
  */
-export class SnapshotService implements SnapshotSource {
+export class SnapshotService implements ArtifactSource {
   readonly events = new EventEmitter<SnapshotEvents>();
   readonly #config: SnapshotConfig;
   readonly #store: SnapshotStore;
@@ -82,7 +83,7 @@ export class SnapshotService implements SnapshotSource {
   async stat(
     repository: RepositoryId,
     { signal }: GetOptions = {},
-  ): Promise<StoredSnapshot | undefined> {
+  ): Promise<StoredArtifact | undefined> {
     this.#check(repository);
     const key = snapshotKey(repository);
     await this.#storing(key, signal);
@@ -92,8 +93,8 @@ export class SnapshotService implements SnapshotSource {
 
   async open(
     repository: RepositoryId,
-    { range, revision, signal }: OpenSnapshotOptions = {},
-  ): Promise<OpenedSnapshot | undefined> {
+    { range, revision, signal }: OpenArtifactOptions = {},
+  ): Promise<OpenedArtifact | undefined> {
     this.#check(repository);
     const key = snapshotKey(repository);
     await this.#storing(key, signal);
@@ -111,7 +112,7 @@ export class SnapshotService implements SnapshotSource {
   async get(
     repository: RepositoryId,
     options: GetOptions = {},
-  ): Promise<OpenedSnapshot | GeneratedSnapshot> {
+  ): Promise<OpenedArtifact | GeneratedArtifact> {
     const { signal } = options;
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const stored = await this.open(repository, options);
@@ -126,6 +127,22 @@ export class SnapshotService implements SnapshotSource {
       await unlessAborted(generation.done, signal);
     }
     throw new SnapshotError('STORE_FAILED', 'the store keeps losing what it says it has');
+  }
+
+  current(repository: RepositoryId, options?: GetOptions): Promise<StoredArtifact | undefined> {
+    return this.stat(repository, options);
+  }
+
+  isUpToDate(): Promise<boolean> {
+    throw new SnapshotError('INTERNAL', 'not there yet');
+  }
+
+  ensureRefs(): Promise<EnsuredRefs> {
+    throw new SnapshotError('INTERNAL', 'not there yet');
+  }
+
+  headOf(): string | undefined {
+    return undefined;
   }
 
   /** Removes the stored snapshot, if there is one. The mirror stays. */
