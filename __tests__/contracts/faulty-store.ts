@@ -1,8 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { readFile, truncate, unlink } from 'node:fs/promises';
-import { posix } from 'node:path';
 import { addAbortSignal, Readable } from 'node:stream';
 import type {
+  AdoptOptions,
+  CreateOptions,
   Metadata,
   ObjectWriter,
   OpenedObject,
@@ -10,34 +11,50 @@ import type {
   SnapshotStore,
   StoredObject,
 } from '../../lib/stores/store.js';
+import { keptKey, keptMetadata } from './faulty-text.js';
 import type { StoreFault } from './store-faults.js';
 
 interface Entry {
   readonly object: StoredObject;
   content: Buffer;
+  /** The rank that the key had first. */
+  readonly first: boolean;
 }
 
 /** A small correct store over a map, and what becomes of it with one fault. */
 export class FaultyStore implements SnapshotStore {
-  readonly abilities = { adoptsFiles: true, persistent: true };
-  readonly adopt?: (key: string, file: string, metadata: Metadata) => Promise<StoredObject>;
+  readonly abilities = { adoptsFiles: true, persistent: true, ranksObjects: true };
+  readonly adopt?: NonNullable<SnapshotStore['adopt']>;
   readonly #fault: StoreFault | undefined;
+  readonly #maxBytes: number;
   readonly #entries: Map<string, Entry>;
   readonly #deleted = new Set<string>();
   readonly #chunks = new Map<string, Uint8Array[]>();
   #position = 0;
 
-  constructor(fault: StoreFault | undefined, entries = new Map<string, Entry>()) {
+  constructor(
+    fault: StoreFault | undefined,
+    entries = new Map<string, Entry>(),
+    maxBytes = Number.POSITIVE_INFINITY,
+  ) {
     this.#fault = fault;
+    this.#maxBytes = maxBytes;
     this.#entries = entries;
     if (!this.#has('declares adopt without having it')) this.adopt = this.#adopt;
   }
 
   reopen(): FaultyStore {
-    return new FaultyStore(
-      this.#fault,
-      this.#has('is empty after a restart') ? new Map() : this.#entries,
-    );
+    if (this.#has('is empty after a restart')) return new FaultyStore(this.#fault);
+    if (!this.#has('forgets ranks at a restart'))
+      return new FaultyStore(this.#fault, this.#entries);
+    const entries = [...this.#entries].map(([key, entry]): [string, Entry] => {
+      return [key, { ...entry, object: { ...entry.object, expendable: false } }];
+    });
+    return new FaultyStore(this.#fault, new Map(entries));
+  }
+
+  withBudget(maxBytes: number): FaultyStore {
+    return new FaultyStore(this.#fault, this.#entries, maxBytes);
   }
 
   async stat(key: string, { signal }: OpenOptions = {}): Promise<StoredObject | undefined> {
@@ -89,13 +106,13 @@ export class FaultyStore implements SnapshotStore {
   async create(
     key: string,
     metadata: Metadata,
-    { signal }: OpenOptions = {},
+    { signal, expendable = false }: CreateOptions = {},
   ): Promise<ObjectWriter> {
     this.#checkSignal(signal);
     const kept = this.#has('keeps metadata that belong to the caller') ? metadata : { ...metadata };
     const chunks = this.#chunksFor(key);
     if (this.#has('removes the old object when a write begins')) this.#entries.delete(key);
-    if (this.#has('shows an object before commit')) this.#store(key, kept, []);
+    if (this.#has('shows an object before commit')) this.#store(key, kept, [], expendable);
     let ended: 'commit' | 'abort' | undefined;
     const checkOpen = () => {
       const goesOn = ended !== undefined && this.#has(`goes on after ${ended}`);
@@ -106,7 +123,7 @@ export class FaultyStore implements SnapshotStore {
       if (this.#has('deletes the key on abort')) this.#entries.delete(key);
       if (ended !== undefined) return;
       ended = 'abort';
-      if (this.#has('commits what is aborted')) this.#store(key, kept, chunks);
+      if (this.#has('commits what is aborted')) this.#store(key, kept, chunks, expendable);
     };
     if (!this.#has('ignores signals that abort later')) {
       signal?.addEventListener('abort', () => {
@@ -122,12 +139,12 @@ export class FaultyStore implements SnapshotStore {
           : Uint8Array.from(chunk);
         if (this.#has('puts chunks in a wrong order')) chunks.unshift(mine);
         else chunks.push(mine);
-        if (ended === 'commit') this.#store(key, kept, chunks);
+        if (ended === 'commit') this.#store(key, kept, chunks, expendable);
       },
       commit: async () => {
         checkOpen();
         ended = 'commit';
-        return this.#store(key, kept, chunks);
+        return this.#store(key, kept, chunks, expendable);
       },
       abort,
     };
@@ -137,17 +154,19 @@ export class FaultyStore implements SnapshotStore {
     key: string,
     file: string,
     metadata: Metadata,
+    { expendable = false }: AdoptOptions = {},
   ): Promise<StoredObject> => {
     if (this.#has('removes the old object before it adopts')) this.#entries.delete(key);
     const content = await readFile(file);
     if (content.length === 0 && this.#has('refuses files of no bytes')) throw new Error('empty');
     if (this.#has('truncates the adopted file')) await truncate(file);
     if (!this.#has('leaves the adopted file')) await unlink(file);
-    return this.#store(key, metadata, [content]);
+    const rank = this.#has('adopts without a rank') ? false : expendable;
+    return this.#store(key, metadata, [content], rank);
   };
 
   async delete(key: string): Promise<void> {
-    const name = this.#name(key);
+    const name = keptKey(key, this.#fault);
     if (!this.#entries.has(name) && this.#has('throws when there is nothing to delete')) {
       throw new Error('not found');
     }
@@ -163,12 +182,13 @@ export class FaultyStore implements SnapshotStore {
     for (const entry of this.#entries.values()) {
       const object = this.#describe(entry);
       const encoded = this.#has('lists encoded keys');
-      yield { ...object, key: encoded ? encodeURI(object.key) : object.key };
+      const expendable = this.#has('lists without ranks') ? false : object.expendable;
+      yield { ...object, expendable, key: encoded ? encodeURI(object.key) : object.key };
     }
   }
 
   #find(key: string): Entry | undefined {
-    const entry = this.#entries.get(this.#name(key));
+    const entry = this.#entries.get(keptKey(key, this.#fault));
     if (entry === undefined && this.#has('throws on a miss')) throw new Error('not found');
     if (entry?.content.length === 0 && this.#has('takes no bytes for no object')) return undefined;
     return entry;
@@ -183,8 +203,14 @@ export class FaultyStore implements SnapshotStore {
       : described;
   }
 
-  #store(key: string, metadata: Metadata, chunks: readonly Uint8Array[]): StoredObject {
-    const name = this.#name(key);
+  #store(
+    key: string,
+    metadata: Metadata,
+    chunks: readonly Uint8Array[],
+    expendable: boolean,
+  ): StoredObject {
+    const name = keptKey(key, this.#fault);
+    const old = this.#entries.get(name);
     const whole = Buffer.concat(chunks);
     const content = this.#has('keeps only the first MiB') ? whole.subarray(0, 1 << 20) : whole;
     const first = this.#has('keeps the metadata of the first revision');
@@ -195,35 +221,43 @@ export class FaultyStore implements SnapshotStore {
         ? createHash('sha256').update(content).digest('hex')
         : randomUUID(),
       storedAt: this.#has('gives times in seconds') ? Date.now() / 1000 : Date.now(),
-      metadata: (first && this.#entries.get(name)?.object.metadata) || this.#kept(metadata),
+      metadata: (first && old?.object.metadata) || keptMetadata(metadata, this.#fault),
+      expendable: this.#rank(old, expendable),
     };
-    if (!this.#deleted.has(name)) this.#entries.set(name, { object, content });
+    if (this.#deleted.has(name)) return object;
+    this.#entries.delete(name);
+    if (this.#makeRoom(content.length, object)) {
+      this.#entries.set(name, { object, content, first: old?.first ?? expendable });
+    } else if (this.#has('rejects what it has no room for')) {
+      throw new Error('no room');
+    } else if (old && this.#has('keeps what was to be replaced when there is no room')) {
+      this.#entries.set(name, old);
+    }
     return object;
   }
 
-  #name(key: string): string {
-    if (this.#has('lower-cases keys')) return key.toLowerCase();
-    if (this.#has('decodes keys')) return key.replace(/%2f/gi, '/').replaceAll('%20', ' ');
-    if (this.#has('normalizes keys')) return key.normalize();
-    if (this.#has('resolves keys as paths')) return posix.join('/', key);
-    if (this.#has('shortens keys')) return key.slice(0, 255);
-    return key;
+  #rank(old: Entry | undefined, expendable: boolean): boolean {
+    if (this.#has('takes every object for expendable')) return true;
+    if (this.#has('forgets ranks')) return false;
+    return this.#has('keeps the rank of the first revision') && old ? old.first : expendable;
   }
 
-  #kept(metadata: Metadata): Metadata {
-    if (this.#has('keeps metadata that belong to the caller')) return metadata;
-    if (this.#has('adds metadata')) return { ...metadata, added: 'x' };
-    const pairs = Object.entries(metadata).flatMap(([name, value]): [string, string][] => {
-      if (this.#has('forgets metadata')) return [];
-      if (this.#has('drops empty metadata') && value === '') return [];
-      if (this.#has('trims metadata')) return [[name, value.trim()]];
-      if (this.#has('normalizes metadata')) return [[name, value.normalize()]];
-      if (this.#has('lower-cases metadata names')) return [[name.toLowerCase(), value]];
-      if (this.#has('shortens metadata')) return [[name, value.slice(0, 2048)]];
-      if (this.#has('unescapes metadata')) return [[name, value.replaceAll('&amp;', '&')]];
-      return [[name, value]];
-    });
-    return Object.fromEntries(pairs);
+  #makeRoom(bytes: number, newcomer: StoredObject): boolean {
+    const anything = this.#has('makes room whatever the rank') || !newcomer.expendable;
+    const mayGo = ({ object, first }: Entry) => {
+      if (this.#has('makes room by the first rank of a key')) return anything || first;
+      if (this.#has('makes room by expendable objects only')) return object.expendable;
+      return anything || object.expendable;
+    };
+    const all = [...this.#entries];
+    let excess = all.reduce((sum, [, { content }]) => sum + content.length, bytes) - this.#maxBytes;
+    for (const [key, entry] of all) {
+      if (excess <= 0) break;
+      if (!mayGo(entry)) continue;
+      this.#entries.delete(key);
+      excess -= entry.content.length;
+    }
+    return excess <= 0;
   }
 
   #chunksFor(key: string): Uint8Array[] {

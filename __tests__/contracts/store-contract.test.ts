@@ -24,7 +24,10 @@ function contractFor(fault: StoreFault | undefined): CollectedTests {
       test: register,
       factory: () => {
         const store = new FaultyStore(fault);
-        return fault === 'cannot be reopened' ? { store } : { store, reopen: () => store.reopen() };
+        const withBudget = (maxBytes: number) => store.withBudget(maxBytes);
+        return fault === 'cannot be reopened'
+          ? { store, withBudget }
+          : { store, withBudget, reopen: () => store.reopen() };
       },
     });
   });

@@ -100,6 +100,28 @@ export const STORE_FAULTS = {
   ],
   'is empty after a restart': ['a persistent store has its objects after a restart'],
   'cannot be reopened': ['a persistent store has its objects after a restart'],
+  'takes every object for expendable': ['an object is not expendable unless that was asked for'],
+  'forgets ranks': ['an expendable object is described as one where objects are ranked'],
+  'lists without ranks': ['an expendable object is described as one where objects are ranked'],
+  'keeps the rank of the first revision': ['a replaced object has the rank of the new one'],
+  'adopts without a rank': ['an adopted object has the rank that was asked for'],
+  'forgets ranks at a restart': ['a rank is kept over a restart'],
+  'makes room whatever the rank': [
+    'only expendable objects go to make room for one',
+    'an expendable object without room is committed and not kept',
+  ],
+  'rejects what it has no room for': [
+    'an expendable object without room is committed and not kept',
+    'an expendable object without room leaves nothing of what it replaces',
+  ],
+  'keeps what was to be replaced when there is no room': [
+    'an expendable object without room leaves nothing of what it replaces',
+  ],
+  'makes room by the first rank of a key': [
+    'an object that became expendable may go for one',
+    'an object that is expendable no more does not go for one',
+  ],
+  'makes room by expendable objects only': ['for an object that is not expendable anything may go'],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
 export type StoreFault = keyof typeof STORE_FAULTS;

@@ -45,6 +45,7 @@ describe('FileSystemStore contract', () => {
     factory: () => ({
       store: new FileSystemStore({ directory }),
       reopen: () => new FileSystemStore({ directory }),
+      withBudget: (maxBytes) => new FileSystemStore({ directory, maxBytes }),
     }),
   });
 });

@@ -7,7 +7,13 @@ import { memoryInUse } from './collect-garbage.js';
 const MIB = 1024 * 1024;
 
 describe('MemoryStore contract', () => {
-  storeContract({ test, factory: () => ({ store: new MemoryStore({ maxBytes: 64 * MIB }) }) });
+  storeContract({
+    test,
+    factory: () => ({
+      store: new MemoryStore({ maxBytes: 64 * MIB }),
+      withBudget: (maxBytes) => new MemoryStore({ maxBytes }),
+    }),
+  });
 });
 
 describe('MemoryStore', () => {

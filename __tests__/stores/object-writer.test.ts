@@ -18,7 +18,7 @@ class RecordingTarget implements WriteTarget {
 
   async publish() {
     await this.#run('publish');
-    return describeObject('key', 0, {});
+    return describeObject('key', 0, {}, false);
   }
 
   async discard(): Promise<void> {

@@ -27,9 +27,10 @@ export function random(seed: string): (limit: number) => number {
   };
 }
 
-/** Stores an object whose bytes follow from its metadata. */
+/** Stores an object whose bytes and rank follow from its metadata. */
 async function write(store: SnapshotStore, key: string, seed: string, size: number): Promise<void> {
-  const writer = await store.create(key, { seed, size: String(size) });
+  const expendable = size % 2 === 1;
+  const writer = await store.create(key, { seed, size: String(size) }, { expendable });
   const content = contentOf(seed, size);
   for (let start = 0; start < size; start += PART_SIZE) {
     await writer.write(content.subarray(start, start + PART_SIZE));
@@ -44,6 +45,7 @@ export async function verify(store: SnapshotStore, key: string): Promise<number>
   if (opened === undefined) return 0;
   const { seed, size } = opened.metadata;
   assert.equal(opened.size, Number(size));
+  assert.equal(opened.expendable, Number(size) % 2 === 1);
   assertBytes(await rest(opened.body), contentOf(String(seed), Number(size)));
   return 1;
 }

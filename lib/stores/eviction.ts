@@ -1,34 +1,26 @@
-import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { unlessMissing } from './failure.js';
-import { isObjectFileName } from './object-file.js';
+/** What counts when there has to be room for another object. */
+export interface Occupant {
+  /** With key and metadata. */
+  readonly bytes: number;
+  readonly expendable: boolean;
+}
 
 /**
- * Removes the objects that were not used for longest until those that are left, not counting
- * `except`, take at most `maxBytes` with their descriptions. The clock is each file's mtime, so it is
- * one for all processes that share the directory. Cost: one `stat` for each object.
+ * The objects that may go to make room for a newcomer, in the order in which they are given;
+ * `undefined` when all of them are not enough, so that nothing goes in vain.
  *
- * @param evict removes one object by the name of its file.
+ * @param stored the one that was not used for longest comes first.
+ * @param excess bytes that have to go.
  */
-export async function makeRoom(
-  directory: string,
-  maxBytes: number,
-  except: string,
-  evict: (name: string) => Promise<void>,
-): Promise<void> {
-  const files = [];
-  let total = 0;
-  for (const name of await readdir(directory)) {
-    if (name === except || !isObjectFileName(name)) continue;
-    const stats = await unlessMissing(stat(join(directory, name)));
-    if (stats === undefined) continue;
-    files.push({ name, size: stats.size, usedAt: stats.mtimeMs });
-    total += stats.size;
-  }
-  files.sort((a, b) => a.usedAt - b.usedAt);
-  for (const { name, size } of files) {
-    if (total <= maxBytes) return;
-    await evict(name);
-    total -= size;
-  }
+export function evictable<Stored extends Occupant>(
+  stored: readonly Stored[],
+  excess: number,
+  newcomer: { readonly expendable: boolean },
+): Stored[] | undefined {
+  const lower = stored.filter(({ expendable }) => expendable || !newcomer.expendable);
+  return totalBytes(lower) < excess ? undefined : lower;
+}
+
+export function totalBytes(stored: readonly Occupant[]): number {
+  return stored.reduce((total, { bytes }) => total + bytes, 0);
 }

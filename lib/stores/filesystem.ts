@@ -3,20 +3,24 @@ import { join, resolve } from 'node:path';
 import pLimit from 'p-limit';
 import { hasCode } from '../errors.js';
 import { parseBudget } from './budget.js';
-import { makeRoom } from './eviction.js';
 import { unlessMissing, withStoreFailure } from './failure.js';
 import { FileBody } from './file-body.js';
+import { makeRoom } from './make-room.js';
 import { moveFile } from './move-file.js';
 import {
   describeObject,
   encodeTrailer,
+  isMarkedExpendable,
   isObjectFileName,
+  markRank,
   objectFileName,
   readTrailer,
 } from './object-file.js';
 import { TargetWriter } from './object-writer.js';
 import { sliceOf } from './range.js';
 import type {
+  AdoptOptions,
+  CreateOptions,
   Metadata,
   ObjectWriter,
   OpenedObject,
@@ -30,9 +34,10 @@ export interface FileSystemStoreOptions {
   /** Made if missing. Other files in it are left alone. */
   directory: string;
   /**
-   * Bytes of all object files; the objects that were not opened for longest go. An object larger than
-   * this is not kept: its `commit` succeeds, and the next `open` is a miss. Writes in progress come on
-   * top, and processes that commit at the same moment may exceed it until the next commit.
+   * Bytes of all object files; the objects that were not opened for longest go, and only expendable
+   * ones for one that is expendable. An object for which that does not make room is not kept: its
+   * `commit` succeeds, and the next `open` is a miss. Writes in progress come on top, and processes
+   * that commit at the same moment may exceed it until the next commit.
    * Default: no limit.
    */
   maxBytes?: number | undefined;
@@ -54,7 +59,7 @@ interface ObjectFile {
  * written under a temporary name, synced and renamed, and read through one descriptor.
  */
 export class FileSystemStore implements SnapshotStore {
-  readonly abilities = { adoptsFiles: true, persistent: true } as const;
+  readonly abilities = { adoptsFiles: true, persistent: true, ranksObjects: true } as const;
   readonly #directory: string;
   readonly #maxBytes: number;
   readonly #onEvict: ((key: string) => void) | undefined;
@@ -103,7 +108,7 @@ export class FileSystemStore implements SnapshotStore {
   async create(
     key: string,
     metadata: Metadata,
-    { signal }: { signal?: AbortSignal | undefined } = {},
+    { signal, expendable = false }: CreateOptions = {},
   ): Promise<ObjectWriter> {
     signal?.throwIfAborted();
     const kept = { ...metadata };
@@ -121,10 +126,10 @@ export class FileSystemStore implements SnapshotStore {
         }),
       publish: () =>
         withStoreFailure(async () => {
-          const object = describeObject(key, size, kept);
+          const object = describeObject(key, size, kept, expendable);
           const fileSize = await seal(handle, object);
           await handle.close();
-          await this.#publish(path, fileSize, key);
+          await this.#publish(path, fileSize, object);
           return object;
         }),
       discard: () =>
@@ -137,18 +142,24 @@ export class FileSystemStore implements SnapshotStore {
   }
 
   /** Also appends to the file: whoever has it open must know where its bytes end. */
-  async adopt(key: string, file: string, metadata: Metadata): Promise<StoredObject> {
+  async adopt(
+    key: string,
+    file: string,
+    metadata: Metadata,
+    { expendable = false }: AdoptOptions = {},
+  ): Promise<StoredObject> {
     const kept = { ...metadata };
     return withStoreFailure(async () => {
       await this.#prepare();
       const handle = await open(file, constants.O_WRONLY | constants.O_APPEND);
       try {
-        const { size } = await handle.stat();
-        const object = describeObject(key, size, kept);
+        const { size, mode } = await handle.stat();
+        const object = describeObject(key, size, kept, expendable);
         try {
-          await this.#publish(file, await seal(handle, object), key);
+          await this.#publish(file, await seal(handle, object), object);
         } catch (error) {
           await handle.truncate(size);
+          await markRank(handle, isMarkedExpendable(mode));
           throw error;
         }
         return object;
@@ -209,27 +220,30 @@ export class FileSystemStore implements SnapshotStore {
     return found;
   }
 
-  async #evict(name: string): Promise<void> {
+  /** Whatever its mode says, an object that is not expendable stays when it must be. */
+  async #evict(name: string, onlyExpendable: boolean): Promise<boolean> {
     const file = await this.#find(name);
     await file?.handle.close();
+    if (onlyExpendable && file?.object.expendable === false) return false;
     await unlessMissing(unlink(join(this.#directory, name)));
     if (file !== undefined) this.#onEvict?.(file.object.key);
+    return true;
   }
 
   /** Makes a sealed file the key's object. The rename is the last thing that can fail. */
-  #publish(file: string, fileSize: number, key: string): Promise<void> {
+  #publish(file: string, bytes: number, { key, expendable }: StoredObject): Promise<void> {
     return this.#publishing(async () => {
       const name = objectFileName(key);
       const target = join(this.#directory, name);
-      if (fileSize > this.#maxBytes) {
+      const evict = (other: string) => this.#evict(other, expendable);
+      const fits =
+        this.#maxBytes === Number.POSITIVE_INFINITY ||
+        (await makeRoom(this.#directory, this.#maxBytes, { name, bytes, expendable }, evict));
+      if (fits) {
+        await moveFile(file, target);
+      } else {
         await unlessMissing(unlink(target));
         await unlink(file);
-      } else {
-        if (this.#maxBytes < Number.POSITIVE_INFINITY) {
-          const evict = (other: string) => this.#evict(other);
-          await makeRoom(this.#directory, this.#maxBytes - fileSize, name, evict);
-        }
-        await moveFile(file, target);
       }
     });
   }
@@ -242,6 +256,7 @@ export class FileSystemStore implements SnapshotStore {
 async function seal(handle: FileHandle, object: StoredObject): Promise<number> {
   const trailer = encodeTrailer(object);
   await handle.appendFile(trailer);
+  await markRank(handle, object.expendable);
   await handle.datasync();
   return object.size + trailer.length;
 }

@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto';
 import { addAbortSignal, Readable } from 'node:stream';
-import { LRUCache } from 'lru-cache';
 import { parseBudget } from './budget.js';
+import { evictable, type Occupant, totalBytes } from './eviction.js';
 import { TargetWriter } from './object-writer.js';
 import { Pages } from './pages.js';
 import { sliceOf } from './range.js';
 import type {
+  CreateOptions,
   Metadata,
   ObjectWriter,
   OpenedObject,
@@ -17,35 +18,31 @@ import type {
 export interface MemoryStoreOptions {
   /**
    * Bytes of all objects, with their keys and metadata; the objects that were not opened for longest
-   * go. An object larger than this is not kept: its `commit` succeeds, and the next `open` is a miss.
+   * go, and only expendable ones for one that is expendable. An object for which that does not make
+   * room is not kept: its `commit` succeeds, and the next `open` is a miss.
    */
   maxBytes: number;
   /** Called with the key of each object that went to make room. */
   onEvict?: ((key: string) => void) | undefined;
 }
 
-interface Entry {
+interface Entry extends Occupant {
   readonly object: StoredObject;
   readonly pages: Pages;
 }
 
 /** Keeps objects in the memory of this process: for tests, and for small caches. */
 export class MemoryStore implements SnapshotStore {
-  readonly abilities = { adoptsFiles: false, persistent: false } as const;
+  readonly abilities = { adoptsFiles: false, persistent: false, ranksObjects: true } as const;
   readonly #maxBytes: number;
-  readonly #entries: LRUCache<string, Entry>;
+  readonly #onEvict: ((key: string) => void) | undefined;
+  /** The one that was not opened for longest comes first. */
+  readonly #entries = new Map<string, Entry>();
 
   /** @throws SnapshotError `INVALID_OPTIONS` */
   constructor({ maxBytes, onEvict }: MemoryStoreOptions) {
     this.#maxBytes = parseBudget(maxBytes);
-    this.#entries = new LRUCache({
-      maxSize: Math.max(1, maxBytes), // lru-cache has no 0, and no entry is as small as 1
-      sizeCalculation: ({ object }) =>
-        object.size + Buffer.byteLength(JSON.stringify([object.key, object.metadata])),
-      dispose: (_entry, key, reason) => {
-        if (reason === 'evict') onEvict?.(key);
-      },
-    });
+    this.#onEvict = onEvict;
   }
 
   async stat(
@@ -53,7 +50,7 @@ export class MemoryStore implements SnapshotStore {
     { signal }: { signal?: AbortSignal | undefined } = {},
   ): Promise<StoredObject | undefined> {
     signal?.throwIfAborted();
-    return this.#entries.peek(key)?.object;
+    return this.#entries.get(key)?.object;
   }
 
   async open(
@@ -67,13 +64,15 @@ export class MemoryStore implements SnapshotStore {
     if (revision !== undefined && revision !== object.revision) return undefined;
     const body = Readable.from(pages.read(sliceOf(range, object.size)), { objectMode: false });
     if (signal !== undefined) addAbortSignal(signal, body);
+    this.#entries.delete(key);
+    this.#entries.set(key, entry);
     return { ...object, body };
   }
 
   async create(
     key: string,
     metadata: Metadata,
-    { signal }: { signal?: AbortSignal | undefined } = {},
+    { signal, expendable = false }: CreateOptions = {},
   ): Promise<ObjectWriter> {
     signal?.throwIfAborted();
     const kept = Object.freeze({ ...metadata });
@@ -89,8 +88,16 @@ export class MemoryStore implements SnapshotStore {
       publish: async () => {
         pages.trim();
         const revision = randomUUID();
-        const object = Object.freeze({ key, size, revision, storedAt: Date.now(), metadata: kept });
-        this.#entries.set(key, { object, pages }); // or, over the budget, deletes what was there
+        const storedAt = Date.now();
+        const object = Object.freeze({
+          key,
+          size,
+          revision,
+          storedAt,
+          metadata: kept,
+          expendable,
+        });
+        this.#replace(object, pages);
         return object;
       },
       discard: async () => {
@@ -106,5 +113,23 @@ export class MemoryStore implements SnapshotStore {
 
   async *list(): AsyncGenerator<StoredObject> {
     for (const { object } of [...this.#entries.values()]) yield object;
+  }
+
+  /** What was stored under the key goes, also when there is no room for the new object. */
+  #replace(object: StoredObject, pages: Pages): void {
+    const { key, size, metadata, expendable } = object;
+    this.#entries.delete(key);
+    const bytes = size + Buffer.byteLength(JSON.stringify([key, metadata]));
+    const stored = [...this.#entries.values()];
+    let excess = totalBytes(stored) + bytes - this.#maxBytes;
+    const leaving = evictable(stored, excess, object);
+    if (leaving === undefined) return;
+    for (const entry of leaving) {
+      if (excess <= 0) break;
+      this.#entries.delete(entry.object.key);
+      excess -= entry.bytes;
+      this.#onEvict?.(entry.object.key);
+    }
+    this.#entries.set(key, { object, pages, bytes, expendable });
   }
 }

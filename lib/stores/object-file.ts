@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
-import { SnapshotError } from '../errors.js';
+import { hasCode, SnapshotError } from '../errors.js';
 import type { Metadata, StoredObject } from './store.js';
 
 /*
@@ -12,12 +12,19 @@ import type { Metadata, StoredObject } from './store.js';
  *   magic     8 bytes
  *
  * The description stands behind the body because a finished file can be given one in place.
+ *
+ * The mode of the file repeats the rank, for whoever looks for room and does not want to open every
+ * file: its owner may execute one that is expendable. The mode is part of the file, so it is published
+ * by the same rename. Where both disagree, as on a file system without modes, the trailer is right.
  */
 const MAGIC = Buffer.from('EGSOBJ01', 'latin1');
 const FOOTER_BYTES = 4 + MAGIC.length;
 const MAX_TRAILER_BYTES = 1024 * 1024;
 /** Read at once: a trailer with few metadata, and the footer. */
 const USUAL_END_BYTES = 2048;
+
+/** The owner may execute. */
+const EXPENDABLE_MODE = 0o100;
 
 const OBJECT_FILE_NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}\.[0-9a-f]{64}\.object$/;
 
@@ -36,8 +43,29 @@ export function isObjectFileName(name: string): boolean {
 }
 
 /** Describes a new revision. */
-export function describeObject(key: string, size: number, metadata: Metadata): StoredObject {
-  return { key, size, revision: randomUUID(), storedAt: Date.now(), metadata };
+export function describeObject(
+  key: string,
+  size: number,
+  metadata: Metadata,
+  expendable: boolean,
+): StoredObject {
+  return { key, size, revision: randomUUID(), storedAt: Date.now(), metadata, expendable };
+}
+
+/** Whether a file of this mode says that its object is expendable. */
+export function isMarkedExpendable(mode: number): boolean {
+  return (mode & EXPENDABLE_MODE) !== 0;
+}
+
+/** Marks an open file. A file system may lack modes; then nothing is expendable to those who look. */
+export async function markRank(handle: FileHandle, expendable: boolean): Promise<void> {
+  const { mode } = await handle.stat();
+  if (isMarkedExpendable(mode) === expendable) return;
+  try {
+    await handle.chmod((mode & 0o7777) ^ EXPENDABLE_MODE);
+  } catch (error) {
+    if (!hasCode(error) || !['EPERM', 'ENOSYS', 'ENOTSUP'].includes(error.code)) throw error;
+  }
 }
 
 /**
@@ -45,8 +73,8 @@ export function describeObject(key: string, size: number, metadata: Metadata): S
  *
  * @throws SnapshotError `STORE_FAILED` when key and metadata take more than 1 MiB.
  */
-export function encodeTrailer({ key, size, revision, storedAt, metadata }: StoredObject): Buffer {
-  const json = Buffer.from(JSON.stringify({ key, size, revision, storedAt, metadata }));
+export function encodeTrailer(object: StoredObject): Buffer {
+  const json = Buffer.from(JSON.stringify(object));
   if (json.length > MAX_TRAILER_BYTES) {
     throw new SnapshotError('STORE_FAILED', `${json.length} bytes of metadata are too many`);
   }
@@ -72,7 +100,8 @@ export async function readTrailer(
       ? end.subarray(footerAt - length, footerAt)
       : await readBefore(handle, bodySize + length, length);
   const object = json === undefined ? undefined : parseJson(json.toString());
-  return isStoredObject(object) && object.size === bodySize ? object : undefined;
+  if (!isDescription(object) || object.size !== bodySize) return undefined;
+  return { ...object, expendable: object.expendable ?? false };
 }
 
 /** The last `length` bytes before `end`. */
@@ -95,14 +124,18 @@ function parseJson(text: string): unknown {
   }
 }
 
-function isStoredObject(value: unknown): value is StoredObject {
+/** As trailers have it; the first ones had no rank. */
+type Description = Omit<StoredObject, 'expendable'> & { readonly expendable?: boolean };
+
+function isDescription(value: unknown): value is Description {
   if (!isRecord(value)) return false;
-  const { key, size, revision, storedAt, metadata } = value;
+  const { key, size, revision, storedAt, metadata, expendable } = value;
   return (
     typeof key === 'string' &&
     typeof size === 'number' &&
     typeof revision === 'string' &&
     typeof storedAt === 'number' &&
+    (expendable === undefined || typeof expendable === 'boolean') &&
     isRecord(metadata) &&
     Object.values(metadata).every((text) => typeof text === 'string')
   );

@@ -19,6 +19,18 @@ export interface StoredObject {
   /** When this revision was committed, in milliseconds since the epoch. */
   readonly storedAt: number;
   readonly metadata: Metadata;
+  /** Its rank: it goes before others do. Always false in a store that does not rank objects. */
+  readonly expendable: boolean;
+}
+
+export interface AdoptOptions {
+  /** The rank of the object, see `SnapshotStore`. Default: false. */
+  expendable?: boolean | undefined;
+}
+
+export interface CreateOptions extends AdoptOptions {
+  /** Aborts the write when it aborts. */
+  signal?: AbortSignal | undefined;
 }
 
 export interface OpenOptions {
@@ -66,6 +78,8 @@ export interface StoreAbilities {
   readonly adoptsFiles: boolean;
   /** Objects outlive the process. */
   readonly persistent: boolean;
+  /** `expendable` is kept and honoured. Without it the option has no effect. */
+  readonly ranksObjects: boolean;
 }
 
 /**
@@ -80,6 +94,11 @@ export interface StoreAbilities {
  *   are different objects.
  * - `stat`, `open` and `create` reject when their signal has aborted already.
  * - A store MAY drop objects at any time (budget, eviction): that is a miss, never an error.
+ * - A store that ranks objects MUST NOT drop one that is not expendable to make room for one that is.
+ *   When the room that expendable objects take is not enough, the new one is not kept: its commit MUST
+ *   succeed, and its key MUST be a miss afterwards. For an object that is not expendable anything may
+ *   go. Either way, the objects that were not opened for longest SHOULD go first.
+ * - A replaced object MUST have the rank of the new one, from the moment that the new one is readable.
  * - Failures reject with a `SnapshotError` coded `STORE_FAILED` or, for a full disk, `STORAGE_FULL`.
  */
 export interface SnapshotStore {
@@ -95,16 +114,17 @@ export interface SnapshotStore {
    * Starts a write of these metadata, as they are now. When `signal` aborts, the write is aborted and
    * its calls reject.
    */
-  create(
-    key: string,
-    metadata: Metadata,
-    options?: { signal?: AbortSignal | undefined },
-  ): Promise<ObjectWriter>;
+  create(key: string, metadata: Metadata, options?: CreateOptions): Promise<ObjectWriter>;
   /**
    * Takes over a finished file, which is gone from its place afterwards, or throws and leaves it.
    * Only there when `abilities.adoptsFiles`. The bytes of readers that have the file open stay.
    */
-  adopt?(key: string, file: string, metadata: Metadata): Promise<StoredObject>;
+  adopt?(
+    key: string,
+    file: string,
+    metadata: Metadata,
+    options?: AdoptOptions,
+  ): Promise<StoredObject>;
   delete(key: string): Promise<void>;
   /** All stored objects, in no particular order. */
   list(): AsyncIterable<StoredObject>;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { createCipheriv, createHash } from 'node:crypto';
 import type {
+  CreateOptions,
   Metadata,
   OpenedObject,
   OpenOptions,
@@ -14,6 +15,11 @@ export interface StoreUnderTest {
   readonly store: SnapshotStore;
   /** Another instance on the same data, as after a restart. Needed when the store is persistent. */
   readonly reopen?: (() => SnapshotStore | Promise<SnapshotStore>) | undefined;
+  /**
+   * Another instance, on the same or other data, that keeps at most so many bytes. Needed to test how
+   * a store that ranks objects makes room; one without a budget leaves it out.
+   */
+  readonly withBudget?: ((maxBytes: number) => SnapshotStore | Promise<SnapshotStore>) | undefined;
   /** Removes the data. `store.close()` has been called. */
   readonly cleanup?: (() => unknown) | undefined;
 }
@@ -32,8 +38,9 @@ export async function put(
   key: string,
   content: Uint8Array,
   metadata: Metadata = {},
+  options: CreateOptions = {},
 ): Promise<StoredObject> {
-  const writer = await store.create(key, metadata);
+  const writer = await store.create(key, metadata, options);
   if (content.length > 0) await writer.write(content);
   return writer.commit();
 }
@@ -87,6 +94,6 @@ export async function listedKeys(store: SnapshotStore): Promise<string[]> {
 /** The description alone, as a plain object that can be compared. */
 export function descriptionOf(object: StoredObject | undefined): unknown {
   assert.ok(object, 'the object must be stored');
-  const { key, size, revision, storedAt, metadata } = object;
-  return { key, size, revision, storedAt, metadata: { ...metadata } };
+  const { key, size, revision, storedAt, metadata, expendable } = object;
+  return { key, size, revision, storedAt, metadata: { ...metadata }, expendable };
 }

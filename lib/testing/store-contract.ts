@@ -2,6 +2,7 @@ import { type RegisterTest, registerCases } from './contract.js';
 import { abilityCases } from './store-abilities.js';
 import type { StoreUnderTest } from './store-content.js';
 import { keyCases } from './store-keys.js';
+import { rankCases } from './store-ranks.js';
 import { readingCases } from './store-reading.js';
 import { writingCases } from './store-writing.js';
 
@@ -16,7 +17,7 @@ export interface StoreContractOptions {
  * does not declare pass without doing anything.
  */
 export function storeContract({ test, factory }: StoreContractOptions): void {
-  const cases = { ...readingCases, ...writingCases, ...keyCases, ...abilityCases };
+  const cases = { ...readingCases, ...writingCases, ...keyCases, ...abilityCases, ...rankCases };
   registerCases(test, cases, factory, async ({ store, cleanup }) => {
     await store.close?.();
     await cleanup?.();

@@ -1,0 +1,217 @@
+import { existsSync, statSync } from 'node:fs';
+import {
+  chmod,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  truncate,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { FileSystemStore, MemoryStore, type SnapshotStore } from '../../lib/index.js';
+import { assertContent, contentOf, listedKeys, put } from '../../lib/testing/store-content.js';
+import { cleanup } from '../support/temporary-directory.js';
+
+const { directory } = cleanup(afterEach);
+const KIB = 1024;
+const EXPENDABLE = { expendable: true };
+
+type OnEvict = (key: string) => void;
+
+describe.each<[string, (onEvict: OnEvict) => Promise<[SnapshotStore, Age]>]>([
+  ['MemoryStore', async (onEvict) => [new MemoryStore({ maxBytes: 35 * KIB, onEvict }), inOrder]],
+  [
+    'FileSystemStore',
+    async (onEvict) => {
+      const path = await directory();
+      const store = new FileSystemStore({ directory: path, maxBytes: 35 * KIB, onEvict });
+      return [store, (key, minutes) => age(path, key, minutes)];
+    },
+  ],
+])('%s', (_name, create) => {
+  test('drops the expendable object that was not opened for longest', async () => {
+    const evicted: string[] = [];
+    const [store, setAge] = await create((key) => evicted.push(key));
+    for (const [index, key] of ['oldest', 'x', 'y'].entries()) {
+      await put(store, key, contentOf(key, 10 * KIB), {}, { expendable: index > 0 });
+      await setAge(key, 10 - index);
+    }
+    await assertContent(store, 'x', contentOf('x', 10 * KIB));
+    await put(store, 'z', contentOf('z', 10 * KIB), {}, EXPENDABLE);
+    expect(evicted).toEqual(['y']);
+    expect(await listedKeys(store)).toEqual(['oldest', 'x', 'z']);
+  });
+
+  test('drops nothing for an expendable object that does not fit even then', async () => {
+    const evicted: string[] = [];
+    const [store] = await create((key) => evicted.push(key));
+    await put(store, 'a', contentOf('a', 20 * KIB));
+    await put(store, 'x', contentOf('x', 10 * KIB), {}, EXPENDABLE);
+    await put(store, 'y', contentOf('y', 16 * KIB), {}, EXPENDABLE);
+    await put(store, 'z', contentOf('z', 40 * KIB), {}, EXPENDABLE);
+    expect(evicted).toEqual([]);
+    expect(await listedKeys(store)).toEqual(['a', 'x']);
+  });
+
+  test('drops by age alone for an object that is not expendable', async () => {
+    const evicted: string[] = [];
+    const [store, setAge] = await create((key) => evicted.push(key));
+    await put(store, 'a', contentOf('a', 10 * KIB));
+    await setAge('a', 10);
+    await put(store, 'x', contentOf('x', 10 * KIB), {}, EXPENDABLE);
+    await setAge('x', 5);
+    await put(store, 'b', contentOf('b', 20 * KIB));
+    expect(evicted).toEqual(['a']);
+    expect(await listedKeys(store)).toEqual(['b', 'x']);
+  });
+});
+
+describe('a directory of objects', () => {
+  test('has one ranking for all stores on it', async () => {
+    const path = await directory();
+    const [one, two] = [0, 1].map(
+      () => new FileSystemStore({ directory: path, maxBytes: 35 * KIB }),
+    );
+    if (one === undefined || two === undefined) throw new Error('no stores');
+    for (const key of ['a', 'b']) await put(one, key, contentOf(key, 10 * KIB));
+    await put(one, 'x', contentOf('x', 10 * KIB), {}, EXPENDABLE);
+    expect(await two.stat('x')).toMatchObject(EXPENDABLE);
+    await put(two, 'y', contentOf('y', 10 * KIB), {}, EXPENDABLE);
+    expect(await listedKeys(one)).toEqual(['a', 'b', 'y']);
+  });
+
+  test('is not opened file by file to make room for an expendable object', async () => {
+    const path = await directory();
+    const store = new FileSystemStore({ directory: path, maxBytes: 35 * KIB });
+    await put(store, 'a', contentOf('a', 10 * KIB));
+    await put(store, 'x', contentOf('x', 20 * KIB), {}, EXPENDABLE);
+    const damaged = await fileOf(path, 'a');
+    await truncate(damaged, 10 * KIB);
+    await put(store, 'y', contentOf('y', 20 * KIB), {}, EXPENDABLE);
+    expect(existsSync(damaged)).toBe(true); // an opened one would have been removed
+    expect(await listedKeys(store)).toEqual(['y']);
+  });
+
+  test('without ranks has no expendable objects', async () => {
+    const path = await directory();
+    const store = new FileSystemStore({ directory: path, maxBytes: 35 * KIB });
+    await put(store, 'a', contentOf('a', 20 * KIB), { name: 'value' });
+    await writeFile(await fileOf(path, 'a'), withoutRank(await readFile(await fileOf(path, 'a'))));
+    expect(await store.stat('a')).toMatchObject({
+      metadata: { name: 'value' },
+      expendable: false,
+    });
+    await put(store, 'x', contentOf('x', 20 * KIB), {}, EXPENDABLE);
+    expect(await listedKeys(store)).toEqual(['a']);
+  });
+
+  test('whose modes make everything expendable loses nothing that is not', async () => {
+    const path = await directory();
+    const store = new FileSystemStore({ directory: path, maxBytes: 35 * KIB });
+    await put(store, 'a', contentOf('a', 10 * KIB));
+    await put(store, 'x', contentOf('x', 10 * KIB), {}, EXPENDABLE);
+    for (const name of await readdir(path)) await chmod(join(path, name), 0o777);
+    await age(path, 'a', 10);
+    await put(store, 'y', contentOf('y', 20 * KIB), {}, EXPENDABLE);
+    expect(await listedKeys(store)).toEqual(['a', 'y']);
+    await put(store, 'z', contentOf('z', 30 * KIB), {}, EXPENDABLE);
+    expect(await store.stat('z')).toBeUndefined();
+    await assertContent(store, 'a', contentOf('a', 10 * KIB));
+  });
+
+  test('whose modes make nothing expendable still has room for what is not', async () => {
+    const path = await directory();
+    const store = new FileSystemStore({ directory: path, maxBytes: 35 * KIB });
+    await put(store, 'x', contentOf('x', 20 * KIB), {}, EXPENDABLE);
+    await chmod(await fileOf(path, 'x'), 0o644);
+    expect(await store.stat('x')).toMatchObject(EXPENDABLE);
+    await put(store, 'y', contentOf('y', 20 * KIB), {}, EXPENDABLE);
+    expect(await listedKeys(store)).toEqual(['x']);
+    await put(store, 'a', contentOf('a', 20 * KIB));
+    expect(await listedKeys(store)).toEqual(['a']);
+  });
+});
+
+describe('an adopted file', () => {
+  test.each([0o600, 0o644, 0o755])('of mode %o gets the mark of its rank', async (mode) => {
+    const path = await directory();
+    const store = new FileSystemStore({ directory: path });
+    for (const expendable of [false, true, false]) {
+      const file = join(await directory(), 'file');
+      await writeFile(file, contentOf('a'));
+      await chmod(file, mode);
+      await store.adopt('key', file, {}, { expendable });
+      const marked = expendable ? mode | 0o100 : mode & ~0o100;
+      expect((await stat(await fileOf(path, 'key'))).mode & 0o777).toBe(marked);
+    }
+  });
+
+  test('keeps the mode that it had when it cannot be taken over', async () => {
+    const path = join(await directory(), 'objects');
+    const store = new FileSystemStore({ directory: path });
+    await put(store, 'key', contentOf('a'));
+    await rm(path, { recursive: true });
+    const file = join(await directory(), 'file');
+    await writeFile(file, contentOf('b'));
+    for (const [mode, expendable] of [
+      [0o755, false],
+      [0o644, true],
+    ] as const) {
+      await chmod(file, mode);
+      await expect(store.adopt('key', file, {}, { expendable })).rejects.toThrow();
+      expect((await stat(file)).mode & 0o777).toBe(mode);
+    }
+  });
+
+  // Where the machine has another file system than the one for temporary files
+  const another = ['/dev/shm', '/var/tmp', process.cwd()].find(
+    (place) => existsSync(place) && statSync(place).dev !== statSync(tmpdir()).dev,
+  );
+
+  (another === undefined ? test.skip : test)('has its rank on another file system', async () => {
+    const elsewhere = await mkdtemp(join(another ?? '', 'filesystem-store-'));
+    try {
+      const path = join(await directory(), 'objects');
+      await mkdir(path);
+      const store = new FileSystemStore({ directory: path, maxBytes: 35 * KIB });
+      await writeFile(join(elsewhere, 'file'), contentOf('x', 20 * KIB));
+      await store.adopt('x', join(elsewhere, 'file'), {}, EXPENDABLE);
+      await put(store, 'y', contentOf('y', 20 * KIB), {}, EXPENDABLE);
+      expect(await listedKeys(store)).toEqual(['y']);
+    } finally {
+      await rm(elsewhere, { recursive: true });
+    }
+  });
+});
+
+type Age = (key: string, minutes: number) => Promise<void>;
+
+/** Where the order of the calls is the order of use. */
+async function inOrder(): Promise<void> {}
+
+async function age(path: string, key: string, minutes: number): Promise<void> {
+  await utimes(await fileOf(path, key), new Date(), new Date(Date.now() - minutes * 60_000));
+}
+
+async function fileOf(path: string, key: string): Promise<string> {
+  const name = (await readdir(path)).find((file) => file.startsWith(`${key}.`));
+  if (name === undefined) throw new Error(`no file of ${key}`);
+  return join(path, name);
+}
+
+/** An object file as it was before objects had a rank. */
+function withoutRank(file: Buffer): Buffer {
+  const end = file.length - 12;
+  const start = end - file.readUInt32BE(end);
+  const { expendable: _, ...description } = JSON.parse(file.subarray(start, end).toString());
+  const trailer = Buffer.from(JSON.stringify(description));
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(trailer.length);
+  return Buffer.concat([file.subarray(0, start), trailer, length, file.subarray(end + 4)]);
+}

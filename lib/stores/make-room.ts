@@ -1,0 +1,44 @@
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { evictable, type Occupant, totalBytes } from './eviction.js';
+import { unlessMissing } from './failure.js';
+import { isMarkedExpendable, isObjectFileName } from './object-file.js';
+
+interface File extends Occupant {
+  readonly name: string;
+  readonly usedAt: number;
+}
+
+/**
+ * Evicts object files of a directory until the newcomer fits into `maxBytes`; answers whether it does.
+ * A file of the newcomer's name does not count. The clock is each file's mtime, so it is one for all
+ * processes that share the directory. Cost: one `stat` for each object.
+ *
+ * @param evict removes the object of a file; answers false when its rank forbids that after all.
+ */
+export async function makeRoom(
+  directory: string,
+  maxBytes: number,
+  newcomer: Omit<File, 'usedAt'>,
+  evict: (name: string) => Promise<boolean>,
+): Promise<boolean> {
+  const files = (await objectFiles(directory)).filter(({ name }) => name !== newcomer.name);
+  files.sort((a, b) => a.usedAt - b.usedAt);
+  let excess = totalBytes(files) + newcomer.bytes - maxBytes;
+  for (const { name, bytes } of evictable(files, excess, newcomer) ?? []) {
+    if (excess <= 0) break;
+    if (await evict(name)) excess -= bytes;
+  }
+  return excess <= 0;
+}
+
+async function objectFiles(directory: string): Promise<File[]> {
+  const files: File[] = [];
+  for (const name of (await readdir(directory)).filter(isObjectFileName)) {
+    const stats = await unlessMissing(stat(join(directory, name)));
+    if (stats === undefined) continue;
+    const { size, mode, mtimeMs } = stats;
+    files.push({ name, bytes: size, expendable: isMarkedExpendable(mode), usedAt: mtimeMs });
+  }
+  return files;
+}

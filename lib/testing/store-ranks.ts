@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { SnapshotStore } from '../stores/store.js';
+import type { ContractCases } from './contract.js';
+import {
+  assertContent,
+  assertMiss,
+  contentOf,
+  descriptionOf,
+  listedKeys,
+  mustOpen,
+  put,
+  type StoreUnderTest,
+} from './store-content.js';
+
+const SIZE = 64 * 1024;
+/** Room for three objects with what a store adds to each, not for four. */
+const BUDGET = 3.5 * SIZE;
+const EXPENDABLE = { expendable: true };
+
+/** `expendable`, and what of it a budget of `BUDGET` shows. */
+export const rankCases: ContractCases<StoreUnderTest> = {
+  'an object is not expendable unless that was asked for': async ({ store }) => {
+    await put(store, 'default', contentOf('a'));
+    await put(store, 'false', contentOf('a'), {}, { expendable: false });
+    await assertRank(store, 'default', false);
+    await assertRank(store, 'false', false);
+  },
+
+  'an expendable object is described as one where objects are ranked': async ({ store }) => {
+    const committed = await put(store, 'key', contentOf('a'), {}, EXPENDABLE);
+    assert.equal(committed.expendable, store.abilities.ranksObjects);
+    await assertRank(store, 'key', store.abilities.ranksObjects);
+    assert.deepEqual(descriptionOf(await store.stat('key')), descriptionOf(committed));
+  },
+
+  'a replaced object has the rank of the new one': ranking(async ({ store }) => {
+    for (const expendable of [true, false, true]) {
+      await put(store, 'key', contentOf('a'), {}, { expendable });
+      await assertRank(store, 'key', expendable);
+      assert.deepEqual(await listedKeys(store), ['key']);
+    }
+  }),
+
+  'an adopted object has the rank that was asked for': ranking(async ({ store }) => {
+    if (store.adopt === undefined) return;
+    const directory = await mkdtemp(join(tmpdir(), 'store-contract-'));
+    try {
+      const file = join(directory, 'file');
+      for (const expendable of [true, undefined, true, false]) {
+        await writeFile(file, contentOf('a'));
+        const adopted = await store.adopt('key', file, {}, { expendable });
+        assert.equal(adopted.expendable, expendable ?? false);
+        await assertRank(store, 'key', expendable ?? false);
+      }
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  }),
+
+  'a rank is kept over a restart': ranking(async ({ store, reopen }) => {
+    if (!store.abilities.persistent) return;
+    await put(store, 'expendable', contentOf('a'), {}, EXPENDABLE);
+    await put(store, 'other', contentOf('a'));
+    await store.close?.();
+    const again = await reopen?.();
+    assert.ok(again, 'the factory of a persistent store must give `reopen`');
+    await assertRank(again, 'expendable', true);
+    await assertRank(again, 'other', false);
+    await again.close?.();
+  }),
+
+  'only expendable objects go to make room for one': withBudget(async (store) => {
+    await put(store, 'a', contentOf('a', SIZE));
+    await put(store, 'b', contentOf('b', SIZE));
+    for (const key of ['x', 'y', 'z']) {
+      await put(store, key, contentOf(key, SIZE), {}, EXPENDABLE);
+      assert.deepEqual(await listedKeys(store), ['a', 'b', key]);
+      await assertContent(store, key, contentOf(key, SIZE));
+    }
+    for (const key of ['a', 'b']) await assertContent(store, key, contentOf(key, SIZE));
+  }),
+
+  'an expendable object without room is committed and not kept': withBudget(async (store) => {
+    for (const key of ['a', 'b', 'c']) await put(store, key, contentOf(key, SIZE));
+    const committed = await put(store, 'x', contentOf('x', SIZE), {}, EXPENDABLE);
+    assert.equal(committed.key, 'x');
+    assert.equal(committed.size, SIZE);
+    await assertMiss(store, 'x');
+    for (const key of ['a', 'b', 'c']) await assertContent(store, key, contentOf(key, SIZE));
+  }),
+
+  'an expendable object without room leaves nothing of what it replaces': withBudget(
+    async (store) => {
+      for (const key of ['a', 'b']) await put(store, key, contentOf(key, SIZE));
+      await put(store, 'x', contentOf('old', SIZE), {}, EXPENDABLE);
+      await put(store, 'x', contentOf('new', 2 * SIZE), {}, EXPENDABLE);
+      await assertMiss(store, 'x');
+      assert.deepEqual(await listedKeys(store), ['a', 'b']);
+    },
+  ),
+
+  'an object that became expendable may go for one': withBudget(async (store) => {
+    for (const key of ['a', 'b', 'c']) await put(store, key, contentOf(key, SIZE));
+    await put(store, 'b', contentOf('new', SIZE), {}, EXPENDABLE);
+    await put(store, 'x', contentOf('x', SIZE), {}, EXPENDABLE);
+    assert.deepEqual(await listedKeys(store), ['a', 'c', 'x']);
+  }),
+
+  'an object that is expendable no more does not go for one': withBudget(async (store) => {
+    for (const key of ['a', 'b', 'c']) {
+      await put(store, key, contentOf('old', SIZE), {}, EXPENDABLE);
+    }
+    for (const key of ['a', 'b', 'c']) await put(store, key, contentOf(key, SIZE));
+    await put(store, 'x', contentOf('x', SIZE), {}, EXPENDABLE);
+    assert.deepEqual(await listedKeys(store), ['a', 'b', 'c']);
+  }),
+
+  'for an object that is not expendable anything may go': withBudget(async (store) => {
+    for (const key of ['x', 'y', 'z']) {
+      await put(store, key, contentOf(key, SIZE), {}, EXPENDABLE);
+    }
+    for (const key of ['a', 'b', 'c', 'd', 'e']) {
+      await put(store, key, contentOf(key, SIZE));
+      await assertContent(store, key, contentOf(key, SIZE));
+    }
+  }),
+};
+
+/** Asserts what all methods say of an object. */
+async function assertRank(store: SnapshotStore, key: string, expendable: boolean): Promise<void> {
+  assert.equal((await store.stat(key))?.expendable, expendable, 'stat must give the rank');
+  const opened = await mustOpen(store, key);
+  opened.body.destroy();
+  assert.equal(opened.expendable, expendable, 'open must give the rank');
+  for await (const object of store.list()) {
+    if (object.key === key) assert.equal(object.expendable, expendable, 'list must give the rank');
+  }
+}
+
+function ranking(run: (subject: StoreUnderTest) => Promise<void>) {
+  return async (subject: StoreUnderTest): Promise<void> => {
+    if (subject.store.abilities.ranksObjects) await run(subject);
+  };
+}
+
+function withBudget(run: (store: SnapshotStore) => Promise<void>) {
+  return ranking(async ({ withBudget: open }) => {
+    const store = await open?.(BUDGET);
+    if (store === undefined) return;
+    await run(store);
+    await store.close?.();
+  });
+}
