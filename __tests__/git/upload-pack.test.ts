@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { encodeCloneRequest, readCloneAnswer } from '../../lib/git/upload-pack.js';
+import { encodeFetchRequest, readFetchAnswer } from '../../lib/git/upload-pack.js';
 import { encodePacket, encodeSideBand, FLUSH } from '../support/pkt-line.js';
 import { readPack } from '../support/read-pack.js';
 import { git, runBinary } from '../support/run.js';
@@ -30,7 +30,7 @@ async function read(body: Uint8Array, chunk = 65_536): Promise<Answer> {
   }
   const parts: Buffer[] = [];
   let progress = '';
-  const pack = readCloneAnswer(source(), (text) => {
+  const pack = readFetchAnswer(source(), (text) => {
     progress += text;
   });
   for await (const bytes of pack) parts.push(Buffer.from(bytes));
@@ -42,7 +42,7 @@ test('git upload-pack understands the request, and its answer is understood', as
   await buildSmall(repository);
   const wants = (await git(repository, 'for-each-ref', '--format=%(objectname)')).split('\n');
   expect(wants).toHaveLength(2);
-  const request = encodeCloneRequest(wants, OFFERED, 'test/1.0');
+  const request = encodeFetchRequest(wants, [], OFFERED, 'test/1.0');
   const args = ['upload-pack', '--stateless-rpc', '--strict', repository];
   const answer = await runBinary('git', args, { input: request });
   for (const chunk of [1, 1000, 65_536]) {
@@ -53,21 +53,35 @@ test('git upload-pack understands the request, and its answer is understood', as
   }
 });
 
+test('git upload-pack sends what is new when it is told what is there', async () => {
+  const repository = join(await directory(), 'small.git');
+  await buildSmall(repository);
+  const head = await git(repository, 'rev-parse', 'main');
+  const before = await git(repository, 'rev-parse', 'main~1');
+  const haves = ['1'.repeat(40), before];
+  const request = encodeFetchRequest([head], haves, OFFERED, 'test/1.0');
+  const args = ['upload-pack', '--stateless-rpc', '--strict', repository];
+  const { pack } = await read(await runBinary('git', args, { input: request }), 7);
+  const range = [`${before}..${head}`];
+  const objects = await git(repository, 'rev-list', '--objects', '--no-object-names', ...range);
+  expect(readPack(pack)).toHaveLength(objects.split('\n').length);
+});
+
 describe('the request', () => {
   test('asks only for what is offered', () => {
-    const few = encodeCloneRequest(['1'.repeat(40)], new Set(['side-band-64k']), 'test');
+    const few = encodeFetchRequest(['1'.repeat(40)], [], new Set(['side-band-64k']), 'test');
     expect(few.toString()).toBe(
       `004bwant ${'1'.repeat(40)} side-band-64k agent=test\n00000009done\n`,
     );
   });
 
   test('has no white space or other bytes in the agent', () => {
-    const request = encodeCloneRequest(['1'.repeat(40)], OFFERED, 'a b\nc\0é/1.0').toString();
+    const request = encodeFetchRequest(['1'.repeat(40)], [], OFFERED, 'a b\nc\0é/1.0').toString();
     expect(request).toContain('agent=a-b-c--/1.0\n');
   });
 
   test('needs a side-band', () => {
-    expect(() => encodeCloneRequest(['1'.repeat(40)], new Set(['ofs-delta']), 'test')).toThrow(
+    expect(() => encodeFetchRequest(['1'.repeat(40)], [], new Set(['ofs-delta']), 'test')).toThrow(
       expect.objectContaining({ code: 'REPOSITORY_UNSUPPORTED' }),
     );
   });
@@ -88,6 +102,14 @@ describe('the answer', () => {
     expect(answer).toEqual({ pack: Buffer.from('PACK...PACK...'), progress: 'one two three' });
   });
 
+  test('may begin with what both sides know', async () => {
+    const acks = ['', ' continue', ' common', ' ready'].map((kind) =>
+      encodePacket(`ACK ${'1'.repeat(40)}${kind}\n`),
+    );
+    const answer = await read(Buffer.concat([...acks, NAK, PACK, FLUSH]));
+    expect(answer.pack).toEqual(Buffer.from('PACK...'));
+  });
+
   test.each<[string, string, Buffer[]]>([
     ['UPSTREAM_INVALID', 'nothing', []],
     ['UPSTREAM_INVALID', 'NAK and no more', [NAK]],
@@ -100,7 +122,12 @@ describe('the answer', () => {
     ['UPSTREAM_INVALID', 'an unknown band', [NAK, PACK, encodePacket('\x04text'), FLUSH]],
     ['UPSTREAM_INVALID', 'an empty line within the pack', [NAK, PACK, encodePacket(''), FLUSH]],
     ['UPSTREAM_INVALID', 'an empty line before the pack', [encodePacket(''), PACK, FLUSH]],
-    ['UPSTREAM_INVALID', 'an ACK', [encodePacket(`ACK ${'1'.repeat(40)}\n`), PACK, FLUSH]],
+    ['UPSTREAM_INVALID', 'an ACK of nothing', [encodePacket('ACK\n'), PACK, FLUSH]],
+    [
+      'UPSTREAM_INVALID',
+      'an ACK of another kind',
+      [encodePacket(`ACK ${'1'.repeat(40)} well\n`), PACK, FLUSH],
+    ],
     ['UPSTREAM_INVALID', 'a delimiter', [NAK, Buffer.from('0001'), PACK, FLUSH]],
     ['UPSTREAM_INVALID', 'HTML', [Buffer.from('<!doctype html><title>Sign in</title>')]],
     ['REPOSITORY_UNSUPPORTED', 'shallow', [encodePacket(`shallow ${'1'.repeat(40)}`), FLUSH]],

@@ -49,8 +49,12 @@ test.each([
   const oids = sortedOids(count, firstByte);
   const idx = await openIdx(oids);
   expect(idx.count).toBe(count);
+  expect([...idx.offsets()]).toEqual(oids.map((_, i) => 12 + i));
   for (const [i, oid] of oids.entries()) {
     expect(idx.find(oid)).toBe(12 + i);
+    expect(idx.positionOf(Buffer.concat([Buffer.alloc(3), oid]), 3)).toBe(i);
+    expect(idx.oidAt(i).equals(oid)).toBe(true);
+    expect(idx.offsetAt(i)).toBe(12 + i);
     for (const step of [-1, 1]) {
       const neighbour = Buffer.from(oid);
       neighbour[19] = (neighbour[19] ?? 0) + step;
@@ -61,4 +65,12 @@ test.each([
     expect(idx.find(Buffer.alloc(20, byte))).toBeUndefined();
     expect(idx.find(Buffer.concat([Buffer.of(byte), Buffer.alloc(19, 0xff)]))).toBeUndefined();
   }
+});
+
+test('finds ids that are spread unevenly', async () => {
+  const oids = sortedOids(3000, () => 5);
+  for (const [i, oid] of oids.entries()) oid.writeUInt16BE(i < 2900 ? 3 : 0xfff0 + (i % 8), 1);
+  oids.sort(Buffer.compare);
+  const idx = await openIdx(oids);
+  for (const [i, oid] of oids.entries()) expect(idx.find(oid)).toBe(12 + i);
 });

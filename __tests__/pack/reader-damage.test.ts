@@ -61,7 +61,7 @@ async function readAll(files: { pack: Uint8Array; idx: Uint8Array }): Promise<nu
   await storePack(path, NAME, files);
   let reader: ObjectReader;
   try {
-    reader = new ObjectReader(path, [NAME], LIMITS, memory);
+    reader = new ObjectReader([join(path, NAME)], LIMITS, memory);
   } catch (error) {
     expectDamage(error);
     return 0;
@@ -95,7 +95,7 @@ async function readAll(files: { pack: Uint8Array; idx: Uint8Array }): Promise<nu
 
 function expectDamage(error: unknown): void {
   if (!(error instanceof SnapshotError)) throw error;
-  expect(error.code).toMatch(/^(INTERNAL|UPSTREAM_INVALID|LIMIT_EXCEEDED)$/);
+  expect(error.code).toMatch(/^(REPOSITORY_DAMAGED|UPSTREAM_INVALID|LIMIT_EXCEEDED)$/);
 }
 
 /** Copies with one bit changed: each `step`-th bit of all. */
@@ -146,14 +146,14 @@ test('says of a damaged entry that it is damaged here, not that the upstream is'
   const damaged = Buffer.from(pack);
   damaged.fill(0xff, (entry?.offset ?? 0) + 4, (entry?.offset ?? 0) + 8);
   await storePack(path, NAME, { pack: damaged, idx });
-  const reader = new ObjectReader(path, [NAME], LIMITS, memory);
-  const error = expect.objectContaining({ code: 'INTERNAL' });
+  const reader = new ObjectReader([join(path, NAME)], LIMITS, memory);
+  const error = expect.objectContaining({ code: 'REPOSITORY_DAMAGED' });
   expect(() => reader.read(OIDS[0] ?? '')).toThrow(error);
   reader.close();
 });
 
 describe('refuses an idx', () => {
-  const damaged = expect.objectContaining({ code: 'INTERNAL' });
+  const damaged = expect.objectContaining({ code: 'REPOSITORY_DAMAGED' });
 
   test.each<[string, (bytes: Buffer) => Buffer]>([
     ['of no bytes', () => Buffer.alloc(0)],
@@ -164,14 +164,14 @@ describe('refuses an idx', () => {
     ['with 4 thousand million objects', (bytes) => changed(bytes, 8 + 255 * 4, 0xffffffff)],
   ])('%s', async (_, damage) => {
     await storePack(path, NAME, { pack, idx: damage(idx) });
-    expect(() => new ObjectReader(path, [NAME], LIMITS, memory)).toThrow(damaged);
+    expect(() => new ObjectReader([join(path, NAME)], LIMITS, memory)).toThrow(damaged);
     expect(await openFiles(path)).toEqual([]);
   });
 
   test.each([0x8000_0000, 0xffff_ffff])('whose offset %d is in no table', async (offset) => {
     const offsetsAt = 8 + 1024 + OIDS.length * 24;
     await storePack(path, NAME, { pack, idx: changed(idx, offsetsAt, offset) });
-    const reader = new ObjectReader(path, [NAME], LIMITS, memory);
+    const reader = new ObjectReader([join(path, NAME)], LIMITS, memory);
     const first = OIDS.toSorted()[0] ?? '';
     expect(() => reader.read(first)).toThrow(damaged);
     reader.close();
@@ -202,10 +202,12 @@ test('ends in a stored pack whose deltas go round in a circle', async () => {
     idx: whole(encodeIdx(table.finish(circle.length - 20), circle.subarray(-20))),
   };
   await storePack(join(path, 'circle'), NAME, files);
-  const reader = new ObjectReader(join(path, 'circle'), [NAME], LIMITS, memory);
+  const reader = new ObjectReader([join(path, 'circle', NAME)], LIMITS, memory);
   for (const oid of oids) {
-    expect(() => reader.read(oid)).toThrow(expect.objectContaining({ code: 'INTERNAL' }));
-    expect(() => reader.typeOf(oid)).toThrow(expect.objectContaining({ code: 'INTERNAL' }));
+    expect(() => reader.read(oid)).toThrow(expect.objectContaining({ code: 'REPOSITORY_DAMAGED' }));
+    expect(() => reader.typeOf(oid)).toThrow(
+      expect.objectContaining({ code: 'REPOSITORY_DAMAGED' }),
+    );
   }
   reader.close();
 });

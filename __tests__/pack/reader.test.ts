@@ -37,7 +37,11 @@ function openReader(
   names: readonly string[],
   limits: ReaderLimits,
 ): ObjectReader {
-  const reader = new ObjectReader(directory, names, limits, memory);
+  const reader = new ObjectReader(
+    names.map((each) => join(directory, each)),
+    limits,
+    memory,
+  );
   defer(() => reader.close());
   return reader;
 }
@@ -123,17 +127,19 @@ test('holds no object that is over the limit', async () => {
 
 describe('closes its files', () => {
   test('once it is closed', () =>
-    closesFiles(() => new ObjectReader(packs, [name], ROOMY, memory).close()));
+    closesFiles(() => new ObjectReader([join(packs, name)], ROOMY, memory).close()));
 
   test('when one of them is missing', async () => {
     const nothing = 'pack-'.padEnd(45, '0');
     await closesFiles(() => {
-      expect(() => new ObjectReader(packs, [name, nothing], ROOMY, memory)).toThrow('ENOENT');
+      expect(
+        () => new ObjectReader([join(packs, name), join(packs, nothing)], ROOMY, memory),
+      ).toThrow('ENOENT');
     });
   });
 
   test('and then reads no more', () => {
-    const reader = new ObjectReader(packs, [name], ROOMY, memory);
+    const reader = new ObjectReader([join(packs, name)], ROOMY, memory);
     const [first] = objects;
     reader.close();
     reader.close();

@@ -35,7 +35,7 @@ export function encodePackedRefs(refs: readonly Ref[]): string {
   return HEADER + lines.join('');
 }
 
-/** @throws SnapshotError `INTERNAL` for a line that git would not have written. */
+/** @throws SnapshotError `REPOSITORY_DAMAGED` for a line that git would not have written. */
 export function parsePackedRefs(text: string): Ref[] {
   const refs: { name: string; oid: string; peeled?: string }[] = [];
   for (const line of text.split('\n')) {
@@ -48,7 +48,7 @@ export function parsePackedRefs(text: string): Ref[] {
     const oid = line.slice(0, 40);
     const name = line.slice(41);
     if (!OID_PATTERN.test(oid) || line[40] !== ' ' || !isValidRefName(name)) {
-      throw new SnapshotError('INTERNAL', 'packed-refs is damaged');
+      throw new SnapshotError('REPOSITORY_DAMAGED', 'packed-refs is damaged');
     }
     refs.push({ name, oid });
   }
@@ -58,16 +58,4 @@ export function parsePackedRefs(text: string): Ref[] {
 /** The content of a `HEAD` file. */
 export function encodeHead(head: Head): string {
   return head.kind === 'branch' ? `ref: ${head.ref}\n` : `${head.oid}\n`;
-}
-
-/** @throws SnapshotError `INTERNAL` when it is neither a branch nor a commit. */
-export function parseHead(text: string, refs: readonly Ref[]): Head {
-  // A name may end with white space that is not ASCII.
-  const line = text.replace(/\n$/, '');
-  if (OID_PATTERN.test(line)) return { kind: 'detached', oid: line };
-  const ref = /^ref: (refs\/heads\/.+)$/s.exec(line)?.[1];
-  if (ref === undefined || !isValidRefName(ref)) {
-    throw new SnapshotError('INTERNAL', 'HEAD is damaged');
-  }
-  return { kind: 'branch', ref, oid: refs.find(({ name }) => name === ref)?.oid };
 }

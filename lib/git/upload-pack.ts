@@ -10,12 +10,15 @@ import { encodePktLine, FLUSH_PKT, type PktLine, readPktLines } from './pkt-line
 const CAPABILITIES = ['multi_ack_detailed', 'no-done', 'side-band-64k', 'ofs-delta'];
 
 /**
- * The request body of a clone: every want, no haves.
+ * The request body of a fetch. All haves are sent at once and `done` after them, so that the answer
+ * is the pack: no round of negotiation. Thin packs are not asked for.
  *
+ * @param haves what the mirror has; none for a clone.
  * @param offered the capabilities of the upstream's ref advertisement; only those are asked for.
  */
-export function encodeCloneRequest(
+export function encodeFetchRequest(
   wants: readonly string[],
+  haves: readonly string[],
   offered: ReadonlySet<string>,
   agent: string,
 ): Buffer {
@@ -27,22 +30,28 @@ export function encodeCloneRequest(
   const lines = wants.map((want, i) => {
     return encodePktLine(i === 0 ? `want ${want} ${asked.join(' ')}\n` : `want ${want}\n`);
   });
-  return Buffer.concat([...lines, FLUSH_PKT, encodePktLine('done\n')]);
+  lines.push(FLUSH_PKT, ...haves.map((have) => encodePktLine(`have ${have}\n`)));
+  return Buffer.concat([...lines, encodePktLine('done\n')]);
 }
 
 const PACK_BAND = 1;
 const PROGRESS_BAND = 2;
 const ERROR_BAND = 3;
 
+/** What the message of an error begins with that the upstream reported. */
+const REPORT = 'the upstream reports: ';
+
+const ACKNOWLEDGEMENT = /^ACK [0-9a-f]{40}(?: (?:continue|common|ready))?$/;
+
 /**
- * Reads the answer to a clone request and yields the bytes of the pack; views, each valid until the
+ * Reads the answer to a fetch request and yields the bytes of the pack; views, each valid until the
  * next one is asked for.
  *
  * @param onProgress gets the upstream's progress text as it comes.
  * @throws SnapshotError `UPSTREAM_UNREACHABLE` for an error that the upstream reports,
  * `UPSTREAM_INVALID` for an answer that is not what the protocol says or is cut.
  */
-export async function* readCloneAnswer(
+export async function* readFetchAnswer(
   body: AsyncIterable<Uint8Array>,
   onProgress: (text: string) => void,
 ): AsyncGenerator<Buffer> {
@@ -81,20 +90,27 @@ function isSideBand(payload: Buffer): boolean {
   return band === PACK_BAND || band === PROGRESS_BAND || band === ERROR_BAND;
 }
 
-/** Before the pack: `NAK`, as there were no haves. */
+/** Before the pack: `ACK` for haves that both sides know, `NAK` when there is none. */
 function checkNegotiation(payload: Buffer): void {
   const text = payload.toString().trimEnd();
-  if (text === 'NAK') return;
+  if (text === 'NAK' || ACKNOWLEDGEMENT.test(text)) return;
   if (text.startsWith('ERR ')) throw reported(payload.subarray(4));
   if (text.startsWith('shallow ')) {
     throw new SnapshotError('REPOSITORY_UNSUPPORTED', 'the upstream is a shallow repository');
   }
-  throw new SnapshotError('UPSTREAM_INVALID', 'the upstream answered neither NAK nor a pack');
+  throw new SnapshotError('UPSTREAM_INVALID', 'the upstream answered neither ACK, NAK nor a pack');
+}
+
+/** Whether the upstream says that it has no such object, or does not give it away by its id. */
+export function isNotOurRef(error: unknown): boolean {
+  return (
+    error instanceof SnapshotError && error.message.startsWith(`${REPORT}upload-pack: not our ref`)
+  );
 }
 
 function reported(payload: Buffer): SnapshotError {
   const text = payload.toString().trim().slice(0, 1000);
-  return new SnapshotError('UPSTREAM_UNREACHABLE', `the upstream reports: ${text}`);
+  return new SnapshotError('UPSTREAM_UNREACHABLE', REPORT + text);
 }
 
 function unexpected(line: PktLine): SnapshotError {

@@ -1,4 +1,3 @@
-import { SnapshotError } from '../errors.js';
 import { newDeltaHeader, parseDeltaHeader } from './delta.js';
 import { MAX_INFLATED_BYTES } from './format.js';
 import {
@@ -115,14 +114,15 @@ export class Dispatcher {
   /**
    * Resolves everything that is not, when all entries were added.
    *
-   * @throws SnapshotError `UPSTREAM_INVALID` for deltas that are malformed or have no base in the pack,
-   * `LIMIT_EXCEEDED`.
+   * @returns how many deltas are left that have no base in the pack.
+   * @throws SnapshotError `UPSTREAM_INVALID` for malformed deltas, `LIMIT_EXCEEDED`.
    */
-  async finish(packPath: string, objects: ScannedObjects): Promise<void> {
+  async finish(packPath: string, objects: ScannedObjects): Promise<number> {
     await Promise.all(this.#threads.map((thread) => thread.settle()));
     const task = createLeftoverTask(packPath, objects, this.#limits);
-    if (task !== undefined) await this.#resolveLeftovers(task, objects);
+    if (task !== undefined) await this.#resolveLeftovers(task);
     for (const thread of this.#threads.splice(0)) this.#pool.giveBack(thread);
+    return task === undefined ? 0 : countUnresolved(objects);
   }
 
   /** Ends the threads that were not given back. Idempotent. */
@@ -130,7 +130,7 @@ export class Dispatcher {
     await Promise.all(this.#threads.splice(0).map((thread) => thread.close()));
   }
 
-  async #resolveLeftovers(task: LeftoverTask, objects: ScannedObjects): Promise<void> {
+  async #resolveLeftovers(task: LeftoverTask): Promise<void> {
     try {
       const others = this.#threads.map((thread) => thread.resolveLeftovers(task));
       // The failure of one is handled below, when this thread has stopped.
@@ -140,10 +140,6 @@ export class Dispatcher {
       await Promise.all(others);
     } finally {
       stopLeftovers(task);
-    }
-    const missing = countUnresolved(objects);
-    if (missing > 0) {
-      throw new SnapshotError('UPSTREAM_INVALID', `${missing} deltas have no base in the pack`);
     }
   }
 

@@ -43,5 +43,8 @@ export class EntryFile {
 
 /** It was inflated before, when it arrived. */
 function changed(offset: number): SnapshotError {
-  return new SnapshotError('INTERNAL', `the entry at ${offset} is not what was written there`);
+  return new SnapshotError(
+    'REPOSITORY_DAMAGED',
+    `the entry at ${offset} is not what was written there`,
+  );
 }

@@ -15,6 +15,15 @@ export const MAX_ENTRY_HEADER_BYTES = 32;
 
 const PACK_SIGNATURE = 0x5041434b; // "PACK"
 
+/** The header of a version 2 pack. */
+export function encodePackHeader(objects: number): Buffer {
+  const header = Buffer.alloc(PACK_HEADER_BYTES);
+  header.writeUInt32BE(PACK_SIGNATURE, 0);
+  header.writeUInt32BE(2, 4);
+  header.writeUInt32BE(objects, 8);
+  return header;
+}
+
 /** The number of objects that a pack header declares; `undefined` if it is no version 2 pack. */
 export function parsePackHeader(bytes: Buffer): number | undefined {
   if (bytes.readUInt32BE(0) !== PACK_SIGNATURE || bytes.readUInt32BE(4) !== 2) return undefined;

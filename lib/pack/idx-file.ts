@@ -11,6 +11,13 @@ const TRAILER_BYTES = 40;
 /** Ids among which one is searched without a call for each step. */
 const OIDS_AT_ONCE = 128;
 
+/** From here on an offset is a position in the table of 64-bit ones. */
+const FIRST_LARGE = 0x8000_0000;
+const OFFSETS_AT_ONCE = 64 * 1024;
+
+/** Ids are looked up in no order: up to 16 MiB, 600,000 objects, are kept at hand. */
+const MAX_WINDOWS = 512;
+
 /** Finds objects in a pack by id. Synchronous: only for worker threads. */
 export class IdxFile {
   /** Objects. */
@@ -19,9 +26,9 @@ export class IdxFile {
   readonly #fanout: Buffer;
   readonly #large: number;
 
-  /** @throws SnapshotError `INTERNAL` when the file is no version 2 index of a plausible size. */
+  /** @throws SnapshotError `REPOSITORY_DAMAGED` when the file is no version 2 index of a plausible size. */
   constructor(path: string) {
-    this.#file = new WindowedFile(path);
+    this.#file = new WindowedFile(path, MAX_WINDOWS);
     try {
       if (this.#file.size < OIDS_AT + TRAILER_BYTES) throw damaged(path);
       const head = this.#file.read(0, OIDS_AT);
@@ -40,26 +47,56 @@ export class IdxFile {
 
   /** The pack offset of the object with this id (20 bytes); `undefined` if it is not in the pack. */
   find(oid: Uint8Array): number | undefined {
-    const first = oid[0] ?? 0;
+    const position = this.positionOf(oid);
+    return position === undefined ? undefined : this.offsetAt(position);
+  }
+
+  /** The position, among the ids in their order, of the id `oids[at, at + 20)`. */
+  positionOf(oids: Uint8Array, at = 0): number | undefined {
+    const first = oids[at] ?? 0;
     let low = first === 0 ? 0 : this.#fanout.readUInt32BE((first - 1) * 4);
     let high = this.#fanout.readUInt32BE(first * 4);
-    if (high > this.count) throw damaged(this.#file.path);
+    if (high > this.count || low > high) throw damaged(this.#file.path);
+    if (high - low > OIDS_AT_ONCE) {
+      // Ids are hashes, spread evenly: nearly all lie this near to where they are expected.
+      const share = (((oids[at + 1] ?? 0) << 8) | (oids[at + 2] ?? 0)) / 65536;
+      const expected = low + Math.floor((high - low) * share);
+      const margin = 32 + Math.ceil(Math.sqrt(high - low));
+      const from = expected - margin;
+      const to = expected + margin;
+      if (from > low && this.#compare(from, oids, at) <= 0) low = from;
+      if (to < high && this.#compare(to, oids, at) > 0) high = to;
+    }
     while (high - low > OIDS_AT_ONCE) {
       const middle = (low + high) >>> 1;
-      const found = this.#file.read(OIDS_AT + middle * OID_BYTES, OID_BYTES);
-      if (compareOids(found, 0, oid, 0) <= 0) low = middle;
+      if (this.#compare(middle, oids, at) <= 0) low = middle;
       else high = middle;
     }
     const start = low;
-    const oids = this.#file.read(OIDS_AT + start * OID_BYTES, (high - low) * OID_BYTES);
+    const found = this.#file.read(OIDS_AT + start * OID_BYTES, (high - low) * OID_BYTES);
     while (low < high) {
       const middle = (low + high) >>> 1;
-      const order = compareOids(oids, (middle - start) * OID_BYTES, oid, 0);
-      if (order === 0) return this.#offset(middle);
+      const order = compareOids(found, (middle - start) * OID_BYTES, oids, at);
+      if (order === 0) return middle;
       if (order < 0) low = middle + 1;
       else high = middle;
     }
     return undefined;
+  }
+
+  /** The id at a position, 20 bytes, valid only until the next call. */
+  oidAt(position: number): Buffer {
+    return this.#file.read(OIDS_AT + position * OID_BYTES, OID_BYTES);
+  }
+
+  /** The pack offset of the object whose id is at a position. */
+  offsetAt(position: number): number {
+    const offsetsAt = OIDS_AT + this.count * (OID_BYTES + 4);
+    const offset = this.#file.read(offsetsAt + position * 4, 4).readUInt32BE();
+    if (offset < FIRST_LARGE) return offset;
+    const large = offset - FIRST_LARGE;
+    if (large >= this.#large) throw damaged(this.#file.path);
+    return Number(this.#file.read(offsetsAt + this.count * 4 + large * 8, 8).readBigUInt64BE());
   }
 
   /** Idempotent. */
@@ -67,16 +104,27 @@ export class IdxFile {
     this.#file.close();
   }
 
-  #offset(position: number): number {
-    const offsetsAt = OIDS_AT + this.count * (OID_BYTES + 4);
-    const offset = this.#file.read(offsetsAt + position * 4, 4).readUInt32BE();
-    if (offset < 0x8000_0000) return offset;
-    const large = offset - 0x8000_0000;
-    if (large >= this.#large) throw damaged(this.#file.path);
-    return Number(this.#file.read(offsetsAt + this.count * 4 + large * 8, 8).readBigUInt64BE());
+  /** All pack offsets by position. */
+  offsets(): Float64Array {
+    const offsets = new Float64Array(this.count);
+    const table = Buffer.allocUnsafe(Math.min(OFFSETS_AT_ONCE, this.count) * 4);
+    for (let start = 0; start < this.count; start += OFFSETS_AT_ONCE) {
+      const end = Math.min(start + OFFSETS_AT_ONCE, this.count);
+      const piece = table.subarray(0, (end - start) * 4);
+      this.#file.readInto(piece, OIDS_AT + this.count * (OID_BYTES + 4) + start * 4);
+      for (let i = start; i < end; i++) {
+        const offset = piece.readUInt32BE((i - start) * 4);
+        offsets[i] = offset < FIRST_LARGE ? offset : this.offsetAt(i);
+      }
+    }
+    return offsets;
+  }
+
+  #compare(position: number, oids: Uint8Array, at: number): number {
+    return compareOids(this.oidAt(position), 0, oids, at);
   }
 }
 
 function damaged(path: string): SnapshotError {
-  return new SnapshotError('INTERNAL', `${path} is damaged`);
+  return new SnapshotError('REPOSITORY_DAMAGED', `${path} is damaged`);
 }

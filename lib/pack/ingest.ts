@@ -1,22 +1,18 @@
 import { closeSync, fchmodSync, openSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { inBatches } from './batches.js';
-import { Dispatcher, type DispatcherLimits } from './dispatcher.js';
+import { SnapshotError } from '../errors.js';
+import {
+  type ArrivedPack,
+  type IngestLimits,
+  type IngestProgress,
+  receivePack,
+} from './arrival.js';
 import { encodeIdx } from './encode-idx.js';
-import { ObjectTable } from './object-table.js';
 import { ResolverPool } from './resolver-pool.js';
-import { PackScanner, type ScanLimits, type ScannedPack } from './scan.js';
+import { completeThinPack, type DeltaBases } from './thin-pack.js';
 import { writeFully } from './write-fully.js';
 
-export interface IngestLimits extends ScanLimits, DispatcherLimits {}
-
-export interface IngestProgress {
-  phase: 'receiving' | 'resolving';
-  receivedBytes: number;
-  receivedObjects: number;
-  /** What the pack's header says; `undefined` until it arrived. */
-  totalObjects: number | undefined;
-}
+export type { IngestLimits, IngestProgress } from './arrival.js';
 
 /** A pack that lies on disk with its idx, each of its objects hashed. */
 export interface IngestedPack {
@@ -32,11 +28,12 @@ export interface IngestOptions {
   onProgress?: (progress: IngestProgress) => void;
   /** Where threads come from and go back to. Default: they are started, and end with the call. */
   threads?: ResolverPool;
+  /**
+   * Objects from elsewhere that complete a thin pack, as `git index-pack --fix-thin` does: those that
+   * deltas name as bases are appended. Default: a pack has to be complete in itself.
+   */
+  bases?: DeltaBases;
 }
-
-const PROGRESS_BYTES = 1024 * 1024;
-/** A step of the scan ends in an entry that is not there whole, and was inflated for nothing. */
-const STEP_BYTES = 256 * 1024;
 
 /**
  * Writes an arriving pack into `directory` and indexes it, as `git index-pack --stdin` does.
@@ -50,68 +47,48 @@ export async function ingestPack(
   source: AsyncIterable<Uint8Array>,
   directory: string,
   limits: IngestLimits,
-  { onProgress = () => {}, threads }: IngestOptions = {},
+  { onProgress = () => {}, threads, bases }: IngestOptions = {},
 ): Promise<IngestedPack> {
   if (threads === undefined) {
     const own = new ResolverPool();
     try {
-      return await ingestPack(source, directory, limits, { onProgress, threads: own });
+      return await ingestPack(source, directory, limits, {
+        onProgress,
+        threads: own,
+        ...(bases && { bases }),
+      });
     } finally {
       await own.close();
     }
   }
-  return await threads.withMemory(limits.deltaCacheBytes, async (memory) => {
-    const arriving = join(directory, 'arriving.pack');
-    // Synchronous: a thread that is ended while it opens a file asynchronously leaks the descriptor.
-    const file = openSync(arriving, 'wx+');
-    let dispatcher: Dispatcher | undefined;
-    const scanner = new PackScanner(limits, memory, (objects) => {
-      const table = new ObjectTable(objects);
-      const { columns } = table;
-      dispatcher = new Dispatcher({ fd: file, columns, objects, limits, memory, pool: threads });
-      return { table, sink: dispatcher };
-    });
-    try {
-      const pack = await receive(source, file, scanner, onProgress);
-      await dispatcher?.finish(arriving, pack);
-      const name = `pack-${pack.checksum.toString('hex')}`;
-      writeNew(join(directory, `${name}.idx`), encodeIdx(pack, pack.checksum));
-      fchmodSync(file, 0o444);
-      renameSync(arriving, join(directory, `${name}.pack`));
-      return { name, objects: pack.count, size: pack.size };
-    } finally {
-      scanner.close();
-      await dispatcher?.close();
-      closeSync(file);
+  const path = join(directory, 'arriving.pack');
+  const arrived = await receivePack(source, path, limits, threads, onProgress);
+  try {
+    if (arrived.unresolved === 0) return publish(arrived, directory);
+    if (bases === undefined) {
+      const what = `${arrived.unresolved} deltas have no base in the pack`;
+      throw new SnapshotError('UPSTREAM_INVALID', what);
     }
-  });
+    const completed = await completeThinPack(arrived, bases, limits, threads);
+    try {
+      return publish(completed, directory);
+    } finally {
+      closeSync(completed.fd);
+    }
+  } finally {
+    closeSync(arrived.fd);
+  }
 }
 
-/** Writes the pack as it arrives, and has it scanned. */
-async function receive(
-  source: AsyncIterable<Uint8Array>,
-  file: number,
-  scanner: PackScanner,
-  onProgress: (progress: IngestProgress) => void,
-): Promise<ScannedPack> {
-  let receivedBytes = 0;
-  const report = (phase: IngestProgress['phase']) => {
-    const { objects, declared } = scanner.progress;
-    onProgress({ phase, receivedBytes, receivedObjects: objects, totalObjects: declared });
-  };
-  let reported = 0;
-  for await (const step of inBatches(source, STEP_BYTES)) {
-    writeFully(file, step);
-    await scanner.push(step);
-    receivedBytes += step.length;
-    if (receivedBytes - reported >= PROGRESS_BYTES) {
-      reported = receivedBytes;
-      report('receiving');
-    }
-  }
-  const pack = await scanner.finish();
-  report('resolving');
-  return pack;
+/** Writes a pack's idx, and gives both their names: the idx last, by which git finds packs. */
+function publish({ pack, path, fd }: ArrivedPack, directory: string): IngestedPack {
+  const name = `pack-${pack.checksum.toString('hex')}`;
+  const idx = join(directory, 'arriving.idx');
+  writeNew(idx, encodeIdx(pack, pack.checksum));
+  fchmodSync(fd, 0o444);
+  renameSync(path, join(directory, `${name}.pack`));
+  renameSync(idx, join(directory, `${name}.idx`));
+  return { name, objects: pack.count, size: pack.size };
 }
 
 function writeNew(path: string, pieces: Iterable<Uint8Array>): void {

@@ -14,8 +14,8 @@ import { checkSizeInMemory, type ResolveLimits } from './resolver.js';
  * They form trees with the bases that they need. The roots are objects that are kept whole. Threads
  * share one counter over the list of roots; who takes a root walks its whole tree, depth first, so that
  * a base is in memory while its deltas are applied. Invariants: a thread writes only what is of deltas
- * in its own trees; a delta is resolved once (a second time means that two objects of the pack have the
- * same id). Memory: of the bases on the path from the root those that have more deltas to come, under a
+ * in its own trees; a delta is resolved once: of two objects with the same id, which `encodeIdx` refuses,
+ * only the first gets the deltas that name them by it. Memory: of the bases on the path from the root those that have more deltas to come, under a
  * budget: beyond it those nearest the root are dropped and made again when they are needed. Cost: one
  * inflate and one delta for each object of the trees, and a hash for each that was not resolved.
  */
@@ -27,6 +27,8 @@ export interface LeftoverTask {
   readonly forest: DeltaForest;
   /** How many roots have been taken, and whether to stop. */
   readonly state: Int32Array<SharedArrayBuffer>;
+  /** 1 where a range of `forest.deltasById` begins that an object has got. */
+  readonly claimed: Int32Array<SharedArrayBuffer>;
   readonly limits: ResolveLimits;
 }
 
@@ -56,7 +58,9 @@ export function createLeftoverTask(
 ): LeftoverTask | undefined {
   if (countUnresolved(objects) === 0) return undefined;
   const forest = plantForest(objects);
-  return { packPath, objects, forest, state: new Int32Array(new SharedArrayBuffer(8)), limits };
+  const state = new Int32Array(new SharedArrayBuffer(8));
+  const claimed = new Int32Array(new SharedArrayBuffer(forest.deltasById.objects.length * 4));
+  return { packPath, objects, forest, state, claimed, limits };
 }
 
 /** Takes roots until none is left. Run by any number of threads at once on one task. */
@@ -89,6 +93,7 @@ class DeltaWalk {
   readonly #forest: DeltaForest;
   readonly #limits: ResolveLimits;
   readonly #state: Int32Array<SharedArrayBuffer>;
+  readonly #claimed: Int32Array<SharedArrayBuffer>;
   readonly #path: Base[] = [];
   readonly #delta = newDeltaHeader();
   readonly #scratch = Buffer.allocUnsafeSlow(LEAF_SCRATCH_BYTES);
@@ -102,6 +107,7 @@ class DeltaWalk {
     this.#forest = task.forest;
     this.#limits = task.limits;
     this.#state = task.state;
+    this.#claimed = task.claimed;
   }
 
   /** @returns `false` when it was stopped. */
@@ -127,19 +133,17 @@ class DeltaWalk {
   }
 
   #pushRoot(root: number): void {
-    const { offsets, oids } = this.#objects.columns;
+    const { offsets } = this.#objects.columns;
     const header = this.#pack.entryHeader(offsets[root] ?? 0);
     checkSizeInMemory(header.size, this.#limits);
     const first = this.#forest.firstChild[root] ?? NO_CHILD;
-    const byId = rangeById(this.#forest.deltasById, oids, root * OID_BYTES);
-    this.#push(root, header.size, first, byId);
+    this.#push(root, header.size, first, this.#claim(root));
   }
 
   #resolve(child: number, base: Base): void {
     const { types, oids } = this.#objects.columns;
-    const { firstChild, resolved, deltasById } = this.#forest;
+    const { firstChild, deltasById } = this.#forest;
     const isResolved = types[child] !== 0;
-    if (isResolved && resolved[child] === 0) throw duplicate();
     const type = types[base.index] ?? 0;
     if (!isObjectType(type)) throw new RangeError(`object ${base.index} has no type yet`);
     const baseData = this.#materialize(base);
@@ -158,9 +162,22 @@ class DeltaWalk {
       types[child] = type;
     }
     if (!mayBeBase) return;
-    const byId = rangeById(deltasById, oids, child * OID_BYTES);
+    const byId = this.#claim(child);
     if (first === NO_CHILD && byId.start === byId.end) return;
     this.#hold(this.#push(child, size, first, byId), data, OBJECT_HEADER_ROOM);
+  }
+
+  /** The deltas that name an object by its id, unless another one with the same id has got them. */
+  #claim(object: number): { start: number; end: number } {
+    const range = rangeById(
+      this.#forest.deltasById,
+      this.#objects.columns.oids,
+      object * OID_BYTES,
+    );
+    if (range.start === range.end || Atomics.exchange(this.#claimed, range.start, 1) === 0) {
+      return range;
+    }
+    return { start: range.end, end: range.end };
   }
 
   /** The delta of `child`, with its header parsed into `#delta` and its sizes checked. */
@@ -251,10 +268,6 @@ class DeltaWalk {
     base.data = undefined;
     this.#held -= base.size + HELD_OVERHEAD_BYTES;
   }
-}
-
-function duplicate(): SnapshotError {
-  return new SnapshotError('UPSTREAM_INVALID', 'the pack holds an object twice');
 }
 
 /** How many deltas are not resolved. */

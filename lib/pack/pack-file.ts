@@ -32,14 +32,14 @@ export class PackFile {
   /**
    * The header of the entry at `offset`, valid only until the next call.
    *
-   * @throws SnapshotError `INTERNAL` when the file is damaged: what arrived was checked.
+   * @throws SnapshotError `REPOSITORY_DAMAGED` when the file is damaged: what arrived was checked.
    */
   entryHeader(offset: number): Readonly<EntryHeader> {
     const inside = offset >= PACK_HEADER_BYTES && offset < this.end;
     const length = inside ? Math.min(MAX_ENTRY_HEADER_BYTES, this.end - offset) : 0;
     const bytes = inside ? this.#file.read(offset, length) : Buffer.alloc(0);
     if (parseEntryHeader(bytes, 0, length, this.#header) !== 'ok') {
-      throw new SnapshotError('INTERNAL', `the entry at ${offset} has no valid header`);
+      throw new SnapshotError('REPOSITORY_DAMAGED', `the entry at ${offset} has no valid header`);
     }
     return this.#header;
   }
@@ -54,7 +54,7 @@ export class PackFile {
    *
    * @param end where the entry ends, if that is known; else as much is read as such a size usually
    * takes, and more if that was not enough.
-   * @throws SnapshotError `INTERNAL` when the file is damaged: what arrived was checked.
+   * @throws SnapshotError `REPOSITORY_DAMAGED` when the file is damaged: what arrived was checked.
    */
   inflate(offset: number, header: Readonly<EntryHeader>, end?: number): Buffer {
     const start = offset + header.length;
@@ -65,7 +65,7 @@ export class PackFile {
       const inflated = inflateEntry(this.#memory, this.#file.read(start, length), header.size);
       if (typeof inflated === 'object') return inflated;
       if (inflated === 'invalid' || start + length >= last) {
-        throw new SnapshotError('INTERNAL', `the entry at ${offset} does not inflate`);
+        throw new SnapshotError('REPOSITORY_DAMAGED', `the entry at ${offset} does not inflate`);
       }
       length *= 2;
     }

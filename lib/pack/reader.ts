@@ -1,14 +1,18 @@
 import { createHash, hash } from 'node:crypto';
-import { join } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import { SnapshotError } from '../errors.js';
-import { isObjectType, OBJECT_HEADER_ROOM, type ObjectType, objectHeader } from '../git/object.js';
+import {
+  isObjectType,
+  OBJECT_HEADER_ROOM,
+  type ObjectType,
+  OID_BYTES,
+  objectHeader,
+} from '../git/object.js';
 import { applyDelta, newDeltaHeader, parseDeltaHeader } from './delta.js';
 import { EntryType } from './format.js';
-import { IdxFile } from './idx-file.js';
-import { isZlibError, StreamingInflate } from './inflate.js';
 import type { ObjectMemory } from './object-memory.js';
-import { PackFile } from './pack-file.js';
+import { PackList } from './pack-list.js';
+import { damaged, streamObject } from './stream-object.js';
 
 /** An object, read whole. */
 export interface GitObject {
@@ -29,7 +33,6 @@ export interface ReaderLimits {
   maxObjectBytesInMemory: number;
 }
 
-const STREAM_CHUNK_BYTES = 256 * 1024;
 /** Contents up to this are put together and hashed in a buffer that is used again and again. */
 const SCRATCH_BYTES = 256 * 1024;
 /** Packs are smaller than this. */
@@ -41,7 +44,7 @@ const PACK_BYTES_BOUND = 2 ** 44;
  * Synchronous except for streaming: only for worker threads.
  */
 export class ObjectReader {
-  readonly #packs: { readonly pack: PackFile; readonly idx: IdxFile }[] = [];
+  readonly #packs: PackList;
   readonly #limits: ReaderLimits;
   /**
    * Contents of objects by their `baseKey`: the bases of deltas to come. One commit needs fewer than
@@ -51,35 +54,70 @@ export class ObjectReader {
   readonly #scratch = Buffer.allocUnsafeSlow(OBJECT_HEADER_ROOM + SCRATCH_BYTES);
 
   /**
-   * @param names `pack-{checksum}`, without ending.
+   * @param paths of packs and their idx files, without ending.
    * @param memory for inflating, its ring excepted.
-   * @throws SnapshotError `INTERNAL` when a file is damaged; system errors.
+   * @throws SnapshotError `REPOSITORY_DAMAGED` when a file is damaged or gone; system errors.
    */
-  constructor(
-    directory: string,
-    names: readonly string[],
-    limits: ReaderLimits,
-    memory: ObjectMemory,
-  ) {
+  constructor(paths: readonly string[], limits: ReaderLimits, memory: ObjectMemory) {
     this.#limits = limits;
     this.#bases = new LRUCache({
       maxSize: Math.max(1, Math.floor(limits.deltaCacheBytes / 2)),
       sizeCalculation: (object) => object.data.length + 100,
     });
-    try {
-      for (const name of names) {
-        const pack = new PackFile(join(directory, `${name}.pack`), memory);
-        try {
-          this.#packs.push({ pack, idx: new IdxFile(join(directory, `${name}.idx`)) });
-        } catch (error) {
-          pack.close();
-          throw error;
-        }
-      }
-    } catch (error) {
-      this.close();
-      throw error;
-    }
+    this.#packs = new PackList(paths, memory);
+  }
+
+  /** The packs themselves. */
+  get packs(): PackList {
+    return this.#packs;
+  }
+
+  /** All numbers of objects are below it; an object that several packs have counts for each of them. */
+  get objectCount(): number {
+    return this.#packs.objectCount;
+  }
+
+  /**
+   * The number by which an object goes in an `ObjectSet`.
+   *
+   * @param oid 40 hex digits.
+   */
+  numberOf(oid: string): number | undefined {
+    return this.#packs.numberOf(Buffer.from(oid, 'hex'));
+  }
+
+  has(oid: string): boolean {
+    return this.numberOf(oid) !== undefined;
+  }
+
+  /**
+   * The number of an object that has to be there, by the id `oids[at, at + 20)`.
+   *
+   * @throws SnapshotError `UPSTREAM_INVALID` when it is not.
+   */
+  requireNumber(oids: Buffer, at = 0): number {
+    const number = this.#packs.numberOf(oids, at);
+    if (number === undefined) throw missing(oids.toString('hex', at, at + OID_BYTES));
+    return number;
+  }
+
+  /** 40 hex digits. */
+  oidOf(number: number): string {
+    return this.#packs.oidOf(number).toString('hex');
+  }
+
+  /**
+   * Reads an object for one of many thousands of steps: it is kept as the base of what is read next, and
+   * is not hashed again, which was done when its pack was indexed.
+   *
+   * @returns the object; its data are not to be written to.
+   * @throws SnapshotError `REPOSITORY_DAMAGED` when the pack is damaged on disk, `LIMIT_EXCEEDED` when the object
+   * may not be held in memory.
+   */
+  readNumber(number: number): GitObject {
+    const pack = this.#packs.packOf(number);
+    const { idx, firstNumber } = this.#packs.at(pack);
+    return this.#readAt(pack, idx.offsetAt(number - firstNumber), true);
   }
 
   /**
@@ -88,19 +126,31 @@ export class ObjectReader {
    * @throws SnapshotError as `read`.
    */
   typeOf(oid: string): ObjectType {
-    const located = this.locate(oid);
-    if (located === undefined) throw missing(oid);
-    const { pack } = this.#pack(located.pack);
-    const chain = this.#chain(located.pack, located.offset);
-    const { type } = pack.entryHeader(chain.at(-1) ?? located.offset);
-    if (!isObjectType(type)) throw damaged(oid);
+    const number = this.numberOf(oid);
+    if (number === undefined) throw missing(oid);
+    return this.typeOfNumber(number);
+  }
+
+  /** The same by the object's number. */
+  typeOfNumber(number: number): ObjectType {
+    const packNumber = this.#packs.packOf(number);
+    const { type } = this.#packs.at(packNumber).pack.entryHeader(this.chainEndOf(number));
+    if (!isObjectType(type)) throw damaged(this.oidOf(number));
     return type;
+  }
+
+  /** Where in its pack the object begins that is kept whole and at the end of an object's delta chain. */
+  chainEndOf(number: number): number {
+    const packNumber = this.#packs.packOf(number);
+    const { idx, firstNumber } = this.#packs.at(packNumber);
+    const offset = idx.offsetAt(number - firstNumber);
+    return this.#chain(packNumber, offset).at(-1) ?? offset;
   }
 
   /** @param oid 40 hex digits. */
   locate(oid: string): LocatedObject | undefined {
     const bytes = Buffer.from(oid, 'hex');
-    for (const [pack, { pack: file, idx }] of this.#packs.entries()) {
+    for (const [pack, { pack: file, idx }] of this.#packs.packs.entries()) {
       const offset = idx.find(bytes);
       if (offset === undefined) continue;
       const { type, size } = file.entryHeader(offset);
@@ -111,7 +161,7 @@ export class ObjectReader {
 
   /**
    * @returns the object; its data are not to be written to, and valid only until the next call.
-   * @throws SnapshotError `UPSTREAM_INVALID` when there is no such object, `INTERNAL` when the pack is
+   * @throws SnapshotError `UPSTREAM_INVALID` when there is no such object, `REPOSITORY_DAMAGED` when the pack is
    * damaged on disk, `LIMIT_EXCEEDED` when the object may not be held in memory.
    */
   read(oid: string, located = this.locate(oid)): GitObject {
@@ -134,59 +184,15 @@ export class ObjectReader {
     return hash('sha1', scratch.subarray(start, OBJECT_HEADER_ROOM + data.length));
   }
 
-  /**
-   * The content of an object that is kept whole, in pieces, for objects too large to hold. Fails at
-   * the end, before its last piece, when it was not what its id says.
-   */
-  async *stream(oid: string, located: LocatedObject): AsyncGenerator<Buffer> {
-    const { pack } = this.#pack(located.pack);
-    const { type, size, length } = pack.entryHeader(located.offset);
-    if (!isObjectType(type)) throw new RangeError(`${oid} is a delta and can't be streamed`);
-    const oidHash = createHash('sha1').update(objectHeader(type, size));
-    let pieces: Buffer[] = [];
-    let inflated = 0;
-    let at = located.offset + length;
-    const inflate = new StreamingInflate((piece) => {
-      inflated += piece.length;
-      if (inflated > size) throw damaged(oid);
-      oidHash.update(piece);
-      pieces.push(piece);
-    });
-    try {
-      for (let used: number | undefined; used === undefined; ) {
-        const chunk = Buffer.allocUnsafe(Math.min(STREAM_CHUNK_BYTES, pack.end + 1 - at));
-        if (chunk.length === 0) throw damaged(oid);
-        // One byte beyond the pack's last entry is offered, so that zlib sees that its stream ended.
-        pack.readInto(chunk, at);
-        used = await inflate.write(chunk).catch((error: unknown) => {
-          throw isZlibError(error) ? damaged(oid, error) : error;
-        });
-        at += chunk.length;
-        if (used === undefined) {
-          yield* pieces;
-          pieces = [];
-        }
-      }
-    } finally {
-      inflate.close();
-    }
-    if (inflated !== size || oidHash.digest('hex') !== oid) throw damaged(oid);
-    yield* pieces;
+  /** The content of an object that is kept whole, as `streamObject`. */
+  stream(oid: string, located: LocatedObject): AsyncGenerator<Buffer> {
+    return streamObject(this.#packs.at(located.pack).pack, oid, located.offset);
   }
 
   /** Idempotent. */
   close(): void {
-    for (const { pack, idx } of this.#packs.splice(0)) {
-      pack.close();
-      idx.close();
-    }
+    this.#packs.close();
     this.#bases.clear();
-  }
-
-  #pack(number: number): { pack: PackFile; idx: IdxFile } {
-    const found = this.#packs[number];
-    if (found === undefined) throw new RangeError('the reader is closed');
-    return found;
   }
 
   /**
@@ -194,7 +200,7 @@ export class ObjectReader {
    * the first whose content is at hand when `untilCached`.
    */
   #chain(packNumber: number, offset: number, untilCached = false): number[] {
-    const { pack, idx } = this.#pack(packNumber);
+    const { pack, idx } = this.#packs.at(packNumber);
     const chain = [offset];
     for (let at = offset; ; chain.push(at)) {
       if (untilCached && this.#bases.has(baseKey(packNumber, at))) return chain;
@@ -212,8 +218,9 @@ export class ObjectReader {
     }
   }
 
-  #readAt(packNumber: number, offset: number): GitObject {
-    const { pack } = this.#pack(packNumber);
+  /** @param keep whether the object itself is to be kept as a base. */
+  #readAt(packNumber: number, offset: number, keep = false): GitObject {
+    const { pack } = this.#packs.at(packNumber);
     const delta = newDeltaHeader();
     let object: GitObject | undefined;
     for (const at of this.#chain(packNumber, offset, true).reverse()) {
@@ -232,12 +239,14 @@ export class ObjectReader {
         if (delta.baseSize !== object?.data.length) throw damaged(`the object at ${offset}`);
         this.#checkSize(delta.resultSize);
         const data =
-          at === offset ? this.#room(delta.resultSize) : Buffer.allocUnsafe(delta.resultSize);
+          at === offset && !keep
+            ? this.#room(delta.resultSize)
+            : Buffer.allocUnsafe(delta.resultSize);
         applyDelta(bytes, delta, object.data, 0, data, 0);
         object = { type: object.type, data };
       }
       // What was asked for itself is seldom a base of what is asked for next.
-      if (at !== offset) this.#bases.set(baseKey(packNumber, at), object);
+      if (at !== offset || keep) this.#bases.set(baseKey(packNumber, at), object);
     }
     if (object === undefined) throw damaged(`the object at ${offset}`);
     return object;
@@ -266,8 +275,4 @@ function baseKey(pack: number, offset: number): number {
 
 function missing(oid: string): SnapshotError {
   return new SnapshotError('UPSTREAM_INVALID', `object ${oid} is missing`);
-}
-
-function damaged(what: string, cause?: unknown): SnapshotError {
-  return new SnapshotError('INTERNAL', `${what} is not what its pack says`, { cause });
 }

@@ -1,12 +1,13 @@
 import { closeSync, fstatSync, openSync } from 'node:fs';
+import { isNoFile, readFailure } from './read-failure.js';
 import { readFully } from './read-fully.js';
 
 const WINDOW_BYTES = 32 * 1024;
-const MAX_WINDOWS = 96;
+const DEFAULT_WINDOWS = 96;
 
 /**
  * Random access to a file through a few windows that stay in memory, so that neighbouring reads cost
- * one system call. Synchronous: only for worker threads. Memory: 3 MiB at most.
+ * one system call. Synchronous: only for worker threads. Memory: 32 KiB a window.
  */
 export class WindowedFile {
   /** Bytes. */
@@ -17,9 +18,13 @@ export class WindowedFile {
   #latest = -1;
   #closed = false;
 
-  constructor(readonly path: string) {
-    this.#fd = openSync(path, 'r');
-    this.size = fstatSync(this.#fd).size;
+  constructor(
+    readonly path: string,
+    readonly maxWindows = DEFAULT_WINDOWS,
+  ) {
+    this.#fd = openExisting(path);
+    const stats = fstatSync(this.#fd);
+    this.size = stats.isFile() ? stats.size : 0;
   }
 
   /**
@@ -55,7 +60,9 @@ export class WindowedFile {
   #window(number: number): Buffer {
     const known = this.#windows.get(number);
     if (known !== undefined) {
-      if (number !== this.#latest) this.#remember(number, known);
+      // In which order they were used matters only when one has to go.
+      const isFull = this.#windows.size >= this.maxWindows;
+      if (isFull && number !== this.#latest) this.#remember(number, known);
       return known;
     }
     const window = this.#evictOldest() ?? Buffer.allocUnsafeSlow(WINDOW_BYTES);
@@ -72,11 +79,20 @@ export class WindowedFile {
   }
 
   #evictOldest(): Buffer | undefined {
-    if (this.#windows.size < MAX_WINDOWS) return undefined;
+    if (this.#windows.size < this.maxWindows) return undefined;
     for (const [number, window] of this.#windows) {
       this.#windows.delete(number);
       return window;
     }
     return undefined;
+  }
+}
+
+/** A file that is gone was removed by somebody else, or lost. */
+function openExisting(path: string): number {
+  try {
+    return openSync(path, 'r');
+  } catch (error) {
+    throw isNoFile(error) ? readFailure(error) : error;
   }
 }

@@ -1,0 +1,236 @@
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { reachableObjects } from '../../lib/history/reachable-objects.js';
+import { encodePack } from '../../lib/pack/encode-pack.js';
+import type { ObjectReader } from '../../lib/pack/reader.js';
+import { ingest, LIMITS, whole } from '../pack/ingesting.js';
+import { storePack } from '../pack/stored-pack.js';
+import { fsck } from '../support/fsck.js';
+import { ObjectList } from '../support/object-list.js';
+import { SeededRandom } from '../support/random.js';
+import { execute, git, run, runBinary } from '../support/run.js';
+import { cleanup } from '../support/temporary-directory.js';
+import { buildRandomHistory } from './random-history.js';
+import { idsOf, openReader, packsOf, revList } from './reading.js';
+
+const shared = cleanup(afterAll);
+const { directory, defer } = cleanup(afterEach);
+const SEEDS = [1, 2, 3];
+
+interface Repository {
+  readonly path: string;
+  readonly commits: readonly string[];
+  readonly reader: ObjectReader;
+}
+const repositories = new Map<number, Repository>();
+
+beforeAll(async () => {
+  for (const seed of SEEDS) {
+    const path = join(await shared.directory(), 'random.git');
+    const { commits } = await buildRandomHistory(path, seed, 150);
+    const reader = await openReader(packsOf(path));
+    shared.defer(() => reader.close());
+    repositories.set(seed, { path, commits, reader });
+  }
+});
+
+function repository(seed: number): Repository {
+  const found = repositories.get(seed);
+  if (found === undefined) throw new RangeError(`no repository ${seed}`);
+  return found;
+}
+
+async function refs(path: string): Promise<string[]> {
+  return (await git(path, 'for-each-ref', '--format=%(objectname)')).split('\n');
+}
+
+describe.each(SEEDS)('in a random history, seed %d', (seed) => {
+  test('finds what git finds from all refs', async () => {
+    const { path, reader } = repository(seed);
+    const { objects, shallow } = reachableObjects(reader, { include: await refs(path) });
+    expect(idsOf(reader, objects)).toEqual(await revList(path, '--all'));
+    expect(objects.size).toBeGreaterThan(350);
+    expect(shallow).toEqual([]);
+  });
+
+  test('finds what git finds from single commits', async () => {
+    const { path, commits, reader } = repository(seed);
+    const random = new SeededRandom(seed);
+    for (let i = 0; i < 5; i++) {
+      const tip = random.pick(commits);
+      const { objects } = reachableObjects(reader, { include: [tip] });
+      expect({ tip, ids: idsOf(reader, objects) }).toEqual({ tip, ids: await revList(path, tip) });
+    }
+  });
+
+  test('finds all that is missing beside what is excluded', async () => {
+    const { path, commits, reader } = repository(seed);
+    const random = new SeededRandom(seed + 100);
+    for (let i = 0; i < 4; i++) {
+      const include = [random.pick(commits.slice(75)), random.pick(commits)];
+      const exclude = Array.from({ length: 1 + random.below(3) }, () => random.pick(commits));
+      const { objects } = reachableObjects(reader, { include, exclude });
+      const found = new Set(idsOf(reader, objects));
+      const known = new Set(await revList(path, ...exclude));
+      const all = await revList(path, ...include);
+      const needed = all.filter((oid) => !known.has(oid));
+      expect(needed.filter((oid) => !found.has(oid))).toEqual([]);
+      expect([...found].filter((oid) => !all.includes(oid))).toEqual([]);
+
+      const pack = whole(encodePack(reader, objects));
+      const other = join(await directory(), 'other.git');
+      await git('.', 'init', '--quiet', '--bare', other);
+      for (const [n, oid] of exclude.entries()) {
+        await git(path, 'push', '--quiet', other, `${oid}:refs/heads/base-${n}`);
+      }
+      await run('git', ['index-pack', '--stdin', '--strict'], { cwd: other, input: pack });
+      for (const [n, oid] of include.entries()) {
+        await git(other, 'update-ref', `refs/heads/new-${n}`, oid);
+      }
+      const said = await fsck(other);
+      expect(said.filter((line) => !/^(dangling|notice)/.test(line))).toEqual([]);
+      expect(await revList(other, ...include)).toEqual(all);
+    }
+  });
+
+  test('excludes all when nothing is new', async () => {
+    const { path, reader } = repository(seed);
+    const tips = await refs(path);
+    expect(reachableObjects(reader, { include: tips, exclude: tips }).objects.size).toBe(0);
+  });
+
+  test.each([1, 2, 3, 7, 1000])('cuts history at depth %d as git clone does', async (depth) => {
+    const { path, reader } = repository(seed);
+    const clone = join(await directory(), 'clone.git');
+    const options = ['--bare', '--no-tags', '--single-branch', `--depth=${depth}`];
+    await git('.', 'clone', '--quiet', ...options, '--branch=main', `file://${path}`, clone);
+    const tip = await git(path, 'rev-parse', 'main');
+    const { objects, shallow } = reachableObjects(reader, { include: [tip], depth });
+    const { stdout: boundary } = await execute('cat', [join(clone, 'shallow')]);
+    expect(shallow.map((oid) => `${oid}\n`).join('')).toBe(boundary);
+    expect(idsOf(reader, objects)).toEqual(await revList(clone, '--all'));
+  });
+});
+
+test('takes a commit without parents for a boundary as git clone does', async () => {
+  const list = new ObjectList();
+  const root = list.soundCommit();
+  const made = await ingest(list.pack(root).pack, LIMITS);
+  const path = join(await directory(), 'root.git');
+  await git('.', 'init', '--quiet', '--bare', path);
+  const packs = await storePack(packsOf(path), made.name, made);
+  await git(path, 'update-ref', 'refs/heads/main', root);
+  const clone = join(await directory(), 'clone.git');
+  await git('.', 'clone', '--quiet', '--bare', '--depth=1', `file://${path}`, clone);
+  const reader = await openReader(packs);
+  defer(() => reader.close());
+  const { shallow } = reachableObjects(reader, { include: [root], depth: 1 });
+  const { stdout: boundary } = await execute('cat', [join(clone, 'shallow')]);
+  expect(shallow.map((oid) => `${oid}\n`).join('')).toBe(boundary);
+});
+
+test('makes of part of a history what git makes a bundle of', async () => {
+  const { path, commits, reader } = repository(1);
+  const [base = '', tip = ''] = [commits[100], await git(path, 'rev-parse', 'main')];
+  const { objects } = reachableObjects(reader, { include: [tip], exclude: [base] });
+  const header = `# v2 git bundle\n-${base} \n${tip} refs/heads/main\n\n`;
+  const pack = whole(encodePack(reader, objects));
+  const clone = join(await directory(), 'clone.git');
+  await git('.', 'init', '--quiet', '--bare', clone);
+  await git(path, 'push', '--quiet', clone, `${base}:refs/heads/main`);
+  const input = Buffer.concat([Buffer.from(header), pack]);
+  await runBinary('tee', ['new.bundle'], { cwd: clone, input });
+  await git(clone, 'bundle', 'verify', '--quiet', 'new.bundle');
+  await git(clone, 'fetch', '--quiet', 'new.bundle', 'refs/heads/main:refs/heads/new');
+  expect(await git(clone, 'rev-parse', 'new')).toBe(tip);
+  expect(await fsck(clone)).toEqual([]);
+});
+
+describe('as a check of connectivity', () => {
+  async function readerOf(list: ObjectList): Promise<ObjectReader> {
+    const { pack } = list.pack('');
+    const made = await ingest(pack, LIMITS);
+    const reader = await openReader(await storePack(await directory(), made.name, made));
+    defer(() => reader.close());
+    return reader;
+  }
+  const absent = 'ab'.repeat(20);
+  const missing = expect.objectContaining({
+    code: 'UPSTREAM_INVALID',
+    message: `object ${absent} is missing`,
+  });
+
+  test.each<[string, (list: ObjectList) => string]>([
+    ['a tip', () => absent],
+    ['a parent', (list) => list.commit(list.tree(), absent)],
+    ['a second parent', (list) => list.commit(list.tree(), list.commit(list.tree()), absent)],
+    ['a tree', (list) => list.commit(absent)],
+    ['a blob', (list) => list.commit(list.tree(['100644', 'a', absent]))],
+    ['a directory', (list) => list.commit(list.tree(['40000', 'a', absent]))],
+    ['what a tag names', (list) => list.tag(list.tag(absent), 'tag')],
+    [
+      'a blob of the parent',
+      (list) =>
+        list.commit(
+          list.tree(['100644', 'a', list.blob()]),
+          list.commit(list.tree(['100644', 'b', absent])),
+        ),
+    ],
+    [
+      'a blob that the parent has as well',
+      (list) => {
+        const tree = list.tree(['100644', 'a', absent]);
+        return list.commit(list.tree(['40000', 'd', tree]), list.commit(tree));
+      },
+    ],
+  ])('misses %s', async (_, make) => {
+    const list = new ObjectList();
+    list.soundCommit();
+    const tip = make(list);
+    const reader = await readerOf(list);
+    expect(() => reachableObjects(reader, { include: [tip] })).toThrow(missing);
+  });
+
+  test('asks for neither submodules nor what lies beyond the depth', async () => {
+    const list = new ObjectList();
+    const tip = list.commit(list.tree(['160000', 'module', absent]), absent);
+    const reader = await readerOf(list);
+    const { shallow } = reachableObjects(reader, { include: [tip], depth: 1 });
+    expect(shallow).toEqual([tip]);
+  });
+
+  test.each<[string, (list: ObjectList) => string]>([
+    ['a blob for a tree', (list) => list.commit(list.blob())],
+    ['a blob for a directory', (list) => list.commit(list.tree(['40000', 'a', list.blob()]))],
+    ['a tree for a parent', (list) => list.commit(list.tree(), list.tree())],
+    ['a tree that ends too soon', (list) => list.commit(list.add('tree', '100644 a\0short'))],
+    ['a tree without modes', (list) => list.commit(list.add('tree', `x y\0${'z'.repeat(20)}`))],
+  ])('refuses %s', async (_, make) => {
+    const list = new ObjectList();
+    const tip = make(list);
+    const reader = await readerOf(list);
+    expect(() => reachableObjects(reader, { include: [tip] })).toThrow(
+      expect.objectContaining({ code: 'UPSTREAM_INVALID' }),
+    );
+  });
+
+  test('sees every entry of trees in no order', async () => {
+    const list = new ObjectList();
+    const [a, b, c] = [list.blob('a\n'), list.blob('b\n'), list.blob('c\n')];
+    const parent = list.commit(list.tree(['100644', 'z', a], ['100644', 'a', a]));
+    const tree = list.tree(['100644', 'a', b], ['100644', 'z', a], ['100644', 'a', c]);
+    const tip = list.commit(tree, parent);
+    const reader = await readerOf(list);
+    expect(idsOf(reader, reachableObjects(reader, { include: [tip] }).objects)).toEqual(
+      expect.arrayContaining([a, b, c]),
+    );
+  });
+});
+
+test('stops when it is aborted', () => {
+  const { commits, reader } = repository(1);
+  const signal = AbortSignal.abort(new Error('enough'));
+  const include = commits.slice(-1);
+  expect(() => reachableObjects(reader, { include, signal })).toThrow('enough');
+  expect(() => reachableObjects(reader, { include, depth: 3, signal })).toThrow('enough');
+});

@@ -1,0 +1,178 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { encodePack, everyObject } from '../../lib/pack/encode-pack.js';
+import { ingestPack } from '../../lib/pack/ingest.js';
+import { ObjectSet } from '../../lib/pack/object-set.js';
+import type { ObjectReader } from '../../lib/pack/reader.js';
+import { buildRandomHistory } from '../history/random-history.js';
+import { idsOf, openReader, packsOf } from '../history/reading.js';
+import { makeDelta } from '../support/delta.js';
+import { fsck } from '../support/fsck.js';
+import { makePack, type PackEntry } from '../support/hostile-pack.js';
+import { objectId } from '../support/object-id.js';
+import { SeededRandom, seededBytes } from '../support/random.js';
+import { readPack } from '../support/read-pack.js';
+import { git, run } from '../support/run.js';
+import { cleanup } from '../support/temporary-directory.js';
+import { inChunks, indexWithGit, ingest, LIMITS, packOf, whole } from './ingesting.js';
+import { storePack } from './stored-pack.js';
+
+const shared = cleanup(afterAll);
+const { directory, defer } = cleanup(afterEach);
+
+let one: string;
+/** Has the same objects in several packs, some of them twice. */
+let several: string;
+
+beforeAll(async () => {
+  one = join(await shared.directory(), 'one.git');
+  const { commits } = await buildRandomHistory(one, 11, 150);
+  several = join(await shared.directory(), 'several.git');
+  await git('.', 'init', '--quiet', '--bare', several);
+  for (const [i, commit] of [commits[50], commits[100], commits[125], commits[149]].entries()) {
+    await git(one, 'push', '--quiet', several, `+${commit}:refs/heads/main-${i}`);
+    await git(several, 'repack', '--quiet', '-d', ...(i === 2 ? ['-f', '--window=20'] : []));
+    if (i < 2) continue;
+    const objects = await git(several, 'rev-list', '--objects', '--all', '--skip=5');
+    const names = `${objects
+      .split('\n')
+      .map((line) => line.slice(0, 40))
+      .join('\n')}\n`;
+    // Bases by id, in a pack that begins at another object than the others.
+    const args = ['pack-objects', '--quiet', '--window=20', join(packsOf(several), 'pack')];
+    await run('git', args, { cwd: several, input: names });
+  }
+  const names = await readdir(packsOf(several));
+  expect(names.filter((name) => name.endsWith('.pack')).length).toBeGreaterThan(4);
+});
+
+async function open(packs: string): Promise<ObjectReader> {
+  const reader = await openReader(packs);
+  defer(() => reader.close());
+  return reader;
+}
+
+/** Ingests what is encoded. @returns the pack's ids, sorted. */
+async function idsOfEncoded(reader: ObjectReader, objects: ObjectSet): Promise<string[]> {
+  const pack = whole(encodePack(reader, objects));
+  expect(whole(encodePack(reader, objects)).equals(pack)).toBe(true);
+  const path = await directory();
+  const { name } = await ingestPack(inChunks(pack, 100_000), path, LIMITS);
+  expect(await indexWithGit(pack)).toEqual(await readFile(join(path, `${name}.idx`)));
+  const result = await open(path);
+  return idsOf(result, everyObject(result));
+}
+
+test('copies a whole pack byte by byte', async () => {
+  const reader = await open(packsOf(one));
+  const pack = whole(encodePack(reader, everyObject(reader)));
+  expect(pack.equals(await readFile(await packOf(one)))).toBe(true);
+});
+
+test('writes no object as an empty pack', async () => {
+  const reader = await open(packsOf(one));
+  const pack = whole(encodePack(reader, new ObjectSet(reader.objectCount)));
+  expect(pack.equals(makePack([]))).toBe(true);
+});
+
+test('brings the objects of several packs together, each once', async () => {
+  const reader = await open(packsOf(several));
+  const all = everyObject(reader);
+  expect(all.size).toBeLessThan(reader.objectCount);
+  const args = ['cat-file', '--batch-all-objects', '--batch-check=%(objectname)'];
+  const expected = (await git(several, ...args)).split('\n').sort();
+  expect(await idsOfEncoded(reader, all)).toEqual(expected);
+
+  const consolidated = join(await directory(), 'consolidated.git');
+  await git('.', 'clone', '--quiet', '--bare', several, consolidated);
+  for (const name of await readdir(packsOf(consolidated))) {
+    await run('rm', ['-f', join(packsOf(consolidated), name)]);
+  }
+  const pack = whole(encodePack(reader, all));
+  await ingestPack(inChunks(pack, 100_000), packsOf(consolidated), LIMITS);
+  expect((await fsck(consolidated)).filter((line) => !/^(dangling|notice)/.test(line))).toEqual([]);
+});
+
+describe.each(['one', 'several'])('parts of %s', (name) => {
+  test.each([1, 2, 3, 4, 5, 6])('chosen at random, seed %d', async (seed) => {
+    const random = new SeededRandom(seed);
+    const reader = await open(packsOf(name === 'one' ? one : several));
+    const part = new ObjectSet(reader.objectCount);
+    const share = 1 + random.below(9);
+    for (const number of everyObject(reader)) if (random.below(10) < share) part.add(number);
+    expect(await idsOfEncoded(reader, part)).toEqual(idsOf(reader, part));
+  });
+});
+
+/** A base, a delta of it by id, and one of that by position, in an order of their own. */
+const [BASE, MIDDLE, LAST] = [seededBytes(1, 500), seededBytes(2, 10), seededBytes(3, 10)].map(
+  (bytes, i, all) => (i === 0 ? bytes : Buffer.concat([bytes, all[0] ?? bytes])),
+);
+const [base, middle, last] = [BASE, MIDDLE, LAST].map((body) => objectId('blob', body ?? ''));
+
+async function readerOf(...packs: PackEntry[][]): Promise<ObjectReader> {
+  const path = await directory();
+  for (const entries of packs) {
+    const made = await ingest(makePack(entries));
+    await storePack(path, made.name, made);
+  }
+  return await open(path);
+}
+
+test('keeps a delta whose base comes after it', async () => {
+  const body = makeDelta(500, 510, [{ insert: seededBytes(2, 10) }, { copy: [0, 500] }]);
+  const entries: PackEntry[] = [
+    { type: 'ref-delta', base: base ?? '', body },
+    { type: 'blob', body: BASE ?? '' },
+  ];
+  const reader = await readerOf(entries);
+  const pack = whole(encodePack(reader, everyObject(reader)));
+  expect(readPack(pack).map(({ typeNumber }) => typeNumber)).toEqual([7, 3]);
+  expect(await idsOfEncoded(reader, everyObject(reader))).toEqual([base, middle].sort());
+});
+
+test('writes a delta whole when its base is left out, and those of it as deltas', async () => {
+  const toMiddle = makeDelta(500, 510, [{ insert: seededBytes(2, 10) }, { copy: [0, 500] }]);
+  const toLast = makeDelta(510, 510, [{ insert: seededBytes(3, 10) }, { copy: [10, 500] }]);
+  const reader = await readerOf([
+    { type: 'blob', body: BASE ?? '' },
+    { type: 'ofs-delta', base: 0, body: toMiddle },
+    { type: 'ofs-delta', base: 1, body: toLast },
+  ]);
+  const part = new ObjectSet(reader.objectCount);
+  for (const oid of [middle, last]) part.add(reader.numberOf(oid ?? '') ?? -1);
+  const pack = whole(encodePack(reader, part));
+  expect(readPack(pack).map(({ typeNumber }) => typeNumber)).toEqual([3, 6]);
+  expect(await idsOfEncoded(reader, part)).toEqual([middle, last].sort());
+});
+
+test('makes deltas that lost their base deltas of each other', async () => {
+  const toMiddle = makeDelta(500, 510, [{ insert: seededBytes(2, 10) }, { copy: [0, 500] }]);
+  const toLast = makeDelta(500, 510, [{ insert: seededBytes(3, 10) }, { copy: [0, 500] }]);
+  const reader = await readerOf([
+    { type: 'blob', body: BASE ?? '' },
+    { type: 'ofs-delta', base: 0, body: toMiddle },
+    { type: 'ofs-delta', base: 0, body: toLast },
+  ]);
+  const part = new ObjectSet(reader.objectCount);
+  for (const oid of [middle, last]) part.add(reader.numberOf(oid ?? '') ?? -1);
+  const entries = readPack(whole(encodePack(reader, part)));
+  expect(entries.map(({ typeNumber, base }) => [typeNumber, base])).toEqual([
+    [3, undefined],
+    [6, 12],
+  ]);
+  expect(await idsOfEncoded(reader, part)).toEqual([middle, last].sort());
+});
+
+test('passes on what is damaged, for an ingest to find', async () => {
+  const path = await directory();
+  const pack = await readFile(await packOf(one));
+  const idx = await readFile((await packOf(one)).replace(/pack$/, 'idx'));
+  const at = Math.floor(pack.length / 2);
+  pack.writeUInt8(pack.readUInt8(at) ^ 0xff, at);
+  await storePack(path, 'pack-damaged', { pack, idx });
+  const reader = await open(path);
+  const outcome = ingest(whole(encodePack(reader, everyObject(reader))));
+  await expect(outcome).rejects.toMatchObject({ code: 'UPSTREAM_INVALID' });
+});

@@ -1,0 +1,27 @@
+/** A growing list of 32-bit numbers, for lists with an element for each object of a repository. */
+export class NumberList {
+  #numbers = new Uint32Array(64);
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  at(index: number): number {
+    return this.#numbers[index] ?? 0;
+  }
+
+  push(number: number): void {
+    if (this.#length === this.#numbers.length) {
+      const larger = new Uint32Array(this.#length * 2);
+      larger.set(this.#numbers);
+      this.#numbers = larger;
+    }
+    this.#numbers[this.#length++] = number;
+  }
+
+  /** Removes the last one; `undefined` when there is none. */
+  pop(): number | undefined {
+    return this.#length === 0 ? undefined : this.#numbers[--this.#length];
+  }
+}

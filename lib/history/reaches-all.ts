@@ -1,0 +1,51 @@
+import { ObjectSet } from '../pack/object-set.js';
+import type { ObjectReader } from '../pack/reader.js';
+import { type Commit, readCommit } from './commit.js';
+import { CommitQueue } from './commit-queue.js';
+import { resolveTips } from './tips.js';
+
+/**
+ * Whether all of some commits can be reached from others, as `git merge-base --is-ancestor` says of two.
+ * The newest commits are looked at first, which finds recent ones soon.
+ *
+ * @param tips ids of commits or of tags, 40 hex digits each; anything else leads nowhere.
+ * @param targets the same. One that is no commit in the end counts as reached only when a tip is the same.
+ * @param maxCommits beyond so many it gives up.
+ * @returns `undefined` when it gave up.
+ * @throws SnapshotError `UPSTREAM_INVALID` when something is missing or malformed; the signal's reason.
+ */
+export function reachesAll(
+  reader: ObjectReader,
+  tips: Iterable<string>,
+  targets: Iterable<string>,
+  maxCommits: number,
+  signal?: AbortSignal,
+): boolean | undefined {
+  const from = resolveTips(reader, tips);
+  const to = resolveTips(reader, targets);
+  for (const kind of ['tags', 'trees', 'blobs'] as const) {
+    const reached = new Set(from[kind]);
+    if (!to[kind].every((number) => reached.has(number))) return false;
+  }
+  const missing = new Set(to.commits);
+  const seen = new ObjectSet(reader.objectCount);
+  const queue = new CommitQueue();
+  const enqueue = (commit: Commit) => {
+    missing.delete(commit.number);
+    queue.push(commit);
+  };
+  for (const number of from.commits) {
+    if (seen.add(number)) enqueue(readCommit(reader, number));
+  }
+  for (let visited = 0; missing.size > 0; visited++) {
+    signal?.throwIfAborted();
+    const commit = queue.pop();
+    if (commit === undefined) return false;
+    if (visited === maxCommits) return undefined;
+    for (const oid of commit.parents) {
+      const parent = reader.requireNumber(oid);
+      if (seen.add(parent)) enqueue(readCommit(reader, parent));
+    }
+  }
+  return true;
+}

@@ -1,0 +1,50 @@
+import { ObjectSet } from '../pack/object-set.js';
+import type { ObjectReader } from '../pack/reader.js';
+import { type Commit, NO_TREE, readCommit } from './commit.js';
+import { CommitList } from './commit-list.js';
+import { COMMITS_AT_ONCE } from './commit-walk.js';
+
+/** The latest part of a history. */
+export interface ShallowHistory {
+  readonly commits: CommitList;
+  /** The ids (40 hex digits) of those whose parents are left out, in the order of `.git/shallow`. */
+  readonly shallow: readonly string[];
+}
+
+/**
+ * The commits that are less than `depth` steps away from the nearest of some commits, as
+ * `git clone --depth` gets them. Parents beyond that are not looked at.
+ *
+ * @param tips numbers of commits.
+ * @param depth from 1 on.
+ * @throws SnapshotError `UPSTREAM_INVALID` when a commit is missing or malformed; the signal's reason.
+ */
+export function walkShallow(
+  reader: ObjectReader,
+  tips: Iterable<number>,
+  depth: number,
+  signal?: AbortSignal,
+): ShallowHistory {
+  const commits = new CommitList();
+  const shallow: string[] = [];
+  const seen = new ObjectSet(reader.objectCount);
+  let level: Commit[] = [];
+  for (const tip of tips) if (seen.add(tip)) level.push(readCommit(reader, tip));
+  for (let distance = 0; level.length > 0; distance++) {
+    const next: Commit[] = [];
+    for (const commit of level) {
+      if (commits.length % COMMITS_AT_ONCE === 0) signal?.throwIfAborted();
+      if (distance === depth - 1) {
+        commits.push(commit, [], NO_TREE);
+        shallow.push(reader.oidOf(commit.number));
+        continue;
+      }
+      const parents = commit.parents.map((oid) => readCommit(reader, reader.requireNumber(oid)));
+      for (const parent of parents) if (seen.add(parent.number)) next.push(parent);
+      const numbers = parents.map(({ number }) => number);
+      commits.push(commit, numbers, parents[0]?.tree ?? NO_TREE);
+    }
+    level = next;
+  }
+  return { commits, shallow: shallow.sort() };
+}

@@ -1,0 +1,35 @@
+import { ObjectType } from '../git/object.js';
+import { parseTagTarget } from '../git/tag.js';
+import { ObjectSet } from '../pack/object-set.js';
+import type { ObjectReader } from '../pack/reader.js';
+
+/** What refs name, by numbers of objects: each once. */
+export interface Tips {
+  readonly commits: readonly number[];
+  readonly trees: readonly number[];
+  readonly blobs: readonly number[];
+  /** The annotated tags on the way there. */
+  readonly tags: readonly number[];
+}
+
+/**
+ * Follows annotated tags to what they finally name.
+ *
+ * @param oids 40 hex digits each.
+ * @throws SnapshotError `UPSTREAM_INVALID` when an object is missing or a tag is malformed.
+ */
+export function resolveTips(reader: ObjectReader, oids: Iterable<string>): Tips {
+  const byType: Record<ObjectType, number[]> = { 1: [], 2: [], 3: [], 4: [] };
+  const seen = new ObjectSet(reader.objectCount);
+  for (const oid of oids) {
+    let number = reader.requireNumber(Buffer.from(oid, 'hex'));
+    while (seen.add(number)) {
+      const type = reader.typeOfNumber(number);
+      byType[type].push(number);
+      if (type !== ObjectType.tag) break;
+      const target = parseTagTarget(reader.readNumber(number).data);
+      number = reader.requireNumber(Buffer.from(target, 'hex'));
+    }
+  }
+  return { commits: byType[1], trees: byType[2], blobs: byType[3], tags: byType[4] };
+}

@@ -1,0 +1,127 @@
+import { SnapshotError } from '../errors.js';
+import { OID_BYTES } from '../git/object.js';
+
+/*
+ * Comparing trees as they are written (see git/tree.ts), without taking them apart.
+ */
+
+const TYPE_MASK = 0o170000;
+const DIRECTORY = 0o040000;
+const FILE = 0o100000;
+const SYMLINK = 0o120000;
+
+const SPACE = 0x20;
+/** Below this, a loop beats a call into native code. */
+const SHORT = 64;
+/** No place in a tree. */
+export const NOWHERE = -1;
+
+/**
+ * Called with each entry of the first tree that the second does not have: where its id begins, and
+ * where that of the directory of the same name in the second begins, if both are directories.
+ */
+export type VisitEntry = (isDirectory: boolean, oidAt: number, otherOidAt: number) => void;
+
+/**
+ * Finds the entries of `tree` that are not in `other`, gitlinks excepted. No entry is passed over that
+ * `other` does not have in the same form, even when names are in no order.
+ *
+ * @throws SnapshotError `UPSTREAM_INVALID` when a tree is malformed.
+ */
+export function compareTrees(tree: Buffer, other: Buffer, visit: VisitEntry): void {
+  let at = 0;
+  let otherAt = 0;
+  const end = tree.length;
+  const otherEnd = other.length;
+  while (at < end) {
+    // Nearly all are equal.
+    const equal = equalEntries(tree, at, other, otherAt);
+    at += equal;
+    otherAt += equal;
+    if (at === end) return;
+    const oidAt = idStart(tree, at);
+    const otherOidAt = otherAt < otherEnd ? idStart(other, otherAt) : NOWHERE;
+    const order = otherOidAt === NOWHERE ? -1 : compareNames(tree, at, other, otherAt);
+    if (order > 0) {
+      otherAt = otherOidAt + OID_BYTES;
+      continue;
+    }
+    const type = typeAt(tree, at);
+    const isDirectory = type === DIRECTORY;
+    if (isDirectory || type === FILE || type === SYMLINK) {
+      const comparable = order === 0 && isDirectory && typeAt(other, otherAt) === DIRECTORY;
+      visit(isDirectory, oidAt, comparable ? otherOidAt : NOWHERE);
+    }
+    at = oidAt + OID_BYTES;
+    if (order === 0) otherAt = otherOidAt + OID_BYTES;
+  }
+}
+
+/** How many bytes of whole entries are the same from two places on. */
+function equalEntries(tree: Buffer, at: number, other: Buffer, otherAt: number): number {
+  const end = at + equalBytes(tree, at, other, otherAt);
+  if (end === tree.length) return end - at;
+  // Ids may have any bytes: where entries begin can only be found from the front.
+  for (let entry = at; ; ) {
+    let to = entry;
+    while (to < end && tree[to] !== 0) to++;
+    to += 1 + OID_BYTES;
+    if (to > end) return entry - at;
+    entry = to;
+  }
+}
+
+/** How many bytes are the same from two places on, mostly by calls into native code. */
+function equalBytes(tree: Buffer, at: number, other: Buffer, otherAt: number): number {
+  const areEqual = (from: number, to: number) =>
+    tree.compare(other, otherAt + from, otherAt + to, at + from, at + to) === 0;
+  let high = Math.min(tree.length - at, other.length - otherAt);
+  let low = 0;
+  if (areEqual(low, high)) return high;
+  while (high - low > SHORT) {
+    const middle = (low + high) >>> 1;
+    if (areEqual(low, middle)) low = middle;
+    else high = middle;
+  }
+  while (low < high && tree[at + low] === other[otherAt + low]) low++;
+  return low;
+}
+
+/** Where the id of the entry at `at` begins. */
+function idStart(tree: Buffer, at: number): number {
+  const nul = tree.indexOf(0, at);
+  if (nul < 0 || nul + 1 + OID_BYTES > tree.length) throw malformed();
+  return nul + 1;
+}
+
+/** The upper bits of an entry's mode. */
+function typeAt(tree: Buffer, at: number): number {
+  let mode = 0;
+  let digits = 0;
+  for (let to = at; ; to++) {
+    const byte = tree[to] ?? 0;
+    if (byte === SPACE && digits > 0) return mode & TYPE_MASK;
+    if (byte < 0x30 || byte > 0x37 || digits++ === 11) throw malformed();
+    mode = (mode * 8 + byte - 0x30) % 2 ** 31;
+  }
+}
+
+/** Orders the names of two entries as trees are sorted: directories as if they ended in a slash. */
+function compareNames(a: Buffer, aAt: number, b: Buffer, bAt: number): number {
+  let i = a.indexOf(SPACE, aAt) + 1;
+  let j = b.indexOf(SPACE, bAt) + 1;
+  if (i === 0 || j === 0) throw malformed();
+  while (a[i] === b[j] && a[i] !== 0) {
+    i++;
+    j++;
+  }
+  if (a[i] === 0 && b[j] === 0) return 0;
+  const ending = (tree: Buffer, at: number) => (typeAt(tree, at) === DIRECTORY ? 0x2f : 0);
+  const left = a[i] === 0 ? ending(a, aAt) : (a[i] ?? 0);
+  const right = b[j] === 0 ? ending(b, bAt) : (b[j] ?? 0);
+  return left - right || (a[i] ?? 0) - (b[j] ?? 0);
+}
+
+function malformed(): SnapshotError {
+  return new SnapshotError('UPSTREAM_INVALID', 'a tree is malformed');
+}

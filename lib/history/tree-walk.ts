@@ -1,0 +1,69 @@
+import { SnapshotError } from '../errors.js';
+import { ObjectType } from '../git/object.js';
+import type { ObjectSet } from '../pack/object-set.js';
+import type { ObjectReader } from '../pack/reader.js';
+import { NO_TREE } from './commit.js';
+import { NumberList } from './number-list.js';
+import { compareTrees, NOWHERE } from './tree-difference.js';
+
+const EMPTY = Buffer.alloc(0);
+
+/** Adds trees with all that is in them to a set. */
+export class TreeWalk {
+  readonly #reader: ObjectReader;
+  readonly #objects: ObjectSet;
+  readonly #excluded: ObjectSet | undefined;
+  /** Trees that were added and not looked into yet, each with the one to compare it with. */
+  readonly #pending = new NumberList();
+  #tree: Buffer = EMPTY;
+  #other: Buffer = EMPTY;
+
+  /** @param excluded what is not to be added; with a tree it has all that is in the tree. */
+  constructor(reader: ObjectReader, objects: ObjectSet, excluded?: ObjectSet) {
+    this.#reader = reader;
+    this.#objects = objects;
+    this.#excluded = excluded;
+  }
+
+  /**
+   * @param other a tree to compare it with, which counts only when it is in one of the sets already.
+   * @throws SnapshotError `UPSTREAM_INVALID` when a tree is malformed, or something in it is missing.
+   */
+  add(tree: number, other: number): void {
+    const pending = this.#pending;
+    this.#addTree(tree, this.has(other) ? other : NO_TREE);
+    for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
+      this.#tree = this.#read(pending.pop() ?? 0);
+      this.#other = next === NO_TREE ? EMPTY : this.#read(next);
+      compareTrees(this.#tree, this.#other, this.#visit);
+    }
+  }
+
+  /** Whether a tree is in one of the sets, and so all that is in it. */
+  has(tree: number): boolean {
+    return this.#objects.has(tree) || this.#excluded?.has(tree) === true;
+  }
+
+  readonly #visit = (isDirectory: boolean, oidAt: number, otherOidAt: number): void => {
+    const number = this.#reader.requireNumber(this.#tree, oidAt);
+    if (!isDirectory) {
+      if (this.#excluded?.has(number) !== true) this.#objects.add(number);
+    } else {
+      const other =
+        otherOidAt === NOWHERE ? NO_TREE : this.#reader.requireNumber(this.#other, otherOidAt);
+      this.#addTree(number, other);
+    }
+  };
+
+  #addTree(tree: number, other: number): void {
+    if (this.#excluded?.has(tree) === true || !this.#objects.add(tree)) return;
+    this.#pending.push(tree);
+    this.#pending.push(other);
+  }
+
+  #read(number: number): Buffer {
+    const { type, data } = this.#reader.readNumber(number);
+    if (type === ObjectType.tree) return data;
+    throw new SnapshotError('UPSTREAM_INVALID', `${this.#reader.oidOf(number)} is not a tree`);
+  }
+}

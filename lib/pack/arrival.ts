@@ -1,0 +1,95 @@
+import { closeSync, openSync } from 'node:fs';
+import { inBatches } from './batches.js';
+import { Dispatcher, type DispatcherLimits } from './dispatcher.js';
+import { ObjectTable } from './object-table.js';
+import type { ResolverPool } from './resolver-pool.js';
+import { PackScanner, type ScanLimits, type ScannedPack } from './scan.js';
+import { writeFully } from './write-fully.js';
+
+export interface IngestLimits extends ScanLimits, DispatcherLimits {}
+
+export interface IngestProgress {
+  phase: 'receiving' | 'resolving';
+  receivedBytes: number;
+  receivedObjects: number;
+  /** What the pack's header says; `undefined` until it arrived. */
+  totalObjects: number | undefined;
+}
+
+/** A pack that lies in a file, with what is known of its objects. */
+export interface ArrivedPack {
+  readonly path: string;
+  /** The caller's to close. */
+  readonly fd: number;
+  readonly pack: ScannedPack;
+  /** How many deltas have no base in the pack. */
+  readonly unresolved: number;
+}
+
+const PROGRESS_BYTES = 1024 * 1024;
+/** A step of the scan ends in an entry that is not there whole, and was inflated for nothing. */
+const STEP_BYTES = 256 * 1024;
+
+/**
+ * Writes an arriving pack to a new file, and finds the ids of its objects: one pass while it arrives, then
+ * what deltas are left over.
+ *
+ * @throws SnapshotError `UPSTREAM_INVALID`, `LIMIT_EXCEEDED`, and what `source` throws.
+ */
+export async function receivePack(
+  source: AsyncIterable<Uint8Array>,
+  path: string,
+  limits: IngestLimits,
+  threads: ResolverPool,
+  onProgress: (progress: IngestProgress) => void,
+): Promise<ArrivedPack> {
+  return await threads.withMemory(limits.deltaCacheBytes, async (memory) => {
+    // Synchronous: a thread that is ended while it opens a file asynchronously leaks the descriptor.
+    const fd = openSync(path, 'wx+');
+    let dispatcher: Dispatcher | undefined;
+    const scanner = new PackScanner(limits, memory, (objects) => {
+      const table = new ObjectTable(objects);
+      const { columns } = table;
+      dispatcher = new Dispatcher({ fd, columns, objects, limits, memory, pool: threads });
+      return { table, sink: dispatcher };
+    });
+    let arrived: ArrivedPack | undefined;
+    try {
+      const pack = await scanArriving(source, fd, scanner, onProgress);
+      const unresolved = (await dispatcher?.finish(path, pack)) ?? 0;
+      arrived = { path, fd, pack, unresolved };
+      return arrived;
+    } finally {
+      scanner.close();
+      await dispatcher?.close();
+      if (arrived === undefined) closeSync(fd);
+    }
+  });
+}
+
+/** Writes the pack as it arrives, and has it scanned. */
+async function scanArriving(
+  source: AsyncIterable<Uint8Array>,
+  fd: number,
+  scanner: PackScanner,
+  onProgress: (progress: IngestProgress) => void,
+): Promise<ScannedPack> {
+  let receivedBytes = 0;
+  const report = (phase: IngestProgress['phase']) => {
+    const { objects, declared } = scanner.progress;
+    onProgress({ phase, receivedBytes, receivedObjects: objects, totalObjects: declared });
+  };
+  let reported = 0;
+  for await (const step of inBatches(source, STEP_BYTES)) {
+    writeFully(fd, step);
+    await scanner.push(step);
+    receivedBytes += step.length;
+    if (receivedBytes - reported >= PROGRESS_BYTES) {
+      reported = receivedBytes;
+      report('receiving');
+    }
+  }
+  const pack = await scanner.finish();
+  report('resolving');
+  return pack;
+}

@@ -1,0 +1,184 @@
+import { createHash } from 'node:crypto';
+import { SnapshotError } from '../errors.js';
+import { isObjectType } from '../git/object.js';
+import { encodeDelta } from './encode-delta.js';
+import {
+  encodeOfsDeltaEntry,
+  encodeOfsDeltaHeader,
+  encodeRefDeltaHeader,
+  encodeWholeEntry,
+} from './encode-entry.js';
+import { EntryOrder } from './entry-order.js';
+import { type EntryHeader, EntryType, encodePackHeader, PACK_HEADER_BYTES } from './format.js';
+import { ObjectSet } from './object-set.js';
+import type { OpenPack } from './pack-list.js';
+import type { ObjectReader } from './reader.js';
+import { Relatives } from './relatives.js';
+
+/*
+ * Writes a pack of objects that lie in others.
+ *
+ * Each object is taken from the first pack that has it. The packs are gone through in their order, and each
+ * in the order of its entries, which are copied as they lie: deltas too, if the set has their base. No
+ * circle of deltas can come to be: the packs are complete in themselves, so that the base of a delta that
+ * is taken from a pack lies in that pack as well, and is taken from it or from an earlier one. Along a
+ * chain the packs never get later, and within one pack it is the chain that was followed when the pack was
+ * indexed, which ended. A delta whose base is left out is made anew of an object before it that had
+ * lost its base as well, if that is much alike, or written whole: a chain of these ends there.
+ *
+ * Cost: one read and one SHA-1 of all that is copied; to inflate, compare and deflate each delta whose base
+ * is left out. Memory: 20 bytes for each object of the largest pack, and 8 MiB.
+ */
+
+/** At most so many bytes are yielded at once, but for objects that are deflated anew. */
+const PIECE_BYTES = 1024 * 1024;
+
+/**
+ * The bytes of a version 2 pack that holds exactly these objects, the same for the same packs. What is copied
+ * is not hashed as objects: whoever needs to be sure of it ingests the result.
+ *
+ * @returns pieces, each valid until the next one is asked for.
+ * @throws SnapshotError `REPOSITORY_DAMAGED` when a pack is damaged on disk, `LIMIT_EXCEEDED` when an object that may
+ * not be held in memory is a delta whose base is left out.
+ */
+export function* encodePack(reader: ObjectReader, objects: ObjectSet): Generator<Uint8Array> {
+  const hash = createHash('sha1');
+  for (const piece of encodeEntries(reader, objects)) {
+    hash.update(piece);
+    yield piece;
+  }
+  yield hash.digest();
+}
+
+/** All objects of a reader, each once. */
+export function everyObject(reader: ObjectReader): ObjectSet {
+  const { packs } = reader.packs;
+  const objects = new ObjectSet(reader.objectCount);
+  for (const [number, { idx, firstNumber }] of packs.entries()) {
+    const earlier = packs.slice(0, number);
+    for (let position = 0; position < idx.count; position++) {
+      const isKnown =
+        number > 0 &&
+        earlier.some((pack) => pack.idx.positionOf(idx.oidAt(position)) !== undefined);
+      if (!isKnown) objects.add(firstNumber + position);
+    }
+  }
+  return objects;
+}
+
+function* encodeEntries(reader: ObjectReader, objects: ObjectSet): Generator<Uint8Array> {
+  yield encodePackHeader(objects.size);
+  let offset = PACK_HEADER_BYTES;
+  for (const pack of reader.packs.packs) {
+    const copy = new PackCopy(reader, objects, pack, offset);
+    yield* copy.pieces();
+    offset = copy.offset;
+  }
+}
+
+/** The part of the new pack that is taken from one other. */
+class PackCopy {
+  /** Where in the new pack the next entry begins. */
+  offset: number;
+  readonly #reader: ObjectReader;
+  readonly #objects: ObjectSet;
+  readonly #pack: OpenPack;
+  readonly #order: EntryOrder;
+  /** Where in the new pack each entry begins; 0: it is not there, or not from this pack. */
+  readonly #newOffsets: Float64Array;
+  readonly #relatives = new Relatives();
+  readonly #piece = Buffer.allocUnsafeSlow(PIECE_BYTES);
+
+  constructor(reader: ObjectReader, objects: ObjectSet, pack: OpenPack, offset: number) {
+    this.offset = offset;
+    this.#reader = reader;
+    this.#objects = objects;
+    this.#pack = pack;
+    this.#order = new EntryOrder(pack);
+    this.#newOffsets = new Float64Array(pack.idx.count);
+  }
+
+  /** Entries that are neighbours and stay as they are go in one piece. */
+  *pieces(): Generator<Uint8Array> {
+    const { firstNumber, pack, idx } = this.#pack;
+    const { positions, offsets } = this.#order;
+    let runStart = 0;
+    let runEnd = 0;
+    for (let entry = 0; entry < idx.count; entry++) {
+      const number = firstNumber + (positions[entry] ?? 0);
+      if (!this.#objects.has(number)) continue;
+      this.#newOffsets[entry] = this.offset;
+      const start = offsets[entry] ?? 0;
+      const end = offsets[entry + 1] ?? 0;
+      const header = pack.entryHeader(start);
+      const { length } = header;
+      const changed = this.#change(entry, number, header);
+      const copied = changed === undefined ? start : changed.isWhole ? end : start + length;
+      if (changed !== undefined || runEnd !== start) {
+        yield* this.#copy(runStart, runEnd);
+        runStart = copied;
+      }
+      if (changed !== undefined) yield changed.bytes;
+      runEnd = end;
+      this.offset += (changed?.bytes.length ?? 0) + end - copied;
+    }
+    yield* this.#copy(runStart, runEnd);
+  }
+
+  /** What an entry's header is to be replaced by, or the whole entry; `undefined` when it stays. */
+  #change(
+    entry: number,
+    number: number,
+    header: Readonly<EntryHeader>,
+  ): { readonly bytes: Buffer; readonly isWhole: boolean } | undefined {
+    if (isObjectType(header.type)) return undefined;
+    const { pack, idx } = this.#pack;
+    const { positions, offsets } = this.#order;
+    const { size, type, baseDistance } = header;
+    const start = offsets[entry] ?? 0;
+    let baseOid: Buffer;
+    if (type === EntryType.ofsDelta) {
+      const base = this.#order.indexOf(start - baseDistance, entry);
+      if (base === undefined) throw damaged(start);
+      const newBase = this.#newOffsets[base] ?? 0;
+      if (newBase > 0) {
+        const distance = this.offset - newBase;
+        if (distance === baseDistance) return undefined;
+        return { bytes: encodeOfsDeltaHeader(size, distance), isWhole: false };
+      }
+      baseOid = Buffer.from(idx.oidAt(positions[base] ?? 0));
+    } else {
+      baseOid = pack.baseOid(start, header);
+    }
+    const baseNumber = this.#reader.requireNumber(baseOid);
+    if (this.#objects.has(baseNumber)) {
+      if (type === EntryType.refDelta) return undefined;
+      return { bytes: encodeRefDeltaHeader(size, baseOid), isWhole: false };
+    }
+    return { bytes: this.#encodeAnew(number), isWhole: true };
+  }
+
+  /** The entry of an object whose base is left out: as a delta of a relative, or whole. */
+  #encodeAnew(number: number): Buffer {
+    const { type, data } = this.#reader.read(this.#reader.oidOf(number));
+    const root = this.#reader.chainEndOf(number);
+    const relative = this.#relatives.get(root);
+    const delta = relative && encodeDelta(relative.data, data, Math.floor(data.length / 2));
+    const depth = relative === undefined || delta === undefined ? 0 : relative.depth + 1;
+    this.#relatives.set(root, { offset: this.offset, data, depth });
+    if (relative === undefined || delta === undefined) return encodeWholeEntry({ type, data });
+    return encodeOfsDeltaEntry(delta, this.offset - relative.offset);
+  }
+
+  *#copy(start: number, end: number): Generator<Uint8Array> {
+    for (let at = start; at < end; at += PIECE_BYTES) {
+      const piece = this.#piece.subarray(0, Math.min(PIECE_BYTES, end - at));
+      this.#pack.pack.readInto(piece, at);
+      yield piece;
+    }
+  }
+}
+
+function damaged(offset: number): SnapshotError {
+  return new SnapshotError('REPOSITORY_DAMAGED', `the delta at ${offset} has no base in its pack`);
+}

@@ -1,0 +1,43 @@
+/**
+ * A set of an `ObjectReader`'s objects, by their numbers. Memory: a bit for each object that the reader has.
+ */
+export class ObjectSet {
+  readonly #bits: Uint32Array;
+  readonly #limit: number;
+  #size = 0;
+
+  /** @param limit all numbers are below it. */
+  constructor(limit: number) {
+    this.#limit = limit;
+    this.#bits = new Uint32Array(Math.ceil(limit / 32));
+  }
+
+  /** Objects. */
+  get size(): number {
+    return this.#size;
+  }
+
+  has(number: number): boolean {
+    return ((this.#bits[number >>> 5] ?? 0) & (1 << (number & 31))) !== 0;
+  }
+
+  /** @returns whether it was not there yet. */
+  add(number: number): boolean {
+    if (number >= this.#limit) throw new RangeError(`no object has the number ${number}`);
+    const word = this.#bits[number >>> 5] ?? 0;
+    const bit = 1 << (number & 31);
+    if ((word & bit) !== 0) return false;
+    this.#bits[number >>> 5] = word | bit;
+    this.#size++;
+    return true;
+  }
+
+  /** The numbers, in their order. */
+  *[Symbol.iterator](): Generator<number> {
+    for (let at = 0; at < this.#bits.length; at++) {
+      for (let rest = this.#bits[at] ?? 0; rest !== 0; rest &= rest - 1) {
+        yield at * 32 + 31 - Math.clz32(rest & -rest);
+      }
+    }
+  }
+}

@@ -1,0 +1,57 @@
+import { createHash } from 'node:crypto';
+import { SnapshotError } from '../errors.js';
+import { isObjectType, objectHeader } from '../git/object.js';
+import { isZlibError, StreamingInflate } from './inflate.js';
+import type { PackFile } from './pack-file.js';
+
+const STREAM_CHUNK_BYTES = 256 * 1024;
+
+/**
+ * The content of an object that is kept whole, in pieces, for objects too large to hold. Fails at
+ * the end, before its last piece, when it was not what its id says.
+ *
+ * @throws SnapshotError `REPOSITORY_DAMAGED`
+ */
+export async function* streamObject(
+  pack: PackFile,
+  oid: string,
+  offset: number,
+): AsyncGenerator<Buffer> {
+  const { type, size, length } = pack.entryHeader(offset);
+  if (!isObjectType(type)) throw new RangeError(`${oid} is a delta and can't be streamed`);
+  const oidHash = createHash('sha1').update(objectHeader(type, size));
+  let pieces: Buffer[] = [];
+  let inflated = 0;
+  let at = offset + length;
+  const inflate = new StreamingInflate((piece) => {
+    inflated += piece.length;
+    if (inflated > size) throw damaged(oid);
+    oidHash.update(piece);
+    pieces.push(piece);
+  });
+  try {
+    for (let used: number | undefined; used === undefined; ) {
+      const chunk = Buffer.allocUnsafe(Math.min(STREAM_CHUNK_BYTES, pack.end + 1 - at));
+      if (chunk.length === 0) throw damaged(oid);
+      // One byte beyond the pack's last entry is offered, so that zlib sees that its stream ended.
+      pack.readInto(chunk, at);
+      used = await inflate.write(chunk).catch((error: unknown) => {
+        throw isZlibError(error) ? damaged(oid, error) : error;
+      });
+      at += chunk.length;
+      if (used === undefined) {
+        yield* pieces;
+        pieces = [];
+      }
+    }
+  } finally {
+    inflate.close();
+  }
+  if (inflated !== size || oidHash.digest('hex') !== oid) throw damaged(oid);
+  yield* pieces;
+}
+
+/** What was read is not what was written when the pack was indexed. */
+export function damaged(what: string, cause?: unknown): SnapshotError {
+  return new SnapshotError('REPOSITORY_DAMAGED', `${what} is not what its pack says`, { cause });
+}

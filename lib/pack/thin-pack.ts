@@ -1,0 +1,112 @@
+import { createHash } from 'node:crypto';
+import { closeSync, rmSync } from 'node:fs';
+import { SnapshotError } from '../errors.js';
+import { OID_BYTES } from '../git/object.js';
+import { type ArrivedPack, type IngestLimits, receivePack } from './arrival.js';
+import { encodeWholeEntry } from './encode-entry.js';
+import { encodePackHeader, PACK_HEADER_BYTES, PACK_TRAILER_BYTES } from './format.js';
+import { BASE_BY_ID, type ScannedObjects } from './object-table.js';
+import { readFully } from './read-fully.js';
+import type { GitObject } from './reader.js';
+import type { ResolverPool } from './resolver-pool.js';
+
+/*
+ * Completing thin packs: those with deltas whose bases, given by id, are not in the pack
+ * (gitprotocol-pack(5), "thin-pack").
+ *
+ * The bases are appended to it, and the whole is received anew, which is twice the work: upstreams are not
+ * asked for such packs. A base that seems to be missing may turn out to be one of the pack's own deltas; it
+ * is then left out the next time, which is the last.
+ */
+
+/** Objects that deltas may have as bases, such as an `ObjectReader`'s. */
+export interface DeltaBases {
+  /** @param oid 40 hex digits. */
+  has(oid: string): boolean;
+  /** @throws SnapshotError */
+  read(oid: string): GitObject;
+}
+
+const ATTEMPTS = 2;
+const PIECE_BYTES = 256 * 1024;
+
+/**
+ * @param thin a pack with unresolved deltas; its file is removed when all went well.
+ * @returns a pack in a file beside it, with nothing unresolved.
+ * @throws SnapshotError `UPSTREAM_INVALID` when `bases` has not what is needed, or deltas do not fit;
+ * `LIMIT_EXCEEDED`, and what `bases` throws.
+ */
+export async function completeThinPack(
+  thin: ArrivedPack,
+  bases: DeltaBases,
+  limits: IngestLimits,
+  threads: ResolverPool,
+): Promise<ArrivedPack> {
+  const appended = missingBases(thin.pack).filter((oid) => bases.has(oid));
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const source = completedPack(thin, appended, bases);
+    const path = thin.path.replace(/\.pack$/, `-${attempt}.pack`);
+    const completed = await receivePack(source, path, limits, threads, () => {});
+    const { pack, unresolved } = completed;
+    const repeated = idsOf(pack, thin.pack.count, new Set(appended));
+    if (unresolved === 0 && repeated.size === 0) {
+      rmSync(thin.path);
+      return completed;
+    }
+    closeSync(completed.fd);
+    rmSync(path);
+    if (repeated.size === 0) break;
+    for (const oid of repeated) appended.splice(appended.indexOf(oid), 1);
+  }
+  throw new SnapshotError('UPSTREAM_INVALID', 'deltas have no base in the pack, nor elsewhere');
+}
+
+/** The ids by which unresolved deltas name their bases, each once. */
+function missingBases({ count, columns }: ScannedObjects): string[] {
+  const found = new Set<string>();
+  for (let i = 0; i < count; i++) {
+    if (columns.types[i] !== 0 || columns.bases[i] !== BASE_BY_ID) continue;
+    found.add(oidAt(columns.oids, i));
+  }
+  return [...found];
+}
+
+/** Which of some ids are those of the first `count` objects. */
+function idsOf({ columns }: ScannedObjects, count: number, ids: Set<string>): Set<string> {
+  const found = new Set<string>();
+  for (let i = 0; i < count && ids.size > 0; i++) {
+    const oid = oidAt(columns.oids, i);
+    if (columns.types[i] !== 0 && ids.has(oid)) found.add(oid);
+  }
+  return found;
+}
+
+function oidAt(oids: Uint8Array, object: number): string {
+  return Buffer.from(oids.buffer, oids.byteOffset + object * OID_BYTES, OID_BYTES).toString('hex');
+}
+
+/** A pack with more objects at its end. Each piece is valid until the next one is asked for. */
+async function* completedPack(
+  { fd, pack }: ArrivedPack,
+  appended: readonly string[],
+  bases: DeltaBases,
+): AsyncGenerator<Buffer> {
+  const hash = createHash('sha1');
+  for (const piece of pieces()) {
+    hash.update(piece);
+    yield piece;
+  }
+  yield hash.digest();
+
+  function* pieces(): Generator<Buffer> {
+    yield encodePackHeader(pack.count + appended.length);
+    const piece = Buffer.allocUnsafe(PIECE_BYTES);
+    const end = pack.size - PACK_TRAILER_BYTES;
+    for (let at = PACK_HEADER_BYTES; at < end; at += PIECE_BYTES) {
+      const part = piece.subarray(0, Math.min(PIECE_BYTES, end - at));
+      if (!readFully(fd, part, at)) throw new RangeError('the arriving pack was cut');
+      yield part;
+    }
+    for (const oid of appended) yield encodeWholeEntry(bases.read(oid));
+  }
+}

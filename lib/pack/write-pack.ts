@@ -1,0 +1,57 @@
+import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import { SnapshotError } from '../errors.js';
+import { encodePack } from './encode-pack.js';
+import { type IngestedPack, type IngestLimits, ingestPack } from './ingest.js';
+import type { ObjectMemory } from './object-memory.js';
+import type { ObjectSet } from './object-set.js';
+import { ObjectReader, type ReaderLimits } from './reader.js';
+import type { ResolverPool } from './resolver-pool.js';
+
+export interface WritePackContext {
+  readonly limits: IngestLimits & ReaderLimits;
+  readonly threads: ResolverPool;
+  /** For reading objects. */
+  readonly memory: ObjectMemory;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Writes objects of a reader into one pack with its idx. Entries are copied, deltas included; what was
+ * written is then indexed like a pack that arrives, so that every object of it is hashed, and looked
+ * through for all that should be in it.
+ *
+ * @throws SnapshotError `REPOSITORY_DAMAGED`, `LIMIT_EXCEEDED`, `STORAGE_FULL`; the signal's reason.
+ */
+export async function writePack(
+  reader: ObjectReader,
+  objects: ObjectSet,
+  directory: string,
+  { limits, threads, memory, signal }: WritePackContext,
+): Promise<IngestedPack> {
+  const pieces = interruptible(encodePack(reader, objects), signal);
+  const pack = await ingestPack(pieces, directory, limits, { threads });
+  const written = new ObjectReader([join(directory, pack.name)], limits, memory);
+  try {
+    for (const number of objects) {
+      if (written.numberOf(reader.oidOf(number)) === undefined) {
+        throw new SnapshotError('INTERNAL', 'an object was lost when a pack was written');
+      }
+    }
+  } finally {
+    written.close();
+  }
+  return pack;
+}
+
+/** Lets messages arrive between pieces, such as that the work is not needed any more. */
+async function* interruptible(
+  pieces: Iterable<Uint8Array>,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  for (const piece of pieces) {
+    yield piece;
+    await setImmediate();
+    signal.throwIfAborted();
+  }
+}
