@@ -8,12 +8,14 @@ export const ERROR_CODES = [
   'INVALID_OPTIONS',
   'INVALID_REPOSITORY',
   'INVALID_REQUEST',
+  'UNAUTHORIZED',
   'FORBIDDEN',
   'METHOD_NOT_ALLOWED',
   'NOT_STORED',
   'REF_NOT_FOUND',
   'BASE_NOT_FOUND',
   'PRECONDITION_FAILED',
+  'CONTENT_TOO_LARGE',
   'RANGE_NOT_SATISFIABLE',
   'UPSTREAM_NOT_FOUND',
   'UPSTREAM_DENIED',
@@ -23,6 +25,7 @@ export const ERROR_CODES = [
   'REPOSITORY_INVALID',
   'REPOSITORY_UNSUPPORTED',
   'LIMIT_EXCEEDED',
+  'REPOSITORY_DAMAGED',
   'STORE_FAILED',
   'STORAGE_FULL',
   'OVERLOADED',
@@ -52,13 +55,15 @@ const CLIENT_TEXT: Record<SnapshotErrorCode, string> = {
   INVALID_OPTIONS: 'The server is misconfigured.',
   INVALID_REPOSITORY: 'The repository address is malformed.',
   INVALID_REQUEST: 'The request is malformed.',
+  UNAUTHORIZED: 'The signature is missing or wrong.',
   FORBIDDEN: 'This repository is not available here.',
   METHOD_NOT_ALLOWED: 'This method is not supported here.',
-  NOT_STORED: 'No snapshot of this repository is stored.',
+  NOT_STORED: 'What was asked for is not stored.',
   REF_NOT_FOUND: 'The repository has no such branch, tag or commit.',
   BASE_NOT_FOUND: 'No bundle can be made for this base.',
-  PRECONDITION_FAILED: 'The stored snapshot is not the one that was asked for.',
-  RANGE_NOT_SATISFIABLE: 'The requested range lies outside the snapshot.',
+  PRECONDITION_FAILED: 'What is stored is not what was asked for.',
+  CONTENT_TOO_LARGE: 'The request is too large.',
+  RANGE_NOT_SATISFIABLE: 'The requested range lies outside of what is stored.',
   UPSTREAM_NOT_FOUND: 'The upstream has no such repository, or does not show it to this server.',
   UPSTREAM_DENIED: 'The upstream refused access to this repository.',
   UPSTREAM_UNREACHABLE: 'The upstream could not be reached or failed.',
@@ -67,6 +72,7 @@ const CLIENT_TEXT: Record<SnapshotErrorCode, string> = {
   REPOSITORY_INVALID: 'The repository contains entries that git refuses to check out.',
   REPOSITORY_UNSUPPORTED: 'The repository uses a git feature that is not supported here.',
   LIMIT_EXCEEDED: 'The repository exceeds a limit of this server.',
+  REPOSITORY_DAMAGED: 'The copy of the repository on this server is damaged.',
   STORE_FAILED: 'The snapshot store failed.',
   STORAGE_FULL: 'The server has no space left.',
   OVERLOADED: 'The server has too many snapshots to make at the moment.',
@@ -97,24 +103,43 @@ export class SnapshotError extends Error {
   }
 }
 
+/** Whether it is the upstream that failed, or could not be asked. */
+export function isUpstreamFailure(error: unknown): error is SnapshotError {
+  return error instanceof SnapshotError && error.code.startsWith('UPSTREAM_');
+}
+
 /** The plain-data form in which an error crosses a worker boundary. */
 export interface SerializedError {
   code: SnapshotErrorCode;
   message: string;
   stack: string | undefined;
   retryAfter: number | undefined;
+  /** Of the system call that it comes from, such as `ENOENT`. */
+  systemCode: string | undefined;
 }
 
-export function serializeError(error: unknown): SerializedError {
-  const { code, message, stack, retryAfter } = toSnapshotError(error);
-  return { code, message, stack, retryAfter };
+export function serializeError(thrown: unknown): SerializedError {
+  const error = toSnapshotError(thrown);
+  const { code, message, stack, retryAfter } = error;
+  return { code, message, stack, retryAfter, systemCode: systemCode(error) };
 }
 
 export function deserializeError(data: SerializedError): SnapshotError {
-  const { code, message, retryAfter } = data;
-  const error = new SnapshotError(code, message, retryAfter === undefined ? {} : { retryAfter });
-  if (data.stack !== undefined) error.stack = data.stack;
+  const { code, message, stack, retryAfter, systemCode } = data;
+  const error = new SnapshotError(code, message, {
+    ...(retryAfter !== undefined && { retryAfter }),
+    ...(systemCode !== undefined && {
+      cause: Object.assign(new Error(message), { code: systemCode }),
+    }),
+  });
+  if (stack !== undefined) error.stack = stack;
   return error;
+}
+
+/** Of a system error (`ENOENT` and the like), or one that has it for a cause. */
+export function systemCode(error: unknown): string | undefined {
+  if (error instanceof SnapshotError) return systemCode(error.cause);
+  return hasCode(error) ? error.code : undefined;
 }
 
 /** Gives any thrown value a code; a `SnapshotError` is returned as it is. */

@@ -1,5 +1,5 @@
 import type { SnapshotError } from './errors.js';
-import type { CloneProgress } from './mirror/fetch.js';
+import type { FetchProgress } from './mirror/fetch-pack.js';
 import type { RepositoryId } from './repository/identity.js';
 
 interface About {
@@ -8,21 +8,45 @@ interface About {
 
 /**
  * What a service tells its host, by event name. Listeners run synchronously: they should be quick,
- * and must not throw, which would fail the work that they are told of.
+ * and should not throw, which fails the work that they are told of.
  */
 export interface SnapshotEvents {
-  /** A stored snapshot was opened. */
+  /** Something stored was opened. */
   hit: [About & { readonly etag: string; readonly size: number }];
-  /** No snapshot was stored; `joined`: its generation was already running. */
+  /** Nothing was stored, or not to be served any more; `joined`: its generation was already running. */
   miss: [About & { readonly joined: boolean }];
   cloneStarted: [About];
-  cloneProgress: [About & { readonly progress: CloneProgress }];
+  /** Of a clone, or of the fetch of a refresh. */
+  cloneProgress: [About & { readonly progress: FetchProgress }];
   cloneFinished: [
     About & { readonly milliseconds: number; readonly objects: number; readonly packBytes: number },
   ];
   cloneFailed: [About & { readonly milliseconds: number; readonly error: SnapshotError }];
+  /** The upstream was asked what is new. `changed`: refs moved; `packBytes` were fetched. */
+  refreshed: [
+    About & {
+      readonly milliseconds: number;
+      readonly changed: boolean;
+      readonly objects: number;
+      readonly packBytes: number;
+    },
+  ];
+  /** The upstream could not be asked, or what it sent was refused. What is stored is served on. */
+  refreshFailed: [About & { readonly milliseconds: number; readonly error: SnapshotError }];
+  /** Packs of a mirror were put together; `packs`: so many are left. */
+  consolidated: [About & { readonly milliseconds: number; readonly packs: number }];
+  /** They could not be, or could not be checked. */
+  consolidationFailed: [About & { readonly milliseconds: number; readonly error: SnapshotError }];
+  /** A mirror was removed, to stay within the budget or because the host said so. */
+  mirrorEvicted: [About & { readonly bytes: number }];
+  /**
+   * A mirror was found damaged or incomplete, and removed; it will be cloned anew. `repository`: `undefined`
+   * when the service starts and one can't be read at the moment, which is left as it is.
+   */
+  mirrorBroken: [{ readonly repository: RepositoryId | undefined; readonly error: SnapshotError }];
   generationStarted: [About & { readonly etag: string; readonly commit: string | undefined }];
   generationFinished: [About & { readonly milliseconds: number; readonly size: number }];
+  /** For good: not of an attempt after which another one succeeds. `milliseconds`: of all of them. */
   generationFailed: [About & { readonly milliseconds: number; readonly error: SnapshotError }];
   /** A snapshot was streamed to whoever waited for it, but the store did not take it. */
   storeFailed: [About & { readonly error: SnapshotError }];

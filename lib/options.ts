@@ -34,7 +34,8 @@ const count = z.number().int().min(1).max(0x7fff_ffff);
 /** Node's timers hold 31 bits; a longer delay would fire at once. */
 const milliseconds = z.number().int().min(1).max(0x7fff_ffff);
 
-const methods = <T>(names: string[], what: string) =>
+/** An object of the host app's that has these methods. */
+export const methods = <T>(names: string[], what: string) =>
   z.custom<T>(
     (value) =>
       typeof value === 'object' &&
@@ -77,20 +78,24 @@ const hosts = z.union([
 ]);
 
 const limits = z.strictObject({
-  /** Clones that run at once; more wait in a queue. */
+  /** Clones of each host that run at once; more wait in a queue of that host. */
   concurrentClones: count.default(2),
+  /** Repositories of each host about which it is asked at once; more wait in a queue of that host. */
+  concurrentFetches: count.default(8),
   /** Generations that run at once; more wait in a queue of their own. */
   concurrentGenerations: count.default(2),
   /** Snapshots that are being made or queued; a miss beyond that gets 503. Hits always pass. */
   maxPending: count.default(1000),
   /** Threads that resolve the deltas of one pack. */
   indexThreads: count.max(64).default(Math.min(4, availableParallelism())),
-  /** Milliseconds for a whole clone, from its turn in the queue to the verified mirror. */
+  /** Milliseconds for a whole clone or fetch, from its turn in the queue to the verified mirror. */
   cloneTimeout: milliseconds.default(30 * MINUTE),
   /** Milliseconds for one generation. */
   generationTimeout: milliseconds.default(30 * MINUTE),
   /** Milliseconds until a connection to the upstream must stand. */
   connectTimeout: milliseconds.default(10_000),
+  /** Milliseconds until the upstream's list of refs must be there. */
+  refsTimeout: milliseconds.default(MINUTE),
   /** Milliseconds without a byte, counted only once the pack has begun to arrive. */
   stallTimeout: milliseconds.default(MINUTE),
   /** Milliseconds during which a failed clone is remembered and not tried again. 0: never. */
@@ -111,8 +116,38 @@ const limits = z.strictObject({
   maxFiles: count.default(2_000_000),
   /** Bytes of the files of one checkout. */
   maxCheckoutBytes: bytes.default(16 * GIB),
+  /** Bytes of all mirrors; those that were not used for longest go, but never one in use. */
+  maxMirrorBytes: bytes.default(100 * GIB),
+  /** Snapshots by `ref` or `depth`, and bundles, that are stored of one repository. */
+  maxVariants: z.number().int().min(0).max(10_000).default(16),
   /** Bytes of the default store's directory; the snapshots that were not asked for longest go. */
   maxStoreBytes: bytes.default(50 * GIB),
+});
+
+const interval = z.number().int().min(0).max(0x7fff_ffff);
+
+const freshness = z.strictObject({
+  /**
+   * What happens when a stored snapshot is older than `maxAge`. `stale-while-revalidate`: it is served,
+   * and the upstream is asked in the background. `strict`: the upstream is asked first, and a new
+   * snapshot is generated if it has changed. Either way, what is stored is served when the upstream
+   * can't be reached.
+   */
+  mode: z.enum(['stale-while-revalidate', 'strict']).default('stale-while-revalidate'),
+  /**
+   * Milliseconds after the upstream was asked for which it is not asked again; after it failed, these or
+   * those of `checkInterval`, whichever is less. 0: for each request.
+   */
+  maxAge: interval.default(MINUTE),
+  /**
+   * The least milliseconds between two questions to one upstream that no client waits for, or for a ref or
+   * commit that was not there.
+   */
+  checkInterval: interval.default(5000),
+  /** Milliseconds between refreshes of repositories that clients use. Default: only when asked for. */
+  refreshInterval: milliseconds.optional(),
+  /** Milliseconds after the last request for which a repository is refreshed by itself. */
+  keepWarmFor: milliseconds.default(24 * 60 * MINUTE),
 });
 
 const snapshot = z.strictObject({
@@ -142,6 +177,7 @@ const schema = z.strictObject({
   /** Default: `InProcessLocks`. */
   locks: methods<LockRegistry>(['acquire'], 'a LockRegistry').optional(),
   limits: limits.prefault({}),
+  freshness: freshness.prefault({}),
   snapshot: snapshot.prefault({}),
   /** Default: silent. */
   logger: methods<Logger>(['warn', 'error'], 'a logger').optional(),
@@ -158,6 +194,7 @@ export type SnapshotOptions = z.input<typeof schema>;
 export type SnapshotConfig = z.output<typeof schema>;
 export type HostConfig = z.output<typeof host>;
 export type Limits = z.output<typeof limits>;
+export type FreshnessPolicy = z.output<typeof freshness>;
 export type SnapshotFormat = z.output<typeof snapshot>;
 
 /**
@@ -166,20 +203,24 @@ export type SnapshotFormat = z.output<typeof snapshot>;
  * @throws SnapshotError `INVALID_OPTIONS`, whose message names each option that is wrong.
  */
 export function parseOptions(options: SnapshotOptions): SnapshotConfig {
-  const result = schema.safeParse(options);
-  if (!result.success) {
-    throw new SnapshotError('INVALID_OPTIONS', describe(result.error), { cause: result.error });
-  }
-  const config = result.data;
+  const config = checkOptions(schema, options);
   for (const part of [
     ...Object.values(config.hosts),
     config.hosts,
     config.limits,
+    config.freshness,
     config.snapshot,
   ]) {
     Object.freeze(part);
   }
   return Object.freeze(config);
+}
+
+/** @throws SnapshotError `INVALID_OPTIONS`, whose message names each option that is wrong. */
+export function checkOptions<T>(schema: z.ZodType<T>, options: unknown): T {
+  const result = schema.safeParse(options);
+  if (result.success) return result.data;
+  throw new SnapshotError('INVALID_OPTIONS', describe(result.error), { cause: result.error });
 }
 
 function describe(error: z.ZodError): string {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { GitRemoteHTTP } from 'isomorphic-git/managers';
 import { buildSmall } from '../support/small-repositories.js';
 import { cleanup } from '../support/temporary-directory.js';
@@ -248,4 +248,47 @@ test('a request body is sent whole, with its length', async () => {
 
   expect(String(answer)).toBe('0032want 0000');
   expect(upstream.requests[0]?.headers).toHaveProperty('content-length', '13');
+});
+
+describe('a connection that is closed as a request is sent on it', () => {
+  /** Closes a connection without an answer from the second request on, and any at `always`. */
+  const upstreamThatCloses = (always: string) =>
+    serve(resources, (req, res) => {
+      const { socket } = req;
+      const isReused = used.has(socket);
+      used.add(socket);
+      asked.push(req.method);
+      if (isReused || req.method === always) socket.destroy();
+      else res.writeHead(200, req.method === 'GET' ? ADVERTISEMENT : RESULT).end('answer');
+    });
+  const used = new WeakSet<object>();
+  const asked: unknown[] = [];
+  beforeEach(() => {
+    asked.length = 0;
+  });
+
+  test('has the request repeated on another one', async () => {
+    const upstream = await upstreamThatCloses('never');
+    const client = clientOf(resources, upstream.url);
+    await readAll(await getRefs(client, upstream.url));
+    expect(String(await readAll(await postWants(client, upstream.url)))).toBe('answer');
+    expect(asked).toEqual(['GET', 'POST', 'POST']);
+  });
+
+  test('has it repeated once', async () => {
+    const upstream = await upstreamThatCloses('POST');
+    const client = clientOf(resources, upstream.url);
+    await readAll(await getRefs(client, upstream.url));
+    const failure = await rejection(postWants(client, upstream.url));
+    expect(failure).toMatchObject({ code: 'UPSTREAM_UNREACHABLE' });
+    expect(asked).toEqual(['GET', 'POST', 'POST']);
+  });
+
+  test('is a failure if it is new', async () => {
+    const upstream = await upstreamThatCloses('GET');
+    const client = clientOf(resources, upstream.url);
+    const failure = await rejection(getRefs(client, upstream.url));
+    expect(failure).toMatchObject({ code: 'UPSTREAM_UNREACHABLE' });
+    expect(asked).toEqual(['GET']);
+  });
 });

@@ -1,4 +1,16 @@
-import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  chmod,
+  cp,
+  mkdir,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
@@ -9,8 +21,10 @@ import {
   type SnapshotService,
 } from '../../lib/index.js';
 import { temporaryName } from '../../lib/stores/temporary.js';
+import { damagePack } from '../support/damage-pack.js';
 import { leftovers } from '../support/host-app.js';
 import { listen } from '../support/listen.js';
+import { git } from '../support/run.js';
 import { buildSmall } from '../support/small-repositories.js';
 import { cleanup } from '../support/temporary-directory.js';
 import { startUpstream, type Upstream } from '../support/upstream.js';
@@ -19,6 +33,7 @@ const shared = cleanup(afterAll);
 const { directory, defer } = cleanup(afterEach);
 const HOST = 'git.test';
 const PATH = 'org/repo';
+const NOBODY = 'ab'.repeat(20);
 
 let upstream: Upstream;
 let dataDir: string;
@@ -70,10 +85,21 @@ async function pack(mirror: string, ending: '.pack' | '.idx'): Promise<string> {
   return join(packs, name ?? '');
 }
 
+async function refs(mirror: string): Promise<string> {
+  const directory = join(mirror, 'express-git-snapshot');
+  const name = (await readdir(directory)).find((found) => found.endsWith('.refs'));
+  return join(directory, name ?? '');
+}
+
+async function cut(path: string, bytes: number): Promise<void> {
+  await chmod(path, 0o644);
+  await truncate(path, bytes);
+}
+
 describe('a mirror of an earlier process', () => {
   let whole: Buffer;
   let mirror: string;
-  const description = () => join(mirror, 'express-git-snapshot.json');
+  const revision = () => join(mirror, 'express-git-snapshot/1.json');
 
   beforeEach(async () => {
     const earlier = start();
@@ -85,7 +111,7 @@ describe('a mirror of an earlier process', () => {
 
   test('is used as it is', async () => {
     expect((await generate(start())).equals(whole)).toBe(true);
-    expect(upstream.requests).toEqual([]);
+    expect(upstream.requests.map(({ service }) => service)).toEqual(['info-refs']);
   });
 
   const damages: [what: string, damage: () => Promise<unknown>][] = [
@@ -102,17 +128,33 @@ describe('a mirror of an earlier process', () => {
         await writeFile(mirror, 'no directory');
       },
     ],
-    ['without its description', () => rm(description())],
     [
-      'with half a description',
+      'a link to itself',
       async () => {
-        await writeFile(description(), (await readFile(description(), 'utf8')).slice(0, 40));
+        await rm(mirror, { recursive: true });
+        await symlink(mirror, mirror);
       },
     ],
-    ['with an empty description', () => writeFile(description(), '')],
+    ['without its revision', () => rm(revision())],
+    ['with a directory in place of its revision', () => replace(revision(), mkdir)],
     [
-      'with a description of another version',
-      () => rewrite((text) => text.replace('"version": 1', '"version": 2')),
+      'with a file in place of its packs',
+      () => replace(join(mirror, 'objects/pack'), (path) => writeFile(path, '')),
+    ],
+    [
+      'with a directory in place of its idx',
+      async () => replace(await pack(mirror, '.idx'), mkdir),
+    ],
+    [
+      'with half a revision',
+      async () => {
+        await writeFile(revision(), (await readFile(revision(), 'utf8')).slice(0, 40));
+      },
+    ],
+    ['with an empty revision', () => writeFile(revision(), '')],
+    [
+      'with a revision of another format',
+      () => rewrite((text) => text.replace('"format": 3', '"format": 4')),
     ],
     ['of another repository', () => rewrite((text) => text.replace(PATH, 'org/other'))],
     ['with a pack of a wrong name', () => rewrite((text) => text.replace('pack-', '../pack-'))],
@@ -122,13 +164,56 @@ describe('a mirror of an earlier process', () => {
     ],
     ['without its pack', async () => rm(await pack(mirror, '.pack'))],
     ['without its idx', async () => rm(await pack(mirror, '.idx'))],
+    ['without its refs', async () => rm(await refs(mirror))],
+    ['whose pack was cut', async () => cut(await pack(mirror, '.pack'), 100)],
+    ['whose idx is empty', async () => cut(await pack(mirror, '.idx'), 0)],
+    [
+      'whose pack has another trailer',
+      async () => {
+        const path = await pack(mirror, '.pack');
+        const { size } = await stat(path);
+        await cut(path, size - 1);
+        await appendFile(path, 'x');
+      },
+    ],
+    ['whose idx has another id for a commit', () => changeIdx('HEAD')],
+    ['whose idx has another id for a tree', () => changeIdx('HEAD:src')],
+    [
+      'whose refs have another id',
+      async () => {
+        const path = await refs(mirror);
+        const text = await readFile(path, 'utf8');
+        await writeFile(path, text.replace(/^[0-9a-f]{40} refs\/tags/m, `${NOBODY} refs/tags`));
+      },
+    ],
+    [
+      'whose HEAD has another id',
+      () => rewrite((text) => text.replace(/"oid": "[0-9a-f]{40}"/, `"oid": "${NOBODY}"`)),
+    ],
+    ['whose pack is damaged inside', async () => void (await damagePack(dataDir))],
   ];
 
+  async function replace(path: string, make: (path: string) => Promise<unknown>): Promise<void> {
+    await rm(path, { recursive: true });
+    await make(path);
+  }
+
   async function rewrite(change: (text: string) => string): Promise<void> {
-    const before = await readFile(description(), 'utf8');
+    const before = await readFile(revision(), 'utf8');
     const after = change(before);
     expect(after).not.toBe(before);
-    await writeFile(description(), after);
+    await writeFile(revision(), after);
+  }
+
+  /** Inverts the last byte of an object's id. */
+  async function changeIdx(object: string): Promise<void> {
+    const oid = await git(mirror, 'rev-parse', object);
+    const path = await pack(mirror, '.idx');
+    const idx = await readFile(path);
+    const at = idx.indexOf(oid, 0, 'hex') + 19;
+    idx.writeUInt8(idx.readUInt8(at) ^ 0xff, at);
+    await chmod(path, 0o644);
+    await writeFile(path, idx);
   }
 
   test.each(damages)('that is %s is cloned anew', async (_what, damage) => {

@@ -1,22 +1,36 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import { Mirror, type ReadyMirror } from '../../lib/mirror/mirror.js';
+import { Mirror } from '../../lib/mirror/mirror.js';
+import type { MirrorRevision } from '../../lib/mirror/revision.js';
 
-const CONTENT: ReadyMirror = { directory: '/mirrors/one', packs: ['pack-1'] };
+const REPOSITORY = { host: 'git.test', path: 'org/repo' };
+
+const CONTENT: MirrorRevision = {
+  number: 1,
+  repository: REPOSITORY,
+  clone: '0123456789abcdef',
+  packs: ['pack-1'],
+  head: { kind: 'branch', ref: 'refs/heads/main', oid: undefined },
+  digest: 'a',
+  pinned: { commits: [], packs: [] },
+  garbageSince: undefined,
+  prunings: 0,
+  isConnected: true,
+};
 
 let mirror: Mirror;
 
 beforeEach(() => {
-  mirror = new Mirror({ host: 'git.test', path: 'org/repo' });
+  mirror = new Mirror(REPOSITORY, '/mirrors/one');
 });
 
 /** A clone that ends when the test says how. */
 function pendingClone() {
   let calls = 0;
-  let complete: (content: ReadyMirror) => void = () => {};
+  let complete: (content: MirrorRevision) => void = () => {};
   let fail: (error: Error) => void = () => {};
   const clone = () => {
     calls++;
-    return new Promise<ReadyMirror>((resolve, reject) => {
+    return new Promise<MirrorRevision>((resolve, reject) => {
       complete = resolve;
       fail = reject;
     });
@@ -24,7 +38,7 @@ function pendingClone() {
   return {
     clone,
     calls: () => calls,
-    complete: (content: ReadyMirror) => complete(content),
+    complete: (content: MirrorRevision) => complete(content),
     fail: (error: Error) => fail(error),
   };
 }

@@ -2,7 +2,13 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { parseOptions } from '../../lib/options.js';
 import { parseRepository } from '../../lib/repository/identity.js';
-import { allowedHosts, hostConfig, originUrl, upstreamUrl } from '../../lib/repository/policy.js';
+import {
+  allowedHosts,
+  hostConfig,
+  originUrl,
+  repositoryAt,
+  upstreamUrl,
+} from '../../lib/repository/policy.js';
 
 const config = parseOptions({
   dataDir: 'unused',
@@ -93,6 +99,77 @@ describe('URLs', () => {
       }),
       { seed: 3, numRuns: 500 },
     );
+  });
+});
+
+describe('repositoryAt', () => {
+  test.each<[string, string | undefined]>([
+    ['https://github.com/org/repo', 'github.com/org/repo'],
+    ['https://github.com/org/repo.git', 'github.com/org/repo'],
+    ['https://GitHub.com/org/repo.git/', 'github.com/org/repo'],
+    ['https://github.com:443/org/repo//', 'github.com/org/repo'],
+    ['http://github.com/org/repo', 'github.com/org/repo'],
+    ['https://user:token@github.com/org/repo.git', 'github.com/org/repo'],
+    ['https://github.com/g/s/%C3%A9', 'github.com/g/s/é'],
+    ['https://git.corp/a/b/c.git', 'git.corp/a/b/c'],
+    ['http://10.0.0.5:3000/git/a/b.git', 'git.corp/a/b'],
+    ['https://git.public/scm/r', 'git.public/r'],
+    ['https://git.public/r', 'git.public/r'],
+    ['https://127.0.0.1:8080/r', '127.0.0.1:8080/r'],
+    ['http://127.0.0.1:8080/r', '127.0.0.1:8080/r'],
+    ['https://[::1]:8080/r', '[::1]:8080/r'],
+    ['https://git.public/scmr', 'git.public/scmr'],
+    ['http://10.0.0.5:3000/github/r', undefined],
+    ['http://10.0.0.5:3000/', undefined],
+    ['http://10.0.0.5/git/a', undefined],
+    ['https://gitlab.com/org/repo', undefined],
+    ['https://github.com.evil.example/org/repo', undefined],
+    ['https://github.com@evil.example/org/repo', undefined],
+    ['https://evil.example/https://github.com/org/repo', undefined],
+    ['https://github.com', undefined],
+    ['https://github.com/', undefined],
+    ['https://github.com//org/repo', undefined],
+    ['https://github.com/org/%2e%2e%2fx', undefined],
+    ['https://github.com/org/re%2Fpo', undefined],
+    ['https://github.com/org/%00', undefined],
+    ['https://github.com/org/%zz', undefined],
+    ['https://github.com/org/.git', undefined],
+    ['https://github.com\\org\\repo', undefined],
+    ['https://github.com/org/repo\n', undefined],
+    [`https://github.com/${'a'.repeat(256)}`, undefined],
+    ['ssh://git@github.com/org/repo.git', undefined],
+    ['git@github.com:org/repo.git', undefined],
+    ['git://github.com/org/repo.git', undefined],
+    ['file:///github.com/org/repo', undefined],
+    ['javascript:alert(1)', undefined],
+    ['github.com/org/repo', undefined],
+    ['', undefined],
+  ])('%j → %s', (url, expected) => {
+    const repository = repositoryAt(config, url);
+    expect(repository).toEqual(expected === undefined ? undefined : parseRepository(expected));
+  });
+
+  test('the longest base decides, whatever the order', () => {
+    const outer: [string, object] = ['outer.corp', { baseUrl: 'https://corp.example/' }];
+    const inner: [string, object] = ['inner.corp', { baseUrl: 'https://corp.example/git' }];
+    for (const entries of [
+      [outer, inner],
+      [inner, outer],
+    ]) {
+      const hosts = Object.fromEntries(entries);
+      const { hosts: parsed } = parseOptions({ dataDir: 'unused', hosts });
+      const at = (url: string) => repositoryAt({ hosts: parsed }, url);
+      expect(at('https://corp.example/git/r')).toEqual({ host: 'inner.corp', path: 'r' });
+      expect(at('https://corp.example/other/r')).toEqual({ host: 'outer.corp', path: 'other/r' });
+    }
+  });
+
+  test('finds what a repository is fetched from and what its clients pull from', () => {
+    const names = ['github.com/org/repo', '127.0.0.1:8080/é %', 'git.corp/a/b'];
+    for (const repository of names.map(parseRepository)) {
+      expect(repositoryAt(config, upstreamUrl(config, repository))).toEqual(repository);
+      expect(repositoryAt(config, `${originUrl(config, repository)}.git`)).toEqual(repository);
+    }
   });
 });
 

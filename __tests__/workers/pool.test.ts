@@ -146,6 +146,16 @@ describe('aborting', () => {
   });
 });
 
+test('what a listener of its events throws fails the task, and nothing else', async () => {
+  const listener = () => {
+    throw new Error('no listener');
+  };
+  await expect(run({ kind: 'sleep' }, listener)).rejects.toThrow('no listener');
+  await expect(run({ kind: 'tell', events: ['a', 'b'] }, listener)).rejects.toThrow('no listener');
+  expect(await threadCount()).toBe(threads);
+  expect(await run({ kind: 'answer' })).toBeGreaterThan(0);
+});
+
 describe('a thread that crashes', () => {
   test.each<[string, Order]>([
     ['ends', { kind: 'exit' }],

@@ -64,10 +64,12 @@ function readHead(
   if (oid === undefined) return undefined;
   const ref = target ?? guessBranch(oid, refs);
   if (ref === undefined || !ref.startsWith('refs/heads/')) return { kind: 'detached', oid };
-  if (refs.get(ref) !== oid) {
-    throw new SnapshotError('UPSTREAM_INVALID', 'HEAD is not at the branch that it names');
+  // The upstream reads one after the other: the branch may have moved in between. git takes its id as well.
+  const tip = refs.get(ref);
+  if (tip === undefined) {
+    throw new SnapshotError('UPSTREAM_INVALID', 'HEAD names a branch that is not there');
   }
-  return { kind: 'branch', ref, oid };
+  return { kind: 'branch', ref, oid: tip };
 }
 
 /**

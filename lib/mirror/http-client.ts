@@ -1,7 +1,7 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { GitHttpRequest, GitHttpResponse, HttpClient } from 'isomorphic-git';
-import { SnapshotError } from '../errors.js';
+import { hasCode, SnapshotError } from '../errors.js';
 import { decodeBody, discardBody, iterateBody } from './http-body.js';
 import { answerFailure, networkFailure } from './http-failure.js';
 import { isRedirect, MAX_REDIRECTS, redirectedBase } from './http-redirect.js';
@@ -95,8 +95,8 @@ export function createHttpClient(options: HttpClientOptions): UpstreamClient {
       };
       // Joined, two values of a header cannot pass for a valid one.
       const settings = { method, headers, signal, joinDuplicateHeaders: true };
-      const request = connector.request(url, settings);
-      const answer = await answerTo(request, body).catch((error: unknown) => {
+      const send = () => connector.request(url, settings);
+      const answer = await answerTo(send, body).catch((error: unknown) => {
         throw failure(error);
       });
 
@@ -140,8 +140,26 @@ export function createHttpClient(options: HttpClientOptions): UpstreamClient {
   };
 }
 
-/** Sends a request; the error of its connection, whenever it comes, is the answer's, too. */
-function answerTo(request: ClientRequest, body: Buffer | undefined): Promise<IncomingMessage> {
+/**
+ * Sends a request: once more if the server was just closing the idle connection that was used for it, as
+ * RFC 9112, section 9.3.1, allows for requests that change nothing.
+ */
+async function answerTo(
+  send: () => ClientRequest,
+  body: Buffer | undefined,
+): Promise<IncomingMessage> {
+  const request = send();
+  try {
+    return await answered(request, body);
+  } catch (error) {
+    const isClosed = hasCode(error) && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
+    if (!request.reusedSocket || !isClosed) throw error;
+    return await answered(send(), body);
+  }
+}
+
+/** The error of the request's connection, whenever it comes, is the answer's, too. */
+function answered(request: ClientRequest, body: Buffer | undefined): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     request.on('error', reject);
     request.once('response', (answer) => {

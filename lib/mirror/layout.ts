@@ -1,79 +1,132 @@
-import { readFileSync, writeFileSync } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
+import { readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SnapshotError } from '../errors.js';
 import { quoteConfigValue } from '../git/config.js';
+import { encodeHead, encodePackedRefs, parsePackedRefs, type Ref } from '../git/refs.js';
+import { readFailure } from '../pack/read-failure.js';
+import { unlessMissing } from '../stores/failure.js';
+import { temporaryName } from '../stores/temporary.js';
 import {
-  encodeHead,
-  encodePackedRefs,
-  type Head,
-  parseHead,
-  parsePackedRefs,
-  type Ref,
-} from '../git/refs.js';
-import type { RepositoryId } from '../repository/identity.js';
+  digestRefs,
+  type MirrorRevision,
+  refsName,
+  refsPath,
+  revisionDirectory,
+} from './revision.js';
 
 /*
- * A mirror on disk: a bare repository that git accepts (gitrepository-layout(5)), with one file of
- * ours that says which repository it is a mirror of and which packs are its own. That file is
- * written last: a directory without it is no mirror.
+ * A mirror on disk: a bare repository that git accepts (gitrepository-layout(5)), with a directory of
+ * ours that holds its revisions. What this library reads is the current revision and what that names;
+ * `config`, `HEAD` and the refs beside it are there for git.
  */
-const OUR_FILE = 'express-git-snapshot.json';
-const OUR_VERSION = 1;
 
-export interface MirrorContent {
-  readonly repository: RepositoryId;
-  /** Where it was fetched from; no credentials. */
-  readonly upstreamUrl: string;
-  readonly head: Head;
-  readonly refs: readonly Ref[];
-  /** Names without ending, in the order in which they came. */
-  readonly packs: readonly string[];
-}
-
-export interface MirrorDescription {
-  readonly repository: RepositoryId;
-  readonly packs: readonly string[];
-}
+/** Refs of this name hold the commits that clients asked for by id. */
+const PINNED_REFS = join('refs', 'pinned');
 
 export function packDirectory(mirror: string): string {
   return join(mirror, 'objects', 'pack');
+}
+
+/** Paths of packs and their idx files, without ending. */
+export function packPaths(mirror: string, packs: readonly string[]): string[] {
+  return packs.map((name) => join(packDirectory(mirror), name));
 }
 
 /** Makes the directories that git wants, so that packs can arrive. */
 export async function createMirrorDirectories(mirror: string): Promise<void> {
   await mkdir(packDirectory(mirror), { recursive: true });
   await mkdir(join(mirror, 'refs'), { recursive: true });
+  await mkdir(revisionDirectory(mirror));
+}
+
+/** @param upstreamUrl where it was fetched from; no credentials. */
+export async function writeConfig(mirror: string, upstreamUrl: string): Promise<void> {
+  await writeFile(join(mirror, 'config'), config(upstreamUrl));
+}
+
+/** Shows a revision to git: the refs, then HEAD. */
+export async function showToGit(
+  mirror: string,
+  { head, digest, pinned }: Pick<MirrorRevision, 'head' | 'digest' | 'pinned'>,
+): Promise<void> {
+  const place = (path: string, write: (temporary: string) => Promise<void>) =>
+    putInPlace(join(mirror, path), write);
+  await place('packed-refs', (path) => copyFile(refsPath(mirror, digest), path));
+  await place('HEAD', (path) => writeFile(path, encodeHead(head)));
+  await rm(join(mirror, PINNED_REFS), { recursive: true, force: true });
+  if (pinned.commits.length === 0) return;
+  await mkdir(join(mirror, PINNED_REFS), { recursive: true });
+  for (const oid of pinned.commits) {
+    await writeFile(join(mirror, PINNED_REFS, oid), `${oid}\n`);
+  }
+}
+
+/** Whether that is what git sees. A process may have crashed after it had published a revision. */
+export async function isShownToGit(
+  mirror: string,
+  { head, digest, pinned }: Pick<MirrorRevision, 'head' | 'digest' | 'pinned'>,
+): Promise<boolean> {
+  const read = (path: string) => unlessMissing(readFile(join(mirror, path), 'utf8'));
+  if ((await read('HEAD')) !== encodeHead(head)) return false;
+  const refs = await readFile(refsPath(mirror, digest), 'utf8');
+  if ((await read('packed-refs')) !== refs) return false;
+  const shown = (await unlessMissing(readdir(join(mirror, PINNED_REFS)))) ?? [];
+  return shown.sort().join() === [...pinned.commits].sort().join();
+}
+
+async function putInPlace(
+  path: string,
+  write: (temporary: string) => Promise<void>,
+): Promise<void> {
+  const temporary = path + temporaryName('');
+  try {
+    await write(temporary);
+    await rename(temporary, path);
+  } finally {
+    await rm(temporary, { force: true });
+  }
 }
 
 /**
- * Writes everything but the packs; the refs after the objects they name, and our file last.
+ * Writes the refs that a revision will name by their digest, to where `refsPath` says or to be moved there.
  *
- * Synchronous, as is the reading of refs: only for worker threads. A thread that is ended while it
- * opens a file asynchronously leaks the descriptor.
+ * @param directory where revisions are; or where they wait to be moved there.
+ *
+ * Synchronous, as is the reading: only for worker threads. A thread that is ended while it opens a file
+ * asynchronously leaks the descriptor.
  */
-export function writeMirror(mirror: string, content: MirrorContent): void {
-  writeFileSync(join(mirror, 'config'), config(content.upstreamUrl));
-  writeFileSync(join(mirror, 'packed-refs'), encodePackedRefs(content.refs));
-  writeFileSync(join(mirror, 'HEAD'), encodeHead(content.head));
-  const { repository, packs } = content;
-  const ours = JSON.stringify({ version: OUR_VERSION, repository, packs }, undefined, 2);
-  writeFileSync(join(mirror, OUR_FILE), `${ours}\n`);
+export function writeRefs(directory: string, digest: string, refs: readonly Ref[]): void {
+  const path = join(directory, refsName(digest));
+  const temporary = path + temporaryName('');
+  writeFileSync(temporary, encodePackedRefs(refs), { flag: 'wx' });
+  renameSync(temporary, path);
 }
 
 /**
- * @throws SnapshotError `INTERNAL` when the directory holds no mirror of ours.
+ * The refs of a revision, which with its HEAD have the digest that they are named by.
+ *
+ * @throws SnapshotError `REPOSITORY_DAMAGED`, also when they are gone.
  */
-export async function readMirrorDescription(mirror: string): Promise<MirrorDescription> {
-  const data: unknown = JSON.parse(await readFile(join(mirror, OUR_FILE), 'utf8'));
-  if (!isDescription(data)) throw new SnapshotError('INTERNAL', `${mirror} is not a mirror`);
-  return data;
+export function readRefs(
+  mirror: string,
+  { head, digest }: Pick<MirrorRevision, 'head' | 'digest'>,
+): Ref[] {
+  const path = refsPath(mirror, digest);
+  let refs: Ref[];
+  try {
+    refs = parsePackedRefs(readFileSync(path, 'utf8'));
+  } catch (error) {
+    throw readFailure(error);
+  }
+  if (digestRefs(head, refs) === digest) return refs;
+  throw new SnapshotError('REPOSITORY_DAMAGED', `${path} is damaged`);
 }
 
-/** @throws SnapshotError `INTERNAL` when the files are damaged. */
-export function readMirrorRefs(mirror: string): { head: Head; refs: Ref[] } {
-  const refs = parsePackedRefs(readFileSync(join(mirror, 'packed-refs'), 'utf8'));
-  return { refs, head: parseHead(readFileSync(join(mirror, 'HEAD'), 'utf8'), refs) };
+/** Ids of what HEAD and the refs of a revision name. @throws SnapshotError as `readRefs`. */
+export function readTips(mirror: string, revision: MirrorRevision): string[] {
+  const tips = readRefs(mirror, revision).map(({ oid }) => oid);
+  return revision.head.oid === undefined ? tips : [...tips, revision.head.oid];
 }
 
 function config(upstreamUrl: string): string {
@@ -88,21 +141,4 @@ function config(upstreamUrl: string): string {
     '\tfetch = +refs/tags/*:refs/tags/*',
     '',
   ].join('\n');
-}
-
-function isDescription(data: unknown): data is MirrorDescription {
-  if (typeof data !== 'object' || data === null) return false;
-  if (!('version' in data && 'repository' in data && 'packs' in data)) return false;
-  const { version, repository, packs } = data;
-  return (
-    version === OUR_VERSION &&
-    typeof repository === 'object' &&
-    repository !== null &&
-    'host' in repository &&
-    typeof repository.host === 'string' &&
-    'path' in repository &&
-    typeof repository.path === 'string' &&
-    Array.isArray(packs) &&
-    packs.every((name) => typeof name === 'string' && /^pack-[0-9a-f]{40}$/.test(name))
-  );
 }

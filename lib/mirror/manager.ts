@@ -1,234 +1,290 @@
-import { createHash } from 'node:crypto';
 import type { EventEmitter } from 'node:events';
-import { mkdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { LRUCache } from 'lru-cache';
-import pLimit, { type LimitFunction } from 'p-limit';
-import { unlessAborted, withDeadline } from '../abort.js';
-import { hasCode, SnapshotError, toSnapshotError } from '../errors.js';
+import pLimit from 'p-limit';
+import { unlessAborted } from '../abort.js';
+import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
 import type { SnapshotConfig } from '../options.js';
 import { type RepositoryId, repositoryKey } from '../repository/identity.js';
-import { allowedHosts, hostConfig, upstreamUrl } from '../repository/policy.js';
-import { prepareDirectory, temporaryName } from '../stores/temporary.js';
-import { WorkerPool } from '../workers/pool.js';
-import type { CloneProgress, CloneResult, CloneTask } from './fetch.js';
-import { packDirectory, readMirrorDescription } from './layout.js';
-import { Mirror, type ReadyMirror } from './mirror.js';
+import { Cloner } from './cloner.js';
+import { Evictions } from './evictions.js';
+import { findDamage, isDamage } from './find-damage.js';
+import { Housekeeping } from './housekeeping.js';
+import { inspectMirror } from './inspect.js';
+import { JobRunner } from './job-runner.js';
+import type { LookUpResult } from './look-up.js';
+import { type LeaseOptions, Mirror, type MirrorLease, type RevisionAt } from './mirror.js';
+import { MirrorDirectory } from './mirror-directory.js';
+import { PackKeeper, type PackKeeperOptions } from './pack-keeper.js';
+import type { MirrorRevision } from './revision.js';
+import { isOutdated, readRevision } from './revision-file.js';
+import { takeOver } from './take-over.js';
+import { MirrorUpdater, type UpdateOptions, type UpdateOutcome } from './updater.js';
+import { noteUse } from './use.js';
 
-interface Failure {
-  readonly error: SnapshotError;
-  /** Milliseconds since the epoch. */
-  readonly until: number;
-}
-
-/** What a thread knew of more objects (46 bytes of each) would stay with it while it is idle. */
-const MANY_OBJECTS = 1_000_000;
-/** Names that clients make up must not fill the memory. */
-const MAX_REMEMBERED_FAILURES = 10_000;
+/** Another process may evict a mirror each time that it was found or cloned. */
+const MAX_ATTEMPTS = 5;
+/** Mirrors that are looked at at once when the service starts. */
+const CONCURRENT_INSPECTIONS = 8;
 
 /**
- * The mirrors below one directory: finds those that are there, clones those that are not, so many at
- * once and no more, and remembers for a while what could not be cloned.
+ * The mirrors below one directory: finds those that are there, clones those that are not, and keeps them
+ * up to date and within a budget.
+ *
+ * Other processes may use the directory at the same time. What they did is found on disk.
  */
 export class MirrorManager {
-  readonly #config: SnapshotConfig;
-  readonly #directory: string;
+  readonly #directory: MirrorDirectory;
   readonly #events: EventEmitter<SnapshotEvents>;
-  readonly #pool: WorkerPool<CloneTask, CloneProgress, CloneResult>;
-  readonly #limit: LimitFunction;
-  /** Only those that somebody waits for: a mirror that is ready is found on disk. */
+  readonly #jobs: JobRunner;
+  readonly #cloner: Cloner;
+  readonly #packs: PackKeeper;
+  readonly #updater: MirrorUpdater;
+  /** Those that are ready, and those that somebody waits for. */
   readonly #mirrors = new Map<string, Mirror>();
-  readonly #failures = new LRUCache<string, Failure>({ max: MAX_REMEMBERED_FAILURES });
+  readonly #housekeeping: Housekeeping;
+  readonly #evictions = new Evictions();
 
-  constructor(config: SnapshotConfig, events: EventEmitter<SnapshotEvents>) {
-    this.#config = config;
-    this.#directory = join(config.dataDir, 'mirrors');
+  constructor(
+    config: SnapshotConfig,
+    events: EventEmitter<SnapshotEvents>,
+    observers: Pick<PackKeeperOptions, 'onPruned' | 'onIncomplete'>,
+  ) {
+    const onBroken = (repository: RepositoryId, error: SnapshotError) => {
+      events.emit('mirrorBroken', { repository, error });
+    };
+    this.#directory = new MirrorDirectory(join(config.dataDir, 'mirrors'), onBroken);
+    this.#housekeeping = new Housekeeping({
+      maxBytes: config.limits.maxMirrorBytes,
+      list: () => this.list(),
+      evict: (mirror) => this.#evict(mirror),
+    });
     this.#events = events;
-    const { concurrentClones } = config.limits;
-    this.#limit = pLimit(concurrentClones);
-    const script = new URL('./worker.js', import.meta.url);
-    this.#pool = new WorkerPool(script, concurrentClones, ({ packs }) =>
-      packs.every(({ objects }) => objects < MANY_OBJECTS),
-    );
+    this.#jobs = new JobRunner(config, events);
+    this.#cloner = new Cloner(this.#jobs, events, config.limits.failureMemory);
+    const access = {
+      lease: (mirror: Mirror) => this.#lease(mirror),
+      setAside: (lease: MirrorLease, error: unknown) => this.setAside(lease, error),
+      giveUp: (lease: MirrorLease, error: SnapshotError) => this.#giveUp(lease, error),
+    };
+    const { maxPackBytes } = config.limits;
+    this.#packs = new PackKeeper({ jobs: this.#jobs, events, access, maxPackBytes, ...observers });
+    this.#updater = new MirrorUpdater(this.#jobs, this.#packs, access);
   }
 
-  /** Makes the directory, and removes from it what a crash left. */
+  /** Makes the directory, removes from it what a crash left, and finds the mirrors that are there. */
   async start(): Promise<void> {
-    await prepareDirectory(this.#directory);
+    await this.#directory.prepare();
+    const limit = pLimit(CONCURRENT_INSPECTIONS);
+    const places = await this.#directory.places();
+    // One that can't be read, or removed, at the moment must not keep others from being served.
+    const onFailure = (cause: unknown) => {
+      const error = toSnapshotError(cause);
+      this.#events.emit('mirrorBroken', { repository: undefined, error });
+    };
+    await Promise.all(places.map((place) => limit(() => this.#takeOver(place).catch(onFailure))));
+    await this.#housekeeping.keepBudget().catch(onFailure);
+  }
+
+  /** What is known of the repository's mirror; `undefined` when there is none. */
+  find(repository: RepositoryId): Mirror | undefined {
+    return this.#mirrors.get(repositoryKey(repository));
+  }
+
+  /** All that are known. */
+  list(): Mirror[] {
+    return [...this.#mirrors.values()];
+  }
+
+  /** Notes that a client asked for the repository. */
+  async touch(repository: RepositoryId): Promise<void> {
+    const mirror = this.find(repository);
+    if (mirror !== undefined) await noteUse(mirror);
   }
 
   /**
-   * The repository's mirror, found on disk or cloned now.
+   * The repository's mirror to be read, found on disk or cloned now.
    *
    * @param signal ends the clone, and with it the waiting of all others: to be aborted only by who
    * owns the generation.
    * @throws SnapshotError `UPSTREAM_*`, `REPOSITORY_UNSUPPORTED`, `LIMIT_EXCEEDED`, `STORAGE_FULL`.
    */
-  async ensureReady(repository: RepositoryId, signal: AbortSignal): Promise<ReadyMirror> {
+  async lease(
+    { host, path }: RepositoryId,
+    signal: AbortSignal,
+    { onClone = () => {}, isBackground = false }: LeaseOptions = {},
+  ): Promise<MirrorLease> {
+    // An artifact's id has more than that, which is not the mirror's.
+    const repository = { host, path };
     const key = repositoryKey(repository);
-    this.#throwRememberedFailure(key);
-    let mirror = this.#mirrors.get(key);
-    if (mirror === undefined) {
-      mirror = new Mirror(repository);
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      await this.#evictions.over(key, signal);
+      const place = this.#directory.placeOf(repository);
+      const mirror = this.#mirrors.get(key) ?? new Mirror(repository, place);
       this.#mirrors.set(key, mirror);
-    }
-    try {
-      return await mirror.ensureReady(async () => {
-        const directory = join(this.#directory, directoryName(key));
-        return (
-          (await this.#find(directory, repository)) ??
-          (await this.#clone(repository, directory, signal))
-        );
+      const lease = await mirror.claim(async () => {
+        try {
+          await mirror.ensureReady(async () => {
+            const found = await this.#directory.find(place);
+            if (found === undefined) {
+              onClone();
+              return await this.#clone(mirror, signal, isBackground);
+            }
+            mirror.bytes = found.bytes;
+            return found.revision;
+          });
+        } finally {
+          this.#forgetUnlessReady(mirror);
+        }
+        return await this.#lease(mirror);
       });
-    } finally {
-      if (this.#mirrors.get(key) === mirror) this.#mirrors.delete(key);
+      if (lease !== undefined) return lease;
     }
-  }
-
-  /** Ends all clones. Idempotent. */
-  async close(): Promise<void> {
-    await this.#pool.close();
+    throw new SnapshotError('INTERNAL', 'the mirror keeps vanishing');
   }
 
   /**
-   * The complete mirror of this repository in a directory; `undefined` when there is none. What lies
-   * there and is no mirror is moved away first, because another process may be putting one there.
+   * Asks the upstream and fetches what is new; without a mirror, only asks. A mirror that turns out to be
+   * damaged is set aside.
+   *
+   * @throws SnapshotError as `lease`.
    */
-  async #find(directory: string, repository: RepositoryId): Promise<ReadyMirror | undefined> {
-    try {
-      const { repository: found, packs } = await readMirrorDescription(directory);
-      if (repositoryKey(found) === repositoryKey(repository)) {
-        for (const name of packs) {
-          await stat(join(packDirectory(directory), `${name}.pack`));
-          await stat(join(packDirectory(directory), `${name}.idx`));
-        }
-        return { directory, packs };
-      }
-    } catch (error) {
-      const missing = hasCode(error) && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
-      const damaged = error instanceof SnapshotError || error instanceof SyntaxError;
-      if (!missing && !damaged) throw error;
-    }
-    const aside = join(this.#directory, temporaryName('broken'));
-    try {
-      await rename(directory, aside);
-    } catch (error) {
-      if (hasCode(error) && error.code === 'ENOENT') return undefined;
-      throw error;
-    }
-    await rm(aside, { recursive: true, force: true });
-    return undefined;
-  }
-
-  #throwRememberedFailure(key: string): void {
-    const failure = this.#failures.get(key);
-    if (failure === undefined) return;
-    const milliseconds = failure.until - Date.now();
-    if (milliseconds <= 0) {
-      this.#failures.delete(key);
-      return;
-    }
-    const { code, message } = failure.error;
-    const retryAfter = Math.ceil(milliseconds / 1000);
-    throw new SnapshotError(code, message, { cause: failure.error, retryAfter });
-  }
-
-  async #clone(repository: RepositoryId, place: string, signal: AbortSignal): Promise<ReadyMirror> {
-    return await this.#limit(async () => {
-      const started = performance.now();
-      this.#events.emit('cloneStarted', { repository });
-      const temporary = join(this.#directory, temporaryName('clone'));
-      try {
-        const result = await this.#cloneInto(temporary, repository, signal);
-        await putInPlace(temporary, place);
-        this.#events.emit('cloneFinished', {
-          repository,
-          milliseconds: performance.now() - started,
-          objects: sum(result.packs.map(({ objects }) => objects)),
-          packBytes: sum(result.packs.map(({ size }) => size)),
-        });
-        const { packs } = await readMirrorDescription(place);
-        return { directory: place, packs };
-      } catch (cause) {
-        const error = this.#remember(repositoryKey(repository), toSnapshotError(cause));
-        const milliseconds = performance.now() - started;
-        this.#events.emit('cloneFailed', { repository, milliseconds, error });
-        throw error;
-      } finally {
-        await rm(temporary, { recursive: true, force: true });
-      }
-    });
-  }
-
-  async #cloneInto(
-    directory: string,
+  async refresh(
     repository: RepositoryId,
     signal: AbortSignal,
-  ): Promise<CloneResult> {
-    const { limits, userAgent } = this.#config;
-    const clone = async (ends: AbortSignal) => {
-      const task: CloneTask = {
-        repository,
-        directory,
-        upstreamUrl: upstreamUrl(this.#config, repository),
-        hosts: allowedHosts(this.#config),
-        authorization: await this.#authorization(repository, ends),
-        userAgent,
-        limits,
-      };
-      await mkdir(directory);
-      const onEvent = (progress: CloneProgress) => {
-        this.#events.emit('cloneProgress', { repository, progress });
-      };
-      return await this.#pool.run(task, { signal: ends, onEvent });
-    };
-    return await withDeadline(limits.cloneTimeout, signal, clone, (cause) => {
-      const message = `the clone took longer than ${limits.cloneTimeout} ms`;
-      return new SnapshotError('UPSTREAM_TIMEOUT', message, { cause });
+    options: UpdateOptions = {},
+  ): Promise<UpdateOutcome> {
+    await this.#evictions.over(repositoryKey(repository), signal);
+    const mirror = this.find(repository);
+    if (mirror?.state === 'ready') {
+      const outcome = await this.#updater.update(mirror, signal, options);
+      if (outcome !== undefined) return outcome;
+    }
+    return await this.#updater.check(repository, signal, options);
+  }
+
+  /** Finds out which of these refs (full names) and commits a mirror has. */
+  async lookUp(
+    { directory, revision }: MirrorLease,
+    { refs, commits }: { refs: readonly string[]; commits: readonly string[] },
+    signal: AbortSignal,
+  ): Promise<LookUpResult> {
+    const { repository } = revision;
+    return await this.#jobs.run(repository, 'look-up', { signal }, async (_, limits) => {
+      return { kind: 'look-up', mirror: directory, revision, refs, commits, limits };
     });
   }
 
-  async #authorization(repository: RepositoryId, signal: AbortSignal): Promise<string | undefined> {
-    const { credentials } = hostConfig(this.#config, repository);
-    if (credentials === undefined) return undefined;
-    const given = await unlessAborted(Promise.resolve(credentials(repository)), signal);
-    if (given === undefined) return undefined;
-    const { username, password } = given;
-    return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
-  }
-
-  #remember(key: string, error: SnapshotError): SnapshotError {
-    const { failureMemory } = this.#config.limits;
-    const ownDoing = error.code === 'ABORTED' || error.code === 'CLOSED';
-    if (failureMemory === 0 || ownDoing) return error;
-    const milliseconds = Math.max(failureMemory, (error.retryAfter ?? 0) * 1000);
-    const remembered = new SnapshotError(error.code, error.message, {
-      cause: error,
-      retryAfter: Math.ceil(milliseconds / 1000),
+  /**
+   * Removes the repository's mirror, as soon as those who use it have done so. Who wants it from now on
+   * gets the next one.
+   *
+   * @throws the signal's reason.
+   */
+  async evict(repository: RepositoryId, signal: AbortSignal): Promise<void> {
+    await this.#evictions.run(repositoryKey(repository), async () => {
+      let mirror = this.find(repository);
+      while (mirror?.isInUse) {
+        await unlessAborted(mirror.idle(), signal);
+        mirror = this.find(repository);
+      }
+      if (mirror !== undefined) await this.#evict(mirror);
+      else await this.#directory.discard(this.#directory.placeOf(repository));
     });
-    this.#failures.set(key, { error: remembered, until: Date.now() + milliseconds });
-    return remembered;
   }
-}
 
-/** A readable part of the key, and a hash that no two keys share. */
-function directoryName(key: string): string {
-  const readable = key.replace(/[^a-z0-9.-]+/gi, '-').slice(0, 100);
-  const hash = createHash('sha256').update(key).digest('hex').slice(0, 16);
-  return `${readable}-${hash}.git`;
-}
-
-async function putInPlace(temporary: string, place: string): Promise<void> {
-  try {
-    await rename(temporary, place);
-  } catch (error) {
-    // Another process on this directory was quicker; its mirror is as good as ours.
-    if (hasCode(error) && (error.code === 'ENOTEMPTY' || error.code === 'EEXIST')) return;
-    throw error;
+  /**
+   * Sets a mirror aside, so that it will be cloned anew, if it is damaged by what reading it failed with,
+   * and is still as it was then.
+   *
+   * @returns whether it is: another lease may do. Other processes may also have removed what was read here.
+   */
+  async setAside(read: RevisionAt, error: unknown): Promise<boolean> {
+    const damage = await findDamage(read, error);
+    if (damage === undefined) return false;
+    const { revision, directory } = read;
+    const mirror = this.find(revision.repository);
+    if (mirror === undefined || mirror.revision !== revision) return true;
+    const isGone = await isOutdated(directory, revision);
+    if (!isGone && mirror.revision === revision) await this.#discard(mirror, damage);
+    return true;
   }
-}
 
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0);
+  /** Ends all that runs. Idempotent. */
+  async close(): Promise<void> {
+    await this.#packs.close();
+    await this.#jobs.close();
+    await this.#housekeeping.settled();
+  }
+
+  async #takeOver(place: string): Promise<void> {
+    const mirror = await takeOver(this.#directory, place);
+    if (mirror === undefined) return;
+    const key = repositoryKey(mirror.repository);
+    if (this.#mirrors.has(key)) return; // a request was quicker
+    this.#mirrors.set(key, mirror);
+    this.#packs.check(mirror);
+  }
+
+  async #clone(mirror: Mirror, signal: AbortSignal, isBackground: boolean) {
+    const revision = await this.#cloner.clone(mirror, signal, isBackground);
+    mirror.bytes = await inspectMirror(mirror.directory, revision);
+    return revision;
+  }
+
+  /** The mirror's revision that is current on disk. */
+  async #lease(mirror: Mirror): Promise<MirrorLease | undefined> {
+    const known = mirror.revision;
+    let revision: MirrorRevision | undefined;
+    try {
+      revision = await readRevision(mirror.directory);
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      if (mirror.state === 'ready') await this.#discard(mirror, error);
+      return undefined;
+    }
+    const isOther = known?.clone !== revision?.clone;
+    if (revision === undefined || mirror.state !== 'ready' || isOther) {
+      this.#lose(mirror);
+      return undefined;
+    }
+    mirror.advance(revision);
+    return mirror.lease(() => {
+      this.#housekeeping.tidyUp(mirror);
+      this.#packs.check(mirror);
+    });
+  }
+
+  async #evict(mirror: Mirror): Promise<void> {
+    const { repository, directory, bytes } = mirror;
+    if (mirror.state !== 'ready') return;
+    this.#lose(mirror);
+    await this.#directory.discard(directory, mirror.changeFiles);
+    this.#events.emit('mirrorEvicted', { repository, bytes });
+  }
+
+  /** As `MirrorAccess.giveUp`. */
+  async #giveUp({ revision }: RevisionAt, error: SnapshotError): Promise<void> {
+    const mirror = this.find(revision.repository);
+    if (mirror?.revision?.clone === revision.clone) await this.#discard(mirror, error);
+  }
+
+  /** What is damaged on disk, or was never whole. */
+  async #discard(mirror: Mirror, error: SnapshotError): Promise<void> {
+    const { repository, directory } = mirror;
+    this.#lose(mirror);
+    this.#events.emit('mirrorBroken', { repository, error });
+    await this.#directory.discard(directory, mirror.changeFiles);
+  }
+
+  #lose(mirror: Mirror): void {
+    mirror.lose();
+    this.#forgetUnlessReady(mirror);
+  }
+
+  /** Names that clients make up must not fill the memory. */
+  #forgetUnlessReady(mirror: Mirror): void {
+    const key = repositoryKey(mirror.repository);
+    if (mirror.state === 'empty' && this.#mirrors.get(key) === mirror) this.#mirrors.delete(key);
+  }
 }

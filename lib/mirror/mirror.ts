@@ -1,37 +1,109 @@
+import pLimit from 'p-limit';
+import type { SnapshotError } from '../errors.js';
 import type { RepositoryId } from '../repository/identity.js';
+import type { MirrorRevision } from './revision.js';
 import { type MirrorEvent, type MirrorState, transition } from './state.js';
 
-/** What a generation reads: fixed when it starts, whatever happens to the mirror later. */
-export interface ReadyMirror {
+export interface RevisionAt {
+  /** The mirror's. */
   readonly directory: string;
-  /** Names of packs, without ending. */
-  readonly packs: readonly string[];
+  readonly revision: MirrorRevision;
+}
+
+/** The right to read a revision: its files stay until it is given back. */
+export interface MirrorLease extends RevisionAt {
+  /** Idempotent. */
+  release(): void;
+}
+
+export interface LeaseOptions {
+  /** Called when the mirror is cloned on behalf of this call. */
+  onClone?: () => void;
+  /** Nobody waits for it: see `JobRunner`. */
+  isBackground?: boolean;
+}
+
+/** How those get at mirrors who change them. */
+export interface MirrorAccess {
+  /** Leases the mirror's current revision, as it is on disk; `undefined` when it is gone. */
+  lease(mirror: Mirror): Promise<MirrorLease | undefined>;
+  /** Sets the mirror aside if that is what reading it failed with. @returns whether it is. */
+  setAside(lease: MirrorLease, error: unknown): Promise<boolean>;
+  /** Sets the mirror aside because it lacks something that its upstream did not send. */
+  giveUp(lease: MirrorLease, error: SnapshotError): Promise<void>;
 }
 
 /**
- * One repository's mirror. The one who claims it clones; everyone else waits for the outcome of that
- * clone, told by a promise.
+ * One repository's mirror, as this process knows it. The one who claims it clones; everyone else waits
+ * for the outcome of that clone, told by a promise.
+ *
+ * A revision that another one has replaced stays for those who read it.
  */
 export class Mirror {
   readonly repository: RepositoryId;
+  readonly directory: string;
+  /** Bytes of its packs and their idx files. */
+  bytes = 0;
+  /** When a client last asked for the repository: milliseconds since the epoch. */
+  usedAt = Date.now();
+  /** When that was last written down; 0: never. */
+  notedAt = 0;
+  /** When what crashes left was last looked for: milliseconds since the epoch. */
+  sweptAt = Date.now();
   #state: MirrorState = 'empty';
-  #content: ReadyMirror | undefined;
-  #outcome: Promise<ReadyMirror> | undefined;
+  #revision: MirrorRevision | undefined;
+  #outcome: Promise<MirrorRevision> | undefined;
+  /**
+   * Lets what adds files to the mirror and names them, and what removes files that nothing names, happen
+   * one after the other: what comes may have the name of what goes.
+   */
+  readonly changeFiles = pLimit(1);
+  readonly #leases = new Map<number, number>();
+  #superseded: MirrorRevision[] = [];
+  #claims = 0;
+  #waiting: (() => void)[] = [];
 
-  constructor(repository: RepositoryId) {
-    this.repository = repository;
+  /** @param repository may be the id of an artifact: no more of it than this is kept, and written down. */
+  constructor({ host, path }: RepositoryId, directory: string) {
+    this.repository = { host, path };
+    this.directory = directory;
   }
 
   get state(): MirrorState {
     return this.#state;
   }
 
+  /** The current one, as far as this process knows; `undefined` unless it is ready. */
+  get revision(): MirrorRevision | undefined {
+    return this.#revision;
+  }
+
+  get isInUse(): boolean {
+    return this.#leases.size > 0 || this.#claims > 0 || this.#state === 'cloning';
+  }
+
+  /** Resolves when it is not in use. */
+  async idle(): Promise<void> {
+    while (this.isInUse) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** Keeps it in use until `lease`, which takes a while, has given a lease. */
+  async claim<T>(lease: () => Promise<T>): Promise<T> {
+    this.#claims++;
+    try {
+      return await lease();
+    } finally {
+      this.#claims--;
+      this.#wakeIfIdle();
+    }
+  }
+
   /**
-   * The mirror's content, made by `clone` if it is empty. Of any number of callers one clones; its
+   * The mirror's revision, made by `clone` if it is empty. Of any number of callers one clones; its
    * failure is everyone's, and leaves the mirror empty.
    */
-  ensureReady(clone: () => Promise<ReadyMirror>): Promise<ReadyMirror> {
-    if (this.#content !== undefined) return Promise.resolve(this.#content);
+  ensureReady(clone: () => Promise<MirrorRevision>): Promise<MirrorRevision> {
+    if (this.#revision !== undefined) return Promise.resolve(this.#revision);
     // No await between this check and the claim: the claim is atomic.
     if (this.#outcome !== undefined) return this.#outcome;
     this.#apply('claim');
@@ -41,16 +113,76 @@ export class Mirror {
     return this.#outcome;
   }
 
-  async #clone(clone: () => Promise<ReadyMirror>): Promise<ReadyMirror> {
+  /** Makes a later revision the current one. An earlier one, or the same, changes nothing. */
+  advance(revision: MirrorRevision): void {
+    if (this.#revision === undefined || this.#revision.number >= revision.number) return;
+    this.#superseded.push(this.#revision);
+    this.#revision = revision;
+  }
+
+  /** @throws RangeError unless the mirror is ready. */
+  lease(onRelease: () => void): MirrorLease {
+    const { directory } = this;
+    const revision = this.#revision;
+    if (revision === undefined) throw new RangeError('the mirror is not ready');
+    const { number } = revision;
+    this.#leases.set(number, (this.#leases.get(number) ?? 0) + 1);
+    let held = true;
+    const release = () => {
+      if (!held) return;
+      held = false;
+      const left = (this.#leases.get(number) ?? 1) - 1;
+      if (left === 0) this.#leases.delete(number);
+      else this.#leases.set(number, left);
+      this.#wakeIfIdle();
+      onRelease();
+    };
+    return { directory, revision, release };
+  }
+
+  /** Whether there are revisions that were replaced and that nobody reads. */
+  get hasUnread(): boolean {
+    return this.#superseded.some(({ number }) => !this.#leases.has(number));
+  }
+
+  /** Gives up the revisions that were replaced and that nobody reads. @returns them. */
+  takeUnread(): MirrorRevision[] {
+    const unread = this.#superseded.filter(({ number }) => !this.#leases.has(number));
+    this.#superseded = this.#superseded.filter(({ number }) => this.#leases.has(number));
+    return unread;
+  }
+
+  /** The current revision, and those that are still read. */
+  get needed(): readonly MirrorRevision[] {
+    return this.#revision === undefined ? this.#superseded : [this.#revision, ...this.#superseded];
+  }
+
+  /** Its files are gone, or not to be used any more. */
+  lose(): void {
+    if (this.#state !== 'ready') return;
+    this.#apply('lose');
+    this.#revision = undefined;
+    this.#superseded = [];
+    this.bytes = 0;
+  }
+
+  async #clone(clone: () => Promise<MirrorRevision>): Promise<MirrorRevision> {
     try {
-      const content = await clone();
+      const revision = await clone();
       this.#apply('complete');
-      this.#content = content;
-      return content;
+      this.#revision = revision;
+      return revision;
     } catch (error) {
       this.#apply('fail');
       throw error;
+    } finally {
+      this.#wakeIfIdle();
     }
+  }
+
+  #wakeIfIdle(): void {
+    if (this.isInUse) return;
+    for (const wake of this.#waiting.splice(0)) wake();
   }
 
   #apply(event: MirrorEvent): void {

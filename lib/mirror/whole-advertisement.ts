@@ -8,10 +8,13 @@ import { encodePktLine, FLUSH_PKT, readPktLines } from '../git/pkt-line.js';
  */
 export class AdvertisementClient implements HttpClient {
   readonly #http: HttpClient;
+  readonly #signal: AbortSignal;
   #failure: unknown;
 
-  constructor(http: HttpClient) {
+  /** @param signal ends the request, and the reading of its answer. */
+  constructor(http: HttpClient, signal: AbortSignal) {
     this.#http = http;
+    this.#signal = signal;
   }
 
   /** What an answer failed with while it was read, if it did. */
@@ -20,7 +23,7 @@ export class AdvertisementClient implements HttpClient {
   }
 
   readonly request: HttpClient['request'] = async (asked) => {
-    const answer = await this.#http.request(asked);
+    const answer = await this.#http.request({ ...asked, signal: this.#signal });
     return answer.body === undefined ? answer : { ...answer, body: this.#watch(answer.body) };
   };
 

@@ -1,9 +1,12 @@
+import { ObjectMemory } from '../pack/object-memory.js';
 import { ResolverPool } from '../pack/resolver-pool.js';
 import { serveTasks } from '../workers/serve.js';
-import { type CloneProgress, type CloneResult, type CloneTask, cloneMirror } from './fetch.js';
+import type { FetchProgress } from './fetch-pack.js';
+import { answerJob, type Job, type JobResult, type Undiscovered } from './job.js';
 
-/** The thread in which mirrors are cloned, and those that help it. */
+/** The thread in which mirrors are made and changed, and those that help it. */
 const threads = new ResolverPool();
-serveTasks<CloneTask, CloneProgress, CloneResult>((task, { emit, signal }) => {
-  return cloneMirror(task, emit, threads, signal);
+const memory = new ObjectMemory(0);
+serveTasks<Job, FetchProgress, JobResult | Undiscovered>((job, { emit, signal }) => {
+  return answerJob(job, { onProgress: emit, threads, memory, signal });
 });

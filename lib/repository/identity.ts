@@ -8,8 +8,8 @@ export interface RepositoryId {
   readonly path: string;
 }
 
-/** What is served of a repository: the last segment of a request path. */
-export const ARTIFACTS = ['snapshot.tar.zst'] as const;
+/** What can be asked of a repository: the last segment of a request path. */
+export const ARTIFACTS = ['snapshot.tar.zst', 'snapshot.bundle', 'ensure-refs'] as const;
 export type Artifact = (typeof ARTIFACTS)[number];
 
 /** A request path taken apart, with nothing decoded or checked yet. */
@@ -64,6 +64,11 @@ export function decodeRepository(raw: string): RepositoryId {
  */
 export function parseRepository(text: string): RepositoryId {
   return fromSegments(text.split('/'));
+}
+
+/** The last segment of the path: what `git clone` would call the directory. */
+export function repositoryName({ path }: RepositoryId): string {
+  return path.slice(path.lastIndexOf('/') + 1);
 }
 
 /** `{host}/{path}`: different repositories have different keys. */

@@ -1,6 +1,6 @@
 import { SnapshotError } from '../errors.js';
 import type { HostConfig, SnapshotConfig } from '../options.js';
-import type { RepositoryId } from './identity.js';
+import { decodeRepository, type RepositoryId } from './identity.js';
 
 type AllowList = Pick<SnapshotConfig, 'hosts'>;
 
@@ -45,6 +45,43 @@ export function upstreamUrl(config: AllowList, repository: RepositoryId): string
 export function originUrl(config: AllowList, repository: RepositoryId): string {
   const { publicUrl, baseUrl } = hostConfig(config, repository);
   return join(publicUrl ?? baseUrl ?? `https://${repository.host}`, repository.path);
+}
+
+/**
+ * The repository that a URL is of, as a git host gives it for cloning or browsing: with or without
+ * `.git`, a trailing slash and credentials. It must begin with the `publicUrl` or `baseUrl` of a host
+ * of the allow-list, or with `https://{host}`; where several do the longest decides, and the first of
+ * equal ones. `http` and `https` are not told apart: git hosts behind a proxy often don't know which
+ * one they are reached by. `undefined`: there is none, or the URL is not of http.
+ */
+export function repositoryAt({ hosts }: AllowList, url: string): RepositoryId | undefined {
+  const target = httpUrl(url);
+  if (target === undefined) return undefined;
+  let longest = '';
+  let address: string | undefined;
+  for (const [host, { publicUrl, baseUrl }] of Object.entries(hosts)) {
+    for (const base of [publicUrl, baseUrl, `https://${host}`]) {
+      const prefix = base === undefined ? undefined : httpUrl(base);
+      if (prefix === undefined || prefix.length <= longest.length) continue;
+      if (!target.startsWith(prefix)) continue;
+      longest = prefix;
+      address = `${host}/${target.slice(prefix.length, -1)}`;
+    }
+  }
+  try {
+    return address === undefined ? undefined : decodeRepository(address);
+  } catch (error) {
+    if (error instanceof SnapshotError && error.code === 'INVALID_REPOSITORY') return undefined;
+    throw error;
+  }
+}
+
+/** `{host}/{path}/` of an http(s) URL; `undefined` for what is none, or only by a lenient reader. */
+function httpUrl(text: string): string | undefined {
+  if (/[\s\\\p{Cc}]/u.test(text) || !URL.canParse(text)) return undefined;
+  const { protocol, host, pathname } = new URL(text);
+  if (protocol !== 'http:' && protocol !== 'https:') return undefined;
+  return `${host}${pathname.replace(/\/*$/, '/')}`;
 }
 
 /**

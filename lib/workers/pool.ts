@@ -125,6 +125,7 @@ function perform<Task, Event, Result>(
   return new Promise<Result>((resolve, reject) => {
     const post = (message: PoolMessage<Task>) => worker.postMessage(message);
     let grace: NodeJS.Timeout | undefined;
+    let stopped: { readonly reason: unknown } | undefined;
     const settle = (action: () => void) => {
       clearTimeout(grace);
       worker.off('message', onMessage).off('error', onError).off('exit', onExit);
@@ -133,23 +134,32 @@ function perform<Task, Event, Result>(
     };
     const onMessage = (message: WorkerMessage<Event, Result>) => {
       if (message.kind === 'ready') return;
-      if (signal.aborted) {
-        if (message.kind !== 'event') settle(() => reject(signal.reason));
-      } else if (message.kind === 'event') onEvent?.(message.event);
-      else if (message.kind === 'result') settle(() => resolve(message.result));
+      if (stopped !== undefined) {
+        const { reason } = stopped;
+        if (message.kind !== 'event') settle(() => reject(reason));
+      } else if (message.kind === 'event') {
+        try {
+          onEvent?.(message.event);
+        } catch (error) {
+          stop(error);
+        }
+      } else if (message.kind === 'result') settle(() => resolve(message.result));
       else settle(() => reject(deserializeError(message.error)));
     };
     const onLost = (message: string, cause?: unknown) => {
       const error = new SnapshotError('INTERNAL', message, { cause });
-      settle(() => reject(signal.aborted ? signal.reason : error));
+      settle(() => reject(stopped === undefined ? error : stopped.reason));
     };
     // Not always an error: a thread can throw anything.
     const onError = (cause: unknown) => onLost(`a worker failed: ${String(cause)}`, cause);
     const onExit = () => onLost('a worker ended before its task was done');
-    const onAbort = () => {
+    const stop = (reason: unknown) => {
+      if (stopped !== undefined) return;
+      stopped = { reason };
       post({ kind: 'abort' });
-      grace = setTimeout(() => settle(() => reject(signal.reason)), GRACE_MILLISECONDS);
+      grace = setTimeout(() => settle(() => reject(reason)), GRACE_MILLISECONDS);
     };
+    const onAbort = () => stop(signal.reason);
     worker.on('message', onMessage).on('error', onError).on('exit', onExit);
     signal.addEventListener('abort', onAbort);
     post({ kind: 'task', task });

@@ -1,0 +1,76 @@
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { type MirrorRevision, revisionDirectory, revisionPath } from '../../lib/mirror/revision.js';
+import { isOutdated, publishRevision, readRevision } from '../../lib/mirror/revision-file.js';
+import { cleanup } from '../support/temporary-directory.js';
+
+const { directory } = cleanup(afterEach);
+
+const content = (garbageSince: number): Omit<MirrorRevision, 'number'> => ({
+  repository: { host: 'git.test', path: 'org/repo' },
+  clone: '0123456789abcdef',
+  packs: [],
+  head: { kind: 'branch', ref: 'refs/heads/main', oid: undefined },
+  digest: 'a'.repeat(64),
+  pinned: { commits: [], packs: [] },
+  garbageSince,
+  prunings: 0,
+  isConnected: true,
+});
+
+let mirror: string;
+
+beforeEach(async () => {
+  mirror = await directory();
+  await mkdir(revisionDirectory(mirror));
+});
+
+test('what was published is read', async () => {
+  expect(await readRevision(mirror)).toBeUndefined();
+  const first = await publishRevision(mirror, 0, content(1));
+  expect(first).toEqual({ ...content(1), number: 1 });
+  expect(await readRevision(mirror)).toEqual(first);
+  const second = await publishRevision(mirror, 1, content(2));
+  expect(await readRevision(mirror)).toEqual(second);
+  expect(await readdir(revisionDirectory(mirror))).toEqual(['1.json', '2.json']);
+});
+
+test('of many that publish at once one wins each number, and none is lost silently', async () => {
+  const PUBLISHERS = 20;
+  const EACH = 5;
+  const published: MirrorRevision[] = [];
+  await Promise.all(
+    Array.from({ length: PUBLISHERS }, async (_, publisher) => {
+      for (let i = 0; i < EACH; ) {
+        const after = (await readRevision(mirror))?.number ?? 0;
+        const revision = await publishRevision(mirror, after, content(publisher * EACH + i));
+        if (revision === undefined) continue;
+        published.push(revision);
+        i++;
+      }
+    }),
+  );
+  const numbers = published.map(({ number }) => number).sort((a, b) => a - b);
+  expect(numbers).toEqual(Array.from({ length: PUBLISHERS * EACH }, (_, i) => i + 1));
+  expect(new Set(published.map(({ garbageSince }) => garbageSince)).size).toBe(PUBLISHERS * EACH);
+  const last = published.find(({ number }) => number === PUBLISHERS * EACH);
+  expect(await readRevision(mirror)).toEqual(last);
+});
+
+test('a number that is free because others have gone on and removed it is not taken', async () => {
+  for (let i = 0; i < 3; i++) await publishRevision(mirror, i, content(i));
+  await rm(revisionPath(mirror, 2));
+  expect(await publishRevision(mirror, 1, content(9))).toBeUndefined();
+  expect(await readRevision(mirror)).toMatchObject({ number: 3, garbageSince: 2 });
+  expect(await readdir(revisionDirectory(mirror))).toEqual(['1.json', '3.json']);
+});
+
+test('a revision is outdated when another one, of another clone, or none is there', async () => {
+  const first = { ...content(1), number: 1 };
+  expect(await isOutdated(mirror, first)).toBe(true);
+  await publishRevision(mirror, 0, content(1));
+  expect(await isOutdated(mirror, first)).toBe(false);
+  expect(await isOutdated(mirror, { ...first, clone: 'b'.repeat(16) })).toBe(true);
+  await publishRevision(mirror, 1, content(1));
+  expect(await isOutdated(mirror, first)).toBe(true);
+});

@@ -1,0 +1,42 @@
+import { reachableObjects } from '../history/reachable-objects.js';
+import type { Limits } from '../options.js';
+import { ObjectReader } from '../pack/reader.js';
+import type { JobContext } from './job-context.js';
+import { packPaths, readTips } from './layout.js';
+import type { MirrorRevision } from './revision.js';
+
+/** A revision that may lack something that its refs lead to. */
+export interface ConnectivityTask {
+  readonly kind: 'connectivity';
+  /** The mirror's directory. */
+  readonly mirror: string;
+  readonly revision: MirrorRevision;
+  readonly limits: Limits;
+}
+
+/** All is there. */
+export interface ConnectivityResult {
+  readonly kind: 'connectivity';
+}
+
+/**
+ * Looks for all that refs and pinned commits lead to, as git does after a clone. Runs in a worker thread.
+ * git.git takes 6 seconds.
+ *
+ * @throws SnapshotError `UPSTREAM_INVALID` when something is missing or malformed, `REPOSITORY_DAMAGED`,
+ * `LIMIT_EXCEEDED`.
+ */
+export async function checkConnectivity(
+  { mirror, revision, limits }: ConnectivityTask,
+  { memory, signal }: JobContext,
+): Promise<ConnectivityResult> {
+  const { packs, pinned } = revision;
+  const include = [...readTips(mirror, revision), ...pinned.commits];
+  const reader = new ObjectReader(packPaths(mirror, [...packs, ...pinned.packs]), limits, memory);
+  try {
+    reachableObjects(reader, { include, signal });
+    return { kind: 'connectivity' };
+  } finally {
+    reader.close();
+  }
+}

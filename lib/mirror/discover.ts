@@ -1,0 +1,91 @@
+import { GitRemoteHTTP } from 'isomorphic-git/managers';
+import { withDeadline } from '../abort.js';
+import { SnapshotError } from '../errors.js';
+import { encodeHeadQuery, readUnbornHead } from '../git/ls-refs.js';
+import type { Head } from '../git/refs.js';
+import { type Advertisement, DEFAULT_BRANCH, readAdvertisement } from './advertisement.js';
+import type { UpstreamClient } from './http-client.js';
+import type { UpstreamTask } from './upstream-task.js';
+import { AdvertisementClient } from './whole-advertisement.js';
+
+/** The upstream did not say what it has: nothing was begun yet. */
+export class DiscoveryError extends SnapshotError {}
+
+/**
+ * What the upstream has: one `info/refs`.
+ *
+ * @throws DiscoveryError `UPSTREAM_*`, `REPOSITORY_UNSUPPORTED`, `LIMIT_EXCEEDED`.
+ */
+export async function discover(
+  task: UpstreamTask,
+  upstream: UpstreamClient,
+): Promise<Advertisement> {
+  const { refsTimeout } = task.limits;
+  const ask = (signal: AbortSignal) => askForRefs(task, upstream, signal);
+  // The client has a signal of its own.
+  const { signal } = new AbortController();
+  try {
+    return await withDeadline(refsTimeout, signal, ask, (cause) => {
+      const message = `the upstream's refs took longer than ${refsTimeout} ms`;
+      return new SnapshotError('UPSTREAM_TIMEOUT', message, { cause });
+    });
+  } catch (cause) {
+    if (!(cause instanceof SnapshotError)) throw cause;
+    const { code, message, retryAfter } = cause;
+    const wait = retryAfter === undefined ? {} : { retryAfter };
+    throw new DiscoveryError(code, message, { cause, ...wait });
+  }
+}
+
+async function askForRefs(
+  task: UpstreamTask,
+  upstream: UpstreamClient,
+  signal: AbortSignal,
+): Promise<Advertisement> {
+  const http = new AdvertisementClient(upstream, signal);
+  try {
+    const remote: unknown = await GitRemoteHTTP.discover({
+      http,
+      service: 'git-upload-pack',
+      url: task.upstreamUrl,
+      headers: {},
+      protocolVersion: 1,
+    });
+    if (http.failure !== undefined) throw http.failure;
+    return readAdvertisement(remote);
+  } catch (error) {
+    const cause = http.failure ?? error;
+    if (cause instanceof SnapshotError) throw cause;
+    // What isomorphic-git throws here is its own reading of a malformed advertisement.
+    throw new SnapshotError('UPSTREAM_INVALID', 'the upstream did not answer with refs', { cause });
+  }
+}
+
+/** HEAD of an upstream that did not advertise it, because its branch has no commits: one more request. */
+export async function discoverUnbornHead(task: UpstreamTask, http: UpstreamClient): Promise<Head> {
+  const query = encodeHeadQuery(task.userAgent);
+  const ref = await readUnbornHead(
+    await connect(task, http, query, { 'git-protocol': 'version=2' }),
+  );
+  // Upstreams that know no unborn HEAD leave it open which branch that is.
+  return { kind: 'branch', ref: ref ?? DEFAULT_BRANCH, oid: undefined };
+}
+
+/** Sends a request to the upstream's `git-upload-pack`. @returns the answer's body. */
+export async function connect(
+  task: UpstreamTask,
+  http: UpstreamClient,
+  body: Buffer,
+  headers: Record<string, string>,
+): Promise<AsyncIterable<Uint8Array>> {
+  const answer = await GitRemoteHTTP.connect({
+    http,
+    service: 'git-upload-pack',
+    url: task.upstreamUrl,
+    auth: {},
+    headers,
+    body: [body],
+  });
+  if (answer.body === undefined) throw new SnapshotError('UPSTREAM_INVALID', 'an empty answer');
+  return answer.body;
+}

@@ -1,0 +1,49 @@
+import { parseCommitLinks } from '../git/commit-links.js';
+import { ObjectType } from '../git/object.js';
+import type { Head, Ref } from '../git/refs.js';
+import type { ObjectReader } from '../pack/reader.js';
+
+/** A have is a line of 50 bytes, and the upstream looks each of them up. */
+export const MAX_HAVES = 1000;
+/** Of branches that moved: so many also get ancestors, in steps that double. */
+const MAX_MOVED = 32;
+const STEPS = 10;
+
+/**
+ * What to tell an upstream that is there, so that it sends little: HEAD, the tips that moved, and all
+ * others. A tip that was pushed away may be forgotten there by now, but hardly what came before it:
+ * ancestors of those at distances of 1, 2, 4 and so on are told as well.
+ *
+ * @param known the mirror's refs.
+ * @param advertised the upstream's: full name → id.
+ */
+export function chooseHaves(
+  reader: ObjectReader,
+  head: Head,
+  known: readonly Ref[],
+  advertised: ReadonlyMap<string, string>,
+): string[] {
+  const haves = new Set<string>();
+  if (head.oid !== undefined) haves.add(head.oid);
+  const moved = known.filter(({ name, oid }) => advertised.get(name) !== oid);
+  for (const { oid, peeled } of moved.slice(0, MAX_MOVED)) {
+    for (const ancestor of ancestors(reader, peeled ?? oid)) haves.add(ancestor);
+  }
+  for (const { oid, peeled } of [...moved, ...known]) {
+    if (haves.size >= MAX_HAVES) break;
+    haves.add(peeled ?? oid);
+  }
+  return [...haves].slice(0, MAX_HAVES);
+}
+
+/** A commit and some of its ancestors, along first parents. */
+function ancestors(reader: ObjectReader, tip: string): string[] {
+  const found: string[] = [];
+  let at: string | undefined = tip;
+  for (let distance = 0; distance <= 2 ** STEPS && at !== undefined; distance++) {
+    if (distance === 0 || Number.isInteger(Math.log2(distance))) found.push(at);
+    if (reader.typeOf(at) !== ObjectType.commit) return [];
+    at = parseCommitLinks(reader.read(at).data).parents[0]?.toString('hex');
+  }
+  return found;
+}

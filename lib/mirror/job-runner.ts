@@ -1,0 +1,128 @@
+import type { EventEmitter } from 'node:events';
+import { unlessAborted, withDeadline } from '../abort.js';
+import { deserializeError, SnapshotError } from '../errors.js';
+import type { SnapshotEvents } from '../events.js';
+import { Lanes } from '../lanes.js';
+import type { Limits, SnapshotConfig } from '../options.js';
+import type { RepositoryId } from '../repository/identity.js';
+import { allowedHosts, hostConfig, upstreamUrl } from '../repository/policy.js';
+import { WorkerPool } from '../workers/pool.js';
+import type { FetchProgress } from './fetch-pack.js';
+import type { Job, JobResult, Undiscovered } from './job.js';
+import type { UpstreamTask } from './upstream-task.js';
+
+/** What a thread knew of more objects (46 bytes of each) would stay with it while it is idle. */
+const MANY_OBJECTS = 1_000_000;
+/** The lane of what asks no host. */
+const LOCAL = '';
+
+export interface JobOptions {
+  readonly signal: AbortSignal;
+  /** Nobody waits for it, and whoever wants it done sees to it that there are few of these: no turn. */
+  readonly isBackground?: boolean;
+}
+
+/**
+ * Runs jobs on mirrors in worker threads: so many clones of each host at once, so many questions to it, as
+ * many to mirrors, and one that checks packs or puts them together. What nobody waits for takes no place
+ * of theirs.
+ */
+export class JobRunner {
+  readonly #config: SnapshotConfig;
+  readonly #events: EventEmitter<SnapshotEvents>;
+  readonly #pool: WorkerPool<Job, FetchProgress, JobResult | Undiscovered>;
+  readonly #turns: Record<Job['kind'], Lanes>;
+
+  constructor(config: SnapshotConfig, events: EventEmitter<SnapshotEvents>) {
+    this.#config = config;
+    this.#events = events;
+    const { concurrentClones, concurrentFetches } = config.limits;
+    const fetches = new Lanes(concurrentFetches);
+    const packs = new Lanes(1);
+    this.#turns = {
+      clone: new Lanes(concurrentClones),
+      update: fetches,
+      check: fetches,
+      connectivity: packs,
+      consolidate: packs,
+      'look-up': new Lanes(concurrentFetches),
+    };
+    const script = new URL('./worker.js', import.meta.url);
+    this.#pool = new WorkerPool(script, concurrentClones + 1, keepsThread);
+  }
+
+  /** What each task is told that asks the upstream of a repository. */
+  async upstreamTask(repository: RepositoryId, signal: AbortSignal): Promise<UpstreamTask> {
+    return {
+      repository,
+      upstreamUrl: upstreamUrl(this.#config, repository),
+      hosts: allowedHosts(this.#config),
+      authorization: await this.#authorization(repository, signal),
+      userAgent: this.#config.userAgent,
+      limits: this.#config.limits,
+    };
+  }
+
+  /**
+   * Waits for its turn, then runs a job.
+   *
+   * @param prepare makes the job, in time that counts.
+   * @throws SnapshotError what the job failed with; after `cloneTimeout`, `UPSTREAM_TIMEOUT`, or
+   *   `LIMIT_EXCEEDED` of a job that asks no upstream.
+   */
+  async run<Kind extends Job['kind']>(
+    repository: RepositoryId,
+    kind: Kind,
+    { signal, isBackground = false }: JobOptions,
+    prepare: (signal: AbortSignal, limits: Limits) => Promise<Extract<Job, { kind: Kind }>>,
+  ): Promise<Extract<JobResult, { kind: Kind }>> {
+    const { limits } = this.#config;
+    const { cloneTimeout } = limits;
+    const isLocal = kind !== 'clone' && kind !== 'update' && kind !== 'check';
+    const onEvent = (progress: FetchProgress) => {
+      this.#events.emit('cloneProgress', { repository, progress });
+    };
+    const work = async (ends: AbortSignal) => {
+      const result = await this.#pool.run(await prepare(ends, limits), { signal: ends, onEvent });
+      if (result.kind === 'undiscovered') throw deserializeError(result.error);
+      if (isOfKind(result, kind)) return result;
+      throw new SnapshotError('INTERNAL', `a ${kind} ended as a ${result.kind}`);
+    };
+    const run = async () => {
+      signal.throwIfAborted();
+      return await withDeadline(cloneTimeout, signal, work, (cause) => {
+        const message = `the ${kind} took longer than ${cloneTimeout} ms`;
+        const code = isLocal ? 'LIMIT_EXCEEDED' : 'UPSTREAM_TIMEOUT';
+        return new SnapshotError(code, message, { cause });
+      });
+    };
+    if (isBackground) return await run();
+    return await this.#turns[kind].run(isLocal ? LOCAL : repository.host, run);
+  }
+
+  /** Ends all jobs. Idempotent. */
+  async close(): Promise<void> {
+    await this.#pool.close();
+  }
+
+  async #authorization(repository: RepositoryId, signal: AbortSignal): Promise<string | undefined> {
+    const { credentials } = hostConfig(this.#config, repository);
+    if (credentials === undefined) return undefined;
+    const given = await unlessAborted(Promise.resolve(credentials(repository)), signal);
+    if (given === undefined) return undefined;
+    const { username, password } = given;
+    return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+  }
+}
+
+function isOfKind<Kind extends Job['kind']>(
+  result: JobResult,
+  kind: Kind,
+): result is Extract<JobResult, { kind: Kind }> {
+  return result.kind === kind;
+}
+
+function keepsThread(result: JobResult | Undiscovered): boolean {
+  const packs = 'packs' in result ? result.packs : [];
+  return packs.every(({ objects }) => objects < MANY_OBJECTS);
+}

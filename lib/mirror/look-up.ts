@@ -1,0 +1,48 @@
+import { ObjectType } from '../git/object.js';
+import type { Limits } from '../options.js';
+import { ObjectReader } from '../pack/reader.js';
+import type { JobContext } from './job-context.js';
+import { packPaths, readRefs } from './layout.js';
+import type { MirrorRevision } from './revision.js';
+
+/** What a mirror has, to be looked up. */
+export interface LookUpTask {
+  readonly kind: 'look-up';
+  /** The mirror's directory. */
+  readonly mirror: string;
+  readonly revision: MirrorRevision;
+  /** Full names. */
+  readonly refs: readonly string[];
+  /** 40 hex digits each. */
+  readonly commits: readonly string[];
+  readonly limits: Limits;
+}
+
+export interface LookUpResult {
+  readonly kind: 'look-up';
+  /** Full name → id, of the refs that are there. `HEAD` is one. */
+  readonly refs: ReadonlyMap<string, string>;
+  /** Of the commits: those that are not there. */
+  readonly missing: readonly string[];
+}
+
+/** Runs in a worker thread. @throws SnapshotError `REPOSITORY_DAMAGED`. */
+export async function lookUp(task: LookUpTask, { memory }: JobContext): Promise<LookUpResult> {
+  const { mirror, revision, limits, commits } = task;
+  const { head, packs, pinned } = revision;
+  const there = new Map(readRefs(mirror, revision).map(({ name, oid }) => [name, oid]));
+  if (head.oid !== undefined) there.set('HEAD', head.oid);
+  const refs = new Map<string, string>();
+  for (const name of task.refs) {
+    const oid = there.get(name);
+    if (oid !== undefined) refs.set(name, oid);
+  }
+  const reader = new ObjectReader(packPaths(mirror, [...packs, ...pinned.packs]), limits, memory);
+  try {
+    const isThere = (oid: string) =>
+      reader.locate(oid) !== undefined && reader.typeOf(oid) === ObjectType.commit;
+    return { kind: 'look-up', refs, missing: commits.filter((oid) => !isThere(oid)) };
+  } finally {
+    reader.close();
+  }
+}

@@ -1,0 +1,15 @@
+import { SnapshotError, systemCode } from '../errors.js';
+import type { RevisionAt } from './mirror.js';
+import { isOutdated } from './revision-file.js';
+
+/**
+ * Whether work on a revision failed because something that it names was removed by another process, which
+ * has published another revision since, or has removed the mirror.
+ */
+export async function wasOvertaken(
+  { directory, revision }: RevisionAt,
+  error: unknown,
+): Promise<boolean> {
+  const isDamage = error instanceof SnapshotError && error.code === 'REPOSITORY_DAMAGED';
+  return (isDamage || systemCode(error) === 'ENOENT') && (await isOutdated(directory, revision));
+}

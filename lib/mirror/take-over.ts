@@ -1,0 +1,37 @@
+import { unlessMissing } from '../stores/failure.js';
+import { isShownToGit } from './layout.js';
+import { Mirror } from './mirror.js';
+import type { MirrorDirectory } from './mirror-directory.js';
+import { showCurrent } from './publish.js';
+import type { MirrorRevision } from './revision.js';
+import { removeCrashed } from './sweep.js';
+import { usedAtOf } from './use.js';
+
+/**
+ * The mirror at a place that an earlier process, or another one, made; `undefined` when there is none. What
+ * a crash left in it is removed, and what it left undone is done.
+ *
+ * @throws SnapshotError, and system errors, when it can't be read at the moment.
+ */
+export async function takeOver(
+  directory: MirrorDirectory,
+  place: string,
+): Promise<Mirror | undefined> {
+  const found = await directory.find(place);
+  if (found === undefined) return undefined;
+  const { revision, bytes } = found;
+  // Another process may evict it at the same time.
+  await unlessMissing(mend(place, revision));
+  const usedAt = (await usedAtOf(place)) ?? Date.now();
+  const mirror = new Mirror(revision.repository, place);
+  mirror.usedAt = usedAt;
+  mirror.notedAt = usedAt;
+  mirror.bytes = bytes;
+  await mirror.ensureReady(async () => revision);
+  return mirror;
+}
+
+async function mend(place: string, revision: MirrorRevision): Promise<void> {
+  await removeCrashed(place, revision, []);
+  if (!(await isShownToGit(place, revision))) await showCurrent(place, revision);
+}

@@ -1,0 +1,206 @@
+import { join } from 'node:path';
+import { ObjectType } from '../git/object.js';
+import type { Head } from '../git/refs.js';
+import { isNotOurRef } from '../git/upload-pack.js';
+import { reachableObjects } from '../history/reachable-objects.js';
+import { reachesAll } from '../history/reaches-all.js';
+import type { IngestedPack } from '../pack/ingest.js';
+import { ObjectReader } from '../pack/reader.js';
+import type { Advertisement } from './advertisement.js';
+import { discover, discoverUnbornHead } from './discover.js';
+import { fetchPack } from './fetch-pack.js';
+import { chooseHaves, MAX_HAVES } from './haves.js';
+import { createHttpClient, type UpstreamClient } from './http-client.js';
+import type { JobContext } from './job-context.js';
+import { packPaths, readRefs, writeRefs } from './layout.js';
+import { digestRefs, type MirrorRevision } from './revision.js';
+import type { UpstreamTask } from './upstream-task.js';
+import { verifyRefs } from './verify-refs.js';
+
+/** A mirror to be brought up to date. */
+export interface UpdateTask extends UpstreamTask {
+  readonly kind: 'update';
+  /** The mirror's directory. */
+  readonly mirror: string;
+  readonly revision: MirrorRevision;
+  /** An empty directory, for the packs that arrive and the new refs. */
+  readonly incoming: string;
+  /** A commit that is wanted even if no ref leads to it. */
+  readonly commit?: string | undefined;
+}
+
+/** What a revision is to become. Packs lie in `incoming`, and refs if they have changed. */
+export interface UpdateResult {
+  readonly kind: 'update';
+  readonly head: Head;
+  readonly digest: string;
+  /** Whether refs moved away from objects that no ref leads to any more. */
+  readonly leavesGarbage: boolean;
+  /** For the refs: none when all that they name was there. */
+  readonly packs: readonly IngestedPack[];
+  /** For the commit: none when it was there, or could not be had. */
+  readonly pinnedPacks: readonly IngestedPack[];
+  /** Whether the commit that was wanted is there, and no ref is known to lead to it. */
+  readonly isPinned: boolean;
+  readonly hasCommit: boolean;
+}
+
+/** Commits that are looked at to find out whether what refs moved away from is still needed. */
+const MAX_COMMITS = 20_000;
+
+/** By which of these an upstream lets clients ask for objects that it did not advertise. */
+const UNADVERTISED_WANTS = [
+  'allow-tip-sha1-in-want',
+  'allow-reachable-sha1-in-want',
+  'allow-any-sha1-in-want',
+];
+
+/**
+ * Fetches what a mirror lacks: one `info/refs`, and only when refs moved to objects that are not there
+ * one `upload-pack`; another one for a commit that is wanted by its id. Every object is hashed, and
+ * everything between the new refs and the old ones is there, before the refs are written. Runs in a
+ * worker thread.
+ *
+ * @throws SnapshotError as `cloneMirror`.
+ */
+export async function updateMirror(task: UpdateTask, context: JobContext): Promise<UpdateResult> {
+  const http = createHttpClient({ ...task, ...task.limits, signal: context.signal });
+  try {
+    const remote = await discover(task, http);
+    const refs = await updateRefs(task, context, http, remote);
+    return {
+      kind: 'update',
+      ...refs,
+      ...(await fetchCommit(task, context, http, remote, refs.packs)),
+    };
+  } finally {
+    await http.close();
+  }
+}
+
+async function updateRefs(
+  task: UpdateTask,
+  context: JobContext,
+  http: UpstreamClient,
+  remote: Advertisement,
+): Promise<Pick<UpdateResult, 'head' | 'digest' | 'leavesGarbage' | 'packs'>> {
+  const { mirror, revision } = task;
+  const { head: oldHead, digest: oldDigest } = revision;
+  const advertised = Array.from(remote.refs, ([name, oid]) => ({ name, oid }));
+  // HEAD is not advertised while its branch has no commits. Which branch that is takes a request more,
+  // and is of no interest as long as nothing else has changed.
+  const isUnborn = remote.head === undefined;
+  if (isUnborn && oldHead.oid === undefined && digestRefs(oldHead, advertised) === oldDigest) {
+    return { head: oldHead, digest: oldDigest, leavesGarbage: false, packs: [] };
+  }
+  const head = remote.head ?? (await discoverUnbornHead(task, http));
+  const digest = digestRefs(head, advertised);
+  if (digest === oldDigest) return { head, digest, leavesGarbage: false, packs: [] };
+
+  const known = readRefs(mirror, revision);
+  const wanted = new Set(remote.refs.values());
+  if (head.oid !== undefined) wanted.add(head.oid);
+  const { wants, haves } = withReader(task, context, [], (reader) => ({
+    wants: [...wanted].filter((oid) => reader.locate(oid) === undefined),
+    haves: chooseHaves(reader, oldHead, known, remote.refs),
+  }));
+  const packs = wants.length === 0 ? [] : [await fetch(task, context, http, remote, wants, haves)];
+  return withReader(task, context, packs, (reader) => {
+    const refs = verifyRefs(reader, head, remote.refs, known);
+    const { signal } = context;
+    const before = new Set([oldHead.oid ?? [], known.map(({ oid }) => oid)].flat());
+    // Also what packs had already: nothing is known of where an object leads that no ref led to.
+    const moved = [...wanted].filter((oid) => !before.has(oid));
+    reachableObjects(reader, { include: moved, exclude: before, signal });
+    const gone = [...before].filter((oid) => !wanted.has(oid));
+    // Nearly always what is new leads to what was there; else any other ref may.
+    const leavesGarbage = ![moved, wanted].some(
+      (tips) => reachesAll(reader, tips, gone, MAX_COMMITS, signal) === true,
+    );
+    writeRefs(task.incoming, digest, refs);
+    return { head, digest, leavesGarbage, packs };
+  });
+}
+
+/** Fetches the commit that is wanted by its id, if it is not there and the upstream allows it. */
+async function fetchCommit(
+  task: UpdateTask,
+  context: JobContext,
+  http: UpstreamClient,
+  remote: Advertisement,
+  newPacks: readonly IngestedPack[],
+): Promise<Pick<UpdateResult, 'hasCommit' | 'isPinned' | 'pinnedPacks'>> {
+  const { commit, revision } = task;
+  const { pinned } = revision;
+  const nothing = { hasCommit: false, isPinned: false, pinnedPacks: [] };
+  if (commit === undefined) return nothing;
+  // It may be pinned by now, or lead to others that are.
+  const all = { ...task, revision: { ...revision, packs: [...revision.packs, ...pinned.packs] } };
+  const isThere = withReader(all, context, newPacks, (reader) => isCommit(reader, commit));
+  if (isThere !== undefined) return { ...nothing, hasCommit: isThere };
+  if (!UNADVERTISED_WANTS.some((name) => remote.capabilities.has(name))) return nothing;
+  const haves = [...new Set(remote.refs.values())].slice(0, MAX_HAVES);
+  let pack: IngestedPack;
+  try {
+    pack = await fetch(task, context, http, remote, [commit], haves);
+  } catch (error) {
+    if (isNotOurRef(error)) return nothing;
+    throw error;
+  }
+  return withReader(all, context, [...newPacks, pack], (reader) => {
+    if (isCommit(reader, commit) !== true) return nothing;
+    const exclude = [...remote.refs.values(), ...pinned.commits];
+    reachableObjects(reader, { include: [commit], exclude, signal: context.signal });
+    return { hasCommit: true, isPinned: true, pinnedPacks: [pack] };
+  });
+}
+
+/** `undefined` when there is no such object. */
+function isCommit(reader: ObjectReader, oid: string): boolean | undefined {
+  if (reader.locate(oid) === undefined) return undefined;
+  return reader.typeOf(oid) === ObjectType.commit;
+}
+
+async function fetch(
+  task: UpdateTask,
+  { onProgress, threads, memory }: JobContext,
+  http: UpstreamClient,
+  { capabilities }: Advertisement,
+  wants: readonly string[],
+  haves: readonly string[],
+): Promise<IngestedPack> {
+  const { mirror, revision, incoming, limits } = task;
+  // Opened only if a delta has its base there, which the upstream was not asked for.
+  let opened: ObjectReader | undefined;
+  const bases = {
+    has: (oid: string) => reader().locate(oid) !== undefined,
+    read: (oid: string) => reader().read(oid),
+  };
+  const reader = () => {
+    opened ??= new ObjectReader(packPaths(mirror, revision.packs), limits, memory);
+    return opened;
+  };
+  try {
+    const request = { wants, haves, capabilities };
+    return await fetchPack(task, http, request, incoming, onProgress, { threads, bases });
+  } finally {
+    opened?.close();
+  }
+}
+
+/** Reads from the packs of the mirror and those that have arrived. */
+function withReader<T>(
+  { mirror, revision, incoming, limits }: UpdateTask,
+  { memory }: JobContext,
+  arrived: readonly IngestedPack[],
+  read: (reader: ObjectReader) => T,
+): T {
+  const there = packPaths(mirror, revision.packs);
+  const paths = [...there, ...arrived.map(({ name }) => join(incoming, name))];
+  const reader = new ObjectReader(paths, limits, memory);
+  try {
+    return read(reader);
+  } finally {
+    reader.close();
+  }
+}

@@ -1,0 +1,14 @@
+import type { Limits } from '../options.js';
+import type { RepositoryId } from '../repository/identity.js';
+import type { AllowedHosts } from './upstream-connector.js';
+
+/** What every task that asks an upstream is told; structured-cloneable. */
+export interface UpstreamTask {
+  readonly repository: RepositoryId;
+  readonly upstreamUrl: string;
+  readonly hosts: AllowedHosts;
+  /** The `Authorization` header. */
+  readonly authorization: string | undefined;
+  readonly userAgent: string;
+  readonly limits: Limits;
+}

@@ -1,0 +1,57 @@
+import { LRUCache } from 'lru-cache';
+import { SnapshotError } from './errors.js';
+
+interface Failure {
+  readonly error: SnapshotError;
+  /** By `performance.now()`. */
+  readonly until: number;
+}
+
+/** Names that clients make up must not fill the memory. */
+const MAX_REMEMBERED = 10_000;
+
+/** What failed is not tried again for a while. */
+export class RememberedFailures {
+  readonly #failures = new LRUCache<string, Failure>({ max: MAX_REMEMBERED });
+  readonly #milliseconds: number;
+
+  /** @param milliseconds 0: nothing is remembered. */
+  constructor(milliseconds: number) {
+    this.#milliseconds = milliseconds;
+  }
+
+  /** @returns the error, with the seconds for which it is remembered. */
+  remember(key: string, error: SnapshotError): SnapshotError {
+    const ownDoing = error.code === 'ABORTED' || error.code === 'CLOSED';
+    if (this.#milliseconds === 0 || ownDoing) return error;
+    const milliseconds = Math.max(this.#milliseconds, (error.retryAfter ?? 0) * 1000);
+    const remembered = new SnapshotError(error.code, error.message, {
+      cause: error,
+      retryAfter: Math.ceil(milliseconds / 1000),
+    });
+    this.#failures.set(key, { error: remembered, until: performance.now() + milliseconds });
+    return remembered;
+  }
+
+  forget(key: string): void {
+    this.#failures.delete(key);
+  }
+
+  has(key: string): boolean {
+    return (this.#failures.get(key)?.until ?? 0) > performance.now();
+  }
+
+  /** @throws SnapshotError what was remembered. */
+  throwIfRemembered(key: string): void {
+    const failure = this.#failures.get(key);
+    if (failure === undefined) return;
+    const milliseconds = failure.until - performance.now();
+    if (milliseconds <= 0) {
+      this.#failures.delete(key);
+      return;
+    }
+    const { code, message } = failure.error;
+    const retryAfter = Math.ceil(milliseconds / 1000);
+    throw new SnapshotError(code, message, { cause: failure.error, retryAfter });
+  }
+}
