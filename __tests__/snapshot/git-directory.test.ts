@@ -53,7 +53,10 @@ async function inputOf(): Promise<GitDirectoryInput> {
     code === 0
       ? { kind: 'branch', ref: stdout.replace(/\n$/, ''), oid }
       : { kind: 'detached', oid: oid ?? '' };
-  return { head, refs, originUrl: ORIGIN, trustFileTimes: true };
+  const originHead = head.kind === 'branch' && oid !== undefined ? head.ref : undefined;
+  const fetch = '+refs/heads/*:refs/remotes/origin/*';
+  const rest = { fetch, shallow: [], originUrl: ORIGIN, trustFileTimes: true };
+  return { head, originHead, refs, ...rest };
 }
 
 /** Writes the `.git` of a snapshot, with the mirror's objects in place of packs. */

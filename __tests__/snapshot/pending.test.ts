@@ -2,11 +2,31 @@ import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { afterEach, expect, test } from '@jest/globals';
 import { HOST, startHostApp } from '../support/host-app.js';
+import { execute } from '../support/run.js';
 import { buildSmall } from '../support/small-repositories.js';
 import { cleanup } from '../support/temporary-directory.js';
 import { startUpstream } from '../support/upstream.js';
 
 const { directory, defer } = cleanup(afterEach);
+
+test('Node warns of nothing however much there is to be ended', async () => {
+  const lib = new URL('../../lib/index.js', import.meta.url);
+  const program = `
+    import { createSnapshotService } from ${JSON.stringify(lib)};
+    const service = createSnapshotService({
+      dataDir: ${JSON.stringify(await directory())},
+      hosts: { '127.0.0.1': { baseUrl: 'http://127.0.0.1:1', allowPrivateAddresses: true } },
+    });
+    const ids = Array.from({ length: 20 }, (_, i) => ({ host: '127.0.0.1', path: 'org/' + i }));
+    await Promise.allSettled(ids.map((id) => service.get(id)));
+    await service.close();`;
+  const { code, stderr } = await execute(process.execPath, [
+    '--input-type=module',
+    '--eval',
+    program,
+  ]);
+  expect([code, stderr]).toEqual([0, '']);
+});
 
 test('beyond maxPending misses are refused, while hits and waiting for what runs are not', async () => {
   const root = await directory();

@@ -9,6 +9,7 @@ import { listen } from '../support/listen.js';
 import { NOISE_BYTES } from '../support/noisy-repository.js';
 import { noisyUpstream, REPOSITORY } from '../support/noisy-upstream.js';
 import { expectNothingLeft, mirrorNames } from '../support/nothing-left.js';
+import { ObjectList } from '../support/object-list.js';
 import { encodePacket, encodeSideBand, FLUSH } from '../support/pkt-line.js';
 import { expectProblem } from '../support/problem.js';
 import { git } from '../support/run.js';
@@ -69,6 +70,17 @@ describe('a list of refs that is cut', () => {
       expect(await mirrorNames(site.dataDir)).toEqual([]);
     }
   });
+});
+
+test('HEAD is where its branch is, which may have moved while the upstream listed its refs', async () => {
+  const objects = new ObjectList();
+  const before = objects.soundCommit();
+  const after = objects.commit(objects.tree(), before);
+  const pack = objects.pack(after, { HEAD: before });
+  site.upstream.fault(REPOSITORY, { kind: 'replace-pack', ...pack, head: 'refs/heads/main' });
+  const app = await site.startApp();
+  expect((await fetch(app.snapshotUrl(REPOSITORY))).status).toBe(200);
+  expect(app.router.service.headOf({ host: HOST, path: REPOSITORY })).toBe(after);
 });
 
 test('silence before the pack is no stall: servers think for minutes', async () => {

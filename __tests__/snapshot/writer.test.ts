@@ -1,18 +1,18 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { mkdir, open, readFile, readlink, stat, writeFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { parseOptions } from '../../lib/options.js';
 import { ObjectMemory } from '../../lib/pack/object-memory.js';
+import { ResolverPool } from '../../lib/pack/resolver-pool.js';
 import { type CheckoutPool, createCheckoutPool } from '../../lib/snapshot/checkout-thread.js';
-import {
-  type WriteContext,
-  type WriteEvent,
-  type WriteResult,
-  type WriteTask,
-  writeSnapshot,
-} from '../../lib/snapshot/writer.js';
-
+import type {
+  WriteAnswer,
+  WriteContext,
+  WriteEvent,
+  WriteResult,
+} from '../../lib/snapshot/write-context.js';
+import { type SnapshotTask, writeSnapshot } from '../../lib/snapshot/writer.js';
 import { WorkerPool } from '../../lib/workers/pool.js';
 import { ingest, packOf } from '../pack/ingesting.js';
 import { storePack } from '../pack/stored-pack.js';
@@ -21,10 +21,12 @@ import { buildKitchenSink } from '../support/kitchen-sink.js';
 import { openFiles, threadCount } from '../support/process-resources.js';
 import { seededBytes } from '../support/random.js';
 import { type Files, RepositoryBuilder } from '../support/repository-builder.js';
+import { revisionOf } from '../support/revision.js';
 import { git, run } from '../support/run.js';
 import { cleanup } from '../support/temporary-directory.js';
 
 const memory = new ObjectMemory(0);
+const threads = new ResolverPool();
 const never = new AbortController().signal;
 
 const shared = cleanup(afterAll);
@@ -55,14 +57,18 @@ beforeEach(async () => {
 });
 
 function contextFor(emit: (event: WriteEvent) => void, signal = never): WriteContext {
-  return { emit, signal, checkouts: pool, memory };
+  return { emit, signal, checkouts: pool, threads, memory };
 }
 
 /** @param mirror what matters here of a mirror is the same in any repository that is packed. */
-async function taskOf(mirror: string, secondThreadPackBytes: number): Promise<WriteTask> {
+async function taskOf(mirror: string, secondThreadPackBytes: number): Promise<SnapshotTask> {
   return {
+    kind: 'snapshot',
     mirror,
-    packs: [basename(await packOf(mirror), '.pack')],
+    revision: await revisionOf(mirror),
+    selection: {},
+    unless: undefined,
+    scratch: `${path}.scratch`,
     originUrl: 'https://git.test/org/repo',
     path,
     compressionLevel: 1,
@@ -72,20 +78,20 @@ async function taskOf(mirror: string, secondThreadPackBytes: number): Promise<Wr
   };
 }
 
-async function write(task: WriteTask): Promise<{ bytes: Buffer; events: WriteEvent[] }> {
+async function write(task: SnapshotTask): Promise<{ bytes: Buffer; events: WriteEvent[] }> {
   const events: WriteEvent[] = [];
   await writeFile(task.path, '');
-  const { size } = await writeSnapshot(
+  const result = await writeSnapshot(
     task,
     contextFor((event) => events.push(event)),
   );
   const bytes = await readFile(task.path);
-  expect(bytes).toHaveLength(size);
+  expect(result).toEqual({ size: bytes.length });
   return { bytes, events };
 }
 
 /** What a snapshot failed with, and how many bytes were shown before. */
-async function failure(task: WriteTask): Promise<{ error: unknown; shown: number }> {
+async function failure(task: SnapshotTask): Promise<{ error: unknown; shown: number }> {
   let shown = 0;
   const result = await writeSnapshot(
     task,
@@ -93,7 +99,7 @@ async function failure(task: WriteTask): Promise<{ error: unknown; shown: number
       if (event.kind === 'written') shown = event.bytes;
     }),
   ).catch((error: unknown) => ({ error }));
-  if (!('error' in result)) throw new Error('the snapshot was written');
+  if (result === 'unchanged' || !('error' in result)) throw new Error('the snapshot was written');
   return { error: result.error, shown };
 }
 
@@ -175,7 +181,7 @@ describe.each(THREADS)('with %s', (_, from) => {
     await file.write('damage', (await file.stat()).size - 2 * MIB);
     await file.close();
     const { error } = await failure(await taskOf(mirror, from));
-    expect(error).toMatchObject({ code: 'INTERNAL' });
+    expect(error).toMatchObject({ code: 'REPOSITORY_DAMAGED' });
     await pool.close();
     expect(await openFiles(mirror)).toEqual([]);
   });
@@ -209,7 +215,7 @@ describe.each(THREADS)('with %s', (_, from) => {
 
   test('ends at once, wherever it is', async () => {
     const script = new URL('../../lib/snapshot/worker.js', import.meta.url);
-    const workers = new WorkerPool<WriteTask, WriteEvent, WriteResult>(script, 1);
+    const workers = new WorkerPool<SnapshotTask, WriteEvent, WriteResult>(script, 1);
     defer(() => workers.close());
     const threads = await threadCount();
     const task = await taskOf(sink, from);
@@ -252,4 +258,19 @@ test('the second thread is kept for the next snapshot, but not when it failed', 
   expect(await threadCount()).toBe(kept);
   await failure({ ...task, limits: { ...limits, maxFiles: 1 } });
   expect(await threadCount()).toBe(threads);
+});
+
+test('a ref that is not there costs no thread', async () => {
+  const script = new URL('../../lib/snapshot/worker.js', import.meta.url);
+  const workers = new WorkerPool<SnapshotTask, WriteEvent, WriteAnswer>(script, 1);
+  defer(() => workers.close());
+  const signal = new AbortController().signal;
+  const task = await taskOf(sink, Number.POSITIVE_INFINITY);
+  await workers.run(task, { signal });
+  const threads = await threadCount();
+  for (const ref of ['nothing', '0'.repeat(40)]) {
+    const answer = await workers.run({ ...task, selection: { ref } }, { signal });
+    expect(answer).toMatchObject({ notFound: { code: 'REF_NOT_FOUND' } });
+    expect(await threadCount()).toBe(threads);
+  }
 });

@@ -1,3 +1,4 @@
+import { OID_PATTERN } from '../git/object.js';
 import type { RepositoryId } from '../repository/identity.js';
 import type { ByteRange, ObjectBody } from '../stores/store.js';
 
@@ -22,6 +23,15 @@ export type ArtifactId = SnapshotId | BundleId;
 
 export function isBundle(id: ArtifactId): id is BundleId {
   return 'base' in id;
+}
+
+/**
+ * Whether it never changes, whatever is pushed: a commit and the history before it, without any branch or
+ * tag.
+ */
+export function isFixed(id: ArtifactId): boolean {
+  if (isBundle(id)) return false;
+  return id.depth !== undefined && id.ref !== undefined && OID_PATTERN.test(id.ref);
 }
 
 /** What identifies the bytes of an artifact. */

@@ -1,5 +1,4 @@
 import { loadZstdEncoder } from '../archive/zstd.js';
-import { packDirectory } from '../mirror/layout.js';
 import { ObjectMemory } from '../pack/object-memory.js';
 import { ObjectReader } from '../pack/reader.js';
 import { serveTasks } from '../workers/serve.js';
@@ -13,7 +12,7 @@ const memory = new ObjectMemory(0);
 serveTasks<ThreadTask, CheckoutEvent, void>(async ({ cell, limit, ...task }, { emit, signal }) => {
   const room = new SharedRoom(limit, cell);
   const encoder = await loadZstdEncoder(task.compressionLevel);
-  const reader = new ObjectReader(packDirectory(task.mirror), task.packs, task.limits, memory);
+  const reader = new ObjectReader(task.packs, task.limits, memory);
   try {
     const checkout = new Checkout(task, reader, encoder);
     emit({ kind: 'planned' });

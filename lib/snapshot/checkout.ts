@@ -7,9 +7,7 @@ import { writeCheckout } from './checkout-writer.js';
 
 /** A checkout to be made; structured-cloneable. */
 export interface CheckoutTask {
-  /** The mirror's directory. */
-  readonly mirror: string;
-  /** Names of its packs, without ending. */
+  /** Paths of the packs, without ending. */
   readonly packs: readonly string[];
   /** The id of HEAD's tree; `undefined` where there is no commit. */
   readonly tree: string | undefined;

@@ -1,5 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Head, Ref } from '../git/refs.js';
+import type { SnapshotConfig } from '../options.js';
+import type { RepositoryId } from '../repository/identity.js';
+import { originUrl } from '../repository/policy.js';
 
 /** Raised whenever the same inputs begin to give other bytes. */
 const FORMAT_VERSION = 2;
@@ -7,7 +10,10 @@ const FORMAT_VERSION = 2;
 /** Everything that the bytes of a snapshot follow from. */
 export interface SnapshotInputs {
   readonly head: Head;
+  readonly originHead: string | undefined;
   readonly refs: readonly Ref[];
+  readonly fetch: string | undefined;
+  readonly shallow: readonly string[];
   /** `pack-{checksum}`: the checksum stands for all of a pack's bytes. */
   readonly packs: readonly string[];
   readonly originUrl: string;
@@ -16,11 +22,23 @@ export interface SnapshotInputs {
   readonly encoder: string;
 }
 
+/**
+ * Stands for what the bytes of a snapshot follow from beside the repository: this library, and the host
+ * app's options. What was stored in another format is generated anew.
+ */
+export function formatOf(config: SnapshotConfig, repository: RepositoryId): string {
+  const { compressionLevel, trustFileTimes } = config.snapshot;
+  const inputs = [FORMAT_VERSION, originUrl(config, repository), compressionLevel, trustFileTimes];
+  return createHash('sha256').update(JSON.stringify(inputs)).digest('hex').slice(0, 16);
+}
+
 /** A strong entity tag (RFC 9110 §8.8.3), known before the first byte is made. */
 export function fingerprint(inputs: SnapshotInputs): string {
-  const { head, refs, packs, originUrl, trustFileTimes, encoder } = inputs;
+  const { head, originHead, refs, fetch, shallow, packs, originUrl, trustFileTimes, encoder } =
+    inputs;
   const hash = createHash('sha256');
-  const fixed = [FORMAT_VERSION, head, packs, originUrl, trustFileTimes, encoder];
+  const cut = [originHead ?? null, fetch ?? null, shallow];
+  const fixed = [FORMAT_VERSION, head, cut, packs, originUrl, trustFileTimes, encoder];
   hash.update(JSON.stringify(fixed));
   for (const { name, oid, peeled } of refs) hash.update(`\n${oid} ${peeled ?? ''} ${name}`);
   return `"${hash.digest('base64url').slice(0, 32)}"`;

@@ -3,11 +3,18 @@ import type { Spool } from './spool.js';
 
 /** What those who wait for a generation get to know, as soon as it is known. */
 export type GenerationOutcome =
-  /** Somebody else had generated the snapshot by the time the lock was ours: ask the store. */
+  /** What is stored is what would have been generated: ask the store. */
   | { readonly kind: 'stored' }
   | { readonly kind: 'generating'; readonly info: ArtifactInfo; readonly spool: Spool };
 
-export type Announce = (outcome: GenerationOutcome) => void;
+/** What a generation tells on its way. */
+export interface Progress {
+  /** Resolves when somebody waits for a generation that nobody waited for. */
+  readonly awaited: Promise<void>;
+  /** It reads from now on what the mirror has: known by its digest. */
+  reads(digest: string): void;
+  announce(outcome: GenerationOutcome): void;
+}
 
 /**
  * One generation, which belongs to the service: whoever waits for it may leave without any effect.
@@ -15,27 +22,58 @@ export type Announce = (outcome: GenerationOutcome) => void;
 export class Generation {
   /** Resolves before the first byte; rejects when it never comes to that. */
   readonly outcome: Promise<GenerationOutcome>;
-  /** Resolves when all is over, stored or failed. Never rejects. */
-  readonly done: Promise<void>;
+  /** Resolves when all is over: whether what was asked for is stored. Never rejects. */
+  readonly done: Promise<boolean>;
   #spool: Spool | undefined;
+  #digest: string | undefined;
+  #readAt: number | undefined;
+  readonly #hurry: () => void;
 
   /**
    * @param run does the work and announces the outcome on the way; until then its failure is the
-   * outcome's.
+   * outcome's. Resolves to whether the result is stored.
    */
-  constructor(run: (announce: Announce) => Promise<void>) {
+  constructor(run: (progress: Progress) => Promise<boolean>) {
     const { promise, resolve, reject } = withResolvers<GenerationOutcome>();
     this.outcome = promise;
     this.outcome.catch(() => {}); // nobody may be waiting any more
-    this.done = run((outcome) => {
-      if (outcome.kind === 'generating') this.#spool = outcome.spool;
-      resolve(outcome);
-    }).catch(reject);
+    const awaited = withResolvers<void>();
+    this.#hurry = awaited.resolve;
+    const progress = {
+      awaited: awaited.promise,
+      reads: (digest: string) => {
+        this.#digest = digest;
+        this.#readAt = performance.now();
+      },
+      announce: (outcome: GenerationOutcome) => {
+        if (outcome.kind === 'generating') this.#spool = outcome.spool;
+        resolve(outcome);
+      },
+    };
+    this.done = run(progress).catch((error: unknown) => {
+      reject(error);
+      return false;
+    });
+  }
+
+  /** Says that somebody waits for it. */
+  hurry(): void {
+    this.#hurry();
   }
 
   /** All bytes are there, and are being put into the store. */
   get isStoring(): boolean {
     return this.#spool?.isComplete ?? false;
+  }
+
+  /**
+   * Whether it will be of what the upstream had at a time, or later: it has not begun to read yet, began
+   * after that, or reads just that.
+   *
+   * @param time by `performance.now()`.
+   */
+  isSince(time: number, digest: string | undefined): boolean {
+    return this.#readAt === undefined || this.#readAt >= time || this.#digest === digest;
   }
 }
 

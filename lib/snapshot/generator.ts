@@ -1,36 +1,52 @@
 import type { EventEmitter } from 'node:events';
 import { createReadStream } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import pLimit, { type LimitFunction } from 'p-limit';
 import { withDeadline } from '../abort.js';
-import { SnapshotError, toSnapshotError } from '../errors.js';
+import { deserializeError, SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
-import type { ReadyMirror } from '../mirror/mirror.js';
+import type { MirrorLease } from '../mirror/mirror.js';
 import type { SnapshotConfig } from '../options.js';
-import type { RepositoryId } from '../repository/identity.js';
 import { originUrl } from '../repository/policy.js';
 import type { Metadata, SnapshotStore } from '../stores/store.js';
 import { prepareDirectory, temporaryName } from '../stores/temporary.js';
 import { WorkerPool } from '../workers/pool.js';
-import type { ArtifactInfo } from './artifact.js';
-import { encodeMetadata, snapshotKey } from './metadata.js';
+import { type ArtifactId, type ArtifactInfo, isBundle } from './artifact.js';
+import { artifactKey, isVariant } from './artifact-key.js';
+import { formatOf } from './fingerprint.js';
+import { encodeMetadata } from './metadata.js';
 import { Spool } from './spool.js';
-import type { WriteEvent, WriteResult, WriteTask } from './writer.js';
+import type { WriteTask } from './worker.js';
+import type { WriteAnswer, WriteEvent, WriteResult } from './write-context.js';
 
 /** Below this, writing the packs takes less time than starting a thread. */
 const SECOND_THREAD_PACK_BYTES = 64 * 1024 * 1024;
 
+export interface GenerateOptions {
+  /** The basis of what is stored: nothing is generated if that is what it would follow from. */
+  readonly unless: string | undefined;
+  /** Nobody waits for it, at first: it takes no turn of those that somebody waits for. */
+  readonly isBackground: boolean;
+  /** Resolves when somebody does; then it need not wait for others in the background. */
+  readonly awaited: Promise<void>;
+  readonly signal: AbortSignal;
+  /** Called when its turn has come. */
+  onTurn(): void;
+}
+
 /**
- * Writes snapshots of ready mirrors into spools, so many at once and no more, and puts them into the
- * store when they are complete.
+ * Writes artifacts of mirrors into spools, so many at once and one more in the background, and puts them
+ * into the store when they are complete.
  */
 export class Generator {
   readonly #config: SnapshotConfig;
   readonly #store: SnapshotStore;
   readonly #events: EventEmitter<SnapshotEvents>;
   readonly #directory: string;
-  readonly #pool: WorkerPool<WriteTask, WriteEvent, WriteResult>;
+  readonly #pool: WorkerPool<WriteTask, WriteEvent, WriteAnswer>;
   readonly #limit: LimitFunction;
+  readonly #background = pLimit(1);
 
   constructor(config: SnapshotConfig, store: SnapshotStore, events: EventEmitter<SnapshotEvents>) {
     this.#config = config;
@@ -53,48 +69,76 @@ export class Generator {
   }
 
   /**
-   * Generates and stores one snapshot. Resolves when it is stored, or when the store did not take it,
+   * Generates and stores one artifact. Resolves when it is stored, or when the store did not take it,
    * which is an event but no failure: the bytes are right, and those who wait get them.
    *
-   * @param onPlanned gets the spool before its first byte.
+   * @param onBytes gets the spool when it has its first bytes.
    * @throws SnapshotError what the generation failed with; readers of the spool get the same.
    */
   async generate(
-    repository: RepositoryId,
-    mirror: ReadyMirror,
-    signal: AbortSignal,
-    onPlanned: (info: ArtifactInfo, spool: Spool) => void,
-  ): Promise<void> {
-    await this.#limit(async () => {
+    id: ArtifactId,
+    lease: MirrorLease,
+    { unless, isBackground, awaited, signal, onTurn }: GenerateOptions,
+    onBytes: (info: ArtifactInfo, spool: Spool) => void,
+  ): Promise<'unchanged' | 'stored' | 'not-stored'> {
+    const run = async () => {
       signal.throwIfAborted();
+      onTurn();
+      const { repository } = lease.revision;
       const started = performance.now();
       const elapsed = () => performance.now() - started;
-      const spool = await Spool.create(join(this.#directory, temporaryName('snapshot')));
+      const spool = await Spool.create(join(this.#directory, temporaryName('artifact')));
+      const scratch = join(this.#directory, temporaryName('packs'));
       try {
-        let info: ArtifactInfo | undefined;
-        const result = await this.#write(repository, mirror, spool, signal, (planned) => {
-          info = planned;
-          this.#events.emit('generationStarted', planned);
-          onPlanned(planned, spool);
+        let planned: { readonly info: ArtifactInfo; readonly basis: string } | undefined;
+        let isShown = false;
+        const show = () => {
+          if (planned === undefined) throw new SnapshotError('INTERNAL', 'nothing was planned');
+          if (!isShown) onBytes(planned.info, spool);
+          isShown = true;
+          return planned;
+        };
+        const task = this.#task(id, lease, unless, spool.path, scratch);
+        const result = await this.#write(task, signal, (event) => {
+          if (event.kind === 'planned') {
+            const { etag, commit, basis } = event;
+            planned = { info: { repository, etag, commit }, basis };
+            this.#events.emit('generationStarted', planned.info);
+          } else {
+            spool.advance(event.bytes);
+            show();
+          }
         });
-        if (info === undefined) throw new SnapshotError('INTERNAL', 'nothing was planned');
-        spool.complete(result.size);
-        this.#events.emit('generationFinished', {
-          repository,
-          milliseconds: elapsed(),
-          size: result.size,
-        });
-        await this.#putInStore(info, spool, signal);
+        if (result === 'unchanged') return 'unchanged';
+        const { info, basis } = show();
+        const { size } = result;
+        spool.complete(size);
+        this.#events.emit('generationFinished', { repository, milliseconds: elapsed(), size });
+        const isStored = await this.#putInStore(
+          id,
+          encodeMetadata(info, basis, formatOf(this.#config, id)),
+          spool,
+          signal,
+        );
+        return isStored ? 'stored' : 'not-stored';
       } catch (cause) {
         const error = toSnapshotError(cause);
         spool.fail(error);
-        this.#events.emit('generationFailed', { repository, milliseconds: elapsed(), error });
         throw error;
       } finally {
         await spool.remove();
         await spool.release();
+        await rm(scratch, { recursive: true, force: true });
       }
-    });
+    };
+    if (!isBackground) return await this.#limit(run);
+    let running: ReturnType<typeof run> | undefined;
+    const runOnce = () => {
+      running ??= run();
+      return running;
+    };
+    const hurried = awaited.then(() => this.#limit(runOnce));
+    return await Promise.race([this.#background(runOnce), hurried]);
   }
 
   /** Ends all generations. Idempotent. */
@@ -102,61 +146,71 @@ export class Generator {
     await this.#pool.close();
   }
 
-  async #write(
-    repository: RepositoryId,
-    mirror: ReadyMirror,
-    spool: Spool,
-    signal: AbortSignal,
-    onPlanned: (info: ArtifactInfo) => void,
-  ): Promise<WriteResult> {
+  #task(
+    id: ArtifactId,
+    { directory: mirror, revision }: MirrorLease,
+    unless: string | undefined,
+    path: string,
+    scratch: string,
+  ): WriteTask {
     const { limits, snapshot } = this.#config;
-    const task: WriteTask = {
-      mirror: mirror.directory,
-      packs: mirror.packs,
-      originUrl: originUrl(this.#config, repository),
-      path: spool.path,
+    const task = { mirror, revision, path, scratch, limits };
+    if (isBundle(id)) return { kind: 'bundle', ...task, base: id.base };
+    return {
+      kind: 'snapshot',
+      ...task,
       ...snapshot,
+      selection: { ref: id.ref, depth: id.depth },
+      unless,
+      originUrl: originUrl(this.#config, id),
       secondThreadPackBytes: SECOND_THREAD_PACK_BYTES,
-      limits,
     };
-    const onEvent = (event: WriteEvent) => {
-      if (event.kind === 'written') spool.advance(event.bytes);
-      else onPlanned({ repository, etag: event.etag, commit: event.commit });
-    };
+  }
+
+  async #write(
+    task: WriteTask,
+    signal: AbortSignal,
+    onEvent: (event: WriteEvent) => void,
+  ): Promise<WriteResult> {
+    const { generationTimeout } = this.#config.limits;
     const write = (ends: AbortSignal) => this.#pool.run(task, { signal: ends, onEvent });
-    return await withDeadline(limits.generationTimeout, signal, write, (cause) => {
-      const message = `the generation took longer than ${limits.generationTimeout} ms`;
+    const answer = await withDeadline(generationTimeout, signal, write, (cause) => {
+      const message = `the generation took longer than ${generationTimeout} ms`;
       return new SnapshotError('LIMIT_EXCEEDED', message, { cause });
     });
+    if (answer !== 'unchanged' && 'notFound' in answer) throw deserializeError(answer.notFound);
+    return answer;
   }
 
-  async #putInStore(info: ArtifactInfo, spool: Spool, signal: AbortSignal): Promise<void> {
-    const { repository } = info;
-    const key = snapshotKey(repository);
-    try {
-      const metadata = encodeMetadata(info);
-      if (this.#store.abilities.adoptsFiles && this.#store.adopt !== undefined) {
-        await this.#store.adopt(key, spool.path, metadata);
-      } else {
-        await this.#copyIntoStore(key, metadata, spool, signal);
-      }
-    } catch (cause) {
-      this.#events.emit('storeFailed', { repository, error: toSnapshotError(cause) });
-    }
-  }
-
-  async #copyIntoStore(
-    key: string,
+  async #putInStore(
+    id: ArtifactId,
     metadata: Metadata,
     spool: Spool,
     signal: AbortSignal,
-  ): Promise<void> {
-    const writer = await this.#store.create(key, metadata, { signal });
+  ): Promise<boolean> {
+    const key = artifactKey(id);
+    const expendable = isVariant(id);
+    if (expendable && this.#config.limits.maxVariants === 0) return false;
     try {
-      for await (const chunk of createReadStream(spool.path, { signal })) await writer.write(chunk);
-      await writer.commit();
-    } finally {
-      await writer.abort();
+      if (this.#store.abilities.adoptsFiles && this.#store.adopt !== undefined) {
+        await this.#store.adopt(key, spool.path, metadata, { expendable });
+      } else {
+        const writer = await this.#store.create(key, metadata, { signal, expendable });
+        try {
+          for await (const chunk of createReadStream(spool.path, { signal })) {
+            await writer.write(chunk);
+          }
+          await writer.commit();
+        } finally {
+          await writer.abort();
+        }
+      }
+      return true;
+    } catch (cause) {
+      const { host, path } = id;
+      const error = toSnapshotError(cause);
+      this.#events.emit('storeFailed', { repository: { host, path }, error });
+      return false;
     }
   }
 }

@@ -7,8 +7,14 @@ import { encodeHead, encodePackedRefs, type Head, type Ref } from '../git/refs.j
 
 export interface GitDirectoryInput {
   readonly head: Head;
-  /** The mirror's: `refs/heads/*` and `refs/tags/*`. */
+  /** The branch that `origin/HEAD` is at, by its full name. */
+  readonly originHead: string | undefined;
+  /** The upstream's: `refs/heads/*` and `refs/tags/*`. */
   readonly refs: readonly Ref[];
+  /** `remote.origin.fetch`; `undefined`: none. */
+  readonly fetch: string | undefined;
+  /** Commits whose parents are left out. */
+  readonly shallow: readonly string[];
   /** `remote.origin.url`. */
   readonly originUrl: string;
   readonly trustFileTimes: boolean;
@@ -23,7 +29,6 @@ const EXCLUDE = '# Patterns of files that git is to ignore in this clone only, a
 export function gitDirectory(input: GitDirectoryInput): GitDirectory {
   const branch =
     input.head.kind === 'branch' ? input.head.ref.slice('refs/heads/'.length) : undefined;
-  const born = branch !== undefined && input.head.oid !== undefined;
   const files: [string, string | undefined][] = [
     ['HEAD', encodeHead(input.head)],
     ['config', config(input, branch)],
@@ -38,12 +43,16 @@ export function gitDirectory(input: GitDirectoryInput): GitDirectory {
     ['refs/heads/', undefined],
     ['refs/tags/', undefined],
   ];
-  if (born) {
+  if (input.originHead !== undefined) {
+    const target = input.originHead.replace(/^refs\/heads\//, 'refs/remotes/origin/');
     files.push(
       ['refs/remotes/', undefined],
       ['refs/remotes/origin/', undefined],
-      ['refs/remotes/origin/HEAD', `ref: refs/remotes/origin/${branch}\n`],
+      ['refs/remotes/origin/HEAD', `ref: ${target}\n`],
     );
+  }
+  if (input.shallow.length > 0) {
+    files.push(['shallow', input.shallow.map((oid) => `${oid}\n`).join('')]);
   }
   return files;
 }
@@ -61,7 +70,7 @@ function clonedRefs({ head, refs }: GitDirectoryInput): Ref[] {
 }
 
 function config(
-  { originUrl, trustFileTimes }: GitDirectoryInput,
+  { originUrl, trustFileTimes, fetch }: GitDirectoryInput,
   branch: string | undefined,
 ): string {
   const lines = [
@@ -72,11 +81,8 @@ function config(
     '\tlogallrefupdates = true',
   ];
   if (trustFileTimes) lines.push('\tcheckStat = minimal', '\ttrustctime = false');
-  lines.push(
-    '[remote "origin"]',
-    `\turl = ${quoteConfigValue(originUrl)}`,
-    '\tfetch = +refs/heads/*:refs/remotes/origin/*',
-  );
+  lines.push('[remote "origin"]', `\turl = ${quoteConfigValue(originUrl)}`);
+  if (fetch !== undefined) lines.push(`\tfetch = ${quoteConfigValue(fetch)}`);
   if (branch !== undefined) {
     const section = branch.replace(/[\\"]/g, '\\$&');
     const merge = quoteConfigValue(`refs/heads/${branch}`);

@@ -1,20 +1,22 @@
 import { OID_PATTERN } from '../git/object.js';
 import type { RepositoryId } from '../repository/identity.js';
-import { repositoryKey } from '../repository/identity.js';
 import type { Metadata, StoredObject } from '../stores/store.js';
 import type { ArtifactInfo, StoredArtifact } from './artifact.js';
 
 /*
- * How a snapshot lies in a store: its key, and what its metadata say.
+ * What is written beside an artifact in a store.
  */
 
-/** The store's key for a repository's default snapshot. */
-export function snapshotKey(repository: RepositoryId): string {
-  return `snapshot/${repositoryKey(repository)}`;
-}
-
-export function encodeMetadata({ etag, commit }: Pick<ArtifactInfo, 'etag' | 'commit'>): Metadata {
-  return commit === undefined ? { etag } : { etag, commit };
+/**
+ * @param basis what the artifact follows from, as its writer names it.
+ * @param format as of `formatOf`.
+ */
+export function encodeMetadata(
+  { etag, commit }: Pick<ArtifactInfo, 'etag' | 'commit'>,
+  basis: string,
+  format: string,
+): Metadata {
+  return commit === undefined ? { etag, basis, format } : { etag, commit, basis, format };
 }
 
 /** An object that was not put there by this library has no tag; its revision serves as one. */

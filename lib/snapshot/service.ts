@@ -1,32 +1,40 @@
-import { EventEmitter } from 'node:events';
+import { EventEmitter, setMaxListeners } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unlessAborted } from '../abort.js';
+import { momentOf } from '../clock.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
 import { InProcessLocks } from '../locks/in-process.js';
 import type { LockRegistry } from '../locks/registry.js';
 import { MirrorManager } from '../mirror/manager.js';
 import type { SnapshotConfig } from '../options.js';
-import { parseRepository, type RepositoryId, repositoryKey } from '../repository/identity.js';
-import { hostConfig } from '../repository/policy.js';
+import type { RepositoryId } from '../repository/identity.js';
+import { repositoryAt } from '../repository/policy.js';
 import { FileSystemStore } from '../stores/filesystem.js';
 import type { SnapshotStore } from '../stores/store.js';
 import type {
+  ArtifactId,
   ArtifactSource,
+  BundleId,
   EnsuredRefs,
   GeneratedArtifact,
   GetOptions,
   OpenArtifactOptions,
   OpenedArtifact,
   StoredArtifact,
+  WantedRefs,
 } from './artifact.js';
-import { type Announce, Generation } from './generation.js';
+import { artifactKey } from './artifact-key.js';
+import { checkId } from './check-id.js';
+import { ensureRefs, isUpToDate, type MirrorParts } from './ensure-refs.js';
+import { Freshness } from './freshness.js';
+import { Generations } from './generations.js';
 import { Generator } from './generator.js';
-import { describeStored, snapshotKey } from './metadata.js';
-
-/** A snapshot that somebody else stored may be gone again; then it is our turn to generate it. */
-const MAX_ATTEMPTS = 5;
+import { Renewals } from './renewals.js';
+import { listRepositories, type RepositoryStatus } from './repository-status.js';
+import { Serving } from './serving.js';
+import { StoredArtifacts } from './stored-artifacts.js';
 
 export interface CloseOptions {
   /**
@@ -37,10 +45,12 @@ export interface CloseOptions {
 }
 
 /**
- * Snapshots of allowed repositories: from the store, or generated on demand.
+ * Artifacts of allowed repositories: from the store, or generated on demand, and as fresh as the policy
+ * says.
  *
- * Per repository there is at most one generation at a time, here and, by the lock, among all who share
- * the store. Different repositories never wait for each other, except for a free worker.
+ * Per artifact there is at most one generation at a time, here and, by the lock, among all who share
+ * the store. Different repositories never wait for each other, except for a free worker, and those of
+ * different hosts not even for one that is busy with an upstream.
  */
 export class SnapshotService implements ArtifactSource {
   readonly events = new EventEmitter<SnapshotEvents>();
@@ -48,125 +58,198 @@ export class SnapshotService implements ArtifactSource {
   readonly #store: SnapshotStore;
   readonly #locks: LockRegistry;
   readonly #mirrors: MirrorManager;
+  readonly #freshness: Freshness;
   readonly #generator: Generator;
-  readonly #generations = new Map<string, Generation>();
+  readonly #stored: StoredArtifacts;
+  readonly #generations: Generations;
+  readonly #renewals: Renewals;
+  readonly #serving: Serving;
   readonly #closing = new AbortController();
   readonly #started: Promise<void>;
   #refusing = false;
   #released: Promise<void> | undefined;
 
   constructor(config: SnapshotConfig) {
+    const { events } = this;
+    const closing = this.#closing.signal;
+    // As many as there is work that it would end.
+    setMaxListeners(0, closing);
+    const onEvict = (key: string) => void events.emit('evicted', { key });
     this.#config = config;
     this.#store =
       config.store ??
       new FileSystemStore({
         directory: join(config.dataDir, 'snapshots'),
         maxBytes: config.limits.maxStoreBytes,
-        onEvict: (key) => this.events.emit('evicted', { key }),
+        onEvict,
       });
     this.#locks = config.locks ?? new InProcessLocks();
-    this.#mirrors = new MirrorManager(config, this.events);
-    this.#generator = new Generator(config, this.#store, this.events);
-    this.#started = this.#start();
+    const onPruned = (repository: RepositoryId) => this.#renewals.renewPruned(repository);
+    const onIncomplete = (repository: RepositoryId) => this.#deleteStored(repository);
+    this.#mirrors = new MirrorManager(config, events, { onPruned, onIncomplete });
+    this.#freshness = new Freshness(config.freshness, this.#mirrors, events, closing);
+    this.#generator = new Generator(config, this.#store, events);
+    this.#stored = new StoredArtifacts(config, this.#store, onEvict);
+    this.#started = this.#start().catch((error: unknown) => {
+      throw toSnapshotError(error);
+    });
     // Whoever needs it gets the failure; until then it must not end the process.
     this.#started.catch(() => {});
+    this.#generations = new Generations({
+      config,
+      events,
+      mirrors: this.#mirrors,
+      freshness: this.#freshness,
+      generator: this.#generator,
+      stored: this.#stored,
+      locks: this.#locks,
+      started: this.#started,
+      closing,
+    });
+    this.#renewals = new Renewals(config, this.#freshness, this.#generations, this.#stored);
+    this.#serving = new Serving({
+      config,
+      events,
+      mirrors: this.#mirrors,
+      freshness: this.#freshness,
+      stored: this.#stored,
+      generations: this.#generations,
+      renewals: this.#renewals,
+    });
   }
 
   /**
-   * Resolves when the directories are there and what a crash left is gone. Nobody needs to wait for
-   * it: hits are served before, and generations wait by themselves.
+   * Resolves when the directories are there, what a crash left is gone, and mirrors were found. Nobody
+   * needs to wait for it: hits are served before, and all else waits by itself.
    */
   get started(): Promise<void> {
     return this.#started;
   }
 
-  async stat(
-    repository: RepositoryId,
-    { signal }: GetOptions = {},
-  ): Promise<StoredArtifact | undefined> {
-    this.#check(repository);
-    const key = snapshotKey(repository);
-    await this.#storing(key, signal);
-    const stored = await this.#store.stat(key, { signal });
-    return stored && describeStored(repository, stored);
+  stat(id: ArtifactId, options?: GetOptions): Promise<StoredArtifact | undefined> {
+    return this.#serving.stat(id, options);
   }
 
-  async open(
-    repository: RepositoryId,
-    { range, revision, signal }: OpenArtifactOptions = {},
-  ): Promise<OpenedArtifact | undefined> {
-    this.#check(repository);
-    const key = snapshotKey(repository);
-    await this.#storing(key, signal);
-    const opened = await this.#store.open(key, { range, revision, signal });
-    if (opened === undefined) return undefined;
-    const stored = describeStored(repository, opened);
-    this.events.emit('hit', { repository, etag: stored.etag, size: stored.size });
-    return { ...stored, source: 'store', body: opened.body };
+  current(id: ArtifactId, options?: GetOptions): Promise<StoredArtifact | undefined> {
+    return this.#serving.current(id, options);
+  }
+
+  open(id: ArtifactId, options?: OpenArtifactOptions): Promise<OpenedArtifact | undefined> {
+    return this.#serving.open(id, options);
   }
 
   /**
-   * @throws SnapshotError any of `UPSTREAM_*`, `REPOSITORY_*`, `LIMIT_EXCEEDED`, `STORE_FAILED`,
-   * `STORAGE_FULL`, `LOCK_FAILED`, `FORBIDDEN`, `CLOSED`, `INTERNAL`; the signal's reason.
+   * @throws SnapshotError any of `UPSTREAM_*`, `REPOSITORY_*`, `REF_NOT_FOUND`, `BASE_NOT_FOUND`,
+   * `LIMIT_EXCEEDED`, `STORE_FAILED`, `STORAGE_FULL`, `OVERLOADED`, `LOCK_FAILED`, `FORBIDDEN`,
+   * `INVALID_REQUEST`, `CLOSED`, `INTERNAL`; the signal's reason.
    */
-  async get(
+  get(id: ArtifactId, options?: GetOptions): Promise<OpenedArtifact | GeneratedArtifact> {
+    return this.#serving.get(id, options);
+  }
+
+  async isUpToDate(id: BundleId, { signal }: GetOptions = {}): Promise<boolean> {
+    checkId(this.#config, id);
+    this.#refuseIfClosing();
+    const closing = this.#closing.signal;
+    const ask = () => isUpToDate(id, this.#mirrorParts, closing);
+    return await unlessAborted(this.#askMirror(id, ask), signal);
+  }
+
+  async ensureRefs(
     repository: RepositoryId,
-    options: GetOptions = {},
-  ): Promise<OpenedArtifact | GeneratedArtifact> {
-    const { signal } = options;
-    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      const stored = await this.open(repository, options);
-      if (stored !== undefined) return stored;
-      const generation = this.#generation(repository);
-      const outcome = await unlessAborted(generation.outcome, signal);
-      if (outcome.kind === 'generating') {
-        const body = outcome.spool.createReader(signal);
-        if (body !== undefined) return { ...outcome.info, source: 'generation', body };
-      }
-      // What it left is in the store. If not, the next generation is ours, once this one is over.
-      await unlessAborted(generation.done, signal);
-    }
-    throw new SnapshotError('STORE_FAILED', 'the store keeps losing what it says it has');
+    wanted: WantedRefs,
+    { signal }: GetOptions = {},
+  ): Promise<EnsuredRefs> {
+    checkId(this.#config, repository);
+    this.#refuseIfClosing();
+    const closing = this.#closing.signal;
+    const ask = () => ensureRefs(repository, wanted, this.#mirrorParts, closing);
+    return await unlessAborted(this.#askMirror(repository, ask), signal);
   }
 
-  current(repository: RepositoryId, options?: GetOptions): Promise<StoredArtifact | undefined> {
-    return this.stat(repository, options);
+  headOf(repository: RepositoryId): string | undefined {
+    return this.#mirrors.find(repository)?.revision?.head.oid;
   }
 
-  isUpToDate(): Promise<boolean> {
-    throw new SnapshotError('INTERNAL', 'not there yet');
+  /**
+   * Asks the upstream now, and brings the mirror and the default snapshot up to date; makes them, if
+   * they are not there. Resolves when that is stored.
+   *
+   * @throws SnapshotError as `get`.
+   */
+  async refresh(repository: RepositoryId, { signal }: GetOptions = {}): Promise<StoredArtifact> {
+    checkId(this.#config, repository);
+    this.#refuseIfClosing();
+    return await unlessAborted(this.#renewals.refresh(repository), signal);
   }
 
-  ensureRefs(): Promise<EnsuredRefs> {
-    throw new SnapshotError('INTERNAL', 'not there yet');
+  /**
+   * Says that something was pushed to a repository, by its URL: it is refreshed soon, if it is known here.
+   * However often that is said, the upstream is asked no more often than every `checkInterval`.
+   *
+   * @returns whether it is known: was asked for, or is mirrored or stored.
+   * @throws SnapshotError `STORE_FAILED`
+   */
+  async pushed(url: string): Promise<boolean> {
+    const repository = repositoryAt(this.#config, url);
+    if (repository === undefined || this.#refusing) return false;
+    const isKnown = await this.#knows(repository);
+    if (isKnown) this.#renewals.pushed(repository);
+    return isKnown;
   }
 
-  headOf(): string | undefined {
-    return undefined;
+  /** Removes one stored artifact, if it is there. The mirror stays. */
+  async delete(id: ArtifactId): Promise<void> {
+    checkId(this.#config, id);
+    await this.#serving.storing(id, undefined);
+    const key = artifactKey(id);
+    await this.#stored.delete(key);
   }
 
-  /** Removes the stored snapshot, if there is one. The mirror stays. */
-  async delete(repository: RepositoryId): Promise<void> {
-    this.#check(repository);
-    const key = snapshotKey(repository);
-    await this.#storing(key, undefined);
-    if ((await this.#store.stat(key)) === undefined) return;
-    await this.#store.delete(key);
-    this.events.emit('evicted', { key });
+  /**
+   * Removes the repository's mirror and all that is stored of it. Waits for those who read the mirror;
+   * who is being sent something stored gets the rest of it.
+   *
+   * @throws SnapshotError `CLOSED` when the service is closed meanwhile.
+   */
+  async evict(repository: RepositoryId): Promise<void> {
+    checkId(this.#config, repository);
+    const closing = this.#closing.signal;
+    await unlessAborted(this.#started, closing);
+    await this.#mirrors.evict(repository, closing);
+    await this.#deleteStored(repository);
+  }
+
+  /** All repositories that this service has a mirror of, or was asked for. */
+  async repositories(): Promise<RepositoryStatus[]> {
+    const [mirrors, freshness, stored] = [this.#mirrors, this.#freshness, this.#stored];
+    return await listRepositories({ mirrors, freshness, stored });
   }
 
   /** Ends everything that runs, starts nothing new, and releases workers, store and locks. Idempotent. */
   async close({ running = 'abort' }: CloseOptions = {}): Promise<void> {
     this.#refusing = true;
-    if (running === 'wait') await this.#settle();
+    this.#serving.close();
+    this.#renewals.stop();
+    if (running === 'wait') await this.#generations.settled();
     this.#closing.abort(new SnapshotError('CLOSED', 'the service was closed'));
-    await this.#settle();
+    await this.#generations.settled();
     this.#released ??= this.#release();
     await this.#released;
   }
 
+  async #deleteStored(repository: RepositoryId): Promise<void> {
+    await this.delete(repository);
+    for (const { key } of await this.#stored.variantsOf(repository)) {
+      await this.#stored.delete(key);
+    }
+    // Not before: what is stored is served as current if nothing is known of the upstream.
+    this.#freshness.forget(repository);
+  }
+
   async #release(): Promise<void> {
     await Promise.all([this.#mirrors.close(), this.#generator.close()]);
+    await Promise.all([this.#freshness.settled(), this.#renewals.settled()]);
     await Promise.allSettled([this.#started]);
     await Promise.all([this.#store.close?.(), this.#locks.close?.()]);
   }
@@ -175,67 +258,39 @@ export class SnapshotService implements ArtifactSource {
     await mkdir(this.#config.dataDir, { recursive: true });
     // A store of files looks for what a crash left when it is first asked. Whether a store works is
     // for those to find out who need it.
-    const store = this.#store.stat(snapshotKey({ host: '', path: '' })).catch(() => undefined);
+    const store = this.#store.stat(artifactKey({ host: '', path: '' })).catch(() => undefined);
     await Promise.all([this.#mirrors.start(), this.#generator.start(), store]);
-  }
-
-  async #settle(): Promise<void> {
-    await Promise.all([...this.#generations.values()].map(({ done }) => done));
-  }
-
-  /**
-   * Waits while a snapshot that is complete is put into the store: whoever has read it to its end
-   * shall find it there.
-   */
-  async #storing(key: string, signal: AbortSignal | undefined): Promise<void> {
-    const generation = this.#generations.get(key);
-    if (generation?.isStoring) await unlessAborted(generation.done, signal);
-  }
-
-  /** The generation of this repository that runs, else one that begins now. */
-  #generation(repository: RepositoryId): Generation {
-    const key = snapshotKey(repository);
-    const running = this.#generations.get(key);
-    this.events.emit('miss', { repository, joined: running !== undefined });
-    if (running !== undefined) return running;
-    if (this.#refusing) throw new SnapshotError('CLOSED', 'the service is closed or closing');
-    if (this.#generations.size >= this.#config.limits.maxPending) {
-      throw new SnapshotError('OVERLOADED', 'maxPending snapshots are being made or waited for');
-    }
-    const generation = new Generation((announce) => this.#generate(repository, announce));
-    this.#generations.set(key, generation);
-    generation.done.then(() => this.#generations.delete(key));
-    return generation;
-  }
-
-  async #generate(repository: RepositoryId, announce: Announce): Promise<void> {
-    const closing = this.#closing.signal;
-    await unlessAborted(this.#started, closing).catch((error: unknown) => {
-      throw toSnapshotError(error);
-    });
-    const key = snapshotKey(repository);
-    const lock = await this.#locks.acquire(key, { signal: closing });
-    try {
-      const signal = AbortSignal.any([closing, lock.signal]);
-      // Whoever held the lock before may have generated what we want.
-      if ((await this.#store.stat(key, { signal })) !== undefined)
-        return announce({ kind: 'stored' });
-      this.#generator.prepare();
-      const mirror = await this.#mirrors.ensureReady(repository, signal);
-      await this.#generator.generate(repository, mirror, signal, (info, spool) => {
-        announce({ kind: 'generating', info, spool });
-      });
-    } finally {
-      await lock.release();
+    for (const { repository, usedAt } of this.#mirrors.list()) {
+      this.#freshness.know(repository, momentOf(usedAt));
+      this.#renewals.keepWarm(repository);
     }
   }
 
-  /** What holds for requests holds for callers without HTTP as well: valid, and allowed. */
-  #check(repository: RepositoryId): void {
-    const key = repositoryKey(repository);
-    if (repositoryKey(parseRepository(key)) !== key) {
-      throw new SnapshotError('INVALID_REPOSITORY', 'the repository is not in its canonical form');
+  async #knows(repository: RepositoryId): Promise<boolean> {
+    const isListed = () =>
+      this.#freshness.find(repository) !== undefined ||
+      this.#mirrors.find(repository) !== undefined;
+    if (isListed()) return true;
+    await this.#started;
+    return isListed() || (await this.#stored.stat(repository)) !== undefined;
+  }
+
+  /** A client's question to the mirror, which may be brought up to date, or cloned, for it. */
+  async #askMirror<T>({ host, path }: RepositoryId, ask: () => Promise<T>): Promise<T> {
+    await this.#started;
+    const answer = await ask();
+    this.#serving.note({ host, path });
+    this.#renewals.renewSoon({ host, path });
+    return answer;
+  }
+
+  get #mirrorParts(): MirrorParts {
+    return { mirrors: this.#mirrors, freshness: this.#freshness };
+  }
+
+  #refuseIfClosing(): void {
+    if (this.#refusing) {
+      throw new SnapshotError('CLOSED', 'the service is closed or closing');
     }
-    hostConfig(this.#config, repository);
   }
 }

@@ -1,12 +1,27 @@
+import { serializeError } from '../errors.js';
 import { ObjectMemory } from '../pack/object-memory.js';
+import { ResolverPool } from '../pack/resolver-pool.js';
 import { serveTasks } from '../workers/serve.js';
+import { type BundleTask, writeBundle } from './bundle.js';
 import { createCheckoutPool } from './checkout-thread.js';
-import { type WriteEvent, type WriteResult, type WriteTask, writeSnapshot } from './writer.js';
+import { isNotFound, type WriteAnswer, type WriteEvent } from './write-context.js';
+import { type SnapshotTask, writeSnapshot } from './writer.js';
+
+export type WriteTask = SnapshotTask | BundleTask;
 
 const checkouts = createCheckoutPool();
+const threads = new ResolverPool();
 const memory = new ObjectMemory(0);
 
-/** The thread in which snapshots are written. */
-serveTasks<WriteTask, WriteEvent, WriteResult>((task, { emit, signal }) => {
-  return writeSnapshot(task, { emit, signal, checkouts, memory });
+/** The thread in which artifacts are written. */
+serveTasks<WriteTask, WriteEvent, WriteAnswer>(async (task, { emit, signal }) => {
+  const context = { emit, signal, checkouts, threads, memory };
+  try {
+    return await (task.kind === 'bundle'
+      ? writeBundle(task, context)
+      : writeSnapshot(task, context));
+  } catch (error) {
+    if (isNotFound(error)) return { notFound: serializeError(error) };
+    throw error;
+  }
 });

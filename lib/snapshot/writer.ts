@@ -1,36 +1,47 @@
-import { statSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { ArchiveFile } from '../archive/archive-file.js';
 import { TarFrames } from '../archive/tar-frames.js';
 import { loadZstdEncoder, type ZstdEncoder } from '../archive/zstd.js';
 import { parseCommit } from '../git/commit.js';
-import type { Head, Ref } from '../git/refs.js';
-import { packDirectory, readMirrorRefs } from '../mirror/layout.js';
+import { OID_PATTERN } from '../git/object.js';
+import type { Head } from '../git/refs.js';
+import { reachableObjects } from '../history/reachable-objects.js';
+import { packPaths, readRefs } from '../mirror/layout.js';
+import type { MirrorRevision } from '../mirror/revision.js';
 import type { Limits } from '../options.js';
-import type { ObjectMemory } from '../pack/object-memory.js';
 import { ObjectReader } from '../pack/reader.js';
+import { writePack } from '../pack/write-pack.js';
 import { type ArchivedCheckout, Checkout, type CheckoutTask } from './checkout.js';
-import { type CheckoutPool, CheckoutThread } from './checkout-thread.js';
+import { CheckoutThread } from './checkout-thread.js';
 import { LATEST_MTIME } from './checkout-writer.js';
 import { fingerprint } from './fingerprint.js';
 import { gitDirectory } from './git-directory.js';
 import { packEntries } from './pack-entry.js';
+import { type SelectedRefs, type Selection, selectRefs } from './selection.js';
+import { writeShallowPack } from './shallow-pack.js';
+import type { WriteContext, WriteResult } from './write-context.js';
 
 /*
  * Writes a snapshot: packs as they lie in the mirror, the working tree inflated straight into tar
- * entries. What it reads is fixed when it starts (refs, and the names of packs, which never change).
+ * entries. What it reads is fixed when it starts: a revision of the mirror never changes.
  */
 
 /** A snapshot to be written; structured-cloneable. */
-export interface WriteTask {
+export interface SnapshotTask {
+  readonly kind: 'snapshot';
   /** The mirror's directory. */
   readonly mirror: string;
-  /** Names of its packs, without ending. */
-  readonly packs: readonly string[];
+  readonly revision: MirrorRevision;
+  readonly selection: Selection;
+  /** The basis of a snapshot that need not be written again. */
+  readonly unless: string | undefined;
   /** `remote.origin.url` of the snapshot. */
   readonly originUrl: string;
   /** The file to write: empty, and the caller's to remove. */
   readonly path: string;
+  /** A directory that may be made, for the caller to remove. */
+  readonly scratch: string;
   readonly compressionLevel: number;
   readonly trustFileTimes: boolean;
   /** So many bytes of packs make a second thread worth its start. The snapshot is the same. */
@@ -38,15 +49,11 @@ export interface WriteTask {
   readonly limits: Limits;
 }
 
-export type WriteEvent =
-  /** Before the first byte: what the snapshot will be. */
-  | { readonly kind: 'planned'; readonly etag: string; readonly commit: string | undefined }
-  /** So many bytes lie in the file, and may be shown. */
-  | { readonly kind: 'written'; readonly bytes: number };
-
-export interface WriteResult {
-  /** Bytes of the whole snapshot. */
-  readonly size: number;
+/** What is in a snapshot. */
+interface Content extends Omit<SelectedRefs, 'basis'> {
+  /** Paths of packs, without ending. */
+  readonly packs: readonly string[];
+  readonly shallow: readonly string[];
 }
 
 /**
@@ -55,42 +62,96 @@ export interface WriteResult {
  */
 const ANNOUNCED_BYTES = 256 * 1024;
 
-export interface WriteContext {
-  emit(event: WriteEvent): void;
-  /** Looked at after each piece of a pack, and after each frame. */
-  readonly signal: AbortSignal;
-  /** Where the checkout is made when a second thread is worth it. */
-  readonly checkouts: CheckoutPool;
-  /** For inflating. */
-  readonly memory: ObjectMemory;
+/**
+ * @throws SnapshotError `REF_NOT_FOUND`, `REPOSITORY_INVALID`, `UPSTREAM_INVALID`, `LIMIT_EXCEEDED`,
+ * `STORAGE_FULL`; `REPOSITORY_DAMAGED` when the mirror is; the signal's reason.
+ */
+export async function writeSnapshot(
+  task: SnapshotTask,
+  context: WriteContext,
+): Promise<WriteResult> {
+  const { mirror, revision, selection, limits } = task;
+  const { head, digest, pinned } = revision;
+  const refs = readRefs(mirror, revision);
+  const packs = packPaths(mirror, revision.packs);
+  const isById = selection.ref !== undefined && OID_PATTERN.test(selection.ref);
+  const pinnedPacks = isById ? packPaths(mirror, pinned.packs) : [];
+  const reader = new ObjectReader([...packs, ...pinnedPacks], limits, context.memory);
+  let content: Content;
+  let basis: string;
+  try {
+    const selected = selectRefs({ head, refs, digest }, selection, reader);
+    basis = selected.basis;
+    if (basis === task.unless) return 'unchanged';
+    content =
+      selection.depth === undefined
+        ? await keepWhole(task, context, reader, selected, packs)
+        : await cutOff(task, context, reader, selected, selection.depth);
+  } finally {
+    reader.close();
+  }
+  return await writeContent(task, context, content, basis);
 }
 
-/**
- * @throws SnapshotError `REPOSITORY_INVALID`, `UPSTREAM_INVALID`, `LIMIT_EXCEEDED`, `STORAGE_FULL`;
- * `INTERNAL` when the mirror is damaged; the signal's reason.
- */
-export async function writeSnapshot(task: WriteTask, context: WriteContext): Promise<WriteResult> {
-  const { head, refs } = readMirrorRefs(task.mirror);
-  const encoder = await loadZstdEncoder(task.compressionLevel);
-  const etag = fingerprint({ ...task, head, refs, encoder: encoder.id });
-  context.emit({ kind: 'planned', etag, commit: head.oid });
+/** All packs of the refs; of a commit that only others have, what it needs beyond these. */
+async function keepWhole(
+  { scratch, limits }: SnapshotTask,
+  context: WriteContext,
+  reader: ObjectReader,
+  selected: SelectedRefs,
+  packs: readonly string[],
+): Promise<Content> {
+  const whole = { ...selected, packs, shallow: [] };
+  const { head, refs } = selected;
+  const number = head.oid === undefined ? undefined : reader.numberOf(head.oid);
+  if (head.oid === undefined || number === undefined) return whole;
+  if (reader.packs.packOf(number) < packs.length) return whole;
+  const exclude = refs.map(({ oid }) => oid);
+  const { signal } = context;
+  const { objects } = reachableObjects(reader, { include: [head.oid], exclude, signal });
+  mkdirSync(scratch);
+  const pack = await writePack(reader, objects, scratch, { ...context, limits });
+  return { ...whole, packs: [...packs, join(scratch, pack.name)] };
+}
 
-  const reader = new ObjectReader(
-    packDirectory(task.mirror),
-    task.packs,
-    task.limits,
-    context.memory,
-  );
+async function cutOff(
+  { scratch, limits }: SnapshotTask,
+  context: WriteContext,
+  reader: ObjectReader,
+  selected: SelectedRefs,
+  depth: number,
+): Promise<Content> {
+  const { head, refs } = selected;
+  if (head.oid === undefined) return { ...selected, packs: [], shallow: [] };
+  mkdirSync(scratch);
+  const options = { ...context, limits };
+  const cut = await writeShallowPack(reader, head.oid, depth, refs, scratch, options);
+  return { ...selected, ...cut, packs: [join(scratch, cut.pack.name)] };
+}
+
+async function writeContent(
+  task: SnapshotTask,
+  context: WriteContext,
+  content: Content,
+  basis: string,
+): Promise<WriteResult> {
+  const { packs, head } = content;
+  const encoder = await loadZstdEncoder(task.compressionLevel);
+  const names = packs.map((path) => basename(path));
+  const etag = fingerprint({ ...task, ...content, packs: names, encoder: encoder.id });
+  context.emit({ kind: 'planned', etag, commit: head.oid, basis });
+
+  const reader = new ObjectReader(packs, task.limits, context.memory);
   try {
-    const planned = checkoutTask(task, head, reader);
+    const planned = checkoutTask(task, content, reader);
     const checkout =
-      packBytes(task) >= task.secondThreadPackBytes
+      bytesOf(packs) >= task.secondThreadPackBytes
         ? new CheckoutThread(planned, context.checkouts)
         : new Checkout(planned, reader, encoder);
     try {
-      return {
-        size: await writeArchive(task, { ...planned, head, refs }, encoder, checkout, context),
-      };
+      const { mtime } = planned;
+      const size = await writeArchive(task, { ...content, mtime }, encoder, checkout, context);
+      return { size };
     } finally {
       await checkout.close();
     }
@@ -99,22 +160,24 @@ export async function writeSnapshot(task: WriteTask, context: WriteContext): Pro
   }
 }
 
-function checkoutTask(task: WriteTask, head: Head, reader: ObjectReader): CheckoutTask {
-  const { mirror, packs, compressionLevel, limits } = task;
+function checkoutTask(
+  { compressionLevel, limits }: SnapshotTask,
+  { packs, head }: { packs: readonly string[]; head: Head },
+  reader: ObjectReader,
+): CheckoutTask {
   const commit = head.oid === undefined ? undefined : parseCommit(reader.read(head.oid).data);
   const mtime = Math.min(Math.max(commit?.committedAt ?? 1, 1), LATEST_MTIME);
-  return { mirror, packs, compressionLevel, limits, tree: commit?.tree, mtime };
+  return { packs, compressionLevel, limits, tree: commit?.tree, mtime };
 }
 
-function packBytes({ mirror, packs }: WriteTask): number {
-  const sizes = packs.map((name) => statSync(join(packDirectory(mirror), `${name}.pack`)).size);
-  return sizes.reduce((sum, size) => sum + size, 0);
+function bytesOf(packs: readonly string[]): number {
+  return packs.reduce((sum, path) => sum + statSync(`${path}.pack`).size, 0);
 }
 
 /** @returns the archive's size in bytes. */
 async function writeArchive(
-  task: WriteTask,
-  content: { head: Head; refs: readonly Ref[]; mtime: number },
+  task: SnapshotTask,
+  content: Content & { readonly mtime: number },
   encoder: ZstdEncoder,
   checkout: ArchivedCheckout,
   { emit, signal }: WriteContext,
@@ -130,8 +193,8 @@ async function writeArchive(
     const tar = new TarFrames(encoder, (frame) => archive.write(frame));
     addGitDirectory(tar, task, content);
     tar.flush();
-    for (const name of task.packs) {
-      for (const piece of packEntries(packDirectory(task.mirror), name, content.mtime)) {
+    for (const path of content.packs) {
+      for (const piece of packEntries(path, content.mtime)) {
         archive.write(piece);
         if (await checkout.isPlanned()) announce();
         signal.throwIfAborted();
@@ -150,15 +213,15 @@ async function writeArchive(
 
 function addGitDirectory(
   tar: TarFrames,
-  task: WriteTask,
-  { head, refs, mtime }: { head: Head; refs: readonly Ref[]; mtime: number },
+  task: SnapshotTask,
+  content: Content & { readonly mtime: number },
 ): void {
+  const { mtime } = content;
   const addDirectory = (path: string) => tar.add({ path, kind: 'directory', mode: 0o755, mtime });
   addDirectory('./');
   addDirectory('./.git/');
-  for (const [path, content] of gitDirectory({ ...task, head, refs })) {
-    if (content === undefined) addDirectory(`./.git/${path}`);
-    else
-      tar.add({ path: `./.git/${path}`, kind: 'file', mode: 0o644, mtime }, Buffer.from(content));
+  for (const [path, text] of gitDirectory({ ...task, ...content })) {
+    if (text === undefined) addDirectory(`./.git/${path}`);
+    else tar.add({ path: `./.git/${path}`, kind: 'file', mode: 0o644, mtime }, Buffer.from(text));
   }
 }

@@ -1,0 +1,81 @@
+import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
+import { Schedule } from '../../lib/snapshot/schedule.js';
+
+let due: string[];
+let schedule: Schedule<string>;
+
+beforeEach(() => {
+  jest.useFakeTimers({ now: 1_000_000 });
+  due = [];
+  schedule = new Schedule((item) => due.push(item));
+});
+
+afterEach(() => {
+  schedule.stop();
+  jest.useRealTimers();
+});
+
+const add = (item: string, inMilliseconds: number) =>
+  schedule.add(item, item, performance.now() + inMilliseconds);
+
+test('each thing is done once, at its time', () => {
+  add('late', 300);
+  add('soon', 100);
+  add('now', -5);
+  expect(due).toEqual([]);
+  jest.advanceTimersByTime(99);
+  expect(due).toEqual(['now']);
+  jest.advanceTimersByTime(1);
+  expect(due).toEqual(['now', 'soon']);
+  jest.advanceTimersByTime(1000);
+  expect(due).toEqual(['now', 'soon', 'late']);
+  expect(jest.getTimerCount()).toBe(0);
+});
+
+test('of two times the earlier one holds', () => {
+  add('a', 100);
+  add('a', 500);
+  add('b', 500);
+  add('b', 100);
+  jest.advanceTimersByTime(100);
+  expect(due.sort()).toEqual(['a', 'b']);
+  jest.advanceTimersByTime(1000);
+  expect(due).toHaveLength(2);
+});
+
+test('what is due may be added again', () => {
+  schedule.stop();
+  schedule = new Schedule((item) => {
+    due.push(item);
+    if (due.length < 3) add(item, 10);
+  });
+  add('again', 10);
+  jest.advanceTimersByTime(100);
+  expect(due).toEqual(['again', 'again', 'again']);
+  expect(schedule.has('again')).toBe(false);
+});
+
+test('times beyond what a timer holds are waited for', () => {
+  add('far', 2 ** 32);
+  jest.advanceTimersByTime(2 ** 32 - 1);
+  expect(due).toEqual([]);
+  jest.advanceTimersByTime(1);
+  expect(due).toEqual(['far']);
+});
+
+test('nothing is done after a stop, and no timer is left', () => {
+  add('a', 10);
+  schedule.stop();
+  add('b', 10);
+  expect([schedule.has('a'), schedule.has('b'), jest.getTimerCount()]).toEqual([false, false, 0]);
+  jest.advanceTimersByTime(1000);
+  expect(due).toEqual([]);
+});
+
+test('its timer does not keep the process alive', () => {
+  jest.useRealTimers();
+  const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+  const before = timers();
+  add('later', 100_000);
+  expect(timers()).toBe(before);
+});

@@ -1,0 +1,223 @@
+import type { EventEmitter } from 'node:events';
+import { unlessAborted } from '../abort.js';
+import { thisMoment } from '../clock.js';
+import { SnapshotError, toSnapshotError } from '../errors.js';
+import type { SnapshotEvents } from '../events.js';
+import type { LockRegistry } from '../locks/registry.js';
+import type { MirrorManager } from '../mirror/manager.js';
+import type { MirrorLease } from '../mirror/mirror.js';
+import type { SnapshotConfig } from '../options.js';
+import { type ArtifactId, isBundle, isFixed } from './artifact.js';
+import { artifactKey, isVariant } from './artifact-key.js';
+import type { Freshness } from './freshness.js';
+import { Generation, type Progress } from './generation.js';
+import type { Generator } from './generator.js';
+import { RefSearch } from './ref-search.js';
+import type { StoredArtifacts } from './stored-artifacts.js';
+import { isNotFound } from './write-context.js';
+
+interface Order {
+  readonly id: ArtifactId;
+  readonly askedAt: number;
+  readonly isBackground: boolean;
+  readonly isForced: boolean;
+}
+
+/** A mirror may turn out to be damaged, or not to have a ref yet. */
+const MAX_ATTEMPTS = 3;
+
+export interface GenerationParts {
+  readonly config: SnapshotConfig;
+  readonly events: EventEmitter<SnapshotEvents>;
+  readonly mirrors: MirrorManager;
+  readonly freshness: Freshness;
+  readonly generator: Generator;
+  readonly stored: StoredArtifacts;
+  readonly locks: LockRegistry;
+  /** Resolves when directories are there. */
+  readonly started: Promise<void>;
+  readonly closing: AbortSignal;
+}
+
+/**
+ * The generations that run: at most one for each artifact, here and, by the lock, among all who share the
+ * store.
+ */
+export class Generations {
+  readonly #parts: GenerationParts;
+  readonly #running = new Map<string, Generation>();
+  readonly #search: RefSearch;
+
+  constructor(parts: GenerationParts) {
+    this.#parts = parts;
+    this.#search = new RefSearch(parts.freshness, parts.config.freshness.checkInterval);
+  }
+
+  find(id: ArtifactId): Generation | undefined {
+    return this.#running.get(artifactKey(id));
+  }
+
+  /**
+   * Begins one, unless it runs.
+   *
+   * @param askedAt the upstream need not be asked if it was since then: by `performance.now()`.
+   * @param isBackground nobody waits for it.
+   * @param isForced also if what is stored is current.
+   * @throws SnapshotError `OVERLOADED`
+   */
+  begin(
+    id: ArtifactId,
+    askedAt: number,
+    { isBackground = false, isForced = false } = {},
+  ): Generation {
+    const key = artifactKey(id);
+    const running = this.#running.get(key);
+    if (running !== undefined) {
+      if (!isBackground) running.hurry();
+      return running;
+    }
+    if (this.#running.size >= this.#parts.config.limits.maxPending) {
+      throw new SnapshotError('OVERLOADED', 'maxPending snapshots are being made or waited for');
+    }
+    const order = { id, askedAt, isBackground, isForced };
+    const generation = new Generation((progress) => this.#generate(order, progress));
+    this.#running.set(key, generation);
+    generation.done.then(() => this.#running.delete(key));
+    return generation;
+  }
+
+  /** Resolves when all that run now are over. */
+  async settled(): Promise<void> {
+    await Promise.all([...this.#running.values()].map(({ done }) => done));
+  }
+
+  async #generate(order: Order, progress: Progress): Promise<boolean> {
+    const { locks, started, closing } = this.#parts;
+    await unlessAborted(started, closing);
+    const lock = await locks.acquire(artifactKey(order.id), { signal: closing });
+    try {
+      const signal = AbortSignal.any([closing, lock.signal]);
+      return await this.#generateLocked(order, signal, progress);
+    } finally {
+      await lock.release();
+    }
+  }
+
+  async #generateLocked(order: Order, signal: AbortSignal, progress: Progress): Promise<boolean> {
+    const { id, isForced } = order;
+    const { stored, freshness, generator, events } = this.#parts;
+    // Whoever held the lock before may have generated what we want.
+    const found = await stored.stat(id, { signal });
+    const isCurrent = found !== undefined && stored.isCurrent(id, found, freshness.stateOf(id));
+    if (isCurrent && !isForced) {
+      progress.announce({ kind: 'stored' });
+      return true;
+    }
+    generator.prepare();
+    // Over all attempts; `undefined` while there is nothing of which to tell that it failed.
+    let begunAt: number | undefined;
+    const onTurn = () => {
+      begunAt ??= performance.now();
+    };
+    const elapsed = () => performance.now() - (begunAt ?? performance.now());
+    try {
+      for (let attempt = 1; ; attempt++) {
+        const lease = await this.#lease(order, found?.artifact.storedAt ?? 0, signal);
+        const { digest } = lease.revision;
+        progress.reads(digest);
+        let isShown = false;
+        let etag = found?.artifact.etag;
+        try {
+          const unless = isForced || found?.isOfOtherFormat ? undefined : found?.basis;
+          const { awaited } = progress;
+          const options = { unless, isBackground: order.isBackground, awaited, signal, onTurn };
+          const outcome = await generator.generate(id, lease, options, (info, spool) => {
+            isShown = true;
+            etag = info.etag;
+            progress.announce({ kind: 'generating', info, spool });
+          });
+          begunAt = undefined;
+          if (etag !== undefined && outcome !== 'not-stored') stored.verify(id, etag, digest);
+          if (outcome === 'unchanged') progress.announce({ kind: 'stored' });
+          if (outcome === 'stored' && isVariant(id)) await stored.boundVariants(id);
+          return outcome !== 'not-stored';
+        } catch (error) {
+          // Clients may ask for anything: that it is not there is no failure.
+          if (isNotFound(error)) begunAt = undefined;
+          const isWorthIt = await this.#isWorthAnother(id, lease, error, attempt);
+          if (isShown || !isWorthIt || attempt === MAX_ATTEMPTS) throw error;
+        } finally {
+          lease.release();
+        }
+      }
+    } catch (cause) {
+      if (begunAt !== undefined) {
+        const { host, path } = id;
+        const error = toSnapshotError(cause);
+        const failed = { repository: { host, path }, milliseconds: elapsed(), error };
+        events.emit('generationFailed', failed);
+      }
+      throw cause;
+    }
+  }
+
+  /** Whether another attempt may do better. */
+  async #isWorthAnother(
+    id: ArtifactId,
+    lease: MirrorLease,
+    error: unknown,
+    attempt: number,
+  ): Promise<boolean> {
+    const { mirrors, stored } = this.#parts;
+    const isDamaged = await mirrors.setAside(lease, error);
+    // An eviction may be waiting for that, and whoever asks the upstream for the eviction.
+    lease.release();
+    const isGone = error instanceof SnapshotError && error.code === 'REF_NOT_FOUND';
+    // What the upstream has no more is not served for ever.
+    if (isGone) await stored.delete(artifactKey(id));
+    if (isDamaged) return true;
+    return isGone && attempt === 1 && (await this.#lookFor(id, lease.revision.digest));
+  }
+
+  /**
+   * The repository's mirror, as fresh as the policy demands when something is made of it.
+   *
+   * @param storedAt when that was stored which will be replaced: others who share the store may have made
+   * it of something newer than the mirror.
+   */
+  async #lease(
+    { id, askedAt, isBackground }: Order,
+    storedAt: number,
+    signal: AbortSignal,
+  ): Promise<MirrorLease> {
+    const { mirrors, freshness } = this.#parts;
+    const now = thisMoment();
+    let isCloned = false;
+    const onClone = () => {
+      isCloned = true;
+    };
+    const lease = await mirrors.lease(id, signal, { onClone, isBackground });
+    if (isCloned) freshness.noteClone(id, now, lease.revision.digest);
+    // Without a mirror the upstream was only asked; one that is there by now may be behind.
+    const isBehind = freshness.digestOf(id) !== lease.revision.digest;
+    const isSpared = !freshness.isDue(id) || (isBackground && freshness.isThrottled(id));
+    const isAsked =
+      isCloned ||
+      freshness.isFailing(id) ||
+      freshness.wasCheckedSince(id, { time: askedAt }) ||
+      (isSpared && freshness.wasCheckedSince(id, { date: storedAt }));
+    if (isFixed(id) || (isAsked && !isBehind)) return lease;
+    lease.release();
+    // Without an answer, what is there has to do.
+    await freshness.check(id, isBackground).catch((error: unknown) => {
+      if (!(error instanceof SnapshotError) || signal.aborted) throw error;
+    });
+    return await mirrors.lease(id, signal, { isBackground });
+  }
+
+  /** @returns whether what was asked for may be there by now. */
+  async #lookFor(id: ArtifactId, digest: string): Promise<boolean> {
+    if (isBundle(id) || id.ref === undefined) return false;
+    return await this.#search.search(id, id.ref, digest);
+  }
+}

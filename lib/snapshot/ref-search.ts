@@ -1,0 +1,88 @@
+import { SnapshotError } from '../errors.js';
+import { OID_PATTERN } from '../git/object.js';
+import { InProcessLocks } from '../locks/in-process.js';
+import { RememberedFailures } from '../remembered-failures.js';
+import { type RepositoryId, repositoryKey } from '../repository/identity.js';
+import type { Freshness } from './freshness.js';
+
+/** Commits of one repository that may be waited for at once. */
+const MAX_WAITING = 16;
+/** Seconds in which some of them have had their turn. */
+const RETRY_AFTER = 5;
+
+/**
+ * Looks whether the upstream has a ref that the mirror does not have: a commit is asked for by its id, a
+ * name may be new. Clients may make up either, so that neither is done again and again, and commits of
+ * one repository are asked for one at a time: whatever else is to be asked comes in between.
+ */
+export class RefSearch {
+  readonly #freshness: Freshness;
+  /** Commits that could not be had. */
+  readonly #missing: RememberedFailures;
+  /** By repository and commit: what is being asked for, or waits for its turn. */
+  readonly #asking = new Map<string, Map<string, Promise<boolean>>>();
+  readonly #turns = new InProcessLocks();
+
+  /** @param failureMemory milliseconds for which a commit that could not be had is not asked for again. */
+  constructor(freshness: Freshness, failureMemory: number) {
+    this.#freshness = freshness;
+    this.#missing = new RememberedFailures(failureMemory);
+  }
+
+  /**
+   * @param ref as in a `SnapshotId`.
+   * @param digest of the revision that does not have it.
+   * @returns whether the mirror may have it by now.
+   * @throws SnapshotError `REF_NOT_FOUND`; `UPSTREAM_*` when the upstream can't say; `OVERLOADED`.
+   */
+  async search(repository: RepositoryId, ref: string, digest: string): Promise<boolean> {
+    return OID_PATTERN.test(ref)
+      ? await this.#searchCommit(repository, ref)
+      : await this.#searchName(repository, digest);
+  }
+
+  async #searchName(repository: RepositoryId, digest: string): Promise<boolean> {
+    const freshness = this.#freshness;
+    const isNew = () => freshness.digestOf(repository) !== digest;
+    if (isNew()) return true;
+    if (freshness.isThrottled(repository)) await freshness.checked(repository);
+    else await freshness.check(repository);
+    return isNew();
+  }
+
+  async #searchCommit(repository: RepositoryId, commit: string): Promise<boolean> {
+    const key = `${repositoryKey(repository)} ${commit}`;
+    this.#missing.throwIfRemembered(key);
+    if (await this.#ask(repository, commit)) return true;
+    const message = `${commit} is not to be had`;
+    throw this.#missing.remember(key, new SnapshotError('REF_NOT_FOUND', message));
+  }
+
+  /** Once for all who ask for the same commit. */
+  #ask(repository: RepositoryId, commit: string): Promise<boolean> {
+    const key = repositoryKey(repository);
+    const waiting = this.#asking.get(key) ?? new Map<string, Promise<boolean>>();
+    const there = waiting.get(commit);
+    if (there !== undefined) return there;
+    if (waiting.size >= MAX_WAITING) {
+      const message = `${MAX_WAITING} commits of ${key} are waited for`;
+      throw new SnapshotError('OVERLOADED', message, { retryAfter: RETRY_AFTER });
+    }
+    const asking = this.#fetchCommit(repository, commit).finally(() => {
+      waiting.delete(commit);
+      if (waiting.size === 0) this.#asking.delete(key);
+    });
+    waiting.set(commit, asking);
+    this.#asking.set(key, waiting);
+    return asking;
+  }
+
+  async #fetchCommit(repository: RepositoryId, commit: string): Promise<boolean> {
+    const turn = await this.#turns.acquire(repositoryKey(repository));
+    try {
+      return await this.#freshness.fetchCommit(repository, commit);
+    } finally {
+      await turn.release();
+    }
+  }
+}

@@ -1,0 +1,192 @@
+import { SnapshotError, toSnapshotError } from '../errors.js';
+import { Lanes } from '../lanes.js';
+import type { FreshnessPolicy, SnapshotConfig } from '../options.js';
+import { RememberedFailures } from '../remembered-failures.js';
+import { type RepositoryId, repositoryKey } from '../repository/identity.js';
+import type { ArtifactId, StoredArtifact } from './artifact.js';
+import { artifactKey } from './artifact-key.js';
+import type { Freshness } from './freshness.js';
+import type { Generations } from './generations.js';
+import { Schedule } from './schedule.js';
+import type { StoredArtifacts } from './stored-artifacts.js';
+import { isNotFound } from './write-context.js';
+
+/** Part of an interval: those of many repositories do not end all at once. */
+const JITTER = 0.2;
+const MAX_ATTEMPTS = 5;
+
+/**
+ * Keeps what is stored up to date while nobody waits for it: one artifact of each host at a time, in
+ * queues of their own, so that no request has to wait for one of these.
+ */
+export class Renewals {
+  readonly #policy: FreshnessPolicy;
+  readonly #freshness: Freshness;
+  readonly #generations: Generations;
+  readonly #stored: StoredArtifacts;
+  readonly #queue = new Lanes(1);
+  /** By key of the artifact. */
+  readonly #queued = new Map<string, Promise<void>>();
+  /** What could not be generated is not tried again at each hit. */
+  readonly #failures: RememberedFailures;
+  /** Repositories that clients use. */
+  readonly #intervals = new Schedule<RepositoryId>((repository) => this.#warm(repository));
+  /** Repositories that somebody pushed to. */
+  readonly #pushes = new Schedule<RepositoryId>((repository) => {
+    if (this.#freshness.isThrottled(repository)) this.pushed(repository);
+    else this.checkSoon(repository);
+  });
+  #isStopped = false;
+
+  constructor(
+    config: SnapshotConfig,
+    freshness: Freshness,
+    generations: Generations,
+    stored: StoredArtifacts,
+  ) {
+    this.#policy = config.freshness;
+    this.#freshness = freshness;
+    this.#generations = generations;
+    this.#stored = stored;
+    this.#failures = new RememberedFailures(config.limits.failureMemory);
+  }
+
+  /** Has a repository that a client asked for refreshed by itself from now on, if the policy says so. */
+  keepWarm({ host, path }: RepositoryId): void {
+    const repository = { host, path };
+    const { refreshInterval } = this.#policy;
+    const key = repositoryKey(repository);
+    if (refreshInterval === undefined || this.#intervals.has(key)) return;
+    const jitter = 1 + JITTER * (2 * Math.random() - 1);
+    this.#intervals.add(key, repository, performance.now() + refreshInterval * jitter);
+  }
+
+  /** Has the upstream asked, and what is stored renewed: the default snapshot, and `id`. */
+  checkSoon(id: ArtifactId): void {
+    if (this.#isStopped) return;
+    const { host, path } = id;
+    const check = this.#freshness.checkInBackground({ host, path }, async () => {
+      this.renewSoon({ host, path });
+      this.renewSoon(id);
+    });
+    // What can still fail is a listener of the host's.
+    check.catch(() => {});
+  }
+
+  /** The same, as soon as the upstream may be asked again. */
+  pushed(repository: RepositoryId): void {
+    this.#pushes.add(
+      repositoryKey(repository),
+      repository,
+      this.#freshness.mayBeAskedAt(repository),
+    );
+  }
+
+  /** Has an artifact generated anew, if what is stored is not current any more. */
+  renewSoon(id: ArtifactId): void {
+    const key = artifactKey(id);
+    if (this.#isStopped || this.#queued.has(key) || this.#failures.has(key)) return;
+    const done = this.#queue
+      .run(id.host, () => this.#renew(id))
+      .finally(() => this.#queued.delete(key));
+    this.#queued.set(key, done);
+  }
+
+  /**
+   * Asks the upstream now, and brings the default snapshot up to date.
+   *
+   * @throws SnapshotError
+   */
+  async refresh(repository: RepositoryId): Promise<StoredArtifact> {
+    const askedAt = performance.now();
+    let found = await this.#stored.stat(repository);
+    if (found !== undefined || this.#freshness.find(repository) !== undefined) {
+      await this.#freshness.check(repository);
+    }
+    this.#failures.forget(artifactKey(repository));
+    const checkedAt = performance.now();
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      found = await this.#stored.stat(repository);
+      const state = this.#freshness.stateOf(repository);
+      if (found !== undefined && this.#stored.isCurrent(repository, found, state)) {
+        return found.artifact;
+      }
+      const generation = this.#generations.begin(repository, askedAt);
+      await generation.outcome;
+      const isStored = await generation.done;
+      this.#freshness.know(repository);
+      if (!isStored) break;
+      if (!generation.isSince(checkedAt, this.#freshness.digestOf(repository))) continue;
+      found = await this.#stored.stat(repository);
+      // Somebody else may have deleted it.
+      if (found !== undefined) return found.artifact;
+    }
+    throw new SnapshotError('STORE_FAILED', 'nothing was stored');
+  }
+
+  /** Has what is stored generated anew although it is current: the packs hold less than before. */
+  renewPruned(id: ArtifactId): void {
+    const key = `pruned ${artifactKey(id)}`;
+    if (this.#isStopped || this.#queued.has(key)) return;
+    const renew = async () => {
+      if (this.#isStopped || (await this.#stored.stat(id)) === undefined) return;
+      await this.#generations.begin(id, performance.now(), { isBackground: true, isForced: true })
+        .done;
+    };
+    const done = this.#queue
+      .run(id.host, renew)
+      .catch((error: unknown) => void this.#failures.remember(key, toSnapshotError(error)))
+      .finally(() => this.#queued.delete(key));
+    this.#queued.set(key, done);
+  }
+
+  /** Begins nothing more. Idempotent. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#intervals.stop();
+    this.#pushes.stop();
+  }
+
+  /** Resolves when nothing runs any more. */
+  async settled(): Promise<void> {
+    while (this.#queued.size > 0) await Promise.all(this.#queued.values());
+  }
+
+  #warm(repository: RepositoryId): void {
+    const known = this.#freshness.find(repository);
+    if (known?.askedAt === undefined) return;
+    if (performance.now() - known.askedAt.time > this.#policy.keepWarmFor) return;
+    if (!this.#freshness.isThrottled(repository)) this.checkSoon(repository);
+    this.keepWarm(repository);
+  }
+
+  /** Never rejects: what fails is an event. */
+  async #renew(id: ArtifactId): Promise<void> {
+    if (this.#isStopped) return;
+    const key = artifactKey(id);
+    const isCurrent = async () => {
+      const found = await this.#stored.stat(id);
+      if (found === undefined) return true;
+      return this.#stored.isCurrent(id, found, this.#freshness.stateOf(id));
+    };
+    try {
+      // One that ran before may be of what was there before.
+      for (let attempt = 0; attempt < MAX_ATTEMPTS && !(await isCurrent()); attempt++) {
+        const begunAt = performance.now();
+        const generation = this.#generations.begin(id, performance.now(), { isBackground: true });
+        await generation.outcome;
+        await generation.done;
+        if (generation.isSince(begunAt, this.#freshness.digestOf(id))) break;
+      }
+      if (await isCurrent()) {
+        this.#failures.forget(key);
+        return;
+      }
+      const message = 'what was generated is not stored, or old already';
+      throw new SnapshotError('STORE_FAILED', message);
+    } catch (error) {
+      // Nothing of it is stored by now, and it may come back.
+      if (!isNotFound(error)) this.#failures.remember(key, toSnapshotError(error));
+    }
+  }
+}

@@ -1,0 +1,125 @@
+import { createHash } from 'node:crypto';
+import { SnapshotError } from '../errors.js';
+import { ObjectType, OID_PATTERN } from '../git/object.js';
+import type { Head, Ref } from '../git/refs.js';
+import type { ObjectReader } from '../pack/reader.js';
+
+/*
+ * Which commit of a repository a snapshot checks out, and how much of the repository comes with it:
+ * what `git clone` with `--branch` and `--depth` would have done (builtin/clone.c).
+ */
+
+export interface Selection {
+  readonly ref?: string | undefined;
+  readonly depth?: number | undefined;
+}
+
+/** What a mirror has. */
+export interface MirrorRefs {
+  readonly head: Head;
+  /** Branches and tags. */
+  readonly refs: readonly Ref[];
+  /** Stands for both. */
+  readonly digest: string;
+}
+
+export interface SelectedRefs {
+  /** What HEAD of the snapshot is. */
+  readonly head: Head;
+  /** What `origin/HEAD` is: a branch, by its full name. */
+  readonly originHead: string | undefined;
+  /** Branches and tags that come with it; with a depth, tags that lead elsewhere are left out later. */
+  readonly refs: readonly Ref[];
+  /** `remote.origin.fetch`; `undefined`: none. */
+  readonly fetch: string | undefined;
+  /**
+   * Stands for all that the snapshot follows from, as far as it is the mirror's: while it is the same, a
+   * stored snapshot is what would be made now.
+   */
+  readonly basis: string;
+}
+
+const ALL_BRANCHES = '+refs/heads/*:refs/remotes/origin/*';
+
+/**
+ * @param reader has the commit if one is asked for by its id.
+ * @throws SnapshotError `REF_NOT_FOUND`.
+ */
+export function selectRefs(
+  { head, refs, digest }: MirrorRefs,
+  { ref, depth }: Selection,
+  reader: ObjectReader,
+): SelectedRefs {
+  const defaultBranch = head.kind === 'branch' && head.oid !== undefined ? head.ref : undefined;
+  if (ref === undefined && depth === undefined) {
+    return { head, originHead: defaultBranch, refs, fetch: ALL_BRANCHES, basis: digest };
+  }
+  const target = ref === undefined ? targetOfHead(head, refs) : findTarget(refs, ref, reader);
+  if (depth === undefined) {
+    const all = { originHead: defaultBranch, refs, fetch: ALL_BRANCHES };
+    return { ...all, head: target.head, basis: digest };
+  }
+  // Without a commit nothing comes along, not even tags.
+  const hasTags = !target.isById && target.head.oid !== undefined;
+  const tags = hasTags ? refs.filter(({ name }) => name.startsWith('refs/tags/')) : [];
+  const { named } = target;
+  const originHead = named?.name === defaultBranch ? defaultBranch : undefined;
+  return {
+    head: target.head,
+    originHead,
+    refs: named === undefined || named.name.startsWith('refs/tags/') ? tags : [named, ...tags],
+    fetch: target.isById ? ALL_BRANCHES : named && refspec(named.name),
+    basis: digestOf(target.head, originHead, tags),
+  };
+}
+
+interface Target {
+  readonly head: Head;
+  /** The ref that was meant. */
+  readonly named: Ref | undefined;
+  readonly isById: boolean;
+}
+
+function targetOfHead(head: Head, refs: readonly Ref[]): Target {
+  const named = head.kind === 'branch' ? refs.find(({ name }) => name === head.ref) : undefined;
+  return { head, named, isById: false };
+}
+
+function findTarget(refs: readonly Ref[], ref: string, reader: ObjectReader): Target {
+  if (OID_PATTERN.test(ref)) {
+    requireCommit(reader, ref, ref);
+    return { head: { kind: 'detached', oid: ref }, named: undefined, isById: true };
+  }
+  const find = (name: string) => refs.find((other) => other.name === name);
+  const branch = find(`refs/heads/${ref}`);
+  if (branch !== undefined) {
+    requireCommit(reader, branch.oid, ref);
+    const { name, oid } = branch;
+    return { head: { kind: 'branch', ref: name, oid }, named: branch, isById: false };
+  }
+  const tag = find(`refs/tags/${ref}`);
+  if (tag === undefined) throw notFound(ref);
+  const oid = tag.peeled ?? tag.oid;
+  requireCommit(reader, oid, ref);
+  return { head: { kind: 'detached', oid }, named: tag, isById: false };
+}
+
+function requireCommit(reader: ObjectReader, oid: string, ref: string): void {
+  if (reader.locate(oid) === undefined || reader.typeOf(oid) !== ObjectType.commit) {
+    throw notFound(ref);
+  }
+}
+
+function notFound(ref: string): SnapshotError {
+  return new SnapshotError('REF_NOT_FOUND', `${ref} is no branch, tag or commit`);
+}
+
+function refspec(name: string): string {
+  return `+${name}:${name.replace(/^refs\/heads\//, 'refs/remotes/origin/')}`;
+}
+
+function digestOf(head: Head, originHead: string | undefined, tags: readonly Ref[]): string {
+  const hash = createHash('sha256').update(JSON.stringify([head, originHead ?? null]));
+  for (const { name, oid } of tags) hash.update(`\n${oid} ${name}`);
+  return hash.digest('hex');
+}

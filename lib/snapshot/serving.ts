@@ -1,0 +1,203 @@
+import type { EventEmitter } from 'node:events';
+import { unlessAborted } from '../abort.js';
+import { thisMoment } from '../clock.js';
+import { isUpstreamFailure, SnapshotError } from '../errors.js';
+import type { SnapshotEvents } from '../events.js';
+import type { MirrorManager } from '../mirror/manager.js';
+import type { SnapshotConfig } from '../options.js';
+import {
+  type ArtifactId,
+  type GeneratedArtifact,
+  type GetOptions,
+  isBundle,
+  isFixed,
+  type OpenArtifactOptions,
+  type OpenedArtifact,
+  type StoredArtifact,
+} from './artifact.js';
+import { checkId } from './check-id.js';
+import type { Freshness } from './freshness.js';
+import type { Generation } from './generation.js';
+import type { Generations } from './generations.js';
+import type { Renewals } from './renewals.js';
+import type { Found, StoredArtifacts } from './stored-artifacts.js';
+
+/** An artifact that somebody else stored may be gone again; then it is our turn to generate it. */
+const MAX_ATTEMPTS = 5;
+
+export interface ServingParts {
+  readonly config: SnapshotConfig;
+  readonly events: EventEmitter<SnapshotEvents>;
+  readonly mirrors: MirrorManager;
+  readonly freshness: Freshness;
+  readonly stored: StoredArtifacts;
+  readonly generations: Generations;
+  readonly renewals: Renewals;
+}
+
+/** Answers questions for artifacts: from the store as long as the policy allows, else by generating. */
+export class Serving {
+  readonly #config: SnapshotConfig;
+  readonly #events: EventEmitter<SnapshotEvents>;
+  readonly #mirrors: MirrorManager;
+  readonly #freshness: Freshness;
+  readonly #stored: StoredArtifacts;
+  readonly #generations: Generations;
+  readonly #renewals: Renewals;
+  #isClosing = false;
+
+  constructor(parts: ServingParts) {
+    this.#config = parts.config;
+    this.#events = parts.events;
+    this.#mirrors = parts.mirrors;
+    this.#freshness = parts.freshness;
+    this.#stored = parts.stored;
+    this.#generations = parts.generations;
+    this.#renewals = parts.renewals;
+  }
+
+  /** Begins nothing new from now on: only what is stored, or runs, is served. */
+  close(): void {
+    this.#isClosing = true;
+  }
+
+  async stat(id: ArtifactId, { signal }: GetOptions = {}): Promise<StoredArtifact | undefined> {
+    checkId(this.#config, id);
+    await this.storing(id, signal);
+    return (await this.#stored.stat(id, { signal }))?.artifact;
+  }
+
+  async open(
+    id: ArtifactId,
+    options: OpenArtifactOptions = {},
+  ): Promise<OpenedArtifact | undefined> {
+    checkId(this.#config, id);
+    await this.storing(id, options.signal);
+    const found = await this.#stored.open(id, options);
+    return found && this.#hit(found.artifact);
+  }
+
+  async current(id: ArtifactId, { signal }: GetOptions = {}): Promise<StoredArtifact | undefined> {
+    checkId(this.#config, id);
+    await this.storing(id, signal);
+    await this.#checkFirst(id, signal);
+    const found = await this.#stored.stat(id, { signal });
+    return found !== undefined && this.#mayServe(id, found) ? found.artifact : undefined;
+  }
+
+  /**
+   * @throws SnapshotError any of `UPSTREAM_*`, `REPOSITORY_*`, `REF_NOT_FOUND`, `BASE_NOT_FOUND`,
+   * `LIMIT_EXCEEDED`, `STORE_FAILED`, `STORAGE_FULL`, `OVERLOADED`, `LOCK_FAILED`, `FORBIDDEN`,
+   * `INVALID_REQUEST`, `CLOSED`, `INTERNAL`; the signal's reason.
+   */
+  async get(
+    id: ArtifactId,
+    { signal }: GetOptions = {},
+  ): Promise<OpenedArtifact | GeneratedArtifact> {
+    checkId(this.#config, id);
+    const askedAt = performance.now();
+    let checkedAt: number | undefined;
+    let isMiss = false;
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      await this.storing(id, signal);
+      if (attempt === 0) await this.#checkFirst(id, signal);
+      checkedAt ??= performance.now();
+      const found = await this.#stored.open(id, { signal });
+      if (found !== undefined) {
+        if (this.#mayServe(id, found)) return this.#hit(found.artifact);
+        found.artifact.body.destroy();
+      }
+      if (!isMiss) this.#emitMiss(id);
+      isMiss = true;
+      const generation = this.#generation(id, askedAt);
+      const digest = this.#freshness.digestOf(id);
+      if (this.#freshness.isStrict && !generation.isSince(checkedAt, digest)) {
+        await unlessAborted(generation.done, signal);
+        continue;
+      }
+      const outcome = await unlessAborted(generation.outcome, signal).catch((error: unknown) => {
+        // What was known of the upstream says that there is something new, but it can't be had.
+        if (found !== undefined && isUpstreamFailure(error)) return undefined;
+        throw error;
+      });
+      if (outcome === undefined) {
+        const stale = await this.open(id, { signal });
+        if (stale !== undefined) return stale;
+        continue;
+      }
+      this.note(id);
+      if (outcome.kind === 'generating') {
+        const body = outcome.spool.createReader(signal);
+        if (body !== undefined) return { ...outcome.info, source: 'generation', body };
+      }
+      // What it left is in the store. If not, the next generation is ours, once this one is over.
+      await unlessAborted(generation.done, signal);
+    }
+    throw new SnapshotError('STORE_FAILED', 'the store keeps losing what it says it has');
+  }
+
+  /**
+   * Waits while an artifact that is complete is put into the store: whoever has read it to its end
+   * shall find it there.
+   */
+  async storing(id: ArtifactId, signal: AbortSignal | undefined): Promise<void> {
+    const generation = this.#generations.find(id);
+    if (generation?.isStoring) await unlessAborted(generation.done, signal);
+  }
+
+  /** A client asked for something that is there. */
+  note(id: ArtifactId): void {
+    this.#freshness.know(id, thisMoment());
+    this.#renewals.keepWarm(id);
+    // Only the order of eviction suffers when it can't be noted.
+    this.#mirrors.touch(id).catch(() => {});
+  }
+
+  /** Where the policy is strict and the upstream was not asked lately, it is before anything is served. */
+  async #checkFirst(id: ArtifactId, signal: AbortSignal | undefined): Promise<void> {
+    if (!this.#freshness.isStrict || this.#isClosing || isFixed(id)) return;
+    const found = await this.#stored.stat(id, { signal });
+    // What is generated from now on is as fresh as it has to be; what is being cloned may not be.
+    if (found === undefined && this.#generations.find(id) === undefined) return;
+    if (!this.#freshness.isDue(id, found?.artifact.storedAt)) return;
+    await unlessAborted(this.#freshness.check(id), signal).catch((error: unknown) => {
+      // What is stored is served all the same.
+      if (!(error instanceof SnapshotError) || signal?.aborted) throw error;
+    });
+  }
+
+  /** Whether something stored may be served; what is to be done about its age happens meanwhile. */
+  #mayServe(id: ArtifactId, found: Found<StoredArtifact>): boolean {
+    this.note(id);
+    const isCurrent = this.#stored.isCurrent(id, found, this.#freshness.stateOf(id));
+    if (isFixed(id)) {
+      if (!isCurrent) this.#renewals.renewSoon(id);
+      return true;
+    }
+    if (this.#freshness.isStrict) return isCurrent;
+    const isDue = this.#freshness.isDue(id, found.artifact.storedAt);
+    if (isDue && !this.#freshness.isThrottled(id)) this.#renewals.checkSoon(id);
+    else if (!isCurrent && !isBundle(id)) this.#renewals.renewSoon(id);
+    return isCurrent || !isBundle(id);
+  }
+
+  #hit(artifact: OpenedArtifact): OpenedArtifact {
+    const { repository, etag, size } = artifact;
+    this.#events.emit('hit', { repository, etag, size });
+    return artifact;
+  }
+
+  #emitMiss(id: ArtifactId): void {
+    const { host, path } = id;
+    const joined = this.#generations.find(id) !== undefined;
+    this.#events.emit('miss', { repository: { host, path }, joined });
+  }
+
+  /** The generation of this artifact that runs, else one that begins now. */
+  #generation(id: ArtifactId, askedAt: number): Generation {
+    if (this.#isClosing && this.#generations.find(id) === undefined) {
+      throw new SnapshotError('CLOSED', 'the service is closed or closing');
+    }
+    return this.#generations.begin(id, askedAt);
+  }
+}

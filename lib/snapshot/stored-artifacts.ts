@@ -1,0 +1,140 @@
+import { LRUCache } from 'lru-cache';
+import type { SnapshotConfig } from '../options.js';
+import type { RepositoryId } from '../repository/identity.js';
+import type { SnapshotStore, StoredObject } from '../stores/store.js';
+import {
+  type ArtifactId,
+  type GetOptions,
+  isBundle,
+  isFixed,
+  type OpenArtifactOptions,
+  type OpenedArtifact,
+  type StoredArtifact,
+} from './artifact.js';
+import { artifactKey, isVariantKey } from './artifact-key.js';
+import { bundleBasis } from './bundle-basis.js';
+import { formatOf } from './fingerprint.js';
+import type { UpstreamState } from './freshness.js';
+import { describeStored } from './metadata.js';
+
+/** Milliseconds for which a bundle is served. */
+const BUNDLE_LIFETIME = 2 * 60 * 60_000;
+const MAX_REMEMBERED = 10_000;
+
+/** A stored artifact, and what it follows from. */
+export interface Found<T extends StoredArtifact> {
+  readonly artifact: T;
+  readonly basis: string | undefined;
+  /** Whether it was made by another version of this library, or with other options. */
+  readonly isOfOtherFormat: boolean;
+}
+
+/** The artifacts in a store: which of them are still what would be generated now, and how many there may be. */
+export class StoredArtifacts {
+  readonly #config: SnapshotConfig;
+  readonly #store: SnapshotStore;
+  readonly #onEvict: (key: string) => void;
+  /** Key and tag → what the upstream had when the artifact was made, or found to be still the same. */
+  readonly #verified = new LRUCache<string, string>({ max: MAX_REMEMBERED });
+  /** Key of a variant → when it was last opened: milliseconds since the epoch. */
+  readonly #usedAt = new LRUCache<string, number>({ max: MAX_REMEMBERED });
+
+  /** @param onEvict is told of what is deleted here. */
+  constructor(config: SnapshotConfig, store: SnapshotStore, onEvict: (key: string) => void) {
+    this.#config = config;
+    this.#store = store;
+    this.#onEvict = onEvict;
+  }
+
+  async stat(
+    id: ArtifactId,
+    { signal }: GetOptions = {},
+  ): Promise<Found<StoredArtifact> | undefined> {
+    const object = await this.#store.stat(artifactKey(id), { signal });
+    if (object === undefined || isExpired(id, object)) return undefined;
+    return this.#found(id, object, describe(id, object));
+  }
+
+  async open(
+    id: ArtifactId,
+    { range, revision, signal }: OpenArtifactOptions = {},
+  ): Promise<Found<OpenedArtifact> | undefined> {
+    const key = artifactKey(id);
+    const opened = await this.#store.open(key, { range, revision, signal });
+    if (opened === undefined) return undefined;
+    if (isExpired(id, opened)) {
+      opened.body.destroy();
+      return undefined;
+    }
+    this.#usedAt.set(key, Date.now());
+    const artifact = { ...describe(id, opened), source: 'store' as const, body: opened.body };
+    return this.#found(id, opened, artifact);
+  }
+
+  /** Whether an artifact is what would be generated now, as far as that is known. */
+  isCurrent(
+    id: ArtifactId,
+    { artifact, basis, isOfOtherFormat }: Found<StoredArtifact>,
+    { digest, head }: UpstreamState,
+  ): boolean {
+    if (isOfOtherFormat) return false;
+    if (isBundle(id)) return head === undefined || basis === bundleBasis(head);
+    if (isFixed(id) || digest === undefined || basis === digest) return true;
+    return this.#verified.get(verifiedKey(id, artifact.etag)) === digest;
+  }
+
+  /** Takes note that what is stored with this tag follows from what the upstream had then. */
+  verify(id: ArtifactId, etag: string, digest: string): void {
+    this.#verified.set(verifiedKey(id, etag), digest);
+  }
+
+  async delete(key: string): Promise<void> {
+    if ((await this.#store.stat(key)) === undefined) return;
+    await this.#store.delete(key);
+    this.#onEvict(key);
+  }
+
+  /** All that is stored of a repository beside its default snapshot. Cost: a list of the store. */
+  async variantsOf(repository: RepositoryId): Promise<StoredObject[]> {
+    const variants: StoredObject[] = [];
+    for await (const object of this.#store.list()) {
+      if (isVariantKey(object.key, repository)) variants.push(object);
+    }
+    return variants;
+  }
+
+  /** Removes the variants of a repository that were not used for longest, until no more are left than may be. */
+  async boundVariants(repository: RepositoryId): Promise<void> {
+    const variants = await this.variantsOf(repository);
+    const { maxVariants } = this.#config.limits;
+    if (variants.length <= maxVariants) return;
+    const used = ({ key, storedAt }: StoredObject) =>
+      Math.max(storedAt, this.#usedAt.peek(key) ?? 0);
+    variants.sort((a, b) => used(b) - used(a));
+    for (const { key } of variants.slice(maxVariants)) await this.delete(key);
+  }
+
+  #found<T extends StoredArtifact>(
+    id: ArtifactId,
+    { metadata: { basis, format } }: StoredObject,
+    artifact: T,
+  ): Found<T> {
+    // What has none was not put there by this library.
+    const isOfOtherFormat = format !== undefined && format !== formatOf(this.#config, id);
+    return { artifact, basis, isOfOtherFormat };
+  }
+}
+
+/** A bundle that has had its time, or whose date can't be true, is as good as not stored. */
+function isExpired(id: ArtifactId, { storedAt }: StoredObject): boolean {
+  return isBundle(id) && Math.abs(Date.now() - storedAt) >= BUNDLE_LIFETIME;
+}
+
+/** Others who share the store may replace what is stored. */
+function verifiedKey(id: ArtifactId, etag: string): string {
+  return `${artifactKey(id)} ${etag}`;
+}
+
+function describe({ host, path }: ArtifactId, object: StoredObject): StoredArtifact {
+  return describeStored({ host, path }, object);
+}
