@@ -1,0 +1,100 @@
+import { afterEach, expect, test } from '@jest/globals';
+import {
+  CLONE_URL,
+  type Delivery,
+  fromGitHub,
+  fromGitLab,
+  fromSigningGitLab,
+  hubSignature,
+} from './deliveries.js';
+import {
+  SECRET,
+  serveWebhook,
+  type WebhookServer,
+  type WebhookServerOptions,
+} from './webhook-server.js';
+
+const TOKEN = 'token';
+
+let server: WebhookServer | undefined;
+afterEach(() => server?.close());
+
+async function start(options: WebhookServerOptions = {}): Promise<WebhookServer> {
+  server = await serveWebhook({ secret: [SECRET, TOKEN], ...options });
+  return server;
+}
+
+const header = (delivery: Delivery, headers: Record<string, string>) => ({
+  ...delivery,
+  headers: { ...delivery.headers, ...headers },
+});
+
+test('GitHub: the same delivery, also under another id', async () => {
+  const { deliver, pushed } = await start();
+  const delivery = fromGitHub(SECRET);
+  for (const again of [
+    delivery,
+    delivery,
+    header(delivery, { 'x-github-delivery': 'another' }),
+    header(delivery, { 'x-github-event': 'create' }),
+  ]) {
+    expect((await deliver(again)).status).toBe(202);
+  }
+  expect(pushed).toEqual([CLONE_URL]);
+  // The ids of replays were not taken for seen.
+  await deliver(header(fromGitHub(SECRET), { 'x-github-delivery': 'another' }));
+  expect(pushed).toHaveLength(2);
+  // And the id alone is enough.
+  await deliver(header(fromGitHub(SECRET), { 'x-github-delivery': 'another' }));
+  expect(pushed).toHaveLength(2);
+});
+
+test('GitLab: the same delivery; another one may have the same body', async () => {
+  const { deliver, pushed } = await start();
+  const delivery = fromGitLab(TOKEN);
+  for (const again of [delivery, delivery]) expect((await deliver(again)).status).toBe(202);
+  expect(pushed).toHaveLength(1);
+  // A second hook of the same event, and one that this caused.
+  await deliver(header(delivery, { 'idempotency-key': 'another' }));
+  expect(pushed).toHaveLength(2);
+  await deliver(fromGitLab(TOKEN));
+  expect(pushed).toHaveLength(3);
+  // GitLab before 17.4 sends no Idempotency-Key.
+  const { 'idempotency-key': _, ...headers } = fromGitLab(TOKEN).headers;
+  for (const again of [1, 2]) {
+    expect([again, (await deliver({ ...delivery, headers })).status]).toEqual([again, 202]);
+  }
+  expect(pushed).toHaveLength(4);
+});
+
+test('a signed message: the same id, though it is sent again later', async () => {
+  const { deliver, pushed } = await start({ secret: 'plain' });
+  const key = Buffer.from('plain');
+  const sent = Math.floor(Date.now() / 1000);
+  for (const timestamp of [sent - 9, sent - 9, sent]) {
+    const delivery = fromSigningGitLab({ key, id: 'one', timestamp });
+    expect((await deliver(delivery)).status).toBe(202);
+  }
+  expect(pushed).toHaveLength(1);
+  await deliver(fromSigningGitLab({ key, id: 'two', timestamp: sent }));
+  expect(pushed).toHaveLength(2);
+});
+
+test('what is not authentic is not remembered', async () => {
+  const { deliver, pushed } = await start();
+  const delivery = fromGitHub(SECRET);
+  const forged = header(delivery, { 'x-hub-signature-256': hubSignature('x', delivery.body) });
+  expect((await deliver(forged)).status).toBe(401);
+  expect((await deliver(delivery)).status).toBe(202);
+  expect(pushed).toHaveLength(1);
+});
+
+test('a delivery without an id is taken each time', async () => {
+  const { deliver, pushed } = await start();
+  const { body } = fromGitLab(TOKEN);
+  const headers = { 'x-gitlab-event': 'Push Hook', 'x-gitlab-token': TOKEN };
+  for (const again of [1, 2]) {
+    expect([again, (await deliver({ body, headers })).status]).toEqual([again, 202]);
+  }
+  expect(pushed).toHaveLength(2);
+});

@@ -1,0 +1,106 @@
+import { createHash, createHmac } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import { anyEqual } from './constant-time.js';
+import { isMessageSignature, isTimely, signMessage } from './standard-webhooks.js';
+
+/** Senders list one for each secret that they still know. */
+const MAX_SIGNATURES = 32;
+
+/**
+ * How a delivery proves where it comes from.
+ *
+ * - `message`: Standard Webhooks, over id, time and body: GitLab's signing tokens.
+ * - `body`: `X-Hub-Signature-256`, over the body: GitHub, Gitea, Forgejo.
+ * - `token`: `X-Gitlab-Token`, the secret itself, over nothing.
+ */
+export type Proof = 'message' | 'body' | 'token';
+
+/** The strongest proof that is there. A weaker one beside it does not make up for its being wrong. */
+export function proofOf(headers: IncomingHttpHeaders): Proof | undefined {
+  if (headers['webhook-signature'] !== undefined) return 'message';
+  if (headers['x-hub-signature-256'] !== undefined) return 'body';
+  return headers['x-gitlab-token'] === undefined ? undefined : 'token';
+}
+
+/**
+ * Whether a delivery can be authentic, whatever its body is: which need not be read if not. What it proves
+ * by a token is known by then.
+ *
+ * @param now milliseconds since the epoch.
+ */
+export function mayBeAuthentic(
+  proof: Proof,
+  headers: IncomingHttpHeaders,
+  secrets: readonly string[],
+  now: number,
+): boolean {
+  switch (proof) {
+    case 'message': {
+      const isNamed = text(headers, 'webhook-id') !== '';
+      const isSigned = messageSignatures(headers).length > 0;
+      return isNamed && isSigned && isTimely(text(headers, 'webhook-timestamp'), now);
+    }
+    case 'body':
+      return /^sha256=[0-9a-f]{64}$/.test(text(headers, 'x-hub-signature-256'));
+    case 'token':
+      return anyEqual([text(headers, 'x-gitlab-token')], secrets);
+  }
+}
+
+/** Whether one that may be authentic is. */
+export function isAuthentic(
+  proof: Proof,
+  headers: IncomingHttpHeaders,
+  body: Buffer,
+  secrets: readonly string[],
+): boolean {
+  switch (proof) {
+    case 'message': {
+      const id = text(headers, 'webhook-id');
+      const message = { id, timestamp: text(headers, 'webhook-timestamp'), body };
+      const signed = secrets.map((secret) => signMessage(secret, message));
+      return anyEqual(messageSignatures(headers), signed);
+    }
+    case 'body': {
+      const signed = secrets.map(
+        (secret) => `sha256=${createHmac('sha256', secret).update(body).digest('hex')}`,
+      );
+      return anyEqual([text(headers, 'x-hub-signature-256')], signed);
+    }
+    case 'token':
+      return anyEqual([text(headers, 'x-gitlab-token')], secrets);
+  }
+}
+
+function messageSignatures(headers: IncomingHttpHeaders): string[] {
+  const signatures = text(headers, 'webhook-signature').split(' ', MAX_SIGNATURES);
+  return signatures.filter(isMessageSignature);
+}
+
+/**
+ * By what an authentic delivery is known again: its ids, and for a proof that does not cover them what
+ * it does cover. A replayed body has a new `X-GitHub-Delivery` whenever its sender likes; two pushes
+ * never have the same body there, as it has the time of the push. GitLab's bodies have no time, and a
+ * token proves nothing of them: there only the id counts.
+ */
+export function marksOf(proof: Proof, headers: IncomingHttpHeaders, body: Buffer): string[] {
+  const ids = {
+    message: ['webhook-id'],
+    body: ['x-github-delivery'],
+    // The second is shared by deliveries that one delivery caused.
+    token: headers['idempotency-key'] === undefined ? ['x-gitlab-event-uuid'] : ['idempotency-key'],
+  };
+  const marks = ids[proof]
+    .filter((name) => headers[name] !== undefined)
+    .map((name) => digest(`${name} ${text(headers, name)}`));
+  return proof === 'body' ? [...marks, digest(body)] : marks;
+}
+
+function text(headers: IncomingHttpHeaders, name: string): string {
+  const value = headers[name];
+  return typeof value === 'string' ? value : '';
+}
+
+function digest(content: string | Buffer): string {
+  return createHash('sha256').update(content).digest('base64');
+}

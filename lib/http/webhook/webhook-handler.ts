@@ -1,0 +1,83 @@
+import type { Request, RequestHandler, Response } from 'express';
+import { SnapshotError, toSnapshotError } from '../../errors.js';
+import { problemStatus, sendProblem } from '../problem.js';
+import { BodyRoom } from './body-room.js';
+import { isAuthentic, marksOf, mayBeAuthentic, proofOf } from './delivery.js';
+import {
+  type PushListener,
+  parseWebhookOptions,
+  type WebhookConfig,
+  type WebhookOptions,
+} from './options.js';
+import { parsePayload, pushedUrls } from './payload.js';
+import { rawBody } from './raw-body.js';
+import { SeenDeliveries } from './seen-deliveries.js';
+
+export type { PushListener, WebhookOptions } from './options.js';
+
+/** RFC 9110 wants a challenge with each 401 (section 15.5.2). No scheme is registered for this. */
+const CHALLENGE = { 'WWW-Authenticate': 'Webhook-Signature' };
+
+/**
+ * Makes a handler for the push webhooks of GitHub, GitLab, Gitea and Forgejo. An authentic delivery is
+ * answered 202 before anything is done about it, whatever event it is and whether or not the repository
+ * is known: nobody learns from an answer what is mirrored here.
+ *
+ * @throws SnapshotError `INVALID_OPTIONS`, whose message names each option that is wrong.
+ */
+export function createWebhookHandler(options: WebhookOptions): RequestHandler {
+  const config = parseWebhookOptions(options);
+  const seen = new SeenDeliveries();
+  const room = new BodyRoom();
+  return (req, res) => void answer(req, res, config, seen, room);
+}
+
+/** Never rejects: Express 4 does not look at what middleware returns. */
+async function answer(
+  req: Request,
+  res: Response,
+  { secret: secrets, service, logger = console }: WebhookConfig,
+  seen: SeenDeliveries,
+  room: BodyRoom,
+): Promise<void> {
+  try {
+    if (req.method !== 'POST') {
+      const error = new SnapshotError('METHOD_NOT_ALLOWED', 'deliveries are posted');
+      return sendProblem(res, error, { Allow: 'POST' });
+    }
+    const { headers } = req;
+    const proof = proofOf(headers);
+    const unauthorized = () =>
+      sendProblem(res, new SnapshotError('UNAUTHORIZED', 'not authentic'), CHALLENGE);
+    // Without a proof not even memory for the body is taken.
+    if (!proof || !mayBeAuthentic(proof, headers, secrets, Date.now())) return unauthorized();
+    const body = await room.use(req, () => rawBody(req));
+    if (!isAuthentic(proof, headers, body, secrets)) return unauthorized();
+    const payload = readPayload(req, body);
+    const isNew = seen.add(marksOf(proof, headers, body));
+    res.writeHead(202, { 'Content-Length': 0, 'Cache-Control': 'no-store' }).end();
+    if (isNew) await tell(service, pushedUrls(headers, payload));
+  } catch (error) {
+    const failure = toSnapshotError(error);
+    if (failure.code === 'ABORTED') return; // nobody is left to be told
+    if (problemStatus(failure.code) >= 500) {
+      logger.error({ code: failure.code, err: failure }, 'webhook failed');
+    }
+    if (!res.headersSent) sendProblem(res, failure);
+  }
+}
+
+/** Of the URLs of one repository, the first one that is known is enough. */
+async function tell(service: PushListener, urls: readonly string[]): Promise<void> {
+  for (const url of urls) if (await service.pushed(url)) return;
+}
+
+/** @throws SnapshotError `INVALID_REQUEST` when it is not JSON. */
+function readPayload({ headers }: Request, body: Buffer): unknown {
+  try {
+    return parsePayload(headers, body);
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    throw new SnapshotError('INVALID_REQUEST', 'the payload is not JSON', { cause });
+  }
+}
