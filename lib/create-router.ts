@@ -21,8 +21,8 @@ export function createSnapshotService(options: SnapshotOptions): SnapshotService
 }
 
 /**
- * Makes a router that serves `{host}/{path}/snapshot.tar.zst` below wherever it is mounted:
- * `app.use('/git', createSnapshotRouter({ dataDir, hosts }))`.
+ * Makes a router that serves `{host}/{path}/snapshot.tar.zst`, `snapshot.bundle` and `ensure-refs` below
+ * wherever it is mounted: `app.use('/git', createSnapshotRouter({ dataDir, hosts }))`.
  *
  * @throws SnapshotError `INVALID_OPTIONS`, whose message names each option that is wrong.
  */

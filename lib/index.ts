@@ -5,9 +5,14 @@ export {
 } from './create-router.js';
 export { ERROR_CODES, SnapshotError, type SnapshotErrorCode } from './errors.js';
 export type { SnapshotEvents } from './events.js';
+export {
+  createWebhookHandler,
+  type PushListener,
+  type WebhookOptions,
+} from './http/webhook/webhook-handler.js';
 export { InProcessLocks } from './locks/in-process.js';
 export type { Lock, LockRegistry } from './locks/registry.js';
-export type { CloneProgress } from './mirror/fetch.js';
+export type { FetchProgress } from './mirror/fetch-pack.js';
 export type {
   Authorize,
   Credentials,
@@ -17,19 +22,27 @@ export type {
 } from './options.js';
 export { parseRepository, type RepositoryId } from './repository/identity.js';
 export type {
+  ArtifactId,
   ArtifactInfo,
   ArtifactSource,
+  BundleId,
+  EnsuredRefs,
   GeneratedArtifact,
   GetOptions,
   OpenArtifactOptions,
   OpenedArtifact,
+  SnapshotId,
   StoredArtifact,
+  WantedRefs,
 } from './snapshot/artifact.js';
+export type { RepositoryStatus } from './snapshot/repository-status.js';
 export type { CloseOptions, SnapshotService } from './snapshot/service.js';
 export { FileSystemStore, type FileSystemStoreOptions } from './stores/filesystem.js';
 export { MemoryStore, type MemoryStoreOptions } from './stores/memory.js';
 export type {
+  AdoptOptions,
   ByteRange,
+  CreateOptions,
   Metadata,
   ObjectBody,
   ObjectWriter,

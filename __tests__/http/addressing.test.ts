@@ -51,6 +51,12 @@ describe.each(CASES)('%s, mounted %s', (version, mount) => {
     '/github.com/snapshot.tar.zst',
     '/github.com/org/repo/snapshot.tar.zst/',
     '/github.com/org/repo/snapshot.tar.gz',
+    '/snapshot.bundle',
+    '/github.com/ensure-refs',
+    '/github.com/org/repo/snapshot.bundle/x',
+    '/github.com/org/repo/ensure-refs/',
+    '/github.com/org/repo/Ensure-Refs',
+    '/github.com/org/repo/ensure%2drefs',
     '/github.com/org/repo/info/refs?service=git-upload-pack',
     '/%zz',
     '/x?y=/github.com/org/repo/snapshot.tar.zst',
@@ -115,6 +121,23 @@ describe.each(CASES)('%s, mounted %s', (version, mount) => {
     expect(reply.headers.allow).toBe('GET, HEAD');
     expect(source.calls).toEqual([]);
   });
+
+  test.each(['snapshot.bundle?base=x', 'ensure-refs', 'snapshot.tar.zst?depth=0'])(
+    'an address is checked before what is asked: %s',
+    async (artifact) => {
+      for (const [repository, status] of [
+        ['github.com/org/..', 400],
+        ['[::1]/org/repo', 400],
+        ['gitlab.com/org/repo', 403],
+        ['github.com/org/repo', 400],
+      ] as const) {
+        const method = artifact === 'ensure-refs' ? 'POST' : 'GET';
+        const reply = await send(server, `/${repository}/${artifact}`, { method });
+        expect([repository, reply.status]).toEqual([repository, status]);
+      }
+      expect(source.calls).toEqual([]);
+    },
+  );
 
   test('a control character never reaches the source', async () => {
     const path = `${server.prefix}/github.com/org/re\x01po/snapshot.tar.zst`;

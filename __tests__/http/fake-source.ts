@@ -1,13 +1,17 @@
 import { Readable } from 'node:stream';
 import { type RepositoryId, repositoryKey } from '../../lib/repository/identity.js';
-import type {
-  ArtifactSource,
-  EnsuredRefs,
-  GeneratedArtifact,
-  GetOptions,
-  OpenArtifactOptions,
-  OpenedArtifact,
-  StoredArtifact,
+import {
+  type ArtifactId,
+  type ArtifactSource,
+  type BundleId,
+  type EnsuredRefs,
+  type GeneratedArtifact,
+  type GetOptions,
+  isBundle,
+  type OpenArtifactOptions,
+  type OpenedArtifact,
+  type StoredArtifact,
+  type WantedRefs,
 } from '../../lib/snapshot/artifact.js';
 
 export interface FakeObject {
@@ -26,7 +30,7 @@ export interface FakeGeneration {
 export const COMMIT = '0123456789abcdef0123456789abcdef01234567';
 export const STORED_AT = Date.UTC(2024, 1, 29, 12, 30, 15, 678);
 
-/** A `ArtifactSource` in memory, which tells what it was asked and does what a test makes it do. */
+/** An `ArtifactSource` in memory, which tells what it was asked and does what a test makes it do. */
 export class FakeSource implements ArtifactSource {
   /** The methods called so far, in order. */
   readonly calls: string[] = [];
@@ -35,79 +39,99 @@ export class FakeSource implements ArtifactSource {
   readonly bodies: Readable[] = [];
   /** Makes what is not stored. Default: fails the test's request with an `INTERNAL` error. */
   generate: (
-    repository: RepositoryId,
+    id: ArtifactId,
     signal: AbortSignal | undefined,
   ) => FakeGeneration | Promise<FakeGeneration> = () => {
     throw new Error('nothing was expected to be generated');
   };
   /** Runs before each `open`, as another process would between `stat` and `open`. */
-  beforeOpen: (repository: RepositoryId) => void = () => {};
-  /** Replaces the bodies of stored snapshots. */
+  beforeOpen: (id: ArtifactId) => void = () => {};
+  /** Whether what is stored may be served by `current` and `get`. */
+  maySend: (id: ArtifactId) => boolean = () => true;
+  /** Answers `isUpToDate`. */
+  upToDate: (id: BundleId) => boolean = () => false;
+  /** Answers `ensureRefs`. Default: all that is asked for is at `COMMIT`, without a fetch. */
+  ensure: (repository: RepositoryId, wanted: WantedRefs) => EnsuredRefs = (
+    _repository,
+    { refs },
+  ) => ({
+    refs: new Map(Array.from(refs.keys(), (name) => [name, COMMIT])),
+    missingCommits: [],
+    fetched: false,
+  });
+  /** The mirror's HEAD. */
+  head: string | undefined;
+  /** Replaces the bodies of stored artifacts. */
   read: (bytes: Buffer) => Readable = (bytes) =>
     Readable.from(slices(bytes), { objectMode: false });
   readonly #objects = new Map<string, StoredArtifact & { bytes: Buffer }>();
   #revisions = 0;
 
-  store(repository: RepositoryId, object: FakeObject): void {
+  store(id: ArtifactId, object: FakeObject): void {
     const { bytes, etag, storedAt = STORED_AT } = object;
     const commit = 'commit' in object ? object.commit : COMMIT;
     const revision = `r${++this.#revisions}`;
     const size = bytes.length;
-    const stored = { repository, etag, commit, size, storedAt, revision, bytes };
-    this.#objects.set(repositoryKey(repository), stored);
+    const stored = { repository: repositoryOf(id), etag, commit, size, storedAt, revision, bytes };
+    this.#objects.set(keyOf(id), stored);
   }
 
-  drop(repository: RepositoryId): void {
-    this.#objects.delete(repositoryKey(repository));
+  drop(id: ArtifactId): void {
+    this.#objects.delete(keyOf(id));
   }
 
-  async stat(repository: RepositoryId, options?: GetOptions): Promise<StoredArtifact | undefined> {
+  async stat(id: ArtifactId, options?: GetOptions): Promise<StoredArtifact | undefined> {
     this.#note('stat', options);
-    return this.#objects.get(repositoryKey(repository));
+    return this.#objects.get(keyOf(id));
+  }
+
+  async current(id: ArtifactId, options?: GetOptions): Promise<StoredArtifact | undefined> {
+    this.#note('current', options);
+    return this.maySend(id) ? this.#objects.get(keyOf(id)) : undefined;
   }
 
   async open(
-    repository: RepositoryId,
+    id: ArtifactId,
     options: OpenArtifactOptions = {},
   ): Promise<OpenedArtifact | undefined> {
     this.#note('open', options);
-    this.beforeOpen(repository);
-    const stored = this.#objects.get(repositoryKey(repository));
+    this.beforeOpen(id);
+    const stored = this.#objects.get(keyOf(id));
     const { revision = stored?.revision, range } = options;
     if (stored === undefined || stored.revision !== revision) return undefined;
     const bytes = range ? stored.bytes.subarray(range.start, range.end + 1) : stored.bytes;
     return { ...stored, source: 'store', body: this.#lend(this.read(bytes)) };
   }
 
-  async get(
-    repository: RepositoryId,
-    options?: GetOptions,
-  ): Promise<OpenedArtifact | GeneratedArtifact> {
+  async get(id: ArtifactId, options?: GetOptions): Promise<OpenedArtifact | GeneratedArtifact> {
     this.#note('get', options);
-    const stored = this.#objects.get(repositoryKey(repository));
+    const stored = this.maySend(id) ? this.#objects.get(keyOf(id)) : undefined;
     if (stored !== undefined) {
       return { ...stored, source: 'store', body: this.#lend(this.read(stored.bytes)) };
     }
-    const generation = await this.generate(repository, options?.signal);
+    const generation = await this.generate(id, options?.signal);
     const { body, etag = '"generated"' } = generation;
     const commit = 'commit' in generation ? generation.commit : COMMIT;
+    const repository = repositoryOf(id);
     return { repository, etag, commit, source: 'generation', body: this.#lend(body) };
   }
 
-  current(repository: RepositoryId, options?: GetOptions): Promise<StoredArtifact | undefined> {
-    return this.stat(repository, options);
+  async isUpToDate(id: BundleId, options?: GetOptions): Promise<boolean> {
+    this.#note('isUpToDate', options);
+    return this.upToDate(id);
   }
 
-  isUpToDate(): Promise<boolean> {
-    throw new Error('not expected');
-  }
-
-  ensureRefs(): Promise<EnsuredRefs> {
-    throw new Error('not expected');
+  async ensureRefs(
+    repository: RepositoryId,
+    wanted: WantedRefs,
+    options?: GetOptions,
+  ): Promise<EnsuredRefs> {
+    this.#note('ensureRefs', options);
+    return this.ensure(repository, wanted);
   }
 
   headOf(): string | undefined {
-    return undefined;
+    return this.head;
   }
 
   #note(call: string, options: GetOptions | undefined): void {
@@ -123,4 +147,13 @@ export class FakeSource implements ArtifactSource {
 
 function* slices(bytes: Buffer): Generator<Buffer> {
   for (let at = 0; at < bytes.length; at += 256) yield bytes.subarray(at, at + 256);
+}
+
+function repositoryOf({ host, path }: ArtifactId): RepositoryId {
+  return { host, path };
+}
+
+function keyOf(id: ArtifactId): string {
+  const selection = isBundle(id) ? { base: id.base } : { ref: id.ref, depth: id.depth };
+  return `${repositoryKey(id)} ${JSON.stringify(selection)}`;
 }

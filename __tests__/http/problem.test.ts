@@ -21,10 +21,12 @@ async function failWith(error: unknown): Promise<TestServer> {
 
 const EXPECTED: [number, SnapshotErrorCode[]][] = [
   [400, ['INVALID_REPOSITORY', 'INVALID_REQUEST']],
+  [401, ['UNAUTHORIZED']],
   [403, ['FORBIDDEN']],
-  [404, ['NOT_STORED']],
+  [404, ['NOT_STORED', 'REF_NOT_FOUND', 'BASE_NOT_FOUND']],
   [405, ['METHOD_NOT_ALLOWED']],
   [412, ['PRECONDITION_FAILED']],
+  [413, ['CONTENT_TOO_LARGE']],
   [416, ['RANGE_NOT_SATISFIABLE']],
   [
     503,
@@ -36,6 +38,7 @@ const EXPECTED: [number, SnapshotErrorCode[]][] = [
       'UPSTREAM_INVALID',
       'REPOSITORY_INVALID',
       'REPOSITORY_UNSUPPORTED',
+      'REPOSITORY_DAMAGED',
       'LIMIT_EXCEEDED',
       'OVERLOADED',
       'LOCK_FAILED',

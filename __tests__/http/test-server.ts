@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type Agent, createServer, type IncomingMessage, request } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
-import express5, { type Express, type Router } from 'express';
+import express5, { type Express, type RequestHandler, type Router } from 'express';
 import express4 from 'express4';
 import { createRouter } from '../../lib/http/router.js';
 import { type Logger, parseOptions, type SnapshotOptions } from '../../lib/options.js';
@@ -49,6 +49,8 @@ export interface ServeOptions {
   mount?: MountName;
   hosts?: SnapshotOptions['hosts'];
   authorize?: SnapshotOptions['authorize'];
+  /** Middleware of the host app's that goes before the router. */
+  before?: (express: typeof express5) => RequestHandler[];
 }
 
 /** A host app with the router and, after it, a route of its own that answers 418. */
@@ -58,6 +60,7 @@ export async function serve(
     version = 'Express 5',
     mount = 'under /git',
     hosts = ['github.com'],
+    before = () => [],
     ...rest
   }: ServeOptions = {},
 ): Promise<TestServer> {
@@ -71,6 +74,7 @@ export async function serve(
   const config = parseOptions({ dataDir: 'unused', hosts, logger, ...rest });
   const express = EXPRESS[version];
   const app = express();
+  for (const middleware of before(express)) app.use(middleware);
   const { prefix, mount: mountOn } = MOUNTS[mount];
   mountOn(app, createRouter({ source, config }), express);
   app.use((_req, res) => void res.status(418).send('host app'));
@@ -102,12 +106,12 @@ export interface SendOptions {
   method?: string;
   headers?: Record<string, string>;
   agent?: Agent;
-  body?: string;
+  body?: string | Buffer;
 }
 
 /** One request below the mount. The path goes out as it is. Rejects when the body breaks off. */
 export async function send(
-  { port, prefix }: TestServer,
+  { port, prefix }: Pick<TestServer, 'port' | 'prefix'>,
   path: string,
   options: SendOptions = {},
 ): Promise<Reply> {

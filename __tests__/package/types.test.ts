@@ -25,6 +25,7 @@ import express from 'express';
 import {
   createSnapshotRouter,
   createSnapshotService,
+  createWebhookHandler,
   MemoryStore,
   parseRepository,
   SnapshotError,
@@ -54,6 +55,8 @@ const short: SnapshotOptions = { dataDir: './data', hosts: ['github.com'] };
 
 const snapshots = createSnapshotRouter(options);
 express().use('/git', snapshots);
+const service = { pushed: (url: string) => url.startsWith('https://github.com/') };
+express().post('/webhook', createWebhookHandler({ secret: ['old', 'new'], service }));
 snapshots.service.events.on('hit', ({ repository, etag, size }) => {
   const parts: [string, string, number] = [repository.path, etag, size];
   return parts;

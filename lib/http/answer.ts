@@ -1,5 +1,5 @@
 import type { Request, Response } from 'express';
-import { SnapshotError, toSnapshotError } from '../errors.js';
+import { isUpstreamFailure, SnapshotError, toSnapshotError } from '../errors.js';
 import type { Logger, SnapshotConfig } from '../options.js';
 import { decodeRepository, type RepositoryId, repositoryKey } from '../repository/identity.js';
 import { admit } from './admission.js';
@@ -15,7 +15,7 @@ export async function answer(
   req: Request,
   res: Response,
   rawRepository: string,
-  { methods, serve }: ArtifactHandler,
+  { methods, upstreamFailureStatus, serve }: ArtifactHandler,
   config: Pick<SnapshotConfig, 'hosts' | 'authorize' | 'logger'>,
 ): Promise<void> {
   const signal = clientSignal(res);
@@ -28,11 +28,13 @@ export async function answer(
       return;
     }
     await admit(config, req, repository);
+    signal.throwIfAborted();
     await serve({ req, res, repository, signal });
   } catch (error) {
     if (signal.aborted) return; // nobody is left to be told
     const failure = toSnapshotError(error);
-    sendProblem(res, failure);
+    const status = isUpstreamFailure(failure) ? upstreamFailureStatus : undefined;
+    sendProblem(res, failure, {}, status);
     logFailure(config.logger, failure, repository);
   }
 }

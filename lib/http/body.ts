@@ -32,7 +32,7 @@ export async function sendBody(
     signal.throwIfAborted();
     let sent = 0;
     for await (const chunk of body) {
-      if (sent === 0) res.writeHead(status, headers);
+      if (!res.headersSent) res.writeHead(status, headers);
       sent += chunk.length;
       if (length !== undefined && sent > length) throw wrongLength(sent, length);
       const hasRoom = res.write(chunk, (error) => {
@@ -41,7 +41,7 @@ export async function sendBody(
       if (!hasRoom) await once(res, 'drain', { signal });
     }
     if (length !== undefined && sent < length) throw wrongLength(sent, length);
-    if (sent === 0) res.writeHead(status, headers);
+    if (!res.headersSent) res.writeHead(status, headers);
     res.end();
   } finally {
     signal.removeEventListener('abort', stop);

@@ -13,6 +13,8 @@ export interface Exchange {
 /** Serves one artifact. What it rejects with is answered as a problem, or breaks a begun answer. */
 export interface ArtifactHandler {
   readonly methods: readonly string[];
+  /** The status of `UPSTREAM_*` failures. Default: as for their code. */
+  readonly upstreamFailureStatus?: number;
   serve(exchange: Exchange): Promise<void>;
 }
 

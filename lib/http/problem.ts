@@ -7,12 +7,14 @@ const STATUS: Record<SnapshotErrorCode, number> = {
   INVALID_OPTIONS: 500,
   INVALID_REPOSITORY: 400,
   INVALID_REQUEST: 400,
+  UNAUTHORIZED: 401,
   FORBIDDEN: 403,
   METHOD_NOT_ALLOWED: 405,
   NOT_STORED: 404,
   REF_NOT_FOUND: 404,
   BASE_NOT_FOUND: 404,
   PRECONDITION_FAILED: 412,
+  CONTENT_TOO_LARGE: 413,
   RANGE_NOT_SATISFIABLE: 416,
   UPSTREAM_NOT_FOUND: 503,
   UPSTREAM_DENIED: 503,
@@ -22,6 +24,7 @@ const STATUS: Record<SnapshotErrorCode, number> = {
   REPOSITORY_INVALID: 503,
   REPOSITORY_UNSUPPORTED: 503,
   LIMIT_EXCEEDED: 503,
+  REPOSITORY_DAMAGED: 503,
   STORE_FAILED: 500,
   STORAGE_FULL: 507,
   OVERLOADED: 503,
@@ -45,19 +48,19 @@ export function problemStatus(code: SnapshotErrorCode): number {
 /**
  * Answers with an `application/problem+json` body (RFC 9457): `type`, `title`, `status` and our stable
  * `code`, all of which follow from the code alone, so that nothing inward can leak. Every 503 has a
- * `Retry-After` in whole seconds. Once the head of another answer is out, the connection is broken
+ * `Retry-After` in whole seconds. Routes with a table of their own give another `status`. Once the head of another answer is out, the connection is broken
  * instead: a clean end would be taken as success.
  */
 export function sendProblem(
   res: ServerResponse,
   error: SnapshotError,
   headers: OutgoingHttpHeaders = {},
+  status = problemStatus(error.code),
 ): void {
   if (res.headersSent) {
     breakConnection(res);
     return;
   }
-  const status = problemStatus(error.code);
   const body = JSON.stringify({
     type: `urn:problem-type:express-git-snapshot:${error.code.toLowerCase().replaceAll('_', '-')}`,
     title: error.clientText,

@@ -3,8 +3,10 @@ import type { SnapshotConfig } from '../options.js';
 import { type Artifact, splitAddress } from '../repository/identity.js';
 import type { ArtifactSource } from '../snapshot/artifact.js';
 import { answer } from './answer.js';
+import { createBundleHandler } from './bundle-handler.js';
+import { createEnsureRefsHandler } from './ensure-refs-handler.js';
 import type { ArtifactHandler } from './exchange.js';
-import { rawPath } from './raw-path.js';
+import { rawPath } from './raw-target.js';
 import { createSnapshotHandler } from './snapshot-handler.js';
 
 export interface RouterParts {
@@ -13,12 +15,14 @@ export interface RouterParts {
 }
 
 /**
- * An Express router that serves the artifacts and passes everything else to `next()`. `OPTIONS` is a
+ * An Express router that answers for the artifacts and passes everything else to `next()`. `OPTIONS` is a
  * method like any other here: CORS middleware of the host app goes before this router.
  */
 export function createRouter({ source, config }: RouterParts): Router {
   const handlers: Record<Artifact, ArtifactHandler> = {
     'snapshot.tar.zst': createSnapshotHandler(source, config),
+    'snapshot.bundle': createBundleHandler(source, config),
+    'ensure-refs': createEnsureRefsHandler(source),
   };
   const router = Router();
   router.use((req, res, next) => {

@@ -2,6 +2,15 @@ import type { Request } from 'express';
 
 type RoutedRequest = Pick<Request, 'url' | 'originalUrl' | 'baseUrl'>;
 
+/**
+ * The query as the client sent it. Which parser makes `req.query`, or whether any does, is the host
+ * app's setting.
+ */
+export function rawQuery({ url }: Pick<Request, 'url'>): URLSearchParams {
+  const start = url.indexOf('?');
+  return new URLSearchParams(start < 0 ? '' : url.slice(start + 1));
+}
+
 /** The path below the mount as the client sent it: not decoded, not normalised, without the query. */
 export function rawPath({ url, originalUrl, baseUrl }: RoutedRequest): string {
   // Express 4 counts a second slash after the mount to the mount, and would hide an empty segment.

@@ -1,0 +1,29 @@
+import { pathToFileURL } from 'node:url';
+import { expect, test } from '@jest/globals';
+import { unlessAborted } from '../lib/abort.js';
+import { execute } from './support/run.js';
+
+test('settles like the promise, or rejects with the reason', async () => {
+  const { signal } = new AbortController();
+  expect(await unlessAborted(Promise.resolve(1), signal)).toBe(1);
+  await expect(unlessAborted(Promise.reject(new Error('failed')), signal)).rejects.toThrow(
+    'failed',
+  );
+  const aborted = AbortSignal.abort(new Error('gone'));
+  await expect(unlessAborted(Promise.resolve(1), aborted)).rejects.toThrow('gone');
+});
+
+test('what fails after an abort does not end the process', async () => {
+  const module = pathToFileURL(`${process.cwd()}/.build/lib/abort.js`);
+  const program = `
+    import { unlessAborted } from '${module}';
+    const late = () => new Promise((_, reject) => setImmediate(() => reject(new Error('late'))));
+    await unlessAborted(late(), AbortSignal.abort()).catch(() => {});
+    const controller = new AbortController();
+    const waiting = unlessAborted(late(), controller.signal).catch(() => {});
+    controller.abort();
+    await waiting;
+    setTimeout(() => console.log('alive'), 20);`;
+  const { code, stdout } = await execute(process.execPath, ['--input-type=module', '-e', program]);
+  expect([code, stdout]).toEqual([0, 'alive\n']);
+});

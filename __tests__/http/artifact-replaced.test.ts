@@ -1,0 +1,90 @@
+import { Readable } from 'node:stream';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { parseRepository } from '../../lib/repository/identity.js';
+import type { ArtifactId } from '../../lib/snapshot/artifact.js';
+import { seededBytes } from '../support/random.js';
+import { FakeSource } from './fake-source.js';
+import { send, serve, type TestServer } from './test-server.js';
+
+const REPOSITORY = parseRepository('github.com/org/repo');
+const BASE = 'b'.repeat(40);
+
+// Between the decision what to send and its opening, another process replaces or evicts it.
+describe.each<[string, ArtifactId]>([
+  ['snapshot.tar.zst', REPOSITORY],
+  [`snapshot.bundle?base=${BASE}`, { ...REPOSITORY, base: BASE }],
+])('%.15s', (file, id) => {
+  const PATH = `/github.com/org/repo/${file}`;
+  let source: FakeSource;
+  let server: TestServer;
+  let version: number;
+  const replace = () => {
+    version++;
+    source.store(id, { bytes: seededBytes(version, 500 + version), etag: `"v${version}"` });
+  };
+
+  beforeEach(async () => {
+    source = new FakeSource();
+    version = 0;
+    replace();
+    server = await serve(source);
+  });
+
+  afterEach(() => server.close());
+
+  test('once: the new one is decided on afresh', async () => {
+    source.beforeOpen = () => {
+      if (version === 1) replace();
+    };
+    const reply = await send(server, PATH, { headers: { range: 'bytes=-2' } });
+    expect([reply.status, reply.headers.etag]).toEqual([206, '"v2"']);
+    expect(reply.headers['content-range']).toBe('bytes 500-501/502');
+    expect(reply.body.equals(seededBytes(2, 502).subarray(-2))).toBe(true);
+    expect(source.calls).toEqual(['current', 'open', 'current', 'open']);
+  });
+
+  test('once, with If-Match: 412', async () => {
+    source.beforeOpen = replace;
+    const reply = await send(server, PATH, { headers: { range: 'bytes=0-1', 'if-match': '"v1"' } });
+    expect(reply.status).toBe(412);
+    expect(source.calls).toEqual(['current', 'open', 'current']);
+  });
+
+  test('again and again: whole', async () => {
+    source.beforeOpen = replace;
+    const reply = await send(server, PATH, { headers: { range: 'bytes=0-1' } });
+    expect([reply.status, reply.headers.etag]).toEqual([200, `"v${version}"`]);
+    expect(reply.body.equals(seededBytes(version, 500 + version))).toBe(true);
+    expect(source.calls.at(-1)).toBe('get');
+  });
+
+  test.each<[Record<string, string>, number]>([
+    [{ 'if-none-match': '"last"' }, 304],
+    [{ 'if-unmodified-since': 'Fri, 01 Mar 2024 00:00:00 GMT' }, 412],
+    [{ 'if-match': '"last", "v1", "v2", "v3"' }, 200],
+  ])('again and again, with %j: what comes in the end decides, %i', async (headers, status) => {
+    source.beforeOpen = replace;
+    const get = source.get.bind(source);
+    source.get = (...args) => {
+      const storedAt = Date.UTC(2024, 5, 1);
+      source.store(id, { bytes: Buffer.alloc(9), etag: '"last"', storedAt });
+      return get(...args);
+    };
+    const reply = await send(server, PATH, { headers });
+    expect(reply.status).toBe(status);
+    expect(source.calls.at(-1)).toBe('get');
+    expect(source.bodies.map((body) => body.destroyed)).toEqual([true]);
+  });
+
+  test('evicted: generated, unless If-Match asks for what is gone', async () => {
+    source.beforeOpen = (repository) => source.drop(repository);
+    source.generate = () => ({ body: Readable.from([Buffer.from('new')]) });
+    const failed = await send(server, PATH, {
+      headers: { range: 'bytes=0-1', 'if-match': '"v1"' },
+    });
+    expect(failed.status).toBe(412);
+    replace();
+    const reply = await send(server, PATH, { headers: { range: 'bytes=0-1' } });
+    expect([reply.status, reply.body.toString()]).toEqual([200, 'new']);
+  });
+});

@@ -1,0 +1,124 @@
+import { Agent } from 'node:http';
+import { Readable } from 'node:stream';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { SnapshotError, type SnapshotErrorCode } from '../../lib/errors.js';
+import { parseRepository } from '../../lib/repository/identity.js';
+import { COMMIT, FakeSource } from './fake-source.js';
+import { EXPRESS, type ExpressVersion, send, serve, type TestServer } from './test-server.js';
+
+const REPOSITORY = parseRepository('github.com/org/repo');
+const PATH = '/github.com/org/repo/snapshot.bundle';
+
+describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
+  let source: FakeSource;
+  let server: TestServer;
+
+  beforeEach(async () => {
+    source = new FakeSource();
+    server = await serve(source, { version });
+  });
+
+  afterEach(() => server.close());
+
+  test.each([
+    '',
+    '?',
+    '?base',
+    '?base=',
+    '?base=main',
+    `?base=${COMMIT.slice(1)}`,
+    `?base=${COMMIT}0`,
+    `?base=${COMMIT.toUpperCase()}`,
+    `?base=-${COMMIT.slice(1)}`,
+    `?base=${COMMIT}%0a`,
+    `?base=%00${COMMIT}`,
+    `?base=${COMMIT}&base=${COMMIT}`,
+    `?base=${COMMIT}&%62ase=x`,
+    `?base[]=${COMMIT}`,
+    `?Base=${COMMIT}`,
+  ])('%s names no base', async (query) => {
+    const reply = await send(server, PATH + query);
+    expect(reply.status).toBe(400);
+    expect(JSON.parse(reply.body.toString())).toMatchObject({ code: 'INVALID_REQUEST' });
+    expect((await send(server, PATH + query, { method: 'HEAD' })).status).toBe(400);
+    expect(source.calls).toEqual([]);
+  });
+
+  test('other parameters are ignored', async () => {
+    source.upToDate = ({ base }) => base === COMMIT;
+    expect((await send(server, `${PATH}?x=1&base=${COMMIT}&ref=..`)).status).toBe(204);
+  });
+
+  test('a base that is HEAD: 204 without a body, which no cache keeps', async () => {
+    source.upToDate = () => true;
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    try {
+      for (const headers of [{}, { range: 'bytes=0-1' }, { 'if-none-match': '*' }]) {
+        source.calls.length = 0;
+        const reply = await send(server, `${PATH}?base=${COMMIT}`, { agent, headers });
+        expect([reply.status, reply.body.length]).toEqual([204, 0]);
+        expect(reply.headers['cache-control']).toBe('no-store');
+        expect(reply.headers['content-length']).toBeUndefined();
+        expect(reply.headers['content-type']).toBeUndefined();
+        expect(source.calls).toEqual(['current', 'isUpToDate']);
+      }
+      const next = await send(server, `${PATH}?base=${COMMIT}`, { agent });
+      expect([next.status, next.reused]).toEqual([204, true]);
+    } finally {
+      agent.destroy();
+    }
+  });
+
+  test('a stored bundle is served without a check', async () => {
+    source.store({ ...REPOSITORY, base: COMMIT }, { bytes: Buffer.from('bundle'), etag: '"1"' });
+    source.upToDate = () => true;
+    const reply = await send(server, `${PATH}?base=${COMMIT}`);
+    expect([reply.status, reply.body.toString()]).toEqual([200, 'bundle']);
+    expect(source.calls).not.toContain('isUpToDate');
+  });
+
+  test('If-Match with nothing stored: 412 without a check', async () => {
+    const headers = { 'if-match': '*' };
+    expect((await send(server, `${PATH}?base=${COMMIT}`, { headers })).status).toBe(412);
+    expect(source.calls).toEqual(['current']);
+  });
+
+  test('HEAD asks nobody whether the base is HEAD', async () => {
+    source.upToDate = () => true;
+    expect((await send(server, `${PATH}?base=${COMMIT}`, { method: 'HEAD' })).status).toBe(404);
+    expect(source.calls).toEqual(['stat']);
+  });
+
+  test.each<[SnapshotErrorCode, number]>([
+    ['BASE_NOT_FOUND', 404],
+    ['UPSTREAM_UNREACHABLE', 503],
+    ['STORE_FAILED', 500],
+  ])('a check that fails with %s: %i', async (code, status) => {
+    source.upToDate = () => {
+      throw new SnapshotError(code, 'failed');
+    };
+    const reply = await send(server, `${PATH}?base=${COMMIT}`);
+    expect(reply.status).toBe(status);
+    expect(JSON.parse(reply.body.toString())).toMatchObject({ code });
+    expect(source.calls).toEqual(['current', 'isUpToDate']);
+  });
+
+  test('a generation that cannot be made after all: 404', async () => {
+    source.generate = () => {
+      throw new SnapshotError('BASE_NOT_FOUND', 'unknown');
+    };
+    expect((await send(server, `${PATH}?base=${COMMIT}`)).status).toBe(404);
+  });
+
+  test('another method: 405', async () => {
+    const reply = await send(server, `${PATH}?base=${COMMIT}`, { method: 'POST' });
+    expect([reply.status, reply.headers.allow]).toEqual([405, 'GET, HEAD']);
+  });
+
+  test('has no header of snapshots', async () => {
+    source.head = 'f'.repeat(40);
+    source.generate = () => ({ body: Readable.from([Buffer.from('bundle')]) });
+    const { headers } = await send(server, `${PATH}?base=${COMMIT}`);
+    expect(Object.keys(headers).filter((name) => name.startsWith('x-cachew'))).toEqual([]);
+  });
+});

@@ -1,0 +1,268 @@
+import { once } from 'node:events';
+import { Agent } from 'node:http';
+import { connect } from 'node:net';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import type express5 from 'express';
+import type { RequestHandler } from 'express';
+import { SnapshotError, type SnapshotErrorCode } from '../../lib/errors.js';
+import type { RepositoryId } from '../../lib/repository/identity.js';
+import type { WantedRefs } from '../../lib/snapshot/artifact.js';
+import { COMMIT, FakeSource } from './fake-source.js';
+import {
+  EXPRESS,
+  type ExpressVersion,
+  MOUNTS,
+  type MountName,
+  type Reply,
+  send,
+  serve,
+  type TestServer,
+} from './test-server.js';
+
+const OTHER = 'f'.repeat(40);
+const PATH = '/github.com/org/repo/ensure-refs';
+const JSON_TYPE = { 'content-type': 'application/json' };
+
+/** What a host app may have put before the router. */
+const PARSERS: Record<string, (express: typeof express5) => RequestHandler[]> = {
+  'no parser': () => [],
+  'express.json()': (express) => [express.json({ strict: false })],
+  'express.text()': (express) => [express.text({ type: '*/*' })],
+  'express.raw()': (express) => [express.raw({ type: () => true })],
+  'a parser of other types': (express) => [express.json({ type: 'application/other' })],
+};
+
+const CASES = Object.keys(EXPRESS).flatMap((version) =>
+  Object.keys(PARSERS).map((parser) => [version, parser] as [ExpressVersion, string]),
+);
+
+let server: TestServer | undefined;
+let asked: [RepositoryId, WantedRefs][];
+let source: FakeSource;
+
+afterEach(() => server?.close());
+
+async function start(options: Parameters<typeof serve>[1] = {}): Promise<TestServer> {
+  source = new FakeSource();
+  asked = [];
+  const ensure = source.ensure;
+  source.ensure = (repository, wanted) => {
+    asked.push([repository, wanted]);
+    return ensure(repository, wanted);
+  };
+  server = await serve(source, options);
+  return server;
+}
+
+const post = (to: TestServer, body: string, headers: Record<string, string> = JSON_TYPE) =>
+  send(to, PATH, { method: 'POST', body, headers });
+
+const json = (reply: Reply) => JSON.parse(reply.body.toString());
+
+describe.each(CASES)('%s with %s', (version, parser) => {
+  const before = PARSERS[parser] ?? (() => []);
+  const begin = () => start({ version, before });
+
+  test('asks for refs and commits', async () => {
+    const running = await begin();
+    const body = { refs: { 'refs/heads/main': COMMIT, 'refs/tags/v1': '' }, commits: [OTHER] };
+    const reply = await post(running, JSON.stringify(body));
+    expect(reply.status).toBe(200);
+    expect(reply.headers).toMatchObject({
+      'content-type': 'application/json',
+      'cache-control': 'no-store',
+    });
+    expect(json(reply)).toEqual({
+      refs: { 'refs/heads/main': COMMIT, 'refs/tags/v1': COMMIT },
+      fetched: false,
+    });
+    const refs = new Map(Object.entries(body.refs));
+    const repository = { host: 'github.com', path: 'org/repo' };
+    expect(asked).toEqual([[repository, { refs, commits: [OTHER] }]]);
+    expect(source.signals).toHaveLength(1);
+  });
+
+  test.each<[string, string]>([
+    ['nothing', ''],
+    ['not JSON', '{'],
+    ['JavaScript', "{'commits': []}"],
+    ['a number', '1'],
+    ['null', 'null'],
+    ['a string', '"x"'],
+    ['an array', '[]'],
+    ['neither', '{}'],
+    ['both empty', '{"refs":{},"commits":[]}'],
+    ['both null', '{"refs":null,"commits":null}'],
+    ['refs that are an array', '{"refs":["refs/heads/main"]}'],
+    ['refs that are a string', '{"refs":"refs/heads/main"}'],
+    ['an id that is a number', '{"refs":{"refs/heads/main":1}}'],
+    ['an id that is null', '{"refs":{"refs/heads/main":null}}'],
+    ['an id that is short', `{"refs":{"refs/heads/main":"${COMMIT.slice(1)}"}}`],
+    ['an id in upper case', `{"refs":{"refs/heads/main":"${COMMIT.toUpperCase()}"}}`],
+    ['an id with a newline', `{"refs":{"refs/heads/main":"${COMMIT}\\n"}}`],
+    ['a name that is too long', `{"refs":{"refs/heads/${'a'.repeat(5_000)}":""}}`],
+    ['a commit that is empty', '{"commits":[""]}'],
+    ['a commit that is a name', '{"commits":["main"]}'],
+    ['commits that are an object', `{"commits":{"0":"${COMMIT}","length":1}}`],
+    ['too many', JSON.stringify({ commits: Array(1_001).fill(COMMIT) })],
+    ['too many together', JSON.stringify({ refs: names(501), commits: Array(500).fill(COMMIT) })],
+  ])('%s: 400', async (_what, body) => {
+    const reply = await post(await begin(), body);
+    expect(reply.status).toBe(400);
+    // Express's own parsers answer for what they are asked to parse.
+    if (parser !== 'express.json()') expect(json(reply)).toMatchObject({ code: 'INVALID_REQUEST' });
+    expect(source.calls).toEqual([]);
+  });
+
+  test('1,000 entries, each a long name of those that fit', async () => {
+    const running = await begin();
+    // express.json() takes 100 KiB unless it is told otherwise.
+    const length = parser === 'no parser' ? 180 : 20;
+    const body = { refs: names(900, length), commits: Array(100).fill(COMMIT) };
+    const reply = await post(running, JSON.stringify(body));
+    expect([reply.status, Object.keys(json(reply).refs).length]).toEqual([200, 900]);
+  });
+
+  test('names that no ref can have are refs that do not exist', async () => {
+    const running = await begin();
+    const bad = ['HEAD', 'main', '', 'refs/heads/a..b', 'refs/heads/\u0000', '__proto__', '../x'];
+    const refs = `{${bad.map((name) => `${JSON.stringify(name)}:""`).join(',')}}`;
+    const unresolved = Object.fromEntries(bad.map((name) => [name, '']));
+    const reply = await post(running, `{"refs":${refs}}`);
+    expect([reply.status, json(reply)]).toEqual([200, { refs: unresolved, fetched: false }]);
+    expect(reply.body.toString()).toContain('"__proto__":""');
+    expect(source.calls).toEqual([]);
+
+    const mixed = await post(running, `{"refs":{"HEAD":"","refs/heads/main":"","__proto__":""}}`);
+    expect(json(mixed).refs).toMatchObject({ HEAD: '', 'refs/heads/main': COMMIT });
+    expect(asked.map(([, { refs }]) => [...refs.keys()])).toEqual([['refs/heads/main']]);
+    expect(Object.hasOwn(Object.prototype, 'HEAD')).toBe(false);
+  });
+});
+
+describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
+  test.each(Object.keys(MOUNTS) as MountName[])('is there mounted %s', async (mount) => {
+    const running = await start({ version, mount });
+    expect((await post(running, `{"commits":["${COMMIT}"]}`)).status).toBe(200);
+  });
+
+  test('the content type does not matter', async () => {
+    const running = await start({ version });
+    for (const headers of [{}, { 'content-type': 'text/plain' }]) {
+      expect((await post(running, `{"commits":["${COMMIT}"]}`, headers)).status).toBe(200);
+    }
+  });
+
+  test('what is missing is told, what is empty left out', async () => {
+    const running = await start({ version });
+    source.ensure = () => ({ refs: new Map(), missingCommits: [OTHER], fetched: true });
+    expect(json(await post(running, `{"commits":["${OTHER}"]}`))).toEqual({
+      missing_commits: [OTHER],
+      fetched: true,
+    });
+    source.ensure = () => ({ refs: new Map(), missingCommits: [], fetched: true });
+    expect(json(await post(running, '{"refs":{"refs/heads/gone":""}}'))).toEqual({
+      refs: { 'refs/heads/gone': '' },
+      fetched: true,
+    });
+    expect(json(await post(running, `{"commits":["${OTHER}"]}`))).toEqual({ fetched: true });
+  });
+
+  test.each<[SnapshotErrorCode, number]>([
+    ['UPSTREAM_NOT_FOUND', 502],
+    ['UPSTREAM_DENIED', 502],
+    ['UPSTREAM_UNREACHABLE', 502],
+    ['UPSTREAM_TIMEOUT', 502],
+    ['UPSTREAM_INVALID', 502],
+    ['LIMIT_EXCEEDED', 503],
+    ['STORAGE_FULL', 507],
+    ['INTERNAL', 500],
+  ])('%s: %i', async (code, status) => {
+    const running = await start({ version });
+    source.ensure = () => {
+      throw new SnapshotError(code, 'https://user:token@10.0.0.5/');
+    };
+    const reply = await post(running, `{"commits":["${OTHER}"]}`);
+    expect(reply.status).toBe(status);
+    expect(json(reply)).toMatchObject({ code, status });
+    expect(reply.headers['retry-after']).toBe(status === 503 ? '30' : undefined);
+    expect(reply.body.toString()).not.toContain('token');
+    expect(running.log).toMatchObject([{ level: [502, 503].includes(status) ? 'warn' : 'error' }]);
+  });
+
+  test.each(['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS'])('%s: 405', async (method) => {
+    const running = await start({ version });
+    const reply = await send(running, PATH, { method });
+    expect([reply.status, reply.headers.allow]).toEqual([405, 'POST']);
+    expect(source.calls).toEqual([]);
+  });
+
+  test('more than 256 KiB, announced or not: 400, and the connection stays usable', async () => {
+    const running = await start({ version });
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const large = `${' '.repeat(256 * 1024)}{"commits":["${COMMIT}"]}`;
+    const fitting = `{"commits":["${COMMIT}"]}`.padEnd(256 * 1024);
+    const chunked = { 'transfer-encoding': 'chunked' };
+    const requests: [string, Record<string, string>, number][] = [
+      [large, {}, 400],
+      [large, chunked, 400],
+      [' '.repeat(4_000_000), chunked, 400],
+      ['nonsense', {}, 400],
+      [fitting, chunked, 200],
+      [fitting, {}, 200],
+    ];
+    try {
+      for (const [index, [body, headers, status]] of requests.entries()) {
+        const reply = await send(running, PATH, { method: 'POST', body, headers, agent });
+        expect([index, reply.status, reply.reused]).toEqual([index, status, index > 0]);
+      }
+    } finally {
+      agent.destroy();
+    }
+  });
+
+  test('a body that the host app read and threw away is its misconfiguration', async () => {
+    const drain: RequestHandler = (req, _res, next) => {
+      req.resume().once('end', () => next());
+    };
+    const running = await start({ version, before: () => [drain] });
+    const reply = await post(running, `{"commits":["${COMMIT}"]}`);
+    expect([reply.status, json(reply).code]).toEqual([500, 'INVALID_OPTIONS']);
+    expect(running.log).toMatchObject([{ level: 'error', fields: { code: 'INVALID_OPTIONS' } }]);
+  });
+
+  test('who may not see the repository is refused before the body is read', async () => {
+    const running = await start({ version, authorize: () => false });
+    expect((await post(running, '{')).status).toBe(403);
+  });
+
+  test('a client that hangs up in its body is no failure', async () => {
+    let admitted = () => {};
+    const reached = new Promise<void>((resolve) => {
+      admitted = resolve;
+    });
+    const authorize = () => {
+      admitted();
+      return true;
+    };
+    const running = await start({ version, authorize });
+    const socket = connect(running.port, '127.0.0.1');
+    socket.write(
+      `POST ${running.prefix}${PATH} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{"com`,
+    );
+    await reached;
+    socket.destroy();
+    await once(socket, 'close');
+    expect((await post(running, `{"commits":["${COMMIT}"]}`)).status).toBe(200);
+    expect(running.log).toEqual([]);
+    expect(source.calls).toEqual(['ensureRefs']);
+  });
+});
+
+function names(count: number, length = 20): Record<string, string> {
+  const entries = Array.from({ length: count }, (_, i) => [
+    `refs/heads/${String(i).padStart(length, '0')}`,
+    '',
+  ]);
+  return Object.fromEntries(entries);
+}

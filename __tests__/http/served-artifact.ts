@@ -1,0 +1,139 @@
+import { Readable } from 'node:stream';
+import { afterEach, beforeEach } from '@jest/globals';
+import { parseRepository } from '../../lib/repository/identity.js';
+import { seededBytes } from '../support/random.js';
+import { COMMIT, FakeSource } from './fake-source.js';
+import {
+  EXPRESS,
+  type ExpressVersion,
+  MOUNTS,
+  type MountName,
+  type Reply,
+  type SendOptions,
+  send,
+  serve,
+  type TestServer,
+} from './test-server.js';
+
+const STORED = parseRepository('github.com/org/repo');
+export const BYTES = seededBytes('artifact', 1000);
+export const LAST_MODIFIED = 'Thu, 29 Feb 2024 12:30:15 GMT';
+export const LATER = 'Fri, 01 Mar 2024 00:00:00 GMT';
+export const EARLIER = 'Wed, 28 Feb 2024 00:00:00 GMT';
+const BASE = 'b'.repeat(40);
+
+/** What is the same for all artifacts, and in what they differ. */
+const ARTIFACTS = {
+  'snapshot.tar.zst': {
+    file: 'snapshot.tar.zst',
+    selection: {},
+    extension: 'tar.zst',
+    headers: { 'content-type': 'application/zstd', 'x-cachew-snapshot-commit': COMMIT },
+    asksStored: ['get'],
+    asksNew: ['get'],
+  },
+  'snapshot.tar.zst?ref&depth': {
+    file: 'snapshot.tar.zst?ref=v1.0&depth=3',
+    selection: { ref: 'v1.0', depth: 3 },
+    extension: 'tar.zst',
+    headers: { 'content-type': 'application/zstd', 'x-cachew-snapshot-commit': COMMIT },
+    asksStored: ['get'],
+    asksNew: ['get'],
+  },
+  'snapshot.bundle': {
+    file: `snapshot.bundle?base=${BASE}`,
+    selection: { base: BASE },
+    extension: 'bundle',
+    headers: { 'content-type': 'application/x-git-bundle' },
+    asksStored: ['current', 'open'],
+    asksNew: ['current', 'isUpToDate', 'get'],
+  },
+};
+type ArtifactName = keyof typeof ARTIFACTS;
+
+/** Every artifact, from every Express, however mounted. */
+export const CASES = Object.keys(ARTIFACTS).flatMap((artifact) =>
+  Object.keys(EXPRESS).flatMap((version) =>
+    Object.keys(MOUNTS).map(
+      (mount) => [artifact, version, mount] as [ArtifactName, ExpressVersion, MountName],
+    ),
+  ),
+);
+
+/** An artifact of two repositories, of which one has it stored as `BYTES`: valid while a test runs. */
+export interface ServedArtifact {
+  readonly source: FakeSource;
+  readonly server: TestServer;
+  /** Its name in a URL. */
+  readonly file: string;
+  readonly selection: { ref?: string; depth?: number } | { base: string };
+  readonly extension: string;
+  /** The paths of what is stored, and of what is not. */
+  readonly path: string;
+  readonly missing: string;
+  /** The headers that not all artifacts have, and all those that the stored one has. */
+  readonly ownHeaders: Readonly<Record<string, string>>;
+  readonly storedHeaders: Readonly<Record<string, string>>;
+  /** What a plain GET asks the source. */
+  readonly asksStored: readonly string[];
+  readonly asksNew: readonly string[];
+  /** @param path default: of what is stored. */
+  get(headers?: Record<string, string>, path?: string, options?: SendOptions): Promise<Reply>;
+  /** Has what is not stored be generated. @returns how often it was. */
+  generate(): () => number;
+}
+
+/** Registers hooks that serve one of `CASES`. */
+export function servedArtifact(
+  artifact: ArtifactName,
+  version: ExpressVersion,
+  mount: MountName,
+): ServedArtifact {
+  const { headers: ownHeaders, ...rest } = ARTIFACTS[artifact];
+  const path = `/github.com/org/repo/${rest.file}`;
+  let source = new FakeSource();
+  let server: TestServer | undefined;
+
+  const running = (): TestServer => {
+    if (server === undefined) throw new Error('the server runs only during tests');
+    return server;
+  };
+
+  beforeEach(async () => {
+    source = new FakeSource();
+    source.store({ ...STORED, ...rest.selection }, { bytes: BYTES, etag: '"v1"' });
+    server = await serve(source, { version, mount });
+  });
+
+  afterEach(() => running().close());
+
+  return {
+    ...rest,
+    path,
+    missing: `/github.com/org/new/${rest.file}`,
+    ownHeaders,
+    storedHeaders: {
+      ...ownHeaders,
+      'cache-control': 'no-cache',
+      etag: '"v1"',
+      'last-modified': LAST_MODIFIED,
+      'accept-ranges': 'bytes',
+      'content-disposition': `attachment; filename="repo.${rest.extension}"`,
+    },
+    get source() {
+      return source;
+    },
+    get server() {
+      return running();
+    },
+    get: (headers = {}, at = path, options = {}) => send(running(), at, { headers, ...options }),
+    generate() {
+      let generated = 0;
+      source.generate = () => {
+        generated++;
+        return { body: Readable.from([BYTES.subarray(0, 10), BYTES.subarray(10)]) };
+      };
+      return () => generated;
+    },
+  };
+}

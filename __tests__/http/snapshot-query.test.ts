@@ -1,0 +1,188 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { parseRepository } from '../../lib/repository/identity.js';
+import { type ArtifactId, isBundle } from '../../lib/snapshot/artifact.js';
+import { COMMIT, FakeSource } from './fake-source.js';
+import { EXPRESS, type ExpressVersion, send, serve, type TestServer } from './test-server.js';
+
+const OTHER = 'f'.repeat(40);
+const PATH = '/github.com/org/repo/snapshot.tar.zst';
+
+describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
+  let source: FakeSource;
+  let server: TestServer;
+  let asked: ArtifactId[];
+
+  beforeEach(async () => {
+    source = new FakeSource();
+    server = await serve(source, { version });
+    asked = [];
+    const get = source.get.bind(source);
+    source.get = (id, options) => {
+      asked.push(id);
+      source.store(id, { bytes: Buffer.from('snapshot'), etag: '"1"' });
+      return get(id, options);
+    };
+  });
+
+  afterEach(() => server.close());
+
+  test.each<[string, { ref?: string; depth?: number }]>([
+    ['', {}],
+    ['?', {}],
+    ['?other=1&other=2&refs=x', {}],
+    ['?ref=main', { ref: 'main' }],
+    ['?ref=feature/x', { ref: 'feature/x' }],
+    ['?ref=feature%2Fx&depth=1', { ref: 'feature/x', depth: 1 }],
+    ['?depth=2147483647', { depth: 2_147_483_647 }],
+    ['?%72ef=v1.0', { ref: 'v1.0' }],
+    ['?ref=%C3%A9', { ref: 'é' }],
+    ['?ref=c%2B%2B', { ref: 'c++' }],
+    ['?ref=a=b', { ref: 'a=b' }],
+    ['?ref=__proto__', { ref: '__proto__' }],
+    [`?ref=${COMMIT}`, { ref: COMMIT }],
+    [`?ref=${COMMIT.toUpperCase()}`, { ref: COMMIT }],
+    [`?ref=${'a'.repeat(255)}`, { ref: 'a'.repeat(255) }],
+    ['?ref[]=main&ref[x]=y&depth[$gt]=1', {}],
+  ])('%.50s', async (query, selection) => {
+    const reply = await send(server, PATH + query);
+    expect(reply.status).toBe(200);
+    expect(reply.headers['content-disposition']).toBe('attachment; filename="repo.tar.zst"');
+    expect(asked).toEqual([{ host: 'github.com', path: 'org/repo', ...selection }]);
+  });
+
+  test.each([
+    '?ref',
+    '?ref=',
+    '?ref=a&ref=a',
+    '?ref=a&%72ef=b',
+    '?ref=-x',
+    '?ref=--upload-pack=x',
+    '?ref=a..b',
+    '?ref=../x',
+    '?ref=/a',
+    '?ref=a/',
+    '?ref=a//b',
+    '?ref=.a',
+    '?ref=a.lock',
+    '?ref=a.',
+    '?ref=a%20b',
+    '?ref=c++',
+    '?ref=a~1',
+    '?ref=a^{commit}',
+    '?ref=a:b',
+    '?ref=a*',
+    '?ref=a%5Cb',
+    '?ref=@{u}',
+    '?ref=a%00b',
+    '?ref=a%0d%0ab',
+    '?ref=a%7fb',
+    `?ref=${'a'.repeat(256)}`,
+    `?ref=${'%C3%A9'.repeat(128)}`,
+    '?depth',
+    '?depth=',
+    '?depth=0',
+    '?depth=01',
+    '?depth=-1',
+    '?depth=%2B1',
+    '?depth=+1',
+    '?depth=1.0',
+    '?depth=1e3',
+    '?depth=0x1',
+    '?depth=%201',
+    '?depth=2147483648',
+    `?depth=${'9'.repeat(400)}`,
+    '?depth=%D9%A1',
+    '?depth=1&depth=1',
+    '?ref=main&depth=x',
+  ])('%.50s is malformed', async (query) => {
+    for (const method of ['GET', 'HEAD']) {
+      const reply = await send(server, PATH + query, { method });
+      expect(reply.status).toBe(400);
+      if (method === 'GET') {
+        expect(JSON.parse(reply.body.toString())).toMatchObject({ code: 'INVALID_REQUEST' });
+      }
+    }
+    expect(source.calls).toEqual([]);
+  });
+
+  test('is read as it was sent, whatever parser the host app sets', async () => {
+    server.app.set('query parser', () => ({ ref: 'forged', depth: '7' }));
+    expect((await send(server, `${PATH}?ref=main`)).status).toBe(200);
+    server.app.set('query parser', false);
+    expect((await send(server, `${PATH}?ref=main`)).status).toBe(200);
+    expect(asked.map((id) => !isBundle(id) && id.ref)).toEqual(['main', 'main']);
+  });
+
+  test('selections are different snapshots', async () => {
+    const repository = parseRepository('github.com/org/repo');
+    source.store({ ...repository, ref: 'a' }, { bytes: Buffer.from('a'), etag: '"a"' });
+    const head = (query: string) => send(server, PATH + query, { method: 'HEAD' });
+    expect((await head('?ref=a')).headers.etag).toBe('"a"');
+    expect((await head('')).status).toBe(404);
+    expect((await head('?ref=a&depth=1')).status).toBe(404);
+  });
+
+  describe('X-Cachew-Bundle-Url', () => {
+    const bundle = (path: string) => `/git/${path}/snapshot.bundle?base=${COMMIT}`;
+
+    test.each<[string, object]>([
+      ['GET', {}],
+      ['HEAD', { method: 'HEAD' }],
+      ['a range', { headers: { range: 'bytes=0-1' } }],
+    ])('on %s of a snapshot that trails the mirror', async (_what, options) => {
+      const repository = parseRepository('github.com/org/repo');
+      source.store(repository, { bytes: Buffer.from('snapshot'), etag: '"1"' });
+      const url = async () => (await send(server, PATH, options)).headers['x-cachew-bundle-url'];
+      expect(await url()).toBeUndefined();
+      source.head = COMMIT;
+      expect(await url()).toBeUndefined();
+      source.head = OTHER;
+      expect(await url()).toBe(bundle('github.com/org/repo'));
+    });
+
+    test('is not for a selection, or without commits, or in a 304', async () => {
+      source.head = OTHER;
+      for (const [query, headers] of [
+        ['?ref=main', {}],
+        ['?depth=1', {}],
+        ['', { 'if-none-match': '*' }],
+      ] as const) {
+        const id = { ...parseRepository('github.com/org/repo') };
+        source.store(id, { bytes: Buffer.from('x'), etag: '"1"' });
+        const reply = await send(server, PATH + query, { headers });
+        expect(reply.headers['x-cachew-bundle-url']).toBeUndefined();
+      }
+      const empty = { bytes: Buffer.from('x'), etag: '"1"', commit: undefined };
+      source.store(parseRepository('github.com/org/empty'), empty);
+      const headers = { range: 'bytes=0-' };
+      const reply = await send(server, '/github.com/org/empty/snapshot.tar.zst', { headers });
+      expect([reply.status, reply.headers['x-cachew-bundle-url']]).toEqual([206, undefined]);
+    });
+  });
+});
+
+test('X-Cachew-Bundle-Url leads here, whatever the names are', async () => {
+  const source = new FakeSource();
+  source.head = OTHER;
+  const hosts = ['github.com', '[::1]:8080', 'git.corp:99'];
+  const server = await serve(source, { hosts });
+  try {
+    for (const [name, url] of [
+      ['git.corp:99/a/b', 'git.corp:99/a/b'],
+      ['github.com/org/é %"?#', 'github.com/org/%C3%A9%20%25%22%3F%23'],
+      ['[::1]:8080/g/s/r', '%5B::1%5D:8080/g/s/r'],
+    ] as const) {
+      const repository = parseRepository(name);
+      source.store(repository, { bytes: Buffer.from('x'), etag: '"1"' });
+      source.store({ ...repository, base: COMMIT }, { bytes: Buffer.from(name), etag: '"2"' });
+      const path = `/${name.split('/').map(encodeURIComponent).join('/')}/snapshot.tar.zst`;
+      const { headers } = await send(server, path);
+      const bundleUrl = headers['x-cachew-bundle-url'];
+      expect(bundleUrl).toBe(`/git/${url}/snapshot.bundle?base=${COMMIT}`);
+      const bundle = await send({ ...server, prefix: '' }, String(bundleUrl));
+      expect([bundle.status, bundle.body.toString()]).toEqual([200, name]);
+    }
+  } finally {
+    await server.close();
+  }
+});

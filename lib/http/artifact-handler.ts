@@ -1,0 +1,154 @@
+import type { OutgoingHttpHeaders } from 'node:http';
+import type { Response } from 'express';
+import { SnapshotError } from '../errors.js';
+import type { SnapshotConfig } from '../options.js';
+import type {
+  ArtifactId,
+  ArtifactSource,
+  GeneratedArtifact,
+  StoredArtifact,
+} from '../snapshot/artifact.js';
+import type { ByteRange } from '../stores/store.js';
+import { sendBody } from './body.js';
+import { evaluatePreconditions, needsSelection, type Selection, select } from './conditional.js';
+import { attachment } from './content-disposition.js';
+import type { ArtifactHandler, Exchange } from './exchange.js';
+import { formatHttpDate } from './http-date.js';
+import { sendProblem } from './problem.js';
+
+export type ServedArtifact = StoredArtifact | GeneratedArtifact;
+
+/** In what the artifacts differ. */
+export interface ArtifactKind<Id extends ArtifactId> {
+  readonly contentType: string;
+  /** @throws SnapshotError `INVALID_REQUEST` */
+  identify(exchange: Exchange): Id;
+  filename(id: Id): string;
+  /** Headers of 200 and 206 beyond those that every artifact has. */
+  headers?(id: Id, artifact: ServedArtifact): OutgoingHttpHeaders;
+  /**
+   * Whether what is not stored need not be generated; then this has answered. With it, a GET always
+   * looks at what is stored first.
+   */
+  answersInstead?(id: Id, exchange: Exchange): Promise<boolean>;
+}
+
+/** An artifact that is replaced this often between `current` and `open` is sent whole. */
+const MAX_OPEN_ATTEMPTS = 3;
+
+/**
+ * `GET` and `HEAD` of an artifact.
+ *
+ * - A plain GET asks `get` alone. A GET with conditions or a range looks at what is stored and may be
+ *   served first, and opens exactly the revision that it decided on. HEAD asks `stat` alone.
+ * - `Cache-Control: no-cache` lets caches keep an artifact but makes them revalidate it by its tag at
+ *   each use, as the next fetch may replace it. With `authorize` it is also `private`.
+ */
+export function createArtifactHandler<Id extends ArtifactId>(
+  source: ArtifactSource,
+  config: Pick<SnapshotConfig, 'authorize'>,
+  kind: ArtifactKind<Id>,
+): ArtifactHandler {
+  const cacheControl = config.authorize === undefined ? 'no-cache' : 'private, no-cache';
+
+  async function head(id: Id, { req, res, signal }: Exchange): Promise<void> {
+    const stored = await source.stat(id, { signal });
+    if (stored === undefined) throw new SnapshotError('NOT_STORED', 'nothing is stored');
+    if (!answersWithoutBody(res, select(req, stored), stored)) {
+      res.writeHead(200, representationHeaders(id, stored)).end();
+    }
+  }
+
+  async function get(id: Id, exchange: Exchange): Promise<void> {
+    const { req, res, signal } = exchange;
+    const looks = kind.answersInstead !== undefined || needsSelection(req);
+    for (let attempt = 0; looks && attempt < MAX_OPEN_ATTEMPTS; attempt++) {
+      const stored = await source.current(id, { signal });
+      if (stored === undefined) {
+        // Without a current representation not even `*` matches (RFC 9110, section 13.1.1).
+        if (req.headers['if-match'] !== undefined) throw preconditionFailed();
+        if (await kind.answersInstead?.(id, exchange)) return;
+        break;
+      }
+      const selection = select(req, stored);
+      if (answersWithoutBody(res, selection, stored)) return;
+      const range = selection.kind === 'part' ? selection.range : undefined;
+      const opened = await source.open(id, { range, revision: stored.revision, signal });
+      if (opened === undefined) continue; // replaced or evicted since
+      const whole = representationHeaders(id, opened);
+      if (range === undefined) {
+        return sendBody(res, 200, whole, opened.body, { length: opened.size, signal });
+      }
+      const length = range.end - range.start + 1;
+      const part = { 'Content-Length': length, 'Content-Range': contentRange(range, opened.size) };
+      return sendBody(res, 206, { ...whole, ...part }, opened.body, { length, signal });
+    }
+
+    const artifact = await source.get(id, { signal });
+    const precondition = evaluatePreconditions(req, artifact);
+    if (precondition === 'holds') {
+      const length = artifact.source === 'store' ? artifact.size : undefined;
+      const headers = representationHeaders(id, artifact);
+      return sendBody(res, 200, headers, artifact.body, { length, signal });
+    }
+    artifact.body.destroy();
+    answersWithoutBody(res, { kind: precondition }, artifact);
+  }
+
+  /** Whether the selection needs no body; then it has been answered. */
+  function answersWithoutBody(
+    res: Response,
+    selection: Selection,
+    artifact: ServedArtifact,
+  ): boolean {
+    switch (selection.kind) {
+      case 'failed':
+        throw preconditionFailed();
+      case 'not-modified':
+        res.writeHead(304, cachingHeaders(artifact)).end();
+        return true;
+      case 'unsatisfiable': {
+        const error = new SnapshotError('RANGE_NOT_SATISFIABLE', 'the range lies outside');
+        sendProblem(res, error, { 'Content-Range': `bytes */${selection.size}` });
+        return true;
+      }
+      default:
+        return false;
+    }
+  }
+
+  /** What a 304 has of the 200 that it stands for (RFC 9110, section 15.4.5). */
+  function cachingHeaders(artifact: ServedArtifact): OutgoingHttpHeaders {
+    return {
+      'Cache-Control': cacheControl,
+      ETag: artifact.etag,
+      ...('storedAt' in artifact && { 'Last-Modified': formatHttpDate(artifact.storedAt) }),
+    };
+  }
+
+  function representationHeaders(id: Id, artifact: ServedArtifact): OutgoingHttpHeaders {
+    return {
+      'Content-Type': kind.contentType,
+      'Content-Disposition': attachment(kind.filename(id)),
+      ...cachingHeaders(artifact),
+      ...kind.headers?.(id, artifact),
+      ...('size' in artifact && { 'Content-Length': artifact.size, 'Accept-Ranges': 'bytes' }),
+    };
+  }
+
+  return {
+    methods: ['GET', 'HEAD'],
+    serve: async (exchange) => {
+      const id = kind.identify(exchange);
+      await (exchange.req.method === 'HEAD' ? head(id, exchange) : get(id, exchange));
+    },
+  };
+}
+
+function contentRange({ start, end }: ByteRange, size: number): string {
+  return `bytes ${start}-${end}/${size}`;
+}
+
+function preconditionFailed(): SnapshotError {
+  return new SnapshotError('PRECONDITION_FAILED', 'a precondition does not hold');
+}

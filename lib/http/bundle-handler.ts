@@ -1,0 +1,37 @@
+import { SnapshotError } from '../errors.js';
+import { OID_PATTERN } from '../git/object.js';
+import type { SnapshotConfig } from '../options.js';
+import { repositoryName } from '../repository/identity.js';
+import type { ArtifactSource, BundleId } from '../snapshot/artifact.js';
+import { createArtifactHandler } from './artifact-handler.js';
+import type { ArtifactHandler, Exchange } from './exchange.js';
+import { queryParameter } from './query-parameter.js';
+import { rawQuery } from './raw-target.js';
+
+/**
+ * `GET` and `HEAD` of `snapshot.bundle?base={commit}`. A base that the upstream's HEAD has not moved
+ * away from is 204: there is nothing to fast-forward. No cache may keep that answer, as it holds at
+ * the moment of the check only.
+ */
+export function createBundleHandler(
+  source: ArtifactSource,
+  config: Pick<SnapshotConfig, 'authorize'>,
+): ArtifactHandler {
+  return createArtifactHandler<BundleId>(source, config, {
+    contentType: 'application/x-git-bundle',
+    identify: ({ req, repository }) => ({ ...repository, base: parseBase(rawQuery(req)) }),
+    filename: (id) => `${repositoryName(id)}.bundle`,
+    async answersInstead(id: BundleId, { res, signal }: Exchange): Promise<boolean> {
+      if (!(await source.isUpToDate(id, { signal }))) return false;
+      res.writeHead(204, { 'Cache-Control': 'no-store' }).end();
+      return true;
+    },
+  });
+}
+
+/** @throws SnapshotError `INVALID_REQUEST` */
+function parseBase(query: URLSearchParams): string {
+  const base = queryParameter(query, 'base');
+  if (base !== undefined && OID_PATTERN.test(base)) return base;
+  throw new SnapshotError('INVALID_REQUEST', 'base is no commit of 40 lower-case hex digits');
+}
