@@ -65,6 +65,11 @@ export class AppUnderTest {
     return { seconds, cpuSeconds: cpuSeconds - before.cpuSeconds };
   }
 
+  /** Asks the upstream and stores a new snapshot; `mirror`: until the mirror is up to date. */
+  async refresh(path: string): Promise<Record<'mirror' | 'whole', Sample>> {
+    return await this.program.order('refresh', path);
+  }
+
   /** Removes the stored snapshot; the mirror stays. */
   async deleteSnapshot(path: string): Promise<void> {
     await this.program.order('deleteSnapshot', path);

@@ -64,6 +64,7 @@ describe('of a tiny history', () => {
     ['index', 2, 'git index-pack', { ours: timed, 'git index-pack': timed }],
     ['cold', 1, 'native', { ours: timed, native: timed }],
     ['generate', 1, 'native', { ours: timed, native: timed }],
+    ['refresh', 3, 'native', { ours: timed, native: timed }],
     ['hit', 2, 'express.static', { ours: transfer, 'express.static': transfer }],
     [
       'restore',

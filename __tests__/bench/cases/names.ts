@@ -2,6 +2,7 @@ export const CASE_NAMES = [
   'index',
   'cold',
   'generate',
+  'refresh',
   'hit',
   'restore',
   'host',

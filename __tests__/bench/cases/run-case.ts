@@ -9,6 +9,7 @@ import { host } from './host.js';
 import { indexPack } from './index-pack.js';
 import { memory } from './memory.js';
 import type { CaseName } from './names.js';
+import { refresh } from './refresh.js';
 import { restore } from './restore.js';
 
 type RepositoryCase = (bench: Bench, repository: Repository) => Promise<Result[]>;
@@ -17,6 +18,7 @@ const CASES: Record<Exclude<CaseName, 'scale'>, RepositoryCase> = {
   index: indexPack,
   cold,
   generate,
+  refresh,
   hit,
   restore,
   host,

@@ -5,6 +5,8 @@
 
 export const MIRROR = 'git clone --quiet --mirror "$1" mirror.git';
 
+export const FETCH = 'git -C mirror.git fetch --quiet --prune origin';
+
 export const SNAPSHOT = `
 git clone --quiet mirror.git work
 git -C work remote set-url origin "$1"

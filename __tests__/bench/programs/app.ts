@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import express from 'express';
 import { HOST, type HostAppOptions, startHostApp } from '../../support/host-app.js';
@@ -23,6 +24,19 @@ const orders = {
   usage: processUsage,
   /** Removes the stored snapshot of a repository of `HOST`. */
   deleteSnapshot: (path: string) => app.router.service.delete({ host: HOST, path }),
+  /** Asks the upstream of a repository of `HOST`; `whole`: until a new snapshot is stored. */
+  async refresh(path: string) {
+    const { service } = app.router;
+    const { cpuSeconds } = processUsage();
+    const started = performance.now();
+    const taken = () => {
+      const seconds = (performance.now() - started) / 1000;
+      return { seconds, cpuSeconds: processUsage().cpuSeconds - cpuSeconds };
+    };
+    const mirror = once(service.events, 'refreshed').then(taken);
+    await service.refresh({ host: HOST, path });
+    return { mirror: await mirror, whole: await taken() };
+  },
   watchLoop() {
     delays.reset();
     delays.enable();
