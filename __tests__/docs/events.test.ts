@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import type { SnapshotEvents } from '../../lib/events.js';
-import type { CloneProgress } from '../../lib/mirror/fetch.js';
+import type { FetchProgress } from '../../lib/mirror/fetch-pack.js';
 import { codeSpans, readTable } from './markdown.js';
 
 const PAGE = 'docs/events.md';
@@ -15,6 +15,18 @@ const EVENTS: { [Name in keyof SnapshotEvents]: Properties<SnapshotEvents[Name][
   cloneProgress: { repository: true, progress: true },
   cloneFinished: { repository: true, milliseconds: true, objects: true, packBytes: true },
   cloneFailed: { repository: true, milliseconds: true, error: true },
+  refreshed: {
+    repository: true,
+    milliseconds: true,
+    changed: true,
+    objects: true,
+    packBytes: true,
+  },
+  refreshFailed: { repository: true, milliseconds: true, error: true },
+  consolidated: { repository: true, milliseconds: true, packs: true },
+  consolidationFailed: { repository: true, milliseconds: true, error: true },
+  mirrorEvicted: { repository: true, bytes: true },
+  mirrorBroken: { repository: true, error: true },
   generationStarted: { repository: true, etag: true, commit: true },
   generationFinished: { repository: true, milliseconds: true, size: true },
   generationFailed: { repository: true, milliseconds: true, error: true },
@@ -22,9 +34,9 @@ const EVENTS: { [Name in keyof SnapshotEvents]: Properties<SnapshotEvents[Name][
   evicted: { key: true },
 };
 
-type ProgressOf<Kind> = Omit<Extract<CloneProgress, { kind: Kind }>, 'kind'>;
+type ProgressOf<Kind> = Omit<Extract<FetchProgress, { kind: Kind }>, 'kind'>;
 
-const PROGRESS: { [Kind in CloneProgress['kind']]: Properties<ProgressOf<Kind>> } = {
+const PROGRESS: { [Kind in FetchProgress['kind']]: Properties<ProgressOf<Kind>> } = {
   pack: { phase: true, receivedBytes: true, receivedObjects: true, totalObjects: true },
   message: { text: true },
 };

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { SnapshotError } from '../../lib/errors.js';
 import {
+  type FreshnessPolicy,
   type HostConfig,
   type Limits,
   parseOptions,
@@ -19,6 +20,7 @@ const TOP_LEVEL: Record<keyof SnapshotOptions, true> = {
   store: true,
   locks: true,
   limits: true,
+  freshness: true,
   snapshot: true,
   logger: true,
   userAgent: true,
@@ -28,6 +30,14 @@ const HOST: Record<keyof HostConfig, true> = {
   publicUrl: true,
   credentials: true,
   allowPrivateAddresses: true,
+};
+
+const FRESHNESS: Record<keyof FreshnessPolicy, true> = {
+  mode: true,
+  maxAge: true,
+  checkInterval: true,
+  refreshInterval: true,
+  keepWarmFor: true,
 };
 
 const MINIMUM = { dataDir: 'data', hosts: { 'git.example': {} } };
@@ -45,6 +55,7 @@ const UNITS: Record<string, number> = {
   ms: 1,
   s: 1000,
   min: 60_000,
+  h: 3_600_000,
   KiB: 1024,
   MiB: 1024 ** 2,
   GiB: 1024 ** 3,
@@ -54,6 +65,7 @@ const SECTIONS: [heading: string, names: string[], defaults: object][] = [
   ['Top level', Object.keys(TOP_LEVEL), config],
   ['hosts', Object.keys(HOST), config.hosts['git.example'] ?? {}],
   ['limits', Object.keys(config.limits satisfies Limits), config.limits],
+  ['freshness', Object.keys(FRESHNESS), config.freshness],
   ['snapshot', Object.keys(config.snapshot satisfies SnapshotFormat), config.snapshot],
 ];
 

@@ -33,7 +33,7 @@ function note(event: string): void {
 function tellingStore(): SnapshotStore {
   const store = new FileSystemStore({ directory: join(options.dataDir, 'snapshots') });
   return {
-    abilities: { adoptsFiles: !copying, persistent: true },
+    abilities: { adoptsFiles: !copying, persistent: true, ranksObjects: true },
     stat: (...args) => store.stat(...args),
     open: (...args) => store.open(...args),
     delete: (...args) => store.delete(...args),

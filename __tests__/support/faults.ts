@@ -28,8 +28,11 @@ export type Fault =
   | { kind: 'flip'; at: number }
   | { kind: 'garbage-after'; bytes?: Uint8Array }
   | { kind: 'slow'; bytesPerSecond: number }
-  /** `refs` (name to object id) are advertised in place of the repository's own, by protocol 0. */
-  | { kind: 'replace-pack'; pack: Uint8Array; refs?: Record<string, string> };
+  /**
+   * `refs` (name to object id) are advertised in place of the repository's own, by protocol 0; `head` is
+   * the branch that HEAD is said to name.
+   */
+  | { kind: 'replace-pack'; pack: Uint8Array; refs?: Record<string, string>; head?: string };
 
 /** A response that takes the place of git's. */
 export interface Answer {
@@ -81,7 +84,7 @@ export function answerFor(
         return smart(service, wrapPack(fault.pack, fault.refs ? 0 : request.protocol));
       }
       return fault.refs && service === 'info-refs'
-        ? smart(service, advertise(Object.entries(fault.refs)))
+        ? smart(service, advertise(Object.entries(fault.refs), fault.head))
         : undefined;
     default:
       return undefined;
@@ -144,10 +147,10 @@ function hang(service: Service, sendHeaders = false, signal: AbortSignal): Answe
 }
 
 /** gitprotocol-http, "Smart Server Response". `HEAD` comes first when it is there. */
-function* advertise(refs: Iterable<[name: string, oid: string]>): Generator<Buffer> {
+function* advertise(refs: Iterable<[name: string, oid: string]>, head?: string): Generator<Buffer> {
   yield encodePacket('# service=git-upload-pack\n');
   yield FLUSH;
-  let capabilities = `\0${CAPABILITIES}`;
+  let capabilities = `\0${CAPABILITIES}${head === undefined ? '' : ` symref=HEAD:${head}`}`;
   for (const [name, oid] of refs) {
     yield encodePacket(`${oid} ${name}${capabilities}\n`);
     capabilities = '';

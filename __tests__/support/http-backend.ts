@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process';
 import type { IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
+import { startProgram } from './program-start.js';
 import { cleanEnvironment } from './run.js';
 import type { UpstreamRequest } from './upstream-request.js';
 
@@ -25,10 +25,9 @@ export async function runHttpBackend(
   signal: AbortSignal,
 ): Promise<CgiResponse> {
   const { headers } = req;
-  const child = spawn('git', ['http-backend'], {
-    // A process group of its own: pack-objects, a grandchild, has to be killed as well.
-    detached: true,
-    stdio: ['pipe', 'pipe', 'ignore'],
+  const git = startProgram({
+    command: 'git',
+    args: ['http-backend'],
     env: {
       ...cleanEnvironment(),
       GIT_HTTP_EXPORT_ALL: '1',
@@ -44,18 +43,20 @@ export async function runHttpBackend(
     },
   });
   const kill = () => {
-    child.stdout.destroy();
-    if (child.pid !== undefined && child.exitCode === null && child.signalCode === null) {
-      process.kill(-child.pid, 'SIGKILL');
-    }
+    git.stdout.destroy();
+    git.kill();
   };
   signal.addEventListener('abort', kill, { once: true });
   if (signal.aborted) kill();
   // git may answer (404) and end without reading the request.
-  child.stdin.on('error', () => {});
-  req.pipe(child.stdin);
-  const ended = new Promise<void>((resolve) => child.once('close', () => resolve()));
-  return { ...(await readCgiResponse(child.stdout)), ended };
+  git.stdin.on('error', () => {});
+  git.stderr.resume();
+  req.pipe(git.stdin);
+  const ended = git.closed.then(
+    () => {},
+    () => {},
+  );
+  return { ...(await readCgiResponse(git.stdout)), ended };
 }
 
 async function readCgiResponse(stdout: Readable): Promise<Omit<CgiResponse, 'ended'>> {

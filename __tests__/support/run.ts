@@ -1,6 +1,6 @@
-import { spawn } from 'node:child_process';
 import { Readable } from 'node:stream';
 import { buffer, text } from 'node:stream/consumers';
+import { startProgram } from './program-start.js';
 
 export interface RunOptions {
   cwd?: string;
@@ -112,27 +112,16 @@ async function collect<T>(
   options: RunOptions,
   read: (stream: Readable) => Promise<T>,
 ): Promise<[code: number | null, stdout: T, stderr: string]> {
-  const child = spawn(command, args, {
-    cwd: options.cwd,
-    env: { ...cleanEnvironment(), ...options.env },
-    stdio: ['pipe', 'pipe', 'pipe'],
-    // The leader of a process group, which is what is killed.
-    detached: options.signal !== undefined,
-  });
-  const kill = () => {
-    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
-  };
-  options.signal?.addEventListener('abort', kill, { once: true });
-  child.once('exit', () => options.signal?.removeEventListener('abort', kill));
-  if (options.signal?.aborted) kill();
-  const closed = new Promise<number | null>((resolve, reject) => {
-    child.once('error', reject);
-    child.once('close', resolve);
-  });
+  const { signal, input = '' } = options;
+  const env = { ...cleanEnvironment(), ...options.env };
+  const program = startProgram({ command, args, cwd: options.cwd, env });
+  signal?.addEventListener('abort', program.kill, { once: true });
+  if (signal?.aborted) program.kill();
+  const { closed } = program;
+  closed.catch(() => {}).finally(() => signal?.removeEventListener('abort', program.kill));
   // A program may end without reading all of its input; its exit code says what that means.
-  child.stdin.on('error', () => {});
-  const { input = '' } = options;
-  if (input instanceof Readable) input.pipe(child.stdin);
-  else child.stdin.end(input);
-  return Promise.all([closed, read(child.stdout), text(child.stderr)]);
+  program.stdin.on('error', () => {});
+  if (input instanceof Readable) input.pipe(program.stdin);
+  else program.stdin.end(input);
+  return Promise.all([closed, read(program.stdout), text(program.stderr)]);
 }

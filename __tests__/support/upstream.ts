@@ -36,6 +36,7 @@ export class Upstream extends EventEmitter<UpstreamEvents> {
   readonly #server: Server;
   readonly #faults = new Map<string, Fault[]>();
   readonly #gates = new Map<string, Gate[]>();
+  readonly #refGates = new Map<string, Gate[]>();
   readonly #running = new Set<Promise<void>>();
   readonly #stopped = new AbortController();
   readonly #failures: unknown[] = [];
@@ -84,14 +85,23 @@ export class Upstream extends EventEmitter<UpstreamEvents> {
   /** Takes back all faults and opens all gates of a repository. */
   heal(repository: string): void {
     this.#faults.delete(repository);
-    for (const gate of this.#gates.get(repository) ?? []) gate.release();
-    this.#gates.delete(repository);
+    for (const gates of [this.#gates, this.#refGates]) {
+      for (const gate of gates.get(repository) ?? []) gate.release();
+      gates.delete(repository);
+    }
   }
 
   /** Holds the packs of a repository back after so many bytes until the gate is released. */
   gate(repository: string, offset = 0): Gate {
     const gate = new Gate(offset);
     attach(this.#gates, repository, gate);
+    return gate;
+  }
+
+  /** Holds the refs of a repository back, as they are when they are asked for, until the gate is released. */
+  gateRefs(repository: string): Gate {
+    const gate = new Gate(0);
+    attach(this.#refGates, repository, gate);
     return gate;
   }
 
@@ -172,6 +182,13 @@ export class Upstream extends EventEmitter<UpstreamEvents> {
     ];
     const response = await runHttpBackend(req, this.#root, request, signal);
     this.#track(response.ended);
+    if (request.service === 'info-refs') {
+      const gates = this.#refGates.get(request.repository) ?? [];
+      const filters = gates.map((gate) => gate.filter(signal));
+      let body: AsyncIterable<Buffer> = whole(response.body);
+      for (const filter of filters) body = filter(body);
+      return { ...response, body };
+    }
     if (request.service !== 'upload-pack') return response;
     return { ...response, body: filters.reduce(rewritePack, response.body) };
   }
@@ -186,6 +203,13 @@ export class Upstream extends EventEmitter<UpstreamEvents> {
     }
     res.end();
   }
+}
+
+/** Waits for all of it, so that what comes later does not show. */
+async function* whole(body: Answer['body']): AsyncGenerator<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of body) chunks.push(chunk);
+  yield Buffer.concat(chunks);
 }
 
 class ClientGone extends Error {}

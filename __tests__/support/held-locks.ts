@@ -1,0 +1,23 @@
+import { InProcessLocks, type Lock, type LockRegistry } from '../../lib/index.js';
+
+/** Locks that make whoever generates a repository's default snapshot wait while they are held. */
+export class HeldLocks implements LockRegistry {
+  readonly #locks = new InProcessLocks();
+  #held: Promise<void> = Promise.resolve();
+  #release = () => {};
+
+  hold(): void {
+    this.#held = new Promise((resolve) => {
+      this.#release = resolve;
+    });
+  }
+
+  release(): void {
+    this.#release();
+  }
+
+  async acquire(key: string, options?: { signal?: AbortSignal }): Promise<Lock> {
+    if (key.startsWith('snapshot/')) await this.#held;
+    return await this.#locks.acquire(key, options);
+  }
+}

@@ -1,0 +1,97 @@
+import { cp } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach } from '@jest/globals';
+import type { SnapshotOptions } from '../../lib/index.js';
+import { HOST, type HostApp, type HostAppOptions, startHostApp } from './host-app.js';
+import { type Cleanup, cleanup } from './temporary-directory.js';
+import { startUpstream, type Upstream } from './upstream.js';
+
+/** A repository for each test, at an upstream that the tests of a file share: valid while one of them runs. */
+export interface OwnRepository extends Cleanup {
+  readonly upstream: Upstream;
+  /** The directory of the upstream's repositories. */
+  readonly root: string;
+  readonly path: string;
+  readonly id: { readonly host: string; readonly path: string };
+  /** Where the upstream serves it; with `.git` as well. */
+  readonly url: string;
+  /** At the upstream. */
+  readonly bare: string;
+  /** Starts an app of the test's own. */
+  startApp(options?: Partial<HostAppOptions>): Promise<HostApp>;
+  /** The app of all tests with these options. */
+  sharedApp(options?: Pick<SnapshotOptions, 'freshness' | 'limits'>): Promise<HostApp>;
+}
+
+/**
+ * Registers hooks that set up the upstream and the repositories.
+ *
+ * @param build makes what each repository is a copy of. Default: tests make their repositories themselves.
+ */
+export function ownRepository(build?: (bare: string) => Promise<void>): OwnRepository {
+  const shared = cleanup(afterAll);
+  const { directory, defer } = cleanup(afterEach);
+  const apps = new Map<string, Promise<HostApp>>();
+  let root = '';
+  let upstream: Upstream | undefined;
+  let tests = 0;
+  let path = '';
+  let bare = '';
+
+  const running = (): Upstream => {
+    if (upstream === undefined) throw new Error('the upstream runs only during tests');
+    return upstream;
+  };
+
+  beforeAll(async () => {
+    root = await shared.directory();
+    await build?.(join(root, 'template.git'));
+    const started = await startUpstream({ root });
+    upstream = started;
+    shared.defer(() => started.close());
+  });
+
+  beforeEach(async () => {
+    tests++;
+    path = `org/group/repo-${tests}`;
+    bare = join(root, `${path}.git`);
+    if (build !== undefined) await cp(join(root, 'template.git'), bare, { recursive: true });
+  });
+
+  const start = async (resources: Cleanup, options: Partial<HostAppOptions>): Promise<HostApp> => {
+    const dataDir = await resources.directory();
+    const app = await startHostApp({ ...options, dataDir, upstreamUrl: running().url });
+    resources.defer(() => app.close());
+    return app;
+  };
+
+  return {
+    directory,
+    defer,
+    get upstream() {
+      return running();
+    },
+    get root() {
+      return root;
+    },
+    get path() {
+      return path;
+    },
+    get id() {
+      return { host: HOST, path };
+    },
+    get url() {
+      return `${running().url}/${path}`;
+    },
+    get bare() {
+      return bare;
+    },
+    startApp: (options = {}) => start({ directory, defer }, options),
+    sharedApp(options = {}) {
+      const key = JSON.stringify(options);
+      const app = apps.get(key) ?? start(shared, options);
+      apps.set(key, app);
+      return app;
+    },
+  };
+}

@@ -1,0 +1,34 @@
+import { mkdir, readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { type Head, parsePackedRefs, type Ref } from '../../lib/git/refs.js';
+import { writeRefs } from '../../lib/mirror/layout.js';
+import { digestRefs, type MirrorRevision, revisionDirectory } from '../../lib/mirror/revision.js';
+
+/** Makes a mirror of a bare repository of git's, whose objects are all in packs: its only revision. */
+export async function revisionOf(repository: string): Promise<MirrorRevision> {
+  const refs = parsePackedRefs(await readFile(join(repository, 'packed-refs'), 'utf8'));
+  const head = await headOf(repository, refs);
+  const digest = digestRefs(head, refs);
+  await mkdir(revisionDirectory(repository), { recursive: true });
+  writeRefs(revisionDirectory(repository), digest, refs);
+  const files = await readdir(join(repository, 'objects/pack'));
+  return {
+    number: 1,
+    repository: { host: 'git.test', path: 'org/repo' },
+    clone: '0123456789abcdef',
+    packs: files.filter((name) => name.endsWith('.pack')).map((name) => name.slice(0, -5)),
+    head,
+    digest,
+    pinned: { commits: [], packs: [] },
+    garbageSince: undefined,
+    prunings: 0,
+    isConnected: true,
+  };
+}
+
+async function headOf(repository: string, refs: readonly Ref[]): Promise<Head> {
+  const text = (await readFile(join(repository, 'HEAD'), 'utf8')).replace(/\n$/, '');
+  const ref = /^ref: (.*)$/s.exec(text)?.[1];
+  if (ref === undefined) return { kind: 'detached', oid: text };
+  return { kind: 'branch', ref, oid: refs.find(({ name }) => name === ref)?.oid };
+}
