@@ -1,6 +1,6 @@
 import type { SnapshotError } from './errors.js';
-import type { FetchProgress } from './mirror/fetch-pack.js';
 import type { RepositoryId } from './repository/identity.js';
+import type { FetchProgress } from './upstream/fetch-pack.js';
 
 interface About {
   readonly repository: RepositoryId;

@@ -12,7 +12,6 @@ export {
 } from './http/webhook/webhook-handler.js';
 export { InProcessLocks } from './locks/in-process.js';
 export type { Lock, LockRegistry } from './locks/registry.js';
-export type { FetchProgress } from './mirror/fetch-pack.js';
 export type {
   Authorize,
   Credentials,
@@ -52,3 +51,4 @@ export type {
   StoreAbilities,
   StoredObject,
 } from './stores/store.js';
+export type { FetchProgress } from './upstream/fetch-pack.js';

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals';
 import type { SnapshotEvents } from '../../lib/events.js';
-import type { FetchProgress } from '../../lib/mirror/fetch-pack.js';
+import type { FetchProgress } from '../../lib/upstream/fetch-pack.js';
 import { codeSpans, readTable } from './markdown.js';
 
 const PAGE = 'docs/events.md';

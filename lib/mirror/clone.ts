@@ -2,13 +2,13 @@ import type { Head } from '../git/refs.js';
 import { reachableObjects } from '../history/reachable-objects.js';
 import type { IngestedPack } from '../pack/ingest.js';
 import { ObjectReader } from '../pack/reader.js';
-import { discover, discoverUnbornHead } from './discover.js';
-import { fetchPack } from './fetch-pack.js';
-import { createHttpClient } from './http-client.js';
+import { discover, discoverUnbornHead } from '../upstream/discover.js';
+import { fetchPack } from '../upstream/fetch-pack.js';
+import { createHttpClient } from '../upstream/http-client.js';
+import type { UpstreamTask } from '../upstream/task.js';
 import type { JobContext } from './job-context.js';
 import { createMirrorDirectories, packDirectory, packPaths, writeRefs } from './layout.js';
 import { digestRefs, revisionDirectory } from './revision.js';
-import type { UpstreamTask } from './upstream-task.js';
 import { verifyRefs } from './verify-refs.js';
 
 /** A clone to be made. */

@@ -6,10 +6,10 @@ import { Lanes } from '../lanes.js';
 import type { Limits, SnapshotConfig } from '../options.js';
 import type { RepositoryId } from '../repository/identity.js';
 import { allowedHosts, hostConfig, upstreamUrl } from '../repository/policy.js';
+import type { FetchProgress } from '../upstream/fetch-pack.js';
+import type { UpstreamTask } from '../upstream/task.js';
 import { WorkerPool } from '../workers/pool.js';
-import type { FetchProgress } from './fetch-pack.js';
 import type { Job, JobResult, Undiscovered } from './job.js';
-import type { UpstreamTask } from './upstream-task.js';
 
 /** What a thread knew of more objects (46 bytes of each) would stay with it while it is idle. */
 const MANY_OBJECTS = 1_000_000;

@@ -1,4 +1,5 @@
 import { type SerializedError, serializeError } from '../errors.js';
+import { DiscoveryError } from '../upstream/discover.js';
 import { type CheckResult, type CheckTask, checkUpstream } from './check.js';
 import { type CloneResult, type CloneTask, cloneMirror } from './clone.js';
 import {
@@ -7,7 +8,6 @@ import {
   checkConnectivity,
 } from './connectivity.js';
 import { type ConsolidateResult, type ConsolidateTask, consolidate } from './consolidate.js';
-import { DiscoveryError } from './discover.js';
 import type { JobContext } from './job-context.js';
 import { type LookUpResult, type LookUpTask, lookUp } from './look-up.js';
 import { type UpdateResult, type UpdateTask, updateMirror } from './update.js';

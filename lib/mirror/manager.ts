@@ -122,7 +122,7 @@ export class MirrorManager {
       const place = this.#directory.placeOf(repository);
       const mirror = this.#mirrors.get(key) ?? new Mirror(repository, place);
       this.#mirrors.set(key, mirror);
-      const lease = await mirror.claim(async () => {
+      const lease = await mirror.keepInUse(async () => {
         try {
           await mirror.ensureReady(async () => {
             const found = await this.#directory.find(place);
@@ -160,7 +160,7 @@ export class MirrorManager {
       const outcome = await this.#updater.update(mirror, signal, options);
       if (outcome !== undefined) return outcome;
     }
-    return await this.#updater.check(repository, signal, options);
+    return await this.#updater.ask(repository, signal, options);
   }
 
   /** Finds out which of these refs (full names) and commits a mirror has. */
@@ -223,7 +223,7 @@ export class MirrorManager {
     const key = repositoryKey(mirror.repository);
     if (this.#mirrors.has(key)) return; // a request was quicker
     this.#mirrors.set(key, mirror);
-    this.#packs.check(mirror);
+    this.#packs.checkConnectivity(mirror);
   }
 
   async #clone(mirror: Mirror, signal: AbortSignal, isBackground: boolean) {
@@ -251,7 +251,7 @@ export class MirrorManager {
     mirror.advance(revision);
     return mirror.lease(() => {
       this.#housekeeping.tidyUp(mirror);
-      this.#packs.check(mirror);
+      this.#packs.checkConnectivity(mirror);
     });
   }
 

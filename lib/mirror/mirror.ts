@@ -23,7 +23,7 @@ export interface LeaseOptions {
   isBackground?: boolean;
 }
 
-/** How those get at mirrors who change them. */
+/** How those who change mirrors get at them. */
 export interface MirrorAccess {
   /** Leases the mirror's current revision, as it is on disk; `undefined` when it is gone. */
   lease(mirror: Mirror): Promise<MirrorLease | undefined>;
@@ -60,7 +60,7 @@ export class Mirror {
   readonly changeFiles = pLimit(1);
   readonly #leases = new Map<number, number>();
   #superseded: MirrorRevision[] = [];
-  #claims = 0;
+  #uses = 0;
   #waiting: (() => void)[] = [];
 
   /** @param repository may be the id of an artifact: no more of it than this is kept, and written down. */
@@ -79,7 +79,7 @@ export class Mirror {
   }
 
   get isInUse(): boolean {
-    return this.#leases.size > 0 || this.#claims > 0 || this.#state === 'cloning';
+    return this.#leases.size > 0 || this.#uses > 0 || this.#state === 'cloning';
   }
 
   /** Resolves when it is not in use. */
@@ -87,13 +87,13 @@ export class Mirror {
     while (this.isInUse) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Keeps it in use until `lease`, which takes a while, has given a lease. */
-  async claim<T>(lease: () => Promise<T>): Promise<T> {
-    this.#claims++;
+  /** Counts as a use of it while `lease` is getting a lease, which takes a while. */
+  async keepInUse<T>(lease: () => Promise<T>): Promise<T> {
+    this.#uses++;
     try {
       return await lease();
     } finally {
-      this.#claims--;
+      this.#uses--;
       this.#wakeIfIdle();
     }
   }

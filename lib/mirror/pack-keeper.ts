@@ -46,7 +46,7 @@ export class PackKeeper {
   }
 
   /** Begins to look whether a mirror is complete, unless that is known or was begun before. */
-  check(mirror: Mirror): void {
+  checkConnectivity(mirror: Mirror): void {
     if (mirror.revision?.isConnected !== false || this.#seen.has(mirror)) return;
     this.#seen.add(mirror);
     void this.tidy(mirror);

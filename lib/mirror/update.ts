@@ -6,15 +6,15 @@ import { reachableObjects } from '../history/reachable-objects.js';
 import { reachesAll } from '../history/reaches-all.js';
 import type { IngestedPack } from '../pack/ingest.js';
 import { ObjectReader } from '../pack/reader.js';
-import type { Advertisement } from './advertisement.js';
-import { discover, discoverUnbornHead } from './discover.js';
-import { fetchPack } from './fetch-pack.js';
+import type { Advertisement } from '../upstream/advertisement.js';
+import { discover, discoverUnbornHead } from '../upstream/discover.js';
+import { fetchPack } from '../upstream/fetch-pack.js';
+import { createHttpClient, type UpstreamClient } from '../upstream/http-client.js';
+import type { UpstreamTask } from '../upstream/task.js';
 import { chooseHaves, MAX_HAVES } from './haves.js';
-import { createHttpClient, type UpstreamClient } from './http-client.js';
 import type { JobContext } from './job-context.js';
 import { packPaths, readRefs, writeRefs } from './layout.js';
 import { digestRefs, type MirrorRevision } from './revision.js';
-import type { UpstreamTask } from './upstream-task.js';
 import { verifyRefs } from './verify-refs.js';
 
 /** A mirror to be brought up to date. */

@@ -132,7 +132,7 @@ export class MirrorUpdater {
   }
 
   /** Asks an upstream of which there is no mirror. */
-  async check(
+  async ask(
     repository: RepositoryId,
     signal: AbortSignal,
     { isBackground = false }: UpdateOptions,

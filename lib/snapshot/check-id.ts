@@ -15,6 +15,9 @@ const MAX_DEPTH = 0x7fff_ffff;
  * @throws SnapshotError `INVALID_REPOSITORY`, `INVALID_REQUEST`, `FORBIDDEN`.
  */
 export function checkId(config: Pick<SnapshotConfig, 'hosts'>, id: ArtifactId): void {
+  if (typeof id?.host !== 'string' || typeof id.path !== 'string') {
+    throw new SnapshotError('INVALID_REPOSITORY', 'a repository is an object with host and path');
+  }
   const key = repositoryKey(id);
   if (repositoryKey(parseRepository(key)) !== key) {
     throw new SnapshotError('INVALID_REPOSITORY', 'the repository is not in its canonical form');

@@ -72,7 +72,7 @@ export class SnapshotService implements ArtifactSource {
   constructor(config: SnapshotConfig) {
     const { events } = this;
     const closing = this.#closing.signal;
-    // As many as there is work that it would end.
+    // All work that runs listens to it: Node would take that for a leak.
     setMaxListeners(0, closing);
     const onEvict = (key: string) => void events.emit('evicted', { key });
     this.#config = config;
@@ -201,7 +201,7 @@ export class SnapshotService implements ArtifactSource {
   /** Removes one stored artifact, if it is there. The mirror stays. */
   async delete(id: ArtifactId): Promise<void> {
     checkId(this.#config, id);
-    await this.#serving.storing(id, undefined);
+    await this.#serving.untilStored(id, undefined);
     const key = artifactKey(id);
     await this.#stored.delete(key);
   }

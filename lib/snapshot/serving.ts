@@ -63,7 +63,7 @@ export class Serving {
 
   async stat(id: ArtifactId, { signal }: GetOptions = {}): Promise<StoredArtifact | undefined> {
     checkId(this.#config, id);
-    await this.storing(id, signal);
+    await this.untilStored(id, signal);
     return (await this.#stored.stat(id, { signal }))?.artifact;
   }
 
@@ -72,14 +72,14 @@ export class Serving {
     options: OpenArtifactOptions = {},
   ): Promise<OpenedArtifact | undefined> {
     checkId(this.#config, id);
-    await this.storing(id, options.signal);
+    await this.untilStored(id, options.signal);
     const found = await this.#stored.open(id, options);
     return found && this.#hit(found.artifact);
   }
 
   async current(id: ArtifactId, { signal }: GetOptions = {}): Promise<StoredArtifact | undefined> {
     checkId(this.#config, id);
-    await this.storing(id, signal);
+    await this.untilStored(id, signal);
     await this.#checkFirst(id, signal);
     const found = await this.#stored.stat(id, { signal });
     return found !== undefined && this.#mayServe(id, found) ? found.artifact : undefined;
@@ -99,7 +99,7 @@ export class Serving {
     let checkedAt: number | undefined;
     let isMiss = false;
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      await this.storing(id, signal);
+      await this.untilStored(id, signal);
       if (attempt === 0) await this.#checkFirst(id, signal);
       checkedAt ??= performance.now();
       const found = await this.#stored.open(id, { signal });
@@ -140,7 +140,7 @@ export class Serving {
    * Waits while an artifact that is complete is put into the store: whoever has read it to its end
    * shall find it there.
    */
-  async storing(id: ArtifactId, signal: AbortSignal | undefined): Promise<void> {
+  async untilStored(id: ArtifactId, signal: AbortSignal | undefined): Promise<void> {
     const generation = this.#generations.find(id);
     if (generation?.isStoring) await unlessAborted(generation.done, signal);
   }
@@ -153,7 +153,7 @@ export class Serving {
     this.#mirrors.touch(id).catch(() => {});
   }
 
-  /** Where the policy is strict and the upstream was not asked lately, it is before anything is served. */
+  /** Mode `strict`: an upstream that was not asked lately is, before anything is served. */
   async #checkFirst(id: ArtifactId, signal: AbortSignal | undefined): Promise<void> {
     if (!this.#freshness.isStrict || this.#isClosing || isFixed(id)) return;
     const found = await this.#stored.stat(id, { signal });
@@ -166,7 +166,11 @@ export class Serving {
     });
   }
 
-  /** Whether something stored may be served; what is to be done about its age happens meanwhile. */
+  /**
+   * Whether something stored may be served. Mode `strict`: if it is current, by the question that came
+   * first. Mode `stale-while-revalidate`: in any case, and what is to be done about its age happens
+   * meanwhile; only bundles have to be current.
+   */
   #mayServe(id: ArtifactId, found: Found<StoredArtifact>): boolean {
     this.note(id);
     const isCurrent = this.#stored.isCurrent(id, found, this.#freshness.stateOf(id));

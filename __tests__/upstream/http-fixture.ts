@@ -8,7 +8,7 @@ import {
   createHttpClient,
   type HttpClientOptions,
   type UpstreamClient,
-} from '../../lib/mirror/http-client.js';
+} from '../../lib/upstream/http-client.js';
 import type { Cleanup } from '../support/temporary-directory.js';
 
 export const INFO_REFS = '/info/refs?service=git-upload-pack';

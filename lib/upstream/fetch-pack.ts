@@ -8,7 +8,7 @@ import {
 import { connect } from './discover.js';
 import type { UpstreamClient } from './http-client.js';
 import { failWhenStalled } from './stall.js';
-import type { UpstreamTask } from './upstream-task.js';
+import type { UpstreamTask } from './task.js';
 
 export type FetchProgress =
   | ({ readonly kind: 'pack' } & IngestProgress)

@@ -5,7 +5,7 @@ import { encodeHeadQuery, readUnbornHead } from '../git/ls-refs.js';
 import type { Head } from '../git/refs.js';
 import { type Advertisement, DEFAULT_BRANCH, readAdvertisement } from './advertisement.js';
 import type { UpstreamClient } from './http-client.js';
-import type { UpstreamTask } from './upstream-task.js';
+import type { UpstreamTask } from './task.js';
 import { AdvertisementClient } from './whole-advertisement.js';
 
 /** The upstream did not say what it has: nothing was begun yet. */

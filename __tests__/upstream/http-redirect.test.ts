@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
-import { MAX_REDIRECTS, redirectedBase } from '../../lib/mirror/http-redirect.js';
+import { MAX_REDIRECTS, redirectedBase } from '../../lib/upstream/http-redirect.js';
 import { cleanup } from '../support/temporary-directory.js';
 import {
   ADVERTISEMENT,

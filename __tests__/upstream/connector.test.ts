@@ -209,7 +209,7 @@ P5rKurxjwJd14YNEwWJq4O4=
 
   /** Node reads further authorities once, when it starts; and a program ends when nothing is open. */
   async function getRefsInNewProcess(url: string, authorities: string): Promise<string> {
-    const library = new URL('../../lib/mirror/http-client.js', import.meta.url);
+    const library = new URL('../../lib/upstream/http-client.js', import.meta.url);
     const program = `
       import { createHttpClient } from ${JSON.stringify(library.href)};
       const client = createHttpClient({

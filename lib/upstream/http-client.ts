@@ -2,10 +2,10 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Readable } from 'node:stream';
 import type { GitHttpRequest, GitHttpResponse, HttpClient } from 'isomorphic-git';
 import { hasCode, SnapshotError } from '../errors.js';
+import { type ConnectorOptions, upstreamConnector } from './connector.js';
 import { decodeBody, discardBody, iterateBody } from './http-body.js';
 import { answerFailure, networkFailure } from './http-failure.js';
 import { isRedirect, MAX_REDIRECTS, redirectedBase } from './http-redirect.js';
-import { type ConnectorOptions, upstreamConnector } from './upstream-connector.js';
 
 /** The two requests of a fetch over smart HTTP (gitprotocol-http), relative to the repository. */
 const ENDPOINTS = [

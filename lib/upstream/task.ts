@@ -1,6 +1,6 @@
 import type { Limits } from '../options.js';
 import type { RepositoryId } from '../repository/identity.js';
-import type { AllowedHosts } from './upstream-connector.js';
+import type { AllowedHosts } from './connector.js';
 
 /** What every task that asks an upstream is told; structured-cloneable. */
 export interface UpstreamTask {

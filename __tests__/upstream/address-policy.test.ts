@@ -2,7 +2,7 @@ import type { LookupAddress } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { isPublicAddress, publicOnly } from '../../lib/mirror/address-policy.js';
+import { isPublicAddress, publicOnly } from '../../lib/upstream/address-policy.js';
 
 /** First and last address of each refused range, then its public neighbours. */
 const IPV4_RANGES: [first: string, last: string, ...neighbours: string[]][] = [
