@@ -108,6 +108,11 @@ export function isUpstreamFailure(error: unknown): error is SnapshotError {
   return error instanceof SnapshotError && error.code.startsWith('UPSTREAM_');
 }
 
+/** Whether it is this server's own copy of a repository that is not whole any more. */
+export function isDamage(error: unknown): error is SnapshotError {
+  return error instanceof SnapshotError && error.code === 'REPOSITORY_DAMAGED';
+}
+
 /** The plain-data form in which an error crosses a worker boundary. */
 export interface SerializedError {
   code: SnapshotErrorCode;

@@ -17,7 +17,8 @@ export interface CheckResult {
 }
 
 /**
- * Finds out what a mirror would hold: one `info/refs`, and one request more when HEAD has no commits. Runs in a worker thread.
+ * Finds out what a mirror would hold: one `info/refs`, and one request more when HEAD has no commits. Runs
+ * in a worker thread.
  *
  * @throws SnapshotError `UPSTREAM_*`, `REPOSITORY_UNSUPPORTED`, `LIMIT_EXCEEDED`.
  */

@@ -1,5 +1,5 @@
 import type { ConsolidateTask } from './consolidate.js';
-import type { MirrorRevision } from './revision.js';
+import { type MirrorRevision, packsOf } from './revision.js';
 
 /** More packs than this are put together. */
 const MAX_PACKS = 12;
@@ -19,8 +19,8 @@ export interface SizedPack {
 }
 
 /** Whether a mirror takes no new pack before packs were put together. */
-export function isFull({ packs, pinned }: Pick<MirrorRevision, 'packs' | 'pinned'>): boolean {
-  return packs.length + pinned.packs.length >= FULL_PACKS;
+export function isFull(revision: Pick<MirrorRevision, 'packs' | 'pinned'>): boolean {
+  return packsOf(revision).length >= FULL_PACKS;
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { Head } from '../git/refs.js';
 import { reachableObjects } from '../history/reachable-objects.js';
 import type { IngestedPack } from '../pack/ingest.js';
-import { ObjectReader } from '../pack/reader.js';
+import { withReader } from '../pack/with-reader.js';
 import { discover, discoverUnbornHead } from '../upstream/discover.js';
 import { fetchPack } from '../upstream/fetch-pack.js';
 import { createHttpClient } from '../upstream/http-client.js';
@@ -58,8 +58,7 @@ export async function cloneMirror(
       wants.size === 0 ? [] : [await fetchPack(task, http, request, into, onProgress, { threads })];
     const head = remote.head ?? (await discoverUnbornHead(task, http));
     const names = packs.map(({ name }) => name);
-    const reader = new ObjectReader(packPaths(directory, names), limits, memory);
-    try {
+    return await withReader(packPaths(directory, names), { limits, memory }, (reader) => {
       const refs = verifyRefs(reader, head, remote.refs);
       const isConnected = packs.every(
         ({ objects, size }) => objects <= MAX_CHECKED_OBJECTS && size <= MAX_CHECKED_BYTES,
@@ -68,9 +67,7 @@ export async function cloneMirror(
       const digest = digestRefs(head, refs);
       writeRefs(revisionDirectory(directory), digest, refs);
       return { kind: 'clone', packs, head, digest, isConnected };
-    } finally {
-      reader.close();
-    }
+    });
   } finally {
     await http.close();
   }

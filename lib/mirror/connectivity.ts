@@ -1,9 +1,9 @@
 import { reachableObjects } from '../history/reachable-objects.js';
 import type { Limits } from '../options.js';
-import { ObjectReader } from '../pack/reader.js';
+import { withReader } from '../pack/with-reader.js';
 import type { JobContext } from './job-context.js';
 import { packPaths, readTips } from './layout.js';
-import type { MirrorRevision } from './revision.js';
+import { type MirrorRevision, packsOf } from './revision.js';
 
 /** A revision that may lack something that its refs lead to. */
 export interface ConnectivityTask {
@@ -30,13 +30,10 @@ export async function checkConnectivity(
   { mirror, revision, limits }: ConnectivityTask,
   { memory, signal }: JobContext,
 ): Promise<ConnectivityResult> {
-  const { packs, pinned } = revision;
-  const include = [...readTips(mirror, revision), ...pinned.commits];
-  const reader = new ObjectReader(packPaths(mirror, [...packs, ...pinned.packs]), limits, memory);
-  try {
-    reachableObjects(reader, { include, signal });
-    return { kind: 'connectivity' };
-  } finally {
-    reader.close();
-  }
+  const include = [...readTips(mirror, revision), ...revision.pinned.commits];
+  const packs = packPaths(mirror, packsOf(revision));
+  await withReader(packs, { limits, memory }, (reader) =>
+    reachableObjects(reader, { include, signal }),
+  );
+  return { kind: 'connectivity' };
 }

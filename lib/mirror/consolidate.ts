@@ -3,11 +3,12 @@ import type { Limits } from '../options.js';
 import { everyObject } from '../pack/encode-pack.js';
 import type { IngestedPack } from '../pack/ingest.js';
 import type { ObjectSet } from '../pack/object-set.js';
-import { ObjectReader } from '../pack/reader.js';
+import type { ObjectReader } from '../pack/reader.js';
+import { withReader } from '../pack/with-reader.js';
 import { writePack } from '../pack/write-pack.js';
 import type { JobContext } from './job-context.js';
 import { packPaths, readTips } from './layout.js';
-import type { MirrorRevision } from './revision.js';
+import { type MirrorRevision, packsOf } from './revision.js';
 
 /** Packs of a mirror to be put together. */
 export interface ConsolidateTask {
@@ -44,23 +45,23 @@ export async function consolidate(
   task: ConsolidateTask,
   context: JobContext,
 ): Promise<ConsolidateResult> {
-  const { mirror, revision, packs } = task;
+  const { mirror, revision, packs, limits } = task;
+  const { memory, signal } = context;
   const writeInto = async (reader: ObjectReader, objects: ObjectSet) => {
     if (objects.size === 0) return undefined;
-    return await writePack(reader, objects, task.incoming, { ...context, limits: task.limits });
+    return await writePack(reader, objects, task.incoming, { ...context, limits });
   };
   if (packs !== 'reachable' && packs !== 'pinned') {
-    return await withReader(task, context, packPaths(mirror, packs), async (reader) => ({
+    return await withReader(packPaths(mirror, packs), { limits, memory }, async (reader) => ({
       kind: 'consolidate',
       combined: await writeInto(reader, everyObject(reader)),
       pinned: undefined,
     }));
   }
-  const { signal } = context;
   const tips = readTips(mirror, revision);
   const { commits } = revision.pinned;
-  const all = packPaths(mirror, [...revision.packs, ...revision.pinned.packs]);
-  return await withReader(task, context, all, async (reader) => {
+  const all = packPaths(mirror, packsOf(revision));
+  return await withReader(all, { limits, memory }, async (reader) => {
     const write = async (walk: ReachableOptions) =>
       await writeInto(reader, reachableObjects(reader, { ...walk, signal }).objects);
     return {
@@ -69,18 +70,4 @@ export async function consolidate(
       pinned: await write({ include: commits, exclude: tips }),
     };
   });
-}
-
-async function withReader<T>(
-  { limits }: ConsolidateTask,
-  { memory }: JobContext,
-  paths: readonly string[],
-  work: (reader: ObjectReader) => Promise<T>,
-): Promise<T> {
-  const reader = new ObjectReader(paths, limits, memory);
-  try {
-    return await work(reader);
-  } finally {
-    reader.close();
-  }
 }

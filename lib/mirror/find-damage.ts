@@ -1,16 +1,13 @@
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
-import { SnapshotError } from '../errors.js';
-import { readFailure } from '../pack/read-failure.js';
+import { isDamage, SnapshotError } from '../errors.js';
+import { damagedFile, readFailure } from '../pack/read-failure.js';
 import { inspectMirror } from './inspect.js';
 import { packPaths } from './layout.js';
 import type { RevisionAt } from './mirror.js';
+import { packsOf } from './revision.js';
 
 const CHECKSUM_BYTES = 20;
-
-export function isDamage(error: unknown): error is SnapshotError {
-  return error instanceof SnapshotError && error.code === 'REPOSITORY_DAMAGED';
-}
 
 /**
  * Finds the damage that reading a revision failed by. What is not to be found may be missing because the
@@ -27,7 +24,7 @@ export async function findDamage(
   if (!(error instanceof SnapshotError) || error.code !== 'UPSTREAM_INVALID') return undefined;
   try {
     await inspectMirror(directory, revision);
-    for (const path of packPaths(directory, [...revision.packs, ...revision.pinned.packs])) {
+    for (const path of packPaths(directory, packsOf(revision))) {
       await verifyChecksum(`${path}.idx`);
     }
     return undefined;
@@ -48,7 +45,7 @@ async function verifyChecksum(path: string): Promise<void> {
     for await (const piece of content) hash.update(piece);
     const { buffer } = await file.read(Buffer.alloc(CHECKSUM_BYTES), 0, CHECKSUM_BYTES, end);
     if (hash.digest().equals(buffer)) return;
-    throw new SnapshotError('REPOSITORY_DAMAGED', `${path} is damaged`);
+    throw damagedFile(path);
   } finally {
     await file.close();
   }

@@ -1,10 +1,9 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
-import { SnapshotError } from '../errors.js';
 import { PACK_HEADER_BYTES, PACK_TRAILER_BYTES, parsePackHeader } from '../pack/format.js';
 import { FANOUT_AT, IDX_SIGNATURE, IDX_VERSION, OIDS_AT } from '../pack/idx-format.js';
-import { readFailure } from '../pack/read-failure.js';
+import { damagedFile, readFailure } from '../pack/read-failure.js';
 import { packPaths } from './layout.js';
-import { type MirrorRevision, refsPath } from './revision.js';
+import { type MirrorRevision, packsOf, refsPath } from './revision.js';
 
 const IDX_TRAILER_BYTES = 40;
 
@@ -19,7 +18,7 @@ export async function inspectMirror(directory: string, revision: MirrorRevision)
   try {
     await stat(refsPath(directory, revision.digest));
     let bytes = 0;
-    for (const path of packPaths(directory, [...revision.packs, ...revision.pinned.packs])) {
+    for (const path of packPaths(directory, packsOf(revision))) {
       bytes += await inspectPack(path);
     }
     return bytes;
@@ -39,7 +38,7 @@ async function inspectPack(path: string): Promise<number> {
     isIdx &&
     idx.head.readUInt32BE(FANOUT_AT + 255 * 4) === objects &&
     idx.tail.subarray(0, PACK_TRAILER_BYTES).equals(pack.tail);
-  if (!isWhole) throw damaged(path);
+  if (!isWhole) throw damagedFile(path);
   return pack.size + idx.size;
 }
 
@@ -53,7 +52,7 @@ async function readEnds(path: string, headBytes: number, tailBytes: number): Pro
   const file = await open(path, 'r');
   try {
     const { size } = await file.stat();
-    if (size < headBytes + tailBytes) throw damaged(path);
+    if (size < headBytes + tailBytes) throw damagedFile(path);
     const head = await read(file, headBytes, 0);
     return { size, head, tail: await read(file, tailBytes, size - tailBytes) };
   } finally {
@@ -64,8 +63,4 @@ async function readEnds(path: string, headBytes: number, tailBytes: number): Pro
 async function read(file: FileHandle, length: number, position: number): Promise<Buffer> {
   const { buffer, bytesRead } = await file.read(Buffer.alloc(length), 0, length, position);
   return buffer.subarray(0, bytesRead);
-}
-
-function damaged(path: string): SnapshotError {
-  return new SnapshotError('REPOSITORY_DAMAGED', `${path} is damaged`);
 }

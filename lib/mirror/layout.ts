@@ -1,10 +1,9 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { SnapshotError } from '../errors.js';
 import { quoteConfigValue } from '../git/config.js';
 import { encodeHead, encodePackedRefs, parsePackedRefs, type Ref } from '../git/refs.js';
-import { readFailure } from '../pack/read-failure.js';
+import { damagedFile, readFailure } from '../pack/read-failure.js';
 import { unlessMissing } from '../stores/failure.js';
 import { temporaryName } from '../stores/temporary.js';
 import {
@@ -120,7 +119,7 @@ export function readRefs(
     throw readFailure(error);
   }
   if (digestRefs(head, refs) === digest) return refs;
-  throw new SnapshotError('REPOSITORY_DAMAGED', `${path} is damaged`);
+  throw damagedFile(path);
 }
 
 /** Ids of what HEAD and the refs of a revision name. @throws SnapshotError as `readRefs`. */

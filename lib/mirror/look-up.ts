@@ -1,9 +1,8 @@
-import { ObjectType } from '../git/object.js';
 import type { Limits } from '../options.js';
-import { ObjectReader } from '../pack/reader.js';
+import { withReader } from '../pack/with-reader.js';
 import type { JobContext } from './job-context.js';
 import { packPaths, readRefs } from './layout.js';
-import type { MirrorRevision } from './revision.js';
+import { type MirrorRevision, packsOf } from './revision.js';
 
 /** What a mirror has, to be looked up. */
 export interface LookUpTask {
@@ -29,7 +28,7 @@ export interface LookUpResult {
 /** Runs in a worker thread. @throws SnapshotError `REPOSITORY_DAMAGED`. */
 export async function lookUp(task: LookUpTask, { memory }: JobContext): Promise<LookUpResult> {
   const { mirror, revision, limits, commits } = task;
-  const { head, packs, pinned } = revision;
+  const { head } = revision;
   const there = new Map(readRefs(mirror, revision).map(({ name, oid }) => [name, oid]));
   if (head.oid !== undefined) there.set('HEAD', head.oid);
   const refs = new Map<string, string>();
@@ -37,12 +36,10 @@ export async function lookUp(task: LookUpTask, { memory }: JobContext): Promise<
     const oid = there.get(name);
     if (oid !== undefined) refs.set(name, oid);
   }
-  const reader = new ObjectReader(packPaths(mirror, [...packs, ...pinned.packs]), limits, memory);
-  try {
-    const isThere = (oid: string) =>
-      reader.locate(oid) !== undefined && reader.typeOf(oid) === ObjectType.commit;
-    return { kind: 'look-up', refs, missing: commits.filter((oid) => !isThere(oid)) };
-  } finally {
-    reader.close();
-  }
+  const packs = packPaths(mirror, packsOf(revision));
+  return await withReader(packs, { limits, memory }, (reader) => ({
+    kind: 'look-up',
+    refs,
+    missing: commits.filter((oid) => reader.isCommit(oid) !== true),
+  }));
 }

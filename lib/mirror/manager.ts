@@ -2,13 +2,13 @@ import type { EventEmitter } from 'node:events';
 import { join } from 'node:path';
 import pLimit from 'p-limit';
 import { unlessAborted } from '../abort.js';
-import { SnapshotError, toSnapshotError } from '../errors.js';
+import { isDamage, SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
 import type { SnapshotConfig } from '../options.js';
-import { type RepositoryId, repositoryKey } from '../repository/identity.js';
+import { type RepositoryId, repositoryKey, repositoryOf } from '../repository/identity.js';
 import { Cloner } from './cloner.js';
 import { Evictions } from './evictions.js';
-import { findDamage, isDamage } from './find-damage.js';
+import { findDamage } from './find-damage.js';
 import { Housekeeping } from './housekeeping.js';
 import { inspectMirror } from './inspect.js';
 import { JobRunner } from './job-runner.js';
@@ -110,12 +110,11 @@ export class MirrorManager {
    * @throws SnapshotError `UPSTREAM_*`, `REPOSITORY_UNSUPPORTED`, `LIMIT_EXCEEDED`, `STORAGE_FULL`.
    */
   async lease(
-    { host, path }: RepositoryId,
+    id: RepositoryId,
     signal: AbortSignal,
     { onClone = () => {}, isBackground = false }: LeaseOptions = {},
   ): Promise<MirrorLease> {
-    // An artifact's id has more than that, which is not the mirror's.
-    const repository = { host, path };
+    const repository = repositoryOf(id);
     const key = repositoryKey(repository);
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       await this.#evictions.over(key, signal);

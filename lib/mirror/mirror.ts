@@ -1,6 +1,6 @@
 import pLimit from 'p-limit';
 import type { SnapshotError } from '../errors.js';
-import type { RepositoryId } from '../repository/identity.js';
+import { type RepositoryId, repositoryOf } from '../repository/identity.js';
 import type { MirrorRevision } from './revision.js';
 import { type MirrorEvent, type MirrorState, transition } from './state.js';
 
@@ -64,8 +64,8 @@ export class Mirror {
   #waiting: (() => void)[] = [];
 
   /** @param repository may be the id of an artifact: no more of it than this is kept, and written down. */
-  constructor({ host, path }: RepositoryId, directory: string) {
-    this.repository = { host, path };
+  constructor(repository: RepositoryId, directory: string) {
+    this.repository = repositoryOf(repository);
     this.directory = directory;
   }
 

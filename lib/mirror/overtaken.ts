@@ -1,4 +1,4 @@
-import { SnapshotError, systemCode } from '../errors.js';
+import { isDamage, systemCode } from '../errors.js';
 import type { RevisionAt } from './mirror.js';
 import { isOutdated } from './revision-file.js';
 
@@ -10,6 +10,7 @@ export async function wasOvertaken(
   { directory, revision }: RevisionAt,
   error: unknown,
 ): Promise<boolean> {
-  const isDamage = error instanceof SnapshotError && error.code === 'REPOSITORY_DAMAGED';
-  return (isDamage || systemCode(error) === 'ENOENT') && (await isOutdated(directory, revision));
+  return (
+    (isDamage(error) || systemCode(error) === 'ENOENT') && (await isOutdated(directory, revision))
+  );
 }

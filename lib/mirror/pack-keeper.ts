@@ -1,18 +1,16 @@
 import type { EventEmitter } from 'node:events';
-import { mkdir, rm, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { stat } from 'node:fs/promises';
 import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
 import type { IngestedPack } from '../pack/ingest.js';
 import type { RepositoryId } from '../repository/identity.js';
-import { temporaryName } from '../stores/temporary.js';
 import { chooseTask, type SizedPack } from './choose-packs.js';
 import type { ConsolidateResult, ConsolidateTask } from './consolidate.js';
 import type { JobRunner } from './job-runner.js';
 import { packPaths } from './layout.js';
 import type { Mirror, MirrorAccess, MirrorLease } from './mirror.js';
 import { wasOvertaken } from './overtaken.js';
-import { discardPacks, moveIn, publish } from './publish.js';
+import { bringIn, publish, withIncoming } from './publish.js';
 import type { MirrorRevision } from './revision.js';
 import { readRevision } from './revision-file.js';
 
@@ -128,9 +126,7 @@ export class PackKeeper {
   ): Promise<MirrorRevision | undefined> {
     const { repository } = mirror;
     const options = { signal: this.#closing.signal };
-    const incoming = join(directory, temporaryName('incoming'));
-    await mkdir(incoming);
-    try {
+    return await withIncoming(directory, async (incoming) => {
       const result = await this.#options.jobs.run(
         repository,
         'consolidate',
@@ -139,18 +135,11 @@ export class PackKeeper {
           return { kind: 'consolidate', mirror: directory, revision, packs, incoming, limits };
         },
       );
-      return await mirror.changeFiles(async () => {
-        const made = [result.combined ?? [], result.pinned ?? []].flat();
-        await moveIn(incoming, directory, { packs: made });
-        const published = await this.#publish(mirror, (current) =>
-          replacePacks(current, revision, packs, result),
-        );
-        if (published === undefined) await discardPacks(mirror, made);
-        return published;
-      });
-    } finally {
-      await rm(incoming, { recursive: true, force: true });
-    }
+      const made = [result.combined ?? [], result.pinned ?? []].flat();
+      return await bringIn(mirror, incoming, { packs: made }, () =>
+        this.#publish(mirror, (current) => replacePacks(current, revision, packs, result)),
+      );
+    });
   }
 
   /** @param change makes the next revision of the current one; `undefined` when that is useless. */

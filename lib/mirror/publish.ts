@@ -1,7 +1,8 @@
-import { rename } from 'node:fs/promises';
+import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasCode } from '../errors.js';
 import type { IngestedPack } from '../pack/ingest.js';
+import { temporaryName } from '../stores/temporary.js';
 import { packDirectory, showToGit } from './layout.js';
 import type { Mirror } from './mirror.js';
 import { type MirrorRevision, refsName, refsPath } from './revision.js';
@@ -14,12 +15,40 @@ export interface Incoming {
   readonly refs?: string | undefined;
 }
 
-/** Moves packs and refs to where the mirror's are. */
-export async function moveIn(
-  incoming: string,
+/** Has `work` fill a directory in a mirror, whose packs and refs are then brought in or lost. */
+export async function withIncoming<T>(
   mirror: string,
-  { packs, refs }: Incoming,
-): Promise<void> {
+  work: (incoming: string) => Promise<T>,
+): Promise<T> {
+  const incoming = join(mirror, temporaryName('incoming'));
+  await mkdir(incoming);
+  try {
+    return await work(incoming);
+  } finally {
+    await rm(incoming, { recursive: true, force: true });
+  }
+}
+
+/**
+ * Moves packs and refs to where the mirror's are, and has them named by a revision.
+ *
+ * @param name `undefined` when that is useless by now: then the packs are removed.
+ */
+export async function bringIn<T>(
+  mirror: Mirror,
+  incoming: string,
+  files: Incoming,
+  name: () => Promise<T | undefined>,
+): Promise<T | undefined> {
+  return await mirror.changeFiles(async () => {
+    await moveIn(incoming, mirror.directory, files);
+    const named = await name();
+    if (named === undefined) await discardPacks(mirror, files.packs);
+    return named;
+  });
+}
+
+async function moveIn(incoming: string, mirror: string, { packs, refs }: Incoming): Promise<void> {
   if (refs !== undefined) await rename(join(incoming, refsName(refs)), refsPath(mirror, refs));
   for (const { name } of packs) {
     for (const file of [`${name}.pack`, `${name}.idx`]) {
@@ -28,8 +57,7 @@ export async function moveIn(
   }
 }
 
-/** Removes packs that were moved into a mirror, and that no revision names. */
-export async function discardPacks(mirror: Mirror, packs: readonly IngestedPack[]): Promise<void> {
+async function discardPacks(mirror: Mirror, packs: readonly IngestedPack[]): Promise<void> {
   const { directory, needed } = mirror;
   const current = await readRevision(directory);
   const named = current === undefined ? needed : [...needed, current];

@@ -1,7 +1,7 @@
 import { link, readdir, readFile, rm, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { hasCode, SnapshotError } from '../errors.js';
+import { hasCode, isDamage, SnapshotError } from '../errors.js';
 import { OID_PATTERN } from '../git/object.js';
 import { isValidRefName } from '../git/refs.js';
 import { isNoFile, readFailure } from '../pack/read-failure.js';
@@ -88,7 +88,7 @@ export async function isOutdated(
     const current = await readRevision(mirror);
     return current?.clone !== clone || current.number !== number;
   } catch (error) {
-    if (error instanceof SnapshotError && error.code === 'REPOSITORY_DAMAGED') return false;
+    if (isDamage(error)) return false;
     throw error;
   }
 }

@@ -43,6 +43,11 @@ export interface MirrorRevision {
   readonly isConnected: boolean;
 }
 
+/** All that it names: of the refs, and of pinned commits. */
+export function packsOf({ packs, pinned }: Pick<MirrorRevision, 'packs' | 'pinned'>): string[] {
+  return [...packs, ...pinned.packs];
+}
+
 /** Of a mirror's directory. */
 export function revisionDirectory(mirror: string): string {
   return join(mirror, 'express-git-snapshot');

@@ -4,6 +4,7 @@ import { removeLeftovers } from '../stores/temporary.js';
 import { packDirectory, packPaths } from './layout.js';
 import {
   type MirrorRevision,
+  packsOf,
   refsName,
   refsPath,
   revisionDirectory,
@@ -83,8 +84,4 @@ async function removeOld(
     const { ctimeMs } = await stat(path);
     if (Date.now() - ctimeMs > IN_THE_MAKING) await rm(path, { force: true });
   }
-}
-
-function packsOf({ packs, pinned }: MirrorRevision): string[] {
-  return [...packs, ...pinned.packs];
 }

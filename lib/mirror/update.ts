@@ -1,11 +1,11 @@
 import { join } from 'node:path';
-import { ObjectType } from '../git/object.js';
 import type { Head } from '../git/refs.js';
 import { isNotOurRef } from '../git/upload-pack.js';
 import { reachableObjects } from '../history/reachable-objects.js';
 import { reachesAll } from '../history/reaches-all.js';
 import type { IngestedPack } from '../pack/ingest.js';
 import { ObjectReader } from '../pack/reader.js';
+import { withReader } from '../pack/with-reader.js';
 import type { Advertisement } from '../upstream/advertisement.js';
 import { discover, discoverUnbornHead } from '../upstream/discover.js';
 import { fetchPack } from '../upstream/fetch-pack.js';
@@ -14,7 +14,7 @@ import type { UpstreamTask } from '../upstream/task.js';
 import { chooseHaves, MAX_HAVES } from './haves.js';
 import type { JobContext } from './job-context.js';
 import { packPaths, readRefs, writeRefs } from './layout.js';
-import { digestRefs, type MirrorRevision } from './revision.js';
+import { digestRefs, type MirrorRevision, packsOf } from './revision.js';
 import { verifyRefs } from './verify-refs.js';
 
 /** A mirror to be brought up to date. */
@@ -100,12 +100,14 @@ async function updateRefs(
   const known = readRefs(mirror, revision);
   const wanted = new Set(remote.refs.values());
   if (head.oid !== undefined) wanted.add(head.oid);
-  const { wants, haves } = withReader(task, context, [], (reader) => ({
+  const within = { limits: task.limits, memory: context.memory };
+  const there = packPaths(mirror, revision.packs);
+  const { wants, haves } = await withReader(there, within, (reader) => ({
     wants: [...wanted].filter((oid) => reader.locate(oid) === undefined),
     haves: chooseHaves(reader, oldHead, known, remote.refs),
   }));
   const packs = wants.length === 0 ? [] : [await fetch(task, context, http, remote, wants, haves)];
-  return withReader(task, context, packs, (reader) => {
+  return await withReader(packsWith(task, revision.packs, packs), within, (reader) => {
     const refs = verifyRefs(reader, head, remote.refs, known);
     const { signal } = context;
     const before = new Set([oldHead.oid ?? [], known.map(({ oid }) => oid)].flat());
@@ -135,8 +137,9 @@ async function fetchCommit(
   const nothing = { hasCommit: false, isPinned: false, pinnedPacks: [] };
   if (commit === undefined) return nothing;
   // It may be pinned by now, or lead to others that are.
-  const all = { ...task, revision: { ...revision, packs: [...revision.packs, ...pinned.packs] } };
-  const isThere = withReader(all, context, newPacks, (reader) => isCommit(reader, commit));
+  const all = packsWith(task, packsOf(revision), newPacks);
+  const within = { limits: task.limits, memory: context.memory };
+  const isThere = await withReader(all, within, (reader) => reader.isCommit(commit));
   if (isThere !== undefined) return { ...nothing, hasCommit: isThere };
   if (!UNADVERTISED_WANTS.some((name) => remote.capabilities.has(name))) return nothing;
   const haves = [...new Set(remote.refs.values())].slice(0, MAX_HAVES);
@@ -147,18 +150,12 @@ async function fetchCommit(
     if (isNotOurRef(error)) return nothing;
     throw error;
   }
-  return withReader(all, context, [...newPacks, pack], (reader) => {
-    if (isCommit(reader, commit) !== true) return nothing;
+  return await withReader([...all, join(task.incoming, pack.name)], within, (reader) => {
+    if (reader.isCommit(commit) !== true) return nothing;
     const exclude = [...remote.refs.values(), ...pinned.commits];
     reachableObjects(reader, { include: [commit], exclude, signal: context.signal });
     return { hasCommit: true, isPinned: true, pinnedPacks: [pack] };
   });
-}
-
-/** `undefined` when there is no such object. */
-function isCommit(reader: ObjectReader, oid: string): boolean | undefined {
-  if (reader.locate(oid) === undefined) return undefined;
-  return reader.typeOf(oid) === ObjectType.commit;
 }
 
 async function fetch(
@@ -188,19 +185,11 @@ async function fetch(
   }
 }
 
-/** Reads from the packs of the mirror and those that have arrived. */
-function withReader<T>(
-  { mirror, revision, incoming, limits }: UpdateTask,
-  { memory }: JobContext,
+/** Paths of the packs of a revision and of those that have arrived. */
+function packsWith(
+  { mirror, incoming }: UpdateTask,
+  names: readonly string[],
   arrived: readonly IngestedPack[],
-  read: (reader: ObjectReader) => T,
-): T {
-  const there = packPaths(mirror, revision.packs);
-  const paths = [...there, ...arrived.map(({ name }) => join(incoming, name))];
-  const reader = new ObjectReader(paths, limits, memory);
-  try {
-    return read(reader);
-  } finally {
-    reader.close();
-  }
+): string[] {
+  return [...packPaths(mirror, names), ...arrived.map(({ name }) => join(incoming, name))];
 }

@@ -1,16 +1,13 @@
-import { mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
 import { SnapshotError } from '../errors.js';
 import { InProcessLocks } from '../locks/in-process.js';
 import type { IngestedPack } from '../pack/ingest.js';
 import { type RepositoryId, repositoryKey } from '../repository/identity.js';
-import { temporaryName } from '../stores/temporary.js';
 import { isFull, SMALL_BYTES } from './choose-packs.js';
 import type { JobRunner } from './job-runner.js';
 import type { Mirror, MirrorAccess, MirrorLease } from './mirror.js';
 import { wasOvertaken } from './overtaken.js';
 import type { PackKeeper } from './pack-keeper.js';
-import { discardPacks, moveIn, publish } from './publish.js';
+import { bringIn, publish, withIncoming } from './publish.js';
 import type { MirrorRevision, Pinned } from './revision.js';
 import { readRevision } from './revision-file.js';
 import type { UpdateResult } from './update.js';
@@ -97,20 +94,20 @@ export class MirrorUpdater {
     }
   }
 
-  /** @returns whether what was fetched for a revision is still all that the current one lacks. */
+  /** @returns `undefined` when what was fetched for a revision is not all that the current one lacks. */
   async #publish(
     mirror: Mirror,
     earlier: MirrorRevision,
     result: UpdateResult,
     commit: string | undefined,
-  ): Promise<boolean> {
+  ): Promise<MirrorRevision | undefined> {
     for (;;) {
       const current = await readRevision(mirror.directory);
       const isSame =
         current?.clone === earlier.clone &&
         current.digest === earlier.digest &&
         current.prunings === earlier.prunings;
-      if (current === undefined || !isSame) return false;
+      if (current === undefined || !isSame) return undefined;
       const next = await publish(mirror.directory, current.number, {
         ...current,
         packs: withNames(current.packs, result.packs),
@@ -121,7 +118,7 @@ export class MirrorUpdater {
       });
       if (next === undefined) continue;
       mirror.advance(next);
-      return true;
+      return next;
     }
   }
 
@@ -153,9 +150,7 @@ export class MirrorUpdater {
     { commit, isBackground = false }: UpdateOptions,
   ): Promise<UpdateOutcome | undefined> {
     const { repository } = mirror;
-    const incoming = join(directory, temporaryName('incoming'));
-    await mkdir(incoming);
-    try {
+    return await withIncoming(directory, async (incoming) => {
       const options = { signal, isBackground };
       const result = await this.#jobs.run(repository, 'update', options, async (ends) => {
         const task = await this.#jobs.upstreamTask(repository, ends);
@@ -164,19 +159,14 @@ export class MirrorUpdater {
       const packs = [...result.packs, ...result.pinnedPacks];
       const refs = result.digest === revision.digest ? undefined : result.digest;
       if (refs !== undefined || packs.length > 0) {
-        const isPublished = await mirror.changeFiles(async () => {
-          await moveIn(incoming, directory, { packs, refs });
-          const isNamed = await this.#publish(mirror, revision, result, commit);
-          if (!isNamed) await discardPacks(mirror, packs);
-          return isNamed;
-        });
-        if (!isPublished) return undefined;
+        const published = await bringIn(mirror, incoming, { packs, refs }, () =>
+          this.#publish(mirror, revision, result, commit),
+        );
+        if (published === undefined) return undefined;
       }
       const { head, digest, hasCommit } = result;
       return { commit: head.oid, digest, isMirrored: true, hasCommit, packs };
-    } finally {
-      await rm(incoming, { recursive: true, force: true });
-    }
+    });
   }
 }
 

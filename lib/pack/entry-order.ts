@@ -1,3 +1,4 @@
+import { findOffset } from './find-offset.js';
 import type { OpenPack } from './pack-list.js';
 
 const DIGIT_BITS = 16;
@@ -44,21 +45,7 @@ export class EntryOrder {
 
   /** Which entry begins at an offset; the search begins before the entry `before`, as bases are near. */
   indexOf(offset: number, before: number): number | undefined {
-    const { offsets } = this;
-    let high = before - 1;
-    let low = high;
-    for (let step = 1; low > 0 && (offsets[low] ?? 0) > offset; step *= 2) {
-      high = low - 1;
-      low = Math.max(0, low - step);
-    }
-    while (low <= high) {
-      const middle = (low + high) >>> 1;
-      const found = offsets[middle] ?? 0;
-      if (found === offset) return middle;
-      if (found < offset) low = middle + 1;
-      else high = middle - 1;
-    }
-    return undefined;
+    return findOffset(this.offsets, offset, before);
   }
 }
 

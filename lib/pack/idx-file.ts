@@ -1,6 +1,6 @@
-import { SnapshotError } from '../errors.js';
 import { compareOids, OID_BYTES } from '../git/object.js';
 import { FANOUT_AT, IDX_SIGNATURE, IDX_VERSION, OIDS_AT } from './idx-format.js';
+import { damagedFile } from './read-failure.js';
 import { WindowedFile } from './windowed-file.js';
 
 /*
@@ -30,15 +30,15 @@ export class IdxFile {
   constructor(path: string) {
     this.#file = new WindowedFile(path, MAX_WINDOWS);
     try {
-      if (this.#file.size < OIDS_AT + TRAILER_BYTES) throw damaged(path);
+      if (this.#file.size < OIDS_AT + TRAILER_BYTES) throw damagedFile(path);
       const head = this.#file.read(0, OIDS_AT);
       if (head.readUInt32BE(0) !== IDX_SIGNATURE || head.readUInt32BE(4) !== IDX_VERSION)
-        throw damaged(path);
+        throw damagedFile(path);
       this.#fanout = Buffer.from(head.subarray(FANOUT_AT));
       this.count = this.#fanout.readUInt32BE(255 * 4);
       const tables = OIDS_AT + this.count * (OID_BYTES + 8);
       this.#large = (this.#file.size - TRAILER_BYTES - tables) / 8;
-      if (this.#large < 0 || !Number.isInteger(this.#large)) throw damaged(path);
+      if (this.#large < 0 || !Number.isInteger(this.#large)) throw damagedFile(path);
     } catch (error) {
       this.#file.close();
       throw error;
@@ -56,7 +56,7 @@ export class IdxFile {
     const first = oids[at] ?? 0;
     let low = first === 0 ? 0 : this.#fanout.readUInt32BE((first - 1) * 4);
     let high = this.#fanout.readUInt32BE(first * 4);
-    if (high > this.count || low > high) throw damaged(this.#file.path);
+    if (high > this.count || low > high) throw damagedFile(this.#file.path);
     if (high - low > OIDS_AT_ONCE) {
       // Ids are hashes, spread evenly: nearly all lie this near to where they are expected.
       const share = (((oids[at + 1] ?? 0) << 8) | (oids[at + 2] ?? 0)) / 65536;
@@ -95,7 +95,7 @@ export class IdxFile {
     const offset = this.#file.read(offsetsAt + position * 4, 4).readUInt32BE();
     if (offset < FIRST_LARGE) return offset;
     const large = offset - FIRST_LARGE;
-    if (large >= this.#large) throw damaged(this.#file.path);
+    if (large >= this.#large) throw damagedFile(this.#file.path);
     return Number(this.#file.read(offsetsAt + this.count * 4 + large * 8, 8).readBigUInt64BE());
   }
 
@@ -123,8 +123,4 @@ export class IdxFile {
   #compare(position: number, oids: Uint8Array, at: number): number {
     return compareOids(this.oidAt(position), 0, oids, at);
   }
-}
-
-function damaged(path: string): SnapshotError {
-  return new SnapshotError('REPOSITORY_DAMAGED', `${path} is damaged`);
 }

@@ -1,5 +1,6 @@
 import { SnapshotError } from '../errors.js';
 import { OID_BYTES } from '../git/object.js';
+import { findOffset } from './find-offset.js';
 
 /** `bases` of an object that is no delta. */
 export const NO_BASE = -1;
@@ -69,7 +70,7 @@ export class ObjectTable {
    * @throws SnapshotError `UPSTREAM_INVALID` when no earlier entry begins there.
    */
   addDeltaByOffset(offset: number, crc: number, baseOffset: number): number {
-    const base = this.#indexOfOffset(baseOffset);
+    const base = findOffset(this.#columns.offsets, baseOffset, this.#count);
     if (base === undefined) {
       throw new SnapshotError(
         'UPSTREAM_INVALID',
@@ -98,25 +99,6 @@ export class ObjectTable {
     this.#columns.crcs[index] = crc;
     this.#columns.bases[index] = base;
     return index;
-  }
-
-  /** Bases are near, as a rule: the search begins at the end, in steps that double. */
-  #indexOfOffset(offset: number): number | undefined {
-    const { offsets } = this.#columns;
-    let high = this.#count - 1;
-    let low = high;
-    for (let step = 1; low > 0 && (offsets[low] ?? 0) > offset; step *= 2) {
-      high = low - 1;
-      low = Math.max(0, low - step);
-    }
-    while (low <= high) {
-      const middle = (low + high) >>> 1;
-      const found = offsets[middle] ?? 0;
-      if (found === offset) return middle;
-      if (found < offset) low = middle + 1;
-      else high = middle - 1;
-    }
-    return undefined;
   }
 }
 

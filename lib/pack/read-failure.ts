@@ -8,6 +8,11 @@ export function isNoFile(error: unknown): boolean {
   return hasCode(error) && NO_FILE.has(error.code);
 }
 
+/** Of a file whose content is not what it was. */
+export function damagedFile(path: string): SnapshotError {
+  return new SnapshotError('REPOSITORY_DAMAGED', `${path} is damaged`);
+}
+
 /**
  * Gives what reading a mirror failed with a code: `REPOSITORY_DAMAGED` when a file was removed by somebody
  * else, or is lost. That it can't be read at the moment says nothing about it.

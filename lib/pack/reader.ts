@@ -4,7 +4,7 @@ import { SnapshotError } from '../errors.js';
 import {
   isObjectType,
   OBJECT_HEADER_ROOM,
-  type ObjectType,
+  ObjectType,
   OID_BYTES,
   objectHeader,
 } from '../git/object.js';
@@ -137,6 +137,12 @@ export class ObjectReader {
     const { type } = this.#packs.at(packNumber).pack.entryHeader(this.chainEndOf(number));
     if (!isObjectType(type)) throw damaged(this.oidOf(number));
     return type;
+  }
+
+  /** `undefined` when there is no such object. */
+  isCommit(oid: string): boolean | undefined {
+    const number = this.numberOf(oid);
+    return number === undefined ? undefined : this.typeOfNumber(number) === ObjectType.commit;
   }
 
   /** Where in its pack the object begins that is kept whole and at the end of an object's delta chain. */

@@ -8,6 +8,11 @@ export interface RepositoryId {
   readonly path: string;
 }
 
+/** The repository alone, of what may have more than that: an artifact's id. */
+export function repositoryOf({ host, path }: RepositoryId): RepositoryId {
+  return { host, path };
+}
+
 /** What can be asked of a repository: the last segment of a request path. */
 export const ARTIFACTS = ['snapshot.tar.zst', 'snapshot.bundle', 'ensure-refs'] as const;
 export type Artifact = (typeof ARTIFACTS)[number];

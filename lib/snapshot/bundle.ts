@@ -2,10 +2,9 @@ import { createHash } from 'node:crypto';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { SnapshotError } from '../errors.js';
-import { ObjectType } from '../git/object.js';
 import { reachableObjects } from '../history/reachable-objects.js';
 import { packPaths } from '../mirror/layout.js';
-import type { MirrorRevision } from '../mirror/revision.js';
+import { type MirrorRevision, packsOf } from '../mirror/revision.js';
 import type { Limits } from '../options.js';
 import { ObjectReader } from '../pack/reader.js';
 import { WindowedFile } from '../pack/windowed-file.js';
@@ -43,13 +42,12 @@ export interface BundleTask {
  */
 export async function writeBundle(task: BundleTask, context: WriteContext): Promise<WriteResult> {
   const { mirror, revision, base, scratch, limits } = task;
-  const { head, packs, pinned } = revision;
+  const { head } = revision;
   // A base may be a commit that was asked for by its id.
-  const paths = packPaths(mirror, [...packs, ...pinned.packs]);
+  const paths = packPaths(mirror, packsOf(revision));
   const reader = new ObjectReader(paths, limits, context.memory);
   try {
-    const isKnown = reader.locate(base) !== undefined && reader.typeOf(base) === ObjectType.commit;
-    if (!isKnown || head.oid === undefined) {
+    if (reader.isCommit(base) !== true || head.oid === undefined) {
       throw new SnapshotError('BASE_NOT_FOUND', `${base} is no commit of the mirror`);
     }
     const walk = { include: [head.oid], exclude: [base], signal: context.signal };

@@ -1,19 +1,12 @@
-import { thisMoment } from '../clock.js';
 import { isUpstreamFailure, SnapshotError } from '../errors.js';
 import type { LookUpResult } from '../mirror/look-up.js';
-import type { MirrorManager } from '../mirror/manager.js';
 import type { RepositoryId } from '../repository/identity.js';
 import type { BundleId, EnsuredRefs, WantedRefs } from './artifact.js';
-import type { Freshness } from './freshness.js';
+import { leaseMirror, type MirrorParts } from './lease-mirror.js';
 
 /*
  * Questions that are answered from the mirror alone, and from the upstream where that does not do.
  */
-
-export interface MirrorParts {
-  readonly mirrors: MirrorManager;
-  readonly freshness: Freshness;
-}
 
 interface Answer extends Pick<LookUpResult, 'refs' | 'missing'> {
   /** HEAD's commit. */
@@ -87,18 +80,16 @@ export async function isUpToDate(
 async function lookUp(
   repository: RepositoryId,
   what: { refs: readonly string[]; commits: readonly string[] },
-  { mirrors, freshness }: MirrorParts,
+  parts: MirrorParts,
   signal: AbortSignal,
 ): Promise<{ answer: Answer; isCloned: boolean }> {
-  const now = thisMoment();
+  const { mirrors } = parts;
   let isCloned = false;
-  const onClone = () => {
-    isCloned = true;
-  };
   for (let attempt = 1; ; attempt++) {
-    const lease = await mirrors.lease(repository, signal, { onClone });
+    const leased = await leaseMirror(parts, repository, signal);
+    const { lease } = leased;
+    isCloned ||= leased.isCloned;
     try {
-      if (isCloned) freshness.noteClone(repository, now, lease.revision.digest);
       const { refs, missing } = await mirrors.lookUp(lease, what, signal);
       return { answer: { refs, missing, head: lease.revision.head.oid }, isCloned };
     } catch (error) {

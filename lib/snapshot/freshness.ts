@@ -7,7 +7,7 @@ import { Lanes } from '../lanes.js';
 import type { MirrorManager } from '../mirror/manager.js';
 import type { UpdateOutcome } from '../mirror/updater.js';
 import type { FreshnessPolicy } from '../options.js';
-import { type RepositoryId, repositoryKey } from '../repository/identity.js';
+import { type RepositoryId, repositoryKey, repositoryOf } from '../repository/identity.js';
 import { SharedRuns } from './shared-runs.js';
 
 /** What this process knows of a repository beside its mirror. */
@@ -231,8 +231,7 @@ export class Freshness {
   }
 
   async #ask(id: RepositoryId, commit?: string, isBackground = false): Promise<UpdateOutcome> {
-    const { host, path } = id;
-    const repository = { host, path };
+    const repository = repositoryOf(id);
     const known = this.#known.get(repositoryKey(repository));
     const before = this.digestOf(repository);
     const startedAt = thisMoment();
@@ -273,9 +272,8 @@ export class Freshness {
     const key = repositoryKey(repository);
     let known = this.#known.get(key);
     if (known === undefined) {
-      const { host, path } = repository;
       known = {
-        repository: { host, path },
+        repository: repositoryOf(repository),
         askedAt: undefined,
         checkedAt: undefined,
         triedAt: undefined,

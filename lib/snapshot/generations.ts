@@ -1,17 +1,18 @@
 import type { EventEmitter } from 'node:events';
 import { unlessAborted } from '../abort.js';
-import { thisMoment } from '../clock.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
 import type { LockRegistry } from '../locks/registry.js';
 import type { MirrorManager } from '../mirror/manager.js';
 import type { MirrorLease } from '../mirror/mirror.js';
 import type { SnapshotConfig } from '../options.js';
+import { repositoryOf } from '../repository/identity.js';
 import { type ArtifactId, isBundle, isFixed } from './artifact.js';
 import { artifactKey, isVariant } from './artifact-key.js';
 import type { Freshness } from './freshness.js';
 import { Generation, type Progress } from './generation.js';
 import type { Generator } from './generator.js';
+import { leaseMirror } from './lease-mirror.js';
 import { RefSearch } from './ref-search.js';
 import type { StoredArtifacts } from './stored-artifacts.js';
 import { isNotFound } from './write-context.js';
@@ -152,9 +153,8 @@ export class Generations {
       }
     } catch (cause) {
       if (begunAt !== undefined) {
-        const { host, path } = id;
         const error = toSnapshotError(cause);
-        const failed = { repository: { host, path }, milliseconds: elapsed(), error };
+        const failed = { repository: repositoryOf(id), milliseconds: elapsed(), error };
         events.emit('generationFailed', failed);
       }
       throw cause;
@@ -191,13 +191,7 @@ export class Generations {
     signal: AbortSignal,
   ): Promise<MirrorLease> {
     const { mirrors, freshness } = this.#parts;
-    const now = thisMoment();
-    let isCloned = false;
-    const onClone = () => {
-      isCloned = true;
-    };
-    const lease = await mirrors.lease(id, signal, { onClone, isBackground });
-    if (isCloned) freshness.noteClone(id, now, lease.revision.digest);
+    const { lease, isCloned } = await leaseMirror(this.#parts, id, signal, isBackground);
     // Without a mirror the upstream was only asked; one that is there by now may be behind.
     const isBehind = freshness.digestOf(id) !== lease.revision.digest;
     const isSpared = !freshness.isDue(id) || (isBackground && freshness.isThrottled(id));

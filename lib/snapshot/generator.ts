@@ -8,6 +8,7 @@ import { deserializeError, SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
 import type { MirrorLease } from '../mirror/mirror.js';
 import type { SnapshotConfig } from '../options.js';
+import { repositoryOf } from '../repository/identity.js';
 import { originUrl } from '../repository/policy.js';
 import type { Metadata, SnapshotStore } from '../stores/store.js';
 import { prepareDirectory, temporaryName } from '../stores/temporary.js';
@@ -207,9 +208,8 @@ export class Generator {
       }
       return true;
     } catch (cause) {
-      const { host, path } = id;
       const error = toSnapshotError(cause);
-      this.#events.emit('storeFailed', { repository: { host, path }, error });
+      this.#events.emit('storeFailed', { repository: repositoryOf(id), error });
       return false;
     }
   }

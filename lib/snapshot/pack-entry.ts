@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import { storedEntry } from '../archive/stored-entry.js';
-import { SnapshotError } from '../errors.js';
+import { damagedFile } from '../pack/read-failure.js';
 import { WindowedFile } from '../pack/windowed-file.js';
 
 /** Packs and idx files both end with the SHA-1 of everything before. */
@@ -18,7 +18,7 @@ const TRAILER_BYTES = 20;
  */
 export function* packEntries(path: string, mtime: number): Generator<Buffer> {
   const checksum = yield* hashedFile(`${path}.pack`, mtime);
-  if (basename(path) !== `pack-${checksum}`) throw damaged(`${path}.pack`);
+  if (basename(path) !== `pack-${checksum}`) throw damagedFile(`${path}.pack`);
   yield* hashedFile(`${path}.idx`, mtime);
 }
 
@@ -41,13 +41,9 @@ function* hashedFile(path: string, mtime: number): Generator<Buffer, string, und
       },
     );
     const checksum = hash.digest();
-    if (!checksum.equals(trailer)) throw damaged(path);
+    if (!checksum.equals(trailer)) throw damagedFile(path);
     return checksum.toString('hex');
   } finally {
     file.close();
   }
-}
-
-function damaged(path: string): SnapshotError {
-  return new SnapshotError('REPOSITORY_DAMAGED', `${path} is damaged`);
 }

@@ -2,7 +2,7 @@ import { SnapshotError, toSnapshotError } from '../errors.js';
 import { Lanes } from '../lanes.js';
 import type { FreshnessPolicy, SnapshotConfig } from '../options.js';
 import { RememberedFailures } from '../remembered-failures.js';
-import { type RepositoryId, repositoryKey } from '../repository/identity.js';
+import { type RepositoryId, repositoryKey, repositoryOf } from '../repository/identity.js';
 import type { ArtifactId, StoredArtifact } from './artifact.js';
 import { artifactKey } from './artifact-key.js';
 import type { Freshness } from './freshness.js';
@@ -52,8 +52,8 @@ export class Renewals {
   }
 
   /** Has a repository that a client asked for refreshed by itself from now on, if the policy says so. */
-  keepWarm({ host, path }: RepositoryId): void {
-    const repository = { host, path };
+  keepWarm(id: RepositoryId): void {
+    const repository = repositoryOf(id);
     const { refreshInterval } = this.#policy;
     const key = repositoryKey(repository);
     if (refreshInterval === undefined || this.#intervals.has(key)) return;
@@ -64,9 +64,9 @@ export class Renewals {
   /** Has the upstream asked, and what is stored renewed: the default snapshot, and `id`. */
   checkSoon(id: ArtifactId): void {
     if (this.#isStopped) return;
-    const { host, path } = id;
-    const check = this.#freshness.checkInBackground({ host, path }, async () => {
-      this.renewSoon({ host, path });
+    const repository = repositoryOf(id);
+    const check = this.#freshness.checkInBackground(repository, async () => {
+      this.renewSoon(repository);
       this.renewSoon(id);
     });
     // What can still fail is a listener of the host's.
@@ -135,7 +135,8 @@ export class Renewals {
     };
     const done = this.#queue
       .run(id.host, renew)
-      .catch((error: unknown) => void this.#failures.remember(key, toSnapshotError(error)))
+      // A generation that fails is an event; the next change makes it anew.
+      .catch(() => {})
       .finally(() => this.#queued.delete(key));
     this.#queued.set(key, done);
   }

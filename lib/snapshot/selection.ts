@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { SnapshotError } from '../errors.js';
-import { ObjectType, OID_PATTERN } from '../git/object.js';
+import { OID_PATTERN } from '../git/object.js';
 import type { Head, Ref } from '../git/refs.js';
 import type { ObjectReader } from '../pack/reader.js';
 
@@ -105,9 +105,7 @@ function findTarget(refs: readonly Ref[], ref: string, reader: ObjectReader): Ta
 }
 
 function requireCommit(reader: ObjectReader, oid: string, ref: string): void {
-  if (reader.locate(oid) === undefined || reader.typeOf(oid) !== ObjectType.commit) {
-    throw notFound(ref);
-  }
+  if (reader.isCommit(oid) !== true) throw notFound(ref);
 }
 
 function notFound(ref: string): SnapshotError {

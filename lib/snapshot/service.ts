@@ -9,7 +9,7 @@ import { InProcessLocks } from '../locks/in-process.js';
 import type { LockRegistry } from '../locks/registry.js';
 import { MirrorManager } from '../mirror/manager.js';
 import type { SnapshotConfig } from '../options.js';
-import type { RepositoryId } from '../repository/identity.js';
+import { type RepositoryId, repositoryOf } from '../repository/identity.js';
 import { repositoryAt } from '../repository/policy.js';
 import { FileSystemStore } from '../stores/filesystem.js';
 import type { SnapshotStore } from '../stores/store.js';
@@ -27,10 +27,11 @@ import type {
 } from './artifact.js';
 import { artifactKey } from './artifact-key.js';
 import { checkId } from './check-id.js';
-import { ensureRefs, isUpToDate, type MirrorParts } from './ensure-refs.js';
+import { ensureRefs, isUpToDate } from './ensure-refs.js';
 import { Freshness } from './freshness.js';
 import { Generations } from './generations.js';
 import { Generator } from './generator.js';
+import type { MirrorParts } from './lease-mirror.js';
 import { Renewals } from './renewals.js';
 import { listRepositories, type RepositoryStatus } from './repository-status.js';
 import { Serving } from './serving.js';
@@ -276,11 +277,11 @@ export class SnapshotService implements ArtifactSource {
   }
 
   /** A client's question to the mirror, which may be brought up to date, or cloned, for it. */
-  async #askMirror<T>({ host, path }: RepositoryId, ask: () => Promise<T>): Promise<T> {
+  async #askMirror<T>(id: RepositoryId, ask: () => Promise<T>): Promise<T> {
     await this.#started;
     const answer = await ask();
-    this.#serving.note({ host, path });
-    this.#renewals.renewSoon({ host, path });
+    this.#serving.note(id);
+    this.#renewals.renewSoon(repositoryOf(id));
     return answer;
   }
 

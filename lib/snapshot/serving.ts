@@ -5,6 +5,7 @@ import { isUpstreamFailure, SnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
 import type { MirrorManager } from '../mirror/manager.js';
 import type { SnapshotConfig } from '../options.js';
+import { repositoryOf } from '../repository/identity.js';
 import {
   type ArtifactId,
   type GeneratedArtifact,
@@ -192,9 +193,8 @@ export class Serving {
   }
 
   #emitMiss(id: ArtifactId): void {
-    const { host, path } = id;
     const joined = this.#generations.find(id) !== undefined;
-    this.#events.emit('miss', { repository: { host, path }, joined });
+    this.#events.emit('miss', { repository: repositoryOf(id), joined });
   }
 
   /** The generation of this artifact that runs, else one that begins now. */

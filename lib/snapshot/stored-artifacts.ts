@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { SnapshotConfig } from '../options.js';
-import type { RepositoryId } from '../repository/identity.js';
+import { type RepositoryId, repositoryOf } from '../repository/identity.js';
 import type { SnapshotStore, StoredObject } from '../stores/store.js';
 import {
   type ArtifactId,
@@ -52,7 +52,7 @@ export class StoredArtifacts {
   ): Promise<Found<StoredArtifact> | undefined> {
     const object = await this.#store.stat(artifactKey(id), { signal });
     if (object === undefined || isExpired(id, object)) return undefined;
-    return this.#found(id, object, describe(id, object));
+    return this.#found(id, object, describeStored(repositoryOf(id), object));
   }
 
   async open(
@@ -67,7 +67,8 @@ export class StoredArtifacts {
       return undefined;
     }
     this.#usedAt.set(key, Date.now());
-    const artifact = { ...describe(id, opened), source: 'store' as const, body: opened.body };
+    const described = describeStored(repositoryOf(id), opened);
+    const artifact = { ...described, source: 'store' as const, body: opened.body };
     return this.#found(id, opened, artifact);
   }
 
@@ -133,8 +134,4 @@ function isExpired(id: ArtifactId, { storedAt }: StoredObject): boolean {
 /** Others who share the store may replace what is stored. */
 function verifiedKey(id: ArtifactId, etag: string): string {
   return `${artifactKey(id)} ${etag}`;
-}
-
-function describe({ host, path }: ArtifactId, object: StoredObject): StoredArtifact {
-  return describeStored({ host, path }, object);
 }

@@ -1,0 +1,27 @@
+import { thisMoment } from '../clock.js';
+import type { MirrorManager } from '../mirror/manager.js';
+import type { MirrorLease } from '../mirror/mirror.js';
+import type { RepositoryId } from '../repository/identity.js';
+import type { Freshness } from './freshness.js';
+
+export interface MirrorParts {
+  readonly mirrors: MirrorManager;
+  readonly freshness: Freshness;
+}
+
+/** As `MirrorManager.lease`; takes note of what a clone that was made for it says of the upstream. */
+export async function leaseMirror(
+  { mirrors, freshness }: MirrorParts,
+  repository: RepositoryId,
+  signal: AbortSignal,
+  isBackground = false,
+): Promise<{ readonly lease: MirrorLease; readonly isCloned: boolean }> {
+  const begunAt = thisMoment();
+  let isCloned = false;
+  const onClone = () => {
+    isCloned = true;
+  };
+  const lease = await mirrors.lease(repository, signal, { onClone, isBackground });
+  if (isCloned) freshness.noteClone(repository, begunAt, lease.revision.digest);
+  return { lease, isCloned };
+}
