@@ -1,4 +1,4 @@
-import { afterEach, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import {
   CLONE_URL,
   type Delivery,
@@ -7,22 +7,11 @@ import {
   fromSigningGitLab,
   hubSignature,
 } from './deliveries.js';
-import {
-  SECRET,
-  serveWebhook,
-  type WebhookServer,
-  type WebhookServerOptions,
-} from './webhook-server.js';
+import { SECRET, webhookServers } from './webhook-server.js';
 
 const TOKEN = 'token';
 
-let server: WebhookServer | undefined;
-afterEach(() => server?.close());
-
-async function start(options: WebhookServerOptions = {}): Promise<WebhookServer> {
-  server = await serveWebhook({ secret: [SECRET, TOKEN], ...options });
-  return server;
-}
+const start = webhookServers({ secret: [SECRET, TOKEN] });
 
 const header = (delivery: Delivery, headers: Record<string, string>) => ({
   ...delivery,

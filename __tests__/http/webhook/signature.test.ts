@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { signMessage } from '../../../lib/http/webhook/standard-webhooks.js';
 import { createWebhookHandler } from '../../../lib/index.js';
 import { EXPRESS, type ExpressVersion } from '../test-server.js';
@@ -12,21 +12,9 @@ import {
   GITLAB_URL,
   hubSignature,
 } from './deliveries.js';
-import {
-  SECRET,
-  serveWebhook,
-  type WebhookServer,
-  type WebhookServerOptions,
-} from './webhook-server.js';
+import { SECRET, webhookServers } from './webhook-server.js';
 
-let server: WebhookServer | undefined;
-afterEach(() => server?.close());
-
-async function start(options: WebhookServerOptions = {}): Promise<WebhookServer> {
-  await server?.close();
-  server = await serveWebhook(options);
-  return server;
-}
+const start = webhookServers();
 
 const KEY = Buffer.from(Array.from({ length: 32 }, (_, i) => 255 - i));
 const SIGNING_TOKEN = `whsec_${KEY.toString('base64')}`;

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { Agent } from 'node:http';
 import { connect } from 'node:net';
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import type express5 from 'express';
 import type { RequestHandler } from 'express';
 import { EXPRESS, type ExpressVersion, send } from '../test-server.js';
@@ -15,22 +15,11 @@ import {
   GITLAB_URL,
   hubSignature,
 } from './deliveries.js';
-import {
-  SECRET,
-  serveWebhook,
-  type WebhookServer,
-  type WebhookServerOptions,
-} from './webhook-server.js';
+import { SECRET, webhookServers } from './webhook-server.js';
 
 const TOKEN = 'token';
 
-let server: WebhookServer | undefined;
-afterEach(() => server?.close());
-
-async function start(options: WebhookServerOptions = {}): Promise<WebhookServer> {
-  server = await serveWebhook({ secret: [SECRET, TOKEN], ...options });
-  return server;
-}
+const start = webhookServers({ secret: [SECRET, TOKEN] });
 
 describe('events', () => {
   const system = (event_name?: unknown) =>

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { afterEach } from '@jest/globals';
 import type express5 from 'express';
 import type { RequestHandler } from 'express';
 import { createWebhookHandler, type WebhookOptions } from '../../../lib/index.js';
@@ -26,12 +27,29 @@ export interface WebhookServerOptions {
   before?: (express: typeof express5) => RequestHandler[];
 }
 
-export async function serveWebhook({
+/** Registers a hook that closes what each test has started. @param usual options of all of them. */
+export function webhookServers(
+  usual: WebhookServerOptions = {},
+): (options?: WebhookServerOptions) => Promise<WebhookServer> {
+  let server: WebhookServer | undefined;
+  const close = async () => {
+    await server?.close();
+    server = undefined;
+  };
+  afterEach(close);
+  return async (options = {}) => {
+    await close();
+    server = await serveWebhook({ ...usual, ...options });
+    return server;
+  };
+}
+
+async function serveWebhook({
   version = 'Express 5',
   secret = SECRET,
   isKnown = () => true,
   before = () => [],
-}: WebhookServerOptions = {}): Promise<WebhookServer> {
+}: WebhookServerOptions): Promise<WebhookServer> {
   const pushed: string[] = [];
   const log: LogLine[] = [];
   const write = (level: string) => (fields: object, message: string) =>
