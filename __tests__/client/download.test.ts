@@ -248,6 +248,18 @@ describe('redirects', () => {
     expect(seen[0]).not.toHaveProperty('x-token');
   });
 
+  test('to another origin leave it to the server to name the commit', async () => {
+    const commits = ['1', '2'].map((digit) => digit.repeat(40));
+    const answer = (commit = '') => ({ 'x-cachew-snapshot-commit': commit });
+    const other = await serve({ defer }, (_, res) => {
+      res.writeHead(200, answer(commits[1])).end(archive);
+    });
+    const url = await serve({ defer }, (_, res) => {
+      res.writeHead(307, { location: other, ...answer(commits[0]) }).end();
+    });
+    expect((await restore(url)).commit).toBe(commits[0]);
+  });
+
   test.each(['ftp://127.0.0.1/x', 'file:///etc/passwd', 'http://', undefined])(
     'to %s are refused',
     async (location) => {

@@ -45,14 +45,14 @@ export interface Download {
  * for headers that HTTP does not allow.
  */
 export async function startDownload(options: DownloadOptions): Promise<Download> {
-  const { url, answer } = await followRedirects(options);
+  const { url, answer, commit } = await followRedirects(options);
   if (answer.statusCode !== 200) {
     const failure = await answerFailure(answer, nameOf(url));
     answer.destroy();
     throw failure;
   }
   return {
-    commit: commitOf(answer.headers['x-cachew-snapshot-commit']),
+    commit,
     totalBytes: contentLength(answer.headers['content-length']),
     chunks: readBody(answer, nameOf(url)),
     close: () => void answer.destroy(),
@@ -61,9 +61,14 @@ export async function startDownload(options: DownloadOptions): Promise<Download>
 
 async function followRedirects(options: DownloadOptions) {
   let { url, headers } = options;
+  // A store that a server sends its clients to does not know it.
+  let commit: string | undefined;
   for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
     const answer = await get(url, headers, options.signal);
-    if (!REDIRECTS.includes(answer.statusCode ?? 0)) return { url, answer };
+    if (url.origin === options.url.origin) {
+      commit = commitOf(answer.headers['x-cachew-snapshot-commit']) ?? commit;
+    }
+    if (!REDIRECTS.includes(answer.statusCode ?? 0)) return { url, answer, commit };
     answer.destroy();
     const next = redirectTarget(url, answer.headers.location);
     if (next.origin !== url.origin) headers = {};

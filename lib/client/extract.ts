@@ -1,5 +1,5 @@
-import { ByteReader } from './byte-reader.js';
-import { readTar } from './tar-reader.js';
+import { ByteReader } from '../archive/byte-reader.js';
+import { readTar } from '../archive/tar-reader.js';
 import { TreeWriter } from './tree-writer.js';
 
 export interface ExtractOptions {

@@ -1,5 +1,5 @@
+import { decompress } from '../archive/decompress.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
-import { decompress } from './decompress.js';
 import { type Download, startDownload } from './download.js';
 import { extractTar } from './extract.js';
 import { createStaging, findTarget } from './staging.js';

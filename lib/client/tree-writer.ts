@@ -12,9 +12,9 @@ import {
 } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
+import type { ByteReader } from '../archive/byte-reader.js';
+import type { TarEntry } from '../archive/tar-reader.js';
 import { hasCode, SnapshotError } from '../errors.js';
-import type { ByteReader } from './byte-reader.js';
-import type { TarEntry } from './tar-reader.js';
 
 /** Of directories that have files but no entry of their own. */
 const DEFAULT_DIRECTORY_MODE = 0o755;

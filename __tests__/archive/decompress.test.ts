@@ -8,10 +8,10 @@ import {
   decodeInJavaScript,
   decodeNatively,
   decompress,
-} from '../../lib/client/decompress.js';
+} from '../../lib/archive/decompress.js';
+import { rawFrame, zstd, zstdFrames } from '../client/archives.js';
 import { SeededRandom, seededBytes } from '../support/random.js';
 import { runBinary } from '../support/run.js';
-import { rawFrame, zstd, zstdFrames } from './archives.js';
 
 const MAGIC = [0x28, 0xb5, 0x2f, 0xfd];
 /** Of a frame with a window, without size and dictionary. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { entryPath } from '../../lib/client/entry-path.js';
+import { entryPath } from '../../lib/archive/entry-path.js';
 
 describe('the path of an entry', () => {
   test.each([

@@ -1,6 +1,6 @@
-import { DIGEST_FRAME_MAGIC } from '../archive/digest-frame.js';
 import { SnapshotError } from '../errors.js';
 import type { ByteReader } from './byte-reader.js';
+import { DIGEST_FRAME_MAGIC } from './digest-frame.js';
 import {
   BLOCK_HEADER_BYTES,
   CHECKSUM_BYTES,
