@@ -14,6 +14,31 @@ export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | unde
 }
 
 /**
+ * Settles like `promise`, or rejects with what `late` makes when that takes longer. What the promise
+ * stands for goes on by itself. The timer does not keep the process alive.
+ */
+export function unlessLate<T>(
+  promise: Promise<T>,
+  milliseconds: number,
+  late: () => Error,
+): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const timer = setTimeout(() => reject(late()), milliseconds).unref();
+    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
+/** Settles like `promise`, or resolves after so many milliseconds. What the promise stands for goes on. */
+export async function orLater(promise: Promise<unknown>, milliseconds: number): Promise<void> {
+  const late = new Error('late');
+  try {
+    await unlessLate(promise, milliseconds, () => late);
+  } catch (error) {
+    if (error !== late) throw error;
+  }
+}
+
+/**
  * Does work that must end within so many milliseconds: then the signal that it was given aborts, and
  * it fails with what `late` makes of that. Any other failure is passed on.
  *

@@ -43,7 +43,8 @@ export const methods = <T>(names: string[], what: string) =>
       names.every((name) => name in value && typeof Reflect.get(value, name) === 'function'),
     `must be ${what} with the methods ${names.join(', ')}`,
   );
-const callback = <T>() => z.custom<T>((value) => typeof value === 'function', 'must be a function');
+export const callback = <T>() =>
+  z.custom<T>((value) => typeof value === 'function', 'must be a function');
 
 const httpUrl = z.url({ protocol: /^https?$/ }).refine((text) => {
   if (!URL.canParse(text)) return true; // z.url has already said so
@@ -216,11 +217,15 @@ export function parseOptions(options: SnapshotOptions): SnapshotConfig {
   return Object.freeze(config);
 }
 
-/** @throws SnapshotError `INVALID_OPTIONS`, whose message names each option that is wrong. */
-export function checkOptions<T>(schema: z.ZodType<T>, options: unknown): T {
+/**
+ * @param of whose options they are.
+ * @throws SnapshotError `INVALID_OPTIONS`, whose message names each option that is wrong.
+ */
+export function checkOptions<T>(schema: z.ZodType<T>, options: unknown, of?: string): T {
   const result = schema.safeParse(options);
   if (result.success) return result.data;
-  throw new SnapshotError('INVALID_OPTIONS', describe(result.error), { cause: result.error });
+  const message = `invalid options${of === undefined ? '' : ` of ${of}`}: ${describe(result.error)}`;
+  throw new SnapshotError('INVALID_OPTIONS', message, { cause: result.error });
 }
 
 function describe(error: z.ZodError): string {
@@ -228,7 +233,7 @@ function describe(error: z.ZodError): string {
     const name = path.map(String).join('.');
     return name === '' ? message : `${name}: ${message}`;
   });
-  return `invalid options: ${lines.join('; ')}`;
+  return lines.join('; ');
 }
 
 type Issue = z.core.$ZodIssue;

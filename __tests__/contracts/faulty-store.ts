@@ -1,9 +1,11 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { readFile, truncate, unlink } from 'node:fs/promises';
 import { addAbortSignal, Readable } from 'node:stream';
+import { SnapshotError } from '../../lib/errors.js';
 import type {
   AdoptOptions,
   CreateOptions,
+  ListOptions,
   Metadata,
   ObjectWriter,
   OpenedObject,
@@ -11,24 +13,29 @@ import type {
   SnapshotStore,
   StoredObject,
 } from '../../lib/stores/store.js';
+import { FaultyConditions } from './faulty-conditions.js';
+import { keptRank, mayGo, type Ranked } from './faulty-ranks.js';
 import { keptKey, keptMetadata } from './faulty-text.js';
 import type { StoreFault } from './store-faults.js';
 
-interface Entry {
-  readonly object: StoredObject;
-  content: Buffer;
-  /** The rank that the key had first. */
-  readonly first: boolean;
+interface Entry extends Ranked {
+  readonly content: Buffer;
 }
 
 /** A small correct store over a map, and what becomes of it with one fault. */
 export class FaultyStore implements SnapshotStore {
-  readonly abilities = { adoptsFiles: true, persistent: true, ranksObjects: true };
+  readonly abilities = {
+    adoptsFiles: true,
+    persistent: true,
+    ranksObjects: true,
+    writesConditionally: true,
+  };
   readonly adopt?: NonNullable<SnapshotStore['adopt']>;
   readonly #fault: StoreFault | undefined;
   readonly #maxBytes: number;
   readonly #entries: Map<string, Entry>;
   readonly #deleted = new Set<string>();
+  readonly #conditions: FaultyConditions;
   readonly #chunks = new Map<string, Uint8Array[]>();
   #position = 0;
 
@@ -38,6 +45,7 @@ export class FaultyStore implements SnapshotStore {
     maxBytes = Number.POSITIVE_INFINITY,
   ) {
     this.#fault = fault;
+    this.#conditions = new FaultyConditions(fault);
     this.#maxBytes = maxBytes;
     this.#entries = entries;
     if (!this.#has('declares adopt without having it')) this.adopt = this.#adopt;
@@ -106,11 +114,12 @@ export class FaultyStore implements SnapshotStore {
   async create(
     key: string,
     metadata: Metadata,
-    { signal, expendable = false }: CreateOptions = {},
+    { signal, expendable = false, replaces }: CreateOptions = {},
   ): Promise<ObjectWriter> {
     this.#checkSignal(signal);
     const kept = this.#has('keeps metadata that belong to the caller') ? metadata : { ...metadata };
     const chunks = this.#chunksFor(key);
+    const isMet = this.#condition(key, replaces);
     if (this.#has('removes the old object when a write begins')) this.#entries.delete(key);
     if (this.#has('shows an object before commit')) this.#store(key, kept, [], expendable);
     let ended: 'commit' | 'abort' | undefined;
@@ -143,6 +152,10 @@ export class FaultyStore implements SnapshotStore {
       },
       commit: async () => {
         checkOpen();
+        if (!isMet()) {
+          if (!this.#has('commits what was refused')) ended = 'abort';
+          throw this.#refusal(key);
+        }
         ended = 'commit';
         return this.#store(key, kept, chunks, expendable);
       },
@@ -154,11 +167,16 @@ export class FaultyStore implements SnapshotStore {
     key: string,
     file: string,
     metadata: Metadata,
-    { expendable = false }: AdoptOptions = {},
+    { expendable = false, replaces, signal }: AdoptOptions = {},
   ): Promise<StoredObject> => {
+    if (!this.#has('adopts what is no longer wanted')) signal?.throwIfAborted();
     if (this.#has('removes the old object before it adopts')) this.#entries.delete(key);
     const content = await readFile(file);
     if (content.length === 0 && this.#has('refuses files of no bytes')) throw new Error('empty');
+    if (!this.#condition(key, replaces)()) {
+      if (this.#has('removes the file that it refuses')) await unlink(file);
+      throw this.#refusal(key);
+    }
     if (this.#has('truncates the adopted file')) await truncate(file);
     if (!this.#has('leaves the adopted file')) await unlink(file);
     const rank = this.#has('adopts without a rank') ? false : expendable;
@@ -178,9 +196,10 @@ export class FaultyStore implements SnapshotStore {
     }
   }
 
-  async *list(): AsyncGenerator<StoredObject> {
+  async *list({ matching }: ListOptions = {}): AsyncGenerator<StoredObject> {
     for (const entry of this.#entries.values()) {
       const object = this.#describe(entry);
+      if (this.#has('leaves out what matches') && matching?.(object.key)) continue;
       const encoded = this.#has('lists encoded keys');
       const expendable = this.#has('lists without ranks') ? false : object.expendable;
       yield { ...object, expendable, key: encoded ? encodeURI(object.key) : object.key };
@@ -222,9 +241,10 @@ export class FaultyStore implements SnapshotStore {
         : randomUUID(),
       storedAt: this.#has('gives times in seconds') ? Date.now() / 1000 : Date.now(),
       metadata: (first && old?.object.metadata) || keptMetadata(metadata, this.#fault),
-      expendable: this.#rank(old, expendable),
+      expendable: keptRank(old, expendable, this.#fault),
     };
     if (this.#deleted.has(name)) return object;
+    this.#conditions.note({ object, content });
     this.#entries.delete(name);
     if (this.#makeRoom(content.length, object)) {
       this.#entries.set(name, { object, content, first: old?.first ?? expendable });
@@ -236,24 +256,22 @@ export class FaultyStore implements SnapshotStore {
     return object;
   }
 
-  #rank(old: Entry | undefined, expendable: boolean): boolean {
-    if (this.#has('takes every object for expendable')) return true;
-    if (this.#has('forgets ranks')) return false;
-    return this.#has('keeps the rank of the first revision') && old ? old.first : expendable;
+  #condition(key: string, replaces: string | null | undefined): () => boolean {
+    const find = () => this.#entries.get(keptKey(key, this.#fault));
+    return this.#conditions.begin(find, replaces);
+  }
+
+  #refusal(key: string): SnapshotError {
+    if (this.#has('removes what is stored when it refuses')) this.#entries.delete(key);
+    return new SnapshotError('PRECONDITION_FAILED', 'something else is stored');
   }
 
   #makeRoom(bytes: number, newcomer: StoredObject): boolean {
-    const anything = this.#has('makes room whatever the rank') || !newcomer.expendable;
-    const mayGo = ({ object, first }: Entry) => {
-      if (this.#has('makes room by the first rank of a key')) return anything || first;
-      if (this.#has('makes room by expendable objects only')) return object.expendable;
-      return anything || object.expendable;
-    };
     const all = [...this.#entries];
     let excess = all.reduce((sum, [, { content }]) => sum + content.length, bytes) - this.#maxBytes;
     for (const [key, entry] of all) {
       if (excess <= 0) break;
-      if (!mayGo(entry)) continue;
+      if (!mayGo(entry, newcomer, this.#fault)) continue;
       this.#entries.delete(key);
       excess -= entry.content.length;
     }

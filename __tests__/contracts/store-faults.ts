@@ -91,9 +91,13 @@ export const STORE_FAULTS = {
   'resolves keys as paths': ['different keys are different objects'],
   'shortens keys': ['different keys are different objects'],
   'lists encoded keys': ['list gives every key exactly as it was stored'],
+  'leaves out what matches': ['list gives all that match, whatever else it gives'],
   'declares adopt without having it': ['adopt is there exactly when it is declared'],
   'leaves the adopted file': ['adopt makes a file an object, and the file is gone'],
   'refuses files of no bytes': ['adopt takes a file of no bytes'],
+  'adopts what is no longer wanted': [
+    'adopt rejects when its signal has aborted, and leaves the file',
+  ],
   'truncates the adopted file': ['whoever has the file open goes on reading its bytes'],
   'removes the old object before it adopts': [
     'adopt of a file that is not there rejects and leaves what is stored',
@@ -122,6 +126,38 @@ export const STORE_FAULTS = {
     'an object that is expendable no more does not go for one',
   ],
   'makes room by expendable objects only': ['for an object that is not expendable anything may go'],
+  'refuses what replaces nothing': [
+    'a write in place of nothing commits where nothing is stored',
+    'of writes in place of nothing one commits',
+  ],
+  'refuses what replaces a revision': [
+    'a write in place of a revision commits where that is stored',
+    'of writes in place of one revision one commits',
+  ],
+  'replaces whatever is stored': [
+    'a write in place of nothing is refused where something is stored',
+    'a write in place of a revision is refused where another is stored',
+    'a write in place of a revision is refused where nothing is stored',
+    'of writes in place of nothing one commits',
+    'of writes in place of one revision one commits',
+    'adopt is refused like any write, and leaves the file',
+  ],
+  'takes nothing for what was to be replaced': [
+    'a write in place of a revision is refused where nothing is stored',
+  ],
+  'takes equal bytes for what was to be replaced': [
+    'equal bytes are not the revision that was to be replaced',
+  ],
+  'looks at what is stored when a write begins': [
+    'what counts is stored when a write commits, not when it begins',
+    'of writes in place of one revision one commits',
+  ],
+  'removes what is stored when it refuses': [
+    'a write in place of nothing is refused where something is stored',
+    'a write in place of a revision is refused where another is stored',
+  ],
+  'commits what was refused': ['a refused write has ended, and has no effect on others'],
+  'removes the file that it refuses': ['adopt is refused like any write, and leaves the file'],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
 export type StoreFault = keyof typeof STORE_FAULTS;

@@ -2,7 +2,6 @@ import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, test } from '@jest/globals';
 
@@ -30,17 +29,17 @@ test('the guide’s store passes the suite as the guide runs it', async () => {
   }
 });
 
-/** A package of our name whose `/testing` is the suite under test. */
+/** A package of our name that is the one under test. */
 async function installSuite(project: string): Promise<void> {
   const folder = join(project, 'node_modules', 'express-git-snapshot');
   await mkdir(folder, { recursive: true });
-  const suite = fileURLToPath(new URL('../../lib/testing/index.js', import.meta.url));
-  await writeFile(
-    join(folder, 'testing.js'),
-    `export * from ${JSON.stringify(`file://${suite}`)};`,
-  );
-  await writeFile(
-    join(folder, 'package.json'),
-    JSON.stringify({ type: 'module', exports: { './testing': './testing.js' } }),
-  );
+  for (const [name, entry] of [
+    ['index.js', '../../lib/index.js'],
+    ['testing.js', '../../lib/testing/index.js'],
+  ] as const) {
+    const url = JSON.stringify(new URL(entry, import.meta.url));
+    await writeFile(join(folder, name), `export * from ${url};`);
+  }
+  const exports = { '.': './index.js', './testing': './testing.js' };
+  await writeFile(join(folder, 'package.json'), JSON.stringify({ type: 'module', exports }));
 }

@@ -100,6 +100,12 @@ test.each([-1, 0.5, Number.NaN])('maxBytes %p is refused', (maxBytes) => {
   );
 });
 
+test.each([{}, { directory: 'x', maxByte: 1 }])('options %p are refused', (options) => {
+  expect(() => Reflect.construct(FileSystemStore, [options])).toThrow(
+    expect.objectContaining({ code: 'INVALID_OPTIONS' }),
+  );
+});
+
 async function onlyFile(): Promise<string> {
   const names = await readdir(directory);
   if (names[0] === undefined || names.length > 1) throw new Error(`files: ${names}`);

@@ -1,11 +1,4 @@
-import { SnapshotError } from '../errors.js';
+import { z } from 'zod';
 
-/**
- * The byte budget that a store was given; 0 is legal: nothing is kept.
- *
- * @throws SnapshotError `INVALID_OPTIONS`
- */
-export function parseBudget(maxBytes: number): number {
-  if (Number.isSafeInteger(maxBytes) && maxBytes >= 0) return maxBytes;
-  throw new SnapshotError('INVALID_OPTIONS', `maxBytes: ${maxBytes} is not a whole number ≥ 0`);
-}
+/** Bytes that a store may take: with 0 it keeps nothing. */
+export const budget = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);

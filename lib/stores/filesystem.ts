@@ -1,8 +1,10 @@
 import { constants, type FileHandle, open, readdir, unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import pLimit from 'p-limit';
+import { z } from 'zod';
 import { hasCode } from '../errors.js';
-import { parseBudget } from './budget.js';
+import { callback, checkOptions } from '../options.js';
+import { budget } from './budget.js';
 import { unlessMissing, withStoreFailure } from './failure.js';
 import { FileBody } from './file-body.js';
 import { makeRoom } from './make-room.js';
@@ -30,9 +32,9 @@ import type {
 } from './store.js';
 import { prepareDirectory, temporaryName } from './temporary.js';
 
-export interface FileSystemStoreOptions {
+const schema = z.strictObject({
   /** Made if missing. Other files in it are left alone. */
-  directory: string;
+  directory: z.string().min(1, 'must not be empty'),
   /**
    * Bytes of all object files; the objects that were not opened for longest go, and only expendable
    * ones for one that is expendable. An object for which that does not make room is not kept: its
@@ -40,10 +42,13 @@ export interface FileSystemStoreOptions {
    * that commit at the same moment may exceed it until the next commit.
    * Default: no limit.
    */
-  maxBytes?: number | undefined;
+  maxBytes: budget.optional(),
   /** Called with the key of each object that this process removed to make room. */
-  onEvict?: ((key: string) => void) | undefined;
-}
+  onEvict: callback<(key: string) => void>().optional(),
+});
+
+/** What `FileSystemStore` takes. */
+export type FileSystemStoreOptions = z.input<typeof schema>;
 
 /** Milliseconds for which an object that is opened often keeps its place in the eviction order. */
 const TOUCH_INTERVAL = 60_000;
@@ -57,9 +62,17 @@ interface ObjectFile {
 /**
  * Keeps each object as one file of a directory, which any number of processes may share: a file is
  * written under a temporary name, synced and renamed, and read through one descriptor.
+ *
+ * It does not write conditionally: a file system can't compare and rename in one step, and has no lock
+ * that is free again when its holder died.
  */
 export class FileSystemStore implements SnapshotStore {
-  readonly abilities = { adoptsFiles: true, persistent: true, ranksObjects: true } as const;
+  readonly abilities = {
+    adoptsFiles: true,
+    persistent: true,
+    ranksObjects: true,
+    writesConditionally: false,
+  } as const;
   readonly #directory: string;
   readonly #maxBytes: number;
   readonly #onEvict: ((key: string) => void) | undefined;
@@ -68,9 +81,10 @@ export class FileSystemStore implements SnapshotStore {
   #prepared: Promise<void> | undefined;
 
   /** @throws SnapshotError `INVALID_OPTIONS` */
-  constructor({ directory, maxBytes, onEvict }: FileSystemStoreOptions) {
+  constructor(options: FileSystemStoreOptions) {
+    const { directory, maxBytes, onEvict } = checkOptions(schema, options, 'FileSystemStore');
     this.#directory = resolve(directory);
-    this.#maxBytes = maxBytes === undefined ? Number.POSITIVE_INFINITY : parseBudget(maxBytes);
+    this.#maxBytes = maxBytes ?? Number.POSITIVE_INFINITY;
     this.#onEvict = onEvict;
   }
 
@@ -146,8 +160,9 @@ export class FileSystemStore implements SnapshotStore {
     key: string,
     file: string,
     metadata: Metadata,
-    { expendable = false }: AdoptOptions = {},
+    { expendable = false, signal }: AdoptOptions = {},
   ): Promise<StoredObject> {
+    signal?.throwIfAborted();
     const kept = { ...metadata };
     return withStoreFailure(async () => {
       await this.#prepare();

@@ -1,10 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { addAbortSignal, Readable } from 'node:stream';
-import { parseBudget } from './budget.js';
+import { z } from 'zod';
+import { callback, checkOptions } from '../options.js';
+import { budget } from './budget.js';
 import { evictable, type Occupant, totalBytes } from './eviction.js';
 import { TargetWriter } from './object-writer.js';
 import { Pages } from './pages.js';
 import { sliceOf } from './range.js';
+import { mayReplace, refusal } from './refusal.js';
 import type {
   CreateOptions,
   Metadata,
@@ -15,16 +18,19 @@ import type {
   StoredObject,
 } from './store.js';
 
-export interface MemoryStoreOptions {
+const schema = z.strictObject({
   /**
    * Bytes of all objects, with their keys and metadata; the objects that were not opened for longest
    * go, and only expendable ones for one that is expendable. An object for which that does not make
    * room is not kept: its `commit` succeeds, and the next `open` is a miss.
    */
-  maxBytes: number;
+  maxBytes: budget,
   /** Called with the key of each object that went to make room. */
-  onEvict?: ((key: string) => void) | undefined;
-}
+  onEvict: callback<(key: string) => void>().optional(),
+});
+
+/** What `MemoryStore` takes. */
+export type MemoryStoreOptions = z.input<typeof schema>;
 
 interface Entry extends Occupant {
   readonly object: StoredObject;
@@ -33,15 +39,21 @@ interface Entry extends Occupant {
 
 /** Keeps objects in the memory of this process: for tests, and for small caches. */
 export class MemoryStore implements SnapshotStore {
-  readonly abilities = { adoptsFiles: false, persistent: false, ranksObjects: true } as const;
+  readonly abilities = {
+    adoptsFiles: false,
+    persistent: false,
+    ranksObjects: true,
+    writesConditionally: true,
+  } as const;
   readonly #maxBytes: number;
   readonly #onEvict: ((key: string) => void) | undefined;
   /** The one that was not opened for longest comes first. */
   readonly #entries = new Map<string, Entry>();
 
   /** @throws SnapshotError `INVALID_OPTIONS` */
-  constructor({ maxBytes, onEvict }: MemoryStoreOptions) {
-    this.#maxBytes = parseBudget(maxBytes);
+  constructor(options: MemoryStoreOptions) {
+    const { maxBytes, onEvict } = checkOptions(schema, options, 'MemoryStore');
+    this.#maxBytes = maxBytes;
     this.#onEvict = onEvict;
   }
 
@@ -72,7 +84,7 @@ export class MemoryStore implements SnapshotStore {
   async create(
     key: string,
     metadata: Metadata,
-    { signal, expendable = false }: CreateOptions = {},
+    { signal, expendable = false, replaces }: CreateOptions = {},
   ): Promise<ObjectWriter> {
     signal?.throwIfAborted();
     const kept = Object.freeze({ ...metadata });
@@ -86,6 +98,7 @@ export class MemoryStore implements SnapshotStore {
         else pages = new Pages();
       },
       publish: async () => {
+        if (!mayReplace(this.#entries.get(key)?.object, replaces)) throw refusal(key);
         pages.trim();
         const revision = randomUUID();
         const storedAt = Date.now();

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { SnapshotError } from '../errors.js';
 
 /** Flat text pairs kept beside an object's bytes; a store gives them back exactly. */
 export type Metadata = Readonly<Record<string, string>>;
@@ -23,15 +24,20 @@ export interface StoredObject {
   readonly expendable: boolean;
 }
 
-export interface AdoptOptions {
+export interface CreateOptions {
   /** The rank of the object, see `SnapshotStore`. Default: false. */
   expendable?: boolean | undefined;
-}
-
-export interface CreateOptions extends AdoptOptions {
+  /**
+   * Only in place of this revision; `null`: only where nothing is stored. Default: in place of whatever
+   * is. It has an effect in stores that declare `writesConditionally`.
+   */
+  replaces?: string | null | undefined;
   /** Aborts the write when it aborts. */
   signal?: AbortSignal | undefined;
 }
+
+/** For a file that is copied somewhere, the signal matters until that is done. */
+export type AdoptOptions = CreateOptions;
 
 export interface OpenOptions {
   /** Only these bytes. Default: all. A range outside the object throws a `RangeError`. */
@@ -42,6 +48,15 @@ export interface OpenOptions {
   signal?: AbortSignal | undefined;
 }
 
+export interface UrlOptions {
+  /** Only this revision. */
+  readonly revision: string;
+  /** What the download says of itself. */
+  readonly contentType: string;
+  readonly contentDisposition: string;
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** Whoever opened it MUST read it to its end or destroy it, and may do to its chunks what they like. */
 export interface ObjectBody extends Readable {
   /**
@@ -49,6 +64,14 @@ export interface ObjectBody extends Readable {
    * whoever does it MUST NOT look at the chunk afterwards, nor anybody else whom they passed it on to.
    */
   recycle?(chunk: Uint8Array): void;
+}
+
+export interface ListOptions {
+  /**
+   * A hint: objects for whose key it answers false may be left out, by stores that know keys at less cost
+   * than the rest. Whoever lists must expect them all the same.
+   */
+  matching?: ((key: string) => boolean) | undefined;
 }
 
 export interface OpenedObject extends StoredObject {
@@ -65,7 +88,8 @@ export interface ObjectWriter {
   write(chunk: Uint8Array): Promise<void>;
   /**
    * Publishes the object. It MUST NOT be readable before this resolved. The signal of `create` has no
-   * effect from here on. Rejects after `commit` or `abort`.
+   * effect from here on. Rejects after `commit` or `abort`, and when something else is stored than it
+   * was to replace.
    */
   commit(): Promise<StoredObject>;
   /** Drops everything written. Idempotent; does nothing after `commit`. */
@@ -80,6 +104,16 @@ export interface StoreAbilities {
   readonly persistent: boolean;
   /** `expendable` is kept and honoured. Without it the option has no effect. */
   readonly ranksObjects: boolean;
+  /** `replaces` is honoured. Without it the option has no effect. */
+  readonly writesConditionally: boolean;
+}
+
+/** A failure that a store of several tiers made up for, so that its callers do not get it. */
+export interface StoreFailure {
+  readonly tier: 'near' | 'far';
+  /** `undefined`: of no object in particular. */
+  readonly key: string | undefined;
+  readonly error: SnapshotError;
 }
 
 /**
@@ -92,13 +126,17 @@ export interface StoreAbilities {
  * - `delete` MUST be atomic and idempotent, and MUST NOT disturb bodies that are being read.
  * - Keys are opaque strings of at least 1 byte; a store takes 2,048 bytes or more. Different strings
  *   are different objects.
- * - `stat`, `open` and `create` reject when their signal has aborted already.
+ * - `stat`, `open`, `create` and `adopt` reject when their signal has aborted already.
  * - A store MAY drop objects at any time (budget, eviction): that is a miss, never an error.
  * - A store that ranks objects MUST NOT drop one that is not expendable to make room for one that is.
  *   When the room that expendable objects take is not enough, the new one is not kept: its commit MUST
  *   succeed, and its key MUST be a miss afterwards. For an object that is not expendable anything may
  *   go. Either way, the objects that were not opened for longest SHOULD go first.
  * - A replaced object MUST have the rank of the new one, from the moment that the new one is readable.
+ * - In a store that writes conditionally, a write that names what it `replaces` MUST be refused when
+ *   something else is stored, or nothing is: `create`, `write`, `commit` or `adopt` rejects with a
+ *   `SnapshotError` coded `PRECONDITION_FAILED`. Of any number of writes in place of one revision, or of
+ *   nothing, at most one MUST commit, whichever processes make them. A refused write is a failed write.
  * - Failures reject with a `SnapshotError` coded `STORE_FAILED` or, for a full disk, `STORAGE_FULL`.
  */
 export interface SnapshotStore {
@@ -110,6 +148,12 @@ export interface SnapshotStore {
   ): Promise<StoredObject | undefined>;
   /** `undefined` when nothing, or another revision than the one asked for, is stored. */
   open(key: string, options?: OpenOptions): Promise<OpenedObject | undefined>;
+  /**
+   * Optional: only there when clients are to download from the store themselves. A URL that gives whoever
+   * has it the whole object, for a while; `undefined` when another revision, or nothing, is stored, or it
+   * has no URL: then its bytes are served.
+   */
+  urlOf?(key: string, options: UrlOptions): Promise<string | undefined>;
   /**
    * Starts a write of these metadata, as they are now. When `signal` aborts, the write is aborted and
    * its calls reject.
@@ -127,7 +171,9 @@ export interface SnapshotStore {
   ): Promise<StoredObject>;
   delete(key: string): Promise<void>;
   /** All stored objects, in no particular order. */
-  list(): AsyncIterable<StoredObject>;
+  list(options?: ListOptions): AsyncIterable<StoredObject>;
+  /** Called once by the owner at its start, who is then told of such failures. Default: there are none. */
+  watch?(onFailure: (failure: StoreFailure) => void): void;
   /** Called once by the owner when it shuts down. Default: nothing to release. */
   close?(): Promise<void>;
 }

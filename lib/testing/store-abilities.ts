@@ -74,6 +74,16 @@ export const abilityCases: ContractCases<StoreUnderTest> = {
     },
   ),
 
+  'adopt rejects when its signal has aborted, and leaves the file': adopting(
+    async (store, file) => {
+      await writeFile(file, contentOf('new'));
+      await put(store, 'key', contentOf('old'));
+      await assert.rejects(store.adopt('key', file, {}, { signal: AbortSignal.abort() }));
+      await access(file);
+      await assertContent(store, 'key', contentOf('old'));
+    },
+  ),
+
   'a persistent store has its objects after a restart': persisting(async (store, reopen) => {
     const committed = await put(store, 'key', contentOf('a'), { name: 'value' });
     await store.close?.();

@@ -1,5 +1,6 @@
 import { type RegisterTest, registerCases } from './contract.js';
 import { abilityCases } from './store-abilities.js';
+import { conditionCases } from './store-conditions.js';
 import type { StoreUnderTest } from './store-content.js';
 import { keyCases } from './store-keys.js';
 import { rankCases } from './store-ranks.js';
@@ -17,7 +18,14 @@ export interface StoreContractOptions {
  * does not declare pass without doing anything.
  */
 export function storeContract({ test, factory }: StoreContractOptions): void {
-  const cases = { ...readingCases, ...writingCases, ...keyCases, ...abilityCases, ...rankCases };
+  const cases = {
+    ...readingCases,
+    ...writingCases,
+    ...keyCases,
+    ...abilityCases,
+    ...rankCases,
+    ...conditionCases,
+  };
   registerCases(test, cases, factory, async ({ store, cleanup }) => {
     await store.close?.();
     await cleanup?.();

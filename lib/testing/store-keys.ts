@@ -81,14 +81,29 @@ export const keyCases: ContractCases<StoreUnderTest> = {
     assert.deepEqual(await listedKeys(store), [...ODD_KEYS].sort());
   },
 
+  'list gives all that match, whatever else it gives': async ({ store }) => {
+    const keys = ['a/b', 'a/', '../a', 'é a', 'x', '%2f', 'a'.repeat(2048)];
+    for (const key of keys) await put(store, key, contentOf(key));
+    const matching = (key: string) => key.includes('a');
+    const listed: string[] = [];
+    for await (const { key } of store.list({ matching })) listed.push(key);
+    assert.deepEqual(listed.filter(matching).sort(), keys.filter(matching).sort());
+    assert.equal(new Set(listed).size, listed.length, 'list must give each object once');
+  },
+
   'delete removes nothing else': async ({ store }) => {
     await storeAll(store);
-    const left = new Set(ODD_KEYS);
-    for (const key of ODD_KEYS) {
+    const half = Math.floor(ODD_KEYS.length / 2);
+    for (const [index, key] of ODD_KEYS.entries()) {
+      // Whatever one of the others took with it is missed here.
+      assert.equal((await store.stat(key))?.key, key);
       await store.delete(key);
-      left.delete(key);
-      assert.deepEqual(await listedKeys(store), [...left].sort());
+      assert.equal(await store.stat(key), undefined, 'stat must answer undefined');
+      if (index === half) {
+        assert.deepEqual(await listedKeys(store), ODD_KEYS.slice(half + 1).sort());
+      }
     }
+    assert.deepEqual(await listedKeys(store), []);
   },
 
   'a key that only looks like a stored one is a miss': async ({ store }) => {
