@@ -1,0 +1,159 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { S3Store } from '../../../lib/stores/s3/index.js';
+import { registerCases } from '../../../lib/testing/contract.js';
+import { conditionCases } from '../../../lib/testing/store-conditions.js';
+import { assertContent, assertMiss, contentOf, put } from '../../../lib/testing/store-content.js';
+import { type FakeRequest, FakeS3, fail } from '../../support/fake-s3.js';
+import { cleanup } from '../../support/temporary-directory.js';
+
+/*
+ * Against a server of ours that judges conditions as S3 does: those of real peers that are to be had don't.
+ */
+const PART = 5 * 1024 * 1024;
+const REFUSED = { code: 'PRECONDITION_FAILED' };
+/** What a write is by its size. */
+const SIZES = [
+  ['one request', 1000, 'PutObject'],
+  ['parts', 1.5 * PART, 'CompleteMultipartUpload'],
+] as const;
+
+const { defer } = cleanup(afterEach);
+let s3: FakeS3;
+let store: S3Store;
+
+beforeEach(async () => {
+  s3 = await FakeS3.start(defer);
+  store = make();
+});
+
+function make(): S3Store {
+  const made = new S3Store({ bucket: 'bucket', config: s3.config, partSize: PART });
+  defer(() => made.close());
+  return made;
+}
+
+/** Does something once, at the first request that publishes an object. */
+function atFirst(operation: string, work: (request: FakeRequest) => boolean | Promise<boolean>) {
+  let isOver = false;
+  return async (request: FakeRequest) => {
+    if (isOver || request.operation !== operation) return false;
+    isOver = true;
+    return await work(request);
+  };
+}
+
+describe('what the contract says of conditions', () => {
+  registerCases(
+    test,
+    conditionCases,
+    () => ({ store: make() }),
+    ({ store: made }) => made.close(),
+  );
+});
+
+describe.each(SIZES)('a write in %s', (_, size, operation) => {
+  const old = contentOf('old', size);
+  const content = contentOf('new', size);
+  const other = contentOf('other', size);
+
+  test('is refused by the server when another comes right before it', async () => {
+    const { revision } = await put(store, 'key', old);
+    for (const [key, replaces] of [
+      ['key', revision],
+      ['none', null],
+    ] as const) {
+      s3.before = atFirst(operation, async () => {
+        await put(make(), key, other);
+        return false;
+      });
+      await expect(put(store, key, content, {}, { replaces })).rejects.toMatchObject(REFUSED);
+      await assertContent(store, key, other);
+    }
+    expect(s3.uploads.size).toBe(0);
+  });
+
+  test('is refused when what it replaces is deleted right before it', async () => {
+    const { revision: replaces } = await put(store, 'key', old);
+    s3.before = atFirst(operation, async () => {
+      await make().delete('key');
+      return false;
+    });
+    await expect(put(store, 'key', content, {}, { replaces })).rejects.toMatchObject(REFUSED);
+    await assertMiss(store, 'key');
+    expect(s3.uploads.size).toBe(0);
+  });
+
+  test('is refused when S3 sees another at the same time', async () => {
+    s3.before = atFirst(operation, ({ res }) => {
+      fail(res, 409, 'ConditionalRequestConflict');
+      return true;
+    });
+    const writing = put(store, 'key', content, {}, { replaces: null });
+    await expect(writing).rejects.toMatchObject(REFUSED);
+    expect(s3.uploads.size).toBe(0);
+  });
+
+  test('is a commit although its answer is lost, and the next attempt refused', async () => {
+    const { revision } = await put(store, 'key', old);
+    for (const replaces of [revision, null]) {
+      if (replaces === null) await store.delete('key');
+      s3.after = atFirst(operation, ({ res }) => {
+        res.destroy();
+        return true;
+      });
+      const stored = await put(store, 'key', content, {}, { replaces });
+      expect(await store.stat('key')).toEqual(stored);
+    }
+  });
+
+  test.each([
+    ['says that it knows none', 501, 'NotImplemented'],
+    ['refuses what it should not', 412, 'PreconditionFailed'],
+    ['does so by a name of its own', 412, 'InvalidRequest'],
+  ])('has no conditions any more with a server that %s', async (_said, status, code) => {
+    s3.before = ({ operation: asked, req, res }) => {
+      const { 'if-match': match, 'if-none-match': noneMatch } = req.headers;
+      if (asked !== operation || (match ?? noneMatch) === undefined) return false;
+      fail(res, status, code);
+      return true;
+    };
+    const { revision } = await put(store, 'key', old, {}, { replaces: null });
+    await assertContent(store, 'key', old);
+    s3.requests.length = 0;
+    await put(store, 'key', content, {}, { replaces: revision });
+    await put(store, 'key', other, {}, { replaces: revision });
+    await assertContent(store, 'key', other);
+    expect(s3.operations().filter((name) => name === operation)).toHaveLength(2);
+    expect(s3.operations()).not.toContain('HeadObject');
+  });
+});
+
+test('what no store put there is nothing, and is replaced', async () => {
+  s3.objects.set('key.object', { content: Buffer.from('of somebody else'), metadata: {} });
+  await assertMiss(store, 'key');
+  await put(store, 'key', contentOf('a'), {}, { replaces: null });
+  await assertContent(store, 'key', contentOf('a'));
+});
+
+test('a write without a condition makes no request for it', async () => {
+  await put(store, 'key', contentOf('a'));
+  expect(s3.operations()).toEqual(['PutObject']);
+});
+
+test('a condition takes one request, and one more shows that the bucket is there', async () => {
+  const { revision } = await put(store, 'key', contentOf('a'), {}, { replaces: null });
+  await put(store, 'key', contentOf('b'), {}, { replaces: revision });
+  const [first, second, ...later] = s3.operations();
+  expect([first, second]).toEqual(['HeadObject', 'HeadBucket']);
+  expect(later).toEqual(['PutObject', 'HeadObject', 'PutObject']);
+});
+
+test('without conditionalWrites there are no conditions', async () => {
+  const plain = new S3Store({ bucket: 'bucket', config: s3.config, conditionalWrites: false });
+  defer(() => plain.close());
+  expect(plain.abilities.writesConditionally).toBe(false);
+  await put(plain, 'key', contentOf('a'));
+  await put(plain, 'key', contentOf('b'), {}, { replaces: null });
+  await assertContent(plain, 'key', contentOf('b'));
+  expect(s3.operations()).toEqual(['PutObject', 'PutObject', 'GetObject']);
+});

@@ -1,0 +1,278 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import type { ObjectWriter } from '../../../lib/index.js';
+import { S3Store } from '../../../lib/stores/s3/index.js';
+import {
+  assertContent,
+  contentOf,
+  mustOpen,
+  put,
+  rest,
+} from '../../../lib/testing/store-content.js';
+import { FakeS3, fail } from '../../support/fake-s3.js';
+import { cleanup } from '../../support/temporary-directory.js';
+
+const MIB = 1024 * 1024;
+const PART = 5 * MIB;
+const STORE_FAILED = { code: 'STORE_FAILED' };
+
+const { defer } = cleanup(afterEach);
+let s3: FakeS3;
+let store: S3Store;
+
+beforeEach(async () => {
+  s3 = await FakeS3.start(defer);
+  store = new S3Store({ bucket: 'bucket', config: s3.config, partSize: PART, concurrentParts: 2 });
+  defer(() => store.close());
+});
+
+/** Four parts. */
+const LARGE = contentOf('large', 3.5 * PART);
+
+describe('writing', () => {
+  test('what fits into one part is one request', async () => {
+    await put(store, 'key', contentOf('a'));
+    expect(s3.operations()).toEqual(['PutObject']);
+  });
+
+  test('what does not is sent in parts', async () => {
+    await put(store, 'key', LARGE);
+    expect(s3.operations().sort()).toEqual(
+      [
+        'CreateMultipartUpload',
+        ...[1, 2, 3, 4].map((part) => `UploadPart ${part}`),
+        'CompleteMultipartUpload',
+      ].sort(),
+    );
+    await assertContent(store, 'key', LARGE);
+  });
+
+  test('a writer takes no more than some parts before it waits', async () => {
+    const writer = await store.create('key', {});
+    let written = 0;
+    for (let at = 0; at < 8 * PART; at += MIB) {
+      await writer.write(contentOf('a', MIB));
+      written += MIB;
+      expect(written - s3.receivedBytes).toBeLessThanOrEqual(4 * PART);
+    }
+    await writer.abort();
+  });
+
+  test('a request that S3 asks to send again is sent again', async () => {
+    s3.before = ({ earlier, part, res }) => {
+      if (part !== 2 || earlier > 0) return false;
+      fail(res, 503, 'SlowDown');
+      return true;
+    };
+    await put(store, 'key', LARGE);
+    await assertContent(store, 'key', LARGE);
+    expect(s3.operations().filter((operation) => operation === 'UploadPart 2')).toHaveLength(2);
+  });
+
+  test.each([
+    ['a connection that dies in a part', 'UploadPart', undefined],
+    ['parts that are refused', 'UploadPart', 403],
+    ['an upload that cannot be completed', 'CompleteMultipartUpload', 400],
+  ] as const)('%s leaves nothing, and what was stored', async (_, operation, status) => {
+    await put(store, 'key', contentOf('old'));
+    s3.before = (request) => {
+      if (request.operation !== operation || request.part === 1) return false;
+      if (status === undefined) request.req.once('data', () => request.res.destroy());
+      else fail(request.res, status, 'Refused');
+      return true;
+    };
+    await expect(put(store, 'key', LARGE)).rejects.toMatchObject(STORE_FAILED);
+    expect(s3.operations().at(-1)).toMatch(/^(AbortMultipartUpload|HeadObject)$/);
+    expect(s3.operations()).toContain('AbortMultipartUpload');
+    expect(s3.uploads.size).toBe(0);
+    await assertContent(store, 'key', contentOf('old'));
+  });
+
+  test.each([
+    [507, 'StorageFull'],
+    [403, 'QuotaExceeded'],
+  ])('a server that is full, %d %s, is told from one that fails', async (status, code) => {
+    s3.before = ({ res }) => {
+      fail(res, status, code);
+      return true;
+    };
+    const writing = put(store, 'key', contentOf('a'));
+    await expect(writing).rejects.toMatchObject({ code: 'STORAGE_FULL' });
+  });
+
+  test('a part that fails ends the others', async () => {
+    s3.before = ({ part, res }) => {
+      if (part !== 1) return false;
+      fail(res, 403, 'AccessDenied');
+      return true;
+    };
+    const writer = await store.create('key', {});
+    await expect(writeParts(writer, 20)).rejects.toMatchObject(STORE_FAILED);
+    await expect(writer.commit()).rejects.toMatchObject(STORE_FAILED);
+    expect(s3.uploads.size).toBe(0);
+    expect(s3.operations().filter((name) => name.startsWith('UploadPart')).length).toBeLessThan(10);
+  });
+
+  test('a commit whose answer is lost is a commit', async () => {
+    s3.after = ({ operation, earlier, res }) => {
+      if (operation !== 'CompleteMultipartUpload' || earlier > 0) return false;
+      res.destroy();
+      return true;
+    };
+    const { revision } = await put(store, 'key', LARGE);
+    expect(s3.operations().filter((name) => name === 'CompleteMultipartUpload')).toHaveLength(2);
+    expect((await store.stat('key'))?.revision).toBe(revision);
+    await assertContent(store, 'key', LARGE);
+  });
+
+  test.each(['CreateMultipartUpload', 'UploadPart'] as const)(
+    'a signal that aborts during %s leaves no parts',
+    async (operation) => {
+      const controller = new AbortController();
+      const reason = new Error('enough');
+      s3.before = (request) => {
+        if (request.operation === operation) controller.abort(reason);
+        return false;
+      };
+      const writer = await store.create('key', {}, { signal: controller.signal });
+      await expect(writeParts(writer, 20)).rejects.toBe(reason);
+      await writer.abort();
+      expect(s3.uploads.size).toBe(0);
+      expect(s3.objects.size).toBe(0);
+    },
+  );
+
+  test('abort ends requests that have no answer, and removes the parts', async () => {
+    const arrived = new Promise<void>((resolve) => {
+      s3.before = ({ part }) => {
+        if (part === 2) resolve();
+        return part === 2;
+      };
+    });
+    const writer = await store.create('key', {});
+    await writer.write(contentOf('a', 2 * PART + MIB));
+    await arrived;
+    await writer.abort();
+    expect(s3.operations().at(-1)).toBe('AbortMultipartUpload');
+    expect(s3.uploads.size).toBe(0);
+  });
+
+  test('an abort that S3 refuses is a failure', async () => {
+    s3.before = ({ operation, res }) => {
+      if (operation !== 'AbortMultipartUpload') return false;
+      fail(res, 403, 'AccessDenied');
+      return true;
+    };
+    const writer = await store.create('key', {});
+    await writer.write(LARGE);
+    await expect(writer.abort()).rejects.toMatchObject(STORE_FAILED);
+  });
+});
+
+describe('reading', () => {
+  test('a body whose connection dies fails', async () => {
+    await put(store, 'key', LARGE);
+    s3.before = ({ res }) => {
+      res.writeHead(200, { 'Content-Length': 1000, ETag: '"a"', ...metadata() });
+      res.write(Buffer.alloc(500), () => res.destroy());
+      return true;
+    };
+    const { body } = await mustOpen(store, 'key');
+    await expect(rest(body)).rejects.toMatchObject(STORE_FAILED);
+  });
+
+  test('a range that is answered of another revision is none', async () => {
+    const { revision } = await put(store, 'key', contentOf('old'));
+    await put(store, 'key', contentOf('new'));
+    const range = { start: 10, end: 20 };
+    expect(await store.open('key', { range, revision })).toBeUndefined();
+  });
+
+  test('an object that is replaced between two requests is read again', async () => {
+    const long = { text: contentOf('long', 2000).toString('base64') };
+    await put(store, 'key', contentOf('old'), long);
+    const old = s3.objects.get('key.object');
+    await put(store, 'key', contentOf('new', 900), { ...long, of: 'new' });
+    const replaced = s3.objects.get('key.object');
+    if (old === undefined || replaced === undefined) throw new Error('nothing was stored');
+    s3.objects.set('key.object', old);
+    s3.after = ({ operation, earlier }) => {
+      if (operation === 'GetObject' && earlier === 0) s3.objects.set('key.object', replaced);
+      return false;
+    };
+    const { metadata, size, body } = await mustOpen(store, 'key');
+    expect({ size, of: metadata.of }).toEqual({ size: 900, of: 'new' });
+    expect((await rest(body)).equals(contentOf('new', 900))).toBe(true);
+  });
+
+  test.each([
+    ['refuses', 403, 'AccessDenied'],
+    ['has no such bucket', 404, 'NoSuchBucket'],
+    ['fails', 400, 'Whatever'],
+  ])('a server that %s is a failure, not a miss', async (_, status, code) => {
+    s3.before = ({ res }) => {
+      fail(res, status, code);
+      return true;
+    };
+    await expect(store.open('key')).rejects.toMatchObject(STORE_FAILED);
+  });
+
+  test.each([403, 405, 501])('a bucket that may not be asked for (%p) is there', async (status) => {
+    s3.before = ({ operation, res }) => {
+      if (operation === 'HeadBucket') res.writeHead(status).end();
+      return operation === 'HeadBucket';
+    };
+    expect(await store.stat('key')).toBeUndefined();
+  });
+
+  test('an answer that breaks the protocol is a failure', async () => {
+    await put(store, 'key', contentOf('a'));
+    s3.before = ({ res }) => {
+      res.writeHead(206, { 'Content-Range': 'bytes 1-9/10', ETag: '"a"', ...metadata() });
+      res.end(Buffer.alloc(9));
+      return true;
+    };
+    const opening = store.open('key', { range: { start: 0, end: 8 } });
+    await expect(opening).rejects.toMatchObject(STORE_FAILED);
+  });
+
+  test('a body that is shorter than its range fails', async () => {
+    await put(store, 'key', contentOf('a'));
+    s3.before = ({ res }) => {
+      res.writeHead(206, {
+        'Content-Range': 'bytes 0-8/1000',
+        'Content-Length': 5,
+        ETag: '"a"',
+        ...metadata(),
+      });
+      res.end(Buffer.alloc(5));
+      return true;
+    };
+    const { body } = await mustOpen(store, 'key', { range: { start: 0, end: 8 } });
+    await expect(rest(body)).rejects.toMatchObject(STORE_FAILED);
+  });
+
+  test('objects that no store wrote are misses', async () => {
+    s3.objects.set('key.object', { content: contentOf('a'), metadata: {} });
+    expect(await store.stat('key')).toBeUndefined();
+    expect(await store.open('key')).toBeUndefined();
+    s3.objects.set('key.object', { content: contentOf('a'), metadata: trailer(2000) });
+    expect(await store.stat('key')).toBeUndefined();
+    s3.objects.set('key.object', { content: contentOf('a'), metadata: trailer(10) });
+    expect(await store.open('key')).toBeUndefined();
+  });
+});
+
+async function writeParts(writer: ObjectWriter, count: number): Promise<void> {
+  const chunk = contentOf('a', MIB);
+  for (let written = 0; written < count * PART; written += MIB) await writer.write(chunk);
+}
+
+/** Of the object that is stored. */
+function metadata() {
+  return s3.objects.get('key.object')?.metadata;
+}
+
+function trailer(bytes: number) {
+  const pointer = Buffer.from(JSON.stringify({ trailer: bytes })).toString('base64url');
+  return { 'x-amz-meta-description-0': pointer };
+}

@@ -1,0 +1,167 @@
+import { Readable } from 'node:stream';
+import {
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadBucketCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  type S3Client,
+} from '@aws-sdk/client-s3';
+import { unlessAborted } from '../../abort.js';
+import { SnapshotError } from '../../errors.js';
+import type { ByteRange } from '../store.js';
+import { statusOf, storeFailure, unlessStatus, withRequestFailure } from './failure.js';
+import { isObjectName, keyOf, objectName } from './object-name.js';
+import type { S3StoreConfig } from './options.js';
+
+/** What S3 says of an object. */
+export interface ObjectHead {
+  /** Bytes of the whole object. */
+  readonly size: number;
+  readonly etag: string;
+  /** In buckets that keep versions. */
+  readonly versionId: string | undefined;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+export interface ObjectAnswer extends ObjectHead {
+  /** Nobody else reads or destroys it. */
+  readonly body: Readable;
+}
+
+interface GetOptions {
+  readonly range?: ByteRange | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const NO_OBJECT = { 404: 'missing' } as const;
+/** Milliseconds for which a bucket that was there is not asked for again. */
+const SEEN_FOR = 10_000;
+const NO_ANSWER = { 404: 'missing', 416: 'outside' } as const;
+
+/** The objects below a prefix of a bucket: the requests that a store makes, and what of their answers it needs. */
+export class S3Bucket {
+  readonly name: string;
+  readonly client: S3Client;
+  readonly #prefix: string;
+  /** When the bucket was there: by `performance.now()`. */
+  #seenAt = Number.NEGATIVE_INFINITY;
+
+  constructor({ client, bucket, prefix }: Pick<S3StoreConfig, 'client' | 'bucket' | 'prefix'>) {
+    this.client = client;
+    this.name = bucket;
+    this.#prefix = prefix;
+  }
+
+  /** The whole name of a key's object, as the requests have it. */
+  nameOf(key: string): string {
+    return this.#prefix + objectName(key);
+  }
+
+  /** The key that a name was made of, or `undefined` when it does not tell. */
+  keyOf(name: string): string | undefined {
+    return keyOf(name.slice(this.#prefix.length));
+  }
+
+  async head(name: string, signal?: AbortSignal | undefined): Promise<ObjectHead | undefined> {
+    const command = new HeadObjectCommand({ Bucket: this.name, Key: name });
+    const request = this.client.send(command, toOptions(signal));
+    const answer = await unlessStatus(NO_OBJECT, request, signal);
+    if (answer !== 'missing') return toHead(answer, answer.ContentLength);
+    await this.#requireBucket(signal);
+    return undefined;
+  }
+
+  /**
+   * One answer is of one object, however often it is replaced meanwhile.
+   *
+   * @returns `outside` when the range starts behind its end. A range that ends behind it ends with it.
+   */
+  async get(
+    name: string,
+    { range, signal }: GetOptions,
+  ): Promise<ObjectAnswer | 'missing' | 'outside'> {
+    const command = new GetObjectCommand({
+      Bucket: this.name,
+      Key: name,
+      ...(range !== undefined && { Range: `bytes=${range.start}-${range.end}` }),
+    });
+    const answer = await unlessStatus(
+      NO_ANSWER,
+      this.client.send(command, toOptions(signal)),
+      signal,
+    );
+    if (typeof answer === 'string') return answer;
+    const body = answer.Body;
+    if (!(body instanceof Readable)) throw unexpected('an answer without a Node stream');
+    try {
+      const size =
+        range === undefined ? answer.ContentLength : wholeSize(range, answer.ContentRange);
+      return { ...toHead(answer, size), body };
+    } catch (error) {
+      body.destroy();
+      throw error;
+    }
+  }
+
+  /** An answer without a body does not tell whether it is the object that is not there, or the bucket. */
+  async #requireBucket(signal: AbortSignal | undefined): Promise<void> {
+    if (performance.now() - this.#seenAt < SEEN_FOR) return;
+    const command = new HeadBucketCommand({ Bucket: this.name });
+    const isThere = this.client.send(command, toOptions(signal)).catch((error: unknown) => {
+      // Who may read objects need not be allowed to ask for the bucket.
+      if (statusOf(error) === 404) throw storeFailure(error);
+    });
+    await unlessAborted(isThere, signal);
+    this.#seenAt = performance.now();
+  }
+
+  async delete(name: string): Promise<void> {
+    const command = new DeleteObjectCommand({ Bucket: this.name, Key: name });
+    await unlessStatus(NO_OBJECT, this.client.send(command), undefined);
+  }
+
+  /** The names of objects of stores, a page at a time. */
+  async *list(): AsyncGenerator<string[]> {
+    let token: string | undefined;
+    do {
+      const command = new ListObjectsV2Command({
+        Bucket: this.name,
+        Prefix: this.#prefix,
+        ContinuationToken: token,
+      });
+      const page = await withRequestFailure(this.client.send(command));
+      yield (page.Contents ?? []).flatMap(({ Key }) => Key ?? []).filter(isObjectName);
+      token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
+    } while (token !== undefined);
+  }
+}
+
+function toOptions(signal: AbortSignal | undefined): { abortSignal?: AbortSignal } {
+  return signal === undefined ? {} : { abortSignal: signal };
+}
+
+interface Answered {
+  readonly ETag?: string | undefined;
+  readonly VersionId?: string | undefined;
+  readonly Metadata?: Record<string, string> | undefined;
+}
+
+function toHead({ ETag, VersionId, Metadata }: Answered, size: number | undefined): ObjectHead {
+  if (size === undefined || ETag === undefined) throw unexpected('an answer without size or tag');
+  return { size, etag: ETag, versionId: VersionId, metadata: Metadata ?? {} };
+}
+
+/** Content-Range: RFC 9110, section 14.4. */
+function wholeSize({ start, end }: ByteRange, field: string | undefined): number {
+  const [, first, last, size] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(field ?? '') ?? [];
+  const total = Number(size);
+  if (Number(first) !== start || Number(last) !== Math.min(end, total - 1)) {
+    throw unexpected(`the range ${field} for ${start}-${end}`);
+  }
+  return total;
+}
+
+function unexpected(what: string): SnapshotError {
+  return new SnapshotError('STORE_FAILED', `S3 gave ${what}`);
+}

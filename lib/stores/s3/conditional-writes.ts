@@ -1,0 +1,104 @@
+import {
+  CompleteMultipartUploadCommand,
+  PutObjectCommand,
+  type S3Client,
+} from '@aws-sdk/client-s3';
+import { mayReplace, refusal } from '../refusal.js';
+import { isNamed, statusOf } from './failure.js';
+import type { ObjectReader } from './object-reader.js';
+
+/** The requests that publish an object: what is sent before them cannot be seen. */
+export type PublishCommand = PutObjectCommand | CompleteMultipartUploadCommand;
+
+export function isPublishCommand(command: unknown): command is PublishCommand {
+  return command instanceof PutObjectCommand || command instanceof CompleteMultipartUploadCommand;
+}
+
+/** What is in the way may come and go; twice in a row, it is the server that is taken to be wrong. */
+const ATTEMPTS = 2;
+
+/** Milliseconds for which a server is taken to know no conditions; it may have been a proxy that said so. */
+const OFF_FOR = 600_000;
+
+interface SendOptions {
+  readonly abortSignal?: AbortSignal;
+}
+
+type Condition = Pick<PutObjectCommand['input'], 'IfMatch' | 'IfNoneMatch'>;
+
+/**
+ * Publishes objects on the condition that a revision, or nothing, is in their place, by `If-Match` and
+ * `If-None-Match: *`.
+ *
+ * Conditions of S3 name tags, which are equal for equal bytes. So it is asked right before which revision
+ * is there, and with what tag: an object of the same bytes that comes in between goes unseen.
+ *
+ * A server that says that it knows no conditions (501), or that goes on refusing where they hold, as Swift
+ * does with parts, is written to without them for ten minutes.
+ */
+export class ConditionalWrites {
+  readonly #client: S3Client;
+  readonly #reader: ObjectReader;
+  /** When conditions may be tried again: by `performance.now()`. */
+  #offUntil = Number.NEGATIVE_INFINITY;
+
+  constructor(client: S3Client, reader: ObjectReader) {
+    this.#client = client;
+    this.#reader = reader;
+  }
+
+  /**
+   * @throws SnapshotError `PRECONDITION_FAILED`, also when the object is there already: the SDK sends a
+   *   request again whose answer was lost. Else what the request fails with.
+   */
+  async publish(
+    key: string,
+    replaces: string | null,
+    command: PublishCommand,
+    options: SendOptions,
+  ): Promise<unknown> {
+    const name = command.input.Key ?? '';
+    const isOff = performance.now() < this.#offUntil;
+    for (let attempt = 0; !isOff && attempt < ATTEMPTS; attempt++) {
+      const { head, object } = await this.#reader.look(name, key, options.abortSignal);
+      if (!mayReplace(object, replaces)) throw refusal(key);
+      try {
+        return await this.#send(command, conditionOf(head?.etag), options);
+      } catch (error) {
+        if (isNotImplemented(error)) break;
+        if (isNamed(error, 'ConditionalRequestConflict')) throw refusal(key, error);
+        if (!isRefused(error)) throw error;
+      }
+    }
+    const answer = await this.#send(command, {}, options);
+    if (!isOff) this.#offUntil = performance.now() + OFF_FOR;
+    return answer;
+  }
+
+  #send(command: PublishCommand, condition: Condition, options: SendOptions): Promise<unknown> {
+    const client = this.#client;
+    return command instanceof PutObjectCommand
+      ? client.send(new PutObjectCommand({ ...command.input, ...condition }), options)
+      : client.send(
+          new CompleteMultipartUploadCommand({ ...command.input, ...condition }),
+          options,
+        );
+  }
+}
+
+/**
+ * The tag has no quotes, against RFC 9110, section 13.1.1: S3 takes it either way, Ceph and what is made of
+ * it only so.
+ */
+function conditionOf(etag: string | undefined): Condition {
+  return etag === undefined ? { IfNoneMatch: '*' } : { IfMatch: etag.replaceAll('"', '') };
+}
+
+function isNotImplemented(error: unknown): boolean {
+  return statusOf(error) === 501;
+}
+
+/** Something else was there, or nothing. Servers have names of their own for the first. */
+function isRefused(error: unknown): boolean {
+  return statusOf(error) === 412 || isNamed(error, 'NoSuchKey');
+}

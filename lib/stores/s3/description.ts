@@ -1,0 +1,112 @@
+import { SnapshotError } from '../../errors.js';
+import type { Metadata } from '../store.js';
+
+/*
+ * What is known of an object beside its bytes lies in its user-defined metadata, so that one request
+ * publishes, replaces and reads both. S3 gives them room for 2 KB, and headers are no place for arbitrary
+ * text: they hold the description as JSON in base64url, in pieces `description-0`, `description-1`, … of
+ * 256 bytes, which is the most that some servers take for one.
+ *
+ * A description that is larger follows the object's bytes as a trailer, and its place in the metadata is
+ * taken by the trailer's length: still one object, that is published in one step.
+ */
+const PIECE = 'description-';
+const PIECE_BYTES = 256;
+/** Names and values of so many pieces, `x-amz-meta-` included, stay below 2,048 bytes. */
+const MAX_PIECES = 7;
+const MAX_TRAILER_BYTES = 1024 * 1024;
+
+export interface Description {
+  readonly key: string;
+  readonly revision: string;
+  /** Milliseconds since the epoch. */
+  readonly storedAt: number;
+  readonly metadata: Metadata;
+  readonly expendable: boolean;
+}
+
+export interface EncodedDescription {
+  /** User-defined metadata of the S3 object. */
+  readonly metadata: Record<string, string>;
+  /** What follows the bytes; usually nothing does. */
+  readonly trailer: Buffer;
+}
+
+/** @throws SnapshotError `STORE_FAILED` when key and metadata take more than 1 MiB. */
+export function encodeDescription(description: Description): EncodedDescription {
+  const json = Buffer.from(JSON.stringify(description));
+  const pieces = toPieces(json);
+  if (Object.keys(pieces).length <= MAX_PIECES) {
+    return { metadata: pieces, trailer: Buffer.alloc(0) };
+  }
+  if (json.length > MAX_TRAILER_BYTES) {
+    throw new SnapshotError('STORE_FAILED', `${json.length} bytes of metadata are too many`);
+  }
+  const pointer = Buffer.from(JSON.stringify({ trailer: json.length }));
+  return { metadata: toPieces(pointer), trailer: json };
+}
+
+/**
+ * Reads the metadata of an S3 object: the description, or how many bytes of trailer it is in; `undefined`
+ * when they are not by this store.
+ */
+export function decodeMetadata(
+  metadata: Readonly<Record<string, string>>,
+): Description | { readonly trailer: number } | undefined {
+  let text = '';
+  for (let index = 0; ; index++) {
+    const piece = metadata[`${PIECE}${index}`];
+    if (piece === undefined) break;
+    text += piece;
+  }
+  const value = parseJson(Buffer.from(text, 'base64url'));
+  if (isDescription(value)) return value;
+  if (!isRecord(value) || !isTrailerLength(value.trailer)) return undefined;
+  return { trailer: value.trailer };
+}
+
+export function decodeTrailer(trailer: Buffer): Description | undefined {
+  const value = parseJson(trailer);
+  return isDescription(value) ? value : undefined;
+}
+
+function toPieces(json: Buffer): Record<string, string> {
+  const text = json.toString('base64url');
+  const pieces: Record<string, string> = {};
+  for (let at = 0; at < text.length; at += PIECE_BYTES) {
+    pieces[`${PIECE}${at / PIECE_BYTES}`] = text.slice(at, at + PIECE_BYTES);
+  }
+  return pieces;
+}
+
+function parseJson(json: Buffer): unknown {
+  try {
+    return JSON.parse(json.toString());
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+function isTrailerLength(value: unknown): value is number {
+  return (
+    typeof value === 'number' && Number.isInteger(value) && value > 0 && value <= MAX_TRAILER_BYTES
+  );
+}
+
+function isDescription(value: unknown): value is Description {
+  if (!isRecord(value)) return false;
+  const { key, revision, storedAt, metadata, expendable } = value;
+  return (
+    typeof key === 'string' &&
+    typeof revision === 'string' &&
+    typeof storedAt === 'number' &&
+    typeof expendable === 'boolean' &&
+    isRecord(metadata) &&
+    Object.values(metadata).every((text) => typeof text === 'string')
+  );
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}

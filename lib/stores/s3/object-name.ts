@@ -1,0 +1,57 @@
+import { createHash } from 'node:crypto';
+
+/*
+ * Names of objects in the bucket, which have at most 1,024 bytes of UTF-8: `{prefix}{key}.object`, where
+ *
+ *   - a byte that S3, or what stands before it, may take for something else is `!` and two hex digits;
+ *   - a segment between slashes that has no bytes is `!`, and `.` and `..` have no points;
+ *   - of a key that is long, or is no Unicode text, comes the beginning, `!!` and a hash of all of it.
+ *
+ * Different keys have different names. The ending keeps one name from being the folder of another, as some
+ * servers store them in a file system, and tells objects of a store from others below the prefix.
+ */
+const ENDING = '.object';
+/** Of a readable name, in bytes. Beside it there must be room for the prefix. */
+const MAX_READABLE = 512;
+const MAX_BEGINNING = 64;
+
+const UNSAFE = /[^A-Za-z0-9._=&:@,-]/gu;
+
+/** The name of a key's object, without the prefix. At most 519 bytes, all of them ASCII. */
+export function objectName(key: string): string {
+  const readable = key.length <= MAX_READABLE ? key.split('/').map(escapeSegment).join('/') : key;
+  if (readable.length <= MAX_READABLE && isUnicode(key)) return `${readable}${ENDING}`;
+  const beginning = key.slice(0, MAX_BEGINNING).replace(/[^A-Za-z0-9._-]/g, '_');
+  const hash = createHash('sha256').update(key, 'utf16le').digest('hex'); // UTF-8 merges lone surrogates
+  return `${beginning}!!${hash}${ENDING}`;
+}
+
+/** The key that a name was made of, or `undefined` when it does not tell. */
+export function keyOf(name: string): string | undefined {
+  const readable = name.slice(0, -ENDING.length);
+  const key = readable.split('/').map(unescapeSegment).join('/');
+  return objectName(key) === name ? key : undefined;
+}
+
+export function isObjectName(name: string): boolean {
+  return name.endsWith(ENDING);
+}
+
+function escapeSegment(segment: string): string {
+  if (segment === '') return '!';
+  if (segment === '.' || segment === '..') return '!2e'.repeat(segment.length);
+  return segment.replace(UNSAFE, (character) =>
+    Buffer.from(character).toString('hex').replace(/../g, '!$&'),
+  );
+}
+
+function unescapeSegment(segment: string): string {
+  if (segment === '!') return '';
+  return segment.replace(/(?:![0-9a-f]{2})+/g, (bytes) =>
+    Buffer.from(bytes.replaceAll('!', ''), 'hex').toString(),
+  );
+}
+
+function isUnicode(text: string): boolean {
+  return Buffer.from(text).toString() === text;
+}

@@ -1,0 +1,139 @@
+import { buffer } from 'node:stream/consumers';
+import { SnapshotError } from '../../errors.js';
+import { sliceOf } from '../range.js';
+import type { ByteRange, OpenedObject, OpenOptions, StoredObject } from '../store.js';
+import { AnswerBody } from './answer-body.js';
+import type { ObjectHead, S3Bucket } from './bucket.js';
+import { decodeMetadata, decodeTrailer } from './description.js';
+
+/** Of reading an object that others replace. */
+const MAX_ATTEMPTS = 5;
+
+/** An object and where it was found. */
+export interface FoundObject {
+  readonly object: StoredObject;
+  readonly head: ObjectHead;
+}
+
+/** Reads objects with what describes them, so that both are of one revision. */
+export class ObjectReader {
+  readonly #bucket: S3Bucket;
+
+  constructor(bucket: S3Bucket) {
+    this.#bucket = bucket;
+  }
+
+  /**
+   * What an object's name is of.
+   *
+   * @param key default: whichever key the name was made of.
+   */
+  async find(
+    name: string,
+    key?: string,
+    signal?: AbortSignal | undefined,
+  ): Promise<FoundObject | undefined> {
+    const { head, object } = await this.look(name, key, signal);
+    return head && object && { head, object };
+  }
+
+  /** As `find`; `head` alone is what no store put there. */
+  look(
+    name: string,
+    key?: string,
+    signal?: AbortSignal | undefined,
+  ): Promise<Partial<FoundObject>> {
+    return unlessChanging(async () => {
+      const head = await this.#bucket.head(name, signal);
+      if (head === undefined) return {};
+      const object = await this.#describe(name, key, head, signal);
+      if (object === 'changed') return object;
+      return object === undefined ? { head } : { head, object };
+    });
+  }
+
+  open(key: string, options: OpenOptions): Promise<OpenedObject | undefined> {
+    return unlessChanging(() => this.#tryOpen(key, options));
+  }
+
+  async #tryOpen(
+    key: string,
+    { range, revision, signal }: OpenOptions,
+  ): Promise<OpenedObject | 'changed' | undefined> {
+    const name = this.#bucket.nameOf(key);
+    const answer = isRange(range) ? await this.#bucket.get(name, { range, signal }) : 'outside';
+    if (answer === 'missing') return undefined;
+    if (answer === 'outside') {
+      const found = await this.find(name, key, signal);
+      if (found === undefined || isOther(found.object, revision)) return undefined;
+      sliceOf(range, found.object.size);
+      return 'changed';
+    }
+    const { body } = answer;
+    let opened: OpenedObject | undefined;
+    try {
+      const object = await this.#describe(name, key, answer, signal);
+      if (object === undefined || object === 'changed') return object;
+      if (isOther(object, revision)) return undefined;
+      const { start, stop } = sliceOf(range, object.size);
+      signal?.throwIfAborted();
+      opened = { ...object, body: new AnswerBody(body, stop - start, signal) };
+      return opened;
+    } finally {
+      if (opened === undefined) body.destroy();
+    }
+  }
+
+  /**
+   * @returns `undefined` for what no store put there, and `changed` when another object is there before
+   *   this one's trailer was read.
+   */
+  async #describe(
+    name: string,
+    key: string | undefined,
+    { metadata, size: total, etag }: ObjectHead,
+    signal: AbortSignal | undefined,
+  ): Promise<StoredObject | 'changed' | undefined> {
+    let description = decodeMetadata(metadata);
+    let size = total;
+    if (description !== undefined && 'trailer' in description) {
+      size -= description.trailer;
+      if (size < 0) return undefined;
+      const range = { start: size, end: total - 1 };
+      const answer = await this.#bucket.get(name, { range, signal });
+      if (typeof answer === 'string') return 'changed';
+      const body = new AnswerBody(answer.body, description.trailer, signal);
+      // The revision is in the trailer, so that two objects with one have different tags.
+      if (answer.etag !== etag) {
+        body.destroy();
+        return 'changed';
+      }
+      description = decodeTrailer(await buffer(body));
+    }
+    if (description === undefined || this.#bucket.nameOf(description.key) !== name)
+      return undefined;
+    if (key !== undefined && description.key !== key) return undefined;
+    return { ...description, size };
+  }
+}
+
+/** Whether another revision than the one asked for is stored. */
+export function isOther(object: StoredObject, revision: string | undefined): boolean {
+  return revision !== undefined && object.revision !== revision;
+}
+
+/** Reads again what was replaced between two requests. */
+async function unlessChanging<T>(read: () => Promise<T | 'changed'>): Promise<T> {
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    const outcome = await read();
+    if (outcome !== 'changed') return outcome;
+  }
+  throw new SnapshotError('STORE_FAILED', 'the object is replaced faster than it can be read');
+}
+
+/** Whether it can be asked for. Whether it lies within the object is seen from the answer. */
+function isRange(range: ByteRange | undefined): boolean {
+  if (range === undefined) return true;
+  const { start, end } = range;
+  return Number.isSafeInteger(start) && Number.isSafeInteger(end) && 0 <= start && start <= end;
+}

@@ -1,0 +1,117 @@
+import { createRequire } from 'node:module';
+import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
+import { z } from 'zod';
+import { SnapshotError } from '../../errors.js';
+import { checkOptions, methods } from '../../options.js';
+
+const MIB = 1024 * 1024;
+/** Seconds: seven days. */
+export const MAX_URL_LIFETIME = 604_800;
+const MAX_PREFIX_BYTES = 256;
+
+const schema = z
+  .strictObject({
+    /** It must be there already. */
+    bucket: z
+      .string()
+      .min(1, 'must not be empty')
+      .refine((text) => !text.includes('://'), 'must be a name, not a URL'),
+    /**
+     * What the names of all objects in the bucket begin with, such as `snapshots/`: at most 256 bytes.
+     * Stores with different prefixes don't see each other's objects. Default: nothing.
+     */
+    prefix: z
+      .string()
+      .refine((text) => Buffer.byteLength(text) <= MAX_PREFIX_BYTES, 'must have at most 256 bytes')
+      .default(''),
+    /** Makes the requests. It stays yours: `close()` does not destroy it. Default: one made of `config`. */
+    client: methods<S3Client>(['send'], 'an S3Client').optional(),
+    /** Region, endpoint, credentials and whatever else `new S3Client` takes. Default: what the SDK finds. */
+    config: z.custom<S3ClientConfig>(isObject, 'must be what S3Client takes').optional(),
+    /**
+     * Bytes of a part, at least 5 MiB. An object has at most 10,000 parts (with some servers less), so that
+     * one of 78 GiB is the largest by default. A write holds at most `concurrentParts` + 2 parts in memory.
+     * Default: 8 MiB.
+     */
+    partSize: z
+      .number()
+      .int()
+      .min(5 * MIB)
+      .max(5 * 1024 * MIB)
+      .default(8 * MIB),
+    /** Parts of one object that are sent at a time, 1 to 64. */
+    concurrentParts: z.number().int().min(1).max(64).default(4),
+    /**
+     * `redirect` sends clients to the bucket for what is stored, by presigned URLs, which needs
+     * `@aws-sdk/s3-request-presigner`; `stream` has its bytes pass through this process.
+     */
+    serve: z.enum(['stream', 'redirect']).default('stream'),
+    /** Seconds for which a presigned URL is good. */
+    urlLifetime: z.number().int().min(1).max(MAX_URL_LIFETIME).default(300),
+    /**
+     * Whether the server knows `If-Match` and `If-None-Match` of writes, as S3 does. One that says that it
+     * does not is written to without them all the same; `false` spares a question for each write. Risk: one
+     * that ignores them can't be told, and has the ability that the store declares only in name.
+     */
+    conditionalWrites: z.boolean().default(true),
+  })
+  .refine(
+    ({ client, config }) => client === undefined || config === undefined,
+    'config: it is for the client that is made when there is no `client`',
+  );
+
+/** What `S3Store` takes. */
+export type S3StoreOptions = z.input<typeof schema>;
+
+export interface S3StoreConfig extends Omit<z.output<typeof schema>, 'client' | 'config'> {
+  readonly client: S3Client;
+  /** Whether the client was made here. */
+  readonly ownsClient: boolean;
+}
+
+/** @throws SnapshotError `INVALID_OPTIONS`, whose message names each option that is wrong. */
+export function parseS3Options(options: S3StoreOptions): S3StoreConfig {
+  const { client, config, ...rest } = checkOptions(schema, options, 'S3Store');
+  if (rest.serve === 'redirect') requirePresigner();
+  return { ...rest, client: client ?? makeClient(config), ownsClient: client === undefined };
+}
+
+/** Milliseconds until a request is answered, the sending of a part included. */
+const REQUEST_TIMEOUT = 120_000;
+
+/**
+ * A client as the SDK makes it, which of itself would wait for ever for a server that does not answer, and
+ * have 50 connections: too few, because each client that downloads a snapshot takes one, however slowly,
+ * and requests that find none wait.
+ */
+function makeClient(config: S3ClientConfig = {}): S3Client {
+  const agent = { keepAlive: true, maxSockets: 1000 };
+  const requestHandler = {
+    connectionTimeout: 10_000,
+    requestTimeout: REQUEST_TIMEOUT,
+    throwOnRequestTimeout: true,
+    httpAgent: agent,
+    httpsAgent: agent,
+  };
+  return new S3Client({ requestHandler, ...config });
+}
+
+/** Whether it is installed shows before the first client is to be sent somewhere. */
+function requirePresigner(): void {
+  try {
+    createRequire(import.meta.url).resolve(PRESIGNER);
+  } catch (cause) {
+    throw missingPresigner(cause);
+  }
+}
+
+const PRESIGNER = '@aws-sdk/s3-request-presigner';
+
+export function missingPresigner(cause: unknown): SnapshotError {
+  const message = `presigned URLs need the package ${PRESIGNER}`;
+  return new SnapshotError('INVALID_OPTIONS', message, { cause });
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null;
+}

@@ -1,0 +1,138 @@
+import { Readable } from 'node:stream';
+import {
+  AbortMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  type PutObjectCommandInput,
+  type S3Client,
+} from '@aws-sdk/client-s3';
+import { Upload } from '@aws-sdk/lib-storage';
+import { isPublishCommand, type PublishCommand } from './conditional-writes.js';
+import { storeFailure } from './failure.js';
+
+export interface UploadOptions {
+  /** Bytes. */
+  readonly partSize: number;
+  /** Parts that are sent at a time. */
+  readonly concurrentParts: number;
+  /** Sends the request that publishes the object. Default: the client does. */
+  readonly publish?: Publish | undefined;
+}
+
+export type Publish = (
+  command: PublishCommand,
+  options: { readonly abortSignal: AbortSignal },
+) => Promise<unknown>;
+
+/**
+ * Sends what is appended to it, in parts while there is more than one of them. Holds at most
+ * `concurrentParts` parts that are on their way, the one that is being filled, and a copy of that.
+ *
+ * Nothing can be read before `finish` resolved. However it fails, the parts that were sent are removed
+ * before it tells.
+ */
+export class ObjectUpload {
+  readonly #chunks = new Chunks();
+  readonly #sending = new AbortController();
+  readonly #uploaded: Promise<unknown>;
+  /** The first one: others follow from it. */
+  #failure: unknown;
+  #cleanUpFailure: unknown;
+
+  constructor(client: S3Client, params: PutObjectCommandInput, options: UploadOptions) {
+    const upload = new Upload({
+      client: this.#watch(client, options.publish),
+      params: { ...params, Body: this.#chunks },
+      partSize: options.partSize,
+      queueSize: options.concurrentParts,
+    });
+    this.#uploaded = upload.done();
+    // Heard by whoever appends, finishes or discards.
+    this.#uploaded.catch((error: Error) => this.#chunks.destroy(error));
+  }
+
+  /** Resolves when there is room for more. */
+  async append(chunk: Uint8Array): Promise<void> {
+    await this.#chunks.append(Buffer.from(chunk));
+    if (this.#chunks.destroyed) await this.finish();
+  }
+
+  async finish(): Promise<void> {
+    this.#chunks.end();
+    try {
+      await this.#uploaded;
+    } catch (error) {
+      throw storeFailure(this.#failure ?? error);
+    }
+  }
+
+  /** Removes what was sent. Does nothing after `finish`. */
+  async discard(): Promise<void> {
+    this.#stop(new Error('the upload was aborted'));
+    await this.#uploaded.catch(() => undefined);
+    if (this.#cleanUpFailure !== undefined) throw storeFailure(this.#cleanUpFailure);
+  }
+
+  /**
+   * Of itself an `Upload` goes on with the other parts when one has failed, and cannot end requests that
+   * have begun. It removes its parts when its stream fails.
+   */
+  #watch(client: S3Client, publish: Publish | undefined): S3Client {
+    const send = async (...[command]: Parameters<S3Client['send']>): Promise<unknown> => {
+      const isCleanUp = command instanceof AbortMultipartUploadCommand;
+      // Without its answer nobody would know which upload to abort.
+      const mayStop = !isCleanUp && !(command instanceof CreateMultipartUploadCommand);
+      const abortSignal = this.#sending.signal;
+      try {
+        if (publish !== undefined && isPublishCommand(command)) {
+          return await publish(command, { abortSignal });
+        }
+        return await client.send(command, mayStop ? { abortSignal } : {});
+      } catch (error) {
+        if (isCleanUp) this.#cleanUpFailure = error;
+        else this.#stop(error);
+        throw error;
+      }
+    };
+    return new Proxy(client, {
+      get: (target, property) => (property === 'send' ? send : Reflect.get(target, property)),
+    });
+  }
+
+  #stop(error: unknown): void {
+    this.#failure ??= error;
+    this.#sending.abort();
+    this.#chunks.destroy(error instanceof Error ? error : new Error(String(error)));
+  }
+}
+
+/** A stream of what is appended. */
+class Chunks extends Readable {
+  #goOn: (() => void) | undefined;
+
+  constructor() {
+    super({ highWaterMark: 1024 * 1024 });
+    // There is somebody who reads it from the start; who else is interested asks for its state.
+    this.on('error', () => {});
+  }
+
+  /** Resolves when there is room for more, or nobody reads any more. */
+  async append(chunk: Buffer): Promise<void> {
+    if (this.destroyed || this.push(chunk)) return;
+    await new Promise<void>((resolve) => {
+      this.#goOn = resolve;
+    });
+  }
+
+  end(): void {
+    if (!this.destroyed) this.push(null);
+  }
+
+  override _read(): void {
+    this.#goOn?.();
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    this.#goOn?.();
+    callback(error);
+  }
+}
