@@ -42,6 +42,7 @@ export type {
   AdoptOptions,
   ByteRange,
   CreateOptions,
+  ListOptions,
   Metadata,
   ObjectBody,
   ObjectWriter,
@@ -50,5 +51,7 @@ export type {
   SnapshotStore,
   StoreAbilities,
   StoredObject,
+  StoreFailure,
 } from './stores/store.js';
+export { TieredStore, type TieredStoreOptions } from './stores/tiered.js';
 export type { FetchProgress } from './upstream/fetch-pack.js';

@@ -1,0 +1,162 @@
+import { unlessAborted } from '../../abort.js';
+import { SnapshotError } from '../../errors.js';
+import type { Slice } from '../range.js';
+import type { ByteSource } from '../recycling-body.js';
+import type { ByteRange, ObjectBody } from '../store.js';
+import { storeError, within } from './within.js';
+
+interface Rest {
+  readonly body: ObjectBody;
+  readonly chunks: AsyncIterator<Uint8Array>;
+}
+
+/** Bytes by which a reader may be behind the fill. */
+const MAX_BEHIND = 1024 * 1024;
+
+/**
+ * Reads a slice of an object that is being copied: as it arrives, for as long as the reader keeps pace;
+ * else the rest from the copy, once that is there, or from where it came. So a slow reader holds up
+ * nobody.
+ */
+export class FillReader implements ByteSource {
+  readonly #slice: Slice;
+  readonly #openRest: (range: ByteRange, signal: AbortSignal) => Promise<ObjectBody>;
+  readonly #onClose: (reader: FillReader) => void;
+  readonly #stallTimeout: number;
+  readonly #stopping = new AbortController();
+  readonly #queue: Uint8Array[] = [];
+  #queuedBytes = 0;
+  /** Of the object: what is queued ends here. */
+  #queuedUntil: number;
+  #isLive = true;
+  #failure: unknown;
+  #wake = () => {};
+  #rest: Promise<Rest> | undefined;
+
+  /**
+   * @param openRest opens a range of the object, once it is known where.
+   * @param stallTimeout milliseconds that the rest may take for its next bytes.
+   */
+  constructor(
+    slice: Slice,
+    openRest: (range: ByteRange, signal: AbortSignal) => Promise<ObjectBody>,
+    onClose: (reader: FillReader) => void,
+    stallTimeout: number,
+  ) {
+    this.#slice = slice;
+    this.#queuedUntil = slice.start;
+    this.#openRest = openRest;
+    this.#onClose = onClose;
+    this.#stallTimeout = stallTimeout;
+  }
+
+  /** It still wants bytes as they arrive. */
+  get isLive(): boolean {
+    return this.#isLive && this.#queuedUntil < this.#slice.stop;
+  }
+
+  /** The next bytes of the object, from an offset on. */
+  feed(chunk: Uint8Array, offset: number): void {
+    if (!this.isLive) return;
+    const part = chunk.subarray(
+      Math.max(0, this.#queuedUntil - offset),
+      Math.max(0, this.#slice.stop - offset),
+    );
+    const isFull = this.#queuedBytes > 0 && this.#queuedBytes + part.length > MAX_BEHIND;
+    if (isFull) this.#isLive = false;
+    else this.#push(part);
+    this.#wake();
+  }
+
+  /** It gets no more of the bytes that arrive. */
+  fallBehind(): void {
+    this.#isLive = false;
+    this.#wake();
+  }
+
+  /**
+   * It is known where the rest comes from: that is opened, if the reader fell behind, before something
+   * else takes its place. Answers whether the reader can go on; whoever reads is told what failed.
+   */
+  async prepare(): Promise<boolean> {
+    const isDone = this.#queuedUntil === this.#slice.stop || this.#failure !== undefined;
+    if (this.#isLive || isDone || this.#stopping.signal.aborted) return true;
+    return await this.#openOnce().then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /** The fill has failed: those who waited for its next bytes fail with it. */
+  fail(error: unknown): void {
+    if (!this.isLive) return;
+    this.#failure = error;
+    this.#wake();
+  }
+
+  async read(buffer: Buffer): Promise<number> {
+    for (;;) {
+      const [head] = this.#queue;
+      if (head !== undefined) return this.#take(head, buffer);
+      if (this.#queuedUntil === this.#slice.stop) return 0;
+      this.#stopping.signal.throwIfAborted();
+      if (this.#failure !== undefined) throw this.#failure;
+      if (this.#isLive) await this.#change();
+      else await this.#readOn();
+    }
+  }
+
+  stop(): void {
+    this.#stopping.abort(new SnapshotError('ABORTED', 'the body was destroyed'));
+    this.#wake();
+  }
+
+  async close(): Promise<void> {
+    this.#onClose(this);
+    const rest = await this.#rest?.catch(() => undefined);
+    rest?.body.destroy();
+  }
+
+  async #readOn(): Promise<void> {
+    const { signal } = this.#stopping;
+    const { chunks } = await this.#openOnce();
+    const next = within(this.#stallTimeout, chunks.next());
+    const { done, value } = await unlessAborted(next, signal).catch((error: unknown) => {
+      throw storeError(error);
+    });
+    if (done) throw new SnapshotError('STORE_FAILED', 'the store gave too few bytes');
+    this.#push(value);
+  }
+
+  #openOnce(): Promise<Rest> {
+    this.#rest ??= this.#open({ start: this.#queuedUntil, end: this.#slice.stop - 1 });
+    return this.#rest;
+  }
+
+  async #open(range: ByteRange): Promise<Rest> {
+    const body = await this.#openRest(range, this.#stopping.signal);
+    return { body, chunks: body[Symbol.asyncIterator]() };
+  }
+
+  #push(chunk: Uint8Array): void {
+    if (chunk.length === 0) return;
+    this.#queue.push(chunk);
+    this.#queuedBytes += chunk.length;
+    this.#queuedUntil += chunk.length;
+  }
+
+  #take(head: Uint8Array, buffer: Buffer): number {
+    const taken = head.subarray(0, buffer.length);
+    buffer.set(taken);
+    this.#queuedBytes -= taken.length;
+    if (taken.length === head.length) this.#queue.shift();
+    else this.#queue[0] = head.subarray(taken.length);
+    return taken.length;
+  }
+
+  #change(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+}

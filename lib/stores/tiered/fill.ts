@@ -1,0 +1,181 @@
+import { orLater, unlessAborted } from '../../abort.js';
+import { SnapshotError } from '../../errors.js';
+import type { Slice } from '../range.js';
+import { RecyclingBody } from '../recycling-body.js';
+import type { ByteRange, ObjectBody, OpenedObject, SnapshotStore, StoredObject } from '../store.js';
+import type { FarTier } from './far-tier.js';
+import { FillReader } from './fill-reader.js';
+import type { NearTier } from './near-tier.js';
+import type { TierWrite } from './tier-write.js';
+import { storeError, within } from './within.js';
+
+export interface FillParts {
+  readonly far: FarTier;
+  readonly near: NearTier;
+  /** Milliseconds. */
+  readonly stallTimeout: number;
+}
+
+/**
+ * Copies one revision of a far object to the near tier, while any number of clients read it. It belongs
+ * to the store, not to them: it goes on at its own pace when they are slow, and when they have left.
+ */
+export class Fill {
+  readonly object: StoredObject;
+  /** Resolves when it is over, however it ended. */
+  readonly over: Promise<void>;
+  readonly #parts: FillParts;
+  readonly #readers = new Set<FillReader>();
+  readonly #ending = new AbortController();
+  /** Whether the far tier had it. */
+  readonly #body: Promise<ObjectBody | undefined>;
+  /** The revision of the copy; `undefined` as soon as it is known, or likely, that none will be kept. */
+  readonly #copied: Promise<string | undefined>;
+  #resolveCopied: (revision: string | undefined) => void = () => {};
+  #isDecided = false;
+  /** Of the object: bytes that the readers were given. */
+  #position = 0;
+  #isPumping = true;
+
+  constructor(object: StoredObject, parts: FillParts) {
+    this.object = object;
+    this.#parts = parts;
+    this.#copied = new Promise((resolve) => {
+      this.#resolveCopied = resolve;
+    });
+    if (!parts.near.hasRoomFor(object.size)) this.#decide(undefined);
+    this.#body = this.#openFar({ signal: this.#ending.signal });
+    this.over = this.#copy();
+  }
+
+  /** A body of a slice; `undefined` when the far tier does not have this revision. */
+  async open(slice: Slice, signal: AbortSignal | undefined): Promise<ObjectBody | undefined> {
+    const reader = new FillReader(
+      slice,
+      (range, stopped) => this.#openRest(range, stopped),
+      (closed) => this.#readers.delete(closed),
+      this.#parts.stallTimeout,
+    );
+    this.#readers.add(reader);
+    if (this.#isDecided || !this.#isPumping || slice.start < this.#position) reader.fallBehind();
+    const isThere = async () =>
+      (await this.#body) !== undefined && (!this.#isDecided || (await reader.prepare()));
+    let body: ObjectBody | undefined;
+    try {
+      if (await unlessAborted(isThere(), signal)) {
+        body = new RecyclingBody(reader, slice.stop - slice.start, signal);
+      }
+      return body;
+    } finally {
+      if (body === undefined) leave(reader);
+    }
+  }
+
+  /** Ends it; the near tier keeps nothing. Idempotent. */
+  abort(reason: SnapshotError): void {
+    this.#ending.abort(reason);
+  }
+
+  async #copy(): Promise<void> {
+    const body = await this.#body;
+    if (body === undefined) return;
+    const { far, near, stallTimeout } = this.#parts;
+    const { key, metadata, expendable } = this.object;
+    const copy = await near.write(key, metadata, expendable, this.object);
+    try {
+      await this.#pump(body, copy);
+    } catch (error) {
+      await copy.abort();
+      const { signal } = this.#ending;
+      const failure = signal.aborted ? signal.reason : storeError(error);
+      for (const reader of this.#readers) reader.fail(failure);
+      this.#decide(undefined);
+      if (!signal.aborted) far.fail(key, failure);
+      return;
+    } finally {
+      body.destroy();
+      this.#isPumping = false;
+      for (const reader of this.#readers) reader.fallBehind();
+    }
+    if (copy.hasFailed) {
+      this.#decide(undefined);
+      void this.#prepareReaders();
+      return;
+    }
+    await near.commit(key, copy, async (kept) => {
+      this.#decide(kept?.revision);
+      const prepared = this.#prepareReaders();
+      // What hangs holds up nobody else for longer.
+      if (kept !== undefined) await orLater(prepared, stallTimeout);
+    });
+  }
+
+  /** Ends early when the copy fails: without one, each reader reads on for itself. */
+  async #pump(body: ObjectBody, copy: TierWrite): Promise<void> {
+    const chunks: AsyncIterator<Uint8Array> = body[Symbol.asyncIterator]();
+    while (!copy.hasFailed) {
+      const next = within(this.#parts.stallTimeout, chunks.next());
+      const { done, value } = await unlessAborted(next, this.#ending.signal);
+      if (done) {
+        if (this.#position === this.object.size) return;
+        throw new SnapshotError(
+          'STORE_FAILED',
+          `${this.#position} bytes came: too few or too many`,
+        );
+      }
+      await copy.write(value);
+      for (const reader of this.#readers) reader.feed(value, this.#position);
+      this.#position += value.length;
+    }
+  }
+
+  /** From where those read on who fell behind. What was decided first counts. */
+  #decide(revision: string | undefined): void {
+    this.#isDecided = true;
+    this.#resolveCopied(revision);
+  }
+
+  async #prepareReaders(): Promise<void> {
+    await Promise.all([...this.#readers].map((reader) => reader.prepare()));
+  }
+
+  /** For a reader that fell behind: of the copy, or, where none is kept, once more of the far object. */
+  async #openRest(range: ByteRange, signal: AbortSignal): Promise<ObjectBody> {
+    const revision = await unlessAborted(this.#copied, signal);
+    const { near } = this.#parts;
+    const { key } = this.object;
+    const copy =
+      revision === undefined ? undefined : await near.open(key, { range, revision, signal });
+    const body = listenedTo(copy)?.body ?? (await this.#openFar({ range, signal }));
+    if (body !== undefined) return body;
+    throw new SnapshotError('STORE_FAILED', 'what was being read is gone');
+  }
+
+  async #openFar(options: {
+    readonly range?: ByteRange;
+    readonly signal: AbortSignal;
+  }): Promise<ObjectBody | undefined> {
+    const { key, revision } = this.object;
+    const { far } = this.#parts;
+    // A body that comes too late is nobody's.
+    const late = new AbortController();
+    const signal = AbortSignal.any([options.signal, late.signal]);
+    const open = async (store: SnapshotStore) =>
+      listenedTo(await store.open(key, { ...options, revision, signal }));
+    const answer = await far.ask(key, open, options.signal).catch(() => undefined);
+    if (answer === undefined) late.abort();
+    return answer?.value?.body;
+  }
+}
+
+/** A body that fails while nobody reads it would end the process. Who reads it is told all the same. */
+function listenedTo(opened: OpenedObject | undefined): OpenedObject | undefined {
+  opened?.body.on('error', () => {});
+  return opened;
+}
+
+/** Of a reader that nobody was given. */
+function leave(reader: FillReader): void {
+  reader.stop();
+  void reader.close();
+}

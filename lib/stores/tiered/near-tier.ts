@@ -1,0 +1,149 @@
+import { LRUCache } from 'lru-cache';
+import type { SnapshotError } from '../../errors.js';
+import type {
+  ListOptions,
+  Metadata,
+  OpenedObject,
+  OpenOptions,
+  SnapshotStore,
+  StoredObject,
+} from '../store.js';
+import { decodeCopy, encodeCopy, type NearCopy } from './near-copy.js';
+import { TierWrite } from './tier-write.js';
+import { Turns } from './turns.js';
+import { storeError, within } from './within.js';
+
+const MAX_REMEMBERED = 10_000;
+
+export interface NearTierOptions {
+  readonly stallTimeout: number;
+  readonly onFailure: (key: string, error: SnapshotError) => void;
+}
+
+/**
+ * The near store, whose objects are copies. What replaces or deletes that of a key waits for its turn:
+ * a copy that was just made stays until those who wait for it have opened it.
+ */
+export class NearTier {
+  readonly #store: SnapshotStore;
+  readonly #options: NearTierOptions;
+  readonly #turns = new Turns();
+  /** Copies that were begun before the far revision was known. */
+  readonly #written = new LRUCache<string, NearCopy>({ max: MAX_REMEMBERED });
+  /** Bytes of the smallest copy for which there was no room, since one as large was kept. */
+  #unkept = Number.POSITIVE_INFINITY;
+
+  constructor(store: SnapshotStore, options: NearTierOptions) {
+    this.#store = store;
+    this.#options = options;
+  }
+
+  async stat(key: string, signal: AbortSignal | undefined): Promise<NearCopy | undefined> {
+    const stored = await this.#store.stat(key, { signal });
+    return stored && this.#copyOf(stored);
+  }
+
+  open(key: string, options: OpenOptions): Promise<OpenedObject | undefined> {
+    return this.#store.open(key, options);
+  }
+
+  async *list(options?: ListOptions): AsyncGenerator<StoredObject> {
+    for await (const stored of this.#store.list(options)) {
+      const copy = this.#copyOf(stored);
+      if (copy !== undefined) yield copy.object;
+    }
+  }
+
+  /** A guess, by what became of other copies. */
+  hasRoomFor(bytes: number): boolean {
+    return bytes < this.#unkept;
+  }
+
+  /**
+   * Begins the write of a copy. It replaces whatever is there: none of its steps rejects.
+   *
+   * @param far what it is a copy of. Default: that is not known yet.
+   */
+  write(
+    key: string,
+    metadata: Metadata,
+    expendable: boolean,
+    far?: StoredObject,
+  ): Promise<TierWrite> {
+    return TierWrite.begin(
+      async () => this.#store.create(key, encodeCopy(metadata, far), { expendable }),
+      {
+        timeout: this.#options.stallTimeout,
+        onFailure: (error) => this.#fail(key, error),
+        mayBeRefused: false,
+      },
+    );
+  }
+
+  /**
+   * The copy, `undefined` when that failed.
+   *
+   * @param use is given it, unless it was not kept, and done before anything here takes its place.
+   */
+  async commit(
+    key: string,
+    write: TierWrite,
+    use: (kept: StoredObject | undefined) => Promise<void> = async () => {},
+  ): Promise<StoredObject | undefined> {
+    return await this.#turns.take(key, async () => {
+      const copy = await write.commit();
+      await use(copy && (await this.#isKept(copy)) ? copy : undefined);
+      return copy;
+    });
+  }
+
+  adopt(work: NonNullable<SnapshotStore['adopt']>): NonNullable<SnapshotStore['adopt']> {
+    return (key, ...rest) =>
+      this.#turns.take(key, async () => {
+        const copy = await work(key, ...rest);
+        await this.#isKept(copy);
+        return copy;
+      });
+  }
+
+  /** @param revision only this one, of the copy. Default: any. */
+  async delete(key: string, revision?: string): Promise<void> {
+    await this.#turns.take(key, async () => {
+      const isOther =
+        revision !== undefined && (await this.#store.stat(key))?.revision !== revision;
+      if (!isOther) await this.#store.delete(key);
+    });
+  }
+
+  /** What a copy that was written turned out to be a copy of. */
+  note(copy: StoredObject, object: StoredObject): void {
+    this.#written.set(copy.key, { revision: copy.revision, object });
+  }
+
+  async close(): Promise<void> {
+    await this.#store.close?.();
+  }
+
+  #copyOf(stored: StoredObject): NearCopy | undefined {
+    const written = this.#written.get(stored.key);
+    return written?.revision === stored.revision ? written : decodeCopy(stored);
+  }
+
+  /** A store says only afterwards that it had no room: it is remembered for the next ones. */
+  async #isKept({ key, size, revision }: StoredObject): Promise<boolean> {
+    try {
+      const stored = await within(this.#options.stallTimeout, this.#store.stat(key));
+      const isKept = stored?.revision === revision;
+      if (!isKept) this.#unkept = Math.min(this.#unkept, size);
+      else if (size >= this.#unkept) this.#unkept = Number.POSITIVE_INFINITY;
+      return isKept;
+    } catch (error) {
+      this.#fail(key, error);
+      return false;
+    }
+  }
+
+  #fail(key: string, error: unknown): void {
+    this.#options.onFailure(key, storeError(error));
+  }
+}

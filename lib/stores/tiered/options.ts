@@ -1,0 +1,45 @@
+import { z } from 'zod';
+import { callback, checkOptions, methods } from '../../options.js';
+import type { SnapshotStore, StoreFailure } from '../store.js';
+
+/** Node's timers hold 31 bits. */
+const milliseconds = z.number().int().max(0x7fff_ffff);
+const store = methods<SnapshotStore>(
+  ['stat', 'open', 'create', 'delete', 'list'],
+  'a SnapshotStore',
+);
+
+const schema = z
+  .strictObject({
+    /** A store of this process or machine, which nothing else writes to. Its budget is the cache's. */
+    near: store,
+    /** The store that all machines share: what it has is what is stored. */
+    far: store,
+    /**
+     * Milliseconds for which `open` serves a near copy without asking the far tier whether it is still
+     * current; `stat` always asks. More spares questions; what another machine has replaced or deleted
+     * is served for as long. 0: every `open` asks.
+     */
+    checkInterval: milliseconds.min(0).default(1000),
+    /** Milliseconds within which the far tier must answer a question. */
+    responseTimeout: milliseconds.min(1).default(5000),
+    /** Milliseconds that a read or write of either tier may take for its next bytes, or to commit. */
+    stallTimeout: milliseconds.min(1).default(60_000),
+    /** Milliseconds after a failure for which the far tier is not asked again. 0: it always is. */
+    retryInterval: milliseconds.min(0).default(5000),
+    /**
+     * Called with each failure of a tier that the other one made up for. What it throws becomes a warning
+     * of the process.
+     */
+    onFailure: callback<(failure: StoreFailure) => void>().optional(),
+  })
+  .refine(({ near, far }) => near !== far, 'near and far must not be the same store');
+
+/** What `TieredStore` takes. */
+export type TieredStoreOptions = z.input<typeof schema>;
+export type TieredStoreConfig = z.output<typeof schema>;
+
+/** @throws SnapshotError `INVALID_OPTIONS`, whose message names each option that is wrong. */
+export function parseTieredStoreOptions(options: TieredStoreOptions): TieredStoreConfig {
+  return Object.freeze(checkOptions(schema, options, 'TieredStore'));
+}

@@ -1,0 +1,16 @@
+import { unlessLate } from '../../abort.js';
+import { SnapshotError } from '../../errors.js';
+
+/** Settles like `work`, or rejects with `STORE_FAILED` when that takes longer. */
+export function within<T>(milliseconds: number, work: Promise<T>): Promise<T> {
+  const late = () =>
+    new SnapshotError('STORE_FAILED', `the store did nothing for ${milliseconds} ms`);
+  return unlessLate(work, milliseconds, late);
+}
+
+/** What a store failed with; a code is given to what has none. */
+export function storeError(error: unknown): SnapshotError {
+  if (error instanceof SnapshotError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new SnapshotError('STORE_FAILED', message, { cause: error });
+}
