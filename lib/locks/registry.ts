@@ -13,7 +13,8 @@ export interface Lock {
  * - Within one process, waiters for a key get it in the order in which they asked.
  * - When `signal` aborts before the lock is held, `acquire` rejects with the signal's reason and
  *   leaves no trace in the queue.
- * - A registry that cannot reach its server rejects with a `SnapshotError` coded `LOCK_FAILED`.
+ * - A registry that cannot reach its server rejects with a `SnapshotError` coded `LOCK_FAILED`, within 10
+ *   seconds: after that it is taken for somebody else's lock.
  */
 export interface LockRegistry {
   acquire(key: string, options?: { signal?: AbortSignal | undefined }): Promise<Lock>;

@@ -1,0 +1,39 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { RedisLocks } from '../../lib/locks/redis.js';
+import { lockContract } from '../../lib/testing/index.js';
+import { RedisServer } from '../support/redis-server.js';
+
+let server: RedisServer;
+
+beforeAll(async () => {
+  server = await RedisServer.start();
+});
+
+afterAll(() => server?.close());
+
+describe('RedisLocks contract', () => {
+  lockContract({
+    test,
+    factory: () => ({
+      locks: new RedisLocks({ url: server.url }),
+      cleanup: async () => expect(await server.keys()).toEqual([]),
+    }),
+  });
+});
+
+test.each<[string, object]>([
+  ['client', {}],
+  ['client', { url: 'redis://x', client: { set() {}, eval() {}, evalsha() {} } }],
+  ['client', { client: {} }],
+  ['leaseTime', { url: 'redis://x', leaseTime: 0 }],
+  ['retryInterval', { url: 'redis://x', retryInterval: 0.5 }],
+  ['responseTimeout', { url: 'redis://x', responseTimeout: 9001 }],
+  ['url', { url: 'http://x' }],
+  ['url', { url: 'localhost:6379' }],
+  ['url', { url: 'redis://x:99999' }],
+  ['prefix', { url: 'redis://x', prefix: 'x' }],
+])('a wrong %s is refused: %p', (name, options) => {
+  expect(() => new RedisLocks(options)).toThrow(
+    expect.objectContaining({ code: 'INVALID_OPTIONS', message: expect.stringContaining(name) }),
+  );
+});

@@ -1,0 +1,40 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { Scene } from './redis-program.js';
+
+/** Another process that uses the locks of a server. */
+export class RedisProcess {
+  /** What it said so far. */
+  readonly messages: unknown[] = [];
+  readonly #child: ChildProcess;
+  readonly #exit: Promise<unknown[]>;
+
+  constructor(url: string, scene: Scene) {
+    const program = fileURLToPath(new URL('./redis-program.js', import.meta.url));
+    this.#child = fork(program, [url, scene], { execArgv: [] });
+    this.#exit = once(this.#child, 'exit');
+    this.#child.on('message', (message) => this.messages.push(message));
+  }
+
+  /** Resolves when it has said something; rejects when it ended instead. */
+  async message(): Promise<void> {
+    if (this.messages.length > 0) return;
+    await Promise.race([
+      once(this.#child, 'message'),
+      this.#exit.then(() => Promise.reject(new Error('the process ended'))),
+    ]);
+  }
+
+  /** The exit code. */
+  async ended(): Promise<unknown> {
+    const [code] = await this.#exit;
+    return code;
+  }
+
+  /** `kill -9`. Idempotent. */
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await this.#exit;
+  }
+}

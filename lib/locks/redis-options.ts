@@ -1,0 +1,54 @@
+import type { Mutex } from 'redis-semaphore';
+import { z } from 'zod';
+import { checkOptions, methods } from '../options.js';
+import type { LockRegistry } from './registry.js';
+
+/** What is used of a client of ioredis, `Cluster` included. */
+export type RedisClient = ConstructorParameters<typeof Mutex>[0];
+
+/** Node's timers hold 31 bits. */
+const milliseconds = z.number().int().max(0x7fff_ffff);
+
+const schema = z
+  .strictObject({
+    /** A client that is there already; `close` leaves it open. Either this or `url`. */
+    client: methods<RedisClient>(['set', 'eval', 'evalsha'], 'a client of ioredis').optional(),
+    /** Where to connect to: `redis://…`, `rediss://…` or the path of a Unix socket. */
+    url: z
+      .string()
+      .refine(isAddress, 'must be redis://…, rediss://… or an absolute path')
+      .optional(),
+    /** The keys in Redis are `mutex:{keyPrefix}{key}`. The same for all who exclude each other. */
+    keyPrefix: z.string().default('express-git-snapshot:'),
+    /**
+     * Milliseconds after which a lock is free when its holder is gone. It is renewed at a third of it.
+     * Risk: a holder whose event loop stands still for longer loses its locks.
+     */
+    leaseTime: milliseconds.min(100).default(15_000),
+    /** Milliseconds between two attempts at a key that another process holds; half of it more or less. */
+    retryInterval: milliseconds.min(1).default(100),
+    /** Milliseconds within which the server must answer; never more than `leaseTime`. At most 9,000. */
+    responseTimeout: milliseconds.min(1).max(9000).default(5000),
+    /**
+     * Whose locks are taken while the server can't be had, such as `new InProcessLocks()`: each process goes
+     * on by itself then. Default: none, and `acquire` fails.
+     */
+    fallback: methods<LockRegistry>(['acquire'], 'a lock registry').optional(),
+  })
+  .refine(
+    ({ client, url }) => (client === undefined) !== (url === undefined),
+    'one of client and url must be given, and not both',
+  );
+
+function isAddress(url: string): boolean {
+  return url.startsWith('/') || (/^rediss?:\/\//.test(url) && URL.canParse(url));
+}
+
+/** What `RedisLocks` takes. */
+export type RedisLocksOptions = z.input<typeof schema>;
+export type RedisLocksConfig = z.output<typeof schema>;
+
+/** @throws SnapshotError `INVALID_OPTIONS`, whose message names each option that is wrong. */
+export function parseRedisLocksOptions(options: RedisLocksOptions): RedisLocksConfig {
+  return Object.freeze(checkOptions(schema, options, 'RedisLocks'));
+}

@@ -1,0 +1,172 @@
+import { setMaxListeners } from 'node:events';
+import { setTimeout } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import { unlessAborted, unlessLate } from '../abort.js';
+import { SnapshotError } from '../errors.js';
+import { InProcessLocks } from './in-process.js';
+import { RedisLease } from './redis-lease.js';
+import {
+  parseRedisLocksOptions,
+  type RedisClient,
+  type RedisLocksConfig,
+  type RedisLocksOptions,
+} from './redis-options.js';
+import type { Lock, LockRegistry } from './registry.js';
+
+export type { RedisLocksOptions } from './redis-options.js';
+
+/**
+ * Locks in Redis, for processes on many machines. A lock is a lease that is renewed while it is held:
+ * that of a process which died is free when its lease ends, at the latest.
+ *
+ * - In one process, waiters for a key stand in line, and only the first asks Redis. Between processes
+ *   there is no order: whoever asks first when the key is free gets it.
+ * - `signal` of a lock aborts when the lease is lost: the server could not be reached for as long as it
+ *   lasts, or has lost the key or given it to somebody else. Once lost, it stays lost.
+ * - Exclusion is as good as leases are. A process that stands still for longer than its lease goes on
+ *   for a moment beside the next holder, until its timers run; and a Redis that fails over to a replica
+ *   may forget locks. What such a holder makes is kept out where it would do harm: a store that writes
+ *   conditionally lets it replace only what it found when it began. So there is no fencing token: what
+ *   holders find is one, and does not depend on a server that may forget its counter with its locks.
+ *   With other stores the worst is an older snapshot until the next look at the upstream.
+ *
+ * @throws SnapshotError `INVALID_OPTIONS` from the constructor.
+ */
+export class RedisLocks implements LockRegistry {
+  readonly #config: RedisLocksConfig;
+  readonly #client: RedisClient;
+  /** If this registry made the client. */
+  readonly #ownClient: Redis | undefined;
+  readonly #turns = new InProcessLocks();
+  readonly #held = new Set<RedisLease>();
+  readonly #closing = new AbortController();
+  /** What the last question to the server failed with, and when: by `performance.now()`. */
+  #failure: { readonly error: unknown; readonly at: number } | undefined;
+  /** Of our own client, since it was connected last. */
+  #connectionFailure: Error | undefined;
+  #closed: Promise<void> | undefined;
+
+  constructor(options: RedisLocksOptions) {
+    this.#config = parseRedisLocksOptions(options);
+    // All who wait listen to it: Node would take that for a leak.
+    setMaxListeners(0, this.#closing.signal);
+    const { client, url = '' } = this.#config;
+    if (client === undefined) {
+      this.#ownClient = this.#connectLater(url);
+      this.#client = this.#ownClient;
+    } else {
+      this.#client = client;
+    }
+  }
+
+  /** @throws SnapshotError `LOCK_FAILED`, `CLOSED`; the signal's reason. */
+  async acquire(key: string, options: { signal?: AbortSignal | undefined } = {}): Promise<Lock> {
+    try {
+      return await this.#acquire(key, options);
+    } catch (error) {
+      const { fallback } = this.#config;
+      const isDown = error instanceof SnapshotError && error.code === 'LOCK_FAILED';
+      if (fallback === undefined || !isDown) throw error;
+      return await fallback.acquire(key, options);
+    }
+  }
+
+  /**
+   * Ends what waits, and the leases that are held. Closes the connection, if it is not the host's.
+   * Idempotent.
+   */
+  async close(): Promise<void> {
+    this.#closed ??= this.#close();
+    await this.#closed;
+  }
+
+  async #acquire(key: string, { signal }: { signal?: AbortSignal | undefined }): Promise<Lock> {
+    const askedAt = performance.now();
+    const closing = this.#closing.signal;
+    const ends = signal === undefined ? closing : AbortSignal.any([signal, closing]);
+    const turn = await this.#turns.acquire(key, { signal: ends });
+    try {
+      this.#throwIfJustFailed(askedAt);
+      const lease = await this.#lease(key, ends);
+      this.#held.add(lease);
+      return {
+        signal: lease.signal,
+        release: async () => {
+          this.#held.delete(lease);
+          await lease.release();
+          await turn.release();
+        },
+      };
+    } catch (error) {
+      await turn.release();
+      throw error;
+    }
+  }
+
+  async #lease(key: string, signal: AbortSignal): Promise<RedisLease> {
+    const lease = new RedisLease(this.#client, `${this.#config.keyPrefix}${key}`, this.#config);
+    try {
+      while (!(await lease.take(signal))) {
+        this.#failure = undefined;
+        // Not all at once.
+        const pause = this.#config.retryInterval * (0.5 + Math.random());
+        await unlessAborted(setTimeout(pause, undefined, { signal, ref: false }), signal);
+      }
+      this.#failure = undefined;
+      return lease;
+    } catch (cause) {
+      if (signal.aborted) throw cause;
+      const error = this.#withConnectionFailure(cause);
+      this.#failure = { error, at: performance.now() };
+      throw error;
+    }
+  }
+
+  /** What a command fails with does not tell why the server could not be reached. */
+  #withConnectionFailure(error: unknown): unknown {
+    const failure = this.#connectionFailure;
+    if (failure === undefined || !(error instanceof SnapshotError)) return error;
+    const reasons = failure instanceof AggregateError ? failure.errors : [failure];
+    const reason = reasons.map(({ message }) => message).join(', ');
+    return new SnapshotError(error.code, `${error.message}: ${reason}`, { cause: failure });
+  }
+
+  /** Else those in line would wait for a server that is down one after the other. */
+  #throwIfJustFailed(askedAt: number): void {
+    if (this.#failure === undefined) return;
+    const { error, at } = this.#failure;
+    const isRecent = performance.now() - at < this.#config.responseTimeout;
+    if (isRecent && at >= askedAt) throw error;
+  }
+
+  async #close(): Promise<void> {
+    const reason = new SnapshotError('CLOSED', 'the lock registry was closed');
+    this.#closing.abort(reason);
+    await Promise.all([...this.#held].map((lease) => lease.lose(reason)));
+    const client = this.#ownClient;
+    if (client?.status !== 'ready') return client?.disconnect();
+    const ended = new Promise<void>((resolve) => client.once('end', resolve));
+    const late = () => new SnapshotError('LOCK_FAILED', 'the lock server did not close');
+    const quit = Promise.all([client.quit(), ended]);
+    await unlessLate(quit, this.#config.responseTimeout, late).catch(() => client.disconnect());
+  }
+
+  /** Connects with the first command. */
+  #connectLater(url: string): Redis {
+    const client = new Redis(url, {
+      lazyConnect: true,
+      // A second, about: a restart of the server may pass unnoticed, but no queue grows for as long as it is down.
+      maxRetriesPerRequest: 3,
+      retryStrategy: () => 250,
+      // By the time that it is disconnected, all has been said: a timer would only keep the process alive.
+      disconnectTimeout: 0,
+    });
+    client.on('error', (error) => {
+      this.#connectionFailure = error;
+    });
+    client.on('ready', () => {
+      this.#connectionFailure = undefined;
+    });
+    return client;
+  }
+}
