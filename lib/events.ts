@@ -1,5 +1,6 @@
 import type { SnapshotError } from './errors.js';
 import type { RepositoryId } from './repository/identity.js';
+import type { StoreFailure } from './stores/store.js';
 import type { FetchProgress } from './upstream/fetch-pack.js';
 
 interface About {
@@ -18,9 +19,17 @@ export interface SnapshotEvents {
   cloneStarted: [About];
   /** Of a clone, or of the fetch of a refresh. */
   cloneProgress: [About & { readonly progress: FetchProgress }];
+  /** So much was fetched; packs of `restoredBytes` came from the stored snapshot. */
   cloneFinished: [
-    About & { readonly milliseconds: number; readonly objects: number; readonly packBytes: number },
+    About & {
+      readonly milliseconds: number;
+      readonly objects: number;
+      readonly packBytes: number;
+      readonly restoredBytes: number;
+    },
   ];
+  /** The stored snapshot was not to be had, or not whole: a clone fetches all from the upstream. */
+  restoreFailed: [About & { readonly error: SnapshotError }];
   cloneFailed: [About & { readonly milliseconds: number; readonly error: SnapshotError }];
   /** The upstream was asked what is new. `changed`: refs moved; `packBytes` were fetched. */
   refreshed: [
@@ -50,6 +59,8 @@ export interface SnapshotEvents {
   generationFailed: [About & { readonly milliseconds: number; readonly error: SnapshotError }];
   /** A snapshot was streamed to whoever waited for it, but the store did not take it. */
   storeFailed: [About & { readonly error: SnapshotError }];
+  /** A tier of a `TieredStore` failed, and the other one made up for it. */
+  storeDegraded: [StoreFailure];
   /** A stored snapshot was deleted, or dropped by the default store to stay within its budget. */
   evicted: [{ readonly key: string }];
 }

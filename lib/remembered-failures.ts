@@ -7,6 +7,8 @@ interface Failure {
   readonly until: number;
 }
 
+/** Not of what was tried, but of this process. */
+const OWN_DOING: ReadonlySet<string> = new Set(['ABORTED', 'CLOSED', 'LOCK_FAILED']);
 /** Names that clients make up must not fill the memory. */
 const MAX_REMEMBERED = 10_000;
 
@@ -22,7 +24,7 @@ export class RememberedFailures {
 
   /** @returns the error, with the seconds for which it is remembered. */
   remember(key: string, error: SnapshotError): SnapshotError {
-    const ownDoing = error.code === 'ABORTED' || error.code === 'CLOSED';
+    const ownDoing = OWN_DOING.has(error.code);
     if (this.#milliseconds === 0 || ownDoing) return error;
     const milliseconds = Math.max(this.#milliseconds, (error.retryAfter ?? 0) * 1000);
     const remembered = new SnapshotError(error.code, error.message, {

@@ -13,8 +13,15 @@ const EVENTS: { [Name in keyof SnapshotEvents]: Properties<SnapshotEvents[Name][
   miss: { repository: true, joined: true },
   cloneStarted: { repository: true },
   cloneProgress: { repository: true, progress: true },
-  cloneFinished: { repository: true, milliseconds: true, objects: true, packBytes: true },
+  cloneFinished: {
+    repository: true,
+    milliseconds: true,
+    objects: true,
+    packBytes: true,
+    restoredBytes: true,
+  },
   cloneFailed: { repository: true, milliseconds: true, error: true },
+  restoreFailed: { repository: true, error: true },
   refreshed: {
     repository: true,
     milliseconds: true,
@@ -31,6 +38,7 @@ const EVENTS: { [Name in keyof SnapshotEvents]: Properties<SnapshotEvents[Name][
   generationFinished: { repository: true, milliseconds: true, size: true },
   generationFailed: { repository: true, milliseconds: true, error: true },
   storeFailed: { repository: true, error: true },
+  storeDegraded: { tier: true, key: true, error: true },
   evicted: { key: true },
 };
 

@@ -4,12 +4,16 @@ import { dirname, join, normalize } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import * as client from '../../lib/client/index.js';
 import * as main from '../../lib/index.js';
+import * as redis from '../../lib/locks/redis.js';
+import * as s3 from '../../lib/stores/s3/index.js';
 import * as testing from '../../lib/testing/index.js';
 import { codeBlocks, codeSpans, readPage, readTable, withoutCode } from './markdown.js';
 
 const ENTRIES: Record<string, object> = {
   'express-git-snapshot': main,
   'express-git-snapshot/client': client,
+  'express-git-snapshot/s3': s3,
+  'express-git-snapshot/redis': redis,
   'express-git-snapshot/testing': testing,
 };
 

@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
+import { MemoryStore } from '../../lib/index.js';
+import { door } from '../support/door.js';
 import { HOST, type HostApp, leftovers, startHostApp } from '../support/host-app.js';
 import { seededBytes } from '../support/random.js';
 import { RepositoryBuilder } from '../support/repository-builder.js';
@@ -98,6 +100,36 @@ test('readers of a spool outlive its move into the store, and its deletion there
   expect(await leftovers(app.dataDir)).toEqual([]);
 });
 
+test('a store that takes long for what is complete holds up nobody', async () => {
+  const store = new MemoryStore({ maxBytes: 1e8 });
+  const { create } = store;
+  const [opened, open] = door();
+  store.create = async (...about) => {
+    const writer = await create.apply(store, about);
+    const { commit } = writer;
+    writer.commit = async () => {
+      await opened;
+      return commit.call(writer);
+    };
+    return writer;
+  };
+  const behind = await startHostApp({
+    dataDir: await directory(),
+    upstreamUrl: upstream.url,
+    store,
+  });
+  defer(() => behind.close());
+  const first = await digest(await request('org/other', behind));
+  const second = await request('org/other', behind);
+  expect(second.headers['content-length']).toBeUndefined();
+  expect(await digest(second)).toBe(first);
+  const generations = upstream.uploadPacks('org/other');
+  open();
+  const head = await fetch(behind.snapshotUrl('org/other'), { method: 'HEAD' });
+  expect(head.status).toBe(200);
+  expect(upstream.uploadPacks('org/other')).toBe(generations);
+});
+
 test('as many clones as allowed run at once, and the others wait their turn', async () => {
   const limited = await startHostApp({
     dataDir: await directory(),
@@ -170,6 +202,6 @@ async function digest(body: IncomingMessage): Promise<string> {
 /** Larger than what sockets and pipes buffer, so that a client that does not read is left behind. */
 async function buildLarge(path: string): Promise<void> {
   const builder = await RepositoryBuilder.create(path);
-  builder.commit({ files: { 'noise.bin': seededBytes('large', 24 * 1024 * 1024) } });
+  builder.commit({ files: { 'noise.bin': seededBytes('large', 12 * 1024 * 1024) } });
   await builder.finish();
 }

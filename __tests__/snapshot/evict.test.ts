@@ -1,6 +1,7 @@
 import { EventEmitter, once } from 'node:events';
+import { setImmediate } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import { MemoryStore } from '../../lib/index.js';
+import { InProcessLocks, MemoryStore } from '../../lib/index.js';
 import {
   counter,
   type FreshRepository,
@@ -36,6 +37,19 @@ test('removes the mirror and all that is stored; afterwards everything works ane
   const clones = counter(service, 'cloneFinished');
   expect(await read(service, repository.id)).toEqual(old);
   expect(clones()).toBe(1);
+});
+
+test('removes what is stored for others who share locks as well', async () => {
+  const store = new MemoryStore({ maxBytes: 1e9 });
+  const service = repository.start({ store, locks: new InProcessLocks() });
+  await read(service, repository.id);
+  const checked = next(service, 'refreshed');
+  await service.pushed(`${repository.upstream.url}/${repository.path}`);
+  await checked;
+  const key = `check/${repository.id.host}/${repository.path}`;
+  while ((await store.stat(key)) === undefined) await setImmediate();
+  await service.evict(repository.id);
+  expect(await store.list().next()).toMatchObject({ done: true });
 });
 
 test.each([{ depth: 1 }, { ref: 'v1.0.0' }])('a clone may begin with %j', async (variant) => {

@@ -133,7 +133,7 @@ test('a renewal that somebody waits for does not wait for those of other hosts',
   });
   const storing = new Promise<void>((resolve) => {
     jest.spyOn(store, 'create').mockImplementation(async (key, ...rest) => {
-      if (key.includes(OTHER)) {
+      if (key.startsWith(`snapshot/${OTHER}`)) {
         resolve();
         await released;
       }
@@ -145,9 +145,9 @@ test('a renewal that somebody waits for does not wait for those of other hosts',
   // The only place in the background is taken by now.
   const acquire = locks.acquire.bind(locks);
   const begun = new Promise<void>((resolve) => {
-    jest.spyOn(locks, 'acquire').mockImplementation(async (...args) => {
-      resolve();
-      return await acquire(...args);
+    jest.spyOn(locks, 'acquire').mockImplementation(async (key, ...rest) => {
+      if (key.startsWith('snapshot/')) resolve();
+      return await acquire(key, ...rest);
     });
   });
   await service.pushed(`https://${HOST}/${repository.path}`);

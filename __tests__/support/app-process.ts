@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import type { S3ClientConfig } from '@aws-sdk/client-s3';
 import type { HostAppOptions } from './host-app.js';
 
 /** Options that are plain data. */
@@ -10,6 +11,17 @@ export interface AppProgramOptions extends HostAppOptions {
   log: string;
   /** The store takes copies rather than files. */
   copying?: boolean;
+  /** It shares store and locks with others. */
+  fleet?: FleetOptions;
+}
+
+export interface FleetOptions {
+  /** Of the Redis server. */
+  readonly redisUrl: string;
+  /** Milliseconds. */
+  readonly leaseTime: number;
+  readonly bucket: string;
+  readonly s3: S3ClientConfig;
 }
 
 export type AppOrder =

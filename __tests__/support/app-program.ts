@@ -1,8 +1,15 @@
 import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
-import { FileSystemStore, type SnapshotEvents, type SnapshotStore } from '../../lib/index.js';
-import type { AppOrder, AppProgramOptions } from './app-process.js';
+import {
+  FileSystemStore,
+  type SnapshotEvents,
+  type SnapshotStore,
+  TieredStore,
+} from '../../lib/index.js';
+import { RedisLocks } from '../../lib/locks/redis.js';
+import { S3Store } from '../../lib/stores/s3/index.js';
+import type { AppOrder, AppProgramOptions, FleetOptions } from './app-process.js';
 import { startHostApp } from './host-app.js';
 
 /*
@@ -20,7 +27,7 @@ const EVENTS: readonly (keyof SnapshotEvents)[] = [
   'storeFailed',
 ];
 
-const { log, copying, ...options }: AppProgramOptions = JSON.parse(process.argv[2] ?? '');
+const { log, copying, fleet, ...options }: AppProgramOptions = JSON.parse(process.argv[2] ?? '');
 let kill: Extract<AppOrder, { kind: 'kill' }> | undefined;
 
 /** Written at once, as what a killed process had still to send is lost. */
@@ -33,7 +40,7 @@ function note(event: string): void {
 function tellingStore(): SnapshotStore {
   const store = new FileSystemStore({ directory: join(options.dataDir, 'snapshots') });
   return {
-    abilities: { adoptsFiles: !copying, persistent: true, ranksObjects: true },
+    abilities: { ...store.abilities, adoptsFiles: !copying },
     stat: (...args) => store.stat(...args),
     open: (...args) => store.open(...args),
     delete: (...args) => store.delete(...args),
@@ -58,7 +65,17 @@ function tellingStore(): SnapshotStore {
   };
 }
 
-const app = await startHostApp({ ...options, store: tellingStore() });
+function shared({ redisUrl, leaseTime, bucket, s3 }: FleetOptions) {
+  const near = new FileSystemStore({ directory: join(options.dataDir, 'snapshots') });
+  const far = new S3Store({ bucket, config: s3 });
+  return {
+    store: new TieredStore({ near, far }),
+    locks: new RedisLocks({ url: redisUrl, leaseTime }),
+  };
+}
+
+const parts = fleet === undefined ? { store: tellingStore() } : shared(fleet);
+const app = await startHostApp({ ...options, ...parts });
 for (const name of EVENTS) app.router.service.events.on(name, () => note(name));
 await app.router.service.started;
 

@@ -7,6 +7,7 @@ const NAMES: Record<keyof SnapshotEvents, true> = {
   cloneProgress: true,
   cloneFinished: true,
   cloneFailed: true,
+  restoreFailed: true,
   refreshed: true,
   refreshFailed: true,
   consolidated: true,
@@ -17,6 +18,7 @@ const NAMES: Record<keyof SnapshotEvents, true> = {
   generationFinished: true,
   generationFailed: true,
   storeFailed: true,
+  storeDegraded: true,
   evicted: true,
 };
 

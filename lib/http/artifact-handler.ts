@@ -61,7 +61,8 @@ export function createArtifactHandler<Id extends ArtifactId>(
 
   async function get(id: Id, exchange: Exchange): Promise<void> {
     const { req, res, signal } = exchange;
-    const looks = kind.answersInstead !== undefined || needsSelection(req);
+    const looks =
+      kind.answersInstead !== undefined || source.urlOf !== undefined || needsSelection(req);
     for (let attempt = 0; looks && attempt < MAX_OPEN_ATTEMPTS; attempt++) {
       const stored = await source.current(id, { signal });
       if (stored === undefined) {
@@ -73,6 +74,8 @@ export function createArtifactHandler<Id extends ArtifactId>(
       const selection = select(req, stored);
       if (answersWithoutBody(res, selection, stored)) return;
       const range = selection.kind === 'part' ? selection.range : undefined;
+      // Not a part: those that a client puts together have to be of one revision.
+      if (range === undefined && (await redirect(id, stored, exchange))) return;
       const opened = await source.open(id, { range, revision: stored.revision, signal });
       if (opened === undefined) continue; // replaced or evicted since
       const whole = representationHeaders(id, opened);
@@ -93,6 +96,18 @@ export function createArtifactHandler<Id extends ArtifactId>(
     }
     artifact.body.destroy();
     answersWithoutBody(res, { kind: precondition }, artifact);
+  }
+
+  /** Whether the store has a URL for what is stored; then the client has been sent there. */
+  async function redirect(id: Id, stored: StoredArtifact, { res, signal }: Exchange) {
+    const contentDisposition = attachment(kind.filename(id));
+    const about = { contentType: kind.contentType, contentDisposition, signal };
+    const location = await source.urlOf?.(id, stored, about);
+    if (location === undefined) return false;
+    // The URL is good for a while only, and who has it need not be allowed to have the next one.
+    const headers = { Location: location, 'Cache-Control': 'no-store', 'Content-Length': 0 };
+    res.writeHead(307, { ...kind.headers?.(id, stored), ...headers }).end();
+    return true;
   }
 
   /** Whether the selection needs no body; then it has been answered. */

@@ -2,10 +2,11 @@ import { randomBytes } from 'node:crypto';
 import type { EventEmitter } from 'node:events';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { hasCode, SnapshotError, toSnapshotError } from '../errors.js';
+import { deserializeError, hasCode, SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
+import type { IngestedPack } from '../pack/ingest.js';
 import { RememberedFailures } from '../remembered-failures.js';
-import { repositoryKey } from '../repository/identity.js';
+import { type RepositoryId, repositoryKey } from '../repository/identity.js';
 import { temporaryName } from '../stores/temporary.js';
 import type { CloneResult } from './clone.js';
 import type { JobRunner } from './job-runner.js';
@@ -13,21 +14,42 @@ import { showToGit, writeConfig } from './layout.js';
 import type { Mirror } from './mirror.js';
 import type { MirrorRevision } from './revision.js';
 import { publishRevision, readRevision } from './revision-file.js';
+import {
+  type CopiedSnapshot,
+  copyStoredSnapshot,
+  type StoredSnapshots,
+} from './stored-snapshot.js';
 
 /** Another process may evict its mirror each time that ours was in its way. */
 const MAX_ATTEMPTS = 5;
 
-/** Makes mirrors: in a directory of their own, which is renamed when all of it is there. */
+export interface ClonerOptions {
+  readonly jobs: JobRunner;
+  readonly events: EventEmitter<SnapshotEvents>;
+  /** Milliseconds for which a failure is remembered and not tried again. */
+  readonly failureMemory: number;
+  /** Milliseconds in which the store has to send something of a snapshot. */
+  readonly stallTimeout: number;
+  readonly snapshots: StoredSnapshots;
+}
+
+/**
+ * Makes mirrors: in a directory of their own, which is renamed when all of it is there. What a stored
+ * snapshot has is not fetched.
+ */
 export class Cloner {
   readonly #jobs: JobRunner;
   readonly #events: EventEmitter<SnapshotEvents>;
   readonly #failures: RememberedFailures;
+  readonly #snapshots: StoredSnapshots;
+  readonly #stallTimeout: number;
 
-  /** @param failureMemory milliseconds for which a failure is remembered and not tried again. */
-  constructor(jobs: JobRunner, events: EventEmitter<SnapshotEvents>, failureMemory: number) {
+  constructor({ jobs, events, failureMemory, stallTimeout, snapshots }: ClonerOptions) {
     this.#jobs = jobs;
     this.#events = events;
     this.#failures = new RememberedFailures(failureMemory);
+    this.#snapshots = snapshots;
+    this.#stallTimeout = stallTimeout;
   }
 
   /**
@@ -40,26 +62,34 @@ export class Cloner {
     const key = repositoryKey(repository);
     this.#failures.throwIfRemembered(key);
     const temporary = join(dirname(directory), temporaryName('clone'));
+    const archive = join(dirname(directory), temporaryName('snapshot'));
     let started: number | undefined;
     const elapsed = () => performance.now() - (started ?? performance.now());
+    const options = { signal, isBackground };
+    let damaged: (() => void) | undefined;
     try {
-      const options = { signal, isBackground };
       const result = await this.#jobs.run(repository, 'clone', options, async (ends) => {
         started = performance.now();
         this.#events.emit('cloneStarted', { repository });
+        const snapshot = await this.#storedSnapshot(repository, archive, ends);
+        damaged = snapshot?.damaged;
         const task = await this.#jobs.upstreamTask(repository, ends);
         await mkdir(temporary, { recursive: true });
         await writeConfig(temporary, task.upstreamUrl);
-        return { kind: 'clone', ...task, directory: temporary };
+        return { kind: 'clone', ...task, directory: temporary, snapshot: snapshot?.path };
       });
       const revision = await this.#complete(mirror, temporary, result);
-      const objects = sum(result.packs.map((pack) => pack.objects));
-      const packBytes = sum(result.packs.map(({ size }) => size));
+      const { restored, restoreFailure, snapshotIsDamaged, fetched } = result;
+      if (restoreFailure !== undefined) {
+        this.#events.emit('restoreFailed', { repository, error: deserializeError(restoreFailure) });
+      }
+      if (snapshotIsDamaged) damaged?.();
       this.#events.emit('cloneFinished', {
         repository,
         milliseconds: elapsed(),
-        objects,
-        packBytes,
+        objects: sum(fetched.map((pack) => pack.objects)),
+        packBytes: bytesOf(fetched),
+        restoredBytes: bytesOf(restored),
       });
       return revision;
     } catch (cause) {
@@ -70,22 +100,39 @@ export class Cloner {
       throw error;
     } finally {
       await rm(temporary, { recursive: true, force: true });
+      await rm(archive, { force: true });
+    }
+  }
+
+  /** @returns where it is now; `undefined` when there is none, or it can't be had. */
+  async #storedSnapshot(
+    repository: RepositoryId,
+    path: string,
+    signal: AbortSignal,
+  ): Promise<CopiedSnapshot | undefined> {
+    try {
+      const [snapshots, timeout] = [this.#snapshots, this.#stallTimeout];
+      return await copyStoredSnapshot(snapshots, repository, path, timeout, signal);
+    } catch (cause) {
+      signal.throwIfAborted();
+      this.#events.emit('restoreFailed', { repository, error: toSnapshotError(cause) });
+      return undefined;
     }
   }
 
   async #complete(
     { repository, directory }: Mirror,
     temporary: string,
-    { packs, head, digest, isConnected }: CloneResult,
+    { restored, fetched, head, digest, isConnected, leavesGarbage }: CloneResult,
   ): Promise<MirrorRevision> {
     const content = {
       repository,
       clone: randomBytes(8).toString('hex'),
-      packs: packs.map(({ name }) => name),
+      packs: [...restored, ...fetched].map(({ name }) => name),
       head,
       digest,
       pinned: { commits: [], packs: [] },
-      garbageSince: undefined,
+      garbageSince: leavesGarbage ? Date.now() : undefined,
       prunings: 0,
       isConnected,
     };
@@ -103,6 +150,10 @@ export class Cloner {
     }
     throw new SnapshotError('INTERNAL', `${directory} is in the way of a mirror`);
   }
+}
+
+function bytesOf(packs: readonly IngestedPack[]): number {
+  return sum(packs.map(({ size }) => size));
 }
 
 function sum(numbers: readonly number[]): number {

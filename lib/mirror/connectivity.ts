@@ -1,9 +1,20 @@
 import { reachableObjects } from '../history/reachable-objects.js';
 import type { Limits } from '../options.js';
+import type { IngestedPack } from '../pack/ingest.js';
 import { withReader } from '../pack/with-reader.js';
 import type { JobContext } from './job-context.js';
 import { packPaths, readTips } from './layout.js';
 import { type MirrorRevision, packsOf } from './revision.js';
+
+/** Up to so many objects are looked for at once: it takes about 100 ms, while a client waits. */
+const MAX_CHECKED_OBJECTS = 5000;
+/** Of a pack: few objects may still be large trees. */
+const MAX_CHECKED_BYTES = 64 * 1024 * 1024;
+
+/** Whether a pack takes so little time that its objects are looked for before anybody gets the mirror. */
+export function isSmall({ objects, size }: Pick<IngestedPack, 'objects' | 'size'>): boolean {
+  return objects <= MAX_CHECKED_OBJECTS && size <= MAX_CHECKED_BYTES;
+}
 
 /** A revision that may lack something that its refs lead to. */
 export interface ConnectivityTask {

@@ -14,17 +14,18 @@ const STEPS = 10;
  * others. A tip that was pushed away may be forgotten there by now, but hardly what came before it:
  * ancestors of those at distances of 1, 2, 4 and so on are told as well.
  *
+ * @param head the mirror's, if known.
  * @param known the mirror's refs.
  * @param advertised the upstream's: full name → id.
  */
 export function chooseHaves(
   reader: ObjectReader,
-  head: Head,
+  head: Head | undefined,
   known: readonly Ref[],
   advertised: ReadonlyMap<string, string>,
 ): string[] {
   const haves = new Set<string>();
-  if (head.oid !== undefined) haves.add(head.oid);
+  if (head?.oid !== undefined) haves.add(head.oid);
   const moved = known.filter(({ name, oid }) => advertised.get(name) !== oid);
   for (const { oid, peeled } of moved.slice(0, MAX_MOVED)) {
     for (const ancestor of ancestors(reader, peeled ?? oid)) haves.add(ancestor);

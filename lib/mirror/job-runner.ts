@@ -4,6 +4,7 @@ import { deserializeError, SnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
 import { Lanes } from '../lanes.js';
 import type { Limits, SnapshotConfig } from '../options.js';
+import type { IngestedPack } from '../pack/ingest.js';
 import type { RepositoryId } from '../repository/identity.js';
 import { allowedHosts, hostConfig, upstreamUrl } from '../repository/policy.js';
 import type { FetchProgress } from '../upstream/fetch-pack.js';
@@ -123,6 +124,20 @@ function isOfKind<Kind extends Job['kind']>(
 }
 
 function keepsThread(result: JobResult | Undiscovered): boolean {
-  const packs = 'packs' in result ? result.packs : [];
-  return packs.every(({ objects }) => objects < MANY_OBJECTS);
+  // What failed in it may have left something behind.
+  if (result.kind === 'clone' && result.restoreFailure !== undefined) return false;
+  return packsOf(result).every(({ objects }) => objects < MANY_OBJECTS);
+}
+
+function packsOf(result: JobResult | Undiscovered): readonly IngestedPack[] {
+  switch (result.kind) {
+    case 'clone':
+      return [...result.restored, ...result.fetched];
+    case 'update':
+      return [...result.packs, ...result.pinnedPacks];
+    case 'consolidate':
+      return [result.combined ?? [], result.pinned ?? []].flat();
+    default:
+      return [];
+  }
 }

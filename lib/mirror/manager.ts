@@ -6,7 +6,7 @@ import { isDamage, SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
 import type { SnapshotConfig } from '../options.js';
 import { type RepositoryId, repositoryKey, repositoryOf } from '../repository/identity.js';
-import { Cloner } from './cloner.js';
+import { Cloner, type ClonerOptions } from './cloner.js';
 import { Evictions } from './evictions.js';
 import { findDamage } from './find-damage.js';
 import { Housekeeping } from './housekeeping.js';
@@ -48,7 +48,10 @@ export class MirrorManager {
   constructor(
     config: SnapshotConfig,
     events: EventEmitter<SnapshotEvents>,
-    observers: Pick<PackKeeperOptions, 'onPruned' | 'onIncomplete'>,
+    {
+      snapshots,
+      ...observers
+    }: Pick<PackKeeperOptions, 'onPruned' | 'onIncomplete'> & Pick<ClonerOptions, 'snapshots'>,
   ) {
     const onBroken = (repository: RepositoryId, error: SnapshotError) => {
       events.emit('mirrorBroken', { repository, error });
@@ -60,16 +63,17 @@ export class MirrorManager {
       evict: (mirror) => this.#evict(mirror),
     });
     this.#events = events;
-    this.#jobs = new JobRunner(config, events);
-    this.#cloner = new Cloner(this.#jobs, events, config.limits.failureMemory);
+    const jobs = new JobRunner(config, events);
+    this.#jobs = jobs;
+    const { failureMemory, stallTimeout, maxPackBytes } = config.limits;
+    this.#cloner = new Cloner({ jobs, events, failureMemory, stallTimeout, snapshots });
     const access = {
       lease: (mirror: Mirror) => this.#lease(mirror),
       setAside: (lease: MirrorLease, error: unknown) => this.setAside(lease, error),
       giveUp: (lease: MirrorLease, error: SnapshotError) => this.#giveUp(lease, error),
     };
-    const { maxPackBytes } = config.limits;
-    this.#packs = new PackKeeper({ jobs: this.#jobs, events, access, maxPackBytes, ...observers });
-    this.#updater = new MirrorUpdater(this.#jobs, this.#packs, access);
+    this.#packs = new PackKeeper({ jobs, events, access, maxPackBytes, ...observers });
+    this.#updater = new MirrorUpdater(jobs, this.#packs, access);
   }
 
   /** Makes the directory, removes from it what a crash left, and finds the mirrors that are there. */

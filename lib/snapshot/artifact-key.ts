@@ -9,6 +9,7 @@ import { type ArtifactId, isBundle } from './artifact.js';
  *                                             `depth=1&ref=release:1.0`, slashes of refs as colons,
  *                                             which refs don't have
  *     variant/base={commit}/{host}/{path}     bundles
+ *     check/{host}/{path}                     nothing, with what the upstream was found to have
  */
 const VARIANT = 'variant/';
 
@@ -33,4 +34,9 @@ export function isVariant(id: ArtifactId): boolean {
 export function isVariantKey(key: string, repository: RepositoryId): boolean {
   if (!key.startsWith(VARIANT)) return false;
   return key.slice(key.indexOf('/', VARIANT.length) + 1) === repositoryKey(repository);
+}
+
+/** Of what processes that share a store tell each other about a repository's upstream. */
+export function checkKey(repository: RepositoryId): string {
+  return `check/${repositoryKey(repository)}`;
 }

@@ -82,6 +82,12 @@ export interface OpenArtifactOptions extends GetOptions {
   revision?: string | undefined;
 }
 
+/** What a download says of itself. */
+export interface Representation extends GetOptions {
+  readonly contentType: string;
+  readonly contentDisposition: string;
+}
+
 /** What a client wants the mirror to hold. */
 export interface WantedRefs {
   /** Full name of a ref → the id that it should have; an empty one stands for any. */
@@ -109,6 +115,15 @@ export interface ArtifactSource {
   current(id: ArtifactId, options?: GetOptions): Promise<StoredArtifact | undefined>;
   /** What is stored, or a range of it; never asks the upstream, clones or generates. */
   open(id: ArtifactId, options?: OpenArtifactOptions): Promise<OpenedArtifact | undefined>;
+  /**
+   * Only there when clients may download what is stored from the store itself: by this URL, for a while.
+   * `undefined`: they can't, or another revision is stored by now.
+   */
+  urlOf?(
+    id: ArtifactId,
+    artifact: StoredArtifact,
+    about: Representation,
+  ): Promise<string | undefined>;
   /** What is stored and may be served, else what is generated now: the mirror is made ready first. */
   get(id: ArtifactId, options?: GetOptions): Promise<OpenedArtifact | GeneratedArtifact>;
   /**

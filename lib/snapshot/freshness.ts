@@ -3,51 +3,31 @@ import { type Moment, momentOf, thisMoment } from '../clock.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
 import type { Head } from '../git/refs.js';
-import { Lanes } from '../lanes.js';
 import type { MirrorManager } from '../mirror/manager.js';
 import type { UpdateOutcome } from '../mirror/updater.js';
 import type { FreshnessPolicy } from '../options.js';
 import { type RepositoryId, repositoryKey, repositoryOf } from '../repository/identity.js';
+import { BackgroundChecks } from './background-checks.js';
+import type { CheckRecord, FleetChecks } from './fleet-checks.js';
+import { answeredAt, type Knowledge, type KnownRepository, nothingKnown } from './knowledge.js';
 import { SharedRuns } from './shared-runs.js';
-
-/** What this process knows of a repository beside its mirror. */
-export interface KnownRepository {
-  readonly repository: RepositoryId;
-  /** When a client last asked for it; `undefined` when none did. */
-  readonly askedAt: Moment | undefined;
-  /** When the upstream was last asked, with success. */
-  readonly checkedAt: Moment | undefined;
-  /** What the last question to the upstream failed with; `undefined` when it did not. */
-  readonly failure: SnapshotError | undefined;
-}
-
-interface Knowledge extends KnownRepository {
-  askedAt: Moment | undefined;
-  checkedAt: Moment | undefined;
-  failure: SnapshotError | undefined;
-  /** When the upstream was last asked at all: by `performance.now()`. */
-  triedAt: number | undefined;
-  /** When that failed; `undefined` when it did not. */
-  failedAt: number | undefined;
-  /** What it had when it was last asked: stands for HEAD and all refs. */
-  digest: string | undefined;
-  /** Whether there was a mirror then, which has had that, or something later, since. */
-  isMirrored: boolean;
-}
 
 /** What the upstream, as far as it is known, has by now. */
 export interface UpstreamState {
   readonly digest: string | undefined;
   readonly head: Head | undefined;
+  /** The date of that; `undefined` when what others found out since is not to be relied on. */
+  readonly checkedAt: number | undefined;
 }
 
-interface BackgroundCheck {
-  readonly done: Promise<void>;
-  hasBegun: boolean;
+export interface FreshnessParts {
+  readonly policy: FreshnessPolicy;
+  readonly mirrors: MirrorManager;
+  readonly events: EventEmitter<SnapshotEvents>;
+  /** `undefined`: this process is alone. */
+  readonly fleet: FleetChecks | undefined;
+  readonly closing: AbortSignal;
 }
-
-/** Questions to one host that nobody waits for, at once. */
-const BACKGROUND_CHECKS = 4;
 
 /**
  * When to ask upstreams what is new, and what they said. Each question is shared by all who want to know
@@ -57,22 +37,17 @@ export class Freshness {
   readonly #policy: FreshnessPolicy;
   readonly #mirrors: MirrorManager;
   readonly #events: EventEmitter<SnapshotEvents>;
+  readonly #fleet: FleetChecks | undefined;
   readonly #closing: AbortSignal;
   readonly #known = new Map<string, Knowledge>();
   readonly #checks = new SharedRuns<UpdateOutcome>();
-  readonly #queue = new Lanes(BACKGROUND_CHECKS);
-  /** By repository: the latest one. */
-  readonly #inBackground = new Map<string, BackgroundCheck>();
+  readonly #inBackground = new BackgroundChecks((...about) => this.#checkUnasked(...about));
 
-  constructor(
-    policy: FreshnessPolicy,
-    mirrors: MirrorManager,
-    events: EventEmitter<SnapshotEvents>,
-    closing: AbortSignal,
-  ) {
+  constructor({ policy, mirrors, events, fleet, closing }: FreshnessParts) {
     this.#policy = policy;
     this.#mirrors = mirrors;
     this.#events = events;
+    this.#fleet = fleet;
     this.#closing = closing;
   }
 
@@ -106,7 +81,12 @@ export class Freshness {
   /** What the upstream is known to have. */
   stateOf(repository: RepositoryId): UpstreamState {
     const head = this.#mirrors.find(repository)?.revision?.head;
-    return { digest: this.digestOf(repository), head };
+    const { checkedAt } = this.find(repository) ?? {};
+    return {
+      digest: this.digestOf(repository),
+      head,
+      checkedAt: this.isStrict ? undefined : checkedAt?.date,
+    };
   }
 
   /** Stands for HEAD and all refs that the upstream is known to have; `undefined` if nothing is known. */
@@ -193,41 +173,63 @@ export class Freshness {
   /**
    * Has the upstream asked when its turn comes, and then `then` done, once for all who want that before.
    * Who wants it after it was asked has it asked again. Failures are events only.
+   *
+   * @param since a date: what another process of the fleet found out since then will do. Default: as the
+   * policy says.
    */
-  checkInBackground(repository: RepositoryId, then: () => Promise<void>): Promise<void> {
-    const key = repositoryKey(repository);
-    const last = this.#inBackground.get(key);
-    if (last !== undefined && !last.hasBegun) return last.done;
-    const run = async () => {
-      check.hasBegun = true;
-      if (this.#closing.aborted) return;
-      try {
-        await this.#checks.run(key, () => this.#ask(repository, undefined, true));
-      } catch (error) {
-        if (!(error instanceof SnapshotError)) throw error;
-      }
-      await then();
-    };
-    // Two of one repository would keep others from being asked.
-    const turn = last === undefined ? Promise.resolve() : last.done;
-    const check: BackgroundCheck = {
-      hasBegun: false,
-      done: turn
-        .then(() => this.#queue.run(repository.host, run))
-        .finally(() => {
-          if (this.#inBackground.get(key) === check) this.#inBackground.delete(key);
-        }),
-    };
-    this.#inBackground.set(key, check);
-    return check.done;
+  checkInBackground(
+    repository: RepositoryId,
+    then: (isAnswered: boolean) => Promise<void>,
+    since?: number,
+  ): Promise<void> {
+    const { maxAge, checkInterval } = this.#policy;
+    const date = since ?? Date.now() - Math.max(maxAge, checkInterval);
+    return this.#inBackground.add(repository, date, then);
   }
 
   /** Resolves when nothing runs any more. */
   async settled(): Promise<void> {
-    while (this.#inBackground.size > 0) {
-      await Promise.allSettled(Array.from(this.#inBackground.values(), ({ done }) => done));
-    }
+    await this.#inBackground.settled();
     await this.#checks.settled();
+  }
+
+  /**
+   * While nobody waits for it. Never rejects for what the upstream does.
+   *
+   * @returns false when another process has been asking for long.
+   */
+  async #checkUnasked(repository: RepositoryId, since: number): Promise<boolean> {
+    if (this.#closing.aborted) return true;
+    const key = repositoryKey(repository);
+    const ask = async () =>
+      (await this.#checks.run(key, () => this.#ask(repository, undefined, true))).digest;
+    try {
+      if (this.#fleet === undefined) {
+        await ask();
+        return true;
+      }
+      const found = await this.#fleet.run(repository, since, ask, this.#closing);
+      if (typeof found === 'object') this.#adopt(repository, found);
+      if (found !== 'busy') return true;
+      // Soon enough there is an answer, or it can be asked again.
+      this.#knowledge(repository).triedAt = performance.now();
+      return false;
+    } catch (error) {
+      if (!(error instanceof SnapshotError)) throw error;
+      return true;
+    }
+  }
+
+  /** Takes what another process was told for what this one was. */
+  #adopt(repository: RepositoryId, { digest, date }: CheckRecord): void {
+    const known = this.#knowledge(repository);
+    if (known.checkedAt !== undefined && known.checkedAt.date >= date) return;
+    const isMirrored = this.#mirrors.find(repository)?.revision?.digest === digest;
+    Object.assign(known, {
+      ...answeredAt(momentOf(Math.min(date, Date.now()))),
+      digest,
+      isMirrored,
+    });
   }
 
   async #ask(id: RepositoryId, commit?: string, isBackground = false): Promise<UpdateOutcome> {
@@ -272,24 +274,11 @@ export class Freshness {
     const key = repositoryKey(repository);
     let known = this.#known.get(key);
     if (known === undefined) {
-      known = {
-        repository: repositoryOf(repository),
-        askedAt: undefined,
-        checkedAt: undefined,
-        triedAt: undefined,
-        failure: undefined,
-        failedAt: undefined,
-        digest: undefined,
-        isMirrored: false,
-      };
+      known = nothingKnown(repository);
       this.#known.set(key, known);
     }
     return known;
   }
-}
-
-function answeredAt(moment: Moment) {
-  return { checkedAt: moment, triedAt: moment.time, failure: undefined, failedAt: undefined };
 }
 
 function sum(numbers: readonly number[]): number {

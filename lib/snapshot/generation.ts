@@ -7,6 +7,12 @@ export type GenerationOutcome =
   | { readonly kind: 'stored' }
   | { readonly kind: 'generating'; readonly info: ArtifactInfo; readonly spool: Spool };
 
+/**
+ * `stored`: what was asked for is. `overtaken`: somebody else has stored something meanwhile, which may be it or
+ * not. `not-stored`: it failed, or the store did not take it.
+ */
+export type GenerationEnd = 'stored' | 'overtaken' | 'not-stored';
+
 /** What a generation tells on its way. */
 export interface Progress {
   /** Resolves when somebody waits for a generation that nobody waited for. */
@@ -22,8 +28,8 @@ export interface Progress {
 export class Generation {
   /** Resolves before the first byte; rejects when it never comes to that. */
   readonly outcome: Promise<GenerationOutcome>;
-  /** Resolves when all is over: whether what was asked for is stored. Never rejects. */
-  readonly done: Promise<boolean>;
+  /** Resolves when all is over. Never rejects. */
+  readonly done: Promise<GenerationEnd>;
   #spool: Spool | undefined;
   #digest: string | undefined;
   #readAt: number | undefined;
@@ -31,9 +37,9 @@ export class Generation {
 
   /**
    * @param run does the work and announces the outcome on the way; until then its failure is the
-   * outcome's. Resolves to whether the result is stored.
+   * outcome's.
    */
-  constructor(run: (progress: Progress) => Promise<boolean>) {
+  constructor(run: (progress: Progress) => Promise<GenerationEnd>) {
     const { promise, resolve, reject } = withResolvers<GenerationOutcome>();
     this.outcome = promise;
     this.outcome.catch(() => {}); // nobody may be waiting any more
@@ -52,7 +58,7 @@ export class Generation {
     };
     this.done = run(progress).catch((error: unknown) => {
       reject(error);
-      return false;
+      return 'not-stored';
     });
   }
 
@@ -61,9 +67,9 @@ export class Generation {
     this.#hurry();
   }
 
-  /** All bytes are there, and are being put into the store. */
-  get isStoring(): boolean {
-    return this.#spool?.isComplete ?? false;
+  /** Since when all bytes have been there, and are being put into the store: by `performance.now()`. */
+  get storingSince(): number | undefined {
+    return this.#spool?.completeAt;
   }
 
   /**

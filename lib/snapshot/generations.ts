@@ -2,7 +2,7 @@ import type { EventEmitter } from 'node:events';
 import { unlessAborted } from '../abort.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
-import type { LockRegistry } from '../locks/registry.js';
+import type { Lock, LockRegistry } from '../locks/registry.js';
 import type { MirrorManager } from '../mirror/manager.js';
 import type { MirrorLease } from '../mirror/mirror.js';
 import type { SnapshotConfig } from '../options.js';
@@ -10,7 +10,12 @@ import { repositoryOf } from '../repository/identity.js';
 import { type ArtifactId, isBundle, isFixed } from './artifact.js';
 import { artifactKey, isVariant } from './artifact-key.js';
 import type { Freshness } from './freshness.js';
-import { Generation, type Progress } from './generation.js';
+import {
+  Generation,
+  type GenerationEnd,
+  type GenerationOutcome,
+  type Progress,
+} from './generation.js';
 import type { Generator } from './generator.js';
 import { leaseMirror } from './lease-mirror.js';
 import { RefSearch } from './ref-search.js';
@@ -24,7 +29,7 @@ interface Order {
   readonly isForced: boolean;
 }
 
-/** A mirror may turn out to be damaged, or not to have a ref yet. */
+/** A mirror may turn out to be damaged, or not to have a ref yet; a lock may be lost. */
 const MAX_ATTEMPTS = 3;
 
 export interface GenerationParts {
@@ -92,27 +97,58 @@ export class Generations {
     await Promise.all([...this.#running.values()].map(({ done }) => done));
   }
 
-  async #generate(order: Order, progress: Progress): Promise<boolean> {
-    const { locks, started, closing } = this.#parts;
+  async #generate(order: Order, progress: Progress): Promise<GenerationEnd> {
+    const { started, closing } = this.#parts;
     await unlessAborted(started, closing);
-    const lock = await locks.acquire(artifactKey(order.id), { signal: closing });
-    try {
-      const signal = AbortSignal.any([closing, lock.signal]);
-      return await this.#generateLocked(order, signal, progress);
-    } finally {
-      await lock.release();
+    let isAnnounced = false;
+    const announce = (outcome: GenerationOutcome) => {
+      isAnnounced = true;
+      progress.announce(outcome);
+    };
+    const told = { ...progress, announce };
+    for (let attempt = 1; ; attempt++) {
+      const lock = await this.#lock(order.id);
+      try {
+        const signal = AbortSignal.any([closing, lock.signal]);
+        return await this.#generateLocked(order, signal, told);
+      } catch (error) {
+        // Nobody has seen anything of it: who waits may as well wait for the next one.
+        const isLost = lock.signal.aborted && !closing.aborted;
+        if (!isLost || isAnnounced || attempt === MAX_ATTEMPTS) throw error;
+      } finally {
+        await lock.release();
+      }
     }
   }
 
-  async #generateLocked(order: Order, signal: AbortSignal, progress: Progress): Promise<boolean> {
+  async #lock(id: ArtifactId): Promise<Lock> {
+    const { locks, events, closing } = this.#parts;
+    const askedAt = performance.now();
+    try {
+      return await locks.acquire(artifactKey(id), { signal: closing });
+    } catch (cause) {
+      if (!closing.aborted) {
+        const milliseconds = performance.now() - askedAt;
+        const error = toSnapshotError(cause);
+        events.emit('generationFailed', { repository: repositoryOf(id), milliseconds, error });
+      }
+      throw cause;
+    }
+  }
+
+  async #generateLocked(
+    order: Order,
+    signal: AbortSignal,
+    progress: Progress,
+  ): Promise<GenerationEnd> {
     const { id, isForced } = order;
     const { stored, freshness, generator, events } = this.#parts;
     // Whoever held the lock before may have generated what we want.
-    const found = await stored.stat(id, { signal });
+    let { found, revision } = await stored.look(id, { signal });
     const isCurrent = found !== undefined && stored.isCurrent(id, found, freshness.stateOf(id));
     if (isCurrent && !isForced) {
       progress.announce({ kind: 'stored' });
-      return true;
+      return 'stored';
     }
     generator.prepare();
     // Over all attempts; `undefined` while there is nothing of which to tell that it failed.
@@ -123,25 +159,33 @@ export class Generations {
     const elapsed = () => performance.now() - (begunAt ?? performance.now());
     try {
       for (let attempt = 1; ; attempt++) {
+        if (attempt > 1) ({ found, revision } = await stored.look(id, { signal }));
         const lease = await this.#lease(order, found?.artifact.storedAt ?? 0, signal);
+        // What the mirror was to be made of may have turned out to be damaged.
+        if (revision !== null && stored.isDistrusted(id, revision)) found = undefined;
         const { digest } = lease.revision;
         progress.reads(digest);
         let isShown = false;
         let etag = found?.artifact.etag;
         try {
-          const unless = isForced || found?.isOfOtherFormat ? undefined : found?.basis;
+          const unless = isForced || found?.isOfOtherFormat ? undefined : found?.provenance.basis;
           const { awaited } = progress;
-          const options = { unless, isBackground: order.isBackground, awaited, signal, onTurn };
+          const knownAt = freshness.find(id)?.checkedAt?.date;
+          const { isBackground } = order;
+          // A lock may be lost without notice, and others have other locks: the store has the last word.
+          const given = { unless, replaces: revision, knownAt, isBackground };
+          const options = { ...given, awaited, signal, onTurn };
           const outcome = await generator.generate(id, lease, options, (info, spool) => {
             isShown = true;
             etag = info.etag;
             progress.announce({ kind: 'generating', info, spool });
           });
           begunAt = undefined;
-          if (etag !== undefined && outcome !== 'not-stored') stored.verify(id, etag, digest);
+          if (outcome === 'overtaken' || outcome === 'not-stored') return outcome;
+          if (etag !== undefined) stored.verify(id, etag, digest);
           if (outcome === 'unchanged') progress.announce({ kind: 'stored' });
-          if (outcome === 'stored' && isVariant(id)) await stored.boundVariants(id);
-          return outcome !== 'not-stored';
+          else if (isVariant(id)) await stored.boundVariants(id);
+          return 'stored';
         } catch (error) {
           // Clients may ask for anything: that it is not there is no failure.
           if (isNotFound(error)) begunAt = undefined;

@@ -10,6 +10,7 @@ import type { MirrorLease } from '../mirror/mirror.js';
 import type { SnapshotConfig } from '../options.js';
 import { repositoryOf } from '../repository/identity.js';
 import { originUrl } from '../repository/policy.js';
+import { isRefusal } from '../stores/refusal.js';
 import type { Metadata, SnapshotStore } from '../stores/store.js';
 import { prepareDirectory, temporaryName } from '../stores/temporary.js';
 import { WorkerPool } from '../workers/pool.js';
@@ -24,9 +25,19 @@ import type { WriteAnswer, WriteEvent, WriteResult } from './write-context.js';
 /** Below this, writing the packs takes less time than starting a thread. */
 const SECOND_THREAD_PACK_BYTES = 64 * 1024 * 1024;
 
+/**
+ * What became of what was generated. `unchanged`: it was not, because it is stored. `overtaken`: somebody else
+ * has stored something meanwhile, which stays. `not-stored`: the store did not take it.
+ */
+export type GenerateOutcome = 'unchanged' | 'stored' | 'overtaken' | 'not-stored';
+
 export interface GenerateOptions {
   /** The basis of what is stored: nothing is generated if that is what it would follow from. */
   readonly unless: string | undefined;
+  /** The revision that was stored when the work began, `null` if none was: nothing else is replaced. */
+  readonly replaces: string | null;
+  /** When the upstream was last asked, if it was: milliseconds since the epoch. */
+  readonly knownAt: number | undefined;
   /** Nobody waits for it, at first: it takes no turn of those that somebody waits for. */
   readonly isBackground: boolean;
   /** Resolves when somebody does; then it need not wait for others in the background. */
@@ -70,8 +81,8 @@ export class Generator {
   }
 
   /**
-   * Generates and stores one artifact. Resolves when it is stored, or when the store did not take it,
-   * which is an event but no failure: the bytes are right, and those who wait get them.
+   * Generates and stores one artifact. Resolves when it is stored, or is not: that the store failed is an
+   * event but no failure: the bytes are right, and those who wait get them.
    *
    * @param onBytes gets the spool when it has its first bytes.
    * @throws SnapshotError what the generation failed with; readers of the spool get the same.
@@ -79,9 +90,9 @@ export class Generator {
   async generate(
     id: ArtifactId,
     lease: MirrorLease,
-    { unless, isBackground, awaited, signal, onTurn }: GenerateOptions,
+    { unless, replaces, knownAt, isBackground, awaited, signal, onTurn }: GenerateOptions,
     onBytes: (info: ArtifactInfo, spool: Spool) => void,
-  ): Promise<'unchanged' | 'stored' | 'not-stored'> {
+  ): Promise<GenerateOutcome> {
     const run = async () => {
       signal.throwIfAborted();
       onTurn();
@@ -115,13 +126,17 @@ export class Generator {
         const { size } = result;
         spool.complete(size);
         this.#events.emit('generationFinished', { repository, milliseconds: elapsed(), size });
-        const isStored = await this.#putInStore(
+        return await this.#putInStore(
           id,
-          encodeMetadata(info, basis, formatOf(this.#config, id)),
+          encodeMetadata(info, {
+            basis,
+            format: formatOf(this.#config, id),
+            digest: lease.revision.digest,
+            knownAt,
+          }),
           spool,
-          signal,
+          { replaces, signal },
         );
-        return isStored ? 'stored' : 'not-stored';
       } catch (cause) {
         const error = toSnapshotError(cause);
         spool.fail(error);
@@ -187,16 +202,17 @@ export class Generator {
     id: ArtifactId,
     metadata: Metadata,
     spool: Spool,
-    signal: AbortSignal,
-  ): Promise<boolean> {
+    { replaces, signal }: Pick<GenerateOptions, 'replaces' | 'signal'>,
+  ): Promise<GenerateOutcome> {
     const key = artifactKey(id);
     const expendable = isVariant(id);
-    if (expendable && this.#config.limits.maxVariants === 0) return false;
+    if (expendable && this.#config.limits.maxVariants === 0) return 'not-stored';
+    const options = { expendable, replaces, signal };
     try {
       if (this.#store.abilities.adoptsFiles && this.#store.adopt !== undefined) {
-        await this.#store.adopt(key, spool.path, metadata, { expendable });
+        await this.#store.adopt(key, spool.path, metadata, options);
       } else {
-        const writer = await this.#store.create(key, metadata, { signal, expendable });
+        const writer = await this.#store.create(key, metadata, options);
         try {
           for await (const chunk of createReadStream(spool.path, { signal })) {
             await writer.write(chunk);
@@ -206,11 +222,12 @@ export class Generator {
           await writer.abort();
         }
       }
-      return true;
+      return 'stored';
     } catch (cause) {
+      if (isRefusal(cause)) return 'overtaken';
       const error = toSnapshotError(cause);
       this.#events.emit('storeFailed', { repository: repositoryOf(id), error });
-      return false;
+      return 'not-stored';
     }
   }
 }

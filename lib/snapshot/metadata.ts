@@ -7,16 +7,33 @@ import type { ArtifactInfo, StoredArtifact } from './artifact.js';
  * What is written beside an artifact in a store.
  */
 
-/**
- * @param basis what the artifact follows from, as its writer names it.
- * @param format as of `formatOf`.
- */
+/** How an artifact came to be. */
+export interface Provenance {
+  /** What it follows from, as its writer names it; `undefined` when this library did not write it. */
+  readonly basis: string | undefined;
+  /** As of `formatOf`. */
+  readonly format: string | undefined;
+  /** Of the mirror's HEAD and refs. */
+  readonly digest: string | undefined;
+  /** When the upstream was last asked before, if it was: milliseconds since the epoch. */
+  readonly knownAt: number | undefined;
+}
+
 export function encodeMetadata(
   { etag, commit }: Pick<ArtifactInfo, 'etag' | 'commit'>,
-  basis: string,
-  format: string,
+  { knownAt, ...provenance }: Provenance,
 ): Metadata {
-  return commit === undefined ? { etag, basis, format } : { etag, commit, basis, format };
+  const texts = { etag, commit, ...provenance, knownAt: knownAt?.toString() };
+  const there = Object.entries(texts).flatMap(([name, text]) =>
+    text === undefined ? [] : [[name, text] as const],
+  );
+  return Object.fromEntries(there);
+}
+
+export function provenanceOf({ metadata }: StoredObject): Provenance {
+  const { basis, format, digest, knownAt } = metadata;
+  const date = Number(knownAt);
+  return { basis, format, digest, knownAt: Number.isSafeInteger(date) ? date : undefined };
 }
 
 /** An object that was not put there by this library has no tag; its revision serves as one. */

@@ -34,7 +34,7 @@ export class Renewals {
   /** Repositories that somebody pushed to. */
   readonly #pushes = new Schedule<RepositoryId>((repository) => {
     if (this.#freshness.isThrottled(repository)) this.pushed(repository);
-    else this.checkSoon(repository);
+    else this.checkSoon(repository, Date.now());
   });
   #isStopped = false;
 
@@ -61,14 +61,20 @@ export class Renewals {
     this.#intervals.add(key, repository, performance.now() + refreshInterval * jitter);
   }
 
-  /** Has the upstream asked, and what is stored renewed: the default snapshot, and `id`. */
-  checkSoon(id: ArtifactId): void {
+  /**
+   * Has the upstream asked, and what is stored renewed: the default snapshot, and `id`.
+   *
+   * @param since as `Freshness.checkInBackground`.
+   */
+  checkSoon(id: ArtifactId, since?: number): void {
     if (this.#isStopped) return;
     const repository = repositoryOf(id);
-    const check = this.#freshness.checkInBackground(repository, async () => {
+    const then = async (isAnswered: boolean) => {
+      if (!isAnswered && since !== undefined) return this.pushed(repository);
       this.renewSoon(repository);
       this.renewSoon(id);
-    });
+    };
+    const check = this.#freshness.checkInBackground(repository, then, since);
     // What can still fail is a listener of the host's.
     check.catch(() => {});
   }
@@ -113,10 +119,11 @@ export class Renewals {
       }
       const generation = this.#generations.begin(repository, askedAt);
       await generation.outcome;
-      const isStored = await generation.done;
+      const end = await generation.done;
       this.#freshness.know(repository);
-      if (!isStored) break;
-      if (!generation.isSince(checkedAt, this.#freshness.digestOf(repository))) continue;
+      if (end === 'not-stored') break;
+      const isNew = generation.isSince(checkedAt, this.#freshness.digestOf(repository));
+      if (end === 'overtaken' || !isNew) continue;
       found = await this.#stored.stat(repository);
       // Somebody else may have deleted it.
       if (found !== undefined) return found.artifact;
@@ -126,10 +133,19 @@ export class Renewals {
 
   /** Has what is stored generated anew although it is current: the packs hold less than before. */
   renewPruned(id: ArtifactId): void {
-    const key = `pruned ${artifactKey(id)}`;
+    this.#force(id, async () => (await this.#stored.stat(id)) !== undefined);
+  }
+
+  /** Has something generated, whatever is stored. */
+  renewForced(id: ArtifactId): void {
+    this.#force(id, async () => true);
+  }
+
+  #force(id: ArtifactId, isWanted: () => Promise<boolean>): void {
+    const key = `forced ${artifactKey(id)}`;
     if (this.#isStopped || this.#queued.has(key)) return;
     const renew = async () => {
-      if (this.#isStopped || (await this.#stored.stat(id)) === undefined) return;
+      if (this.#isStopped || !(await isWanted())) return;
       await this.#generations.begin(id, performance.now(), { isBackground: true, isForced: true })
         .done;
     };
@@ -157,7 +173,10 @@ export class Renewals {
     const known = this.#freshness.find(repository);
     if (known?.askedAt === undefined) return;
     if (performance.now() - known.askedAt.time > this.#policy.keepWarmFor) return;
-    if (!this.#freshness.isThrottled(repository)) this.checkSoon(repository);
+    const { refreshInterval = 0 } = this.#policy;
+    // Another process may have had its turn at this interval.
+    const since = Date.now() - refreshInterval * (1 - JITTER);
+    if (!this.#freshness.isThrottled(repository)) this.checkSoon(repository, since);
     this.keepWarm(repository);
   }
 
@@ -171,13 +190,13 @@ export class Renewals {
       return this.#stored.isCurrent(id, found, this.#freshness.stateOf(id));
     };
     try {
-      // One that ran before may be of what was there before.
+      // One that ran before may be of what was there before, and so may be what somebody else has stored.
       for (let attempt = 0; attempt < MAX_ATTEMPTS && !(await isCurrent()); attempt++) {
         const begunAt = performance.now();
         const generation = this.#generations.begin(id, performance.now(), { isBackground: true });
         await generation.outcome;
-        await generation.done;
-        if (generation.isSince(begunAt, this.#freshness.digestOf(id))) break;
+        const end = await generation.done;
+        if (end !== 'overtaken' && generation.isSince(begunAt, this.#freshness.digestOf(id))) break;
       }
       if (await isCurrent()) {
         this.#failures.forget(key);

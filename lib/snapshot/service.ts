@@ -5,11 +5,13 @@ import { unlessAborted } from '../abort.js';
 import { momentOf } from '../clock.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
+import { logFailures } from '../failure-log.js';
 import { InProcessLocks } from '../locks/in-process.js';
 import type { LockRegistry } from '../locks/registry.js';
 import { MirrorManager } from '../mirror/manager.js';
+import type { StoredSnapshots } from '../mirror/stored-snapshot.js';
 import type { SnapshotConfig } from '../options.js';
-import { type RepositoryId, repositoryOf } from '../repository/identity.js';
+import type { RepositoryId } from '../repository/identity.js';
 import { repositoryAt } from '../repository/policy.js';
 import { FileSystemStore } from '../stores/filesystem.js';
 import type { SnapshotStore } from '../stores/store.js';
@@ -25,13 +27,13 @@ import type {
   StoredArtifact,
   WantedRefs,
 } from './artifact.js';
-import { artifactKey } from './artifact-key.js';
+import { artifactKey, checkKey } from './artifact-key.js';
 import { checkId } from './check-id.js';
-import { ensureRefs, isUpToDate } from './ensure-refs.js';
+import { FleetChecks } from './fleet-checks.js';
 import { Freshness } from './freshness.js';
 import { Generations } from './generations.js';
 import { Generator } from './generator.js';
-import type { MirrorParts } from './lease-mirror.js';
+import { MirrorQuestions } from './mirror-questions.js';
 import { Renewals } from './renewals.js';
 import { listRepositories, type RepositoryStatus } from './repository-status.js';
 import { Serving } from './serving.js';
@@ -55,6 +57,7 @@ export interface CloseOptions {
  */
 export class SnapshotService implements ArtifactSource {
   readonly events = new EventEmitter<SnapshotEvents>();
+  readonly urlOf?: NonNullable<ArtifactSource['urlOf']>;
   readonly #config: SnapshotConfig;
   readonly #store: SnapshotStore;
   readonly #locks: LockRegistry;
@@ -65,6 +68,7 @@ export class SnapshotService implements ArtifactSource {
   readonly #generations: Generations;
   readonly #renewals: Renewals;
   readonly #serving: Serving;
+  readonly #questions: MirrorQuestions;
   readonly #closing = new AbortController();
   readonly #started: Promise<void>;
   #refusing = false;
@@ -77,6 +81,7 @@ export class SnapshotService implements ArtifactSource {
     setMaxListeners(0, closing);
     const onEvict = (key: string) => void events.emit('evicted', { key });
     this.#config = config;
+    if (config.logger !== undefined) logFailures(events, config.logger);
     this.#store =
       config.store ??
       new FileSystemStore({
@@ -84,11 +89,28 @@ export class SnapshotService implements ArtifactSource {
         maxBytes: config.limits.maxStoreBytes,
         onEvict,
       });
+    this.#store.watch?.((failure) => void events.emit('storeDegraded', failure));
     this.#locks = config.locks ?? new InProcessLocks();
     const onPruned = (repository: RepositoryId) => this.#renewals.renewPruned(repository);
     const onIncomplete = (repository: RepositoryId) => this.#deleteStored(repository);
-    this.#mirrors = new MirrorManager(config, events, { onPruned, onIncomplete });
-    this.#freshness = new Freshness(config.freshness, this.#mirrors, events, closing);
+    const snapshots: StoredSnapshots = {
+      open: async (repository, signal) => {
+        const found = await this.#stored.open(repository, { signal });
+        if (found === undefined) return undefined;
+        const { body, revision } = found.artifact;
+        const damaged = () => {
+          this.#stored.distrust(repository, revision);
+          this.#renewals.renewForced(repository);
+        };
+        return { body, damaged };
+      },
+    };
+    this.#mirrors = new MirrorManager(config, events, { onPruned, onIncomplete, snapshots });
+    // Who brings locks has others to share them with.
+    const fleet = config.locks && new FleetChecks(this.#store, config.locks);
+    const mirrors = this.#mirrors;
+    const { freshness: policy } = config;
+    this.#freshness = new Freshness({ policy, mirrors, events, fleet, closing });
     this.#generator = new Generator(config, this.#store, events);
     this.#stored = new StoredArtifacts(config, this.#store, onEvict);
     this.#started = this.#start().catch((error: unknown) => {
@@ -96,27 +118,17 @@ export class SnapshotService implements ArtifactSource {
     });
     // Whoever needs it gets the failure; until then it must not end the process.
     this.#started.catch(() => {});
-    this.#generations = new Generations({
-      config,
-      events,
-      mirrors: this.#mirrors,
-      freshness: this.#freshness,
-      generator: this.#generator,
-      stored: this.#stored,
-      locks: this.#locks,
-      started: this.#started,
-      closing,
-    });
-    this.#renewals = new Renewals(config, this.#freshness, this.#generations, this.#stored);
-    this.#serving = new Serving({
-      config,
-      events,
-      mirrors: this.#mirrors,
-      freshness: this.#freshness,
-      stored: this.#stored,
-      generations: this.#generations,
-      renewals: this.#renewals,
-    });
+    const started = this.#started;
+    const parts = { config, events, mirrors, freshness: this.#freshness, stored: this.#stored };
+    const [generator, locks] = [this.#generator, this.#locks];
+    this.#generations = new Generations({ ...parts, generator, locks, started, closing });
+    const generations = this.#generations;
+    this.#renewals = new Renewals(config, this.#freshness, generations, this.#stored);
+    const renewals = this.#renewals;
+    this.#serving = new Serving({ ...parts, generations, renewals });
+    if (this.#stored.haveUrls) this.urlOf = (...about) => this.#serving.urlOf(...about);
+    const onAsked = (repository: RepositoryId) => this.#serving.note(repository);
+    this.#questions = new MirrorQuestions({ ...parts, renewals, onAsked, started, closing });
   }
 
   /**
@@ -148,24 +160,16 @@ export class SnapshotService implements ArtifactSource {
     return this.#serving.get(id, options);
   }
 
-  async isUpToDate(id: BundleId, { signal }: GetOptions = {}): Promise<boolean> {
-    checkId(this.#config, id);
-    this.#refuseIfClosing();
-    const closing = this.#closing.signal;
-    const ask = () => isUpToDate(id, this.#mirrorParts, closing);
-    return await unlessAborted(this.#askMirror(id, ask), signal);
+  isUpToDate(id: BundleId, options?: GetOptions): Promise<boolean> {
+    return this.#questions.isUpToDate(id, options);
   }
 
-  async ensureRefs(
+  ensureRefs(
     repository: RepositoryId,
     wanted: WantedRefs,
-    { signal }: GetOptions = {},
+    options?: GetOptions,
   ): Promise<EnsuredRefs> {
-    checkId(this.#config, repository);
-    this.#refuseIfClosing();
-    const closing = this.#closing.signal;
-    const ask = () => ensureRefs(repository, wanted, this.#mirrorParts, closing);
-    return await unlessAborted(this.#askMirror(repository, ask), signal);
+    return this.#questions.ensureRefs(repository, wanted, options);
   }
 
   headOf(repository: RepositoryId): string | undefined {
@@ -180,7 +184,7 @@ export class SnapshotService implements ArtifactSource {
    */
   async refresh(repository: RepositoryId, { signal }: GetOptions = {}): Promise<StoredArtifact> {
     checkId(this.#config, repository);
-    this.#refuseIfClosing();
+    if (this.#refusing) throw new SnapshotError('CLOSED', 'the service is closed or closing');
     return await unlessAborted(this.#renewals.refresh(repository), signal);
   }
 
@@ -231,6 +235,7 @@ export class SnapshotService implements ArtifactSource {
   async close({ running = 'abort' }: CloseOptions = {}): Promise<void> {
     this.#refusing = true;
     this.#serving.close();
+    this.#questions.close();
     this.#renewals.stop();
     if (running === 'wait') await this.#generations.settled();
     this.#closing.abort(new SnapshotError('CLOSED', 'the service was closed'));
@@ -244,6 +249,7 @@ export class SnapshotService implements ArtifactSource {
     for (const { key } of await this.#stored.variantsOf(repository)) {
       await this.#stored.delete(key);
     }
+    if (this.#config.locks !== undefined) await this.#store.delete(checkKey(repository));
     // Not before: what is stored is served as current if nothing is known of the upstream.
     this.#freshness.forget(repository);
   }
@@ -274,24 +280,5 @@ export class SnapshotService implements ArtifactSource {
     if (isListed()) return true;
     await this.#started;
     return isListed() || (await this.#stored.stat(repository)) !== undefined;
-  }
-
-  /** A client's question to the mirror, which may be brought up to date, or cloned, for it. */
-  async #askMirror<T>(id: RepositoryId, ask: () => Promise<T>): Promise<T> {
-    await this.#started;
-    const answer = await ask();
-    this.#serving.note(id);
-    this.#renewals.renewSoon(repositoryOf(id));
-    return answer;
-  }
-
-  get #mirrorParts(): MirrorParts {
-    return { mirrors: this.#mirrors, freshness: this.#freshness };
-  }
-
-  #refuseIfClosing(): void {
-    if (this.#refusing) {
-      throw new SnapshotError('CLOSED', 'the service is closed or closing');
-    }
   }
 }

@@ -1,5 +1,5 @@
 import type { EventEmitter } from 'node:events';
-import { unlessAborted } from '../abort.js';
+import { orLater, unlessAborted } from '../abort.js';
 import { thisMoment } from '../clock.js';
 import { isUpstreamFailure, SnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
@@ -14,6 +14,7 @@ import {
   isFixed,
   type OpenArtifactOptions,
   type OpenedArtifact,
+  type Representation,
   type StoredArtifact,
 } from './artifact.js';
 import { checkId } from './check-id.js';
@@ -25,6 +26,8 @@ import type { Found, StoredArtifacts } from './stored-artifacts.js';
 
 /** An artifact that somebody else stored may be gone again; then it is our turn to generate it. */
 const MAX_ATTEMPTS = 5;
+/** Milliseconds that a store may take to be waited for by who can have the bytes without it. */
+const MAX_STORING = 1000;
 
 export interface ServingParts {
   readonly config: SnapshotConfig;
@@ -73,14 +76,14 @@ export class Serving {
     options: OpenArtifactOptions = {},
   ): Promise<OpenedArtifact | undefined> {
     checkId(this.#config, id);
-    await this.untilStored(id, options.signal);
+    await this.untilStored(id, options.signal, MAX_STORING);
     const found = await this.#stored.open(id, options);
     return found && this.#hit(found.artifact);
   }
 
   async current(id: ArtifactId, { signal }: GetOptions = {}): Promise<StoredArtifact | undefined> {
     checkId(this.#config, id);
-    await this.untilStored(id, signal);
+    await this.untilStored(id, signal, MAX_STORING);
     await this.#checkFirst(id, signal);
     const found = await this.#stored.stat(id, { signal });
     return found !== undefined && this.#mayServe(id, found) ? found.artifact : undefined;
@@ -100,7 +103,7 @@ export class Serving {
     let checkedAt: number | undefined;
     let isMiss = false;
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      await this.untilStored(id, signal);
+      await this.untilStored(id, signal, MAX_STORING);
       if (attempt === 0) await this.#checkFirst(id, signal);
       checkedAt ??= performance.now();
       const found = await this.#stored.open(id, { signal });
@@ -140,10 +143,21 @@ export class Serving {
   /**
    * Waits while an artifact that is complete is put into the store: whoever has read it to its end
    * shall find it there.
+   *
+   * @param milliseconds after which it is not waited for, since it was complete. Default: as long as it takes.
    */
-  async untilStored(id: ArtifactId, signal: AbortSignal | undefined): Promise<void> {
+  async untilStored(
+    id: ArtifactId,
+    signal: AbortSignal | undefined,
+    milliseconds?: number,
+  ): Promise<void> {
     const generation = this.#generations.find(id);
-    if (generation?.isStoring) await unlessAborted(generation.done, signal);
+    if (generation?.storingSince === undefined) return;
+    const until = generation.storingSince + (milliseconds ?? Number.POSITIVE_INFINITY);
+    const left = until - performance.now();
+    if (left <= 0) return;
+    const done = unlessAborted(generation.done, signal);
+    await (milliseconds === undefined ? done : orLater(done, left));
   }
 
   /** A client asked for something that is there. */
@@ -186,7 +200,18 @@ export class Serving {
     return isCurrent || !isBundle(id);
   }
 
-  #hit(artifact: OpenedArtifact): OpenedArtifact {
+  /** As `ArtifactSource.urlOf`. */
+  async urlOf(
+    id: ArtifactId,
+    artifact: StoredArtifact,
+    about: Representation,
+  ): Promise<string | undefined> {
+    const url = await this.#stored.urlOf(id, { ...about, revision: artifact.revision });
+    if (url !== undefined) this.#hit(artifact);
+    return url;
+  }
+
+  #hit<T extends StoredArtifact>(artifact: T): T {
     const { repository, etag, size } = artifact;
     this.#events.emit('hit', { repository, etag, size });
     return artifact;

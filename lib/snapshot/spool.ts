@@ -23,6 +23,7 @@ export class Spool {
   #available = 0;
   #state: 'growing' | 'complete' | 'failed' = 'growing';
   #failure: SnapshotError | undefined;
+  #completeAt: number | undefined;
   #users = 1;
 
   private constructor(path: string, file: FileHandle) {
@@ -36,8 +37,9 @@ export class Spool {
     return new Spool(path, await open(path, 'wx+'));
   }
 
-  get isComplete(): boolean {
-    return this.#state === 'complete';
+  /** Since when the file has had all of its bytes: by `performance.now()`. */
+  get completeAt(): number | undefined {
+    return this.#completeAt;
   }
 
   /** Says that the first `bytes` bytes lie in the file. */
@@ -49,6 +51,7 @@ export class Spool {
   /** Says that the file has all of its bytes. */
   complete(bytes: number): void {
     this.#state = 'complete';
+    this.#completeAt = performance.now();
     this.advance(bytes);
   }
 

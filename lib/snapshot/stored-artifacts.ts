@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { SnapshotConfig } from '../options.js';
 import { type RepositoryId, repositoryOf } from '../repository/identity.js';
-import type { SnapshotStore, StoredObject } from '../stores/store.js';
+import type { SnapshotStore, StoredObject, UrlOptions } from '../stores/store.js';
 import {
   type ArtifactId,
   type GetOptions,
@@ -14,8 +14,9 @@ import {
 import { artifactKey, isVariantKey } from './artifact-key.js';
 import { bundleBasis } from './bundle-basis.js';
 import { formatOf } from './fingerprint.js';
+import { isPlausible } from './fleet-checks.js';
 import type { UpstreamState } from './freshness.js';
-import { describeStored } from './metadata.js';
+import { describeStored, type Provenance, provenanceOf } from './metadata.js';
 
 /** Milliseconds for which a bundle is served. */
 const BUNDLE_LIFETIME = 2 * 60 * 60_000;
@@ -24,7 +25,7 @@ const MAX_REMEMBERED = 10_000;
 /** A stored artifact, and what it follows from. */
 export interface Found<T extends StoredArtifact> {
   readonly artifact: T;
-  readonly basis: string | undefined;
+  readonly provenance: Provenance;
   /** Whether it was made by another version of this library, or with other options. */
   readonly isOfOtherFormat: boolean;
 }
@@ -36,6 +37,8 @@ export class StoredArtifacts {
   readonly #onEvict: (key: string) => void;
   /** Key and tag → what the upstream had when the artifact was made, or found to be still the same. */
   readonly #verified = new LRUCache<string, string>({ max: MAX_REMEMBERED });
+  /** Key and revision of what turned out to be damaged: as good as not stored. */
+  readonly #distrusted = new LRUCache<string, true>({ max: MAX_REMEMBERED });
   /** Key of a variant → when it was last opened: milliseconds since the epoch. */
   readonly #usedAt = new LRUCache<string, number>({ max: MAX_REMEMBERED });
 
@@ -46,13 +49,21 @@ export class StoredArtifacts {
     this.#onEvict = onEvict;
   }
 
-  async stat(
+  async stat(id: ArtifactId, options: GetOptions = {}): Promise<Found<StoredArtifact> | undefined> {
+    return (await this.look(id, options)).found;
+  }
+
+  /** As `stat`, with the revision that is stored, also of what is as good as not stored; `null`: nothing. */
+  async look(
     id: ArtifactId,
     { signal }: GetOptions = {},
-  ): Promise<Found<StoredArtifact> | undefined> {
+  ): Promise<{ found: Found<StoredArtifact> | undefined; revision: string | null }> {
     const object = await this.#store.stat(artifactKey(id), { signal });
-    if (object === undefined || isExpired(id, object)) return undefined;
-    return this.#found(id, object, describeStored(repositoryOf(id), object));
+    if (object === undefined) return { found: undefined, revision: null };
+    const { revision } = object;
+    if (this.#isUseless(id, object)) return { found: undefined, revision };
+    const found = this.#found(id, object, describeStored(repositoryOf(id), object));
+    return { found, revision };
   }
 
   async open(
@@ -62,7 +73,7 @@ export class StoredArtifacts {
     const key = artifactKey(id);
     const opened = await this.#store.open(key, { range, revision, signal });
     if (opened === undefined) return undefined;
-    if (isExpired(id, opened)) {
+    if (this.#isUseless(id, opened)) {
       opened.body.destroy();
       return undefined;
     }
@@ -72,21 +83,51 @@ export class StoredArtifacts {
     return this.#found(id, opened, artifact);
   }
 
+  /** Whether what is stored may have a URL of its own. */
+  get haveUrls(): boolean {
+    return this.#store.urlOf !== undefined;
+  }
+
+  /** Where clients can download a revision themselves; `undefined`: nowhere. */
+  async urlOf(id: ArtifactId, options: UrlOptions): Promise<string | undefined> {
+    const key = artifactKey(id);
+    const url = await this.#store.urlOf?.(key, options);
+    if (url !== undefined) this.#usedAt.set(key, Date.now());
+    return url;
+  }
+
   /** Whether an artifact is what would be generated now, as far as that is known. */
   isCurrent(
     id: ArtifactId,
-    { artifact, basis, isOfOtherFormat }: Found<StoredArtifact>,
-    { digest, head }: UpstreamState,
+    {
+      artifact,
+      provenance: { basis, digest: read, knownAt },
+      isOfOtherFormat,
+    }: Found<StoredArtifact>,
+    { digest, head, checkedAt }: UpstreamState,
   ): boolean {
     if (isOfOtherFormat) return false;
     if (isBundle(id)) return head === undefined || basis === bundleBasis(head);
-    if (isFixed(id) || digest === undefined || basis === digest) return true;
-    return this.#verified.get(verifiedKey(id, artifact.etag)) === digest;
+    if (isFixed(id) || digest === undefined || read === digest) return true;
+    const verified = this.#verified.get(verifiedKey(id, artifact.etag));
+    if (verified !== undefined) return verified === digest;
+    // Another process put it there, which may know more of the upstream than this one.
+    if (checkedAt === undefined || knownAt === undefined) return false;
+    return knownAt > checkedAt && isPlausible(knownAt);
   }
 
   /** Takes note that what is stored with this tag follows from what the upstream had then. */
   verify(id: ArtifactId, etag: string, digest: string): void {
     this.#verified.set(verifiedKey(id, etag), digest);
+  }
+
+  /** Takes note that a revision turned out to be damaged. It stays where it is until it is replaced. */
+  distrust(id: ArtifactId, revision: string): void {
+    this.#distrusted.set(`${artifactKey(id)} ${revision}`, true);
+  }
+
+  isDistrusted(id: ArtifactId, revision: string): boolean {
+    return this.#distrusted.has(`${artifactKey(id)} ${revision}`);
   }
 
   async delete(key: string): Promise<void> {
@@ -98,8 +139,9 @@ export class StoredArtifacts {
   /** All that is stored of a repository beside its default snapshot. Cost: a list of the store. */
   async variantsOf(repository: RepositoryId): Promise<StoredObject[]> {
     const variants: StoredObject[] = [];
-    for await (const object of this.#store.list()) {
-      if (isVariantKey(object.key, repository)) variants.push(object);
+    const matching = (key: string) => isVariantKey(key, repository);
+    for await (const object of this.#store.list({ matching })) {
+      if (matching(object.key)) variants.push(object);
     }
     return variants;
   }
@@ -115,14 +157,16 @@ export class StoredArtifacts {
     for (const { key } of variants.slice(maxVariants)) await this.delete(key);
   }
 
-  #found<T extends StoredArtifact>(
-    id: ArtifactId,
-    { metadata: { basis, format } }: StoredObject,
-    artifact: T,
-  ): Found<T> {
+  #isUseless(id: ArtifactId, object: StoredObject): boolean {
+    return isExpired(id, object) || this.isDistrusted(id, object.revision);
+  }
+
+  #found<T extends StoredArtifact>(id: ArtifactId, object: StoredObject, artifact: T): Found<T> {
+    const provenance = provenanceOf(object);
+    const { format } = provenance;
     // What has none was not put there by this library.
     const isOfOtherFormat = format !== undefined && format !== formatOf(this.#config, id);
-    return { artifact, basis, isOfOtherFormat };
+    return { artifact, provenance, isOfOtherFormat };
   }
 }
 

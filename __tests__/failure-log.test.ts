@@ -1,0 +1,59 @@
+import { afterEach, expect, jest, test } from '@jest/globals';
+import { MemoryStore, SnapshotError, TieredStore } from '../lib/index.js';
+import { FaultyTier } from './stores/faulty-tier.js';
+import { freshRepository, next, read } from './support/fresh-repository.js';
+import { HOST } from './support/host-app.js';
+import { cleanup } from './support/temporary-directory.js';
+
+const { directory, defer } = cleanup(afterEach);
+
+type Line = [level: 'warn' | 'error', message: string, fields: object];
+
+function logger() {
+  const lines: Line[] = [];
+  const log = (level: Line[0]) => (fields: object, message: string) => {
+    lines.push([level, message, fields]);
+  };
+  return { lines, warn: log('warn'), error: log('error') };
+}
+
+test('a store that fails is logged, although who waits gets the snapshot', async () => {
+  const repository = await freshRepository({ directory, defer });
+  const store = new FaultyTier();
+  const log = logger();
+  const service = repository.start({ store, logger: log });
+  const failed = next(service, 'storeFailed');
+  service.events.once('generationFinished', () => {
+    store.state = 'failing';
+  });
+  await read(service, repository.id);
+  await failed;
+  const fields = { repository: `${HOST}/${repository.path}`, err: expect.any(SnapshotError) };
+  expect(log.lines).toEqual([['error', 'snapshot not stored', expect.objectContaining(fields)]]);
+});
+
+test('a tier that fails is logged, although the other one makes up for it', async () => {
+  const repository = await freshRepository({ directory, defer });
+  const far = new FaultyTier();
+  far.state = 'failing';
+  const log = logger();
+  const store = new TieredStore({ near: new MemoryStore({ maxBytes: 1e8 }), far });
+  await read(repository.start({ store, logger: log }), repository.id);
+  const fields = { tier: 'far', key: `snapshot/${HOST}/${repository.path}` };
+  expect(log.lines).toEqual([['warn', 'store degraded', expect.objectContaining(fields)]]);
+});
+
+test('a log that throws does not make of it a failure', async () => {
+  const emitWarning = jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
+  defer(async () => emitWarning.mockRestore());
+  const repository = await freshRepository({ directory, defer });
+  const far = new FaultyTier();
+  far.state = 'failing';
+  const log = () => {
+    throw new Error('the log is full');
+  };
+  const store = new TieredStore({ near: new MemoryStore({ maxBytes: 1e8 }), far });
+  await read(repository.start({ store, logger: { warn: log, error: log } }), repository.id);
+  const detail = expect.stringContaining('the log is full');
+  expect(emitWarning).toHaveBeenCalledWith(expect.any(String), { detail });
+});

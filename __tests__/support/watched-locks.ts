@@ -1,0 +1,66 @@
+import { EventEmitter, once } from 'node:events';
+import { InProcessLocks, type Lock, type LockRegistry, SnapshotError } from '../../lib/index.js';
+
+interface LockEvents {
+  wanted: [key: string];
+  acquired: [key: string];
+  released: [key: string];
+}
+
+/** Locks that tell what becomes of them, and are lost when they are told to be. */
+export class WatchedLocks implements LockRegistry {
+  readonly events = new EventEmitter<LockEvents>();
+  readonly #locks: LockRegistry;
+  readonly #gates = new Map<string, Promise<void>>();
+  readonly #held = new Map<string, AbortController>();
+
+  /** @param locks more than one registry may stand for the same. */
+  constructor(locks: LockRegistry = new InProcessLocks()) {
+    this.#locks = locks;
+  }
+
+  async acquire(key: string, options?: { signal?: AbortSignal | undefined }): Promise<Lock> {
+    this.events.emit('wanted', key);
+    await this.#gates.get(key);
+    const { signal, release } = await this.#locks.acquire(key, options);
+    const losing = new AbortController();
+    this.#held.set(key, losing);
+    this.events.emit('acquired', key);
+    return {
+      signal: AbortSignal.any([signal, losing.signal]),
+      release: async () => {
+        await release();
+        this.events.emit('released', key);
+      },
+    };
+  }
+
+  /** Has those who want a key from now on wait for it until it is released. */
+  hold(key: string): { release(): void } {
+    let release = () => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    this.#gates.set(key, released);
+    return { release };
+  }
+
+  /** Has a lock that is held be lost, as when its server forgot it. */
+  lose(key: string): void {
+    this.#held.get(key)?.abort(new SnapshotError('LOCK_FAILED', 'somebody else holds it'));
+  }
+
+  /** Resolves when that happens to a key the next time. */
+  async next(name: keyof LockEvents, key: string): Promise<void> {
+    for (;;) if ((await once(this.events, name))[0] === key) return;
+  }
+
+  /** Counts from now on how often a key is acquired. */
+  acquisitions(key: string): () => number {
+    let count = 0;
+    this.events.on('acquired', (acquired) => {
+      if (acquired === key) count += 1;
+    });
+    return () => count;
+  }
+}

@@ -1,0 +1,27 @@
+import type { EventEmitter } from 'node:events';
+import type { SnapshotError } from './errors.js';
+import type { SnapshotEvents } from './events.js';
+import type { Logger } from './options.js';
+import { type RepositoryId, repositoryKey } from './repository/identity.js';
+
+/** Tells the host's log what no request fails with, and what somebody should look after all the same. */
+export function logFailures(events: EventEmitter<SnapshotEvents>, logger: Logger): void {
+  const about = (repository: RepositoryId | undefined, error: SnapshotError) => {
+    return { code: error.code, repository: repository && repositoryKey(repository), err: error };
+  };
+  events.on('storeFailed', ({ repository, error }) => {
+    logger.error(about(repository, error), 'snapshot not stored');
+  });
+  events.on('storeDegraded', ({ tier, key, error }) => {
+    logger.warn({ code: error.code, tier, key, err: error }, 'store degraded');
+  });
+  events.on('restoreFailed', ({ repository, error }) => {
+    logger.warn(about(repository, error), 'stored snapshot not usable for a mirror');
+  });
+  events.on('mirrorBroken', ({ repository, error }) => {
+    logger.error(about(repository, error), 'mirror broken');
+  });
+  events.on('consolidationFailed', ({ repository, error }) => {
+    logger.warn(about(repository, error), 'mirror not consolidated');
+  });
+}

@@ -1,0 +1,46 @@
+import type { Moment } from '../clock.js';
+import type { SnapshotError } from '../errors.js';
+import { type RepositoryId, repositoryOf } from '../repository/identity.js';
+
+/** What this process knows of a repository beside its mirror. */
+export interface KnownRepository {
+  readonly repository: RepositoryId;
+  /** When a client last asked for it; `undefined` when none did. */
+  readonly askedAt: Moment | undefined;
+  /** When the upstream was last asked, with success. */
+  readonly checkedAt: Moment | undefined;
+  /** What the last question to the upstream failed with; `undefined` when it did not. */
+  readonly failure: SnapshotError | undefined;
+}
+
+export interface Knowledge extends KnownRepository {
+  askedAt: Moment | undefined;
+  checkedAt: Moment | undefined;
+  failure: SnapshotError | undefined;
+  /** When the upstream was last asked at all: by `performance.now()`. */
+  triedAt: number | undefined;
+  /** When that failed; `undefined` when it did not. */
+  failedAt: number | undefined;
+  /** What it had when it was last asked: stands for HEAD and all refs. */
+  digest: string | undefined;
+  /** Whether there was a mirror then, which has had that, or something later, since. */
+  isMirrored: boolean;
+}
+
+export function nothingKnown(repository: RepositoryId): Knowledge {
+  return {
+    repository: repositoryOf(repository),
+    askedAt: undefined,
+    checkedAt: undefined,
+    triedAt: undefined,
+    failure: undefined,
+    failedAt: undefined,
+    digest: undefined,
+    isMirrored: false,
+  };
+}
+
+/** Of a question to the upstream that was asked then, and answered. */
+export function answeredAt(moment: Moment) {
+  return { checkedAt: moment, triedAt: moment.time, failure: undefined, failedAt: undefined };
+}

@@ -1,0 +1,72 @@
+import { unlessAborted } from '../abort.js';
+import { SnapshotError } from '../errors.js';
+import type { MirrorManager } from '../mirror/manager.js';
+import type { SnapshotConfig } from '../options.js';
+import { type RepositoryId, repositoryOf } from '../repository/identity.js';
+import type { BundleId, EnsuredRefs, GetOptions, WantedRefs } from './artifact.js';
+import { checkId } from './check-id.js';
+import { ensureRefs, isUpToDate } from './ensure-refs.js';
+import type { Freshness } from './freshness.js';
+import type { MirrorParts } from './lease-mirror.js';
+import type { Renewals } from './renewals.js';
+
+export interface MirrorQuestionsParts {
+  readonly config: SnapshotConfig;
+  readonly mirrors: MirrorManager;
+  readonly freshness: Freshness;
+  readonly renewals: Renewals;
+  /** Told of repositories that a client asked about. */
+  readonly onAsked: (repository: RepositoryId) => void;
+  readonly started: Promise<void>;
+  readonly closing: AbortSignal;
+}
+
+/** Clients' questions to mirrors, which may be brought up to date, or cloned, for them. */
+export class MirrorQuestions {
+  readonly #parts: MirrorQuestionsParts;
+  #isClosing = false;
+
+  constructor(parts: MirrorQuestionsParts) {
+    this.#parts = parts;
+  }
+
+  /** Takes no more of them. */
+  close(): void {
+    this.#isClosing = true;
+  }
+
+  /** As `ArtifactSource.isUpToDate`. */
+  isUpToDate(id: BundleId, { signal }: GetOptions = {}): Promise<boolean> {
+    return this.#answer(id, signal, (parts, closing) => isUpToDate(id, parts, closing));
+  }
+
+  /** As `ArtifactSource.ensureRefs`. */
+  ensureRefs(
+    repository: RepositoryId,
+    wanted: WantedRefs,
+    { signal }: GetOptions = {},
+  ): Promise<EnsuredRefs> {
+    return this.#answer(repository, signal, (parts, closing) =>
+      ensureRefs(repository, wanted, parts, closing),
+    );
+  }
+
+  async #answer<T>(
+    id: RepositoryId | BundleId,
+    signal: AbortSignal | undefined,
+    ask: (parts: MirrorParts, closing: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const { config, renewals, onAsked, started, closing } = this.#parts;
+    checkId(config, id);
+    if (this.#isClosing) throw new SnapshotError('CLOSED', 'the service is closed or closing');
+    const answer = async () => {
+      await started;
+      const answered = await ask(this.#parts, closing);
+      const repository = repositoryOf(id);
+      onAsked(repository);
+      renewals.renewSoon(repository);
+      return answered;
+    };
+    return await unlessAborted(answer(), signal);
+  }
+}
