@@ -70,6 +70,17 @@ export class AppUnderTest {
     return await this.program.order('refresh', path);
   }
 
+  /** Makes the repository's mirror, of which there is none: of the stored snapshot, if there is one. */
+  async mirror(path: string): Promise<Sample> {
+    return await this.program.order('mirror', path);
+  }
+
+  /** Removes all mirrors; nothing else may be running. */
+  async removeMirrors(): Promise<void> {
+    const mirrors = join(this.#dataDir, 'mirrors');
+    for (const name of await readdir(mirrors)) await rm(join(mirrors, name), { recursive: true });
+  }
+
   /** Removes the stored snapshot; the mirror stays. */
   async deleteSnapshot(path: string): Promise<void> {
     await this.program.order('deleteSnapshot', path);
@@ -78,8 +89,7 @@ export class AppUnderTest {
   /** Removes all that there is of a repository; nothing else may be running. */
   async forget(path: string): Promise<void> {
     await this.deleteSnapshot(path);
-    const mirrors = join(this.#dataDir, 'mirrors');
-    for (const name of await readdir(mirrors)) await rm(join(mirrors, name), { recursive: true });
+    await this.removeMirrors();
     await this.#upstream.withdraw(path);
   }
 

@@ -65,6 +65,16 @@ describe('of a tiny history', () => {
     ['cold', 1, 'native', { ours: timed, native: timed }],
     ['generate', 1, 'native', { ours: timed, native: timed }],
     ['refresh', 3, 'native', { ours: timed, native: timed }],
+    [
+      'bootstrap',
+      1,
+      'clone',
+      {
+        ours: { ...timed, upstreamMegabytes: 'number' },
+        clone: { ...timed, upstreamMegabytes: 'number' },
+      },
+    ],
+    ['s3', 1, 'GetObject', { ours: timed, 'ours, redirected': timed, GetObject: timed }],
     ['hit', 2, 'express.static', { ours: transfer, 'express.static': transfer }],
     [
       'restore',

@@ -3,7 +3,9 @@ export const CASE_NAMES = [
   'cold',
   'generate',
   'refresh',
+  'bootstrap',
   'hit',
+  's3',
   'restore',
   'host',
   'memory',
@@ -12,8 +14,8 @@ export const CASE_NAMES = [
 
 export type CaseName = (typeof CASE_NAMES)[number];
 
-/** `scale` takes long, and has repositories of its own. */
-export const DEFAULT_CASES = CASE_NAMES.filter((name) => name !== 'scale');
+/** `scale` takes long, and has repositories of its own; `s3` needs a server. */
+export const DEFAULT_CASES = CASE_NAMES.filter((name) => name !== 'scale' && name !== 's3');
 
 export function isCaseName(name: string): name is CaseName {
   return CASE_NAMES.some((one) => one === name);

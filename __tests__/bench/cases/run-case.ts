@@ -2,6 +2,7 @@ import type { Bench } from '../bench.js';
 import type { Result } from '../measure/result.js';
 import type { Repository } from '../repositories/repository.js';
 import { openScope } from '../scope.js';
+import { bootstrap } from './bootstrap.js';
 import { cold } from './cold.js';
 import { generate } from './generate.js';
 import { hit } from './hit.js';
@@ -11,6 +12,7 @@ import { memory } from './memory.js';
 import type { CaseName } from './names.js';
 import { refresh } from './refresh.js';
 import { restore } from './restore.js';
+import { s3 } from './s3.js';
 
 type RepositoryCase = (bench: Bench, repository: Repository) => Promise<Result[]>;
 
@@ -19,7 +21,9 @@ const CASES: Record<Exclude<CaseName, 'scale'>, RepositoryCase> = {
   cold,
   generate,
   refresh,
+  bootstrap,
   hit,
+  s3,
   restore,
   host,
   memory,

@@ -2,6 +2,7 @@
 export const METRICS = {
   seconds: 'seconds',
   cpuSeconds: 'CPU seconds',
+  upstreamMegabytes: 'MB from upstream',
   megabytesPerSecond: 'MB/s',
   cpuSecondsPerGigabyte: 'CPU s/GB',
   clientLoad: "client's CPU load",

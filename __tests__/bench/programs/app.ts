@@ -37,6 +37,21 @@ const orders = {
     await service.refresh({ host: HOST, path });
     return { mirror: await mirror, whole: await taken() };
   },
+  /** Makes the mirror of a repository of `HOST` of which there is none. */
+  async mirror(path: string) {
+    const { service } = app.router;
+    const { cpuSeconds } = processUsage();
+    const started = performance.now();
+    const cloned = once(service.events, 'cloneFinished');
+    await service.ensureRefs({ host: HOST, path }, { refs: new Map(), commits: [] });
+    const seconds = (performance.now() - started) / 1000;
+    const [{ packBytes }] = await cloned;
+    return {
+      seconds,
+      cpuSeconds: processUsage().cpuSeconds - cpuSeconds,
+      upstreamMegabytes: packBytes / 1e6,
+    };
+  },
   watchLoop() {
     delays.reset();
     delays.enable();
