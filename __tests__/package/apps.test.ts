@@ -38,6 +38,12 @@ const { createSnapshotRouter } = require('express-git-snapshot');
 const { restoreSnapshot } = require('express-git-snapshot/client');
 `;
 
+/** Packages that entries need and that are not installed with this one. */
+const OPTIONAL_PEERS = {
+  'express-git-snapshot/redis': 'ioredis',
+  'express-git-snapshot/s3': '@aws-sdk/',
+};
+
 /** What Node 20 has to say of \`require\` of a module; later ones are silent. */
 const EXPERIMENTAL = /^\(node:\d+\) ExperimentalWarning: .*\n\(Use `node --trace-warnings .*\n$/;
 
@@ -96,12 +102,20 @@ describe('without Express, the packed package', () => {
   });
 
   test('has a client and a test suite that work alone', async () => {
-    const others = entries.filter((entry) => entry !== 'express-git-snapshot');
-    expect(others).toHaveLength(entries.length - 1);
+    const needsPeer = ['express-git-snapshot', ...Object.keys(OPTIONAL_PEERS)];
+    const others = entries.filter((entry) => !needsPeer.includes(entry));
+    expect(others).toHaveLength(entries.length - needsPeer.length);
     const imports = others.map((entry) => `await import('${entry}');`).join('\n');
     await writeFile(join(project, 'imports.mjs'), imports);
     const outcome = await execute(process.execPath, ['imports.mjs'], { cwd: project });
     expect(outcome).toEqual({ code: 0, stdout: '', stderr: '' });
+  });
+
+  test.each(Object.entries(OPTIONAL_PEERS))('%s says that it needs %s', async (entry, peer) => {
+    const code = `import('${entry}').catch((e) => console.log(e.message));`;
+    await writeFile(join(project, 'peer.mjs'), code);
+    const { stdout } = await execute(process.execPath, ['peer.mjs'], { cwd: project });
+    expect(stdout).toContain(`'${peer}`);
   });
 
   test('exports no internals', async () => {

@@ -19,10 +19,17 @@ test('the package holds what users need and nothing else', async () => {
   const modules = sources
     .filter((name) => name.endsWith('.ts') && !isAssembly(name))
     .map((name) => name.slice(0, -3));
+  const [docs, examples] = await Promise.all(
+    ['docs', 'examples'].map((folder) => readdir(folder, { recursive: true })),
+  );
   const expected = [
     'LICENSE',
     'README.md',
     'package.json',
+    ...(docs ?? []).map((name) => `docs/${name}`),
+    ...(examples ?? [])
+      .filter((name) => /^[^/]+\/([^/]+\.js|README\.md)$/.test(name))
+      .map((name) => `examples/${name}`),
     ...sources
       .filter((name) => isAssembly(name) && !name.endsWith('tsconfig.json'))
       .map((name) => `lib/${name}`),

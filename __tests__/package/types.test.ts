@@ -22,6 +22,7 @@ const CONFIG = {
 
 const MODULE = `
 import express from 'express';
+import { Redis } from 'ioredis';
 import {
   createSnapshotRouter,
   createSnapshotService,
@@ -34,6 +35,8 @@ import {
   type SnapshotStore,
 } from 'express-git-snapshot';
 import { type RestoreResult, restoreSnapshot } from 'express-git-snapshot/client';
+import { S3Store } from 'express-git-snapshot/s3';
+import { RedisLocks } from 'express-git-snapshot/redis';
 import { storeContract } from 'express-git-snapshot/testing';
 
 const store: SnapshotStore = new MemoryStore({ maxBytes: 1 << 30 });
@@ -50,8 +53,12 @@ const options: SnapshotOptions = {
   snapshot: { compressionLevel: 3 },
   logger: console,
   store,
+  locks: new RedisLocks({ client: new Redis({ lazyConnect: true }), leaseTime: 10_000 }),
 };
 const short: SnapshotOptions = { dataDir: './data', hosts: ['github.com'] };
+const s3 = new S3Store({ bucket: 'snapshots', config: { region: 'eu-central-1' } });
+export const shared: SnapshotOptions = { ...short, store: s3 };
+export const url: Promise<string | undefined> = s3.presign('key', { expiresIn: 60 });
 
 const snapshots = createSnapshotRouter(options);
 express().use('/git', snapshots);
@@ -81,6 +88,8 @@ storeContract({ test: (name, run) => [name, run], factory: () => ({ store }) });
 export const incomplete: SnapshotOptions = { hosts: ['github.com'] };
 // @ts-expect-error no such option
 export const unknown: SnapshotOptions = { ...short, directory: './data' };
+// @ts-expect-error no such option of a store
+export const wrongStore = new S3Store({ bucket: 'snapshots', region: 'eu-central-1' });
 // @ts-expect-error no such limit
 export const unknownLimit: SnapshotOptions = { ...short, limits: { cloneTime: 1 } };
 // @ts-expect-error not a number
@@ -110,8 +119,9 @@ let project: string;
 beforeAll(async () => {
   project = await directory();
   const tarball = await pack(await directory());
-  const types = ['@types/express', '@types/node'].map((name) => [name, name]);
-  await installTarball(tarball, project, { express: 'express', ...Object.fromEntries(types) });
+  const packages = ['express', '@types/express', '@types/node', 'ioredis', 'redis-semaphore'];
+  const linked = [...packages, '@aws-sdk/client-s3', '@aws-sdk/lib-storage'];
+  await installTarball(tarball, project, Object.fromEntries(linked.map((name) => [name, name])));
   await writeFile(join(project, 'tsconfig.json'), JSON.stringify(CONFIG));
 });
 

@@ -1,0 +1,249 @@
+import { readdir } from 'node:fs/promises';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { FileSystemStore, MemoryStore, type TieredStoreOptions } from '../../lib/index.js';
+import {
+  assertContent,
+  assertMiss,
+  contentOf,
+  listedKeys,
+  mustOpen,
+  put,
+  rest,
+} from '../../lib/testing/store-content.js';
+import { cleanup } from '../support/temporary-directory.js';
+import { FaultyTier } from './faulty-tier.js';
+import { holdAt, MIB, tiers } from './tiers.js';
+
+const OLD = contentOf('old', 4 * MIB);
+const NEW = contentOf('new', 3 * MIB);
+
+const { directory } = cleanup(afterEach);
+
+describe('what another machine has stored', () => {
+  test('is read from the far tier once, and then near', async () => {
+    const { far, store, failures } = tiers();
+    const stored = await put(far.inner, 'key', OLD, { name: 'value' });
+    for (let round = 0; round < 3; round += 1) {
+      expect(await mustOpen(store, 'key')).toMatchObject(stored);
+      await assertContent(store, 'key', OLD);
+      await assertContent(store, 'key', OLD.subarray(5, 11), { range: { start: 5, end: 10 } });
+    }
+    expect(far.asked.open).toBe(1);
+    expect(failures).toEqual([]);
+  });
+
+  test('is read from the far tier once, however many ask at the same time', async () => {
+    const { far, store } = tiers();
+    const { revision } = await put(far.inner, 'key', OLD);
+    await Promise.all(
+      Array.from({ length: 20 }, async (_, index) => {
+        const [start, end] = [index * 100_000, OLD.length - 1 - index];
+        await assertContent(store, 'key', OLD.subarray(start, end + 1), {
+          range: { start, end },
+          revision,
+        });
+      }),
+    );
+    expect(far.asked.open).toBe(1);
+  });
+
+  test('is sent while it arrives, and read on near by those who come later', async () => {
+    const { near, far, store } = tiers();
+    await put(far.inner, 'key', OLD);
+    const { reached, release } = holdAt(far, 2 * MIB);
+    const first = await mustOpen(store, 'key');
+    const chunks = first.body[Symbol.asyncIterator]();
+    const head = [(await chunks.next()).value];
+    await reached;
+    const late = await mustOpen(store, 'key');
+    const range = { start: 3 * MIB, end: 3 * MIB + 9 };
+    const ahead = await mustOpen(store, 'key', { range });
+    await assertMiss(near, 'key');
+    release();
+    head.push(await rest(chunks));
+    expect(Buffer.concat(head).equals(OLD)).toBe(true);
+    expect((await rest(late.body)).equals(OLD)).toBe(true);
+    expect((await rest(ahead.body)).equals(OLD.subarray(range.start, range.end + 1))).toBe(true);
+    expect(far.asked.open).toBe(1);
+  });
+
+  test('is copied at its own pace when a reader is slow', async () => {
+    const { far, store } = tiers();
+    await put(far.inner, 'key', OLD);
+    const slow = await mustOpen(store, 'key');
+    await assertContent(store, 'key', OLD);
+    expect((await rest(slow.body)).equals(OLD)).toBe(true);
+    expect(far.asked.open).toBe(1);
+  });
+
+  test('is copied also when its readers have left', async () => {
+    const { near, far, store } = tiers();
+    await put(far.inner, 'key', OLD);
+    const { reached, release } = holdAt(far, 2 * MIB);
+    const controller = new AbortController();
+    const { body } = await mustOpen(store, 'key', { signal: controller.signal });
+    const left = rest(body);
+    await reached;
+    controller.abort();
+    await expect(left).rejects.toThrow();
+    await assertMiss(near, 'key');
+    release();
+    await assertContent(store, 'key', OLD);
+    expect(far.asked.open).toBe(1);
+    expect(await listedKeys(near)).toEqual(['key']);
+  });
+
+  test('is read from the far tier again by slow readers when it has no room near', async () => {
+    const { far, store } = tiers({}, new MemoryStore({ maxBytes: MIB }));
+    await put(far.inner, 'key', OLD);
+    const { reached, release } = holdAt(far, 3 * MIB);
+    const slow = await mustOpen(store, 'key');
+    await reached;
+    release();
+    expect((await rest(slow.body)).equals(OLD)).toBe(true);
+    expect(far.asked.open).toBe(2);
+  });
+
+  test('is sent although it cannot be copied', async () => {
+    const near = new FaultyTier();
+    const { far, store, failures } = tiers({}, near);
+    await put(far.inner, 'key', OLD);
+    far.onRead = async (offset) => {
+      if (offset > 0) near.state = 'failing';
+    };
+    const { body } = await mustOpen(store, 'key');
+    expect((await rest(body)).equals(OLD)).toBe(true);
+    expect(failures).toMatchObject([{ tier: 'near', key: 'key' }]);
+    expect(await listedKeys(near.inner)).toEqual([]);
+  });
+});
+
+describe('a far tier that fails while it is read', () => {
+  test.each<[string, Partial<TieredStoreOptions>, (offset: number) => Promise<unknown>]>([
+    ['breaks', {}, async () => Promise.reject(new Error('the connection broke'))],
+    ['stalls', { stallTimeout: 300 }, () => new Promise(() => {})],
+  ])('and %s fails all readers, and leaves nothing near', async (_, options, trouble) => {
+    const path = await directory();
+    const { near, far, store, failures } = tiers(options, new FileSystemStore({ directory: path }));
+    await put(far.inner, 'key', OLD);
+    far.onRead = async (offset) => offset === 2 * MIB && (await trouble(offset));
+    const bodies = await Promise.all([mustOpen(store, 'key'), mustOpen(store, 'key')]);
+    for (const outcome of await Promise.allSettled(bodies.map(({ body }) => rest(body)))) {
+      expect(outcome).toMatchObject({ reason: { code: 'STORE_FAILED' } });
+    }
+    expect(failures[0]).toMatchObject({ tier: 'far', key: 'key', error: { code: 'STORE_FAILED' } });
+    await assertMiss(near, 'key');
+    expect(await readdir(path)).toEqual([]);
+    far.onRead = async () => {};
+    await assertContent(store, 'key', OLD);
+  });
+
+  test('fails those as well who fell behind and read there once more', async () => {
+    const { far, store } = tiers({ stallTimeout: 300 }, new MemoryStore({ maxBytes: MIB }));
+    await put(far.inner, 'key', OLD);
+    const { reached, release } = holdAt(far, 3 * MIB);
+    const bodies = [await mustOpen(store, 'key'), await mustOpen(store, 'key')];
+    await reached;
+    let reads = 0;
+    far.onRead = async (offset) => {
+      if (offset < 3 * MIB) return;
+      reads += 1;
+      await (reads === 1 ? Promise.reject(new Error('it broke')) : new Promise(() => {}));
+    };
+    release();
+    for (const outcome of await Promise.allSettled(bodies.map(({ body }) => rest(body)))) {
+      expect(outcome).toMatchObject({ reason: { code: 'STORE_FAILED' } });
+    }
+    expect(far.asked.open).toBe(3);
+  });
+
+  test('and gives too few bytes fails the reader', async () => {
+    const { near, far, store } = tiers();
+    await put(far.inner, 'key', OLD);
+    const { stat } = far;
+    far.stat = async (key) => {
+      const object = await stat.call(far, key);
+      return object && { ...object, size: object.size + 1 };
+    };
+    const { body } = await mustOpen(store, 'key');
+    await expect(rest(body)).rejects.toMatchObject({ code: 'STORE_FAILED' });
+    await assertMiss(near, 'key');
+  });
+
+  test('is left by a store that is closed', async () => {
+    const path = await directory();
+    const { far, store, failures } = tiers({}, new FileSystemStore({ directory: path }));
+    await put(far.inner, 'key', OLD);
+    const { reached } = holdAt(far, 2 * MIB);
+    const { body } = await mustOpen(store, 'key');
+    const read = rest(body);
+    read.catch(() => {});
+    await reached;
+    await store.close();
+    await expect(read).rejects.toMatchObject({ code: 'CLOSED' });
+    expect(await readdir(path)).toEqual([]);
+    expect(failures).toEqual([]);
+  });
+});
+
+describe('what another machine has replaced', () => {
+  test('is seen by stat at once, and its copy is dropped', async () => {
+    const { near, far, store } = tiers();
+    await put(far.inner, 'key', OLD);
+    await assertContent(store, 'key', OLD);
+    const replaced = await put(far.inner, 'key', NEW, { of: 'new' });
+    await assertContent(store, 'key', OLD); // within checkInterval
+    expect(await store.stat('key')).toMatchObject(replaced);
+    await assertMiss(near, 'key');
+    await assertContent(store, 'key', NEW);
+    await assertContent(store, 'key', NEW);
+    expect(far.asked.open).toBe(2);
+  });
+
+  test('is seen by open without a checkInterval, and by whoever asks for that revision', async () => {
+    const { far, store } = tiers({ checkInterval: 0 });
+    await put(far.inner, 'key', OLD);
+    await assertContent(store, 'key', OLD);
+    await put(far.inner, 'key', NEW);
+    await assertContent(store, 'key', NEW);
+
+    const other = tiers();
+    await put(other.far.inner, 'key', OLD);
+    await assertContent(other.store, 'key', OLD);
+    const { revision } = await put(other.far.inner, 'key', NEW);
+    await assertContent(other.store, 'key', NEW, { revision });
+  });
+
+  test('is seen although it happens between two questions', async () => {
+    const { far, store } = tiers();
+    await put(far.inner, 'key', OLD);
+    let isReplaced = false;
+    far.onOpen = async () => {
+      if (!isReplaced) await put(far.inner, 'key', NEW);
+      isReplaced = true;
+    };
+    await assertContent(store, 'key', NEW);
+  });
+
+  test('is read although the old one is still being copied', async () => {
+    const { far, store } = tiers({ checkInterval: 0 });
+    await put(far.inner, 'key', OLD);
+    const { reached, release } = holdAt(far, 3 * MIB);
+    const { body } = await mustOpen(store, 'key');
+    await reached;
+    await put(far.inner, 'key', NEW);
+    await assertContent(store, 'key', NEW);
+    release();
+    expect((await rest(body)).equals(OLD)).toBe(true);
+    await assertContent(store, 'key', NEW);
+  });
+
+  test('or deleted is no longer there', async () => {
+    const { near, far, store } = tiers({ checkInterval: 0 });
+    await put(far.inner, 'key', OLD);
+    await assertContent(store, 'key', OLD);
+    await far.inner.delete('key');
+    expect(await store.open('key')).toBeUndefined();
+    await assertMiss(near, 'key');
+  });
+});

@@ -1,0 +1,192 @@
+import { access, readdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { FileSystemStore, SnapshotError, TieredStore } from '../../lib/index.js';
+import {
+  assertContent,
+  assertMiss,
+  contentOf,
+  mustOpen,
+  put,
+} from '../../lib/testing/store-content.js';
+import { cleanup } from '../support/temporary-directory.js';
+import { FaultyTier } from './faulty-tier.js';
+import { MIB, tiers } from './tiers.js';
+
+const OLD = contentOf('old', 4 * MIB);
+const NEW = contentOf('new', 3 * MIB);
+
+const { directory } = cleanup(afterEach);
+
+describe('a near tier', () => {
+  test('is known again after a restart, with what it is a copy of', async () => {
+    const near = new FileSystemStore({ directory: await directory() });
+    const { far, store } = tiers({}, near);
+    const stored = await put(far.inner, 'key', OLD, { far: 'x', metadata: '{}' });
+    // The second time it is read near, once it is all there.
+    for (let round = 0; round < 2; round += 1) await assertContent(store, 'key', OLD);
+    const again = new TieredStore({ near, far });
+    expect(await mustOpen(again, 'key')).toMatchObject(stored);
+    await assertContent(again, 'key', OLD);
+    expect(far.asked.open).toBe(1);
+  });
+
+  test.each([
+    ['that are not copies', {}],
+    ['with other metadata', { metadata: '{"a":1}' }],
+    ['with broken metadata', { metadata: '{', far: 'x' }],
+    ['with the description of nothing', { metadata: '{}', far: '{"revision":1}' }],
+  ])('has no use for objects %s', async (_, metadata) => {
+    const { near, far, store } = tiers();
+    await put(near, 'key', NEW, metadata);
+    await assertMiss(store, 'key');
+    await put(far.inner, 'key', OLD);
+    await assertContent(store, 'key', OLD);
+  });
+});
+
+describe('a write', () => {
+  test('goes to both tiers, and nothing is read from the far one', async () => {
+    const { far, store } = tiers();
+    const stored = await put(store, 'key', OLD, { of: 'old' });
+    expect(await far.inner.stat('key')).toEqual(stored);
+    await assertContent(store, 'key', OLD);
+    await assertContent(far.inner, 'key', OLD);
+    expect(far.asked.open).toBe(0);
+  });
+
+  test('that the near tier fails is one to the far tier', async () => {
+    const near = new FaultyTier();
+    const { far, store, failures } = tiers({}, near);
+    const writer = await store.create('key', {});
+    await writer.write(OLD);
+    near.state = 'failing';
+    const stored = await writer.commit();
+    near.state = 'up';
+    expect(failures).toMatchObject([{ tier: 'near', key: 'key' }]);
+    expect(await far.inner.stat('key')).toEqual(stored);
+    await assertContent(store, 'key', OLD);
+  });
+
+  test('that both tiers fail is one', async () => {
+    const near = new FaultyTier();
+    const { far, store } = tiers({}, near);
+    const writer = await store.create('key', {});
+    near.state = 'failing';
+    far.state = 'failing';
+    await expect(writer.write(OLD)).rejects.toMatchObject({ code: 'STORE_FAILED' });
+  });
+
+  test('of a file leaves it near, and a copy of it far', async () => {
+    const path = await directory();
+    const near = new FileSystemStore({ directory: join(path, 'near') });
+    const { far, store } = tiers({}, near);
+    const file = join(path, 'file');
+    await writeFile(file, OLD);
+    const stored = await store.adopt?.('key', file, { of: 'old' });
+    expect(await far.inner.stat('key')).toEqual(stored);
+    await assertContent(far.inner, 'key', OLD);
+    await assertContent(new TieredStore({ near, far }), 'key', OLD);
+    expect(far.asked.open).toBe(0);
+  });
+
+  test('of a file that is no longer wanted leaves all as it was', async () => {
+    const path = await directory();
+    const near = new FileSystemStore({ directory: join(path, 'near') });
+    const { far, store, failures } = tiers({}, near);
+    const file = join(path, 'file');
+    await writeFile(file, OLD);
+    const controller = new AbortController();
+    const reason = new Error('no longer wanted');
+    const { create } = far;
+    far.create = async (...args) => {
+      controller.abort(reason);
+      return create.apply(far, args);
+    };
+    const adopting = store.adopt?.('key', file, {}, { signal: controller.signal });
+    await expect(adopting).rejects.toBe(reason);
+    await access(file);
+    await assertMiss(store, 'key');
+    expect(failures).toEqual([]);
+  });
+
+  test('of a file that the near tier fails is one to the far tier', async () => {
+    const path = await directory();
+    const near = new FileSystemStore({ directory: join(path, 'near') });
+    const { far, store, failures } = tiers({}, near);
+    await writeFile(join(path, 'near'), 'not a directory');
+    const file = join(path, 'file');
+    await writeFile(file, OLD);
+    const stored = await store.adopt?.('key', file, {});
+    expect(await far.inner.stat('key')).toEqual(stored);
+    expect(failures).toMatchObject([{ tier: 'near', key: 'key' }]);
+    expect(await readdir(path)).toEqual(['near']);
+  });
+});
+
+describe('a write that the far tier refuses', () => {
+  const REFUSED = { code: 'PRECONDITION_FAILED' };
+  const refusal = () => new SnapshotError('PRECONDITION_FAILED', 'something else is there');
+
+  test.each(['create', 'write', 'commit'] as const)(
+    'by its %s is refused, leaves nothing, and is no failure of a tier',
+    async (step) => {
+      const { near, far, store, failures } = tiers({ retryInterval: 60_000 });
+      const stored = await put(far.inner, 'key', OLD);
+      const { create } = far;
+      far.create = async (...args) => {
+        if (step === 'create') throw refusal();
+        const writer = await create.apply(far, args);
+        return { ...writer, [step]: () => Promise.reject(refusal()) };
+      };
+      await expect(put(store, 'key', NEW, {}, { replaces: null })).rejects.toMatchObject(REFUSED);
+      await assertMiss(near, 'key');
+      far.create = create;
+      await put(store, 'key', NEW, {}, { replaces: stored.revision });
+      await assertContent(far.inner, 'key', NEW);
+      expect(failures).toEqual([]);
+    },
+  );
+
+  test('is of a file that stays', async () => {
+    const path = await directory();
+    const near = new FileSystemStore({ directory: join(path, 'near') });
+    const { far, store, failures } = tiers({ retryInterval: 60_000 }, near);
+    const stored = await put(far.inner, 'key', OLD);
+    const file = join(path, 'file');
+    await writeFile(file, NEW);
+    const adopting = store.adopt?.('key', file, {}, { replaces: null });
+    await expect(adopting).rejects.toMatchObject(REFUSED);
+    await access(file);
+    await assertMiss(near, 'key');
+    expect(await store.stat('key')).toEqual(stored);
+    await store.adopt?.('key', file, {}, { replaces: stored.revision });
+    await assertContent(far.inner, 'key', NEW);
+    expect(failures).toEqual([]);
+  });
+
+  test('goes to the near tier while the far one is down', async () => {
+    const { far, store } = tiers();
+    const { revision } = await put(store, 'key', OLD);
+    far.state = 'failing';
+    await put(store, 'key', NEW, {}, { replaces: revision });
+    await put(store, 'key', NEW, {}, { replaces: null });
+    await assertContent(store, 'key', NEW);
+    far.state = 'up';
+    await assertContent(store, 'key', OLD);
+  });
+});
+
+const ONE = new FaultyTier();
+
+test.each<[string, object]>([
+  ['same', { near: ONE, far: ONE }],
+  ['far', { near: new FaultyTier() }],
+  ['near', { near: {}, far: new FaultyTier() }],
+  ['checkInterval', { near: new FaultyTier(), far: new FaultyTier(), checkInterval: -1 }],
+  ['timeout', { near: new FaultyTier(), far: new FaultyTier(), timeout: 1 }],
+])('a wrong %s is refused', (name, options) => {
+  expect(() => Reflect.construct(TieredStore, [options])).toThrow(
+    expect.objectContaining({ code: 'INVALID_OPTIONS', message: expect.stringContaining(name) }),
+  );
+});
