@@ -1,12 +1,10 @@
 import { constants, type FileHandle, open, readdir, unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import pLimit from 'p-limit';
-import { z } from 'zod';
 import { hasCode } from '../errors.js';
-import { callback, checkOptions } from '../options.js';
-import { budget } from './budget.js';
 import { unlessMissing, withStoreFailure } from './failure.js';
 import { FileBody } from './file-body.js';
+import { type FileSystemStoreOptions, parseFileSystemStoreOptions } from './filesystem-options.js';
 import { makeRoom } from './make-room.js';
 import { moveFile } from './move-file.js';
 import {
@@ -32,23 +30,7 @@ import type {
 } from './store.js';
 import { prepareDirectory, temporaryName } from './temporary.js';
 
-const schema = z.strictObject({
-  /** Made if missing. Other files in it are left alone. */
-  directory: z.string().min(1, 'must not be empty'),
-  /**
-   * Bytes of all object files; the objects that were not opened for longest go, and only expendable
-   * ones for one that is expendable. An object for which that does not make room is not kept: its
-   * `commit` succeeds, and the next `open` is a miss. Writes in progress come on top, and processes
-   * that commit at the same moment may exceed it until the next commit.
-   * Default: no limit.
-   */
-  maxBytes: budget.optional(),
-  /** Called with the key of each object that this process removed to make room. */
-  onEvict: callback<(key: string) => void>().optional(),
-});
-
-/** What `FileSystemStore` takes. */
-export type FileSystemStoreOptions = z.input<typeof schema>;
+export type { FileSystemStoreOptions } from './filesystem-options.js';
 
 /** Milliseconds for which an object that is opened often keeps its place in the eviction order. */
 const TOUCH_INTERVAL = 60_000;
@@ -82,7 +64,7 @@ export class FileSystemStore implements SnapshotStore {
 
   /** @throws SnapshotError `INVALID_OPTIONS` */
   constructor(options: FileSystemStoreOptions) {
-    const { directory, maxBytes, onEvict } = checkOptions(schema, options, 'FileSystemStore');
+    const { directory, maxBytes, onEvict } = parseFileSystemStoreOptions(options);
     this.#directory = resolve(directory);
     this.#maxBytes = maxBytes ?? Number.POSITIVE_INFINITY;
     this.#onEvict = onEvict;
