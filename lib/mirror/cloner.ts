@@ -111,8 +111,13 @@ export class Cloner {
     signal: AbortSignal,
   ): Promise<CopiedSnapshot | undefined> {
     try {
-      const [snapshots, timeout] = [this.#snapshots, this.#stallTimeout];
-      return await copyStoredSnapshot(snapshots, repository, path, timeout, signal);
+      return await copyStoredSnapshot(
+        this.#snapshots,
+        repository,
+        path,
+        this.#stallTimeout,
+        signal,
+      );
     } catch (cause) {
       signal.throwIfAborted();
       this.#events.emit('restoreFailed', { repository, error: toSnapshotError(cause) });

@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { hasCode, SnapshotError } from '../errors.js';
 import type { Metadata, StoredObject } from './store.js';
+import { isMetadata, isRecord, parseJson } from './stored-json.js';
 
 /*
  * One stored object as one file, so that a single rename publishes its bytes and its metadata:
@@ -115,15 +116,6 @@ async function readBefore(
   return bytesRead === length ? buffer : undefined;
 }
 
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-}
-
 /** As trailers have it; the first ones had no rank. */
 type Description = Omit<StoredObject, 'expendable'> & { readonly expendable?: boolean };
 
@@ -136,11 +128,6 @@ function isDescription(value: unknown): value is Description {
     typeof revision === 'string' &&
     typeof storedAt === 'number' &&
     (expendable === undefined || typeof expendable === 'boolean') &&
-    isRecord(metadata) &&
-    Object.values(metadata).every((text) => typeof text === 'string')
+    isMetadata(metadata)
   );
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
 }

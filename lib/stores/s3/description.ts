@@ -1,5 +1,6 @@
 import { SnapshotError } from '../../errors.js';
 import type { Metadata } from '../store.js';
+import { isMetadata, isRecord, parseJson } from '../stored-json.js';
 
 /*
  * What is known of an object beside its bytes lies in its user-defined metadata, so that one request
@@ -59,14 +60,14 @@ export function decodeMetadata(
     if (piece === undefined) break;
     text += piece;
   }
-  const value = parseJson(Buffer.from(text, 'base64url'));
+  const value = parseJson(Buffer.from(text, 'base64url').toString());
   if (isDescription(value)) return value;
   if (!isRecord(value) || !isTrailerLength(value.trailer)) return undefined;
   return { trailer: value.trailer };
 }
 
 export function decodeTrailer(trailer: Buffer): Description | undefined {
-  const value = parseJson(trailer);
+  const value = parseJson(trailer.toString());
   return isDescription(value) ? value : undefined;
 }
 
@@ -77,15 +78,6 @@ function toPieces(json: Buffer): Record<string, string> {
     pieces[`${PIECE}${at / PIECE_BYTES}`] = text.slice(at, at + PIECE_BYTES);
   }
   return pieces;
-}
-
-function parseJson(json: Buffer): unknown {
-  try {
-    return JSON.parse(json.toString());
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
 }
 
 function isTrailerLength(value: unknown): value is number {
@@ -102,11 +94,6 @@ function isDescription(value: unknown): value is Description {
     typeof revision === 'string' &&
     typeof storedAt === 'number' &&
     typeof expendable === 'boolean' &&
-    isRecord(metadata) &&
-    Object.values(metadata).every((text) => typeof text === 'string')
+    isMetadata(metadata)
   );
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
 }

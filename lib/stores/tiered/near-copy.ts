@@ -1,4 +1,5 @@
 import type { Metadata, StoredObject } from '../store.js';
+import { isMetadata, isRecord, parseJson } from '../stored-json.js';
 
 /*
  * The metadata of a near object: the user's own, wrapped up, and what the far tier says of its object.
@@ -27,31 +28,14 @@ export function encodeCopy(metadata: Metadata, far?: Far): Metadata {
 
 /** `undefined` when the object is not a copy that was made here. */
 export function decodeCopy(near: StoredObject): NearCopy | undefined {
-  const metadata = parseJson(near.metadata[METADATA]);
-  if (!isRecord(metadata) || !isMetadata(metadata)) return undefined;
+  const metadata = parseJson(near.metadata[METADATA] ?? '');
+  if (!isMetadata(metadata)) return undefined;
   const { revision } = near;
   if (near.metadata[FAR] === undefined) return { revision, object: { ...near, metadata } };
   const far = parseJson(near.metadata[FAR]);
   return isRecord(far) && isFar(far)
     ? { revision, object: { ...near, ...far, metadata } }
     : undefined;
-}
-
-function parseJson(text: string | undefined): unknown {
-  try {
-    return text === undefined ? undefined : JSON.parse(text);
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null;
-}
-
-function isMetadata(value: Record<string, unknown>): value is Record<string, string> {
-  return Object.values(value).every((text) => typeof text === 'string');
 }
 
 function isFar(value: Record<string, unknown>): value is Record<string, unknown> & Far {

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { SnapshotError } from '../../errors.js';
+import { InProcessLocks } from '../../locks/in-process.js';
 import type {
   ListOptions,
   Metadata,
@@ -10,7 +11,6 @@ import type {
 } from '../store.js';
 import { decodeCopy, encodeCopy, type NearCopy } from './near-copy.js';
 import { TierWrite } from './tier-write.js';
-import { Turns } from './turns.js';
 import { storeError, within } from './within.js';
 
 const MAX_REMEMBERED = 10_000;
@@ -27,7 +27,7 @@ export interface NearTierOptions {
 export class NearTier {
   readonly #store: SnapshotStore;
   readonly #options: NearTierOptions;
-  readonly #turns = new Turns();
+  readonly #turns = new InProcessLocks();
   /** Copies that were begun before the far revision was known. */
   readonly #written = new LRUCache<string, NearCopy>({ max: MAX_REMEMBERED });
   /** Bytes of the smallest copy for which there was no room, since one as large was kept. */
@@ -90,7 +90,7 @@ export class NearTier {
     write: TierWrite,
     use: (kept: StoredObject | undefined) => Promise<void> = async () => {},
   ): Promise<StoredObject | undefined> {
-    return await this.#turns.take(key, async () => {
+    return await this.#inTurn(key, async () => {
       const copy = await write.commit();
       await use(copy && (await this.#isKept(copy)) ? copy : undefined);
       return copy;
@@ -99,7 +99,7 @@ export class NearTier {
 
   adopt(work: NonNullable<SnapshotStore['adopt']>): NonNullable<SnapshotStore['adopt']> {
     return (key, ...rest) =>
-      this.#turns.take(key, async () => {
+      this.#inTurn(key, async () => {
         const copy = await work(key, ...rest);
         await this.#isKept(copy);
         return copy;
@@ -108,7 +108,7 @@ export class NearTier {
 
   /** @param revision only this one, of the copy. Default: any. */
   async delete(key: string, revision?: string): Promise<void> {
-    await this.#turns.take(key, async () => {
+    await this.#inTurn(key, async () => {
       const isOther =
         revision !== undefined && (await this.#store.stat(key))?.revision !== revision;
       if (!isOther) await this.#store.delete(key);
@@ -127,6 +127,15 @@ export class NearTier {
   #copyOf(stored: StoredObject): NearCopy | undefined {
     const written = this.#written.get(stored.key);
     return written?.revision === stored.revision ? written : decodeCopy(stored);
+  }
+
+  async #inTurn<T>(key: string, work: () => Promise<T>): Promise<T> {
+    const turn = await this.#turns.acquire(key);
+    try {
+      return await work();
+    } finally {
+      await turn.release();
+    }
   }
 
   /** A store says only afterwards that it had no room: it is remembered for the next ones. */

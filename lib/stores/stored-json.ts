@@ -1,0 +1,23 @@
+import type { Metadata } from './store.js';
+
+/*
+ * What stores write as JSON beside bytes, and read again from where others may have written.
+ */
+
+/** `undefined` when it is no JSON. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+export function isMetadata(value: unknown): value is Metadata {
+  return isRecord(value) && Object.values(value).every((text) => typeof text === 'string');
+}
