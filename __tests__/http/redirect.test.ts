@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { MemoryStore, type OpenedObject } from '../../lib/index.js';
 import type { UrlOptions } from '../../lib/stores/store.js';
-import { door } from '../support/door.js';
 import { type FreshRepository, freshRepository } from '../support/fresh-repository.js';
+import { holdCommits } from '../support/held-commits.js';
 import { type HostApp, startHostApp } from '../support/host-app.js';
 import { push } from '../support/small-repositories.js';
 import { cleanup } from '../support/temporary-directory.js';
@@ -49,14 +49,7 @@ async function stored(): Promise<OpenedObject> {
 }
 
 test('what takes the store long to take is sent by the app', async () => {
-  const [opened, open] = door();
-  const { create } = store;
-  store.create = async (...about) => {
-    const writer = await create.apply(store, about);
-    const { commit } = writer;
-    writer.commit = () => opened.then(() => commit.call(writer));
-    return writer;
-  };
+  const open = holdCommits(store);
   const first = await get({}, '?depth=1');
   const bytes = Buffer.from(await first.arrayBuffer());
   const second = await get({}, '?depth=1');

@@ -4,7 +4,7 @@ import { get, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { MemoryStore } from '../../lib/index.js';
-import { door } from '../support/door.js';
+import { holdCommits } from '../support/held-commits.js';
 import { HOST, type HostApp, leftovers, startHostApp } from '../support/host-app.js';
 import { seededBytes } from '../support/random.js';
 import { RepositoryBuilder } from '../support/repository-builder.js';
@@ -102,17 +102,7 @@ test('readers of a spool outlive its move into the store, and its deletion there
 
 test('a store that takes long for what is complete holds up nobody', async () => {
   const store = new MemoryStore({ maxBytes: 1e8 });
-  const { create } = store;
-  const [opened, open] = door();
-  store.create = async (...about) => {
-    const writer = await create.apply(store, about);
-    const { commit } = writer;
-    writer.commit = async () => {
-      await opened;
-      return commit.call(writer);
-    };
-    return writer;
-  };
+  const open = holdCommits(store);
   const behind = await startHostApp({
     dataDir: await directory(),
     upstreamUrl: upstream.url,

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { type LockRegistry, MemoryStore, type SnapshotService } from '../../lib/index.js';
+import { door } from '../support/door.js';
 import { fakeDate } from '../support/fake-date.js';
 import {
   counter,
@@ -42,18 +43,14 @@ async function start(): Promise<SnapshotService> {
 /** Holds the next write of a snapshot or bundle back until it is released. */
 function holdNextWrite() {
   const create = store.create.bind(store);
-  let release = () => {};
-  const released = new Promise<void>((resolve) => {
-    release = resolve;
-  });
-  const reached = new Promise<void>((resolve) => {
-    const spy = jest.spyOn(store, 'create').mockImplementation(async (key, ...rest) => {
-      if (key.startsWith('check/')) return await create(key, ...rest);
-      spy.mockRestore();
-      resolve();
-      await released;
-      return await create(key, ...rest);
-    });
+  const [released, release] = door();
+  const [reached, reach] = door();
+  const spy = jest.spyOn(store, 'create').mockImplementation(async (key, ...rest) => {
+    if (key.startsWith('check/')) return await create(key, ...rest);
+    spy.mockRestore();
+    reach();
+    await released;
+    return await create(key, ...rest);
   });
   return { reached, release };
 }

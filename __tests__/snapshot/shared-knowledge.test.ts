@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { MemoryStore, type SnapshotOptions } from '../../lib/index.js';
+import { door } from '../support/door.js';
 import { setDate } from '../support/fake-date.js';
 import {
   counter,
@@ -32,13 +33,10 @@ class GatedStore extends MemoryStore {
 
   /** From now on. */
   gate() {
-    const reached = new Promise<void>((resolve) => {
-      this.#reach = resolve;
-    });
-    let release = () => {};
-    this.#opened = new Promise<void>((resolve) => {
-      release = resolve;
-    });
+    const [reached, reach] = door();
+    const [opened, release] = door();
+    this.#reach = reach;
+    this.#opened = opened;
     return { reached, release };
   }
 

@@ -9,6 +9,7 @@ import {
   put,
   rest,
 } from '../../lib/testing/store-content.js';
+import { door } from '../support/door.js';
 import { FaultyTier } from './faulty-tier.js';
 import { holdAt, MIB, tiers } from './tiers.js';
 
@@ -62,18 +63,14 @@ test('a copy is not dropped by who found an older one', async () => {
   await assertContent(store, 'key', OLD);
   await put(far.inner, 'key', NEW);
   const { stat } = far;
-  let answer = () => {};
-  const answered = new Promise<void>((resolve) => {
-    answer = resolve;
-  });
-  const asked = new Promise<void>((resolve) => {
-    far.stat = async (key) => {
-      far.stat = stat;
-      resolve();
-      await answered;
-      return stat.call(far, key);
-    };
-  });
+  const [answered, answer] = door();
+  const [asked, ask] = door();
+  far.stat = async (key) => {
+    far.stat = stat;
+    ask();
+    await answered;
+    return stat.call(far, key);
+  };
   const looking = store.stat('key');
   await asked;
   for (let round = 0; round < 2; round += 1) await assertContent(store, 'key', NEW);

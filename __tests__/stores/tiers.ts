@@ -5,6 +5,7 @@ import {
   TieredStore,
   type TieredStoreOptions,
 } from '../../lib/index.js';
+import { door } from '../support/door.js';
 import { FaultyTier } from './faulty-tier.js';
 
 export const MIB = 1024 * 1024;
@@ -36,14 +37,8 @@ export function tiers(
 
 /** Holds bodies of the far tier back at an offset. */
 export function holdAt(far: FaultyTier, offset: number) {
-  let release = () => {};
-  let reach = () => {};
-  const released = new Promise<void>((resolve) => {
-    release = resolve;
-  });
-  const reached = new Promise<void>((resolve) => {
-    reach = resolve;
-  });
+  const [released, release] = door();
+  const [reached, reach] = door();
   far.onRead = async (at) => {
     if (at !== offset) return;
     reach();

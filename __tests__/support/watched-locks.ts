@@ -1,5 +1,6 @@
 import { EventEmitter, once } from 'node:events';
 import { InProcessLocks, type Lock, type LockRegistry, SnapshotError } from '../../lib/index.js';
+import { door } from './door.js';
 
 interface LockEvents {
   wanted: [key: string];
@@ -37,10 +38,7 @@ export class WatchedLocks implements LockRegistry {
 
   /** Has those who want a key from now on wait for it until it is released. */
   hold(key: string): { release(): void } {
-    let release = () => {};
-    const released = new Promise<void>((resolve) => {
-      release = resolve;
-    });
+    const [released, release] = door();
     this.#gates.set(key, released);
     return { release };
   }
