@@ -1,3 +1,4 @@
+import { withResolvers } from '../with-resolvers.js';
 import type { ArtifactInfo } from './artifact.js';
 import type { Spool } from './spool.js';
 
@@ -81,14 +82,4 @@ export class Generation {
   isSince(time: number, digest: string | undefined): boolean {
     return this.#readAt === undefined || this.#readAt >= time || this.#digest === digest;
   }
-}
-
-function withResolvers<T>() {
-  let resolve: (value: T) => void = () => {};
-  let reject: (reason: unknown) => void = () => {};
-  const promise = new Promise<T>((res, rej) => {
-    resolve = res;
-    reject = rej;
-  });
-  return { promise, resolve, reject };
 }

@@ -1,5 +1,6 @@
 import { orLater, unlessAborted } from '../../abort.js';
 import { SnapshotError } from '../../errors.js';
+import { withResolvers } from '../../with-resolvers.js';
 import type { Slice } from '../range.js';
 import { RecyclingBody } from '../recycling-body.js';
 import type { ByteRange, ObjectBody, OpenedObject, SnapshotStore, StoredObject } from '../store.js';
@@ -30,8 +31,7 @@ export class Fill {
   /** Whether the far tier had it. */
   readonly #body: Promise<ObjectBody | undefined>;
   /** The revision of the copy; `undefined` as soon as it is known, or likely, that none will be kept. */
-  readonly #copied: Promise<string | undefined>;
-  #resolveCopied: (revision: string | undefined) => void = () => {};
+  readonly #copied = withResolvers<string | undefined>();
   #isDecided = false;
   /** Of the object: bytes that the readers were given. */
   #position = 0;
@@ -40,9 +40,6 @@ export class Fill {
   constructor(object: StoredObject, parts: FillParts) {
     this.object = object;
     this.#parts = parts;
-    this.#copied = new Promise((resolve) => {
-      this.#resolveCopied = resolve;
-    });
     if (!parts.near.hasRoomFor(object.size)) this.#decide(undefined);
     this.#body = this.#openFar({ signal: this.#ending.signal });
     this.over = this.#copy();
@@ -132,7 +129,7 @@ export class Fill {
   /** From where those read on who fell behind. What was decided first counts. */
   #decide(revision: string | undefined): void {
     this.#isDecided = true;
-    this.#resolveCopied(revision);
+    this.#copied.resolve(revision);
   }
 
   async #prepareReaders(): Promise<void> {
@@ -141,7 +138,7 @@ export class Fill {
 
   /** For a reader that fell behind: of the copy, or, where none is kept, once more of the far object. */
   async #openRest(range: ByteRange, signal: AbortSignal): Promise<ObjectBody> {
-    const revision = await unlessAborted(this.#copied, signal);
+    const revision = await unlessAborted(this.#copied.promise, signal);
     const { near } = this.#parts;
     const { key } = this.object;
     const copy =
