@@ -1,5 +1,4 @@
 import { pathToFileURL } from 'node:url';
-import { expect, test } from '@jest/globals';
 import { unlessAborted } from '../lib/abort.js';
 import { execute } from './support/run.js';
 

@@ -1,4 +1,3 @@
-import { afterEach, expect, jest, test } from '@jest/globals';
 import { MemoryStore, SnapshotError, TieredStore } from '../lib/index.js';
 import { FaultyTier } from './stores/faulty-tier.js';
 import { freshRepository, next, read } from './support/fresh-repository.js';

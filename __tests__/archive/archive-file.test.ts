@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { decompress } from 'fzstd';
 import { ArchiveFile } from '../../lib/archive/archive-file.js';
 import { DIGEST_FRAME_BYTES, decodeDigestFrame } from '../../lib/archive/digest-frame.js';

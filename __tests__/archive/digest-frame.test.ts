@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { describe, expect, test } from '@jest/globals';
 import {
   DIGEST_FRAME_BYTES,
   decodeDigestFrame,

@@ -1,4 +1,3 @@
-import { describe, expect, test } from '@jest/globals';
 import { entryPath } from '../../lib/archive/entry-path.js';
 
 describe('the path of an entry', () => {

@@ -1,6 +1,5 @@
 import { lstat, open, readFile, readlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { END_OF_ARCHIVE, encodeTarHeader, padding, type TarEntry } from '../../lib/archive/tar.js';
 import { run, runBinary } from '../support/run.js';
 import { cleanup } from '../support/temporary-directory.js';

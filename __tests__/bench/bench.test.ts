@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { cleanup } from '../support/temporary-directory.js';
 import { CASE_NAMES } from './cases/names.js';
 import { nginxVersion } from './native/nginx.js';

@@ -1,4 +1,3 @@
-import { afterEach, expect, test } from '@jest/globals';
 import { AttributeRules } from '../../lib/checkout/attributes.js';
 import { SeededRandom } from '../support/random.js';
 import { cleanup } from '../support/temporary-directory.js';

@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { expect } from '@jest/globals';
 import { AttributeRules, type ConversionAttributes } from '../../lib/checkout/attributes.js';
 import { RepositoryBuilder } from '../support/repository-builder.js';
 import { run, runBinary } from '../support/run.js';

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from '@jest/globals';
 import { AttributeRules, type ConversionAttributes } from '../../lib/checkout/attributes.js';
 import { convertToWorkingTree, needsConversion } from '../../lib/checkout/convert.js';
 import { cloneWithGit } from '../support/clone.js';

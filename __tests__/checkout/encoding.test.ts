@@ -1,4 +1,3 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
 import { CHARSETS, type Charset } from '../../lib/checkout/charsets.js';
 import { encodeFromUtf8 } from '../../lib/checkout/encoding.js';
 import { SeededRandom } from '../support/random.js';

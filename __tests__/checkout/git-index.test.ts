@@ -1,6 +1,5 @@
 import { lstat, lutimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { type CachedTree, encodeIndex, type IndexEntry } from '../../lib/checkout/git-index.js';
 import { statusReadsNothing } from '../support/first-status.js';
 import { fsck } from '../support/fsck.js';

@@ -1,6 +1,5 @@
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { DIGEST_FRAME_BYTES, encodeDigestFrame } from '../../lib/archive/digest-frame.js';
 import { restoreSnapshot } from '../../lib/client/index.js';
 import { SeededRandom, seededBytes } from '../support/random.js';

@@ -1,6 +1,5 @@
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from '@jest/globals';
 import { Header } from 'tar';
 import { restoreSnapshot } from '../../lib/client/index.js';
 import { cleanup } from '../support/temporary-directory.js';

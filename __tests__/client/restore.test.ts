@@ -1,6 +1,5 @@
 import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from '@jest/globals';
 import { type RestoreProgress, restoreSnapshot } from '../../lib/client/index.js';
 import { seededBytes } from '../support/random.js';
 import { run, runBinary } from '../support/run.js';

@@ -1,4 +1,3 @@
-import { expect, test } from '@jest/globals';
 import { lockContract } from '../../lib/testing/index.js';
 import { type CollectedTests, collectTests, faultsIn, passing } from './collected-tests.js';
 import { FaultyLocks, LOCK_FAULTS, type LockFault } from './faulty-locks.js';

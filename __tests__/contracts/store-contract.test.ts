@@ -1,4 +1,3 @@
-import { expect, test } from '@jest/globals';
 import { storeContract } from '../../lib/testing/index.js';
 import { type CollectedTests, collectTests, faultsIn, passing } from './collected-tests.js';
 import { FaultyStore } from './faulty-store.js';

@@ -3,7 +3,6 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { expect, test } from '@jest/globals';
 
 const GUIDE = join(process.cwd(), 'docs', 'writing-a-store.md');
 const FILE_BLOCK = /<!-- file: (?<name>[\w.-]+) -->\n```js\n(?<text>.*?)\n```/gs;

@@ -1,4 +1,3 @@
-import { expect, test } from '@jest/globals';
 import { ERROR_CODES, SnapshotError, type SnapshotErrorCode } from '../../lib/errors.js';
 import { problemStatus } from '../../lib/http/problem.js';
 import { codeBlocks, codeSpans, readPage, readTable } from './markdown.js';

@@ -1,4 +1,3 @@
-import { expect, test } from '@jest/globals';
 import type { SnapshotEvents } from '../../lib/events.js';
 import type { FetchProgress } from '../../lib/upstream/fetch-pack.js';
 import { codeSpans, readTable } from './markdown.js';

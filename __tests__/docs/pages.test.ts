@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { dirname, join, normalize } from 'node:path';
-import { describe, expect, test } from '@jest/globals';
 import * as client from '../../lib/client/index.js';
 import * as main from '../../lib/index.js';
 import * as redis from '../../lib/locks/redis.js';

@@ -1,4 +1,3 @@
-import { expect, test } from '@jest/globals';
 import type { S3StoreOptions } from '../../lib/stores/s3/index.js';
 import { codeSpans, readTable } from './markdown.js';
 

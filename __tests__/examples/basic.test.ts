@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { afterEach, expect, test } from '@jest/globals';
 import { cloneWithGit, extract } from '../support/clone.js';
 import { expectSameCheckout } from '../support/compare.js';
 import { buildSmall } from '../support/small-repositories.js';

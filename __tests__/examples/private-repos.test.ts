@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { afterEach, expect, test } from '@jest/globals';
 import { restoreSnapshot } from '../../lib/client/index.js';
 import { git } from '../support/run.js';
 import { buildSmall } from '../support/small-repositories.js';

@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { join } from 'node:path';
-import { afterEach, expect, test } from '@jest/globals';
 import { fromGitHub } from '../http/webhook/deliveries.js';
 import { buildSmall, push } from '../support/small-repositories.js';
 import { cleanup } from '../support/temporary-directory.js';

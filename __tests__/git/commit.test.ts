@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { parseCommit } from '../../lib/git/commit.js';
 import { parseTagTarget } from '../../lib/git/tag.js';
 import { git, run } from '../support/run.js';

@@ -1,6 +1,5 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { quoteConfigValue } from '../../lib/git/config.js';
 import { runBinary } from '../support/run.js';

@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { afterEach, expect, test } from '@jest/globals';
 import { encodeHeadQuery, readUnbornHead } from '../../lib/git/ls-refs.js';
 import { encodePacket, FLUSH } from '../support/pkt-line.js';
 import { git, runBinary } from '../support/run.js';

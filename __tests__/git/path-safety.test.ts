@@ -1,7 +1,6 @@
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, expect, test } from '@jest/globals';
 import { verifyPath } from '../../lib/git/path-safety.js';
 import { execute, git, runBinary } from '../support/run.js';
 import { cleanup } from '../support/temporary-directory.js';

@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { parseTree } from '../../lib/git/tree.js';
 import { treeBody } from '../support/object-id.js';
 import { execute, git, run, runBinary } from '../support/run.js';

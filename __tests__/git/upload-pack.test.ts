@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from '@jest/globals';
 import { encodeFetchRequest, readFetchAnswer } from '../../lib/git/upload-pack.js';
 import { encodePacket, encodeSideBand, FLUSH } from '../support/pkt-line.js';
 import { readPack } from '../support/read-pack.js';

@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { reachableObjects } from '../../lib/history/reachable-objects.js';
 import { encodePack } from '../../lib/pack/encode-pack.js';
 import type { ObjectReader } from '../../lib/pack/reader.js';

@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { reachesAll } from '../../lib/history/reaches-all.js';
 import type { ObjectReader } from '../../lib/pack/reader.js';
 import { SeededRandom } from '../support/random.js';

@@ -1,5 +1,4 @@
 import { Readable } from 'node:stream';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { parseRepository, repositoryKey } from '../../lib/repository/identity.js';
 import { COMMIT, FakeSource } from './fake-source.js';
 import {

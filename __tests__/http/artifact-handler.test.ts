@@ -1,5 +1,4 @@
 import { Agent } from 'node:http';
-import { beforeEach, describe, expect, test } from '@jest/globals';
 import { parseRepository } from '../../lib/repository/identity.js';
 import { BYTES, CASES, servedArtifact } from './served-artifact.js';
 import { type SendOptions, send } from './test-server.js';

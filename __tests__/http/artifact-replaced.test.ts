@@ -1,5 +1,4 @@
 import { Readable } from 'node:stream';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { parseRepository } from '../../lib/repository/identity.js';
 import type { ArtifactId } from '../../lib/snapshot/artifact.js';
 import { seededBytes } from '../support/random.js';

@@ -1,6 +1,5 @@
 import { Agent } from 'node:http';
 import { Readable } from 'node:stream';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { SnapshotError, type SnapshotErrorCode } from '../../lib/errors.js';
 import { parseRepository } from '../../lib/repository/identity.js';
 import { COMMIT, FakeSource } from './fake-source.js';

@@ -1,4 +1,3 @@
-import { beforeEach, describe, expect, test } from '@jest/globals';
 import { BYTES, CASES, EARLIER, LAST_MODIFIED, LATER, servedArtifact } from './served-artifact.js';
 
 /*

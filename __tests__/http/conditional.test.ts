@@ -1,6 +1,5 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { evaluatePreconditions, needsSelection, select } from '../../lib/http/conditional.js';
 import { parseEntityTags } from '../../lib/http/entity-tag.js';

@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { Agent } from 'node:http';
 import { connect } from 'node:net';
-import { afterEach, describe, expect, test } from '@jest/globals';
 import type express5 from 'express';
 import type { RequestHandler } from 'express';
 import { SnapshotError, type SnapshotErrorCode } from '../../lib/errors.js';

@@ -1,5 +1,4 @@
 import { Readable } from 'node:stream';
-import { afterEach, expect, test } from '@jest/globals';
 import { ERROR_CODES, SnapshotError, type SnapshotErrorCode } from '../../lib/errors.js';
 import { problemStatus } from '../../lib/http/problem.js';
 import { parseRepository } from '../../lib/repository/identity.js';

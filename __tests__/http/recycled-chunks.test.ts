@@ -11,7 +11,6 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { ConnectionOptions } from 'node:tls';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { parseRepository } from '../../lib/repository/identity.js';
 import { FileBody } from '../../lib/stores/file-body.js';
 import { openFiles } from '../support/process-resources.js';

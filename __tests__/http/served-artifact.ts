@@ -1,5 +1,4 @@
 import { Readable } from 'node:stream';
-import { afterEach, beforeEach } from '@jest/globals';
 import { parseRepository } from '../../lib/repository/identity.js';
 import { seededBytes } from '../support/random.js';
 import { COMMIT, FakeSource } from './fake-source.js';

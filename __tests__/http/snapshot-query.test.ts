@@ -1,4 +1,3 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { parseRepository } from '../../lib/repository/identity.js';
 import { type ArtifactId, isBundle } from '../../lib/snapshot/artifact.js';
 import { COMMIT, FakeSource } from './fake-source.js';

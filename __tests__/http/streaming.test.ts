@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { Readable } from 'node:stream';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { SnapshotError } from '../../lib/errors.js';
 import { parseRepository } from '../../lib/repository/identity.js';
 import { FakeSource } from './fake-source.js';

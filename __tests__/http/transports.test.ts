@@ -9,7 +9,6 @@ import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import type { ConnectionOptions } from 'node:tls';
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { SnapshotError } from '../../lib/errors.js';
 import { seededBytes } from '../support/random.js';
 import { cleanup } from '../support/temporary-directory.js';

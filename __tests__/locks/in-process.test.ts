@@ -1,5 +1,4 @@
 import { getEventListeners } from 'node:events';
-import { describe, expect, test } from '@jest/globals';
 import { InProcessLocks } from '../../lib/locks/in-process.js';
 import { lockContract } from '../../lib/testing/index.js';
 import { memoryInUse } from '../stores/collect-garbage.js';

@@ -1,4 +1,3 @@
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { RedisLocks } from '../../lib/locks/redis.js';
 import { lockContract } from '../../lib/testing/index.js';
 import { RedisServer } from '../support/redis-server.js';

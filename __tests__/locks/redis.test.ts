@@ -1,5 +1,4 @@
 import { getEventListeners, once } from 'node:events';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { Redis } from 'ioredis';
 import type { SnapshotError } from '../../lib/index.js';
 import { RedisLocks, type RedisLocksOptions } from '../../lib/locks/redis.js';

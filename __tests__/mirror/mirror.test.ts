@@ -1,4 +1,3 @@
-import { beforeEach, describe, expect, test } from '@jest/globals';
 import { Mirror } from '../../lib/mirror/mirror.js';
 import type { MirrorRevision } from '../../lib/mirror/revision.js';
 

@@ -1,5 +1,4 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { type MirrorRevision, revisionDirectory, revisionPath } from '../../lib/mirror/revision.js';
 import { isOutdated, publishRevision, readRevision } from '../../lib/mirror/revision-file.js';
 import { cleanup } from '../support/temporary-directory.js';

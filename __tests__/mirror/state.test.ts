@@ -1,4 +1,3 @@
-import { expect, test } from '@jest/globals';
 import { type MirrorEvent, type MirrorState, transition } from '../../lib/mirror/state.js';
 
 const STATES: MirrorState[] = ['empty', 'cloning', 'ready'];

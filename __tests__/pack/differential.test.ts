@@ -1,4 +1,3 @@
-import { describe, expect, test } from '@jest/globals';
 import { makeDelta } from '../support/delta.js';
 import { makePack, type PackEntry } from '../support/hostile-pack.js';
 import { type ObjectType, objectId } from '../support/object-id.js';

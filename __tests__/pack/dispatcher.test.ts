@@ -1,6 +1,5 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from '@jest/globals';
 import { ingestPack } from '../../lib/pack/ingest.js';
 import { ResolverPool } from '../../lib/pack/resolver-pool.js';
 import { makeDelta } from '../support/delta.js';

@@ -1,4 +1,3 @@
-import { describe, expect, test } from '@jest/globals';
 import { applyDelta, newDeltaHeader, parseDeltaHeader } from '../../lib/pack/delta.js';
 import { encodeDelta } from '../../lib/pack/encode-delta.js';
 import { makePack } from '../support/hostile-pack.js';

@@ -1,7 +1,6 @@
 import { closeSync, openSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { Dispatcher } from '../../lib/pack/dispatcher.js';
 import { encodeIdx } from '../../lib/pack/encode-idx.js';

@@ -1,6 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { encodePack, everyObject } from '../../lib/pack/encode-pack.js';
 import { ingestPack } from '../../lib/pack/ingest.js';
 import { ObjectSet } from '../../lib/pack/object-set.js';

@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { expect, test } from '@jest/globals';
 import {
   createEntryQueue,
   EntryQueueReader,

@@ -1,5 +1,4 @@
 import { deflateSync } from 'node:zlib';
-import { afterEach, describe, expect, test } from '@jest/globals';
 import { SnapshotError } from '../../lib/errors.js';
 import { ingestPack } from '../../lib/pack/ingest.js';
 import { makeDelta } from '../support/delta.js';

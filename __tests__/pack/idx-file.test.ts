@@ -1,6 +1,5 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, expect, test } from '@jest/globals';
 import { IdxFile } from '../../lib/pack/idx-file.js';
 import { SeededRandom } from '../support/random.js';
 import { cleanup } from '../support/temporary-directory.js';

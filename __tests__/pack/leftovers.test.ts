@@ -1,4 +1,3 @@
-import { describe, expect, test } from '@jest/globals';
 import { makeDelta } from '../support/delta.js';
 import { makePack, type PackEntry } from '../support/hostile-pack.js';
 import { deepChain } from '../support/hostile-packs.js';

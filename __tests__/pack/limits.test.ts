@@ -1,4 +1,3 @@
-import { beforeAll, describe, expect, test } from '@jest/globals';
 import { makeDelta } from '../support/delta.js';
 import { makePack, type PackEntry } from '../support/hostile-pack.js';
 import { seededBytes } from '../support/random.js';

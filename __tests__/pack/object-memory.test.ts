@@ -1,5 +1,4 @@
 import { deflateSync, constants as zlib } from 'node:zlib';
-import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { MAX_INFLATED_BYTES } from '../../lib/pack/format.js';
 import { inflateByZlib } from '../../lib/pack/inflate.js';

@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { SnapshotError } from '../../lib/errors.js';
 import { encodeIdx } from '../../lib/pack/encode-idx.js';
 import { ObjectMemory } from '../../lib/pack/object-memory.js';

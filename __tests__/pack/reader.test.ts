@@ -1,5 +1,4 @@
 import { basename, dirname, join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { objectTypeName } from '../../lib/git/object.js';
 import { ObjectMemory } from '../../lib/pack/object-memory.js';
 import { ObjectReader, type ReaderLimits } from '../../lib/pack/reader.js';

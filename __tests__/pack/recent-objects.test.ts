@@ -1,4 +1,3 @@
-import { expect, test } from '@jest/globals';
 import { RecentObjects, ringBytes } from '../../lib/pack/recent-objects.js';
 import { SeededRandom, seededBytes } from '../support/random.js';
 

@@ -1,6 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { ingestPack } from '../../lib/pack/ingest.js';
 import type { ObjectReader } from '../../lib/pack/reader.js';
 import { buildRandomHistory } from '../history/random-history.js';

@@ -1,6 +1,5 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { WindowedFile } from '../../lib/pack/windowed-file.js';
 import { openFiles } from '../support/process-resources.js';
 import { SeededRandom, seededBytes } from '../support/random.js';

@@ -1,6 +1,5 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { execute, git } from '../support/run.js';
 import { buildSmall } from '../support/small-repositories.js';
 import { cleanup } from '../support/temporary-directory.js';

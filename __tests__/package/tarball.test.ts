@@ -1,6 +1,5 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { cleanup } from '../support/temporary-directory.js';
 import { listTarball, pack, readManifest } from './packed-package.js';
 

@@ -1,6 +1,5 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { execute } from '../support/run.js';
 import { cleanup } from '../support/temporary-directory.js';
 import { installTarball, pack } from './packed-package.js';

@@ -1,4 +1,3 @@
-import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { parseOptions } from '../../lib/options.js';
 import { parseRepository } from '../../lib/repository/identity.js';

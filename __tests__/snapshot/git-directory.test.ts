@@ -1,6 +1,5 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Head, Ref } from '../../lib/git/refs.js';
 import { parsePackedRefs } from '../../lib/git/refs.js';
 import { type GitDirectoryInput, gitDirectory } from '../../lib/snapshot/git-directory.js';

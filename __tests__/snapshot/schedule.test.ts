@@ -1,18 +1,19 @@
-import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
+import { type Clock, install } from '@sinonjs/fake-timers';
 import { Schedule } from '../../lib/snapshot/schedule.js';
 
+let clock: Clock;
 let due: string[];
 let schedule: Schedule<string>;
 
 beforeEach(() => {
-  jest.useFakeTimers({ now: 1_000_000 });
+  clock = install({ now: 1_000_000 });
   due = [];
   schedule = new Schedule((item) => due.push(item));
 });
 
 afterEach(() => {
   schedule.stop();
-  jest.useRealTimers();
+  clock.uninstall();
 });
 
 const add = (item: string, inMilliseconds: number) =>
@@ -23,13 +24,13 @@ test('each thing is done once, at its time', () => {
   add('soon', 100);
   add('now', -5);
   expect(due).toEqual([]);
-  jest.advanceTimersByTime(99);
+  clock.tick(99);
   expect(due).toEqual(['now']);
-  jest.advanceTimersByTime(1);
+  clock.tick(1);
   expect(due).toEqual(['now', 'soon']);
-  jest.advanceTimersByTime(1000);
+  clock.tick(1000);
   expect(due).toEqual(['now', 'soon', 'late']);
-  expect(jest.getTimerCount()).toBe(0);
+  expect(clock.countTimers()).toBe(0);
 });
 
 test('of two times the earlier one holds', () => {
@@ -37,9 +38,9 @@ test('of two times the earlier one holds', () => {
   add('a', 500);
   add('b', 500);
   add('b', 100);
-  jest.advanceTimersByTime(100);
+  clock.tick(100);
   expect(due.sort()).toEqual(['a', 'b']);
-  jest.advanceTimersByTime(1000);
+  clock.tick(1000);
   expect(due).toHaveLength(2);
 });
 
@@ -50,16 +51,16 @@ test('what is due may be added again', () => {
     if (due.length < 3) add(item, 10);
   });
   add('again', 10);
-  jest.advanceTimersByTime(100);
+  clock.tick(100);
   expect(due).toEqual(['again', 'again', 'again']);
   expect(schedule.has('again')).toBe(false);
 });
 
 test('times beyond what a timer holds are waited for', () => {
   add('far', 2 ** 32);
-  jest.advanceTimersByTime(2 ** 32 - 1);
+  clock.tick(2 ** 32 - 1);
   expect(due).toEqual([]);
-  jest.advanceTimersByTime(1);
+  clock.tick(1);
   expect(due).toEqual(['far']);
 });
 
@@ -67,13 +68,13 @@ test('nothing is done after a stop, and no timer is left', () => {
   add('a', 10);
   schedule.stop();
   add('b', 10);
-  expect([schedule.has('a'), schedule.has('b'), jest.getTimerCount()]).toEqual([false, false, 0]);
-  jest.advanceTimersByTime(1000);
+  expect([schedule.has('a'), schedule.has('b'), clock.countTimers()]).toEqual([false, false, 0]);
+  clock.tick(1000);
   expect(due).toEqual([]);
 });
 
 test('its timer does not keep the process alive', () => {
-  jest.useRealTimers();
+  clock.uninstall();
   const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
   const before = timers();
   add('later', 100_000);

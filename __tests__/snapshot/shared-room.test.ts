@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { afterEach, expect, test } from '@jest/globals';
 import { SharedRoom } from '../../lib/snapshot/shared-room.js';
 import { cleanup } from '../support/temporary-directory.js';
 

@@ -1,4 +1,3 @@
-import { expect, test } from '@jest/globals';
 import { SharedRuns } from '../../lib/snapshot/shared-runs.js';
 
 /** Work that ends when the test says how. */

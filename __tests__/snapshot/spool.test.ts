@@ -3,7 +3,6 @@ import { type FileHandle, open, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { SnapshotError } from '../../lib/errors.js';
 import { Spool } from '../../lib/snapshot/spool.js';
 import { openFiles } from '../support/process-resources.js';

@@ -1,7 +1,6 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { mkdir, open, readFile, readlink, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { parseOptions } from '../../lib/options.js';
 import { ObjectMemory } from '../../lib/pack/object-memory.js';
 import { ResolverPool } from '../../lib/pack/resolver-pool.js';

@@ -1,4 +1,3 @@
-import { afterEach, expect, test } from '@jest/globals';
 import { FileSystemStore, MemoryStore, type SnapshotStore } from '../../lib/index.js';
 import { cleanup } from '../support/temporary-directory.js';
 

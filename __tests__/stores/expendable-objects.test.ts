@@ -13,7 +13,6 @@ import {
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from '@jest/globals';
 import { FileSystemStore, MemoryStore, type SnapshotStore } from '../../lib/index.js';
 import { assertContent, contentOf, listedKeys, put } from '../../lib/testing/store-content.js';
 import { cleanup } from '../support/temporary-directory.js';

@@ -4,7 +4,6 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { FileSystemStore } from '../../lib/stores/filesystem.js';
 import { isTemporaryName } from '../../lib/stores/temporary.js';
 import { type Report, random, verify } from './workload.js';

@@ -3,7 +3,6 @@ import { mkdtemp, readdir, readlink, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { FileSystemStore } from '../../lib/stores/filesystem.js';
 import { temporaryName } from '../../lib/stores/temporary.js';
 import { contentOf, listedKeys, mustOpen, put } from '../../lib/testing/store-content.js';

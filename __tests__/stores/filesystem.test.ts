@@ -12,7 +12,6 @@ import {
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { withStoreFailure } from '../../lib/stores/failure.js';
 import { FileSystemStore } from '../../lib/stores/filesystem.js';
 import { storeContract } from '../../lib/testing/index.js';

@@ -1,4 +1,3 @@
-import { describe, expect, test } from '@jest/globals';
 import { MemoryStore } from '../../lib/stores/memory.js';
 import { storeContract } from '../../lib/testing/index.js';
 import { assertContent, contentOf, listedKeys, put } from '../../lib/testing/store-content.js';

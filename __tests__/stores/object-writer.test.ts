@@ -1,5 +1,4 @@
 import { setImmediate } from 'node:timers/promises';
-import { expect, test } from '@jest/globals';
 import { describeObject } from '../../lib/stores/object-file.js';
 import { TargetWriter, type WriteTarget } from '../../lib/stores/object-writer.js';
 

@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { isTemporaryName, removeLeftovers, temporaryName } from '../../lib/stores/temporary.js';
 
 const MODULE = new URL('../../lib/stores/temporary.js', import.meta.url).href;

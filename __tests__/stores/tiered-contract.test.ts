@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { afterEach, describe, test } from '@jest/globals';
 import { FileSystemStore, MemoryStore, type SnapshotStore, TieredStore } from '../../lib/index.js';
 import { registerCases } from '../../lib/testing/contract.js';
 import { storeContract } from '../../lib/testing/index.js';

@@ -2,7 +2,6 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { addAbortSignal, type Readable } from 'node:stream';
-import { afterAll, afterEach, describe, expect, jest, test } from '@jest/globals';
 import {
   createSnapshotService,
   FileSystemStore,

@@ -1,5 +1,4 @@
 import { setImmediate } from 'node:timers/promises';
-import { afterEach, describe, expect, test } from '@jest/globals';
 import { FileSystemStore, MemoryStore, type SnapshotStore } from '../../lib/index.js';
 import { assertBytes, contentOf, mustOpen, put } from '../../lib/testing/store-content.js';
 import { SeededRandom } from '../support/random.js';

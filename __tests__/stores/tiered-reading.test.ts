@@ -1,5 +1,4 @@
 import { readdir } from 'node:fs/promises';
-import { afterEach, describe, expect, test } from '@jest/globals';
 import { FileSystemStore, MemoryStore, type TieredStoreOptions } from '../../lib/index.js';
 import {
   assertContent,

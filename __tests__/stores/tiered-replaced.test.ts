@@ -1,5 +1,4 @@
 import { setImmediate } from 'node:timers/promises';
-import { describe, expect, test } from '@jest/globals';
 import { MemoryStore, SnapshotError, type TieredStore } from '../../lib/index.js';
 import {
   assertContent,

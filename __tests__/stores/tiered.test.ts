@@ -1,6 +1,5 @@
 import { access, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from '@jest/globals';
 import { FileSystemStore, SnapshotError, TieredStore } from '../../lib/index.js';
 import {
   assertContent,

@@ -2,7 +2,6 @@ import { once } from 'node:events';
 import { appendFile, chmod, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { cloneWithGit, extract } from '../support/clone.js';
 import { expectSameCheckout } from '../support/compare.js';
 import { statusReadsNothing } from '../support/first-status.js';

@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Fault } from '../support/faults.js';
 import { encodePacket, FLUSH, readPackets } from '../support/pkt-line.js';
 import { seededBytes } from '../support/random.js';

@@ -1,6 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { FleetClient } from '../support/fleet-client.js';
 import { git, run } from '../support/run.js';
 import { cleanup } from '../support/temporary-directory.js';

@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs';
 import { chmod, mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { FleetClient } from '../support/fleet-client.js';
 import { seededBytes } from '../support/random.js';
 import { runBinary } from '../support/run.js';

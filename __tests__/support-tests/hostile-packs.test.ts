@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { packOfTree } from '../support/hand-made-tree.js';
 import { makePack, type PackEntry } from '../support/hostile-pack.js';
 import { deepChain, hostilePacks } from '../support/hostile-packs.js';

@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { cloneWithGit } from '../support/clone.js';
 import { fsck } from '../support/fsck.js';
 import { buildKitchenSink } from '../support/kitchen-sink.js';

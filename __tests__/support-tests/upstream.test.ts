@@ -3,7 +3,6 @@ import { readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import { cloneWithGit } from '../support/clone.js';
 import { encodePacket } from '../support/pkt-line.js';
 import { seededBytes } from '../support/random.js';

@@ -1,4 +1,3 @@
-import { beforeEach, expect } from '@jest/globals';
 import { HOST, type HostApp, type HostAppOptions } from './host-app.js';
 import type { OwnRepository } from './own-repository.js';
 import { git } from './run.js';

@@ -1,4 +1,4 @@
-import { jest } from '@jest/globals';
+import { type Clock, install } from '@sinonjs/fake-timers';
 import type { Cleanup } from './temporary-directory.js';
 
 /** Lets so much time pass at once, by the date and by `performance.now()`, until the test is over. Timers go on as they are. */
@@ -10,21 +10,21 @@ export function fakeDate(defer: Cleanup['defer'], milliseconds: number): void {
   defer(() => void Reflect.deleteProperty(performance, 'now'));
 }
 
-/** Sets the date alone, forward or back, until the test is over: no time passes by that. */
-export function setDate(defer: Cleanup['defer'], milliseconds: number): void {
-  jest.useFakeTimers({ doNotFake: [...NOT_FAKED], now: Date.now() + milliseconds });
-  defer(() => jest.useRealTimers());
-}
+let clock: Clock | undefined;
 
-const NOT_FAKED = [
-  'setTimeout',
-  'setInterval',
-  'setImmediate',
-  'clearTimeout',
-  'clearInterval',
-  'clearImmediate',
-  'nextTick',
-  'queueMicrotask',
-  'performance',
-  'hrtime',
-] as const;
+/**
+ * Sets the date alone, forward or back, until the test is over: no time passes by that. May be called again.
+ *
+ * @returns what sets it right before that.
+ */
+export function setDate(defer: Cleanup['defer'], milliseconds: number): () => void {
+  const now = Date.now() + milliseconds;
+  if (clock === undefined) clock = install({ toFake: ['Date'], now });
+  else clock.setSystemTime(now);
+  const setRight = () => {
+    clock?.uninstall();
+    clock = undefined;
+  };
+  defer(setRight);
+  return setRight;
+}

@@ -1,5 +1,4 @@
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach } from '@jest/globals';
 import { type HostApp, type HostAppOptions, startHostApp } from './host-app.js';
 import { buildNoisy } from './noisy-repository.js';
 import { type Cleanup, cleanup } from './temporary-directory.js';

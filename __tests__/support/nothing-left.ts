@@ -1,6 +1,5 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect } from '@jest/globals';
 import { leftovers } from './host-app.js';
 import { openFiles } from './process-resources.js';
 import type { Upstream } from './upstream.js';

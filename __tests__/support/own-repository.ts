@@ -1,6 +1,5 @@
 import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach } from '@jest/globals';
 import type { SnapshotOptions } from '../../lib/index.js';
 import { HOST, type HostApp, type HostAppOptions, startHostApp } from './host-app.js';
 import { type Cleanup, cleanup } from './temporary-directory.js';

@@ -1,4 +1,3 @@
-import { expect } from '@jest/globals';
 import type { SnapshotErrorCode } from '../../lib/index.js';
 
 /**

@@ -7,7 +7,7 @@ import {
   FrameType,
   type ProgramRequest,
   type SpawnerOrder,
-} from './spawner-protocol.js';
+} from '../runner/spawner-protocol.js';
 
 /** A program that runs. */
 export interface StartedProgram {

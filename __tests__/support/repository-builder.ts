@@ -1,9 +1,12 @@
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { cp, mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough } from 'node:stream';
+import { hasCode } from '../../lib/errors.js';
 import { type RepackOptions, repack } from './repack.js';
 import { git, run } from './run.js';
+import { temporaryDirectory } from './temporary-directory.js';
 
 /** `120000` is a symbolic link, whose content is its target; `160000` a submodule's commit id. */
 export type FileMode = '100644' | '100755' | '120000' | '160000';
@@ -31,7 +34,8 @@ const EPOCH = 1_700_000_000;
 
 /**
  * Writes a bare repository through `git fast-import`. What it writes follows from the calls alone:
- * the dates count up from one minute to the next.
+ * the dates count up from one minute to the next. So during a run of the tests each new repository is made
+ * once, and copied where the same calls come again.
  */
 export class RepositoryBuilder {
   readonly directory: string;
@@ -40,17 +44,19 @@ export class RepositoryBuilder {
   #importing: Promise<string> | undefined;
   #marks = 0;
   #minutes: number;
+  /** The default branch of a repository that is not there yet. */
+  #head: string | undefined;
 
-  private constructor(directory: string, minutes: number) {
+  private constructor(directory: string, minutes: number, head?: string) {
     this.directory = directory;
     this.#minutes = minutes;
+    this.#head = head;
   }
 
   /** @param head the default branch, which need not come to exist. */
   static async create(directory: string, head = 'main'): Promise<RepositoryBuilder> {
     await mkdir(directory, { recursive: true });
-    await git(directory, 'init', '--quiet', '--bare', `--initial-branch=${head}`);
-    return new RepositoryBuilder(directory, 0);
+    return new RepositoryBuilder(directory, 0, head);
   }
 
   /** Goes on with a repository that is there. */
@@ -103,6 +109,7 @@ export class RepositoryBuilder {
 
   /** Hands git what there is so far: a long history need not fit into memory. */
   async flush(): Promise<void> {
+    await this.#init();
     const importing = this.#import();
     if (this.#input.write(Buffer.concat(this.#stream.splice(0)))) return;
     // It fails when git ends, which takes nothing more then.
@@ -116,14 +123,33 @@ export class RepositoryBuilder {
    */
   async finish(options: RepackOptions = {}): Promise<Map<string, string>> {
     this.#line('done');
+    const cache = process.env.TEST_REPOSITORIES;
+    if (cache === undefined || this.#head === undefined) {
+      await this.#write(options);
+      return await takeMarks(this.directory);
+    }
+    const recipe = createHash('sha256').update(JSON.stringify([this.#head, options]));
+    for (const piece of this.#stream) recipe.update(piece);
+    const kept = join(cache, recipe.digest('hex'));
+    if (!(await copy(kept, this.directory))) {
+      await this.#write(options);
+      await keep(this.directory, kept);
+    }
+    return await takeMarks(this.directory);
+  }
+
+  async #write(options: RepackOptions): Promise<void> {
     await this.flush();
     this.#input.end();
     await this.#import();
-    const marks = join(this.directory, 'marks');
-    const lines = (await readFile(marks, 'latin1')).split('\n').filter((line) => line !== '');
-    await rm(marks);
     await repack(this.directory, options);
-    return new Map(lines.map((line) => [line.slice(0, -41), line.slice(-40)]));
+  }
+
+  async #init(): Promise<void> {
+    const head = this.#head;
+    this.#head = undefined;
+    if (head === undefined) return;
+    await git(this.directory, 'init', '--quiet', '--bare', '--template=', `-b${head}`);
   }
 
   #import(): Promise<string> {
@@ -160,6 +186,33 @@ export class RepositoryBuilder {
   #line(text: string): void {
     this.#stream.push(Buffer.from(`${text}\n`));
   }
+}
+
+/** @returns whether it was there. */
+async function copy(kept: string, directory: string): Promise<boolean> {
+  try {
+    await cp(kept, directory, { recursive: true });
+    return true;
+  } catch (error) {
+    if (hasCode(error) && error.code === 'ENOENT') return false;
+    throw error;
+  }
+}
+
+async function keep(directory: string, kept: string): Promise<void> {
+  const { path, remove } = await temporaryDirectory();
+  await cp(directory, join(path, 'repository'), { recursive: true });
+  // Another process may have been quicker with the same.
+  await rename(join(path, 'repository'), kept).catch(() => {});
+  await remove();
+}
+
+/** @returns the object id of each mark. Leaves no trace of them. */
+async function takeMarks(directory: string): Promise<Map<string, string>> {
+  const file = join(directory, 'marks');
+  const lines = (await readFile(file, 'latin1')).split('\n').filter((line) => line !== '');
+  await rm(file);
+  return new Map(lines.map((line) => [line.slice(0, -41), line.slice(-40)]));
 }
 
 /** git's C-style quoting, which can write every path. A `\udcXX` surrogate stands for the byte XX. */

@@ -41,6 +41,7 @@ export function cleanEnvironment(): Record<string, string | undefined> {
   ]);
   return {
     PATH: process.env.PATH,
+    TMPDIR: process.env.TMPDIR,
     HOME: '/nonexistent',
     LC_ALL: 'C.UTF-8',
     TZ: 'UTC',

@@ -10,7 +10,7 @@ export interface TemporaryDirectory {
 
 /** @param parent which is there already. */
 export async function temporaryDirectory(parent = tmpdir()): Promise<TemporaryDirectory> {
-  const path = await mkdtemp(join(await realpath(parent), 'express-git-snapshot-'));
+  const path = await mkdtemp(join(await realpath(parent), 't-'));
   return { path, remove: () => rm(path, { recursive: true, force: true, maxRetries: 3 }) };
 }
 

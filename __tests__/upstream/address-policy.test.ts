@@ -1,6 +1,5 @@
 import type { LookupAddress } from 'node:dns';
 import type { LookupFunction } from 'node:net';
-import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { isPublicAddress, publicOnly } from '../../lib/upstream/address-policy.js';
 

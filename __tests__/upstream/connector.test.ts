@@ -7,7 +7,6 @@ import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { TLSSocket } from 'node:tls';
-import { afterEach, describe, expect, test } from '@jest/globals';
 import { cleanup } from '../support/temporary-directory.js';
 import {
   ADVERTISEMENT,

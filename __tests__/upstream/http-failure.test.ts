@@ -1,4 +1,3 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
 import { cleanup } from '../support/temporary-directory.js';
 import {
   ADVERTISEMENT,

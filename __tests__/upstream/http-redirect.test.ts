@@ -1,4 +1,3 @@
-import { afterEach, describe, expect, test } from '@jest/globals';
 import { MAX_REDIRECTS, redirectedBase } from '../../lib/upstream/http-redirect.js';
 import { cleanup } from '../support/temporary-directory.js';
 import {

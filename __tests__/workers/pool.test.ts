@@ -3,7 +3,6 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BroadcastChannel } from 'node:worker_threads';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { WorkerPool } from '../../lib/workers/pool.js';
 import { openFiles, threadCount } from '../support/process-resources.js';
 import { run as runProgram } from '../support/run.js';

@@ -10,12 +10,7 @@ import { repositoryOf } from '../repository/identity.js';
 import { type ArtifactId, isBundle, isFixed } from './artifact.js';
 import { artifactKey, isVariant } from './artifact-key.js';
 import type { Freshness } from './freshness.js';
-import {
-  Generation,
-  type GenerationEnd,
-  type GenerationOutcome,
-  type Progress,
-} from './generation.js';
+import { Generation, type GenerationEnd, type Progress } from './generation.js';
 import type { Generator } from './generator.js';
 import { leaseMirror } from './lease-mirror.js';
 import { RefSearch } from './ref-search.js';
@@ -29,7 +24,7 @@ interface Order {
   readonly isForced: boolean;
 }
 
-/** A mirror may turn out to be damaged, or not to have a ref yet; a lock may be lost. */
+/** A mirror may turn out to be damaged, or not to have a ref yet. */
 const MAX_ATTEMPTS = 3;
 
 export interface GenerationParts {
@@ -100,24 +95,13 @@ export class Generations {
   async #generate(order: Order, progress: Progress): Promise<GenerationEnd> {
     const { started, closing } = this.#parts;
     await unlessAborted(started, closing);
-    let isAnnounced = false;
-    const announce = (outcome: GenerationOutcome) => {
-      isAnnounced = true;
-      progress.announce(outcome);
-    };
-    const told = { ...progress, announce };
-    for (let attempt = 1; ; attempt++) {
-      const lock = await this.#lock(order.id);
-      try {
-        const signal = AbortSignal.any([closing, lock.signal]);
-        return await this.#generateLocked(order, signal, told);
-      } catch (error) {
-        // Nobody has seen anything of it: who waits may as well wait for the next one.
-        const isLost = lock.signal.aborted && !closing.aborted;
-        if (!isLost || isAnnounced || attempt === MAX_ATTEMPTS) throw error;
-      } finally {
-        await lock.release();
-      }
+    const lock = await this.#lock(order.id);
+    try {
+      // Not ended when the lease is lost: a lease only saves work. What others make meanwhile is the same,
+      // and the store refuses what is older than what it has.
+      return await this.#generateLocked(order, closing, progress);
+    } finally {
+      await lock.release();
     }
   }
 

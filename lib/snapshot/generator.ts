@@ -209,6 +209,11 @@ export class Generator {
     if (expendable && this.#config.limits.maxVariants === 0) return 'not-stored';
     const options = { expendable, replaces, signal };
     try {
+      if (!this.#store.abilities.writesConditionally) {
+        // Whoever lost its lease must not put something older in place of what others stored since.
+        const stored = await this.#store.stat(key, { signal });
+        if (stored !== undefined && stored.revision !== replaces) return 'overtaken';
+      }
       if (this.#store.abilities.adoptsFiles && this.#store.adopt !== undefined) {
         await this.#store.adopt(key, spool.path, metadata, options);
       } else {

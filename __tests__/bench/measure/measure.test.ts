@@ -1,4 +1,3 @@
-import { expect, test } from '@jest/globals';
 import { alternate } from './alternate.js';
 import { fittedExponent } from './fit.js';
 import { summarise } from './result.js';

@@ -1,4 +1,3 @@
-import { describe, expect, test } from '@jest/globals';
 import { signMessage } from '../../../lib/http/webhook/standard-webhooks.js';
 import { createWebhookHandler } from '../../../lib/index.js';
 import { EXPRESS, type ExpressVersion } from '../test-server.js';

@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { Agent } from 'node:http';
 import { connect } from 'node:net';
-import { describe, expect, test } from '@jest/globals';
 import type express5 from 'express';
 import type { RequestHandler } from 'express';
 import { EXPRESS, type ExpressVersion, send } from '../test-server.js';

@@ -1,7 +1,6 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach } from '@jest/globals';
 import type express5 from 'express';
 import type { RequestHandler } from 'express';
 import { createWebhookHandler, type WebhookOptions } from '../../../lib/index.js';

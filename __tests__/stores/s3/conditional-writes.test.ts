@@ -1,4 +1,3 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { S3Store } from '../../../lib/stores/s3/index.js';
 import { registerCases } from '../../../lib/testing/contract.js';
 import { conditionCases } from '../../../lib/testing/store-conditions.js';

@@ -1,4 +1,3 @@
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { ObjectWriter } from '../../../lib/index.js';
 import { S3Store } from '../../../lib/stores/s3/index.js';
 import {

@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { S3Client } from '@aws-sdk/client-s3';
-import { afterEach, describe, expect, test } from '@jest/globals';
 import { S3Store, type S3StoreOptions } from '../../../lib/stores/s3/index.js';
 import { assertContent, contentOf, put } from '../../../lib/testing/store-content.js';
 import { FakeS3 } from '../../support/fake-s3.js';

@@ -1,5 +1,4 @@
 import { ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { S3Store } from '../../../lib/stores/s3/index.js';
 import { storeContract } from '../../../lib/testing/index.js';
 import { assertContent, contentOf, listedKeys, put } from '../../../lib/testing/store-content.js';

@@ -1,0 +1,30 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, mkdtemp, realpath } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/**
+ * Run by jest before the first suite. All temporary files of the run lie in one directory, and all programs
+ * are children of the spawner, so that it can remove and end them whatever becomes of this process.
+ */
+export default async function beforeAll(): Promise<void> {
+  // Short, because the paths of Unix sockets have about a hundred bytes.
+  const directory = await mkdtemp(join(await realpath(tmpdir()), 'egs-'));
+  const socket = join(directory, 'spawner');
+  const program = fileURLToPath(new URL('./spawner.js', import.meta.url));
+  // Detached, so that the Ctrl-C of a terminal does not end it before it has tidied up.
+  const child = fork(program, [socket, directory], {
+    execArgv: [],
+    stdio: 'inherit',
+    detached: true,
+  });
+  await once(child, 'message');
+  child.unref();
+  child.channel?.unref();
+  process.env.TMPDIR = directory;
+  process.env.TEST_REPOSITORIES = join(directory, 'repositories');
+  await mkdir(process.env.TEST_REPOSITORIES);
+  process.env.TEST_SPAWNER = socket;
+}

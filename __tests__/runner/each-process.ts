@@ -1,0 +1,57 @@
+import { addEventHandler } from 'jest-circus';
+
+/*
+ * Run in each process that runs suites, before the first of them.
+ */
+
+/** Milliseconds that nothing but a hang meets: no test takes a tenth of it on a slow, busy machine. */
+const CEILING = 15 * 60_000;
+
+/** The true ones, also where a test fakes them. */
+const { setTimeout, clearTimeout } = globalThis;
+
+/** Fails what hangs, so that the run ends and says which test it was. */
+function withCeiling(fn: () => unknown, what: string): () => Promise<void> {
+  return async () => {
+    let timer: NodeJS.Timeout | undefined;
+    const hangs = new Promise<never>((_, reject) => {
+      const fail = () => reject(new Error(`${what} hangs: it has not ended for ${CEILING} ms`));
+      timer = setTimeout(fail, CEILING).unref();
+    });
+    try {
+      await Promise.race([fn(), hangs]);
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+}
+
+/** What keeps this process alive, such as `TCPServerWrap` and `Timeout`: one name for each. */
+function openHandles(): string[] {
+  return process.getActiveResourcesInfo().filter((name) => !/^(Pipe|TTY|FS)/.test(name));
+}
+
+/** After a suite, whatever it opened is closed; what it closed last may take a moment. */
+async function expectNoOpenHandle(): Promise<void> {
+  const until = performance.now() + CEILING / 30;
+  while (openHandles().length > 0) {
+    if (performance.now() > until) throw new Error(`left open: ${openHandles().join(', ')}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+addEventHandler(({ name }, state) => {
+  const { currentDescribeBlock: block, rootDescribeBlock: root } = state;
+  if (name === 'add_test') {
+    const test = block.children.at(-1);
+    if (test?.type === 'test') test.fn = withCeiling(test.fn as () => unknown, test.name);
+  } else if (name === 'add_hook') {
+    const hook = block.hooks.at(-1);
+    if (hook) hook.fn = withCeiling(hook.fn as () => unknown, `${hook.type} of ${block.name}`);
+  }
+  // The last of all hooks, whenever they are added.
+  if (name !== 'add_test' && name !== 'add_hook') return;
+  const others = root.hooks.filter(({ fn }) => fn !== expectNoOpenHandle);
+  const last = { ...others.at(-1), type: 'afterAll', fn: expectNoOpenHandle, parent: root };
+  root.hooks.splice(0, root.hooks.length, ...others, last as (typeof others)[number]);
+});

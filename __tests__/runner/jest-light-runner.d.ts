@@ -1,0 +1,12 @@
+declare module 'jest-light-runner' {
+  export interface Suite {
+    /** Of the compiled file. */
+    readonly path: string;
+  }
+
+  export function createRunner(options: {
+    runtime: 'child_process' | 'worker_threads';
+  }): new (
+    ...parameters: unknown[]
+  ) => { runTests(suites: Suite[], ...callbacks: unknown[]): Promise<void> };
+}

@@ -1,0 +1,84 @@
+import type { AggregatedResult, Test, TestResult } from '@jest/reporters';
+import { PROGRAMS } from './programs.js';
+import { nameOf, skippedSuites } from './runner.js';
+
+/** How many of the slowest suites are listed. */
+const SLOWEST = 10;
+
+/**
+ * A line for each suite, with its time; then the slowest, the count of tests, and what was skipped for want of
+ * which program. On a terminal the lines of suites that passed are one line that changes, so that all of it
+ * fits a screen when all is well.
+ */
+export default class Reporter {
+  readonly #times: { readonly name: string; readonly seconds: number }[] = [];
+  readonly #startedAt = performance.now();
+  readonly #isTerminal = process.stdout.isTTY === true;
+  #error: Error | undefined;
+
+  onTestResult(_: Test, { testFilePath, ...result }: TestResult, total: AggregatedResult): void {
+    const name = nameOf(testFilePath);
+    const seconds = result.perfStats.runtime / 1000;
+    this.#times.push({ name, seconds });
+    const tests = result.numPassingTests + result.numFailingTests;
+    const line = `${inColumns(name, 46)} ${String(tests).padStart(5)} tests ${inSeconds(seconds)}`;
+    if (result.numFailingTests > 0 || result.testExecError) {
+      this.#say(`FAILED ${line}\n${failureOf(result)}`);
+    } else if (this.#isTerminal) {
+      const done = `${total.numPassedTestSuites + total.numFailedTestSuites} of ${total.numTotalTestSuites}`;
+      process.stdout.write(`\r\u001b[K${done}  ${line}`);
+    } else {
+      this.#say(line);
+    }
+  }
+
+  onRunComplete(_: unknown, { numPassedTests, numFailedTests, ...total }: AggregatedResult): void {
+    const slowest = this.#times.sort((a, b) => b.seconds - a.seconds).slice(0, SLOWEST);
+    this.#say('\nThe slowest suites:');
+    for (const { name, seconds } of slowest) this.#say(`${inSeconds(seconds)}  ${name}`);
+    const minutes = (performance.now() - this.#startedAt) / 60_000;
+    this.#say(`\n${this.#times.length} suites in ${minutes.toFixed(1)} minutes`);
+    // The form that other programs look for.
+    this.#say(
+      `${numPassedTests} passed, ${numFailedTests + total.numRuntimeErrorTestSuites} failed`,
+    );
+    this.#saySkipped();
+  }
+
+  /** jest asks for it at the end: with one, the run fails. */
+  getLastError(): Error | undefined {
+    return this.#error;
+  }
+
+  #saySkipped(): void {
+    const missing = new Set([...skippedSuites.values()].flat());
+    if (missing.size === 0) return;
+    this.#say(`\nSkipped, for want of programs: ${skippedSuites.size} suites`);
+    for (const program of missing) {
+      const suites = [...skippedSuites].filter(([, lacks]) => lacks.includes(program));
+      const names = suites.map(([name]) => name).join(' ');
+      const packages = PROGRAMS[program]?.packages.join(' ');
+      this.#say(`- ${program}: ${names}\n    apt-get install ${packages}`);
+    }
+    this.#say('All of them at once, on Debian: npm run test:setup');
+    if (process.env.CI === 'true') {
+      this.#error = new Error(`programs are missing: ${[...missing].join(', ')}`);
+    }
+  }
+
+  #say(text: string): void {
+    process.stdout.write(`${this.#isTerminal ? '\r\u001b[K' : ''}${text}\n`);
+  }
+}
+
+function failureOf({ failureMessage, testExecError }: Partial<TestResult>): string {
+  return failureMessage || (testExecError?.stack ?? testExecError?.message ?? '');
+}
+
+function inSeconds(seconds: number): string {
+  return `${seconds.toFixed(1).padStart(6)} s`;
+}
+
+function inColumns(text: string, width: number): string {
+  return text.padEnd(width);
+}

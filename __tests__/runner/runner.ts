@@ -1,0 +1,34 @@
+import { relative } from 'node:path';
+import { createRunner, type Suite } from 'jest-light-runner';
+import { declarationOf, missingPrograms } from './programs.js';
+
+/** Suites that were not run: which programs each of them lacks. */
+export const skippedSuites = new Map<string, readonly string[]>();
+
+/** The name of a suite: the path of its source below `__tests__`. */
+export function nameOf(suite: string): string {
+  return relative('.build/__tests__', suite).replace(/\.test\.js$/, '');
+}
+
+const LightRunner = createRunner({ runtime: 'child_process' });
+
+/**
+ * Runs suites in a few processes that each import the library once. (jest's own runner compiles every
+ * module anew for every suite.) Leaves out the suites whose programs are missing and, with
+ * `TEST_OTHER_NODE_VERSION=1`, those that say `@one-node-version`.
+ */
+export default class Runner extends LightRunner {
+  override async runTests(suites: Suite[], ...callbacks: unknown[]): Promise<void> {
+    const missing = missingPrograms();
+    const isOtherVersion = process.env.TEST_OTHER_NODE_VERSION === '1';
+    const chosen = suites.filter(({ path }) => {
+      const name = nameOf(path);
+      const { needs, oneNodeVersion } = declarationOf(`__tests__/${name}.test.ts`);
+      if (isOtherVersion && oneNodeVersion) return false;
+      const lacks = needs.filter((program) => missing.includes(program));
+      if (lacks.length > 0) skippedSuites.set(name, lacks);
+      return lacks.length === 0;
+    });
+    await super.runTests(chosen, ...callbacks);
+  }
+}

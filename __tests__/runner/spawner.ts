@@ -1,0 +1,84 @@
+import { spawn } from 'node:child_process';
+import { rm } from 'node:fs/promises';
+import { createServer, type Socket } from 'node:net';
+import {
+  encodeFrame,
+  FrameType,
+  type ProgramRequest,
+  type SpawnerOrder,
+} from './spawner-protocol.js';
+
+/*
+ * A small process that starts programs for the large ones that run tests. When the process that started it
+ * ends, however that comes, it kills the programs that run and removes the directory of temporary files.
+ */
+
+const [path, directory = ''] = process.argv.slice(2);
+
+/** How to kill each program that runs, with all that it started. */
+const running = new Map<string, () => void>();
+/** Orders to kill may come first. */
+const killed = new Set<string>();
+
+const server = createServer({ allowHalfOpen: true }, (socket) => {
+  socket.on('error', () => {});
+  let line = Buffer.alloc(0);
+  const readLine = (chunk: Buffer) => {
+    line = Buffer.concat([line, chunk]);
+    const end = line.indexOf('\n');
+    if (end < 0) return;
+    socket.off('data', readLine);
+    socket.pause();
+    socket.unshift(line.subarray(end + 1));
+    const order: SpawnerOrder = JSON.parse(line.toString('utf8', 0, end));
+    if (order.kind === 'start') {
+      start(socket, order.id, order.request);
+    } else {
+      killed.add(order.id);
+      running.get(order.id)?.();
+      socket.end();
+    }
+  };
+  socket.on('data', readLine);
+});
+
+function start(socket: Socket, id: string, { command, args, cwd, env }: ProgramRequest): void {
+  const child = spawn(command, args, { cwd, env, stdio: 'pipe', detached: true });
+  let isOver = false;
+  const send = (type: number, bytes: Buffer, source?: NodeJS.ReadableStream) => {
+    if (socket.write(encodeFrame(type, bytes)) || source === undefined) return;
+    source.pause();
+    socket.once('drain', () => source.resume());
+  };
+  const finish = (outcome: object) => {
+    isOver = true;
+    send(FrameType.outcome, Buffer.from(JSON.stringify(outcome)));
+    socket.end();
+  };
+  // A program may end without reading all of its input; its exit code says what that means.
+  child.stdin.on('error', () => {});
+  socket.pipe(child.stdin);
+  child.stdout.on('data', (bytes: Buffer) => send(FrameType.stdout, bytes, child.stdout));
+  child.stderr.on('data', (bytes: Buffer) => send(FrameType.stderr, bytes, child.stderr));
+  child.once('error', (error) => finish({ error: { ...error, message: error.message } }));
+  child.once('close', (code) => {
+    if (!isOver) finish({ code });
+  });
+  const kill = () => {
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+  };
+  running.set(id, kill);
+  if (killed.has(id)) kill();
+  child.once('exit', () => {
+    running.delete(id);
+    killed.delete(id);
+  });
+  socket.once('close', () => running.get(id)?.());
+}
+
+server.listen(path, () => process.send?.('ready'));
+process.once('disconnect', async () => {
+  for (const kill of running.values()) kill();
+  await rm(directory, { recursive: true, force: true, maxRetries: 10 });
+  process.exit();
+});

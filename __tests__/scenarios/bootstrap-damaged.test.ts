@@ -1,0 +1,188 @@
+import { appendFile, cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { cloneWithGit } from '../support/clone.js';
+import { counter, read } from '../support/fresh-repository.js';
+import { fsck } from '../support/fsck.js';
+import { expectNothingLeft } from '../support/nothing-left.js';
+import { seededBytes } from '../support/random.js';
+import { git, run } from '../support/run.js';
+import { push } from '../support/small-repositories.js';
+import { cleanup } from '../support/temporary-directory.js';
+import { onlyMirror, type ReplicaScene, replicaScene } from './replica-scene.js';
+
+/*
+ * Stored snapshots of which no mirror can be made.
+ */
+
+const { directory, defer } = cleanup(afterEach);
+
+let scene: ReplicaScene;
+let repository: ReplicaScene['repository'];
+let store: ReplicaScene['store'];
+
+beforeEach(async () => {
+  scene = await replicaScene({ directory, defer });
+  ({ repository, store } = scene);
+});
+
+/** A clone as tar and zstd pack it. @param spoil is told its directory. */
+async function packed(spoil: (clone: string) => Promise<void>): Promise<Buffer> {
+  const clone = join(await directory(), 'clone');
+  await cloneWithGit(`${repository.upstream.url}/${repository.path}.git`, clone);
+  await git(clone, 'pack-refs', '--all');
+  await spoil(clone);
+  const file = join(await directory(), 'clone.tar.zst');
+  await run('bash', ['-c', 'tar --sort=name -cf - -C "$1" . | zstd -qo "$2"', 'bash', clone, file]);
+  return await readFile(file);
+}
+
+/** Has a clone keep no objects but these. */
+async function packOnly(clone: string, oids: readonly string[]): Promise<void> {
+  const pack = join(clone, '.git/objects/pack');
+  await git(clone, 'repack', '-adq');
+  const [old] = (await readdir(pack)).filter((name) => name.endsWith('.pack'));
+  await run('git', ['pack-objects', '-q', `${pack}/pack`], { cwd: clone, input: oids.join('\n') });
+  for (const ending of ['pack', 'idx', 'rev']) {
+    await rm(join(pack, `${old}`.replace(/pack$/, ending)), { force: true });
+  }
+}
+
+function flipped(bytes: Buffer, at: number): Buffer {
+  bytes.writeUInt8(bytes.readUInt8(at) ^ 1, at);
+  return bytes;
+}
+
+test.each<[string, (bytes: Buffer) => Buffer | Promise<Buffer>]>([
+  ['damaged in a pack', (bytes) => flipped(bytes, bytes.indexOf('PACK') + 30)],
+  ['cut off', (bytes) => bytes.subarray(0, bytes.indexOf('PACK') + 40)],
+  ['no archive', () => Buffer.from('not an archive')],
+  ['empty', () => Buffer.alloc(0)],
+  [
+    'without a file of an earlier commit',
+    () =>
+      packed(async (clone) => {
+        const lost = await git(clone, 'rev-parse', 'main~1:README.md');
+        const objects = await git(clone, 'rev-list', '--objects', '--all', '--no-object-names');
+        await packOnly(
+          clone,
+          objects.split('\n').filter((oid) => oid !== lost),
+        );
+      }),
+  ],
+  [
+    'with a pack that it has twice',
+    () =>
+      packed(async (clone) => {
+        const pack = join(clone, '.git/objects/pack');
+        const [name] = (await readdir(pack)).filter((one) => one.endsWith('.pack'));
+        await cp(join(pack, `${name}`), join(pack, `pack-${'0'.repeat(40)}.pack`));
+      }),
+  ],
+  [
+    'with a ref to what is not there',
+    () =>
+      packed(async (clone) => {
+        const refs = join(clone, '.git/packed-refs');
+        await appendFile(refs, `${'1'.repeat(40)} refs/tags/zzz\n`);
+      }),
+  ],
+  [
+    'with more beside its packs than they need',
+    () => packed((clone) => writeFile(join(clone, '.git/a'), Buffer.alloc(70 << 20))),
+  ],
+  [
+    'with more entries than a snapshot has',
+    () =>
+      packed(async (clone) => {
+        await mkdir(join(clone, '.git/a'));
+        for (let i = 0; i < 1000; i++) await writeFile(join(clone, `.git/a/${i}`), '');
+      }),
+  ],
+  [
+    'shallow',
+    () => packed((clone) => writeFile(join(clone, '.git/shallow'), `${'0'.repeat(40)}\n`)),
+  ],
+])('a snapshot that is %s is not used: all is fetched, and it is made anew', async (_, change) => {
+  const first = await scene.replica();
+  const { bytes } = await read(first.service, repository.id);
+  await scene.storeInstead(first.service, change);
+  const { service, cloned, failed, dataDir } = await scene.replica();
+  expect((await scene.variant(service)).commit).toBe(await repository.head());
+  expect(cloned).toMatchObject([{ restoredBytes: 0 }]);
+  expect(failed).toHaveLength(1);
+  expect(await fsck(await onlyMirror(dataDir))).toEqual([]);
+  expect((await read(service, repository.id)).bytes.equals(bytes)).toBe(true);
+  await service.close({ running: 'wait' });
+  await expectNothingLeft(dataDir, repository.upstream);
+});
+
+/** Clones in place of which a snapshot of packs is stored, each of an object of so many bytes. */
+const withPacks = (...sizes: number[]) =>
+  packed(async (clone) => {
+    for (const [i, size] of sizes.entries()) {
+      const input = seededBytes(`${i}`, size);
+      const oid = await run('git', ['hash-object', '-w', '--stdin'], { cwd: clone, input });
+      const pack = ['pack-objects', '-q', '.git/objects/pack/pack'];
+      await run('git', pack, { cwd: clone, input: oid });
+    }
+  });
+
+test('a snapshot that is beyond a limit is not used, and stays', async () => {
+  const first = await scene.replica();
+  await read(first.service, repository.id);
+  await scene.storeInstead(first.service, () => withPacks(200_000));
+  const { service, cloned, failed } = await scene.replica({ maxPackBytes: 150_000 });
+  const before = await service.stat(repository.id);
+  await scene.variant(service);
+  expect(cloned).toMatchObject([{ restoredBytes: 0 }]);
+  expect(failed).toMatchObject([{ error: { code: 'LIMIT_EXCEEDED' } }]);
+  expect(await service.stat(repository.id)).toEqual(before);
+});
+
+test('a snapshot that has a part of what the upstream has now is not used, and stays', async () => {
+  const first = await scene.replica();
+  await read(first.service, repository.id);
+  await scene.storeInstead(first.service, () =>
+    packed(async (clone) => {
+      const [now, before] = await Promise.all(
+        ['main', 'main~1'].map((name) => git(clone, 'rev-parse', name)),
+      );
+      const objects = await git(clone, 'rev-list', '--objects', '--no-object-names', 'main~1');
+      await packOnly(clone, [...objects.split('\n'), `${now}`]);
+      const refs = join(clone, '.git/packed-refs');
+      await writeFile(refs, `${before} refs/remotes/origin/main\n`);
+    }),
+  );
+  const { service, cloned, failed, dataDir } = await scene.replica();
+  const before = await service.stat(repository.id);
+  await scene.variant(service);
+  expect(cloned).toMatchObject([{ restoredBytes: 0 }]);
+  expect(failed).toHaveLength(1);
+  expect(await fsck(await onlyMirror(dataDir))).toEqual([]);
+  expect(await service.stat(repository.id)).toEqual(before);
+});
+
+test('packs that are each within the limit are used', async () => {
+  const first = await scene.replica();
+  await read(first.service, repository.id);
+  await scene.storeInstead(first.service, () => withPacks(100_000, 100_000));
+  const { service, cloned, failed } = await scene.replica({ maxPackBytes: 150_000 });
+  await scene.variant(service);
+  expect(failed).toEqual([]);
+  expect(cloned[0]?.restoredBytes).toBeGreaterThan(200_000);
+});
+
+test('what is generated takes the place of a damaged snapshot at once, also in mode strict', async () => {
+  const first = await scene.replica();
+  await read(first.service, repository.id);
+  await scene.storeInstead(first.service, (bytes) => flipped(bytes, bytes.indexOf('PACK') + 30));
+  const commit = await push(repository.bare);
+  const dataDir = await directory();
+  const freshness = { mode: 'strict', maxAge: 0 } as const;
+  const service = repository.start({ store, dataDir, freshness });
+  const generations = counter(service, 'generationFinished');
+  expect((await read(service, repository.id)).commit).toBe(commit);
+  expect((await service.stat(repository.id))?.commit).toBe(commit);
+  await service.close({ running: 'wait' });
+  expect(generations()).toBe(1);
+});

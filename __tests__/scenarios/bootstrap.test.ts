@@ -1,0 +1,139 @@
+import { PassThrough } from 'node:stream';
+import type { MemoryStore } from '../../lib/index.js';
+import type { Fault } from '../support/faults.js';
+import { next, read } from '../support/fresh-repository.js';
+import { fsck } from '../support/fsck.js';
+import { expectNothingLeft } from '../support/nothing-left.js';
+import { seededBytes } from '../support/random.js';
+import { git } from '../support/run.js';
+import { push } from '../support/small-repositories.js';
+import { cleanup } from '../support/temporary-directory.js';
+import { onlyMirror, type ReplicaScene, replicaScene } from './replica-scene.js';
+
+/*
+ * Mirrors that are made of a stored snapshot, as by a service whose disk is empty and whose store is not.
+ */
+
+const { directory, defer } = cleanup(afterEach);
+
+let scene: ReplicaScene;
+let repository: ReplicaScene['repository'];
+let store: ReplicaScene['store'];
+
+beforeEach(async () => {
+  scene = await replicaScene({ directory, defer });
+  ({ repository, store } = scene);
+});
+
+test('what a stored snapshot has is not fetched, and all the rest is', async () => {
+  await push(repository.bare, { files: { 'large.bin': seededBytes('large', 500_000) } });
+  await push(repository.bare, { branch: 'other', files: { o: 'o\n' } });
+  await git(repository.bare, 'tag', '-a', '-m', 'Of a tag', 'annotated');
+  const first = await scene.replica();
+  await read(first.service, repository.id);
+  const commit = await push(repository.bare, { files: { 'new.txt': 'new\n' } });
+  await git(repository.bare, 'branch', '-D', 'other');
+
+  const { service, cloned, failed, dataDir } = await scene.replica();
+  expect((await read(service, repository.id)).source).toBe('store');
+  expect(cloned).toEqual([]);
+  expect((await scene.variant(service)).commit).toBe(commit);
+  const [event] = cloned;
+  expect(event?.packBytes).toBeLessThan(2_000);
+  expect(event?.objects).toBe(3);
+  expect(event?.restoredBytes).toBeGreaterThan(500_000);
+  expect(failed).toEqual([]);
+  const mirror = await onlyMirror(dataDir);
+  const refs = (where: string) => git(where, 'for-each-ref', '--format=%(refname) %(objectname)');
+  expect(await refs(mirror)).toBe(await refs(repository.bare));
+  await service.close({ running: 'wait' });
+  expect((await fsck(mirror)).filter((line) => !line.startsWith('dangling'))).toEqual([]);
+  await expectNothingLeft(dataDir, repository.upstream);
+});
+
+test('of what the upstream moved away from nothing is served, and at last nothing is left', async () => {
+  const first = await scene.replica();
+  const secret = await push(repository.bare, { files: { secret: 'secret\n' } });
+  await read(first.service, repository.id);
+  await git(repository.bare, 'update-ref', 'refs/heads/main', 'main~1');
+  const { service, dataDir } = await scene.replica();
+  const consolidated = next(service, 'consolidated');
+  await scene.variant(service);
+  await service.refresh(repository.id);
+  await consolidated;
+  const mirror = await onlyMirror(dataDir);
+  await expect(git(mirror, 'cat-file', '-e', secret)).rejects.toThrow();
+});
+
+test.each<Fault>([
+  { kind: 'not-git' },
+  { kind: 'flip', at: 40 },
+  { kind: 'truncate', after: 60 },
+  { kind: 'wrong-trailer' },
+])('an upstream with the fault %p costs no stored snapshot', async (fault) => {
+  const first = await scene.replica();
+  await read(first.service, repository.id);
+  await push(repository.bare, { files: { 'new.txt': 'new\n' } });
+  const { service } = await scene.replica({ failureMemory: 0 });
+  const before = await service.stat(repository.id);
+  repository.upstream.fault(repository.path, fault);
+  await expect(scene.variant(service)).rejects.toMatchObject({ code: 'UPSTREAM_INVALID' });
+  expect(await service.stat(repository.id)).toEqual(before);
+});
+
+describe('a store that stalls', () => {
+  /** Has snapshots opened in another way from now on. */
+  function openInstead(open: MemoryStore['open']): void {
+    const plain = store.open.bind(store);
+    store.open = async (key, options) =>
+      key.startsWith('snapshot/') ? await open(key, options) : await plain(key, options);
+  }
+
+  test('as it sends a snapshot is not waited for: all is fetched', async () => {
+    const first = await scene.replica();
+    await read(first.service, repository.id);
+    const { service, cloned, failed, dataDir } = await scene.replica({ stallTimeout: 500 });
+    const bodies: PassThrough[] = [];
+    const plain = store.open.bind(store);
+    openInstead(async (...about) => {
+      const opened = await plain(...about);
+      const body = new PassThrough();
+      body.write(opened?.body.read(100));
+      opened?.body.destroy();
+      bodies.push(body);
+      return opened && { ...opened, body };
+    });
+    expect((await scene.variant(service)).commit).toBe(await repository.head());
+    expect(cloned).toMatchObject([{ restoredBytes: 0 }]);
+    expect(failed).toMatchObject([{ error: { code: 'STORE_FAILED' } }]);
+    expect(bodies).toMatchObject([{ destroyed: true }]);
+    await service.close({ running: 'wait' });
+    await expectNothingLeft(dataDir, repository.upstream);
+  });
+
+  test.each([
+    ['as it opens one', () => new Promise<never>(() => {})],
+    [
+      'as it sends one',
+      async () => {
+        const object = {
+          key: '',
+          size: 1,
+          revision: '',
+          storedAt: 0,
+          metadata: {},
+          expendable: false,
+        };
+        return { ...object, body: new PassThrough() };
+      },
+    ],
+  ])('%s holds a clone up for as long as that may take', async (_, open) => {
+    const first = await scene.replica();
+    await read(first.service, repository.id);
+    const { service, dataDir } = await scene.replica({ cloneTimeout: 200 });
+    openInstead(open);
+    await expect(scene.variant(service)).rejects.toMatchObject({ code: 'UPSTREAM_TIMEOUT' });
+    await service.close();
+    await expectNothingLeft(dataDir, repository.upstream);
+  });
+});

@@ -1,0 +1,209 @@
+import { MemoryStore, type SnapshotService } from '../../lib/index.js';
+import { startedThreads } from '../pack/started-threads.js';
+import { fakeDate } from '../support/fake-date.js';
+import {
+  counter,
+  type FreshRepository,
+  freshRepository,
+  next,
+  read,
+} from '../support/fresh-repository.js';
+import { push } from '../support/small-repositories.js';
+import { cleanup } from '../support/temporary-directory.js';
+
+const { directory, defer } = cleanup(afterEach);
+const STRICT = { mode: 'strict', maxAge: 0, checkInterval: 0 } as const;
+const NEVER = 0x7fff_ffff;
+
+let repository: FreshRepository;
+
+beforeEach(async () => {
+  repository = await freshRepository({ directory, defer });
+});
+
+const asked = () => repository.upstream.infoRefs(repository.path);
+
+async function primed(service: SnapshotService): Promise<SnapshotService> {
+  await read(service, repository.id);
+  await service.stat(repository.id); // stored by then, whatever the clock says next
+  repository.upstream.requests.length = 0;
+  return service;
+}
+
+describe('checks that requests wait for', () => {
+  test('are shared', async () => {
+    const service = await primed(repository.start({ freshness: STRICT }));
+    const commit = await push(repository.bare);
+    const all = await Promise.all(Array.from({ length: 50 }, () => read(service, repository.id)));
+    expect(new Set(all.map((each) => each.commit))).toEqual(new Set([commit]));
+    expect(asked()).toBeLessThanOrEqual(2);
+    expect(repository.upstream.uploadPacks(repository.path)).toBe(1);
+  });
+
+  test('do not answer for what was pushed after they had asked', async () => {
+    const service = await primed(repository.start({ freshness: STRICT }));
+    const gate = repository.upstream.gateRefs(repository.path);
+    const early = read(service, repository.id);
+    await gate.reached;
+    const commit = await push(repository.bare);
+    const late = [1, 2, 3].map(() => read(service, repository.id));
+    gate.release();
+    await early;
+    for (const each of await Promise.all(late)) expect(each.commit).toBe(commit);
+    expect(asked()).toBe(2);
+  });
+
+  test('nor does a check in the background', async () => {
+    const service = await primed(repository.start({ freshness: STRICT }));
+    const gate = repository.upstream.gateRefs(repository.path);
+    expect(await service.pushed(`${repository.upstream.url}/${repository.path}`)).toBe(true);
+    await gate.reached;
+    const commit = await push(repository.bare);
+    const late = read(service, repository.id);
+    gate.release();
+    expect((await late).commit).toBe(commit);
+  });
+
+  test('are made while the first snapshot is, for what was pushed meanwhile', async () => {
+    const service = repository.start({ freshness: STRICT });
+    const gate = repository.upstream.gate(repository.path);
+    const early = read(service, repository.id);
+    await gate.reached;
+    const commit = await push(repository.bare);
+    const late = read(service, repository.id);
+    gate.release();
+    await early;
+    expect((await late).commit).toBe(commit);
+  });
+});
+
+describe('an upstream that fails', () => {
+  test('is not asked for each request of those that wait for it', async () => {
+    const freshness = { mode: 'strict', maxAge: 60_000, checkInterval: 5000 } as const;
+    const service = await primed(repository.start({ freshness }));
+    repository.upstream.fault(repository.path, { kind: 'status', status: 500 });
+    fakeDate(defer, freshness.maxAge);
+    for (let i = 0; i < 5; i++) expect((await read(service, repository.id)).source).toBe('store');
+    expect(asked()).toBe(1);
+    repository.upstream.heal(repository.path);
+    const commit = await push(repository.bare);
+    fakeDate(defer, freshness.checkInterval);
+    expect((await read(service, repository.id)).commit).toBe(commit);
+  });
+
+  test.each([
+    ['answers 500', { kind: 'status', status: 500 }, 'UPSTREAM_UNREACHABLE'],
+    ['does not answer', { kind: 'hang-info-refs' }, 'UPSTREAM_TIMEOUT'],
+  ] as const)('and %s costs no thread for each question', async (_what, fault, code) => {
+    const first = await primed(repository.start());
+    await first.close({ running: 'wait' });
+    repository.upstream.fault(repository.path, fault);
+    const service = repository.start({ limits: { refsTimeout: 100 } });
+    const fail = () => expect(service.refresh(repository.id)).rejects.toMatchObject({ code });
+    await fail();
+    const started = await startedThreads(async () => {
+      for (let i = 0; i < 3; i++) await fail();
+    });
+    expect(started).toBe(0);
+  });
+});
+
+describe('checks that nobody waits for', () => {
+  test('are throttled', async () => {
+    const service = await primed(
+      repository.start({ freshness: { maxAge: 0, checkInterval: NEVER } }),
+    );
+    await push(repository.bare);
+    for (let i = 0; i < 20; i++) await read(service, repository.id);
+    await service.close({ running: 'wait' });
+    expect(asked()).toBe(0);
+  });
+
+  test('are made again after checkInterval, and once for all', async () => {
+    const checkInterval = 60_000;
+    const service = await primed(repository.start({ freshness: { maxAge: 0, checkInterval } }));
+    fakeDate(defer, checkInterval + 1);
+    const refreshed = next(service, 'refreshed');
+    await Promise.all(Array.from({ length: 20 }, () => read(service, repository.id)));
+    expect(await refreshed).toMatchObject([{ changed: false }]);
+    for (let i = 0; i < 5; i++) await read(service, repository.id);
+    await service.close({ running: 'wait' });
+    expect(asked()).toBe(1);
+  });
+
+  test('are throttled while the upstream is down, and stale snapshots are served', async () => {
+    const checkInterval = 60_000;
+    const service = await primed(repository.start({ freshness: { maxAge: 0, checkInterval } }));
+    repository.upstream.fault(repository.path, { kind: 'status', status: 500 });
+    fakeDate(defer, checkInterval + 1);
+    const failed = next(service, 'refreshFailed');
+    await read(service, repository.id);
+    await failed;
+    for (let i = 0; i < 5; i++) await read(service, repository.id);
+    await service.close({ running: 'wait' });
+    expect(asked()).toBe(1);
+  });
+});
+
+describe('what a check found', () => {
+  test('is generated at the next request if the first time failed, although none is due', async () => {
+    const store = new MemoryStore({ maxBytes: 1e7 });
+    const service = repository.start({
+      store,
+      freshness: { maxAge: 60_000, checkInterval: 60_000 },
+      limits: { failureMemory: 0 },
+    });
+    await primed(service);
+    const commit = await push(repository.bare);
+    const stat = jest.spyOn(store, 'create').mockRejectedValue(new Error('no space'));
+    const failed = next(service, 'storeFailed');
+    await expect(service.refresh(repository.id)).rejects.toMatchObject({ code: 'STORE_FAILED' });
+    await failed;
+    stat.mockRestore();
+    const renewed = next(service, 'generationFinished');
+    await read(service, repository.id);
+    await renewed;
+    expect((await read(service, repository.id)).commit).toBe(commit);
+    expect(asked()).toBe(1);
+  });
+
+  test('is generated also when the upstream is down by then', async () => {
+    const store = new MemoryStore({ maxBytes: 1e7 });
+    const service = repository.start({
+      store,
+      freshness: { maxAge: 0, checkInterval: 0 },
+      limits: { failureMemory: 0 },
+    });
+    await primed(service);
+    const commit = await push(repository.bare);
+    const create = jest.spyOn(store, 'create').mockRejectedValue(new Error('no space'));
+    await expect(service.refresh(repository.id)).rejects.toMatchObject({ code: 'STORE_FAILED' });
+    create.mockRestore();
+    repository.upstream.fault(repository.path, { kind: 'status', status: 503 });
+    const renewed = next(service, 'generationFinished');
+    await read(service, repository.id);
+    await renewed;
+    expect((await read(service, repository.id)).commit).toBe(commit);
+  });
+});
+
+describe('services that share a store, but no mirror', () => {
+  const freshness = { maxAge: NEVER };
+
+  test('do not replace what another one stored by what their own mirror had before', async () => {
+    const store = new MemoryStore({ maxBytes: 1e7 });
+    const a = repository.start({ store, freshness });
+    await read(a, repository.id);
+    await push(repository.bare);
+    await a.refresh(repository.id);
+    const latest = await push(repository.bare);
+    const b = repository.start({ store, freshness, dataDir: await directory() });
+    await b.refresh(repository.id);
+    const generations = counter(a, 'generationFinished');
+    const questions = counter(a, 'refreshed');
+    expect((await read(a, repository.id)).commit).toBe(latest);
+    await a.close({ running: 'wait' });
+    expect([generations(), questions()]).toEqual([0, 0]);
+    expect((await b.stat(repository.id))?.commit).toBe(latest);
+  });
+});

@@ -1,0 +1,239 @@
+import { once } from 'node:events';
+import { chmod, readdir, truncate } from 'node:fs/promises';
+import { join } from 'node:path';
+import { FleetClient, type WantedOfServer } from '../support/fleet-client.js';
+import { HOST, type HostApp, startHostApp } from '../support/host-app.js';
+import { git } from '../support/run.js';
+import { buildEmpty, buildSmall, push } from '../support/small-repositories.js';
+import { cleanup } from '../support/temporary-directory.js';
+import { startUpstream, type Upstream } from '../support/upstream.js';
+
+/** Long enough to be no answer to a clock. */
+const FOREVER = 0x7fff_ffff;
+const UNKNOWN = 'f'.repeat(40);
+
+const shared = cleanup(afterAll);
+let root: string;
+let upstream: Upstream;
+let app: HostApp;
+let client: FleetClient;
+let repositories = 0;
+/** Of the test's repository. */
+let path: string;
+let bare: string;
+
+beforeAll(async () => {
+  root = await shared.directory();
+  upstream = await startUpstream({ root });
+  shared.defer(() => upstream.close());
+  app = await startHostApp({
+    dataDir: await shared.directory(),
+    upstreamUrl: upstream.url,
+    // The upstream is asked for nothing that the policy wants, and a failure is not remembered.
+    freshness: { maxAge: FOREVER, checkInterval: FOREVER },
+    limits: { failureMemory: 0 },
+  });
+  shared.defer(() => app.close());
+  client = new FleetClient(app.url);
+});
+
+beforeEach(() => {
+  repositories += 1;
+  path = `org/group/repo-${repositories}`;
+  bare = join(root, `${path}.git`);
+});
+
+const url = () => app.snapshotUrl(path).replace(/[^/]+$/, 'ensure-refs');
+const ensure = (wanted: WantedOfServer) => client.ensureRefs(`${HOST}/${path}`, wanted);
+const tip = (name = 'main') => git(bare, 'rev-parse', name);
+const requests = () => [upstream.infoRefs(path), upstream.uploadPacks(path)];
+
+test('a repository that nobody has asked for is cloned', async () => {
+  await buildSmall(bare);
+  const commits = [await tip('main~1')];
+  const answer = await ensure({ refs: { 'refs/heads/main': '', 'refs/heads/x': '' }, commits });
+  expect(answer).toEqual({
+    refs: { 'refs/heads/main': await tip(), 'refs/heads/x': '' },
+    missingCommits: [],
+    fetched: true,
+  });
+  expect(requests()).toEqual([1, 1]);
+});
+
+test('an empty repository has no refs, and gets them', async () => {
+  await buildEmpty(bare);
+  const refs = { 'refs/heads/trunk': '' };
+  expect(await ensure({ refs })).toMatchObject({ refs, fetched: true });
+  const commit = await push(bare, { branch: 'trunk' });
+  expect(await ensure({ refs })).toMatchObject({ refs: { 'refs/heads/trunk': commit } });
+});
+
+describe('of a mirror', () => {
+  let first: string;
+
+  beforeEach(async () => {
+    await buildSmall(bare);
+    first = await tip();
+    await (await fetch(app.snapshotUrl(path))).arrayBuffer();
+    expect(requests()).toEqual([1, 1]);
+  });
+
+  test.each<[string, () => Promise<WantedOfServer>]>([
+    ['any id', async () => ({ refs: { 'refs/heads/main': '', 'refs/tags/v1.0.0': '' } })],
+    ['the id that it has', async () => ({ refs: { 'refs/heads/main': first } })],
+    [
+      'a tag by the id of its object',
+      async () => ({ refs: { 'refs/tags/v1.0.0': await tip('v1.0.0') } }),
+    ],
+    ['commits', async () => ({ commits: [first, await tip('main~1'), first] })],
+  ])('what is there is not fetched, whatever the upstream has by now: %s', async (_, wanted) => {
+    const asked = await wanted();
+    await push(bare);
+    upstream.fault(path, { kind: 'status', status: 503 });
+    const { fetched, missingCommits } = await ensure(asked);
+    expect([fetched, missingCommits]).toEqual([false, []]);
+    expect(requests()).toEqual([1, 1]);
+  });
+
+  test.each<[string, (pushed: string) => WantedOfServer, number]>([
+    ['a ref at another commit', (pushed) => ({ refs: { 'refs/heads/main': pushed } }), 2],
+    ['a ref that is not there', () => ({ refs: { 'refs/heads/new': '' } }), 2],
+    ['a commit', (pushed) => ({ commits: [first, pushed] }), 2],
+    ['one of many', (pushed) => ({ refs: { 'refs/heads/main': '' }, commits: [pushed] }), 2],
+  ])('what is not there is fetched once: %s', async (_, wanted, packs) => {
+    const pushed = await push(bare);
+    await git(bare, 'branch', 'new', pushed);
+    const answer = await ensure(wanted(pushed));
+    expect([answer.fetched, answer.missingCommits]).toEqual([true, []]);
+    for (const oid of Object.values(answer.refs)) expect(oid).toBe(pushed);
+    expect(requests()).toEqual([2, packs]);
+  });
+
+  test('what is nowhere is asked for each time, by one question', async () => {
+    const wanted = { refs: { 'refs/heads/x': '' }, commits: [first, UNKNOWN] };
+    for (const asked of [2, 3]) {
+      expect(await ensure(wanted)).toEqual({
+        refs: { 'refs/heads/x': '' },
+        missingCommits: [UNKNOWN],
+        fetched: true,
+      });
+      expect(requests()).toEqual([asked, 1]);
+    }
+  });
+
+  test('a ref that is elsewhere in the upstream is told as it is', async () => {
+    const refs = { 'refs/heads/main': UNKNOWN };
+    const answer = { refs: { 'refs/heads/main': first }, missingCommits: [], fetched: true };
+    expect(await ensure({ refs })).toEqual(answer);
+  });
+
+  test('a tag, a tree or a blob is no commit', async () => {
+    const commits = await Promise.all(['v1.0.0', 'main^{tree}', 'main:README.md'].map(tip));
+    expect((await ensure({ commits })).missingCommits).toEqual(commits);
+  });
+
+  test('many who ask at a time share their questions', async () => {
+    const pushed = await push(bare);
+    const repository = { host: HOST, path };
+    const wanted = { refs: new Map([['refs/heads/main', pushed]]), commits: [] };
+    const { service } = app.router;
+    const asking = Array.from({ length: 20 }, () => service.ensureRefs(repository, wanted));
+    expect(await Promise.all(asking)).toEqual(
+      asking.map(() => ({ refs: wanted.refs, missingCommits: [], fetched: true })),
+    );
+    const [asked, packs] = requests();
+    expect(packs).toBe(2);
+    expect(asked).toBeLessThanOrEqual(3); // one, and one for all who came while it was on its way
+  });
+
+  test('a mirror that turns out to be damaged is made anew, of what is stored', async () => {
+    expect((await fetch(app.snapshotUrl(path), { method: 'HEAD' })).status).toBe(200);
+    const mirrors = join(app.dataDir, 'mirrors');
+    const names = await readdir(mirrors, { recursive: true });
+    const idx = names.filter(
+      (name) => name.includes(`repo-${repositories}`) && name.endsWith('.idx'),
+    );
+    expect(idx).toHaveLength(1);
+    for (const name of idx) {
+      await chmod(join(mirrors, name), 0o644);
+      await truncate(join(mirrors, name), 100);
+    }
+    const wanted = { commits: [first] };
+    expect(await ensure(wanted)).toMatchObject({ missingCommits: [], fetched: true });
+    expect(requests()).toEqual([2, 1]);
+  });
+
+  test('502 when something is missing and the upstream fails', async () => {
+    upstream.fault(path, { kind: 'status', status: 503 });
+    const failing = ensure({ refs: { 'refs/heads/main': UNKNOWN } });
+    await expect(failing).rejects.toMatchObject({ status: 502, code: 'UPSTREAM_UNREACHABLE' });
+  });
+
+  test('the snapshot is renewed afterwards, though nobody asks for it', async () => {
+    const { events } = app.router.service;
+    const generated = once(events, 'generationFinished');
+    const pushed = await push(bare);
+    await ensure({ commits: [pushed] });
+    await generated;
+    // HEAD tells what is stored, and has nothing done about it.
+    const { headers } = await fetch(app.snapshotUrl(path), { method: 'HEAD' });
+    expect(headers.get('x-cachew-snapshot-commit')).toBe(pushed);
+  });
+});
+
+test.each([503, 404] as const)(
+  '502 when there is nothing and the upstream says %i',
+  async (status) => {
+    await buildSmall(bare);
+    const heal = upstream.fault(path, { kind: 'status', status });
+    const wanted = { refs: { 'refs/heads/main': '' } };
+    await expect(ensure(wanted)).rejects.toMatchObject({ status: 502 });
+    heal();
+    expect(await ensure(wanted)).toMatchObject({ fetched: true });
+  },
+);
+
+test.each<[string, string]>([
+  ['nothing', ''],
+  ['{}', '{}'],
+  ['a list', '[]'],
+  ['neither', '{"refs": {}, "commits": []}'],
+  ['a ref by another ref', '{"refs": {"refs/heads/main": "main"}}'],
+  ['a commit by a name', '{"commits": ["main"]}'],
+  ['1,001 commits', JSON.stringify({ commits: Array.from({ length: 1001 }, () => UNKNOWN) })],
+  ['over 256 KiB', JSON.stringify({ commits: [UNKNOWN] }).padEnd(256 * 1024 + 1)],
+])('400, and nobody is asked: %s', async (_, body) => {
+  const response = await fetch(url(), { method: 'POST', body });
+  expect(response.status).toBe(400);
+  expect(await response.json()).toMatchObject({ code: 'INVALID_REQUEST' });
+  expect(requests()).toEqual([0, 0]);
+});
+
+test('what is left out of the answer is not there as null or empty either', async () => {
+  await buildSmall(bare);
+  const body = JSON.stringify({ commits: [await tip()] });
+  const response = await fetch(url(), { method: 'POST', body });
+  expect(await response.json()).toEqual({ fetched: true });
+});
+
+/** Whatever it was that a repository was cloned for, the mirror is the same. */
+test.each([
+  'snapshot.tar.zst',
+  'snapshot.tar.zst?ref=v1.0.0',
+  'snapshot.tar.zst?depth=1',
+  'bundle',
+])('a mirror that was cloned for %s is found by others', async (artifact) => {
+  await buildSmall(bare);
+  const file = artifact === 'bundle' ? `snapshot.bundle?base=${await tip('main~1')}` : artifact;
+  const response = await fetch(url().replace('ensure-refs', file));
+  expect([response.status, (await response.arrayBuffer()).byteLength]).toEqual([
+    200,
+    expect.any(Number),
+  ]);
+  expect(await ensure({ commits: [await tip()] })).toMatchObject({ fetched: false });
+  const [status] = await app.router.service
+    .repositories()
+    .then((all) => all.filter(({ repository }) => repository.path === path));
+  expect(status?.repository).toEqual({ host: HOST, path });
+  expect(requests()).toEqual([1, 1]);
+});

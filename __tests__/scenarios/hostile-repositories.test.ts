@@ -1,0 +1,238 @@
+import { join } from 'node:path';
+import { AppProcess } from '../support/app-process.js';
+import { cloneWithGit, extract } from '../support/clone.js';
+import { expectSameCheckout } from '../support/compare.js';
+import { damagePack } from '../support/damage-pack.js';
+import { fsck } from '../support/fsck.js';
+import { HOST, type HostApp, leftovers, startHostApp } from '../support/host-app.js';
+import { ObjectList } from '../support/object-list.js';
+import { expectProblem } from '../support/problem.js';
+import { seededBytes } from '../support/random.js';
+import { RepositoryBuilder } from '../support/repository-builder.js';
+import { execute } from '../support/run.js';
+import { cleanup } from '../support/temporary-directory.js';
+import { startUpstream, type Upstream } from '../support/upstream.js';
+
+const shared = cleanup(afterAll);
+const { directory, defer } = cleanup(afterEach);
+const GONE = 'ab'.repeat(20);
+
+let upstream: Upstream;
+let root: string;
+let app: HostApp;
+let made = 0;
+
+beforeAll(async () => {
+  root = await shared.directory();
+  upstream = await startUpstream({ root });
+  shared.defer(() => upstream.close());
+  const dataDir = await shared.directory();
+  app = await startHostApp({ dataDir, upstreamUrl: upstream.url, limits: { maxFiles: 100_000 } });
+  shared.defer(() => app.close());
+});
+
+afterAll(async () => {
+  await app.router.close({ running: 'wait' });
+  expect(await leftovers(app.dataDir)).toEqual([]);
+});
+
+/** @returns the path of a repository that has this content. */
+function serve(content: { pack: Uint8Array; refs: Record<string, string> }): string {
+  const path = `hand/made-${made++}`;
+  upstream.fault(path, { kind: 'replace-pack', ...content });
+  return path;
+}
+
+async function gitClones(path: string): Promise<boolean> {
+  const target = join(await directory(), 'clone');
+  const { code } = await execute('git', ['clone', '--quiet', `${upstream.url}/${path}`, target]);
+  return code === 0;
+}
+
+/** The snapshot is what git clone gives. */
+async function expectAsCloned(path: string): Promise<void> {
+  const [snapshot, clone] = [join(await directory(), 'a'), join(await directory(), 'b')];
+  await extract(app.snapshotUrl(path), snapshot);
+  await cloneWithGit(`${upstream.url}/${path}`, clone);
+  await expectSameCheckout(snapshot, clone, { originUrl: `${upstream.url}/${path}` });
+  expect(await fsck(snapshot)).toEqual(await fsck(clone));
+}
+
+type MakeRefs = (objects: ObjectList, head: string) => Record<string, string>;
+
+describe('refs that neither git nor we take', () => {
+  const cases: [name: string, make: MakeRefs][] = [
+    ['HEAD at a tag', (o, head) => ({ HEAD: o.tag(head), 'refs/heads/main': o.tag(head) })],
+    ['HEAD at a blob', (o) => ({ HEAD: o.blob(), 'refs/heads/main': o.blob() })],
+    ['HEAD at a tree', (o) => ({ HEAD: o.tree(), 'refs/heads/main': o.tree() })],
+    ['a branch at nothing', () => ({ 'refs/heads/gone': GONE })],
+    ['a tag at nothing', () => ({ 'refs/tags/gone': GONE })],
+    ['a tag of nothing', (o) => ({ 'refs/tags/gone': o.tag(GONE) })],
+    ['a malformed tag', (o) => ({ 'refs/tags/bad': o.add('tag', 'what is this\n') })],
+    ['a malformed commit at HEAD', (o) => ({ HEAD: o.add('commit', 'tree what\n') })],
+    ['a branch below a branch', (_, head) => ({ 'refs/heads/a': head, 'refs/heads/a/b': head })],
+    ['a malformed id', () => ({ 'refs/heads/a': 'zz' })],
+    ['a space in a name', (_, head) => ({ 'refs/heads/a b': head })],
+  ];
+
+  test.each(cases)('%s', async (_name, make) => {
+    const objects = new ObjectList();
+    const head = objects.soundCommit();
+    const path = serve(objects.pack(head, make(objects, head)));
+    await expectProblem(app.snapshotUrl(path), 'UPSTREAM_INVALID');
+    expect(await app.router.service.stat({ host: HOST, path })).toBeUndefined();
+    expect(await gitClones(path)).toBe(false);
+  });
+});
+
+describe('refs that are odd but harmless', () => {
+  const names = (...all: string[]): MakeRefs => {
+    return (_, head) => Object.fromEntries(all.map((name) => [name, head]));
+  };
+  const cases: [name: string, make: MakeRefs][] = [
+    ['names that git ignores', names('refs/heads/a..b', 'refs/heads/../../config', 'refs/heads/')],
+    [
+      'other names that git ignores',
+      names('refs/heads/a~1', 'refs/heads/b.lock', 'refs/heads/c\x01'),
+    ],
+    ['names outside of refs', names('config', 'objects/x', 'FETCH_HEAD', 'refs')],
+    ['names for a shell', names('refs/heads/$(x)`y`', `refs/heads/a"b'c`, 'refs/heads/-x')],
+    ['a branch called HEAD', names('refs/heads/HEAD')],
+    ['long names', names(`refs/heads/${'x'.repeat(300)}`, `refs/heads/${'y/'.repeat(2000)}z`)],
+    ['names beside each other', names('refs/heads/a', 'refs/heads/a-b', 'refs/heads/ab/c')],
+    ['a branch at a tag', (o, head) => ({ 'refs/heads/a': o.tag(head) })],
+    ['a branch at a blob', (o) => ({ 'refs/heads/a': o.blob() })],
+    ['a tag of a tag of a tree', (o) => ({ 'refs/tags/a': o.tag(o.tag(o.tree(), 'tree'), 'tag') })],
+    ['tags at a tree and a blob', (o) => ({ 'refs/tags/a': o.tree(), 'refs/tags/b': o.blob() })],
+  ];
+
+  test.each(cases)('%s', async (_name, make) => {
+    const objects = new ObjectList();
+    const head = objects.soundCommit();
+    await expectAsCloned(serve(objects.pack(head, make(objects, head))));
+  });
+
+  test('no branch at all', async () => {
+    const objects = new ObjectList();
+    const { pack, refs } = objects.pack(objects.soundCommit());
+    await expectAsCloned(serve({ pack, refs: { HEAD: refs.HEAD } }));
+  });
+});
+
+describe('a bomb', () => {
+  /** `width` times the same tree, `depth` times over. */
+  function pile(objects: ObjectList, leaf: string, width: number, depth: number): string {
+    let tree = leaf;
+    for (let level = 0; level < depth; level++) {
+      const below = tree;
+      tree = objects.tree(
+        ...Array.from({ length: width }, (_, i): [string, string, string] => [
+          '40000',
+          `d${i}`,
+          below,
+        ]),
+      );
+    }
+    return tree;
+  }
+  const leaf = (objects: ObjectList) => objects.tree(['100644', 'f', objects.blob()]);
+
+  test.each<[string, 'LIMIT_EXCEEDED' | 'REPOSITORY_INVALID', (o: ObjectList) => string]>([
+    ['of files', 'LIMIT_EXCEEDED', (o) => pile(o, leaf(o), 10, 10)],
+    ['of empty directories', 'LIMIT_EXCEEDED', (o) => pile(o, o.tree(), 10, 10)],
+    ['of wide empty directories', 'LIMIT_EXCEEDED', (o) => pile(o, o.tree(), 1000, 3)],
+    ['of one directory in another', 'REPOSITORY_INVALID', (o) => pile(o, leaf(o), 1, 5000)],
+    [
+      'of one name, over and over',
+      'LIMIT_EXCEEDED',
+      (o) => o.add('tree', Buffer.alloc(24_000_000, `1 a\0${'i'.repeat(20)}`)),
+    ],
+  ])('%s is refused', async (_name, code, make) => {
+    const objects = new ObjectList();
+    const path = serve(objects.pack(objects.commit(make(objects))));
+    await expectProblem(app.snapshotUrl(path), code);
+  });
+
+  test('of files in deep directories is only large', async () => {
+    const objects = new ObjectList();
+    const blob = objects.blob();
+    const files = Array.from({ length: 8000 }, (_, i): [string, string, string] => {
+      return ['100644', `f${i}`, blob];
+    });
+    const path = serve(
+      objects.pack(objects.commit(pile(objects, objects.tree(...files), 1, 1300))),
+    );
+    const response = await fetch(app.snapshotUrl(path));
+    expect(response.status).toBe(200);
+    await response.arrayBuffer();
+  });
+
+  test('of tags of tags is only long', async () => {
+    const objects = new ObjectList();
+    const head = objects.soundCommit();
+    const refs: Record<string, string> = {};
+    let target = objects.tag(head);
+    for (let i = 0; i < 6000; i++) {
+      target = objects.tag(target, 'tag');
+      refs[`refs/tags/t${i}`] = target;
+    }
+    const response = await fetch(app.snapshotUrl(serve(objects.pack(head, refs))));
+    expect(response.status).toBe(200);
+    await response.arrayBuffer();
+  });
+});
+
+test('100,000 refs keep nobody else waiting', async () => {
+  const objects = new ObjectList();
+  const head = objects.soundCommit();
+  const refs: Record<string, string> = {};
+  for (let i = 0; i < 100_000; i++) refs[`refs/heads/branch-${i}`] = head;
+  const path = serve(objects.pack(head, refs));
+  const dataDir = await directory();
+  const child = await AppProcess.start({
+    dataDir,
+    upstreamUrl: upstream.url,
+    log: join(dataDir, 'events.log'),
+  });
+  defer(() => child.kill());
+  child.order({ kind: 'watch-loop' });
+  const response = await fetch(`${child.url}/git/${HOST}/${path}/snapshot.tar.zst`);
+  expect(response.status).toBe(200);
+  await response.arrayBuffer();
+  expect(await child.longestDelay()).toBeLessThan(400);
+});
+
+describe('a mirror that was damaged on disk', () => {
+  test('breaks the connection of who asks first, is cloned anew, and nobody sees more of it', async () => {
+    const path = 'org/large';
+    const builder = await RepositoryBuilder.create(join(root, `${path}.git`));
+    builder.commit({ files: { 'noise.bin': seededBytes('noise', 8 << 20) } });
+    await builder.finish();
+    const own = await startHostApp({ dataDir: await directory(), upstreamUrl: upstream.url });
+    defer(() => own.close());
+    const { service } = own.router;
+    const broken: string[] = [];
+    service.events.on('mirrorBroken', ({ error }) => broken.push(error.code));
+    const url = own.snapshotUrl(path);
+    const request = async () => Buffer.from(await (await fetch(url)).arrayBuffer());
+    const whole = await request();
+
+    for (const http of ['--http1.1', '--http1.0']) {
+      await service.delete({ host: HOST, path });
+      await damagePack(own.dataDir);
+      const format = '%{http_code} %{size_download}';
+      const args = ['-sS', http, '-o', '/dev/null', '-w', format, url];
+      const { code, stdout } = await execute('curl', args);
+      const [status, size] = stdout.split(' ').map(Number);
+      expect(status).toBe(200);
+      expect(size).toBeGreaterThan(0);
+      expect(code).not.toBe(0);
+      expect(await service.stat({ host: HOST, path })).toBeUndefined();
+
+      expect((await request()).equals(whole)).toBe(true);
+    }
+    expect(broken).toEqual(['REPOSITORY_DAMAGED', 'REPOSITORY_DAMAGED']);
+    await own.router.close({ running: 'wait' });
+    expect(await leftovers(own.dataDir)).toEqual([]);
+  });
+});

@@ -1,0 +1,205 @@
+import { join } from 'node:path';
+import type { SnapshotErrorCode } from '../../lib/index.js';
+import { cloneWithGit, extract } from '../support/clone.js';
+import { expectSameCheckout } from '../support/compare.js';
+import { type HandMadeEntry, packOfTree } from '../support/hand-made-tree.js';
+import { HOST, type HostApp, leftovers, startHostApp } from '../support/host-app.js';
+import { ObjectList } from '../support/object-list.js';
+import { expectProblem } from '../support/problem.js';
+import { seededBytes } from '../support/random.js';
+import { execute } from '../support/run.js';
+import { cleanup } from '../support/temporary-directory.js';
+import { startUpstream, type Upstream } from '../support/upstream.js';
+
+const shared = cleanup(afterAll);
+const { directory } = cleanup(afterEach);
+
+let upstream: Upstream;
+let app: HostApp;
+let made = 0;
+
+beforeAll(async () => {
+  upstream = await startUpstream({ root: await shared.directory() });
+  shared.defer(() => upstream.close());
+  const dataDir = await shared.directory();
+  app = await startHostApp({ dataDir, upstreamUrl: upstream.url });
+  shared.defer(() => app.close());
+});
+
+afterAll(async () => {
+  await app.router.close({ running: 'wait' });
+  expect(await leftovers(app.dataDir)).toEqual([]);
+});
+
+interface HandMadePack {
+  pack: Uint8Array;
+  refs: Record<string, string>;
+}
+
+/** @returns the path of a repository that has this content. */
+function serve({ pack, refs }: HandMadePack): string {
+  const path = `hand/made-${made++}`;
+  upstream.fault(path, { kind: 'replace-pack', pack, refs });
+  return path;
+}
+
+/** What git makes of it where every file system's look-alikes of `.git` are refused. */
+async function gitClones(path: string): Promise<boolean> {
+  const protection = ['-c', 'core.protectHFS=true', '-c', 'core.protectNTFS=true'];
+  const target = join(await directory(), 'clone');
+  const url = `${upstream.url}/${path}`;
+  const { code } = await execute('git', [...protection, 'clone', '--quiet', url, target]);
+  return code === 0;
+}
+
+async function expectRefused(path: string, code: SnapshotErrorCode): Promise<void> {
+  await expectProblem(app.snapshotUrl(path), code);
+  expect(await app.router.service.stat({ host: HOST, path })).toBeUndefined();
+}
+
+const file = (name: string, mode = '100644'): HandMadeEntry => [mode, name, 'content\n'];
+const link = (name: string, target: string): HandMadeEntry => ['120000', name, target];
+const folder = (name: string, ...entries: HandMadeEntry[]): HandMadeEntry => [
+  '40000',
+  name,
+  entries.length > 0 ? entries : [file('file.txt')],
+];
+const nested = (depth: number, name: string): HandMadeEntry => {
+  let entry = file('file.txt');
+  for (let i = 0; i < depth; i++) entry = folder(name, entry);
+  return entry;
+};
+
+describe('a tree that neither git nor we check out', () => {
+  const trees: [name: string, ...HandMadeEntry[]][] = [
+    ['.git as a directory', folder('.git', file('config'))],
+    ['.git as a file', file('.git')],
+    ['.git as a submodule', ['160000', '.git', 'anything']],
+    ['.GIT', folder('.GIT')],
+    ['git~1', folder('git~1')],
+    ['.git with a character that HFS+ ignores', folder('.g\u200cit')],
+    ['.git with a trailing space', folder('.git ')],
+    ['.git with a trailing dot', folder('.git.')],
+    ['.git with a stream', folder('.git::$INDEX_ALLOCATION')],
+    ['.git before a backslash', file('.git\\config')],
+    ['.git further down', folder('a', folder('b', folder('.git')))],
+    ['..', folder('..')],
+    ['.', folder('.')],
+    ['a slash after ..', file('../outside')],
+    ['a slash after .git', file('.git/config')],
+    ['a slash in front', file('/etc/outside')],
+    ['a symlink .gitmodules', link('.gitmodules', 'file')],
+    ['a symlink .gitmodules further down', folder('a', link('.gitmodules', 'file'))],
+    ['a symlink GITMOD~1', link('GITMOD~1', 'file')],
+    ['a symlink without a target', link('link', '')],
+    ['a symlink whose target is too long', link('link', 't'.repeat(4096))],
+    ['a symlink whose target is huge', link('link', 't'.repeat(1 << 20))],
+    ['a name that is too long', file('n'.repeat(256))],
+    ['a path that is too long', nested(17, 'd'.repeat(250))],
+  ];
+
+  test.each(trees)('%s', async (_name, ...entries) => {
+    const path = serve(packOfTree(entries));
+    await expectRefused(path, 'REPOSITORY_INVALID');
+    expect(await gitClones(path)).toBe(false);
+  });
+});
+
+describe('a tree that git makes something of, and we refuse', () => {
+  const trees: [name: string, ...HandMadeEntry[]][] = [
+    ['a slash in a name', file('a/b')],
+    ['two files of one name', file('a'), file('a')],
+    ['two directories of one name', folder('a', file('x')), folder('a', file('y'))],
+    ['a file and a directory of one name', file('a'), folder('a')],
+    ['a file and, further on, a directory of one name', file('a'), file('a-'), folder('a')],
+    ['a symlink and a directory of one name', link('a', '.git'), folder('a', file('config'))],
+    ['a symlink and a file below it', link('a', '.git'), file('a/config')],
+    ['a symlink whose target has a NUL', link('link', 'a\0b')],
+  ];
+
+  test.each(trees)('%s', async (_name, ...entries) => {
+    const path = serve(packOfTree(entries));
+    await expectRefused(path, 'REPOSITORY_INVALID');
+  });
+});
+
+describe('a tree that is odd but harmless', () => {
+  const trees: [name: string, ...HandMadeEntry[]][] = [
+    ['modes with zeros in front', ['040000', 'a', [file('x', '0100644')]], file('z', '0100755')],
+    ['modes of old history', file('a', '100664'), file('b', '100600'), file('c', '100775')],
+    ['modes with setuid', file('a', '104755')],
+    ['modes of no known type', file('a', '0'), file('b', '060644'), file('c', '77777777777')],
+    ['empty directories', file('a'), ['40000', 'b', []], ['40000', 'c', [['40000', 'd', []]]]],
+    ['only empty directories', ['40000', 'a', []]],
+    ['nothing'],
+    ['a wrong order', file('z'), file('a'), folder('m')],
+    ['directories sorted as files', folder('a'), file('a-b'), file('a.b')],
+    ['backslashes, device names and the like', file('a\\b'), file('CON'), file('x:y'), file('z ')],
+    ['symlinks to anywhere', link('a', '.git'), link('b', '../../x'), link('c', 't'.repeat(4095))],
+    ['a tree of 250 levels', nested(250, 'd')],
+  ];
+
+  test.each(trees)('%s', async (_name, ...entries) => {
+    const path = serve(packOfTree(entries));
+    const [snapshot, clone] = [join(await directory(), 'a'), join(await directory(), 'b')];
+    await extract(app.snapshotUrl(path), snapshot);
+    await cloneWithGit(`${upstream.url}/${path}`, clone);
+    await expectSameCheckout(snapshot, clone, { originUrl: `${upstream.url}/${path}` });
+  });
+});
+
+describe('a tree that names what is not there, or is something else', () => {
+  const GONE = 'ab'.repeat(20);
+  const cases: [name: string, make: (objects: ObjectList) => string][] = [
+    ['a missing file', (o) => o.tree(['100644', 'a', GONE])],
+    ['a missing symlink', (o) => o.tree(['120000', 'a', GONE])],
+    ['a missing directory', (o) => o.tree(['40000', 'a', GONE])],
+    ['a missing .gitattributes', (o) => o.tree(['100644', '.gitattributes', GONE])],
+    ['a missing root', () => GONE],
+    ['a root that is a blob', (o) => o.blob()],
+    ['a symlink that is a tree', (o) => o.tree(['120000', 'a', o.tree(['100644', 'b', o.blob()])])],
+    ['a directory that is a blob', (o) => o.tree(['40000', 'a', o.blob()])],
+    ['.gitattributes that is a tree', (o) => o.tree(['100644', '.gitattributes', o.tree()])],
+    ['a tree that is cut', (o) => o.add('tree', '100644 a\0too short')],
+    ['a tree without a NUL', (o) => o.add('tree', '100644 a')],
+    ['a mode that is no octal number', (o) => o.tree(['100648', 'a', o.blob()])],
+    ['no mode', (o) => o.tree(['', 'a', o.blob()])],
+    ['no name', (o) => o.tree(['100644', '', o.blob()])],
+  ];
+
+  test.each(cases)('%s', async (_name, make) => {
+    const objects = new ObjectList();
+    const path = serve(objects.pack(objects.commit(make(objects))));
+    await expectProblem(app.snapshotUrl(path), 'UPSTREAM_INVALID');
+    expect(await app.router.service.stat({ host: HOST, path })).toBeUndefined();
+    expect(await gitClones(path)).toBe(false);
+  });
+});
+
+describe('a file that is no blob is found only when it is read', () => {
+  const cases: [name: string, make: (objects: ObjectList) => string][] = [
+    ['a tree', (o) => o.tree()],
+    ['a large tree', (o) => o.add('tree', Buffer.alloc(9 << 20))],
+    ['a commit', (o) => o.soundCommit()],
+    ['a tag', (o) => o.tag(o.soundCommit())],
+  ];
+
+  test.each(cases)('%s, before anything is shown of a small snapshot', async (_name, make) => {
+    const objects = new ObjectList();
+    const tree = objects.tree(['100644', 'a', make(objects)]);
+    const path = serve(objects.pack(objects.commit(tree)));
+    await expectRefused(path, 'UPSTREAM_INVALID');
+    expect(await gitClones(path)).toBe(false);
+  });
+
+  test.each(cases)('%s, which breaks the connection of a larger one', async (_name, make) => {
+    const objects = new ObjectList();
+    const noise = objects.add('blob', seededBytes('noise', 1 << 20));
+    const tree = objects.tree(['100644', 'a', noise], ['100644', 'b', make(objects)]);
+    const path = serve(objects.pack(objects.commit(tree)));
+    const response = await fetch(app.snapshotUrl(path));
+    await expect(response.arrayBuffer()).rejects.toThrow('terminated');
+    expect(await app.router.service.stat({ host: HOST, path })).toBeUndefined();
+    expect(await gitClones(path)).toBe(false);
+  });
+});

@@ -1,0 +1,142 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { revisionPath } from '../../lib/mirror/revision.js';
+import { readRevision } from '../../lib/mirror/revision-file.js';
+import {
+  counter,
+  type FreshRepository,
+  freshRepository,
+  next,
+  read,
+} from '../support/fresh-repository.js';
+import { fsck } from '../support/fsck.js';
+import { mirrorNames } from '../support/nothing-left.js';
+import { ObjectList } from '../support/object-list.js';
+import { git, run } from '../support/run.js';
+import { cleanup } from '../support/temporary-directory.js';
+
+const { directory, defer } = cleanup(afterEach);
+const OPTIONS = {
+  freshness: { mode: 'strict', maxAge: 0, checkInterval: 0 },
+  limits: { failureMemory: 0 },
+} as const;
+/** More objects than are looked for while a client waits. */
+const MANY = 5001;
+
+interface Served {
+  readonly objects: ObjectList;
+  readonly head: string;
+  readonly refs?: Record<string, string>;
+}
+
+let repository: FreshRepository;
+
+beforeEach(async () => {
+  repository = await freshRepository({ directory, defer });
+});
+
+/** Two commits, to the first of which something may be missing. */
+function history(what?: 'blob' | 'tree' | 'commit'): Served {
+  const objects = new ObjectList();
+  const elsewhere = new ObjectList();
+  const of = (kind: typeof what) => (kind === what ? elsewhere : objects);
+  const tree = of('tree').tree(['100644', 'a.txt', of('blob').blob('first\n')]);
+  const first = of('commit').commit(tree);
+  const head = objects.commit(objects.tree(['100644', 'a.txt', objects.blob()]), first);
+  return { objects, head };
+}
+
+function makeLarge(objects: ObjectList): void {
+  for (let i = 0; i < MANY; i++) objects.blob(`${i}\n`);
+}
+
+function serve({ objects, head, refs }: Served): void {
+  const { path, upstream } = repository;
+  upstream.heal(path);
+  upstream.fault(path, { kind: 'replace-pack', ...objects.pack(head, refs) });
+}
+
+test.each(['blob', 'tree', 'commit'] as const)(
+  'a clone that lacks an old %s is refused',
+  async (what) => {
+    const service = repository.start(OPTIONS);
+    serve(history(what));
+    await expect(read(service, repository.id)).rejects.toMatchObject({ code: 'UPSTREAM_INVALID' });
+    expect(await mirrorNames(repository.dataDir)).toEqual([]);
+    serve(history());
+    await read(service, repository.id);
+    expect(await fsck(await repository.mirror())).toEqual([]);
+  },
+);
+
+describe('a large clone', () => {
+  test('that lacks something is removed, with what was made of it, and made anew', async () => {
+    const service = repository.start(OPTIONS);
+    const lacking = history('blob');
+    makeLarge(lacking.objects);
+    serve(lacking);
+    const broken = next(service, 'mirrorBroken');
+    const evicted = next(service, 'evicted');
+    await read(service, repository.id);
+    expect((await broken)[0].error.code).toBe('UPSTREAM_INVALID');
+    await evicted;
+    serve(history());
+    expect(await service.stat(repository.id)).toBeUndefined();
+    expect((await read(service, repository.id)).source).toBe('generation');
+    expect(await fsck(await repository.mirror())).toEqual([]);
+  });
+
+  test('that is complete is known to be after the next fetch', async () => {
+    const service = repository.start(OPTIONS);
+    const broken = counter(service, 'mirrorBroken');
+    const { objects, head } = history();
+    makeLarge(objects);
+    serve({ objects, head });
+    await read(service, repository.id);
+    serve({ objects, head: objects.commit(objects.tree(), head) });
+    await service.refresh(repository.id);
+    expect(await readRevision(await repository.mirror())).toMatchObject({ isConnected: true });
+    expect(broken()).toBe(0);
+  });
+
+  test('of an earlier process is looked at when the service starts', async () => {
+    const earlier = repository.start(OPTIONS);
+    await read(earlier, repository.id);
+    await earlier.close({ running: 'wait' });
+    await forget(await repository.mirror(), await git(repository.bare, 'rev-parse', 'HEAD~1:'));
+    const service = repository.start(OPTIONS);
+    const broken = next(service, 'mirrorBroken');
+    const evicted = next(service, 'evicted');
+    expect((await broken)[0].error.code).toBe('UPSTREAM_INVALID');
+    await evicted;
+    expect(await service.stat(repository.id)).toBeUndefined();
+    expect(await mirrorNames(repository.dataDir)).toEqual([]);
+  });
+});
+
+/** Makes a mirror what a clone would be that lacked an object and has not been looked at. */
+async function forget(mirror: string, missing: string): Promise<void> {
+  const listed = await git(mirror, 'rev-list', '--objects', '--no-object-names', '--all');
+  const kept = listed.split('\n').filter((oid) => oid !== missing);
+  const args = ['pack-objects', '--quiet', 'objects/pack/pack'];
+  const hash = await run('git', args, { cwd: mirror, input: `${kept.join('\n')}\n` });
+  const path = revisionPath(mirror, 1);
+  const text = (await readFile(path, 'utf8'))
+    .replace(/"pack-[0-9a-f]{40}"/, `"pack-${hash.trim()}"`)
+    .replace('"isConnected": true', '"isConnected": false');
+  await writeFile(path, text);
+}
+
+test('a commit that came unasked is looked at when a ref leads to it', async () => {
+  const service = repository.start(OPTIONS);
+  const { objects, head } = history();
+  serve({ objects, head });
+  await read(service, repository.id);
+  const later = objects.commit(objects.tree(), head);
+  const unasked = objects.commit(objects.tree(), new ObjectList().soundCommit());
+  serve({ objects, head: later });
+  await service.refresh(repository.id);
+  serve({ objects, head: later, refs: { 'refs/heads/other': unasked } });
+  await expect(service.refresh(repository.id)).rejects.toMatchObject({ code: 'UPSTREAM_INVALID' });
+  const mirror = await repository.mirror();
+  expect(await git(mirror, 'for-each-ref', '--format=%(objectname)')).toBe(later);
+});

@@ -1,0 +1,78 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { FULL_PACKS } from '../../lib/mirror/choose-packs.js';
+import {
+  counter,
+  type FreshRepository,
+  freshRepository,
+  next,
+  read,
+} from '../support/fresh-repository.js';
+import { fsck } from '../support/fsck.js';
+import { git, run } from '../support/run.js';
+import { push } from '../support/small-repositories.js';
+import { cleanup } from '../support/temporary-directory.js';
+
+const { directory, defer } = cleanup(afterEach);
+const STRICT = { mode: 'strict', maxAge: 0, checkInterval: 0 } as const;
+
+let repository: FreshRepository;
+
+beforeEach(async () => {
+  repository = await freshRepository({ directory, defer });
+});
+
+async function packCount(): Promise<number> {
+  const names = await readdir(join(await repository.mirror(), 'objects/pack'));
+  return names.filter((name) => name.endsWith('.pack')).length;
+}
+
+test('many small fetches leave few packs, which are whole', async () => {
+  const service = repository.start({ freshness: STRICT });
+  await service.refresh(repository.id);
+  const consolidations = counter(service, 'consolidated');
+  for (let i = 0; i < 30; i++) {
+    await push(repository.bare, { files: { [`f${i}.txt`]: `${i}\n` } });
+    await service.refresh(repository.id);
+    expect(await packCount()).toBeLessThanOrEqual(20);
+  }
+  expect(consolidations()).toBeGreaterThan(0);
+  await service.close({ running: 'wait' });
+  expect(await packCount()).toBeLessThan(FULL_PACKS);
+  expect(await fsck(await repository.mirror())).toEqual([]);
+});
+
+test('what a push by force left behind is gone from mirror and snapshot', async () => {
+  const service = repository.start({ freshness: STRICT });
+  const { commit: gone = '' } = await read(service, repository.id);
+  await push(repository.bare, { parents: ['refs/heads/main~1'] });
+  const { bytes } = await read(service, repository.id);
+  await service.close({ running: 'wait' });
+  const mirror = await repository.mirror();
+  expect(await fsck(mirror)).toEqual([]);
+  await expect(git(mirror, 'cat-file', '-e', gone)).rejects.toThrow();
+  const target = await directory();
+  await run('tar', ['-xpf', '-', '-C', target, '--zstd'], { input: bytes });
+  expect(await fsck(target)).toEqual([]);
+  await expect(git(target, 'cat-file', '-e', gone)).rejects.toThrow();
+});
+
+test('a consolidation that fails is an event and nothing else', async () => {
+  const first = repository.start({ freshness: STRICT });
+  await read(first, repository.id);
+  await first.close({ running: 'wait' });
+  const files = Array.from({ length: 4 }, (_, i) => [`new${i}.txt`, `${i}\n`]);
+  await push(repository.bare, { parents: ['refs/heads/main~1'], files: Object.fromEntries(files) });
+  // The clone's 8 objects pass, and the fetch's; not both.
+  const service = repository.start({ freshness: STRICT, limits: { maxObjects: 10 } });
+  await service.started;
+  const failed = next(service, 'consolidationFailed');
+  const { commit } = await read(service, repository.id);
+  expect((await failed)[0].error.code).toBe('LIMIT_EXCEEDED');
+  expect(commit).toBe(await repository.head());
+  expect((await read(service, repository.id)).commit).toBe(commit);
+  await service.close({ running: 'wait' });
+  const mirror = await repository.mirror();
+  expect((await readdir(mirror)).filter((name) => name.includes('~'))).toEqual([]);
+  expect((await fsck(mirror)).filter((line) => !line.startsWith('dangling'))).toEqual([]);
+});

@@ -1,0 +1,148 @@
+import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Housekeeping } from '../../lib/mirror/housekeeping.js';
+import { Mirror } from '../../lib/mirror/mirror.js';
+import { refsPath, revisionDirectory, revisionPath } from '../../lib/mirror/revision.js';
+import { publishRevision, readRevision } from '../../lib/mirror/revision-file.js';
+import { temporaryName } from '../../lib/stores/temporary.js';
+import { fakeDate } from '../support/fake-date.js';
+import {
+  counter,
+  type FreshRepository,
+  freshRepository,
+  read,
+} from '../support/fresh-repository.js';
+import { fsck } from '../support/fsck.js';
+import { push } from '../support/small-repositories.js';
+import { cleanup } from '../support/temporary-directory.js';
+
+const { directory, defer } = cleanup(afterEach);
+const HOUR = 60 * 60_000;
+
+let repository: FreshRepository;
+let mirror: string;
+let before: string[];
+
+beforeEach(async () => {
+  repository = await freshRepository({ directory, defer });
+  const service = repository.start();
+  await read(service, repository.id);
+  await push(repository.bare);
+  await service.refresh(repository.id);
+  await service.close({ running: 'wait' });
+  mirror = await repository.mirror();
+  before = await all();
+});
+
+async function all(): Promise<string[]> {
+  return (await readdir(mirror, { recursive: true })).sort();
+}
+
+async function restart(): Promise<void> {
+  const service = repository.start();
+  await service.started;
+  await service.close();
+}
+
+/** Files of a revision that is not the current one: of a crash before the publication, or after it. */
+async function leaveOrphans(): Promise<void> {
+  const orphan = `pack-${'0'.repeat(40)}`;
+  for (const ending of ['.pack', '.idx']) {
+    await writeFile(join(mirror, 'objects/pack', orphan + ending), 'orphan');
+  }
+  await writeFile(refsPath(mirror, '0'.repeat(64)), '');
+}
+
+test('a replaced revision leaves nothing but what the current one names', async () => {
+  const files = await readdir(revisionDirectory(mirror));
+  expect(files.filter((name) => name !== 'used')).toHaveLength(2);
+  expect(before.filter((name) => name.endsWith('.pack'))).toHaveLength(2);
+  expect(await fsck(mirror)).toEqual([]);
+});
+
+test('a start removes older revisions', async () => {
+  await cp(revisionPath(mirror, 2), revisionPath(mirror, 1));
+  await restart();
+  expect(await all()).toEqual(before);
+});
+
+test('a start removes packs and refs that no revision names, when they are an hour old', async () => {
+  await leaveOrphans();
+  const littered = await all();
+  await restart();
+  expect(await all()).toEqual(littered);
+  fakeDate(defer, HOUR + 1000);
+  await restart();
+  expect(await all()).toEqual(before);
+});
+
+test('what a crash left just before a start is removed when the service runs on', async () => {
+  await leaveOrphans();
+  const service = repository.start();
+  await service.refresh(repository.id);
+  fakeDate(defer, HOUR + 1000);
+  await service.refresh(repository.id);
+  await service.close({ running: 'wait' });
+  expect(await all()).toEqual(before);
+});
+
+test('what is still read stays until it has been read', async () => {
+  const earlier = await readRevision(mirror);
+  if (earlier === undefined) throw new Error('there is no revision');
+  const open = new Mirror(repository.id, mirror);
+  const housekeeping = new Housekeeping({
+    maxBytes: 1 << 30,
+    list: () => [],
+    evict: async () => {},
+  });
+  const tidyUp = async () => {
+    housekeeping.tidyUp(open);
+    await housekeeping.settled();
+  };
+  await open.ensureReady(async () => earlier);
+  const lease = open.lease(() => {});
+  const next = { ...earlier, packs: earlier.packs.slice(1) };
+  const later = await publishRevision(mirror, earlier.number, next);
+  if (later === undefined) throw new Error('nothing was published');
+  open.advance(later);
+  const packs = async () => (await all()).filter((name) => name.endsWith('.pack')).length;
+  fakeDate(defer, HOUR + 1000);
+  await tidyUp();
+  expect(await packs()).toBe(2);
+  lease.release();
+  await tidyUp();
+  expect(await packs()).toBe(1);
+});
+
+test('a start shows git what a crash left published and not shown', async () => {
+  const shown = () =>
+    Promise.all(['HEAD', 'packed-refs'].map((name) => readFile(join(mirror, name))));
+  const current = await shown();
+  await writeFile(join(mirror, 'HEAD'), 'ref: refs/heads/other\n');
+  await restart();
+  expect(await shown()).toEqual(current);
+  await writeFile(join(mirror, 'packed-refs'), '');
+  await restart();
+  expect(await shown()).toEqual(current);
+});
+
+test('a start removes what dead processes were about to fetch, and nothing of living ones', async () => {
+  const living = temporaryName('incoming');
+  const dead = temporaryName('incoming').replace(`~${process.pid}~`, '~999999999~');
+  for (const name of [living, dead]) {
+    await mkdir(join(mirror, name));
+    await writeFile(join(mirror, name, 'pack-1.pack'), 'half');
+  }
+  await restart();
+  const left = (await readdir(mirror)).filter((name) => name.startsWith('incoming'));
+  expect(left).toEqual([living]);
+});
+
+test('what a crash left does not keep the mirror from being used', async () => {
+  await leaveOrphans();
+  const service = repository.start({ freshness: { mode: 'strict', maxAge: 0 } });
+  const broken = counter(service, 'mirrorBroken');
+  const commit = await push(repository.bare, { files: { 'more.txt': 'more\n' } });
+  expect((await read(service, repository.id)).commit).toBe(commit);
+  expect(broken()).toBe(0);
+});

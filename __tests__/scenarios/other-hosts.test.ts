@@ -1,0 +1,156 @@
+import { join } from 'node:path';
+import {
+  InProcessLocks,
+  MemoryStore,
+  type SnapshotOptions,
+  type SnapshotService,
+} from '../../lib/index.js';
+import { type FreshRepository, freshRepository, next, read } from '../support/fresh-repository.js';
+import { HOST } from '../support/host-app.js';
+import { buildSmall, push } from '../support/small-repositories.js';
+import { cleanup } from '../support/temporary-directory.js';
+
+const { directory, defer } = cleanup(afterEach);
+const AT_ONCE = { maxAge: 0, checkInterval: 0 } as const;
+const NEVER = 0x7fff_ffff;
+const ONE = { concurrentClones: 1, concurrentFetches: 1, concurrentGenerations: 1 };
+const OTHER = 'other.test';
+/** As many as may be asked about at once in the background. */
+const NAMES = ['a', 'b', 'c', 'd'];
+
+let repository: FreshRepository;
+let others: { host: string; path: string }[];
+
+beforeEach(async () => {
+  repository = await freshRepository({ directory, defer });
+  others = NAMES.map((path) => ({ host: OTHER, path }));
+  await Promise.all(others.map(({ path }) => buildSmall(bareOf(path))));
+});
+
+const bareOf = (path: string) => join(repository.bare, `../../${path}.git`);
+
+function start(options: Partial<SnapshotOptions>): SnapshotService {
+  const host = { baseUrl: repository.upstream.url, allowPrivateAddresses: true };
+  return repository.start({ hosts: { [HOST]: host, [OTHER]: host }, limits: ONE, ...options });
+}
+
+/** What of both hosts is stored, and the other one hangs from now on. */
+async function startWithHanging(
+  kind: 'hang-info-refs' | 'hang-upload-pack',
+  options: Partial<SnapshotOptions>,
+): Promise<SnapshotService> {
+  const service = start(options);
+  for (const id of [repository.id, ...others]) await read(service, id);
+  for (const { path } of others) {
+    await push(bareOf(path));
+    repository.upstream.fault(path, { kind });
+  }
+  return service;
+}
+
+const startedAt = (service: 'info-refs' | 'upload-pack', path: string) =>
+  repository.upstream.waitFor(({ requests }) =>
+    requests.some((each) => each.repository === path && each.service === service && !each.closed),
+  );
+
+describe('a host that hangs', () => {
+  test.each(['hang-info-refs', 'hang-upload-pack'] as const)(
+    'with %s keeps no other host from being asked in the background',
+    async (kind) => {
+      const service = await startWithHanging(kind, { freshness: AT_ONCE });
+      const hanging = kind === 'hang-info-refs' ? 'info-refs' : 'upload-pack';
+      for (const id of others) await read(service, id);
+      await Promise.all(others.map(({ path }) => startedAt(hanging, path)));
+      const commit = await push(repository.bare);
+      const renewed = next(service, 'generationFinished');
+      await read(service, repository.id);
+      await renewed;
+      expect((await read(service, repository.id)).commit).toBe(commit);
+    },
+  );
+
+  test('keeps no client of another one waiting', async () => {
+    const service = await startWithHanging('hang-info-refs', {
+      freshness: { ...AT_ONCE, mode: 'strict' },
+    });
+    const waiting = Promise.allSettled(others.map((id) => read(service, id)));
+    await repository.upstream.waitFor(({ requests }) => requests.some(({ closed }) => !closed));
+    const commit = await push(repository.bare);
+    expect((await read(service, repository.id)).commit).toBe(commit);
+    await service.close();
+    await waiting;
+  });
+
+  test('keeps nothing of another one from being cloned', async () => {
+    const service = start({});
+    const [first] = others;
+    if (first === undefined) throw new Error('there is no other repository');
+    repository.upstream.fault(first.path, { kind: 'hang-upload-pack' });
+    const waiting = Promise.allSettled([read(service, first)]);
+    await startedAt('upload-pack', first.path);
+    expect((await read(service, repository.id)).source).toBe('generation');
+    await service.close();
+    await waiting;
+  });
+
+  test('keeps nothing of another one from being renewed', async () => {
+    const service = await startWithHanging('hang-upload-pack', {
+      freshness: AT_ONCE,
+      // What is renewed is cloned first.
+      limits: { ...ONE, maxMirrorBytes: 0 },
+    });
+    const [first] = others;
+    if (first === undefined) throw new Error('there is no other repository');
+    await read(service, first);
+    await startedAt('upload-pack', first.path);
+    const commit = await push(repository.bare);
+    const renewed = next(service, 'generationFinished');
+    await read(service, repository.id);
+    await renewed;
+    expect((await read(service, repository.id)).commit).toBe(commit);
+  });
+});
+
+test('a renewal that somebody waits for does not wait for those of other hosts', async () => {
+  const store = new MemoryStore({ maxBytes: 1e7 });
+  const locks = new InProcessLocks();
+  const service = start({
+    store,
+    locks,
+    freshness: { mode: 'strict', maxAge: NEVER, checkInterval: 0 },
+  });
+  const [first] = others;
+  if (first === undefined) throw new Error('there is no other repository');
+  for (const id of [repository.id, first]) await read(service, id);
+  const commit = await push(repository.bare);
+  await push(bareOf(first.path));
+
+  const create = store.create.bind(store);
+  let release = () => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const storing = new Promise<void>((resolve) => {
+    jest.spyOn(store, 'create').mockImplementation(async (key, ...rest) => {
+      if (key.startsWith(`snapshot/${OTHER}`)) {
+        resolve();
+        await released;
+      }
+      return await create(key, ...rest);
+    });
+  });
+  await service.pushed(`https://${OTHER}/${first.path}`);
+  await storing;
+  // The only place in the background is taken by now.
+  const acquire = locks.acquire.bind(locks);
+  const begun = new Promise<void>((resolve) => {
+    jest.spyOn(locks, 'acquire').mockImplementation(async (key, ...rest) => {
+      if (key.startsWith('snapshot/')) resolve();
+      return await acquire(key, ...rest);
+    });
+  });
+  await service.pushed(`https://${HOST}/${repository.path}`);
+  await begun;
+  expect((await read(service, repository.id)).commit).toBe(commit);
+  release();
+});

@@ -1,0 +1,140 @@
+import { type LockRegistry, MemoryStore, type SnapshotService } from '../../lib/index.js';
+import { door } from '../support/door.js';
+import { fakeDate } from '../support/fake-date.js';
+import {
+  counter,
+  type FreshRepository,
+  freshRepository,
+  next,
+  read,
+} from '../support/fresh-repository.js';
+import { git } from '../support/run.js';
+import { push } from '../support/small-repositories.js';
+import { cleanup } from '../support/temporary-directory.js';
+
+/*
+ * Services that generate the same at the same time, because the lock of one was lost without its notice:
+ * of their own, they would all store what they made, and the slowest last.
+ */
+
+/** Gives every lock to everybody. */
+const LOST: LockRegistry = {
+  acquire: async () => ({ signal: new AbortController().signal, release: async () => {} }),
+};
+
+const { directory, defer } = cleanup(afterEach);
+let repository: FreshRepository;
+let store: MemoryStore;
+let slow: SnapshotService;
+let other: SnapshotService;
+
+beforeEach(async () => {
+  repository = await freshRepository({ directory, defer });
+  store = new MemoryStore({ maxBytes: 1e9 });
+  [slow, other] = [await start(), await start()];
+});
+
+async function start(): Promise<SnapshotService> {
+  const freshness = { maxAge: 60 * 60_000, checkInterval: 0 };
+  return repository.start({ store, locks: LOST, freshness, dataDir: await directory() });
+}
+
+/** Holds the next write of a snapshot or bundle back until it is released. */
+function holdNextWrite() {
+  const create = store.create.bind(store);
+  const [released, release] = door();
+  const [reached, reach] = door();
+  const spy = jest.spyOn(store, 'create').mockImplementation(async (key, ...rest) => {
+    if (key.startsWith('check/')) return await create(key, ...rest);
+    spy.mockRestore();
+    reach();
+    await released;
+    return await create(key, ...rest);
+  });
+  return { reached, release };
+}
+
+/** What failed, by the events of both. */
+function failures(): () => number[] {
+  const counters = [slow, other].flatMap((service) =>
+    (['storeFailed', 'generationFailed'] as const).map((name) => counter(service, name)),
+  );
+  return () => counters.map((count) => count());
+}
+
+test('an older snapshot does not take the place of a newer one, where there was none', async () => {
+  const failed = failures();
+  const { reached, release } = holdNextWrite();
+  const old = await repository.head();
+  const first = read(slow, repository.id);
+  await reached;
+  expect(await first).toMatchObject({ commit: old, source: 'generation' });
+  const commit = await push(repository.bare);
+  const stored = await other.refresh(repository.id);
+  expect(stored.commit).toBe(commit);
+  release();
+  expect(await slow.stat(repository.id)).toEqual(stored);
+  expect(await read(slow, repository.id)).toMatchObject({ commit, source: 'store' });
+  expect(failed()).toEqual([0, 0, 0, 0]);
+});
+
+test('an older snapshot does not take the place of a newer one, where there was another', async () => {
+  await other.refresh(repository.id);
+  await slow.refresh(repository.id);
+  const failed = failures();
+  await push(repository.bare);
+  const { reached, release } = holdNextWrite();
+  const refreshing = slow.refresh(repository.id);
+  await reached;
+  const commit = await push(repository.bare);
+  const stored = await other.refresh(repository.id);
+  expect(stored.commit).toBe(commit);
+  release();
+  expect(await refreshing).toEqual(stored);
+  expect(await slow.stat(repository.id)).toEqual(stored);
+  expect(failed()).toEqual([0, 0, 0, 0]);
+});
+
+test('a newer snapshot is made once more when an older one came before it', async () => {
+  const failed = failures();
+  const older = holdNextWrite();
+  await read(other, repository.id);
+  await older.reached;
+  const commit = await push(repository.bare);
+  const newer = holdNextWrite();
+  const refreshing = slow.refresh(repository.id);
+  await newer.reached;
+  older.release();
+  expect((await other.stat(repository.id))?.commit).not.toBe(commit);
+  const generations = counter(slow, 'generationFinished');
+  newer.release();
+  const stored = await refreshing;
+  expect(stored.commit).toBe(commit);
+  expect(await other.stat(repository.id)).toEqual(stored);
+  expect(generations()).toBe(1);
+  expect(failed()).toEqual([0, 0, 0, 0]);
+});
+
+test('what was deleted because its branch was gone is stored when that is back', async () => {
+  const id = { ...repository.id, ref: 'topic' };
+  await git(repository.bare, 'branch', 'topic', 'main');
+  await read(slow, id);
+  await git(repository.bare, 'branch', '-D', 'topic');
+  await slow.refresh(repository.id);
+  const commit = await push(repository.bare, { branch: 'topic', parents: ['refs/heads/main'] });
+  const renewed = next(slow, 'generationFinished');
+  expect((await read(slow, id)).source).toBe('store');
+  await renewed;
+  expect((await slow.stat(id))?.commit).toBe(commit);
+});
+
+test('a bundle that has had its time is replaced', async () => {
+  await read(slow, repository.id);
+  const base = await git(repository.bare, 'rev-parse', 'main~1');
+  const id = { ...repository.id, base };
+  expect((await read(slow, id)).source).toBe('generation');
+  expect((await read(slow, id)).source).toBe('store');
+  fakeDate(defer, 3 * 60 * 60_000);
+  expect((await read(slow, id)).source).toBe('generation');
+  expect((await read(slow, id)).source).toBe('store');
+});

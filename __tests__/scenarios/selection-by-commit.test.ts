@@ -1,0 +1,298 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { SnapshotError } from '../../lib/index.js';
+import { readRevision } from '../../lib/mirror/revision-file.js';
+import { cloneWithGit, extract } from '../support/clone.js';
+import { expectSameCheckout } from '../support/compare.js';
+import { fakeDate } from '../support/fake-date.js';
+import { statusReadsNothing } from '../support/first-status.js';
+import { fsck } from '../support/fsck.js';
+import type { HostApp } from '../support/host-app.js';
+import { ownRepository } from '../support/own-repository.js';
+import { git } from '../support/run.js';
+import { push } from '../support/small-repositories.js';
+import { buildTangledHistory } from '../support/tangled-history.js';
+
+/*
+ * Commits by their ids: those that branches and tags lead to, and those that the upstream has to be asked
+ * for.
+ */
+
+const MINUTE = 60_000;
+
+const repository = ownRepository(buildTangledHistory);
+const { directory, startApp, sharedApp } = repository;
+const commitOf = (name: string) => git(repository.bare, 'rev-parse', name);
+const uploadPacks = () => repository.upstream.uploadPacks(repository.path);
+
+async function snapshotOf(app: HostApp, query = ''): Promise<string> {
+  const target = join(await directory(), 'snapshot');
+  await extract(`${app.snapshotUrl(repository.path)}${query}`, target);
+  return target;
+}
+
+async function get(app: HostApp, query: string): Promise<{ status: number; code?: string }> {
+  const response = await fetch(`${app.snapshotUrl(repository.path)}${query}`);
+  if (response.status === 200) {
+    await response.arrayBuffer();
+    return { status: 200 };
+  }
+  const { code } = JSON.parse(await response.text());
+  return { status: response.status, code };
+}
+
+const NOT_FOUND = { status: 404, code: 'REF_NOT_FOUND' };
+
+async function clone(): Promise<string> {
+  const target = join(await directory(), 'clone');
+  await cloneWithGit(`${repository.url}.git`, target);
+  return target;
+}
+
+/** What git gives of one commit to a depth: as CI systems do it. */
+async function fetchCommit(commit: string, depth: number): Promise<string> {
+  const target = await directory();
+  await git(target, 'init', '--quiet');
+  await git(target, 'remote', 'add', 'origin', `${repository.url}.git`);
+  await git(target, 'fetch', '--quiet', `--depth=${depth}`, 'origin', commit);
+  await git(target, 'checkout', '--quiet', '--detach', commit);
+  return target;
+}
+
+async function allow(setting = 'allowAnySHA1InWant'): Promise<void> {
+  await git(repository.bare, 'config', `uploadpack.${setting}`, 'true');
+}
+
+/** Moves `main` to another commit. @returns the one that no ref leads to any more. */
+async function forcePush(): Promise<string> {
+  const lost = await commitOf('main');
+  await git(repository.bare, 'update-ref', 'refs/heads/main', 'main~1');
+  await git(repository.bare, 'tag', '-d', 'tip', 'annotated-tree', 'annotated-blob', 'a-blob');
+  return lost;
+}
+
+async function expectSame(actual: string, expected: string): Promise<void> {
+  await expectSameCheckout(actual, expected, { originUrl: repository.url });
+  const shallow = (at: string) => readFile(join(at, '.git/shallow'), 'utf8').catch(() => 'none');
+  expect(await shallow(actual)).toBe(await shallow(expected));
+  const unread = (lines: string[]) => lines.filter((line) => !/^notice|dangling/.test(line));
+  expect(unread(await fsck(actual))).toEqual(unread(await fsck(expected)));
+}
+
+describe('a commit that a branch or tag leads to', () => {
+  test.each(['main~1', 'topic/long', 'other-root', 'aside'])(
+    'is what a clone and a checkout give: %s',
+    async (name) => {
+      const app = await sharedApp();
+      const commit = await commitOf(`${name}^{commit}`);
+      const [snapshot, expected] = [await snapshotOf(app, `?ref=${commit}`), await clone()];
+      await git(expected, 'checkout', '--quiet', '--detach', commit);
+      // That clone had a branch checked out before.
+      await git(expected, 'branch', '--quiet', '-D', 'main');
+      await expectSame(snapshot, expected);
+      expect(await fsck(snapshot)).toEqual(await fsck(expected));
+      expect(await statusReadsNothing(snapshot)).toBeGreaterThan(0);
+    },
+  );
+
+  test.each([
+    ['main', 1],
+    ['main~1', 2],
+    ['shortcut', 3],
+    ['topic/long', 4],
+  ])('is cut as a fetch by its id does it: %s, %i', async (name, depth) => {
+    const app = await sharedApp();
+    await allow();
+    const commit = await commitOf(name);
+    const snapshot = await snapshotOf(app, `?ref=${commit}&depth=${depth}`);
+    await expectSame(snapshot, await fetchCommit(commit, depth));
+    expect(await git(snapshot, 'status', '--porcelain')).toBe('');
+    expect(await statusReadsNothing(snapshot)).toBeGreaterThan(0);
+    await git(snapshot, 'fetch', '--quiet', '--unshallow', 'origin');
+    expect(await git(snapshot, 'rev-list', '--count', commit)).toBe(
+      await git(repository.bare, 'rev-list', '--count', commit),
+    );
+  });
+
+  test('has a name whatever the case of its digits', async () => {
+    const app = await sharedApp();
+    const commit = await commitOf('main');
+    const etag = async (ref: string) =>
+      (await fetch(`${app.snapshotUrl(repository.path)}?ref=${ref}`)).headers.get('etag');
+    expect(await etag(commit.toUpperCase())).toBe(await etag(commit));
+  });
+});
+
+describe('a commit that no branch or tag leads to', () => {
+  const sources: [string, () => Promise<string>][] = [
+    ['a pull request', () => commitOf('refs/pull/1/head')],
+    ['a branch that was pushed away', forcePush],
+  ];
+
+  test.each(sources)('is fetched once if the upstream allows it: %s', async (_, make) => {
+    const app = await sharedApp();
+    await allow();
+    const commit = await make();
+    const before = await snapshotOf(app);
+    const tag = async () => (await fetch(app.snapshotUrl(repository.path))).headers.get('etag');
+    const etag = await tag();
+    const asked = uploadPacks();
+    const snapshot = await snapshotOf(app, `?ref=${commit}`);
+    const shallow = await snapshotOf(app, `?ref=${commit}&depth=2`);
+    await snapshotOf(app, `?ref=${commit}&depth=3`);
+    expect(uploadPacks()).toBe(asked + 1);
+
+    expect(await git(snapshot, 'rev-parse', 'HEAD')).toBe(commit);
+    expect(await git(snapshot, 'status', '--porcelain')).toBe('');
+    const expected = await clone();
+    await git(expected, 'fetch', '--quiet', 'origin', commit);
+    await git(expected, 'checkout', '--quiet', '--detach', commit);
+    await git(expected, 'branch', '--quiet', '-D', 'main');
+    await expectSame(snapshot, expected);
+    await expectSame(shallow, await fetchCommit(commit, 2));
+
+    expect(await tag()).toBe(etag);
+    await app.router.service.delete(repository.id);
+    const after = await snapshotOf(app);
+    expect(await tag()).toBe(etag);
+    expect(await git(after, 'show-ref')).toBe(await git(before, 'show-ref'));
+    expect(await fsck(after)).toEqual(await fsck(before));
+    const named = await snapshotOf(app, '?ref=topic/long');
+    expect(await fsck(named)).toEqual(await fsck(before));
+  });
+
+  test.each(['allowReachableSHA1InWant', 'allowAnySHA1InWant'])(
+    'is there when the upstream has %s',
+    async (setting) => {
+      const app = await sharedApp();
+      await allow(setting);
+      const commit = await commitOf('refs/pull/1/head~1');
+      await git(repository.bare, 'tag', '-d', 'aside');
+      expect(await get(app, `?ref=${commit}&depth=1`)).toEqual({ status: 200 });
+    },
+  );
+
+  test('is not found when the upstream does not allow it, and not asked for again', async () => {
+    const app = await sharedApp({ freshness: { checkInterval: 10 * MINUTE } });
+    const commit = await commitOf('refs/pull/1/head');
+    expect(await get(app, `?ref=${commit}`)).toEqual(NOT_FOUND);
+    const asked = repository.upstream.requests.length;
+    for (const query of [`?ref=${commit}`, `?ref=${commit}&depth=1`, `?ref=${commit}&depth=2`]) {
+      expect(await get(app, query)).toEqual(NOT_FOUND);
+    }
+    expect(repository.upstream.requests.length).toBe(asked);
+  });
+
+  test('is asked for again when it was not to be had long enough ago', async () => {
+    const checkInterval = 5000;
+    const app = await startApp({ freshness: { checkInterval } });
+    const commit = await commitOf('refs/pull/1/head');
+    expect(await get(app, `?ref=${commit}`)).toEqual(NOT_FOUND);
+    await allow();
+    expect(await get(app, `?ref=${commit}`)).toEqual(NOT_FOUND);
+    fakeDate(repository.defer, checkInterval);
+    expect(await get(app, `?ref=${commit}`)).toEqual({ status: 200 });
+  });
+
+  test('is not found when there is no such commit', async () => {
+    const app = await sharedApp({ freshness: { checkInterval: 10 * MINUTE } });
+    await allow();
+    const tree = await commitOf('main^{tree}');
+    const tag = await commitOf('v2');
+    const hidden = await commitOf('refs/pull/1/head^{tree}');
+    const bogus = ['0'.repeat(40), 'f'.repeat(40), tree, tag, hidden];
+    for (const oid of bogus) expect([oid, await get(app, `?ref=${oid}`)]).toEqual([oid, NOT_FOUND]);
+    const asked = repository.upstream.requests.length;
+    for (const oid of bogus) expect(await get(app, `?ref=${oid}&depth=1`)).toEqual(NOT_FOUND);
+    expect(repository.upstream.requests.length).toBe(asked);
+  });
+
+  test('is asked for once by all who want it at the same time', async () => {
+    const app = await sharedApp({ freshness: { checkInterval: 10 * MINUTE } });
+    await allow();
+    await snapshotOf(app);
+    const commit = await commitOf('refs/pull/1/head');
+    const bogus = 'f'.repeat(40);
+    const asked = uploadPacks();
+    const depths = [1, 2, 3, 4];
+    const ask = (ref: string) => depths.map((depth) => get(app, `?ref=${ref}&depth=${depth}`));
+    expect(await Promise.all(ask(commit))).toEqual(depths.map(() => ({ status: 200 })));
+    expect(uploadPacks()).toBe(asked + 1);
+    expect(await Promise.all(ask(bogus))).toEqual(depths.map(() => NOT_FOUND));
+    expect(uploadPacks()).toBe(asked + 2);
+  });
+
+  test('is not waited for by more than a few: ids can be made up', async () => {
+    const app = await startApp();
+    await snapshotOf(app);
+    repository.upstream.fault(repository.path, { kind: 'hang-info-refs' });
+    const ids = Array.from({ length: 17 }, (_, i) => `${i}`.padStart(40, '0'));
+    const asking = ids.map((ref) => app.router.service.get({ ...repository.id, ref }));
+    const refused = await Promise.any(
+      asking.map(async (answer) => {
+        const error: unknown = await answer.catch((reason: unknown) => reason);
+        if (error instanceof SnapshotError && error.code === 'OVERLOADED') return error;
+        throw error;
+      }),
+    );
+    expect(refused.retryAfter).toBeGreaterThan(0);
+    await app.router.close();
+    const outcomes = await Promise.allSettled(asking);
+    const codes = outcomes.map((outcome) => 'reason' in outcome && outcome.reason.code);
+    expect(codes.sort()).toEqual([...Array(16).fill('CLOSED'), 'OVERLOADED']);
+  });
+
+  test('survives pushes, consolidation and pruning, in a mirror that git takes for whole', async () => {
+    const app = await startApp({ freshness: { mode: 'strict', maxAge: 0 } });
+    const failures: unknown[] = [];
+    const { events } = app.router.service;
+    events.on('consolidationFailed', ({ error }) => failures.push(error));
+    events.on('refreshFailed', ({ error }) => failures.push(error));
+    events.on('mirrorBroken', ({ error }) => failures.push(error));
+    const mirror = async () => {
+      const [name = ''] = await readdir(join(app.dataDir, 'mirrors'));
+      return join(app.dataDir, 'mirrors', name);
+    };
+    await allow();
+    const pinned: string[] = [];
+    for (let i = 0; i < 9; i++) {
+      // Each on top of the one before, and of what is pushed away right after.
+      const parents = [pinned.at(-1) ?? (await commitOf('main'))];
+      const commit = await push(repository.bare, {
+        branch: 'gone',
+        parents,
+        files: { 'gone.txt': `${i}` },
+      });
+      await git(repository.bare, 'update-ref', '-d', 'refs/heads/gone');
+      expect(await get(app, `?ref=${commit}&depth=1`)).toEqual({ status: 200 });
+      pinned.push(commit);
+    }
+    // One for the refs, and a few for the commits, which were put together on the way.
+    const revision = await readRevision(await mirror());
+    expect(revision?.pinned.packs.length).toBeLessThanOrEqual(6);
+    await forcePush();
+    expect(await get(app, '')).toEqual({ status: 200 });
+    const asked = uploadPacks();
+    for (const commit of pinned) {
+      const snapshot = await snapshotOf(app, `?ref=${commit}`);
+      expect(await git(snapshot, 'rev-parse', 'HEAD')).toBe(commit);
+      expect((await fsck(snapshot)).filter((line) => !line.startsWith('dangling'))).toEqual([]);
+    }
+    expect(uploadPacks()).toBe(asked);
+    expect(failures).toEqual([]);
+    // What is removed behind the scenes must not disturb git.
+    await app.router.close({ running: 'wait' });
+    expect(await fsck(await mirror())).toEqual([]);
+  });
+
+  test('is not looked for as long as the upstream is not to be reached, nor forgotten', async () => {
+    const app = await sharedApp({ freshness: { maxAge: MINUTE } });
+    await allow();
+    await snapshotOf(app);
+    const commit = await commitOf('refs/pull/1/head');
+    repository.upstream.fault(repository.path, { kind: 'status', status: 500 });
+    expect(await get(app, `?ref=${commit}`)).toMatchObject({ status: 503 });
+    repository.upstream.heal(repository.path);
+    expect(await get(app, `?ref=${commit}`)).toEqual({ status: 200 });
+  });
+});

@@ -1,0 +1,199 @@
+import { MemoryStore, type SnapshotOptions } from '../../lib/index.js';
+import { door } from '../support/door.js';
+import { setDate } from '../support/fake-date.js';
+import {
+  counter,
+  type FreshRepository,
+  freshRepository,
+  next,
+  read,
+} from '../support/fresh-repository.js';
+import { push } from '../support/small-repositories.js';
+import { cleanup } from '../support/temporary-directory.js';
+import { WatchedLocks } from '../support/watched-locks.js';
+
+/*
+ * What services that share a store and locks learn from each other about the upstream, and what they do
+ * not believe.
+ */
+
+const { directory, defer } = cleanup(afterEach);
+const DAY = 24 * 60 * 60_000;
+const RARELY = { maxAge: 0x7fff_ffff, checkInterval: 0 } as const;
+
+let repository: FreshRepository;
+let store: GatedStore;
+let locks: WatchedLocks;
+
+/** Takes default snapshots when it is told to. */
+class GatedStore extends MemoryStore {
+  #opened: Promise<void> | undefined;
+  #reach = () => {};
+
+  /** From now on. */
+  gate() {
+    const [reached, reach] = door();
+    const [opened, release] = door();
+    this.#reach = reach;
+    this.#opened = opened;
+    return { reached, release };
+  }
+
+  override async create(...[key, ...rest]: Parameters<MemoryStore['create']>) {
+    if (key.startsWith('snapshot/')) {
+      this.#reach();
+      await this.#opened;
+    }
+    return await super.create(key, ...rest);
+  }
+}
+
+beforeEach(async () => {
+  repository = await freshRepository({ directory, defer });
+  store = new GatedStore({ maxBytes: 1e9 });
+  locks = new WatchedLocks();
+});
+
+/** A service with a disk of its own. */
+async function replica(options: Partial<SnapshotOptions> = {}) {
+  const dataDir = await directory();
+  return repository.start({ store, locks, dataDir, freshness: RARELY, ...options });
+}
+
+const asked = () => repository.upstream.infoRefs(repository.path);
+const url = () => `${repository.upstream.url}/${repository.path}`;
+const checkKey = () => `check/${repository.id.host}/${repository.path}`;
+
+describe('what another one stored', () => {
+  test('later, but of what was there before, does not pass for what was pushed', async () => {
+    const [slow, other] = [await replica(), await replica()];
+    await read(other, { ...repository.id, depth: 1 });
+    const gate = store.gate();
+    const reading = read(slow, repository.id);
+    await gate.reached;
+    const commit = await push(repository.bare);
+    await other.pushed(url());
+    await next(other, 'refreshed');
+    gate.release();
+    await reading;
+    expect(await slow.stat(repository.id)).toMatchObject({ size: expect.any(Number) });
+    expect(await other.repositories()).toMatchObject([{ isCurrent: false }]);
+    const renewed = next(other, 'generationFinished');
+    await read(other, repository.id);
+    await renewed;
+    for (const each of [other, slow]) expect((await read(each, repository.id)).commit).toBe(commit);
+  });
+
+  test('by a clock that is a day ahead is not of later than what was asked since', async () => {
+    const setRight = setDate(defer, DAY);
+    const ahead = await replica();
+    await read(ahead, repository.id);
+    await ahead.close({ running: 'wait' });
+    setRight();
+    const service = await replica();
+    const commit = await push(repository.bare);
+    expect((await service.refresh(repository.id)).commit).toBe(commit);
+  });
+
+  test('of a ref or a depth is served without a mirror, for as long as nothing was pushed', async () => {
+    const strict = { freshness: { mode: 'strict', maxAge: 0, checkInterval: 0 } } as const;
+    const [one, two] = [await replica(strict), await replica(strict)];
+    const id = { ...repository.id, depth: 1 };
+    await read(one, id);
+    await one.stat(id); // it is stored
+    const clones = counter(two, 'cloneStarted');
+    const before = asked();
+    for (let i = 1; i <= 3; i++) {
+      expect((await read(two, id)).source).toBe('store');
+      expect(asked()).toBe(before + i);
+    }
+    expect(clones()).toBe(0);
+    await push(repository.bare);
+    expect((await read(two, id)).source).toBe('generation');
+  });
+});
+
+describe('what another one was told', () => {
+  /** Has a service ask the upstream in the background, unless another one's answer will do. */
+  async function check(service: Awaited<ReturnType<typeof replica>>): Promise<void> {
+    const over = locks.next('released', checkKey());
+    await service.pushed(url());
+    await over;
+  }
+
+  test('by a clock that is a day ahead is asked again', async () => {
+    const setRight = setDate(defer, DAY);
+    const ahead = await replica();
+    await read(ahead, repository.id);
+    await check(ahead);
+    await ahead.close({ running: 'wait' });
+    setRight();
+    const service = await replica();
+    await read(service, repository.id);
+    const before = asked();
+    await check(service);
+    expect(asked()).toBe(before + 1);
+  });
+
+  test('before a push was announced does not do for that push, whenever it comes', async () => {
+    const [one, two] = [await replica(), await replica()];
+    for (const each of [one, two]) await read(each, repository.id);
+    const gate = repository.upstream.gateRefs(repository.path);
+    await one.pushed(url());
+    await gate.reached;
+    const commit = await push(repository.bare);
+    const wanted = locks.next('wanted', checkKey());
+    await two.pushed(url());
+    await wanted;
+    const before = asked();
+    const answered = locks.next('released', checkKey());
+    gate.release();
+    await answered;
+    await locks.next('released', checkKey());
+    expect(asked()).toBe(before + 1);
+    expect((await two.refresh(repository.id)).commit).toBe(commit);
+  });
+
+  test('so late that nobody waits for it is not taken for an answer', async () => {
+    // The test does not wait for so long.
+    const late = new AbortController();
+    const { timeout } = AbortSignal;
+    const waiting = jest.spyOn(AbortSignal, 'timeout');
+    waiting.mockImplementation((milliseconds) =>
+      milliseconds === 10_000 && !late.signal.aborted ? late.signal : timeout(milliseconds),
+    );
+    defer(() => waiting.mockRestore());
+    const [one, two] = [await replica(), await replica()];
+    for (const each of [one, two]) await read(each, repository.id);
+    const gate = repository.upstream.gateRefs(repository.path);
+    await one.pushed(url());
+    await gate.reached;
+    await push(repository.bare);
+    const wanted = locks.next('wanted', checkKey());
+    await two.pushed(url());
+    await wanted;
+    const again = locks.next('wanted', checkKey());
+    late.abort();
+    await again;
+    const refreshed = next(two, 'refreshed');
+    gate.release();
+    expect(await refreshed).toMatchObject([{ changed: true }]);
+  });
+
+  test('does not replace what is known of later', async () => {
+    const behind = new WatchedLocks(locks);
+    const [one, two] = [await replica(), await replica({ locks: behind })];
+    for (const each of [one, two]) await read(each, repository.id);
+    const held = behind.hold(checkKey());
+    const wanted = behind.next('wanted', checkKey());
+    await two.pushed(url());
+    await wanted;
+    await check(one);
+    const commit = await push(repository.bare);
+    await two.refresh(repository.id);
+    const adopted = behind.next('released', checkKey());
+    held.release();
+    await adopted;
+    expect(await two.repositories()).toMatchObject([{ isCurrent: true, stored: { commit } }]);
+  });
+});

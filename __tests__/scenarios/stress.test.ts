@@ -1,0 +1,290 @@
+import { EventEmitter, once } from 'node:events';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  MemoryStore,
+  type SnapshotError,
+  type SnapshotEvents,
+  type SnapshotOptions,
+} from '../../lib/index.js';
+import { InProcessLocks } from '../../lib/locks/in-process.js';
+import { Program } from '../bench/program.js';
+import type { UpstreamOrders } from '../bench/programs/upstream.js';
+import { EVENT_NAMES } from '../support/event-names.js';
+import { fsck } from '../support/fsck.js';
+import { HOST, type HostApp, leftovers, startHostApp } from '../support/host-app.js';
+import { openFiles, threadCount } from '../support/process-resources.js';
+import { SeededRandom, seededBytes } from '../support/random.js';
+import { pushAtRandom } from '../support/random-push.js';
+import { RepositoryBuilder } from '../support/repository-builder.js';
+import { git } from '../support/run.js';
+import { buildSmall, push } from '../support/small-repositories.js';
+import { buildSynthetic } from '../support/synthetic-repository.js';
+import { cleanup } from '../support/temporary-directory.js';
+import { ReceivedBodies } from './received-bodies.js';
+import { type ReceivedDefault, StressClient } from './stress-client.js';
+
+/*
+ * Snapshots that are served while fetches, consolidations, evictions and generations run on the same
+ * repositories. For a long run: STRESS_SEED=1 STRESS_REQUESTS=20000.
+ */
+
+const shared = cleanup(afterAll);
+const { directory, defer } = cleanup(afterEach);
+const { STRESS_SEED = 1, STRESS_REQUESTS = 700 } = process.env;
+const SEED = Number(STRESS_SEED);
+/** Of each test, at least. */
+const REQUESTS = Number(STRESS_REQUESTS);
+const CLIENTS = 12;
+const PATHS = ['org/text', 'org/noise', 'org/small'];
+const REFS = ['main', 'other', 'v1', 'v2', 'v3', 'gone'];
+const MIB = 1024 * 1024;
+/** What this process may take beyond what it had before, however long the run is. */
+const MAX_MEMORY = 400 * MIB;
+
+/** Events of all tests. */
+const happened = new Set<keyof SnapshotEvents>();
+
+let root: string;
+/** In a process of its own: starting git from a large one takes much longer. */
+let upstreamUrl: string;
+
+beforeAll(async () => {
+  root = await shared.directory();
+  await buildSynthetic(bare('org/text'), { commits: 300, files: 60 });
+  const noise = await RepositoryBuilder.create(bare('org/noise'));
+  noise.commit({ files: { 'noise.bin': seededBytes('noise', 600_000), 'a/b.txt': 'b\n' } });
+  await noise.finish();
+  await buildSmall(bare('org/small'));
+  for (const path of PATHS) {
+    await push(bare(path), { branch: 'other' });
+    // A push between the two requests of a fetch makes it fail otherwise, git's as well.
+    await git(bare(path), 'config', 'uploadpack.allowAnySHA1InWant', 'true');
+  }
+  const upstream = await Program.start<UpstreamOrders>('upstream', { argument: { root } });
+  shared.defer(() => upstream.stop());
+  upstreamUrl = await upstream.order('url');
+});
+
+function bare(path: string): string {
+  return join(root, `${path}.git`);
+}
+
+/** What clients of an upstream may find HEAD at, and until when. */
+class Heads {
+  readonly #heads = new Map<string, { commit: string; until: number }[]>();
+
+  /** To be called after each push. */
+  async note(path: string): Promise<void> {
+    const commit = await git(bare(path), 'rev-parse', 'HEAD');
+    const heads = this.#heads.get(path) ?? [];
+    const last = heads.at(-1);
+    if (last !== undefined) last.until = performance.now();
+    this.#heads.set(path, [...heads, { commit, until: Number.POSITIVE_INFINITY }]);
+  }
+
+  /** Whether HEAD was at a commit at some time from `time` on. */
+  had(path: string, commit: string, time: number): boolean {
+    const heads = this.#heads.get(path) ?? [];
+    return heads.some((head) => head.commit === commit && head.until >= time);
+  }
+}
+
+const FAILURES = [
+  'cloneFailed',
+  'refreshFailed',
+  'consolidationFailed',
+  'mirrorBroken',
+  'generationFailed',
+  'storeFailed',
+] as const;
+
+const HAPPENED: readonly (keyof SnapshotEvents)[] = [
+  'cloneFinished',
+  'refreshed',
+  'consolidated',
+  'mirrorEvicted',
+  'generationFinished',
+  'hit',
+  'evicted',
+];
+
+/** Everything happens at the same time, in an order that the seed gives. */
+class Stress {
+  readonly events: Partial<Record<keyof SnapshotEvents, number>> = {};
+  /** What went wrong, and how often. */
+  readonly problems: Record<string, number> = {};
+  readonly received: ReceivedBodies;
+  readonly client: StressClient;
+  readonly #app: HostApp;
+  readonly #random: SeededRandom;
+  readonly #heads = new Heads();
+  readonly #defaults: ReceivedDefault[] = [];
+  readonly #steps = new EventEmitter<{ step: [] }>().setMaxListeners(0);
+  readonly #pushing = new InProcessLocks();
+
+  constructor(app: HostApp, received: ReceivedBodies, random: SeededRandom) {
+    this.#app = app;
+    this.#random = random;
+    this.received = received;
+    this.client = new StressClient(
+      () => app.url,
+      received,
+      random,
+      (answer) => this.#defaults.push(answer),
+    );
+    const { events } = app.router.service;
+    for (const name of EVENT_NAMES) {
+      events.on(name, () => {
+        this.events[name] = (this.events[name] ?? 0) + 1;
+      });
+    }
+    for (const name of FAILURES) {
+      events.on(name, ({ error }: { error: SnapshotError }) => this.#fail(error, name));
+    }
+  }
+
+  async run(): Promise<void> {
+    for (const path of PATHS) await this.#heads.note(path);
+    const slow: Promise<void>[] = [];
+    const work = async () => {
+      while (this.#isRunning) {
+        await this.#step(slow).catch((error: unknown) => this.#fail(error));
+        this.#steps.emit('step');
+      }
+    };
+    await Promise.all(Array.from({ length: CLIENTS }, work));
+    this.#steps.emit('step');
+    await Promise.all(slow);
+  }
+
+  /**
+   * Stored default snapshots that were already outdated when they were asked for. Those that are
+   * generated may be: who joins a clone gets what the upstream had when that began.
+   */
+  get stale(): object[] {
+    return this.#defaults.filter(
+      ({ path, commit, askedAt, isStored }) => isStored && !this.#heads.had(path, commit, askedAt),
+    );
+  }
+
+  get #isRunning(): boolean {
+    return this.client.count < REQUESTS;
+  }
+
+  async #step(slow: Promise<void>[]): Promise<void> {
+    const { service } = this.#app.router;
+    const path = this.#random.pick(PATHS);
+    const repository = { host: HOST, path };
+    const kind = this.#random.below(100);
+    if (kind < 2) return await this.#push(path, (random) => pushAtRandom(bare(path), random));
+    if (kind < 3) return await this.#thereAndBack(path);
+    if (kind < 4) return await service.evict(repository);
+    if (kind < 5) return await service.delete(repository);
+    if (kind < 6) return void (await service.refresh(repository));
+    if (kind < 8) return void slow.push(this.#readSlowly(path));
+    await this.client.ask(path, REFS);
+  }
+
+  /** One at a time: git locks refs, and fails rather than waits. */
+  async #push(path: string, change: (random: SeededRandom) => Promise<unknown>): Promise<void> {
+    const random = new SeededRandom(this.#random.below(1e9));
+    const lock = await this.#pushing.acquire(path);
+    try {
+      await change(random);
+      await this.#heads.note(path);
+    } finally {
+      await lock.release();
+    }
+  }
+
+  /** What is fetched, and removed when no ref leads to it, is what was fetched and removed before. */
+  async #thereAndBack(path: string): Promise<void> {
+    const { service } = this.#app.router;
+    await this.#push(path, async () => {
+      const commit = await git(bare(path), 'commit-tree', '-m', 'alone', 'main^{tree}');
+      for (let i = 0; i < 2; i++) {
+        await git(bare(path), 'update-ref', 'refs/tags/flip', commit);
+        await service.refresh({ host: HOST, path });
+        await git(bare(path), 'update-ref', '-d', 'refs/tags/flip');
+        await service.refresh({ host: HOST, path });
+      }
+    });
+  }
+
+  /** Has the beginning of a body while much else happens, and then the rest. */
+  async #readSlowly(path: string): Promise<void> {
+    try {
+      const { etag, body } = await this.#app.router.service.get({ host: HOST, path });
+      const chunks: Buffer[] = [];
+      for await (const chunk of body) {
+        chunks.push(Buffer.from(chunk));
+        for (let i = 0; i < 20 && this.#isRunning; i++) await once(this.#steps, 'step');
+      }
+      await this.received.addSnapshot(etag, Buffer.concat(chunks), undefined);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown, event = ''): void {
+    const messages: string[] = [event];
+    for (let cause = error; cause !== undefined; ) {
+      messages.push(String(cause));
+      cause = cause instanceof Error ? cause.cause : undefined;
+    }
+    const text = messages.join(' ');
+    this.problems[text] = (this.problems[text] ?? 0) + 1;
+  }
+}
+
+const strict = { mode: 'strict', maxAge: 0 } as const;
+const lenient = { mode: 'stale-while-revalidate', maxAge: 0, checkInterval: 100 } as const;
+
+test.each<[string, Partial<SnapshotOptions>, number]>([
+  ['always fresh, from files', { freshness: strict }, SEED],
+  ['renewed in the background, from files', { freshness: lenient }, SEED + 1],
+  [
+    'renewed in the background, from memory',
+    { freshness: lenient, store: new MemoryStore({ maxBytes: 2 * MIB }) },
+    SEED + 2,
+  ],
+])(
+  '%s: every body is whole whatever happens meanwhile',
+  async (_, options, seed) => {
+    const threads = await threadCount();
+    const dataDir = await directory();
+    const app = await startHostApp({
+      dataDir,
+      upstreamUrl,
+      limits: { maxStoreBytes: 2 * MIB, maxMirrorBytes: MIB, maxVariants: 4 },
+      ...options,
+    });
+    defer(() => app.close());
+    const stress = new Stress(app, new ReceivedBodies(await directory()), new SeededRandom(seed));
+    const before = process.memoryUsage.rss();
+    await stress.run();
+    const memory = process.memoryUsage.rss() - before;
+
+    expect(stress.problems).toEqual({});
+    expect(await stress.received.check()).toEqual([]);
+    if (options.freshness === strict) expect(stress.stale).toEqual([]);
+    await app.router.close({ running: 'wait' });
+    await app.close();
+    const mirrors = join(dataDir, 'mirrors');
+    for (const name of await readdir(mirrors)) {
+      const found = await fsck(join(mirrors, name));
+      expect(found.filter((line) => !line.startsWith('dangling'))).toEqual([]);
+    }
+    expect(await leftovers(dataDir)).toEqual([]);
+    expect(await openFiles(dataDir)).toEqual([]);
+    expect(await threadCount()).toBeLessThanOrEqual(threads);
+    expect(memory).toBeLessThan(MAX_MEMORY);
+    for (const name of EVENT_NAMES) if (stress.events[name] !== undefined) happened.add(name);
+  },
+  120_000 + 100 * REQUESTS,
+);
+
+test('all that could have done harm did happen', () => {
+  expect([...happened]).toEqual(expect.arrayContaining([...HAPPENED]));
+});
