@@ -9,7 +9,7 @@ import {
   type SnapshotService,
 } from '../../lib/index.js';
 import type { ArtifactId } from '../../lib/snapshot/artifact.js';
-import { HOST } from './host-app.js';
+import { HOST, type HostApp, type HostAppOptions, startHostApp } from './host-app.js';
 import { git } from './run.js';
 import { buildSmall } from './small-repositories.js';
 import type { Cleanup } from './temporary-directory.js';
@@ -22,16 +22,28 @@ export interface ReadArtifact {
   readonly etag: string;
 }
 
-/** A repository at an upstream of its own, to be pushed to, and services that serve it. */
+/**
+ * A repository at an upstream of its own, to be pushed to, and services and apps that serve it. All of it ends
+ * with the test.
+ */
 export interface FreshRepository {
   readonly path: string;
   readonly id: { readonly host: string; readonly path: string };
+  /** Where the upstream serves it; with `.git` as well. */
+  readonly url: string;
   /** At the upstream. */
   readonly bare: string;
   readonly upstream: Upstream;
-  /** Of all services that are started. */
+  /** The directory of the upstream's repositories. */
+  readonly root: string;
+  /** Of all services and apps that are started without one. */
   readonly dataDir: string;
+  /** Starts a service. */
   start(options?: Partial<SnapshotOptions>): SnapshotService;
+  /** Starts an Express app with a router. */
+  startApp(options?: Partial<HostAppOptions>): Promise<HostApp>;
+  /** Makes another repository at the same upstream. @returns where it is on disk. */
+  add(path: string, build?: (bare: string) => Promise<void>): Promise<string>;
   /** HEAD's commit at the upstream. */
   head(): Promise<string>;
   /** The only mirror. */
@@ -41,19 +53,25 @@ export interface FreshRepository {
 export async function freshRepository(
   { directory, defer }: Cleanup,
   build: (bare: string) => Promise<void> = buildSmall,
+  path = 'org/repo',
 ): Promise<FreshRepository> {
   const root = await directory();
-  const path = 'org/repo';
-  const bare = join(root, `${path}.git`);
-  await build(bare);
+  const add = async (added: string, make = buildSmall) => {
+    const bare = join(root, `${added}.git`);
+    await make(bare);
+    return bare;
+  };
+  const bare = await add(path, build);
   const upstream = await startUpstream({ root });
   defer(() => upstream.close());
   const dataDir = await directory();
   return {
     path,
     id: { host: HOST, path },
+    url: `${upstream.url}/${path}`,
     bare,
     upstream,
+    root,
     dataDir,
     start(options = {}) {
       const hosts = { [HOST]: { baseUrl: upstream.url, allowPrivateAddresses: true } };
@@ -61,6 +79,12 @@ export async function freshRepository(
       defer(() => service.close());
       return service;
     },
+    async startApp(options = {}) {
+      const app = await startHostApp({ dataDir, upstreamUrl: upstream.url, ...options });
+      defer(() => app.close());
+      return app;
+    },
+    add,
     head: () => git(bare, 'rev-parse', 'HEAD'),
     async mirror() {
       const mirrors = join(dataDir, 'mirrors');

@@ -1,0 +1,17 @@
+/** `npm run fuzz` and `npm run stress` set it: searches go on for longer, from other seeds. */
+const isLong = process.env.TEST_LONG === '1';
+
+/** How many rounds a randomised search makes: a few in `npm test`, many in the scripts that search for long. */
+export function rounds(few: number, many: number): number {
+  return isLong ? many : few;
+}
+
+/**
+ * A seed for a randomised search: always the same in `npm test`; another one each time in the scripts that
+ * search for long. These print it, so that `TEST_SEED` can bring a failure back.
+ */
+export function seedOf(search: string): string {
+  const seed = process.env.TEST_SEED ?? (isLong ? Date.now().toString(36) : 'suite');
+  if (isLong) console.log(`${search}: TEST_SEED=${seed}`);
+  return `${search} ${seed}`;
+}
