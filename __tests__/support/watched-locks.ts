@@ -13,7 +13,7 @@ export class WatchedLocks implements LockRegistry {
   readonly events = new EventEmitter<LockEvents>();
   readonly #locks: LockRegistry;
   readonly #gates = new Map<string, Promise<void>>();
-  readonly #held = new Map<string, AbortController>();
+  readonly #held = new Map<string, (error: SnapshotError) => Promise<void>>();
 
   /** @param locks more than one registry may stand for the same. */
   constructor(locks: LockRegistry = new InProcessLocks()) {
@@ -25,11 +25,16 @@ export class WatchedLocks implements LockRegistry {
     await this.#gates.get(key);
     const { signal, release } = await this.#locks.acquire(key, options);
     const losing = new AbortController();
-    this.#held.set(key, losing);
+    const lose = async (error: SnapshotError) => {
+      losing.abort(error);
+      await release();
+    };
+    this.#held.set(key, lose);
     this.events.emit('acquired', key);
     return {
       signal: AbortSignal.any([signal, losing.signal]),
       release: async () => {
+        if (this.#held.get(key) === lose) this.#held.delete(key);
         await release();
         this.events.emit('released', key);
       },
@@ -43,9 +48,15 @@ export class WatchedLocks implements LockRegistry {
     return { release };
   }
 
-  /** Has a lock that is held be lost, as when its server forgot it. */
-  lose(key: string): void {
-    this.#held.get(key)?.abort(new SnapshotError('LOCK_FAILED', 'somebody else holds it'));
+  /**
+   * Ends the lease of a key although its holder works on, as when its server forgot it: whoever waits for the
+   * key gets it. @returns whether it was held.
+   */
+  async lose(key: string): Promise<boolean> {
+    const lose = this.#held.get(key);
+    this.#held.delete(key);
+    await lose?.(new SnapshotError('LOCK_FAILED', 'somebody else holds it'));
+    return lose !== undefined;
   }
 
   /** Resolves when that happens to a key the next time. */

@@ -24,11 +24,9 @@ export type { RedisLocksOptions } from './redis-options.js';
  * - `signal` of a lock aborts when the lease is lost: the server could not be reached for as long as it
  *   lasts, or has lost the key or given it to somebody else. Once lost, it stays lost.
  * - Exclusion is as good as leases are. A process that stands still for longer than its lease goes on
- *   for a moment beside the next holder, until its timers run; and a Redis that fails over to a replica
- *   may forget locks. What such a holder makes is kept out where it would do harm: a store that writes
- *   conditionally lets it replace only what it found when it began. So there is no fencing token: what
- *   holders find is one, and does not depend on a server that may forget its counter with its locks.
- *   With other stores the worst is an older snapshot until the next look at the upstream.
+ *   beside the next holder, and a Redis that fails over to a replica may forget locks. So a lock only
+ *   saves work: the store decides which result stays. There is no fencing token, because a store that
+ *   writes conditionally takes a result only in place of what was found when the work began.
  *
  * @throws SnapshotError `INVALID_OPTIONS` from the constructor.
  */

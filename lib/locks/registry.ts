@@ -1,6 +1,6 @@
 /** A lock that is held. */
 export interface Lock {
-  /** Aborts when the lock was lost (its lease ended) while it was held: stop the guarded work. */
+  /** Aborts when the lock was lost (its lease ended) while it was held: others may do the guarded work by now. */
   readonly signal: AbortSignal;
   /** Gives the lock back. Idempotent; never releases a lock that somebody else holds by now. */
   release(): Promise<void>;
