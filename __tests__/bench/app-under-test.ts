@@ -9,6 +9,8 @@ import type { AppOrders } from './programs/app.js';
 import type { Repository } from './repositories/repository.js';
 import type { UpstreamServer } from './repositories/upstream-server.js';
 
+type AppNeeds = Pick<Bench, 'settings' | 'scope' | 'upstream' | 'signal'>;
+
 /** The host app in a process of its own, with nothing in its data directory. */
 export class AppUnderTest {
   readonly url: string;
@@ -17,7 +19,7 @@ export class AppUnderTest {
   readonly #upstream: UpstreamServer;
   readonly #signal: AbortSignal;
 
-  private constructor(bench: Bench, program: Program<AppOrders>, url: string, dataDir: string) {
+  private constructor(bench: AppNeeds, program: Program<AppOrders>, url: string, dataDir: string) {
     this.url = url;
     this.program = program;
     this.#dataDir = dataDir;
@@ -25,7 +27,7 @@ export class AppUnderTest {
     this.#signal = bench.signal;
   }
 
-  static async start(bench: Bench): Promise<AppUnderTest> {
+  static async start(bench: AppNeeds): Promise<AppUnderTest> {
     const { settings, scope, upstream } = bench;
     const dataDir = await scope.directory();
     const { appThreads, profiles } = settings;

@@ -1,3 +1,4 @@
+import type { AppUnderTest } from './app-under-test.js';
 import type { Settings } from './command-line.js';
 import { alternate, type Run } from './measure/alternate.js';
 import { type Result, summarise } from './measure/result.js';
@@ -10,6 +11,11 @@ import type { Scope } from './scope.js';
 export interface Bench {
   readonly settings: Settings;
   readonly upstream: UpstreamServer;
+  /**
+   * The app that all cases measure but those that need a fresh one; started when the first asks for it. A case
+   * has it forget its repositories.
+   */
+  readonly app: () => Promise<AppUnderTest>;
   /** git's own clone of a repository, made once. */
   readonly reference: (repository: Repository) => Promise<Reference>;
   /** Repositories whose cold snapshot has been found right. */

@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { AppUnderTest } from './app-under-test.js';
 import type { Bench } from './bench.js';
 import { runCase } from './cases/run-case.js';
 import { scale } from './cases/scale.js';
@@ -23,7 +24,11 @@ const tell = (line: string) => void process.stderr.write(`${line}\n`);
 const stop = new AbortController();
 for (const name of ['SIGINT', 'SIGTERM'] as const) {
   // More than once, as npm passes on what the terminal has already sent to all.
-  process.on(name, () => stop.abort(new Error(`stopped by ${name}`)));
+  process.on(name, () => {
+    if (stop.signal.aborted) return;
+    tell('stopping');
+    stop.abort(new Error(`stopped by ${name}`));
+  });
 }
 
 try {
@@ -58,7 +63,12 @@ async function measure(settings: Settings, scope: Scope): Promise<Report> {
   };
   const checked = new Set<Repository>();
   const { signal } = stop;
-  const bench: Bench = { settings, scope, upstream, reference, checked, signal, tell };
+  let started: Promise<AppUnderTest> | undefined;
+  const app = (): Promise<AppUnderTest> => {
+    started ??= AppUnderTest.start({ settings, scope, upstream, signal });
+    return started;
+  };
+  const bench: Bench = { settings, scope, upstream, app, reference, checked, signal, tell };
   const results: Result[] = [];
   const fits: Fit[] = [];
   const names = settings.cases.filter((name) => name !== 'scale');

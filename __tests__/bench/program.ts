@@ -15,8 +15,8 @@ interface Pending {
   reject(error: Error): void;
 }
 
-/** Milliseconds in which a program has to end by itself. */
-const PATIENCE = 10_000;
+/** Milliseconds in which a program has to end by itself: only one that hangs does not. */
+const PATIENCE = 60_000;
 
 /** One of the programs in `programs/`, in a process of its own. */
 export class Program<O extends Orders> {

@@ -1,4 +1,3 @@
-import { AppUnderTest } from '../app-under-test.js';
 import { type Bench, compare } from '../bench.js';
 import type { Result } from '../measure/result.js';
 import type { Repository } from '../repositories/repository.js';
@@ -8,7 +7,7 @@ import type { Repository } from '../repositories/repository.js';
  * The upstream is on this machine: over a network a clone takes longer.
  */
 export async function bootstrap(bench: Bench, repository: Repository): Promise<Result[]> {
-  const app = await AppUnderTest.start(bench);
+  const app = await bench.app();
   const path = await app.newPath(repository);
   const stored = async () => {
     await app.timeDownload(path);
@@ -32,6 +31,6 @@ export async function bootstrap(bench: Bench, repository: Repository): Promise<R
       },
     },
   });
-  await app.stop();
+  await app.forget(path);
   return [result];
 }

@@ -1,7 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { temporaryDirectory } from '../../support/temporary-directory.js';
-import { AppUnderTest } from '../app-under-test.js';
 import { type Bench, compare } from '../bench.js';
 import type { Result } from '../measure/result.js';
 import { MIRROR, SNAPSHOT } from '../native/pipeline.js';
@@ -10,8 +9,8 @@ import type { Repository } from '../repositories/repository.js';
 
 /** GET of a repository that was never cloned, in a warm app, against all steps of the native pipeline. */
 export async function cold(bench: Bench, repository: Repository): Promise<Result[]> {
-  const app = await AppUnderTest.start(bench);
-  await checkCold(bench, app, repository);
+  await checkCold(bench, repository);
+  const app = await bench.app();
   const path = await bench.upstream.publish(repository);
   const result = await compare(bench, {
     case: 'cold',
@@ -37,17 +36,13 @@ export async function cold(bench: Bench, repository: Repository): Promise<Result
       },
     },
   });
-  await app.stop();
   return [result];
 }
 
 /** Asserts, once for a repository, that a cold snapshot is right. Leaves nothing of it in the app. */
-export async function checkCold(
-  bench: Bench,
-  app: AppUnderTest,
-  repository: Repository,
-): Promise<void> {
+export async function checkCold(bench: Bench, repository: Repository): Promise<void> {
   if (bench.checked.has(repository)) return;
+  const app = await bench.app();
   bench.tell(`${repository.name}: checking a cold snapshot`);
   const path = await app.newPath(repository);
   const file = join(await bench.scope.directory(), 'snapshot.tar.zst');

@@ -1,6 +1,5 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AppUnderTest } from '../app-under-test.js';
 import { type Bench, compare } from '../bench.js';
 import type { Result } from '../measure/result.js';
 import { MIRROR, SNAPSHOT } from '../native/pipeline.js';
@@ -10,7 +9,7 @@ import type { Repository } from '../repositories/repository.js';
 /** GET with the mirror there and no snapshot, against what the native pipeline does after its mirror. */
 export async function generate(bench: Bench, repository: Repository): Promise<Result[]> {
   const { scope, signal, tell, upstream } = bench;
-  const app = await AppUnderTest.start(bench);
+  const app = await bench.app();
   const path = await app.newPath(repository);
   const url = `${upstream.url}/${path}`;
   const scratch = await scope.directory();
@@ -41,6 +40,6 @@ export async function generate(bench: Bench, repository: Repository): Promise<Re
       },
     },
   });
-  await app.stop();
+  await app.forget(path);
   return [result];
 }

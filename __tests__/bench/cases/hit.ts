@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { AppUnderTest } from '../app-under-test.js';
+import type { AppUnderTest } from '../app-under-test.js';
 import { type Bench, compare } from '../bench.js';
 import { download } from '../download.js';
 import type { Run } from '../measure/alternate.js';
@@ -27,7 +27,9 @@ const FILE = 'snapshot.tar.zst';
 export async function hit(bench: Bench, repository: Repository): Promise<Result[]> {
   const directory = await bench.scope.directory();
   const file = join(directory, FILE);
-  const servers = await startServers(bench, repository, directory);
+  const app = await bench.app();
+  const path = await app.newPath(repository);
+  const servers = await startServers(bench, app, path, directory);
   for (const [name, { url }] of servers) await expectSameBytes(bench, name, url, file);
 
   const client = await Program.start<LoadOrders>('load', { argument: {} });
@@ -53,18 +55,17 @@ export async function hit(bench: Bench, repository: Repository): Promise<Result[
     const reference = 'express.static';
     results.push(await compare(bench, { case: 'hit', repository, variant, reference, sides }));
   }
+  await app.forget(path);
   return results;
 }
 
 /** Ours first. Leaves the snapshot in `directory`, which the others serve. */
 async function startServers(
-  bench: Bench,
-  repository: Repository,
+  { scope }: Bench,
+  app: AppUnderTest,
+  path: string,
   directory: string,
 ): Promise<Map<string, Server>> {
-  const { scope } = bench;
-  const app = await AppUnderTest.start(bench);
-  const path = await app.newPath(repository);
   await app.timeDownload(path, join(directory, FILE));
   const cpuSeconds = async () => (await app.program.order('usage')).cpuSeconds;
   const servers = new Map<string, Server>([['ours', { url: app.snapshotUrl(path), cpuSeconds }]]);

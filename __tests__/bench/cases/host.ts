@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { run } from '../../support/run.js';
-import { AppUnderTest } from '../app-under-test.js';
+import type { AppUnderTest } from '../app-under-test.js';
 import { type Bench, compare } from '../bench.js';
 import type { Sample } from '../measure/metrics.js';
 import type { Result } from '../measure/result.js';
@@ -17,8 +17,8 @@ const MAX_IDLE = 10_000;
  */
 export async function host(bench: Bench, repository: Repository): Promise<Result[]> {
   const { signal } = bench;
-  const app = await AppUnderTest.start(bench);
-  await checkCold(bench, app, repository);
+  await checkCold(bench, repository);
+  const app = await bench.app();
   let busyMilliseconds = 0;
   const result = await compare(bench, {
     case: 'host',
@@ -41,7 +41,6 @@ export async function host(bench: Bench, repository: Repository): Promise<Result
       },
     },
   });
-  await app.stop();
   return [result];
 }
 

@@ -6,9 +6,7 @@ import { checkCold } from './cold.js';
 
 /** The peak of the app's resident memory over one cold snapshot, each in a fresh process. */
 export async function memory(bench: Bench, repository: Repository): Promise<Result[]> {
-  const checked = await AppUnderTest.start(bench);
-  await checkCold(bench, checked, repository);
-  await checked.stop();
+  await checkCold(bench, repository);
   const result = await compare(bench, {
     case: 'memory',
     repository,

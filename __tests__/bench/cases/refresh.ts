@@ -2,7 +2,6 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RepositoryBuilder } from '../../support/repository-builder.js';
 import { run } from '../../support/run.js';
-import { AppUnderTest } from '../app-under-test.js';
 import { type Bench, compare } from '../bench.js';
 import type { Result } from '../measure/result.js';
 import { FETCH, MIRROR, SNAPSHOT } from '../native/pipeline.js';
@@ -22,7 +21,7 @@ export async function refresh(bench: Bench, repository: Repository): Promise<Res
   // Commits are added: what was given is not written to.
   await run('git', ['clone', '--quiet', '--mirror', repository.directory, directory], { signal });
   const growing = { ...repository, directory };
-  const app = await AppUnderTest.start(bench);
+  const app = await bench.app();
   const path = await app.newPath(growing);
   const url = `${upstream.url}/${path}`;
   const scratch = await scope.directory();
@@ -77,7 +76,7 @@ export async function refresh(bench: Bench, repository: Repository): Promise<Res
       },
     }),
   ];
-  await app.stop();
+  await app.forget(path);
   return results;
 }
 

@@ -1,7 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { AppUnderTest, profilingOptions } from '../app-under-test.js';
+import { profilingOptions } from '../app-under-test.js';
 import { type Bench, compare } from '../bench.js';
 import type { Run } from '../measure/alternate.js';
 import type { Sample } from '../measure/metrics.js';
@@ -16,7 +16,7 @@ const CLONE = 'git clone --quiet "$1" "$2"';
 /** A stored snapshot to a checkout on disk, against `git clone` of the same upstream. */
 export async function restore(bench: Bench, repository: Repository): Promise<Result[]> {
   const { scope, settings, signal, tell, upstream } = bench;
-  const app = await AppUnderTest.start(bench);
+  const app = await bench.app();
   const path = await app.newPath(repository);
   await app.timeDownload(path);
   const url = app.snapshotUrl(path);
@@ -56,5 +56,8 @@ export async function restore(bench: Bench, repository: Repository): Promise<Res
     await rm(target, { recursive: true });
     return { seconds, cpuSeconds };
   };
-  return [await compare(bench, { case: 'restore', repository, reference: 'git clone', sides })];
+  const comparison = { case: 'restore', repository, reference: 'git clone', sides };
+  const result = await compare(bench, comparison);
+  await app.forget(path);
+  return [result];
 }

@@ -12,7 +12,6 @@ import { memory } from './memory.js';
 import type { CaseName } from './names.js';
 import { refresh } from './refresh.js';
 import { restore } from './restore.js';
-import { s3 } from './s3.js';
 
 type RepositoryCase = (bench: Bench, repository: Repository) => Promise<Result[]>;
 
@@ -23,7 +22,8 @@ const CASES: Record<Exclude<CaseName, 'scale'>, RepositoryCase> = {
   refresh,
   bootstrap,
   hit,
-  s3,
+  // The SDK that it loads takes a while to load.
+  s3: async (...parameters) => (await import('./s3.js')).s3(...parameters),
   restore,
   host,
   memory,

@@ -14,9 +14,8 @@ export interface Nginx {
   cpuSeconds(): Promise<number>;
 }
 
-/** Milliseconds between two attempts to connect, and how many there are. */
+/** Milliseconds between two attempts to connect. */
 const START_INTERVAL = 20;
-const START_ATTEMPTS = 250;
 
 /** What nginx says that it is; `undefined` when it is not installed. */
 export async function nginxVersion(): Promise<string | undefined> {
@@ -35,15 +34,14 @@ export async function startNginx(scope: Scope, root: string): Promise<Nginx> {
   await writeFile(join(directory, 'nginx.conf'), configuration(directory, root, port));
   const args = ['-p', directory, '-e', join(directory, 'error.log'), '-c', 'nginx.conf'];
   const child = spawn('nginx', args, { stdio: ['ignore', 2, 2] });
+  const ended = new AbortController();
   const exit = once(child, 'exit');
+  child.once('close', () => ended.abort());
   scope.defer(async () => {
     child.kill('SIGTERM');
     await exit;
   });
-  await Promise.race([
-    untilListening(port),
-    exit.then(() => Promise.reject(new Error('nginx did not start'))),
-  ]);
+  await untilListening(port, ended.signal);
   const { pid } = child;
   if (pid === undefined) throw new Error('nginx has no process');
   return { url: `http://127.0.0.1:${port}`, cpuSeconds: () => cpuSecondsOfTree(pid) };
@@ -78,14 +76,15 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
-async function untilListening(port: number): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
+/** @throws Error when nginx ends before. */
+async function untilListening(port: number, ended: AbortSignal): Promise<void> {
+  while (true) {
     const socket = connect(port, '127.0.0.1');
     try {
       await once(socket, 'connect');
       return;
     } catch (error) {
-      if (attempt === START_ATTEMPTS) throw error;
+      if (ended.aborted) throw new Error('nginx did not start', { cause: error });
       await delay(START_INTERVAL);
     } finally {
       socket.destroy();

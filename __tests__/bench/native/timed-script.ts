@@ -24,5 +24,6 @@ export async function timeScript(
   const times = /(?:^|\n)([\d.]+) ([\d.]+) ([\d.]+)\n$/.exec(stderr);
   if (times === null) throw new Error(`bash tells no times: ${stderr}`);
   const [seconds = 0, user = 0, system = 0] = times.slice(1).map(Number);
-  return { seconds, cpuSeconds: user + system, stdout };
+  // It tells whole milliseconds, and times are divided by one another.
+  return { seconds: Math.max(seconds, 0.001), cpuSeconds: user + system, stdout };
 }
