@@ -9,25 +9,10 @@ interface Program {
   readonly packages: readonly string[];
 }
 
-/** By the names that suites use: `@needs redis`. What `npm run test:setup` installs. */
-export const PROGRAMS: Readonly<Record<string, Program>> = {
-  bash: { commands: ['bash'], packages: ['bash'] },
-  curl: { commands: ['curl'], packages: ['curl'] },
-  pzstd: { commands: ['pzstd'], packages: ['zstd'] },
-  redis: { commands: ['redis-server'], packages: ['redis-server'] },
-  swift: {
-    commands: [
-      'swift-proxy-server',
-      'swift-account-server',
-      'swift-container-server',
-      'swift-object-server',
-      'memcached',
-    ],
-    packages: ['swift-proxy', 'swift-account', 'swift-container', 'swift-object', 'memcached'],
-  },
-  tar: { commands: ['tar'], packages: ['tar'] },
-  zstd: { commands: ['zstd'], packages: ['zstd'] },
-};
+/** By the names that suites use: `@needs redis`. `.ci/setup` reads the same file, and installs them. */
+export const PROGRAMS: Readonly<Record<string, Program>> = JSON.parse(
+  readFileSync('__tests__/runner/programs.json', 'utf8'),
+);
 
 /** What a suite says of itself in the comment that its file begins with. */
 export interface Declaration {
