@@ -1,25 +1,28 @@
+/**
+ * @one-node-version
+ */
 import { ERROR_CODES, SnapshotError, type SnapshotErrorCode } from '../../lib/errors.js';
 import { problemStatus } from '../../lib/http/problem.js';
 import { codeBlocks, codeSpans, readPage, readTable } from './markdown.js';
 
 const PAGE = 'docs/errors.md';
 
-test('the page has the codes of the code, each once', async () => {
+test('The page of errors has every code of the code once', async () => {
   const documented = [...(await rows('Of the server')), ...(await rows('Of the restore client'))];
   expect(documented.map(([code]) => code).sort()).toEqual([...ERROR_CODES].sort());
 });
 
-test('the page has the statuses of the code', async () => {
+test('The page of errors has the statuses of the code', async () => {
   for (const [code, status] of await rows('Of the server')) {
     expect([code, status]).toEqual([code, String(problemStatus(code))]);
   }
 });
 
-test('codes without a documented status would be a fault of the server', async () => {
+test('A code of the restore client would be a fault of the server', async () => {
   for (const [code] of await rows('Of the restore client')) expect(problemStatus(code)).toBe(500);
 });
 
-test('the example of a body is what the code says', async () => {
+test('The page of errors shows a body as the code makes it', async () => {
   const [example = ''] = codeBlocks(await readPage(PAGE), ['json']);
   const { code, title, status } = JSON.parse(example);
   expect(title).toBe(new SnapshotError(code, '').clientText);

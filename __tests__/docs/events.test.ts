@@ -1,3 +1,6 @@
+/**
+ * @one-node-version
+ */
 import type { SnapshotEvents } from '../../lib/events.js';
 import type { FetchProgress } from '../../lib/upstream/fetch-pack.js';
 import { codeSpans, readTable } from './markdown.js';
@@ -48,7 +51,7 @@ const PROGRESS: { [Kind in FetchProgress['kind']]: Properties<ProgressOf<Kind>> 
   message: { text: true },
 };
 
-test('the page has the events of the code, with their properties', async () => {
+test('The page of events has the events of the code with their properties', async () => {
   const { rows } = await readTable(PAGE, 'Events');
   const documented = rows.map(([name = '', properties = '']) => [
     codeSpans(name)[0],
@@ -58,7 +61,7 @@ test('the page has the events of the code, with their properties', async () => {
   expect(Object.fromEntries(documented)).toEqual(Object.fromEntries(actual));
 });
 
-test('the page has the shapes of progress of the code', async () => {
+test('The page of events has the shapes of progress of the code', async () => {
   const { rows } = await readTable(PAGE, 'Progress of a clone');
   const kinds = Object.entries(PROGRESS);
   expect(rows.map(([kind = '']) => codeSpans(kind)[0])).toEqual(kinds.map(([kind]) => kind));

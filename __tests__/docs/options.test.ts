@@ -1,3 +1,6 @@
+/**
+ * @one-node-version
+ */
 import { SnapshotError } from '../../lib/errors.js';
 import {
   type FreshnessPolicy,
@@ -68,12 +71,12 @@ const SECTIONS: [heading: string, names: string[], defaults: object][] = [
   ['snapshot', Object.keys(config.snapshot satisfies SnapshotFormat), config.snapshot],
 ];
 
-describe.each(SECTIONS)('%s', (heading, names, defaults) => {
-  test('the page has the options of the code', async () => {
+describe.each(SECTIONS)('The table of options: %s', (heading, names, defaults) => {
+  test('has the options of the code', async () => {
     expect(Object.keys(await documented(heading)).sort()).toEqual(names.sort());
   });
 
-  test('the page has the defaults of the code', async () => {
+  test('has the defaults of the code', async () => {
     for (const [name, text] of Object.entries(await documented(heading))) {
       const actual: unknown = Reflect.get(defaults, name);
       if (text === 'required') expect(() => parseOptions(without(name))).toThrow(`${name}:`);
@@ -85,13 +88,13 @@ describe.each(SECTIONS)('%s', (heading, names, defaults) => {
   });
 });
 
-test('a documented wrong option is refused by name', () => {
+test('A wrong option is refused by its name', () => {
   const wrong = { ...MINIMUM, limits: { cloneTimeout: 0 } };
   expect(() => parseOptions(wrong)).toThrow(SnapshotError);
   expect(() => parseOptions(wrong)).toThrow('limits.cloneTimeout');
 });
 
-test('the README repeats defaults as they are', async () => {
+test('The README repeats the defaults of the page of options', async () => {
   const { rows } = await readTable('README.md', 'Options');
   expect(rows.length).toBeGreaterThan(5);
   for (const [cell = '', text] of rows) {

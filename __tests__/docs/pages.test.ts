@@ -1,3 +1,6 @@
+/**
+ * @one-node-version
+ */
 import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { dirname, join, normalize } from 'node:path';
@@ -18,8 +21,8 @@ const ENTRIES: Record<string, object> = {
 
 const PAGES = ['README.md', ...(await pagesBelow('docs')), ...(await pagesBelow('examples'))];
 
-describe.each(PAGES)('%s', (page) => {
-  test('its links lead somewhere', async () => {
+describe.each(PAGES)('The page %s', (page) => {
+  test('has links that lead somewhere', async () => {
     const links = withoutCode(await readPage(page)).matchAll(/\]\(([^)\s]+)\)/g);
     for (const [, link = ''] of links) {
       if (/^https:\/\//.test(link)) continue;
@@ -30,7 +33,7 @@ describe.each(PAGES)('%s', (page) => {
     }
   });
 
-  test('its code imports what there is', async () => {
+  test('imports in its code only what there is', async () => {
     for (const code of codeBlocks(await readPage(page), ['js', 'ts'])) {
       for (const [, names = '', from = ''] of code.matchAll(IMPORT)) {
         expect(Object.keys(ENTRIES)).toContain(from);
@@ -41,7 +44,7 @@ describe.each(PAGES)('%s', (page) => {
   });
 });
 
-test('the API page lists every export of every entry', async () => {
+test('The page of the API lists every export of every entry', async () => {
   const { rows } = await readTable('docs/api.md', 'API');
   const documented = rows.map(([entry = '', exports = '']) => [
     codeSpans(entry)[0],

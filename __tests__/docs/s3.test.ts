@@ -1,3 +1,6 @@
+/**
+ * @one-node-version
+ */
 import type { S3StoreOptions } from '../../lib/stores/s3/index.js';
 import { codeSpans, readTable } from './markdown.js';
 
@@ -14,7 +17,7 @@ const OPTIONS: Record<keyof S3StoreOptions, true> = {
   conditionalWrites: true,
 };
 
-test('the page of the S3 store lists every option', async () => {
+test('The page of the S3 store lists every option', async () => {
   const { rows } = await readTable('docs/s3.md', 'Options');
   expect(rows.flatMap(([name = '']) => codeSpans(name)).sort()).toEqual(
     Object.keys(OPTIONS).sort(),

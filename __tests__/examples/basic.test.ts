@@ -1,3 +1,6 @@
+/**
+ * @needs bash curl tar zstd
+ */
 import { join } from 'node:path';
 import { cloneWithGit, extract } from '../support/clone.js';
 import { expectSameCheckout } from '../support/compare.js';
@@ -8,7 +11,7 @@ import { startExample } from './example-server.js';
 
 const { directory, defer } = cleanup(afterEach);
 
-test('the basic example serves what curl, zstd and tar make a checkout of', async () => {
+test('The basic example serves an archive that curl, zstd and tar make a checkout of', async () => {
   const root = await directory();
   await buildSmall(join(root, 'org', 'repo'));
   const upstream = await startUpstream({ root });

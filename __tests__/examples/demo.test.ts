@@ -1,14 +1,17 @@
+/**
+ * @one-node-version
+ */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdir } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { cleanEnvironment, execute } from '../support/run.js';
-import { buildSmall } from '../support/small-repositories.js';
+import { text } from 'node:stream/consumers';
+import { freshRepository } from '../support/fresh-repository.js';
+import { cleanEnvironment, run } from '../support/run.js';
 import { cleanup } from '../support/temporary-directory.js';
-import { startUpstream } from '../support/upstream.js';
+import { DEMO, runDemo } from './run-demo.js';
 
-const DEMO = join('examples', 'demo', 'demo.js');
 const { directory, defer } = cleanup(afterEach);
 let temporary: string;
 
@@ -17,39 +20,21 @@ beforeEach(async () => {
   defer(async () => expect(await readdir(temporary)).toEqual([]));
 });
 
-test('the demo needs no input and nothing from elsewhere', async () => {
-  const { code, stdout, stderr } = await runDemo([]);
+test('The demo needs no input and nothing from elsewhere', async () => {
+  const { code, stdout, stderr } = await runDemo(temporary, []);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expect(stdout).toMatch(/^A generated repository of \d+,\d+ objects/m);
   expect(stdout).toMatch(/^ {2}cold request +\d+\.\d+ s +\d+\.\d MB/m);
   expect(stdout).toMatch(/^ {2}git fsck +no complaints$/m);
 });
 
-test('the demo shows a repository that is named', async () => {
-  const url = await serveSmall();
-  const { code, stdout, stderr } = await runDemo([url]);
-  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-  const labels = stdout.split('\n').flatMap((line) => /^ {2}(\w.*?) {2,}/.exec(line)?.[1] ?? []);
-  expect(labels).toEqual([
-    'cold request',
-    'warm request',
-    'restore, JS client',
-    'curl | zstd | tar',
-    'git clone',
-    'git status',
-    'git fsck',
-    'HEAD',
-  ]);
-  expect(stdout).toMatch(/^ {2}git status +clean$/m);
-  expect(stdout).toMatch(/, as in git's clone$/m);
-});
-
-test('the demo says why it can’t go on', async () => {
-  const missing = (await serveSmall()).replace(/small$/, 'missing');
+test('The demo says why it can’t go on', async () => {
+  const { url } = await freshRepository({ directory, defer });
+  const missing = url.replace(/repo$/, 'missing');
   const failures = [
-    [await runDemo([missing]), 'UPSTREAM_NOT_FOUND'],
-    [await runDemo(['not a url']), 'not the http(s) URL of a repository'],
-    [await runDemo([], { PATH: temporary }), 'needs git'],
+    [await runDemo(temporary, [missing]), 'UPSTREAM_NOT_FOUND'],
+    [await runDemo(temporary, ['not a url']), 'not the http(s) URL of a repository'],
+    [await runDemo(temporary, [], { PATH: temporary }), 'needs git'],
   ] as const;
   for (const [{ code, stderr }, message] of failures) {
     expect(code).toBe(1);
@@ -59,26 +44,26 @@ test('the demo says why it can’t go on', async () => {
 });
 
 test('Ctrl-C ends the demo, and with it all that it started', async () => {
+  // A git that answers nobody, so that the demo does not end by itself. Its end ends the pipe.
+  const programs = await directory();
+  const pipe = join(programs, 'pipe');
+  await run('mkfifo', [pipe]);
+  const git = `#!/bin/sh
+[ "$1" = http-backend ] && exec tail -f /dev/null >"${pipe}"
+PATH="\${PATH#*:}" exec git "$@"
+`;
+  await writeFile(join(programs, 'git'), git, { mode: 0o755 });
+  const PATH = `${programs}:${process.env.PATH}`;
   const child = spawn(process.execPath, [DEMO], {
-    env: { ...cleanEnvironment(), TMPDIR: temporary },
-    stdio: ['ignore', 'pipe', 'ignore'],
+    env: { ...cleanEnvironment(), TMPDIR: temporary, PATH },
+    stdio: ['ignore', 'ignore', 'pipe'],
   });
   const closed = once(child, 'close');
-  for await (const line of createInterface({ input: child.stdout })) {
-    if (line !== '') child.kill('SIGINT'); // a title: the cold request comes next
-  }
+  const complaints = text(child.stderr);
+  const answering = createReadStream(pipe);
+  await once(answering, 'open');
+  child.kill('SIGINT');
+  expect(await text(answering)).toBe('');
   await closed;
-  expect(child.exitCode).toBe(130);
+  expect([child.exitCode, await complaints]).toEqual([130, 'interrupted\n']);
 });
-
-function runDemo(args: readonly string[], env: Record<string, string> = {}) {
-  return execute(process.execPath, [DEMO, ...args], { env: { TMPDIR: temporary, ...env } });
-}
-
-async function serveSmall(): Promise<string> {
-  const root = await directory();
-  await buildSmall(join(root, 'small'));
-  const upstream = await startUpstream({ root });
-  defer(() => upstream.close());
-  return `${upstream.url}/small`;
-}

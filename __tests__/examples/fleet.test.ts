@@ -1,3 +1,6 @@
+/**
+ * @needs redis
+ */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
@@ -26,7 +29,7 @@ function start(environment: Record<string, string>) {
   return { program, ended, lines, errors };
 }
 
-test('clones and generates once for both replicas, survives one of them, and leaves nothing', async () => {
+test('The fleet example clones and generates once for both replicas, survives one of them, and leaves nothing', async () => {
   const temporary = await directory();
   const root = await directory();
   await buildSmall(join(root, 'org', 'repo'));
@@ -55,7 +58,7 @@ test('clones and generates once for both replicas, survives one of them, and lea
   expect(await readdir(temporary)).toEqual([]);
 });
 
-test('says what is missing, fails and leaves nothing', async () => {
+test('The fleet example fails without its bucket, says so, and leaves nothing', async () => {
   const temporary = await directory();
   const S3_ENDPOINT = 'http://127.0.0.1:1';
   const { ended, errors } = start({

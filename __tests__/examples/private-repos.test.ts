@@ -8,7 +8,7 @@ import { startExample } from './example-server.js';
 
 const { directory, defer } = cleanup(afterEach);
 
-test('the example of private repositories knows its clients, and is known upstream', async () => {
+test('The example of private repositories knows its clients and is known upstream', async () => {
   const root = await directory();
   const upstream = await startUpstream({ root });
   defer(() => upstream.close());
@@ -46,7 +46,7 @@ test('the example of private repositories knows its clients, and is known upstre
   expect(await server.stop()).toBe(0);
 });
 
-test('it does not start without its tokens', async () => {
+test('The example of private repositories does not start without its tokens', async () => {
   await expect(startExample('private-repos', { GITHUB_ORG: 'my-org' })).rejects.toThrow(
     'ended with 1: set GITHUB_TOKEN, SNAPSHOT_TOKEN',
   );

@@ -8,7 +8,7 @@ import { startExample } from './example-server.js';
 
 const { directory, defer } = cleanup(afterEach);
 
-test('the webhook example brings a snapshot up to date after a push', async () => {
+test('The webhook example brings a snapshot up to date after a push', async () => {
   const root = await directory();
   await buildSmall(join(root, 'org', 'repo'));
   const upstream = await startUpstream({ root });
@@ -52,7 +52,7 @@ test('the webhook example brings a snapshot up to date after a push', async () =
   expect(await server.stop()).toBe(0);
 });
 
-test('it does not start without its secret', async () => {
+test('The webhook example does not start without its secret', async () => {
   const env = { DATA_DIR: await directory(), WEBHOOK_SECRET: '' };
   await expect(startExample('webhook', env)).rejects.toThrow('WEBHOOK_SECRET is not set');
 });

@@ -60,7 +60,7 @@ beforeAll(async () => {
   tarball = await pack(await directory());
 });
 
-describe.each(['express', 'express4'])('in an app with %s, the packed package', (version) => {
+describe.each(['express', 'express4'])('In an app with %s, the packed package', (version) => {
   let project: string;
 
   beforeAll(async () => {
@@ -87,7 +87,7 @@ describe.each(['express', 'express4'])('in an app with %s, the packed package', 
   }
 });
 
-describe('without Express, the packed package', () => {
+describe('Without Express, the packed package', () => {
   let project: string;
   let entries: string[];
 
@@ -110,12 +110,15 @@ describe('without Express, the packed package', () => {
     expect(outcome).toEqual({ code: 0, stdout: '', stderr: '' });
   });
 
-  test.each(Object.entries(OPTIONAL_PEERS))('%s says that it needs %s', async (entry, peer) => {
-    const code = `import('${entry}').catch((e) => console.log(e.message));`;
-    await writeFile(join(project, 'peer.mjs'), code);
-    const { stdout } = await execute(process.execPath, ['peer.mjs'], { cwd: project });
-    expect(stdout).toContain(`'${peer}`);
-  });
+  test.each(Object.entries(OPTIONAL_PEERS))(
+    'has %s, which says that it needs %s',
+    async (entry, peer) => {
+      const code = `import('${entry}').catch((e) => console.log(e.message));`;
+      await writeFile(join(project, 'peer.mjs'), code);
+      const { stdout } = await execute(process.execPath, ['peer.mjs'], { cwd: project });
+      expect(stdout).toContain(`'${peer}`);
+    },
+  );
 
   test('exports no internals', async () => {
     await mkdir(join(project, 'inside'));

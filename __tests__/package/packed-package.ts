@@ -1,5 +1,6 @@
 import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import * as tar from 'tar';
 import { run } from '../support/run.js';
 
 /** What is used of package.json. */
@@ -21,14 +22,23 @@ export async function readManifest(): Promise<Manifest> {
  */
 export async function pack(directory: string): Promise<string> {
   // Without scripts: prepack would remove the build that these tests are part of.
-  const args = ['pack', '--silent', '--ignore-scripts', '--pack-destination', directory];
-  const env = { HOME: process.env.HOME };
+  const args = [
+    'pack',
+    '--silent',
+    '--offline',
+    '--ignore-scripts',
+    '--pack-destination',
+    directory,
+  ];
+  // What npm keeps is not written where the user's is.
+  const env = { npm_config_cache: join(directory, 'npm'), npm_config_update_notifier: 'false' };
   const name = (await run('npm', args, { cwd: ROOT, env })).trim();
   return join(directory, name);
 }
 
 export async function listTarball(tarball: string): Promise<string[]> {
-  const names = (await run('tar', ['-tzf', tarball])).trimEnd().split('\n');
+  const names: string[] = [];
+  await tar.list({ file: tarball, onReadEntry: ({ path }) => void names.push(path) });
   return names.map((name) => name.replace(/^package\//, ''));
 }
 
@@ -46,7 +56,7 @@ export async function installTarball(
   const modules = join(project, 'node_modules');
   const own = join(modules, 'express-git-snapshot');
   await mkdir(own, { recursive: true });
-  await run('tar', ['-xzf', tarball, '--strip-components=1', '-C', own]);
+  await tar.extract({ file: tarball, cwd: own, strip: 1 });
   const { dependencies } = await readManifest();
   const names = Object.keys(dependencies).map((name) => [name, name] as const);
   for (const [name, target] of [...names, ...Object.entries(links)]) {

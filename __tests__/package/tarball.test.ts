@@ -13,7 +13,7 @@ beforeAll(async () => {
 /** Sources that become WebAssembly. */
 const isAssembly = (name: string) => name.startsWith('pack/wasm/');
 
-test('the package holds what users need and nothing else', async () => {
+test('The package holds what users need and nothing else', async () => {
   const sources = await readdir(join(process.cwd(), 'lib'), { recursive: true });
   const modules = sources
     .filter((name) => name.endsWith('.ts') && !isAssembly(name))
@@ -41,7 +41,7 @@ test('the package holds what users need and nothing else', async () => {
   expect(files.sort()).toEqual(expected.sort());
 });
 
-test('every export is there, with its types', async () => {
+test('The package has every export with its types', async () => {
   const { exports } = await readManifest();
   const targets = Object.values(exports).flatMap((target) =>
     typeof target === 'string' ? [target] : Object.values(target),

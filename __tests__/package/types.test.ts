@@ -1,3 +1,6 @@
+/**
+ * @one-node-version
+ */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execute } from '../support/run.js';
@@ -124,7 +127,7 @@ beforeAll(async () => {
   await writeFile(join(project, 'tsconfig.json'), JSON.stringify(CONFIG));
 });
 
-test('users’ code compiles where it is right, and nowhere else', async () => {
+test('The types of the package let right code of users compile, and no wrong code', async () => {
   await writeFile(join(project, 'module.mts'), MODULE);
   await writeFile(join(project, 'common.cts'), COMMON_JS);
   const { code, stdout } = await execute(process.execPath, [TSC, '-p', project]);

@@ -13,7 +13,8 @@ import { walkThrough } from './walkthrough.js';
 
 const report = createReport(process.stdout);
 const interrupted = new AbortController();
-for (const name of ['SIGINT', 'SIGTERM']) process.once(name, () => interrupted.abort());
+// More than once, as npm passes on what the terminal has already sent to all.
+for (const name of ['SIGINT', 'SIGTERM']) process.on(name, () => interrupted.abort());
 const { signal } = interrupted;
 
 /** What `demo` takes, in order; released in the opposite order, whatever happens. */

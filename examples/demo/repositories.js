@@ -5,7 +5,7 @@ import { generatedHistory } from './generated-history.js';
 import { run } from './programs.js';
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
-const GENERATED = { commits: 3000, files: 2000, seed: 1 };
+const GENERATED = { commits: 1500, files: 1000, seed: 1 };
 
 /**
  * Puts bare repositories into a directory: this checkout, if it has its whole history, and one that is

@@ -1,16 +1,19 @@
+/**
+ * @one-node-version
+ */
 import { alternate } from './alternate.js';
 import { fittedExponent } from './fit.js';
 import { summarise } from './result.js';
 import { quantile, spreadOf } from './spread.js';
 
-test('quantiles are interpolated, in numeric order', () => {
+test('Quantiles are interpolated in numeric order', () => {
   expect(quantile([100, 9, 20], 0.5)).toBe(20);
   expect(quantile([4, 1, 3, 2], 0.5)).toBe(2.5);
   expect(quantile([7], 0.99)).toBe(7);
   expect(spreadOf([3, 1, 2])).toEqual({ median: 2, min: 1, max: 3, runs: [3, 1, 2] });
 });
 
-test('the exponent of a power law is found, and of noise around it the middle', () => {
+test('A fit finds the exponent of a power law, and the middle of noise around it', () => {
   const sizes = [10, 50, 200, 800];
   expect(fittedExponent(sizes.map((x) => [x, 3 * x ** 1.2]))).toBeCloseTo(1.2, 10);
   expect(fittedExponent(sizes.map((x) => [x, 5]))).toBeCloseTo(0, 10);
@@ -24,7 +27,7 @@ test('the exponent of a power law is found, and of noise around it the middle', 
   ).toBeCloseTo(1, 10);
 });
 
-test('sides take turns, and what warms them up does not count', async () => {
+test('Sides take turns, and the round that warms them up does not count', async () => {
   const order: string[] = [];
   const side = (name: string) => async () => ({ seconds: order.push(name) });
   const sides = new Map([
@@ -39,7 +42,7 @@ test('sides take turns, and what warms them up does not count', async () => {
   expect(samples.get('b')).toEqual([{ seconds: 4 }, { seconds: 6 }]);
 });
 
-test('ratios are those of the medians, to the reference', () => {
+test('Ratios are those of medians to the median of the reference', () => {
   const samples = new Map([
     ['ours', [{ seconds: 1, cpuSeconds: 4 }, { seconds: 3 }, { seconds: 2 }]],
     ['peer', [{ seconds: 8 }, { seconds: 4 }, { seconds: 5 }]],
