@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { createServer, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { processesOf } from './processes.js';
 import {
   encodeFrame,
   FrameType,
@@ -10,7 +12,8 @@ import {
 
 /*
  * A small process that starts programs for the large ones that run tests. When the process that started it
- * ends, however that comes, it kills the programs that run and removes the directory of temporary files.
+ * ends, however that comes, it kills the programs that run, and the processes that run tests or were started by
+ * these, and removes the directory of temporary files.
  */
 
 const [path, directory = ''] = process.argv.slice(2);
@@ -76,9 +79,27 @@ function start(socket: Socket, id: string, { command, args, cwd, env }: ProgramR
   socket.once('close', () => running.get(id)?.());
 }
 
+/** Until none is left, as one that runs may start another. */
+async function killAll(): Promise<void> {
+  for (let found = await processesOf(directory); found.length > 0; ) {
+    for (const { id } of found) killProcess(id);
+    await delay(10);
+    found = await processesOf(directory);
+  }
+}
+
+function killProcess(id: number): void {
+  try {
+    process.kill(id, 'SIGKILL');
+  } catch {
+    // It has ended.
+  }
+}
+
 server.listen(path, () => process.send?.('ready'));
 process.once('disconnect', async () => {
   for (const kill of running.values()) kill();
+  await killAll();
   await rm(directory, { recursive: true, force: true, maxRetries: 10 });
   process.exit();
 });

@@ -93,4 +93,6 @@ process.on('message', (order: AppOrder) => {
       break;
   }
 });
+// Nobody is there who could end it.
+process.once('disconnect', () => process.exit());
 process.send?.({ url: app.url });

@@ -1,0 +1,23 @@
+import { readdir, readFile } from 'node:fs/promises';
+
+export interface RunningProcess {
+  readonly id: number;
+  readonly command: string;
+}
+
+/** Those whose temporary files lie in a directory, by their environment. Only Linux tells. */
+export async function processesOf(directory: string): Promise<RunningProcess[]> {
+  const found: RunningProcess[] = [];
+  for (const id of await readdir('/proc').catch(() => [])) {
+    if (!/^\d+$/.test(id)) continue;
+    try {
+      const environment = await readFile(`/proc/${id}/environ`, 'utf8');
+      if (!environment.includes(`TMPDIR=${directory}`)) continue;
+      const command = (await readFile(`/proc/${id}/cmdline`, 'utf8')).replaceAll('\0', ' ');
+      found.push({ id: Number(id), command });
+    } catch {
+      // It has ended, or is somebody else's.
+    }
+  }
+  return found;
+}
