@@ -16,7 +16,7 @@ interface Pending {
 }
 
 /** Milliseconds in which a program has to end by itself: only one that hangs does not. */
-const PATIENCE = 60_000;
+const CEILING = 60_000;
 
 /** One of the programs in `programs/`, in a process of its own. */
 export class Program<O extends Orders> {
@@ -74,7 +74,7 @@ export class Program<O extends Orders> {
   /** Lets the program release what it holds and end; ends it if it does not. Idempotent. */
   async stop(): Promise<void> {
     if (this.#child.connected) this.#child.disconnect();
-    const timer = setTimeout(() => this.#child.kill('SIGKILL'), PATIENCE);
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), CEILING);
     await this.#exit;
     clearTimeout(timer);
   }
