@@ -60,19 +60,17 @@ const beside = (name) => fileURLToPath(new URL(name, import.meta.url));
 
 /** @returns what the AWS SDK of the replicas takes from the environment. */
 async function startS3() {
-  const swift = start(process.execPath, [beside('swift.js'), directory], {
+  const server = start(process.execPath, [beside('s3.js')], {
     stdout: 'pipe',
     onExit: (how) => fail(`the S3 server ${how}: set S3_ENDPOINT to use another one`),
   });
-  for await (const line of createInterface({ input: swift.stdout })) {
+  for await (const line of createInterface({ input: server.stdout })) {
     const { endpoint, region, credentials } = JSON.parse(line);
     return {
       S3_ENDPOINT: endpoint,
       AWS_REGION: region,
       AWS_ACCESS_KEY_ID: credentials.accessKeyId,
       AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
-      // Swift does not know the checksums that AWS asks for by default.
-      AWS_REQUEST_CHECKSUM_CALCULATION: 'WHEN_REQUIRED',
     };
   }
   return {};

@@ -1,25 +1,18 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
-import { connect, createServer } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /*
- * An S3-compatible server for trials: OpenStack Swift with its S3 API, as Debian packages it, on free ports of
- * 127.0.0.1 and with one replica of everything below a directory, until the process is stopped or its standard
- * input ends.
- *
- *   apt-get install swift-proxy swift-account swift-container swift-object memcached
- *   node swift.js DIRECTORY
- *
+ * OpenStack Swift with its S3 API, as Debian packages it, on free ports of 127.0.0.1 and with one replica of
+ * everything below the directory that it is given, until the process is stopped or its standard input ends.
  * Says in one line of JSON how to reach it.
  */
 
-const [directory] = process.argv.slice(2);
-if (directory === undefined) fail('usage: node swift.js DIRECTORY');
-const { MAX_BUCKET_LISTING = '1000' } = process.env;
+const [directory = ''] = process.argv.slice(2);
 
 /** Debian's own, which is the one that finds Swift. */
 const PYTHON = '/usr/bin/python3';
@@ -34,13 +27,12 @@ for path, port in json.loads(sys.argv[1]):
     builder.get_ring().save(path)
 `;
 const RINGS = ['account', 'container', 'object'];
-const START_TIMEOUT = 60_000;
 const POLL_INTERVAL = 20;
 
-const children = new Set();
+const children = new Set<ChildProcess>();
 let isStopping = false;
 
-async function stop() {
+async function stop(): Promise<void> {
   isStopping = true;
   process.stdin.destroy();
   const gone = [...children].map((child) => once(child, 'exit'));
@@ -50,40 +42,38 @@ async function stop() {
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, stop);
 process.stdin.once('end', stop).resume();
 
-function fail(message) {
+function fail(message: string): void {
   console.error(message);
   process.exitCode = 1;
-  if (!isStopping) stop();
+  if (!isStopping) void stop();
 }
 
-function start(command, args) {
-  const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'inherit'] });
-  const advice = 'is swift-proxy swift-account swift-container swift-object memcached installed?';
+function start(command: string, args: string[]): void {
+  // They leave the process group, and are to end with this process also when it is killed.
+  const mortal = ['--pdeathsig', 'KILL', command, ...args];
+  const child = spawn('setpriv', mortal, { stdio: ['ignore', 'ignore', 'inherit'] });
   children.add(child);
   child.once('error', ({ message }) => {
     children.delete(child);
-    fail(`${message}: ${advice}`);
+    fail(message);
   });
   child.once('exit', (code, signal) => {
     children.delete(child);
     if (!isStopping) fail(`${command} ended with ${code ?? signal}`);
   });
-  return child;
 }
 
-async function freePorts(names) {
+async function freePorts(names: readonly string[]): Promise<Record<string, number>> {
   const servers = names.map(() => createServer().listen(0, '127.0.0.1'));
   await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => server.address().port);
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
   for (const server of servers) server.close();
-  return Object.fromEntries(names.map((name, i) => [name, ports[i]]));
+  return Object.fromEntries(names.map((name, i) => [name, ports[i] ?? 0]));
 }
 
-/** Resolves when somebody listens, or it is too late. */
-async function answer(port) {
-  const deadline = Date.now() + START_TIMEOUT;
+/** Resolves when somebody listens, or nobody ever will. */
+async function answer(port: number): Promise<void> {
   while (!isStopping) {
-    if (Date.now() > deadline) return fail('Swift does not start');
     const socket = connect(port, '127.0.0.1');
     try {
       await once(socket, 'connect');
@@ -99,7 +89,7 @@ async function answer(port) {
 const user = userInfo().username;
 const ports = await freePorts(['proxy', 'memcached', ...RINGS]);
 
-const common = (port) => `
+const common = (port: number | undefined) => `
 [DEFAULT]
 bind_ip = 127.0.0.1
 bind_port = ${port}
@@ -111,7 +101,7 @@ fallocate_reserve = 0
 workers = 0
 log_level = ERROR
 `;
-const CONFIG = {
+const CONFIG: Record<string, string> = {
   'swift.conf': `
 [swift-hash]
 swift_hash_path_prefix = trial
@@ -139,7 +129,8 @@ use = egg:swift#listing_formats
 use = egg:swift#bulk
 [filter:s3api]
 use = egg:swift#s3api
-max_bucket_listing = ${MAX_BUCKET_LISTING}
+# So that a list of few objects has several pages.
+max_bucket_listing = 10
 [filter:tempauth]
 use = egg:swift#tempauth
 user_trial_user = secret .admin
@@ -157,7 +148,7 @@ log_requests = false
 `;
 }
 
-async function makeRings() {
+async function makeRings(): Promise<void> {
   const rings = RINGS.map((ring) => [join(directory, `${ring}.ring.gz`), ports[ring]]);
   const python = spawn(PYTHON, ['-c', MAKE_RINGS, JSON.stringify(rings)], { stdio: 'inherit' });
   const [code] = await once(python, 'exit');

@@ -1,0 +1,3 @@
+import { serverCases } from './server-cases.js';
+
+serverCases('fauxqs');

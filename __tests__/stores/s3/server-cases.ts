@@ -1,0 +1,258 @@
+import { ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { S3Store } from '../../../lib/stores/s3/index.js';
+import { storeContract } from '../../../lib/testing/index.js';
+import { assertContent, contentOf, listedKeys, put } from '../../../lib/testing/store-content.js';
+import { freshRepository, read } from '../../support/fresh-repository.js';
+import { type S3Server, startS3Server } from '../../support/s3-server.js';
+import { cleanup } from '../../support/temporary-directory.js';
+
+const MIB = 1024 * 1024;
+
+/** A server that all cases of a suite share. */
+export interface ServerScene {
+  /** @returns the name of a new one. */
+  makeBucket(): Promise<string>;
+  client(): S3Client;
+}
+
+/**
+ * What a store does with a server that is not ours. What such a server cannot be made to do is in
+ * `failures.test.ts`.
+ *
+ * @param ofItsOwn registers what only this server can show.
+ */
+export function serverCases(
+  name: 'fauxqs' | 'swift',
+  ofItsOwn: (scene: ServerScene) => void = () => {},
+): void {
+  const resources = cleanup(afterAll);
+  let server: S3Server;
+  let client: S3Client;
+
+  beforeAll(async () => {
+    server = await startS3Server(resources, name);
+    client = new S3Client(server.config);
+    resources.defer(() => client.destroy());
+  });
+
+  describe('An S3Store keeps the contract', () => {
+    storeContract({
+      test,
+      factory: async () => {
+        const bucket = await server.makeBucket();
+        // Neither server judges conditions.
+        const options = { bucket, prefix: 'snapshots/', client, conditionalWrites: false };
+        const make = () => new S3Store(options);
+        return { store: make(), reopen: make };
+      },
+    });
+  });
+
+  describe('A bucket', () => {
+    let bucket: string;
+    let store: S3Store;
+
+    beforeEach(async () => {
+      bucket = await server.makeBucket();
+      store = new S3Store({ bucket, client, partSize: 5 * MIB });
+    });
+
+    const names = async () => {
+      const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket: bucket }));
+      return Contents.map(({ Key }) => Key);
+    };
+
+    test('has names that people can read, also for odd keys', async () => {
+      const keys = {
+        'snapshot/github.com/org/repo': 'snapshot/github.com/org/repo.object',
+        'variant/ref=v1/github.com/org/repo': 'variant/ref=v1/github.com/org/repo.object',
+        '../a b//é/': '!2e!2e/a!20b/!/!c3!a9/!.object',
+        [`long/${'x'.repeat(1500)}`]: expect.stringMatching(/^long_x{59}!![0-9a-f]{64}\.object$/),
+        'no text \ud800': expect.stringMatching(/^no_text__!![0-9a-f]{64}\.object$/),
+      };
+      for (const key of Object.keys(keys)) await put(store, key, contentOf(key));
+      expect((await names()).sort()).toEqual(expect.arrayContaining(Object.values(keys)));
+      expect(await listedKeys(store)).toEqual(Object.keys(keys).sort());
+    });
+
+    test('takes objects of several parts, with any metadata', async () => {
+      const content = contentOf('large', 12 * MIB);
+      const metadata = { text: contentOf('text', 3000).toString('base64') };
+      for (const described of [{}, metadata]) {
+        const { revision } = await put(store, 'key', content, described);
+        await assertContent(store, 'key', content);
+        const range = { start: 5 * MIB - 1, end: 10 * MIB };
+        const part = content.subarray(range.start, range.end + 1);
+        await assertContent(store, 'key', part, { range, revision });
+        const last = { start: content.length - 1, end: content.length - 1 };
+        await assertContent(store, 'key', content.subarray(-1), { range: last });
+        await expect(
+          store.open('key', { range: { start: 0, end: content.length } }),
+        ).rejects.toThrow(RangeError);
+        const stat = await store.stat('key');
+        expect({ ...stat?.metadata }).toEqual(described);
+        expect(stat?.size).toBe(content.length);
+      }
+    });
+
+    test('shows nothing of a large write before its commit or after its abort', async () => {
+      const writer = await store.create('key', {});
+      await writer.write(contentOf('large', 12 * MIB));
+      expect(await store.stat('key')).toBeUndefined();
+      expect(await names()).toEqual([]);
+      await writer.abort();
+      expect(await store.stat('key')).toBeUndefined();
+    });
+
+    test('can be shared by stores with different prefixes and with other objects', async () => {
+      const [one, two] = ['one/', 'one/two/'].map(
+        (prefix) => new S3Store({ bucket, client, prefix }),
+      );
+      if (one === undefined || two === undefined) throw new Error('no stores');
+      await put(one, 'key', contentOf('one'));
+      await put(two, 'key', contentOf('two'));
+      for (const name of ['one/key', 'one/other.object', 'one/two/x.object']) {
+        await client.send(new PutObjectCommand({ Bucket: bucket, Key: name, Body: 'x' }));
+      }
+      for (const [owner, seed] of [
+        [one, 'one'],
+        [two, 'two'],
+      ] as const) {
+        expect(await listedKeys(owner)).toEqual(['key']);
+        await assertContent(owner, 'key', contentOf(seed));
+      }
+      await one.delete('key');
+      expect(await listedKeys(two)).toEqual(['key']);
+    });
+
+    test('is listed whole, also in several pages', async () => {
+      const paging = new S3Client(server.config);
+      resources.defer(() => paging.destroy());
+      let pages = 0;
+      paging.middlewareStack.add((send, { commandName }) => (args) => {
+        if (commandName === 'ListObjectsV2Command') {
+          Object.assign(args.input, { MaxKeys: 10 });
+          pages += 1;
+        }
+        return send(args);
+      });
+      const keys = Array.from({ length: 25 }, (_, i) => `key-${10 + i}`);
+      for (const key of keys) await put(store, key, contentOf(key));
+      expect(await listedKeys(new S3Store({ bucket, client: paging }))).toEqual(keys);
+      expect(pages).toBe(3);
+    });
+
+    test('is asked only about objects that a list is to give', async () => {
+      const requests: string[] = [];
+      const counting = new S3Client(server.config);
+      counting.middlewareStack.add((next, { commandName = '' }) => async (args) => {
+        requests.push(commandName);
+        return await next(args);
+      });
+      resources.defer(() => counting.destroy());
+      const counted = new S3Store({ bucket, client: counting });
+      for (const key of ['a/1', 'a/2', 'b/1', 'b/2', 'b/3']) await put(store, key, contentOf(key));
+      const listed: string[] = [];
+      const matching = (key: string) => key.startsWith('a/');
+      for await (const { key } of counted.list({ matching })) listed.push(key);
+      expect(listed.sort()).toEqual(['a/1', 'a/2']);
+      expect(requests).toEqual(['ListObjectsV2Command', 'HeadObjectCommand', 'HeadObjectCommand']);
+    });
+
+    test('makes reads, writes and lists fail when it does not exist', async () => {
+      const missing = new S3Store({ bucket: 'no-such-bucket', client });
+      const failure = { code: 'STORE_FAILED' };
+      await expect(put(missing, 'key', contentOf('a'))).rejects.toMatchObject(failure);
+      await expect(missing.stat('key')).rejects.toMatchObject(failure);
+      await expect(missing.open('key')).rejects.toMatchObject(failure);
+      await expect(listedKeys(missing)).rejects.toMatchObject(failure);
+    });
+  });
+
+  test('One machine serves what another has generated, even when the upstream is gone', async () => {
+    const bucket = await server.makeBucket();
+    const repository = await freshRepository(resources);
+    const start = async () =>
+      repository.start({
+        dataDir: await resources.directory(),
+        store: new S3Store({ bucket, config: server.config }),
+      });
+    const [first, second] = [await start(), await start()];
+    const { bytes, etag, commit } = await read(first, repository.id);
+    await first.close({ running: 'wait' });
+    await repository.upstream.close();
+    const served = await read(second, repository.id);
+    expect({ ...served, bytes: served.bytes.equals(bytes) }).toEqual({
+      source: 'store',
+      bytes: true,
+      etag,
+      commit,
+    });
+  });
+
+  test('An app can send its clients to the bucket', async () => {
+    const repository = await freshRepository(resources);
+    const bucket = await server.makeBucket();
+    const { path } = repository;
+    const store = new S3Store({ bucket, config: server.config, serve: 'redirect' });
+    const app = await repository.startApp({ store });
+    const generated = Buffer.from(await (await fetch(app.snapshotUrl(path))).arrayBuffer());
+    await app.router.service.refresh(repository.id);
+    const response = await fetch(app.snapshotUrl(path));
+    expect(response.redirected).toBe(true);
+    const { searchParams } = new URL(response.url);
+    expect(searchParams.get('response-content-type')).toBe('application/zstd');
+    expect(Buffer.from(await response.arrayBuffer()).equals(generated)).toBe(true);
+  });
+
+  describe('presign()', () => {
+    let store: S3Store;
+
+    beforeEach(async () => {
+      store = new S3Store({ bucket: await server.makeBucket(), client });
+    });
+
+    test('gives a URL that works for everybody', async () => {
+      const { revision } = await put(store, 'a/b c', contentOf('a'));
+      const url = await store.presign('a/b c', { expiresIn: 60, revision });
+      const response = await fetch(url ?? '');
+      expect(response.status).toBe(200);
+      expect(Buffer.from(await response.arrayBuffer()).equals(contentOf('a'))).toBe(true);
+      const part = await fetch(url ?? '', { headers: { range: 'bytes=10-19' } });
+      expect(part.status).toBe(206);
+    });
+
+    test('gives no URL for an object that is missing, replaced or stored in two pieces', async () => {
+      const { revision } = await put(store, 'key', contentOf('old'));
+      await put(store, 'key', contentOf('new'));
+      expect(await store.presign('key', { expiresIn: 60, revision })).toBeUndefined();
+      expect(await store.presign('other', { expiresIn: 60 })).toBeUndefined();
+      await put(store, 'key', contentOf('a'), { long: contentOf('a', 3000).toString('hex') });
+      expect(await store.presign('key', { expiresIn: 60 })).toBeUndefined();
+    });
+
+    test.each([0, -1, 0.5, 604_801, Number.NaN])(
+      'refuses %p as a number of seconds',
+      async (expiresIn) => {
+        await expect(store.presign('key', { expiresIn })).rejects.toThrow(RangeError);
+      },
+    );
+  });
+
+  ofItsOwn({ makeBucket: () => server.makeBucket(), client: () => client });
+
+  // The last one: it ends the server.
+  test('Every request to a server that is gone fails', async () => {
+    const bucket = await server.makeBucket();
+    const store = new S3Store({ bucket, client });
+    await put(store, 'key', contentOf('a'));
+    const writer = await store.create('other', {});
+    await server.stop();
+    const failure = { code: 'STORE_FAILED' };
+    await expect(store.stat('key')).rejects.toMatchObject(failure);
+    await expect(store.open('key')).rejects.toMatchObject(failure);
+    await expect(writer.commit()).rejects.toMatchObject(failure);
+    await expect(store.delete('key')).rejects.toMatchObject(failure);
+    await expect(listedKeys(store)).rejects.toMatchObject(failure);
+  });
+}
