@@ -14,6 +14,24 @@ export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | unde
 }
 
 /**
+ * Calls `late` after so many milliseconds, unless that is cancelled before. When this process stood still
+ * meanwhile, what it waits for may lie in a socket already, and timers come first: it is taken from there
+ * before `late` is called. The timer does not keep the process alive.
+ *
+ * @returns cancels it.
+ */
+export function atDeadline(milliseconds: number, late: () => void): () => void {
+  let afterInput: NodeJS.Immediate | undefined;
+  const timer = setTimeout(() => {
+    afterInput = setImmediate(late);
+  }, milliseconds).unref();
+  return () => {
+    clearTimeout(timer);
+    clearImmediate(afterInput);
+  };
+}
+
+/**
  * Settles like `promise`, or rejects with what `late` makes when that takes longer. What the promise
  * stands for goes on by itself. The timer does not keep the process alive.
  */
@@ -23,8 +41,8 @@ export function unlessLate<T>(
   late: () => Error,
 ): Promise<T> {
   return new Promise<T>((resolve, reject) => {
-    const timer = setTimeout(() => reject(late()), milliseconds).unref();
-    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+    const cancel = atDeadline(milliseconds, () => reject(late()));
+    promise.then(resolve, reject).finally(cancel);
   });
 }
 

@@ -4,16 +4,16 @@ import { lockContract } from '../../lib/testing/index.js';
 import { memoryInUse } from '../stores/collect-garbage.js';
 
 describe('InProcessLocks contract', () => {
-  lockContract({ test, factory: () => ({ locks: new InProcessLocks() }) });
+  lockContract({ test, patience: 10 * 60_000, factory: () => ({ locks: new InProcessLocks() }) });
 });
 
 describe('InProcessLocks', () => {
-  test('two registries know nothing of each other', async () => {
+  test('does not exclude the locks of another registry', async () => {
     await new InProcessLocks().acquire('key');
     await new InProcessLocks().acquire('key');
   });
 
-  test('no listener stays on the signal', async () => {
+  test('leaves no listener on a signal', async () => {
     const locks = new InProcessLocks();
     const controller = new AbortController();
     const { signal } = controller;
@@ -28,7 +28,7 @@ describe('InProcessLocks', () => {
     await lock.release();
   });
 
-  test('keys that were released, and waiters that left, take no memory', async () => {
+  test('needs no memory for released keys and for waiters that left', async () => {
     const locks = new InProcessLocks();
     const holder = await locks.acquire('key');
     const before = await memoryInUse();

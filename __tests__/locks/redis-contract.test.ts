@@ -1,3 +1,6 @@
+/**
+ * @needs redis
+ */
 import { RedisLocks } from '../../lib/locks/redis.js';
 import { lockContract } from '../../lib/testing/index.js';
 import { RedisServer } from '../support/redis-server.js';
@@ -13,8 +16,9 @@ afterAll(() => server?.close());
 describe('RedisLocks contract', () => {
   lockContract({
     test,
+    patience: 10 * 60_000,
     factory: () => ({
-      locks: new RedisLocks({ url: server.url }),
+      locks: new RedisLocks({ url: server.url, responseTimeout: 9000 }),
       cleanup: async () => expect(await server.keys()).toEqual([]),
     }),
   });
@@ -31,7 +35,7 @@ test.each<[string, object]>([
   ['url', { url: 'localhost:6379' }],
   ['url', { url: 'redis://x:99999' }],
   ['prefix', { url: 'redis://x', prefix: 'x' }],
-])('a wrong %s is refused: %p', (name, options) => {
+])('A wrong %s is refused: %p', (name, options) => {
   expect(() => new RedisLocks(options)).toThrow(
     expect.objectContaining({ code: 'INVALID_OPTIONS', message: expect.stringContaining(name) }),
   );

@@ -3,6 +3,12 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { Scene } from './redis-program.js';
 
+/** Milliseconds for which the process that holds a key has it. */
+export const HOUR = 60 * 60_000;
+
+/** What such a process runs, with the URL of the server and a scene. */
+export const redisProgram = fileURLToPath(new URL('./redis-program.js', import.meta.url));
+
 /** Another process that uses the locks of a server. */
 export class RedisProcess {
   /** What it said so far. */
@@ -11,8 +17,7 @@ export class RedisProcess {
   readonly #exit: Promise<unknown[]>;
 
   constructor(url: string, scene: Scene) {
-    const program = fileURLToPath(new URL('./redis-program.js', import.meta.url));
-    this.#child = fork(program, [url, scene], { execArgv: [] });
+    this.#child = fork(redisProgram, [url, scene], { execArgv: [] });
     this.#exit = once(this.#child, 'exit');
     this.#child.on('message', (message) => this.messages.push(message));
   }

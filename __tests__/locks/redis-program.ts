@@ -3,8 +3,10 @@ import { RedisLocks } from '../../lib/locks/redis.js';
 
 /** What this process does with locks, beside the test that forked it. */
 export type Scene =
-  /** Takes the key and holds it until the process is killed. */
+  /** Takes the key for an hour, and holds it until the process is killed. */
   | 'hold'
+  /** Ends when the key is held. */
+  | 'see'
   /** Takes and releases the key 20 times, and sees that nobody else has it meanwhile. */
   | 'contend'
   /** Closes while it holds a key, and waits for it again. Nothing else ends the process. */
@@ -13,13 +15,18 @@ export type Scene =
   | 'disconnect';
 
 const [url = '', scene] = process.argv.slice(2);
-const leaseTime = 300;
 const KEY = 'key';
 
 switch (scene) {
   case 'hold': {
-    await new RedisLocks({ url, leaseTime }).acquire(KEY);
+    await new RedisLocks({ url, leaseTime: 60 * 60_000 }).acquire(KEY);
     process.send?.('held');
+    break;
+  }
+  case 'see': {
+    const client = new Redis(url);
+    while ((await client.keys('*')).length === 0) await client.ping();
+    await client.quit();
     break;
   }
   case 'contend': {

@@ -1,47 +1,24 @@
-import { getEventListeners, once } from 'node:events';
-import { Redis } from 'ioredis';
-import type { SnapshotError } from '../../lib/index.js';
-import { RedisLocks, type RedisLocksOptions } from '../../lib/locks/redis.js';
-import { RedisServer } from '../support/redis-server.js';
-import { cleanup } from '../support/temporary-directory.js';
-import { RedisProcess } from './redis-process.js';
+/**
+ * @needs redis
+ */
+import { spawnSync } from 'node:child_process';
+import { getEventListeners } from 'node:events';
+import { setImmediate } from 'node:timers/promises';
+import type { RedisLocks } from '../../lib/locks/redis.js';
+import { stopClock } from '../support/stopped-clock.js';
+import { HOUR, RedisProcess, redisProgram } from './redis-process.js';
+import { loss, sharedRedis } from './shared-redis.js';
 import { WatchedClient } from './watched-client.js';
 
-/** For locks that are to be lost: on a busy machine they may be at any time. */
-const SHORT = { leaseTime: 300, retryInterval: 5 };
 const EAGER = { retryInterval: 5 };
+/** Defaults, in milliseconds. */
+const RESPONSE_TIMEOUT = 5000;
+const LEASE_TIME = 15_000;
 
-const { defer } = cleanup(afterEach);
-let server: RedisServer;
+const redis = sharedRedis();
+const { defer, registry, connect } = redis;
 
-beforeAll(async () => {
-  server = await RedisServer.start();
-});
-
-afterAll(() => server?.close());
-
-/** A registry with a connection of its own, as another process would have one. */
-function registry(options: RedisLocksOptions = {}): RedisLocks {
-  const { client } = options;
-  const locks = new RedisLocks({ ...(client === undefined && { url: server.url }), ...options });
-  defer(() => locks.close());
-  return locks;
-}
-
-/** A connection that is not a registry's. */
-function connect(): Redis {
-  const client = new Redis(server.url);
-  defer(() => client.disconnect());
-  return client;
-}
-
-/** The reason of the signal of a lock that was lost, once it is. */
-async function loss(signal: AbortSignal): Promise<SnapshotError> {
-  if (!signal.aborted) await once(signal, 'abort');
-  return signal.reason;
-}
-
-describe('several registries', () => {
+describe('Several registries', () => {
   test('exclude each other', async () => {
     const [one, two] = [registry(EAGER), registry(EAGER)];
     let inside = 0;
@@ -58,12 +35,12 @@ describe('several registries', () => {
   });
 
   test('exclude each other in processes of their own', async () => {
-    const processes = [1, 2].map(() => new RedisProcess(server.url, 'contend'));
+    const processes = [1, 2].map(() => new RedisProcess(redis.server.url, 'contend'));
     expect(await Promise.all(processes.map((one) => one.ended()))).toEqual([0, 0]);
-    await server.ask((client) => client.del('inside'));
+    await redis.server.ask((client) => client.del('inside'));
   });
 
-  test('serve their own waiters in the order in which they asked, also after one another', async () => {
+  test('serve their own waiters in the order in which they asked', async () => {
     const [one, two] = [registry(EAGER), registry(EAGER)];
     const held = await one.acquire('key');
     const order: number[] = [];
@@ -81,89 +58,26 @@ describe('several registries', () => {
     const [one, two] = [registry({ keyPrefix: 'a:' }), registry({ keyPrefix: 'b:' })];
     await one.acquire('key');
     await two.acquire('key');
-    expect((await server.keys()).sort()).toEqual(['mutex:a:key', 'mutex:b:key']);
+    expect((await redis.server.keys()).sort()).toEqual(['mutex:a:key', 'mutex:b:key']);
   });
 
-  test('take over from a process that was killed', async () => {
-    const holder = new RedisProcess(server.url, 'hold');
+  test('take over from a process that was killed, once its lease is over', async () => {
+    const holder = new RedisProcess(redis.server.url, 'hold');
     defer(() => holder.kill());
     await holder.message();
     await holder.kill();
-    expect(await server.keys()).toHaveLength(1);
-    await registry(EAGER).acquire('key');
+    const next = registry(EAGER).acquire('key');
+    const [key = ''] = await redis.server.keys();
+    const left = await redis.server.ask((client) => client.pttl(key));
+    expect(left).toBeGreaterThan(0);
+    expect(left).toBeLessThanOrEqual(HOUR);
+    // It passes.
+    await redis.server.ask((client) => client.pexpire(key, 1));
+    await (await next).release();
   });
 });
 
-describe('a lease', () => {
-  test('is renewed for as long as the lock is held', async () => {
-    const watched = new WatchedClient(connect());
-    const lock = await registry({ client: watched.client, leaseTime: 900, ...EAGER }).acquire(
-      'key',
-    );
-    // One in each third of a lease
-    await watched.until(({ scripts }) => scripts > 4);
-    expect(lock.signal.aborted).toBe(false);
-    expect(await server.keys()).toHaveLength(1);
-    await lock.release();
-    expect(await server.keys()).toEqual([]);
-  });
-
-  test('is lost when the key is deleted, and not released to the harm of the next holder', async () => {
-    const [one, two] = [registry(SHORT), registry(EAGER)];
-    const lock = await one.acquire('key');
-    await server.ask(async (client) => client.del(await client.keys('*')));
-    const next = await two.acquire('key');
-    expect(await loss(lock.signal)).toMatchObject({
-      code: 'LOCK_FAILED',
-      message: expect.stringContaining('somebody else'),
-    });
-    await lock.release();
-    await lock.release();
-    expect(await server.keys()).toHaveLength(1);
-    expect(next.signal.aborted).toBe(false);
-    await next.release();
-  });
-
-  test('is lost when the server does not answer, and does not come back with it', async () => {
-    const [one, two] = [registry(SHORT), registry(EAGER)];
-    const lock = await one.acquire('key');
-    server.freeze();
-    try {
-      expect(await loss(lock.signal)).toMatchObject({ code: 'LOCK_FAILED' });
-    } finally {
-      server.thaw();
-    }
-    const next = await two.acquire('key');
-    await lock.release();
-    expect(lock.signal.aborted).toBe(true);
-    expect(next.signal.aborted).toBe(false);
-    expect(await server.keys()).toHaveLength(1);
-    await next.release();
-  });
-
-  test('survives renewals that fail, if another one succeeds in time', async () => {
-    const watched = new WatchedClient(connect());
-    const lock = await registry({ client: watched.client, leaseTime: 900, ...EAGER }).acquire(
-      'key',
-    );
-    watched.failScripts(3);
-    await watched.until(({ scripts }) => scripts > 4);
-    expect(lock.signal.aborted).toBe(false);
-    await lock.release();
-  });
-
-  test('ends with the registry', async () => {
-    const locks = registry();
-    const lock = await locks.acquire('key');
-    await locks.close();
-    expect(await loss(lock.signal)).toMatchObject({ code: 'CLOSED' });
-    await lock.release();
-    expect(await server.keys()).toEqual([]);
-    await expect(locks.acquire('key')).rejects.toMatchObject({ code: 'CLOSED' });
-  });
-});
-
-describe('a waiter', () => {
+describe('A waiter', () => {
   test('leaves nothing behind when its signal aborts, wherever it stands', async () => {
     const [one, two] = [registry(EAGER), registry(EAGER)];
     const held = await one.acquire('held');
@@ -179,7 +93,7 @@ describe('a waiter', () => {
     expect(getEventListeners(signal, 'abort')).toEqual([]);
     // On the same connection, after all that they sent
     await (await two.acquire('another')).release();
-    expect(await server.keys()).toHaveLength(1);
+    expect(await redis.server.keys()).toHaveLength(1);
     await held.release();
     await (await two.acquire('held')).release();
   });
@@ -197,9 +111,9 @@ describe('a waiter', () => {
   });
 });
 
-describe('a server', () => {
-  test('that is not there fails whoever asks', async () => {
-    const locks = registry({ url: `${server.url}.missing` });
+describe('A Redis server', () => {
+  test('that does not exist fails whoever asks for a lock', async () => {
+    const locks = registry({ url: `${redis.server.url}.missing` });
     await expect(locks.acquire('key')).rejects.toMatchObject({
       code: 'LOCK_FAILED',
       message: expect.stringContaining('ENOENT'),
@@ -207,66 +121,90 @@ describe('a server', () => {
     });
   });
 
-  test('that does not answer fails all who stand in line, not one after the other', async () => {
+  test('that does not answer fails all who stand in line at once', async () => {
     const watched = new WatchedClient(connect());
-    const locks = registry({ client: watched.client, responseTimeout: 100 });
+    const clock = stopClock(defer);
+    const locks = registry({ client: watched.client });
     await (await locks.acquire('before')).release();
-    server.freeze();
+    redis.server.freeze();
     try {
       const asking = Array.from({ length: 20 }, () => locks.acquire('key'));
+      while (watched.sets < 2) await setImmediate();
+      clock.tick(RESPONSE_TIMEOUT);
       for (const outcome of await Promise.allSettled(asking)) {
         expect(outcome).toMatchObject({ reason: { code: 'LOCK_FAILED' } });
       }
     } finally {
-      server.thaw();
+      redis.server.thaw();
     }
     expect(watched.sets).toBe(2);
   });
 
-  test('that does not answer fails whoever asks, and later does nothing for them', async () => {
-    const locks = registry({ responseTimeout: 100 });
+  test('that answers too late does nothing for those who gave up', async () => {
+    const watched = new WatchedClient(connect());
+    const clock = stopClock(defer);
+    const locks = registry({ client: watched.client });
     await (await locks.acquire('before')).release();
-    server.freeze();
+    redis.server.freeze();
     try {
       const asking = ['key', 'key', 'other'].map((key) => locks.acquire(key));
+      while (watched.sets < 3) await setImmediate();
+      clock.tick(RESPONSE_TIMEOUT + 1);
       for (const outcome of await Promise.allSettled(asking)) {
         expect(outcome).toMatchObject({ reason: { code: 'LOCK_FAILED' } });
       }
     } finally {
-      server.thaw();
+      redis.server.thaw();
     }
+    clock.uninstall();
     // On the same connection, after what was asked in vain
     await (await lockAfterwards(locks)).release();
-    expect(await server.keys()).toEqual([]);
+    expect(await redis.server.keys()).toEqual([]);
   });
 
-  test('that stops fails whoever waits, and works for them again once it is back', async () => {
-    const [one, two] = [registry(SHORT), registry(EAGER)];
+  test('that stops fails whoever waits, and serves them again once it is back', async () => {
+    const [one, two] = [registry(), registry(EAGER)];
+    const clock = stopClock(defer);
     const held = await one.acquire('key');
+    clock.uninstall();
     const waiters = [1, 2, 3].map(() => two.acquire('key'));
     const settled = Promise.allSettled(waiters);
-    await server.stop();
+    await redis.server.stop();
     for (const outcome of await settled) {
       expect(outcome).toMatchObject({ reason: { code: 'LOCK_FAILED' } });
     }
+    clock.tick(LEASE_TIME);
     expect(await loss(held.signal)).toMatchObject({ code: 'LOCK_FAILED' });
     await held.release();
-    await server.restart();
+    await redis.server.restart();
     await (await lockAfterwards(two)).release();
-    expect(await server.keys()).toEqual([]);
+    expect(await redis.server.keys()).toEqual([]);
   });
 });
 
-describe('close', () => {
-  test('ends all that keeps a process alive, and what waits', async () => {
-    const closed = new RedisProcess(server.url, 'close');
+test('An answer that came while this process stood still is in time', async () => {
+  const client = connect();
+  await client.ping();
+  const watched = new WatchedClient(client);
+  const locks = registry({ client: watched.client, responseTimeout: 1 });
+  const acquiring = locks.acquire('key');
+  while (watched.sets === 0) await Promise.resolve();
+  // Ends when Redis shows that it has the key: later than the timeout, and before this process reads the answer.
+  const { status } = spawnSync(process.execPath, [redisProgram, redis.server.url, 'see']);
+  expect(status).toBe(0);
+  await (await acquiring).release();
+});
+
+describe('Closing a registry', () => {
+  test('ends what waits and all that keeps the process alive', async () => {
+    const closed = new RedisProcess(redis.server.url, 'close');
     defer(() => closed.kill());
     expect(await closed.ended()).toBe(0);
     expect(closed.messages).toEqual(['CLOSED', 'CLOSED']);
-    expect(await server.keys()).toEqual([]);
+    expect(await redis.server.keys()).toEqual([]);
   });
 
-  test('leaves a client open that it was given', async () => {
+  test('leaves the host’s own client open', async () => {
     const client = connect();
     const locks = registry({ client });
     await (await locks.acquire('key')).release();
@@ -275,19 +213,19 @@ describe('close', () => {
     expect(await client.ping()).toBe('PONG');
   });
 
-  test('does not wait for a server that is not there', async () => {
-    const locks = registry({ url: `${server.url}.missing` });
+  test('needs no answer of a server that does not exist', async () => {
+    const locks = registry({ url: `${redis.server.url}.missing` });
     await expect(locks.acquire('key')).rejects.toMatchObject({ code: 'LOCK_FAILED' });
     await locks.close();
     await registry().close();
   });
 });
 
-test('timers do not keep a process alive', async () => {
-  const disconnected = new RedisProcess(server.url, 'disconnect');
+test('Held locks and waiters do not keep a process alive', async () => {
+  const disconnected = new RedisProcess(redis.server.url, 'disconnect');
   defer(() => disconnected.kill());
   expect(await disconnected.ended()).toBe(0);
-  await server.ask(async (client) => client.del(await client.keys('*')));
+  await redis.server.ask(async (client) => client.del(await client.keys('*')));
 });
 
 /** A lock of a registry whose client may still have to connect again. */

@@ -11,6 +11,7 @@ export class WatchedClient {
   mostSetsAtOnce = 0;
   /** Renewals and releases. */
   scripts = 0;
+  answeredScripts = 0;
   #setsAtOnce = 0;
   #failures = 0;
   readonly #answered = new EventTarget();
@@ -26,14 +27,24 @@ export class WatchedClient {
       answered();
       return result;
     };
-    const evalsha = async (...args: Parameters<Redis['evalsha']>) => {
-      this.scripts += 1;
-      if (this.#failures-- > 0) throw new Error('the connection broke');
-      const result = await redis.evalsha(...args);
+    const scriptAnswered = <T>(result: T) => {
+      this.answeredScripts += 1;
       answered();
       return result;
     };
-    this.client = Object.create(redis, { set: { value: set }, evalsha: { value: evalsha } });
+    const evalsha = async (...args: Parameters<Redis['evalsha']>) => {
+      this.scripts += 1;
+      if (this.#failures-- > 0) throw new Error('the connection broke');
+      return scriptAnswered(await redis.evalsha(...args));
+    };
+    // Where the server does not know the script yet.
+    const evaluate = async (...args: Parameters<Redis['eval']>) =>
+      scriptAnswered(await redis.eval(...args));
+    this.client = Object.create(redis, {
+      set: { value: set },
+      evalsha: { value: evalsha },
+      eval: { value: evaluate },
+    });
   }
 
   /** The next so many renewals and releases fail before they are sent. */

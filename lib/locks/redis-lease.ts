@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Mutex } from 'redis-semaphore';
-import { unlessAborted, unlessLate } from '../abort.js';
+import { atDeadline, unlessAborted, unlessLate } from '../abort.js';
 import { SnapshotError } from '../errors.js';
 import type { RedisClient, RedisLocksConfig } from './redis-options.js';
 
@@ -21,7 +21,7 @@ export class RedisLease {
   readonly #identifier = randomUUID();
   readonly #lost = new AbortController();
   #isHeld = false;
-  #expiry: NodeJS.Timeout | undefined;
+  #cancelExpiry = () => {};
   #renewal: NodeJS.Timeout | undefined;
   #givenBack: Promise<void> | undefined;
 
@@ -74,10 +74,10 @@ export class RedisLease {
   /** @param renewedAt before the last command that succeeded was sent. */
   #schedule(renewedAt: number): void {
     const { leaseTime } = this.#config;
-    clearTimeout(this.#expiry);
+    this.#cancelExpiry();
     const left = renewedAt + leaseTime - performance.now();
     const expire = () => this.#fail(`could not be renewed for ${leaseTime} ms`);
-    this.#expiry = setTimeout(expire, left).unref();
+    this.#cancelExpiry = atDeadline(left, expire);
     this.#renewLater(leaseTime / 3);
   }
 
@@ -103,7 +103,7 @@ export class RedisLease {
 
   #stop(): void {
     this.#isHeld = false;
-    clearTimeout(this.#expiry);
+    this.#cancelExpiry();
     clearTimeout(this.#renewal);
   }
 

@@ -3,6 +3,7 @@ import http, { type ClientRequest, type ClientRequestArgs } from 'node:http';
 import https from 'node:https';
 import { isIP, type LookupFunction, Socket } from 'node:net';
 import { addAbortSignal, type Duplex } from 'node:stream';
+import { atDeadline } from '../abort.js';
 import { SnapshotError } from '../errors.js';
 import { isPublicAddress, noPublicAddress, publicOnly } from './address-policy.js';
 
@@ -79,11 +80,10 @@ export function upstreamConnector(
   }
 
   function limitConnecting(socket: Duplex, connected: string, host: string): void {
-    const timer = setTimeout(() => {
+    const stop = atDeadline(connectTimeout, () => {
       const message = `no connection to ${host} within ${connectTimeout} ms`;
       socket.destroy(new SnapshotError('UPSTREAM_TIMEOUT', message));
-    }, connectTimeout);
-    const stop = () => clearTimeout(timer);
+    });
     socket.once(connected, stop).once('close', stop);
   }
 

@@ -1,3 +1,4 @@
+import { unlessLate } from '../abort.js';
 import { SnapshotError } from '../errors.js';
 
 /**
@@ -11,11 +12,13 @@ export async function* failWhenStalled(
   milliseconds: number,
 ): AsyncGenerator<Uint8Array> {
   const chunks = source[Symbol.asyncIterator]();
+  const late = () =>
+    new SnapshotError('UPSTREAM_TIMEOUT', `the upstream sent nothing for ${milliseconds} ms`);
   let first = true;
   let finished = false;
   try {
     for (;;) {
-      const result = await (first ? chunks.next() : within(chunks.next(), milliseconds));
+      const result = await (first ? chunks.next() : unlessLate(chunks.next(), milliseconds, late));
       first = false;
       if (result.done) {
         finished = true;
@@ -27,15 +30,4 @@ export async function* failWhenStalled(
     // Not awaited after a stall: the source is still waiting, and its owner will destroy it.
     if (!finished) chunks.return?.()?.catch(() => {});
   }
-}
-
-function within<T>(promise: Promise<T>, milliseconds: number): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      reject(
-        new SnapshotError('UPSTREAM_TIMEOUT', `the upstream sent nothing for ${milliseconds} ms`),
-      );
-    }, milliseconds);
-    promise.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
 }
