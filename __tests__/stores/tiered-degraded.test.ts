@@ -20,12 +20,13 @@ import {
   rest,
 } from '../../lib/testing/store-content.js';
 import { cleanup } from '../support/temporary-directory.js';
-import { tiers as allTiers, MIB } from './tiers.js';
+import { tiers as allTiers, HOUR, MIB } from './tiers.js';
 
 const CONTENT = contentOf('a', 2 * MIB);
 
 const { directory, defer } = cleanup(afterEach);
 
+/** The tiers are in memory, and answer before any timer: only a tier that hangs is late. */
 const SHORT = { checkInterval: 0, responseTimeout: 50, stallTimeout: 50 };
 const tiers = (options: Partial<TieredStoreOptions> = {}) => allTiers({ ...SHORT, ...options });
 
@@ -98,7 +99,7 @@ describe.each(['failing', 'hanging'] as const)('while the far tier is %s', (stat
 });
 
 test('a far tier that failed is left alone for the retryInterval', async () => {
-  const { far, store, failures } = tiers({ retryInterval: 60_000 });
+  const { far, store, failures } = tiers({ retryInterval: HOUR });
   await put(store, 'key', CONTENT);
   far.state = 'failing';
   const before = { ...far.asked };
@@ -159,7 +160,7 @@ test('a list that breaks off is completed from near, and no key comes twice', as
 });
 
 test('a question that is no longer wanted is no failure of the far tier', async () => {
-  const { far, store, failures } = tiers({ responseTimeout: 60_000, retryInterval: 60_000 });
+  const { far, store, failures } = tiers({ responseTimeout: HOUR, retryInterval: HOUR });
   await put(far.inner, 'key', CONTENT);
   far.state = 'hanging';
   const controller = new AbortController();

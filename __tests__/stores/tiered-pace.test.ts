@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { FileSystemStore, MemoryStore, type SnapshotStore } from '../../lib/index.js';
 import { assertBytes, contentOf, mustOpen, put } from '../../lib/testing/store-content.js';
+import { rounds, seedOf } from '../support/effort.js';
 import { SeededRandom } from '../support/random.js';
 import { cleanup } from '../support/temporary-directory.js';
 import { holdAt, MIB, tiers } from './tiers.js';
@@ -12,6 +13,9 @@ import { holdAt, MIB, tiers } from './tiers.js';
 /** More than a reader may be behind. */
 const OLD = contentOf('old', 5 * MIB);
 const NEW = contentOf('new', 2 * MIB);
+
+const FIRST_SEED = seedOf('paces of readers');
+const SEEDS = Array.from({ length: rounds(3, 60) }, (_, i) => FIRST_SEED + i);
 
 const { directory } = cleanup(afterEach);
 
@@ -40,8 +44,8 @@ async function copied(near: SnapshotStore, { length }: Buffer): Promise<void> {
 describe.each<[string, () => Promise<SnapshotStore>]>([
   ['memory', async () => new MemoryStore({ maxBytes: 64 * MIB })],
   ['files', async () => new FileSystemStore({ directory: await directory() })],
-])('a copy in %s', (_, makeNear) => {
-  test.each([1, 2, 3])('has readers that get all of what they opened (seed %i)', async (seed) => {
+])('A copy in %s', (_, makeNear) => {
+  test.each(SEEDS)('gives readers all of what they opened, at any pace (seed %i)', async (seed) => {
     const random = new SeededRandom(seed);
     const near = await makeNear();
     const { far, store, failures } = tiers({ checkInterval: 0 }, near);

@@ -1,5 +1,5 @@
 import { readdir } from 'node:fs/promises';
-import { FileSystemStore, MemoryStore, type TieredStoreOptions } from '../../lib/index.js';
+import { FileSystemStore, MemoryStore } from '../../lib/index.js';
 import {
   assertContent,
   assertMiss,
@@ -9,14 +9,16 @@ import {
   put,
   rest,
 } from '../../lib/testing/store-content.js';
+import { stopClock } from '../support/stopped-clock.js';
 import { cleanup } from '../support/temporary-directory.js';
 import { FaultyTier } from './faulty-tier.js';
-import { holdAt, MIB, tiers } from './tiers.js';
+import { HOUR, holdAt, MIB, tiers } from './tiers.js';
+import { WatchedWrites } from './watched-writes.js';
 
 const OLD = contentOf('old', 4 * MIB);
 const NEW = contentOf('new', 3 * MIB);
 
-const { directory } = cleanup(afterEach);
+const { directory, defer } = cleanup(afterEach);
 
 describe('what another machine has stored', () => {
   test('is read from the far tier once, and then near', async () => {
@@ -118,14 +120,24 @@ describe('what another machine has stored', () => {
 });
 
 describe('a far tier that fails while it is read', () => {
-  test.each<[string, Partial<TieredStoreOptions>, (offset: number) => Promise<unknown>]>([
-    ['breaks', {}, async () => Promise.reject(new Error('the connection broke'))],
-    ['stalls', { stallTimeout: 300 }, () => new Promise(() => {})],
-  ])('and %s fails all readers, and leaves nothing near', async (_, options, trouble) => {
+  test.each<[string, (timePasses: () => void) => Promise<unknown>]>([
+    ['breaks', async () => Promise.reject(new Error('the connection broke'))],
+    [
+      'stalls',
+      (timePasses) => {
+        timePasses();
+        return new Promise(() => {});
+      },
+    ],
+  ])('and %s fails all readers and leaves nothing near', async (_, trouble) => {
     const path = await directory();
-    const { near, far, store, failures } = tiers(options, new FileSystemStore({ directory: path }));
+    const clock = stopClock(defer);
+    const files = new WatchedWrites({ directory: path });
+    const { near, far, store, failures } = tiers({ stallTimeout: HOUR }, files);
     await put(far.inner, 'key', OLD);
-    far.onRead = async (offset) => offset === 2 * MIB && (await trouble(offset));
+    // What has arrived is to be written before: that the near tier takes long is another failure.
+    const timePasses = () => files.afterWrites(2, () => clock.tick(HOUR));
+    far.onRead = async (offset) => offset === 2 * MIB && (await trouble(timePasses));
     const bodies = await Promise.all([mustOpen(store, 'key'), mustOpen(store, 'key')]);
     for (const outcome of await Promise.allSettled(bodies.map(({ body }) => rest(body)))) {
       expect(outcome).toMatchObject({ reason: { code: 'STORE_FAILED' } });
@@ -138,7 +150,7 @@ describe('a far tier that fails while it is read', () => {
   });
 
   test('fails those as well who fell behind and read there once more', async () => {
-    const { far, store } = tiers({ stallTimeout: 300 }, new MemoryStore({ maxBytes: MIB }));
+    const { far, store } = tiers({ stallTimeout: 50 }, new MemoryStore({ maxBytes: MIB }));
     await put(far.inner, 'key', OLD);
     const { reached, release } = holdAt(far, 3 * MIB);
     const bodies = [await mustOpen(store, 'key'), await mustOpen(store, 'key')];

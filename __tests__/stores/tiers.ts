@@ -9,6 +9,8 @@ import { door } from '../support/door.js';
 import { FaultyTier } from './faulty-tier.js';
 
 export const MIB = 1024 * 1024;
+/** Milliseconds: no test takes as long. */
+export const HOUR = 60 * 60_000;
 
 export interface Tiers<Near> {
   readonly near: Near;
@@ -30,7 +32,7 @@ export function tiers(
   const far = new FaultyTier();
   const failures: StoreFailure[] = [];
   const onFailure = (failure: StoreFailure) => failures.push(failure);
-  const times = { checkInterval: 60_000, retryInterval: 0 };
+  const times = { checkInterval: HOUR, retryInterval: 0 };
   const store = new TieredStore({ near, far, onFailure, ...times, ...options });
   return { near, far, store, failures };
 }

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { openSync, writeFileSync } from 'node:fs';
 import { BroadcastChannel, threadId } from 'node:worker_threads';
 import { SnapshotError } from '../../lib/errors.js';
@@ -12,7 +13,7 @@ export type Order =
   | { readonly kind: 'sleep' | 'spin' }
   /** Opens the file, says so, and never ends. */
   | { readonly kind: 'hold'; readonly path: string }
-  /** Says so, never ends, and writes into the file when it is aborted. */
+  /** Says so, writes into the file when it is aborted, and fails then. */
   | { readonly kind: 'tidy'; readonly path: string }
   | { readonly kind: 'exit' }
   /** Throws outside of the task: an error, or what is none. */
@@ -41,9 +42,10 @@ serveTasks<Order, string, number>(async (order, { emit, signal }) => {
       emit('holding');
       return await forever();
     case 'tidy':
-      signal.addEventListener('abort', () => writeFileSync(order.path, String(signal.reason.code)));
       emit('working');
-      return await forever();
+      await once(signal, 'abort');
+      writeFileSync(order.path, String(signal.reason.code));
+      throw signal.reason;
     case 'exit':
       process.exit(0);
       return threadId;
