@@ -16,7 +16,7 @@ function logger() {
   return { lines, warn: log('warn'), error: log('error') };
 }
 
-test('a store that fails is logged, although who waits gets the snapshot', async () => {
+test('A store that fails is logged, although who waits gets the snapshot', async () => {
   const repository = await freshRepository({ directory, defer });
   const store = new FaultyTier();
   const log = logger();
@@ -31,7 +31,7 @@ test('a store that fails is logged, although who waits gets the snapshot', async
   expect(log.lines).toEqual([['error', 'snapshot not stored', expect.objectContaining(fields)]]);
 });
 
-test('a tier that fails is logged, although the other one makes up for it', async () => {
+test('A tier that fails is logged, although the other one makes up for it', async () => {
   const repository = await freshRepository({ directory, defer });
   const far = new FaultyTier();
   far.state = 'failing';
@@ -42,7 +42,7 @@ test('a tier that fails is logged, although the other one makes up for it', asyn
   expect(log.lines).toEqual([['warn', 'store degraded', expect.objectContaining(fields)]]);
 });
 
-test('a log that throws does not make of it a failure', async () => {
+test('A log that throws does not make of it a failure', async () => {
   const emitWarning = jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
   defer(async () => emitWarning.mockRestore());
   const repository = await freshRepository({ directory, defer });

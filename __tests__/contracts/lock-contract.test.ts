@@ -1,17 +1,18 @@
+/** @one-node-version */
 import { lockContract } from '../../lib/testing/index.js';
 import { type CollectedTests, collectTests, faultsIn, passing } from './collected-tests.js';
 import { FaultyLocks, LOCK_FAULTS, type LockFault } from './faulty-locks.js';
 
-test('a registry without a fault passes all tests', async () => {
+test('A registry without a fault passes all tests', async () => {
   const tests = contractFor(undefined);
   expect(await passing(tests)).toEqual([...tests.keys()]);
 });
 
-test.each(faultsIn(LOCK_FAULTS))('a registry that %s is caught', async (fault, catchers) => {
+test.each(faultsIn(LOCK_FAULTS))('A registry that %s is caught', async (fault, catchers) => {
   expect(await passing(contractFor(fault), catchers)).toEqual([]);
 });
 
-test('each test of the contract is there to catch some fault', () => {
+test('Each test of the contract catches some fault', () => {
   const catchers = new Set<string>(Object.values(LOCK_FAULTS).flat());
   expect(catchers).toEqual(new Set(contractFor(undefined).keys()));
 });

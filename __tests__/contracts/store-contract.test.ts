@@ -1,18 +1,19 @@
+/** @one-node-version */
 import { storeContract } from '../../lib/testing/index.js';
 import { type CollectedTests, collectTests, faultsIn, passing } from './collected-tests.js';
 import { FaultyStore } from './faulty-store.js';
 import { STORE_FAULTS, type StoreFault } from './store-faults.js';
 
-test('a store without a fault passes all tests', async () => {
+test('A store without a fault passes all tests', async () => {
   const tests = contractFor(undefined);
   expect(await passing(tests)).toEqual([...tests.keys()]);
 });
 
-test.each(faultsIn(STORE_FAULTS))('a store that %s is caught', async (fault, catchers) => {
+test.each(faultsIn(STORE_FAULTS))('A store that %s is caught', async (fault, catchers) => {
   expect(await passing(contractFor(fault), catchers)).toEqual([]);
 });
 
-test('each test of the contract is there to catch some fault', () => {
+test('Each test of the contract catches some fault', () => {
   const catchers = new Set<string>(Object.values(STORE_FAULTS).flat());
   expect(catchers).toEqual(new Set(contractFor(undefined).keys()));
 });

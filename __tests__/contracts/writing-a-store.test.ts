@@ -1,3 +1,4 @@
+/** @one-node-version */
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,7 +8,7 @@ import { promisify } from 'node:util';
 const GUIDE = join(process.cwd(), 'docs', 'writing-a-store.md');
 const FILE_BLOCK = /<!-- file: (?<name>[\w.-]+) -->\n```js\n(?<text>.*?)\n```/gs;
 
-test('the guide’s store passes the suite as the guide runs it', async () => {
+test('The store of the guide passes the contract as the guide runs it', async () => {
   const project = await mkdtemp(join(tmpdir(), 'writing-a-store-'));
   try {
     await writeFile(join(project, 'package.json'), '{"type":"module"}');

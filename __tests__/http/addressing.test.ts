@@ -114,15 +114,18 @@ describe.each(CASES)('%s, mounted %s', (version, mount) => {
     },
   );
 
-  test.each(['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'])('%s is no method', async (method) => {
-    const reply = await send(server, '/github.com/org/repo/snapshot.tar.zst', { method });
-    expect([reply.status, code(reply.body)]).toEqual([405, 'METHOD_NOT_ALLOWED']);
-    expect(reply.headers.allow).toBe('GET, HEAD');
-    expect(source.calls).toEqual([]);
-  });
+  test.each(['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'])(
+    '%s is refused as a method',
+    async (method) => {
+      const reply = await send(server, '/github.com/org/repo/snapshot.tar.zst', { method });
+      expect([reply.status, code(reply.body)]).toEqual([405, 'METHOD_NOT_ALLOWED']);
+      expect(reply.headers.allow).toBe('GET, HEAD');
+      expect(source.calls).toEqual([]);
+    },
+  );
 
   test.each(['snapshot.bundle?base=x', 'ensure-refs', 'snapshot.tar.zst?depth=0'])(
-    'an address is checked before what is asked: %s',
+    'the address %s is checked before the question',
     async (artifact) => {
       for (const [repository, status] of [
         ['github.com/org/..', 400],
@@ -190,7 +193,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('authorize on %s', (vers
     expect(asked).toEqual(['Bearer x', repository]);
   });
 
-  test('is not asked for a host that is not allowed, and its no looks the same', async () => {
+  test('is asked about allowed hosts only, and its refusal looks like theirs', async () => {
     const asked: string[] = [];
     const running = await start({
       authorize: (_req, id) => {
@@ -214,7 +217,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('authorize on %s', (vers
     ['rejects', async () => throwing(), 500],
     ['says something true that is not true', () => 'yes', 403],
     ['says nothing', () => undefined, 403],
-  ])('that %s is no yes', async (_what, authorize, status) => {
+  ])('that %s does not let the request in', async (_what, authorize, status) => {
     const options = { authorize: authorize as () => boolean };
     const running = await start(options);
     const reply = await send(running, path);

@@ -7,8 +7,8 @@ describe.each(CASES)('%s on %s, mounted %s', (...served) => {
   const artifact = servedArtifact(...served);
   const { file, selection, extension, path, missing, ownHeaders, storedHeaders, get } = artifact;
 
-  describe('stored', () => {
-    test('GET: everything', async () => {
+  describe('when it is stored,', () => {
+    test('GET gives all of it', async () => {
       const reply = await get();
       expect(reply.status).toBe(200);
       expect(reply.headers).toMatchObject({ ...storedHeaders, 'content-length': '1000' });
@@ -17,7 +17,7 @@ describe.each(CASES)('%s on %s, mounted %s', (...served) => {
       expect(artifact.source.calls).toEqual(artifact.asksStored);
     });
 
-    test('HEAD: the same head, from metadata alone', async () => {
+    test('HEAD gives the same head, from metadata alone', async () => {
       const { headers } = await get();
       artifact.source.calls.length = 0;
       const reply = await get({}, path, { method: 'HEAD' });
@@ -26,7 +26,7 @@ describe.each(CASES)('%s on %s, mounted %s', (...served) => {
       expect(artifact.source.calls).toEqual(['stat']);
     });
 
-    test('an empty repository has no commit, an odd name stays one header', async () => {
+    test('an empty repository has no commit, and an odd name stays one header', async () => {
       const repository = parseRepository('github.com/org/a"b é');
       artifact.source.store(
         { ...repository, ...selection },
@@ -41,14 +41,14 @@ describe.each(CASES)('%s on %s, mounted %s', (...served) => {
     });
   });
 
-  describe('not stored', () => {
+  describe('when it is not stored,', () => {
     let generated: () => number;
 
     beforeEach(() => {
       generated = artifact.generate();
     });
 
-    test('GET: chunked, with everything that is known before the bytes', async () => {
+    test('GET sends it in chunks, after all that is known before', async () => {
       const reply = await get({ range: 'bytes=0-1' }, missing);
       expect(reply.status).toBe(200);
       expect(reply.headers).toMatchObject({
@@ -64,7 +64,7 @@ describe.each(CASES)('%s on %s, mounted %s', (...served) => {
       expect(reply.body.equals(BYTES)).toBe(true);
     });
 
-    test('what may not be served as it is stored counts as not stored', async () => {
+    test('an artifact that may not be served as it is stored counts as missing', async () => {
       artifact.source.maySend = () => false;
       const reply = await get({ range: 'bytes=0-1' });
       expect([reply.status, reply.headers.etag]).toEqual([200, '"generated"']);
@@ -78,7 +78,7 @@ describe.each(CASES)('%s on %s, mounted %s', (...served) => {
       expect(artifact.source.calls).toEqual(artifact.asksNew);
     });
 
-    test('HEAD: 404, and nothing is generated', async () => {
+    test('HEAD answers 404, and nothing is generated', async () => {
       const headers = { 'if-match': '*', 'if-none-match': '"x"' };
       for (const conditions of [{}, headers]) {
         expect((await get(conditions, missing, { method: 'HEAD' })).status).toBe(404);

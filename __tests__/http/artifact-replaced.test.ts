@@ -31,7 +31,7 @@ describe.each<[string, ArtifactId]>([
 
   afterEach(() => server.close());
 
-  test('once: the new one is decided on afresh', async () => {
+  test('replaced once, has its answer decided afresh', async () => {
     source.beforeOpen = () => {
       if (version === 1) replace();
     };
@@ -42,14 +42,14 @@ describe.each<[string, ArtifactId]>([
     expect(source.calls).toEqual(['current', 'open', 'current', 'open']);
   });
 
-  test('once, with If-Match: 412', async () => {
+  test('replaced once, is refused with 412 to If-Match', async () => {
     source.beforeOpen = replace;
     const reply = await send(server, PATH, { headers: { range: 'bytes=0-1', 'if-match': '"v1"' } });
     expect(reply.status).toBe(412);
     expect(source.calls).toEqual(['current', 'open', 'current']);
   });
 
-  test('again and again: whole', async () => {
+  test('replaced again and again, is sent whole', async () => {
     source.beforeOpen = replace;
     const reply = await send(server, PATH, { headers: { range: 'bytes=0-1' } });
     expect([reply.status, reply.headers.etag]).toEqual([200, `"v${version}"`]);
@@ -61,21 +61,24 @@ describe.each<[string, ArtifactId]>([
     [{ 'if-none-match': '"last"' }, 304],
     [{ 'if-unmodified-since': 'Fri, 01 Mar 2024 00:00:00 GMT' }, 412],
     [{ 'if-match': '"last", "v1", "v2", "v3"' }, 200],
-  ])('again and again, with %j: what comes in the end decides, %i', async (headers, status) => {
-    source.beforeOpen = replace;
-    const get = source.get.bind(source);
-    source.get = (...args) => {
-      const storedAt = Date.UTC(2024, 5, 1);
-      source.store(id, { bytes: Buffer.alloc(9), etag: '"last"', storedAt });
-      return get(...args);
-    };
-    const reply = await send(server, PATH, { headers });
-    expect(reply.status).toBe(status);
-    expect(source.calls.at(-1)).toBe('get');
-    expect(source.bodies.map((body) => body.destroyed)).toEqual([true]);
-  });
+  ])(
+    'replaced again and again, is answered to %j by what comes in the end: %i',
+    async (headers, status) => {
+      source.beforeOpen = replace;
+      const get = source.get.bind(source);
+      source.get = (...args) => {
+        const storedAt = Date.UTC(2024, 5, 1);
+        source.store(id, { bytes: Buffer.alloc(9), etag: '"last"', storedAt });
+        return get(...args);
+      };
+      const reply = await send(server, PATH, { headers });
+      expect(reply.status).toBe(status);
+      expect(source.calls.at(-1)).toBe('get');
+      expect(source.bodies.map((body) => body.destroyed)).toEqual([true]);
+    },
+  );
 
-  test('evicted: generated, unless If-Match asks for what is gone', async () => {
+  test('evicted, is generated, unless If-Match asks for what is gone', async () => {
     source.beforeOpen = (repository) => source.drop(repository);
     source.generate = () => ({ body: Readable.from([Buffer.from('new')]) });
     const failed = await send(server, PATH, {

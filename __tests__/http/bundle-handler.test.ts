@@ -35,7 +35,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
     `?base=${COMMIT}&%62ase=x`,
     `?base[]=${COMMIT}`,
     `?Base=${COMMIT}`,
-  ])('%s names no base', async (query) => {
+  ])('the query %s is refused, because it names no base', async (query) => {
     const reply = await send(server, PATH + query);
     expect(reply.status).toBe(400);
     expect(JSON.parse(reply.body.toString())).toMatchObject({ code: 'INVALID_REQUEST' });
@@ -48,7 +48,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
     expect((await send(server, `${PATH}?x=1&base=${COMMIT}&ref=..`)).status).toBe(204);
   });
 
-  test('a base that is HEAD: 204 without a body, which no cache keeps', async () => {
+  test('a base that is HEAD gets a 204 without a body, which no cache keeps', async () => {
     source.upToDate = () => true;
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     try {
@@ -76,7 +76,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
     expect(source.calls).not.toContain('isUpToDate');
   });
 
-  test('If-Match with nothing stored: 412 without a check', async () => {
+  test('If-Match gets a 412 without a check when nothing is stored', async () => {
     const headers = { 'if-match': '*' };
     expect((await send(server, `${PATH}?base=${COMMIT}`, { headers })).status).toBe(412);
     expect(source.calls).toEqual(['current']);
@@ -92,7 +92,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
     ['BASE_NOT_FOUND', 404],
     ['UPSTREAM_UNREACHABLE', 503],
     ['STORE_FAILED', 500],
-  ])('a check that fails with %s: %i', async (code, status) => {
+  ])('a check that fails with %s is answered with %i', async (code, status) => {
     source.upToDate = () => {
       throw new SnapshotError(code, 'failed');
     };
@@ -102,19 +102,19 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
     expect(source.calls).toEqual(['current', 'isUpToDate']);
   });
 
-  test('a generation that cannot be made after all: 404', async () => {
+  test('a bundle that cannot be made after all is a 404', async () => {
     source.generate = () => {
       throw new SnapshotError('BASE_NOT_FOUND', 'unknown');
     };
     expect((await send(server, `${PATH}?base=${COMMIT}`)).status).toBe(404);
   });
 
-  test('another method: 405', async () => {
+  test('another method is a 405', async () => {
     const reply = await send(server, `${PATH}?base=${COMMIT}`, { method: 'POST' });
     expect([reply.status, reply.headers.allow]).toEqual([405, 'GET, HEAD']);
   });
 
-  test('has no header of snapshots', async () => {
+  test('a bundle has no header of snapshots', async () => {
     source.head = 'f'.repeat(40);
     source.generate = () => ({ body: Readable.from([Buffer.from('bundle')]) });
     const { headers } = await send(server, `${PATH}?base=${COMMIT}`);

@@ -8,7 +8,7 @@ describe.each(CASES)('%s on %s, mounted %s', (...served) => {
   const artifact = servedArtifact(...served);
   const { path, missing, storedHeaders, get } = artifact;
 
-  describe('stored', () => {
+  describe('when it is stored, a request with', () => {
     test.each([
       ['bytes=0-0', 0, 0],
       ['bytes=0-16777215', 0, 999],
@@ -101,7 +101,7 @@ describe.each(CASES)('%s on %s, mounted %s', (...served) => {
       expect(artifact.source.calls).toEqual(['stat']);
     });
 
-    test('the parts that a parallel download fetches fit together', async () => {
+    test('ranges, as a parallel download makes them, gets parts that fit together', async () => {
       const first = await get({ range: 'bytes=0-255' });
       const etag = first.headers.etag ?? '';
       const rest = await Promise.all(
@@ -116,7 +116,7 @@ describe.each(CASES)('%s on %s, mounted %s', (...served) => {
     });
   });
 
-  describe('not stored', () => {
+  describe('when it is not stored, a request with', () => {
     let generated: () => number;
 
     beforeEach(() => {

@@ -14,7 +14,7 @@ const AFTER = 'Thu, 29 Feb 2024 12:30:16 GMT';
 type Headers = Record<string, string>;
 const kind = (headers: Headers, method = 'GET') => select({ method, headers }, current).kind;
 
-describe('preconditions', () => {
+describe('Preconditions', () => {
   test.each<[string, string]>([
     ['"abc"', 'whole'],
     ['*', 'whole'],
@@ -75,7 +75,7 @@ describe('preconditions', () => {
     expect(kind(headers)).toBe(expected);
   });
 
-  test('without a modification date, dates are ignored and tags are not', () => {
+  test('by tag hold without a modification date, and those by date are ignored', () => {
     const evaluate = (headers: Headers) =>
       evaluatePreconditions({ method: 'GET', headers }, { etag: '"abc"' });
     expect(evaluate({ 'if-unmodified-since': BEFORE })).toBe('holds');
@@ -91,13 +91,13 @@ describe('preconditions', () => {
     expect(kind({ range: 'bytes=5000-' }, 'HEAD')).toBe('whole');
   });
 
-  test('If-Range alone asks nothing', () => {
+  test('do not include If-Range alone', () => {
     expect(needsSelection({ method: 'GET', headers: { 'if-range': '"abc"' } })).toBe(false);
     expect(needsSelection({ method: 'GET', headers: { range: 'x' } })).toBe(true);
   });
 });
 
-describe('If-Range', () => {
+describe('An If-Range of', () => {
   test.each<[string, string]>([
     ['"abc"', 'part'],
     [SAME, 'part'],
@@ -113,13 +113,13 @@ describe('If-Range', () => {
     expect(kind({ 'if-range': value, range: 'bytes=0-1' })).toBe(expected);
   });
 
-  test('decides before a range is found to be outside', () => {
+  test('another tag decides before a range is found to be outside', () => {
     expect(kind({ 'if-range': '"x"', range: 'bytes=5000-' })).toBe('whole');
     expect(kind({ 'if-range': '"abc"', range: 'bytes=5000-' })).toBe('unsatisfiable');
   });
 });
 
-describe('Range', () => {
+describe('A range', () => {
   test.each<[string, ReturnType<typeof parseRange>]>([
     ['bytes=0-0', { start: 0, end: 0 }],
     ['bytes=0-499', { start: 0, end: 499 }],
@@ -163,7 +163,7 @@ describe('Range', () => {
     expect(parseRange(field, 1000)).toEqual(expected);
   });
 
-  test('of nothing', () => {
+  test('of an empty artifact cannot be satisfied', () => {
     expect(parseRange('bytes=0-', 0)).toBe('unsatisfiable');
     expect(parseRange('bytes=-0', 0)).toBe('unsatisfiable');
     expect(parseRange('bytes=-5', 0)).toBeUndefined();
@@ -190,7 +190,7 @@ describe('Range', () => {
 
 const inside = (first: number, last: number) => (i: number) => i >= first && i <= last;
 
-test('tag lists of any length and content are read to an end', () => {
+test('Tag lists of any length and content are read to an end', () => {
   const part = fc.constantFrom('"a"', 'W/"b"', ',', ' ', '"', '*', 'x', '\t', '""');
   fc.assert(
     fc.property(fc.array(part, { maxLength: 30 }), (parts) => {
@@ -208,7 +208,7 @@ test('HTTP-dates round-trip to the second', () => {
   expect(parseHttpDate('Sunday, 06-Nov-94 08:49:37 GMT')).toBe(Date.UTC(1994, 10, 6, 8, 49, 37));
 });
 
-test('the asctime form means GMT in every time zone', async () => {
+test('The asctime form means GMT in every time zone', async () => {
   const module = new URL('../../lib/http/http-date.js', import.meta.url).href;
   const script = `import { parseHttpDate } from '${module}';
     console.log(parseHttpDate('Sun Nov  6 08:49:37 1994'));`;

@@ -12,7 +12,7 @@ test.each([
   expect(attachment(filename)).toBe(expected);
 });
 
-test('any name gives one header line that names it', () => {
+test('Any name gives one header line that names it', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), (filename) => {
       const value = attachment(filename);

@@ -62,7 +62,7 @@ describe.each(CASES)('%s with %s', (version, parser) => {
   const before = PARSERS[parser] ?? (() => []);
   const begin = () => start({ version, before });
 
-  test('asks for refs and commits', async () => {
+  test('the service is asked for refs and commits', async () => {
     const running = await begin();
     const body = { refs: { 'refs/heads/main': COMMIT, 'refs/tags/v1': '' }, commits: [OTHER] };
     const reply = await post(running, JSON.stringify(body));
@@ -105,7 +105,7 @@ describe.each(CASES)('%s with %s', (version, parser) => {
     ['commits that are an object', `{"commits":{"0":"${COMMIT}","length":1}}`],
     ['too many', JSON.stringify({ commits: Array(1_001).fill(COMMIT) })],
     ['too many together', JSON.stringify({ refs: names(501), commits: Array(500).fill(COMMIT) })],
-  ])('%s: 400', async (_what, body) => {
+  ])('a body with %s is a 400', async (_what, body) => {
     const reply = await post(await begin(), body);
     expect(reply.status).toBe(400);
     // Express's own parsers answer for what they are asked to parse.
@@ -113,7 +113,7 @@ describe.each(CASES)('%s with %s', (version, parser) => {
     expect(source.calls).toEqual([]);
   });
 
-  test('1,000 entries, each a long name of those that fit', async () => {
+  test('1,000 entries with long names fit', async () => {
     const running = await begin();
     // express.json() takes 100 KiB unless it is told otherwise.
     const length = parser === 'no parser' ? 180 : 20;
@@ -140,10 +140,13 @@ describe.each(CASES)('%s with %s', (version, parser) => {
 });
 
 describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
-  test.each(Object.keys(MOUNTS) as MountName[])('is there mounted %s', async (mount) => {
-    const running = await start({ version, mount });
-    expect((await post(running, `{"commits":["${COMMIT}"]}`)).status).toBe(200);
-  });
+  test.each(Object.keys(MOUNTS) as MountName[])(
+    'the route exists when mounted %s',
+    async (mount) => {
+      const running = await start({ version, mount });
+      expect((await post(running, `{"commits":["${COMMIT}"]}`)).status).toBe(200);
+    },
+  );
 
   test('the content type does not matter', async () => {
     const running = await start({ version });
@@ -152,7 +155,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
     }
   });
 
-  test('what is missing is told, what is empty left out', async () => {
+  test('the answer tells what is missing and leaves out what is empty', async () => {
     const running = await start({ version });
     source.ensure = () => ({ refs: new Map(), missingCommits: [OTHER], fetched: true });
     expect(json(await post(running, `{"commits":["${OTHER}"]}`))).toEqual({
@@ -176,7 +179,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
     ['LIMIT_EXCEEDED', 503],
     ['STORAGE_FULL', 507],
     ['INTERNAL', 500],
-  ])('%s: %i', async (code, status) => {
+  ])('a service that fails with %s is answered with %i', async (code, status) => {
     const running = await start({ version });
     source.ensure = () => {
       throw new SnapshotError(code, 'https://user:token@10.0.0.5/');
@@ -189,14 +192,14 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
     expect(running.log).toMatchObject([{ level: [502, 503].includes(status) ? 'warn' : 'error' }]);
   });
 
-  test.each(['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS'])('%s: 405', async (method) => {
+  test.each(['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS'])('%s is a 405', async (method) => {
     const running = await start({ version });
     const reply = await send(running, PATH, { method });
     expect([reply.status, reply.headers.allow]).toEqual([405, 'POST']);
     expect(source.calls).toEqual([]);
   });
 
-  test('more than 256 KiB, announced or not: 400, and the connection stays usable', async () => {
+  test('more than 256 KiB are a 400, announced or not, and the connection stays usable', async () => {
     const running = await start({ version });
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     const large = `${' '.repeat(256 * 1024)}{"commits":["${COMMIT}"]}`;
@@ -230,12 +233,12 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
     expect(running.log).toMatchObject([{ level: 'error', fields: { code: 'INVALID_OPTIONS' } }]);
   });
 
-  test('who may not see the repository is refused before the body is read', async () => {
+  test('a client that may not see the repository is refused before its body is read', async () => {
     const running = await start({ version, authorize: () => false });
     expect((await post(running, '{')).status).toBe(403);
   });
 
-  test('a client that hangs up in its body is no failure', async () => {
+  test('a client that hangs up in its body is not logged as a failure', async () => {
     let admitted = () => {};
     const reached = new Promise<void>((resolve) => {
       admitted = resolve;

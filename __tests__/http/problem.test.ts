@@ -50,7 +50,7 @@ const EXPECTED: [number, SnapshotErrorCode[]][] = [
   [507, ['STORAGE_FULL']],
 ];
 
-test('the table of statuses has every code', () => {
+test('The table of statuses has every code', () => {
   expect(EXPECTED.flatMap(([, codes]) => codes).sort()).toEqual([...ERROR_CODES].sort());
 });
 
@@ -117,7 +117,7 @@ test('HEAD has the head of the problem and no body', async () => {
   expect([failed.status, failed.body.length]).toEqual([500, 0]);
 });
 
-test('a failure before the first byte is a problem, whoever made the body', async () => {
+test('A failure before the first byte is a problem document, whoever made the body', async () => {
   const failing = () =>
     new Readable({
       read() {

@@ -160,7 +160,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
   });
 });
 
-test('X-Cachew-Bundle-Url leads here, whatever the names are', async () => {
+test('X-Cachew-Bundle-Url leads to this app, whatever the names are', async () => {
   const source = new FakeSource();
   source.head = OTHER;
   const hosts = ['github.com', '[::1]:8080', 'git.corp:99'];

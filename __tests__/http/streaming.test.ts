@@ -36,7 +36,7 @@ function bodiesFrom(make: () => Readable): void {
   source.generate = () => ({ body: make() });
 }
 
-describe.each(KINDS)('a %s snapshot', (kind, path) => {
+describe.each(KINDS)('A %s snapshot', (kind, path) => {
   test('that fails after its first bytes breaks the connection', async () => {
     const body = manualBody();
     bodiesFrom(() => body);
@@ -56,7 +56,7 @@ describe.each(KINDS)('a %s snapshot', (kind, path) => {
     ]);
   });
 
-  test('whose client hangs up is let go of', async () => {
+  test('is let go of when its client hangs up', async () => {
     const body = manualBody();
     bodiesFrom(() => body);
     body.push(Buffer.alloc(10));
@@ -73,7 +73,7 @@ describe.each(KINDS)('a %s snapshot', (kind, path) => {
     expect(server.log).toEqual([]);
   });
 
-  test('whose client hangs up before the first byte is let go of', async () => {
+  test('is let go of when its client hangs up before the first byte', async () => {
     const body = manualBody();
     const read = new Promise<void>((resolve) => {
       bodiesFrom(() => {
@@ -133,7 +133,7 @@ describe.each(KINDS)('a %s snapshot', (kind, path) => {
   });
 });
 
-test('a client that hangs up while it waits for its snapshot stops the waiting', async () => {
+test('A client that hangs up while it waits for its snapshot stops the waiting', async () => {
   const waiting = new Promise<AbortSignal>((resolve, reject) => {
     source.generate = async (_repository, signal) => {
       if (signal === undefined) throw new Error('no signal');
@@ -150,7 +150,7 @@ test('a client that hangs up while it waits for its snapshot stops the waiting',
   expect(server.log).toEqual([]);
 });
 
-test('a body that comes after its client has gone is let go of', async () => {
+test('A body that comes after its client has gone is let go of', async () => {
   const body = manualBody();
   const waiting = new Promise<AbortSignal>((resolve) => {
     source.generate = async (_repository, signal = new AbortController().signal) => {
@@ -170,19 +170,19 @@ test('a body that comes after its client has gone is let go of', async () => {
 test.each([
   ['shorter', 999],
   ['longer', 1001],
-])('a stored body %s than its length breaks the connection', async (_what, length) => {
+])('A stored body %s than its length breaks the connection', async (_what, length) => {
   source.read = () => Readable.from([Buffer.alloc(500), Buffer.alloc(length - 500)]);
   await expect(send(server, PATH)).rejects.toMatchObject({ code: 'ECONNRESET' });
   expect(server.log).toMatchObject([{ level: 'error', fields: { code: 'STORE_FAILED' } }]);
 });
 
-test('a stored body without bytes is a failure before the first byte', async () => {
+test('A stored body without bytes is answered with a failure', async () => {
   source.read = () => Readable.from([]);
   const reply = await send(server, PATH);
   expect([reply.status, reply.headers.etag]).toEqual([500, undefined]);
 });
 
-test('concurrent requests get bodies of their own', async () => {
+test('Concurrent requests get bodies of their own', async () => {
   const bodies = new Map([
     ['a', manualBody()],
     ['b', manualBody()],

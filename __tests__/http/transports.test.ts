@@ -56,7 +56,7 @@ function listen(other: Server, where: { path: string } | { port: number; host: s
   return once(other.listen(where), 'listening');
 }
 
-test('a failure breaks a TLS connection', async () => {
+test('A failure breaks a TLS connection', async () => {
   const other = createTlsServer({ ...PRE_SHARED, pskCallback: () => KEY }, server.app);
   await listen(other, { port: 0, host: '127.0.0.1' });
   const options: RequestOptions & ConnectionOptions = {
@@ -71,7 +71,7 @@ test('a failure breaks a TLS connection', async () => {
   expect(await failAfterBeginning(tlsRequest(options))).toMatchObject({ code: 'ECONNRESET' });
 });
 
-test('a failure breaks a connection over a Unix socket', async () => {
+test('A failure breaks a connection over a Unix socket', async () => {
   const socketPath = join(await directory(), 'socket');
   await listen(createServer(server.app), { path: socketPath });
   const req = request({ socketPath, path: PATH, agent: false });

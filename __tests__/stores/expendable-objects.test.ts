@@ -71,7 +71,7 @@ describe.each<[string, (onEvict: OnEvict) => Promise<[SnapshotStore, Age]>]>([
   });
 });
 
-describe('a directory of objects', () => {
+describe('A directory of objects', () => {
   test('has one ranking for all stores on it', async () => {
     const path = await directory();
     const [one, two] = [0, 1].map(
@@ -137,7 +137,7 @@ describe('a directory of objects', () => {
   });
 });
 
-describe('an adopted file', () => {
+describe('An adopted file', () => {
   test.each([0o600, 0o644, 0o755])('of mode %o gets the mark of its rank', async (mode) => {
     const path = await directory();
     const store = new FileSystemStore({ directory: path });

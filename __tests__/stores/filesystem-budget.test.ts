@@ -24,7 +24,7 @@ afterEach(async () => {
   await rm(directory, { recursive: true });
 });
 
-test('the objects that were not opened for longest are evicted', async () => {
+test('The objects that were not opened for longest are evicted', async () => {
   const store = new FileSystemStore({ directory, maxBytes: 4 * MIB });
   for (const [index, key] of ['a', 'b', 'c'].entries()) {
     await put(store, key, contentOf(key, MIB));
@@ -36,7 +36,7 @@ test('the objects that were not opened for longest are evicted', async () => {
   expect(await listedKeys(store)).toEqual(['a', 'c', 'd']);
 });
 
-test('the budget is one for all stores on the directory', async () => {
+test('The budget is one for all stores on the directory', async () => {
   const [one, two] = [0, 1].map(() => new FileSystemStore({ directory, maxBytes: 3 * MIB }));
   if (one === undefined || two === undefined) throw new Error('no stores');
   await put(one, 'a', contentOf('a', MIB));
@@ -48,14 +48,14 @@ test('the budget is one for all stores on the directory', async () => {
   expect(await listedKeys(one)).toEqual(['a', 'c']);
 });
 
-test('commits at the same time stay within the budget', async () => {
+test('Commits at the same time stay within the budget', async () => {
   const store = new FileSystemStore({ directory, maxBytes: 3 * MIB });
   const keys = Array.from({ length: 10 }, (_, index) => `key ${index}`);
   await Promise.all(keys.map((key) => put(store, key, contentOf(key, MIB))));
   expect((await listedKeys(store)).length).toBe(2);
 });
 
-test('an object that is replaced counts once', async () => {
+test('An object that is replaced counts once', async () => {
   const store = new FileSystemStore({ directory, maxBytes: 3 * MIB });
   await put(store, 'other', contentOf('other', MIB));
   await used('other', 10);
@@ -63,7 +63,7 @@ test('an object that is replaced counts once', async () => {
   expect(await listedKeys(store)).toEqual(['key', 'other']);
 });
 
-test('an object is touched at most once a minute', async () => {
+test('An object is touched at most once a minute', async () => {
   const store = new FileSystemStore({ directory });
   await put(store, 'a', contentOf('a'));
   await used('a', 0.5);
@@ -72,7 +72,7 @@ test('an object is touched at most once a minute', async () => {
   expect((await stat(await onlyFile())).mtimeMs).toBe(before.mtimeMs);
 });
 
-test('an object over the budget is not kept, nor is what it replaces; others stay', async () => {
+test('An object over the budget is not kept, nor is what it replaces; others stay', async () => {
   const store = new FileSystemStore({ directory, maxBytes: MIB });
   await put(store, 'other', contentOf('other'));
   await put(store, 'key', contentOf('old'));
@@ -86,14 +86,14 @@ test('an object over the budget is not kept, nor is what it replaces; others sta
   expect((await readdir(directory)).length).toBe(1);
 });
 
-test('with a budget of 0 nothing is kept', async () => {
+test('With a budget of 0 nothing is kept', async () => {
   const store = new FileSystemStore({ directory, maxBytes: 0 });
   expect(await put(store, 'key', Buffer.alloc(0))).toMatchObject({ size: 0 });
   expect(await store.open('key')).toBeUndefined();
   expect(await readdir(directory)).toEqual([]);
 });
 
-test.each([-1, 0.5, Number.NaN])('maxBytes %p is refused', (maxBytes) => {
+test.each([-1, 0.5, Number.NaN])('A maxBytes of %p is refused', (maxBytes) => {
   expect(() => new FileSystemStore({ directory, maxBytes })).toThrow(
     expect.objectContaining({ code: 'INVALID_OPTIONS' }),
   );

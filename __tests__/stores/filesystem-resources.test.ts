@@ -19,7 +19,7 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-test('leftovers of a crash do not survive the first use of the next store', async () => {
+test('Leftovers of a crash do not survive the first use of the next store', async () => {
   await put(new FileSystemStore({ directory }), 'key', contentOf('a'));
   const inProgress = temporaryName('object');
   const parts = inProgress.split('~');
@@ -32,7 +32,7 @@ test('leftovers of a crash do not survive the first use of the next store', asyn
   expect(left).not.toContain(leftBehind);
 });
 
-test('no handle or listener of a body survives, however it ends', async () => {
+test('No handle or listener of a body survives, however it ends', async () => {
   const store = new FileSystemStore({ directory });
   const { revision } = await put(store, 'key', contentOf('a', 3 * MIB));
   const controller = new AbortController();
@@ -60,7 +60,7 @@ test('no handle or listener of a body survives, however it ends', async () => {
   expect(await openFiles()).toEqual([]);
 });
 
-test('no handle, file or listener of a write survives, however it ends', async () => {
+test('No handle, file or listener of a write survives, however it ends', async () => {
   const store = new FileSystemStore({ directory });
   const controller = new AbortController();
   const { signal } = controller;
@@ -83,7 +83,7 @@ test('no handle, file or listener of a write survives, however it ends', async (
   expect(getEventListeners(signal, 'abort').length).toBe(0);
 });
 
-test('nothing of a commit that fails survives', async () => {
+test('Nothing of a commit that fails survives', async () => {
   const store = new FileSystemStore({ directory });
   const writer = await store.create('key', {});
   await writer.write(contentOf('a'));

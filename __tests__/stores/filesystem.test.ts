@@ -49,7 +49,7 @@ describe('FileSystemStore contract', () => {
   });
 });
 
-describe('files', () => {
+describe('The files of a store', () => {
   test('are named after the key, one for each object, and hold nothing else', async () => {
     const store = new FileSystemStore({ directory });
     await put(store, 'github.com/org/repo snapshot', contentOf('a'));
@@ -74,7 +74,7 @@ describe('files', () => {
     ['with a trailer that is no JSON', (file: string) => writeFile(file, footer(4, '{"a:'))],
     ['with a trailer that is no object', (file: string) => writeFile(file, footer(4, 'null'))],
     ['with a trailer of another shape', (file: string) => writeFile(file, footer(2, '{}'))],
-  ])('a file that is %s is a miss and is removed', async (_, damage) => {
+  ])('are misses and are removed when they are %s', async (_, damage) => {
     const store = new FileSystemStore({ directory });
     for (const look of [
       () => store.stat('key'),
@@ -88,7 +88,7 @@ describe('files', () => {
     }
   });
 
-  test('an object under the name of another one is a miss', async () => {
+  test('are misses under the name of another one', async () => {
     const store = new FileSystemStore({ directory });
     await put(store, 'key', contentOf('a'));
     const file = await onlyFile();
@@ -98,7 +98,7 @@ describe('files', () => {
     expect(await store.stat('key')).toBeUndefined();
   });
 
-  test('that are not ours are left alone', async () => {
+  test('lie beside files of others, which are left alone', async () => {
     const store = new FileSystemStore({ directory, maxBytes: 0 });
     await put(store, 'key', contentOf('a'));
     await writeFile(join(directory, 'README'), 'x');
@@ -130,7 +130,7 @@ describe('files', () => {
     }
   });
 
-  test('have a limit for metadata', async () => {
+  test('take no more than so many metadata', async () => {
     const store = new FileSystemStore({ directory });
     const writer = await store.create('key', { long: 'x'.repeat(MIB) });
     await expect(writer.commit()).rejects.toMatchObject({ code: 'STORE_FAILED' });
@@ -138,7 +138,7 @@ describe('files', () => {
   });
 });
 
-describe('adopt', () => {
+describe('adopt()', () => {
   // Where the machine has another file system than the one for temporary files
   const another = ['/dev/shm', '/var/tmp', process.cwd()].find(
     (place) => existsSync(place) && statSync(place).dev !== statSync(tmpdir()).dev,
@@ -170,7 +170,7 @@ describe('adopt', () => {
   });
 });
 
-describe('failures', () => {
+describe('A failure', () => {
   test('of the directory have a code, and pass', async () => {
     await writeFile(directory, 'a file');
     const store = new FileSystemStore({ directory });
@@ -185,7 +185,7 @@ describe('failures', () => {
     await assertContent(store, 'key', contentOf('a'));
   });
 
-  test('a full disk is told apart', async () => {
+  test('of a full disk has a code of its own', async () => {
     await expect(
       withStoreFailure(() => writeFile('/dev/full', contentOf('a'))),
     ).rejects.toMatchObject({
@@ -194,7 +194,7 @@ describe('failures', () => {
     });
   });
 
-  test('a file that is cut off while it is read fails the body', async () => {
+  test('is what a reader gets when a file is cut off', async () => {
     const store = new FileSystemStore({ directory });
     await put(store, 'key', contentOf('a', 8 * MIB));
     const { body } = await mustOpen(store, 'key');

@@ -15,8 +15,8 @@ describe('MemoryStore contract', () => {
   });
 });
 
-describe('MemoryStore', () => {
-  test('the object that was not opened for longest goes first', async () => {
+describe('A MemoryStore', () => {
+  test('evicts the object first that was not opened for longest', async () => {
     const store = new MemoryStore({ maxBytes: 3 * MIB + 1000 });
     for (const key of ['a', 'b', 'c']) await put(store, key, contentOf(key, MIB));
     await assertContent(store, 'a', contentOf('a', MIB));
@@ -25,7 +25,7 @@ describe('MemoryStore', () => {
     expect(await listedKeys(store)).toEqual(['a', 'c', 'd']);
   });
 
-  test('keys and metadata count', async () => {
+  test('counts keys and metadata as well', async () => {
     const store = new MemoryStore({ maxBytes: 100_000 });
     for (let index = 0; index < 100; index += 1) {
       await put(store, `key ${index}`, Buffer.alloc(0), { text: 'x'.repeat(10_000) });
@@ -33,7 +33,7 @@ describe('MemoryStore', () => {
     expect((await listedKeys(store)).length).toBe(9);
   });
 
-  test('an object over the budget is not kept, nor is what it replaces; others stay', async () => {
+  test('keeps neither an object over the budget nor what it replaces, and all others', async () => {
     const store = new MemoryStore({ maxBytes: MIB });
     await put(store, 'other', contentOf('other'));
     await put(store, 'key', contentOf('old'));
@@ -44,7 +44,7 @@ describe('MemoryStore', () => {
     expect(await listedKeys(store)).toEqual(['other']);
   });
 
-  test('with a budget of 0 nothing is kept', async () => {
+  test('keeps nothing with a budget of 0', async () => {
     const store = new MemoryStore({ maxBytes: 0 });
     expect(await put(store, 'key', Buffer.alloc(0))).toMatchObject({ size: 0 });
     await put(store, 'key', contentOf('a'));
@@ -61,14 +61,14 @@ describe('MemoryStore', () => {
     },
   );
 
-  test('a description that was answered cannot be used to change the object', async () => {
+  test('answers descriptions that cannot be used to change the object', async () => {
     const store = new MemoryStore({ maxBytes: MIB });
     const { metadata } = await put(store, 'key', contentOf('a'), { name: 'value' });
     Reflect.set(metadata, 'name', 'other');
     expect((await store.stat('key'))?.metadata).toEqual({ name: 'value' });
   });
 
-  test('a small object takes little memory', async () => {
+  test('takes little memory for a small object', async () => {
     const store = new MemoryStore({ maxBytes: MIB });
     const before = await memoryInUse();
     for (let index = 0; index < 500; index += 1) await put(store, `${index}`, contentOf('a', 100));
@@ -76,7 +76,7 @@ describe('MemoryStore', () => {
     expect((await listedKeys(store)).length).toBe(500);
   });
 
-  test('a write takes no more memory than the budget', async () => {
+  test('takes no more memory than the budget for a write', async () => {
     const store = new MemoryStore({ maxBytes: MIB });
     const before = await memoryInUse();
     const writer = await store.create('key', {});

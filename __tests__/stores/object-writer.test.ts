@@ -36,7 +36,7 @@ const fail = (message: string) => async () => {
 
 const chunk = new Uint8Array(1);
 
-test('a write that failed cannot be committed', async () => {
+test('A write that failed cannot be committed', async () => {
   const target = new RecordingTarget({ append: fail('disk') });
   const writer = new TargetWriter(target, undefined);
   await expect(writer.write(chunk)).rejects.toThrow('disk');
@@ -45,7 +45,7 @@ test('a write that failed cannot be committed', async () => {
   expect(target.calls).toEqual(['append', 'discard']);
 });
 
-test('a commit that failed is discarded, and reports the first failure', async () => {
+test('A commit that failed is discarded, and reports the first failure', async () => {
   const target = new RecordingTarget({ publish: fail('disk'), discard: fail('also') });
   const writer = new TargetWriter(target, undefined);
   await expect(writer.commit()).rejects.toThrow('disk');
@@ -53,12 +53,12 @@ test('a commit that failed is discarded, and reports the first failure', async (
   expect(target.calls).toEqual(['publish', 'discard']);
 });
 
-test('an abort that fails says so', async () => {
+test('An abort that fails says so', async () => {
   const writer = new TargetWriter(new RecordingTarget({ discard: fail('disk') }), undefined);
   await expect(writer.abort()).rejects.toThrow('disk');
 });
 
-test('a failure after the signal aborted is heard by who calls abort', async () => {
+test('A failure after the signal aborted is heard by who calls abort', async () => {
   const controller = new AbortController();
   const target = new RecordingTarget({ discard: fail('disk') });
   const writer = new TargetWriter(target, controller.signal);
@@ -83,7 +83,7 @@ test.each(['succeeds', 'fails'])(
   },
 );
 
-test('a signal that had aborted discards at once', async () => {
+test('A signal that had aborted discards at once', async () => {
   const target = new RecordingTarget();
   const writer = new TargetWriter(target, AbortSignal.abort(new Error('stop')));
   await expect(writer.commit()).rejects.toThrow('stop');
@@ -91,7 +91,7 @@ test('a signal that had aborted discards at once', async () => {
   expect(target.calls).toEqual(['discard']);
 });
 
-test('a commit that has begun is finished, whatever the signal or abort does', async () => {
+test('A commit that has begun is finished, whatever the signal or abort does', async () => {
   const controller = new AbortController();
   const target = new RecordingTarget({ publish: () => setImmediate() });
   const writer = new TargetWriter(target, controller.signal);

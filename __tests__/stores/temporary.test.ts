@@ -29,7 +29,7 @@ describe('temporaryName', () => {
     expect(isTemporaryName(name)).toBe(true);
   });
 
-  test.each(['object', 'a~b', '~', 'backup.tmp', 'file~1~2~3.tmp'])('%s is none', (name) => {
+  test.each(['object', 'a~b', '~', 'backup.tmp', 'file~1~2~3.tmp'])('does not give %s', (name) => {
     expect(isTemporaryName(name)).toBe(false);
   });
 });

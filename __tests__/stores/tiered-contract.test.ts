@@ -29,7 +29,7 @@ describe('TieredStore contract, memory before files', () => {
 });
 
 /** Of the combinations, the only one that adopts files and writes conditionally. */
-describe('what the contract says of conditions, files before memory', () => {
+describe('What the contract says of conditions, files before memory', () => {
   registerCases(
     test,
     conditionCases,

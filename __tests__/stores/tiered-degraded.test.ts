@@ -30,7 +30,7 @@ const { directory, defer } = cleanup(afterEach);
 const SHORT = { checkInterval: 0, responseTimeout: 50, stallTimeout: 50 };
 const tiers = (options: Partial<TieredStoreOptions> = {}) => allTiers({ ...SHORT, ...options });
 
-describe.each(['failing', 'hanging'] as const)('while the far tier is %s', (state) => {
+describe.each(['failing', 'hanging'] as const)('While the far tier is %s', (state) => {
   test('copies are served, and anything else is a miss', async () => {
     const { far, store, failures } = tiers();
     const stored = await put(store, 'key', CONTENT, { of: 'a' });
@@ -87,7 +87,7 @@ describe.each(['failing', 'hanging'] as const)('while the far tier is %s', (stat
     await assertContent(store, 'key', CONTENT);
   });
 
-  test('delete fails, because the object would come back', async () => {
+  test('a deletion fails, because the object would come back', async () => {
     const { far, store } = tiers();
     await put(store, 'key', CONTENT);
     far.state = state;
@@ -98,7 +98,7 @@ describe.each(['failing', 'hanging'] as const)('while the far tier is %s', (stat
   });
 });
 
-test('a far tier that failed is left alone for the retryInterval', async () => {
+test('A far tier that failed is left alone for the retryInterval', async () => {
   const { far, store, failures } = tiers({ retryInterval: HOUR });
   await put(store, 'key', CONTENT);
   far.state = 'failing';
@@ -111,7 +111,7 @@ test('a far tier that failed is left alone for the retryInterval', async () => {
   expect(far.asked).toEqual({ ...before, stat: before.stat + 1 });
 });
 
-test('a body that comes too late is destroyed', async () => {
+test('A body that comes too late is destroyed', async () => {
   const { far, store } = tiers();
   const { open } = far;
   await put(far.inner, 'key', CONTENT);
@@ -130,7 +130,7 @@ test('a body that comes too late is destroyed', async () => {
   expect((await late).destroyed).toBe(true);
 });
 
-test('a write that begins too late is aborted', async () => {
+test('A write that begins too late is aborted', async () => {
   const { far, store } = tiers();
   const { create } = far;
   let begin = () => {};
@@ -148,7 +148,7 @@ test('a write that begins too late is aborted', async () => {
   await aborted;
 });
 
-test('a list that breaks off is completed from near, and no key comes twice', async () => {
+test('A list that breaks off is completed from near, and no key comes twice', async () => {
   const { far, store } = tiers();
   for (const key of ['a', 'b', 'c']) await put(store, key, CONTENT);
   const keys: string[] = [];
@@ -159,7 +159,7 @@ test('a list that breaks off is completed from near, and no key comes twice', as
   expect(keys.sort()).toEqual(['a', 'b', 'c']);
 });
 
-test('a question that is no longer wanted is no failure of the far tier', async () => {
+test('A question that is no longer wanted does not count as a failure of the far tier', async () => {
   const { far, store, failures } = tiers({ responseTimeout: HOUR, retryInterval: HOUR });
   await put(far.inner, 'key', CONTENT);
   far.state = 'hanging';
@@ -175,7 +175,7 @@ test('a question that is no longer wanted is no failure of the far tier', async 
   expect(failures).toEqual([]);
 });
 
-test('the service that uses the store tells of its failures', async () => {
+test('The service that uses the store tells of its failures', async () => {
   const { far, store, failures } = tiers();
   const dataDir = await directory();
   const service = createSnapshotService({ dataDir, hosts: ['git.example'], store });
@@ -189,7 +189,7 @@ test('the service that uses the store tells of its failures', async () => {
   expect(told).toEqual(failures);
 });
 
-describe('a listener that throws', () => {
+describe('A listener that throws', () => {
   const fault = new Error('the log is full');
   const onFailure = () => {
     throw fault;

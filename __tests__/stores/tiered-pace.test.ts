@@ -1,3 +1,4 @@
+/** @one-node-version */
 import { setImmediate } from 'node:timers/promises';
 import { FileSystemStore, MemoryStore, type SnapshotStore } from '../../lib/index.js';
 import { assertBytes, contentOf, mustOpen, put } from '../../lib/testing/store-content.js';

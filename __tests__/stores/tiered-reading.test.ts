@@ -20,7 +20,7 @@ const NEW = contentOf('new', 3 * MIB);
 
 const { directory, defer } = cleanup(afterEach);
 
-describe('what another machine has stored', () => {
+describe('An object that another machine has stored', () => {
   test('is read from the far tier once, and then near', async () => {
     const { far, store, failures } = tiers();
     const stored = await put(far.inner, 'key', OLD, { name: 'value' });
@@ -119,7 +119,7 @@ describe('what another machine has stored', () => {
   });
 });
 
-describe('a far tier that fails while it is read', () => {
+describe('A far tier', () => {
   test.each<[string, (timePasses: () => void) => Promise<unknown>]>([
     ['breaks', async () => Promise.reject(new Error('the connection broke'))],
     [
@@ -129,7 +129,7 @@ describe('a far tier that fails while it is read', () => {
         return new Promise(() => {});
       },
     ],
-  ])('and %s fails all readers and leaves nothing near', async (_, trouble) => {
+  ])('that %s fails all readers and leaves nothing near', async (_, trouble) => {
     const path = await directory();
     const clock = stopClock(defer);
     const files = new WatchedWrites({ directory: path });
@@ -149,7 +149,7 @@ describe('a far tier that fails while it is read', () => {
     await assertContent(store, 'key', OLD);
   });
 
-  test('fails those as well who fell behind and read there once more', async () => {
+  test('that breaks also fails readers who fell behind and read there once more', async () => {
     const { far, store } = tiers({ stallTimeout: 50 }, new MemoryStore({ maxBytes: MIB }));
     await put(far.inner, 'key', OLD);
     const { reached, release } = holdAt(far, 3 * MIB);
@@ -168,7 +168,7 @@ describe('a far tier that fails while it is read', () => {
     expect(far.asked.open).toBe(3);
   });
 
-  test('and gives too few bytes fails the reader', async () => {
+  test('that gives too few bytes fails the reader', async () => {
     const { near, far, store } = tiers();
     await put(far.inner, 'key', OLD);
     const { stat } = far;
@@ -181,7 +181,7 @@ describe('a far tier that fails while it is read', () => {
     await assertMiss(near, 'key');
   });
 
-  test('is left by a store that is closed', async () => {
+  test('is left alone by a store that is closed', async () => {
     const path = await directory();
     const { far, store, failures } = tiers({}, new FileSystemStore({ directory: path }));
     await put(far.inner, 'key', OLD);
@@ -197,7 +197,7 @@ describe('a far tier that fails while it is read', () => {
   });
 });
 
-describe('what another machine has replaced', () => {
+describe('An object that another machine has replaced', () => {
   test('is seen by stat at once, and its copy is dropped', async () => {
     const { near, far, store } = tiers();
     await put(far.inner, 'key', OLD);
@@ -249,7 +249,7 @@ describe('what another machine has replaced', () => {
     await assertContent(store, 'key', NEW);
   });
 
-  test('or deleted is no longer there', async () => {
+  test('or deleted is a miss', async () => {
     const { near, far, store } = tiers({ checkInterval: 0 });
     await put(far.inner, 'key', OLD);
     await assertContent(store, 'key', OLD);

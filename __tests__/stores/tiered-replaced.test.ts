@@ -25,7 +25,7 @@ const CHANGES: [string, (far: FaultyTier) => Promise<unknown>][] = [
   ['deleted', (far) => far.inner.delete('key')],
 ];
 
-describe('a copy that was just made', () => {
+describe('A copy that was just made', () => {
   test.each<[string, (store: TieredStore, far: FaultyTier) => Promise<unknown>]>([
     ['deleted', (store) => store.delete('key')],
     ['replaced', (store) => put(store, 'key', NEW)],
@@ -56,7 +56,7 @@ describe('a copy that was just made', () => {
   });
 });
 
-test('a copy is not dropped by who found an older one', async () => {
+test('A copy stays when somebody has found an older one', async () => {
   const { far, store } = tiers({ checkInterval: 0 });
   await put(far.inner, 'key', OLD);
   await assertContent(store, 'key', OLD);
@@ -79,7 +79,7 @@ test('a copy is not dropped by who found an older one', async () => {
   expect(far.asked.open).toBe(2);
 });
 
-test('a near tier that refuses copies is one that fails them', async () => {
+test('A near tier that refuses copies counts as one that fails', async () => {
   const near = new FaultyTier();
   const { create } = near;
   near.create = async (...args) => {
@@ -123,7 +123,7 @@ describe.each(['create', 'write'] as const)('where the %s of a copy fails', (ste
   });
 });
 
-describe('where there is no room for a copy', () => {
+describe('Where there is no room for a copy', () => {
   const withoutRoom = () => tiers({ checkInterval: 0 }, new MemoryStore({ maxBytes: MIB }));
 
   test.each(CHANGES)(

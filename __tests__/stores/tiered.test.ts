@@ -17,7 +17,7 @@ const NEW = contentOf('new', 3 * MIB);
 
 const { directory } = cleanup(afterEach);
 
-describe('a near tier', () => {
+describe('A near tier', () => {
   test('is known again after a restart, with what it is a copy of', async () => {
     const near = new FileSystemStore({ directory: await directory() });
     const { far, store } = tiers({}, near);
@@ -44,7 +44,7 @@ describe('a near tier', () => {
   });
 });
 
-describe('a write', () => {
+describe('A write', () => {
   test('goes to both tiers, and nothing is read from the far one', async () => {
     const { far, store } = tiers();
     const stored = await put(store, 'key', OLD, { of: 'old' });
@@ -54,7 +54,7 @@ describe('a write', () => {
     expect(far.asked.open).toBe(0);
   });
 
-  test('that the near tier fails is one to the far tier', async () => {
+  test('goes to the far tier alone when the near one fails', async () => {
     const near = new FaultyTier();
     const { far, store, failures } = tiers({}, near);
     const writer = await store.create('key', {});
@@ -67,7 +67,7 @@ describe('a write', () => {
     await assertContent(store, 'key', OLD);
   });
 
-  test('that both tiers fail is one', async () => {
+  test('fails when both tiers fail', async () => {
     const near = new FaultyTier();
     const { far, store } = tiers({}, near);
     const writer = await store.create('key', {});
@@ -109,7 +109,7 @@ describe('a write', () => {
     expect(failures).toEqual([]);
   });
 
-  test('of a file that the near tier fails is one to the far tier', async () => {
+  test('of a file goes to the far tier alone when the near one fails', async () => {
     const path = await directory();
     const near = new FileSystemStore({ directory: join(path, 'near') });
     const { far, store, failures } = tiers({}, near);
@@ -123,7 +123,7 @@ describe('a write', () => {
   });
 });
 
-describe('a write that the far tier refuses', () => {
+describe('A write that the far tier refuses', () => {
   const REFUSED = { code: 'PRECONDITION_FAILED' };
   const refusal = () => new SnapshotError('PRECONDITION_FAILED', 'something else is there');
 
@@ -147,7 +147,7 @@ describe('a write that the far tier refuses', () => {
     },
   );
 
-  test('is of a file that stays', async () => {
+  test('leaves the file that was to be adopted', async () => {
     const path = await directory();
     const near = new FileSystemStore({ directory: join(path, 'near') });
     const { far, store, failures } = tiers({ retryInterval: 60_000 }, near);
@@ -184,7 +184,7 @@ test.each<[string, object]>([
   ['near', { near: {}, far: new FaultyTier() }],
   ['checkInterval', { near: new FaultyTier(), far: new FaultyTier(), checkInterval: -1 }],
   ['timeout', { near: new FaultyTier(), far: new FaultyTier(), timeout: 1 }],
-])('a wrong %s is refused', (name, options) => {
+])('A wrong %s is refused', (name, options) => {
   expect(() => Reflect.construct(TieredStore, [options])).toThrow(
     expect.objectContaining({ code: 'INVALID_OPTIONS', message: expect.stringContaining(name) }),
   );

@@ -1,3 +1,7 @@
+/**
+ * @needs bash curl zstd tar
+ * @one-node-version
+ */
 import { once } from 'node:events';
 import { appendFile, chmod, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';

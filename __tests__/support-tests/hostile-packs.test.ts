@@ -1,3 +1,4 @@
+/** @one-node-version */
 import { join } from 'node:path';
 import { packOfTree } from '../support/hand-made-tree.js';
 import { makePack, type PackEntry } from '../support/hostile-pack.js';

@@ -1,3 +1,4 @@
+/** @one-node-version */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cloneWithGit } from '../support/clone.js';
@@ -18,7 +19,7 @@ import { startUpstream } from '../support/upstream.js';
 
 const { directory, defer } = cleanup(afterEach);
 
-describe('the kitchen sink', () => {
+describe('The kitchen sink', () => {
   const shared = cleanup(afterAll);
   let bare: string;
   let clone: string;
@@ -98,7 +99,7 @@ describe('the kitchen sink', () => {
   });
 });
 
-test('a synthetic repository has the size asked for, deltas, and is the same for the same seed', async () => {
+test('A synthetic repository has the size asked for, deltas, and is the same for the same seed', async () => {
   const [one, two, other] = [await directory(), await directory(), await directory()];
   await buildSynthetic(one, { commits: 1000, files: 100, seed: 7, bitmaps: true });
   await buildSynthetic(two, { commits: 1000, files: 100, seed: 7, repack: false });
@@ -119,7 +120,7 @@ async function packName(repository: string): Promise<string> {
   return run('sh', ['-c', 'cd objects/pack && printf %s *.idx'], { cwd: repository });
 }
 
-describe('small repositories', () => {
+describe('Small repositories', () => {
   test.each([
     [buildSmall, 'main', 3],
     [buildEmpty, 'trunk', 0],

@@ -1,3 +1,4 @@
+/** @one-node-version */
 import { once } from 'node:events';
 import { readdir, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -7,7 +8,7 @@ import { cloneWithGit } from '../support/clone.js';
 import { encodePacket } from '../support/pkt-line.js';
 import { seededBytes } from '../support/random.js';
 import { RepositoryBuilder } from '../support/repository-builder.js';
-import { git, run, runBinary } from '../support/run.js';
+import { git, run } from '../support/run.js';
 import { buildSmall } from '../support/small-repositories.js';
 import { cleanup } from '../support/temporary-directory.js';
 import { startUpstream, type Upstream } from '../support/upstream.js';
@@ -55,27 +56,29 @@ test.each(['0', '2'])('git clones by protocol %s', async (version) => {
   });
 });
 
-test('counts per repository, with and without .git, also for what is not there', async () => {
+test('Requests are counted by repository, with and without .git, also for one that does not exist', async () => {
   await git(root, 'ls-remote', `${upstream.url}/org/small.git`);
   await expect(git(root, 'ls-remote', `${upstream.url}/org/none`)).rejects.toThrow(/not found/);
   expect([upstream.infoRefs('org/small'), upstream.infoRefs('org/none')]).toEqual([1, 1]);
   expect(upstream.requests.at(-1)).toMatchObject({ repository: 'org/none', status: 404 });
 });
 
-test('takes a gzipped request', async () => {
+test('An upstream takes a gzipped request', async () => {
   const tip = await git(join(root, 'org/small.git'), 'rev-parse', 'HEAD');
   const body = gzipSync(
     Buffer.concat([encodePacket(`want ${tip}\n`), Buffer.from('0000'), encodePacket('done\n')]),
   );
-  const headers = ['Content-Type: application/x-git-upload-pack-request', 'Content-Encoding: gzip'];
-  const args = ['-sf', '--data-binary', '@-', ...headers.flatMap((header) => ['-H', header])];
-  const answer = await runBinary('curl', [...args, `${upstream.url}/org/small/git-upload-pack`], {
-    input: body,
-  });
+  const headers = {
+    'Content-Type': 'application/x-git-upload-pack-request',
+    'Content-Encoding': 'gzip',
+  };
+  const url = `${upstream.url}/org/small/git-upload-pack`;
+  const response = await fetch(url, { method: 'POST', headers, body });
+  const answer = Buffer.from(await response.arrayBuffer());
   expect(answer.toString('latin1', 0, 12)).toBe('0008NAK\nPACK');
 });
 
-test('serves several clients at once, beside another upstream', async () => {
+test('An upstream serves several clients at once, beside another one', async () => {
   const other = await startUpstream({ root });
   defer(() => other.close());
   const clones = await directory();
@@ -103,7 +106,7 @@ test('git is killed when its client hangs up', async () => {
   while ((await processesIn(root)).length > 0) await setImmediate();
 });
 
-test('an upstream that is closed lets go of its clients', async () => {
+test('An upstream that is closed lets go of its clients', async () => {
   await buildLarge();
   upstream.fault('large', { kind: 'stall', after: 1000 });
   const started = once(upstream, 'upload-pack-started');

@@ -35,7 +35,7 @@ function resolver(...addresses: string[]): LookupFunction & { calls: string[] } 
   return Object.assign(lookup, { calls });
 }
 
-describe('the address policy', () => {
+describe('The address policy', () => {
   test.each(['127.0.0.1', 'localhost', '2130706433', '0x7f.1', '[::ffff:127.0.0.1]'])(
     'holds for http://%s',
     async (name) => {
@@ -69,7 +69,7 @@ describe('the address policy', () => {
     expect(String(await readAll(await getRefs(allowed, url)))).toBe('refs');
   });
 
-  test('is lifted for one host only, and hosts differ by port', async () => {
+  test('is lifted for one host at one port only', async () => {
     const upstream = await serveRefs();
     const other = await serveRefs();
     const client = clientOf(resources, other.url, {
@@ -83,7 +83,7 @@ describe('the address policy', () => {
     expect(other.sockets).toHaveLength(0);
   });
 
-  test('checks the very address that is connected to, so that rebinding gains nothing', async () => {
+  test('checks the very address that is connected to, whatever the name resolved to before', async () => {
     const upstream = await serveRefs();
     const url = `http://rebind.test:${upstream.port}/repo`;
     // Public by its number, but IANA gave it to nobody: nothing answers there.
@@ -108,7 +108,7 @@ describe('the address policy', () => {
   });
 });
 
-test('a host that is not in the list is not connected to', async () => {
+test('Only hosts in the list are connected to', async () => {
   const upstream = await serveRefs();
   const client = clientOf(resources, upstream.url, { trusted: ['127.0.0.1', 'git.test'] });
 
@@ -119,8 +119,8 @@ test('a host that is not in the list is not connected to', async () => {
   expect(upstream.sockets).toHaveLength(0);
 });
 
-describe('a failing connection', () => {
-  test('that is refused', async () => {
+describe('A connection', () => {
+  test('that is refused makes the upstream unreachable', async () => {
     const { url, server } = await serveRefs();
     server.close();
     await once(server, 'close');
@@ -131,7 +131,7 @@ describe('a failing connection', () => {
     });
   });
 
-  test('to a name that does not resolve', async () => {
+  test('to a name that does not resolve makes the upstream unreachable', async () => {
     const failure = Object.assign(new Error('getaddrinfo ENOTFOUND'), { code: 'ENOTFOUND' });
     const lookup: LookupFunction = (_hostname, _options, callback) => callback(failure, []);
     const url = 'http://git.test/repo';
@@ -142,7 +142,7 @@ describe('a failing connection', () => {
     });
   });
 
-  test('that does not stand in time', async () => {
+  test('that does not stand in time is a timeout', async () => {
     const { port } = await listen(createTcpServer(), resources);
     const url = `https://127.0.0.1:${port}/repo`;
 
@@ -165,7 +165,7 @@ describe('a failing connection', () => {
   });
 });
 
-describe('TLS', () => {
+describe('A TLS connection', () => {
   // For git.test, signed by itself, from 2020 to 2120; made for this test.
   const key = `-----BEGIN PRIVATE KEY-----
 MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgNZQVKFAa74SRiRgS
@@ -195,7 +195,7 @@ P5rKurxjwJd14YNEwWJq4O4=
     return { port, names };
   }
 
-  test('refuses a certificate that nobody vouches for', async () => {
+  test('is refused when nobody vouches for the certificate', async () => {
     const { port } = await serveTls();
     const url = `https://git.test:${port}/repo`;
     const client = clientOf(resources, url, { lookup: resolver('127.0.0.1') });
@@ -236,7 +236,7 @@ P5rKurxjwJd14YNEwWJq4O4=
     return output;
   }
 
-  test('asks for the host by name and accepts its certificate; close() leaves nothing open', async () => {
+  test('asks for the host by name, accepts its certificate, and is closed with the client', async () => {
     const { port, names } = await serveTls();
     const authorities = join(await resources.directory(), 'authorities.pem');
     await writeFile(authorities, cert);

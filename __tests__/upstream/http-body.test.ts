@@ -21,25 +21,25 @@ import {
 
 const resources = cleanup(afterEach);
 
-describe('the content coding', () => {
+describe('A content coding', () => {
   const serveCoded = (coding: string, body: Buffer) =>
     serve(resources, (_req, res) => {
       res.writeHead(200, { ...ADVERTISEMENT, 'content-encoding': coding }).end(body);
     });
 
-  test.each(['gzip', 'x-gzip', 'GZIP'])('%s is undone', async (coding) => {
+  test.each(['gzip', 'x-gzip', 'GZIP'])('of %s is undone', async (coding) => {
     const { url } = await serveCoded(coding, gzipSync('refs'));
 
     expect(String(await readAll(await getRefs(clientOf(resources, url), url)))).toBe('refs');
   });
 
-  test('identity changes nothing', async () => {
+  test('of identity changes nothing', async () => {
     const { url } = await serveCoded('identity', Buffer.from('refs'));
 
     expect(String(await readAll(await getRefs(clientOf(resources, url), url)))).toBe('refs');
   });
 
-  test('others are refused', async () => {
+  test('that git servers do not use is refused', async () => {
     for (const coding of ['br', 'gzip, gzip', '']) {
       const { url } = await serveCoded(coding, brotliCompressSync('refs'));
       const error = await rejection(getRefs(clientOf(resources, url), url));
@@ -73,7 +73,7 @@ describe('the content coding', () => {
 describe('maxRefsBytes', () => {
   const maxRefsBytes = 100_000;
 
-  test('lets just as many pass, and any number of a pack', async () => {
+  test('lets as many bytes of refs pass, and any number of a pack', async () => {
     const upstream = await serve(resources, (req, res) => {
       const get = req.method === 'GET';
       res
@@ -89,7 +89,7 @@ describe('maxRefsBytes', () => {
   test.each([
     ['plain', {}, Buffer.alloc(maxRefsBytes + 1)],
     ['compressed', { 'content-encoding': 'gzip' }, gzipSync(Buffer.alloc(maxRefsBytes + 1))],
-  ])('ends an answer with more of them, %s', async (_, headers, body) => {
+  ])('ends a longer answer that is %s', async (_, headers, body) => {
     const upstream = await serveUnfinished(resources, headers, body);
     const client = clientOf(resources, upstream.url, { maxRefsBytes });
     const refs = await getRefs(client, upstream.url);
@@ -102,7 +102,7 @@ describe('maxRefsBytes', () => {
   });
 });
 
-describe('a body', () => {
+describe('A body', () => {
   /** Answers every request with these bytes and then closes the connection. */
   async function serveRaw(...answer: (string | Buffer)[]): Promise<string> {
     const bytes = Buffer.concat(answer.map((part) => Buffer.from(part)));

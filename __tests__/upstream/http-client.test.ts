@@ -24,7 +24,7 @@ import {
 
 const resources = cleanup(afterEach);
 
-test('isomorphic-git’s transport clones from real git with it', async () => {
+test('The transport of isomorphic-git clones from real git with it', async () => {
   const root = await resources.directory();
   await buildSmall(join(root, 'small'));
   const upstream = await startUpstream({ root });
@@ -54,7 +54,7 @@ test('isomorphic-git’s transport clones from real git with it', async () => {
   expect(answer.toString('latin1')).toMatch(/^0008NAK\nPACK/);
 });
 
-test('sends what git sends, and the answers come over one connection', async () => {
+test('A client sends what git sends, over one connection', async () => {
   const upstream = await serve(resources, (req, res) => {
     res.writeHead(200, req.method === 'GET' ? ADVERTISEMENT : RESULT).end('answer');
   });
@@ -96,7 +96,7 @@ test('sends what git sends, and the answers come over one connection', async () 
 });
 
 test.each(['http://127.0.0.1/other', 'info/refs?service=git-receive-pack', '/HEAD'])(
-  'is for the requests of a fetch only: %s',
+  'A client makes the requests of a fetch only, and not %s',
   async (path) => {
     const upstream = await serve(resources, (_req, res) => res.end());
     const client = clientOf(resources, upstream.url);
@@ -120,7 +120,7 @@ test('A server may think for longer than connectTimeout, once the connection sta
   expect(String(await readAll(await getRefs(client, upstream.url)))).toBe('refs');
 });
 
-describe('an abort', () => {
+describe('An abort', () => {
   const reason = new Error('enough');
 
   test.each([
@@ -159,7 +159,7 @@ describe('an abort', () => {
     await closed;
   });
 
-  test('before anybody reads the body is told to whoever does', async () => {
+  test('before the body is read fails whoever reads it', async () => {
     const controller = new AbortController();
     const upstream = await serveUnfinished(resources);
     const client = clientOf(resources, upstream.url, { signal: controller.signal });
@@ -172,7 +172,7 @@ describe('an abort', () => {
     expect(await rejection(readAll(refs))).toBe(reason);
   });
 
-  test('before the request keeps it from being made', async () => {
+  test('before a request keeps it from being made', async () => {
     const upstream = await serve(resources, (_req, res) => res.end());
     const client = clientOf(resources, upstream.url, { signal: AbortSignal.abort(reason) });
 
@@ -181,7 +181,7 @@ describe('an abort', () => {
   });
 });
 
-describe('close', () => {
+describe('Closing a client', () => {
   test('ends a request that waits for its answer, and may be repeated', async () => {
     const upstream = await serve(resources, () => {});
     const client = clientOf(resources, upstream.url);
@@ -240,7 +240,7 @@ describe('close', () => {
   });
 });
 
-test('a request body is sent whole, with its length', async () => {
+test('A request body is sent whole, with its length', async () => {
   const upstream = await serve(resources, (req, res) => {
     res.writeHead(200, RESULT);
     req.pipe(res);
@@ -252,7 +252,7 @@ test('a request body is sent whole, with its length', async () => {
   expect(upstream.requests[0]?.headers).toHaveProperty('content-length', '13');
 });
 
-describe('a connection that is closed as a request is sent on it', () => {
+describe('A connection that is closed as a request is sent on it', () => {
   /** Closes a connection without an answer from the second request on, and any at `always`. */
   const upstreamThatCloses = (always: string) =>
     serve(resources, (req, res) => {

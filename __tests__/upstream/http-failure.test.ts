@@ -13,7 +13,7 @@ import {
 
 const resources = cleanup(afterEach);
 
-describe('the status', () => {
+describe('The status', () => {
   const TABLE: [status: number, code: string, anonymousCode?: string][] = [
     [201, 'UPSTREAM_INVALID'],
     [203, 'UPSTREAM_INVALID'],
@@ -57,7 +57,7 @@ describe('the status', () => {
     [503, 'soon', undefined],
     [503, '', undefined],
     [404, '120', undefined],
-  ])('%i with Retry-After: %s', async (status, value, retryAfter) => {
+  ])('%i with Retry-After: %s tells when to come back', async (status, value, retryAfter) => {
     const upstream = await serve(resources, (_req, res) => {
       res.writeHead(status, { 'retry-after': value }).end();
     });
@@ -68,7 +68,7 @@ describe('the status', () => {
   });
 });
 
-describe('the content type', () => {
+describe('The content type', () => {
   test.each([undefined, 'text/html', 'text/plain', RESULT['content-type']])(
     'of refs may not be %s',
     async (type) => {

@@ -39,9 +39,9 @@ const seen = ({ requests }: HttpUpstream) => requests.map(({ method, url }) => `
 const authorizations = ({ requests }: HttpUpstream) =>
   requests.map(({ headers }) => headers.authorization);
 
-describe('a redirect of the ref advertisement', () => {
+describe('A redirect of the ref advertisement', () => {
   test.each([301, 302, 303, 307, 308])(
-    '%i is followed, and the pack asked for there',
+    'of %i is followed, and the pack is asked for there',
     async (status) => {
       const upstream = await serveRedirects({
         [`/org/repo${INFO_REFS}`]: { status, location: `../../moved${INFO_REFS}` },
@@ -207,7 +207,7 @@ describe('a redirect of the ref advertisement', () => {
   });
 });
 
-test('a redirect of a pack request is refused', async () => {
+test('A redirect of a pack request is refused', async () => {
   const upstream = await serveRedirects({
     [`/org/repo${UPLOAD_PACK}`]: { status: 307, location: `/org/moved${UPLOAD_PACK}` },
   });

@@ -45,7 +45,7 @@ async function allEnded(): Promise<void> {
   await nextTurn();
 }
 
-describe('a thread', () => {
+describe('A thread', () => {
   test('is used again, for one task at a time', async () => {
     const [a, b] = await Promise.all([run({ kind: 'answer' }), run({ kind: 'answer' })]);
     expect(a).not.toBe(b);
@@ -53,7 +53,7 @@ describe('a thread', () => {
     expect(await threadCount()).toBe(threads + 2);
   });
 
-  test('is started before its first task when that is asked for, once', async () => {
+  test('is started once before its first task when that is asked for', async () => {
     pool.prepare();
     pool.prepare();
     expect(await threadCount()).toBe(threads + 1);
@@ -64,12 +64,12 @@ describe('a thread', () => {
     expect(await threadCount()).toBe(threads);
   });
 
-  test('is not kept beyond what may be idle', async () => {
+  test('is ended when enough others are idle', async () => {
     await Promise.all(Array.from({ length: 4 }, () => run({ kind: 'answer' })));
     expect(await threadCount()).toBe(threads + 2);
   });
 
-  test('is not kept after a result that says so', async () => {
+  test('is ended after a result that says so', async () => {
     const picky = new WorkerPool<Order, string, number>(SCRIPT, 2, () => false);
     await picky.run({ kind: 'answer' }, { signal: never });
     expect(await threadCount()).toBe(threads);
@@ -84,7 +84,7 @@ describe('a thread', () => {
     expect(heard).toEqual(['a', 'b', 'c', 'e']);
   });
 
-  test('is ended when its task failed; the error keeps its code', async () => {
+  test('is ended when its task fails, and the error keeps its code', async () => {
     await expect(run({ kind: 'fail' })).rejects.toMatchObject({
       name: 'SnapshotError',
       code: 'UPSTREAM_INVALID',
@@ -95,14 +95,17 @@ describe('a thread', () => {
   });
 });
 
-describe('aborting', () => {
-  test.each(['sleep', 'spin'] as const)('ends a thread that does %s', async (kind) => {
-    const { outcome, controller } = await start({ kind });
-    expect(await threadCount()).toBe(threads + 1);
-    controller.abort(new Error('enough'));
-    await expect(outcome).rejects.toThrow('enough');
-    expect(await threadCount()).toBe(threads);
-  });
+describe('Aborting a task', () => {
+  test.each(['sleep', 'spin'] as const)(
+    'ends its thread, although that does nothing but %s',
+    async (kind) => {
+      const { outcome, controller } = await start({ kind });
+      expect(await threadCount()).toBe(threads + 1);
+      controller.abort(new Error('enough'));
+      await expect(outcome).rejects.toThrow('enough');
+      expect(await threadCount()).toBe(threads);
+    },
+  );
 
   test('closes the files that the thread had open', async () => {
     const place = await directory();
@@ -125,13 +128,13 @@ describe('aborting', () => {
     expect(await threadCount()).toBe(threads);
   });
 
-  test('before the start starts nothing', async () => {
+  test('before its start keeps a thread from being started', async () => {
     const outcome = pool.run({ kind: 'answer' }, { signal: AbortSignal.abort(new Error('early')) });
     await expect(outcome).rejects.toThrow('early');
     expect(await threadCount()).toBe(threads);
   });
 
-  test('after the end changes nothing', async () => {
+  test('after its end changes nothing', async () => {
     const controller = new AbortController();
     const first = await pool.run({ kind: 'answer' }, { signal: controller.signal });
     controller.abort();
@@ -148,7 +151,7 @@ describe('aborting', () => {
   });
 });
 
-test('what a listener of its events throws fails the task, and nothing else', async () => {
+test('An error of a listener fails its task and no other', async () => {
   const listener = () => {
     throw new Error('no listener');
   };
@@ -158,7 +161,7 @@ test('what a listener of its events throws fails the task, and nothing else', as
   expect(await run({ kind: 'answer' })).toBeGreaterThan(0);
 });
 
-describe('a thread that crashes', () => {
+describe('A thread that crashes', () => {
   test.each<[string, Order]>([
     ['ends', { kind: 'exit' }],
     ['throws outside of its task', { kind: 'throw', thrown: 'error' }],
@@ -180,7 +183,7 @@ describe('a thread that crashes', () => {
   });
 });
 
-describe('closing', () => {
+describe('Closing a pool', () => {
   test('ends idle threads and those that work, at once', async () => {
     await run({ kind: 'answer' });
     const running = await Promise.all([start({ kind: 'sleep' }), start({ kind: 'spin' })]);
@@ -191,7 +194,7 @@ describe('closing', () => {
     }
   });
 
-  test('twice is closing once; then nothing runs any more', async () => {
+  test('twice is closing it once, and no task runs afterwards', async () => {
     await Promise.all([pool.close(), pool.close()]);
     await pool.close();
     await expect(run({ kind: 'answer' })).rejects.toMatchObject({ code: 'CLOSED' });
@@ -199,7 +202,7 @@ describe('closing', () => {
   });
 });
 
-test('idle threads do not keep a process alive, working ones do', async () => {
+test('Working threads keep a process alive, and idle ones do not', async () => {
   const program = join(await directory(), 'program.mjs');
   await writeFile(
     program,

@@ -17,7 +17,7 @@ const header = (delivery: Delivery, headers: Record<string, string>) => ({
   headers: { ...delivery.headers, ...headers },
 });
 
-test('GitHub: the same delivery, also under another id', async () => {
+test('A delivery of GitHub is taken once, also under another id', async () => {
   const { deliver, pushed } = await start();
   const delivery = fromGitHub(SECRET);
   for (const again of [
@@ -37,7 +37,7 @@ test('GitHub: the same delivery, also under another id', async () => {
   expect(pushed).toHaveLength(2);
 });
 
-test('GitLab: the same delivery; another one may have the same body', async () => {
+test('A delivery of GitLab is taken once, and another one with the same body as well', async () => {
   const { deliver, pushed } = await start();
   const delivery = fromGitLab(TOKEN);
   for (const again of [delivery, delivery]) expect((await deliver(again)).status).toBe(202);
@@ -55,7 +55,7 @@ test('GitLab: the same delivery; another one may have the same body', async () =
   expect(pushed).toHaveLength(4);
 });
 
-test('a signed message: the same id, though it is sent again later', async () => {
+test('A signed message is taken once by its id, though it is sent again later', async () => {
   const { deliver, pushed } = await start({ secret: 'plain' });
   const key = Buffer.from('plain');
   const sent = Math.floor(Date.now() / 1000);
@@ -68,7 +68,7 @@ test('a signed message: the same id, though it is sent again later', async () =>
   expect(pushed).toHaveLength(2);
 });
 
-test('what is not authentic is not remembered', async () => {
+test('A delivery that is not authentic is not remembered', async () => {
   const { deliver, pushed } = await start();
   const delivery = fromGitHub(SECRET);
   const forged = header(delivery, { 'x-hub-signature-256': hubSignature('x', delivery.body) });
@@ -77,7 +77,7 @@ test('what is not authentic is not remembered', async () => {
   expect(pushed).toHaveLength(1);
 });
 
-test('a delivery without an id is taken each time', async () => {
+test('A delivery without an id is taken each time', async () => {
   const { deliver, pushed } = await start();
   const { body } = fromGitLab(TOKEN);
   const headers = { 'x-gitlab-event': 'Push Hook', 'x-gitlab-token': TOKEN };

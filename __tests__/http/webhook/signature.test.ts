@@ -29,7 +29,7 @@ const without = (delivery: Delivery, name: string): Delivery => {
   return { ...delivery, headers };
 };
 
-test('the example of GitHub’s documentation', async () => {
+test('The example of GitHub’s documentation is accepted', async () => {
   const { deliver } = await start({ secret: SECRET });
   const signature = 'sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17';
   // Authentic, and then no JSON: 400 rather than 401.
@@ -40,7 +40,7 @@ test('the example of GitHub’s documentation', async () => {
   expect(reply.status).toBe(400);
 });
 
-test('the example of the Standard Webhooks specification is signed as there', () => {
+test('The example of the Standard Webhooks specification is signed as there', () => {
   const message = {
     id: 'msg_p5jXN8AQM9LWM0D4loKWxJek',
     timestamp: '1614265330',
@@ -51,7 +51,7 @@ test('the example of the Standard Webhooks specification is signed as there', ()
 });
 
 describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
-  test('GitHub: 202, then the service is told', async () => {
+  test('a delivery of GitHub is answered with 202, and the service is told', async () => {
     const { deliver, pushed } = await start({ version });
     const reply = await deliver(fromGitHub(SECRET));
     expect([reply.status, reply.body.length]).toEqual([202, 0]);
@@ -84,7 +84,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
     ['a GitLab token that is empty', fromGitLab('')],
     ['a GitLab token that begins like it', fromGitLab(SECRET.slice(5, -1))],
     ['a signing token that is wrong', fromSigningGitLab({ key: KEY })],
-  ])('%s: 401', async (_what, delivery) => {
+  ])('%s is answered with 401', async (_what, delivery) => {
     const { deliver, pushed, log } = await start({ version, secret: 'It is plain' });
     expect((await deliver(fromGitHub('It is plain'))).status).toBe(202);
     pushed.length = 0;
@@ -95,13 +95,13 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
     expect([pushed, log]).toEqual([[], []]);
   });
 
-  test('GitLab: a secret token', async () => {
+  test('a secret token of GitLab is accepted', async () => {
     const { deliver, pushed } = await start({ version, secret: 'token' });
     expect((await deliver(fromGitLab('token'))).status).toBe(202);
     expect(pushed).toEqual([GITLAB_URL]);
   });
 
-  test('GitLab: a signing token', async () => {
+  test('a signing token of GitLab is accepted', async () => {
     const { deliver, pushed } = await start({ version, secret: SIGNING_TOKEN });
     expect((await deliver(fromSigningGitLab({ key: KEY }))).status).toBe(202);
     expect(pushed).toEqual([GITLAB_URL]);
@@ -134,7 +134,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
       'a right secret token beside a wrong signature',
       (one) => withHeaders(one, { 'webhook-signature': 'v1,x', 'x-gitlab-token': SIGNING_TOKEN }),
     ],
-  ])('a signed message with %s: 401', async (_what, spoil) => {
+  ])('a signed message with %s is answered with 401', async (_what, spoil) => {
     const { deliver, pushed } = await start({ version, secret: SIGNING_TOKEN });
     expect((await deliver(spoil(fromSigningGitLab({ key: KEY })))).status).toBe(401);
     expect(pushed).toEqual([]);
@@ -151,7 +151,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
     ['-1', 401],
     ['', 401],
     ['9'.repeat(400), 401],
-  ])('a message of %s: %i', async (timestamp, status) => {
+  ])('a message of %s is answered with %i', async (timestamp, status) => {
     const { deliver } = await start({ version, secret: SIGNING_TOKEN });
     expect((await deliver(fromSigningGitLab({ key: KEY, timestamp }))).status).toBe(status);
   });
@@ -163,7 +163,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
     expect((await deliver(withHeaders(delivery, { 'webhook-signature': list }))).status).toBe(202);
   });
 
-  test('each of several secrets is right', async () => {
+  test('each of several secrets is accepted', async () => {
     const { deliver } = await start({ version, secret: ['old', 'new', SIGNING_TOKEN] });
     for (const delivery of [
       fromGitHub('old'),
@@ -178,7 +178,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
     expect((await deliver(fromGitHub('older'))).status).toBe(401);
   });
 
-  test('the bytes count, not what they mean', async () => {
+  test('the signature is of the bytes, not of what they mean', async () => {
     const { deliver, pushed } = await start({ version });
     const body = Buffer.from(
       `\t{"repository":\r\n{"clone_url":"${CLONE_URL}","x":"\xff\xfe"}}`,
@@ -190,7 +190,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
   });
 });
 
-describe('options', () => {
+describe('Options', () => {
   const service = { pushed: () => true };
   test.each<[string, unknown]>([
     ['secret', { service }],

@@ -20,7 +20,7 @@ const TOKEN = 'token';
 
 const start = webhookServers({ secret: [SECRET, TOKEN] });
 
-describe('events', () => {
+describe('Events', () => {
   const system = (event_name?: unknown) =>
     fromGitLab(TOKEN, { ...GITLAB_PUSH, event_name }, 'System Hook');
 
@@ -48,7 +48,7 @@ describe('events', () => {
   });
 });
 
-describe('payloads', () => {
+describe('Payloads', () => {
   test.each<[string, unknown, string[]]>([
     ['html_url without clone_url', { repository: { html_url: 'https://x/y' } }, ['https://x/y']],
     ['project.http_url', { project: { http_url: 'https://x/y' } }, ['https://x/y']],
@@ -94,7 +94,7 @@ describe('payloads', () => {
     ['payload=%7B%7D', 'application/json'],
     ['{}', 'application/x-www-form-urlencoded'],
     ['payload=', 'application/x-www-form-urlencoded; charset=utf-8'],
-  ])('%j as %s is not JSON: 400', async (body, type) => {
+  ])('%j as %s is answered with 400, as it is not JSON', async (body, type) => {
     const { deliver, pushed } = await start();
     const signature = hubSignature(SECRET, body);
     const headers = { 'content-type': type, 'x-hub-signature-256': signature };
@@ -187,7 +187,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
   test.each<[string, (express: typeof express5) => RequestHandler[]]>([
     ['express.json()', (express) => [express.json()]],
     ['express.text()', (express) => [express.text({ type: '*/*' })]],
-  ])('after %s: 500, and the log says what to do', async (_what, before) => {
+  ])('after %s the answer is 500, and the log says what to do', async (_what, before) => {
     const { deliver, pushed, log } = await start({ version, before });
     const reply = await deliver(fromGitHub(SECRET));
     expect(reply.status).toBe(500);
@@ -197,14 +197,14 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
     expect(log).toMatchObject([{ level: 'error', fields: { code: 'INVALID_OPTIONS', err } }]);
   });
 
-  test.each(['GET', 'HEAD', 'PUT', 'OPTIONS'])('%s: 405', async (method) => {
+  test.each(['GET', 'HEAD', 'PUT', 'OPTIONS'])('%s is answered with 405', async (method) => {
     const { port } = await start({ version });
     const { headers } = fromGitHub(SECRET);
     const reply = await send({ port, prefix: '' }, '/hooks', { method, headers });
     expect([reply.status, reply.headers.allow]).toEqual([405, 'POST']);
   });
 
-  test('more than 25 MiB: 413, and a connection stays usable whatever was sent on it', async () => {
+  test('more than 25 MiB are answered with 413, and the connection stays usable', async () => {
     // A request that waited for its socket does not say that it reuses it.
     const connections = new Set<unknown>();
     const count: RequestHandler = (req, _res, next) => {
@@ -236,7 +236,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
     expect(pushed).toEqual([CLONE_URL]);
   });
 
-  test('a sender that hangs up in its body is no failure', async () => {
+  test('a sender that hangs up in its body is not logged as a failure', async () => {
     let reached = () => {};
     const arrived = new Promise<void>((resolve) => {
       reached = resolve;

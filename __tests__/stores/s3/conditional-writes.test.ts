@@ -41,7 +41,7 @@ function atFirst(operation: string, work: (request: FakeRequest) => boolean | Pr
   };
 }
 
-describe('what the contract says of conditions', () => {
+describe('What the contract says of conditions', () => {
   registerCases(
     test,
     conditionCases,
@@ -50,7 +50,7 @@ describe('what the contract says of conditions', () => {
   );
 });
 
-describe.each(SIZES)('a write in %s', (_, size, operation) => {
+describe.each(SIZES)('A write in %s', (_, size, operation) => {
   const old = contentOf('old', size);
   const content = contentOf('new', size);
   const other = contentOf('other', size);
@@ -127,19 +127,19 @@ describe.each(SIZES)('a write in %s', (_, size, operation) => {
   });
 });
 
-test('what no store put there is nothing, and is replaced', async () => {
+test('An object that no store has written is a miss, and may be replaced', async () => {
   s3.objects.set('key.object', { content: Buffer.from('of somebody else'), metadata: {} });
   await assertMiss(store, 'key');
   await put(store, 'key', contentOf('a'), {}, { replaces: null });
   await assertContent(store, 'key', contentOf('a'));
 });
 
-test('a write without a condition makes no request for it', async () => {
+test('A write without a condition makes no request for it', async () => {
   await put(store, 'key', contentOf('a'));
   expect(s3.operations()).toEqual(['PutObject']);
 });
 
-test('a condition takes one request, and one more shows that the bucket is there', async () => {
+test('A condition takes one request, and one more shows that the bucket is there', async () => {
   const { revision } = await put(store, 'key', contentOf('a'), {}, { replaces: null });
   await put(store, 'key', contentOf('b'), {}, { replaces: revision });
   const [first, second, ...later] = s3.operations();
@@ -147,7 +147,7 @@ test('a condition takes one request, and one more shows that the bucket is there
   expect(later).toEqual(['PutObject', 'HeadObject', 'PutObject']);
 });
 
-test('without conditionalWrites there are no conditions', async () => {
+test('Without conditionalWrites no request has a condition', async () => {
   const plain = new S3Store({ bucket: 'bucket', config: s3.config, conditionalWrites: false });
   defer(() => plain.close());
   expect(plain.abilities.writesConditionally).toBe(false);

@@ -27,7 +27,7 @@ beforeEach(async () => {
 /** Four parts. */
 const LARGE = contentOf('large', 3.5 * PART);
 
-describe('writing', () => {
+describe('When an S3Store writes,', () => {
   test('what fits into one part is one request', async () => {
     await put(store, 'key', contentOf('a'));
     expect(s3.operations()).toEqual(['PutObject']);
@@ -89,7 +89,7 @@ describe('writing', () => {
   test.each([
     [507, 'StorageFull'],
     [403, 'QuotaExceeded'],
-  ])('a server that is full, %d %s, is told from one that fails', async (status, code) => {
+  ])('a full server (%d %s) has a code of its own', async (status, code) => {
     s3.before = ({ res }) => {
       fail(res, status, code);
       return true;
@@ -167,7 +167,7 @@ describe('writing', () => {
   });
 });
 
-describe('reading', () => {
+describe('When an S3Store reads,', () => {
   test('a body whose connection dies fails', async () => {
     await put(store, 'key', LARGE);
     s3.before = ({ res }) => {
@@ -179,7 +179,7 @@ describe('reading', () => {
     await expect(rest(body)).rejects.toMatchObject(STORE_FAILED);
   });
 
-  test('a range that is answered of another revision is none', async () => {
+  test('a range of another revision than was asked for is a miss', async () => {
     const { revision } = await put(store, 'key', contentOf('old'));
     await put(store, 'key', contentOf('new'));
     const range = { start: 10, end: 20 };
@@ -250,7 +250,7 @@ describe('reading', () => {
     await expect(rest(body)).rejects.toMatchObject(STORE_FAILED);
   });
 
-  test('objects that no store wrote are misses', async () => {
+  test('objects that no store has written are misses', async () => {
     s3.objects.set('key.object', { content: contentOf('a'), metadata: {} });
     expect(await store.stat('key')).toBeUndefined();
     expect(await store.open('key')).toBeUndefined();

@@ -22,13 +22,13 @@ test.each<[string, Partial<S3StoreOptions>]>([
   ['concurrentParts', { concurrentParts: 65 }],
   ['urlLifetime', { urlLifetime: 0 }],
   ['urlLifetime', { urlLifetime: 604_801 }],
-])('a wrong %s is refused by name', (name, wrong) => {
+])('A wrong %s is refused by name', (name, wrong) => {
   expect(() => new S3Store({ bucket: 'bucket', ...wrong })).toThrow(
     expect.objectContaining({ code: 'INVALID_OPTIONS', message: expect.stringContaining(name) }),
   );
 });
 
-test('an option that there is not is refused by name', () => {
+test('An unknown option is refused by name', () => {
   const options = { bucket: 'bucket', region: 'eu-central-1' };
   expect(() => new S3Store(options)).toThrow(
     expect.objectContaining({
@@ -38,7 +38,7 @@ test('an option that there is not is refused by name', () => {
   );
 });
 
-test('the longest prefix leaves room for every key', async () => {
+test('The longest prefix leaves room for every key', async () => {
   const s3 = await FakeS3.start(defer);
   const prefix = 'x'.repeat(256);
   const store = new S3Store({ bucket: 'bucket', prefix, config: s3.config });
@@ -51,7 +51,7 @@ test('the longest prefix leaves room for every key', async () => {
   for (const name of s3.objects.keys()) expect(Buffer.byteLength(name)).toBeLessThanOrEqual(1024);
 });
 
-describe('close', () => {
+describe('Closing an S3Store', () => {
   test('ends the connections of a client that the store made', async () => {
     const s3 = await FakeS3.start(defer);
     const store = new S3Store({ bucket: 'bucket', config: s3.config });
