@@ -16,7 +16,7 @@ import type { Repository } from '../repositories/repository.js';
  */
 export async function s3(bench: Bench, repository: Repository): Promise<Result[]> {
   const { scope, signal, upstream } = bench;
-  const server = await startS3Server(scope, 'swift');
+  const server = await startS3Server(scope);
   const bucket = await server.makeBucket();
   const path = await upstream.publish(repository);
   const start = async (serve: 'stream' | 'redirect'): Promise<HostApp> => {
