@@ -1,22 +1,32 @@
-import { once } from 'node:events';
-import { createServer, request } from 'node:http';
+/**
+ * @one-node-version
+ */
+import { on } from 'node:events';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
+import { pipeline, Readable } from 'node:stream';
 import type { SnapshotOptions } from '../../lib/index.js';
-import { HOST } from '../support/host-app.js';
+import { holdDeadlines } from '../support/deadlines.js';
 import { listen } from '../support/listen.js';
-import { NOISE_BYTES } from '../support/noisy-repository.js';
-import { noisyUpstream, REPOSITORY } from '../support/noisy-upstream.js';
+import { buildNoisy, NOISE_BYTES } from '../support/noisy-repository.js';
 import { expectNothingLeft, mirrorNames } from '../support/nothing-left.js';
 import { ObjectList } from '../support/object-list.js';
+import { ownRepository } from '../support/own-repository.js';
 import { encodePacket, encodeSideBand, FLUSH } from '../support/pkt-line.js';
-import { expectProblem } from '../support/problem.js';
+import { expectProblem, expectServed } from '../support/problem.js';
 import { git } from '../support/run.js';
 import { buildSmall } from '../support/small-repositories.js';
 
 type LimitOptions = NonNullable<SnapshotOptions['limits']>;
 
-const site = noisyUpstream(async (root) => {
+/** An hour. Those that tests hold are over when these say so. */
+const DEADLINE = 3_600_000;
+
+const repository = ownRepository(buildNoisy);
+const { defer, startApp } = repository;
+
+beforeAll(async () => {
+  const { root } = repository;
   await buildSmall(join(root, 'org/small.git'));
   const shallow = ['clone', '--quiet', '--bare', '--depth=1'];
   await git(root, ...shallow, `file://${root}/org/small.git`, 'org/shallow.git');
@@ -25,28 +35,7 @@ const site = noisyUpstream(async (root) => {
   await git(root, 'clone', '--quiet', '--bare', 'sha256', 'org/sha256.git');
 });
 
-/** Serves the advertisement of refs only up to an offset, and all else as the upstream does. */
-async function cutAdvertisement(whole: Buffer, at: number, how: 'dies' | 'ends'): Promise<string> {
-  const server = createServer(async (req, res) => {
-    if (!req.url?.includes('/info/refs')) {
-      const { method = '', headers } = req;
-      const onward = request(`${site.upstream.url}${req.url}`, { method, headers }, (answer) => {
-        res.writeHead(answer.statusCode ?? 500, answer.headers);
-        answer.pipe(res);
-      });
-      req.pipe(onward);
-      return;
-    }
-    res.writeHead(200, {
-      'content-type': 'application/x-git-upload-pack-advertisement',
-      'content-length': how === 'dies' ? whole.length : at,
-    });
-    res.write(whole.subarray(0, at), () => (how === 'dies' ? res.destroy() : res.end()));
-  });
-  return listen(server, site.defer);
-}
-
-describe('a list of refs that is cut', () => {
+describe('A list of refs that is cut', () => {
   // isomorphic-git itself takes each of these for a repository with fewer refs, or with none.
   const cuts: [where: string, find: (whole: Buffer) => number][] = [
     ['before the first ref', (whole) => whole.indexOf('0000') + 4],
@@ -54,50 +43,51 @@ describe('a list of refs that is cut', () => {
     ['within the name of a ref', (whole) => whole.indexOf('refs/tags/v1') + 11],
     ['before its end', (whole) => whole.length - 4],
   ];
+  const ways = [
+    ['the connection ends', 'die', 'UPSTREAM_UNREACHABLE'],
+    ['the answer ends', 'truncate', 'UPSTREAM_INVALID'],
+  ] as const;
 
-  test.each(cuts)('%s is a failure', async (_where, find) => {
-    const url = `${site.upstream.url}/${REPOSITORY}/info/refs?service=git-upload-pack`;
-    const whole = Buffer.from(await (await fetch(url)).arrayBuffer());
-    const outcomes = [
-      ['dies', 'UPSTREAM_UNREACHABLE'],
-      ['ends', 'UPSTREAM_INVALID'],
-    ] as const;
-    for (const [how, code] of outcomes) {
-      const cut = await cutAdvertisement(whole, find(whole), how);
-      const app = await site.startApp({ upstreamUrl: cut });
-      await expectProblem(app.snapshotUrl(REPOSITORY), code);
-      expect(await mirrorNames(site.dataDir)).toEqual([]);
-    }
+  describe.each(cuts)('%s', (_where, find) => {
+    test.each(ways)('fails the request when %s there', async (_how, kind, code) => {
+      const { upstream, path, url } = repository;
+      const app = await repository.sharedApp();
+      await app.router.service.started;
+      const mirrors = await mirrorNames(app.dataDir);
+      const whole = await expectServed(`${url}/info/refs?service=git-upload-pack`);
+      upstream.fault(path, { kind, after: find(whole), on: 'info-refs' });
+      await expectProblem(app.snapshotUrl(path), code);
+      expect(await mirrorNames(app.dataDir)).toEqual(mirrors);
+    });
   });
 });
 
 test('HEAD is where its branch is, which may have moved while the upstream listed its refs', async () => {
+  const { upstream, path, id } = repository;
   const objects = new ObjectList();
   const before = objects.soundCommit();
   const after = objects.commit(objects.tree(), before);
   const pack = objects.pack(after, { HEAD: before });
-  site.upstream.fault(REPOSITORY, { kind: 'replace-pack', ...pack, head: 'refs/heads/main' });
-  const app = await site.startApp();
-  expect((await fetch(app.snapshotUrl(REPOSITORY))).status).toBe(200);
-  expect(app.router.service.headOf({ host: HOST, path: REPOSITORY })).toBe(after);
+  upstream.fault(path, { kind: 'replace-pack', ...pack, head: 'refs/heads/main' });
+  const app = await repository.sharedApp();
+  await expectServed(app.snapshotUrl(path));
+  expect(app.router.service.headOf(id)).toBe(after);
 });
 
-test('silence before the pack is no stall: servers think for minutes', async () => {
-  const gate = site.upstream.gate(REPOSITORY, 0);
-  const app = await site.startApp({ limits: { stallTimeout: 100 } });
-  const answer = fetch(app.snapshotUrl(REPOSITORY));
-  await gate.reached;
-  await delay(400);
-  gate.release();
-  expect((await answer).status).toBe(200);
-});
-
-test('an upstream that talks on and on keeps its clone busy, and nobody else', async () => {
+test('An upstream that talks on and on keeps its clone busy, and nobody else', async () => {
   const head = '1'.repeat(40);
   const words = Buffer.concat(
     Array.from({ length: 1000 }, () => [...encodeSideBand(2, Buffer.from('x'))]).flat(),
   );
-  const server = createServer(async (req, res) => {
+  let said = 0;
+  function* talk() {
+    yield encodePacket('NAK\n');
+    for (;;) {
+      said += 1000;
+      yield words;
+    }
+  }
+  const server = createServer((req, res) => {
     const service = req.url?.includes('/info/refs') ? 'advertisement' : 'result';
     res.writeHead(200, { 'content-type': `application/x-git-upload-pack-${service}` });
     if (service === 'advertisement') {
@@ -105,55 +95,70 @@ test('an upstream that talks on and on keeps its clone busy, and nobody else', a
       res.end(Buffer.concat([encodePacket('# service=git-upload-pack\n'), FLUSH, ref, FLUSH]));
       return;
     }
-    res.write(encodePacket('NAK\n'));
-    while (!res.destroyed)
-      if (!res.write(words)) await Promise.race([once(res, 'drain'), once(res, 'close')]);
+    pipeline(Readable.from(talk()), res, () => {});
   });
-  const upstreamUrl = await listen(server, site.defer);
-  const app = await site.startApp({ upstreamUrl, limits: { cloneTimeout: 1000 } });
-  let messages = 0;
-  app.router.service.events.on('cloneProgress', () => messages++);
-  await expectProblem(app.snapshotUrl(REPOSITORY), 'UPSTREAM_TIMEOUT');
-  expect(messages).toBeGreaterThan(0);
-  expect(messages).toBeLessThanOrEqual(11);
-  await expectNothingLeft(site.dataDir, site.upstream);
+  const upstreamUrl = await listen(server, defer);
+  const passDeadline = holdDeadlines(defer, DEADLINE);
+  const app = await startApp({ upstreamUrl, limits: { cloneTimeout: DEADLINE } });
+  const { events } = app.router.service;
+  const startedAt = performance.now();
+  let heard = 0;
+  const hearSome = async () => {
+    for await (const _ of on(events, 'cloneProgress')) if (++heard === 3) break;
+    // Ten in a second, at most: so many words take longer to be told than these did.
+    expect(performance.now() - startedAt).toBeGreaterThan(200);
+    passDeadline();
+  };
+  await Promise.all([
+    expectProblem(app.snapshotUrl(repository.path), 'UPSTREAM_TIMEOUT'),
+    hearSome(),
+  ]);
+  expect(said).toBeGreaterThan(heard * 100);
+  await expectNothingLeft(app.dataDir, repository.upstream);
 });
 
-describe('a repository that is not supported', () => {
+describe('A repository that is not supported', () => {
   test.each([
     ['with SHA-256 ids', 'org/sha256'],
     ['that is shallow', 'org/shallow'],
-  ])('%s', async (_name, path) => {
-    const app = await site.startApp();
+  ])('fails the request: one %s', async (_name, path) => {
+    const app = await repository.sharedApp();
+    await app.router.service.started;
+    const mirrors = await mirrorNames(app.dataDir);
     await expectProblem(app.snapshotUrl(path), 'REPOSITORY_UNSUPPORTED');
-    await expectNothingLeft(site.dataDir, site.upstream);
-    expect(await mirrorNames(site.dataDir)).toEqual([]);
+    await expectNothingLeft(app.dataDir, repository.upstream);
+    expect(await mirrorNames(app.dataDir)).toEqual(mirrors);
   });
 });
 
-describe('a repository over a limit', () => {
+describe('A repository over a limit', () => {
   test.each<[LimitOptions, cloned: boolean]>([
     [{ maxPackBytes: NOISE_BYTES }, false],
     [{ maxObjects: 10 }, false],
     [{ maxObjectBytes: NOISE_BYTES - 1 }, false],
     [{ maxFiles: 3 }, true],
     [{ maxCheckoutBytes: NOISE_BYTES }, true],
-    [{ generationTimeout: 1 }, true],
-  ])('%j', async (limits, cloned) => {
-    const app = await site.startApp({ limits });
-    const url = app.snapshotUrl(REPOSITORY);
+    [{ generationTimeout: DEADLINE }, true],
+  ])('fails the request, and is not asked for again at once: %j', async (limits, cloned) => {
+    const { upstream, path, id } = repository;
+    const app = await startApp({ limits: { failureMemory: DEADLINE, ...limits } });
+    const { service } = app.router;
+    if (limits.generationTimeout !== undefined) {
+      service.events.on('generationStarted', holdDeadlines(defer, DEADLINE));
+    }
+    const url = app.snapshotUrl(path);
     await expectProblem(url, 'LIMIT_EXCEEDED');
-    const asked = site.upstream.requests.length;
+    const asked = upstream.requests.length;
     await expectProblem(url, 'LIMIT_EXCEEDED');
-    expect(site.upstream.requests.length).toBe(asked);
-    expect(await mirrorNames(site.dataDir)).toHaveLength(cloned ? 1 : 0);
-    expect(await app.router.service.stat({ host: HOST, path: REPOSITORY })).toBeUndefined();
+    expect(upstream.requests.length).toBe(asked);
+    expect(await mirrorNames(app.dataDir)).toHaveLength(cloned ? 1 : 0);
+    expect(await service.stat(id)).toBeUndefined();
     await app.router.close({ running: 'wait' });
-    await expectNothingLeft(site.dataDir, site.upstream);
+    await expectNothingLeft(app.dataDir, upstream);
   });
 
-  test('that it just keeps is served', async () => {
-    const app = await site.startApp({
+  test('is served if it just keeps the limits', async () => {
+    const app = await startApp({
       limits: {
         maxObjects: 11,
         maxObjectBytes: NOISE_BYTES,
@@ -161,6 +166,6 @@ describe('a repository over a limit', () => {
         maxCheckoutBytes: NOISE_BYTES + 6,
       },
     });
-    expect((await fetch(app.snapshotUrl(REPOSITORY))).status).toBe(200);
+    await expectServed(app.snapshotUrl(repository.path));
   });
 });

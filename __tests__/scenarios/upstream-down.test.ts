@@ -1,7 +1,11 @@
+/**
+ * @one-node-version
+ */
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SnapshotService } from '../../lib/index.js';
 import { damagePack } from '../support/damage-pack.js';
+import { holdDeadlines } from '../support/deadlines.js';
 import type { Fault } from '../support/faults.js';
 import {
   counter,
@@ -24,77 +28,112 @@ const AT_ONCE = { maxAge: 0, checkInterval: 0 } as const;
 const STRICT = { ...AT_ONCE, mode: 'strict' } as const;
 const PLAIN = { failureMemory: 0 } as const;
 
+/** An hour. Those that tests hold are over when these say so. */
+const DEADLINE = 3_600_000;
+const LIMITS = { ...PLAIN, cloneTimeout: DEADLINE } as const;
+
 let repository: FreshRepository;
 
 beforeEach(async () => {
   repository = await freshRepository({ directory, defer });
 });
 
-const FAULTS: [what: string, fault: Fault, code: string][] = [
-  ['answers 500', { kind: 'status', status: 500 }, 'UPSTREAM_UNREACHABLE'],
-  ['answers 404', { kind: 'status', status: 404 }, 'UPSTREAM_NOT_FOUND'],
-  ['is no git', { kind: 'not-git' }, 'UPSTREAM_INVALID'],
-  [
-    'fails to send a pack',
-    { kind: 'status', status: 503, on: 'upload-pack' },
-    'UPSTREAM_UNREACHABLE',
-  ],
-  ['cuts the pack', { kind: 'die', after: 30 }, 'UPSTREAM_UNREACHABLE'],
-  ['ends the pack early', { kind: 'truncate', after: 30 }, 'UPSTREAM_INVALID'],
-  ['stops within the pack', { kind: 'stall', after: 30 }, 'UPSTREAM_TIMEOUT'],
-  ['damages the pack', { kind: 'flip', at: 40 }, 'UPSTREAM_INVALID'],
-  ['sends a pack with another trailer', { kind: 'wrong-trailer' }, 'UPSTREAM_INVALID'],
+/** What is unfinished of updates of a mirror. */
+async function unfinished(mirror: string): Promise<string[]> {
+  return (await readdir(mirror)).filter((name) => name.includes('~'));
+}
+
+interface Failure {
+  what: string;
+  fault: Fault;
+  code: string;
+  /** Only the deadline ends it. */
+  hangs?: boolean;
+}
+
+const unreachable = 'UPSTREAM_UNREACHABLE';
+const FAILURES: Failure[] = [
+  { what: 'answers 500', fault: { kind: 'status', status: 500 }, code: unreachable },
+  { what: 'answers 404', fault: { kind: 'status', status: 404 }, code: 'UPSTREAM_NOT_FOUND' },
+  { what: 'is no git', fault: { kind: 'not-git' }, code: 'UPSTREAM_INVALID' },
+  {
+    what: 'fails to send a pack',
+    fault: { kind: 'status', status: 503, on: 'upload-pack' },
+    code: unreachable,
+  },
+  { what: 'cuts the pack', fault: { kind: 'die', after: 30 }, code: unreachable },
+  { what: 'ends the pack early', fault: { kind: 'truncate', after: 30 }, code: 'UPSTREAM_INVALID' },
+  {
+    what: 'stops within the pack',
+    fault: { kind: 'stall', after: 30 },
+    code: 'UPSTREAM_TIMEOUT',
+    hangs: true,
+  },
+  { what: 'damages the pack', fault: { kind: 'flip', at: 40 }, code: 'UPSTREAM_INVALID' },
+  {
+    what: 'sends a pack with another trailer',
+    fault: { kind: 'wrong-trailer' },
+    code: 'UPSTREAM_INVALID',
+  },
 ];
 
-describe.each(FAULTS)('an upstream that %s', (_what, fault, code) => {
-  const limits = { ...PLAIN, stallTimeout: 1500 };
-
-  test('costs nobody what is stored', async () => {
+test.each(FAILURES)(
+  'An upstream that $what costs nobody what is stored',
+  async ({ fault, code, hangs }) => {
     // Which mode it is makes no difference once a check has failed: half of them each.
-    const freshness = code === 'UPSTREAM_UNREACHABLE' ? AT_ONCE : STRICT;
-    const service = repository.start({ freshness, limits });
-    const old = await read(service, repository.id);
+    const freshness = code === unreachable ? AT_ONCE : STRICT;
+    const { upstream, path, id, bare } = repository;
+    const service = repository.start({ freshness, limits: LIMITS });
+    const old = await read(service, id);
     const mirror = await repository.mirror();
     const refs = await git(mirror, 'for-each-ref');
-    const commit = await push(repository.bare);
-    repository.upstream.fault(repository.path, fault);
+    const commit = await push(bare);
+    const passDeadline = holdDeadlines(defer, DEADLINE);
+    upstream.fault(path, fault);
+    if (hangs) void upstream.gate(path, 30).reached.then(passDeadline);
 
     const failed = next(service, 'refreshFailed');
-    expect(await read(service, repository.id)).toEqual({ ...old, source: 'store' });
+    expect(await read(service, id)).toEqual({ ...old, source: 'store' });
     expect((await failed)[0].error.code).toBe(code);
     expect((await service.repositories())[0]).toMatchObject({ isCurrent: true, error: { code } });
     expect(await git(mirror, 'for-each-ref')).toBe(refs);
     expect(await fsck(mirror)).toEqual([]);
 
-    repository.upstream.heal(repository.path);
-    await service.refresh(repository.id);
-    expect((await read(service, repository.id)).commit).toBe(commit);
+    upstream.heal(path);
+    await service.refresh(id);
+    expect((await read(service, id)).commit).toBe(commit);
     expect((await service.repositories())[0]).toMatchObject({ isCurrent: true, error: undefined });
     await service.close({ running: 'wait' });
+    await expectNothingLeft(repository.dataDir, upstream);
     expect(await readdir(join(mirror, 'objects/pack'))).toHaveLength(4);
-    expect((await readdir(mirror)).filter((name) => name.includes('~'))).toEqual([]);
-  });
-});
+    expect(await unfinished(mirror)).toEqual([]);
+  },
+);
 
 test.each([
-  ['info/refs', { kind: 'hang-info-refs' }],
-  ['upload-pack', { kind: 'hang-upload-pack' }],
-] as const)('an upstream that hangs at %s costs nobody what is stored', async (_what, fault) => {
-  const first = repository.start({ freshness: STRICT });
-  const old = await read(first, repository.id);
-  await first.close({ running: 'wait' });
-  await push(repository.bare);
-  repository.upstream.fault(repository.path, fault);
-  const service = repository.start({ freshness: STRICT, limits: { cloneTimeout: 1000 } });
-  await service.started;
-  const failed = next(service, 'refreshFailed');
-  expect(await read(service, repository.id)).toEqual({ ...old, source: 'store' });
-  expect((await failed)[0].error.code).toBe('UPSTREAM_TIMEOUT');
-  await service.close();
-  await expectNothingLeft(repository.dataDir, repository.upstream);
-});
+  ['its refs', { kind: 'hang-info-refs' }, 'info-refs-started'],
+  ['a pack', { kind: 'hang-upload-pack' }, 'upload-pack-started'],
+] as const)(
+  'An upstream that hangs when it is asked for %s costs nobody what is stored',
+  async (_what, fault, started) => {
+    const { upstream, path, id, dataDir } = repository;
+    const first = repository.start({ freshness: STRICT });
+    const old = await read(first, id);
+    await first.close({ running: 'wait' });
+    await push(repository.bare);
+    upstream.fault(path, fault);
+    upstream.once(started, holdDeadlines(defer, DEADLINE));
+    const service = repository.start({ freshness: STRICT, limits: LIMITS });
+    await service.started;
+    const failed = next(service, 'refreshFailed');
+    expect(await read(service, id)).toEqual({ ...old, source: 'store' });
+    expect((await failed)[0].error.code).toBe('UPSTREAM_TIMEOUT');
+    await service.close();
+    await expectNothingLeft(dataDir, upstream);
+  },
+);
 
-describe('a pack that lacks', () => {
+describe('A pack', () => {
   const tree = treeBody([['100644', 'file', objectId('blob', Buffer.from('lost\n'))]]);
 
   async function expectRefused(service: SnapshotService, pack: Buffer, head: string) {
@@ -113,14 +152,14 @@ describe('a pack that lacks', () => {
     expect(await fsck(mirror)).toEqual([]);
     await service.close({ running: 'wait' });
     await expectNothingLeft(repository.dataDir, repository.upstream);
-    expect((await readdir(mirror)).filter((name) => name.includes('~'))).toEqual([]);
+    expect(await unfinished(mirror)).toEqual([]);
   }
 
   test.each([
     ['a blob', tree, () => []],
     ['a tree', undefined, () => []],
     ['a parent', treeBody([]), () => ['0123456789012345678901234567890123456789']],
-  ] as const)('%s is refused', async (_what, body, parents) => {
+  ] as const)('that lacks %s is refused', async (_what, body, parents) => {
     const treeId = objectId('tree', body ?? tree);
     const commit = commitBody(treeId, parents());
     const pack = makePack([
@@ -135,7 +174,7 @@ describe('a pack that lacks', () => {
   });
 });
 
-test('what git refuses to check out is not served, and does not end the service', async () => {
+test('A tree that git refuses to check out is not served, and does not end the service', async () => {
   const service = repository.start({ freshness: AT_ONCE, limits: PLAIN });
   const old = await read(service, repository.id);
   const { pack, refs } = packOfTree([['100644', '.git', 'x']]);
@@ -146,7 +185,7 @@ test('what git refuses to check out is not served, and does not end the service'
   expect((await read(service, repository.id)).etag).toBe(old.etag);
 });
 
-test('close during an update leaves nothing behind', async () => {
+test('A service that closes during an update leaves nothing behind', async () => {
   const service = repository.start({ freshness: STRICT });
   await read(service, repository.id);
   await push(repository.bare);
@@ -154,15 +193,14 @@ test('close during an update leaves nothing behind', async () => {
   const refresh = service.refresh(repository.id);
   await gate.reached;
   const mirror = await repository.mirror();
-  const incoming = async () => (await readdir(mirror)).filter((name) => name.includes('~'));
-  expect(await incoming()).toHaveLength(1);
+  expect(await unfinished(mirror)).toHaveLength(1);
   const [outcome] = await Promise.allSettled([refresh, service.close()]);
   expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'CLOSED' } });
-  expect(await incoming()).toEqual([]);
+  expect(await unfinished(mirror)).toEqual([]);
   await expectNothingLeft(repository.dataDir, repository.upstream);
 });
 
-test('a mirror that turns out to be damaged is set aside at a refresh, and cloned anew', async () => {
+test('A mirror that turns out to be damaged is set aside at a refresh, and cloned anew', async () => {
   const service = repository.start({ freshness: STRICT, limits: PLAIN });
   await read(service, repository.id);
   await damagePack(repository.dataDir);
@@ -173,7 +211,7 @@ test('a mirror that turns out to be damaged is set aside at a refresh, and clone
   expect(await fsck(await repository.mirror())).toEqual([]);
 });
 
-test('a mirror that can not even be opened is cloned anew, which is no failure of the generation', async () => {
+test('A mirror that cannot even be opened is cloned anew, which fails no generation', async () => {
   const service = repository.start({ limits: PLAIN });
   const old = await read(service, repository.id);
   await service.delete(repository.id);

@@ -1,28 +1,49 @@
-import { createServer } from 'node:http';
+/**
+ * @one-node-version
+ */
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
-import type { SnapshotErrorCode, SnapshotOptions } from '../../lib/index.js';
-import { extract } from '../support/clone.js';
+import { restoreSnapshot } from '../../lib/client/index.js';
+import type { SnapshotErrorCode } from '../../lib/index.js';
+import { holdDeadlines } from '../support/deadlines.js';
+import { fakeDate } from '../support/fake-date.js';
 import type { Fault } from '../support/faults.js';
-import { listen } from '../support/listen.js';
-import { MIDDLE_OF_NOISE } from '../support/noisy-repository.js';
-import { noisyUpstream, REPOSITORY } from '../support/noisy-upstream.js';
+import { fsck } from '../support/fsck.js';
+import { HOST, type HostApp } from '../support/host-app.js';
+import { buildNoisy, MIDDLE_OF_NOISE } from '../support/noisy-repository.js';
 import { expectNothingLeft, mirrorNames } from '../support/nothing-left.js';
-import { expectProblem } from '../support/problem.js';
+import { ownRepository } from '../support/own-repository.js';
+import { expectProblem, expectServed } from '../support/problem.js';
 import { threadCount } from '../support/process-resources.js';
+import type { UpstreamRequest } from '../support/upstream-request.js';
 
-type LimitOptions = NonNullable<SnapshotOptions['limits']>;
+const HOUR = 3_600_000;
+/** Of each clone and refresh: over when a test says so. */
+const DEADLINE = 2 * HOUR;
+const LIMITS = { failureMemory: HOUR, cloneTimeout: DEADLINE, maxRefsBytes: 1 << 20 };
+/** A repository whose upstream works. */
+const HEALTHY = { host: HOST, path: 'org/healthy' };
 
-/** What comes to be of every request below, whatever the upstream does, in milliseconds. */
-const PATIENCE = 10_000;
+const repository = ownRepository(buildNoisy);
+const { defer, startApp } = repository;
 
-const site = noisyUpstream();
+/** Serves the repositories of most tests, and `HEALTHY`. */
+let app: HostApp;
+/** How many there are without an app. */
+let threads: number;
+
+beforeAll(async () => {
+  threads = await threadCount();
+  await buildNoisy(join(repository.root, `${HEALTHY.path}.git`));
+  app = await repository.sharedApp({ limits: LIMITS });
+  await expectServed(app.snapshotUrl(HEALTHY.path));
+});
 
 interface Failure {
   name: string;
   fault: Fault;
   code: SnapshotErrorCode;
-  limits?: LimitOptions;
+  /** Whether a request has come to where only the deadline ends it. */
+  hangs?: (request: UpstreamRequest) => boolean;
 }
 
 const both = ['info-refs', 'upload-pack'] as const;
@@ -32,11 +53,11 @@ const status = (status: 401 | 403 | 404 | 500 | 503, code: SnapshotErrorCode): F
     fault: { kind: 'status', status, on },
     code,
   }));
-const hang = (kind: 'hang-info-refs' | 'hang-upload-pack', headers: boolean): Failure => ({
-  name: `says nothing ${headers ? 'after the head of its answer' : 'at all'} (${kind})`,
-  fault: { kind, headers },
+const hang = (on: (typeof both)[number], headers: boolean): Failure => ({
+  name: `hangs at ${on} ${headers ? 'after the head of its answer' : 'without a word'}`,
+  fault: { kind: `hang-${on}`, headers },
   code: 'UPSTREAM_TIMEOUT',
-  limits: { cloneTimeout: 1000 },
+  hangs: ({ service }) => service === on,
 });
 
 const FAILURES: Failure[] = [
@@ -94,27 +115,20 @@ const FAILURES: Failure[] = [
     fault: { kind: 'error-packet', message: 'SECRET upstream text', after: MIDDLE_OF_NOISE },
     code: 'UPSTREAM_UNREACHABLE',
   },
-  hang('hang-info-refs', false),
-  hang('hang-info-refs', true),
-  hang('hang-upload-pack', false),
-  hang('hang-upload-pack', true),
-  {
-    name: 'stalls within the pack',
-    fault: { kind: 'stall', after: MIDDLE_OF_NOISE },
-    code: 'UPSTREAM_TIMEOUT',
-    limits: { stallTimeout: 300 },
-  },
+  hang('info-refs', false),
+  hang('info-refs', true),
+  hang('upload-pack', false),
+  hang('upload-pack', true),
   {
     name: 'drips the pack for longer than the deadline',
     fault: { kind: 'slow', bytesPerSecond: 1000 },
     code: 'UPSTREAM_TIMEOUT',
-    limits: { cloneTimeout: 1000, stallTimeout: 500 },
+    hangs: (request) => request.service === 'upload-pack' && request.bytesOut > 1000,
   },
   {
     name: 'lists refs without end',
     fault: { kind: 'huge-refs' },
     code: 'LIMIT_EXCEEDED',
-    limits: { maxRefsBytes: 1 << 20 },
   },
   {
     name: 'redirects to a host that is not allowed',
@@ -123,72 +137,106 @@ const FAILURES: Failure[] = [
   },
 ];
 
-describe.each(FAILURES)('an upstream that $name', ({ fault, code, limits }) => {
-  test('is a failure, remembered without asking again, that leaves nothing behind', async () => {
-    const threads = await threadCount();
-    site.upstream.fault(REPOSITORY, fault);
-    const app = await site.startApp({ limits: { failureMemory: PATIENCE, ...limits } });
-    const url = app.snapshotUrl(REPOSITORY);
-    const started = performance.now();
-    await expectProblem(url, code);
-    expect(performance.now() - started).toBeLessThan(PATIENCE);
-    await expectNothingLeft(site.dataDir, site.upstream);
-    expect(await mirrorNames(site.dataDir)).toEqual([]);
+/** The repository could not be cloned: that is told once more without asking, and nothing is left of it. */
+async function expectRemembered({ snapshotUrl, dataDir }: HostApp, code: SnapshotErrorCode) {
+  const { upstream, path } = repository;
+  await expectNothingLeft(dataDir, upstream);
+  const asked = upstream.requests.length;
+  expect(upstream.infoRefs(path)).toBeGreaterThan(0);
+  expect(await expectProblem(snapshotUrl(path), code)).toBeLessThanOrEqual(HOUR / 1000);
+  expect(upstream.requests.length).toBe(asked);
+}
 
-    const asked = site.upstream.requests.length;
-    expect(asked).toBeGreaterThan(0);
-    expect(await expectProblem(url, code)).toBeLessThanOrEqual(PATIENCE / 1000);
-    expect(site.upstream.requests.length).toBe(asked);
-    // The one that would have written the snapshot waits for the next one; so does the one that asked, if
-    // it had its answer and had not begun to fetch.
-    const hasFetched = site.upstream.uploadPacks(REPOSITORY) > 0;
-    const kept = hasFetched || code === 'UPSTREAM_TIMEOUT' ? 1 : 2;
-    expect(await threadCount()).toBe(threads + kept);
-    await app.close();
-    expect(await threadCount()).toBe(threads);
-  });
+test.each(FAILURES)(
+  'An upstream that $name fails the request, is not asked again at once, and leaves nothing behind',
+  async ({ fault, code, hangs }) => {
+    const { upstream, path } = repository;
+    const passDeadline = holdDeadlines(defer, DEADLINE);
+    upstream.fault(path, fault);
+    const mirrors = await mirrorNames(app.dataDir);
+    const endHanging = async () => {
+      if (hangs === undefined) return;
+      await upstream.waitFor(({ requests }) =>
+        requests.some((request) => request.repository === path && hangs(request)),
+      );
+      // Nobody else is kept waiting; and by now, what the upstream did send has most likely arrived.
+      await app.router.service.refresh(HEALTHY);
+      passDeadline();
+    };
+    await Promise.all([expectProblem(app.snapshotUrl(path), code), endHanging()]);
+    await expectRemembered(app, code);
+    expect(await mirrorNames(app.dataDir)).toEqual(mirrors);
+
+    // The one that writes snapshots waits for the next one. So does one that asked: here, if it had its answer
+    // and had not begun to fetch; or for `HEALTHY`.
+    const hasAskedOnly = upstream.uploadPacks(path) === 0 || hangs !== undefined;
+    expect(await threadCount()).toBe(threads + (hasAskedOnly ? 2 : 1));
+  },
+);
+
+test('An upstream that stalls within the pack fails the request, and leaves nothing behind', async () => {
+  const { upstream, path } = repository;
+  const before = await threadCount();
+  // It is silent for ever, and the other limits are far: this one is met however slow all else is.
+  upstream.fault(path, { kind: 'stall', after: MIDDLE_OF_NOISE });
+  const own = await startApp({ limits: { ...LIMITS, stallTimeout: 300 } });
+  await expectProblem(own.snapshotUrl(path), 'UPSTREAM_TIMEOUT');
+  await expectRemembered(own, 'UPSTREAM_TIMEOUT');
+  expect(await mirrorNames(own.dataDir)).toEqual([]);
+  expect(await threadCount()).toBe(before + 1);
+  await own.close();
+  expect(await threadCount()).toBe(before);
 });
 
-test('an upstream that recovers is cloned by the next request', async () => {
-  const app = await site.startApp({ limits: { failureMemory: 0, stallTimeout: 300 } });
-  const url = app.snapshotUrl(REPOSITORY);
+test('An upstream that recovers is cloned by the next request', async () => {
+  const { upstream, path } = repository;
+  const passDeadline = holdDeadlines(defer, DEADLINE);
+  const own = await startApp({ limits: { failureMemory: 0, cloneTimeout: DEADLINE } });
+  const url = own.snapshotUrl(path);
   const failures: [SnapshotErrorCode, Fault][] = [
     ['UPSTREAM_UNREACHABLE', { kind: 'status', status: 500 }],
     ['UPSTREAM_UNREACHABLE', { kind: 'die', after: MIDDLE_OF_NOISE }],
     ['UPSTREAM_INVALID', { kind: 'wrong-trailer' }],
-    ['UPSTREAM_TIMEOUT', { kind: 'stall', after: MIDDLE_OF_NOISE }],
   ];
   for (const [code, fault] of failures) {
-    site.upstream.heal(REPOSITORY);
-    site.upstream.fault(REPOSITORY, fault);
+    const takeBack = upstream.fault(path, fault);
     await expectProblem(url, code);
+    takeBack();
   }
-  site.upstream.heal(REPOSITORY);
-  await extract(url, join(await site.directory(), 'restored'));
-  await app.router.close({ running: 'wait' });
-  await expectNothingLeft(site.dataDir, site.upstream);
-  expect(await mirrorNames(site.dataDir)).toHaveLength(1);
+  const gate = upstream.gate(path, MIDDLE_OF_NOISE);
+  await Promise.all([expectProblem(url, 'UPSTREAM_TIMEOUT'), gate.reached.then(passDeadline)]);
+  upstream.heal(path);
+  const restored = join(await repository.directory(), 'restored');
+  await restoreSnapshot({ url, directory: restored });
+  expect(await fsck(restored)).toEqual([]);
+  await own.router.close({ running: 'wait' });
+  await expectNothingLeft(own.dataDir, upstream);
+  expect(await mirrorNames(own.dataDir)).toHaveLength(1);
 });
 
-test('after Retry-After, and not before, the upstream is asked again', async () => {
-  const take = site.upstream.fault(REPOSITORY, { kind: 'status', status: 500 });
-  const app = await site.startApp({ limits: { failureMemory: 900 } });
-  const url = app.snapshotUrl(REPOSITORY);
+test('An upstream is asked again after Retry-After, and not before', async () => {
+  const { upstream, path } = repository;
+  const takeBack = upstream.fault(path, { kind: 'status', status: 500 });
+  const own = await startApp({ limits: { failureMemory: HOUR - 900 } });
+  const url = own.snapshotUrl(path);
   const seconds = await expectProblem(url, 'UPSTREAM_UNREACHABLE');
-  expect(seconds).toBe(1);
-  take();
-  const asked = site.upstream.requests.length;
+  expect(seconds * 1000).toBe(HOUR);
+  takeBack();
+  const asked = upstream.requests.length;
   await expectProblem(url, 'UPSTREAM_UNREACHABLE');
-  expect(site.upstream.requests.length).toBe(asked);
-  await delay(seconds * 1000);
-  expect((await fetch(url)).status).toBe(200);
+  expect(upstream.requests.length).toBe(asked);
+  fakeDate(defer, seconds * 1000);
+  await expectServed(url);
 });
 
-test('nobody listens', async () => {
-  const server = createServer();
-  const upstreamUrl = await listen(server, site.defer);
-  server.close();
-  const app = await site.startApp({ upstreamUrl });
-  await expectProblem(app.snapshotUrl(REPOSITORY), 'UPSTREAM_UNREACHABLE');
-  await expectNothingLeft(site.dataDir, site.upstream);
+test('A request fails when nobody listens where the upstream is', async () => {
+  // A port below 1024 is given to nobody by chance.
+  const own = await startApp({ upstreamUrl: 'http://127.0.0.1:1' });
+  await expectProblem(own.snapshotUrl(repository.path), 'UPSTREAM_UNREACHABLE');
+  await expectNothingLeft(own.dataDir, repository.upstream);
+});
+
+test('An app that closes ends all of its threads', async () => {
+  await app.close();
+  expect(await threadCount()).toBe(threads);
 });

@@ -150,6 +150,19 @@ describe('The pack is altered where it was asked for, and nowhere else', () => {
   });
 });
 
+test('The list of refs is cut where it was asked for, and the pack is not', async () => {
+  const whole = Buffer.from(await (await fetch(infoRefs())).arrayBuffer());
+  upstream.fault('repo', { kind: 'truncate', after: 50, on: 'info-refs' });
+  const cut = Buffer.from(await (await fetch(infoRefs())).arrayBuffer());
+  expect(cut).toEqual(whole.subarray(0, 50));
+  expect((await fetchPack()).pack).toEqual(sound);
+  upstream.heal('repo');
+  upstream.fault('repo', { kind: 'die', after: 50, on: 'info-refs' });
+  const broken = fetch(infoRefs()).then((response) => response.arrayBuffer());
+  await expect(broken).rejects.toThrow('terminated');
+  expect((await fetchPack()).pack).toEqual(sound);
+});
+
 test('stall keeps the connection open after the bytes', async () => {
   upstream.fault('repo', { kind: 'stall', after: 50_000 });
   const hangUp = new AbortController();

@@ -20,10 +20,10 @@ export type Fault =
   | { kind: 'error-packet'; message: string; on: Service }
   | { kind: 'error-packet'; message: string; after: number }
   | { kind: 'stall'; after: number }
-  /** The connection is closed within the body. */
-  | { kind: 'die'; after: number }
+  /** The connection is closed within the body: of the pack or, with `on`, of the list of refs. */
+  | { kind: 'die'; after: number; on?: 'info-refs' }
   /** The response ends as if it were complete. */
-  | { kind: 'truncate'; after: number }
+  | { kind: 'truncate'; after: number; on?: 'info-refs' }
   | { kind: 'wrong-trailer' }
   | { kind: 'flip'; at: number }
   | { kind: 'garbage-after'; bytes?: Uint8Array }
@@ -91,8 +91,14 @@ export function answerFor(
   }
 }
 
-/** What a fault does to the pack that git makes, if anything. */
-export function filterFor(fault: Fault, signal: AbortSignal): PackFilter | undefined {
+/** What a fault does to the pack or the list of refs that git makes, if anything. */
+export function filterFor(
+  fault: Fault,
+  service: Service | undefined,
+  signal: AbortSignal,
+): PackFilter | undefined {
+  const on = 'on' in fault && fault.on !== undefined ? fault.on : 'upload-pack';
+  if (on !== service) return undefined;
   switch (fault.kind) {
     case 'stall':
       return interruptAt(fault.after, () => aborted(signal));

@@ -59,7 +59,7 @@ export function ownRepository(build?: (bare: string) => Promise<void>): OwnRepos
 
   const start = async (resources: Cleanup, options: Partial<HostAppOptions>): Promise<HostApp> => {
     const dataDir = await resources.directory();
-    const app = await startHostApp({ ...options, dataDir, upstreamUrl: running().url });
+    const app = await startHostApp({ dataDir, upstreamUrl: running().url, ...options });
     resources.defer(() => app.close());
     return app;
   };

@@ -25,3 +25,11 @@ export async function expectProblem(
   if (status === 503) expect(retryAfter).toBeGreaterThan(0);
   return retryAfter;
 }
+
+/** Requests a URL and asserts that it is served, to the end. (A body that nobody reads keeps its connection open.) */
+export async function expectServed(url: string): Promise<Buffer> {
+  const response = await fetch(url);
+  const body = Buffer.from(await response.arrayBuffer());
+  expect(response.status).toBe(200);
+  return body;
+}

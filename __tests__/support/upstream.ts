@@ -176,20 +176,20 @@ export class Upstream extends EventEmitter<UpstreamEvents> {
       const answer = answerFor(fault, request, req.headers.authorization, signal);
       if (answer) return answer;
     }
+    const { repository, service } = request;
+    const gates = service === 'info-refs' ? this.#refGates : this.#gates;
     const filters = [
-      ...faults.flatMap((fault) => filterFor(fault, signal) ?? []),
-      ...(this.#gates.get(request.repository) ?? []).map((gate) => gate.filter(signal)),
+      ...faults.flatMap((fault) => filterFor(fault, service, signal) ?? []),
+      ...(gates.get(repository) ?? []).map((gate) => gate.filter(signal)),
     ];
     const response = await runHttpBackend(req, this.#root, request, signal);
     this.#track(response.ended);
-    if (request.service === 'info-refs') {
-      const gates = this.#refGates.get(request.repository) ?? [];
-      const filters = gates.map((gate) => gate.filter(signal));
+    if (service === 'info-refs') {
       let body: AsyncIterable<Buffer> = whole(response.body);
       for (const filter of filters) body = filter(body);
       return { ...response, body };
     }
-    if (request.service !== 'upload-pack') return response;
+    if (service !== 'upload-pack') return response;
     return { ...response, body: filters.reduce(rewritePack, response.body) };
   }
 

@@ -1,0 +1,26 @@
+import type { Cleanup } from './temporary-directory.js';
+
+/**
+ * Takes deadlines of so many milliseconds (`AbortSignal.timeout`) from the clock until the test is over: they
+ * pass when the test says so. Others are as ever.
+ *
+ * @returns lets those pass that were set so far.
+ */
+export function holdDeadlines(defer: Cleanup['defer'], milliseconds: number): () => void {
+  const { timeout } = AbortSignal;
+  const held: AbortController[] = [];
+  AbortSignal.timeout = (delay) => {
+    if (delay !== milliseconds) return timeout.call(AbortSignal, delay);
+    const deadline = new AbortController();
+    held.push(deadline);
+    return deadline.signal;
+  };
+  defer(() => {
+    AbortSignal.timeout = timeout;
+  });
+  return () => {
+    if (held.length === 0) throw new Error(`no deadline of ${milliseconds} ms was set`);
+    const reason = new DOMException('The test let the deadline pass', 'TimeoutError');
+    for (const deadline of held.splice(0)) deadline.abort(reason);
+  };
+}
