@@ -7,23 +7,17 @@ import type { SnapshotService } from '../../lib/index.js';
 import { damagePack } from '../support/damage-pack.js';
 import { holdDeadlines } from '../support/deadlines.js';
 import type { Fault } from '../support/faults.js';
-import {
-  counter,
-  type FreshRepository,
-  freshRepository,
-  next,
-  read,
-} from '../support/fresh-repository.js';
+import { counter, next, read } from '../support/fresh-repository.js';
 import { fsck } from '../support/fsck.js';
 import { packOfTree } from '../support/hand-made-tree.js';
+import type { HostApp, HostAppOptions } from '../support/host-app.js';
 import { makePack } from '../support/hostile-pack.js';
-import { expectNothingLeft } from '../support/nothing-left.js';
+import { expectNothingLeft, mirrorNames } from '../support/nothing-left.js';
 import { commitBody, objectId, treeBody } from '../support/object-id.js';
+import { ownRepository } from '../support/own-repository.js';
 import { git } from '../support/run.js';
-import { push } from '../support/small-repositories.js';
-import { cleanup } from '../support/temporary-directory.js';
+import { buildSmall, push } from '../support/small-repositories.js';
 
-const { directory, defer } = cleanup(afterEach);
 const AT_ONCE = { maxAge: 0, checkInterval: 0 } as const;
 const STRICT = { ...AT_ONCE, mode: 'strict' } as const;
 const PLAIN = { failureMemory: 0 } as const;
@@ -32,11 +26,22 @@ const PLAIN = { failureMemory: 0 } as const;
 const DEADLINE = 3_600_000;
 const LIMITS = { ...PLAIN, cloneTimeout: DEADLINE } as const;
 
-let repository: FreshRepository;
+const repository = ownRepository(buildSmall);
+const { directory, defer } = repository;
 
-beforeEach(async () => {
-  repository = await freshRepository({ directory, defer });
-});
+async function start(options: Partial<HostAppOptions>): Promise<SnapshotService> {
+  return (await repository.startApp(options)).router.service;
+}
+
+async function mirrorsOf(dataDir: string): Promise<string[]> {
+  return (await mirrorNames(dataDir)).map((name) => join(dataDir, 'mirrors', name));
+}
+
+async function onlyMirror(dataDir: string): Promise<string> {
+  const [mirror, ...others] = await mirrorsOf(dataDir);
+  if (mirror === undefined || others.length > 0) throw new Error('there is not one mirror');
+  return mirror;
+}
 
 /** What is unfinished of updates of a mirror. */
 async function unfinished(mirror: string): Promise<string[]> {
@@ -77,15 +82,32 @@ const FAILURES: Failure[] = [
   },
 ];
 
-test.each(FAILURES)(
-  'An upstream that $what costs nobody what is stored',
-  async ({ fault, code, hangs }) => {
+describe('An upstream that', () => {
+  const apps = new Set<HostApp>();
+  /** With how many files of packs each has in the end. */
+  const mirrors = new Map<string, number>();
+
+  /** A service that these tests share, with a snapshot of the test's repository. */
+  async function startFresh(freshness: typeof AT_ONCE | typeof STRICT) {
+    const app = await repository.sharedApp({ freshness, limits: LIMITS });
+    apps.add(app);
+    const { service } = app.router;
+    const old = await read(service, repository.id);
+    const added = (await mirrorsOf(app.dataDir)).filter((path) => !mirrors.has(path));
+    expect(added).toHaveLength(1);
+    const [mirror = ''] = added;
+    mirrors.set(mirror, 2);
+    return { service, old, mirror };
+  }
+
+  test.each(FAILURES)('$what costs nobody what is stored', async ({ fault, code, hangs }) => {
     // Which mode it is makes no difference once a check has failed: half of them each.
-    const freshness = code === unreachable ? AT_ONCE : STRICT;
+    const { service, old, mirror } = await startFresh(code === unreachable ? AT_ONCE : STRICT);
     const { upstream, path, id, bare } = repository;
-    const service = repository.start({ freshness, limits: LIMITS });
-    const old = await read(service, id);
-    const mirror = await repository.mirror();
+    const status = async () => {
+      const all = await service.repositories();
+      return all.find((one) => one.repository.path === path);
+    };
     const refs = await git(mirror, 'for-each-ref');
     const commit = await push(bare);
     const passDeadline = holdDeadlines(defer, DEADLINE);
@@ -95,20 +117,53 @@ test.each(FAILURES)(
     const failed = next(service, 'refreshFailed');
     expect(await read(service, id)).toEqual({ ...old, source: 'store' });
     expect((await failed)[0].error.code).toBe(code);
-    expect((await service.repositories())[0]).toMatchObject({ isCurrent: true, error: { code } });
+    expect(await status()).toMatchObject({ isCurrent: true, error: { code } });
     expect(await git(mirror, 'for-each-ref')).toBe(refs);
     expect(await fsck(mirror)).toEqual([]);
 
     upstream.heal(path);
     await service.refresh(id);
     expect((await read(service, id)).commit).toBe(commit);
-    expect((await service.repositories())[0]).toMatchObject({ isCurrent: true, error: undefined });
-    await service.close({ running: 'wait' });
-    await expectNothingLeft(repository.dataDir, upstream);
-    expect(await readdir(join(mirror, 'objects/pack'))).toHaveLength(4);
-    expect(await unfinished(mirror)).toEqual([]);
-  },
-);
+    expect(await status()).toMatchObject({ isCurrent: true, error: undefined });
+    mirrors.set(mirror, 4);
+  });
+
+  const tree = treeBody([['100644', 'file', objectId('blob', Buffer.from('lost\n'))]]);
+
+  test.each([
+    ['a blob', tree, () => []],
+    ['a tree', undefined, () => []],
+    ['a parent', treeBody([]), () => ['0123456789012345678901234567890123456789']],
+  ] as const)('sends a pack that lacks %s is refused', async (_what, body, parents) => {
+    const { service, old, mirror } = await startFresh(STRICT);
+    const { upstream, path, id } = repository;
+    const treeId = objectId('tree', body ?? tree);
+    const commit = commitBody(treeId, parents());
+    const pack = makePack([
+      { type: 'commit', body: commit },
+      ...(body === undefined ? [] : [{ type: 'tree' as const, body }]),
+    ]);
+    const head = objectId('commit', commit);
+    const refs = { HEAD: head, 'refs/heads/main': head };
+    upstream.fault(path, { kind: 'replace-pack', pack, refs });
+    await expect(service.refresh(id)).rejects.toMatchObject({ code: 'UPSTREAM_INVALID' });
+    expect(await read(service, id)).toEqual({ ...old, source: 'store' });
+    expect(await git(mirror, 'rev-parse', 'main')).toBe(old.commit);
+    expect(await fsck(mirror)).toEqual([]);
+  });
+
+  test('has failed leaves nothing unfinished behind', async () => {
+    expect(mirrors.size).toBe(FAILURES.length + 3);
+    for (const { router, dataDir } of apps) {
+      await router.service.close({ running: 'wait' });
+      await expectNothingLeft(dataDir, repository.upstream);
+    }
+    for (const [mirror, files] of mirrors) {
+      expect(await readdir(join(mirror, 'objects/pack'))).toHaveLength(files);
+      expect(await unfinished(mirror)).toEqual([]);
+    }
+  });
+});
 
 test.each([
   ['its refs', { kind: 'hang-info-refs' }, 'info-refs-started'],
@@ -116,14 +171,15 @@ test.each([
 ] as const)(
   'An upstream that hangs when it is asked for %s costs nobody what is stored',
   async (_what, fault, started) => {
-    const { upstream, path, id, dataDir } = repository;
-    const first = repository.start({ freshness: STRICT });
+    const { upstream, path, id } = repository;
+    const dataDir = await directory();
+    const first = await start({ dataDir, freshness: STRICT });
     const old = await read(first, id);
     await first.close({ running: 'wait' });
     await push(repository.bare);
     upstream.fault(path, fault);
     upstream.once(started, holdDeadlines(defer, DEADLINE));
-    const service = repository.start({ freshness: STRICT, limits: LIMITS });
+    const service = await start({ dataDir, freshness: STRICT, limits: LIMITS });
     await service.started;
     const failed = next(service, 'refreshFailed');
     expect(await read(service, id)).toEqual({ ...old, source: 'store' });
@@ -133,49 +189,8 @@ test.each([
   },
 );
 
-describe('A pack', () => {
-  const tree = treeBody([['100644', 'file', objectId('blob', Buffer.from('lost\n'))]]);
-
-  async function expectRefused(service: SnapshotService, pack: Buffer, head: string) {
-    const old = await read(service, repository.id);
-    const mirror = await repository.mirror();
-    repository.upstream.fault(repository.path, {
-      kind: 'replace-pack',
-      pack,
-      refs: { HEAD: head, 'refs/heads/main': head },
-    });
-    await expect(service.refresh(repository.id)).rejects.toMatchObject({
-      code: 'UPSTREAM_INVALID',
-    });
-    expect(await read(service, repository.id)).toEqual({ ...old, source: 'store' });
-    expect(await git(mirror, 'rev-parse', 'main')).toBe(old.commit);
-    expect(await fsck(mirror)).toEqual([]);
-    await service.close({ running: 'wait' });
-    await expectNothingLeft(repository.dataDir, repository.upstream);
-    expect(await unfinished(mirror)).toEqual([]);
-  }
-
-  test.each([
-    ['a blob', tree, () => []],
-    ['a tree', undefined, () => []],
-    ['a parent', treeBody([]), () => ['0123456789012345678901234567890123456789']],
-  ] as const)('that lacks %s is refused', async (_what, body, parents) => {
-    const treeId = objectId('tree', body ?? tree);
-    const commit = commitBody(treeId, parents());
-    const pack = makePack([
-      { type: 'commit', body: commit },
-      ...(body === undefined ? [] : [{ type: 'tree' as const, body }]),
-    ]);
-    await expectRefused(
-      repository.start({ freshness: STRICT, limits: PLAIN }),
-      pack,
-      objectId('commit', commit),
-    );
-  });
-});
-
 test('A tree that git refuses to check out is not served, and does not end the service', async () => {
-  const service = repository.start({ freshness: AT_ONCE, limits: PLAIN });
+  const service = await start({ freshness: AT_ONCE, limits: PLAIN });
   const old = await read(service, repository.id);
   const { pack, refs } = packOfTree([['100644', '.git', 'x']]);
   repository.upstream.fault(repository.path, { kind: 'replace-pack', pack, refs });
@@ -186,36 +201,39 @@ test('A tree that git refuses to check out is not served, and does not end the s
 });
 
 test('A service that closes during an update leaves nothing behind', async () => {
-  const service = repository.start({ freshness: STRICT });
+  const dataDir = await directory();
+  const service = await start({ dataDir, freshness: STRICT });
   await read(service, repository.id);
   await push(repository.bare);
   const gate = repository.upstream.gate(repository.path, 20);
   const refresh = service.refresh(repository.id);
   await gate.reached;
-  const mirror = await repository.mirror();
+  const mirror = await onlyMirror(dataDir);
   expect(await unfinished(mirror)).toHaveLength(1);
   const [outcome] = await Promise.allSettled([refresh, service.close()]);
   expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'CLOSED' } });
   expect(await unfinished(mirror)).toEqual([]);
-  await expectNothingLeft(repository.dataDir, repository.upstream);
+  await expectNothingLeft(dataDir, repository.upstream);
 });
 
 test('A mirror that turns out to be damaged is set aside at a refresh, and cloned anew', async () => {
-  const service = repository.start({ freshness: STRICT, limits: PLAIN });
+  const dataDir = await directory();
+  const service = await start({ dataDir, freshness: STRICT, limits: PLAIN });
   await read(service, repository.id);
-  await damagePack(repository.dataDir);
+  await damagePack(dataDir);
   const broken = counter(service, 'mirrorBroken');
   const commit = await push(repository.bare);
   expect((await read(service, repository.id)).commit).toBe(commit);
   expect(broken()).toBe(1);
-  expect(await fsck(await repository.mirror())).toEqual([]);
+  expect(await fsck(await onlyMirror(dataDir))).toEqual([]);
 });
 
 test('A mirror that cannot even be opened is cloned anew, which fails no generation', async () => {
-  const service = repository.start({ limits: PLAIN });
+  const dataDir = await directory();
+  const service = await start({ dataDir, limits: PLAIN });
   const old = await read(service, repository.id);
   await service.delete(repository.id);
-  const packs = join(await repository.mirror(), 'objects/pack');
+  const packs = join(await onlyMirror(dataDir), 'objects/pack');
   for (const name of await readdir(packs)) await rm(join(packs, name));
   const broken = counter(service, 'mirrorBroken');
   const failed = counter(service, 'generationFailed');
