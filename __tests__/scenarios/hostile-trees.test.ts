@@ -1,3 +1,7 @@
+/**
+ * @needs bash curl tar zstd
+ * @one-node-version
+ */
 import { join } from 'node:path';
 import type { SnapshotErrorCode } from '../../lib/index.js';
 import { cloneWithGit, extract } from '../support/clone.js';
@@ -70,7 +74,7 @@ const nested = (depth: number, name: string): HandMadeEntry => {
   return entry;
 };
 
-describe('a tree that neither git nor we check out', () => {
+describe('A tree that git refuses to check out', () => {
   const trees: [name: string, ...HandMadeEntry[]][] = [
     ['.git as a directory', folder('.git', file('config'))],
     ['.git as a file', file('.git')],
@@ -98,14 +102,14 @@ describe('a tree that neither git nor we check out', () => {
     ['a path that is too long', nested(17, 'd'.repeat(250))],
   ];
 
-  test.each(trees)('%s', async (_name, ...entries) => {
+  test.each(trees)('is refused: one with %s', async (_name, ...entries) => {
     const path = serve(packOfTree(entries));
     await expectRefused(path, 'REPOSITORY_INVALID');
     expect(await gitClones(path)).toBe(false);
   });
 });
 
-describe('a tree that git makes something of, and we refuse', () => {
+describe('A tree of which git checks out something else', () => {
   const trees: [name: string, ...HandMadeEntry[]][] = [
     ['a slash in a name', file('a/b')],
     ['two files of one name', file('a'), file('a')],
@@ -117,13 +121,13 @@ describe('a tree that git makes something of, and we refuse', () => {
     ['a symlink whose target has a NUL', link('link', 'a\0b')],
   ];
 
-  test.each(trees)('%s', async (_name, ...entries) => {
+  test.each(trees)('is refused: one with %s', async (_name, ...entries) => {
     const path = serve(packOfTree(entries));
     await expectRefused(path, 'REPOSITORY_INVALID');
   });
 });
 
-describe('a tree that is odd but harmless', () => {
+describe('A tree that is odd but harmless', () => {
   const trees: [name: string, ...HandMadeEntry[]][] = [
     ['modes with zeros in front', ['040000', 'a', [file('x', '0100644')]], file('z', '0100755')],
     ['modes of old history', file('a', '100664'), file('b', '100600'), file('c', '100775')],
@@ -139,7 +143,7 @@ describe('a tree that is odd but harmless', () => {
     ['a tree of 250 levels', nested(250, 'd')],
   ];
 
-  test.each(trees)('%s', async (_name, ...entries) => {
+  test.each(trees)('is checked out as by git: one with %s', async (_name, ...entries) => {
     const path = serve(packOfTree(entries));
     const [snapshot, clone] = [join(await directory(), 'a'), join(await directory(), 'b')];
     await extract(app.snapshotUrl(path), snapshot);
@@ -148,7 +152,7 @@ describe('a tree that is odd but harmless', () => {
   });
 });
 
-describe('a tree that names what is not there, or is something else', () => {
+describe('A tree that names an object that is missing or of another type', () => {
   const GONE = 'ab'.repeat(20);
   const cases: [name: string, make: (objects: ObjectList) => string][] = [
     ['a missing file', (o) => o.tree(['100644', 'a', GONE])],
@@ -167,7 +171,7 @@ describe('a tree that names what is not there, or is something else', () => {
     ['no name', (o) => o.tree(['100644', '', o.blob()])],
   ];
 
-  test.each(cases)('%s', async (_name, make) => {
+  test.each(cases)('is refused, as by git: one with %s', async (_name, make) => {
     const objects = new ObjectList();
     const path = serve(objects.pack(objects.commit(make(objects))));
     await expectProblem(app.snapshotUrl(path), 'UPSTREAM_INVALID');
@@ -176,7 +180,7 @@ describe('a tree that names what is not there, or is something else', () => {
   });
 });
 
-describe('a file that is no blob is found only when it is read', () => {
+describe('A file that is no blob', () => {
   const cases: [name: string, make: (objects: ObjectList) => string][] = [
     ['a tree', (o) => o.tree()],
     ['a large tree', (o) => o.add('tree', Buffer.alloc(9 << 20))],
@@ -184,7 +188,7 @@ describe('a file that is no blob is found only when it is read', () => {
     ['a tag', (o) => o.tag(o.soundCommit())],
   ];
 
-  test.each(cases)('%s, before anything is shown of a small snapshot', async (_name, make) => {
+  test.each(cases)('but %s fails the request for a small snapshot', async (_name, make) => {
     const objects = new ObjectList();
     const tree = objects.tree(['100644', 'a', make(objects)]);
     const path = serve(objects.pack(objects.commit(tree)));
@@ -192,14 +196,17 @@ describe('a file that is no blob is found only when it is read', () => {
     expect(await gitClones(path)).toBe(false);
   });
 
-  test.each(cases)('%s, which breaks the connection of a larger one', async (_name, make) => {
-    const objects = new ObjectList();
-    const noise = objects.add('blob', seededBytes('noise', 1 << 20));
-    const tree = objects.tree(['100644', 'a', noise], ['100644', 'b', make(objects)]);
-    const path = serve(objects.pack(objects.commit(tree)));
-    const response = await fetch(app.snapshotUrl(path));
-    await expect(response.arrayBuffer()).rejects.toThrow('terminated');
-    expect(await app.router.service.stat({ host: HOST, path })).toBeUndefined();
-    expect(await gitClones(path)).toBe(false);
-  });
+  test.each(cases)(
+    'but %s breaks the connection of a larger snapshot, of which some is shown',
+    async (_name, make) => {
+      const objects = new ObjectList();
+      const noise = objects.add('blob', seededBytes('noise', 1 << 20));
+      const tree = objects.tree(['100644', 'a', noise], ['100644', 'b', make(objects)]);
+      const path = serve(objects.pack(objects.commit(tree)));
+      const response = await fetch(app.snapshotUrl(path));
+      await expect(response.arrayBuffer()).rejects.toThrow('terminated');
+      expect(await app.router.service.stat({ host: HOST, path })).toBeUndefined();
+      expect(await gitClones(path)).toBe(false);
+    },
+  );
 });

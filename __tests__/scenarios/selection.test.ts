@@ -1,3 +1,7 @@
+/**
+ * @needs bash curl tar zstd
+ * @one-node-version
+ */
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cloneWithGit, extract } from '../support/clone.js';
@@ -110,7 +114,7 @@ const REFS = [
   'nested-twice',
 ];
 
-describe('a history with merges, several roots and all kinds of tags', () => {
+describe('A history with merges, several roots and all kinds of tags', () => {
   test.each<Selected>([
     ...['topic/left', 'both', 'v1', 'nested-twice'].map((ref) => ({ ref })),
     ...[1, 2, 5, 100].map((depth) => ({ depth })),
@@ -121,7 +125,7 @@ describe('a history with merges, several roots and all kinds of tags', () => {
   });
 });
 
-describe('the kitchen sink', () => {
+describe('A repository with all kinds of files and names', () => {
   test.each<Selected>([{ ref: 'feature/a/b' }, { depth: 1 }, { ref: 'feature/ünïcode', depth: 2 }])(
     'is what git clone gives, and its first status reads no file: %j',
     async (selected) => {
@@ -134,18 +138,21 @@ describe('the kitchen sink', () => {
 });
 
 describe.each(['detached', 'detached-aside', 'unborn', 'empty'])(
-  'with a HEAD that is %s',
+  'A repository with a HEAD that is %s',
   (name) => {
     const ref = name === 'detached' ? 'v1.0.0' : 'main';
     const withRef: Selected[] = name === 'empty' ? [] : [{ ref }, { ref, depth: 1 }];
-    test.each<Selected>([{ depth: 1 }, ...withRef])('%j gives what git gives', async (selected) => {
-      const checkouts = await checkOut(name, selected);
-      await expectSame(name, checkouts);
-    });
+    test.each<Selected>([{ depth: 1 }, ...withRef])(
+      'is what git clone gives: %j',
+      async (selected) => {
+        const checkouts = await checkOut(name, selected);
+        await expectSame(name, checkouts);
+      },
+    );
   },
 );
 
-describe('a history that was cut off', () => {
+describe('A history that was cut off', () => {
   test.each<Selected>([{ depth: 1 }, { ref: 'v2', depth: 2 }])(
     'can be completed: %j',
     async (selected) => {

@@ -1,3 +1,7 @@
+/**
+ * @needs bash curl tar zstd
+ * @one-node-version
+ */
 import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
@@ -16,6 +20,8 @@ import { buildTangledHistory } from '../support/tangled-history.js';
  */
 
 const STRICT = { mode: 'strict', maxAge: 0 } as const;
+/** The upstream is not asked again while a test runs. */
+const SELDOM = { maxAge: 3_600_000 } as const;
 
 const repository = ownRepository(buildTangledHistory);
 const { directory, startApp, sharedApp } = repository;
@@ -69,9 +75,9 @@ async function generationsOf(app: HostApp, work: () => Promise<unknown>): Promis
   return count;
 }
 
-describe('a variant', () => {
+describe('A snapshot by ref or depth', () => {
   test('is stored under its own key, and served as any snapshot', async () => {
-    const app = await sharedApp();
+    const app = await sharedApp({ freshness: SELDOM });
     const commit = await commitOf('main~1');
     const queries = ['', '?ref=topic/left', '?depth=1', '?ref=v2&depth=2', `?ref=${commit}`];
     queries.push(`?ref=${commit}&depth=1`, '?ref=main', '?ref=both&depth=3', '?ref=light');
@@ -99,7 +105,7 @@ describe('a variant', () => {
   });
 
   test('has the same bytes whenever it is made', async () => {
-    const app = await sharedApp();
+    const app = await sharedApp({ freshness: SELDOM });
     for (const [query, selected] of [
       ['?ref=shortcut&depth=3', { ref: 'shortcut', depth: 3 }],
       ['?depth=1', { depth: 1 }],
@@ -113,9 +119,9 @@ describe('a variant', () => {
   });
 });
 
-describe('of variants', () => {
-  test('those that were not used for longest go first, and the default snapshot never', async () => {
-    const app = await sharedApp({ limits: { maxVariants: 2 } });
+describe('Of the snapshots by ref or depth', () => {
+  test('the least recently used go first, and the default snapshot never goes', async () => {
+    const app = await sharedApp({ freshness: SELDOM, limits: { maxVariants: 2 } });
     const [a, b, c, d] = ['?depth=1', '?depth=2', '?ref=v1', '?ref=v1&depth=1'] as const;
     const all = ['', a, b, c, d];
     for (const query of ['', a, b, a]) {
@@ -130,8 +136,8 @@ describe('of variants', () => {
     expect(await storedOf(app, all)).toEqual(['', c, d]);
   });
 
-  test('none is stored if none may be, and each is served whole', async () => {
-    const app = await sharedApp({ limits: { maxVariants: 0 } });
+  test('none is stored if maxVariants is 0, and each is served whole', async () => {
+    const app = await sharedApp({ freshness: SELDOM, limits: { maxVariants: 0 } });
     const [first, second] = [await get(app, '?depth=1'), await get(app, '?depth=1')];
     expect(second).toEqual(first);
     const headers = { range: 'bytes=0-9' };
@@ -144,8 +150,8 @@ describe('of variants', () => {
     expect(await storedOf(app, ['', '?depth=1'])).toEqual(['']);
   });
 
-  test('each repository has its own bound', async () => {
-    const app = await sharedApp({ limits: { maxVariants: 1 } });
+  test('each repository has as many as maxVariants', async () => {
+    const app = await sharedApp({ freshness: SELDOM, limits: { maxVariants: 1 } });
     await get(app, '?depth=1');
     const other = `${repository.path}-other`;
     await cp(repository.bare, join(repository.root, `${other}.git`), { recursive: true });
@@ -159,9 +165,9 @@ describe('of variants', () => {
     ['files', async (maxBytes) => new FileSystemStore({ directory: await directory(), maxBytes })],
   ])('in a store of %s with a budget', (_, makeStore) => {
     test('none drives out a default snapshot', async () => {
-      const plain = await get(await sharedApp());
+      const plain = await get(await sharedApp({ freshness: SELDOM }));
       const store = await makeStore(plain.bytes.length + 1500);
-      const app = await startApp({ store });
+      const app = await startApp({ store, freshness: SELDOM });
       await get(app);
       const variant = await get(app, '?ref=v1');
       expect(variant.commit).toBe(await commitOf('v1^{commit}'));
@@ -169,10 +175,10 @@ describe('of variants', () => {
     });
 
     test('one makes room for another', async () => {
-      const fresh = await sharedApp();
+      const fresh = await sharedApp({ freshness: SELDOM });
       const sizes = [await get(fresh), await get(fresh, '?depth=1')].map((a) => a.bytes.length);
       const store = await makeStore(sizes.reduce((sum, size) => sum + size) + 2000);
-      const app = await startApp({ store });
+      const app = await startApp({ store, freshness: SELDOM });
       const queries = ['', '?depth=1', '?ref=shortcut&depth=1'];
       for (const query of queries) {
         await get(app, query);
@@ -184,8 +190,8 @@ describe('of variants', () => {
   });
 });
 
-describe('after a push', () => {
-  test('what moved is renewed, and a cut history of what did not move stays as it is', async () => {
+describe('After a push', () => {
+  test('a ref that moved is served anew, and a cut history of one that did not stays as it is', async () => {
     const app = await sharedApp({ freshness: STRICT });
     const commit = await commitOf('main~1');
     const unmoved = ['?ref=topic/left&depth=1', '?ref=v2&depth=2', `?ref=${commit}&depth=1`];
@@ -227,7 +233,7 @@ describe('after a push', () => {
     ['it is the default branch no more', 'main', () => head('shortcut')],
     ['a tag has its name', 'at-root', () => git(repository.bare, 'tag', 'at-root', 'main')],
     ['it was a tag', 'light', () => git(repository.bare, 'branch', 'light', 'light')],
-  ])('a cut history is as git cuts it: %s', async (_, ref, change) => {
+  ])('a cut history is as git cuts it, if %s', async (_, ref, change) => {
     const app = await sharedApp({ freshness: STRICT });
     const query = `?ref=${ref}&depth=1`;
     await get(app, query);
@@ -238,7 +244,7 @@ describe('after a push', () => {
     await expectSameCheckout(snapshot, clone, { originUrl: repository.url });
   });
 
-  test('what is gone is not found', async () => {
+  test('a ref that is gone is not found', async () => {
     const app = await sharedApp({ freshness: STRICT });
     const queries = ['?ref=topic/left', '?ref=topic/left&depth=1'];
     for (const query of queries) await get(app, query);
@@ -249,7 +255,7 @@ describe('after a push', () => {
     expect(await storedOf(app, queries)).toEqual([]);
   });
 
-  test('what is served stale is renewed, or removed if it is gone', async () => {
+  test('a ref that is served stale is renewed, or removed if it is gone', async () => {
     const app = await sharedApp({ freshness: { maxAge: 0, checkInterval: 0 } });
     const { service } = app.router;
     const query = '?ref=topic/left&depth=1';

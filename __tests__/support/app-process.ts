@@ -27,8 +27,16 @@ export interface FleetOptions {
 export type AppOrder =
   /** The process kills itself so many milliseconds after the next event of this name. */
   | { readonly kind: 'kill'; readonly at: string; readonly delay: number }
-  | { readonly kind: 'watch-loop' }
-  | { readonly kind: 'tell-delay' };
+  | { readonly kind: 'watch-work' }
+  | { readonly kind: 'tell-work'; readonly refs: number };
+
+/** Of the thread that answers requests, in milliseconds of a processor. */
+export interface Work {
+  /** At a stretch, at most. */
+  readonly longest: number;
+  /** What it would take to read a list of so many refs once. */
+  readonly yardstick: number;
+}
 
 /** A host app in a process of its own, which can be killed and has an event loop of its own. */
 export class AppProcess {
@@ -59,11 +67,11 @@ export class AppProcess {
     this.#child.send(order);
   }
 
-  /** The longest that an event had to wait since `watch-loop`, in milliseconds. */
-  async longestDelay(): Promise<number> {
-    this.order({ kind: 'tell-delay' });
-    const [{ milliseconds }] = await once(this.#child, 'message');
-    return milliseconds;
+  /** What was done since `watch-work`. */
+  async work(refs: number): Promise<Work> {
+    this.order({ kind: 'tell-work', refs });
+    const [work] = await once(this.#child, 'message');
+    return work;
   }
 
   /** The events so far, of all processes with this log. */

@@ -1,6 +1,5 @@
-import { appendFileSync } from 'node:fs';
+import { appendFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import {
   FileSystemStore,
   type SnapshotEvents,
@@ -79,17 +78,48 @@ const app = await startHostApp({ ...options, ...parts });
 for (const name of EVENTS) app.router.service.events.on(name, () => note(name));
 await app.router.service.started;
 
-const delays = monitorEventLoopDelay({ resolution: 5 });
+/**
+ * Milliseconds for which this thread has had a processor. Unlike time, they do not pass while others have it.
+ * Linux only.
+ */
+function worked(): number {
+  return Number.parseInt(readFileSync('/proc/self/schedstat', 'latin1'), 10) / 1e6;
+}
+
+/** The most that was done at a stretch, since it is watched. */
+let longest = 0;
+let watch: NodeJS.Timeout | undefined;
+
+function watchWork(): void {
+  let before = worked();
+  watch = setInterval(() => {
+    const now = worked();
+    longest = Math.max(longest, now - before);
+    before = now;
+  }, 5);
+}
+
+/** What it takes to read a list of so many refs once. */
+function yardstick(refs: number): number {
+  const list = Array.from({ length: refs }, (_, i) => `${'1'.repeat(40)} refs/heads/branch-${i}`);
+  const text = list.join('\n');
+  const before = worked();
+  const read = new Map(text.split('\n').map((line) => [line.slice(41), line.slice(0, 40)]));
+  if (read.size !== refs) throw new Error('this is no yardstick');
+  return worked() - before;
+}
+
 process.on('message', (order: AppOrder) => {
   switch (order.kind) {
     case 'kill':
       kill = order;
       break;
-    case 'watch-loop':
-      delays.enable();
+    case 'watch-work':
+      watchWork();
       break;
-    case 'tell-delay':
-      process.send?.({ milliseconds: delays.max / 1e6 });
+    case 'tell-work':
+      clearInterval(watch);
+      process.send?.({ longest, yardstick: yardstick(order.refs) });
       break;
   }
 });
