@@ -84,7 +84,6 @@ async function expectSame(name: string, { snapshot, clone }: Checkouts): Promise
   await expectSameCheckout(snapshot, clone, { originUrl: `${upstream.url}/org/${name}` });
   const describe = async (checkout: string) => ({
     shallow: await shallowFile(checkout),
-    isShallow: await git(checkout, 'rev-parse', '--is-shallow-repository'),
     fsck: await fsck(checkout),
     objects: await git(checkout, 'cat-file', '--batch-all-objects', '--batch-check'),
   });

@@ -73,10 +73,14 @@ describe('expectSameCheckout', () => {
     [
       'the default branch',
       (dir) => git(dir, 'remote', 'set-head', 'origin', 'alone'),
-      /originHead/,
+      /refs: - refs\/remotes\/origin\/HEAD /,
     ],
-    ['tracking', (dir) => git(dir, 'branch', '--unset-upstream'), /tracking: /],
-    ['HEAD', (dir) => git(dir, 'checkout', '--quiet', '--detach'), /head: /],
+    [
+      'tracking',
+      (dir) => git(dir, 'branch', '--unset-upstream'),
+      /refs: - .* refs\/remotes\/origin\/trunk/,
+    ],
+    ['HEAD', (dir) => git(dir, 'checkout', '--quiet', '--detach'), /status: - # branch.head trunk/],
     ['the index', (dir) => git(dir, 'update-index', '--chmod=+x', 'README.md'), /index: /],
     ['a setting', (dir) => git(dir, 'config', 'core.autocrlf', 'input'), /settings: \+ /],
   ];

@@ -23,7 +23,7 @@ export async function expectSameCheckout(
   expected: string,
   { originUrl }: CompareOptions = {},
 ): Promise<void> {
-  const [a, b] = [await describeCheckout(actual), await describeCheckout(expected)];
+  const [a, b] = await Promise.all([describeCheckout(actual), describeCheckout(expected)]);
   a.settings = a.settings.filter((line) => !OWN_SETTINGS.test(line));
   b.settings = b.settings.map((line) =>
     line.startsWith('remote.origin.url=')
@@ -50,17 +50,16 @@ async function describeCheckout(directory: string): Promise<Record<string, strin
     const { code, stdout } = await execute('git', args, { cwd: directory });
     return [...(code === 0 ? [] : [`exit code ${code}`]), ...stdout.trimEnd().split('\n')];
   };
-  const refs = '%(refname) %(objecttype) %(objectname) %(*objecttype) %(*objectname) %(symref)';
+  // What origin/HEAD leads to, and which branch tracks what, shows here as well.
+  const refs =
+    '%(refname) %(objecttype) %(objectname) %(*objecttype) %(*objectname) %(symref) %(upstream)';
   const tree = await snapshotTree(directory);
   return {
     files: Array.from(tree, (entry) => JSON.stringify(entry)),
     index: await lines('ls-files', '--stage', '-t'),
-    head: await lines('symbolic-ref', '--quiet', 'HEAD'),
     log: await lines('log', '--all', '--format=%H %D'),
     refs: await lines('for-each-ref', `--format=${refs}`),
-    originHead: await lines('rev-parse', 'origin/HEAD'),
-    tracking: await lines('for-each-ref', '--format=%(refname) %(upstream)', 'refs/heads'),
-    // Without writing to the index: a later look at the first status shall find it untouched.
+    // With HEAD. Without writing to the index: a later look at the first status shall find it untouched.
     status: await lines('--no-optional-locks', 'status', '--porcelain=v2', '--branch'),
     settings: await lines('config', '--list', '--local'),
   };
