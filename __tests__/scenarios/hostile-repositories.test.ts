@@ -206,7 +206,7 @@ describe('A mirror that was damaged on disk', () => {
   test('breaks the first connection, is cloned anew, and disturbs nobody else', async () => {
     const path = 'org/large';
     const builder = await RepositoryBuilder.create(join(root, `${path}.git`));
-    builder.commit({ files: { 'noise.bin': seededBytes('noise', 8 << 20) } });
+    builder.commit({ files: { 'noise.bin': seededBytes('noise', 4 << 20) } });
     await builder.finish();
     const own = await startHostApp({ dataDir: await directory(), upstreamUrl: upstream.url });
     defer(() => own.close());

@@ -75,7 +75,9 @@ export function answerFor(
     case 'hang-upload-pack':
       return service === 'upload-pack' ? hang(service, fault.headers, signal) : undefined;
     case 'huge-refs':
-      return service === 'info-refs' ? smart(service, endlessRefs()) : undefined;
+      return service === 'info-refs'
+        ? smart(service, inPieces(advertise(endlessRefs())))
+        : undefined;
     case 'error-packet':
       if ('after' in fault) return undefined;
       return smart(service, [encodePacket(`ERR ${fault.message}`), FLUSH]);
@@ -84,7 +86,7 @@ export function answerFor(
         return smart(service, wrapPack(fault.pack, fault.refs ? 0 : request.protocol));
       }
       return fault.refs && service === 'info-refs'
-        ? smart(service, advertise(Object.entries(fault.refs), fault.head))
+        ? smart(service, inPieces(advertise(Object.entries(fault.refs), fault.head)))
         : undefined;
     default:
       return undefined;
@@ -164,17 +166,19 @@ function* advertise(refs: Iterable<[name: string, oid: string]>, head?: string):
   yield FLUSH;
 }
 
-function* endlessRefs(): Generator<Buffer> {
-  function* names(): Generator<[string, string]> {
-    for (let i = 0; ; i++) yield [`refs/heads/${i}/${'x'.repeat(200)}`, '1'.repeat(40)];
+function* endlessRefs(): Generator<[string, string]> {
+  for (let i = 0; ; i++) yield [`refs/heads/${i}/${'x'.repeat(200)}`, '1'.repeat(40)];
+}
+
+/** Lines in pieces of about 64 KiB: a write for each of them would take most of the time. */
+function* inPieces(lines: Iterable<Buffer>): Generator<Buffer> {
+  let piece: Buffer[] = [];
+  for (const line of lines) {
+    if (piece.push(line) < 256) continue;
+    yield Buffer.concat(piece);
+    piece = [];
   }
-  // In pieces of about 64 KiB: a write for each line would take most of the time.
-  let lines: Buffer[] = [];
-  for (const line of advertise(names())) {
-    if (lines.push(line) < 256) continue;
-    yield Buffer.concat(lines);
-    lines = [];
-  }
+  yield Buffer.concat(piece);
 }
 
 async function aborted(signal: AbortSignal): Promise<never> {
