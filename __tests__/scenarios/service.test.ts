@@ -7,6 +7,7 @@ import { push } from '../support/small-repositories.js';
 import { cleanup } from '../support/temporary-directory.js';
 
 const { directory, defer } = cleanup(afterEach);
+const HOUR = 3_600_000;
 
 let repository: FreshRepository;
 
@@ -17,7 +18,7 @@ beforeEach(async () => {
 describe('A snapshot', () => {
   test('is served from the store unchanged, without asking the upstream', async () => {
     const store = new MemoryStore({ maxBytes: 1e6 });
-    const freshness = { maxAge: 3_600_000 };
+    const freshness = { maxAge: HOUR };
     const first = repository.start({ store, freshness });
     const generated = await read(first, repository.id);
     expect(generated.source).toBe('generation');
@@ -96,7 +97,7 @@ test('The entity tag of a snapshot changes with the repository', async () => {
 });
 
 test('Events tell what happens, in order', async () => {
-  const service = repository.start();
+  const service = repository.start({ freshness: { maxAge: HOUR } });
   const names = EVENT_NAMES.filter((name) => name !== 'cloneProgress');
   const seen: string[] = [];
   for (const name of names) service.events.on(name, () => seen.push(name));
