@@ -8,57 +8,43 @@ import { cloneWithGit, extract } from '../support/clone.js';
 import { expectSameCheckout } from '../support/compare.js';
 import { damagePack } from '../support/damage-pack.js';
 import { fsck } from '../support/fsck.js';
-import { HOST, type HostApp, leftovers, startHostApp } from '../support/host-app.js';
+import { HOST, type HostApp } from '../support/host-app.js';
+import { expectNothingLeft } from '../support/nothing-left.js';
 import { ObjectList } from '../support/object-list.js';
+import { ownRepository } from '../support/own-repository.js';
 import { expectProblem, expectServed } from '../support/problem.js';
 import { seededBytes } from '../support/random.js';
 import { RepositoryBuilder } from '../support/repository-builder.js';
 import { execute } from '../support/run.js';
-import { cleanup } from '../support/temporary-directory.js';
-import { startUpstream, type Upstream } from '../support/upstream.js';
 
-const shared = cleanup(afterAll);
-const { directory, defer } = cleanup(afterEach);
+const repository = ownRepository();
+const { directory, defer } = repository;
 const GONE = 'ab'.repeat(20);
 
-let upstream: Upstream;
-let root: string;
 let app: HostApp;
-let made = 0;
 
 beforeAll(async () => {
-  root = await shared.directory();
-  upstream = await startUpstream({ root });
-  shared.defer(() => upstream.close());
-  const dataDir = await shared.directory();
-  app = await startHostApp({ dataDir, upstreamUrl: upstream.url, limits: { maxFiles: 100_000 } });
-  shared.defer(() => app.close());
+  app = await repository.sharedApp({ limits: { maxFiles: 100_000 } });
 });
 
-afterAll(async () => {
-  await app.router.close({ running: 'wait' });
-  expect(await leftovers(app.dataDir)).toEqual([]);
-});
-
-/** @returns the path of a repository that has this content. */
-function serve(content: { pack: Uint8Array; refs: Record<string, string> }): string {
-  const path = `hand/made-${made++}`;
-  upstream.fault(path, { kind: 'replace-pack', ...content });
-  return path;
+/** Gives the test's repository this content. */
+function serve(content: { pack: Uint8Array; refs: Record<string, string> }): void {
+  repository.upstream.fault(repository.path, { kind: 'replace-pack', ...content });
 }
 
-async function gitClones(path: string): Promise<boolean> {
+async function gitClones(): Promise<boolean> {
   const target = join(await directory(), 'clone');
-  const { code } = await execute('git', ['clone', '--quiet', `${upstream.url}/${path}`, target]);
+  const { code } = await execute('git', ['clone', '--quiet', repository.url, target]);
   return code === 0;
 }
 
 /** The snapshot is what git clone gives. */
-async function expectAsCloned(path: string): Promise<void> {
+async function expectAsCloned(): Promise<void> {
+  const { url, path } = repository;
   const [snapshot, clone] = [join(await directory(), 'a'), join(await directory(), 'b')];
   await extract(app.snapshotUrl(path), snapshot);
-  await cloneWithGit(`${upstream.url}/${path}`, clone);
-  await expectSameCheckout(snapshot, clone, { originUrl: `${upstream.url}/${path}` });
+  await cloneWithGit(url, clone);
+  await expectSameCheckout(snapshot, clone, { originUrl: url });
   expect(await fsck(snapshot)).toEqual(await fsck(clone));
 }
 
@@ -82,10 +68,10 @@ describe('A repository with refs that git refuses', () => {
   test.each(cases)('is refused, as by git: one with %s', async (_name, make) => {
     const objects = new ObjectList();
     const head = objects.soundCommit();
-    const path = serve(objects.pack(head, make(objects, head)));
-    await expectProblem(app.snapshotUrl(path), 'UPSTREAM_INVALID');
-    expect(await app.router.service.stat({ host: HOST, path })).toBeUndefined();
-    expect(await gitClones(path)).toBe(false);
+    serve(objects.pack(head, make(objects, head)));
+    await expectProblem(app.snapshotUrl(repository.path), 'UPSTREAM_INVALID');
+    expect(await app.router.service.stat(repository.id)).toBeUndefined();
+    expect(await gitClones()).toBe(false);
   });
 });
 
@@ -113,13 +99,15 @@ describe('A repository with refs that are odd but harmless', () => {
   test.each(cases)('is served as git clones it: one with %s', async (_name, make) => {
     const objects = new ObjectList();
     const head = objects.soundCommit();
-    await expectAsCloned(serve(objects.pack(head, make(objects, head))));
+    serve(objects.pack(head, make(objects, head)));
+    await expectAsCloned();
   });
 
   test('is served as git clones it: one with no branch at all', async () => {
     const objects = new ObjectList();
     const { pack, refs } = objects.pack(objects.soundCommit());
-    await expectAsCloned(serve({ pack, refs: { HEAD: refs.HEAD } }));
+    serve({ pack, refs: { HEAD: refs.HEAD } });
+    await expectAsCloned();
   });
 });
 
@@ -153,8 +141,8 @@ describe('A bomb', () => {
     ],
   ])('%s is refused', async (_name, code, make) => {
     const objects = new ObjectList();
-    const path = serve(objects.pack(objects.commit(make(objects))));
-    await expectProblem(app.snapshotUrl(path), code);
+    serve(objects.pack(objects.commit(make(objects))));
+    await expectProblem(app.snapshotUrl(repository.path), code);
   });
 
   test('of files in deep directories is only large', async () => {
@@ -163,10 +151,8 @@ describe('A bomb', () => {
     const files = Array.from({ length: 8000 }, (_, i): [string, string, string] => {
       return ['100644', `f${i}`, blob];
     });
-    const path = serve(
-      objects.pack(objects.commit(pile(objects, objects.tree(...files), 1, 1300))),
-    );
-    await expectServed(app.snapshotUrl(path));
+    serve(objects.pack(objects.commit(pile(objects, objects.tree(...files), 1, 1300))));
+    await expectServed(app.snapshotUrl(repository.path));
   });
 
   test('of tags of tags is only long', async () => {
@@ -178,7 +164,8 @@ describe('A bomb', () => {
       target = objects.tag(target, 'tag');
       refs[`refs/tags/t${i}`] = target;
     }
-    await expectServed(app.snapshotUrl(serve(objects.pack(head, refs))));
+    serve(objects.pack(head, refs));
+    await expectServed(app.snapshotUrl(repository.path));
   });
 });
 
@@ -187,16 +174,16 @@ test('A repository with 100,000 refs keeps nobody else waiting', async () => {
   const head = objects.soundCommit();
   const refs: Record<string, string> = {};
   for (let i = 0; i < 100_000; i++) refs[`refs/heads/branch-${i}`] = head;
-  const path = serve(objects.pack(head, refs));
+  serve(objects.pack(head, refs));
   const dataDir = await directory();
   const child = await AppProcess.start({
     dataDir,
-    upstreamUrl: upstream.url,
+    upstreamUrl: repository.upstream.url,
     log: join(dataDir, 'events.log'),
   });
   defer(() => child.kill());
   child.order({ kind: 'watch-work' });
-  await expectServed(`${child.url}/git/${HOST}/${path}/snapshot.tar.zst`);
+  await expectServed(`${child.url}/git/${HOST}/${repository.path}/snapshot.tar.zst`);
   const { longest, yardstick } = await child.work(100_000);
   expect(longest).toBeGreaterThan(0);
   expect(longest).toBeLessThan(yardstick / 3);
@@ -204,12 +191,11 @@ test('A repository with 100,000 refs keeps nobody else waiting', async () => {
 
 describe('A mirror that was damaged on disk', () => {
   test('breaks the first connection, is cloned anew, and disturbs nobody else', async () => {
-    const path = 'org/large';
-    const builder = await RepositoryBuilder.create(join(root, `${path}.git`));
+    const { path, id, bare } = repository;
+    const builder = await RepositoryBuilder.create(bare);
     builder.commit({ files: { 'noise.bin': seededBytes('noise', 4 << 20) } });
     await builder.finish();
-    const own = await startHostApp({ dataDir: await directory(), upstreamUrl: upstream.url });
-    defer(() => own.close());
+    const own = await repository.startApp();
     const { service } = own.router;
     const broken: string[] = [];
     service.events.on('mirrorBroken', ({ error }) => broken.push(error.code));
@@ -217,7 +203,7 @@ describe('A mirror that was damaged on disk', () => {
     const whole = await expectServed(url);
 
     for (const http of ['--http1.1', '--http1.0']) {
-      await service.delete({ host: HOST, path });
+      await service.delete(id);
       await damagePack(own.dataDir);
       const format = '%{http_code} %{size_download}';
       const args = ['-sS', http, '-o', '/dev/null', '-w', format, url];
@@ -226,12 +212,17 @@ describe('A mirror that was damaged on disk', () => {
       expect(status).toBe(200);
       expect(size).toBeGreaterThan(0);
       expect(code).not.toBe(0);
-      expect(await service.stat({ host: HOST, path })).toBeUndefined();
+      expect(await service.stat(id)).toBeUndefined();
 
       expect((await expectServed(url)).equals(whole)).toBe(true);
     }
     expect(broken).toEqual(['REPOSITORY_DAMAGED', 'REPOSITORY_DAMAGED']);
     await own.router.close({ running: 'wait' });
-    expect(await leftovers(own.dataDir)).toEqual([]);
+    await expectNothingLeft(own.dataDir, repository.upstream);
   });
+});
+
+test('Repositories, whatever they are like, leave nothing unfinished behind', async () => {
+  await app.router.close({ running: 'wait' });
+  await expectNothingLeft(app.dataDir, repository.upstream);
 });

@@ -7,32 +7,21 @@ import type { SnapshotErrorCode } from '../../lib/index.js';
 import { cloneWithGit, extract } from '../support/clone.js';
 import { expectSameCheckout } from '../support/compare.js';
 import { type HandMadeEntry, packOfTree } from '../support/hand-made-tree.js';
-import { HOST, type HostApp, leftovers, startHostApp } from '../support/host-app.js';
+import type { HostApp } from '../support/host-app.js';
+import { expectNothingLeft } from '../support/nothing-left.js';
 import { ObjectList } from '../support/object-list.js';
+import { ownRepository } from '../support/own-repository.js';
 import { expectProblem } from '../support/problem.js';
 import { seededBytes } from '../support/random.js';
 import { execute } from '../support/run.js';
-import { cleanup } from '../support/temporary-directory.js';
-import { startUpstream, type Upstream } from '../support/upstream.js';
 
-const shared = cleanup(afterAll);
-const { directory } = cleanup(afterEach);
+const repository = ownRepository();
+const { directory } = repository;
 
-let upstream: Upstream;
 let app: HostApp;
-let made = 0;
 
 beforeAll(async () => {
-  upstream = await startUpstream({ root: await shared.directory() });
-  shared.defer(() => upstream.close());
-  const dataDir = await shared.directory();
-  app = await startHostApp({ dataDir, upstreamUrl: upstream.url });
-  shared.defer(() => app.close());
-});
-
-afterAll(async () => {
-  await app.router.close({ running: 'wait' });
-  expect(await leftovers(app.dataDir)).toEqual([]);
+  app = await repository.sharedApp();
 });
 
 interface HandMadePack {
@@ -40,25 +29,28 @@ interface HandMadePack {
   refs: Record<string, string>;
 }
 
-/** @returns the path of a repository that has this content. */
-function serve({ pack, refs }: HandMadePack): string {
-  const path = `hand/made-${made++}`;
-  upstream.fault(path, { kind: 'replace-pack', pack, refs });
-  return path;
+/** Gives the test's repository this content. */
+function serve({ pack, refs }: HandMadePack): void {
+  repository.upstream.fault(repository.path, { kind: 'replace-pack', pack, refs });
 }
 
 /** What git makes of it where every file system's look-alikes of `.git` are refused. */
-async function gitClones(path: string): Promise<boolean> {
+async function gitClones(): Promise<boolean> {
   const protection = ['-c', 'core.protectHFS=true', '-c', 'core.protectNTFS=true'];
   const target = join(await directory(), 'clone');
-  const url = `${upstream.url}/${path}`;
-  const { code } = await execute('git', [...protection, 'clone', '--quiet', url, target]);
+  const { code } = await execute('git', [
+    ...protection,
+    'clone',
+    '--quiet',
+    repository.url,
+    target,
+  ]);
   return code === 0;
 }
 
-async function expectRefused(path: string, code: SnapshotErrorCode): Promise<void> {
-  await expectProblem(app.snapshotUrl(path), code);
-  expect(await app.router.service.stat({ host: HOST, path })).toBeUndefined();
+async function expectRefused(code: SnapshotErrorCode): Promise<void> {
+  await expectProblem(app.snapshotUrl(repository.path), code);
+  expect(await app.router.service.stat(repository.id)).toBeUndefined();
 }
 
 const file = (name: string, mode = '100644'): HandMadeEntry => [mode, name, 'content\n'];
@@ -103,9 +95,9 @@ describe('A tree that git refuses to check out', () => {
   ];
 
   test.each(trees)('is refused: one with %s', async (_name, ...entries) => {
-    const path = serve(packOfTree(entries));
-    await expectRefused(path, 'REPOSITORY_INVALID');
-    expect(await gitClones(path)).toBe(false);
+    serve(packOfTree(entries));
+    await expectRefused('REPOSITORY_INVALID');
+    expect(await gitClones()).toBe(false);
   });
 });
 
@@ -122,8 +114,8 @@ describe('A tree of which git checks out something else', () => {
   ];
 
   test.each(trees)('is refused: one with %s', async (_name, ...entries) => {
-    const path = serve(packOfTree(entries));
-    await expectRefused(path, 'REPOSITORY_INVALID');
+    serve(packOfTree(entries));
+    await expectRefused('REPOSITORY_INVALID');
   });
 });
 
@@ -144,11 +136,11 @@ describe('A tree that is odd but harmless', () => {
   ];
 
   test.each(trees)('is checked out as by git: one with %s', async (_name, ...entries) => {
-    const path = serve(packOfTree(entries));
+    serve(packOfTree(entries));
     const [snapshot, clone] = [join(await directory(), 'a'), join(await directory(), 'b')];
-    await extract(app.snapshotUrl(path), snapshot);
-    await cloneWithGit(`${upstream.url}/${path}`, clone);
-    await expectSameCheckout(snapshot, clone, { originUrl: `${upstream.url}/${path}` });
+    await extract(app.snapshotUrl(repository.path), snapshot);
+    await cloneWithGit(repository.url, clone);
+    await expectSameCheckout(snapshot, clone, { originUrl: repository.url });
   });
 });
 
@@ -173,10 +165,9 @@ describe('A tree that names an object that is missing or of another type', () =>
 
   test.each(cases)('is refused, as by git: one with %s', async (_name, make) => {
     const objects = new ObjectList();
-    const path = serve(objects.pack(objects.commit(make(objects))));
-    await expectProblem(app.snapshotUrl(path), 'UPSTREAM_INVALID');
-    expect(await app.router.service.stat({ host: HOST, path })).toBeUndefined();
-    expect(await gitClones(path)).toBe(false);
+    serve(objects.pack(objects.commit(make(objects))));
+    await expectRefused('UPSTREAM_INVALID');
+    expect(await gitClones()).toBe(false);
   });
 });
 
@@ -191,9 +182,9 @@ describe('A file that is no blob', () => {
   test.each(cases)('but %s fails the request for a small snapshot', async (_name, make) => {
     const objects = new ObjectList();
     const tree = objects.tree(['100644', 'a', make(objects)]);
-    const path = serve(objects.pack(objects.commit(tree)));
-    await expectRefused(path, 'UPSTREAM_INVALID');
-    expect(await gitClones(path)).toBe(false);
+    serve(objects.pack(objects.commit(tree)));
+    await expectRefused('UPSTREAM_INVALID');
+    expect(await gitClones()).toBe(false);
   });
 
   test.each(cases)(
@@ -202,11 +193,16 @@ describe('A file that is no blob', () => {
       const objects = new ObjectList();
       const noise = objects.add('blob', seededBytes('noise', 1 << 20));
       const tree = objects.tree(['100644', 'a', noise], ['100644', 'b', make(objects)]);
-      const path = serve(objects.pack(objects.commit(tree)));
-      const response = await fetch(app.snapshotUrl(path));
+      serve(objects.pack(objects.commit(tree)));
+      const response = await fetch(app.snapshotUrl(repository.path));
       await expect(response.arrayBuffer()).rejects.toThrow('terminated');
-      expect(await app.router.service.stat({ host: HOST, path })).toBeUndefined();
-      expect(await gitClones(path)).toBe(false);
+      expect(await app.router.service.stat(repository.id)).toBeUndefined();
+      expect(await gitClones()).toBe(false);
     },
   );
+});
+
+test('Trees, whatever they are like, leave nothing unfinished behind', async () => {
+  await app.router.close({ running: 'wait' });
+  await expectNothingLeft(app.dataDir, repository.upstream);
 });

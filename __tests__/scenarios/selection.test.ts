@@ -8,28 +8,24 @@ import { cloneWithGit, extract } from '../support/clone.js';
 import { expectSameCheckout } from '../support/compare.js';
 import { statusReadsNothing } from '../support/first-status.js';
 import { fsck } from '../support/fsck.js';
-import { type HostApp, startHostApp } from '../support/host-app.js';
+import type { HostApp } from '../support/host-app.js';
 import { buildKitchenSink } from '../support/kitchen-sink.js';
+import { ownRepository } from '../support/own-repository.js';
 import { execute, git } from '../support/run.js';
 import { buildDetached, buildEmpty, buildSmall, push } from '../support/small-repositories.js';
 import { buildTangledHistory } from '../support/tangled-history.js';
-import { cleanup } from '../support/temporary-directory.js';
-import { startUpstream, type Upstream } from '../support/upstream.js';
 
 /*
  * What `ref` and `depth` select is what git's own clone gives with `--branch` and `--depth`.
  */
 
-const shared = cleanup(afterAll);
-const { directory } = cleanup(afterEach);
+const repository = ownRepository();
+const { directory } = repository;
+const at = (name: string) => join(repository.root, `org/${name}.git`);
 
-let root: string;
-let upstream: Upstream;
 let app: HostApp;
 
 beforeAll(async () => {
-  root = await shared.directory();
-  const at = (name: string) => join(root, `org/${name}.git`);
   await buildTangledHistory(at('tangled'));
   await buildKitchenSink(at('kitchen-sink'), { largeBytes: 100_000 });
   await buildDetached(at('detached'));
@@ -40,14 +36,7 @@ beforeAll(async () => {
   await buildEmpty(at('empty'));
   await buildSmall(at('unborn'));
   await git(at('unborn'), 'symbolic-ref', 'HEAD', 'refs/heads/to-come');
-  upstream = await startUpstream({ root });
-  shared.defer(() => upstream.close());
-  app = await startHostApp({
-    dataDir: await shared.directory(),
-    upstreamUrl: upstream.url,
-    limits: { maxVariants: 1000 },
-  });
-  shared.defer(() => app.close());
+  app = await repository.sharedApp({ limits: { maxVariants: 1000 } });
 });
 
 interface Selected {
@@ -75,13 +64,15 @@ async function checkOut(name: string, { ref, depth }: Selected): Promise<Checkou
   const [snapshot, clone] = [join(await directory(), 'snapshot'), join(await directory(), 'clone')];
   await Promise.all([
     extract(`${app.snapshotUrl(path)}?${query}`, snapshot),
-    cloneWithGit(`${upstream.url}/${path}.git`, clone, ...options),
+    cloneWithGit(`${repository.upstream.url}/${path}.git`, clone, ...options),
   ]);
   return { snapshot, clone };
 }
 
 async function expectSame(name: string, { snapshot, clone }: Checkouts): Promise<void> {
-  await expectSameCheckout(snapshot, clone, { originUrl: `${upstream.url}/org/${name}` });
+  await expectSameCheckout(snapshot, clone, {
+    originUrl: `${repository.upstream.url}/org/${name}`,
+  });
   const describe = async (checkout: string) => ({
     shallow: await shallowFile(checkout),
     fsck: await fsck(checkout),
@@ -169,7 +160,7 @@ describe('A history that was cut off', () => {
   );
 
   test('goes on with a pull, a deepening and a garbage collection', async () => {
-    const bare = join(root, 'org/moving.git');
+    const bare = at('moving');
     await buildTangledHistory(bare);
     const { snapshot } = await checkOut('moving', { ref: 'topic/long', depth: 2 });
     const commit = await push(bare, { branch: 'topic/long' });
