@@ -7,7 +7,10 @@ import type { HostAppOptions } from './host-app.js';
 
 /** Options that are plain data. */
 export interface AppProgramOptions extends HostAppOptions {
-  /** A file that gets a line for each event: name and time. `stored`: the store has a snapshot. */
+  /**
+   * A file that gets a line for each event: its name. `storing`, `written`, `stored`: the store is about to
+   * take a snapshot, has some of its bytes, has it.
+   */
   log: string;
   /** The store takes copies rather than files. */
   copying?: boolean;
@@ -24,9 +27,18 @@ export interface FleetOptions {
   readonly s3: S3ClientConfig;
 }
 
+/** The process kills itself at an event of the log: the `nth` of this name from now on. */
+export interface KillOrder {
+  readonly kind: 'kill';
+  readonly at: string;
+  /** Default: the first one. */
+  readonly nth?: number;
+  /** How often the event loop turns before that. Default: not at all. */
+  readonly turns?: number;
+}
+
 export type AppOrder =
-  /** The process kills itself so many milliseconds after the next event of this name. */
-  | { readonly kind: 'kill'; readonly at: string; readonly delay: number }
+  | KillOrder
   | { readonly kind: 'watch-work' }
   | { readonly kind: 'tell-work'; readonly refs: number };
 
@@ -74,12 +86,10 @@ export class AppProcess {
     return work;
   }
 
-  /** The events so far, of all processes with this log. */
-  async events(): Promise<{ name: string; milliseconds: number }[]> {
+  /** The names of the events so far, of all processes with this log. */
+  async events(): Promise<string[]> {
     const text = await readFile(this.#log, 'utf8').catch(() => '');
-    return Array.from(text.matchAll(/^(\w+) (.+)$/gm), ([, name = '', milliseconds]) => {
-      return { name, milliseconds: Number(milliseconds) };
-    });
+    return text.split('\n').filter((line) => line !== '');
   }
 
   /** Resolves when the process is gone. */

@@ -6,9 +6,7 @@ import {
   type SnapshotStore,
   TieredStore,
 } from '../../lib/index.js';
-import { RedisLocks } from '../../lib/locks/redis.js';
-import { S3Store } from '../../lib/stores/s3/index.js';
-import type { AppOrder, AppProgramOptions, FleetOptions } from './app-process.js';
+import type { AppOrder, AppProgramOptions, FleetOptions, KillOrder } from './app-process.js';
 import { startHostApp } from './host-app.js';
 
 /*
@@ -18,6 +16,7 @@ import { startHostApp } from './host-app.js';
 const EVENTS: readonly (keyof SnapshotEvents)[] = [
   'miss',
   'cloneStarted',
+  'cloneProgress',
   'cloneFinished',
   'cloneFailed',
   'generationStarted',
@@ -26,14 +25,22 @@ const EVENTS: readonly (keyof SnapshotEvents)[] = [
   'storeFailed',
 ];
 
+/** The longest that there is. */
+const MAX_RESPONSE_TIMEOUT = 9000;
+
 const { log, copying, fleet, ...options }: AppProgramOptions = JSON.parse(process.argv[2] ?? '');
-let kill: Extract<AppOrder, { kind: 'kill' }> | undefined;
+let kill: (KillOrder & { left: number }) | undefined;
 
 /** Written at once, as what a killed process had still to send is lost. */
 function note(event: string): void {
-  appendFileSync(log, `${event} ${performance.now()}\n`);
-  if (kill?.at !== event) return;
-  setTimeout(() => process.kill(process.pid, 'SIGKILL'), kill.delay);
+  appendFileSync(log, `${event}\n`);
+  if (kill?.at === event && --kill.left === 0) killAfter(kill.turns ?? 0);
+}
+
+/** @param turns of the event loop. */
+function killAfter(turns: number): void {
+  if (turns === 0) process.kill(process.pid, 'SIGKILL');
+  else setImmediate(killAfter, turns - 1);
 }
 
 function tellingStore(): SnapshotStore {
@@ -45,14 +52,19 @@ function tellingStore(): SnapshotStore {
     delete: (...args) => store.delete(...args),
     list: () => store.list(),
     async adopt(...args) {
+      note('storing');
       const stored = await store.adopt(...args);
       note('stored');
       return stored;
     },
     async create(...args) {
+      note('storing');
       const writer = await store.create(...args);
       return {
-        write: (chunk) => writer.write(chunk),
+        async write(chunk) {
+          await writer.write(chunk);
+          note('written');
+        },
         abort: () => writer.abort(),
         async commit() {
           const stored = await writer.commit();
@@ -64,16 +76,20 @@ function tellingStore(): SnapshotStore {
   };
 }
 
-function shared({ redisUrl, leaseTime, bucket, s3 }: FleetOptions) {
+/** Imports what others need not load. */
+async function shared({ redisUrl, leaseTime, bucket, s3 }: FleetOptions) {
+  const { RedisLocks } = await import('../../lib/locks/redis.js');
+  const { S3Store } = await import('../../lib/stores/s3/index.js');
   const near = new FileSystemStore({ directory: join(options.dataDir, 'snapshots') });
   const far = new S3Store({ bucket, config: s3 });
   return {
     store: new TieredStore({ near, far }),
-    locks: new RedisLocks({ url: redisUrl, leaseTime }),
+    // Three processes that start on a busy machine may be slow to take an answer.
+    locks: new RedisLocks({ url: redisUrl, leaseTime, responseTimeout: MAX_RESPONSE_TIMEOUT }),
   };
 }
 
-const parts = fleet === undefined ? { store: tellingStore() } : shared(fleet);
+const parts = fleet === undefined ? { store: tellingStore() } : await shared(fleet);
 const app = await startHostApp({ ...options, ...parts });
 for (const name of EVENTS) app.router.service.events.on(name, () => note(name));
 await app.router.service.started;
@@ -112,7 +128,7 @@ function yardstick(refs: number): number {
 process.on('message', (order: AppOrder) => {
   switch (order.kind) {
     case 'kill':
-      kill = order;
+      kill = { ...order, left: order.nth ?? 1 };
       break;
     case 'watch-work':
       watchWork();

@@ -1,0 +1,157 @@
+/**
+ * @one-node-version
+ */
+import { EventEmitter, on } from 'node:events';
+import { install } from '@sinonjs/fake-timers';
+import {
+  FileSystemStore,
+  InProcessLocks,
+  MemoryStore,
+  type SnapshotOptions,
+  TieredStore,
+} from '../../lib/index.js';
+import { S3Store } from '../../lib/stores/s3/index.js';
+import { fakeDate } from '../support/fake-date.js';
+import { type FreshRepository, freshRepository, next, read } from '../support/fresh-repository.js';
+import { startS3Server } from '../support/s3-server.js';
+import { push } from '../support/small-repositories.js';
+import { cleanup } from '../support/temporary-directory.js';
+import { WatchedLocks } from '../support/watched-locks.js';
+
+/*
+ * Services with disks of their own that share store and locks.
+ */
+
+const { directory, defer } = cleanup(afterEach);
+
+/** Tells of each commit whose snapshot it has. */
+class TellingStore extends MemoryStore {
+  readonly events = new EventEmitter<{ stored: [commit: string | undefined] }>();
+
+  override async create(...about: Parameters<MemoryStore['create']>) {
+    const writer = await super.create(...about);
+    const commit = async () => {
+      const stored = await writer.commit();
+      this.events.emit('stored', stored.metadata.commit);
+      return stored;
+    };
+    return { write: writer.write.bind(writer), abort: writer.abort.bind(writer), commit };
+  }
+
+  /** Resolves when that of a commit is stored, from now on. */
+  async has(commit: string): Promise<void> {
+    for await (const [stored] of on(this.events, 'stored')) if (stored === commit) return;
+  }
+}
+
+async function startReplicas(
+  repository: FreshRepository,
+  count: number,
+  options: Partial<SnapshotOptions>,
+) {
+  return await Promise.all(
+    Array.from({ length: count }, async () =>
+      repository.start({ ...options, dataDir: await directory() }),
+    ),
+  );
+}
+
+test('When S3 stops, what is near is served, and what is not is generated.', async () => {
+  const server = await startS3Server({ directory, defer });
+  const repository = await freshRepository({ directory, defer });
+  const near = new FileSystemStore({ directory: await directory() });
+  const far = new S3Store({
+    bucket: await server.makeBucket(),
+    config: { ...server.config, maxAttempts: 1 },
+  });
+  const service = repository.start({ store: new TieredStore({ near, far }) });
+  const whole = await read(service, repository.id);
+  await service.refresh(repository.id);
+  await server.stop();
+  const degraded = next(service, 'storeDegraded');
+  const served = await read(service, repository.id);
+  expect([served.source, served.etag]).toEqual(['store', whole.etag]);
+  expect((await read(service, { ...repository.id, depth: 1 })).source).toBe('generation');
+  expect(await degraded).toMatchObject([{ tier: 'far' }]);
+});
+
+test('What was pushed is fetched by one of the replicas and served by all of them.', async () => {
+  const repository = await freshRepository({ directory, defer });
+  const store = new TellingStore({ maxBytes: 1e9 });
+  const replicas = await startReplicas(repository, 3, { store, locks: new InProcessLocks() });
+  for (const replica of replicas) {
+    await read(replica, repository.id);
+    await replica.refresh(repository.id);
+    await replica.ensureRefs(repository.id, { refs: new Map(), commits: [] });
+  }
+  const commit = await push(repository.bare);
+  fakeDate(defer, 10 * 60_000);
+  const asked = repository.upstream.requests.length;
+  const renewed = store.has(commit);
+  await Promise.all(replicas.map((replica) => read(replica, repository.id)));
+  await renewed;
+  for (const replica of replicas) {
+    expect(await read(replica, repository.id)).toMatchObject({ source: 'store', commit });
+  }
+  await Promise.all(replicas.map((replica) => replica.close({ running: 'wait' })));
+  expect(repository.upstream.requests.slice(asked).map(({ service }) => service)).toEqual([
+    'info-refs',
+    'upload-pack',
+  ]);
+});
+
+test('A push that is announced while the one before is fetched is served.', async () => {
+  const repository = await freshRepository({ directory, defer });
+  const store = new TellingStore({ maxBytes: 1e9 });
+  const freshness = { maxAge: 60 * 60_000, checkInterval: 0 };
+  const options = { store, locks: new InProcessLocks(), freshness };
+  const replicas = await startReplicas(repository, 2, options);
+  for (const replica of replicas) await read(replica, repository.id);
+  await replicas[0]?.refresh(repository.id);
+  await push(repository.bare);
+  const gate = repository.upstream.gate(repository.path, 20);
+  await replicas[0]?.pushed(repository.url);
+  await gate.reached;
+  const commit = await push(repository.bare);
+  const renewed = store.has(commit);
+  for (const replica of replicas) await replica.pushed(repository.url);
+  gate.release();
+  await renewed;
+  for (const replica of replicas) {
+    expect(await read(replica, repository.id)).toMatchObject({ source: 'store', commit });
+  }
+});
+
+test('In each refreshInterval one of the replicas asks the upstream for all of them.', async () => {
+  const repository = await freshRepository({ directory, defer });
+  const clock = install({
+    now: Date.now(),
+    toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'],
+  });
+  defer(() => clock.uninstall());
+  const { random } = Math;
+  // All intervals end at once.
+  Math.random = () => 0.5;
+  defer(() => {
+    Math.random = random;
+  });
+  const locks = new WatchedLocks();
+  const looks = on(locks.events, 'released');
+  const refreshInterval = 10_000;
+  const freshness = { maxAge: 60 * 60_000, checkInterval: 0, refreshInterval };
+  const options = { store: new MemoryStore({ maxBytes: 1e9 }), locks, freshness };
+  const replicas = await startReplicas(repository, 3, options);
+  for (const replica of replicas) await read(replica, repository.id);
+  const { upstream, path } = repository;
+  let asked = upstream.infoRefs(path);
+  for (let i = 0; i < 8; i++) {
+    clock.tick(refreshInterval - 1);
+    expect(upstream.infoRefs(path)).toBe(asked);
+    clock.tick(1);
+    for (let looked = 0; looked < replicas.length; ) {
+      const { value } = await looks.next();
+      if (value[0].startsWith('check/')) looked++;
+    }
+    expect(upstream.infoRefs(path)).toBe(++asked);
+  }
+});
