@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import { HOST } from '../support/host-app.js';
-import type { SeededRandom } from '../support/random.js';
+import { Deck, type SeededRandom } from '../support/random.js';
 import type { ReceivedBodies } from './received-bodies.js';
 
 /** The statuses that the wire contract has for each kind of request, as long as the upstream answers. */
@@ -48,6 +48,7 @@ export class StressClient {
   readonly #received: ReceivedBodies;
   readonly #random: SeededRandom;
   readonly #onDefault: OnDefault;
+  readonly #requests: Deck<(path: string, refs: readonly string[]) => Promise<void>>;
   /** By path: tags and commits of default snapshots, in the order in which they came. */
   readonly #tags = new Map<string, string[]>();
   readonly #commits = new Map<string, string[]>();
@@ -62,6 +63,16 @@ export class StressClient {
     this.#received = received;
     this.#random = random;
     this.#onDefault = onDefault;
+    this.#requests = new Deck(random, [
+      [(path) => this.#whole('default', path, ''), 15],
+      [(path, refs) => this.#whole('variant', path, this.#query(path, refs)), 10],
+      [(path) => this.#ranges(path, random.below(4) === 0), 6],
+      [(path) => this.#head(path), 3],
+      [(path) => this.#conditional(path), 4],
+      [(path) => this.#bundle(path), 5],
+      [(path, refs) => this.#ensureRefs(path, refs), 3],
+      [(path) => this.#hangUp(path), 4],
+    ]);
   }
 
   /** Requests that were answered. */
@@ -71,16 +82,7 @@ export class StressClient {
 
   /** One request, or those of one download in ranges. @param refs that there may be. */
   async ask(path: string, refs: readonly string[]): Promise<void> {
-    const random = this.#random;
-    const kind = random.below(100);
-    if (kind < 30) await this.#whole('default', path, '');
-    else if (kind < 50) await this.#whole('variant', path, this.#query(path, refs));
-    else if (kind < 62) await this.#ranges(path, random.below(4) === 0);
-    else if (kind < 68) await this.#head(path);
-    else if (kind < 76) await this.#conditional(path);
-    else if (kind < 86) await this.#bundle(path);
-    else if (kind < 92) await this.#ensureRefs(path, refs);
-    else await this.#hangUp(path);
+    await this.#requests.deal()(path, refs);
   }
 
   #query(path: string, refs: readonly string[]): string {

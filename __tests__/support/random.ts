@@ -28,3 +28,23 @@ export class SeededRandom {
     return item;
   }
 }
+
+/** Cards that are dealt in a random order, again and again: each comes as often as there are of it. */
+export class Deck<Card> {
+  readonly #random: SeededRandom;
+  readonly #cards: readonly Card[];
+  readonly #left: Card[] = [];
+
+  /** @param counts how many of each card there are. */
+  constructor(random: SeededRandom, counts: readonly (readonly [card: Card, count: number])[]) {
+    this.#random = random;
+    this.#cards = counts.flatMap(([card, count]) => Array.from({ length: count }, () => card));
+  }
+
+  deal(): Card {
+    if (this.#left.length === 0) this.#left.push(...this.#cards);
+    const [card] = this.#left.splice(this.#random.below(this.#left.length), 1);
+    if (card === undefined) throw new RangeError('the deck is empty');
+    return card;
+  }
+}
