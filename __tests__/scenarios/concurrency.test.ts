@@ -1,61 +1,64 @@
+/**
+ * @one-node-version
+ */
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { MemoryStore } from '../../lib/index.js';
+import { counter } from '../support/fresh-repository.js';
 import { holdCommits } from '../support/held-commits.js';
 import { HOST, type HostApp, leftovers, startHostApp } from '../support/host-app.js';
+import { ownRepository } from '../support/own-repository.js';
 import { seededBytes } from '../support/random.js';
 import { RepositoryBuilder } from '../support/repository-builder.js';
-import { buildSmall } from '../support/small-repositories.js';
-import { cleanup } from '../support/temporary-directory.js';
-import { startUpstream, type Upstream } from '../support/upstream.js';
 
-const shared = cleanup(afterAll);
-const { directory, defer } = cleanup(afterEach);
 const CLIENTS = 50;
+const OTHER = 'org/other';
+/** Larger than what sockets and pipes buffer, so that a client that does not read is left behind. */
+const LARGE = 'org/large';
 
-let upstream: Upstream;
+const repository = ownRepository((bare) => buildNoise(bare, 1));
+const at = (path: string) => ({ host: HOST, path });
+
 let app: HostApp;
 
 beforeAll(async () => {
-  const root = await shared.directory();
-  await buildSmall(join(root, 'org/other.git'));
-  await buildLarge(join(root, 'org/large.git'));
-  upstream = await startUpstream({ root });
-  shared.defer(() => upstream.close());
+  await buildNoise(join(repository.root, `${OTHER}.git`), 0.1);
+  await buildNoise(join(repository.root, `${LARGE}.git`), 12);
 });
 
 beforeEach(async () => {
-  upstream.requests.length = 0;
-  app = await startHostApp({ dataDir: await directory(), upstreamUrl: upstream.url });
-  defer(() => app.close());
+  repository.upstream.requests.length = 0;
+  app = await repository.sharedApp();
 });
 
-test('concurrent cold requests share one clone and one generation; a hit elsewhere answers', async () => {
-  await digest(await request('org/other'));
-  const generations = countGenerations();
-  const gate = upstream.gate('org/large', 1000);
-  const clients = Array.from({ length: CLIENTS }, () => request('org/large').then(digest));
+test('Concurrent cold requests share one clone and one generation, while a hit elsewhere is answered.', async () => {
+  const { upstream, path } = repository;
+  await stored(OTHER);
+  const generations = counter(app.router.service, 'generationStarted');
+  const gate = upstream.gate(path, 1000);
+  const clients = Array.from({ length: CLIENTS }, () => request(path).then(digest));
   await gate.reached;
-  const hit = await request('org/other');
+  const hit = await request(OTHER);
   expect(hit.headers['content-length']).toBeDefined();
   await digest(hit);
   gate.release();
   const digests = await Promise.all(clients);
   expect(new Set(digests).size).toBe(1);
-  expect(await digest(await request('org/large'))).toBe(digests[0]);
+  expect(await digest(await request(path))).toBe(digests[0]);
   expect(generations()).toBe(1);
-  expect(upstream.infoRefs('org/large')).toBe(1);
-  expect(upstream.uploadPacks('org/large')).toBe(1);
+  expect(upstream.infoRefs(path)).toBe(1);
+  expect(upstream.uploadPacks(path)).toBe(1);
 });
 
-test('clients that hang up, the first one included, do not disturb the others', async () => {
-  const gate = upstream.gate('org/large', 1000);
-  const leader = get(app.snapshotUrl('org/large'));
+test('Clients that leave do not disturb the others, even if the first one leaves.', async () => {
+  const { upstream, path } = repository;
+  const gate = upstream.gate(path, 1000);
+  const leader = get(app.snapshotUrl(path));
   leader.on('error', () => {});
   await gate.reached;
-  const others = Array.from({ length: CLIENTS - 1 }, () => request('org/large'));
+  const others = Array.from({ length: CLIENTS - 1 }, () => request(path));
   leader.destroy();
   gate.release();
   const responses = await Promise.all(others);
@@ -63,114 +66,116 @@ test('clients that hang up, the first one included, do not disturb the others', 
   await once(second ?? leader, 'readable');
   second?.destroy();
   expect(new Set(await Promise.all(rest.map(digest))).size).toBe(1);
-  expect(upstream.uploadPacks('org/large')).toBe(1);
+  expect(upstream.uploadPacks(path)).toBe(1);
 });
 
-test('a generation that nobody waits for any more is completed and stored', async () => {
-  const gate = upstream.gate('org/large', 1000);
+test('A snapshot that nobody waits for any more is completed and stored.', async () => {
+  const { upstream, path } = repository;
+  const gate = upstream.gate(path, 1000);
   const finished = once(app.router.service.events, 'generationFinished');
-  const only = get(app.snapshotUrl('org/large'));
+  const only = get(app.snapshotUrl(path));
   only.on('error', () => {});
   await gate.reached;
   only.destroy();
   gate.release();
   await finished;
-  const response = await request('org/large');
-  await digest(response);
-  expect(upstream.uploadPacks('org/large')).toBe(1);
+  await digest(await request(path));
+  expect(upstream.uploadPacks(path)).toBe(1);
 });
 
-test('a client that reads slowly slows nobody', async () => {
-  const slow = await request('org/large');
+test('A client that reads slowly slows nobody.', async () => {
+  const slow = await request(LARGE);
   slow.pause(); // takes no more than its socket buffers hold
-  const whole = await digest(await request('org/large'));
-  expect(await digest(await request('org/large'))).toBe(whole);
+  const whole = await digest(await request(LARGE));
+  expect(await digest(await request(LARGE))).toBe(whole);
   expect(await digest(slow)).toBe(whole);
 });
 
-test('readers of a spool outlive its move into the store, and its deletion there', async () => {
-  const stored = once(app.router.service.events, 'generationFinished');
-  const slow = await request('org/large');
+test('A client gets the whole body although it is stored and deleted while the client reads.', async () => {
+  const own = await repository.startApp();
+  const { service } = own.router;
+  const slow = await request(LARGE, own);
   slow.pause();
-  await stored;
-  const whole = await digest(await request('org/large'));
-  await app.router.service.delete({ host: HOST, path: 'org/large' });
+  await service.refresh(at(LARGE));
+  const whole = await digest(await request(LARGE, own));
+  await service.delete(at(LARGE));
   expect(await digest(slow)).toBe(whole);
-  expect(await leftovers(app.dataDir)).toEqual([]);
+  await own.router.close({ running: 'wait' });
+  expect(await leftovers(own.dataDir)).toEqual([]);
 });
 
-test('a store that takes long for what is complete holds up nobody', async () => {
+test('A store that takes long for what is complete holds up nobody.', async () => {
+  const { upstream } = repository;
   const store = new MemoryStore({ maxBytes: 1e8 });
   const open = holdCommits(store);
-  const behind = await startHostApp({
-    dataDir: await directory(),
-    upstreamUrl: upstream.url,
-    store,
-  });
-  defer(() => behind.close());
-  const first = await digest(await request('org/other', behind));
-  const second = await request('org/other', behind);
+  const behind = await repository.startApp({ store });
+  const first = await digest(await request(OTHER, behind));
+  const second = await request(OTHER, behind);
   expect(second.headers['content-length']).toBeUndefined();
   expect(await digest(second)).toBe(first);
-  const generations = upstream.uploadPacks('org/other');
+  const generations = upstream.uploadPacks(OTHER);
   open();
-  const head = await fetch(behind.snapshotUrl('org/other'), { method: 'HEAD' });
+  const head = await fetch(behind.snapshotUrl(OTHER), { method: 'HEAD' });
   expect(head.status).toBe(200);
-  expect(upstream.uploadPacks('org/other')).toBe(generations);
+  expect(upstream.uploadPacks(OTHER)).toBe(generations);
 });
 
-test('as many clones as allowed run at once, and the others wait their turn', async () => {
-  const limited = await startHostApp({
-    dataDir: await directory(),
-    upstreamUrl: upstream.url,
-    limits: { concurrentClones: 1 },
-  });
-  defer(() => limited.close());
-  const gate = upstream.gate('org/large', 1000);
-  const large = request('org/large', limited).then(digest);
+test('As many clones as allowed run at once, and the others wait for their turn.', async () => {
+  const { upstream, path } = repository;
+  const limited = await repository.startApp({ limits: { concurrentClones: 1 } });
+  const unlimited = await repository.startApp();
+  const gate = upstream.gate(path, 1000);
+  const first = request(path, limited).then(digest);
   await gate.reached;
-  const small = request('org/other', limited).then(digest);
-  await once(limited.router.service.events, 'miss');
-  expect(upstream.infoRefs('org/other')).toBe(0);
+  const missed = once(limited.router.service.events, 'miss');
+  const second = request(OTHER, limited).then(digest);
+  await missed;
+  // Who comes later and need not wait is served meanwhile.
+  await digest(await request(OTHER, unlimited));
+  expect(upstream.infoRefs(OTHER)).toBe(1);
   gate.release();
-  await Promise.all([large, small]);
-  expect(upstream.uploadPacks('org/other')).toBe(1);
+  await Promise.all([first, second]);
+  expect(upstream.uploadPacks(OTHER)).toBe(2);
 });
 
-test('a ready mirror generates while all clones are busy', async () => {
-  const limited = await startHostApp({
-    dataDir: await directory(),
-    upstreamUrl: upstream.url,
-    limits: { concurrentClones: 1 },
-  });
-  defer(() => limited.close());
-  const before = await digest(await request('org/other', limited));
-  await limited.router.service.delete({ host: HOST, path: 'org/other' });
-  const gate = upstream.gate('org/large', 1000);
-  const large = request('org/large', limited).then(digest);
+test('A snapshot is made of a mirror that is ready while all clones are busy.', async () => {
+  const { upstream, path } = repository;
+  const limited = await repository.startApp({ limits: { concurrentClones: 1 } });
+  const { service } = limited.router;
+  const before = await digest(await request(OTHER, limited));
+  await service.refresh(at(OTHER));
+  await service.delete(at(OTHER));
+  const gate = upstream.gate(path, 1000);
+  const first = request(path, limited).then(digest);
   await gate.reached;
-  expect(await digest(await request('org/other', limited))).toBe(before);
+  expect(await digest(await request(OTHER, limited))).toBe(before);
   gate.release();
-  await large;
+  await first;
 });
 
-test('two routers in one process, on one directory, know nothing of each other', async () => {
-  const other = await startHostApp({ dataDir: app.dataDir, upstreamUrl: upstream.url });
-  defer(() => other.close());
+test('Two routers in one process and on one directory know nothing of each other.', async () => {
+  const { path, startApp } = repository;
+  const one = await startApp();
+  const other = await startHostApp({
+    dataDir: one.dataDir,
+    upstreamUrl: repository.upstream.url,
+  });
+  repository.defer(() => other.close());
   const [a, b] = await Promise.all([
-    request('org/large').then(digest),
-    request('org/large', other).then(digest),
+    request(path, one).then(digest),
+    request(path, other).then(digest),
   ]);
   expect(a).toBe(b);
   await other.close();
-  expect(await digest(await request('org/large'))).toBe(a);
-  expect(await leftovers(app.dataDir)).toEqual([]);
+  expect(await digest(await request(path, one))).toBe(a);
+  await one.router.close({ running: 'wait' });
+  expect(await leftovers(one.dataDir)).toEqual([]);
 });
 
-function countGenerations(): () => number {
-  let count = 0;
-  app.router.service.events.on('generationStarted', () => count++);
-  return () => count;
+/** Has the shared app store a snapshot. */
+async function stored(path: string): Promise<void> {
+  await digest(await request(path));
+  await app.router.service.refresh(at(path));
 }
 
 async function request(path: string, from = app): Promise<IncomingMessage> {
@@ -188,9 +193,8 @@ async function digest(body: IncomingMessage): Promise<string> {
   return hash.digest('hex');
 }
 
-/** Larger than what sockets and pipes buffer, so that a client that does not read is left behind. */
-async function buildLarge(path: string): Promise<void> {
+async function buildNoise(path: string, mebibytes: number): Promise<void> {
   const builder = await RepositoryBuilder.create(path);
-  builder.commit({ files: { 'noise.bin': seededBytes('large', 12 * 1024 * 1024) } });
+  builder.commit({ files: { 'noise.bin': seededBytes('noise', mebibytes * 1024 * 1024) } });
   await builder.finish();
 }

@@ -170,6 +170,7 @@ function chooseKills(random: SeededRandom): Kill[] {
   /** Few of them as likely as many. */
   const turns = () => 2 ** random.below(14);
   const few = rounds(1, 12);
+  const many = rounds(0, 12);
   return [
     atRequest('info-refs-started'),
     atRequest('upload-pack-started'),
@@ -181,14 +182,14 @@ function chooseKills(random: SeededRandom): Kill[] {
     ...repeat(few, () => afterPack(turns())),
     atEvent({ at: 'generationStarted' }, { phase: 'generation', leaves: true }),
     ...repeat(few, () => atEvent({ at: 'generationStarted', turns: turns() }, {})),
-    atEvent({ at: 'generationFinished' }, { phase: 'store', leaves: true }),
+    ...repeat(many, () => atEvent({ at: 'generationFinished', turns: turns() }, {})),
     atEvent({ at: 'storing' }, { phase: 'store', leaves: true }),
     ...repeat(few, () => atEvent({ at: 'storing', turns: random.below(100) }, {})),
     ...repeat(few, () => {
       const nth = 1 + random.below(WRITES);
       return atEvent({ at: 'written', nth }, { copying, phase: 'store', leaves: true });
     }),
-    ...repeat(few, () => atEvent({ at: 'storing', turns: turns() }, { copying })),
+    ...repeat(many, () => atEvent({ at: 'storing', turns: turns() }, { copying })),
     // Its spool is still there.
     atEvent({ at: 'stored' }, { copying, phase: 'over', leaves: true }),
   ];
