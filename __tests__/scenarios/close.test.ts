@@ -1,52 +1,55 @@
 import { EventEmitter, on, once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
-import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import {
-  createSnapshotService,
   InProcessLocks,
   type LockRegistry,
   MemoryStore,
-  type SnapshotOptions,
   type SnapshotService,
 } from '../../lib/index.js';
 import { damagePack } from '../support/damage-pack.js';
-import { HOST, type HostApp, leftovers, startHostApp } from '../support/host-app.js';
+import { type FreshRepository, freshRepository, next } from '../support/fresh-repository.js';
+import { type HostApp, leftovers, startHostApp } from '../support/host-app.js';
 import { expectProblem } from '../support/problem.js';
 import { openFiles, threadCount } from '../support/process-resources.js';
 import { seededBytes } from '../support/random.js';
 import { RepositoryBuilder } from '../support/repository-builder.js';
 import { cleanup } from '../support/temporary-directory.js';
-import { startUpstream, type Upstream } from '../support/upstream.js';
 
 const shared = cleanup(afterAll);
 const { directory, defer } = cleanup(afterEach);
-const PATH = 'org/repo';
-const repository = { host: HOST, path: PATH };
+const MIB = 1 << 20;
 
-let upstream: Upstream;
+let repository: FreshRepository;
+let upstream: FreshRepository['upstream'];
 let dataDir: string;
 let app: HostApp;
 
 beforeAll(async () => {
-  const root = await shared.directory();
-  const builder = await RepositoryBuilder.create(join(root, `${PATH}.git`));
-  // More than sockets and pipes hold, so that a client that does not read keeps its answer open.
-  builder.commit({ files: { 'noise.bin': seededBytes('noise', 16 << 20) } });
-  await builder.finish();
-  upstream = await startUpstream({ root });
-  shared.defer(() => upstream.close());
+  repository = await freshRepository(shared, async (bare) => {
+    const builder = await RepositoryBuilder.create(bare);
+    // There is an event of a clone for each MiB.
+    builder.commit({ files: { 'noise.bin': seededBytes('noise', 3 * MIB) } });
+    await builder.finish();
+  });
+  upstream = repository.upstream;
 });
 
 beforeEach(async () => {
   dataDir = await directory();
-  app = await startHostApp({ dataDir, upstreamUrl: upstream.url });
-  defer(() => app.close());
-  defer(() => upstream.heal(PATH));
+  app = await start();
+  defer(() => upstream.heal(repository.path));
   upstream.requests.length = 0;
 });
 
-function request(url = app.snapshotUrl(PATH)): Promise<IncomingMessage> {
+/** Starts an app on the data directory of the test. */
+async function start(): Promise<HostApp> {
+  const started = await startHostApp({ dataDir, upstreamUrl: upstream.url });
+  defer(() => started.close());
+  return started;
+}
+
+function request(url = app.snapshotUrl(repository.path)): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     get(url, { agent: false }, resolve).on('error', reject);
   });
@@ -54,7 +57,7 @@ function request(url = app.snapshotUrl(PATH)): Promise<IncomingMessage> {
 
 /** Resolves when some of the pack has arrived; the upstream sends no more of it. */
 async function halfCloned(): Promise<void> {
-  upstream.gate(PATH, 4 << 20);
+  upstream.gate(repository.path, 2 * MIB);
   const { events } = app.router.service;
   for await (const [{ progress }] of on(events, 'cloneProgress')) {
     if (progress.kind === 'pack') return;
@@ -66,9 +69,9 @@ async function expectNothingLeft(): Promise<void> {
   expect(await openFiles(dataDir)).toEqual([]);
 }
 
-describe('closing', () => {
-  test('with "wait" lets a generation finish and be stored, for its clients and the next start', async () => {
-    const gate = upstream.gate(PATH, 1000);
+describe('Closing', () => {
+  test('with "wait" lets a snapshot be completed for its clients and stored for the next start.', async () => {
+    const gate = upstream.gate(repository.path, 1000);
     const clients = [request(), request()];
     await gate.reached;
     const closed = app.router.close({ running: 'wait' });
@@ -78,26 +81,25 @@ describe('closing', () => {
     expect(a?.equals(b ?? Buffer.of())).toBe(true);
     await expectNothingLeft();
 
-    const next = await startHostApp({ dataDir, upstreamUrl: upstream.url });
-    defer(() => next.close());
-    const stored = await request(next.snapshotUrl(PATH));
+    const later = await start();
+    const stored = await request(later.snapshotUrl(repository.path));
     expect(stored.headers['content-length']).toBe(String(a?.length));
     expect((await buffer(stored)).equals(a ?? Buffer.of())).toBe(true);
   });
 
-  test('ends a clone: its clients get a problem', async () => {
+  test('ends a clone, and its clients get a problem.', async () => {
     const threads = await threadCount();
     const arrived = halfCloned();
-    const answer = expectProblem(app.snapshotUrl(PATH), 'CLOSED');
+    const answer = expectProblem(app.snapshotUrl(repository.path), 'CLOSED');
     await arrived;
     await app.router.close();
     await answer;
     await upstream.waitFor(({ requests }) => requests.every(({ closed }) => closed));
     await expectNothingLeft();
-    expect(await threadCount()).toBe(threads);
+    expect(await threadCount()).toBeLessThanOrEqual(threads);
   });
 
-  test('ends a generation: the connections of its clients are broken', async () => {
+  test('ends a generation, and the connections of its clients break.', async () => {
     const threads = await threadCount();
     // The first frame goes out before the first event of the worker is worked off.
     const started = once(app.router.service.events, 'generationStarted');
@@ -108,31 +110,31 @@ describe('closing', () => {
     if (response.statusCode === 200) await expect(buffer(response)).rejects.toThrow('aborted');
     else expect(response.statusCode).toBe(503);
     await expectNothingLeft();
-    expect(await threadCount()).toBe(threads);
+    expect(await threadCount()).toBeLessThanOrEqual(threads);
   });
 
-  test('twice, at once and again, is closing once', async () => {
+  test('may be asked for more than once.', async () => {
     await Promise.all([app.router.close(), app.router.close({ running: 'wait' })]);
     await app.router.close();
   });
 
-  test('for good overtakes a wait', async () => {
+  test('at once ends what an earlier closing with "wait" waits for.', async () => {
     const arrived = halfCloned();
-    const answer = expectProblem(app.snapshotUrl(PATH), 'CLOSED');
+    const answer = expectProblem(app.snapshotUrl(repository.path), 'CLOSED');
     await arrived;
     const waiting = app.router.close({ running: 'wait' });
     await Promise.all([app.router.close(), waiting]);
     await answer;
   });
 
-  test('refuses later requests for what is not stored', async () => {
+  test('refuses later requests for what is not stored.', async () => {
     await app.router.close();
-    await expectProblem(app.snapshotUrl(PATH), 'CLOSED');
-    expect(upstream.infoRefs(PATH)).toBe(0);
+    await expectProblem(app.snapshotUrl(repository.path), 'CLOSED');
+    expect(upstream.infoRefs(repository.path)).toBe(0);
   });
 
-  test('refuses new generations while it waits for those that run', async () => {
-    const gate = upstream.gate(PATH, 1000);
+  test('refuses new snapshots while it waits for those that are being made.', async () => {
+    const gate = upstream.gate(repository.path, 1000);
     const answer = request();
     await gate.reached;
     const closed = app.router.close({ running: 'wait' });
@@ -143,44 +145,44 @@ describe('closing', () => {
   });
 });
 
-describe('who comes when a generation is over but its lock not yet given back', () => {
-  test('gets the next one, if the store did not keep it', async () => {
+describe('A client that comes after a generation, but before its lock is given back,', () => {
+  test('gets a snapshot if the store did not keep the one before.', async () => {
     const locks = new SlowLocks();
-    const service = startService({ locks, store: new MemoryStore({ maxBytes: 1000 }) });
+    const service = repository.start({
+      dataDir,
+      locks,
+      store: new MemoryStore({ maxBytes: 1000 }),
+    });
+    defer(() => service.close());
     const bytes = await read(service);
     await locks.releasing;
+    const missed = next(service, 'miss');
     const second = read(service);
-    setImmediate(() => locks.goOn());
+    await missed;
+    locks.goOn();
     expect((await second).equals(bytes)).toBe(true);
   });
 
-  test('gets the next one, if it failed', async () => {
+  test('gets a snapshot if the generation failed.', async () => {
     const bytes = await buffer(await request());
-    await app.router.service.delete(repository);
+    await app.router.service.delete(repository.id);
     await app.close();
     await damagePack(dataDir);
     const locks = new SlowLocks();
-    const service = startService({ locks });
+    const service = repository.start({ dataDir, locks });
+    defer(() => service.close());
     await expect(read(service)).rejects.toMatchObject({ code: 'REPOSITORY_DAMAGED' });
     await locks.releasing;
+    const missed = next(service, 'miss');
     const second = read(service);
-    setImmediate(() => locks.goOn());
+    await missed;
+    locks.goOn();
     expect((await second).equals(bytes)).toBe(true);
   });
 });
 
-function startService(options: Partial<SnapshotOptions>): SnapshotService {
-  const service = createSnapshotService({
-    dataDir,
-    hosts: { [HOST]: { baseUrl: upstream.url, allowPrivateAddresses: true } },
-    ...options,
-  });
-  defer(() => service.close());
-  return service;
-}
-
 async function read(service: SnapshotService): Promise<Buffer> {
-  return buffer((await service.get(repository)).body);
+  return buffer((await service.get(repository.id)).body);
 }
 
 /** Gives no lock back before it is told to, as a registry across a slow network. */

@@ -1,14 +1,19 @@
+/**
+ * @needs bash zstd tar
+ * @one-node-version
+ */
+import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FleetClient } from '../support/fleet-client.js';
+import { type FreshRepository, freshRepository } from '../support/fresh-repository.js';
 import { fsck } from '../support/fsck.js';
 import { HeldLocks } from '../support/held-locks.js';
-import { HOST, type HostApp, startHostApp } from '../support/host-app.js';
+import { HOST, type HostApp } from '../support/host-app.js';
 import { seededBytes } from '../support/random.js';
 import { RepositoryBuilder } from '../support/repository-builder.js';
 import { git } from '../support/run.js';
 import { push } from '../support/small-repositories.js';
 import { cleanup } from '../support/temporary-directory.js';
-import { startUpstream, type Upstream } from '../support/upstream.js';
 
 /** Long enough to be no answer to a clock. */
 const FOREVER = 0x7fff_ffff;
@@ -124,94 +129,91 @@ const CASES = Object.entries(CHANGES).flatMap(([name, change]) => {
 
 const shared = cleanup(afterAll);
 const { directory, defer } = cleanup(afterEach);
-let root: string;
-let upstream: Upstream;
-let built: string;
+let repository: FreshRepository;
 let apps: Record<Mode, { app: HostApp; locks: HeldLocks }>;
 
 beforeAll(async () => {
-  root = await shared.directory();
-  built = join(root, 'built.git');
-  await build(built);
-  upstream = await startUpstream({ root });
-  shared.defer(() => upstream.close());
+  repository = await freshRepository(shared, build);
   apps = { 'stale-while-revalidate': await start(FOREVER), strict: await start(0) };
 });
 
-describe.each(CASES)('$mode, after $name', ({ mode, name, make, outcome, keepsBase = true }) => {
-  test('a client of the fleet restores, fast-forwards and asks for refs', async () => {
-    const { app, locks } = apps[mode];
-    const path = `org/${mode}/${name.replaceAll(' ', '-')}`;
-    const repository = `${HOST}/${path}`;
-    const bare = join(root, `${path}.git`);
-    await git(root, 'clone', '--quiet', '--mirror', built, bare);
-    const client = new FleetClient(app.url, { chunkBytes: 1000, concurrency: 4 });
-    const at = await directory();
-    const head = () => git(bare, 'rev-parse', 'HEAD');
-    const before = await head();
+describe.each(CASES)(
+  'After $name and with mode $mode,',
+  ({ mode, name: change, make, outcome, keepsBase = true }) => {
+    test('a client of the fleet can restore, fast-forward and ask for refs.', async () => {
+      const { app, locks } = apps[mode];
+      const path = `org/${mode}/${change.replaceAll(' ', '-')}`;
+      const name = `${HOST}/${path}`;
+      const { upstream } = repository;
+      const bare = await repository.add(path, (copy) =>
+        cp(repository.bare, copy, { recursive: true }),
+      );
+      const client = new FleetClient(app.url, { chunkBytes: 1000, concurrency: 4 });
+      const at = await directory();
+      const head = () => git(bare, 'rev-parse', 'HEAD');
+      const before = await head();
 
-    // The first one has it as it is generated, the others in ranges.
-    expect(await client.restore(repository, join(at, 'first'))).toMatchObject({ status: 200 });
-    const restored = await client.restore(repository, join(at, 'before'));
-    expect(restored).toMatchObject({ status: 206, commit: before, bundleUrl: undefined });
-    expect(upstream.uploadPacks(path)).toBe(1);
+      // The first one has it as it is generated, the others in ranges.
+      expect(await client.restore(name, join(at, 'first'))).toMatchObject({ status: 200 });
+      const restored = await client.restore(name, join(at, 'before'));
+      expect(restored).toMatchObject({ status: 206, commit: before, bundleUrl: undefined });
+      expect(upstream.uploadPacks(path)).toBe(1);
 
-    await make(bare);
-    const after = await head();
-    const branch = await git(bare, 'symbolic-ref', 'HEAD');
-    let bundleUrl = `/git/${repository}/snapshot.bundle?base=${before}`;
-    if (mode === 'strict') {
-      const fresh = await client.restore(repository, join(at, 'after'));
-      expect(fresh).toMatchObject({ commit: after, bundleUrl: undefined });
-    } else {
-      // Somebody has the server notice; nobody has made another snapshot yet.
-      locks.hold();
-      defer(() => locks.release());
-      const gone = { 'refs/heads/never-was': '' };
-      const noticed = await client.ensureRefs(repository, { refs: { ...gone, [branch]: after } });
-      expect(noticed.fetched).toBe(true);
-      const stale = await client.restore(repository, join(at, 'after'));
-      expect(stale).toMatchObject({ status: 206, commit: before, etag: restored.etag });
-      expect(stale.bundleUrl).toBe(before === after ? undefined : bundleUrl);
-      bundleUrl = stale.bundleUrl ?? bundleUrl;
-    }
+      await make(bare);
+      const after = await head();
+      const branch = await git(bare, 'symbolic-ref', 'HEAD');
+      let bundleUrl = `/git/${name}/snapshot.bundle?base=${before}`;
+      if (mode === 'strict') {
+        const fresh = await client.restore(name, join(at, 'after'));
+        expect(fresh).toMatchObject({ commit: after, bundleUrl: undefined });
+      } else {
+        // Somebody has the server notice; nobody has made another snapshot yet.
+        locks.hold();
+        defer(() => locks.release());
+        const gone = { 'refs/heads/never-was': '' };
+        const noticed = await client.ensureRefs(name, { refs: { ...gone, [branch]: after } });
+        expect(noticed.fetched).toBe(true);
+        const stale = await client.restore(name, join(at, 'after'));
+        expect(stale).toMatchObject({ status: 206, commit: before, etag: restored.etag });
+        expect(stale.bundleUrl).toBe(before === after ? undefined : bundleUrl);
+        bundleUrl = stale.bundleUrl ?? bundleUrl;
+      }
 
-    const checkout = join(at, 'before');
-    const applied = await client
-      .applyBundle(bundleUrl, checkout)
-      .catch((error: Error) => error.message);
-    expect(applied).toContain(outcome);
-    const ends = outcome === 'applied' ? after : before;
-    expect(await git(checkout, 'rev-parse', 'HEAD')).toBe(ends);
-    expect(await git(checkout, 'status', '--porcelain')).toBe('');
-    // What a bundle brought in vain is not needed by anything.
-    const complaints = (await fsck(checkout)).filter((line) => !line.startsWith('dangling '));
-    expect(complaints).toEqual([]);
+      const checkout = join(at, 'before');
+      const applied = await client
+        .applyBundle(bundleUrl, checkout)
+        .catch((error: Error) => error.message);
+      expect(applied).toContain(outcome);
+      const ends = outcome === 'applied' ? after : before;
+      expect(await git(checkout, 'rev-parse', 'HEAD')).toBe(ends);
+      expect(await git(checkout, 'status', '--porcelain')).toBe('');
+      // What a bundle brought in vain is not needed by anything.
+      const complaints = (await fsck(checkout)).filter((line) => !line.startsWith('dangling '));
+      expect(complaints).toEqual([]);
 
-    const asked = upstream.infoRefs(path);
-    const wanted = { refs: { [branch]: after }, commits: keepsBase ? [after, before] : [after] };
-    const answer = { refs: { [branch]: after }, missingCommits: [], fetched: false };
-    expect(await client.ensureRefs(repository, wanted)).toEqual(answer);
-    expect(upstream.infoRefs(path)).toBe(asked);
+      const asked = upstream.infoRefs(path);
+      const wanted = { refs: { [branch]: after }, commits: keepsBase ? [after, before] : [after] };
+      const answer = { refs: { [branch]: after }, missingCommits: [], fetched: false };
+      expect(await client.ensureRefs(name, wanted)).toEqual(answer);
+      expect(upstream.infoRefs(path)).toBe(asked);
 
-    locks.release();
-    await app.router.service.refresh({ host: HOST, path });
-    const last = await client.restore(repository, join(at, 'last'));
-    expect(last).toMatchObject({ status: 206, commit: after, bundleUrl: undefined });
-    expect(await git(join(at, 'last'), 'symbolic-ref', 'HEAD')).toBe(branch);
-    expect(await git(join(at, 'last'), 'status', '--porcelain')).toBe('');
-  });
-});
+      locks.release();
+      await app.router.service.refresh({ host: HOST, path });
+      const last = await client.restore(name, join(at, 'last'));
+      expect(last).toMatchObject({ status: 206, commit: after, bundleUrl: undefined });
+      expect(await git(join(at, 'last'), 'symbolic-ref', 'HEAD')).toBe(branch);
+      expect(await git(join(at, 'last'), 'status', '--porcelain')).toBe('');
+    });
+  },
+);
 
 async function start(maxAge: number) {
   const locks = new HeldLocks();
-  const app = await startHostApp({
+  const app = await repository.startApp({
     dataDir: await shared.directory(),
-    upstreamUrl: upstream.url,
     locks,
     freshness: { mode: maxAge === 0 ? 'strict' : 'stale-while-revalidate', maxAge },
   });
-  shared.defer(() => app.close());
   return { app, locks };
 }
 

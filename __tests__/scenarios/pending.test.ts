@@ -1,14 +1,13 @@
-import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
-import { HOST, startHostApp } from '../support/host-app.js';
+import { freshRepository } from '../support/fresh-repository.js';
+import { HOST } from '../support/host-app.js';
 import { execute } from '../support/run.js';
 import { buildSmall } from '../support/small-repositories.js';
 import { cleanup } from '../support/temporary-directory.js';
-import { startUpstream } from '../support/upstream.js';
 
 const { directory, defer } = cleanup(afterEach);
 
-test('Node warns of nothing however much there is to be ended', async () => {
+test('Node warns of nothing, however many snapshots were asked for.', async () => {
   const lib = new URL('../../lib/index.js', import.meta.url);
   const program = `
     import { createSnapshotService } from ${JSON.stringify(lib)};
@@ -27,21 +26,15 @@ test('Node warns of nothing however much there is to be ended', async () => {
   expect([code, stderr]).toEqual([0, '']);
 });
 
-test('beyond maxPending misses are refused, while hits and waiting for what runs are not', async () => {
-  const root = await directory();
-  for (const name of ['stored', 'running', 'refused']) await buildSmall(join(root, `${name}.git`));
-  const upstream = await startUpstream({ root });
-  defer(() => upstream.close());
-  const app = await startHostApp({
-    dataDir: await directory(),
-    upstreamUrl: upstream.url,
-    limits: { maxPending: 1 },
-  });
-  defer(() => app.close());
+test('Beyond maxPending, misses are refused, but hits and requests for what is being made are answered.', async () => {
+  const repository = await freshRepository({ directory, defer }, buildSmall, 'stored');
+  const { upstream } = repository;
+  for (const name of ['running', 'refused']) await repository.add(name);
+  const app = await repository.startApp({ limits: { maxPending: 1 } });
   const { service } = app.router;
   const at = (path: string) => ({ host: HOST, path });
   await buffer((await service.get(at('stored'))).body);
-  expect(await service.stat(at('stored'))).toBeDefined();
+  await service.refresh(at('stored'));
 
   const gate = upstream.gate('running');
   const running = service.get(at('running'));
@@ -55,6 +48,7 @@ test('beyond maxPending misses are refused, while hits and waiting for what runs
   await buffer((await service.get(at('stored'))).body);
   gate.release();
   expect(await buffer((await joined).body)).toEqual(await buffer((await running).body));
-  await buffer((await service.get(at('running'))).body);
+  // It is over when it is stored.
+  await service.refresh(at('running'));
   expect((await fetch(app.snapshotUrl('refused'))).status).toBe(200);
 });
