@@ -1,5 +1,6 @@
 import { pathToFileURL } from 'node:url';
-import { unlessAborted } from '../lib/abort.js';
+import { MessageChannel } from 'node:worker_threads';
+import { unlessAborted, unlessLate } from '../lib/abort.js';
 import { execute } from './support/run.js';
 
 test('settles like the promise, or rejects with the reason', async () => {
@@ -25,4 +26,17 @@ test('what fails after an abort does not end the process', async () => {
     setTimeout(() => console.log('alive'), 20);`;
   const { code, stdout } = await execute(process.execPath, ['--input-type=module', '-e', program]);
   expect([code, stdout]).toEqual([0, 'alive\n']);
+});
+
+test('An answer that came while the process stood still is not late.', async () => {
+  const { port1: here, port2: there } = new MessageChannel();
+  try {
+    const answer = new Promise((resolve) => here.once('message', resolve));
+    const answered = unlessLate(answer, 1, () => new Error('late'));
+    there.postMessage('answer');
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+    expect(await answered).toBe('answer');
+  } finally {
+    here.close();
+  }
 });
