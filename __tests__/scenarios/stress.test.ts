@@ -38,7 +38,7 @@ const shared = cleanup(afterAll);
 const { directory, defer } = cleanup(afterEach);
 const SEED = seedOf('scenarios/stress');
 /** Of each test, at least: until all that can do harm has happened. */
-const REQUESTS = rounds(60, 3000);
+const REQUESTS = rounds(60, 1500);
 const MAX_REQUESTS = 10 * REQUESTS;
 const CLIENTS = 12;
 const PATHS = ['org/text', 'org/noise', 'org/small'];
