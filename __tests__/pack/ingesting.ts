@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type IngestLimits, ingestPack } from '../../lib/pack/ingest.js';
+import { ResolverPool } from '../../lib/pack/resolver-pool.js';
 import { openFiles } from '../support/process-resources.js';
 import { execute, run } from '../support/run.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
@@ -39,6 +40,9 @@ export interface IngestSettings extends Partial<IngestLimits> {
   chunk?: number | (() => number);
 }
 
+/** Keeps the memory to work in from one pack to the next: to take it anew costs more than a small pack. */
+const threads = new ResolverPool();
+
 /** Ingests a pack. @returns its two files, or what the ingest threw and what it left. */
 export async function tryIngest(
   pack: Uint8Array,
@@ -46,7 +50,8 @@ export async function tryIngest(
 ): Promise<Ingested | { error: unknown; left: string[] }> {
   const { path, remove } = await temporaryDirectory();
   try {
-    const outcome = await ingestPack(inChunks(pack, chunk), path, { ...LIMITS, ...limits }).then(
+    const source = inChunks(pack, chunk);
+    const outcome = await ingestPack(source, path, { ...LIMITS, ...limits }, { threads }).then(
       async (result) => ({
         ...result,
         idx: await readFile(join(path, `${result.name}.idx`)),
@@ -54,6 +59,7 @@ export async function tryIngest(
       }),
       async (error: unknown) => ({ error, left: await readdir(path) }),
     );
+    await threads.close();
     const open = await openFiles(path);
     if (open.length > 0) throw new Error(`still open: ${open}`);
     return outcome;

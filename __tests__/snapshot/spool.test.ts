@@ -18,15 +18,26 @@ let path: string;
 let spool: Spool;
 let writer: FileHandle;
 let size: number;
+/** Whether the owner has yet to give it up. */
+let isOwned: boolean;
 
 beforeEach(async () => {
   scratch = await directory();
   path = join(scratch, 'growing');
   spool = await Spool.create(path);
+  defer(giveUp);
+  isOwned = true;
   writer = await open(path, 'r+');
   defer(() => writer.close());
   size = 0;
 });
+
+/** Idempotent. */
+async function giveUp(): Promise<void> {
+  if (!isOwned) return;
+  isOwned = false;
+  await spool.release();
+}
 
 /** Appends the next bytes, as the writing thread does, and says so. */
 async function grow(bytes: number): Promise<void> {
@@ -45,7 +56,12 @@ async function finish(): Promise<void> {
 function createReader(signal?: AbortSignal, from = spool): Readable {
   const reader = from.createReader(signal);
   if (reader === undefined) throw new Error('the spool is closed');
+  defer(() => closed(reader.destroy()));
   return reader;
+}
+
+async function closed(reader: Readable): Promise<void> {
+  if (!reader.closed) await once(reader, 'close');
 }
 
 async function take(reader: Readable, bytes: number): Promise<Buffer> {
@@ -92,7 +108,7 @@ describe('every reader gets every byte', () => {
   test('of a file that is complete, and has been given up by its owner', async () => {
     const early = createReader();
     await finish();
-    await spool.release();
+    await giveUp();
     const late = createReader();
     expect((await buffer(late)).equals(CONTENT)).toBe(true);
     expect((await buffer(early)).equals(CONTENT)).toBe(true);
@@ -221,7 +237,7 @@ describe('the file is closed', () => {
     const [one, other] = [createReader(), createReader()];
     expect(await openByReaders()).toBe(1);
     await finish();
-    await spool.release();
+    await giveUp();
     await buffer(one);
     expect(await openByReaders()).toBe(1);
     await buffer(other);
@@ -232,7 +248,7 @@ describe('the file is closed', () => {
   test('when the last reader fails or is stopped', async () => {
     const readers = [createReader(), createReader(), createReader()];
     await grow(MIB);
-    await spool.release();
+    await giveUp();
     spool.fail(new SnapshotError('INTERNAL', 'failed'));
     for (const [i, reader] of readers.entries()) {
       if (i === 0) reader.destroy();
@@ -243,15 +259,11 @@ describe('the file is closed', () => {
   });
 
   test('when the owner gives up and nobody reads', async () => {
-    await spool.release();
+    await giveUp();
     expect(await openByReaders()).toBe(0);
     // Who comes now is told so rather than given a closed file.
     expect(spool.createReader()).toBeUndefined();
   });
-
-  async function closed(reader: Readable): Promise<void> {
-    if (!reader.closed) await once(reader, 'close');
-  }
 });
 
 function never(): never {

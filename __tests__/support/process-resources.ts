@@ -7,11 +7,9 @@ export async function threadCount(): Promise<number> {
 
 /** What this process has open below a directory, removed files included. Linux only. */
 export async function openFiles(directory: string): Promise<string[]> {
-  const found: string[] = [];
-  for (const descriptor of await readdir('/proc/self/fd')) {
-    // The descriptor of the listing itself is gone by now.
-    const target = await readlink(`/proc/self/fd/${descriptor}`).catch(() => '');
-    if (target.startsWith(directory)) found.push(target);
-  }
-  return found;
+  const descriptors = await readdir('/proc/self/fd');
+  // The descriptor of the listing itself is gone by now.
+  const target = (descriptor: string) => readlink(`/proc/self/fd/${descriptor}`).catch(() => '');
+  const targets = await Promise.all(descriptors.map(target));
+  return targets.filter((found) => found.startsWith(directory));
 }
