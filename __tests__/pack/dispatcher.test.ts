@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { ingestPack } from '../../lib/pack/ingest.js';
 import { ResolverPool } from '../../lib/pack/resolver-pool.js';
 import { makeDelta } from '../support/delta.js';
+import { rounds, seedOf } from '../support/effort.js';
 import { makePack, type PackEntry } from '../support/hostile-pack.js';
 import { openFiles, threadCount } from '../support/process-resources.js';
 import { SeededRandom, seededBytes } from '../support/random.js';
@@ -39,11 +40,18 @@ function manyDeltas(seed: number, objects: number): Buffer {
   return makePack(entries);
 }
 
-const pack = manyDeltas(1, 65_000);
+/** As many as three threads are started for. */
+const pack = manyDeltas(1, 61_000);
+/** As many as two are started for. */
+const smaller = manyDeltas(1, 41_000);
+let expected: Buffer | undefined;
+
+beforeAll(async () => {
+  expected = await indexWithGit(pack);
+  expect(expected).toBeDefined();
+});
 
 test.each([1, 2, 4])('%d threads write the idx that git writes', async (indexThreads) => {
-  const expected = await indexWithGit(pack);
-  expect(expected).toBeDefined();
   for (const deltaCacheBytes of [0, 16 * KIB, 1024 * KIB]) {
     const { idx } = await ingest(pack, { indexThreads, deltaCacheBytes });
     expect(idx.equals(expected ?? Buffer.alloc(0))).toBe(true);
@@ -68,7 +76,7 @@ describe('threads', () => {
   /** Once everything that Node starts by itself has been started. */
   async function threadsBefore(): Promise<number> {
     const threads = new ResolverPool();
-    await ingestWith(threads, pack);
+    await ingestWith(threads, smaller);
     await threads.close();
     return threadCount();
   }
@@ -76,8 +84,8 @@ describe('threads', () => {
   test('are kept from one pack to the next, and end when told', async () => {
     const before = await threadsBefore();
     const threads = new ResolverPool();
-    expect(await startedThreads(() => ingestWith(threads, pack))).toBe(2);
-    expect(await startedThreads(() => ingestWith(threads, pack))).toBe(0);
+    expect(await startedThreads(() => ingestWith(threads, smaller))).toBe(2);
+    expect(await startedThreads(() => ingestWith(threads, smaller))).toBe(0);
     expect(await threadCount()).toBe(before + 2);
     await threads.close();
     expect(await threadCount()).toBe(before);
@@ -94,7 +102,7 @@ describe('threads', () => {
     const invalid = expect.objectContaining({ code: 'UPSTREAM_INVALID' });
     await expect(ingestWith(threads, bad)).rejects.toEqual(invalid);
     expect(await threadCount()).toBe(before);
-    expect(await startedThreads(() => ingestWith(threads, pack))).toBe(2);
+    expect(await startedThreads(() => ingestWith(threads, smaller))).toBe(2);
     await threads.close();
   });
 
@@ -102,10 +110,10 @@ describe('threads', () => {
   test('leave nothing when packs break off anywhere', async () => {
     const before = await threadsBefore();
     const open = await openFiles(process.cwd());
-    const random = new SeededRandom(7);
+    const random = new SeededRandom(seedOf('pack/dispatcher'));
     const threads = new ResolverPool();
-    for (let i = 0; i < 25; i++) {
-      const cut = inChunks(pack.subarray(0, 100 + random.below(pack.length - 200)), 65_536);
+    for (let i = 0; i < rounds(8, 100); i++) {
+      const cut = inChunks(smaller.subarray(0, 100 + random.below(smaller.length - 200)), 65_536);
       const limits = { ...LIMITS, indexThreads: 3, deltaCacheBytes: 16 * KIB };
       const failing = ingestPack(cut, await directory(), limits, { threads });
       await expect(failing).rejects.toThrow('ends');
@@ -117,7 +125,7 @@ describe('threads', () => {
 
   test('end when the source breaks off, and nobody keeps them', async () => {
     const before = await threadsBefore();
-    const cut = inChunks(pack.subarray(0, -1000), 65_536);
+    const cut = inChunks(smaller.subarray(0, -1000), 65_536);
     const path = await directory();
     await expect(ingestPack(cut, path, { ...LIMITS, indexThreads: 3 })).rejects.toThrow('ends');
     expect(await threadCount()).toBe(before);

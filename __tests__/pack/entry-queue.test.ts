@@ -90,28 +90,31 @@ test('gives out nothing once it was abandoned', () => {
 test('between two threads, each waiting for the other', async () => {
   const memory = createEntryQueue();
   const writer = new EntryQueueWriter(memory);
-  const worker = new Worker(new URL('./entry-queue-worker.js', import.meta.url), {
-    workerData: memory,
-  });
+  const put = contents(2, 1500);
+  let worker: Worker | undefined;
+  let waits = 0;
   try {
-    const put = contents(2, 1500);
-    let waits = 0;
     for (const [object, content] of put.entries()) {
       while (!writer.hasRoom(MAX_CONTENT)) {
         if (!writer.askForRoom(MAX_CONTENT)) continue;
         waits++;
+        // Not before, or it might never leave the queue full.
+        worker ??= new Worker(new URL('./entry-queue-worker.js', import.meta.url), {
+          workerData: memory,
+        });
         expect(await once(worker, 'message')).toEqual(['room']);
       }
       writer.put(object, content, 0, content.length, 1);
     }
+    if (worker === undefined) throw new Error('all of it fits the queue');
     const answer = once(worker, 'message');
     writer.pause();
     let [message] = await answer;
     if (message === 'room') [message] = await once(worker, 'message');
     expect(message).toBe(digestOf([...put.entries()]));
-    expect(waits).toBeGreaterThan(10);
+    expect(waits).toBeGreaterThan(0);
     expect(writer.backlog).toBe(0);
   } finally {
-    await worker.terminate();
+    await worker?.terminate();
   }
 });

@@ -7,8 +7,11 @@ import type { LeftoverTask } from './leftovers.js';
 import type { ObjectColumns } from './object-table.js';
 import type { ResolveLimits } from './resolver.js';
 
-/** Stopping takes no longer than starting and one large delta: beyond that, the thread is ended where it is. */
-const STOP_MILLISECONDS = 2000;
+/**
+ * Stopping takes no longer than starting and one large delta, also on a machine that has much else to do:
+ * beyond that, the thread is ended where it is, which may end the process.
+ */
+const STOP_MILLISECONDS = 60_000;
 
 /** What the thread starts with. */
 export interface ResolverThreadData {
