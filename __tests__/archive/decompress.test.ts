@@ -1,3 +1,4 @@
+/** @needs zstd pzstd */
 import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { setFlagsFromString } from 'node:v8';

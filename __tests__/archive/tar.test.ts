@@ -1,3 +1,4 @@
+/** @needs tar */
 import { lstat, open, readFile, readlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { END_OF_ARCHIVE, encodeTarHeader, padding, type TarEntry } from '../../lib/archive/tar.js';

@@ -1,4 +1,7 @@
+/** @needs zstd */
+import { createHash } from 'node:crypto';
 import { decompress } from 'fzstd';
+import { encodeDigestFrame } from '../../lib/archive/digest-frame.js';
 import {
   loadZstdEncoder,
   RAW_BLOCK_BYTES,
@@ -95,4 +98,11 @@ describe.each([1, 3, 19])('the encoder of level %d', (level) => {
     encoder.compress(Buffer.from('second, and longer'));
     expect(Buffer.from(first)).toEqual(kept);
   });
+});
+
+test('zstd passes over the frame of a digest', async () => {
+  const content = await runBinary('zstd', ['-q', '-c'], { input: 'content' });
+  const digest = createHash('sha256').update('snapshot').digest();
+  const input = Buffer.concat([content, encodeDigestFrame(digest)]);
+  expect((await unzstd(input)).toString()).toBe('content');
 });

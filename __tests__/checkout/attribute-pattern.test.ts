@@ -1,3 +1,4 @@
+/** @one-node-version */
 import { AttributeRules } from '../../lib/checkout/attributes.js';
 import { SeededRandom } from '../support/random.js';
 import { cleanup } from '../support/temporary-directory.js';

@@ -1,3 +1,4 @@
+/** @one-node-version */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { AttributeRules, type ConversionAttributes } from '../../lib/checkout/attributes.js';

@@ -1,3 +1,4 @@
+/** @one-node-version */
 import { CHARSETS, type Charset } from '../../lib/checkout/charsets.js';
 import { encodeFromUtf8 } from '../../lib/checkout/encoding.js';
 import { SeededRandom } from '../support/random.js';

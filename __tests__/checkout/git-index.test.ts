@@ -1,3 +1,4 @@
+/** @one-node-version */
 import { lstat, lutimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type CachedTree, encodeIndex, type IndexEntry } from '../../lib/checkout/git-index.js';

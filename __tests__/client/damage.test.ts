@@ -1,3 +1,4 @@
+/** @needs zstd tar */
 import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DIGEST_FRAME_BYTES, encodeDigestFrame } from '../../lib/archive/digest-frame.js';

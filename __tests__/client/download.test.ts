@@ -3,11 +3,12 @@ import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { create } from 'tar';
 import { type RestoreOptions, restoreSnapshot } from '../../lib/client/index.js';
 import { seededBytes } from '../support/random.js';
 import { cleanup } from '../support/temporary-directory.js';
 import { serve } from './archive-server.js';
-import { tarOf, withDigest, zstd } from './archives.js';
+import { rawFrame, withDigest } from './archives.js';
 
 const { directory, defer } = cleanup(afterEach);
 const shared = cleanup(afterAll);
@@ -19,7 +20,7 @@ beforeAll(async () => {
   const tree = await shared.directory();
   await mkdir(join(tree, 'sub'));
   await writeFile(join(tree, 'sub/large'), seededBytes('download', 3 * 1024 * 1024));
-  archive = withDigest(await zstd(await tarOf(tree)));
+  archive = withDigest(rawFrame(await create({ cwd: tree }, ['.']).concat()));
 });
 
 beforeEach(async () => {

@@ -1,3 +1,4 @@
+/** @needs zstd pzstd tar */
 import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type RestoreProgress, restoreSnapshot } from '../../lib/client/index.js';

@@ -1,3 +1,4 @@
+/** @one-node-version */
 import { join } from 'node:path';
 import { parseCommit } from '../../lib/git/commit.js';
 import { parseTagTarget } from '../../lib/git/tag.js';

@@ -1,3 +1,4 @@
+/** @one-node-version */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fc from 'fast-check';

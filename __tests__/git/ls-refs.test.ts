@@ -1,3 +1,4 @@
+/** @one-node-version */
 import { join } from 'node:path';
 import { encodeHeadQuery, readUnbornHead } from '../../lib/git/ls-refs.js';
 import { encodePacket, FLUSH } from '../support/pkt-line.js';

@@ -1,3 +1,4 @@
+/** @one-node-version */
 import { mkdirSync, symlinkSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+/** @one-node-version */
 import fc from 'fast-check';
 import {
   DELIM_PKT,

@@ -1,3 +1,4 @@
+/** @one-node-version */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import {

@@ -1,3 +1,4 @@
+/** @one-node-version */
 import { join } from 'node:path';
 import { parseTree } from '../../lib/git/tree.js';
 import { treeBody } from '../support/object-id.js';

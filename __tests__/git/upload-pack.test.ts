@@ -1,3 +1,4 @@
+/** @one-node-version */
 import { join } from 'node:path';
 import { encodeFetchRequest, readFetchAnswer } from '../../lib/git/upload-pack.js';
 import { encodePacket, encodeSideBand, FLUSH } from '../support/pkt-line.js';

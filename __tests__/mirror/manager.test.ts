@@ -1,3 +1,4 @@
+/** @one-node-version */
 import { cp, readdir } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';

@@ -1,3 +1,4 @@
+/** @one-node-version */
 import { makeDelta } from '../support/delta.js';
 import { rounds, seedOf } from '../support/effort.js';
 import { makePack, type PackEntry } from '../support/hostile-pack.js';

@@ -1,3 +1,4 @@
+/** @one-node-version */
 import { deflateSync } from 'node:zlib';
 import { SnapshotError } from '../../lib/errors.js';
 import { ingestPack } from '../../lib/pack/ingest.js';

@@ -1,3 +1,4 @@
+/** @one-node-version */
 import { makeDelta } from '../support/delta.js';
 import { makePack, type PackEntry } from '../support/hostile-pack.js';
 import { deepChain } from '../support/hostile-packs.js';

@@ -68,7 +68,7 @@ async function readAll(files: { pack: Uint8Array; idx: Uint8Array }): Promise<nu
   let read = 0;
   for (const [i, oid] of OIDS.entries()) {
     try {
-      expect(reader.read(oid).data).toEqual(BODIES[i]);
+      expectBody(reader.read(oid).data, i);
       read++;
     } catch (error) {
       expectDamage(error);
@@ -83,13 +83,18 @@ async function readAll(files: { pack: Uint8Array; idx: Uint8Array }): Promise<nu
       if (located?.wholeSize === undefined) continue;
       const pieces: Buffer[] = [];
       for await (const piece of reader.stream(oid, located)) pieces.push(piece);
-      expect(Buffer.concat(pieces)).toEqual(BODIES[i]);
+      expectBody(Buffer.concat(pieces), i);
     } catch (error) {
       expectDamage(error);
     }
   }
   reader.close();
   return read;
+}
+
+/** As `expect` of both, which takes far longer. */
+function expectBody(data: Buffer, i: number): void {
+  if (!data.equals(BODIES[i] ?? data.subarray(1))) throw new Error(`wrong content of object ${i}`);
 }
 
 function expectDamage(error: unknown): void {

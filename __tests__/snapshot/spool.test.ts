@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { type FileHandle, open, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -78,6 +79,13 @@ async function take(reader: Readable, bytes: number): Promise<Buffer> {
   return Buffer.concat(pieces);
 }
 
+/** Of what was taken before, and what comes from now on: bodies of many readers would not fit into memory. */
+async function digestOf(reader: Readable, before: Uint8Array = Buffer.alloc(0)): Promise<string> {
+  const hash = createHash('sha1').update(before);
+  for await (const piece of reader) hash.update(piece);
+  return hash.digest('hex');
+}
+
 /** All descriptors of the file but the writer's. */
 async function openByReaders(): Promise<number> {
   return (await openFiles(scratch)).length - 1;
@@ -90,19 +98,18 @@ test('must not exist before', async () => {
 describe('every reader gets every byte', () => {
   test('while the file grows, at any speed', async () => {
     const random = new SeededRandom(1);
-    const bodies = Array.from({ length: 40 }, () => buffer(createReader()));
+    const digests = Array.from({ length: 40 }, () => digestOf(createReader()));
     const slow = createReader();
-    const slowly = take(slow, 1000).then(async (start) =>
-      Buffer.concat([start, await buffer(slow)]),
-    );
+    const slowly = take(slow, 1000).then((start) => digestOf(slow, start));
     while (size < CONTENT.length) {
       await grow(1 + random.below(300_000));
-      bodies.push(buffer(createReader()));
+      digests.push(digestOf(createReader()));
     }
     spool.complete(size);
-    bodies.push(slowly, buffer(createReader()));
-    expect(bodies.length).toBeGreaterThan(50);
-    for (const body of await Promise.all(bodies)) expect(body.equals(CONTENT)).toBe(true);
+    digests.push(slowly, digestOf(createReader()));
+    expect(digests.length).toBeGreaterThan(50);
+    const expected = createHash('sha1').update(CONTENT).digest('hex');
+    expect(new Set(await Promise.all(digests))).toEqual(new Set([expected]));
   });
 
   test('of a file that is complete, and has been given up by its owner', async () => {
