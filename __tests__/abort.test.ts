@@ -3,7 +3,7 @@ import { MessageChannel } from 'node:worker_threads';
 import { unlessAborted, unlessLate } from '../lib/abort.js';
 import { execute } from './support/run.js';
 
-test('settles like the promise, or rejects with the reason', async () => {
+test('Waiting unless aborted settles like the promise, or rejects with the reason', async () => {
   const { signal } = new AbortController();
   expect(await unlessAborted(Promise.resolve(1), signal)).toBe(1);
   await expect(unlessAborted(Promise.reject(new Error('failed')), signal)).rejects.toThrow(
@@ -13,7 +13,7 @@ test('settles like the promise, or rejects with the reason', async () => {
   await expect(unlessAborted(Promise.resolve(1), aborted)).rejects.toThrow('gone');
 });
 
-test('what fails after an abort does not end the process', async () => {
+test('What fails after an abort does not end the process', async () => {
   const module = pathToFileURL(`${process.cwd()}/.build/lib/abort.js`);
   const program = `
     import { unlessAborted } from '${module}';

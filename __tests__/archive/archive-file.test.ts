@@ -62,7 +62,7 @@ async function unpack(): Promise<{ names: string[]; read: (name: string) => Prom
   return { names, read: (name) => readFile(join(target, name)) };
 }
 
-test('what goes in comes out, in its order', async () => {
+test('Zstd and tar read what was written, in its order', async () => {
   const contents: Record<string, Buffer> = {
     small: Buffer.from('small\n'),
     empty: Buffer.alloc(0),
@@ -92,14 +92,14 @@ test('what goes in comes out, in its order', async () => {
   }
 });
 
-test('an archive of nothing is one that tar takes', async () => {
+test('Tar takes an archive of nothing', async () => {
   finish();
   expect(
     await run('tar', ['-tf', '-'], { input: await runBinary('zstd', ['-dc', '-q', path]) }),
   ).toBe('');
 });
 
-test('ends with the digest of all bytes before', async () => {
+test('An archive ends with the digest of all bytes before', async () => {
   tar.add(entry('a', 0), Buffer.from('content\n'));
   addStored('b', seededBytes('b', 200_000));
   finish();
@@ -111,7 +111,7 @@ test('ends with the digest of all bytes before', async () => {
   );
 });
 
-test('tells how many bytes lie in the file', async () => {
+test('The size is that of the file at any time', async () => {
   expect(archive.size).toBe(0);
   for (const bytes of [1000, 1, 2 * MIB]) {
     archive.write(seededBytes(bytes, bytes));
@@ -119,7 +119,7 @@ test('tells how many bytes lie in the file', async () => {
   }
 });
 
-test('the same entries give the same frames, however they come', async () => {
+test('The same entries give the same frames, however they come', async () => {
   const content = seededBytes('same', 2 * MIB + 77);
   const encoder = await loadZstdEncoder(1);
   const whole: Uint8Array[] = [];
@@ -135,13 +135,13 @@ test('the same entries give the same frames, however they come', async () => {
   expect(Buffer.concat(streamed).equals(Buffer.concat(whole))).toBe(true);
 });
 
-test('a stored file costs three bytes for each of its blocks, and few more', async () => {
+test('A stored file costs three bytes for each of its blocks, and few more', async () => {
   const content = Buffer.alloc(8 * RAW_BLOCK_BYTES, 'would compress');
   addStored('stored', content);
   expect(archive.size - content.length).toBeLessThan(512 + 14 + 10 * 3);
 });
 
-describe('a stream', () => {
+describe('A stream', () => {
   test.each([99, 101])('of %d bytes where 100 were announced is refused', async (size) => {
     const stream = tar.addStream(entry('stream', 100), pieces(Buffer.alloc(size), 10));
     await expect(stream).rejects.toThrow(RangeError);
@@ -157,7 +157,7 @@ describe('a stream', () => {
   });
 });
 
-test('closes its file, once', async () => {
+test('The file is closed once, however often that is asked for', async () => {
   expect(await openFiles(path)).toEqual([path]);
   archive.close();
   archive.close();

@@ -44,7 +44,7 @@ test("Node's decoder is used where there is one", () => {
   expect(createNativeDecoder() !== undefined).toBe(expected);
 });
 
-describe.each(decoders)('decoding $name', ({ decode }) => {
+describe.each(decoders)('A decoder $name', ({ decode }) => {
   const decoded = async (bytes: Buffer, seed = 1) =>
     buffer(Readable.from(decompress(inChunks(bytes, seed), decode)));
 
@@ -77,7 +77,7 @@ describe.each(decoders)('decoding $name', ({ decode }) => {
       () =>
         runBinary('pzstd', ['-q', '-p', '3', '-c'], { input: Buffer.concat([noise, text, noise]) }),
     ],
-  ])('%s, as zstd does', async (_name, make) => {
+  ])('decodes %s as zstd does', async (_name, make) => {
     const input = await make();
     const expected = await runBinary('zstd', ['-dcq', '--long=27'], { input });
     for (const seed of [1, 2]) {
@@ -86,7 +86,7 @@ describe.each(decoders)('decoding $name', ({ decode }) => {
   });
 
   test.each([100, 3000, 65_536, 131_072])(
-    'compressed blocks refer to the raw ones of %d bytes before them',
+    'finds what compressed blocks repeat of raw ones of %d bytes',
     async (size) => {
       const input = await mixedFrame(size);
       const expected = await runBinary('zstd', ['-dcq'], { input });
@@ -112,7 +112,7 @@ describe.each(decoders)('decoding $name', ({ decode }) => {
     await expect(decoded(input)).rejects.toMatchObject({ code: 'ARCHIVE_INVALID' });
   });
 
-  test('gives errors of its source on', async () => {
+  test('passes on what its source fails with', async () => {
     const cause = new Error('the source failed');
     async function* failing() {
       yield await zstd(text);
@@ -142,7 +142,7 @@ describe.each(decoders)('decoding $name', ({ decode }) => {
 test.each([
   ['stored blocks', 0],
   ['blocks decoded in JavaScript', 0x04], // Content_Checksum_flag
-])('%s are not kept', async (_, flags) => {
+])('Memory is given back after %s', async (_, flags) => {
   const blocks: WeakRef<ArrayBufferLike>[] = [];
   async function* source() {
     const header = rawFrame(Buffer.alloc(0)).subarray(0, FRAME_HEADER_BYTES);
@@ -170,7 +170,7 @@ function collectGarbage(): void {
   runInNewContext('gc')();
 }
 
-describe('a frame is refused before anything is allocated', () => {
+describe('Before anything is allocated, a frame is refused for', () => {
   /** Frame_Header_Descriptor and what follows it. */
   const frame = (...bytes: number[]) => Buffer.from([...MAGIC, ...bytes, ...EMPTY_BLOCK]);
   const window = (exponent: number, mantissa: number) => (exponent << 3) | mantissa;
@@ -191,7 +191,7 @@ describe('a frame is refused before anything is allocated', () => {
     await expect(result).rejects.toMatchObject({ code: 'ARCHIVE_INVALID' });
   });
 
-  test('but not at the limit', async () => {
+  test('nothing when it is just at the limit', async () => {
     const bytes = frame(0x00, window(17, 0));
     expect(await buffer(Readable.from(decompress(inChunks(bytes, 1))))).toHaveLength(0);
   });

@@ -7,7 +7,7 @@ import {
 
 const digest = createHash('sha256').update('snapshot').digest();
 
-describe('the digest frame', () => {
+describe('The digest frame', () => {
   test('has the documented bytes', () => {
     expect(encodeDigestFrame(digest).toString('hex')).toBe(
       `5d2a4d18${'28000000'}${Buffer.from('egsnap01').toString('hex')}${digest.toString('hex')}`,

@@ -1,6 +1,6 @@
 import { entryPath } from '../../lib/archive/entry-path.js';
 
-describe('the path of an entry', () => {
+describe('The path of an entry', () => {
   test.each([
     ['./a', 'a'],
     ['a/b', 'a/b'],

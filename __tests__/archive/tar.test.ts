@@ -169,7 +169,7 @@ test('GNU tar lists sizes beyond 8 GiB', async () => {
   expect(lines.map((line) => line.replace(/^\S+ 0\/0 +(\d+) \S+ \S+ /, '$1 '))).toEqual(listed);
 });
 
-test('names no user, group or machine', () => {
+test('An archive names no user, group or machine', () => {
   for (const [entry] of [
     file('./plain'),
     file('./caf\xe9'),

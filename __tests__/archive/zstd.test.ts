@@ -25,7 +25,7 @@ function rawFrame(content: Buffer, blockBytes = RAW_BLOCK_BYTES): Buffer {
   return Buffer.concat(parts);
 }
 
-describe('raw frames', () => {
+describe('Raw frames', () => {
   const sizes = [
     1,
     255,
@@ -70,7 +70,7 @@ describe('raw frames', () => {
   });
 });
 
-describe.each([1, 3, 19])('the encoder of level %d', (level) => {
+describe.each([1, 3, 19])('The encoder of level %d', (level) => {
   test('makes frames with size and checksum that zstd and fzstd read', async () => {
     const encoder = await loadZstdEncoder(level);
     const text = Buffer.from('All work and no play makes a dull frame.\n'.repeat(20_000));
@@ -100,7 +100,7 @@ describe.each([1, 3, 19])('the encoder of level %d', (level) => {
   });
 });
 
-test('zstd passes over the frame of a digest', async () => {
+test('Zstd passes over the frame of a digest', async () => {
   const content = await runBinary('zstd', ['-q', '-c'], { input: 'content' });
   const digest = createHash('sha256').update('snapshot').digest();
   const input = Buffer.concat([content, encodeDigestFrame(digest)]);

@@ -105,11 +105,11 @@ PATTERNS.forEach((pattern, i) => {
 });
 const paths = PATTERNS.flatMap((_, i) => PATHS.map((path) => `${i}/${path}`));
 
-test(`patterns match the ${paths.length} pairs that git matches`, async () => {
+test(`Patterns match the ${paths.length} pairs that git matches`, async () => {
   expect(await expectAgreement([{ files, paths }], await directory())).toHaveProperty('size', 2);
 });
 
-test('patterns match at the top as in a directory', async () => {
+test('Patterns match at the top as in a directory', async () => {
   const cases = Array.from({ length: 12 }, (): Case => {
     const patterns = Array.from({ length: 40 }, () => random.pick(PATTERNS));
     const content = patterns.map((pattern, j) => `${pattern} eol=${j}\n`).join('');
@@ -118,7 +118,7 @@ test('patterns match at the top as in a directory', async () => {
   expect((await expectAgreement(cases, await directory())).size).toBeGreaterThan(20);
 });
 
-test('patterns take no time to speak of when made to backtrack', () => {
+test('Patterns that are made to backtrack are matched all the same', () => {
   const stars = Buffer.from(`${'*a'.repeat(500)}b text\n${'**/*a*/'.repeat(250)}b eol=lf\n`);
   const rules = AttributeRules.builtIn.child('', stars);
   expect(rules.lookup('a'.repeat(4000)).text).toBeUndefined();

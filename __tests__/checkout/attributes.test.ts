@@ -6,7 +6,7 @@ import { type Case, expectAgreement, NAMES } from './check-attr.js';
 
 const { directory } = cleanup(afterEach);
 
-describe('lines', () => {
+describe('Lines of .gitattributes', () => {
   const STATES = [
     ...NAMES.flatMap((name) => [
       name,
@@ -129,14 +129,14 @@ describe('lines', () => {
   });
 });
 
-test('without any rule that matters, a directory has the rules of its parent', () => {
+test('A directory without any rule that matters has the rules of its parent', () => {
   const top = AttributeRules.builtIn.child('', Buffer.from('*.png diff=lfs\n*/ text\n'));
   expect(top).toBe(AttributeRules.builtIn);
   expect(top.child('a/', undefined)).toBe(top);
   expect(top.lookup('a/b')).toBe(top.lookup('c'));
 });
 
-test('refuses more rules than it can hold', () => {
+test('More rules than can be held are refused', () => {
   const refusal = expect.objectContaining({ code: 'LIMIT_EXCEEDED' });
   const comments = Buffer.from('# nothing\n'.repeat(500_000));
   expect(AttributeRules.builtIn.child('', comments)).toBe(AttributeRules.builtIn);
@@ -148,7 +148,7 @@ test('refuses more rules than it can hold', () => {
   expect(() => AttributeRules.builtIn.child('', macro)).toThrow(refusal);
 });
 
-test('ignores a file of 100 MB, as git does', () => {
+test('A .gitattributes of 100 MB is ignored, as by git', () => {
   const blob = Buffer.alloc(100 * 1024 * 1024);
   blob.write('a text\n');
   expect(AttributeRules.builtIn.child('', blob)).toBe(AttributeRules.builtIn);

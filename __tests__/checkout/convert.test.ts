@@ -169,7 +169,7 @@ async function expectAgreement(cases: readonly ConversionCase[]): Promise<void> 
   expect(files.some((file, i) => !cases[i]?.blob.equals(file))).toBe(true);
 }
 
-describe('gives the files that git clone leaves', () => {
+describe('Files are as git clone leaves them', () => {
   test('for line ends', async () => {
     const lines = [...TEXT, ...CRLF].flatMap((text) => EOL.map((eol) => `${text} ${eol}`));
     await expectAgreement(combine([...lines, ...VALUELESS], LINE_ENDS));
@@ -188,7 +188,7 @@ describe('gives the files that git clone leaves', () => {
   });
 });
 
-test('takes the target of a symbolic link for attributes, as git clone does', async () => {
+test('The target of a symbolic link is read for attributes, as by git clone', async () => {
   const parent = await directory();
   const target = '* eol=crlf';
   const builder = await RepositoryBuilder.create(join(parent, 'repository'));
@@ -202,7 +202,7 @@ test('takes the target of a symbolic link for attributes, as git clone does', as
   expect(ours.toString()).toBe('\r\n');
 });
 
-test('refuses working-tree-encoding without a value, as git does', async () => {
+test('A working-tree-encoding without a value is refused, as by git', async () => {
   const attributes = 'working-tree-encoding';
   const empty = { attributes, blob: Buffer.alloc(0) };
   await expect(checkedOutByGit([empty], await directory())).rejects.toThrow(
@@ -221,7 +221,7 @@ test.each([
   'eol=lf',
   'filter=lfs diff=lfs merge=lfs -text',
   'binary eol=crlf',
-])('lets blobs with the attributes "%s" be streamed', (attributes) =>
+])('Blobs with the attributes "%s" can be streamed', (attributes) =>
   expect(needsConversion(attributesOf(attributes))).toBe(false),
 );
 
@@ -233,7 +233,7 @@ test.each([
   ['working-tree-encoding=UTF-32BE', 'abc', 12],
   ['working-tree-encoding=LATIN1', 'abc', 3],
   ['working-tree-encoding=GB18030', '\x80', 4],
-])('holds %s to its limit', (attributes, content, size) => {
+])('A file converted by %s is held to its limit', (attributes, content, size) => {
   const blob = Buffer.from(content);
   const oid = objectId('blob', blob);
   expect(convertToWorkingTree(blob, attributesOf(attributes), oid)).toHaveLength(size);
@@ -242,7 +242,7 @@ test.each([
   );
 });
 
-test('takes the time of one pass for keywords that never end', () => {
+test('Millions of keywords without an end are converted all the same', () => {
   const pieces = ['$Id:', '$Id:\n', '$Idx', '$Id: x'];
   for (const piece of pieces) {
     const blob = Buffer.from(piece.repeat(1_000_000));

@@ -62,7 +62,7 @@ function nameOf(charset: Charset): string {
   throw new RangeError('no such charset');
 }
 
-describe('does as git clone', () => {
+describe('Texts are encoded as by git clone', () => {
   test('with every character that can be encoded', async () => {
     const texts = REPERTOIRES.map(({ name, encoded }): Text => [name, encoded.join('')]);
     expect(await expectAgreement(texts)).toBe(texts.length);
@@ -126,7 +126,7 @@ describe('does as git clone', () => {
   });
 });
 
-test('refuses encodings that git may know and we do not', () => {
+test('Encodings that git may know and we do not are refused', () => {
   const names = [
     ...[
       'IBM-1047',
@@ -178,7 +178,7 @@ test.each([
   ['GB18030', '\u9fb4'],
   ['BIG5', '\uf6b1'],
   ['EUC-KR', '\x85'],
-])('refuses a text in %s that versions of iconv encode differently', (name, text) => {
+])('A text in %s that versions of iconv encode differently is refused', (name, text) => {
   expect(() => encode([name, text])).toThrow(
     expect.objectContaining({ code: 'REPOSITORY_UNSUPPORTED' }),
   );

@@ -72,7 +72,7 @@ async function treesOf(checkout: string, entries: readonly IndexEntry[]): Promis
 describe.each([
   ['the kitchen sink', (path: string) => buildKitchenSink(path, { largeBytes: 1000 })],
   ['names that are not UTF-8', buildLatin1Names],
-])('git takes the index of %s for its own', (_, build) => {
+])('Git takes the index of %s for its own', (_, build) => {
   let checkout: string;
   let entries: IndexEntry[];
   let tree: CachedTree;
@@ -148,7 +148,7 @@ describe.each([
   }
 });
 
-describe('git reads', () => {
+describe('Git reads', () => {
   beforeEach(async () => {
     await git(scratch, 'init', '--quiet');
   });

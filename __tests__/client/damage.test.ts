@@ -54,7 +54,7 @@ async function snapshot(): Promise<{ archive: Buffer; frames: Buffer[] }> {
 
 afterEach(() => rm(join(parent, 'target'), { recursive: true, force: true }));
 
-describe('a single flipped bit', () => {
+describe('A single flipped bit', () => {
   test('is found at 250 positions of the whole', async () => {
     const { archive } = await snapshot();
     const random = new SeededRandom(2024);
@@ -79,21 +79,21 @@ describe('a single flipped bit', () => {
   });
 });
 
-describe('a digest', () => {
+describe('A digest', () => {
   test('of something else is refused', async () => {
     const { frames } = await snapshot();
     const other = encodeDigestFrame(seededBytes('digest', 32));
     await expectRefused(Buffer.concat([...frames, other]));
   });
 
-  test('must be the end', async () => {
+  test('has to come last', async () => {
     const { archive, frames } = await snapshot();
     await expectRefused(Buffer.concat([archive, ...frames]));
     await expectRefused(withDigest(archive));
   });
 });
 
-describe('a snapshot cut', () => {
+describe('A snapshot that is cut', () => {
   test('within or between its frames is refused', async () => {
     const { archive, frames } = await snapshot();
     const [first = 0, second = 0] = frames.map(({ length }) => length);
@@ -109,7 +109,7 @@ describe('a snapshot cut', () => {
     }
   });
 
-  test('right before its digest frame is complete all the same', async () => {
+  test('right before its digest frame is restored without being verified', async () => {
     const { archive } = await snapshot();
     const result = await restore(archive.subarray(0, -DIGEST_FRAME_BYTES));
     expect(result.verified).toBe(false);
@@ -118,7 +118,7 @@ describe('a snapshot cut', () => {
 });
 
 /* Valid zstd, in which the tar archive is cut or goes on. */
-describe('a tar archive', () => {
+describe('A tar archive', () => {
   const BLOCK = 512;
 
   /** Offset of the header of an entry. */
@@ -158,7 +158,7 @@ describe('a tar archive', () => {
     await expectRefused(await zstd(Buffer.concat(parts)));
   });
 
-  test('is refused without compression, and what is no archive at all too', async () => {
+  test('is refused without compression, and so is what is no archive', async () => {
     await expectRefused(tar);
     await expectRefused(seededBytes('noise', 10_000));
     await expectRefused(await zstd(seededBytes('noise', 10_000)));

@@ -36,7 +36,7 @@ async function expectFailure(restoring: Promise<unknown>, error: object): Promis
   expect(await readdir(parent)).toEqual([]);
 }
 
-describe('an answer other than 200', () => {
+describe('An answer other than 200', () => {
   const problem = { 'content-type': 'application/problem+json' };
 
   test('tells its status, the code of the server and when to try again', async () => {
@@ -89,8 +89,8 @@ describe('an answer other than 200', () => {
   });
 });
 
-describe('a server', () => {
-  test('that is not there', async () => {
+describe('The restore from a server', () => {
+  test('that is not there fails', async () => {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as { port: number };
@@ -106,7 +106,7 @@ describe('a server', () => {
   test.each([
     ['with a length', true],
     ['chunked', false],
-  ])('that dies mid-way, %s', async (_, withLength) => {
+  ])('that dies mid-way, %s, fails', async (_, withLength) => {
     const url = await serve({ defer }, (_req, res) => {
       if (withLength) res.setHeader('content-length', archive.length);
       res.write(archive.subarray(0, archive.length >> 1), () => res.destroy());
@@ -114,17 +114,17 @@ describe('a server', () => {
     await expectFailure(restore(url), { code: 'DOWNLOAD_FAILED' });
   });
 
-  test('that ends early as if it were done', async () => {
+  test('that ends early as if it were done fails', async () => {
     const url = await serveRaw(archive.length, archive.subarray(0, -100));
     await expectFailure(restore(url), { code: 'DOWNLOAD_FAILED' });
   });
 
-  test('whose answer has no framing, whole', async () => {
+  test('whose whole answer has no framing succeeds', async () => {
     const { verified } = await restore(await serveRaw(undefined, archive));
     expect(verified).toBe(true);
   });
 
-  test('whose answer has no framing, cut', async () => {
+  test('whose cut answer has no framing fails', async () => {
     const url = await serveRaw(undefined, archive.subarray(0, archive.length >> 1));
     await expectFailure(restore(url), { code: 'ARCHIVE_INVALID' });
   });
@@ -145,7 +145,7 @@ describe('a server', () => {
   }
 });
 
-describe('aborting', () => {
+describe('An abort', () => {
   /** Sends half of the archive and then nothing, and tells when the connection is gone. */
   async function serveHalf() {
     let closed: Promise<unknown> = Promise.resolve();
@@ -170,7 +170,7 @@ describe('aborting', () => {
     await closed();
   });
 
-  test('before the server answers', async () => {
+  test('before the server answers ends the restore', async () => {
     const aborter = new AbortController();
     const url = await serve({ defer }, () => aborter.abort());
     await expectFailure(restore(url, { signal: aborter.signal }), { code: 'ABORTED' });
@@ -183,7 +183,7 @@ describe('aborting', () => {
     expect(requests).toBe(0);
   });
 
-  test('by an exception from onProgress', async () => {
+  test('is what an exception from onProgress amounts to', async () => {
     const { url, closed } = await serveHalf();
     const cause = new Error('from the caller');
     const onProgress = ({ receivedBytes }: { receivedBytes: number }) => {
@@ -194,7 +194,7 @@ describe('aborting', () => {
   });
 });
 
-test('two restores into one directory: one wins, nothing is left of the other', async () => {
+test('Of two restores into one directory one wins, and the other leaves nothing', async () => {
   const waiting: (() => void)[] = [];
   const url = await serve({ defer }, (_, res) => {
     waiting.push(() => res.end(archive));
@@ -210,7 +210,7 @@ test('two restores into one directory: one wins, nothing is left of the other', 
   expect(await readdir(join(parent, 'new/target'))).toEqual(['sub']);
 });
 
-test('a parent that cannot be made: the connection is closed', async () => {
+test('The connection is closed when the parent directory cannot be made', async () => {
   let closed: Promise<unknown> | undefined;
   const url = await serve({ defer }, (_, res) => {
     closed = once(res, 'close');
@@ -222,7 +222,7 @@ test('a parent that cannot be made: the connection is closed', async () => {
   await expect(closed).resolves.toBeDefined();
 });
 
-describe('redirects', () => {
+describe('Redirects', () => {
   const headers = { Authorization: 'Bearer secret', 'X-Token': 'secret' };
 
   test('are followed, with the headers on the same origin', async () => {
@@ -288,7 +288,7 @@ test.each<[string, Partial<RestoreOptions>]>([
   ['another protocol', { url: 'file:///etc/passwd' }],
   ['credentials in the URL', { url: 'http://user:secret@127.0.0.1/' }],
   ['headers that HTTP does not allow', { headers: { 'a b': 'c' } }],
-])('options are refused: %s', async (_, options) => {
+])('Options are refused: %s', async (_, options) => {
   const restoring = restore('http://127.0.0.1:9/', options);
   await expectFailure(restoring, { code: 'INVALID_OPTIONS' });
   await expect(restoring).rejects.not.toMatchObject({ message: expect.stringContaining('secret') });

@@ -78,7 +78,7 @@ async function restore(tar: Buffer) {
 
 const link = (path: string, linkpath: string): Member => ({ path, type: '2', linkpath });
 
-describe('an archive is refused, and nothing is written outside, with', () => {
+describe('An archive is refused, and writes nothing outside, for', () => {
   test.each<[string, (Member | Buffer)[]]>([
     ['a path that climbs out', [{ path: '../outside/x', body: 'x' }]],
     ['a path that climbs out further on', [{ path: './a/../../outside/x', body: 'x' }]],
@@ -178,7 +178,7 @@ describe('an archive is refused, and nothing is written outside, with', () => {
   });
 });
 
-test('setuid, setgid and sticky bits are not restored', async () => {
+test('Setuid, setgid and sticky bits are not restored', async () => {
   const { target } = await restore(
     archiveOf({ path: 'a', mode: 0o6755 }, { path: 'd', type: '5', mode: 0o1777 }),
   );
@@ -187,7 +187,7 @@ test('setuid, setgid and sticky bits are not restored', async () => {
   expect(lines[2]).toMatch(/^"\.\/d" 40000 777 /);
 });
 
-test('symlinks may point anywhere and come before what they point to', async () => {
+test('Symlinks may point anywhere and come before what they point to', async () => {
   const { target } = await restore(
     archiveOf(link('a', '../outside'), link('b', '/etc'), link('c', 'd'), { path: 'd' }),
   );
@@ -195,7 +195,7 @@ test('symlinks may point anywhere and come before what they point to', async () 
   expect(targets).toEqual(['"../outside"', '"/etc"', '"d"']);
 });
 
-test('the last of several names for one entry counts, pax before ustar', async () => {
+test('The last of several names for one entry counts, and pax before ustar', async () => {
   const { target } = await restore(
     archiveOf(
       { path: 'long', type: 'L', body: 'first\0' },

@@ -28,7 +28,7 @@ const commit = (committer: string, rest = '\nmessage\n') =>
   `tree ${TREE}\n${AUTHOR}\n${committer}\n${rest}`;
 const COMMITTER = 'committer C <c@example.com> 1700000000';
 
-describe('a commit is read as git reads it', () => {
+describe('A commit', () => {
   test.each<[string, string]>([
     ['a usual one', commit(`${COMMITTER} +0100`)],
     ['no message', commit(`${COMMITTER} +0100`, '\n')],
@@ -48,7 +48,7 @@ describe('a commit is read as git reads it', () => {
       commit(`${COMMITTER} +0000`, `mergetag object ${TREE}\n committer X <x> 5 +0000\n\nm\n`),
     ],
     ['a committer in the message', commit(`${COMMITTER} +0000`, '\ncommitter X <x> 5 +0000\n')],
-  ])('%s', async (_, body) => {
+  ])('of %s is read as git reads it', async (_, body) => {
     const oid = await store('commit', body);
     const [tree, date] = (
       await git(repository, 'log', '-1', '--no-walk', '--format=%T %ct', oid)
@@ -61,7 +61,7 @@ describe('a commit is read as git reads it', () => {
     ['no date', commit('committer C <c@example.com>')],
     ['a date that is no number', commit('committer C <c@example.com> yesterday +0000')],
     ['only a committer in the message', `tree ${TREE}\n${AUTHOR}\n\n${COMMITTER} +0000\n`],
-  ])('without a date it is of the epoch: %s', (_, body) => {
+  ])('without a date is of the epoch: %s', (_, body) => {
     expect(parseCommit(Buffer.from(body))).toEqual({ tree: TREE, committedAt: 0 });
   });
 
@@ -73,17 +73,17 @@ describe('a commit is read as git reads it', () => {
     `parent ${TREE}\n`,
     `tree ${TREE.toUpperCase()}\n`,
     ` tree ${TREE}\n`,
-  ])('refuses %j', (body) => {
+  ])('is refused when it is %j', (body) => {
     expect(() => parseCommit(Buffer.from(body))).toThrow(malformed);
   });
 
-  test('takes no longer for a header without end', () => {
+  test('with a header without end is read all the same', () => {
     const endless = Buffer.from(`tree ${TREE}\ncommitter ${'> 1 '.repeat(1_000_000)}`);
     expect(parseCommit(endless)).toEqual({ tree: TREE, committedAt: 0 });
   });
 });
 
-describe('a tag', () => {
+describe('A tag', () => {
   test('is read as git reads it', async () => {
     const body = `object ${TREE}\ntype tree\ntag v1\ntagger T <t@example.com> 1 +0000\n\nm\n`;
     const oid = await store('tag', body);
@@ -96,7 +96,7 @@ describe('a tag', () => {
     `object ${TREE}`,
     `object ${TREE.slice(1)}\n`,
     `type tree\nobject ${TREE}\n`,
-  ])('refuses %j', (body) => {
+  ])('is refused when it is %j', (body) => {
     expect(() => parseTagTarget(Buffer.from(body))).toThrow(malformed);
   });
 });

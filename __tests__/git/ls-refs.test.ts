@@ -31,7 +31,7 @@ test.each(['trunk', 'release/1.0', 'ünïcode', 'with-no-break-space\u00a0', 'li
   },
 );
 
-test('a HEAD with commits is not unborn', async () => {
+test('A HEAD with commits is not unborn', async () => {
   const repository = join(await directory(), 'small.git');
   await buildSmall(repository);
   expect(await askGit(repository)).toBeUndefined();
@@ -47,11 +47,11 @@ test.each([
     [encodePacket('unborn HEAD symref-target:refs/heads/../x\n'), FLUSH],
   ],
   ['another ref', [encodePacket('unborn refs/x symref-target:refs/heads/x\n'), FLUSH]],
-])('an answer with %s does not say', async (_, chunks) => {
+])('An answer with %s does not tell an unborn HEAD', async (_, chunks) => {
   expect(await readUnbornHead(each(...chunks))).toBeUndefined();
 });
 
-test('a malformed answer is refused', async () => {
+test('A malformed answer is refused', async () => {
   await expect(readUnbornHead(each(Buffer.from('<html>')))).rejects.toEqual(
     expect.objectContaining({ code: 'UPSTREAM_INVALID' }),
   );

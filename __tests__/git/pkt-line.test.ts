@@ -43,7 +43,7 @@ function* cut(bytes: Buffer, sizes: readonly number[]): Generator<Buffer> {
   }
 }
 
-test('reads lines however they are cut', async () => {
+test('Lines are read however they are cut', async () => {
   const payload = fc.oneof(
     { weight: 5, arbitrary: fc.uint8Array({ maxLength: 30 }) },
     {
@@ -70,7 +70,7 @@ test('reads lines however they are cut', async () => {
   );
 });
 
-test('takes empty chunks, empty lines, the longest line and upper-case lengths', async () => {
+test('Empty chunks, empty lines, the longest line and upper-case lengths are taken', async () => {
   const longest = Buffer.alloc(MAX_PAYLOAD, 'x');
   expect(await readAll([Buffer.alloc(0), encodePacket(longest), Buffer.alloc(0)])).toEqual([
     longest,
@@ -80,7 +80,7 @@ test('takes empty chunks, empty lines, the longest line and upper-case lengths',
   expect(await readAll([])).toEqual([]);
 });
 
-describe('refuses', () => {
+describe('A reader of lines refuses', () => {
   test.each(['0003', 'fff1', 'ffff', '00g0', '    ', '-001', '+004', '0x10', '\0\0\0\0', 'PACK'])(
     'the length %j',
     async (length) => {
@@ -101,7 +101,7 @@ describe('refuses', () => {
   });
 });
 
-test('writes lines as it reads them', async () => {
+test('Lines are written as they are read', async () => {
   const written = Buffer.concat([
     encodePktLine('want é\n'),
     DELIM_PKT,

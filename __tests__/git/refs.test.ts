@@ -131,7 +131,7 @@ describe('isValidRefName', () => {
   });
 });
 
-describe('packed-refs', () => {
+describe('Packed refs', () => {
   test('are read as git writes them, and written as git writes them', async () => {
     const repository = join(await directory(), 'sink.git');
     await buildKitchenSink(repository, { largeBytes: 10, repack: false });

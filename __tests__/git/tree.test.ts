@@ -42,7 +42,7 @@ function list(body: Buffer): string[] {
   });
 }
 
-describe('reads what git reads', () => {
+describe('A tree is read as git reads it:', () => {
   test.each([
     ...['100644', '100755', '100664', '100600', '100777', '100000', '100444', '100001', '100100'],
     ...[
@@ -109,7 +109,7 @@ describe('reads what git reads', () => {
   });
 });
 
-describe('refuses what git refuses', () => {
+describe('A tree is refused that git refuses:', () => {
   const sound = treeBody([['100644', 'name', OID]]);
 
   test.each<[string, Buffer]>([

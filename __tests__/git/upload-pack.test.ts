@@ -37,7 +37,7 @@ async function read(body: Uint8Array, chunk = 65_536): Promise<Answer> {
   return { pack: Buffer.concat(parts), progress };
 }
 
-test('git upload-pack understands the request, and its answer is understood', async () => {
+test('Git upload-pack understands the request, and its answer is understood', async () => {
   const repository = join(await directory(), 'small.git');
   await buildSmall(repository);
   const wants = (await git(repository, 'for-each-ref', '--format=%(objectname)')).split('\n');
@@ -53,7 +53,7 @@ test('git upload-pack understands the request, and its answer is understood', as
   }
 });
 
-test('git upload-pack sends what is new when it is told what is there', async () => {
+test('Git upload-pack sends what is new when it is told what is there', async () => {
   const repository = join(await directory(), 'small.git');
   await buildSmall(repository);
   const head = await git(repository, 'rev-parse', 'main');
@@ -67,7 +67,7 @@ test('git upload-pack sends what is new when it is told what is there', async ()
   expect(readPack(pack)).toHaveLength(objects.split('\n').length);
 });
 
-describe('the request', () => {
+describe('The request', () => {
   test('asks only for what is offered', () => {
     const few = encodeFetchRequest(['1'.repeat(40)], [], new Set(['side-band-64k']), 'test');
     expect(few.toString()).toBe(
@@ -87,7 +87,7 @@ describe('the request', () => {
   });
 });
 
-describe('the answer', () => {
+describe('The answer', () => {
   test('is the pack of band 1, with progress of band 2 before, in and after it', async () => {
     const progress = (text: string) => Buffer.concat([...encodeSideBand(2, Buffer.from(text))]);
     const body = [

@@ -43,7 +43,7 @@ async function refs(path: string): Promise<string[]> {
   return (await git(path, 'for-each-ref', '--format=%(objectname)')).split('\n');
 }
 
-describe.each(SEEDS)('in a random history, seed %d', (seed) => {
+describe.each(SEEDS)('The search of a random history, seed %d,', (seed) => {
   test('finds what git finds from all refs', async () => {
     const { path, reader } = repository(seed);
     const { objects, shallow } = reachableObjects(reader, { include: await refs(path) });
@@ -111,7 +111,7 @@ describe.each(SEEDS)('in a random history, seed %d', (seed) => {
   });
 });
 
-test('takes a commit without parents for a boundary as git clone does', async () => {
+test('A commit without parents is a boundary, as for git clone', async () => {
   const list = new ObjectList();
   const root = list.soundCommit();
   const made = await ingest(list.pack(root).pack, LIMITS);
@@ -128,7 +128,7 @@ test('takes a commit without parents for a boundary as git clone does', async ()
   expect(shallow.map((oid) => `${oid}\n`).join('')).toBe(boundary);
 });
 
-test('makes of part of a history what git makes a bundle of', async () => {
+test('Of a part of a history it finds what git makes a bundle of', async () => {
   const { path, commits, reader } = repository(1);
   const [base = '', tip = ''] = [commits[100], await git(path, 'rev-parse', 'main')];
   const { objects } = reachableObjects(reader, { include: [tip], exclude: [base] });
@@ -145,7 +145,7 @@ test('makes of part of a history what git makes a bundle of', async () => {
   expect(await fsck(clone)).toEqual([]);
 });
 
-describe('as a check of connectivity', () => {
+describe('A check of connectivity', () => {
   async function readerOf(list: ObjectList): Promise<ObjectReader> {
     const { pack } = list.pack('');
     const made = await ingest(pack, LIMITS);
@@ -226,7 +226,7 @@ describe('as a check of connectivity', () => {
   });
 });
 
-test('stops when it is aborted', () => {
+test('The search stops when it is aborted', () => {
   const { commits, reader } = repository(1);
   const signal = AbortSignal.abort(new Error('enough'));
   const include = commits.slice(-1);

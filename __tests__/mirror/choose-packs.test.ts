@@ -12,7 +12,7 @@ const nothing = { pinned: { commits: [], packs: [] }, garbageSince: undefined };
 const HOUR = 60 * 60_000;
 const ANY = Number.POSITIVE_INFINITY;
 
-describe('packs to combine', () => {
+describe('The packs to combine are', () => {
   test('none of a geometric series', () => {
     expect(packsToCombine(sized(1, 2, 6, 18, 54), ANY)).toEqual([]);
     expect(packsToCombine(sized(), ANY)).toEqual([]);
@@ -37,7 +37,7 @@ describe('packs to combine', () => {
     expect(packsToCombine(sized(1000, 600), 1599)).toEqual([]);
   });
 
-  test('many fetches leave few packs, and write each byte again a few times', () => {
+  test('few after many fetches, and each byte is written again a few times', () => {
     const random = new SeededRandom(1);
     let packs = [{ name: 'pack-clone', size: 1_000_000 }];
     let fetched = 0;
@@ -62,7 +62,7 @@ describe('packs to combine', () => {
   });
 });
 
-describe('what is to be done', () => {
+describe('What is to be done', () => {
   test('is nothing while packs are few', () => {
     expect(
       chooseTask(nothing, sized(...Array.from({ length: 12 }, () => 5)), ANY, 0),

@@ -44,11 +44,11 @@ function pendingClone() {
 
 const unexpected = () => Promise.reject(new Error('this clone is not to be run'));
 
-test('is empty at first', () => {
+test('A mirror is empty at first', () => {
   expect(mirror.state).toBe('empty');
 });
 
-test('of any number of callers at once the first clones, and all get its outcome', async () => {
+test('Of many callers at once the first clones, and all get its outcome', async () => {
   const pending = pendingClone();
   const callers = Array.from({ length: 50 }, () => mirror.ensureReady(pending.clone));
   expect(mirror.state).toBe('cloning');
@@ -58,12 +58,12 @@ test('of any number of callers at once the first clones, and all get its outcome
   expect(mirror.state).toBe('ready');
 });
 
-test('is cloned once for good', async () => {
+test('A mirror is cloned once for good', async () => {
   await mirror.ensureReady(async () => CONTENT);
   expect(await mirror.ensureReady(unexpected)).toBe(CONTENT);
 });
 
-describe('a failure', () => {
+describe('A failure', () => {
   test("is everyone's, and leaves the mirror empty", async () => {
     const pending = pendingClone();
     const callers = Array.from({ length: 10 }, () => mirror.ensureReady(pending.clone));

@@ -24,7 +24,7 @@ beforeEach(async () => {
   await mkdir(revisionDirectory(mirror));
 });
 
-test('what was published is read', async () => {
+test('What was published is read', async () => {
   expect(await readRevision(mirror)).toBeUndefined();
   const first = await publishRevision(mirror, 0, content(1));
   expect(first).toEqual({ ...content(1), number: 1 });
@@ -34,7 +34,7 @@ test('what was published is read', async () => {
   expect(await readdir(revisionDirectory(mirror))).toEqual(['1.json', '2.json']);
 });
 
-test('of many that publish at once one wins each number, and none is lost silently', async () => {
+test('Of many that publish at once one wins each number, and none is lost silently', async () => {
   const PUBLISHERS = 20;
   const EACH = 5;
   const published: MirrorRevision[] = [];
@@ -56,7 +56,7 @@ test('of many that publish at once one wins each number, and none is lost silent
   expect(await readRevision(mirror)).toEqual(last);
 });
 
-test('a number that is free because others have gone on and removed it is not taken', async () => {
+test('A number that others have gone beyond is not taken again', async () => {
   for (let i = 0; i < 3; i++) await publishRevision(mirror, i, content(i));
   await rm(revisionPath(mirror, 2));
   expect(await publishRevision(mirror, 1, content(9))).toBeUndefined();
@@ -64,7 +64,7 @@ test('a number that is free because others have gone on and removed it is not ta
   expect(await readdir(revisionDirectory(mirror))).toEqual(['1.json', '3.json']);
 });
 
-test('a revision is outdated when another one, of another clone, or none is there', async () => {
+test('A revision is outdated when another one, of another clone, or none is there', async () => {
   const first = { ...content(1), number: 1 };
   expect(await isOutdated(mirror, first)).toBe(true);
   await publishRevision(mirror, 0, content(1));

@@ -147,7 +147,7 @@ describe.each<[string, Apply]>([
   });
 });
 
-test('reads sizes of up to 49 bits, however they are written', () => {
+test('Sizes of up to 49 bits are read, however they are written', () => {
   const header = newDeltaHeader();
   for (const size of [0, 1, 127, 128, 2 ** 31, 2 ** 32 + 5, 2 ** 48]) {
     const sizes = Buffer.concat([deltaSize(size), deltaSize(size + 1)]);
@@ -169,7 +169,7 @@ test('reads sizes of up to 49 bits, however they are written', () => {
   }
 });
 
-test('a delta may lie where entries are inflated to', () => {
+test('A delta may lie where entries are inflated to', () => {
   const base = BASE.subarray(0, 1000);
   memory.ring.set(base, 0);
   const delta = makeDelta(1000, 900, [{ copy: [100, 800] }, { insert: Buffer.alloc(100, 7) }]);

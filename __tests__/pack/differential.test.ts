@@ -50,7 +50,7 @@ function mutate(pack: Buffer, random: SeededRandom): Buffer {
   return withTrailer(mutated);
 }
 
-describe('agrees with git index-pack on', () => {
+describe('An ingest agrees with git index-pack on', () => {
   const random = new SeededRandom(seedOf('pack/differential'));
   const sound = Array.from({ length: rounds(10, 300) }, () => randomPack(random));
   const damaged = sound.flatMap((pack) => Array.from({ length: 10 }, () => mutate(pack, random)));

@@ -51,14 +51,17 @@ beforeAll(async () => {
   expect(expected).toBeDefined();
 });
 
-test.each([1, 2, 4])('%d threads write the idx that git writes', async (indexThreads) => {
-  for (const deltaCacheBytes of [0, 16 * KIB, 1024 * KIB]) {
-    const { idx } = await ingest(pack, { indexThreads, deltaCacheBytes });
-    expect(idx.equals(expected ?? Buffer.alloc(0))).toBe(true);
-  }
-});
+test.each([1, 2, 4])(
+  'With %d threads, the idx is the one that git writes',
+  async (indexThreads) => {
+    for (const deltaCacheBytes of [0, 16 * KIB, 1024 * KIB]) {
+      const { idx } = await ingest(pack, { indexThreads, deltaCacheBytes });
+      expect(idx.equals(expected ?? Buffer.alloc(0))).toBe(true);
+    }
+  },
+);
 
-describe('threads', () => {
+describe('Threads', () => {
   /** A pack of which one delta is bad. */
   const bad = makePack([
     ...Array.from({ length: 41_000 }, (_, i): PackEntry => ({ type: 'blob', body: `blob ${i}\n` })),

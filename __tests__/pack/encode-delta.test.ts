@@ -25,7 +25,7 @@ function edit(base: Buffer, random: SeededRandom): Buffer {
   return Buffer.concat(parts);
 }
 
-test.each([1, 2, 3, 4, 5, 6, 7, 8])('makes what it was given, seed %d', (seed) => {
+test.each([1, 2, 3, 4, 5, 6, 7, 8])('A delta makes what it was given, seed %d', (seed) => {
   const random = new SeededRandom(seed);
   for (let i = 0; i < 20; i++) {
     const base = seededBytes(seed * 100 + i, 1 + random.below(200_000));
@@ -36,7 +36,7 @@ test.each([1, 2, 3, 4, 5, 6, 7, 8])('makes what it was given, seed %d', (seed) =
   }
 });
 
-describe('copies', () => {
+describe('A delta copies', () => {
   test.each<[string, Buffer, Buffer, number]>([
     ['all', seededBytes(1, 100_000), seededBytes(1, 100_000), 20],
     ['all but an inserted byte', seededBytes(1, 1000), insertAt(seededBytes(1, 1000), 500), 20],
@@ -67,6 +67,6 @@ test.each<[string, Buffer, Buffer, number]>([
   ['what has nothing of the base', seededBytes(1, 5000), seededBytes(2, 5000), 2500],
   ['an empty object', seededBytes(1, 5000), Buffer.alloc(0), 0],
   ['what is too short for a copy', seededBytes(1, 5000), seededBytes(1, 15), 7],
-])('makes no delta of %s', (_, base, target, maxBytes) => {
+])('No delta is made of %s', (_, base, target, maxBytes) => {
   expect(encodeDelta(base, target, maxBytes)).toBeUndefined();
 });

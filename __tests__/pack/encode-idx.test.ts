@@ -26,7 +26,7 @@ function tableOf(oids: readonly Uint8Array[], distance = 100): ScannedObjects {
   return table.finish(12 + oids.length * distance);
 }
 
-describe('the table of 64-bit offsets', () => {
+describe('The table of 64-bit offsets', () => {
   const pack = makePack(
     Array.from({ length: 300 }, (_, i) => ({ type: 'blob', body: seededBytes(i, 10 + i) })),
   );
@@ -78,7 +78,7 @@ describe('the table of 64-bit offsets', () => {
   });
 });
 
-test('sorts ids, however alike they are', () => {
+test('Ids are sorted, however alike they are', () => {
   const byte = fc.integer({ min: 0, max: 255 });
   const oid = fc
     .tuple(fc.constantFrom(0, 1, 127, 128, 255), fc.constantFrom(0, 255), byte, byte)
@@ -103,7 +103,7 @@ test('sorts ids, however alike they are', () => {
   );
 });
 
-test('refuses two objects with one id', () => {
+test('Two objects with one id are refused', () => {
   const oids = [1, 2, 1].map((n) => Buffer.alloc(20, n));
   expect(() => whole(encodeIdx(tableOf(oids), CHECKSUM))).toThrow(
     expect.objectContaining({ code: 'UPSTREAM_INVALID' }),

@@ -63,19 +63,19 @@ async function idsOfEncoded(reader: ObjectReader, objects: ObjectSet): Promise<s
   return idsOf(result, everyObject(result));
 }
 
-test('copies a whole pack byte by byte', async () => {
+test('A whole pack is copied byte by byte', async () => {
   const reader = await open(packsOf(one));
   const pack = whole(encodePack(reader, everyObject(reader)));
   expect(pack.equals(await readFile(await packOf(one)))).toBe(true);
 });
 
-test('writes no object as an empty pack', async () => {
+test('No objects make an empty pack', async () => {
   const reader = await open(packsOf(one));
   const pack = whole(encodePack(reader, new ObjectSet(reader.objectCount)));
   expect(pack.equals(makePack([]))).toBe(true);
 });
 
-test('brings the objects of several packs together, each once', async () => {
+test('The objects of several packs are brought together, each once', async () => {
   const reader = await open(packsOf(several));
   const all = everyObject(reader);
   expect(all.size).toBeLessThan(reader.objectCount);
@@ -93,7 +93,7 @@ test('brings the objects of several packs together, each once', async () => {
   expect((await fsck(consolidated)).filter((line) => !/^(dangling|notice)/.test(line))).toEqual([]);
 });
 
-describe.each(['one', 'several'])('parts of %s', (name) => {
+describe.each(['one', 'several'])('Parts of %s packs', (name) => {
   test.each([1, 2, 3, 4, 5, 6])('chosen at random, seed %d', async (seed) => {
     const random = new SeededRandom(seed);
     const reader = await open(packsOf(name === 'one' ? one : several));
@@ -119,7 +119,7 @@ async function readerOf(...packs: PackEntry[][]): Promise<ObjectReader> {
   return await open(path);
 }
 
-test('keeps a delta whose base comes after it', async () => {
+test('A delta whose base comes after it is kept', async () => {
   const body = makeDelta(500, 510, [{ insert: seededBytes(2, 10) }, { copy: [0, 500] }]);
   const entries: PackEntry[] = [
     { type: 'ref-delta', base: base ?? '', body },
@@ -131,7 +131,7 @@ test('keeps a delta whose base comes after it', async () => {
   expect(await idsOfEncoded(reader, everyObject(reader))).toEqual([base, middle].sort());
 });
 
-test('writes a delta whole when its base is left out, and those of it as deltas', async () => {
+test('A delta is written whole when its base is left out, and its own deltas stay deltas', async () => {
   const toMiddle = makeDelta(500, 510, [{ insert: seededBytes(2, 10) }, { copy: [0, 500] }]);
   const toLast = makeDelta(510, 510, [{ insert: seededBytes(3, 10) }, { copy: [10, 500] }]);
   const reader = await readerOf([
@@ -146,7 +146,7 @@ test('writes a delta whole when its base is left out, and those of it as deltas'
   expect(await idsOfEncoded(reader, part)).toEqual([middle, last].sort());
 });
 
-test('makes deltas that lost their base deltas of each other', async () => {
+test('Deltas that lost their base become deltas of each other', async () => {
   const toMiddle = makeDelta(500, 510, [{ insert: seededBytes(2, 10) }, { copy: [0, 500] }]);
   const toLast = makeDelta(500, 510, [{ insert: seededBytes(3, 10) }, { copy: [0, 500] }]);
   const reader = await readerOf([
@@ -164,7 +164,7 @@ test('makes deltas that lost their base deltas of each other', async () => {
   expect(await idsOfEncoded(reader, part)).toEqual([middle, last].sort());
 });
 
-test('passes on what is damaged, for an ingest to find', async () => {
+test('What is damaged is passed on, for an ingest to find', async () => {
   const path = await directory();
   const pack = await readFile(await packOf(one));
   const idx = await readFile((await packOf(one)).replace(/pack$/, 'idx'));

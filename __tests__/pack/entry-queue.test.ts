@@ -27,7 +27,7 @@ function digestOf(entries: readonly (readonly [number, Uint8Array])[]): string {
   return hash.digest('hex');
 }
 
-test('gives out what was put in, in its order, over many laps', () => {
+test('A queue gives out what was put in, in its order, over many laps', () => {
   const memory = createEntryQueue();
   const writer = new EntryQueueWriter(memory);
   const reader = new EntryQueueReader(memory, () => {});
@@ -50,7 +50,7 @@ test('gives out what was put in, in its order, over many laps', () => {
   expect(digestOf(read)).toBe(digestOf([...put.entries()]));
 });
 
-test('has no room while nothing is read', () => {
+test('A queue has no room while nothing is read', () => {
   const writer = new EntryQueueWriter(createEntryQueue());
   let puts = 0;
   for (; writer.hasRoom(MAX_CONTENT); puts++) {
@@ -60,7 +60,7 @@ test('has no room while nothing is read', () => {
   expect(writer.backlog).toBe(3 * puts);
 });
 
-test('a part of a buffer is put', () => {
+test('A part of a buffer can be put', () => {
   const memory = createEntryQueue();
   const writer = new EntryQueueWriter(memory);
   writer.put(7, Buffer.from('before content after'), 7, 14, 1);
@@ -72,7 +72,7 @@ test('a part of a buffer is put', () => {
   expect(read).toEqual(['content']);
 });
 
-test('gives out nothing once it was abandoned', () => {
+test('A queue gives out nothing once it was abandoned', () => {
   const memory = createEntryQueue();
   const writer = new EntryQueueWriter(memory);
   const reader = new EntryQueueReader(memory, () => {});
@@ -87,7 +87,7 @@ test('gives out nothing once it was abandoned', () => {
   expect(read).toEqual([0, 1, 2, 3]);
 });
 
-test('between two threads, each waiting for the other', async () => {
+test('Two threads can wait for each other', async () => {
   const memory = createEntryQueue();
   const writer = new EntryQueueWriter(memory);
   const put = contents(2, 1500);

@@ -15,7 +15,7 @@ const size = fc.oneof(
   fc.maxSafeNat(),
 );
 
-describe('an entry header', () => {
+describe('An entry header', () => {
   test('is read wherever it lies, and not before it is whole', () => {
     const type = fc.constantFrom(...Object.values(EntryType));
     const room = fc.uint8Array({ maxLength: 40 });
@@ -69,7 +69,7 @@ describe('an entry header', () => {
   });
 });
 
-test('a pack header tells the number of objects, up to 32 bits', () => {
+test('A pack header tells the number of objects, up to 32 bits', () => {
   expect(parsePackHeader(makePack([]))).toBe(0);
   expect(parsePackHeader(makePack([], { count: 0xffff_ffff }))).toBe(0xffff_ffff);
   expect(parsePackHeader(makePack([], { magic: 'pack' }))).toBeUndefined();

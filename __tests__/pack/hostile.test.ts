@@ -28,7 +28,7 @@ const SMALL: PackEntry[] = [
   { type: 'commit', body: 'not much of a commit\n' },
 ];
 
-describe('judges as git index-pack does', () => {
+describe('An ingest judges as git index-pack does:', () => {
   /** Git takes these; it never writes them. */
   const stricter = new Set(['version 3', 'the same object twice']);
   const limited = new Set(['4 thousand million objects', 'a declared size of 2^50']);
@@ -58,7 +58,7 @@ describe('judges as git index-pack does', () => {
   });
 });
 
-describe('refuses a small pack', () => {
+describe('An ingest refuses a small pack', () => {
   const pack = makePack(SMALL);
 
   test('cut at every byte', async () => {
@@ -101,7 +101,7 @@ describe('refuses a small pack', () => {
   });
 });
 
-describe('refuses duplicate objects', () => {
+describe('An ingest refuses duplicate objects,', () => {
   const [A, B] = [Buffer.from('content A\n'), Buffer.from('content B\n')];
   const refDelta = (base: Buffer, result: Buffer): PackEntry => ({
     type: 'ref-delta',
@@ -132,7 +132,7 @@ describe('refuses duplicate objects', () => {
   });
 });
 
-test('refuses a cycle of deltas, with others that hang on it', async () => {
+test('An ingest refuses a cycle of deltas, with others that hang on it', async () => {
   const body = (n: number) => Buffer.from(`node ${n}\n`);
   const link = (from: number, to: number): PackEntry => ({
     type: 'ref-delta',
@@ -145,7 +145,7 @@ test('refuses a cycle of deltas, with others that hang on it', async () => {
   await ingest(makePack([{ type: 'blob', body: body(0) }, ...cycle.filter((_, i) => i !== 2)]));
 });
 
-describe('refuses zlib streams that', () => {
+describe('An ingest refuses zlib streams that', () => {
   const sizes: [string, Buffer][] = [
     ['small', Buffer.from('small\n')],
     ['streamed', Buffer.alloc(2 * MIB, 'streamed ')],
@@ -196,7 +196,7 @@ describe('refuses zlib streams that', () => {
   });
 });
 
-test('passes on what the source throws', async () => {
+test('An ingest passes on what the source throws', async () => {
   const path = await directory();
   const failure = new Error('the upstream has gone');
   async function* source(): AsyncGenerator<Buffer> {

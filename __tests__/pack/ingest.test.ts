@@ -39,7 +39,7 @@ async function expectIndexedAsByGit(pack: Buffer): Promise<void> {
   expect(ingested.size).toBe(pack.length);
 }
 
-describe('writes the idx that git index-pack writes', () => {
+describe('An ingest writes the idx that git index-pack writes', () => {
   let byId: Buffer;
 
   beforeAll(async () => {
@@ -103,7 +103,7 @@ function cutAt(at: number): () => number {
   };
 }
 
-describe('does not depend on how the bytes arrive', () => {
+describe('The idx is the same when the bytes arrive', () => {
   let pack: Buffer;
   let expected: Buffer | undefined;
 
@@ -175,7 +175,7 @@ describe('does not depend on how the bytes arrive', () => {
   });
 });
 
-test('tells how far it is', async () => {
+test('An ingest tells how far it is', async () => {
   const pack = makePack(
     Array.from({ length: 30 }, (_, i) => ({ type: 'blob', body: seededBytes(i, 200_000) })),
   );
@@ -196,7 +196,7 @@ test('tells how far it is', async () => {
   });
 });
 
-test('leaves read-only files, which git takes for its own', async () => {
+test('An ingest leaves read-only files, which git takes for its own', async () => {
   const repository = join(await directory(), 'bare.git');
   await git('.', 'init', '--quiet', '--bare', repository);
   const packs = join(repository, 'objects/pack');

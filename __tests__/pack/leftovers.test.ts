@@ -50,7 +50,7 @@ function randomTree(seed: number, objects: number, bytes: number, pick: 'any' | 
   return makePack(made.map(({ entry }) => entry));
 }
 
-describe('bases that exceed deltaCacheBytes are made again', () => {
+describe('Bases that exceed deltaCacheBytes are made again in', () => {
   test.each<[string, Buffer]>([
     ['a wide tree', randomTree(1, 300, 2 * KIB, 'any')],
     ['a deep tree', randomTree(2, 300, 2 * KIB, 'late')],
@@ -64,7 +64,7 @@ describe('bases that exceed deltaCacheBytes are made again', () => {
   });
 });
 
-describe('a chain of 10,000 deltas', () => {
+describe('A chain of 10,000 deltas is indexed', () => {
   const { pack } = deepChain(10_000);
 
   test.each([16 * MIB, 0])('under a budget of %d bytes', async (deltaCacheBytes) => {
@@ -85,7 +85,7 @@ describe('a chain of 10,000 deltas', () => {
   });
 });
 
-describe('memory stays within the budget', () => {
+describe('Memory stays within the budget', () => {
   const size = 2 * MIB;
 
   /** Chains of large objects; `siblings` deltas of each base beside the one that goes on. */

@@ -16,7 +16,7 @@ const SMALL: PackEntry[] = [
   { type: 'commit', body: 'not much of a commit\n' },
 ];
 
-describe('enforces', () => {
+describe('An ingest enforces', () => {
   const twins = (bytes: number): PackEntry[] => [
     { type: 'blob', body: seededBytes(1, bytes) },
     { type: 'ofs-delta', base: 0, body: makeDelta(bytes, bytes - 1, [{ copy: [0, bytes - 1] }]) },
@@ -69,7 +69,7 @@ describe('enforces', () => {
   });
 });
 
-describe('does not allocate', () => {
+describe('An ingest does not allocate', () => {
   const GIB = 1024 * MIB;
   const huge = { maxObjectBytes: 8 * GIB, maxObjectBytesInMemory: 2 * GIB - 1 };
   const base: PackEntry = { type: 'blob', body: BLOB };

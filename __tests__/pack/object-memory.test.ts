@@ -51,7 +51,7 @@ function expectInflated(stream: Uint8Array, expected: Uint8Array, after?: Uint8A
   expect(result.content.equals(expected)).toBe(true);
 }
 
-describe('inflates what zlib deflates', () => {
+describe('What zlib deflates is inflated', () => {
   test('with any of its settings', () => {
     fc.assert(
       fc.property(content, deflated, fc.uint8Array({ maxLength: 40 }), (expected, how, after) => {
@@ -109,7 +109,7 @@ describe('inflates what zlib deflates', () => {
   });
 });
 
-test('of a stream that is cut, says that it is not there whole', () => {
+test('A stream that is cut is said to be not there whole', () => {
   for (const [seed, options] of [
     ['a', {}],
     ['b', { level: 0 }],
@@ -127,7 +127,7 @@ test('of a stream that is cut, says that it is not there whole', () => {
   }
 });
 
-test('takes what zlib takes, and nothing else', () => {
+test('What zlib takes is taken, and nothing else', () => {
   const damage = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 3 });
   const numRuns = rounds(1500, 100_000);
   let taken = 0;
@@ -202,7 +202,7 @@ function emptyBlockOfLongCodes(): BitWriter {
   return writer.code('1'.repeat(14));
 }
 
-describe('after a block with long codes, the fixed code', () => {
+describe('After a block with long codes, the fixed code', () => {
   const fixed = () => emptyBlockOfLongCodes().number(1, 1).number(1, 2);
   const end = '0000000';
   const a = '10010001';
@@ -238,7 +238,7 @@ test.each([
   ['another method', Buffer.of(0x79, 0x9c - 0x1f, 0x03, 0, 0, 0, 0, 1)],
   ['a block of type 3', Buffer.of(0x78, 0x9c, 0x07, 0, 0, 0, 0, 1)],
   ['a wrong sum', Buffer.concat([deflateSync('some text').subarray(0, -1), Buffer.of(0)])],
-])('refuses a stream with %s', (_, stream) => {
+])('A stream with %s is refused', (_, stream) => {
   const after = Buffer.alloc(100);
   expect(inflateByZlib(Buffer.concat([stream, after]), 9)).toBe('invalid');
   expect(inflate(stream, 9, 7, after).used).toBeLessThan(0);

@@ -112,11 +112,11 @@ function* flipped(bytes: Buffer, step = 3): Generator<Buffer> {
   }
 }
 
-test('reads everything of sound files', async () => {
+test('A reader reads everything of sound files', async () => {
   expect(await readAll({ pack, idx })).toBe(OIDS.length);
 });
 
-describe('never gives wrong content, whatever is damaged', () => {
+describe('A reader never gives wrong content when there is damage to', () => {
   test('any byte of the pack', async () => {
     const counts: number[] = [];
     for (const damaged of flipped(pack)) counts.push(await readAll({ pack: damaged, idx }));
@@ -145,7 +145,7 @@ describe('never gives wrong content, whatever is damaged', () => {
   });
 });
 
-test('says of a damaged entry that it is damaged here, not that the upstream is', async () => {
+test('A reader says of a damaged entry that it is damaged here, not at the upstream', async () => {
   const [entry] = readPack(pack);
   const damaged = Buffer.from(pack);
   damaged.fill(0xff, (entry?.offset ?? 0) + 4, (entry?.offset ?? 0) + 8);
@@ -156,7 +156,7 @@ test('says of a damaged entry that it is damaged here, not that the upstream is'
   reader.close();
 });
 
-describe('refuses an idx', () => {
+describe('A reader refuses an idx', () => {
   const damaged = expect.objectContaining({ code: 'REPOSITORY_DAMAGED' });
 
   test.each<[string, (bytes: Buffer) => Buffer]>([
@@ -188,7 +188,7 @@ describe('refuses an idx', () => {
   }
 });
 
-test('ends in a stored pack whose deltas go round in a circle', async () => {
+test('A reader refuses deltas that go round in a circle', async () => {
   const body = makeDelta(4, 4, [{ copy: [0, 4] }]);
   const ids = ['11'.repeat(20), '22'.repeat(20)];
   const circle = makePack([

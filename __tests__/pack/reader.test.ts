@@ -51,7 +51,7 @@ async function concat(pieces: AsyncIterable<Buffer>): Promise<Buffer> {
   return Buffer.concat(all);
 }
 
-describe('reads what git reads', () => {
+describe('A reader reads what git reads', () => {
   test.each([0, 1000, 32 * MIB])('with %d bytes for bases', async (deltaCacheBytes) => {
     const reader = openReader(packs, [name], { ...ROOMY, deltaCacheBytes });
     expect(objects.length).toBeGreaterThan(100);
@@ -92,7 +92,7 @@ describe('reads what git reads', () => {
   });
 });
 
-test('reads the end of a chain of 10,000 deltas without bases at hand', async () => {
+test('A reader gets to the end of a chain of 10,000 deltas without bases at hand', async () => {
   const path = await directory();
   const made = await ingest(deepChain(10_000).pack);
   await storePack(path, made.name, made);
@@ -102,7 +102,7 @@ test('reads the end of a chain of 10,000 deltas without bases at hand', async ()
   expect(objectTypeName(reader.typeOf(objectId('blob', last)))).toBe('blob');
 });
 
-test('says when there is no such object', () => {
+test('A reader says when there is no such object', () => {
   const reader = openReader(packs, [name], ROOMY);
   for (const oid of ['00'.repeat(20), 'ff'.repeat(20), '0123456789'.repeat(4)]) {
     expect(reader.locate(oid)).toBeUndefined();
@@ -112,7 +112,7 @@ test('says when there is no such object', () => {
   }
 });
 
-test('holds no object that is over the limit', async () => {
+test('A reader holds no object that is over the limit', async () => {
   const base = Buffer.alloc(1000, 'x');
   const made = await ingest(makePack([{ type: 'blob', body: base }]));
   const path = await storePack(await directory(), made.name, made);
@@ -124,7 +124,7 @@ test('holds no object that is over the limit', async () => {
   expect(() => reader.read(oid)).toThrow(expect.objectContaining({ code: 'LIMIT_EXCEEDED' }));
 });
 
-describe('closes its files', () => {
+describe('A reader closes its files', () => {
   test('once it is closed', () =>
     closesFiles(() => new ObjectReader([join(packs, name)], ROOMY, memory).close()));
 

@@ -53,7 +53,7 @@ async function failure(pack: Uint8Array, bases: ObjectReader): Promise<unknown> 
 
 const invalid = expect.objectContaining({ code: 'UPSTREAM_INVALID' });
 
-describe('completes what git makes as thin packs', () => {
+describe('An ingest completes a thin pack of git', () => {
   let repository: string;
   let commits: readonly string[];
   beforeAll(async () => {
@@ -114,7 +114,7 @@ async function basesOf(...numbers: number[]): Promise<ObjectReader> {
   return await open(await storePack(await directory(), made.name, made));
 }
 
-describe('completes', () => {
+describe('An ingest completes', () => {
   test.each<[string, PackEntry[], number[], number[]]>([
     ['one delta', [byId(1, 2)], [1], [1, 2]],
     ['a chain by ids', [byId(1, 2), byId(2, 3), byId(3, 4)], [1], [1, 2, 3, 4]],
@@ -146,7 +146,7 @@ describe('completes', () => {
   });
 });
 
-describe('refuses', () => {
+describe('An ingest refuses', () => {
   test.each<[string, PackEntry[], number[]]>([
     ['a base that nobody has', [byId(1, 2)], [9]],
     ['one of two bases that nobody has', [byId(1, 2), byId(3, 4)], [1]],
@@ -161,7 +161,7 @@ describe('refuses', () => {
   });
 });
 
-test('keeps to the limits', async () => {
+test('An ingest of a thin pack keeps to the limits', async () => {
   const bases = await basesOf(1);
   const pack = makePack([byId(1, 2)]);
   const limits = { ...LIMITS, maxObjects: 1 };

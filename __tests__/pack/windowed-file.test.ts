@@ -20,7 +20,7 @@ beforeEach(async () => {
   defer(() => file.close());
 });
 
-test('reads any part of a file', () => {
+test('Any part of a file is read', () => {
   const random = new SeededRandom(1);
   expect(file.size).toBe(CONTENT.length);
   for (let i = 0; i < 5000; i++) {
@@ -33,7 +33,7 @@ test('reads any part of a file', () => {
   }
 });
 
-test('refuses what lies outside', () => {
+test('What lies outside is refused', () => {
   for (const [offset, length] of [
     [-1, 1],
     [CONTENT.length, 1],
@@ -46,12 +46,12 @@ test('refuses what lies outside', () => {
   expect(() => file.readInto(Buffer.alloc(10), CONTENT.length - 9)).toThrow(RangeError);
 });
 
-test('fails when the file has become shorter', async () => {
+test('A read fails when the file has become shorter', async () => {
   await writeFile(path, CONTENT.subarray(0, 10));
   expect(() => file.read(100, 10)).toThrow(RangeError);
 });
 
-test('closes the file once', async () => {
+test('The file is closed once', async () => {
   expect(await openFiles(path)).toEqual([path]);
   file.close();
   file.close();

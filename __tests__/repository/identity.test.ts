@@ -175,7 +175,7 @@ function violations({ host, path }: { host: string; path: string }): string[] {
   return found;
 }
 
-describe('whatever is sent', () => {
+describe('Whatever is sent,', () => {
   const token = fc.oneof(
     { weight: 3, arbitrary: fc.constantFrom('/', '.', '..', '.git', '%2e', '%2E.', '%2f', '%5C') },
     { weight: 2, arbitrary: fc.constantFrom('%00', '%0d', '%7f', '%c2%80', '%ff', '%', '%c3%a9') },

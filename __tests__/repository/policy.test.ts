@@ -172,7 +172,7 @@ describe('repositoryAt', () => {
   });
 });
 
-test('allowedHosts names what is connected to', () => {
+test('The list of allowed hosts names what is connected to', () => {
   expect(allowedHosts(config)).toEqual(
     new Map([
       ['github.com', { allowPrivateAddresses: false }],

@@ -102,7 +102,7 @@ async function expectAsCloned(): Promise<void> {
   expect(await fsck(snapshot)).toEqual(await fsck(clone));
 }
 
-describe('is what git clone writes', () => {
+describe('The git directory is what git clone writes', () => {
   test.each(BRANCHES)('for the default branch %j', async (branch) => {
     await git(mirror, 'symbolic-ref', 'HEAD', `refs/heads/${branch}`);
     await expectAsCloned();
@@ -125,19 +125,22 @@ test.each([
   'https://git.example/a;b#c',
   'https://git.example/"q"',
   'https://git.example/with space ',
-])('keeps the URL %j', async (originUrl) => {
+])('The git directory keeps the URL %j', async (originUrl) => {
   await install({ ...(await inputOf()), originUrl });
   expect(await git(snapshot, 'config', '--local', 'remote.origin.url')).toBe(originUrl);
 });
 
-test.each([true, false])('trusts file times only when told to: %j', async (trustFileTimes) => {
-  await install({ ...(await inputOf()), trustFileTimes });
-  const settings = await git(snapshot, 'config', '--local', '--list');
-  expect(settings.includes('core.checkstat=minimal')).toBe(trustFileTimes);
-  expect(settings.includes('core.trustctime=false')).toBe(trustFileTimes);
-});
+test.each([true, false])(
+  'The git directory trusts file times only when told to: %j',
+  async (trustFileTimes) => {
+    await install({ ...(await inputOf()), trustFileTimes });
+    const settings = await git(snapshot, 'config', '--local', '--list');
+    expect(settings.includes('core.checkstat=minimal')).toBe(trustFileTimes);
+    expect(settings.includes('core.trustctime=false')).toBe(trustFileTimes);
+  },
+);
 
-test('has nothing of the server in it', async () => {
+test('The git directory has nothing of the server in it', async () => {
   const all = JSON.stringify(gitDirectory(await inputOf()));
   for (const trace of [mirror, 'mirror', process.cwd(), 'logs/']) expect(all).not.toContain(trace);
 });

@@ -19,7 +19,7 @@ afterEach(() => {
 const add = (item: string, inMilliseconds: number) =>
   schedule.add(item, item, performance.now() + inMilliseconds);
 
-test('each thing is done once, at its time', () => {
+test('Each thing is done once, at its time', () => {
   add('late', 300);
   add('soon', 100);
   add('now', -5);
@@ -33,7 +33,7 @@ test('each thing is done once, at its time', () => {
   expect(clock.countTimers()).toBe(0);
 });
 
-test('of two times the earlier one holds', () => {
+test('Of two times the earlier one holds', () => {
   add('a', 100);
   add('a', 500);
   add('b', 500);
@@ -44,7 +44,7 @@ test('of two times the earlier one holds', () => {
   expect(due).toHaveLength(2);
 });
 
-test('what is due may be added again', () => {
+test('What is due may be added again', () => {
   schedule.stop();
   schedule = new Schedule((item) => {
     due.push(item);
@@ -56,7 +56,7 @@ test('what is due may be added again', () => {
   expect(schedule.has('again')).toBe(false);
 });
 
-test('times beyond what a timer holds are waited for', () => {
+test('Times beyond what a timer holds are waited for', () => {
   add('far', 2 ** 32);
   clock.tick(2 ** 32 - 1);
   expect(due).toEqual([]);
@@ -64,7 +64,7 @@ test('times beyond what a timer holds are waited for', () => {
   expect(due).toEqual(['far']);
 });
 
-test('nothing is done after a stop, and no timer is left', () => {
+test('Nothing is done after a stop, and no timer is left', () => {
   add('a', 10);
   schedule.stop();
   add('b', 10);
@@ -73,7 +73,7 @@ test('nothing is done after a stop, and no timer is left', () => {
   expect(due).toEqual([]);
 });
 
-test('its timer does not keep the process alive', () => {
+test('The timer does not keep the process alive', () => {
   clock.uninstall();
   const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
   const before = timers();

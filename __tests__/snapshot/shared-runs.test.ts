@@ -15,7 +15,7 @@ function controlled() {
   };
 }
 
-test('all who ask while one runs share the one that comes after it', async () => {
+test('All who ask while one runs share the one that comes after it', async () => {
   const runs = new SharedRuns<number>();
   const { work, begun, end } = controlled();
   const first = runs.run('a', work);
@@ -33,7 +33,7 @@ test('all who ask while one runs share the one that comes after it', async () =>
   expect(await late).toBe(3);
 });
 
-test('keys have runs of their own', async () => {
+test('Keys have runs of their own', async () => {
   const runs = new SharedRuns<number>();
   const { work, begun, end } = controlled();
   const both = [runs.run('a', work), runs.run('b', work)];
@@ -43,7 +43,7 @@ test('keys have runs of their own', async () => {
   expect(await Promise.all(both)).toEqual([1, 2]);
 });
 
-test('a failure is of those who shared it', async () => {
+test('A failure is of those who shared it', async () => {
   const runs = new SharedRuns<number>();
   const { work, end } = controlled();
   const first = runs.run('a', work);
@@ -55,7 +55,7 @@ test('a failure is of those who shared it', async () => {
   expect(await second).toBe(2);
 });
 
-test('settled waits for the next ones, too, and for failures', async () => {
+test('To settle is to wait for the next ones, too, and for failures', async () => {
   const runs = new SharedRuns<number>();
   await runs.settled();
   const { work, begun, end } = controlled();

@@ -91,11 +91,11 @@ async function openByReaders(): Promise<number> {
   return (await openFiles(scratch)).length - 1;
 }
 
-test('must not exist before', async () => {
+test('A spool must not exist before', async () => {
   await expect(Spool.create(path)).rejects.toThrow('EEXIST');
 });
 
-describe('every reader gets every byte', () => {
+describe('Every reader gets every byte', () => {
   test('while the file grows, at any speed', async () => {
     const random = new SeededRandom(1);
     const digests = Array.from({ length: 40 }, () => digestOf(createReader()));
@@ -142,7 +142,7 @@ describe('every reader gets every byte', () => {
   });
 });
 
-test('a reader does not run ahead of what is announced', async () => {
+test('A reader does not run ahead of what is announced', async () => {
   const reader = createReader();
   await writer.write(CONTENT, 0, 5000, 0);
   spool.advance(100);
@@ -154,7 +154,7 @@ test('a reader does not run ahead of what is announced', async () => {
   expect((await take(reader, 50)).equals(CONTENT.subarray(100, 150))).toBe(true);
 });
 
-test('a reader that nobody reads holds little, and slows nobody', async () => {
+test('A reader that nobody reads holds little, and slows nobody', async () => {
   const idle = createReader();
   idle.read(0);
   const body = buffer(createReader());
@@ -163,7 +163,7 @@ test('a reader that nobody reads holds little, and slows nobody', async () => {
   expect(idle.readableLength).toBeLessThanOrEqual(MIB);
 });
 
-describe('when the writing fails', () => {
+describe('When the writing fails,', () => {
   const failure = new SnapshotError('STORAGE_FULL', 'no space left');
 
   test('every reader fails, after what was there', async () => {
@@ -211,8 +211,8 @@ describe('when the writing fails', () => {
   });
 });
 
-describe('a reader that is stopped', () => {
-  test('by its signal fails, whether it waits or reads; the others go on', async () => {
+describe('A reader that is stopped', () => {
+  test('by its signal fails, whether it waits or reads, and the others go on', async () => {
     const stop = new AbortController();
     const waiting = buffer(createReader(stop.signal));
     const aborted = expect(waiting).rejects.toThrow(
@@ -239,7 +239,7 @@ describe('a reader that is stopped', () => {
   });
 });
 
-describe('the file is closed', () => {
+describe('The file is closed', () => {
   test('once the owner and the last reader are done', async () => {
     const [one, other] = [createReader(), createReader()];
     expect(await openByReaders()).toBe(1);

@@ -1,6 +1,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { mkdir, open, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { deflateSync } from 'node:zlib';
 import { decompress } from 'fzstd';
 import { Parser } from 'tar';
 import { parseOptions } from '../../lib/options.js';
@@ -18,7 +19,9 @@ import { WorkerPool } from '../../lib/workers/pool.js';
 import { ingest, packOf } from '../pack/ingesting.js';
 import { storePack } from '../pack/stored-pack.js';
 import { packOfTree } from '../support/hand-made-tree.js';
+import { makePack, type PackEntry } from '../support/hostile-pack.js';
 import { buildKitchenSink } from '../support/kitchen-sink.js';
+import { commitBody, objectId, treeBody } from '../support/object-id.js';
 import { openFiles, threadCount } from '../support/process-resources.js';
 import { seededBytes } from '../support/random.js';
 import { type Files, RepositoryBuilder } from '../support/repository-builder.js';
@@ -34,6 +37,7 @@ const shared = cleanup(afterAll);
 const { directory, defer } = cleanup(afterEach);
 const { limits } = parseOptions({ dataDir: '/unused', hosts: ['git.test'] });
 const MIB = 1024 * 1024;
+const WORKER = new URL('../../lib/snapshot/worker.js', import.meta.url);
 const THREADS = [
   ['one thread', Number.MAX_SAFE_INTEGER],
   ['two threads', 0],
@@ -82,10 +86,8 @@ async function taskOf(mirror: string, secondThreadPackBytes: number): Promise<Sn
 async function write(task: SnapshotTask): Promise<{ bytes: Buffer; events: WriteEvent[] }> {
   const events: WriteEvent[] = [];
   await writeFile(task.path, '');
-  const result = await writeSnapshot(
-    task,
-    contextFor((event) => events.push(event)),
-  );
+  const context = contextFor((event) => events.push(event));
+  const result = await writeSnapshot(task, context);
   const bytes = await readFile(task.path);
   expect(result).toEqual({ size: bytes.length });
   return { bytes, events };
@@ -94,26 +96,36 @@ async function write(task: SnapshotTask): Promise<{ bytes: Buffer; events: Write
 /** What a snapshot failed with, and how many bytes were shown before. */
 async function failure(task: SnapshotTask): Promise<{ error: unknown; shown: number }> {
   let shown = 0;
-  const result = await writeSnapshot(
-    task,
-    contextFor((event) => {
-      if (event.kind === 'written') shown = event.bytes;
-    }),
-  ).catch((error: unknown) => ({ error }));
+  const context = contextFor((event) => {
+    if (event.kind === 'written') shown = event.bytes;
+  });
+  const result = await writeSnapshot(task, context).catch((error: unknown) => ({ error }));
   if (result === 'unchanged' || !('error' in result)) throw new Error('the snapshot was written');
   return { error: result.error, shown };
 }
 
-async function packed(name: string, files: Files, ...later: Files[]): Promise<string> {
+async function packed(name: string, files: Files): Promise<string> {
   const repository = join(await directory(), name);
   const builder = await RepositoryBuilder.create(repository);
-  for (const each of [files, ...later]) builder.commit({ files: each });
+  builder.commit({ files });
   await builder.finish();
   await git(repository, 'pack-refs', '--all');
   return repository;
 }
 
-test('two threads write the bytes that one writes, each time', async () => {
+/** A mirror of this pack, with one branch. */
+async function mirrorOf(pack: Buffer, head: string | undefined): Promise<string> {
+  const mirror = await directory();
+  const packs = join(mirror, 'objects/pack');
+  await mkdir(packs, { recursive: true });
+  const made = await ingest(pack);
+  await storePack(packs, made.name, made);
+  await writeFile(join(mirror, 'HEAD'), 'ref: refs/heads/main\n');
+  await writeFile(join(mirror, 'packed-refs'), `${head} refs/heads/main\n`);
+  return mirror;
+}
+
+test('Two threads write the bytes that one writes, each time', async () => {
   const alone = await write(await taskOf(sink, Number.MAX_SAFE_INTEGER));
   expect(alone.bytes.length).toBeGreaterThan(40 * MIB);
   for (let i = 0; i < 2; i++) {
@@ -122,38 +134,35 @@ test('two threads write the bytes that one writes, each time', async () => {
   }
 });
 
-test.each(THREADS)('%s: what is shown lies in the file, and does not change', async (_, from) => {
-  const task = await taskOf(sink, from);
-  const file = openSync(task.path, 'r');
-  defer(() => closeSync(file));
-  const shown: Buffer[] = [];
-  let at = 0;
-  await writeSnapshot(
-    task,
-    contextFor((event) => {
-      if (event.kind !== 'written') return;
-      const news = Buffer.alloc(event.bytes - at);
-      expect(news.length).toBeGreaterThan(0);
-      expect(readSync(file, news, 0, news.length, at)).toBe(news.length);
-      at += news.length;
-      shown.push(news);
-    }),
-  );
-  expect(shown.length).toBeGreaterThan(10);
-  const bytes = await readFile(task.path);
-  expect(bytes.subarray(0, at).equals(Buffer.concat(shown))).toBe(true);
-});
+test.each(THREADS)(
+  'With %s, what is shown lies in the file and does not change',
+  async (_, from) => {
+    const task = await taskOf(sink, from);
+    const file = openSync(task.path, 'r');
+    defer(() => closeSync(file));
+    const shown: Buffer[] = [];
+    let at = 0;
+    await writeSnapshot(
+      task,
+      contextFor((event) => {
+        if (event.kind !== 'written') return;
+        const news = Buffer.alloc(event.bytes - at);
+        expect(news.length).toBeGreaterThan(0);
+        expect(readSync(file, news, 0, news.length, at)).toBe(news.length);
+        at += news.length;
+        shown.push(news);
+      }),
+    );
+    expect(shown.length).toBeGreaterThan(10);
+    const bytes = await readFile(task.path);
+    expect(bytes.subarray(0, at).equals(Buffer.concat(shown))).toBe(true);
+  },
+);
 
-describe.each(THREADS)('with %s', (_, from) => {
-  test('nothing is shown of a tree that git refuses', async () => {
+describe.each(THREADS)('A snapshot with %s', (_, from) => {
+  test('shows nothing of a tree that git refuses', async () => {
     const { pack, refs } = packOfTree([['100644', '.git', 'content\n']]);
-    const mirror = await directory();
-    const packs = join(mirror, 'objects/pack');
-    await mkdir(packs, { recursive: true });
-    const made = await ingest(pack);
-    await storePack(packs, made.name, made);
-    await writeFile(join(mirror, 'HEAD'), 'ref: refs/heads/main\n');
-    await writeFile(join(mirror, 'packed-refs'), `${refs.HEAD} refs/heads/main\n`);
+    const mirror = await mirrorOf(pack, refs.HEAD);
     expect(await failure(await taskOf(mirror, from))).toEqual({
       error: expect.objectContaining({ code: 'REPOSITORY_INVALID' }),
       shown: 0,
@@ -173,11 +182,22 @@ describe.each(THREADS)('with %s', (_, from) => {
 
   test('fails when a pack is damaged where no checkout looks', async () => {
     // More than may wait of a checkout, so that its thread does while the damage is found.
-    const mirror = await packed(
-      'damaged.git',
-      { 'noise.bin': seededBytes('old', 4 * MIB) },
-      { 'noise.bin': null, 'kept.bin': seededBytes('kept', 24 * MIB) },
+    const [kept, old] = [seededBytes('kept', 24 * MIB), seededBytes('old', 4 * MIB)];
+    const trees = [old, kept].map((blob) =>
+      treeBody([['100644', 'noise.bin', objectId('blob', blob)]]),
     );
+    const [first, second] = trees.map((tree) => objectId('tree', tree));
+    const root = commitBody(first ?? '');
+    const head = commitBody(second ?? '', [objectId('commit', root)]);
+    const pack = makePack([
+      ...[head, root].map((body): PackEntry => ({ type: 'commit', body })),
+      ...trees.map((body): PackEntry => ({ type: 'tree', body })),
+      // As noise is, whatever it is deflated by.
+      ...[kept, old].map((body): PackEntry => {
+        return { type: 'blob', body, deflated: deflateSync(body, { level: 0 }) };
+      }),
+    ]);
+    const mirror = await mirrorOf(pack, objectId('commit', head));
     const file = await open(await packOf(mirror), 'r+');
     await file.write('damage', (await file.stat()).size - 2 * MIB);
     await file.close();
@@ -215,8 +235,7 @@ describe.each(THREADS)('with %s', (_, from) => {
   });
 
   test('ends at once, wherever it is', async () => {
-    const script = new URL('../../lib/snapshot/worker.js', import.meta.url);
-    const workers = new WorkerPool<SnapshotTask, WriteEvent, WriteResult>(script, 1);
+    const workers = new WorkerPool<SnapshotTask, WriteEvent, WriteResult>(WORKER, 1);
     defer(() => workers.close());
     const threads = await threadCount();
     const task = await taskOf(sink, from);
@@ -237,7 +256,7 @@ describe.each(THREADS)('with %s', (_, from) => {
   });
 });
 
-test('symbolic links keep their targets, though they are deltas of each other', async () => {
+test('Symbolic links keep their targets, though they are deltas of each other', async () => {
   const targets = ['a', 'b', 'c'].map((end) => `${'deep/'.repeat(100)}${end}`);
   const links = targets.map((content, i) => [`link-${i}`, { mode: '120000', content }] as const);
   const mirror = await packed('links.git', { ...Object.fromEntries(links), file: 'text\n' });
@@ -255,7 +274,7 @@ test('symbolic links keep their targets, though they are deltas of each other', 
   expect([...found]).toEqual(links.map(([name], i) => [`./${name}`, targets[i]]));
 });
 
-test('the second thread is kept for the next snapshot, but not when it failed', async () => {
+test('The second thread is kept for the next snapshot, but not when it failed', async () => {
   const threads = await threadCount();
   const task = await taskOf(sink, 0);
   await write(task);
@@ -267,16 +286,14 @@ test('the second thread is kept for the next snapshot, but not when it failed', 
   expect(await threadCount()).toBe(threads);
 });
 
-test('a ref that is not there costs no thread', async () => {
-  const script = new URL('../../lib/snapshot/worker.js', import.meta.url);
-  const workers = new WorkerPool<SnapshotTask, WriteEvent, WriteAnswer>(script, 1);
+test('A ref that is not there costs no thread', async () => {
+  const workers = new WorkerPool<SnapshotTask, WriteEvent, WriteAnswer>(WORKER, 1);
   defer(() => workers.close());
-  const signal = new AbortController().signal;
   const task = await taskOf(sink, Number.POSITIVE_INFINITY);
-  await workers.run(task, { signal });
+  await workers.run(task, { signal: never });
   const threads = await threadCount();
   for (const ref of ['nothing', '0'.repeat(40)]) {
-    const answer = await workers.run({ ...task, selection: { ref } }, { signal });
+    const answer = await workers.run({ ...task, selection: { ref } }, { signal: never });
     expect(answer).toMatchObject({ notFound: { code: 'REF_NOT_FOUND' } });
     expect(await threadCount()).toBe(threads);
   }
