@@ -1,38 +1,39 @@
+/**
+ * @one-node-version
+ */
 import { MemoryStore, type SnapshotService } from '../../lib/index.js';
 import { startedThreads } from '../pack/started-threads.js';
 import { fakeDate } from '../support/fake-date.js';
-import {
-  counter,
-  type FreshRepository,
-  freshRepository,
-  next,
-  read,
-} from '../support/fresh-repository.js';
-import { push } from '../support/small-repositories.js';
-import { cleanup } from '../support/temporary-directory.js';
+import { counter, next, read, renewed } from '../support/fresh-repository.js';
+import { ownRepository } from '../support/own-repository.js';
+import { buildSmall, push } from '../support/small-repositories.js';
 
-const { directory, defer } = cleanup(afterEach);
 const STRICT = { mode: 'strict', maxAge: 0, checkInterval: 0 } as const;
 const NEVER = 0x7fff_ffff;
+const HOUR = 60 * 60_000;
 
-let repository: FreshRepository;
-
-beforeEach(async () => {
-  repository = await freshRepository({ directory, defer });
-});
-
+const repository = ownRepository(buildSmall);
+const { directory, defer } = repository;
 const asked = () => repository.upstream.infoRefs(repository.path);
 
+let strict: SnapshotService;
+
+beforeAll(async () => {
+  // It answers without delay, so that those who ask at once wait for the upstream at once.
+  const store = new MemoryStore({ maxBytes: 1e9 });
+  strict = (await repository.startSharedApp({ store, freshness: STRICT })).router.service;
+});
+
+/** A service that has a snapshot of the test's repository. */
 async function primed(service: SnapshotService): Promise<SnapshotService> {
   await read(service, repository.id);
-  await service.stat(repository.id); // stored by then, whatever the clock says next
   repository.upstream.requests.length = 0;
   return service;
 }
 
 describe('checks that requests wait for', () => {
   test('are shared', async () => {
-    const service = await primed(repository.start({ freshness: STRICT }));
+    const service = await primed(strict);
     const commit = await push(repository.bare);
     const all = await Promise.all(Array.from({ length: 50 }, () => read(service, repository.id)));
     expect(new Set(all.map((each) => each.commit))).toEqual(new Set([commit]));
@@ -41,7 +42,7 @@ describe('checks that requests wait for', () => {
   });
 
   test('do not answer for what was pushed after they had asked', async () => {
-    const service = await primed(repository.start({ freshness: STRICT }));
+    const service = await primed(strict);
     const gate = repository.upstream.gateRefs(repository.path);
     const early = read(service, repository.id);
     await gate.reached;
@@ -54,9 +55,9 @@ describe('checks that requests wait for', () => {
   });
 
   test('nor does a check in the background', async () => {
-    const service = await primed(repository.start({ freshness: STRICT }));
+    const service = await primed(strict);
     const gate = repository.upstream.gateRefs(repository.path);
-    expect(await service.pushed(`${repository.upstream.url}/${repository.path}`)).toBe(true);
+    expect(await service.pushed(repository.url)).toBe(true);
     await gate.reached;
     const commit = await push(repository.bare);
     const late = read(service, repository.id);
@@ -65,7 +66,7 @@ describe('checks that requests wait for', () => {
   });
 
   test('are made while the first snapshot is, for what was pushed meanwhile', async () => {
-    const service = repository.start({ freshness: STRICT });
+    const service = strict;
     const gate = repository.upstream.gate(repository.path);
     const early = read(service, repository.id);
     await gate.reached;
@@ -79,8 +80,8 @@ describe('checks that requests wait for', () => {
 
 describe('an upstream that fails', () => {
   test('is not asked for each request of those that wait for it', async () => {
-    const freshness = { mode: 'strict', maxAge: 60_000, checkInterval: 5000 } as const;
-    const service = await primed(repository.start({ freshness }));
+    const freshness = { mode: 'strict', maxAge: 2 * HOUR, checkInterval: HOUR } as const;
+    const service = await primed(await repository.startService({ freshness }));
     repository.upstream.fault(repository.path, { kind: 'status', status: 500 });
     fakeDate(defer, freshness.maxAge);
     for (let i = 0; i < 5; i++) expect((await read(service, repository.id)).source).toBe('store');
@@ -92,13 +93,14 @@ describe('an upstream that fails', () => {
   });
 
   test.each([
-    ['answers 500', { kind: 'status', status: 500 }, 'UPSTREAM_UNREACHABLE'],
-    ['does not answer', { kind: 'hang-info-refs' }, 'UPSTREAM_TIMEOUT'],
-  ] as const)('and %s costs no thread for each question', async (_what, fault, code) => {
-    const first = await primed(repository.start());
+    ['answers 500', { kind: 'status', status: 500 }, 'UPSTREAM_UNREACHABLE', {}],
+    ['does not answer', { kind: 'hang-info-refs' }, 'UPSTREAM_TIMEOUT', { refsTimeout: 100 }],
+  ] as const)('and %s costs no thread for each question', async (_what, fault, code, limits) => {
+    const dataDir = await directory();
+    const first = await primed(await repository.startService({ dataDir }));
     await first.close({ running: 'wait' });
     repository.upstream.fault(repository.path, fault);
-    const service = repository.start({ limits: { refsTimeout: 100 } });
+    const service = await repository.startService({ dataDir, limits });
     const fail = () => expect(service.refresh(repository.id)).rejects.toMatchObject({ code });
     await fail();
     const started = await startedThreads(async () => {
@@ -110,9 +112,8 @@ describe('an upstream that fails', () => {
 
 describe('checks that nobody waits for', () => {
   test('are throttled', async () => {
-    const service = await primed(
-      repository.start({ freshness: { maxAge: 0, checkInterval: NEVER } }),
-    );
+    const freshness = { maxAge: 0, checkInterval: NEVER };
+    const service = await primed(await repository.startService({ freshness }));
     await push(repository.bare);
     for (let i = 0; i < 20; i++) await read(service, repository.id);
     await service.close({ running: 'wait' });
@@ -120,9 +121,9 @@ describe('checks that nobody waits for', () => {
   });
 
   test('are made again after checkInterval, and once for all', async () => {
-    const checkInterval = 60_000;
-    const service = await primed(repository.start({ freshness: { maxAge: 0, checkInterval } }));
-    fakeDate(defer, checkInterval + 1);
+    const freshness = { maxAge: 0, checkInterval: HOUR };
+    const service = await primed(await repository.startService({ freshness }));
+    fakeDate(defer, HOUR + 1);
     const refreshed = next(service, 'refreshed');
     await Promise.all(Array.from({ length: 20 }, () => read(service, repository.id)));
     expect(await refreshed).toMatchObject([{ changed: false }]);
@@ -132,10 +133,10 @@ describe('checks that nobody waits for', () => {
   });
 
   test('are throttled while the upstream is down, and stale snapshots are served', async () => {
-    const checkInterval = 60_000;
-    const service = await primed(repository.start({ freshness: { maxAge: 0, checkInterval } }));
+    const freshness = { maxAge: 0, checkInterval: HOUR };
+    const service = await primed(await repository.startService({ freshness }));
     repository.upstream.fault(repository.path, { kind: 'status', status: 500 });
-    fakeDate(defer, checkInterval + 1);
+    fakeDate(defer, HOUR + 1);
     const failed = next(service, 'refreshFailed');
     await read(service, repository.id);
     await failed;
@@ -148,28 +149,28 @@ describe('checks that nobody waits for', () => {
 describe('what a check found', () => {
   test('is generated at the next request if the first time failed, although none is due', async () => {
     const store = new MemoryStore({ maxBytes: 1e7 });
-    const service = repository.start({
+    const service = await repository.startService({
       store,
-      freshness: { maxAge: 60_000, checkInterval: 60_000 },
+      freshness: { maxAge: HOUR, checkInterval: HOUR },
       limits: { failureMemory: 0 },
     });
     await primed(service);
     const commit = await push(repository.bare);
-    const stat = jest.spyOn(store, 'create').mockRejectedValue(new Error('no space'));
+    const create = jest.spyOn(store, 'create').mockRejectedValue(new Error('no space'));
     const failed = next(service, 'storeFailed');
     await expect(service.refresh(repository.id)).rejects.toMatchObject({ code: 'STORE_FAILED' });
     await failed;
-    stat.mockRestore();
-    const renewed = next(service, 'generationFinished');
+    create.mockRestore();
+    const isRenewed = renewed(service, repository.id);
     await read(service, repository.id);
-    await renewed;
+    await isRenewed;
     expect((await read(service, repository.id)).commit).toBe(commit);
     expect(asked()).toBe(1);
   });
 
   test('is generated also when the upstream is down by then', async () => {
     const store = new MemoryStore({ maxBytes: 1e7 });
-    const service = repository.start({
+    const service = await repository.startService({
       store,
       freshness: { maxAge: 0, checkInterval: 0 },
       limits: { failureMemory: 0 },
@@ -180,9 +181,9 @@ describe('what a check found', () => {
     await expect(service.refresh(repository.id)).rejects.toMatchObject({ code: 'STORE_FAILED' });
     create.mockRestore();
     repository.upstream.fault(repository.path, { kind: 'status', status: 503 });
-    const renewed = next(service, 'generationFinished');
+    const isRenewed = renewed(service, repository.id);
     await read(service, repository.id);
-    await renewed;
+    await isRenewed;
     expect((await read(service, repository.id)).commit).toBe(commit);
   });
 });
@@ -192,12 +193,12 @@ describe('services that share a store, but no mirror', () => {
 
   test('do not replace what another one stored by what their own mirror had before', async () => {
     const store = new MemoryStore({ maxBytes: 1e7 });
-    const a = repository.start({ store, freshness });
+    const a = await repository.startService({ store, freshness });
     await read(a, repository.id);
     await push(repository.bare);
     await a.refresh(repository.id);
     const latest = await push(repository.bare);
-    const b = repository.start({ store, freshness, dataDir: await directory() });
+    const b = await repository.startService({ store, freshness });
     await b.refresh(repository.id);
     const generations = counter(a, 'generationFinished');
     const questions = counter(a, 'refreshed');

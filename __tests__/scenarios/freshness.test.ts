@@ -1,6 +1,10 @@
+/**
+ * @needs tar zstd
+ * @one-node-version
+ */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { SnapshotOptions, SnapshotService } from '../../lib/index.js';
+import type { SnapshotService } from '../../lib/index.js';
 import { fakeDate, setDate } from '../support/fake-date.js';
 import {
   counter,
@@ -9,25 +13,23 @@ import {
   next,
   type ReadArtifact,
   read,
+  renewed,
 } from '../support/fresh-repository.js';
+import { ownRepository } from '../support/own-repository.js';
 import { git, run } from '../support/run.js';
-import { buildEmpty, push } from '../support/small-repositories.js';
+import { buildEmpty, buildSmall, push } from '../support/small-repositories.js';
 import { cleanup } from '../support/temporary-directory.js';
 
-const { directory, defer } = cleanup(afterEach);
 const AT_ONCE = { maxAge: 0, checkInterval: 0 } as const;
 const STRICT = { ...AT_ONCE, mode: 'strict' } as const;
 const NEVER = 0x7fff_ffff;
 
-let repository: FreshRepository;
+const repository = ownRepository(buildSmall);
+const { directory, defer } = repository;
 
-beforeEach(async () => {
-  repository = await freshRepository({ directory, defer });
-});
-
-function start(freshness: SnapshotOptions['freshness']): SnapshotService {
-  return repository.start({ freshness });
-}
+const strictly = () => repository.sharedService({ freshness: STRICT });
+const withoutMirrors = () =>
+  repository.sharedService({ freshness: STRICT, limits: { maxMirrorBytes: 0 } });
 
 /** HEAD and refs of a snapshot, by the names that they have at the upstream. */
 async function refsOf({ bytes }: ReadArtifact): Promise<string> {
@@ -62,6 +64,16 @@ const PUSHES: [what: string, push: Push][] = [
   ['another default branch', (bare) => git(bare, 'symbolic-ref', 'HEAD', 'refs/heads/other')],
 ];
 
+/** Resolves when what a service has stored is of all that it knows of its only repository. */
+async function untilCurrent(service: SnapshotService): Promise<void> {
+  for (;;) {
+    const finished = next(service, 'generationFinished');
+    const [status] = await service.repositories();
+    if (status?.isCurrent) return;
+    await finished;
+  }
+}
+
 describe('after', () => {
   const { directory: sharedDirectory, defer: deferred } = cleanup(afterAll);
   let shared: FreshRepository;
@@ -83,12 +95,12 @@ describe('after', () => {
     });
   });
 
-  test.each(PUSHES)('%s each mode serves what it promises', async (_what, change) => {
+  test.each(PUSHES)('%s, each mode serves what it promises', async (_what, change) => {
     await Promise.all([swr, strict, withoutMirror].map((each) => each.refresh(shared.id)));
     const old = await read(strict, shared.id);
     await change(shared.bare);
     const refs = await refsOfUpstream(shared);
-    const renewed = next(swr, 'generationFinished');
+    const checked = next(swr, 'refreshed');
     expect((await read(swr, shared.id)).commit).toBe(old.commit);
     const [fresh, other] = await Promise.all(
       [strict, withoutMirror].map((s) => read(s, shared.id)),
@@ -97,7 +109,8 @@ describe('after', () => {
       expect(each?.etag).not.toBe(old.etag);
       expect(each && (await refsOf(each))).toBe(refs);
     }
-    await renewed;
+    await checked;
+    await untilCurrent(swr);
     const later = await read(swr, shared.id);
     expect(later.source).toBe('store');
     expect(await refsOf(later)).toBe(refs);
@@ -106,8 +119,8 @@ describe('after', () => {
 
 test('a deleted default branch is noticed without a mirror', async () => {
   await push(repository.bare, { branch: 'other', files: { 'other.txt': 'other\n' } });
-  const service = repository.start({ freshness: STRICT, limits: { maxMirrorBytes: 0 } });
-  const evicted = next(service, 'mirrorEvicted');
+  const service = await withoutMirrors();
+  const evicted = next(service, 'mirrorEvicted', repository.id);
   await read(service, repository.id);
   await evicted;
   await git(repository.bare, 'update-ref', '-d', 'refs/heads/main');
@@ -115,131 +128,143 @@ test('a deleted default branch is noticed without a mirror', async () => {
   expect(commit).toBeUndefined();
 });
 
-describe.each([
-  ['stale-while-revalidate', { mode: 'stale-while-revalidate', maxAge: NEVER }],
-  ['strict', { mode: 'strict', maxAge: NEVER }],
-] as const)('within maxAge, %s', (_mode, freshness) => {
-  test('does not ask the upstream', async () => {
-    const service = start(freshness);
-    const old = await read(service, repository.id);
+test.each(['stale-while-revalidate', 'strict'] as const)(
+  'within maxAge, %s does not ask the upstream, also when the service was started anew',
+  async (mode) => {
+    const options = { freshness: { mode, maxAge: NEVER }, dataDir: await directory() };
+    const first = await repository.startService(options);
+    const old = await read(first, repository.id);
     await push(repository.bare);
-    repository.upstream.requests.length = 0;
-    for (let i = 0; i < 3; i++) {
-      expect(await read(service, repository.id)).toEqual({ ...old, source: 'store' });
-      expect((await service.current(repository.id))?.etag).toBe(old.etag);
-    }
-    await service.close({ running: 'wait' });
-    expect(repository.upstream.requests).toEqual([]);
-  });
-
-  test('does not ask it either when the service was started anew', async () => {
-    const first = start(freshness);
-    await read(first, repository.id);
-    await first.close({ running: 'wait' });
-    repository.upstream.requests.length = 0;
-    const second = start(freshness);
+    const questions = repository.upstream.infoRefs(repository.path);
+    const expectNoQuestion = async (service: SnapshotService) => {
+      for (let i = 0; i < 3; i++) {
+        expect(await read(service, repository.id)).toEqual({ ...old, source: 'store' });
+        expect((await service.current(repository.id))?.etag).toBe(old.etag);
+      }
+      await service.close({ running: 'wait' });
+      expect(repository.upstream.infoRefs(repository.path)).toBe(questions);
+    };
+    await expectNoQuestion(first);
+    const second = await repository.startService(options);
     await second.started;
-    await read(second, repository.id);
-    await second.close({ running: 'wait' });
-    expect(repository.upstream.requests).toEqual([]);
-  });
-});
+    await expectNoQuestion(second);
+  },
+);
 
-describe('of what has not changed', () => {
-  async function expectUnchanged(service: SnapshotService): Promise<void> {
-    const old = await read(service, repository.id);
-    if (service.events.listenerCount('mirrorEvicted') > 0) await next(service, 'mirrorEvicted');
-    repository.upstream.requests.length = 0;
-    const generations = counter(service, 'generationStarted');
-    const clones = counter(service, 'cloneStarted');
+describe('a check of what has not changed', () => {
+  const asked = () =>
+    repository.upstream.requests.filter((request) => request.repository === repository.path);
+
+  async function expectUnchanged(service: SnapshotService, old: ReadArtifact): Promise<void> {
+    const before = asked().length;
+    const generations = counter(service, 'generationStarted', repository.id);
+    const clones = counter(service, 'cloneStarted', repository.id);
     for (let i = 1; i <= 3; i++) {
       expect(await read(service, repository.id)).toEqual({ ...old, source: 'store' });
       expect(await service.refresh(repository.id)).toMatchObject({ etag: old.etag });
-      expect(repository.upstream.requests.map(({ service: asked }) => asked)).toEqual(
+      const questions = asked().slice(before);
+      expect(questions.map((request) => request.service)).toEqual(
         Array.from({ length: 2 * i }, () => 'info-refs'),
       );
     }
     expect([generations(), clones()]).toEqual([0, 0]);
   }
 
-  test('a check is one info/refs and nothing else', async () => {
-    await expectUnchanged(start(STRICT));
+  test('is one info/refs and nothing else', async () => {
+    const service = await strictly();
+    await expectUnchanged(service, await read(service, repository.id));
   });
 
-  test('the same without a mirror', async () => {
-    const service = repository.start({ freshness: STRICT, limits: { maxMirrorBytes: 0 } });
-    service.events.on('mirrorEvicted', () => {});
-    await expectUnchanged(service);
+  test('is the same without a mirror', async () => {
+    const service = await withoutMirrors();
+    const evicted = next(service, 'mirrorEvicted', repository.id);
+    const old = await read(service, repository.id);
+    await evicted;
+    await expectUnchanged(service, old);
   });
 
-  test('the same without commits', async () => {
-    repository = await freshRepository({ directory, defer }, buildEmpty);
-    await expectUnchanged(start(STRICT));
+  test('is the same without commits', async () => {
+    await makeEmpty();
+    const service = await strictly();
+    await expectUnchanged(service, await read(service, repository.id));
   });
 
-  test('the same when the service was started anew', async () => {
-    const first = start(STRICT);
+  test('is the same when the service was started anew', async () => {
+    const options = { freshness: STRICT, dataDir: await directory() };
+    const first = await repository.startService(options);
     const old = await read(first, repository.id);
     await first.close({ running: 'wait' });
-    const service = start(STRICT);
+    const service = await repository.startService(options);
     await service.started;
-    expect(await read(service, repository.id)).toEqual({ ...old, source: 'store' });
-    await expectUnchanged(service);
+    await expectUnchanged(service, old);
   });
 });
 
+/** Makes the repository one without commits. */
+async function makeEmpty(): Promise<void> {
+  await rm(repository.bare, { recursive: true });
+  await buildEmpty(repository.bare);
+}
+
 test('the first commit of a repository is noticed', async () => {
-  repository = await freshRepository({ directory, defer }, buildEmpty);
-  const service = start(STRICT);
+  await makeEmpty();
+  const service = await strictly();
   expect((await read(service, repository.id)).commit).toBeUndefined();
   const commit = await push(repository.bare, { branch: 'trunk' });
   expect((await read(service, repository.id)).commit).toBe(commit);
 });
 
-describe('a clock that is set back stops nothing', () => {
+describe('a clock that is set back', () => {
   const HOUR = 60 * 60_000;
 
-  test.each([
-    ['while it runs', (service: SnapshotService) => service],
-    [
-      'before it starts',
-      async (service: SnapshotService) => {
-        await service.close({ running: 'wait' });
-        await rm(join(repository.dataDir, 'mirrors'), { recursive: true });
-        return start({ mode: 'strict', maxAge: HOUR });
-      },
-    ],
-  ])('of a strict service, %s', async (_what, goOn) => {
-    const first = start(STRICT);
-    await read(first, repository.id);
-    await read(first, repository.id);
+  test('while a strict service runs stops nothing of it', async () => {
+    const service = await strictly();
+    for (let i = 0; i < 2; i++) await read(service, repository.id);
     setDate(defer, -HOUR);
-    const service = await goOn(first);
+    const commit = await push(repository.bare);
+    expect((await read(service, repository.id)).commit).toBe(commit);
+  });
+
+  test('before a strict service starts stops nothing of it', async () => {
+    const dataDir = await directory();
+    const freshness = { mode: 'strict', maxAge: HOUR } as const;
+    const first = await repository.startService({ freshness, dataDir });
+    await read(first, repository.id);
+    await first.close({ running: 'wait' });
+    await rm(join(dataDir, 'mirrors'), { recursive: true });
+    setDate(defer, -HOUR);
+    const service = await repository.startService({ freshness, dataDir });
     const commit = await push(repository.bare);
     expect((await read(service, repository.id)).commit).toBe(commit);
   });
 
   test.each([
-    ['at a request', AT_ONCE],
-    ['by itself', { maxAge: NEVER, checkInterval: 0, refreshInterval: 20 }],
-  ])('that happens %s in the background', async (_what, freshness) => {
-    const service = start(freshness);
+    ['at a request', () => repository.sharedService({ freshness: AT_ONCE })],
+    [
+      'by itself',
+      () =>
+        repository.startService({
+          freshness: { maxAge: NEVER, checkInterval: 0, refreshInterval: 20 },
+        }),
+    ],
+  ])('stops nothing that happens %s in the background', async (_what, start) => {
+    const service = await start();
     await read(service, repository.id);
-    const refreshed = next(service, 'refreshed');
+    const refreshed = next(service, 'refreshed', repository.id);
     await read(service, repository.id);
     await refreshed;
     setDate(defer, -HOUR);
+    const isRenewed = renewed(service, repository.id);
     const commit = await push(repository.bare);
-    const renewed = next(service, 'generationFinished');
     await read(service, repository.id);
-    await renewed;
+    await isRenewed;
     expect((await read(service, repository.id)).commit).toBe(commit);
   });
 });
 
 test('maxAge counts from when the upstream was asked, not from when the snapshot was stored', async () => {
   const maxAge = 60_000;
-  const service = start({ mode: 'strict', maxAge });
+  const service = await repository.startService({ freshness: { mode: 'strict', maxAge } });
   const gate = repository.upstream.gate(repository.path);
   const cloning = read(service, repository.id);
   await gate.reached;

@@ -1,55 +1,50 @@
+/**
+ * @one-node-version
+ */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  counter,
-  type FreshRepository,
-  freshRepository,
-  next,
-  read,
-} from '../support/fresh-repository.js';
+import { fakeDate } from '../support/fake-date.js';
+import { counter, next, read, renewed } from '../support/fresh-repository.js';
+import { ownRepository } from '../support/own-repository.js';
 import { git } from '../support/run.js';
 import { buildSmall, push } from '../support/small-repositories.js';
-import { cleanup } from '../support/temporary-directory.js';
 
-const { directory, defer } = cleanup(afterEach);
 const NEVER = 0x7fff_ffff;
 const PLAIN = { maxAge: NEVER, checkInterval: 0 } as const;
 
-let repository: FreshRepository;
-
-beforeEach(async () => {
-  repository = await freshRepository({ directory, defer });
-});
-
+const repository = ownRepository(buildSmall);
+const { directory, defer } = repository;
+const plainly = () => repository.sharedService({ freshness: PLAIN });
 const asked = () => repository.upstream.infoRefs(repository.path);
-const url = () => `${repository.upstream.url}/${repository.path}`;
+const url = () => repository.url;
 
 describe('refreshInterval', () => {
   const freshness = { ...PLAIN, refreshInterval: 20 } as const;
 
   test('keeps a repository warm that clients asked for', async () => {
-    const service = repository.start({ freshness });
+    const service = await repository.startService({ freshness });
     await read(service, repository.id);
+    const isRenewed = renewed(service, repository.id);
     const commit = await push(repository.bare);
-    await next(service, 'generationFinished');
-    repository.upstream.requests.length = 0;
+    await isRenewed;
     const warm = await read(service, repository.id);
     expect(warm).toMatchObject({ source: 'store', commit });
     for (let i = 0; i < 3; i++) await next(service, 'refreshed');
   });
 
   test('keeps it warm also when the service was started anew', async () => {
-    const first = repository.start({ freshness: PLAIN });
+    const dataDir = await directory();
+    const first = await repository.startService({ freshness: PLAIN, dataDir });
     await read(first, repository.id);
     await first.close({ running: 'wait' });
     const commit = await push(repository.bare);
-    const service = repository.start({ freshness });
-    await next(service, 'generationFinished');
+    const service = await repository.startService({ freshness, dataDir });
+    await renewed(service, repository.id);
     expect((await read(service, repository.id)).commit).toBe(commit);
   });
 
   test('goes on after a failure', async () => {
-    const service = repository.start({ freshness });
+    const service = await repository.startService({ freshness });
     await read(service, repository.id);
     repository.upstream.fault(repository.path, { kind: 'status', status: 500 });
     await next(service, 'refreshFailed');
@@ -59,22 +54,27 @@ describe('refreshInterval', () => {
   });
 
   test('lets those drop out that nobody asked for in keepWarmFor', async () => {
-    const service = repository.start({ freshness: { ...freshness, keepWarmFor: 1 } });
+    const keepWarmFor = 60 * 60_000;
+    const service = await repository.startService({ freshness: { ...freshness, keepWarmFor } });
+    const forgotten = { ...repository.id, path: `${repository.path}-forgotten` };
+    await buildSmall(join(repository.root, `${forgotten.path}.git`));
+    await read(service, forgotten);
+    await next(service, 'refreshed', forgotten);
+    fakeDate(defer, keepWarmFor + 1);
+    const refreshes = counter(service, 'refreshed', forgotten);
     await read(service, repository.id);
-    const refreshes = counter(service, 'refreshed');
-    const other = repository.start({ freshness, dataDir: await directory() });
-    await read(other, repository.id);
-    for (let i = 0; i < 5; i++) await next(other, 'refreshed');
-    expect(refreshes()).toBe(0);
+    for (let i = 0; i < 5; i++) await next(service, 'refreshed', repository.id);
+    // One may have had its turn already.
+    expect(refreshes()).toBeLessThanOrEqual(1);
   });
 
   test('is over when the service is closed', async () => {
-    const service = repository.start({ freshness });
+    const service = await repository.startService({ freshness });
     await read(service, repository.id);
     await next(service, 'refreshed');
     await service.close();
     const before = asked();
-    const other = repository.start({ freshness: PLAIN });
+    const other = await plainly();
     await other.refresh(repository.id);
     await other.refresh(repository.id);
     expect(asked()).toBe(before + 2);
@@ -87,13 +87,15 @@ test.each([
 ])('%s is generated anew when the options for it have changed', async (_what, selection) => {
   const isFixed = 'depth' in selection;
   const id = { ...repository.id, ...selection, ...(isFixed && { ref: await repository.head() }) };
-  const first = repository.start({ freshness: PLAIN });
+  const dataDir = await directory();
+  const first = await repository.startService({ freshness: PLAIN, dataDir });
   const old = await read(first, id);
   await first.close({ running: 'wait' });
-  const service = repository.start({ freshness: PLAIN, snapshot: { trustFileTimes: false } });
-  const renewed = next(service, 'generationFinished');
+  const snapshot = { trustFileTimes: false };
+  const service = await repository.startService({ freshness: PLAIN, dataDir, snapshot });
+  const isRenewed = renewed(service, id);
   expect(await read(service, id)).toEqual({ ...old, source: 'store' });
-  await renewed;
+  await isRenewed;
   const generations = counter(service, 'generationStarted');
   for (let i = 0; i < 3; i++) {
     const { source, commit, etag } = await read(service, id);
@@ -105,7 +107,7 @@ test.each([
 });
 
 test('a branch that was gone is renewed again as soon as it is back', async () => {
-  const service = repository.start({ freshness: { maxAge: 0, checkInterval: 0 } });
+  const service = await repository.startService({ freshness: { maxAge: 0, checkInterval: 0 } });
   const id = { ...repository.id, ref: 'topic' };
   await push(repository.bare, { branch: 'topic' });
   await read(service, id);
@@ -118,16 +120,16 @@ test('a branch that was gone is renewed again as soon as it is back', async () =
   await push(repository.bare, { branch: 'topic', message: 'back' });
   await read(service, id);
   const commit = await push(repository.bare, { branch: 'topic', message: 'moved' });
-  const renewed = next(service, 'generationFinished');
+  const isRenewed = renewed(service, id);
   await read(service, id);
-  await renewed;
+  await isRenewed;
   expect((await read(service, id)).commit).toBe(commit);
 });
 
 test('renewals delay no request, of another repository or of the same', async () => {
   const names = ['a', 'b', 'c', 'd'].map((name) => `org/${name}`);
-  for (const name of names) await buildSmall(join(repository.bare, `../../${name}.git`));
-  const service = repository.start({
+  for (const name of names) await buildSmall(join(repository.root, `${name}.git`));
+  const service = await repository.startService({
     freshness: { maxAge: 0, checkInterval: 0 },
     limits: { concurrentFetches: 1, concurrentClones: 1, concurrentGenerations: 1 },
   });
@@ -144,72 +146,81 @@ test('renewals delay no request, of another repository or of the same', async ()
 
 describe('pushed', () => {
   test('refreshes a repository that is known', async () => {
-    const service = repository.start({ freshness: PLAIN });
+    const service = await plainly();
     await read(service, repository.id);
     const commit = await push(repository.bare);
-    const renewed = next(service, 'generationFinished');
+    const isRenewed = renewed(service, repository.id);
     expect(await service.pushed(url())).toBe(true);
-    await renewed;
+    await isRenewed;
     expect((await read(service, repository.id)).commit).toBe(commit);
   });
 
   test('does nothing for others', async () => {
-    const service = repository.start({ freshness: PLAIN });
+    const service = await repository.startService({ freshness: PLAIN });
     await service.started;
     const urls = [url(), 'https://elsewhere.test/org/repo', 'no url', '', `${url()}/../..`];
     for (const each of urls) expect(await service.pushed(each)).toBe(false);
     await service.close({ running: 'wait' });
     expect(await service.pushed(url())).toBe(false);
-    expect(repository.upstream.requests).toEqual([]);
+    expect(asked()).toBe(0);
   });
 
   test('refreshes what is stored although nothing else is known of it', async () => {
-    const first = repository.start({ freshness: PLAIN });
+    const options = { freshness: PLAIN, dataDir: await directory() };
+    const first = await repository.startService(options);
     await read(first, repository.id);
     await first.close({ running: 'wait' });
-    await rm(join(repository.dataDir, 'mirrors'), { recursive: true });
+    await rm(join(options.dataDir, 'mirrors'), { recursive: true });
     const commit = await push(repository.bare);
-    const service = repository.start({ freshness: PLAIN });
-    const renewed = next(service, 'generationFinished');
+    const service = await repository.startService(options);
+    const isRenewed = renewed(service, repository.id);
     expect(await service.pushed(url())).toBe(true);
-    await renewed;
+    await isRenewed;
     expect((await read(service, repository.id)).commit).toBe(commit);
   });
 
   test('asks once for a burst, and not before checkInterval is over', async () => {
-    const service = repository.start({ freshness: { maxAge: NEVER, checkInterval: 300 } });
-    await read(service, repository.id);
+    const checkInterval = 60 * 60_000;
+    const service = await repository.startService({ freshness: { maxAge: NEVER, checkInterval } });
+    const other = { ...repository.id, path: `${repository.path}-other` };
+    await buildSmall(join(repository.root, `${other.path}.git`));
+    for (const id of [repository.id, other]) await read(service, id);
     await service.refresh(repository.id);
     const before = asked();
-    const refreshed = next(service, 'refreshed');
-    const count = counter(service, 'refreshed');
     for (let i = 0; i < 100; i++) expect(await service.pushed(url())).toBe(true);
+    await service.refresh(other);
+    expect(asked()).toBe(before);
+    fakeDate(defer, checkInterval);
+    const refreshed = next(service, 'refreshed', repository.id);
+    const count = counter(service, 'refreshed', repository.id);
+    // Has the service look at the clock.
+    await service.pushed(`${repository.upstream.url}/${other.path}`);
     await refreshed;
     await service.close({ running: 'wait' });
     expect([count(), asked()]).toEqual([1, before + 1]);
   });
 
   test('while a check runs has the upstream asked again', async () => {
-    const service = repository.start({ freshness: PLAIN });
+    const service = await plainly();
     await read(service, repository.id);
     const gate = repository.upstream.gateRefs(repository.path);
     await service.pushed(url());
     await gate.reached;
     const commit = await push(repository.bare);
     await service.pushed(url());
-    const renewed = next(service, 'generationFinished');
+    const isRenewed = renewed(service, repository.id);
     gate.release();
-    await renewed;
+    await isRenewed;
     expect((await read(service, repository.id)).commit).toBe(commit);
   });
 
   test('while the first clone runs is not lost', async () => {
-    const service = repository.start({ freshness: PLAIN });
+    const service = await plainly();
     const gate = repository.upstream.gate(repository.path, 20);
     const first = read(service, repository.id);
     await gate.reached;
     const commit = await push(repository.bare);
-    const refreshed = next(service, 'refreshed');
+    const refreshed = next(service, 'refreshed', repository.id);
     expect(await service.pushed(url())).toBe(true);
     await refreshed;
     gate.release();
@@ -221,13 +232,13 @@ describe('pushed', () => {
 
 describe('refresh', () => {
   test('makes what is not there', async () => {
-    const service = repository.start({ freshness: PLAIN });
+    const service = await plainly();
     expect((await service.refresh(repository.id))?.commit).toBe(await repository.head());
     expect(asked()).toBe(1);
   });
 
   test('brings what is there up to date, within maxAge, too', async () => {
-    const service = repository.start({ freshness: PLAIN });
+    const service = await plainly();
     await read(service, repository.id);
     const commit = await push(repository.bare);
     const [one, two] = await Promise.all([1, 2].map(() => service.refresh(repository.id)));
@@ -236,7 +247,7 @@ describe('refresh', () => {
   });
 
   test('fails when the upstream is down, and for hosts that are not allowed', async () => {
-    const service = repository.start({ freshness: PLAIN });
+    const service = await plainly();
     await read(service, repository.id);
     repository.upstream.fault(repository.path, { kind: 'status', status: 500 });
     await expect(service.refresh(repository.id)).rejects.toMatchObject({
@@ -248,11 +259,12 @@ describe('refresh', () => {
 });
 
 test('repositories tells what is there', async () => {
-  const service = repository.start({ freshness: PLAIN });
+  const service = await plainly();
   const before = Date.now();
   const { commit, etag } = await read(service, repository.id);
   await read(service, repository.id);
-  const [status, ...others] = await service.repositories();
+  const all = await service.repositories();
+  const [status, ...others] = all.filter((each) => each.repository.path === repository.path);
   expect(others).toEqual([]);
   expect(status).toMatchObject({
     repository: repository.id,

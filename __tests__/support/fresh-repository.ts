@@ -1,13 +1,15 @@
-import { once } from 'node:events';
+import { on } from 'node:events';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
+import { isDeepStrictEqual } from 'node:util';
 import {
   createSnapshotService,
   type SnapshotEvents,
   type SnapshotOptions,
   type SnapshotService,
 } from '../../lib/index.js';
+import type { RepositoryId } from '../../lib/repository/identity.js';
 import type { ArtifactId } from '../../lib/snapshot/artifact.js';
 import { HOST, type HostApp, type HostAppOptions, startHostApp } from './host-app.js';
 import { git } from './run.js';
@@ -95,23 +97,57 @@ export async function freshRepository(
   };
 }
 
-/** Gets an artifact, all of it. */
+/**
+ * Gets an artifact, all of it. What was generated for it is stored by then, if the store takes it: however long
+ * that takes, whoever asks next finds it there.
+ */
 export async function read(service: SnapshotService, id: ArtifactId): Promise<ReadArtifact> {
+  const artifact = await readAtOnce(service, id);
+  if (artifact.source === 'generation') await service.stat(id).catch(() => {});
+  return artifact;
+}
+
+/** The same, without waiting for the store. */
+export async function readAtOnce(service: SnapshotService, id: ArtifactId): Promise<ReadArtifact> {
   const { source, body, commit, etag } = await service.get(id);
   return { source, bytes: await buffer(body), commit, etag };
 }
 
-/** What the next event of a name tells. */
+/** What the next event of a name tells, of a repository if one is given. */
 export async function next<Name extends keyof SnapshotEvents>(
   service: SnapshotService,
   name: Name,
+  repository?: RepositoryId,
 ): Promise<SnapshotEvents[Name]> {
-  return (await once(service.events, name)) as SnapshotEvents[Name];
+  const events = on(service.events, name) as AsyncIterable<SnapshotEvents[Name]>;
+  for await (const about of events) {
+    if (repository === undefined || isAbout(repository, about[0])) return about;
+  }
+  throw new Error('there are no more events');
 }
 
-/** Counts events from now on. */
-export function counter(service: SnapshotService, name: keyof SnapshotEvents): () => number {
+/** Resolves when something was generated once more, and is stored: whoever asks then is served it. */
+export async function renewed(service: SnapshotService, id: ArtifactId): Promise<void> {
+  await next(service, 'generationFinished', id);
+  await service.stat(id);
+}
+
+/** Counts events from now on, of a repository if one is given. */
+export function counter(
+  service: SnapshotService,
+  name: keyof SnapshotEvents,
+  repository?: RepositoryId,
+): () => number {
   let count = 0;
-  service.events.on(name, () => count++);
+  service.events.on(name, (about: object) => {
+    if (repository === undefined || isAbout(repository, about)) count++;
+  });
   return () => count;
+}
+
+/** By its repository, or by the key of what is stored. */
+function isAbout({ host, path }: RepositoryId, about: object): boolean {
+  if ('key' in about) return String(about.key).endsWith(`/${host}/${path}`);
+  if (!('repository' in about)) return false;
+  return isDeepStrictEqual({ ...Object(about.repository) }, { host, path });
 }

@@ -1,7 +1,9 @@
 import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { SnapshotOptions } from '../../lib/index.js';
+import type { SnapshotOptions, SnapshotService } from '../../lib/index.js';
+import { MirrorDirectory } from '../../lib/mirror/mirror-directory.js';
 import { HOST, type HostApp, type HostAppOptions, startHostApp } from './host-app.js';
+import { git } from './run.js';
 import { type Cleanup, cleanup } from './temporary-directory.js';
 import { startUpstream, type Upstream } from './upstream.js';
 
@@ -18,9 +20,21 @@ export interface OwnRepository extends Cleanup {
   readonly bare: string;
   /** Starts an app of the test's own. */
   startApp(options?: Partial<HostAppOptions>): Promise<HostApp>;
+  /** Starts a service of the test's own. */
+  startService(options?: Partial<SnapshotOptions>): Promise<SnapshotService>;
   /** The app of all tests with these options. */
-  sharedApp(options?: Pick<SnapshotOptions, 'freshness' | 'limits'>): Promise<HostApp>;
+  sharedApp(options?: SharedOptions): Promise<HostApp>;
+  /** The service of that app. */
+  sharedService(options?: SharedOptions): Promise<SnapshotService>;
+  /** Starts an app, in `beforeAll`, that all tests share. */
+  startSharedApp(options?: Partial<HostAppOptions>): Promise<HostApp>;
+  /** HEAD's commit at the upstream. */
+  head(): Promise<string>;
+  /** Where the mirror of it is, or will be. @param dataDir of an app. */
+  mirrorIn(dataDir: string): string;
 }
+
+type SharedOptions = Pick<SnapshotOptions, 'freshness' | 'limits'>;
 
 /**
  * Registers hooks that set up the upstream and the repositories.
@@ -58,9 +72,17 @@ export function ownRepository(build?: (bare: string) => Promise<void>): OwnRepos
   });
 
   const start = async (resources: Cleanup, options: Partial<HostAppOptions>): Promise<HostApp> => {
-    const dataDir = await resources.directory();
-    const app = await startHostApp({ dataDir, upstreamUrl: running().url, ...options });
+    const dataDir = options.dataDir ?? (await resources.directory());
+    const app = await startHostApp({ upstreamUrl: running().url, ...options, dataDir });
     resources.defer(() => app.close());
+    return app;
+  };
+
+  const startApp = (options: Partial<HostAppOptions> = {}) => start({ directory, defer }, options);
+  const sharedApp = (options: SharedOptions = {}) => {
+    const key = JSON.stringify(options);
+    const app = apps.get(key) ?? start(shared, options);
+    apps.set(key, app);
     return app;
   };
 
@@ -85,12 +107,13 @@ export function ownRepository(build?: (bare: string) => Promise<void>): OwnRepos
     get bare() {
       return bare;
     },
-    startApp: (options = {}) => start({ directory, defer }, options),
-    sharedApp(options = {}) {
-      const key = JSON.stringify(options);
-      const app = apps.get(key) ?? start(shared, options);
-      apps.set(key, app);
-      return app;
-    },
+    startApp,
+    startService: async (options) => (await startApp(options)).router.service,
+    sharedApp,
+    sharedService: async (options) => (await sharedApp(options)).router.service,
+    startSharedApp: (options = {}) => start(shared, options),
+    head: () => git(bare, 'rev-parse', 'HEAD'),
+    mirrorIn: (dataDir) =>
+      new MirrorDirectory(join(dataDir, 'mirrors'), () => {}).placeOf({ host: HOST, path }),
   };
 }
