@@ -1,38 +1,34 @@
+/**
+ * @needs tar zstd
+ * @one-node-version
+ */
 import { appendFile, cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cloneWithGit } from '../support/clone.js';
 import { counter, read } from '../support/fresh-repository.js';
 import { fsck } from '../support/fsck.js';
-import { expectNothingLeft } from '../support/nothing-left.js';
+import { ownRepository } from '../support/own-repository.js';
 import { seededBytes } from '../support/random.js';
 import { git, run } from '../support/run.js';
-import { push } from '../support/small-repositories.js';
-import { cleanup } from '../support/temporary-directory.js';
-import { onlyMirror, type ReplicaScene, replicaScene } from './replica-scene.js';
+import { buildSmall, push } from '../support/small-repositories.js';
+import { replicaScene } from './replica-scene.js';
 
 /*
  * Stored snapshots of which no mirror can be made.
  */
 
-const { directory, defer } = cleanup(afterEach);
-
-let scene: ReplicaScene;
-let repository: ReplicaScene['repository'];
-let store: ReplicaScene['store'];
-
-beforeEach(async () => {
-  scene = await replicaScene({ directory, defer });
-  ({ repository, store } = scene);
-});
+const repository = ownRepository(buildSmall);
+const { directory } = repository;
+const scene = replicaScene(repository);
 
 /** A clone as tar and zstd pack it. @param spoil is told its directory. */
 async function packed(spoil: (clone: string) => Promise<void>): Promise<Buffer> {
   const clone = join(await directory(), 'clone');
-  await cloneWithGit(`${repository.upstream.url}/${repository.path}.git`, clone);
+  await cloneWithGit(repository.bare, clone);
   await git(clone, 'pack-refs', '--all');
   await spoil(clone);
   const file = join(await directory(), 'clone.tar.zst');
-  await run('bash', ['-c', 'tar --sort=name -cf - -C "$1" . | zstd -qo "$2"', 'bash', clone, file]);
+  await run('sh', ['-c', 'tar --sort=name -cf - -C "$1" . | zstd -qo "$2"', 'sh', clone, file]);
   return await readFile(file);
 }
 
@@ -103,17 +99,14 @@ test.each<[string, (bytes: Buffer) => Buffer | Promise<Buffer>]>([
     () => packed((clone) => writeFile(join(clone, '.git/shallow'), `${'0'.repeat(40)}\n`)),
   ],
 ])('a snapshot that is %s is not used: all is fetched, and it is made anew', async (_, change) => {
-  const first = await scene.replica();
-  const { bytes } = await read(first.service, repository.id);
-  await scene.storeInstead(first.service, change);
+  const { bytes } = await scene.stored();
+  await scene.storeInstead(change);
   const { service, cloned, failed, dataDir } = await scene.replica();
   expect((await scene.variant(service)).commit).toBe(await repository.head());
   expect(cloned).toMatchObject([{ restoredBytes: 0 }]);
   expect(failed).toHaveLength(1);
-  expect(await fsck(await onlyMirror(dataDir))).toEqual([]);
+  expect(await fsck(repository.mirrorIn(dataDir))).toEqual([]);
   expect((await read(service, repository.id)).bytes.equals(bytes)).toBe(true);
-  await service.close({ running: 'wait' });
-  await expectNothingLeft(dataDir, repository.upstream);
 });
 
 /** Clones in place of which a snapshot of packs is stored, each of an object of so many bytes. */
@@ -128,9 +121,8 @@ const withPacks = (...sizes: number[]) =>
   });
 
 test('a snapshot that is beyond a limit is not used, and stays', async () => {
-  const first = await scene.replica();
-  await read(first.service, repository.id);
-  await scene.storeInstead(first.service, () => withPacks(200_000));
+  await scene.stored();
+  await scene.storeInstead(() => withPacks(200_000));
   const { service, cloned, failed } = await scene.replica({ maxPackBytes: 150_000 });
   const before = await service.stat(repository.id);
   await scene.variant(service);
@@ -140,9 +132,8 @@ test('a snapshot that is beyond a limit is not used, and stays', async () => {
 });
 
 test('a snapshot that has a part of what the upstream has now is not used, and stays', async () => {
-  const first = await scene.replica();
-  await read(first.service, repository.id);
-  await scene.storeInstead(first.service, () =>
+  await scene.stored();
+  await scene.storeInstead(() =>
     packed(async (clone) => {
       const [now, before] = await Promise.all(
         ['main', 'main~1'].map((name) => git(clone, 'rev-parse', name)),
@@ -158,14 +149,13 @@ test('a snapshot that has a part of what the upstream has now is not used, and s
   await scene.variant(service);
   expect(cloned).toMatchObject([{ restoredBytes: 0 }]);
   expect(failed).toHaveLength(1);
-  expect(await fsck(await onlyMirror(dataDir))).toEqual([]);
+  expect(await fsck(repository.mirrorIn(dataDir))).toEqual([]);
   expect(await service.stat(repository.id)).toEqual(before);
 });
 
 test('packs that are each within the limit are used', async () => {
-  const first = await scene.replica();
-  await read(first.service, repository.id);
-  await scene.storeInstead(first.service, () => withPacks(100_000, 100_000));
+  await scene.stored();
+  await scene.storeInstead(() => withPacks(100_000, 100_000));
   const { service, cloned, failed } = await scene.replica({ maxPackBytes: 150_000 });
   await scene.variant(service);
   expect(failed).toEqual([]);
@@ -173,16 +163,15 @@ test('packs that are each within the limit are used', async () => {
 });
 
 test('what is generated takes the place of a damaged snapshot at once, also in mode strict', async () => {
-  const first = await scene.replica();
-  await read(first.service, repository.id);
-  await scene.storeInstead(first.service, (bytes) => flipped(bytes, bytes.indexOf('PACK') + 30));
+  await scene.stored();
+  await scene.storeInstead((bytes) => flipped(bytes, bytes.indexOf('PACK') + 30));
   const commit = await push(repository.bare);
-  const dataDir = await directory();
-  const freshness = { mode: 'strict', maxAge: 0 } as const;
-  const service = repository.start({ store, dataDir, freshness });
+  const { service } = await scene.ownReplica({ freshness: { mode: 'strict', maxAge: 0 } });
   const generations = counter(service, 'generationFinished');
   expect((await read(service, repository.id)).commit).toBe(commit);
   expect((await service.stat(repository.id))?.commit).toBe(commit);
   await service.close({ running: 'wait' });
   expect(generations()).toBe(1);
 });
+
+test('nothing is left on disk of any of that', () => scene.end());

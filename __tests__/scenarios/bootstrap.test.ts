@@ -1,40 +1,36 @@
+/**
+ * @one-node-version
+ */
 import { PassThrough } from 'node:stream';
 import type { MemoryStore } from '../../lib/index.js';
 import type { Fault } from '../support/faults.js';
 import { next, read } from '../support/fresh-repository.js';
 import { fsck } from '../support/fsck.js';
 import { expectNothingLeft } from '../support/nothing-left.js';
+import { ownRepository } from '../support/own-repository.js';
 import { seededBytes } from '../support/random.js';
 import { git } from '../support/run.js';
-import { push } from '../support/small-repositories.js';
-import { cleanup } from '../support/temporary-directory.js';
-import { onlyMirror, type ReplicaScene, replicaScene } from './replica-scene.js';
+import { buildSmall, push } from '../support/small-repositories.js';
+import { replicaScene } from './replica-scene.js';
 
 /*
  * Mirrors that are made of a stored snapshot, as by a service whose disk is empty and whose store is not.
  */
 
-const { directory, defer } = cleanup(afterEach);
-
-let scene: ReplicaScene;
-let repository: ReplicaScene['repository'];
-let store: ReplicaScene['store'];
-
-beforeEach(async () => {
-  scene = await replicaScene({ directory, defer });
-  ({ repository, store } = scene);
-});
+const repository = ownRepository(buildSmall);
+const { defer } = repository;
+const scene = replicaScene(repository);
+const { store } = scene;
 
 test('what a stored snapshot has is not fetched, and all the rest is', async () => {
   await push(repository.bare, { files: { 'large.bin': seededBytes('large', 500_000) } });
   await push(repository.bare, { branch: 'other', files: { o: 'o\n' } });
   await git(repository.bare, 'tag', '-a', '-m', 'Of a tag', 'annotated');
-  const first = await scene.replica();
-  await read(first.service, repository.id);
+  await scene.stored();
   const commit = await push(repository.bare, { files: { 'new.txt': 'new\n' } });
   await git(repository.bare, 'branch', '-D', 'other');
 
-  const { service, cloned, failed, dataDir } = await scene.replica();
+  const { service, cloned, failed, dataDir } = await scene.ownReplica({});
   expect((await read(service, repository.id)).source).toBe('store');
   expect(cloned).toEqual([]);
   expect((await scene.variant(service)).commit).toBe(commit);
@@ -43,7 +39,7 @@ test('what a stored snapshot has is not fetched, and all the rest is', async () 
   expect(event?.objects).toBe(3);
   expect(event?.restoredBytes).toBeGreaterThan(500_000);
   expect(failed).toEqual([]);
-  const mirror = await onlyMirror(dataDir);
+  const mirror = repository.mirrorIn(dataDir);
   const refs = (where: string) => git(where, 'for-each-ref', '--format=%(refname) %(objectname)');
   expect(await refs(mirror)).toBe(await refs(repository.bare));
   await service.close({ running: 'wait' });
@@ -52,16 +48,15 @@ test('what a stored snapshot has is not fetched, and all the rest is', async () 
 });
 
 test('of what the upstream moved away from nothing is served, and at last nothing is left', async () => {
-  const first = await scene.replica();
   const secret = await push(repository.bare, { files: { secret: 'secret\n' } });
-  await read(first.service, repository.id);
+  await scene.stored();
   await git(repository.bare, 'update-ref', 'refs/heads/main', 'main~1');
   const { service, dataDir } = await scene.replica();
-  const consolidated = next(service, 'consolidated');
+  const consolidated = next(service, 'consolidated', repository.id);
   await scene.variant(service);
   await service.refresh(repository.id);
   await consolidated;
-  const mirror = await onlyMirror(dataDir);
+  const mirror = repository.mirrorIn(dataDir);
   await expect(git(mirror, 'cat-file', '-e', secret)).rejects.toThrow();
 });
 
@@ -71,8 +66,7 @@ test.each<Fault>([
   { kind: 'truncate', after: 60 },
   { kind: 'wrong-trailer' },
 ])('an upstream with the fault %p costs no stored snapshot', async (fault) => {
-  const first = await scene.replica();
-  await read(first.service, repository.id);
+  await scene.stored();
   await push(repository.bare, { files: { 'new.txt': 'new\n' } });
   const { service } = await scene.replica({ failureMemory: 0 });
   const before = await service.stat(repository.id);
@@ -85,14 +79,30 @@ describe('a store that stalls', () => {
   /** Has snapshots opened in another way from now on. */
   function openInstead(open: MemoryStore['open']): void {
     const plain = store.open.bind(store);
+    defer(() => {
+      store.open = plain;
+    });
     store.open = async (key, options) =>
       key.startsWith('snapshot/') ? await open(key, options) : await plain(key, options);
   }
 
+  /** A time for which this thread does not wait, and those that ask the upstream would. */
+  function atOnce(): number {
+    const milliseconds = 12_345_678;
+    const { setTimeout } = globalThis;
+    defer(() => {
+      globalThis.setTimeout = setTimeout;
+    });
+    const early = (callback: () => void, delay?: number) =>
+      setTimeout(callback, delay === milliseconds ? 0 : delay);
+    globalThis.setTimeout = Object.assign(early, setTimeout);
+    return milliseconds;
+  }
+
   test('as it sends a snapshot is not waited for: all is fetched', async () => {
-    const first = await scene.replica();
-    await read(first.service, repository.id);
-    const { service, cloned, failed, dataDir } = await scene.replica({ stallTimeout: 500 });
+    await scene.stored();
+    const limits = { stallTimeout: atOnce() };
+    const { service, cloned, failed, dataDir } = await scene.ownReplica({ limits });
     const bodies: PassThrough[] = [];
     const plain = store.open.bind(store);
     openInstead(async (...about) => {
@@ -128,12 +138,13 @@ describe('a store that stalls', () => {
       },
     ],
   ])('%s holds a clone up for as long as that may take', async (_, open) => {
-    const first = await scene.replica();
-    await read(first.service, repository.id);
-    const { service, dataDir } = await scene.replica({ cloneTimeout: 200 });
+    await scene.stored();
+    const { service, dataDir } = await scene.ownReplica({ limits: { cloneTimeout: 200 } });
     openInstead(open);
     await expect(scene.variant(service)).rejects.toMatchObject({ code: 'UPSTREAM_TIMEOUT' });
     await service.close();
     await expectNothingLeft(dataDir, repository.upstream);
   });
 });
+
+test('nothing is left on disk of any of that', () => scene.end());

@@ -1,98 +1,97 @@
+/**
+ * @one-node-version
+ */
 import { EventEmitter, once } from 'node:events';
-import { setImmediate } from 'node:timers/promises';
-import { InProcessLocks, MemoryStore } from '../../lib/index.js';
-import {
-  counter,
-  type FreshRepository,
-  freshRepository,
-  next,
-  read,
-} from '../support/fresh-repository.js';
-import { expectNothingLeft, mirrorNames } from '../support/nothing-left.js';
-import { push } from '../support/small-repositories.js';
-import { cleanup } from '../support/temporary-directory.js';
+import { existsSync } from 'node:fs';
+import { MemoryStore, type SnapshotService } from '../../lib/index.js';
+import { rounds } from '../support/effort.js';
+import { counter, next, read } from '../support/fresh-repository.js';
+import type { HostApp } from '../support/host-app.js';
+import { expectNothingLeft } from '../support/nothing-left.js';
+import { ownRepository } from '../support/own-repository.js';
+import { buildSmall, push } from '../support/small-repositories.js';
+import { WatchedLocks } from '../support/watched-locks.js';
 
-const { directory, defer } = cleanup(afterEach);
+const repository = ownRepository(buildSmall);
+let app: HostApp;
+let service: SnapshotService;
 
-let repository: FreshRepository;
-
-beforeEach(async () => {
-  repository = await freshRepository({ directory, defer });
+beforeAll(async () => {
+  app = await repository.sharedApp();
+  ({ service } = app.router);
 });
 
+const hasMirror = () => existsSync(repository.mirrorIn(app.dataDir));
+const status = async () =>
+  (await service.repositories()).filter((each) => each.repository.path === repository.path);
+
 test('removes the mirror and all that is stored; afterwards everything works anew', async () => {
-  const service = repository.start();
   const old = await read(service, repository.id);
   await read(service, { ...repository.id, depth: 1 });
-  const evicted = next(service, 'mirrorEvicted');
+  const evicted = next(service, 'mirrorEvicted', repository.id);
   await service.evict(repository.id);
   expect((await evicted)[0].bytes).toBeGreaterThan(0);
-  expect(await mirrorNames(repository.dataDir)).toEqual([]);
+  expect(hasMirror()).toBe(false);
   expect(await service.stat(repository.id)).toBeUndefined();
   expect(await service.stat({ ...repository.id, depth: 1 })).toBeUndefined();
-  expect(await service.repositories()).toEqual([]);
-  expect(await service.pushed(`${repository.upstream.url}/${repository.path}`)).toBe(false);
+  expect(await status()).toEqual([]);
+  expect(await service.pushed(repository.url)).toBe(false);
 
-  const clones = counter(service, 'cloneFinished');
+  const clones = counter(service, 'cloneFinished', repository.id);
   expect(await read(service, repository.id)).toEqual(old);
   expect(clones()).toBe(1);
 });
 
 test('removes what is stored for others who share locks as well', async () => {
   const store = new MemoryStore({ maxBytes: 1e9 });
-  const service = repository.start({ store, locks: new InProcessLocks() });
+  const locks = new WatchedLocks();
+  const service = await repository.startService({ store, locks });
   await read(service, repository.id);
-  const checked = next(service, 'refreshed');
-  await service.pushed(`${repository.upstream.url}/${repository.path}`);
-  await checked;
   const key = `check/${repository.id.host}/${repository.path}`;
-  while ((await store.stat(key)) === undefined) await setImmediate();
+  const answered = locks.next('released', key);
+  await service.pushed(repository.url);
+  await answered;
+  expect(await store.stat(key)).toBeDefined();
   await service.evict(repository.id);
   expect(await store.list().next()).toMatchObject({ done: true });
 });
 
 test.each([{ depth: 1 }, { ref: 'v1.0.0' }])('a clone may begin with %j', async (variant) => {
-  const service = repository.start();
   const { commit } = await read(service, { ...repository.id, ...variant });
   expect(commit).toHaveLength(40);
-  expect((await service.repositories()).map((status) => status.repository)).toEqual([
-    repository.id,
-  ]);
+  expect(await status()).toMatchObject([{ repository: repository.id }]);
 });
 
 test('of what is not there does nothing', async () => {
-  const service = repository.start();
   await service.evict(repository.id);
-  expect(repository.upstream.requests).toEqual([]);
+  expect(repository.upstream.infoRefs(repository.path)).toBe(0);
 });
 
 test('finds a mirror that another service made since', async () => {
-  const service = repository.start();
   await service.started;
-  const other = repository.start();
+  const other = await repository.startService({ dataDir: app.dataDir });
   await read(other, repository.id);
   await other.close({ running: 'wait' });
+  expect(hasMirror()).toBe(true);
   await service.evict(repository.id);
-  expect(await mirrorNames(repository.dataDir)).toEqual([]);
+  expect(hasMirror()).toBe(false);
 });
 
 test('waits for a clone and for what is generated of it', async () => {
-  const service = repository.start();
   const gate = repository.upstream.gate(repository.path, 20);
   const reading = read(service, repository.id);
   await gate.reached;
-  const clones = counter(service, 'cloneStarted');
+  const clones = counter(service, 'cloneStarted', repository.id);
   const evicting = service.evict(repository.id);
   gate.release();
   expect((await reading).commit).toBe(await repository.head());
   await evicting;
   expect(clones()).toBe(0);
-  expect(await mirrorNames(repository.dataDir)).toEqual([]);
+  expect(hasMirror()).toBe(false);
   expect(await service.stat(repository.id)).toBeUndefined();
 });
 
 test('waits for an update', async () => {
-  const service = repository.start();
   await read(service, repository.id);
   const commit = await push(repository.bare);
   const gate = repository.upstream.gate(repository.path, 20);
@@ -102,7 +101,7 @@ test('waits for an update', async () => {
   gate.release();
   await Promise.all([refreshing, evicting]);
   await service.evict(repository.id);
-  expect(await mirrorNames(repository.dataDir)).toEqual([]);
+  expect(hasMirror()).toBe(false);
   expect((await read(service, repository.id)).commit).toBe(commit);
 });
 
@@ -124,7 +123,7 @@ class GatedStore extends MemoryStore {
 
 test('has its turn although others want the mirror before it is free', async () => {
   const store = new GatedStore({ maxBytes: 1e9 });
-  const service = repository.start({ store });
+  const service = await repository.startService({ store });
   const reached = once(store.gates, 'reached depth=1');
   const first = read(service, { ...repository.id, depth: 1 });
   await reached;
@@ -133,7 +132,7 @@ test('has its turn although others want the mirror before it is free', async () 
     await evicting;
     store.gates.emit('open depth=2');
   });
-  const clones = counter(service, 'cloneStarted');
+  const clones = counter(service, 'cloneStarted', repository.id);
   const second = read(service, { ...repository.id, depth: 2 });
   await next(service, 'miss');
   store.gates.emit('open depth=1');
@@ -156,7 +155,7 @@ test.each(['gone', '0'.repeat(40)])(
   'does not wait for who looks for %s, who waits for it',
   async (ref) => {
     const store = new EvictingStore({ maxBytes: 1e9 });
-    const service = repository.start({ store });
+    const service = await repository.startService({ store });
     await read(service, repository.id);
     const evictions: Promise<void>[] = [];
     store.evict = () => evictions.push(service.evict(repository.id));
@@ -168,7 +167,8 @@ test.each(['gone', '0'.repeat(40)])(
 );
 
 test('gives up when the service is closed', async () => {
-  const service = repository.start();
+  const dataDir = await repository.directory();
+  const service = await repository.startService({ dataDir });
   const gate = repository.upstream.gate(repository.path, 20);
   const reading = read(service, repository.id);
   await gate.reached;
@@ -179,14 +179,16 @@ test('gives up when the service is closed', async () => {
   ]);
   const closed = { status: 'rejected', reason: { code: 'CLOSED' } };
   expect(outcomes).toMatchObject([closed, closed, { status: 'fulfilled' }]);
-  await expectNothingLeft(repository.dataDir, repository.upstream);
+  await expectNothingLeft(dataDir, repository.upstream);
 });
 
 test('by one service, while another one reads, costs nobody a snapshot', async () => {
-  const [a, b] = [repository.start(), repository.start()];
+  const dataDir = await repository.directory();
+  const a = await repository.startService({ dataDir });
+  const b = await repository.startService({ dataDir });
   const whole = await read(a, repository.id);
   await b.started;
-  for (let i = 0; i < 10; i++) {
+  for (let i = 0; i < rounds(5, 50); i++) {
     const readings = Array.from(
       { length: 4 },
       async (_, depth) => (await read(b, { ...repository.id, depth: depth + 1 })).commit,
@@ -195,5 +197,5 @@ test('by one service, while another one reads, costs nobody a snapshot', async (
     expect(new Set(commits)).toEqual(new Set([whole.commit]));
   }
   await Promise.all([a.close({ running: 'wait' }), b.close({ running: 'wait' })]);
-  await expectNothingLeft(repository.dataDir, repository.upstream);
+  await expectNothingLeft(dataDir, repository.upstream);
 });

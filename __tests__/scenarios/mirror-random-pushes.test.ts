@@ -1,37 +1,25 @@
+/**
+ * @needs tar zstd
+ * @one-node-version
+ */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { buffer } from 'node:stream/consumers';
-import { createSnapshotService, type SnapshotService } from '../../lib/index.js';
+import type { SnapshotService } from '../../lib/index.js';
 import { cloneWithGit } from '../support/clone.js';
 import { expectSameCheckout } from '../support/compare.js';
+import { rounds, seedOf } from '../support/effort.js';
+import { freshRepository, read } from '../support/fresh-repository.js';
 import { fsck } from '../support/fsck.js';
 import { leftovers } from '../support/host-app.js';
 import { SeededRandom } from '../support/random.js';
 import { pushAtRandom } from '../support/random-push.js';
 import { git, run } from '../support/run.js';
-import { buildSmall, push } from '../support/small-repositories.js';
+import { push } from '../support/small-repositories.js';
 import { cleanup } from '../support/temporary-directory.js';
-import { startUpstream, type Upstream } from '../support/upstream.js';
 
-const shared = cleanup(afterAll);
 const { directory, defer } = cleanup(afterEach);
-const PATH = 'org/busy';
-const repository = { host: 'git.test', path: PATH };
-const SEED = 20;
-const PUSHES = 200;
+const PUSHES = rounds(50, 1000);
 const LOOKED_AT = 25;
-
-let upstream: Upstream;
-let bare: string;
-
-beforeAll(async () => {
-  const root = await shared.directory();
-  bare = join(root, `${PATH}.git`);
-  await buildSmall(bare);
-  await push(bare, { branch: 'other' });
-  upstream = await startUpstream({ root });
-  shared.defer(() => upstream.close());
-});
 
 async function extract(bytes: Buffer): Promise<string> {
   const target = await directory();
@@ -39,37 +27,27 @@ async function extract(bytes: Buffer): Promise<string> {
   return target;
 }
 
-async function mirrorOf(dataDir: string): Promise<string> {
-  const [name = ''] = await readdir(join(dataDir, 'mirrors'));
-  return join(dataDir, 'mirrors', name);
-}
-
-function start(dataDir: string, failures: unknown[]): SnapshotService {
-  const service = createSnapshotService({
-    dataDir,
-    hosts: { 'git.test': { baseUrl: upstream.url, allowPrivateAddresses: true } },
-    freshness: { mode: 'strict', maxAge: 0 },
-  });
-  defer(() => service.close());
-  service.events.on('refreshFailed', ({ error }) => failures.push(error));
-  service.events.on('consolidationFailed', ({ error }) => failures.push(error));
-  service.events.on('mirrorBroken', ({ error }) => failures.push(error));
-  return service;
-}
-
-test(`${PUSHES} random pushes with a fetch after each leave mirror and snapshots as git's`, async () => {
-  const dataDir = await directory();
+test("Random pushes with a fetch after each leave mirror and snapshots as git's", async () => {
+  const repository = await freshRepository({ directory, defer });
+  const { bare, id, upstream, url } = repository;
+  await push(bare, { branch: 'other' });
   const failures: unknown[] = [];
-  let service = start(dataDir, failures);
-  const random = new SeededRandom(SEED);
+  const start = (): SnapshotService => {
+    const started = repository.start({ freshness: { mode: 'strict', maxAge: 0 } });
+    for (const name of ['refreshFailed', 'consolidationFailed', 'mirrorBroken'] as const) {
+      started.events.on(name, ({ error }: { error: unknown }) => failures.push(error));
+    }
+    return started;
+  };
+  const random = new SeededRandom(seedOf('random pushes'));
+  let service = start();
   let mostPacks = 0;
   for (let i = 1; i <= PUSHES; i++) {
     const what = await pushAtRandom(bare, random);
-    const snapshot = await service.get(repository);
-    const bytes = await buffer(snapshot.body);
+    const { bytes, commit } = await read(service, id);
     const head = await git(bare, 'rev-parse', 'HEAD');
-    expect([what, failures, snapshot.commit]).toEqual([what, [], head]);
-    const mirror = await mirrorOf(dataDir);
+    expect([what, failures, commit]).toEqual([what, [], head]);
+    const mirror = await repository.mirror();
     const packs = (await readdir(join(mirror, 'objects/pack'))).filter((n) => n.endsWith('.pack'));
     mostPacks = Math.max(mostPacks, packs.length);
     if (i % LOOKED_AT !== 0) continue;
@@ -81,14 +59,14 @@ test(`${PUSHES} random pushes with a fetch after each leave mirror and snapshots
     expect(await refs(mirror)).toBe(await refs(bare));
     expect(await git(mirror, 'symbolic-ref', 'HEAD')).toBe(await git(bare, 'symbolic-ref', 'HEAD'));
     const clone = join(await directory(), 'clone');
-    await cloneWithGit(`${upstream.url}/${PATH}.git`, clone);
+    await cloneWithGit(`${url}.git`, clone);
     const restored = await extract(bytes);
-    await expectSameCheckout(restored, clone, { originUrl: `${upstream.url}/${PATH}` });
+    await expectSameCheckout(restored, clone, { originUrl: url });
     expect(await fsck(restored)).toEqual(await fsck(clone));
-    expect(await leftovers(dataDir)).toEqual([]);
-    service = start(dataDir, failures);
+    expect(await leftovers(repository.dataDir)).toEqual([]);
+    service = start();
   }
   expect(failures).toEqual([]);
   expect(mostPacks).toBeLessThanOrEqual(20);
-  expect(upstream.uploadPacks(PATH)).toBeLessThanOrEqual(PUSHES + 1);
-}, 240_000);
+  expect(upstream.uploadPacks(repository.path)).toBeLessThanOrEqual(PUSHES + 1);
+});

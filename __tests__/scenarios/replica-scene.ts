@@ -1,5 +1,3 @@
-import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import {
   MemoryStore,
@@ -7,22 +5,27 @@ import {
   type SnapshotOptions,
   type SnapshotService,
 } from '../../lib/index.js';
-import { type FreshRepository, freshRepository, read } from '../support/fresh-repository.js';
-import type { Cleanup } from '../support/temporary-directory.js';
+import { read } from '../support/fresh-repository.js';
+import type { HostApp } from '../support/host-app.js';
+import { expectNothingLeft } from '../support/nothing-left.js';
+import type { OwnRepository } from '../support/own-repository.js';
 
-/** A repository, and services with disks of their own that share a store. */
+/** Services with disks of their own that share a store, whose disks have nothing of a test's repository. */
 export interface ReplicaScene {
-  readonly repository: FreshRepository;
+  /** Of all tests. */
   readonly store: MemoryStore;
-  /** Starts a service whose disk is empty; with what it tells of clones. */
+  /** Has the first service store the default snapshot. */
+  stored(): ReturnType<typeof read>;
+  /** Puts something else in the place of what it stored. */
+  storeInstead(change: (bytes: Buffer) => Buffer | Promise<Buffer>): Promise<void>;
+  /** Another service; with what it tells of clones of the test's repository from now on. */
   replica(limits?: SnapshotOptions['limits']): Promise<Replica>;
-  /** Puts something else in the place of what is stored of the repository. */
-  storeInstead(
-    service: SnapshotService,
-    change: (bytes: Buffer) => Buffer | Promise<Buffer>,
-  ): Promise<void>;
+  /** Starts one of the test's own. */
+  ownReplica(options: Partial<SnapshotOptions>): Promise<Replica>;
   /** Reads what needs a mirror. */
   variant(service: SnapshotService): ReturnType<typeof read>;
+  /** Closes the services of all tests, and asserts that nothing is left of what they did. */
+  end(): Promise<void>;
 }
 
 export interface Replica {
@@ -32,35 +35,54 @@ export interface Replica {
   readonly failed: SnapshotEvents['restoreFailed'][0][];
 }
 
-export async function replicaScene({ directory, defer }: Cleanup): Promise<ReplicaScene> {
-  const repository = await freshRepository({ directory, defer });
+export function replicaScene(repository: OwnRepository): ReplicaScene {
   const store = new MemoryStore({ maxBytes: 1e9 });
+  const apps = new Map<string, Promise<HostApp>>();
+
+  const shared = (name: string, limits: SnapshotOptions['limits'] = {}): Promise<HostApp> => {
+    const key = `${name} ${JSON.stringify(limits)}`;
+    const app = apps.get(key) ?? repository.startSharedApp({ store, limits });
+    apps.set(key, app);
+    return app;
+  };
+
+  const watched = ({ dataDir, router: { service } }: HostApp): Replica => {
+    const { path } = repository;
+    const cloned: Replica['cloned'] = [];
+    const failed: Replica['failed'] = [];
+    const onCloned = (event: Replica['cloned'][0]) => {
+      if (event.repository.path === path) cloned.push(event);
+    };
+    const onFailed = (event: Replica['failed'][0]) => {
+      if (event.repository.path === path) failed.push(event);
+    };
+    service.events.on('cloneFinished', onCloned).on('restoreFailed', onFailed);
+    repository.defer(() => {
+      service.events.off('cloneFinished', onCloned).off('restoreFailed', onFailed);
+    });
+    return { service, cloned, failed, dataDir };
+  };
+
+  const first = async () => (await shared('first')).router.service;
   return {
-    repository,
     store,
-    async replica(limits = {}) {
-      const dataDir = await directory();
-      const service = repository.start({ store, dataDir, limits });
-      const cloned: Replica['cloned'] = [];
-      const failed: Replica['failed'] = [];
-      service.events.on('cloneFinished', (event) => cloned.push(event));
-      service.events.on('restoreFailed', (event) => failed.push(event));
-      return { service, cloned, failed, dataDir };
-    },
-    async storeInstead(service, change) {
-      const opened = await service.open(repository.id);
-      const { value: stored } = await store.list().next();
-      if (opened === undefined || stored === undefined) throw new Error('nothing is stored');
-      const writer = await store.create(stored.key, stored.metadata);
+    stored: async () => await read(await first(), repository.id),
+    async storeInstead(change) {
+      const { host, path } = repository.id;
+      const opened = await store.open(`snapshot/${host}/${path}`);
+      if (opened === undefined) throw new Error('nothing is stored');
+      const writer = await store.create(opened.key, opened.metadata);
       await writer.write(await change(await buffer(opened.body)));
       await writer.commit();
     },
+    replica: async (limits) => watched(await shared('replica', limits)),
+    ownReplica: async (options) => watched(await repository.startApp({ store, ...options })),
     variant: (service) => read(service, { ...repository.id, depth: 1 }),
+    async end() {
+      for (const { dataDir, router } of await Promise.all(apps.values())) {
+        await router.service.close({ running: 'wait' });
+        await expectNothingLeft(dataDir, repository.upstream);
+      }
+    },
   };
-}
-
-export async function onlyMirror(dataDir: string): Promise<string> {
-  const [name, ...others] = await readdir(join(dataDir, 'mirrors'));
-  if (name === undefined || others.length > 0) throw new Error('there is not one mirror');
-  return join(dataDir, 'mirrors', name);
 }

@@ -10,8 +10,9 @@ import { execute, git } from './run.js';
  * @returns what it was, for messages.
  */
 export async function pushAtRandom(directory: string, random: SeededRandom): Promise<string> {
-  const branches = await names(directory, 'refs/heads');
-  const tags = await names(directory, 'refs/tags');
+  const refs = (await git(directory, 'for-each-ref', '--format=%(refname)')).split('\n');
+  const branches = namesBelow('refs/heads/', refs);
+  const tags = namesBelow('refs/tags/', refs);
   const branch = random.pick(branches);
   const other = random.pick(branches);
   const kind = random.below(20);
@@ -73,9 +74,8 @@ async function commit(
   return `pushed ${branch} with ${known.length} parents`;
 }
 
-async function names(directory: string, prefix: string): Promise<string[]> {
-  const text = await git(directory, 'for-each-ref', '--format=%(refname)', prefix);
-  return text.split('\n').flatMap((name) => name.slice(prefix.length + 1) || []);
+function namesBelow(prefix: string, refs: readonly string[]): string[] {
+  return refs.flatMap((ref) => (ref.startsWith(prefix) ? ref.slice(prefix.length) : []));
 }
 
 async function defaultBranch(directory: string): Promise<string> {
