@@ -1,7 +1,11 @@
+/**
+ * @one-node-version
+ */
 import { readdir } from 'node:fs/promises';
 import type { SnapshotService } from '../../lib/index.js';
 import { revisionDirectory } from '../../lib/mirror/revision.js';
 import { readRevision } from '../../lib/mirror/revision-file.js';
+import { rounds, seedOf } from '../support/effort.js';
 import { type FreshRepository, freshRepository, read } from '../support/fresh-repository.js';
 import { fsck } from '../support/fsck.js';
 import { expectNothingLeft } from '../support/nothing-left.js';
@@ -13,7 +17,7 @@ import { cleanup } from '../support/temporary-directory.js';
 
 const { directory, defer } = cleanup(afterEach);
 const STRICT = { mode: 'strict', maxAge: 0, checkInterval: 0 } as const;
-const ROUNDS = 12;
+const ROUNDS = rounds(5, 50);
 
 let repository: FreshRepository;
 let a: SnapshotService;
@@ -63,7 +67,7 @@ test('that update one mirror at once both serve what is new', async () => {
 });
 
 test('that prune and generate at once do no harm', async () => {
-  const random = new SeededRandom(7);
+  const random = new SeededRandom(seedOf('two services'));
   await push(repository.bare, { branch: 'other' });
   for (let i = 0; i < ROUNDS; i++) {
     await pushAtRandom(repository.bare, random);

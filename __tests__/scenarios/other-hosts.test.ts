@@ -1,3 +1,6 @@
+/**
+ * @one-node-version
+ */
 import { join } from 'node:path';
 import {
   InProcessLocks,
@@ -5,9 +8,15 @@ import {
   type SnapshotOptions,
   type SnapshotService,
 } from '../../lib/index.js';
-import { type FreshRepository, freshRepository, next, read } from '../support/fresh-repository.js';
+import { door } from '../support/door.js';
+import {
+  type FreshRepository,
+  freshRepository,
+  read,
+  renewed,
+} from '../support/fresh-repository.js';
 import { HOST } from '../support/host-app.js';
-import { buildSmall, push } from '../support/small-repositories.js';
+import { push } from '../support/small-repositories.js';
 import { cleanup } from '../support/temporary-directory.js';
 
 const { directory, defer } = cleanup(afterEach);
@@ -24,10 +33,10 @@ let others: { host: string; path: string }[];
 beforeEach(async () => {
   repository = await freshRepository({ directory, defer });
   others = NAMES.map((path) => ({ host: OTHER, path }));
-  await Promise.all(others.map(({ path }) => buildSmall(bareOf(path))));
+  await Promise.all(NAMES.map((path) => repository.add(path)));
 });
 
-const bareOf = (path: string) => join(repository.bare, `../../${path}.git`);
+const bareOf = (path: string) => join(repository.root, `${path}.git`);
 
 function start(options: Partial<SnapshotOptions>): SnapshotService {
   const host = { baseUrl: repository.upstream.url, allowPrivateAddresses: true };
@@ -38,10 +47,11 @@ function start(options: Partial<SnapshotOptions>): SnapshotService {
 async function startWithHanging(
   kind: 'hang-info-refs' | 'hang-upload-pack',
   options: Partial<SnapshotOptions>,
+  hanging = others,
 ): Promise<SnapshotService> {
   const service = start(options);
-  for (const id of [repository.id, ...others]) await read(service, id);
-  for (const { path } of others) {
+  for (const id of [repository.id, ...hanging]) await read(service, id);
+  for (const { path } of hanging) {
     await push(bareOf(path));
     repository.upstream.fault(path, { kind });
   }
@@ -62,9 +72,9 @@ describe('a host that hangs', () => {
       for (const id of others) await read(service, id);
       await Promise.all(others.map(({ path }) => startedAt(hanging, path)));
       const commit = await push(repository.bare);
-      const renewed = next(service, 'generationFinished');
+      const isRenewed = renewed(service, repository.id);
       await read(service, repository.id);
-      await renewed;
+      await isRenewed;
       expect((await read(service, repository.id)).commit).toBe(commit);
     },
   );
@@ -94,19 +104,18 @@ describe('a host that hangs', () => {
   });
 
   test('keeps nothing of another one from being renewed', async () => {
-    const service = await startWithHanging('hang-upload-pack', {
-      freshness: AT_ONCE,
-      // What is renewed is cloned first.
-      limits: { ...ONE, maxMirrorBytes: 0 },
-    });
     const [first] = others;
     if (first === undefined) throw new Error('there is no other repository');
+    // What is renewed is cloned first.
+    const limits = { ...ONE, maxMirrorBytes: 0 };
+    const options = { freshness: AT_ONCE, limits };
+    const service = await startWithHanging('hang-upload-pack', options, [first]);
     await read(service, first);
     await startedAt('upload-pack', first.path);
     const commit = await push(repository.bare);
-    const renewed = next(service, 'generationFinished');
+    const isRenewed = renewed(service, repository.id);
     await read(service, repository.id);
-    await renewed;
+    await isRenewed;
     expect((await read(service, repository.id)).commit).toBe(commit);
   });
 });
@@ -126,28 +135,23 @@ test('a renewal that somebody waits for does not wait for those of other hosts',
   await push(bareOf(first.path));
 
   const create = store.create.bind(store);
-  let release = () => {};
-  const released = new Promise<void>((resolve) => {
-    release = resolve;
-  });
-  const storing = new Promise<void>((resolve) => {
-    jest.spyOn(store, 'create').mockImplementation(async (key, ...rest) => {
-      if (key.startsWith(`snapshot/${OTHER}`)) {
-        resolve();
-        await released;
-      }
-      return await create(key, ...rest);
-    });
+  const [released, release] = door();
+  const [storing, reach] = door();
+  jest.spyOn(store, 'create').mockImplementation(async (key, ...rest) => {
+    if (key.startsWith(`snapshot/${OTHER}`)) {
+      reach();
+      await released;
+    }
+    return await create(key, ...rest);
   });
   await service.pushed(`https://${OTHER}/${first.path}`);
   await storing;
   // The only place in the background is taken by now.
   const acquire = locks.acquire.bind(locks);
-  const begun = new Promise<void>((resolve) => {
-    jest.spyOn(locks, 'acquire').mockImplementation(async (key, ...rest) => {
-      if (key.startsWith('snapshot/')) resolve();
-      return await acquire(key, ...rest);
-    });
+  const [begun, begin] = door();
+  jest.spyOn(locks, 'acquire').mockImplementation(async (key, ...rest) => {
+    if (key.startsWith('snapshot/')) begin();
+    return await acquire(key, ...rest);
   });
   await service.pushed(`https://${HOST}/${repository.path}`);
   await begun;

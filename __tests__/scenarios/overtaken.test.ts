@@ -1,16 +1,13 @@
+/**
+ * @one-node-version
+ */
 import { type LockRegistry, MemoryStore, type SnapshotService } from '../../lib/index.js';
 import { door } from '../support/door.js';
 import { fakeDate } from '../support/fake-date.js';
-import {
-  counter,
-  type FreshRepository,
-  freshRepository,
-  next,
-  read,
-} from '../support/fresh-repository.js';
+import { counter, read, readAtOnce, renewed } from '../support/fresh-repository.js';
+import { ownRepository } from '../support/own-repository.js';
 import { git } from '../support/run.js';
-import { push } from '../support/small-repositories.js';
-import { cleanup } from '../support/temporary-directory.js';
+import { buildSmall, push } from '../support/small-repositories.js';
 
 /*
  * Services that generate the same at the same time, because the lock of one was lost without its notice:
@@ -22,21 +19,19 @@ const LOST: LockRegistry = {
   acquire: async () => ({ signal: new AbortController().signal, release: async () => {} }),
 };
 
-const { directory, defer } = cleanup(afterEach);
-let repository: FreshRepository;
+const repository = ownRepository(buildSmall);
 let store: MemoryStore;
 let slow: SnapshotService;
 let other: SnapshotService;
 
-beforeEach(async () => {
-  repository = await freshRepository({ directory, defer });
+beforeAll(async () => {
   store = new MemoryStore({ maxBytes: 1e9 });
   [slow, other] = [await start(), await start()];
 });
 
 async function start(): Promise<SnapshotService> {
   const freshness = { maxAge: 60 * 60_000, checkInterval: 0 };
-  return repository.start({ store, locks: LOST, freshness, dataDir: await directory() });
+  return (await repository.startSharedApp({ store, locks: LOST, freshness })).router.service;
 }
 
 /** Holds the next write of a snapshot or bundle back until it is released. */
@@ -57,7 +52,9 @@ function holdNextWrite() {
 /** What failed, by the events of both. */
 function failures(): () => number[] {
   const counters = [slow, other].flatMap((service) =>
-    (['storeFailed', 'generationFailed'] as const).map((name) => counter(service, name)),
+    (['storeFailed', 'generationFailed'] as const).map((name) =>
+      counter(service, name, repository.id),
+    ),
   );
   return () => counters.map((count) => count());
 }
@@ -66,7 +63,7 @@ test('an older snapshot does not take the place of a newer one, where there was 
   const failed = failures();
   const { reached, release } = holdNextWrite();
   const old = await repository.head();
-  const first = read(slow, repository.id);
+  const first = readAtOnce(slow, repository.id);
   await reached;
   expect(await first).toMatchObject({ commit: old, source: 'generation' });
   const commit = await push(repository.bare);
@@ -98,7 +95,7 @@ test('an older snapshot does not take the place of a newer one, where there was 
 test('a newer snapshot is made once more when an older one came before it', async () => {
   const failed = failures();
   const older = holdNextWrite();
-  await read(other, repository.id);
+  await readAtOnce(other, repository.id);
   await older.reached;
   const commit = await push(repository.bare);
   const newer = holdNextWrite();
@@ -106,7 +103,7 @@ test('a newer snapshot is made once more when an older one came before it', asyn
   await newer.reached;
   older.release();
   expect((await other.stat(repository.id))?.commit).not.toBe(commit);
-  const generations = counter(slow, 'generationFinished');
+  const generations = counter(slow, 'generationFinished', repository.id);
   newer.release();
   const stored = await refreshing;
   expect(stored.commit).toBe(commit);
@@ -122,9 +119,9 @@ test('what was deleted because its branch was gone is stored when that is back',
   await git(repository.bare, 'branch', '-D', 'topic');
   await slow.refresh(repository.id);
   const commit = await push(repository.bare, { branch: 'topic', parents: ['refs/heads/main'] });
-  const renewed = next(slow, 'generationFinished');
+  const isRenewed = renewed(slow, id);
   expect((await read(slow, id)).source).toBe('store');
-  await renewed;
+  await isRenewed;
   expect((await slow.stat(id))?.commit).toBe(commit);
 });
 
@@ -134,7 +131,7 @@ test('a bundle that has had its time is replaced', async () => {
   const id = { ...repository.id, base };
   expect((await read(slow, id)).source).toBe('generation');
   expect((await read(slow, id)).source).toBe('store');
-  fakeDate(defer, 3 * 60 * 60_000);
+  fakeDate(repository.defer, 3 * 60 * 60_000);
   expect((await read(slow, id)).source).toBe('generation');
   expect((await read(slow, id)).source).toBe('store');
 });

@@ -1,15 +1,12 @@
-import { MemoryStore, type SnapshotOptions } from '../../lib/index.js';
+/**
+ * @one-node-version
+ */
+import { MemoryStore, type SnapshotOptions, type SnapshotService } from '../../lib/index.js';
 import { door } from '../support/door.js';
 import { setDate } from '../support/fake-date.js';
-import {
-  counter,
-  type FreshRepository,
-  freshRepository,
-  next,
-  read,
-} from '../support/fresh-repository.js';
-import { push } from '../support/small-repositories.js';
-import { cleanup } from '../support/temporary-directory.js';
+import { counter, next, read, renewed } from '../support/fresh-repository.js';
+import { ownRepository } from '../support/own-repository.js';
+import { buildSmall, push } from '../support/small-repositories.js';
 import { WatchedLocks } from '../support/watched-locks.js';
 
 /*
@@ -17,13 +14,16 @@ import { WatchedLocks } from '../support/watched-locks.js';
  * not believe.
  */
 
-const { directory, defer } = cleanup(afterEach);
+const repository = ownRepository(buildSmall);
+const { defer } = repository;
 const DAY = 24 * 60 * 60_000;
 const RARELY = { maxAge: 0x7fff_ffff, checkInterval: 0 } as const;
 
-let repository: FreshRepository;
 let store: GatedStore;
 let locks: WatchedLocks;
+/** Each has a disk of its own. */
+let one: SnapshotService;
+let two: SnapshotService;
 
 /** Takes default snapshots when it is told to. */
 class GatedStore extends MemoryStore {
@@ -48,51 +48,53 @@ class GatedStore extends MemoryStore {
   }
 }
 
-beforeEach(async () => {
-  repository = await freshRepository({ directory, defer });
+beforeAll(async () => {
   store = new GatedStore({ maxBytes: 1e9 });
   locks = new WatchedLocks();
+  [one, two] = [await replica(), await replica()];
 });
 
-/** A service with a disk of its own. */
-async function replica(options: Partial<SnapshotOptions> = {}) {
-  const dataDir = await directory();
-  return repository.start({ store, locks, dataDir, freshness: RARELY, ...options });
+async function replica(options: Partial<SnapshotOptions> = {}): Promise<SnapshotService> {
+  const app = await repository.startSharedApp({ store, locks, freshness: RARELY, ...options });
+  return app.router.service;
 }
 
 const asked = () => repository.upstream.infoRefs(repository.path);
-const url = () => `${repository.upstream.url}/${repository.path}`;
+const url = () => repository.url;
 const checkKey = () => `check/${repository.id.host}/${repository.path}`;
+
+/** What a service tells of the test's repository. */
+async function statusAt(service: SnapshotService) {
+  return (await service.repositories()).filter((each) => each.repository.path === repository.path);
+}
 
 describe('what another one stored', () => {
   test('later, but of what was there before, does not pass for what was pushed', async () => {
-    const [slow, other] = [await replica(), await replica()];
+    const [slow, other] = [one, two];
     await read(other, { ...repository.id, depth: 1 });
     const gate = store.gate();
     const reading = read(slow, repository.id);
     await gate.reached;
     const commit = await push(repository.bare);
+    const refreshed = next(other, 'refreshed', repository.id);
     await other.pushed(url());
-    await next(other, 'refreshed');
+    await refreshed;
     gate.release();
     await reading;
     expect(await slow.stat(repository.id)).toMatchObject({ size: expect.any(Number) });
-    expect(await other.repositories()).toMatchObject([{ isCurrent: false }]);
-    const renewed = next(other, 'generationFinished');
+    expect(await statusAt(other)).toMatchObject([{ isCurrent: false }]);
+    const isRenewed = renewed(other, repository.id);
     await read(other, repository.id);
-    await renewed;
+    await isRenewed;
     for (const each of [other, slow]) expect((await read(each, repository.id)).commit).toBe(commit);
   });
 
   test('by a clock that is a day ahead is not of later than what was asked since', async () => {
     const setRight = setDate(defer, DAY);
-    const ahead = await replica();
-    await read(ahead, repository.id);
-    await ahead.close({ running: 'wait' });
+    await read(one, repository.id);
     setRight();
-    const service = await replica();
     const commit = await push(repository.bare);
-    expect((await service.refresh(repository.id)).commit).toBe(commit);
+    expect((await two.refresh(repository.id)).commit).toBe(commit);
   });
 
   test('of a ref or a depth is served without a mirror, for as long as nothing was pushed', async () => {
@@ -100,8 +102,7 @@ describe('what another one stored', () => {
     const [one, two] = [await replica(strict), await replica(strict)];
     const id = { ...repository.id, depth: 1 };
     await read(one, id);
-    await one.stat(id); // it is stored
-    const clones = counter(two, 'cloneStarted');
+    const clones = counter(two, 'cloneStarted', repository.id);
     const before = asked();
     for (let i = 1; i <= 3; i++) {
       expect((await read(two, id)).source).toBe('store');
@@ -115,7 +116,7 @@ describe('what another one stored', () => {
 
 describe('what another one was told', () => {
   /** Has a service ask the upstream in the background, unless another one's answer will do. */
-  async function check(service: Awaited<ReturnType<typeof replica>>): Promise<void> {
+  async function check(service: SnapshotService): Promise<void> {
     const over = locks.next('released', checkKey());
     await service.pushed(url());
     await over;
@@ -123,20 +124,16 @@ describe('what another one was told', () => {
 
   test('by a clock that is a day ahead is asked again', async () => {
     const setRight = setDate(defer, DAY);
-    const ahead = await replica();
-    await read(ahead, repository.id);
-    await check(ahead);
-    await ahead.close({ running: 'wait' });
+    await read(one, repository.id);
+    await check(one);
     setRight();
-    const service = await replica();
-    await read(service, repository.id);
+    await read(two, repository.id);
     const before = asked();
-    await check(service);
+    await check(two);
     expect(asked()).toBe(before + 1);
   });
 
   test('before a push was announced does not do for that push, whenever it comes', async () => {
-    const [one, two] = [await replica(), await replica()];
     for (const each of [one, two]) await read(each, repository.id);
     const gate = repository.upstream.gateRefs(repository.path);
     await one.pushed(url());
@@ -163,7 +160,6 @@ describe('what another one was told', () => {
       milliseconds === 10_000 && !late.signal.aborted ? late.signal : timeout(milliseconds),
     );
     defer(() => waiting.mockRestore());
-    const [one, two] = [await replica(), await replica()];
     for (const each of [one, two]) await read(each, repository.id);
     const gate = repository.upstream.gateRefs(repository.path);
     await one.pushed(url());
@@ -175,14 +171,14 @@ describe('what another one was told', () => {
     const again = locks.next('wanted', checkKey());
     late.abort();
     await again;
-    const refreshed = next(two, 'refreshed');
+    const refreshed = next(two, 'refreshed', repository.id);
     gate.release();
     expect(await refreshed).toMatchObject([{ changed: true }]);
   });
 
   test('does not replace what is known of later', async () => {
     const behind = new WatchedLocks(locks);
-    const [one, two] = [await replica(), await replica({ locks: behind })];
+    const two = await replica({ locks: behind });
     for (const each of [one, two]) await read(each, repository.id);
     const held = behind.hold(checkKey());
     const wanted = behind.next('wanted', checkKey());
@@ -194,6 +190,6 @@ describe('what another one was told', () => {
     const adopted = behind.next('released', checkKey());
     held.release();
     await adopted;
-    expect(await two.repositories()).toMatchObject([{ isCurrent: true, stored: { commit } }]);
+    expect(await statusAt(two)).toMatchObject([{ isCurrent: true, stored: { commit } }]);
   });
 });
