@@ -1,20 +1,16 @@
+import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
+import type { SnapshotService } from '../../lib/index.js';
 import { revisionPath } from '../../lib/mirror/revision.js';
 import { readRevision } from '../../lib/mirror/revision-file.js';
-import {
-  counter,
-  type FreshRepository,
-  freshRepository,
-  next,
-  read,
-} from '../support/fresh-repository.js';
+import { counter, next, read } from '../support/fresh-repository.js';
 import { fsck } from '../support/fsck.js';
-import { mirrorNames } from '../support/nothing-left.js';
+import type { HostApp } from '../support/host-app.js';
 import { ObjectList } from '../support/object-list.js';
+import { ownRepository } from '../support/own-repository.js';
 import { git, run } from '../support/run.js';
-import { cleanup } from '../support/temporary-directory.js';
+import { buildSmall } from '../support/small-repositories.js';
 
-const { directory, defer } = cleanup(afterEach);
 const OPTIONS = {
   freshness: { mode: 'strict', maxAge: 0, checkInterval: 0 },
   limits: { failureMemory: 0 },
@@ -28,11 +24,16 @@ interface Served {
   readonly refs?: Record<string, string>;
 }
 
-let repository: FreshRepository;
+const repository = ownRepository(buildSmall);
+let app: HostApp;
+let service: SnapshotService;
 
-beforeEach(async () => {
-  repository = await freshRepository({ directory, defer });
+beforeAll(async () => {
+  app = await repository.sharedApp(OPTIONS);
+  ({ service } = app.router);
 });
+
+const mirror = () => repository.mirrorIn(app.dataDir);
 
 /** Two commits, to the first of which something may be missing. */
 function history(what?: 'blob' | 'tree' | 'commit'): Served {
@@ -58,58 +59,57 @@ function serve({ objects, head, refs }: Served): void {
 test.each(['blob', 'tree', 'commit'] as const)(
   'a clone that lacks an old %s is refused',
   async (what) => {
-    const service = repository.start(OPTIONS);
     serve(history(what));
     await expect(read(service, repository.id)).rejects.toMatchObject({ code: 'UPSTREAM_INVALID' });
-    expect(await mirrorNames(repository.dataDir)).toEqual([]);
+    expect(existsSync(mirror())).toBe(false);
     serve(history());
     await read(service, repository.id);
-    expect(await fsck(await repository.mirror())).toEqual([]);
+    expect(await fsck(mirror())).toEqual([]);
   },
 );
 
 describe('a large clone', () => {
   test('that lacks something is removed, with what was made of it, and made anew', async () => {
-    const service = repository.start(OPTIONS);
     const lacking = history('blob');
     makeLarge(lacking.objects);
     serve(lacking);
-    const broken = next(service, 'mirrorBroken');
-    const evicted = next(service, 'evicted');
+    const broken = next(service, 'mirrorBroken', repository.id);
+    const evicted = next(service, 'evicted', repository.id);
     await read(service, repository.id);
     expect((await broken)[0].error.code).toBe('UPSTREAM_INVALID');
     await evicted;
     serve(history());
     expect(await service.stat(repository.id)).toBeUndefined();
     expect((await read(service, repository.id)).source).toBe('generation');
-    expect(await fsck(await repository.mirror())).toEqual([]);
+    expect(await fsck(mirror())).toEqual([]);
   });
 
   test('that is complete is known to be after the next fetch', async () => {
-    const service = repository.start(OPTIONS);
-    const broken = counter(service, 'mirrorBroken');
+    const broken = counter(service, 'mirrorBroken', repository.id);
     const { objects, head } = history();
     makeLarge(objects);
     serve({ objects, head });
     await read(service, repository.id);
     serve({ objects, head: objects.commit(objects.tree(), head) });
     await service.refresh(repository.id);
-    expect(await readRevision(await repository.mirror())).toMatchObject({ isConnected: true });
+    expect(await readRevision(mirror())).toMatchObject({ isConnected: true });
     expect(broken()).toBe(0);
   });
 
   test('of an earlier process is looked at when the service starts', async () => {
-    const earlier = repository.start(OPTIONS);
+    const options = { ...OPTIONS, dataDir: await repository.directory() };
+    const mirror = repository.mirrorIn(options.dataDir);
+    const earlier = await repository.startService(options);
     await read(earlier, repository.id);
     await earlier.close({ running: 'wait' });
-    await forget(await repository.mirror(), await git(repository.bare, 'rev-parse', 'HEAD~1:'));
-    const service = repository.start(OPTIONS);
+    await forget(mirror, await git(repository.bare, 'rev-parse', 'HEAD~1:'));
+    const service = await repository.startService(options);
     const broken = next(service, 'mirrorBroken');
     const evicted = next(service, 'evicted');
     expect((await broken)[0].error.code).toBe('UPSTREAM_INVALID');
     await evicted;
     expect(await service.stat(repository.id)).toBeUndefined();
-    expect(await mirrorNames(repository.dataDir)).toEqual([]);
+    expect(existsSync(mirror)).toBe(false);
   });
 });
 
@@ -127,7 +127,6 @@ async function forget(mirror: string, missing: string): Promise<void> {
 }
 
 test('a commit that came unasked is looked at when a ref leads to it', async () => {
-  const service = repository.start(OPTIONS);
   const { objects, head } = history();
   serve({ objects, head });
   await read(service, repository.id);
@@ -137,6 +136,5 @@ test('a commit that came unasked is looked at when a ref leads to it', async () 
   await service.refresh(repository.id);
   serve({ objects, head: later, refs: { 'refs/heads/other': unasked } });
   await expect(service.refresh(repository.id)).rejects.toMatchObject({ code: 'UPSTREAM_INVALID' });
-  const mirror = await repository.mirror();
-  expect(await git(mirror, 'for-each-ref', '--format=%(objectname)')).toBe(later);
+  expect(await git(mirror(), 'for-each-ref', '--format=%(objectname)')).toBe(later);
 });

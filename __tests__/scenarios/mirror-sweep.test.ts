@@ -1,45 +1,60 @@
 import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { SnapshotOptions } from '../../lib/index.js';
 import { Housekeeping } from '../../lib/mirror/housekeeping.js';
 import { Mirror } from '../../lib/mirror/mirror.js';
 import { refsPath, revisionDirectory, revisionPath } from '../../lib/mirror/revision.js';
 import { publishRevision, readRevision } from '../../lib/mirror/revision-file.js';
 import { temporaryName } from '../../lib/stores/temporary.js';
 import { fakeDate } from '../support/fake-date.js';
-import {
-  counter,
-  type FreshRepository,
-  freshRepository,
-  read,
-} from '../support/fresh-repository.js';
+import { counter, read } from '../support/fresh-repository.js';
 import { fsck } from '../support/fsck.js';
-import { push } from '../support/small-repositories.js';
-import { cleanup } from '../support/temporary-directory.js';
+import { HOST } from '../support/host-app.js';
+import { mirrorNames } from '../support/nothing-left.js';
+import { ownRepository } from '../support/own-repository.js';
+import { buildSmall, push } from '../support/small-repositories.js';
 
-const { directory, defer } = cleanup(afterEach);
 const HOUR = 60 * 60_000;
 
-let repository: FreshRepository;
+const repository = ownRepository();
+const { defer } = repository;
+/** With a mirror of two packs; each test has a copy. */
+let template: string;
+let bare: string;
+let id: { host: string; path: string };
+let dataDir: string;
 let mirror: string;
 let before: string[];
 
+beforeAll(async () => {
+  id = { host: HOST, path: 'org/repo' };
+  bare = join(repository.root, 'org/repo.git');
+  await buildSmall(bare);
+  const { router, dataDir } = await repository.startSharedApp();
+  template = dataDir;
+  await read(router.service, id);
+  await push(bare);
+  await router.service.refresh(id);
+  await router.service.close({ running: 'wait' });
+});
+
 beforeEach(async () => {
-  repository = await freshRepository({ directory, defer });
-  const service = repository.start();
-  await read(service, repository.id);
-  await push(repository.bare);
-  await service.refresh(repository.id);
-  await service.close({ running: 'wait' });
-  mirror = await repository.mirror();
+  dataDir = await repository.directory();
+  await cp(template, dataDir, { recursive: true });
+  const [name = ''] = await mirrorNames(dataDir);
+  mirror = join(dataDir, 'mirrors', name);
   before = await all();
 });
+
+const start = (freshness?: SnapshotOptions['freshness']) =>
+  repository.startService({ dataDir, ...(freshness && { freshness }) });
 
 async function all(): Promise<string[]> {
   return (await readdir(mirror, { recursive: true })).sort();
 }
 
 async function restart(): Promise<void> {
-  const service = repository.start();
+  const service = await start();
   await service.started;
   await service.close();
 }
@@ -78,10 +93,10 @@ test('a start removes packs and refs that no revision names, when they are an ho
 
 test('what a crash left just before a start is removed when the service runs on', async () => {
   await leaveOrphans();
-  const service = repository.start();
-  await service.refresh(repository.id);
+  const service = await start();
+  await service.refresh(id);
   fakeDate(defer, HOUR + 1000);
-  await service.refresh(repository.id);
+  await service.refresh(id);
   await service.close({ running: 'wait' });
   expect(await all()).toEqual(before);
 });
@@ -89,7 +104,7 @@ test('what a crash left just before a start is removed when the service runs on'
 test('what is still read stays until it has been read', async () => {
   const earlier = await readRevision(mirror);
   if (earlier === undefined) throw new Error('there is no revision');
-  const open = new Mirror(repository.id, mirror);
+  const open = new Mirror(id, mirror);
   const housekeeping = new Housekeeping({
     maxBytes: 1 << 30,
     list: () => [],
@@ -140,9 +155,9 @@ test('a start removes what dead processes were about to fetch, and nothing of li
 
 test('what a crash left does not keep the mirror from being used', async () => {
   await leaveOrphans();
-  const service = repository.start({ freshness: { mode: 'strict', maxAge: 0 } });
+  const service = await start({ mode: 'strict', maxAge: 0 });
   const broken = counter(service, 'mirrorBroken');
-  const commit = await push(repository.bare, { files: { 'more.txt': 'more\n' } });
-  expect((await read(service, repository.id)).commit).toBe(commit);
+  const commit = await push(bare, { files: { 'more.txt': 'more\n' } });
+  expect((await read(service, id)).commit).toBe(commit);
   expect(broken()).toBe(0);
 });
