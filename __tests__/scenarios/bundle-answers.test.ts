@@ -1,3 +1,6 @@
+/**
+ * @one-node-version
+ */
 import { parseBundle } from '../support/bundle.js';
 import { bundleClient, FOREVER } from '../support/bundle-client.js';
 import { fakeDate } from '../support/fake-date.js';

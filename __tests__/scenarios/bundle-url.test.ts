@@ -1,3 +1,6 @@
+/**
+ * @one-node-version
+ */
 import { bundleClient } from '../support/bundle-client.js';
 import { HeldLocks } from '../support/held-locks.js';
 import { HOST } from '../support/host-app.js';

@@ -1,3 +1,6 @@
+/**
+ * @one-node-version
+ */
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MemoryStore } from '../../lib/index.js';
@@ -163,17 +166,18 @@ describe('what is stored', () => {
 
   test('is served for two hours, by all its conditions, and then made anew', async () => {
     const generations = counter(client.app.router.service, 'generationStarted');
+    const now = Date.now();
+    const clock = jest.spyOn(Date, 'now').mockReturnValue(now);
     const made = await bundle(base);
     const etag = made.headers.get('etag') ?? '';
     const match = { 'if-match': etag };
     expect((await bundle(base, match)).status).toBe(200); // it is in the store by now
-    const now = Date.now();
-    const clock = jest.spyOn(Date, 'now').mockReturnValue(now + 2 * HOUR - 60_000);
+    clock.mockReturnValue(now + 2 * HOUR - 1);
     const before = await bundle(base, match);
     expect([before.status, before.body.equals(made.body)]).toEqual([200, true]);
     expect(generations()).toBe(1);
 
-    clock.mockReturnValue(now + 2 * HOUR + 1000);
+    clock.mockReturnValue(now + 2 * HOUR);
     expect((await ask(bundleUrl(base), { method: 'HEAD' })).status).toBe(404);
     expect((await bundle(base, match)).status).toBe(412);
     expect(generations()).toBe(1);

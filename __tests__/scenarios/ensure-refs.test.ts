@@ -1,46 +1,40 @@
-import { once } from 'node:events';
+/**
+ * @one-node-version
+ */
 import { chmod, readdir, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FleetClient, type WantedOfServer } from '../support/fleet-client.js';
-import { HOST, type HostApp, startHostApp } from '../support/host-app.js';
+import { renewed } from '../support/fresh-repository.js';
+import { HOST, type HostApp } from '../support/host-app.js';
+import { ownRepository } from '../support/own-repository.js';
 import { git } from '../support/run.js';
 import { buildEmpty, buildSmall, push } from '../support/small-repositories.js';
-import { cleanup } from '../support/temporary-directory.js';
-import { startUpstream, type Upstream } from '../support/upstream.js';
+import type { Upstream } from '../support/upstream.js';
 
 /** Long enough to be no answer to a clock. */
 const FOREVER = 0x7fff_ffff;
 const UNKNOWN = 'f'.repeat(40);
 
-const shared = cleanup(afterAll);
-let root: string;
+const repository = ownRepository();
 let upstream: Upstream;
 let app: HostApp;
 let client: FleetClient;
-let repositories = 0;
 /** Of the test's repository. */
 let path: string;
 let bare: string;
 
 beforeAll(async () => {
-  root = await shared.directory();
-  upstream = await startUpstream({ root });
-  shared.defer(() => upstream.close());
-  app = await startHostApp({
-    dataDir: await shared.directory(),
-    upstreamUrl: upstream.url,
+  ({ upstream } = repository);
+  app = await repository.sharedApp({
     // The upstream is asked for nothing that the policy wants, and a failure is not remembered.
     freshness: { maxAge: FOREVER, checkInterval: FOREVER },
     limits: { failureMemory: 0 },
   });
-  shared.defer(() => app.close());
   client = new FleetClient(app.url);
 });
 
 beforeEach(() => {
-  repositories += 1;
-  path = `org/group/repo-${repositories}`;
-  bare = join(root, `${path}.git`);
+  ({ path, bare } = repository);
 });
 
 const url = () => app.snapshotUrl(path).replace(/[^/]+$/, 'ensure-refs');
@@ -134,10 +128,9 @@ describe('of a mirror', () => {
 
   test('many who ask at a time share their questions', async () => {
     const pushed = await push(bare);
-    const repository = { host: HOST, path };
     const wanted = { refs: new Map([['refs/heads/main', pushed]]), commits: [] };
     const { service } = app.router;
-    const asking = Array.from({ length: 20 }, () => service.ensureRefs(repository, wanted));
+    const asking = Array.from({ length: 20 }, () => service.ensureRefs(repository.id, wanted));
     expect(await Promise.all(asking)).toEqual(
       asking.map(() => ({ refs: wanted.refs, missingCommits: [], fetched: true })),
     );
@@ -148,15 +141,12 @@ describe('of a mirror', () => {
 
   test('a mirror that turns out to be damaged is made anew, of what is stored', async () => {
     expect((await fetch(app.snapshotUrl(path), { method: 'HEAD' })).status).toBe(200);
-    const mirrors = join(app.dataDir, 'mirrors');
-    const names = await readdir(mirrors, { recursive: true });
-    const idx = names.filter(
-      (name) => name.includes(`repo-${repositories}`) && name.endsWith('.idx'),
-    );
+    const packs = join(repository.mirrorIn(app.dataDir), 'objects/pack');
+    const idx = (await readdir(packs)).filter((name) => name.endsWith('.idx'));
     expect(idx).toHaveLength(1);
     for (const name of idx) {
-      await chmod(join(mirrors, name), 0o644);
-      await truncate(join(mirrors, name), 100);
+      await chmod(join(packs, name), 0o644);
+      await truncate(join(packs, name), 100);
     }
     const wanted = { commits: [first] };
     expect(await ensure(wanted)).toMatchObject({ missingCommits: [], fetched: true });
@@ -170,11 +160,10 @@ describe('of a mirror', () => {
   });
 
   test('the snapshot is renewed afterwards, though nobody asks for it', async () => {
-    const { events } = app.router.service;
-    const generated = once(events, 'generationFinished');
+    const isRenewed = renewed(app.router.service, repository.id);
     const pushed = await push(bare);
     await ensure({ commits: [pushed] });
-    await generated;
+    await isRenewed;
     // HEAD tells what is stored, and has nothing done about it.
     const { headers } = await fetch(app.snapshotUrl(path), { method: 'HEAD' });
     expect(headers.get('x-cachew-snapshot-commit')).toBe(pushed);
@@ -233,7 +222,7 @@ test.each([
   expect(await ensure({ commits: [await tip()] })).toMatchObject({ fetched: false });
   const [status] = await app.router.service
     .repositories()
-    .then((all) => all.filter(({ repository }) => repository.path === path));
+    .then((all) => all.filter((each) => each.repository.path === path));
   expect(status?.repository).toEqual({ host: HOST, path });
   expect(requests()).toEqual([1, 1]);
 });

@@ -1,3 +1,6 @@
+/**
+ * @needs tar zstd
+ */
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FULL_PACKS } from '../../lib/mirror/choose-packs.js';

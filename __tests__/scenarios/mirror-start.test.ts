@@ -1,53 +1,61 @@
-import { open, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, open, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { revisionPath } from '../../lib/mirror/revision.js';
-import {
-  counter,
-  type FreshRepository,
-  freshRepository,
-  next,
-  read,
-} from '../support/fresh-repository.js';
+import { counter, next, read } from '../support/fresh-repository.js';
+import { HOST } from '../support/host-app.js';
+import { mirrorNames } from '../support/nothing-left.js';
+import { ownRepository } from '../support/own-repository.js';
 import { run } from '../support/run.js';
 import { buildSmall } from '../support/small-repositories.js';
-import { cleanup } from '../support/temporary-directory.js';
 
-const { directory, defer } = cleanup(afterEach);
-const OPTIONS = { limits: { failureMemory: 0 } };
+const PATH = 'org/repo';
+const id = { host: HOST, path: PATH };
 
-let repository: FreshRepository;
+const repository = ownRepository();
+/** With a mirror; each test has a copy. */
+let template: string;
+let dataDir: string;
 let mirror: string;
+let clones: number;
 
-beforeEach(async () => {
-  repository = await freshRepository({ directory, defer });
-  const service = repository.start(OPTIONS);
-  await read(service, repository.id);
-  await service.close({ running: 'wait' });
-  mirror = await repository.mirror();
+beforeAll(async () => {
+  await buildSmall(join(repository.root, `${PATH}.git`));
+  const app = await repository.startSharedApp();
+  template = app.dataDir;
+  await read(app.router.service, id);
+  await app.router.service.close({ running: 'wait' });
 });
 
+beforeEach(async () => {
+  dataDir = await repository.directory();
+  await cp(template, dataDir, { recursive: true });
+  const [name = ''] = await mirrorNames(dataDir);
+  mirror = join(dataDir, 'mirrors', name);
+  clones = repository.upstream.uploadPacks(PATH);
+});
+
+const start = () => repository.startService({ dataDir, limits: { failureMemory: 0 } });
+
 test('a mirror that cannot be read at the moment is left as it is, and others are served', async () => {
-  const other = { ...repository.id, path: 'org/other' };
-  await buildSmall(join(repository.bare, '../other.git'));
+  const other = { ...id, path: 'org/other' };
+  await buildSmall(join(repository.root, 'org/other.git'));
   const revision = revisionPath(mirror, 1);
   await rename(revision, `${revision}.kept`);
   // Reading it fails with EIO.
   await symlink('/proc/self/mem', revision);
-  const service = repository.start(OPTIONS);
+  const service = await start();
   const broken = next(service, 'mirrorBroken');
   await service.started;
   expect((await broken)[0]).toMatchObject({ repository: undefined, error: { code: 'INTERNAL' } });
   expect((await read(service, other)).source).toBe('generation');
 
-  await service.delete(repository.id);
+  await service.delete(id);
   const failure = { name: 'SnapshotError', code: 'INTERNAL' };
-  await expect(service.get(repository.id)).rejects.toMatchObject(failure);
-  await expect(
-    service.isUpToDate({ ...repository.id, base: 'a'.repeat(40) }),
-  ).rejects.toMatchObject(failure);
+  await expect(service.get(id)).rejects.toMatchObject(failure);
+  await expect(service.isUpToDate({ ...id, base: 'a'.repeat(40) })).rejects.toMatchObject(failure);
   await rename(`${revision}.kept`, revision);
-  await read(service, repository.id);
-  expect(repository.upstream.uploadPacks(repository.path)).toBe(1);
+  await read(service, id);
+  expect(repository.upstream.uploadPacks(PATH)).toBe(clones);
 });
 
 test('a mirror whose files another process replaces meanwhile is not taken for damaged', async () => {
@@ -55,7 +63,7 @@ test('a mirror whose files another process replaces meanwhile is not taken for d
   const text = await readFile(path, 'utf8');
   await rm(path);
   await run('mkfifo', [path]);
-  const service = repository.start(OPTIONS);
+  const service = await start();
   const broken = counter(service, 'mirrorBroken');
   // Opened as soon as the service reads the other end, having seen no later revision.
   const end = await open(path, 'w');
@@ -64,32 +72,33 @@ test('a mirror whose files another process replaces meanwhile is not taken for d
   await end.close();
   await service.started;
   expect(broken()).toBe(0);
-  await service.delete(repository.id);
-  await read(service, repository.id);
-  expect(repository.upstream.uploadPacks(repository.path)).toBe(1);
+  await service.delete(id);
+  await read(service, id);
+  expect(repository.upstream.uploadPacks(PATH)).toBe(clones);
 });
 
 test('the directory of mirrors is made again when it is gone', async () => {
-  const service = repository.start(OPTIONS);
+  const service = await start();
   await service.started;
-  await rm(join(repository.dataDir, 'mirrors'), { recursive: true });
-  await service.delete(repository.id);
-  await read(service, repository.id);
-  expect(await repository.mirror()).toBe(mirror);
+  await rm(join(dataDir, 'mirrors'), { recursive: true });
+  await service.delete(id);
+  await read(service, id);
+  expect((await mirrorNames(dataDir)).map((name) => join(dataDir, 'mirrors', name))).toEqual([
+    mirror,
+  ]);
 });
 
 test('failures of the file system have a code', async () => {
-  const running = repository.start(OPTIONS);
+  const running = await start();
   await running.started;
-  const mirrors = join(repository.dataDir, 'mirrors');
-  await running.delete(repository.id);
+  const mirrors = join(dataDir, 'mirrors');
+  await running.delete(id);
   await rm(mirrors, { recursive: true });
   await writeFile(mirrors, '');
   const failure = { name: 'SnapshotError', code: 'INTERNAL' };
-  const starting = repository.start(OPTIONS);
+  const starting = await start();
   await expect(starting.started).rejects.toMatchObject(failure);
   for (const service of [running, starting]) {
-    const { id } = repository;
     await expect(service.get(id)).rejects.toMatchObject(failure);
     await expect(service.refresh(id)).rejects.toMatchObject(failure);
     await expect(service.ensureRefs(id, { refs: new Map(), commits: [] })).rejects.toMatchObject(

@@ -1,6 +1,3 @@
-/**
- * @one-node-version
- */
 import { join } from 'node:path';
 import {
   InProcessLocks,

@@ -1,16 +1,13 @@
 import { MemoryStore, type OpenedObject } from '../../lib/index.js';
 import type { UrlOptions } from '../../lib/stores/store.js';
-import { type FreshRepository, freshRepository } from '../support/fresh-repository.js';
 import { holdCommits } from '../support/held-commits.js';
-import { type HostApp, startHostApp } from '../support/host-app.js';
-import { push } from '../support/small-repositories.js';
-import { cleanup } from '../support/temporary-directory.js';
+import type { HostApp } from '../support/host-app.js';
+import { ownRepository } from '../support/own-repository.js';
+import { buildSmall, push } from '../support/small-repositories.js';
 
 /*
  * Stores from which clients download themselves.
  */
-
-const { directory, defer } = cleanup(afterEach);
 
 /** Has a URL for what is stored, unless it is told otherwise. */
 class LinkingStore extends MemoryStore {
@@ -23,18 +20,23 @@ class LinkingStore extends MemoryStore {
   }
 }
 
-let repository: FreshRepository;
+const repository = ownRepository(buildSmall);
 let store: LinkingStore;
+let shared: HostApp;
+/** What a test asks. */
 let app: HostApp;
 
-beforeEach(async () => {
-  repository = await freshRepository({ directory, defer });
+beforeAll(async () => {
   store = new LinkingStore({ maxBytes: 1e9 });
-  const upstreamUrl = repository.upstream.url;
-  app = await startHostApp({ dataDir: await directory(), upstreamUrl, store });
-  defer(() => app.close());
+  shared = await repository.startSharedApp({ store });
+});
+
+beforeEach(async () => {
+  app = shared;
+  store.hasUrls = true;
   await (await get()).arrayBuffer();
   await app.router.service.refresh(repository.id);
+  store.asked.length = 0;
 });
 
 const get = (headers: Record<string, string> = {}, query = '') =>
@@ -48,6 +50,10 @@ async function stored(): Promise<OpenedObject> {
 }
 
 test('what takes the store long to take is sent by the app', async () => {
+  const { create } = store;
+  repository.defer(() => {
+    store.create = create;
+  });
   const open = holdCommits(store);
   const first = await get({}, '?depth=1');
   const bytes = Buffer.from(await first.arrayBuffer());
@@ -63,7 +69,10 @@ test('what takes the store long to take is sent by the app', async () => {
 
 test('what is stored is downloaded from there', async () => {
   const hits: unknown[] = [];
-  app.router.service.events.on('hit', (hit) => hits.push(hit));
+  const { events } = app.router.service;
+  const onHit = (hit: unknown) => hits.push(hit);
+  events.on('hit', onHit);
+  repository.defer(() => events.off('hit', onHit));
   const response = await get();
   expect(response.status).toBe(307);
   expect(await response.text()).toBe('');
@@ -79,7 +88,7 @@ test('what is stored is downloaded from there', async () => {
       key,
       revision,
       contentType: 'application/zstd',
-      contentDisposition: 'attachment; filename="repo.tar.zst"',
+      contentDisposition: `attachment; filename="${repository.path.split('/').at(-1)}.tar.zst"`,
     },
   ]);
   expect(hits).toMatchObject([{ repository: repository.id, size }]);
@@ -115,10 +124,7 @@ test('HEAD, conditions that fail and ranges are answered here', async () => {
 
 test('what is outdated is renewed meanwhile, as ever', async () => {
   const commit = await push(repository.bare);
-  await app.close();
-  const upstreamUrl = repository.upstream.url;
-  const freshness = { mode: 'strict', maxAge: 0 } as const;
-  app = await startHostApp({ dataDir: await directory(), upstreamUrl, store, freshness });
+  app = await repository.startApp({ store, freshness: { mode: 'strict', maxAge: 0 } });
   const response = await get();
   expect(response.status).toBe(200);
   expect(response.headers.get('x-cachew-snapshot-commit')).toBe(commit);
