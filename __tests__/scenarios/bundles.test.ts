@@ -5,9 +5,10 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MemoryStore } from '../../lib/index.js';
 import { objectsOfPack, parseBundle } from '../support/bundle.js';
-import { bundleClient } from '../support/bundle-client.js';
+import { bundleClient, USUAL } from '../support/bundle-client.js';
 import { cloneWithGit } from '../support/clone.js';
 import { counter } from '../support/fresh-repository.js';
+import type { HostApp } from '../support/host-app.js';
 import { ownRepository } from '../support/own-repository.js';
 import { readPack } from '../support/read-pack.js';
 import { git } from '../support/run.js';
@@ -22,7 +23,7 @@ const HOUR = 60 * 60_000;
 const repository = ownRepository();
 const { directory } = repository;
 const client = bundleClient(repository);
-const { start, commitOf, bundleUrl, ask, bundle, mirrored, noticed } = client;
+const { commitOf, bundleUrl, ask, bundle, mirrored, noticed } = client;
 
 afterEach(() => {
   jest.restoreAllMocks();
@@ -144,12 +145,18 @@ describe('what a bundle is', () => {
 });
 
 describe('what is stored', () => {
+  let app: HostApp;
   let base: string;
+
+  beforeAll(async () => {
+    const store = new MemoryStore({ maxBytes: 1e8 });
+    app = await repository.startSharedApp({ ...USUAL, store });
+  });
 
   beforeEach(async () => {
     await buildSmall(repository.bare);
     base = await commitOf('main~1');
-    await start({ store: new MemoryStore({ maxBytes: 1e8 }) });
+    client.use(app);
     await mirrored();
   });
 
@@ -165,7 +172,7 @@ describe('what is stored', () => {
   });
 
   test('is served for two hours, by all its conditions, and then made anew', async () => {
-    const generations = counter(client.app.router.service, 'generationStarted');
+    const generations = counter(app.router.service, 'generationStarted', repository.id);
     const now = Date.now();
     const clock = jest.spyOn(Date, 'now').mockReturnValue(now);
     const made = await bundle(base);
@@ -201,7 +208,7 @@ describe('what is stored', () => {
   });
 
   test('is made once for all who want it at a time', async () => {
-    const generations = counter(client.app.router.service, 'generationStarted');
+    const generations = counter(app.router.service, 'generationStarted', repository.id);
     const replies = await Promise.all(Array.from({ length: 20 }, () => bundle(base)));
     expect(
       new Set(replies.map(({ status, body }) => `${status} ${body.toString('hex')}`)).size,

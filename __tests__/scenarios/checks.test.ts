@@ -54,7 +54,7 @@ describe('checks that requests wait for', () => {
     expect(asked()).toBe(2);
   });
 
-  test('nor does a check in the background', async () => {
+  test('do not take a check in the background for their answer if something was pushed after it', async () => {
     const service = await primed(strict);
     const gate = repository.upstream.gateRefs(repository.path);
     expect(await service.pushed(repository.url)).toBe(true);

@@ -77,10 +77,10 @@ describe('a host that hangs', () => {
   );
 
   test('keeps no client of another one waiting', async () => {
-    const service = await startWithHanging('hang-info-refs', {
-      freshness: { ...AT_ONCE, mode: 'strict' },
-    });
-    const waiting = Promise.allSettled(others.map((id) => read(service, id)));
+    const options = { freshness: { ...AT_ONCE, mode: 'strict' } } as const;
+    const hanging = others.slice(0, 2);
+    const service = await startWithHanging('hang-info-refs', options, hanging);
+    const waiting = Promise.allSettled(hanging.map((id) => read(service, id)));
     await repository.upstream.waitFor(({ requests }) => requests.some(({ closed }) => !closed));
     const commit = await push(repository.bare);
     expect((await read(service, repository.id)).commit).toBe(commit);

@@ -4,7 +4,7 @@ import { git } from './run.js';
 
 /** Long enough to be no answer to a clock. */
 export const FOREVER = 0x7fff_ffff;
-const USUAL = { freshness: { maxAge: FOREVER, checkInterval: 0 } };
+export const USUAL = { freshness: { maxAge: FOREVER, checkInterval: 0 } };
 
 export interface Reply {
   readonly status: number;
@@ -18,6 +18,8 @@ export interface BundleClient {
   readonly app: HostApp;
   /** Has the test have an app of its own from now on. */
   start(options: Partial<HostAppOptions>): Promise<void>;
+  /** Has the test ask this app from now on. */
+  use(app: HostApp): void;
   /** The commit of a name at the upstream. */
   commitOf(name: string): Promise<string>;
   snapshotUrl(): string;
@@ -63,6 +65,9 @@ export function bundleClient(repository: OwnRepository): BundleClient {
     },
     async start(options) {
       current = await repository.startApp({ ...USUAL, ...options });
+    },
+    use(app) {
+      current = app;
     },
     commitOf: (name) => git(repository.bare, 'rev-parse', name),
     snapshotUrl,
