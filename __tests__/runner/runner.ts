@@ -10,6 +10,9 @@ export function nameOf(suite: string): string {
   return relative('.build/__tests__', suite).replace(/\.test\.js$/, '');
 }
 
+// Processes that are forked inherit it.
+process.execArgv.push('--import', new URL('./worker-data.js', import.meta.url).href);
+
 const LightRunner = createRunner({ runtime: 'child_process' });
 
 /**
