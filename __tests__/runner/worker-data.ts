@@ -10,14 +10,19 @@ process.execArgv.splice(0);
 const QUESTION = 'jest-light-runner-get-worker-data';
 let told: unknown;
 
-process.on('message', (message) => {
+// No listener: Node keeps messages until there is one, which has to be tinypool's.
+const emit = process.emit.bind(process);
+const keeping = (name: string, ...args: unknown[]): boolean => {
+  const [message] = args;
   const isAnswer =
     typeof message === 'object' &&
     message !== null &&
     'type' in message &&
     message.type === 'jest-light-runner-worker-data';
-  if (isAnswer) told ??= message;
-});
+  if (name === 'message' && isAnswer) told ??= message;
+  return Reflect.apply(emit, process, [name, ...args]);
+};
+Object.defineProperty(process, 'emit', { value: keeping });
 
 const send = process.send?.bind(process);
 if (send !== undefined) {
