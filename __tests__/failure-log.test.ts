@@ -1,3 +1,5 @@
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import { MemoryStore, SnapshotError, TieredStore } from '../lib/index.js';
 import { FaultyTier } from './stores/faulty-tier.js';
 import { freshRepository, next, read } from './support/fresh-repository.js';
@@ -40,6 +42,18 @@ test('A tier that fails is logged, although the other one makes up for it', asyn
   await read(repository.start({ store, logger: log }), repository.id);
   const fields = { tier: 'far', key: `snapshot/${HOST}/${repository.path}` };
   expect(log.lines).toEqual([['warn', 'store degraded', expect.objectContaining(fields)]]);
+});
+
+test('A mirror that is found damaged at the start is logged', async () => {
+  const repository = await freshRepository({ directory, defer });
+  const earlier = repository.start();
+  await read(earlier, repository.id);
+  await earlier.close({ running: 'wait' });
+  await rm(join(await repository.mirror(), 'objects'), { recursive: true });
+  const log = logger();
+  await repository.start({ logger: log }).started;
+  const fields = { repository: `${HOST}/${repository.path}`, err: expect.any(SnapshotError) };
+  expect(log.lines).toEqual([['error', 'mirror broken', expect.objectContaining(fields)]]);
 });
 
 test('A log that throws does not make of it a failure', async () => {

@@ -85,6 +85,28 @@ describe('A lease', () => {
     await lock.release();
   });
 
+  test('that was renewed is counted from when that was asked for, however late the answer is', async () => {
+    const watched = new WatchedClient(connect());
+    const clock = stopClock(defer);
+    const lock = await registry({ client: watched.client, ...LONG }).acquire('key');
+    const delay = LEASE_TIME / 2;
+    defer(() => redis.server.thaw());
+    redis.server.freeze();
+    clock.tick(RENEWAL);
+    clock.tick(delay);
+    redis.server.thaw();
+    await watched.until(({ answeredScripts }) => answeredScripts === 1);
+    await setImmediate();
+    // No other renewal succeeds.
+    redis.server.freeze();
+    clock.tick(LEASE_TIME - delay - 1);
+    await setImmediate();
+    expect(lock.signal.aborted).toBe(false);
+    clock.tick(1);
+    await setImmediate();
+    expect(lock.signal.aborted).toBe(true);
+  });
+
   test('ends with the registry', async () => {
     const locks = registry();
     const lock = await locks.acquire('key');

@@ -1,7 +1,9 @@
 import { existsSync, statSync } from 'node:fs';
 import {
   appendFile,
+  type FileHandle,
   mkdtemp,
+  open,
   readdir,
   readFile,
   rename,
@@ -23,8 +25,11 @@ import {
   put,
   rest,
 } from '../../lib/testing/store-content.js';
+import { cleanup } from '../support/temporary-directory.js';
 
 const MIB = 1024 * 1024;
+
+const { defer } = cleanup(afterEach);
 
 let parent: string;
 let directory: string;
@@ -130,6 +135,23 @@ describe('The files of a store', () => {
     }
   });
 
+  test.each<[string, (store: FileSystemStore) => Promise<unknown>]>([
+    ['written', (store) => put(store, 'key', contentOf('a', 2 * MIB))],
+    [
+      'adopted',
+      async (store) => {
+        const file = join(parent, 'file');
+        await writeFile(file, contentOf('a', 2 * MIB));
+        await store.adopt('key', file, {});
+      },
+    ],
+  ])('are on the disk as a whole before they have their name, when they are %s', async (_, add) => {
+    const synced = await watchSyncs();
+    await add(new FileSystemStore({ directory }));
+    const { ino, size } = await stat(await onlyFile());
+    expect(synced).toEqual([{ ino, size, named: [] }]);
+  });
+
   test('take no more than so many metadata', async () => {
     const store = new FileSystemStore({ directory });
     const writer = await store.create('key', { long: 'x'.repeat(MIB) });
@@ -204,6 +226,25 @@ describe('A failure', () => {
     await expect(rest(chunks)).rejects.toMatchObject({ code: 'STORE_FAILED' });
   });
 });
+
+/** What is synced from now on, and which objects had their name when that was done. */
+async function watchSyncs() {
+  const synced: { ino: number; size: number; named: string[] }[] = [];
+  const handle = await open(parent);
+  const prototype: FileHandle = Object.getPrototypeOf(handle);
+  await handle.close();
+  const { datasync } = prototype;
+  prototype.datasync = async function (this: FileHandle) {
+    const { ino, size } = await this.stat();
+    await datasync.call(this);
+    const named = (await readdir(directory)).filter((name) => name.endsWith('.object'));
+    synced.push({ ino, size, named });
+  };
+  defer(() => {
+    prototype.datasync = datasync;
+  });
+  return synced;
+}
 
 async function onlyFile(): Promise<string> {
   const names = await readdir(directory);

@@ -106,7 +106,17 @@ describe('A write', () => {
     await expect(adopting).rejects.toBe(reason);
     await access(file);
     await assertMiss(store, 'key');
-    expect(failures).toEqual([]);
+    expect([far.aborts, failures]).toEqual([1, []]);
+  });
+
+  test('of what cannot be read leaves nothing in the far tier', async () => {
+    const path = await directory();
+    const near = new FileSystemStore({ directory: join(path, 'near') });
+    const { far, store } = tiers({}, near);
+    // A directory can be opened as a file can, but not read.
+    await expect(store.adopt?.('key', path, {})).rejects.toMatchObject({ code: 'STORE_FAILED' });
+    expect([far.asked.create, far.aborts]).toEqual([1, 1]);
+    await assertMiss(store, 'key');
   });
 
   test('of a file goes to the far tier alone when the near one fails', async () => {

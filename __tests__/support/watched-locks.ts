@@ -1,4 +1,4 @@
-import { EventEmitter, once } from 'node:events';
+import { EventEmitter } from 'node:events';
 import { InProcessLocks, type Lock, type LockRegistry, SnapshotError } from '../../lib/index.js';
 import { door } from './door.js';
 
@@ -60,8 +60,16 @@ export class WatchedLocks implements LockRegistry {
   }
 
   /** Resolves when that happens to a key the next time. */
-  async next(name: keyof LockEvents, key: string): Promise<void> {
-    for (;;) if ((await once(this.events, name))[0] === key) return;
+  next(name: keyof LockEvents, key: string): Promise<void> {
+    return new Promise((resolve) => {
+      // One listener all the time: what happens to several keys at once is not missed.
+      const listen = (each: string) => {
+        if (each !== key) return;
+        this.events.off(name, listen);
+        resolve();
+      };
+      this.events.on(name, listen);
+    });
   }
 
   /** Counts from now on how often a key is acquired. */

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { openSync, writeFileSync } from 'node:fs';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BroadcastChannel, threadId } from 'node:worker_threads';
 import { SnapshotError } from '../../lib/errors.js';
 import { serveTasks } from '../../lib/workers/serve.js';
@@ -16,6 +17,8 @@ export type Order =
   /** Says so, writes into the file when it is aborted, and fails then. */
   | { readonly kind: 'tidy'; readonly path: string }
   | { readonly kind: 'exit' }
+  /** Says so, and answers after the first message on the channel, unless it is aborted before that. */
+  | { readonly kind: 'wait'; readonly channel: string }
   /** Throws outside of the task: an error, or what is none. */
   | { readonly kind: 'throw'; readonly thrown: 'error' | 'null' }
   /** Answers, and ends or throws at the first message on the channel. */
@@ -46,6 +49,19 @@ serveTasks<Order, string, number>(async (order, { emit, signal }) => {
       await once(signal, 'abort');
       writeFileSync(order.path, String(signal.reason.code));
       throw signal.reason;
+    case 'wait': {
+      const channel = new BroadcastChannel(order.channel);
+      const told = new Promise((resolve) => {
+        channel.onmessage = resolve;
+      });
+      emit('waiting');
+      await told;
+      channel.close();
+      // What was sent on another way before that message may come after it, but not so much later.
+      for (let turn = 0; turn < 2; turn += 1) await nextTurn();
+      signal.throwIfAborted();
+      return threadId;
+    }
     case 'exit':
       process.exit(0);
       return threadId;

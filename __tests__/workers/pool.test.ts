@@ -141,6 +141,17 @@ describe('Aborting a task', () => {
     expect(await run({ kind: 'answer' })).toBe(first);
   });
 
+  test('after its end leaves the next task of its thread alone', async () => {
+    const channel = new BroadcastChannel(randomUUID());
+    defer(() => channel.close());
+    const ended = new AbortController();
+    const first = await pool.run({ kind: 'answer' }, { signal: ended.signal });
+    const { outcome } = await start({ kind: 'wait', channel: channel.name });
+    ended.abort();
+    channel.postMessage('now');
+    expect(await outcome).toBe(first);
+  });
+
   test('leaves other tasks alone', async () => {
     const { outcome, controller } = await start({ kind: 'sleep' });
     const other = start({ kind: 'sleep' });

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { Agent } from 'node:http';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import type express5 from 'express';
 import type { RequestHandler } from 'express';
 import { EXPRESS, type ExpressVersion, send } from '../test-server.js';
@@ -104,28 +104,46 @@ describe('Payloads', () => {
     expect(pushed).toEqual([]);
   });
 
-  test('bodies that senders do not finish do not fill the memory', async () => {
-    const { port, deliver } = await start();
-    const declared = 25 * 1024 * 1024;
-    const sockets = await Promise.all(
+  const LARGEST = 25 * 1024 * 1024;
+
+  /** Announces as many bodies as there is room for. */
+  async function takeRoom(port: number): Promise<Socket[]> {
+    return await Promise.all(
       Array.from({ length: 4 }, async () => {
         const socket = connect(port, '127.0.0.1');
         socket.write(
           `POST /hooks HTTP/1.1\r\nHost: x\r\nX-Hub-Signature-256: sha256=${'0'.repeat(64)}\r\n` +
-            `Content-Length: ${declared}\r\nExpect: 100-continue\r\n\r\n`,
+            `Content-Length: ${LARGEST}\r\nExpect: 100-continue\r\n\r\n`,
         );
         await once(socket, 'data'); // the handler was asked by now
         return socket;
       }),
     );
+  }
+
+  test('bodies that senders do not finish do not fill the memory', async () => {
+    const { port, deliver } = await start();
+    const sockets = await takeRoom(port);
     const refused = await deliver(fromGitHub(SECRET));
     expect(refused.status).toBe(503);
     expect(JSON.parse(refused.body.toString())).toMatchObject({ code: 'OVERLOADED' });
     for (const socket of sockets) {
-      socket.write(Buffer.alloc(declared));
+      socket.write(Buffer.alloc(LARGEST));
       await once(socket, 'data');
       socket.destroy();
     }
+    expect((await deliver(fromGitHub(SECRET))).status).toBe(202);
+  });
+
+  test('bodies whose senders hang up leave their room to others', async () => {
+    const gone: Promise<void>[] = [];
+    const watch: RequestHandler = (req, _res, next) => {
+      gone.push(new Promise((resolve) => req.once('close', resolve)));
+      next();
+    };
+    const { port, deliver } = await start({ before: () => [watch] });
+    for (const socket of await takeRoom(port)) socket.destroy();
+    await Promise.all(gone);
     expect((await deliver(fromGitHub(SECRET))).status).toBe(202);
   });
 

@@ -1,0 +1,59 @@
+import { MemoryStore } from '../../lib/index.js';
+import { setDate } from '../support/fake-date.js';
+import { freshRepository, read } from '../support/fresh-repository.js';
+import { push } from '../support/small-repositories.js';
+import { cleanup } from '../support/temporary-directory.js';
+import { WatchedLocks } from '../support/watched-locks.js';
+
+const { directory, defer } = cleanup(afterEach);
+const SECOND = 1000;
+
+test('A push that is announced while an older question waits is not answered with what was there before', async () => {
+  const repository = await freshRepository({ directory, defer });
+  await repository.add('org/other');
+  const { host, path } = repository.id;
+  const other = { host, path: 'org/other' };
+  const store = new MemoryStore({ maxBytes: 1e9 });
+  const locks = new WatchedLocks();
+  const held = new WatchedLocks(locks);
+  const freshness = { maxAge: 0x7fff_ffff, checkInterval: 0 };
+  const start = async (own: WatchedLocks) =>
+    repository.start({ store, locks: own, dataDir: await directory(), freshness });
+  const [one, two] = [await start(locks), await start(held)];
+  for (const service of [one, two]) await read(service, repository.id);
+  await read(two, other);
+  const key = `check/${host}/${path}`;
+  /** Resolves when the service has the question in its queue: the one about the other repository comes later. */
+  const announceToTwo = async () => {
+    const later = held.next('wanted', `check/${host}/${other.path}`);
+    await two.pushed(repository.url);
+    await two.pushed(`${repository.upstream.url}/${other.path}`);
+    await later;
+  };
+
+  // The first question of one service is under way, and its second waits for that.
+  const lock = held.hold(key);
+  await announceToTwo();
+  setDate(defer, SECOND);
+  await announceToTwo();
+  // The other service asks after both of them, and before the push.
+  setDate(defer, SECOND);
+  const asked = locks.next('released', key);
+  await one.pushed(repository.url);
+  await asked;
+  const commit = await push(repository.bare);
+  setDate(defer, SECOND);
+  await announceToTwo();
+
+  const before = repository.upstream.infoRefs(path);
+  let open = 2;
+  const answered = new Promise<void>((resolve) => {
+    held.events.on('released', (released) => {
+      if (released === key && --open === 0) resolve();
+    });
+  });
+  lock.release();
+  await answered;
+  expect(repository.upstream.infoRefs(path)).toBe(before + 1);
+  expect((await read(two, { ...repository.id, depth: 1 })).commit).toBe(commit);
+});
