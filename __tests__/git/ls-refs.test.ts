@@ -1,6 +1,7 @@
 /** @one-node-version */
 import { join } from 'node:path';
 import { encodeHeadQuery, readUnbornHead } from '../../lib/git/ls-refs.js';
+import { refNameOf } from '../../lib/git/refs.js';
 import { encodePacket, FLUSH } from '../support/pkt-line.js';
 import { git, runBinary } from '../support/run.js';
 import { buildSmall } from '../support/small-repositories.js';
@@ -27,7 +28,7 @@ test.each(['trunk', 'release/1.0', 'ünïcode', 'with-no-break-space\u00a0', 'li
     const repository = join(await directory(), 'empty.git');
     await git('.', 'init', '--quiet', '--bare', repository);
     await git(repository, 'symbolic-ref', 'HEAD', `refs/heads/${branch}`);
-    expect(await askGit(repository)).toBe(`refs/heads/${branch}`);
+    expect(await askGit(repository)).toBe(refNameOf(`refs/heads/${branch}`));
   },
 );
 

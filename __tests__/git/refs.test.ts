@@ -7,6 +7,7 @@ import {
   isValidRefName,
   parsePackedRefs,
   type Ref,
+  refNameOf,
 } from '../../lib/git/refs.js';
 import { buildKitchenSink } from '../support/kitchen-sink.js';
 import { execute, git, run } from '../support/run.js';
@@ -138,14 +139,15 @@ describe('Packed refs', () => {
     for (const branch of ODD_BRANCHES)
       await git(repository, 'update-ref', `refs/heads/${branch}`, 'trunk');
     await git(repository, 'pack-refs', '--all');
-    const written = await readFile(join(repository, 'packed-refs'), 'utf8');
+    const written = await readFile(join(repository, 'packed-refs'));
     const refs = parsePackedRefs(written);
-    expect(encodePackedRefs([...refs].reverse())).toBe(written);
+    expect(encodePackedRefs([...refs].reverse())).toEqual(written);
     expect(refs.filter(({ peeled }) => peeled !== undefined).length).toBeGreaterThan(5);
     const listed = await git(repository, 'for-each-ref', '--format=%(objectname) %(refname)');
-    expect(refs.map(({ oid, name }) => `${oid} ${name}`).join('\n')).toBe(listed);
-    for (const { name, oid, peeled } of refs) {
-      expect(await git(repository, 'rev-parse', `${name}^{}`)).toBe(peeled ?? oid);
+    const shown = ({ name }: Ref) => Buffer.from(name, 'latin1').toString();
+    expect(refs.map((ref) => `${ref.oid} ${shown(ref)}`).join('\n')).toBe(listed);
+    for (const ref of refs) {
+      expect(await git(repository, 'rev-parse', `${shown(ref)}^{}`)).toBe(ref.peeled ?? ref.oid);
     }
   });
 
@@ -155,9 +157,10 @@ describe('Packed refs', () => {
     const oid = await git(repository, 'rev-parse', 'main');
     // UTF-16 would sort the last two the other way round.
     const branches = ['z', 'a/b', 'a-b', 'a.b', 'B', '\uff5e', '🚀'];
-    const refs = branches.map((name): Ref => ({ name: `refs/heads/${name}`, oid }));
+    const names = branches.map((branch) => `refs/heads/${branch}`);
+    const refs = names.map((name): Ref => ({ name: refNameOf(name), oid }));
     await writeFile(join(repository, 'packed-refs'), encodePackedRefs(refs));
-    for (const { name } of refs)
+    for (const name of names)
       expect(await git(repository, 'rev-parse', '--verify', name)).toBe(oid);
     const listed = await git(repository, 'for-each-ref', '--format=%(refname:short)', 'refs/heads');
     expect(listed.split('\n').sort()).toEqual([...branches, 'main'].sort());
@@ -165,7 +168,7 @@ describe('Packed refs', () => {
 
   test('may have no refs at all', () => {
     expect(parsePackedRefs(encodePackedRefs([]))).toEqual([]);
-    expect(parsePackedRefs('')).toEqual([]);
+    expect(parsePackedRefs(Buffer.alloc(0))).toEqual([]);
   });
 
   test.each([
@@ -179,16 +182,17 @@ describe('Packed refs', () => {
     ['a cut line', `${ONE} refs/heads/a\n${TWO?.slice(0, 20)}`],
     ['a cut peeled id', `${ONE} refs/tags/a\n^${TWO?.slice(0, 20)}`],
   ])('with %s are damaged', (_, text) => {
-    expect(() => parsePackedRefs(text)).toThrow(damaged);
+    expect(() => parsePackedRefs(Buffer.from(text))).toThrow(damaged);
   });
 });
 
 test.each(['main', ...ODD_BRANCHES])('HEAD is written as git reads it: %j', async (branch) => {
   const repository = join(await directory(), 'small.git');
   await buildSmall(repository);
-  const ref = `refs/heads/${branch}`;
-  await writeFile(join(repository, 'HEAD'), encodeHead({ kind: 'branch', ref, oid: TWO ?? '' }));
-  expect(await git(repository, 'symbolic-ref', 'HEAD')).toBe(ref);
+  const name = `refs/heads/${branch}`;
+  const head = encodeHead({ kind: 'branch', ref: refNameOf(name), oid: TWO ?? '' });
+  await writeFile(join(repository, 'HEAD'), head);
+  expect(await git(repository, 'symbolic-ref', 'HEAD')).toBe(name);
   const oid = await git(repository, 'rev-parse', 'main~1');
   await writeFile(join(repository, 'HEAD'), encodeHead({ kind: 'detached', oid }));
   expect(await git(repository, 'rev-parse', 'HEAD')).toBe(oid);

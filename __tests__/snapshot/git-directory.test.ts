@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Head, Ref } from '../../lib/git/refs.js';
-import { parsePackedRefs } from '../../lib/git/refs.js';
+import { parsePackedRefs, refNameOf } from '../../lib/git/refs.js';
 import { type GitDirectoryInput, gitDirectory } from '../../lib/snapshot/git-directory.js';
 import { cloneWithGit } from '../support/clone.js';
 import { fsck } from '../support/fsck.js';
@@ -44,13 +44,13 @@ beforeEach(async () => {
 /** What the mirror holds, as a snapshot is told. */
 async function inputOf(): Promise<GitDirectoryInput> {
   const packed = join(mirror, 'packed-refs');
-  const refs: Ref[] = mirror === filled ? parsePackedRefs(await readFile(packed, 'utf8')) : [];
+  const refs: Ref[] = mirror === filled ? parsePackedRefs(await readFile(packed)) : [];
   const { code, stdout } = await execute('git', ['symbolic-ref', '-q', 'HEAD'], { cwd: mirror });
   const target = await execute('git', ['rev-parse', '-q', '--verify', 'HEAD'], { cwd: mirror });
   const oid = target.code === 0 ? target.stdout.trim() : undefined;
   const head: Head =
     code === 0
-      ? { kind: 'branch', ref: stdout.replace(/\n$/, ''), oid }
+      ? { kind: 'branch', ref: refNameOf(stdout.replace(/\n$/, '')), oid }
       : { kind: 'detached', oid: oid ?? '' };
   const originHead = head.kind === 'branch' && oid !== undefined ? head.ref : undefined;
   const fetch = '+refs/heads/*:refs/remotes/origin/*';

@@ -6,7 +6,7 @@ import { digestRefs, type MirrorRevision, revisionDirectory } from '../../lib/mi
 
 /** Makes a mirror of a bare repository of git's, whose objects are all in packs: its only revision. */
 export async function revisionOf(repository: string): Promise<MirrorRevision> {
-  const refs = parsePackedRefs(await readFile(join(repository, 'packed-refs'), 'utf8'));
+  const refs = parsePackedRefs(await readFile(join(repository, 'packed-refs')));
   const head = await headOf(repository, refs);
   const digest = digestRefs(head, refs);
   await mkdir(revisionDirectory(repository), { recursive: true });
@@ -27,7 +27,7 @@ export async function revisionOf(repository: string): Promise<MirrorRevision> {
 }
 
 async function headOf(repository: string, refs: readonly Ref[]): Promise<Head> {
-  const text = (await readFile(join(repository, 'HEAD'), 'utf8')).replace(/\n$/, '');
+  const text = (await readFile(join(repository, 'HEAD'), 'latin1')).replace(/\n$/, '');
   const ref = /^ref: (.*)$/s.exec(text)?.[1];
   if (ref === undefined) return { kind: 'detached', oid: text };
   return { kind: 'branch', ref, oid: refs.find(({ name }) => name === ref)?.oid };

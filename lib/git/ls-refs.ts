@@ -23,7 +23,7 @@ export function encodeHeadQuery(agent: string): Buffer {
 export async function readUnbornHead(body: AsyncIterable<Uint8Array>): Promise<string | undefined> {
   for await (const line of readPktLines(body)) {
     if (line.kind !== 'data') return undefined;
-    const text = line.payload.toString().replace(/\n$/, '');
+    const text = line.payload.toString('latin1').replace(/\n$/, '');
     const target = /^unborn HEAD symref-target:(refs\/heads\/.+)$/s.exec(text)?.[1];
     if (target !== undefined && isValidRefName(target)) return target;
   }

@@ -53,7 +53,22 @@ export async function* readPktLines(source: AsyncIterable<Uint8Array>): AsyncGen
       yield frame(partial, 0, length);
     }
   }
-  if (held > 0) throw new SnapshotError('UPSTREAM_INVALID', 'the answer ends within a pkt-line');
+  if (held > 0) throw endsWithin();
+}
+
+/** As `readPktLines`, of bytes that are all there. */
+export function* splitPktLines(bytes: Buffer): Generator<PktLine> {
+  for (let at = 0; at < bytes.length; ) {
+    const rest = bytes.length - at;
+    const length = rest < LENGTH_BYTES ? rest + 1 : Math.max(parseLength(bytes, at), LENGTH_BYTES);
+    if (length > rest) throw endsWithin();
+    yield frame(bytes, at, parseLength(bytes, at));
+    at += length;
+  }
+}
+
+function endsWithin(): SnapshotError {
+  return new SnapshotError('UPSTREAM_INVALID', 'the answer ends within a pkt-line');
 }
 
 function frame(bytes: Buffer, at: number, length: number): PktLine {

@@ -1,13 +1,23 @@
 import { SnapshotError } from '../errors.js';
 import { OID_PATTERN } from './object.js';
 
+/*
+ * Names of refs are bytes. They are taken as latin1 ("binary") strings, one character a byte, and written back
+ * as such: so no two names become one, whatever encoding they are in.
+ */
+
+/** The bytes of a name that people and JSON write as text. */
+export function refNameOf(text: string): string {
+  return Buffer.from(text).toString('latin1');
+}
+
 /** Where HEAD points: at a branch, which may have no commits yet, or at a commit (detached). */
 export type Head =
   | { readonly kind: 'branch'; readonly ref: string; readonly oid: string | undefined }
   | { readonly kind: 'detached'; readonly oid: string };
 
 export interface Ref {
-  /** Full name: `refs/heads/main`. */
+  /** Full name: `refs/heads/main`. Bytes as latin1, one character a byte: git's names have no encoding. */
   readonly name: string;
   readonly oid: string;
   /** For an annotated tag: the object that it finally names. */
@@ -27,18 +37,18 @@ export function isValidRefName(name: string): boolean {
 const HEADER = '# pack-refs with: peeled fully-peeled sorted \n';
 
 /** The content of a `packed-refs` file (git-pack-refs(1)); refs sorted by name, in bytes. */
-export function encodePackedRefs(refs: readonly Ref[]): string {
-  const sorted = [...refs].sort((a, b) => Buffer.from(a.name).compare(Buffer.from(b.name)));
+export function encodePackedRefs(refs: readonly Ref[]): Buffer {
+  const sorted = [...refs].sort((a, b) => (a.name < b.name ? -1 : 1));
   const lines = sorted.map(({ name, oid, peeled }) => {
     return peeled === undefined ? `${oid} ${name}\n` : `${oid} ${name}\n^${peeled}\n`;
   });
-  return HEADER + lines.join('');
+  return Buffer.from(HEADER + lines.join(''), 'latin1');
 }
 
 /** @throws SnapshotError `REPOSITORY_DAMAGED` for a line that git would not have written. */
-export function parsePackedRefs(text: string): Ref[] {
+export function parsePackedRefs(content: Buffer): Ref[] {
   const refs: { name: string; oid: string; peeled?: string }[] = [];
-  for (const line of text.split('\n')) {
+  for (const line of content.toString('latin1').split('\n')) {
     if (line === '' || line.startsWith('#')) continue;
     const last = refs.at(-1);
     if (line.startsWith('^') && last !== undefined && OID_PATTERN.test(line.slice(1))) {
@@ -56,6 +66,6 @@ export function parsePackedRefs(text: string): Ref[] {
 }
 
 /** The content of a `HEAD` file. */
-export function encodeHead(head: Head): string {
-  return head.kind === 'branch' ? `ref: ${head.ref}\n` : `${head.oid}\n`;
+export function encodeHead(head: Head): Buffer {
+  return Buffer.from(head.kind === 'branch' ? `ref: ${head.ref}\n` : `${head.oid}\n`, 'latin1');
 }

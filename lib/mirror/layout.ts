@@ -66,10 +66,10 @@ export async function isShownToGit(
   mirror: string,
   { head, digest, pinned }: Pick<MirrorRevision, 'head' | 'digest' | 'pinned'>,
 ): Promise<boolean> {
-  const read = (path: string) => unlessMissing(readFile(join(mirror, path), 'utf8'));
-  if ((await read('HEAD')) !== encodeHead(head)) return false;
-  const refs = await readFile(refsPath(mirror, digest), 'utf8');
-  if ((await read('packed-refs')) !== refs) return false;
+  const isThere = async (path: string, content: Buffer) =>
+    (await unlessMissing(readFile(join(mirror, path))))?.equals(content) === true;
+  if (!(await isThere('HEAD', encodeHead(head)))) return false;
+  if (!(await isThere('packed-refs', await readFile(refsPath(mirror, digest))))) return false;
   const shown = (await unlessMissing(readdir(join(mirror, PINNED_REFS)))) ?? [];
   return shown.sort().join() === [...pinned.commits].sort().join();
 }
@@ -114,7 +114,7 @@ export function readRefs(
   const path = refsPath(mirror, digest);
   let refs: Ref[];
   try {
-    refs = parsePackedRefs(readFileSync(path, 'utf8'));
+    refs = parsePackedRefs(readFileSync(path));
   } catch (error) {
     throw readFailure(error);
   }

@@ -1,3 +1,4 @@
+import { refNameOf } from '../git/refs.js';
 import type { Limits } from '../options.js';
 import { withReader } from '../pack/with-reader.js';
 import type { JobContext } from './job-context.js';
@@ -33,7 +34,7 @@ export async function lookUp(task: LookUpTask, { memory }: JobContext): Promise<
   if (head.oid !== undefined) there.set('HEAD', head.oid);
   const refs = new Map<string, string>();
   for (const name of task.refs) {
-    const oid = there.get(name);
+    const oid = there.get(refNameOf(name));
     if (oid !== undefined) refs.set(name, oid);
   }
   const packs = packPaths(mirror, packsOf(revision));

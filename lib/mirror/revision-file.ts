@@ -12,7 +12,7 @@ import { type MirrorRevision, revisionDirectory, revisionPath } from './revision
  * The files of revisions. Apart from what names them, because worker threads start faster without zod.
  */
 
-const FORMAT = 3;
+const FORMAT = 4;
 const MAX_READ_ATTEMPTS = 5;
 
 const oid = z.string().regex(OID_PATTERN);

@@ -69,6 +69,6 @@ export function revisionPath(mirror: string, number: number): string {
 export function digestRefs(head: Head, refs: Iterable<Pick<Ref, 'name' | 'oid'>>): string {
   const lines = Array.from(refs, ({ name, oid }) => `${name} ${oid}\n`).sort();
   const hash = createHash('sha256').update(`${JSON.stringify(head)}\n`);
-  for (const line of lines) hash.update(line);
+  for (const line of lines) hash.update(line, 'latin1');
   return hash.digest('hex');
 }

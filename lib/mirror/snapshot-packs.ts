@@ -63,7 +63,7 @@ export async function unpackSnapshotPacks(
       if (path === '.git/packed-refs') {
         if (size > MAX_REFS_RATIO * limits.maxRefsBytes)
           throw tooMuch(`its refs have ${size} bytes`);
-        refs = upstreamRefs((await reader.take(size)).toString());
+        refs = upstreamRefs(await reader.take(size));
       } else if (PACK.test(path)) {
         if (size > limits.maxPackBytes) throw tooMuch(`a pack of it has ${size} bytes`);
         if (packs.length === MAX_PACKS) throw invalid(`it has more than ${MAX_PACKS} packs`);
@@ -87,7 +87,7 @@ async function* content(reader: ByteReader, size: number): AsyncGenerator<Uint8A
 }
 
 /** Undoes what a clone makes of refs. What tags finally name is not taken on trust. */
-function upstreamRefs(packedRefs: string): Ref[] {
+function upstreamRefs(packedRefs: Buffer): Ref[] {
   return parsePackedRefs(packedRefs).flatMap(({ name, oid }) => {
     if (name.startsWith('refs/tags/')) return { name, oid };
     const [, branch] = /^refs\/remotes\/origin\/(.+)$/.exec(name) ?? [];

@@ -19,7 +19,7 @@ import type { WriteContext, WriteResult } from './write-context.js';
  */
 
 /** Raised whenever the same inputs begin to give other bytes. */
-const FORMAT_VERSION = 1;
+const FORMAT_VERSION = 2;
 
 /** A bundle to be written; structured-cloneable. */
 export interface BundleTask {
@@ -63,7 +63,7 @@ export async function writeBundle(task: BundleTask, context: WriteContext): Prom
     );
     const etag = `"${hash.digest('base64url').slice(0, 32)}"`;
     context.emit({ kind: 'planned', etag, commit: head.oid, basis });
-    const header = `# v2 git bundle\n-${base} \n${basis}\n\n`;
+    const header = Buffer.from(`# v2 git bundle\n-${base} \n${basis}\n\n`, 'latin1');
     return { size: writeFiles(task.path, header, join(scratch, `${pack.name}.pack`)) };
   } finally {
     reader.close();
@@ -73,18 +73,18 @@ export async function writeBundle(task: BundleTask, context: WriteContext): Prom
 const PIECE_BYTES = 1024 * 1024;
 
 /** @returns bytes in all. */
-function writeFiles(path: string, header: string, packPath: string): number {
+function writeFiles(path: string, header: Buffer, packPath: string): number {
   const fd = openSync(path, 'r+');
   const pack = new WindowedFile(packPath);
   try {
-    writeFully(fd, Buffer.from(header));
+    writeFully(fd, header);
     const piece = Buffer.allocUnsafeSlow(Math.min(PIECE_BYTES, pack.size));
     for (let at = 0; at < pack.size; at += piece.length) {
       const bytes = piece.subarray(0, Math.min(piece.length, pack.size - at));
       pack.readInto(bytes, at);
       writeFully(fd, bytes);
     }
-    return Buffer.byteLength(header) + pack.size;
+    return header.length + pack.size;
   } finally {
     pack.close();
     closeSync(fd);

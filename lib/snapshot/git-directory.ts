@@ -21,15 +21,19 @@ export interface GitDirectoryInput {
 }
 
 /** Paths below `.git/`; directories end with a slash and come before what is in them. */
-export type GitDirectory = readonly (readonly [path: string, content: string | undefined])[];
+export type GitDirectory = readonly (readonly [path: string, content: Buffer | undefined])[];
 
-const DESCRIPTION = "Unnamed repository; edit this file 'description' to name the repository.\n";
-const EXCLUDE = '# Patterns of files that git is to ignore in this clone only, as in .gitignore.\n';
+const DESCRIPTION = Buffer.from(
+  "Unnamed repository; edit this file 'description' to name the repository.\n",
+);
+const EXCLUDE = Buffer.from(
+  '# Patterns of files that git is to ignore in this clone only, as in .gitignore.\n',
+);
 
 export function gitDirectory(input: GitDirectoryInput): GitDirectory {
   const branch =
     input.head.kind === 'branch' ? input.head.ref.slice('refs/heads/'.length) : undefined;
-  const files: [string, string | undefined][] = [
+  const files: [string, Buffer | undefined][] = [
     ['HEAD', encodeHead(input.head)],
     ['config', config(input, branch)],
     ['description', DESCRIPTION],
@@ -48,11 +52,11 @@ export function gitDirectory(input: GitDirectoryInput): GitDirectory {
     files.push(
       ['refs/remotes/', undefined],
       ['refs/remotes/origin/', undefined],
-      ['refs/remotes/origin/HEAD', `ref: ${target}\n`],
+      ['refs/remotes/origin/HEAD', encodeHead({ kind: 'branch', ref: target, oid: undefined })],
     );
   }
   if (input.shallow.length > 0) {
-    files.push(['shallow', input.shallow.map((oid) => `${oid}\n`).join('')]);
+    files.push(['shallow', Buffer.from(input.shallow.map((oid) => `${oid}\n`).join(''))]);
   }
   return files;
 }
@@ -72,7 +76,7 @@ function clonedRefs({ head, refs }: GitDirectoryInput): Ref[] {
 function config(
   { originUrl, trustFileTimes, fetch }: GitDirectoryInput,
   branch: string | undefined,
-): string {
+): Buffer {
   const lines = [
     '[core]',
     '\trepositoryformatversion = 0',
@@ -81,12 +85,15 @@ function config(
     '\tlogallrefupdates = true',
   ];
   if (trustFileTimes) lines.push('\tcheckStat = minimal', '\ttrustctime = false');
-  lines.push('[remote "origin"]', `\turl = ${quoteConfigValue(originUrl)}`);
+  lines.push(
+    '[remote "origin"]',
+    `\turl = ${quoteConfigValue(Buffer.from(originUrl).toString('latin1'))}`,
+  );
   if (fetch !== undefined) lines.push(`\tfetch = ${quoteConfigValue(fetch)}`);
   if (branch !== undefined) {
     const section = branch.replace(/[\\"]/g, '\\$&');
     const merge = quoteConfigValue(`refs/heads/${branch}`);
     lines.push(`[branch "${section}"]`, '\tremote = origin', `\tmerge = ${merge}`);
   }
-  return `${lines.join('\n')}\n`;
+  return Buffer.from(`${lines.join('\n')}\n`, 'latin1');
 }

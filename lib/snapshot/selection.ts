@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { SnapshotError } from '../errors.js';
 import { OID_PATTERN } from '../git/object.js';
-import type { Head, Ref } from '../git/refs.js';
+import { type Head, type Ref, refNameOf } from '../git/refs.js';
 import type { ObjectReader } from '../pack/reader.js';
 
 /*
@@ -90,14 +90,17 @@ function findTarget(refs: readonly Ref[], ref: string, reader: ObjectReader): Ta
     requireCommit(reader, ref, ref);
     return { head: { kind: 'detached', oid: ref }, named: undefined, isById: true };
   }
-  const find = (name: string) => refs.find((other) => other.name === name);
-  const branch = find(`refs/heads/${ref}`);
+  const find = (kind: string) => {
+    const name = refNameOf(`refs/${kind}/${ref}`);
+    return refs.find((other) => other.name === name);
+  };
+  const branch = find('heads');
   if (branch !== undefined) {
     requireCommit(reader, branch.oid, ref);
     const { name, oid } = branch;
     return { head: { kind: 'branch', ref: name, oid }, named: branch, isById: false };
   }
-  const tag = find(`refs/tags/${ref}`);
+  const tag = find('tags');
   if (tag === undefined) throw notFound(ref);
   const oid = tag.peeled ?? tag.oid;
   requireCommit(reader, oid, ref);

@@ -1,12 +1,11 @@
-import { GitRemoteHTTP } from 'isomorphic-git/managers';
+import { buffer } from 'node:stream/consumers';
 import { withDeadline } from '../abort.js';
 import { SnapshotError } from '../errors.js';
 import { encodeHeadQuery, readUnbornHead } from '../git/ls-refs.js';
 import type { Head } from '../git/refs.js';
-import { type Advertisement, DEFAULT_BRANCH, readAdvertisement } from './advertisement.js';
+import { type Advertisement, DEFAULT_BRANCH, parseAdvertisement } from './advertisement.js';
 import type { UpstreamClient } from './http-client.js';
 import type { UpstreamTask } from './task.js';
-import { AdvertisementClient } from './whole-advertisement.js';
 
 /** The upstream did not say what it has: nothing was begun yet. */
 export class DiscoveryError extends SnapshotError {}
@@ -38,27 +37,13 @@ export async function discover(
 }
 
 async function askForRefs(
-  task: UpstreamTask,
-  upstream: UpstreamClient,
+  { upstreamUrl }: UpstreamTask,
+  http: UpstreamClient,
   signal: AbortSignal,
 ): Promise<Advertisement> {
-  const http = new AdvertisementClient(upstream, signal);
-  try {
-    const remote: unknown = await GitRemoteHTTP.discover({
-      http,
-      service: 'git-upload-pack',
-      url: task.upstreamUrl,
-      headers: {},
-      protocolVersion: 1,
-    });
-    if (http.failure !== undefined) throw http.failure;
-    return readAdvertisement(remote);
-  } catch (error) {
-    const cause = http.failure ?? error;
-    if (cause instanceof SnapshotError) throw cause;
-    // What isomorphic-git throws here is its own reading of a malformed advertisement.
-    throw new SnapshotError('UPSTREAM_INVALID', 'the upstream did not answer with refs', { cause });
-  }
+  const url = `${upstreamUrl}/info/refs?service=git-upload-pack`;
+  const { body } = await http.request({ url, method: 'GET', headers: {}, signal });
+  return parseAdvertisement(body === undefined ? Buffer.alloc(0) : await buffer(body));
 }
 
 /** HEAD of an upstream that did not advertise it, because its branch has no commits: one more request. */
@@ -78,6 +63,8 @@ export async function connect(
   body: Buffer,
   headers: Record<string, string>,
 ): Promise<AsyncIterable<Uint8Array>> {
+  // Loaded here, because a thread that only asks for refs starts faster without it.
+  const { GitRemoteHTTP } = await import('isomorphic-git/managers');
   const answer = await GitRemoteHTTP.connect({
     http,
     service: 'git-upload-pack',
