@@ -1,12 +1,15 @@
 import { ByteReader } from '../archive/byte-reader.js';
 import { readTar } from '../archive/tar-reader.js';
 import { TreeWriter } from './tree-writer.js';
+import { refuseWindowsPath } from './windows-names.js';
 
 export interface ExtractOptions {
   /** Checked between entries. What ends a wait for the source is the source's own affair. */
   readonly signal: AbortSignal | undefined;
   /** Called for each file and symlink. */
   readonly onFile: () => void;
+  /** Of the file system that is written to. Default: this process's. */
+  readonly platform?: NodeJS.Platform;
 }
 
 /**
@@ -18,13 +21,14 @@ export interface ExtractOptions {
 export async function extractTar(
   source: AsyncIterable<Uint8Array>,
   directory: string,
-  { signal, onFile }: ExtractOptions,
+  { signal, onFile, platform = process.platform }: ExtractOptions,
 ): Promise<void> {
   const reader = new ByteReader(source);
   const tree = new TreeWriter(directory);
   try {
     for await (const entry of readTar(reader)) {
       signal?.throwIfAborted();
+      if (platform === 'win32') refuseWindowsPath(entry.path);
       await tree.write(entry, reader);
       if (entry.kind !== 'directory') onFile();
     }

@@ -1,0 +1,27 @@
+import { SnapshotError } from '../errors.js';
+
+/*
+ * Names that Windows takes for something else than a file of that name, as git for Windows refuses them
+ * (`is_valid_win32_path` of compat/mingw.c).
+ */
+
+/** Separators, streams (`file:stream`), wildcards and control characters; an end that Windows drops. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the rule is about control characters
+const SPECIAL = /[\x00-\x1f\\:<>"|?*]|[. ]$/;
+
+/** Devices, with any extension. Paths are bytes as latin1: COM¹, COM² and COM³ are two bytes at the end. */
+const DEVICE =
+  /^(?:con|prn|aux|nul|(?:com|lpt)(?:[1-9]|\xc2[\xb9\xb2\xb3])|con(?:in|out)\$) *(?:\.|$)/i;
+
+/**
+ * @param path segments joined by `/`. Bytes as latin1.
+ * @throws SnapshotError `ARCHIVE_INVALID`.
+ */
+export function refuseWindowsPath(path: string): void {
+  for (const segment of path.split('/')) {
+    if (!SPECIAL.test(segment) && !DEVICE.test(segment)) continue;
+    const shown = JSON.stringify(Buffer.from(path.slice(0, 200), 'latin1').toString());
+    const message = `the archive has an entry that can't have its name on Windows: ${shown}`;
+    throw new SnapshotError('ARCHIVE_INVALID', message);
+  }
+}
