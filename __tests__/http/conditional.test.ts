@@ -14,6 +14,20 @@ const AFTER = 'Thu, 29 Feb 2024 12:30:16 GMT';
 type Headers = Record<string, string>;
 const kind = (headers: Headers, method = 'GET') => select({ method, headers }, current).kind;
 
+describe('a field of 20 million characters is read in one pass, with', () => {
+  const many = 2e7;
+  test.each([
+    ['blanks after a member', `"a",${' '.repeat(many)}x`],
+    ['blanks before a comma', `"a"${'\t'.repeat(many)}x`],
+    ['blanks around nothing', `${' '.repeat(many)};`],
+    ['a tag without its end', `"a", "${'b'.repeat(many)}`],
+    ['empty members', `${','.repeat(many)}x`],
+  ])('%s', (_, field) => {
+    expect(kind({ 'if-match': field })).toBe('failed');
+    expect(kind({ 'if-none-match': field })).toBe('whole');
+  });
+});
+
 describe('Preconditions', () => {
   test.each<[string, string]>([
     ['"abc"', 'whole'],

@@ -102,6 +102,11 @@ describe('URLs', () => {
 });
 
 describe('repositoryAt', () => {
+  test('reads a URL of a million slashes in one pass', () => {
+    const url = `https://github.com/${'/'.repeat(1e6)}x`;
+    expect(repositoryAt(config, url)).toBeUndefined();
+  });
+
   test.each<[string, string | undefined]>([
     ['https://github.com/org/repo', 'github.com/org/repo'],
     ['https://github.com/org/repo.git', 'github.com/org/repo'],

@@ -81,7 +81,7 @@ function httpUrl(text: string): string | undefined {
   if (/[\s\\\p{Cc}]/u.test(text) || !URL.canParse(text)) return undefined;
   const { protocol, host, pathname } = new URL(text);
   if (protocol !== 'http:' && protocol !== 'https:') return undefined;
-  return `${host}${pathname.replace(/\/*$/, '/')}`;
+  return `${host}${withoutSlashes(pathname)}/`;
 }
 
 /**
@@ -101,5 +101,12 @@ export function allowedHosts({
 }
 
 function join(base: string, path: string): string {
-  return `${base.replace(/\/+$/, '')}/${path.split('/').map(encodeURIComponent).join('/')}`;
+  return `${withoutSlashes(base)}/${path.split('/').map(encodeURIComponent).join('/')}`;
+}
+
+/** Without those at its end. A regular expression would look at each run of slashes from each of its slashes. */
+function withoutSlashes(text: string): string {
+  let end = text.length;
+  while (text[end - 1] === '/') end--;
+  return text.slice(0, end);
 }
