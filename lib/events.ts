@@ -8,8 +8,8 @@ interface About {
 }
 
 /**
- * What a service tells its host, by event name. Listeners run synchronously: they should be quick,
- * and should not throw, which fails the work that they are told of.
+ * What a service tells its host, by event name. Listeners run synchronously: they should be quick. What they
+ * throw is a warning of the process and disturbs nobody.
  */
 export interface SnapshotEvents {
   /** Something stored was opened. */

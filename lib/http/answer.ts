@@ -1,27 +1,39 @@
 import type { Request, Response } from 'express';
+import { unlessAborted } from '../abort.js';
 import { isUpstreamFailure, SnapshotError, toSnapshotError } from '../errors.js';
+import { callHost } from '../host-call.js';
 import type { Logger, SnapshotConfig } from '../options.js';
 import { decodeRepository, type RepositoryId, repositoryKey } from '../repository/identity.js';
 import { admit } from './admission.js';
-import { type ArtifactHandler, clientSignal } from './exchange.js';
+import type { Connections, Turn } from './connections.js';
+import type { ArtifactHandler } from './exchange.js';
 import { problemStatus, sendProblem } from './problem.js';
+
+export interface AnswerParts {
+  readonly config: Pick<SnapshotConfig, 'hosts' | 'authorize' | 'logger'>;
+  readonly connections: Connections;
+}
 
 /**
  * Answers one request for an artifact of a repository, given by its raw address: the address is
  * checked first, then the method, then whether the client may, and only then is the handler asked.
- * Never rejects: Express 4 does not look at what middleware returns.
+ * Never rejects, which would end the host's process, whatever the host's own code does.
  */
 export async function answer(
   req: Request,
   res: Response,
   rawRepository: string,
-  { methods, upstreamFailureStatus, serve }: ArtifactHandler,
-  config: Pick<SnapshotConfig, 'hosts' | 'authorize' | 'logger'>,
+  handler: ArtifactHandler,
+  { config, connections }: AnswerParts,
 ): Promise<void> {
-  const signal = clientSignal(res);
+  let turn: Turn | undefined;
   let repository: RepositoryId | undefined;
   try {
+    turn = connections.enter(req, res);
+    const { come, signal } = turn;
+    await unlessAborted(come, signal);
     repository = decodeRepository(rawRepository);
+    const { methods, serve } = handler;
     if (!methods.includes(req.method)) {
       const error = new SnapshotError('METHOD_NOT_ALLOWED', 'no method of this artifact');
       sendProblem(res, error, { Allow: methods.join(', ') });
@@ -31,11 +43,25 @@ export async function answer(
     signal.throwIfAborted();
     await serve({ req, res, repository, signal });
   } catch (error) {
-    if (signal.aborted) return; // nobody is left to be told
+    if (turn?.signal.aborted) return; // nobody is left to be told
     const failure = toSnapshotError(error);
-    const status = isUpstreamFailure(failure) ? upstreamFailureStatus : undefined;
+    const status = isUpstreamFailure(failure) ? handler.upstreamFailureStatus : undefined;
+    callHost('a response', () => sendProblemOrBreak(res, failure, status));
+    callHost('a logger', () => logFailure(config.logger, failure, repository));
+  }
+}
+
+/** The host's code may have made it impossible to answer: its headers, or its own `writeHead`. */
+function sendProblemOrBreak(
+  res: Response,
+  failure: SnapshotError,
+  status: number | undefined,
+): void {
+  try {
     sendProblem(res, failure, {}, status);
-    logFailure(config.logger, failure, repository);
+  } catch (error) {
+    res.destroy();
+    throw error;
   }
 }
 

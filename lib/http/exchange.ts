@@ -17,15 +17,3 @@ export interface ArtifactHandler {
   readonly upstreamFailureStatus?: number;
   serve(exchange: Exchange): Promise<void>;
 }
-
-/** A signal that aborts when the response is closed before all of it was sent. */
-export function clientSignal(res: Response): AbortSignal {
-  const controller = new AbortController();
-  const onClose = () => {
-    if (!res.writableFinished) controller.abort();
-  };
-  // Middleware of the host app may have taken longer than the client's patience.
-  if (res.destroyed) onClose();
-  else res.once('close', onClose);
-  return controller.signal;
-}

@@ -4,6 +4,7 @@ import { type Artifact, splitAddress } from '../repository/identity.js';
 import type { ArtifactSource } from '../snapshot/artifact.js';
 import { answer } from './answer.js';
 import { createBundleHandler } from './bundle-handler.js';
+import { Connections } from './connections.js';
 import { createEnsureRefsHandler } from './ensure-refs-handler.js';
 import type { ArtifactHandler } from './exchange.js';
 import { rawPath } from './raw-target.js';
@@ -24,11 +25,12 @@ export function createRouter({ source, config }: RouterParts): Router {
     'snapshot.bundle': createBundleHandler(source, config),
     'ensure-refs': createEnsureRefsHandler(source),
   };
+  const parts = { config, connections: new Connections() };
   const router = Router();
   router.use((req, res, next) => {
     const address = splitAddress(rawPath(req));
     if (address === undefined) next();
-    else void answer(req, res, address.repository, handlers[address.artifact], config);
+    else void answer(req, res, address.repository, handlers[address.artifact], parts);
   });
   return router;
 }

@@ -1,4 +1,4 @@
-import { EventEmitter, setMaxListeners } from 'node:events';
+import { setMaxListeners } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unlessAborted } from '../abort.js';
@@ -6,6 +6,7 @@ import { momentOf } from '../clock.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
 import { logFailures } from '../failure-log.js';
+import { hostEvents } from '../host-call.js';
 import { InProcessLocks } from '../locks/in-process.js';
 import type { LockRegistry } from '../locks/registry.js';
 import { MirrorManager } from '../mirror/manager.js';
@@ -56,7 +57,7 @@ export interface CloseOptions {
  * different hosts not even for one that is busy with an upstream.
  */
 export class SnapshotService implements ArtifactSource {
-  readonly events = new EventEmitter<SnapshotEvents>();
+  readonly events = hostEvents<SnapshotEvents>();
   readonly urlOf?: NonNullable<ArtifactSource['urlOf']>;
   readonly #config: SnapshotConfig;
   readonly #store: SnapshotStore;

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
-import { inspect } from 'node:util';
 import { LRUCache } from 'lru-cache';
 import { SnapshotError } from '../errors.js';
+import { callHost } from '../host-call.js';
 import { withStoreFailure } from './failure.js';
 import { TargetWriter } from './object-writer.js';
 import { sliceOf } from './range.js';
@@ -279,11 +279,7 @@ export class TieredStore implements SnapshotStore {
 
   #report(failure: StoreFailure): void {
     for (const listener of this.#listeners) {
-      try {
-        listener(failure);
-      } catch (error) {
-        process.emitWarning('a listener to failures of a tier threw', { detail: inspect(error) });
-      }
+      callHost('a listener to failures of a tier', () => listener(failure));
     }
   }
 }

@@ -1,5 +1,6 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { SnapshotError, toSnapshotError } from '../../errors.js';
+import { callHost } from '../../host-call.js';
 import { problemStatus, sendProblem } from '../problem.js';
 import { BodyRoom } from './body-room.js';
 import { isAuthentic, marksOf, mayBeAuthentic, proofOf } from './delivery.js';
@@ -61,9 +62,10 @@ async function answer(
     const failure = toSnapshotError(error);
     if (failure.code === 'ABORTED') return; // nobody is left to be told
     if (problemStatus(failure.code) >= 500) {
-      logger.error({ code: failure.code, err: failure }, 'webhook failed');
+      const fields = { code: failure.code, err: failure };
+      callHost('a logger', () => logger.error(fields, 'webhook failed'));
     }
-    if (!res.headersSent) sendProblem(res, failure);
+    if (!res.headersSent) callHost('a response', () => sendProblem(res, failure));
   }
 }
 

@@ -1,0 +1,68 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { SnapshotError } from '../errors.js';
+
+/** Requests that a client may pipeline on one connection before it has their answers. */
+const MAX_PIPELINED = 100;
+
+interface Connection {
+  /** Of requests that are not answered in full. */
+  readonly unanswered: Set<AbortController>;
+  /** Resolves when the last request so far is over. */
+  last: Promise<void>;
+}
+
+/** A request among others of its connection. */
+export interface Turn {
+  /** Resolves when the requests before it on its connection are over. */
+  readonly come: Promise<void>;
+  /** Aborts when the client goes before it was answered in full. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Has requests that are pipelined on one connection (RFC 9112, section 9.3.2) done one after the other. Their
+ * answers are sent in order: what is opened for a later one would only lie there open. And a response that
+ * has not got its connection yet is not told when that closes.
+ */
+export class Connections {
+  readonly #known = new WeakMap<object, Connection>();
+
+  /** @throws SnapshotError `OVERLOADED` for one more than may wait. */
+  enter(req: IncomingMessage, res: ServerResponse): Turn {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const connection = this.#connectionOf(req);
+    if (connection.unanswered.size >= MAX_PIPELINED) {
+      throw new SnapshotError('OVERLOADED', 'too many requests are pipelined');
+    }
+    connection.unanswered.add(controller);
+    const over = new Promise<void>((resolve) => {
+      const end = () => {
+        connection.unanswered.delete(controller);
+        if (!res.writableFinished) controller.abort();
+        resolve();
+      };
+      // Middleware of the host app may have taken longer than the client's patience.
+      if (res.destroyed) end();
+      else res.once('finish', end).once('close', end);
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    const { last: come } = connection;
+    connection.last = over;
+    return { come, signal };
+  }
+
+  #connectionOf({ socket, httpVersionMajor }: IncomingMessage): Connection {
+    const known = this.#known.get(socket);
+    if (known !== undefined) return known;
+    const connection: Connection = { unanswered: new Set(), last: Promise.resolve() };
+    // HTTP/2 has a stream for each request.
+    if (httpVersionMajor > 1 || socket === undefined) return connection;
+    this.#known.set(socket, connection);
+    socket.once('close', () => {
+      for (const controller of connection.unanswered) controller.abort();
+      connection.unanswered.clear();
+    });
+    return connection;
+  }
+}
