@@ -6,8 +6,18 @@ import { Worker } from 'node:worker_threads';
  */
 const YOUNG_GENERATION_MIB = 6;
 
-/** Starts a thread whose heap stays small. */
+/** Options that load Yarn's Plug'n'Play, without which a thread finds no package. */
+const PNP_OPTION =
+  /(?:^|\s)(?:-r|--require|--import|--loader|--experimental-loader)[= ]\S*\.pnp\.\S+/g;
+
+/**
+ * Starts a thread whose heap stays small. It gets none of the options that the host was started with: most
+ * are of no use to it, and some (`--input-type`, a loader for TypeScript) keep its script from being run.
+ */
 export function startThread(script: URL, workerData?: unknown): Worker {
   const resourceLimits = { maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB };
-  return new Worker(script, { workerData, resourceLimits });
+  const { NODE_OPTIONS = '', ...variables } = process.env;
+  const inherited = `${NODE_OPTIONS} ${process.execArgv.join(' ')}`.match(PNP_OPTION) ?? [];
+  const env = { ...variables, NODE_OPTIONS: inherited.join(' ') };
+  return new Worker(script, { workerData, resourceLimits, execArgv: [], env });
 }
