@@ -60,7 +60,7 @@ const DAMAGES: [what: string, damage: (mirror: string, path: string) => Promise<
   ['has an empty revision', (mirror) => rewrite(mirror, () => '')],
   [
     'has a revision of another format',
-    (mirror) => rewrite(mirror, (text) => text.replace('"format": 3', '"format": 4')),
+    (mirror) => rewrite(mirror, (text) => text.replace('"format": 4', '"format": 5')),
   ],
   [
     'is of another repository',

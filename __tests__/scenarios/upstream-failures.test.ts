@@ -103,7 +103,7 @@ const FAILURES: Failure[] = [
   {
     name: 'reports an error in place of the refs',
     fault: { kind: 'error-packet', message: 'SECRET upstream text', on: 'info-refs' },
-    code: 'UPSTREAM_INVALID',
+    code: 'UPSTREAM_UNREACHABLE',
   },
   {
     name: 'reports an error in place of the pack',

@@ -53,7 +53,7 @@ export function parseAdvertisement(answer: Buffer): Advertisement {
       throw new SnapshotError('REPOSITORY_UNSUPPORTED', 'the upstream is a shallow repository');
     }
     const [oid, name] = [line.slice(0, 40), line.slice(41)];
-    if (!OID_PATTERN.test(oid) || line[40] !== ' ') {
+    if (!OID_PATTERN.test(oid) || line[40] !== ' ' || name.includes(' ')) {
       throw invalid('the upstream advertises a malformed ref');
     }
     const isHead = name === 'HEAD';
