@@ -62,7 +62,12 @@ const host = z.strictObject({
    * for a repository sees whatever these credentials can read; restrict that with `authorize`.
    */
   credentials: callback<CredentialsProvider>().optional(),
-  /** Lets the host resolve to private, loopback and link-local addresses. Default: false. */
+  /**
+   * Base URLs below which redirects of the host's repositories may lead, beside `baseUrl`. Default: none.
+   * Risk: `authorize` is asked for the repository that the client named, not for where a redirect leads.
+   */
+  redirectTo: z.array(httpUrl).default([]),
+  /** Lets the host, and those of `redirectTo`, resolve to private, loopback and link-local addresses. Default: false. */
   allowPrivateAddresses: z.boolean().default(false),
 });
 

@@ -31,6 +31,7 @@ const HOST: Record<keyof HostConfig, true> = {
   baseUrl: true,
   publicUrl: true,
   credentials: true,
+  redirectTo: true,
   allowPrivateAddresses: true,
 };
 
@@ -82,6 +83,7 @@ describe.each(SECTIONS)('The table of options: %s', (heading, names, defaults) =
       if (text === 'required') expect(() => parseOptions(without(name))).toThrow(`${name}:`);
       else if (name === 'indexThreads') expect(text).toBe('the number of processors, at most 4');
       else if (text === '`{}`') expect(actual).toEqual(expect.any(Object));
+      else if (text === '`[]`') expect(actual).toEqual([]);
       else if (name in MADE_LATER) expect([text, actual]).toEqual([MADE_LATER[name], undefined]);
       else expect([name, actual]).toEqual([name, parseDefault(text)]);
     }

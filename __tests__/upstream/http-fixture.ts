@@ -98,8 +98,10 @@ export function clientOf(
   upstreamUrl: string,
   { trusted = [new URL(upstreamUrl).host], untrusted = [], ...options }: ClientOptions = {},
 ): UpstreamClient {
+  const hosts = [...trusted, ...untrusted];
   const client = createHttpClient({
     upstreamUrl,
+    redirectBases: hosts.flatMap((host) => [`http://${host}/`, `https://${host}/`]),
     hosts: new Map([
       ...trusted.map((host) => allow(host, true)),
       ...untrusted.map((host) => allow(host, false)),

@@ -120,7 +120,9 @@ describe('A redirect of the ref advertisement', () => {
       [`/org/repo${INFO_REFS}`]: { location: `${elsewhere.origin}/org/moved${INFO_REFS}` },
     });
 
-    const error = await rejection(getRefs(clientOf(resources, upstream.url), upstream.url));
+    const redirectBases = [`${elsewhere.origin}/`];
+    const client = clientOf(resources, upstream.url, { redirectBases });
+    const error = await rejection(getRefs(client, upstream.url));
 
     expect(error).toMatchObject({
       code: 'UPSTREAM_UNREACHABLE',
@@ -200,10 +202,25 @@ describe('A redirect of the ref advertisement', () => {
     const http = new URL(`http://git.test/repo${INFO_REFS}`);
     const https = new URL(`https://git.test/repo${INFO_REFS}`);
 
-    expect(redirectedBase(http, https.href)).toBe('https://git.test/repo');
-    expect(redirectedBase(http, http.href)).toBe('http://git.test/repo');
-    expect(redirectedBase(https, https.href)).toBe('https://git.test/repo');
-    expect(() => redirectedBase(https, http.href)).toThrow(/leaves https/);
+    const bases = ['http://git.test/', 'https://git.test/'];
+
+    expect(redirectedBase(http, https.href, bases)).toBe('https://git.test/repo');
+    expect(redirectedBase(http, http.href, bases)).toBe('http://git.test/repo');
+    expect(redirectedBase(https, https.href, bases)).toBe('https://git.test/repo');
+    expect(() => redirectedBase(https, http.href, bases)).toThrow(/leaves https/);
+  });
+
+  test.each([
+    ['another host of the allow-list', 'https://other.test/git/repo'],
+    ['a path beside the base', 'https://git.test/other/repo'],
+    ['a path that begins like the base', 'https://git.test/gitlab/repo'],
+    ['a path that climbs out of the base', 'https://git.test/git/../other/repo'],
+    ['a path that climbs out of the base in escapes', 'https://git.test/git/%2e%2e/other/repo'],
+    ['another port', 'https://git.test:8443/git/repo'],
+  ])('does not lead to %s', (_, target) => {
+    const from = new URL(`https://git.test/git/repo${INFO_REFS}`);
+    const follow = () => redirectedBase(from, target + INFO_REFS, ['https://git.test/git/']);
+    expect(follow).toThrow(/options of its host/);
   });
 });
 

@@ -6,7 +6,7 @@ import { Lanes } from '../lanes.js';
 import type { Limits, SnapshotConfig } from '../options.js';
 import type { IngestedPack } from '../pack/ingest.js';
 import type { RepositoryId } from '../repository/identity.js';
-import { allowedHosts, hostConfig, upstreamUrl } from '../repository/policy.js';
+import { allowedHosts, hostConfig, redirectBases, upstreamUrl } from '../repository/policy.js';
 import type { FetchProgress } from '../upstream/fetch-pack.js';
 import type { UpstreamTask } from '../upstream/task.js';
 import { WorkerPool } from '../workers/pool.js';
@@ -58,6 +58,7 @@ export class JobRunner {
       repository,
       upstreamUrl: upstreamUrl(this.#config, repository),
       hosts: allowedHosts(this.#config),
+      redirectBases: redirectBases(this.#config, repository),
       authorization: await this.#authorization(repository, signal),
       userAgent: this.#config.userAgent,
       limits: this.#config.limits,

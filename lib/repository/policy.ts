@@ -85,6 +85,19 @@ function httpUrl(text: string): string | undefined {
 }
 
 /**
+ * The base URLs, with a slash at the end, below which a redirect of the repository may lead: its own, also by
+ * https in place of http, and those of `redirectTo`.
+ *
+ * @throws SnapshotError as `hostConfig`
+ */
+export function redirectBases(config: AllowList, repository: RepositoryId): string[] {
+  const { baseUrl, redirectTo } = hostConfig(config, repository);
+  const own = `${withoutSlashes(new URL(baseUrl ?? `https://${repository.host}`).href)}/`;
+  const others = redirectTo.map((base) => `${withoutSlashes(new URL(base).href)}/`);
+  return [own, own.replace(/^http:/, 'https:'), ...others];
+}
+
+/**
  * Every host that may be connected to, by `URL.host` of what it is fetched from. Structured-cloneable.
  * Where several entries of the allow-list share one, it is enough that one allows private addresses.
  */
@@ -92,10 +105,12 @@ export function allowedHosts({
   hosts,
 }: AllowList): Map<string, { allowPrivateAddresses: boolean }> {
   const allowed = new Map<string, { allowPrivateAddresses: boolean }>();
-  for (const [name, { baseUrl, allowPrivateAddresses }] of Object.entries(hosts)) {
-    const { host } = new URL(baseUrl ?? `https://${name}`);
-    const already = allowed.get(host)?.allowPrivateAddresses ?? false;
-    allowed.set(host, { allowPrivateAddresses: already || allowPrivateAddresses });
+  for (const [name, { baseUrl, redirectTo, allowPrivateAddresses }] of Object.entries(hosts)) {
+    for (const url of [baseUrl ?? `https://${name}`, ...redirectTo]) {
+      const { host } = new URL(url);
+      const already = allowed.get(host)?.allowPrivateAddresses ?? false;
+      allowed.set(host, { allowPrivateAddresses: already || allowPrivateAddresses });
+    }
   }
   return allowed;
 }

@@ -28,6 +28,8 @@ const FORWARDED_HEADERS = ['accept', 'content-type', 'git-protocol'];
 export interface HttpClientOptions extends ConnectorOptions {
   /** The repository, without trailing slash, credentials, query or fragment. */
   readonly upstreamUrl: string;
+  /** With a slash at the end: a redirect must lead below one of them. */
+  readonly redirectBases: readonly string[];
   /** The `Authorization` header; sent to the origin of `upstreamUrl` and nowhere else. */
   readonly authorization?: string | undefined;
   readonly userAgent: string;
@@ -47,7 +49,7 @@ export interface UpstreamClient extends HttpClient {
  * one after another, over one connection if the server keeps it open: a request gives up what was not
  * read yet of the answer before.
  *
- * A redirect of the ref advertisement is followed to allowed hosts and remembered: later requests go
+ * A redirect of the ref advertisement is followed below `redirectBases` and remembered: later requests go
  * to the new base. Only an answer of status 200 and of the right content type is returned. Everything
  * else rejects, here or in the body's iterator, with the signal's reason or with a `SnapshotError`:
  *
@@ -105,7 +107,7 @@ export function createHttpClient(options: HttpClientOptions): UpstreamClient {
         if (redirects === MAX_REDIRECTS) {
           throw new SnapshotError('UPSTREAM_INVALID', `${where} redirects too often`);
         }
-        base = redirectedBase(url, answer.headers.location);
+        base = redirectedBase(url, answer.headers.location, options.redirectBases);
         // For good: a host on the way must not choose what is read with these credentials.
         if (new URL(base).origin !== url.origin) authorization = undefined;
         continue;

@@ -12,10 +12,15 @@ export function isRedirect(statusCode: number): boolean {
  * target says beside origin and path (credentials, a fragment) is dropped.
  *
  * @param from the `…/info/refs?service=…` that answered with the redirect.
+ * @param allowed base URLs with a slash at the end, of which the new one must lie below one.
  * @returns the new base URL, without a trailing slash.
  * @throws SnapshotError `UPSTREAM_INVALID`, without the text of the target, which may be a secret.
  */
-export function redirectedBase(from: URL, location: string | string[] | undefined): string {
+export function redirectedBase(
+  from: URL,
+  location: string | string[] | undefined,
+  allowed: readonly string[],
+): string {
   if (typeof location !== 'string' || !URL.canParse(location, from.href)) {
     throw refused(from, 'has no single valid Location');
   }
@@ -26,7 +31,11 @@ export function redirectedBase(from: URL, location: string | string[] | undefine
   if (!to.pathname.endsWith('/info/refs') || to.search !== from.search) {
     throw refused(from, 'does not lead to the ref advertisement of a repository');
   }
-  return to.origin + to.pathname.slice(0, -'/info/refs'.length);
+  const base = to.origin + to.pathname.slice(0, -'/info/refs'.length);
+  if (!allowed.some((other) => base.startsWith(other))) {
+    throw refused(from, 'leads to where the options of its host do not let it');
+  }
+  return base;
 }
 
 function refused(from: URL, why: string): SnapshotError {

@@ -7,6 +7,7 @@ export interface UpstreamTask {
   readonly repository: RepositoryId;
   readonly upstreamUrl: string;
   readonly hosts: AllowedHosts;
+  readonly redirectBases: readonly string[];
   /** The `Authorization` header. */
   readonly authorization: string | undefined;
   readonly userAgent: string;
