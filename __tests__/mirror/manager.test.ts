@@ -96,10 +96,8 @@ test('A path as long as paths may be has a mirror', async () => {
     }),
     defer,
   );
-  const hosts = {
-    [HOST]: { baseUrl: url, allowPrivateAddresses: true },
-    other: { baseUrl: upstream.url, allowPrivateAddresses: true },
-  };
+  const host = { baseUrl: url, redirectTo: [upstream.url], allowPrivateAddresses: true };
+  const hosts = { [HOST]: host };
   const service = start({ hosts });
   expect((await generate(service, long)).length).toBeGreaterThan(0);
   expect(seen[0]).toContain(long);

@@ -133,7 +133,7 @@ const FAILURES: Failure[] = [
   {
     name: 'redirects to a host that is not allowed',
     fault: { kind: 'redirect', to: 'http://localhost:1/elsewhere.git' },
-    code: 'UPSTREAM_UNREACHABLE',
+    code: 'UPSTREAM_INVALID',
   },
 ];
 
