@@ -24,6 +24,8 @@ export default async function beforeAll(): Promise<void> {
   child.unref();
   child.channel?.unref();
   process.env.TMPDIR = directory;
+  // It would lie in that directory.
+  process.env.NODE_DISABLE_COMPILE_CACHE = '1';
   process.env.TEST_REPOSITORIES = join(directory, 'repositories');
   await mkdir(process.env.TEST_REPOSITORIES);
   process.env.TEST_SPAWNER = socket;

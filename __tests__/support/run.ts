@@ -42,6 +42,8 @@ export function cleanEnvironment(): Record<string, string | undefined> {
   return {
     PATH: process.env.PATH,
     TMPDIR: process.env.TMPDIR,
+    // Programs that ask Node for a cache of compiled code would leave it among the temporary files.
+    NODE_DISABLE_COMPILE_CACHE: '1',
     HOME: '/nonexistent',
     LC_ALL: 'C.UTF-8',
     TZ: 'UTC',
