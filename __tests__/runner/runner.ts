@@ -6,7 +6,7 @@ import { declarationOf, missingPrograms } from './programs.js';
  * Suites that share two processes, which end after them: a process never frees what the modules of its suites
  * hold, and would grow to a gigabyte.
  */
-const BATCH = 32;
+const BATCH = 20;
 
 /** Suites that were not run: which programs each of them lacks. */
 export const skippedSuites = new Map<string, readonly string[]>();
