@@ -47,7 +47,8 @@ export function makePack(entries: readonly PackEntry[], lies: PackLies = {}): Bu
   let offset = header.length;
   for (const entry of entries) {
     offsets.push(offset);
-    const bytes = encodeEntry(entry, offset, offsets);
+    // A copy: Node 24 takes small buffers, and the 16 KiB that zlib writes to, from the same block of memory.
+    const bytes = new Uint8Array(encodeEntry(entry, offset, offsets));
     parts.push(bytes);
     offset += bytes.length;
   }
