@@ -14,7 +14,17 @@ export default class Reporter {
   readonly #times: { readonly name: string; readonly seconds: number }[] = [];
   readonly #startedAt = performance.now();
   readonly #isTerminal = process.stdout.isTTY === true;
+  #isComplete = false;
   #error: Error | undefined;
+
+  constructor() {
+    // Node ends a process that has nothing more to wait for, with code 0, whatever it was about to do.
+    process.once('exit', () => {
+      if (this.#isComplete) return;
+      this.#say('The run ended before all suites had run.');
+      process.exitCode = 1;
+    });
+  }
 
   onTestResult(_: Test, { testFilePath, ...result }: TestResult, total: AggregatedResult): void {
     const name = nameOf(testFilePath);
@@ -33,11 +43,12 @@ export default class Reporter {
   }
 
   onRunComplete(_: unknown, { numPassedTests, numFailedTests, ...total }: AggregatedResult): void {
+    this.#isComplete = true;
     const slowest = this.#times.sort((a, b) => b.seconds - a.seconds).slice(0, SLOWEST);
     this.#say('\nThe slowest suites:');
     for (const { name, seconds } of slowest) this.#say(`${inSeconds(seconds)}  ${name}`);
     const minutes = (performance.now() - this.#startedAt) / 60_000;
-    this.#say(`\n${this.#times.length} suites in ${minutes.toFixed(1)} minutes`);
+    this.#say(`\n${this.#times.length} ${this.#times.length === 1 ? 'suite' : 'suites'} in ${minutes.toFixed(1)} minutes`);
     // The form that other programs look for.
     this.#say(
       `${numPassedTests} passed, ${numFailedTests + total.numRuntimeErrorTestSuites} failed`,

@@ -38,7 +38,13 @@ export default class Runner extends LightRunner {
       if (lacks.length > 0) skippedSuites.set(name, lacks);
       return lacks.length === 0;
     });
-    for (const batch of batchesOf(chosen)) await super.runTests(batch, ...callbacks);
+    // Processes that are about to end don't keep this one alive, and the next batch waits for that.
+    const keptAlive = setInterval(() => {}, 60_000);
+    try {
+      for (const batch of batchesOf(chosen)) await super.runTests(batch, ...callbacks);
+    } finally {
+      clearInterval(keptAlive);
+    }
   }
 }
 
