@@ -48,7 +48,8 @@ export default class Reporter {
     this.#say('\nThe slowest suites:');
     for (const { name, seconds } of slowest) this.#say(`${inSeconds(seconds)}  ${name}`);
     const minutes = (performance.now() - this.#startedAt) / 60_000;
-    this.#say(`\n${this.#times.length} ${this.#times.length === 1 ? 'suite' : 'suites'} in ${minutes.toFixed(1)} minutes`);
+    const suites = this.#times.length === 1 ? '1 suite' : `${this.#times.length} suites`;
+    this.#say(`\n${suites} in ${minutes.toFixed(1)} minutes`);
     // The form that other programs look for.
     this.#say(
       `${numPassedTests} passed, ${numFailedTests + total.numRuntimeErrorTestSuites} failed`,
