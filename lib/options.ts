@@ -67,6 +67,17 @@ const host = z.strictObject({
    * Risk: `authorize` is asked for the repository that the client named, not for where a redirect leads.
    */
   redirectTo: z.array(httpUrl).default([]),
+  /**
+   * Whether `Org/Repo` and `org/repo` are one repository to the host. Paths are then in lower case wherever
+   * they appear, in what `authorize` gets and in `remote.origin.url` too. Default: true for github.com,
+   * gitlab.com, bitbucket.org and codeberg.org, else false.
+   */
+  caseInsensitivePaths: z.boolean().optional(),
+  /**
+   * Refuses commits, asked for by id, that no branch or tag leads to. Default: false. Risk: many hosts keep the
+   * commits of pull requests, of forks too, where whoever may read the repository can have them by id.
+   */
+  onlyReachableCommits: z.boolean().default(false),
   /** Lets the host, and those of `redirectTo`, resolve to private, loopback and link-local addresses. Default: false. */
   allowPrivateAddresses: z.boolean().default(false),
 });
@@ -187,6 +198,11 @@ const schema = z.strictObject({
   snapshot: snapshot.prefault({}),
   /** Default: silent. */
   logger: methods<Logger>(['warn', 'error'], 'a logger').optional(),
+  /**
+   * Redirects git itself, which asks for `{mount}/{host}/{path}/info/refs`, to the host's `publicUrl`. So
+   * `url.{mount}.insteadOf` also works for clones and pulls. Default: false, such requests go to the host app.
+   */
+  redirectGit: z.boolean().default(false),
   /** Sent upstream. Some hosts choose the smart protocol by the `git/` at its start. */
   userAgent: z
     .string()

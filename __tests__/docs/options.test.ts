@@ -25,6 +25,7 @@ const TOP_LEVEL: Record<keyof SnapshotOptions, true> = {
   freshness: true,
   snapshot: true,
   logger: true,
+  redirectGit: true,
   userAgent: true,
 };
 const HOST: Record<keyof HostConfig, true> = {
@@ -32,6 +33,8 @@ const HOST: Record<keyof HostConfig, true> = {
   publicUrl: true,
   credentials: true,
   redirectTo: true,
+  caseInsensitivePaths: true,
+  onlyReachableCommits: true,
   allowPrivateAddresses: true,
 };
 
@@ -52,6 +55,7 @@ const MADE_LATER: Record<string, string> = {
   locks: '`InProcessLocks`',
   baseUrl: '`https://{host}`',
   publicUrl: '`baseUrl`',
+  caseInsensitivePaths: '`true` for github.com, gitlab.com, bitbucket.org and codeberg.org',
 };
 
 const UNITS: Record<string, number> = {

@@ -37,6 +37,9 @@ describe.each(CASES)('%s, mounted %s', (version, mount) => {
     ['/GITHUB.com/org/repo/snapshot.tar.zst?a=/../b', 'github.com/org/repo'],
     ['/github.com/%6frg/r%65po/snapshot.tar.zst', 'github.com/org/repo'],
     ['/github.com/g/s/r/snapshot.tar.zst', 'github.com/g/s/r'],
+    // Of a base URL that ends in a slash.
+    ['/github.com/org/repo//snapshot.tar.zst', 'github.com/org/repo'],
+    ['/github.com/Org/REPO.git/snapshot.tar.zst', 'github.com/org/repo'],
     ['/127.0.0.1:99/r/snapshot.tar.zst', '127.0.0.1:99/r'],
   ])('%s is served', async (path, name) => {
     const reply = await send(server, path);
@@ -57,6 +60,7 @@ describe.each(CASES)('%s, mounted %s', (version, mount) => {
     '/github.com/org/repo/Ensure-Refs',
     '/github.com/org/repo/ensure%2drefs',
     '/github.com/org/repo/info/refs?service=git-upload-pack',
+    '/github.com/org/repo/info/refs',
     '/%zz',
     '/x?y=/github.com/org/repo/snapshot.tar.zst',
   ])('%s is left to the host app', async (path) => {
@@ -69,7 +73,7 @@ describe.each(CASES)('%s, mounted %s', (version, mount) => {
   test.each([
     '/github.com//repo',
     '//github.com/org/repo',
-    '/github.com/org/repo/',
+    '/github.com/org/repo//',
     '/github.com/./repo',
     '/github.com/../github.com/org/repo',
     '/github.com/org/%2e%2E/repo',
@@ -236,3 +240,34 @@ function throwing(): never {
 function code(body: Buffer): unknown {
   return JSON.parse(body.toString()).code;
 }
+
+describe('Letters of a path', () => {
+  const paths = async (host: string, options: object) => {
+    const seen: string[] = [];
+    const authorize = (_req: unknown, { path }: { path: string }) => {
+      seen.push(path);
+      return false;
+    };
+    const server = await serve(new FakeSource(), { hosts: { [host]: options }, authorize });
+    try {
+      for (const path of ['org/repo', 'Org/REPO.git', '%4frg/repo']) {
+        await send(server, `/${host}/${path}/snapshot.tar.zst`);
+      }
+    } finally {
+      await server.close();
+    }
+    return seen;
+  };
+
+  test('are lower case for authorize where they are to the host', async () => {
+    const lower = ['org/repo', 'org/repo', 'org/repo'];
+    expect(await paths('github.com', {})).toEqual(lower);
+    expect(await paths('git.example', { caseInsensitivePaths: true })).toEqual(lower);
+  });
+
+  test('are as they were typed where the host tells them apart', async () => {
+    const typed = ['org/repo', 'Org/REPO', 'Org/repo'];
+    expect(await paths('git.example', {})).toEqual(typed);
+    expect(await paths('github.com', { caseInsensitivePaths: false })).toEqual(typed);
+  });
+});

@@ -14,7 +14,8 @@ describe('splitAddress', () => {
     ['/github.com/repo/snapshot.tar.zst', 'github.com/repo'],
     ['/github.com/org/repo.git/snapshot.tar.zst', 'github.com/org/repo.git'],
     ['/h/%zz/../snapshot.tar.zst', 'h/%zz/..'],
-    ['/h//snapshot.tar.zst', 'h/'],
+    ['/h/r//snapshot.tar.zst', 'h/r'],
+    ['/h/r///snapshot.tar.zst', 'h/r/'],
     ['//r/snapshot.tar.zst', '/r'],
   ])('%s is ours', (path, repository) => {
     expect(splitAddress(path)).toEqual({ artifact: 'snapshot.tar.zst', repository });

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { FleetClient, type WantedOfServer } from '../support/fleet-client.js';
 import { renewed } from '../support/fresh-repository.js';
 import { HOST, type HostApp } from '../support/host-app.js';
+import { objectId } from '../support/object-id.js';
 import { ownRepository } from '../support/own-repository.js';
 import { git } from '../support/run.js';
 import { buildEmpty, buildSmall, push } from '../support/small-repositories.js';
@@ -103,9 +104,9 @@ describe('of a mirror', () => {
     expect(requests()).toEqual([2, packs]);
   });
 
-  test('what is nowhere is asked for each time, by one question', async () => {
+  test('what is nowhere is asked for each time, and by its id only once in a while', async () => {
     const wanted = { refs: { 'refs/heads/x': '' }, commits: [first, UNKNOWN] };
-    for (const asked of [2, 3]) {
+    for (const asked of [3, 4]) {
       expect(await ensure(wanted)).toEqual({
         refs: { 'refs/heads/x': '' },
         missingCommits: [UNKNOWN],
@@ -121,9 +122,78 @@ describe('of a mirror', () => {
     expect(await ensure({ refs })).toEqual(answer);
   });
 
-  test('a tag, a tree or a blob is no commit', async () => {
+  test('a tag, a tree or a blob is there as a commit is, as for `git cat-file -e`', async () => {
     const commits = await Promise.all(['v1.0.0', 'main^{tree}', 'main:README.md'].map(tip));
-    expect((await ensure({ commits })).missingCommits).toEqual(commits);
+    expect(await ensure({ commits })).toMatchObject({ missingCommits: [], fetched: false });
+  });
+
+  test('ids may be abbreviated or in upper case, and come back as they were given', async () => {
+    const refs = { 'refs/heads/main': first.slice(0, 7).toUpperCase() };
+    const commits = [first.slice(0, 4), first.toUpperCase(), ''];
+    expect(await ensure({ refs, commits })).toEqual({
+      refs: { 'refs/heads/main': first },
+      missingCommits: [],
+      fetched: false,
+    });
+    expect(await ensure({ commits: ['FFFFFFF'] })).toMatchObject({ missingCommits: ['FFFFFFF'] });
+  });
+
+  test('an abbreviated id that several objects have is missing, as to git', async () => {
+    // Two blobs whose ids begin alike: there are some among a few hundred.
+    const byStart = new Map<string, string>();
+    let alike: [string, string] | undefined;
+    for (let i = 0; alike === undefined; i++) {
+      const start = objectId('blob', Buffer.from(`${i}`)).slice(0, 4);
+      const other = byStart.get(start);
+      if (other !== undefined) alike = [other, `${i}`];
+      byStart.set(start, `${i}`);
+    }
+    const [a, b] = alike;
+    await push(bare, { files: { a, b } });
+    const oid = objectId('blob', Buffer.from(a));
+    const start = oid.slice(0, 4);
+    expect(await ensure({ commits: [start] })).toMatchObject({ missingCommits: [start] });
+    expect(await ensure({ commits: [oid.slice(0, 30)] })).toMatchObject({ missingCommits: [] });
+  });
+
+  describe('with a pull request', () => {
+    const PULL = 'refs/pull/1/head';
+    let pull: string;
+
+    beforeEach(async () => {
+      pull = await push(bare, { branch: 'fork' });
+      await git(bare, 'update-ref', PULL, pull);
+      await git(bare, 'branch', '-D', 'fork');
+      await git(bare, 'config', 'uploadpack.allowReachableSHA1InWant', 'true');
+    });
+
+    test('its commit is fetched by its id, once', async () => {
+      const there = { missingCommits: [], fetched: true };
+      expect(await ensure({ commits: [pull] })).toMatchObject(there);
+      expect(upstream.uploadPacks(path)).toBe(2);
+      expect(await ensure({ commits: [pull] })).toMatchObject({ ...there, fetched: false });
+      expect(upstream.uploadPacks(path)).toBe(2);
+    });
+
+    test('its ref is found by its name, and its commit is there afterwards', async () => {
+      const refs = { [PULL]: '', 'refs/pull/2/head': '', 'refs/heads/main': '' };
+      const answer = { [PULL]: pull, 'refs/pull/2/head': '', 'refs/heads/main': first };
+      expect(await ensure({ refs })).toEqual({ refs: answer, missingCommits: [], fetched: true });
+      expect(await ensure({ commits: [pull] })).toMatchObject({ missingCommits: [] });
+      const response = await fetch(`${app.snapshotUrl(path)}?ref=${pull}`);
+      await response.arrayBuffer();
+      expect(response.headers.get('x-cachew-snapshot-commit')).toBe(pull);
+    });
+
+    test('an upstream that gives nobody commits by id has it missing', async () => {
+      await git(bare, 'config', 'uploadpack.allowReachableSHA1InWant', 'false');
+      const refs = { [PULL]: '' };
+      expect(await ensure({ refs, commits: [pull] })).toEqual({
+        refs,
+        missingCommits: [pull],
+        fetched: true,
+      });
+    });
   });
 
   test('many who ask at a time share their questions', async () => {

@@ -12,7 +12,7 @@ import { expectSameCheckout } from '../support/compare.js';
 import { fakeDate } from '../support/fake-date.js';
 import { statusReadsNothing } from '../support/first-status.js';
 import { fsck } from '../support/fsck.js';
-import type { HostApp } from '../support/host-app.js';
+import { HOST, type HostApp } from '../support/host-app.js';
 import { ownRepository } from '../support/own-repository.js';
 import { git } from '../support/run.js';
 import { push } from '../support/small-repositories.js';
@@ -127,6 +127,47 @@ describe('A commit that a branch or tag leads to', () => {
     const etag = async (ref: string) =>
       (await fetch(`${app.snapshotUrl(repository.path)}?ref=${ref}`)).headers.get('etag');
     expect(await etag(commit.toUpperCase())).toBe(await etag(commit));
+  });
+});
+
+describe('With `onlyReachableCommits`', () => {
+  const startStrictApp = () =>
+    startApp({
+      freshness: SELDOM,
+      hosts: {
+        [HOST]: {
+          baseUrl: repository.upstream.url,
+          allowPrivateAddresses: true,
+          onlyReachableCommits: true,
+        },
+      },
+    });
+
+  test.each(['main~1', 'topic/long'])('a commit of a branch is had by its id: %s', async (name) => {
+    const app = await startStrictApp();
+    expect(await get(app, `?ref=${await commitOf(name)}`)).toEqual({ status: 200 });
+    expect(await get(app, `?ref=${await commitOf(name)}&depth=1`)).toEqual({ status: 200 });
+  });
+
+  test('a commit of a pull request is neither fetched nor said to be there', async () => {
+    await allow();
+    const app = await startStrictApp();
+    const commit = await commitOf('refs/pull/1/head');
+    expect(await get(app, `?ref=${commit}`)).toEqual(NOT_FOUND);
+    const { service } = app.router;
+    const wanted = { refs: new Map(), commits: [commit] };
+    const { missingCommits } = await service.ensureRefs(repository.id, wanted);
+    expect(missingCommits).toEqual([commit]);
+    expect(uploadPacks()).toBe(1);
+  });
+
+  test('a commit that was pushed away is had no more, though the mirror has it', async () => {
+    const app = await startStrictApp();
+    expect(await get(app, '')).toEqual({ status: 200 });
+    const lost = await forcePush();
+    await app.router.service.refresh(repository.id);
+    expect(await get(app, `?ref=${lost}`)).toEqual(NOT_FOUND);
+    expect(await get(app, `?ref=${lost}&depth=1`)).toEqual(NOT_FOUND);
   });
 });
 

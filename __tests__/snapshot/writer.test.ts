@@ -72,6 +72,7 @@ async function taskOf(mirror: string, secondThreadPackBytes: number): Promise<Sn
     mirror,
     revision: await revisionOf(mirror),
     selection: {},
+    onlyReachableCommits: false,
     unless: undefined,
     scratch: `${path}.scratch`,
     originUrl: 'https://git.test/org/repo',

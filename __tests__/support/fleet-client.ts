@@ -147,7 +147,7 @@ const LEFT_OUT = 'refs and missing_commits are left out when empty';
 const sha = z.string().regex(/^[0-9a-f]{40}$/);
 const ensured = z.strictObject({
   refs: z.record(z.string(), z.union([sha, z.literal('')])).optional(),
-  missing_commits: z.array(sha).optional(),
+  missing_commits: z.array(z.string()).optional(),
   fetched: z.boolean(),
 });
 

@@ -4,6 +4,7 @@ import { isUpstreamFailure, SnapshotError, toSnapshotError } from '../errors.js'
 import { callHost } from '../host-call.js';
 import type { Logger, SnapshotConfig } from '../options.js';
 import { decodeRepository, type RepositoryId, repositoryKey } from '../repository/identity.js';
+import { canonicalRepository } from '../repository/policy.js';
 import { admit } from './admission.js';
 import type { Connections, Turn } from './connections.js';
 import type { ArtifactHandler } from './exchange.js';
@@ -32,7 +33,7 @@ export async function answer(
     turn = connections.enter(req, res);
     const { come, signal } = turn;
     await unlessAborted(come, signal);
-    repository = decodeRepository(rawRepository);
+    repository = canonicalRepository(config, decodeRepository(rawRepository));
     const { methods, serve } = handler;
     if (!methods.includes(req.method)) {
       const error = new SnapshotError('METHOD_NOT_ALLOWED', 'no method of this artifact');

@@ -1,4 +1,4 @@
-import { Router } from 'express';
+import { type Request, Router } from 'express';
 import type { SnapshotConfig } from '../options.js';
 import { type Artifact, splitAddress } from '../repository/identity.js';
 import type { ArtifactSource } from '../snapshot/artifact.js';
@@ -7,12 +7,13 @@ import { createBundleHandler } from './bundle-handler.js';
 import { Connections } from './connections.js';
 import { createEnsureRefsHandler } from './ensure-refs-handler.js';
 import type { ArtifactHandler } from './exchange.js';
-import { rawPath } from './raw-target.js';
+import { createGitRedirectHandler } from './git-redirect-handler.js';
+import { rawPath, rawQuery } from './raw-target.js';
 import { createSnapshotHandler } from './snapshot-handler.js';
 
 export interface RouterParts {
   readonly source: ArtifactSource;
-  readonly config: Pick<SnapshotConfig, 'hosts' | 'authorize' | 'logger'>;
+  readonly config: Pick<SnapshotConfig, 'hosts' | 'authorize' | 'logger' | 'redirectGit'>;
 }
 
 /**
@@ -24,13 +25,19 @@ export function createRouter({ source, config }: RouterParts): Router {
     'snapshot.tar.zst': createSnapshotHandler(source, config),
     'snapshot.bundle': createBundleHandler(source, config),
     'ensure-refs': createEnsureRefsHandler(source),
+    'info/refs': createGitRedirectHandler(config),
   };
   const parts = { config, connections: new Connections() };
   const router = Router();
   router.use((req, res, next) => {
     const address = splitAddress(rawPath(req));
-    if (address === undefined) next();
+    const isOurs = address?.artifact !== 'info/refs' || isRedirected(req);
+    if (address === undefined || !isOurs) next();
     else void answer(req, res, address.repository, handlers[address.artifact], parts);
   });
   return router;
+
+  function isRedirected(req: Request): boolean {
+    return config.redirectGit && rawQuery(req).get('service') === 'git-upload-pack';
+  }
 }

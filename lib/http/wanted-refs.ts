@@ -1,13 +1,13 @@
 import { z } from 'zod';
 import { SnapshotError } from '../errors.js';
-import { OID_PATTERN } from '../git/object.js';
 import type { WantedRefs } from '../snapshot/artifact.js';
 
 const MAX_ENTRIES = 1_000;
 /** What git's own limit on paths leaves for the name of a ref. */
 const MAX_NAME_LENGTH = 4_096;
 
-const oid = z.string().regex(OID_PATTERN);
+/** As git takes ids: abbreviated, in either case. An empty one is any to a ref, and none in a list. */
+const emptyOrOid = z.string().regex(/^(?:[0-9a-f]{4,40})?$/i);
 const name = z.string().max(MAX_NAME_LENGTH);
 
 /**
@@ -21,14 +21,15 @@ const members = z
 /** `null` is nothing, as it is to Go's decoder. Unknown members are ignored. */
 const schema = z
   .object({
-    refs: members.pipe(z.map(name, z.union([z.literal(''), oid]))).nullish(),
-    commits: z.array(oid).max(MAX_ENTRIES).nullish(),
+    refs: members.pipe(z.map(name, emptyOrOid)).nullish(),
+    commits: z.array(emptyOrOid).max(MAX_ENTRIES).nullish(),
   })
   .transform(({ refs, commits }) => ({ refs: refs ?? new Map(), commits: commits ?? [] }))
   .refine(({ refs, commits }) => {
     const entries = refs.size + commits.length;
     return entries >= 1 && entries <= MAX_ENTRIES;
-  }, `there must be 1 to ${MAX_ENTRIES} refs and commits`);
+  }, `there must be 1 to ${MAX_ENTRIES} refs and commits`)
+  .transform(({ refs, commits }) => ({ refs, commits: commits.filter((id) => id !== '') }));
 
 /**
  * The body of `ensure-refs`, once it is JSON: `{"refs": {"{name}": "{id or empty}"}, "commits": ["{id}"]}`.

@@ -15,6 +15,8 @@ export interface LookUpTask {
   readonly refs: readonly string[];
   /** 40 hex digits each. */
   readonly commits: readonly string[];
+  /** Ids of objects of any type: 4 to 40 hex digits each, in either case. */
+  readonly objects: readonly string[];
   readonly limits: Limits;
 }
 
@@ -22,13 +24,13 @@ export interface LookUpResult {
   readonly kind: 'look-up';
   /** Full name → id, of the refs that are there. `HEAD` is one. */
   readonly refs: ReadonlyMap<string, string>;
-  /** Of the commits: those that are not there. */
+  /** Of the commits and objects: those that are not there. One that is abbreviated must be the only one. */
   readonly missing: readonly string[];
 }
 
 /** Runs in a worker thread. @throws SnapshotError `REPOSITORY_DAMAGED`. */
 export async function lookUp(task: LookUpTask, { memory }: JobContext): Promise<LookUpResult> {
-  const { mirror, revision, limits, commits } = task;
+  const { mirror, revision, limits, commits, objects } = task;
   const { head } = revision;
   const there = new Map(readRefs(mirror, revision).map(({ name, oid }) => [name, oid]));
   if (head.oid !== undefined) there.set('HEAD', head.oid);
@@ -41,6 +43,9 @@ export async function lookUp(task: LookUpTask, { memory }: JobContext): Promise<
   return await withReader(packs, { limits, memory }, (reader) => ({
     kind: 'look-up',
     refs,
-    missing: commits.filter((oid) => reader.isCommit(oid) !== true),
+    missing: [
+      ...commits.filter((oid) => reader.isCommit(oid) !== true),
+      ...objects.filter((oid) => reader.find(oid.toLowerCase()) === undefined),
+    ],
   }));
 }

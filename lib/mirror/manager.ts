@@ -12,7 +12,7 @@ import { findDamage } from './find-damage.js';
 import { Housekeeping } from './housekeeping.js';
 import { inspectMirror } from './inspect.js';
 import { JobRunner } from './job-runner.js';
-import type { LookUpResult } from './look-up.js';
+import type { LookUpResult, LookUpTask } from './look-up.js';
 import { type LeaseOptions, Mirror, type MirrorLease, type RevisionAt } from './mirror.js';
 import { MirrorDirectory } from './mirror-directory.js';
 import { PackKeeper, type PackKeeperOptions } from './pack-keeper.js';
@@ -166,15 +166,15 @@ export class MirrorManager {
     return await this.#updater.ask(repository, signal, options);
   }
 
-  /** Finds out which of these refs (full names) and commits a mirror has. */
+  /** Finds out which of these refs, commits and objects a mirror has. */
   async lookUp(
     { directory, revision }: MirrorLease,
-    { refs, commits }: { refs: readonly string[]; commits: readonly string[] },
+    what: Pick<LookUpTask, 'refs' | 'commits' | 'objects'>,
     signal: AbortSignal,
   ): Promise<LookUpResult> {
     const { repository } = revision;
     return await this.#jobs.run(repository, 'look-up', { signal }, async (_, limits) => {
-      return { kind: 'look-up', mirror: directory, revision, refs, commits, limits };
+      return { kind: 'look-up', mirror: directory, revision, ...what, limits };
     });
   }
 

@@ -7,7 +7,7 @@ import type { IngestedPack } from '../pack/ingest.js';
 import { ObjectReader } from '../pack/reader.js';
 import { withReader } from '../pack/with-reader.js';
 import type { Advertisement } from '../upstream/advertisement.js';
-import { discover, discoverUnbornHead } from '../upstream/discover.js';
+import { discover, discoverRefs, discoverUnbornHead } from '../upstream/discover.js';
 import { fetchPack } from '../upstream/fetch-pack.js';
 import { createHttpClient, type UpstreamClient } from '../upstream/http-client.js';
 import type { UpstreamTask } from '../upstream/task.js';
@@ -27,6 +27,8 @@ export interface UpdateTask extends UpstreamTask {
   readonly incoming: string;
   /** A commit that is wanted even if no ref leads to it. */
   readonly commit?: string | undefined;
+  /** Full names of refs that the mirror does not hold, of which is to be said what they are at. */
+  readonly otherRefs: readonly string[];
 }
 
 /** What a revision is to become. Packs lie in `incoming`, and refs if they have changed. */
@@ -43,6 +45,8 @@ export interface UpdateResult {
   /** Whether the commit that was wanted is there, and no ref is known to lead to it. */
   readonly isPinned: boolean;
   readonly hasCommit: boolean;
+  /** Of `otherRefs`, those that are there: full name → id. */
+  readonly otherRefs: ReadonlyMap<string, string>;
 }
 
 /** Commits that are looked at to find out whether what refs moved away from is still needed. */
@@ -68,11 +72,10 @@ export async function updateMirror(task: UpdateTask, context: JobContext): Promi
   try {
     const remote = await discover(task, http);
     const refs = await updateRefs(task, context, http, remote);
-    return {
-      kind: 'update',
-      ...refs,
-      ...(await fetchCommit(task, context, http, remote, refs.packs)),
-    };
+    const commit = await fetchCommit(task, context, http, remote, refs.packs);
+    const { otherRefs: names } = task;
+    const otherRefs = names.length === 0 ? new Map() : await discoverRefs(task, http, names);
+    return { kind: 'update', ...refs, ...commit, otherRefs };
   } finally {
     await http.close();
   }

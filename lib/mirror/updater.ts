@@ -15,6 +15,8 @@ import type { UpdateResult } from './update.js';
 export interface UpdateOptions {
   /** To be had even if no ref leads to it. */
   commit?: string | undefined;
+  /** Full names of refs that mirrors don't hold. */
+  otherRefs?: readonly string[];
   /** Nobody waits for it: see `JobRunner`. */
   isBackground?: boolean;
 }
@@ -29,6 +31,8 @@ export interface UpdateOutcome {
   readonly isMirrored: boolean;
   /** Whether the mirror has the commit that was asked for. */
   readonly hasCommit: boolean;
+  /** What the other refs that were asked for are at: full name → id, of those that are there. */
+  readonly otherRefs: ReadonlyMap<string, string>;
   /** What was fetched. */
   readonly packs: readonly IngestedPack[];
 }
@@ -139,7 +143,8 @@ export class MirrorUpdater {
       kind: 'check',
       ...(await this.#jobs.upstreamTask(repository, ends)),
     }));
-    return { commit: head.oid, digest, isMirrored: false, hasCommit: false, packs: [] };
+    const nothing = { hasCommit: false, otherRefs: new Map<string, string>(), packs: [] };
+    return { commit: head.oid, digest, isMirrored: false, ...nothing };
   }
 
   /** @returns `undefined` when another process was quicker, so that all is to be looked at again. */
@@ -147,14 +152,15 @@ export class MirrorUpdater {
     mirror: Mirror,
     { directory, revision }: MirrorLease,
     signal: AbortSignal,
-    { commit, isBackground = false }: UpdateOptions,
+    { commit, otherRefs = [], isBackground = false }: UpdateOptions,
   ): Promise<UpdateOutcome | undefined> {
     const { repository } = mirror;
     return await withIncoming(directory, async (incoming) => {
       const options = { signal, isBackground };
       const result = await this.#jobs.run(repository, 'update', options, async (ends) => {
         const task = await this.#jobs.upstreamTask(repository, ends);
-        return { kind: 'update', ...task, mirror: directory, revision, incoming, commit };
+        const what = { mirror: directory, revision, incoming, commit, otherRefs };
+        return { kind: 'update', ...task, ...what };
       });
       const packs = [...result.packs, ...result.pinnedPacks];
       const refs = result.digest === revision.digest ? undefined : result.digest;
@@ -164,8 +170,8 @@ export class MirrorUpdater {
         );
         if (published === undefined) return undefined;
       }
-      const { head, digest, hasCommit } = result;
-      return { commit: head.oid, digest, isMirrored: true, hasCommit, packs };
+      const { head, digest, hasCommit, otherRefs: found } = result;
+      return { commit: head.oid, digest, isMirrored: true, hasCommit, otherRefs: found, packs };
     });
   }
 }

@@ -84,6 +84,23 @@ export class IdxFile {
     return undefined;
   }
 
+  /** Ids that begin with this, 40 hex digits each: two at most. @param prefix in lower case. */
+  startingWith(prefix: string): string[] {
+    const first = Buffer.from(prefix.padEnd(OID_BYTES * 2, '0'), 'hex');
+    let [low, high] = [0, this.count];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#compare(middle, first, 0) < 0) low = middle + 1;
+      else high = middle;
+    }
+    const ids: string[] = [];
+    for (let at = low; at < Math.min(low + 2, this.count); at++) {
+      const oid = this.oidAt(at).toString('hex');
+      if (oid.startsWith(prefix)) ids.push(oid);
+    }
+    return ids;
+  }
+
   /** The id at a position, 20 bytes, valid only until the next call. */
   oidAt(position: number): Buffer {
     return this.#file.read(OIDS_AT + position * OID_BYTES, OID_BYTES);

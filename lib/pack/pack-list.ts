@@ -64,6 +64,18 @@ export class PackList {
     return undefined;
   }
 
+  /** As `ObjectReader.find`. */
+  find(prefix: string): string | undefined {
+    let found: string | undefined;
+    for (let i = 0; i < this.#open.length; i++) {
+      for (const oid of this.at(i).idx.startingWith(prefix)) {
+        if (found !== undefined && found !== oid) return undefined;
+        found = oid;
+      }
+    }
+    return found;
+  }
+
   /** The pack in which an object has its number, as its position in the list. */
   packOf(number: number): number {
     let pack = this.#open.length - 1;

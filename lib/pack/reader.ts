@@ -86,6 +86,15 @@ export class ObjectReader {
     return this.#packs.numberOf(Buffer.from(oid, 'hex'));
   }
 
+  /**
+   * The one object whose id begins with this, 40 hex digits; `undefined` when there is none, or another one.
+   *
+   * @param prefix 4 to 40 hex digits, in lower case.
+   */
+  find(prefix: string): string | undefined {
+    return this.#packs.find(prefix);
+  }
+
   has(oid: string): boolean {
     return this.numberOf(oid) !== undefined;
   }

@@ -13,8 +13,13 @@ export function repositoryOf({ host, path }: RepositoryId): RepositoryId {
   return { host, path };
 }
 
-/** What can be asked of a repository: the last segment of a request path. */
-export const ARTIFACTS = ['snapshot.tar.zst', 'snapshot.bundle', 'ensure-refs'] as const;
+/** What can be asked of a repository: the end of a request path. */
+export const ARTIFACTS = [
+  'snapshot.tar.zst',
+  'snapshot.bundle',
+  'ensure-refs',
+  'info/refs',
+] as const;
 export type Artifact = (typeof ARTIFACTS)[number];
 
 /** A request path taken apart, with nothing decoded or checked yet. */
@@ -37,17 +42,16 @@ const NEVER_RAW = /[^\x21-\x7e]|[\\#?]/;
 const NEVER_IN_SEGMENT = /[/\\\p{Cc}\p{Cs}]/u;
 
 /**
- * Takes a raw request path (from below the mount, starting with `/`, without the query) apart.
+ * Takes a raw request path (from below the mount, starting with `/`, without the query) apart. One empty
+ * segment before the artifact is passed over: clients join it to a URL that ends in a slash.
  * `undefined` when it is not `/{host}/{path…}/{artifact}` and so not for this router.
  */
 export function splitAddress(rawPath: string): RawAddress | undefined {
-  const end = rawPath.lastIndexOf('/');
-  const artifact = ARTIFACTS.find((name) => name === rawPath.slice(end + 1));
-  const repository = rawPath.slice(1, Math.max(end, 1));
-  if (artifact === undefined || !rawPath.startsWith('/') || !repository.includes('/')) {
-    return undefined;
-  }
-  return { artifact, repository };
+  const artifact = ARTIFACTS.find((name) => rawPath.endsWith(`/${name}`));
+  if (artifact === undefined) return undefined;
+  const before = rawPath.slice(0, -artifact.length - 1);
+  const repository = before.slice(1, before.endsWith('/') ? -1 : undefined);
+  return before.startsWith('/') && repository.includes('/') ? { artifact, repository } : undefined;
 }
 
 /**

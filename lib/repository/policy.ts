@@ -26,6 +26,20 @@ export function hostConfig({ hosts }: AllowList, { host }: RepositoryId): HostCo
   throw new SnapshotError('FORBIDDEN', 'the host is not in the allow-list');
 }
 
+/** Hosts to which `Org/Repo` and `org/repo` are one repository. */
+const CASE_INSENSITIVE_HOSTS = ['github.com', 'gitlab.com', 'bitbucket.org', 'codeberg.org'];
+
+/**
+ * The one name of a repository: its path is in lower case where the host does not tell cases apart. By it a
+ * repository is stored, and `authorize` is asked.
+ */
+export function canonicalRepository({ hosts }: AllowList, repository: RepositoryId): RepositoryId {
+  const { host, path } = repository;
+  const config = Object.hasOwn(hosts, host) ? hosts[host] : undefined;
+  const isLower = config?.caseInsensitivePaths ?? CASE_INSENSITIVE_HOSTS.includes(host);
+  return isLower ? { host, path: path.toLowerCase() } : repository;
+}
+
 /**
  * Where the repository is fetched from: `{baseUrl or https://host}/{path}`. Holds no credentials.
  *
@@ -54,7 +68,8 @@ export function originUrl(config: AllowList, repository: RepositoryId): string {
  * equal ones. `http` and `https` are not told apart: git hosts behind a proxy often don't know which
  * one they are reached by. `undefined`: there is none, or the URL is not of http.
  */
-export function repositoryAt({ hosts }: AllowList, url: string): RepositoryId | undefined {
+export function repositoryAt(allowList: AllowList, url: string): RepositoryId | undefined {
+  const { hosts } = allowList;
   const target = httpUrl(url);
   if (target === undefined) return undefined;
   let longest = '';
@@ -69,7 +84,8 @@ export function repositoryAt({ hosts }: AllowList, url: string): RepositoryId | 
     }
   }
   try {
-    return address === undefined ? undefined : decodeRepository(address);
+    if (address === undefined) return undefined;
+    return canonicalRepository(allowList, decodeRepository(address));
   } catch (error) {
     if (error instanceof SnapshotError && error.code === 'INVALID_REPOSITORY') return undefined;
     throw error;

@@ -90,9 +90,9 @@ export interface Representation extends GetOptions {
 
 /** What a client wants the mirror to hold. */
 export interface WantedRefs {
-  /** Full name of a ref → the id that it should have; an empty one stands for any. */
+  /** Full name of a ref → the id that it should have, which may be abbreviated; an empty one stands for any. */
   readonly refs: ReadonlyMap<string, string>;
-  /** 40 hex digits each. */
+  /** Ids of commits, or of any other objects: 4 to 40 hex digits each. */
   readonly commits: readonly string[];
 }
 
@@ -135,7 +135,8 @@ export interface ArtifactSource {
    */
   isUpToDate(id: BundleId, options?: GetOptions): Promise<boolean>;
   /**
-   * Makes the mirror hold refs and commits, by at most one fetch.
+   * Makes the mirror hold refs and commits: by one fetch, if something is not there, and one more for each
+   * commit that no branch or tag leads to.
    *
    * @throws SnapshotError `UPSTREAM_*` when that fails.
    */

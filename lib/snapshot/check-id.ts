@@ -3,7 +3,7 @@ import { OID_PATTERN } from '../git/object.js';
 import { isValidRefName } from '../git/refs.js';
 import type { SnapshotConfig } from '../options.js';
 import { parseRepository, repositoryKey } from '../repository/identity.js';
-import { hostConfig } from '../repository/policy.js';
+import { canonicalRepository, hostConfig } from '../repository/policy.js';
 import { type ArtifactId, isBundle } from './artifact.js';
 
 const MAX_REF_BYTES = 255;
@@ -19,8 +19,10 @@ export function checkId(config: Pick<SnapshotConfig, 'hosts'>, id: ArtifactId): 
     throw new SnapshotError('INVALID_REPOSITORY', 'a repository is an object with host and path');
   }
   const key = repositoryKey(id);
-  if (repositoryKey(parseRepository(key)) !== key) {
-    throw new SnapshotError('INVALID_REPOSITORY', 'the repository is not in its canonical form');
+  const canonical = canonicalRepository(config, parseRepository(key));
+  if (repositoryKey(canonical) !== key) {
+    const message = `the repository is not in its canonical form: ${repositoryKey(canonical)}`;
+    throw new SnapshotError('INVALID_REPOSITORY', message);
   }
   hostConfig(config, id);
   if (isBundle(id)) {

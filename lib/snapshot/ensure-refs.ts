@@ -1,8 +1,11 @@
 import { isUpstreamFailure, SnapshotError } from '../errors.js';
-import type { LookUpResult } from '../mirror/look-up.js';
+import { OID_PATTERN } from '../git/object.js';
+import type { LookUpResult, LookUpTask } from '../mirror/look-up.js';
 import type { RepositoryId } from '../repository/identity.js';
+import { isMirroredRef } from '../upstream/advertisement.js';
 import type { BundleId, EnsuredRefs, WantedRefs } from './artifact.js';
 import { leaseMirror, type MirrorParts } from './lease-mirror.js';
+import type { RefSearch } from './ref-search.js';
 
 /*
  * Questions that are answered from the mirror alone, and from the upstream where that does not do.
@@ -16,34 +19,58 @@ interface Answer extends Pick<LookUpResult, 'refs' | 'missing'> {
 /** A mirror may turn out to be damaged. */
 const MAX_ATTEMPTS = 3;
 
+export interface QuestionParts extends MirrorParts {
+  readonly search: RefSearch;
+}
+
+/** Commits that no branch or tag leads to, for which the upstream is asked one by one: for so many at most. */
+const MAX_SEARCHED = 16;
+
 /** As `ArtifactSource.ensureRefs`. */
 export async function ensureRefs(
   repository: RepositoryId,
   { refs, commits }: WantedRefs,
-  parts: MirrorParts,
+  parts: QuestionParts,
   signal: AbortSignal,
 ): Promise<EnsuredRefs> {
-  const look = () => lookUp(repository, { refs: [...refs.keys()], commits }, parts, signal);
+  const { freshness, search } = parts;
+  const names = [...refs.keys()];
+  const look = (objects: readonly string[]) =>
+    lookUp(repository, { refs: names, commits: [], objects }, parts, signal);
   const isSatisfied = ({ refs: there, missing }: Answer) =>
     missing.length === 0 &&
-    Array.from(refs).every(([name, oid]) => {
-      const found = there.get(name);
-      return found !== undefined && (oid === '' || found === oid);
-    });
+    Array.from(refs).every(([name, oid]) => there.get(name)?.startsWith(oid.toLowerCase()));
   const time = performance.now();
-  let { answer, isCloned: fetched } = await look();
-  if (!isSatisfied(answer) && !fetched) {
+  let { answer, isCloned: fetched } = await look(commits);
+  const otherNames = names.filter((name) => name !== 'HEAD' && !isMirroredRef(name));
+  let otherRefs: ReadonlyMap<string, string> = new Map();
+  if (otherNames.length > 0) {
+    otherRefs = await freshness.checkOtherRefs(repository, otherNames);
+    fetched = true;
+  } else if (!isSatisfied(answer) && !fetched) {
     // Of many who ask at a time, some look after others have fetched.
-    const { freshness } = parts;
     if (!freshness.wasCheckedSince(repository, { time })) await freshness.check(repository);
     fetched = true;
-    ({ answer } = await look());
   }
+  const objects = [...new Set([...commits, ...otherRefs.values()])];
+  if (fetched) ({ answer } = await look(objects));
+  const searched = answer.missing.map((oid) => oid.toLowerCase()).filter(isOid);
+  for (const oid of searched.slice(0, MAX_SEARCHED)) await search.hasCommit(repository, oid);
+  if (searched.length > 0) ({ answer } = await look(objects));
+  const missing = new Set(answer.missing);
+  const oidOf = (name: string) => {
+    const other = otherRefs.get(name);
+    return answer.refs.get(name) ?? (other === undefined || missing.has(other) ? '' : other);
+  };
   return {
-    refs: new Map(Array.from(refs.keys(), (name) => [name, answer.refs.get(name) ?? ''])),
-    missingCommits: answer.missing,
+    refs: new Map(names.map((name) => [name, oidOf(name)])),
+    missingCommits: commits.filter((oid) => missing.has(oid)),
     fetched,
   };
+}
+
+function isOid(text: string): boolean {
+  return OID_PATTERN.test(text);
 }
 
 /** As `ArtifactSource.isUpToDate`. */
@@ -54,7 +81,7 @@ export async function isUpToDate(
 ): Promise<boolean> {
   const { freshness } = parts;
   const { base } = id;
-  const look = () => lookUp(id, { refs: [], commits: [base] }, parts, signal);
+  const look = () => lookUp(id, { refs: [], commits: [base], objects: [] }, parts, signal);
   let { answer, isCloned } = await look();
   // That it is up to date is said only after the upstream was asked for just this. A base that is not
   // known may be made up: for those it is not asked again and again.
@@ -79,7 +106,7 @@ export async function isUpToDate(
 
 async function lookUp(
   repository: RepositoryId,
-  what: { refs: readonly string[]; commits: readonly string[] },
+  what: Pick<LookUpTask, 'refs' | 'commits' | 'objects'>,
   parts: MirrorParts,
   signal: AbortSignal,
 ): Promise<{ answer: Answer; isCloned: boolean }> {

@@ -4,7 +4,7 @@ import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
 import type { Head } from '../git/refs.js';
 import type { MirrorManager } from '../mirror/manager.js';
-import type { UpdateOutcome } from '../mirror/updater.js';
+import type { UpdateOptions, UpdateOutcome } from '../mirror/updater.js';
 import type { FreshnessPolicy } from '../options.js';
 import { type RepositoryId, repositoryKey, repositoryOf } from '../repository/identity.js';
 import { BackgroundChecks } from './background-checks.js';
@@ -150,7 +150,7 @@ export class Freshness {
    */
   async check(repository: RepositoryId, isBackground = false): Promise<UpdateOutcome> {
     const key = repositoryKey(repository);
-    return await this.#checks.run(key, () => this.#ask(repository, undefined, isBackground));
+    return await this.#checks.run(key, () => this.#ask(repository, { isBackground }));
   }
 
   /**
@@ -166,8 +166,21 @@ export class Freshness {
 
   /** Asks for a commit that no ref need lead to. Not shared: that is for those who ask. */
   async fetchCommit(repository: RepositoryId, commit: string): Promise<boolean> {
-    const outcome = await this.#ask(repository, commit);
+    const outcome = await this.#ask(repository, { commit });
     return outcome.hasCommit;
+  }
+
+  /**
+   * As `check`, and asks for refs that mirrors don't hold. Not shared.
+   *
+   * @param names full names.
+   * @returns full name → id, of those that are there.
+   */
+  async checkOtherRefs(
+    repository: RepositoryId,
+    names: readonly string[],
+  ): Promise<ReadonlyMap<string, string>> {
+    return (await this.#ask(repository, { otherRefs: names })).otherRefs;
   }
 
   /**
@@ -202,7 +215,7 @@ export class Freshness {
     if (this.#closing.aborted) return true;
     const key = repositoryKey(repository);
     const ask = async () =>
-      (await this.#checks.run(key, () => this.#ask(repository, undefined, true))).digest;
+      (await this.#checks.run(key, () => this.#ask(repository, { isBackground: true }))).digest;
     try {
       if (this.#fleet === undefined) {
         await ask();
@@ -232,7 +245,7 @@ export class Freshness {
     });
   }
 
-  async #ask(id: RepositoryId, commit?: string, isBackground = false): Promise<UpdateOutcome> {
+  async #ask(id: RepositoryId, options: UpdateOptions): Promise<UpdateOutcome> {
     const repository = repositoryOf(id);
     const known = this.#known.get(repositoryKey(repository));
     const before = this.digestOf(repository);
@@ -240,10 +253,7 @@ export class Freshness {
     const elapsed = () => performance.now() - startedAt.time;
     if (known !== undefined) known.triedAt = startedAt.time;
     try {
-      const outcome = await this.#mirrors.refresh(repository, this.#closing, {
-        commit,
-        isBackground,
-      });
+      const outcome = await this.#mirrors.refresh(repository, this.#closing, options);
       // The repository may have been forgotten meanwhile.
       Object.assign(this.#knowledge(repository), {
         ...answeredAt(startedAt),

@@ -13,7 +13,7 @@ import type { Freshness } from './freshness.js';
 import { Generation, type GenerationEnd, type Progress } from './generation.js';
 import type { Generator } from './generator.js';
 import { leaseMirror } from './lease-mirror.js';
-import { RefSearch } from './ref-search.js';
+import type { RefSearch } from './ref-search.js';
 import type { StoredArtifacts } from './stored-artifacts.js';
 import { isNotFound } from './write-context.js';
 
@@ -35,6 +35,7 @@ export interface GenerationParts {
   readonly generator: Generator;
   readonly stored: StoredArtifacts;
   readonly locks: LockRegistry;
+  readonly search: RefSearch;
   /** Resolves when directories are there. */
   readonly started: Promise<void>;
   readonly closing: AbortSignal;
@@ -47,11 +48,9 @@ export interface GenerationParts {
 export class Generations {
   readonly #parts: GenerationParts;
   readonly #running = new Map<string, Generation>();
-  readonly #search: RefSearch;
 
   constructor(parts: GenerationParts) {
     this.#parts = parts;
-    this.#search = new RefSearch(parts.freshness, parts.config.freshness.checkInterval);
   }
 
   find(id: ArtifactId): Generation | undefined {
@@ -240,6 +239,6 @@ export class Generations {
   /** @returns whether what was asked for may be there by now. */
   async #lookFor(id: ArtifactId, digest: string): Promise<boolean> {
     if (isBundle(id) || id.ref === undefined) return false;
-    return await this.#search.search(id, id.ref, digest);
+    return await this.#parts.search.search(id, id.ref, digest);
   }
 }

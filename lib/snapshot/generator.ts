@@ -9,7 +9,7 @@ import type { SnapshotEvents } from '../events.js';
 import type { MirrorLease } from '../mirror/mirror.js';
 import type { SnapshotConfig } from '../options.js';
 import { repositoryOf } from '../repository/identity.js';
-import { originUrl } from '../repository/policy.js';
+import { hostConfig, originUrl } from '../repository/policy.js';
 import { isRefusal } from '../stores/refusal.js';
 import type { Metadata, SnapshotStore } from '../stores/store.js';
 import { prepareDirectory, temporaryName } from '../stores/temporary.js';
@@ -177,6 +177,7 @@ export class Generator {
       ...task,
       ...snapshot,
       selection: { ref: id.ref, depth: id.depth },
+      onlyReachableCommits: hostConfig(this.#config, id).onlyReachableCommits,
       unless,
       originUrl: originUrl(this.#config, id),
       secondThreadPackBytes: SECOND_THREAD_PACK_BYTES,

@@ -5,15 +5,16 @@ import type { SnapshotConfig } from '../options.js';
 import { type RepositoryId, repositoryOf } from '../repository/identity.js';
 import type { BundleId, EnsuredRefs, GetOptions, WantedRefs } from './artifact.js';
 import { checkId } from './check-id.js';
-import { ensureRefs, isUpToDate } from './ensure-refs.js';
+import { ensureRefs, isUpToDate, type QuestionParts } from './ensure-refs.js';
 import type { Freshness } from './freshness.js';
-import type { MirrorParts } from './lease-mirror.js';
+import type { RefSearch } from './ref-search.js';
 import type { Renewals } from './renewals.js';
 
 export interface MirrorQuestionsParts {
   readonly config: SnapshotConfig;
   readonly mirrors: MirrorManager;
   readonly freshness: Freshness;
+  readonly search: RefSearch;
   readonly renewals: Renewals;
   /** Told of repositories that a client asked about. */
   readonly onAsked: (repository: RepositoryId) => void;
@@ -54,7 +55,7 @@ export class MirrorQuestions {
   async #answer<T>(
     id: RepositoryId | BundleId,
     signal: AbortSignal | undefined,
-    ask: (parts: MirrorParts, closing: AbortSignal) => Promise<T>,
+    ask: (parts: QuestionParts, closing: AbortSignal) => Promise<T>,
   ): Promise<T> {
     const { config, renewals, onAsked, started, closing } = this.#parts;
     checkId(config, id);

@@ -1,8 +1,10 @@
 import { SnapshotError } from '../errors.js';
 import { OID_PATTERN } from '../git/object.js';
 import { InProcessLocks } from '../locks/in-process.js';
+import type { SnapshotConfig } from '../options.js';
 import { RememberedFailures } from '../remembered-failures.js';
 import { type RepositoryId, repositoryKey } from '../repository/identity.js';
+import { hostConfig } from '../repository/policy.js';
 import type { Freshness } from './freshness.js';
 
 /** Commits of one repository that may be waited for at once. */
@@ -16,6 +18,7 @@ const RETRY_AFTER = 5;
  * one repository are asked for one at a time: whatever else is to be asked comes in between.
  */
 export class RefSearch {
+  readonly #config: SnapshotConfig;
   readonly #freshness: Freshness;
   /** Commits that could not be had. */
   readonly #missing: RememberedFailures;
@@ -23,10 +26,10 @@ export class RefSearch {
   readonly #asking = new Map<string, Map<string, Promise<boolean>>>();
   readonly #turns = new InProcessLocks();
 
-  /** @param failureMemory milliseconds for which a commit that could not be had is not asked for again. */
-  constructor(freshness: Freshness, failureMemory: number) {
+  constructor(config: SnapshotConfig, freshness: Freshness) {
+    this.#config = config;
     this.#freshness = freshness;
-    this.#missing = new RememberedFailures(failureMemory);
+    this.#missing = new RememberedFailures(config.freshness.checkInterval);
   }
 
   /**
@@ -41,6 +44,16 @@ export class RefSearch {
       : await this.#searchName(repository, digest);
   }
 
+  /** Whether the mirror has a commit by now that no ref need lead to. @throws SnapshotError as `search`. */
+  async hasCommit(repository: RepositoryId, commit: string): Promise<boolean> {
+    const key = `${repositoryKey(repository)} ${commit}`;
+    const { onlyReachableCommits } = hostConfig(this.#config, repository);
+    if (onlyReachableCommits || this.#missing.has(key)) return false;
+    const isThere = await this.#ask(repository, commit);
+    if (!isThere) this.#missing.remember(key, notToBeHad(commit));
+    return isThere;
+  }
+
   async #searchName(repository: RepositoryId, digest: string): Promise<boolean> {
     const freshness = this.#freshness;
     const isNew = () => freshness.digestOf(repository) !== digest;
@@ -52,10 +65,9 @@ export class RefSearch {
 
   async #searchCommit(repository: RepositoryId, commit: string): Promise<boolean> {
     const key = `${repositoryKey(repository)} ${commit}`;
+    if (await this.hasCommit(repository, commit)) return true;
     this.#missing.throwIfRemembered(key);
-    if (await this.#ask(repository, commit)) return true;
-    const message = `${commit} is not to be had`;
-    throw this.#missing.remember(key, new SnapshotError('REF_NOT_FOUND', message));
+    throw notToBeHad(commit);
   }
 
   /** Once for all who ask for the same commit. */
@@ -85,4 +97,8 @@ export class RefSearch {
       await turn.release();
     }
   }
+}
+
+function notToBeHad(commit: string): SnapshotError {
+  return new SnapshotError('REF_NOT_FOUND', `${commit} is not to be had`);
 }

@@ -35,6 +35,7 @@ import { Freshness } from './freshness.js';
 import { Generations } from './generations.js';
 import { Generator } from './generator.js';
 import { MirrorQuestions } from './mirror-questions.js';
+import { RefSearch } from './ref-search.js';
 import { Renewals } from './renewals.js';
 import { listRepositories, type RepositoryStatus } from './repository-status.js';
 import { Serving } from './serving.js';
@@ -122,14 +123,29 @@ export class SnapshotService implements ArtifactSource {
     const started = this.#started;
     const parts = { config, events, mirrors, freshness: this.#freshness, stored: this.#stored };
     const [generator, locks] = [this.#generator, this.#locks];
-    this.#generations = new Generations({ ...parts, generator, locks, started, closing });
+    const search = new RefSearch(config, this.#freshness);
+    this.#generations = new Generations({
+      ...parts,
+      generator,
+      locks,
+      search,
+      started,
+      closing,
+    });
     const generations = this.#generations;
     this.#renewals = new Renewals(config, this.#freshness, generations, this.#stored);
     const renewals = this.#renewals;
     this.#serving = new Serving({ ...parts, generations, renewals });
     if (this.#stored.haveUrls) this.urlOf = (...about) => this.#serving.urlOf(...about);
     const onAsked = (repository: RepositoryId) => this.#serving.note(repository);
-    this.#questions = new MirrorQuestions({ ...parts, renewals, onAsked, started, closing });
+    this.#questions = new MirrorQuestions({
+      ...parts,
+      search,
+      renewals,
+      onAsked,
+      started,
+      closing,
+    });
   }
 
   /**

@@ -3,10 +3,12 @@ import { basename, join } from 'node:path';
 import { ArchiveFile } from '../archive/archive-file.js';
 import { TarFrames } from '../archive/tar-frames.js';
 import { loadZstdEncoder, type ZstdEncoder } from '../archive/zstd.js';
+import { SnapshotError } from '../errors.js';
 import { parseCommit } from '../git/commit.js';
 import { OID_PATTERN } from '../git/object.js';
 import type { Head } from '../git/refs.js';
 import { reachableObjects } from '../history/reachable-objects.js';
+import { reachesAll } from '../history/reaches-all.js';
 import { packPaths, readRefs } from '../mirror/layout.js';
 import type { MirrorRevision } from '../mirror/revision.js';
 import type { Limits } from '../options.js';
@@ -34,6 +36,8 @@ export interface SnapshotTask {
   readonly mirror: string;
   readonly revision: MirrorRevision;
   readonly selection: Selection;
+  /** Whether a commit that is given by its id must be one that a branch or tag leads to. */
+  readonly onlyReachableCommits: boolean;
   /** The basis of a snapshot that need not be written again. */
   readonly unless: string | undefined;
   /** `remote.origin.url` of the snapshot. */
@@ -75,12 +79,17 @@ export async function writeSnapshot(
   const refs = readRefs(mirror, revision);
   const packs = packPaths(mirror, revision.packs);
   const isById = selection.ref !== undefined && OID_PATTERN.test(selection.ref);
-  const pinnedPacks = isById ? packPaths(mirror, pinned.packs) : [];
+  const pinnedPacks = isById && !task.onlyReachableCommits ? packPaths(mirror, pinned.packs) : [];
   const reader = new ObjectReader([...packs, ...pinnedPacks], limits, context.memory);
   let content: Content;
   let basis: string;
   try {
     const selected = selectRefs({ head, refs, digest }, selection, reader);
+    const { oid } = selected.head;
+    if (isById && task.onlyReachableCommits && oid !== undefined) {
+      const tips = [head.oid ?? [], refs.map((ref) => ref.oid)].flat();
+      requireReachable(reader, oid, tips, context.signal);
+    }
     basis = selected.basis;
     if (basis === task.unless) return 'unchanged';
     content =
@@ -91,6 +100,17 @@ export async function writeSnapshot(
     reader.close();
   }
   return await writeContent(task, context, content, basis);
+}
+
+/** @throws SnapshotError `REF_NOT_FOUND` when none of these leads to the commit. */
+function requireReachable(
+  reader: ObjectReader,
+  commit: string,
+  tips: readonly string[],
+  signal: AbortSignal,
+): void {
+  if (reachesAll(reader, tips, [commit], Number.POSITIVE_INFINITY, signal)) return;
+  throw new SnapshotError('REF_NOT_FOUND', `no branch or tag leads to ${commit}`);
 }
 
 /** All packs of the refs; of a commit that only others have, what it needs beyond these. */

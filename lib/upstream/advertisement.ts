@@ -17,7 +17,6 @@ export const DEFAULT_BRANCH = 'refs/heads/master';
 
 const SERVICE_LINE = '# service=git-upload-pack';
 const NO_REFS = `${'0'.repeat(40)} capabilities^{}`;
-const MIRRORED = /^refs\/(?:heads|tags)\//;
 
 /**
  * Reads a smart server's answer to `info/refs` (gitprotocol-http(5), "Smart Server Response"; the lines are
@@ -61,10 +60,15 @@ export function parseAdvertisement(answer: Buffer): Advertisement {
       throw invalid('the upstream advertises a ref twice');
     }
     if (isHead) headOid = oid;
-    else if (MIRRORED.test(name) && isValidRefName(name)) refs.set(name, oid);
+    else if (isMirroredRef(name) && isValidRefName(name)) refs.set(name, oid);
   }
   refuseNestedNames(refs);
   return { capabilities, refs, head: readHead(headOid, symrefOfHead(capabilities), refs) };
+}
+
+/** Whether mirrors hold a ref: branches and tags. @param name in full. */
+export function isMirroredRef(name: string): boolean {
+  return /^refs\/(?:heads|tags)\//.test(name);
 }
 
 /** The lines before each flush: bytes as latin1, without the line feed that each may end with. */

@@ -1,7 +1,7 @@
 import { buffer } from 'node:stream/consumers';
 import { withDeadline } from '../abort.js';
 import { SnapshotError } from '../errors.js';
-import { encodeHeadQuery, readUnbornHead } from '../git/ls-refs.js';
+import { encodeHeadQuery, encodeRefsQuery, readRefs, readUnbornHead } from '../git/ls-refs.js';
 import type { Head } from '../git/refs.js';
 import { type Advertisement, DEFAULT_BRANCH, parseAdvertisement } from './advertisement.js';
 import type { UpstreamClient } from './http-client.js';
@@ -54,6 +54,21 @@ export async function discoverUnbornHead(task: UpstreamTask, http: UpstreamClien
   );
   // Upstreams that know no unborn HEAD leave it open which branch that is.
   return { kind: 'branch', ref: ref ?? DEFAULT_BRANCH, oid: undefined };
+}
+
+/**
+ * What refs that mirrors don't hold are at, such as those of pull requests: one request more.
+ *
+ * @param names full names.
+ * @returns full name → id; without those that are not there, and empty when the upstream has no protocol v2.
+ */
+export async function discoverRefs(
+  task: UpstreamTask,
+  http: UpstreamClient,
+  names: readonly string[],
+): Promise<ReadonlyMap<string, string>> {
+  const query = encodeRefsQuery(task.userAgent, names);
+  return await readRefs(await connect(task, http, query, { 'git-protocol': 'version=2' }), names);
 }
 
 /** Sends a request to the upstream's `git-upload-pack`. @returns the answer's body. */
