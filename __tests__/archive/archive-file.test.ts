@@ -62,7 +62,7 @@ async function unpack(): Promise<{ names: string[]; read: (name: string) => Prom
   return { names, read: (name) => readFile(join(target, name)) };
 }
 
-test('Zstd and tar read what was written, in its order', async () => {
+test('zstd and tar read the entries in the order in which they were written', async () => {
   const contents: Record<string, Buffer> = {
     small: Buffer.from('small\n'),
     empty: Buffer.alloc(0),
@@ -92,14 +92,14 @@ test('Zstd and tar read what was written, in its order', async () => {
   }
 });
 
-test('Tar takes an archive of nothing', async () => {
+test('tar reads an archive without entries', async () => {
   finish();
   expect(
     await run('tar', ['-tf', '-'], { input: await runBinary('zstd', ['-dc', '-q', path]) }),
   ).toBe('');
 });
 
-test('An archive ends with the digest of all bytes before', async () => {
+test('An archive ends with the digest of all bytes before it', async () => {
   tar.add(entry('a', 0), Buffer.from('content\n'));
   addStored('b', seededBytes('b', 200_000));
   finish();
@@ -111,7 +111,7 @@ test('An archive ends with the digest of all bytes before', async () => {
   );
 });
 
-test('The size is that of the file at any time', async () => {
+test('An archive knows the size of its file at any time', async () => {
   expect(archive.size).toBe(0);
   for (const bytes of [1000, 1, 2 * MIB]) {
     archive.write(seededBytes(bytes, bytes));
@@ -119,7 +119,7 @@ test('The size is that of the file at any time', async () => {
   }
 });
 
-test('The same entries give the same frames, however they come', async () => {
+test('The same entries give the same frames, whether they come whole or in pieces', async () => {
   const content = seededBytes('same', 2 * MIB + 77);
   const encoder = await loadZstdEncoder(1);
   const whole: Uint8Array[] = [];
@@ -135,7 +135,7 @@ test('The same entries give the same frames, however they come', async () => {
   expect(Buffer.concat(streamed).equals(Buffer.concat(whole))).toBe(true);
 });
 
-test('A stored file costs three bytes for each of its blocks, and few more', async () => {
+test('A file that is stored uncompressed costs three bytes more for each block, and a few for the rest', async () => {
   const content = Buffer.alloc(8 * RAW_BLOCK_BYTES, 'would compress');
   addStored('stored', content);
   expect(archive.size - content.length).toBeLessThan(512 + 14 + 10 * 3);
@@ -157,7 +157,7 @@ describe('A stream', () => {
   });
 });
 
-test('The file is closed once, however often that is asked for', async () => {
+test('An archive that is closed twice closes its file once', async () => {
   expect(await openFiles(path)).toEqual([path]);
   archive.close();
   archive.close();

@@ -38,7 +38,7 @@ const decoders = [
   { name: 'natively', decode: decodeNatively },
 ].slice(0, createNativeDecoder() ? 2 : 1);
 
-test("Node's decoder is used where there is one", () => {
+test("Node's own decoder is used where there is one", () => {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
   const expected = major > 23 || (major === 23 && minor >= 8) || (major === 22 && minor >= 15);
   expect(createNativeDecoder() !== undefined).toBe(expected);
@@ -86,7 +86,7 @@ describe.each(decoders)('A decoder $name', ({ decode }) => {
   });
 
   test.each([100, 3000, 65_536, 131_072])(
-    'finds what compressed blocks repeat of raw ones of %d bytes',
+    'finds what compressed blocks repeat from raw blocks of %d bytes',
     async (size) => {
       const input = await mixedFrame(size);
       const expected = await runBinary('zstd', ['-dcq'], { input });
@@ -95,7 +95,7 @@ describe.each(decoders)('A decoder $name', ({ decode }) => {
     },
   );
 
-  test('refuses a frame of another size than it says', async () => {
+  test('refuses a frame that does not have the size that it declares', async () => {
     const [header, content] = [Buffer.from([...MAGIC, 0x60, 0, 0]), noise.subarray(0, 1000)];
     header.writeUInt16LE(1001 - 256, 5);
     const block = Buffer.alloc(3);
@@ -112,7 +112,7 @@ describe.each(decoders)('A decoder $name', ({ decode }) => {
     await expect(decoded(input)).rejects.toMatchObject({ code: 'ARCHIVE_INVALID' });
   });
 
-  test('passes on what its source fails with', async () => {
+  test('fails with the error of its source', async () => {
     const cause = new Error('the source failed');
     async function* failing() {
       yield await zstd(text);
@@ -122,7 +122,7 @@ describe.each(decoders)('A decoder $name', ({ decode }) => {
     await expect(result).rejects.toBe(cause);
   });
 
-  test('ends its source when it is given up', async () => {
+  test('ends its source when its reader stops', async () => {
     const { promise: ended, resolve: end } = withResolvers<void>();
     async function* endless() {
       try {
@@ -142,7 +142,7 @@ describe.each(decoders)('A decoder $name', ({ decode }) => {
 test.each([
   ['stored blocks', 0],
   ['blocks decoded in JavaScript', 0x04], // Content_Checksum_flag
-])('Memory is given back after %s', async (_, flags) => {
+])('The memory of a decoder is given back after %s', async (_, flags) => {
   const blocks: WeakRef<ArrayBufferLike>[] = [];
   async function* source() {
     const header = rawFrame(Buffer.alloc(0)).subarray(0, FRAME_HEADER_BYTES);
@@ -170,7 +170,7 @@ function collectGarbage(): void {
   runInNewContext('gc')();
 }
 
-describe('Before anything is allocated, a frame is refused for', () => {
+describe('Before it allocates anything, a decoder', () => {
   /** Frame_Header_Descriptor and what follows it. */
   const frame = (...bytes: number[]) => Buffer.from([...MAGIC, ...bytes, ...EMPTY_BLOCK]);
   const window = (exponent: number, mantissa: number) => (exponent << 3) | mantissa;
@@ -186,12 +186,12 @@ describe('Before anything is allocated, a frame is refused for', () => {
     ['with a block over 128 KiB', Buffer.from([...MAGIC, 0x00, window(9, 0), 0x03, 0x00, 0x20, 0])],
     ['with a block over its window', Buffer.from([...MAGIC, 0x20, 0x02, 0x19, 0, 0, 1, 2, 3])],
     ['with the magic number of older versions', Buffer.from([0x27, 0xb5, 0x2f, 0xfd, 0, 0, 0, 0])],
-  ])('%s', async (_, bytes) => {
+  ])('refuses a frame %s', async (_, bytes) => {
     const result = buffer(Readable.from(decompress(inChunks(bytes, 1))));
     await expect(result).rejects.toMatchObject({ code: 'ARCHIVE_INVALID' });
   });
 
-  test('nothing when it is just at the limit', async () => {
+  test('accepts a frame that is just at the limit', async () => {
     const bytes = frame(0x00, window(17, 0));
     expect(await buffer(Readable.from(decompress(inChunks(bytes, 1))))).toHaveLength(0);
   });

@@ -14,7 +14,7 @@ describe('The digest frame', () => {
     );
   });
 
-  test('is read back', () => {
+  test('is read as it was written', () => {
     const frame = encodeDigestFrame(digest);
     expect(frame).toHaveLength(DIGEST_FRAME_BYTES);
     expect(decodeDigestFrame(frame)).toEqual(digest);
@@ -23,7 +23,7 @@ describe('The digest frame', () => {
     expect(decodeDigestFrame(elsewhere)).toEqual(digest);
   });
 
-  test('takes no other digest than SHA-256', () => {
+  test('holds a SHA-256 digest and no other', () => {
     expect(() => encodeDigestFrame(Buffer.alloc(20))).toThrow(RangeError);
   });
 
@@ -32,11 +32,11 @@ describe('The digest frame', () => {
     ['too little', encodeDigestFrame(digest).subarray(1)],
     ['other data', Buffer.alloc(DIGEST_FRAME_BYTES, 0xa5)],
     ['another skippable frame of that size', otherSkippableFrame()],
-  ])('is not seen in %s', (_, bytes) => {
+  ])('is not found in %s', (_, bytes) => {
     expect(decodeDigestFrame(bytes)).toBeUndefined();
   });
 
-  test('is refused, rather than passed over, with any bit flipped before the digest', () => {
+  test('is refused, and not skipped, with any bit flipped before the digest', () => {
     const bits = (DIGEST_FRAME_BYTES - digest.length) * 8;
     for (let bit = 0; bit < bits; bit++) {
       const frame = encodeDigestFrame(digest);

@@ -1,13 +1,13 @@
 import { entryPath } from '../../lib/archive/entry-path.js';
 
-describe('The path of an entry', () => {
+describe('The path of a tar entry', () => {
   test.each([
     ['./a', 'a'],
     ['a/b', 'a/b'],
     ['./.git/HEAD', '.git/HEAD'],
     ['./..a/...', '..a/...'],
     ['./c:\\d\ne', 'c:\\d\ne'],
-  ])('is that of %j', (name, path) => {
+  ])('written as %j is %j', (name, path) => {
     expect(entryPath(name, false)).toBe(path);
     expect(entryPath(name, true)).toBe(path);
     expect(entryPath(`${name}/`, true)).toBe(path);
@@ -19,7 +19,7 @@ describe('The path of an entry', () => {
     expect(() => entryPath('a'.repeat(4097), false)).toThrow('has an entry named');
   });
 
-  test.each(['.', './'])('is the target for the directory %j', (name) => {
+  test.each(['.', './'])('is the target directory for %j', (name) => {
     expect(entryPath(name, true)).toBe('');
     expect(() => entryPath(name, false)).toThrow('has an entry named');
   });

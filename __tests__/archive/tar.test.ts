@@ -118,7 +118,7 @@ describe('GNU tar unpacks', () => {
     }
   });
 
-  test('sizes around a block, modes and times', async () => {
+  test('files with sizes around a block, with their modes and times', async () => {
     const sizes = [0, 1, 511, 512, 513, 1023, 1024];
     const entries = sizes.map((size) => file(`./${size}`, 'x'.repeat(size)));
     const times = [0, 1, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1];
@@ -142,7 +142,7 @@ describe('GNU tar unpacks', () => {
   });
 });
 
-test('GNU tar lists sizes beyond 8 GiB', async () => {
+test('GNU tar lists files of more than 8 GiB', async () => {
   const sizes = [8 * 2 ** 30 - 1, 8 * 2 ** 30, 8 * 2 ** 30 + 1, 2 ** 36];
   const names = ['./plain', './caf\xe9', `./${'n'.repeat(200)}`, `./\xe9${'n'.repeat(200)}`];
   const path = join(scratch, 'sparse.tar');

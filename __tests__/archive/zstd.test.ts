@@ -50,7 +50,7 @@ describe('Raw frames', () => {
     }
   });
 
-  test('are refused when they do not hold what they declare', async () => {
+  test('are refused when they do not hold as much as they declare', async () => {
     const content = seededBytes('raw', 200_000);
     const frame = rawFrame(content);
     for (const wrong of [
@@ -61,7 +61,7 @@ describe('Raw frames', () => {
     }
   });
 
-  test('declare sizes beyond 4 GiB', async () => {
+  test('can declare sizes beyond 4 GiB', async () => {
     expect(
       rawFrameHeader(5 * 2 ** 32 + 7)
         .subarray(6)
@@ -71,7 +71,7 @@ describe('Raw frames', () => {
 });
 
 describe.each([1, 3, 19])('The encoder of level %d', (level) => {
-  test('makes frames with size and checksum that zstd and fzstd read', async () => {
+  test('makes frames with size and checksum, which zstd and fzstd read', async () => {
     const encoder = await loadZstdEncoder(level);
     const text = Buffer.from('All work and no play makes a dull frame.\n'.repeat(20_000));
     const contents = [Buffer.alloc(0), Buffer.from('x'), seededBytes('noise', 100_000), text];
@@ -82,7 +82,7 @@ describe.each([1, 3, 19])('The encoder of level %d', (level) => {
     expect(frames.at(-1)?.length).toBeLessThan(text.length / 100);
   });
 
-  test('gives the same bytes for the same input, named by its id', async () => {
+  test('gives the same bytes for the same input as any encoder with the same id', async () => {
     const [one, other] = [await loadZstdEncoder(level), await loadZstdEncoder(level)];
     const content = Buffer.from('the same\n'.repeat(1000));
     expect(Buffer.from(one.compress(content))).toEqual(Buffer.from(other.compress(content)));
@@ -91,7 +91,7 @@ describe.each([1, 3, 19])('The encoder of level %d', (level) => {
     expect(one.id).not.toBe((await loadZstdEncoder(level + 1)).id);
   });
 
-  test('does not write to what it has given before', async () => {
+  test('leaves the bytes alone that it returned before', async () => {
     const encoder = await loadZstdEncoder(level);
     const first = encoder.compress(Buffer.from('first'));
     const kept = Buffer.from(first);
@@ -100,7 +100,7 @@ describe.each([1, 3, 19])('The encoder of level %d', (level) => {
   });
 });
 
-test('Zstd passes over the frame of a digest', async () => {
+test('zstd skips a digest frame', async () => {
   const content = await runBinary('zstd', ['-q', '-c'], { input: 'content' });
   const digest = createHash('sha256').update('snapshot').digest();
   const input = Buffer.concat([content, encodeDigestFrame(digest)]);
