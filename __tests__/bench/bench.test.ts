@@ -34,10 +34,10 @@ function startBench(...args: string[]) {
   return { child, ended, stdout: text(child.stdout) };
 }
 
-describe('A bench of a tiny history', () => {
+describe('The bench of a tiny history', () => {
   let report: Report;
 
-  test('runs every case, and writes the report alone to standard output', async () => {
+  test('runs every case, and writes nothing but the report to standard output', async () => {
     const cases = CASE_NAMES.flatMap((name) => ['--case', name]);
     const sizes = ['--objects', '300', '--sizes', '100,300', '--megabytes', '1'];
     const { child, ended, stdout } = startBench('--json', '--pairs', '1', ...cases, ...sizes);
@@ -98,7 +98,7 @@ describe('A bench of a tiny history', () => {
     ],
     ['scale, index', 2, 'git index-pack', { ours: timed, 'git index-pack': timed }],
     ['scale, cold', 2, 'native', { ours: timed, native: timed }],
-  ])('has all figures of %s', async (title, count, reference, sides) => {
+  ])('reports all figures of %s', async (title, count, reference, sides) => {
     const [name, variant] = title.split(', ');
     const nginx = name === 'hit' && (await nginxVersion()) !== undefined;
     const expected = nginx ? { ...sides, nginx: transfer } : sides;
@@ -118,7 +118,7 @@ describe('A bench of a tiny history', () => {
     }
   });
 
-  test('has the exponents of scale', () => {
+  test('reports the exponents of scale', () => {
     expect(report.fits.map(({ of, side }) => `${of}: ${side}`)).toEqual([
       'index, threads: 2: ours',
       'index, threads: 2: git index-pack',
@@ -141,7 +141,7 @@ function typesOf(metrics: Report['results'][number]['sides'][number]['metrics'])
   );
 }
 
-test('Ctrl-C ends a bench, which leaves nothing behind', async () => {
+test('A bench that Ctrl-C ends leaves nothing behind', async () => {
   // So many runs that nothing else ends it.
   const { child, ended, stdout } = startBench(
     '--case',
@@ -172,7 +172,7 @@ test.each([
   [['--case', 'warm'], /^warm is no case: index, /],
   [['--pairs', '0'], /^--pairs takes a number above 0$/],
   [['--repository', 'x'], /--repository/],
-])('A bench refuses %j', (args, message) => {
+])('A bench refuses the arguments %j', (args, message) => {
   expect(() => parseCommandLine(args)).toThrow(UsageError);
   expect(() => parseCommandLine(args)).toThrow(message);
 });
@@ -180,7 +180,7 @@ test.each([
 test.each([
   [['--pairs', '0'], '--pairs takes a number above 0\n'],
   [['--repo', '/nonexistent'], '/nonexistent is not a git repository\n'],
-])('A bench that is refused %j says why, and fails', async (args, message) => {
+])('The bench command refuses the arguments %j, says why, and fails', async (args, message) => {
   const { child, ended, stdout } = startBench(...args);
   const log = text(child.stderr);
   const [code] = await ended;

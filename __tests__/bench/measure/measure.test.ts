@@ -6,14 +6,14 @@ import { fittedExponent } from './fit.js';
 import { summarise } from './result.js';
 import { quantile, spreadOf } from './spread.js';
 
-test('Quantiles are interpolated in numeric order', () => {
+test('Quantiles are interpolated between numbers in numeric order', () => {
   expect(quantile([100, 9, 20], 0.5)).toBe(20);
   expect(quantile([4, 1, 3, 2], 0.5)).toBe(2.5);
   expect(quantile([7], 0.99)).toBe(7);
   expect(spreadOf([3, 1, 2])).toEqual({ median: 2, min: 1, max: 3, runs: [3, 1, 2] });
 });
 
-test('A fit finds the exponent of a power law, and the middle of noise around it', () => {
+test('A fit finds the exponent of a power law, also with noise around it', () => {
   const sizes = [10, 50, 200, 800];
   expect(fittedExponent(sizes.map((x) => [x, 3 * x ** 1.2]))).toBeCloseTo(1.2, 10);
   expect(fittedExponent(sizes.map((x) => [x, 5]))).toBeCloseTo(0, 10);
@@ -27,7 +27,7 @@ test('A fit finds the exponent of a power law, and the middle of noise around it
   ).toBeCloseTo(1, 10);
 });
 
-test('Sides take turns, and the round that warms them up does not count', async () => {
+test('The sides of a comparison take turns, and the warm-up round does not count', async () => {
   const order: string[] = [];
   const side = (name: string) => async () => ({ seconds: order.push(name) });
   const sides = new Map([
@@ -42,7 +42,7 @@ test('Sides take turns, and the round that warms them up does not count', async 
   expect(samples.get('b')).toEqual([{ seconds: 4 }, { seconds: 6 }]);
 });
 
-test('Ratios are those of medians to the median of the reference', () => {
+test('A ratio is a median divided by the median of the reference', () => {
   const samples = new Map([
     ['ours', [{ seconds: 1, cpuSeconds: 4 }, { seconds: 3 }, { seconds: 2 }]],
     ['peer', [{ seconds: 8 }, { seconds: 4 }, { seconds: 5 }]],
