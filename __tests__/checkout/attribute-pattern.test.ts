@@ -105,11 +105,11 @@ PATTERNS.forEach((pattern, i) => {
 });
 const paths = PATTERNS.flatMap((_, i) => PATHS.map((path) => `${i}/${path}`));
 
-test(`Patterns match the ${paths.length} pairs that git matches`, async () => {
+test(`Patterns match those of ${paths.length} paths that git matches`, async () => {
   expect(await expectAgreement([{ files, paths }], await directory())).toHaveProperty('size', 2);
 });
 
-test('Patterns match at the top as in a directory', async () => {
+test('Patterns match in the top directory what git matches there', async () => {
   const cases = Array.from({ length: 12 }, (): Case => {
     const patterns = Array.from({ length: 40 }, () => random.pick(PATTERNS));
     const content = patterns.map((pattern, j) => `${pattern} eol=${j}\n`).join('');
@@ -118,7 +118,7 @@ test('Patterns match at the top as in a directory', async () => {
   expect((await expectAgreement(cases, await directory())).size).toBeGreaterThan(20);
 });
 
-test('Patterns that are made to backtrack are matched all the same', () => {
+test('Patterns that are made to backtrack take linear time', () => {
   const stars = Buffer.from(`${'*a'.repeat(500)}b text\n${'**/*a*/'.repeat(250)}b eol=lf\n`);
   const rules = AttributeRules.builtIn.child('', stars);
   expect(rules.lookup('a'.repeat(4000)).text).toBeUndefined();

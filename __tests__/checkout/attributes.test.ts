@@ -129,14 +129,14 @@ describe('Lines of .gitattributes', () => {
   });
 });
 
-test('A directory without any rule that matters has the rules of its parent', () => {
+test('A directory whose rules change nothing shares the rules of its parent', () => {
   const top = AttributeRules.builtIn.child('', Buffer.from('*.png diff=lfs\n*/ text\n'));
   expect(top).toBe(AttributeRules.builtIn);
   expect(top.child('a/', undefined)).toBe(top);
   expect(top.lookup('a/b')).toBe(top.lookup('c'));
 });
 
-test('More rules than can be held are refused', () => {
+test('More rules than the limit are refused', () => {
   const refusal = expect.objectContaining({ code: 'LIMIT_EXCEEDED' });
   const comments = Buffer.from('# nothing\n'.repeat(500_000));
   expect(AttributeRules.builtIn.child('', comments)).toBe(AttributeRules.builtIn);

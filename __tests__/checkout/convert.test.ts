@@ -169,13 +169,13 @@ async function expectAgreement(cases: readonly ConversionCase[]): Promise<void> 
   expect(files.some((file, i) => !cases[i]?.blob.equals(file))).toBe(true);
 }
 
-describe('Files are as git clone leaves them', () => {
-  test('for line ends', async () => {
+describe('Files are written as by git clone', () => {
+  test('with all conversions of line ends', async () => {
     const lines = [...TEXT, ...CRLF].flatMap((text) => EOL.map((eol) => `${text} ${eol}`));
     await expectAgreement(combine([...lines, ...VALUELESS], LINE_ENDS));
   });
 
-  test('for idents', async () => {
+  test('with all kinds of ident keywords', async () => {
     const random = new SeededRandom(3);
     const contents = Array.from({ length: 150 }, () =>
       Array.from({ length: 1 + random.below(12) }, () => random.pick(IDENT_PIECES)).join(''),
@@ -188,7 +188,7 @@ describe('Files are as git clone leaves them', () => {
   });
 });
 
-test('The target of a symbolic link is read for attributes, as by git clone', async () => {
+test('A .gitattributes that is a symbolic link has its target read as rules, as by git clone', async () => {
   const parent = await directory();
   const target = '* eol=crlf';
   const builder = await RepositoryBuilder.create(join(parent, 'repository'));
@@ -233,7 +233,7 @@ test.each([
   ['working-tree-encoding=UTF-32BE', 'abc', 12],
   ['working-tree-encoding=LATIN1', 'abc', 3],
   ['working-tree-encoding=GB18030', '\x80', 4],
-])('A file converted by %s is held to its limit', (attributes, content, size) => {
+])('A file that becomes larger by %s is held to its limit', (attributes, content, size) => {
   const blob = Buffer.from(content);
   const oid = objectId('blob', blob);
   expect(convertToWorkingTree(blob, attributesOf(attributes), oid)).toHaveLength(size);
@@ -242,7 +242,7 @@ test.each([
   );
 });
 
-test('Millions of keywords without an end are converted all the same', () => {
+test('A file with millions of ident keywords without an end takes linear time', () => {
   const pieces = ['$Id:', '$Id:\n', '$Idx', '$Id: x'];
   for (const piece of pieces) {
     const blob = Buffer.from(piece.repeat(1_000_000));

@@ -68,7 +68,7 @@ describe('Texts are encoded as by git clone', () => {
     expect(await expectAgreement(texts)).toBe(texts.length);
   });
 
-  test('with characters that cannot', async () => {
+  test('with characters that cannot be encoded', async () => {
     const random = new SeededRandom(4);
     const texts = REPERTOIRES.flatMap(({ name, left }) =>
       Array.from(
@@ -80,7 +80,7 @@ describe('Texts are encoded as by git clone', () => {
     expect(await expectAgreement(texts)).toBe(0);
   });
 
-  test('by whatever name', async () => {
+  test('under each name of their encoding', async () => {
     const texts = [...CHARSETS].flatMap(([name, charset]): Text[] => {
       const repertoire = REPERTOIRES.find((other) => CHARSETS.get(other.name) === charset);
       const text = `a${repertoire?.encoded.at(-1)}`;
@@ -89,13 +89,13 @@ describe('Texts are encoded as by git clone', () => {
     expect(await expectAgreement(texts)).toBe(texts.length);
   });
 
-  test('with names that iconv does not know, and with UTF-8', async () => {
+  test('under names that iconv does not know, and under those of UTF-8', async () => {
     const names = 'UTF-8 utf8 ASCII UTF-8-BOM CP65001 windows1252 ISO8859_1 UTF-16-LE no-such';
     const texts = names.split(' ').map((name): Text => [name, 'caf\xe9 \u20ac \ufeff']);
     expect(await expectAgreement(texts)).toBe(0);
   });
 
-  test('with odd content', async () => {
+  test('with bytes that are not valid UTF-8, NULs and byte order marks', async () => {
     const contents = [
       ...[
         '',
@@ -126,7 +126,7 @@ describe('Texts are encoded as by git clone', () => {
   });
 });
 
-test('Encodings that git may know and we do not are refused', () => {
+test('Encodings that git may know and this library does not are refused', () => {
   const names = [
     ...[
       'IBM-1047',

@@ -72,7 +72,7 @@ async function treesOf(checkout: string, entries: readonly IndexEntry[]): Promis
 describe.each([
   ['the kitchen sink', (path: string) => buildKitchenSink(path, { largeBytes: 1000 })],
   ['names that are not UTF-8', buildLatin1Names],
-])('Git takes the index of %s for its own', (_, build) => {
+])('git accepts the index of %s', (_, build) => {
   let checkout: string;
   let entries: IndexEntry[];
   let tree: CachedTree;
@@ -111,12 +111,12 @@ describe.each([
     expect(sizes).toEqual(entries.map(({ size }) => size));
   });
 
-  test('and knows that nothing has changed without reading a file', async () => {
+  test('and finds no change without reading a file', async () => {
     await install(tree);
     expect(await statusReadsNothing(checkout)).toBeGreaterThan(1);
   });
 
-  test('with the cached trees that it would have made', async () => {
+  test('with the cached trees that git itself writes', async () => {
     await install(tree);
     const head = await git(checkout, 'rev-parse', 'HEAD^{tree}');
     expect(await git(checkout, 'write-tree')).toBe(head);
@@ -148,7 +148,7 @@ describe.each([
   }
 });
 
-describe('Git reads', () => {
+describe('git reads an index with', () => {
   beforeEach(async () => {
     await git(scratch, 'init', '--quiet');
   });
@@ -174,7 +174,7 @@ describe('Git reads', () => {
     expect(await git(scratch, 'status', '--porcelain')).toBe('');
   });
 
-  test('sizes modulo 2^32, as it writes them', async () => {
+  test('file sizes modulo 2^32, as git writes them', async () => {
     await readBack([entry('a', 2 ** 32 - 1), entry('b', 2 ** 32 + 5)]);
     const debug = await git(scratch, 'ls-files', '--debug');
     expect([...debug.matchAll(/size: (\d+)/g)].map(([, size]) => size)).toEqual([
