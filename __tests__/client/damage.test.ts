@@ -55,7 +55,7 @@ async function snapshot(): Promise<{ archive: Buffer; frames: Buffer[] }> {
 afterEach(() => rm(join(parent, 'target'), { recursive: true, force: true }));
 
 describe('A single flipped bit', () => {
-  test('is found at 250 positions of the whole', async () => {
+  test('is found at 250 positions of a snapshot', async () => {
     const { archive } = await snapshot();
     const random = new SeededRandom(2024);
     for (let i = 0; i < 250; i++) {
@@ -80,7 +80,7 @@ describe('A single flipped bit', () => {
 });
 
 describe('A digest', () => {
-  test('of something else is refused', async () => {
+  test('of other bytes is refused', async () => {
     const { frames } = await snapshot();
     const other = encodeDigestFrame(seededBytes('digest', 32));
     await expectRefused(Buffer.concat([...frames, other]));
@@ -109,7 +109,7 @@ describe('A snapshot that is cut', () => {
     }
   });
 
-  test('right before its digest frame is restored without being verified', async () => {
+  test('right before its digest frame is restored, but not reported as verified', async () => {
     const { archive } = await snapshot();
     const result = await restore(archive.subarray(0, -DIGEST_FRAME_BYTES));
     expect(result.verified).toBe(false);
@@ -142,13 +142,13 @@ describe('A tar archive', () => {
     await expectRefused(withDigest(await zstd(cut)));
   });
 
-  test('needs no more than its two blocks of zeros', async () => {
+  test('may end with no more than two blocks of zeros', async () => {
     const end = Math.ceil(endOfArchive() / BLOCK) * BLOCK + 2 * BLOCK;
     await restore(await zstdFrames(tar.subarray(0, end), 10_000));
     expect(await readdir(join(parent, 'target/sub'))).toEqual(['compressible', 'random']);
   });
 
-  test('is refused when another follows', async () => {
+  test('is refused when another one follows it', async () => {
     await expectRefused(await zstd(Buffer.concat([tar, tar])));
   });
 

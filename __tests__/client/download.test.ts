@@ -36,10 +36,10 @@ async function expectFailure(restoring: Promise<unknown>, error: object): Promis
   expect(await readdir(parent)).toEqual([]);
 }
 
-describe('An answer other than 200', () => {
+describe('A failed answer', () => {
   const problem = { 'content-type': 'application/problem+json' };
 
-  test('tells its status, the code of the server and when to try again', async () => {
+  test('is reported with its status, the code of the server and when to try again', async () => {
     const url = await serve({ defer }, (_, res) => {
       res.writeHead(503, { ...problem, 'retry-after': '17' });
       res.end(JSON.stringify({ status: 503, code: 'UPSTREAM_DENIED' }));
@@ -51,7 +51,7 @@ describe('An answer other than 200', () => {
     });
   });
 
-  test('may name a date to try again', async () => {
+  test('may give the time to try again as a date', async () => {
     const at = Math.ceil(Date.now() / 1000) * 1000 + 86_400_000;
     const url = await serve({ defer }, (_, res) => {
       res.writeHead(503, { 'retry-after': new Date(at).toUTCString() }).end();
@@ -79,7 +79,7 @@ describe('An answer other than 200', () => {
       '500 with an endless problem',
       (res) => res.writeHead(500, problem).end(`{"code":"X","pad":"${'x'.repeat(1 << 20)}"}`),
     ],
-  ])('%s', async (name, answer) => {
+  ])('is reported when it is a %s', async (name, answer) => {
     const url = await serve({ defer }, (_, res) => answer(res));
     await expectFailure(restore(`${url}?token=secret`), {
       code: 'DOWNLOAD_FAILED',
@@ -114,17 +114,17 @@ describe('The restore from a server', () => {
     await expectFailure(restore(url), { code: 'DOWNLOAD_FAILED' });
   });
 
-  test('that ends early as if it were done fails', async () => {
+  test('that ends its answer early fails', async () => {
     const url = await serveRaw(archive.length, archive.subarray(0, -100));
     await expectFailure(restore(url), { code: 'DOWNLOAD_FAILED' });
   });
 
-  test('whose whole answer has no framing succeeds', async () => {
+  test('whose complete answer only the end of the connection ends succeeds', async () => {
     const { verified } = await restore(await serveRaw(undefined, archive));
     expect(verified).toBe(true);
   });
 
-  test('whose cut answer has no framing fails', async () => {
+  test('whose incomplete answer only the end of the connection ends fails', async () => {
     const url = await serveRaw(undefined, archive.subarray(0, archive.length >> 1));
     await expectFailure(restore(url), { code: 'ARCHIVE_INVALID' });
   });
@@ -156,7 +156,7 @@ describe('An abort', () => {
     return { url, closed: () => closed };
   }
 
-  test('mid-way ends the connection and leaves nothing', async () => {
+  test('mid-way ends the connection and leaves no file', async () => {
     const { url, closed } = await serveHalf();
     const aborter = new AbortController();
     const reason = new Error('enough');
@@ -183,7 +183,7 @@ describe('An abort', () => {
     expect(requests).toBe(0);
   });
 
-  test('is what an exception from onProgress amounts to', async () => {
+  test('follows when onProgress throws', async () => {
     const { url, closed } = await serveHalf();
     const cause = new Error('from the caller');
     const onProgress = ({ receivedBytes }: { receivedBytes: number }) => {
@@ -194,7 +194,7 @@ describe('An abort', () => {
   });
 });
 
-test('Of two restores into one directory one wins, and the other leaves nothing', async () => {
+test('Of two restores into one directory one wins, and the other leaves nothing behind', async () => {
   const waiting: (() => void)[] = [];
   const url = await serve({ defer }, (_, res) => {
     waiting.push(() => res.end(archive));
@@ -250,7 +250,7 @@ describe('Redirects', () => {
     expect(seen[0]).not.toHaveProperty('x-token');
   });
 
-  test('to another origin leave it to the server to name the commit', async () => {
+  test('to another origin keep the commit that the first server names', async () => {
     const commits = ['1', '2'].map((digit) => digit.repeat(40));
     const answer = (commit = '') => ({ 'x-cachew-snapshot-commit': commit });
     const other = await serve({ defer }, (_, res) => {
@@ -263,7 +263,7 @@ describe('Redirects', () => {
   });
 
   test.each(['ftp://127.0.0.1/x', 'file:///etc/passwd', 'http://', undefined])(
-    'to %s are refused',
+    'to the location %s are refused',
     async (location) => {
       const url = await serve({ defer }, (_, res) => {
         res.writeHead(302, location === undefined ? {} : { location }).end();
@@ -272,7 +272,7 @@ describe('Redirects', () => {
     },
   );
 
-  test('in a circle are given up', async () => {
+  test('in a circle end with an error', async () => {
     let requests = 0;
     const url = await serve({ defer }, (_, res) => {
       requests++;
@@ -288,7 +288,7 @@ test.each<[string, Partial<RestoreOptions>]>([
   ['another protocol', { url: 'file:///etc/passwd' }],
   ['credentials in the URL', { url: 'http://user:secret@127.0.0.1/' }],
   ['headers that HTTP does not allow', { headers: { 'a b': 'c' } }],
-])('Options are refused: %s', async (_, options) => {
+])('A restore is refused with %s', async (_, options) => {
   const restoring = restore('http://127.0.0.1:9/', options);
   await expectFailure(restoring, { code: 'INVALID_OPTIONS' });
   await expect(restoring).rejects.not.toMatchObject({ message: expect.stringContaining('secret') });

@@ -78,7 +78,7 @@ async function restore(tar: Buffer) {
 
 const link = (path: string, linkpath: string): Member => ({ path, type: '2', linkpath });
 
-describe('An archive is refused, and writes nothing outside, for', () => {
+describe('An archive is refused, and writes nothing outside its target, for', () => {
   test.each<[string, (Member | Buffer)[]]>([
     ['a path that climbs out', [{ path: '../outside/x', body: 'x' }]],
     ['a path that climbs out further on', [{ path: './a/../../outside/x', body: 'x' }]],
@@ -195,7 +195,7 @@ test('Symlinks may point anywhere and come before what they point to', async () 
   expect(targets).toEqual(['"../outside"', '"/etc"', '"d"']);
 });
 
-test('The last of several names for one entry counts, and pax before ustar', async () => {
+test('The last of several names of an entry counts, and a pax name counts more than a ustar name', async () => {
   const { target } = await restore(
     archiveOf(
       { path: 'long', type: 'L', body: 'first\0' },

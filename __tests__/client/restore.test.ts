@@ -33,7 +33,7 @@ async function restoreBoth(archive: Buffer, chunked = false) {
   return { restored, expected, result };
 }
 
-describe('A restore leaves what GNU tar extracts', () => {
+describe('A restore writes what GNU tar extracts', () => {
   const formats: Record<string, (tree: string) => Promise<Buffer>> = {
     'GNU tar, one frame': async (tree) => zstd(await tarOf(tree, '--format=gnu'), '-1'),
     'pax, frames in a row': async (tree) =>
@@ -48,7 +48,7 @@ describe('A restore leaves what GNU tar extracts', () => {
 
   for (const [name, archive] of Object.entries(formats)) {
     for (const chunked of [false, true]) {
-      test(`of ${name}${chunked ? ', chunked' : ''}`, async () => {
+      test(`from an archive of ${name}${chunked ? ', sent in chunks' : ''}`, async () => {
         const tree = await directory();
         await writeSampleTree(tree);
         const { restored, expected, result } = await restoreBoth(await archive(tree), chunked);
@@ -63,7 +63,7 @@ describe('A restore leaves what GNU tar extracts', () => {
   test.each([
     ['compressed', (tar: Buffer) => zstdFrames(tar, 6_000_000)],
     ['stored, as packs are', async (tar: Buffer) => rawFrame(tar)],
-  ])('of a 20 MB file between small ones, %s, with a digest', async (_, pack) => {
+  ])('from an archive of a 20 MB file between small ones, %s, with a digest', async (_, pack) => {
     const tree = await directory();
     await writeFile(join(tree, 'a'), 'before\n');
     await writeFile(join(tree, 'b'), seededBytes('large', 20_000_001), { mode: 0o755 });
@@ -90,7 +90,7 @@ describe('A restore leaves what GNU tar extracts', () => {
     expect(await describeTree(restored)).toEqual(await describeTree(expected));
   });
 
-  test('of parents without an entry of their own, and of one that follows its files', async () => {
+  test('for directories without an entry, and for one whose entry follows its files', async () => {
     const tree = await directory();
     await mkdir(join(tree, 'a/b'), { recursive: true });
     await writeFile(join(tree, 'a/b/file'), '1');
@@ -117,7 +117,7 @@ describe('A restore leaves what GNU tar extracts', () => {
     ]);
   });
 
-  test('but for fractions of a second, which are cut off', async () => {
+  test('except for fractions of a second, which are cut off', async () => {
     const tree = await directory();
     await writeFile(join(tree, 'file'), '');
     await run('touch', ['-d', '@1500000000.75', 'file', '.'], { cwd: tree });
@@ -180,7 +180,7 @@ describe('The target directory', () => {
   });
 });
 
-test('Progress is told at the start, by the MiB and at the end', async () => {
+test('Progress is reported at the start, after each MiB and at the end', async () => {
   const tree = await directory();
   await writeFile(join(tree, 'large'), seededBytes('progress', 5 * 1024 * 1024));
   const { url, answer } = await serveArchives({ defer });

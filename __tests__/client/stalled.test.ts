@@ -31,7 +31,7 @@ function beginning(): Buffer {
   return rawFrame(Buffer.concat([header, Buffer.alloc(3 * MIB)])).subarray(0, 2 * MIB);
 }
 
-test('A server that sends nothing more for five minutes is given up, and nothing is left', async () => {
+test('A restore fails when its server sends nothing for five minutes, and leaves no file', async () => {
   const url = await serve({ defer }, (_, res) => res.write(beginning()));
   const answers = watchAnswers();
   const parent = await directory();

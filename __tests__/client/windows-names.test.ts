@@ -75,17 +75,20 @@ const TAKEN = [
   '..a',
 ];
 
-test.each(REFUSED)('Windows gets nothing of an archive with %j', async (path) => {
-  for (const type of ['File', 'Directory', 'SymbolicLink'] as const) {
-    expect(await extract(path, type, 'win32')).toEqual({ outcome: 'ARCHIVE_INVALID', names: [] });
-  }
-});
+test.each(REFUSED)(
+  'On Windows, an archive with a file named %j is refused, and nothing is written',
+  async (path) => {
+    for (const type of ['File', 'Directory', 'SymbolicLink'] as const) {
+      expect(await extract(path, type, 'win32')).toEqual({ outcome: 'ARCHIVE_INVALID', names: [] });
+    }
+  },
+);
 
-test.each(REFUSED)('Linux gets a file named %j', async (path) => {
+test.each(REFUSED)('On Linux, a file named %j is restored', async (path) => {
   expect((await extract(path, 'File', 'linux')).outcome).toBe('extracted');
 });
 
-test.each(TAKEN)('Windows gets a file named %j', async (path) => {
+test.each(TAKEN)('On Windows, a file named %j is restored', async (path) => {
   const { outcome, names } = await extract(path, 'File', 'win32');
   expect([outcome, names]).toEqual(['extracted', [path.split('/')[0]]]);
 });
