@@ -3,16 +3,19 @@ import { lockContract } from '../../lib/testing/index.js';
 import { type CollectedTests, collectTests, faultsIn, passing } from './collected-tests.js';
 import { FaultyLocks, LOCK_FAULTS, type LockFault } from './faulty-locks.js';
 
-test('A registry without a fault passes all tests', async () => {
+test('A lock registry without a fault passes the contract suite', async () => {
   const tests = contractFor(undefined);
   expect(await passing(tests)).toEqual([...tests.keys()]);
 });
 
-test.each(faultsIn(LOCK_FAULTS))('A registry that %s is caught', async (fault, catchers) => {
-  expect(await passing(contractFor(fault), catchers)).toEqual([]);
-});
+test.each(faultsIn(LOCK_FAULTS))(
+  'A lock registry that %s fails the contract suite',
+  async (fault, catchers) => {
+    expect(await passing(contractFor(fault), catchers)).toEqual([]);
+  },
+);
 
-test('Each test of the contract catches some fault', () => {
+test('Each test of the lock contract catches at least one fault', () => {
   const catchers = new Set<string>(Object.values(LOCK_FAULTS).flat());
   expect(catchers).toEqual(new Set(contractFor(undefined).keys()));
 });

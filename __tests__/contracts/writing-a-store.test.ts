@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 const GUIDE = join(process.cwd(), 'docs', 'writing-a-store.md');
 const FILE_BLOCK = /<!-- file: (?<name>[\w.-]+) -->\n```js\n(?<text>.*?)\n```/gs;
 
-test('The store of the guide passes the contract as the guide runs it', async () => {
+test('The example store of the guide passes the contract suite', async () => {
   const project = await mkdtemp(join(tmpdir(), 'writing-a-store-'));
   try {
     await writeFile(join(project, 'package.json'), '{"type":"module"}');
