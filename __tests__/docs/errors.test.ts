@@ -7,22 +7,22 @@ import { codeBlocks, codeSpans, readPage, readTable } from './markdown.js';
 
 const PAGE = 'docs/errors.md';
 
-test('The page of errors has every code of the code once', async () => {
+test('The page of errors lists every error code once', async () => {
   const documented = [...(await rows('Of the server')), ...(await rows('Of the restore client'))];
   expect(documented.map(([code]) => code).sort()).toEqual([...ERROR_CODES].sort());
 });
 
-test('The page of errors has the statuses of the code', async () => {
+test('The page of errors gives each code the status that the server sends', async () => {
   for (const [code, status] of await rows('Of the server')) {
     expect([code, status]).toEqual([code, String(problemStatus(code))]);
   }
 });
 
-test('A code of the restore client would be a fault of the server', async () => {
+test('Every code of the restore client would be sent with status 500', async () => {
   for (const [code] of await rows('Of the restore client')) expect(problemStatus(code)).toBe(500);
 });
 
-test('The page of errors shows a body as the code makes it', async () => {
+test('The page of errors shows a problem document as the server sends it', async () => {
   const [example = ''] = codeBlocks(await readPage(PAGE), ['json']);
   const { code, title, status } = JSON.parse(example);
   expect(title).toBe(new SnapshotError(code, '').clientText);

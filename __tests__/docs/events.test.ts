@@ -51,7 +51,7 @@ const PROGRESS: { [Kind in FetchProgress['kind']]: Properties<ProgressOf<Kind>> 
   message: { text: true },
 };
 
-test('The page of events has the events of the code with their properties', async () => {
+test('The page of events lists every event with its properties', async () => {
   const { rows } = await readTable(PAGE, 'Events');
   const documented = rows.map(([name = '', properties = '']) => [
     codeSpans(name)[0],
@@ -61,7 +61,7 @@ test('The page of events has the events of the code with their properties', asyn
   expect(Object.fromEntries(documented)).toEqual(Object.fromEntries(actual));
 });
 
-test('The page of events has the shapes of progress of the code', async () => {
+test('The page of events lists every kind of progress with its properties', async () => {
   const { rows } = await readTable(PAGE, 'Progress of a clone');
   const kinds = Object.entries(PROGRESS);
   expect(rows.map(([kind = '']) => codeSpans(kind)[0])).toEqual(kinds.map(([kind]) => kind));

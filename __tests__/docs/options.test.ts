@@ -76,12 +76,12 @@ const SECTIONS: [heading: string, names: string[], defaults: object][] = [
   ['snapshot', Object.keys(config.snapshot satisfies SnapshotFormat), config.snapshot],
 ];
 
-describe.each(SECTIONS)('The table of options: %s', (heading, names, defaults) => {
-  test('has the options of the code', async () => {
+describe.each(SECTIONS)('The table of options under "%s"', (heading, names, defaults) => {
+  test('lists every option', async () => {
     expect(Object.keys(await documented(heading)).sort()).toEqual(names.sort());
   });
 
-  test('has the defaults of the code', async () => {
+  test('gives every default', async () => {
     for (const [name, text] of Object.entries(await documented(heading))) {
       const actual: unknown = Reflect.get(defaults, name);
       if (text === 'required') expect(() => parseOptions(without(name))).toThrow(`${name}:`);
@@ -94,7 +94,7 @@ describe.each(SECTIONS)('The table of options: %s', (heading, names, defaults) =
   });
 });
 
-test('A wrong option is refused by its name', () => {
+test('A wrong option is refused with its name', () => {
   const wrong = { ...MINIMUM, limits: { cloneTimeout: 0 } };
   expect(() => parseOptions(wrong)).toThrow(SnapshotError);
   expect(() => parseOptions(wrong)).toThrow('limits.cloneTimeout');

@@ -22,7 +22,7 @@ const ENTRIES: Record<string, object> = {
 const PAGES = ['README.md', ...(await pagesBelow('docs')), ...(await pagesBelow('examples'))];
 
 describe.each(PAGES)('The page %s', (page) => {
-  test('has links that lead somewhere', async () => {
+  test('has no dead link', async () => {
     const links = withoutCode(await readPage(page)).matchAll(/\]\(([^)\s]+)\)/g);
     for (const [, link = ''] of links) {
       if (/^https:\/\//.test(link)) continue;
@@ -33,7 +33,7 @@ describe.each(PAGES)('The page %s', (page) => {
     }
   });
 
-  test('imports in its code only what there is', async () => {
+  test('imports only what the package exports', async () => {
     for (const code of codeBlocks(await readPage(page), ['js', 'ts'])) {
       for (const [, names = '', from = ''] of code.matchAll(IMPORT)) {
         expect(Object.keys(ENTRIES)).toContain(from);
