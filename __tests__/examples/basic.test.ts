@@ -11,7 +11,7 @@ import { startExample } from './example-server.js';
 
 const { directory, defer } = cleanup(afterEach);
 
-test('The basic example serves an archive that curl, zstd and tar make a checkout of', async () => {
+test('The basic example serves an archive that curl, zstd and tar unpack to a checkout', async () => {
   const root = await directory();
   await buildSmall(join(root, 'org', 'repo'));
   const upstream = await startUpstream({ root });

@@ -9,7 +9,7 @@ import { runDemo } from './run-demo.js';
 
 const { directory, defer } = cleanup(afterEach);
 
-test('The demo shows all steps for a repository that is named', async () => {
+test('The demo shows all of its steps with a repository that the user names', async () => {
   const temporary = await directory();
   const { url } = await freshRepository({ directory, defer });
   const { code, stdout, stderr } = await runDemo(temporary, [url]);

@@ -20,7 +20,7 @@ beforeEach(async () => {
   defer(async () => expect(await readdir(temporary)).toEqual([]));
 });
 
-test('The demo needs no input and nothing from elsewhere', async () => {
+test('The demo runs without arguments, with a repository that it makes', async () => {
   const { code, stdout, stderr } = await runDemo(temporary, []);
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   expect(stdout).toMatch(/^A generated repository of \d+,\d+ objects/m);
@@ -28,7 +28,7 @@ test('The demo needs no input and nothing from elsewhere', async () => {
   expect(stdout).toMatch(/^ {2}git fsck +no complaints$/m);
 });
 
-test('The demo says why it can’t go on', async () => {
+test('The demo says why it fails', async () => {
   const { url } = await freshRepository({ directory, defer });
   const missing = url.replace(/repo$/, 'missing');
   const failures = [
@@ -43,7 +43,7 @@ test('The demo says why it can’t go on', async () => {
   }
 });
 
-test('Ctrl-C ends the demo, and with it all that it started', async () => {
+test('Ctrl-C ends the demo and all processes that it started', async () => {
   // A git that answers nobody, so that the demo does not end by itself. Its end ends the pipe.
   const programs = await directory();
   const pipe = join(programs, 'pipe');

@@ -29,7 +29,7 @@ function start(environment: Record<string, string>) {
   return { program, ended, lines, errors };
 }
 
-test('The fleet example clones and generates once for both replicas, survives one of them, and leaves nothing', async () => {
+test('The fleet example clones and builds once for both replicas, goes on when one of them dies, and leaves nothing behind', async () => {
   const temporary = await directory();
   const root = await directory();
   await buildSmall(join(root, 'org', 'repo'));
@@ -58,7 +58,7 @@ test('The fleet example clones and generates once for both replicas, survives on
   expect(await readdir(temporary)).toEqual([]);
 });
 
-test('The fleet example fails without its bucket, says so, and leaves nothing', async () => {
+test('The fleet example fails without its bucket, says why, and leaves nothing behind', async () => {
   const temporary = await directory();
   const S3_ENDPOINT = 'http://127.0.0.1:1';
   const { ended, errors } = start({

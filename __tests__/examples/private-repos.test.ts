@@ -8,7 +8,7 @@ import { startExample } from './example-server.js';
 
 const { directory, defer } = cleanup(afterEach);
 
-test('The example of private repositories knows its clients and is known upstream', async () => {
+test('The example of private repositories asks clients for a token and gives the upstream its own', async () => {
   const root = await directory();
   const upstream = await startUpstream({ root });
   defer(() => upstream.close());
