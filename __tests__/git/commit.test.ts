@@ -28,7 +28,7 @@ const commit = (committer: string, rest = '\nmessage\n') =>
   `tree ${TREE}\n${AUTHOR}\n${committer}\n${rest}`;
 const COMMITTER = 'committer C <c@example.com> 1700000000';
 
-describe('A commit', () => {
+describe('A commit object', () => {
   test.each<[string, string]>([
     ['a usual one', commit(`${COMMITTER} +0100`)],
     ['no message', commit(`${COMMITTER} +0100`, '\n')],
@@ -48,7 +48,7 @@ describe('A commit', () => {
       commit(`${COMMITTER} +0000`, `mergetag object ${TREE}\n committer X <x> 5 +0000\n\nm\n`),
     ],
     ['a committer in the message', commit(`${COMMITTER} +0000`, '\ncommitter X <x> 5 +0000\n')],
-  ])('of %s is read as git reads it', async (_, body) => {
+  ])('is read as git reads it: %s', async (_, body) => {
     const oid = await store('commit', body);
     const [tree, date] = (
       await git(repository, 'log', '-1', '--no-walk', '--format=%T %ct', oid)
@@ -61,7 +61,7 @@ describe('A commit', () => {
     ['no date', commit('committer C <c@example.com>')],
     ['a date that is no number', commit('committer C <c@example.com> yesterday +0000')],
     ['only a committer in the message', `tree ${TREE}\n${AUTHOR}\n\n${COMMITTER} +0000\n`],
-  ])('without a date is of the epoch: %s', (_, body) => {
+  ])('without a date counts as made at the epoch: %s', (_, body) => {
     expect(parseCommit(Buffer.from(body))).toEqual({ tree: TREE, committedAt: 0 });
   });
 
@@ -77,13 +77,13 @@ describe('A commit', () => {
     expect(() => parseCommit(Buffer.from(body))).toThrow(malformed);
   });
 
-  test('with a header without end is read all the same', () => {
+  test('with a header of megabytes is read in linear time', () => {
     const endless = Buffer.from(`tree ${TREE}\ncommitter ${'> 1 '.repeat(1_000_000)}`);
     expect(parseCommit(endless)).toEqual({ tree: TREE, committedAt: 0 });
   });
 });
 
-describe('A tag', () => {
+describe('A tag object', () => {
   test('is read as git reads it', async () => {
     const body = `object ${TREE}\ntype tree\ntag v1\ntagger T <t@example.com> 1 +0000\n\nm\n`;
     const oid = await store('tag', body);

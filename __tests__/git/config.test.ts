@@ -53,7 +53,7 @@ const NOTABLE = [
   ],
 ];
 
-test('Git config reads every value back', async () => {
+test('git config reads every value as it was written', async () => {
   const character = fc.constantFrom(...' \t"\\;#=[]ab\'né\u00a0\x0b\x0c');
   const values = fc.sample(fc.string({ unit: character, maxLength: 12 }), {
     numRuns: 500,

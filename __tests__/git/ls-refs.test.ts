@@ -23,7 +23,7 @@ async function* each(...chunks: Buffer[]): AsyncGenerator<Buffer> {
 }
 
 test.each(['trunk', 'release/1.0', 'ünïcode', 'with-no-break-space\u00a0', 'line\u2028separator'])(
-  'git tells the unborn branch %j',
+  'The unborn branch %j is found in the answer of git',
   async (branch) => {
     const repository = join(await directory(), 'empty.git');
     await git('.', 'init', '--quiet', '--bare', repository);
@@ -48,7 +48,7 @@ test.each([
     [encodePacket('unborn HEAD symref-target:refs/heads/../x\n'), FLUSH],
   ],
   ['another ref', [encodePacket('unborn refs/x symref-target:refs/heads/x\n'), FLUSH]],
-])('An answer with %s does not tell an unborn HEAD', async (_, chunks) => {
+])('An answer with %s gives no unborn branch', async (_, chunks) => {
   expect(await readUnbornHead(each(...chunks))).toBeUndefined();
 });
 

@@ -77,7 +77,7 @@ async function emptyWorkTree(): Promise<string> {
   return path;
 }
 
-test('Files are refused that git refuses, and no others', async () => {
+test('The names of files that git refuses are refused, and no others', async () => {
   const paths = NAMES.flatMap((name) => [name, `a/${name}`, `${name}/a`]);
   const accepted = await acceptedByGit('--force-remove', paths, await emptyWorkTree());
   const ours = paths.filter((path) => verifyPath(path, false) === undefined);
@@ -85,7 +85,7 @@ test('Files are refused that git refuses, and no others', async () => {
   expect(paths.length - ours.length).toBeGreaterThan(200);
 });
 
-test('Symbolic links are refused that git refuses, and no others', async () => {
+test('The names of symbolic links that git refuses are refused, and no others', async () => {
   const tree = await emptyWorkTree();
   const nested = NAMES.filter((name) => /git\S*mod/i.test(name));
   const place = (path: string) => Buffer.from(`${tree}/${path}`, 'latin1');
@@ -103,7 +103,7 @@ test('Symbolic links are refused that git refuses, and no others', async () => {
 });
 
 test.each(['', '.', '..', 'a/', '/a', 'a//b', 'a/./b', 'a/../b', '../a', '.git/config'])(
-  'refuses %j as git does',
+  'The path %j is refused, as by git',
   async (path) => {
     const repository = await directory();
     await git(repository, 'init', '--quiet');
@@ -116,7 +116,7 @@ test.each(['', '.', '..', 'a/', '/a', 'a//b', 'a/./b', 'a/../b', '../a', '.git/c
   },
 );
 
-test('A NUL is refused, and a backslash is not', () => {
+test('A path with a NUL is refused, and one with a backslash is not', () => {
   expect(verifyPath('a\0b', false)).toBeDefined();
   expect(verifyPath('a\\b', false)).toBeUndefined();
 });

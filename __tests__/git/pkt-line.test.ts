@@ -43,7 +43,7 @@ function* cut(bytes: Buffer, sizes: readonly number[]): Generator<Buffer> {
   }
 }
 
-test('Lines are read however they are cut', async () => {
+test('Lines are read in whatever pieces they arrive', async () => {
   const payload = fc.oneof(
     { weight: 5, arbitrary: fc.uint8Array({ maxLength: 30 }) },
     {
@@ -70,7 +70,7 @@ test('Lines are read however they are cut', async () => {
   );
 });
 
-test('Empty chunks, empty lines, the longest line and upper-case lengths are taken', async () => {
+test('Empty chunks, empty lines, the longest line and upper-case lengths are read', async () => {
   const longest = Buffer.alloc(MAX_PAYLOAD, 'x');
   expect(await readAll([Buffer.alloc(0), encodePacket(longest), Buffer.alloc(0)])).toEqual([
     longest,

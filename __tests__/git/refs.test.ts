@@ -93,7 +93,7 @@ describe('isValidRefName', () => {
     ]),
   );
 
-  test('takes the names that git takes, and no others', async () => {
+  test('accepts the names that git accepts, and no others', async () => {
     // git warns of each line that is no name, and passes on the others, as none of them exists.
     const repository = join(await directory(), 'empty.git');
     await buildEmpty(repository);
@@ -117,12 +117,12 @@ describe('isValidRefName', () => {
     'refs/x\ry',
     'refs/',
     'refs',
-  ])('does not take %j, as git does not', async (name) => {
+  ])('refuses %j, as git does', async (name) => {
     expect((await execute('git', ['check-ref-format', name])).code).toBe(1);
     expect(isValidRefName(name)).toBe(false);
   });
 
-  test('takes full names only, and none that no file system could hold', () => {
+  test('accepts only full names, and none that is too long for a file system', () => {
     for (const name of ['HEAD', 'main', 'heads/main', '/refs/heads/main', '../refs/heads/x']) {
       expect(isValidRefName(name)).toBe(false);
     }
@@ -166,7 +166,7 @@ describe('Packed refs', () => {
     expect(listed.split('\n').sort()).toEqual([...branches, 'main'].sort());
   });
 
-  test('may have no refs at all', () => {
+  test('may be empty', () => {
     expect(parsePackedRefs(encodePackedRefs([]))).toEqual([]);
     expect(parsePackedRefs(Buffer.alloc(0))).toEqual([]);
   });

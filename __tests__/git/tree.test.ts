@@ -109,7 +109,7 @@ describe('A tree is read as git reads it:', () => {
   });
 });
 
-describe('A tree is refused that git refuses:', () => {
+describe('A tree that git refuses is refused:', () => {
   const sound = treeBody([['100644', 'name', OID]]);
 
   test.each<[string, Buffer]>([
@@ -127,7 +127,7 @@ describe('A tree is refused that git refuses:', () => {
     expect(() => parseTree(body)).toThrow(malformed);
   });
 
-  test('every tree that is cut', () => {
+  test('any tree that is cut off', () => {
     for (let length = 1; length < sound.length; length++) {
       expect(() => parseTree(sound.subarray(0, length))).toThrow(malformed);
     }

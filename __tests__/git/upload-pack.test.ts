@@ -37,7 +37,7 @@ async function read(body: Uint8Array, chunk = 65_536): Promise<Answer> {
   return { pack: Buffer.concat(parts), progress };
 }
 
-test('Git upload-pack understands the request, and its answer is understood', async () => {
+test('git upload-pack answers a request with a pack, which is read from its answer', async () => {
   const repository = join(await directory(), 'small.git');
   await buildSmall(repository);
   const wants = (await git(repository, 'for-each-ref', '--format=%(objectname)')).split('\n');
@@ -53,7 +53,7 @@ test('Git upload-pack understands the request, and its answer is understood', as
   }
 });
 
-test('Git upload-pack sends what is new when it is told what is there', async () => {
+test('git upload-pack sends only what is new when the request names what is there', async () => {
   const repository = join(await directory(), 'small.git');
   await buildSmall(repository);
   const head = await git(repository, 'rev-parse', 'main');
@@ -67,28 +67,28 @@ test('Git upload-pack sends what is new when it is told what is there', async ()
   expect(readPack(pack)).toHaveLength(objects.split('\n').length);
 });
 
-describe('The request', () => {
-  test('asks only for what is offered', () => {
+describe('A fetch request', () => {
+  test('asks only for capabilities that the upstream offers', () => {
     const few = encodeFetchRequest(['1'.repeat(40)], [], new Set(['side-band-64k']), 'test');
     expect(few.toString()).toBe(
       `004bwant ${'1'.repeat(40)} side-band-64k agent=test\n00000009done\n`,
     );
   });
 
-  test('has no white space or other bytes in the agent', () => {
+  test('has white space and odd bytes in its agent replaced', () => {
     const request = encodeFetchRequest(['1'.repeat(40)], [], OFFERED, 'a b\nc\0é/1.0').toString();
     expect(request).toContain('agent=a-b-c--/1.0\n');
   });
 
-  test('needs a side-band', () => {
+  test('is not made to an upstream without side-bands', () => {
     expect(() => encodeFetchRequest(['1'.repeat(40)], [], new Set(['ofs-delta']), 'test')).toThrow(
       expect.objectContaining({ code: 'REPOSITORY_UNSUPPORTED' }),
     );
   });
 });
 
-describe('The answer', () => {
-  test('is the pack of band 1, with progress of band 2 before, in and after it', async () => {
+describe('The answer to a fetch', () => {
+  test('holds the pack in band 1, and progress in band 2 before, in and after it', async () => {
     const progress = (text: string) => Buffer.concat([...encodeSideBand(2, Buffer.from(text))]);
     const body = [
       progress('one '),
@@ -102,7 +102,7 @@ describe('The answer', () => {
     expect(answer).toEqual({ pack: Buffer.from('PACK...PACK...'), progress: 'one two three' });
   });
 
-  test('may begin with what both sides know', async () => {
+  test('may begin with acknowledgements of commits that both sides have', async () => {
     const acks = ['', ' continue', ' common', ' ready'].map((kind) =>
       encodePacket(`ACK ${'1'.repeat(40)}${kind}\n`),
     );
@@ -135,7 +135,7 @@ describe('The answer', () => {
     ['UPSTREAM_UNREACHABLE', 'ERR after NAK', [NAK, encodePacket('ERR access denied')]],
     ['UPSTREAM_UNREACHABLE', 'band 3', [NAK, PACK, encodePacket('\x03access denied\n')]],
     ['UPSTREAM_UNREACHABLE', 'band 3 at once', [encodePacket('\x03access denied\n')]],
-  ])('%s: %s', async (code, _, parts) => {
+  ])('fails with %s for %s', async (code, _, parts) => {
     const body = Buffer.concat(parts);
     for (const chunk of [1, 65_536]) {
       await expect(read(body, chunk)).rejects.toEqual(
@@ -144,7 +144,7 @@ describe('The answer', () => {
     }
   });
 
-  test("passes the upstream's words on, cut to a length that suits a log", async () => {
+  test('has an error message of the upstream passed on, cut to a length that suits a log', async () => {
     const words = encodePacket(`\x03${'no '.repeat(20_000)}`);
     await expect(read(Buffer.concat([NAK, words]))).rejects.toThrow(/^the upstream reports: no no/);
     const error: unknown = await read(words).catch((e: unknown) => e);
