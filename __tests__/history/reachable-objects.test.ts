@@ -62,7 +62,7 @@ describe.each(SEEDS)('The search of a random history, seed %d,', (seed) => {
     }
   });
 
-  test('finds all that is missing beside what is excluded', async () => {
+  test('finds every object that a repository with the excluded commits lacks', async () => {
     const { path, commits, reader } = repository(seed);
     const random = new SeededRandom(seed + 100);
     for (let i = 0; i < 4; i++) {
@@ -92,7 +92,7 @@ describe.each(SEEDS)('The search of a random history, seed %d,', (seed) => {
     }
   });
 
-  test('excludes all when nothing is new', async () => {
+  test('finds nothing when all commits are excluded', async () => {
     const { path, reader } = repository(seed);
     const tips = await refs(path);
     expect(reachableObjects(reader, { include: tips, exclude: tips }).objects.size).toBe(0);
@@ -111,7 +111,7 @@ describe.each(SEEDS)('The search of a random history, seed %d,', (seed) => {
   });
 });
 
-test('A commit without parents is a boundary, as for git clone', async () => {
+test('A commit without parents is a boundary when history is cut there, as for git clone', async () => {
   const list = new ObjectList();
   const root = list.soundCommit();
   const made = await ingest(list.pack(root).pack, LIMITS);
@@ -128,7 +128,7 @@ test('A commit without parents is a boundary, as for git clone', async () => {
   expect(shallow.map((oid) => `${oid}\n`).join('')).toBe(boundary);
 });
 
-test('Of a part of a history it finds what git makes a bundle of', async () => {
+test('The search of a part of a history finds what a bundle needs', async () => {
   const { path, commits, reader } = repository(1);
   const [base = '', tip = ''] = [commits[100], await git(path, 'rev-parse', 'main')];
   const { objects } = reachableObjects(reader, { include: [tip], exclude: [base] });
@@ -145,7 +145,7 @@ test('Of a part of a history it finds what git makes a bundle of', async () => {
   expect(await fsck(clone)).toEqual([]);
 });
 
-describe('A check of connectivity', () => {
+describe('The search', () => {
   async function readerOf(list: ObjectList): Promise<ObjectReader> {
     const { pack } = list.pack('');
     const made = await ingest(pack, LIMITS);
@@ -182,7 +182,7 @@ describe('A check of connectivity', () => {
         return list.commit(list.tree(['40000', 'd', tree]), list.commit(tree));
       },
     ],
-  ])('misses %s', async (_, make) => {
+  ])('fails when an object is missing: %s', async (_, make) => {
     const list = new ObjectList();
     list.soundCommit();
     const tip = make(list);
@@ -190,7 +190,7 @@ describe('A check of connectivity', () => {
     expect(() => reachableObjects(reader, { include: [tip] })).toThrow(missing);
   });
 
-  test('asks for neither submodules nor what lies beyond the depth', async () => {
+  test('needs neither the commits of submodules nor those beyond the depth', async () => {
     const list = new ObjectList();
     const tip = list.commit(list.tree(['160000', 'module', absent]), absent);
     const reader = await readerOf(list);
@@ -204,7 +204,7 @@ describe('A check of connectivity', () => {
     ['a tree for a parent', (list) => list.commit(list.tree(), list.tree())],
     ['a tree that ends too soon', (list) => list.commit(list.add('tree', '100644 a\0short'))],
     ['a tree without modes', (list) => list.commit(list.add('tree', `x y\0${'z'.repeat(20)}`))],
-  ])('refuses %s', async (_, make) => {
+  ])('fails for %s', async (_, make) => {
     const list = new ObjectList();
     const tip = make(list);
     const reader = await readerOf(list);
@@ -213,7 +213,7 @@ describe('A check of connectivity', () => {
     );
   });
 
-  test('sees every entry of trees in no order', async () => {
+  test('sees every entry of trees that are not sorted', async () => {
     const list = new ObjectList();
     const [a, b, c] = [list.blob('a\n'), list.blob('b\n'), list.blob('c\n')];
     const parent = list.commit(list.tree(['100644', 'z', a], ['100644', 'a', a]));

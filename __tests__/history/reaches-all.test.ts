@@ -19,7 +19,7 @@ beforeAll(async () => {
   defer(() => reader.close());
 });
 
-test('The search says what git says of pairs of commits', async () => {
+test('The search finds one commit from another when git merge-base does', async () => {
   const random = new SeededRandom(7);
   const said = new Set<boolean | undefined>();
   for (let i = 0; i < 40; i++) {
@@ -33,7 +33,7 @@ test('The search says what git says of pairs of commits', async () => {
   expect(said).toEqual(new Set([true, false]));
 });
 
-test('The search follows tags, and takes other objects only as they are', async () => {
+test('The search follows tags and commits, and finds other objects only where it starts', async () => {
   const ids = await git(path, 'rev-parse', 'main', 'nested', 'annotated', 'tree-tag', 'blob');
   const [main = '', nested = '', annotated = '', tree = '', blob = ''] = ids.split('\n');
   expect(reachesAll(reader, [main, nested], [annotated], 1000)).toBe(true);
@@ -42,7 +42,7 @@ test('The search follows tags, and takes other objects only as they are', async 
   expect(reachesAll(reader, [main], [blob], 1000)).toBe(false);
 });
 
-test('The search gives up after so many commits', async () => {
+test('The search stops without an answer after a given number of commits', async () => {
   const root = await git(path, 'rev-list', '--max-parents=0', 'main');
   const tip = await git(path, 'rev-parse', 'main');
   const target = root.split('\n').slice(-1);
