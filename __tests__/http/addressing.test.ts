@@ -16,7 +16,7 @@ const CASES = Object.keys(EXPRESS).flatMap((version) =>
   Object.keys(MOUNTS).map((mount) => [version, mount] as [ExpressVersion, MountName]),
 );
 
-describe.each(CASES)('%s, mounted %s', (version, mount) => {
+describe.each(CASES)('With %s, mounted %s,', (version, mount) => {
   let source: FakeSource;
   let server: TestServer;
 
@@ -96,7 +96,7 @@ describe.each(CASES)('%s, mounted %s', (version, mount) => {
     '/github.com:443/org/repo',
     '/127.0.0.1/r',
     '/__proto__/org/repo',
-  ])('%s is malformed', async (path) => {
+  ])('%s is refused as malformed', async (path) => {
     const reply = await send(server, `${path}/snapshot.tar.zst`);
     expect(reply.status).toBe(400);
     expect(reply.headers['content-type']).toBe('application/problem+json');
@@ -110,7 +110,7 @@ describe.each(CASES)('%s, mounted %s', (version, mount) => {
   });
 
   test.each(['gitlab.com', 'sub.github.com', 'constructor', 'localhost'])(
-    'host %s is forbidden',
+    'the host %s is forbidden',
     async (host) => {
       const reply = await send(server, `/${host}/org/repo/snapshot.tar.zst`);
       expect([reply.status, code(reply.body)]).toEqual([403, 'FORBIDDEN']);
@@ -119,7 +119,7 @@ describe.each(CASES)('%s, mounted %s', (version, mount) => {
   );
 
   test.each(['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'])(
-    '%s is refused as a method',
+    'the method %s is refused',
     async (method) => {
       const reply = await send(server, '/github.com/org/repo/snapshot.tar.zst', { method });
       expect([reply.status, code(reply.body)]).toEqual([405, 'METHOD_NOT_ALLOWED']);
@@ -129,7 +129,7 @@ describe.each(CASES)('%s, mounted %s', (version, mount) => {
   );
 
   test.each(['snapshot.bundle?base=x', 'ensure-refs', 'snapshot.tar.zst?depth=0'])(
-    'the address %s is checked before the question',
+    'the address is checked before the query or body: %s',
     async (artifact) => {
       for (const [repository, status] of [
         ['github.com/org/..', 400],
@@ -145,14 +145,14 @@ describe.each(CASES)('%s, mounted %s', (version, mount) => {
     },
   );
 
-  test('a control character never reaches the source', async () => {
+  test('a path with a control character is refused', async () => {
     const path = `${server.prefix}/github.com/org/re\x01po/snapshot.tar.zst`;
     const reply = await sendRaw(server, `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
     expect(reply).toMatch(/^HTTP\/1\.1 400 /);
     expect(source.calls).toEqual([]);
   });
 
-  test('the absolute form of a request target is understood', async () => {
+  test('a request target in absolute form is understood', async () => {
     const path = `${server.prefix}/github.com/org/repo/snapshot.tar.zst`;
     const head = `GET http://cache.example:80${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`;
     const reply = await sendRaw(server, head);
@@ -160,7 +160,7 @@ describe.each(CASES)('%s, mounted %s', (version, mount) => {
     expect(reply.endsWith('\r\n\r\ngithub.com/org/repo')).toBe(true);
   });
 
-  test('a snapshot under generation is streamed', async () => {
+  test('a snapshot is sent while it is generated', async () => {
     source.generate = (repository) => ({ body: Readable.from([repositoryKey(repository), '!']) });
     const reply = await send(server, '/github.com/new/one.git/snapshot.tar.zst');
     expect([reply.status, reply.body.toString()]).toEqual([200, 'github.com/new/one!']);
@@ -168,7 +168,7 @@ describe.each(CASES)('%s, mounted %s', (version, mount) => {
   });
 });
 
-describe.each(Object.keys(EXPRESS) as ExpressVersion[])('authorize on %s', (version) => {
+describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s, authorize', (version) => {
   const path = '/github.com/org/repo/snapshot.tar.zst';
   const repository = parseRepository('github.com/org/repo');
   let server: TestServer | undefined;
@@ -183,7 +183,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('authorize on %s', (vers
 
   afterEach(() => server?.close());
 
-  test('is asked with the request and the repository', async () => {
+  test('is called with the request and the repository', async () => {
     const asked: unknown[] = [];
     const running = await start({
       authorize: async (req, id) => {
@@ -197,7 +197,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('authorize on %s', (vers
     expect(asked).toEqual(['Bearer x', repository]);
   });
 
-  test('is asked about allowed hosts only, and its refusal looks like theirs', async () => {
+  test('is called for allowed hosts only, and its refusal looks like that of another host', async () => {
     const asked: string[] = [];
     const running = await start({
       authorize: (_req, id) => {
@@ -219,8 +219,8 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('authorize on %s', (vers
   test.each<[string, () => unknown, number]>([
     ['throws', () => throwing(), 500],
     ['rejects', async () => throwing(), 500],
-    ['says something true that is not true', () => 'yes', 403],
-    ['says nothing', () => undefined, 403],
+    ['returns a truthy value other than true', () => 'yes', 403],
+    ['returns nothing', () => undefined, 403],
   ])('that %s does not let the request in', async (_what, authorize, status) => {
     const options = { authorize: authorize as () => boolean };
     const running = await start(options);

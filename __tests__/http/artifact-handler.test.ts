@@ -3,12 +3,12 @@ import { parseRepository } from '../../lib/repository/identity.js';
 import { BYTES, CASES, servedArtifact } from './served-artifact.js';
 import { type SendOptions, send } from './test-server.js';
 
-describe.each(CASES)('%s on %s, mounted %s', (...served) => {
+describe.each(CASES)('%s with %s, mounted %s:', (...served) => {
   const artifact = servedArtifact(...served);
   const { file, selection, extension, path, missing, ownHeaders, storedHeaders, get } = artifact;
 
   describe('when it is stored,', () => {
-    test('GET gives all of it', async () => {
+    test('GET sends all of it', async () => {
       const reply = await get();
       expect(reply.status).toBe(200);
       expect(reply.headers).toMatchObject({ ...storedHeaders, 'content-length': '1000' });
@@ -17,7 +17,7 @@ describe.each(CASES)('%s on %s, mounted %s', (...served) => {
       expect(artifact.source.calls).toEqual(artifact.asksStored);
     });
 
-    test('HEAD gives the same head, from metadata alone', async () => {
+    test('HEAD sends the same headers as GET, from metadata alone', async () => {
       const { headers } = await get();
       artifact.source.calls.length = 0;
       const reply = await get({}, path, { method: 'HEAD' });
@@ -26,7 +26,7 @@ describe.each(CASES)('%s on %s, mounted %s', (...served) => {
       expect(artifact.source.calls).toEqual(['stat']);
     });
 
-    test('an empty repository has no commit, and an odd name stays one header', async () => {
+    test('an empty repository has no commit header, and an odd name stays within one header', async () => {
       const repository = parseRepository('github.com/org/a"b é');
       artifact.source.store(
         { ...repository, ...selection },
@@ -48,7 +48,7 @@ describe.each(CASES)('%s on %s, mounted %s', (...served) => {
       generated = artifact.generate();
     });
 
-    test('GET sends it in chunks, after all that is known before', async () => {
+    test('GET sends it in chunks, after the headers that are known by then', async () => {
       const reply = await get({ range: 'bytes=0-1' }, missing);
       expect(reply.status).toBe(200);
       expect(reply.headers).toMatchObject({
@@ -64,7 +64,7 @@ describe.each(CASES)('%s on %s, mounted %s', (...served) => {
       expect(reply.body.equals(BYTES)).toBe(true);
     });
 
-    test('an artifact that may not be served as it is stored counts as missing', async () => {
+    test('what is stored and may not be served counts as missing', async () => {
       artifact.source.maySend = () => false;
       const reply = await get({ range: 'bytes=0-1' });
       expect([reply.status, reply.headers.etag]).toEqual([200, '"generated"']);
@@ -73,12 +73,12 @@ describe.each(CASES)('%s on %s, mounted %s', (...served) => {
       expect(generated()).toBe(1);
     });
 
-    test('GET asks no more than it must', async () => {
+    test('GET makes no call that it does not need', async () => {
       await get({}, missing);
       expect(artifact.source.calls).toEqual(artifact.asksNew);
     });
 
-    test('HEAD answers 404, and nothing is generated', async () => {
+    test('HEAD is answered with 404, and nothing is generated', async () => {
       const headers = { 'if-match': '*', 'if-none-match': '"x"' };
       for (const conditions of [{}, headers]) {
         expect((await get(conditions, missing, { method: 'HEAD' })).status).toBe(404);
@@ -87,7 +87,7 @@ describe.each(CASES)('%s on %s, mounted %s', (...served) => {
     });
   });
 
-  test('a connection stays usable whatever was answered on it', async () => {
+  test('a connection stays usable after any answer', async () => {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     const requests: [string, SendOptions, number][] = [
       [`/github.com/../x/${file}`, {}, 400],

@@ -12,7 +12,7 @@ const BASE = 'b'.repeat(40);
 describe.each<[string, ArtifactId]>([
   ['snapshot.tar.zst', REPOSITORY],
   [`snapshot.bundle?base=${BASE}`, { ...REPOSITORY, base: BASE }],
-])('%.15s', (file, id) => {
+])('%s that is', (file, id) => {
   const PATH = `/github.com/org/repo/${file}`;
   let source: FakeSource;
   let server: TestServer;
@@ -31,7 +31,7 @@ describe.each<[string, ArtifactId]>([
 
   afterEach(() => server.close());
 
-  test('replaced once, has its answer decided afresh', async () => {
+  test('replaced once is answered by its new revision', async () => {
     source.beforeOpen = () => {
       if (version === 1) replace();
     };
@@ -42,14 +42,14 @@ describe.each<[string, ArtifactId]>([
     expect(source.calls).toEqual(['current', 'open', 'current', 'open']);
   });
 
-  test('replaced once, is refused with 412 to If-Match', async () => {
+  test('replaced once is answered with 412 to If-Match', async () => {
     source.beforeOpen = replace;
     const reply = await send(server, PATH, { headers: { range: 'bytes=0-1', 'if-match': '"v1"' } });
     expect(reply.status).toBe(412);
     expect(source.calls).toEqual(['current', 'open', 'current']);
   });
 
-  test('replaced again and again, is sent whole', async () => {
+  test('replaced again and again is sent whole', async () => {
     source.beforeOpen = replace;
     const reply = await send(server, PATH, { headers: { range: 'bytes=0-1' } });
     expect([reply.status, reply.headers.etag]).toEqual([200, `"v${version}"`]);
@@ -61,24 +61,21 @@ describe.each<[string, ArtifactId]>([
     [{ 'if-none-match': '"last"' }, 304],
     [{ 'if-unmodified-since': 'Fri, 01 Mar 2024 00:00:00 GMT' }, 412],
     [{ 'if-match': '"last", "v1", "v2", "v3"' }, 200],
-  ])(
-    'replaced again and again, is answered to %j by what comes in the end: %i',
-    async (headers, status) => {
-      source.beforeOpen = replace;
-      const get = source.get.bind(source);
-      source.get = (...args) => {
-        const storedAt = Date.UTC(2024, 5, 1);
-        source.store(id, { bytes: Buffer.alloc(9), etag: '"last"', storedAt });
-        return get(...args);
-      };
-      const reply = await send(server, PATH, { headers });
-      expect(reply.status).toBe(status);
-      expect(source.calls.at(-1)).toBe('get');
-      expect(source.bodies.map((body) => body.destroyed)).toEqual([true]);
-    },
-  );
+  ])('replaced again and again answers %j by its last revision: %i', async (headers, status) => {
+    source.beforeOpen = replace;
+    const get = source.get.bind(source);
+    source.get = (...args) => {
+      const storedAt = Date.UTC(2024, 5, 1);
+      source.store(id, { bytes: Buffer.alloc(9), etag: '"last"', storedAt });
+      return get(...args);
+    };
+    const reply = await send(server, PATH, { headers });
+    expect(reply.status).toBe(status);
+    expect(source.calls.at(-1)).toBe('get');
+    expect(source.bodies.map((body) => body.destroyed)).toEqual([true]);
+  });
 
-  test('evicted, is generated, unless If-Match asks for what is gone', async () => {
+  test('evicted is generated, unless If-Match asks for the evicted revision', async () => {
     source.beforeOpen = (repository) => source.drop(repository);
     source.generate = () => ({ body: Readable.from([Buffer.from('new')]) });
     const failed = await send(server, PATH, {

@@ -8,7 +8,7 @@ import { EXPRESS, type ExpressVersion, send, serve, type TestServer } from './te
 const REPOSITORY = parseRepository('github.com/org/repo');
 const PATH = '/github.com/org/repo/snapshot.bundle';
 
-describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
+describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s,', (version) => {
   let source: FakeSource;
   let server: TestServer;
 
@@ -48,7 +48,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
     expect((await send(server, `${PATH}?x=1&base=${COMMIT}&ref=..`)).status).toBe(204);
   });
 
-  test('a base that is HEAD gets a 204 without a body, which no cache keeps', async () => {
+  test('a base that is at HEAD is answered with 204, which no cache keeps', async () => {
     source.upToDate = () => true;
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     try {
@@ -76,13 +76,13 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
     expect(source.calls).not.toContain('isUpToDate');
   });
 
-  test('If-Match gets a 412 without a check when nothing is stored', async () => {
+  test('If-Match is answered with 412 without a check when nothing is stored', async () => {
     const headers = { 'if-match': '*' };
     expect((await send(server, `${PATH}?base=${COMMIT}`, { headers })).status).toBe(412);
     expect(source.calls).toEqual(['current']);
   });
 
-  test('HEAD asks nobody whether the base is HEAD', async () => {
+  test('the method HEAD checks nothing', async () => {
     source.upToDate = () => true;
     expect((await send(server, `${PATH}?base=${COMMIT}`, { method: 'HEAD' })).status).toBe(404);
     expect(source.calls).toEqual(['stat']);
@@ -102,19 +102,19 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
     expect(source.calls).toEqual(['current', 'isUpToDate']);
   });
 
-  test('a bundle that cannot be made after all is a 404', async () => {
+  test('a bundle whose base turns out to be unknown is answered with 404', async () => {
     source.generate = () => {
       throw new SnapshotError('BASE_NOT_FOUND', 'unknown');
     };
     expect((await send(server, `${PATH}?base=${COMMIT}`)).status).toBe(404);
   });
 
-  test('another method is a 405', async () => {
+  test('another method is answered with 405', async () => {
     const reply = await send(server, `${PATH}?base=${COMMIT}`, { method: 'POST' });
     expect([reply.status, reply.headers.allow]).toEqual([405, 'GET, HEAD']);
   });
 
-  test('a bundle has no header of snapshots', async () => {
+  test('a bundle has none of the headers of snapshots', async () => {
     source.head = 'f'.repeat(40);
     source.generate = () => ({ body: Readable.from([Buffer.from('bundle')]) });
     const { headers } = await send(server, `${PATH}?base=${COMMIT}`);

@@ -4,7 +4,7 @@ import { BYTES, CASES, EARLIER, LAST_MODIFIED, LATER, servedArtifact } from './s
  * Preconditions and ranges (RFC 9110, 13 and 14) of what is stored, and of what is not.
  */
 
-describe.each(CASES)('%s on %s, mounted %s', (...served) => {
+describe.each(CASES)('%s with %s, mounted %s:', (...served) => {
   const artifact = servedArtifact(...served);
   const { path, missing, storedHeaders, get } = artifact;
 
@@ -16,7 +16,7 @@ describe.each(CASES)('%s on %s, mounted %s', (...served) => {
       ['bytes=999-', 999, 999],
       ['bytes=-200', 800, 999],
       ['bytes=-5000', 0, 999],
-    ])('%s', async (range, start, end) => {
+    ])('Range: %s gets bytes %i to %i', async (range, start, end) => {
       const reply = await get({ range });
       expect(reply.status).toBe(206);
       expect(reply.headers).toMatchObject({
@@ -29,7 +29,7 @@ describe.each(CASES)('%s on %s, mounted %s', (...served) => {
     });
 
     test.each(['bytes=1000-', 'bytes=-0', 'bytes=99999999999999999999-'])(
-      '%s lies outside',
+      'Range: %s is answered with 416',
       async (range) => {
         const reply = await get({ range });
         expect(reply.status).toBe(416);
@@ -69,7 +69,7 @@ describe.each(CASES)('%s on %s, mounted %s', (...served) => {
       [{ 'if-range': LATER, range: 'bytes=0-1' }, 200],
       [{ 'if-range': '"v0"', range: 'bytes=1000-' }, 200],
       [{ 'if-range': '"v0"' }, 200],
-    ])('%j → %i', async (headers, status) => {
+    ])('%j is answered with %i', async (headers, status) => {
       const reply = await get(headers);
       expect(reply.status).toBe(status);
       if (status === 200) expect(reply.body.equals(BYTES)).toBe(true);
@@ -94,14 +94,14 @@ describe.each(CASES)('%s on %s, mounted %s', (...served) => {
       [{ 'if-match': '"v0"' }, 412],
       [{ range: 'bytes=0-1' }, 200],
       [{ range: 'bytes=1000-' }, 200],
-    ])('HEAD with %j → %i', async (headers, status) => {
+    ])('the method HEAD and %j is answered with %i', async (headers, status) => {
       const reply = await get(headers, path, { method: 'HEAD' });
       expect([reply.status, reply.body.length]).toEqual([status, 0]);
       expect(reply.headers['content-range']).toBeUndefined();
       expect(artifact.source.calls).toEqual(['stat']);
     });
 
-    test('ranges, as a parallel download makes them, gets parts that fit together', async () => {
+    test('the ranges of a parallel download gets parts that fit together', async () => {
       const first = await get({ range: 'bytes=0-255' });
       const etag = first.headers.etag ?? '';
       const rest = await Promise.all(
@@ -123,12 +123,15 @@ describe.each(CASES)('%s on %s, mounted %s', (...served) => {
       generated = artifact.generate();
     });
 
-    test.each(['*', '"generated"', 'W/"x"', ''])('If-Match: %s → 412', async (value) => {
-      const reply = await get({ 'if-match': value, range: 'bytes=0-1' }, missing);
-      expect(reply.status).toBe(412);
-      expect(generated()).toBe(0);
-      expect(artifact.source.calls).toEqual(['current']);
-    });
+    test.each(['*', '"generated"', 'W/"x"', ''])(
+      'If-Match: %s is answered with 412',
+      async (value) => {
+        const reply = await get({ 'if-match': value, range: 'bytes=0-1' }, missing);
+        expect(reply.status).toBe(412);
+        expect(generated()).toBe(0);
+        expect(artifact.source.calls).toEqual(['current']);
+      },
+    );
 
     test.each<[Record<string, string>, number]>([
       [{ 'if-none-match': '"generated"' }, 304],
@@ -138,7 +141,7 @@ describe.each(CASES)('%s on %s, mounted %s', (...served) => {
       [{ 'if-unmodified-since': EARLIER }, 200],
       [{ 'if-range': '"generated"', range: 'bytes=0-1' }, 200],
       [{ range: 'bytes=5000-' }, 200],
-    ])('%j → %i, once the tag is known', async (headers, status) => {
+    ])('%j is answered with %i when it has been generated', async (headers, status) => {
       const reply = await get(headers, missing);
       expect(reply.status).toBe(status);
       expect(reply.headers.etag).toBe('"generated"');

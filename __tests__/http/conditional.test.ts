@@ -14,7 +14,7 @@ const AFTER = 'Thu, 29 Feb 2024 12:30:16 GMT';
 type Headers = Record<string, string>;
 const kind = (headers: Headers, method = 'GET') => select({ method, headers }, current).kind;
 
-describe('a field of 20 million characters is read in one pass, with', () => {
+describe('A field of 20 million characters is read in linear time, with', () => {
   const many = 2e7;
   test.each([
     ['blanks after a member', `"a",${' '.repeat(many)}x`],
@@ -45,7 +45,7 @@ describe('Preconditions', () => {
     ['"x" "abc"', 'failed'],
     ['"abc", *', 'whole'],
     ['"ABC"', 'failed'],
-  ])('If-Match: %s → %s', (value, expected) => {
+  ])('of If-Match: %s select: %s', (value, expected) => {
     expect(kind({ 'if-match': value })).toBe(expected);
   });
 
@@ -58,7 +58,7 @@ describe('Preconditions', () => {
     ['', 'whole'],
     ['abc', 'whole'],
     ['W/abc', 'whole'],
-  ])('If-None-Match: %s → %s', (value, expected) => {
+  ])('of If-None-Match: %s select: %s', (value, expected) => {
     expect(kind({ 'if-none-match': value })).toBe(expected);
   });
 
@@ -85,11 +85,11 @@ describe('Preconditions', () => {
     [{ 'if-match': '"x"', range: 'bytes=5000-' }, 'failed'],
     [{ 'if-match': '"abc"', range: 'bytes=5000-' }, 'unsatisfiable'],
     [{ 'if-match': '"abc"', range: 'bytes=0-1' }, 'part'],
-  ])('%j → %s', (headers, expected) => {
+  ])('of %j select: %s', (headers, expected) => {
     expect(kind(headers)).toBe(expected);
   });
 
-  test('by tag hold without a modification date, and those by date are ignored', () => {
+  test('by tag hold where there is no modification date, and those by date are ignored', () => {
     const evaluate = (headers: Headers) =>
       evaluatePreconditions({ method: 'GET', headers }, { etag: '"abc"' });
     expect(evaluate({ 'if-unmodified-since': BEFORE })).toBe('holds');
@@ -105,13 +105,13 @@ describe('Preconditions', () => {
     expect(kind({ range: 'bytes=5000-' }, 'HEAD')).toBe('whole');
   });
 
-  test('do not include If-Range alone', () => {
+  test('do not include an If-Range without a Range', () => {
     expect(needsSelection({ method: 'GET', headers: { 'if-range': '"abc"' } })).toBe(false);
     expect(needsSelection({ method: 'GET', headers: { range: 'x' } })).toBe(true);
   });
 });
 
-describe('An If-Range of', () => {
+describe('An If-Range with', () => {
   test.each<[string, string]>([
     ['"abc"', 'part'],
     [SAME, 'part'],
@@ -123,11 +123,11 @@ describe('An If-Range of', () => {
     [AFTER, 'whole'],
     ['nonsense', 'whole'],
     ['', 'whole'],
-  ])('%s → %s', (value, expected) => {
+  ])('the value %s selects: %s', (value, expected) => {
     expect(kind({ 'if-range': value, range: 'bytes=0-1' })).toBe(expected);
   });
 
-  test('another tag decides before a range is found to be outside', () => {
+  test('another tag selects the whole, even if the range lies outside', () => {
     expect(kind({ 'if-range': '"x"', range: 'bytes=5000-' })).toBe('whole');
     expect(kind({ 'if-range': '"abc"', range: 'bytes=5000-' })).toBe('unsatisfiable');
   });
@@ -173,7 +173,7 @@ describe('A range', () => {
     ['bytes 0-1', undefined],
     ['lines=0-1', undefined],
     ['', undefined],
-  ])('%.40s', (field, expected) => {
+  ])('given as %s is read as %j', (field, expected) => {
     expect(parseRange(field, 1000)).toEqual(expected);
   });
 
@@ -204,7 +204,7 @@ describe('A range', () => {
 
 const inside = (first: number, last: number) => (i: number) => i >= first && i <= last;
 
-test('Tag lists of any length and content are read to an end', () => {
+test('Lists of entity tags of any length and content are read to their end', () => {
   const part = fc.constantFrom('"a"', 'W/"b"', ',', ' ', '"', '*', 'x', '\t', '""');
   fc.assert(
     fc.property(fc.array(part, { maxLength: 30 }), (parts) => {
@@ -215,14 +215,14 @@ test('Tag lists of any length and content are read to an end', () => {
   expect(parseEntityTags('"a",'.repeat(4_000))).toHaveLength(4_000);
 });
 
-test('HTTP-dates round-trip to the second', () => {
+test('HTTP-dates are written and read to the second', () => {
   expect(formatHttpDate(current.storedAt)).toBe(SAME);
   expect(parseHttpDate(SAME)).toBe(Date.UTC(2024, 1, 29, 12, 30, 15));
   expect(parseHttpDate('Sun Nov  6 08:49:37 1994')).toBe(Date.UTC(1994, 10, 6, 8, 49, 37));
   expect(parseHttpDate('Sunday, 06-Nov-94 08:49:37 GMT')).toBe(Date.UTC(1994, 10, 6, 8, 49, 37));
 });
 
-test('The asctime form means GMT in every time zone', async () => {
+test('A date in asctime form is read as GMT in every time zone', async () => {
   const module = new URL('../../lib/http/http-date.js', import.meta.url).href;
   const script = `import { parseHttpDate } from '${module}';
     console.log(parseHttpDate('Sun Nov  6 08:49:37 1994'));`;

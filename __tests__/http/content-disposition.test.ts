@@ -8,11 +8,11 @@ test.each([
   ['a"; x="', `attachment; filename="a_; x=_"; filename*=UTF-8''a%22%3B%20x%3D%22`],
   [`"'()*`, `attachment; filename="_'()*"; filename*=UTF-8''%22%27%28%29%2A`],
   ['100%41', `attachment; filename="100_41"; filename*=UTF-8''100%2541`],
-])('%s', (filename, expected) => {
+])('A file named %s is sent with the header %s', (filename, expected) => {
   expect(attachment(filename)).toBe(expected);
 });
 
-test('Any name gives one header line that names it', () => {
+test('Any file name stays within one header line, from which it can be read', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary' }), (filename) => {
       const value = attachment(filename);

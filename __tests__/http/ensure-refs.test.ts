@@ -58,11 +58,11 @@ const post = (to: TestServer, body: string, headers: Record<string, string> = JS
 
 const json = (reply: Reply) => JSON.parse(reply.body.toString());
 
-describe.each(CASES)('%s with %s', (version, parser) => {
+describe.each(CASES)('With %s and %s,', (version, parser) => {
   const before = PARSERS[parser] ?? (() => []);
   const begin = () => start({ version, before });
 
-  test('the service is asked for refs and commits', async () => {
+  test('the refs and commits of the body are asked for', async () => {
     const running = await begin();
     const body = { refs: { 'refs/heads/main': COMMIT, 'refs/tags/v1': '' }, commits: [OTHER] };
     const reply = await post(running, JSON.stringify(body));
@@ -105,7 +105,7 @@ describe.each(CASES)('%s with %s', (version, parser) => {
     ['commits that are an object', `{"commits":{"0":"${COMMIT}","length":1}}`],
     ['too many', JSON.stringify({ commits: Array(1_001).fill(COMMIT) })],
     ['too many together', JSON.stringify({ refs: names(501), commits: Array(500).fill(COMMIT) })],
-  ])('a body with %s is a 400', async (_what, body) => {
+  ])('a body is answered with 400: %s', async (_what, body) => {
     const reply = await post(await begin(), body);
     expect(reply.status).toBe(400);
     // Express's own parsers answer for what they are asked to parse.
@@ -113,7 +113,7 @@ describe.each(CASES)('%s with %s', (version, parser) => {
     expect(source.calls).toEqual([]);
   });
 
-  test('1,000 entries with long names fit', async () => {
+  test('a body with 1,000 entries with long names is accepted', async () => {
     const running = await begin();
     // express.json() takes 100 KiB unless it is told otherwise.
     const length = parser === 'no parser' ? 180 : 20;
@@ -122,7 +122,7 @@ describe.each(CASES)('%s with %s', (version, parser) => {
     expect([reply.status, Object.keys(json(reply).refs).length]).toEqual([200, 900]);
   });
 
-  test('names that no ref can have are refs that do not exist', async () => {
+  test('names that no ref can have are answered as refs that do not exist', async () => {
     const running = await begin();
     const bad = ['HEAD', 'main', '', 'refs/heads/a..b', 'refs/heads/\u0000', '__proto__', '../x'];
     const refs = `{${bad.map((name) => `${JSON.stringify(name)}:""`).join(',')}}`;
@@ -139,7 +139,7 @@ describe.each(CASES)('%s with %s', (version, parser) => {
   });
 });
 
-describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
+describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s,', (version) => {
   test.each(Object.keys(MOUNTS) as MountName[])(
     'the route exists when mounted %s',
     async (mount) => {
@@ -155,7 +155,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
     }
   });
 
-  test('the answer tells what is missing and leaves out what is empty', async () => {
+  test('the answer names what is missing and leaves out what is empty', async () => {
     const running = await start({ version });
     source.ensure = () => ({ refs: new Map(), missingCommits: [OTHER], fetched: true });
     expect(json(await post(running, `{"commits":["${OTHER}"]}`))).toEqual({
@@ -192,14 +192,17 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
     expect(running.log).toMatchObject([{ level: [502, 503].includes(status) ? 'warn' : 'error' }]);
   });
 
-  test.each(['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS'])('%s is a 405', async (method) => {
-    const running = await start({ version });
-    const reply = await send(running, PATH, { method });
-    expect([reply.status, reply.headers.allow]).toEqual([405, 'POST']);
-    expect(source.calls).toEqual([]);
-  });
+  test.each(['GET', 'HEAD', 'PUT', 'DELETE', 'OPTIONS'])(
+    'the method %s is answered with 405',
+    async (method) => {
+      const running = await start({ version });
+      const reply = await send(running, PATH, { method });
+      expect([reply.status, reply.headers.allow]).toEqual([405, 'POST']);
+      expect(source.calls).toEqual([]);
+    },
+  );
 
-  test('more than 256 KiB are a 400, announced or not, and the connection stays usable', async () => {
+  test('a body of more than 256 KiB is answered with 400, announced or not, and the connection stays usable', async () => {
     const running = await start({ version });
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     const large = `${' '.repeat(256 * 1024)}{"commits":["${COMMIT}"]}`;
@@ -223,7 +226,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
     }
   });
 
-  test('a body that the host app read and threw away is its misconfiguration', async () => {
+  test('a body that the host app read and threw away is reported as its misconfiguration', async () => {
     const drain: RequestHandler = (req, _res, next) => {
       req.resume().once('end', () => next());
     };
@@ -238,7 +241,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
     expect((await post(running, '{')).status).toBe(403);
   });
 
-  test('a client that hangs up in its body is not logged as a failure', async () => {
+  test('a client that hangs up within its body is not logged as a failure', async () => {
     let admitted = () => {};
     const reached = new Promise<void>((resolve) => {
       admitted = resolve;

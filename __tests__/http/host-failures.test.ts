@@ -22,7 +22,7 @@ async function start(before: RequestHandler) {
   return { server, url: `http://127.0.0.1:${server.port}${PATH}` };
 }
 
-test('A response that the host made impossible breaks the connection, and the process goes on', async () => {
+test('A response that the host app makes impossible breaks the connection, and the process goes on', async () => {
   const { server, url } = await start((_req, res, next) => {
     if (_req.path !== '/other')
       res.writeHead = () => {
@@ -35,7 +35,7 @@ test('A response that the host made impossible breaks the connection, and the pr
   expect((await fetch(`http://127.0.0.1:${server.port}/other`)).status).toBe(418);
 });
 
-test('A logger that throws leaves the answer as it is', async () => {
+test('A logger that throws does not change the answer', async () => {
   const { server, url } = await start((_req, _res, next) => next());
   server.log.push = () => {
     throw new Error('the log is full');

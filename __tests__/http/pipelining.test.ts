@@ -39,7 +39,7 @@ async function asked(times: number): Promise<void> {
   while (bodies.length < times) await new Promise(setImmediate);
 }
 
-test('Requests that are pipelined are done one after the other, in order', async () => {
+test('Pipelined requests are answered one after the other, in their order', async () => {
   const socket = await open();
   socket.write(REQUEST.repeat(3));
   let received = '';
@@ -57,7 +57,7 @@ test('Requests that are pipelined are done one after the other, in order', async
   }
 });
 
-test('A connection that closes with requests in line ends the one that is answered, and begins no other', async () => {
+test('A connection that closes ends the request that is being answered, and starts none of those that wait', async () => {
   const socket = await open();
   socket.write(REQUEST.repeat(50));
   await asked(1);
@@ -68,7 +68,7 @@ test('A connection that closes with requests in line ends the one that is answer
   expect(bodies).toHaveLength(1);
 });
 
-test('A connection with more than a hundred requests in line gets 503 for the rest', async () => {
+test('Of more than a hundred pipelined requests, the rest are answered with 503', async () => {
   const socket = await open();
   let received = '';
   socket.on('data', (chunk) => {

@@ -50,12 +50,12 @@ const EXPECTED: [number, SnapshotErrorCode[]][] = [
   [507, ['STORAGE_FULL']],
 ];
 
-test('The table of statuses has every code', () => {
+test('Each error code has a status', () => {
   expect(EXPECTED.flatMap(([, codes]) => codes).sort()).toEqual([...ERROR_CODES].sort());
 });
 
 test.each(EXPECTED.flatMap(([status, codes]) => codes.map((code) => [code, status] as const)))(
-  '%s → %i, and no word about the cause',
+  '%s is answered with %i, and nothing of its cause',
   async (code, status) => {
     expect(problemStatus(code)).toBe(status);
     const secret = 'https://user:token@10.0.0.5/ at /srv/data/mirrors';
@@ -86,24 +86,27 @@ test.each([
   [7, '7'],
   [7.01, '8'],
   [3600, '3600'],
-])('Retry-After of %d s is %s', async (retryAfter, header) => {
-  const error = new SnapshotError('UPSTREAM_TIMEOUT', 'late', { retryAfter });
-  const reply = await send(await failWith(error), path);
-  expect(reply.headers['retry-after']).toBe(header);
-});
+])(
+  'A failure to be tried again in %d s is sent with Retry-After: %s',
+  async (retryAfter, header) => {
+    const error = new SnapshotError('UPSTREAM_TIMEOUT', 'late', { retryAfter });
+    const reply = await send(await failWith(error), path);
+    expect(reply.headers['retry-after']).toBe(header);
+  },
+);
 
 test.each<[unknown, number, string]>([
   [new TypeError('x is undefined'), 500, 'INTERNAL'],
   ['a string', 500, 'INTERNAL'],
   [undefined, 500, 'INTERNAL'],
   [Object.assign(new Error('write /srv/x'), { code: 'ENOSPC' }), 507, 'STORAGE_FULL'],
-])('%p is given a code', async (thrown, status, code) => {
+])('What is thrown without a code is answered with one: %p', async (thrown, status, code) => {
   const reply = await send(await failWith(thrown), path);
   expect(reply.status).toBe(status);
   expect(JSON.parse(reply.body.toString())).toMatchObject({ code });
 });
 
-test('HEAD has the head of the problem and no body', async () => {
+test('HEAD is answered with the headers of a problem document and no body', async () => {
   const source = new FakeSource();
   server = await serve(source);
   const missing = await send(server, path, { method: 'HEAD' });
@@ -117,7 +120,7 @@ test('HEAD has the head of the problem and no body', async () => {
   expect([failed.status, failed.body.length]).toEqual([500, 0]);
 });
 
-test('A failure before the first byte is a problem document, whoever made the body', async () => {
+test('A body that fails before its first byte is answered with a problem document', async () => {
   const failing = () =>
     new Readable({
       read() {

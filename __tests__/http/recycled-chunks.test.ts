@@ -112,7 +112,7 @@ function getByTls(port: number): Promise<IncomingMessage> {
   return responseOf(tlsRequest(options));
 }
 
-describe('A client that reads slowly gets the right bytes from few buffers', () => {
+describe('A client that reads slowly gets the right bytes, from few buffers,', () => {
   test('over TCP', async () => {
     expect(await readSlowly(await get(server.port))).toBe(DIGEST);
     expect(recycled).toBeGreaterThan(100);
@@ -128,7 +128,7 @@ describe('A client that reads slowly gets the right bytes from few buffers', () 
   });
 });
 
-test('A middleware that keeps chunks and calls nobody back gets the right bytes through', async () => {
+test('A middleware that keeps chunks and never calls back passes on the right bytes', async () => {
   const app: RequestListener = server.app;
   const port = await listen(
     createServer((req, res) => {
@@ -154,7 +154,7 @@ test('A middleware that keeps chunks and calls nobody back gets the right bytes 
   expect(recycled).toBe(0);
 });
 
-test('A client that leaves in the middle leaves no file open', async () => {
+test('A client that leaves mid-way leaves no file open', async () => {
   const res = await get(server.port);
   await once(res, 'data');
   const before = await openFiles(scratch);

@@ -6,7 +6,7 @@ import { EXPRESS, type ExpressVersion, send, serve, type TestServer } from './te
 const OTHER = 'f'.repeat(40);
 const PATH = '/github.com/org/repo/snapshot.tar.zst';
 
-describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
+describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s,', (version) => {
   let source: FakeSource;
   let server: TestServer;
   let asked: ArtifactId[];
@@ -42,7 +42,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
     [`?ref=${COMMIT.toUpperCase()}`, { ref: COMMIT }],
     [`?ref=${'a'.repeat(255)}`, { ref: 'a'.repeat(255) }],
     ['?ref[]=main&ref[x]=y&depth[$gt]=1', {}],
-  ])('%.50s', async (query, selection) => {
+  ])('the query %s selects %j', async (query, selection) => {
     const reply = await send(server, PATH + query);
     expect(reply.status).toBe(200);
     expect(reply.headers['content-disposition']).toBe('attachment; filename="repo.tar.zst"');
@@ -93,7 +93,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
     '?depth=%D9%A1',
     '?depth=1&depth=1',
     '?ref=main&depth=x',
-  ])('%.50s is malformed', async (query) => {
+  ])('the query %s is refused as malformed', async (query) => {
     for (const method of ['GET', 'HEAD']) {
       const reply = await send(server, PATH + query, { method });
       expect(reply.status).toBe(400);
@@ -104,7 +104,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
     expect(source.calls).toEqual([]);
   });
 
-  test('is read as it was sent, whatever parser the host app sets', async () => {
+  test('the query is read as it was sent, whatever parser the host app sets', async () => {
     server.app.set('query parser', () => ({ ref: 'forged', depth: '7' }));
     expect((await send(server, `${PATH}?ref=main`)).status).toBe(200);
     server.app.set('query parser', false);
@@ -112,7 +112,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
     expect(asked.map((id) => !isBundle(id) && id.ref)).toEqual(['main', 'main']);
   });
 
-  test('selections are different snapshots', async () => {
+  test('each selection is a snapshot of its own', async () => {
     const repository = parseRepository('github.com/org/repo');
     source.store({ ...repository, ref: 'a' }, { bytes: Buffer.from('a'), etag: '"a"' });
     const head = (query: string) => send(server, PATH + query, { method: 'HEAD' });
@@ -121,14 +121,14 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
     expect((await head('?ref=a&depth=1')).status).toBe(404);
   });
 
-  describe('X-Cachew-Bundle-Url', () => {
+  describe('the header X-Cachew-Bundle-Url', () => {
     const bundle = (path: string) => `/git/${path}/snapshot.bundle?base=${COMMIT}`;
 
     test.each<[string, object]>([
       ['GET', {}],
       ['HEAD', { method: 'HEAD' }],
       ['a range', { headers: { range: 'bytes=0-1' } }],
-    ])('on %s of a snapshot that trails the mirror', async (_what, options) => {
+    ])('is sent with %s of a snapshot that is older than the mirror', async (_what, options) => {
       const repository = parseRepository('github.com/org/repo');
       source.store(repository, { bytes: Buffer.from('snapshot'), etag: '"1"' });
       const url = async () => (await send(server, PATH, options)).headers['x-cachew-bundle-url'];
@@ -139,7 +139,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
       expect(await url()).toBe(bundle('github.com/org/repo'));
     });
 
-    test('is not for a selection, or without commits, or in a 304', async () => {
+    test('is not sent with a selection, without commits or with 304', async () => {
       source.head = OTHER;
       for (const [query, headers] of [
         ['?ref=main', {}],
@@ -160,7 +160,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
   });
 });
 
-test('X-Cachew-Bundle-Url leads to this app, whatever the names are', async () => {
+test('X-Cachew-Bundle-Url leads to this app, whatever the host and path', async () => {
   const source = new FakeSource();
   source.head = OTHER;
   const hosts = ['github.com', '[::1]:8080', 'git.corp:99'];

@@ -36,7 +36,7 @@ function bodiesFrom(make: () => Readable): void {
   source.generate = () => ({ body: make() });
 }
 
-describe.each(KINDS)('A %s snapshot', (kind, path) => {
+describe.each(KINDS)('The body of a %s snapshot', (kind, path) => {
   test('that fails after its first bytes breaks the connection', async () => {
     const body = manualBody();
     bodiesFrom(() => body);
@@ -56,7 +56,7 @@ describe.each(KINDS)('A %s snapshot', (kind, path) => {
     ]);
   });
 
-  test('is let go of when its client hangs up', async () => {
+  test('is destroyed when its client hangs up', async () => {
     const body = manualBody();
     bodiesFrom(() => body);
     body.push(Buffer.alloc(10));
@@ -73,7 +73,7 @@ describe.each(KINDS)('A %s snapshot', (kind, path) => {
     expect(server.log).toEqual([]);
   });
 
-  test('is let go of when its client hangs up before the first byte', async () => {
+  test('is destroyed when its client hangs up before the first byte', async () => {
     const body = manualBody();
     const read = new Promise<void>((resolve) => {
       bodiesFrom(() => {
@@ -91,7 +91,7 @@ describe.each(KINDS)('A %s snapshot', (kind, path) => {
     expect(server.log).toEqual([]);
   });
 
-  test('that was sent whole leaves its signal alone', async () => {
+  test('that was sent whole does not abort its signal', async () => {
     bodiesFrom(() => Readable.from([Buffer.alloc(1000)]));
     const agent = new Agent({ keepAlive: true });
     await send(server, path, { agent });
@@ -133,7 +133,7 @@ describe.each(KINDS)('A %s snapshot', (kind, path) => {
   });
 });
 
-test('A client that hangs up while it waits for its snapshot stops the waiting', async () => {
+test('A client that hangs up while it waits for its snapshot waits no longer', async () => {
   const waiting = new Promise<AbortSignal>((resolve, reject) => {
     source.generate = async (_repository, signal) => {
       if (signal === undefined) throw new Error('no signal');
@@ -150,7 +150,7 @@ test('A client that hangs up while it waits for its snapshot stops the waiting',
   expect(server.log).toEqual([]);
 });
 
-test('A body that comes after its client has gone is let go of', async () => {
+test('A body that is ready after its client has gone is destroyed', async () => {
   const body = manualBody();
   const waiting = new Promise<AbortSignal>((resolve) => {
     source.generate = async (_repository, signal = new AbortController().signal) => {
@@ -176,13 +176,13 @@ test.each([
   expect(server.log).toMatchObject([{ level: 'error', fields: { code: 'STORE_FAILED' } }]);
 });
 
-test('A stored body without bytes is answered with a failure', async () => {
+test('A stored body without bytes is answered with a problem document', async () => {
   source.read = () => Readable.from([]);
   const reply = await send(server, PATH);
   expect([reply.status, reply.headers.etag]).toEqual([500, undefined]);
 });
 
-test('Concurrent requests get bodies of their own', async () => {
+test('Concurrent requests each get the right body', async () => {
   const bodies = new Map([
     ['a', manualBody()],
     ['b', manualBody()],

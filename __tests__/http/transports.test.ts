@@ -56,7 +56,7 @@ function listen(other: Server, where: { path: string } | { port: number; host: s
   return once(other.listen(where), 'listening');
 }
 
-test('A failure breaks a TLS connection', async () => {
+test('A failed body breaks a TLS connection', async () => {
   const other = createTlsServer({ ...PRE_SHARED, pskCallback: () => KEY }, server.app);
   await listen(other, { port: 0, host: '127.0.0.1' });
   const options: RequestOptions & ConnectionOptions = {
@@ -71,14 +71,14 @@ test('A failure breaks a TLS connection', async () => {
   expect(await failAfterBeginning(tlsRequest(options))).toMatchObject({ code: 'ECONNRESET' });
 });
 
-test('A failure breaks a connection over a Unix socket', async () => {
+test('A failed body breaks a connection over a Unix socket', async () => {
   const socketPath = join(await directory(), 'socket');
   await listen(createServer(server.app), { path: socketPath });
   const req = request({ socketPath, path: PATH, agent: false });
   expect(await failAfterBeginning(req)).toMatchObject({ code: 'ECONNRESET' });
 });
 
-test('HTTP/1.0, which has no chunks, sees a reset rather than an end', async () => {
+test('A client of HTTP/1.0 sees a failed body as a reset, not as its end', async () => {
   body.push(Buffer.alloc(10));
   const socket = connect(server.port, '127.0.0.1');
   socket.write(`GET ${PATH} HTTP/1.0\r\n\r\n`);
@@ -90,7 +90,7 @@ test('HTTP/1.0, which has no chunks, sees a reset rather than an end', async () 
   expect(await end).toMatchObject({ code: 'ECONNRESET' });
 });
 
-test('HTTP/1.0 gets a whole body to its end', async () => {
+test('A client of HTTP/1.0 gets a whole body to its end', async () => {
   const bytes = seededBytes('1.0', 5000);
   source.generate = () => ({ body: Readable.from([bytes]) });
   const socket = connect(server.port, '127.0.0.1');

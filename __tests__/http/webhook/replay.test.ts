@@ -17,7 +17,7 @@ const header = (delivery: Delivery, headers: Record<string, string>) => ({
   headers: { ...delivery.headers, ...headers },
 });
 
-test('A delivery of GitHub is taken once, also under another id', async () => {
+test('A delivery of GitHub is accepted once, also under another id', async () => {
   const { deliver, pushed } = await start();
   const delivery = fromGitHub(SECRET);
   for (const again of [
@@ -37,7 +37,7 @@ test('A delivery of GitHub is taken once, also under another id', async () => {
   expect(pushed).toHaveLength(2);
 });
 
-test('A delivery of GitLab is taken once, and another one with the same body as well', async () => {
+test('A delivery of GitLab is accepted once, and so is another one with the same body', async () => {
   const { deliver, pushed } = await start();
   const delivery = fromGitLab(TOKEN);
   for (const again of [delivery, delivery]) expect((await deliver(again)).status).toBe(202);
@@ -55,7 +55,7 @@ test('A delivery of GitLab is taken once, and another one with the same body as 
   expect(pushed).toHaveLength(4);
 });
 
-test('A signed message is taken once by its id, though it is sent again later', async () => {
+test('A signed message is accepted once, also if it is sent again later', async () => {
   const { deliver, pushed } = await start({ secret: 'plain' });
   const key = Buffer.from('plain');
   const sent = Math.floor(Date.now() / 1000);
@@ -77,7 +77,7 @@ test('A delivery that is not authentic is not remembered', async () => {
   expect(pushed).toHaveLength(1);
 });
 
-test('A delivery without an id is taken each time', async () => {
+test('A delivery without an id is accepted each time', async () => {
   const { deliver, pushed } = await start();
   const { body } = fromGitLab(TOKEN);
   const headers = { 'x-gitlab-event': 'Push Hook', 'x-gitlab-token': TOKEN };

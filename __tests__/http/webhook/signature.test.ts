@@ -40,7 +40,7 @@ test('The example of GitHub’s documentation is accepted', async () => {
   expect(reply.status).toBe(400);
 });
 
-test('The example of the Standard Webhooks specification is signed as there', () => {
+test('The example of the Standard Webhooks specification has the signature that is given there', () => {
   const message = {
     id: 'msg_p5jXN8AQM9LWM0D4loKWxJek',
     timestamp: '1614265330',
@@ -50,8 +50,8 @@ test('The example of the Standard Webhooks specification is signed as there', ()
   expect(signMessage(secret, message)).toBe('v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=');
 });
 
-describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
-  test('a delivery of GitHub is answered with 202, and the service is told', async () => {
+describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s,', (version) => {
+  test('a delivery of GitHub is answered with 202, and its push is announced', async () => {
     const { deliver, pushed } = await start({ version });
     const reply = await deliver(fromGitHub(SECRET));
     expect([reply.status, reply.body.length]).toEqual([202, 0]);
@@ -84,7 +84,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
     ['a GitLab token that is empty', fromGitLab('')],
     ['a GitLab token that begins like it', fromGitLab(SECRET.slice(5, -1))],
     ['a signing token that is wrong', fromSigningGitLab({ key: KEY })],
-  ])('%s is answered with 401', async (_what, delivery) => {
+  ])('a delivery is answered with 401: %s', async (_what, delivery) => {
     const { deliver, pushed, log } = await start({ version, secret: 'It is plain' });
     expect((await deliver(fromGitHub('It is plain'))).status).toBe(202);
     pushed.length = 0;
@@ -151,12 +151,12 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
     ['-1', 401],
     ['', 401],
     ['9'.repeat(400), 401],
-  ])('a message of %s is answered with %i', async (timestamp, status) => {
+  ])('a message with the time %s is answered with %i', async (timestamp, status) => {
     const { deliver } = await start({ version, secret: SIGNING_TOKEN });
     expect((await deliver(fromSigningGitLab({ key: KEY, timestamp }))).status).toBe(status);
   });
 
-  test('one of several signatures is enough, as while a secret is replaced', async () => {
+  test('one right signature of several is enough, as while a secret is replaced', async () => {
     const { deliver } = await start({ version, secret: SIGNING_TOKEN });
     const delivery = fromSigningGitLab({ key: KEY });
     const list = `v1,${'A'.repeat(43)}= v1a,x ${signature(delivery)} `;
@@ -178,7 +178,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
     expect((await deliver(fromGitHub('older'))).status).toBe(401);
   });
 
-  test('the signature is of the bytes, not of what they mean', async () => {
+  test('the signature is checked over the bytes as they were sent', async () => {
     const { deliver, pushed } = await start({ version });
     const body = Buffer.from(
       `\t{"repository":\r\n{"clone_url":"${CLONE_URL}","x":"\xff\xfe"}}`,
@@ -190,7 +190,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
   });
 });
 
-describe('Options', () => {
+describe('Options of the webhook handler:', () => {
   const service = { pushed: () => true };
   test.each<[string, unknown]>([
     ['secret', { service }],
@@ -202,13 +202,13 @@ describe('Options', () => {
     ['service', { secret: 'x', service: {} }],
     ['logger', { secret: 'x', service, logger: {} }],
     ['secrets', { secret: 'x', service, secrets: ['x'] }],
-  ])('a wrong %s is refused by name', (name, options) => {
+  ])('a wrong %s is refused with its name', (name, options) => {
     expect(() => Reflect.apply(createWebhookHandler, undefined, [options])).toThrow(
       expect.objectContaining({ code: 'INVALID_OPTIONS', message: expect.stringContaining(name) }),
     );
   });
 
-  test('a secret is in no message', () => {
+  test('no message contains a secret', () => {
     const options = { secret: ['hunter2', ''], service };
     expect(() => createWebhookHandler(options)).not.toThrow(/hunter2/);
   });

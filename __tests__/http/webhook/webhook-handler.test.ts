@@ -20,7 +20,7 @@ const TOKEN = 'token';
 
 const start = webhookServers({ secret: [SECRET, TOKEN] });
 
-describe('Events', () => {
+describe('A delivery', () => {
   const system = (event_name?: unknown) =>
     fromGitLab(TOKEN, { ...GITLAB_PUSH, event_name }, 'System Hook');
 
@@ -41,14 +41,17 @@ describe('Events', () => {
     ['system project_create', system('project_create'), []],
     ['system event of no name', system(), []],
     ['system event of another type', system(['push']), []],
-  ])('%s', async (_what, delivery, urls) => {
-    const { deliver, pushed } = await start();
-    expect((await deliver(delivery)).status).toBe(202);
-    expect(pushed).toEqual(urls);
-  });
+  ])(
+    'is answered with 202, and announces a push if it is one: %s',
+    async (_what, delivery, urls) => {
+      const { deliver, pushed } = await start();
+      expect((await deliver(delivery)).status).toBe(202);
+      expect(pushed).toEqual(urls);
+    },
+  );
 });
 
-describe('Payloads', () => {
+describe('A payload', () => {
   test.each<[string, unknown, string[]]>([
     ['html_url without clone_url', { repository: { html_url: 'https://x/y' } }, ['https://x/y']],
     ['project.http_url', { project: { http_url: 'https://x/y' } }, ['https://x/y']],
@@ -68,13 +71,16 @@ describe('Payloads', () => {
       [CLONE_URL],
     ],
     ['a prototype', JSON.parse(`{"__proto__":{"repository":{"clone_url":"${CLONE_URL}"}}}`), []],
-  ])('%s', async (_what, payload, urls) => {
-    const { deliver, pushed, log } = await start();
-    expect((await deliver(fromGitHub(SECRET, payload))).status).toBe(202);
-    expect([pushed, log]).toEqual([urls, []]);
-  });
+  ])(
+    'is answered with 202, and announces a push if it has a URL: %s',
+    async (_what, payload, urls) => {
+      const { deliver, pushed, log } = await start();
+      expect((await deliver(fromGitHub(SECRET, payload))).status).toBe(202);
+      expect([pushed, log]).toEqual([urls, []]);
+    },
+  );
 
-  test('other URLs are tried while the repository is not known', async () => {
+  test('has its other URLs tried while the repository is not known', async () => {
     const payload = {
       project: { git_http_url: 'https://a/r', http_url: 'https://b/r' },
       repository: { git_http_url: 'https://a/r', html_url: 'https://c/r' },
@@ -94,7 +100,7 @@ describe('Payloads', () => {
     ['payload=%7B%7D', 'application/json'],
     ['{}', 'application/x-www-form-urlencoded'],
     ['payload=', 'application/x-www-form-urlencoded; charset=utf-8'],
-  ])('%j as %s is answered with 400, as it is not JSON', async (body, type) => {
+  ])('without JSON is answered with 400: %j as %s', async (body, type) => {
     const { deliver, pushed } = await start();
     const signature = hubSignature(SECRET, body);
     const headers = { 'content-type': type, 'x-hub-signature-256': signature };
@@ -121,7 +127,7 @@ describe('Payloads', () => {
     );
   }
 
-  test('bodies that senders do not finish do not fill the memory', async () => {
+  test('that its sender does not finish does not fill the memory', async () => {
     const { port, deliver } = await start();
     const sockets = await takeRoom(port);
     const refused = await deliver(fromGitHub(SECRET));
@@ -135,7 +141,7 @@ describe('Payloads', () => {
     expect((await deliver(fromGitHub(SECRET))).status).toBe(202);
   });
 
-  test('bodies whose senders hang up leave their room to others', async () => {
+  test('whose sender hangs up leaves its room to others', async () => {
     const gone: Promise<void>[] = [];
     const watch: RequestHandler = (req, _res, next) => {
       gone.push(new Promise((resolve) => req.once('close', resolve)));
@@ -151,7 +157,7 @@ describe('Payloads', () => {
     'X-Hub-Signature-256: sha256=0',
     'X-Gitlab-Token: wrong',
     `Webhook-Id: 1\r\nWebhook-Timestamp: 1\r\nWebhook-Signature: v1,${'0'.repeat(43)}=`,
-  ])('nothing is read after %s', async (proof) => {
+  ])('is not read after a wrong signature or token: %s', async (proof) => {
     const { port } = await start();
     const socket = connect(port, '127.0.0.1');
     socket.write(`POST /hooks HTTP/1.1\r\nHost: x\r\n${proof}\r\nContent-Length: 9\r\n\r\n`);
@@ -160,7 +166,7 @@ describe('Payloads', () => {
     expect(String(answer)).toMatch(/^HTTP\/1.1 401 /);
   });
 
-  test('a service that fails shows in the log and nowhere else', async () => {
+  test('for a service that fails is answered with 202, and the failure is logged', async () => {
     const { deliver, log } = await start({
       isKnown: () => {
         throw new Error('broken');
@@ -172,7 +178,7 @@ describe('Payloads', () => {
   });
 });
 
-describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
+describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s,', (version) => {
   const keepRawBody: RequestHandler = (req, _res, next) => {
     const parts: Buffer[] = [];
     req
@@ -195,7 +201,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
     ],
   ];
 
-  test.each(READERS)('after %s', async (_what, before) => {
+  test.each(READERS)('a delivery is accepted after %s', async (_what, before) => {
     const { deliver, pushed } = await start({ version, before });
     expect((await deliver(fromGitHub(SECRET))).status).toBe(202);
     expect((await deliver(fromGitHub('wrong'))).status).toBe(401);
@@ -205,24 +211,30 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
   test.each<[string, (express: typeof express5) => RequestHandler[]]>([
     ['express.json()', (express) => [express.json()]],
     ['express.text()', (express) => [express.text({ type: '*/*' })]],
-  ])('after %s the answer is 500, and the log says what to do', async (_what, before) => {
-    const { deliver, pushed, log } = await start({ version, before });
-    const reply = await deliver(fromGitHub(SECRET));
-    expect(reply.status).toBe(500);
-    expect(JSON.parse(reply.body.toString())).toMatchObject({ code: 'INVALID_OPTIONS' });
-    expect(pushed).toEqual([]);
-    const err = expect.objectContaining({ message: expect.stringContaining('mount it before') });
-    expect(log).toMatchObject([{ level: 'error', fields: { code: 'INVALID_OPTIONS', err } }]);
-  });
+  ])(
+    'a delivery is answered with 500 after %s, and the log says what to do',
+    async (_what, before) => {
+      const { deliver, pushed, log } = await start({ version, before });
+      const reply = await deliver(fromGitHub(SECRET));
+      expect(reply.status).toBe(500);
+      expect(JSON.parse(reply.body.toString())).toMatchObject({ code: 'INVALID_OPTIONS' });
+      expect(pushed).toEqual([]);
+      const err = expect.objectContaining({ message: expect.stringContaining('mount it before') });
+      expect(log).toMatchObject([{ level: 'error', fields: { code: 'INVALID_OPTIONS', err } }]);
+    },
+  );
 
-  test.each(['GET', 'HEAD', 'PUT', 'OPTIONS'])('%s is answered with 405', async (method) => {
-    const { port } = await start({ version });
-    const { headers } = fromGitHub(SECRET);
-    const reply = await send({ port, prefix: '' }, '/hooks', { method, headers });
-    expect([reply.status, reply.headers.allow]).toEqual([405, 'POST']);
-  });
+  test.each(['GET', 'HEAD', 'PUT', 'OPTIONS'])(
+    'the method %s is answered with 405',
+    async (method) => {
+      const { port } = await start({ version });
+      const { headers } = fromGitHub(SECRET);
+      const reply = await send({ port, prefix: '' }, '/hooks', { method, headers });
+      expect([reply.status, reply.headers.allow]).toEqual([405, 'POST']);
+    },
+  );
 
-  test('more than 25 MiB are answered with 413, and the connection stays usable', async () => {
+  test('a body of more than 25 MiB is answered with 413, and the connection stays usable', async () => {
     // A request that waited for its socket does not say that it reuses it.
     const connections = new Set<unknown>();
     const count: RequestHandler = (req, _res, next) => {
@@ -254,7 +266,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('%s', (version) => {
     expect(pushed).toEqual([CLONE_URL]);
   });
 
-  test('a sender that hangs up in its body is not logged as a failure', async () => {
+  test('a sender that hangs up within its body is not logged as a failure', async () => {
     let reached = () => {};
     const arrived = new Promise<void>((resolve) => {
       reached = resolve;
