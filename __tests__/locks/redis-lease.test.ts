@@ -85,7 +85,7 @@ describe('A lease', () => {
     await lock.release();
   });
 
-  test('that was renewed is counted from when that was asked for, however late the answer is', async () => {
+  test('that was renewed counts from when the renewal was sent, however late the answer is', async () => {
     const watched = new WatchedClient(connect());
     const clock = stopClock(defer);
     const lock = await registry({ client: watched.client, ...LONG }).acquire('key');

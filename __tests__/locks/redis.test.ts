@@ -54,7 +54,7 @@ describe('Several registries', () => {
     expect(order).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
-  test('with another prefix know nothing of each other', async () => {
+  test('with different prefixes do not exclude each other', async () => {
     const [one, two] = [registry({ keyPrefix: 'a:' }), registry({ keyPrefix: 'b:' })];
     await one.acquire('key');
     await two.acquire('key');
@@ -98,7 +98,7 @@ describe('A waiter', () => {
     await (await two.acquire('held')).release();
   });
 
-  test('is the only one of its process that asks for the key', async () => {
+  test('is the only one of its process that asks Redis for the key', async () => {
     const watched = new WatchedClient(connect());
     const held = await registry().acquire('key');
     const locks = registry({ client: watched.client, retryInterval: 1 });
@@ -112,7 +112,7 @@ describe('A waiter', () => {
 });
 
 describe('A Redis server', () => {
-  test('that does not exist fails whoever asks for a lock', async () => {
+  test('that does not exist makes every request for a lock fail', async () => {
     const locks = registry({ url: `${redis.server.url}.missing` });
     await expect(locks.acquire('key')).rejects.toMatchObject({
       code: 'LOCK_FAILED',
@@ -121,7 +121,7 @@ describe('A Redis server', () => {
     });
   });
 
-  test('that does not answer fails all who stand in line at once', async () => {
+  test('that does not answer makes all waiters fail at once', async () => {
     const watched = new WatchedClient(connect());
     const clock = stopClock(defer);
     const locks = registry({ client: watched.client });
@@ -140,7 +140,7 @@ describe('A Redis server', () => {
     expect(watched.sets).toBe(2);
   });
 
-  test('that answers too late does nothing for those who gave up', async () => {
+  test('that answers too late gives no lock to waiters that gave up', async () => {
     const watched = new WatchedClient(connect());
     const clock = stopClock(defer);
     const locks = registry({ client: watched.client });
@@ -162,7 +162,7 @@ describe('A Redis server', () => {
     expect(await redis.server.keys()).toEqual([]);
   });
 
-  test('that stops fails whoever waits, and serves them again once it is back', async () => {
+  test('that stops makes waiters fail, and gives locks again once it is back', async () => {
     const [one, two] = [registry(), registry(EAGER)];
     const clock = stopClock(defer);
     const held = await one.acquire('key');
@@ -182,7 +182,7 @@ describe('A Redis server', () => {
   });
 });
 
-test('An answer that came while this process stood still is in time', async () => {
+test('An answer that arrives while this process stands still is in time', async () => {
   const client = connect();
   await client.ping();
   const watched = new WatchedClient(client);
@@ -196,7 +196,7 @@ test('An answer that came while this process stood still is in time', async () =
 });
 
 describe('Closing a registry', () => {
-  test('ends what waits and all that keeps the process alive', async () => {
+  test('rejects its waiters and lets the process end', async () => {
     const closed = new RedisProcess(redis.server.url, 'close');
     defer(() => closed.kill());
     expect(await closed.ended()).toBe(0);
@@ -204,7 +204,7 @@ describe('Closing a registry', () => {
     expect(await redis.server.keys()).toEqual([]);
   });
 
-  test('leaves the host’s own client open', async () => {
+  test('leaves the client of the host app open', async () => {
     const client = connect();
     const locks = registry({ client });
     await (await locks.acquire('key')).release();
@@ -213,7 +213,7 @@ describe('Closing a registry', () => {
     expect(await client.ping()).toBe('PONG');
   });
 
-  test('needs no answer of a server that does not exist', async () => {
+  test('needs no answer from the server', async () => {
     const locks = registry({ url: `${redis.server.url}.missing` });
     await expect(locks.acquire('key')).rejects.toMatchObject({ code: 'LOCK_FAILED' });
     await locks.close();
