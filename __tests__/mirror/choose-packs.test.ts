@@ -12,7 +12,7 @@ const nothing = { pinned: { commits: [], packs: [] }, garbageSince: undefined };
 const HOUR = 60 * 60_000;
 const ANY = Number.POSITIVE_INFINITY;
 
-describe('The packs to combine are', () => {
+describe('The packs that a consolidation combines are', () => {
   test('none of a geometric series', () => {
     expect(packsToCombine(sized(1, 2, 6, 18, 54), ANY)).toEqual([]);
     expect(packsToCombine(sized(), ANY)).toEqual([]);
@@ -24,7 +24,7 @@ describe('The packs to combine are', () => {
     expect(packsToCombine(sized(1000, 600), ANY).sort()).toEqual(names(0, 1));
   });
 
-  test('all but the largest of a geometric series that is full', () => {
+  test('all but the largest of a geometric series that is as long as allowed', () => {
     const series = sized(...Array.from({ length: FULL_PACKS }, (_, i) => 3 ** i));
     expect(packsToCombine(series, ANY)).toEqual(
       names(...Array.from({ length: FULL_PACKS - 1 }, (_, i) => i)),
@@ -37,7 +37,7 @@ describe('The packs to combine are', () => {
     expect(packsToCombine(sized(1000, 600), 1599)).toEqual([]);
   });
 
-  test('few after many fetches, and each byte is written again a few times', () => {
+  test('so chosen that few are left after many fetches, and each byte is rewritten a few times', () => {
     const random = new SeededRandom(1);
     let packs = [{ name: 'pack-clone', size: 1_000_000 }];
     let fetched = 0;
@@ -62,8 +62,8 @@ describe('The packs to combine are', () => {
   });
 });
 
-describe('What is to be done', () => {
-  test('is nothing while packs are few', () => {
+describe('The next task of a mirror', () => {
+  test('is none while it has few packs', () => {
     expect(
       chooseTask(nothing, sized(...Array.from({ length: 12 }, () => 5)), ANY, 0),
     ).toBeUndefined();
@@ -72,20 +72,20 @@ describe('What is to be done', () => {
     );
   });
 
-  test('is to remove what no ref leads to: at once in small mirrors, else after hours', () => {
+  test('is to prune unreachable objects: at once in a small mirror, else after hours', () => {
     const garbage = { ...nothing, garbageSince: 1000 };
     expect(chooseTask(garbage, sized(SMALL_BYTES), ANY, 1000)).toBe('reachable');
     expect(chooseTask(garbage, sized(SMALL_BYTES + 1), ANY, 1000 + 6 * HOUR)).toBeUndefined();
     expect(chooseTask(garbage, sized(SMALL_BYTES + 1), ANY, 1001 + 6 * HOUR)).toBe('reachable');
   });
 
-  test('is nothing that would take more than may be in one pack', () => {
+  test('is none that would make a pack larger than allowed', () => {
     const garbage = { ...nothing, garbageSince: 1000 };
     expect(chooseTask(garbage, sized(600, 600), 1200, 1000)).toBe('reachable');
     expect(chooseTask(garbage, sized(600, 600), 1199, 1000)).toBeUndefined();
   });
 
-  test('is to put pinned packs together when they are many', () => {
+  test('is to combine pinned packs when there are many', () => {
     const pinned = (count: number) => ({
       ...nothing,
       pinned: { commits: [], packs: names(...Array.from({ length: count }, (_, i) => i)) },

@@ -205,13 +205,13 @@ async function expectSameSnapshot(path: string): Promise<void> {
 }
 
 describe('A mirror of an earlier process', () => {
-  test('is used as it is when it is whole', async () => {
+  test('is used as it is when it is complete', async () => {
     await expectSameSnapshot(SOUND);
     const requests = fresh.upstream.requests.filter(({ repository }) => repository === SOUND);
     expect(requests.map((request) => request.service)).toEqual(['info-refs']);
   });
 
-  test('is used when its upstream is gone by now', async () => {
+  test('is used when its upstream is gone', async () => {
     fresh.upstream.fault(GONE, { kind: 'status', status: 404 });
     await expectSameSnapshot(GONE);
   });
@@ -225,7 +225,7 @@ describe('A mirror of an earlier process', () => {
     },
   );
 
-  test('leaves nothing beside those that took its place', async () => {
+  test('leaves nothing beside the mirrors that replaced it', async () => {
     await service.close({ running: 'wait' });
     expect(await readdir(join(fresh.dataDir, 'mirrors'))).toHaveLength(served.size);
     expect(await leftovers(fresh.dataDir)).toEqual([]);

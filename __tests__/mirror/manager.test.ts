@@ -54,7 +54,7 @@ async function onlyMirror(): Promise<string> {
   return join(dataDir, 'mirrors', mirror ?? '');
 }
 
-test('A start removes clones that a dead process left, and no mirror', async () => {
+test('A start removes the clones of a dead process, and no mirror', async () => {
   const first = start();
   await generate(first);
   await first.close({ running: 'wait' });
@@ -65,7 +65,7 @@ test('A start removes clones that a dead process left, and no mirror', async () 
   expect(await onlyMirror()).toBe(mirror);
 });
 
-test('Two processes that clone at once end with one mirror', async () => {
+test('Two processes that clone at once end up with one mirror', async () => {
   const [a, b] = [start(), start()];
   const gate = upstream.gate(PATH);
   const answers = Promise.all([generate(a), generate(b)]);
@@ -84,7 +84,7 @@ test('Repositories of similar names have mirrors of their own', async () => {
   expect(await mirrors()).toHaveLength(SIMILAR.length);
 });
 
-test('A path as long as paths may be has a mirror', async () => {
+test('The longest path that is allowed has a mirror', async () => {
   const seen: string[] = [];
   const long = Array.from({ length: 4 }, (_, i) => String(i).repeat(250)).join('/');
   const url = await listen(

@@ -48,7 +48,7 @@ test('A mirror is empty at first', () => {
   expect(mirror.state).toBe('empty');
 });
 
-test('Of many callers at once the first clones, and all get its outcome', async () => {
+test('Of many callers at once the first one clones, and all get its result', async () => {
   const pending = pendingClone();
   const callers = Array.from({ length: 50 }, () => mirror.ensureReady(pending.clone));
   expect(mirror.state).toBe('cloning');
@@ -58,13 +58,13 @@ test('Of many callers at once the first clones, and all get its outcome', async 
   expect(mirror.state).toBe('ready');
 });
 
-test('A mirror is cloned once for good', async () => {
+test('A mirror is cloned once', async () => {
   await mirror.ensureReady(async () => CONTENT);
   expect(await mirror.ensureReady(unexpected)).toBe(CONTENT);
 });
 
-describe('A failure', () => {
-  test("is everyone's, and leaves the mirror empty", async () => {
+describe('A failed clone', () => {
+  test('fails for all who wait for it, and leaves the mirror empty', async () => {
     const pending = pendingClone();
     const callers = Array.from({ length: 10 }, () => mirror.ensureReady(pending.clone));
     const failure = new Error('no luck');
@@ -74,7 +74,7 @@ describe('A failure', () => {
     expect(mirror.state).toBe('empty');
   });
 
-  test('is forgotten by the time that anyone hears of it', async () => {
+  test('can be tried again as soon as its error is known', async () => {
     const pending = pendingClone();
     const retries = [1, 2].map(async () => {
       await expect(mirror.ensureReady(pending.clone)).rejects.toThrow('no luck');
@@ -85,7 +85,7 @@ describe('A failure', () => {
     expect(pending.calls()).toBe(1);
   });
 
-  test('before the first await is one like any other', async () => {
+  test('that throws at once rejects like any other', async () => {
     const clone = () => {
       throw new Error('at once');
     };

@@ -24,7 +24,7 @@ beforeEach(async () => {
   await mkdir(revisionDirectory(mirror));
 });
 
-test('What was published is read', async () => {
+test('A published revision is read as it was written', async () => {
   expect(await readRevision(mirror)).toBeUndefined();
   const first = await publishRevision(mirror, 0, content(1));
   expect(first).toEqual({ ...content(1), number: 1 });
@@ -34,7 +34,7 @@ test('What was published is read', async () => {
   expect(await readdir(revisionDirectory(mirror))).toEqual(['1.json', '2.json']);
 });
 
-test('Of many that publish at once one wins each number, and none is lost silently', async () => {
+test('Of many that publish at once one wins each number, and the others are told', async () => {
   const PUBLISHERS = 20;
   const EACH = 5;
   const published: MirrorRevision[] = [];
@@ -56,7 +56,7 @@ test('Of many that publish at once one wins each number, and none is lost silent
   expect(await readRevision(mirror)).toEqual(last);
 });
 
-test('A number that others have gone beyond is not taken again', async () => {
+test('A number below the current one is not published again', async () => {
   for (let i = 0; i < 3; i++) await publishRevision(mirror, i, content(i));
   await rm(revisionPath(mirror, 2));
   expect(await publishRevision(mirror, 1, content(9))).toBeUndefined();
@@ -64,7 +64,7 @@ test('A number that others have gone beyond is not taken again', async () => {
   expect(await readdir(revisionDirectory(mirror))).toEqual(['1.json', '3.json']);
 });
 
-test('A revision is outdated when another one, of another clone, or none is there', async () => {
+test('A revision is outdated when the mirror has another one, one of another clone, or none', async () => {
   const first = { ...content(1), number: 1 };
   expect(await isOutdated(mirror, first)).toBe(true);
   await publishRevision(mirror, 0, content(1));
