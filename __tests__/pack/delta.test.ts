@@ -91,10 +91,10 @@ const instruction: fc.Arbitrary<Instruction> = fc.oneof(
 );
 
 describe.each<[string, Apply]>([
-  ['in buffers', applyInBuffers],
-  ['in WebAssembly', applyInMemory],
+  ['A delta in a buffer', applyInBuffers],
+  ['A delta in WebAssembly', applyInMemory],
 ])('%s', (_, apply) => {
-  test('applies what a delta says', () => {
+  test('is applied as it says', () => {
     fc.assert(
       fc.property(fc.array(instruction, { maxLength: 12 }), (instructions) => {
         const expected = Buffer.concat(
@@ -110,7 +110,7 @@ describe.each<[string, Apply]>([
     );
   });
 
-  test('judges any bytes as the format does, and never writes outside of the result', () => {
+  test('of any bytes is judged by the format, and never writes outside of its result', () => {
     let accepted = 0;
     const base = BASE.subarray(0, 300);
     const opcodes = fc.constantFrom(0x80, 0x90, 0x91, 0x91, 0xb0, 0xff, 1, 2, 5, 0);
@@ -134,7 +134,7 @@ describe.each<[string, Apply]>([
     expect(accepted).toBeGreaterThan(50);
   });
 
-  test('refuses every delta that is cut', () => {
+  test('that is cut off is refused', () => {
     const delta = makeDelta(BASE.length, 70_005, [
       { copy: [0x1ff, 0x10001] },
       { insert: 'some text that is long enough to be copied in one piece' },
@@ -147,7 +147,7 @@ describe.each<[string, Apply]>([
   });
 });
 
-test('Sizes of up to 49 bits are read, however they are written', () => {
+test('Sizes of up to 49 bits in a delta are read, however they are written', () => {
   const header = newDeltaHeader();
   for (const size of [0, 1, 127, 128, 2 ** 31, 2 ** 32 + 5, 2 ** 48]) {
     const sizes = Buffer.concat([deltaSize(size), deltaSize(size + 1)]);
@@ -169,7 +169,7 @@ test('Sizes of up to 49 bits are read, however they are written', () => {
   }
 });
 
-test('A delta may lie where entries are inflated to', () => {
+test('A delta can be applied from the buffer to which entries are inflated', () => {
   const base = BASE.subarray(0, 1000);
   memory.ring.set(base, 0);
   const delta = makeDelta(1000, 900, [{ copy: [100, 800] }, { insert: Buffer.alloc(100, 7) }]);

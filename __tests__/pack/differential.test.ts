@@ -63,7 +63,7 @@ describe('An ingest agrees with git index-pack on', () => {
     }
   });
 
-  test('the same with random damage under a trailer that fits', async () => {
+  test('packs with random damage and a right trailer', async () => {
     let refused = 0;
     for (const [i, pack] of damaged.entries()) {
       const [expected, result] = [await indexWithGit(pack), await tryIngest(pack)];

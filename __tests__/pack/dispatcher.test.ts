@@ -52,7 +52,7 @@ beforeAll(async () => {
 });
 
 test.each([1, 2, 4])(
-  'With %d threads, the idx is the one that git writes',
+  'With indexThreads %d, an ingest writes the idx that git writes',
   async (indexThreads) => {
     for (const deltaCacheBytes of [0, 16 * KIB, 1024 * KIB]) {
       const { idx } = await ingest(pack, { indexThreads, deltaCacheBytes });
@@ -61,7 +61,7 @@ test.each([1, 2, 4])(
   },
 );
 
-describe('Threads', () => {
+describe('The threads of an ingest', () => {
   /** A pack of which one delta is bad. */
   const bad = makePack([
     ...Array.from({ length: 41_000 }, (_, i): PackEntry => ({ type: 'blob', body: `blob ${i}\n` })),
@@ -84,7 +84,7 @@ describe('Threads', () => {
     return threadCount();
   }
 
-  test('are kept from one pack to the next, and end when told', async () => {
+  test('are kept from one pack to the next, and end when their pool is closed', async () => {
     const before = await threadsBefore();
     const threads = new ResolverPool();
     expect(await startedThreads(() => ingestWith(threads, smaller))).toBe(2);
@@ -94,12 +94,12 @@ describe('Threads', () => {
     expect(await threadCount()).toBe(before);
   });
 
-  test('are not started for small packs', async () => {
+  test('are not started for a small pack', async () => {
     const small = makePack([{ type: 'blob', body: 'alone\n' }]);
     expect(await startedThreads(() => ingestWith(new ResolverPool(), small))).toBe(0);
   });
 
-  test('end with a pack that fails, and the next one gets others', async () => {
+  test('end when a pack is refused, and the next pack gets new ones', async () => {
     const before = await threadsBefore();
     const threads = new ResolverPool();
     const invalid = expect.objectContaining({ code: 'UPSTREAM_INVALID' });
@@ -110,7 +110,7 @@ describe('Threads', () => {
   });
 
   // Node aborts the process when a thread is ended at a bad moment, or leaks its files while it starts.
-  test('leave nothing when packs break off anywhere', async () => {
+  test('leave nothing behind when a pack breaks off anywhere', async () => {
     const before = await threadsBefore();
     const open = await openFiles(process.cwd());
     const random = new SeededRandom(seedOf('pack/dispatcher'));
@@ -126,7 +126,7 @@ describe('Threads', () => {
     expect(await openFiles(process.cwd())).toEqual(open);
   });
 
-  test('end when the source breaks off, and nobody keeps them', async () => {
+  test('end when a pack breaks off and they have no pool', async () => {
     const before = await threadsBefore();
     const cut = inChunks(smaller.subarray(0, -1000), 65_536);
     const path = await directory();

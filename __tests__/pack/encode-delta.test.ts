@@ -25,16 +25,19 @@ function edit(base: Buffer, random: SeededRandom): Buffer {
   return Buffer.concat(parts);
 }
 
-test.each([1, 2, 3, 4, 5, 6, 7, 8])('A delta makes what it was given, seed %d', (seed) => {
-  const random = new SeededRandom(seed);
-  for (let i = 0; i < 20; i++) {
-    const base = seededBytes(seed * 100 + i, 1 + random.below(200_000));
-    const target = edit(base, random);
-    const delta = encodeDelta(base, target, target.length * 2 + 100);
-    if (delta === undefined) throw new Error('there was room');
-    expect(applied(base, delta).equals(target)).toBe(true);
-  }
-});
+test.each([1, 2, 3, 4, 5, 6, 7, 8])(
+  'A delta makes the object that it was encoded for, seed %d',
+  (seed) => {
+    const random = new SeededRandom(seed);
+    for (let i = 0; i < 20; i++) {
+      const base = seededBytes(seed * 100 + i, 1 + random.below(200_000));
+      const target = edit(base, random);
+      const delta = encodeDelta(base, target, target.length * 2 + 100);
+      if (delta === undefined) throw new Error('there was room');
+      expect(applied(base, delta).equals(target)).toBe(true);
+    }
+  },
+);
 
 describe('A delta copies', () => {
   test.each<[string, Buffer, Buffer, number]>([
@@ -64,9 +67,9 @@ function insertAt(bytes: Buffer, at: number): Buffer {
 }
 
 test.each<[string, Buffer, Buffer, number]>([
-  ['what has nothing of the base', seededBytes(1, 5000), seededBytes(2, 5000), 2500],
+  ['an object that shares nothing with its base', seededBytes(1, 5000), seededBytes(2, 5000), 2500],
   ['an empty object', seededBytes(1, 5000), Buffer.alloc(0), 0],
-  ['what is too short for a copy', seededBytes(1, 5000), seededBytes(1, 15), 7],
+  ['an object that is too short for a copy', seededBytes(1, 5000), seededBytes(1, 15), 7],
 ])('No delta is made of %s', (_, base, target, maxBytes) => {
   expect(encodeDelta(base, target, maxBytes)).toBeUndefined();
 });

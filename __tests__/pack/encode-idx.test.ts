@@ -52,7 +52,7 @@ describe('The table of 64-bit offsets', () => {
     }
   }
 
-  test.each([0, 1, 150, 299])('is as git writes it from object %d on', async (object) => {
+  test.each([0, 1, 150, 299])('of an idx is as git writes it from object %d on', async (object) => {
     const first = offsets[object] ?? 0;
     const result = await scanned();
     // git names the last offset that is small, we the first that is large.
@@ -63,7 +63,7 @@ describe('The table of 64-bit offsets', () => {
     expect(whole(encodeIdx(result, result.checksum, first + 1))).not.toEqual(expected);
   });
 
-  test('begins by itself at 2 GiB', () => {
+  test('of an idx begins at offsets of 2 GiB', () => {
     const oids = [3, 1, 2].map((n) => Buffer.alloc(20, n));
     const table = new ObjectTable(oids.length);
     const at = [0x7fff_ffff, 0x8000_0000, 5 * 2 ** 32];
@@ -78,7 +78,7 @@ describe('The table of 64-bit offsets', () => {
   });
 });
 
-test('Ids are sorted, however alike they are', () => {
+test('The ids of an idx are sorted, however alike they are', () => {
   const byte = fc.integer({ min: 0, max: 255 });
   const oid = fc
     .tuple(fc.constantFrom(0, 1, 127, 128, 255), fc.constantFrom(0, 255), byte, byte)
@@ -103,7 +103,7 @@ test('Ids are sorted, however alike they are', () => {
   );
 });
 
-test('Two objects with one id are refused', () => {
+test('An idx with the same id twice is refused', () => {
   const oids = [1, 2, 1].map((n) => Buffer.alloc(20, n));
   expect(() => whole(encodeIdx(tableOf(oids), CHECKSUM))).toThrow(
     expect.objectContaining({ code: 'UPSTREAM_INVALID' }),

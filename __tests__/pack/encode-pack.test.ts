@@ -63,19 +63,19 @@ async function idsOfEncoded(reader: ObjectReader, objects: ObjectSet): Promise<s
   return idsOf(result, everyObject(result));
 }
 
-test('A whole pack is copied byte by byte', async () => {
+test('A pack of all objects of one pack has the same bytes', async () => {
   const reader = await open(packsOf(one));
   const pack = whole(encodePack(reader, everyObject(reader)));
   expect(pack.equals(await readFile(await packOf(one)))).toBe(true);
 });
 
-test('No objects make an empty pack', async () => {
+test('A pack of no objects is an empty pack', async () => {
   const reader = await open(packsOf(one));
   const pack = whole(encodePack(reader, new ObjectSet(reader.objectCount)));
   expect(pack.equals(makePack([]))).toBe(true);
 });
 
-test('The objects of several packs are brought together, each once', async () => {
+test('A pack of all objects of several packs has each of them once', async () => {
   const reader = await open(packsOf(several));
   const all = everyObject(reader);
   expect(all.size).toBeLessThan(reader.objectCount);
@@ -93,10 +93,10 @@ test('The objects of several packs are brought together, each once', async () =>
   expect((await fsck(consolidated)).filter((line) => !/^(dangling|notice)/.test(line))).toEqual([]);
 });
 
-describe.each(['one', 'several'])('Parts of %s packs', (name) => {
-  test.each([1, 2, 3, 4, 5, 6])('chosen at random, seed %d', async (seed) => {
+describe.each(['one pack', 'several packs'])('A part of the objects of %s', (name) => {
+  test.each([1, 2, 3, 4, 5, 6])('is encoded as it was chosen, seed %d', async (seed) => {
     const random = new SeededRandom(seed);
-    const reader = await open(packsOf(name === 'one' ? one : several));
+    const reader = await open(packsOf(name === 'one pack' ? one : several));
     const part = new ObjectSet(reader.objectCount);
     const share = 1 + random.below(9);
     for (const number of everyObject(reader)) if (random.below(10) < share) part.add(number);
@@ -119,7 +119,7 @@ async function readerOf(...packs: PackEntry[][]): Promise<ObjectReader> {
   return await open(path);
 }
 
-test('A delta whose base comes after it is kept', async () => {
+test('A delta whose base comes after it stays a delta', async () => {
   const body = makeDelta(500, 510, [{ insert: seededBytes(2, 10) }, { copy: [0, 500] }]);
   const entries: PackEntry[] = [
     { type: 'ref-delta', base: base ?? '', body },
@@ -146,7 +146,7 @@ test('A delta is written whole when its base is left out, and its own deltas sta
   expect(await idsOfEncoded(reader, part)).toEqual([middle, last].sort());
 });
 
-test('Deltas that lost their base become deltas of each other', async () => {
+test('Deltas whose base is left out become deltas of each other', async () => {
   const toMiddle = makeDelta(500, 510, [{ insert: seededBytes(2, 10) }, { copy: [0, 500] }]);
   const toLast = makeDelta(500, 510, [{ insert: seededBytes(3, 10) }, { copy: [0, 500] }]);
   const reader = await readerOf([
@@ -164,7 +164,7 @@ test('Deltas that lost their base become deltas of each other', async () => {
   expect(await idsOfEncoded(reader, part)).toEqual([middle, last].sort());
 });
 
-test('What is damaged is passed on, for an ingest to find', async () => {
+test('A damaged object is passed on, and the ingest of the pack fails', async () => {
   const path = await directory();
   const pack = await readFile(await packOf(one));
   const idx = await readFile((await packOf(one)).replace(/pack$/, 'idx'));

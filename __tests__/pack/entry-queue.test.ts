@@ -27,7 +27,7 @@ function digestOf(entries: readonly (readonly [number, Uint8Array])[]): string {
   return hash.digest('hex');
 }
 
-test('A queue gives out what was put in, in its order, over many laps', () => {
+test('A queue gives out entries in the order in which they were put in, over many laps', () => {
   const memory = createEntryQueue();
   const writer = new EntryQueueWriter(memory);
   const reader = new EntryQueueReader(memory, () => {});
@@ -60,7 +60,7 @@ test('A queue has no room while nothing is read', () => {
   expect(writer.backlog).toBe(3 * puts);
 });
 
-test('A part of a buffer can be put', () => {
+test('A part of a buffer can be put into a queue', () => {
   const memory = createEntryQueue();
   const writer = new EntryQueueWriter(memory);
   writer.put(7, Buffer.from('before content after'), 7, 14, 1);
@@ -72,7 +72,7 @@ test('A part of a buffer can be put', () => {
   expect(read).toEqual(['content']);
 });
 
-test('A queue gives out nothing once it was abandoned', () => {
+test('A queue gives out nothing after it was abandoned', () => {
   const memory = createEntryQueue();
   const writer = new EntryQueueWriter(memory);
   const reader = new EntryQueueReader(memory, () => {});
@@ -87,7 +87,7 @@ test('A queue gives out nothing once it was abandoned', () => {
   expect(read).toEqual([0, 1, 2, 3]);
 });
 
-test('Two threads can wait for each other', async () => {
+test('Writer and reader of a queue can wait for each other in two threads', async () => {
   const memory = createEntryQueue();
   const writer = new EntryQueueWriter(memory);
   const put = contents(2, 1500);

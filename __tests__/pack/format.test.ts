@@ -15,8 +15,8 @@ const size = fc.oneof(
   fc.maxSafeNat(),
 );
 
-describe('An entry header', () => {
-  test('is read wherever it lies, and not before it is whole', () => {
+describe('The header of a pack entry', () => {
+  test('is read wherever it lies, and not before it is complete', () => {
     const type = fc.constantFrom(...Object.values(EntryType));
     const room = fc.uint8Array({ maxLength: 40 });
     fc.assert(
@@ -51,7 +51,7 @@ describe('An entry header', () => {
     );
   });
 
-  test('gives the distance that a pack was written with', () => {
+  test('gives the distance to its base that was written', () => {
     for (const distance of [1, 127, 128, 16_511, 16_512, 2_113_663, 2_113_664, 2 ** 40, 2 ** 48]) {
       const pack = makePack([{ type: 'ofs-delta', base: 0, distance, body: '' }]);
       const header = newEntryHeader();
@@ -69,7 +69,7 @@ describe('An entry header', () => {
   });
 });
 
-test('A pack header tells the number of objects, up to 32 bits', () => {
+test('The header of a pack gives the number of its objects, of up to 32 bits', () => {
   expect(parsePackHeader(makePack([]))).toBe(0);
   expect(parsePackHeader(makePack([], { count: 0xffff_ffff }))).toBe(0xffff_ffff);
   expect(parsePackHeader(makePack([], { magic: 'pack' }))).toBeUndefined();

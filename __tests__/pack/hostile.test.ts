@@ -132,7 +132,7 @@ describe('An ingest refuses duplicate objects,', () => {
   });
 });
 
-test('An ingest refuses a cycle of deltas, with others that hang on it', async () => {
+test('An ingest refuses a cycle of deltas with more deltas of its members', async () => {
   const body = (n: number) => Buffer.from(`node ${n}\n`);
   const link = (from: number, to: number): PackEntry => ({
     type: 'ref-delta',
@@ -196,7 +196,7 @@ describe('An ingest refuses zlib streams that', () => {
   });
 });
 
-test('An ingest passes on what the source throws', async () => {
+test('An ingest fails with the error of its source', async () => {
   const path = await directory();
   const failure = new Error('the upstream has gone');
   async function* source(): AsyncGenerator<Buffer> {
@@ -206,7 +206,7 @@ test('An ingest passes on what the source throws', async () => {
   await expect(ingestPack(source(), path, LIMITS)).rejects.toBe(failure);
 });
 
-test('fails as a whole when one of several threads finds a bad delta', async () => {
+test('An ingest fails when one of several threads finds a bad delta', async () => {
   const [good, bad] = [Buffer.from('good\n'), Buffer.from('bad\n')];
   const deltas = Array.from({ length: 41_000 }, (_, i): PackEntry => {
     const result = Buffer.from(`good ${i}\n`);

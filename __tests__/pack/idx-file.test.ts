@@ -44,7 +44,7 @@ test.each([
   ['many of one first byte, the last one', 5000, () => 255],
   ['many of one first byte, the first one', 1001, () => 0],
   ['many of each of two', 4000, (random: SeededRandom) => 7 + random.below(2)],
-] as const)('Every id that is there is found, and no other: %s', async (_, count, firstByte) => {
+] as const)('An idx finds each of its ids, and no other: %s', async (_, count, firstByte) => {
   const oids = sortedOids(count, firstByte);
   const idx = await openIdx(oids);
   expect(idx.count).toBe(count);
@@ -74,7 +74,7 @@ test.each([
   }
 });
 
-test('Ids that are spread unevenly are found', async () => {
+test('An idx finds ids that are spread unevenly', async () => {
   const oids = sortedOids(3000, () => 5);
   for (const [i, oid] of oids.entries()) oid.writeUInt16BE(i < 2900 ? 3 : 0xfff0 + (i % 8), 1);
   oids.sort(Buffer.compare);

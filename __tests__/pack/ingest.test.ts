@@ -66,7 +66,7 @@ describe('An ingest writes the idx that git index-pack writes', () => {
     await expectIndexedAsByGit(makePack(rawEntries(byId).reverse()));
   });
 
-  test('for more objects than one thread is given', async () => {
+  test('for more objects than one thread gets', async () => {
     const repository = join(await directory(), 'large.git');
     const commits = rounds(4300, 20_000);
     await buildSynthetic(repository, { commits, files: 200, repack: false });
@@ -133,9 +133,12 @@ describe('The idx is the same when the bytes arrive', () => {
     expected = await indexWithGit(pack);
   });
 
-  test.each([1, 7, 4096, 64 * 1024, Number.MAX_SAFE_INTEGER])('in pieces of %d', async (chunk) => {
-    expect((await ingest(pack, { chunk })).idx).toEqual(expected);
-  });
+  test.each([1, 7, 4096, 64 * 1024, Number.MAX_SAFE_INTEGER])(
+    'in pieces of %d bytes',
+    async (chunk) => {
+      expect((await ingest(pack, { chunk })).idx).toEqual(expected);
+    },
+  );
 
   test.each([1, 2, 3, 4])('in pieces of random sizes, seed %d', async (seed) => {
     const random = new SeededRandom(seed);
@@ -175,7 +178,7 @@ describe('The idx is the same when the bytes arrive', () => {
   });
 });
 
-test('An ingest tells how far it is', async () => {
+test('An ingest reports its progress', async () => {
   const pack = makePack(
     Array.from({ length: 30 }, (_, i) => ({ type: 'blob', body: seededBytes(i, 200_000) })),
   );
@@ -196,7 +199,7 @@ test('An ingest tells how far it is', async () => {
   });
 });
 
-test('An ingest leaves read-only files, which git takes for its own', async () => {
+test('An ingest writes read-only files, which git accepts', async () => {
   const repository = join(await directory(), 'bare.git');
   await git('.', 'init', '--quiet', '--bare', repository);
   const packs = join(repository, 'objects/pack');

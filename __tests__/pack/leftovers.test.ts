@@ -50,7 +50,7 @@ function randomTree(seed: number, objects: number, bytes: number, pick: 'any' | 
   return makePack(made.map(({ entry }) => entry));
 }
 
-describe('Bases that exceed deltaCacheBytes are made again in', () => {
+describe('Bases that do not fit into deltaCacheBytes are made again for', () => {
   test.each<[string, Buffer]>([
     ['a wide tree', randomTree(1, 300, 2 * KIB, 'any')],
     ['a deep tree', randomTree(2, 300, 2 * KIB, 'late')],
@@ -67,13 +67,13 @@ describe('Bases that exceed deltaCacheBytes are made again in', () => {
 describe('A chain of 10,000 deltas is indexed', () => {
   const { pack } = deepChain(10_000);
 
-  test.each([16 * MIB, 0])('under a budget of %d bytes', async (deltaCacheBytes) => {
+  test.each([16 * MIB, 0])('with a budget of %d bytes', async (deltaCacheBytes) => {
     const idx = await indexWithGit(pack);
     expect(idx).toBeDefined();
     expect((await ingest(pack, { deltaCacheBytes })).idx).toEqual(idx);
   });
 
-  test('by id, in the wrong order', async () => {
+  test('with bases by id, each after its delta', async () => {
     const made: Made[] = [
       { body: Buffer.from(textOf(0)), entry: { type: 'blob', body: textOf(0) } },
     ];
@@ -85,7 +85,7 @@ describe('A chain of 10,000 deltas is indexed', () => {
   });
 });
 
-describe('Memory stays within the budget', () => {
+describe('An ingest keeps its memory within the budget', () => {
   const size = 2 * MIB;
 
   /** Chains of large objects; `siblings` deltas of each base beside the one that goes on. */
@@ -112,7 +112,7 @@ describe('Memory stays within the budget', () => {
     expect(peak).toBeLessThan(280);
   });
 
-  test('for a chain of very many small objects', async () => {
+  test('for a chain of 100,000 small objects', async () => {
     const limits = { deltaCacheBytes: MIB, indexThreads: 1 };
     // Held whole, the chain would take 25 MiB beside the 4 MiB of an empty process.
     const { ended } = await ingestAlone(deepChain(100_000).pack, limits, 20);

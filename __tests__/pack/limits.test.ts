@@ -22,7 +22,7 @@ describe('An ingest enforces', () => {
     { type: 'ofs-delta', base: 0, body: makeDelta(bytes, bytes - 1, [{ copy: [0, bytes - 1] }]) },
   ];
 
-  test('maxObjects, before any has arrived', async () => {
+  test('maxObjects, before any object has arrived', async () => {
     const pack = makePack(SMALL);
     await ingest(pack, { maxObjects: SMALL.length });
     expect(await refusal(pack, { maxObjects: SMALL.length - 1 })).toEqual(overLimit);
@@ -31,7 +31,7 @@ describe('An ingest enforces', () => {
     );
   });
 
-  test('maxPackBytes, while it arrives', async () => {
+  test('maxPackBytes, while the pack arrives', async () => {
     const pack = makePack([{ type: 'blob', body: seededBytes(1, 5 * MIB) }]);
     await ingest(pack, { maxPackBytes: pack.length });
     expect(await refusal(pack, { maxPackBytes: pack.length - 1 })).toEqual(overLimit);
@@ -39,14 +39,14 @@ describe('An ingest enforces', () => {
     expect(await refusal(cut, { maxPackBytes: MIB })).toEqual(overLimit);
   });
 
-  test.each([100, 3 * MIB])('maxObjectBytes, for an object of %d', async (bytes) => {
+  test.each([100, 3 * MIB])('maxObjectBytes, for an object of %d bytes', async (bytes) => {
     const pack = makePack([{ type: 'blob', body: Buffer.alloc(bytes) }]);
     await ingest(pack, { maxObjectBytes: bytes });
     expect(await refusal(pack, { maxObjectBytes: bytes - 1 })).toEqual(overLimit);
     expect(await refusal(pack.subarray(0, 20), { maxObjectBytes: bytes - 1 })).toEqual(overLimit);
   });
 
-  test('maxObjectBytesInMemory, for bases, deltas and results, and for nothing else', async () => {
+  test('maxObjectBytesInMemory, for bases, deltas and their results only', async () => {
     const pack = makePack(twins(1000));
     await ingest(pack, { maxObjectBytesInMemory: 1000 });
     expect(await refusal(pack, { maxObjectBytesInMemory: 999 })).toEqual(overLimit);
@@ -96,8 +96,10 @@ describe('An ingest does not allocate', () => {
     ['900,000 declared objects', makePack(SMALL, { count: 900_000 })],
   ])('%s', (_, pack) => expectLittleMemory(pack));
 
-  test.each([10, 2 * MIB])('a bomb with a declared size of %d', (declaredSize) =>
-    expectLittleMemory(makePack([{ type: 'blob', body: '', declaredSize, deflated: bomb }])),
+  test.each([10, 2 * MIB])(
+    'what a stream inflates to beyond its declared %d bytes',
+    (declaredSize) =>
+      expectLittleMemory(makePack([{ type: 'blob', body: '', declaredSize, deflated: bomb }])),
   );
 
   async function expectLittleMemory(pack: Buffer): Promise<void> {
@@ -106,7 +108,7 @@ describe('An ingest does not allocate', () => {
     expect(peak).toBeLessThan(usual + 48);
   }
 
-  test('a large blob that is sound', async () => {
+  test('the whole of a large blob that is sound', async () => {
     const declaredSize = BOMB * MIB;
     const pack = makePack([{ type: 'blob', body: '', declaredSize, deflated: bomb }]);
     const { ended, peak } = await ingestAlone(pack, huge);

@@ -51,7 +51,7 @@ function expectInflated(stream: Uint8Array, expected: Uint8Array, after?: Uint8A
   expect(result.content.equals(expected)).toBe(true);
 }
 
-describe('What zlib deflates is inflated', () => {
+describe('A stream of zlib is inflated', () => {
   test('with any of its settings', () => {
     fc.assert(
       fc.property(content, deflated, fc.uint8Array({ maxLength: 40 }), (expected, how, after) => {
@@ -109,7 +109,7 @@ describe('What zlib deflates is inflated', () => {
   });
 });
 
-test('A stream that is cut is said to be not there whole', () => {
+test('A stream that is cut off is reported as incomplete', () => {
   for (const [seed, options] of [
     ['a', {}],
     ['b', { level: 0 }],
@@ -127,7 +127,7 @@ test('A stream that is cut is said to be not there whole', () => {
   }
 });
 
-test('What zlib takes is taken, and nothing else', () => {
+test('A stream is accepted when zlib accepts it, and no other', () => {
   const damage = fc.array(fc.tuple(fc.nat(), fc.nat(255)), { maxLength: 3 });
   const numRuns = rounds(1500, 100_000);
   let taken = 0;
@@ -207,7 +207,7 @@ describe('After a block with long codes, the fixed code', () => {
   const end = '0000000';
   const a = '10010001';
 
-  test('is as before', () => {
+  test('is the usual one', () => {
     expectInflated(fixed().code(a).code(end).stream('a'), Buffer.from('a'));
   });
 

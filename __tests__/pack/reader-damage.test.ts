@@ -145,7 +145,7 @@ describe('A reader never gives wrong content when there is damage to', () => {
   });
 });
 
-test('A reader says of a damaged entry that it is damaged here, not at the upstream', async () => {
+test('A reader reports a damaged entry as damage on disk, not as a fault of the upstream', async () => {
   const [entry] = readPack(pack);
   const damaged = Buffer.from(pack);
   damaged.fill(0xff, (entry?.offset ?? 0) + 4, (entry?.offset ?? 0) + 8);
@@ -188,7 +188,7 @@ describe('A reader refuses an idx', () => {
   }
 });
 
-test('A reader refuses deltas that go round in a circle', async () => {
+test('A reader refuses deltas whose bases form a cycle', async () => {
   const body = makeDelta(4, 4, [{ copy: [0, 4] }]);
   const ids = ['11'.repeat(20), '22'.repeat(20)];
   const circle = makePack([

@@ -52,7 +52,7 @@ async function concat(pieces: AsyncIterable<Buffer>): Promise<Buffer> {
 }
 
 describe('A reader reads what git reads', () => {
-  test.each([0, 1000, 32 * MIB])('with %d bytes for bases', async (deltaCacheBytes) => {
+  test.each([0, 1000, 32 * MIB])('with %d bytes to keep bases', async (deltaCacheBytes) => {
     const reader = openReader(packs, [name], { ...ROOMY, deltaCacheBytes });
     expect(objects.length).toBeGreaterThan(100);
     for (const { oid, type, data } of objects) {
@@ -63,7 +63,7 @@ describe('A reader reads what git reads', () => {
     }
   });
 
-  test('in a stream, for objects that are kept whole', async () => {
+  test('in a stream, for objects that are stored whole', async () => {
     const reader = openReader(packs, [name], { ...ROOMY, maxObjectBytesInMemory: 1 });
     let whole = 0;
     for (const { oid, data } of objects) {
@@ -78,7 +78,7 @@ describe('A reader reads what git reads', () => {
     expect(whole).toBeLessThan(objects.length);
   });
 
-  test('from the pack that has it, of several', async () => {
+  test('from several packs', async () => {
     const path = await directory();
     const bodies = [1, 2, 3].map((n) => Buffer.from(`in pack ${n}\n`));
     const names: string[] = [];
@@ -92,7 +92,7 @@ describe('A reader reads what git reads', () => {
   });
 });
 
-test('A reader gets to the end of a chain of 10,000 deltas without bases at hand', async () => {
+test('A reader reads the end of a chain of 10,000 deltas without any memory for bases', async () => {
   const path = await directory();
   const made = await ingest(deepChain(10_000).pack);
   await storePack(path, made.name, made);
@@ -102,7 +102,7 @@ test('A reader gets to the end of a chain of 10,000 deltas without bases at hand
   expect(objectTypeName(reader.typeOf(objectId('blob', last)))).toBe('blob');
 });
 
-test('A reader says when there is no such object', () => {
+test('A reader reports an object that is not there', () => {
   const reader = openReader(packs, [name], ROOMY);
   for (const oid of ['00'.repeat(20), 'ff'.repeat(20), '0123456789'.repeat(4)]) {
     expect(reader.locate(oid)).toBeUndefined();
@@ -112,7 +112,7 @@ test('A reader says when there is no such object', () => {
   }
 });
 
-test('A reader holds no object that is over the limit', async () => {
+test('A reader refuses to hold an object that is over the limit', async () => {
   const base = Buffer.alloc(1000, 'x');
   const made = await ingest(makePack([{ type: 'blob', body: base }]));
   const path = await storePack(await directory(), made.name, made);
@@ -137,7 +137,7 @@ describe('A reader closes its files', () => {
     });
   });
 
-  test('and then reads no more', () => {
+  test('and does not read after that', () => {
     const reader = new ObjectReader([join(packs, name)], ROOMY, memory);
     const [first] = objects;
     reader.close();

@@ -43,13 +43,13 @@ test.each([
   [3, 64 * KIB, Number.MAX_SAFE_INTEGER],
   [4, 1 * KIB, Number.MAX_SAFE_INTEGER],
   [5, 3000, 50],
-])('What is said to be there is whole: seed %d, %d bytes', (seed, capacity, maxSize) => {
+])('Each object that the cache has is complete: seed %d, %d bytes', (seed, capacity, maxSize) => {
   const { hits, gone } = exercise(seed, capacity, maxSize);
   expect(hits).toBeGreaterThan(500);
   expect(gone).toBeGreaterThan(50);
 });
 
-test('An object that is used again and again stays', () => {
+test('An object that is used again and again stays in the cache', () => {
   const places = new Float64Array(1000);
   const recent = new RecentObjects(Buffer.alloc(8 * KIB), places);
   const base = seededBytes('base', 500);
@@ -64,14 +64,14 @@ test('An object that is used again and again stays', () => {
   expect(recent.has(1)).toBe(false);
 });
 
-test.each([0, 1, 1000])('Nothing is kept in %d bytes', (capacity) => {
+test.each([0, 1, 1000])('A cache of %d bytes keeps nothing', (capacity) => {
   const recent = new RecentObjects(Buffer.alloc(ringBytes(capacity)), new Float64Array(10));
   expect(recent.maxObjectBytes).toBeLessThan(0);
   expect(recent.has(0)).toBe(false);
   expect(recent.has(9)).toBe(false);
 });
 
-test('Nothing is there from the start', () => {
+test('A new cache is empty', () => {
   const recent = new RecentObjects(Buffer.alloc(64 * KIB), new Float64Array(10));
   for (let object = 0; object < 10; object++) expect(recent.has(object)).toBe(false);
 });

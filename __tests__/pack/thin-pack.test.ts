@@ -161,7 +161,7 @@ describe('An ingest refuses', () => {
   });
 });
 
-test('An ingest of a thin pack keeps to the limits', async () => {
+test('An ingest of a thin pack counts the bases that it adds against the limits', async () => {
   const bases = await basesOf(1);
   const pack = makePack([byId(1, 2)]);
   const limits = { ...LIMITS, maxObjects: 1 };

@@ -33,7 +33,7 @@ test('Any part of a file is read', () => {
   }
 });
 
-test('What lies outside is refused', () => {
+test('A read beyond the end of a file is refused', () => {
   for (const [offset, length] of [
     [-1, 1],
     [CONTENT.length, 1],
@@ -51,7 +51,7 @@ test('A read fails when the file has become shorter', async () => {
   expect(() => file.read(100, 10)).toThrow(RangeError);
 });
 
-test('The file is closed once', async () => {
+test('A file that is closed twice is closed once', async () => {
   expect(await openFiles(path)).toEqual([path]);
   file.close();
   file.close();
