@@ -68,12 +68,12 @@ describe.each(['express', 'express4'])('In an app with %s, the packed package', 
     await installTarball(tarball, project, { express: version });
   });
 
-  test('works when imported', async () => {
+  test('works with import', async () => {
     const outcome = await runApp('app.mjs', ESM + APP);
     expect(outcome).toEqual({ code: 0, stdout: `${commit}\n`, stderr: '' });
   });
 
-  test('works when required', async () => {
+  test('works with require', async () => {
     const { stderr, ...outcome } = await runApp('app.cjs', COMMON_JS + APP);
     expect(outcome).toEqual({ code: 0, stdout: `${commit}\n` });
     if (stderr !== '') expect(stderr).toMatch(EXPERIMENTAL);
@@ -100,7 +100,7 @@ describe('Without Express, the packed package', () => {
       .map(([path]) => `express-git-snapshot${path.slice(1)}`);
   });
 
-  test('has a client and a test suite that work alone', async () => {
+  test('has a client and contract suites that work', async () => {
     const needsPeer = ['express-git-snapshot', ...Object.keys(OPTIONAL_PEERS)];
     const others = entries.filter((entry) => !needsPeer.includes(entry));
     expect(others).toHaveLength(entries.length - needsPeer.length);
@@ -111,7 +111,7 @@ describe('Without Express, the packed package', () => {
   });
 
   test.each(Object.entries(OPTIONAL_PEERS))(
-    'has %s, which says that it needs %s',
+    'has the entry %s, which says that it needs %s',
     async (entry, peer) => {
       const code = `import('${entry}').catch((e) => console.log(e.message));`;
       await writeFile(join(project, 'peer.mjs'), code);

@@ -13,7 +13,7 @@ beforeAll(async () => {
 /** Sources that become WebAssembly. */
 const isAssembly = (name: string) => name.startsWith('pack/wasm/');
 
-test('The package holds what users need and nothing else', async () => {
+test('The package contains the files that users need and no others', async () => {
   const sources = await readdir(join(process.cwd(), 'lib'), { recursive: true });
   const modules = sources
     .filter((name) => name.endsWith('.ts') && !isAssembly(name))
@@ -41,7 +41,7 @@ test('The package holds what users need and nothing else', async () => {
   expect(files.sort()).toEqual(expected.sort());
 });
 
-test('The package has every export with its types', async () => {
+test('The package contains every export with its types', async () => {
   const { exports } = await readManifest();
   const targets = Object.values(exports).flatMap((target) =>
     typeof target === 'string' ? [target] : Object.values(target),

@@ -127,7 +127,7 @@ beforeAll(async () => {
   await writeFile(join(project, 'tsconfig.json'), JSON.stringify(CONFIG));
 });
 
-test('The types of the package let right code of users compile, and no wrong code', async () => {
+test('The types of the package accept right code of users, and refuse wrong code', async () => {
   await writeFile(join(project, 'module.mts'), MODULE);
   await writeFile(join(project, 'common.cts'), COMMON_JS);
   const { code, stdout } = await execute(process.execPath, [TSC, '-p', project]);
