@@ -17,7 +17,7 @@ describe('splitAddress', () => {
     ['/h/r//snapshot.tar.zst', 'h/r'],
     ['/h/r///snapshot.tar.zst', 'h/r/'],
     ['//r/snapshot.tar.zst', '/r'],
-  ])('%s is ours', (path, repository) => {
+  ])('finds the repository and the artifact in %s', (path, repository) => {
     expect(splitAddress(path)).toEqual({ artifact: 'snapshot.tar.zst', repository });
   });
 
@@ -38,7 +38,7 @@ describe('splitAddress', () => {
     '/github.com/org/repo/snapshot%2etar.zst',
     '/github.com/org/repo%2fsnapshot.tar.zst',
     '/github.com/org/repo/snapshot.tar.zst#x',
-  ])('%j is not ours', (path) => {
+  ])('leaves %j to the host app', (path) => {
     expect(splitAddress(path)).toBeUndefined();
   });
 });
@@ -59,7 +59,7 @@ describe('decodeRepository', () => {
     ['127.0.0.1:3000/r', '127.0.0.1:3000', 'r'],
     ['h%3A80/r', 'h:80', 'r'],
     ['[2001:DB8::1]:8443/r', '[2001:db8::1]:8443', 'r'],
-  ])('%s', (raw, host, path) => {
+  ])('reads %s', (raw, host, path) => {
     expect(decodeRepository(raw)).toEqual({ host, path });
   });
 
@@ -129,7 +129,7 @@ describe('decodeRepository', () => {
     expect(() => decodeRepository(`h/${path}e`)).toThrow(INVALID);
   });
 
-  test('never shows what was sent', () => {
+  test('refuses without showing what was sent', () => {
     expect.assertions(2);
     try {
       decodeRepository('user:secret@github.com/r');
@@ -176,7 +176,7 @@ function violations({ host, path }: { host: string; path: string }): string[] {
   return found;
 }
 
-describe('Whatever is sent,', () => {
+describe('For any input,', () => {
   const token = fc.oneof(
     { weight: 3, arbitrary: fc.constantFrom('/', '.', '..', '.git', '%2e', '%2E.', '%2f', '%5C') },
     { weight: 2, arbitrary: fc.constantFrom('%00', '%0d', '%7f', '%c2%80', '%ff', '%', '%c3%a9') },
@@ -196,7 +196,7 @@ describe('Whatever is sent,', () => {
   test.each([
     ['decodeRepository', decodeRepository],
     ['parseRepository', parseRepository],
-  ])('%s gives a clean id, which its key gives back, or refuses', (_name, parse) => {
+  ])('%s refuses, or gives an id that its key gives back', (_name, parse) => {
     let accepted = 0;
     fc.assert(
       fc.property(raw, (text) => {

@@ -45,13 +45,13 @@ describe('hostConfig', () => {
     '0x7f000001',
     '0x7f.0.0.0x1',
     '0177.0.0.01',
-  ])('takes %s for malformed', (host) => {
+  ])('refuses %s as malformed', (host) => {
     expect(() => hostConfig(config, parseRepository(`${host}/r`))).toThrow(
       expect.objectContaining({ code: 'INVALID_REPOSITORY' }),
     );
   });
 
-  test('finds nothing that the record inherits', () => {
+  test('finds no host that the record inherits', () => {
     for (const host of ['__proto__', 'constructor', 'toString']) {
       expect(() => hostConfig(config, { host, path: 'r' })).toThrow(
         expect.objectContaining({ code: 'FORBIDDEN' }),
@@ -60,7 +60,7 @@ describe('hostConfig', () => {
   });
 });
 
-describe('URLs', () => {
+describe('The URLs of a repository', () => {
   test.each([
     ['github.com/org/repo', 'https://github.com/org/repo', 'https://github.com/org/repo'],
     ['git.corp/a/b/c', 'http://10.0.0.5:3000/git/a/b/c', 'http://10.0.0.5:3000/git/a/b/c'],
@@ -71,7 +71,7 @@ describe('URLs', () => {
       'https://github.com/%C3%A9%20%25/%3F%23',
       'https://github.com/%C3%A9%20%25/%3F%23',
     ],
-  ])('%s', (text, upstream, origin) => {
+  ])('are made by the options of its host: %s', (text, upstream, origin) => {
     const repository = parseRepository(text);
     expect(upstreamUrl(config, repository)).toBe(upstream);
     expect(originUrl(config, repository)).toBe(origin);
@@ -84,7 +84,7 @@ describe('URLs', () => {
     expect(() => originUrl(config, repository)).toThrow(forbidden);
   });
 
-  test('keep every path what it was when a URL parser reads them', () => {
+  test('keep the path as it was when a URL parser reads them', () => {
     const segment = fc
       .string({ unit: 'binary', minLength: 1, maxLength: 12 })
       .filter((text) => !/[/\\\p{Cc}\p{Cs}]|\.git$/u.test(text) && !/^\.{1,2}$/.test(text));
@@ -102,7 +102,7 @@ describe('URLs', () => {
 });
 
 describe('repositoryAt', () => {
-  test('reads a URL of a million slashes in one pass', () => {
+  test('reads a URL of a million slashes in linear time', () => {
     const url = `https://github.com/${'/'.repeat(1e6)}x`;
     expect(repositoryAt(config, url)).toBeUndefined();
   });
@@ -148,12 +148,12 @@ describe('repositoryAt', () => {
     ['javascript:alert(1)', undefined],
     ['github.com/org/repo', undefined],
     ['', undefined],
-  ])('%j → %s', (url, expected) => {
+  ])('finds at %j: %s', (url, expected) => {
     const repository = repositoryAt(config, url);
     expect(repository).toEqual(expected === undefined ? undefined : parseRepository(expected));
   });
 
-  test('the longest base decides, whatever the order', () => {
+  test('prefers the host with the longest base, whatever their order', () => {
     const outer: [string, object] = ['outer.corp', { baseUrl: 'https://corp.example/' }];
     const inner: [string, object] = ['inner.corp', { baseUrl: 'https://corp.example/git' }];
     for (const entries of [
@@ -168,7 +168,7 @@ describe('repositoryAt', () => {
     }
   });
 
-  test('finds what a repository is fetched from and what its clients pull from', () => {
+  test('finds a repository by the URL to fetch from and by the URL that clients pull from', () => {
     const names = ['github.com/org/repo', '127.0.0.1:8080/é %', 'git.corp/a/b'];
     for (const repository of names.map(parseRepository)) {
       expect(repositoryAt(config, upstreamUrl(config, repository))).toEqual(repository);
@@ -177,7 +177,7 @@ describe('repositoryAt', () => {
   });
 });
 
-test('The list of allowed hosts names what is connected to', () => {
+test('The list of allowed hosts names the hosts that are connected to', () => {
   expect(allowedHosts(config)).toEqual(
     new Map([
       ['github.com', { allowPrivateAddresses: false }],
