@@ -8,7 +8,7 @@ import { WatchedLocks } from '../support/watched-locks.js';
 const { directory, defer } = cleanup(afterEach);
 const SECOND = 1000;
 
-test('A push that is announced while an older question waits is not answered with what was there before', async () => {
+test('A push that is announced while an older check waits is noticed', async () => {
   const repository = await freshRepository({ directory, defer });
   await repository.add('org/other');
   const { host, path } = repository.id;

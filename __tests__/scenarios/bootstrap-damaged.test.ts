@@ -98,16 +98,19 @@ test.each<[string, (bytes: Buffer) => Buffer | Promise<Buffer>]>([
     'shallow',
     () => packed((clone) => writeFile(join(clone, '.git/shallow'), `${'0'.repeat(40)}\n`)),
   ],
-])('a snapshot that is %s is not used: all is fetched, and it is made anew', async (_, change) => {
-  const { bytes } = await scene.stored();
-  await scene.storeInstead(change);
-  const { service, cloned, failed, dataDir } = await scene.replica();
-  expect((await scene.variant(service)).commit).toBe(await repository.head());
-  expect(cloned).toMatchObject([{ restoredBytes: 0 }]);
-  expect(failed).toHaveLength(1);
-  expect(await fsck(repository.mirrorIn(dataDir))).toEqual([]);
-  expect((await read(service, repository.id)).bytes.equals(bytes)).toBe(true);
-});
+])(
+  'A snapshot that is %s is not used for a mirror: all is fetched, and the snapshot is made anew',
+  async (_, change) => {
+    const { bytes } = await scene.stored();
+    await scene.storeInstead(change);
+    const { service, cloned, failed, dataDir } = await scene.replica();
+    expect((await scene.variant(service)).commit).toBe(await repository.head());
+    expect(cloned).toMatchObject([{ restoredBytes: 0 }]);
+    expect(failed).toHaveLength(1);
+    expect(await fsck(repository.mirrorIn(dataDir))).toEqual([]);
+    expect((await read(service, repository.id)).bytes.equals(bytes)).toBe(true);
+  },
+);
 
 /** Clones in place of which a snapshot of packs is stored, each of an object of so many bytes. */
 const withPacks = (...sizes: number[]) =>
@@ -120,7 +123,7 @@ const withPacks = (...sizes: number[]) =>
     }
   });
 
-test('a snapshot that is beyond a limit is not used, and stays', async () => {
+test('A snapshot that is beyond a limit is not used for a mirror, and stays stored', async () => {
   await scene.stored();
   await scene.storeInstead(() => withPacks(200_000));
   const { service, cloned, failed } = await scene.replica({ maxPackBytes: 150_000 });
@@ -131,7 +134,7 @@ test('a snapshot that is beyond a limit is not used, and stays', async () => {
   expect(await service.stat(repository.id)).toEqual(before);
 });
 
-test('a snapshot that has a part of what the upstream has now is not used, and stays', async () => {
+test('A snapshot that has only a part of what the upstream has now is not used for a mirror, and stays stored', async () => {
   await scene.stored();
   await scene.storeInstead(() =>
     packed(async (clone) => {
@@ -153,7 +156,7 @@ test('a snapshot that has a part of what the upstream has now is not used, and s
   expect(await service.stat(repository.id)).toEqual(before);
 });
 
-test('packs that are each within the limit are used', async () => {
+test('A snapshot whose packs are each within the limit is used for a mirror', async () => {
   await scene.stored();
   await scene.storeInstead(() => withPacks(100_000, 100_000));
   const { service, cloned, failed } = await scene.replica({ maxPackBytes: 150_000 });
@@ -162,7 +165,7 @@ test('packs that are each within the limit are used', async () => {
   expect(cloned[0]?.restoredBytes).toBeGreaterThan(200_000);
 });
 
-test('what is generated takes the place of a damaged snapshot at once, also in mode strict', async () => {
+test('A new snapshot replaces a damaged one at once, also in mode strict', async () => {
   await scene.stored();
   await scene.storeInstead((bytes) => flipped(bytes, bytes.indexOf('PACK') + 30));
   const commit = await push(repository.bare);
@@ -174,4 +177,4 @@ test('what is generated takes the place of a damaged snapshot at once, also in m
   expect(generations()).toBe(1);
 });
 
-test('nothing is left on disk of any of that', () => scene.end());
+test('A damaged snapshot leaves nothing behind on disk', () => scene.end());

@@ -22,7 +22,7 @@ const { defer } = repository;
 const scene = replicaScene(repository);
 const { store } = scene;
 
-test('what a stored snapshot has is not fetched, and all the rest is', async () => {
+test('A mirror of a stored snapshot fetches only the objects that the snapshot lacks', async () => {
   await push(repository.bare, { files: { 'large.bin': seededBytes('large', 500_000) } });
   await push(repository.bare, { branch: 'other', files: { o: 'o\n' } });
   await git(repository.bare, 'tag', '-a', '-m', 'Of a tag', 'annotated');
@@ -47,7 +47,7 @@ test('what a stored snapshot has is not fetched, and all the rest is', async () 
   await expectNothingLeft(dataDir, repository.upstream);
 });
 
-test('of what the upstream moved away from nothing is served, and at last nothing is left', async () => {
+test('A commit that the upstream has dropped is not served from a mirror of an older snapshot, and is removed from it', async () => {
   const secret = await push(repository.bare, { files: { secret: 'secret\n' } });
   await scene.stored();
   await git(repository.bare, 'update-ref', 'refs/heads/main', 'main~1');
@@ -65,7 +65,7 @@ test.each<Fault>([
   { kind: 'flip', at: 40 },
   { kind: 'truncate', after: 60 },
   { kind: 'wrong-trailer' },
-])('an upstream with the fault %p costs no stored snapshot', async (fault) => {
+])('An upstream with the fault %p leaves a stored snapshot as it is', async (fault) => {
   await scene.stored();
   await push(repository.bare, { files: { 'new.txt': 'new\n' } });
   const { service } = await scene.replica({ failureMemory: 0 });
@@ -75,7 +75,7 @@ test.each<Fault>([
   expect(await service.stat(repository.id)).toEqual(before);
 });
 
-describe('a store that stalls', () => {
+describe('A store that stalls', () => {
   /** Has snapshots opened in another way from now on. */
   function openInstead(open: MemoryStore['open']): void {
     const plain = store.open.bind(store);
@@ -99,7 +99,7 @@ describe('a store that stalls', () => {
     return milliseconds;
   }
 
-  test('as it sends a snapshot is not waited for: all is fetched', async () => {
+  test('while it sends a snapshot is not waited for: all is fetched', async () => {
     await scene.stored();
     const limits = { stallTimeout: atOnce() };
     const { service, cloned, failed, dataDir } = await scene.ownReplica({ limits });
@@ -122,9 +122,9 @@ describe('a store that stalls', () => {
   });
 
   test.each([
-    ['as it opens one', () => new Promise<never>(() => {})],
+    ['when it opens one', () => new Promise<never>(() => {})],
     [
-      'as it sends one',
+      'when it sends one',
       async () => {
         const object = {
           key: '',
@@ -137,7 +137,7 @@ describe('a store that stalls', () => {
         return { ...object, body: new PassThrough() };
       },
     ],
-  ])('%s holds a clone up for as long as that may take', async (_, open) => {
+  ])('%s delays a clone until the deadline for the clone', async (_, open) => {
     await scene.stored();
     const { service, dataDir } = await scene.ownReplica({ limits: { cloneTimeout: 200 } });
     openInstead(open);
@@ -147,4 +147,4 @@ describe('a store that stalls', () => {
   });
 });
 
-test('nothing is left on disk of any of that', () => scene.end());
+test('A mirror of a stored snapshot leaves nothing behind on disk', () => scene.end());

@@ -21,12 +21,12 @@ const { start, commitOf, snapshotUrl, bundleUrl, ask, bundle, refused, mirrored,
 const infoRefs = () => repository.upstream.infoRefs(repository.path);
 const uploadPacks = () => repository.upstream.uploadPacks(repository.path);
 
-describe('204', () => {
+describe('A request for a bundle is answered with 204', () => {
   beforeEach(async () => {
     await buildSmall(repository.bare);
   });
 
-  test('each time the upstream was asked for just that', async () => {
+  test('each time after a check of its own', async () => {
     await mirrored();
     const base = await commitOf('HEAD');
     for (const asked of [2, 3]) {
@@ -37,7 +37,7 @@ describe('204', () => {
     expect(uploadPacks()).toBe(1);
   });
 
-  test('is no answer when the upstream has moved in the meantime', async () => {
+  test('but with 200 when the upstream has moved since', async () => {
     await mirrored();
     const base = await commitOf('HEAD');
     const tip = await push(repository.bare);
@@ -45,18 +45,18 @@ describe('204', () => {
     expect([status, parseBundle(body).header.at(-1)]).toEqual([200, `${tip} refs/heads/main`]);
   });
 
-  test('with the mirror that is cloned for it', async () => {
+  test('after a clone that the request starts', async () => {
     expect((await bundle(await commitOf('HEAD'))).status).toBe(204);
     expect([infoRefs(), uploadPacks()]).toEqual([1, 1]);
   });
 
-  test('for a base that the mirror got to know by this request', async () => {
+  test('for a base that the mirror gets by this request', async () => {
     await mirrored();
     expect((await bundle(await push(repository.bare))).status).toBe(204);
     expect(infoRefs()).toBe(2);
   });
 
-  test('not by a question that was on its way before', async () => {
+  test('but not by a check that was on its way before', async () => {
     await mirrored();
     const base = await commitOf('HEAD');
     const first = bundle(base);
@@ -67,18 +67,18 @@ describe('204', () => {
   });
 });
 
-test('a service that has only just begun clones for it', async () => {
+test('A service that has just started clones for a bundle', async () => {
   await buildSmall(repository.bare);
   await start({});
   expect((await bundle(await commitOf('HEAD'))).status).toBe(204);
 });
 
-describe('404', () => {
+describe('A request for a bundle is answered with 404', () => {
   beforeEach(() => buildSmall(repository.bare));
 
   const unheard: [number, string] = [404, 'BASE_NOT_FOUND'];
 
-  test('when the base seems to be HEAD and the upstream does not answer', async () => {
+  test('when the base seems to be at HEAD and the upstream fails', async () => {
     await mirrored();
     const base = await commitOf('HEAD');
     const heal = repository.upstream.fault(repository.path, { kind: 'status', status: 503 });
@@ -87,13 +87,13 @@ describe('404', () => {
     expect((await bundle(base)).status).toBe(204);
   });
 
-  test('when the base is not known and the upstream does not answer', async () => {
+  test('when the base is unknown and the upstream fails', async () => {
     await mirrored();
     repository.upstream.fault(repository.path, { kind: 'status', status: 503 });
     expect(await refused(UNKNOWN)).toEqual(unheard);
   });
 
-  test('when the base is not known even after a fetch, of which there are few', async () => {
+  test('when the base is unknown after a fetch, of which there is one in a checkInterval', async () => {
     await start({ freshness: { maxAge: FOREVER, checkInterval: FOREVER } });
     await mirrored();
     fakeDate(repository.defer, FOREVER);
@@ -104,7 +104,7 @@ describe('404', () => {
     expect(infoRefs()).toBe(2);
   });
 
-  test('not when the base is known and the upstream is down', async () => {
+  test('but not when the base is known and the upstream is down', async () => {
     const base = await commitOf('main~1');
     await mirrored();
     repository.upstream.fault(repository.path, { kind: 'status', status: 503 });
@@ -118,7 +118,7 @@ describe('404', () => {
     }
   });
 
-  test('when HEAD went back to where the base comes from', async () => {
+  test('when HEAD went back to an ancestor of the base', async () => {
     const base = await commitOf('main');
     await git(repository.bare, 'branch', 'before', 'main');
     await mirrored();
@@ -129,7 +129,7 @@ describe('404', () => {
   });
 });
 
-test('an empty repository has no base, and no header names one', async () => {
+test('An empty repository has no bundle, and no header names one', async () => {
   await buildEmpty(repository.bare);
   expect(await refused(UNKNOWN)).toEqual([404, 'BASE_NOT_FOUND']);
   expect((await ask(snapshotUrl())).headers.get('x-cachew-bundle-url')).toBeNull();
@@ -140,15 +140,18 @@ test('an empty repository has no base, and no header names one', async () => {
 test.each([
   [{ kind: 'status', status: 503 } as const, 'UPSTREAM_UNREACHABLE'],
   [{ kind: 'status', status: 404 } as const, 'UPSTREAM_NOT_FOUND'],
-])('503 when nothing is cloned and it can not be: %j', async (fault, code) => {
-  await buildSmall(repository.bare);
-  repository.upstream.fault(repository.path, fault);
-  const { status, headers, body } = await bundle(await commitOf('HEAD'));
-  expect([status, JSON.parse(body.toString()).code]).toEqual([503, code]);
-  expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
-});
+])(
+  'A bundle is answered with 503 when nothing is cloned and cloning fails: %j',
+  async (fault, code) => {
+    await buildSmall(repository.bare);
+    repository.upstream.fault(repository.path, fault);
+    const { status, headers, body } = await bundle(await commitOf('HEAD'));
+    expect([status, JSON.parse(body.toString()).code]).toEqual([503, code]);
+    expect(Number(headers.get('retry-after'))).toBeGreaterThan(0);
+  },
+);
 
-test('503 when the check brings more than is allowed: the upstream could be asked', async () => {
+test('A bundle is answered with 503 when the fetch for it exceeds a limit', async () => {
   await buildSmall(repository.bare);
   await start({ limits: { maxPackBytes: 20_000 } });
   await mirrored();
@@ -158,7 +161,7 @@ test('503 when the check brings more than is allowed: the upstream could be aske
 });
 
 test.each(['', 'main', 'F'.repeat(40), 'f'.repeat(39), 'f'.repeat(64)])(
-  '400 for the base %p, and nobody is asked',
+  'A bundle since %p is answered with 400, and the upstream is not asked',
   async (base) => {
     expect(await refused(base)).toEqual([400, 'INVALID_REQUEST']);
     expect(infoRefs()).toBe(0);

@@ -29,7 +29,7 @@ describe('X-Cachew-Bundle-Url', () => {
     return base;
   }
 
-  test('names the bundle of the commit of a snapshot that is behind the mirror', async () => {
+  test('names the bundle since a snapshot that is older than the mirror', async () => {
     await buildSmall(repository.bare);
     await start({ locks });
     expect([await header(), await header()]).toEqual([null, null]);
@@ -43,14 +43,14 @@ describe('X-Cachew-Bundle-Url', () => {
     expect(await header()).toBeNull();
   });
 
-  test('is for whole histories of HEAD only', async () => {
+  test('is sent for whole histories of HEAD only', async () => {
     await buildSmall(repository.bare);
     await start({ locks });
     await overtaken();
     expect([await header('?ref=v1.0.0'), await header('?depth=1')]).toEqual([null, null]);
   });
 
-  test('is not there without a mirror', async () => {
+  test('is not sent without a mirror', async () => {
     await buildSmall(repository.bare);
     await start({ locks, limits: { maxMirrorBytes: 0 } });
     await overtaken();

@@ -29,7 +29,7 @@ afterEach(() => {
   jest.restoreAllMocks();
 });
 
-describe('what a bundle is', () => {
+describe('A bundle', () => {
   /** @returns the pack, after git has found the bundle to be right. */
   async function checked(base: string, ref: string): Promise<Buffer> {
     const before = join(await directory(), 'before');
@@ -56,7 +56,7 @@ describe('what a bundle is', () => {
     return pack;
   }
 
-  test('new commits: their objects, with deltas among them and to nothing else', async () => {
+  test('of new commits holds their objects, with deltas to each other only', async () => {
     const lines = (n: number) => Array.from({ length: 500 }, (_, i) => `line ${i * n} of a file\n`);
     await buildSmall(repository.bare);
     await push(repository.bare, { files: { 'a.txt': lines(1).join('') } });
@@ -75,7 +75,7 @@ describe('what a bundle is', () => {
     expect(deltas.every(({ typeNumber }) => typeNumber === 6)).toBe(true);
   });
 
-  test('a merge: what the other branch has as well', async () => {
+  test('of a merge holds the commits of the other branch as well', async () => {
     await buildSmall(repository.bare);
     const base = await commitOf('HEAD');
     const other = await push(repository.bare, {
@@ -90,7 +90,7 @@ describe('what a bundle is', () => {
     await checked(other, 'refs/heads/main');
   });
 
-  test('another default branch: under its name', async () => {
+  test('of another default branch holds that branch by its name', async () => {
     await buildSmall(repository.bare);
     const base = await commitOf('HEAD');
     await mirrored();
@@ -100,7 +100,7 @@ describe('what a bundle is', () => {
     await checked(base, 'refs/heads/next/trunk');
   });
 
-  test('a base that HEAD does not come from: all that HEAD has beyond it', async () => {
+  test('since a commit that is not in the history of HEAD holds all that HEAD has beyond it', async () => {
     await buildSmall(repository.bare);
     await push(repository.bare, {
       branch: 'other',
@@ -111,7 +111,7 @@ describe('what a bundle is', () => {
     await checked(await commitOf('other'), 'refs/heads/main');
   });
 
-  test('a base that only a client asked for by its id', async () => {
+  test('can be since a commit that only a request by its id has fetched', async () => {
     await buildSmall(repository.bare);
     await git(repository.bare, 'config', 'uploadpack.allowAnySHA1InWant', 'true');
     const commit = await push(repository.bare, { branch: 'other', parents: ['main~1'] });
@@ -123,7 +123,7 @@ describe('what a bundle is', () => {
     expect(header).toEqual(['# v2 git bundle', `-${commit} `, expect.stringMatching(/main$/)]);
   });
 
-  test('a detached HEAD: by that name, which git pulls', async () => {
+  test('of a detached HEAD holds the ref HEAD, which git pulls', async () => {
     await buildDetached(repository.bare);
     const first = await commitOf('HEAD');
     await mirrored();
@@ -144,7 +144,7 @@ describe('what a bundle is', () => {
   });
 });
 
-describe('what is stored', () => {
+describe('A stored bundle', () => {
   let app: HostApp;
   let base: string;
 
@@ -160,7 +160,7 @@ describe('what is stored', () => {
     await mirrored();
   });
 
-  test('HEAD tells of it, and makes nothing', async () => {
+  test('is described by the method HEAD, which builds nothing', async () => {
     const head = () => ask(bundleUrl(base), { method: 'HEAD' });
     expect((await head()).status).toBe(404);
     const made = await bundle(base);
@@ -171,7 +171,7 @@ describe('what is stored', () => {
     expect(repository.upstream.infoRefs(repository.path)).toBe(1);
   });
 
-  test('is served for two hours, by all its conditions, and then made anew', async () => {
+  test('is served for two hours, with all conditions of requests, and then built anew', async () => {
     const generations = counter(app.router.service, 'generationStarted', repository.id);
     const now = Date.now();
     const clock = jest.spyOn(Date, 'now').mockReturnValue(now);
@@ -196,7 +196,7 @@ describe('what is stored', () => {
     expect(generations()).toBe(2);
   });
 
-  test('is made anew when HEAD moves', async () => {
+  test('is built anew when HEAD moves', async () => {
     const made = await bundle(base);
     const tip = await push(repository.bare);
     await noticed();
@@ -207,7 +207,7 @@ describe('what is stored', () => {
     expect(again.headers.get('etag')).not.toBe(made.headers.get('etag'));
   });
 
-  test('is made once for all who want it at a time', async () => {
+  test('is built once for all concurrent requests', async () => {
     const generations = counter(app.router.service, 'generationStarted', repository.id);
     const replies = await Promise.all(Array.from({ length: 20 }, () => bundle(base)));
     expect(

@@ -31,7 +31,7 @@ async function primed(service: SnapshotService): Promise<SnapshotService> {
   return service;
 }
 
-describe('checks that requests wait for', () => {
+describe('Checks that requests wait for', () => {
   test('are shared', async () => {
     const service = await primed(strict);
     const commit = await push(repository.bare);
@@ -41,7 +41,7 @@ describe('checks that requests wait for', () => {
     expect(repository.upstream.uploadPacks(repository.path)).toBe(1);
   });
 
-  test('do not answer for what was pushed after they had asked', async () => {
+  test('do not hide a push that came after they had asked', async () => {
     const service = await primed(strict);
     const gate = repository.upstream.gateRefs(repository.path);
     const early = read(service, repository.id);
@@ -55,7 +55,7 @@ describe('checks that requests wait for', () => {
     expect(asked()).toBeLessThanOrEqual(1 + late.length);
   });
 
-  test('do not take a check in the background for their answer if something was pushed after it', async () => {
+  test('are not replaced by a check in the background that was before a push', async () => {
     const service = await primed(strict);
     const gate = repository.upstream.gateRefs(repository.path);
     expect(await service.pushed(repository.url)).toBe(true);
@@ -66,7 +66,7 @@ describe('checks that requests wait for', () => {
     expect((await late).commit).toBe(commit);
   });
 
-  test('are made while the first snapshot is, for what was pushed meanwhile', async () => {
+  test('are made during the first clone for a push that came meanwhile', async () => {
     const service = strict;
     const gate = repository.upstream.gate(repository.path);
     const early = read(service, repository.id);
@@ -79,8 +79,8 @@ describe('checks that requests wait for', () => {
   });
 });
 
-describe('an upstream that fails', () => {
-  test('is not asked for each request of those that wait for it', async () => {
+describe('An upstream that fails', () => {
+  test('is not asked again by each request', async () => {
     const freshness = { mode: 'strict', maxAge: 2 * HOUR, checkInterval: HOUR } as const;
     const service = await primed(await repository.startService({ freshness }));
     repository.upstream.fault(repository.path, { kind: 'status', status: 500 });
@@ -96,7 +96,7 @@ describe('an upstream that fails', () => {
   test.each([
     ['answers 500', { kind: 'status', status: 500 }, 'UPSTREAM_UNREACHABLE', {}],
     ['does not answer', { kind: 'hang-info-refs' }, 'UPSTREAM_TIMEOUT', { refsTimeout: 100 }],
-  ] as const)('and %s costs no thread for each question', async (_what, fault, code, limits) => {
+  ] as const)('and %s takes no thread for each check', async (_what, fault, code, limits) => {
     const dataDir = await directory();
     const first = await primed(await repository.startService({ dataDir }));
     await first.close({ running: 'wait' });
@@ -111,8 +111,8 @@ describe('an upstream that fails', () => {
   });
 });
 
-describe('checks that nobody waits for', () => {
-  test('are throttled', async () => {
+describe('Checks in the background', () => {
+  test('are made once in a checkInterval', async () => {
     const freshness = { maxAge: 0, checkInterval: NEVER };
     const service = await primed(await repository.startService({ freshness }));
     await push(repository.bare);
@@ -121,7 +121,7 @@ describe('checks that nobody waits for', () => {
     expect(asked()).toBe(0);
   });
 
-  test('are made again after checkInterval, and once for all', async () => {
+  test('are made again after checkInterval, once for all requests', async () => {
     const freshness = { maxAge: 0, checkInterval: HOUR };
     const service = await primed(await repository.startService({ freshness }));
     fakeDate(defer, HOUR + 1);
@@ -133,7 +133,7 @@ describe('checks that nobody waits for', () => {
     expect(asked()).toBe(1);
   });
 
-  test('are throttled while the upstream is down, and stale snapshots are served', async () => {
+  test('are made once in a checkInterval while the upstream is down, and stale snapshots are served', async () => {
     const freshness = { maxAge: 0, checkInterval: HOUR };
     const service = await primed(await repository.startService({ freshness }));
     repository.upstream.fault(repository.path, { kind: 'status', status: 500 });
@@ -147,8 +147,8 @@ describe('checks that nobody waits for', () => {
   });
 });
 
-describe('what a check found', () => {
-  test('is generated at the next request if the first time failed, although none is due', async () => {
+describe('A new commit that a check has found', () => {
+  test('is built at the next request if the first build failed, without another check', async () => {
     const store = new MemoryStore({ maxBytes: 1e7 });
     const service = await repository.startService({
       store,
@@ -169,7 +169,7 @@ describe('what a check found', () => {
     expect(asked()).toBe(1);
   });
 
-  test('is generated also when the upstream is down by then', async () => {
+  test('is built even if the upstream is down by then', async () => {
     const store = new MemoryStore({ maxBytes: 1e7 });
     const service = await repository.startService({
       store,
@@ -189,10 +189,10 @@ describe('what a check found', () => {
   });
 });
 
-describe('services that share a store, but no mirror', () => {
+describe('Services that share a store, but no mirror,', () => {
   const freshness = { maxAge: NEVER };
 
-  test('do not replace what another one stored by what their own mirror had before', async () => {
+  test('do not replace a newer snapshot of another service by an older one of their own', async () => {
     const store = new MemoryStore({ maxBytes: 1e7 });
     const a = await repository.startService({ store, freshness });
     await read(a, repository.id);

@@ -70,7 +70,7 @@ async function expectNothingLeft(): Promise<void> {
 }
 
 describe('Closing', () => {
-  test('with "wait" lets a snapshot be completed for its clients and stored for the next start.', async () => {
+  test('with "wait" lets a snapshot be completed for its clients and stored for the next start', async () => {
     const gate = upstream.gate(repository.path, 1000);
     const clients = [request(), request()];
     await gate.reached;
@@ -87,7 +87,7 @@ describe('Closing', () => {
     expect((await buffer(stored)).equals(a ?? Buffer.of())).toBe(true);
   });
 
-  test('ends a clone, and its clients get a problem.', async () => {
+  test('ends a clone, and its clients get a problem document', async () => {
     const threads = await threadCount();
     const arrived = halfCloned();
     const answer = expectProblem(app.snapshotUrl(repository.path), 'CLOSED');
@@ -99,7 +99,7 @@ describe('Closing', () => {
     expect(await threadCount()).toBeLessThanOrEqual(threads);
   });
 
-  test('ends a generation, and the connections of its clients break.', async () => {
+  test('ends a generation, and the connections of its clients break', async () => {
     const threads = await threadCount();
     // The first frame goes out before the first event of the worker is worked off.
     const started = once(app.router.service.events, 'generationStarted');
@@ -113,12 +113,12 @@ describe('Closing', () => {
     expect(await threadCount()).toBeLessThanOrEqual(threads);
   });
 
-  test('may be asked for more than once.', async () => {
+  test('more than once is allowed', async () => {
     await Promise.all([app.router.close(), app.router.close({ running: 'wait' })]);
     await app.router.close();
   });
 
-  test('at once ends what an earlier closing with "wait" waits for.', async () => {
+  test('at once ends the builds that an earlier closing with "wait" waits for', async () => {
     const arrived = halfCloned();
     const answer = expectProblem(app.snapshotUrl(repository.path), 'CLOSED');
     await arrived;
@@ -127,13 +127,13 @@ describe('Closing', () => {
     await answer;
   });
 
-  test('refuses later requests for what is not stored.', async () => {
+  test('refuses later requests for snapshots that are not stored', async () => {
     await app.router.close();
     await expectProblem(app.snapshotUrl(repository.path), 'CLOSED');
     expect(upstream.infoRefs(repository.path)).toBe(0);
   });
 
-  test('refuses new snapshots while it waits for those that are being made.', async () => {
+  test('refuses new builds while it waits for those that run', async () => {
     const gate = upstream.gate(repository.path, 1000);
     const answer = request();
     await gate.reached;
@@ -145,8 +145,8 @@ describe('Closing', () => {
   });
 });
 
-describe('A client that comes after a generation, but before its lock is given back,', () => {
-  test('gets a snapshot if the store did not keep the one before.', async () => {
+describe('A client that comes after a generation, but before its lock is released,', () => {
+  test('gets a snapshot even if the store did not keep the first one', async () => {
     const locks = new SlowLocks();
     const service = repository.start({
       dataDir,
@@ -163,7 +163,7 @@ describe('A client that comes after a generation, but before its lock is given b
     expect((await second).equals(bytes)).toBe(true);
   });
 
-  test('gets a snapshot if the generation failed.', async () => {
+  test('gets a snapshot even if the generation failed', async () => {
     const bytes = await buffer(await request());
     await app.router.service.delete(repository.id);
     await app.close();

@@ -33,7 +33,7 @@ beforeEach(async () => {
   app = await repository.sharedApp();
 });
 
-test('Concurrent cold requests share one clone and one generation, while a hit elsewhere is answered.', async () => {
+test('Concurrent cold requests share one clone and one generation, while a hit elsewhere is answered', async () => {
   const { upstream, path } = repository;
   await stored(OTHER);
   const generations = counter(app.router.service, 'generationStarted');
@@ -52,7 +52,7 @@ test('Concurrent cold requests share one clone and one generation, while a hit e
   expect(upstream.uploadPacks(path)).toBe(1);
 });
 
-test('Clients that leave do not disturb the others, even if the first one leaves.', async () => {
+test('Clients that leave do not disturb the others, even if the first one leaves', async () => {
   const { upstream, path } = repository;
   const gate = upstream.gate(path, 1000);
   const leader = get(app.snapshotUrl(path));
@@ -69,7 +69,7 @@ test('Clients that leave do not disturb the others, even if the first one leaves
   expect(upstream.uploadPacks(path)).toBe(1);
 });
 
-test('A snapshot that nobody waits for any more is completed and stored.', async () => {
+test('A snapshot whose clients have all left is completed and stored', async () => {
   const { upstream, path } = repository;
   const gate = upstream.gate(path, 1000);
   const finished = once(app.router.service.events, 'generationFinished');
@@ -83,7 +83,7 @@ test('A snapshot that nobody waits for any more is completed and stored.', async
   expect(upstream.uploadPacks(path)).toBe(1);
 });
 
-test('A client that reads slowly slows nobody.', async () => {
+test('A client that reads slowly slows no other client', async () => {
   const slow = await request(LARGE);
   slow.pause(); // takes no more than its socket buffers hold
   const whole = await digest(await request(LARGE));
@@ -91,7 +91,7 @@ test('A client that reads slowly slows nobody.', async () => {
   expect(await digest(slow)).toBe(whole);
 });
 
-test('A client gets the whole body although it is stored and deleted while the client reads.', async () => {
+test('A client gets the whole body even if it is stored and deleted while the client reads', async () => {
   const own = await repository.startApp();
   const { service } = own.router;
   const slow = await request(LARGE, own);
@@ -104,7 +104,7 @@ test('A client gets the whole body although it is stored and deleted while the c
   expect(await leftovers(own.dataDir)).toEqual([]);
 });
 
-test('A store that takes long for what is complete holds up nobody.', async () => {
+test('A store that is slow to commit delays no client', async () => {
   const { upstream } = repository;
   const store = new MemoryStore({ maxBytes: 1e8 });
   const open = holdCommits(store);
@@ -120,7 +120,7 @@ test('A store that takes long for what is complete holds up nobody.', async () =
   expect(upstream.uploadPacks(OTHER)).toBe(generations);
 });
 
-test('As many clones as allowed run at once, and the others wait for their turn.', async () => {
+test('As many clones as allowed run at once, and the others wait for their turn', async () => {
   const { upstream, path } = repository;
   const limited = await repository.startApp({ limits: { concurrentClones: 1 } });
   const unlimited = await repository.startApp();
@@ -138,7 +138,7 @@ test('As many clones as allowed run at once, and the others wait for their turn.
   expect(upstream.uploadPacks(OTHER)).toBe(2);
 });
 
-test('A snapshot is made of a mirror that is ready while all clones are busy.', async () => {
+test('A snapshot is built from a mirror that is ready while all places for clones are taken', async () => {
   const { upstream, path } = repository;
   const limited = await repository.startApp({ limits: { concurrentClones: 1 } });
   const { service } = limited.router;
@@ -153,7 +153,7 @@ test('A snapshot is made of a mirror that is ready while all clones are busy.', 
   await first;
 });
 
-test('Two routers in one process and on one directory know nothing of each other.', async () => {
+test('Two routers in one process and on one directory work independently', async () => {
   const { path, startApp } = repository;
   const one = await startApp();
   const other = await startHostApp({

@@ -195,7 +195,7 @@ function chooseKills(random: SeededRandom): Kill[] {
   ];
 }
 
-test('After kill -9 at any moment nothing partial is served, and nothing is left behind.', async () => {
+test('After kill -9 at any moment, nothing partial is served, and nothing is left behind', async () => {
   dataDir = await directory();
   const kills = chooseKills(new SeededRandom(seedOf('scenarios/crash')));
 

@@ -62,7 +62,7 @@ async function cloned(path: string): Promise<string> {
 describe.each(['org/kitchen-sink', 'org/small', 'org/latin1', 'group/sub/synthetic'])(
   'A snapshot of %s',
   (path) => {
-    test('is what git clone gives, and its first status reads no file.', async () => {
+    test('is what git clone gives, and its first git status reads no file', async () => {
       const [snapshot, clone] = [await restored(path), await cloned(path)];
       await expectSameCheckout(snapshot, clone, { originUrl: `${upstream.url}/${path}` });
       expect(await fsck(snapshot)).toEqual(await fsck(clone));
@@ -70,7 +70,7 @@ describe.each(['org/kitchen-sink', 'org/small', 'org/latin1', 'group/sub/synthet
       expect(await statusReadsNothing(snapshot)).toBeGreaterThan(0);
     });
 
-    test('holds nothing of the server.', async () => {
+    test('contains nothing of the server', async () => {
       const snapshot = await restored(path);
       const found = await execute('grep', ['-rlF', '-e', app.dataDir, '-e', HOST, '.git'], {
         cwd: snapshot,
@@ -81,12 +81,12 @@ describe.each(['org/kitchen-sink', 'org/small', 'org/latin1', 'group/sub/synthet
   },
 );
 
-test('An empty repository gives what cloning one gives.', async () => {
+test('A snapshot of an empty repository is what git clone gives', async () => {
   const [snapshot, clone] = [await restored('org/empty'), await cloned('org/empty')];
   await expectSameCheckout(snapshot, clone, { originUrl: `${upstream.url}/org/empty` });
 });
 
-test('A detached HEAD stays detached.', async () => {
+test('A detached HEAD stays detached', async () => {
   const snapshot = await restored('org/detached');
   const head = await git(join(root, 'org/detached.git'), 'rev-parse', 'HEAD');
   expect(await git(snapshot, 'rev-parse', 'HEAD')).toBe(head);
@@ -94,7 +94,7 @@ test('A detached HEAD stays detached.', async () => {
   expect(await git(snapshot, 'status', '--porcelain')).toBe('');
 });
 
-test('A restored snapshot pulls, commits, repacks and maintains itself as a clone does.', async () => {
+test('In a restored snapshot, git pulls, collects garbage and runs maintenance as in a clone', async () => {
   const bare = join(root, 'org/moving.git');
   await buildSmall(bare);
   const snapshot = await restored('org/moving');
@@ -106,7 +106,7 @@ test('A restored snapshot pulls, commits, repacks and maintains itself as a clon
   expect(await git(snapshot, 'status', '--porcelain')).toBe('');
 });
 
-test('The mirror is a bare repository that git accepts and clones.', async () => {
+test('The mirror is a bare repository that git accepts and clones', async () => {
   const path = 'org/kitchen-sink';
   await restored(path);
   const { stdout } = await execute('find', [
@@ -128,7 +128,7 @@ test('The mirror is a bare repository that git accepts and clones.', async () =>
   expect(await git(target, 'rev-parse', 'HEAD')).toBe(await git(bare, 'rev-parse', 'HEAD'));
 });
 
-test('Two generations of one mirror have the same bytes and the same tag.', async () => {
+test('Two generations from one mirror have the same bytes and the same ETag', async () => {
   const url = app.snapshotUrl('org/kitchen-sink');
   const repository = { host: HOST, path: 'org/kitchen-sink' };
   const [first, second] = [await download(url), await download(url)];
@@ -141,7 +141,7 @@ test('Two generations of one mirror have the same bytes and the same tag.', asyn
   expect(upstream.requests.filter(isOurs)).toHaveLength(1);
 });
 
-test('Without trustFileTimes, git is not told how to look at files.', async () => {
+test('Without trustFileTimes, a snapshot does not set core.checkStat', async () => {
   const other = await startHostApp({
     dataDir: await directory(),
     upstreamUrl: upstream.url,
@@ -153,7 +153,7 @@ test('Without trustFileTimes, git is not told how to look at files.', async () =
   expect(await git(snapshot, 'status', '--porcelain')).toBe('');
 });
 
-test('Nothing unfinished is left when a service has closed.', async () => {
+test('A service that has closed leaves nothing unfinished behind', async () => {
   await restored('org/small');
   await app.router.close({ running: 'wait' });
   expect(await leftovers(app.dataDir)).toEqual([]);

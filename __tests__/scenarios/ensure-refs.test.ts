@@ -43,7 +43,7 @@ const ensure = (wanted: WantedOfServer) => client.ensureRefs(`${HOST}/${path}`, 
 const tip = (name = 'main') => git(bare, 'rev-parse', name);
 const requests = () => [upstream.infoRefs(path), upstream.uploadPacks(path)];
 
-test('a repository that nobody has asked for is cloned', async () => {
+test('A repository that has no mirror is cloned', async () => {
   await buildSmall(bare);
   const commits = [await tip('main~1')];
   const answer = await ensure({ refs: { 'refs/heads/main': '', 'refs/heads/x': '' }, commits });
@@ -55,7 +55,7 @@ test('a repository that nobody has asked for is cloned', async () => {
   expect(requests()).toEqual([1, 1]);
 });
 
-test('an empty repository has no refs, and gets them', async () => {
+test('A ref of an empty repository does not exist, and is fetched when it does', async () => {
   await buildEmpty(bare);
   const refs = { 'refs/heads/trunk': '' };
   expect(await ensure({ refs })).toMatchObject({ refs, fetched: true });
@@ -63,7 +63,7 @@ test('an empty repository has no refs, and gets them', async () => {
   expect(await ensure({ refs })).toMatchObject({ refs: { 'refs/heads/trunk': commit } });
 });
 
-describe('of a mirror', () => {
+describe('With a mirror,', () => {
   let first: string;
 
   beforeEach(async () => {
@@ -81,21 +81,24 @@ describe('of a mirror', () => {
       async () => ({ refs: { 'refs/tags/v1.0.0': await tip('v1.0.0') } }),
     ],
     ['commits', async () => ({ commits: [first, await tip('main~1'), first] })],
-  ])('what is there is not fetched, whatever the upstream has by now: %s', async (_, wanted) => {
-    const asked = await wanted();
-    await push(bare);
-    upstream.fault(path, { kind: 'status', status: 503 });
-    const { fetched, missingCommits } = await ensure(asked);
-    expect([fetched, missingCommits]).toEqual([false, []]);
-    expect(requests()).toEqual([1, 1]);
-  });
+  ])(
+    'a request for what it has fetches nothing, whatever the upstream has by now: %s',
+    async (_, wanted) => {
+      const asked = await wanted();
+      await push(bare);
+      upstream.fault(path, { kind: 'status', status: 503 });
+      const { fetched, missingCommits } = await ensure(asked);
+      expect([fetched, missingCommits]).toEqual([false, []]);
+      expect(requests()).toEqual([1, 1]);
+    },
+  );
 
   test.each<[string, (pushed: string) => WantedOfServer, number]>([
     ['a ref at another commit', (pushed) => ({ refs: { 'refs/heads/main': pushed } }), 2],
     ['a ref that is not there', () => ({ refs: { 'refs/heads/new': '' } }), 2],
     ['a commit', (pushed) => ({ commits: [first, pushed] }), 2],
     ['one of many', (pushed) => ({ refs: { 'refs/heads/main': '' }, commits: [pushed] }), 2],
-  ])('what is not there is fetched once: %s', async (_, wanted, packs) => {
+  ])('a request for what it lacks fetches once: %s', async (_, wanted, packs) => {
     const pushed = await push(bare);
     await git(bare, 'branch', 'new', pushed);
     const answer = await ensure(wanted(pushed));
@@ -116,7 +119,7 @@ describe('of a mirror', () => {
     }
   });
 
-  test('a ref that is elsewhere in the upstream is told as it is', async () => {
+  test('a ref at another commit than the wanted one is answered as it is', async () => {
     const refs = { 'refs/heads/main': UNKNOWN };
     const answer = { refs: { 'refs/heads/main': first }, missingCommits: [], fetched: true };
     expect(await ensure({ refs })).toEqual(answer);
@@ -196,7 +199,7 @@ describe('of a mirror', () => {
     });
   });
 
-  test('many who ask at a time share their questions', async () => {
+  test('concurrent requests share their checks', async () => {
     const pushed = await push(bare);
     const wanted = { refs: new Map([['refs/heads/main', pushed]]), commits: [] };
     const { service } = app.router;
@@ -209,7 +212,7 @@ describe('of a mirror', () => {
     expect(asked).toBeLessThanOrEqual(3); // one, and one for all who came while it was on its way
   });
 
-  test('a mirror that turns out to be damaged is made anew, of what is stored', async () => {
+  test('a mirror that turns out to be damaged is made anew from the stored snapshot', async () => {
     expect((await fetch(app.snapshotUrl(path), { method: 'HEAD' })).status).toBe(200);
     const packs = join(repository.mirrorIn(app.dataDir), 'objects/pack');
     const idx = (await readdir(packs)).filter((name) => name.endsWith('.idx'));
@@ -223,13 +226,13 @@ describe('of a mirror', () => {
     expect(requests()).toEqual([2, 1]);
   });
 
-  test('502 when something is missing and the upstream fails', async () => {
+  test('a request is answered with 502 when something is missing and the upstream fails', async () => {
     upstream.fault(path, { kind: 'status', status: 503 });
     const failing = ensure({ refs: { 'refs/heads/main': UNKNOWN } });
     await expect(failing).rejects.toMatchObject({ status: 502, code: 'UPSTREAM_UNREACHABLE' });
   });
 
-  test('the snapshot is renewed afterwards, though nobody asks for it', async () => {
+  test('a fetch is followed by a new snapshot, without a request for it', async () => {
     const isRenewed = renewed(app.router.service, repository.id);
     const pushed = await push(bare);
     await ensure({ commits: [pushed] });
@@ -241,7 +244,7 @@ describe('of a mirror', () => {
 });
 
 test.each([503, 404] as const)(
-  '502 when there is nothing and the upstream says %i',
+  'Without a mirror, a request is answered with 502 when the upstream answers %i',
   async (status) => {
     await buildSmall(bare);
     const heal = upstream.fault(path, { kind: 'status', status });
@@ -261,14 +264,14 @@ test.each<[string, string]>([
   ['a commit by a name', '{"commits": ["main"]}'],
   ['1,001 commits', JSON.stringify({ commits: Array.from({ length: 1001 }, () => UNKNOWN) })],
   ['over 256 KiB', JSON.stringify({ commits: [UNKNOWN] }).padEnd(256 * 1024 + 1)],
-])('400, and nobody is asked: %s', async (_, body) => {
+])('A body is answered with 400, and the upstream is not asked: %s', async (_, body) => {
   const response = await fetch(url(), { method: 'POST', body });
   expect(response.status).toBe(400);
   expect(await response.json()).toMatchObject({ code: 'INVALID_REQUEST' });
   expect(requests()).toEqual([0, 0]);
 });
 
-test('what is left out of the answer is not there as null or empty either', async () => {
+test('Empty parts are left out of the answer', async () => {
   await buildSmall(bare);
   const body = JSON.stringify({ commits: [await tip()] });
   const response = await fetch(url(), { method: 'POST', body });
@@ -281,7 +284,7 @@ test.each([
   'snapshot.tar.zst?ref=v1.0.0',
   'snapshot.tar.zst?depth=1',
   'bundle',
-])('a mirror that was cloned for %s is found by others', async (artifact) => {
+])('A mirror that was cloned for %s is used without a fetch', async (artifact) => {
   await buildSmall(bare);
   const file = artifact === 'bundle' ? `snapshot.bundle?base=${await tip('main~1')}` : artifact;
   const response = await fetch(url().replace('ensure-refs', file));

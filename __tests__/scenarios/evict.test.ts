@@ -25,7 +25,7 @@ const hasMirror = () => existsSync(repository.mirrorIn(app.dataDir));
 const status = async () =>
   (await service.repositories()).filter((each) => each.repository.path === repository.path);
 
-test('removes the mirror and all that is stored; afterwards everything works anew', async () => {
+test('Evicting a repository removes its mirror and all stored artifacts, and the next request clones it again', async () => {
   const old = await read(service, repository.id);
   await read(service, { ...repository.id, depth: 1 });
   const evicted = next(service, 'mirrorEvicted', repository.id);
@@ -42,7 +42,7 @@ test('removes the mirror and all that is stored; afterwards everything works ane
   expect(clones()).toBe(1);
 });
 
-test('removes what is stored for others who share locks as well', async () => {
+test('Evicting a repository removes what is stored for replicas with the same locks as well', async () => {
   const store = new MemoryStore({ maxBytes: 1e9 });
   const locks = new WatchedLocks();
   const service = await repository.startService({ store, locks });
@@ -56,18 +56,21 @@ test('removes what is stored for others who share locks as well', async () => {
   expect(await store.list().next()).toMatchObject({ done: true });
 });
 
-test.each([{ depth: 1 }, { ref: 'v1.0.0' }])('a clone may begin with %j', async (variant) => {
-  const { commit } = await read(service, { ...repository.id, ...variant });
-  expect(commit).toHaveLength(40);
-  expect(await status()).toMatchObject([{ repository: repository.id }]);
-});
+test.each([{ depth: 1 }, { ref: 'v1.0.0' }])(
+  'After an eviction, a repository can be cloned for %j',
+  async (variant) => {
+    const { commit } = await read(service, { ...repository.id, ...variant });
+    expect(commit).toHaveLength(40);
+    expect(await status()).toMatchObject([{ repository: repository.id }]);
+  },
+);
 
-test('of what is not there does nothing', async () => {
+test('Evicting a repository that is not there does nothing', async () => {
   await service.evict(repository.id);
   expect(repository.upstream.infoRefs(repository.path)).toBe(0);
 });
 
-test('finds a mirror that another service made since', async () => {
+test('Evicting a repository removes a mirror that another service has made since the start', async () => {
   await service.started;
   const other = await repository.startService({ dataDir: app.dataDir });
   await read(other, repository.id);
@@ -77,7 +80,7 @@ test('finds a mirror that another service made since', async () => {
   expect(hasMirror()).toBe(false);
 });
 
-test('waits for a clone and for what is generated of it', async () => {
+test('An eviction waits for a clone and the snapshot that is built from it', async () => {
   const gate = repository.upstream.gate(repository.path, 20);
   const reading = read(service, repository.id);
   await gate.reached;
@@ -91,7 +94,7 @@ test('waits for a clone and for what is generated of it', async () => {
   expect(await service.stat(repository.id)).toBeUndefined();
 });
 
-test('waits for an update', async () => {
+test('An eviction waits for a fetch', async () => {
   await read(service, repository.id);
   const commit = await push(repository.bare);
   const gate = repository.upstream.gate(repository.path, 20);
@@ -121,7 +124,7 @@ class GatedStore extends MemoryStore {
   }
 }
 
-test('has its turn although others want the mirror before it is free', async () => {
+test('An eviction has its turn even if later requests want the mirror before it is free', async () => {
   const store = new GatedStore({ maxBytes: 1e9 });
   const service = await repository.startService({ store });
   const reached = once(store.gates, 'reached depth=1');
@@ -152,7 +155,7 @@ class EvictingStore extends MemoryStore {
 }
 
 test.each(['gone', '0'.repeat(40)])(
-  'does not wait for who looks for %s, who waits for it',
+  'An eviction and a search for the ref %s do not wait for each other',
   async (ref) => {
     const store = new EvictingStore({ maxBytes: 1e9 });
     const service = await repository.startService({ store });
@@ -166,7 +169,7 @@ test.each(['gone', '0'.repeat(40)])(
   },
 );
 
-test('gives up when the service is closed', async () => {
+test('An eviction ends when the service is closed', async () => {
   const dataDir = await repository.directory();
   const service = await repository.startService({ dataDir });
   const gate = repository.upstream.gate(repository.path, 20);
@@ -182,7 +185,7 @@ test('gives up when the service is closed', async () => {
   await expectNothingLeft(dataDir, repository.upstream);
 });
 
-test('by one service, while another one reads, costs nobody a snapshot', async () => {
+test('An eviction by one service fails no request to another one', async () => {
   const dataDir = await repository.directory();
   const a = await repository.startService({ dataDir });
   const b = await repository.startService({ dataDir });

@@ -140,7 +140,7 @@ beforeAll(async () => {
 describe.each(CASES)(
   'After $name and with mode $mode,',
   ({ mode, name: change, make, outcome, keepsBase = true }) => {
-    test('a client of the fleet can restore, fast-forward and ask for refs.', async () => {
+    test('a client of the fleet can restore, fast-forward and ensure refs', async () => {
       const { app, locks } = apps[mode];
       const path = `org/${mode}/${change.replaceAll(' ', '-')}`;
       const name = `${HOST}/${path}`;

@@ -74,7 +74,7 @@ async function untilCurrent(service: SnapshotService): Promise<void> {
   }
 }
 
-describe('after', () => {
+describe('After', () => {
   const { directory: sharedDirectory, defer: deferred } = cleanup(afterAll);
   let shared: FreshRepository;
   let swr: SnapshotService;
@@ -117,7 +117,7 @@ describe('after', () => {
   });
 });
 
-test('a deleted default branch is noticed without a mirror', async () => {
+test('A deleted default branch is noticed without a mirror', async () => {
   await push(repository.bare, { branch: 'other', files: { 'other.txt': 'other\n' } });
   const service = await withoutMirrors();
   const evicted = next(service, 'mirrorEvicted', repository.id);
@@ -129,7 +129,7 @@ test('a deleted default branch is noticed without a mirror', async () => {
 });
 
 test.each(['stale-while-revalidate', 'strict'] as const)(
-  'within maxAge, %s does not ask the upstream, also when the service was started anew',
+  'Within maxAge, mode %s does not ask the upstream, also after a restart',
   async (mode) => {
     const options = { freshness: { mode, maxAge: NEVER }, dataDir: await directory() };
     const first = await repository.startService(options);
@@ -151,7 +151,7 @@ test.each(['stale-while-revalidate', 'strict'] as const)(
   },
 );
 
-describe('a check of what has not changed', () => {
+describe('A check of an unchanged repository', () => {
   const asked = () =>
     repository.upstream.requests.filter((request) => request.repository === repository.path);
 
@@ -170,12 +170,12 @@ describe('a check of what has not changed', () => {
     expect([generations(), clones()]).toEqual([0, 0]);
   }
 
-  test('is one info/refs and nothing else', async () => {
+  test('is one request for info/refs', async () => {
     const service = await strictly();
     await expectUnchanged(service, await read(service, repository.id));
   });
 
-  test('is the same without a mirror', async () => {
+  test('is one request without a mirror', async () => {
     const service = await withoutMirrors();
     const evicted = next(service, 'mirrorEvicted', repository.id);
     const old = await read(service, repository.id);
@@ -183,13 +183,13 @@ describe('a check of what has not changed', () => {
     await expectUnchanged(service, old);
   });
 
-  test('is the same without commits', async () => {
+  test('is one request for a repository without commits', async () => {
     await makeEmpty();
     const service = await strictly();
     await expectUnchanged(service, await read(service, repository.id));
   });
 
-  test('is the same when the service was started anew', async () => {
+  test('is one request after a restart', async () => {
     const options = { freshness: STRICT, dataDir: await directory() };
     const first = await repository.startService(options);
     const old = await read(first, repository.id);
@@ -206,7 +206,7 @@ async function makeEmpty(): Promise<void> {
   await buildEmpty(repository.bare);
 }
 
-test('the first commit of a repository is noticed', async () => {
+test('The first commit of a repository is noticed', async () => {
   await makeEmpty();
   const service = await strictly();
   expect((await read(service, repository.id)).commit).toBeUndefined();
@@ -214,10 +214,10 @@ test('the first commit of a repository is noticed', async () => {
   expect((await read(service, repository.id)).commit).toBe(commit);
 });
 
-describe('a clock that is set back', () => {
+describe('A clock that is set back', () => {
   const HOUR = 60 * 60_000;
 
-  test('while a strict service runs stops nothing of it', async () => {
+  test('while a strict service runs stops none of its checks', async () => {
     const service = await strictly();
     for (let i = 0; i < 2; i++) await read(service, repository.id);
     setDate(defer, -HOUR);
@@ -225,7 +225,7 @@ describe('a clock that is set back', () => {
     expect((await read(service, repository.id)).commit).toBe(commit);
   });
 
-  test('before a strict service starts stops nothing of it', async () => {
+  test('before a strict service starts stops none of its checks', async () => {
     const dataDir = await directory();
     const freshness = { mode: 'strict', maxAge: HOUR } as const;
     const first = await repository.startService({ freshness, dataDir });
@@ -247,7 +247,7 @@ describe('a clock that is set back', () => {
           freshness: { maxAge: NEVER, checkInterval: 0, refreshInterval: 20 },
         }),
     ],
-  ])('stops nothing that happens %s in the background', async (_what, start) => {
+  ])('stops no check that is made %s in the background', async (_what, start) => {
     const service = await start();
     await read(service, repository.id);
     const refreshed = next(service, 'refreshed', repository.id);

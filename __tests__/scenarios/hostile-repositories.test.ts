@@ -65,7 +65,7 @@ describe('A repository with refs that git refuses', () => {
     ['a space in a name', (_, head) => ({ 'refs/heads/a b': head })],
   ];
 
-  test.each(cases)('is refused, as by git: one with %s', async (_name, make) => {
+  test.each(cases)('is refused, as by git: %s', async (_name, make) => {
     const objects = new ObjectList();
     const head = objects.soundCommit();
     serve(objects.pack(head, make(objects, head)));
@@ -96,14 +96,14 @@ describe('A repository with refs that are odd but harmless', () => {
     ['tags at a tree and a blob', (o) => ({ 'refs/tags/a': o.tree(), 'refs/tags/b': o.blob() })],
   ];
 
-  test.each(cases)('is served as git clones it: one with %s', async (_name, make) => {
+  test.each(cases)('is served as git clones it: %s', async (_name, make) => {
     const objects = new ObjectList();
     const head = objects.soundCommit();
     serve(objects.pack(head, make(objects, head)));
     await expectAsCloned();
   });
 
-  test('is served as git clones it: one with no branch at all', async () => {
+  test('is served as git clones it: no branch at all', async () => {
     const objects = new ObjectList();
     const { pack, refs } = objects.pack(objects.soundCommit());
     serve({ pack, refs: { HEAD: refs.HEAD } });
@@ -145,7 +145,7 @@ describe('A bomb', () => {
     await expectProblem(app.snapshotUrl(repository.path), code);
   });
 
-  test('of files in deep directories is only large', async () => {
+  test('of files in deep directories is served, as it is only large', async () => {
     const objects = new ObjectList();
     const blob = objects.blob();
     const files = Array.from({ length: 8000 }, (_, i): [string, string, string] => {
@@ -155,7 +155,7 @@ describe('A bomb', () => {
     await expectServed(app.snapshotUrl(repository.path));
   });
 
-  test('of tags of tags is only long', async () => {
+  test('of tags of tags is served, as it is only long', async () => {
     const objects = new ObjectList();
     const head = objects.soundCommit();
     const refs: Record<string, string> = {};
@@ -169,7 +169,7 @@ describe('A bomb', () => {
   });
 });
 
-test('A repository with 100,000 refs keeps nobody else waiting', async () => {
+test('A repository with 100,000 refs keeps no other request waiting', async () => {
   const objects = new ObjectList();
   const head = objects.soundCommit();
   const refs: Record<string, string> = {};
@@ -190,7 +190,7 @@ test('A repository with 100,000 refs keeps nobody else waiting', async () => {
 });
 
 describe('A mirror that was damaged on disk', () => {
-  test('breaks the first connection, is cloned anew, and disturbs nobody else', async () => {
+  test('breaks the first connection, is cloned anew, and disturbs no other repository', async () => {
     const { path, id, bare } = repository;
     const builder = await RepositoryBuilder.create(bare);
     builder.commit({ files: { 'noise.bin': seededBytes('noise', 4 << 20) } });
@@ -222,7 +222,7 @@ describe('A mirror that was damaged on disk', () => {
   });
 });
 
-test('Repositories, whatever they are like, leave nothing unfinished behind', async () => {
+test('Hostile repositories leave nothing unfinished behind', async () => {
   await app.router.close({ running: 'wait' });
   await expectNothingLeft(app.dataDir, repository.upstream);
 });

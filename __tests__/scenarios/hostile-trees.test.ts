@@ -101,7 +101,7 @@ describe('A tree that git refuses to check out', () => {
   });
 });
 
-describe('A tree of which git checks out something else', () => {
+describe('A tree that git checks out as something else', () => {
   const trees: [name: string, ...HandMadeEntry[]][] = [
     ['a slash in a name', file('a/b')],
     ['two files of one name', file('a'), file('a')],
@@ -171,7 +171,7 @@ describe('A tree that names an object that is missing or of another type', () =>
   });
 });
 
-describe('A file that is no blob', () => {
+describe('A file whose object is no blob', () => {
   const cases: [name: string, make: (objects: ObjectList) => string][] = [
     ['a tree', (o) => o.tree()],
     ['a large tree', (o) => o.add('tree', Buffer.alloc(9 << 20))],
@@ -179,7 +179,7 @@ describe('A file that is no blob', () => {
     ['a tag', (o) => o.tag(o.soundCommit())],
   ];
 
-  test.each(cases)('but %s fails the request for a small snapshot', async (_name, make) => {
+  test.each(cases)('but %s fails a request for a small snapshot', async (_name, make) => {
     const objects = new ObjectList();
     const tree = objects.tree(['100644', 'a', make(objects)]);
     serve(objects.pack(objects.commit(tree)));
@@ -188,7 +188,7 @@ describe('A file that is no blob', () => {
   });
 
   test.each(cases)(
-    'but %s breaks the connection of a larger snapshot, of which some is shown',
+    'but %s breaks the connection of a larger snapshot that is already being sent',
     async (_name, make) => {
       const objects = new ObjectList();
       const noise = objects.add('blob', seededBytes('noise', 1 << 20));
@@ -202,7 +202,7 @@ describe('A file that is no blob', () => {
   );
 });
 
-test('Trees, whatever they are like, leave nothing unfinished behind', async () => {
+test('Hostile trees leave nothing unfinished behind', async () => {
   await app.router.close({ running: 'wait' });
   await expectNothingLeft(app.dataDir, repository.upstream);
 });

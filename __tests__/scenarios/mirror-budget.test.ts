@@ -54,13 +54,13 @@ async function fill(order: readonly string[]): Promise<void> {
   }
 }
 
-test('a start evicts those that were used longest ago', async () => {
+test('A start evicts the least recently used mirrors', async () => {
   await fill(['org/c', 'org/a', 'org/b']);
   await (await start({ limits: { maxMirrorBytes: 2 * bytes } })).started;
   expect(await kept()).toEqual(['org/a', 'org/b']);
 });
 
-test('a request for what is stored is a use, also for the next start', async () => {
+test('A request for a stored snapshot counts as a use of its mirror, also at the next start', async () => {
   await fill(['org/c', 'org/a', 'org/b']);
   const second = await start({ freshness: { maxAge: 0x7fff_ffff } });
   await second.started;
@@ -70,7 +70,7 @@ test('a request for what is stored is a use, also for the next start', async () 
   expect(await kept()).toEqual(['org/c']);
 });
 
-test('a clone beyond the budget has the one evicted that was used longest ago', async () => {
+test('A clone beyond the budget evicts the least recently used mirror', async () => {
   await fill(['org/c', 'org/a']);
   const service = await start({ limits: { maxMirrorBytes: 2 * bytes } });
   await service.started;
@@ -83,7 +83,7 @@ test('a clone beyond the budget has the one evicted that was used longest ago', 
   expect(await kept()).toEqual(['org/a', 'org/b']);
 });
 
-test('one in use is not evicted, and is when it is not any more', async () => {
+test('A mirror in use is evicted only after its use', async () => {
   const service = await start({ limits: { maxMirrorBytes: 0 } });
   const gate = repository.upstream.gate('org/a', 20);
   const reading = read(service, id('org/a'));
@@ -95,7 +95,7 @@ test('one in use is not evicted, and is when it is not any more', async () => {
   expect(await kept()).toEqual([]);
 });
 
-test('without a budget each generation still has its mirror', async () => {
+test('With a budget of 0, each generation still has its mirror', async () => {
   const service = await start({ limits: { maxMirrorBytes: 0 } });
   const all = NAMES.flatMap((name) =>
     [1, 2, 3].map((depth) => read(service, { ...id(name), depth })),

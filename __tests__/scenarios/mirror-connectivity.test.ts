@@ -57,7 +57,7 @@ function serve({ objects, head, refs }: Served): void {
 }
 
 test.each(['blob', 'tree', 'commit'] as const)(
-  'a clone that lacks an old %s is refused',
+  'A clone that lacks an old %s is refused',
   async (what) => {
     serve(history(what));
     await expect(read(service, repository.id)).rejects.toMatchObject({ code: 'UPSTREAM_INVALID' });
@@ -68,8 +68,8 @@ test.each(['blob', 'tree', 'commit'] as const)(
   },
 );
 
-describe('a large clone', () => {
-  test('that lacks something is removed, with what was made of it, and made anew', async () => {
+describe('A large clone', () => {
+  test('that lacks an object is removed, with its artifacts, and made anew', async () => {
     const lacking = history('blob');
     makeLarge(lacking.objects);
     serve(lacking);
@@ -84,7 +84,7 @@ describe('a large clone', () => {
     expect(await fsck(mirror())).toEqual([]);
   });
 
-  test('that is complete is known to be after the next fetch', async () => {
+  test('that is complete is recorded as such after the next fetch', async () => {
     const broken = counter(service, 'mirrorBroken', repository.id);
     const { objects, head } = history();
     makeLarge(objects);
@@ -96,7 +96,7 @@ describe('a large clone', () => {
     expect(broken()).toBe(0);
   });
 
-  test('of an earlier process is looked at when the service starts', async () => {
+  test('of an earlier process is examined when the service starts', async () => {
     const options = { ...OPTIONS, dataDir: await repository.directory() };
     const mirror = repository.mirrorIn(options.dataDir);
     const earlier = await repository.startService(options);
@@ -126,7 +126,7 @@ async function forget(mirror: string, missing: string): Promise<void> {
   await writeFile(path, text);
 }
 
-test('a commit that came unasked is looked at when a ref leads to it', async () => {
+test('A commit that came unasked is examined when a ref leads to it', async () => {
   const { objects, head } = history();
   serve({ objects, head });
   await read(service, repository.id);

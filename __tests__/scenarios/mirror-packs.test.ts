@@ -31,7 +31,7 @@ async function packCount(): Promise<number> {
   return names.filter((name) => name.endsWith('.pack')).length;
 }
 
-test('many small fetches leave few packs, which are whole', async () => {
+test('Many small fetches leave few packs, which are complete', async () => {
   const service = repository.start({ freshness: STRICT });
   await service.refresh(repository.id);
   const consolidations = counter(service, 'consolidated');
@@ -47,7 +47,7 @@ test('many small fetches leave few packs, which are whole', async () => {
   expect(await fsck(await repository.mirror())).toEqual([]);
 });
 
-test('what a push by force left behind is gone from mirror and snapshot', async () => {
+test('Commits that a forced push has dropped are pruned from mirror and snapshot', async () => {
   const service = repository.start({ freshness: STRICT });
   const { commit: gone = '' } = await read(service, repository.id);
   await push(repository.bare, { parents: ['refs/heads/main~1'] });
@@ -62,7 +62,7 @@ test('what a push by force left behind is gone from mirror and snapshot', async 
   await expect(git(target, 'cat-file', '-e', gone)).rejects.toThrow();
 });
 
-test('a consolidation that fails is an event and nothing else', async () => {
+test('A consolidation that fails is reported as an event, and fails no request', async () => {
   const first = repository.start({ freshness: STRICT });
   await read(first, repository.id);
   await first.close({ running: 'wait' });

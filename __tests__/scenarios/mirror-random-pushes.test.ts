@@ -27,7 +27,7 @@ async function extract(bytes: Buffer): Promise<string> {
   return target;
 }
 
-test("Random pushes with a fetch after each leave mirror and snapshots as git's", async () => {
+test("After each of many random pushes, mirror and snapshot are as git's own", async () => {
   const repository = await freshRepository({ directory, defer });
   const { bare, id, upstream, url } = repository;
   await push(bare, { branch: 'other' });

@@ -36,7 +36,7 @@ beforeEach(async () => {
 
 const start = () => repository.startService({ dataDir, limits: { failureMemory: 0 } });
 
-test('a mirror that cannot be read at the moment is left as it is, and others are served', async () => {
+test('A mirror that cannot be read at the moment is left as it is, and others are served', async () => {
   const other = { ...id, path: 'org/other' };
   await buildSmall(join(repository.root, 'org/other.git'));
   const revision = revisionPath(mirror, 1);
@@ -58,7 +58,7 @@ test('a mirror that cannot be read at the moment is left as it is, and others ar
   expect(repository.upstream.uploadPacks(PATH)).toBe(clones);
 });
 
-test('a mirror whose files another process replaces meanwhile is not taken for damaged', async () => {
+test('A mirror whose files another process replaces meanwhile is not taken for damaged', async () => {
   const path = revisionPath(mirror, 1);
   const text = await readFile(path, 'utf8');
   await rm(path);
@@ -77,7 +77,7 @@ test('a mirror whose files another process replaces meanwhile is not taken for d
   expect(repository.upstream.uploadPacks(PATH)).toBe(clones);
 });
 
-test('the directory of mirrors is made again when it is gone', async () => {
+test('The directory of mirrors is created again when it is gone', async () => {
   const service = await start();
   await service.started;
   await rm(join(dataDir, 'mirrors'), { recursive: true });
@@ -88,7 +88,7 @@ test('the directory of mirrors is made again when it is gone', async () => {
   ]);
 });
 
-test('failures of the file system have a code', async () => {
+test('A failure of the file system has a code', async () => {
   const running = await start();
   await running.started;
   const mirrors = join(dataDir, 'mirrors');

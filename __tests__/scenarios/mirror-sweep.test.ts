@@ -68,20 +68,20 @@ async function leaveOrphans(): Promise<void> {
   await writeFile(refsPath(mirror, '0'.repeat(64)), '');
 }
 
-test('a replaced revision leaves nothing but what the current one names', async () => {
+test('A replaced revision leaves only the files that the current one names', async () => {
   const files = await readdir(revisionDirectory(mirror));
   expect(files.filter((name) => name !== 'used')).toHaveLength(2);
   expect(before.filter((name) => name.endsWith('.pack'))).toHaveLength(2);
   expect(await fsck(mirror)).toEqual([]);
 });
 
-test('a start removes older revisions', async () => {
+test('A start removes older revisions', async () => {
   await cp(revisionPath(mirror, 2), revisionPath(mirror, 1));
   await restart();
   expect(await all()).toEqual(before);
 });
 
-test('a start removes packs and refs that no revision names, when they are an hour old', async () => {
+test('A start removes packs and refs that no revision names, when they are an hour old', async () => {
   await leaveOrphans();
   const littered = await all();
   await restart();
@@ -91,7 +91,7 @@ test('a start removes packs and refs that no revision names, when they are an ho
   expect(await all()).toEqual(before);
 });
 
-test('what a crash left just before a start is removed when the service runs on', async () => {
+test('Files that a crash left just before a start are removed later', async () => {
   await leaveOrphans();
   const service = await start();
   await service.refresh(id);
@@ -101,7 +101,7 @@ test('what a crash left just before a start is removed when the service runs on'
   expect(await all()).toEqual(before);
 });
 
-test('what is still read stays until it has been read', async () => {
+test('Files that are being read stay until they have been read', async () => {
   const earlier = await readRevision(mirror);
   if (earlier === undefined) throw new Error('there is no revision');
   const open = new Mirror(id, mirror);
@@ -129,7 +129,7 @@ test('what is still read stays until it has been read', async () => {
   expect(await packs()).toBe(1);
 });
 
-test('a start shows git what a crash left published and not shown', async () => {
+test('A start writes the refs for git that a crash kept from being written', async () => {
   const shown = () =>
     Promise.all(['HEAD', 'packed-refs'].map((name) => readFile(join(mirror, name))));
   const current = await shown();
@@ -141,7 +141,7 @@ test('a start shows git what a crash left published and not shown', async () => 
   expect(await shown()).toEqual(current);
 });
 
-test('a start removes what dead processes were about to fetch, and nothing of living ones', async () => {
+test('A start removes the unfinished fetches of dead processes, and none of living ones', async () => {
   const living = temporaryName('incoming');
   const dead = temporaryName('incoming').replace(`~${process.pid}~`, '~999999999~');
   for (const name of [living, dead]) {
@@ -153,7 +153,7 @@ test('a start removes what dead processes were about to fetch, and nothing of li
   expect(left).toEqual([living]);
 });
 
-test('what a crash left does not keep the mirror from being used', async () => {
+test('Files that a crash left do not keep a mirror from being used', async () => {
   await leaveOrphans();
   const service = await start({ mode: 'strict', maxAge: 0 });
   const broken = counter(service, 'mirrorBroken');

@@ -52,8 +52,8 @@ async function expectMirrored(): Promise<void> {
   );
 }
 
-describe('two services', () => {
-  test('that update one mirror at once both serve what is new', async () => {
+describe('Two services on one directory', () => {
+  test('that fetch into one mirror at once both serve the new commit', async () => {
     for (let i = 0; i < ROUNDS; i++) {
       const commit = await push(repository.bare, { files: { 'n.txt': `${i}\n` } });
       const answers = await Promise.all(
@@ -66,7 +66,7 @@ describe('two services', () => {
     expect(revision?.packs.length).toBeLessThanOrEqual(20);
   });
 
-  test('that prune and generate at once do no harm', async () => {
+  test('that prune and generate at once disturb no request', async () => {
     const random = new SeededRandom(seedOf('two services'));
     await push(repository.bare, { branch: 'other' });
     for (let i = 0; i < ROUNDS; i++) {
@@ -83,7 +83,7 @@ describe('two services', () => {
     await expectMirrored();
   });
 
-  test('of which one force-pushes to and fro what the other reads', async () => {
+  test('serve the right commit while the upstream is force-pushed to and fro', async () => {
     const first = await repository.head();
     const second = await push(repository.bare, { parents: ['refs/heads/main~1'] });
     for (let i = 0; i < ROUNDS; i++) {
@@ -99,7 +99,7 @@ describe('two services', () => {
     await expectMirrored();
   });
 
-  test('of which one evicts what the other fetches for', async () => {
+  test('of which one evicts the mirror that the other one fetches into both go on', async () => {
     await b.started;
     const commit = await push(repository.bare);
     const gate = repository.upstream.gate(repository.path, 20);
@@ -111,7 +111,7 @@ describe('two services', () => {
     await expectMirrored();
   });
 
-  test('leave mirrors whole, and nothing beside them', async () => {
+  test('leave complete mirrors, and nothing beside them', async () => {
     await Promise.all([a, b].map((service) => service.close({ running: 'wait' })));
     expect(failures).toEqual([]);
     await expectNothingLeft(dataDir, repository.upstream);

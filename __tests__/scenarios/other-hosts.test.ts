@@ -60,9 +60,9 @@ const startedAt = (service: 'info-refs' | 'upload-pack', path: string) =>
     requests.some((each) => each.repository === path && each.service === service && !each.closed),
   );
 
-describe('a host that hangs', () => {
+describe('A host that hangs', () => {
   test.each(['hang-info-refs', 'hang-upload-pack'] as const)(
-    'with %s keeps no other host from being asked in the background',
+    'with %s keeps no other host from being checked in the background',
     async (kind) => {
       const service = await startWithHanging(kind, { freshness: AT_ONCE });
       const hanging = kind === 'hang-info-refs' ? 'info-refs' : 'upload-pack';
@@ -76,7 +76,7 @@ describe('a host that hangs', () => {
     },
   );
 
-  test('keeps no client of another one waiting', async () => {
+  test('keeps no client of another host waiting', async () => {
     const options = { freshness: { ...AT_ONCE, mode: 'strict' } } as const;
     const hanging = others.slice(0, 2);
     const service = await startWithHanging('hang-info-refs', options, hanging);
@@ -88,7 +88,7 @@ describe('a host that hangs', () => {
     await waiting;
   });
 
-  test('keeps nothing of another one from being cloned', async () => {
+  test('keeps no repository of another host from being cloned', async () => {
     const service = start({});
     const [first] = others;
     if (first === undefined) throw new Error('there is no other repository');
@@ -100,7 +100,7 @@ describe('a host that hangs', () => {
     await waiting;
   });
 
-  test('keeps nothing of another one from being renewed', async () => {
+  test('keeps no snapshot of another host from being renewed', async () => {
     const [first] = others;
     if (first === undefined) throw new Error('there is no other repository');
     // What is renewed is cloned first.
@@ -117,7 +117,7 @@ describe('a host that hangs', () => {
   });
 });
 
-test('a renewal that somebody waits for does not wait for those of other hosts', async () => {
+test('A renewal that a client waits for does not wait for renewals of other hosts', async () => {
   const store = new MemoryStore({ maxBytes: 1e7 });
   const locks = new InProcessLocks();
   const service = start({

@@ -59,7 +59,7 @@ function failures(): () => number[] {
   return () => counters.map((count) => count());
 }
 
-test('an older snapshot does not take the place of a newer one, where there was none', async () => {
+test('An older snapshot that is ready later does not replace a newer one where none was stored', async () => {
   const failed = failures();
   const { reached, release } = holdNextWrite();
   const old = await repository.head();
@@ -75,7 +75,7 @@ test('an older snapshot does not take the place of a newer one, where there was 
   expect(failed()).toEqual([0, 0, 0, 0]);
 });
 
-test('an older snapshot does not take the place of a newer one, where there was another', async () => {
+test('An older snapshot that is ready later does not replace a newer one where another one was stored', async () => {
   await other.refresh(repository.id);
   await slow.refresh(repository.id);
   const failed = failures();
@@ -92,7 +92,7 @@ test('an older snapshot does not take the place of a newer one, where there was 
   expect(failed()).toEqual([0, 0, 0, 0]);
 });
 
-test('a newer snapshot is made once more when an older one came before it', async () => {
+test('A newer snapshot is made once more when an older one was stored before it', async () => {
   const failed = failures();
   const older = holdNextWrite();
   await readAtOnce(other, repository.id);
@@ -112,7 +112,7 @@ test('a newer snapshot is made once more when an older one came before it', asyn
   expect(failed()).toEqual([0, 0, 0, 0]);
 });
 
-test('what was deleted because its branch was gone is stored when that is back', async () => {
+test('A snapshot that was deleted with its branch is stored again when the branch is back', async () => {
   const id = { ...repository.id, ref: 'topic' };
   await git(repository.bare, 'branch', 'topic', 'main');
   await read(slow, id);
@@ -125,7 +125,7 @@ test('what was deleted because its branch was gone is stored when that is back',
   expect((await slow.stat(id))?.commit).toBe(commit);
 });
 
-test('a bundle that has had its time is replaced', async () => {
+test('A bundle that has expired is replaced', async () => {
   await read(slow, repository.id);
   const base = await git(repository.bare, 'rev-parse', 'main~1');
   const id = { ...repository.id, base };

@@ -7,7 +7,7 @@ import { cleanup } from '../support/temporary-directory.js';
 
 const { directory, defer } = cleanup(afterEach);
 
-test('Node warns of nothing, however many snapshots were asked for.', async () => {
+test('Many requests at once make Node print no warning', async () => {
   const lib = new URL('../../lib/index.js', import.meta.url);
   const program = `
     import { createSnapshotService } from ${JSON.stringify(lib)};
@@ -26,7 +26,7 @@ test('Node warns of nothing, however many snapshots were asked for.', async () =
   expect([code, stderr]).toEqual([0, '']);
 });
 
-test('Beyond maxPending, misses are refused, but hits and requests for what is being made are answered.', async () => {
+test('Beyond maxPending, misses are refused, and hits and requests for running builds are answered', async () => {
   const repository = await freshRepository({ directory, defer }, buildSmall, 'stored');
   const { upstream } = repository;
   for (const name of ['running', 'refused']) await repository.add(name);

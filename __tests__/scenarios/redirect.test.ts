@@ -49,7 +49,7 @@ async function stored(): Promise<OpenedObject> {
   return opened;
 }
 
-test('what takes the store long to take is sent by the app', async () => {
+test('A snapshot that is not committed yet is sent by the app', async () => {
   const { create } = store;
   repository.defer(() => {
     store.create = create;
@@ -67,7 +67,7 @@ test('what takes the store long to take is sent by the app', async () => {
   expect((await get({}, '?depth=1')).status).toBe(307);
 });
 
-test('what is stored is downloaded from there', async () => {
+test('A stored snapshot is downloaded from the URL that the store gives', async () => {
   const hits: unknown[] = [];
   const { events } = app.router.service;
   const onHit = (hit: unknown) => hits.push(hit);
@@ -94,20 +94,20 @@ test('what is stored is downloaded from there', async () => {
   expect(hits).toMatchObject([{ repository: repository.id, size }]);
 });
 
-test('what is not stored is generated and sent', async () => {
+test('A snapshot that is not stored is generated and sent by the app', async () => {
   const response = await get({}, '?depth=1');
   expect(response.status).toBe(200);
   await response.arrayBuffer();
 });
 
-test('what has no URL is sent', async () => {
+test('A snapshot without a URL is sent by the app', async () => {
   store.hasUrls = false;
   const response = await get();
   expect(response.status).toBe(200);
   expect((await response.arrayBuffer()).byteLength).toBe((await stored()).size);
 });
 
-test('HEAD, conditions that fail and ranges are answered here', async () => {
+test('HEAD, failed conditions and ranges are answered by the app', async () => {
   const { size } = await stored();
   const url = app.snapshotUrl(repository.path);
   const head = await fetch(url, { method: 'HEAD', redirect: 'manual' });
@@ -122,7 +122,7 @@ test('HEAD, conditions that fail and ranges are answered here', async () => {
   expect((await get({ 'If-Match': etag })).status).toBe(307);
 });
 
-test('what is outdated is renewed meanwhile, as ever', async () => {
+test('An outdated snapshot is renewed and sent by the app', async () => {
   const commit = await push(repository.bare);
   app = await repository.startApp({ store, freshness: { mode: 'strict', maxAge: 0 } });
   const response = await get();

@@ -33,7 +33,7 @@ async function refsOf(clone: string): Promise<string> {
 describe.each(WHITE_SPACE.map((space) => [JSON.stringify(space), space]))(
   'A name that ends in %s',
   (_, space) => {
-    test('is another branch than the one without it', async () => {
+    test('is another name than the one without it', async () => {
       const repository = await freshRepository({ directory, defer });
       const main = await repository.head();
       const other = await push(repository.bare, {
@@ -65,7 +65,7 @@ describe.each(WHITE_SPACE.map((space) => [JSON.stringify(space), space]))(
   },
 );
 
-test('Names that are not UTF-8 arrive as they are, two that differ in one byte as well', async () => {
+test('Names that are not UTF-8 arrive as they are, also two that differ in one byte', async () => {
   const repository = await freshRepository({ directory, defer });
   const main = await repository.head();
   const other = await push(repository.bare, { branch: 'side' });

@@ -32,7 +32,7 @@ describe('refreshInterval', () => {
     for (let i = 0; i < 3; i++) await next(service, 'refreshed');
   });
 
-  test('keeps it warm also when the service was started anew', async () => {
+  test('keeps a repository warm after a restart', async () => {
     const dataDir = await directory();
     const first = await repository.startService({ freshness: PLAIN, dataDir });
     await read(first, repository.id);
@@ -53,7 +53,7 @@ describe('refreshInterval', () => {
     await next(service, 'refreshed');
   });
 
-  test('lets those drop out that nobody asked for in keepWarmFor', async () => {
+  test('drops repositories that no client has asked for in keepWarmFor', async () => {
     const keepWarmFor = 60 * 60_000;
     const service = await repository.startService({ freshness: { ...freshness, keepWarmFor } });
     const forgotten = { ...repository.id, path: `${repository.path}-forgotten` };
@@ -68,7 +68,7 @@ describe('refreshInterval', () => {
     expect(refreshes()).toBeLessThanOrEqual(1);
   });
 
-  test('is over when the service is closed', async () => {
+  test('ends when the service is closed', async () => {
     const service = await repository.startService({ freshness });
     await read(service, repository.id);
     await next(service, 'refreshed');
@@ -84,7 +84,7 @@ describe('refreshInterval', () => {
 test.each([
   ['the default snapshot', {}],
   ['a commit with a depth', { depth: 1 }],
-])('%s is generated anew when the options for it have changed', async (_what, selection) => {
+])('After its options have changed, %s is generated anew', async (_what, selection) => {
   const isFixed = 'depth' in selection;
   const id = { ...repository.id, ...selection, ...(isFixed && { ref: await repository.head() }) };
   const dataDir = await directory();
@@ -106,7 +106,7 @@ test.each([
   expect(generations()).toBe(0);
 });
 
-test('a branch that was gone is renewed again as soon as it is back', async () => {
+test('A branch that was deleted is renewed again as soon as it is back', async () => {
   const service = await repository.startService({ freshness: { maxAge: 0, checkInterval: 0 } });
   const id = { ...repository.id, ref: 'topic' };
   await push(repository.bare, { branch: 'topic' });
@@ -126,7 +126,7 @@ test('a branch that was gone is renewed again as soon as it is back', async () =
   expect((await read(service, id)).commit).toBe(commit);
 });
 
-test('renewals delay no request, of another repository or of the same', async () => {
+test('Renewals delay no request for another repository or the same one', async () => {
   const names = ['a', 'b', 'c', 'd'].map((name) => `org/${name}`);
   for (const name of names) await buildSmall(join(repository.root, `${name}.git`));
   const service = await repository.startService({
@@ -155,7 +155,7 @@ describe('pushed', () => {
     expect((await read(service, repository.id)).commit).toBe(commit);
   });
 
-  test('does nothing for others', async () => {
+  test('does nothing for a repository that is not known', async () => {
     const service = await repository.startService({ freshness: PLAIN });
     await service.started;
     const urls = [url(), 'https://elsewhere.test/org/repo', 'no url', '', `${url()}/../..`];
@@ -165,7 +165,7 @@ describe('pushed', () => {
     expect(asked()).toBe(0);
   });
 
-  test('refreshes what is stored although nothing else is known of it', async () => {
+  test('refreshes a stored snapshot that has no mirror', async () => {
     const options = { freshness: PLAIN, dataDir: await directory() };
     const first = await repository.startService(options);
     await read(first, repository.id);
@@ -179,7 +179,7 @@ describe('pushed', () => {
     expect((await read(service, repository.id)).commit).toBe(commit);
   });
 
-  test('asks once for a burst, and not before checkInterval is over', async () => {
+  test('checks once for many calls, and not before checkInterval is over', async () => {
     const checkInterval = 60 * 60_000;
     const service = await repository.startService({ freshness: { maxAge: NEVER, checkInterval } });
     const other = { ...repository.id, path: `${repository.path}-other` };
@@ -200,7 +200,7 @@ describe('pushed', () => {
     expect([count(), asked()]).toEqual([1, before + 1]);
   });
 
-  test('while a check runs has the upstream asked again', async () => {
+  test('makes another check when it is called during one', async () => {
     const service = await plainly();
     await read(service, repository.id);
     const gate = repository.upstream.gateRefs(repository.path);
@@ -214,7 +214,7 @@ describe('pushed', () => {
     expect((await read(service, repository.id)).commit).toBe(commit);
   });
 
-  test('while the first clone runs is not lost', async () => {
+  test('is not lost when it is called during the first clone', async () => {
     const service = await plainly();
     const gate = repository.upstream.gate(repository.path, 20);
     const first = read(service, repository.id);
@@ -231,13 +231,13 @@ describe('pushed', () => {
 });
 
 describe('refresh', () => {
-  test('makes what is not there', async () => {
+  test('makes a snapshot that is not stored', async () => {
     const service = await plainly();
     expect((await service.refresh(repository.id))?.commit).toBe(await repository.head());
     expect(asked()).toBe(1);
   });
 
-  test('brings what is there up to date, within maxAge, too', async () => {
+  test('brings a stored snapshot up to date, also within maxAge', async () => {
     const service = await plainly();
     await read(service, repository.id);
     const commit = await push(repository.bare);
@@ -258,7 +258,7 @@ describe('refresh', () => {
   });
 });
 
-test('repositories tells what is there', async () => {
+test('repositories lists mirrors and stored snapshots', async () => {
   const service = await plainly();
   const before = Date.now();
   const { commit, etag } = await read(service, repository.id);

@@ -56,7 +56,7 @@ async function startReplicas(
   );
 }
 
-test('When S3 stops, what is near is served, and what is not is generated.', async () => {
+test('When S3 stops, copies on disk are served, and other snapshots are generated', async () => {
   const server = await startS3Server({ directory, defer });
   const repository = await freshRepository({ directory, defer });
   const near = new FileSystemStore({ directory: await directory() });
@@ -75,7 +75,7 @@ test('When S3 stops, what is near is served, and what is not is generated.', asy
   expect(await degraded).toMatchObject([{ tier: 'far' }]);
 });
 
-test('What was pushed is fetched by one of the replicas and served by all of them.', async () => {
+test('A pushed commit is fetched by one of the replicas and served by all of them', async () => {
   const repository = await freshRepository({ directory, defer });
   const store = new TellingStore({ maxBytes: 1e9 });
   const replicas = await startReplicas(repository, 3, { store, locks: new InProcessLocks() });
@@ -100,7 +100,7 @@ test('What was pushed is fetched by one of the replicas and served by all of the
   ]);
 });
 
-test('A push that is announced while the one before is fetched is served.', async () => {
+test('A push that is announced while the one before is fetched is served', async () => {
   const repository = await freshRepository({ directory, defer });
   const store = new TellingStore({ maxBytes: 1e9 });
   const freshness = { maxAge: 60 * 60_000, checkInterval: 0 };
@@ -122,7 +122,7 @@ test('A push that is announced while the one before is fetched is served.', asyn
   }
 });
 
-test('In each refreshInterval one of the replicas asks the upstream for all of them.', async () => {
+test('In each refreshInterval one of the replicas asks the upstream for all of them', async () => {
   const repository = await freshRepository({ directory, defer });
   const clock = install({
     now: Date.now(),

@@ -36,7 +36,7 @@ async function startRedis(): Promise<RedisServer> {
   return redis;
 }
 
-describe('Three processes', () => {
+describe('Three replicas in processes of their own', () => {
   let s3: S3Server;
 
   beforeAll(async () => {
@@ -83,7 +83,7 @@ describe('Three processes', () => {
     };
   }
 
-  test('clone and generate each of ten repositories once for 200 clients at a time.', async () => {
+  test('clone and generate each of ten repositories once for 200 clients at a time', async () => {
     const { repository, urls, count } = await start();
     const paths = Array.from({ length: 10 }, (_, i) => `org/repo-${i}`);
     const bares = new Map<string, string>();
@@ -111,7 +111,7 @@ describe('Three processes', () => {
     }
   });
 
-  test('take over from one that dies as it generates.', async () => {
+  test('take over from one that dies while it clones', async () => {
     const { repository, redis, replicas, urls, count, happened } = await start();
     const { path, upstream } = repository;
     replicas[0]?.order({ kind: 'kill', at: 'generationStarted' });
@@ -143,9 +143,9 @@ describe('Three processes', () => {
 });
 
 test.each([
-  ['what is not stored fails', undefined, 503],
-  ['each process goes on by itself if it may', new InProcessLocks(), 200],
-])('When Redis stops, %s, and what is stored is served.', async (_, fallback, status) => {
+  ['others fail', undefined, 503],
+  ['with a fallback each process builds the others by itself', new InProcessLocks(), 200],
+])('When Redis stops, stored snapshots are served, and %s', async (_, fallback, status) => {
   const repository = await freshRepository({ directory, defer });
   const redis = await startRedis();
   const app = await repository.startApp({ locks: new RedisLocks({ url: redis.url, fallback }) });

@@ -88,7 +88,7 @@ async function expectSame(actual: string, expected: string): Promise<void> {
 
 describe('A commit that a branch or tag leads to', () => {
   test.each(['main~1', 'topic/long', 'other-root', 'aside'])(
-    'is what a clone and a checkout give: %s',
+    'is served as git clone and git checkout give it: %s',
     async (name) => {
       const app = await sharedApp({ freshness: SELDOM });
       const commit = await commitOf(`${name}^{commit}`);
@@ -107,7 +107,7 @@ describe('A commit that a branch or tag leads to', () => {
     ['main~1', 2],
     ['shortcut', 3],
     ['topic/long', 4],
-  ])('is cut as a fetch by its id does it: %s, %i', async (name, depth) => {
+  ])('is cut as git fetch cuts it: %s to depth %i', async (name, depth) => {
     const app = await sharedApp({ freshness: SELDOM });
     await allow();
     const commit = await commitOf(name);
@@ -121,7 +121,7 @@ describe('A commit that a branch or tag leads to', () => {
     );
   });
 
-  test('is found whatever the case of the digits of its id', async () => {
+  test('is found by its id in upper or lower case', async () => {
     const app = await sharedApp({ freshness: SELDOM });
     const commit = await commitOf('main');
     const etag = async (ref: string) =>
@@ -210,7 +210,7 @@ describe('A commit that no branch or tag leads to', () => {
   });
 
   test.each(['allowReachableSHA1InWant', 'allowAnySHA1InWant'])(
-    'is there when the upstream has %s',
+    'is found when the upstream has %s',
     async (setting) => {
       const app = await sharedApp({ freshness: SELDOM });
       await allow(setting);
@@ -220,7 +220,7 @@ describe('A commit that no branch or tag leads to', () => {
     },
   );
 
-  test('is not found when the upstream does not allow it, and not asked for again', async () => {
+  test('is not found when the upstream does not allow it, and is not asked for again', async () => {
     const app = await sharedApp({ freshness: SELDOM });
     const commit = await commitOf('refs/pull/1/head');
     expect(await get(app, `?ref=${commit}`)).toEqual(NOT_FOUND);
@@ -254,7 +254,7 @@ describe('A commit that no branch or tag leads to', () => {
     expect(repository.upstream.requests.length).toBe(asked);
   });
 
-  test('is asked for once by all who want it at the same time', async () => {
+  test('is fetched once for all concurrent requests', async () => {
     const app = await sharedApp({ freshness: SELDOM });
     await allow();
     await snapshotOf(app);
@@ -269,7 +269,7 @@ describe('A commit that no branch or tag leads to', () => {
     expect(uploadPacks()).toBe(asked + 2);
   });
 
-  test('is waited for by a few clients only, because ids can be made up', async () => {
+  test('has a limited number of waiting clients, because ids can be made up', async () => {
     const app = await startApp();
     await snapshotOf(app);
     repository.upstream.fault(repository.path, { kind: 'hang-info-refs' });
@@ -289,7 +289,7 @@ describe('A commit that no branch or tag leads to', () => {
     expect(codes.sort()).toEqual([...Array(16).fill('CLOSED'), 'OVERLOADED']);
   });
 
-  test('survives pushes, consolidation and pruning, in a mirror that git takes for whole', async () => {
+  test('survives pushes, consolidation and pruning, in a mirror that git finds complete', async () => {
     const app = await startApp({ freshness: { mode: 'strict', maxAge: 0 } });
     const failures: unknown[] = [];
     const { events } = app.router.service;

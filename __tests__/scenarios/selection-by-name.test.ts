@@ -47,8 +47,8 @@ async function get(app: HostApp, ref?: string, depth?: number): Promise<string |
 
 const NOT_FOUND = '404 REF_NOT_FOUND';
 
-describe('A name that is new upstream', () => {
-  test('is found by one question, which all who ask at once share', async () => {
+describe('A name that is new in the upstream', () => {
+  test('is found by one check, which concurrent requests share', async () => {
     const app = await start(ALWAYS);
     await get(app);
     const commit = await push(repository.bare, { branch: 'new' });
@@ -64,7 +64,7 @@ describe('A name that is new upstream', () => {
     expect(repository.upstream.infoRefs(repository.path)).toBe(asked + 1);
   });
 
-  test('is found by the question that somebody else has just asked', async () => {
+  test('is found by the check of another request', async () => {
     const app = await start(SELDOM);
     await get(app);
     const commit = await push(repository.bare, { branch: 'new' });
@@ -81,8 +81,8 @@ describe('A name that is new upstream', () => {
   });
 });
 
-describe('A name that nothing has', () => {
-  test('is not asked for more than once in a checkInterval, whatever it is', async () => {
+describe('A name that does not exist', () => {
+  test('is checked once in a checkInterval, with all other such names', async () => {
     const app = await start(SELDOM);
     expect(await get(app, 'bogus')).toBe(NOT_FOUND);
     const asked = repository.upstream.requests.length;
@@ -93,7 +93,7 @@ describe('A name that nothing has', () => {
     expect(await get(app, 'main')).toBe(await git(repository.bare, 'rev-parse', 'main'));
   });
 
-  test('is only said to be missing when the upstream says so', async () => {
+  test('is reported as missing only when the upstream has answered', async () => {
     const app = await start(ALWAYS);
     await get(app);
     repository.upstream.fault(repository.path, { kind: 'status', status: 500 });
@@ -105,13 +105,13 @@ describe('A name that nothing has', () => {
     expect(await get(app, 'new')).toBe(commit);
   });
 
-  test('fails as its repository does if that is missing', async () => {
+  test('fails like its repository if that is missing', async () => {
     const app = await start(SELDOM);
     await rm(repository.bare, { recursive: true });
     expect(await get(app, 'main', 1)).toBe('503 UPSTREAM_NOT_FOUND');
   });
 
-  test('includes names of trees and blobs', async () => {
+  test('includes the names of trees and blobs', async () => {
     const app = await start(SELDOM);
     await git(repository.bare, 'tag', '-a', '-m', 'a tree', 'annotated-tree', 'main^{tree}');
     await git(repository.bare, 'tag', 'a-tree', 'main^{tree}');
@@ -126,7 +126,7 @@ describe('A name that nothing has', () => {
   });
 });
 
-describe('A name with characters that mean something elsewhere', () => {
+describe('A name with characters that have a meaning in URLs, shells or git', () => {
   const names = [
     'per%cent',
     'per%2Fcent',
@@ -153,7 +153,7 @@ describe('A name with characters that mean something elsewhere', () => {
     `${'m'.repeat(100)}/${'n'.repeat(100)}/${'o'.repeat(53)}`,
   ];
 
-  test('is one of its own, for branches and tags', async () => {
+  test('is served as it is, for branches and tags', async () => {
     const app = await start(SELDOM);
     const builder = await RepositoryBuilder.open(repository.bare);
     const marks = names.map((name, i) => {

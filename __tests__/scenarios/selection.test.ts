@@ -110,14 +110,14 @@ describe('A history with merges, several roots and all kinds of tags', () => {
     ...[1, 2, 5, 100].map((depth) => ({ depth })),
     ...REFS.map((ref, i) => ({ ref, depth: 1 + (i % 2) })),
     ...[3, 2_147_483_647].map((depth) => ({ ref: 'shortcut', depth })),
-  ])('is cut as git does it: %j', async (selected) => {
+  ])('is cut as git cuts it: %j', async (selected) => {
     await expectSame('tangled', await checkOut('tangled', selected));
   });
 });
 
 describe('A repository with all kinds of files and names', () => {
   test.each<Selected>([{ ref: 'feature/a/b' }, { depth: 1 }, { ref: 'feature/ünïcode', depth: 2 }])(
-    'is what git clone gives, and its first status reads no file: %j',
+    'is what git clone gives, and its first git status reads no file: %j',
     async (selected) => {
       const checkouts = await checkOut('kitchen-sink', selected);
       await expectSame('kitchen-sink', checkouts);
@@ -142,9 +142,9 @@ describe.each(['detached', 'detached-aside', 'unborn', 'empty'])(
   },
 );
 
-describe('A history that was cut off', () => {
+describe('A shallow history', () => {
   test.each<Selected>([{ depth: 1 }, { ref: 'v2', depth: 2 }])(
-    'can be completed: %j',
+    'can be completed by git fetch --unshallow: %j',
     async (selected) => {
       const checkouts = await checkOut('tangled', selected);
       const { snapshot, clone } = checkouts;
@@ -159,7 +159,7 @@ describe('A history that was cut off', () => {
     },
   );
 
-  test('goes on with a pull, a deepening and a garbage collection', async () => {
+  test('can be pulled, deepened and garbage-collected', async () => {
     const bare = at('moving');
     await buildTangledHistory(bare);
     const { snapshot } = await checkOut('moving', { ref: 'topic/long', depth: 2 });
@@ -173,7 +173,7 @@ describe('A history that was cut off', () => {
     expect(await git(snapshot, 'status', '--porcelain')).toBe('');
   });
 
-  test('does not reach further back than it says', async () => {
+  test('contains no commit beyond its depth', async () => {
     const { snapshot } = await checkOut('tangled', { depth: 1 });
     expect((await execute('git', ['rev-parse', 'HEAD^'], { cwd: snapshot })).code).not.toBe(0);
     expect(await git(snapshot, 'rev-list', '--count', 'HEAD')).toBe('1');

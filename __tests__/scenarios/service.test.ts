@@ -30,14 +30,14 @@ describe('A snapshot', () => {
     expect(repository.upstream.requests.length).toBe(asked);
   });
 
-  test('is an error when there is nothing to clone', async () => {
+  test('fails when there is nothing to clone', async () => {
     repository.upstream.fault(repository.path, { kind: 'status', status: 404 });
     const service = repository.start();
     await expect(service.get(repository.id)).rejects.toMatchObject({ code: 'UPSTREAM_NOT_FOUND' });
     expect(await service.stat(repository.id)).toBeUndefined();
   });
 
-  test('is generated from a mirror that is there, also from that of an earlier process', async () => {
+  test('is generated from an existing mirror, also from one of an earlier process', async () => {
     const store = new MemoryStore({ maxBytes: 1e6 });
     const first = repository.start({ store });
     const generated = await read(first, repository.id);
@@ -63,7 +63,7 @@ describe('A snapshot', () => {
     }
   });
 
-  test('is generated to its end, even if the client that waits for it leaves', async () => {
+  test('is generated to its end even if its client leaves', async () => {
     const service = repository.start();
     const gate = repository.upstream.gate(repository.path);
     const controller = new AbortController();
@@ -77,7 +77,7 @@ describe('A snapshot', () => {
   });
 });
 
-test('The metadata of a stored snapshot are those of the generated one', async () => {
+test('A stored snapshot has the metadata of the generated one', async () => {
   const service = repository.start();
   const generated = await service.get(repository.id);
   const { length } = await buffer(generated.body);
@@ -89,14 +89,14 @@ test('The metadata of a stored snapshot are those of the generated one', async (
   expect(opened).toMatchObject({ ...stored, source: 'store' });
 });
 
-test('The entity tag of a snapshot changes with the repository', async () => {
+test('The ETag of a snapshot changes with the repository', async () => {
   const before = await read(repository.start(), repository.id);
   await push(repository.bare);
   const after = await read(repository.start({ dataDir: await directory() }), repository.id);
   expect(after.etag).not.toBe(before.etag);
 });
 
-test('Events tell what happens, in order', async () => {
+test('Events report what happens, in order', async () => {
   const service = repository.start({ freshness: { maxAge: HOUR } });
   const names = EVENT_NAMES.filter((name) => name !== 'cloneProgress');
   const seen: string[] = [];
@@ -119,13 +119,13 @@ test('Events tell what happens, in order', async () => {
 });
 
 describe('A store that fails', () => {
-  test('when it is asked fails the request', async () => {
+  test('when it is read fails the request', async () => {
     const store = brokenStore('open');
     const service = repository.start({ store });
     await expect(service.get(repository.id)).rejects.toThrow('open is broken');
   });
 
-  test('when it is written to costs nobody the snapshot', async () => {
+  test('when it is written to fails no request', async () => {
     const service = repository.start({ store: brokenStore('create') });
     const failures: string[] = [];
     service.events.on('storeFailed', ({ error }) => failures.push(error.message));
@@ -138,7 +138,7 @@ describe('A store that fails', () => {
 });
 
 describe('A service that closes', () => {
-  test('waits for a generation if it is told to', async () => {
+  test('waits for a generation if that is asked for', async () => {
     const store = new MemoryStore({ maxBytes: 1e6 });
     const service = repository.start({ store });
     const gate = repository.upstream.gate(repository.path);
@@ -152,7 +152,7 @@ describe('A service that closes', () => {
     expect(await read(again, repository.id)).toEqual({ ...generated, source: 'store' });
   });
 
-  test('ends a clone at once otherwise, and leaves nothing behind', async () => {
+  test('otherwise ends a clone at once, and leaves nothing behind', async () => {
     const service = repository.start();
     const gate = repository.upstream.gate(repository.path);
     const waiting = service.get(repository.id);

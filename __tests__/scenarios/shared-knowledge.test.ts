@@ -68,8 +68,8 @@ async function statusAt(service: SnapshotService) {
   return (await service.repositories()).filter((each) => each.repository.path === repository.path);
 }
 
-describe('what another one stored', () => {
-  test('later, but of what was there before, does not pass for what was pushed', async () => {
+describe('A snapshot that another replica stored', () => {
+  test('after a push, but built before it, is not served as the pushed commit', async () => {
     const [slow, other] = [one, two];
     await read(other, { ...repository.id, depth: 1 });
     const gate = store.gate();
@@ -89,7 +89,7 @@ describe('what another one stored', () => {
     for (const each of [other, slow]) expect((await read(each, repository.id)).commit).toBe(commit);
   });
 
-  test('by a clock that is a day ahead is not of later than what was asked since', async () => {
+  test('with a clock that is a day ahead does not count as newer than later checks', async () => {
     const setRight = setDate(defer, DAY);
     await read(one, repository.id);
     setRight();
@@ -97,7 +97,7 @@ describe('what another one stored', () => {
     expect((await two.refresh(repository.id)).commit).toBe(commit);
   });
 
-  test('of a ref or a depth is served without a mirror, for as long as nothing was pushed', async () => {
+  test('by ref or depth is served without a mirror until something is pushed', async () => {
     const strict = { freshness: { mode: 'strict', maxAge: 0, checkInterval: 0 } } as const;
     const [one, two] = [await replica(strict), await replica(strict)];
     const id = { ...repository.id, depth: 1 };
@@ -114,7 +114,7 @@ describe('what another one stored', () => {
   });
 });
 
-describe('what another one was told', () => {
+describe('A check that another replica made', () => {
   /** Has a service ask the upstream in the background, unless another one's answer will do. */
   async function check(service: SnapshotService): Promise<void> {
     const over = locks.next('released', checkKey());
@@ -122,7 +122,7 @@ describe('what another one was told', () => {
     await over;
   }
 
-  test('by a clock that is a day ahead is asked again', async () => {
+  test('with a clock that is a day ahead is made again', async () => {
     const setRight = setDate(defer, DAY);
     await read(one, repository.id);
     await check(one);
@@ -133,7 +133,7 @@ describe('what another one was told', () => {
     expect(asked()).toBe(before + 1);
   });
 
-  test('before a push was announced does not do for that push, whenever it comes', async () => {
+  test('before a push was announced does not count for that push', async () => {
     for (const each of [one, two]) await read(each, repository.id);
     const gate = repository.upstream.gateRefs(repository.path);
     await one.pushed(url());
@@ -151,7 +151,7 @@ describe('what another one was told', () => {
     expect((await two.refresh(repository.id)).commit).toBe(commit);
   });
 
-  test('so late that nobody waits for it is not taken for an answer', async () => {
+  test('and that ends too late does not count', async () => {
     // The test does not wait for so long.
     const late = new AbortController();
     const { timeout } = AbortSignal;
@@ -176,7 +176,7 @@ describe('what another one was told', () => {
     expect(await refreshed).toMatchObject([{ changed: true }]);
   });
 
-  test('does not replace what is known of later', async () => {
+  test('does not replace the result of a later check', async () => {
     const behind = new WatchedLocks(locks);
     const two = await replica({ locks: behind });
     for (const each of [one, two]) await read(each, repository.id);

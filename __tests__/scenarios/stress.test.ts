@@ -258,7 +258,7 @@ test.each<[string, Partial<SnapshotOptions>, number]>([
     { freshness: lenient, store: new MemoryStore({ maxBytes: 2 * MIB }) },
     SEED + 2,
   ],
-])('Every body that is %s is whole, whatever happens meanwhile.', async (_, options, seed) => {
+])('Under random load and faults, every body that is %s is complete', async (_, options, seed) => {
   const threads = await threadCount();
   const dataDir = await directory();
   const app = await startHostApp({

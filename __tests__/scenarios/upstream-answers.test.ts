@@ -38,7 +38,7 @@ beforeAll(async () => {
   await git(root, 'clone', '--quiet', '--bare', 'sha256', 'org/sha256.git');
 });
 
-describe('A list of refs that is cut', () => {
+describe('A list of refs that is cut off', () => {
   // isomorphic-git itself takes each of these for a repository with fewer refs, or with none.
   const cuts: [where: string, find: (whole: Buffer) => number][] = [
     ['before the first ref', (whole) => whole.indexOf('0000') + 4],
@@ -65,7 +65,7 @@ describe('A list of refs that is cut', () => {
   });
 });
 
-test('HEAD is where its branch is, which may have moved while the upstream listed its refs', async () => {
+test('HEAD is the commit of its branch, also if the branch moved while the upstream listed its refs', async () => {
   const { upstream, path, id } = repository;
   const objects = new ObjectList();
   const before = objects.soundCommit();
@@ -77,7 +77,7 @@ test('HEAD is where its branch is, which may have moved while the upstream liste
   expect(app.router.service.headOf(id)).toBe(after);
 });
 
-test('An upstream that talks on and on keeps its clone busy, and nobody else', async () => {
+test('An upstream whose messages do not end keeps only its own clone busy', async () => {
   const head = '1'.repeat(40);
   const words = Buffer.concat(
     Array.from({ length: 1000 }, () => [...encodeSideBand(2, Buffer.from('x'))]).flat(),
@@ -125,7 +125,7 @@ describe('A repository that is not supported', () => {
   test.each([
     ['with SHA-256 ids', 'org/sha256'],
     ['that is shallow', 'org/shallow'],
-  ])('fails the request: one %s', async (_name, path) => {
+  ])('fails the request: %s', async (_name, path) => {
     const app = await repository.sharedApp();
     await app.router.service.started;
     const mirrors = await mirrorNames(app.dataDir);

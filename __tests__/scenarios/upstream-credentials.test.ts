@@ -28,8 +28,12 @@ describe('An upstream that wants credentials', () => {
   const secrets = [right.password, Buffer.from(`robot:${right.password}`).toString('base64')];
 
   test.each<[string, SnapshotErrorCode, Credentials | undefined]>([
-    ['has no such repository for the anonymous', 'UPSTREAM_NOT_FOUND', undefined],
-    ['denies wrong ones', 'UPSTREAM_DENIED', { ...right, username: 'rob' }],
+    [
+      'answers that there is no such repository without credentials',
+      'UPSTREAM_NOT_FOUND',
+      undefined,
+    ],
+    ['denies access with wrong credentials', 'UPSTREAM_DENIED', { ...right, username: 'rob' }],
   ])('%s', async (_name, code, credentials) => {
     const { upstream, path } = repository;
     upstream.fault(path, { kind: 'require-basic-auth', ...right });
@@ -40,7 +44,7 @@ describe('An upstream that wants credentials', () => {
     await expectNothingLeft(app.dataDir, upstream);
   });
 
-  test('gets them in a header, and nobody else gets them anywhere', async () => {
+  test('gets them in a header, and they appear nowhere else', async () => {
     const { upstream, path, id } = repository;
     upstream.fault(path, { kind: 'require-basic-auth', ...right });
     const { app, told } = await startTalkative(async ({ host, path }) => {

@@ -100,33 +100,36 @@ describe('An upstream that', () => {
     return { service, old, mirror };
   }
 
-  test.each(FAILURES)('$what costs nobody what is stored', async ({ fault, code, hangs }) => {
-    // Which mode it is makes no difference once a check has failed: half of them each.
-    const { service, old, mirror } = await startFresh(code === unreachable ? AT_ONCE : STRICT);
-    const { upstream, path, id, bare } = repository;
-    const status = async () => {
-      const all = await service.repositories();
-      return all.find((one) => one.repository.path === path);
-    };
-    const refs = await git(mirror, 'for-each-ref');
-    const commit = await push(bare);
-    const passDeadline = holdDeadlines(defer, DEADLINE);
-    upstream.fault(path, fault);
-    if (hangs) void upstream.gate(path, 30).reached.then(passDeadline);
+  test.each(FAILURES)(
+    '$what does not keep stored snapshots from being served',
+    async ({ fault, code, hangs }) => {
+      // Which mode it is makes no difference once a check has failed: half of them each.
+      const { service, old, mirror } = await startFresh(code === unreachable ? AT_ONCE : STRICT);
+      const { upstream, path, id, bare } = repository;
+      const status = async () => {
+        const all = await service.repositories();
+        return all.find((one) => one.repository.path === path);
+      };
+      const refs = await git(mirror, 'for-each-ref');
+      const commit = await push(bare);
+      const passDeadline = holdDeadlines(defer, DEADLINE);
+      upstream.fault(path, fault);
+      if (hangs) void upstream.gate(path, 30).reached.then(passDeadline);
 
-    const failed = next(service, 'refreshFailed');
-    expect(await read(service, id)).toEqual({ ...old, source: 'store' });
-    expect((await failed)[0].error.code).toBe(code);
-    expect(await status()).toMatchObject({ isCurrent: true, error: { code } });
-    expect(await git(mirror, 'for-each-ref')).toBe(refs);
-    expect(await fsck(mirror)).toEqual([]);
+      const failed = next(service, 'refreshFailed');
+      expect(await read(service, id)).toEqual({ ...old, source: 'store' });
+      expect((await failed)[0].error.code).toBe(code);
+      expect(await status()).toMatchObject({ isCurrent: true, error: { code } });
+      expect(await git(mirror, 'for-each-ref')).toBe(refs);
+      expect(await fsck(mirror)).toEqual([]);
 
-    upstream.heal(path);
-    await service.refresh(id);
-    expect((await read(service, id)).commit).toBe(commit);
-    expect(await status()).toMatchObject({ isCurrent: true, error: undefined });
-    mirrors.set(mirror, 4);
-  });
+      upstream.heal(path);
+      await service.refresh(id);
+      expect((await read(service, id)).commit).toBe(commit);
+      expect(await status()).toMatchObject({ isCurrent: true, error: undefined });
+      mirrors.set(mirror, 4);
+    },
+  );
 
   const tree = treeBody([['100644', 'file', objectId('blob', Buffer.from('lost\n'))]]);
 
@@ -169,7 +172,7 @@ test.each([
   ['its refs', { kind: 'hang-info-refs' }, 'info-refs-started'],
   ['a pack', { kind: 'hang-upload-pack' }, 'upload-pack-started'],
 ] as const)(
-  'An upstream that hangs when it is asked for %s costs nobody what is stored',
+  'An upstream that hangs when it is asked for %s does not keep stored snapshots from being served',
   async (_what, fault, started) => {
     const { upstream, path, id } = repository;
     const dataDir = await directory();
@@ -200,7 +203,7 @@ test('A tree that git refuses to check out is not served, and does not end the s
   expect((await read(service, repository.id)).etag).toBe(old.etag);
 });
 
-test('A service that closes during an update leaves nothing behind', async () => {
+test('A service that closes during a fetch leaves nothing behind', async () => {
   const dataDir = await directory();
   const service = await start({ dataDir, freshness: STRICT });
   await read(service, repository.id);
@@ -216,7 +219,7 @@ test('A service that closes during an update leaves nothing behind', async () =>
   await expectNothingLeft(dataDir, repository.upstream);
 });
 
-test('A mirror that turns out to be damaged is set aside at a refresh, and cloned anew', async () => {
+test('A mirror that turns out to be damaged at a refresh is cloned anew', async () => {
   const dataDir = await directory();
   const service = await start({ dataDir, freshness: STRICT, limits: PLAIN });
   await read(service, repository.id);
@@ -228,7 +231,7 @@ test('A mirror that turns out to be damaged is set aside at a refresh, and clone
   expect(await fsck(await onlyMirror(dataDir))).toEqual([]);
 });
 
-test('A mirror that cannot even be opened is cloned anew, which fails no generation', async () => {
+test('A mirror that cannot be opened is cloned anew, and no request fails', async () => {
   const dataDir = await directory();
   const service = await start({ dataDir, limits: PLAIN });
   const old = await read(service, repository.id);

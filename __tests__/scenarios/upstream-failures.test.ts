@@ -229,7 +229,7 @@ test('An upstream is asked again after Retry-After, and not before', async () =>
   await expectServed(url);
 });
 
-test('A request fails when nobody listens where the upstream is', async () => {
+test('A request fails when no server listens where the upstream should be', async () => {
   // A port below 1024 is given to nobody by chance.
   const own = await startApp({ upstreamUrl: 'http://127.0.0.1:1' });
   await expectProblem(own.snapshotUrl(repository.path), 'UPSTREAM_UNREACHABLE');

@@ -76,7 +76,7 @@ async function generationsOf(app: HostApp, work: () => Promise<unknown>): Promis
 }
 
 describe('A snapshot by ref or depth', () => {
-  test('is stored under its own key, and served as any snapshot', async () => {
+  test('is stored under its own key, and served like any snapshot', async () => {
     const app = await sharedApp({ freshness: SELDOM });
     const commit = await commitOf('main~1');
     const queries = ['', '?ref=topic/left', '?depth=1', '?ref=v2&depth=2', `?ref=${commit}`];
@@ -120,7 +120,7 @@ describe('A snapshot by ref or depth', () => {
 });
 
 describe('Of the snapshots by ref or depth', () => {
-  test('the least recently used go first, and the default snapshot never goes', async () => {
+  test('the least recently used are evicted first, and the default snapshot never is', async () => {
     const app = await sharedApp({ freshness: SELDOM, limits: { maxVariants: 2 } });
     const [a, b, c, d] = ['?depth=1', '?depth=2', '?ref=v1', '?ref=v1&depth=1'] as const;
     const all = ['', a, b, c, d];
@@ -136,7 +136,7 @@ describe('Of the snapshots by ref or depth', () => {
     expect(await storedOf(app, all)).toEqual(['', c, d]);
   });
 
-  test('none is stored if maxVariants is 0, and each is served whole', async () => {
+  test('none is stored if maxVariants is 0, and each is served completely', async () => {
     const app = await sharedApp({ freshness: SELDOM, limits: { maxVariants: 0 } });
     const [first, second] = [await get(app, '?depth=1'), await get(app, '?depth=1')];
     expect(second).toEqual(first);
@@ -150,7 +150,7 @@ describe('Of the snapshots by ref or depth', () => {
     expect(await storedOf(app, ['', '?depth=1'])).toEqual(['']);
   });
 
-  test('each repository has as many as maxVariants', async () => {
+  test('each repository may have maxVariants', async () => {
     const app = await sharedApp({ freshness: SELDOM, limits: { maxVariants: 1 } });
     await get(app, '?depth=1');
     const other = `${repository.path}-other`;
@@ -164,7 +164,7 @@ describe('Of the snapshots by ref or depth', () => {
     ['memory', async (maxBytes) => new MemoryStore({ maxBytes })],
     ['files', async (maxBytes) => new FileSystemStore({ directory: await directory(), maxBytes })],
   ])('in a store of %s with a budget', (_, makeStore) => {
-    test('none drives out a default snapshot', async () => {
+    test('none evicts a default snapshot', async () => {
       const plain = await get(await sharedApp({ freshness: SELDOM }));
       const store = await makeStore(plain.bytes.length + 1500);
       const app = await startApp({ store, freshness: SELDOM });
@@ -174,7 +174,7 @@ describe('Of the snapshots by ref or depth', () => {
       expect(await storedOf(app, ['', '?ref=v1'])).toEqual(['']);
     });
 
-    test('one makes room for another', async () => {
+    test('one is evicted for another one', async () => {
       const fresh = await sharedApp({ freshness: SELDOM });
       const sizes = [await get(fresh), await get(fresh, '?depth=1')].map((a) => a.bytes.length);
       const store = await makeStore(sizes.reduce((sum, size) => sum + size) + 2000);
@@ -191,7 +191,7 @@ describe('Of the snapshots by ref or depth', () => {
 });
 
 describe('After a push', () => {
-  test('a ref that moved is served anew, and a cut history of one that did not stays as it is', async () => {
+  test('a ref that moved is served anew, and a shallow history of one that did not stays as it is', async () => {
     const app = await sharedApp({ freshness: STRICT });
     const commit = await commitOf('main~1');
     const unmoved = ['?ref=topic/left&depth=1', '?ref=v2&depth=2', `?ref=${commit}&depth=1`];
@@ -213,7 +213,7 @@ describe('After a push', () => {
     }
   });
 
-  test('a commit to a depth is not asked about again', async () => {
+  test('a commit with a depth is served without a check', async () => {
     const app = await sharedApp({ freshness: STRICT });
     const query = `?ref=${await commitOf('topic/left')}&depth=2`;
     const before = await get(app, query);
@@ -233,7 +233,7 @@ describe('After a push', () => {
     ['it is the default branch no more', 'main', () => head('shortcut')],
     ['a tag has its name', 'at-root', () => git(repository.bare, 'tag', 'at-root', 'main')],
     ['it was a tag', 'light', () => git(repository.bare, 'branch', 'light', 'light')],
-  ])('a cut history is as git cuts it, if %s', async (_, ref, change) => {
+  ])('a shallow history is as git cuts it, if %s', async (_, ref, change) => {
     const app = await sharedApp({ freshness: STRICT });
     const query = `?ref=${ref}&depth=1`;
     await get(app, query);
@@ -244,7 +244,7 @@ describe('After a push', () => {
     await expectSameCheckout(snapshot, clone, { originUrl: repository.url });
   });
 
-  test('a ref that is gone is not found', async () => {
+  test('a ref that was deleted is not found', async () => {
     const app = await sharedApp({ freshness: STRICT });
     const queries = ['?ref=topic/left', '?ref=topic/left&depth=1'];
     for (const query of queries) await get(app, query);
@@ -255,7 +255,7 @@ describe('After a push', () => {
     expect(await storedOf(app, queries)).toEqual([]);
   });
 
-  test('a ref that is served stale is renewed, or removed if it is gone', async () => {
+  test('a ref that is served stale is renewed, or removed if it was deleted', async () => {
     const app = await sharedApp({ freshness: { maxAge: 0, checkInterval: 0 } });
     const { service } = app.router;
     const query = '?ref=topic/left&depth=1';
