@@ -140,7 +140,7 @@ test.each([true, false])(
   },
 );
 
-test('The git directory has nothing of the server in it', async () => {
+test('The git directory contains nothing of the server', async () => {
   const all = JSON.stringify(gitDirectory(await inputOf()));
   for (const trace of [mirror, 'mirror', process.cwd(), 'logs/']) expect(all).not.toContain(trace);
 });

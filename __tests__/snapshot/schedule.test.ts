@@ -19,7 +19,7 @@ afterEach(() => {
 const add = (item: string, inMilliseconds: number) =>
   schedule.add(item, item, performance.now() + inMilliseconds);
 
-test('Each thing is done once, at its time', () => {
+test('Each item of a schedule is due once, at its time', () => {
   add('late', 300);
   add('soon', 100);
   add('now', -5);
@@ -33,7 +33,7 @@ test('Each thing is done once, at its time', () => {
   expect(clock.countTimers()).toBe(0);
 });
 
-test('Of two times the earlier one holds', () => {
+test('An item that is added twice is due at the earlier time', () => {
   add('a', 100);
   add('a', 500);
   add('b', 500);
@@ -44,7 +44,7 @@ test('Of two times the earlier one holds', () => {
   expect(due).toHaveLength(2);
 });
 
-test('What is due may be added again', () => {
+test('An item that is due can be added again', () => {
   schedule.stop();
   schedule = new Schedule((item) => {
     due.push(item);
@@ -56,7 +56,7 @@ test('What is due may be added again', () => {
   expect(schedule.has('again')).toBe(false);
 });
 
-test('Times beyond what a timer holds are waited for', () => {
+test('A time that is too far away for one timer is waited for', () => {
   add('far', 2 ** 32);
   clock.tick(2 ** 32 - 1);
   expect(due).toEqual([]);
@@ -64,7 +64,7 @@ test('Times beyond what a timer holds are waited for', () => {
   expect(due).toEqual(['far']);
 });
 
-test('Nothing is done after a stop, and no timer is left', () => {
+test('After a stop nothing is due, and no timer is left', () => {
   add('a', 10);
   schedule.stop();
   add('b', 10);
@@ -73,7 +73,7 @@ test('Nothing is done after a stop, and no timer is left', () => {
   expect(due).toEqual([]);
 });
 
-test('The timer does not keep the process alive', () => {
+test('A schedule does not keep the process alive', () => {
   clock.uninstall();
   const timers = () => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
   const before = timers();

@@ -18,7 +18,7 @@ parentPort.on('message', () => {
 parentPort.postMessage('ready');
 `;
 
-test('A thread waits until the other has given back enough', async () => {
+test('A thread waits until the other one has given back enough bytes', async () => {
   const room = new SharedRoom(10);
   const said = new Int32Array(new SharedArrayBuffer(4));
   const workerData = { cell: room.cell, said: said.buffer };
@@ -33,7 +33,7 @@ test('A thread waits until the other has given back enough', async () => {
   expect(Atomics.load(said, 0)).toBe(1);
 });
 
-test('What is larger than the limit has room, but only alone', () => {
+test('An entry that is larger than the limit has room, but only alone', () => {
   const room = new SharedRoom(10);
   const other = new SharedRoom(10, room.cell);
   room.take(1000);
@@ -42,7 +42,7 @@ test('What is larger than the limit has room, but only alone', () => {
   expect(new Int32Array(room.cell)[0]).toBe(10);
 });
 
-test('Anything has room once the room was abandoned', () => {
+test('Any entry has room after the room was abandoned', () => {
   const room = new SharedRoom(10);
   const other = new SharedRoom(10, room.cell);
   room.take(10);

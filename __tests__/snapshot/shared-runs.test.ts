@@ -15,7 +15,7 @@ function controlled() {
   };
 }
 
-test('All who ask while one runs share the one that comes after it', async () => {
+test('All calls during a run share the next run', async () => {
   const runs = new SharedRuns<number>();
   const { work, begun, end } = controlled();
   const first = runs.run('a', work);
@@ -33,7 +33,7 @@ test('All who ask while one runs share the one that comes after it', async () =>
   expect(await late).toBe(3);
 });
 
-test('Keys have runs of their own', async () => {
+test('Each key has runs of its own', async () => {
   const runs = new SharedRuns<number>();
   const { work, begun, end } = controlled();
   const both = [runs.run('a', work), runs.run('b', work)];
@@ -43,7 +43,7 @@ test('Keys have runs of their own', async () => {
   expect(await Promise.all(both)).toEqual([1, 2]);
 });
 
-test('A failure is of those who shared it', async () => {
+test('A run that fails rejects only the calls that share it', async () => {
   const runs = new SharedRuns<number>();
   const { work, end } = controlled();
   const first = runs.run('a', work);
@@ -55,7 +55,7 @@ test('A failure is of those who shared it', async () => {
   expect(await second).toBe(2);
 });
 
-test('To settle is to wait for the next ones, too, and for failures', async () => {
+test('Waiting until all runs are settled includes the next runs and those that fail', async () => {
   const runs = new SharedRuns<number>();
   await runs.settled();
   const { work, begun, end } = controlled();

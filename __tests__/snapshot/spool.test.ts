@@ -91,7 +91,7 @@ async function openByReaders(): Promise<number> {
   return (await openFiles(scratch)).length - 1;
 }
 
-test('A spool must not exist before', async () => {
+test('A spool is refused where a file exists', async () => {
   await expect(Spool.create(path)).rejects.toThrow('EEXIST');
 });
 
@@ -112,7 +112,7 @@ describe('Every reader gets every byte', () => {
     expect(new Set(await Promise.all(digests))).toEqual(new Set([expected]));
   });
 
-  test('of a file that is complete, and has been given up by its owner', async () => {
+  test('of a file that is complete and was given up by its owner', async () => {
     const early = createReader();
     await finish();
     await giveUp();
@@ -142,7 +142,7 @@ describe('Every reader gets every byte', () => {
   });
 });
 
-test('A reader does not run ahead of what is announced', async () => {
+test('A reader reads no further than the bytes that were announced', async () => {
   const reader = createReader();
   await writer.write(CONTENT, 0, 5000, 0);
   spool.advance(100);
@@ -154,7 +154,7 @@ test('A reader does not run ahead of what is announced', async () => {
   expect((await take(reader, 50)).equals(CONTENT.subarray(100, 150))).toBe(true);
 });
 
-test('A reader that nobody reads holds little, and slows nobody', async () => {
+test('A reader that nobody reads takes little memory, and slows no other reader', async () => {
   const idle = createReader();
   idle.read(0);
   const body = buffer(createReader());
@@ -163,10 +163,10 @@ test('A reader that nobody reads holds little, and slows nobody', async () => {
   expect(idle.readableLength).toBeLessThanOrEqual(MIB);
 });
 
-describe('When the writing fails,', () => {
+describe('When writing fails,', () => {
   const failure = new SnapshotError('STORAGE_FULL', 'no space left');
 
-  test('every reader fails, after what was there', async () => {
+  test('every reader fails, after the bytes that were there', async () => {
     await grow(MIB);
     const readers = [createReader(), createReader()];
     const start = await take(readers[0] ?? never(), 100);
@@ -182,7 +182,7 @@ describe('When the writing fails,', () => {
     }
   });
 
-  test('readers that wait are woken', async () => {
+  test('readers that wait fail at once', async () => {
     const waiting = Array.from({ length: 20 }, () => buffer(createReader()));
     const outcomes = Promise.allSettled(waiting);
     spool.fail(failure);
@@ -190,7 +190,7 @@ describe('When the writing fails,', () => {
       expect(outcome).toEqual({ status: 'rejected', reason: failure });
   });
 
-  test('the first failure counts, and none after the end', async () => {
+  test('the first failure counts, and none after completion', async () => {
     spool.fail(failure);
     spool.fail(new SnapshotError('INTERNAL', 'later'));
     await expect(buffer(createReader())).rejects.toBe(failure);
@@ -201,7 +201,7 @@ describe('When the writing fails,', () => {
     await complete.release();
   });
 
-  test('a file that was cut is noticed', async () => {
+  test('a file that was cut off is noticed', async () => {
     await grow(MIB);
     await writer.truncate(1000);
     spool.complete(size);
@@ -239,7 +239,7 @@ describe('A reader that is stopped', () => {
   });
 });
 
-describe('The file is closed', () => {
+describe('The file of a spool is closed', () => {
   test('once the owner and the last reader are done', async () => {
     const [one, other] = [createReader(), createReader()];
     expect(await openByReaders()).toBe(1);
@@ -265,7 +265,7 @@ describe('The file is closed', () => {
     expect(await openByReaders()).toBe(0);
   });
 
-  test('when the owner gives up and nobody reads', async () => {
+  test('when the owner gives it up and nobody reads', async () => {
     await giveUp();
     expect(await openByReaders()).toBe(0);
     // Who comes now is told so rather than given a closed file.

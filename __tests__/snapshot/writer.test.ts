@@ -126,7 +126,7 @@ async function mirrorOf(pack: Buffer, head: string | undefined): Promise<string>
   return mirror;
 }
 
-test('Two threads write the bytes that one writes, each time', async () => {
+test('Two threads write the same bytes as one thread', async () => {
   const alone = await write(await taskOf(sink, Number.MAX_SAFE_INTEGER));
   expect(alone.bytes.length).toBeGreaterThan(40 * MIB);
   for (let i = 0; i < 2; i++) {
@@ -136,7 +136,7 @@ test('Two threads write the bytes that one writes, each time', async () => {
 });
 
 test.each(THREADS)(
-  'With %s, what is shown lies in the file and does not change',
+  'With %s, the bytes that are announced are in the file and do not change',
   async (_, from) => {
     const task = await taskOf(sink, from);
     const file = openSync(task.path, 'r');
@@ -161,7 +161,7 @@ test.each(THREADS)(
 );
 
 describe.each(THREADS)('A snapshot with %s', (_, from) => {
-  test('shows nothing of a tree that git refuses', async () => {
+  test('announces no byte of a tree that git refuses', async () => {
     const { pack, refs } = packOfTree([['100644', '.git', 'content\n']]);
     const mirror = await mirrorOf(pack, refs.HEAD);
     expect(await failure(await taskOf(mirror, from))).toEqual({
@@ -170,7 +170,7 @@ describe.each(THREADS)('A snapshot with %s', (_, from) => {
     });
   });
 
-  test('fails with what a file that cannot be converted fails with', async () => {
+  test('fails with the error of a file that cannot be converted', async () => {
     const mirror = await packed('late.git', {
       '.gitattributes': 'z.txt working-tree-encoding\n',
       'noise.bin': seededBytes('noise', 4 * MIB),
@@ -181,7 +181,7 @@ describe.each(THREADS)('A snapshot with %s', (_, from) => {
     expect(shown).toBeGreaterThan(0);
   });
 
-  test('fails when a pack is damaged where no checkout looks', async () => {
+  test('fails when a pack is damaged in an object that is not checked out', async () => {
     // More than may wait of a checkout, so that its thread does while the damage is found.
     const [kept, old] = [seededBytes('kept', 24 * MIB), seededBytes('old', 4 * MIB)];
     const trees = [old, kept].map((blob) =>
@@ -235,7 +235,7 @@ describe.each(THREADS)('A snapshot with %s', (_, from) => {
     expect(await openFiles(path)).toEqual([]);
   });
 
-  test('ends at once, wherever it is', async () => {
+  test('ends at once when it is aborted at any point', async () => {
     const workers = new WorkerPool<SnapshotTask, WriteEvent, WriteResult>(WORKER, 1);
     defer(() => workers.close());
     const threads = await threadCount();
@@ -257,7 +257,7 @@ describe.each(THREADS)('A snapshot with %s', (_, from) => {
   });
 });
 
-test('Symbolic links keep their targets, though they are deltas of each other', async () => {
+test('Symbolic links keep their targets, also when they are deltas of each other', async () => {
   const targets = ['a', 'b', 'c'].map((end) => `${'deep/'.repeat(100)}${end}`);
   const links = targets.map((content, i) => [`link-${i}`, { mode: '120000', content }] as const);
   const mirror = await packed('links.git', { ...Object.fromEntries(links), file: 'text\n' });
@@ -275,7 +275,7 @@ test('Symbolic links keep their targets, though they are deltas of each other', 
   expect([...found]).toEqual(links.map(([name], i) => [`./${name}`, targets[i]]));
 });
 
-test('The second thread is kept for the next snapshot, but not when it failed', async () => {
+test('The second thread is kept for the next snapshot, unless the snapshot failed', async () => {
   const threads = await threadCount();
   const task = await taskOf(sink, 0);
   await write(task);
@@ -287,7 +287,7 @@ test('The second thread is kept for the next snapshot, but not when it failed', 
   expect(await threadCount()).toBe(threads);
 });
 
-test('A ref that is not there costs no thread', async () => {
+test('A ref that does not exist does not end a thread', async () => {
   const workers = new WorkerPool<SnapshotTask, WriteEvent, WriteAnswer>(WORKER, 1);
   defer(() => workers.close());
   const task = await taskOf(sink, Number.POSITIVE_INFINITY);
