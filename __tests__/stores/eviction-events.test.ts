@@ -13,7 +13,7 @@ test.each<[string, (onEvict: OnEvict) => Promise<SnapshotStore>]>([
     async (onEvict) =>
       new FileSystemStore({ directory: await directory(), maxBytes: BUDGET, onEvict }),
   ],
-])('%s tells which objects went to make room, and only those', async (_name, create) => {
+])('%s reports the objects that it evicts to make room, and no others', async (_name, create) => {
   const evicted: string[] = [];
   const store = await create((key) => evicted.push(key));
   await put(store, 'replaced', 600);

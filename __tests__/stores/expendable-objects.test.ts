@@ -33,8 +33,8 @@ describe.each<[string, (onEvict: OnEvict) => Promise<[SnapshotStore, Age]>]>([
       return [store, (key, minutes) => age(path, key, minutes)];
     },
   ],
-])('%s', (_name, create) => {
-  test('drops the expendable object that was not opened for longest', async () => {
+])('With expendable objects, a %s', (_name, create) => {
+  test('evicts the least recently used of them for another one', async () => {
     const evicted: string[] = [];
     const [store, setAge] = await create((key) => evicted.push(key));
     for (const [index, key] of ['oldest', 'x', 'y'].entries()) {
@@ -47,7 +47,7 @@ describe.each<[string, (onEvict: OnEvict) => Promise<[SnapshotStore, Age]>]>([
     expect(await listedKeys(store)).toEqual(['oldest', 'x', 'z']);
   });
 
-  test('drops nothing for an expendable object that does not fit even then', async () => {
+  test('evicts nothing for one that would not fit even then', async () => {
     const evicted: string[] = [];
     const [store] = await create((key) => evicted.push(key));
     await put(store, 'a', contentOf('a', 20 * KIB));
@@ -58,7 +58,7 @@ describe.each<[string, (onEvict: OnEvict) => Promise<[SnapshotStore, Age]>]>([
     expect(await listedKeys(store)).toEqual(['a', 'x']);
   });
 
-  test('drops by age alone for an object that is not expendable', async () => {
+  test('evicts by use alone for an object that is not expendable', async () => {
     const evicted: string[] = [];
     const [store, setAge] = await create((key) => evicted.push(key));
     await put(store, 'a', contentOf('a', 10 * KIB));
@@ -71,8 +71,8 @@ describe.each<[string, (onEvict: OnEvict) => Promise<[SnapshotStore, Age]>]>([
   });
 });
 
-describe('A directory of objects', () => {
-  test('has one ranking for all stores on it', async () => {
+describe('The directory of a FileSystemStore', () => {
+  test('has one order of eviction for all stores on it', async () => {
     const path = await directory();
     const [one, two] = [0, 1].map(
       () => new FileSystemStore({ directory: path, maxBytes: 35 * KIB }),
@@ -110,7 +110,7 @@ describe('A directory of objects', () => {
     expect(await listedKeys(store)).toEqual(['a']);
   });
 
-  test('whose modes make everything expendable loses nothing that is not', async () => {
+  test('whose files all have the mode of expendable ones loses no other object to an expendable one', async () => {
     const path = await directory();
     const store = new FileSystemStore({ directory: path, maxBytes: 35 * KIB });
     await put(store, 'a', contentOf('a', 10 * KIB));
@@ -124,7 +124,7 @@ describe('A directory of objects', () => {
     await assertContent(store, 'a', contentOf('a', 10 * KIB));
   });
 
-  test('whose modes make nothing expendable still has room for what is not', async () => {
+  test('whose files have lost the mode of expendable ones still has room for other objects', async () => {
     const path = await directory();
     const store = new FileSystemStore({ directory: path, maxBytes: 35 * KIB });
     await put(store, 'x', contentOf('x', 20 * KIB), {}, EXPENDABLE);
@@ -138,7 +138,11 @@ describe('A directory of objects', () => {
 });
 
 describe('An adopted file', () => {
-  test.each([0o600, 0o644, 0o755])('of mode %o gets the mark of its rank', async (mode) => {
+  test.each([
+    ['600', 0o600],
+    ['644', 0o644],
+    ['755', 0o755],
+  ])('of mode %s keeps its rank in its mode', async (_, mode) => {
     const path = await directory();
     const store = new FileSystemStore({ directory: path });
     for (const expendable of [false, true, false]) {
@@ -151,7 +155,7 @@ describe('An adopted file', () => {
     }
   });
 
-  test('keeps the mode that it had when it cannot be taken over', async () => {
+  test('keeps its mode when it cannot be adopted', async () => {
     const path = join(await directory(), 'objects');
     const store = new FileSystemStore({ directory: path });
     await put(store, 'key', contentOf('a'));
@@ -173,20 +177,23 @@ describe('An adopted file', () => {
     (place) => existsSync(place) && statSync(place).dev !== statSync(tmpdir()).dev,
   );
 
-  (another === undefined ? test.skip : test)('has its rank on another file system', async () => {
-    const elsewhere = await mkdtemp(join(another ?? '', 'filesystem-store-'));
-    try {
-      const path = join(await directory(), 'objects');
-      await mkdir(path);
-      const store = new FileSystemStore({ directory: path, maxBytes: 35 * KIB });
-      await writeFile(join(elsewhere, 'file'), contentOf('x', 20 * KIB));
-      await store.adopt('x', join(elsewhere, 'file'), {}, EXPENDABLE);
-      await put(store, 'y', contentOf('y', 20 * KIB), {}, EXPENDABLE);
-      expect(await listedKeys(store)).toEqual(['y']);
-    } finally {
-      await rm(elsewhere, { recursive: true });
-    }
-  });
+  (another === undefined ? test.skip : test)(
+    'keeps its rank from another file system',
+    async () => {
+      const elsewhere = await mkdtemp(join(another ?? '', 'filesystem-store-'));
+      try {
+        const path = join(await directory(), 'objects');
+        await mkdir(path);
+        const store = new FileSystemStore({ directory: path, maxBytes: 35 * KIB });
+        await writeFile(join(elsewhere, 'file'), contentOf('x', 20 * KIB));
+        await store.adopt('x', join(elsewhere, 'file'), {}, EXPENDABLE);
+        await put(store, 'y', contentOf('y', 20 * KIB), {}, EXPENDABLE);
+        expect(await listedKeys(store)).toEqual(['y']);
+      } finally {
+        await rm(elsewhere, { recursive: true });
+      }
+    },
+  );
 });
 
 type Age = (key: string, minutes: number) => Promise<void>;

@@ -24,7 +24,7 @@ afterEach(async () => {
   await rm(directory, { recursive: true });
 });
 
-test('The objects that were not opened for longest are evicted', async () => {
+test('The least recently opened objects are evicted', async () => {
   const store = new FileSystemStore({ directory, maxBytes: 4 * MIB });
   for (const [index, key] of ['a', 'b', 'c'].entries()) {
     await put(store, key, contentOf(key, MIB));
@@ -36,7 +36,7 @@ test('The objects that were not opened for longest are evicted', async () => {
   expect(await listedKeys(store)).toEqual(['a', 'c', 'd']);
 });
 
-test('The budget is one for all stores on the directory', async () => {
+test('All stores on a directory share one budget', async () => {
   const [one, two] = [0, 1].map(() => new FileSystemStore({ directory, maxBytes: 3 * MIB }));
   if (one === undefined || two === undefined) throw new Error('no stores');
   await put(one, 'a', contentOf('a', MIB));
@@ -55,7 +55,7 @@ test('Commits at the same time stay within the budget', async () => {
   expect((await listedKeys(store)).length).toBe(2);
 });
 
-test('An object that is replaced counts once', async () => {
+test('A replaced object counts once', async () => {
   const store = new FileSystemStore({ directory, maxBytes: 3 * MIB });
   await put(store, 'other', contentOf('other', MIB));
   await used('other', 10);
@@ -63,7 +63,7 @@ test('An object that is replaced counts once', async () => {
   expect(await listedKeys(store)).toEqual(['key', 'other']);
 });
 
-test('An object is touched at most once a minute', async () => {
+test('The file of an object is touched at most once a minute', async () => {
   const store = new FileSystemStore({ directory });
   await put(store, 'a', contentOf('a'));
   await used('a', 0.5);
@@ -72,7 +72,7 @@ test('An object is touched at most once a minute', async () => {
   expect((await stat(await onlyFile())).mtimeMs).toBe(before.mtimeMs);
 });
 
-test('An object over the budget is not kept, nor is what it replaces; others stay', async () => {
+test('An object over the budget is not kept, nor is the one that it replaces; others stay', async () => {
   const store = new FileSystemStore({ directory, maxBytes: MIB });
   await put(store, 'other', contentOf('other'));
   await put(store, 'key', contentOf('old'));
@@ -99,7 +99,7 @@ test.each([-1, 0.5, Number.NaN])('A maxBytes of %p is refused', (maxBytes) => {
   );
 });
 
-test.each([{}, { directory: 'x', maxByte: 1 }])('options %p are refused', (options) => {
+test.each([{}, { directory: 'x', maxByte: 1 }])('The options %p are refused', (options) => {
   expect(() => Reflect.construct(FileSystemStore, [options])).toThrow(
     expect.objectContaining({ code: 'INVALID_OPTIONS' }),
   );

@@ -12,7 +12,7 @@ const { directory, defer } = cleanup(afterEach);
 const ROUNDS = rounds(160, 20_000);
 const SEED = seedOf('stores in several processes');
 
-test('Processes that write, read and delete the same keys read only whole objects', async () => {
+test('Processes that write, read and delete the same keys read whole objects only', async () => {
   const path = await directory();
   const reports = await Promise.all(
     ['one', 'two', 'three'].map(async (seed) => {
@@ -33,7 +33,7 @@ test('Processes that write, read and delete the same keys read only whole object
   expect(left.filter((name) => !name.endsWith('.object'))).toEqual([]);
 });
 
-test('Writers that are killed at any moment leave nothing partial, and the next start cleans up', async () => {
+test('Writers that are killed at any moment leave no partial object, and the next start removes their files', async () => {
   const path = await directory();
   const next = random(`${SEED} kill`);
   let leftovers = 0;

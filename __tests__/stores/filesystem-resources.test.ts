@@ -19,7 +19,7 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-test('Leftovers of a crash do not survive the first use of the next store', async () => {
+test('The files that a crash left are removed at the first use of the next store', async () => {
   await put(new FileSystemStore({ directory }), 'key', contentOf('a'));
   const inProgress = temporaryName('object');
   const parts = inProgress.split('~');
@@ -32,7 +32,7 @@ test('Leftovers of a crash do not survive the first use of the next store', asyn
   expect(left).not.toContain(leftBehind);
 });
 
-test('No handle or listener of a body survives, however it ends', async () => {
+test('A body leaves no handle and no listener behind, however it ends', async () => {
   const store = new FileSystemStore({ directory });
   const { revision } = await put(store, 'key', contentOf('a', 3 * MIB));
   const controller = new AbortController();
@@ -60,7 +60,7 @@ test('No handle or listener of a body survives, however it ends', async () => {
   expect(await openFiles()).toEqual([]);
 });
 
-test('No handle, file or listener of a write survives, however it ends', async () => {
+test('A write leaves no handle, file or listener behind, however it ends', async () => {
   const store = new FileSystemStore({ directory });
   const controller = new AbortController();
   const { signal } = controller;
@@ -83,7 +83,7 @@ test('No handle, file or listener of a write survives, however it ends', async (
   expect(getEventListeners(signal, 'abort').length).toBe(0);
 });
 
-test('Nothing of a commit that fails survives', async () => {
+test('A commit that fails leaves nothing behind', async () => {
   const store = new FileSystemStore({ directory });
   const writer = await store.create('key', {});
   await writer.write(contentOf('a'));

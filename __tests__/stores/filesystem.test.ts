@@ -55,7 +55,7 @@ describe('FileSystemStore contract', () => {
 });
 
 describe('The files of a store', () => {
-  test('are named after the key, one for each object, and hold nothing else', async () => {
+  test('are named after the keys, one for each object', async () => {
     const store = new FileSystemStore({ directory });
     await put(store, 'github.com/org/repo snapshot', contentOf('a'));
     await put(store, '../../etc/passwd', contentOf('b'));
@@ -79,7 +79,7 @@ describe('The files of a store', () => {
     ['with a trailer that is no JSON', (file: string) => writeFile(file, footer(4, '{"a:'))],
     ['with a trailer that is no object', (file: string) => writeFile(file, footer(4, 'null'))],
     ['with a trailer of another shape', (file: string) => writeFile(file, footer(2, '{}'))],
-  ])('are misses and are removed when they are %s', async (_, damage) => {
+  ])('are misses, and are removed, when they are %s', async (_, damage) => {
     const store = new FileSystemStore({ directory });
     for (const look of [
       () => store.stat('key'),
@@ -93,7 +93,7 @@ describe('The files of a store', () => {
     }
   });
 
-  test('are misses under the name of another one', async () => {
+  test('are misses under the name of another key', async () => {
     const store = new FileSystemStore({ directory });
     await put(store, 'key', contentOf('a'));
     const file = await onlyFile();
@@ -145,14 +145,14 @@ describe('The files of a store', () => {
         await store.adopt('key', file, {});
       },
     ],
-  ])('are on the disk as a whole before they have their name, when they are %s', async (_, add) => {
+  ])('are on the disk completely before they get their name, when they are %s', async (_, add) => {
     const synced = await watchSyncs();
     await add(new FileSystemStore({ directory }));
     const { ino, size } = await stat(await onlyFile());
     expect(synced).toEqual([{ ino, size, named: [] }]);
   });
 
-  test('take no more than so many metadata', async () => {
+  test('hold no more than the limit of metadata', async () => {
     const store = new FileSystemStore({ directory });
     const writer = await store.create('key', { long: 'x'.repeat(MIB) });
     await expect(writer.commit()).rejects.toMatchObject({ code: 'STORE_FAILED' });
@@ -193,7 +193,7 @@ describe('adopt()', () => {
 });
 
 describe('A failure', () => {
-  test('of the directory have a code, and pass', async () => {
+  test('of the directory has a code, and passes', async () => {
     await writeFile(directory, 'a file');
     const store = new FileSystemStore({ directory });
     const failure = { code: 'STORE_FAILED', cause: expect.objectContaining({ code: 'EEXIST' }) };
@@ -207,7 +207,7 @@ describe('A failure', () => {
     await assertContent(store, 'key', contentOf('a'));
   });
 
-  test('of a full disk has a code of its own', async () => {
+  test('from a full disk has a code of its own', async () => {
     await expect(
       withStoreFailure(() => writeFile('/dev/full', contentOf('a'))),
     ).rejects.toMatchObject({
@@ -216,7 +216,7 @@ describe('A failure', () => {
     });
   });
 
-  test('is what a reader gets when a file is cut off', async () => {
+  test('is reported to a reader when its file is cut off', async () => {
     const store = new FileSystemStore({ directory });
     await put(store, 'key', contentOf('a', 8 * MIB));
     const { body } = await mustOpen(store, 'key');

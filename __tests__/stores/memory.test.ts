@@ -16,7 +16,7 @@ describe('MemoryStore contract', () => {
 });
 
 describe('A MemoryStore', () => {
-  test('evicts the object first that was not opened for longest', async () => {
+  test('evicts the least recently opened object first', async () => {
     const store = new MemoryStore({ maxBytes: 3 * MIB + 1000 });
     for (const key of ['a', 'b', 'c']) await put(store, key, contentOf(key, MIB));
     await assertContent(store, 'a', contentOf('a', MIB));
@@ -25,7 +25,7 @@ describe('A MemoryStore', () => {
     expect(await listedKeys(store)).toEqual(['a', 'c', 'd']);
   });
 
-  test('counts keys and metadata as well', async () => {
+  test('counts keys and metadata against its budget', async () => {
     const store = new MemoryStore({ maxBytes: 100_000 });
     for (let index = 0; index < 100; index += 1) {
       await put(store, `key ${index}`, Buffer.alloc(0), { text: 'x'.repeat(10_000) });
@@ -33,7 +33,7 @@ describe('A MemoryStore', () => {
     expect((await listedKeys(store)).length).toBe(9);
   });
 
-  test('keeps neither an object over the budget nor what it replaces, and all others', async () => {
+  test('keeps neither an object over the budget nor the one that it replaces, and keeps all others', async () => {
     const store = new MemoryStore({ maxBytes: MIB });
     await put(store, 'other', contentOf('other'));
     await put(store, 'key', contentOf('old'));
@@ -53,7 +53,7 @@ describe('A MemoryStore', () => {
   });
 
   test.each([-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY])(
-    'maxBytes %p is refused',
+    'refuses a maxBytes of %p',
     (maxBytes) => {
       expect(() => new MemoryStore({ maxBytes })).toThrow(
         expect.objectContaining({ code: 'INVALID_OPTIONS' }),
@@ -61,7 +61,7 @@ describe('A MemoryStore', () => {
     },
   );
 
-  test('answers descriptions that cannot be used to change the object', async () => {
+  test('returns descriptions that cannot be used to change an object', async () => {
     const store = new MemoryStore({ maxBytes: MIB });
     const { metadata } = await put(store, 'key', contentOf('a'), { name: 'value' });
     Reflect.set(metadata, 'name', 'other');

@@ -53,12 +53,12 @@ test('A commit that failed is discarded, and reports the first failure', async (
   expect(target.calls).toEqual(['publish', 'discard']);
 });
 
-test('An abort that fails says so', async () => {
+test('An abort that fails rejects', async () => {
   const writer = new TargetWriter(new RecordingTarget({ discard: fail('disk') }), undefined);
   await expect(writer.abort()).rejects.toThrow('disk');
 });
 
-test('A failure after the signal aborted is heard by who calls abort', async () => {
+test('A discard that fails after the signal aborted is reported by abort', async () => {
   const controller = new AbortController();
   const target = new RecordingTarget({ discard: fail('disk') });
   const writer = new TargetWriter(target, controller.signal);
@@ -69,7 +69,7 @@ test('A failure after the signal aborted is heard by who calls abort', async () 
 });
 
 test.each(['succeeds', 'fails'])(
-  'a write in progress that %s once the signal aborted rejects with its reason',
+  'A write in progress that %s after the signal aborted rejects with the reason of the signal',
   async (end) => {
     const controller = new AbortController();
     const append = async () => {
@@ -83,7 +83,7 @@ test.each(['succeeds', 'fails'])(
   },
 );
 
-test('A signal that had aborted discards at once', async () => {
+test('A signal that has aborted before discards at once', async () => {
   const target = new RecordingTarget();
   const writer = new TargetWriter(target, AbortSignal.abort(new Error('stop')));
   await expect(writer.commit()).rejects.toThrow('stop');
@@ -91,7 +91,7 @@ test('A signal that had aborted discards at once', async () => {
   expect(target.calls).toEqual(['discard']);
 });
 
-test('A commit that has begun is finished, whatever the signal or abort does', async () => {
+test('A commit that has begun is finished, in spite of the signal and abort', async () => {
   const controller = new AbortController();
   const target = new RecordingTarget({ publish: () => setImmediate() });
   const writer = new TargetWriter(target, controller.signal);

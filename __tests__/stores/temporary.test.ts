@@ -22,14 +22,14 @@ afterEach(async () => {
 });
 
 describe('temporaryName', () => {
-  test('gives a file name that starts with the prefix and differs each time', () => {
+  test('returns a file name that starts with the prefix and differs each time', () => {
     const name = temporaryName('some.prefix');
     expect(name).toMatch(/^some\.prefix~[^/]+\.tmp$/);
     expect(temporaryName('some.prefix')).not.toBe(name);
     expect(isTemporaryName(name)).toBe(true);
   });
 
-  test.each(['object', 'a~b', '~', 'backup.tmp', 'file~1~2~3.tmp'])('does not give %s', (name) => {
+  test.each(['object', 'a~b', '~', 'backup.tmp', 'file~1~2~3.tmp'])('never returns %s', (name) => {
     expect(isTemporaryName(name)).toBe(false);
   });
 });
@@ -82,7 +82,7 @@ describe('removeLeftovers', () => {
     expect((await readdir(directory)).sort()).toEqual(names);
   });
 
-  test('has nothing to do where there is no directory', async () => {
+  test('does nothing where there is no directory', async () => {
     await removeLeftovers(join(directory, 'missing'));
   });
 });

@@ -29,7 +29,7 @@ describe('TieredStore contract, memory before files', () => {
 });
 
 /** Of the combinations, the only one that adopts files and writes conditionally. */
-describe('What the contract says of conditions, files before memory', () => {
+describe('A TieredStore of files before memory keeps the contract of conditions:', () => {
   registerCases(
     test,
     conditionCases,

@@ -30,8 +30,8 @@ const { directory, defer } = cleanup(afterEach);
 const SHORT = { checkInterval: 0, responseTimeout: 50, stallTimeout: 50 };
 const tiers = (options: Partial<TieredStoreOptions> = {}) => allTiers({ ...SHORT, ...options });
 
-describe.each(['failing', 'hanging'] as const)('While the far tier is %s', (state) => {
-  test('copies are served, and anything else is a miss', async () => {
+describe.each(['failing', 'hanging'] as const)('While the far tier is %s,', (state) => {
+  test('copies in the near tier are served, and any other object is a miss', async () => {
     const { far, store, failures } = tiers();
     const stored = await put(store, 'key', CONTENT, { of: 'a' });
     await put(far.inner, 'other', CONTENT);
@@ -48,7 +48,7 @@ describe.each(['failing', 'hanging'] as const)('While the far tier is %s', (stat
     await assertContent(store, 'other', CONTENT);
   });
 
-  test('writes go to the near tier, until the far one answers and does not have them', async () => {
+  test('writes go to the near tier, and last until the far tier answers without them', async () => {
     const { near, far, store, failures } = tiers();
     far.state = state;
     const stored = await put(store, 'key', CONTENT, { of: 'a' });
@@ -60,7 +60,7 @@ describe.each(['failing', 'hanging'] as const)('While the far tier is %s', (stat
     await assertMiss(near, 'key');
   });
 
-  test('a write that has begun goes on', async () => {
+  test('a write that has begun goes on to the near tier', async () => {
     const { far, store, failures } = tiers();
     const writer = await store.create('key', {});
     await writer.write(CONTENT);
@@ -74,7 +74,7 @@ describe.each(['failing', 'hanging'] as const)('While the far tier is %s', (stat
     await assertMiss(store, 'key');
   });
 
-  test('a file is adopted near', async () => {
+  test('a file is adopted by the near tier', async () => {
     const path = await directory();
     const near = new FileSystemStore({ directory: join(path, 'near') });
     const { far, store } = allTiers(SHORT, near);
@@ -98,7 +98,7 @@ describe.each(['failing', 'hanging'] as const)('While the far tier is %s', (stat
   });
 });
 
-test('A far tier that failed is left alone for the retryInterval', async () => {
+test('A far tier that failed is not used for the retryInterval', async () => {
   const { far, store, failures } = tiers({ retryInterval: HOUR });
   await put(store, 'key', CONTENT);
   far.state = 'failing';
@@ -111,7 +111,7 @@ test('A far tier that failed is left alone for the retryInterval', async () => {
   expect(far.asked).toEqual({ ...before, stat: before.stat + 1 });
 });
 
-test('A body that comes too late is destroyed', async () => {
+test('A body that the far tier opens too late is destroyed', async () => {
   const { far, store } = tiers();
   const { open } = far;
   await put(far.inner, 'key', CONTENT);
@@ -130,7 +130,7 @@ test('A body that comes too late is destroyed', async () => {
   expect((await late).destroyed).toBe(true);
 });
 
-test('A write that begins too late is aborted', async () => {
+test('A write that the far tier begins too late is aborted', async () => {
   const { far, store } = tiers();
   const { create } = far;
   let begin = () => {};
@@ -148,7 +148,7 @@ test('A write that begins too late is aborted', async () => {
   await aborted;
 });
 
-test('A list that breaks off is completed from near, and no key comes twice', async () => {
+test('A list of the far tier that breaks off is completed from the near tier, without any key twice', async () => {
   const { far, store } = tiers();
   for (const key of ['a', 'b', 'c']) await put(store, key, CONTENT);
   const keys: string[] = [];
@@ -159,7 +159,7 @@ test('A list that breaks off is completed from near, and no key comes twice', as
   expect(keys.sort()).toEqual(['a', 'b', 'c']);
 });
 
-test('A question that is no longer wanted does not count as a failure of the far tier', async () => {
+test('An aborted call does not count as a failure of the far tier', async () => {
   const { far, store, failures } = tiers({ responseTimeout: HOUR, retryInterval: HOUR });
   await put(far.inner, 'key', CONTENT);
   far.state = 'hanging';
@@ -175,7 +175,7 @@ test('A question that is no longer wanted does not count as a failure of the far
   expect(failures).toEqual([]);
 });
 
-test('The service that uses the store tells of its failures', async () => {
+test('The service that uses the store reports its failures', async () => {
   const { far, store, failures } = tiers();
   const dataDir = await directory();
   const service = createSnapshotService({ dataDir, hosts: ['git.example'], store });
@@ -198,7 +198,7 @@ describe('A listener that throws', () => {
   afterEach(() => void emitWarning.mockClear());
   afterAll(() => void emitWarning.mockRestore());
 
-  test('does not keep a copy from being served, nor others from being told', async () => {
+  test('keeps no copy from being served, and no other listener from being called', async () => {
     const { far, store } = tiers({ onFailure });
     const told: StoreFailure[] = [];
     store.watch((failure) => told.push(failure));
@@ -211,7 +211,7 @@ describe('A listener that throws', () => {
     expect(emitWarning).toHaveBeenCalledWith(expect.any(String), { detail });
   });
 
-  test('does not keep readers from being told, nor the key from being read again', async () => {
+  test('keeps no reader from failing, and no key from being read again', async () => {
     const { far, store } = tiers({ onFailure });
     await put(far.inner, 'key', CONTENT);
     far.onRead = async (offset) => {

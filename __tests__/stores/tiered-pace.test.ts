@@ -46,46 +46,49 @@ describe.each<[string, () => Promise<SnapshotStore>]>([
   ['memory', async () => new MemoryStore({ maxBytes: 64 * MIB })],
   ['files', async () => new FileSystemStore({ directory: await directory() })],
 ])('A copy in %s', (_, makeNear) => {
-  test.each(SEEDS)('gives readers all of what they opened, at any pace (seed %i)', async (seed) => {
-    const random = new SeededRandom(seed);
-    const near = await makeNear();
-    const { far, store, failures } = tiers({ checkInterval: 0 }, near);
-    await put(far.inner, 'key', OLD);
-    const { reached, release } = holdAt(far, (1 + random.below(4)) * MIB);
-    let resume = () => {};
-    const resumed = new Promise<void>((resolve) => {
-      resume = resolve;
-    });
-    const open = async (bytes: number, readings: Promise<void>[]) => {
-      const start = random.below(2) * random.below(OLD.length);
-      const end = start + random.below(OLD.length - start);
-      const { body } = await mustOpen(store, 'key', { range: { start, end } });
-      const read = readInParts(body, bytes, resumed).then((content) => {
-        assertBytes(content, OLD.subarray(start, end + 1));
+  test.each(SEEDS)(
+    'gives readers all bytes of the object that they opened, at any pace (seed %i)',
+    async (seed) => {
+      const random = new SeededRandom(seed);
+      const near = await makeNear();
+      const { far, store, failures } = tiers({ checkInterval: 0 }, near);
+      await put(far.inner, 'key', OLD);
+      const { reached, release } = holdAt(far, (1 + random.below(4)) * MIB);
+      let resume = () => {};
+      const resumed = new Promise<void>((resolve) => {
+        resume = resolve;
       });
-      read.catch(() => {}); // until it is waited for
-      readings.push(read);
-    };
-    const [eager, slow]: [Promise<void>[], Promise<void>[]] = [[], []];
-    const openSome = async () => {
-      for (let i = 0; i < 8; i++) {
-        await open(Number.POSITIVE_INFINITY, eager);
-        await open(random.below(2) * random.below(2 * MIB), slow);
-      }
-    };
-    await openSome();
-    await reached;
-    await openSome();
-    release();
-    await Promise.all(eager);
-    await copied(near, OLD);
-    await openSome();
-    expect(far.asked.open).toBe(1);
-    await put(far.inner, 'key', NEW);
-    (await mustOpen(store, 'key')).body.destroy();
-    await copied(near, NEW);
-    resume();
-    await Promise.all([...eager, ...slow]);
-    expect([far.asked.open, failures]).toEqual([2, []]);
-  });
+      const open = async (bytes: number, readings: Promise<void>[]) => {
+        const start = random.below(2) * random.below(OLD.length);
+        const end = start + random.below(OLD.length - start);
+        const { body } = await mustOpen(store, 'key', { range: { start, end } });
+        const read = readInParts(body, bytes, resumed).then((content) => {
+          assertBytes(content, OLD.subarray(start, end + 1));
+        });
+        read.catch(() => {}); // until it is waited for
+        readings.push(read);
+      };
+      const [eager, slow]: [Promise<void>[], Promise<void>[]] = [[], []];
+      const openSome = async () => {
+        for (let i = 0; i < 8; i++) {
+          await open(Number.POSITIVE_INFINITY, eager);
+          await open(random.below(2) * random.below(2 * MIB), slow);
+        }
+      };
+      await openSome();
+      await reached;
+      await openSome();
+      release();
+      await Promise.all(eager);
+      await copied(near, OLD);
+      await openSome();
+      expect(far.asked.open).toBe(1);
+      await put(far.inner, 'key', NEW);
+      (await mustOpen(store, 'key')).body.destroy();
+      await copied(near, NEW);
+      resume();
+      await Promise.all([...eager, ...slow]);
+      expect([far.asked.open, failures]).toEqual([2, []]);
+    },
+  );
 });

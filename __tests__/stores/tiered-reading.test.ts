@@ -21,7 +21,7 @@ const NEW = contentOf('new', 3 * MIB);
 const { directory, defer } = cleanup(afterEach);
 
 describe('An object that another machine has stored', () => {
-  test('is read from the far tier once, and then near', async () => {
+  test('is read from the far tier once, and then from the near tier', async () => {
     const { far, store, failures } = tiers();
     const stored = await put(far.inner, 'key', OLD, { name: 'value' });
     for (let round = 0; round < 3; round += 1) {
@@ -33,7 +33,7 @@ describe('An object that another machine has stored', () => {
     expect(failures).toEqual([]);
   });
 
-  test('is read from the far tier once, however many ask at the same time', async () => {
+  test('is read from the far tier once for all concurrent readers', async () => {
     const { far, store } = tiers();
     const { revision } = await put(far.inner, 'key', OLD);
     await Promise.all(
@@ -48,7 +48,7 @@ describe('An object that another machine has stored', () => {
     expect(far.asked.open).toBe(1);
   });
 
-  test('is sent while it arrives, and read on near by those who come later', async () => {
+  test('is sent while it arrives, and later readers read the rest from the near tier', async () => {
     const { near, far, store } = tiers();
     await put(far.inner, 'key', OLD);
     const { reached, release } = holdAt(far, 2 * MIB);
@@ -68,7 +68,7 @@ describe('An object that another machine has stored', () => {
     expect(far.asked.open).toBe(1);
   });
 
-  test('is copied at its own pace when a reader is slow', async () => {
+  test('is copied at full speed when a reader is slow', async () => {
     const { far, store } = tiers();
     await put(far.inner, 'key', OLD);
     const slow = await mustOpen(store, 'key');
@@ -77,7 +77,7 @@ describe('An object that another machine has stored', () => {
     expect(far.asked.open).toBe(1);
   });
 
-  test('is copied also when its readers have left', async () => {
+  test('is copied to its end when its readers have left', async () => {
     const { near, far, store } = tiers();
     await put(far.inner, 'key', OLD);
     const { reached, release } = holdAt(far, 2 * MIB);
@@ -94,7 +94,7 @@ describe('An object that another machine has stored', () => {
     expect(await listedKeys(near)).toEqual(['key']);
   });
 
-  test('is read from the far tier again by slow readers when it has no room near', async () => {
+  test('is read from the far tier again for slow readers when the near tier has no room', async () => {
     const { far, store } = tiers({}, new MemoryStore({ maxBytes: MIB }));
     await put(far.inner, 'key', OLD);
     const { reached, release } = holdAt(far, 3 * MIB);
@@ -105,7 +105,7 @@ describe('An object that another machine has stored', () => {
     expect(far.asked.open).toBe(2);
   });
 
-  test('is sent although it cannot be copied', async () => {
+  test('is sent even if it cannot be copied', async () => {
     const near = new FaultyTier();
     const { far, store, failures } = tiers({}, near);
     await put(far.inner, 'key', OLD);
@@ -149,7 +149,7 @@ describe('A far tier', () => {
     await assertContent(store, 'key', OLD);
   });
 
-  test('that breaks also fails readers who fell behind and read there once more', async () => {
+  test('that breaks fails slow readers as well, which read from it a second time', async () => {
     const { far, store } = tiers({ stallTimeout: 50 }, new MemoryStore({ maxBytes: MIB }));
     await put(far.inner, 'key', OLD);
     const { reached, release } = holdAt(far, 3 * MIB);
@@ -181,7 +181,7 @@ describe('A far tier', () => {
     await assertMiss(near, 'key');
   });
 
-  test('is left alone by a store that is closed', async () => {
+  test('is not used any more when the store is closed', async () => {
     const path = await directory();
     const { far, store, failures } = tiers({}, new FileSystemStore({ directory: path }));
     await put(far.inner, 'key', OLD);
@@ -198,7 +198,7 @@ describe('A far tier', () => {
 });
 
 describe('An object that another machine has replaced', () => {
-  test('is seen by stat at once, and its copy is dropped', async () => {
+  test('is noticed by stat at once, and its copy is removed', async () => {
     const { near, far, store } = tiers();
     await put(far.inner, 'key', OLD);
     await assertContent(store, 'key', OLD);
@@ -211,7 +211,7 @@ describe('An object that another machine has replaced', () => {
     expect(far.asked.open).toBe(2);
   });
 
-  test('is seen by open without a checkInterval, and by whoever asks for that revision', async () => {
+  test('is noticed by open with a checkInterval of 0, and when the new revision is asked for', async () => {
     const { far, store } = tiers({ checkInterval: 0 });
     await put(far.inner, 'key', OLD);
     await assertContent(store, 'key', OLD);
@@ -225,7 +225,7 @@ describe('An object that another machine has replaced', () => {
     await assertContent(other.store, 'key', NEW, { revision });
   });
 
-  test('is seen although it happens between two questions', async () => {
+  test('is noticed also between two requests to the far tier', async () => {
     const { far, store } = tiers();
     await put(far.inner, 'key', OLD);
     let isReplaced = false;
@@ -236,7 +236,7 @@ describe('An object that another machine has replaced', () => {
     await assertContent(store, 'key', NEW);
   });
 
-  test('is read although the old one is still being copied', async () => {
+  test('is read while the old one is still being copied', async () => {
     const { far, store } = tiers({ checkInterval: 0 });
     await put(far.inner, 'key', OLD);
     const { reached, release } = holdAt(far, 3 * MIB);
@@ -249,7 +249,7 @@ describe('An object that another machine has replaced', () => {
     await assertContent(store, 'key', NEW);
   });
 
-  test('or deleted is a miss', async () => {
+  test('is a miss if it was deleted instead', async () => {
     const { near, far, store } = tiers({ checkInterval: 0 });
     await put(far.inner, 'key', OLD);
     await assertContent(store, 'key', OLD);

@@ -56,7 +56,7 @@ describe('A copy that was just made', () => {
   });
 });
 
-test('A copy stays when somebody has found an older one', async () => {
+test('A new copy stays when a late answer describes an older object', async () => {
   const { far, store } = tiers({ checkInterval: 0 });
   await put(far.inner, 'key', OLD);
   await assertContent(store, 'key', OLD);
@@ -79,7 +79,7 @@ test('A copy stays when somebody has found an older one', async () => {
   expect(far.asked.open).toBe(2);
 });
 
-test('A near tier that refuses copies counts as one that fails', async () => {
+test('A near tier that refuses copies counts as failing', async () => {
   const near = new FaultyTier();
   const { create } = near;
   near.create = async (...args) => {
@@ -96,7 +96,7 @@ test('A near tier that refuses copies counts as one that fails', async () => {
   expect(failures.map(({ tier }) => tier)).toEqual(['near', 'near', 'near']);
 });
 
-describe.each(['create', 'write'] as const)('where the %s of a copy fails', (step) => {
+describe.each(['create', 'write'] as const)('Where the %s of a copy fails,', (step) => {
   function withoutCopies() {
     const near = new FaultyTier();
     const { create } = near;
@@ -108,7 +108,7 @@ describe.each(['create', 'write'] as const)('where the %s of a copy fails', (ste
     return tiers({}, near);
   }
 
-  test.each(CHANGES)('what is read slowly is read to its end when it is %s', async (_, change) => {
+  test.each(CHANGES)('a slow reader reads all of an object that is %s', async (_, change) => {
     const { far, store } = withoutCopies();
     await put(far.inner, 'key', OLD);
     const { reached, release } = holdAt(far, 3 * MIB);
@@ -123,11 +123,11 @@ describe.each(['create', 'write'] as const)('where the %s of a copy fails', (ste
   });
 });
 
-describe('Where there is no room for a copy', () => {
+describe('Where there is no room for a copy,', () => {
   const withoutRoom = () => tiers({ checkInterval: 0 }, new MemoryStore({ maxBytes: MIB }));
 
   test.each(CHANGES)(
-    'what is read slowly fails the first time that it is %s',
+    'a slow reader fails the first time that its object is %s',
     async (_, change) => {
       const { far, store } = withoutRoom();
       await put(far.inner, 'key', OLD);
@@ -140,7 +140,7 @@ describe('Where there is no room for a copy', () => {
     },
   );
 
-  test.each(CHANGES)('what is read slowly is read to its end when it is %s', async (_, change) => {
+  test.each(CHANGES)('a slow reader reads all of an object that is %s', async (_, change) => {
     const { far, store } = withoutRoom();
     await put(store, 'other', OLD); // by which it is known
     await put(far.inner, 'key', OLD);
@@ -152,7 +152,7 @@ describe('Where there is no room for a copy', () => {
     expect((await rest(body)).equals(OLD)).toBe(true);
   });
 
-  test('but there is again, what is read slowly is read near', async () => {
+  test('and then room again, a slow reader reads from the near tier', async () => {
     const near = new MemoryStore({ maxBytes: 5 * MIB });
     const { far, store } = tiers({ checkInterval: 0 }, near);
     const expendable = { expendable: true };

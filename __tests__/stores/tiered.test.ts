@@ -18,7 +18,7 @@ const NEW = contentOf('new', 3 * MIB);
 const { directory } = cleanup(afterEach);
 
 describe('A near tier', () => {
-  test('is known again after a restart, with what it is a copy of', async () => {
+  test('knows after a restart which objects its copies are of', async () => {
     const near = new FileSystemStore({ directory: await directory() });
     const { far, store } = tiers({}, near);
     const stored = await put(far.inner, 'key', OLD, { far: 'x', metadata: '{}' });
@@ -37,7 +37,7 @@ describe('A near tier', () => {
     ['with other metadata', { metadata: '{"a":1}' }],
     ['with broken metadata', { metadata: '{', far: 'x' }],
     ['with the description of nothing', { metadata: '{}', far: '{"revision":1}' }],
-  ])('has no use for objects %s', async (_, metadata) => {
+  ])('does not serve objects %s', async (_, metadata) => {
     const { near, far, store } = tiers();
     await put(near, 'key', NEW, metadata);
     await assertMiss(store, 'key');
@@ -47,7 +47,7 @@ describe('A near tier', () => {
 });
 
 describe('A write', () => {
-  test('goes to both tiers, and nothing is read from the far one', async () => {
+  test('goes to both tiers, and reads nothing from the far tier', async () => {
     const { far, store } = tiers();
     const stored = await put(store, 'key', OLD, { of: 'old' });
     expect(await far.inner.stat('key')).toEqual(stored);
@@ -78,7 +78,7 @@ describe('A write', () => {
     await expect(writer.write(OLD)).rejects.toMatchObject({ code: 'STORE_FAILED' });
   });
 
-  test('of a file leaves it near, and a copy of it far', async () => {
+  test('of a file moves it to the near tier, and a copy to the far tier', async () => {
     const path = await directory();
     const near = new FileSystemStore({ directory: join(path, 'near') });
     const { far, store } = tiers({}, near);
@@ -91,7 +91,7 @@ describe('A write', () => {
     expect(far.asked.open).toBe(0);
   });
 
-  test('of a file that is no longer wanted leaves all as it was', async () => {
+  test('of a file that is aborted changes nothing', async () => {
     const path = await directory();
     const near = new FileSystemStore({ directory: join(path, 'near') });
     const { far, store, failures } = tiers({}, near);
@@ -111,7 +111,7 @@ describe('A write', () => {
     expect([far.aborts, failures]).toEqual([1, []]);
   });
 
-  test('of what cannot be read leaves nothing in the far tier', async () => {
+  test('of a file that cannot be read leaves nothing in the far tier', async () => {
     const path = await directory();
     const near = new FileSystemStore({ directory: join(path, 'near') });
     const { far, store } = tiers({}, near);
@@ -140,7 +140,7 @@ describe('A write that the far tier refuses', () => {
   const refusal = () => new SnapshotError('PRECONDITION_FAILED', 'something else is there');
 
   test.each(['create', 'write', 'commit'] as const)(
-    'by its %s is refused, leaves nothing, and is no failure of a tier',
+    'by its %s is refused, leaves nothing behind, and is no failure of a tier',
     async (step) => {
       const { near, far, store, failures } = tiers({ retryInterval: 60_000 });
       const stored = await put(far.inner, 'key', OLD);

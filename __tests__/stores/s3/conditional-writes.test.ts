@@ -41,7 +41,7 @@ function atFirst(operation: string, work: (request: FakeRequest) => boolean | Pr
   };
 }
 
-describe('What the contract says of conditions', () => {
+describe('An S3Store keeps the contract of conditions:', () => {
   registerCases(
     test,
     conditionCases,
@@ -55,7 +55,7 @@ describe.each(SIZES)('A write in %s', (_, size, operation) => {
   const content = contentOf('new', size);
   const other = contentOf('other', size);
 
-  test('is refused by the server when another comes right before it', async () => {
+  test('is refused by the server when another write comes right before it', async () => {
     const { revision } = await put(store, 'key', old);
     for (const [key, replaces] of [
       ['key', revision],
@@ -71,7 +71,7 @@ describe.each(SIZES)('A write in %s', (_, size, operation) => {
     expect(s3.uploads.size).toBe(0);
   });
 
-  test('is refused when what it replaces is deleted right before it', async () => {
+  test('is refused when the object that it replaces is deleted right before it', async () => {
     const { revision: replaces } = await put(store, 'key', old);
     s3.before = atFirst(operation, async () => {
       await make().delete('key');
@@ -82,7 +82,7 @@ describe.each(SIZES)('A write in %s', (_, size, operation) => {
     expect(s3.uploads.size).toBe(0);
   });
 
-  test('is refused when S3 sees another at the same time', async () => {
+  test('is refused when S3 reports another write at the same time', async () => {
     s3.before = atFirst(operation, ({ res }) => {
       fail(res, 409, 'ConditionalRequestConflict');
       return true;
@@ -92,7 +92,7 @@ describe.each(SIZES)('A write in %s', (_, size, operation) => {
     expect(s3.uploads.size).toBe(0);
   });
 
-  test('is a commit although its answer is lost, and the next attempt refused', async () => {
+  test('is a commit even if its answer is lost and the repeated request is refused', async () => {
     const { revision } = await put(store, 'key', old);
     for (const replaces of [revision, null]) {
       if (replaces === null) await store.delete('key');
@@ -106,10 +106,10 @@ describe.each(SIZES)('A write in %s', (_, size, operation) => {
   });
 
   test.each([
-    ['says that it knows none', 501, 'NotImplemented'],
-    ['refuses what it should not', 412, 'PreconditionFailed'],
-    ['does so by a name of its own', 412, 'InvalidRequest'],
-  ])('has no conditions any more with a server that %s', async (_said, status, code) => {
+    ['says that it has none', 501, 'NotImplemented'],
+    ['refuses a write that it should accept', 412, 'PreconditionFailed'],
+    ['refuses one with a code of its own', 412, 'InvalidRequest'],
+  ])('has no conditions after a server %s', async (_said, status, code) => {
     s3.before = ({ operation: asked, req, res }) => {
       const { 'if-match': match, 'if-none-match': noneMatch } = req.headers;
       if (asked !== operation || (match ?? noneMatch) === undefined) return false;
@@ -139,7 +139,7 @@ test('A write without a condition makes no request for it', async () => {
   expect(s3.operations()).toEqual(['PutObject']);
 });
 
-test('A condition takes one request, and one more shows that the bucket is there', async () => {
+test('A condition takes one request, and at first one more to find the bucket', async () => {
   const { revision } = await put(store, 'key', contentOf('a'), {}, { replaces: null });
   await put(store, 'key', contentOf('b'), {}, { replaces: revision });
   const [first, second, ...later] = s3.operations();
@@ -147,7 +147,7 @@ test('A condition takes one request, and one more shows that the bucket is there
   expect(later).toEqual(['PutObject', 'HeadObject', 'PutObject']);
 });
 
-test('Without conditionalWrites no request has a condition', async () => {
+test('Without conditionalWrites, no request has a condition', async () => {
   const plain = new S3Store({ bucket: 'bucket', config: s3.config, conditionalWrites: false });
   defer(() => plain.close());
   expect(plain.abilities.writesConditionally).toBe(false);

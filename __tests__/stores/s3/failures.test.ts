@@ -28,12 +28,12 @@ beforeEach(async () => {
 const LARGE = contentOf('large', 3.5 * PART);
 
 describe('When an S3Store writes,', () => {
-  test('what fits into one part is one request', async () => {
+  test('an object that fits into one part takes one request', async () => {
     await put(store, 'key', contentOf('a'));
     expect(s3.operations()).toEqual(['PutObject']);
   });
 
-  test('what does not is sent in parts', async () => {
+  test('an object that does not fit into one part is sent in parts', async () => {
     await put(store, 'key', LARGE);
     expect(s3.operations().sort()).toEqual(
       [
@@ -45,7 +45,7 @@ describe('When an S3Store writes,', () => {
     await assertContent(store, 'key', LARGE);
   });
 
-  test('a writer takes no more than some parts before it waits', async () => {
+  test('a writer buffers no more than a few parts', async () => {
     const writer = await store.create('key', {});
     let written = 0;
     for (let at = 0; at < 8 * PART; at += MIB) {
@@ -68,28 +68,31 @@ describe('When an S3Store writes,', () => {
   });
 
   test.each([
-    ['a connection that dies in a part', 'UploadPart', undefined],
+    ['a connection that breaks within a part', 'UploadPart', undefined],
     ['parts that are refused', 'UploadPart', 403],
     ['an upload that cannot be completed', 'CompleteMultipartUpload', 400],
-  ] as const)('%s leaves nothing, and what was stored', async (_, operation, status) => {
-    await put(store, 'key', contentOf('old'));
-    s3.before = (request) => {
-      if (request.operation !== operation || request.part === 1) return false;
-      if (status === undefined) request.req.once('data', () => request.res.destroy());
-      else fail(request.res, status, 'Refused');
-      return true;
-    };
-    await expect(put(store, 'key', LARGE)).rejects.toMatchObject(STORE_FAILED);
-    expect(s3.operations().at(-1)).toMatch(/^(AbortMultipartUpload|HeadObject)$/);
-    expect(s3.operations()).toContain('AbortMultipartUpload');
-    expect(s3.uploads.size).toBe(0);
-    await assertContent(store, 'key', contentOf('old'));
-  });
+  ] as const)(
+    'no part is left, and the stored object stays, after %s',
+    async (_, operation, status) => {
+      await put(store, 'key', contentOf('old'));
+      s3.before = (request) => {
+        if (request.operation !== operation || request.part === 1) return false;
+        if (status === undefined) request.req.once('data', () => request.res.destroy());
+        else fail(request.res, status, 'Refused');
+        return true;
+      };
+      await expect(put(store, 'key', LARGE)).rejects.toMatchObject(STORE_FAILED);
+      expect(s3.operations().at(-1)).toMatch(/^(AbortMultipartUpload|HeadObject)$/);
+      expect(s3.operations()).toContain('AbortMultipartUpload');
+      expect(s3.uploads.size).toBe(0);
+      await assertContent(store, 'key', contentOf('old'));
+    },
+  );
 
   test.each([
     [507, 'StorageFull'],
     [403, 'QuotaExceeded'],
-  ])('a full server (%d %s) has a code of its own', async (status, code) => {
+  ])('a full server has a code of its own: %d %s', async (status, code) => {
     s3.before = ({ res }) => {
       fail(res, status, code);
       return true;
@@ -98,7 +101,7 @@ describe('When an S3Store writes,', () => {
     await expect(writing).rejects.toMatchObject({ code: 'STORAGE_FULL' });
   });
 
-  test('a part that fails ends the others', async () => {
+  test('a part that fails ends the requests for the others', async () => {
     s3.before = ({ part, res }) => {
       if (part !== 1) return false;
       fail(res, 403, 'AccessDenied');
@@ -111,7 +114,7 @@ describe('When an S3Store writes,', () => {
     expect(s3.operations().filter((name) => name.startsWith('UploadPart')).length).toBeLessThan(10);
   });
 
-  test('a commit whose answer is lost is a commit', async () => {
+  test('a commit whose answer is lost is still a commit', async () => {
     s3.after = ({ operation, earlier, res }) => {
       if (operation !== 'CompleteMultipartUpload' || earlier > 0) return false;
       res.destroy();
@@ -124,7 +127,7 @@ describe('When an S3Store writes,', () => {
   });
 
   test.each(['CreateMultipartUpload', 'UploadPart'] as const)(
-    'a signal that aborts during %s leaves no parts',
+    'a signal that aborts during %s leaves no part',
     async (operation) => {
       const controller = new AbortController();
       const reason = new Error('enough');
@@ -140,7 +143,7 @@ describe('When an S3Store writes,', () => {
     },
   );
 
-  test('abort ends requests that have no answer, and removes the parts', async () => {
+  test('abort ends unanswered requests, and removes the parts', async () => {
     const arrived = new Promise<void>((resolve) => {
       s3.before = ({ part }) => {
         if (part === 2) resolve();
@@ -155,7 +158,7 @@ describe('When an S3Store writes,', () => {
     expect(s3.uploads.size).toBe(0);
   });
 
-  test('an abort that S3 refuses is a failure', async () => {
+  test('an abort that S3 refuses is reported', async () => {
     s3.before = ({ operation, res }) => {
       if (operation !== 'AbortMultipartUpload') return false;
       fail(res, 403, 'AccessDenied');
@@ -168,7 +171,7 @@ describe('When an S3Store writes,', () => {
 });
 
 describe('When an S3Store reads,', () => {
-  test('a body whose connection dies fails', async () => {
+  test('a body whose connection breaks fails', async () => {
     await put(store, 'key', LARGE);
     s3.before = ({ res }) => {
       res.writeHead(200, { 'Content-Length': 1000, ETag: '"a"', ...metadata() });
@@ -179,7 +182,7 @@ describe('When an S3Store reads,', () => {
     await expect(rest(body)).rejects.toMatchObject(STORE_FAILED);
   });
 
-  test('a range of another revision than was asked for is a miss', async () => {
+  test('a range of another revision than the wanted one is a miss', async () => {
     const { revision } = await put(store, 'key', contentOf('old'));
     await put(store, 'key', contentOf('new'));
     const range = { start: 10, end: 20 };
@@ -215,15 +218,18 @@ describe('When an S3Store reads,', () => {
     await expect(store.open('key')).rejects.toMatchObject(STORE_FAILED);
   });
 
-  test.each([403, 405, 501])('a bucket that may not be asked for (%p) is there', async (status) => {
-    s3.before = ({ operation, res }) => {
-      if (operation === 'HeadBucket') res.writeHead(status).end();
-      return operation === 'HeadBucket';
-    };
-    expect(await store.stat('key')).toBeUndefined();
-  });
+  test.each([403, 405, 501])(
+    'a bucket about which the server answers %p counts as existing',
+    async (status) => {
+      s3.before = ({ operation, res }) => {
+        if (operation === 'HeadBucket') res.writeHead(status).end();
+        return operation === 'HeadBucket';
+      };
+      expect(await store.stat('key')).toBeUndefined();
+    },
+  );
 
-  test('an answer that breaks the protocol is a failure', async () => {
+  test('an answer that breaks the protocol is reported', async () => {
     await put(store, 'key', contentOf('a'));
     s3.before = ({ res }) => {
       res.writeHead(206, { 'Content-Range': 'bytes 1-9/10', ETag: '"a"', ...metadata() });
@@ -250,7 +256,7 @@ describe('When an S3Store reads,', () => {
     await expect(rest(body)).rejects.toMatchObject(STORE_FAILED);
   });
 
-  test('objects that no store has written are misses', async () => {
+  test('objects that no S3Store has written are misses', async () => {
     s3.objects.set('key.object', { content: contentOf('a'), metadata: {} });
     expect(await store.stat('key')).toBeUndefined();
     expect(await store.open('key')).toBeUndefined();

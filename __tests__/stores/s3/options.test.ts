@@ -22,13 +22,13 @@ test.each<[string, Partial<S3StoreOptions>]>([
   ['concurrentParts', { concurrentParts: 65 }],
   ['urlLifetime', { urlLifetime: 0 }],
   ['urlLifetime', { urlLifetime: 604_801 }],
-])('A wrong %s is refused by name', (name, wrong) => {
+])('A wrong %s is refused with its name', (name, wrong) => {
   expect(() => new S3Store({ bucket: 'bucket', ...wrong })).toThrow(
     expect.objectContaining({ code: 'INVALID_OPTIONS', message: expect.stringContaining(name) }),
   );
 });
 
-test('An unknown option is refused by name', () => {
+test('An unknown option is refused with its name', () => {
   const options = { bucket: 'bucket', region: 'eu-central-1' };
   expect(() => new S3Store(options)).toThrow(
     expect.objectContaining({
@@ -62,7 +62,7 @@ describe('Closing an S3Store', () => {
     if (socket !== undefined && !socket.destroyed) await once(socket, 'close');
   });
 
-  test('leaves a client alone that it was given', async () => {
+  test('leaves a client open that it was given', async () => {
     const s3 = await FakeS3.start(defer);
     const client = new S3Client(s3.config);
     defer(() => client.destroy());

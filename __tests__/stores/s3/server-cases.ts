@@ -48,7 +48,7 @@ export function serverCases(
     });
   });
 
-  describe('A bucket', () => {
+  describe('A bucket of an S3Store', () => {
     let bucket: string;
     let store: S3Store;
 
@@ -62,7 +62,7 @@ export function serverCases(
       return Contents.map(({ Key }) => Key);
     };
 
-    test('has names that people can read, also for odd keys', async () => {
+    test('has readable object names, also for odd keys', async () => {
       const keys = {
         'snapshot/github.com/org/repo': 'snapshot/github.com/org/repo.object',
         'variant/ref=v1/github.com/org/repo': 'variant/ref=v1/github.com/org/repo.object',
@@ -104,7 +104,7 @@ export function serverCases(
       expect(await store.stat('key')).toBeUndefined();
     });
 
-    test('can be shared by stores with different prefixes and with other objects', async () => {
+    test('can be shared by stores with different prefixes, and with other objects', async () => {
       const [one, two] = ['one/', 'one/two/'].map(
         (prefix) => new S3Store({ bucket, client, prefix }),
       );
@@ -125,7 +125,7 @@ export function serverCases(
       expect(await listedKeys(two)).toEqual(['key']);
     });
 
-    test('is listed whole, also in several pages', async () => {
+    test('is listed completely, also in several pages', async () => {
       const paging = new S3Client(server.config);
       resources.defer(() => paging.destroy());
       let pages = 0;
@@ -142,7 +142,7 @@ export function serverCases(
       expect(pages).toBe(3);
     });
 
-    test('is asked only about objects that a list is to give', async () => {
+    test('gets requests only about objects that a list returns', async () => {
       const requests: string[] = [];
       const counting = new S3Client(server.config);
       counting.middlewareStack.add((next, { commandName = '' }) => async (args) => {
@@ -169,7 +169,7 @@ export function serverCases(
     });
   });
 
-  test('One machine serves what another has generated, even when the upstream is gone', async () => {
+  test('One machine serves what another one has generated, even when the upstream is gone', async () => {
     const bucket = await server.makeBucket();
     const repository = await freshRepository(resources);
     const start = async () =>
@@ -190,7 +190,7 @@ export function serverCases(
     });
   });
 
-  test('An app can send its clients to the bucket', async () => {
+  test('An app can redirect its clients to the bucket', async () => {
     const repository = await freshRepository(resources);
     const bucket = await server.makeBucket();
     const { path } = repository;
@@ -212,7 +212,7 @@ export function serverCases(
       store = new S3Store({ bucket: await server.makeBucket(), client });
     });
 
-    test('gives a URL that works for everybody', async () => {
+    test('returns a URL that works for everybody', async () => {
       const { revision } = await put(store, 'a/b c', contentOf('a'));
       const url = await store.presign('a/b c', { expiresIn: 60, revision });
       const response = await fetch(url ?? '');
@@ -222,7 +222,7 @@ export function serverCases(
       expect(part.status).toBe(206);
     });
 
-    test('gives no URL for an object that is missing, replaced or stored in two pieces', async () => {
+    test('returns no URL for an object that is missing, replaced or stored in two pieces', async () => {
       const { revision } = await put(store, 'key', contentOf('old'));
       await put(store, 'key', contentOf('new'));
       expect(await store.presign('key', { expiresIn: 60, revision })).toBeUndefined();

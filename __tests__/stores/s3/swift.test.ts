@@ -9,7 +9,7 @@ import { serverCases } from './server-cases.js';
 const MIB = 1024 * 1024;
 
 serverCases('swift', ({ makeBucket, client }) => {
-  test('A server that says that it judges no conditions has the last write', async () => {
+  test('With a server that has no conditional writes, the last write wins', async () => {
     const bucket = await makeBucket();
     for (const size of [1000, 5 * MIB, 6 * MIB]) {
       const asking = new S3Store({ bucket, client: client(), partSize: 5 * MIB });
