@@ -84,7 +84,7 @@ describe('expectSameCheckout', () => {
     ['the index', (dir) => git(dir, 'update-index', '--chmod=+x', 'README.md'), /index: /],
     ['a setting', (dir) => git(dir, 'config', 'core.autocrlf', 'input'), /settings: \+ /],
   ];
-  test.each(changes)('notices %s', async (_name, change, message) => {
+  test.each(changes)('rejects a difference: %s', async (_name, change, message) => {
     const other = await again();
     await change(other);
     await expect(expectSameCheckout(other, clone)).rejects.toThrow(message);
@@ -103,32 +103,32 @@ describe('statusReadsNothing', () => {
     return fresh;
   }
 
-  test('holds when the index knows size and time of each file', async () => {
+  test('passes when the index knows size and time of each file', async () => {
     const fresh = await settled();
     expect(await statusReadsNothing(fresh)).toBeGreaterThan(80);
     expect(await git(fresh, 'status', '--porcelain')).toBe('');
   });
 
-  test('does not hold when one file has another time', async () => {
+  test('fails when one file has another time', async () => {
     const fresh = await settled();
     await run('touch', ['-d', '@1600000001', join(fresh, 'README.md')]);
     await expect(statusReadsNothing(fresh)).rejects.toThrow(/has read files:\n M README.md/);
   });
 
-  test('does not hold when git cannot trust the times', async () => {
+  test('fails when git may not trust the times', async () => {
     const fresh = await settled();
     await git(fresh, 'config', 'core.checkStat', 'default');
     await expect(statusReadsNothing(fresh)).rejects.toThrow(/has read files/);
   });
 
-  test('does not hold when files are not older than the index', async () => {
+  test('fails when files are not older than the index', async () => {
     const fresh = await settled();
     await run('touch', ['-d', '@1600000000', join(fresh, '.git/index')]);
     await expect(statusReadsNothing(fresh)).rejects.toThrow(/has read files/);
   });
 });
 
-test('fsck tells of dangling and of broken objects', async () => {
+test('fsck reports dangling and broken objects', async () => {
   const clone = await again();
   expect(await fsck(clone)).toEqual([]);
   const id = await run('git', ['hash-object', '-w', '--stdin'], { cwd: clone, input: 'dangling' });

@@ -70,7 +70,7 @@ test('Without a fault the pack is sound', async () => {
   expect(await clone()).toMatchObject({ code: 0 });
 });
 
-test('Faults add up, and can be taken back one by one', async () => {
+test('Faults can be combined, and be taken back one by one', async () => {
   const undo = upstream.fault('repo', { kind: 'truncate', after: 50_000 });
   const undoOther = upstream.fault('repo', { kind: 'flip', at: 10 });
   const { pack } = await fetchPack();
@@ -81,7 +81,7 @@ test('Faults add up, and can be taken back one by one', async () => {
   expect((await fetchPack()).pack).toEqual(sound);
 });
 
-describe('git itself notices', () => {
+describe('git itself fails', () => {
   const cases: [Fault, RegExp][] = [
     [{ kind: 'status', status: 401 }, /could not read Username/],
     [{ kind: 'status', status: 403 }, /returned error: 403/],
@@ -98,8 +98,8 @@ describe('git itself notices', () => {
     [{ kind: 'wrong-trailer' }, /pack is corrupted \(SHA1 mismatch\)/],
     [{ kind: 'flip', at: 50_000 }, /inflate|SHA1 mismatch/],
   ];
-  describe.each(['0', '2'])('by protocol %s', (version) => {
-    test.each(cases)('%j', async (fault, complaint) => {
+  describe.each(['0', '2'])('by protocol %s,', (version) => {
+    test.each(cases)('with the fault %j', async (fault, complaint) => {
       upstream.fault('repo', fault);
       const { code, stderr } = await clone('-c', `protocol.version=${version}`);
       expect(stderr).toMatch(complaint);
@@ -108,10 +108,10 @@ describe('git itself notices', () => {
   });
 });
 
-describe('The pack is altered where it was asked for, and nowhere else', () => {
+describe('A fault alters the pack where it should, and nowhere else:', () => {
   const changed = (bytes: Buffer) => [...bytes.keys()].filter((i) => bytes[i] !== sound[i]);
 
-  test.each([0, 1, 50_000])('die and truncate after %i bytes', async (after) => {
+  test.each([0, 1, 50_000])('die and truncate end it after %i bytes', async (after) => {
     upstream.fault('repo', { kind: 'truncate', after });
     expect(await fetchPack()).toEqual({ pack: sound.subarray(0, after), error: '', whole: true });
     upstream.heal('repo');
@@ -119,30 +119,30 @@ describe('The pack is altered where it was asked for, and nowhere else', () => {
     expect(await fetchPack()).toEqual({ pack: sound.subarray(0, after), error: '', whole: false });
   });
 
-  test('flip changes one byte', async () => {
+  test('flip changes one byte of it', async () => {
     upstream.fault('repo', { kind: 'flip', at: 50_000 });
     expect(changed((await fetchPack()).pack)).toEqual([50_000]);
   });
 
-  test('wrong-trailer changes the trailer alone', async () => {
+  test('wrong-trailer changes only its trailer', async () => {
     upstream.fault('repo', { kind: 'wrong-trailer' });
     const { pack } = await fetchPack();
     expect(pack.length).toBe(sound.length);
     expect(changed(pack)).toEqual(Array.from({ length: 20 }, (_, i) => sound.length - 20 + i));
   });
 
-  test('garbage-after appends bytes', async () => {
+  test('garbage-after appends bytes to it', async () => {
     upstream.fault('repo', { kind: 'garbage-after', bytes: Buffer.from('more') });
     expect((await fetchPack()).pack).toEqual(Buffer.concat([sound, Buffer.from('more')]));
   });
 
-  test('error-packet ends the pack with a message', async () => {
+  test('error-packet ends it with a message', async () => {
     upstream.fault('repo', { kind: 'error-packet', message: 'stop', after: 70_000 });
     const { pack, error } = await fetchPack();
     expect([pack.length, error]).toEqual([70_000, 'stop']);
   });
 
-  test('slow changes nothing but the pace', async () => {
+  test('slow changes only its pace', async () => {
     upstream.fault('repo', { kind: 'slow', bytesPerSecond: 400_000 });
     const start = performance.now();
     expect((await fetchPack()).pack).toEqual(sound);
@@ -150,7 +150,7 @@ describe('The pack is altered where it was asked for, and nowhere else', () => {
   });
 });
 
-test('The list of refs is cut where it was asked for, and the pack is not', async () => {
+test('A fault of the list of refs cuts it where it should, and not the pack', async () => {
   const whole = Buffer.from(await (await fetch(infoRefs())).arrayBuffer());
   upstream.fault('repo', { kind: 'truncate', after: 50, on: 'info-refs' });
   const cut = Buffer.from(await (await fetch(infoRefs())).arrayBuffer());
@@ -163,7 +163,7 @@ test('The list of refs is cut where it was asked for, and the pack is not', asyn
   expect((await fetchPack()).pack).toEqual(sound);
 });
 
-test('stall keeps the connection open after the bytes', async () => {
+test('stall keeps the connection open after the last byte', async () => {
   upstream.fault('repo', { kind: 'stall', after: 50_000 });
   const hangUp = new AbortController();
   const target = join(await directory(), 'clone');
@@ -216,7 +216,7 @@ async function unfinished(url: string, init: RequestInit = {}): Promise<number |
 test.each([
   [{ kind: 'hang-info-refs' }, undefined],
   [{ kind: 'hang-info-refs', headers: true }, 200],
-] as const)('%j has an answer that does not end', async (fault, status) => {
+] as const)('The answer of the fault %j does not end', async (fault, status) => {
   upstream.fault('repo', fault);
   expect(await unfinished(infoRefs())).toBe(status);
 });
@@ -224,7 +224,7 @@ test.each([
 test.each([
   [{ kind: 'hang-upload-pack' }, undefined],
   [{ kind: 'hang-upload-pack', headers: true }, 200],
-] as const)('%j has an answer that does not end', async (fault, status) => {
+] as const)('The answer of the fault %j does not end', async (fault, status) => {
   upstream.fault('repo', fault);
   const refs = await fetch(infoRefs());
   expect([refs.status, (await refs.arrayBuffer()).byteLength > 0]).toEqual([200, true]);
@@ -232,7 +232,7 @@ test.each([
   expect(await unfinished(`${upstream.url}/repo/git-upload-pack`, request)).toBe(status);
 });
 
-test('huge-refs do not end', async () => {
+test('huge-refs sends a list of refs that does not end', async () => {
   upstream.fault('repo', { kind: 'huge-refs' });
   const response = await fetch(infoRefs());
   let received = 0;
@@ -258,7 +258,7 @@ test.each([301, 302, 307, 308] as const)(
   },
 );
 
-test('require-basic-auth lets in who has the password', async () => {
+test('require-basic-auth serves a client with the password, and no other', async () => {
   upstream.fault('repo', { kind: 'require-basic-auth', username: 'me', password: 'pa:ss' });
   expect((await clone()).stderr).toMatch(/could not read Username/);
   expect(upstream.requests.at(-1)).toMatchObject({ status: 401, authorization: false });
@@ -268,7 +268,7 @@ test('require-basic-auth lets in who has the password', async () => {
   expect(upstream.requests.at(-1)).toMatchObject({ status: 200, authorization: true });
 });
 
-test.each(['0', '2'])('replace-pack sends other bytes by protocol %s', async (version) => {
+test.each(['0', '2'])('replace-pack sends another pack by protocol %s', async (version) => {
   const other = join(await directory(), 'other.git');
   const builder = await RepositoryBuilder.create(other);
   builder.commit({ files: { 'other.txt': 'other\n' } });

@@ -40,14 +40,14 @@ describe('applyBundle', () => {
     respondWith(await bundle(`${base}..main`));
   });
 
-  test('pulls what the bundle has', async () => {
+  test('pulls the commits of a bundle', async () => {
     expect(await client.applyBundle(bundleUrl, restored)).toBe('applied');
     expect(await git(restored, 'rev-parse', 'HEAD')).toBe(tip);
     expect(await readFile(join(restored, 'file'), 'utf8')).toBe('two\n');
     expect(server.requests.map(({ path }) => path)).toEqual([bundleUrl]);
   });
 
-  test('knows 204 and 404', async () => {
+  test('accepts 204 and 404', async () => {
     server.respond = () => ({ status: 204, headers: {}, body: Buffer.alloc(0) });
     expect(await client.applyBundle(bundleUrl, restored)).toBe('up to date');
     server.faults.set(1, problem(404, 'BASE_NOT_FOUND'));
@@ -60,7 +60,7 @@ describe('applyBundle', () => {
     ['has no prerequisite', () => bundle('main'), 'prerequisite -{base}'],
     ['is of version 3', () => bundle(`${base}..main`, 3), 'v2 bundle'],
     ['is none', async () => Buffer.from('x'), 'v2 bundle'],
-  ])('does not take a bundle that %s', async (_, create, sentence) => {
+  ])('refuses a bundle that %s', async (_, create, sentence) => {
     respondWith(await create());
     await expect(client.applyBundle(bundleUrl, restored)).rejects.toMatchObject({
       name: 'ContractViolation',
@@ -69,7 +69,7 @@ describe('applyBundle', () => {
     expect(await git(restored, 'rev-parse', 'HEAD')).toBe(base);
   });
 
-  test('does not take another type, nor a 404 of somebody else', async () => {
+  test('refuses another type, and a 404 without the problem document', async () => {
     server.faults.set(0, set('Content-Type', 'application/zstd'));
     await expect(client.applyBundle(bundleUrl, restored)).rejects.toThrow('x-git-bundle');
     server.faults.set(1, status(404));
@@ -96,7 +96,7 @@ describe('ensureRefs', () => {
   const wanted = { refs: { 'refs/heads/main': A, 'refs/heads/gone': '' }, commits: [B] };
   const refs = { 'refs/heads/main': A, 'refs/heads/gone': '' };
 
-  test('posts what is wanted and reads the answer', async () => {
+  test('posts the wanted refs and reads the answer', async () => {
     respondWith({ refs, missing_commits: [B], fetched: true });
     expect(await client.ensureRefs(REPOSITORY, wanted)).toEqual({
       refs,
@@ -109,7 +109,7 @@ describe('ensureRefs', () => {
     expect(JSON.parse(request?.body ?? '')).toEqual(wanted);
   });
 
-  test('takes what is left out for empty', async () => {
+  test('reads a part that is left out as empty', async () => {
     respondWith({ fetched: false });
     expect(await client.ensureRefs(REPOSITORY, { commits: [B] })).toEqual({
       refs: {},
@@ -131,14 +131,14 @@ describe('ensureRefs', () => {
     ['empty missing commits', { refs, missing_commits: [], fetched: true }],
     ['a commit that was not asked for', { refs, missing_commits: [A], fetched: true }],
     ['something else', []],
-  ])('does not take %s', async (_, answer) => {
+  ])('refuses an answer with %s', async (_, answer) => {
     respondWith(answer);
     await expect(client.ensureRefs(REPOSITORY, wanted)).rejects.toMatchObject({
       name: 'ContractViolation',
     });
   });
 
-  test('does not take another type, another status or no JSON', async () => {
+  test('refuses another type, another status and no JSON', async () => {
     respondWith({ refs, fetched: true });
     server.faults.set(0, set('Content-Type', 'text/plain'));
     server.faults.set(1, status(201));
@@ -150,12 +150,12 @@ describe('ensureRefs', () => {
     }
   });
 
-  test('does not take empty refs that nobody asked for', async () => {
+  test('refuses empty refs that were not asked for', async () => {
     respondWith({ refs: {}, fetched: false });
     await expect(client.ensureRefs(REPOSITORY, { commits: [B] })).rejects.toThrow('left out');
   });
 
-  test('tells that the server refuses', async () => {
+  test('reports a refusal of the server', async () => {
     respondWith({});
     server.faults.set(0, problem(502, 'UPSTREAM_UNREACHABLE'));
     await expect(client.ensureRefs(REPOSITORY, wanted)).rejects.toMatchObject({

@@ -48,7 +48,7 @@ beforeEach(async () => {
   target = join(await directory(), 'made', 'restored');
 });
 
-test('A client fetches one range first, then the others of the same entity', async () => {
+test('A client of the fleet fetches one range first, then the others of the same entity', async () => {
   const bundleUrl = `/git/${REPOSITORY}/snapshot.bundle?base=${COMMIT}`;
   server.faults.set(0, ({ headers }) => {
     headers['X-Cachew-Bundle-Url'] = bundleUrl;
@@ -76,14 +76,14 @@ test('A client fetches one range first, then the others of the same entity', asy
   expect(later.map(({ range }) => range).sort()).toEqual(expected.sort());
 });
 
-test('A client is content with one range that has it all', async () => {
+test('A client of the fleet makes no more requests when one range has all', async () => {
   client = new FleetClient(server.url);
   expect(await client.restore(REPOSITORY, target)).toMatchObject({ status: 206 });
   expect(server.requests.length).toBe(1);
   expect(existsSync(join(target, 'file'))).toBe(true);
 });
 
-test('A client takes a 200 for the whole', async () => {
+test('A client of the fleet reads an answer with 200 as the whole', async () => {
   const headers = {
     ETag: ETAG,
     'Content-Type': 'application/zstd',
@@ -125,7 +125,7 @@ test.each<[string, number, Fault, string]>([
   ['an error that is no problem', 0, status(503), 'problem+json'],
   ['an error without a code', 1, problem(412, undefined), 'our stable code'],
   ['a 503 without Retry-After', 0, problem(503, 'UPSTREAM_TIMEOUT'), 'Retry-After'],
-])('A client refuses %s', async (_, request, fault, sentence) => {
+])('A client of the fleet refuses %s', async (_, request, fault, sentence) => {
   server.faults.set(request, fault);
   await expect(client.restore(REPOSITORY, target)).rejects.toMatchObject({
     name: 'ContractViolation',
@@ -134,7 +134,7 @@ test.each<[string, number, Fault, string]>([
   expect(await readdir(join(target, '..'))).toEqual([]);
 });
 
-test('A client refuses a range whose connection ends early', async () => {
+test('A client of the fleet refuses a range whose connection ends early', async () => {
   server.faults.set(1, (answer) => {
     answer.headers['Content-Length'] = '1000';
     answer.headers.Connection = 'close';
@@ -143,7 +143,7 @@ test('A client refuses a range whose connection ends early', async () => {
   await expect(client.restore(REPOSITORY, target)).rejects.toThrow('terminated');
 });
 
-test('A client tells that the server refuses', async () => {
+test('A client of the fleet reports a refusal of the server', async () => {
   server.faults.set(0, problem(503, 'UPSTREAM_TIMEOUT', { 'Retry-After': '30' }));
   await expect(client.restore(REPOSITORY, target)).rejects.toMatchObject({
     name: 'RequestRefused',
@@ -152,7 +152,7 @@ test('A client tells that the server refuses', async () => {
   });
 });
 
-test('A client refuses bytes that are no archive', async () => {
+test('A client of the fleet refuses bytes that are no archive', async () => {
   server.respond = (request) => serve(Buffer.alloc(5000), request);
   await expect(client.restore(REPOSITORY, target)).rejects.toThrow('zstd');
   expect(await readdir(join(target, '..'))).toEqual([]);

@@ -44,7 +44,7 @@ test('packOfTree makes trees that git clones but does not check out', async () =
   expect(stderr).toMatch(/invalid path '\.git'/);
 });
 
-test('makePack writes again what readPack took apart', async () => {
+test('makePack writes the pack that readPack has read', async () => {
   const bare = join(await directory(), 'repo.git');
   await buildSmall(bare);
   await git(bare, 'repack', '-adq', '--depth=50');

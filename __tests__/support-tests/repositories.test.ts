@@ -35,18 +35,18 @@ describe('The kitchen sink', () => {
     files = await snapshotTree(clone);
   });
 
-  test('is sound, and in one pack', async () => {
+  test('is valid, and in one pack', async () => {
     expect(await fsck(bare)).toEqual([]);
     expect(await git(bare, 'count-objects', '-v')).toMatch(/^count: 0$[\s\S]*^packs: 1$/m);
   });
 
-  test('is checked out with nothing to convert back', async () => {
+  test('is checked out without a change in git status', async () => {
     // With new times git has to compare each file: what the attributes made of it must round-trip.
     await run('sh', ['-c', 'git ls-files -z | xargs -0 touch -h --'], { cwd: clone });
     expect(await git(clone, 'status', '--porcelain')).toBe('');
   });
 
-  test('has what it is for', async () => {
+  test('has the files that it is for', async () => {
     const paths = [...files.keys()];
     const links = [...files.values()].flatMap(({ linkTarget = [] }) => linkTarget);
     expect(paths.some((path) => Buffer.byteLength(path) > 300)).toBe(true);
@@ -99,7 +99,7 @@ describe('The kitchen sink', () => {
   });
 });
 
-test('A synthetic repository has the size asked for, deltas, and is the same for the same seed', async () => {
+test('A synthetic repository has the wanted size and deltas, and is the same for the same seed', async () => {
   const [one, two, other] = [await directory(), await directory(), await directory()];
   await buildSynthetic(one, { commits: 1000, files: 100, seed: 7, bitmaps: true });
   await buildSynthetic(two, { commits: 1000, files: 100, seed: 7, repack: false });
@@ -120,13 +120,13 @@ async function packName(repository: string): Promise<string> {
   return run('sh', ['-c', 'cd objects/pack && printf %s *.idx'], { cwd: repository });
 }
 
-describe('Small repositories', () => {
+describe('A small repository', () => {
   test.each([
-    [buildSmall, 'main', 3],
-    [buildEmpty, 'trunk', 0],
-    [buildDetached, 'HEAD', 2],
-    [buildLatin1Names, 'main', 2],
-  ] as const)('%p', async (build, branch, files) => {
+    ['buildSmall', buildSmall, 'main', 3],
+    ['buildEmpty', buildEmpty, 'trunk', 0],
+    ['buildDetached', buildDetached, 'HEAD', 2],
+    ['buildLatin1Names', buildLatin1Names, 'main', 2],
+  ] as const)('of %s is cloned by git as it was built', async (_name, build, branch, files) => {
     const root = await directory();
     await build(join(root, 'repo.git'));
     const upstream = await startUpstream({ root });
@@ -140,7 +140,7 @@ describe('Small repositories', () => {
     else expect(head).toBe(`ref: refs/heads/${branch}`);
   });
 
-  test('push adds a commit that a clone can pull', async () => {
+  test('gets a commit by push, which a clone can pull', async () => {
     const root = await directory();
     const bare = join(root, 'repo.git');
     await buildSmall(bare);

@@ -31,7 +31,7 @@ async function buildLarge(): Promise<void> {
   await builder.finish();
 }
 
-test.each(['0', '2'])('git clones by protocol %s', async (version) => {
+test.each(['0', '2'])('git clones from an upstream by protocol %s', async (version) => {
   const clone = join(await directory(), 'clone');
   await cloneWithGit(`${upstream.url}/org/small`, clone, '-c', `protocol.version=${version}`);
   expect(await git(clone, 'rev-parse', 'HEAD')).toBe(
@@ -56,14 +56,14 @@ test.each(['0', '2'])('git clones by protocol %s', async (version) => {
   });
 });
 
-test('Requests are counted by repository, with and without .git, also for one that does not exist', async () => {
+test('An upstream counts requests by repository, with and without .git, also for one that does not exist', async () => {
   await git(root, 'ls-remote', `${upstream.url}/org/small.git`);
   await expect(git(root, 'ls-remote', `${upstream.url}/org/none`)).rejects.toThrow(/not found/);
   expect([upstream.infoRefs('org/small'), upstream.infoRefs('org/none')]).toEqual([1, 1]);
   expect(upstream.requests.at(-1)).toMatchObject({ repository: 'org/none', status: 404 });
 });
 
-test('An upstream takes a gzipped request', async () => {
+test('An upstream accepts a gzipped request', async () => {
   const tip = await git(join(root, 'org/small.git'), 'rev-parse', 'HEAD');
   const body = gzipSync(
     Buffer.concat([encodePacket(`want ${tip}\n`), Buffer.from('0000'), encodePacket('done\n')]),
@@ -78,7 +78,7 @@ test('An upstream takes a gzipped request', async () => {
   expect(answer.toString('latin1', 0, 12)).toBe('0008NAK\nPACK');
 });
 
-test('An upstream serves several clients at once, beside another one', async () => {
+test('Two upstreams serve several clients at once', async () => {
   const other = await startUpstream({ root });
   defer(() => other.close());
   const clones = await directory();
@@ -90,7 +90,7 @@ test('An upstream serves several clients at once, beside another one', async () 
   expect([upstream.uploadPacks('org/small'), other.uploadPacks('org/small')]).toEqual([2, 1]);
 });
 
-test('git is killed when its client hangs up', async () => {
+test('An upstream kills git when its client hangs up', async () => {
   await buildLarge();
   const gate = upstream.gate('large', 1 << 20);
   const hangUp = new AbortController();
@@ -106,7 +106,7 @@ test('git is killed when its client hangs up', async () => {
   while ((await processesIn(root)).length > 0) await setImmediate();
 });
 
-test('An upstream that is closed lets go of its clients', async () => {
+test('An upstream that is closed ends the connections of its clients', async () => {
   await buildLarge();
   upstream.fault('large', { kind: 'stall', after: 1000 });
   const started = once(upstream, 'upload-pack-started');
