@@ -39,7 +39,7 @@ const EMBEDDINGS: [name: string, embed: (ipv4: string) => string][] = [
 
 describe('isPublicAddress', () => {
   test.each(IPV4_RANGES)(
-    '%s to %s is refused, its neighbours are not',
+    'refuses %s to %s, and not their neighbours',
     (first, last, ...neighbours) => {
       expect(isPublicAddress(first)).toBe(false);
       expect(isPublicAddress(last)).toBe(false);
@@ -49,7 +49,7 @@ describe('isPublicAddress', () => {
     },
   );
 
-  test.each(EMBEDDINGS)('%s IPv6 addresses are as public as what they embed', (_, embed) => {
+  test.each(EMBEDDINGS)('judges an IPv6 address (%s) by the address that it embeds', (_, embed) => {
     for (const range of IPV4_RANGES) {
       for (const address of range) {
         const embedded = embed(address);
@@ -86,19 +86,19 @@ describe('isPublicAddress', () => {
     ['a zone', '2606:4700::1111%eth0'],
     ['site-local', 'fec0::1'],
     ['multicast', 'ff02::1'],
-  ])('%s: %s is refused', (_, address) => {
+  ])('refuses an address (%s): %s', (_, address) => {
     expect(isPublicAddress(address)).toBe(false);
   });
 
   test.each(['2606:4700::1111', '2001:200::1', '2a00:1450:4001:80e::200e', '2620:1ec:8fa::10'])(
-    '%s is public',
+    'accepts %s',
     (address) => {
       expect(isPublicAddress(address)).toBe(true);
     },
   );
 
   test.each(['', 'localhost', '8.8.8', '8.8.8.8 ', '010.8.8.8', '[2606:4700::1111]', '8.8.8.8:80'])(
-    '%j is no address',
+    'refuses %j, which is no address',
     (text) => {
       expect(isPublicAddress(text)).toBe(false);
     },
@@ -128,7 +128,7 @@ describe('publicOnly', () => {
     expect(found).toEqual([PUBLIC_V6, PUBLIC_V4]);
   });
 
-  test('gives the first public address where one is asked for', async () => {
+  test('returns the first public address where one is asked for', async () => {
     expect(await outcome([PRIVATE, PUBLIC_V6, PUBLIC_V4], {})).toEqual({
       error: null,
       found: PUBLIC_V6.address,
@@ -136,7 +136,7 @@ describe('publicOnly', () => {
     });
   });
 
-  test.each([[[PRIVATE]], [[]]])('fails when none of %j is left', async (addresses) => {
+  test.each([[[PRIVATE]], [[]]])('fails when no public address is among %j', async (addresses) => {
     const { error } = await outcome(addresses, { all: true });
     expect(error).toMatchObject({
       code: 'UPSTREAM_UNREACHABLE',
@@ -145,7 +145,7 @@ describe('publicOnly', () => {
     });
   });
 
-  test('passes the resolver’s own failure on', async () => {
+  test('fails with the error of the resolver', async () => {
     const failure = new Error('SERVFAIL');
     const failing: LookupFunction = (_hostname, _options, callback) => callback(failure, []);
     const error = await new Promise((resolve) => {

@@ -83,7 +83,7 @@ describe('The address policy', () => {
     expect(other.sockets).toHaveLength(0);
   });
 
-  test('checks the very address that is connected to, whatever the name resolved to before', async () => {
+  test('checks the address that is connected to, whatever the name resolved to before', async () => {
     const upstream = await serveRefs();
     const url = `http://rebind.test:${upstream.port}/repo`;
     // Public by its number, but IANA gave it to nobody: nothing answers there.
@@ -108,7 +108,7 @@ describe('The address policy', () => {
   });
 });
 
-test('Only hosts in the list are connected to', async () => {
+test('Only allowed hosts are connected to', async () => {
   const upstream = await serveRefs();
   const client = clientOf(resources, upstream.url, { trusted: ['127.0.0.1', 'git.test'] });
 
@@ -142,7 +142,7 @@ describe('A connection', () => {
     });
   });
 
-  test('that does not stand in time is a timeout', async () => {
+  test('that is not made in time is a timeout', async () => {
     const { port } = await listen(createTcpServer(), resources);
     const url = `https://127.0.0.1:${port}/repo`;
 
@@ -150,7 +150,7 @@ describe('A connection', () => {
     expect(await rejection(getRefs(client, url))).toMatchObject({ code: 'UPSTREAM_TIMEOUT' });
   });
 
-  test('that is still being made is given up with the client', async () => {
+  test('that is still being made ends when the client is closed', async () => {
     const { server, port } = await listen(createTcpServer(), resources);
     const url = `https://127.0.0.1:${port}/repo`;
     const client = clientOf(resources, url);
@@ -195,7 +195,7 @@ P5rKurxjwJd14YNEwWJq4O4=
     return { port, names };
   }
 
-  test('is refused when nobody vouches for the certificate', async () => {
+  test('is refused when the certificate is not trusted', async () => {
     const { port } = await serveTls();
     const url = `https://git.test:${port}/repo`;
     const client = clientOf(resources, url, { lookup: resolver('127.0.0.1') });
@@ -236,7 +236,7 @@ P5rKurxjwJd14YNEwWJq4O4=
     return output;
   }
 
-  test('asks for the host by name, accepts its certificate, and is closed with the client', async () => {
+  test('names the host, accepts its certificate, and ends when the client is closed', async () => {
     const { port, names } = await serveTls();
     const authorities = join(await resources.directory(), 'authorities.pem');
     await writeFile(authorities, cert);

@@ -27,7 +27,7 @@ describe('A content coding', () => {
       res.writeHead(200, { ...ADVERTISEMENT, 'content-encoding': coding }).end(body);
     });
 
-  test.each(['gzip', 'x-gzip', 'GZIP'])('of %s is undone', async (coding) => {
+  test.each(['gzip', 'x-gzip', 'GZIP'])('of %s is decoded', async (coding) => {
     const { url } = await serveCoded(coding, gzipSync('refs'));
 
     expect(String(await readAll(await getRefs(clientOf(resources, url), url)))).toBe('refs');
@@ -58,7 +58,7 @@ describe('A content coding', () => {
     expect(error).toMatchObject({ code: 'UPSTREAM_INVALID' });
   });
 
-  test('does not hide that the connection was lost', async () => {
+  test('does not hide a lost connection', async () => {
     const { url } = await serve(resources, (_req, res) => {
       res.writeHead(200, { ...ADVERTISEMENT, 'content-encoding': 'gzip', 'content-length': 1000 });
       res.write(gzipSync('refs'), () => res.destroy());
@@ -73,7 +73,7 @@ describe('A content coding', () => {
 describe('maxRefsBytes', () => {
   const maxRefsBytes = 100_000;
 
-  test('lets as many bytes of refs pass, and any number of a pack', async () => {
+  test('allows as many bytes of refs, and any number of bytes of a pack', async () => {
     const upstream = await serve(resources, (req, res) => {
       const get = req.method === 'GET';
       res
@@ -119,7 +119,7 @@ describe('A body', () => {
     ['ends between two chunks', `${HEAD}Transfer-Encoding: chunked\r\n\r\n4\r\nrefs\r\n`],
     ['ends within a chunk', `${HEAD}Transfer-Encoding: chunked\r\n\r\n9\r\nrefs`],
     ['ends before its last line', `${HEAD}Transfer-Encoding: chunked\r\n\r\n4\r\nrefs\r\n0\r\n`],
-  ])('that %s does not end cleanly', async (_, answer) => {
+  ])('that %s ends with an error', async (_, answer) => {
     const url = await serveRaw(answer);
     const { body } = await getRefs(clientOf(resources, url), url);
 
@@ -129,7 +129,7 @@ describe('A body', () => {
     });
   });
 
-  test('that only the end of the connection ends is whole, however slowly it is read', async () => {
+  test('that ends with the connection is complete, however slowly it is read', async () => {
     const size = 32 * 1024 * 1024;
     const url = await serveRaw(`${HEAD}Connection: close\r\n\r\n`, Buffer.alloc(size, 'refs'));
     const { body } = await getRefs(clientOf(resources, url, { maxRefsBytes: size }), url);
@@ -144,7 +144,7 @@ describe('A body', () => {
     expect(received).toBe(size);
   });
 
-  test('that only the end of the connection ends is not whole after a reset', async () => {
+  test('that ends with a reset of the connection ends with an error', async () => {
     const server = createTcpServer((socket) => {
       socket.once('data', () => socket.write(`${HEAD}Connection: close\r\n\r\nrefs`));
     });
@@ -164,7 +164,7 @@ describe('A body', () => {
     ['HTTP/1.1 200 OK\r\nContent-T', 'UPSTREAM_UNREACHABLE'],
     ['SSH-2.0-hidden\r\n', 'UPSTREAM_INVALID'],
     [`${HEAD}Transfer-Encoding: chunked\r\n\r\nhidden\r\n`, 'UPSTREAM_INVALID'],
-  ])('is not waited for after %j', async (answer, code) => {
+  ])('is not waited for after the bytes %j', async (answer, code) => {
     const url = await serveRaw(answer);
 
     const error = await rejection(getRefs(clientOf(resources, url), url).then(readAll));
@@ -174,7 +174,7 @@ describe('A body', () => {
   });
 
   test.each(['before its first bytes', 'between bytes', 'while bytes are waited for'])(
-    'that is given up %s closes the connection',
+    'that its reader leaves %s closes the connection',
     async (moment) => {
       const upstream = await serveUnfinished(resources);
       const { body } = await getRefs(clientOf(resources, upstream.url), upstream.url);

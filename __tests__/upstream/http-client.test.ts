@@ -24,7 +24,7 @@ import {
 
 const resources = cleanup(afterEach);
 
-test('The transport of isomorphic-git clones from real git with it', async () => {
+test('isomorphic-git clones from real git by way of the client', async () => {
   const root = await resources.directory();
   await buildSmall(join(root, 'small'));
   const upstream = await startUpstream({ root });
@@ -96,7 +96,7 @@ test('A client sends what git sends, over one connection', async () => {
 });
 
 test.each(['http://127.0.0.1/other', 'info/refs?service=git-receive-pack', '/HEAD'])(
-  'A client makes the requests of a fetch only, and not %s',
+  'A client makes only the requests of a fetch, and not %s',
   async (path) => {
     const upstream = await serve(resources, (_req, res) => res.end());
     const client = clientOf(resources, upstream.url);
@@ -107,7 +107,7 @@ test.each(['http://127.0.0.1/other', 'info/refs?service=git-receive-pack', '/HEA
   },
 );
 
-test('A server may think for longer than connectTimeout, once the connection stands', async () => {
+test('A server may take longer than connectTimeout for an answer after the connection is made', async () => {
   const connectTimeout = 1000;
   const clock = stopClock(resources.defer);
   const upstream = await serve(resources, async (_req, res) => {
@@ -159,7 +159,7 @@ describe('An abort', () => {
     await closed;
   });
 
-  test('before the body is read fails whoever reads it', async () => {
+  test('before the body is read fails its reader', async () => {
     const controller = new AbortController();
     const upstream = await serveUnfinished(resources);
     const client = clientOf(resources, upstream.url, { signal: controller.signal });
@@ -172,7 +172,7 @@ describe('An abort', () => {
     expect(await rejection(readAll(refs))).toBe(reason);
   });
 
-  test('before a request keeps it from being made', async () => {
+  test('before a request keeps it from being sent', async () => {
     const upstream = await serve(resources, (_req, res) => res.end());
     const client = clientOf(resources, upstream.url, { signal: AbortSignal.abort(reason) });
 
@@ -182,7 +182,7 @@ describe('An abort', () => {
 });
 
 describe('Closing a client', () => {
-  test('ends a request that waits for its answer, and may be repeated', async () => {
+  test('ends a request that waits for its answer, without repeating it', async () => {
     const upstream = await serve(resources, () => {});
     const client = clientOf(resources, upstream.url);
     const refs = rejection(getRefs(client, upstream.url));
@@ -252,7 +252,7 @@ test('A request body is sent whole, with its length', async () => {
   expect(upstream.requests[0]?.headers).toHaveProperty('content-length', '13');
 });
 
-describe('A connection that is closed as a request is sent on it', () => {
+describe('A connection that is closed while a request is sent on it', () => {
   /** Closes a connection without an answer from the second request on, and any at `always`. */
   const upstreamThatCloses = (always: string) =>
     serve(resources, (req, res) => {
@@ -277,7 +277,7 @@ describe('A connection that is closed as a request is sent on it', () => {
     expect(asked).toEqual(['GET', 'POST', 'POST']);
   });
 
-  test('has it repeated once', async () => {
+  test('has the request repeated only once', async () => {
     const upstream = await upstreamThatCloses('POST');
     const client = clientOf(resources, upstream.url);
     await readAll(await getRefs(client, upstream.url));
@@ -286,7 +286,7 @@ describe('A connection that is closed as a request is sent on it', () => {
     expect(asked).toEqual(['GET', 'POST', 'POST']);
   });
 
-  test('is a failure if it is new', async () => {
+  test('fails the request if it is new', async () => {
     const upstream = await upstreamThatCloses('GET');
     const client = clientOf(resources, upstream.url);
     const failure = await rejection(getRefs(client, upstream.url));

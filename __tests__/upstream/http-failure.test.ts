@@ -13,7 +13,7 @@ import {
 
 const resources = cleanup(afterEach);
 
-describe('The status', () => {
+describe('An answer with status', () => {
   const TABLE: [status: number, code: string, anonymousCode?: string][] = [
     [201, 'UPSTREAM_INVALID'],
     [203, 'UPSTREAM_INVALID'],
@@ -31,7 +31,7 @@ describe('The status', () => {
     [503, 'UPSTREAM_UNREACHABLE'],
   ];
 
-  test.each(TABLE)('%i is %s', async (status, code, anonymousCode = code) => {
+  test.each(TABLE)('%i fails with %s', async (status, code, anonymousCode = code) => {
     const upstream = await serve(resources, (_req, res) => {
       res.writeHead(status, 'Phrase hidden', { 'content-type': 'text/html' }).end('body hidden');
     });
@@ -57,7 +57,7 @@ describe('The status', () => {
     [503, 'soon', undefined],
     [503, '', undefined],
     [404, '120', undefined],
-  ])('%i with Retry-After: %s tells when to come back', async (status, value, retryAfter) => {
+  ])('%i has its Retry-After read: %s', async (status, value, retryAfter) => {
     const upstream = await serve(resources, (_req, res) => {
       res.writeHead(status, { 'retry-after': value }).end();
     });

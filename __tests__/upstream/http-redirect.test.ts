@@ -40,29 +40,26 @@ const authorizations = ({ requests }: HttpUpstream) =>
   requests.map(({ headers }) => headers.authorization);
 
 describe('A redirect of the ref advertisement', () => {
-  test.each([301, 302, 303, 307, 308])(
-    'of %i is followed, and the pack is asked for there',
-    async (status) => {
-      const upstream = await serveRedirects({
-        [`/org/repo${INFO_REFS}`]: { status, location: `../../moved${INFO_REFS}` },
-      });
-      const client = clientOf(resources, upstream.url, { authorization: SECRET });
+  test.each([301, 302, 303, 307, 308])('of %i is followed, also for the pack', async (status) => {
+    const upstream = await serveRedirects({
+      [`/org/repo${INFO_REFS}`]: { status, location: `../../moved${INFO_REFS}` },
+    });
+    const client = clientOf(resources, upstream.url, { authorization: SECRET });
 
-      const refs = await getRefs(client, upstream.url);
-      expect(refs.url).toBe(`${upstream.origin}/org/moved${INFO_REFS}`);
-      expect(String(await readAll(refs))).toBe('refs');
-      expect(String(await readAll(await postWants(client, upstream.url)))).toBe('pack');
+    const refs = await getRefs(client, upstream.url);
+    expect(refs.url).toBe(`${upstream.origin}/org/moved${INFO_REFS}`);
+    expect(String(await readAll(refs))).toBe('refs');
+    expect(String(await readAll(await postWants(client, upstream.url)))).toBe('pack');
 
-      expect(seen(upstream)).toEqual([
-        `GET /org/repo${INFO_REFS}`,
-        `GET /org/moved${INFO_REFS}`,
-        `POST /org/moved${UPLOAD_PACK}`,
-      ]);
-      expect(authorizations(upstream)).toEqual([SECRET, SECRET, SECRET]);
-    },
-  );
+    expect(seen(upstream)).toEqual([
+      `GET /org/repo${INFO_REFS}`,
+      `GET /org/moved${INFO_REFS}`,
+      `POST /org/moved${UPLOAD_PACK}`,
+    ]);
+    expect(authorizations(upstream)).toEqual([SECRET, SECRET, SECRET]);
+  });
 
-  test('leaves the credentials behind when it leads to another host', async () => {
+  test('to another host gets no credentials', async () => {
     const elsewhere = await serveRedirects({});
     const upstream = await serveRedirects({
       [`/org/repo${INFO_REFS}`]: { location: `${elsewhere.origin}/org/moved${INFO_REFS}` },
@@ -83,7 +80,7 @@ describe('A redirect of the ref advertisement', () => {
     expect(authorizations(elsewhere)).toEqual([undefined, undefined]);
   });
 
-  test('does not get the credentials back by leading home again', async () => {
+  test('that leads back to the first host gets no credentials', async () => {
     const elsewhere = await serve(resources, (_req, res) => {
       res.writeHead(302, { location: `${upstream.origin}/org/moved${INFO_REFS}` }).end();
     });
@@ -101,7 +98,7 @@ describe('A redirect of the ref advertisement', () => {
     expect(authorizations(upstream)).toEqual([SECRET, undefined]);
   });
 
-  test('brings no credentials of its own', async () => {
+  test('has the credentials in its URL ignored', async () => {
     const upstream = await serve(resources, (req, res) => {
       if (req.url?.startsWith('/org/moved')) return res.writeHead(200, ADVERTISEMENT).end();
       const location = `http://user:hidden@${req.headers.host}/org/moved${INFO_REFS}#part`;
@@ -132,7 +129,7 @@ describe('A redirect of the ref advertisement', () => {
   });
 
   test.each(['http://169.254.169.254', 'http://[fd00:ec2::254]', 'http://localhost'])(
-    'is not followed to %s, even if the host is allowed, without leave for private addresses',
+    'is not followed to %s, even if the host is allowed, unless it may have private addresses',
     async (origin) => {
       const upstream = await serveRedirects({
         [`/org/repo${INFO_REFS}`]: { location: `${origin}/latest/meta-data${INFO_REFS}` },
@@ -163,7 +160,7 @@ describe('A redirect of the ref advertisement', () => {
     expect(upstream.requests).toHaveLength(MAX_REDIRECTS + 1);
   });
 
-  test('is refused when it loops', async () => {
+  test('is refused when it forms a loop', async () => {
     const upstream = await serveRedirects({
       [`/org/repo${INFO_REFS}`]: { location: `/other${INFO_REFS}` },
       [`/other${INFO_REFS}`]: { location: `/org/repo${INFO_REFS}` },

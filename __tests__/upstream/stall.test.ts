@@ -37,7 +37,7 @@ const chunk = (index: number) => ({
 });
 const STALLED = { code: 'UPSTREAM_TIMEOUT', message: `the upstream sent nothing for ${LIMIT} ms` };
 
-test('A pack may take any time to begin, because servers think for minutes', async () => {
+test('A pack may take longer than the stall timeout to begin', async () => {
   const { pack, arrive } = arriving();
   const begun = Promise.allSettled([pack.next()]);
   await clock.tickAsync(100 * LIMIT);
@@ -45,7 +45,7 @@ test('A pack may take any time to begin, because servers think for minutes', asy
   expect(await begun).toEqual([chunk(0)]);
 });
 
-test('A pack that has begun fails when nothing of it arrives for long', async () => {
+test('A pack that has begun fails when no byte arrives for the stall timeout', async () => {
   const { pack, arrive, isGivenUp } = arriving();
   arrive(0);
   await pack.next();
@@ -57,7 +57,7 @@ test('A pack that has begun fails when nothing of it arrives for long', async ()
   expect(isGivenUp()).toBe(true);
 });
 
-test('Each piece of a pack may take as long as the limit', async () => {
+test('Each piece of a pack may take as long as the stall timeout', async () => {
   const { pack, arrive } = arriving();
   for (const index of [0, 1, 2]) {
     const arrived = Promise.allSettled([pack.next()]);
@@ -69,7 +69,7 @@ test('Each piece of a pack may take as long as the limit', async () => {
   expect(clock.countTimers()).toBe(0);
 });
 
-test('The limit rests while nobody asks for more of the pack', async () => {
+test('The stall timeout does not run while the reader asks for no bytes', async () => {
   const { pack, arrive } = arriving();
   arrive(0);
   await pack.next();
@@ -79,7 +79,7 @@ test('The limit rests while nobody asks for more of the pack', async () => {
   expect(await next).toEqual([chunk(1)]);
 });
 
-test('A consumer that leaves gives the pack up', async () => {
+test('A reader that leaves ends the pack', async () => {
   const { pack, arrive, isGivenUp } = arriving();
   arrive(0);
   await pack.next();
