@@ -21,7 +21,7 @@ test.each([
     '--max-old-space-size=300 --enable-source-maps',
   ],
   ['that a worker must not have', ['--input-type=module', '--title=app', '-e', APP], '--title=app'],
-])('Threads start in a host that was started %s', async (_, args, NODE_OPTIONS) => {
+])('Worker threads start in a process that was started %s', async (_, args, NODE_OPTIONS) => {
   const { code, stdout, stderr } = await execute(process.execPath, args, { env: { NODE_OPTIONS } });
   expect([code, stdout.trim(), stderr]).toEqual([0, 'true', '']);
 });

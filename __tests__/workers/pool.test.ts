@@ -45,8 +45,8 @@ async function allEnded(): Promise<void> {
   await nextTurn();
 }
 
-describe('A thread', () => {
-  test('is used again, for one task at a time', async () => {
+describe('A worker thread', () => {
+  test('is reused, for one task at a time', async () => {
     const [a, b] = await Promise.all([run({ kind: 'answer' }), run({ kind: 'answer' })]);
     expect(a).not.toBe(b);
     expect([a, b]).toContain(await run({ kind: 'answer' }));
@@ -69,14 +69,14 @@ describe('A thread', () => {
     expect(await threadCount()).toBe(threads + 2);
   });
 
-  test('is ended after a result that says so', async () => {
+  test('is ended after a result that asks for it', async () => {
     const picky = new WorkerPool<Order, string, number>(SCRIPT, 2, () => false);
     await picky.run({ kind: 'answer' }, { signal: never });
     expect(await threadCount()).toBe(threads);
     await picky.close();
   });
 
-  test('tells of events in order, before its result, and only to the task at hand', async () => {
+  test('reports events in order, before its result, and only to its current task', async () => {
     const heard: string[] = [];
     await run({ kind: 'tell', events: ['a', 'b', 'c'] }, (event) => heard.push(event));
     await run({ kind: 'tell', events: ['d'] });
@@ -97,7 +97,7 @@ describe('A thread', () => {
 
 describe('Aborting a task', () => {
   test.each(['sleep', 'spin'] as const)(
-    'ends its thread, although that does nothing but %s',
+    'ends its thread, even if all that the thread does is %s',
     async (kind) => {
       const { outcome, controller } = await start({ kind });
       expect(await threadCount()).toBe(threads + 1);
@@ -117,7 +117,7 @@ describe('Aborting a task', () => {
     expect(await openFiles(place)).toEqual([]);
   });
 
-  test('lets the task close what it has open before its thread ends', async () => {
+  test('lets the task close its files before its thread ends', async () => {
     const path = join(await directory(), 'tidied');
     // However long that takes.
     stopClock(defer);
@@ -162,7 +162,7 @@ describe('Aborting a task', () => {
   });
 });
 
-test('An error of a listener fails its task and no other', async () => {
+test('An error in a listener fails its task and no other', async () => {
   const listener = () => {
     throw new Error('no listener');
   };
@@ -172,7 +172,7 @@ test('An error of a listener fails its task and no other', async () => {
   expect(await run({ kind: 'answer' })).toBeGreaterThan(0);
 });
 
-describe('A thread that crashes', () => {
+describe('A worker thread that crashes', () => {
   test.each<[string, Order]>([
     ['ends', { kind: 'exit' }],
     ['throws outside of its task', { kind: 'throw', thrown: 'error' }],
@@ -195,7 +195,7 @@ describe('A thread that crashes', () => {
 });
 
 describe('Closing a pool', () => {
-  test('ends idle threads and those that work, at once', async () => {
+  test('ends idle and working threads at once', async () => {
     await run({ kind: 'answer' });
     const running = await Promise.all([start({ kind: 'sleep' }), start({ kind: 'spin' })]);
     await pool.close();
@@ -205,7 +205,7 @@ describe('Closing a pool', () => {
     }
   });
 
-  test('twice is closing it once, and no task runs afterwards', async () => {
+  test('more than once is allowed, and no task runs afterwards', async () => {
     await Promise.all([pool.close(), pool.close()]);
     await pool.close();
     await expect(run({ kind: 'answer' })).rejects.toMatchObject({ code: 'CLOSED' });
@@ -213,7 +213,7 @@ describe('Closing a pool', () => {
   });
 });
 
-test('Working threads keep a process alive, and idle ones do not', async () => {
+test('Working threads keep a process alive, and idle threads do not', async () => {
   const program = join(await directory(), 'program.mjs');
   await writeFile(
     program,
