@@ -18,7 +18,7 @@ test.each([
   // A terminal sends it to all processes that have not left the group.
   ['Ctrl-C', (id: number) => process.kill(-id, 'SIGINT')],
   ['kill -9', (id: number) => process.kill(id, 'SIGKILL')],
-])('%s during a run of tests leaves no process and no file', async (_how, interrupt) => {
+])('A run of tests that %s ends leaves no process and no file', async (_how, interrupt) => {
   const place = await directory();
   const [pipe, temporary] = [join(place, 'pipe'), join(place, 'tmp')];
   await run('mkfifo', [pipe]);
