@@ -3,7 +3,7 @@ import { MessageChannel } from 'node:worker_threads';
 import { unlessAborted, unlessLate } from '../lib/abort.js';
 import { execute } from './support/run.js';
 
-test('Waiting unless aborted settles like the promise, or rejects with the reason', async () => {
+test('Waiting for a promise settles as the promise does, or rejects with the reason of an abort', async () => {
   const { signal } = new AbortController();
   expect(await unlessAborted(Promise.resolve(1), signal)).toBe(1);
   await expect(unlessAborted(Promise.reject(new Error('failed')), signal)).rejects.toThrow(
@@ -13,7 +13,7 @@ test('Waiting unless aborted settles like the promise, or rejects with the reaso
   await expect(unlessAborted(Promise.resolve(1), aborted)).rejects.toThrow('gone');
 });
 
-test('What fails after an abort does not end the process', async () => {
+test('A promise that fails after an abort does not end the process', async () => {
   const module = pathToFileURL(`${process.cwd()}/.build/lib/abort.js`);
   const program = `
     import { unlessAborted } from '${module}';
@@ -30,7 +30,7 @@ test('What fails after an abort does not end the process', async () => {
   expect([code, stdout]).toEqual([0, 'alive\n']);
 });
 
-test('An answer that came while the process stood still is not late.', async () => {
+test('An answer that arrives while the process stands still is in time', async () => {
   const { port1: here, port2: there } = new MessageChannel();
   try {
     const answer = new Promise((resolve) => here.once('message', resolve));

@@ -18,7 +18,7 @@ function logger() {
   return { lines, warn: log('warn'), error: log('error') };
 }
 
-test('A store that fails is logged, although who waits gets the snapshot', async () => {
+test('A failed write to the store is logged, although the client gets its snapshot', async () => {
   const repository = await freshRepository({ directory, defer });
   const store = new FaultyTier();
   const log = logger();
@@ -33,7 +33,7 @@ test('A store that fails is logged, although who waits gets the snapshot', async
   expect(log.lines).toEqual([['error', 'snapshot not stored', expect.objectContaining(fields)]]);
 });
 
-test('A tier that fails is logged, although the other one makes up for it', async () => {
+test('A failed tier of a store is logged, although the other tier replaces it', async () => {
   const repository = await freshRepository({ directory, defer });
   const far = new FaultyTier();
   far.state = 'failing';
@@ -56,7 +56,7 @@ test('A mirror that is found damaged at the start is logged', async () => {
   expect(log.lines).toEqual([['error', 'mirror broken', expect.objectContaining(fields)]]);
 });
 
-test('A log that throws does not make of it a failure', async () => {
+test('A logger that throws fails no request', async () => {
   const emitWarning = jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
   defer(async () => emitWarning.mockRestore());
   const repository = await freshRepository({ directory, defer });
