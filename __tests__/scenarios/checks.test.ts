@@ -32,6 +32,11 @@ async function primed(service: SnapshotService): Promise<SnapshotService> {
 }
 
 describe('Checks that requests wait for', () => {
+  const gateRefs = () => repository.upstream.gateRefs(repository.path);
+  const gatePack = () => repository.upstream.gate(repository.path);
+  const readIt = (service: SnapshotService) => read(service, repository.id);
+  const announce = (service: SnapshotService) => service.pushed(repository.url);
+
   test('are shared', async () => {
     const service = await primed(strict);
     const commit = await push(repository.bare);
@@ -41,41 +46,22 @@ describe('Checks that requests wait for', () => {
     expect(repository.upstream.uploadPacks(repository.path)).toBe(1);
   });
 
-  test('do not hide a push that came after they had asked', async () => {
-    const service = await primed(strict);
-    const gate = repository.upstream.gateRefs(repository.path);
-    const early = read(service, repository.id);
+  test.each([
+    ['the check of an earlier request', primed, gateRefs, readIt],
+    ['a check in the background', primed, gateRefs, announce],
+    ['the first clone', async () => {}, gatePack, readIt],
+  ])('notice a push that comes during %s', async (_what, prepare, hold, begin) => {
+    await prepare(strict);
+    const gate = hold();
+    const early = begin(strict);
     await gate.reached;
     const commit = await push(repository.bare);
-    const late = [1, 2, 3].map(() => read(service, repository.id));
+    const late = [1, 2, 3].map(() => read(strict, repository.id));
     gate.release();
     await early;
     for (const each of await Promise.all(late)) expect(each.commit).toBe(commit);
     // Those that come while another check runs share the next one; on a slow machine they come one by one.
     expect(asked()).toBeLessThanOrEqual(1 + late.length);
-  });
-
-  test('are not replaced by a check in the background that was before a push', async () => {
-    const service = await primed(strict);
-    const gate = repository.upstream.gateRefs(repository.path);
-    expect(await service.pushed(repository.url)).toBe(true);
-    await gate.reached;
-    const commit = await push(repository.bare);
-    const late = read(service, repository.id);
-    gate.release();
-    expect((await late).commit).toBe(commit);
-  });
-
-  test('are made during the first clone for a push that came meanwhile', async () => {
-    const service = strict;
-    const gate = repository.upstream.gate(repository.path);
-    const early = read(service, repository.id);
-    await gate.reached;
-    const commit = await push(repository.bare);
-    const late = read(service, repository.id);
-    gate.release();
-    await early;
-    expect((await late).commit).toBe(commit);
   });
 });
 
@@ -121,38 +107,40 @@ describe('Checks in the background', () => {
     expect(asked()).toBe(0);
   });
 
-  test('are made again after checkInterval, once for all requests', async () => {
-    const freshness = { maxAge: 0, checkInterval: HOUR };
-    const service = await primed(await repository.startService({ freshness }));
-    fakeDate(defer, HOUR + 1);
-    const refreshed = next(service, 'refreshed');
-    await Promise.all(Array.from({ length: 20 }, () => read(service, repository.id)));
-    expect(await refreshed).toMatchObject([{ changed: false }]);
-    for (let i = 0; i < 5; i++) await read(service, repository.id);
-    await service.close({ running: 'wait' });
-    expect(asked()).toBe(1);
-  });
-
-  test('are made once in a checkInterval while the upstream is down, and stale snapshots are served', async () => {
-    const freshness = { maxAge: 0, checkInterval: HOUR };
-    const service = await primed(await repository.startService({ freshness }));
-    repository.upstream.fault(repository.path, { kind: 'status', status: 500 });
-    fakeDate(defer, HOUR + 1);
-    const failed = next(service, 'refreshFailed');
-    await read(service, repository.id);
-    await failed;
-    for (let i = 0; i < 5; i++) await read(service, repository.id);
-    await service.close({ running: 'wait' });
-    expect(asked()).toBe(1);
-  });
+  test.each([
+    ['', 'refreshed', () => {}],
+    [
+      ', also while the upstream is down',
+      'refreshFailed',
+      () => repository.upstream.fault(repository.path, { kind: 'status', status: 500 }),
+    ],
+  ] as const)(
+    'are made again after checkInterval, once for all requests%s',
+    async (_when, event, befall) => {
+      const freshness = { maxAge: 0, checkInterval: HOUR };
+      const service = await primed(await repository.startService({ freshness }));
+      const { etag } = await read(service, repository.id);
+      befall();
+      fakeDate(defer, HOUR + 1);
+      const checked = next(service, event);
+      await Promise.all(Array.from({ length: 20 }, () => read(service, repository.id)));
+      await checked;
+      for (let i = 0; i < 5; i++) expect((await read(service, repository.id)).etag).toBe(etag);
+      await service.close({ running: 'wait' });
+      expect(asked()).toBe(1);
+    },
+  );
 });
 
 describe('A new commit that a check has found', () => {
-  test('is built at the next request if the first build failed, without another check', async () => {
+  test.each([
+    ['without another check', HOUR, false],
+    ['even if the upstream is down by then', 0, true],
+  ])('is built at the next request if the first build failed, %s', async (_how, age, isDown) => {
     const store = new MemoryStore({ maxBytes: 1e7 });
     const service = await repository.startService({
       store,
-      freshness: { maxAge: HOUR, checkInterval: HOUR },
+      freshness: { maxAge: age, checkInterval: age },
       limits: { failureMemory: 0 },
     });
     await primed(service);
@@ -162,30 +150,12 @@ describe('A new commit that a check has found', () => {
     await expect(service.refresh(repository.id)).rejects.toMatchObject({ code: 'STORE_FAILED' });
     await failed;
     create.mockRestore();
+    if (isDown) repository.upstream.fault(repository.path, { kind: 'status', status: 503 });
     const isRenewed = renewed(service, repository.id);
     await read(service, repository.id);
     await isRenewed;
     expect((await read(service, repository.id)).commit).toBe(commit);
-    expect(asked()).toBe(1);
-  });
-
-  test('is built even if the upstream is down by then', async () => {
-    const store = new MemoryStore({ maxBytes: 1e7 });
-    const service = await repository.startService({
-      store,
-      freshness: { maxAge: 0, checkInterval: 0 },
-      limits: { failureMemory: 0 },
-    });
-    await primed(service);
-    const commit = await push(repository.bare);
-    const create = jest.spyOn(store, 'create').mockRejectedValue(new Error('no space'));
-    await expect(service.refresh(repository.id)).rejects.toMatchObject({ code: 'STORE_FAILED' });
-    create.mockRestore();
-    repository.upstream.fault(repository.path, { kind: 'status', status: 503 });
-    const isRenewed = renewed(service, repository.id);
-    await read(service, repository.id);
-    await isRenewed;
-    expect((await read(service, repository.id)).commit).toBe(commit);
+    if (!isDown) expect(asked()).toBe(1);
   });
 });
 

@@ -8,46 +8,27 @@ import {
   type SnapshotService,
 } from '../../lib/index.js';
 import { damagePack } from '../support/damage-pack.js';
-import { type FreshRepository, freshRepository, next } from '../support/fresh-repository.js';
-import { type HostApp, leftovers, startHostApp } from '../support/host-app.js';
+import { next } from '../support/fresh-repository.js';
+import { type HostApp, leftovers } from '../support/host-app.js';
+import { ownRepository } from '../support/own-repository.js';
 import { expectProblem } from '../support/problem.js';
 import { openFiles, threadCount } from '../support/process-resources.js';
 import { seededBytes } from '../support/random.js';
 import { RepositoryBuilder } from '../support/repository-builder.js';
-import { cleanup } from '../support/temporary-directory.js';
 
-const shared = cleanup(afterAll);
-const { directory, defer } = cleanup(afterEach);
 const MIB = 1 << 20;
 
-let repository: FreshRepository;
-let upstream: FreshRepository['upstream'];
-let dataDir: string;
+const repository = ownRepository(async (bare) => {
+  const builder = await RepositoryBuilder.create(bare);
+  // There is an event of a clone for each MiB.
+  builder.commit({ files: { 'noise.bin': seededBytes('noise', 3 * MIB) } });
+  await builder.finish();
+});
 let app: HostApp;
 
-beforeAll(async () => {
-  repository = await freshRepository(shared, async (bare) => {
-    const builder = await RepositoryBuilder.create(bare);
-    // There is an event of a clone for each MiB.
-    builder.commit({ files: { 'noise.bin': seededBytes('noise', 3 * MIB) } });
-    await builder.finish();
-  });
-  upstream = repository.upstream;
-});
-
 beforeEach(async () => {
-  dataDir = await directory();
-  app = await start();
-  defer(() => upstream.heal(repository.path));
-  upstream.requests.length = 0;
+  app = await repository.startApp();
 });
-
-/** Starts an app on the data directory of the test. */
-async function start(): Promise<HostApp> {
-  const started = await startHostApp({ dataDir, upstreamUrl: upstream.url });
-  defer(() => started.close());
-  return started;
-}
 
 function request(url = app.snapshotUrl(repository.path)): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
@@ -55,23 +36,29 @@ function request(url = app.snapshotUrl(repository.path)): Promise<IncomingMessag
   });
 }
 
-/** Resolves when some of the pack has arrived; the upstream sends no more of it. */
-async function halfCloned(): Promise<void> {
-  upstream.gate(repository.path, 2 * MIB);
-  const { events } = app.router.service;
-  for await (const [{ progress }] of on(events, 'cloneProgress')) {
-    if (progress.kind === 'pack') return;
+/**
+ * Requests a snapshot, and waits until some of the pack has arrived; the upstream sends no more of it.
+ *
+ * @returns `refused`, which resolves when the client has been told that the service is closed.
+ */
+async function requestHalfCloned(): Promise<{ refused: Promise<unknown> }> {
+  repository.upstream.gate(repository.path, 2 * MIB);
+  const progresses = on(app.router.service.events, 'cloneProgress');
+  const refused = expectProblem(app.snapshotUrl(repository.path), 'CLOSED');
+  for await (const [{ progress }] of progresses) {
+    if (progress.kind === 'pack') break;
   }
+  return { refused };
 }
 
 async function expectNothingLeft(): Promise<void> {
-  expect(await leftovers(dataDir)).toEqual([]);
-  expect(await openFiles(dataDir)).toEqual([]);
+  expect(await leftovers(app.dataDir)).toEqual([]);
+  expect(await openFiles(app.dataDir)).toEqual([]);
 }
 
 describe('Closing', () => {
   test('with "wait" lets a snapshot be completed for its clients and stored for the next start', async () => {
-    const gate = upstream.gate(repository.path, 1000);
+    const gate = repository.upstream.gate(repository.path, 1000);
     const clients = [request(), request()];
     await gate.reached;
     const closed = app.router.close({ running: 'wait' });
@@ -81,7 +68,7 @@ describe('Closing', () => {
     expect(a?.equals(b ?? Buffer.of())).toBe(true);
     await expectNothingLeft();
 
-    const later = await start();
+    const later = await repository.startApp({ dataDir: app.dataDir });
     const stored = await request(later.snapshotUrl(repository.path));
     expect(stored.headers['content-length']).toBe(String(a?.length));
     expect((await buffer(stored)).equals(a ?? Buffer.of())).toBe(true);
@@ -89,12 +76,10 @@ describe('Closing', () => {
 
   test('ends a clone, and its clients get a problem document', async () => {
     const threads = await threadCount();
-    const arrived = halfCloned();
-    const answer = expectProblem(app.snapshotUrl(repository.path), 'CLOSED');
-    await arrived;
+    const { refused } = await requestHalfCloned();
     await app.router.close();
-    await answer;
-    await upstream.waitFor(({ requests }) => requests.every(({ closed }) => closed));
+    await refused;
+    await repository.upstream.waitFor(({ requests }) => requests.every(({ closed }) => closed));
     await expectNothingLeft();
     expect(await threadCount()).toBeLessThanOrEqual(threads);
   });
@@ -119,22 +104,20 @@ describe('Closing', () => {
   });
 
   test('at once ends the builds that an earlier closing with "wait" waits for', async () => {
-    const arrived = halfCloned();
-    const answer = expectProblem(app.snapshotUrl(repository.path), 'CLOSED');
-    await arrived;
+    const { refused } = await requestHalfCloned();
     const waiting = app.router.close({ running: 'wait' });
     await Promise.all([app.router.close(), waiting]);
-    await answer;
+    await refused;
   });
 
   test('refuses later requests for snapshots that are not stored', async () => {
     await app.router.close();
     await expectProblem(app.snapshotUrl(repository.path), 'CLOSED');
-    expect(upstream.infoRefs(repository.path)).toBe(0);
+    expect(repository.upstream.infoRefs(repository.path)).toBe(0);
   });
 
   test('refuses new builds while it waits for those that run', async () => {
-    const gate = upstream.gate(repository.path, 1000);
+    const gate = repository.upstream.gate(repository.path, 1000);
     const answer = request();
     await gate.reached;
     const closed = app.router.close({ running: 'wait' });
@@ -146,38 +129,31 @@ describe('Closing', () => {
 });
 
 describe('A client that comes after a generation, but before its lock is released,', () => {
-  test('gets a snapshot even if the store did not keep the first one', async () => {
-    const locks = new SlowLocks();
-    const service = repository.start({
-      dataDir,
-      locks,
-      store: new MemoryStore({ maxBytes: 1000 }),
-    });
-    defer(() => service.close());
-    const bytes = await read(service);
+  async function expectServed(service: SnapshotService, locks: SlowLocks, bytes: Buffer) {
     await locks.releasing;
     const missed = next(service, 'miss');
     const second = read(service);
     await missed;
     locks.goOn();
     expect((await second).equals(bytes)).toBe(true);
+  }
+
+  test('gets a snapshot even if the store did not keep the first one', async () => {
+    const locks = new SlowLocks();
+    const store = new MemoryStore({ maxBytes: 1000 });
+    const service = await repository.startService({ locks, store });
+    await expectServed(service, locks, await read(service));
   });
 
   test('gets a snapshot even if the generation failed', async () => {
     const bytes = await buffer(await request());
     await app.router.service.delete(repository.id);
     await app.close();
-    await damagePack(dataDir);
+    await damagePack(app.dataDir);
     const locks = new SlowLocks();
-    const service = repository.start({ dataDir, locks });
-    defer(() => service.close());
+    const service = await repository.startService({ locks, dataDir: app.dataDir });
     await expect(read(service)).rejects.toMatchObject({ code: 'REPOSITORY_DAMAGED' });
-    await locks.releasing;
-    const missed = next(service, 'miss');
-    const second = read(service);
-    await missed;
-    locks.goOn();
-    expect((await second).equals(bytes)).toBe(true);
+    await expectServed(service, locks, bytes);
   });
 });
 
@@ -185,7 +161,7 @@ async function read(service: SnapshotService): Promise<Buffer> {
   return buffer((await service.get(repository.id)).body);
 }
 
-/** Gives no lock back before it is told to, as a registry across a slow network. */
+/** Releases no lock before `goOn`, like a registry across a slow network. */
 class SlowLocks implements LockRegistry {
   readonly #locks = new InProcessLocks();
   readonly #events = new EventEmitter();

@@ -21,16 +21,15 @@ const AT_ONCE = { maxAge: 0, checkInterval: 0 } as const;
 const NEVER = 0x7fff_ffff;
 const ONE = { concurrentClones: 1, concurrentFetches: 1, concurrentGenerations: 1 };
 const OTHER = 'other.test';
-/** As many as may be asked about at once in the background. */
-const NAMES = ['a', 'b', 'c', 'd'];
+const FIRST = { host: OTHER, path: 'a' };
+/** As many as may be checked at once in the background. */
+const OTHERS = [FIRST, ...['b', 'c', 'd'].map((path) => ({ host: OTHER, path }))];
 
 let repository: FreshRepository;
-let others: { host: string; path: string }[];
 
 beforeEach(async () => {
   repository = await freshRepository({ directory, defer });
-  others = NAMES.map((path) => ({ host: OTHER, path }));
-  await Promise.all(NAMES.map((path) => repository.add(path)));
+  await Promise.all(OTHERS.map(({ path }) => repository.add(path)));
 });
 
 const bareOf = (path: string) => join(repository.root, `${path}.git`);
@@ -40,11 +39,11 @@ function start(options: Partial<SnapshotOptions>): SnapshotService {
   return repository.start({ hosts: { [HOST]: host, [OTHER]: host }, limits: ONE, ...options });
 }
 
-/** What of both hosts is stored, and the other one hangs from now on. */
+/** Starts a service that has snapshots from both hosts. After that there are new commits, and one host hangs. */
 async function startWithHanging(
   kind: 'hang-info-refs' | 'hang-upload-pack',
   options: Partial<SnapshotOptions>,
-  hanging = others,
+  hanging = OTHERS,
 ): Promise<SnapshotService> {
   const service = start(options);
   for (const id of [repository.id, ...hanging]) await read(service, id);
@@ -53,6 +52,15 @@ async function startWithHanging(
     repository.upstream.fault(path, { kind });
   }
   return service;
+}
+
+/** Pushes to the host that does not hang, and expects the renewal of its snapshot. */
+async function expectRenewed(service: SnapshotService): Promise<void> {
+  const commit = await push(repository.bare);
+  const isRenewed = renewed(service, repository.id);
+  await read(service, repository.id);
+  await isRenewed;
+  expect((await read(service, repository.id)).commit).toBe(commit);
 }
 
 const startedAt = (service: 'info-refs' | 'upload-pack', path: string) =>
@@ -66,19 +74,15 @@ describe('A host that hangs', () => {
     async (kind) => {
       const service = await startWithHanging(kind, { freshness: AT_ONCE });
       const hanging = kind === 'hang-info-refs' ? 'info-refs' : 'upload-pack';
-      for (const id of others) await read(service, id);
-      await Promise.all(others.map(({ path }) => startedAt(hanging, path)));
-      const commit = await push(repository.bare);
-      const isRenewed = renewed(service, repository.id);
-      await read(service, repository.id);
-      await isRenewed;
-      expect((await read(service, repository.id)).commit).toBe(commit);
+      for (const id of OTHERS) await read(service, id);
+      await Promise.all(OTHERS.map(({ path }) => startedAt(hanging, path)));
+      await expectRenewed(service);
     },
   );
 
   test('keeps no client of another host waiting', async () => {
     const options = { freshness: { ...AT_ONCE, mode: 'strict' } } as const;
-    const hanging = others.slice(0, 2);
+    const hanging = OTHERS.slice(0, 2);
     const service = await startWithHanging('hang-info-refs', options, hanging);
     const waiting = Promise.allSettled(hanging.map((id) => read(service, id)));
     await repository.upstream.waitFor(({ requests }) => requests.some(({ closed }) => !closed));
@@ -90,30 +94,22 @@ describe('A host that hangs', () => {
 
   test('keeps no repository of another host from being cloned', async () => {
     const service = start({});
-    const [first] = others;
-    if (first === undefined) throw new Error('there is no other repository');
-    repository.upstream.fault(first.path, { kind: 'hang-upload-pack' });
-    const waiting = Promise.allSettled([read(service, first)]);
-    await startedAt('upload-pack', first.path);
+    repository.upstream.fault(FIRST.path, { kind: 'hang-upload-pack' });
+    const waiting = Promise.allSettled([read(service, FIRST)]);
+    await startedAt('upload-pack', FIRST.path);
     expect((await read(service, repository.id)).source).toBe('generation');
     await service.close();
     await waiting;
   });
 
   test('keeps no snapshot of another host from being renewed', async () => {
-    const [first] = others;
-    if (first === undefined) throw new Error('there is no other repository');
-    // What is renewed is cloned first.
+    // Without mirrors, a renewal clones first.
     const limits = { ...ONE, maxMirrorBytes: 0 };
     const options = { freshness: AT_ONCE, limits };
-    const service = await startWithHanging('hang-upload-pack', options, [first]);
-    await read(service, first);
-    await startedAt('upload-pack', first.path);
-    const commit = await push(repository.bare);
-    const isRenewed = renewed(service, repository.id);
-    await read(service, repository.id);
-    await isRenewed;
-    expect((await read(service, repository.id)).commit).toBe(commit);
+    const service = await startWithHanging('hang-upload-pack', options, [FIRST]);
+    await read(service, FIRST);
+    await startedAt('upload-pack', FIRST.path);
+    await expectRenewed(service);
   });
 });
 
@@ -125,11 +121,9 @@ test('A renewal that a client waits for does not wait for renewals of other host
     locks,
     freshness: { mode: 'strict', maxAge: NEVER, checkInterval: 0 },
   });
-  const [first] = others;
-  if (first === undefined) throw new Error('there is no other repository');
-  for (const id of [repository.id, first]) await read(service, id);
+  for (const id of [repository.id, FIRST]) await read(service, id);
   const commit = await push(repository.bare);
-  await push(bareOf(first.path));
+  await push(bareOf(FIRST.path));
 
   const create = store.create.bind(store);
   const [released, release] = door();
@@ -141,7 +135,7 @@ test('A renewal that a client waits for does not wait for renewals of other host
     }
     return await create(key, ...rest);
   });
-  await service.pushed(`https://${OTHER}/${first.path}`);
+  await service.pushed(`https://${OTHER}/${FIRST.path}`);
   await storing;
   // The only place in the background is taken by now.
   const acquire = locks.acquire.bind(locks);
