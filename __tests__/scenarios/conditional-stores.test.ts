@@ -1,19 +1,20 @@
 import { type IncomingHttpHeaders, request } from 'node:http';
-import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { FileSystemStore, MemoryStore, type SnapshotStore } from '../../lib/index.js';
-import { type HostApp, startHostApp } from '../support/host-app.js';
+import { type FreshRepository, freshRepository } from '../support/fresh-repository.js';
+import type { HostApp } from '../support/host-app.js';
 import { git } from '../support/run.js';
-import { buildSmall } from '../support/small-repositories.js';
 import { cleanup } from '../support/temporary-directory.js';
-import { startUpstream, type Upstream } from '../support/upstream.js';
 
 const { directory, defer } = cleanup(afterAll);
 
-const STORES: Record<string, () => Promise<SnapshotStore>> = {
-  MemoryStore: async () => new MemoryStore({ maxBytes: 1e8 }),
-  FileSystemStore: async () => new FileSystemStore({ directory: await directory(), maxBytes: 1e8 }),
-};
+const STORES: [name: string, make: () => Promise<SnapshotStore>][] = [
+  ['MemoryStore', async () => new MemoryStore({ maxBytes: 1e8 })],
+  [
+    'FileSystemStore',
+    async () => new FileSystemStore({ directory: await directory(), maxBytes: 1e8 }),
+  ],
+];
 
 /** Of what is stored. Dates are HTTP-dates. */
 interface Stored {
@@ -124,38 +125,30 @@ const TABLE: Row[] = [
   ['206 by both', ({ etag }) => ({ 'if-match': etag, 'if-range': etag, ...FIRST }), 206, first],
 ];
 
-let bare: string;
-let upstream: Upstream;
+let repository: FreshRepository;
 
 beforeAll(async () => {
-  const root = await directory();
-  bare = join(root, 'org/repo.git');
-  await buildSmall(bare);
-  upstream = await startUpstream({ root });
-  defer(() => upstream.close());
+  repository = await freshRepository({ directory, defer });
 });
 
-describe.each(Object.keys(STORES))('%s', (storeName) => {
+describe.each(STORES)('With a %s,', (_storeName, makeStore) => {
   let app: HostApp;
 
   beforeAll(async () => {
-    const dataDir = await directory();
-    const store = await STORES[storeName]?.();
-    app = await startHostApp({ dataDir, upstreamUrl: upstream.url, ...(store && { store }) });
-    defer(() => app.close());
+    app = await repository.startApp({ dataDir: await directory(), store: await makeStore() });
   });
 
-  describe.each(['snapshot.tar.zst', 'snapshot.bundle'])('%s', (artifact) => {
+  describe.each(['snapshot.tar.zst', 'snapshot.bundle'])('a request for %s', (artifact) => {
     let url: string;
     let stored: Stored;
     let own: IncomingHttpHeaders;
 
     beforeAll(async () => {
-      const base = await git(bare, 'rev-parse', 'main~1');
-      url = app.snapshotUrl('org/repo').replace('snapshot.tar.zst', artifact);
+      const base = await git(repository.bare, 'rev-parse', 'main~1');
+      url = app.snapshotUrl(repository.path).replace('snapshot.tar.zst', artifact);
       own = {
         'content-type': 'application/zstd',
-        'x-cachew-snapshot-commit': await git(bare, 'rev-parse', 'main'),
+        'x-cachew-snapshot-commit': await repository.head(),
       };
       if (artifact === 'snapshot.bundle') {
         url += `?base=${base}`;
@@ -176,45 +169,48 @@ describe.each(Object.keys(STORES))('%s', (storeName) => {
       stored = { bytes: body, size: body.length, etag, modified, before: at(-1), after: at(1) };
     });
 
-    test.each(TABLE)('%s', async (_name, conditions, status, part = () => [0, stored.size - 1]) => {
-      const { size, etag, modified, bytes } = stored;
-      const headers = conditions(stored);
-      const reply = await ask(url, headers);
-      expect(reply.status).toBe(status);
-      const [start, end] = part(size);
-      if (status === 200 || status === 206) {
-        expect(reply.headers).toMatchObject({
-          ...own,
-          etag,
-          'last-modified': modified,
-          'accept-ranges': 'bytes',
-          'content-length': String(end - start + 1),
-        });
-        expect(reply.body.equals(bytes.subarray(start, end + 1))).toBe(true);
-      } else {
-        expect(reply.headers['x-cachew-snapshot-commit']).toBeUndefined();
-      }
-      const contentRange = { 206: `bytes ${start}-${end}/${size}`, 416: `bytes */${size}` };
-      expect(reply.headers['content-range']).toBe(
-        new Map(Object.entries(contentRange)).get(String(status)),
-      );
-      if (status === 304) expect([reply.headers.etag, reply.body.length]).toEqual([etag, 0]);
-      if (status === 412)
-        expect(JSON.parse(reply.body.toString()).code).toBe('PRECONDITION_FAILED');
+    test.each(TABLE)(
+      'is answered as RFC 9110 says: %s',
+      async (_name, conditions, status, part = () => [0, stored.size - 1]) => {
+        const { size, etag, modified, bytes } = stored;
+        const headers = conditions(stored);
+        const reply = await ask(url, headers);
+        expect(reply.status).toBe(status);
+        const [start, end] = part(size);
+        if (status === 200 || status === 206) {
+          expect(reply.headers).toMatchObject({
+            ...own,
+            etag,
+            'last-modified': modified,
+            'accept-ranges': 'bytes',
+            'content-length': String(end - start + 1),
+          });
+          expect(reply.body.equals(bytes.subarray(start, end + 1))).toBe(true);
+        } else {
+          expect(reply.headers['x-cachew-snapshot-commit']).toBeUndefined();
+        }
+        const contentRange = { 206: `bytes ${start}-${end}/${size}`, 416: `bytes */${size}` };
+        expect(reply.headers['content-range']).toBe(
+          new Map(Object.entries(contentRange)).get(String(status)),
+        );
+        if (status === 304) expect([reply.headers.etag, reply.body.length]).toEqual([etag, 0]);
+        if (status === 412)
+          expect(JSON.parse(reply.body.toString()).code).toBe('PRECONDITION_FAILED');
 
-      // HEAD knows no ranges (RFC 9110, section 14.2), and the same conditions.
-      const head = await ask(url, headers, 'HEAD');
-      expect(head.status).toBe(status === 206 || status === 416 ? 200 : status);
-      expect(head.body.length).toBe(0);
-      if (head.status === 200) expect(head.headers['content-length']).toBe(String(size));
-    });
+        // HEAD knows no ranges (RFC 9110, section 14.2), and the same conditions.
+        const head = await ask(url, headers, 'HEAD');
+        expect(head.status).toBe(status === 206 || status === 416 ? 200 : status);
+        expect(head.body.length).toBe(0);
+        if (head.status === 200) expect(head.headers['content-length']).toBe(String(size));
+      },
+    );
 
-    test('with nothing stored: 412 to If-Match, 404 to HEAD, and nobody is asked', async () => {
-      const elsewhere = url.replace('org/repo', 'org/other');
+    test('that is not stored is answered with 412 to If-Match and 404 to HEAD, without a check', async () => {
+      const elsewhere = url.replace(repository.path, 'org/other');
       expect((await ask(elsewhere, { 'if-match': '*' })).status).toBe(412);
       expect((await ask(elsewhere, { 'if-match': stored.etag, ...FIRST })).status).toBe(412);
       expect((await ask(elsewhere, {}, 'HEAD')).status).toBe(404);
-      expect(upstream.infoRefs('org/other')).toBe(0);
+      expect(repository.upstream.infoRefs('org/other')).toBe(0);
     });
   });
 });

@@ -6,45 +6,38 @@ import { join } from 'node:path';
 import { cloneWithGit, extract } from '../support/clone.js';
 import { expectSameCheckout } from '../support/compare.js';
 import { statusReadsNothing } from '../support/first-status.js';
+import { type FreshRepository, freshRepository } from '../support/fresh-repository.js';
 import { fsck } from '../support/fsck.js';
-import { HOST, type HostApp, leftovers, startHostApp } from '../support/host-app.js';
+import { HOST, type HostApp, leftovers } from '../support/host-app.js';
 import { buildKitchenSink } from '../support/kitchen-sink.js';
 import { execute, git } from '../support/run.js';
 import {
   buildDetached,
   buildEmpty,
   buildLatin1Names,
-  buildSmall,
   push,
 } from '../support/small-repositories.js';
 import { buildSynthetic } from '../support/synthetic-repository.js';
 import { cleanup } from '../support/temporary-directory.js';
-import { startUpstream, type Upstream } from '../support/upstream.js';
 import type { UpstreamRequest } from '../support/upstream-request.js';
 
 const shared = cleanup(afterAll);
-const { directory, defer } = cleanup(afterEach);
+const { directory } = cleanup(afterEach);
 
-let root: string;
-let upstream: Upstream;
+/** The kitchen sink, and others beside it. */
+let repository: FreshRepository;
 let app: HostApp;
 
 beforeAll(async () => {
-  root = await shared.directory();
-  await buildKitchenSink(join(root, 'org/kitchen-sink.git'));
-  await buildSmall(join(root, 'org/small.git'));
-  await buildEmpty(join(root, 'org/empty.git'));
-  await buildDetached(join(root, 'org/detached.git'));
-  await buildLatin1Names(join(root, 'org/latin1.git'));
-  await buildSynthetic(join(root, 'group/sub/synthetic.git'), {
-    commits: 200,
-    files: 300,
-    seed: 7,
-  });
-  upstream = await startUpstream({ root });
-  shared.defer(() => upstream.close());
-  app = await startHostApp({ dataDir: await shared.directory(), upstreamUrl: upstream.url });
-  shared.defer(() => app.close());
+  repository = await freshRepository(shared, buildKitchenSink, 'org/kitchen-sink');
+  await repository.add('org/small');
+  await repository.add('org/empty', buildEmpty);
+  await repository.add('org/detached', buildDetached);
+  await repository.add('org/latin1', buildLatin1Names);
+  await repository.add('group/sub/synthetic', (bare) =>
+    buildSynthetic(bare, { commits: 200, files: 300, seed: 7 }),
+  );
+  app = await repository.startApp();
 });
 
 async function restored(path: string, from = app): Promise<string> {
@@ -53,9 +46,14 @@ async function restored(path: string, from = app): Promise<string> {
   return target;
 }
 
+/** At the upstream. */
+function urlOf(path: string): string {
+  return `${repository.upstream.url}/${path}`;
+}
+
 async function cloned(path: string): Promise<string> {
   const target = join(await directory(), 'cloned');
-  await cloneWithGit(`${upstream.url}/${path}.git`, target);
+  await cloneWithGit(`${urlOf(path)}.git`, target);
   return target;
 }
 
@@ -64,7 +62,7 @@ describe.each(['org/kitchen-sink', 'org/small', 'org/latin1', 'group/sub/synthet
   (path) => {
     test('is what git clone gives, and its first git status reads no file', async () => {
       const [snapshot, clone] = [await restored(path), await cloned(path)];
-      await expectSameCheckout(snapshot, clone, { originUrl: `${upstream.url}/${path}` });
+      await expectSameCheckout(snapshot, clone, { originUrl: urlOf(path) });
       expect(await fsck(snapshot)).toEqual(await fsck(clone));
       expect(await git(snapshot, 'status', '--porcelain')).toBe('');
       expect(await statusReadsNothing(snapshot)).toBeGreaterThan(0);
@@ -83,20 +81,19 @@ describe.each(['org/kitchen-sink', 'org/small', 'org/latin1', 'group/sub/synthet
 
 test('A snapshot of an empty repository is what git clone gives', async () => {
   const [snapshot, clone] = [await restored('org/empty'), await cloned('org/empty')];
-  await expectSameCheckout(snapshot, clone, { originUrl: `${upstream.url}/org/empty` });
+  await expectSameCheckout(snapshot, clone, { originUrl: urlOf('org/empty') });
 });
 
 test('A detached HEAD stays detached', async () => {
   const snapshot = await restored('org/detached');
-  const head = await git(join(root, 'org/detached.git'), 'rev-parse', 'HEAD');
+  const head = await git(join(repository.root, 'org/detached.git'), 'rev-parse', 'HEAD');
   expect(await git(snapshot, 'rev-parse', 'HEAD')).toBe(head);
   expect((await execute('git', ['symbolic-ref', '-q', 'HEAD'], { cwd: snapshot })).code).toBe(1);
   expect(await git(snapshot, 'status', '--porcelain')).toBe('');
 });
 
 test('In a restored snapshot, git pulls, collects garbage and runs maintenance as in a clone', async () => {
-  const bare = join(root, 'org/moving.git');
-  await buildSmall(bare);
+  const bare = await repository.add('org/moving');
   const snapshot = await restored('org/moving');
   const commit = await push(bare);
   await git(snapshot, 'pull', '--quiet', '--ff-only');
@@ -107,8 +104,7 @@ test('In a restored snapshot, git pulls, collects garbage and runs maintenance a
 });
 
 test('The mirror is a bare repository that git accepts and clones', async () => {
-  const path = 'org/kitchen-sink';
-  await restored(path);
+  await restored(repository.path);
   const { stdout } = await execute('find', [
     join(app.dataDir, 'mirrors'),
     '-maxdepth',
@@ -117,7 +113,7 @@ test('The mirror is a bare repository that git accepts and clones', async () => 
     '*kitchen-sink*',
   ]);
   const mirror = stdout.trim();
-  const bare = join(root, 'org/kitchen-sink.git');
+  const { bare } = repository;
   expect(await fsck(mirror)).toEqual(await fsck(bare));
   const format = '--format=%(refname) %(objectname) %(*objectname)';
   const refs = ['for-each-ref', format, 'refs/heads', 'refs/tags'];
@@ -129,25 +125,22 @@ test('The mirror is a bare repository that git accepts and clones', async () => 
 });
 
 test('Two generations from one mirror have the same bytes and the same ETag', async () => {
-  const url = app.snapshotUrl('org/kitchen-sink');
-  const repository = { host: HOST, path: 'org/kitchen-sink' };
+  const url = app.snapshotUrl(repository.path);
   const [first, second] = [await download(url), await download(url)];
   // Else it might be stored after it was deleted.
-  await app.router.service.refresh(repository);
-  await app.router.service.delete(repository);
+  await app.router.service.refresh(repository.id);
+  await app.router.service.delete(repository.id);
   const again = await download(url);
   expect(second).toEqual(first);
   expect(again).toEqual(first);
-  expect(upstream.requests.filter(isOurs)).toHaveLength(1);
+  expect(repository.upstream.requests.filter(isOurs)).toHaveLength(1);
 });
 
 test('Without trustFileTimes, a snapshot does not set core.checkStat', async () => {
-  const other = await startHostApp({
-    dataDir: await directory(),
-    upstreamUrl: upstream.url,
+  const other = await repository.startApp({
+    dataDir: await shared.directory(),
     snapshot: { trustFileTimes: false },
   });
-  defer(() => other.close());
   const snapshot = await restored('org/small', other);
   expect((await execute('git', ['config', 'core.checkStat'], { cwd: snapshot })).code).toBe(1);
   expect(await git(snapshot, 'status', '--porcelain')).toBe('');
@@ -169,7 +162,7 @@ async function download(url: string): Promise<{ etag: string | null; digest: str
 }
 
 /** Requests of this library for a pack, as against those of git's own clones. */
-function isOurs({ repository, service, userAgent = '' }: UpstreamRequest): boolean {
-  const isPack = repository === 'org/kitchen-sink' && service === 'upload-pack';
+function isOurs({ repository: path, service, userAgent = '' }: UpstreamRequest): boolean {
+  const isPack = path === repository.path && service === 'upload-pack';
   return isPack && userAgent.includes('express-git-snapshot');
 }
