@@ -104,7 +104,7 @@ test('The longest path that is allowed has a mirror', async () => {
   await onlyMirror();
 });
 
-describe('A failure', () => {
+describe('A failed clone', () => {
   test('of one repository leaves the others alone', async () => {
     upstream.fault(PATH, { kind: 'status', status: 403 });
     const service = start();

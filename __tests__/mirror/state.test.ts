@@ -3,15 +3,17 @@ import { type MirrorEvent, type MirrorState, transition } from '../../lib/mirror
 const STATES: MirrorState[] = ['empty', 'cloning', 'ready'];
 const EVENTS: MirrorEvent[] = ['claim', 'complete', 'fail'];
 
-/** All that is possible. */
+/** The possible transitions. All others are refused. */
 const POSSIBLE = new Map<string, MirrorState>([
   ['empty claim', 'cloning'],
   ['cloning complete', 'ready'],
   ['cloning fail', 'empty'],
 ]);
 
-const pairs = STATES.flatMap((state) => EVENTS.map((event) => [state, event] as const));
+const cases = STATES.flatMap((state) =>
+  EVENTS.map((event) => [state, event, POSSIBLE.get(`${state} ${event}`)] as const),
+);
 
-test.each(pairs)('%s, %s', (state, event) => {
-  expect(transition(state, event)).toBe(POSSIBLE.get(`${state} ${event}`));
+test.each(cases)('A mirror that is %s becomes at the event "%s": %s', (state, event, next) => {
+  expect(transition(state, event)).toBe(next);
 });
