@@ -137,7 +137,7 @@ describe('A body', () => {
     let received = 0;
     for await (const chunk of body ?? []) {
       received += chunk.length;
-      // Every turn of the event loop may bring more bytes, or the end, than were asked for.
+      // Each turn of the event loop may bring bytes that nobody has asked for yet, or the end.
       for (let turns = 0; turns < 3; turns++) await nextTurn();
     }
 
@@ -207,8 +207,9 @@ describe('A body', () => {
     const sent = new Map<ServerResponse, number>();
     const upstream = await serve(resources, async (_req, res) => {
       res.writeHead(200, RESULT);
+      const closed = once(res, 'close');
       for (let bytes = 0; bytes < size && !res.destroyed; bytes += 65_536) {
-        if (!res.write(Buffer.alloc(65_536))) await Promise.race(drainedOrClosed(res));
+        if (!res.write(Buffer.alloc(65_536))) await Promise.race([once(res, 'drain'), closed]);
         sent.set(res, bytes + 65_536);
       }
       res.end();
@@ -229,7 +230,4 @@ describe('A body', () => {
     expect(slowlySent).toBeGreaterThan(0);
     expect(slowlySent).toBeLessThan(size / 4);
   });
-
-  const drainedOrClosed = (res: ServerResponse) =>
-    ['drain', 'close'].map((event) => new Promise((resolve) => res.once(event, resolve)));
 });
