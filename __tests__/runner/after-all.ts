@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { processesOf } from './processes.js';
 
-/** Run by jest after the last suite. @throws Error when something is left: a file, or a process. */
+/** Run by jest after the last suite. @throws Error when a file or a process is left. */
 export default async function afterAll(): Promise<void> {
   const { TMPDIR: directory = '', TEST_SPAWNER = '', TEST_REPOSITORIES = '' } = process.env;
   const own = [TEST_SPAWNER, TEST_REPOSITORIES].map((path) => basename(path));

@@ -6,15 +6,15 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /**
- * Run by jest before the first suite. All temporary files of the run lie in one directory, and all programs
- * are children of the spawner, so that it can remove and end them whatever becomes of this process.
+ * Run by jest before the first suite. All temporary files of the run are in one directory, and all programs are
+ * children of the spawner. So the spawner can remove the files and end the programs, however this process ends.
  */
 export default async function beforeAll(): Promise<void> {
-  // Short, because the paths of Unix sockets have about a hundred bytes.
+  // A short name, because the path of a Unix socket has at most about a hundred bytes.
   const directory = await mkdtemp(join(await realpath(tmpdir()), 'egs-'));
   const socket = join(directory, 'spawner');
   const program = fileURLToPath(new URL('./spawner.js', import.meta.url));
-  // Detached, so that the Ctrl-C of a terminal does not end it before it has tidied up.
+  // Detached, so that Ctrl-C in a terminal does not end it before it has cleaned up.
   const child = fork(program, [socket, directory], {
     execArgv: [],
     stdio: 'inherit',
@@ -24,7 +24,7 @@ export default async function beforeAll(): Promise<void> {
   child.unref();
   child.channel?.unref();
   process.env.TMPDIR = directory;
-  // It would lie in that directory.
+  // Node would keep the cache in that directory.
   process.env.NODE_DISABLE_COMPILE_CACHE = '1';
   process.env.TEST_REPOSITORIES = join(directory, 'repositories');
   await mkdir(process.env.TEST_REPOSITORIES);

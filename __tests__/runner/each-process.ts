@@ -4,16 +4,16 @@ import { addEventHandler } from 'jest-circus';
 import { openFiles } from '../support/process-resources.js';
 
 /*
- * Run in each process that runs suites, before the first of them.
+ * Run in each process that runs suites, before its first suite.
  */
 
-/** Milliseconds that nothing but a hang meets: no test takes a tenth of it on a slow, busy machine. */
+/** Milliseconds that only a hang exceeds: no test takes a tenth of it on a slow, busy machine. */
 const CEILING = 15 * 60_000;
 
-/** The true ones, also where a test fakes them. */
+/** The real timers, also while a test fakes them. */
 const { setTimeout, clearTimeout, setImmediate } = globalThis;
 
-/** Fails what hangs, so that the run ends and says which test it was. */
+/** Fails a test or hook that hangs, so that the run goes on and names it. */
 function withCeiling(fn: () => unknown, what: string): () => Promise<void> {
   return async () => {
     let timer: NodeJS.Timeout | undefined;
@@ -30,8 +30,8 @@ function withCeiling(fn: () => unknown, what: string): () => Promise<void> {
 }
 
 /**
- * What keeps this process alive, such as `TCPServerWrap` and `Timeout`: one name for each. And, on Linux,
- * the temporary files that are open in any of its threads, also when they are removed by now.
+ * The names of all handles that keep this process alive, such as `TCPServerWrap` and `Timeout`. On Linux also the
+ * temporary files that are open in any of its threads, removed files included.
  */
 async function openHandles(): Promise<string[]> {
   const handles = process.getActiveResourcesInfo().filter((name) => !/^(Pipe|TTY|FS)/.test(name));
@@ -39,7 +39,7 @@ async function openHandles(): Promise<string[]> {
   return [...handles, ...files];
 }
 
-/** Files that nobody closed before they were garbage. Which ones Node does not say. */
+/** Warnings of Node about files that were garbage-collected before they were closed. They name no file. */
 const forgotten: string[] = [];
 process.on('warning', ({ message }) => {
   if (message.startsWith('Closing file descriptor')) forgotten.push(message);
@@ -48,11 +48,11 @@ process.on('warning', ({ message }) => {
 setFlagsFromString('--expose-gc');
 const collectGarbage: () => void = runInNewContext('gc');
 
-/** After a suite, whatever it opened is closed; what it closed last may take a moment. */
+/** Waits after a suite until all of its handles are closed, and fails when one stays open. */
 async function expectNoOpenHandle(): Promise<void> {
-  // Finds what is forgotten, and keeps the process small: V8 would let garbage pile up.
+  // Finds files that nobody closed, and keeps the process small: V8 would let garbage pile up.
   collectGarbage();
-  // Node warns of it one turn of the event loop later.
+  // Node warns one turn of the event loop later.
   for (let turns = 0; turns < 3; turns++) await new Promise(setImmediate);
   const until = performance.now() + CEILING / 30;
   for (;;) {
@@ -73,7 +73,7 @@ addEventHandler(({ name }, state) => {
     const hook = block.hooks.at(-1);
     if (hook) hook.fn = withCeiling(hook.fn as () => unknown, `${hook.type} of ${block.name}`);
   }
-  // The last of all hooks, whenever they are added.
+  // Keeps our hook the last one, whenever others are added.
   if (name !== 'add_test' && name !== 'add_hook') return;
   const others = root.hooks.filter(({ fn }) => fn !== expectNoOpenHandle);
   const last = { ...others.at(-1), type: 'afterAll', fn: expectNoOpenHandle, parent: root };

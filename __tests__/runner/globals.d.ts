@@ -1,6 +1,6 @@
 import type * as jestGlobals from '@jest/globals';
 
-/** What the runner puts into the global scope. */
+/** The names that the runner adds to the global scope. */
 declare global {
   const afterAll: typeof jestGlobals.afterAll;
   const afterEach: typeof jestGlobals.afterEach;

@@ -15,7 +15,7 @@ const JEST = 'node_modules/jest/bin/jest.js';
 const ARGS = ['runner/endless', '--testPathIgnorePatterns', '/none/'];
 
 test.each([
-  // A terminal sends it to all processes that have not left the group.
+  // A terminal sends the signal to all processes of the group.
   ['Ctrl-C', (id: number) => process.kill(-id, 'SIGINT')],
   ['kill -9', (id: number) => process.kill(id, 'SIGKILL')],
 ])('A run of tests that %s ends leaves no process and no file', async (_how, interrupt) => {
@@ -39,7 +39,7 @@ test.each([
   for await (const _ of createInterface({ input: createReadStream(pipe) })) {
     if (++running === 3) interrupt(pid);
   }
-  // The pipe has ended, so that all three processes have. What removes files ends last.
+  // The pipe has ended, and so have all three processes. The spawner, which removes the files, ends last.
   expect(running).toBe(3);
   await closed;
   expect(await readdir(temporary)).toEqual([]);

@@ -1,6 +1,6 @@
 declare module 'jest-light-runner' {
   export interface Suite {
-    /** Of the compiled file. */
+    /** The path of the compiled file. */
     readonly path: string;
   }
 

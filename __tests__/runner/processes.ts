@@ -5,7 +5,7 @@ export interface RunningProcess {
   readonly command: string;
 }
 
-/** Those whose temporary files lie in a directory, by their environment. Only Linux tells. */
+/** Finds the processes whose `TMPDIR` is a directory. Linux only: elsewhere it finds none. */
 export async function processesOf(directory: string): Promise<RunningProcess[]> {
   const found: RunningProcess[] = [];
   for (const id of await readdir('/proc').catch(() => [])) {
@@ -16,7 +16,7 @@ export async function processesOf(directory: string): Promise<RunningProcess[]> 
       const command = (await readFile(`/proc/${id}/cmdline`, 'utf8')).replaceAll('\0', ' ');
       found.push({ id: Number(id), command });
     } catch {
-      // It has ended, or is somebody else's.
+      // The process has ended, or belongs to another user.
     }
   }
   return found;

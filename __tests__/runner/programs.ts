@@ -1,28 +1,28 @@
 import { accessSync, constants, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
-/** A program that suites compare with or connect to, and that not every machine has. */
+/** A program that suites need and that not every machine has. */
 interface Program {
-  /** All of them must be on the PATH. */
+  /** The commands that must all be on the PATH. */
   readonly commands: readonly string[];
-  /** For Debian and its relatives. */
+  /** The packages of Debian and its relatives that install them. */
   readonly packages: readonly string[];
 }
 
-/** By the names that suites use: `@needs redis`. `.ci/setup` reads the same file, and installs them. */
+/** The programs by the names that suites use, as in `@needs redis`. `.ci/setup` installs them from the same file. */
 export const PROGRAMS: Readonly<Record<string, Program>> = JSON.parse(
   readFileSync('__tests__/runner/programs.json', 'utf8'),
 );
 
-/** What a suite says of itself in the comment that its file begins with. */
+/** The tags in the comment at the start of a suite. */
 export interface Declaration {
-  /** `@needs a b`: names of `PROGRAMS`. */
+  /** `@needs a b`: the programs that the suite needs, by their names in `PROGRAMS`. */
   readonly needs: readonly string[];
-  /** `@one-node-version`: its outcome is the same on each, so that CI runs it on one of them. */
+  /** `@one-node-version`: its outcome is the same on all versions of Node, so that CI runs it on one of them. */
   readonly oneNodeVersion: boolean;
 }
 
-/** @throws Error when it needs what `PROGRAMS` does not have. */
+/** @throws Error when the suite needs a program that is not in `PROGRAMS`. */
 export function declarationOf(sourceFile: string): Declaration {
   const [comment = ''] = /^\/\*\*.*?\*\//s.exec(readFileSync(sourceFile, 'utf8')) ?? [];
   const needs = (/@needs ([a-z ]+)/.exec(comment)?.[1] ?? '').split(' ').filter(Boolean);
@@ -31,7 +31,7 @@ export function declarationOf(sourceFile: string): Declaration {
   return { needs, oneNodeVersion: comment.includes('@one-node-version') };
 }
 
-/** Names of `PROGRAMS` of which a command is not on the PATH. */
+/** The names in `PROGRAMS` of programs that lack a command on the PATH. */
 export function missingPrograms(path = process.env.PATH ?? ''): string[] {
   const folders = path.split(delimiter).filter(Boolean);
   const isThere = (command: string) =>

@@ -6,9 +6,9 @@ import { nameOf, skippedSuites } from './runner.js';
 const SLOWEST = 10;
 
 /**
- * A line for each suite, with its time; then the slowest, the count of tests, and what was skipped for want of
- * which program. On a terminal the lines of suites that passed are one line that changes, so that all of it
- * fits a screen when all is well.
+ * Prints a line with the time of each suite; then the slowest suites, the count of tests, and the suites that were
+ * skipped because a program is missing. On a terminal the suites that pass share one line, so that the output of a
+ * run without failures fits a screen.
  */
 export default class Reporter {
   readonly #times: { readonly name: string; readonly seconds: number }[] = [];
@@ -31,7 +31,8 @@ export default class Reporter {
     const seconds = result.perfStats.runtime / 1000;
     this.#times.push({ name, seconds });
     const tests = result.numPassingTests + result.numFailingTests;
-    const line = `${inColumns(name, 46)} ${String(tests).padStart(5)} tests ${inSeconds(seconds)}`;
+    const count = `${String(tests).padStart(5)} ${tests === 1 ? 'test ' : 'tests'}`;
+    const line = `${name.padEnd(46)} ${count} ${inSeconds(seconds)}`;
     if (result.numFailingTests > 0 || result.testExecError) {
       this.#say(`FAILED ${line}\n${failureOf(result)}`);
     } else if (this.#isTerminal) {
@@ -48,16 +49,15 @@ export default class Reporter {
     this.#say('\nThe slowest suites:');
     for (const { name, seconds } of slowest) this.#say(`${inSeconds(seconds)}  ${name}`);
     const minutes = (performance.now() - this.#startedAt) / 60_000;
-    const suites = this.#times.length === 1 ? '1 suite' : `${this.#times.length} suites`;
-    this.#say(`\n${suites} in ${minutes.toFixed(1)} minutes`);
-    // The form that other programs look for.
+    this.#say(`\n${countOf(this.#times.length, 'suite')} in ${minutes.toFixed(1)} minutes`);
+    // Other programs look for this form.
     this.#say(
       `${numPassedTests} passed, ${numFailedTests + total.numRuntimeErrorTestSuites} failed`,
     );
     this.#saySkipped();
   }
 
-  /** jest asks for it at the end: with one, the run fails. */
+  /** jest calls this at the end: an error fails the run. */
   getLastError(): Error | undefined {
     return this.#error;
   }
@@ -65,7 +65,7 @@ export default class Reporter {
   #saySkipped(): void {
     const missing = new Set([...skippedSuites.values()].flat());
     if (missing.size === 0) return;
-    this.#say(`\nSkipped, for want of programs: ${skippedSuites.size} suites`);
+    this.#say(`\nSkipped, for want of programs: ${countOf(skippedSuites.size, 'suite')}`);
     for (const program of missing) {
       const suites = [...skippedSuites].filter(([, lacks]) => lacks.includes(program));
       const names = suites.map(([name]) => name).join(' ');
@@ -91,6 +91,6 @@ function inSeconds(seconds: number): string {
   return `${seconds.toFixed(1).padStart(6)} s`;
 }
 
-function inColumns(text: string, width: number): string {
-  return text.padEnd(width);
+function countOf(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
 }

@@ -3,12 +3,12 @@ import { createRunner, type Suite } from 'jest-light-runner';
 import { declarationOf, missingPrograms } from './programs.js';
 
 /**
- * Suites that share two processes, which end after them: a process never frees what the modules of its suites
- * hold, and would grow to a gigabyte.
+ * Suites in a batch. The processes of a batch end with it, because a process never frees the modules of its
+ * suites: it would grow to a gigabyte.
  */
 const BATCH = 20;
 
-/** Suites that were not run: which programs each of them lacks. */
+/** The skipped suites, with the missing programs of each. */
 export const skippedSuites = new Map<string, readonly string[]>();
 
 /** The name of a suite: the path of its source below `__tests__`. */
@@ -16,15 +16,15 @@ export function nameOf(suite: string): string {
   return relative('.build/__tests__', suite).replace(/\.test\.js$/, '');
 }
 
-// Processes that are forked inherit it.
+// The processes that are forked inherit this.
 process.execArgv.push('--import', new URL('./worker-data.js', import.meta.url).href);
 
 const LightRunner = createRunner({ runtime: 'child_process' });
 
 /**
- * Runs suites in a few processes that each import the library once. (jest's own runner compiles every
- * module anew for every suite.) Leaves out the suites whose programs are missing and, with
- * `TEST_OTHER_NODE_VERSION=1`, those that say `@one-node-version`.
+ * Runs suites in processes that each import the library once. (jest's own runner compiles every module anew for
+ * every suite.) Skips the suites whose programs are missing and, with `TEST_OTHER_NODE_VERSION=1`, those that
+ * declare `@one-node-version`.
  */
 export default class Runner extends LightRunner {
   override async runTests(suites: Suite[], ...callbacks: unknown[]): Promise<void> {
@@ -48,7 +48,7 @@ export default class Runner extends LightRunner {
   }
 }
 
-/** Each has some that take long, which come first in it as in the whole: so its processes end at one time. */
+/** Deals the suites out in turn. They come slowest first, so that the processes of a batch end at the same time. */
 function batchesOf(suites: readonly Suite[]): Suite[][] {
   const count = Math.ceil(suites.length / BATCH);
   return Array.from({ length: count }, (_, i) => suites.filter((_suite, at) => at % count === i));

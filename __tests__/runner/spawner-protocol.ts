@@ -1,7 +1,8 @@
 /*
- * How tests talk to the spawner: a connection for each program. First comes a line of JSON that says what
- * to start, then its standard input until the connection is half closed. Back come frames: a byte that says
- * what it is, four bytes of length, and so many bytes. To kill it takes another connection, and a line.
+ * The protocol between tests and the spawner, with one connection for each program. The test sends a line of JSON
+ * with the order to start, then the standard input of the program, and half closes the connection. The spawner
+ * sends frames: one byte for the type, four bytes for the length, then the bytes. An order to kill comes as one
+ * line on another connection.
  */
 
 export type SpawnerOrder =

@@ -11,16 +11,15 @@ import {
 } from './spawner-protocol.js';
 
 /*
- * A small process that starts programs for the large ones that run tests. When the process that started it
- * ends, however that comes, it kills the programs that run, and the processes that run tests or were started by
- * these, and removes the directory of temporary files.
+ * A small process that starts programs for the large processes that run tests. When its parent ends, in whatever
+ * way, it kills all programs and all processes of the run, and removes the directory of temporary files.
  */
 
 const [path, directory = ''] = process.argv.slice(2);
 
-/** How to kill each program that runs, with all that it started. */
+/** The functions that kill each running program with its children, by the ids of orders. */
 const running = new Map<string, () => void>();
-/** Orders to kill may come first. */
+/** The ids of orders to kill, which may come before the order to start. */
 const killed = new Set<string>();
 
 const server = createServer({ allowHalfOpen: true }, (socket) => {
@@ -79,7 +78,7 @@ function start(socket: Socket, id: string, { command, args, cwd, env }: ProgramR
   socket.once('close', () => running.get(id)?.());
 }
 
-/** Until none is left, as one that runs may start another. */
+/** Kills processes until none is left, because a running one may start another. */
 async function killAll(): Promise<void> {
   for (let found = await processesOf(directory); found.length > 0; ) {
     for (const { id } of found) killProcess(id);
@@ -92,7 +91,7 @@ function killProcess(id: number): void {
   try {
     process.kill(id, 'SIGKILL');
   } catch {
-    // It has ended.
+    // The process has ended.
   }
 }
 

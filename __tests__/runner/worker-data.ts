@@ -1,16 +1,17 @@
 /*
- * Imported first in each process that runs suites. jest-light-runner (0.8.2) tells a process what to do when
- * that asks, but tells all that were given a suite by then, and each of them once. One that has not asked yet
- * misses it, asks, and waits forever. Here what comes before the question is kept for it.
+ * Imported first in each process that runs suites: works around a race in jest-light-runner 0.8.2. A process asks
+ * for its worker data. The runner then answers all processes that have a suite by now, and each process only once.
+ * A process that has not asked yet would miss the answer, ask, and wait for ever. So an early answer is kept here
+ * until the process asks.
  */
 
-// The processes that tests fork have nothing to do with it.
+// Not for the processes that tests fork.
 process.execArgv.splice(0);
 
 const QUESTION = 'jest-light-runner-get-worker-data';
 let told: unknown;
 
-// No listener: Node keeps messages until there is one, which has to be tinypool's.
+// Not by a listener: Node keeps messages until the first listener is there, which has to be tinypool's.
 const emit = process.emit.bind(process);
 const keeping = (name: string, ...args: unknown[]): boolean => {
   const [message] = args;

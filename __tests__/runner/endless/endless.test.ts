@@ -6,11 +6,11 @@ import { cleanEnvironment } from '../../support/run.js';
 import { temporaryDirectory } from '../../support/temporary-directory.js';
 
 /*
- * Not a suite of `npm test`: `interrupt.test.ts` runs and interrupts it. All of its processes hold a pipe open,
- * and say in it that they run.
+ * Not a suite of `npm test`: `interrupt.test.ts` runs and interrupts it. All of its processes hold a pipe open and
+ * write a line to it when they run.
  */
 
-test('This test never ends', async () => {
+test('A test that never ends is interrupted', async () => {
   const { TEST_PIPE: pipe = '' } = process.env;
   const { path } = await temporaryDirectory();
   await mkdir(`${path}/held`);
