@@ -40,7 +40,7 @@ export class AppUnderTest {
     return new AppUnderTest(bench, program, await program.order('url'), dataDir);
   }
 
-  /** To the app, the repository's path is one that it has never heard of. @returns the path. */
+  /** Serves a repository under a path that is new to the app. @returns the path. */
   async newPath(repository: Repository): Promise<string> {
     return await this.#upstream.publish(repository);
   }

@@ -7,24 +7,24 @@ import type { Repository } from './repositories/repository.js';
 import type { UpstreamServer } from './repositories/upstream-server.js';
 import type { Scope } from './scope.js';
 
-/** What every case gets. */
+/** The argument of every case. */
 export interface Bench {
   readonly settings: Settings;
   readonly upstream: UpstreamServer;
   /**
-   * The app that all cases measure but those that need a fresh one; started when the first asks for it. A case
-   * has it forget its repositories.
+   * The app that cases share, unless they need a new one. Started at the first call. Each case has it `forget`
+   * its repositories.
    */
   readonly app: () => Promise<AppUnderTest>;
   /** git's own clone of a repository, made once. */
   readonly reference: (repository: Repository) => Promise<Reference>;
-  /** Repositories whose cold snapshot has been found right. */
+  /** Repositories whose cold snapshot was checked. */
   readonly checked: Set<Repository>;
-  /** Of the case that runs. */
+  /** The resources of the running case. */
   readonly scope: Scope;
   /** Aborts when the user wants to stop. */
   readonly signal: AbortSignal;
-  /** A line for whoever waits. */
+  /** Prints a line of progress. */
   readonly tell: (line: string) => void;
 }
 
@@ -32,7 +32,7 @@ export interface Comparison {
   case: string;
   repository: Repository;
   variant?: string;
-  /** By name, in the order of the runs; the first is ours. */
+  /** By name, in the order of the runs. The first one is ours. */
   sides: Record<string, Run>;
   /** The side that the others are compared with. */
   reference?: string;
@@ -40,7 +40,7 @@ export interface Comparison {
   warmUp?: boolean;
 }
 
-/** Measures all sides of a comparison. Whoever calls has checked before that their results are right. */
+/** Measures all sides of a comparison. The caller has checked their results before. */
 export async function compare(bench: Bench, comparison: Comparison): Promise<Result> {
   const { repository, variant, sides, reference, warmUp = true } = comparison;
   const { pairs: rounds } = bench.settings;

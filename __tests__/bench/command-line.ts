@@ -16,7 +16,7 @@ export interface Settings {
   readonly threads: readonly number[];
   /** Of the app; `undefined`: what an app has that sets nothing. */
   readonly appThreads: number | undefined;
-  /** Of `hit`: so much at least in each run. */
+  /** The least that `hit` transfers in each run. */
   readonly megabytes: number;
   /** Of `scale`: objects. */
   readonly sizes: readonly number[];
@@ -44,7 +44,7 @@ export const HELP = `npm run bench -- [options]
   --help           this
 `;
 
-/** What the user got wrong. */
+/** A mistake of the user in the arguments. */
 export class UsageError extends Error {}
 
 /** @returns `undefined` when help is asked for. @throws UsageError */

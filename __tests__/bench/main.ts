@@ -36,7 +36,7 @@ try {
   if (settings === undefined) process.stdout.write(HELP);
   else await main(settings);
 } catch (error) {
-  // What was stopped fails in many ways.
+  // A bench that was stopped fails in many ways.
   if (stop.signal.aborted) tell(String(stop.signal.reason));
   else tell(error instanceof UsageError ? error.message : inspect(error));
   process.exitCode = error instanceof UsageError ? 2 : 1;

@@ -45,7 +45,7 @@ export class Program<O extends Orders> {
     const file = fileURLToPath(new URL(programPath(name), import.meta.url));
     const child = fork(file, [JSON.stringify(argument)], {
       execArgv: [...nodeOptions],
-      // What a program says must not get into the report.
+      // The output of a program must not get into the report.
       stdio: ['ignore', 2, 2, 'ipc'],
     });
     const program = new Program<O>(name, child);
@@ -65,7 +65,7 @@ export class Program<O extends Orders> {
     const id = ++this.#orders;
     const order: Order = { id, name, args };
     return await new Promise((resolve, reject) => {
-      // What comes back is what the program's function of that name gave.
+      // The answer is the result of the program's function of that name.
       this.#pending.set(id, { resolve: (value: never) => resolve(value), reject });
       this.#child.send(order);
     });

@@ -12,13 +12,13 @@ import type { Repository } from '../repositories/repository.js';
 const NEW_COMMITS = 10;
 
 /**
- * Ten new commits upstream: until the mirror has them, and until a new snapshot is stored; and the same
- * question when there are none. Against `git fetch` in a mirror, and what makes a snapshot of that.
+ * The time of a refresh: of a check without new commits, and with ten of them until the mirror has them and
+ * until a new snapshot is stored. The peer is `git fetch` in a mirror, and then the native snapshot of it.
  */
 export async function refresh(bench: Bench, repository: Repository): Promise<Result[]> {
   const { scope, signal, tell, upstream } = bench;
   const directory = join(await scope.directory(), `${repository.name}.git`);
-  // Commits are added: what was given is not written to.
+  // Commits are pushed to a copy: the given repository is never written to.
   await run('git', ['clone', '--quiet', '--mirror', repository.directory, directory], { signal });
   const growing = { ...repository, directory };
   const app = await bench.app();

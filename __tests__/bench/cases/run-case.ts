@@ -22,7 +22,7 @@ const CASES: Record<Exclude<CaseName, 'scale'>, RepositoryCase> = {
   refresh,
   bootstrap,
   hit,
-  // The SDK that it loads takes a while to load.
+  // Imported late, because the SDK takes a while to load.
   s3: async (...parameters) => (await import('./s3.js')).s3(...parameters),
   restore,
   host,

@@ -1,4 +1,4 @@
-/** What a run may be measured by, with the heading of its column. MB and GB are 10^6 and 10^9 bytes. */
+/** Every metric of a run, with the heading of its column. MB and GB are 10^6 and 10^9 bytes. */
 export const METRICS = {
   seconds: 'seconds',
   cpuSeconds: 'CPU seconds',
@@ -18,7 +18,7 @@ export const METRICS = {
 
 export type Metric = keyof typeof METRICS;
 
-/** What one run gave. */
+/** The figures of one run. */
 export type Sample = Partial<Record<Metric, number>>;
 
 export function isMetric(name: string): name is Metric {

@@ -1,7 +1,7 @@
 import { isMetric, type Metric, type Sample } from './metrics.js';
 import { type Spread, spreadOf } from './spread.js';
 
-/** What a case found out about one repository. */
+/** The result of a case with one repository. */
 export interface Result {
   readonly case: string;
   readonly repository: {
@@ -9,7 +9,7 @@ export interface Result {
     readonly objects: number;
     readonly packBytes: number;
   };
-  /** What was varied: the threads, the connections. */
+  /** The value of a parameter of the case, such as the number of threads or connections. */
   readonly variant: string | undefined;
   /** Of each side. */
   readonly rounds: number;

@@ -1,4 +1,4 @@
-/** What repeated runs gave. */
+/** Median and range of repeated runs. */
 export interface Spread {
   readonly median: number;
   readonly min: number;

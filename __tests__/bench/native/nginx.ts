@@ -17,7 +17,7 @@ export interface Nginx {
 /** Milliseconds between two attempts to connect. */
 const START_INTERVAL = 20;
 
-/** What nginx says that it is; `undefined` when it is not installed. */
+/** The version of nginx; `undefined` when it is not installed. */
 export async function nginxVersion(): Promise<string | undefined> {
   try {
     return (await execute('nginx', ['-v'])).stderr.trim();

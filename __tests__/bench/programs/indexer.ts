@@ -8,7 +8,7 @@ import { serveOrders } from './serve-orders.js';
  * Indexes packs with the library, all in this one process, which is warm after the first.
  */
 
-/** What an app has that sets nothing. */
+/** The defaults of an app. */
 const { limits } = parseOptions({ dataDir: '.', hosts: [] });
 
 /** As a thread that clones keeps them. */

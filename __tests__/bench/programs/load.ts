@@ -10,7 +10,7 @@ const BUFFER_BYTES = 1024 * 1024;
 const buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
 
 const orders = {
-  /** Gets a URL so many times over each of so many connections, all at once. */
+  /** Sends `requests` GETs over each of `connections` connections at once. */
   async load(url: string, connections: number, requests: number) {
     const before = process.cpuUsage();
     const started = performance.now();

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 
-/** What a program does when it is told to, by name. Arguments and results are plain data. */
+/** The functions of a program, by the names of orders. Arguments and results are plain data. */
 export type Orders = Record<string, (...args: never[]) => unknown>;
 
 export interface Order {

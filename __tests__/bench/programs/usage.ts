@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { hasCode } from '../../../lib/errors.js';
 
-/** What this process has used since it started, all its threads included. */
+/** The resources that this process and all its threads have used since the start. */
 export interface Usage {
   /** User and system. */
   readonly cpuSeconds: number;

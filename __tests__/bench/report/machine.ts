@@ -2,7 +2,7 @@ import { availableParallelism, cpus, release, totalmem, type } from 'node:os';
 import { execute } from '../../support/run.js';
 import { nginxVersion } from '../native/nginx.js';
 
-/** What the figures depend on, apart from the code. */
+/** The machine and programs that the figures depend on. */
 export interface Machine {
   readonly cores: number;
   readonly cpu: string;

@@ -10,7 +10,7 @@ import { describeRepository, type Repository } from './repository.js';
 /** Objects for each file of the last tree, about as in repositories of source code. */
 const OBJECTS_PER_FILE = 100;
 
-/** A synthetic history of about so many objects; one that was kept, if there is one. */
+/** A synthetic history of about `objects` objects; the kept one, if there is one. */
 export async function syntheticRepository(
   {
     settings: { seed, keep },
