@@ -19,9 +19,10 @@ import { HOST, leftovers } from '../support/host-app.js';
 import { git } from '../support/run.js';
 import { cleanup } from '../support/temporary-directory.js';
 
-const NOBODY = 'ab'.repeat(20);
+/** The id of an object that does not exist. */
+const UNKNOWN = 'ab'.repeat(20);
 
-/** What befell the mirror of a repository between two processes. Each repository gets one of these. */
+/** Damage to a mirror between two processes. Each kind happens to the mirror of a repository of its own. */
 const DAMAGES: [what: string, damage: (mirror: string, path: string) => Promise<unknown>][] = [
   [
     'is an empty directory',
@@ -95,7 +96,7 @@ const DAMAGES: [what: string, damage: (mirror: string, path: string) => Promise<
     async (mirror) => {
       const refs = await refsOf(mirror);
       const text = await readFile(refs, 'utf8');
-      const changed = text.replace(/^[0-9a-f]{40} refs\/tags/m, `${NOBODY} refs/tags`);
+      const changed = text.replace(/^[0-9a-f]{40} refs\/tags/m, `${UNKNOWN} refs/tags`);
       expect(changed).not.toBe(text);
       await writeFile(refs, changed);
     },
@@ -103,7 +104,7 @@ const DAMAGES: [what: string, damage: (mirror: string, path: string) => Promise<
   [
     'has a HEAD with another id',
     (mirror) =>
-      rewrite(mirror, (text) => text.replace(/"oid": "[0-9a-f]{40}"/, `"oid": "${NOBODY}"`)),
+      rewrite(mirror, (text) => text.replace(/"oid": "[0-9a-f]{40}"/, `"oid": "${UNKNOWN}"`)),
   ],
   [
     'has a pack that is damaged inside',
@@ -118,7 +119,7 @@ function revisionOf(mirror: string): string {
   return join(mirror, 'express-git-snapshot/1.json');
 }
 
-/** The only pack, or its idx. */
+/** The path of the only pack, or of its idx. */
 async function packed(mirror: string, ending: '.pack' | '.idx'): Promise<string> {
   return onlyFile(join(mirror, 'objects/pack'), ending);
 }
@@ -165,16 +166,16 @@ async function changeIdx(mirror: string, object: string): Promise<void> {
 }
 
 const { directory, defer } = cleanup(afterAll);
-const SOUND = 'sound/used';
-const GONE = 'sound/gone';
+const UNDAMAGED = 'undamaged/used';
+const GONE = 'undamaged/gone';
 const damagedPath = (i: number) => `damaged/repo-${i}`;
 
 let fresh: FreshRepository;
 let service: SnapshotService;
-/** What the earlier process served, by the path of the repository. */
+/** The snapshots of the earlier process, by the path of the repository. */
 const served = new Map<string, Buffer>();
 
-/** Makes a new snapshot of what the mirror holds. */
+/** Builds a new snapshot from the mirror. */
 async function generate(from: SnapshotService, path: string): Promise<Buffer> {
   await from.delete({ host: HOST, path });
   return (await read(from, { host: HOST, path })).bytes;
@@ -182,7 +183,7 @@ async function generate(from: SnapshotService, path: string): Promise<Buffer> {
 
 beforeAll(async () => {
   fresh = await freshRepository({ directory, defer });
-  const paths = [SOUND, GONE, ...DAMAGES.map((_, i) => damagedPath(i))];
+  const paths = [UNDAMAGED, GONE, ...DAMAGES.map((_, i) => damagedPath(i))];
   for (const path of paths) await fresh.add(path);
   const earlier = fresh.start();
   for (const path of paths) served.set(path, await generate(earlier, path));
@@ -206,8 +207,8 @@ async function expectSameSnapshot(path: string): Promise<void> {
 
 describe('A mirror of an earlier process', () => {
   test('is used as it is when it is complete', async () => {
-    await expectSameSnapshot(SOUND);
-    const requests = fresh.upstream.requests.filter(({ repository }) => repository === SOUND);
+    await expectSameSnapshot(UNDAMAGED);
+    const requests = fresh.upstream.requests.filter(({ repository }) => repository === UNDAMAGED);
     expect(requests.map((request) => request.service)).toEqual(['info-refs']);
   });
 
