@@ -52,7 +52,7 @@ function applyInMemory(delta: Buffer, base: Buffer): Buffer {
   return Buffer.from(ring.subarray(at, end));
 }
 
-/** What instructions make of a base by the letter of gitformat-pack, if they keep its rules. */
+/** The result of instructions by the rules of gitformat-pack; `undefined` when they break these. */
 function applyByTheBook(delta: Buffer, base: Buffer): Buffer | undefined {
   const parts: Buffer[] = [];
   for (let i = 0; i < delta.length; ) {

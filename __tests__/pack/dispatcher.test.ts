@@ -14,7 +14,7 @@ import { startedThreads } from './started-threads.js';
 const { directory } = cleanup(afterEach);
 const KIB = 1024;
 
-/** Enough objects for several threads: trees of deltas whose bases are before them, near and far. */
+/** A pack for several threads: trees of deltas, whose bases come before them, near and far. */
 function manyDeltas(seed: number, objects: number): Buffer {
   const random = new SeededRandom(seed);
   const bodies: Buffer[] = [];
@@ -40,9 +40,9 @@ function manyDeltas(seed: number, objects: number): Buffer {
   return makePack(entries);
 }
 
-/** As many as three threads are started for. */
+/** Has enough objects for three threads. */
 const pack = manyDeltas(1, 61_000);
-/** As many as two are started for. */
+/** Has enough objects for two threads. */
 const smaller = manyDeltas(1, 41_000);
 let expected: Buffer | undefined;
 
@@ -62,7 +62,7 @@ test.each([1, 2, 4])(
 );
 
 describe('The threads of an ingest', () => {
-  /** A pack of which one delta is bad. */
+  /** A pack with one bad delta. */
   const bad = makePack([
     ...Array.from({ length: 41_000 }, (_, i): PackEntry => ({ type: 'blob', body: `blob ${i}\n` })),
     { type: 'ofs-delta', base: 40_000, body: makeDelta(4, 5, [{ copy: [0, 4] }]) },
@@ -76,7 +76,7 @@ describe('The threads of an ingest', () => {
     ).name;
   }
 
-  /** Once everything that Node starts by itself has been started. */
+  /** The number of threads, after Node has started all threads of its own. */
   async function threadsBefore(): Promise<number> {
     const threads = new ResolverPool();
     await ingestWith(threads, smaller);

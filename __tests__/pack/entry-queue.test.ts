@@ -98,7 +98,7 @@ test('Writer and reader of a queue can wait for each other in two threads', asyn
       while (!writer.hasRoom(MAX_CONTENT)) {
         if (!writer.askForRoom(MAX_CONTENT)) continue;
         waits++;
-        // Not before, or it might never leave the queue full.
+        // Started late, because an early one might never leave the queue full.
         worker ??= new Worker(new URL('./entry-queue-worker.js', import.meta.url), {
           workerData: memory,
         });

@@ -9,7 +9,7 @@ export function withTrailer(pack: Uint8Array): Buffer {
   return Buffer.concat([body, createHash('sha1').update(body).digest()]);
 }
 
-/** A zlib stream (RFC 1950) of about so many bytes: empty stored blocks, then the content. */
+/** A zlib stream (RFC 1950) of about `bytes` bytes: empty stored blocks, then the content. */
 export function emptyBlocks(content: Buffer, bytes: number): Buffer {
   const header = Buffer.of(0x78, 0x01);
   const deflated = deflateRawSync(content);
@@ -19,7 +19,7 @@ export function emptyBlocks(content: Buffer, bytes: number): Buffer {
   return Buffer.concat([header, blocks, deflated, checksum]);
 }
 
-/** A zlib stream of so many MiB of zeros, made without holding them. */
+/** A zlib stream of zeros, which are never in memory at once. @param mebibytes of zeros. */
 export async function deflatedZeros(mebibytes: number): Promise<Buffer> {
   const piece = Buffer.alloc(1024 * 1024);
   const zeros = Readable.from(Array.from({ length: mebibytes }, () => piece));

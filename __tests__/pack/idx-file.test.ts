@@ -49,7 +49,7 @@ test.each([
   const idx = await openIdx(oids);
   expect(idx.count).toBe(count);
   expect([...idx.offsets()]).toEqual(oids.map((_, i) => 12 + i));
-  // Of all at once: to expect something takes more time and memory than to find it.
+  // One expectation for all: an expectation takes more time and memory than a search.
   const numbers = [...oids.keys()];
   const offsets = numbers.map((i) => 12 + i);
   expect(oids.map((oid) => idx.find(oid))).toEqual(offsets);

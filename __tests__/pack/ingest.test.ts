@@ -86,7 +86,7 @@ describe('An ingest writes the idx that git index-pack writes', () => {
     const empty: PackEntry[] = [
       { type: 'blob', body: 'something\n' },
       { type: 'tree', body: '' },
-      // git takes no delta of less than four bytes.
+      // git refuses a delta of less than four bytes.
       { type: 'ofs-delta', base: 0, body: Buffer.of(0x8a, 0, 0x80, 0) },
     ];
     await expectIndexedAsByGit(makePack(empty));

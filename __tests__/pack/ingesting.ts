@@ -74,11 +74,11 @@ export async function ingest(pack: Uint8Array, settings: IngestSettings = {}): P
   return result;
 }
 
-/** What an ingest that has to fail threw. */
+/** The error of an ingest that has to fail. */
 export async function refusal(pack: Uint8Array, settings: IngestSettings = {}): Promise<unknown> {
   const result = await tryIngest(pack, settings);
   if (!('error' in result)) throw new Error(`${result.objects} objects were taken`);
-  // Nothing may be there that git, or we, would take for a pack.
+  // No file may be left that git or this library takes for a pack.
   const finished = result.left.filter((name) => name !== 'arriving.pack');
   if (finished.length > 0) throw new Error(`left behind: ${finished}`);
   return result.error;

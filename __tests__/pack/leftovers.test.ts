@@ -88,7 +88,7 @@ describe('A chain of 10,000 deltas is indexed', () => {
 describe('An ingest keeps its memory within the budget', () => {
   const size = 2 * MIB;
 
-  /** Chains of large objects; `siblings` deltas of each base beside the one that goes on. */
+  /** A chain of large objects. Each base has `siblings` more deltas beside the next one of the chain. */
   function largeChain(depth: number, siblings: number): Buffer {
     let base: Buffer = Buffer.alloc(size, 'large ');
     const entries: PackEntry[] = [{ type: 'blob', body: base }];

@@ -39,7 +39,7 @@ function inflate(stream: Uint8Array, size: number, start = 7, after: Uint8Array 
   memory.window.set(stream, start);
   memory.window.set(after, start + stream.length);
   const end = start + stream.length + after.length;
-  // What lies beyond the end must not matter.
+  // The bytes after the end must not matter.
   memory.window.set(seededBytes(end, Math.min(64, memory.window.length - end)), end);
   const used = memory.inflate(start, end, size);
   return { used, content: memory.output.subarray(0, size) };
@@ -141,7 +141,7 @@ test('A stream is accepted when zlib accepts it, and no other', () => {
         const stream = deflateSync(body, how);
         for (const [at, byte] of places) stream[at % stream.length] = byte;
         const size = Math.max(0, body.length + (places.length === 0 ? more : 0));
-        // So much after it that an error cannot be one of bytes that are still to come.
+        // Bytes after the stream, so that no error can be about missing bytes.
         const bytes = Buffer.concat([stream, Buffer.alloc(300_000)]);
         const expected = inflateByZlib(bytes, size);
         const { used, content } = inflate(bytes, size);
@@ -211,7 +211,7 @@ describe('After a block with long codes, the fixed code', () => {
     expectInflated(fixed().code(a).code(end).stream('a'), Buffer.from('a'));
   });
 
-  // With what follows they would be long codes of the block before.
+  // With the bits after them, they would be long codes of the block before.
   test.each([
     ['literal 286', fixed().code('11000110').code('1111111110').code(end).stream('\t'), 1],
     ['literal 287', fixed().code('11000111').code('1111111110').code(end).stream('\t'), 1],

@@ -51,8 +51,7 @@ beforeEach(async () => {
 });
 
 /**
- * Reads everything in every way. Each object has to be right, or to be refused with a code that says
- * that something is damaged.
+ * Reads all objects in all ways. Each object has to be right, or be refused with a code for damage.
  *
  * @returns how many objects could be read.
  */
