@@ -1,7 +1,7 @@
 import { BYTES, CASES, EARLIER, LAST_MODIFIED, LATER, servedArtifact } from './served-artifact.js';
 
 /*
- * Preconditions and ranges (RFC 9110, 13 and 14) of what is stored, and of what is not.
+ * Preconditions and ranges (RFC 9110, 13 and 14), for an artifact that is stored and for one that is not.
  */
 
 describe.each(CASES)('%s with %s, mounted %s:', (...served) => {

@@ -73,11 +73,11 @@ describe('Preconditions', () => {
     [{ 'if-unmodified-since': SAME }, 'whole'],
     [{ 'if-unmodified-since': BEFORE }, 'failed'],
     [{ 'if-unmodified-since': 'yesterday' }, 'whole'],
-    // A tag that is there decides alone.
+    // With a tag, the date is ignored.
     [{ 'if-match': '"abc"', 'if-unmodified-since': BEFORE }, 'whole'],
     [{ 'if-none-match': '"x"', 'if-modified-since': AFTER }, 'whole'],
     [{ 'if-match': '"x"', 'if-unmodified-since': AFTER }, 'failed'],
-    // Step by step.
+    // In the order of RFC 9110, section 13.2.2.
     [{ 'if-match': '"x"', 'if-none-match': '"abc"' }, 'failed'],
     [{ 'if-match': '"abc"', 'if-none-match': '"abc"' }, 'not-modified'],
     [{ 'if-unmodified-since': BEFORE, 'if-none-match': '"abc"' }, 'failed'],

@@ -22,7 +22,7 @@ const OTHER = 'f'.repeat(40);
 const PATH = '/github.com/org/repo/ensure-refs';
 const JSON_TYPE = { 'content-type': 'application/json' };
 
-/** What a host app may have put before the router. */
+/** Middleware that a host app may have before the router. */
 const PARSERS: Record<string, (express: typeof express5) => RequestHandler[]> = {
   'no parser': () => [],
   'express.json()': (express) => [express.json({ strict: false })],
@@ -108,7 +108,7 @@ describe.each(CASES)('With %s and %s,', (version, parser) => {
   ])('a body is answered with 400: %s', async (_what, body) => {
     const reply = await post(await begin(), body);
     expect(reply.status).toBe(400);
-    // Express's own parsers answer for what they are asked to parse.
+    // Express's own parsers answer themselves.
     if (parser !== 'express.json()') expect(json(reply)).toMatchObject({ code: 'INVALID_REQUEST' });
     expect(source.calls).toEqual([]);
   });

@@ -30,14 +30,14 @@ export interface FakeGeneration {
 export const COMMIT = '0123456789abcdef0123456789abcdef01234567';
 export const STORED_AT = Date.UTC(2024, 1, 29, 12, 30, 15, 678);
 
-/** An `ArtifactSource` in memory, which tells what it was asked and does what a test makes it do. */
+/** An `ArtifactSource` in memory, which records its calls and whose answers a test can replace. */
 export class FakeSource implements ArtifactSource {
   /** The methods called so far, in order. */
   readonly calls: string[] = [];
   readonly signals: AbortSignal[] = [];
   /** Every body handed out, for tests to see what became of it. */
   readonly bodies: Readable[] = [];
-  /** Makes what is not stored. Default: fails the test's request with an `INTERNAL` error. */
+  /** Builds an artifact that is not stored. Default: fails the request with an `INTERNAL` error. */
   generate: (
     id: ArtifactId,
     signal: AbortSignal | undefined,
@@ -46,7 +46,7 @@ export class FakeSource implements ArtifactSource {
   };
   /** Runs before each `open`, as another process would between `stat` and `open`. */
   beforeOpen: (id: ArtifactId) => void = () => {};
-  /** Whether what is stored may be served by `current` and `get`. */
+  /** Whether `current` and `get` may serve a stored artifact. */
   maySend: (id: ArtifactId) => boolean = () => true;
   /** Answers `isUpToDate`. */
   upToDate: (id: BundleId) => boolean = () => false;

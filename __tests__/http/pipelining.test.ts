@@ -11,7 +11,7 @@ const REQUEST = `GET ${PATH} HTTP/1.1\r\nHost: app\r\n\r\n`;
 const { defer } = cleanup(afterEach);
 let source: FakeSource;
 let server: TestServer;
-/** Of the bodies that the source gave, in order. */
+/** The bodies of the source, in the order of its calls. */
 let bodies: Readable[];
 
 beforeEach(async () => {
@@ -34,7 +34,7 @@ async function open() {
   return socket;
 }
 
-/** Resolves when the source was asked so many times. */
+/** Resolves after `times` calls of the source. */
 async function asked(times: number): Promise<void> {
   while (bodies.length < times) await new Promise(setImmediate);
 }
@@ -48,7 +48,7 @@ test('Pipelined requests are answered one after the other, in their order', asyn
   });
   for (const [i, text] of ['first', 'second', 'third'].entries()) {
     await asked(i + 1);
-    // Another connection is not held up, and shows that this one had its chance to go on.
+    // Another connection is not delayed. Its answer shows that this one has had time to go on.
     expect((await fetch(`http://127.0.0.1:${server.port}/other`)).status).toBe(418);
     expect(bodies).toHaveLength(i + 1);
     bodies[i]?.push(text);

@@ -21,7 +21,7 @@ export const LATER = 'Fri, 01 Mar 2024 00:00:00 GMT';
 export const EARLIER = 'Wed, 28 Feb 2024 00:00:00 GMT';
 const BASE = 'b'.repeat(40);
 
-/** What is the same for all artifacts, and in what they differ. */
+/** What varies per artifact type. */
 const ARTIFACTS = {
   'snapshot.tar.zst': {
     file: 'snapshot.tar.zst',
@@ -50,7 +50,7 @@ const ARTIFACTS = {
 };
 type ArtifactName = keyof typeof ARTIFACTS;
 
-/** Every artifact, from every Express, however mounted. */
+/** Every artifact type with every version of Express, mounted in every way. */
 export const CASES = Object.keys(ARTIFACTS).flatMap((artifact) =>
   Object.keys(EXPRESS).flatMap((version) =>
     Object.keys(MOUNTS).map(
@@ -59,7 +59,7 @@ export const CASES = Object.keys(ARTIFACTS).flatMap((artifact) =>
   ),
 );
 
-/** An artifact of two repositories, of which one has it stored as `BYTES`: valid while a test runs. */
+/** An artifact of two repositories, one of which has it stored as `BYTES`. Valid while a test runs. */
 export interface ServedArtifact {
   readonly source: FakeSource;
   readonly server: TestServer;
@@ -67,18 +67,18 @@ export interface ServedArtifact {
   readonly file: string;
   readonly selection: { ref?: string; depth?: number } | { base: string };
   readonly extension: string;
-  /** The paths of what is stored, and of what is not. */
+  /** The paths of the stored artifact, and of one that is not stored. */
   readonly path: string;
   readonly missing: string;
-  /** The headers that not all artifacts have, and all those that the stored one has. */
+  /** The headers of this artifact type only, and all headers of the stored artifact. */
   readonly ownHeaders: Readonly<Record<string, string>>;
   readonly storedHeaders: Readonly<Record<string, string>>;
-  /** What a plain GET asks the source. */
+  /** The calls of the source that a plain GET makes. */
   readonly asksStored: readonly string[];
   readonly asksNew: readonly string[];
-  /** @param path default: of what is stored. */
+  /** @param path default: of the stored artifact. */
   get(headers?: Record<string, string>, path?: string, options?: SendOptions): Promise<Reply>;
-  /** Has what is not stored be generated. @returns how often it was. */
+  /** Has the source build artifacts. @returns a function that counts the builds. */
   generate(): () => number;
 }
 

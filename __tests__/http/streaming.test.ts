@@ -117,7 +117,7 @@ describe.each(KINDS)('The body of a %s snapshot', (kind, path) => {
     );
     const { res } = await begin(server, path);
     res.pause();
-    // Other requests are answered meanwhile, until their number shows that nothing moves any more.
+    // Answers other requests meanwhile, until the number of read bytes stays the same.
     let before: number;
     do {
       before = produced.chunks;
@@ -207,7 +207,7 @@ test('Concurrent requests each get the right body', async () => {
   expect(same.map(({ body }) => body.equals(Buffer.alloc(1000, 1)))).toEqual([true, true]);
 });
 
-/** Starts a request that nobody waits for; gives back how to hang up. */
+/** Starts a request and does not wait for its answer. @returns a function that hangs up. */
 function startRequest(path: string): () => void {
   const req = request({ port: server.port, host: '127.0.0.1', path: server.prefix + path });
   req.on('error', () => {}).end();

@@ -131,11 +131,11 @@ export async function begin(
   req.end(body);
   const [res]: IncomingMessage[] = await once(req, 'response');
   if (res === undefined) throw new Error('no response');
-  req.on('error', () => {}); // a reset is told to the request and to the response
+  req.on('error', () => {}); // a reset is an error of both request and response
   return { res, reused: req.reusedSocket };
 }
 
-/** Bytes in, bytes out: for what Node's client refuses to send or would tidy up. */
+/** Sends and receives bytes, for requests that Node's client refuses or changes. */
 export async function sendRaw({ port }: TestServer, text: string): Promise<string> {
   const socket = connect(port, '127.0.0.1');
   socket.end(text, 'latin1');

@@ -29,10 +29,10 @@ test('A delivery of GitHub is accepted once, also under another id', async () =>
     expect((await deliver(again)).status).toBe(202);
   }
   expect(pushed).toEqual([CLONE_URL]);
-  // The ids of replays were not taken for seen.
+  // The ids of refused replays are not remembered.
   await deliver(header(fromGitHub(SECRET), { 'x-github-delivery': 'another' }));
   expect(pushed).toHaveLength(2);
-  // And the id alone is enough.
+  // The id alone is enough.
   await deliver(header(fromGitHub(SECRET), { 'x-github-delivery': 'another' }));
   expect(pushed).toHaveLength(2);
 });
@@ -42,7 +42,7 @@ test('A delivery of GitLab is accepted once, and so is another one with the same
   const delivery = fromGitLab(TOKEN);
   for (const again of [delivery, delivery]) expect((await deliver(again)).status).toBe(202);
   expect(pushed).toHaveLength(1);
-  // A second hook of the same event, and one that this caused.
+  // A second hook for the same event, and one for an event that this one caused.
   await deliver(header(delivery, { 'idempotency-key': 'another' }));
   expect(pushed).toHaveLength(2);
   await deliver(fromGitLab(TOKEN));

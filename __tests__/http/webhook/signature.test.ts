@@ -32,7 +32,7 @@ const without = (delivery: Delivery, name: string): Delivery => {
 test('The example of GitHub’s documentation is accepted', async () => {
   const { deliver } = await start({ secret: SECRET });
   const signature = 'sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17';
-  // Authentic, and then no JSON: 400 rather than 401.
+  // It is authentic but no JSON: 400 rather than 401.
   const reply = await deliver({
     body: 'Hello, World!',
     headers: { 'x-hub-signature-256': signature },

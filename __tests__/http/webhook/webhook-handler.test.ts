@@ -112,7 +112,7 @@ describe('A payload', () => {
 
   const LARGEST = 25 * 1024 * 1024;
 
-  /** Announces as many bodies as there is room for. */
+  /** Begins as many requests with bodies as the handler accepts at a time. */
   async function takeRoom(port: number): Promise<Socket[]> {
     return await Promise.all(
       Array.from({ length: 4 }, async () => {
@@ -121,7 +121,7 @@ describe('A payload', () => {
           `POST /hooks HTTP/1.1\r\nHost: x\r\nX-Hub-Signature-256: sha256=${'0'.repeat(64)}\r\n` +
             `Content-Length: ${LARGEST}\r\nExpect: 100-continue\r\n\r\n`,
         );
-        await once(socket, 'data'); // the handler was asked by now
+        await once(socket, 'data'); // the handler has the request by now
         return socket;
       }),
     );

@@ -11,7 +11,7 @@ export const SECRET = "It's a Secret to Everybody";
 
 export interface WebhookServer {
   readonly port: number;
-  /** The URLs that the service was told of. */
+  /** The URLs of calls of `pushed`. */
   readonly pushed: string[];
   readonly log: LogLine[];
   deliver(delivery: Delivery): Promise<Reply>;
@@ -26,7 +26,7 @@ export interface WebhookServerOptions {
   before?: (express: typeof express5) => RequestHandler[];
 }
 
-/** Registers a hook that closes what each test has started. @param usual options of all of them. */
+/** Registers a hook that closes the servers of each test. @param usual options of all of them. */
 export function webhookServers(
   usual: WebhookServerOptions = {},
 ): (options?: WebhookServerOptions) => Promise<WebhookServer> {
