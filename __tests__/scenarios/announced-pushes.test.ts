@@ -23,7 +23,7 @@ test('A push that is announced while an older check waits is noticed', async () 
   for (const service of [one, two]) await read(service, repository.id);
   await read(two, other);
   const key = `check/${host}/${path}`;
-  /** Resolves when the service has the question in its queue: the one about the other repository comes later. */
+  /** Resolves when the service has queued the check: that of the other repository is queued after it. */
   const announceToTwo = async () => {
     const later = held.next('wanted', `check/${host}/${other.path}`);
     await two.pushed(repository.url);
@@ -31,12 +31,12 @@ test('A push that is announced while an older check waits is noticed', async () 
     await later;
   };
 
-  // The first question of one service is under way, and its second waits for that.
+  // The first check of one service runs, and its second one waits for it.
   const lock = held.hold(key);
   await announceToTwo();
   setDate(defer, SECOND);
   await announceToTwo();
-  // The other service asks after both of them, and before the push.
+  // The other service checks after both of them, and before the push.
   setDate(defer, SECOND);
   const asked = locks.next('released', key);
   await one.pushed(repository.url);

@@ -14,14 +14,14 @@ import { buildSmall, push } from '../support/small-repositories.js';
 import { replicaScene } from './replica-scene.js';
 
 /*
- * Stored snapshots of which no mirror can be made.
+ * Stored snapshots from which no mirror can be made.
  */
 
 const repository = ownRepository(buildSmall);
 const { directory } = repository;
 const scene = replicaScene(repository);
 
-/** A clone as tar and zstd pack it. @param spoil is told its directory. */
+/** Packs a clone with tar and zstd. @param spoil damages the clone in its directory first. */
 async function packed(spoil: (clone: string) => Promise<void>): Promise<Buffer> {
   const clone = join(await directory(), 'clone');
   await cloneWithGit(repository.bare, clone);
@@ -32,7 +32,7 @@ async function packed(spoil: (clone: string) => Promise<void>): Promise<Buffer> 
   return await readFile(file);
 }
 
-/** Has a clone keep no objects but these. */
+/** Removes all other objects from a clone. */
 async function packOnly(clone: string, oids: readonly string[]): Promise<void> {
   const pack = join(clone, '.git/objects/pack');
   await git(clone, 'repack', '-adq');
@@ -112,7 +112,7 @@ test.each<[string, (bytes: Buffer) => Buffer | Promise<Buffer>]>([
   },
 );
 
-/** Clones in place of which a snapshot of packs is stored, each of an object of so many bytes. */
+/** A snapshot with more packs, each with an object of one of these sizes in bytes. */
 const withPacks = (...sizes: number[]) =>
   packed(async (clone) => {
     for (const [i, size] of sizes.entries()) {

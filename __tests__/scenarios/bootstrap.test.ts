@@ -14,7 +14,7 @@ import { buildSmall, push } from '../support/small-repositories.js';
 import { replicaScene } from './replica-scene.js';
 
 /*
- * Mirrors that are made of a stored snapshot, as by a service whose disk is empty and whose store is not.
+ * Mirrors that are made from a stored snapshot, by a service that has an empty disk and a filled store.
  */
 
 const repository = ownRepository(buildSmall);
@@ -76,7 +76,7 @@ test.each<Fault>([
 });
 
 describe('A store that stalls', () => {
-  /** Has snapshots opened in another way from now on. */
+  /** Replaces how the store opens snapshots. */
   function openInstead(open: MemoryStore['open']): void {
     const plain = store.open.bind(store);
     defer(() => {
@@ -86,7 +86,7 @@ describe('A store that stalls', () => {
       key.startsWith('snapshot/') ? await open(key, options) : await plain(key, options);
   }
 
-  /** A time for which this thread does not wait, and those that ask the upstream would. */
+  /** A timeout in milliseconds that passes at once in this thread, and not in those that fetch. */
   function atOnce(): number {
     const milliseconds = 12_345_678;
     const { setTimeout } = globalThis;

@@ -10,7 +10,7 @@ import { git } from '../support/run.js';
 import { buildEmpty, buildSmall, push } from '../support/small-repositories.js';
 
 /*
- * What is answered in place of a bundle, and how often the upstream is asked before.
+ * Answers in place of a bundle, and how often the upstream is checked before them.
  */
 
 const UNKNOWN = 'f'.repeat(40);

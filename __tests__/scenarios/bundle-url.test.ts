@@ -16,7 +16,7 @@ describe('X-Cachew-Bundle-Url', () => {
   const header = async (query = '', init: RequestInit = {}) =>
     (await ask(snapshotUrl() + query, init)).headers.get('x-cachew-bundle-url');
 
-  /** Has the mirror move on, and not the snapshot. */
+  /** Brings the mirror up to date, but not the snapshot. */
   async function overtaken(): Promise<string> {
     const base = await commitOf('HEAD');
     await mirrored();

@@ -15,7 +15,7 @@ import { git } from '../support/run.js';
 import { buildDetached, buildSmall, push } from '../support/small-repositories.js';
 
 /*
- * What a bundle is, and how bundles are stored.
+ * The content of bundles, and how long they are stored.
  */
 
 const HOUR = 60 * 60_000;
@@ -128,7 +128,7 @@ describe('A bundle', () => {
     const first = await commitOf('HEAD');
     await mirrored();
     expect((await bundle(first)).status).toBe(204);
-    // At the end of a branch it would be taken for that branch, as by git's own clone.
+    // Not at the tip of a branch: git's own clone takes such a HEAD for the branch.
     const second = await commitOf('main');
     await push(repository.bare);
     await git(repository.bare, 'update-ref', '--no-deref', 'HEAD', second);

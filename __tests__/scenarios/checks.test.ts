@@ -19,7 +19,7 @@ const asked = () => repository.upstream.infoRefs(repository.path);
 let strict: SnapshotService;
 
 beforeAll(async () => {
-  // It answers without delay, so that those who ask at once wait for the upstream at once.
+  // A store in memory answers without delay, so that concurrent requests wait for the upstream together.
   const store = new MemoryStore({ maxBytes: 1e9 });
   strict = (await repository.startSharedApp({ store, freshness: STRICT })).router.service;
 });
@@ -60,7 +60,7 @@ describe('Checks that requests wait for', () => {
     gate.release();
     await early;
     for (const each of await Promise.all(late)) expect(each.commit).toBe(commit);
-    // Those that come while another check runs share the next one; on a slow machine they come one by one.
+    // Requests that come while a check runs share the next one. On a slow machine they come one by one.
     expect(asked()).toBeLessThanOrEqual(1 + late.length);
   });
 });

@@ -85,7 +85,7 @@ test('A snapshot whose clients have all left is completed and stored', async () 
 
 test('A client that reads slowly slows no other client', async () => {
   const slow = await request(LARGE);
-  slow.pause(); // takes no more than its socket buffers hold
+  slow.pause(); // receives no more than its socket buffers hold
   const whole = await digest(await request(LARGE));
   expect(await digest(await request(LARGE))).toBe(whole);
   expect(await digest(slow)).toBe(whole);
@@ -130,7 +130,7 @@ test('As many clones as allowed run at once, and the others wait for their turn'
   const missed = once(limited.router.service.events, 'miss');
   const second = request(OTHER, limited).then(digest);
   await missed;
-  // Who comes later and need not wait is served meanwhile.
+  // A later request for a stored snapshot is served meanwhile.
   await digest(await request(OTHER, unlimited));
   expect(upstream.infoRefs(OTHER)).toBe(1);
   gate.release();
@@ -172,7 +172,7 @@ test('Two routers in one process and on one directory work independently', async
   expect(await leftovers(one.dataDir)).toEqual([]);
 });
 
-/** Has the shared app store a snapshot. */
+/** Stores a snapshot in the shared app. */
 async function stored(path: string): Promise<void> {
   await digest(await request(path));
   await app.router.service.refresh(at(path));

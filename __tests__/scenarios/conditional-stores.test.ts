@@ -16,7 +16,7 @@ const STORES: [name: string, make: () => Promise<SnapshotStore>][] = [
   ],
 ];
 
-/** Of what is stored. Dates are HTTP-dates. */
+/** A stored artifact. Dates are HTTP-dates. */
 interface Stored {
   readonly bytes: Buffer;
   readonly size: number;
@@ -38,7 +38,7 @@ const OUTSIDE = { range: 'bytes=999999999-' };
 const FIRST = { range: 'bytes=0-9' };
 const first = (): [number, number] => [0, 9];
 
-/** As RFC 9110 says; what a request has beside `Range` decides first. */
+/** As RFC 9110 says: preconditions are evaluated before `Range`. */
 const TABLE: Row[] = [
   ['nothing', () => ({}), 200],
 
@@ -197,7 +197,7 @@ describe.each(STORES)('With a %s,', (_storeName, makeStore) => {
         if (status === 412)
           expect(JSON.parse(reply.body.toString()).code).toBe('PRECONDITION_FAILED');
 
-        // HEAD knows no ranges (RFC 9110, section 14.2), and the same conditions.
+        // HEAD ignores ranges (RFC 9110, section 14.2), and has the same preconditions.
         const head = await ask(url, headers, 'HEAD');
         expect(head.status).toBe(status === 206 || status === 416 ? 200 : status);
         expect(head.body.length).toBe(0);

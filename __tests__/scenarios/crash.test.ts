@@ -21,7 +21,7 @@ const PATH = 'org/repo';
 /** Several MiB, each of which is an event of the clone, and many chunks for the store. */
 const NOISE_BYTES = 4 << 20;
 const WRITES = NOISE_BYTES / (64 << 10);
-/** Long enough to be no answer to a clock: nobody asks the upstream but who clones. */
+/** Milliseconds for which nothing is outdated, so that only clones ask the upstream. */
 const FOREVER = 0x7fff_ffff;
 
 let upstream: Upstream;
@@ -30,7 +30,7 @@ let dataDir: string;
 type Phase = 'clone' | 'generation' | 'store' | 'over';
 
 interface Kill {
-  /** Asks for a snapshot that is not there and kills the app at one moment of the work. */
+  /** Requests a snapshot that is not stored, and kills the app at one moment of the work. */
   readonly run: (app: AppProcess, ask: () => void) => Promise<void>;
   /** The store takes copies rather than files. */
   readonly copying?: boolean;
@@ -69,7 +69,7 @@ async function start(names: number, copying: boolean): Promise<AppProcess> {
   return app;
 }
 
-/** The digest of a whole answer, or what went wrong. */
+/** The digest of a complete answer, or the failure. */
 async function request(app: AppProcess, name: number): Promise<string> {
   const response = await fetch(`${app.url}/git/${nameOf(name)}/${PATH}/snapshot.tar.zst`);
   const hash = createHash('sha256');
@@ -88,7 +88,7 @@ async function tidied(): Promise<void> {
   }
 }
 
-/** Which phase a process was in, by the last event that it told of. */
+/** The phase of a process by the last event that it reported. */
 function phaseAfter(event: string | undefined): Phase {
   switch (event) {
     case 'miss':
@@ -109,7 +109,7 @@ function phaseAfter(event: string | undefined): Phase {
   }
 }
 
-/** When the upstream has sent so much of the pack. */
+/** Kills when the upstream has sent `offset` bytes of the pack. */
 function atOffset(offset: number): Kill {
   return {
     phase: 'clone',
@@ -124,7 +124,7 @@ function atOffset(offset: number): Kill {
   };
 }
 
-/** When the upstream has sent all of the pack, and then so many turns later: it is resolved, indexed and moved. */
+/** Kills some turns after the whole pack was sent, while it is resolved, indexed and moved. */
 function afterPack(turns: number): Kill {
   return {
     async run(app, ask) {
@@ -199,7 +199,7 @@ test('After kill -9 at any moment, nothing partial is served, and nothing is lef
   dataDir = await directory();
   const kills = chooseKills(new SeededRandom(seedOf('scenarios/crash')));
 
-  // The first name is made in peace, to know what is right.
+  // The first one is not interrupted: its bytes are the expected ones.
   const reference = await start(1, true);
   const right = await request(reference, 0);
   await tidied();
@@ -208,7 +208,7 @@ test('After kill -9 at any moment, nothing partial is served, and nothing is lef
   for (const [i, { run, copying = false, phase, leaves }] of kills.entries()) {
     const name = i + 1;
     const app = await start(kills.length + 1, copying);
-    // A store looks for its own leftovers when it is first used.
+    // A store removes its own leftovers when it is first used.
     const left = await leftovers(dataDir);
     expect(left.filter((path) => !path.startsWith('snapshots/'))).toEqual([]);
     expect(await request(app, name - 1)).toBe(right);

@@ -46,7 +46,7 @@ async function restored(path: string, from = app): Promise<string> {
   return target;
 }
 
-/** At the upstream. */
+/** The URL at the upstream. */
 function urlOf(path: string): string {
   return `${repository.upstream.url}/${path}`;
 }
@@ -127,7 +127,7 @@ test('The mirror is a bare repository that git accepts and clones', async () => 
 test('Two generations from one mirror have the same bytes and the same ETag', async () => {
   const url = app.snapshotUrl(repository.path);
   const [first, second] = [await download(url), await download(url)];
-  // Else it might be stored after it was deleted.
+  // Without this, it might be stored after it was deleted.
   await app.router.service.refresh(repository.id);
   await app.router.service.delete(repository.id);
   const again = await download(url);
@@ -161,7 +161,7 @@ async function download(url: string): Promise<{ etag: string | null; digest: str
   return { etag: response.headers.get('etag'), digest };
 }
 
-/** Requests of this library for a pack, as against those of git's own clones. */
+/** Whether a request for a pack is one of this library, and not of git's own clones. */
 function isOurs({ repository: path, service, userAgent = '' }: UpstreamRequest): boolean {
   const isPack = path === repository.path && service === 'upload-pack';
   return isPack && userAgent.includes('express-git-snapshot');

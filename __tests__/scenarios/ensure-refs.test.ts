@@ -12,7 +12,7 @@ import { git } from '../support/run.js';
 import { buildEmpty, buildSmall, push } from '../support/small-repositories.js';
 import type { Upstream } from '../support/upstream.js';
 
-/** Long enough to be no answer to a clock. */
+/** Milliseconds for which nothing is outdated. */
 const FOREVER = 0x7fff_ffff;
 const UNKNOWN = 'f'.repeat(40);
 
@@ -27,7 +27,7 @@ let bare: string;
 beforeAll(async () => {
   ({ upstream } = repository);
   app = await repository.sharedApp({
-    // The upstream is asked for nothing that the policy wants, and a failure is not remembered.
+    // No check is due by time, and failures are not remembered.
     freshness: { maxAge: FOREVER, checkInterval: FOREVER },
     limits: { failureMemory: 0 },
   });
@@ -209,7 +209,7 @@ describe('With a mirror,', () => {
     );
     const [asked, packs] = requests();
     expect(packs).toBe(2);
-    expect(asked).toBeLessThanOrEqual(3); // one, and one for all who came while it was on its way
+    expect(asked).toBeLessThanOrEqual(3); // one, and one for all requests that came meanwhile
   });
 
   test('a mirror that turns out to be damaged is made anew from the stored snapshot', async () => {
@@ -237,7 +237,7 @@ describe('With a mirror,', () => {
     const pushed = await push(bare);
     await ensure({ commits: [pushed] });
     await isRenewed;
-    // HEAD tells what is stored, and has nothing done about it.
+    // HEAD describes the stored snapshot and starts no renewal.
     const { headers } = await fetch(app.snapshotUrl(path), { method: 'HEAD' });
     expect(headers.get('x-cachew-snapshot-commit')).toBe(pushed);
   });
@@ -278,7 +278,7 @@ test('Empty parts are left out of the answer', async () => {
   expect(await response.json()).toEqual({ fetched: true });
 });
 
-/** Whatever it was that a repository was cloned for, the mirror is the same. */
+/** The mirror does not depend on the request that it was cloned for. */
 test.each([
   'snapshot.tar.zst',
   'snapshot.tar.zst?ref=v1.0.0',

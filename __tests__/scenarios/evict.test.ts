@@ -108,7 +108,7 @@ test('An eviction waits for a fetch', async () => {
   expect((await read(service, repository.id)).commit).toBe(commit);
 });
 
-/** Stores variants when it is told to. Until then their generations keep the mirror in use. */
+/** Holds the writes of variants until their gates open. Until then they keep the mirror in use. */
 class GatedStore extends MemoryStore {
   readonly gates = new EventEmitter();
 
@@ -144,7 +144,7 @@ test('An eviction has its turn even if later requests want the mirror before it 
   expect(clones()).toBe(1);
 });
 
-/** Has evictions begin while a variant is being looked for. */
+/** Calls `evict` while a variant is looked up. */
 class EvictingStore extends MemoryStore {
   evict: () => void = () => {};
 

@@ -15,15 +15,15 @@ import { git } from '../support/run.js';
 import { push } from '../support/small-repositories.js';
 import { cleanup } from '../support/temporary-directory.js';
 
-/** Long enough to be no answer to a clock. */
+/** Milliseconds for which nothing is outdated. */
 const FOREVER = 0x7fff_ffff;
 const NO_FAST_FORWARD = 'Not possible to fast-forward';
 const NO_SUCH_BRANCH = "couldn't find remote ref main";
 
 interface Change {
-  /** What people do to a repository that has `main`, `topic` and `other`. */
+  /** Changes a repository that has `main`, `topic` and `other`. */
   readonly make: (bare: string) => Promise<unknown>;
-  /** What the bundle does for a checkout of before, or what git says about it. */
+  /** The effect of the bundle on a checkout from before, or git's complaint about it. */
   readonly outcome: string;
   /** Default: true. */
   readonly keepsBase?: boolean;
@@ -80,7 +80,7 @@ const CHANGES: Record<string, Change> = {
     make: (bare) => git(bare, 'symbolic-ref', 'HEAD', 'refs/heads/topic'),
     outcome: NO_SUCH_BRANCH,
   },
-  // What no ref leads to any more, the mirror need not have.
+  // The mirror may lack commits that no ref leads to any more.
   'a push by force': {
     make: (bare) => push(bare, { parents: ['refs/heads/main~1'], files: { forced: 'forced\n' } }),
     outcome: 'not available',
@@ -118,7 +118,7 @@ const CHANGES: Record<string, Change> = {
 
 type Mode = 'stale-while-revalidate' | 'strict';
 
-/** What a bundle is does not depend on the mode, so a few of them do for the other one. */
+/** Bundles do not depend on the mode, so that a few cases are enough for the second one. */
 const STRICT = ['new commits', 'a default branch with another name', 'a push by force', 'a tag'];
 
 const CASES = Object.entries(CHANGES).flatMap(([name, change]) => {
@@ -187,7 +187,7 @@ describe.each(CASES)(
       const ends = outcome === 'applied' ? after : before;
       expect(await git(checkout, 'rev-parse', 'HEAD')).toBe(ends);
       expect(await git(checkout, 'status', '--porcelain')).toBe('');
-      // What a bundle brought in vain is not needed by anything.
+      // A bundle that could not be applied may leave dangling objects.
       const complaints = (await fsck(checkout)).filter((line) => !line.startsWith('dangling '));
       expect(complaints).toEqual([]);
 

@@ -34,7 +34,7 @@ function serve({ pack, refs }: HandMadePack): void {
   repository.upstream.fault(repository.path, { kind: 'replace-pack', pack, refs });
 }
 
-/** What git makes of it where every file system's look-alikes of `.git` are refused. */
+/** git's verdict with all protections of file systems that have look-alikes of `.git`. */
 async function gitClones(): Promise<boolean> {
   const protection = ['-c', 'core.protectHFS=true', '-c', 'core.protectNTFS=true'];
   const target = join(await directory(), 'clone');

@@ -60,7 +60,7 @@ describe('A lease that is lost', () => {
   });
 
   test('while clients read does not end their streams, and the snapshot is stored', async () => {
-    // More than is sent at first.
+    // More than the first write sends.
     await push(repository.bare, { files: { 'noise.bin': seededBytes('noise', 3 << 20) } });
     const service = await start();
     const { body, source } = await service.get(repository.id);
@@ -91,7 +91,7 @@ describe('A lease that is lost', () => {
   test('does not let an older snapshot replace a newer one, in a store without conditional writes', async () => {
     const shared = new HeldStore({ directory: await directory() });
     const slow = repository.start({ locks, store: shared });
-    // Between the last byte and the store.
+    // After the last byte is sent, and before the snapshot is stored.
     slow.events.once('generationFinished', () => shared.hold());
     const old = read(slow, repository.id);
     await shared.reached;
@@ -154,7 +154,7 @@ test('200 clients get what they ask for while every second lease is lost', async
   }
 });
 
-/** A store without conditional writes that can be made to wait before it says what it has. */
+/** A store without conditional writes, whose `stat` can be made to wait. */
 class HeldStore extends FileSystemStore {
   readonly directory: string;
   readonly reached: Promise<void>;

@@ -12,7 +12,7 @@ const NAMES = ['org/a', 'org/b', 'org/c'];
 const repository = ownRepository();
 /** With a mirror of each; tests have copies. */
 let template: string;
-/** Of one mirror: all are the same. */
+/** The size of one mirror: all have the same. */
 let bytes: number;
 let dataDir: string;
 
@@ -74,7 +74,7 @@ test('A clone beyond the budget evicts the least recently used mirror', async ()
   await fill(['org/c', 'org/a']);
   const service = await start({ limits: { maxMirrorBytes: 2 * bytes } });
   await service.started;
-  // The copy has its snapshot.
+  // The copied data directory has its snapshot.
   await service.delete(id('org/b'));
   const evicted = next(service, 'mirrorEvicted');
   await read(service, id('org/b'));

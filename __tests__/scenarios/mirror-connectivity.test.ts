@@ -15,7 +15,7 @@ const OPTIONS = {
   freshness: { mode: 'strict', maxAge: 0, checkInterval: 0 },
   limits: { failureMemory: 0 },
 } as const;
-/** More objects than are looked for while a client waits. */
+/** More objects than are examined while a client waits. */
 const MANY = 5001;
 
 interface Served {

@@ -68,7 +68,7 @@ test('A consolidation that fails is reported as an event, and fails no request',
   await first.close({ running: 'wait' });
   const files = Array.from({ length: 4 }, (_, i) => [`new${i}.txt`, `${i}\n`]);
   await push(repository.bare, { parents: ['refs/heads/main~1'], files: Object.fromEntries(files) });
-  // The clone's 8 objects pass, and the fetch's; not both.
+  // The objects of the clone are within the limit, and so are those of the fetch, but not both together.
   const service = repository.start({ freshness: STRICT, limits: { maxObjects: 10 } });
   await service.started;
   const failed = next(service, 'consolidationFailed');

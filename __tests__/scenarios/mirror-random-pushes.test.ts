@@ -51,7 +51,7 @@ test("After each of many random pushes, mirror and snapshot are as git's own", a
     const packs = (await readdir(join(mirror, 'objects/pack'))).filter((n) => n.endsWith('.pack'));
     mostPacks = Math.max(mostPacks, packs.length);
     if (i % LOOKED_AT !== 0) continue;
-    // What is removed behind the scenes must not disturb git.
+    // Files that are pruned meanwhile must not disturb git.
     await service.close({ running: 'wait' });
     expect(await fsck(mirror)).toEqual([]);
     const refs = (where: string) =>

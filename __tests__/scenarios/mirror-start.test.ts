@@ -65,7 +65,7 @@ test('A mirror whose files another process replaces meanwhile is not taken for d
   await run('mkfifo', [path]);
   const service = await start();
   const broken = counter(service, 'mirrorBroken');
-  // Opened as soon as the service reads the other end, having seen no later revision.
+  // Opens when the service reads the pipe. By then, the service has found no later revision.
   const end = await open(path, 'w');
   await writeFile(revisionPath(mirror, 2), text);
   await end.writeFile(text.replace(/pack-[0-9a-f]{40}/, `pack-${'0'.repeat(40)}`));

@@ -30,7 +30,7 @@ beforeAll(async () => {
   ({ dataDir } = app);
   a = app.router.service;
   b = (await repository.startSharedApp({ freshness: STRICT, dataDir })).router.service;
-  // A generation from which the other service takes the packs away is tried again.
+  // A generation is retried when the other service removes its packs.
   for (const { events } of [a, b]) {
     events.on('refreshFailed', ({ error }) => failures.push(error));
     events.on('consolidationFailed', ({ error }) => failures.push(error));

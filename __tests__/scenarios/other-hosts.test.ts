@@ -137,7 +137,7 @@ test('A renewal that a client waits for does not wait for renewals of other host
   });
   await service.pushed(`https://${OTHER}/${FIRST.path}`);
   await storing;
-  // The only place in the background is taken by now.
+  // By now, the only place in the background is taken.
   const acquire = locks.acquire.bind(locks);
   const [begun, begin] = door();
   jest.spyOn(locks, 'acquire').mockImplementation(async (key, ...rest) => {

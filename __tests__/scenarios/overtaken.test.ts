@@ -10,11 +10,11 @@ import { git } from '../support/run.js';
 import { buildSmall, push } from '../support/small-repositories.js';
 
 /*
- * Services that generate the same at the same time, because the lock of one was lost without its notice:
- * of their own, they would all store what they made, and the slowest last.
+ * Services that generate the same snapshot at the same time, because one has lost its lock without noticing.
+ * Without the conditions of the store, the slowest one would replace newer snapshots.
  */
 
-/** Gives every lock to everybody. */
+/** Locks that exclude nobody. */
 const LOST: LockRegistry = {
   acquire: async () => ({ signal: new AbortController().signal, release: async () => {} }),
 };
@@ -49,7 +49,7 @@ function holdNextWrite() {
   return { reached, release };
 }
 
-/** What failed, by the events of both. */
+/** The failures that events of both services report. */
 function failures(): () => number[] {
   const counters = [slow, other].flatMap((service) =>
     (['storeFailed', 'generationFailed'] as const).map((name) =>

@@ -48,7 +48,7 @@ test('Beyond maxPending, misses are refused, and hits and requests for running b
   await buffer((await service.get(at('stored'))).body);
   gate.release();
   expect(await buffer((await joined).body)).toEqual(await buffer((await running).body));
-  // It is over when it is stored.
+  // The build ends when its snapshot is stored.
   await service.refresh(at('running'));
   expect((await fetch(app.snapshotUrl('refused'))).status).toBe(200);
 });

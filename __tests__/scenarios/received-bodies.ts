@@ -17,7 +17,7 @@ interface Bundle extends Body {
 
 const CONCURRENT_CHECKS = 3;
 
-/** What a user does with a snapshot; fails where git finds anything that is missing, broken or changed. */
+/** Uses a snapshot as a user does. Fails when git finds anything missing, broken or changed in it. */
 const CHECK_SNAPSHOT = `
 set -euo pipefail
 mkdir "$2" && zstd -qdc "$1" | tar -xpf - -C "$2" && cd "$2"
@@ -27,7 +27,7 @@ status=$(git status --porcelain)
 [ -z "$status" ] || { echo "status: $status"; exit 1; }
 `;
 
-/** Takes a bundle into a snapshot that is at its base. */
+/** Pulls a bundle into a snapshot that is at its base. */
 const CHECK_BUNDLE = `
 set -euo pipefail
 mkdir "$3" && zstd -qdc "$2" | tar -xpf - -C "$3" && cd "$3"
@@ -37,8 +37,8 @@ git fsck --connectivity-only --no-progress --no-dangling
 `;
 
 /**
- * The bodies that clients got whole, by entity tag. A tag must always stand for the same bytes, and each
- * body must be what git takes.
+ * The complete bodies that clients received, by ETag. A tag must always stand for the same bytes, and git must
+ * accept each body.
  */
 export class ReceivedBodies {
   readonly #directory: string;

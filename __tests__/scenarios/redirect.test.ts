@@ -23,7 +23,7 @@ class LinkingStore extends MemoryStore {
 const repository = ownRepository(buildSmall);
 let store: LinkingStore;
 let shared: HostApp;
-/** What a test asks. */
+/** Requests the snapshot of a test. */
 let app: HostApp;
 
 beforeAll(async () => {

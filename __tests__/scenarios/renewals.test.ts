@@ -64,7 +64,7 @@ describe('refreshInterval', () => {
     const refreshes = counter(service, 'refreshed', forgotten);
     await read(service, repository.id);
     for (let i = 0; i < 5; i++) await next(service, 'refreshed', repository.id);
-    // One may have had its turn already.
+    // One of them may have run already.
     expect(refreshes()).toBeLessThanOrEqual(1);
   });
 
@@ -138,7 +138,7 @@ test('Renewals delay no request for another repository or the same one', async (
   const gates = names.map((name) => repository.upstream.gateRefs(name));
   for (const id of ids) await read(service, id);
   await Promise.all(gates.slice(0, 2).map(({ reached }) => reached));
-  // The background is busy by now.
+  // By now, all places in the background are taken.
   expect((await read(service, repository.id)).source).toBe('generation');
   expect((await read(service, repository.id)).source).toBe('store');
   for (const id of ids) expect((await read(service, id)).source).toBe('store');
@@ -193,7 +193,7 @@ describe('pushed', () => {
     fakeDate(defer, checkInterval);
     const refreshed = next(service, 'refreshed', repository.id);
     const count = counter(service, 'refreshed', repository.id);
-    // Has the service look at the clock.
+    // This makes the service look at the clock.
     await service.pushed(`${repository.upstream.url}/${other.path}`);
     await refreshed;
     await service.close({ running: 'wait' });

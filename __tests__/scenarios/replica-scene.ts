@@ -10,21 +10,21 @@ import type { HostApp } from '../support/host-app.js';
 import { expectNothingLeft } from '../support/nothing-left.js';
 import type { OwnRepository } from '../support/own-repository.js';
 
-/** Services with disks of their own that share a store, whose disks have nothing of a test's repository. */
+/** Services that share a store. Each has a disk of its own, which at first has nothing of the test's repository. */
 export interface ReplicaScene {
   /** Of all tests. */
   readonly store: MemoryStore;
   /** Has the first service store the default snapshot. */
   stored(): ReturnType<typeof read>;
-  /** Puts something else in the place of what it stored. */
+  /** Replaces the stored snapshot. */
   storeInstead(change: (bytes: Buffer) => Buffer | Promise<Buffer>): Promise<void>;
-  /** Another service; with what it tells of clones of the test's repository from now on. */
+  /** Another service, and the events of its clones of the test's repository from now on. */
   replica(limits?: SnapshotOptions['limits']): Promise<Replica>;
   /** Starts one of the test's own. */
   ownReplica(options: Partial<SnapshotOptions>): Promise<Replica>;
-  /** Reads what needs a mirror. */
+  /** Reads an artifact that needs a mirror. */
   variant(service: SnapshotService): ReturnType<typeof read>;
-  /** Closes the services of all tests, and asserts that nothing is left of what they did. */
+  /** Closes the services of all tests, and asserts that they leave nothing behind. */
   end(): Promise<void>;
 }
 

@@ -24,7 +24,7 @@ import { WatchedLocks } from '../support/watched-locks.js';
 
 const { directory, defer } = cleanup(afterEach);
 
-/** Tells of each commit whose snapshot it has. */
+/** Reports each commit whose snapshot it has. */
 class TellingStore extends MemoryStore {
   readonly events = new EventEmitter<{ stored: [commit: string | undefined] }>();
 
@@ -38,7 +38,7 @@ class TellingStore extends MemoryStore {
     return { write: writer.write.bind(writer), abort: writer.abort.bind(writer), commit };
   }
 
-  /** Resolves when that of a commit is stored, from now on. */
+  /** Resolves when the snapshot of a commit is stored, from now on. */
   async has(commit: string): Promise<void> {
     for await (const [stored] of on(this.events, 'stored')) if (stored === commit) return;
   }
@@ -130,7 +130,7 @@ test('In each refreshInterval one of the replicas asks the upstream for all of t
   });
   defer(() => clock.uninstall());
   const { random } = Math;
-  // All intervals end at once.
+  // All intervals end at the same time.
   Math.random = () => 0.5;
   defer(() => {
     Math.random = random;

@@ -26,7 +26,7 @@ import { cleanup } from '../support/temporary-directory.js';
 
 const shared = cleanup(afterAll);
 const { directory, defer } = cleanup(afterEach);
-/** Milliseconds for which no process stands still, however busy the machine is: leases are lost only on purpose. */
+/** Milliseconds. Longer than a process stands still on a busy machine, so that leases are lost only on purpose. */
 const LEASE_TIME = 10 * 60_000;
 const REPLICAS = 3;
 
@@ -70,7 +70,7 @@ describe('Three replicas in processes of their own', () => {
       urls: (path: string) =>
         replicas.map(({ url }) => `${url}/git/${HOST}/${path}/snapshot.tar.zst`),
       count,
-      /** Resolves when all processes together have told of an event so often. */
+      /** Resolves when all processes together have reported an event `times` times. */
       async happened(name: string, times: number): Promise<void> {
         const watcher = watch(log);
         try {
@@ -124,7 +124,7 @@ describe('Three replicas in processes of their own', () => {
     await happened('miss', REPLICAS);
     gate.release();
     await gone;
-    // The others wait for its lease, which ends by itself: the test makes the time pass.
+    // The others wait for its lease to end. The test ends it at once.
     expect(await count('cloneStarted')).toBe(1);
     await redis.ask(async (client) => {
       const leases = await client.keys('*');

@@ -19,12 +19,11 @@ import { push } from '../support/small-repositories.js';
 import { buildTangledHistory } from '../support/tangled-history.js';
 
 /*
- * Commits by their ids: those that branches and tags lead to, and those that the upstream has to be asked
- * for.
+ * Commits by their ids: those that branches and tags lead to, and those that have to be fetched by id.
  */
 
 const HOUR = 3_600_000;
-/** Nothing is asked again while a test runs. */
+/** Lets no check be due again while a test runs. */
 const SELDOM = { checkInterval: HOUR, maxAge: HOUR } as const;
 
 const repository = ownRepository(buildTangledHistory);
@@ -56,7 +55,7 @@ async function clone(): Promise<string> {
   return target;
 }
 
-/** What git gives of one commit to a depth: as CI systems do it. */
+/** git's own shallow fetch of one commit, as CI systems make it. */
 async function fetchCommit(commit: string, depth: number): Promise<string> {
   const target = await directory();
   await git(target, 'init', '--quiet');
@@ -315,7 +314,7 @@ describe('A commit that no branch or tag leads to', () => {
       expect(await get(app, `?ref=${commit}&depth=1`)).toEqual({ status: 200 });
       pinned.push(commit);
     }
-    // A few for the commits, which were put together on the way.
+    // A few packs for the commits, some of which were consolidated on the way.
     await consolidated;
     const revision = await readRevision(await mirror());
     expect(revision?.pinned.packs.length).toBeLessThanOrEqual(6);
@@ -329,7 +328,7 @@ describe('A commit that no branch or tag leads to', () => {
     }
     expect(uploadPacks()).toBe(asked);
     expect(failures).toEqual([]);
-    // What is removed behind the scenes must not disturb git.
+    // Files that are pruned meanwhile must not disturb git.
     await app.router.close({ running: 'wait' });
     expect(await fsck(await mirror())).toEqual([]);
   });

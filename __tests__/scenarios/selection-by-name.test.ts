@@ -13,11 +13,11 @@ import { git } from '../support/run.js';
 import { buildSmall, push } from '../support/small-repositories.js';
 
 /*
- * Names of branches and tags: which are found, which are not, and how often the upstream hears of those.
+ * Names of branches and tags: which are found, which are not, and how often the upstream is checked for them.
  */
 
 const HOUR = 3_600_000;
-/** Nothing is asked again while a test runs. */
+/** Lets no check be due again while a test runs. */
 const SELDOM = { checkInterval: HOUR, maxAge: HOUR } as const;
 /** A name that is not known is asked for each time. */
 const ALWAYS = { checkInterval: 0, maxAge: HOUR } as const;
@@ -56,7 +56,7 @@ describe('A name that is new in the upstream', () => {
     const asked = repository.upstream.infoRefs(repository.path);
     expect(await get(app, 'new')).toBe(commit);
     expect(repository.upstream.infoRefs(repository.path)).toBe(asked + 1);
-    // That one brought the tag as well.
+    // That check has brought the tag as well.
     expect(await Promise.all([get(app, 'new-tag'), get(app, 'new-tag', 1)])).toEqual([
       commit,
       commit,
@@ -72,7 +72,7 @@ describe('A name that is new in the upstream', () => {
     const refreshed = app.router.service.refresh(repository.id);
     await gate.reached;
     const waiting = [get(app, 'new'), get(app, 'new', 1)];
-    // By the time that these are made, the others were not found.
+    // When these are built, the others have been looked up in vain.
     for (const depth of [1, 2]) await get(app, 'main', depth);
     gate.release();
     await refreshed;

@@ -10,8 +10,8 @@ import { buildSmall, push } from '../support/small-repositories.js';
 import { WatchedLocks } from '../support/watched-locks.js';
 
 /*
- * What services that share a store and locks learn from each other about the upstream, and what they do
- * not believe.
+ * What services that share a store and locks learn from each other about the upstream, and when they check
+ * themselves.
  */
 
 const repository = ownRepository(buildSmall);
@@ -25,7 +25,7 @@ let locks: WatchedLocks;
 let one: SnapshotService;
 let two: SnapshotService;
 
-/** Takes default snapshots when it is told to. */
+/** Holds the writes of default snapshots at a gate. */
 class GatedStore extends MemoryStore {
   #opened: Promise<void> | undefined;
   #reach = () => {};
@@ -63,7 +63,7 @@ const asked = () => repository.upstream.infoRefs(repository.path);
 const url = () => repository.url;
 const checkKey = () => `check/${repository.id.host}/${repository.path}`;
 
-/** What a service tells of the test's repository. */
+/** What a service reports of the test's repository. */
 async function statusAt(service: SnapshotService) {
   return (await service.repositories()).filter((each) => each.repository.path === repository.path);
 }
@@ -115,7 +115,7 @@ describe('A snapshot that another replica stored', () => {
 });
 
 describe('A check that another replica made', () => {
-  /** Has a service ask the upstream in the background, unless another one's answer will do. */
+  /** Makes a service check in the background, unless a check of another one is recent enough. */
   async function check(service: SnapshotService): Promise<void> {
     const over = locks.next('released', checkKey());
     await service.pushed(url());
@@ -152,7 +152,7 @@ describe('A check that another replica made', () => {
   });
 
   test('and that ends too late does not count', async () => {
-    // The test does not wait for so long.
+    // The test makes the timeout pass.
     const late = new AbortController();
     const { timeout } = AbortSignal;
     const waiting = jest.spyOn(AbortSignal, 'timeout');

@@ -8,7 +8,7 @@ import { cleanup } from '../support/temporary-directory.js';
 const { directory, defer } = cleanup(afterEach);
 const STALL_TIMEOUT = 60_000;
 
-/** Sends bytes in as many pieces; whoever reads has taken the one before when a piece is asked for. */
+/** Sends bytes in `pieces` pieces, each when the reader has taken the one before. */
 function inPieces(bytes: Buffer, pieces: number, beforeEach: () => void): Readable {
   const length = Math.ceil(bytes.length / pieces);
   let offset = 0;
@@ -39,7 +39,7 @@ test('A stored snapshot that arrives slowly, but steadily, is used for a mirror'
     const opened = await open(key, options);
     if (opened === undefined || !key.startsWith('snapshot/')) return opened;
     const bytes = await buffer(opened.body);
-    // Just not too late, each time.
+    // Each piece comes just in time.
     return { ...opened, body: inPieces(bytes, 5, () => clock.tick(STALL_TIMEOUT - 1)) };
   };
   const { commit } = await read(service, { ...repository.id, depth: 1 });

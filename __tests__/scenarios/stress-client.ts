@@ -38,8 +38,8 @@ export interface ReceivedDefault {
 export type OnDefault = (received: ReceivedDefault) => void;
 
 /**
- * Asks an app for all that it serves, at random. Whatever is not in the contract, a connection that
- * breaks included, is an error.
+ * Requests everything that an app serves, at random. An answer that is not in the contract is an error, and so
+ * is a connection that breaks.
  */
 export class StressClient {
   /** How often each kind of request was answered by each status. */

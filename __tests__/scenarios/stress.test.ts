@@ -37,14 +37,14 @@ import { type ReceivedDefault, StressClient } from './stress-client.js';
 const shared = cleanup(afterAll);
 const { directory, defer } = cleanup(afterEach);
 const SEED = seedOf('scenarios/stress');
-/** Of each test, at least: until all that can do harm has happened. */
+/** The least duration of each test, which goes on until all disturbances have happened. */
 const REQUESTS = rounds(60, 1500);
 const MAX_REQUESTS = 10 * REQUESTS;
 const CLIENTS = 12;
 const PATHS = ['org/text', 'org/noise', 'org/small'];
 const REFS = ['main', 'other', 'v1', 'v2', 'v3', 'gone'];
 const MIB = 1024 * 1024;
-/** What this process may take beyond what it had before, however long the run is. */
+/** The memory in bytes that this process may take beyond that before, for a run of any length. */
 const MAX_MEMORY = 400 * MIB;
 
 let root: string;
@@ -72,7 +72,7 @@ function bare(path: string): string {
   return join(root, `${path}.git`);
 }
 
-/** What clients of an upstream may find HEAD at, and until when. */
+/** The commits at which clients of an upstream may find HEAD, and until when. */
 class Heads {
   readonly #heads = new Map<string, { commit: string; until: number }[]>();
 
@@ -101,7 +101,7 @@ const FAILURES = [
   'storeFailed',
 ] as const;
 
-/** What can do harm to those who read. */
+/** Everything that can disturb readers. */
 const HARMFUL: readonly (keyof SnapshotEvents)[] = [
   'cloneFinished',
   'refreshed',
@@ -115,7 +115,7 @@ const HARMFUL: readonly (keyof SnapshotEvents)[] = [
 /** Everything happens at the same time, in an order that the seed gives. */
 class Stress {
   readonly events: Partial<Record<keyof SnapshotEvents, number>> = {};
-  /** What went wrong, and how often. */
+  /** The failures, and how often each happened. */
   readonly problems: Record<string, number> = {};
   readonly received: ReceivedBodies;
   readonly client: StressClient;
@@ -176,8 +176,8 @@ class Stress {
   }
 
   /**
-   * Stored default snapshots that were already outdated when they were asked for. Those that are
-   * generated may be: who joins a clone gets what the upstream had when that began.
+   * Stored default snapshots that were already outdated when they were requested. Generated ones may be
+   * outdated: a request that joins a clone gets what the upstream had when the clone began.
    */
   get stale(): object[] {
     return this.#defaults.filter(
@@ -185,7 +185,7 @@ class Stress {
     );
   }
 
-  /** What can do harm, but did not happen. */
+  /** The disturbances that did not happen. */
   get missing(): string[] {
     return HARMFUL.filter((name) => this.events[name] === undefined);
   }
@@ -207,7 +207,7 @@ class Stress {
     }
   }
 
-  /** What is fetched, and removed when no ref leads to it, is what was fetched and removed before. */
+  /** Fetches and prunes the same commit twice, so that it comes back after it was removed. */
   async #thereAndBack(path: string): Promise<void> {
     const { service } = this.#app.router;
     await this.#push(path, async () => {
@@ -221,7 +221,7 @@ class Stress {
     });
   }
 
-  /** Has the beginning of a body while much else happens, and then the rest. */
+  /** Reads the beginning of a body, and the rest after much else has happened. */
   async #readSlowly(path: string): Promise<void> {
     try {
       const { etag, body } = await this.#app.router.service.get({ host: HOST, path });

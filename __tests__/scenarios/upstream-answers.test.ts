@@ -19,7 +19,7 @@ import { buildSmall } from '../support/small-repositories.js';
 
 type LimitOptions = NonNullable<SnapshotOptions['limits']>;
 
-/** An hour. Those that tests hold are over when these say so. */
+/** An hour, in milliseconds. The tests end the deadlines themselves. */
 const DEADLINE = 3_600_000;
 
 /** More than fit into the buffers of a connection. */
@@ -110,7 +110,7 @@ test('An upstream whose messages do not end keeps only its own clone busy', asyn
     for await (const _ of on(events, 'cloneProgress')) {
       if (++heard > 2 && said > MANY_WORDS) break;
     }
-    // Ten in a second, at most: so many take longer to be told than these did.
+    // Progress is reported ten times in a second at most.
     expect(performance.now() - startedAt).toBeGreaterThan((heard - 1) * 100);
     passDeadline();
   };

@@ -17,7 +17,7 @@ import { ownRepository } from '../support/own-repository.js';
 import { expectProblem } from '../support/problem.js';
 import { buildSmall } from '../support/small-repositories.js';
 
-/** An hour. Those that tests hold are over when these say so. */
+/** An hour, in milliseconds. The tests end the deadlines themselves. */
 const DEADLINE = 3_600_000;
 
 const repository = ownRepository(buildSmall);
@@ -95,7 +95,7 @@ describe('An upstream that wants credentials', () => {
     expect(upstream.requests.filter((request) => request.repository === path)).toEqual([]);
   }
 
-  /** Of all files below a directory. */
+  /** The contents of all files below a directory. */
   async function contentsOf(directory: string): Promise<string> {
     const files = await readdir(directory, { recursive: true, withFileTypes: true });
     const paths = files
@@ -104,7 +104,7 @@ describe('An upstream that wants credentials', () => {
     return (await Promise.all(paths.map((path) => readFile(path, 'utf8')))).join('\n');
   }
 
-  /** An app, and everything that it told its host by events and logs. */
+  /** An app, and everything that it reported to its host by events and logs. */
   async function startTalkative(
     credentials: CredentialsProvider,
     options: Partial<SnapshotOptions> = {},

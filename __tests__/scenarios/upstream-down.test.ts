@@ -22,7 +22,7 @@ const AT_ONCE = { maxAge: 0, checkInterval: 0 } as const;
 const STRICT = { ...AT_ONCE, mode: 'strict' } as const;
 const PLAIN = { failureMemory: 0 } as const;
 
-/** An hour. Those that tests hold are over when these say so. */
+/** An hour, in milliseconds. The tests end the deadlines themselves. */
 const DEADLINE = 3_600_000;
 const LIMITS = { ...PLAIN, cloneTimeout: DEADLINE } as const;
 
@@ -43,7 +43,7 @@ async function onlyMirror(dataDir: string): Promise<string> {
   return mirror;
 }
 
-/** What is unfinished of updates of a mirror. */
+/** The unfinished files of fetches into a mirror. */
 async function unfinished(mirror: string): Promise<string[]> {
   return (await readdir(mirror)).filter((name) => name.includes('~'));
 }
@@ -84,7 +84,7 @@ const FAILURES: Failure[] = [
 
 describe('An upstream that', () => {
   const apps = new Set<HostApp>();
-  /** With how many files of packs each has in the end. */
+  /** By mirror: how many files of packs it has in the end. */
   const mirrors = new Map<string, number>();
 
   /** A service that these tests share, with a snapshot of the test's repository. */
@@ -103,7 +103,7 @@ describe('An upstream that', () => {
   test.each(FAILURES)(
     '$what does not keep stored snapshots from being served',
     async ({ fault, code, hangs }) => {
-      // Which mode it is makes no difference once a check has failed: half of them each.
+      // The mode makes no difference after a failed check: each mode has half of the cases.
       const { service, old, mirror } = await startFresh(code === unreachable ? AT_ONCE : STRICT);
       const { upstream, path, id, bare } = repository;
       const status = async () => {

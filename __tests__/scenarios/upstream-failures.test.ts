@@ -17,7 +17,7 @@ import { threadCount } from '../support/process-resources.js';
 import type { UpstreamRequest } from '../support/upstream-request.js';
 
 const HOUR = 3_600_000;
-/** Of each clone and refresh: over when a test says so. */
+/** The deadline of each clone and refresh, in milliseconds. The tests end it themselves. */
 const DEADLINE = 2 * HOUR;
 const LIMITS = { failureMemory: HOUR, cloneTimeout: DEADLINE, maxRefsBytes: 1 << 20 };
 /** A repository whose upstream works. */
@@ -28,7 +28,7 @@ const { defer, startApp } = repository;
 
 /** Serves the repositories of most tests, and `HEALTHY`. */
 let app: HostApp;
-/** How many there are without an app. */
+/** The number of threads without an app. */
 let threads: number;
 
 beforeAll(async () => {
@@ -42,7 +42,7 @@ interface Failure {
   name: string;
   fault: Fault;
   code: SnapshotErrorCode;
-  /** Whether a request has come to where only the deadline ends it. */
+  /** Whether a request has reached the point where only the deadline ends it. */
   hangs?: (request: UpstreamRequest) => boolean;
 }
 
@@ -137,7 +137,7 @@ const FAILURES: Failure[] = [
   },
 ];
 
-/** The repository could not be cloned: that is told once more without asking, and nothing is left of it. */
+/** The failure is remembered: the next request gets it without a check, and nothing is left on disk. */
 async function expectRemembered({ snapshotUrl, dataDir }: HostApp, code: SnapshotErrorCode) {
   const { upstream, path } = repository;
   await expectNothingLeft(dataDir, upstream);
@@ -159,7 +159,7 @@ test.each(FAILURES)(
       await upstream.waitFor(({ requests }) =>
         requests.some((request) => request.repository === path && hangs(request)),
       );
-      // Nobody else is kept waiting; and by now, what the upstream did send has most likely arrived.
+      // No other request is kept waiting. When this one is done, the sent bytes have most likely arrived.
       await app.router.service.refresh(HEALTHY);
       passDeadline();
     };
@@ -177,7 +177,7 @@ test.each(FAILURES)(
 test('An upstream that stalls within the pack fails the request, and leaves nothing behind', async () => {
   const { upstream, path } = repository;
   const before = await threadCount();
-  // It is silent for ever, and the other limits are far: this one is met however slow all else is.
+  // The upstream is silent for ever, so that only this limit can end the request.
   upstream.fault(path, { kind: 'stall', after: MIDDLE_OF_NOISE });
   const own = await startApp({ limits: { ...LIMITS, stallTimeout: 300 } });
   await expectProblem(own.snapshotUrl(path), 'UPSTREAM_TIMEOUT');
@@ -230,7 +230,7 @@ test('An upstream is asked again after Retry-After, and not before', async () =>
 });
 
 test('A request fails when no server listens where the upstream should be', async () => {
-  // A port below 1024 is given to nobody by chance.
+  // No program gets a port below 1024 by chance.
   const own = await startApp({ upstreamUrl: 'http://127.0.0.1:1' });
   await expectProblem(own.snapshotUrl(repository.path), 'UPSTREAM_UNREACHABLE');
   await expectNothingLeft(own.dataDir, repository.upstream);

@@ -15,8 +15,8 @@ import { push } from '../support/small-repositories.js';
 import { buildTangledHistory } from '../support/tangled-history.js';
 
 /*
- * How snapshots by `ref` and `depth` are stored: each by itself, few of them, and as fresh as what they are
- * made of.
+ * How snapshots by `ref` and `depth` are stored: each by itself, a limited number of them, and as fresh as their
+ * mirror.
  */
 
 const STRICT = { mode: 'strict', maxAge: 0 } as const;
@@ -51,21 +51,21 @@ async function isStored(app: HostApp, query = '', path = repository.path): Promi
   return status === 200;
 }
 
-/** Of these queries, those that are stored. */
+/** The queries whose snapshots are stored. */
 async function storedOf(app: HostApp, queries: string[]): Promise<string[]> {
-  // An answer waits until what was made is stored, and others have gone for it.
+  // The answer waits until the snapshot is stored and others are evicted for it.
   for (const query of queries) await isStored(app, query);
   const stored: string[] = [];
   for (const query of queries) if (await isStored(app, query)) stored.push(query);
   return stored;
 }
 
-/** So that what comes next is later than what was. */
+/** Lets the clock pass a tick, so that the next use is later than the last one. */
 async function laterOn(): Promise<void> {
   for (const now = Date.now(); Date.now() === now; ) await setImmediate();
 }
 
-/** Generations that began while something was done. */
+/** Counts the generations that begin during some work. */
 async function generationsOf(app: HostApp, work: () => Promise<unknown>): Promise<number> {
   let count = 0;
   const listener = () => count++;
@@ -100,7 +100,7 @@ describe('A snapshot by ref or depth', () => {
     expect(await generationsOf(app, work)).toBe(0);
     const tags = queries.filter((query) => query !== '?ref=main').map((q) => first.get(q)?.etag);
     expect(new Set(tags).size).toBe(tags.length);
-    // What is the same has the same tag.
+    // Equal snapshots have equal tags.
     expect(first.get('?ref=main')).toEqual(first.get(''));
   });
 
