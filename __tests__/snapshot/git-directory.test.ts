@@ -41,7 +41,7 @@ beforeEach(async () => {
   clone = join(scratch, 'clone');
 });
 
-/** What the mirror holds, as a snapshot is told. */
+/** The content of the mirror, as a snapshot gets it. */
 async function inputOf(): Promise<GitDirectoryInput> {
   const packed = join(mirror, 'packed-refs');
   const refs: Ref[] = mirror === filled ? parsePackedRefs(await readFile(packed)) : [];
@@ -109,7 +109,7 @@ describe('The git directory is what git clone writes', () => {
   });
 
   test('for a detached HEAD', async () => {
-    // git's clone takes a HEAD where a branch ends for that branch.
+    // git's clone takes a HEAD at the tip of a branch for that branch.
     await git(mirror, 'update-ref', '--no-deref', 'HEAD', 'main~1');
     await expectAsCloned();
   });

@@ -40,7 +40,7 @@ async function giveUp(): Promise<void> {
   await spool.release();
 }
 
-/** Appends the next bytes, as the writing thread does, and says so. */
+/** Appends the next bytes, as the writing thread does, and announces them. */
 async function grow(bytes: number): Promise<void> {
   const piece = CONTENT.subarray(size, size + bytes);
   await writer.write(piece, 0, piece.length, size);
@@ -48,7 +48,7 @@ async function grow(bytes: number): Promise<void> {
   spool.advance(size);
 }
 
-/** Ends the file with what is there. */
+/** Completes the file with its present bytes. */
 async function finish(): Promise<void> {
   await grow(CONTENT.length);
   spool.complete(size);
@@ -79,7 +79,7 @@ async function take(reader: Readable, bytes: number): Promise<Buffer> {
   return Buffer.concat(pieces);
 }
 
-/** Of what was taken before, and what comes from now on: bodies of many readers would not fit into memory. */
+/** The digest of `before` and the rest of a body: the bodies of many readers would not fit into memory. */
 async function digestOf(reader: Readable, before: Uint8Array = Buffer.alloc(0)): Promise<string> {
   const hash = createHash('sha1').update(before);
   for await (const piece of reader) hash.update(piece);
@@ -268,7 +268,7 @@ describe('The file of a spool is closed', () => {
   test('when the owner gives it up and nobody reads', async () => {
     await giveUp();
     expect(await openByReaders()).toBe(0);
-    // Who comes now is told so rather than given a closed file.
+    // A reader that comes now gets `undefined`, not a closed file.
     expect(spool.createReader()).toBeUndefined();
   });
 });

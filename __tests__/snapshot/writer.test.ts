@@ -65,7 +65,7 @@ function contextFor(emit: (event: WriteEvent) => void, signal = never): WriteCon
   return { emit, signal, checkouts: pool, threads, memory };
 }
 
-/** @param mirror what matters here of a mirror is the same in any repository that is packed. */
+/** @param mirror any packed repository, which is a mirror as far as these tests need one. */
 async function taskOf(mirror: string, secondThreadPackBytes: number): Promise<SnapshotTask> {
   return {
     kind: 'snapshot',
@@ -94,7 +94,7 @@ async function write(task: SnapshotTask): Promise<{ bytes: Buffer; events: Write
   return { bytes, events };
 }
 
-/** What a snapshot failed with, and how many bytes were shown before. */
+/** The error of a snapshot that fails, and how many bytes were announced before. */
 async function failure(task: SnapshotTask): Promise<{ error: unknown; shown: number }> {
   let shown = 0;
   const context = contextFor((event) => {
@@ -182,7 +182,7 @@ describe.each(THREADS)('A snapshot with %s', (_, from) => {
   });
 
   test('fails when a pack is damaged in an object that is not checked out', async () => {
-    // More than may wait of a checkout, so that its thread does while the damage is found.
+    // More than may be buffered of a checkout, so that its thread waits while the damage is found.
     const [kept, old] = [seededBytes('kept', 24 * MIB), seededBytes('old', 4 * MIB)];
     const trees = [old, kept].map((blob) =>
       treeBody([['100644', 'noise.bin', objectId('blob', blob)]]),
@@ -193,7 +193,7 @@ describe.each(THREADS)('A snapshot with %s', (_, from) => {
     const pack = makePack([
       ...[head, root].map((body): PackEntry => ({ type: 'commit', body })),
       ...trees.map((body): PackEntry => ({ type: 'tree', body })),
-      // As noise is, whatever it is deflated by.
+      // Stored without compression, which makes no difference for noise.
       ...[kept, old].map((body): PackEntry => {
         return { type: 'blob', body, deflated: deflateSync(body, { level: 0 }) };
       }),
