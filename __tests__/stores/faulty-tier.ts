@@ -10,12 +10,12 @@ import {
   type StoredObject,
 } from '../../lib/index.js';
 
-/** A store in memory that counts what it is asked, and fails as it is told. */
+/** A store in memory that counts its calls, and fails as a test says. */
 export class FaultyTier implements SnapshotStore {
-  /** What others see of it, who have no trouble. */
+  /** The store without failures, as another machine sees it. */
   readonly inner: MemoryStore;
   readonly abilities;
-  /** Of what it is asked. */
+  /** Its calls, by method. */
   state: 'up' | 'failing' | 'hanging' = 'up';
   readonly asked = { stat: 0, open: 0, create: 0, delete: 0, list: 0 };
   /** Writes that were aborted. */

@@ -31,7 +31,7 @@ test('The least recently opened objects are evicted', async () => {
     await used(key, 10 - index);
   }
   await assertContent(store, 'a', contentOf('a', MIB));
-  await store.stat('b'); // is no use
+  await store.stat('b'); // does not count as a use
   await put(store, 'd', contentOf('d', MIB));
   expect(await listedKeys(store)).toEqual(['a', 'c', 'd']);
 });

@@ -55,7 +55,7 @@ test('Writers that are killed at any moment leave no partial object, and the nex
     for await (const { key } of store.list()) whole += await verify(store, key);
     expect((await readdir(path)).filter(isTemporaryName)).toEqual([]);
   }
-  // Else it has shown nothing.
+  // Without this, the test would show nothing.
   expect(leftovers).toBeGreaterThan(0);
   expect(whole).toBeGreaterThan(0);
 });

@@ -20,7 +20,7 @@ describe('A MemoryStore', () => {
     const store = new MemoryStore({ maxBytes: 3 * MIB + 1000 });
     for (const key of ['a', 'b', 'c']) await put(store, key, contentOf(key, MIB));
     await assertContent(store, 'a', contentOf('a', MIB));
-    await store.stat('b'); // is no use
+    await store.stat('b'); // does not count as a use
     await put(store, 'd', contentOf('d', MIB));
     expect(await listedKeys(store)).toEqual(['a', 'c', 'd']);
   });

@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { describeObject } from '../../lib/stores/object-file.js';
 import { TargetWriter, type WriteTarget } from '../../lib/stores/object-writer.js';
 
-/** Notes what is done to it. A step that is given fails, hangs or whatever it likes. */
+/** Records its calls. Steps can be replaced by ones that fail or hang. */
 class RecordingTarget implements WriteTarget {
   readonly calls: string[] = [];
   readonly #steps: Partial<Record<keyof WriteTarget, () => Promise<void>>>;

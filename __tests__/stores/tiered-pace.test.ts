@@ -8,7 +8,7 @@ import { cleanup } from '../support/temporary-directory.js';
 import { holdAt, MIB, tiers } from './tiers.js';
 
 /*
- * Those who read an object while it is copied from the far tier, each at a pace of its own.
+ * Readers of an object while it is copied from the far tier, each at a pace of its own.
  */
 
 /** More than a reader may be behind. */
@@ -20,7 +20,7 @@ const SEEDS = Array.from({ length: rounds(3, 60) }, (_, i) => FIRST_SEED + i);
 
 const { directory } = cleanup(afterEach);
 
-/** Reads until it has so many bytes, and the rest when it may. */
+/** Reads `bytes` bytes, and the rest when `resumed` resolves. */
 async function readInParts(
   body: AsyncIterable<Uint8Array>,
   bytes: number,

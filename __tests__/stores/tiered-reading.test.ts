@@ -135,7 +135,7 @@ describe('A far tier', () => {
     const files = new WatchedWrites({ directory: path });
     const { near, far, store, failures } = tiers({ stallTimeout: HOUR }, files);
     await put(far.inner, 'key', OLD);
-    // What has arrived is to be written before: that the near tier takes long is another failure.
+    // The bytes that have arrived are written first: a slow near tier is another failure.
     const timePasses = () => files.afterWrites(2, () => clock.tick(HOUR));
     far.onRead = async (offset) => offset === 2 * MIB && (await trouble(timePasses));
     const bodies = await Promise.all([mustOpen(store, 'key'), mustOpen(store, 'key')]);

@@ -44,7 +44,7 @@ describe('A copy that was just made', () => {
     const opened = new Promise<void>((resolve) => {
       near.onOpen = async () => {
         changed ??= change(store, far);
-        await setImmediate(); // all that is done in memory is over then, unless it waits
+        await setImmediate(); // all work in memory is done by then, unless it waits
         resolve();
       };
     });
@@ -142,7 +142,7 @@ describe('Where there is no room for a copy,', () => {
 
   test.each(CHANGES)('a slow reader reads all of an object that is %s', async (_, change) => {
     const { far, store } = withoutRoom();
-    await put(store, 'other', OLD); // by which it is known
+    await put(store, 'other', OLD); // the store learns that the near tier has no room
     await put(far.inner, 'key', OLD);
     const { reached, release } = holdAt(far, 3 * MIB);
     const { body } = await mustOpen(store, 'key');

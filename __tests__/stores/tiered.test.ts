@@ -22,7 +22,7 @@ describe('A near tier', () => {
     const near = new FileSystemStore({ directory: await directory() });
     const { far, store } = tiers({}, near);
     const stored = await put(far.inner, 'key', OLD, { far: 'x', metadata: '{}' });
-    // The second time it is read near, once it is all there.
+    // The second time, it is read from the near tier.
     for (let round = 0; round < 2; round += 1) await assertContent(store, 'key', OLD);
     const again = new TieredStore({ near, far });
     const { body, ...found } = await mustOpen(again, 'key');

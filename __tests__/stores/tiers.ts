@@ -19,7 +19,7 @@ export interface Tiers<Near> {
   readonly failures: StoreFailure[];
 }
 
-/** A store that asks the far tier seldom when it works, and always when it failed. */
+/** A store that rarely checks a working far tier, and always retries a failed one. */
 export function tiers(options?: Partial<TieredStoreOptions>): Tiers<MemoryStore>;
 export function tiers<Near extends SnapshotStore>(
   options: Partial<TieredStoreOptions>,

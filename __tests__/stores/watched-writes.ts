@@ -1,13 +1,13 @@
 import { FileSystemStore } from '../../lib/index.js';
 import type { ObjectWriter } from '../../lib/stores/store.js';
 
-/** Files, and when so many chunks have been written. */
+/** A FileSystemStore that counts the chunks that are written. */
 export class WatchedWrites extends FileSystemStore {
   #written = 0;
   #expected = Number.POSITIVE_INFINITY;
   #tell = () => {};
 
-  /** Calls back when so many chunks have been written since the store was made, and whoever wrote went on. */
+  /** Calls back when this many chunks have been written since the store was made, and their writer went on. */
   afterWrites(count: number, tell: () => void): void {
     this.#expected = count;
     this.#tell = tell;

@@ -6,11 +6,11 @@ import { type FakeRequest, FakeS3, fail } from '../../support/fake-s3.js';
 import { cleanup } from '../../support/temporary-directory.js';
 
 /*
- * Against a server of ours that judges conditions as S3 does: those of real peers that are to be had don't.
+ * With a fake server that evaluates conditions as S3 does. The real servers that tests can use do not.
  */
 const PART = 5 * 1024 * 1024;
 const REFUSED = { code: 'PRECONDITION_FAILED' };
-/** What a write is by its size. */
+/** The requests of a write by its size. */
 const SIZES = [
   ['one request', 1000, 'PutObject'],
   ['parts', 1.5 * PART, 'CompleteMultipartUpload'],

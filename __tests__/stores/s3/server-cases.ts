@@ -16,8 +16,7 @@ export interface ServerScene {
 }
 
 /**
- * What a store does with a server that is not ours. What such a server cannot be made to do is in
- * `failures.test.ts`.
+ * Cases for a real server. For what such a server cannot be made to do, see `failures.test.ts`.
  *
  * @param ofItsOwn registers what only this server can show.
  */
@@ -40,7 +39,7 @@ export function serverCases(
       test,
       factory: async () => {
         const bucket = await server.makeBucket();
-        // Neither server judges conditions.
+        // Neither server evaluates conditions.
         const options = { bucket, prefix: 'snapshots/', client, conditionalWrites: false };
         const make = () => new S3Store(options);
         return { store: make(), reopen: make };
