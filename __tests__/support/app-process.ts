@@ -8,8 +8,8 @@ import type { HostAppOptions } from './host-app.js';
 /** Options that are plain data. */
 export interface AppProgramOptions extends HostAppOptions {
   /**
-   * A file that gets a line for each event: its name. `storing`, `written`, `stored`: the store is about to
-   * take a snapshot, has some of its bytes, has it.
+   * A file that gets a line with the name of each event. Of the store: `storing` before a snapshot is
+   * written, `written` when it has some of the bytes, `stored` when it has all.
    */
   log: string;
   /** The store takes copies rather than files. */
@@ -19,7 +19,7 @@ export interface AppProgramOptions extends HostAppOptions {
 }
 
 export interface FleetOptions {
-  /** Of the Redis server. */
+  /** The URL of the Redis server. */
   readonly redisUrl: string;
   /** Milliseconds. */
   readonly leaseTime: number;
@@ -33,7 +33,7 @@ export interface KillOrder {
   readonly at: string;
   /** Default: the first one. */
   readonly nth?: number;
-  /** How often the event loop turns before that. Default: not at all. */
+  /** Turns of the event loop before that. Default: 0. */
   readonly turns?: number;
 }
 
@@ -42,11 +42,11 @@ export type AppOrder =
   | { readonly kind: 'watch-work' }
   | { readonly kind: 'tell-work'; readonly refs: number };
 
-/** Of the thread that answers requests, in milliseconds of a processor. */
+/** CPU milliseconds of the thread that answers requests. */
 export interface Work {
-  /** At a stretch, at most. */
+  /** The longest turn of the event loop. */
   readonly longest: number;
-  /** What it would take to read a list of so many refs once. */
+  /** The time for reading a list of refs once. */
   readonly yardstick: number;
 }
 
@@ -79,7 +79,7 @@ export class AppProcess {
     this.#child.send(order);
   }
 
-  /** What was done since `watch-work`. */
+  /** The work since `watch-work`. */
   async work(refs: number): Promise<Work> {
     this.order({ kind: 'tell-work', refs });
     const [work] = await once(this.#child, 'message');

@@ -25,13 +25,13 @@ const EVENTS: readonly (keyof SnapshotEvents)[] = [
   'storeFailed',
 ];
 
-/** The longest that there is. */
+/** The longest delay of a timer. */
 const MAX_RESPONSE_TIMEOUT = 9000;
 
 const { log, copying, fleet, ...options }: AppProgramOptions = JSON.parse(process.argv[2] ?? '');
 let kill: (KillOrder & { left: number }) | undefined;
 
-/** Written at once, as what a killed process had still to send is lost. */
+/** Written synchronously, because a killed process loses what it has not sent. */
 function note(event: string): void {
   appendFileSync(log, `${event}\n`);
   if (kill?.at === event && --kill.left === 0) killAfter(kill.turns ?? 0);
@@ -76,7 +76,7 @@ function tellingStore(): SnapshotStore {
   };
 }
 
-/** Imports what others need not load. */
+/** Imports modules that only some apps need. */
 async function shared({ redisUrl, leaseTime, bucket, s3 }: FleetOptions) {
   const { RedisLocks } = await import('../../lib/locks/redis.js');
   const { S3Store } = await import('../../lib/stores/s3/index.js');
@@ -84,7 +84,7 @@ async function shared({ redisUrl, leaseTime, bucket, s3 }: FleetOptions) {
   const far = new S3Store({ bucket, config: s3 });
   return {
     store: new TieredStore({ near, far }),
-    // Three processes that start on a busy machine may be slow to take an answer.
+    // On a busy machine, processes that start may be slow to read an answer.
     locks: new RedisLocks({ url: redisUrl, leaseTime, responseTimeout: MAX_RESPONSE_TIMEOUT }),
   };
 }
@@ -102,7 +102,7 @@ function worked(): number {
   return Number.parseInt(readFileSync('/proc/self/schedstat', 'latin1'), 10) / 1e6;
 }
 
-/** The most that was done at a stretch, since it is watched. */
+/** The longest turn of the event loop since `watch-work`. */
 let longest = 0;
 let watch: NodeJS.Timeout | undefined;
 
@@ -115,7 +115,7 @@ function watchWork(): void {
   }, 5);
 }
 
-/** What it takes to read a list of so many refs once. */
+/** The time for reading a list of `refs` refs once. */
 function yardstick(refs: number): number {
   const list = Array.from({ length: refs }, (_, i) => `${'1'.repeat(40)} refs/heads/branch-${i}`);
   const text = list.join('\n');
@@ -139,6 +139,6 @@ process.on('message', (order: AppOrder) => {
       break;
   }
 });
-// Nobody is there who could end it.
+// Its parent is gone.
 process.once('disconnect', () => process.exit());
 process.send?.({ url: app.url });

@@ -2,7 +2,7 @@ import { HOST, type HostApp, type HostAppOptions } from './host-app.js';
 import type { OwnRepository } from './own-repository.js';
 import { git } from './run.js';
 
-/** Long enough to be no answer to a clock. */
+/** Milliseconds for which nothing is outdated. */
 export const FOREVER = 0x7fff_ffff;
 export const USUAL = { freshness: { maxAge: FOREVER, checkInterval: 0 } };
 
@@ -12,13 +12,13 @@ export interface Reply {
   readonly body: Buffer;
 }
 
-/** Asks an app for bundles of the test's repository. */
+/** Requests bundles of the test's repository from an app. */
 export interface BundleClient {
-  /** One of all tests that want nothing else. The upstream is asked for nothing that the policy wants. */
+  /** The app that tests use by default. No check is due by time. */
   readonly app: HostApp;
-  /** Has the test have an app of its own from now on. */
+  /** Starts an app of the test's own, and uses it from now on. */
   start(options: Partial<HostAppOptions>): Promise<void>;
-  /** Has the test ask this app from now on. */
+  /** Uses this app from now on. */
   use(app: HostApp): void;
   /** The commit of a name at the upstream. */
   commitOf(name: string): Promise<string>;
@@ -28,9 +28,9 @@ export interface BundleClient {
   bundle(base: string, headers?: Record<string, string>): Promise<Reply>;
   /** The status of an error, and its code. */
   refused(base: string): Promise<[status: number, code: unknown]>;
-  /** Has the mirror made, as of now. */
+  /** Makes the mirror. */
   mirrored(): Promise<void>;
-  /** Has the mirror brought up to date. */
+  /** Brings the mirror up to date. */
   noticed(): Promise<void>;
 }
 

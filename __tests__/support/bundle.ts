@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { git, run } from './run.js';
 
 export interface Bundle {
-  /** Before the empty line. */
+  /** The lines before the empty one. */
   readonly header: readonly string[];
   readonly pack: Buffer;
 }

@@ -46,11 +46,11 @@ export async function expectSameCheckout(
 /** Lines for each aspect that is compared. */
 async function describeCheckout(directory: string): Promise<Record<string, string[]>> {
   const lines = async (...args: string[]) => {
-    // Some fail where there is nothing to tell (no origin/HEAD, no commit): that is compared too.
+    // Some fail where there is no origin/HEAD or no commit. Failures are compared as well.
     const { code, stdout } = await execute('git', args, { cwd: directory });
     return [...(code === 0 ? [] : [`exit code ${code}`]), ...stdout.trimEnd().split('\n')];
   };
-  // What origin/HEAD leads to, and which branch tracks what, shows here as well.
+  // This shows as well what origin/HEAD leads to, and which branch tracks which.
   const refs =
     '%(refname) %(objecttype) %(objectname) %(*objecttype) %(*objectname) %(symref) %(upstream)';
   const tree = await snapshotTree(directory);
@@ -59,7 +59,7 @@ async function describeCheckout(directory: string): Promise<Record<string, strin
     index: await lines('ls-files', '--stage', '-t'),
     log: await lines('log', '--all', '--format=%H %D'),
     refs: await lines('for-each-ref', `--format=${refs}`),
-    // With HEAD. Without writing to the index: a later look at the first status shall find it untouched.
+    // Compared with HEAD, without writing to the index: a later test of the first git status needs it untouched.
     status: await lines('--no-optional-locks', 'status', '--porcelain=v2', '--branch'),
     settings: await lines('config', '--list', '--local'),
   };

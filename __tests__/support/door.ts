@@ -1,4 +1,4 @@
-/** What waits for the first goes on when the second is called. */
+/** A promise, and the function that resolves it. */
 export function door(): [opened: Promise<void>, open: () => void] {
   let open = () => {};
   const opened = new Promise<void>((resolve) => {

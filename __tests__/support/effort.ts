@@ -1,4 +1,4 @@
-/** `npm run fuzz` and `npm run stress` set it: searches go on for longer, from other seeds. */
+/** Whether `npm run fuzz` or `npm run stress` runs: searches are longer, from other seeds. */
 const isLong = process.env.TEST_LONG === '1';
 
 /** How many rounds a randomised search makes: a few in `npm test`, many in the scripts that search for long. */

@@ -22,5 +22,5 @@ const NAMES: Record<keyof SnapshotEvents, true> = {
   evicted: true,
 };
 
-/** Every event that a service has: an event that is added to the type has to be added here. */
+/** All events of a service. The compiler refuses the list when one is missing. */
 export const EVENT_NAMES = Object.keys(NAMES) as readonly (keyof SnapshotEvents)[];

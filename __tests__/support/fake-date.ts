@@ -1,7 +1,7 @@
 import { type Clock, install } from '@sinonjs/fake-timers';
 import type { Cleanup } from './temporary-directory.js';
 
-/** Lets so much time pass at once, by the date and by `performance.now()`, until the test is over. Timers go on as they are. */
+/** Moves the date and `performance.now()` forward, in milliseconds, until the test is over. Timers are not moved. */
 export function fakeDate(defer: Cleanup['defer'], milliseconds: number): void {
   setDate(defer, milliseconds);
   const { now } = performance;
@@ -13,7 +13,7 @@ export function fakeDate(defer: Cleanup['defer'], milliseconds: number): void {
 let clock: Clock | undefined;
 
 /**
- * Sets the date alone, forward or back, until the test is over: no time passes by that. May be called again.
+ * Moves only the date, forward or back, until the test is over. May be called again.
  *
  * @returns what sets it right before that.
  */

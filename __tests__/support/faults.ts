@@ -8,7 +8,7 @@ import type { Service, UpstreamRequest } from './upstream-request.js';
 export type Fault =
   | { kind: 'status'; status: 401 | 403 | 404 | 500 | 503; on?: Service }
   | { kind: 'not-git'; on?: Service }
-  /** To the same resource of the repository at the URL `to`. */
+  /** Redirects to the same resource of the repository at the URL `to`. */
   | { kind: 'redirect'; to: string; status?: 301 | 302 | 303 | 307 | 308; on?: Service }
   | { kind: 'require-basic-auth'; username: string; password: string }
   /** `headers`: the status line is sent before the silence. */

@@ -36,9 +36,9 @@ export async function statusReadsNothing(directory: string): Promise<number> {
   }
 }
 
-/** Says whether there was anything to alter. */
+/** @returns whether there was a byte to alter. */
 async function alter({ name, path, stats }: WorkingFile): Promise<boolean> {
-  // status reads these for what they say, not to compare them.
+  // git status reads these files for their meaning, not to compare them.
   if (/(^|\/)\.git(ignore|modules|attributes)$/.test(name)) return false;
   const times = [stats.atimeMs / 1000, stats.mtimeMs / 1000] as const;
   if (stats.isSymbolicLink()) {

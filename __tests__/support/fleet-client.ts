@@ -18,7 +18,7 @@ export interface WantedOfServer {
   readonly commits?: readonly string[];
 }
 
-/** The answer of `ensure-refs`, with what it left out. */
+/** The answer of `ensure-refs`, with empty values for the parts that it leaves out. */
 export interface EnsuredByServer {
   readonly refs: Readonly<Record<string, string>>;
   readonly missingCommits: readonly string[];
@@ -26,9 +26,9 @@ export interface EnsuredByServer {
 }
 
 /**
- * An existing client of the fleet, as the wire contract describes it, which insists on every word of
- * the contract. What the server does otherwise is thrown as `ContractViolation`; errors that the
- * contract allows as `RequestRefused`.
+ * An existing client of the fleet, as the wire contract describes it, which insists on every word of the
+ * contract. Throws `ContractViolation` for a breach of the contract, and `RequestRefused` for an error that the
+ * contract allows.
  */
 export class FleetClient {
   readonly #baseUrl: string;

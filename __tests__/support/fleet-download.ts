@@ -1,13 +1,13 @@
 import { demand, demandHeader, refusal } from './wire-contract.js';
 
 export interface DownloadOptions {
-  /** Of each range. */
+  /** Bytes of each range. */
   readonly chunkBytes: number;
   /** Requests at a time; as many chunks are in memory. */
   readonly concurrency: number;
 }
 
-/** What the first answer says; it is on its way then. */
+/** The first answer, whose body is still being received. */
 export interface FleetDownload {
   /** 200: the whole, from one request. 206: ranges. */
   readonly status: 200 | 206;
@@ -90,7 +90,7 @@ async function* ranges(
     for (let next = chunkBytes; running.length > 0; ) {
       for (; next < entity.total && running.length < concurrency; next += chunkBytes) {
         const chunk = fetchRange(entity, next, chunkBytes, ends);
-        chunk.catch((error) => failed.abort(error)); // and is thrown below, in its turn
+        chunk.catch((error) => failed.abort(error)); // the error is thrown below, in its turn
         running.push(chunk);
       }
       const chunk = await running[0];

@@ -25,8 +25,8 @@ export interface ReadArtifact {
 }
 
 /**
- * A repository at an upstream of its own, to be pushed to, and services and apps that serve it. All of it ends
- * with the test.
+ * A repository at an upstream of its own, which tests can push to, and services and apps that serve it. All of
+ * it ends with the test.
  */
 export interface FreshRepository {
   readonly path: string;
@@ -98,8 +98,8 @@ export async function freshRepository(
 }
 
 /**
- * Gets an artifact, all of it. What was generated for it is stored by then, if the store takes it: however long
- * that takes, whoever asks next finds it there.
+ * Reads an artifact to its end. If it was generated, waits until it is stored, so that the next request finds it
+ * in the store.
  */
 export async function read(service: SnapshotService, id: ArtifactId): Promise<ReadArtifact> {
   const artifact = await readAtOnce(service, id);
@@ -107,13 +107,13 @@ export async function read(service: SnapshotService, id: ArtifactId): Promise<Re
   return artifact;
 }
 
-/** The same, without waiting for the store. */
+/** Reads an artifact to its end, without waiting for the store. */
 export async function readAtOnce(service: SnapshotService, id: ArtifactId): Promise<ReadArtifact> {
   const { source, body, commit, etag } = await service.get(id);
   return { source, bytes: await buffer(body), commit, etag };
 }
 
-/** What the next event of a name tells, of a repository if one is given. */
+/** The arguments of the next event of a name; only of one repository, if it is given. */
 export async function next<Name extends keyof SnapshotEvents>(
   service: SnapshotService,
   name: Name,
@@ -126,13 +126,13 @@ export async function next<Name extends keyof SnapshotEvents>(
   throw new Error('there are no more events');
 }
 
-/** Resolves when something was generated once more, and is stored: whoever asks then is served it. */
+/** Resolves when an artifact was generated once more and is stored: the next request is served the new one. */
 export async function renewed(service: SnapshotService, id: ArtifactId): Promise<void> {
   await next(service, 'generationFinished', id);
   await service.stat(id);
 }
 
-/** Counts events from now on, of a repository if one is given. */
+/** Counts events from now on; only of one repository, if it is given. */
 export function counter(
   service: SnapshotService,
   name: keyof SnapshotEvents,
@@ -145,7 +145,7 @@ export function counter(
   return () => count;
 }
 
-/** By its repository, or by the key of what is stored. */
+/** Decides by the repository of an event, or by the key of a stored object. */
 function isAbout({ host, path }: RepositoryId, about: object): boolean {
   if ('key' in about) return String(about.key).endsWith(`/${host}/${path}`);
   if (!('repository' in about)) return false;

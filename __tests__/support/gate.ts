@@ -4,7 +4,7 @@ import type { PackFilter } from './pack-stream.js';
 
 /** Holds packs back at an offset until the test opens it. */
 export class Gate {
-  /** Resolves when the first pack has been sent up to the gate and waits. */
+  /** Resolves when the first pack has been sent up to the gate. */
   readonly reached: Promise<void>;
   readonly #offset: number;
   readonly #opened = new AbortController();

@@ -1,7 +1,7 @@
 import type { MemoryStore } from '../../lib/index.js';
 import { door } from './door.js';
 
-/** Has a store commit nothing that is begun from now on, until what this answers is called. */
+/** Holds the commits of all writes that begin from now on. @returns the function that releases them. */
 export function holdCommits(store: MemoryStore): () => void {
   const [opened, open] = door();
   const { create } = store;

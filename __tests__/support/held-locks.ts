@@ -1,6 +1,6 @@
 import { InProcessLocks, type Lock, type LockRegistry } from '../../lib/index.js';
 
-/** Locks that make whoever generates a repository's default snapshot wait while they are held. */
+/** Locks that make generations of default snapshots wait while `hold` is in effect. */
 export class HeldLocks implements LockRegistry {
   readonly #locks = new InProcessLocks();
   #held: Promise<void> = Promise.resolve();

@@ -26,7 +26,7 @@ export interface HostAppOptions extends Partial<SnapshotOptions> {
   dataDir: string;
   /** Where the repositories of `HOST` are fetched from. */
   upstreamUrl: string;
-  /** What the router is mounted in. Default: an app without other routes. */
+  /** The app in which the router is mounted. Default: one without other routes. */
   app?: Express;
 }
 
@@ -58,7 +58,7 @@ export async function startHostApp({
   };
 }
 
-/** Names of unfinished files and directories below a data directory: to be none when all is over. */
+/** Names of unfinished files and directories below a data directory. There must be none at the end. */
 export async function leftovers(dataDir: string): Promise<string[]> {
   const found: string[] = [];
   for (const part of ['mirrors', 'spool', 'snapshots']) {

@@ -7,11 +7,11 @@ import { seededBytes } from './random.js';
 export interface HostilePack {
   readonly name: string;
   readonly pack: Buffer;
-  /** What the upstream that sends it advertises. */
+  /** The refs that the upstream advertises with it. */
   readonly refs: Record<string, string>;
   /**
-   * What `git clone` makes of it by index-pack. `either` depends on how the bytes fall into its
-   * buffer; `git index-pack FILE` refuses it.
+   * Whether `git clone` accepts it. `either`: that depends on how the bytes fall into the buffer of index-pack;
+   * `git index-pack FILE` refuses it.
    */
   readonly git: 'refuses' | 'accepts' | 'either';
 }

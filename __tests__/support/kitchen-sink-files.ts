@@ -32,7 +32,7 @@ const modes: Files = {
   'build.log': 'tracked although ignored\n',
 };
 
-/** What must be left as it is, although git has files of such names of its own. */
+/** Files to leave as they are, although git has files of such names of its own. */
 const lockFiles: Files = {
   'package-lock.json': '{ "lockfileVersion": 3 }\n',
   'Gemfile.lock': 'GEM\n  specs:\n',

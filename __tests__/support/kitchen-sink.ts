@@ -9,8 +9,8 @@ export interface KitchenSinkOptions extends RepackOptions {
 }
 
 /**
- * A repository with everything at once that a snapshot must bring across: its files are listed in
- * `kitchenSinkFiles`; here is its history. HEAD is `trunk`.
+ * A repository with everything that a snapshot may have to hold. Its files are listed in `kitchenSinkFiles`, its
+ * history is here. HEAD is `trunk`.
  */
 export async function buildKitchenSink(
   directory: string,
@@ -54,7 +54,7 @@ export async function buildKitchenSink(
   builder.tag('v2.0', merge, 'Version 2\n\nwith a body\n');
   builder.tag('release/2.0', merge);
   const aside = commit({ branch: 'refs/tags/on-no-branch', parents: [first] });
-  // Hosts have such refs; git's clone takes none of them.
+  // Git hosts have such refs; git clone fetches none of them.
   commit({ branch: 'refs/pull/1/head', parents: [aside], files: { 'pull.txt': 'pull\n' } });
   commit({ branch: 'refs/notes/commits', parents: [], files: { note: 'a note\n' } });
   await builder.finish({ repack: false });

@@ -11,7 +11,7 @@ export async function expectNothingLeft(dataDir: string, upstream: Upstream): Pr
   await upstream.waitFor(({ requests }) => requests.every(({ closed }) => closed));
 }
 
-/** Names of what lies where mirrors do. */
+/** The names in the directory of mirrors. */
 export async function mirrorNames(dataDir: string): Promise<string[]> {
   return readdir(join(dataDir, 'mirrors'));
 }

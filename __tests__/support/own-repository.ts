@@ -7,7 +7,7 @@ import { git } from './run.js';
 import { type Cleanup, cleanup } from './temporary-directory.js';
 import { startUpstream, type Upstream } from './upstream.js';
 
-/** A repository for each test, at an upstream that the tests of a file share: valid while one of them runs. */
+/** A repository for each test, at an upstream that the tests of a file share. Valid while one of them runs. */
 export interface OwnRepository extends Cleanup {
   readonly upstream: Upstream;
   /** The directory of the upstream's repositories. */
@@ -30,7 +30,7 @@ export interface OwnRepository extends Cleanup {
   startSharedApp(options?: Partial<HostAppOptions>): Promise<HostApp>;
   /** HEAD's commit at the upstream. */
   head(): Promise<string>;
-  /** Where the mirror of it is, or will be. @param dataDir of an app. */
+  /** The path of its mirror, present or future. @param dataDir of an app. */
   mirrorIn(dataDir: string): string;
 }
 

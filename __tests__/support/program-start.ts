@@ -30,7 +30,7 @@ export function startProgram(request: ProgramRequest): StartedProgram {
 }
 
 function startHere({ command, args, cwd, env }: ProgramRequest): StartedProgram {
-  // The leader of a process group, which is what is killed.
+  // The leader of a process group, so that the whole group can be killed.
   const child = spawn(command, args, { cwd, env, stdio: 'pipe', detached: true });
   const closed = new Promise<number | null>((resolve, reject) => {
     child.once('error', reject).once('close', resolve);
@@ -49,7 +49,7 @@ function startThere(request: ProgramRequest, path: string): StartedProgram {
   const id = randomUUID();
   const open = (order: SpawnerOrder) => {
     const socket = connect({ path, allowHalfOpen: true });
-    // What went wrong shows in how the program ends.
+    // The outcome of the program shows the failure.
     socket.on('error', () => {});
     socket.write(`${JSON.stringify(order)}\n`);
     return socket;
@@ -75,7 +75,7 @@ function startThere(request: ProgramRequest, path: string): StartedProgram {
       }
     });
     const pass = (stream: PassThrough, bytes: Buffer) => {
-      // Nobody may want to read it any more.
+      // The reader may be gone.
       if (stream.destroyed || stream.write(bytes) || socket.isPaused()) return;
       socket.pause();
       const resume = () => {

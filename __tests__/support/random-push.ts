@@ -3,9 +3,8 @@ import { RepositoryBuilder } from './repository-builder.js';
 import { execute, git } from './run.js';
 
 /**
- * What people do to a repository: commits, merges, new and deleted branches, pushes by force, tags that
- * are made, moved and deleted, another default branch. One such change of a bare repository that has at
- * least one commit and a branch `main`.
+ * Makes one random change to a bare repository that has a commit and a branch `main`: a commit, a merge, a new or
+ * deleted branch, a push by force, a new, moved or deleted tag, or another default branch.
  *
  * @returns what it was, for messages.
  */

@@ -48,7 +48,7 @@ export class RedisServer {
     await Promise.race([this.#ready(program), failed]);
   }
 
-  /** Stands still, as a machine does that is out of reach: connections stay, nothing is answered. */
+  /** Stops it, like a machine out of reach: connections stay open, and requests get no answer. */
   freeze(): void {
     process.kill(this.#pid, 'SIGSTOP');
   }
@@ -69,7 +69,7 @@ export class RedisServer {
     await this.#removeDirectory();
   }
 
-  /** Asks something on a connection of its own. */
+  /** Sends requests on a connection of its own. */
   async ask<T>(question: (client: Redis) => Promise<T>): Promise<T> {
     const client = new Redis(this.url);
     try {

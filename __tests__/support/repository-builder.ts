@@ -59,7 +59,7 @@ export class RepositoryBuilder {
     return new RepositoryBuilder(directory, 0, head);
   }
 
-  /** Goes on with a repository that is there. */
+  /** Adds to an existing repository. */
   static async open(directory: string): Promise<RepositoryBuilder> {
     const commits = await git(directory, 'rev-list', '--count', '--all');
     return new RepositoryBuilder(directory, Number(commits));
@@ -112,7 +112,7 @@ export class RepositoryBuilder {
     await this.#init();
     const importing = this.#import();
     if (this.#input.write(Buffer.concat(this.#stream.splice(0)))) return;
-    // It fails when git ends, which takes nothing more then.
+    // A write fails when git has ended.
     await Promise.race([once(this.#input, 'drain'), importing]);
   }
 
@@ -188,7 +188,7 @@ export class RepositoryBuilder {
   }
 }
 
-/** @returns whether it was there. */
+/** @returns whether it existed. */
 async function copy(kept: string, directory: string): Promise<boolean> {
   try {
     await cp(kept, directory, { recursive: true });
@@ -202,7 +202,7 @@ async function copy(kept: string, directory: string): Promise<boolean> {
 async function keep(directory: string, kept: string): Promise<void> {
   const { path, remove } = await temporaryDirectory();
   await cp(directory, join(path, 'repository'), { recursive: true });
-  // Another process may have been quicker with the same.
+  // Another process may have made the same repository first.
   await rename(join(path, 'repository'), kept).catch(() => {});
   await remove();
 }

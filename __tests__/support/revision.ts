@@ -4,7 +4,7 @@ import { type Head, parsePackedRefs, type Ref } from '../../lib/git/refs.js';
 import { writeRefs } from '../../lib/mirror/layout.js';
 import { digestRefs, type MirrorRevision, revisionDirectory } from '../../lib/mirror/revision.js';
 
-/** Makes a mirror of a bare repository of git's, whose objects are all in packs: its only revision. */
+/** Turns a bare repository, whose objects are all in packs, into a mirror with one revision. */
 export async function revisionOf(repository: string): Promise<MirrorRevision> {
   const refs = parsePackedRefs(await readFile(join(repository, 'packed-refs')));
   const head = await headOf(repository, refs);

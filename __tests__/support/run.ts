@@ -19,7 +19,7 @@ export interface Outcome {
   stderr: string;
 }
 
-/** What every git is told, and no repository has to have in its own config. */
+/** The configuration of every git program, so that no repository needs it in its own config. */
 const GIT_CONFIG: Record<string, string> = {
   'advice.detachedHead': 'false',
   'core.fsync': 'none',

@@ -16,9 +16,9 @@ export interface S3Server {
   stop(): Promise<void>;
 }
 
-/** The programs that serve S3, and say where in their first line. */
+/** The programs that serve S3. Their first line of output says where. */
 const PROGRAMS = {
-  /** Quick, and there wherever npm is; judges no conditions of writes. */
+  /** Quick, and installed by npm. Ignores conditions of writes. */
   fauxqs: resolve('examples/fleet/s3.js'),
   /** What people run. A suite that starts it `@needs swift`. */
   swift: fileURLToPath(new URL('./swift-program.js', import.meta.url)),
@@ -36,7 +36,7 @@ export async function startS3Server(
   });
   const said = text(program.stderr);
   const stop = async () => {
-    // Swift ends its parts, which are no part of its process group.
+    // Swift ends its own servers, which are not in its process group.
     program.stdin.end();
     await program.closed;
   };

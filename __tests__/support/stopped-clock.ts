@@ -2,8 +2,8 @@ import { type Clock, install } from '@sinonjs/fake-timers';
 import type { Cleanup } from './temporary-directory.js';
 
 /**
- * Timers wait, and `performance.now()` stands still, until the test moves them: what it does may take as long as it
- * takes. Programs, files and sockets go on.
+ * Stops timers and `performance.now()` until the test moves them, so that slow work makes no difference. Programs,
+ * files and sockets go on.
  */
 export function stopClock(defer: Cleanup['defer']): Clock {
   const clock = install({

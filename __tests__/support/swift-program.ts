@@ -14,7 +14,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 const [directory = ''] = process.argv.slice(2);
 
-/** Debian's own, which is the one that finds Swift. */
+/** Debian's own Python, which finds Swift. */
 const PYTHON = '/usr/bin/python3';
 /** One partition, one replica, on the only disk: as `swift-ring-builder` does, which takes a process for each step. */
 const MAKE_RINGS = `
@@ -36,7 +36,7 @@ async function stop(): Promise<void> {
   isStopping = true;
   process.stdin.destroy();
   const gone = [...children].map((child) => once(child, 'exit'));
-  for (const child of children) child.kill('SIGKILL'); // there is nothing to be kept
+  for (const child of children) child.kill('SIGKILL'); // no data has to be kept
   await Promise.all(gone);
 }
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, stop);
@@ -49,7 +49,7 @@ function fail(message: string): void {
 }
 
 function start(command: string, args: string[]): void {
-  // They leave the process group, and are to end with this process also when it is killed.
+  // The servers leave the process group. They have to end with this process, even if it is killed.
   const mortal = ['--pdeathsig', 'KILL', command, ...args];
   const child = spawn('setpriv', mortal, { stdio: ['ignore', 'ignore', 'inherit'] });
   children.add(child);
@@ -71,7 +71,7 @@ async function freePorts(names: readonly string[]): Promise<Record<string, numbe
   return Object.fromEntries(names.map((name, i) => [name, ports[i] ?? 0]));
 }
 
-/** Resolves when somebody listens, or nobody ever will. */
+/** Resolves when a server listens on the port, or this program is being stopped. */
 async function answer(port: number): Promise<void> {
   while (!isStopping) {
     const socket = connect(port, '127.0.0.1');

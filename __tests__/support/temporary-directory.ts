@@ -8,7 +8,7 @@ export interface TemporaryDirectory {
   remove(): Promise<void>;
 }
 
-/** @param parent which is there already. */
+/** @param parent an existing directory. */
 export async function temporaryDirectory(parent = tmpdir()): Promise<TemporaryDirectory> {
   const path = await mkdtemp(join(await realpath(parent), 't-'));
   return { path, remove: () => rm(path, { recursive: true, force: true, maxRetries: 3 }) };
@@ -17,7 +17,7 @@ export async function temporaryDirectory(parent = tmpdir()): Promise<TemporaryDi
 export interface Cleanup {
   /** Makes a directory that is removed afterwards. */
   directory(): Promise<string>;
-  /** Registers what else is to be released; the last registered goes first. */
+  /** Registers another release. The last registered runs first. */
   defer(release: () => unknown): void;
 }
 

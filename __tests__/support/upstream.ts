@@ -13,7 +13,7 @@ export interface UpstreamEvents {
   /** A piece of a body went into the socket. */
   progress: [UpstreamRequest];
   closed: [UpstreamRequest];
-  /** Follows each of the others. */
+  /** Emitted after each of the other events. */
   change: [];
 }
 
@@ -73,8 +73,8 @@ export class Upstream extends EventEmitter<UpstreamEvents> {
   }
 
   /**
-   * Breaks a repository (its path without `.git`) for requests that come from now on. Of several
-   * faults the first that has an answer gives it; what they do to the pack adds up in their order.
+   * Breaks a repository (its path without `.git`) for all later requests. Of several faults, the first one that
+   * has an answer gives it. Changes of the pack are all made, in their order.
    *
    * @returns takes this fault back.
    */
@@ -91,7 +91,7 @@ export class Upstream extends EventEmitter<UpstreamEvents> {
     }
   }
 
-  /** Holds the packs of a repository back after so many bytes until the gate is released. */
+  /** Holds the packs of a repository back after `offset` bytes until the gate is released. */
   gate(repository: string, offset = 0): Gate {
     const gate = new Gate(offset);
     attach(this.#gates, repository, gate);
@@ -113,7 +113,7 @@ export class Upstream extends EventEmitter<UpstreamEvents> {
     }
   }
 
-  /** Cuts all connections and ends all git processes. Rejects if the upstream itself failed. */
+  /** Ends all connections and git processes. Rejects if the upstream itself failed. */
   async close(): Promise<void> {
     this.#stopped.abort(new Error('the upstream was closed'));
     if (this.#server.listening) {
@@ -205,7 +205,7 @@ export class Upstream extends EventEmitter<UpstreamEvents> {
   }
 }
 
-/** Waits for all of it, so that what comes later does not show. */
+/** Collects the whole output, so that later changes do not show. */
 async function* whole(body: Answer['body']): AsyncGenerator<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of body) chunks.push(chunk);

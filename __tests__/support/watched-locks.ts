@@ -8,14 +8,14 @@ interface LockEvents {
   released: [key: string];
 }
 
-/** Locks that tell what becomes of them, and are lost when they are told to be. */
+/** Locks that emit events, and whose leases a test can end. */
 export class WatchedLocks implements LockRegistry {
   readonly events = new EventEmitter<LockEvents>();
   readonly #locks: LockRegistry;
   readonly #gates = new Map<string, Promise<void>>();
   readonly #held = new Map<string, (error: SnapshotError) => Promise<void>>();
 
-  /** @param locks more than one registry may stand for the same. */
+  /** @param locks the locks behind it, which several registries may share. */
   constructor(locks: LockRegistry = new InProcessLocks()) {
     this.#locks = locks;
   }
@@ -41,7 +41,7 @@ export class WatchedLocks implements LockRegistry {
     };
   }
 
-  /** Has those who want a key from now on wait for it until it is released. */
+  /** Holds a key from now on, so that others wait for it until it is released. */
   hold(key: string): { release(): void } {
     const [released, release] = door();
     this.#gates.set(key, released);
@@ -49,8 +49,8 @@ export class WatchedLocks implements LockRegistry {
   }
 
   /**
-   * Ends the lease of a key although its holder works on, as when its server forgot it: whoever waits for the
-   * key gets it. @returns whether it was held.
+   * Ends the lease of a key while its holder works on, as if the server forgot it. The next waiter gets the key.
+   * @returns whether it was held.
    */
   async lose(key: string): Promise<boolean> {
     const lose = this.#held.get(key);
@@ -59,7 +59,7 @@ export class WatchedLocks implements LockRegistry {
     return lose !== undefined;
   }
 
-  /** Resolves when that happens to a key the next time. */
+  /** Resolves at the next event of this name for a key. */
   next(name: keyof LockEvents, key: string): Promise<void> {
     return new Promise((resolve) => {
       // One listener all the time: what happens to several keys at once is not missed.

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 
-/** An answer that is not what the wire contract says. */
+/** An answer that breaks the wire contract. */
 export class ContractViolation extends Error {
   constructor(
-    /** The sentence of the contract that does not hold. */
+    /** The sentence of the contract that the answer breaks. */
     readonly sentence: string,
     found: unknown,
   ) {
@@ -12,7 +12,7 @@ export class ContractViolation extends Error {
   }
 }
 
-/** An answer that the contract allows and that ends what the client is at. */
+/** An error answer that the contract allows. The client stops. */
 export class RequestRefused extends Error {
   constructor(
     readonly status: number,
@@ -40,7 +40,7 @@ export function demandHeader(
   return found;
 }
 
-/** Of an answer that must not have a body. */
+/** Checks that an answer has no body. */
 export async function demandNoBody(response: Response, sentence: string): Promise<void> {
   const { byteLength } = await response.arrayBuffer();
   demand(byteLength === 0, sentence, { bytes: byteLength });
