@@ -134,7 +134,7 @@ describe.each(decoders)('A decoder $name', ({ decode }) => {
     for await (const bytes of decompress(endless(), decode)) {
       if (bytes.length > 0) break;
     }
-    // A stream in between may need a few turns to pass it on.
+    // A stream in between may pass it on a few turns later.
     await ended;
   });
 });
@@ -153,7 +153,7 @@ test.each([
       block.writeUIntLE(100_000 << 3, 0, 3);
       blocks.push(new WeakRef(block.buffer));
       yield block;
-      await new Promise(setImmediate); // until then, what a WeakRef was made of stays
+      await new Promise(setImmediate); // a WeakRef keeps its target until the next turn
     }
     collectGarbage();
     yield Buffer.from(EMPTY_BLOCK);

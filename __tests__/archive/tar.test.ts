@@ -38,7 +38,7 @@ async function extract(entries: readonly [TarEntry, Buffer][]): Promise<(path: s
   return (path) => Buffer.concat([Buffer.from(`${scratch}/`), Buffer.from(path, 'latin1')]);
 }
 
-/** Path segments of 1 to 255 bytes that make up a path of so many bytes. */
+/** Path segments of 1 to 255 bytes of a path of `bytes` bytes. */
 function longPath(bytes: number, segment: string): string {
   let path = './';
   while (path.length < bytes) {

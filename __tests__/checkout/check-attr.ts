@@ -12,7 +12,7 @@ export interface Case {
 
 export const NAMES = ['text', 'crlf', 'eol', 'ident', 'working-tree-encoding'] as const;
 
-/** What git says in words, in the order of `NAMES`. */
+/** git's words for each attribute, in the order of `NAMES`. */
 function inGitsWords(attributes: ConversionAttributes): string {
   const { text, crlf, eol, ident, workingTreeEncoding } = attributes;
   const values = [text, crlf, eol, ident, workingTreeEncoding].map((value) => {
@@ -37,7 +37,7 @@ function ourAnswers({ files, paths }: Case): string[] {
   });
 }
 
-/** What a checkout would see: the attributes of the index, not of a working tree. */
+/** git's answer for a checkout: by the attributes in the index, not in a working tree. */
 async function gitsAnswers(cases: readonly Case[], directory: string): Promise<string[][]> {
   const builder = await RepositoryBuilder.create(join(directory, 'repository'));
   const cwd = builder.directory;
@@ -62,7 +62,7 @@ async function gitsAnswers(cases: readonly Case[], directory: string): Promise<s
 }
 
 /**
- * Compares what `AttributeRules` says with what git says.
+ * Compares the answers of `AttributeRules` with those of git.
  *
  * @returns git's answers, without repetitions.
  */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { cloneWithGit } from '../support/clone.js';
 import { RepositoryBuilder } from '../support/repository-builder.js';
 
-/** A blob, and what its line in `.gitattributes` says behind the pattern. */
+/** A blob, and the attributes of its line in `.gitattributes`. */
 export interface ConversionCase {
   readonly attributes: string;
   readonly blob: Buffer;

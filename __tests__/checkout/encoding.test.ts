@@ -13,7 +13,7 @@ function encode([encoding, utf8]: Text): Buffer {
   return encodeFromUtf8(Buffer.from(utf8), encoding, Number.MAX_SAFE_INTEGER);
 }
 
-/** Compares with the files that git leaves, and tells in how many of them it encoded the text. */
+/** Compares with the files that git writes. @returns in how many of them git encoded the text. */
 async function expectAgreement(texts: readonly Text[]): Promise<number> {
   const cases = texts.map(([encoding, utf8]) => ({
     attributes: `working-tree-encoding=${encoding}`,
@@ -42,7 +42,7 @@ interface Repertoire {
   readonly left: readonly string[];
 }
 
-/** What each encoding can write, according to us. Only East Asian ones need to be asked for all. */
+/** The characters that each encoding has in this library. Only East Asian ones are tried with all characters. */
 const REPERTOIRES = Array.from(new Set(CHARSETS.values()), (charset): Repertoire => {
   const name = nameOf(charset);
   const isWide = /^(?:cp9|shift|euc|gb)/.test(charset.codec);

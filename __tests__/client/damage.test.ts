@@ -9,8 +9,8 @@ import { serveArchives } from './archive-server.js';
 import { rawFrame, tarOf, withDigest, zstd, zstdFrames } from './archives.js';
 
 /*
- * The server sends every damaged archive as if it were whole, with its own length: what notices the
- * damage is the client alone.
+ * The server sends every damaged archive as if it were complete, with the right length: only the client can
+ * notice the damage.
  */
 
 const { directory, defer } = cleanup(afterAll);
@@ -117,7 +117,7 @@ describe('A snapshot that is cut', () => {
   });
 });
 
-/* Valid zstd, in which the tar archive is cut or goes on. */
+/* Valid zstd of a tar archive that is cut off or goes on after its end. */
 describe('A tar archive', () => {
   const BLOCK = 512;
 

@@ -198,7 +198,7 @@ test('Of two restores into one directory one wins, and the other leaves nothing 
   const waiting: (() => void)[] = [];
   const url = await serve({ defer }, (_, res) => {
     waiting.push(() => res.end(archive));
-    // Both have found the directory free by then.
+    // By then, both have found the directory empty.
     if (waiting.length === 2) for (const send of waiting) send();
   });
   const outcomes = await Promise.allSettled([restore(url), restore(url)]);

@@ -25,7 +25,7 @@ function padded(body: string): Buffer {
   return Buffer.concat([bytes, Buffer.alloc(-bytes.length & (BLOCK - 1))]);
 }
 
-/** A member as it is told, sense or nonsense. */
+/** A member with these fields, valid or not. */
 function member({ path, type = '0', body = '', linkpath = '', mode = 0o644 }: Member): Buffer {
   const block = Buffer.alloc(BLOCK);
   const mtime = new Date(1.5e12);

@@ -12,7 +12,7 @@ const { directory, defer } = cleanup(afterEach);
 const FIVE_MINUTES = 5 * 60_000;
 const MIB = 1024 * 1024;
 
-/** The answers that clients of this process get from now on. */
+/** Replaces the answers that clients in this process get. */
 function watchAnswers(): IncomingMessage[] {
   const answers: IncomingMessage[] = [];
   const channel = 'http.client.response.finish';
@@ -44,7 +44,7 @@ test('A restore fails when its server sends nothing for five minutes, and leaves
       if (receivedBytes === 0) return;
       const [answer] = answers;
       expect(answer?.socket.timeout).toBe(FIVE_MINUTES);
-      // As Node does when they are over.
+      // As Node does at the end of an answer.
       answer?.socket.emit('timeout');
       if (!answer?.destroyed) hanging.abort(new Error('the server is still waited for'));
     },

@@ -6,7 +6,7 @@ interface Entry {
   readonly content: Buffer;
 }
 
-/** What a store with a fault takes for what a write is to replace. */
+/** The condition of a write, as a store with a fault understands it. */
 export class FaultyConditions {
   readonly #fault: StoreFault | undefined;
   /** Of all revisions there ever were. */

@@ -1,6 +1,6 @@
 import type { Lock, LockRegistry } from '../../lib/locks/registry.js';
 
-/** What can be wrong with `FaultyLocks`, one at a time, and the tests that are there to catch it. */
+/** The faults of `FaultyLocks`, one at a time, and the tests that have to catch each. */
 export const LOCK_FAULTS = {
   'never gives a free key': ['a free key is acquired at once'],
   'gives locks that are lost': ['a free key is acquired at once'],

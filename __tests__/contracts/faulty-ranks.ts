@@ -7,7 +7,7 @@ export interface Ranked {
   readonly first: boolean;
 }
 
-/** What a store with a fault makes of a rank. */
+/** The rank that a store with a fault stores. */
 export function keptRank(
   old: Ranked | undefined,
   expendable: boolean,

@@ -2,7 +2,7 @@ import { posix } from 'node:path';
 import type { Metadata } from '../../lib/stores/store.js';
 import type { StoreFault } from './store-faults.js';
 
-/** What a store with a fault makes of a key. */
+/** The key that a store with a fault uses. */
 export function keptKey(key: string, fault: StoreFault | undefined): string {
   switch (fault) {
     case 'lower-cases keys':
@@ -20,7 +20,7 @@ export function keptKey(key: string, fault: StoreFault | undefined): string {
   }
 }
 
-/** What a store with a fault makes of metadata. */
+/** The metadata that a store with a fault stores. */
 export function keptMetadata(metadata: Metadata, fault: StoreFault | undefined): Metadata {
   if (fault === 'keeps metadata that belong to the caller') return metadata;
   if (fault === 'adds metadata') return { ...metadata, added: 'x' };

@@ -1,4 +1,4 @@
-/** What can be wrong with a `FaultyStore`, one at a time, and the tests that are there to catch it. */
+/** The faults of a `FaultyStore`, one at a time, and the tests that have to catch each. */
 export const STORE_FAULTS = {
   'throws on a miss': ['a key under which nothing was stored is a miss'],
   'describes an object without its size': ['commit, stat, open and list describe an object alike'],

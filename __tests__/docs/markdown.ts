@@ -42,7 +42,7 @@ export async function readTable(page: string, heading: string): Promise<Table> {
   return table;
 }
 
-/** What stands in backticks. */
+/** The texts in backticks. */
 export function codeSpans(cell: string): string[] {
   return Array.from(cell.matchAll(/`([^`]+)`/g), ([, code = '']) => code);
 }

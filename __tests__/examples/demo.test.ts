@@ -44,7 +44,7 @@ test('The demo says why it fails', async () => {
 });
 
 test('Ctrl-C ends the demo and all processes that it started', async () => {
-  // A git that answers nobody, so that the demo does not end by itself. Its end ends the pipe.
+  // This git never answers a request, so that the demo does not end by itself. The pipe ends with it.
   const programs = await directory();
   const pipe = join(programs, 'pipe');
   await run('mkfifo', [pipe]);

@@ -7,9 +7,9 @@ import { cleanEnvironment } from '../support/run.js';
 
 /** An example that was started as a user starts it. */
 export interface ExampleServer {
-  /** What it says that it listens on. */
+  /** The URL that it prints. */
   readonly url: string;
-  /** Asks it to end and waits for that; gives its exit code. Idempotent. */
+  /** Ends it. Idempotent. @returns its exit code. */
   stop(): Promise<number | null>;
 }
 

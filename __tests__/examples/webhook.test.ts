@@ -36,7 +36,7 @@ test('The webhook example brings a snapshot up to date after a push', async () =
   const commit = await push(join(root, 'org', 'repo'));
   expect(commit).not.toBe(before);
 
-  // None of these has the upstream asked.
+  // None of these starts a check.
   const asked = upstream.requests.length;
   expect(await deliver('other', 'https://github.com/org/repo.git')).toBe(401);
   expect(await deliver('secret', 'https://github.com/org/unknown.git')).toBe(202);
@@ -46,7 +46,7 @@ test('The webhook example brings a snapshot up to date after a push', async () =
   const checked = once(upstream, 'info-refs-started');
   expect(await deliver('secret', 'https://github.com/org/repo.git')).toBe(202);
   await checked;
-  // HEAD never asks the upstream: what is stored becomes the new one by itself.
+  // HEAD starts no check: the stored snapshot becomes the new one without a request.
   let stored = await commitOf('HEAD');
   while (stored !== commit) stored = await commitOf('HEAD');
   expect(await server.stop()).toBe(0);

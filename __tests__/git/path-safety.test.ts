@@ -46,7 +46,7 @@ const NAMES = [
 ].filter((name) => name !== '.' && name !== '..');
 
 /**
- * The paths that `git update-index` takes, without a word, for entries of the index.
+ * The paths that `git update-index` accepts for entries of the index.
  *
  * @param option `--force-remove` for files, which need not exist, `--add` for symbolic links, which
  * must for git to see what they are.

@@ -15,7 +15,7 @@ const MAX_PAYLOAD = 65_516;
 
 type Line = string | Buffer;
 
-/** Markers as text, payloads copied, because they are valid only until the next line. */
+/** Markers as text. Payloads are copied, because they are valid only until the next line. */
 async function readAll(chunks: Iterable<Uint8Array>): Promise<Line[]> {
   async function* source(): AsyncGenerator<Uint8Array> {
     yield* chunks;

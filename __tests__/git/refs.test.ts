@@ -94,7 +94,7 @@ describe('isValidRefName', () => {
   );
 
   test('accepts the names that git accepts, and no others', async () => {
-    // git warns of each line that is no name, and passes on the others, as none of them exists.
+    // git warns of each line that is no valid name. It echoes the others, because none of them exists.
     const repository = join(await directory(), 'empty.git');
     await buildEmpty(repository);
     const output = await run('git', ['show-ref', '--exclude-existing'], {

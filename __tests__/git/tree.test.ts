@@ -22,7 +22,7 @@ async function store(body: Uint8Array): Promise<string> {
   return (await run('git', args, { cwd: repository, input: body })).trim();
 }
 
-/** What git makes of the entries of a tree: `mode oid name`. */
+/** The entries of a tree as git reads them: `mode oid name`. */
 async function listWithGit(body: Uint8Array): Promise<string[]> {
   const args = ['ls-tree', '-z', await store(body)];
   const output = await runBinary('git', args, { cwd: repository });

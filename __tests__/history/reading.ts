@@ -23,7 +23,7 @@ export function idsOf(reader: ObjectReader, objects: ObjectSet): string[] {
   return [...objects].map((number) => reader.oidOf(number)).sort();
 }
 
-/** What `git rev-list --objects` lists, sorted. */
+/** The sorted ids of `git rev-list --objects`. */
 export async function revList(repository: string, ...args: string[]): Promise<string[]> {
   const output = await git(repository, 'rev-list', '--objects', ...args);
   const ids = output.split('\n').map((line) => line.slice(0, 40));

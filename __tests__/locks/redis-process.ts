@@ -6,12 +6,12 @@ import type { Scene } from './redis-program.js';
 /** Milliseconds for which the process that holds a key has it. */
 export const HOUR = 60 * 60_000;
 
-/** What such a process runs, with the URL of the server and a scene. */
+/** The program of such a process. Its arguments are the URL of the server and a scene. */
 export const redisProgram = fileURLToPath(new URL('./redis-program.js', import.meta.url));
 
 /** Another process that uses the locks of a server. */
 export class RedisProcess {
-  /** What it said so far. */
+  /** Its messages so far. */
   readonly messages: unknown[] = [];
   readonly #child: ChildProcess;
   readonly #exit: Promise<unknown[]>;

@@ -71,7 +71,7 @@ describe('Several registries', () => {
     const left = await redis.server.ask((client) => client.pttl(key));
     expect(left).toBeGreaterThan(0);
     expect(left).toBeLessThanOrEqual(HOUR);
-    // It passes.
+    // The test ends the lease.
     await redis.server.ask((client) => client.pexpire(key, 1));
     await (await next).release();
   });
@@ -83,7 +83,7 @@ describe('A waiter', () => {
     const held = await one.acquire('held');
     const controller = new AbortController();
     const { signal } = controller;
-    // Held elsewhere, behind that in line, and a free key that is being asked for
+    // The first waits for Redis, the second for the first. The third asks for a free key.
     const waiters = ['held', 'held', 'free'].map((key) => two.acquire(key, { signal }));
     const settled = Promise.allSettled(waiters);
     controller.abort(new Error('no longer wanted'));
@@ -91,7 +91,7 @@ describe('A waiter', () => {
       expect(outcome).toEqual({ status: 'rejected', reason: signal.reason });
     }
     expect(getEventListeners(signal, 'abort')).toEqual([]);
-    // On the same connection, after all that they sent
+    // On the same connection, after their requests
     await (await two.acquire('another')).release();
     expect(await redis.server.keys()).toHaveLength(1);
     await held.release();
@@ -157,7 +157,7 @@ describe('A Redis server', () => {
       redis.server.thaw();
     }
     clock.uninstall();
-    // On the same connection, after what was asked in vain
+    // On the same connection, after the requests that failed
     await (await lockAfterwards(locks)).release();
     expect(await redis.server.keys()).toEqual([]);
   });

@@ -47,7 +47,7 @@ export class WatchedClient {
     });
   }
 
-  /** The next so many renewals and releases fail before they are sent. */
+  /** Makes the next `count` renewals and releases fail before they are sent. */
   failScripts(count: number): void {
     this.#failures = count;
   }

@@ -43,7 +43,7 @@ const OPTIONAL_PEERS = {
   'express-git-snapshot/s3': '@aws-sdk/',
 };
 
-/** What Node 20 has to say of \`require\` of a module; later ones are silent. */
+/** The warning of Node 20 when `require` loads an ES module; later versions print none. */
 const EXPERIMENTAL = /^\(node:\d+\) ExperimentalWarning: .*\n\(Use `node --trace-warnings .*\n$/;
 
 const { directory, defer } = cleanup(afterAll);

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import * as tar from 'tar';
 import { run } from '../support/run.js';
 
-/** What is used of package.json. */
+/** The fields of package.json that tests use. */
 export interface Manifest {
   readonly exports: Record<string, string | { types: string; default: string }>;
   readonly dependencies: Record<string, string>;
@@ -16,7 +16,7 @@ export async function readManifest(): Promise<Manifest> {
 }
 
 /**
- * Packs what was built last, as `npm publish` would.
+ * Packs the last build, as `npm publish` does.
  *
  * @returns the tarball.
  */
@@ -30,7 +30,7 @@ export async function pack(directory: string): Promise<string> {
     '--pack-destination',
     directory,
   ];
-  // What npm keeps is not written where the user's is.
+  // npm's cache and logs are not written to the user's.
   const env = { npm_config_cache: join(directory, 'npm'), npm_config_update_notifier: 'false' };
   const name = (await run('npm', args, { cwd: ROOT, env })).trim();
   return join(directory, name);

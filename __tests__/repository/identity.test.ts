@@ -155,7 +155,7 @@ describe('parseRepository', () => {
   );
 });
 
-/** What every id must be, written without the code under test. */
+/** The rules for every id, written without the code under test. */
 function violations({ host, path }: { host: string; path: string }): string[] {
   const segments = path.split('/');
   const found: string[] = [];

@@ -107,7 +107,7 @@ describe('isPublicAddress', () => {
 
 type LookupOutcome = { error: Error | null; found: string | LookupAddress[]; family?: number };
 
-/** What `publicOnly` gives for a name that resolves to these addresses. */
+/** The result of `publicOnly` for a name that resolves to these addresses. */
 function outcome(addresses: LookupAddress[], options: { all?: boolean }): Promise<LookupOutcome> {
   const resolver: LookupFunction = (_hostname, _options, callback) => callback(null, addresses);
   return new Promise((resolve) => {

@@ -86,7 +86,7 @@ describe('The address policy', () => {
   test('checks the address that is connected to, whatever the name resolved to before', async () => {
     const upstream = await serveRefs();
     const url = `http://rebind.test:${upstream.port}/repo`;
-    // Public by its number, but IANA gave it to nobody: nothing answers there.
+    // A public address that IANA has not assigned: no server answers there.
     const lookup = resolver('2e00::1', '127.0.0.1');
     const client = clientOf(resources, url, {
       trusted: [],
@@ -206,7 +206,7 @@ P5rKurxjwJd14YNEwWJq4O4=
     });
   });
 
-  /** Node reads further authorities once, when it starts; and a program ends when nothing is open. */
+  /** Runs a program of its own, because Node reads additional authorities only at its start. */
   async function getRefsInNewProcess(url: string, authorities: string): Promise<string> {
     const library = new URL('../../lib/upstream/http-client.js', import.meta.url);
     const program = `

@@ -204,7 +204,7 @@ describe('Closing a client', () => {
     await getRefs(client, upstream.url);
     const closed = once(onlySocket(upstream), 'close');
     const asked = { url: upstream.url + INFO_REFS };
-    // The connection of the first answer is given up for it, and is still closing.
+    // The first connection, whose body nobody reads, is ended for this request, and is still closing.
     const second = rejection(client.request(asked));
 
     await client.close();

@@ -142,7 +142,7 @@ export async function readAll({ body }: GitHttpResponse): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-/** What a promise rejects with; fails when it does not. */
+/** The error of a promise; fails when the promise resolves. */
 export async function rejection(promise: Promise<unknown>): Promise<unknown> {
   const value = await promise.then(
     () => undefined,

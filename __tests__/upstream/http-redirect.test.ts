@@ -18,7 +18,7 @@ import {
 
 const resources = cleanup(afterEach);
 
-/** An upstream that answers `/org/moved` as a git server, and redirects by a table. */
+/** An upstream that answers `/org/moved` as a git server, and redirects other paths by a table. */
 function serveRedirects(redirects: Record<string, { status?: number; location?: string }>) {
   return serve(resources, (req, res) => {
     const redirect = redirects[req.url ?? ''];

@@ -57,7 +57,7 @@ serveTasks<Order, string, number>(async (order, { emit, signal }) => {
       emit('waiting');
       await told;
       channel.close();
-      // What was sent on another way before that message may come after it, but not so much later.
+      // Messages that were sent before on another channel may arrive after it, but not this much later.
       for (let turn = 0; turn < 2; turn += 1) await nextTurn();
       signal.throwIfAborted();
       return threadId;

@@ -183,7 +183,7 @@ describe('A worker thread that crashes', () => {
     await run({ kind: 'answer' });
   });
 
-  // Such an error has no task to fail. It must not end the process, and nobody may get the thread.
+  // Such an error has no task to fail. It must not end the process, and no task may get the thread.
   test.each(['exit', 'throw'] as const)('by %s while it is idle is replaced', async (explosion) => {
     const channel = new BroadcastChannel(randomUUID());
     defer(() => channel.close());
