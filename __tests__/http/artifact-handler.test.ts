@@ -64,7 +64,7 @@ describe.each(CASES)('%s with %s, mounted %s:', (...served) => {
       expect(reply.body.equals(BYTES)).toBe(true);
     });
 
-    test('what is stored and may not be served counts as missing', async () => {
+    test('a stored artifact that may not be served counts as missing', async () => {
       artifact.source.maySend = () => false;
       const reply = await get({ range: 'bytes=0-1' });
       expect([reply.status, reply.headers.etag]).toEqual([200, '"generated"']);

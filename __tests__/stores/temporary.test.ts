@@ -29,7 +29,7 @@ describe('temporaryName', () => {
     expect(isTemporaryName(name)).toBe(true);
   });
 
-  test.each(['object', 'a~b', '~', 'backup.tmp', 'file~1~2~3.tmp'])('never returns %s', (name) => {
+  test.each(['object', 'a~b', '~', 'backup.tmp', 'file~1~2~3.tmp'])('never returns %j', (name) => {
     expect(isTemporaryName(name)).toBe(false);
   });
 });
@@ -44,13 +44,13 @@ describe('removeLeftovers', () => {
     expect(await readdir(directory)).toEqual([]);
   });
 
-  test('removes those of an earlier process that had our pid', async () => {
+  test('removes files of an earlier process that had our pid', async () => {
     await writeFile(join(directory, withOtherStart(temporaryName('x'))), 'x');
     await removeLeftovers(directory);
     expect(await readdir(directory)).toEqual([]);
   });
 
-  test('keeps those of this process and its threads, however old', async () => {
+  test('keeps files of this process and its threads, however old', async () => {
     const worker = new Worker(
       `import('node:worker_threads').then(async ({ parentPort }) => {
         const { temporaryName } = await import(${JSON.stringify(MODULE)});
@@ -65,7 +65,7 @@ describe('removeLeftovers', () => {
     expect((await readdir(directory)).sort()).toEqual(names);
   });
 
-  test('removes those of another host, or of a pid in use, only after 24 hours', async () => {
+  test('removes files of another host, or of a pid in use, only after 24 hours', async () => {
     const onOtherHost = () => temporaryName('x').replace(/~[^~]+~/, '~elsewhere.example~');
     const ofParent = () => temporaryName('x').replace(`~${process.pid}~`, `~${process.ppid}~`);
     const young = [onOtherHost(), ofParent()];
@@ -75,7 +75,7 @@ describe('removeLeftovers', () => {
     expect((await readdir(directory)).sort()).toEqual(young.sort());
   });
 
-  test('keeps everything else, even when it is old', async () => {
+  test('keeps all other files, even when they are old', async () => {
     const names = ['README', 'x.tmp', `${await nameOfDeadProcess()}.keep`, '~~.tmp'].sort();
     for (const name of names) await makeOld(name, 9 * DAY);
     await removeLeftovers(directory);

@@ -109,7 +109,7 @@ describe.each(SIZES)('A write in %s', (_, size, operation) => {
     ['says that it has none', 501, 'NotImplemented'],
     ['refuses a write that it should accept', 412, 'PreconditionFailed'],
     ['refuses one with a code of its own', 412, 'InvalidRequest'],
-  ])('has no conditions after a server %s', async (_said, status, code) => {
+  ])('has no more conditions after a server %s', async (_said, status, code) => {
     s3.before = ({ operation: asked, req, res }) => {
       const { 'if-match': match, 'if-none-match': noneMatch } = req.headers;
       if (asked !== operation || (match ?? noneMatch) === undefined) return false;
