@@ -28,7 +28,7 @@ export interface Settings {
 export const HELP = `npm run bench -- [options]
 
   --case NAME      ${CASE_NAMES.join(', ')};
-                   repeatable; default: all but scale
+                   repeatable; default: all but scale and s3
   --repo PATH      a bare repository to measure with, which is not changed; repeatable;
                    default: a synthetic history
   --objects N      of the synthetic history, about; default: 50000
