@@ -131,6 +131,8 @@ const limits = z.strictObject({
   deltaCacheBytes: bytes.default(16 * MIB),
   /** Files in one checkout. */
   maxFiles: count.default(2_000_000),
+  /** Bytes of the paths of these, each from the root. */
+  maxPathBytes: bytes.default(256 * MIB),
   /** Bytes of the files of one checkout. */
   maxCheckoutBytes: bytes.default(16 * GIB),
   /** Bytes of all mirrors; those that were not used for longest go, but never one in use. */

@@ -1,7 +1,14 @@
 /** @one-node-version */
 import { lstat, lutimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type CachedTree, encodeIndex, type IndexEntry } from '../../lib/checkout/git-index.js';
+import {
+  type CachedTree,
+  cachedTreeBytes,
+  encodeIndex,
+  type IndexEntry,
+  indexBytes,
+  indexEntryBytes,
+} from '../../lib/checkout/git-index.js';
 import { statusReadsNothing } from '../support/first-status.js';
 import { fsck } from '../support/fsck.js';
 import { buildKitchenSink } from '../support/kitchen-sink.js';
@@ -51,22 +58,40 @@ async function entriesOf(checkout: string): Promise<IndexEntry[]> {
 }
 
 /** HEAD's trees, as the index caches them. */
-async function treesOf(checkout: string, entries: readonly IndexEntry[]): Promise<CachedTree> {
+async function treesOf(checkout: string, entries: readonly IndexEntry[]): Promise<CachedTree[]> {
   const below = (path: string) => entries.filter((entry) => entry.path.startsWith(path)).length;
   const trees = (await lines(checkout, 'ls-tree', '-rtz', 'HEAD')).flatMap((line) => {
     const [, oid = '', path = ''] = /^040000 tree (\w+)\t(.*)$/s.exec(line) ?? [];
     return path === '' ? [] : [{ oid, path }];
   });
-  const build = (oid: string, path: string): CachedTree => ({
-    name: path.slice(path.lastIndexOf('/', path.length - 2) + 1, -1),
-    oid,
-    entries: below(path),
-    subtrees: trees
+  const nameOf = (path: string) => path.slice(path.lastIndexOf('/', path.length - 2) + 1, -1);
+  const list = (oid: string, path: string): CachedTree[] => {
+    const name = nameOf(path);
+    const subtrees = trees
       .filter((tree) => tree.path.startsWith(path) && !tree.path.slice(path.length).includes('/'))
-      .map((tree) => build(tree.oid, `${tree.path}/`))
-      .sort((a, b) => a.name.length - b.name.length || (a.name < b.name ? -1 : 1)),
-  });
-  return build(await git(checkout, 'rev-parse', 'HEAD^{tree}'), '');
+      .map((tree) => list(tree.oid, `${tree.path}/`))
+      .sort(([a], [b]) => byLengthThenName(a?.name ?? '', b?.name ?? ''));
+    const tree = { name, oid, entries: below(path), subtrees: subtrees.length };
+    return [tree, ...subtrees.flat()];
+  };
+  return list(await git(checkout, 'rev-parse', 'HEAD^{tree}'), '');
+}
+
+function byLengthThenName(a: string, b: string): number {
+  return a.length - b.length || (a < b ? -1 : 1);
+}
+
+/** All of an index. Its size is known before the first byte. */
+function wholeIndex(entries: readonly IndexEntry[], trees?: readonly CachedTree[]): Buffer {
+  const sum = (sizes: number[]) => sizes.reduce((total, size) => total + size, 0);
+  const cached = trees && { trees, bytes: sum(trees.map(cachedTreeBytes)) };
+  const pieces: Buffer[] = [];
+  for (const piece of encodeIndex({ entries, count: entries.length, mtime: MTIME, cached })) {
+    pieces.push(Buffer.from(piece));
+  }
+  const index = Buffer.concat(pieces);
+  expect(index).toHaveLength(indexBytes(sum(entries.map(indexEntryBytes)), cached));
+  return index;
 }
 
 describe.each([
@@ -75,21 +100,21 @@ describe.each([
 ])('git accepts the index of %s', (_, build) => {
   let checkout: string;
   let entries: IndexEntry[];
-  let tree: CachedTree;
+  let trees: CachedTree[];
 
   beforeEach(async () => {
     checkout = await checkOut(build);
     entries = await entriesOf(checkout);
-    tree = await treesOf(checkout, entries);
+    trees = await treesOf(checkout, entries);
   });
 
-  const install = (cached: CachedTree | undefined) =>
-    writeFile(join(checkout, '.git/index'), encodeIndex(entries, MTIME, cached));
+  const install = (cached: readonly CachedTree[]) =>
+    writeFile(join(checkout, '.git/index'), wholeIndex(entries, cached));
 
   test('with all entries', async () => {
     const staged = await lines(checkout, 'ls-files', '--stage', '-z');
     const complaints = await fsck(checkout);
-    await install(tree);
+    await install(trees);
     expect(await lines(checkout, 'ls-files', '--stage', '-z')).toEqual(staged);
     expect(await fsck(checkout)).toEqual(complaints);
     const debug = await git(checkout, 'ls-files', '--debug');
@@ -112,12 +137,12 @@ describe.each([
   });
 
   test('and finds no change without reading a file', async () => {
-    await install(tree);
+    await install(trees);
     expect(await statusReadsNothing(checkout)).toBeGreaterThan(1);
   });
 
   test('with the cached trees that git itself writes', async () => {
-    await install(tree);
+    await install(trees);
     const head = await git(checkout, 'rev-parse', 'HEAD^{tree}');
     expect(await git(checkout, 'write-tree')).toBe(head);
     expect(await rewrite()).toBe(0);
@@ -128,16 +153,13 @@ describe.each([
       input: Buffer.from(`${last}\0`, 'latin1'),
     });
     const shrunk = await git(checkout, 'write-tree');
-    await writeFile(
-      join(checkout, '.git/index'),
-      encodeIndex(entries.slice(0, -1), MTIME, undefined),
-    );
+    await writeFile(join(checkout, '.git/index'), wholeIndex(entries.slice(0, -1)));
     expect(await git(checkout, 'write-tree')).toBe(shrunk);
     expect(shrunk).not.toBe(head);
   });
 
   test('but not with wrong cached trees', async () => {
-    await install({ ...tree, entries: tree.entries - 1 });
+    await install(trees.map((tree, i) => ({ ...tree, entries: tree.entries - (i === 0 ? 1 : 0) })));
     expect(await rewrite()).not.toBe(0);
   });
 
@@ -154,7 +176,7 @@ describe('git reads an index with', () => {
   });
 
   async function readBack(entries: readonly IndexEntry[]): Promise<string[]> {
-    await writeFile(join(scratch, '.git/index'), encodeIndex(entries, MTIME, undefined));
+    await writeFile(join(scratch, '.git/index'), wholeIndex(entries));
     return lines(scratch, 'ls-files', '--stage', '-z');
   }
 

@@ -36,7 +36,7 @@ async function listWithGit(body: Uint8Array): Promise<string[]> {
 const MODES = { directory: '040000', symlink: '120000', gitlink: '160000' };
 
 function list(body: Buffer): string[] {
-  return parseTree(body).map(({ kind, executable, oid, name }) => {
+  return [...parseTree(body)].map(({ kind, executable, oid, name }) => {
     const mode = kind === 'file' ? (executable ? '100755' : '100644') : MODES[kind];
     return `${mode} ${oid} ${name}`;
   });
@@ -105,7 +105,7 @@ describe('A tree is read as git reads it:', () => {
   });
 
   test('no entries', () => {
-    expect(parseTree(Buffer.alloc(0))).toEqual([]);
+    expect([...parseTree(Buffer.alloc(0))]).toEqual([]);
   });
 });
 
@@ -124,12 +124,12 @@ describe('A tree that git refuses is refused:', () => {
   ])('%s', async (_, body) => {
     const oid = await store(body);
     expect((await execute('git', ['ls-tree', oid], { cwd: repository })).code).not.toBe(0);
-    expect(() => parseTree(body)).toThrow(malformed);
+    expect(() => [...parseTree(body)]).toThrow(malformed);
   });
 
   test('any tree that is cut off', () => {
     for (let length = 1; length < sound.length; length++) {
-      expect(() => parseTree(sound.subarray(0, length))).toThrow(malformed);
+      expect(() => [...parseTree(sound.subarray(0, length))]).toThrow(malformed);
     }
   });
 });

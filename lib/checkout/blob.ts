@@ -19,8 +19,13 @@ export function streamBlob(
   oid: string,
   located: LocatedObject,
 ): AsyncIterable<Buffer> {
-  if (reader.typeOf(oid) !== ObjectType.blob) throw noBlob(oid);
+  checkIsBlob(reader, oid);
   return reader.stream(oid, located);
+}
+
+/** @throws SnapshotError as `ObjectReader.typeOf`; `UPSTREAM_INVALID` for an object of another type. */
+export function checkIsBlob(reader: ObjectReader, oid: string): void {
+  if (reader.typeOf(oid) !== ObjectType.blob) throw noBlob(oid);
 }
 
 function noBlob(oid: string): SnapshotError {

@@ -1,56 +1,37 @@
 import { SnapshotError } from '../errors.js';
+import { verifyPath } from '../git/path-safety.js';
+import { parseTree, type TreeEntry } from '../git/tree.js';
 import type { Limits } from '../options.js';
-import type { LocatedObject, ObjectReader } from '../pack/reader.js';
-import { AttributeRules } from './attributes.js';
-import { readBlob } from './blob.js';
-import type { CachedTree } from './git-index.js';
-import { type CheckoutEntry, walkTree } from './tree-walk.js';
+import type { ObjectReader } from '../pack/reader.js';
+import { checkIsBlob } from './blob.js';
+import { NameStack } from './name-stack.js';
+import { type CheckoutPlan, PlannedTree } from './planned-tree.js';
+import { refusedPath } from './refused-path.js';
+import { readSymlinkTarget } from './symlink-target.js';
+import { readTree } from './tree-walk.js';
 
 /*
  * What a checkout will hold, found before the first byte of a snapshot is written: a client can still
  * be told why there is none. Only what takes reading every file is left to be found later.
+ *
+ * Each tree is looked into once. Where it lies again, what it adds is only added up: a few small trees
+ * that name each other make billions of files.
  */
 
-export type PlannedEntry =
-  | (CheckoutEntry & { readonly kind: 'directory' | 'gitlink' })
-  | (CheckoutEntry & { readonly kind: 'file'; readonly located: LocatedObject })
-  | (CheckoutEntry & { readonly kind: 'symlink'; readonly target: Buffer });
-
-export interface CheckoutPlan {
-  /** In the order of git's index; directories before what is in them. */
-  readonly entries: readonly PlannedEntry[];
-  /** As `walkTree` gives it. */
-  readonly tree: CachedTree | undefined;
-}
-
-/** Longer targets can't be created, by git's checkout either. */
-const MAX_LINK_BYTES = 4095;
+/** Linux's PATH_MAX and NAME_MAX: longer ones can't be created, by git's checkout either. */
+const MAX_PATH_BYTES = 4095;
+const MAX_NAME_BYTES = 255;
 
 /**
- * @throws SnapshotError as `walkTree`; `REPOSITORY_INVALID` for symlinks that can't be, and
- * `UPSTREAM_INVALID` for missing objects; `LIMIT_EXCEEDED` when the blobs that are no deltas alone
- * exceed `maxCheckoutBytes`.
+ * @param root the id of HEAD's tree.
+ * @throws SnapshotError `REPOSITORY_INVALID` for names that git refuses to check out and symlinks that can't
+ * be, `UPSTREAM_INVALID` for missing objects and malformed trees; `LIMIT_EXCEEDED` for too many files or too
+ * long paths, and when the blobs that are no deltas alone exceed `maxCheckoutBytes`.
  */
-export function planCheckout(reader: ObjectReader, tree: string, limits: Limits): CheckoutPlan {
-  const entries: PlannedEntry[] = [];
-  let bytes = 0;
-  const cached = walkTree(reader, tree, AttributeRules.builtIn, limits.maxFiles, (entry) => {
-    const { name, kind, executable, oid, path, rules } = entry;
-    if (kind === 'directory' || kind === 'gitlink') {
-      entries.push({ ...entry, kind });
-      return;
-    }
-    const located = reader.locate(oid);
-    if (located === undefined) throw new SnapshotError('UPSTREAM_INVALID', `${oid} is missing`);
-    if (kind === 'symlink') {
-      entries.push({ ...entry, kind, target: readTarget(reader, entry, located) });
-      return;
-    }
-    bytes += located.wholeSize ?? 0;
-    checkSize(bytes, limits);
-    entries.push({ name, kind, executable, oid, path, rules, located });
-  });
-  return { entries, tree: cached };
+export function planCheckout(reader: ObjectReader, root: string, limits: Limits): CheckoutPlan {
+  const planner = new Planner(reader, limits);
+  planner.plan('', root);
+  return { root, trees: planner.trees };
 }
 
 /** @throws SnapshotError `LIMIT_EXCEEDED` */
@@ -60,15 +41,89 @@ export function checkSize(checkoutBytes: number, { maxCheckoutBytes }: Limits): 
   }
 }
 
-function readTarget(reader: ObjectReader, { oid, path }: CheckoutEntry, at: LocatedObject): Buffer {
-  const impossible = () => {
-    const shown = JSON.stringify(Buffer.from(path, 'latin1').toString());
-    return new SnapshotError('REPOSITORY_INVALID', `the symlink ${shown} has no possible target`);
-  };
-  if ((at.wholeSize ?? 0) > MAX_LINK_BYTES) throw impossible();
-  const target = readBlob(reader, oid, at);
-  if (target.length === 0 || target.length > MAX_LINK_BYTES || target.includes(0)) {
-    throw impossible();
+class Planner {
+  readonly trees = new Map<string, PlannedTree>();
+  readonly #reader: ObjectReader;
+  readonly #limits: Limits;
+  /** Of all that was found so far, at each place where it lies. */
+  #entries = 0;
+  #pathBytes = 0;
+  #fileBytes = 0;
+
+  constructor(reader: ObjectReader, limits: Limits) {
+    this.#reader = reader;
+    this.#limits = limits;
   }
-  return Buffer.from(target);
+
+  /**
+   * Recursion is bounded by the length of a path.
+   *
+   * @param path with a slash at its end; empty for the root.
+   */
+  plan(path: string, oid: string): PlannedTree {
+    const known = this.trees.get(oid);
+    if (known !== undefined) {
+      if (path.length + known.longestPath > MAX_PATH_BYTES) {
+        throw refusedPath(path, 'holds a path that is too long');
+      }
+      this.#count(known.entries, known.pathBytes + known.entries * path.length, known.fileBytes);
+      return known;
+    }
+    const planned = new PlannedTree();
+    const names = new NameStack();
+    for (const entry of parseTree(readTree(this.#reader, oid))) {
+      const { name, kind } = entry;
+      verifyName(path, entry);
+      if (!names.add(name)) throw refusedPath(path + name, 'is there twice');
+      const bytes = this.#checkFile(path + name, entry);
+      this.#count(1, path.length + name.length, bytes);
+      if (kind !== 'directory') {
+        planned.addFile(entry, bytes);
+        continue;
+      }
+      const below = this.plan(`${path}${name}/`, entry.oid);
+      // git looks for that name in all of a symlink's path.
+      if (below.hasSymlink && verifyPath(`${name}/link`, true) !== undefined) {
+        throw refusedPath(path + name, 'is .gitmodules on some file system, and holds a symlink');
+      }
+      planned.addDirectory(name, below);
+    }
+    if (planned.attributes !== undefined) checkIsBlob(this.#reader, planned.attributes);
+    this.trees.set(oid, planned);
+    return planned;
+  }
+
+  /** @returns its bytes, as far as known without applying deltas. */
+  #checkFile(path: string, { kind, oid }: TreeEntry): number {
+    if (kind === 'directory' || kind === 'gitlink') return 0;
+    const located = this.#reader.locate(oid);
+    if (located === undefined) throw new SnapshotError('UPSTREAM_INVALID', `${oid} is missing`);
+    if (kind === 'symlink') readSymlinkTarget(this.#reader, { path, oid }, located);
+    return located.wholeSize ?? 0;
+  }
+
+  #count(entries: number, pathBytes: number, fileBytes: number): void {
+    this.#entries += entries;
+    this.#pathBytes += pathBytes;
+    this.#fileBytes += fileBytes;
+    if (this.#entries > this.#limits.maxFiles) {
+      throw new SnapshotError('LIMIT_EXCEEDED', 'the checkout has more files than maxFiles');
+    }
+    if (this.#pathBytes > this.#limits.maxPathBytes) {
+      throw new SnapshotError('LIMIT_EXCEEDED', 'the paths have more bytes than maxPathBytes');
+    }
+    checkSize(this.#fileBytes, this.#limits);
+  }
+}
+
+/** @throws SnapshotError `REPOSITORY_INVALID` */
+function verifyName(path: string, { name, kind }: TreeEntry): void {
+  // What git says of a path follows from its names, but for what a directory's name says of symlinks in it.
+  const refusal = name.includes('/')
+    ? 'has a slash in its name'
+    : verifyPath(name, kind === 'symlink');
+  if (refusal !== undefined) throw refusedPath(path + name, refusal);
+  if (name.length > MAX_NAME_BYTES || path.length + name.length > MAX_PATH_BYTES) {
+    throw refusedPath(path + name, 'is too long');
+  }
 }

@@ -2,7 +2,8 @@ import { createHash } from 'node:crypto';
 import { OID_BYTES } from '../git/object.js';
 
 /*
- * The index file: gitformat-index(5), version 2, with the cached tree extension.
+ * The index file: gitformat-index(5), version 2, with the cached tree extension. It is written in pieces:
+ * with all of its paths, that of a large checkout has hundreds of megabytes.
  */
 
 /** A file, symlink or submodule of the checkout. */
@@ -12,7 +13,7 @@ export interface IndexEntry {
   readonly mode: number;
   /** 40 hex digits. */
   readonly oid: string;
-  /** Bytes that lie in the working tree. */
+  /** Bytes that lie in the working tree; those above 32 bits are left out. */
   readonly size: number;
 }
 
@@ -23,42 +24,100 @@ export interface CachedTree {
   readonly oid: string;
   /** Index entries below it. */
   readonly entries: number;
-  readonly subtrees: readonly CachedTree[];
+  /** Directories in it. */
+  readonly subtrees: number;
+}
+
+export interface IndexContent {
+  /** Of `entries`. */
+  readonly count: number;
+  /** In the order of their paths, as bytes. */
+  readonly entries: Iterable<IndexEntry>;
+  /** Of every file, in whole seconds since the epoch. */
+  readonly mtime: number;
+  /** `undefined` leaves the extension out. */
+  readonly cached: CachedTrees | undefined;
+}
+
+export interface CachedTrees {
+  /** The sum of `cachedTreeBytes` of all. */
+  readonly bytes: number;
+  /** Each directory before those in it, which are ordered by the length of their names, and then by these. */
+  readonly trees: Iterable<CachedTree>;
 }
 
 export const FileMode = {
-  regular: 0o100644,
+  file: 0o100644,
   executable: 0o100755,
   symlink: 0o120000,
   gitlink: 0o160000,
 } as const;
 
+const HEADER_BYTES = 12;
+const EXTENSION_HEADER_BYTES = 8;
 const FIXED_BYTES = 62;
 const NAME_LENGTH_MASK = 0xfff;
+const PIECE_BYTES = 64 * 1024;
 
-/**
- * @param entries in the order of their paths, as bytes.
- * @param mtime of every file, in whole seconds since the epoch.
- * @param tree `undefined` leaves the extension out.
- */
-export function encodeIndex(
-  entries: readonly IndexEntry[],
-  mtime: number,
-  tree: CachedTree | undefined,
-): Buffer {
-  const header = Buffer.alloc(12);
-  header.write('DIRC', 0, 'latin1');
-  header.writeUInt32BE(2, 4);
-  header.writeUInt32BE(entries.length, 8);
-  const parts = [header, ...entries.map((entry) => encodeEntry(entry, mtime))];
-  if (tree !== undefined) parts.push(extension('TREE', Buffer.concat([...encodeTree(tree)])));
-  const body = Buffer.concat(parts);
-  return Buffer.concat([body, createHash('sha1').update(body).digest()]);
+/** Bytes of an entry. */
+export function indexEntryBytes({ path }: Pick<IndexEntry, 'path'>): number {
+  // Padded with 1 to 8 NULs to a multiple of eight.
+  return (FIXED_BYTES + path.length + 8) & ~7;
 }
 
-function encodeEntry({ path, mode, oid, size }: IndexEntry, mtime: number): Buffer {
-  // Padded with 1 to 8 NULs to a multiple of eight.
-  const entry = Buffer.alloc((FIXED_BYTES + path.length + 8) & ~7);
+/** Bytes of a directory in the extension. */
+export function cachedTreeBytes(tree: Omit<CachedTree, 'oid'>): number {
+  return tree.name.length + countsOf(tree).length + OID_BYTES;
+}
+
+/** Bytes of an index whose entries have `entryBytes` in all. */
+export function indexBytes(entryBytes: number, cached: Pick<CachedTrees, 'bytes'> | undefined) {
+  const extension = cached === undefined ? 0 : EXTENSION_HEADER_BYTES + cached.bytes;
+  return HEADER_BYTES + entryBytes + extension + OID_BYTES;
+}
+
+/** @returns pieces of 64 KiB, each valid until the next one is asked for. */
+export function* encodeIndex(content: IndexContent): Generator<Buffer> {
+  const hash = createHash('sha1');
+  const piece = Buffer.allocUnsafeSlow(PIECE_BYTES);
+  let filled = 0;
+  for (const part of encodeParts(content)) {
+    for (let at = 0; at < part.length; ) {
+      const taken = part.copy(piece, filled, at);
+      filled += taken;
+      at += taken;
+      if (filled < PIECE_BYTES) continue;
+      hash.update(piece);
+      yield piece;
+      filled = 0;
+    }
+  }
+  const rest = piece.subarray(0, filled);
+  yield rest;
+  yield hash.update(rest).digest();
+}
+
+function* encodeParts({ count, entries, mtime, cached }: IndexContent): Generator<Buffer> {
+  const header = Buffer.alloc(HEADER_BYTES);
+  header.write('DIRC', 0, 'latin1');
+  header.writeUInt32BE(2, 4);
+  header.writeUInt32BE(count, 8);
+  yield header;
+  for (const entry of entries) yield encodeEntry(entry, mtime);
+  if (cached === undefined) return;
+  const extension = Buffer.alloc(EXTENSION_HEADER_BYTES);
+  extension.write('TREE', 0, 'latin1');
+  extension.writeUInt32BE(cached.bytes, 4);
+  yield extension;
+  for (const tree of cached.trees) {
+    yield Buffer.from(tree.name + countsOf(tree), 'latin1');
+    yield Buffer.from(tree.oid, 'hex');
+  }
+}
+
+function encodeEntry(indexed: IndexEntry, mtime: number): Buffer {
+  const { path, mode, oid, size } = indexed;
+  const entry = Buffer.alloc(indexEntryBytes(indexed));
   // ctime, dev, ino, uid and gid stay 0: they can't be known before extraction, and git is told by
   // `core.checkStat` and `core.trustctime` not to look at them.
   if (mode !== FileMode.gitlink) entry.writeUInt32BE(mtime, 8);
@@ -70,15 +129,7 @@ function encodeEntry({ path, mode, oid, size }: IndexEntry, mtime: number): Buff
   return entry;
 }
 
-function* encodeTree(tree: CachedTree): Generator<Buffer> {
-  yield Buffer.from(`${tree.name}\0${tree.entries} ${tree.subtrees.length}\n`, 'latin1');
-  yield Buffer.from(tree.oid, 'hex');
-  for (const subtree of tree.subtrees) yield* encodeTree(subtree);
-}
-
-function extension(signature: string, content: Buffer): Buffer {
-  const header = Buffer.alloc(8);
-  header.write(signature, 0, 'latin1');
-  header.writeUInt32BE(content.length, 4);
-  return Buffer.concat([header, content]);
+/** What stands behind a directory's name. */
+function countsOf({ entries, subtrees }: Omit<CachedTree, 'name' | 'oid'>): string {
+  return `\0${entries} ${subtrees}\n`;
 }

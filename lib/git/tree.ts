@@ -19,40 +19,69 @@ export interface TreeEntry {
   readonly oid: string;
 }
 
+/** Where the parts of an entry lie in its tree. */
+export interface EntryPlace {
+  readonly mode: number;
+  readonly nameAt: number;
+  /** Where the NUL behind the name is. */
+  readonly nameEnd: number;
+  /** Where the next entry begins. */
+  readonly end: number;
+}
+
 const TYPE_MASK = 0o170000;
+const DIRECTORY = 0o040000;
 const KINDS = new Map<number, TreeEntryKind>([
-  [0o040000, 'directory'],
+  [DIRECTORY, 'directory'],
   [0o100000, 'file'],
   [0o120000, 'symlink'],
 ]);
 
+const SPACE = 0x20;
+const MAX_MODE_DIGITS = 11;
+
 /**
- * @param maxEntries an entry takes ten times the memory of its bytes.
- * @throws SnapshotError `UPSTREAM_INVALID`; `LIMIT_EXCEEDED` for more entries than that.
+ * The entries in the order in which they stand, each made when it is asked for: as objects they take ten
+ * times the memory of the tree.
+ *
+ * @throws SnapshotError `UPSTREAM_INVALID`
  */
-export function parseTree(data: Buffer, maxEntries = Number.POSITIVE_INFINITY): TreeEntry[] {
-  const entries: TreeEntry[] = [];
+export function* parseTree(data: Buffer): Generator<TreeEntry> {
   for (let at = 0; at < data.length; ) {
-    if (entries.length === maxEntries) {
-      throw new SnapshotError('LIMIT_EXCEEDED', 'the trees have more entries than are allowed');
-    }
-    const space = data.indexOf(0x20, at);
-    const nul = data.indexOf(0, space);
-    const next = nul + 1 + OID_BYTES;
-    if (space < 0 || nul <= space + 1 || next > data.length) throw malformed();
-    const octal = data.toString('latin1', at, space);
-    if (!/^[0-7]{1,11}$/.test(octal)) throw malformed();
-    const mode = Number.parseInt(octal, 8);
+    const { mode, nameAt, nameEnd, end } = placeEntry(data, at);
     const kind = KINDS.get(mode & TYPE_MASK) ?? 'gitlink';
-    entries.push({
-      name: data.toString('latin1', space + 1, nul),
+    yield {
+      name: data.toString('latin1', nameAt, nameEnd),
       kind,
       executable: kind === 'file' && (mode & 0o100) !== 0,
-      oid: data.toString('hex', nul + 1, next),
-    });
-    at = next;
+      oid: data.toString('hex', nameEnd + 1, end),
+    };
+    at = end;
   }
-  return entries;
+}
+
+export function isDirectory({ mode }: EntryPlace): boolean {
+  return (mode & TYPE_MASK) === DIRECTORY;
+}
+
+/**
+ * Finds the parts of the entry that begins at `at`.
+ *
+ * @throws SnapshotError `UPSTREAM_INVALID`
+ */
+export function placeEntry(data: Buffer, at: number): EntryPlace {
+  let mode = 0;
+  let space = at;
+  for (let byte = data[space]; byte !== SPACE; byte = data[++space]) {
+    const isOctal = byte !== undefined && byte >= 0x30 && byte <= 0x37;
+    if (!isOctal || space - at === MAX_MODE_DIGITS) throw malformed();
+    mode = mode * 8 + byte - 0x30;
+  }
+  const nameAt = space + 1;
+  const nameEnd = data.indexOf(0, nameAt);
+  const end = nameEnd + 1 + OID_BYTES;
+  if (space === at || nameEnd <= nameAt || end > data.length) throw malformed();
+  return { mode, nameAt, nameEnd, end };
 }
 
 function malformed(): SnapshotError {

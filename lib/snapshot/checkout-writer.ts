@@ -1,12 +1,22 @@
 import { setImmediate } from 'node:timers/promises';
 import type { TarFrames } from '../archive/tar-frames.js';
 import { readBlob, streamBlob } from '../checkout/blob.js';
-import { type CheckoutPlan, checkSize, type PlannedEntry } from '../checkout/checkout-plan.js';
+import { cachedTrees } from '../checkout/cached-trees.js';
+import { checkSize } from '../checkout/checkout-plan.js';
 import { convertToWorkingTree, needsConversion } from '../checkout/convert.js';
-import { encodeIndex, FileMode, type IndexEntry } from '../checkout/git-index.js';
-import type { CheckoutEntry } from '../checkout/tree-walk.js';
+import {
+  encodeIndex,
+  FileMode,
+  type IndexEntry,
+  indexBytes,
+  indexEntryBytes,
+} from '../checkout/git-index.js';
+import type { CheckoutPlan } from '../checkout/planned-tree.js';
+import { readSymlinkTarget } from '../checkout/symlink-target.js';
+import { type CheckoutEntry, walkCheckout } from '../checkout/tree-walk.js';
+import { NumberList } from '../history/number-list.js';
 import type { Limits } from '../options.js';
-import type { LocatedObject, ObjectReader } from '../pack/reader.js';
+import type { ObjectReader } from '../pack/reader.js';
 
 /** Blobs above this are streamed, if nothing is to be converted in them. */
 const STREAMED_BLOB_BYTES = 8 * 1024 * 1024;
@@ -26,17 +36,20 @@ export interface CheckoutOptions {
 /**
  * Inflates the working tree from the packs straight into tar entries, and adds its index.
  *
+ * Memory: four bytes for each file, beside what is at hand: the index comes last, and the walk over the trees
+ * that tells what is in it is made once more.
+ *
  * @throws SnapshotError as `ObjectReader.read` and `convertToWorkingTree`; `LIMIT_EXCEEDED`.
  */
 export async function writeCheckout(
-  { entries, tree }: CheckoutPlan,
+  plan: CheckoutPlan,
   reader: ObjectReader,
   tar: TarFrames,
   { mtime, limits, signal }: CheckoutOptions,
 ): Promise<void> {
   const writer = new CheckoutWriter(reader, tar, mtime, limits);
   let frames = tar.count;
-  for (const entry of entries) {
+  for (const entry of walkCheckout(reader, plan)) {
     // Most have nothing to wait for, and there are as many as files.
     const streaming = writer.checkOut(entry);
     if (streaming !== undefined) await streaming;
@@ -45,13 +58,44 @@ export async function writeCheckout(
     await setImmediate(); // or the thread would not hear of an abort
     signal.throwIfAborted();
   }
-  const index = encodeIndex(writer.index, mtime, tree);
+  const cached = cachedTrees(reader, plan);
+  const entries = indexedEntries(walkCheckout(reader, plan), writer.sizes);
+  const index = encodeIndex({ count: writer.sizes.length, entries, mtime, cached });
   const later = mtime + INDEX_SECONDS_LATER;
-  tar.add({ path: './.git/index', kind: 'file', mode: 0o644, mtime: later }, index);
+  const size = indexBytes(writer.indexedBytes, cached);
+  await tar.addStream(
+    { path: './.git/index', kind: 'file', mode: 0o644, mtime: later, size },
+    abortable(index, signal),
+  );
+}
+
+/** What the index says of what was checked out. @param sizes of the files, in the same order. */
+function* indexedEntries(
+  checkout: Iterable<CheckoutEntry>,
+  sizes: NumberList,
+): Generator<IndexEntry> {
+  let count = 0;
+  for (const { path, kind, executable, oid } of checkout) {
+    if (kind === 'directory') continue;
+    const mode = executable ? FileMode.executable : FileMode[kind];
+    yield { path, mode, oid, size: sizes.at(count++) };
+  }
+}
+
+/** Lets the thread hear of an abort after each piece. */
+async function* abortable(pieces: Iterable<Buffer>, signal: AbortSignal): AsyncGenerator<Buffer> {
+  for (const piece of pieces) {
+    yield piece;
+    await setImmediate();
+    signal.throwIfAborted();
+  }
 }
 
 class CheckoutWriter {
-  readonly index: IndexEntry[] = [];
+  /** Of what the index lists, in its order. */
+  readonly sizes = new NumberList();
+  /** Bytes of the index's entries. */
+  indexedBytes = 0;
   readonly #reader: ObjectReader;
   readonly #tar: TarFrames;
   readonly #mtime: number;
@@ -66,17 +110,17 @@ class CheckoutWriter {
   }
 
   /** @returns a promise only for what is streamed. */
-  checkOut(entry: PlannedEntry): void | Promise<void> {
+  checkOut(entry: CheckoutEntry): void | Promise<void> {
     switch (entry.kind) {
       case 'directory':
         return this.#addDirectory(entry);
       case 'gitlink':
-        this.#indexed(entry, FileMode.gitlink, 0);
+        this.#indexed(entry, 0);
         return this.#addDirectory(entry);
       case 'symlink':
-        return this.#addSymlink(entry, entry.target);
+        return this.#addSymlink(entry);
       case 'file':
-        return this.#addFile(entry, entry.located);
+        return this.#addFile(entry);
     }
   }
 
@@ -84,42 +128,44 @@ class CheckoutWriter {
     this.#tar.add({ path: `./${path}/`, kind: 'directory', mode: 0o755, mtime: this.#mtime });
   }
 
-  #addSymlink(entry: CheckoutEntry, target: Buffer): void {
-    this.#indexed(entry, FileMode.symlink, target.length);
+  #addSymlink(entry: CheckoutEntry): void {
+    const target = readSymlinkTarget(this.#reader, entry, this.#reader.locate(entry.oid));
+    this.#indexed(entry, target.length);
     this.#tar.add({
       path: `./${entry.path}`,
       kind: 'symlink',
       mode: 0o777,
       mtime: this.#mtime,
-      target: target.toString('latin1'),
+      target,
     });
   }
 
-  #addFile(entry: CheckoutEntry, located: LocatedObject): void | Promise<void> {
-    const { executable, oid, path, rules } = entry;
-    const attributes = rules.lookup(path);
-    const indexMode = executable ? FileMode.executable : FileMode.regular;
-    const size = located.wholeSize ?? 0;
+  #addFile(entry: CheckoutEntry): void | Promise<void> {
+    const { executable, oid, path, directory } = entry;
+    const attributes = directory.rules(this.#reader).lookup(path);
+    const located = this.#reader.locate(oid);
+    const size = located?.wholeSize ?? 0;
     const file = {
       path: `./${path}`,
       kind: 'file',
       mode: executable ? 0o755 : 0o644,
       mtime: this.#mtime,
     } as const;
-    if (size > STREAMED_BLOB_BYTES && !needsConversion(attributes)) {
-      this.#indexed(entry, indexMode, size);
+    if (located !== undefined && size > STREAMED_BLOB_BYTES && !needsConversion(attributes)) {
+      this.#indexed(entry, size);
       return this.#tar.addStream({ ...file, size }, streamBlob(this.#reader, oid, located));
     }
     const blob = readBlob(this.#reader, oid, located);
     const { maxObjectBytesInMemory } = this.#limits;
     const content = convertToWorkingTree(blob, attributes, oid, maxObjectBytesInMemory);
-    this.#indexed(entry, indexMode, content.length);
+    this.#indexed(entry, content.length);
     this.#tar.add(file, content);
   }
 
-  #indexed({ path, oid }: CheckoutEntry, mode: number, size: number): void {
+  #indexed(entry: CheckoutEntry, size: number): void {
     this.#bytes += size;
     checkSize(this.#bytes, this.#limits);
-    this.index.push({ path, mode, oid, size });
+    this.sizes.push(size);
+    this.indexedBytes += indexEntryBytes(entry);
   }
 }

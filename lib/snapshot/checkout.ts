@@ -1,6 +1,7 @@
 import { TarFrames } from '../archive/tar-frames.js';
 import type { ZstdEncoder } from '../archive/zstd.js';
-import { type CheckoutPlan, planCheckout } from '../checkout/checkout-plan.js';
+import { planCheckout } from '../checkout/checkout-plan.js';
+import type { CheckoutPlan } from '../checkout/planned-tree.js';
 import type { Limits } from '../options.js';
 import type { ObjectReader } from '../pack/reader.js';
 import { writeCheckout } from './checkout-writer.js';
