@@ -2,6 +2,7 @@
  * @needs bash curl tar zstd
  * @one-node-version
  */
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { AppProcess } from '../support/app-process.js';
 import { cloneWithGit, extract } from '../support/clone.js';
@@ -10,12 +11,13 @@ import { damagePack } from '../support/damage-pack.js';
 import { fsck } from '../support/fsck.js';
 import { HOST, type HostApp } from '../support/host-app.js';
 import { expectNothingLeft } from '../support/nothing-left.js';
+import { treeBody } from '../support/object-id.js';
 import { ObjectList } from '../support/object-list.js';
 import { ownRepository } from '../support/own-repository.js';
 import { expectProblem, expectServed } from '../support/problem.js';
 import { seededBytes } from '../support/random.js';
 import { RepositoryBuilder } from '../support/repository-builder.js';
-import { execute } from '../support/run.js';
+import { execute, git } from '../support/run.js';
 
 const repository = ownRepository();
 const { directory, defer } = repository;
@@ -117,13 +119,10 @@ describe('A bomb', () => {
     let tree = leaf;
     for (let level = 0; level < depth; level++) {
       const below = tree;
-      tree = objects.tree(
-        ...Array.from({ length: width }, (_, i): [string, string, string] => [
-          '40000',
-          `d${i}`,
-          below,
-        ]),
-      );
+      const lines = Array.from({ length: width }, (_, i): [string, string, string] => {
+        return ['40000', `d${i}`, below];
+      });
+      tree = objects.add('tree', treeBody(lines));
     }
     return tree;
   }
@@ -136,7 +135,7 @@ describe('A bomb', () => {
     ['of one directory in another', 'REPOSITORY_INVALID', (o) => pile(o, leaf(o), 1, 5000)],
     [
       'of one name, over and over',
-      'LIMIT_EXCEEDED',
+      'REPOSITORY_INVALID',
       (o) => o.add('tree', Buffer.alloc(24_000_000, `1 a\0${'i'.repeat(20)}`)),
     ],
   ])('%s is refused', async (_name, code, make) => {
@@ -145,7 +144,26 @@ describe('A bomb', () => {
     await expectProblem(app.snapshotUrl(repository.path), code);
   });
 
-  test('of files in deep directories is served, as it is only large', async () => {
+  test('of ten thousand million files is refused as soon as its few trees are read', async () => {
+    const large = await repository.sharedApp({ limits: { maxFiles: 2 ** 31 - 1 } });
+    const objects = new ObjectList();
+    const empty = objects.blob('');
+    const files = objects.tree(['100644', 'f', empty]);
+    serve(objects.pack(objects.commit(pile(objects, files, 10, 10))));
+    await expectProblem(large.snapshotUrl(repository.path), 'LIMIT_EXCEEDED');
+  });
+
+  test('of 200,000 times the same empty directory is checked out as by git', async () => {
+    const large = await repository.sharedApp({ limits: {} });
+    const objects = new ObjectList();
+    serve(objects.pack(objects.commit(pile(objects, objects.tree(), 200_000, 1))));
+    const snapshot = join(await directory(), 'snapshot');
+    await extract(large.snapshotUrl(repository.path), snapshot);
+    expect(await readdir(snapshot)).toEqual(['.git']);
+    expect(await git(snapshot, 'status', '--porcelain')).toBe('');
+  });
+
+  test('of files in deep directories is only large', async () => {
     const objects = new ObjectList();
     const blob = objects.blob();
     const files = Array.from({ length: 8000 }, (_, i): [string, string, string] => {

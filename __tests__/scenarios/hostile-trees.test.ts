@@ -87,11 +87,22 @@ describe('A tree that git refuses to check out', () => {
     ['a symlink .gitmodules', link('.gitmodules', 'file')],
     ['a symlink .gitmodules further down', folder('a', link('.gitmodules', 'file'))],
     ['a symlink GITMOD~1', link('GITMOD~1', 'file')],
+    ['a symlink below .gitmodules', folder('.gitmodules', link('link', 'file'))],
+    [
+      'a symlink below .gitmodules that lies elsewhere, too',
+      folder('.git-modules', folder('a', link('link', 'file'))),
+      folder('.gitmodules', folder('a', link('link', 'file'))),
+    ],
     ['a symlink without a target', link('link', '')],
     ['a symlink whose target is too long', link('link', 't'.repeat(4096))],
     ['a symlink whose target is huge', link('link', 't'.repeat(1 << 20))],
     ['a name that is too long', file('n'.repeat(256))],
     ['a path that is too long', nested(17, 'd'.repeat(250))],
+    [
+      'a path that is too long at the second place',
+      nested(10, 'd'.repeat(250)),
+      folder('e'.repeat(250), folder('e'.repeat(250), nested(15, 'd'.repeat(250)))),
+    ],
   ];
 
   test.each(trees)('is refused: one with %s', async (_name, ...entries) => {
@@ -129,6 +140,9 @@ describe('A tree that is odd but harmless', () => {
     ['only empty directories', ['40000', 'a', []]],
     ['nothing'],
     ['a wrong order', file('z'), file('a'), folder('m')],
+    ['a wrong order of names that begin alike', folder('a'), file('a.b'), file('a-b'), file('ab')],
+    ['one directory at several places', folder('a', nested(3, 'x')), folder('b', nested(3, 'x'))],
+    ['an empty directory among others', folder('a'), folder('b', ['40000', 'c', []], file('d'))],
     ['directories sorted as files', folder('a'), file('a-b'), file('a.b')],
     ['backslashes, device names and the like', file('a\\b'), file('CON'), file('x:y'), file('z ')],
     ['symlinks to anywhere', link('a', '.git'), link('b', '../../x'), link('c', 't'.repeat(4095))],

@@ -22,6 +22,9 @@ type LimitOptions = NonNullable<SnapshotOptions['limits']>;
 /** An hour, in milliseconds. The tests end the deadlines themselves. */
 const DEADLINE = 3_600_000;
 
+/** Of the paths in the repository: a, a/b.txt, a/c.txt, a/d.txt and noise.bin. */
+const PATH_BYTES = 31;
+
 /** More than fit into the buffers of a connection. */
 const MANY_WORDS = 1_000_000;
 
@@ -141,6 +144,7 @@ describe('A repository over a limit', () => {
     [{ maxObjects: 10 }, false],
     [{ maxObjectBytes: NOISE_BYTES - 1 }, false],
     [{ maxFiles: 3 }, true],
+    [{ maxPathBytes: PATH_BYTES - 1 }, true],
     [{ maxCheckoutBytes: NOISE_BYTES }, true],
     [{ generationTimeout: DEADLINE }, true],
   ])('fails the request, and is not asked for again at once: %j', async (limits, cloned) => {
@@ -167,6 +171,7 @@ describe('A repository over a limit', () => {
         maxObjects: 11,
         maxObjectBytes: NOISE_BYTES,
         maxFiles: 5,
+        maxPathBytes: PATH_BYTES,
         maxCheckoutBytes: NOISE_BYTES + 6,
       },
     });

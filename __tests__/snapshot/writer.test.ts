@@ -1,5 +1,5 @@
 import { closeSync, openSync, readSync } from 'node:fs';
-import { mkdir, open, readFile, stat, writeFile } from 'node:fs/promises';
+import { open, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { deflateSync } from 'node:zlib';
 import { decompress } from 'fzstd';
@@ -16,8 +16,7 @@ import type {
 } from '../../lib/snapshot/write-context.js';
 import { type SnapshotTask, writeSnapshot } from '../../lib/snapshot/writer.js';
 import { WorkerPool } from '../../lib/workers/pool.js';
-import { ingest, packOf } from '../pack/ingesting.js';
-import { storePack } from '../pack/stored-pack.js';
+import { packOf } from '../pack/ingesting.js';
 import { packOfTree } from '../support/hand-made-tree.js';
 import { makePack, type PackEntry } from '../support/hostile-pack.js';
 import { buildKitchenSink } from '../support/kitchen-sink.js';
@@ -28,6 +27,7 @@ import { type Files, RepositoryBuilder } from '../support/repository-builder.js'
 import { revisionOf } from '../support/revision.js';
 import { git } from '../support/run.js';
 import { cleanup } from '../support/temporary-directory.js';
+import { makeMirror } from './hand-made-mirror.js';
 
 const memory = new ObjectMemory(0);
 const threads = new ResolverPool();
@@ -117,12 +117,7 @@ async function packed(name: string, files: Files): Promise<string> {
 /** A mirror of this pack, with one branch. */
 async function mirrorOf(pack: Buffer, head: string | undefined): Promise<string> {
   const mirror = await directory();
-  const packs = join(mirror, 'objects/pack');
-  await mkdir(packs, { recursive: true });
-  const made = await ingest(pack);
-  await storePack(packs, made.name, made);
-  await writeFile(join(mirror, 'HEAD'), 'ref: refs/heads/main\n');
-  await writeFile(join(mirror, 'packed-refs'), `${head} refs/heads/main\n`);
+  await makeMirror(mirror, pack, head);
   return mirror;
 }
 
