@@ -85,6 +85,10 @@ USTAR.write('0000000\x000000000\x00', 108, 'latin1'); // uid, gid
 USTAR.write('        ', 148, 'latin1'); // what counts for the checksum in its place
 USTAR.write('ustar\x0000', 257, 'latin1'); // magic, version
 
+const MODE_AT = 100;
+/** Behind magic, version, and the names of owner and group. */
+const PREFIX_AT = 345;
+
 const TYPE_FLAGS = { file: '0', directory: '5', symlink: '2' } as const;
 
 function encodePlainHeader({ path, kind, mode, size, mtime, target = '' }: TarEntry): Buffer {
@@ -92,11 +96,13 @@ function encodePlainHeader({ path, kind, mode, size, mtime, target = '' }: TarEn
   const octal = (value: number, digits: number) => value.toString(8).padStart(digits, '0');
   const numbers = `${octal(size, 11)}\0${octal(mtime, 11)}\0`;
   block.write(path, 0, 'latin1');
-  block.write(octal(mode, 7), 100, 'latin1');
+  block.write(octal(mode, 7), MODE_AT, 'latin1');
   block.write(numbers, 124, 'latin1');
   block.write(TYPE_FLAGS[kind] + target, 156, 'latin1');
   let sum = 0;
-  for (let i = 0; i < BLOCK_BYTES; i++) sum += block[i] ?? 0;
+  // All else is zero.
+  for (let i = 0; i < path.length; i++) sum += block[i] ?? 0;
+  for (let i = MODE_AT; i < PREFIX_AT; i++) sum += block[i] ?? 0;
   block.write(`${octal(sum, 6)}\0`, 148, 'latin1');
   return block;
 }

@@ -1,6 +1,7 @@
 import { SnapshotError } from '../errors.js';
 import { verifyPath } from '../git/path-safety.js';
 import { parseTree, type TreeEntry } from '../git/tree.js';
+import { NumberList } from '../history/number-list.js';
 import type { Limits } from '../options.js';
 import type { ObjectReader } from '../pack/reader.js';
 import { checkIsBlob } from './blob.js';
@@ -31,7 +32,8 @@ const MAX_NAME_BYTES = 255;
 export function planCheckout(reader: ObjectReader, root: string, limits: Limits): CheckoutPlan {
   const planner = new Planner(reader, limits);
   planner.plan('', root);
-  return { root, trees: planner.trees };
+  const { trees, blobs } = planner;
+  return { root, trees, blobs };
 }
 
 /** @throws SnapshotError `LIMIT_EXCEEDED` */
@@ -43,6 +45,7 @@ export function checkSize(checkoutBytes: number, { maxCheckoutBytes }: Limits): 
 
 class Planner {
   readonly trees = new Map<string, PlannedTree>();
+  readonly blobs = new NumberList();
   readonly #reader: ObjectReader;
   readonly #limits: Limits;
   /** Of all that was found so far, at each place where it lies. */
@@ -69,36 +72,44 @@ class Planner {
       this.#count(known.entries, known.pathBytes + known.entries * path.length, known.fileBytes);
       return known;
     }
-    const planned = new PlannedTree();
-    const names = new NameStack();
-    for (const entry of parseTree(readTree(this.#reader, oid))) {
-      const { name, kind } = entry;
-      verifyName(path, entry);
-      if (!names.add(name)) throw refusedPath(path + name, 'is there twice');
-      const bytes = this.#checkFile(path + name, entry);
-      this.#count(1, path.length + name.length, bytes);
-      if (kind !== 'directory') {
-        planned.addFile(entry, bytes);
-        continue;
-      }
-      const below = this.plan(`${path}${name}/`, entry.oid);
+    const tree = readTree(this.#reader, oid);
+    const planned = this.#planFiles(path, tree);
+    for (const { name, kind, oid } of planned.subtrees === 0 ? [] : parseTree(tree)) {
+      if (kind !== 'directory') continue;
+      const below = this.plan(`${path}${name}/`, oid);
       // git looks for that name in all of a symlink's path.
       if (below.hasSymlink && verifyPath(`${name}/link`, true) !== undefined) {
         throw refusedPath(path + name, 'is .gitmodules on some file system, and holds a symlink');
       }
-      planned.addDirectory(name, below);
+      planned.addBelow(name, below);
+    }
+    this.trees.set(oid, planned);
+    return planned;
+  }
+
+  /** All but what is in directories. */
+  #planFiles(path: string, tree: Buffer): PlannedTree {
+    const planned = new PlannedTree(this.blobs.length);
+    const names = new NameStack();
+    for (const entry of parseTree(tree)) {
+      const { name } = entry;
+      verifyName(path, entry);
+      if (!names.add(name)) throw refusedPath(path + name, 'is there twice');
+      const bytes = this.#checkFile(path + name, entry);
+      this.#count(1, path.length + name.length, bytes);
+      planned.add(entry, bytes);
     }
     if (planned.attributes !== undefined) checkIsBlob(this.#reader, planned.attributes);
-    this.trees.set(oid, planned);
     return planned;
   }
 
   /** @returns its bytes, as far as known without applying deltas. */
   #checkFile(path: string, { kind, oid }: TreeEntry): number {
     if (kind === 'directory' || kind === 'gitlink') return 0;
-    const located = this.#reader.locate(oid);
-    if (located === undefined) throw new SnapshotError('UPSTREAM_INVALID', `${oid} is missing`);
+    const number = this.#reader.requireNumber(Buffer.from(oid, 'hex'));
+    const located = this.#reader.locateNumber(number);
     if (kind === 'symlink') readSymlinkTarget(this.#reader, { path, oid }, located);
+    this.blobs.push(number);
     return located.wholeSize ?? 0;
   }
 

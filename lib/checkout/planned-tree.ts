@@ -1,14 +1,20 @@
 import type { TreeEntry } from '../git/tree.js';
+import type { NumberList } from '../history/number-list.js';
 import { cachedTreeBytes } from './git-index.js';
 
 const ATTRIBUTES_FILE = '.gitattributes';
 
-/** What a checkout will hold. Memory: some hundred bytes for each tree, however often it is checked out. */
+/**
+ * What a checkout will hold. Memory: some hundred bytes for each tree and four for each entry in it, however
+ * often it is checked out.
+ */
 export interface CheckoutPlan {
   /** The id of the root. */
   readonly root: string;
   /** The root and all trees below, by id. */
   readonly trees: ReadonlyMap<string, Readonly<PlannedTree>>;
+  /** The reader's numbers of all blobs; those in one tree follow each other. */
+  readonly blobs: NumberList;
 }
 
 /**
@@ -29,12 +35,18 @@ export class PlannedTree {
   hasSymlink = false;
   /** Whether there is a directory without any file. */
   hasEmptyDirectory = false;
+  /** Where in the plan's `blobs` those in the tree itself begin, in the order of the index. */
+  readonly firstBlob: number;
   /** Directories in the tree itself. */
   subtrees = 0;
   /** The object of its own `.gitattributes`. */
   attributes: string | undefined;
   /** Bytes that the index takes to cache all directories below. */
   #cachedBelow = 0;
+
+  constructor(firstBlob: number) {
+    this.firstBlob = firstBlob;
+  }
 
   /** Bytes that the index takes to cache it and all directories below, without its own name. */
   get cachedBytes(): number {
@@ -43,8 +55,14 @@ export class PlannedTree {
   }
 
   /** @param bytes of the file, as far as known. */
-  addFile({ name, kind, oid }: TreeEntry, bytes: number): void {
-    this.#addName(name);
+  add({ name, kind, oid }: TreeEntry, bytes: number): void {
+    this.entries++;
+    this.pathBytes += name.length;
+    this.longestPath = Math.max(this.longestPath, name.length);
+    if (kind === 'directory') {
+      this.subtrees++;
+      return;
+    }
     this.files++;
     this.fileBytes += bytes;
     this.hasSymlink ||= kind === 'symlink';
@@ -52,10 +70,9 @@ export class PlannedTree {
     if (name === ATTRIBUTES_FILE && kind !== 'gitlink') this.attributes = oid;
   }
 
-  addDirectory(name: string, below: Readonly<PlannedTree>): void {
-    this.#addName(name);
+  /** Adds what is in a directory. */
+  addBelow(name: string, below: Readonly<PlannedTree>): void {
     const prefixBytes = name.length + 1;
-    this.subtrees++;
     this.entries += below.entries;
     this.files += below.files;
     this.pathBytes += below.pathBytes + below.entries * prefixBytes;
@@ -64,11 +81,5 @@ export class PlannedTree {
     this.hasSymlink ||= below.hasSymlink;
     this.hasEmptyDirectory ||= below.hasEmptyDirectory || below.files === 0;
     this.#cachedBelow += name.length + below.cachedBytes;
-  }
-
-  #addName(name: string): void {
-    this.entries++;
-    this.pathBytes += name.length;
-    this.longestPath = Math.max(this.longestPath, name.length);
   }
 }

@@ -17,6 +17,8 @@ export interface CheckoutEntry extends TreeEntry {
   readonly path: string;
   /** Where it lies. */
   readonly directory: CheckoutDirectory;
+  /** The reader's number of its blob; `undefined` for directories and submodules. */
+  readonly blob: number | undefined;
 }
 
 /**
@@ -27,13 +29,13 @@ export interface CheckoutEntry extends TreeEntry {
  */
 export function* walkCheckout(reader: ObjectReader, plan: CheckoutPlan): Generator<CheckoutEntry> {
   const open = (oid: string, path: string, parent: CheckoutDirectory | undefined) => {
-    const directory = new CheckoutDirectory(path, parent, plan.trees.get(oid)?.attributes);
-    return { directory, entries: parseTree(readTree(reader, oid)) };
+    const { attributes, firstBlob = 0 } = plan.trees.get(oid) ?? {};
+    const directory = new CheckoutDirectory(path, parent, attributes);
+    return { directory, entries: parseTree(readTree(reader, oid)), nextBlob: firstBlob };
   };
   const way = [open(plan.root, '', undefined)];
   for (let last = way.at(-1); last !== undefined; last = way.at(-1)) {
-    const { directory, entries } = last;
-    const next = entries.next();
+    const next = last.entries.next();
     if (next.done === true) {
       way.pop();
       continue;
@@ -41,8 +43,11 @@ export function* walkCheckout(reader: ObjectReader, plan: CheckoutPlan): Generat
     const { name, kind, executable, oid } = next.value;
     const isDirectory = kind === 'directory';
     if (isDirectory && plan.trees.get(oid)?.files === 0) continue;
+    const { directory } = last;
     const path = directory.path + name;
-    yield { name, kind, executable, oid, path, directory };
+    const hasBlob = kind === 'file' || kind === 'symlink';
+    const blob = hasBlob ? plan.blobs.at(last.nextBlob++) : undefined;
+    yield { name, kind, executable, oid, path, directory, blob };
     if (isDirectory) way.push(open(oid, `${path}/`, directory));
   }
 }

@@ -164,14 +164,17 @@ export class ObjectReader {
 
   /** @param oid 40 hex digits. */
   locate(oid: string): LocatedObject | undefined {
-    const bytes = Buffer.from(oid, 'hex');
-    for (const [pack, { pack: file, idx }] of this.#packs.packs.entries()) {
-      const offset = idx.find(bytes);
-      if (offset === undefined) continue;
-      const { type, size } = file.entryHeader(offset);
-      return { pack, offset, wholeSize: isObjectType(type) ? size : undefined };
-    }
-    return undefined;
+    const number = this.numberOf(oid);
+    return number === undefined ? undefined : this.locateNumber(number);
+  }
+
+  /** The same by the object's number. */
+  locateNumber(number: number): LocatedObject {
+    const pack = this.#packs.packOf(number);
+    const { idx, firstNumber, pack: file } = this.#packs.at(pack);
+    const offset = idx.offsetAt(number - firstNumber);
+    const { type, size } = file.entryHeader(offset);
+    return { pack, offset, wholeSize: isObjectType(type) ? size : undefined };
   }
 
   /**

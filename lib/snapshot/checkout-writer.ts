@@ -16,7 +16,7 @@ import { readSymlinkTarget } from '../checkout/symlink-target.js';
 import { type CheckoutEntry, walkCheckout } from '../checkout/tree-walk.js';
 import { NumberList } from '../history/number-list.js';
 import type { Limits } from '../options.js';
-import type { ObjectReader } from '../pack/reader.js';
+import type { LocatedObject, ObjectReader } from '../pack/reader.js';
 
 /** Blobs above this are streamed, if nothing is to be converted in them. */
 const STREAMED_BLOB_BYTES = 8 * 1024 * 1024;
@@ -129,7 +129,7 @@ class CheckoutWriter {
   }
 
   #addSymlink(entry: CheckoutEntry): void {
-    const target = readSymlinkTarget(this.#reader, entry, this.#reader.locate(entry.oid));
+    const target = readSymlinkTarget(this.#reader, entry, this.#locate(entry));
     this.#indexed(entry, target.length);
     this.#tar.add({
       path: `./${entry.path}`,
@@ -143,7 +143,7 @@ class CheckoutWriter {
   #addFile(entry: CheckoutEntry): void | Promise<void> {
     const { executable, oid, path, directory } = entry;
     const attributes = directory.rules(this.#reader).lookup(path);
-    const located = this.#reader.locate(oid);
+    const located = this.#locate(entry);
     const size = located?.wholeSize ?? 0;
     const file = {
       path: `./${path}`,
@@ -160,6 +160,10 @@ class CheckoutWriter {
     const content = convertToWorkingTree(blob, attributes, oid, maxObjectBytesInMemory);
     this.#indexed(entry, content.length);
     this.#tar.add(file, content);
+  }
+
+  #locate({ blob }: CheckoutEntry): LocatedObject | undefined {
+    return blob === undefined ? undefined : this.#reader.locateNumber(blob);
   }
 
   #indexed(entry: CheckoutEntry, size: number): void {
