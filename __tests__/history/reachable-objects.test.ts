@@ -5,6 +5,7 @@ import type { ObjectReader } from '../../lib/pack/reader.js';
 import { ingest, LIMITS, whole } from '../pack/ingesting.js';
 import { storePack } from '../pack/stored-pack.js';
 import { fsck } from '../support/fsck.js';
+import { treeBody } from '../support/object-id.js';
 import { ObjectList } from '../support/object-list.js';
 import { SeededRandom } from '../support/random.js';
 import { execute, git, run, runBinary } from '../support/run.js';
@@ -145,6 +146,8 @@ test('The search of a part of a history finds what a bundle needs', async () => 
   expect(await fsck(clone)).toEqual([]);
 });
 
+type Line = [mode: string, name: string, oid: string];
+
 describe('The search', () => {
   async function readerOf(list: ObjectList): Promise<ObjectReader> {
     const { pack } = list.pack('');
@@ -223,6 +226,52 @@ describe('The search', () => {
     expect(idsOf(reader, reachableObjects(reader, { include: [tip] }).objects)).toEqual(
       expect.arrayContaining([a, b, c]),
     );
+  });
+
+  /** How many bytes are inflated to find all that can be reached from these. */
+  async function inflated(list: ObjectList, include: string[], depth?: number): Promise<number> {
+    const reader = await readerOf(list);
+    const read = reader.readNumber.bind(reader);
+    let bytes = 0;
+    reader.readNumber = (number) => {
+      const object = read(number);
+      bytes += object.data.length;
+      return object;
+    };
+    reachableObjects(reader, { include, depth });
+    return bytes;
+  }
+  /** Larger than what is kept of the objects that were read. */
+  const LARGE_BYTES = 4 * 1024 * 1024;
+  const CHILDREN = 500;
+
+  test('reads a large tree seldom, however many small ones come after it', async () => {
+    const list = new ObjectList();
+    const line: Line = ['100644', 'f', list.blob()];
+    const large = list.add(
+      'tree',
+      treeBody(Array.from({ length: Math.ceil(LARGE_BYTES / 29) }, () => line)),
+    );
+    const parent = list.commit(large);
+    const children = Array.from({ length: CHILDREN }, (_, i) => {
+      return list.commit(list.tree(['100644', `f${i}`, line[2]]), parent);
+    });
+    expect(await inflated(list, children)).toBeLessThan(20 * LARGE_BYTES);
+  });
+
+  test.each([
+    ['all', undefined],
+    ['the latest', 5],
+  ])('of %s commits reads a large one seldom, however many children it has', async (_, depth) => {
+    const list = new ObjectList();
+    const tree = list.tree(['100644', 'f', list.blob()]);
+    // Its children were committed before it.
+    const header = `tree ${tree}\nauthor A <a@b> 1800000000 +0000\ncommitter A <a@b> 1800000000 +0000\n\n`;
+    const large = list.add('commit', header + 'm'.repeat(LARGE_BYTES));
+    const children = Array.from({ length: CHILDREN }, (_, i) => {
+      return list.commit(list.tree(['100644', `f${i}`, list.blob()]), large);
+    });
+    expect(await inflated(list, [large, ...children], depth)).toBeLessThan(20 * LARGE_BYTES);
   });
 });
 

@@ -8,13 +8,25 @@ import { compareTrees, NOWHERE } from './tree-difference.js';
 
 const EMPTY = Buffer.alloc(0);
 
-/** Adds trees with all that is in them to a set. */
+/**
+ * Trees to compare with may have so many bytes for each byte of those that are added, and these from the start:
+ * a large one can be named as what thousands of small ones are to be compared with.
+ */
+const COMPARED_SHARE = 4;
+const COMPARED_BYTES = 16 * 1024 * 1024;
+
+/**
+ * Adds trees with all that is in them to a set. Each is read once, and comparing them costs no more than some
+ * times of that.
+ */
 export class TreeWalk {
   readonly #reader: ObjectReader;
   readonly #objects: ObjectSet;
   readonly #excluded: ObjectSet | undefined;
   /** Trees that were added and not looked into yet, each with the one to compare it with. */
   readonly #pending = new NumberList();
+  /** Bytes of trees that may still be read to be compared with. */
+  #comparable = COMPARED_BYTES;
   #tree: Buffer = EMPTY;
   #other: Buffer = EMPTY;
 
@@ -34,7 +46,9 @@ export class TreeWalk {
     this.#addTree(tree, this.has(other) ? other : NO_TREE);
     for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
       this.#tree = this.#read(pending.pop() ?? 0);
-      this.#other = next === NO_TREE ? EMPTY : this.#read(next);
+      // Without a tree to compare it with, all of it is looked at, which comes to the same.
+      this.#other = next === NO_TREE || this.#comparable < 0 ? EMPTY : this.#read(next);
+      this.#comparable += COMPARED_SHARE * this.#tree.length - this.#other.length;
       compareTrees(this.#tree, this.#other, this.#visit);
     }
   }
