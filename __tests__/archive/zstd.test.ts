@@ -1,8 +1,10 @@
 /** @needs zstd */
 import { createHash } from 'node:crypto';
 import { decompress } from 'fzstd';
+import { loadContentChecksum } from '../../lib/archive/content-checksum.js';
 import { encodeDigestFrame } from '../../lib/archive/digest-frame.js';
 import {
+  encodeChecksum,
   loadZstdEncoder,
   RAW_BLOCK_BYTES,
   rawFrameHeader,
@@ -14,7 +16,7 @@ import { execute, runBinary } from '../support/run.js';
 const unzstd = (input: Buffer) => runBinary('zstd', ['-dc', '-q'], { input });
 
 /** One frame of raw blocks of the given size. */
-function rawFrame(content: Buffer, blockBytes = RAW_BLOCK_BYTES): Buffer {
+async function rawFrame(content: Buffer, blockBytes = RAW_BLOCK_BYTES): Promise<Buffer> {
   const parts = [rawFrameHeader(content.length)];
   for (let at = 0; at < content.length || at === 0; at += blockBytes) {
     const block = content.subarray(at, at + blockBytes);
@@ -22,7 +24,9 @@ function rawFrame(content: Buffer, blockBytes = RAW_BLOCK_BYTES): Buffer {
     writeRawBlockHeader(header, 0, block.length, at + blockBytes >= content.length);
     parts.push(header, block);
   }
-  return Buffer.concat(parts);
+  const checksum = (await loadContentChecksum())();
+  for (const part of [content.subarray(0, 33), content.subarray(33)]) checksum.update(part);
+  return Buffer.concat([...parts, encodeChecksum(checksum.digest())]);
 }
 
 describe('Raw frames', () => {
@@ -38,7 +42,7 @@ describe('Raw frames', () => {
 
   test.each(sizes)('of %d bytes are read by zstd and fzstd', async (size) => {
     const content = seededBytes('raw', size);
-    const frame = rawFrame(content);
+    const frame = await rawFrame(content);
     expect((await unzstd(frame)).equals(content)).toBe(true);
     expect(Buffer.from(decompress(frame)).equals(content)).toBe(true);
   });
@@ -46,13 +50,13 @@ describe('Raw frames', () => {
   test('may have blocks of any size', async () => {
     const content = seededBytes('raw', 1000);
     for (const blockBytes of [1, 7, 999, 1000]) {
-      expect((await unzstd(rawFrame(content, blockBytes))).equals(content)).toBe(true);
+      expect((await unzstd(await rawFrame(content, blockBytes))).equals(content)).toBe(true);
     }
   });
 
   test('are refused when they do not hold as much as they declare', async () => {
     const content = seededBytes('raw', 200_000);
-    const frame = rawFrame(content);
+    const frame = await rawFrame(content);
     for (const wrong of [
       Buffer.concat([rawFrameHeader(content.length + 1), frame.subarray(14)]),
       frame.subarray(0, -1),

@@ -5,6 +5,7 @@ import zlib from 'node:zlib';
 import { Decompress } from 'fzstd';
 import { hasCode, SnapshotError } from '../errors.js';
 import { ByteReader } from './byte-reader.js';
+import { loadContentChecksum } from './content-checksum.js';
 import { BLOCK_HEADER_BYTES } from './zstd-format.js';
 import { type Frame, type FramePart, readFrames } from './zstd-frames.js';
 
@@ -16,7 +17,7 @@ type Decode = (parts: AsyncIterable<FramePart>) => AsyncIterable<Uint8Array>;
 
 /**
  * Decodes a zstd stream of any number of frames, with Node's own decoder where there is one. What is
- * stored as it is passes through.
+ * stored as it is passes through. Checksums are checked here, because not every decoder does that.
  *
  * @throws SnapshotError `ARCHIVE_INVALID`; errors of the source pass unchanged.
  */
@@ -24,17 +25,23 @@ export async function* decompress(
   source: AsyncIterable<Uint8Array>,
   decode: Decode = createNativeDecoder() ? decodeNatively : decodeInJavaScript,
 ): AsyncGenerator<Uint8Array> {
+  const newChecksum = await loadContentChecksum();
   const reader = new ByteReader(source);
   try {
     for await (const frame of readFrames(reader)) {
+      const checksum = frame.hasChecksum ? newChecksum() : undefined;
       let bytes = 0;
       for await (const content of contentOf(frame, decode)) {
         bytes += content.length;
+        checksum?.update(content);
         yield content;
       }
       if (bytes !== (frame.contentBytes ?? bytes)) {
         const message = `a zstd frame has ${bytes} bytes instead of ${frame.contentBytes}`;
         throw new SnapshotError('ARCHIVE_INVALID', message);
+      }
+      if (checksum?.digest() !== frame.checksum) {
+        throw new SnapshotError('ARCHIVE_INVALID', 'a zstd frame does not match its checksum');
       }
     }
   } finally {
@@ -63,7 +70,7 @@ export function createNativeDecoder(): Transform | undefined {
   return decoder instanceof Transform ? decoder : undefined;
 }
 
-/** Decodes in Node's thread pool. Also checks the frame's checksum. */
+/** Decodes in Node's thread pool. */
 export async function* decodeNatively(parts: AsyncIterable<FramePart>): AsyncGenerator<Uint8Array> {
   const decoder = createNativeDecoder();
   if (decoder === undefined) throw new SnapshotError('INTERNAL', 'no decoder in this Node');

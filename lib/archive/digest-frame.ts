@@ -3,8 +3,8 @@ import { SnapshotError } from '../errors.js';
 /**
  * The last frame of every snapshot that this library writes: a zstd skippable frame (RFC 8878
  * §3.1.2), which decoders pass over, holding the SHA-256 of all bytes before it. It makes a damaged
- * or shortened download recognizable where the transport does not: a decoder may ignore zstd's own
- * checksums, and raw blocks have none.
+ * or shortened download recognizable where the transport does not: zstd's own checksums have 4
+ * bytes, a decoder may ignore them, and a snapshot cut between two frames is valid zstd.
  *
  *     u32 LE  0x184D2A5D      magic number of a skippable frame
  *     u32 LE  40              bytes that follow

@@ -10,6 +10,8 @@ export const FRAME_MAGIC = 0xfd2fb528;
 export const FRAME_PREFIX_BYTES = 5;
 export const BLOCK_HEADER_BYTES = 3;
 export const CHECKSUM_BYTES = 4;
+/** Content_Checksum_flag of the Frame_Header_Descriptor. */
+export const CHECKSUM_FLAG = 0x04;
 /** Magic number and Frame_Size. */
 export const SKIPPABLE_HEADER_BYTES = 8;
 
@@ -82,6 +84,16 @@ export function parseBlockHeader(bytes: Buffer, frame: FrameHeader): BlockHeader
   return { type, last: (value & 1) === 1, size: type === 'run' ? 1 : blockSize };
 }
 
+/** The same header of a frame that does not end with a checksum. */
+export function withoutChecksum(header: Buffer): Buffer {
+  const changed = Buffer.from(header);
+  changed.writeUInt8(
+    header.readUInt8(FRAME_PREFIX_BYTES - 1) & ~CHECKSUM_FLAG,
+    FRAME_PREFIX_BYTES - 1,
+  );
+  return changed;
+}
+
 /** The header of a frame with a window of 128 KiB, and a first raw block that is not the last. */
 export function encodeRawStart(content: Buffer): [header: Buffer, block: Buffer] {
   const header = Buffer.alloc(FRAME_PREFIX_BYTES + 1);
@@ -100,7 +112,7 @@ function descriptor(prefix: Buffer) {
   const dictionaryFlag = flags & 3;
   return {
     singleSegment,
-    hasChecksum: (flags & 0x04) !== 0,
+    hasChecksum: (flags & CHECKSUM_FLAG) !== 0,
     reserved: (flags & 0x08) !== 0,
     dictionaryBytes: dictionaryFlag === 3 ? 4 : dictionaryFlag,
     contentSizeBytes: contentSizeFlag === 0 ? Number(singleSegment) : 1 << contentSizeFlag,

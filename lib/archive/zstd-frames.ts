@@ -14,6 +14,7 @@ import {
   parseBlockHeader,
   parseFrameHeader,
   SKIPPABLE_HEADER_BYTES,
+  withoutChecksum,
 } from './zstd-format.js';
 
 /** However small a stream's blocks and chunks are. */
@@ -52,12 +53,13 @@ export async function* readFrames(reader: ByteReader): AsyncGenerator<Frame> {
  * One frame, which is read in two steps: `stored`, then, unless it has ended, `parts`.
  *
  * The raw blocks at its start need no decoder. Packs are frames of nothing else, so that almost all
- * of a snapshot takes this way. It is open to frames with a window of one block and no checksum:
+ * of a snapshot takes this way. It is open to frames with a window of one block:
  * should a compressed block follow, then the last block's worth of bytes is all that it can refer to.
  */
 export class Frame {
   readonly #reader: ByteReader;
   readonly #format: FrameHeader;
+  #checksum: number | undefined;
   /** What a decoder has to be given before the next block. */
   #start: readonly Buffer[];
   #repeatedBytes = 0;
@@ -66,7 +68,7 @@ export class Frame {
   /** @throws SnapshotError `ARCHIVE_INVALID` */
   constructor(header: Buffer, reader: ByteReader) {
     this.#reader = reader;
-    this.#start = [header];
+    this.#start = [withoutChecksum(header)];
     this.#format = parseFrameHeader(header);
   }
 
@@ -80,14 +82,23 @@ export class Frame {
     return this.#repeatedBytes;
   }
 
+  get hasChecksum(): boolean {
+    return this.#format.hasChecksum;
+  }
+
+  /** The Content_Checksum, if there is one: known when all has been read. No decoder is given it. */
+  get checksum(): number | undefined {
+    return this.#checksum;
+  }
+
   get ended(): boolean {
     return this.#ended;
   }
 
   /** The content of raw blocks, as it arrives. */
   async *stored(): AsyncGenerator<Buffer> {
-    const { windowBytes, hasChecksum } = this.#format;
-    if (hasChecksum || windowBytes > MAX_BLOCK_BYTES) return;
+    const { windowBytes } = this.#format;
+    if (windowBytes > MAX_BLOCK_BYTES) return;
     let history: Buffer[] = [];
     while (!this.#ended) {
       const block = parseBlockHeader(await this.#reader.peek(BLOCK_HEADER_BYTES), this.#format);
@@ -101,7 +112,7 @@ export class Frame {
         history.push(bytes);
         yield bytes;
       }
-      this.#ended = block.last;
+      if (block.last) await this.#end();
     }
     if (this.#ended || history.length === 0) return;
     const repeated = lastBytes(history, windowBytes);
@@ -112,15 +123,19 @@ export class Frame {
   /** The rest, cut at the bounds of blocks. */
   async *parts(): AsyncGenerator<FramePart> {
     for (const bytes of this.#start) yield { bytes, endsFrame: false };
-    const { hasChecksum } = this.#format;
     for (let last = false; !last; ) {
       const block = parseBlockHeader(await this.#reader.peek(BLOCK_HEADER_BYTES), this.#format);
       last = block.last;
       const bytes = await this.#reader.take(BLOCK_HEADER_BYTES + block.size);
-      yield { bytes, endsFrame: last && !hasChecksum };
+      yield { bytes, endsFrame: last };
     }
-    if (hasChecksum) yield { bytes: await this.#reader.take(CHECKSUM_BYTES), endsFrame: true };
+    await this.#end();
+  }
+
+  async #end(): Promise<void> {
     this.#ended = true;
+    if (!this.#format.hasChecksum) return;
+    this.#checksum = (await this.#reader.take(CHECKSUM_BYTES)).readUInt32LE();
   }
 }
 

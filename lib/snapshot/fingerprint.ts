@@ -5,7 +5,7 @@ import type { RepositoryId } from '../repository/identity.js';
 import { originUrl } from '../repository/policy.js';
 
 /** Raised whenever the same inputs begin to give other bytes. */
-const FORMAT_VERSION = 3;
+const FORMAT_VERSION = 4;
 
 /** Everything that the bytes of a snapshot follow from. */
 export interface SnapshotInputs {

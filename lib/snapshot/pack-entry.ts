@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
+import type { ContentChecksum, NewContentChecksum } from '../archive/content-checksum.js';
 import { storedEntry } from '../archive/stored-entry.js';
 import { damagedFile } from '../pack/read-failure.js';
 import { WindowedFile } from '../pack/windowed-file.js';
@@ -16,14 +17,22 @@ const TRAILER_BYTES = 20;
  * @returns pieces of zstd frames, each valid until the next one is asked for.
  * @throws SnapshotError `REPOSITORY_DAMAGED` when one of them is not what its trailer and its name say.
  */
-export function* packEntries(path: string, mtime: number): Generator<Buffer> {
-  const checksum = yield* hashedFile(`${path}.pack`, mtime);
+export function* packEntries(
+  path: string,
+  mtime: number,
+  newChecksum: NewContentChecksum,
+): Generator<Buffer> {
+  const checksum = yield* hashedFile(`${path}.pack`, mtime, newChecksum());
   if (basename(path) !== `pack-${checksum}`) throw damagedFile(`${path}.pack`);
-  yield* hashedFile(`${path}.idx`, mtime);
+  yield* hashedFile(`${path}.idx`, mtime, newChecksum());
 }
 
 /** Returns the file's checksum, in hex. */
-function* hashedFile(path: string, mtime: number): Generator<Buffer, string, undefined> {
+function* hashedFile(
+  path: string,
+  mtime: number,
+  checksum: ContentChecksum,
+): Generator<Buffer, string, undefined> {
   const file = new WindowedFile(path);
   try {
     const { size } = file;
@@ -33,6 +42,7 @@ function* hashedFile(path: string, mtime: number): Generator<Buffer, string, und
     const entry = `./.git/objects/pack/${basename(path)}`;
     yield* storedEntry(
       { path: entry, kind: 'file', mode: 0o444, size, mtime },
+      checksum,
       (target, offset) => {
         file.readInto(target, offset);
         const hashed = Math.min(Math.max(hashedBytes - offset, 0), target.length);
@@ -40,9 +50,9 @@ function* hashedFile(path: string, mtime: number): Generator<Buffer, string, und
         if (hashed < target.length) target.copy(trailer, offset + hashed - hashedBytes, hashed);
       },
     );
-    const checksum = hash.digest();
-    if (!checksum.equals(trailer)) throw damagedFile(path);
-    return checksum.toString('hex');
+    const digest = hash.digest();
+    if (!digest.equals(trailer)) throw damagedFile(path);
+    return digest.toString('hex');
   } finally {
     file.close();
   }

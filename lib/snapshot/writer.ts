@@ -1,6 +1,7 @@
 import { mkdirSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { ArchiveFile } from '../archive/archive-file.js';
+import { loadContentChecksum } from '../archive/content-checksum.js';
 import { TarFrames } from '../archive/tar-frames.js';
 import { loadZstdEncoder, type ZstdEncoder } from '../archive/zstd.js';
 import { SnapshotError } from '../errors.js';
@@ -202,6 +203,7 @@ async function writeArchive(
   checkout: ArchivedCheckout,
   { emit, signal }: WriteContext,
 ): Promise<number> {
+  const newChecksum = await loadContentChecksum();
   const archive = new ArchiveFile(task.path);
   let announced = 0;
   const announce = () => {
@@ -214,7 +216,7 @@ async function writeArchive(
     addGitDirectory(tar, task, content);
     tar.flush();
     for (const path of content.packs) {
-      for (const piece of packEntries(path, content.mtime)) {
+      for (const piece of packEntries(path, content.mtime, newChecksum)) {
         archive.write(piece);
         if (await checkout.isPlanned()) announce();
         signal.throwIfAborted();
