@@ -21,7 +21,7 @@ import type { LocatedObject, ObjectReader } from '../pack/reader.js';
 /** Blobs above this are streamed, if nothing is to be converted in them. */
 const STREAMED_BLOB_BYTES = 8 * 1024 * 1024;
 /** Files are this much older than the index, so that git need not suspect them of later changes. */
-const INDEX_SECONDS_LATER = 2;
+export const INDEX_SECONDS_LATER = 2;
 /** The latest time of a file that an index can hold, and its own with it. */
 export const LATEST_MTIME = 0xffff_ffff - INDEX_SECONDS_LATER;
 

@@ -17,7 +17,7 @@ import { ObjectReader } from '../pack/reader.js';
 import { writePack } from '../pack/write-pack.js';
 import { type ArchivedCheckout, Checkout, type CheckoutTask } from './checkout.js';
 import { CheckoutThread } from './checkout-thread.js';
-import { LATEST_MTIME } from './checkout-writer.js';
+import { INDEX_SECONDS_LATER, LATEST_MTIME } from './checkout-writer.js';
 import { fingerprint } from './fingerprint.js';
 import { gitDirectory } from './git-directory.js';
 import { packEntries } from './pack-entry.js';
@@ -187,7 +187,9 @@ function checkoutTask(
   reader: ObjectReader,
 ): CheckoutTask {
   const commit = head.oid === undefined ? undefined : parseCommit(reader.read(head.oid).data);
-  const mtime = Math.min(Math.max(commit?.committedAt ?? 1, 1), LATEST_MTIME);
+  // The index has the commit's own time, because tar warns of one that lies in the future.
+  const earlier = (commit?.committedAt ?? 0) - INDEX_SECONDS_LATER;
+  const mtime = Math.min(Math.max(earlier, 1), LATEST_MTIME);
   return { packs, compressionLevel, limits, tree: commit?.tree, mtime };
 }
 
