@@ -62,7 +62,8 @@ async function inputOf(): Promise<GitDirectoryInput> {
 async function install(input: GitDirectoryInput): Promise<void> {
   const made = new Set(['']);
   for (const [path, content] of gitDirectory(input)) {
-    const full = join(snapshot, '.git', path);
+    // Names of branches are bytes, as latin1.
+    const full = join(snapshot, '.git', Buffer.from(path, 'latin1').toString());
     // Directories come before what is in them.
     expect(made).toContain(path.replace(/[^/]*\/?$/, ''));
     if (content === undefined) {
@@ -140,7 +141,16 @@ test.each([true, false])(
   },
 );
 
-test('The git directory contains nothing of the server', async () => {
+test('The git directory packs the ref of a branch whose name no file can have', async () => {
+  const ref = `refs/heads/${'n'.repeat(256)}`;
+  const input = await inputOf();
+  const head: Head = { kind: 'branch', ref, oid: 'a'.repeat(40) };
+  const files = new Map(gitDirectory({ ...input, head }));
+  expect(files.has(ref)).toBe(false);
+  expect(files.get('packed-refs')?.toString()).toContain(` ${ref}\n`);
+});
+
+test('The git directory has nothing of the server in it', async () => {
   const all = JSON.stringify(gitDirectory(await inputOf()));
   for (const trace of [mirror, 'mirror', process.cwd(), 'logs/']) expect(all).not.toContain(trace);
 });

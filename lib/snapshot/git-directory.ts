@@ -20,7 +20,7 @@ export interface GitDirectoryInput {
   readonly trustFileTimes: boolean;
 }
 
-/** Paths below `.git/`; directories end with a slash and come before what is in them. */
+/** Paths below `.git/`, bytes as latin1; directories end with a slash and come before what is in them. */
 export type GitDirectory = readonly (readonly [path: string, content: Buffer | undefined])[];
 
 const DESCRIPTION = Buffer.from(
@@ -29,6 +29,9 @@ const DESCRIPTION = Buffer.from(
 const EXCLUDE = Buffer.from(
   '# Patterns of files that git is to ignore in this clone only, as in .gitignore.\n',
 );
+
+/** Longer names can't be files (Linux's and Windows' NAME_MAX). */
+const MAX_NAME_BYTES = 255;
 
 export function gitDirectory(input: GitDirectoryInput): GitDirectory {
   const branch =
@@ -45,6 +48,7 @@ export function gitDirectory(input: GitDirectoryInput): GitDirectory {
     ['packed-refs', encodePackedRefs(clonedRefs(input))],
     ['refs/', undefined],
     ['refs/heads/', undefined],
+    ...looseBranch(input.head),
     ['refs/tags/', undefined],
   ];
   if (input.originHead !== undefined) {
@@ -61,13 +65,33 @@ export function gitDirectory(input: GitDirectoryInput): GitDirectory {
   return files;
 }
 
-/** Branches of the upstream become remote-tracking ones; HEAD's becomes the local branch as well. */
+/**
+ * HEAD's branch is a file of its own, as git's clone has it: where the snapshot is extracted over an older
+ * checkout it has to take the place of the file that git has made there since, which wins over `packed-refs`.
+ */
+function looseBranch(head: Head): [string, Buffer | undefined][] {
+  if (!isLoose(head)) return [];
+  const files: [string, Buffer | undefined][] = [];
+  for (let at = 'refs/heads/'.length; ; at++) {
+    at = head.ref.indexOf('/', at);
+    if (at === -1) break;
+    files.push([head.ref.slice(0, at + 1), undefined]);
+  }
+  return [...files, [head.ref, Buffer.from(`${head.oid}\n`)]];
+}
+
+function isLoose(head: Head): head is Head & { readonly kind: 'branch'; readonly oid: string } {
+  if (head.kind !== 'branch' || head.oid === undefined) return false;
+  return head.ref.split('/').every((name) => name.length <= MAX_NAME_BYTES);
+}
+
+/** Branches of the upstream become remote-tracking ones; HEAD's is the local branch as well. */
 function clonedRefs({ head, refs }: GitDirectoryInput): Ref[] {
   const cloned = refs.map((ref) => {
     const name = ref.name.replace(/^refs\/heads\//, 'refs/remotes/origin/');
     return { ...ref, name };
   });
-  if (head.kind === 'branch' && head.oid !== undefined) {
+  if (head.kind === 'branch' && head.oid !== undefined && !isLoose(head)) {
     cloned.push({ name: head.ref, oid: head.oid });
   }
   return cloned;
