@@ -1,7 +1,7 @@
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Header } from 'tar';
-import { restoreSnapshot } from '../../lib/client/index.js';
+import { type RestoreOptions, restoreSnapshot } from '../../lib/client/index.js';
 import { cleanup } from '../support/temporary-directory.js';
 import { serveArchives } from './archive-server.js';
 import { rawFrame } from './archives.js';
@@ -59,14 +59,18 @@ function archiveOf(...members: (Member | Buffer)[]): Buffer {
 }
 
 /** Restores into `parent/target`; `parent/outside` is what an archive may try to reach. */
-async function restore(tar: Buffer) {
+async function restore(tar: Buffer, options: Partial<RestoreOptions> = {}) {
   const { url, answer } = await serveArchives({ defer });
   answer.body = rawFrame(tar);
   const parent = await directory();
   await mkdir(join(parent, 'outside'));
   await writeFile(join(parent, 'outside/file'), 'untouched');
   const before = await describeTree(join(parent, 'outside'));
-  const outcome = await restoreSnapshot({ url, directory: join(parent, 'target') }).then(
+  const outcome = await restoreSnapshot({
+    url,
+    directory: join(parent, 'target'),
+    ...options,
+  }).then(
     () => 'restored',
     (error: { code: string }) => error.code,
   );
@@ -173,8 +177,120 @@ describe('An archive is refused, and writes nothing outside its target, for', ()
     ['a wrong checksum', [member({ path: 'a' }).fill('b', 0, 1)]],
     ['a size that is no number', [withChecksum(member({ path: 'a' }).fill('z', 124, 135))]],
     ['a negative size', [withChecksum(member({ path: 'a' }).fill(0xff, 124, 136))]],
+    ['a name that no file can have', [pax(record(`path=${'n'.repeat(256)}`)), { path: 'x' }]],
+    [
+      'a link target that none can have',
+      [pax(record(`linkpath=${'t/'.repeat(2500)}`)), link('x', 'y')],
+    ],
+    ['pax headers without end', [...new Array(9).fill(pax(record('comment=x'))), { path: 'a' }]],
+    ['zeros without end', [Buffer.alloc(17 << 20)]],
   ])('%s', async (_, members) => {
     expect((await restore(archiveOf(...members))).outcome).toBe('ARCHIVE_INVALID');
+  });
+});
+
+const dotGit: Member = { path: '.git', type: '5' };
+const config = (body: string): Member => ({ path: '.git/config', body });
+
+describe('So that entering a checkout runs no program of the archive, it is refused for', () => {
+  const hook = { path: '.git/hooks/post-checkout', body: '#!/bin/sh\n', mode: 0o755 };
+
+  test.each<[string, (Member | Buffer)[]]>([
+    ['a hook', [dotGit, hook]],
+    ['a hook that counts where a file system has no modes', [dotGit, { ...hook, mode: 0o644 }]],
+    ['a hook by another case', [dotGit, { ...hook, path: '.git/Hooks/post-checkout' }]],
+    ['a hook in a .git of another case', [{ ...hook, path: '.GIT/hooks/post-checkout' }]],
+    ['a hook in a .git as HFS+ reads it', [{ ...hook, path: '.g\u200cit/hooks/post-checkout' }]],
+    ['a hook in a .git as NTFS shortens it', [{ ...hook, path: 'git~1/hooks/post-checkout' }]],
+    ['a hook as a symlink', [dotGit, link('.git/hooks/post-checkout', '../../tool')]],
+    ['hooks as a symlink', [dotGit, link('.git/hooks', '../tools')]],
+    ['a .git that is a symlink', [link('.git', 'tools')]],
+    ['a .git that is a file', [{ path: '.git', body: 'gitdir: tools\n' }]],
+    ['a .git further down', [{ path: 'sub/.git/config', body: '[core]\n' }]],
+    ['another common directory', [dotGit, { path: '.git/commondir', body: '../tools\n' }]],
+    ['a second config', [dotGit, { path: '.git/config.worktree', body: '[core]\n' }]],
+    ['hooks of a submodule', [dotGit, { ...hook, path: '.git/modules/sub/hooks/post-checkout' }]],
+    ['a config that names a program', [dotGit, config('[core]\n\tfsmonitor = tools/run\n')]],
+    ['the same by other letters', [dotGit, config('[CORE]\n\tFSMonitor = tools/run\n')]],
+    ['the same in one line', [dotGit, config('[core] fsmonitor = tools/run\n')]],
+    ['the same without a space', [dotGit, config('[core]\nfsmonitor=tools/run\n')]],
+    [
+      'the same behind a line that does not go on',
+      [dotGit, config('[core]\n\tbare = \\\\\n\tpager = x\n')],
+    ],
+    ['a line that goes on', [dotGit, config('[core]\n\tbare = false\\\n\n')]],
+    ['a config with an old subsection', [dotGit, config('[remote.origin]\n\turl = x\n')]],
+    ['a config that includes another', [dotGit, config('[include]\n\tpath = ../tools/config\n')]],
+    [
+      'a config that includes on a condition',
+      [dotGit, config('[includeIf "gitdir:**"]\n\tpath = x\n')],
+    ],
+    ['a config with other hooks', [dotGit, config('[core]\n\thooksPath = tools\n')]],
+    ['a config with a filter', [dotGit, config('[filter "x"]\n\tsmudge = tools/run\n')]],
+    [
+      'a config with an upload-pack',
+      [dotGit, config('[remote "origin"]\n\tuploadpack = tools/run\n')],
+    ],
+    ['a config without a section', [dotGit, config('\tbare = false\n')]],
+    ['a config with NUL', [dotGit, config('[core]\n\tbare = \0false\n')]],
+    ['a config with a mark of byte order', [dotGit, config('\xef\xbb\xbf[core]\n')]],
+    [
+      'a config that is longer than any',
+      [dotGit, config(`[core]\n\tbare = ${'x'.repeat(70_000)}\n`)],
+    ],
+  ])('%s', async (_, members) => {
+    expect((await restore(archiveOf(...members))).outcome).toBe('ARCHIVE_INVALID');
+  });
+
+  test('nothing that git clone leaves, sample hooks included', async () => {
+    const { outcome } = await restore(
+      archiveOf(
+        dotGit,
+        config(
+          '[core]\n\tbare = false\n[remote "origin"]\n\turl = x\n[branch "a\\"b"]\n\tmerge = "a;\\"b"\n',
+        ),
+        { path: '.git/HEAD', body: 'ref: refs/heads/main\n' },
+        { path: '.git/hooks/pre-commit.sample', body: '#!/bin/sh\n', mode: 0o755 },
+        { path: '.git/logs/HEAD' },
+        { path: '.git/ORIG_HEAD' },
+        { path: 'hooks/run', body: '#!/bin/sh\n', mode: 0o755 },
+        { path: 'config', body: '[core]\n\tpager = x\n' },
+      ),
+    );
+    expect(outcome).toBe('restored');
+  });
+});
+
+describe('A restore writes no more than', () => {
+  const archive = archiveOf(
+    { path: 'd', type: '5' },
+    { path: 'd/file', body: 'x'.repeat(1000) },
+    link('l', 't'.repeat(50)),
+    { path: 'a/b/large', body: 'x'.repeat(200_000) },
+  );
+
+  test('maxBytes', async () => {
+    const maxBytes = 1000 + 50 + 200_000;
+    expect((await restore(archive, { maxBytes })).outcome).toBe('restored');
+    expect((await restore(archive, { maxBytes: maxBytes - 1 })).outcome).toBe('LIMIT_EXCEEDED');
+  });
+
+  test('maxEntries, directories that have none of their own included', async () => {
+    expect((await restore(archive, { maxEntries: 6 })).outcome).toBe('restored');
+    expect((await restore(archive, { maxEntries: 5 })).outcome).toBe('LIMIT_EXCEEDED');
+  });
+
+  test('nothing, where a limit is 0', async () => {
+    expect((await restore(archiveOf(), { maxBytes: 0, maxEntries: 0 })).outcome).toBe('restored');
+    const oneByte = archiveOf({ path: 'a', body: 'x' });
+    expect((await restore(oneByte, { maxBytes: 0 })).outcome).toBe('LIMIT_EXCEEDED');
+  });
+
+  test('a limit that is a limit', async () => {
+    for (const limit of [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY]) {
+      expect((await restore(archive, { maxBytes: limit })).outcome).toBe('INVALID_OPTIONS');
+      expect((await restore(archive, { maxEntries: limit })).outcome).toBe('INVALID_OPTIONS');
+    }
   });
 });
 

@@ -28,6 +28,8 @@ async function extract(
     yield archiveOf(path, type);
   })();
   const outcome = await extractTar(chunks, target, {
+    maxBytes: 1000,
+    maxEntries: 1000,
     signal: undefined,
     onFile: () => {},
     platform,

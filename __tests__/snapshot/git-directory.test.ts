@@ -1,5 +1,8 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { Readable } from 'node:stream';
+import { ByteReader } from '../../lib/archive/byte-reader.js';
+import { refuseUnsafeConfig } from '../../lib/client/git-directory.js';
 import type { Head, Ref } from '../../lib/git/refs.js';
 import { parsePackedRefs, refNameOf } from '../../lib/git/refs.js';
 import { type GitDirectoryInput, gitDirectory } from '../../lib/snapshot/git-directory.js';
@@ -129,6 +132,13 @@ test.each([
 ])('The git directory keeps the URL %j', async (originUrl) => {
   await install({ ...(await inputOf()), originUrl });
   expect(await git(snapshot, 'config', '--local', 'remote.origin.url')).toBe(originUrl);
+});
+
+test.each(BRANCHES)('The restore client takes the config of the branch %j', async (branch) => {
+  await git(mirror, 'symbolic-ref', 'HEAD', `refs/heads/${branch}`);
+  const config = new Map(gitDirectory(await inputOf())).get('config') ?? Buffer.alloc(0);
+  const reader = new ByteReader(Readable.from([config]));
+  await expect(refuseUnsafeConfig(config.length, reader)).resolves.toBeUndefined();
 });
 
 test.each([true, false])(

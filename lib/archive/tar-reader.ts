@@ -26,6 +26,10 @@ const KINDS = new Map<string, TarEntry['kind']>([
 
 /** Bytes of a pax header or a long name, which are read into memory. */
 const MAX_EXTENSION_BYTES = 1024 * 1024;
+/** In a row. There are three kinds, and each comes once. */
+const MAX_EXTENSIONS = 8;
+/** Zeros after the end: tar fills its last record, which has 10 KiB unless it is told otherwise. */
+const MAX_FILLING_BYTES = 16 * 1024 * 1024;
 
 /**
  * Reads a tar archive, ustar with pax headers or GNU long names. With each entry the reader stands at
@@ -37,16 +41,21 @@ const MAX_EXTENSION_BYTES = 1024 * 1024;
  */
 export async function* readTar(reader: ByteReader): AsyncGenerator<TarEntry, void> {
   let extended: PaxFields = {};
+  let extensions = 0;
   for (;;) {
     const header = parseTarHeader(await reader.take(TAR_BLOCK_BYTES));
     if (header === undefined) break;
     const extension = await readExtension(header, reader);
     if (extension) {
+      if (++extensions > MAX_EXTENSIONS) {
+        throw new SnapshotError('ARCHIVE_INVALID', 'an entry of the archive has too many headers');
+      }
       extended = { ...extended, ...extension };
       continue;
     }
     const entry = toEntry({ ...header, ...extended });
     extended = {};
+    extensions = 0;
     const end = reader.position + padded(entry.size);
     yield entry;
     await reader.skip(end - reader.position);
@@ -54,8 +63,10 @@ export async function* readTar(reader: ByteReader): AsyncGenerator<TarEntry, voi
   if (parseTarHeader(await reader.take(TAR_BLOCK_BYTES)) !== undefined) {
     throw new SnapshotError('ARCHIVE_INVALID', 'the archive has a single block of zeros');
   }
+  const end = reader.position;
   while (!(await reader.ended())) {
-    if (!isZero(await reader.takeAvailable())) {
+    const isFilling = isZero(await reader.takeAvailable());
+    if (!isFilling || reader.position - end > MAX_FILLING_BYTES) {
       throw new SnapshotError('ARCHIVE_INVALID', 'the archive goes on after its end');
     }
   }

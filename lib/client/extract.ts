@@ -1,9 +1,10 @@
 import { ByteReader } from '../archive/byte-reader.js';
 import { readTar } from '../archive/tar-reader.js';
-import { TreeWriter } from './tree-writer.js';
+import { CONFIG_PATH, refuseUnsafeConfig, refuseUnsafeEntry } from './git-directory.js';
+import { type TreeLimits, TreeWriter } from './tree-writer.js';
 import { refuseWindowsPath } from './windows-names.js';
 
-export interface ExtractOptions {
+export interface ExtractOptions extends TreeLimits {
   /** Checked between entries. What ends a wait for the source is the source's own affair. */
   readonly signal: AbortSignal | undefined;
   /** Called for each file and symlink. */
@@ -15,20 +16,22 @@ export interface ExtractOptions {
 /**
  * Unpacks a tar archive into an empty directory. The source is read to its end, or ended.
  *
- * @throws SnapshotError `ARCHIVE_INVALID`; errors of the source and the file system as they are. What
+ * @throws SnapshotError `ARCHIVE_INVALID`, `LIMIT_EXCEEDED`; errors of the source and the file system as they are. What
  * was written until then stays.
  */
 export async function extractTar(
   source: AsyncIterable<Uint8Array>,
   directory: string,
-  { signal, onFile, platform = process.platform }: ExtractOptions,
+  { signal, onFile, platform = process.platform, ...limits }: ExtractOptions,
 ): Promise<void> {
   const reader = new ByteReader(source);
-  const tree = new TreeWriter(directory);
+  const tree = new TreeWriter(directory, limits);
   try {
     for await (const entry of readTar(reader)) {
       signal?.throwIfAborted();
+      refuseUnsafeEntry(entry);
       if (platform === 'win32') refuseWindowsPath(entry.path);
+      if (entry.path === CONFIG_PATH) await refuseUnsafeConfig(entry.size, reader);
       await tree.write(entry, reader);
       if (entry.kind !== 'directory') onFile();
     }

@@ -3,6 +3,7 @@ import { SnapshotError, toSnapshotError } from '../errors.js';
 import { type Download, startDownload } from './download.js';
 import { extractTar } from './extract.js';
 import { createStaging, findTarget } from './staging.js';
+import type { TreeLimits } from './tree-writer.js';
 import { verifyDigest } from './verify-digest.js';
 
 export interface RestoreOptions {
@@ -17,6 +18,10 @@ export interface RestoreOptions {
   headers?: Readonly<Record<string, string>> | undefined;
   /** Called at the start, about once a MiB and at the end. What it throws ends the restore. */
   onProgress?: ((progress: RestoreProgress) => void) | undefined;
+  /** Bytes that may be written: the content of all files and symlinks. Default: 256 GiB. */
+  maxBytes?: number | undefined;
+  /** How many files, symlinks and directories there may be. Default: 10,000,000. */
+  maxEntries?: number | undefined;
   /** Ends the restore. Nothing else limits how long a server may take to begin its answer. */
   signal?: AbortSignal | undefined;
 }
@@ -40,6 +45,8 @@ export interface RestoreResult {
   readonly verified: boolean;
 }
 
+const DEFAULT_MAX_BYTES = 256 * 2 ** 30;
+const DEFAULT_MAX_ENTRIES = 10_000_000;
 const PROGRESS_BYTES = 1024 * 1024;
 
 /**
@@ -50,11 +57,13 @@ const PROGRESS_BYTES = 1024 * 1024;
  * File modes and times are those of the archive; owner is who runs this.
  *
  * @throws SnapshotError
- * - `INVALID_OPTIONS`: the URL or a header is not usable
+ * - `INVALID_OPTIONS`: the URL, a header or a limit is not usable
  * - `TARGET_NOT_EMPTY`: there is something at `directory`, now or at the end
  * - `DOWNLOAD_FAILED`: no answer, or one other than 200 (the message has the status and the server's
  *   own code; `retryAfter` in seconds where it gave one), or an incomplete one
- * - `ARCHIVE_INVALID`: truncated, corrupt, or not a tree of files, directories and symlinks
+ * - `ARCHIVE_INVALID`: truncated, corrupt, or not a tree of files, directories and symlinks; a name that
+ *   this system can't have; a hook, or a setting that could run a program
+ * - `LIMIT_EXCEEDED`: `maxBytes` or `maxEntries`
  * - `STORAGE_FULL`
  * - `ABORTED`: `signal` did; its reason is the `cause`
  * - `INTERNAL`: any other failure of the file system, which is the `cause`
@@ -62,12 +71,16 @@ const PROGRESS_BYTES = 1024 * 1024;
 export async function restoreSnapshot(options: RestoreOptions): Promise<RestoreResult> {
   const { directory, headers = {}, signal } = options;
   const url = parseUrl(options.url);
+  const limits = {
+    maxBytes: parseLimit(options, 'maxBytes', DEFAULT_MAX_BYTES),
+    maxEntries: parseLimit(options, 'maxEntries', DEFAULT_MAX_ENTRIES),
+  };
   try {
     signal?.throwIfAborted();
     const target = await findTarget(directory);
     const download = await startDownload({ url, headers, signal });
     try {
-      return await unpack(download, target, options);
+      return await unpack(download, target, limits, options);
     } finally {
       download.close();
     }
@@ -80,6 +93,7 @@ export async function restoreSnapshot(options: RestoreOptions): Promise<RestoreR
 async function unpack(
   download: Download,
   target: string,
+  limits: TreeLimits,
   { onProgress = () => {}, signal }: RestoreOptions,
 ): Promise<RestoreResult> {
   const { commit, totalBytes } = download;
@@ -100,7 +114,7 @@ async function unpack(
     const onFile = () => {
       files++;
     };
-    await extractTar(decompress(checked), staging.path, { signal, onFile });
+    await extractTar(decompress(checked), staging.path, { ...limits, signal, onFile });
     report();
     await staging.publish();
   } catch (error) {
@@ -128,6 +142,16 @@ async function* countBytes(
     yield chunk;
   }
   onCount(count);
+}
+
+function parseLimit(
+  options: RestoreOptions,
+  name: 'maxBytes' | 'maxEntries',
+  byDefault: number,
+): number {
+  const limit = options[name] ?? byDefault;
+  if (Number.isSafeInteger(limit) && limit >= 0) return limit;
+  throw new SnapshotError('INVALID_OPTIONS', `${name} must be a whole number from 0`);
 }
 
 function parseUrl(text: string | URL): URL {

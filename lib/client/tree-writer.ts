@@ -27,6 +27,16 @@ const LARGE_WRITE_BYTES = 1024 * 1024;
 /** Links and directories that are finished before other work gets a turn. */
 const BATCH = 256;
 
+export interface TreeLimits {
+  /** Of the content of files and symlinks. */
+  readonly maxBytes: number;
+  /** Files, symlinks and directories. */
+  readonly maxEntries: number;
+}
+
+/** That a file system can't have such a name: too long, or of bytes or characters that it does not take. */
+const IMPOSSIBLE_NAME = ['ENAMETOOLONG', 'EILSEQ', 'EINVAL'];
+
 type DirectoryEntry = Pick<TarEntry, 'mode' | 'mtime'>;
 
 /**
@@ -43,16 +53,20 @@ type DirectoryEntry = Pick<TarEntry, 'mode' | 'mtime'>;
  * again when each goes through the thread pool. Other work gets its turn whenever the reader needs
  * more bytes, every few hundred KiB.
  *
- * @throws SnapshotError `ARCHIVE_INVALID` when two entries claim one name; file system errors as they
- * are.
+ * @throws SnapshotError `ARCHIVE_INVALID` when two entries claim one name, or one can't be had here;
+ * `LIMIT_EXCEEDED` before anything over a limit is written; file system errors as they are.
  */
 export class TreeWriter {
   readonly #root: string;
   /** In the order of their creation, parents first; `undefined` as long as there was no entry. */
   readonly #directories = new Map<string, DirectoryEntry | undefined>([['', undefined]]);
   readonly #symlinks: TarEntry[] = [];
+  #bytesLeft: number;
+  #entriesLeft: number;
 
-  constructor(directory: string) {
+  constructor(directory: string, { maxBytes, maxEntries }: TreeLimits) {
+    this.#bytesLeft = maxBytes;
+    this.#entriesLeft = maxEntries;
     this.#root = Buffer.from(directory).toString('latin1');
   }
 
@@ -66,6 +80,7 @@ export class TreeWriter {
       return;
     }
     this.#makeDirectory(path.slice(0, Math.max(0, path.lastIndexOf('/'))));
+    this.#count(entry.size + entry.target.length);
     if (kind === 'symlink') this.#symlinks.push(entry);
     else if (entry.size <= SMALL_FILE_BYTES) this.#writeSmall(entry, await reader.take(entry.size));
     else await this.#writeLarge(entry, reader);
@@ -75,7 +90,7 @@ export class TreeWriter {
   async finish(signal: AbortSignal | undefined): Promise<void> {
     await inBatches(this.#symlinks, signal, ({ path, target, mtime }) => {
       const place = this.#place(path);
-      refuseDuplicate(path, () => symlinkSync(Buffer.from(target, 'latin1'), place));
+      withNameFailure(path, () => symlinkSync(Buffer.from(target, 'latin1'), place));
       lutimesSync(place, mtime, mtime);
     });
     // Children first: a parent's final mode may forbid to enter it.
@@ -84,6 +99,13 @@ export class TreeWriter {
       chmodSync(place, entry?.mode ?? DEFAULT_DIRECTORY_MODE);
       if (entry) utimesSync(place, entry.mtime, entry.mtime);
     });
+  }
+
+  #count(bytes: number): void {
+    this.#bytesLeft -= bytes;
+    this.#entriesLeft--;
+    if (this.#bytesLeft < 0) throw tooMuch('bytes');
+    if (this.#entriesLeft < 0) throw tooMuch('entries');
   }
 
   #place(path: string): Buffer {
@@ -95,7 +117,8 @@ export class TreeWriter {
     for (let end = path.indexOf('/'); ; end = path.indexOf('/', end + 1)) {
       const ancestor = end === -1 ? path : path.slice(0, end);
       if (!this.#directories.has(ancestor)) {
-        refuseDuplicate(ancestor, () =>
+        this.#count(0);
+        withNameFailure(ancestor, () =>
           mkdirSync(this.#place(ancestor), UNFINISHED_DIRECTORY_MODE),
         );
         this.#directories.set(ancestor, undefined);
@@ -105,7 +128,7 @@ export class TreeWriter {
   }
 
   #writeSmall({ path, mode, mtime }: TarEntry, content: Buffer): void {
-    const file = refuseDuplicate(path, () => openSync(this.#place(path), 'wx', mode));
+    const file = withNameFailure(path, () => openSync(this.#place(path), 'wx', mode));
     try {
       if (content.length > 0) writeFileSync(file, content);
       fchmodSync(file, mode);
@@ -117,7 +140,7 @@ export class TreeWriter {
 
   async #writeLarge({ path, mode, mtime, size }: TarEntry, reader: ByteReader): Promise<void> {
     const file = await open(this.#place(path), 'wx', mode).catch((error: unknown) => {
-      throw asDuplicate(path, error);
+      throw nameFailure(path, error);
     });
     let writing: Promise<void> = Promise.resolve();
     try {
@@ -157,21 +180,33 @@ async function writeAll(file: FileHandle, pieces: Buffer[], bytes: number): Prom
   if (bytesWritten < bytes) await file.writeFile(Buffer.concat(pieces).subarray(bytesWritten));
 }
 
-function refuseDuplicate<T>(path: string, make: () => T): T {
+function withNameFailure<T>(path: string, make: () => T): T {
   try {
     return make();
   } catch (error) {
-    throw asDuplicate(path, error);
+    throw nameFailure(path, error);
   }
 }
 
-function asDuplicate(path: string, error: unknown): unknown {
-  return hasCode(error) && error.code === 'EEXIST' ? duplicate(path, error) : error;
+/** What a failure to make an entry means if its name is the reason. */
+function nameFailure(path: string, error: unknown): unknown {
+  if (!hasCode(error)) return error;
+  if (error.code === 'EEXIST') return duplicate(path, error);
+  if (!IMPOSSIBLE_NAME.includes(error.code)) return error;
+  const message = `the archive has ${shown(path)}, which can't be here: ${error.code}`;
+  return new SnapshotError('ARCHIVE_INVALID', message, { cause: error });
 }
 
 function duplicate(path: string, cause?: unknown): SnapshotError {
-  const shown = JSON.stringify(Buffer.from(path, 'latin1').toString());
-  return new SnapshotError('ARCHIVE_INVALID', `the archive has ${shown} twice`, { cause });
+  return new SnapshotError('ARCHIVE_INVALID', `the archive has ${shown(path)} twice`, { cause });
+}
+
+function shown(path: string): string {
+  return JSON.stringify(Buffer.from(path.slice(0, 200), 'latin1').toString());
+}
+
+function tooMuch(what: 'bytes' | 'entries'): SnapshotError {
+  return new SnapshotError('LIMIT_EXCEEDED', `the archive has more ${what} than are allowed`);
 }
 
 async function inBatches<T>(
