@@ -146,6 +146,17 @@ describe('The target directory', () => {
     expect(await readdir(join(parent, 'target'))).toEqual(['file']);
   });
 
+  test.each([
+    ['itself', 'n'.repeat(256)],
+    ['a parent', `missing/${'n'.repeat(256)}/target`],
+    ['all of it', 'name/'.repeat(1000)],
+  ])('is refused when it can have no such name: %s is too long', async (_, name) => {
+    const { url, parent } = await small();
+    const restoring = restoreSnapshot({ url, directory: join(parent, name) });
+    await expect(restoring).rejects.toMatchObject({ code: 'INVALID_OPTIONS' });
+    expect(await readdir(parent)).toEqual([]);
+  });
+
   test('may be missing with its parents', async () => {
     const { url, parent } = await small();
     await restoreSnapshot({ url, directory: join(parent, 'a/b/target') });

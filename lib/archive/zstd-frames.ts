@@ -53,16 +53,16 @@ export async function* readFrames(reader: ByteReader): AsyncGenerator<Frame> {
  * One frame, which is read in two steps: `stored`, then, unless it has ended, `parts`.
  *
  * The raw blocks at its start need no decoder. Packs are frames of nothing else, so that almost all
- * of a snapshot takes this way. It is open to frames with a window of one block:
- * should a compressed block follow, then the last block's worth of bytes is all that it can refer to.
+ * of a snapshot takes this way. It is open to frames with a window of one block: should a compressed
+ * block follow, then the last block's worth of bytes is all that it can refer to.
  */
 export class Frame {
   readonly #reader: ByteReader;
   readonly #format: FrameHeader;
-  #checksum: number | undefined;
   /** What a decoder has to be given before the next block. */
   #start: readonly Buffer[];
   #repeatedBytes = 0;
+  #checksum: number | undefined;
   #ended = false;
 
   /** @throws SnapshotError `ARCHIVE_INVALID` */

@@ -57,7 +57,7 @@ const PROGRESS_BYTES = 1024 * 1024;
  * File modes and times are those of the archive; owner is who runs this.
  *
  * @throws SnapshotError
- * - `INVALID_OPTIONS`: the URL, a header or a limit is not usable
+ * - `INVALID_OPTIONS`: the URL, a header, a limit or the directory's name is not usable
  * - `TARGET_NOT_EMPTY`: there is something at `directory`, now or at the end
  * - `DOWNLOAD_FAILED`: no answer, or one other than 200 (the message has the status and the server's
  *   own code; `retryAfter` in seconds where it gave one), or an incomplete one
