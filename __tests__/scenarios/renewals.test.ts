@@ -214,7 +214,22 @@ describe('pushed', () => {
     expect((await read(service, repository.id)).commit).toBe(commit);
   });
 
-  test('is not lost when it is called during the first clone', async () => {
+  test('has each snapshot renewed that a client asked for while the check waited', async () => {
+    const service = await repository.startService({ freshness: { maxAge: 0, checkInterval: 0 } });
+    const cut = { ...repository.id, depth: 1 };
+    for (const id of [repository.id, cut]) await read(service, id);
+    const gate = repository.upstream.gateRefs(repository.path);
+    await service.pushed(url());
+    await gate.reached;
+    const commit = await push(repository.bare);
+    for (const id of [repository.id, cut]) await read(service, id);
+    const areRenewed = renewed(service, repository.id).then(() => renewed(service, repository.id));
+    gate.release();
+    await areRenewed;
+    for (const id of [repository.id, cut]) expect((await service.stat(id))?.commit).toBe(commit);
+  });
+
+  test('while the first clone runs is not lost', async () => {
     const service = await plainly();
     const gate = repository.upstream.gate(repository.path, 20);
     const first = read(service, repository.id);

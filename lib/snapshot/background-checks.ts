@@ -1,8 +1,13 @@
 import { Lanes } from '../lanes.js';
 import { type RepositoryId, repositoryKey } from '../repository/identity.js';
 
+/** What is done after a check. @param isAnswered whether there is an answer. */
+export type AfterCheck = (isAnswered: boolean) => Promise<void>;
+
 interface BackgroundCheck {
   readonly done: Promise<void>;
+  /** By key. */
+  readonly after: Map<string, AfterCheck>;
   hasBegun: boolean;
   since: number;
 }
@@ -23,38 +28,37 @@ export class BackgroundChecks {
   }
 
   /**
-   * Has the upstream asked when its turn comes, and then `then` done, once for all who want that before.
-   * Who wants it after it was asked has it asked again.
+   * Queues a check of the upstream. Callers that come before it starts share it; later callers get another.
    *
+   * @param key of several callers that share a check, those with one key share `then`.
    * @param since a date: an answer that somebody else had since then will do.
    */
-  add(
-    repository: RepositoryId,
-    since: number,
-    then: (isAnswered: boolean) => Promise<void>,
-  ): Promise<void> {
-    const key = repositoryKey(repository);
-    const last = this.#latest.get(key);
+  add(repository: RepositoryId, since: number, key: string, then: AfterCheck): Promise<void> {
+    const name = repositoryKey(repository);
+    const last = this.#latest.get(name);
     if (last !== undefined && !last.hasBegun) {
       last.since = Math.max(last.since, since);
+      last.after.set(key, then);
       return last.done;
     }
     const run = async () => {
       check.hasBegun = true;
-      await then(await this.#check(repository, check.since));
+      const isAnswered = await this.#check(repository, check.since);
+      for (const each of check.after.values()) await each(isAnswered);
     };
     // Two of one repository would keep others from being asked.
     const turn = last === undefined ? Promise.resolve() : last.done;
     const check: BackgroundCheck = {
+      after: new Map([[key, then]]),
       hasBegun: false,
       since,
       done: turn
         .then(() => this.#queue.run(repository.host, run))
         .finally(() => {
-          if (this.#latest.get(key) === check) this.#latest.delete(key);
+          if (this.#latest.get(name) === check) this.#latest.delete(name);
         }),
     };
-    this.#latest.set(key, check);
+    this.#latest.set(name, check);
     return check.done;
   }
 

@@ -7,7 +7,7 @@ import type { MirrorManager } from '../mirror/manager.js';
 import type { UpdateOptions, UpdateOutcome } from '../mirror/updater.js';
 import type { FreshnessPolicy } from '../options.js';
 import { type RepositoryId, repositoryKey, repositoryOf } from '../repository/identity.js';
-import { BackgroundChecks } from './background-checks.js';
+import { type AfterCheck, BackgroundChecks } from './background-checks.js';
 import type { CheckRecord, FleetChecks } from './fleet-checks.js';
 import { answeredAt, type Knowledge, type KnownRepository, nothingKnown } from './knowledge.js';
 import { SharedRuns } from './shared-runs.js';
@@ -184,20 +184,20 @@ export class Freshness {
   }
 
   /**
-   * Has the upstream asked when its turn comes, and then `then` done, once for all who want that before.
-   * Who wants it after it was asked has it asked again. Failures are events only.
+   * Queues a check, as `BackgroundChecks.add`. Failures are events only.
    *
    * @param since a date: what another process of the fleet found out since then will do. Default: as the
    * policy says.
    */
   checkInBackground(
     repository: RepositoryId,
-    then: (isAnswered: boolean) => Promise<void>,
+    key: string,
+    then: AfterCheck,
     since?: number,
   ): Promise<void> {
     const { maxAge, checkInterval } = this.#policy;
     const date = since ?? Date.now() - Math.max(maxAge, checkInterval);
-    return this.#inBackground.add(repository, date, then);
+    return this.#inBackground.add(repository, date, key, then);
   }
 
   /** Resolves when nothing runs any more. */

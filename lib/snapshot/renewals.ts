@@ -74,7 +74,8 @@ export class Renewals {
       this.renewSoon(repository);
       this.renewSoon(id);
     };
-    const check = this.#freshness.checkInBackground(repository, then, since);
+    const key = `${since === undefined ? 'due' : 'since'} ${artifactKey(id)}`;
+    const check = this.#freshness.checkInBackground(repository, key, then, since);
     // What can still fail is a listener of the host's.
     check.catch(() => {});
   }

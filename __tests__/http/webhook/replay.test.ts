@@ -77,7 +77,25 @@ test('A delivery that is not authentic is not remembered', async () => {
   expect(pushed).toHaveLength(1);
 });
 
-test('A delivery without an id is accepted each time', async () => {
+test('A delivery that had no effect is taken again', async () => {
+  let outcome: 'unknown' | 'failed' | 'known' = 'unknown';
+  const isKnown = () => {
+    if (outcome === 'failed') throw new Error('the store is down');
+    return outcome === 'known';
+  };
+  const { deliver, pushed } = await start({ isKnown });
+  const delivery = fromGitHub(SECRET);
+  for (outcome of ['unknown', 'failed', 'known', 'known'] as const) {
+    expect((await deliver(delivery)).status).toBe(202);
+  }
+  // Of the first two all URLs were tried.
+  const before = pushed.length;
+  await deliver(delivery);
+  expect(pushed.length).toBe(before);
+  expect(pushed.at(-1)).toBe(CLONE_URL);
+});
+
+test('A delivery without an id is taken each time', async () => {
   const { deliver, pushed } = await start();
   const { body } = fromGitLab(TOKEN);
   const headers = { 'x-gitlab-event': 'Push Hook', 'x-gitlab-token': TOKEN };

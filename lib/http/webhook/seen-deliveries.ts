@@ -16,4 +16,9 @@ export class SeenDeliveries {
     for (const mark of marks) this.#marks.set(mark, true);
     return true;
   }
+
+  /** Takes back what `add` has remembered: nothing was done about the delivery. */
+  forget(marks: readonly string[]): void {
+    for (const mark of marks) this.#marks.delete(mark);
+  }
 }

@@ -55,9 +55,16 @@ async function answer(
     const body = await room.use(req, () => rawBody(req));
     if (!isAuthentic(proof, headers, body, secrets)) return unauthorized();
     const payload = readPayload(req, body);
-    const isNew = seen.add(marksOf(proof, headers, body));
+    const marks = marksOf(proof, headers, body);
+    const isNew = seen.add(marks);
     res.writeHead(202, { 'Content-Length': 0, 'Cache-Control': 'no-store' }).end();
-    if (isNew) await tell(service, pushedUrls(headers, payload));
+    if (!isNew) return;
+    let isActedOn = false;
+    try {
+      isActedOn = await tell(service, pushedUrls(headers, payload));
+    } finally {
+      if (!isActedOn) seen.forget(marks);
+    }
   } catch (error) {
     const failure = toSnapshotError(error);
     if (failure.code === 'ABORTED') return; // nobody is left to be told
@@ -69,9 +76,10 @@ async function answer(
   }
 }
 
-/** Of the URLs of one repository, the first one that is known is enough. */
-async function tell(service: PushListener, urls: readonly string[]): Promise<void> {
-  for (const url of urls) if (await service.pushed(url)) return;
+/** Of the URLs of one repository, the first one that is known is enough. @returns whether one is. */
+async function tell(service: PushListener, urls: readonly string[]): Promise<boolean> {
+  for (const url of urls) if (await service.pushed(url)) return true;
+  return false;
 }
 
 /** @throws SnapshotError `INVALID_REQUEST` when it is not JSON. */
