@@ -163,6 +163,11 @@ const freshness = z.strictObject({
    * commit that was not there.
    */
   checkInterval: interval.default(5000),
+  /**
+   * The least milliseconds after a default snapshot was stored before it is built again because the upstream
+   * has changed. Mirror and bundles are fresh all the time. No effect on `strict`, nor on a refresh by hand.
+   */
+  minRebuildInterval: interval.default(5 * MINUTE),
   /** Milliseconds between refreshes of repositories that clients use. Default: only when asked for. */
   refreshInterval: milliseconds.optional(),
   /** Milliseconds after the last request for which a repository is refreshed by itself. */

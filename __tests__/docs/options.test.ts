@@ -42,6 +42,7 @@ const FRESHNESS: Record<keyof FreshnessPolicy, true> = {
   mode: true,
   maxAge: true,
   checkInterval: true,
+  minRebuildInterval: true,
   refreshInterval: true,
   keepWarmFor: true,
 };

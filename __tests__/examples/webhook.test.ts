@@ -46,9 +46,15 @@ test('The webhook example brings a snapshot up to date after a push', async () =
   const checked = once(upstream, 'info-refs-started');
   expect(await deliver('secret', 'https://github.com/org/repo.git')).toBe(202);
   await checked;
-  // HEAD starts no check: the stored snapshot becomes the new one without a request.
-  let stored = await commitOf('HEAD');
-  while (stored !== commit) stored = await commitOf('HEAD');
+  // HEAD never asks the upstream: that there is more to be had comes by itself.
+  let bundle: string | null = null;
+  while (bundle === null) {
+    bundle = (await fetch(snapshot, { method: 'HEAD' })).headers.get('x-cachew-bundle-url');
+  }
+  expect(bundle).toBe(`/git/github.com/org/repo/snapshot.bundle?base=${before}`);
+  const response = await fetch(`${server.url}${bundle}`);
+  expect(response.status).toBe(200);
+  expect(await response.text()).toContain(`${commit} refs/heads/main`);
   expect(await server.stop()).toBe(0);
 });
 

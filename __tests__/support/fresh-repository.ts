@@ -11,7 +11,13 @@ import {
 } from '../../lib/index.js';
 import type { RepositoryId } from '../../lib/repository/identity.js';
 import type { ArtifactId } from '../../lib/snapshot/artifact.js';
-import { HOST, type HostApp, type HostAppOptions, startHostApp } from './host-app.js';
+import {
+  BUILD_AT_ONCE,
+  HOST,
+  type HostApp,
+  type HostAppOptions,
+  startHostApp,
+} from './host-app.js';
 import { git } from './run.js';
 import { buildSmall } from './small-repositories.js';
 import type { Cleanup } from './temporary-directory.js';
@@ -75,9 +81,14 @@ export async function freshRepository(
     upstream,
     root,
     dataDir,
-    start(options = {}) {
+    start({ freshness, ...options } = {}) {
       const hosts = { [HOST]: { baseUrl: upstream.url, allowPrivateAddresses: true } };
-      const service = createSnapshotService({ dataDir, hosts, ...options });
+      const service = createSnapshotService({
+        dataDir,
+        hosts,
+        ...options,
+        freshness: { ...BUILD_AT_ONCE, ...freshness },
+      });
       defer(() => service.close());
       return service;
     },

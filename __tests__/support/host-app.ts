@@ -12,6 +12,9 @@ import {
 /** The host under which upstreams are reached through the app. */
 export const HOST = 'git.test';
 
+/** What is pushed is in the next snapshot: tests that say nothing else need not wait for minutes. */
+export const BUILD_AT_ONCE = { minRebuildInterval: 0 } as const;
+
 export interface HostApp {
   readonly url: string;
   readonly router: SnapshotRouter;
@@ -35,10 +38,16 @@ export async function startHostApp({
   upstreamUrl,
   dataDir,
   app = express(),
+  freshness,
   ...options
 }: HostAppOptions): Promise<HostApp> {
   const hosts = { [HOST]: { baseUrl: upstreamUrl, allowPrivateAddresses: true } };
-  const router = createSnapshotRouter({ hosts, ...options, dataDir });
+  const router = createSnapshotRouter({
+    hosts,
+    ...options,
+    freshness: { ...BUILD_AT_ONCE, ...freshness },
+    dataDir,
+  });
   const server = createServer(app.use('/git', router));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -4,11 +4,11 @@ import type { FreshnessPolicy, SnapshotConfig } from '../options.js';
 import { RememberedFailures } from '../remembered-failures.js';
 import { type RepositoryId, repositoryKey, repositoryOf } from '../repository/identity.js';
 import type { ArtifactId, StoredArtifact } from './artifact.js';
-import { artifactKey } from './artifact-key.js';
+import { artifactKey, isVariant } from './artifact-key.js';
 import type { Freshness } from './freshness.js';
 import type { Generations } from './generations.js';
 import { Schedule } from './schedule.js';
-import type { StoredArtifacts } from './stored-artifacts.js';
+import type { Found, StoredArtifacts } from './stored-artifacts.js';
 import { isNotFound } from './write-context.js';
 
 /** Part of an interval: those of many repositories do not end all at once. */
@@ -36,6 +36,8 @@ export class Renewals {
     if (this.#freshness.isThrottled(repository)) this.pushed(repository);
     else this.checkSoon(repository, Date.now());
   });
+  /** Builds that wait until `minRebuildInterval` is over. */
+  readonly #later = new Schedule<() => void>((build) => build());
   #isStopped = false;
 
   constructor(
@@ -89,10 +91,11 @@ export class Renewals {
     );
   }
 
-  /** Has an artifact generated anew, if what is stored is not current any more. */
+  /** Has an artifact generated anew, if what is stored is not current any more, as soon as the policy allows. */
   renewSoon(id: ArtifactId): void {
     const key = artifactKey(id);
-    if (this.#isStopped || this.#queued.has(key) || this.#failures.has(key)) return;
+    if (this.#isStopped || this.#queued.has(key) || this.#later.has(key)) return;
+    if (this.#failures.has(key)) return;
     const done = this.#queue
       .run(id.host, () => this.#renew(id))
       .finally(() => this.#queued.delete(key));
@@ -134,7 +137,14 @@ export class Renewals {
 
   /** Has what is stored generated anew although it is current: the packs hold less than before. */
   renewPruned(id: ArtifactId): void {
-    this.#force(id, async () => (await this.#stored.stat(id)) !== undefined);
+    this.#force(id, async () => {
+      const found = await this.#stored.stat(id);
+      if (found === undefined) return false;
+      const isCurrent = this.#stored.isCurrent(id, found, this.#freshness.stateOf(id));
+      // It will be made of the pruned mirror.
+      if (!isCurrent) this.renewSoon(id);
+      return isCurrent && !this.#postpone(id, found, () => this.renewPruned(id));
+    });
   }
 
   /** Has something generated, whatever is stored. */
@@ -163,6 +173,7 @@ export class Renewals {
     this.#isStopped = true;
     this.#intervals.stop();
     this.#pushes.stop();
+    this.#later.stop();
   }
 
   /** Resolves when nothing runs any more. */
@@ -181,16 +192,40 @@ export class Renewals {
     this.keepWarm(repository);
   }
 
+  /**
+   * Has `build` called later if a default snapshot was stored less than `minRebuildInterval` ago. Bundles bridge
+   * the gap. Of other artifacts there are none, and what has another format is replaced at once.
+   *
+   * @returns whether it is.
+   */
+  #postpone(
+    id: ArtifactId,
+    { artifact, isOfOtherFormat }: Found<StoredArtifact>,
+    build: () => void,
+  ): boolean {
+    const { minRebuildInterval } = this.#policy;
+    if (this.#freshness.isStrict || isVariant(id) || isOfOtherFormat) return false;
+    // A clock that was set back makes nobody wait for longer than that.
+    const age = Math.max(Date.now() - artifact.storedAt, 0);
+    if (age >= minRebuildInterval) return false;
+    this.#later.add(artifactKey(id), build, performance.now() + minRebuildInterval - age);
+    return true;
+  }
+
   /** Never rejects: what fails is an event. */
   async #renew(id: ArtifactId): Promise<void> {
     if (this.#isStopped) return;
     const key = artifactKey(id);
-    const isCurrent = async () => {
+    const staleOne = async () => {
       const found = await this.#stored.stat(id);
-      if (found === undefined) return true;
-      return this.#stored.isCurrent(id, found, this.#freshness.stateOf(id));
+      if (found === undefined) return undefined;
+      const isCurrent = this.#stored.isCurrent(id, found, this.#freshness.stateOf(id));
+      return isCurrent ? undefined : found;
     };
+    const isCurrent = async () => (await staleOne()) === undefined;
     try {
+      const stale = await staleOne();
+      if (stale !== undefined && this.#postpone(id, stale, () => this.renewSoon(id))) return;
       // One that ran before may be of what was there before, and so may be what somebody else has stored.
       for (let attempt = 0; attempt < MAX_ATTEMPTS && !(await isCurrent()); attempt++) {
         const begunAt = performance.now();
