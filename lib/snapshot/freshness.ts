@@ -2,23 +2,20 @@ import type { EventEmitter } from 'node:events';
 import { type Moment, momentOf, thisMoment } from '../clock.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
-import type { Head } from '../git/refs.js';
 import type { MirrorManager } from '../mirror/manager.js';
 import type { UpdateOptions, UpdateOutcome } from '../mirror/updater.js';
 import type { FreshnessPolicy } from '../options.js';
 import { type RepositoryId, repositoryKey, repositoryOf } from '../repository/identity.js';
 import { type AfterCheck, BackgroundChecks } from './background-checks.js';
 import type { CheckRecord, FleetChecks } from './fleet-checks.js';
-import { answeredAt, type Knowledge, type KnownRepository, nothingKnown } from './knowledge.js';
+import {
+  answeredAt,
+  type Knowledge,
+  type KnownRepository,
+  nothingKnown,
+  type UpstreamState,
+} from './knowledge.js';
 import { SharedRuns } from './shared-runs.js';
-
-/** What the upstream, as far as it is known, has by now. */
-export interface UpstreamState {
-  readonly digest: string | undefined;
-  readonly head: Head | undefined;
-  /** The date of that; `undefined` when what others found out since is not to be relied on. */
-  readonly checkedAt: number | undefined;
-}
 
 export interface FreshnessParts {
   readonly policy: FreshnessPolicy;
@@ -85,7 +82,8 @@ export class Freshness {
     return {
       digest: this.digestOf(repository),
       head,
-      checkedAt: this.isStrict ? undefined : checkedAt?.date,
+      checkedAt: checkedAt?.date,
+      trustsOthers: !this.isStrict || this.hasFailed(repository),
     };
   }
 
@@ -112,6 +110,11 @@ export class Freshness {
     const { failedAt } = this.#known.get(repositoryKey(repository)) ?? {};
     const { maxAge, checkInterval } = this.#policy;
     return failedAt !== undefined && performance.now() - failedAt < Math.min(maxAge, checkInterval);
+  }
+
+  /** Whether the last check failed. */
+  hasFailed(repository: RepositoryId): boolean {
+    return this.find(repository)?.failure !== undefined;
   }
 
   /** Whether the upstream was asked after this time (by `performance.now()`) or date, with success. */

@@ -7,14 +7,14 @@ import type { MirrorManager } from '../mirror/manager.js';
 import type { MirrorLease } from '../mirror/mirror.js';
 import type { SnapshotConfig } from '../options.js';
 import { repositoryOf } from '../repository/identity.js';
-import { type ArtifactId, isBundle, isFixed } from './artifact.js';
+import { type ArtifactId, isBundle, isFixed, type StoredArtifact } from './artifact.js';
 import { artifactKey, isVariant } from './artifact-key.js';
 import type { Freshness } from './freshness.js';
 import { Generation, type GenerationEnd, type Progress } from './generation.js';
 import type { Generator } from './generator.js';
 import { leaseMirror } from './lease-mirror.js';
 import type { RefSearch } from './ref-search.js';
-import type { StoredArtifacts } from './stored-artifacts.js';
+import type { Found, StoredArtifacts } from './stored-artifacts.js';
 import { isNotFound } from './write-context.js';
 
 interface Order {
@@ -140,6 +140,7 @@ export class Generations {
       begunAt ??= performance.now();
     };
     const elapsed = () => performance.now() - (begunAt ?? performance.now());
+    let isChecked = false;
     try {
       for (let attempt = 1; ; attempt++) {
         if (attempt > 1) ({ found, revision } = await stored.look(id, { signal }));
@@ -151,6 +152,12 @@ export class Generations {
         let isShown = false;
         let etag = found?.artifact.etag;
         try {
+          isChecked = this.#isChecked(order, found, lease);
+          if (found !== undefined && !found.isOfOtherFormat && !isChecked) {
+            const message = 'the upstream did not say what it has since this was stored';
+            const cause = freshness.find(id)?.failure;
+            throw new SnapshotError('UPSTREAM_UNREACHABLE', message, { cause });
+          }
           const unless = isForced || found?.isOfOtherFormat ? undefined : found?.provenance.basis;
           const { awaited } = progress;
           const knownAt = freshness.find(id)?.checkedAt?.date;
@@ -184,6 +191,10 @@ export class Generations {
         const failed = { repository: repositoryOf(id), milliseconds: elapsed(), error };
         events.emit('generationFailed', failed);
       }
+      // What the upstream has no more is not served for ever. It was asked for it by now.
+      if (isChecked && found !== undefined && isRefMissing(cause)) {
+        await stored.delete(artifactKey(id));
+      }
       throw cause;
     }
   }
@@ -195,15 +206,12 @@ export class Generations {
     error: unknown,
     attempt: number,
   ): Promise<boolean> {
-    const { mirrors, stored } = this.#parts;
+    const { mirrors } = this.#parts;
     const isDamaged = await mirrors.setAside(lease, error);
     // An eviction may be waiting for that, and whoever asks the upstream for the eviction.
     lease.release();
-    const isGone = error instanceof SnapshotError && error.code === 'REF_NOT_FOUND';
-    // What the upstream has no more is not served for ever.
-    if (isGone) await stored.delete(artifactKey(id));
     if (isDamaged) return true;
-    return isGone && attempt === 1 && (await this.#lookFor(id, lease.revision.digest));
+    return isRefMissing(error) && attempt === 1 && (await this.#lookFor(id, lease.revision.digest));
   }
 
   /**
@@ -236,9 +244,30 @@ export class Generations {
     return await mirrors.lease(id, signal, { isBackground });
   }
 
+  /**
+   * Whether a mirror has what the upstream said since something was stored, or asked for: without that,
+   * what is stored may be of later than the mirror.
+   */
+  #isChecked(
+    { id, askedAt }: Order,
+    found: Found<StoredArtifact> | undefined,
+    { revision }: MirrorLease,
+  ): boolean {
+    if (isFixed(id)) return true;
+    const { freshness } = this.#parts;
+    const date = found?.provenance.knownAt ?? found?.artifact.storedAt ?? 0;
+    const wasChecked =
+      freshness.wasCheckedSince(id, { time: askedAt }) || freshness.wasCheckedSince(id, { date });
+    return wasChecked && freshness.digestOf(id) === revision.digest;
+  }
+
   /** @returns whether what was asked for may be there by now. */
   async #lookFor(id: ArtifactId, digest: string): Promise<boolean> {
     if (isBundle(id) || id.ref === undefined) return false;
     return await this.#parts.search.search(id, id.ref, digest);
   }
+}
+
+function isRefMissing(error: unknown): boolean {
+  return error instanceof SnapshotError && error.code === 'REF_NOT_FOUND';
 }

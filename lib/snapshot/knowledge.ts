@@ -1,6 +1,17 @@
 import type { Moment } from '../clock.js';
 import type { SnapshotError } from '../errors.js';
+import type { Head } from '../git/refs.js';
 import { type RepositoryId, repositoryOf } from '../repository/identity.js';
+
+/** What the upstream, as far as it is known, has by now. */
+export interface UpstreamState {
+  readonly digest: string | undefined;
+  readonly head: Head | undefined;
+  /** When it was last checked, with success, by this process: a date. `undefined`: not yet. */
+  readonly checkedAt: number | undefined;
+  /** Whether what others found out since then counts. */
+  readonly trustsOthers: boolean;
+}
 
 /** What this process knows of a repository beside its mirror. */
 export interface KnownRepository {

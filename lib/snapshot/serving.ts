@@ -183,7 +183,7 @@ export class Serving {
 
   /**
    * Whether something stored may be served. Mode `strict`: if it is current, by the question that came
-   * first. Mode `stale-while-revalidate`: in any case, and what is to be done about its age happens
+   * first, or if that failed. Mode `stale-while-revalidate`: in any case, and what is to be done about its age happens
    * meanwhile; only bundles have to be current.
    */
   #mayServe(id: ArtifactId, found: Found<StoredArtifact>): boolean {
@@ -193,7 +193,11 @@ export class Serving {
       if (!isCurrent) this.#renewals.renewSoon(id);
       return true;
     }
-    if (this.#freshness.isStrict) return isCurrent;
+    if (this.#freshness.isStrict) {
+      if (isCurrent || isBundle(id) || !this.#freshness.hasFailed(id)) return isCurrent;
+      this.#renewals.renewSoon(id);
+      return !found.isOfOtherFormat;
+    }
     const isDue = this.#freshness.isDue(id, found.artifact.storedAt);
     if (isDue && !this.#freshness.isThrottled(id)) this.#renewals.checkSoon(id);
     else if (!isCurrent && !isBundle(id)) this.#renewals.renewSoon(id);

@@ -15,7 +15,7 @@ import { artifactKey, isVariantKey } from './artifact-key.js';
 import { bundleBasis } from './bundle-basis.js';
 import { formatOf } from './fingerprint.js';
 import { isPlausible } from './fleet-checks.js';
-import type { UpstreamState } from './freshness.js';
+import type { UpstreamState } from './knowledge.js';
 import { describeStored, type Provenance, provenanceOf } from './metadata.js';
 
 /** Milliseconds for which a bundle is served. */
@@ -96,7 +96,10 @@ export class StoredArtifacts {
     return url;
   }
 
-  /** Whether an artifact is what would be generated now, as far as that is known. */
+  /**
+   * Whether an artifact is what would be built now, as far as that is known. Of what another process stored
+   * a mirror alone does not tell: it may be the older one. That takes a check that succeeded.
+   */
   isCurrent(
     id: ArtifactId,
     {
@@ -104,15 +107,18 @@ export class StoredArtifacts {
       provenance: { basis, digest: read, knownAt },
       isOfOtherFormat,
     }: Found<StoredArtifact>,
-    { digest, head, checkedAt }: UpstreamState,
+    { digest, head, checkedAt, trustsOthers }: UpstreamState,
   ): boolean {
     if (isOfOtherFormat) return false;
-    if (isBundle(id)) return head === undefined || basis === bundleBasis(head);
-    if (isFixed(id) || digest === undefined || read === digest) return true;
-    const verified = this.#verified.get(verifiedKey(id, artifact.etag));
-    if (verified !== undefined) return verified === digest;
-    // Another process put it there, which may know more of the upstream than this one.
-    if (checkedAt === undefined || knownAt === undefined) return false;
+    if (isBundle(id)) {
+      if (head === undefined || basis === bundleBasis(head)) return true;
+    } else {
+      if (isFixed(id) || digest === undefined || read === digest) return true;
+      const verified = this.#verified.get(verifiedKey(id, artifact.etag));
+      if (verified !== undefined) return verified === digest;
+    }
+    if (checkedAt === undefined) return true;
+    if (!trustsOthers || knownAt === undefined) return false;
     return knownAt > checkedAt && isPlausible(knownAt);
   }
 

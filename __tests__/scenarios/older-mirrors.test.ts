@@ -1,0 +1,183 @@
+/**
+ * @one-node-version
+ */
+import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { MemoryStore, type SnapshotOptions, type SnapshotService } from '../../lib/index.js';
+import type { ArtifactId } from '../../lib/snapshot/artifact.js';
+import { counter, next, read, renewed } from '../support/fresh-repository.js';
+import { ownRepository } from '../support/own-repository.js';
+import { buildSmall, push } from '../support/small-repositories.js';
+
+/*
+ * Two services with disks of their own share a store. One of them has an older mirror, and the upstream is down:
+ * what the other one stored stays.
+ */
+
+const repository = ownRepository(buildSmall);
+const { directory } = repository;
+
+const MODES = ['stale-while-revalidate', 'strict'] as const;
+type Mode = (typeof MODES)[number];
+
+interface Replicas {
+  readonly store: MemoryStore;
+  /** Has the older mirror. */
+  readonly behind: SnapshotService;
+  /** The same disk in another process. */
+  restart(): Promise<SnapshotService>;
+  readonly ahead: SnapshotService;
+}
+
+async function replicas(mode: Mode): Promise<Replicas> {
+  const store = new MemoryStore({ maxBytes: 1e8 });
+  // Whoever closes a service must not close the store of the other one.
+  const options: Partial<SnapshotOptions> = {
+    store,
+    freshness: { mode, maxAge: 0, checkInterval: 0 },
+    limits: { failureMemory: 0 },
+  };
+  const dataDir = await directory();
+  const behind = await repository.startService({ ...options, dataDir });
+  const ahead = await repository.startService(options);
+  return {
+    store,
+    behind,
+    ahead,
+    async restart() {
+      await behind.close({ running: 'wait' });
+      const service = await repository.startService({ ...options, dataDir });
+      await service.started;
+      return service;
+    },
+  };
+}
+
+const down = () => repository.upstream.fault(repository.path, { kind: 'status', status: 503 });
+
+/** Resolves when what a service began in the background has had its turn: before another repository's. */
+async function untilRenewed(service: SnapshotService): Promise<void> {
+  const other = { ...repository.id, path: `${repository.path}-other` };
+  const bare = join(repository.root, `${other.path}.git`);
+  await rm(bare, { recursive: true, force: true });
+  await buildSmall(bare);
+  await read(service, other);
+  await push(bare, { message: randomUUID() });
+  const failed = next(service, 'refreshFailed', repository.id);
+  await service.pushed(repository.url);
+  await failed;
+  const isRenewed = renewed(service, other);
+  await service.pushed(`${repository.upstream.url}/${other.path}`);
+  await isRenewed;
+}
+
+/** Has a service serve something several times, and expects it to be what is stored. */
+async function expectServedOn(
+  service: SnapshotService,
+  id: ArtifactId,
+  stored: { commit: string | undefined; etag: string },
+): Promise<void> {
+  const generations = counter(service, 'generationStarted', repository.id);
+  const deleted = counter(service, 'evicted', repository.id);
+  for (let i = 0; i < 2; i++) {
+    const { source, commit, etag } = await read(service, id);
+    expect({ source, commit, etag }).toEqual({ source: 'store', ...stored });
+    expect(await service.current(id)).toMatchObject(stored);
+  }
+  await untilRenewed(service);
+  expect([generations(), deleted()]).toEqual([0, 0]);
+}
+
+describe.each(MODES)('With the upstream down, in mode %s,', (mode) => {
+  test.each([
+    ['that was started anew', true],
+    ['that goes on', false],
+  ])('a service %s serves what another one stored of later', async (_, isRestarted) => {
+    const { behind, ahead, restart, store } = await replicas(mode);
+    await read(behind, repository.id);
+    const pushed = await push(repository.bare);
+    const { etag, commit } = await ahead.refresh(repository.id);
+    expect(commit).toBe(pushed);
+    down();
+    const service = isRestarted ? await restart() : behind;
+    await expectServedOn(service, repository.id, { etag, commit });
+    const { host, path } = repository.id;
+    expect((await store.stat(`snapshot/${host}/${path}`))?.metadata.commit).toBe(pushed);
+  });
+
+  test.each([
+    ['a branch', 'topic', {}],
+    ['a branch to a depth', 'topic', { depth: 1 }],
+  ])('%s that its mirror does not have is served, and not deleted', async (_, ref, depth) => {
+    const { behind, ahead, restart } = await replicas(mode);
+    await read(behind, repository.id);
+    await push(repository.bare, { branch: ref });
+    const id = { ...repository.id, ref, ...depth };
+    const { etag, commit } = await read(ahead, id);
+    down();
+    await expectServedOn(await restart(), id, { etag, commit });
+  });
+
+  test('a commit that its mirror does not have is served, and not deleted', async () => {
+    const { behind, ahead, restart } = await replicas(mode);
+    await read(behind, repository.id);
+    const id = { ...repository.id, ref: await push(repository.bare) };
+    const { etag, commit } = await read(ahead, id);
+    down();
+    await expectServedOn(await restart(), id, { etag, commit });
+  });
+
+  test('two services on one store do not replace each other’s snapshots in turn', async () => {
+    const { behind, ahead, restart } = await replicas(mode);
+    await read(behind, repository.id);
+    await push(repository.bare);
+    const { etag, commit } = await ahead.refresh(repository.id);
+    down();
+    for (const each of [await restart(), ahead]) {
+      expect(await read(each, repository.id)).toMatchObject({ source: 'store', etag, commit });
+      await untilRenewed(each);
+    }
+    expect(await ahead.stat(repository.id)).toMatchObject({ etag, commit });
+  });
+
+  test('a bundle that leads to later is served on', async () => {
+    const { behind, ahead, restart } = await replicas(mode);
+    const { commit: base = '' } = await read(behind, repository.id);
+    await push(repository.bare, { message: 'between' });
+    await behind.refresh(repository.id);
+    await push(repository.bare, { message: 'later' });
+    await ahead.refresh(repository.id);
+    const id = { ...repository.id, base };
+    const { etag } = await read(ahead, id);
+    down();
+    const service = await restart();
+    const generations = counter(service, 'generationStarted', repository.id);
+    for (let i = 0; i < 2; i++) {
+      expect(await read(service, id)).toMatchObject({ source: 'store', etag });
+    }
+    expect(generations()).toBe(0);
+  });
+
+  test('what is not stored is still made of the mirror', async () => {
+    const { behind } = await replicas(mode);
+    const { commit } = await read(behind, repository.id);
+    down();
+    const made = await read(behind, { ...repository.id, depth: 1 });
+    expect(made).toMatchObject({ source: 'generation', commit });
+  });
+
+  test('and up again, a service with an older mirror goes on from what the upstream has', async () => {
+    const { behind, ahead, restart } = await replicas(mode);
+    await read(behind, repository.id);
+    await push(repository.bare);
+    const { etag } = await ahead.refresh(repository.id);
+    const heal = down();
+    const service = await restart();
+    expect(await read(service, repository.id)).toMatchObject({ source: 'store', etag });
+    heal();
+    const commit = await push(repository.bare, { message: 'last' });
+    expect((await service.refresh(repository.id)).commit).toBe(commit);
+    expect((await read(ahead, repository.id)).commit).toBe(commit);
+  });
+});
