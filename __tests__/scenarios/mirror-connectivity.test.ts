@@ -84,7 +84,24 @@ describe('A large clone', () => {
     expect(await fsck(mirror())).toEqual([]);
   });
 
-  test('that is complete is recorded as such after the next fetch', async () => {
+  test('that lacks something is not made again while its failure is remembered', async () => {
+    const limits = { failureMemory: 60_000 };
+    const service = await repository.startService({ ...OPTIONS, limits });
+    const lacking = history('blob');
+    makeLarge(lacking.objects);
+    serve(lacking);
+    const evicted = next(service, 'evicted', repository.id);
+    const clones = counter(service, 'cloneStarted', repository.id);
+    await read(service, repository.id);
+    await evicted;
+    const failure = { code: 'UPSTREAM_INVALID', retryAfter: expect.any(Number) };
+    for (let i = 0; i < 3; i++) {
+      await expect(read(service, repository.id)).rejects.toMatchObject(failure);
+    }
+    expect(clones()).toBe(1);
+  });
+
+  test('that is complete is known to be after the next fetch', async () => {
     const broken = counter(service, 'mirrorBroken', repository.id);
     const { objects, head } = history();
     makeLarge(objects);

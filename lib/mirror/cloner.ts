@@ -104,6 +104,11 @@ export class Cloner {
     }
   }
 
+  /** Takes note of a clone that turned out to be incomplete: it is not tried again for a while. */
+  rememberFailure(repository: RepositoryId, error: SnapshotError): void {
+    this.#failures.remember(repositoryKey(repository), error);
+  }
+
   /** @returns where it is now; `undefined` when there is none, or it can't be had. */
   async #storedSnapshot(
     repository: RepositoryId,

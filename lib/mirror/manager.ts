@@ -268,8 +268,11 @@ export class MirrorManager {
 
   /** As `MirrorAccess.giveUp`. */
   async #giveUp({ revision }: RevisionAt, error: SnapshotError): Promise<void> {
-    const mirror = this.find(revision.repository);
-    if (mirror?.revision?.clone === revision.clone) await this.#discard(mirror, error);
+    const { repository, clone, isConnected } = revision;
+    const mirror = this.find(repository);
+    if (mirror?.revision?.clone !== clone) return;
+    if (!isConnected) this.#cloner.rememberFailure(repository, error);
+    await this.#discard(mirror, error);
   }
 
   /** What is damaged on disk, or was never whole. */

@@ -37,7 +37,7 @@ export interface GenerationParts {
   readonly locks: LockRegistry;
   readonly search: RefSearch;
   /** Resolves when directories are there. */
-  readonly started: Promise<void>;
+  readonly started: () => Promise<void>;
   readonly closing: AbortSignal;
 }
 
@@ -93,7 +93,7 @@ export class Generations {
 
   async #generate(order: Order, progress: Progress): Promise<GenerationEnd> {
     const { started, closing } = this.#parts;
-    await unlessAborted(started, closing);
+    await unlessAborted(started(), closing);
     const lock = await this.#lock(order.id);
     try {
       // Not ended when the lease is lost: a lease only saves work. What others make meanwhile is the same,

@@ -18,7 +18,7 @@ export interface MirrorQuestionsParts {
   readonly renewals: Renewals;
   /** Told of repositories that a client asked about. */
   readonly onAsked: (repository: RepositoryId) => void;
-  readonly started: Promise<void>;
+  readonly started: () => Promise<void>;
   readonly closing: AbortSignal;
 }
 
@@ -61,7 +61,7 @@ export class MirrorQuestions {
     checkId(config, id);
     if (this.#isClosing) throw new SnapshotError('CLOSED', 'the service is closed or closing');
     const answer = async () => {
-      await started;
+      await started();
       const answered = await ask(this.#parts, closing);
       const repository = repositoryOf(id);
       onAsked(repository);

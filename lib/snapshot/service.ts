@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unlessAborted } from '../abort.js';
 import { momentOf } from '../clock.js';
-import { SnapshotError, toSnapshotError } from '../errors.js';
+import { SnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
 import { logFailures } from '../failure-log.js';
 import { hostEvents } from '../host-call.js';
@@ -39,6 +39,7 @@ import { RefSearch } from './ref-search.js';
 import { Renewals } from './renewals.js';
 import { listRepositories, type RepositoryStatus } from './repository-status.js';
 import { Serving } from './serving.js';
+import { startup } from './startup.js';
 import { StoredArtifacts } from './stored-artifacts.js';
 
 export interface CloseOptions {
@@ -72,7 +73,7 @@ export class SnapshotService implements ArtifactSource {
   readonly #serving: Serving;
   readonly #questions: MirrorQuestions;
   readonly #closing = new AbortController();
-  readonly #started: Promise<void>;
+  readonly #started = startup(() => this.#start());
   #refusing = false;
   #released: Promise<void> | undefined;
 
@@ -115,12 +116,9 @@ export class SnapshotService implements ArtifactSource {
     this.#freshness = new Freshness({ policy, mirrors, events, fleet, closing });
     this.#generator = new Generator(config, this.#store, events);
     this.#stored = new StoredArtifacts(config, this.#store, onEvict);
-    this.#started = this.#start().catch((error: unknown) => {
-      throw toSnapshotError(error);
-    });
-    // Whoever needs it gets the failure; until then it must not end the process.
-    this.#started.catch(() => {});
     const started = this.#started;
+    // Whoever needs it has it tried again.
+    started().catch(() => {});
     const parts = { config, events, mirrors, freshness: this.#freshness, stored: this.#stored };
     const [generator, locks] = [this.#generator, this.#locks];
     const search = new RefSearch(config, this.#freshness);
@@ -150,10 +148,13 @@ export class SnapshotService implements ArtifactSource {
 
   /**
    * Resolves when the directories are there, what a crash left is gone, and mirrors were found. Nobody
-   * needs to wait for it: hits are served before, and all else waits by itself.
+   * needs to wait for it: hits are served before, and all else waits by itself. After a failure it is tried
+   * again for whoever asks next.
+   *
+   * @throws SnapshotError
    */
   get started(): Promise<void> {
-    return this.#started;
+    return this.#started();
   }
 
   stat(id: ArtifactId, options?: GetOptions): Promise<StoredArtifact | undefined> {
@@ -237,7 +238,7 @@ export class SnapshotService implements ArtifactSource {
   async evict(repository: RepositoryId): Promise<void> {
     checkId(this.#config, repository);
     const closing = this.#closing.signal;
-    await unlessAborted(this.#started, closing);
+    await unlessAborted(this.#started(), closing);
     await this.#mirrors.evict(repository, closing);
     await this.#deleteStored(repository);
   }
@@ -274,16 +275,20 @@ export class SnapshotService implements ArtifactSource {
   async #release(): Promise<void> {
     await Promise.all([this.#mirrors.close(), this.#generator.close()]);
     await Promise.all([this.#freshness.settled(), this.#renewals.settled()]);
-    await Promise.allSettled([this.#started]);
+    await Promise.allSettled([this.#started()]);
     await Promise.all([this.#store.close?.(), this.#locks.close?.()]);
   }
 
   async #start(): Promise<void> {
+    this.#closing.signal.throwIfAborted();
     await mkdir(this.#config.dataDir, { recursive: true });
     // A store of files looks for what a crash left when it is first asked. Whether a store works is
     // for those to find out who need it.
     const store = this.#store.stat(artifactKey({ host: '', path: '' })).catch(() => undefined);
-    await Promise.all([this.#mirrors.start(), this.#generator.start(), store]);
+    const parts = [this.#mirrors.start(), this.#generator.start(), store];
+    // Another try must not meet what is left of this one.
+    await Promise.allSettled(parts);
+    await Promise.all(parts);
     for (const { repository, usedAt } of this.#mirrors.list()) {
       this.#freshness.know(repository, momentOf(usedAt));
       this.#renewals.keepWarm(repository);
@@ -295,7 +300,7 @@ export class SnapshotService implements ArtifactSource {
       this.#freshness.find(repository) !== undefined ||
       this.#mirrors.find(repository) !== undefined;
     if (isListed()) return true;
-    await this.#started;
+    await this.#started();
     return isListed() || (await this.#stored.stat(repository)) !== undefined;
   }
 }

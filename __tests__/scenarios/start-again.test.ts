@@ -1,0 +1,35 @@
+/**
+ * @one-node-version
+ */
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { counter, freshRepository, read } from '../support/fresh-repository.js';
+import { cleanup } from '../support/temporary-directory.js';
+
+const { directory, defer } = cleanup(afterEach);
+
+test('A start that failed for a reason that passes is tried again at the next request', async () => {
+  const repository = await freshRepository({ directory, defer });
+  const dataDir = join(await directory(), 'data');
+  await writeFile(dataDir, 'in the way');
+  const service = repository.start({ dataDir });
+  await expect(service.started).rejects.toMatchObject({ code: 'INTERNAL' });
+  await expect(read(service, repository.id)).rejects.toThrow();
+  await rm(dataDir);
+  expect((await read(service, repository.id)).commit).toBe(await repository.head());
+  await service.started;
+});
+
+test('A service whose start failed can be closed, and does not start again', async () => {
+  const repository = await freshRepository({ directory, defer });
+  const dataDir = join(await directory(), 'data');
+  await writeFile(dataDir, 'in the way');
+  const service = repository.start({ dataDir });
+  await expect(service.started).rejects.toMatchObject({ code: 'INTERNAL' });
+  await rm(dataDir);
+  const clones = counter(service, 'cloneStarted');
+  await service.close();
+  await expect(service.started).rejects.toMatchObject({ code: 'CLOSED' });
+  await expect(read(service, repository.id)).rejects.toMatchObject({ code: 'CLOSED' });
+  expect(clones()).toBe(0);
+});
