@@ -10,7 +10,7 @@ const MAX_PINNED_PACKS = 6;
 /** Mirrors up to this many bytes are tidied at once: it takes no longer than a fetch. */
 export const SMALL_BYTES = 64 * 1024 * 1024;
 /** Milliseconds for which larger ones keep what no ref leads to any more. */
-const KEEP_GARBAGE = 6 * 60 * 60_000;
+export const KEEP_GARBAGE = 6 * 60 * 60_000;
 
 export interface SizedPack {
   readonly name: string;

@@ -191,6 +191,7 @@ export class Serving {
     const isCurrent = this.#stored.isCurrent(id, found, this.#freshness.stateOf(id));
     if (isFixed(id)) {
       if (!isCurrent) this.#renewals.renewSoon(id);
+      else if (this.#stored.isPastRetention(found.artifact)) this.#checkIfDue(id, found);
       return true;
     }
     if (this.#freshness.isStrict) {
@@ -198,10 +199,16 @@ export class Serving {
       this.#renewals.renewSoon(id);
       return !found.isOfOtherFormat;
     }
-    const isDue = this.#freshness.isDue(id, found.artifact.storedAt);
-    if (isDue && !this.#freshness.isThrottled(id)) this.#renewals.checkSoon(id);
-    else if (!isCurrent && !isBundle(id)) this.#renewals.renewSoon(id);
+    const isChecked = this.#checkIfDue(id, found);
+    if (!isChecked && !isCurrent && !isBundle(id)) this.#renewals.renewSoon(id);
     return isCurrent || !isBundle(id);
+  }
+
+  /** Has the upstream asked in the background. @returns false unless it is time for that. */
+  #checkIfDue(id: ArtifactId, { artifact }: Found<StoredArtifact>): boolean {
+    const isDue = this.#freshness.isDue(id, artifact.storedAt) && !this.#freshness.isThrottled(id);
+    if (isDue) this.#renewals.checkSoon(id);
+    return isDue;
   }
 
   /** As `ArtifactSource.urlOf`. */

@@ -1,4 +1,5 @@
 import { LRUCache } from 'lru-cache';
+import { KEEP_GARBAGE } from '../mirror/choose-packs.js';
 import type { SnapshotConfig } from '../options.js';
 import { type RepositoryId, repositoryOf } from '../repository/identity.js';
 import type { SnapshotStore, StoredObject, UrlOptions } from '../stores/store.js';
@@ -113,13 +114,19 @@ export class StoredArtifacts {
     if (isBundle(id)) {
       if (head === undefined || basis === bundleBasis(head)) return true;
     } else {
-      if (isFixed(id) || digest === undefined || read === digest) return true;
+      if (digest === undefined || read === digest) return true;
+      if (isFixed(id) && !this.isPastRetention(artifact)) return true;
       const verified = this.#verified.get(verifiedKey(id, artifact.etag));
       if (verified !== undefined) return verified === digest;
     }
     if (checkedAt === undefined) return true;
     if (!trustsOthers || knownAt === undefined) return false;
     return knownAt > checkedAt && isPlausible(knownAt);
+  }
+
+  /** Whether it is so old that mirrors may have removed a commit that was pushed away when it was made. */
+  isPastRetention({ storedAt }: StoredArtifact): boolean {
+    return Date.now() - storedAt >= KEEP_GARBAGE;
   }
 
   /** Takes note that what is stored with this tag follows from what the upstream had then. */

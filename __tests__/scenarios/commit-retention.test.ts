@@ -1,0 +1,69 @@
+/**
+ * @one-node-version
+ */
+import { fakeDate } from '../support/fake-date.js';
+import { next, read } from '../support/fresh-repository.js';
+import { ownRepository } from '../support/own-repository.js';
+import { git } from '../support/run.js';
+import { buildSmall } from '../support/small-repositories.js';
+
+/*
+ * Snapshots of a commit to a depth, which never change, of commits that were pushed away.
+ */
+
+const repository = ownRepository(buildSmall);
+const { defer } = repository;
+/** For which mirrors may keep what was pushed away. */
+const RETENTION = 6 * 60 * 60_000;
+const MODES = ['stale-while-revalidate', 'strict'] as const;
+
+/** @returns a snapshot of a commit that was pushed away since. */
+async function pushedAway(mode: (typeof MODES)[number]) {
+  const service = await repository.startService({
+    freshness: { mode, maxAge: 0, checkInterval: 0 },
+    limits: { failureMemory: 0 },
+  });
+  const id = { ...repository.id, ref: await repository.head(), depth: 1 };
+  await read(service, id);
+  await git(repository.bare, 'update-ref', 'refs/heads/main', 'main~1');
+  for (const tag of (await git(repository.bare, 'tag', '--contains', id.ref)).split('\n')) {
+    if (tag !== '') await git(repository.bare, 'tag', '-d', tag);
+  }
+  return { service, id };
+}
+
+describe.each(MODES)('In mode %s, a commit that was pushed away', (mode) => {
+  test('is served for six hours, then not any more', async () => {
+    const { service, id } = await pushedAway(mode);
+    await service.refresh(repository.id);
+    fakeDate(defer, RETENTION - 60_000);
+    expect((await read(service, id)).source).toBe('store');
+    fakeDate(defer, 60_000);
+    const evicted = next(service, 'evicted', repository.id);
+    expect((await read(service, id)).source).toBe('store');
+    await evicted;
+    await expect(read(service, id)).rejects.toMatchObject({ code: 'REF_NOT_FOUND' });
+  });
+
+  test('is served on while the upstream is down', async () => {
+    const { service, id } = await pushedAway(mode);
+    repository.upstream.fault(repository.path, { kind: 'status', status: 503 });
+    fakeDate(defer, RETENTION);
+    for (let i = 0; i < 2; i++) {
+      const failed = next(service, 'refreshFailed', repository.id);
+      expect((await read(service, id)).source).toBe('store');
+      await failed;
+    }
+  });
+
+  test('is served on if the upstream still gives it by its id', async () => {
+    const { service, id } = await pushedAway(mode);
+    await git(repository.bare, 'config', 'uploadpack.allowAnySHA1InWant', 'true');
+    await service.refresh(repository.id);
+    fakeDate(defer, RETENTION);
+    const asked = repository.upstream.uploadPacks(repository.path);
+    expect((await read(service, id)).source).toBe('store');
+    await repository.upstream.waitFor((upstream) => upstream.uploadPacks(repository.path) > asked);
+    expect((await read(service, id)).source).toBe('store');
+  });
+});
