@@ -40,6 +40,11 @@ export interface SnapshotEvents {
       readonly packBytes: number;
     },
   ];
+  /**
+   * The upstream has refused a repository for longer than `forgetAfter`: its mirror and all that is stored of it
+   * were deleted. `error`: of what could not be, which is tried again at the next refusal.
+   */
+  forgotten: [About & { readonly error: SnapshotError | undefined }];
   /** The upstream could not be asked, or what it sent was refused. What is stored is served on. */
   refreshFailed: [About & { readonly milliseconds: number; readonly error: SnapshotError }];
   /** Packs of a mirror were put together; `packs`: so many are left. */

@@ -21,6 +21,11 @@ export function logFailures(events: EventEmitter<SnapshotEvents>, logger: Logger
   events.on('mirrorBroken', ({ repository, error }) => {
     logger.error(about(repository, error), 'mirror broken');
   });
+  events.on('forgotten', ({ repository, error }) => {
+    const name = repositoryKey(repository);
+    if (error === undefined) logger.warn({ repository: name }, 'repository refused and deleted');
+    else logger.error(about(repository, error), 'repository refused but not deleted');
+  });
   events.on('consolidationFailed', ({ repository, error }) => {
     logger.warn(about(repository, error), 'mirror not consolidated');
   });

@@ -168,6 +168,12 @@ const freshness = z.strictObject({
    * has changed. Mirror and bundles are fresh all the time. No effect on `strict`, nor on a refresh by hand.
    */
   minRebuildInterval: interval.default(5 * MINUTE),
+  /**
+   * Milliseconds for which an upstream may refuse a repository (401, 403, 404 and nothing else), as of one
+   * that became private or was deleted. Then it is no longer served, and mirror and stored artifacts are
+   * deleted. An outage never has that effect. Risk: credentials that have expired are such refusals.
+   */
+  forgetAfter: interval.default(60 * MINUTE),
   /** Milliseconds between refreshes of repositories that clients use. Default: only when asked for. */
   refreshInterval: milliseconds.optional(),
   /** Milliseconds after the last request for which a repository is refreshed by itself. */

@@ -32,6 +32,7 @@ const EVENTS: { [Name in keyof SnapshotEvents]: Properties<SnapshotEvents[Name][
     packBytes: true,
   },
   refreshFailed: { repository: true, milliseconds: true, error: true },
+  forgotten: { repository: true, error: true },
   consolidated: { repository: true, milliseconds: true, packs: true },
   consolidationFailed: { repository: true, milliseconds: true, error: true },
   mirrorEvicted: { repository: true, bytes: true },

@@ -43,6 +43,7 @@ const FRESHNESS: Record<keyof FreshnessPolicy, true> = {
   maxAge: true,
   checkInterval: true,
   minRebuildInterval: true,
+  forgetAfter: true,
   refreshInterval: true,
   keepWarmFor: true,
 };

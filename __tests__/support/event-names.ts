@@ -10,6 +10,7 @@ const NAMES: Record<keyof SnapshotEvents, true> = {
   restoreFailed: true,
   refreshed: true,
   refreshFailed: true,
+  forgotten: true,
   consolidated: true,
   consolidationFailed: true,
   mirrorEvicted: true,

@@ -48,6 +48,8 @@ describe('An answer with status', () => {
   });
 
   test.each([
+    // No refusal, but a limit.
+    [403, '120', 120],
     [429, '120', 120],
     [503, '0', 0],
     [503, '86400', 3600],

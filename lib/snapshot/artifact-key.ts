@@ -10,6 +10,7 @@ import { type ArtifactId, isBundle } from './artifact.js';
  *                                             which refs don't have
  *     variant/base={commit}/{host}/{path}     bundles
  *     check/{host}/{path}                     nothing, with what the upstream was found to have
+ *     refusal/{host}/{path}                   nothing, with since when the upstream refuses it
  */
 const VARIANT = 'variant/';
 
@@ -39,4 +40,9 @@ export function isVariantKey(key: string, repository: RepositoryId): boolean {
 /** Of what processes that share a store tell each other about a repository's upstream. */
 export function checkKey(repository: RepositoryId): string {
   return `check/${repositoryKey(repository)}`;
+}
+
+/** Of what is noted of a repository that its upstream refuses. */
+export function refusalKey(repository: RepositoryId): string {
+  return `refusal/${repositoryKey(repository)}`;
 }

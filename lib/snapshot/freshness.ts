@@ -15,11 +15,13 @@ import {
   nothingKnown,
   type UpstreamState,
 } from './knowledge.js';
+import type { Refusals } from './refusals.js';
 import { SharedRuns } from './shared-runs.js';
 
 export interface FreshnessParts {
   readonly policy: FreshnessPolicy;
   readonly mirrors: MirrorManager;
+  readonly refusals: Refusals;
   readonly events: EventEmitter<SnapshotEvents>;
   /** `undefined`: this process is alone. */
   readonly fleet: FleetChecks | undefined;
@@ -33,6 +35,7 @@ export interface FreshnessParts {
 export class Freshness {
   readonly #policy: FreshnessPolicy;
   readonly #mirrors: MirrorManager;
+  readonly #refusals: Refusals;
   readonly #events: EventEmitter<SnapshotEvents>;
   readonly #fleet: FleetChecks | undefined;
   readonly #closing: AbortSignal;
@@ -40,9 +43,10 @@ export class Freshness {
   readonly #checks = new SharedRuns<UpdateOutcome>();
   readonly #inBackground = new BackgroundChecks((...about) => this.#checkUnasked(...about));
 
-  constructor({ policy, mirrors, events, fleet, closing }: FreshnessParts) {
+  constructor({ policy, mirrors, refusals, events, fleet, closing }: FreshnessParts) {
     this.#policy = policy;
     this.#mirrors = mirrors;
+    this.#refusals = refusals;
     this.#events = events;
     this.#fleet = fleet;
     this.#closing = closing;
@@ -144,6 +148,7 @@ export class Freshness {
     // The upstream may have been asked again since.
     if (known.checkedAt !== undefined && known.checkedAt.time > at.time) return;
     Object.assign(known, { ...answeredAt(at), digest, isMirrored: true });
+    this.#refusals.end(repository);
   }
 
   /**
@@ -246,6 +251,7 @@ export class Freshness {
       digest,
       isMirrored,
     });
+    this.#refusals.end(repository);
   }
 
   async #ask(id: RepositoryId, options: UpdateOptions): Promise<UpdateOutcome> {
@@ -263,6 +269,7 @@ export class Freshness {
         digest: outcome.digest,
         isMirrored: outcome.isMirrored,
       });
+      await this.#refusals.answered(repository, this.#closing);
       this.#events.emit('refreshed', {
         repository,
         milliseconds: elapsed(),
@@ -277,6 +284,9 @@ export class Freshness {
       if (known !== undefined) {
         known.failure = error;
         known.failedAt = performance.now();
+      }
+      if (known !== undefined || this.#refusals.has(repository)) {
+        await this.#refusals.failed(repository, error, known?.checkedAt?.date, this.#closing);
       }
       this.#events.emit('refreshFailed', { repository, milliseconds: elapsed(), error });
       throw error;

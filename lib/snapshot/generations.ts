@@ -14,6 +14,7 @@ import { Generation, type GenerationEnd, type Progress } from './generation.js';
 import type { Generator } from './generator.js';
 import { leaseMirror } from './lease-mirror.js';
 import type { RefSearch } from './ref-search.js';
+import type { Refusals } from './refusals.js';
 import type { Found, StoredArtifacts } from './stored-artifacts.js';
 import { isNotFound } from './write-context.js';
 
@@ -32,6 +33,7 @@ export interface GenerationParts {
   readonly events: EventEmitter<SnapshotEvents>;
   readonly mirrors: MirrorManager;
   readonly freshness: Freshness;
+  readonly refusals: Refusals;
   readonly generator: Generator;
   readonly stored: StoredArtifacts;
   readonly locks: LockRegistry;
@@ -125,7 +127,7 @@ export class Generations {
     progress: Progress,
   ): Promise<GenerationEnd> {
     const { id, isForced } = order;
-    const { stored, freshness, generator, events } = this.#parts;
+    const { stored, freshness, refusals, generator, events } = this.#parts;
     // Whoever held the lock before may have generated what we want.
     let { found, revision } = await stored.look(id, { signal });
     const isCurrent = found !== undefined && stored.isCurrent(id, found, freshness.stateOf(id));
@@ -152,6 +154,7 @@ export class Generations {
         let isShown = false;
         let etag = found?.artifact.etag;
         try {
+          refusals.throwIfOver(id);
           isChecked = this.#isChecked(order, found, lease);
           if (found !== undefined && !found.isOfOtherFormat && !isChecked) {
             const message = 'the upstream did not say what it has since this was stored';

@@ -3,11 +3,13 @@ import { SnapshotError } from '../errors.js';
 import type { MirrorManager } from '../mirror/manager.js';
 import type { SnapshotConfig } from '../options.js';
 import { type RepositoryId, repositoryOf } from '../repository/identity.js';
+import { admit } from './admit.js';
 import type { BundleId, EnsuredRefs, GetOptions, WantedRefs } from './artifact.js';
 import { checkId } from './check-id.js';
 import { ensureRefs, isUpToDate, type QuestionParts } from './ensure-refs.js';
 import type { Freshness } from './freshness.js';
 import type { RefSearch } from './ref-search.js';
+import type { Refusals } from './refusals.js';
 import type { Renewals } from './renewals.js';
 
 export interface MirrorQuestionsParts {
@@ -15,6 +17,7 @@ export interface MirrorQuestionsParts {
   readonly mirrors: MirrorManager;
   readonly freshness: Freshness;
   readonly search: RefSearch;
+  readonly refusals: Refusals;
   readonly renewals: Renewals;
   /** Told of repositories that a client asked about. */
   readonly onAsked: (repository: RepositoryId) => void;
@@ -61,6 +64,7 @@ export class MirrorQuestions {
     checkId(config, id);
     if (this.#isClosing) throw new SnapshotError('CLOSED', 'the service is closed or closing');
     const answer = async () => {
+      await admit(id, this.#parts, signal);
       await started();
       const answered = await ask(this.#parts, closing);
       const repository = repositoryOf(id);

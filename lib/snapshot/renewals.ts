@@ -31,7 +31,7 @@ export class Renewals {
   readonly #failures: RememberedFailures;
   /** Repositories that clients use. */
   readonly #intervals = new Schedule<RepositoryId>((repository) => this.#warm(repository));
-  /** Repositories that somebody pushed to. */
+  /** Repositories that somebody pushed to, or that their upstream refused. */
   readonly #pushes = new Schedule<RepositoryId>((repository) => {
     if (this.#freshness.isThrottled(repository)) this.pushed(repository);
     else this.checkSoon(repository, Date.now());
@@ -84,11 +84,12 @@ export class Renewals {
 
   /** The same, as soon as the upstream may be asked again. */
   pushed(repository: RepositoryId): void {
-    this.#pushes.add(
-      repositoryKey(repository),
-      repository,
-      this.#freshness.mayBeAskedAt(repository),
-    );
+    this.checkAt(repository, this.#freshness.mayBeAskedAt(repository));
+  }
+
+  /** The same at a time, by `performance.now()`, or as soon after that as the upstream may be asked. */
+  checkAt(repository: RepositoryId, time: number): void {
+    this.#pushes.add(repositoryKey(repository), repository, time);
   }
 
   /** Has an artifact generated anew, if what is stored is not current any more, as soon as the policy allows. */

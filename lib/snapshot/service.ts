@@ -28,7 +28,7 @@ import type {
   StoredArtifact,
   WantedRefs,
 } from './artifact.js';
-import { artifactKey, checkKey } from './artifact-key.js';
+import { artifactKey } from './artifact-key.js';
 import { checkId } from './check-id.js';
 import { FleetChecks } from './fleet-checks.js';
 import { Freshness } from './freshness.js';
@@ -36,6 +36,8 @@ import { Generations } from './generations.js';
 import { Generator } from './generator.js';
 import { MirrorQuestions } from './mirror-questions.js';
 import { RefSearch } from './ref-search.js';
+import { Refusals } from './refusals.js';
+import { Removal } from './removal.js';
 import { Renewals } from './renewals.js';
 import { listRepositories, type RepositoryStatus } from './repository-status.js';
 import { Serving } from './serving.js';
@@ -65,11 +67,13 @@ export class SnapshotService implements ArtifactSource {
   readonly #store: SnapshotStore;
   readonly #locks: LockRegistry;
   readonly #mirrors: MirrorManager;
+  readonly #refusals: Refusals;
   readonly #freshness: Freshness;
   readonly #generator: Generator;
   readonly #stored: StoredArtifacts;
   readonly #generations: Generations;
   readonly #renewals: Renewals;
+  readonly #removal: Removal;
   readonly #serving: Serving;
   readonly #questions: MirrorQuestions;
   readonly #closing = new AbortController();
@@ -95,7 +99,7 @@ export class SnapshotService implements ArtifactSource {
     this.#store.watch?.((failure) => void events.emit('storeDegraded', failure));
     this.#locks = config.locks ?? new InProcessLocks();
     const onPruned = (repository: RepositoryId) => this.#renewals.renewPruned(repository);
-    const onIncomplete = (repository: RepositoryId) => this.#deleteStored(repository);
+    const onIncomplete = (repository: RepositoryId) => this.#removal.deleteStored(repository);
     const snapshots: StoredSnapshots = {
       open: async (repository, signal) => {
         const found = await this.#stored.open(repository, { signal });
@@ -113,13 +117,18 @@ export class SnapshotService implements ArtifactSource {
     const fleet = config.locks && new FleetChecks(this.#store, config.locks);
     const mirrors = this.#mirrors;
     const { freshness: policy } = config;
-    this.#freshness = new Freshness({ policy, mirrors, events, fleet, closing });
+    const { forgetAfter } = policy;
+    const onRefused = (repository: RepositoryId) => this.#onRefused(repository);
+    this.#refusals = new Refusals({ store: this.#store, forgetAfter, onRefused });
+    const refusals = this.#refusals;
+    this.#freshness = new Freshness({ policy, mirrors, refusals, events, fleet, closing });
     this.#generator = new Generator(config, this.#store, events);
     this.#stored = new StoredArtifacts(config, this.#store, onEvict);
     const started = this.#started;
     // Whoever needs it has it tried again.
     started().catch(() => {});
-    const parts = { config, events, mirrors, freshness: this.#freshness, stored: this.#stored };
+    const [freshness, stored] = [this.#freshness, this.#stored];
+    const parts = { config, events, mirrors, freshness, refusals, stored };
     const [generator, locks] = [this.#generator, this.#locks];
     const search = new RefSearch(config, this.#freshness);
     this.#generations = new Generations({
@@ -135,6 +144,13 @@ export class SnapshotService implements ArtifactSource {
     const renewals = this.#renewals;
     this.#serving = new Serving({ ...parts, generations, renewals });
     if (this.#stored.haveUrls) this.urlOf = (...about) => this.#serving.urlOf(...about);
+    this.#removal = new Removal({
+      ...parts,
+      store: this.#store,
+      isFleet: fleet !== undefined,
+      untilStored: (repository) => this.#serving.untilStored(repository, undefined),
+      closing,
+    });
     const onAsked = (repository: RepositoryId) => this.#serving.note(repository);
     this.#questions = new MirrorQuestions({
       ...parts,
@@ -225,8 +241,7 @@ export class SnapshotService implements ArtifactSource {
   async delete(id: ArtifactId): Promise<void> {
     checkId(this.#config, id);
     await this.#serving.untilStored(id, undefined);
-    const key = artifactKey(id);
-    await this.#stored.delete(key);
+    await this.#stored.delete(artifactKey(id));
   }
 
   /**
@@ -237,16 +252,14 @@ export class SnapshotService implements ArtifactSource {
    */
   async evict(repository: RepositoryId): Promise<void> {
     checkId(this.#config, repository);
-    const closing = this.#closing.signal;
-    await unlessAborted(this.#started(), closing);
-    await this.#mirrors.evict(repository, closing);
-    await this.#deleteStored(repository);
+    await unlessAborted(this.#started(), this.#closing.signal);
+    await this.#removal.evict(repository);
   }
 
   /** All repositories that this service has a mirror of, or was asked for. */
   async repositories(): Promise<RepositoryStatus[]> {
-    const [mirrors, freshness, stored] = [this.#mirrors, this.#freshness, this.#stored];
-    return await listRepositories({ mirrors, freshness, stored });
+    const mirrors = this.#mirrors;
+    return await listRepositories({ mirrors, freshness: this.#freshness, stored: this.#stored });
   }
 
   /** Ends everything that runs, starts nothing new, and releases workers, store and locks. Idempotent. */
@@ -262,19 +275,16 @@ export class SnapshotService implements ArtifactSource {
     await this.#released;
   }
 
-  async #deleteStored(repository: RepositoryId): Promise<void> {
-    await this.delete(repository);
-    for (const { key } of await this.#stored.variantsOf(repository)) {
-      await this.#stored.delete(key);
-    }
-    if (this.#config.locks !== undefined) await this.#store.delete(checkKey(repository));
-    // Not before: what is stored is served as current if nothing is known of the upstream.
-    this.#freshness.forget(repository);
+  /** When it is refused for too long shows then, though nobody asks for it. */
+  #onRefused(repository: RepositoryId): void {
+    if (this.#refusals.isToBeRemoved(repository)) this.#removal.forget(repository);
+    else this.#renewals.checkAt(repository, this.#refusals.overAt(repository));
   }
 
   async #release(): Promise<void> {
     await Promise.all([this.#mirrors.close(), this.#generator.close()]);
     await Promise.all([this.#freshness.settled(), this.#renewals.settled()]);
+    await this.#removal.settled();
     await Promise.allSettled([this.#started()]);
     await Promise.all([this.#store.close?.(), this.#locks.close?.()]);
   }

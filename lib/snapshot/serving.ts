@@ -6,6 +6,7 @@ import type { SnapshotEvents } from '../events.js';
 import type { MirrorManager } from '../mirror/manager.js';
 import type { SnapshotConfig } from '../options.js';
 import { repositoryOf } from '../repository/identity.js';
+import { admit } from './admit.js';
 import {
   type ArtifactId,
   type GeneratedArtifact,
@@ -21,6 +22,7 @@ import { checkId } from './check-id.js';
 import type { Freshness } from './freshness.js';
 import type { Generation } from './generation.js';
 import type { Generations } from './generations.js';
+import type { Refusals } from './refusals.js';
 import type { Renewals } from './renewals.js';
 import type { Found, StoredArtifacts } from './stored-artifacts.js';
 
@@ -34,6 +36,7 @@ export interface ServingParts {
   readonly events: EventEmitter<SnapshotEvents>;
   readonly mirrors: MirrorManager;
   readonly freshness: Freshness;
+  readonly refusals: Refusals;
   readonly stored: StoredArtifacts;
   readonly generations: Generations;
   readonly renewals: Renewals;
@@ -45,6 +48,7 @@ export class Serving {
   readonly #events: EventEmitter<SnapshotEvents>;
   readonly #mirrors: MirrorManager;
   readonly #freshness: Freshness;
+  readonly #refusals: Refusals;
   readonly #stored: StoredArtifacts;
   readonly #generations: Generations;
   readonly #renewals: Renewals;
@@ -55,6 +59,7 @@ export class Serving {
     this.#events = parts.events;
     this.#mirrors = parts.mirrors;
     this.#freshness = parts.freshness;
+    this.#refusals = parts.refusals;
     this.#stored = parts.stored;
     this.#generations = parts.generations;
     this.#renewals = parts.renewals;
@@ -68,6 +73,7 @@ export class Serving {
   async stat(id: ArtifactId, { signal }: GetOptions = {}): Promise<StoredArtifact | undefined> {
     checkId(this.#config, id);
     await this.untilStored(id, signal);
+    if (this.#refusals.isOver(id)) return undefined;
     return (await this.#stored.stat(id, { signal }))?.artifact;
   }
 
@@ -77,12 +83,14 @@ export class Serving {
   ): Promise<OpenedArtifact | undefined> {
     checkId(this.#config, id);
     await this.untilStored(id, options.signal, MAX_STORING);
+    if (this.#refusals.isOver(id)) return undefined;
     const found = await this.#stored.open(id, options);
     return found && this.#hit(found.artifact);
   }
 
   async current(id: ArtifactId, { signal }: GetOptions = {}): Promise<StoredArtifact | undefined> {
     checkId(this.#config, id);
+    await this.#admit(id, signal);
     await this.untilStored(id, signal, MAX_STORING);
     await this.#checkFirst(id, signal);
     const found = await this.#stored.stat(id, { signal });
@@ -99,6 +107,7 @@ export class Serving {
     { signal }: GetOptions = {},
   ): Promise<OpenedArtifact | GeneratedArtifact> {
     checkId(this.#config, id);
+    await this.#admit(id, signal);
     const askedAt = performance.now();
     let checkedAt: number | undefined;
     let isMiss = false;
@@ -168,23 +177,31 @@ export class Serving {
     this.#mirrors.touch(id).catch(() => {});
   }
 
+  #admit(id: ArtifactId, signal: AbortSignal | undefined): Promise<void> {
+    return admit(id, { freshness: this.#freshness, refusals: this.#refusals }, signal);
+  }
+
   /** Mode `strict`: an upstream that was not asked lately is, before anything is served. */
   async #checkFirst(id: ArtifactId, signal: AbortSignal | undefined): Promise<void> {
     if (!this.#freshness.isStrict || this.#isClosing || isFixed(id)) return;
     const found = await this.#stored.stat(id, { signal });
     // What is generated from now on is as fresh as it has to be; what is being cloned may not be.
     if (found === undefined && this.#generations.find(id) === undefined) return;
+    // What is stored is no name that a client made up: that it is refused, or fails, is remembered.
+    if (found !== undefined) this.#freshness.know(id);
     if (!this.#freshness.isDue(id, found?.artifact.storedAt)) return;
     await unlessAborted(this.#freshness.check(id), signal).catch((error: unknown) => {
       // What is stored is served all the same.
       if (!(error instanceof SnapshotError) || signal?.aborted) throw error;
     });
+    // Unless the upstream has refused it for too long by now.
+    this.#refusals.throwIfOver(id);
   }
 
   /**
    * Whether something stored may be served. Mode `strict`: if it is current, by the question that came
-   * first, or if that failed. Mode `stale-while-revalidate`: in any case, and what is to be done about its age happens
-   * meanwhile; only bundles have to be current.
+   * first, or if that failed. Mode `stale-while-revalidate`: in any case, and what is to be done about its
+   * age happens meanwhile; only bundles have to be current.
    */
   #mayServe(id: ArtifactId, found: Found<StoredArtifact>): boolean {
     this.note(id);

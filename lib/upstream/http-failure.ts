@@ -23,7 +23,10 @@ export function answerFailure(
   { answerType, authorized, where }: AnswerExpectation,
 ): SnapshotError | undefined {
   const message = `${where} answered ${statusCode}`;
-  switch (statusCode) {
+  const seconds = parseRetryAfter(headers['retry-after']);
+  // 403 says so, too, of clients that ask too often: that is no refusal of the repository.
+  const isLimited = statusCode === 429 || (statusCode === 403 && seconds !== undefined);
+  switch (isLimited ? undefined : statusCode) {
     case 200:
       return mediaType(headers['content-type']) === answerType
         ? undefined
@@ -38,8 +41,7 @@ export function answerFailure(
     case 410:
       return new SnapshotError('UPSTREAM_NOT_FOUND', message);
   }
-  if (statusCode !== 429 && statusCode < 500) return new SnapshotError('UPSTREAM_INVALID', message);
-  const seconds = parseRetryAfter(headers['retry-after']);
+  if (!isLimited && statusCode < 500) return new SnapshotError('UPSTREAM_INVALID', message);
   const options = seconds === undefined ? {} : { retryAfter: Math.min(seconds, MAX_RETRY_AFTER) };
   return new SnapshotError('UPSTREAM_UNREACHABLE', message, options);
 }

@@ -1,0 +1,293 @@
+/**
+ * @one-node-version
+ */
+import { existsSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { install } from '@sinonjs/fake-timers';
+import { MemoryStore, type SnapshotOptions, type SnapshotService } from '../../lib/index.js';
+import type { SnapshotStore } from '../../lib/stores/store.js';
+import { fakeDate, setDate } from '../support/fake-date.js';
+import type { Fault } from '../support/faults.js';
+import { counter, next, read } from '../support/fresh-repository.js';
+import { ownRepository } from '../support/own-repository.js';
+import { buildSmall } from '../support/small-repositories.js';
+
+/*
+ * Repositories that became private or were deleted: the upstream refuses them for longer than `forgetAfter`.
+ */
+
+const repository = ownRepository(buildSmall);
+const { directory, defer } = repository;
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+
+const MODES = ['stale-while-revalidate', 'strict'] as const;
+
+interface Scene {
+  readonly service: SnapshotService;
+  readonly store: SnapshotStore;
+  readonly dataDir: string;
+  hasMirror(): boolean;
+}
+
+async function start(
+  freshness: SnapshotOptions['freshness'] = {},
+  earlier: { readonly store?: SnapshotStore; readonly dataDir?: string } = {},
+): Promise<Scene> {
+  const { store = new MemoryStore({ maxBytes: 1e8 }), dataDir = await directory() } = earlier;
+  const service = await repository.startService({
+    store,
+    dataDir,
+    freshness: { maxAge: 0, checkInterval: 0, ...freshness },
+    limits: { failureMemory: 0 },
+  });
+  return { service, store, dataDir, hasMirror: () => existsSync(repository.mirrorIn(dataDir)) };
+}
+
+/** Keys of what is stored of the test's repository. */
+async function storedIn(store: SnapshotStore): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const { key } of store.list()) {
+    if (key.endsWith(`/${repository.path}`)) keys.push(key);
+  }
+  return keys.filter((key) => /^(snapshot|variant)\//.test(key)).sort();
+}
+
+let heal: () => void = () => {};
+
+/** From now on, until something else is said. */
+function answer(fault: Fault | 'well'): void {
+  heal();
+  heal = fault === 'well' ? () => {} : repository.upstream.fault(repository.path, fault);
+}
+
+afterEach(() => {
+  heal = () => {};
+});
+
+const status = (code: 401 | 403 | 404 | 503): Fault => ({ kind: 'status', status: code });
+
+/** Has the upstream asked, and expects that it fails. */
+async function expectFailure(service: SnapshotService): Promise<void> {
+  await expect(service.refresh(repository.id)).rejects.toMatchObject({
+    code: expect.stringMatching(/^UPSTREAM_/),
+  });
+}
+
+const expectServed = async (service: SnapshotService) =>
+  expect(await read(service, repository.id)).toMatchObject({ source: 'store' });
+
+describe.each(MODES)('In mode %s, a repository', (mode) => {
+  const freshness = { mode };
+
+  test.each([
+    [401, 'UPSTREAM_NOT_FOUND'],
+    [403, 'UPSTREAM_DENIED'],
+    [404, 'UPSTREAM_NOT_FOUND'],
+  ] as const)('that is answered %i for an hour is not served and deleted', async (code, text) => {
+    const { service, store, hasMirror } = await start(freshness);
+    for (const id of [repository.id, { ...repository.id, depth: 1 }]) await read(service, id);
+    answer(status(code));
+    await expectFailure(service);
+    await expectServed(service);
+    fakeDate(defer, HOUR - MINUTE);
+    await expectServed(service);
+    fakeDate(defer, MINUTE);
+    const forgotten = next(service, 'forgotten', repository.id);
+    const refused = { code: text };
+    await expect(read(service, repository.id)).rejects.toMatchObject(refused);
+    await expect(service.current(repository.id)).rejects.toMatchObject(refused);
+    expect(await service.stat(repository.id)).toBeUndefined();
+    expect(await service.open({ ...repository.id, depth: 1 })).toBeUndefined();
+    expect((await forgotten)[0].error).toBeUndefined();
+    expect([await storedIn(store), hasMirror()]).toEqual([[], false]);
+    await expect(read(service, repository.id)).rejects.toMatchObject(refused);
+    expect(hasMirror()).toBe(false);
+  });
+
+  test.each<[string, Fault]>([
+    ['answers 503', status(503)],
+    ['hangs up', { kind: 'die', after: 10, on: 'info-refs' }],
+    ['is no git', { kind: 'not-git' }],
+  ])('whose upstream %s for a week is served on', async (_, fault) => {
+    const { service, hasMirror } = await start(freshness);
+    await read(service, repository.id);
+    answer(fault);
+    for (let day = 0; day < 7; day++) {
+      await expectFailure(service);
+      fakeDate(defer, 24 * HOUR);
+      await expectServed(service);
+    }
+    expect(hasMirror()).toBe(true);
+  });
+
+  test.each<[string, Fault | 'well']>([
+    ['an outage', status(503)],
+    ['success', 'well'],
+  ])(
+    'whose refusals are interrupted by %s is served until they last an hour',
+    async (_, between) => {
+      const { service } = await start(freshness);
+      await read(service, repository.id);
+      for (let i = 0; i < 3; i++) {
+        answer(status(404));
+        await expectFailure(service);
+        fakeDate(defer, 50 * MINUTE);
+        await expectFailure(service);
+        answer(between);
+        await service.refresh(repository.id).catch(() => {});
+        fakeDate(defer, 20 * MINUTE);
+        await expectServed(service);
+      }
+      answer(status(404));
+      await expectFailure(service);
+      fakeDate(defer, HOUR);
+      await expect(read(service, repository.id)).rejects.toMatchObject({
+        code: 'UPSTREAM_NOT_FOUND',
+      });
+    },
+  );
+
+  test('that is back is served again, and a single refusal later changes nothing', async () => {
+    const { service, store } = await start(freshness);
+    await read(service, repository.id);
+    answer(status(404));
+    await expectFailure(service);
+    fakeDate(defer, HOUR);
+    const forgotten = next(service, 'forgotten', repository.id);
+    await expectFailure(service);
+    await forgotten;
+    // What is down now was refused before.
+    answer(status(503));
+    await expect(read(service, repository.id)).rejects.toMatchObject({
+      code: expect.stringMatching(/^UPSTREAM_/),
+    });
+    answer('well');
+    expect((await read(service, repository.id)).source).toBe('generation');
+    fakeDate(defer, 24 * HOUR);
+    answer(status(404));
+    await expectFailure(service);
+    await expectServed(service);
+    const other = await start(freshness, { store });
+    await expectServed(other.service);
+  });
+});
+
+test('Nobody has to ask for it: the upstream is asked again when the time is over', async () => {
+  const { service, store, hasMirror } = await start({ maxAge: 24 * HOUR });
+  await read(service, repository.id);
+  const clock = install({
+    now: Date.now(),
+    toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'],
+  });
+  defer(() => clock.uninstall());
+  answer(status(404));
+  await expectFailure(service);
+  const forgotten = next(service, 'forgotten', repository.id);
+  clock.tick(HOUR);
+  await forgotten;
+  expect([await storedIn(store), hasMirror()]).toEqual([[], false]);
+});
+
+test.each([-2 * HOUR, 2 * HOUR])('A clock that is set by %i ms ends nothing', async (by) => {
+  const { service } = await start();
+  await read(service, repository.id);
+  answer(status(404));
+  await expectFailure(service);
+  setDate(defer, by);
+  await expectFailure(service);
+  await expectServed(service);
+});
+
+test('Refs and commits of it are not told either', async () => {
+  const { service } = await start({ maxAge: 24 * HOUR });
+  const { commit = '' } = await read(service, repository.id);
+  const wanted = { refs: new Map([['refs/heads/main', '']]), commits: [] };
+  answer(status(403));
+  await expectFailure(service);
+  expect((await service.ensureRefs(repository.id, wanted)).refs.size).toBe(1);
+  fakeDate(defer, HOUR);
+  const denied = { code: 'UPSTREAM_DENIED' };
+  await expect(service.ensureRefs(repository.id, wanted)).rejects.toMatchObject(denied);
+  const bundle = { ...repository.id, base: commit };
+  await expect(service.isUpToDate(bundle)).rejects.toMatchObject(denied);
+});
+
+test.each([
+  ['with', false],
+  ['without', true],
+])('The time goes on while a service is started anew, %s its mirror', async (_, isLost) => {
+  const first = await start({ mode: 'strict' });
+  await read(first.service, repository.id);
+  answer(status(404));
+  await expectFailure(first.service);
+  fakeDate(defer, 30 * MINUTE);
+  await expectFailure(first.service);
+  await first.service.close({ running: 'wait' });
+  if (isLost) await rm(repository.mirrorIn(first.dataDir), { recursive: true });
+  fakeDate(defer, 30 * MINUTE);
+  const { service } = await start({ mode: 'strict' }, first);
+  await service.started;
+  await expect(read(service, repository.id)).rejects.toMatchObject({ code: 'UPSTREAM_NOT_FOUND' });
+});
+
+test('What a service did not see for longer than that does not count', async () => {
+  const first = await start();
+  await read(first.service, repository.id);
+  answer(status(404));
+  await expectFailure(first.service);
+  await first.service.close({ running: 'wait' });
+  fakeDate(defer, 24 * HOUR);
+  const { service } = await start({}, first);
+  await expectFailure(service);
+  await expectServed(service);
+});
+
+test('It is deleted everywhere, also if each of several services saw a part of the time', async () => {
+  const store = new MemoryStore({ maxBytes: 1e8 });
+  const [one, two] = [await start({}, { store }), await start({}, { store })];
+  await read(one.service, repository.id);
+  await read(two.service, { ...repository.id, depth: 1 });
+  answer(status(404));
+  await expectFailure(one.service);
+  fakeDate(defer, 30 * MINUTE);
+  await expectFailure(two.service);
+  fakeDate(defer, 30 * MINUTE);
+  const forgotten = next(two.service, 'forgotten', repository.id);
+  await expectFailure(two.service);
+  await forgotten;
+  expect([await storedIn(store), two.hasMirror()]).toEqual([[], false]);
+  // The other one has a mirror still, and makes nothing of it, even days later.
+  fakeDate(defer, 72 * HOUR);
+  const later = next(one.service, 'forgotten', repository.id);
+  await expect(read(one.service, repository.id)).rejects.toMatchObject({
+    code: 'UPSTREAM_NOT_FOUND',
+  });
+  await later;
+  expect([await storedIn(store), one.hasMirror()]).toEqual([[], false]);
+});
+
+test('What cannot be deleted is not served all the same, and deleted later', async () => {
+  const { service, store } = await start();
+  await read(service, repository.id);
+  const failing = jest.spyOn(store, 'delete').mockRejectedValue(new Error('the store is down'));
+  defer(() => failing.mockRestore());
+  answer(status(404));
+  await expectFailure(service);
+  fakeDate(defer, HOUR);
+  const failed = next(service, 'forgotten', repository.id);
+  await expectFailure(service);
+  expect((await failed)[0].error).toMatchObject({ message: 'the store is down' });
+  answer(status(503));
+  await expect(read(service, repository.id)).rejects.toMatchObject({ code: 'UPSTREAM_NOT_FOUND' });
+  failing.mockRestore();
+  answer(status(404));
+  const forgotten = next(service, 'forgotten', repository.id);
+  await expectFailure(service);
+  expect((await forgotten)[0].error).toBeUndefined();
+  expect(await storedIn(store)).toEqual([]);
+  const again = counter(service, 'forgotten');
+  await expectFailure(service);
+  await service.close({ running: 'wait' });
+  expect(again()).toBe(0);
+});

@@ -1,0 +1,25 @@
+import { unlessAborted } from '../abort.js';
+import { SnapshotError } from '../errors.js';
+import type { RepositoryId } from '../repository/identity.js';
+import type { Freshness } from './freshness.js';
+import type { Refusals } from './refusals.js';
+
+/**
+ * Lets a client have a repository, unless its upstream has refused that for too long: then it is asked once
+ * more first.
+ *
+ * @throws SnapshotError `UPSTREAM_NOT_FOUND`, `UPSTREAM_DENIED`; the signal's reason.
+ */
+export async function admit(
+  repository: RepositoryId,
+  { freshness, refusals }: { readonly freshness: Freshness; readonly refusals: Refusals },
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (!refusals.isOver(repository)) return;
+  if (!freshness.isFailing(repository)) {
+    await unlessAborted(freshness.check(repository), signal).catch((error: unknown) => {
+      if (!(error instanceof SnapshotError) || signal?.aborted) throw error;
+    });
+  }
+  refusals.throwIfOver(repository);
+}

@@ -1,0 +1,184 @@
+import { LRUCache } from 'lru-cache';
+import { type Moment, momentOf, thisMoment } from '../clock.js';
+import { isAccessRefused, SnapshotError } from '../errors.js';
+import { type RepositoryId, repositoryKey } from '../repository/identity.js';
+import type { SnapshotStore } from '../stores/store.js';
+import { refusalKey } from './artifact-key.js';
+import { isPlausible } from './fleet-checks.js';
+
+interface Refusal {
+  /** When the upstream first refused, with no other answer since. */
+  readonly since: Moment;
+  /** The last answer. */
+  readonly error: SnapshotError;
+  /** Whether it refused after `forgetAfter`. Only success ends that, no outage. */
+  readonly isForgotten: boolean;
+  /** Whether all that there was of the repository was deleted since. */
+  isRemoved: boolean;
+}
+
+/** Part of `forgetAfter`: so often at most it is noted that a refusal goes on. */
+const NOTE_INTERVAL = 0.1;
+const MAX_REMEMBERED = 10_000;
+
+export interface RefusalsParts {
+  readonly store: SnapshotStore;
+  /** Milliseconds. */
+  readonly forgetAfter: number;
+  /** Told of each refusal of a repository of which something may be left. */
+  readonly onRefused: (repository: RepositoryId) => void;
+}
+
+/**
+ * Which repositories their upstreams refuse (401, 403, 404), and since when. Dates are noted in the store, for
+ * the time after a restart and for all who share it. When the store fails, each process goes by what it knows.
+ */
+export class Refusals {
+  readonly #store: SnapshotStore;
+  readonly #forgetAfter: number;
+  readonly #onRefused: (repository: RepositoryId) => void;
+  readonly #refusals = new Map<string, Refusal>();
+  /** Of which it is known that nothing is noted, or what this process noted. */
+  readonly #looked = new LRUCache<string, true>({ max: MAX_REMEMBERED });
+
+  constructor({ store, forgetAfter, onRefused }: RefusalsParts) {
+    this.#store = store;
+    this.#forgetAfter = forgetAfter;
+    this.#onRefused = onRefused;
+  }
+
+  /** Whether the last answer was a refusal. */
+  has(repository: RepositoryId): boolean {
+    return this.#refusals.has(repositoryKey(repository));
+  }
+
+  /** Whether a repository must not be served: without an answer since, it has been refused for `forgetAfter`. */
+  isOver(repository: RepositoryId): boolean {
+    const refusal = this.#refusals.get(repositoryKey(repository));
+    return refusal !== undefined && (refusal.isForgotten || this.#isLong(refusal.since));
+  }
+
+  /** When that will be: by `performance.now()`. */
+  overAt(repository: RepositoryId): number {
+    const since = this.#refusals.get(repositoryKey(repository))?.since.time;
+    return (since ?? performance.now()) + this.#forgetAfter;
+  }
+
+  /** Whether all of it is to be deleted: the upstream refused once more after that time. */
+  isToBeRemoved(repository: RepositoryId): boolean {
+    const refusal = this.#refusals.get(repositoryKey(repository));
+    return refusal?.isForgotten === true && !refusal.isRemoved;
+  }
+
+  /** Takes note that it is deleted. */
+  removed(repository: RepositoryId): void {
+    const refusal = this.#refusals.get(repositoryKey(repository));
+    if (refusal !== undefined) refusal.isRemoved = true;
+  }
+
+  /** @throws SnapshotError the refusal, if the repository must not be served. */
+  throwIfOver(repository: RepositoryId): void {
+    const refusal = this.#refusals.get(repositoryKey(repository));
+    if (refusal === undefined || !this.isOver(repository)) return;
+    const { code, message } = refusal.error;
+    throw new SnapshotError(code, message, { cause: refusal.error });
+  }
+
+  /** Takes note that somebody had an answer, or that the repository begins anew. */
+  end(repository: RepositoryId): void {
+    this.#refusals.delete(repositoryKey(repository));
+  }
+
+  /** The upstream answered a check. Never rejects. */
+  async answered(repository: RepositoryId, signal: AbortSignal): Promise<void> {
+    await this.#end(repository, true, signal);
+  }
+
+  /**
+   * A check failed. An outage ends a refusal: a mixture of both is none. Never rejects.
+   *
+   * @param answeredAt the date of the last check of this process that succeeded.
+   */
+  async failed(
+    repository: RepositoryId,
+    error: SnapshotError,
+    answeredAt: number | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (signal.aborted) return;
+    const key = repositoryKey(repository);
+    const before = this.#refusals.get(key);
+    if (!isAccessRefused(error)) {
+      if (!before?.isForgotten) await this.#end(repository, false, signal);
+      return;
+    }
+    const known = before?.since ?? thisMoment();
+    const date = await this.#note(repository, known.date, answeredAt, signal);
+    // By the date alone, setting the clock would make it seem long.
+    const since = date === known.date ? known : momentOf(date);
+    const isForgotten = before?.isForgotten === true || this.#isLong(since);
+    const isRemoved = before?.isRemoved === true;
+    this.#refusals.set(key, { since, error, isForgotten, isRemoved });
+    if (!isRemoved) this.#onRefused(repository);
+  }
+
+  #isLong(since: Moment): boolean {
+    return performance.now() - since.time >= this.#forgetAfter;
+  }
+
+  /** @returns since when it is refused: a date. */
+  async #note(
+    repository: RepositoryId,
+    known: number,
+    answeredAt: number | undefined,
+    signal: AbortSignal,
+  ): Promise<number> {
+    const now = Date.now();
+    const noted = await this.#read(repository, signal);
+    this.#looked.set(repositoryKey(repository), true);
+    const goesOn =
+      noted !== undefined &&
+      noted.since > (answeredAt ?? 0) &&
+      (this.#isOfForgotten(noted) || now - noted.until <= this.#forgetAfter);
+    const since = Math.min(goesOn ? noted.since : known, now);
+    if (goesOn && now - noted.until < this.#forgetAfter * NOTE_INTERVAL) return since;
+    const put = async () => {
+      const metadata = { since: String(since), until: String(now) };
+      const writer = await this.#store.create(refusalKey(repository), metadata, { signal });
+      await writer.commit();
+    };
+    await put().catch(ignore);
+    return since;
+  }
+
+  /** @param isAnswer what is noted of a repository that was forgotten stays until there is an answer. */
+  async #end(repository: RepositoryId, isAnswer: boolean, signal: AbortSignal): Promise<void> {
+    const key = repositoryKey(repository);
+    const mayBeNoted = this.#refusals.has(key) || !this.#looked.has(key);
+    this.#refusals.delete(key);
+    if (!mayBeNoted) return;
+    const noted = await this.#read(repository, signal);
+    this.#looked.set(key, true);
+    if (noted === undefined || (!isAnswer && this.#isOfForgotten(noted))) return;
+    await this.#store.delete(refusalKey(repository)).catch(ignore);
+  }
+
+  /** Dates of the first refusal and of the last one that was noted. */
+  async #read(
+    repository: RepositoryId,
+    signal: AbortSignal,
+  ): Promise<{ readonly since: number; readonly until: number } | undefined> {
+    const object = await this.#store.stat(refusalKey(repository), { signal }).catch(ignore);
+    const [since, until] = [Number(object?.metadata.since), Number(object?.metadata.until)];
+    return since <= until && isPlausible(until) ? { since, until } : undefined;
+  }
+
+  #isOfForgotten({ since, until }: { readonly since: number; readonly until: number }): boolean {
+    return until - since >= this.#forgetAfter;
+  }
+}
+
+/** A store that fails shows elsewhere. */
+function ignore(): undefined {
+  return undefined;
+}
