@@ -37,6 +37,7 @@ async function writeInSmallHeap(objects: ObjectList, tree: string): Promise<Mess
     mirror,
     revision: await revisionOf(mirror),
     selection: {},
+    onlyReachableCommits: false,
     unless: undefined,
     scratch: `${path}.scratch`,
     originUrl: 'https://git.test/org/repo',
