@@ -108,7 +108,8 @@ test('A far tier that failed is not used for the retryInterval', async () => {
   await put(store, 'more', CONTENT);
   expect(await listedKeys(store)).toEqual(['key', 'more']);
   expect(failures).toHaveLength(1);
-  expect(far.asked).toEqual({ ...before, stat: before.stat + 1 });
+  // Once more, to see that it is not because of the key.
+  expect(far.asked).toEqual({ ...before, stat: before.stat + 2 });
 });
 
 test('A body that the far tier opens too late is destroyed', async () => {

@@ -28,7 +28,7 @@ import {
   type TieredStoreConfig,
   type TieredStoreOptions,
 } from './tiered/options.js';
-import type { TierWrite } from './tiered/tier-write.js';
+import { lost, throwIfLost } from './tiered/tier-write.js';
 import { upload } from './tiered/upload.js';
 import { storeError } from './tiered/within.js';
 
@@ -60,7 +60,8 @@ interface Look {
  *   refuses, because it has something else than was to be replaced, leaves nothing near either.
  * - While the far tier fails, this store is the near one: copies are served as they are, anything else
  *   is a miss, and writes go to the near tier alone, whatever they were to replace, until the far tier
- *   answers again. `delete` fails.
+ *   answers again. `delete` fails. When it fails about one object only, that holds for this object; what it
+ *   has but can't give is a miss, and a write in place of nothing takes its place.
  *   A near tier that fails a write is done without. `onFailure` is told of each such failure; what it
  *   throws becomes a warning of the process, and changes nothing else.
  * - The tiers have budgets of their own. That of the far tier sees only uses that the near one didn't serve.
@@ -154,7 +155,7 @@ export class TieredStore implements SnapshotStore {
   ): Promise<ObjectWriter> {
     signal?.throwIfAborted();
     const kept = { ...metadata };
-    const options = { expendable, replaces };
+    const options = { expendable, replaces: this.#far.toReplace(key, replaces) };
     const far = await this.#far.write(key, (store) => store.create(key, kept, options));
     const near = await this.#near.write(key, kept, expendable);
     const target = {
@@ -223,7 +224,10 @@ export class TieredStore implements SnapshotStore {
     }
     const answer = await this.#far.ask(key, (store) => store.stat(key, { signal }), signal);
     if (answer === undefined) return { current: copy?.object, copy };
-    const current = answer.value;
+    const { value } = answer;
+    const isCopied = copy !== undefined && copy.object.revision === value?.revision;
+    const isUnreadable = value !== undefined && !isCopied && this.#far.isUnreadable(value);
+    const current = isUnreadable ? undefined : value;
     if (current === undefined) this.#seen.delete(key);
     else this.#seen.set(key, { object: current, at: performance.now() });
     if (copy === undefined || copy.object.revision === current?.revision) return { current, copy };
@@ -253,7 +257,7 @@ export class TieredStore implements SnapshotStore {
     adopt: NonNullable<SnapshotStore['adopt']>,
   ): Promise<StoredObject> {
     signal?.throwIfAborted();
-    const options = { expendable, replaces, signal };
+    const options = { expendable, replaces: this.#far.toReplace(key, replaces), signal };
     const object = await upload(file, this.#far, key, metadata, options);
     this.#note(key, object, undefined);
     try {
@@ -282,12 +286,4 @@ export class TieredStore implements SnapshotStore {
       callHost('a listener to failures of a tier', () => listener(failure));
     }
   }
-}
-
-function throwIfLost(far: TierWrite, near: TierWrite): void {
-  if (far.hasFailed && near.hasFailed) throw lost();
-}
-
-function lost(): SnapshotError {
-  return new SnapshotError('STORE_FAILED', 'neither tier takes the object');
 }

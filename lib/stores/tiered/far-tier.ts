@@ -1,8 +1,17 @@
+import { LRUCache } from 'lru-cache';
 import { unlessAborted } from '../../abort.js';
 import { SnapshotError } from '../../errors.js';
-import type { ListOptions, ObjectWriter, SnapshotStore, StoredObject } from '../store.js';
+import type {
+  CreateOptions,
+  ListOptions,
+  ObjectWriter,
+  OpenedObject,
+  OpenOptions,
+  SnapshotStore,
+  StoredObject,
+} from '../store.js';
 import { TierWrite } from './tier-write.js';
-import { storeError, within } from './within.js';
+import { StoreStalled, storeError, within } from './within.js';
 
 export interface FarTierOptions {
   readonly responseTimeout: number;
@@ -11,21 +20,48 @@ export interface FarTierOptions {
   readonly onFailure: (key: string | undefined, error: SnapshotError) => void;
 }
 
-/** The far store, and whether it is worth while to ask it. */
+const MAX_REMEMBERED = 10_000;
+/** Nothing is stored under it. */
+const PROBE = 'probe/';
+
+/**
+ * The far store, and whether it is worth while to ask it.
+ *
+ * A failure may be of one object alone: access to it is denied, it was archived, its bytes are damaged. So a
+ * store that failed about a key, and did not just hang, is asked about another one, under which nothing is
+ * stored. Only when it fails about that as well, it is not asked about anything for a while.
+ */
 export class FarTier {
   readonly #store: SnapshotStore;
   readonly #options: FarTierOptions;
   /** By `performance.now()`. */
   #downUntil = Number.NEGATIVE_INFINITY;
+  #probe: Promise<void> | undefined;
+  /** Keys about which it failed to answer → until when it is not asked again: by `performance.now()`. */
+  readonly #failing = new LRUCache<string, number>({ max: MAX_REMEMBERED });
+  /** Key → the revision that it failed to give, and until when it is not asked for again. */
+  readonly #unreadable = new LRUCache<
+    string,
+    { readonly revision: string; readonly until: number }
+  >({ max: MAX_REMEMBERED });
 
   constructor(store: SnapshotStore, options: FarTierOptions) {
     this.#store = store;
     this.#options = options;
   }
 
-  /** It failed lately. */
-  get isDown(): boolean {
-    return performance.now() < this.#downUntil;
+  /** Whether it says that it has a revision, and lately could not give it. */
+  isUnreadable({ key, revision }: StoredObject): boolean {
+    const unreadable = this.#unreadable.get(key);
+    return unreadable?.revision === revision && performance.now() < unreadable.until;
+  }
+
+  /**
+   * What a write takes the place of: who was told that there is nothing, because it could not be given, is to
+   * replace just that.
+   */
+  toReplace(key: string, replaces: CreateOptions['replaces']): CreateOptions['replaces'] {
+    return replaces === null ? (this.#unreadable.get(key)?.revision ?? null) : replaces;
   }
 
   /**
@@ -36,16 +72,48 @@ export class FarTier {
   async ask<T>(
     key: string,
     question: (store: SnapshotStore) => Promise<T>,
-    signal?: AbortSignal,
+    signal?: AbortSignal | undefined,
   ): Promise<{ readonly value: T } | undefined> {
-    if (this.isDown) return undefined;
+    if (await this.#isDown(signal)) return undefined;
+    if (performance.now() < (this.#failing.get(key) ?? 0)) return undefined;
     try {
       return { value: await unlessAborted(this.#inTime(question(this.#store)), signal) };
     } catch (error) {
       signal?.throwIfAborted();
+      this.#failing.set(key, this.#retryAt());
       this.fail(key, error);
       return undefined;
     }
+  }
+
+  /**
+   * Opens an object, or a part of it; `undefined` when it does not have it, or can't give it. A body that
+   * comes too late is nobody's.
+   *
+   * @throws the signal's reason; RangeError.
+   */
+  async open(key: string, options: OpenOptions): Promise<OpenedObject | undefined> {
+    const { signal, revision } = options;
+    if (await this.#isDown(signal)) return undefined;
+    const late = new AbortController();
+    const ends = signal === undefined ? late.signal : AbortSignal.any([signal, late.signal]);
+    const opening = this.#store.open(key, { ...options, signal: ends }).then(listenedTo);
+    try {
+      return await unlessAborted(this.#inTime(opening), signal);
+    } catch (error) {
+      late.abort();
+      signal?.throwIfAborted();
+      // A range that lies outside is the caller's mistake.
+      if (error instanceof RangeError) throw error;
+      this.failReading(key, revision, error);
+      return undefined;
+    }
+  }
+
+  /** Takes note that it did not give what it has. */
+  failReading(key: string, revision: string | undefined, error: unknown): SnapshotError {
+    if (revision !== undefined) this.#unreadable.set(key, { revision, until: this.#retryAt() });
+    return this.fail(key, error);
   }
 
   /** What has to be done, whether or not it failed lately. */
@@ -66,7 +134,7 @@ export class FarTier {
     key: string,
     create: (store: SnapshotStore) => Promise<ObjectWriter>,
   ): Promise<TierWrite> {
-    if (this.isDown) return TierWrite.none();
+    if (await this.#isDown()) return TierWrite.none();
     return await TierWrite.begin(() => create(this.#store), {
       timeout: this.#options.stallTimeout,
       onFailure: (error) => this.fail(key, error),
@@ -76,7 +144,8 @@ export class FarTier {
 
   /** All objects. Throws what has been reported. */
   async *list(options?: ListOptions): AsyncGenerator<StoredObject> {
-    if (this.isDown) throw new SnapshotError('STORE_FAILED', 'the far tier failed just now');
+    if (await this.#isDown())
+      throw new SnapshotError('STORE_FAILED', 'the far tier failed just now');
     const objects = this.#store.list(options)[Symbol.asyncIterator]();
     try {
       for (;;) {
@@ -94,12 +163,40 @@ export class FarTier {
   /** Takes note of a failure, and gives it a code. */
   fail(key: string | undefined, error: unknown): SnapshotError {
     const failure = storeError(error);
-    this.#downUntil = performance.now() + this.#options.retryInterval;
+    if (failure instanceof StoreStalled) this.#downUntil = this.#retryAt();
+    else this.#probe ??= this.#ask();
     this.#options.onFailure(key, failure);
     return failure;
+  }
+
+  /** Whether it failed lately about what was no particular object's. */
+  async #isDown(signal?: AbortSignal | undefined): Promise<boolean> {
+    await unlessAborted(this.#probe ?? Promise.resolve(), signal);
+    return performance.now() < this.#downUntil;
+  }
+
+  async #ask(): Promise<void> {
+    try {
+      await this.#inTime(this.#store.stat(PROBE));
+    } catch {
+      // What led to the question has been reported.
+      this.#downUntil = this.#retryAt();
+    } finally {
+      this.#probe = undefined;
+    }
+  }
+
+  #retryAt(): number {
+    return performance.now() + this.#options.retryInterval;
   }
 
   #inTime<T>(work: Promise<T>): Promise<T> {
     return within(this.#options.responseTimeout, work);
   }
+}
+
+/** A body that fails while nobody reads it would end the process. Who reads it is told all the same. */
+export function listenedTo(opened: OpenedObject | undefined): OpenedObject | undefined {
+  opened?.body.on('error', () => {});
+  return opened;
 }

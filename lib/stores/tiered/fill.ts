@@ -3,8 +3,8 @@ import { SnapshotError } from '../../errors.js';
 import { withResolvers } from '../../with-resolvers.js';
 import type { Slice } from '../range.js';
 import { RecyclingBody } from '../recycling-body.js';
-import type { ByteRange, ObjectBody, OpenedObject, SnapshotStore, StoredObject } from '../store.js';
-import type { FarTier } from './far-tier.js';
+import type { ByteRange, ObjectBody, StoredObject } from '../store.js';
+import { type FarTier, listenedTo } from './far-tier.js';
 import { FillReader } from './fill-reader.js';
 import type { NearTier } from './near-tier.js';
 import type { TierWrite } from './tier-write.js';
@@ -77,7 +77,7 @@ export class Fill {
     const body = await this.#body;
     if (body === undefined) return;
     const { far, near, stallTimeout } = this.#parts;
-    const { key, metadata, expendable } = this.object;
+    const { key, revision, metadata, expendable } = this.object;
     const copy = await near.write(key, metadata, expendable, this.object);
     try {
       await this.#pump(body, copy);
@@ -87,7 +87,7 @@ export class Fill {
       const failure = signal.aborted ? signal.reason : storeError(error);
       for (const reader of this.#readers) reader.fail(failure);
       this.#decide(undefined);
-      if (!signal.aborted) far.fail(key, failure);
+      if (!signal.aborted) far.failReading(key, revision, failure);
       return;
     } finally {
       body.destroy();
@@ -153,22 +153,9 @@ export class Fill {
     readonly signal: AbortSignal;
   }): Promise<ObjectBody | undefined> {
     const { key, revision } = this.object;
-    const { far } = this.#parts;
-    // A body that comes too late is nobody's.
-    const late = new AbortController();
-    const signal = AbortSignal.any([options.signal, late.signal]);
-    const open = async (store: SnapshotStore) =>
-      listenedTo(await store.open(key, { ...options, revision, signal }));
-    const answer = await far.ask(key, open, options.signal).catch(() => undefined);
-    if (answer === undefined) late.abort();
-    return answer?.value?.body;
+    const opened = await this.#parts.far.open(key, { ...options, revision }).catch(() => undefined);
+    return opened?.body;
   }
-}
-
-/** A body that fails while nobody reads it would end the process. Who reads it is told all the same. */
-function listenedTo(opened: OpenedObject | undefined): OpenedObject | undefined {
-  opened?.body.on('error', () => {});
-  return opened;
 }
 
 /** Of a reader that nobody was given. */

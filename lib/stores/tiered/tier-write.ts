@@ -1,3 +1,4 @@
+import { SnapshotError } from '../../errors.js';
 import { isRefusal } from '../refusal.js';
 import type { ObjectWriter, StoredObject } from '../store.js';
 import { within } from './within.js';
@@ -87,4 +88,13 @@ export class TierWrite {
     if (mayBeRefused && isRefusal(error)) throw error;
     onFailure(error);
   }
+}
+
+/** @throws SnapshotError `STORE_FAILED` when no tier takes what is written any more. */
+export function throwIfLost(...writes: readonly TierWrite[]): void {
+  if (writes.every(({ hasFailed }) => hasFailed)) throw lost();
+}
+
+export function lost(): SnapshotError {
+  return new SnapshotError('STORE_FAILED', 'neither tier takes the object');
 }

@@ -1,10 +1,13 @@
 import { unlessLate } from '../../abort.js';
 import { SnapshotError } from '../../errors.js';
 
-/** Settles like `work`, or rejects with `STORE_FAILED` when that takes longer. */
+/** A store did nothing for too long, unlike one that answers that it can't. */
+export class StoreStalled extends SnapshotError {}
+
+/** Settles like `work`, or rejects with `StoreStalled`, coded `STORE_FAILED`, when that takes longer. */
 export function within<T>(milliseconds: number, work: Promise<T>): Promise<T> {
   const late = () =>
-    new SnapshotError('STORE_FAILED', `the store did nothing for ${milliseconds} ms`);
+    new StoreStalled('STORE_FAILED', `the store did nothing for ${milliseconds} ms`);
   return unlessLate(work, milliseconds, late);
 }
 

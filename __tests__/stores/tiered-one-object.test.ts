@@ -1,0 +1,84 @@
+import { assertContent, contentOf, mustOpen, put, rest } from '../../lib/testing/store-content.js';
+import type { FaultyTier } from './faulty-tier.js';
+import { tiers as allTiers, HOUR, MIB } from './tiers.js';
+
+const CONTENT = contentOf('a', 2 * MIB);
+
+/** A far tier that failed is not asked again. */
+const tiers = () => allTiers({ checkInterval: 0, retryInterval: HOUR });
+
+/** Has the far tier fail about one object, by one of its methods. */
+function deny(far: FaultyTier, denied: string, method: 'stat' | 'open' | 'create'): () => void {
+  const original = far[method];
+  const spy = jest.spyOn(far, method).mockImplementation(async (...about: unknown[]) => {
+    if (about[0] === denied) throw new Error('403: access is denied');
+    return await Reflect.apply(original, far, about);
+  });
+  return () => spy.mockRestore();
+}
+
+describe.each(['stat', 'open', 'create'] as const)(
+  'When the far tier denies %s of one object',
+  (method) => {
+    test('all others are read from it, and written to it', async () => {
+      const { far, store, failures } = tiers();
+      await put(far.inner, 'denied', CONTENT);
+      await put(far.inner, 'other', CONTENT);
+      deny(far, 'denied', method);
+      if (method === 'create') await put(store, 'denied', CONTENT);
+      else expect(await store.open('denied')).toBeUndefined();
+      expect(failures[0]).toMatchObject({ tier: 'far', key: 'denied' });
+      await assertContent(store, 'other', CONTENT);
+      await put(store, 'more', CONTENT);
+      await assertContent(far.inner, 'more', CONTENT);
+      expect(new Set(failures.map(({ key }) => key))).toEqual(new Set(['denied']));
+    });
+  },
+);
+
+test('What the far tier has and does not give is not asked for again, and can be replaced', async () => {
+  const { far, store } = tiers();
+  const archived = await put(far.inner, 'key', CONTENT);
+  const allow = deny(far, 'key', 'open');
+  expect(await store.open('key')).toBeUndefined();
+  const { open } = far;
+  expect(await store.open('key')).toBeUndefined();
+  expect(await store.stat('key')).toBeUndefined();
+  expect(open).toHaveBeenCalledTimes(1);
+  const stored = await put(store, 'key', contentOf('new'), {}, { replaces: null });
+  expect(stored.revision).not.toBe(archived.revision);
+  allow();
+  await assertContent(store, 'key', contentOf('new'));
+  await assertContent(far.inner, 'key', contentOf('new'));
+});
+
+test('What others stored in place of what the far tier does not give stays', async () => {
+  const { far, store } = tiers();
+  await put(far.inner, 'key', CONTENT);
+  deny(far, 'key', 'open');
+  expect(await store.open('key')).toBeUndefined();
+  const writer = await store.create('key', {}, { replaces: null });
+  await put(far.inner, 'key', contentOf('other'));
+  await expect(writer.commit()).rejects.toMatchObject({ code: 'PRECONDITION_FAILED' });
+  await assertContent(far.inner, 'key', contentOf('other'));
+});
+
+test('An object whose bytes break off does not keep others from being read', async () => {
+  const { far, store } = tiers();
+  await put(far.inner, 'broken', CONTENT);
+  await put(far.inner, 'other', CONTENT);
+  far.onRead = async (offset) => {
+    if (offset > 0) throw new Error('the checksum is wrong');
+  };
+  const { body } = await mustOpen(store, 'broken');
+  await expect(rest(body)).rejects.toMatchObject({ message: 'the checksum is wrong' });
+  far.onRead = async () => {};
+  await assertContent(store, 'other', CONTENT);
+});
+
+test('A copy of what the far tier does not give any more is served', async () => {
+  const { far, store } = tiers();
+  await put(store, 'key', CONTENT);
+  deny(far, 'key', 'open');
+  await assertContent(store, 'key', CONTENT);
+});
