@@ -46,7 +46,7 @@ describe.each<[string, ArtifactId]>([
     source.beforeOpen = replace;
     const reply = await send(server, PATH, { headers: { range: 'bytes=0-1', 'if-match': '"v1"' } });
     expect(reply.status).toBe(412);
-    expect(source.calls).toEqual(['current', 'open', 'current']);
+    expect(source.calls).toEqual(['pinned', 'open', 'pinned', 'current']);
   });
 
   test('replaced again and again is sent whole', async () => {

@@ -85,6 +85,16 @@ export class FakeSource implements ArtifactSource {
     return this.#objects.get(keyOf(id));
   }
 
+  async pinned(
+    id: ArtifactId,
+    etags: readonly string[],
+    options?: GetOptions,
+  ): Promise<StoredArtifact | undefined> {
+    this.#note('pinned', options);
+    const stored = this.#objects.get(keyOf(id));
+    return stored !== undefined && etags.includes(stored.etag) ? stored : undefined;
+  }
+
   async current(id: ArtifactId, options?: GetOptions): Promise<StoredArtifact | undefined> {
     this.#note('current', options);
     return this.maySend(id) ? this.#objects.get(keyOf(id)) : undefined;

@@ -1,5 +1,5 @@
 import type { OutgoingHttpHeaders } from 'node:http';
-import type { Response } from 'express';
+import type { Request, Response } from 'express';
 import { SnapshotError } from '../errors.js';
 import type { SnapshotConfig } from '../options.js';
 import type {
@@ -10,7 +10,13 @@ import type {
 } from '../snapshot/artifact.js';
 import type { ByteRange } from '../stores/store.js';
 import { sendBody } from './body.js';
-import { evaluatePreconditions, needsSelection, type Selection, select } from './conditional.js';
+import {
+  evaluatePreconditions,
+  needsSelection,
+  pinnedTags,
+  type Selection,
+  select,
+} from './conditional.js';
 import { attachment } from './content-disposition.js';
 import type { ArtifactHandler, Exchange } from './exchange.js';
 import { formatHttpDate } from './http-date.js';
@@ -41,6 +47,8 @@ const MAX_OPEN_ATTEMPTS = 3;
  *
  * - A plain GET asks `get` alone. A GET with conditions or a range looks at what is stored and may be
  *   served first, and opens exactly the revision that it decided on. HEAD asks `stat` alone.
+ * - A revision that the client insists on is served as long as the store has it: without a question to the
+ *   upstream, also after it was replaced.
  * - `Cache-Control: no-cache` lets caches keep an artifact but makes them revalidate it by its tag at
  *   each use, as the next fetch may replace it. With `authorize` it is also `private`.
  */
@@ -52,7 +60,7 @@ export function createArtifactHandler<Id extends ArtifactId>(
   const cacheControl = config.authorize === undefined ? 'no-cache' : 'private, no-cache';
 
   async function head(id: Id, { req, res, signal }: Exchange): Promise<void> {
-    const stored = await source.stat(id, { signal });
+    const stored = (await pinned(id, req, signal)) ?? (await source.stat(id, { signal }));
     if (stored === undefined) throw new SnapshotError('NOT_STORED', 'nothing is stored');
     if (!answersWithoutBody(res, select(req, stored), stored)) {
       res.writeHead(200, representationHeaders(id, stored)).end();
@@ -64,7 +72,7 @@ export function createArtifactHandler<Id extends ArtifactId>(
     const looks =
       kind.answersInstead !== undefined || source.urlOf !== undefined || needsSelection(req);
     for (let attempt = 0; looks && attempt < MAX_OPEN_ATTEMPTS; attempt++) {
-      const stored = await source.current(id, { signal });
+      const stored = (await pinned(id, req, signal)) ?? (await source.current(id, { signal }));
       if (stored === undefined) {
         // Without a current representation not even `*` matches (RFC 9110, section 13.1.1).
         if (req.headers['if-match'] !== undefined) throw preconditionFailed();
@@ -96,6 +104,11 @@ export function createArtifactHandler<Id extends ArtifactId>(
     }
     artifact.body.destroy();
     answersWithoutBody(res, { kind: precondition }, artifact);
+  }
+
+  async function pinned(id: Id, req: Request, signal: AbortSignal) {
+    const tags = pinnedTags(req);
+    return tags.length === 0 ? undefined : await source.pinned(id, tags, { signal });
   }
 
   /** Whether the store has a URL for what is stored; then the client has been sent there. */

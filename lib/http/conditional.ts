@@ -36,6 +36,20 @@ export function needsSelection({ headers }: ConditionalRequest): boolean {
 }
 
 /**
+ * The entity tags that a client insists on: it puts together what it has of one of these revisions. They
+ * are the strong tags of `If-Match`, else that of the `If-Range` of a range.
+ */
+export function pinnedTags({ headers }: ConditionalRequest): string[] {
+  const ifMatch = headers['if-match'];
+  if (ifMatch !== undefined) {
+    return parseEntityTags(ifMatch).flatMap(({ weak, opaque }) => (weak ? [] : [opaque]));
+  }
+  const ifRange = headers['if-range'];
+  const isTag = typeof ifRange === 'string' && ifRange.startsWith('"');
+  return headers.range !== undefined && isTag ? [ifRange] : [];
+}
+
+/**
  * Evaluates the preconditions of a GET or HEAD in the order of RFC 9110, section 13.2.2, steps 1 to
  * 4. A date is ignored where an entity tag decides, where it is malformed, and where the
  * representation has no modification date.

@@ -78,7 +78,7 @@ export interface GetOptions {
 
 export interface OpenArtifactOptions extends GetOptions {
   range?: ByteRange | undefined;
-  /** Answer `undefined` when another revision than this is stored by now. */
+  /** Only this one, as long as the store has it. */
   revision?: string | undefined;
 }
 
@@ -113,7 +113,19 @@ export interface ArtifactSource {
    * when it must. `undefined`: `get` has to generate.
    */
   current(id: ArtifactId, options?: GetOptions): Promise<StoredArtifact | undefined>;
-  /** What is stored, or a range of it; never asks the upstream, clones or generates. */
+  /**
+   * Metadata of the revision that has one of these entity tags: the one that is stored, or one that it
+   * replaced lately. Never asks the upstream.
+   */
+  pinned(
+    id: ArtifactId,
+    etags: readonly string[],
+    options?: GetOptions,
+  ): Promise<StoredArtifact | undefined>;
+  /**
+   * What is stored, or a range of it; with `revision` also what was replaced lately. Never asks the
+   * upstream, clones or generates.
+   */
   open(id: ArtifactId, options?: OpenArtifactOptions): Promise<OpenedArtifact | undefined>;
   /**
    * Only there when clients may download what is stored from the store itself: by this URL, for a while.

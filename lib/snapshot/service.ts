@@ -181,6 +181,14 @@ export class SnapshotService implements ArtifactSource {
     return this.#serving.current(id, options);
   }
 
+  pinned(
+    id: ArtifactId,
+    etags: readonly string[],
+    options?: GetOptions,
+  ): Promise<StoredArtifact | undefined> {
+    return this.#serving.pinned(id, etags, options);
+  }
+
   open(id: ArtifactId, options?: OpenArtifactOptions): Promise<OpenedArtifact | undefined> {
     return this.#serving.open(id, options);
   }

@@ -88,6 +88,19 @@ export class Serving {
     return found && this.#hit(found.artifact);
   }
 
+  /** As `ArtifactSource.pinned`. */
+  async pinned(
+    id: ArtifactId,
+    etags: readonly string[],
+    { signal }: GetOptions = {},
+  ): Promise<StoredArtifact | undefined> {
+    checkId(this.#config, id);
+    await this.untilStored(id, signal, MAX_STORING);
+    const artifact = await this.#stored.pinned(id, etags, { signal });
+    if (artifact !== undefined) this.note(id);
+    return artifact;
+  }
+
   async current(id: ArtifactId, { signal }: GetOptions = {}): Promise<StoredArtifact | undefined> {
     checkId(this.#config, id);
     await this.#admit(id, signal);

@@ -67,6 +67,29 @@ export class StoredArtifacts {
     return { found, revision };
   }
 
+  /**
+   * The stored revision, or a replaced one that the store still has, with one of these tags. What was made
+   * by another version of this library, or with other options, is none.
+   */
+  async pinned(
+    id: ArtifactId,
+    etags: readonly string[],
+    { signal }: GetOptions = {},
+  ): Promise<StoredArtifact | undefined> {
+    const key = artifactKey(id);
+    const pinnedIn = (objects: readonly StoredObject[]) =>
+      objects
+        .filter((object) => !this.#isUseless(id, object))
+        .map((object) => this.#found(id, object, describeStored(repositoryOf(id), object)))
+        .find(({ artifact, isOfOtherFormat }) => !isOfOtherFormat && etags.includes(artifact.etag));
+    const stored = await this.#store.stat(key, { signal });
+    // What was deleted is not served, whatever the store still has.
+    if (stored === undefined) return undefined;
+    const found =
+      pinnedIn([stored]) ?? pinnedIn((await this.#store.replaced?.(key, { signal })) ?? []);
+    return found?.artifact;
+  }
+
   async open(
     id: ArtifactId,
     { range, revision, signal }: OpenArtifactOptions = {},

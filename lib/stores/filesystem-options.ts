@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { callback, checkOptions } from '../options.js';
 import { budget } from './budget.js';
+import { keepReplaced } from './keep-replaced.js';
 
 const schema = z.strictObject({
   /** Made if missing. Other files in it are left alone. */
@@ -9,10 +10,11 @@ const schema = z.strictObject({
    * Bytes of all object files; the objects that were not opened for longest go, and only expendable
    * ones for one that is expendable. An object for which that does not make room is not kept: its
    * `commit` succeeds, and the next `open` is a miss. Writes in progress come on top, and processes
-   * that commit at the same moment may exceed it until the next commit.
-   * Default: no limit.
+   * that commit at the same moment may exceed it until the next commit. Replaced revisions count, and go
+   * first. Default: no limit.
    */
   maxBytes: budget.optional(),
+  ...keepReplaced,
   /** Called with the key of each object that this process removed to make room. */
   onEvict: callback<(key: string) => void>().optional(),
 });

@@ -1,10 +1,10 @@
 import { constants, type FileHandle, open, readdir, unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import pLimit from 'p-limit';
-import { hasCode } from '../errors.js';
 import { unlessMissing, withStoreFailure } from './failure.js';
 import { FileBody } from './file-body.js';
 import { type FileSystemStoreOptions, parseFileSystemStoreOptions } from './filesystem-options.js';
+import { closingUnlessKept, findObject, type ObjectFile, touch } from './find-object.js';
 import { makeRoom } from './make-room.js';
 import { moveFile } from './move-file.js';
 import {
@@ -14,10 +14,10 @@ import {
   isObjectFileName,
   markRank,
   objectFileName,
-  readTrailer,
 } from './object-file.js';
 import { TargetWriter } from './object-writer.js';
 import { sliceOf } from './range.js';
+import { ReplacedFiles } from './replaced-files.js';
 import type {
   AdoptOptions,
   CreateOptions,
@@ -26,20 +26,12 @@ import type {
   OpenedObject,
   OpenOptions,
   SnapshotStore,
+  StoreAbilities,
   StoredObject,
 } from './store.js';
 import { prepareDirectory, temporaryName } from './temporary.js';
 
 export type { FileSystemStoreOptions } from './filesystem-options.js';
-
-/** Milliseconds for which an object that is opened often keeps its place in the eviction order. */
-const TOUCH_INTERVAL = 60_000;
-
-interface ObjectFile {
-  readonly handle: FileHandle;
-  readonly object: StoredObject;
-  readonly usedAt: number;
-}
 
 /**
  * Keeps each object as one file of a directory, which any number of processes may share: a file is
@@ -49,25 +41,29 @@ interface ObjectFile {
  * that is free again when its holder died.
  */
 export class FileSystemStore implements SnapshotStore {
-  readonly abilities = {
-    adoptsFiles: true,
-    persistent: true,
-    ranksObjects: true,
-    writesConditionally: false,
-  } as const;
+  readonly abilities: StoreAbilities;
   readonly #directory: string;
   readonly #maxBytes: number;
   readonly #onEvict: ((key: string) => void) | undefined;
   /** One at a time, so that two commits do not count on the same room. */
   readonly #publishing = pLimit(1);
+  readonly #replaced: ReplacedFiles;
   #prepared: Promise<void> | undefined;
 
   /** @throws SnapshotError `INVALID_OPTIONS` */
   constructor(options: FileSystemStoreOptions) {
-    const { directory, maxBytes, onEvict } = parseFileSystemStoreOptions(options);
+    const { directory, maxBytes, onEvict, ...keepReplaced } = parseFileSystemStoreOptions(options);
     this.#directory = resolve(directory);
     this.#maxBytes = maxBytes ?? Number.POSITIVE_INFINITY;
     this.#onEvict = onEvict;
+    this.#replaced = new ReplacedFiles(this.#directory, keepReplaced);
+    this.abilities = {
+      adoptsFiles: true,
+      persistent: true,
+      ranksObjects: true,
+      writesConditionally: false,
+      keepsReplaced: keepReplaced.keepReplacedFor > 0,
+    };
   }
 
   async stat(
@@ -76,9 +72,7 @@ export class FileSystemStore implements SnapshotStore {
   ): Promise<StoredObject | undefined> {
     signal?.throwIfAborted();
     return withStoreFailure(async () => {
-      const file = await this.#find(objectFileName(key));
-      await file?.handle.close();
-      return file?.object;
+      return this.#describe(objectFileName(key));
     });
   }
 
@@ -88,11 +82,10 @@ export class FileSystemStore implements SnapshotStore {
   ): Promise<OpenedObject | undefined> {
     signal?.throwIfAborted();
     return withStoreFailure(async () => {
-      const file = await this.#find(objectFileName(key));
+      const file = await this.#findRevision(objectFileName(key), revision);
       if (file === undefined) return undefined;
       const { handle, object } = file;
       return closingUnlessKept(handle, async () => {
-        if (revision !== undefined && revision !== object.revision) return undefined;
         const slice = sliceOf(range, object.size);
         await touch(file);
         signal?.throwIfAborted();
@@ -104,7 +97,7 @@ export class FileSystemStore implements SnapshotStore {
   async create(
     key: string,
     metadata: Metadata,
-    { signal, expendable = false }: CreateOptions = {},
+    { signal, expendable = false, replaces }: CreateOptions = {},
   ): Promise<ObjectWriter> {
     signal?.throwIfAborted();
     const kept = { ...metadata };
@@ -125,7 +118,7 @@ export class FileSystemStore implements SnapshotStore {
           const object = describeObject(key, size, kept, expendable);
           const fileSize = await seal(handle, object);
           await handle.close();
-          await this.#publish(path, fileSize, object);
+          await this.#publish(path, fileSize, object, replaces);
           return object;
         }),
       discard: () =>
@@ -142,7 +135,7 @@ export class FileSystemStore implements SnapshotStore {
     key: string,
     file: string,
     metadata: Metadata,
-    { expendable = false, signal }: AdoptOptions = {},
+    { expendable = false, replaces, signal }: AdoptOptions = {},
   ): Promise<StoredObject> {
     signal?.throwIfAborted();
     const kept = { ...metadata };
@@ -153,7 +146,7 @@ export class FileSystemStore implements SnapshotStore {
         const { size, mode } = await handle.stat();
         const object = describeObject(key, size, kept, expendable);
         try {
-          await this.#publish(file, await seal(handle, object), object);
+          await this.#publish(file, await seal(handle, object), object, replaces);
         } catch (error) {
           await handle.truncate(size);
           await markRank(handle, isMarkedExpendable(mode));
@@ -169,8 +162,35 @@ export class FileSystemStore implements SnapshotStore {
   async delete(key: string): Promise<void> {
     await withStoreFailure(async () => {
       await this.#prepare();
-      await unlessMissing(unlink(join(this.#directory, objectFileName(key))));
+      const name = objectFileName(key);
+      await unlessMissing(unlink(join(this.#directory, name)));
+      await this.#replaced.drop(name);
     });
+  }
+
+  async replaced(
+    key: string,
+    { signal }: { signal?: AbortSignal | undefined } = {},
+  ): Promise<StoredObject[]> {
+    signal?.throwIfAborted();
+    return withStoreFailure(async () => {
+      const name = objectFileName(key);
+      const stored = await this.#describe(name);
+      if (stored === undefined) return [];
+      const found = new Map<string, StoredObject>();
+      for (const file of await this.#replaced.namesOf(name)) {
+        const object = await this.#describe(name, file);
+        if (object !== undefined) found.set(object.revision, object);
+      }
+      // A write that failed in the end left it.
+      found.delete(stored.revision);
+      return [...found.values()];
+    });
+  }
+
+  /** Stops a timer; files stay. */
+  async close(): Promise<void> {
+    this.#replaced.close();
   }
 
   async *list(): AsyncGenerator<StoredObject> {
@@ -179,9 +199,8 @@ export class FileSystemStore implements SnapshotStore {
       return readdir(this.#directory);
     });
     for (const name of names.filter(isObjectFileName)) {
-      const file = await withStoreFailure(() => this.#find(name));
-      await file?.handle.close();
-      if (file !== undefined) yield file.object;
+      const object = await withStoreFailure(() => this.#describe(name));
+      if (object !== undefined) yield object;
     }
   }
 
@@ -190,6 +209,7 @@ export class FileSystemStore implements SnapshotStore {
     this.#prepared ??= (async () => {
       try {
         await prepareDirectory(this.#directory);
+        await this.#replaced.sweep();
       } catch (error) {
         this.#prepared = undefined;
         throw error;
@@ -198,40 +218,51 @@ export class FileSystemStore implements SnapshotStore {
     return this.#prepared;
   }
 
-  /**
-   * Opens an object file. One that is not whole, or is not this object's, is a miss and is removed; so
-   * may be, in a race, a good one that another process has put there since: an eviction like any other.
-   */
-  async #find(name: string): Promise<ObjectFile | undefined> {
+  async #find(name: string, file = name): Promise<ObjectFile | undefined> {
     await this.#prepare();
-    const path = join(this.#directory, name);
-    const handle = await unlessMissing(open(path, 'r'));
-    if (handle === undefined) return undefined;
-    const found = await closingUnlessKept(handle, async () => {
-      const { size, mtimeMs } = await handle.stat();
-      const object = await readTrailer(handle, size);
-      if (object === undefined || objectFileName(object.key) !== name) return undefined;
-      return { handle, object, usedAt: mtimeMs };
-    });
-    if (found === undefined) await unlessMissing(unlink(path));
-    return found;
+    return findObject(join(this.#directory, file), name);
+  }
+
+  async #describe(name: string, file = name): Promise<StoredObject | undefined> {
+    const found = await this.#find(name, file);
+    await found?.handle.close();
+    return found?.object;
+  }
+
+  /** What is stored; if that is not the revision asked for, what was. */
+  async #findRevision(name: string, revision: string | undefined): Promise<ObjectFile | undefined> {
+    const isWanted = (file: ObjectFile) => [undefined, file.object.revision].includes(revision);
+    const stored = await this.#find(name);
+    if (stored === undefined || isWanted(stored)) return stored;
+    await stored.handle.close();
+    for (const replaced of await this.#replaced.namesOf(name)) {
+      const file = await this.#find(name, replaced);
+      if (file !== undefined && isWanted(file)) return file;
+      await file?.handle.close();
+    }
+    return undefined;
   }
 
   /** Whatever its mode says, an object that is not expendable stays when it must be. */
   async #evict(name: string, onlyExpendable: boolean): Promise<boolean> {
-    const file = await this.#find(name);
-    await file?.handle.close();
-    if (onlyExpendable && file?.object.expendable === false) return false;
+    const object = await this.#describe(name);
+    if (onlyExpendable && object?.expendable === false) return false;
     await unlessMissing(unlink(join(this.#directory, name)));
-    if (file !== undefined) this.#onEvict?.(file.object.key);
+    if (object !== undefined) this.#onEvict?.(object.key);
     return true;
   }
 
   /** Makes a sealed file the key's object. The rename is the last thing that can fail. */
-  #publish(file: string, bytes: number, { key, expendable }: StoredObject): Promise<void> {
+  #publish(
+    file: string,
+    bytes: number,
+    { key, expendable }: StoredObject,
+    replaces: CreateOptions['replaces'],
+  ): Promise<void> {
     return this.#publishing(async () => {
       const name = objectFileName(key);
       const target = join(this.#directory, name);
+      if (typeof replaces === 'string') await this.#replaced.keep(name);
       const evict = (other: string) => this.#evict(other, expendable);
       const fits =
         this.#maxBytes === Number.POSITIVE_INFINITY ||
@@ -240,6 +271,7 @@ export class FileSystemStore implements SnapshotStore {
         await moveFile(file, target);
       } else {
         await unlessMissing(unlink(target));
+        await this.#replaced.drop(name);
         await unlink(file);
       }
     });
@@ -256,29 +288,4 @@ async function seal(handle: FileHandle, object: StoredObject): Promise<number> {
   await markRank(handle, object.expendable);
   await handle.datasync();
   return object.size + trailer.length;
-}
-
-async function touch({ handle, usedAt }: ObjectFile): Promise<void> {
-  const now = new Date();
-  if (now.getTime() - usedAt < TOUCH_INTERVAL) return;
-  try {
-    await handle.utimes(now, now);
-  } catch (error) {
-    // A directory that this process may only read
-    if (!hasCode(error) || !['EPERM', 'EACCES', 'EROFS'].includes(error.code)) throw error;
-  }
-}
-
-/** Closes the handle unless `work` answers something that holds it. */
-async function closingUnlessKept<T>(
-  handle: FileHandle,
-  work: () => Promise<T | undefined>,
-): Promise<T | undefined> {
-  let kept: T | undefined;
-  try {
-    kept = await work();
-    return kept;
-  } finally {
-    if (kept === undefined) await handle.close();
-  }
 }

@@ -1,8 +1,9 @@
-import { readdir, stat } from 'node:fs/promises';
+import { readdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { evictable, type Occupant, totalBytes } from './eviction.js';
 import { unlessMissing } from './failure.js';
 import { isMarkedExpendable, isObjectFileName } from './object-file.js';
+import { isReplacedFileName, replacedFiles } from './replaced-files.js';
 
 interface File extends Occupant {
   readonly name: string;
@@ -10,9 +11,9 @@ interface File extends Occupant {
 }
 
 /**
- * Evicts object files of a directory until the newcomer fits into `maxBytes`; answers whether it does.
- * A file of the newcomer's name does not count. The clock is each file's mtime, so it is one for all
- * processes that share the directory. Cost: one `stat` for each object.
+ * Evicts files of a directory until the newcomer fits into `maxBytes`; answers whether it does. Replaced
+ * revisions go first. A file of the newcomer's name does not count. The clock is each file's mtime, so it
+ * is one for all processes that share the directory. Cost: one `stat` for each object.
  *
  * @param evict removes the object of a file; answers false when its rank forbids that after all.
  */
@@ -24,10 +25,14 @@ export async function makeRoom(
 ): Promise<boolean> {
   const files = (await objectFiles(directory)).filter(({ name }) => name !== newcomer.name);
   files.sort((a, b) => a.usedAt - b.usedAt);
-  let excess = totalBytes(files) + newcomer.bytes - maxBytes;
-  for (const { name, bytes } of evictable(files, excess, newcomer) ?? []) {
+  const replaced = await replacedFiles(directory);
+  const occupants = [...replaced.map((file) => ({ ...file, expendable: true })), ...files];
+  let excess = totalBytes(occupants) + newcomer.bytes - maxBytes;
+  for (const { name, bytes } of evictable(occupants, excess, newcomer) ?? []) {
     if (excess <= 0) break;
-    if (await evict(name)) excess -= bytes;
+    if (isReplacedFileName(name)) await unlessMissing(unlink(join(directory, name)));
+    else if (!(await evict(name))) continue;
+    excess -= bytes;
   }
   return excess <= 0;
 }

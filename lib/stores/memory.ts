@@ -4,6 +4,13 @@ import { z } from 'zod';
 import { callback, checkOptions } from '../options.js';
 import { budget } from './budget.js';
 import { evictable, type Occupant, totalBytes } from './eviction.js';
+import {
+  excessive,
+  type KeepReplaced,
+  keepReplaced,
+  type Replaced,
+  SweepTimer,
+} from './keep-replaced.js';
 import { TargetWriter } from './object-writer.js';
 import { Pages } from './pages.js';
 import { sliceOf } from './range.js';
@@ -15,6 +22,7 @@ import type {
   OpenedObject,
   OpenOptions,
   SnapshotStore,
+  StoreAbilities,
   StoredObject,
 } from './store.js';
 
@@ -22,9 +30,11 @@ const schema = z.strictObject({
   /**
    * Bytes of all objects, with their keys and metadata; the objects that were not opened for longest
    * go, and only expendable ones for one that is expendable. An object for which that does not make
-   * room is not kept: its `commit` succeeds, and the next `open` is a miss.
+   * room is not kept: its `commit` succeeds, and the next `open` is a miss. Replaced revisions count, and
+   * go first.
    */
   maxBytes: budget,
+  ...keepReplaced,
   /** Called with the key of each object that went to make room. */
   onEvict: callback<(key: string) => void>().optional(),
 });
@@ -37,24 +47,34 @@ interface Entry extends Occupant {
   readonly pages: Pages;
 }
 
+type ReplacedEntry = Entry & Replaced;
+
 /** Keeps objects in the memory of this process: for tests, and for small caches. */
 export class MemoryStore implements SnapshotStore {
-  readonly abilities = {
-    adoptsFiles: false,
-    persistent: false,
-    ranksObjects: true,
-    writesConditionally: true,
-  } as const;
+  readonly abilities: StoreAbilities;
   readonly #maxBytes: number;
   readonly #onEvict: ((key: string) => void) | undefined;
   /** The one that was not opened for longest comes first. */
   readonly #entries = new Map<string, Entry>();
+  /** The one that was replaced first comes first. */
+  #replaced: readonly ReplacedEntry[] = [];
+  readonly #keepReplaced: KeepReplaced;
+  readonly #timer: SweepTimer;
 
   /** @throws SnapshotError `INVALID_OPTIONS` */
   constructor(options: MemoryStoreOptions) {
-    const { maxBytes, onEvict } = checkOptions(schema, options, 'MemoryStore');
+    const { maxBytes, onEvict, ...keepReplaced } = checkOptions(schema, options, 'MemoryStore');
     this.#maxBytes = maxBytes;
     this.#onEvict = onEvict;
+    this.#keepReplaced = keepReplaced;
+    this.#timer = new SweepTimer(keepReplaced, () => this.#keep(this.#replaced));
+    this.abilities = {
+      adoptsFiles: false,
+      persistent: false,
+      ranksObjects: true,
+      writesConditionally: true,
+      keepsReplaced: keepReplaced.keepReplacedFor > 0,
+    };
   }
 
   async stat(
@@ -70,14 +90,17 @@ export class MemoryStore implements SnapshotStore {
     { range, revision, signal }: OpenOptions = {},
   ): Promise<OpenedObject | undefined> {
     signal?.throwIfAborted();
-    const entry = this.#entries.get(key);
+    const stored = this.#entries.get(key);
+    const isWanted = (entry: Entry) => [undefined, entry.object.revision].includes(revision);
+    const entry = stored && isWanted(stored) ? stored : this.#replacedOf(key).find(isWanted);
     if (entry === undefined) return undefined;
     const { object, pages } = entry;
-    if (revision !== undefined && revision !== object.revision) return undefined;
     const body = Readable.from(pages.read(sliceOf(range, object.size)), { objectMode: false });
     if (signal !== undefined) addAbortSignal(signal, body);
-    this.#entries.delete(key);
-    this.#entries.set(key, entry);
+    if (entry === stored) {
+      this.#entries.delete(key);
+      this.#entries.set(key, entry);
+    }
     return { ...object, body };
   }
 
@@ -110,7 +133,7 @@ export class MemoryStore implements SnapshotStore {
           metadata: kept,
           expendable,
         });
-        this.#replace(object, pages);
+        this.#replace(object, pages, typeof replaces === 'string');
         return object;
       },
       discard: async () => {
@@ -121,28 +144,69 @@ export class MemoryStore implements SnapshotStore {
   }
 
   async delete(key: string): Promise<void> {
-    this.#entries.delete(key);
+    this.#forget(key);
+  }
+
+  async replaced(
+    key: string,
+    { signal }: { signal?: AbortSignal | undefined } = {},
+  ): Promise<StoredObject[]> {
+    signal?.throwIfAborted();
+    return this.#replacedOf(key).map(({ object }) => object);
   }
 
   async *list(): AsyncGenerator<StoredObject> {
     for (const { object } of [...this.#entries.values()]) yield object;
   }
 
+  /** Nothing is dropped by time any more. */
+  async close(): Promise<void> {
+    this.#timer.close();
+  }
+
   /** What was stored under the key goes, also when there is no room for the new object. */
-  #replace(object: StoredObject, pages: Pages): void {
+  #replace(object: StoredObject, pages: Pages, keepsOld: boolean): void {
     const { key, size, metadata, expendable } = object;
+    const old = this.#entries.get(key);
     this.#entries.delete(key);
-    const bytes = size + Buffer.byteLength(JSON.stringify([key, metadata]));
-    const stored = [...this.#entries.values()];
-    let excess = totalBytes(stored) + bytes - this.#maxBytes;
-    const leaving = evictable(stored, excess, object);
-    if (leaving === undefined) return;
-    for (const entry of leaving) {
-      if (excess <= 0) break;
-      this.#entries.delete(entry.object.key);
-      excess -= entry.bytes;
-      this.#onEvict?.(entry.object.key);
+    if (old !== undefined && keepsOld) {
+      this.#keep([...this.#replaced, { ...old, expendable: true, at: Date.now() }]);
     }
-    this.#entries.set(key, { object, pages, bytes, expendable });
+    const bytes = size + Buffer.byteLength(JSON.stringify([key, metadata]));
+    const occupants = [...this.#replaced, ...this.#entries.values()];
+    let excess = totalBytes(occupants) + bytes - this.#maxBytes;
+    const leaving = evictable(occupants, excess, object);
+    const gone = new Set<Entry>();
+    for (const entry of leaving ?? []) {
+      if (excess <= 0) break;
+      gone.add(entry);
+      excess -= entry.bytes;
+    }
+    this.#keep(this.#replaced.filter((entry) => !gone.has(entry)));
+    for (const [other, entry] of this.#entries) {
+      if (!gone.has(entry)) continue;
+      this.#entries.delete(other);
+      this.#onEvict?.(other);
+    }
+    if (leaving !== undefined) this.#entries.set(key, { object, pages, bytes, expendable });
+    else this.#forget(key);
+  }
+
+  #forget(key: string): void {
+    this.#entries.delete(key);
+    this.#keep(this.#replaced.filter(({ object }) => object.key !== key));
+  }
+
+  /** The one that was replaced last comes first. */
+  #replacedOf(key: string): ReplacedEntry[] {
+    if (!this.#entries.has(key)) return [];
+    return this.#replaced.filter(({ object }) => object.key === key).reverse();
+  }
+
+  /** @param replaced what of it may still be kept. */
+  #keep(replaced: readonly ReplacedEntry[]): void {
+    const leaving = new Set(excessive(replaced, this.#keepReplaced));
+    this.#replaced = replaced.filter((entry) => !leaving.has(entry));
+    this.#timer.set(this.#replaced[0]);
   }
 }

@@ -42,7 +42,7 @@ export type AdoptOptions = CreateOptions;
 export interface OpenOptions {
   /** Only these bytes. Default: all. A range outside the object throws a `RangeError`. */
   range?: ByteRange | undefined;
-  /** Only this revision: when another one is stored, `open` answers `undefined`. */
+  /** Only this revision, stored or kept: when there is no such one, `open` answers `undefined`. */
   revision?: string | undefined;
   /** Destroys the body when it aborts. */
   signal?: AbortSignal | undefined;
@@ -106,6 +106,8 @@ export interface StoreAbilities {
   readonly ranksObjects: boolean;
   /** `replaces` is honoured. Without it the option has no effect. */
   readonly writesConditionally: boolean;
+  /** `replaced` is there: a replaced revision can be read for a while. Default: false. */
+  readonly keepsReplaced?: boolean | undefined;
 }
 
 /** A failure that a store of several tiers made up for, so that its callers do not get it. */
@@ -137,6 +139,9 @@ export interface StoreFailure {
  *   something else is stored, or nothing is: `create`, `write`, `commit` or `adopt` rejects with a
  *   `SnapshotError` coded `PRECONDITION_FAILED`. Of any number of writes in place of one revision, or of
  *   nothing, at most one MUST commit, whichever processes make them. A refused write is a failed write.
+ * - In a store that keeps replaced revisions, a revision that a write named as what it `replaces` SHOULD
+ *   stay readable for some minutes: `open` gives it to callers that name it, `replaced` lists it, and
+ *   nothing else shows it. It MUST be gone when `delete` of its key resolved.
  * - Failures reject with a `SnapshotError` coded `STORE_FAILED` or, for a full disk, `STORAGE_FULL`.
  */
 export interface SnapshotStore {
@@ -146,7 +151,7 @@ export interface SnapshotStore {
     key: string,
     options?: { signal?: AbortSignal | undefined },
   ): Promise<StoredObject | undefined>;
-  /** `undefined` when nothing, or another revision than the one asked for, is stored. */
+  /** `undefined` when nothing is stored, or not the revision that was asked for. */
   open(key: string, options?: OpenOptions): Promise<OpenedObject | undefined>;
   /**
    * Optional: only there when clients are to download from the store themselves. A URL that gives whoever
@@ -170,6 +175,14 @@ export interface SnapshotStore {
     options?: AdoptOptions,
   ): Promise<StoredObject>;
   delete(key: string): Promise<void>;
+  /**
+   * Only there when `abilities.keepsReplaced`: describes the replaced revisions of an object that `open`
+   * still gives, the last one first; none when nothing is stored under the key.
+   */
+  replaced?(
+    key: string,
+    options?: { signal?: AbortSignal | undefined },
+  ): Promise<readonly StoredObject[]>;
   /** All stored objects, in no particular order. */
   list(options?: ListOptions): AsyncIterable<StoredObject>;
   /** Called once by the owner at its start, who is then told of such failures. Default: there are none. */

@@ -64,6 +64,7 @@ interface Look {
  *   has but can't give is a miss, and a write in place of nothing takes its place.
  *   A near tier that fails a write is done without. `onFailure` is told of each such failure; what it
  *   throws becomes a warning of the process, and changes nothing else.
+ * - What is read of a replaced revision comes from the far tier, if that keeps such ones.
  * - The tiers have budgets of their own. That of the far tier sees only uses that the near one didn't serve.
  * - A copy that was written by `create`, other than by `adopt`, is known only to this process: after a
  *   restart it is read from the far tier again.
@@ -95,13 +96,14 @@ export class TieredStore implements SnapshotStore {
       onFailure: (key, error) => this.#report({ tier: 'far', key, error }),
     });
     if (onFailure !== undefined) this.#listeners.push(onFailure);
-    const { persistent, ranksObjects, writesConditionally } = far.abilities;
+    const { persistent, ranksObjects, writesConditionally, keepsReplaced } = far.abilities;
     const adopt = near.abilities.adoptsFiles ? near.adopt?.bind(near) : undefined;
     this.abilities = {
       adoptsFiles: adopt !== undefined,
       persistent,
       ranksObjects,
       writesConditionally,
+      keepsReplaced,
     };
     if (adopt !== undefined) {
       const adoptNear = this.#near.adopt(adopt);
@@ -140,7 +142,8 @@ export class TieredStore implements SnapshotStore {
           (await this.#fill(current).open(slice, signal));
         if (body !== undefined) return { ...current, body };
       } else if (maxAge === undefined) {
-        return undefined;
+        const isReplaced = current !== undefined && this.abilities.keepsReplaced;
+        return isReplaced ? await this.#far.open(key, { range, revision, signal }) : undefined;
       }
       // What is remembered of the far tier may be no longer true.
       maxAge = undefined;
@@ -184,6 +187,15 @@ export class TieredStore implements SnapshotStore {
     this.#seen.delete(key);
     await this.#near.delete(key);
     await this.#far.insist(key, (store) => store.delete(key));
+  }
+
+  async replaced(
+    key: string,
+    { signal }: { signal?: AbortSignal | undefined } = {},
+  ): Promise<readonly StoredObject[]> {
+    signal?.throwIfAborted();
+    const ask = async (store: SnapshotStore) => await store.replaced?.(key, { signal });
+    return (await this.#far.ask(key, ask, signal))?.value ?? [];
   }
 
   async *list(options?: ListOptions): AsyncGenerator<StoredObject> {

@@ -5,6 +5,7 @@ import type { StoreUnderTest } from './store-content.js';
 import { keyCases } from './store-keys.js';
 import { rankCases } from './store-ranks.js';
 import { readingCases } from './store-reading.js';
+import { replacedCases } from './store-replaced.js';
 import { writingCases } from './store-writing.js';
 
 export interface StoreContractOptions {
@@ -25,6 +26,7 @@ export function storeContract({ test, factory }: StoreContractOptions): void {
     ...abilityCases,
     ...rankCases,
     ...conditionCases,
+    ...replacedCases,
   };
   registerCases(test, cases, factory, async ({ store, cleanup }) => {
     await store.close?.();

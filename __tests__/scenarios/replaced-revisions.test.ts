@@ -1,0 +1,158 @@
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { FileSystemStore, MemoryStore, type SnapshotStore, TieredStore } from '../../lib/index.js';
+import { setDate } from '../support/fake-date.js';
+import { type FreshRepository, freshRepository, read } from '../support/fresh-repository.js';
+import type { HostApp, HostAppOptions } from '../support/host-app.js';
+import { push } from '../support/small-repositories.js';
+import { cleanup } from '../support/temporary-directory.js';
+
+const { directory, defer } = cleanup(afterEach);
+
+const MINUTE = 60_000;
+/** Bytes of a part that a client asks for at a time. */
+const PART = 500;
+
+const STORES: Record<string, (path: string) => SnapshotStore | undefined> = {
+  'the default store': () => undefined,
+  'a FileSystemStore without a budget': (path) => new FileSystemStore({ directory: path }),
+  'a MemoryStore': () => new MemoryStore({ maxBytes: 1e8 }),
+  'a TieredStore': (path) =>
+    new TieredStore({
+      near: new FileSystemStore({ directory: join(path, 'near') }),
+      far: new FileSystemStore({ directory: join(path, 'far') }),
+    }),
+};
+
+let repository: FreshRepository;
+
+beforeEach(async () => {
+  repository = await freshRepository({ directory, defer });
+});
+
+const start = (options: Partial<HostAppOptions> = {}) =>
+  repository.startApp({ freshness: { maxAge: 60 * MINUTE, checkInterval: 0 }, ...options });
+
+/** A snapshot of which a client has the beginning. */
+async function begun(app: HostApp) {
+  const { bytes, etag } = await read(app.router.service, repository.id);
+  const url = app.snapshotUrl(repository.path);
+  const first = await fetch(url, { headers: { range: `bytes=0-${PART - 1}` } });
+  expect([first.status, first.headers.get('etag')]).toEqual([206, etag]);
+  await first.arrayBuffer();
+  const part = (start: number, headers: Record<string, string> = { 'if-match': etag }) =>
+    fetch(url, { headers: { range: `bytes=${start}-${start + PART - 1}`, ...headers } });
+  return { url, bytes, etag, part };
+}
+
+/** Has something else stored. @returns its tag. */
+async function pushed({ router }: HostApp): Promise<string> {
+  const commit = await push(repository.bare);
+  const stored = await router.service.refresh(repository.id);
+  expect(stored.commit).toBe(commit);
+  return stored.etag;
+}
+
+describe.each(Object.entries(STORES))('With %s, a client', (_name, make) => {
+  test('that reads a snapshot in parts gets all of them, whatever is pushed meanwhile', async () => {
+    const app = await start({ store: make(await directory()) });
+    const { bytes, etag, part } = await begun(app);
+    const tags = [etag, await pushed(app), await pushed(app)];
+    expect(new Set(tags).size).toBe(3);
+    for (let at = PART; at < bytes.length; at += PART) {
+      const pinned = (at / PART) % 2 === 0 ? { 'if-match': `"x", ${etag}` } : { 'if-range': etag };
+      const response = await part(at, pinned);
+      const end = Math.min(at + PART, bytes.length);
+      expect([response.status, response.headers.get('etag')]).toEqual([206, etag]);
+      expect(response.headers.get('content-range')).toBe(`bytes ${at}-${end - 1}/${bytes.length}`);
+      const body = Buffer.from(await response.arrayBuffer());
+      expect(body.equals(bytes.subarray(at, end))).toBe(true);
+    }
+    expect((await part(0, {})).headers.get('etag')).toBe(tags.at(-1));
+  });
+
+  test('gets nothing of a repository that was evicted, whatever it names', async () => {
+    const app = await start({ store: make(await directory()) });
+    const { part } = await begun(app);
+    await pushed(app);
+    await app.router.service.evict(repository.id);
+    expect((await part(PART)).status).toBe(412);
+    await read(app.router.service, repository.id);
+    expect((await part(PART)).status).toBe(412);
+  });
+});
+
+test('HEAD and a whole GET describe the revision that If-Match names, replaced or not', async () => {
+  const app = await start();
+  const { url, bytes, etag } = await begun(app);
+  await pushed(app);
+  const headers = { 'if-match': etag };
+  for (const method of ['HEAD', 'GET']) {
+    const response = await fetch(url, { method, headers });
+    expect([response.status, response.headers.get('etag')]).toEqual([200, etag]);
+    expect(response.headers.get('content-length')).toBe(String(bytes.length));
+    const body = Buffer.from(await response.arrayBuffer());
+    expect(body.equals(method === 'HEAD' ? Buffer.alloc(0) : bytes)).toBe(true);
+  }
+  expect((await fetch(url, { headers: { 'if-match': '"x"' } })).status).toBe(412);
+});
+
+test('A replaced revision is there for keepReplacedFor, and its file is gone after that', async () => {
+  const path = await directory();
+  const app = await start({ store: new FileSystemStore({ directory: path }) });
+  const { part } = await begun(app);
+  await pushed(app);
+  setDate(defer, 9 * MINUTE);
+  expect((await part(PART)).status).toBe(206);
+  setDate(defer, 2 * MINUTE);
+  expect((await part(PART)).status).toBe(412);
+  expect(await replacedIn(path)).toBe(1);
+  await pushed(app);
+  expect(await replacedIn(path)).toBe(1); // of this push
+});
+
+test('Another process that shares the directory serves what was replaced', async () => {
+  const path = await directory();
+  const [one, two] = [
+    await start({ store: new FileSystemStore({ directory: path }) }),
+    await start({
+      store: new FileSystemStore({ directory: path }),
+      dataDir: await directory(),
+    }),
+  ];
+  const { bytes, etag } = await begun(one);
+  await pushed(one);
+  const headers = { range: 'bytes=-10', 'if-match': etag };
+  const response = await fetch(two.snapshotUrl(repository.path), { headers });
+  expect(response.status).toBe(206);
+  const body = Buffer.from(await response.arrayBuffer());
+  expect(body.equals(bytes.subarray(-10))).toBe(true);
+});
+
+describe('With mode strict, ranges', () => {
+  test('of the stored revision ask the upstream nothing, and others do', async () => {
+    const app = await start({ freshness: { mode: 'strict', maxAge: 0 } });
+    const { etag, part } = await begun(app);
+    const asked = repository.upstream.infoRefs(repository.path);
+    const parts = await Promise.all([1, 2, 3].map((index) => part(index * PART)));
+    expect(parts.map(({ status }) => status)).toEqual([206, 206, 206]);
+    expect((await part(PART, { 'if-range': etag })).status).toBe(206);
+    expect(repository.upstream.infoRefs(repository.path)).toBe(asked);
+    expect((await part(PART, {})).status).toBe(206);
+    expect(repository.upstream.infoRefs(repository.path)).toBe(asked + 1);
+  });
+
+  test('of a replaced revision ask the upstream nothing', async () => {
+    const app = await start({ freshness: { mode: 'strict', maxAge: 0 } });
+    const { part } = await begun(app);
+    await pushed(app);
+    const asked = repository.upstream.infoRefs(repository.path);
+    await push(repository.bare);
+    expect((await part(PART)).status).toBe(206);
+    expect(repository.upstream.infoRefs(repository.path)).toBe(asked);
+  });
+});
+
+async function replacedIn(path: string): Promise<number> {
+  return (await readdir(path)).filter((name) => name.endsWith('.replaced')).length;
+}

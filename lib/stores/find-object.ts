@@ -1,0 +1,59 @@
+import { type FileHandle, open, unlink } from 'node:fs/promises';
+import { hasCode } from '../errors.js';
+import { unlessMissing } from './failure.js';
+import { objectFileName, readTrailer } from './object-file.js';
+import type { StoredObject } from './store.js';
+
+/** Milliseconds for which an object that is opened often keeps its place in the eviction order. */
+const TOUCH_INTERVAL = 60_000;
+
+export interface ObjectFile {
+  readonly handle: FileHandle;
+  readonly object: StoredObject;
+  readonly usedAt: number;
+}
+
+/**
+ * Opens a file that has an object. One that is not whole, or is not this object's, is a miss and is removed;
+ * so may be, in a race, a good one that another process has put there since: an eviction like any other.
+ *
+ * @param name of the object's file, which need not be this one's.
+ */
+export async function findObject(path: string, name: string): Promise<ObjectFile | undefined> {
+  const handle = await unlessMissing(open(path, 'r'));
+  if (handle === undefined) return undefined;
+  const found = await closingUnlessKept(handle, async () => {
+    const { size, mtimeMs } = await handle.stat();
+    const object = await readTrailer(handle, size);
+    if (object === undefined || objectFileName(object.key) !== name) return undefined;
+    return { handle, object, usedAt: mtimeMs };
+  });
+  if (found === undefined) await unlessMissing(unlink(path));
+  return found;
+}
+
+/** Takes note that an object was used now. */
+export async function touch({ handle, usedAt }: ObjectFile): Promise<void> {
+  const now = new Date();
+  if (now.getTime() - usedAt < TOUCH_INTERVAL) return;
+  try {
+    await handle.utimes(now, now);
+  } catch (error) {
+    // A directory that this process may only read
+    if (!hasCode(error) || !['EPERM', 'EACCES', 'EROFS'].includes(error.code)) throw error;
+  }
+}
+
+/** Closes the handle unless `work` answers something that holds it. */
+export async function closingUnlessKept<T>(
+  handle: FileHandle,
+  work: () => Promise<T | undefined>,
+): Promise<T | undefined> {
+  let kept: T | undefined;
+  try {
+    kept = await work();
+    return kept;
+  } finally {
+    if (kept === undefined) await handle.close();
+  }
+}

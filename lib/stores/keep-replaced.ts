@@ -1,0 +1,71 @@
+import { z } from 'zod';
+import { budget } from './budget.js';
+
+const GIB = 1024 ** 3;
+
+/** Options of stores that keep replaced revisions for clients that still read them in parts. */
+export const keepReplaced = {
+  /**
+   * Milliseconds for which a replaced revision can still be read by clients that name it. 0: none is kept.
+   */
+  keepReplacedFor: z.number().int().min(0).max(0x7fff_ffff).default(600_000),
+  /** Bytes of all replaced revisions; the oldest go first. */
+  maxReplacedBytes: budget.default(16 * GIB),
+};
+
+export interface KeepReplaced {
+  readonly keepReplacedFor: number;
+  readonly maxReplacedBytes: number;
+}
+
+export interface Replaced {
+  readonly bytes: number;
+  /** When it was replaced: milliseconds since the epoch. */
+  readonly at: number;
+}
+
+/** The replaced revisions that go: those that have had their time, and the oldest while there are too many bytes. */
+export function excessive<Kept extends Replaced>(
+  oldestFirst: readonly Kept[],
+  { keepReplacedFor, maxReplacedBytes }: KeepReplaced,
+): Kept[] {
+  let excess = oldestFirst.reduce((total, { bytes }) => total + bytes, -maxReplacedBytes);
+  return oldestFirst.filter(({ bytes, at }) => {
+    const goes = excess > 0 || hasExpired(at, keepReplacedFor);
+    if (goes) excess -= bytes;
+    return goes;
+  });
+}
+
+/** A date that is yet to come is one of a clock that was set back since: nobody knows how long ago it was. */
+export function hasExpired(at: number, keepReplacedFor: number): boolean {
+  return Math.abs(Date.now() - at) >= keepReplacedFor;
+}
+
+/** Has replaced revisions swept away when their time is over. Its timer does not keep the process alive. */
+export class SweepTimer {
+  readonly #keepReplacedFor: number;
+  readonly #sweep: () => void;
+  #timer: NodeJS.Timeout | undefined;
+  #isClosed = false;
+
+  constructor({ keepReplacedFor }: KeepReplaced, sweep: () => void) {
+    this.#keepReplacedFor = keepReplacedFor;
+    this.#sweep = sweep;
+  }
+
+  /** @param oldest the next one to go, if there is one. */
+  set(oldest: Replaced | undefined): void {
+    clearTimeout(this.#timer);
+    if (oldest === undefined || this.#isClosed) return;
+    const left = oldest.at + this.#keepReplacedFor - Date.now();
+    const delay = Math.min(left, this.#keepReplacedFor);
+    this.#timer = setTimeout(this.#sweep, delay).unref();
+  }
+
+  /** Idempotent; nothing is swept by time any more. */
+  close(): void {
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
+  }
+}

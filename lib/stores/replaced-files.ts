@@ -1,0 +1,116 @@
+import { randomBytes } from 'node:crypto';
+import { link, readdir, stat, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { hasCode } from '../errors.js';
+import { unlessMissing } from './failure.js';
+import {
+  excessive,
+  hasExpired,
+  type KeepReplaced,
+  type Replaced,
+  SweepTimer,
+} from './keep-replaced.js';
+
+/** Where a file can't have a second name. */
+const NO_LINKS = ['EPERM', 'EACCES', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EISDIR'];
+
+const OBJECT = /\.object$/;
+/** `{name of the object file, without its ending}.{when: ms since the epoch}-{random}.replaced` */
+const REPLACED = /\.(\d{1,16})-[0-9a-f]{8}\.replaced$/;
+
+export interface ReplacedFile extends Replaced {
+  readonly name: string;
+}
+
+/**
+ * Object files of a directory that were replaced. Before that each got a second name (a hard link), which
+ * costs no copy, holds no descriptor, and serves all processes that share the directory, also after a
+ * restart. The name tells when it was.
+ *
+ * They go with the next replacement in the directory or by a timer, whatever process made them.
+ */
+export class ReplacedFiles {
+  readonly #directory: string;
+  readonly #options: KeepReplaced;
+  readonly #timer: SweepTimer;
+
+  constructor(directory: string, options: KeepReplaced) {
+    this.#directory = directory;
+    this.#options = options;
+    // The next replacement tries again, and fails with it.
+    this.#timer = new SweepTimer(options, () => void this.sweep().catch(() => {}));
+  }
+
+  /** Keeps what an object file has now; not where files can't have two names. */
+  async keep(objectFile: string): Promise<void> {
+    if (this.#options.keepReplacedFor === 0) return;
+    const suffix = `${Date.now()}-${randomBytes(4).toString('hex')}.replaced`;
+    const name = objectFile.replace(OBJECT, `.${suffix}`);
+    try {
+      const paths = [join(this.#directory, objectFile), join(this.#directory, name)] as const;
+      await unlessMissing(link(...paths));
+    } catch (error) {
+      if (!hasCode(error) || !NO_LINKS.includes(error.code)) throw error;
+    }
+    await this.sweep();
+  }
+
+  /** Names of what an object file had before, the last one first. */
+  async namesOf(objectFile: string): Promise<string[]> {
+    const start = objectFile.replace(OBJECT, '.');
+    const files = (await readdir(this.#directory)).filter((name) => name.startsWith(start));
+    return files
+      .flatMap((name) => {
+        const at = replacedAt(name);
+        if (at === undefined || hasExpired(at, this.#options.keepReplacedFor)) return [];
+        return [{ name, at }];
+      })
+      .sort((a, b) => b.at - a.at)
+      .map(({ name }) => name);
+  }
+
+  async drop(objectFile: string): Promise<void> {
+    const start = objectFile.replace(OBJECT, '.');
+    for (const name of await readdir(this.#directory)) {
+      if (name.startsWith(start) && isReplacedFileName(name)) await this.#remove(name);
+    }
+  }
+
+  /** Removes what has had its time, or is too much. */
+  async sweep(): Promise<void> {
+    const files = await replacedFiles(this.#directory);
+    const leaving = excessive(files, this.#options);
+    for (const { name } of leaving) await this.#remove(name);
+    this.#timer.set(files.find((file) => !leaving.includes(file)));
+  }
+
+  /** Stops the timer. The files stay: clients may go on with them after a restart. */
+  close(): void {
+    this.#timer.close();
+  }
+
+  async #remove(name: string): Promise<void> {
+    await unlessMissing(unlink(join(this.#directory, name)));
+  }
+}
+
+export function isReplacedFileName(name: string): boolean {
+  return REPLACED.test(name);
+}
+
+/** The oldest comes first. */
+export async function replacedFiles(directory: string): Promise<ReplacedFile[]> {
+  const files: ReplacedFile[] = [];
+  for (const name of await readdir(directory)) {
+    const at = replacedAt(name);
+    if (at === undefined) continue;
+    const stats = await unlessMissing(stat(join(directory, name)));
+    if (stats !== undefined) files.push({ name, bytes: stats.size, at });
+  }
+  return files.sort((a, b) => a.at - b.at);
+}
+
+function replacedAt(name: string): number | undefined {
+  const [, at] = REPLACED.exec(name) ?? [];
+  return at === undefined ? undefined : Number(at);
+}
