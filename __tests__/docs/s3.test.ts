@@ -15,6 +15,8 @@ const OPTIONS: Record<keyof S3StoreOptions, true> = {
   serve: true,
   urlLifetime: true,
   conditionalWrites: true,
+  keepReplacedFor: true,
+  maxReplacedBytes: true,
 };
 
 test('The page of the S3 store lists every option', async () => {

@@ -1,7 +1,8 @@
 import { readdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import { FileSystemStore, MemoryStore, type SnapshotStore, TieredStore } from '../../lib/index.js';
+import { S3Store } from '../../lib/stores/s3/index.js';
 import { setDate } from '../support/fake-date.js';
+import { FakeS3 } from '../support/fake-s3.js';
 import { type FreshRepository, freshRepository, read } from '../support/fresh-repository.js';
 import type { HostApp, HostAppOptions } from '../support/host-app.js';
 import { push } from '../support/small-repositories.js';
@@ -13,16 +14,18 @@ const MINUTE = 60_000;
 /** Bytes of a part that a client asks for at a time. */
 const PART = 500;
 
-const STORES: Record<string, (path: string) => SnapshotStore | undefined> = {
-  'the default store': () => undefined,
-  'a FileSystemStore without a budget': (path) => new FileSystemStore({ directory: path }),
-  'a MemoryStore': () => new MemoryStore({ maxBytes: 1e8 }),
-  'a TieredStore': (path) =>
-    new TieredStore({
-      near: new FileSystemStore({ directory: join(path, 'near') }),
-      far: new FileSystemStore({ directory: join(path, 'far') }),
-    }),
+const STORES: Record<string, (path: string) => Promise<SnapshotStore | undefined>> = {
+  'the default store': async () => undefined,
+  'a FileSystemStore without a budget': async (path) => new FileSystemStore({ directory: path }),
+  'a MemoryStore': async () => new MemoryStore({ maxBytes: 1e8 }),
+  'an S3Store': async () => await inBucket(),
+  'a TieredStore': async (path) =>
+    new TieredStore({ near: new FileSystemStore({ directory: path }), far: await inBucket() }),
 };
+
+async function inBucket(): Promise<S3Store> {
+  return new S3Store({ bucket: 'bucket', config: (await FakeS3.start(defer)).config });
+}
 
 let repository: FreshRepository;
 
@@ -55,7 +58,7 @@ async function pushed({ router }: HostApp): Promise<string> {
 
 describe.each(Object.entries(STORES))('With %s, a client', (_name, make) => {
   test('that reads a snapshot in parts gets all of them, whatever is pushed meanwhile', async () => {
-    const app = await start({ store: make(await directory()) });
+    const app = await start({ store: await make(await directory()) });
     const { bytes, etag, part } = await begun(app);
     const tags = [etag, await pushed(app), await pushed(app)];
     expect(new Set(tags).size).toBe(3);
@@ -72,7 +75,7 @@ describe.each(Object.entries(STORES))('With %s, a client', (_name, make) => {
   });
 
   test('gets nothing of a repository that was evicted, whatever it names', async () => {
-    const app = await start({ store: make(await directory()) });
+    const app = await start({ store: await make(await directory()) });
     const { part } = await begun(app);
     await pushed(app);
     await app.router.service.evict(repository.id);

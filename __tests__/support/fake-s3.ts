@@ -12,6 +12,8 @@ export interface FakeRequest {
     | 'HeadObject'
     | 'HeadBucket'
     | 'PutObject'
+    | 'CopyObject'
+    | 'UploadPartCopy'
     | 'DeleteObject'
     | 'CreateMultipartUpload'
     | 'UploadPart'
@@ -28,6 +30,7 @@ export interface FakeRequest {
 interface FakeObject {
   readonly content: Buffer;
   readonly metadata: Readonly<Record<string, string>>;
+  readonly modifiedAt?: Date | undefined;
 }
 
 /** Answers a request itself (true), or leaves it to the server, before or after its effect. */
@@ -65,6 +68,10 @@ export class FakeS3 {
     return { endpoint: this.#url, region: 'us-east-1', forcePathStyle: true, credentials };
   }
 
+  tagOf(content: Buffer): string {
+    return tagOf(content);
+  }
+
   operations(): string[] {
     return this.requests.map(({ operation, part }) =>
       part === undefined ? operation : `${operation} ${part}`,
@@ -78,7 +85,7 @@ export class FakeS3 {
     const number = searchParams.get('partNumber');
     const part = number === null ? undefined : Number(number);
     const operation =
-      name === '' && req.method === 'HEAD' ? 'HeadBucket' : operationOf(req.method, searchParams);
+      name === '' && req.method === 'HEAD' ? 'HeadBucket' : operationOf(req, searchParams);
     const earlier = this.requests.filter(
       (one) => one.operation === operation && one.part === part,
     ).length;
@@ -101,10 +108,29 @@ export class FakeS3 {
         return this.#put(res, name, body, metadataOf(req));
       }
       case 'ListObjectsV2': {
-        const names = [...this.objects.keys()].map(
-          (key) => `<Contents><Key>${key}</Key></Contents>`,
+        const prefix = new URL(req.url ?? '', this.#url).searchParams.get('prefix') ?? '';
+        const names = [...this.objects].map(([key, { content, modifiedAt = new Date() }]) =>
+          key.startsWith(prefix)
+            ? `<Contents><Key>${key}</Key><Size>${content.length}</Size>` +
+              `<LastModified>${modifiedAt.toISOString()}</LastModified></Contents>`
+            : '',
         );
         return () => res.end(`<Result>${names.join('')}</Result>`);
+      }
+      case 'CopyObject': {
+        const source = this.#source(req);
+        if (source === undefined) return () => fail(res, 412, 'PreconditionFailed');
+        this.objects.set(name, { ...source, modifiedAt: new Date() });
+        return () => res.end('<Result></Result>');
+      }
+      case 'UploadPartCopy': {
+        const source = this.#source(req);
+        if (source === undefined) return () => fail(res, 412, 'PreconditionFailed');
+        const [, first, last] =
+          /^bytes=(\d+)-(\d+)$/.exec(String(req.headers['x-amz-copy-source-range'])) ?? [];
+        const copied = source.content.subarray(Number(first), Number(last) + 1);
+        this.uploads.get(upload)?.set(part ?? 0, copied);
+        return () => res.end(`<Result><ETag>${tagOf(copied)}</ETag></Result>`);
       }
       case 'DeleteObject':
         this.objects.delete(name);
@@ -152,6 +178,15 @@ export class FakeS3 {
     return isOther || isThere ? [412, 'PreconditionFailed'] : undefined;
   }
 
+  /** What is to be copied, if it is still what the request says. */
+  #source({ headers }: IncomingMessage): FakeObject | undefined {
+    const [, ...segments] = decodeURIComponent(String(headers['x-amz-copy-source'])).split('/');
+    const object = this.objects.get(segments.join('/'));
+    const match = headers['x-amz-copy-source-if-match'];
+    const isIt = object && (match === undefined || tagOf(object.content) === `"${match}"`);
+    return isIt ? object : undefined;
+  }
+
   #put(
     res: ServerResponse,
     name: string,
@@ -189,12 +224,15 @@ export function fail(res: ServerResponse, status: number, code: string): void {
 }
 
 function operationOf(
-  method: string | undefined,
+  { method, headers }: IncomingMessage,
   parameters: URLSearchParams,
 ): FakeRequest['operation'] {
   if (parameters.has('uploads')) return 'CreateMultipartUpload';
   if (parameters.has('list-type')) return 'ListObjectsV2';
   const isUpload = parameters.has('uploadId');
+  if (headers['x-amz-copy-source'] !== undefined) {
+    return isUpload ? 'UploadPartCopy' : 'CopyObject';
+  }
   switch (method) {
     case 'GET':
       return 'GetObject';

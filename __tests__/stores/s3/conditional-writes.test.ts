@@ -26,7 +26,9 @@ beforeEach(async () => {
 });
 
 function make(): S3Store {
-  const made = new S3Store({ bucket: 'bucket', config: s3.config, partSize: PART });
+  const options = { bucket: 'bucket', config: s3.config, partSize: PART };
+  // What is kept of what is replaced takes requests of its own.
+  const made = new S3Store({ ...options, keepReplacedFor: 0 });
   defer(() => made.close());
   return made;
 }

@@ -74,6 +74,18 @@ export function serverCases(
       expect(await listedKeys(store)).toEqual(Object.keys(keys).sort());
     });
 
+    test('keeps what is replaced, also of several parts, by a copy of its own', async () => {
+      const metadata = { text: contentOf('text', 3000).toString('base64') };
+      const content = contentOf('old', 12 * MIB);
+      const { revision } = await put(store, 'key', content, metadata);
+      await put(store, 'key', contentOf('new'), {}, { replaces: revision });
+      expect(await store.replaced('key')).toMatchObject([{ revision, metadata }]);
+      await assertContent(store, 'key', content, { revision });
+      expect(await names()).toEqual([`!replaced/key.object/${revision}`, 'key.object']);
+      await store.delete('key');
+      expect(await names()).toEqual([]);
+    });
+
     test('takes objects of several parts, with any metadata', async () => {
       const content = contentOf('large', 12 * MIB);
       const metadata = { text: contentOf('text', 3000).toString('base64') };

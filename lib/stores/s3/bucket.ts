@@ -29,6 +29,14 @@ export interface ObjectAnswer extends ObjectHead {
   readonly body: Readable;
 }
 
+export interface ListedObject {
+  readonly name: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Milliseconds since the epoch, by the server's clock. */
+  readonly modifiedAt: number;
+}
+
 interface GetOptions {
   readonly range?: ByteRange | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -43,24 +51,25 @@ const NO_ANSWER = { 404: 'missing', 416: 'outside' } as const;
 export class S3Bucket {
   readonly name: string;
   readonly client: S3Client;
-  readonly #prefix: string;
+  /** Of the names of all objects. */
+  readonly prefix: string;
   /** When the bucket was there: by `performance.now()`. */
   #seenAt = Number.NEGATIVE_INFINITY;
 
   constructor({ client, bucket, prefix }: Pick<S3StoreConfig, 'client' | 'bucket' | 'prefix'>) {
     this.client = client;
     this.name = bucket;
-    this.#prefix = prefix;
+    this.prefix = prefix;
   }
 
   /** The whole name of a key's object, as the requests have it. */
   nameOf(key: string): string {
-    return this.#prefix + objectName(key);
+    return this.prefix + objectName(key);
   }
 
   /** The key that a name was made of, or `undefined` when it does not tell. */
   keyOf(name: string): string | undefined {
-    return keyOf(name.slice(this.#prefix.length));
+    return keyOf(name.slice(this.prefix.length));
   }
 
   async head(name: string, signal?: AbortSignal | undefined): Promise<ObjectHead | undefined> {
@@ -123,15 +132,26 @@ export class S3Bucket {
 
   /** The names of objects of stores, a page at a time. */
   async *list(): AsyncGenerator<string[]> {
+    for await (const page of this.contents(this.prefix)) {
+      yield page.map(({ name }) => name).filter(isObjectName);
+    }
+  }
+
+  /** All whose names begin so, a page at a time. */
+  async *contents(under: string, signal?: AbortSignal | undefined): AsyncGenerator<ListedObject[]> {
     let token: string | undefined;
     do {
       const command = new ListObjectsV2Command({
         Bucket: this.name,
-        Prefix: this.#prefix,
+        Prefix: under,
         ContinuationToken: token,
       });
-      const page = await withRequestFailure(this.client.send(command));
-      yield (page.Contents ?? []).flatMap(({ Key }) => Key ?? []).filter(isObjectName);
+      const page = await withRequestFailure(this.client.send(command, toOptions(signal)), signal);
+      yield (page.Contents ?? []).flatMap(({ Key, Size = 0, LastModified }) =>
+        Key === undefined
+          ? []
+          : [{ name: Key, size: Size, modifiedAt: LastModified?.getTime() ?? Date.now() }],
+      );
       token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
     } while (token !== undefined);
   }

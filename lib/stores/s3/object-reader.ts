@@ -26,7 +26,7 @@ export class ObjectReader {
   /**
    * What an object's name is of.
    *
-   * @param key default: whichever key the name was made of.
+   * @param key whose object it has to be. Default: of the key that the name was made of.
    */
   async find(
     name: string,
@@ -52,15 +52,15 @@ export class ObjectReader {
     });
   }
 
-  open(key: string, options: OpenOptions): Promise<OpenedObject | undefined> {
-    return unlessChanging(() => this.#tryOpen(key, options));
+  open(name: string, key: string, options: OpenOptions): Promise<OpenedObject | undefined> {
+    return unlessChanging(() => this.#tryOpen(name, key, options));
   }
 
   async #tryOpen(
+    name: string,
     key: string,
     { range, revision, signal }: OpenOptions,
   ): Promise<OpenedObject | 'changed' | undefined> {
-    const name = this.#bucket.nameOf(key);
     const answer = isRange(range) ? await this.#bucket.get(name, { range, signal }) : 'outside';
     if (answer === 'missing') return undefined;
     if (answer === 'outside') {
@@ -110,9 +110,9 @@ export class ObjectReader {
       }
       description = decodeTrailer(await buffer(body));
     }
-    if (description === undefined || this.#bucket.nameOf(description.key) !== name)
-      return undefined;
-    if (key !== undefined && description.key !== key) return undefined;
+    if (description === undefined) return undefined;
+    const isOfName = key === undefined && this.#bucket.nameOf(description.key) === name;
+    if (!isOfName && description.key !== key) return undefined;
     return { ...description, size };
   }
 }

@@ -3,6 +3,7 @@ import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { z } from 'zod';
 import { SnapshotError } from '../../errors.js';
 import { checkOptions, methods } from '../../options.js';
+import { keepReplaced } from '../keep-replaced.js';
 
 const MIB = 1024 * 1024;
 /** Seconds: seven days. */
@@ -54,6 +55,7 @@ const schema = z
      * that ignores them can't be told, and has the ability that the store declares only in name.
      */
     conditionalWrites: z.boolean().default(true),
+    ...keepReplaced,
   })
   .refine(
     ({ client, config }) => client === undefined || config === undefined,

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { orLater } from '../../abort.js';
 import { SnapshotError } from '../../errors.js';
 import { TargetWriter } from '../object-writer.js';
 import type {
@@ -18,10 +19,13 @@ import { type Description, encodeDescription } from './description.js';
 import { isOther, ObjectReader } from './object-reader.js';
 import { parseS3Options, type S3StoreConfig, type S3StoreOptions } from './options.js';
 import { type PresignOptions, presignObject } from './presign.js';
+import { ReplacedObjects } from './replaced-objects.js';
 import { ObjectUpload, type Publish } from './upload.js';
 
 /** Objects that `list` asks for at a time. */
 const LISTED_AT_ONCE = 16;
+/** Milliseconds for which a finished write waits for the copy of what it replaces. */
+const MAX_KEEPING = 30_000;
 
 interface SignalOption {
   readonly signal?: AbortSignal | undefined;
@@ -40,6 +44,7 @@ interface SignalOption {
  * - A write that names what it replaces is one request more, `HEAD`. The server judges its condition in
  *   the step that publishes the object, by the tag: it takes a revision of the same bytes for the same.
  *   A server that ignores conditions can't be told from one that judges them.
+ * - What such a write replaces is copied within the bucket, while its own bytes are sent: see `ReplacedObjects`.
  * - Without that, whoever commits last wins. With S3 that is the write that began last, if two of one key
  *   overlap and have parts.
  * - It never makes room: leave that to a lifecycle rule of the bucket. One is needed for the parts of
@@ -51,6 +56,7 @@ export class S3Store implements SnapshotStore {
   readonly #bucket: S3Bucket;
   readonly #reader: ObjectReader;
   readonly #conditionalWrites: ConditionalWrites;
+  readonly #replaced: ReplacedObjects;
   readonly urlOf?: NonNullable<SnapshotStore['urlOf']>;
 
   /** @throws SnapshotError `INVALID_OPTIONS` */
@@ -60,11 +66,13 @@ export class S3Store implements SnapshotStore {
     this.#reader = new ObjectReader(this.#bucket);
     const { client, conditionalWrites, serve, urlLifetime: expiresIn } = this.#config;
     this.#conditionalWrites = new ConditionalWrites(client, this.#reader);
+    this.#replaced = new ReplacedObjects(this.#bucket, this.#reader, this.#config);
     this.abilities = {
       adoptsFiles: false,
       persistent: true,
       ranksObjects: true,
       writesConditionally: conditionalWrites,
+      keepsReplaced: this.#replaced.areKept,
     };
     if (serve === 'redirect')
       this.urlOf = (key, about) => this.presign(key, { ...about, expiresIn });
@@ -76,8 +84,19 @@ export class S3Store implements SnapshotStore {
   }
 
   async open(key: string, options: OpenOptions = {}): Promise<OpenedObject | undefined> {
-    options.signal?.throwIfAborted();
-    return this.#reader.open(key, options);
+    const { revision, signal } = options;
+    signal?.throwIfAborted();
+    const stored = await this.#reader.open(this.#bucket.nameOf(key), key, options);
+    if (stored !== undefined || revision === undefined) return stored;
+    return await this.#replaced.open(key, revision, options);
+  }
+
+  async replaced(key: string, { signal }: SignalOption = {}): Promise<StoredObject[]> {
+    const stored = await this.stat(key, { signal });
+    if (stored === undefined) return [];
+    const replaced = await this.#replaced.list(key, signal);
+    // A copy that was made for a write that failed is of what is still stored.
+    return replaced.filter(({ revision }) => revision !== stored.revision);
   }
 
   async create(
@@ -105,6 +124,11 @@ export class S3Store implements SnapshotStore {
         ? undefined
         : (...sent) => this.#conditionalWrites.publish(key, replaces, ...sent);
     const upload = new ObjectUpload(this.#config.client, params, { ...this.#config, publish });
+    const keeping = new AbortController();
+    const kept =
+      typeof replaces === 'string'
+        ? this.#replaced.keep(key, replaces, keeping.signal)
+        : Promise.resolve();
     let size = 0;
     const target = {
       append: async (chunk: Uint8Array) => {
@@ -115,19 +139,26 @@ export class S3Store implements SnapshotStore {
         const object = { ...description, size };
         try {
           if (trailer.length > 0) await upload.append(trailer);
+          await orLater(kept, MAX_KEEPING);
+          keeping.abort();
           await upload.finish();
         } catch (error) {
           if (!(await this.#isStored(object))) throw error;
         }
         return object;
       },
-      discard: () => upload.discard(),
+      discard: async () => {
+        keeping.abort();
+        await upload.discard();
+        await kept;
+      },
     };
     return new TargetWriter(target, signal);
   }
 
   async delete(key: string): Promise<void> {
     await this.#bucket.delete(this.#bucket.nameOf(key));
+    await this.#replaced.drop(key);
   }
 
   async *list({ matching = () => true }: ListOptions = {}): AsyncGenerator<StoredObject> {
@@ -173,6 +204,7 @@ export class S3Store implements SnapshotStore {
 
   /** Bodies that are being read from a client made here end with it. */
   async close(): Promise<void> {
+    this.#replaced.close();
     if (this.#config.ownsClient) this.#config.client.destroy();
   }
 

@@ -1,0 +1,64 @@
+import {
+  AbortMultipartUploadCommand,
+  CompleteMultipartUploadCommand,
+  CopyObjectCommand,
+  CreateMultipartUploadCommand,
+  type S3Client,
+  UploadPartCopyCommand,
+} from '@aws-sdk/client-s3';
+import pLimit from 'p-limit';
+import type { ObjectHead } from './bucket.js';
+
+const GIB = 1024 ** 3;
+/** S3 copies no more in one request. */
+const MAX_COPY_BYTES = 5 * GIB;
+const PART_BYTES = 1 * GIB;
+const CONCURRENT_PARTS = 4;
+
+export interface CopyOptions {
+  readonly bucket: string;
+  /** Names of objects in it. */
+  readonly from: string;
+  readonly to: string;
+  /** What is at `from`. If that changes meanwhile, what is there by then is copied, or nothing, but no mix. */
+  readonly head: ObjectHead;
+  readonly signal: AbortSignal;
+}
+
+/** Copies an object within the bucket, with its metadata; its bytes don't leave the server. */
+export async function copyObject(client: S3Client, options: CopyOptions): Promise<void> {
+  const { bucket, from, to, head, signal } = options;
+  const CopySource = [bucket, ...from.split('/')].map(encodeURIComponent).join('/');
+  const target = { Bucket: bucket, Key: to };
+  const sending = { abortSignal: signal };
+  if (head.size <= MAX_COPY_BYTES) {
+    await client.send(new CopyObjectCommand({ ...target, CopySource }), sending);
+    return;
+  }
+  // Parts of one object; without quotes, as for the conditions of writes.
+  const source = { CopySource, CopySourceIfMatch: head.etag.replaceAll('"', '') };
+  const create = { ...target, Metadata: { ...head.metadata } };
+  // Without its answer nobody would know which upload to abort.
+  const { UploadId } = await client.send(new CreateMultipartUploadCommand(create));
+  try {
+    const limit = pLimit(CONCURRENT_PARTS);
+    const copyPart = async (start: number, index: number) => {
+      const CopySourceRange = `bytes=${start}-${Math.min(start + PART_BYTES, head.size) - 1}`;
+      const part = { UploadId, PartNumber: index + 1 };
+      const command = { ...target, ...source, ...part, CopySourceRange };
+      const { CopyPartResult } = await client.send(new UploadPartCopyCommand(command), sending);
+      return { PartNumber: index + 1, ETag: CopyPartResult?.ETag };
+    };
+    const starts = Array.from(
+      { length: Math.ceil(head.size / PART_BYTES) },
+      (_, i) => i * PART_BYTES,
+    );
+    const Parts = await limit.map(starts, copyPart);
+    const complete = { ...target, UploadId, MultipartUpload: { Parts } };
+    await client.send(new CompleteMultipartUploadCommand(complete), sending);
+  } catch (error) {
+    const abort = new AbortMultipartUploadCommand({ ...target, UploadId });
+    await client.send(abort).catch(() => {}); // what it failed with counts
+    throw error;
+  }
+}
