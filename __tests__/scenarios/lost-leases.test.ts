@@ -8,6 +8,7 @@ import {
   MemoryStore,
   type SnapshotEvents,
   type SnapshotService,
+  TieredStore,
 } from '../../lib/index.js';
 import { door } from '../support/door.js';
 import { rounds, seedOf } from '../support/effort.js';
@@ -16,6 +17,7 @@ import {
   type FreshRepository,
   freshRepository,
   read,
+  readAtOnce,
 } from '../support/fresh-repository.js';
 import { fsck } from '../support/fsck.js';
 import { expectNothingLeft } from '../support/nothing-left.js';
@@ -88,6 +90,29 @@ describe('A lease that is lost', () => {
     await expectNothingLeft(repository.dataDir, repository.upstream);
   });
 
+  test.each(['plain', 'before a plain one'])(
+    'while a store that is %s is written to does not let an older snapshot replace a newer one',
+    async (which) => {
+      const plain = new PlainStore({ maxBytes: 1e9 });
+      const make = async () => {
+        const near = new FileSystemStore({ directory: await directory() });
+        return which === 'plain' ? plain : new TieredStore({ near, far: plain });
+      };
+      const slow = repository.start({ locks, store: await make() });
+      plain.hold();
+      const old = readAtOnce(slow, repository.id);
+      await plain.reached;
+      const commit = await push(repository.bare);
+      const fast = repository.start({ locks, store: await make(), dataDir: await directory() });
+      await locks.lose(key);
+      expect((await fast.refresh(repository.id)).commit).toBe(commit);
+      plain.release();
+      await old;
+      await slow.close({ running: 'wait' });
+      expect((await fast.stat(repository.id))?.commit).toBe(commit);
+    },
+  );
+
   test('does not let an older snapshot replace a newer one, in a store without conditional writes', async () => {
     const shared = new HeldStore({ directory: await directory() });
     const slow = repository.start({ locks, store: shared });
@@ -154,7 +179,47 @@ test('200 clients get what they ask for while every second lease is lost', async
   }
 });
 
-/** A store without conditional writes, whose `stat` can be made to wait. */
+/** A store without conditional writes, of which one write can be made to wait before its first byte. */
+class PlainStore extends MemoryStore {
+  override readonly abilities = {
+    adoptsFiles: false,
+    persistent: false,
+    ranksObjects: true,
+    writesConditionally: false,
+  };
+  readonly reached: Promise<void>;
+  readonly release: () => void;
+  readonly #reach: () => void;
+  readonly #released: Promise<void>;
+  #isHeld = false;
+
+  constructor(options: { maxBytes: number }) {
+    super(options);
+    [this.reached, this.#reach] = door();
+    [this.#released, this.release] = door();
+  }
+
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  override async create(...[about, metadata, options]: Parameters<MemoryStore['create']>) {
+    const writer = await super.create(about, metadata, { ...options, replaces: undefined });
+    const isHeld = this.#isHeld && about === key;
+    if (isHeld) this.#isHeld = false;
+    return {
+      write: async (chunk: Uint8Array) => {
+        if (isHeld) this.#reach();
+        if (isHeld) await this.#released;
+        await writer.write(chunk);
+      },
+      commit: () => writer.commit(),
+      abort: () => writer.abort(),
+    };
+  }
+}
+
+/** A store without conditional writes that can be made to wait before it says what it has. */
 class HeldStore extends FileSystemStore {
   readonly directory: string;
   readonly reached: Promise<void>;

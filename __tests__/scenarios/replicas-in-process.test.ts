@@ -12,6 +12,7 @@ import {
 } from '../../lib/index.js';
 import { S3Store } from '../../lib/stores/s3/index.js';
 import { fakeDate } from '../support/fake-date.js';
+import { FakeS3, fail } from '../support/fake-s3.js';
 import { type FreshRepository, freshRepository, next, read } from '../support/fresh-repository.js';
 import { startS3Server } from '../support/s3-server.js';
 import { push } from '../support/small-repositories.js';
@@ -75,7 +76,33 @@ test('When S3 stops, copies on disk are served, and other snapshots are generate
   expect(await degraded).toMatchObject([{ tier: 'far' }]);
 });
 
-test('A pushed commit is fetched by one of the replicas and served by all of them', async () => {
+test('What S3 has and does not give is made anew, and replaced for all; the rest is served.', async () => {
+  const repository = await freshRepository({ directory, defer });
+  const s3 = await FakeS3.start(defer);
+  const start = async () => {
+    const near = new FileSystemStore({ directory: await directory() });
+    const far = new S3Store({ bucket: 'bucket', config: s3.config });
+    const store = new TieredStore({ near, far });
+    return repository.start({ store, dataDir: await directory() });
+  };
+  const first = await start();
+  const variant = { ...repository.id, depth: 1 };
+  for (const id of [repository.id, variant]) await read(first, id);
+  s3.before = ({ operation, req, res }) => {
+    const isArchived = operation === 'GetObject' && req.url?.includes('/snapshot/') === true;
+    if (isArchived) fail(res, 403, 'InvalidObjectState');
+    return isArchived;
+  };
+  const second = await start();
+  expect((await read(second, repository.id)).source).toBe('generation');
+  expect((await read(second, variant)).source).toBe('store');
+  expect((await read(second, repository.id)).source).toBe('store');
+  s3.before = () => false;
+  expect((await read(await start(), repository.id)).source).toBe('store');
+  expect(s3.operations().filter((name) => name === 'PutObject')).toHaveLength(3);
+});
+
+test('What was pushed is fetched by one of the replicas and served by all of them.', async () => {
   const repository = await freshRepository({ directory, defer });
   const store = new TellingStore({ maxBytes: 1e9 });
   const replicas = await startReplicas(repository, 3, { store, locks: new InProcessLocks() });

@@ -10,7 +10,7 @@ import type { MirrorLease } from '../mirror/mirror.js';
 import type { SnapshotConfig } from '../options.js';
 import { repositoryOf } from '../repository/identity.js';
 import { hostConfig, originUrl } from '../repository/policy.js';
-import { isRefusal } from '../stores/refusal.js';
+import { isRefusal, lookingFirst } from '../stores/refusal.js';
 import type { Metadata, SnapshotStore } from '../stores/store.js';
 import { prepareDirectory, temporaryName } from '../stores/temporary.js';
 import { WorkerPool } from '../workers/pool.js';
@@ -218,7 +218,8 @@ export class Generator {
       if (this.#store.abilities.adoptsFiles && this.#store.adopt !== undefined) {
         await this.#store.adopt(key, spool.path, metadata, options);
       } else {
-        const writer = await this.#store.create(key, metadata, options);
+        const created = await this.#store.create(key, metadata, options);
+        const writer = lookingFirst(this.#store, key, options, created);
         try {
           for await (const chunk of createReadStream(spool.path, { signal })) {
             await writer.write(chunk);

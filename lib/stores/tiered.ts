@@ -158,8 +158,7 @@ export class TieredStore implements SnapshotStore {
   ): Promise<ObjectWriter> {
     signal?.throwIfAborted();
     const kept = { ...metadata };
-    const options = { expendable, replaces: this.#far.toReplace(key, replaces) };
-    const far = await this.#far.write(key, (store) => store.create(key, kept, options));
+    const far = await this.#far.write(key, kept, { expendable, replaces });
     const near = await this.#near.write(key, kept, expendable);
     const target = {
       append: async (chunk: Uint8Array) => {
@@ -269,7 +268,7 @@ export class TieredStore implements SnapshotStore {
     adopt: NonNullable<SnapshotStore['adopt']>,
   ): Promise<StoredObject> {
     signal?.throwIfAborted();
-    const options = { expendable, replaces: this.#far.toReplace(key, replaces), signal };
+    const options = { expendable, replaces, signal };
     const object = await upload(file, this.#far, key, metadata, options);
     this.#note(key, object, undefined);
     try {

@@ -34,7 +34,8 @@ type Condition = Pick<PutObjectCommand['input'], 'IfMatch' | 'IfNoneMatch'>;
  * is there, and with what tag: an object of the same bytes that comes in between goes unseen.
  *
  * A server that says that it knows no conditions (501), or that goes on refusing where they hold, as Swift
- * does with parts, is written to without them for ten minutes.
+ * does with parts, is written to without them for ten minutes: after that question, which leaves a moment in
+ * which something else may be stored.
  */
 export class ConditionalWrites {
   readonly #client: S3Client;
@@ -59,9 +60,10 @@ export class ConditionalWrites {
   ): Promise<unknown> {
     const name = command.input.Key ?? '';
     const isOff = performance.now() < this.#offUntil;
-    for (let attempt = 0; !isOff && attempt < ATTEMPTS; attempt++) {
+    for (let attempt = 0; ; attempt++) {
       const { head, object } = await this.#reader.look(name, key, options.abortSignal);
       if (!mayReplace(object, replaces)) throw refusal(key);
+      if (isOff || attempt === ATTEMPTS) break;
       try {
         return await this.#send(command, conditionOf(head?.etag), options);
       } catch (error) {

@@ -51,8 +51,8 @@ const schema = z
     urlLifetime: z.number().int().min(1).max(MAX_URL_LIFETIME).default(300),
     /**
      * Whether the server knows `If-Match` and `If-None-Match` of writes, as S3 does. One that says that it
-     * does not is written to without them all the same; `false` spares a question for each write. Risk: one
-     * that ignores them can't be told, and has the ability that the store declares only in name.
+     * does not is written to without them all the same. Risk: one that ignores them can't be told, and has
+     * the ability that the store declares only in name.
      */
     conditionalWrites: z.boolean().default(true),
     ...keepReplaced,

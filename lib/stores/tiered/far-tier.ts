@@ -1,10 +1,11 @@
 import { LRUCache } from 'lru-cache';
 import { unlessAborted } from '../../abort.js';
 import { SnapshotError } from '../../errors.js';
+import { lookingFirst } from '../refusal.js';
 import type {
   CreateOptions,
   ListOptions,
-  ObjectWriter,
+  Metadata,
   OpenedObject,
   OpenOptions,
   SnapshotStore,
@@ -54,14 +55,6 @@ export class FarTier {
   isUnreadable({ key, revision }: StoredObject): boolean {
     const unreadable = this.#unreadable.get(key);
     return unreadable?.revision === revision && performance.now() < unreadable.until;
-  }
-
-  /**
-   * What a write takes the place of: who was told that there is nothing, because it could not be given, is to
-   * replace just that.
-   */
-  toReplace(key: string, replaces: CreateOptions['replaces']): CreateOptions['replaces'] {
-    return replaces === null ? (this.#unreadable.get(key)?.revision ?? null) : replaces;
   }
 
   /**
@@ -130,12 +123,15 @@ export class FarTier {
    *
    * @throws SnapshotError `PRECONDITION_FAILED`
    */
-  async write(
-    key: string,
-    create: (store: SnapshotStore) => Promise<ObjectWriter>,
-  ): Promise<TierWrite> {
+  async write(key: string, metadata: Metadata, options: CreateOptions): Promise<TierWrite> {
     if (await this.#isDown()) return TierWrite.none();
-    return await TierWrite.begin(() => create(this.#store), {
+    const store = this.#store;
+    const replaces = this.#toReplace(key, options.replaces);
+    const create = async () => {
+      const writer = await store.create(key, metadata, { ...options, replaces });
+      return lookingFirst(store, key, { replaces }, writer);
+    };
+    return await TierWrite.begin(create, {
       timeout: this.#options.stallTimeout,
       onFailure: (error) => this.fail(key, error),
       mayBeRefused: true,
@@ -167,6 +163,14 @@ export class FarTier {
     else this.#probe ??= this.#ask();
     this.#options.onFailure(key, failure);
     return failure;
+  }
+
+  /**
+   * What a write takes the place of: who was told that there is nothing, because it could not be given, is to
+   * replace just that.
+   */
+  #toReplace(key: string, replaces: CreateOptions['replaces']): CreateOptions['replaces'] {
+    return replaces === null ? (this.#unreadable.get(key)?.revision ?? null) : replaces;
   }
 
   /** Whether it failed lately about what was no particular object's. */

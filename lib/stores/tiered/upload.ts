@@ -20,8 +20,7 @@ export async function upload(
 ): Promise<StoredObject | undefined> {
   const handle = await withStoreFailure(() => open(file, 'r'));
   try {
-    const options = { expendable, replaces };
-    const write = await far.write(key, (store) => store.create(key, metadata, options));
+    const write = await far.write(key, metadata, { expendable, replaces });
     try {
       for await (const chunk of chunksOf(handle)) {
         signal?.throwIfAborted();
