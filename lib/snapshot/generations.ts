@@ -6,6 +6,7 @@ import type { Lock, LockRegistry } from '../locks/registry.js';
 import type { MirrorManager } from '../mirror/manager.js';
 import type { MirrorLease } from '../mirror/mirror.js';
 import type { SnapshotConfig } from '../options.js';
+import { RememberedFailures } from '../remembered-failures.js';
 import { repositoryOf } from '../repository/identity.js';
 import { type ArtifactId, isBundle, isFixed, type StoredArtifact } from './artifact.js';
 import { artifactKey, isVariant } from './artifact-key.js';
@@ -50,9 +51,12 @@ export interface GenerationParts {
 export class Generations {
   readonly #parts: GenerationParts;
   readonly #running = new Map<string, Generation>();
+  /** By artifact and digest of the refs that it was made of. */
+  readonly #failures: RememberedFailures;
 
   constructor(parts: GenerationParts) {
     this.#parts = parts;
+    this.#failures = new RememberedFailures(parts.config.limits.failureMemory);
   }
 
   find(id: ArtifactId): Generation | undefined {
@@ -150,6 +154,8 @@ export class Generations {
         // What the mirror was to be made of may have turned out to be damaged.
         if (revision !== null && stored.isDistrusted(id, revision)) found = undefined;
         const { digest } = lease.revision;
+        const basis = `${artifactKey(id)} ${digest}`;
+        this.#refuseIfRemembered(basis, lease);
         progress.reads(digest);
         let isShown = false;
         let etag = found?.artifact.etag;
@@ -183,7 +189,11 @@ export class Generations {
           // Clients may ask for anything: that it is not there is no failure.
           if (isNotFound(error)) begunAt = undefined;
           const isWorthIt = await this.#isWorthAnother(id, lease, error, attempt);
-          if (isShown || !isWorthIt || attempt === MAX_ATTEMPTS) throw error;
+          if (isShown || !isWorthIt || attempt === MAX_ATTEMPTS) {
+            throw isNotFound(error)
+              ? error
+              : this.#failures.remember(basis, toSnapshotError(error));
+          }
         } finally {
           lease.release();
         }
@@ -199,6 +209,16 @@ export class Generations {
         await stored.delete(artifactKey(id));
       }
       throw cause;
+    }
+  }
+
+  /** What failed of these refs would fail again, after it has held a turn for as long. */
+  #refuseIfRemembered(basis: string, lease: MirrorLease): void {
+    try {
+      this.#failures.throwIfRemembered(basis);
+    } catch (error) {
+      lease.release();
+      throw error;
     }
   }
 
