@@ -1,8 +1,6 @@
 import {
   chmodSync,
   closeSync,
-  fchmodSync,
-  futimesSync,
   lutimesSync,
   mkdirSync,
   openSync,
@@ -96,8 +94,8 @@ export class TreeWriter {
     // Children first: a parent's final mode may forbid to enter it.
     await inBatches([...this.#directories].reverse(), signal, ([path, entry]) => {
       const place = this.#place(path);
-      chmodSync(place, entry?.mode ?? DEFAULT_DIRECTORY_MODE);
-      if (entry) utimesSync(place, entry.mtime, entry.mtime);
+      if (entry) setModeAndTime(place, entry.mode, entry.mtime);
+      else chmodSync(place, DEFAULT_DIRECTORY_MODE);
     });
   }
 
@@ -128,18 +126,19 @@ export class TreeWriter {
   }
 
   #writeSmall({ path, mode, mtime }: TarEntry, content: Buffer): void {
-    const file = withNameFailure(path, () => openSync(this.#place(path), 'wx', mode));
+    const place = this.#place(path);
+    const file = withNameFailure(path, () => openSync(place, 'wx', mode));
     try {
       if (content.length > 0) writeFileSync(file, content);
-      fchmodSync(file, mode);
-      futimesSync(file, mtime, mtime);
     } finally {
       closeSync(file);
     }
+    setModeAndTime(place, mode, mtime);
   }
 
   async #writeLarge({ path, mode, mtime, size }: TarEntry, reader: ByteReader): Promise<void> {
-    const file = await open(this.#place(path), 'wx', mode).catch((error: unknown) => {
+    const place = this.#place(path);
+    const file = await open(place, 'wx', mode).catch((error: unknown) => {
       throw nameFailure(path, error);
     });
     let writing: Promise<void> = Promise.resolve();
@@ -153,13 +152,21 @@ export class TreeWriter {
         writing.catch(() => {});
       }
       await writing;
-      await file.chmod(mode);
-      await file.utimes(mtime, mtime);
     } finally {
       await Promise.allSettled([writing]);
       await file.close();
     }
+    setModeAndTime(place, mode, mtime);
   }
+}
+
+/**
+ * By the path of a file that this writer has just made: Node's permission model refuses to change those of a
+ * descriptor.
+ */
+function setModeAndTime(place: Buffer, mode: number, mtime: Date): void {
+  chmodSync(place, mode);
+  utimesSync(place, mtime, mtime);
 }
 
 /** Takes `atLeast` bytes, and no more than `limit`, as they lie in memory. */

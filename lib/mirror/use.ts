@@ -1,4 +1,4 @@
-import { open, stat } from 'node:fs/promises';
+import { open, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unlessMissing } from '../stores/failure.js';
 import type { Mirror } from './mirror.js';
@@ -23,12 +23,8 @@ export async function noteUse(mirror: Mirror): Promise<void> {
 
 /** @throws ENOENT when there is no mirror. */
 async function writeDown(mirror: string, time: Date): Promise<void> {
-  const file = await open(path(mirror), 'a');
-  try {
-    await file.utimes(time, time);
-  } finally {
-    await file.close();
-  }
+  await (await open(path(mirror), 'a')).close();
+  await utimes(path(mirror), time, time);
 }
 
 /** In milliseconds since the epoch; `undefined` when it was never noted. */

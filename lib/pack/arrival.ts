@@ -45,7 +45,8 @@ export async function receivePack(
 ): Promise<ArrivedPack> {
   return await threads.withMemory(limits.deltaCacheBytes, async (memory) => {
     // Synchronous: a thread that is ended while it opens a file asynchronously leaks the descriptor.
-    const fd = openSync(path, 'wx+');
+    // As git's packs are: its mode holds for who opens it later.
+    const fd = openSync(path, 'wx+', 0o444);
     let dispatcher: Dispatcher | undefined;
     const scanner = new PackScanner(limits, memory, (objects) => {
       const table = new ObjectTable(objects);

@@ -1,4 +1,4 @@
-import { closeSync, fchmodSync, openSync, renameSync } from 'node:fs';
+import { closeSync, openSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { SnapshotError } from '../errors.js';
 import {
@@ -81,11 +81,10 @@ export async function ingestPack(
 }
 
 /** Writes a pack's idx, and gives both their names: the idx last, by which git finds packs. */
-function publish({ pack, path, fd }: ArrivedPack, directory: string): IngestedPack {
+function publish({ pack, path }: ArrivedPack, directory: string): IngestedPack {
   const name = `pack-${pack.checksum.toString('hex')}`;
   const idx = join(directory, 'arriving.idx');
   writeNew(idx, encodeIdx(pack, pack.checksum));
-  fchmodSync(fd, 0o444);
   renameSync(path, join(directory, `${name}.pack`));
   renameSync(idx, join(directory, `${name}.idx`));
   return { name, objects: pack.count, size: pack.size };

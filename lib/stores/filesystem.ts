@@ -116,7 +116,7 @@ export class FileSystemStore implements SnapshotStore {
       publish: () =>
         withStoreFailure(async () => {
           const object = describeObject(key, size, kept, expendable);
-          const fileSize = await seal(handle, object);
+          const fileSize = await seal(handle, path, object);
           await handle.close();
           await this.#publish(path, fileSize, object, replaces);
           return object;
@@ -146,10 +146,10 @@ export class FileSystemStore implements SnapshotStore {
         const { size, mode } = await handle.stat();
         const object = describeObject(key, size, kept, expendable);
         try {
-          await this.#publish(file, await seal(handle, object), object, replaces);
+          await this.#publish(file, await seal(handle, file, object), object, replaces);
         } catch (error) {
           await handle.truncate(size);
-          await markRank(handle, isMarkedExpendable(mode));
+          await unlessMissing(markRank(file, isMarkedExpendable(mode)));
           throw error;
         }
         return object;
@@ -282,10 +282,10 @@ export class FileSystemStore implements SnapshotStore {
  * Completes an object file; gives its size in bytes. Synced before it is renamed: a power failure may
  * undo the rename, but cannot leave a name without the bytes.
  */
-async function seal(handle: FileHandle, object: StoredObject): Promise<number> {
+async function seal(handle: FileHandle, path: string, object: StoredObject): Promise<number> {
   const trailer = encodeTrailer(object);
   await handle.appendFile(trailer);
-  await markRank(handle, object.expendable);
+  await markRank(path, object.expendable);
   await handle.datasync();
   return object.size + trailer.length;
 }

@@ -1,4 +1,4 @@
-import { type FileHandle, open, unlink } from 'node:fs/promises';
+import { type FileHandle, open, unlink, utimes } from 'node:fs/promises';
 import { hasCode } from '../errors.js';
 import { unlessMissing } from './failure.js';
 import { objectFileName, readTrailer } from './object-file.js';
@@ -8,6 +8,7 @@ import type { StoredObject } from './store.js';
 const TOUCH_INTERVAL = 60_000;
 
 export interface ObjectFile {
+  readonly path: string;
   readonly handle: FileHandle;
   readonly object: StoredObject;
   readonly usedAt: number;
@@ -26,18 +27,18 @@ export async function findObject(path: string, name: string): Promise<ObjectFile
     const { size, mtimeMs } = await handle.stat();
     const object = await readTrailer(handle, size);
     if (object === undefined || objectFileName(object.key) !== name) return undefined;
-    return { handle, object, usedAt: mtimeMs };
+    return { path, handle, object, usedAt: mtimeMs };
   });
   if (found === undefined) await unlessMissing(unlink(path));
   return found;
 }
 
-/** Takes note that an object was used now. */
-export async function touch({ handle, usedAt }: ObjectFile): Promise<void> {
+/** Takes note that an object was used now: by path, as Node's permission model refuses it of a descriptor. */
+export async function touch({ path, usedAt }: ObjectFile): Promise<void> {
   const now = new Date();
   if (now.getTime() - usedAt < TOUCH_INTERVAL) return;
   try {
-    await handle.utimes(now, now);
+    await unlessMissing(utimes(path, now, now));
   } catch (error) {
     // A directory that this process may only read
     if (!hasCode(error) || !['EPERM', 'EACCES', 'EROFS'].includes(error.code)) throw error;

@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import type { FileHandle } from 'node:fs/promises';
+import { chmod, type FileHandle, stat } from 'node:fs/promises';
 import { hasCode, SnapshotError } from '../errors.js';
 import type { Metadata, StoredObject } from './store.js';
 import { isMetadata, isRecord, parseJson } from './stored-json.js';
@@ -58,12 +58,16 @@ export function isMarkedExpendable(mode: number): boolean {
   return (mode & EXPENDABLE_MODE) !== 0;
 }
 
-/** Marks an open file. A file system may lack modes; then nothing is expendable to those who look. */
-export async function markRank(handle: FileHandle, expendable: boolean): Promise<void> {
-  const { mode } = await handle.stat();
+/**
+ * Marks a file. A file system may lack modes; then nothing is expendable to those who look.
+ *
+ * By its path: Node's permission model refuses to change the mode of a descriptor.
+ */
+export async function markRank(path: string, expendable: boolean): Promise<void> {
+  const { mode } = await stat(path);
   if (isMarkedExpendable(mode) === expendable) return;
   try {
-    await handle.chmod((mode & 0o7777) ^ EXPENDABLE_MODE);
+    await chmod(path, (mode & 0o7777) ^ EXPENDABLE_MODE);
   } catch (error) {
     if (!hasCode(error) || !['EPERM', 'ENOSYS', 'ENOTSUP'].includes(error.code)) throw error;
   }
