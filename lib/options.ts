@@ -27,6 +27,7 @@ export interface Logger {
 const KIB = 1024;
 const MIB = 1024 * KIB;
 const GIB = 1024 * MIB;
+const TIB = 1024 * GIB;
 const MINUTE = 60_000;
 
 const bytes = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
@@ -125,6 +126,10 @@ const limits = z.strictObject({
   maxObjects: count.default(20_000_000),
   /** Bytes of one object, inflated. */
   maxObjectBytes: bytes.default(4 * GIB),
+  /** Bytes of all objects of one pack, inflated and with deltas applied. */
+  maxResolvedBytes: bytes.default(2 * TIB),
+  /** How many times the bytes of its pack these may be, once they are more than 4 GiB. */
+  maxExpansion: count.default(5000),
   /** Bytes of an object that must be held in memory whole: deltas, their bases, converted text. */
   maxObjectBytesInMemory: bytes.max(2 * GIB - 1).default(512 * MIB),
   /** Bytes of objects that each indexing thread keeps at hand as delta bases; a generation, half of it. */

@@ -15,6 +15,8 @@ export const LIMITS: IngestLimits = {
   maxPackBytes: 256 * MIB,
   maxObjectBytes: 64 * MIB,
   maxObjectBytesInMemory: 64 * MIB,
+  maxResolvedBytes: 4096 * MIB,
+  maxExpansion: 5000,
   deltaCacheBytes: 16 * MIB,
 };
 

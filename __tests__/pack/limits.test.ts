@@ -1,5 +1,6 @@
 import { makeDelta } from '../support/delta.js';
 import { makePack, type PackEntry } from '../support/hostile-pack.js';
+import { objectId } from '../support/object-id.js';
 import { seededBytes } from '../support/random.js';
 import { deflatedZeros } from './hand-made-packs.js';
 import { ingestAlone } from './ingest-alone.js';
@@ -17,6 +18,78 @@ const SMALL: PackEntry[] = [
 ];
 
 describe('An ingest enforces', () => {
+  const LARGE = 2 * MIB;
+  const base: PackEntry = { type: 'blob', body: BLOB };
+  /** Inflated, it is larger than what is held while it arrives. */
+  const longDelta = makeDelta(
+    BLOB.length,
+    LARGE / 2,
+    Array.from({ length: LARGE / 2 }, () => ({ copy: [0, 1] as [number, number] })),
+  );
+
+  test.each<[string, PackEntry, number]>([
+    ['what is kept whole', { type: 'blob', body: Buffer.alloc(1000) }, 1000],
+    ['large objects', { type: 'blob', body: Buffer.alloc(LARGE) }, LARGE],
+    [
+      'deltas',
+      { type: 'ofs-delta', base: 0, body: makeDelta(BLOB.length, 8, [{ copy: [4, 8] }]) },
+      8,
+    ],
+    [
+      'deltas whose base is given by id',
+      {
+        type: 'ref-delta',
+        base: objectId('blob', BLOB),
+        body: makeDelta(BLOB.length, 8, [{ copy: [4, 8] }]),
+      },
+      8,
+    ],
+    ['large deltas', { type: 'ofs-delta', base: 0, body: longDelta }, LARGE / 2],
+  ])('maxResolvedBytes, of %s', async (_name, entry, bytes) => {
+    const pack = makePack([base, entry]);
+    const total = BLOB.length + bytes;
+    await ingest(pack, { maxResolvedBytes: total });
+    expect(await refusal(pack, { maxResolvedBytes: total - 1 })).toEqual(overLimit);
+  });
+
+  test('maxResolvedBytes, of what is made again because it was not kept', async () => {
+    const bytes = 64 * 1024;
+    const other = (i: number) =>
+      makeDelta(bytes, bytes, [
+        { insert: Buffer.from(`${i}`.padEnd(8)) },
+        { copy: [8, bytes - 8] },
+      ]);
+    const entries: PackEntry[] = [{ type: 'blob', body: Buffer.alloc(bytes) }];
+    for (let i = 1, last = 0; i < 200; i += 2) {
+      entries.push({ type: 'ofs-delta', base: last, body: other(i) });
+      entries.push({ type: 'ofs-delta', base: last, body: other(i + 1) });
+      last = i + 1;
+    }
+    const pack = makePack(entries);
+    const limits = { maxResolvedBytes: 2 * entries.length * bytes, indexThreads: 1 };
+    await ingest(pack, limits);
+    expect(await refusal(pack, { ...limits, deltaCacheBytes: 0 })).toEqual(overLimit);
+  });
+
+  test('maxExpansion, before the deltas of a bomb are applied', async () => {
+    const piece = 16 * MIB - 1;
+    const copies = Array.from({ length: 31 }, () => ({ copy: [0, piece] as [number, number] }));
+    const bomb = (deltas: number) => {
+      const body = makeDelta(piece, 31 * piece, copies);
+      const delta: PackEntry = { type: 'ofs-delta', base: 0, body };
+      return makePack([
+        { type: 'blob', body: Buffer.alloc(piece) },
+        ...Array.from({ length: deltas }, () => delta),
+      ]);
+    };
+    const limits = { maxResolvedBytes: 1e12, maxObjectBytesInMemory: 1e9 };
+    expect(await refusal(bomb(1000), limits)).toMatchObject({
+      code: 'LIMIT_EXCEEDED',
+      message: expect.stringContaining('maxExpansion'),
+    });
+    await ingest(makePack(twins(1000)), { maxExpansion: 1 });
+  });
+
   const twins = (bytes: number): PackEntry[] => [
     { type: 'blob', body: seededBytes(1, bytes) },
     { type: 'ofs-delta', base: 0, body: makeDelta(bytes, bytes - 1, [{ copy: [0, bytes - 1] }]) },

@@ -2,6 +2,7 @@ import { SnapshotError } from '../errors.js';
 import { hashObject, isObjectType, OBJECT_HEADER_ROOM, OID_BYTES } from '../git/object.js';
 import { applyDelta, newDeltaHeader, parseDeltaHeader } from './delta.js';
 import { type DeltaForest, NO_CHILD, plantForest, rangeById } from './delta-forest.js';
+import { Expansion } from './expansion.js';
 import type { ObjectMemory } from './object-memory.js';
 import type { ScannedObjects } from './object-table.js';
 import { PackFile } from './pack-file.js';
@@ -94,6 +95,8 @@ class DeltaWalk {
   readonly #limits: ResolveLimits;
   readonly #state: Int32Array<SharedArrayBuffer>;
   readonly #claimed: Int32Array<SharedArrayBuffer>;
+  /** What is made again costs as much as what is made. */
+  readonly #remade: Expansion;
   readonly #path: Base[] = [];
   readonly #delta = newDeltaHeader();
   readonly #scratch = Buffer.allocUnsafeSlow(LEAF_SCRATCH_BYTES);
@@ -106,6 +109,7 @@ class DeltaWalk {
     this.#objects = task.objects;
     this.#forest = task.forest;
     this.#limits = task.limits;
+    this.#remade = new Expansion(task.limits);
     this.#state = task.state;
     this.#claimed = task.claimed;
   }
@@ -217,7 +221,9 @@ class DeltaWalk {
   }
 
   #inflateAgain(base: Base, parent: Base | undefined): Buffer {
-    const { offsets } = this.#objects.columns;
+    const { count, columns } = this.#objects;
+    const { offsets } = columns;
+    this.#remade.add(base.size, offsets[count] ?? 0);
     if (parent?.data === undefined) {
       const offset = offsets[base.index] ?? 0;
       const end = offsets[base.index + 1] ?? 0;

@@ -8,6 +8,7 @@ import {
 } from '../git/object.js';
 import { malformedDelta, newDeltaHeader, parseDeltaHeader } from './delta.js';
 import { EntryFile } from './entry-file.js';
+import type { ExpansionLimits } from './expansion.js';
 import { MAX_INFLATED_BYTES } from './format.js';
 import type { ObjectMemory } from './object-memory.js';
 import { NO_BASE, type ObjectColumns } from './object-table.js';
@@ -24,7 +25,7 @@ import { RecentObjects } from './recent-objects.js';
  * Memory: the recent objects.
  */
 
-export interface ResolveLimits {
+export interface ResolveLimits extends ExpansionLimits {
   /** Bytes of recent objects, or of bases, that one thread keeps. */
   deltaCacheBytes: number;
   maxObjectBytesInMemory: number;

@@ -1,6 +1,8 @@
 import { crc32 } from 'node:zlib';
 import { SnapshotError } from '../errors.js';
 import { isObjectType } from '../git/object.js';
+import { newDeltaHeader, parseDeltaHeader } from './delta.js';
+import { Expansion, type ExpansionLimits } from './expansion.js';
 import {
   EntryType,
   MAX_INFLATED_BYTES,
@@ -25,7 +27,7 @@ import { StreamedEntry } from './streamed-entry.js';
  * the pack.
  */
 
-export interface ScanLimits {
+export interface ScanLimits extends ExpansionLimits {
   maxObjects: number;
   maxPackBytes: number;
   maxObjectBytes: number;
@@ -60,6 +62,8 @@ export class PackScanner {
   readonly #limits: ScanLimits;
   readonly #begin: BeginScan;
   readonly #header = newEntryHeader();
+  readonly #delta = newDeltaHeader();
+  readonly #expansion: Expansion;
   readonly #memory: ObjectMemory;
   readonly #window: PackWindow;
   /** `undefined` until the pack's header has arrived. */
@@ -74,6 +78,7 @@ export class PackScanner {
     this.#memory = memory;
     this.#window = new PackWindow(memory.window);
     this.#begin = begin;
+    this.#expansion = new Expansion(limits);
   }
 
   /** Objects found so far, and how many the pack says it has. */
@@ -170,7 +175,8 @@ export class PackScanner {
   /** Scans the entry at the window's start; `false` when it is not there whole, or is to be streamed. */
   #scanEntry(table: ObjectTable, sink: EntrySink): boolean {
     const header = this.#header;
-    const { bytes, start, end } = this.#window;
+    const window = this.#window;
+    const { bytes, start, end } = window;
     const parsed = parseEntryHeader(bytes, start, end, header);
     if (parsed === 'incomplete') return false;
     this.#checkHeader(parsed === 'ok');
@@ -187,8 +193,12 @@ export class PackScanner {
       throw this.#invalidEntry('has a zlib stream without end');
     }
     const entryEnd = zlibStart + deflated;
+    const size = isDelta(header.type)
+      ? this.#resultSize(this.#memory.output, header.size)
+      : header.size;
+    this.#expansion.add(size, window.offset + entryEnd - start);
     const object = this.#addTo(table, crc32(bytes.subarray(start, entryEnd)));
-    this.#window.start = entryEnd;
+    window.start = entryEnd;
     if (header.type !== EntryType.refDelta) sink.add(object, this.#memory.output, 0, header.size);
     return true;
   }
@@ -205,8 +215,7 @@ export class PackScanner {
 
   #checkHeader(readable: boolean): void {
     const { type, size } = this.#header;
-    const isDelta = type === EntryType.ofsDelta || type === EntryType.refDelta;
-    if (!readable || !(isObjectType(type) || isDelta))
+    if (!readable || !(isObjectType(type) || isDelta(type)))
       throw this.#invalidEntry('has no valid header');
     if (size > this.#limits.maxObjectBytes) {
       throw new SnapshotError(
@@ -254,6 +263,8 @@ export class PackScanner {
     this.#streaming = undefined;
     if (entry.inflated !== entry.size)
       throw invalid(`the entry at ${entry.offset} is shorter than declared`);
+    const size = isDelta(entry.type) ? this.#resultSize(entry.head, entry.head.length) : entry.size;
+    this.#expansion.add(size, window.offset);
     if (entry.oidHash !== undefined) {
       table.addWhole(entry.offset, entry.crc, entry.type, entry.oidHash.digest());
     } else if (entry.baseOid !== undefined) {
@@ -264,9 +275,19 @@ export class PackScanner {
     return true;
   }
 
+  /** Of the delta that begins with `bytes[0, end)`. */
+  #resultSize(bytes: Uint8Array, end: number): number {
+    parseDeltaHeader(bytes, this.#delta, 0, end);
+    return this.#delta.resultSize;
+  }
+
   #invalidEntry(what: string): SnapshotError {
     return invalid(`the entry at ${this.#window.offset} ${what}`);
   }
+}
+
+function isDelta(type: number): boolean {
+  return type === EntryType.ofsDelta || type === EntryType.refDelta;
 }
 
 function invalid(message: string, cause?: unknown): SnapshotError {

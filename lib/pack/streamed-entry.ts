@@ -4,6 +4,9 @@ import { isObjectType, objectHeader } from '../git/object.js';
 import { type EntryHeader, EntryType } from './format.js';
 import { StreamingInflate } from './inflate.js';
 
+/** Both sizes of a delta take no more. */
+const HEAD_BYTES = 20;
+
 /** An entry whose content passes by instead of being held. */
 export class StreamedEntry {
   readonly type: number;
@@ -12,6 +15,8 @@ export class StreamedEntry {
   readonly baseOid: Buffer | undefined;
   readonly oidHash: Hash | undefined;
   readonly inflate: StreamingInflate;
+  /** The first bytes of its content. */
+  head: Buffer = Buffer.alloc(0);
   deflated = 0;
   inflated = 0;
   crc = 0;
@@ -37,6 +42,10 @@ export class StreamedEntry {
           'UPSTREAM_INVALID',
           `the entry at ${offset} is longer than declared`,
         );
+      if (this.head.length < HEAD_BYTES) {
+        const more = chunk.subarray(0, HEAD_BYTES - this.head.length);
+        this.head = Buffer.concat([this.head, more]);
+      }
       this.oidHash?.update(chunk);
     });
   }
