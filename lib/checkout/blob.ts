@@ -19,13 +19,8 @@ export function streamBlob(
   oid: string,
   located: LocatedObject,
 ): AsyncIterable<Buffer> {
-  checkIsBlob(reader, oid);
-  return reader.stream(oid, located);
-}
-
-/** @throws SnapshotError as `ObjectReader.typeOf`; `UPSTREAM_INVALID` for an object of another type. */
-export function checkIsBlob(reader: ObjectReader, oid: string): void {
   if (reader.typeOf(oid) !== ObjectType.blob) throw noBlob(oid);
+  return reader.stream(oid, located);
 }
 
 function noBlob(oid: string): SnapshotError {

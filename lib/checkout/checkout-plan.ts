@@ -4,12 +4,11 @@ import { parseTree, type TreeEntry } from '../git/tree.js';
 import { NumberList } from '../history/number-list.js';
 import type { Limits } from '../options.js';
 import type { ObjectReader } from '../pack/reader.js';
-import { checkIsBlob } from './blob.js';
 import { NameStack } from './name-stack.js';
 import { type CheckoutPlan, PlannedTree } from './planned-tree.js';
 import { refusedPath } from './refused-path.js';
 import { readSymlinkTarget } from './symlink-target.js';
-import { readTree } from './tree-walk.js';
+import { CheckoutDirectory, readTree } from './tree-walk.js';
 
 /*
  * What a checkout will hold, found before the first byte of a snapshot is written: a client can still
@@ -26,12 +25,12 @@ const MAX_NAME_BYTES = 255;
 /**
  * @param root the id of HEAD's tree.
  * @throws SnapshotError `REPOSITORY_INVALID` for names that git refuses to check out and symlinks that can't
- * be, `UPSTREAM_INVALID` for missing objects and malformed trees; `LIMIT_EXCEEDED` for too many files or too
- * long paths, and when the blobs that are no deltas alone exceed `maxCheckoutBytes`.
+ * be, `UPSTREAM_INVALID` for missing objects and malformed trees; `LIMIT_EXCEEDED` for too many files, too
+ * long paths, and when the blobs that are no deltas alone exceed `maxCheckoutBytes`; as `AttributeRules.child`.
  */
 export function planCheckout(reader: ObjectReader, root: string, limits: Limits): CheckoutPlan {
   const planner = new Planner(reader, limits);
-  planner.plan('', root);
+  planner.plan(root, '', undefined);
   const { trees, blobs } = planner;
   return { root, trees, blobs };
 }
@@ -63,7 +62,7 @@ class Planner {
    *
    * @param path with a slash at its end; empty for the root.
    */
-  plan(path: string, oid: string): PlannedTree {
+  plan(oid: string, path: string, parent: CheckoutDirectory | undefined): PlannedTree {
     const known = this.trees.get(oid);
     if (known !== undefined) {
       if (path.length + known.longestPath > MAX_PATH_BYTES) {
@@ -74,9 +73,11 @@ class Planner {
     }
     const tree = readTree(this.#reader, oid);
     const planned = this.#planFiles(path, tree);
+    const directory = new CheckoutDirectory(path, parent, planned.attributes);
+    directory.rules(this.#reader); // fails if they can't be had
     for (const { name, kind, oid } of planned.subtrees === 0 ? [] : parseTree(tree)) {
       if (kind !== 'directory') continue;
-      const below = this.plan(`${path}${name}/`, oid);
+      const below = this.plan(oid, `${path}${name}/`, directory);
       // git looks for that name in all of a symlink's path.
       if (below.hasSymlink && verifyPath(`${name}/link`, true) !== undefined) {
         throw refusedPath(path + name, 'is .gitmodules on some file system, and holds a symlink');
@@ -99,7 +100,6 @@ class Planner {
       this.#count(1, path.length + name.length, bytes);
       planned.add(entry, bytes);
     }
-    if (planned.attributes !== undefined) checkIsBlob(this.#reader, planned.attributes);
     return planned;
   }
 
