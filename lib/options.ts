@@ -116,7 +116,7 @@ const limits = z.strictObject({
   refsTimeout: milliseconds.default(MINUTE),
   /** Milliseconds without a byte, counted only once the pack has begun to arrive. */
   stallTimeout: milliseconds.default(MINUTE),
-  /** Milliseconds during which a failed clone is remembered and not tried again. 0: never. */
+  /** Milliseconds during which a failed clone or generation is remembered and not tried again. 0: never. */
   failureMemory: z.number().int().min(0).max(0x7fff_ffff).default(30_000),
   /** Bytes of the upstream's list of refs. */
   maxRefsBytes: bytes.default(64 * MIB),
@@ -140,6 +140,8 @@ const limits = z.strictObject({
   maxPathBytes: bytes.default(256 * MIB),
   /** Bytes of the files of one checkout. */
   maxCheckoutBytes: bytes.default(16 * GIB),
+  /** Steps of matching paths with `.gitattributes` for one checkout: bytes compared, about 5 ns each. */
+  maxAttributeSteps: bytes.default(2_000_000_000),
   /** Bytes of all mirrors; those that were not used for longest go, but never one in use. */
   maxMirrorBytes: bytes.default(100 * GIB),
   /** Snapshots by `ref` or `depth`, and bundles, that are stored of one repository. */

@@ -1,4 +1,5 @@
 /** @one-node-version */
+import { AttributeSteps } from '../../lib/checkout/attribute-steps.js';
 import { AttributeRules } from '../../lib/checkout/attributes.js';
 import { SeededRandom } from '../support/random.js';
 import { cleanup } from '../support/temporary-directory.js';
@@ -27,7 +28,22 @@ describe('Lines of .gitattributes', () => {
       `${subject} ${Array.from({ length: 1 + random.below(4) }, () => random.pick(STATES)).join(' ')}\n`;
     const content = (subjects: readonly string[]) =>
       Array.from({ length: 1 + random.below(6) }, () => line(random.pick(subjects))).join('');
-    const subjects = ['*', 'a', '*.c', 'b', 'd/*', '[attr]m1', '[attr]m2', '[attr]m3'];
+    const subjects = [
+      '*',
+      'a',
+      '*.c',
+      'b',
+      'd/*',
+      'd/**/a',
+      'e/*.c',
+      '/a',
+      'e/a',
+      '**/e/**',
+      '[ab]*',
+      '[attr]m1',
+      '[attr]m2',
+      '[attr]m3',
+    ];
     const cases = Array.from({ length: 40 }, (): Case => {
       const files = {
         '': content([...subjects, '[attr]binary']),
@@ -130,8 +146,9 @@ describe('Lines of .gitattributes', () => {
 });
 
 test('A directory whose rules change nothing shares the rules of its parent', () => {
-  const top = AttributeRules.builtIn.child('', Buffer.from('*.png diff=lfs\n*/ text\n'));
-  expect(top).toBe(AttributeRules.builtIn);
+  const builtIn = AttributeRules.builtIn();
+  const top = builtIn.child('', Buffer.from('*.png diff=lfs\n*/ text\n'));
+  expect(top).toBe(builtIn);
   expect(top.child('a/', undefined)).toBe(top);
   expect(top.lookup('a/b')).toBe(top.lookup('c'));
 });
@@ -139,17 +156,64 @@ test('A directory whose rules change nothing shares the rules of its parent', ()
 test('More rules than the limit are refused', () => {
   const refusal = expect.objectContaining({ code: 'LIMIT_EXCEEDED' });
   const comments = Buffer.from('# nothing\n'.repeat(500_000));
-  expect(AttributeRules.builtIn.child('', comments)).toBe(AttributeRules.builtIn);
+  const builtIn = AttributeRules.builtIn();
+  expect(builtIn.child('', comments)).toBe(builtIn);
   const half = Buffer.from('a text\n'.repeat(300_000));
-  const rules = AttributeRules.builtIn.child('', half);
+  const rules = AttributeRules.builtIn().child('', half);
   expect(rules.lookup('a').text).toBe(true);
   expect(() => rules.child('d/', half)).toThrow(refusal);
   const macro = Buffer.concat([comments, Buffer.from('[attr]m text')]);
-  expect(() => AttributeRules.builtIn.child('', macro)).toThrow(refusal);
+  expect(() => AttributeRules.builtIn().child('', macro)).toThrow(refusal);
 });
 
 test('A .gitattributes of 100 MB is ignored, as by git', () => {
   const blob = Buffer.alloc(100 * 1024 * 1024);
   blob.write('a text\n');
-  expect(AttributeRules.builtIn.child('', blob)).toBe(AttributeRules.builtIn);
+  const builtIn = AttributeRules.builtIn();
+  expect(builtIn.child('', blob)).toBe(builtIn);
+});
+
+describe('With 100 nested files of 40 rules, a file is compared with few of them', () => {
+  const chain = (pattern: (i: number) => string, steps: AttributeSteps) => {
+    const lines = Array.from({ length: 40 }, (_, i) => `${pattern(i)} text eol=lf\n`);
+    const blob = Buffer.from(lines.join(''));
+    let rules = AttributeRules.builtIn(steps);
+    let directory = '';
+    for (let depth = 0; depth < 100; depth++) {
+      rules = rules.child(directory, blob);
+      directory += `directory-${depth}/`;
+    }
+    return { rules, directory };
+  };
+
+  test.each([
+    ['extensions', (i: number) => `*.e${i}`],
+    ['extensions at any depth', (i: number) => `**/x*.e${i}`],
+    ['names', (i: number) => `name.${i}`],
+    ['paths', (i: number) => `/sub/name.${i}`],
+    ['folders', (i: number) => `/sub${i}/**`],
+    ['extensions in folders', (i: number) => `sub${i}/**/*.e${i}`],
+  ])('where these name %s', (_name, pattern) => {
+    const steps = new AttributeSteps(Number.MAX_SAFE_INTEGER);
+    const { rules, directory } = chain(pattern, steps);
+    const before = steps.taken;
+    for (let i = 0; i < 1000; i++) rules.lookup(`${directory}sub/${i}.e${i % 80}`);
+    expect(steps.taken - before).toBeLessThan(1000 * 100 * 60);
+  });
+});
+
+test('Attributes that take too many steps are refused: of reading, of matching, of macros', () => {
+  const refusal = expect.objectContaining({ code: 'LIMIT_EXCEEDED' });
+  const top = (text: string, steps: number) =>
+    AttributeRules.builtIn(new AttributeSteps(steps)).child('', Buffer.from(text));
+  expect(() => top('# nothing\n'.repeat(1000), 1000)).toThrow(refusal);
+  const stars = top(`*${'a'.repeat(1000)}[b]* text\n`, 1_000_000);
+  expect(() => stars.lookup('a'.repeat(4000))).toThrow(refusal);
+  const sets = top(`*${'[!b-z]'.repeat(250)}[b]* text\n`, 1_000_000);
+  expect(() => sets.lookup('a'.repeat(4000))).toThrow(refusal);
+  const macros = Array.from({ length: 1000 }, (_, i) => `[attr]m${i} m${i + 1}\n`).join('');
+  const expanding = top(`${macros}* m0\n`, 1_000_000);
+  expect(() => {
+    for (let i = 0; i < 1000; i++) expanding.lookup(`${i}`);
+  }).toThrow(refusal);
 });

@@ -28,7 +28,7 @@ function ourAnswers({ files, paths }: Case): string[] {
     return content === undefined ? undefined : Buffer.from(content, 'latin1');
   };
   return paths.map((path) => {
-    let rules = AttributeRules.builtIn.child('', blob(''));
+    let rules = AttributeRules.builtIn().child('', blob(''));
     for (let slash = path.indexOf('/'); slash >= 0; slash = path.indexOf('/', slash + 1)) {
       const place = path.slice(0, slash + 1);
       rules = rules.child(place, blob(place));

@@ -142,7 +142,9 @@ const WITH_IDENT = [
 ];
 
 function attributesOf(attributes: string): ConversionAttributes {
-  return AttributeRules.builtIn.child('', Buffer.from(`* ${attributes}\n`)).lookup('file');
+  return AttributeRules.builtIn()
+    .child('', Buffer.from(`* ${attributes}\n`))
+    .lookup('file');
 }
 
 function convert({ attributes, blob }: ConversionCase): Buffer {
@@ -196,7 +198,7 @@ test('A .gitattributes that is a symbolic link has its target read as rules, as 
   builder.commit({ files: { '.gitattributes': link, a: '\n' } });
   await builder.finish();
   await cloneWithGit(builder.directory, join(parent, 'clone'));
-  const rules = AttributeRules.builtIn.child('', Buffer.from(target));
+  const rules = AttributeRules.builtIn().child('', Buffer.from(target));
   const ours = convertToWorkingTree(Buffer.from('\n'), rules.lookup('a'), '');
   expect(ours).toEqual(readFileSync(join(parent, 'clone/a')));
   expect(ours.toString()).toBe('\r\n');

@@ -11,7 +11,7 @@ import type { HostApp } from '../support/host-app.js';
 import { expectNothingLeft } from '../support/nothing-left.js';
 import { ObjectList } from '../support/object-list.js';
 import { ownRepository } from '../support/own-repository.js';
-import { expectProblem } from '../support/problem.js';
+import { expectProblem, expectServed } from '../support/problem.js';
 import { seededBytes } from '../support/random.js';
 import { execute } from '../support/run.js';
 
@@ -216,7 +216,30 @@ describe('A file whose object is no blob', () => {
   );
 });
 
-test('Hostile trees leave nothing unfinished behind', async () => {
+describe('A tree whose .gitattributes would take minutes to match', () => {
+  const lines = Array.from({ length: 1000 }, (_, i) => `*${'a'.repeat(120)}[b]*${i}* text\n`);
+  const names = Array.from({ length: 2000 }, (_, i) => `${i}-${'a'.repeat(240)}`);
+
+  test('is refused before anything is sent, and not tried again before it has changed', async () => {
+    serve(packOfTree([['100644', '.gitattributes', lines.join('')], ...names.map((n) => file(n))]));
+    const limits = { maxAttributeSteps: 50_000_000, failureMemory: 3_600_000 };
+    const { router, snapshotUrl } = await repository.startApp({
+      limits,
+      freshness: { maxAge: 0, checkInterval: 0 },
+    });
+    let generations = 0;
+    router.service.events.on('generationStarted', () => generations++);
+    for (let request = 0; request < 3; request++) {
+      await expectProblem(snapshotUrl(repository.path), 'LIMIT_EXCEEDED');
+    }
+    expect(generations).toBe(1);
+    repository.upstream.heal(repository.path);
+    serve(packOfTree([file('a')]));
+    await expectServed(snapshotUrl(repository.path));
+  });
+});
+
+test('Trees, whatever they are like, leave nothing unfinished behind', async () => {
   await app.router.close({ running: 'wait' });
   await expectNothingLeft(app.dataDir, repository.upstream);
 });

@@ -1,3 +1,5 @@
+import type { AttributeSteps } from './attribute-steps.js';
+
 /**
  * The wildcards of gitattributes(5) and gitignore(5), as git's wildmatch.c takes them with
  * `WM_PATHNAME`, over bytes in latin1 strings.
@@ -9,7 +11,7 @@
  * steps, where plain backtracking would be exponential.
  */
 
-/** Tokens from 0 on are the byte that must be there, or, from 256 on, where in the pattern a set begins. */
+/** Tokens from 0 on are the byte that must be there, or, from 256 on, the number of a set. */
 const ANY_BYTE = -1;
 const STAR = -2;
 /** `**` and the slash behind it: nothing, or any text that ends with a slash. */
@@ -22,34 +24,45 @@ const SET = 256;
 
 const SLASH = 0x2f;
 
-/** The POSIX classes as git has them: ASCII only, and no vertical tab or form feed in `space`. */
+/**
+ * The POSIX classes as git has them, as ranges: pairs of first and last byte. ASCII only, and no vertical tab
+ * or form feed in `space`.
+ */
 const CLASSES = new Map([
-  ['alnum', /[0-9A-Za-z]/],
-  ['alpha', /[A-Za-z]/],
-  ['blank', /[ \t]/],
-  ['cntrl', /[^ -~\x80-\xff]/],
-  ['digit', /[0-9]/],
-  ['graph', /[!-~]/],
-  ['lower', /[a-z]/],
-  ['print', /[ -~]/],
-  ['punct', /[!-/:-@[-`{-~]/],
-  ['space', /[ \t\n\r]/],
-  ['upper', /[A-Z]/],
-  ['xdigit', /[0-9A-Fa-f]/],
+  ['alnum', '09AZaz'],
+  ['alpha', 'AZaz'],
+  ['blank', '\t\t  '],
+  ['cntrl', '\x00\x1f\x7f\x7f'],
+  ['digit', '09'],
+  ['graph', '!~'],
+  ['lower', 'az'],
+  ['print', ' ~'],
+  ['punct', '!/:@[`{~'],
+  ['space', '\t\n\r\r  '],
+  ['upper', 'AZ'],
+  ['xdigit', '09AFaf'],
 ]);
 
-export class Glob {
-  readonly #pattern: string;
-  readonly #tokens: readonly number[];
+/** What is in brackets. */
+interface ByteSet {
+  /** Pairs of first and last byte. */
+  readonly ranges: string;
+  readonly isNegated: boolean;
+}
 
-  private constructor(pattern: string, tokens: readonly number[]) {
-    this.#pattern = pattern;
+export class Glob {
+  readonly #tokens: readonly number[];
+  readonly #sets: readonly ByteSet[];
+
+  private constructor(tokens: readonly number[], sets: readonly ByteSet[]) {
     this.#tokens = tokens;
+    this.#sets = sets;
   }
 
   /** @returns `undefined` for a malformed pattern, which matches nothing. */
   static compile(pattern: string): Glob | undefined {
     const tokens: number[] = [];
+    const sets: ByteSet[] = [];
     for (let at = 0; at < pattern.length; ) {
       const character = pattern[at];
       if (character === '*') {
@@ -57,10 +70,11 @@ export class Glob {
         tokens.push(token);
         at = next;
       } else if (character === '[') {
-        const set = readSet(pattern, at + 1, 0);
-        if (set === undefined) return undefined;
-        tokens.push(SET + at + 1);
-        at = set.end;
+        const read = readSet(pattern, at + 1);
+        if (read === undefined) return undefined;
+        tokens.push(SET + sets.length);
+        sets.push(read.set);
+        at = read.end;
       } else if (character === '?') {
         tokens.push(ANY_BYTE);
         at += 1;
@@ -71,11 +85,11 @@ export class Glob {
         at += 1;
       }
     }
-    return new Glob(pattern, tokens);
+    return new Glob(tokens, sets);
   }
 
-  /** Whether the text from `start` on matches, to its end. */
-  matches(text: string, start: number): boolean {
+  /** Whether the text from `start` on matches, to its end. @throws SnapshotError `LIMIT_EXCEEDED` */
+  matches(text: string, start: number, steps: AttributeSteps): boolean {
     const tokens = this.#tokens;
     let at = start;
     let token = 0;
@@ -85,6 +99,7 @@ export class Glob {
     let segments = -1;
     let segmentsEnd = 0;
     for (;;) {
+      steps.take(1);
       const expected = tokens[token];
       if (expected === undefined) {
         if (at === text.length) return true;
@@ -99,7 +114,7 @@ export class Glob {
         segmentsEnd = at;
         star = -1;
         if (expected === SEGMENTS) continue;
-      } else if (at < text.length && this.#accepts(expected, text.charCodeAt(at))) {
+      } else if (at < text.length && this.#accepts(expected, text.charCodeAt(at), steps)) {
         token += 1;
         at += 1;
         if (expected === SLASH) star = -1;
@@ -118,11 +133,22 @@ export class Glob {
     }
   }
 
-  #accepts(token: number, byte: number): boolean {
+  #accepts(token: number, byte: number, steps: AttributeSteps): boolean {
     if (token >= 0 && token < SET) return token === byte;
     if (byte === SLASH) return false;
-    return token === ANY_BYTE || readSet(this.#pattern, token - SET, byte)?.has === true;
+    if (token === ANY_BYTE) return true;
+    const set = this.#sets[token - SET];
+    if (set === undefined) return false;
+    steps.take(set.ranges.length);
+    return isInRanges(byte, set.ranges) !== set.isNegated;
   }
+}
+
+function isInRanges(byte: number, ranges: string): boolean {
+  for (let i = 0; i < ranges.length; i += 2) {
+    if (byte >= ranges.charCodeAt(i) && byte <= ranges.charCodeAt(i + 1)) return true;
+  }
+  return false;
 }
 
 function compileStars(pattern: string, at: number): { token: number; next: number } {
@@ -141,41 +167,37 @@ function compileStars(pattern: string, at: number): { token: number; next: numbe
  * Reads a set in brackets.
  *
  * @param start behind the opening bracket.
- * @returns whether the byte is a member, and where the set ends; `undefined` when it is malformed.
+ * @returns the set, and where it ends; `undefined` when it is malformed.
  */
-function readSet(
-  pattern: string,
-  start: number,
-  byte: number,
-): { has: boolean; end: number } | undefined {
+function readSet(pattern: string, start: number): { set: ByteSet; end: number } | undefined {
   const isNegated = pattern[start] === '!' || pattern[start] === '^';
   let at = isNegated ? start + 1 : start;
-  let isListed = false;
+  let ranges = '';
   /** What a range would start with: the member before, unless that was a range or a class. */
-  let from = 0;
+  let from: string | undefined;
   // A closing bracket that comes first is a member.
   do {
     const name = className(pattern, at);
     if (name !== undefined) {
       const members = CLASSES.get(name);
       if (members === undefined) return undefined;
-      isListed ||= members.test(String.fromCharCode(byte));
-      from = 0;
+      ranges += members;
+      from = undefined;
       at += name.length + '[::]'.length;
       continue;
     }
     const following = pattern[at + 1];
     const isRange =
-      pattern[at] === '-' && from !== 0 && following !== undefined && following !== ']';
+      pattern[at] === '-' && from !== undefined && following !== undefined && following !== ']';
     if (isRange) at += 1;
     if (pattern[at] === '\\') at += 1;
-    if (at >= pattern.length) return undefined;
-    const to = pattern.charCodeAt(at);
-    isListed ||= byte <= to && byte >= (isRange ? from : to);
-    from = isRange ? 0 : to;
+    const to = pattern[at];
+    if (to === undefined) return undefined;
+    ranges += (isRange && from !== undefined ? from : to) + to;
+    from = isRange ? undefined : to;
     at += 1;
   } while (pattern[at] !== ']');
-  return { has: isListed !== isNegated, end: at + 1 };
+  return { set: { ranges, isNegated }, end: at + 1 };
 }
 
 /** The name in `[:name:]`. Without a colon before the next bracket, the opening one is a member. */

@@ -1,53 +1,79 @@
 import { Glob } from './attribute-glob.js';
+import type { AttributeSteps } from './attribute-steps.js';
 
-/** Whether a file's path, from the top of the tree, is one that the pattern means. */
-export type PathTest = (path: string) => boolean;
+/** What files the pattern of a `.gitattributes` line means. Bytes in latin1 strings. */
+export interface AttributePattern {
+  /** Only files below can match: empty, or a path from the top of the tree with a slash at its end. */
+  readonly folder: string;
+  /** What the names of matching files end with; empty where a wildcard is at the end. */
+  readonly ending: string;
+  /** Whether `ending` is the whole name. */
+  readonly isWhole: boolean;
+  /** Whether a path from the top matches, if it fits all the above. `undefined`: always. */
+  readonly matches: ((path: string, steps: AttributeSteps) => boolean) | undefined;
+}
 
 const SPECIAL = /[*?[\\]/;
+/** Behind the last wildcard, set or slash. What a backslash precedes means itself. */
+const LITERAL_END = /[^*?[\]\\/]*$/;
 
 /**
- * Compiles the pattern of a `.gitattributes` line, for files: a pattern that ends with a slash means
- * directories and so never a file.
+ * Compiles a pattern for files: one that ends with a slash means directories and so never a file.
  *
  * - Without a slash it is matched with the file's name, at any depth.
  * - With one it is matched with the path, from the directory of the attributes file on.
  *
- * Patterns and paths are bytes in latin1 strings.
- *
  * @param directory where the attributes file lies: empty, or a path with a slash at its end.
  * @returns `undefined` when no file can match.
  */
-export function compilePattern(pattern: string, directory: string): PathTest | undefined {
+export function compilePattern(pattern: string, directory: string): AttributePattern | undefined {
   if (pattern === '' || pattern.endsWith('/')) return undefined;
   return pattern.includes('/')
     ? compilePathPattern(directory, pattern.replace(/^\//, ''))
-    : compileNamePattern(pattern);
+    : compileNamePattern(directory, pattern);
 }
 
-function compileNamePattern(pattern: string): PathTest | undefined {
+function compileNamePattern(folder: string, pattern: string): AttributePattern | undefined {
   if (!SPECIAL.test(pattern)) {
-    const end = `/${pattern}`;
-    return (path) => path.endsWith(end) || path === pattern;
+    return { folder, ending: pattern, isWhole: true, matches: undefined };
   }
   if (pattern.startsWith('*') && !SPECIAL.test(pattern.slice(1))) {
-    const end = pattern.slice(1);
-    return (path) => path.endsWith(end);
+    return { folder, ending: pattern.slice(1), isWhole: false, matches: undefined };
   }
   const glob = Glob.compile(pattern);
-  return glob && ((path) => glob.matches(path, path.lastIndexOf('/') + 1));
+  if (glob === undefined) return undefined;
+  return {
+    folder,
+    ending: literalEnd(pattern),
+    isWhole: false,
+    matches: (path, steps) => glob.matches(path, path.lastIndexOf('/') + 1, steps),
+  };
 }
 
 /**
  * As in git, what begins at the first wildcard is a pattern of its own. So two stars there take whole
  * segments even when text precedes them, which gitignore(5) does not say.
  */
-function compilePathPattern(directory: string, pattern: string): PathTest | undefined {
+function compilePathPattern(directory: string, pattern: string): AttributePattern | undefined {
   const special = pattern.search(SPECIAL);
+  const text = directory + (special < 0 ? pattern : pattern.slice(0, special));
+  const folder = text.slice(0, text.lastIndexOf('/') + 1);
   if (special < 0) {
-    const whole = directory + pattern;
-    return (path) => path === whole;
+    const ending = text.slice(folder.length);
+    return { folder, ending, isWhole: true, matches: (path) => path === text };
   }
-  const text = directory + pattern.slice(0, special);
   const glob = Glob.compile(pattern.slice(special));
-  return glob && ((path) => path.startsWith(text) && glob.matches(path, text.length));
+  if (glob === undefined) return undefined;
+  const ending = literalEnd(pattern);
+  return {
+    folder,
+    ending,
+    // In `a**/b` the slash may match nothing.
+    isWhole: text === folder && ending !== '' && pattern.at(-ending.length - 1) === '/',
+    matches: (path, steps) => path.startsWith(text) && glob.matches(path, text.length, steps),
+  };
+}
+
+function literalEnd(pattern: string): string {
+  return LITERAL_END.exec(pattern)?.[0] ?? '';
 }

@@ -1,6 +1,8 @@
 import { SnapshotError } from '../errors.js';
 import { type Assignment, type AttributeValue, parseAttributes } from './attribute-file.js';
-import { compilePattern, type PathTest } from './attribute-pattern.js';
+import { compilePattern } from './attribute-pattern.js';
+import { AttributeSteps, STEPS_PER_SEARCH } from './attribute-steps.js';
+import { type AttributeRule, AttributeTable, FileName } from './attribute-table.js';
 
 /** The attributes that decide how a blob becomes a file; `undefined` where none is set. */
 export interface ConversionAttributes {
@@ -13,11 +15,6 @@ export interface ConversionAttributes {
 }
 
 type Macros = ReadonlyMap<string, readonly Assignment[]>;
-
-interface Rule {
-  readonly matches: PathTest;
-  readonly assignments: readonly Assignment[];
-}
 
 const CONVERSION_NAMES = new Set(['text', 'crlf', 'eol', 'ident', 'working-tree-encoding']);
 
@@ -35,32 +32,59 @@ const BUILT_IN_MACROS: Macros = new Map([['binary', [{ name: 'text', value: fals
 /** Of the attribute files that may hold for one file. As rules they take up to sixty times the memory. */
 const MAX_BYTES = 4 * 1024 * 1024;
 
+/** What a byte of an attribute file takes to read, in terms of a byte that is compared. */
+const STEPS_PER_BYTE = 20;
+const STEPS_PER_ASSIGNMENT = 10;
+
+/** What matches files of one directory: of each file of attributes that holds there, its tables. */
+interface DirectoryTables {
+  readonly directory: string;
+  /** Deeper files first. */
+  readonly byFile: readonly (readonly AttributeTable[])[];
+}
+
 /**
- * The rules of the `.gitattributes` files that hold in one directory: its own and those above. An
- * immutable chain, so that a walk over a tree keeps the rules of each directory while it is in it.
+ * The rules of the `.gitattributes` files that hold in one directory: its own and those above. A chain, so
+ * that a walk over a tree keeps the rules of each directory while it is in it.
  *
  * Paths are bytes, taken as latin1 strings.
  */
 export class AttributeRules {
-  /** What holds where there is no `.gitattributes`: nothing but git's built-in macro. */
-  static readonly builtIn = new AttributeRules(undefined, [], BUILT_IN_MACROS, 0);
-
   readonly #parent: AttributeRules | undefined;
-  readonly #rules: readonly Rule[];
+  /** Of the directory: 0 for the top. */
+  readonly #depth: number;
+  /** By folder: the directory, or one below. */
+  readonly #tables: ReadonlyMap<string, AttributeTable>;
   readonly #macros: Macros;
   /** The size of the attribute files here and above. */
   readonly #bytes: number;
+  readonly #steps: AttributeSteps;
+  /** Of the directory of the file that was looked up last: the next one is often there as well. */
+  #last: DirectoryTables | undefined;
 
   private constructor(
     parent: AttributeRules | undefined,
-    rules: readonly Rule[],
+    depth: number,
+    tables: ReadonlyMap<string, AttributeTable>,
     macros: Macros,
     bytes: number,
+    steps: AttributeSteps,
   ) {
     this.#parent = parent;
-    this.#rules = rules;
+    this.#depth = depth;
+    this.#tables = tables;
     this.#macros = macros;
     this.#bytes = bytes;
+    this.#steps = steps;
+  }
+
+  /**
+   * What holds where there is no `.gitattributes`: nothing but git's built-in macro.
+   *
+   * @param steps that all rules below may take together. Default: any number.
+   */
+  static builtIn(steps = new AttributeSteps(Number.MAX_SAFE_INTEGER)): AttributeRules {
+    return new AttributeRules(undefined, 0, new Map(), BUILT_IN_MACROS, 0, steps);
   }
 
   /**
@@ -71,26 +95,32 @@ export class AttributeRules {
    * @param blob the object that the directory's entry `.gitattributes` names, `undefined` where there
    * is no such entry. A symbolic link's counts too: during a checkout git reads attributes from the
    * index, and there it does not tell the two apart.
-   * @throws SnapshotError `LIMIT_EXCEEDED` for more than 4 MiB of files with rules that matter.
+   * @throws SnapshotError `LIMIT_EXCEEDED` for more than 4 MiB of files with rules that matter, and for too
+   * many steps.
    */
   child(directory: string, blob: Buffer | undefined): AttributeRules {
     if (blob === undefined) return this;
+    this.#steps.take(blob.length * STEPS_PER_BYTE);
     const bytes = this.#bytes + blob.length;
     // Macros hold for the lines before them too. Only the top may define some.
     const macros = directory === '' ? readMacros(blob, this.#macros) : this.#macros;
-    const rules: Rule[] = [];
+    const tables = new Map<string, AttributeTable>();
+    let position = 0;
     for (const { kind, subject, assignments } of parseAttributes(blob)) {
       const matter = assignments.filter(
         ({ name }) => CONVERSION_NAMES.has(name) || macros.has(name),
       );
       if (kind === 'macro' || matter.length === 0) continue;
-      const matches = compilePattern(subject, directory);
-      if (matches === undefined) continue;
+      const pattern = compilePattern(subject, directory);
+      if (pattern === undefined) continue;
       checkBytes(bytes);
-      rules.push({ matches, assignments: matter });
+      const table = tables.get(pattern.folder) ?? new AttributeTable();
+      tables.set(pattern.folder, table);
+      table.add({ position: position++, pattern, assignments: matter });
     }
-    if (rules.length === 0 && macros === this.#macros) return this;
-    return new AttributeRules(this, rules, macros, bytes);
+    if (tables.size === 0 && macros === this.#macros) return this;
+    const depth = directory.split('/').length - 1;
+    return new AttributeRules(this, depth, tables, macros, bytes, this.#steps);
   }
 
   /**
@@ -98,18 +128,19 @@ export class AttributeRules {
    * ones, and within a line what stands further right.
    *
    * @param path from the top of the tree.
+   * @throws SnapshotError `LIMIT_EXCEEDED` for too many steps.
    */
   lookup(path: string): ConversionAttributes {
-    let found: Map<string, AttributeValue> | undefined;
-    for (let scope: AttributeRules | undefined = this; scope; scope = scope.#parent) {
-      for (let i = scope.#rules.length - 1; i >= 0; i--) {
-        const rule = scope.#rules[i];
-        if (!rule?.matches(path)) continue;
-        found ??= new Map();
-        this.#assign(found, rule.assignments);
-      }
+    const nameAt = path.lastIndexOf('/') + 1;
+    const file = new FileName(path.slice(nameAt));
+    const found = new Map<string, AttributeValue>();
+    for (const tables of this.#tablesFor(path.slice(0, nameAt))) {
+      const rules: AttributeRule[] = [];
+      for (const table of tables) table.collect(path, file, this.#steps, rules);
+      rules.sort((a, b) => b.position - a.position);
+      for (const { assignments } of rules) this.#assign(found, assignments);
     }
-    if (found === undefined) return NO_ATTRIBUTES;
+    if (found.size === 0) return NO_ATTRIBUTES;
     return {
       text: found.get('text'),
       crlf: found.get('crlf'),
@@ -119,10 +150,35 @@ export class AttributeRules {
     };
   }
 
+  #tablesFor(directory: string): DirectoryTables['byFile'] {
+    if (this.#last?.directory === directory) return this.#last.byFile;
+    const folders = foldersOf(directory);
+    const byFile: AttributeTable[][] = [];
+    for (let scope: AttributeRules | undefined = this; scope; scope = scope.#parent) {
+      const tables = scope.#tablesIn(folders);
+      if (tables.length > 0) byFile.push(tables);
+    }
+    this.#last = { directory, byFile };
+    return byFile;
+  }
+
+  /** @param folders in which a file lies, from the top of the tree. */
+  #tablesIn(folders: readonly string[]): AttributeTable[] {
+    const found: AttributeTable[] = [];
+    for (let depth = this.#depth; depth < folders.length; depth++) {
+      if (found.length === this.#tables.size) break;
+      this.#steps.take(STEPS_PER_SEARCH);
+      const table = this.#tables.get(folders[depth] ?? '');
+      if (table !== undefined) found.push(table);
+    }
+    return found;
+  }
+
   /** Assigns from right to left what is still open. A macro that becomes true counts in its place. */
   #assign(found: Map<string, AttributeValue>, assignments: readonly Assignment[]): void {
     const open = [...assignments];
     for (let next = open.pop(); next !== undefined; next = open.pop()) {
+      this.#steps.take(STEPS_PER_ASSIGNMENT);
       if (found.has(next.name)) continue;
       found.set(next.name, next.value);
       if (next.value === true) open.push(...(this.#macros.get(next.name) ?? []));
@@ -139,6 +195,15 @@ function readMacros(blob: Buffer, inherited: Macros): Macros {
     macros.set(subject, assignments);
   }
   return macros ?? inherited;
+}
+
+/** A directory and those above, from the top: empty, or paths with a slash at the end. */
+function foldersOf(directory: string): string[] {
+  const folders = [''];
+  for (let slash = directory.indexOf('/'); slash >= 0; slash = directory.indexOf('/', slash + 1)) {
+    folders.push(directory.slice(0, slash + 1));
+  }
+  return folders;
 }
 
 function checkBytes(bytes: number): void {

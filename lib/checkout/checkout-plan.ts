@@ -3,12 +3,16 @@ import { verifyPath } from '../git/path-safety.js';
 import { parseTree, type TreeEntry } from '../git/tree.js';
 import { NumberList } from '../history/number-list.js';
 import type { Limits } from '../options.js';
+import { ObjectSet } from '../pack/object-set.js';
 import type { ObjectReader } from '../pack/reader.js';
+import { AttributeSteps } from './attribute-steps.js';
+import { AttributeRules } from './attributes.js';
+import { needsConversion } from './convert.js';
 import { NameStack } from './name-stack.js';
 import { type CheckoutPlan, PlannedTree } from './planned-tree.js';
 import { refusedPath } from './refused-path.js';
 import { readSymlinkTarget } from './symlink-target.js';
-import { CheckoutDirectory, readTree } from './tree-walk.js';
+import { readTree, walkCheckout } from './tree-walk.js';
 
 /*
  * What a checkout will hold, found before the first byte of a snapshot is written: a client can still
@@ -24,15 +28,31 @@ const MAX_NAME_BYTES = 255;
 
 /**
  * @param root the id of HEAD's tree.
- * @throws SnapshotError `REPOSITORY_INVALID` for names that git refuses to check out and symlinks that can't
- * be, `UPSTREAM_INVALID` for missing objects and malformed trees; `LIMIT_EXCEEDED` for too many files, too
- * long paths, and when the blobs that are no deltas alone exceed `maxCheckoutBytes`; as `AttributeRules.child`.
+ * @throws SnapshotError `REPOSITORY_INVALID` for names that git refuses to check out, for symlinks that can't be and
+ * for attributes with which git's checkout fails, `UPSTREAM_INVALID` for missing objects and malformed trees;
+ * `LIMIT_EXCEEDED` for too many files, too long paths, attributes that take more than `maxAttributeSteps`, and when
+ * the blobs that are no deltas alone exceed `maxCheckoutBytes`.
  */
 export function planCheckout(reader: ObjectReader, root: string, limits: Limits): CheckoutPlan {
   const planner = new Planner(reader, limits);
-  planner.plan(root, '', undefined);
+  const { files } = planner.plan('', root);
   const { trees, blobs } = planner;
-  return { root, trees, blobs };
+  const plan = { root, trees, blobs, converted: new ObjectSet(files) };
+  if (planner.hasAttributes) findConverted(reader, plan, limits);
+  return plan;
+}
+
+/** Looks up the attributes of each file. */
+function findConverted(reader: ObjectReader, plan: CheckoutPlan, limits: Limits): void {
+  const builtIn = AttributeRules.builtIn(new AttributeSteps(limits.maxAttributeSteps));
+  let position = 0;
+  for (const { kind, path, directory } of walkCheckout(reader, plan, builtIn)) {
+    if (kind === 'directory') continue;
+    if (kind === 'file' && needsConversion(directory.rules(reader).lookup(path))) {
+      plan.converted.add(position);
+    }
+    position++;
+  }
 }
 
 /** @throws SnapshotError `LIMIT_EXCEEDED` */
@@ -45,6 +65,8 @@ export function checkSize(checkoutBytes: number, { maxCheckoutBytes }: Limits): 
 class Planner {
   readonly trees = new Map<string, PlannedTree>();
   readonly blobs = new NumberList();
+  /** Whether there is any `.gitattributes`. */
+  hasAttributes = false;
   readonly #reader: ObjectReader;
   readonly #limits: Limits;
   /** Of all that was found so far, at each place where it lies. */
@@ -62,7 +84,7 @@ class Planner {
    *
    * @param path with a slash at its end; empty for the root.
    */
-  plan(oid: string, path: string, parent: CheckoutDirectory | undefined): PlannedTree {
+  plan(path: string, oid: string): PlannedTree {
     const known = this.trees.get(oid);
     if (known !== undefined) {
       if (path.length + known.longestPath > MAX_PATH_BYTES) {
@@ -73,11 +95,10 @@ class Planner {
     }
     const tree = readTree(this.#reader, oid);
     const planned = this.#planFiles(path, tree);
-    const directory = new CheckoutDirectory(path, parent, planned.attributes);
-    directory.rules(this.#reader); // fails if they can't be had
+    this.hasAttributes ||= planned.attributes !== undefined;
     for (const { name, kind, oid } of planned.subtrees === 0 ? [] : parseTree(tree)) {
       if (kind !== 'directory') continue;
-      const below = this.plan(oid, `${path}${name}/`, directory);
+      const below = this.plan(`${path}${name}/`, oid);
       // git looks for that name in all of a symlink's path.
       if (below.hasSymlink && verifyPath(`${name}/link`, true) !== undefined) {
         throw refusedPath(path + name, 'is .gitmodules on some file system, and holds a symlink');

@@ -1,5 +1,6 @@
 import type { TreeEntry } from '../git/tree.js';
 import type { NumberList } from '../history/number-list.js';
+import type { ObjectSet } from '../pack/object-set.js';
 import { cachedTreeBytes } from './git-index.js';
 
 const ATTRIBUTES_FILE = '.gitattributes';
@@ -15,6 +16,8 @@ export interface CheckoutPlan {
   readonly trees: ReadonlyMap<string, Readonly<PlannedTree>>;
   /** The reader's numbers of all blobs; those in one tree follow each other. */
   readonly blobs: NumberList;
+  /** The files that are not the blobs as they are, by their position in the index. */
+  readonly converted: ObjectSet;
 }
 
 /**

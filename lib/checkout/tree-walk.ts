@@ -25,15 +25,20 @@ export interface CheckoutEntry extends TreeEntry {
  * Every entry below the root of a plan. Directories come before what is in them, and only if that is
  * anything: git's checkout makes no empty ones.
  *
+ * @param builtIn the attributes that hold without any `.gitattributes`.
  * @throws SnapshotError as `readTree`.
  */
-export function* walkCheckout(reader: ObjectReader, plan: CheckoutPlan): Generator<CheckoutEntry> {
-  const open = (oid: string, path: string, parent: CheckoutDirectory | undefined) => {
+export function* walkCheckout(
+  reader: ObjectReader,
+  plan: CheckoutPlan,
+  builtIn = AttributeRules.builtIn(),
+): Generator<CheckoutEntry> {
+  const open = (oid: string, path: string, parent: CheckoutDirectory | AttributeRules) => {
     const { attributes, firstBlob = 0 } = plan.trees.get(oid) ?? {};
     const directory = new CheckoutDirectory(path, parent, attributes);
     return { directory, entries: parseTree(readTree(reader, oid)), nextBlob: firstBlob };
   };
-  const way = [open(plan.root, '', undefined)];
+  const way = [open(plan.root, '', builtIn)];
   for (let last = way.at(-1); last !== undefined; last = way.at(-1)) {
     const next = last.entries.next();
     if (next.done === true) {
@@ -68,12 +73,16 @@ export function readTree(reader: ObjectReader, oid: string): Buffer {
 export class CheckoutDirectory {
   /** From the root, with a slash at its end; empty for the root. Bytes as latin1. */
   readonly path: string;
-  readonly #parent: CheckoutDirectory | undefined;
+  readonly #parent: CheckoutDirectory | AttributeRules;
   readonly #attributes: string | undefined;
   #rules: AttributeRules | undefined;
 
   /** @param attributes the object of its `.gitattributes`. */
-  constructor(path: string, parent: CheckoutDirectory | undefined, attributes: string | undefined) {
+  constructor(
+    path: string,
+    parent: CheckoutDirectory | AttributeRules,
+    attributes: string | undefined,
+  ) {
     this.path = path;
     this.#parent = parent;
     this.#attributes = attributes;
@@ -86,7 +95,8 @@ export class CheckoutDirectory {
   }
 
   #read(reader: ObjectReader): AttributeRules {
-    const inherited = this.#parent?.rules(reader) ?? AttributeRules.builtIn;
+    const parent = this.#parent;
+    const inherited = parent instanceof AttributeRules ? parent : parent.rules(reader);
     if (this.#attributes === undefined) return inherited;
     return inherited.child(this.path, readBlob(reader, this.#attributes));
   }

@@ -3,7 +3,7 @@ import type { TarFrames } from '../archive/tar-frames.js';
 import { readBlob, streamBlob } from '../checkout/blob.js';
 import { cachedTrees } from '../checkout/cached-trees.js';
 import { checkSize } from '../checkout/checkout-plan.js';
-import { convertToWorkingTree, needsConversion } from '../checkout/convert.js';
+import { convertToWorkingTree } from '../checkout/convert.js';
 import {
   encodeIndex,
   FileMode,
@@ -47,7 +47,7 @@ export async function writeCheckout(
   tar: TarFrames,
   { mtime, limits, signal }: CheckoutOptions,
 ): Promise<void> {
-  const writer = new CheckoutWriter(reader, tar, mtime, limits);
+  const writer = new CheckoutWriter(plan, reader, tar, mtime, limits);
   let frames = tar.count;
   for (const entry of walkCheckout(reader, plan)) {
     // Most have nothing to wait for, and there are as many as files.
@@ -96,13 +96,21 @@ class CheckoutWriter {
   readonly sizes = new NumberList();
   /** Bytes of the index's entries. */
   indexedBytes = 0;
+  readonly #plan: CheckoutPlan;
   readonly #reader: ObjectReader;
   readonly #tar: TarFrames;
   readonly #mtime: number;
   readonly #limits: Limits;
   #bytes = 0;
 
-  constructor(reader: ObjectReader, tar: TarFrames, mtime: number, limits: Limits) {
+  constructor(
+    plan: CheckoutPlan,
+    reader: ObjectReader,
+    tar: TarFrames,
+    mtime: number,
+    limits: Limits,
+  ) {
+    this.#plan = plan;
     this.#reader = reader;
     this.#tar = tar;
     this.#mtime = mtime;
@@ -141,8 +149,8 @@ class CheckoutWriter {
   }
 
   #addFile(entry: CheckoutEntry): void | Promise<void> {
-    const { executable, oid, path, directory } = entry;
-    const attributes = directory.rules(this.#reader).lookup(path);
+    const { executable, oid, path } = entry;
+    const isConverted = this.#plan.converted.has(this.sizes.length);
     const located = this.#locate(entry);
     const size = located?.wholeSize ?? 0;
     const file = {
@@ -151,15 +159,19 @@ class CheckoutWriter {
       mode: executable ? 0o755 : 0o644,
       mtime: this.#mtime,
     } as const;
-    if (located !== undefined && size > STREAMED_BLOB_BYTES && !needsConversion(attributes)) {
+    if (located !== undefined && size > STREAMED_BLOB_BYTES && !isConverted) {
       this.#indexed(entry, size);
       return this.#tar.addStream({ ...file, size }, streamBlob(this.#reader, oid, located));
     }
     const blob = readBlob(this.#reader, oid, located);
-    const { maxObjectBytesInMemory } = this.#limits;
-    const content = convertToWorkingTree(blob, attributes, oid, maxObjectBytesInMemory);
+    const content = isConverted ? this.#convert(blob, entry) : blob;
     this.#indexed(entry, content.length);
     this.#tar.add(file, content);
+  }
+
+  #convert(blob: Buffer, { path, oid, directory }: CheckoutEntry): Buffer {
+    const attributes = directory.rules(this.#reader).lookup(path);
+    return convertToWorkingTree(blob, attributes, oid, this.#limits.maxObjectBytesInMemory);
   }
 
   #locate({ blob }: CheckoutEntry): LocatedObject | undefined {

@@ -1,0 +1,70 @@
+import type { Assignment } from './attribute-file.js';
+import type { AttributePattern } from './attribute-pattern.js';
+import { type AttributeSteps, STEPS_PER_SEARCH } from './attribute-steps.js';
+
+export interface AttributeRule {
+  /** Where in its file it stands: later ones override those before. */
+  readonly position: number;
+  readonly pattern: AttributePattern;
+  readonly assignments: readonly Assignment[];
+}
+
+/** A file's name, and its ends as they are asked for. */
+export class FileName {
+  readonly name: string;
+  readonly #ends: string[] = [];
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  /** The last bytes; `undefined` if it has fewer. */
+  end(length: number): string | undefined {
+    if (length > this.name.length) return undefined;
+    this.#ends[length] ??= this.name.slice(-length);
+    return this.#ends[length];
+  }
+}
+
+/**
+ * Rules for the files below one folder, by what names end with: of many rules, few are tried with a file.
+ */
+export class AttributeTable {
+  readonly #byName = new Map<string, AttributeRule[]>();
+  readonly #byEnding = new Map<string, AttributeRule[]>();
+  readonly #endingLengths = new Set<number>();
+  /** Those whose pattern ends with a wildcard. */
+  readonly #others: AttributeRule[] = [];
+
+  add(rule: AttributeRule): void {
+    const { ending, isWhole } = rule.pattern;
+    if (ending === '') {
+      this.#others.push(rule);
+      return;
+    }
+    if (!isWhole) this.#endingLengths.add(ending.length);
+    const rules = isWhole ? this.#byName : this.#byEnding;
+    const same = rules.get(ending);
+    if (same === undefined) rules.set(ending, [rule]);
+    else same.push(rule);
+  }
+
+  /** Adds to `found`, in any order, the rules that match a path. @throws SnapshotError `LIMIT_EXCEEDED` */
+  collect(path: string, file: FileName, steps: AttributeSteps, found: AttributeRule[]): void {
+    steps.take(STEPS_PER_SEARCH * (1 + this.#endingLengths.size));
+    const add = (rules: readonly AttributeRule[]) => {
+      steps.take(STEPS_PER_SEARCH * rules.length);
+      for (const rule of rules) {
+        if (rule.pattern.matches?.(path, steps) ?? true) found.push(rule);
+      }
+    };
+    const named = this.#byName.get(file.name);
+    if (named !== undefined) add(named);
+    for (const length of this.#endingLengths) {
+      const end = file.end(length);
+      const ending = end === undefined ? undefined : this.#byEnding.get(end);
+      if (ending !== undefined) add(ending);
+    }
+    if (this.#others.length > 0) add(this.#others);
+  }
+}
