@@ -68,6 +68,7 @@ const UNITS: Record<string, number> = {
   KiB: 1024,
   MiB: 1024 ** 2,
   GiB: 1024 ** 3,
+  TiB: 1024 ** 4,
 };
 
 const SECTIONS: [heading: string, names: string[], defaults: object][] = [

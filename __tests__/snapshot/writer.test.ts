@@ -167,12 +167,12 @@ describe.each(THREADS)('A snapshot with %s', (_, from) => {
 
   test('fails with the error of a file that cannot be converted', async () => {
     const mirror = await packed('late.git', {
-      '.gitattributes': 'z.txt working-tree-encoding\n',
+      '.gitattributes': 'z.txt working-tree-encoding=no-such-one\n',
       'noise.bin': seededBytes('noise', 4 * MIB),
       'z.txt': 'text\n',
     });
     const { error, shown } = await failure(await taskOf(mirror, from));
-    expect(error).toMatchObject({ code: 'REPOSITORY_INVALID' });
+    expect(error).toMatchObject({ code: 'REPOSITORY_UNSUPPORTED' });
     expect(shown).toBeGreaterThan(0);
   });
 

@@ -26,6 +26,13 @@ interface Order {
   readonly isForced: boolean;
 }
 
+/** With these errors a build of the same refs fails again. */
+const FOLLOWS_FROM_REFS: ReadonlySet<string> = new Set([
+  'LIMIT_EXCEEDED',
+  'REPOSITORY_INVALID',
+  'UPSTREAM_INVALID',
+]);
+
 /** A mirror may turn out to be damaged, or not to have a ref yet. */
 const MAX_ATTEMPTS = 3;
 
@@ -190,9 +197,7 @@ export class Generations {
           if (isNotFound(error)) begunAt = undefined;
           const isWorthIt = await this.#isWorthAnother(id, lease, error, attempt);
           if (isShown || !isWorthIt || attempt === MAX_ATTEMPTS) {
-            throw isNotFound(error)
-              ? error
-              : this.#failures.remember(basis, toSnapshotError(error));
+            throw this.#remember(basis, error);
           }
         } finally {
           lease.release();
@@ -210,6 +215,12 @@ export class Generations {
       }
       throw cause;
     }
+  }
+
+  /** @returns the error, with the time for which it is remembered, if it follows from what was to be built. */
+  #remember(basis: string, error: unknown): unknown {
+    const follows = error instanceof SnapshotError && FOLLOWS_FROM_REFS.has(error.code);
+    return follows ? this.#failures.remember(basis, error) : error;
   }
 
   /** What failed of these refs would fail again, after it has held a turn for as long. */
