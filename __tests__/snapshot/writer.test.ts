@@ -167,12 +167,15 @@ describe.each(THREADS)('A snapshot with %s', (_, from) => {
 
   test('fails with the error of a file that cannot be converted', async () => {
     const mirror = await packed('late.git', {
-      '.gitattributes': 'z.txt working-tree-encoding=no-such-one\n',
+      '.gitattributes': 'z.txt eol=crlf\n',
       'noise.bin': seededBytes('noise', 4 * MIB),
-      'z.txt': 'text\n',
+      'z.txt': 'a\n'.repeat(2 * MIB),
     });
-    const { error, shown } = await failure(await taskOf(mirror, from));
-    expect(error).toMatchObject({ code: 'REPOSITORY_UNSUPPORTED' });
+    const task = await taskOf(mirror, from);
+    // With CR LF, the file has 6 MiB.
+    const limits = { ...task.limits, maxObjectBytesInMemory: 5 * MIB };
+    const { error, shown } = await failure({ ...task, limits });
+    expect(error).toMatchObject({ code: 'LIMIT_EXCEEDED' });
     expect(shown).toBeGreaterThan(0);
   });
 
