@@ -69,7 +69,52 @@ test('A pack of all objects of one pack has the same bytes', async () => {
   expect(pack.equals(await readFile(await packOf(one)))).toBe(true);
 });
 
-test('A pack of no objects is an empty pack', async () => {
+test('An object that a pack holds twice is copied once, with deltas of either copy', async () => {
+  const [base, same] = [Buffer.from('the base\n'), Buffer.from('the base\n')];
+  const delta = (text: string) =>
+    makeDelta(base.length, base.length + text.length, [
+      { copy: [0, base.length] },
+      { insert: text },
+    ]);
+  const pack = makePack([
+    { type: 'blob', body: base },
+    { type: 'blob', body: 'something else\n' },
+    { type: 'ofs-delta', base: 0, body: delta('one') },
+    { type: 'ofs-delta', base: 2, body: makeDelta(12, 9, [{ copy: [0, 9] }]) },
+    { type: 'blob', body: same },
+    { type: 'ofs-delta', base: 3, body: delta('two') },
+    { type: 'ofs-delta', base: 4, body: delta('three') },
+  ]);
+  const { idx } = await ingest(pack);
+  expect(await indexWithGit(pack)).toEqual(idx);
+  const reader = await open(await storePack(await directory(), 'pack-twice', { pack, idx }));
+  const all = [
+    'the base\n',
+    'something else\n',
+    'the base\none',
+    'the base\ntwo',
+    'the base\nthree',
+  ];
+  expect(await idsOfEncoded(reader, everyObject(reader))).toEqual(
+    all.map((body) => objectId('blob', Buffer.from(body))).sort(),
+  );
+});
+
+test('Of an object that a pack holds twice neither entry comes to be made of itself', async () => {
+  const [base, other] = [Buffer.from('the base\n'), Buffer.from('the other\n')];
+  const delta = (from: Buffer, to: Buffer) => makeDelta(from.length, to.length, [{ insert: to }]);
+  const pack = makePack([
+    { type: 'ref-delta', base: objectId('blob', other), body: delta(other, base) },
+    { type: 'blob', body: base },
+    { type: 'ofs-delta', base: 1, body: delta(base, other) },
+  ]);
+  const { idx } = await ingest(pack);
+  const reader = await open(await storePack(await directory(), 'pack-twice', { pack, idx }));
+  const ids = [base, other].map((body) => objectId('blob', body)).sort();
+  expect(await idsOfEncoded(reader, everyObject(reader))).toEqual(ids);
+});
+
+test('No objects make an empty pack', async () => {
   const reader = await open(packsOf(one));
   const pack = whole(encodePack(reader, new ObjectSet(reader.objectCount)));
   expect(pack.equals(makePack([]))).toBe(true);

@@ -74,7 +74,22 @@ test.each([
   }
 });
 
-test('An idx finds ids that are spread unevenly', async () => {
+test('Of objects with one id the first is found, however many there are', async () => {
+  for (const [before, same, after] of [
+    [0, 2, 0],
+    [1, 1000, 1],
+    [700, 5, 700],
+    [128, 129, 500],
+  ] as const) {
+    const others = sortedOids(before + after, () => 5);
+    const [low, high] = [others.slice(0, before), others.slice(before)];
+    const repeated = low.at(-1) ?? Buffer.alloc(20, 4);
+    const idx = await openIdx([...low, ...Array(same).fill(repeated), ...high]);
+    expect(idx.positionOf(repeated)).toBe(before === 0 ? 0 : before - 1);
+  }
+});
+
+test('Ids that are spread unevenly are found', async () => {
   const oids = sortedOids(3000, () => 5);
   for (const [i, oid] of oids.entries()) oid.writeUInt16BE(i < 2900 ? 3 : 0xfff0 + (i % 8), 1);
   oids.sort(Buffer.compare);

@@ -10,12 +10,14 @@ import { expectSameCheckout } from '../support/compare.js';
 import { damagePack } from '../support/damage-pack.js';
 import { fsck } from '../support/fsck.js';
 import { HOST, type HostApp } from '../support/host-app.js';
+import { makePack, type PackEntry } from '../support/hostile-pack.js';
 import { expectNothingLeft } from '../support/nothing-left.js';
 import { treeBody } from '../support/object-id.js';
 import { ObjectList } from '../support/object-list.js';
 import { ownRepository } from '../support/own-repository.js';
 import { expectProblem, expectServed } from '../support/problem.js';
 import { seededBytes } from '../support/random.js';
+import { readPack } from '../support/read-pack.js';
 import { RepositoryBuilder } from '../support/repository-builder.js';
 import { execute, git } from '../support/run.js';
 
@@ -111,6 +113,19 @@ describe('A repository with refs that are odd but harmless', () => {
     serve({ pack, refs: { HEAD: refs.HEAD } });
     await expectAsCloned();
   });
+});
+
+test('A repository whose pack has an object twice is served, though git clone wants each once', async () => {
+  const objects = new ObjectList();
+  const sent = objects.pack(objects.soundCommit());
+  const entries = readPack(sent.pack).map(({ offset, length }): PackEntry => {
+    return { type: 'raw', bytes: sent.pack.subarray(offset, offset + length) };
+  });
+  serve({ ...sent, pack: makePack([...entries, ...entries]) });
+  const snapshot = join(await directory(), 'snapshot');
+  await extract(app.snapshotUrl(repository.path), snapshot);
+  expect(await fsck(snapshot)).toEqual([]);
+  expect(await git(snapshot, 'status', '--porcelain')).toBe('');
 });
 
 describe('A bomb', () => {

@@ -1,6 +1,6 @@
 import { closeSync, openSync } from 'node:fs';
 import { inBatches } from './batches.js';
-import { Dispatcher, type DispatcherLimits } from './dispatcher.js';
+import { Dispatcher, type DispatcherLimits, type ResolvedPack } from './dispatcher.js';
 import { ObjectTable } from './object-table.js';
 import type { ResolverPool } from './resolver-pool.js';
 import { PackScanner, type ScanLimits, type ScannedPack } from './scan.js';
@@ -17,13 +17,11 @@ export interface IngestProgress {
 }
 
 /** A pack that lies in a file, with what is known of its objects. */
-export interface ArrivedPack {
+export interface ArrivedPack extends ResolvedPack {
   readonly path: string;
   /** The caller's to close. */
   readonly fd: number;
   readonly pack: ScannedPack;
-  /** How many deltas have no base in the pack. */
-  readonly unresolved: number;
 }
 
 const PROGRESS_BYTES = 1024 * 1024;
@@ -57,8 +55,8 @@ export async function receivePack(
     let arrived: ArrivedPack | undefined;
     try {
       const pack = await scanArriving(source, fd, scanner, onProgress);
-      const unresolved = (await dispatcher?.finish(path, pack)) ?? 0;
-      arrived = { path, fd, pack, unresolved };
+      const resolved = await dispatcher?.finish(path, pack);
+      arrived = { path, fd, pack, ...(resolved ?? { unresolved: 0, repeatsBase: false }) };
       return arrived;
     } finally {
       scanner.close();

@@ -4,6 +4,7 @@ import {
   countUnresolved,
   createLeftoverTask,
   type LeftoverTask,
+  repeatsBase,
   resolveLeftovers,
   stopLeftovers,
 } from './leftovers.js';
@@ -44,6 +45,13 @@ export interface DispatcherOptions {
   /** This thread's. */
   readonly memory: ObjectMemory;
   readonly pool: ResolverPool;
+}
+
+export interface ResolvedPack {
+  /** How many deltas are left that have no base in the pack. */
+  readonly unresolved: number;
+  /** Whether deltas name a base by its id that the pack holds twice. */
+  readonly repeatsBase: boolean;
 }
 
 export class Dispatcher {
@@ -114,15 +122,15 @@ export class Dispatcher {
   /**
    * Resolves everything that is not, when all entries were added.
    *
-   * @returns how many deltas are left that have no base in the pack.
    * @throws SnapshotError `UPSTREAM_INVALID` for malformed deltas, `LIMIT_EXCEEDED`.
    */
-  async finish(packPath: string, objects: ScannedObjects): Promise<number> {
+  async finish(packPath: string, objects: ScannedObjects): Promise<ResolvedPack> {
     await Promise.all(this.#threads.map((thread) => thread.settle()));
     const task = createLeftoverTask(packPath, objects, this.#limits);
     if (task !== undefined) await this.#resolveLeftovers(task);
     for (const thread of this.#threads.splice(0)) this.#pool.giveBack(thread);
-    return task === undefined ? 0 : countUnresolved(objects);
+    if (task === undefined) return { unresolved: 0, repeatsBase: false };
+    return { unresolved: countUnresolved(objects), repeatsBase: repeatsBase(task) };
   }
 
   /** Ends the threads that were not given back. Idempotent. */

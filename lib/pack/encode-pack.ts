@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { SnapshotError } from '../errors.js';
-import { isObjectType } from '../git/object.js';
+import { isObjectType, OID_BYTES } from '../git/object.js';
 import { encodeDelta } from './encode-delta.js';
 import {
   encodeOfsDeltaEntry,
@@ -56,10 +56,12 @@ export function everyObject(reader: ObjectReader): ObjectSet {
   const objects = new ObjectSet(reader.objectCount);
   for (const [number, { idx, firstNumber }] of packs.entries()) {
     const earlier = packs.slice(0, number);
+    const before = Buffer.alloc(OID_BYTES);
     for (let position = 0; position < idx.count; position++) {
-      const isKnown =
-        number > 0 &&
-        earlier.some((pack) => pack.idx.positionOf(idx.oidAt(position)) !== undefined);
+      const isRepeated = position > 0 && idx.oidAt(position).equals(before);
+      if (isRepeated) continue;
+      idx.oidAt(position).copy(before);
+      const isKnown = earlier.some((pack) => pack.idx.positionOf(before) !== undefined);
       if (!isKnown) objects.add(firstNumber + position);
     }
   }
@@ -132,7 +134,7 @@ class PackCopy {
     header: Readonly<EntryHeader>,
   ): { readonly bytes: Buffer; readonly isWhole: boolean } | undefined {
     if (isObjectType(header.type)) return undefined;
-    const { pack, idx } = this.#pack;
+    const { pack, idx, firstNumber } = this.#pack;
     const { positions, offsets } = this.#order;
     const { size, type, baseDistance } = header;
     const start = offsets[entry] ?? 0;
@@ -151,7 +153,9 @@ class PackCopy {
       baseOid = pack.baseOid(start, header);
     }
     const baseNumber = this.#reader.requireNumber(baseOid);
-    if (this.#objects.has(baseNumber)) {
+    // Else the pack holds its base twice, and the other entry may be made of this one.
+    const isElsewhere = baseNumber < firstNumber;
+    if (this.#objects.has(baseNumber) && (isElsewhere || type === EntryType.refDelta)) {
       if (type === EntryType.refDelta) return undefined;
       return { bytes: encodeRefDeltaHeader(size, baseOid), isWhole: false };
     }

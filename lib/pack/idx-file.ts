@@ -51,7 +51,7 @@ export class IdxFile {
     return position === undefined ? undefined : this.offsetAt(position);
   }
 
-  /** The position, among the ids in their order, of the id `oids[at, at + 20)`. */
+  /** The position, among the ids in their order, of the id `oids[at, at + 20)`: the first, if it is there twice. */
   positionOf(oids: Uint8Array, at = 0): number | undefined {
     const first = oids[at] ?? 0;
     let low = first === 0 ? 0 : this.#fanout.readUInt32BE((first - 1) * 4);
@@ -64,24 +64,24 @@ export class IdxFile {
       const margin = 32 + Math.ceil(Math.sqrt(high - low));
       const from = expected - margin;
       const to = expected + margin;
-      if (from > low && this.#compare(from, oids, at) <= 0) low = from;
-      if (to < high && this.#compare(to, oids, at) > 0) high = to;
+      if (from > low && this.#compare(from, oids, at) < 0) low = from;
+      if (to < high && this.#compare(to, oids, at) >= 0) high = to + 1;
     }
     while (high - low > OIDS_AT_ONCE) {
       const middle = (low + high) >>> 1;
-      if (this.#compare(middle, oids, at) <= 0) low = middle;
-      else high = middle;
+      if (this.#compare(middle, oids, at) < 0) low = middle;
+      else high = middle + 1;
     }
     const start = low;
     const found = this.#file.read(OIDS_AT + start * OID_BYTES, (high - low) * OID_BYTES);
+    const end = high;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      const order = compareOids(found, (middle - start) * OID_BYTES, oids, at);
-      if (order === 0) return middle;
-      if (order < 0) low = middle + 1;
+      if (compareOids(found, (middle - start) * OID_BYTES, oids, at) < 0) low = middle + 1;
       else high = middle;
     }
-    return undefined;
+    const isFound = low < end && compareOids(found, (low - start) * OID_BYTES, oids, at) === 0;
+    return isFound ? low : undefined;
   }
 
   /** Ids that begin with this, 40 hex digits each: two at most. @param prefix in lower case. */

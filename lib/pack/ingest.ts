@@ -81,7 +81,9 @@ export async function ingestPack(
 }
 
 /** Writes a pack's idx, and gives both their names: the idx last, by which git finds packs. */
-function publish({ pack, path }: ArrivedPack, directory: string): IngestedPack {
+function publish({ pack, path, repeatsBase }: ArrivedPack, directory: string): IngestedPack {
+  // As git: if one of the two is a delta, it could turn out to be made of itself.
+  if (repeatsBase) throw new SnapshotError('UPSTREAM_INVALID', 'the pack has a delta base twice');
   const name = `pack-${pack.checksum.toString('hex')}`;
   const idx = join(directory, 'arriving.idx');
   writeNew(idx, encodeIdx(pack, pack.checksum));

@@ -15,9 +15,9 @@ import { checkSizeInMemory, type ResolveLimits } from './resolver.js';
  * They form trees with the bases that they need. The roots are objects that are kept whole. Threads
  * share one counter over the list of roots; who takes a root walks its whole tree, depth first, so that
  * a base is in memory while its deltas are applied. Invariants: a thread writes only what is of deltas
- * in its own trees; a delta is resolved once: of two objects with the same id, which `encodeIdx` refuses,
- * only the first gets the deltas that name them by it. Memory: of the bases on the path from the root those that have more deltas to come, under a
- * budget: beyond it those nearest the root are dropped and made again when they are needed. Cost: one
+ * in its own trees; a delta is resolved once: of two objects with the same id, only the first gets the
+ * deltas that name them by it. Memory: of the bases on the path from the root those that have more deltas
+ * to come, under a budget: beyond it those nearest the root are dropped and made again when they are needed. Cost: one
  * inflate and one delta for each object of the trees, and a hash for each that was not resolved.
  */
 
@@ -28,7 +28,7 @@ export interface LeftoverTask {
   readonly forest: DeltaForest;
   /** How many roots have been taken, and whether to stop. */
   readonly state: Int32Array<SharedArrayBuffer>;
-  /** 1 where a range of `forest.deltasById` begins that an object has got. */
+  /** Where a range of `forest.deltasById` begins: how many objects it names. */
   readonly claimed: Int32Array<SharedArrayBuffer>;
   readonly limits: ResolveLimits;
 }
@@ -178,7 +178,7 @@ class DeltaWalk {
       this.#objects.columns.oids,
       object * OID_BYTES,
     );
-    if (range.start === range.end || Atomics.exchange(this.#claimed, range.start, 1) === 0) {
+    if (range.start === range.end || Atomics.add(this.#claimed, range.start, 1) === 0) {
       return range;
     }
     return { start: range.end, end: range.end };
@@ -274,6 +274,11 @@ class DeltaWalk {
     base.data = undefined;
     this.#held -= base.size + HELD_OVERHEAD_BYTES;
   }
+}
+
+/** Whether deltas name a base by its id that the pack holds twice. To be asked when all is resolved. */
+export function repeatsBase({ claimed }: LeftoverTask): boolean {
+  return claimed.some((objects) => objects > 1);
 }
 
 /** How many deltas are not resolved. */
