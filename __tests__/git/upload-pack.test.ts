@@ -15,6 +15,7 @@ const OFFERED = new Set([
   'side-band-64k',
   'ofs-delta',
   'thin-pack',
+  'agent=git/2.0',
 ]);
 const NAK = encodePacket('NAK\n');
 const PACK = Buffer.concat([...encodeSideBand(1, Buffer.from('PACK...'))]);
@@ -69,10 +70,11 @@ test('git upload-pack sends only what is new when the request names what is ther
 
 describe('A fetch request', () => {
   test('asks only for capabilities that the upstream offers', () => {
-    const few = encodeFetchRequest(['1'.repeat(40)], [], new Set(['side-band-64k']), 'test');
-    expect(few.toString()).toBe(
-      `004bwant ${'1'.repeat(40)} side-band-64k agent=test\n00000009done\n`,
-    );
+    const ask = (...offered: string[]) =>
+      encodeFetchRequest(['1'.repeat(40)], [], new Set(offered), 'test').toString();
+    const want = `want ${'1'.repeat(40)} side-band-64k`;
+    expect(ask('side-band-64k', 'agents=x')).toBe(`0040${want}\n00000009done\n`);
+    expect(ask('side-band-64k', 'agent=git/2')).toBe(`004b${want} agent=test\n00000009done\n`);
   });
 
   test('has white space and odd bytes in its agent replaced', () => {

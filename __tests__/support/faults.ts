@@ -14,6 +14,8 @@ export type Fault =
   /** `headers`: the status line is sent before the silence. */
   | { kind: 'hang-info-refs'; headers?: boolean }
   | { kind: 'hang-upload-pack'; headers?: boolean }
+  /** It lists refs by protocol 0, whatever it is asked for, and refuses commands of protocol 2. */
+  | { kind: 'protocol-0' }
   /** The advertisement of refs never ends. */
   | { kind: 'huge-refs' }
   /** Sent as a pkt-line `ERR`, or in side-band 3 after so many bytes of the pack. */
@@ -70,6 +72,8 @@ export function answerFor(
       if (authorization === `Basic ${pair}`) return undefined;
       return plain(401, { 'www-authenticate': CHALLENGE });
     }
+    case 'protocol-0':
+      return service === 'ls-refs' ? plain(400, {}) : undefined;
     case 'hang-info-refs':
       return service === 'info-refs' ? hang(service, fault.headers, signal) : undefined;
     case 'hang-upload-pack':

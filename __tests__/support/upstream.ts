@@ -182,6 +182,7 @@ export class Upstream extends EventEmitter<UpstreamEvents> {
       ...faults.flatMap((fault) => filterFor(fault, service, signal) ?? []),
       ...(gates.get(repository) ?? []).map((gate) => gate.filter(signal)),
     ];
+    if (faults.some(({ kind }) => kind === 'protocol-0')) delete req.headers['git-protocol'];
     const response = await runHttpBackend(req, this.#root, request, signal);
     this.#track(response.ended);
     if (service === 'info-refs') {

@@ -8,22 +8,58 @@ import { isValidRefName } from './refs.js';
  * branch HEAD names when that branch has no commits, and for refs that mirrors don't hold.
  */
 
-export function encodeHeadQuery(agent: string): Buffer {
-  return encodeQuery(agent, ['symrefs', 'unborn', 'ref-prefix HEAD']);
+/**
+ * What an upstream offers by protocol v2, by its answer to `info/refs`; `undefined` when it speaks an older one
+ * only, and answers by that.
+ *
+ * @throws SnapshotError `UPSTREAM_INVALID` for what are no pkt-lines.
+ */
+export async function readCapabilities(
+  body: AsyncIterable<Uint8Array>,
+): Promise<ReadonlySet<string> | undefined> {
+  let capabilities: Set<string> | undefined;
+  for await (const line of readPktLines(body)) {
+    if (line.kind !== 'data') {
+      if (capabilities !== undefined) return capabilities;
+      continue;
+    }
+    const text = line.payload.toString('latin1').replace(/\n$/, '');
+    if (capabilities !== undefined) capabilities.add(text);
+    else if (text === 'version 2') capabilities = new Set();
+    // Some servers begin as for v0, with this and a flush.
+    else if (!text.startsWith('# service=')) return undefined;
+  }
+  return undefined;
+}
+
+/** Asks for HEAD; `undefined` when the upstream does not tell where an unborn one points. */
+export function encodeHeadQuery(agent: string, offered: ReadonlySet<string>): Buffer | undefined {
+  const tellsUnborn = Array.from(offered).some((capability) => {
+    const [, features] = /^ls-refs=(.*)$/.exec(capability) ?? [];
+    return features?.split(' ').includes('unborn') === true;
+  });
+  if (!tellsUnborn) return undefined;
+  return encodeQuery(agent, offered, ['symrefs', 'unborn', 'ref-prefix HEAD']);
 }
 
 /** @param names full names of refs. */
-export function encodeRefsQuery(agent: string, names: readonly string[]): Buffer {
-  return encodeQuery(
-    agent,
-    names.map((name) => `ref-prefix ${name}`),
-  );
+export function encodeRefsQuery(
+  agent: string,
+  offered: ReadonlySet<string>,
+  names: readonly string[],
+): Buffer {
+  const prefixes = names.map((name) => `ref-prefix ${name}`);
+  return encodeQuery(agent, offered, prefixes);
 }
 
-function encodeQuery(agent: string, lines: readonly string[]): Buffer {
+function encodeQuery(
+  agent: string,
+  offered: ReadonlySet<string>,
+  lines: readonly string[],
+): Buffer {
   return Buffer.concat([
     encodePktLine('command=ls-refs\n'),
-    encodePktLine(agentCapability(agent)),
+    ...agentCapability(agent, offered).map((capability) => encodePktLine(capability)),
     DELIM_PKT,
     ...lines.map((line) => encodePktLine(Buffer.from(`${line}\n`, 'latin1'))),
     FLUSH_PKT,

@@ -59,11 +59,12 @@ export async function* readPktLines(source: AsyncIterable<Uint8Array>): AsyncGen
 /** As `readPktLines`, of bytes that are all there. */
 export function* splitPktLines(bytes: Buffer): Generator<PktLine> {
   for (let at = 0; at < bytes.length; ) {
-    const rest = bytes.length - at;
-    const length = rest < LENGTH_BYTES ? rest + 1 : Math.max(parseLength(bytes, at), LENGTH_BYTES);
-    if (length > rest) throw endsWithin();
-    yield frame(bytes, at, parseLength(bytes, at));
-    at += length;
+    if (bytes.length - at < LENGTH_BYTES) throw endsWithin();
+    const length = parseLength(bytes, at);
+    const end = at + Math.max(length, LENGTH_BYTES);
+    if (end > bytes.length) throw endsWithin();
+    yield frame(bytes, at, length);
+    at = end;
   }
 }
 

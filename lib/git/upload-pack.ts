@@ -26,7 +26,7 @@ export function encodeFetchRequest(
   if (!asked.includes('side-band-64k')) {
     throw new SnapshotError('REPOSITORY_UNSUPPORTED', 'the upstream does not offer side-band-64k');
   }
-  asked.push(agentCapability(agent));
+  asked.push(...agentCapability(agent, offered));
   const lines = wants.map((want, i) => {
     return encodePktLine(i === 0 ? `want ${want} ${asked.join(' ')}\n` : `want ${want}\n`);
   });

@@ -17,8 +17,9 @@ import { checkSizeInMemory, type ResolveLimits } from './resolver.js';
  * a base is in memory while its deltas are applied. Invariants: a thread writes only what is of deltas
  * in its own trees; a delta is resolved once: of two objects with the same id, only the first gets the
  * deltas that name them by it. Memory: of the bases on the path from the root those that have more deltas
- * to come, under a budget: beyond it those nearest the root are dropped and made again when they are needed. Cost: one
- * inflate and one delta for each object of the trees, and a hash for each that was not resolved.
+ * to come, under a budget: beyond it those nearest the root are dropped and made again when they are
+ * needed. Cost: one inflate and one delta for each object of the trees, and a hash for each that was not
+ * resolved.
  */
 
 /** What every thread of one resolution gets; structured-cloneable. */

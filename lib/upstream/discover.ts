@@ -1,11 +1,19 @@
 import { buffer } from 'node:stream/consumers';
 import { withDeadline } from '../abort.js';
 import { SnapshotError } from '../errors.js';
-import { encodeHeadQuery, encodeRefsQuery, readRefs, readUnbornHead } from '../git/ls-refs.js';
+import {
+  encodeHeadQuery,
+  encodeRefsQuery,
+  readCapabilities,
+  readRefs,
+  readUnbornHead,
+} from '../git/ls-refs.js';
 import type { Head } from '../git/refs.js';
 import { type Advertisement, DEFAULT_BRANCH, parseAdvertisement } from './advertisement.js';
 import type { UpstreamClient } from './http-client.js';
 import type { UpstreamTask } from './task.js';
+
+const PROTOCOL_V2 = { 'git-protocol': 'version=2' };
 
 /** The upstream did not say what it has: nothing was begun yet. */
 export class DiscoveryError extends SnapshotError {}
@@ -41,23 +49,23 @@ async function askForRefs(
   http: UpstreamClient,
   signal: AbortSignal,
 ): Promise<Advertisement> {
-  const url = `${upstreamUrl}/info/refs?service=git-upload-pack`;
-  const { body } = await http.request({ url, method: 'GET', headers: {}, signal });
+  const { body } = await http.request({ ...infoRefs(upstreamUrl), headers: {}, signal });
   return parseAdvertisement(body === undefined ? Buffer.alloc(0) : await buffer(body));
 }
 
-/** HEAD of an upstream that did not advertise it, because its branch has no commits: one more request. */
+/**
+ * HEAD of an upstream that did not advertise it, because its branch has no commits: up to two requests more.
+ * Which branch that is only protocol v2 tells; of others git takes the default.
+ */
 export async function discoverUnbornHead(task: UpstreamTask, http: UpstreamClient): Promise<Head> {
-  const query = encodeHeadQuery(task.userAgent);
-  const ref = await readUnbornHead(
-    await connect(task, http, query, { 'git-protocol': 'version=2' }),
-  );
-  // Upstreams that know no unborn HEAD leave it open which branch that is.
+  const offered = await discoverCapabilities(task, http);
+  const query = offered && encodeHeadQuery(task.userAgent, offered);
+  const ref = query && (await readUnbornHead(await connect(task, http, query, PROTOCOL_V2)));
   return { kind: 'branch', ref: ref ?? DEFAULT_BRANCH, oid: undefined };
 }
 
 /**
- * What refs that mirrors don't hold are at, such as those of pull requests: one request more.
+ * What refs that mirrors don't hold are at, such as those of pull requests: two requests more.
  *
  * @param names full names.
  * @returns full name → id; without those that are not there, and empty when the upstream has no protocol v2.
@@ -67,8 +75,23 @@ export async function discoverRefs(
   http: UpstreamClient,
   names: readonly string[],
 ): Promise<ReadonlyMap<string, string>> {
-  const query = encodeRefsQuery(task.userAgent, names);
-  return await readRefs(await connect(task, http, query, { 'git-protocol': 'version=2' }), names);
+  const offered = await discoverCapabilities(task, http);
+  if (offered === undefined) return new Map();
+  const query = encodeRefsQuery(task.userAgent, offered, names);
+  return await readRefs(await connect(task, http, query, PROTOCOL_V2), names);
+}
+
+/** What the upstream offers by protocol v2; `undefined` when it does not speak that. */
+async function discoverCapabilities(
+  { upstreamUrl }: UpstreamTask,
+  http: UpstreamClient,
+): Promise<ReadonlySet<string> | undefined> {
+  const { body } = await http.request({ ...infoRefs(upstreamUrl), headers: PROTOCOL_V2 });
+  return body && (await readCapabilities(body));
+}
+
+function infoRefs(upstreamUrl: string) {
+  return { url: `${upstreamUrl}/info/refs?service=git-upload-pack`, method: 'GET' };
 }
 
 /** Sends a request to the upstream's `git-upload-pack`. @returns the answer's body. */
