@@ -61,17 +61,29 @@ export async function orLater(promise: Promise<unknown>, milliseconds: number): 
  * it fails with what `late` makes of that. Any other failure is passed on.
  *
  * @param signal ends the work before that.
+ * @param work may call `renew` to get the same time again, from then on.
  */
 export async function withDeadline<T>(
   milliseconds: number,
   signal: AbortSignal,
-  work: (signal: AbortSignal) => Promise<T>,
+  work: (signal: AbortSignal, renew: () => void) => Promise<T>,
   late: (cause: unknown) => Error,
 ): Promise<T> {
-  const deadline = AbortSignal.timeout(milliseconds);
+  const over = new AbortController();
+  const onLate = () => over.abort(deadline.reason);
+  let deadline = AbortSignal.timeout(milliseconds);
+  deadline.addEventListener('abort', onLate);
+  const renew = () => {
+    deadline.removeEventListener('abort', onLate);
+    deadline = AbortSignal.timeout(milliseconds);
+    deadline.addEventListener('abort', onLate);
+  };
   try {
-    return await work(AbortSignal.any([signal, deadline]));
+    return await work(AbortSignal.any([signal, over.signal]), renew);
   } catch (error) {
-    throw deadline.aborted && !signal.aborted ? late(error) : error;
+    throw over.signal.aborted && !signal.aborted ? late(error) : error;
+  } finally {
+    // With a listener, its timer would keep it in memory until then.
+    deadline.removeEventListener('abort', onLate);
   }
 }

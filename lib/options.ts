@@ -106,15 +106,18 @@ const limits = z.strictObject({
   maxPending: count.default(1000),
   /** Threads that resolve the deltas of one pack. */
   indexThreads: count.max(64).default(Math.min(4, availableParallelism())),
-  /** Milliseconds for a whole clone or fetch, from its turn in the queue to the verified mirror. */
-  cloneTimeout: milliseconds.default(30 * MINUTE),
+  /**
+   * Milliseconds in which a clone or fetch must get further: from its turn in the queue to the first MiB of the
+   * pack, for each 256 MiB of it, and from its end to the verified mirror. No limit on the whole.
+   */
+  cloneTimeout: milliseconds.default(120 * MINUTE),
   /** Milliseconds for one generation. */
   generationTimeout: milliseconds.default(30 * MINUTE),
   /** Milliseconds until a connection to the upstream must stand. */
   connectTimeout: milliseconds.default(10_000),
   /** Milliseconds until the upstream's list of refs must be there. */
   refsTimeout: milliseconds.default(MINUTE),
-  /** Milliseconds without a byte, counted only once the pack has begun to arrive. */
+  /** Milliseconds without a byte of the pack, counted only once it has begun to arrive. */
   stallTimeout: milliseconds.default(MINUTE),
   /** Milliseconds during which a failed clone or generation is remembered and not tried again. 0: never. */
   failureMemory: z.number().int().min(0).max(0x7fff_ffff).default(30_000),

@@ -1,6 +1,7 @@
 /**
  * @one-node-version
  */
+import { on } from 'node:events';
 import { join } from 'node:path';
 import { restoreSnapshot } from '../../lib/client/index.js';
 import type { SnapshotErrorCode } from '../../lib/index.js';
@@ -14,6 +15,8 @@ import { expectNothingLeft, mirrorNames } from '../support/nothing-left.js';
 import { ownRepository } from '../support/own-repository.js';
 import { expectProblem, expectServed } from '../support/problem.js';
 import { threadCount } from '../support/process-resources.js';
+import { seededBytes } from '../support/random.js';
+import { push } from '../support/small-repositories.js';
 import type { UpstreamRequest } from '../support/upstream-request.js';
 
 const HOUR = 3_600_000;
@@ -186,6 +189,37 @@ test('An upstream that stalls within the pack fails the request, and leaves noth
   expect(await threadCount()).toBe(before + 1);
   await own.close();
   expect(await threadCount()).toBe(before);
+});
+
+test('A clone that gets further may take longer than the limit, and one that does not may not', async () => {
+  const { upstream, path, id, bare } = repository;
+  const noise = (name: string) => ({ [name]: seededBytes(name, 3 << 20) });
+  await push(bare, { files: noise('first.bin') });
+  const passFirst = holdDeadlines(defer, DEADLINE, 1);
+  const own = await startApp({ limits: { failureMemory: 0, cloneTimeout: DEADLINE } });
+  const { events } = own.router.service;
+  const hasBegun = async () => {
+    for await (const [{ progress }] of on(events, 'cloneProgress')) {
+      if (progress.kind === 'pack') return;
+    }
+  };
+  const gate = upstream.gate(path, 2 << 20);
+  const served = expectServed(own.snapshotUrl(path));
+  await hasBegun();
+  // That of the clone's beginning.
+  passFirst();
+  gate.release();
+  await served;
+
+  await push(bare, { files: noise('second.bin') });
+  await own.router.service.evict(id);
+  const passAll = holdDeadlines(defer, DEADLINE);
+  const other = upstream.gate(path, 2 << 20);
+  const failed = expectProblem(own.snapshotUrl(path), 'UPSTREAM_TIMEOUT');
+  await hasBegun();
+  passAll();
+  await failed;
+  other.release();
 });
 
 test('An upstream that recovers is cloned by the next request', async () => {

@@ -4,9 +4,14 @@ import type { Cleanup } from './temporary-directory.js';
  * Takes deadlines of so many milliseconds (`AbortSignal.timeout`) from the clock until the test is over: they
  * pass when the test says so. Others are as ever.
  *
+ * @param atOnce how many pass when the test says so: the first ones. Default: all that were set so far.
  * @returns lets those pass that were set so far.
  */
-export function holdDeadlines(defer: Cleanup['defer'], milliseconds: number): () => void {
+export function holdDeadlines(
+  defer: Cleanup['defer'],
+  milliseconds: number,
+  atOnce = Number.POSITIVE_INFINITY,
+): () => void {
   const { timeout } = AbortSignal;
   const held: AbortController[] = [];
   AbortSignal.timeout = (delay) => {
@@ -21,6 +26,6 @@ export function holdDeadlines(defer: Cleanup['defer'], milliseconds: number): ()
   return () => {
     if (held.length === 0) throw new Error(`no deadline of ${milliseconds} ms was set`);
     const reason = new DOMException('The test let the deadline pass', 'TimeoutError');
-    for (const deadline of held.splice(0)) deadline.abort(reason);
+    for (const deadline of held.splice(0, atOnce)) deadline.abort(reason);
   };
 }

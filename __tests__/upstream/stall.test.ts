@@ -1,6 +1,8 @@
 import { type Clock, install } from '@sinonjs/fake-timers';
+import { readFetchAnswer } from '../../lib/git/upload-pack.js';
 import { failWhenStalled } from '../../lib/upstream/stall.js';
 import { withResolvers } from '../../lib/with-resolvers.js';
+import { encodePacket } from '../support/pkt-line.js';
 import { cleanup } from '../support/temporary-directory.js';
 
 const { defer } = cleanup(afterEach);
@@ -45,7 +47,44 @@ test('A pack may take longer than the stall timeout to begin', async () => {
   expect(await begun).toEqual([chunk(0)]);
 });
 
-test('A pack that has begun fails when no byte arrives for the stall timeout', async () => {
+describe('While the upstream prepares the pack', () => {
+  const waits = [
+    ['keep-alives', () => encodePacket('\x01')],
+    ['progress', () => encodePacket('\x02Compressing objects: 12% (3/25)\r')],
+  ] as const;
+
+  test.each(waits)(
+    '%s may come for any time, and the limit begins with its first byte',
+    async (_, wait) => {
+      const parts = Array.from({ length: 9 }, () => withResolvers<Buffer>());
+      async function* body() {
+        for (const { promise } of parts) yield await promise;
+      }
+      const pack = failWhenStalled(
+        readFetchAnswer(body(), () => {}),
+        LIMIT,
+      );
+      const first = Promise.allSettled([pack.next()]);
+      parts[0]?.resolve(Buffer.concat([encodePacket('NAK\n'), encodePacket('\x01')]));
+      for (let i = 1; i < 5; i++) {
+        await clock.tickAsync(100 * LIMIT);
+        parts[i]?.resolve(wait());
+      }
+      await clock.tickAsync(100 * LIMIT);
+      parts[5]?.resolve(encodePacket('\x01PACK'));
+      expect(await first).toEqual([
+        { status: 'fulfilled', value: { done: false, value: Buffer.from('PACK') } },
+      ]);
+      const failed = expect(pack.next()).rejects.toMatchObject(STALLED);
+      await clock.tickAsync(LIMIT / 2);
+      parts[6]?.resolve(wait());
+      await clock.tickAsync(LIMIT / 2);
+      await failed;
+    },
+  );
+});
+
+test('A pack that has begun fails when nothing of it arrives for long', async () => {
   const { pack, arrive, isGivenUp } = arriving();
   arrive(0);
   await pack.next();

@@ -44,7 +44,7 @@ const REPORT = 'the upstream reports: ';
 const ACKNOWLEDGEMENT = /^ACK [0-9a-f]{40}(?: (?:continue|common|ready))?$/;
 
 /**
- * Reads the answer to a fetch request and yields the bytes of the pack; views, each valid until the
+ * Reads the answer to a fetch request and yields the bytes of the pack, never none; views, each valid until the
  * next one is asked for.
  *
  * @param onProgress gets the upstream's progress text as it comes.
@@ -71,7 +71,8 @@ export async function* readFetchAnswer(
     const payload = line.payload.subarray(1);
     switch (line.payload[0]) {
       case PACK_BAND:
-        yield payload;
+        // An empty one only says that the upstream is still there (uploadpack.keepAlive of git-config(1)).
+        if (payload.length > 0) yield payload;
         break;
       case PROGRESS_BAND:
         onProgress(payload.toString());

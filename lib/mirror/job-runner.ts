@@ -11,6 +11,7 @@ import type { FetchProgress } from '../upstream/fetch-pack.js';
 import type { UpstreamTask } from '../upstream/task.js';
 import { WorkerPool } from '../workers/pool.js';
 import type { Job, JobResult, Undiscovered } from './job.js';
+import { milestones } from './milestones.js';
 
 /** What a thread knew of more objects (46 bytes of each) would stay with it while it is idle. */
 const MANY_OBJECTS = 1_000_000;
@@ -69,8 +70,8 @@ export class JobRunner {
    * Waits for its turn, then runs a job.
    *
    * @param prepare makes the job, in time that counts.
-   * @throws SnapshotError what the job failed with; after `cloneTimeout`, `UPSTREAM_TIMEOUT`, or
-   *   `LIMIT_EXCEEDED` of a job that asks no upstream.
+   * @throws SnapshotError what the job failed with; `cloneTimeout` after it began or reached its last milestone,
+   *   `UPSTREAM_TIMEOUT`, or `LIMIT_EXCEEDED` of a job that asks no upstream.
    */
   async run<Kind extends Job['kind']>(
     repository: RepositoryId,
@@ -81,10 +82,12 @@ export class JobRunner {
     const { limits } = this.#config;
     const { cloneTimeout } = limits;
     const isLocal = kind !== 'clone' && kind !== 'update' && kind !== 'check';
-    const onEvent = (progress: FetchProgress) => {
-      this.#events.emit('cloneProgress', { repository, progress });
-    };
-    const work = async (ends: AbortSignal) => {
+    const work = async (ends: AbortSignal, renew: () => void) => {
+      const isMilestone = milestones();
+      const onEvent = (progress: FetchProgress) => {
+        if (isMilestone(progress)) renew();
+        this.#events.emit('cloneProgress', { repository, progress });
+      };
       const result = await this.#pool.run(await prepare(ends, limits), { signal: ends, onEvent });
       if (result.kind === 'undiscovered') throw deserializeError(result.error);
       if (isOfKind(result, kind)) return result;
@@ -93,7 +96,7 @@ export class JobRunner {
     const run = async () => {
       signal.throwIfAborted();
       return await withDeadline(cloneTimeout, signal, work, (cause) => {
-        const message = `the ${kind} took longer than ${cloneTimeout} ms`;
+        const message = `the ${kind} got no further for ${cloneTimeout} ms`;
         const code = isLocal ? 'LIMIT_EXCEEDED' : 'UPSTREAM_TIMEOUT';
         return new SnapshotError(code, message, { cause });
       });

@@ -3,8 +3,11 @@ import { SnapshotError } from '../errors.js';
 
 /**
  * Passes a pack on, and fails when nothing of it arrives for `milliseconds`. The limit begins with the
- * first chunk, because servers think for minutes before it, and rests while the consumer works.
+ * first chunk, because servers think for minutes before it, silent or not; from then on only the pack counts.
+ * It rests while the consumer works.
  *
+ * @param source yields no empty chunks.
+
  * @throws SnapshotError `UPSTREAM_TIMEOUT`
  */
 export async function* failWhenStalled(
