@@ -1,14 +1,8 @@
 /** @one-node-version */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  encodeHead,
-  encodePackedRefs,
-  isValidRefName,
-  parsePackedRefs,
-  type Ref,
-  refNameOf,
-} from '../../lib/git/refs.js';
+import { parsePackedRefs, RefList } from '../../lib/git/ref-list.js';
+import { encodeHead, isValidRefName, type Ref, refNameOf } from '../../lib/git/refs.js';
 import { buildKitchenSink } from '../support/kitchen-sink.js';
 import { execute, git, run } from '../support/run.js';
 import { buildEmpty, buildSmall } from '../support/small-repositories.js';
@@ -140,8 +134,8 @@ describe('Packed refs', () => {
       await git(repository, 'update-ref', `refs/heads/${branch}`, 'trunk');
     await git(repository, 'pack-refs', '--all');
     const written = await readFile(join(repository, 'packed-refs'));
-    const refs = parsePackedRefs(written);
-    expect(encodePackedRefs([...refs].reverse())).toEqual(written);
+    const refs = [...parsePackedRefs(written)];
+    expect(RefList.of([...refs].reverse()).packed).toEqual(written);
     expect(refs.filter(({ peeled }) => peeled !== undefined).length).toBeGreaterThan(5);
     const listed = await git(repository, 'for-each-ref', '--format=%(objectname) %(refname)');
     const shown = ({ name }: Ref) => Buffer.from(name, 'latin1').toString();
@@ -159,7 +153,7 @@ describe('Packed refs', () => {
     const branches = ['z', 'a/b', 'a-b', 'a.b', 'B', '\uff5e', '🚀'];
     const names = branches.map((branch) => `refs/heads/${branch}`);
     const refs = names.map((name): Ref => ({ name: refNameOf(name), oid }));
-    await writeFile(join(repository, 'packed-refs'), encodePackedRefs(refs));
+    await writeFile(join(repository, 'packed-refs'), RefList.of(refs).packed);
     for (const name of names)
       expect(await git(repository, 'rev-parse', '--verify', name)).toBe(oid);
     const listed = await git(repository, 'for-each-ref', '--format=%(refname:short)', 'refs/heads');
@@ -167,8 +161,8 @@ describe('Packed refs', () => {
   });
 
   test('may be empty', () => {
-    expect(parsePackedRefs(encodePackedRefs([]))).toEqual([]);
-    expect(parsePackedRefs(Buffer.alloc(0))).toEqual([]);
+    expect([...parsePackedRefs(RefList.of([]).packed)]).toEqual([]);
+    expect([...parsePackedRefs(Buffer.alloc(0))]).toEqual([]);
   });
 
   test.each([

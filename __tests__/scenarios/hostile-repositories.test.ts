@@ -222,6 +222,34 @@ test('A repository with 100,000 refs keeps no other request waiting', async () =
   expect(longest).toBeLessThan(yardstick / 3);
 });
 
+test('A list of 500,000 refs takes little memory, also when one of them moves', async () => {
+  const objects = new ObjectList();
+  const head = objects.soundCommit();
+  const next = objects.commit(objects.tree(), head);
+  const refs: Record<string, string> = {};
+  for (let i = 0; i < 500_000; i++) refs[`refs/heads/branch-${i}`] = head;
+  const dataDir = await directory();
+  const child = await AppProcess.start(
+    {
+      dataDir,
+      upstreamUrl: repository.upstream.url,
+      log: join(dataDir, 'events.log'),
+      freshness: { mode: 'strict', maxAge: 0, checkInterval: 0 },
+    },
+    // Of each thread. As strings, the names and ids of all refs take a multiple of it.
+    ['--max-old-space-size=40'],
+  );
+  defer(() => child.kill());
+  for (const commit of [head, next]) {
+    repository.upstream.heal(repository.path);
+    serve(objects.pack(commit, refs));
+    const url = `${child.url}/git/${HOST}/${repository.path}/snapshot.tar.zst`;
+    const answer = await fetch(url);
+    expect(answer.headers.get('x-cachew-snapshot-commit')).toBe(commit);
+    await answer.arrayBuffer();
+  }
+});
+
 describe('A mirror that was damaged on disk', () => {
   test('breaks the first connection, is cloned anew, and disturbs no other repository', async () => {
     const { path, id, bare } = repository;

@@ -3,8 +3,9 @@ import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { ByteReader } from '../../lib/archive/byte-reader.js';
 import { refuseUnsafeConfig } from '../../lib/client/git-directory.js';
-import type { Head, Ref } from '../../lib/git/refs.js';
-import { parsePackedRefs, refNameOf } from '../../lib/git/refs.js';
+import { parsePackedRefs, RefList } from '../../lib/git/ref-list.js';
+import type { Head } from '../../lib/git/refs.js';
+import { refNameOf } from '../../lib/git/refs.js';
 import { type GitDirectoryInput, gitDirectory } from '../../lib/snapshot/git-directory.js';
 import { cloneWithGit } from '../support/clone.js';
 import { fsck } from '../support/fsck.js';
@@ -47,7 +48,7 @@ beforeEach(async () => {
 /** The content of the mirror, as a snapshot gets it. */
 async function inputOf(): Promise<GitDirectoryInput> {
   const packed = join(mirror, 'packed-refs');
-  const refs: Ref[] = mirror === filled ? parsePackedRefs(await readFile(packed)) : [];
+  const refs = mirror === filled ? parsePackedRefs(await readFile(packed)) : RefList.of([]);
   const { code, stdout } = await execute('git', ['symbolic-ref', '-q', 'HEAD'], { cwd: mirror });
   const target = await execute('git', ['rev-parse', '-q', '--verify', 'HEAD'], { cwd: mirror });
   const oid = target.code === 0 ? target.stdout.trim() : undefined;

@@ -64,10 +64,17 @@ export class AppProcess {
     this.url = url;
   }
 
-  /** Resolves when the app's service has started. */
-  static async start(options: AppProgramOptions): Promise<AppProcess> {
+  /**
+   * Resolves when the app's service has started.
+   *
+   * @param execArgv options of node.
+   */
+  static async start(
+    options: AppProgramOptions,
+    execArgv: readonly string[] = [],
+  ): Promise<AppProcess> {
     const program = fileURLToPath(new URL('./app-program.js', import.meta.url));
-    const child = fork(program, [JSON.stringify(options)], { execArgv: [] });
+    const child = fork(program, [JSON.stringify(options)], { execArgv: [...execArgv] });
     const [message] = await Promise.race([
       once(child, 'message'),
       once(child, 'exit').then(() => Promise.reject(new Error('the app did not start'))),

@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Head, parsePackedRefs, type Ref } from '../../lib/git/refs.js';
+import { parsePackedRefs, type RefList } from '../../lib/git/ref-list.js';
+import type { Head } from '../../lib/git/refs.js';
 import { writeRefs } from '../../lib/mirror/layout.js';
 import { digestRefs, type MirrorRevision, revisionDirectory } from '../../lib/mirror/revision.js';
 
@@ -26,9 +27,9 @@ export async function revisionOf(repository: string): Promise<MirrorRevision> {
   };
 }
 
-async function headOf(repository: string, refs: readonly Ref[]): Promise<Head> {
+async function headOf(repository: string, refs: RefList): Promise<Head> {
   const text = (await readFile(join(repository, 'HEAD'), 'latin1')).replace(/\n$/, '');
   const ref = /^ref: (.*)$/s.exec(text)?.[1];
   if (ref === undefined) return { kind: 'detached', oid: text };
-  return { kind: 'branch', ref, oid: refs.find(({ name }) => name === ref)?.oid };
+  return { kind: 'branch', ref, oid: refs.find(ref)?.oid };
 }

@@ -21,55 +21,62 @@ export const FLUSH_PKT = Buffer.from('0000');
 export const DELIM_PKT = Buffer.from('0001');
 
 /**
- * Cuts a byte stream into frames. Payloads are views of what arrived; only a frame that lies across
+ * Cuts bytes into frames as they come. Payloads are views of what arrived; only a frame that lies across
  * two chunks is copied, once.
+ */
+export class PktLineSplitter {
+  #partial: Buffer | undefined;
+  #held = 0;
+
+  /**
+   * The frames that a chunk completes; to be taken before the next one is given.
+   *
+   * @throws SnapshotError `UPSTREAM_INVALID` for a malformed length.
+   */
+  *split(bytes: Uint8Array): Generator<PktLine> {
+    const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    let at = 0;
+    while (at < chunk.length) {
+      if (this.#held === 0 && chunk.length - at >= LENGTH_BYTES) {
+        const length = parseLength(chunk, at);
+        const end = at + Math.max(length, LENGTH_BYTES);
+        if (end <= chunk.length) {
+          yield frame(chunk, at, length);
+          at = end;
+          continue;
+        }
+      }
+      this.#partial ??= Buffer.allocUnsafe(FRAME_BYTES);
+      const partial = this.#partial;
+      const wanted = this.#held < LENGTH_BYTES ? LENGTH_BYTES : parseLength(partial, 0);
+      const taken = Math.min(wanted - this.#held, chunk.length - at);
+      chunk.copy(partial, this.#held, at, at + taken);
+      this.#held += taken;
+      at += taken;
+      if (this.#held < LENGTH_BYTES) continue;
+      const length = parseLength(partial, 0);
+      if (this.#held < length) continue;
+      this.#held = 0;
+      yield frame(partial, 0, length);
+    }
+  }
+
+  /** @throws SnapshotError `UPSTREAM_INVALID` when the bytes end within a frame. */
+  end(): void {
+    if (this.#held === 0) return;
+    throw new SnapshotError('UPSTREAM_INVALID', 'the answer ends within a pkt-line');
+  }
+}
+
+/**
+ * The frames of a byte stream.
  *
  * @throws SnapshotError `UPSTREAM_INVALID` for a malformed length or a stream that ends in a frame.
  */
 export async function* readPktLines(source: AsyncIterable<Uint8Array>): AsyncGenerator<PktLine> {
-  const partial = Buffer.allocUnsafe(FRAME_BYTES);
-  let held = 0;
-  for await (const bytes of source) {
-    const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    let at = 0;
-    while (at < chunk.length) {
-      if (held === 0 && chunk.length - at >= LENGTH_BYTES) {
-        const length = parseLength(chunk, at);
-        if (chunk.length - at >= Math.max(length, LENGTH_BYTES)) {
-          yield frame(chunk, at, length);
-          at += Math.max(length, LENGTH_BYTES);
-          continue;
-        }
-      }
-      const wanted = held < LENGTH_BYTES ? LENGTH_BYTES : parseLength(partial, 0);
-      const taken = Math.min(wanted - held, chunk.length - at);
-      chunk.copy(partial, held, at, at + taken);
-      held += taken;
-      at += taken;
-      if (held < LENGTH_BYTES) continue;
-      const length = parseLength(partial, 0);
-      if (held < length) continue;
-      held = 0;
-      yield frame(partial, 0, length);
-    }
-  }
-  if (held > 0) throw endsWithin();
-}
-
-/** As `readPktLines`, of bytes that are all there. */
-export function* splitPktLines(bytes: Buffer): Generator<PktLine> {
-  for (let at = 0; at < bytes.length; ) {
-    if (bytes.length - at < LENGTH_BYTES) throw endsWithin();
-    const length = parseLength(bytes, at);
-    const end = at + Math.max(length, LENGTH_BYTES);
-    if (end > bytes.length) throw endsWithin();
-    yield frame(bytes, at, length);
-    at = end;
-  }
-}
-
-function endsWithin(): SnapshotError {
-  return new SnapshotError('UPSTREAM_INVALID', 'the answer ends within a pkt-line');
+  const splitter = new PktLineSplitter();
+  for await (const chunk of source) yield* splitter.split(chunk);
+  splitter.end();
 }
 
 function frame(bytes: Buffer, at: number, length: number): PktLine {

@@ -11,9 +11,13 @@ import { CommitQueue } from './commit-queue.js';
  * excluded, which wins. The walk ends when no included commit is queued, nor an excluded one that is as
  * new as one that was included. Invariants: every commit that can be reached from an included one is
  * listed or excluded; whatever is excluded can be reached from an excluded one. So the walk may list too
- * much, when commits are dated before their parents, and never too little. Memory: 25 bytes for each
- * commit that is listed, two bits for each object that there is.
+ * much, when commits are dated before their parents or very many tips are excluded, and never too little.
+ * Memory: 25 bytes for each commit that is listed, two bits for each object that there is.
  */
+
+/** More excluded tips are not read before the walk has seen `FEW_COMMITS`: nearly always it ends at some of them. */
+const FEW_TIPS = 10_000;
+const FEW_COMMITS = 1024;
 
 /** Commits between two looks at the signal. */
 export const COMMITS_AT_ONCE = 1024;
@@ -21,7 +25,7 @@ export const COMMITS_AT_ONCE = 1024;
 export interface CommitWalkOptions {
   /** Numbers of commits. */
   readonly include: Iterable<number>;
-  readonly exclude?: Iterable<number> | undefined;
+  readonly exclude?: readonly number[] | undefined;
   /** Gets the commits that were found to be excluded. */
   readonly excluded: ObjectSet;
   readonly signal?: AbortSignal | undefined;
@@ -34,10 +38,15 @@ export interface CommitWalkOptions {
 export function walkCommits(reader: ObjectReader, options: CommitWalkOptions): CommitList {
   const { include, exclude = [], excluded, signal } = options;
   const walk = new CommitWalk(reader, excluded);
-  for (const number of exclude) walk.exclude(number);
+  const isMany = exclude.length > FEW_TIPS;
+  for (const number of exclude) {
+    if (isMany) walk.mark(number);
+    else walk.exclude(number);
+  }
   for (const number of include) walk.include(number);
   for (let steps = 0; walk.step(); steps++) {
     if (steps % COMMITS_AT_ONCE === 0) signal?.throwIfAborted();
+    if (isMany && steps === FEW_COMMITS) for (const number of exclude) walk.enqueueMarked(number);
   }
   return walk.commits;
 }
@@ -79,6 +88,17 @@ class CommitWalk {
     // One that was listed before goes through the queue again, so that its parents are excluded as well.
     if (this.#queued.has(number)) this.#included--;
     else this.#enqueue(readCommit(this.#reader, number));
+  }
+
+  /** Excludes a commit, and for now nothing that it leads to. Before anything is included. */
+  mark(number: number): void {
+    this.#excluded.add(number);
+    this.#seen.add(number);
+  }
+
+  /** Excludes also what a marked commit leads to. */
+  enqueueMarked(number: number): void {
+    this.#enqueue(readCommit(this.#reader, number));
   }
 
   /** Visits a commit. @returns `false` when that is not needed. */

@@ -10,7 +10,7 @@ import { resolveTips } from './tips.js';
  *
  * @param tips ids of commits or of tags, 40 hex digits each; anything else leads nowhere.
  * @param targets the same. One that is no commit in the end counts as reached only when a tip is the same.
- * @param maxCommits beyond so many it gives up.
+ * @param maxCommits beyond so many it gives up, at once if there are more tips.
  * @returns `undefined` when it gave up.
  * @throws SnapshotError `UPSTREAM_INVALID` when something is missing or malformed; the signal's reason.
  */
@@ -29,6 +29,8 @@ export function reachesAll(
   }
   const missing = new Set(to.commits);
   const seen = new ObjectSet(reader.objectCount);
+  for (const number of from.commits) missing.delete(number);
+  if (missing.size > 0 && from.commits.length > maxCommits) return undefined;
   const queue = new CommitQueue();
   const enqueue = (commit: Commit) => {
     missing.delete(commit.number);

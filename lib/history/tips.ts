@@ -1,7 +1,11 @@
 import { ObjectType } from '../git/object.js';
 import { parseTagTarget } from '../git/tag.js';
 import { ObjectSet } from '../pack/object-set.js';
+import { inPackOrder } from '../pack/pack-order.js';
 import type { ObjectReader } from '../pack/reader.js';
+
+/** More tips are read in the order in which they lie in packs: any other takes far longer. */
+const FEW = 1000;
 
 /** What refs name, by numbers of objects: each once. */
 export interface Tips {
@@ -20,9 +24,15 @@ export interface Tips {
  */
 export function resolveTips(reader: ObjectReader, oids: Iterable<string>): Tips {
   const byType: Record<ObjectType, number[]> = { 1: [], 2: [], 3: [], 4: [] };
-  const seen = new ObjectSet(reader.objectCount);
+  const named = new ObjectSet(reader.objectCount);
+  const inOrder: number[] = [];
   for (const oid of oids) {
-    let number = reader.requireNumber(Buffer.from(oid, 'hex'));
+    const number = reader.requireNumber(Buffer.from(oid, 'hex'));
+    if (named.add(number) && named.size <= FEW) inOrder.push(number);
+  }
+  const seen = new ObjectSet(reader.objectCount);
+  for (const start of named.size <= FEW ? inOrder : inPackOrder(reader.packs, named)) {
+    let number = start;
     while (seen.add(number)) {
       const type = reader.typeOfNumber(number);
       byType[type].push(number);

@@ -58,7 +58,7 @@ export async function bootstrap(
     const { packs, refs } = await unpackSnapshotPacks(archive, into, limits, { threads });
     const names = packs.map(({ name }) => name);
     return await withReader(packPaths(directory, names), { limits, memory }, (reader) => {
-      const known = new Set(refs.map(({ oid }) => oid));
+      const known = new Set(refs.oids());
       // They would be told the upstream as what is there.
       for (const oid of known) reader.requireNumber(Buffer.from(oid, 'hex'));
       if (packs.every(isSmall)) reachableObjects(reader, { include: known, signal });

@@ -14,6 +14,8 @@ export interface CheckResult {
   readonly head: Head;
   /** As of a mirror that has the same. */
   readonly digest: string;
+  /** How many refs there are. */
+  readonly refCount: number;
 }
 
 /**
@@ -27,8 +29,7 @@ export async function checkUpstream(task: CheckTask, signal: AbortSignal): Promi
   try {
     const { head: born, refs } = await discover(task, http);
     const head = born ?? (await discoverUnbornHead(task, http));
-    const advertised = Array.from(refs, ([name, oid]) => ({ name, oid }));
-    return { kind: 'check', head, digest: digestRefs(head, advertised) };
+    return { kind: 'check', head, digest: digestRefs(head, refs), refCount: refs.length };
   } finally {
     await http.close();
   }

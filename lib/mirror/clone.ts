@@ -42,6 +42,8 @@ export interface CloneResult {
   readonly head: Head;
   /** Of HEAD and the refs, which were written. */
   readonly digest: string;
+  /** How many refs there are. */
+  readonly refCount: number;
   /** Whether all that the refs lead to was found to be there. */
   readonly isConnected: boolean;
   /** Whether packs may hold what no ref leads to. */
@@ -116,6 +118,7 @@ async function complete(
       fetched,
       head,
       digest,
+      refCount: refs.length,
       isConnected,
       leavesGarbage: [...known].some((oid) => !tips.has(oid)),
     };
@@ -123,7 +126,7 @@ async function complete(
 }
 
 function tipsOf({ head, refs }: Advertisement): Set<string> {
-  const tips = new Set(refs.values());
+  const tips = new Set(refs.oids());
   if (head?.oid !== undefined) tips.add(head.oid);
   return tips;
 }

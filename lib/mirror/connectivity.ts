@@ -41,10 +41,14 @@ export async function checkConnectivity(
   { mirror, revision, limits }: ConnectivityTask,
   { memory, signal }: JobContext,
 ): Promise<ConnectivityResult> {
-  const include = [...readTips(mirror, revision), ...revision.pinned.commits];
   const packs = packPaths(mirror, packsOf(revision));
   await withReader(packs, { limits, memory }, (reader) =>
-    reachableObjects(reader, { include, signal }),
+    reachableObjects(reader, { include: all(mirror, revision), signal }),
   );
   return { kind: 'connectivity' };
+}
+
+function* all(mirror: string, revision: MirrorRevision): Generator<string> {
+  yield* readTips(mirror, revision);
+  yield* revision.pinned.commits;
 }

@@ -1,6 +1,7 @@
 import { parseCommitLinks } from '../git/commit-links.js';
 import { ObjectType } from '../git/object.js';
-import type { Head, Ref } from '../git/refs.js';
+import type { RefList } from '../git/ref-list.js';
+import type { Head } from '../git/refs.js';
 import type { ObjectReader } from '../pack/reader.js';
 
 /** A have is a line of 50 bytes, and the upstream looks each of them up. */
@@ -16,23 +17,26 @@ const STEPS = 10;
  *
  * @param head the mirror's, if known.
  * @param known the mirror's refs.
- * @param advertised the upstream's: full name → id.
+ * @param advertised the upstream's.
  */
 export function chooseHaves(
   reader: ObjectReader,
   head: Head | undefined,
-  known: readonly Ref[],
-  advertised: ReadonlyMap<string, string>,
+  known: RefList,
+  advertised: RefList,
 ): string[] {
   const haves = new Set<string>();
   if (head?.oid !== undefined) haves.add(head.oid);
-  const moved = known.filter(({ name, oid }) => advertised.get(name) !== oid);
-  for (const { oid, peeled } of moved.slice(0, MAX_MOVED)) {
+  let moved = 0;
+  for (const { oid, peeled } of known.notIn(advertised)) {
+    if (moved++ === MAX_MOVED) break;
     for (const ancestor of ancestors(reader, peeled ?? oid)) haves.add(ancestor);
   }
-  for (const { oid, peeled } of [...moved, ...known]) {
-    if (haves.size >= MAX_HAVES) break;
-    haves.add(peeled ?? oid);
+  for (const refs of [known.notIn(advertised), known]) {
+    for (const { oid, peeled } of refs) {
+      if (haves.size >= MAX_HAVES) break;
+      haves.add(peeled ?? oid);
+    }
   }
   return [...haves].slice(0, MAX_HAVES);
 }

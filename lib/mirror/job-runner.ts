@@ -15,6 +15,8 @@ import { milestones } from './milestones.js';
 
 /** What a thread knew of more objects (46 bytes of each) would stay with it while it is idle. */
 const MANY_OBJECTS = 1_000_000;
+/** The same of refs, which take some 200 bytes each until the thread collects its garbage. */
+const MANY_REFS = 100_000;
 /** The lane of what asks no host. */
 const LOCAL = '';
 
@@ -130,6 +132,7 @@ function isOfKind<Kind extends Job['kind']>(
 function keepsThread(result: JobResult | Undiscovered): boolean {
   // What failed in it may have left something behind.
   if (result.kind === 'clone' && result.restoreFailure !== undefined) return false;
+  if ('refCount' in result && result.refCount >= MANY_REFS) return false;
   return packsOf(result).every(({ objects }) => objects < MANY_OBJECTS);
 }
 

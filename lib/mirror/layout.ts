@@ -2,7 +2,8 @@ import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { quoteConfigValue } from '../git/config.js';
-import { encodeHead, encodePackedRefs, parsePackedRefs, type Ref } from '../git/refs.js';
+import { parsePackedRefs, type RefList } from '../git/ref-list.js';
+import { encodeHead } from '../git/refs.js';
 import { damagedFile, readFailure } from '../pack/read-failure.js';
 import { unlessMissing } from '../stores/failure.js';
 import { temporaryName } from '../stores/temporary.js';
@@ -95,10 +96,10 @@ async function putInPlace(
  * Synchronous, as is the reading: only for worker threads. A thread that is ended while it opens a file
  * asynchronously leaks the descriptor.
  */
-export function writeRefs(directory: string, digest: string, refs: readonly Ref[]): void {
+export function writeRefs(directory: string, digest: string, refs: RefList): void {
   const path = join(directory, refsName(digest));
   const temporary = path + temporaryName('');
-  writeFileSync(temporary, encodePackedRefs(refs), { flag: 'wx' });
+  writeFileSync(temporary, refs.packed, { flag: 'wx' });
   renameSync(temporary, path);
 }
 
@@ -110,9 +111,9 @@ export function writeRefs(directory: string, digest: string, refs: readonly Ref[
 export function readRefs(
   mirror: string,
   { head, digest }: Pick<MirrorRevision, 'head' | 'digest'>,
-): Ref[] {
+): RefList {
   const path = refsPath(mirror, digest);
-  let refs: Ref[];
+  let refs: RefList;
   try {
     refs = parsePackedRefs(readFileSync(path));
   } catch (error) {
@@ -122,10 +123,16 @@ export function readRefs(
   throw damagedFile(path);
 }
 
-/** Ids of what HEAD and the refs of a revision name. @throws SnapshotError as `readRefs`. */
-export function readTips(mirror: string, revision: MirrorRevision): string[] {
-  const tips = readRefs(mirror, revision).map(({ oid }) => oid);
-  return revision.head.oid === undefined ? tips : [...tips, revision.head.oid];
+/** Ids of what HEAD and the refs of a revision name, as often as wanted. @throws SnapshotError as `readRefs`. */
+export function readTips(mirror: string, revision: MirrorRevision): Iterable<string> {
+  const refs = readRefs(mirror, revision);
+  const { oid } = revision.head;
+  return {
+    *[Symbol.iterator]() {
+      yield* refs.oids();
+      if (oid !== undefined) yield oid;
+    },
+  };
 }
 
 function config(upstreamUrl: string): string {

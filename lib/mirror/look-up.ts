@@ -26,23 +26,25 @@ export interface LookUpResult {
   readonly refs: ReadonlyMap<string, string>;
   /** Of the commits and objects: those that are not there. One that is abbreviated must be the only one. */
   readonly missing: readonly string[];
+  /** How many refs the mirror has. */
+  readonly refCount: number;
 }
 
 /** Runs in a worker thread. @throws SnapshotError `REPOSITORY_DAMAGED`. */
 export async function lookUp(task: LookUpTask, { memory }: JobContext): Promise<LookUpResult> {
   const { mirror, revision, limits, commits, objects } = task;
   const { head } = revision;
-  const there = new Map(readRefs(mirror, revision).map(({ name, oid }) => [name, oid]));
-  if (head.oid !== undefined) there.set('HEAD', head.oid);
+  const there = readRefs(mirror, revision);
   const refs = new Map<string, string>();
   for (const name of task.refs) {
-    const oid = there.get(refNameOf(name));
+    const oid = name === 'HEAD' ? head.oid : there.find(refNameOf(name))?.oid;
     if (oid !== undefined) refs.set(name, oid);
   }
   const packs = packPaths(mirror, packsOf(revision));
   return await withReader(packs, { limits, memory }, (reader) => ({
     kind: 'look-up',
     refs,
+    refCount: there.length,
     missing: [
       ...commits.filter((oid) => reader.isCommit(oid) !== true),
       ...objects.filter((oid) => reader.find(oid.toLowerCase()) === undefined),

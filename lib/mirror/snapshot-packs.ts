@@ -2,7 +2,8 @@ import { ByteReader } from '../archive/byte-reader.js';
 import { decompress } from '../archive/decompress.js';
 import { readTar } from '../archive/tar-reader.js';
 import { SnapshotError } from '../errors.js';
-import { parsePackedRefs, type Ref } from '../git/refs.js';
+import { parsePackedRefs, RefList } from '../git/ref-list.js';
+import type { Ref } from '../git/refs.js';
 import {
   type IngestedPack,
   type IngestLimits,
@@ -14,7 +15,7 @@ import {
 export interface SnapshotPacks {
   readonly packs: readonly IngestedPack[];
   /** What the upstream had: full names, as there. Nothing says that their objects are there. */
-  readonly refs: readonly Ref[];
+  readonly refs: RefList;
 }
 
 const PACK = /^\.git\/objects\/pack\/pack-[0-9a-f]{40}\.pack$/;
@@ -45,7 +46,7 @@ export async function unpackSnapshotPacks(
 ): Promise<SnapshotPacks> {
   const reader = new ByteReader(decompress(archive));
   const packs: IngestedPack[] = [];
-  let refs: Ref[] = [];
+  let refs = RefList.of([]);
   let entries = 0;
   let packBytes = 0;
   let otherBytes = 0;
@@ -63,7 +64,7 @@ export async function unpackSnapshotPacks(
       if (path === '.git/packed-refs') {
         if (size > MAX_REFS_RATIO * limits.maxRefsBytes)
           throw tooMuch(`its refs have ${size} bytes`);
-        refs = upstreamRefs(await reader.take(size));
+        refs = RefList.of(upstreamRefs(await reader.take(size)));
       } else if (PACK.test(path)) {
         if (size > limits.maxPackBytes) throw tooMuch(`a pack of it has ${size} bytes`);
         if (packs.length === MAX_PACKS) throw invalid(`it has more than ${MAX_PACKS} packs`);
@@ -87,12 +88,12 @@ async function* content(reader: ByteReader, size: number): AsyncGenerator<Uint8A
 }
 
 /** Undoes what a clone makes of refs. What tags finally name is not taken on trust. */
-function upstreamRefs(packedRefs: Buffer): Ref[] {
-  return parsePackedRefs(packedRefs).flatMap(({ name, oid }) => {
-    if (name.startsWith('refs/tags/')) return { name, oid };
-    const [, branch] = /^refs\/remotes\/origin\/(.+)$/.exec(name) ?? [];
-    return branch === undefined ? [] : { name: `refs/heads/${branch}`, oid };
-  });
+function* upstreamRefs(packedRefs: Buffer): Generator<Ref> {
+  const remote = 'refs/remotes/origin/';
+  for (const { name, oid } of parsePackedRefs(packedRefs)) {
+    if (name.startsWith('refs/tags/')) yield { name, oid };
+    if (name.startsWith(remote)) yield { name: `refs/heads/${name.slice(remote.length)}`, oid };
+  }
 }
 
 function tooMuch(what: string): SnapshotError {

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { Head } from '../git/refs.js';
+import type { Head, Ref } from '../git/refs.js';
 import { isNotOurRef } from '../git/upload-pack.js';
 import { reachableObjects } from '../history/reachable-objects.js';
 import { reachesAll } from '../history/reaches-all.js';
@@ -36,6 +36,8 @@ export interface UpdateResult {
   readonly kind: 'update';
   readonly head: Head;
   readonly digest: string;
+  /** How many refs there are. */
+  readonly refCount: number;
   /** Whether refs moved away from objects that no ref leads to any more. */
   readonly leavesGarbage: boolean;
   /** For the refs: none when all that they name was there. */
@@ -75,7 +77,7 @@ export async function updateMirror(task: UpdateTask, context: JobContext): Promi
     const commit = await fetchCommit(task, context, http, remote, refs.packs);
     const { otherRefs: names } = task;
     const otherRefs = names.length === 0 ? new Map() : await discoverRefs(task, http, names);
-    return { kind: 'update', ...refs, ...commit, otherRefs };
+    return { kind: 'update', refCount: remote.refs.length, ...refs, ...commit, otherRefs };
   } finally {
     await http.close();
   }
@@ -89,42 +91,62 @@ async function updateRefs(
 ): Promise<Pick<UpdateResult, 'head' | 'digest' | 'leavesGarbage' | 'packs'>> {
   const { mirror, revision } = task;
   const { head: oldHead, digest: oldDigest } = revision;
-  const advertised = Array.from(remote.refs, ([name, oid]) => ({ name, oid }));
   // HEAD is not advertised while its branch has no commits. Which branch that is takes a request more,
   // and is of no interest as long as nothing else has changed.
   const isUnborn = remote.head === undefined;
-  if (isUnborn && oldHead.oid === undefined && digestRefs(oldHead, advertised) === oldDigest) {
+  if (isUnborn && oldHead.oid === undefined && digestRefs(oldHead, remote.refs) === oldDigest) {
     return { head: oldHead, digest: oldDigest, leavesGarbage: false, packs: [] };
   }
   const head = remote.head ?? (await discoverUnbornHead(task, http));
-  const digest = digestRefs(head, advertised);
+  const digest = digestRefs(head, remote.refs);
   if (digest === oldDigest) return { head, digest, leavesGarbage: false, packs: [] };
 
   const known = readRefs(mirror, revision);
-  const wanted = new Set(remote.refs.values());
-  if (head.oid !== undefined) wanted.add(head.oid);
+  const before = () => all(idOf(oldHead), known.oids());
+  const now = () => all(idOf(head), remote.refs.oids());
+  // Also what packs have already: nothing is known of where an object leads that no ref led to.
+  const moved = without(all(idOf(head), oidsOf(remote.refs.notIn(known))), before());
+  const gone = without(all(idOf(oldHead), oidsOf(known.notIn(remote.refs))), now());
   const within = { limits: task.limits, memory: context.memory };
   const there = packPaths(mirror, revision.packs);
   const { wants, haves } = await withReader(there, within, (reader) => ({
-    wants: [...wanted].filter((oid) => reader.locate(oid) === undefined),
+    wants: [...moved].filter((oid) => !reader.has(oid)),
     haves: chooseHaves(reader, oldHead, known, remote.refs),
   }));
   const packs = wants.length === 0 ? [] : [await fetch(task, context, http, remote, wants, haves)];
   return await withReader(packsWith(task, revision.packs, packs), within, (reader) => {
     const refs = verifyRefs(reader, head, remote.refs, known);
     const { signal } = context;
-    const before = new Set([oldHead.oid ?? [], known.map(({ oid }) => oid)].flat());
-    // Also what packs had already: nothing is known of where an object leads that no ref led to.
-    const moved = [...wanted].filter((oid) => !before.has(oid));
-    reachableObjects(reader, { include: moved, exclude: before, signal });
-    const gone = [...before].filter((oid) => !wanted.has(oid));
+    reachableObjects(reader, { include: moved, exclude: before(), signal });
     // Nearly always what is new leads to what was there; else any other ref may.
-    const leavesGarbage = ![moved, wanted].some(
+    const leavesGarbage = ![moved, now()].some(
       (tips) => reachesAll(reader, tips, gone, MAX_COMMITS, signal) === true,
     );
     writeRefs(task.incoming, digest, refs);
     return { head, digest, leavesGarbage, packs };
   });
+}
+
+function idOf({ oid }: Head): string[] {
+  return oid === undefined ? [] : [oid];
+}
+
+function* all(...lists: Iterable<string>[]): Generator<string> {
+  for (const list of lists) yield* list;
+}
+
+function* oidsOf(refs: Iterable<Ref>): Generator<string> {
+  for (const { oid } of refs) yield oid;
+}
+
+/** Each of `oids` once that is not one of `others`, which may be many more. */
+function without(oids: Iterable<string>, others: Iterable<string>): Set<string> {
+  const left = new Set(oids);
+  for (const other of others) {
+    if (left.size === 0) break;
+    left.delete(other);
+  }
+  return left;
 }
 
 /** Fetches the commit that is wanted by its id, if it is not there and the upstream allows it. */
@@ -140,22 +162,23 @@ async function fetchCommit(
   const nothing = { hasCommit: false, isPinned: false, pinnedPacks: [] };
   if (commit === undefined) return nothing;
   // It may be pinned by now, or lead to others that are.
-  const all = packsWith(task, packsOf(revision), newPacks);
+  const paths = packsWith(task, packsOf(revision), newPacks);
   const within = { limits: task.limits, memory: context.memory };
-  const isThere = await withReader(all, within, (reader) => reader.isCommit(commit));
+  const isThere = await withReader(paths, within, (reader) => reader.isCommit(commit));
   if (isThere !== undefined) return { ...nothing, hasCommit: isThere };
   if (!UNADVERTISED_WANTS.some((name) => remote.capabilities.has(name))) return nothing;
-  const haves = [...new Set(remote.refs.values())].slice(0, MAX_HAVES);
+  const haves = new Set<string>();
+  for (const oid of remote.refs.oids()) if (haves.size < MAX_HAVES) haves.add(oid);
   let pack: IngestedPack;
   try {
-    pack = await fetch(task, context, http, remote, [commit], haves);
+    pack = await fetch(task, context, http, remote, [commit], [...haves]);
   } catch (error) {
     if (isNotOurRef(error)) return nothing;
     throw error;
   }
-  return await withReader([...all, join(task.incoming, pack.name)], within, (reader) => {
+  return await withReader([...paths, join(task.incoming, pack.name)], within, (reader) => {
     if (reader.isCommit(commit) !== true) return nothing;
-    const exclude = [...remote.refs.values(), ...pinned.commits];
+    const exclude = all(remote.refs.oids(), pinned.commits);
     reachableObjects(reader, { include: [commit], exclude, signal: context.signal });
     return { hasCommit: true, isPinned: true, pinnedPacks: [pack] };
   });

@@ -1,24 +1,26 @@
 import { SnapshotError } from '../errors.js';
 import { parseCommit } from '../git/commit.js';
 import { ObjectType } from '../git/object.js';
+import { RefList } from '../git/ref-list.js';
 import type { Head, Ref } from '../git/refs.js';
 import { parseTagTarget } from '../git/tag.js';
+import { ObjectSet } from '../pack/object-set.js';
+import { inPackOrder } from '../pack/pack-order.js';
 import type { ObjectReader } from '../pack/reader.js';
 
 /**
  * Checks that HEAD is at a commit with a tree and that every ref names an object that is there, and
  * finds what annotated tags name.
  *
- * @param advertised full name → id.
  * @param known refs that were checked before: what they name is there.
  * @throws SnapshotError `UPSTREAM_INVALID`.
  */
 export function verifyRefs(
   reader: ObjectReader,
   head: Head,
-  advertised: ReadonlyMap<string, string>,
-  known: Iterable<Ref> = [],
-): Ref[] {
+  advertised: RefList,
+  known: RefList = RefList.of([]),
+): RefList {
   if (head.oid !== undefined) {
     const commit = reader.read(head.oid);
     if (commit.type !== ObjectType.commit) {
@@ -26,27 +28,61 @@ export function verifyRefs(
     }
     reader.read(parseCommit(commit.data).tree);
   }
-  const peeled = new Map<string, string | undefined>();
-  for (const ref of known) peeled.set(ref.oid, ref.peeled);
-  return Array.from(advertised, ([name, oid]) => {
-    if (!peeled.has(oid)) peel(reader, oid, peeled);
-    return { name, oid, peeled: peeled.get(oid) };
-  });
+  return RefList.of(peeled(reader, advertised, known), 2 * advertised.packed.length);
 }
 
-/**
- * Finds what a chain of annotated tags finally names; `undefined` for an object that is no tag.
- *
- * @param known what is known of others, so that no chain is followed twice; gets what was found.
- */
-function peel(reader: ObjectReader, oid: string, known: Map<string, string | undefined>): void {
-  const chain: string[] = [];
-  let target = oid;
-  while (!known.has(target) && reader.typeOf(target) === ObjectType.tag) {
-    chain.push(target);
-    target = parseTagTarget(reader.read(target).data);
+function* peeled(reader: ObjectReader, advertised: RefList, known: RefList): Generator<Ref> {
+  const tags = new TagPeeler(reader);
+  tags.lookAt(advertised.notIn(known));
+  const others = known[Symbol.iterator]();
+  let beside = others.next();
+  for (const { name, oid } of advertised) {
+    while (!beside.done && beside.value.name < name) beside = others.next();
+    const isKnown = !beside.done && beside.value.name === name && beside.value.oid === oid;
+    yield isKnown ? beside.value : { name, oid, peeled: tags.peel(oid) };
   }
-  const peeled = known.get(target) ?? target;
-  if (chain.length === 0) known.set(oid, undefined);
-  for (const tag of chain) known.set(tag, peeled);
+}
+
+/** Follows annotated tags. Memory: a bit an object, and what is found of each tag. */
+class TagPeeler {
+  readonly #reader: ObjectReader;
+  /** Numbers of objects that are no tags. */
+  readonly #others: ObjectSet;
+  /** What tags finally name, by their numbers: no chain is followed twice. */
+  readonly #found = new Map<number, string>();
+
+  constructor(reader: ObjectReader) {
+    this.#reader = reader;
+    this.#others = new ObjectSet(reader.objectCount);
+  }
+
+  /** Finds out which objects are tags, in the order in which they lie in packs: any other takes far longer. */
+  lookAt(refs: Iterable<Ref>): void {
+    const numbers = new ObjectSet(this.#reader.objectCount);
+    for (const { oid } of refs) numbers.add(this.#reader.requireNumber(Buffer.from(oid, 'hex')));
+    for (const number of inPackOrder(this.#reader.packs, numbers)) {
+      if (this.#reader.typeOfNumber(number) !== ObjectType.tag) this.#others.add(number);
+    }
+  }
+
+  /** What a chain of tags finally names; `undefined` for an object that is no tag. */
+  peel(oid: string): string | undefined {
+    const chain: number[] = [];
+    let target = oid;
+    for (;;) {
+      const number = this.#reader.requireNumber(Buffer.from(target, 'hex'));
+      const found = this.#found.get(number);
+      if (found !== undefined) {
+        target = found;
+        break;
+      }
+      if (this.#others.has(number)) break;
+      if (this.#reader.typeOfNumber(number) !== ObjectType.tag) break;
+      // A circle would take a collision of hashes.
+      chain.push(number);
+      target = parseTagTarget(this.#reader.read(target).data);
+    }
+    for (const tag of chain) this.#found.set(tag, target);
+    return target === oid ? undefined : target;
+  }
 }

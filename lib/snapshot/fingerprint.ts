@@ -7,11 +7,14 @@ import { originUrl } from '../repository/policy.js';
 /** Raised whenever the same inputs begin to give other bytes. */
 const FORMAT_VERSION = 4;
 
+/** Characters of refs that are hashed at once. */
+const PIECE_LENGTH = 64 * 1024;
+
 /** Everything that the bytes of a snapshot follow from. */
 export interface SnapshotInputs {
   readonly head: Head;
   readonly originHead: string | undefined;
-  readonly refs: readonly Ref[];
+  readonly refs: Iterable<Ref>;
   readonly fetch: string | undefined;
   readonly shallow: readonly string[];
   /** `pack-{checksum}`: the checksum stands for all of a pack's bytes. */
@@ -40,6 +43,13 @@ export function fingerprint(inputs: SnapshotInputs): string {
   const cut = [originHead ?? null, fetch ?? null, shallow];
   const fixed = [FORMAT_VERSION, head, cut, packs, originUrl, trustFileTimes, encoder];
   hash.update(JSON.stringify(fixed));
-  for (const { name, oid, peeled } of refs) hash.update(`\n${oid} ${peeled ?? ''} ${name}`);
+  let lines = '';
+  for (const { name, oid, peeled } of refs) {
+    lines += `\n${oid} ${peeled ?? ''} ${name}`;
+    if (lines.length < PIECE_LENGTH) continue;
+    hash.update(lines);
+    lines = '';
+  }
+  hash.update(lines);
   return `"${hash.digest('base64url').slice(0, 32)}"`;
 }

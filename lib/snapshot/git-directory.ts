@@ -1,5 +1,6 @@
 import { quoteConfigValue } from '../git/config.js';
-import { encodeHead, encodePackedRefs, type Head, type Ref } from '../git/refs.js';
+import { RefList } from '../git/ref-list.js';
+import { encodeHead, type Head, type Ref } from '../git/refs.js';
 
 /*
  * What lies in `.git` of a snapshot besides packs and index: what `git clone` would have written.
@@ -10,7 +11,7 @@ export interface GitDirectoryInput {
   /** The branch that `origin/HEAD` is at, by its full name. */
   readonly originHead: string | undefined;
   /** The upstream's: `refs/heads/*` and `refs/tags/*`. */
-  readonly refs: readonly Ref[];
+  readonly refs: RefList;
   /** `remote.origin.fetch`; `undefined`: none. */
   readonly fetch: string | undefined;
   /** Commits whose parents are left out. */
@@ -45,7 +46,7 @@ export function gitDirectory(input: GitDirectoryInput): GitDirectory {
     ['objects/', undefined],
     ['objects/info/', undefined],
     ['objects/pack/', undefined],
-    ['packed-refs', encodePackedRefs(clonedRefs(input))],
+    ['packed-refs', RefList.of(clonedRefs(input), 2 * input.refs.packed.length).packed],
     ['refs/', undefined],
     ['refs/heads/', undefined],
     ...looseBranch(input.head),
@@ -86,15 +87,13 @@ function isLoose(head: Head): head is Head & { readonly kind: 'branch'; readonly
 }
 
 /** Branches of the upstream become remote-tracking ones; HEAD's is the local branch as well. */
-function clonedRefs({ head, refs }: GitDirectoryInput): Ref[] {
-  const cloned = refs.map((ref) => {
-    const name = ref.name.replace(/^refs\/heads\//, 'refs/remotes/origin/');
-    return { ...ref, name };
-  });
+function* clonedRefs({ head, refs }: GitDirectoryInput): Generator<Ref> {
   if (head.kind === 'branch' && head.oid !== undefined && !isLoose(head)) {
-    cloned.push({ name: head.ref, oid: head.oid });
+    yield { name: head.ref, oid: head.oid };
   }
-  return cloned;
+  for (const { name, oid, peeled } of refs) {
+    yield { name: name.replace(/^refs\/heads\//, 'refs/remotes/origin/'), oid, peeled };
+  }
 }
 
 function config(

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { SnapshotError } from '../errors.js';
 import { OID_PATTERN } from '../git/object.js';
+import { RefList } from '../git/ref-list.js';
 import { type Head, type Ref, refNameOf } from '../git/refs.js';
 import type { ObjectReader } from '../pack/reader.js';
 
@@ -18,7 +19,7 @@ export interface Selection {
 export interface MirrorRefs {
   readonly head: Head;
   /** Branches and tags. */
-  readonly refs: readonly Ref[];
+  readonly refs: RefList;
   /** Stands for both. */
   readonly digest: string;
 }
@@ -29,7 +30,7 @@ export interface SelectedRefs {
   /** What `origin/HEAD` is: a branch, by its full name. */
   readonly originHead: string | undefined;
   /** Branches and tags that come with it; with a depth, tags that lead elsewhere are left out later. */
-  readonly refs: readonly Ref[];
+  readonly refs: RefList;
   /** `remote.origin.fetch`; `undefined`: none. */
   readonly fetch: string | undefined;
   /**
@@ -61,16 +62,20 @@ export function selectRefs(
   }
   // Without a commit nothing comes along, not even tags.
   const hasTags = !target.isById && target.head.oid !== undefined;
-  const tags = hasTags ? refs.filter(({ name }) => name.startsWith('refs/tags/')) : [];
+  const tags = hasTags ? [...refs].filter(isTag) : [];
   const { named } = target;
   const originHead = named?.name === defaultBranch ? defaultBranch : undefined;
   return {
     head: target.head,
     originHead,
-    refs: named === undefined || named.name.startsWith('refs/tags/') ? tags : [named, ...tags],
+    refs: RefList.of(named === undefined || isTag(named) ? tags : [named, ...tags]),
     fetch: target.isById ? ALL_BRANCHES : named && refspec(named.name),
     basis: digestOf(target.head, originHead, tags),
   };
+}
+
+function isTag({ name }: Ref): boolean {
+  return name.startsWith('refs/tags/');
 }
 
 interface Target {
@@ -80,20 +85,17 @@ interface Target {
   readonly isById: boolean;
 }
 
-function targetOfHead(head: Head, refs: readonly Ref[]): Target {
-  const named = head.kind === 'branch' ? refs.find(({ name }) => name === head.ref) : undefined;
+function targetOfHead(head: Head, refs: RefList): Target {
+  const named = head.kind === 'branch' ? refs.find(head.ref) : undefined;
   return { head, named, isById: false };
 }
 
-function findTarget(refs: readonly Ref[], ref: string, reader: ObjectReader): Target {
+function findTarget(refs: RefList, ref: string, reader: ObjectReader): Target {
   if (OID_PATTERN.test(ref)) {
     requireCommit(reader, ref, ref);
     return { head: { kind: 'detached', oid: ref }, named: undefined, isById: true };
   }
-  const find = (kind: string) => {
-    const name = refNameOf(`refs/${kind}/${ref}`);
-    return refs.find((other) => other.name === name);
-  };
+  const find = (kind: string) => refs.find(refNameOf(`refs/${kind}/${ref}`));
   const branch = find('heads');
   if (branch !== undefined) {
     requireCommit(reader, branch.oid, ref);

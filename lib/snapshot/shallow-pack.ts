@@ -1,4 +1,5 @@
 import { ObjectType } from '../git/object.js';
+import { RefList } from '../git/ref-list.js';
 import type { Ref } from '../git/refs.js';
 import { parseTagTarget } from '../git/tag.js';
 import { reachableObjects } from '../history/reachable-objects.js';
@@ -13,7 +14,7 @@ export interface ShallowPack {
   /** Commits whose parents were left out: the lines of `.git/shallow`. */
   readonly shallow: readonly string[];
   /** Of the refs that were given: those whose object, or what that finally names, is in the pack. */
-  readonly refs: readonly Ref[];
+  readonly refs: RefList;
 }
 
 /**
@@ -26,7 +27,7 @@ export async function writeShallowPack(
   reader: ObjectReader,
   tip: string,
   depth: number,
-  refs: readonly Ref[],
+  refs: RefList,
   directory: string,
   context: WritePackContext,
 ): Promise<ShallowPack> {
@@ -36,10 +37,14 @@ export async function writeShallowPack(
     const number = reader.numberOf(oid);
     return number !== undefined && objects.has(number);
   };
-  const included = refs.filter(({ oid, peeled }) => has(peeled ?? oid));
+  const included = RefList.of(ofThese(refs, ({ oid, peeled }) => has(peeled ?? oid)));
   for (const { oid, peeled } of included) if (peeled !== undefined) addTags(reader, oid, objects);
   const pack = await writePack(reader, objects, directory, context);
   return { pack, shallow, refs: included };
+}
+
+function* ofThese(refs: RefList, isIncluded: (ref: Ref) => boolean): Generator<Ref> {
+  for (const ref of refs) if (isIncluded(ref)) yield ref;
 }
 
 /** Adds an annotated tag, the one that it may name, and so on. */

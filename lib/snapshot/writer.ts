@@ -127,9 +127,12 @@ async function keepWhole(
   const number = head.oid === undefined ? undefined : reader.numberOf(head.oid);
   if (head.oid === undefined || number === undefined) return whole;
   if (reader.packs.packOf(number) < packs.length) return whole;
-  const exclude = refs.map(({ oid }) => oid);
   const { signal } = context;
-  const { objects } = reachableObjects(reader, { include: [head.oid], exclude, signal });
+  const { objects } = reachableObjects(reader, {
+    include: [head.oid],
+    exclude: refs.oids(),
+    signal,
+  });
   mkdirSync(scratch);
   const pack = await writePack(reader, objects, scratch, { ...context, limits });
   return { ...whole, packs: [...packs, join(scratch, pack.name)] };
@@ -246,6 +249,6 @@ function addGitDirectory(
   addDirectory('./.git/');
   for (const [path, text] of gitDirectory({ ...task, ...content })) {
     if (text === undefined) addDirectory(`./.git/${path}`);
-    else tar.add({ path: `./.git/${path}`, kind: 'file', mode: 0o644, mtime }, Buffer.from(text));
+    else tar.add({ path: `./.git/${path}`, kind: 'file', mode: 0o644, mtime }, text);
   }
 }

@@ -1,4 +1,3 @@
-import { buffer } from 'node:stream/consumers';
 import { withDeadline } from '../abort.js';
 import { SnapshotError } from '../errors.js';
 import {
@@ -9,7 +8,7 @@ import {
   readUnbornHead,
 } from '../git/ls-refs.js';
 import type { Head } from '../git/refs.js';
-import { type Advertisement, DEFAULT_BRANCH, parseAdvertisement } from './advertisement.js';
+import { type Advertisement, DEFAULT_BRANCH, readAdvertisement } from './advertisement.js';
 import type { UpstreamClient } from './http-client.js';
 import type { UpstreamTask } from './task.js';
 
@@ -50,7 +49,8 @@ async function askForRefs(
   signal: AbortSignal,
 ): Promise<Advertisement> {
   const { body } = await http.request({ ...infoRefs(upstreamUrl), headers: {}, signal });
-  return parseAdvertisement(body === undefined ? Buffer.alloc(0) : await buffer(body));
+  if (body === undefined) throw new SnapshotError('UPSTREAM_INVALID', 'an empty answer');
+  return await readAdvertisement(body);
 }
 
 /**

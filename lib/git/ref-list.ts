@@ -1,0 +1,210 @@
+import { SnapshotError } from '../errors.js';
+import { OID_PATTERN } from './object.js';
+import { isValidRefName, type Ref } from './refs.js';
+
+const HEADER = '# pack-refs with: peeled fully-peeled sorted \n';
+const OID_DIGITS = 40;
+const LINE_FEED = 0x0a;
+const FIRST_BYTES = 4096;
+
+/**
+ * Refs in the order of their names, each name once. There may be hundreds of thousands: they are kept as the
+ * text of a `packed-refs` file (git-pack-refs(1)), and an object is made of one when it is asked for. Memory: the
+ * text, and 4 bytes a ref.
+ */
+export class RefList implements Iterable<Ref> {
+  /** The content of a `packed-refs` file. */
+  readonly packed: Buffer;
+  /** Where the line of each ref begins; one element more than refs: where the last one ends. */
+  readonly #starts: Uint32Array;
+
+  /** For `RefListBuilder`. */
+  constructor(packed: Buffer, starts: Uint32Array) {
+    this.packed = packed;
+    this.#starts = starts;
+  }
+
+  /**
+   * @param bytes that its text will hardly exceed. The system gives memory to what is written.
+   * @throws RangeError when a name is there twice.
+   */
+  static of(refs: Iterable<Ref>, bytes?: number): RefList {
+    const builder = new RefListBuilder(bytes);
+    for (const { name, oid, peeled } of refs) builder.add(name, oid, peeled);
+    const list = builder.build();
+    if (list === undefined) throw new RangeError('a ref is there twice');
+    return list;
+  }
+
+  get length(): number {
+    return this.#starts.length - 1;
+  }
+
+  *[Symbol.iterator](): Generator<Ref> {
+    for (let i = 0; i < this.length; i++) yield this.#at(i);
+  }
+
+  /** What each ref names, not peeled. */
+  *oids(): Generator<string> {
+    for (let i = 0; i < this.length; i++) {
+      const start = this.#starts[i] ?? 0;
+      yield this.packed.toString('latin1', start, start + OID_DIGITS);
+    }
+  }
+
+  /** The ref of a full name. */
+  find(name: string): Ref | undefined {
+    let low = 0;
+    let high = this.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#at(middle).name < name) low = middle + 1;
+      else high = middle;
+    }
+    const found = low < this.length ? this.#at(low) : undefined;
+    return found?.name === name ? found : undefined;
+  }
+
+  /** Refs that another list does not have, or at another object. */
+  *notIn(other: RefList): Generator<Ref> {
+    const others = other[Symbol.iterator]();
+    let beside = others.next();
+    for (const ref of this) {
+      while (!beside.done && beside.value.name < ref.name) beside = others.next();
+      const isThere = !beside.done && beside.value.name === ref.name;
+      if (!isThere || beside.value.oid !== ref.oid) yield ref;
+    }
+  }
+
+  /** The list in its order, when it was built in another one; `undefined` when a name is there twice. */
+  sorted(): RefList | undefined {
+    const text = this.packed;
+    const starts = this.#starts;
+    // A line feed is less than all bytes of names: one that another name begins with comes before that.
+    const nameAt = (i: number) => (starts[i] ?? 0) + OID_DIGITS + 1;
+    const endOf = (i: number) => starts[i + 1] ?? 0;
+    const order = Uint32Array.from({ length: this.length }, (_, i) => i).sort((a, b) =>
+      text.compare(text, nameAt(b), endOf(b), nameAt(a), endOf(a)),
+    );
+    const builder = new RefListBuilder(text.length);
+    let latest = '';
+    for (const index of order) {
+      const { name, oid, peeled } = this.#at(index);
+      if (name === latest) return undefined;
+      latest = name;
+      builder.add(name, oid, peeled);
+    }
+    return builder.build();
+  }
+
+  #at(index: number): Ref {
+    const text = this.packed;
+    const start = this.#starts[index] ?? 0;
+    const end = (this.#starts[index + 1] ?? 0) - 1;
+    const oid = text.toString('latin1', start, start + OID_DIGITS);
+    const peeledAt = end - OID_DIGITS;
+    // A name has no line feed.
+    const isPeeled = text[peeledAt - 2] === LINE_FEED && peeledAt > start + OID_DIGITS;
+    if (!isPeeled) return { name: text.toString('latin1', start + OID_DIGITS + 1, end), oid };
+    const name = text.toString('latin1', start + OID_DIGITS + 1, peeledAt - 2);
+    return { name, oid, peeled: text.toString('latin1', peeledAt, end) };
+  }
+}
+
+/** Collects the refs of a list, in any order: one of names in theirs takes less time. */
+export class RefListBuilder {
+  #text: Buffer;
+  #size: number;
+  readonly #starts = new Starts();
+  #latest = '';
+  #isSorted = true;
+
+  /** @param bytes that the text will hardly exceed. */
+  constructor(bytes = 0) {
+    this.#text = Buffer.allocUnsafeSlow(bytes + FIRST_BYTES);
+    this.#size = this.#text.write(HEADER, 'latin1');
+  }
+
+  /** @param name bytes as latin1. The ids: 40 hex digits. */
+  add(name: string, oid: string, peeled?: string | undefined): void {
+    const line = peeled === undefined ? `${oid} ${name}\n` : `${oid} ${name}\n^${peeled}\n`;
+    if (this.#size + line.length > this.#text.length) {
+      const larger = Buffer.allocUnsafeSlow(2 * (this.#size + line.length));
+      this.#text.copy(larger, 0, 0, this.#size);
+      this.#text = larger;
+    }
+    this.#isSorted &&= this.#latest < name;
+    this.#latest = name;
+    this.#starts.push(this.#size);
+    this.#size += this.#text.write(line, this.#size, 'latin1');
+  }
+
+  /** To be called once. @returns `undefined` when a name is there twice. */
+  build(): RefList | undefined {
+    const starts = this.#starts.ending(this.#size);
+    const list = new RefList(this.#text.subarray(0, this.#size), starts);
+    return this.#isSorted ? list : list.sorted();
+  }
+}
+
+/**
+ * @param content is kept, not copied, when it is in the order of the names.
+ * @throws SnapshotError `REPOSITORY_DAMAGED` for a line that git would not have written, and a name that is there twice.
+ */
+export function parsePackedRefs(content: Buffer): RefList {
+  const starts = new Starts();
+  let latest = '';
+  let isSorted = true;
+  let isPeeled = true;
+  let headEnd = 0;
+  let end = 0;
+  for (let at = 0; at < content.length; at = end) {
+    end = content.indexOf(LINE_FEED, at) + 1;
+    if (end === 0) throw damaged();
+    const line = content.toString('latin1', at, end - 1);
+    if (line.startsWith('#') && starts.length === 0) {
+      headEnd = end;
+    } else if (line.startsWith('^')) {
+      if (isPeeled || !OID_PATTERN.test(line.slice(1))) throw damaged();
+      isPeeled = true;
+    } else {
+      const name = line.slice(OID_DIGITS + 1);
+      const isRef = OID_PATTERN.test(line.slice(0, OID_DIGITS)) && line[OID_DIGITS] === ' ';
+      if (!isRef || !isValidRefName(name)) throw damaged();
+      starts.push(at);
+      isSorted &&= latest < name;
+      latest = name;
+      isPeeled = false;
+    }
+  }
+  const refs = new RefList(content, starts.ending(content.length));
+  if (isSorted && content.toString('latin1', 0, headEnd) === HEADER) return refs;
+  const sorted = refs.sorted();
+  if (sorted === undefined) throw damaged();
+  return sorted;
+}
+
+/** A growing list of positions. */
+class Starts {
+  #positions = new Uint32Array(64);
+  length = 0;
+
+  push(position: number): void {
+    if (this.length === this.#positions.length) {
+      const larger = new Uint32Array(2 * this.length);
+      larger.set(this.#positions);
+      this.#positions = larger;
+    }
+    this.#positions[this.length++] = position;
+  }
+
+  /** All of them, and `end`. */
+  ending(end: number): Uint32Array {
+    this.push(end);
+    return this.#positions.slice(0, this.length);
+  }
+}
+
+function damaged(): SnapshotError {
+  return new SnapshotError('REPOSITORY_DAMAGED', 'packed-refs is damaged');
+}

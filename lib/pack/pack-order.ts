@@ -1,0 +1,28 @@
+import { findOffset } from './find-offset.js';
+import type { ObjectSet } from './object-set.js';
+import type { PackList } from './pack-list.js';
+
+/** Packs are smaller than this. */
+const PACK_BYTES_BOUND = 2 ** 44;
+
+/**
+ * Numbers of objects in the order in which these lie in the packs: to read many of them takes far less time so
+ * than by their ids, which are in no order. Memory: 20 bytes an object.
+ */
+export function inPackOrder(packs: PackList, objects: ObjectSet): Uint32Array {
+  const places = new Float64Array(objects.size);
+  let count = 0;
+  for (const number of objects) {
+    const pack = packs.packOf(number);
+    const { idx, firstNumber } = packs.at(pack);
+    places[count++] = pack * PACK_BYTES_BOUND + idx.offsetAt(number - firstNumber);
+  }
+  const order = Float64Array.from(places).sort();
+  const sorted = new Uint32Array(count);
+  count = 0;
+  for (const number of objects) {
+    const position = findOffset(order, places[count++] ?? 0, order.length);
+    if (position !== undefined) sorted[position] = number;
+  }
+  return sorted;
+}
