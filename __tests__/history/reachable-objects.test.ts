@@ -129,7 +129,35 @@ test('A commit without parents is a boundary when history is cut there, as for g
   expect(shallow.map((oid) => `${oid}\n`).join('')).toBe(boundary);
 });
 
-test('The search of a part of a history finds what a bundle needs', async () => {
+describe('Of 12,000 excluded commits', () => {
+  /** Looks for so many commits that follow them. @returns how many objects were read. */
+  async function history(fresh: number) {
+    const objects = new ObjectList();
+    const tree = objects.tree();
+    const chain = [objects.commit(tree)];
+    const grow = () => chain.push(objects.commit(tree, chain.at(-1) ?? ''));
+    for (let i = 1; i < 12_000; i++) grow();
+    const exclude = [...chain];
+    for (let i = 0; i < fresh; i++) grow();
+    const made = await ingest(objects.pack(chain.at(-1) ?? '').pack);
+    const reader = await openReader(await storePack(await directory(), made.name, made));
+    defer(() => reader.close());
+    const read = jest.spyOn(reader, 'readNumber');
+    const { objects: found } = reachableObjects(reader, { include: chain.slice(-1), exclude });
+    expect(idsOf(reader, found)).toEqual(chain.slice(12_000).sort());
+    return read.mock.calls.length;
+  }
+
+  test('few are read when what is included leads to one of them soon', async () => {
+    expect(await history(5)).toBeLessThan(100);
+  });
+
+  test('none is missed when that takes many commits', async () => {
+    expect(await history(3000)).toBeGreaterThan(12_000);
+  });
+});
+
+test('Of a part of a history it finds what git makes a bundle of', async () => {
   const { path, commits, reader } = repository(1);
   const [base = '', tip = ''] = [commits[100], await git(path, 'rev-parse', 'main')];
   const { objects } = reachableObjects(reader, { include: [tip], exclude: [base] });
