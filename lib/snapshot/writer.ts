@@ -88,7 +88,7 @@ export async function writeSnapshot(
     const selected = selectRefs({ head, refs, digest }, selection, reader);
     const { oid } = selected.head;
     if (isById && task.onlyReachableCommits && oid !== undefined) {
-      const tips = [head.oid ?? [], refs.map((ref) => ref.oid)].flat();
+      const tips = head.oid === undefined ? refs.oids() : [head.oid, ...refs.oids()];
       requireReachable(reader, oid, tips, context.signal);
     }
     basis = selected.basis;
@@ -107,7 +107,7 @@ export async function writeSnapshot(
 function requireReachable(
   reader: ObjectReader,
   commit: string,
-  tips: readonly string[],
+  tips: Iterable<string>,
   signal: AbortSignal,
 ): void {
   if (reachesAll(reader, tips, [commit], Number.POSITIVE_INFINITY, signal)) return;
