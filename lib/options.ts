@@ -27,7 +27,6 @@ export interface Logger {
 const KIB = 1024;
 const MIB = 1024 * KIB;
 const GIB = 1024 * MIB;
-const TIB = 1024 * GIB;
 const MINUTE = 60_000;
 
 const bytes = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
@@ -130,7 +129,7 @@ const limits = z.strictObject({
   /** Bytes of one object, inflated. */
   maxObjectBytes: bytes.default(4 * GIB),
   /** Bytes of all objects of one pack, inflated and with deltas applied. */
-  maxResolvedBytes: bytes.default(2 * TIB),
+  maxResolvedBytes: bytes.default(2048 * GIB),
   /** How many times the bytes of its pack these may be, once they are more than 4 GiB. */
   maxExpansion: count.default(5000),
   /** Bytes of an object that must be held in memory whole: deltas, their bases, converted text. */

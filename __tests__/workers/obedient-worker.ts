@@ -4,15 +4,16 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { BroadcastChannel, threadId } from 'node:worker_threads';
 import { SnapshotError } from '../../lib/errors.js';
 import { serveTasks } from '../../lib/workers/serve.js';
+import { throwIfStopped } from '../../lib/workers/stop.js';
 
 /** What the worker of the pool's tests can be told to do. */
 export type Order =
   | { readonly kind: 'answer' }
   | { readonly kind: 'tell'; readonly events: readonly string[] }
   | { readonly kind: 'fail' }
-  /** Says so, then never ends: asleep, or at full speed. */
-  | { readonly kind: 'sleep' | 'spin' }
-  /** Opens the file, says so, and never ends. */
+  /** Says so, then does nothing but sleep, or compute, until it is aborted, or all the same after that. */
+  | { readonly kind: 'sleep' | 'spin' | 'sleep-on' | 'spin-on' }
+  /** Opens the file, says so, and sleeps. */
   | { readonly kind: 'hold'; readonly path: string }
   /** Says so, writes into the file when it is aborted, and fails then. */
   | { readonly kind: 'tidy'; readonly path: string }
@@ -36,14 +37,20 @@ serveTasks<Order, string, number>(async (order, { emit, signal }) => {
       throw new SnapshotError('UPSTREAM_INVALID', 'told to fail', { retryAfter: 7 });
     case 'sleep':
       emit('asleep');
-      return await forever();
+      return await sleep(signal);
     case 'spin':
+      emit('spinning');
+      for (;;) throwIfStopped();
+    case 'sleep-on':
+      emit('asleep');
+      return await sleep();
+    case 'spin-on':
       emit('spinning');
       for (;;);
     case 'hold':
       openSync(order.path, 'w');
       emit('holding');
-      return await forever();
+      return await sleep(signal);
     case 'tidy':
       emit('working');
       await once(signal, 'abort');
@@ -69,7 +76,7 @@ serveTasks<Order, string, number>(async (order, { emit, signal }) => {
       setImmediate(() => {
         throw order.thrown === 'null' ? null : new Error('told to throw');
       });
-      return await forever();
+      return await sleep();
     case 'mine':
       new BroadcastChannel(order.channel).onmessage = () => {
         if (order.explosion === 'exit') process.exit(0);
@@ -79,7 +86,10 @@ serveTasks<Order, string, number>(async (order, { emit, signal }) => {
   }
 });
 
-function forever(): Promise<never> {
+/** @param signal ends it. Default: nothing does. */
+function sleep(signal?: AbortSignal): Promise<never> {
   setInterval(() => {}, 1000);
-  return new Promise(() => {});
+  return new Promise((_, reject) => {
+    signal?.addEventListener('abort', () => reject(signal.reason));
+  });
 }

@@ -38,11 +38,14 @@ async function start(order: Order) {
   return { outcome, controller };
 }
 
+async function turns(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await nextTurn();
+}
+
 /** Waits until threads that end by themselves are gone, and this one was told of it. */
 async function allEnded(): Promise<void> {
   while ((await threadCount()) > threads) await nextTurn();
-  await nextTurn();
-  await nextTurn();
+  await turns(2);
 }
 
 describe('A worker thread', () => {
@@ -97,11 +100,28 @@ describe('A worker thread', () => {
 
 describe('Aborting a task', () => {
   test.each(['sleep', 'spin'] as const)(
-    'ends its thread, even if all that the thread does is %s',
+    'ends its thread when that has stopped, which does nothing but %s',
     async (kind) => {
+      // However long that takes.
+      stopClock(defer);
       const { outcome, controller } = await start({ kind });
       expect(await threadCount()).toBe(threads + 1);
       controller.abort(new Error('enough'));
+      await expect(outcome).rejects.toThrow('enough');
+      expect(await threadCount()).toBe(threads);
+    },
+  );
+
+  test.each(['sleep-on', 'spin-on'] as const)(
+    'ends a thread that does not stop, as one that goes on to %s, but only a minute later',
+    async (kind) => {
+      const clock = stopClock(defer);
+      const { outcome, controller } = await start({ kind });
+      controller.abort(new Error('enough'));
+      clock.tick(59_999);
+      await Promise.race([outcome?.catch(() => {}), turns(100)]);
+      expect(await threadCount()).toBe(threads + 1);
+      clock.tick(1);
       await expect(outcome).rejects.toThrow('enough');
       expect(await threadCount()).toBe(threads);
     },

@@ -1,4 +1,5 @@
 import { SnapshotError } from '../errors.js';
+import { throwIfStopped } from '../workers/stop.js';
 import { type Assignment, type AttributeValue, parseAttributes } from './attribute-file.js';
 import { compilePattern } from './attribute-pattern.js';
 import { AttributeSteps, STEPS_PER_SEARCH } from './attribute-steps.js';
@@ -131,6 +132,7 @@ export class AttributeRules {
    * @throws SnapshotError `LIMIT_EXCEEDED` for too many steps.
    */
   lookup(path: string): ConversionAttributes {
+    throwIfStopped();
     const nameAt = path.lastIndexOf('/') + 1;
     const file = new FileName(path.slice(nameAt));
     const found = new Map<string, AttributeValue>();

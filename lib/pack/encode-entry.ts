@@ -1,4 +1,5 @@
 import { deflateSync } from 'node:zlib';
+import { throwIfStopped } from '../workers/stop.js';
 import { EntryType } from './format.js';
 import type { GitObject } from './reader.js';
 
@@ -11,13 +12,18 @@ const LEVEL = 1;
 
 /** An entry that holds an object whole. */
 export function encodeWholeEntry({ type, data }: GitObject): Buffer {
-  return Buffer.concat([encodeSize(type, data.length), deflateSync(data, { level: LEVEL })]);
+  return Buffer.concat([encodeSize(type, data.length), deflate(data)]);
 }
 
 /** An entry that holds a delta. @param distance back to the base's entry. */
 export function encodeOfsDeltaEntry(delta: Buffer, distance: number): Buffer {
   const header = encodeOfsDeltaHeader(delta.length, distance);
-  return Buffer.concat([header, deflateSync(delta, { level: LEVEL })]);
+  return Buffer.concat([header, deflate(delta)]);
+}
+
+function deflate(content: Buffer): Buffer {
+  throwIfStopped();
+  return deflateSync(content, { level: LEVEL });
 }
 
 /** The start of a delta's entry, up to its zlib stream. @param distance back to the base's entry. */

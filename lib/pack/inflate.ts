@@ -1,5 +1,6 @@
 import { createInflate, inflateSync } from 'node:zlib';
 import { hasCode } from '../errors.js';
+import { throwIfStopped } from '../workers/stop.js';
 import { MAX_INFLATED_BYTES } from './format.js';
 import type { ObjectMemory } from './object-memory.js';
 
@@ -10,15 +11,17 @@ export type InflateFailure = 'incomplete' | 'invalid';
 /**
  * Inflates the zlib stream at the start of `bytes` (more may follow it), which must yield exactly
  * `size` bytes. Only what is too large for `memory` goes through zlib: making its engine takes longer than
- * most entries, and Node aborts the process when a thread is ended meanwhile.
+ * most entries.
  *
  * @param bytes at most `maxDeflatedBytes(size)`.
+ * @throws SnapshotError `ABORTED` when the thread is asked to stop.
  */
 export function inflateEntry(
   memory: ObjectMemory,
   bytes: Uint8Array,
   size: number,
 ): Buffer | InflateFailure {
+  throwIfStopped();
   if (size > MAX_INFLATED_BYTES) return inflateByZlib(bytes, size);
   const used = memory.inflateCopied(bytes, size);
   if (used > 0) return Buffer.from(memory.output.subarray(0, size));
@@ -80,9 +83,10 @@ export class StreamingInflate {
    * Takes compressed bytes; resolves once they are worked off.
    *
    * @returns how many of them belong to the stream, when it ended within them; else `undefined`.
-   * @throws what `onData` threw, or zlib's own error.
+   * @throws what `onData` threw, or zlib's own error; SnapshotError `ABORTED` when the thread is asked to stop.
    */
   async write(bytes: Uint8Array): Promise<number | undefined> {
+    throwIfStopped();
     const before = this.#engine.bytesWritten;
     await new Promise<void>((resolve) => {
       const done = () => {

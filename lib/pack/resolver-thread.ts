@@ -1,17 +1,12 @@
 import type { Worker } from 'node:worker_threads';
-import { unlessAborted } from '../abort.js';
+import { orLater } from '../abort.js';
 import { deserializeError, type SerializedError, SnapshotError } from '../errors.js';
 import { startThread } from '../workers/start-thread.js';
+import { STOP_MILLISECONDS } from '../workers/stop.js';
 import { createEntryQueue, type EntryQueueMemory, EntryQueueWriter } from './entry-queue.js';
 import type { LeftoverTask } from './leftovers.js';
 import type { ObjectColumns } from './object-table.js';
 import type { ResolveLimits } from './resolver.js';
-
-/**
- * Stopping takes no longer than starting and one large delta, also on a machine that has much else to do:
- * beyond that, the thread is ended where it is, which may end the process.
- */
-const STOP_MILLISECONDS = 60_000;
 
 /** What the thread starts with. */
 export interface ResolverThreadData {
@@ -109,16 +104,13 @@ export class ResolverThread {
   }
 
   /**
-   * Ends the thread, when it has stopped: Node leaks the files of one that is ended while it starts, and aborts
-   * the process when that happens while an engine of zlib is made. Idempotent.
+   * Ends the thread, when it has started (Node leaks the files of one that is ended before) and stopped.
+   * Idempotent.
    */
   async close(): Promise<void> {
     this.queue.abandon();
-    const late = new AbortController();
-    const timer = setTimeout(() => late.abort(), STOP_MILLISECONDS);
     // It does not matter what it failed with.
-    await unlessAborted(this.#stopped(), late.signal).catch(() => {});
-    clearTimeout(timer);
+    await orLater(this.#stopped(), STOP_MILLISECONDS).catch(() => {});
     await this.#worker.terminate();
   }
 

@@ -2,14 +2,18 @@ import type { Worker } from 'node:worker_threads';
 import { deserializeError, SnapshotError } from '../errors.js';
 import type { PoolMessage, WorkerMessage } from './messages.js';
 import { startThread } from './start-thread.js';
-
-/** A task that does not end for so long after it was aborted is ended with its thread, wherever that is. */
-const GRACE_MILLISECONDS = 200;
+import { STOP_MILLISECONDS, StopFlag } from './stop.js';
 
 export interface RunOptions<Event> {
-  /** Ends the task and its thread, and rejects with the signal's reason. */
+  /** Has the task stop, ends its thread, and rejects with the signal's reason. */
   signal: AbortSignal;
   onEvent?: (event: Event) => void;
+}
+
+interface PoolThread {
+  readonly stop: StopFlag;
+  /** Resolves when it has started, or ended. */
+  readonly started: Promise<void>;
 }
 
 /**
@@ -24,8 +28,7 @@ export class WorkerPool<Task, Event, Result> {
   readonly #keeps: (result: Result) => boolean;
   readonly #idle = new Set<Worker>();
   readonly #running = new Set<Promise<Result>>();
-  /** By thread; resolves when it has started, or ended. */
-  readonly #started = new WeakMap<Worker, Promise<unknown>>();
+  readonly #threads = new WeakMap<Worker, PoolThread>();
   readonly #closing = new AbortController();
 
   /**
@@ -78,7 +81,8 @@ export class WorkerPool<Task, Event, Result> {
     worker.ref();
     let reusable = false;
     try {
-      const result = await perform<Task, Event, Result>(worker, task, signal, onEvent);
+      const stop = () => this.#threads.get(worker)?.stop.raise();
+      const result = await perform<Task, Event, Result>(worker, task, { signal, onEvent, stop });
       reusable = !signal.aborted && this.#idle.size < this.#maxIdle && this.#keeps(result);
       return result;
     } finally {
@@ -92,20 +96,21 @@ export class WorkerPool<Task, Event, Result> {
   }
 
   #start(): Worker {
-    const worker = startThread(this.#script);
+    const stop = new StopFlag();
+    const worker = startThread(this.#script, { stop: stop.cell });
     // A thread may fail between two tasks. Without a listener that would end the process.
     worker.on('error', () => {});
     worker.once('exit', () => this.#idle.delete(worker));
     const started = new Promise<void>((resolve) => {
       worker.once('message', () => resolve()).once('exit', () => resolve());
     });
-    this.#started.set(worker, started);
+    this.#threads.set(worker, { stop, started });
     return worker;
   }
 
   /** Not while it starts: Node leaks the files that a thread has open then. */
   async #end(worker: Worker): Promise<void> {
-    await this.#started.get(worker);
+    await this.#threads.get(worker)?.started;
     await worker.terminate();
   }
 
@@ -116,18 +121,24 @@ export class WorkerPool<Task, Event, Result> {
   }
 }
 
+interface PerformOptions<Event> {
+  readonly signal: AbortSignal;
+  readonly onEvent: ((event: Event) => void) | undefined;
+  /** Asks the thread to stop, also where it hears of no message. */
+  readonly stop: () => void;
+}
+
 function perform<Task, Event, Result>(
   worker: Worker,
   task: Task,
-  signal: AbortSignal,
-  onEvent: ((event: Event) => void) | undefined,
+  { signal, onEvent, stop: raise }: PerformOptions<Event>,
 ): Promise<Result> {
   return new Promise<Result>((resolve, reject) => {
     const post = (message: PoolMessage<Task>) => worker.postMessage(message);
-    let grace: NodeJS.Timeout | undefined;
+    let late: NodeJS.Timeout | undefined;
     let stopped: { readonly reason: unknown } | undefined;
     const settle = (action: () => void) => {
-      clearTimeout(grace);
+      clearTimeout(late);
       worker.off('message', onMessage).off('error', onError).off('exit', onExit);
       signal.removeEventListener('abort', onAbort);
       action();
@@ -156,8 +167,9 @@ function perform<Task, Event, Result>(
     const stop = (reason: unknown) => {
       if (stopped !== undefined) return;
       stopped = { reason };
+      raise();
       post({ kind: 'abort' });
-      grace = setTimeout(() => settle(() => reject(reason)), GRACE_MILLISECONDS);
+      late = setTimeout(() => settle(() => reject(reason)), STOP_MILLISECONDS);
     };
     const onAbort = () => stop(signal.reason);
     worker.on('message', onMessage).on('error', onError).on('exit', onExit);

@@ -1,12 +1,13 @@
 import { setImmediate } from 'node:timers/promises';
 import { parentPort, type TransferListItem } from 'node:worker_threads';
-import { SnapshotError, serializeError } from '../errors.js';
+import { serializeError } from '../errors.js';
 import type { PoolMessage, WorkerMessage } from './messages.js';
+import { notNeeded } from './stop.js';
 
 export interface TaskContext<Event> {
   /** Sends an event. `moved`: what of it goes over without being copied, and is gone here. */
   emit(event: Event, moved?: readonly TransferListItem[]): void;
-  /** Aborts when the task is not needed any more. It is to fail soon, or its thread is ended wherever it is. */
+  /** Aborts when the task is not needed any more. Where it can't be heard of: `throwIfStopped`. */
   readonly signal: AbortSignal;
 }
 
@@ -30,7 +31,7 @@ export function serveTasks<Task, Event, Result>(
   let aborting = new AbortController();
   parentPort?.on('message', (message: PoolMessage<Task>) => {
     if (message.kind === 'abort') {
-      aborting.abort(new SnapshotError('ABORTED', 'the task is not needed any more'));
+      aborting.abort(notNeeded());
       return;
     }
     aborting = new AbortController();
