@@ -30,9 +30,11 @@ export class FileName {
  * Rules for the files below one folder, by what names end with: of many rules, few are tried with a file.
  */
 export class AttributeTable {
-  readonly #byName = new Map<string, AttributeRule[]>();
-  readonly #byEnding = new Map<string, AttributeRule[]>();
-  readonly #endingLengths = new Set<number>();
+  // Maps are made when they are needed: there may be as many tables as rules.
+  #byName: Map<string, AttributeRule[]> | undefined;
+  #byEnding: Map<string, AttributeRule[]> | undefined;
+  /** Each length once. */
+  readonly #endingLengths: number[] = [];
   /** Those whose pattern ends with a wildcard. */
   readonly #others: AttributeRule[] = [];
 
@@ -40,31 +42,38 @@ export class AttributeTable {
     const { ending, isWhole } = rule.pattern;
     if (ending === '') {
       this.#others.push(rule);
-      return;
+    } else if (isWhole) {
+      this.#byName ??= new Map();
+      addTo(this.#byName, ending, rule);
+    } else {
+      this.#byEnding ??= new Map();
+      addTo(this.#byEnding, ending, rule);
+      if (!this.#endingLengths.includes(ending.length)) this.#endingLengths.push(ending.length);
     }
-    if (!isWhole) this.#endingLengths.add(ending.length);
-    const rules = isWhole ? this.#byName : this.#byEnding;
-    const same = rules.get(ending);
-    if (same === undefined) rules.set(ending, [rule]);
-    else same.push(rule);
   }
 
   /** Adds to `found`, in any order, the rules that match a path. @throws SnapshotError `LIMIT_EXCEEDED` */
   collect(path: string, file: FileName, steps: AttributeSteps, found: AttributeRule[]): void {
-    steps.take(STEPS_PER_SEARCH * (1 + this.#endingLengths.size));
+    steps.take(STEPS_PER_SEARCH * (1 + this.#endingLengths.length));
     const add = (rules: readonly AttributeRule[]) => {
       steps.take(STEPS_PER_SEARCH * rules.length);
       for (const rule of rules) {
         if (rule.pattern.matches?.(path, steps) ?? true) found.push(rule);
       }
     };
-    const named = this.#byName.get(file.name);
+    const named = this.#byName?.get(file.name);
     if (named !== undefined) add(named);
     for (const length of this.#endingLengths) {
       const end = file.end(length);
-      const ending = end === undefined ? undefined : this.#byEnding.get(end);
+      const ending = end === undefined ? undefined : this.#byEnding?.get(end);
       if (ending !== undefined) add(ending);
     }
     if (this.#others.length > 0) add(this.#others);
   }
+}
+
+function addTo(rules: Map<string, AttributeRule[]>, key: string, rule: AttributeRule): void {
+  const same = rules.get(key);
+  if (same === undefined) rules.set(key, [rule]);
+  else same.push(rule);
 }
