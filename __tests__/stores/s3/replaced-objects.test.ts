@@ -50,6 +50,15 @@ describe('A replaced object', () => {
     expect(await make({ prefix: '' }).replaced('a/b')).toEqual([]);
   });
 
+  test('that was found is read by one request', async () => {
+    const revision = await replace('key', 'old', 'new');
+    const other = make();
+    expect(await other.replaced('key')).toMatchObject([{ revision }]);
+    s3.requests.length = 0;
+    await assertContent(other, 'key', contentOf('old'), { revision });
+    expect(s3.operations()).toEqual(['GetObject']);
+  });
+
   test('is gone after keepReplacedFor, whoever made it', async () => {
     const revision = await replace('key', 'old', 'new');
     setDate(defer, 11 * MINUTE);

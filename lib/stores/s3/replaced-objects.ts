@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { LRUCache } from 'lru-cache';
 import {
   excessive,
   hasExpired,
@@ -17,6 +18,8 @@ const FOLDER = '!replaced/';
 /** What revisions of this store look like: safe in a name. */
 const REVISION = /^[0-9A-Za-z-]{1,64}$/;
 
+const MAX_REMEMBERED = 1000;
+
 interface ReplacedObject extends Replaced {
   readonly name: string;
 }
@@ -33,6 +36,8 @@ export class ReplacedObjects {
   readonly #reader: ObjectReader;
   readonly #options: KeepReplaced;
   readonly #timer: SweepTimer;
+  /** Revisions that were found: others are looked for where what is stored is. */
+  readonly #found = new LRUCache<string, true>({ max: MAX_REMEMBERED });
   #hasWarned = false;
 
   constructor(bucket: S3Bucket, reader: ObjectReader, options: KeepReplaced) {
@@ -77,7 +82,13 @@ export class ReplacedObjects {
         return object !== undefined && name.endsWith(`/${object.revision}`) ? [object] : [];
       }),
     );
+    for (const { revision } of found.flat()) this.#found.set(revision, true);
     return found.flat();
+  }
+
+  /** Whether a revision is known to be here. */
+  has(revision: string): boolean {
+    return this.#found.has(revision);
   }
 
   async open(

@@ -86,9 +86,12 @@ export class S3Store implements SnapshotStore {
   async open(key: string, options: OpenOptions = {}): Promise<OpenedObject | undefined> {
     const { revision, signal } = options;
     signal?.throwIfAborted();
-    const stored = await this.#reader.open(this.#bucket.nameOf(key), key, options);
-    if (stored !== undefined || revision === undefined) return stored;
-    return await this.#replaced.open(key, revision, options);
+    const openStored = () => this.#reader.open(this.#bucket.nameOf(key), key, options);
+    if (revision === undefined) return await openStored();
+    const openReplaced = () => this.#replaced.open(key, revision, options);
+    return this.#replaced.has(revision)
+      ? ((await openReplaced()) ?? (await openStored()))
+      : ((await openStored()) ?? (await openReplaced()));
   }
 
   async replaced(key: string, { signal }: SignalOption = {}): Promise<StoredObject[]> {
