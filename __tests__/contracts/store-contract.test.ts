@@ -1,6 +1,7 @@
 /** @one-node-version */
 import { storeContract } from '../../lib/testing/index.js';
 import { type CollectedTests, collectTests, faultsIn, passing } from './collected-tests.js';
+import { FaultyReplacedStore, REPLACED_FAULTS } from './faulty-replaced.js';
 import { FaultyStore } from './faulty-store.js';
 import { STORE_FAULTS, type StoreFault } from './store-faults.js';
 
@@ -16,8 +17,19 @@ test.each(faultsIn(STORE_FAULTS))(
   },
 );
 
+test.each(faultsIn(REPLACED_FAULTS))('A store that %s fails the contract suite', async (fault, catchers) => {
+  const tests = collectTests((register) => {
+    storeContract({
+      test: register,
+      factory: () => ({ store: new FaultyReplacedStore(fault) }),
+    });
+  });
+  expect(await passing(tests, catchers)).toEqual([]);
+});
+
 test('Each test of the store contract catches at least one fault', () => {
-  const catchers = new Set<string>(Object.values(STORE_FAULTS).flat());
+  const faults = { ...STORE_FAULTS, ...REPLACED_FAULTS };
+  const catchers = new Set<string>(Object.values(faults).flat());
   expect(catchers).toEqual(new Set(contractFor(undefined).keys()));
 });
 

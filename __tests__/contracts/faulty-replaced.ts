@@ -1,0 +1,68 @@
+import {
+  type CreateOptions,
+  MemoryStore,
+  type Metadata,
+  type OpenOptions,
+} from '../../lib/index.js';
+import type { StoredObject } from '../../lib/stores/store.js';
+
+/** What a store may do wrong with replaced revisions, and which tests of the contract catch it. */
+export const REPLACED_FAULTS = {
+  'declares replaced without having it': ['replaced is there when it is declared'],
+  'keeps nothing': [
+    'a replaced revision is described, and opened by its name',
+    'several replaced revisions are kept, the last one first',
+  ],
+  'gives what is stored for any revision': [
+    'what was not named as replaced, or was not stored, is not opened',
+  ],
+  'lists replaced revisions': ['nothing but its name shows a replaced revision'],
+  'keeps what was deleted': ['delete removes replaced revisions, also for what is stored later'],
+  'keeps what an aborted write was to replace': ['a write that was aborted has replaced nothing'],
+  'ignores the signal': ['replaced rejects when its signal has aborted'],
+} as const;
+
+export type ReplacedFault = keyof typeof REPLACED_FAULTS;
+
+/** A correct store, and what becomes of it with one fault. */
+export class FaultyReplacedStore extends MemoryStore {
+  readonly #fault: ReplacedFault;
+  /** All that it should have forgotten, or not taken for replaced. */
+  #remembered: readonly StoredObject[] = [];
+
+  constructor(fault: ReplacedFault) {
+    super({ maxBytes: 64 * 1024 * 1024 });
+    this.#fault = fault;
+    if (fault === 'declares replaced without having it') {
+      Object.defineProperty(this, 'replaced', { value: undefined });
+    }
+  }
+
+  override async open(key: string, options: OpenOptions = {}) {
+    const isAny = this.#fault === 'gives what is stored for any revision';
+    return await super.open(key, isAny ? { ...options, revision: undefined } : options);
+  }
+
+  override async create(key: string, metadata: Metadata, options: CreateOptions = {}) {
+    const stored = await super.stat(key);
+    const isTaken = this.#fault === 'keeps what an aborted write was to replace';
+    if (isTaken && stored !== undefined) this.#remembered = [stored];
+    return await super.create(key, metadata, options);
+  }
+
+  override async replaced(key: string, options: { signal?: AbortSignal | undefined } = {}) {
+    if (this.#fault === 'keeps nothing') return [];
+    if (this.#fault === 'ignores the signal') return await super.replaced(key);
+    return [...(await super.replaced(key, options)), ...this.#remembered];
+  }
+
+  override async delete(key: string): Promise<void> {
+    if (this.#fault === 'keeps what was deleted') this.#remembered = await super.replaced(key);
+    await super.delete(key);
+  }
+
+  override async *list() {
+    yield* super.list();
+    if (this.#fault === 'lists replaced revisions') yield* await super.replaced('key');
+  }
+}
