@@ -17,15 +17,18 @@ test.each(faultsIn(STORE_FAULTS))(
   },
 );
 
-test.each(faultsIn(REPLACED_FAULTS))('A store that %s fails the contract suite', async (fault, catchers) => {
-  const tests = collectTests((register) => {
-    storeContract({
-      test: register,
-      factory: () => ({ store: new FaultyReplacedStore(fault) }),
+test.each(faultsIn(REPLACED_FAULTS))(
+  'A store that %s fails the contract suite',
+  async (fault, catchers) => {
+    const tests = collectTests((register) => {
+      storeContract({
+        test: register,
+        factory: () => ({ store: new FaultyReplacedStore(fault) }),
+      });
     });
-  });
-  expect(await passing(tests, catchers)).toEqual([]);
-});
+    expect(await passing(tests, catchers)).toEqual([]);
+  },
+);
 
 test('Each test of the store contract catches at least one fault', () => {
   const faults = { ...STORE_FAULTS, ...REPLACED_FAULTS };
