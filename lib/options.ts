@@ -101,8 +101,16 @@ const limits = z.strictObject({
   concurrentFetches: count.default(8),
   /** Generations that run at once; more wait in a queue of their own. */
   concurrentGenerations: count.default(2),
-  /** Snapshots that are being made or queued; a miss beyond that gets 503. Hits always pass. */
+  /**
+   * Snapshots and bundles that are being made or queued, and repositories that `ensure-refs` and bundles are
+   * looked up in; what is new beyond that gets 503. Hits always pass.
+   */
   maxPending: count.default(1000),
+  /**
+   * Snapshots by `ref` or `depth`, and bundles, that are being made or queued of one repository; one more gets
+   * 429.
+   */
+  maxPendingVariants: count.default(32),
   /** Threads that resolve the deltas of one pack. */
   indexThreads: count.max(64).default(Math.min(4, availableParallelism())),
   /**

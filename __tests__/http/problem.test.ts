@@ -27,6 +27,7 @@ const EXPECTED: [number, SnapshotErrorCode[]][] = [
   [412, ['PRECONDITION_FAILED']],
   [413, ['CONTENT_TOO_LARGE']],
   [416, ['RANGE_NOT_SATISFIABLE']],
+  [429, ['TOO_MANY_VARIANTS']],
   [
     503,
     [
@@ -65,7 +66,7 @@ test.each(EXPECTED.flatMap(([status, codes]) => codes.map((code) => [code, statu
     expect(reply.status).toBe(status);
     expect(reply.headers['content-type']).toBe('application/problem+json');
     expect(reply.headers['cache-control']).toBe('no-store');
-    expect(reply.headers['retry-after']).toBe(status === 503 ? '30' : undefined);
+    expect(reply.headers['retry-after']).toBe([429, 503].includes(status) ? '30' : undefined);
     expect(reply.headers['content-disposition']).toBeUndefined();
     expect(JSON.parse(reply.body.toString())).toEqual({
       type: `urn:problem-type:express-git-snapshot:${code.toLowerCase().replace(/_/g, '-')}`,

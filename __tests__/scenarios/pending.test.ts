@@ -52,3 +52,30 @@ test('Beyond maxPending, misses are refused, and hits and requests for running b
   await service.refresh(at('running'));
   expect((await fetch(app.snapshotUrl('refused'))).status).toBe(200);
 });
+
+test('Beyond maxPending, ensure-refs and bundles are refused, but not of a repository that is looked at already.', async () => {
+  const repository = await freshRepository({ directory, defer }, buildSmall, 'running');
+  const { upstream } = repository;
+  await repository.add('refused');
+  const app = await repository.startApp({ limits: { maxPending: 1 } });
+  const ask = (path: string) =>
+    fetch(`${app.url}/git/${HOST}/${path}/ensure-refs`, {
+      method: 'POST',
+      body: JSON.stringify({ refs: { 'refs/heads/main': '' } }),
+    });
+  const gate = upstream.gate('running');
+  const running = ask('running');
+  await gate.reached;
+  const bundle = `${app.url}/git/${HOST}/refused/snapshot.bundle?base=${'1'.repeat(40)}`;
+  for (const refused of [await ask('refused'), await fetch(bundle)]) {
+    expect(refused.status).toBe(503);
+    expect(await refused.json()).toMatchObject({ code: 'OVERLOADED' });
+  }
+  expect(upstream.infoRefs('refused')).toBe(0);
+  const wanted = { refs: new Map([['refs/heads/main', '']]), commits: [] };
+  const joined = app.router.service.ensureRefs({ host: HOST, path: 'running' }, wanted);
+  gate.release();
+  expect((await running).status).toBe(200);
+  expect((await joined).missingCommits).toEqual([]);
+  expect((await ask('refused')).status).toBe(200);
+});

@@ -28,6 +28,7 @@ const STATUS: Record<SnapshotErrorCode, number> = {
   STORE_FAILED: 500,
   STORAGE_FULL: 507,
   OVERLOADED: 503,
+  TOO_MANY_VARIANTS: 429,
   LOCK_FAILED: 503,
   TARGET_NOT_EMPTY: 500,
   DOWNLOAD_FAILED: 500,
@@ -37,7 +38,7 @@ const STATUS: Record<SnapshotErrorCode, number> = {
   INTERNAL: 500,
 };
 
-/** Seconds, for a 503 whose error names none: as long as a failed clone is remembered by default. */
+/** Seconds, for a 429 or 503 whose error names none: as long as a failed clone is remembered by default. */
 const DEFAULT_RETRY_AFTER = 30;
 
 /** The HTTP status that a code is answered with. */
@@ -47,7 +48,7 @@ export function problemStatus(code: SnapshotErrorCode): number {
 
 /**
  * Answers with an `application/problem+json` body (RFC 9457): `type`, `title`, `status` and our stable
- * `code`, all of which follow from the code alone, so that nothing inward can leak. Every 503 has a
+ * `code`, all of which follow from the code alone, so that nothing inward can leak. Every 429 and 503 has a
  * `Retry-After` in whole seconds. Routes with a table of their own give another `status`. Once the head of another answer is out, the connection is broken
  * instead: a clean end would be taken as success.
  */
@@ -71,7 +72,7 @@ export function sendProblem(
     'Content-Type': 'application/problem+json',
     'Content-Length': Buffer.byteLength(body),
     'Cache-Control': 'no-store',
-    ...(status === 503 && { 'Retry-After': retryAfter(error) }),
+    ...((status === 429 || status === 503) && { 'Retry-After': retryAfter(error) }),
     ...headers,
   });
   res.end(body);

@@ -1,3 +1,5 @@
+import { unlessAborted } from '../abort.js';
+import { SnapshotError } from '../errors.js';
 import { withResolvers } from '../with-resolvers.js';
 import type { ArtifactInfo } from './artifact.js';
 import type { Spool } from './spool.js';
@@ -18,41 +20,55 @@ export type GenerationEnd = 'stored' | 'overtaken' | 'not-stored';
 export interface Progress {
   /** Resolves when somebody waits for a generation that nobody waited for. */
   readonly awaited: Promise<void>;
+  /** Aborts when it is a variant that nobody waits for any more; not after `begin` or `announce`. */
+  readonly dropped: AbortSignal;
+  /** Its turn has come. */
+  begin(): void;
   /** It reads from now on what the mirror has: known by its digest. */
   reads(digest: string): void;
   announce(outcome: GenerationOutcome): void;
 }
 
 /**
- * One generation, which belongs to the service: whoever waits for it may leave without any effect.
+ * One generation, which belongs to the service: whoever waits for it may leave without any effect. Only a
+ * variant that all have left before its turn is dropped: anybody may ask for any number of these.
  */
 export class Generation {
-  /** Resolves before the first byte; rejects when it never comes to that. */
-  readonly outcome: Promise<GenerationOutcome>;
   /** Resolves when all is over. Never rejects. */
   readonly done: Promise<GenerationEnd>;
   #spool: Spool | undefined;
   #digest: string | undefined;
   #readAt: number | undefined;
+  readonly #outcome: Promise<GenerationOutcome>;
   readonly #hurry: () => void;
+  readonly #dropped = new AbortController();
+  #waiting = 0;
+  #mayBeDropped: boolean;
 
   /**
    * @param run does the work and announces the outcome on the way; until then its failure is the
    * outcome's.
+   * @param isVariant of a repository's default snapshot.
    */
-  constructor(run: (progress: Progress) => Promise<GenerationEnd>) {
+  constructor(run: (progress: Progress) => Promise<GenerationEnd>, isVariant: boolean) {
     const { promise, resolve, reject } = withResolvers<GenerationOutcome>();
-    this.outcome = promise;
-    this.outcome.catch(() => {}); // nobody may be waiting any more
+    this.#mayBeDropped = isVariant;
+    this.#outcome = promise;
+    this.#outcome.catch(() => {}); // nobody may be waiting any more
     const awaited = withResolvers<void>();
     this.#hurry = awaited.resolve;
     const progress = {
       awaited: awaited.promise,
+      dropped: this.#dropped.signal,
+      begin: () => {
+        this.#mayBeDropped = false;
+      },
       reads: (digest: string) => {
         this.#digest = digest;
         this.#readAt = performance.now();
       },
       announce: (outcome: GenerationOutcome) => {
+        this.#mayBeDropped = false;
         if (outcome.kind === 'generating') this.#spool = outcome.spool;
         resolve(outcome);
       },
@@ -61,6 +77,28 @@ export class Generation {
       reject(error);
       return 'not-stored';
     });
+  }
+
+  /** It comes to nothing: whoever wants the artifact now needs another one. */
+  get isDropped(): boolean {
+    return this.#dropped.signal.aborted;
+  }
+
+  /**
+   * Resolves before the first byte.
+   *
+   * @throws what it failed with before that; the signal's reason.
+   */
+  async outcome(signal?: AbortSignal): Promise<GenerationOutcome> {
+    this.#waiting++;
+    try {
+      return await unlessAborted(this.#outcome, signal);
+    } finally {
+      this.#waiting--;
+      if (this.#mayBeDropped && this.#waiting === 0) {
+        this.#dropped.abort(new SnapshotError('ABORTED', 'nobody waits for it any more'));
+      }
+    }
   }
 
   /** Says that somebody waits for it. */

@@ -14,6 +14,7 @@ import type { Freshness } from './freshness.js';
 import { Generation, type GenerationEnd, type Progress } from './generation.js';
 import type { Generator } from './generator.js';
 import { leaseMirror } from './lease-mirror.js';
+import type { Pending } from './pending.js';
 import type { RefSearch } from './ref-search.js';
 import type { Refusals } from './refusals.js';
 import type { Found, StoredArtifacts } from './stored-artifacts.js';
@@ -44,6 +45,7 @@ export interface GenerationParts {
   readonly refusals: Refusals;
   readonly generator: Generator;
   readonly stored: StoredArtifacts;
+  readonly pending: Pending;
   readonly locks: LockRegistry;
   readonly search: RefSearch;
   /** Resolves when directories are there. */
@@ -58,6 +60,8 @@ export interface GenerationParts {
 export class Generations {
   readonly #parts: GenerationParts;
   readonly #running = new Map<string, Generation>();
+  /** Also what goes on of those that were dropped. */
+  readonly #unsettled = new Set<Promise<unknown>>();
   /** By artifact and digest of the refs that it was made of. */
   readonly #failures: RememberedFailures;
 
@@ -67,7 +71,8 @@ export class Generations {
   }
 
   find(id: ArtifactId): Generation | undefined {
-    return this.#running.get(artifactKey(id));
+    const running = this.#running.get(artifactKey(id));
+    return running?.isDropped ? undefined : running;
   }
 
   /**
@@ -76,7 +81,7 @@ export class Generations {
    * @param askedAt the upstream need not be asked if it was since then: by `performance.now()`.
    * @param isBackground nobody waits for it.
    * @param isForced also if what is stored is current.
-   * @throws SnapshotError `OVERLOADED`
+   * @throws SnapshotError `OVERLOADED`, `TOO_MANY_VARIANTS`.
    */
   begin(
     id: ArtifactId,
@@ -84,46 +89,57 @@ export class Generations {
     { isBackground = false, isForced = false } = {},
   ): Generation {
     const key = artifactKey(id);
-    const running = this.#running.get(key);
+    const running = this.find(id);
     if (running !== undefined) {
       if (!isBackground) running.hurry();
       return running;
     }
-    if (this.#running.size >= this.#parts.config.limits.maxPending) {
-      throw new SnapshotError('OVERLOADED', 'maxPending snapshots are being made or waited for');
-    }
+    const leave = this.#parts.pending.enterBuild(id, isBackground);
     const order = { id, askedAt, isBackground, isForced };
-    const generation = new Generation((progress) => this.#generate(order, progress));
+    const generate = (progress: Progress) => this.#generate(order, progress);
+    const generation = new Generation(generate, isVariant(id));
     this.#running.set(key, generation);
-    generation.done.then(() => this.#running.delete(key));
+    const { done } = generation;
+    this.#settle(done);
+    void done.then(() => {
+      leave();
+      if (this.#running.get(key) === generation) this.#running.delete(key);
+    });
     return generation;
   }
 
   /** Resolves when all that run now are over. */
   async settled(): Promise<void> {
-    await Promise.all([...this.#running.values()].map(({ done }) => done));
+    await Promise.all(this.#unsettled);
+  }
+
+  /** @param work never rejects. */
+  #settle(work: Promise<unknown>): void {
+    this.#unsettled.add(work);
+    void work.then(() => this.#unsettled.delete(work));
   }
 
   async #generate(order: Order, progress: Progress): Promise<GenerationEnd> {
     const { started, closing } = this.#parts;
-    await unlessAborted(started(), closing);
-    const lock = await this.#lock(order.id);
+    const signal = AbortSignal.any([closing, progress.dropped]);
+    await unlessAborted(started(), signal);
+    const lock = await this.#lock(order.id, signal);
     try {
       // Not ended when the lease is lost: a lease only saves work. What others make meanwhile is the same,
       // and the store refuses what is older than what it has.
-      return await this.#generateLocked(order, closing, progress);
+      return await this.#generateLocked(order, signal, progress);
     } finally {
       await lock.release();
     }
   }
 
-  async #lock(id: ArtifactId): Promise<Lock> {
-    const { locks, events, closing } = this.#parts;
+  async #lock(id: ArtifactId, signal: AbortSignal): Promise<Lock> {
+    const { locks, events } = this.#parts;
     const askedAt = performance.now();
     try {
-      return await locks.acquire(artifactKey(id), { signal: closing });
+      return await locks.acquire(artifactKey(id), { signal });
     } catch (cause) {
-      if (!closing.aborted) {
+      if (!signal.aborted) {
         const milliseconds = performance.now() - askedAt;
         const error = toSnapshotError(cause);
         events.emit('generationFailed', { repository: repositoryOf(id), milliseconds, error });
@@ -150,6 +166,7 @@ export class Generations {
     // Over all attempts; `undefined` while there is nothing of which to tell that it failed.
     let begunAt: number | undefined;
     const onTurn = () => {
+      progress.begin();
       begunAt ??= performance.now();
     };
     const elapsed = () => performance.now() - (begunAt ?? performance.now());
@@ -157,7 +174,12 @@ export class Generations {
     try {
       for (let attempt = 1; ; attempt++) {
         if (attempt > 1) ({ found, revision } = await stored.look(id, { signal }));
-        const lease = await this.#lease(order, found?.artifact.storedAt ?? 0, signal);
+        const leasing = this.#lease(order, found?.artifact.storedAt ?? 0);
+        const lease = await unlessAborted(leasing, progress.dropped).catch((error: unknown) => {
+          // A clone may be wanted by others, and goes on.
+          this.#settle(leasing.then((late) => late.release()).catch(() => {}));
+          throw error;
+        });
         // What the mirror was to be made of may have turned out to be damaged.
         if (revision !== null && stored.isDistrusted(id, revision)) found = undefined;
         const { digest } = lease.revision;
@@ -254,12 +276,8 @@ export class Generations {
    * @param storedAt when that was stored which will be replaced: others who share the store may have made
    * it of something newer than the mirror.
    */
-  async #lease(
-    { id, askedAt, isBackground }: Order,
-    storedAt: number,
-    signal: AbortSignal,
-  ): Promise<MirrorLease> {
-    const { mirrors, freshness } = this.#parts;
+  async #lease({ id, askedAt, isBackground }: Order, storedAt: number): Promise<MirrorLease> {
+    const { mirrors, freshness, closing: signal } = this.#parts;
     const { lease, isCloned } = await leaseMirror(this.#parts, id, signal, isBackground);
     // Without a mirror the upstream was only asked; one that is there by now may be behind.
     const isBehind = freshness.digestOf(id) !== lease.revision.digest;

@@ -2,7 +2,6 @@ import type { EventEmitter } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import pLimit, { type LimitFunction } from 'p-limit';
 import { withDeadline } from '../abort.js';
 import { deserializeError, SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
@@ -16,6 +15,7 @@ import { prepareDirectory, temporaryName } from '../stores/temporary.js';
 import { WorkerPool } from '../workers/pool.js';
 import { type ArtifactId, type ArtifactInfo, isBundle } from './artifact.js';
 import { artifactKey, isVariant } from './artifact-key.js';
+import { BuildQueue } from './build-queue.js';
 import { formatOf } from './fingerprint.js';
 import { encodeMetadata } from './metadata.js';
 import { Spool } from './spool.js';
@@ -48,8 +48,8 @@ export interface GenerateOptions {
 }
 
 /**
- * Writes artifacts of mirrors into spools, so many at once and one more in the background, and puts them
- * into the store when they are complete.
+ * Writes artifacts of mirrors into spools, when their turn comes, and puts them into the store when they are
+ * complete.
  */
 export class Generator {
   readonly #config: SnapshotConfig;
@@ -57,8 +57,7 @@ export class Generator {
   readonly #events: EventEmitter<SnapshotEvents>;
   readonly #directory: string;
   readonly #pool: WorkerPool<WriteTask, WriteEvent, WriteAnswer>;
-  readonly #limit: LimitFunction;
-  readonly #background = pLimit(1);
+  readonly #queue: BuildQueue;
 
   constructor(config: SnapshotConfig, store: SnapshotStore, events: EventEmitter<SnapshotEvents>) {
     this.#config = config;
@@ -66,7 +65,7 @@ export class Generator {
     this.#events = events;
     this.#directory = join(config.dataDir, 'spool');
     const { concurrentGenerations } = config.limits;
-    this.#limit = pLimit(concurrentGenerations);
+    this.#queue = new BuildQueue(concurrentGenerations);
     this.#pool = new WorkerPool(new URL('./worker.js', import.meta.url), concurrentGenerations);
   }
 
@@ -147,14 +146,8 @@ export class Generator {
         await rm(scratch, { recursive: true, force: true });
       }
     };
-    if (!isBackground) return await this.#limit(run);
-    let running: ReturnType<typeof run> | undefined;
-    const runOnce = () => {
-      running ??= run();
-      return running;
-    };
-    const hurried = awaited.then(() => this.#limit(runOnce));
-    return await Promise.race([this.#background(runOnce), hurried]);
+    const build = { repository: id, isVariant: isVariant(id), isBackground, awaited, signal };
+    return await this.#queue.run(build, run);
   }
 
   /** Ends all generations. Idempotent. */

@@ -8,6 +8,7 @@ import type { BundleId, EnsuredRefs, GetOptions, WantedRefs } from './artifact.j
 import { checkId } from './check-id.js';
 import { ensureRefs, isUpToDate, type QuestionParts } from './ensure-refs.js';
 import type { Freshness } from './freshness.js';
+import type { Pending } from './pending.js';
 import type { RefSearch } from './ref-search.js';
 import type { Refusals } from './refusals.js';
 import type { Renewals } from './renewals.js';
@@ -19,6 +20,7 @@ export interface MirrorQuestionsParts {
   readonly search: RefSearch;
   readonly refusals: Refusals;
   readonly renewals: Renewals;
+  readonly pending: Pending;
   /** Told of repositories that a client asked about. */
   readonly onAsked: (repository: RepositoryId) => void;
   readonly started: () => Promise<void>;
@@ -60,9 +62,10 @@ export class MirrorQuestions {
     signal: AbortSignal | undefined,
     ask: (parts: QuestionParts, closing: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    const { config, renewals, onAsked, started, closing } = this.#parts;
+    const { config, renewals, pending, onAsked, started, closing } = this.#parts;
     checkId(config, id);
     if (this.#isClosing) throw new SnapshotError('CLOSED', 'the service is closed or closing');
+    const leave = pending.enterQuestion(id);
     const answer = async () => {
       await admit(id, this.#parts, signal);
       await started();
@@ -72,6 +75,6 @@ export class MirrorQuestions {
       renewals.renewSoon(repository);
       return answered;
     };
-    return await unlessAborted(answer(), signal);
+    return await unlessAborted(answer().finally(leave), signal);
   }
 }

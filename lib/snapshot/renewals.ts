@@ -123,7 +123,7 @@ export class Renewals {
         return found.artifact;
       }
       const generation = this.#generations.begin(repository, askedAt);
-      await generation.outcome;
+      await generation.outcome();
       const end = await generation.done;
       this.#freshness.know(repository);
       if (end === 'not-stored') break;
@@ -231,7 +231,7 @@ export class Renewals {
       for (let attempt = 0; attempt < MAX_ATTEMPTS && !(await isCurrent()); attempt++) {
         const begunAt = performance.now();
         const generation = this.#generations.begin(id, performance.now(), { isBackground: true });
-        await generation.outcome;
+        await generation.outcome();
         const end = await generation.done;
         if (end !== 'overtaken' && generation.isSince(begunAt, this.#freshness.digestOf(id))) break;
       }

@@ -35,6 +35,7 @@ import { Freshness } from './freshness.js';
 import { Generations } from './generations.js';
 import { Generator } from './generator.js';
 import { MirrorQuestions } from './mirror-questions.js';
+import { Pending } from './pending.js';
 import { RefSearch } from './ref-search.js';
 import { Refusals } from './refusals.js';
 import { Removal } from './removal.js';
@@ -130,15 +131,10 @@ export class SnapshotService implements ArtifactSource {
     const [freshness, stored] = [this.#freshness, this.#stored];
     const parts = { config, events, mirrors, freshness, refusals, stored };
     const [generator, locks] = [this.#generator, this.#locks];
+    const pending = new Pending(config.limits);
     const search = new RefSearch(config, this.#freshness);
-    this.#generations = new Generations({
-      ...parts,
-      generator,
-      locks,
-      search,
-      started,
-      closing,
-    });
+    const work = { ...parts, pending, search, started, closing };
+    this.#generations = new Generations({ ...work, generator, locks });
     const generations = this.#generations;
     this.#renewals = new Renewals(config, this.#freshness, generations, this.#stored);
     const renewals = this.#renewals;
@@ -152,14 +148,7 @@ export class SnapshotService implements ArtifactSource {
       closing,
     });
     const onAsked = (repository: RepositoryId) => this.#serving.note(repository);
-    this.#questions = new MirrorQuestions({
-      ...parts,
-      search,
-      renewals,
-      onAsked,
-      started,
-      closing,
-    });
+    this.#questions = new MirrorQuestions({ ...work, renewals, onAsked });
   }
 
   /**

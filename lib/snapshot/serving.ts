@@ -141,7 +141,7 @@ export class Serving {
         await unlessAborted(generation.done, signal);
         continue;
       }
-      const outcome = await unlessAborted(generation.outcome, signal).catch((error: unknown) => {
+      const outcome = await generation.outcome(signal).catch((error: unknown) => {
         // What was known of the upstream says that there is something new, but it can't be had.
         if (found !== undefined && isUpstreamFailure(error)) return undefined;
         throw error;

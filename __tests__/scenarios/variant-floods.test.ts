@@ -1,0 +1,177 @@
+/**
+ * @one-node-version
+ */
+import express, { type RequestHandler } from 'express';
+import { MemoryStore, type SnapshotOptions } from '../../lib/index.js';
+import {
+  counter,
+  type FreshRepository,
+  freshRepository,
+  next,
+  read,
+  readAtOnce,
+} from '../support/fresh-repository.js';
+import { holdCommits } from '../support/held-commits.js';
+import { HOST, type HostApp } from '../support/host-app.js';
+import { cleanup } from '../support/temporary-directory.js';
+
+const { directory, defer } = cleanup(afterEach);
+const SELDOM = { maxAge: 3_600_000 } as const;
+const OTHER = { host: HOST, path: 'org/other' };
+const FLOOD = 20;
+
+let repository: FreshRepository;
+/** Responses whose client is gone before they were begun. */
+let left: number;
+
+beforeEach(async () => {
+  left = 0;
+  repository = await freshRepository({ directory, defer });
+  await repository.add(OTHER.path);
+});
+
+const countLeft: RequestHandler = (_req, res, goOn) => {
+  res.once('close', () => {
+    if (!res.headersSent) left++;
+  });
+  goOn();
+};
+
+/** An app that builds one artifact at a time and has mirrors of both repositories, but stores no snapshot. */
+async function start(limits: SnapshotOptions['limits'] = {}) {
+  const store = new MemoryStore({ maxBytes: 1e9 });
+  const app = await repository.startApp({
+    app: express().use(countLeft),
+    store,
+    freshness: SELDOM,
+    limits: { concurrentGenerations: 1, ...limits },
+  });
+  const { service } = app.router;
+  for (const id of [repository.id, OTHER]) {
+    await read(service, id);
+    await service.delete(id);
+  }
+  return { app, service, store };
+}
+
+/** The same, which is busy with a snapshot of some other ref until it is let go on. */
+async function startBusy(limits: SnapshotOptions['limits'] = {}) {
+  const started = await start(limits);
+  const goOn = holdCommits(started.store);
+  defer(goOn);
+  await readAtOnce(started.service, { ...repository.id, ref: 'main', depth: 1 });
+  const begun: string[] = [];
+  started.service.events.on('generationStarted', ({ repository: { path } }) => begun.push(path));
+  return { ...started, goOn, begun };
+}
+
+const variantUrl = (app: HostApp, depth: number) =>
+  `${app.snapshotUrl(repository.path)}?depth=${depth}`;
+
+/** Asks for so many variants; each request is waited for by the service when this resolves. */
+async function ask(app: HostApp, count: number) {
+  const hangUp = new AbortController();
+  const { signal } = hangUp;
+  const answers: Promise<Response | undefined>[] = [];
+  for (let depth = 2; depth < 2 + count; depth++) {
+    const missed = next(app.router.service, 'miss', repository.id);
+    answers.push(fetch(variantUrl(app, depth), { signal }).catch(() => undefined));
+    await missed;
+  }
+  const leave = async () => {
+    hangUp.abort();
+    await Promise.all(answers);
+    while (left < count) await new Promise(setImmediate);
+  };
+  return { answers, leave };
+}
+
+test('Variants whose clients hang up before their turn are not built, and another client is next', async () => {
+  const { app, service, goOn, begun } = await startBusy();
+  const { leave } = await ask(app, FLOOD);
+  await leave();
+  const other = readAtOnce(service, OTHER);
+  goOn();
+  expect((await other).source).toBe('generation');
+  await service.stat(OTHER);
+  expect(begun).toEqual([OTHER.path]);
+});
+
+test('Variants whose clients hang up while the repository is cloned are not built', async () => {
+  const { app, service } = await start();
+  await service.evict(repository.id);
+  const gate = repository.upstream.gate(repository.path);
+  const { leave } = await ask(app, FLOOD);
+  await gate.reached;
+  await leave();
+  const begun = counter(service, 'generationStarted');
+  const cloned = next(service, 'cloneFinished', repository.id);
+  gate.release();
+  await cloned;
+  expect((await read(service, { ...repository.id, depth: 1 })).source).toBe('generation');
+  expect(begun()).toBe(1);
+});
+
+test('A variant that was dropped is built for the next client that asks for it', async () => {
+  const { app, service, goOn, begun } = await startBusy();
+  const { leave } = await ask(app, 1);
+  await leave();
+  const again = readAtOnce(service, { ...repository.id, depth: 2 });
+  goOn();
+  expect((await again).source).toBe('generation');
+  expect(begun).toEqual([repository.path]);
+});
+
+test('A variant is built while one of its clients waits for it', async () => {
+  const { app, service, goOn, begun } = await startBusy();
+  const missed = next(service, 'miss');
+  const stays = readAtOnce(service, { ...repository.id, depth: 2 });
+  await missed;
+  const { leave } = await ask(app, 1);
+  await leave();
+  goOn();
+  expect((await stays).source).toBe('generation');
+  expect(begun).toEqual([repository.path]);
+});
+
+test('Other repositories, and the default snapshot, have their turn before more variants of one', async () => {
+  const { app, service, goOn } = await startBusy();
+  const built: string[] = [];
+  service.events.on('generationStarted', ({ etag }) => built.push(etag));
+  const { answers } = await ask(app, 3);
+  const other = readAtOnce(service, OTHER);
+  const plain = readAtOnce(service, repository.id);
+  goOn();
+  await Promise.all(answers);
+  expect(built.slice(0, 2)).toEqual([(await other).etag, (await plain).etag]);
+  expect(built).toHaveLength(5);
+});
+
+test('More variants of one repository than may wait get 429, and all else is answered', async () => {
+  const { app, service, goOn } = await startBusy({ maxPendingVariants: 3 });
+  // One is being built.
+  const { answers } = await ask(app, 2);
+  const refused = await fetch(variantUrl(app, 9));
+  expect(refused.status).toBe(429);
+  expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+  expect(await refused.json()).toMatchObject({ status: 429, code: 'TOO_MANY_VARIANTS' });
+  const joined = fetch(variantUrl(app, 2));
+  const others = [
+    readAtOnce(service, repository.id),
+    readAtOnce(service, OTHER),
+    readAtOnce(service, { ...OTHER, depth: 1 }),
+  ];
+  goOn();
+  await Promise.all(others);
+  for (const answer of [...answers, joined]) expect((await answer)?.status).toBe(200);
+  expect((await fetch(variantUrl(app, 9))).status).toBe(200);
+});
+
+test('Variants that are dropped leave their places to others', async () => {
+  const { app, service, goOn } = await startBusy({ maxPendingVariants: 3 });
+  const { leave } = await ask(app, 2);
+  await leave();
+  const later = readAtOnce(service, { ...repository.id, depth: 9 });
+  goOn();
+  expect((await later).source).toBe('generation');
+});

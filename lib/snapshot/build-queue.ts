@@ -1,0 +1,131 @@
+import { type RepositoryId, repositoryKey } from '../repository/identity.js';
+
+/** Builds in the background that run at once: a huge one does not delay all others. */
+const CONCURRENT_IN_BACKGROUND = 2;
+
+export interface QueuedBuild {
+  readonly repository: RepositoryId;
+  /** Other artifacts of the repository go first. */
+  readonly isVariant: boolean;
+  /** Nobody waits for it: it takes no turn of those that somebody waits for. */
+  readonly isBackground: boolean;
+  /** Resolves when somebody does. */
+  readonly awaited: Promise<void>;
+  /** Takes it out of the queue. */
+  readonly signal: AbortSignal;
+}
+
+type Lane = 'foreground' | 'background';
+
+interface Waiting {
+  readonly isVariant: boolean;
+  lane: Lane;
+  readonly start: () => void;
+}
+
+/** The builds of one repository. */
+interface Line {
+  readonly key: string;
+  running: number;
+  readonly waiting: Set<Waiting>;
+}
+
+/**
+ * Fair turns of builds. The next one is of the repository that has the fewest running; of several, of the
+ * one whose last turn is longest ago. Of one repository the default snapshot goes first, then whichever came
+ * first. So whoever asks for many variants of a repository delays others by one build at most.
+ *
+ * Cost of a turn: linear in the builds that wait, which `maxPending` bounds.
+ */
+export class BuildQueue {
+  readonly #free: Record<Lane, number>;
+  /** By repository; whose turn is longest ago comes first. */
+  readonly #lines = new Map<string, Line>();
+
+  /** @param width builds that somebody waits for and that run at once. */
+  constructor(width: number) {
+    this.#free = { foreground: width, background: CONCURRENT_IN_BACKGROUND };
+  }
+
+  /**
+   * Does the work when its turn comes.
+   *
+   * @throws the signal's reason; what the work throws.
+   */
+  async run<T>(build: QueuedBuild, work: () => Promise<T>): Promise<T> {
+    build.signal.throwIfAborted();
+    const line = this.#lineOf(build.repository);
+    const lane = await this.#turn(line, build);
+    try {
+      return await work();
+    } finally {
+      line.running--;
+      this.#free[lane]++;
+      // To the end: others have their turn before it has its next one.
+      this.#lines.delete(line.key);
+      if (line.running + line.waiting.size > 0) this.#lines.set(line.key, line);
+      this.#startNext();
+    }
+  }
+
+  #lineOf(repository: RepositoryId): Line {
+    const key = repositoryKey(repository);
+    const line = this.#lines.get(key) ?? { key, running: 0, waiting: new Set() };
+    this.#lines.set(key, line);
+    return line;
+  }
+
+  /** Waits for a turn. @returns which of the two kinds it was. */
+  #turn(line: Line, { isVariant, isBackground, awaited, signal }: QueuedBuild): Promise<Lane> {
+    return new Promise((resolve, reject) => {
+      const waiting: Waiting = {
+        isVariant,
+        lane: isBackground ? 'background' : 'foreground',
+        start: () => {
+          signal.removeEventListener('abort', leave);
+          resolve(waiting.lane);
+        },
+      };
+      const leave = () => {
+        line.waiting.delete(waiting);
+        if (line.running + line.waiting.size === 0) this.#lines.delete(line.key);
+        reject(signal.reason);
+      };
+      line.waiting.add(waiting);
+      signal.addEventListener('abort', leave, { once: true });
+      if (isBackground) {
+        void awaited.then(() => {
+          if (!line.waiting.has(waiting)) return;
+          waiting.lane = 'foreground';
+          this.#startNext();
+        });
+      }
+      this.#startNext();
+    });
+  }
+
+  #startNext(): void {
+    for (const lane of ['foreground', 'background'] as const) {
+      while (this.#free[lane] > 0) {
+        const next = this.#next(lane);
+        if (next === undefined) break;
+        const { line, waiting } = next;
+        line.waiting.delete(waiting);
+        line.running++;
+        this.#free[lane]--;
+        waiting.start();
+      }
+    }
+  }
+
+  #next(lane: Lane): { line: Line; waiting: Waiting } | undefined {
+    let next: { line: Line; waiting: Waiting } | undefined;
+    for (const line of this.#lines.values()) {
+      if (next !== undefined && next.line.running <= line.running) continue;
+      const candidates = [...line.waiting].filter((each) => each.lane === lane);
+      const waiting = candidates.find(({ isVariant }) => !isVariant) ?? candidates[0];
+      if (waiting !== undefined) next = { line, waiting };
+    }
+    return next;
+  }
+}
