@@ -118,7 +118,7 @@ const limits = z.strictObject({
    * pack, for each 256 MiB of it, and from its end to the verified mirror. No limit on the whole.
    */
   cloneTimeout: milliseconds.default(120 * MINUTE),
-  /** Milliseconds for one generation. */
+  /** Milliseconds for one generation, and again for the store to take it. */
   generationTimeout: milliseconds.default(30 * MINUTE),
   /** Milliseconds until a connection to the upstream must stand. */
   connectTimeout: milliseconds.default(10_000),

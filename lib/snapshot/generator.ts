@@ -2,7 +2,7 @@ import type { EventEmitter } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { withDeadline } from '../abort.js';
+import { unlessAborted, withDeadline } from '../abort.js';
 import { deserializeError, SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
 import type { MirrorLease } from '../mirror/mirror.js';
@@ -201,28 +201,43 @@ export class Generator {
     const key = artifactKey(id);
     const expendable = isVariant(id);
     if (expendable && this.#config.limits.maxVariants === 0) return 'not-stored';
-    const options = { expendable, replaces, signal };
-    try {
+    const { generationTimeout } = this.#config.limits;
+    const put = async (ends: AbortSignal): Promise<GenerateOutcome> => {
+      const options = { expendable, replaces, signal: ends };
       if (!this.#store.abilities.writesConditionally) {
         // Whoever lost its lease must not put something older in place of what others stored since.
-        const stored = await this.#store.stat(key, { signal });
+        const stored = await this.#store.stat(key, { signal: ends });
         if (stored !== undefined && stored.revision !== replaces) return 'overtaken';
       }
       if (this.#store.abilities.adoptsFiles && this.#store.adopt !== undefined) {
         await this.#store.adopt(key, spool.path, metadata, options);
-      } else {
-        const created = await this.#store.create(key, metadata, options);
-        const writer = lookingFirst(this.#store, key, options, created);
-        try {
-          for await (const chunk of createReadStream(spool.path, { signal })) {
-            await writer.write(chunk);
-          }
-          await writer.commit();
-        } finally {
-          await writer.abort();
+        return 'stored';
+      }
+      const created = await this.#store.create(key, metadata, options);
+      const writer = lookingFirst(this.#store, key, options, created);
+      try {
+        for await (const chunk of createReadStream(spool.path, { signal: ends })) {
+          await writer.write(chunk);
         }
+        await writer.commit();
+      } finally {
+        await writer.abort();
       }
       return 'stored';
+    };
+    const putInTime = (ends: AbortSignal) => {
+      const putting = put(ends);
+      return unlessAborted(putting, ends).catch((error: unknown) => {
+        // A close waits for what the store has to remove; one that is late may not even know the signal.
+        if (signal.aborted) return putting;
+        throw error;
+      });
+    };
+    try {
+      return await withDeadline(generationTimeout, signal, putInTime, (cause) => {
+        const message = `the store took longer than ${generationTimeout} ms`;
+        return new SnapshotError('STORE_FAILED', message, { cause });
+      });
     } catch (cause) {
       if (isRefusal(cause)) return 'overtaken';
       const error = toSnapshotError(cause);

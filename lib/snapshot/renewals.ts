@@ -14,9 +14,11 @@ import { isNotFound } from './write-context.js';
 /** Part of an interval: those of many repositories do not end all at once. */
 const JITTER = 0.2;
 const MAX_ATTEMPTS = 5;
+/** Artifacts of one host that are renewed at once: a huge one does not delay all others. */
+const CONCURRENT_RENEWALS = 4;
 
 /**
- * Keeps what is stored up to date while nobody waits for it: one artifact of each host at a time, in
+ * Keeps what is stored up to date while nobody waits for it: few artifacts of each host at a time, in
  * queues of their own, so that no request has to wait for one of these.
  */
 export class Renewals {
@@ -24,7 +26,7 @@ export class Renewals {
   readonly #freshness: Freshness;
   readonly #generations: Generations;
   readonly #stored: StoredArtifacts;
-  readonly #queue = new Lanes(1);
+  readonly #queue = new Lanes(CONCURRENT_RENEWALS);
   /** By key of the artifact. */
   readonly #queued = new Map<string, Promise<void>>();
   /** What could not be generated is not tried again at each hit. */
@@ -130,10 +132,11 @@ export class Renewals {
       const isNew = generation.isSince(checkedAt, this.#freshness.digestOf(repository));
       if (end === 'overtaken' || !isNew) continue;
       found = await this.#stored.stat(repository);
-      // Somebody else may have deleted it.
       if (found !== undefined) return found.artifact;
+      // It may be over the store's budget: then the next one would be as well.
+      break;
     }
-    throw new SnapshotError('STORE_FAILED', 'nothing was stored');
+    throw new SnapshotError('STORE_FAILED', 'the store did not keep the snapshot');
   }
 
   /** Has what is stored generated anew although it is current: the packs hold less than before. */

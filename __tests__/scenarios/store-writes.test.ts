@@ -1,0 +1,92 @@
+/**
+ * @one-node-version
+ */
+import { FileSystemStore, MemoryStore, type SnapshotStore } from '../../lib/index.js';
+import { holdDeadlines } from '../support/deadlines.js';
+import { door } from '../support/door.js';
+import {
+  counter,
+  type FreshRepository,
+  freshRepository,
+  next,
+  read,
+  readAtOnce,
+  renewed,
+} from '../support/fresh-repository.js';
+import { HOST } from '../support/host-app.js';
+import { push } from '../support/small-repositories.js';
+import { cleanup } from '../support/temporary-directory.js';
+
+const { directory, defer } = cleanup(afterEach);
+const AT_ONCE = { maxAge: 0, checkInterval: 0 } as const;
+const GENERATION_TIMEOUT = 1_234_567;
+const OTHER = { host: HOST, path: 'org/other' };
+
+let repository: FreshRepository;
+
+beforeEach(async () => {
+  repository = await freshRepository({ directory, defer });
+});
+
+/** Has a store take a repository's snapshots for ever from now on. @returns resolves when it has the first one. */
+function hang(store: SnapshotStore, path: string): Promise<void> {
+  const create = store.create.bind(store);
+  const [never] = door();
+  const [hangs, reach] = door();
+  store.create = async (key, ...rest) => {
+    const writer = await create(key, ...rest);
+    if (!key.endsWith(path)) return writer;
+    reach();
+    await never;
+    return writer;
+  };
+  return hangs;
+}
+
+test('A renewal that the store takes for ever keeps no other of its host waiting', async () => {
+  const bare = await repository.add(OTHER.path);
+  const store = new MemoryStore({ maxBytes: 1e9 });
+  holdDeadlines(defer, GENERATION_TIMEOUT);
+  const limits = { generationTimeout: GENERATION_TIMEOUT };
+  const service = repository.start({ store, freshness: AT_ONCE, limits });
+  for (const id of [repository.id, OTHER]) await read(service, id);
+  await push(repository.bare);
+  const commit = await push(bare);
+  const hangs = hang(store, repository.path);
+  await read(service, repository.id);
+  await hangs;
+  const isRenewed = renewed(service, OTHER);
+  await read(service, OTHER);
+  await isRenewed;
+  expect((await read(service, OTHER)).commit).toBe(commit);
+});
+
+test('What the store does not take within generationTimeout is given up, and the next one has its turn', async () => {
+  await repository.add(OTHER.path);
+  const store = new MemoryStore({ maxBytes: 1e9 });
+  const letPass = holdDeadlines(defer, GENERATION_TIMEOUT);
+  const limits = { generationTimeout: GENERATION_TIMEOUT, concurrentGenerations: 1 };
+  const service = repository.start({ store, limits });
+  const hangs = hang(store, repository.path);
+  const failed = next(service, 'storeFailed');
+  const { bytes } = await readAtOnce(service, repository.id);
+  expect(bytes.length).toBeGreaterThan(0);
+  await hangs;
+  const waiting = readAtOnce(service, OTHER);
+  letPass();
+  expect((await failed)[0]).toMatchObject({
+    repository: repository.id,
+    error: { code: 'STORE_FAILED' },
+  });
+  expect((await waiting).source).toBe('generation');
+});
+
+test.each<[string, (maxBytes: number) => Promise<SnapshotStore>]>([
+  ['memory', async (maxBytes) => new MemoryStore({ maxBytes })],
+  ['files', async (maxBytes) => new FileSystemStore({ directory: await directory(), maxBytes })],
+])('A refresh of a snapshot over the budget of a store of %s fails, and builds it once', async (_, make) => {
+  const service = repository.start({ store: await make(1000) });
+  const built = counter(service, 'generationStarted');
+  await expect(service.refresh(repository.id)).rejects.toMatchObject({ code: 'STORE_FAILED' });
+  expect(built()).toBe(1);
+});
