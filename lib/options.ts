@@ -126,6 +126,8 @@ const limits = z.strictObject({
   refsTimeout: milliseconds.default(MINUTE),
   /** Milliseconds without a byte of the pack, counted only once it has begun to arrive. */
   stallTimeout: milliseconds.default(MINUTE),
+  /** Milliseconds without a byte taken by a client, after which its connection is cut. */
+  clientStallTimeout: milliseconds.default(5 * MINUTE),
   /** Milliseconds during which a failed clone or generation is remembered and not tried again. 0: never. */
   failureMemory: z.number().int().min(0).max(0x7fff_ffff).default(30_000),
   /** Bytes of the upstream's list of refs. */

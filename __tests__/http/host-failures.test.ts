@@ -1,12 +1,14 @@
-import type { RequestHandler } from 'express';
+import type { RequestHandler, Response } from 'express';
 import { SnapshotError } from '../../lib/errors.js';
 import { cleanup } from '../support/temporary-directory.js';
 import { FakeSource } from './fake-source.js';
 import { serve } from './test-server.js';
+import { webhookServers } from './webhook/webhook-server.js';
 
 const PATH = '/git/github.com/org/new/snapshot.tar.zst';
 
 const { defer } = cleanup(afterEach);
+const startWebhook = webhookServers();
 const warnings = jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
 beforeEach(() => void warnings.mockClear());
 afterAll(() => warnings.mockRestore());
@@ -43,4 +45,21 @@ test('A logger that throws does not change the answer', async () => {
   expect((await fetch(url)).status).toBe(503);
   while (warnings.mock.calls.length === 0) await new Promise(setImmediate);
   expect(warnings.mock.calls[0]?.[0]).toContain('a logger of the host failed');
+});
+
+test('A delivery that the host made impossible to answer breaks the connection, and the process goes on', async () => {
+  const responses: Response[] = [];
+  const impossible: RequestHandler = (_req, res, next) => {
+    responses.push(res);
+    res.writeHead = () => {
+      throw new Error('a header with a bad value');
+    };
+    next();
+  };
+  const { port } = await startWebhook({ before: () => [impossible] });
+  const answer = fetch(`http://127.0.0.1:${port}/hooks`, { method: 'POST' });
+  const broken = expect(answer).rejects.toThrow();
+  while (warnings.mock.calls.length === 0) await new Promise(setImmediate);
+  expect(responses.map(({ destroyed }) => destroyed)).toEqual([true]);
+  await broken;
 });

@@ -8,7 +8,7 @@ import { canonicalRepository } from '../repository/policy.js';
 import { admit } from './admission.js';
 import type { Connections, Turn } from './connections.js';
 import type { ArtifactHandler } from './exchange.js';
-import { problemStatus, sendProblem } from './problem.js';
+import { problemStatus, sendProblem, sendProblemOrBreak } from './problem.js';
 
 export interface AnswerParts {
   readonly config: Pick<SnapshotConfig, 'hosts' | 'authorize' | 'logger'>;
@@ -49,20 +49,6 @@ export async function answer(
     const status = isUpstreamFailure(failure) ? handler.upstreamFailureStatus : undefined;
     callHost('a response', () => sendProblemOrBreak(res, failure, status));
     callHost('a logger', () => logFailure(config.logger, failure, repository));
-  }
-}
-
-/** The host's code may have made it impossible to answer: its headers, or its own `writeHead`. */
-function sendProblemOrBreak(
-  res: Response,
-  failure: SnapshotError,
-  status: number | undefined,
-): void {
-  try {
-    sendProblem(res, failure, {}, status);
-  } catch (error) {
-    res.destroy();
-    throw error;
   }
 }
 

@@ -54,10 +54,11 @@ const MAX_OPEN_ATTEMPTS = 3;
  */
 export function createArtifactHandler<Id extends ArtifactId>(
   source: ArtifactSource,
-  config: Pick<SnapshotConfig, 'authorize'>,
+  { authorize, limits }: Pick<SnapshotConfig, 'authorize' | 'limits'>,
   kind: ArtifactKind<Id>,
 ): ArtifactHandler {
-  const cacheControl = config.authorize === undefined ? 'no-cache' : 'private, no-cache';
+  const { clientStallTimeout } = limits;
+  const cacheControl = authorize === undefined ? 'no-cache' : 'private, no-cache';
 
   async function head(id: Id, { req, res, signal }: Exchange): Promise<void> {
     const stored = (await pinned(id, req, signal)) ?? (await source.stat(id, { signal }));
@@ -88,11 +89,13 @@ export function createArtifactHandler<Id extends ArtifactId>(
       if (opened === undefined) continue; // replaced or evicted since
       const whole = representationHeaders(id, opened);
       if (range === undefined) {
-        return sendBody(res, 200, whole, opened.body, { length: opened.size, signal });
+        const length = opened.size;
+        return sendBody(res, 200, whole, opened.body, { length, clientStallTimeout, signal });
       }
       const length = range.end - range.start + 1;
       const part = { 'Content-Length': length, 'Content-Range': contentRange(range, opened.size) };
-      return sendBody(res, 206, { ...whole, ...part }, opened.body, { length, signal });
+      const options = { length, clientStallTimeout, signal };
+      return sendBody(res, 206, { ...whole, ...part }, opened.body, options);
     }
 
     const artifact = await source.get(id, { signal });
@@ -100,7 +103,8 @@ export function createArtifactHandler<Id extends ArtifactId>(
     if (precondition === 'holds') {
       const length = artifact.source === 'store' ? artifact.size : undefined;
       const headers = representationHeaders(id, artifact);
-      return sendBody(res, 200, headers, artifact.body, { length, signal });
+      const options = { length, clientStallTimeout, signal };
+      return sendBody(res, 200, headers, artifact.body, options);
     }
     artifact.body.destroy();
     answersWithoutBody(res, { kind: precondition }, artifact);

@@ -1,19 +1,22 @@
 import { once } from 'node:events';
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import { unlessLate } from '../abort.js';
 import { SnapshotError } from '../errors.js';
 import type { ObjectBody } from '../stores/store.js';
 
 export interface BodyOptions {
   /** Bytes that the body must have; a body of another length fails. Default: any. */
   length?: number | undefined;
+  /** Milliseconds in which the client has to take something of what was written. */
+  clientStallTimeout: number;
   /** Aborts when the client is gone. */
   signal: AbortSignal;
 }
 
 /**
  * Sends `body` at the client's speed, then ends the response. The head is held back until the first
- * bytes are there, so that a failure before them can still be answered. Rejects when the body fails or
- * the client goes, and leaves the response open. `body` is destroyed in any case.
+ * bytes are there, so that a failure before them can still be answered. Rejects when the body fails, the
+ * client goes or takes nothing more, and leaves the response open. `body` is destroyed in any case.
  *
  * A body shorter or longer than its `Content-Length` fails: it would desynchronise a kept-alive
  * connection. A chunk is recycled when the response says that it was taken, and not at all by a
@@ -24,7 +27,7 @@ export async function sendBody(
   status: number,
   headers: OutgoingHttpHeaders,
   body: ObjectBody,
-  { length, signal }: BodyOptions,
+  { length, clientStallTimeout, signal }: BodyOptions,
 ): Promise<void> {
   const stop = () => body.destroy();
   signal.addEventListener('abort', stop, { once: true });
@@ -38,7 +41,12 @@ export async function sendBody(
       const hasRoom = res.write(chunk, (error) => {
         if (!error) body.recycle?.(chunk);
       });
-      if (!hasRoom) await once(res, 'drain', { signal });
+      if (hasRoom) continue;
+      // What it holds open lies on the disk even when it was evicted.
+      await unlessLate(once(res, 'drain', { signal }), clientStallTimeout, () => {
+        const message = `the client took nothing for ${clientStallTimeout} ms`;
+        return new SnapshotError('ABORTED', message);
+      });
     }
     if (length !== undefined && sent < length) throw wrongLength(sent, length);
     if (!res.headersSent) res.writeHead(status, headers);

@@ -15,7 +15,7 @@ import { rawQuery } from './raw-target.js';
  */
 export function createBundleHandler(
   source: ArtifactSource,
-  config: Pick<SnapshotConfig, 'authorize'>,
+  config: Pick<SnapshotConfig, 'authorize' | 'limits'>,
 ): ArtifactHandler {
   return createArtifactHandler<BundleId>(source, config, {
     contentType: 'application/x-git-bundle',

@@ -78,6 +78,26 @@ export function sendProblem(
   res.end(body);
 }
 
+/**
+ * The same as the last word: the host's code may have made it impossible to answer, by its headers or a
+ * `writeHead` of its own. Then the connection is broken.
+ *
+ * @param status as for `sendProblem`.
+ * @throws what made it impossible.
+ */
+export function sendProblemOrBreak(
+  res: ServerResponse,
+  error: SnapshotError,
+  status?: number,
+): void {
+  try {
+    sendProblem(res, error, {}, status);
+  } catch (impossible) {
+    res.destroy();
+    throw impossible;
+  }
+}
+
 function retryAfter({ retryAfter: seconds = DEFAULT_RETRY_AFTER }: SnapshotError): number {
   return Math.max(1, Math.ceil(seconds));
 }

@@ -11,9 +11,14 @@ export function bodyWasRead(req: IncomingMessage): boolean {
  * those were held in memory. The rest is discarded as it comes, so that the next request on the
  * connection is found where it begins; Node's `requestTimeout` limits for how long.
  *
+ * @param take is called for bytes before they are held in memory; when it throws, this rejects with that.
  * @throws SnapshotError `ABORTED` when the client goes before the end.
  */
-export function readBody(req: IncomingMessage, maxBytes: number): Promise<Buffer | undefined> {
+export function readBody(
+  req: IncomingMessage,
+  maxBytes: number,
+  take: (bytes: number) => void = () => {},
+): Promise<Buffer | undefined> {
   return new Promise((resolve, reject) => {
     // The answer goes out before the body is read; Node discards what nobody reads.
     if (Number(req.headers['content-length']) > maxBytes) return resolve(undefined);
@@ -23,8 +28,13 @@ export function readBody(req: IncomingMessage, maxBytes: number): Promise<Buffer
     let size = 0;
     const onData = (part: Buffer) => {
       size += part.length;
-      if (size > maxBytes) settle(() => resolve(undefined));
-      else parts.push(part);
+      if (size > maxBytes) return settle(() => resolve(undefined));
+      try {
+        take(part.length);
+      } catch (error) {
+        return settle(() => reject(error));
+      }
+      parts.push(part);
     };
     const onEnd = () => settle(() => resolve(Buffer.concat(parts, size)));
     const onError = (cause: unknown) => settle(() => reject(gone(cause)));

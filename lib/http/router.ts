@@ -13,7 +13,10 @@ import { createSnapshotHandler } from './snapshot-handler.js';
 
 export interface RouterParts {
   readonly source: ArtifactSource;
-  readonly config: Pick<SnapshotConfig, 'hosts' | 'authorize' | 'logger' | 'redirectGit'>;
+  readonly config: Pick<
+    SnapshotConfig,
+    'hosts' | 'authorize' | 'limits' | 'logger' | 'redirectGit'
+  >;
 }
 
 /**

@@ -10,7 +10,7 @@ import { parseSnapshotQuery } from './snapshot-query.js';
 /** `GET` and `HEAD` of `snapshot.tar.zst?ref={branch, tag or commit}&depth={commits}`. */
 export function createSnapshotHandler(
   source: ArtifactSource,
-  config: Pick<SnapshotConfig, 'authorize'>,
+  config: Pick<SnapshotConfig, 'authorize' | 'limits'>,
 ): ArtifactHandler {
   return createArtifactHandler<SnapshotId>(source, config, {
     contentType: 'application/zstd',

@@ -112,8 +112,8 @@ describe('A payload', () => {
 
   const LARGEST = 25 * 1024 * 1024;
 
-  /** Begins as many requests with bodies as the handler accepts at a time. */
-  async function takeRoom(port: number): Promise<Socket[]> {
+  /** Announces as many bodies as there is room for, and sends none of them. */
+  async function announceBodies(port: number): Promise<Socket[]> {
     return await Promise.all(
       Array.from({ length: 4 }, async () => {
         const socket = connect(port, '127.0.0.1');
@@ -129,28 +129,49 @@ describe('A payload', () => {
 
   test('that its sender does not finish does not fill the memory', async () => {
     const { port, deliver } = await start();
-    const sockets = await takeRoom(port);
-    const refused = await deliver(fromGitHub(SECRET));
-    expect(refused.status).toBe(503);
-    expect(JSON.parse(refused.body.toString())).toMatchObject({ code: 'OVERLOADED' });
-    for (const socket of sockets) {
-      socket.write(Buffer.alloc(LARGEST));
-      await once(socket, 'data');
-      socket.destroy();
-    }
+    const sockets = await announceBodies(port);
     expect((await deliver(fromGitHub(SECRET))).status).toBe(202);
+    for (const socket of sockets) socket.destroy();
   });
 
-  test('whose sender hangs up leaves its room to others', async () => {
-    const gone: Promise<void>[] = [];
-    const watch: RequestHandler = (req, _res, next) => {
-      gone.push(new Promise((resolve) => req.once('close', resolve)));
-      next();
-    };
-    const { port, deliver } = await start({ before: () => [watch] });
-    for (const socket of await takeRoom(port)) socket.destroy();
-    await Promise.all(gone);
-    expect((await deliver(fromGitHub(SECRET))).status).toBe(202);
+  describe('bodies that senders do not finish', () => {
+    /** Sends all but the last byte of as many bodies as there is room for. */
+    async function takeRoom() {
+      const gone: Promise<void>[] = [];
+      let received = 0;
+      const watch: RequestHandler = (req, _res, next) => {
+        gone.push(new Promise((resolve) => req.once('close', resolve)));
+        next();
+        req.on('data', (part) => {
+          received += part.length;
+        });
+      };
+      const server = await start({ before: () => [watch] });
+      const sockets = await announceBodies(server.port);
+      for (const socket of sockets) socket.write(Buffer.alloc(LARGEST - 1));
+      while (received < sockets.length * (LARGEST - 1)) await new Promise(setImmediate);
+      return { ...server, sockets, gone };
+    }
+
+    test('do not fill the memory', async () => {
+      const { deliver, sockets } = await takeRoom();
+      const refused = await deliver(fromGitHub(SECRET));
+      expect(refused.status).toBe(503);
+      expect(JSON.parse(refused.body.toString())).toMatchObject({ code: 'OVERLOADED' });
+      for (const socket of sockets) {
+        socket.write(' ');
+        await once(socket, 'data');
+        socket.destroy();
+      }
+      expect((await deliver(fromGitHub(SECRET))).status).toBe(202);
+    });
+
+    test('leave their room to others when the senders hang up', async () => {
+      const { deliver, sockets, gone } = await takeRoom();
+      for (const socket of sockets) socket.destroy();
+      await Promise.all(gone);
+      expect((await deliver(fromGitHub(SECRET))).status).toBe(202);
+    });
   });
 
   test.each([

@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http';
 import { SnapshotError } from '../../errors.js';
 
 /** GitHub sends no larger ones. */
@@ -10,20 +9,22 @@ export class BodyRoom {
   #free = ROOM_BYTES;
 
   /**
-   * Reads a body while there is room for as much as it says to have; for the largest, if it does not say.
+   * Reads a body, which has the room that it took until `read` is over.
    *
-   * @throws SnapshotError `OVERLOADED`; what `read` fails with.
+   * @param read calls `take` for bytes that have arrived, not for those that are announced: a sender that is
+   *   silent keeps nobody else out. It throws a SnapshotError `OVERLOADED` when there is no room for them.
    */
-  async use<T>({ headers }: IncomingMessage, read: () => Promise<T>): Promise<T> {
-    const length = Number(headers['content-length'] ?? MAX_BODY_BYTES);
-    // One that is too large is not read at all.
-    const bytes = length <= MAX_BODY_BYTES ? length : 0;
-    if (bytes > this.#free) throw new SnapshotError('OVERLOADED', 'too many deliveries at once');
-    this.#free -= bytes;
+  async use<T>(read: (take: (bytes: number) => void) => Promise<T>): Promise<T> {
+    let taken = 0;
+    const take = (bytes: number) => {
+      if (bytes > this.#free) throw new SnapshotError('OVERLOADED', 'too many deliveries at once');
+      this.#free -= bytes;
+      taken += bytes;
+    };
     try {
-      return await read();
+      return await read(take);
     } finally {
-      this.#free += bytes;
+      this.#free += taken;
     }
   }
 }

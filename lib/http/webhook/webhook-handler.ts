@@ -1,7 +1,7 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { SnapshotError, toSnapshotError } from '../../errors.js';
 import { callHost } from '../../host-call.js';
-import { problemStatus, sendProblem } from '../problem.js';
+import { problemStatus, sendProblem, sendProblemOrBreak } from '../problem.js';
 import { BodyRoom } from './body-room.js';
 import { isAuthentic, marksOf, mayBeAuthentic, proofOf } from './delivery.js';
 import {
@@ -52,7 +52,7 @@ async function answer(
       sendProblem(res, new SnapshotError('UNAUTHORIZED', 'not authentic'), CHALLENGE);
     // Without a proof not even memory for the body is taken.
     if (!proof || !mayBeAuthentic(proof, headers, secrets, Date.now())) return unauthorized();
-    const body = await room.use(req, () => rawBody(req));
+    const body = await room.use((take) => rawBody(req, take));
     if (!isAuthentic(proof, headers, body, secrets)) return unauthorized();
     const payload = readPayload(req, body);
     const marks = marksOf(proof, headers, body);
@@ -72,7 +72,7 @@ async function answer(
       const fields = { code: failure.code, err: failure };
       callHost('a logger', () => logger.error(fields, 'webhook failed'));
     }
-    if (!res.headersSent) callHost('a response', () => sendProblem(res, failure));
+    callHost('a response', () => sendProblemOrBreak(res, failure));
   }
 }
 
