@@ -84,9 +84,12 @@ test('What the store does not take within generationTimeout is given up, and the
 test.each<[string, (maxBytes: number) => Promise<SnapshotStore>]>([
   ['memory', async (maxBytes) => new MemoryStore({ maxBytes })],
   ['files', async (maxBytes) => new FileSystemStore({ directory: await directory(), maxBytes })],
-])('A refresh of a snapshot over the budget of a store of %s fails, and builds it once', async (_, make) => {
-  const service = repository.start({ store: await make(1000) });
-  const built = counter(service, 'generationStarted');
-  await expect(service.refresh(repository.id)).rejects.toMatchObject({ code: 'STORE_FAILED' });
-  expect(built()).toBe(1);
-});
+])(
+  'A refresh of a snapshot over the budget of a store of %s fails, and builds it once',
+  async (_, make) => {
+    const service = repository.start({ store: await make(1000) });
+    const built = counter(service, 'generationStarted');
+    await expect(service.refresh(repository.id)).rejects.toMatchObject({ code: 'STORE_FAILED' });
+    expect(built()).toBe(1);
+  },
+);

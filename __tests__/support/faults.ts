@@ -6,7 +6,13 @@ import type { Service, UpstreamRequest } from './upstream-request.js';
 
 /** What an upstream can do wrong. Offsets and lengths count bytes of the pack itself. */
 export type Fault =
-  | { kind: 'status'; status: 401 | 403 | 404 | 500 | 503; on?: Service }
+  /** `retryAfter`: seconds. */
+  | {
+      kind: 'status';
+      status: 401 | 403 | 404 | 429 | 500 | 503;
+      retryAfter?: number;
+      on?: Service;
+    }
   | { kind: 'not-git'; on?: Service }
   /** Redirects to the same resource of the repository at the URL `to`. */
   | { kind: 'redirect'; to: string; status?: 301 | 302 | 303 | 307 | 308; on?: Service }
@@ -59,7 +65,10 @@ export function answerFor(
   if ('on' in fault && fault.on !== undefined && fault.on !== service) return undefined;
   switch (fault.kind) {
     case 'status':
-      return plain(fault.status, fault.status === 401 ? { 'www-authenticate': CHALLENGE } : {});
+      return plain(fault.status, {
+        ...(fault.status === 401 && { 'www-authenticate': CHALLENGE }),
+        ...(fault.retryAfter !== undefined && { 'retry-after': `${fault.retryAfter}` }),
+      });
     case 'not-git':
       return { status: 200, headers: { 'content-type': 'text/html' }, body: [HTML] };
     case 'redirect': {

@@ -8,6 +8,7 @@ import type { IngestedPack } from '../pack/ingest.js';
 import type { RepositoryId } from '../repository/identity.js';
 import { allowedHosts, hostConfig, redirectBases, upstreamUrl } from '../repository/policy.js';
 import type { FetchProgress } from '../upstream/fetch-pack.js';
+import { HostPauses } from '../upstream/host-pauses.js';
 import type { UpstreamTask } from '../upstream/task.js';
 import { WorkerPool } from '../workers/pool.js';
 import type { Job, JobResult, Undiscovered } from './job.js';
@@ -29,13 +30,15 @@ export interface JobOptions {
 /**
  * Runs jobs on mirrors in worker threads: so many clones of each host at once, so many questions to it, as
  * many to mirrors, and one that checks packs or puts them together. What nobody waits for takes no place
- * of theirs.
+ * of theirs. A host that said when it may be asked again is asked about no mirror before that; what is not
+ * mirrored is cloned all the same, as there is nothing to be served instead.
  */
 export class JobRunner {
   readonly #config: SnapshotConfig;
   readonly #events: EventEmitter<SnapshotEvents>;
   readonly #pool: WorkerPool<Job, FetchProgress, JobResult | Undiscovered>;
   readonly #turns: Record<Job['kind'], Lanes>;
+  readonly #pauses = new HostPauses();
 
   constructor(config: SnapshotConfig, events: EventEmitter<SnapshotEvents>) {
     this.#config = config;
@@ -72,8 +75,9 @@ export class JobRunner {
    * Waits for its turn, then runs a job.
    *
    * @param prepare makes the job, in time that counts.
-   * @throws SnapshotError what the job failed with; `cloneTimeout` after it began or reached its last milestone,
-   *   `UPSTREAM_TIMEOUT`, or `LIMIT_EXCEEDED` of a job that asks no upstream.
+   * @throws SnapshotError what the job failed with, or what its host did that is not to be asked yet;
+   *   `cloneTimeout` after it began or reached its last milestone, `UPSTREAM_TIMEOUT`, or `LIMIT_EXCEEDED` of a job
+   *   that asks no upstream.
    */
   async run<Kind extends Job['kind']>(
     repository: RepositoryId,
@@ -97,14 +101,23 @@ export class JobRunner {
     };
     const run = async () => {
       signal.throwIfAborted();
+      if (kind === 'check' || kind === 'update') this.#pauses.throwIfPaused(repository.host);
       return await withDeadline(cloneTimeout, signal, work, (cause) => {
         const message = `the ${kind} got no further for ${cloneTimeout} ms`;
         const code = isLocal ? 'LIMIT_EXCEEDED' : 'UPSTREAM_TIMEOUT';
         return new SnapshotError(code, message, { cause });
+      }).catch((error: unknown) => {
+        this.#pauses.note(repository.host, error);
+        throw error;
       });
     };
     if (isBackground) return await run();
     return await this.#turns[kind].run(isLocal ? LOCAL : repository.host, run);
+  }
+
+  /** When a host may be asked about mirrors again: by `performance.now()`. */
+  pausedUntil(host: string): number {
+    return this.#pauses.until(host);
   }
 
   /** Ends all jobs. Idempotent. */

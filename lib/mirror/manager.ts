@@ -95,6 +95,11 @@ export class MirrorManager {
     return this.#mirrors.get(repositoryKey(repository));
   }
 
+  /** When a host may be asked about mirrors again, as it said: by `performance.now()`. */
+  pausedUntil(host: string): number {
+    return this.#jobs.pausedUntil(host);
+  }
+
   /** All that are known. */
   list(): Mirror[] {
     return [...this.#mirrors.values()];

@@ -109,8 +109,12 @@ export class Freshness {
     return performance.now() - checkedAt.time >= this.#policy.maxAge;
   }
 
-  /** Whether it is so short a time since the upstream failed that nobody should wait for it again. */
+  /**
+   * Whether it is so short a time since the upstream failed that nobody should wait for it again, or its host
+   * said that it is not to be asked yet.
+   */
   isFailing(repository: RepositoryId): boolean {
+    if (performance.now() < this.#mirrors.pausedUntil(repository.host)) return true;
     const { failedAt } = this.#known.get(repositoryKey(repository)) ?? {};
     const { maxAge, checkInterval } = this.#policy;
     return failedAt !== undefined && performance.now() - failedAt < Math.min(maxAge, checkInterval);
@@ -134,7 +138,8 @@ export class Freshness {
   /** From when on the upstream may be asked again if nobody waits for it: by `performance.now()`. */
   mayBeAskedAt(repository: RepositoryId): number {
     const { triedAt = Number.NEGATIVE_INFINITY } = this.#known.get(repositoryKey(repository)) ?? {};
-    return triedAt + this.#policy.checkInterval;
+    const pausedUntil = this.#mirrors.pausedUntil(repository.host);
+    return Math.max(triedAt + this.#policy.checkInterval, pausedUntil);
   }
 
   /** Whether the upstream was asked so lately that nobody who does not wait should ask again. */

@@ -1,0 +1,91 @@
+/**
+ * @one-node-version
+ */
+import type { SnapshotOptions } from '../../lib/index.js';
+import { fakeDate } from '../support/fake-date.js';
+import {
+  counter,
+  type FreshRepository,
+  freshRepository,
+  next,
+  read,
+} from '../support/fresh-repository.js';
+import { HOST } from '../support/host-app.js';
+import { cleanup } from '../support/temporary-directory.js';
+
+/*
+ * What an upstream that says when it may be asked again is asked before that: nothing about what is mirrored.
+ */
+
+const { directory, defer } = cleanup(afterEach);
+const AT_ONCE = { maxAge: 0, checkInterval: 0 } as const;
+const STRICT = { ...AT_ONCE, mode: 'strict' } as const;
+const SECONDS = 1800;
+const OTHER = { host: HOST, path: 'org/other' };
+const ELSEWHERE = { host: 'other.test', path: 'org/elsewhere' };
+
+let repository: FreshRepository;
+
+beforeEach(async () => {
+  repository = await freshRepository({ directory, defer });
+  for (const { path } of [OTHER, ELSEWHERE]) await repository.add(path);
+});
+
+/** A service that has snapshots of all three repositories, and an upstream that is busy at one of them. */
+async function start(freshness: SnapshotOptions['freshness'], status: 429 | 503) {
+  const host = { baseUrl: repository.upstream.url, allowPrivateAddresses: true };
+  const hosts = { [HOST]: host, [ELSEWHERE.host]: host };
+  const service = repository.start({ hosts, freshness });
+  for (const id of [repository.id, OTHER, ELSEWHERE]) await read(service, id);
+  repository.upstream.fault(repository.path, { kind: 'status', status, retryAfter: SECONDS });
+  return service;
+}
+
+const asked = () =>
+  repository.upstream.requests.filter((request) => request.repository !== ELSEWHERE.path).length;
+
+test.each([429, 503] as const)(
+  'A host that answers %i is asked about no repository before Retry-After',
+  async (status) => {
+    const service = await start(AT_ONCE, status);
+    const failed = next(service, 'refreshFailed', repository.id);
+    await read(service, repository.id);
+    expect((await failed)[0].error).toMatchObject({ retryAfter: SECONDS });
+    const before = asked();
+    const refused = { code: 'UPSTREAM_UNREACHABLE', retryAfter: expect.any(Number) };
+    const wanted = { refs: new Map([['refs/heads/new', '']]), commits: [] };
+    for (const id of [repository.id, OTHER]) {
+      expect((await read(service, id)).source).toBe('store');
+      await expect(service.refresh(id)).rejects.toMatchObject(refused);
+      await expect(service.ensureRefs(id, wanted)).rejects.toMatchObject(refused);
+    }
+    const elsewhere = next(service, 'refreshed', ELSEWHERE);
+    await read(service, ELSEWHERE);
+    await elsewhere;
+    expect(asked()).toBe(before);
+
+    repository.upstream.heal(repository.path);
+    fakeDate(defer, SECONDS * 1000);
+    const refreshed = next(service, 'refreshed', OTHER);
+    await read(service, OTHER);
+    await refreshed;
+  },
+);
+
+test('In strict mode, what is stored is served without a question before Retry-After', async () => {
+  const service = await start(STRICT, 503);
+  const failures = counter(service, 'refreshFailed');
+  await read(service, repository.id);
+  const before = asked();
+  for (const id of [repository.id, OTHER]) expect((await read(service, id)).source).toBe('store');
+  await service.close({ running: 'wait' });
+  expect([asked(), failures()]).toEqual([before, 1]);
+});
+
+test('A repository that is not mirrored is cloned before Retry-After', async () => {
+  const service = await start(STRICT, 503);
+  await read(service, repository.id);
+  const path = 'org/cold';
+  await repository.add(path);
+  expect((await read(service, { host: HOST, path })).source).toBe('generation');
+});
