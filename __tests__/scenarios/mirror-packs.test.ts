@@ -1,10 +1,13 @@
 /**
  * @needs tar zstd
  */
-import { readdir } from 'node:fs/promises';
+import fs, { readdir } from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
+import type { SnapshotOptions } from '../../lib/index.js';
 import { FULL_PACKS } from '../../lib/mirror/choose-packs.js';
 import { rounds } from '../support/effort.js';
+import { fakeDate } from '../support/fake-date.js';
 import {
   counter,
   type FreshRepository,
@@ -18,6 +21,9 @@ import { push } from '../support/small-repositories.js';
 import { cleanup } from '../support/temporary-directory.js';
 
 const { directory, defer } = cleanup(afterEach);
+const MINUTE = 60_000;
+/** The clone's 8 objects pass, and the fetch's; not both. */
+const TOO_FEW_OBJECTS = { maxObjects: 10 };
 const STRICT = { mode: 'strict', maxAge: 0, checkInterval: 0 } as const;
 
 let repository: FreshRepository;
@@ -62,15 +68,20 @@ test('Commits that a forced push has dropped are pruned from mirror and snapshot
   await expect(git(target, 'cat-file', '-e', gone)).rejects.toThrow();
 });
 
-test('A consolidation that fails is reported as an event, and fails no request', async () => {
+/** A service that has a mirror with what no ref leads to any more, after the next refresh. */
+async function startWithGarbage(limits: SnapshotOptions['limits'] = {}) {
   const first = repository.start({ freshness: STRICT });
   await read(first, repository.id);
   await first.close({ running: 'wait' });
   const files = Array.from({ length: 4 }, (_, i) => [`new${i}.txt`, `${i}\n`]);
   await push(repository.bare, { parents: ['refs/heads/main~1'], files: Object.fromEntries(files) });
-  // The objects of the clone are within the limit, and so are those of the fetch, but not both together.
-  const service = repository.start({ freshness: STRICT, limits: { maxObjects: 10 } });
+  const service = repository.start({ freshness: STRICT, limits });
   await service.started;
+  return service;
+}
+
+test('a consolidation that fails is an event and nothing else', async () => {
+  const service = await startWithGarbage(TOO_FEW_OBJECTS);
   const failed = next(service, 'consolidationFailed');
   const { commit } = await read(service, repository.id);
   expect((await failed)[0].error.code).toBe('LIMIT_EXCEEDED');
@@ -80,4 +91,41 @@ test('A consolidation that fails is reported as an event, and fails no request',
   const mirror = await repository.mirror();
   expect((await readdir(mirror)).filter((name) => name.includes('~'))).toEqual([]);
   expect((await fsck(mirror)).filter((line) => !line.startsWith('dangling'))).toEqual([]);
+});
+
+test('a consolidation that fails is tried again after a minute, then after twice as long', async () => {
+  const service = await startWithGarbage(TOO_FEW_OBJECTS);
+  const failures = counter(service, 'consolidationFailed');
+  const refresh = async () => {
+    await push(repository.bare);
+    await service.refresh(repository.id);
+    await service.refresh(repository.id);
+    return failures();
+  };
+  expect(await refresh()).toBe(1);
+  fakeDate(defer, MINUTE);
+  expect(await refresh()).toBe(2);
+  fakeDate(defer, MINUTE);
+  expect(await refresh()).toBe(2);
+  fakeDate(defer, MINUTE);
+  expect(await refresh()).toBe(3);
+});
+
+test('a consolidation for which the disk has no room is not begun', async () => {
+  const service = await startWithGarbage();
+  const { statfs } = fs;
+  const setStatfs = (other: typeof statfs) => {
+    fs.statfs = other;
+    syncBuiltinESMExports();
+  };
+  defer(() => setStatfs(statfs));
+  const full = async (path: string) => Object.assign(await statfs(path), { bavail: 1, bsize: 1 });
+  setStatfs(full as typeof statfs);
+  const failed = next(service, 'consolidationFailed');
+  await service.refresh(repository.id);
+  expect((await failed)[0].error).toMatchObject({
+    code: 'STORAGE_FULL',
+    message: expect.stringContaining('1 are free'),
+  });
+  expect((await read(service, repository.id)).commit).toBe(await repository.head());
 });

@@ -4,14 +4,16 @@ import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
 import type { IngestedPack } from '../pack/ingest.js';
 import type { RepositoryId } from '../repository/identity.js';
+import { BackOff } from './back-off.js';
 import { chooseTask, type SizedPack } from './choose-packs.js';
 import type { ConsolidateResult, ConsolidateTask } from './consolidate.js';
+import { requireFreeSpace } from './free-space.js';
 import type { JobRunner } from './job-runner.js';
 import { packPaths } from './layout.js';
 import type { Mirror, MirrorAccess, MirrorLease } from './mirror.js';
 import { wasOvertaken } from './overtaken.js';
 import { bringIn, publish, withIncoming } from './publish.js';
-import type { MirrorRevision } from './revision.js';
+import { type MirrorRevision, packsOf } from './revision.js';
 import { readRevision } from './revision-file.js';
 
 const MAX_ATTEMPTS = 5;
@@ -37,6 +39,7 @@ export class PackKeeper {
   readonly #options: PackKeeperOptions;
   readonly #running = new Map<Mirror, Promise<void>>();
   readonly #seen = new WeakSet<Mirror>();
+  readonly #backOff = new BackOff<Mirror>();
   readonly #closing = new AbortController();
 
   constructor(options: PackKeeperOptions) {
@@ -50,10 +53,14 @@ export class PackKeeper {
     void this.tidy(mirror);
   }
 
-  /** Does what there is to be done, once for all who ask meanwhile. Never rejects: failing is an event. */
+  /**
+   * Does what there is to be done, once for all who ask meanwhile; not so soon after it failed. Never
+   * rejects: failing is an event.
+   */
   tidy(mirror: Mirror): Promise<void> {
     const running = this.#running.get(mirror);
     if (running !== undefined) return running;
+    if (this.#backOff.isWaiting(mirror)) return Promise.resolve();
     const started = this.#tidy(mirror).finally(() => this.#running.delete(mirror));
     this.#running.set(mirror, started);
     return started;
@@ -69,8 +76,10 @@ export class PackKeeper {
     const started = performance.now();
     try {
       await this.#keep(mirror, started);
+      this.#backOff.succeeded(mirror);
     } catch (cause) {
       if (this.#closing.signal.aborted) return;
+      this.#backOff.failed(mirror);
       const { repository } = mirror;
       const milliseconds = performance.now() - started;
       const error = toSnapshotError(cause);
@@ -126,6 +135,12 @@ export class PackKeeper {
   ): Promise<MirrorRevision | undefined> {
     const { repository } = mirror;
     const options = { signal: this.#closing.signal };
+    const files = packPaths(directory, packsToRead(revision, packs)).flatMap((path) => [
+      `${path}.pack`,
+      `${path}.idx`,
+    ]);
+    // Before it fills the disk, and others fail for want of room.
+    await requireFreeSpace(directory, files);
     return await withIncoming(directory, async (incoming) => {
       const result = await this.#options.jobs.run(
         repository,
@@ -196,6 +211,12 @@ function replacePacks(
     prunings: current.prunings + 1,
     isConnected: true,
   };
+}
+
+/** Packs that hold all that will be written. */
+function packsToRead(revision: MirrorRevision, packs: ConsolidateTask['packs']): readonly string[] {
+  if (packs === 'reachable') return packsOf(revision);
+  return packs === 'pinned' ? revision.pinned.packs : packs;
 }
 
 function includesAll(names: readonly string[], others: readonly string[]): boolean {

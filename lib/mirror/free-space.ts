@@ -1,0 +1,15 @@
+import { stat, statfs } from 'node:fs/promises';
+import { SnapshotError } from '../errors.js';
+
+/**
+ * @param files as large as what is to be written to the file system of `directory` can be.
+ * @throws SnapshotError `STORAGE_FULL` when that has no room for as much.
+ */
+export async function requireFreeSpace(directory: string, files: readonly string[]): Promise<void> {
+  const sizes = await Promise.all(files.map(async (file) => (await stat(file)).size));
+  const bytes = sizes.reduce((sum, size) => sum + size, 0);
+  const { bavail, bsize } = await statfs(directory);
+  const free = bavail * bsize;
+  if (bytes <= free) return;
+  throw new SnapshotError('STORAGE_FULL', `${bytes} bytes are needed, ${free} are free`);
+}
