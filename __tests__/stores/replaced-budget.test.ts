@@ -1,0 +1,56 @@
+import { FileSystemStore, MemoryStore, type SnapshotStore } from '../../lib/index.js';
+import { contentOf, listedKeys, put } from '../../lib/testing/store-content.js';
+import { stopClock } from '../support/stopped-clock.js';
+import { cleanup } from '../support/temporary-directory.js';
+
+const MIB = 1024 * 1024;
+const { directory, defer } = cleanup(afterEach);
+
+interface Budgets {
+  readonly maxBytes: number;
+  readonly maxReplacedBytes?: number;
+}
+
+async function replace(store: SnapshotStore, key: string): Promise<void> {
+  const { revision } = await put(store, key, contentOf('old', MIB));
+  await put(store, key, contentOf('new', MIB), {}, { replaces: revision });
+}
+
+async function kept(store: SnapshotStore, keys: readonly string[]): Promise<string[]> {
+  const replaced = await Promise.all(keys.map(async (key) => (await store.replaced?.(key)) ?? []));
+  return replaced.flat().map(({ key }) => key);
+}
+
+describe.each<[string, (budgets: Budgets) => Promise<SnapshotStore>]>([
+  [
+    'FileSystemStore',
+    async (budgets) => new FileSystemStore({ directory: await directory(), ...budgets }),
+  ],
+  ['MemoryStore', async (budgets) => new MemoryStore(budgets)],
+])('Replaced revisions of a %s', (_name, make) => {
+  test('go before anything that is stored, the oldest first', async () => {
+    const store = await make({ maxBytes: 4.5 * MIB });
+    for (const key of ['a', 'b', 'c']) await replace(store, key);
+    expect(await listedKeys(store)).toEqual(['a', 'b', 'c']);
+    expect(await kept(store, ['a', 'b', 'c'])).toEqual(['c']);
+  });
+
+  test('have a budget of their own', async () => {
+    const store = await make({ maxBytes: 1e9, maxReplacedBytes: 2.5 * MIB });
+    for (const key of ['a', 'b', 'c']) await replace(store, key);
+    expect(await kept(store, ['a', 'b', 'c'])).toEqual(['b', 'c']);
+  });
+});
+
+test('A MemoryStore frees a replaced revision when its time is over', async () => {
+  const clock = stopClock(defer);
+  const store = new MemoryStore({ maxBytes: 1e9, keepReplacedFor: 60_000 });
+  defer(() => store.close());
+  const now = Date.now();
+  await replace(store, 'key');
+  expect(await kept(store, ['key'])).toEqual(['key']);
+  const spy = jest.spyOn(Date, 'now').mockReturnValue(now + 120_000);
+  defer(() => spy.mockRestore());
+  clock.tick(120_000);
+  expect(await kept(store, ['key'])).toEqual([]);
+});
