@@ -28,10 +28,12 @@ beforeEach(async () => {
   repository = await freshRepository({ directory, defer });
 });
 
-/** Has a store take a repository's snapshots for ever from now on. @returns resolves when it has the first one. */
+/** Has a store take a repository's snapshots for as long as the test runs. @returns resolves when it has the first one. */
 function hang(store: SnapshotStore, path: string): Promise<void> {
   const create = store.create.bind(store);
-  const [never] = door();
+  const [never, release] = door();
+  // A close waits for the store.
+  defer(release);
   const [hangs, reach] = door();
   store.create = async (key, ...rest) => {
     const writer = await create(key, ...rest);

@@ -216,6 +216,8 @@ export class Generator {
       const created = await this.#store.create(key, metadata, options);
       const writer = lookingFirst(this.#store, key, options, created);
       try {
+        // Before the spool is opened, which may be gone by now.
+        ends.throwIfAborted();
         for await (const chunk of createReadStream(spool.path, { signal: ends })) {
           await writer.write(chunk);
         }
