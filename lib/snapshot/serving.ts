@@ -95,6 +95,7 @@ export class Serving {
     { signal }: GetOptions = {},
   ): Promise<StoredArtifact | undefined> {
     checkId(this.#config, id);
+    await this.#admit(id, signal);
     await this.untilStored(id, signal, MAX_STORING);
     const artifact = await this.#stored.pinned(id, etags, { signal });
     if (artifact !== undefined) this.note(id);

@@ -9,14 +9,15 @@ import { serverCases } from './server-cases.js';
 const MIB = 1024 * 1024;
 
 serverCases('swift', ({ makeBucket, client }) => {
-  test('With a server that has no conditional writes, the last write wins', async () => {
+  test('With a server that has no conditional writes, the store looks before it replaces something', async () => {
     const bucket = await makeBucket();
     for (const size of [1000, 5 * MIB, 6 * MIB]) {
       const asking = new S3Store({ bucket, client: client(), partSize: 5 * MIB });
       const { revision } = await put(asking, 'key', contentOf('old', size));
       await put(asking, 'key', contentOf('new', size), {}, { replaces: revision });
-      await put(asking, 'key', contentOf('newer', size), {}, { replaces: revision });
-      await assertContent(asking, 'key', contentOf('newer', size));
+      const late = put(asking, 'key', contentOf('newer', size), {}, { replaces: revision });
+      await expect(late).rejects.toMatchObject({ code: 'PRECONDITION_FAILED' });
+      await assertContent(asking, 'key', contentOf('new', size));
     }
   });
 
