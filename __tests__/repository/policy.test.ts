@@ -66,6 +66,12 @@ describe('The URLs of a repository', () => {
     ['git.corp/a/b/c', 'http://10.0.0.5:3000/git/a/b/c', 'http://10.0.0.5:3000/git/a/b/c'],
     ['git.public/r', 'http://10.0.0.5:3000/git/r', 'https://git.public/scm/r'],
     ['[::1]:8080/r', 'https://[::1]:8080/r', 'https://[::1]:8080/r'],
+    // As they are typed: what a path may have raw is not escaped (RFC 3986, section 3.3).
+    [
+      "github.com/gtk+/~a/$&;=:@,!'()*",
+      "https://github.com/gtk+/~a/$&;=:@,!'()*",
+      "https://github.com/gtk+/~a/$&;=:@,!'()*",
+    ],
     [
       'github.com/é %/?#',
       'https://github.com/%C3%A9%20%25/%3F%23',

@@ -31,6 +31,7 @@ let app: HostApp;
 beforeAll(async () => {
   repository = await freshRepository(shared, buildKitchenSink, 'org/kitchen-sink');
   await repository.add('org/small');
+  await repository.add('org/gtk+');
   await repository.add('org/empty', buildEmpty);
   await repository.add('org/detached', buildDetached);
   await repository.add('org/latin1', buildLatin1Names);
@@ -57,7 +58,7 @@ async function cloned(path: string): Promise<string> {
   return target;
 }
 
-describe.each(['org/kitchen-sink', 'org/small', 'org/latin1', 'group/sub/synthetic'])(
+describe.each(['org/kitchen-sink', 'org/small', 'org/gtk+', 'org/latin1', 'group/sub/synthetic'])(
   'A snapshot of %s',
   (path) => {
     test('is what git clone gives, and its first git status reads no file', async () => {

@@ -132,7 +132,8 @@ export function allowedHosts({
 }
 
 function join(base: string, path: string): string {
-  return `${withoutSlashes(base)}/${path.split('/').map(encodeURIComponent).join('/')}`;
+  // As users type it and git keeps it: `encodeURI` escapes what a path must not have raw, all but `?` and `#`.
+  return `${withoutSlashes(base)}/${encodeURI(path).replace(/[?#]/g, encodeURIComponent)}`;
 }
 
 /** Without those at its end. A regular expression would look at each run of slashes from each of its slashes. */
