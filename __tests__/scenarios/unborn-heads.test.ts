@@ -42,3 +42,19 @@ describe.each(kinds)('%s', (_, make) => {
     expect(await fsck(snapshot)).toEqual(await fsck(clone));
   });
 });
+
+test('A HEAD that names a branch without commits comes as the default branch, if that has some, of an upstream that does not say the name', async () => {
+  const { bare, upstream, path, url } = repository;
+  await git(bare, 'branch', '-m', 'main', 'master');
+  await makeUnborn();
+  upstream.fault(path, { kind: 'protocol-0' });
+  const app = await repository.sharedApp();
+  const [snapshot, clone] = [join(await directory(), 'a'), join(await directory(), 'b')];
+  await restoreSnapshot({ url: app.snapshotUrl(path), directory: snapshot });
+  await git('.', '-c', 'init.defaultBranch=master', 'clone', '--quiet', url, clone);
+  const status = ['status', '--porcelain=v2', '--branch'];
+  for (const args of [['symbolic-ref', 'HEAD'], status, ['ls-files', '--stage']]) {
+    expect(await git(snapshot, ...args)).toBe(await git(clone, ...args));
+  }
+  expect(await git(snapshot, 'ls-files')).not.toBe('');
+});

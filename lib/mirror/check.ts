@@ -28,7 +28,7 @@ export async function checkUpstream(task: CheckTask, signal: AbortSignal): Promi
   const http = createHttpClient({ ...task, ...task.limits, signal });
   try {
     const { head: born, refs } = await discover(task, http);
-    const head = born ?? (await discoverUnbornHead(task, http));
+    const head = born ?? (await discoverUnbornHead(task, http, refs));
     return { kind: 'check', head, digest: digestRefs(head, refs), refCount: refs.length };
   } finally {
     await http.close();

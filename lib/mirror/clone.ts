@@ -101,7 +101,7 @@ async function complete(
   const request = { wants, haves, capabilities };
   const fetched =
     wants.length === 0 ? [] : [await fetchPack(task, http, request, into, onProgress, { threads })];
-  const head = remote.head ?? (await discoverUnbornHead(task, http));
+  const head = remote.head ?? (await discoverUnbornHead(task, http, remote.refs));
   const packs = [...restored, ...fetched];
   const names = packs.map(({ name }) => name);
   return await withReader(packPaths(directory, names), { limits, memory }, (reader) => {

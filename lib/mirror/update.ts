@@ -97,7 +97,7 @@ async function updateRefs(
   if (isUnborn && oldHead.oid === undefined && digestRefs(oldHead, remote.refs) === oldDigest) {
     return { head: oldHead, digest: oldDigest, leavesGarbage: false, packs: [] };
   }
-  const head = remote.head ?? (await discoverUnbornHead(task, http));
+  const head = remote.head ?? (await discoverUnbornHead(task, http, remote.refs));
   const digest = digestRefs(head, remote.refs);
   if (digest === oldDigest) return { head, digest, leavesGarbage: false, packs: [] };
 

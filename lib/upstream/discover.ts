@@ -7,6 +7,7 @@ import {
   readRefs,
   readUnbornHead,
 } from '../git/ls-refs.js';
+import type { RefList } from '../git/ref-list.js';
 import type { Head } from '../git/refs.js';
 import { type Advertisement, DEFAULT_BRANCH, readAdvertisement } from './advertisement.js';
 import type { UpstreamClient } from './http-client.js';
@@ -55,13 +56,20 @@ async function askForRefs(
 
 /**
  * HEAD of an upstream that did not advertise it, because its branch has no commits: up to two requests more.
- * Which branch that is only protocol v2 tells; of others git takes the default.
+ * Which branch that is only protocol v2 tells; of others git takes the default, which may have commits.
+ *
+ * @param refs what was advertised.
  */
-export async function discoverUnbornHead(task: UpstreamTask, http: UpstreamClient): Promise<Head> {
+export async function discoverUnbornHead(
+  task: UpstreamTask,
+  http: UpstreamClient,
+  refs: RefList,
+): Promise<Head> {
   const offered = await discoverCapabilities(task, http);
   const query = offered && encodeHeadQuery(task.userAgent, offered);
-  const ref = query && (await readUnbornHead(await connect(task, http, query, PROTOCOL_V2)));
-  return { kind: 'branch', ref: ref ?? DEFAULT_BRANCH, oid: undefined };
+  const named = query && (await readUnbornHead(await connect(task, http, query, PROTOCOL_V2)));
+  const ref = named ?? DEFAULT_BRANCH;
+  return { kind: 'branch', ref, oid: refs.find(ref)?.oid };
 }
 
 /**
