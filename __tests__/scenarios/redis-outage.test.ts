@@ -12,6 +12,7 @@ import {
 } from '../../lib/index.js';
 import { RedisLocks, type RedisLocksOptions } from '../../lib/locks/redis.js';
 import { S3Store } from '../../lib/stores/s3/index.js';
+import { withResolvers } from '../../lib/with-resolvers.js';
 import { FakeS3 } from '../support/fake-s3.js';
 import {
   counter,
@@ -50,6 +51,18 @@ beforeEach(async () => {
   s3 = await FakeS3.start(defer);
   key = `snapshot/${repository.id.host}/${repository.path}`;
 });
+
+/** Holds the first upload of a snapshot, and with it the lease, until it is released. */
+function holdUpload(): { readonly reached: Promise<void>; release(): void } {
+  const [reached, released] = [withResolvers<void>(), withResolvers<void>()];
+  s3.before = async ({ operation, req, earlier }) => {
+    if (operation !== 'PutObject' || !req.url?.includes('snapshot/') || earlier > 0) return false;
+    reached.resolve();
+    await released.promise;
+    return false;
+  };
+  return { reached: reached.promise, release: () => released.resolve() };
+}
 
 interface Replica {
   readonly service: SnapshotService;
@@ -110,11 +123,13 @@ describe.each(['stops', 'hangs'] as const)('While Redis %s for longer than a lea
   afterEach(comeBack);
 
   test('a stream that has begun goes on to its end, and its snapshot is stored', async () => {
+    const upload = holdUpload();
     const replica = await start();
     const { body, source } = await replica.service.get(repository.id);
     expect(source).toBe('generation');
     await leave();
     await replica.lost();
+    upload.release();
     const bytes = await buffer(body);
     await comeBack();
     const stored = await read(replica.service, repository.id);
@@ -147,26 +162,15 @@ describe.each(['stops', 'hangs'] as const)('While Redis %s for longer than a lea
 
   test('who is late does not replace what others stored meanwhile', async () => {
     const [slow, fast] = [await start(), await start()];
-    let release = () => {};
-    const reached = new Promise<void>((resolve) => {
-      s3.before = async ({ operation, req, earlier }) => {
-        if (operation !== 'PutObject' || !req.url?.includes('snapshot/') || earlier > 0)
-          return false;
-        resolve();
-        await new Promise<void>((go) => {
-          release = go;
-        });
-        return false;
-      };
-    });
+    const upload = holdUpload();
     const old = read(slow.service, repository.id);
-    await reached;
+    await upload.reached;
     await leave();
     await slow.lost();
     const commit = await push(repository.bare);
     expect((await fast.service.refresh(repository.id)).commit).toBe(commit);
     await comeBack();
-    release();
+    upload.release();
     expect((await old).commit).not.toBe(commit);
     await slow.service.close({ running: 'wait' });
     expect((await fast.service.stat(repository.id))?.commit).toBe(commit);
