@@ -23,6 +23,8 @@ export default async function beforeAll(): Promise<void> {
   await once(child, 'message');
   child.unref();
   child.channel?.unref();
+  // glibc keeps free memory for each of many threads: with few pools of it, processes stay smaller by a third.
+  process.env.MALLOC_ARENA_MAX = '2';
   process.env.TMPDIR = directory;
   // Node would keep the cache in that directory.
   process.env.NODE_DISABLE_COMPILE_CACHE = '1';

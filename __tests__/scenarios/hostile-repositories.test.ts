@@ -8,6 +8,7 @@ import { AppProcess } from '../support/app-process.js';
 import { cloneWithGit, extract } from '../support/clone.js';
 import { expectSameCheckout } from '../support/compare.js';
 import { damagePack } from '../support/damage-pack.js';
+import type { AdvertisedRefs } from '../support/faults.js';
 import { fsck } from '../support/fsck.js';
 import { HOST, type HostApp } from '../support/host-app.js';
 import { makePack, type PackEntry } from '../support/hostile-pack.js';
@@ -32,7 +33,7 @@ beforeAll(async () => {
 });
 
 /** Gives the test's repository this content. */
-function serve(content: { pack: Uint8Array; refs: Record<string, string> }): void {
+function serve(content: { pack: Uint8Array; refs: AdvertisedRefs }): void {
   repository.upstream.fault(repository.path, { kind: 'replace-pack', ...content });
 }
 
@@ -226,8 +227,12 @@ test('A list of 500,000 refs takes little memory, also when one of them moves', 
   const objects = new ObjectList();
   const head = objects.soundCommit();
   const next = objects.commit(objects.tree(), head);
-  const refs: Record<string, string> = {};
-  for (let i = 0; i < 500_000; i++) refs[`refs/heads/branch-${i}`] = head;
+  const refsOf = (refs: Record<string, string>): AdvertisedRefs => ({
+    *[Symbol.iterator]() {
+      yield* Object.entries(refs);
+      for (let i = 0; i < 500_000; i++) yield [`refs/heads/branch-${i}`, head];
+    },
+  });
   const dataDir = await directory();
   const child = await AppProcess.start(
     {
@@ -242,7 +247,8 @@ test('A list of 500,000 refs takes little memory, also when one of them moves', 
   defer(() => child.kill());
   for (const commit of [head, next]) {
     repository.upstream.heal(repository.path);
-    serve(objects.pack(commit, refs));
+    const { pack, refs } = objects.pack(commit);
+    serve({ pack, refs: refsOf(refs) });
     const url = `${child.url}/git/${HOST}/${repository.path}/snapshot.tar.zst`;
     const answer = await fetch(url);
     expect(answer.headers.get('x-cachew-snapshot-commit')).toBe(commit);

@@ -40,7 +40,10 @@ export type Fault =
    * `refs` (name to object id) are advertised in place of the repository's own, by protocol 0; `head` is
    * the branch that HEAD is said to name.
    */
-  | { kind: 'replace-pack'; pack: Uint8Array; refs?: Record<string, string>; head?: string };
+  | { kind: 'replace-pack'; pack: Uint8Array; refs?: AdvertisedRefs; head?: string };
+
+/** Name to object id; an iterable where there are so many that an object of them takes much memory. */
+export type AdvertisedRefs = Record<string, string> | Iterable<[name: string, oid: string]>;
 
 /** A response that takes the place of git's. */
 export interface Answer {
@@ -99,7 +102,7 @@ export function answerFor(
         return smart(service, wrapPack(fault.pack, fault.refs ? 0 : request.protocol));
       }
       return fault.refs && service === 'info-refs'
-        ? smart(service, inPieces(advertise(Object.entries(fault.refs), fault.head)))
+        ? smart(service, inPieces(advertise(entriesOf(fault.refs), fault.head)))
         : undefined;
     default:
       return undefined;
@@ -165,6 +168,14 @@ function hang(service: Service, sendHeaders = false, signal: AbortSignal): Answe
     yield await aborted(signal);
   }
   return { ...smart(service, silence()), sendHeaders };
+}
+
+function entriesOf(refs: AdvertisedRefs): Iterable<[string, string]> {
+  return isIterable(refs) ? refs : Object.entries(refs);
+}
+
+function isIterable(refs: AdvertisedRefs): refs is Iterable<[string, string]> {
+  return Symbol.iterator in refs;
 }
 
 /** gitprotocol-http, "Smart Server Response". `HEAD` comes first when it is there. */
