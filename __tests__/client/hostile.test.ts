@@ -26,7 +26,13 @@ function padded(body: string): Buffer {
 }
 
 /** A member with these fields, valid or not. */
-function member({ path, type = '0', body = '', linkpath = '', mode = 0o644 }: Member): Buffer {
+function member({
+  path,
+  type = '0',
+  body = '',
+  linkpath = '',
+  mode = type === '5' ? 0o755 : 0o644,
+}: Member): Buffer {
   const block = Buffer.alloc(BLOCK);
   const mtime = new Date(1.5e12);
   new Header({ path, mode, size: body.length, mtime, linkpath }).encode(block);

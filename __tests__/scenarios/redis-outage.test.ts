@@ -132,6 +132,7 @@ describe.each(['stops', 'hangs'] as const)('While Redis %s for longer than a lea
     upload.release();
     const bytes = await buffer(body);
     await comeBack();
+    await replica.service.stat(repository.id); // when it is stored
     const stored = await read(replica.service, repository.id);
     expect([stored.source, stored.bytes.equals(bytes)]).toEqual(['store', true]);
     expect(replica.failures()).toBe(0);
