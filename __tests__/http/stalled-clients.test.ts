@@ -62,8 +62,10 @@ test.each(['stored', 'generated'])(
       await turn();
     }
     expect([res.destroyed, body?.destroyed]).toEqual([true, true]);
+    // Some versions of Node reset the connection, which `once` would take for a failure.
+    const closed = new Promise((resolve) => socket.once('close', resolve));
     socket.resume();
-    await once(socket, 'close');
+    await closed;
     expect(socket.bytesRead).toBeLessThan(BYTES);
     expect(server.log).toMatchObject([{ level: 'warn', fields: { code: 'ABORTED' } }]);
   },
