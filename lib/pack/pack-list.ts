@@ -10,6 +10,14 @@ export interface OpenPack {
   readonly firstNumber: number;
 }
 
+/** Packs are smaller than this. */
+const PACK_BYTES_BOUND = 2 ** 44;
+
+/** Where an entry lies, as one number: in the order of the packs, and in each of the offsets. */
+export function placeOf(pack: number, offset: number): number {
+  return pack * PACK_BYTES_BOUND + offset;
+}
+
 /**
  * Open packs, and the numbers of their objects: those of the first pack come first, each pack's in the
  * order of their ids. An object that several packs have goes by its number in the first of

@@ -1,9 +1,6 @@
 import { findOffset } from './find-offset.js';
 import type { ObjectSet } from './object-set.js';
-import type { PackList } from './pack-list.js';
-
-/** Packs are smaller than this. */
-const PACK_BYTES_BOUND = 2 ** 44;
+import { type PackList, placeOf } from './pack-list.js';
 
 /**
  * Numbers of objects in the order in which these lie in the packs: to read many of them takes far less time so
@@ -15,7 +12,7 @@ export function inPackOrder(packs: PackList, objects: ObjectSet): Uint32Array {
   for (const number of objects) {
     const pack = packs.packOf(number);
     const { idx, firstNumber } = packs.at(pack);
-    places[count++] = pack * PACK_BYTES_BOUND + idx.offsetAt(number - firstNumber);
+    places[count++] = placeOf(pack, idx.offsetAt(number - firstNumber));
   }
   const order = Float64Array.from(places).sort();
   const sorted = new Uint32Array(count);

@@ -11,7 +11,7 @@ import {
 import { applyDelta, newDeltaHeader, parseDeltaHeader } from './delta.js';
 import { EntryType } from './format.js';
 import type { ObjectMemory } from './object-memory.js';
-import { PackList } from './pack-list.js';
+import { PackList, placeOf } from './pack-list.js';
 import { damaged, streamObject } from './stream-object.js';
 
 /** An object, read whole. */
@@ -35,8 +35,6 @@ export interface ReaderLimits {
 
 /** Contents up to this are put together and hashed in a buffer that is used again and again. */
 const SCRATCH_BYTES = 256 * 1024;
-/** Packs are smaller than this. */
-const PACK_BYTES_BOUND = 2 ** 44;
 
 /**
  * Objects of a list of packs, by id. What it returns was hashed and is what its id says.
@@ -47,7 +45,7 @@ export class ObjectReader {
   readonly #packs: PackList;
   readonly #limits: ReaderLimits;
   /**
-   * Contents of objects by their `baseKey`: the bases of deltas to come. One commit needs fewer than
+   * Contents of objects by their `placeOf`: the bases of deltas to come. One commit needs fewer than
    * indexing all of history, so that half of the budget is enough.
    */
   readonly #bases: LRUCache<number, GitObject>;
@@ -221,7 +219,7 @@ export class ObjectReader {
     const { pack, idx } = this.#packs.at(packNumber);
     const chain = [offset];
     for (let at = offset; ; chain.push(at)) {
-      if (untilCached && this.#bases.has(baseKey(packNumber, at))) return chain;
+      if (untilCached && this.#bases.has(placeOf(packNumber, at))) return chain;
       const header = pack.entryHeader(at);
       if (isObjectType(header.type)) return chain;
       // A chain of more deltas than the pack has objects goes round in a circle.
@@ -242,7 +240,7 @@ export class ObjectReader {
     const delta = newDeltaHeader();
     let object: GitObject | undefined;
     for (const at of this.#chain(packNumber, offset, true).reverse()) {
-      const known = this.#bases.get(baseKey(packNumber, at));
+      const known = this.#bases.get(placeOf(packNumber, at));
       if (object === undefined && known !== undefined) {
         object = known;
         continue;
@@ -264,7 +262,7 @@ export class ObjectReader {
         object = { type: object.type, data };
       }
       // What was asked for itself is seldom a base of what is asked for next.
-      if (at !== offset || keep) this.#bases.set(baseKey(packNumber, at), object);
+      if (at !== offset || keep) this.#bases.set(placeOf(packNumber, at), object);
     }
     if (object === undefined) throw damaged(`the object at ${offset}`);
     return object;
@@ -285,10 +283,6 @@ export class ObjectReader {
       );
     }
   }
-}
-
-function baseKey(pack: number, offset: number): number {
-  return pack * PACK_BYTES_BOUND + offset;
 }
 
 function missing(oid: string): SnapshotError {
