@@ -65,15 +65,20 @@ export class RefList implements Iterable<Ref> {
     return found?.name === name ? found : undefined;
   }
 
+  /** Each ref, and the same of another list: `undefined` when that does not have it, or at another object. */
+  *beside(other: RefList): Generator<readonly [ref: Ref, same: Ref | undefined]> {
+    const others = other[Symbol.iterator]();
+    let next = others.next();
+    for (const ref of this) {
+      while (!next.done && next.value.name < ref.name) next = others.next();
+      const isSame = !next.done && next.value.name === ref.name && next.value.oid === ref.oid;
+      yield [ref, isSame ? next.value : undefined];
+    }
+  }
+
   /** Refs that another list does not have, or at another object. */
   *notIn(other: RefList): Generator<Ref> {
-    const others = other[Symbol.iterator]();
-    let beside = others.next();
-    for (const ref of this) {
-      while (!beside.done && beside.value.name < ref.name) beside = others.next();
-      const isThere = !beside.done && beside.value.name === ref.name;
-      if (!isThere || beside.value.oid !== ref.oid) yield ref;
-    }
+    for (const [ref, same] of this.beside(other)) if (same === undefined) yield ref;
   }
 
   /** The list in its order, when it was built in another one; `undefined` when a name is there twice. */

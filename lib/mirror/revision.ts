@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
+import { hashLines } from '../git/hash-lines.js';
 import type { RefList } from '../git/ref-list.js';
 import type { Head } from '../git/refs.js';
 import type { RepositoryId } from '../repository/identity.js';
@@ -15,9 +16,6 @@ import type { RepositoryId } from '../repository/identity.js';
  * one can do. So a reader sees one revision or another and never a mix, and of two fetches at once one
  * is lost and has to look again. Everything that a revision names is there before it.
  */
-
-/** Characters that are hashed at once. */
-const PIECE_LENGTH = 64 * 1024;
 
 /** What is kept on behalf of commits that clients asked for by id, and no ref leads to. */
 export interface Pinned {
@@ -72,12 +70,10 @@ export function revisionPath(mirror: string, number: number): string {
 /** The name of HEAD and refs (as advertised, unpeeled): equal for equal ones. Hex SHA-256. */
 export function digestRefs(head: Head, refs: RefList): string {
   const hash = createHash('sha256').update(`${JSON.stringify(head)}\n`);
-  let lines = '';
-  for (const { name, oid } of refs) {
-    lines += `${name} ${oid}\n`;
-    if (lines.length < PIECE_LENGTH) continue;
-    hash.update(lines, 'latin1');
-    lines = '';
-  }
-  return hash.update(lines, 'latin1').digest('hex');
+  hashLines(hash, linesOf(refs), 'latin1');
+  return hash.digest('hex');
+}
+
+function* linesOf(refs: RefList): Generator<string> {
+  for (const { name, oid } of refs) yield `${name} ${oid}\n`;
 }

@@ -34,12 +34,8 @@ export function verifyRefs(
 function* peeled(reader: ObjectReader, advertised: RefList, known: RefList): Generator<Ref> {
   const tags = new TagPeeler(reader);
   tags.lookAt(advertised.notIn(known));
-  const others = known[Symbol.iterator]();
-  let beside = others.next();
-  for (const { name, oid } of advertised) {
-    while (!beside.done && beside.value.name < name) beside = others.next();
-    const isKnown = !beside.done && beside.value.name === name && beside.value.oid === oid;
-    yield isKnown ? beside.value : { name, oid, peeled: tags.peel(oid) };
+  for (const [{ name, oid }, same] of advertised.beside(known)) {
+    yield same ?? { name, oid, peeled: tags.peel(oid) };
   }
 }
 

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { hashLines } from '../git/hash-lines.js';
 import type { Head, Ref } from '../git/refs.js';
 import type { SnapshotConfig } from '../options.js';
 import type { RepositoryId } from '../repository/identity.js';
@@ -6,9 +7,6 @@ import { originUrl } from '../repository/policy.js';
 
 /** Raised whenever the same inputs begin to give other bytes. */
 const FORMAT_VERSION = 4;
-
-/** Characters of refs that are hashed at once. */
-const PIECE_LENGTH = 64 * 1024;
 
 /** Everything that the bytes of a snapshot follow from. */
 export interface SnapshotInputs {
@@ -43,13 +41,10 @@ export function fingerprint(inputs: SnapshotInputs): string {
   const cut = [originHead ?? null, fetch ?? null, shallow];
   const fixed = [FORMAT_VERSION, head, cut, packs, originUrl, trustFileTimes, encoder];
   hash.update(JSON.stringify(fixed));
-  let lines = '';
-  for (const { name, oid, peeled } of refs) {
-    lines += `\n${oid} ${peeled ?? ''} ${name}`;
-    if (lines.length < PIECE_LENGTH) continue;
-    hash.update(lines);
-    lines = '';
-  }
-  hash.update(lines);
+  hashLines(hash, linesOf(refs), 'utf8');
   return `"${hash.digest('base64url').slice(0, 32)}"`;
+}
+
+function* linesOf(refs: Iterable<Ref>): Generator<string> {
+  for (const { name, oid, peeled } of refs) yield `\n${oid} ${peeled ?? ''} ${name}`;
 }
