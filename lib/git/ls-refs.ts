@@ -1,6 +1,6 @@
 import { agentCapability } from './agent.js';
 import { OID_PATTERN } from './object.js';
-import { DELIM_PKT, encodePktLine, FLUSH_PKT, readPktLines } from './pkt-line.js';
+import { DELIM_PKT, encodePktLine, FLUSH_PKT, lineText, readPktLines } from './pkt-line.js';
 import { isValidRefName } from './refs.js';
 
 /*
@@ -23,7 +23,7 @@ export async function readCapabilities(
       if (capabilities !== undefined) return capabilities;
       continue;
     }
-    const text = line.payload.toString('latin1').replace(/\n$/, '');
+    const text = lineText(line.payload);
     if (capabilities !== undefined) capabilities.add(text);
     else if (text === 'version 2') capabilities = new Set();
     // Some servers begin as for v0, with this and a flush.
@@ -70,7 +70,7 @@ function encodeQuery(
 export async function readUnbornHead(body: AsyncIterable<Uint8Array>): Promise<string | undefined> {
   for await (const line of readPktLines(body)) {
     if (line.kind !== 'data') return undefined;
-    const text = line.payload.toString('latin1').replace(/\n$/, '');
+    const text = lineText(line.payload);
     const target = /^unborn HEAD symref-target:(refs\/heads\/.+)$/s.exec(text)?.[1];
     if (target !== undefined && isValidRefName(target)) return target;
   }
@@ -90,7 +90,7 @@ export async function readRefs(
   const found = new Map<string, string>();
   for await (const line of readPktLines(body)) {
     if (line.kind !== 'data') break;
-    const text = line.payload.toString('latin1').replace(/\n$/, '');
+    const text = lineText(line.payload);
     const [oid, name] = [text.slice(0, 40), text.slice(41)];
     if (OID_PATTERN.test(oid) && asked.has(name)) found.set(name, oid);
   }

@@ -10,11 +10,18 @@ export type PktLine = { kind: 'data'; payload: Buffer } | { kind: 'flush' | 'del
 
 const FRAME_BYTES = 65_520;
 const LENGTH_BYTES = 4;
+const LINE_FEED = 0x0a;
 
 export function encodePktLine(content: string | Uint8Array): Buffer {
   const payload = Buffer.from(content);
   const length = (payload.length + LENGTH_BYTES).toString(16).padStart(4, '0');
   return Buffer.concat([Buffer.from(length), payload]);
+}
+
+/** A line of text: its bytes as latin1, without the one line feed that it may end with. */
+export function lineText(payload: Buffer): string {
+  const end = payload.at(-1) === LINE_FEED ? payload.length - 1 : payload.length;
+  return payload.toString('latin1', 0, end);
 }
 
 export const FLUSH_PKT = Buffer.from('0000');

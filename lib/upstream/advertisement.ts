@@ -1,6 +1,6 @@
 import { SnapshotError } from '../errors.js';
 import { OID_PATTERN } from '../git/object.js';
-import { type PktLine, PktLineSplitter } from '../git/pkt-line.js';
+import { lineText, type PktLine, PktLineSplitter } from '../git/pkt-line.js';
 import { type RefList, RefListBuilder } from '../git/ref-list.js';
 import { type Head, isValidRefName } from '../git/refs.js';
 
@@ -18,7 +18,6 @@ export const DEFAULT_BRANCH = 'refs/heads/master';
 
 const SERVICE_LINE = '# service=git-upload-pack';
 const NO_REFS = `${'0'.repeat(40)} capabilities^{}`;
-const LINE_FEED = 0x0a;
 
 /**
  * Reads a smart server's answer to `info/refs` (gitprotocol-http(5), "Smart Server Response"; the lines are
@@ -55,12 +54,9 @@ export async function readAdvertisement(body: AsyncIterable<Uint8Array>): Promis
   return refs.advertisement();
 }
 
-/** Bytes as latin1, without the line feed that a line may end with. */
 function textOf(line: PktLine): string {
   if (line.kind !== 'data') throw invalid(`unexpected ${line.kind} in the list of refs`);
-  const { payload } = line;
-  const end = payload.at(-1) === LINE_FEED ? payload.length - 1 : payload.length;
-  const text = payload.toString('latin1', 0, end);
+  const text = lineText(line.payload);
   if (!text.startsWith('ERR ')) return text;
   const report = text.slice(4, 1000).trim();
   throw new SnapshotError('UPSTREAM_UNREACHABLE', `the upstream reports: ${report}`);
