@@ -1,10 +1,19 @@
 import { LRUCache } from 'lru-cache';
 import { SnapshotError } from './errors.js';
 
-interface Failure {
+/** A failure that counts until a time, by `performance.now()`. */
+export interface Failure {
   readonly error: SnapshotError;
-  /** By `performance.now()`. */
   readonly until: number;
+}
+
+/** @throws SnapshotError the failure, with the seconds that are left, unless its time is over. */
+export function throwUnlessOver({ error, until }: Failure): void {
+  const milliseconds = until - performance.now();
+  if (milliseconds <= 0) return;
+  const { code, message } = error;
+  const retryAfter = Math.ceil(milliseconds / 1000);
+  throw new SnapshotError(code, message, { cause: error, retryAfter });
 }
 
 /** Not of what was tried, but of this process. */
@@ -47,13 +56,7 @@ export class RememberedFailures {
   throwIfRemembered(key: string): void {
     const failure = this.#failures.get(key);
     if (failure === undefined) return;
-    const milliseconds = failure.until - performance.now();
-    if (milliseconds <= 0) {
-      this.#failures.delete(key);
-      return;
-    }
-    const { code, message } = failure.error;
-    const retryAfter = Math.ceil(milliseconds / 1000);
-    throw new SnapshotError(code, message, { cause: failure.error, retryAfter });
+    throwUnlessOver(failure);
+    this.#failures.delete(key);
   }
 }

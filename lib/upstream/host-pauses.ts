@@ -1,17 +1,12 @@
 import { SnapshotError } from '../errors.js';
-
-interface Pause {
-  readonly error: SnapshotError;
-  /** By `performance.now()`. */
-  readonly until: number;
-}
+import { type Failure, throwUnlessOver } from '../remembered-failures.js';
 
 /**
  * Hosts that said, by `Retry-After` of a 429 or 5xx, when they may be asked again. There are as few as in the
  * allow-list.
  */
 export class HostPauses {
-  readonly #pauses = new Map<string, Pause>();
+  readonly #pauses = new Map<string, Failure>();
 
   /** Takes note of what asking a host failed with. */
   note(host: string, error: unknown): void {
@@ -29,13 +24,7 @@ export class HostPauses {
   throwIfPaused(host: string): void {
     const pause = this.#pauses.get(host);
     if (pause === undefined) return;
-    const { error, until } = pause;
-    const milliseconds = until - performance.now();
-    if (milliseconds <= 0) {
-      this.#pauses.delete(host);
-      return;
-    }
-    const retryAfter = Math.ceil(milliseconds / 1000);
-    throw new SnapshotError(error.code, error.message, { cause: error, retryAfter });
+    throwUnlessOver(pause);
+    this.#pauses.delete(host);
   }
 }
