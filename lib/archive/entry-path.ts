@@ -24,6 +24,10 @@ export function entryPath(name: string, isDirectory: boolean): string {
 }
 
 function refused(name: string): SnapshotError {
-  const shown = JSON.stringify(Buffer.from(name.slice(0, 200), 'latin1').toString());
-  return new SnapshotError('ARCHIVE_INVALID', `the archive has an entry named ${shown}`);
+  return new SnapshotError('ARCHIVE_INVALID', `the archive has an entry named ${shownName(name)}`);
+}
+
+/** The start of an entry's name, as messages show it. */
+export function shownName(name: string): string {
+  return JSON.stringify(Buffer.from(name.slice(0, 200), 'latin1').toString());
 }

@@ -1,4 +1,5 @@
 import type { ByteReader } from '../archive/byte-reader.js';
+import { shownName } from '../archive/entry-path.js';
 import type { TarEntry } from '../archive/tar-reader.js';
 import { SnapshotError } from '../errors.js';
 import { configKeys } from '../git/config.js';
@@ -60,6 +61,5 @@ export async function refuseUnsafeConfig(size: number, reader: ByteReader): Prom
 }
 
 function refused(path: string, why: string): SnapshotError {
-  const shown = JSON.stringify(Buffer.from(path.slice(0, 200), 'latin1').toString());
-  return new SnapshotError('ARCHIVE_INVALID', `the archive's ${shown} ${why}`);
+  return new SnapshotError('ARCHIVE_INVALID', `the archive's ${shownName(path)} ${why}`);
 }

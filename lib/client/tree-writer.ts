@@ -11,6 +11,7 @@ import {
 import { type FileHandle, open } from 'node:fs/promises';
 import { setImmediate } from 'node:timers/promises';
 import type { ByteReader } from '../archive/byte-reader.js';
+import { shownName } from '../archive/entry-path.js';
 import type { TarEntry } from '../archive/tar-reader.js';
 import { hasCode, SnapshotError } from '../errors.js';
 
@@ -200,16 +201,14 @@ function nameFailure(path: string, error: unknown): unknown {
   if (!hasCode(error)) return error;
   if (error.code === 'EEXIST') return duplicate(path, error);
   if (!IMPOSSIBLE_NAME.includes(error.code)) return error;
-  const message = `the archive has ${shown(path)}, which can't be here: ${error.code}`;
+  const message = `the archive has ${shownName(path)}, which can't be here: ${error.code}`;
   return new SnapshotError('ARCHIVE_INVALID', message, { cause: error });
 }
 
 function duplicate(path: string, cause?: unknown): SnapshotError {
-  return new SnapshotError('ARCHIVE_INVALID', `the archive has ${shown(path)} twice`, { cause });
-}
-
-function shown(path: string): string {
-  return JSON.stringify(Buffer.from(path.slice(0, 200), 'latin1').toString());
+  return new SnapshotError('ARCHIVE_INVALID', `the archive has ${shownName(path)} twice`, {
+    cause,
+  });
 }
 
 function tooMuch(what: 'bytes' | 'entries'): SnapshotError {

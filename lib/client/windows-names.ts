@@ -1,3 +1,4 @@
+import { shownName } from '../archive/entry-path.js';
 import { SnapshotError } from '../errors.js';
 
 /*
@@ -20,8 +21,7 @@ const DEVICE =
 export function refuseWindowsPath(path: string): void {
   for (const segment of path.split('/')) {
     if (!SPECIAL.test(segment) && !DEVICE.test(segment)) continue;
-    const shown = JSON.stringify(Buffer.from(path.slice(0, 200), 'latin1').toString());
-    const message = `the archive has an entry that can't have its name on Windows: ${shown}`;
+    const message = `the archive has an entry that can't have its name on Windows: ${shownName(path)}`;
     throw new SnapshotError('ARCHIVE_INVALID', message);
   }
 }
