@@ -1,5 +1,5 @@
 import { SnapshotError } from '../errors.js';
-import { verifyPath } from '../git/path-safety.js';
+import { MAX_NAME_BYTES, MAX_PATH_BYTES, verifyPath } from '../git/path-safety.js';
 import { parseTree, type TreeEntry } from '../git/tree.js';
 import { NumberList } from '../history/number-list.js';
 import type { Limits } from '../options.js';
@@ -21,10 +21,6 @@ import { readTree, walkCheckout } from './tree-walk.js';
  * Each tree is looked into once. Where it lies again, what it adds is only added up: a few small trees
  * that name each other make billions of files.
  */
-
-/** Linux's PATH_MAX and NAME_MAX: longer ones can't be created, by git's checkout either. */
-const MAX_PATH_BYTES = 4095;
-const MAX_NAME_BYTES = 255;
 
 /**
  * @param root the id of HEAD's tree.

@@ -1,9 +1,7 @@
+import { MAX_PATH_BYTES } from '../git/path-safety.js';
 import type { LocatedObject, ObjectReader } from '../pack/reader.js';
 import { readBlob } from './blob.js';
 import { refusedPath } from './refused-path.js';
-
-/** Longer targets can't be created, by git's checkout either. */
-const MAX_TARGET_BYTES = 4095;
 
 /**
  * Where a symlink leads.
@@ -18,9 +16,9 @@ export function readSymlinkTarget(
   located: LocatedObject | undefined,
 ): string {
   const impossible = () => refusedPath(path, 'is a symlink without a possible target');
-  if ((located?.wholeSize ?? 0) > MAX_TARGET_BYTES) throw impossible();
+  if ((located?.wholeSize ?? 0) > MAX_PATH_BYTES) throw impossible();
   const target = readBlob(reader, oid, located);
-  if (target.length === 0 || target.length > MAX_TARGET_BYTES || target.includes(0)) {
+  if (target.length === 0 || target.length > MAX_PATH_BYTES || target.includes(0)) {
     throw impossible();
   }
   return target.toString('latin1');

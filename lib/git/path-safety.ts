@@ -7,6 +7,10 @@
  * Paths are bytes. They are taken as latin1 ("binary") strings, one character a byte.
  */
 
+/** Linux's NAME_MAX and PATH_MAX: longer names and paths can't be files. Symlinks have no longer targets. */
+export const MAX_NAME_BYTES = 255;
+export const MAX_PATH_BYTES = 4095;
+
 /** A byte sequence that git takes for one character; it also refuses U+FFFE and U+FFFF. */
 const UTF8_CHARACTER = [
   '[\\x00-\\x7f]',

@@ -1,4 +1,5 @@
 import { quoteConfigValue } from '../git/config.js';
+import { MAX_NAME_BYTES } from '../git/path-safety.js';
 import { RefList } from '../git/ref-list.js';
 import { encodeHead, type Head, type Ref } from '../git/refs.js';
 
@@ -30,9 +31,6 @@ const DESCRIPTION = Buffer.from(
 const EXCLUDE = Buffer.from(
   '# Patterns of files that git is to ignore in this clone only, as in .gitignore.\n',
 );
-
-/** Longer names can't be files (Linux's and Windows' NAME_MAX). */
-const MAX_NAME_BYTES = 255;
 
 export function gitDirectory(input: GitDirectoryInput): GitDirectory {
   const branch =
