@@ -226,19 +226,21 @@ export class Renewals {
       const isCurrent = this.#stored.isCurrent(id, found, this.#freshness.stateOf(id));
       return isCurrent ? undefined : found;
     };
-    const isCurrent = async () => (await staleOne()) === undefined;
     try {
-      const stale = await staleOne();
+      let stale = await staleOne();
       if (stale !== undefined && this.#postpone(id, stale, () => this.renewSoon(id))) return;
       // One that ran before may be of what was there before, and so may be what somebody else has stored.
-      for (let attempt = 0; attempt < MAX_ATTEMPTS && !(await isCurrent()); attempt++) {
+      for (let attempt = 0; stale !== undefined && attempt < MAX_ATTEMPTS; attempt++) {
         const begunAt = performance.now();
         const generation = this.#generations.begin(id, performance.now(), { isBackground: true });
         await generation.outcome();
         const end = await generation.done;
-        if (end !== 'overtaken' && generation.isSince(begunAt, this.#freshness.digestOf(id))) break;
+        const isOver =
+          end !== 'overtaken' && generation.isSince(begunAt, this.#freshness.digestOf(id));
+        stale = await staleOne();
+        if (isOver) break;
       }
-      if (await isCurrent()) {
+      if (stale === undefined) {
         this.#failures.forget(key);
         return;
       }
