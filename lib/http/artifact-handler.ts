@@ -70,6 +70,7 @@ export function createArtifactHandler<Id extends ArtifactId>(
 
   async function get(id: Id, exchange: Exchange): Promise<void> {
     const { req, res, signal } = exchange;
+    const sending = { clientStallTimeout, signal };
     const looks =
       kind.answersInstead !== undefined || source.urlOf !== undefined || needsSelection(req);
     for (let attempt = 0; looks && attempt < MAX_OPEN_ATTEMPTS; attempt++) {
@@ -88,14 +89,11 @@ export function createArtifactHandler<Id extends ArtifactId>(
       const opened = await source.open(id, { range, revision: stored.revision, signal });
       if (opened === undefined) continue; // replaced or evicted since
       const whole = representationHeaders(id, opened);
-      if (range === undefined) {
-        const length = opened.size;
-        return sendBody(res, 200, whole, opened.body, { length, clientStallTimeout, signal });
-      }
+      const { body, size } = opened;
+      if (range === undefined) return sendBody(res, 200, whole, body, { ...sending, length: size });
       const length = range.end - range.start + 1;
-      const part = { 'Content-Length': length, 'Content-Range': contentRange(range, opened.size) };
-      const options = { length, clientStallTimeout, signal };
-      return sendBody(res, 206, { ...whole, ...part }, opened.body, options);
+      const part = { 'Content-Length': length, 'Content-Range': contentRange(range, size) };
+      return sendBody(res, 206, { ...whole, ...part }, body, { ...sending, length });
     }
 
     const artifact = await source.get(id, { signal });
@@ -103,8 +101,7 @@ export function createArtifactHandler<Id extends ArtifactId>(
     if (precondition === 'holds') {
       const length = artifact.source === 'store' ? artifact.size : undefined;
       const headers = representationHeaders(id, artifact);
-      const options = { length, clientStallTimeout, signal };
-      return sendBody(res, 200, headers, artifact.body, options);
+      return sendBody(res, 200, headers, artifact.body, { ...sending, length });
     }
     artifact.body.destroy();
     answersWithoutBody(res, { kind: precondition }, artifact);
