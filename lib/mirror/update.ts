@@ -168,7 +168,10 @@ async function fetchCommit(
   if (isThere !== undefined) return { ...nothing, hasCommit: isThere };
   if (!UNADVERTISED_WANTS.some((name) => remote.capabilities.has(name))) return nothing;
   const haves = new Set<string>();
-  for (const oid of remote.refs.oids()) if (haves.size < MAX_HAVES) haves.add(oid);
+  for (const oid of remote.refs.oids()) {
+    if (haves.size === MAX_HAVES) break;
+    haves.add(oid);
+  }
   let pack: IngestedPack;
   try {
     pack = await fetch(task, context, http, remote, [commit], [...haves]);

@@ -58,9 +58,10 @@ export function everyObject(reader: ObjectReader): ObjectSet {
     const earlier = packs.slice(0, number);
     const before = Buffer.alloc(OID_BYTES);
     for (let position = 0; position < idx.count; position++) {
-      const isRepeated = position > 0 && idx.oidAt(position).equals(before);
+      const oid = idx.oidAt(position);
+      const isRepeated = position > 0 && oid.equals(before);
       if (isRepeated) continue;
-      idx.oidAt(position).copy(before);
+      oid.copy(before);
       const isKnown = earlier.some((pack) => pack.idx.positionOf(before) !== undefined);
       if (!isKnown) objects.add(firstNumber + position);
     }
