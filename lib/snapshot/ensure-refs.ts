@@ -54,7 +54,9 @@ export async function ensureRefs(
   }
   const objects = [...new Set([...commits, ...otherRefs.values()])];
   if (fetched) ({ answer } = await look(objects));
-  const searched = answer.missing.map((oid) => oid.toLowerCase()).filter(isOid);
+  const searched = answer.missing
+    .map((oid) => oid.toLowerCase())
+    .filter((oid) => OID_PATTERN.test(oid));
   for (const oid of searched.slice(0, MAX_SEARCHED)) await search.hasCommit(repository, oid);
   if (searched.length > 0) ({ answer } = await look(objects));
   const missing = new Set(answer.missing);
@@ -67,10 +69,6 @@ export async function ensureRefs(
     missingCommits: commits.filter((oid) => missing.has(oid)),
     fetched,
   };
-}
-
-function isOid(text: string): boolean {
-  return OID_PATTERN.test(text);
 }
 
 /** As `ArtifactSource.isUpToDate`. */
