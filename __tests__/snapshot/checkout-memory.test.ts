@@ -3,22 +3,20 @@ import { on } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { parseOptions } from '../../lib/options.js';
 import type { WriteTask } from '../../lib/snapshot/worker.js';
 import type { WriteAnswer, WriteEvent } from '../../lib/snapshot/write-context.js';
 import type { PoolMessage, WorkerMessage } from '../../lib/workers/messages.js';
 import { treeBody } from '../support/object-id.js';
 import { ObjectList } from '../support/object-list.js';
-import { revisionOf } from '../support/revision.js';
 import { cleanup } from '../support/temporary-directory.js';
 import { makeMirror } from './hand-made-mirror.js';
+import { snapshotTask } from './snapshot-task.js';
 
 /*
  * Snapshots are written in a thread whose heap is far too small for a list of all files.
  */
 
 const { directory, defer } = cleanup(afterEach);
-const { limits } = parseOptions({ dataDir: '/unused', hosts: ['git.test'] });
 const WORKER = new URL('../../lib/snapshot/worker.js', import.meta.url);
 const HEAP = { maxOldGenerationSizeMb: 24, maxYoungGenerationSizeMb: 6 };
 
@@ -32,21 +30,7 @@ async function writeInSmallHeap(objects: ObjectList, tree: string): Promise<Mess
   await writeFile(path, '');
   const { pack, refs } = objects.pack(objects.commit(tree));
   await makeMirror(mirror, pack, refs.HEAD);
-  const task: WriteTask = {
-    kind: 'snapshot',
-    mirror,
-    revision: await revisionOf(mirror),
-    selection: {},
-    onlyReachableCommits: false,
-    unless: undefined,
-    scratch: `${path}.scratch`,
-    originUrl: 'https://git.test/org/repo',
-    path,
-    compressionLevel: 1,
-    trustFileTimes: true,
-    secondThreadPackBytes: Number.MAX_SAFE_INTEGER,
-    limits,
-  };
+  const task = await snapshotTask(mirror, path, Number.MAX_SAFE_INTEGER);
   const worker = new Worker(WORKER, { resourceLimits: HEAP });
   defer(() => worker.terminate());
   const messages = on(worker, 'message') as AsyncIterable<[Message]>;

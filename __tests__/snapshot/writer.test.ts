@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { deflateSync } from 'node:zlib';
 import { decompress } from 'fzstd';
 import { Parser } from 'tar';
-import { parseOptions } from '../../lib/options.js';
 import { ObjectMemory } from '../../lib/pack/object-memory.js';
 import { ResolverPool } from '../../lib/pack/resolver-pool.js';
 import { type CheckoutPool, createCheckoutPool } from '../../lib/snapshot/checkout-thread.js';
@@ -24,10 +23,10 @@ import { commitBody, objectId, treeBody } from '../support/object-id.js';
 import { openFiles, threadCount } from '../support/process-resources.js';
 import { seededBytes } from '../support/random.js';
 import { type Files, RepositoryBuilder } from '../support/repository-builder.js';
-import { revisionOf } from '../support/revision.js';
 import { git } from '../support/run.js';
 import { cleanup } from '../support/temporary-directory.js';
 import { makeMirror } from './hand-made-mirror.js';
+import { limits, snapshotTask } from './snapshot-task.js';
 
 const memory = new ObjectMemory(0);
 const threads = new ResolverPool();
@@ -35,7 +34,6 @@ const never = new AbortController().signal;
 
 const shared = cleanup(afterAll);
 const { directory, defer } = cleanup(afterEach);
-const { limits } = parseOptions({ dataDir: '/unused', hosts: ['git.test'] });
 const MIB = 1024 * 1024;
 const WORKER = new URL('../../lib/snapshot/worker.js', import.meta.url);
 const THREADS = [
@@ -65,24 +63,8 @@ function contextFor(emit: (event: WriteEvent) => void, signal = never): WriteCon
   return { emit, signal, checkouts: pool, threads, memory };
 }
 
-/** @param mirror any packed repository, which is a mirror as far as these tests need one. */
-async function taskOf(mirror: string, secondThreadPackBytes: number): Promise<SnapshotTask> {
-  return {
-    kind: 'snapshot',
-    mirror,
-    revision: await revisionOf(mirror),
-    selection: {},
-    onlyReachableCommits: false,
-    unless: undefined,
-    scratch: `${path}.scratch`,
-    originUrl: 'https://git.test/org/repo',
-    path,
-    compressionLevel: 1,
-    trustFileTimes: true,
-    secondThreadPackBytes,
-    limits,
-  };
-}
+const taskOf = (mirror: string, secondThreadPackBytes: number) =>
+  snapshotTask(mirror, path, secondThreadPackBytes);
 
 async function write(task: SnapshotTask): Promise<{ bytes: Buffer; events: WriteEvent[] }> {
   const events: WriteEvent[] = [];

@@ -1,0 +1,33 @@
+import { parseOptions } from '../../lib/options.js';
+import type { SnapshotTask } from '../../lib/snapshot/writer.js';
+import { revisionOf } from '../support/revision.js';
+
+export const { limits } = parseOptions({ dataDir: '/unused', hosts: ['git.test'] });
+
+/**
+ * Orders a snapshot of HEAD.
+ *
+ * @param mirror any packed repository, which is a mirror as far as these tests need one.
+ * @param path of the file to be written, which is there and empty.
+ */
+export async function snapshotTask(
+  mirror: string,
+  path: string,
+  secondThreadPackBytes: number,
+): Promise<SnapshotTask> {
+  return {
+    kind: 'snapshot',
+    mirror,
+    revision: await revisionOf(mirror),
+    selection: {},
+    onlyReachableCommits: false,
+    unless: undefined,
+    scratch: `${path}.scratch`,
+    originUrl: 'https://git.test/org/repo',
+    path,
+    compressionLevel: 1,
+    trustFileTimes: true,
+    secondThreadPackBytes,
+    limits,
+  };
+}
