@@ -99,14 +99,14 @@ describe('A lease that is lost', () => {
         return which === 'plain' ? plain : new TieredStore({ near, far: plain });
       };
       const slow = repository.start({ locks, store: await make() });
-      plain.hold();
+      plain.hold.isOn = true;
       const old = readAtOnce(slow, repository.id);
-      await plain.reached;
+      await plain.hold.reached;
       const commit = await push(repository.bare);
       const fast = repository.start({ locks, store: await make(), dataDir: await directory() });
       await locks.lose(key);
       expect((await fast.refresh(repository.id)).commit).toBe(commit);
-      plain.release();
+      plain.hold.release();
       await old;
       await slow.close({ running: 'wait' });
       expect((await fast.stat(repository.id))?.commit).toBe(commit);
@@ -117,15 +117,17 @@ describe('A lease that is lost', () => {
     const shared = new HeldStore({ directory: await directory() });
     const slow = repository.start({ locks, store: shared });
     // After the last byte is sent, and before the snapshot is stored.
-    slow.events.once('generationFinished', () => shared.hold());
+    slow.events.once('generationFinished', () => {
+      shared.hold.isOn = true;
+    });
     const old = read(slow, repository.id);
-    await shared.reached;
+    await shared.hold.reached;
     const commit = await push(repository.bare);
     const other = new FileSystemStore({ directory: shared.directory });
     const fast = repository.start({ locks, store: other, dataDir: await directory() });
     await locks.lose(key);
     expect((await fast.refresh(repository.id)).commit).toBe(commit);
-    shared.release();
+    shared.hold.release();
     await old;
     await slow.close({ running: 'wait' });
     expect((await fast.stat(repository.id))?.commit).toBe(commit);
@@ -179,6 +181,26 @@ test('200 clients get what they ask for while every second lease is lost', async
   }
 });
 
+/** Makes calls wait, once it is told to. */
+class Hold {
+  readonly reached: Promise<void>;
+  readonly release: () => void;
+  isOn = false;
+  readonly #reach: () => void;
+  readonly #released: Promise<void>;
+
+  constructor() {
+    [this.reached, this.#reach] = door();
+    [this.#released, this.release] = door();
+  }
+
+  /** Resolves when it is released. */
+  async wait(): Promise<void> {
+    this.#reach();
+    await this.#released;
+  }
+}
+
 /** A store without conditional writes, of which one write can be made to wait before its first byte. */
 class PlainStore extends MemoryStore {
   override readonly abilities = {
@@ -187,30 +209,15 @@ class PlainStore extends MemoryStore {
     ranksObjects: true,
     writesConditionally: false,
   };
-  readonly reached: Promise<void>;
-  readonly release: () => void;
-  readonly #reach: () => void;
-  readonly #released: Promise<void>;
-  #isHeld = false;
-
-  constructor(options: { maxBytes: number }) {
-    super(options);
-    [this.reached, this.#reach] = door();
-    [this.#released, this.release] = door();
-  }
-
-  hold(): void {
-    this.#isHeld = true;
-  }
+  readonly hold = new Hold();
 
   override async create(...[about, metadata, options]: Parameters<MemoryStore['create']>) {
     const writer = await super.create(about, metadata, { ...options, replaces: undefined });
-    const isHeld = this.#isHeld && about === key;
-    if (isHeld) this.#isHeld = false;
+    const isHeld = this.hold.isOn && about === key;
+    if (isHeld) this.hold.isOn = false;
     return {
       write: async (chunk: Uint8Array) => {
-        if (isHeld) this.#reach();
-        if (isHeld) await this.#released;
+        if (isHeld) await this.hold.wait();
         await writer.write(chunk);
       },
       commit: () => writer.commit(),
@@ -222,28 +229,15 @@ class PlainStore extends MemoryStore {
 /** A store without conditional writes that can be made to wait before it says what it has. */
 class HeldStore extends FileSystemStore {
   readonly directory: string;
-  readonly reached: Promise<void>;
-  readonly release: () => void;
-  readonly #reach: () => void;
-  readonly #released: Promise<void>;
-  #isHeld = false;
+  readonly hold = new Hold();
 
   constructor(options: { directory: string }) {
     super(options);
     this.directory = options.directory;
-    [this.reached, this.#reach] = door();
-    [this.#released, this.release] = door();
-  }
-
-  hold(): void {
-    this.#isHeld = true;
   }
 
   override async stat(...about: Parameters<FileSystemStore['stat']>) {
-    if (this.#isHeld) {
-      this.#reach();
-      await this.#released;
-    }
+    if (this.hold.isOn) await this.hold.wait();
     return await super.stat(...about);
   }
 }

@@ -12,7 +12,7 @@ import {
 } from '../../lib/index.js';
 import { RedisLocks, type RedisLocksOptions } from '../../lib/locks/redis.js';
 import { S3Store } from '../../lib/stores/s3/index.js';
-import { withResolvers } from '../../lib/with-resolvers.js';
+import { door } from '../support/door.js';
 import { FakeS3 } from '../support/fake-s3.js';
 import {
   counter,
@@ -54,14 +54,15 @@ beforeEach(async () => {
 
 /** Holds the first upload of a snapshot, and with it the lease, until it is released. */
 function holdUpload(): { readonly reached: Promise<void>; release(): void } {
-  const [reached, released] = [withResolvers<void>(), withResolvers<void>()];
+  const [reached, reach] = door();
+  const [released, release] = door();
   s3.before = async ({ operation, req, earlier }) => {
     if (operation !== 'PutObject' || !req.url?.includes('snapshot/') || earlier > 0) return false;
-    reached.resolve();
-    await released.promise;
+    reach();
+    await released;
     return false;
   };
-  return { reached: reached.promise, release: () => released.resolve() };
+  return { reached, release };
 }
 
 interface Replica {
