@@ -42,7 +42,7 @@ async function readerOf(objects: ObjectList): Promise<CountingReader> {
   return reader;
 }
 
-/** A tree with so many directories, all the same. */
+/** A tree with `count` directories, all the same. */
 function repeat(objects: ObjectList, count: number, oid: string): string {
   const lines = Array.from({ length: count }, (_, i): Entry => ['40000', `d${i}`, oid]);
   return objects.add('tree', treeBody(lines));

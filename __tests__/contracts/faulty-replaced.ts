@@ -6,7 +6,7 @@ import {
 } from '../../lib/index.js';
 import type { StoredObject } from '../../lib/stores/store.js';
 
-/** What a store may do wrong with replaced revisions, and which tests of the contract catch it. */
+/** The faults of a store with replaced revisions, and the contract tests that catch each. */
 export const REPLACED_FAULTS = {
   'declares replaced without having it': ['replaced is there when it is declared'],
   'keeps nothing': [

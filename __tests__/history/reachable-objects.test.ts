@@ -130,7 +130,7 @@ test('A commit without parents is a boundary when history is cut there, as for g
 });
 
 describe('Of 12,000 excluded commits', () => {
-  /** Looks for so many commits that follow them. @returns how many objects were read. */
+  /** Adds `fresh` commits to a history and looks for them. @returns how many objects were read. */
   async function history(fresh: number) {
     const objects = new ObjectList();
     const tree = objects.tree();

@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 import { RedisLocks } from '../../lib/locks/redis.js';
 
-/** What this process does with locks while the test that forked it runs. */
+/** What a test has this process do with locks. */
 export type Scene =
   /** Takes the key for an hour, and holds it until the process is killed. */
   | 'hold'

@@ -13,8 +13,8 @@ import { execute } from '../support/run.js';
 import { cleanup } from '../support/temporary-directory.js';
 
 /*
- * What readers make of a stored file in which a bit has changed. Only the end of the file, a digest that zstd
- * passes over, is not their affair.
+ * Readers of a stored file in which a bit has changed. Zstd skips the digest at the end of the file, so its
+ * bits are left out here.
  */
 
 const shared = cleanup(afterAll);

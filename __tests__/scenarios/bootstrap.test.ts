@@ -86,7 +86,7 @@ describe('A store that stalls', () => {
       key.startsWith('snapshot/') ? await open(key, options) : await plain(key, options);
   }
 
-  /** A timeout in milliseconds that passes at once in this thread, and not in those that fetch. */
+  /** Milliseconds. In this thread a timer with this delay fires at once; in worker threads, after hours. */
   function atOnce(): number {
     const milliseconds = 12_345_678;
     const { setTimeout } = globalThis;

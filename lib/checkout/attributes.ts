@@ -30,7 +30,7 @@ const NO_ATTRIBUTES: ConversionAttributes = Object.freeze({
 /** git's `binary` without `-diff` and `-merge`, which change no file. */
 const BUILT_IN_MACROS: Macros = new Map([['binary', [{ name: 'text', value: false }]]]);
 
-/** Of the attribute files that may hold for one file. As rules they take up to sixty times the memory. */
+/** Of the attribute files that may hold for one file. As rules they take about eighty times the memory. */
 const MAX_BYTES = 4 * 1024 * 1024;
 
 /** What a byte of an attribute file takes to read, in terms of a byte that is compared. */

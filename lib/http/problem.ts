@@ -49,8 +49,8 @@ export function problemStatus(code: SnapshotErrorCode): number {
 /**
  * Answers with an `application/problem+json` body (RFC 9457): `type`, `title`, `status` and our stable
  * `code`, all of which follow from the code alone, so that nothing inward can leak. Every 429 and 503 has a
- * `Retry-After` in whole seconds. Routes with a table of their own give another `status`. Once the head of another answer is out, the connection is broken
- * instead: a clean end would be taken as success.
+ * `Retry-After` in whole seconds. Routes with a table of their own give another `status`. Once the head of
+ * another answer is out, the connection is broken instead: a clean end would be taken as success.
  */
 export function sendProblem(
   res: ServerResponse,

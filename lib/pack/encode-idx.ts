@@ -102,8 +102,8 @@ function* encodeTable(
 }
 
 /**
- * Indexes of objects in the order of their ids, those with the same id in their own order: by the first two bytes into 65,536 buckets, which
- * for hashes leaves a handful in each, then within the bucket by comparison.
+ * Indexes of objects in the order of their ids, those with the same id in their own order: by the first two
+ * bytes into 65,536 buckets, which for hashes leaves a handful in each, then within the bucket by comparison.
  */
 function sortByOid(oids: Uint8Array, count: number): Uint32Array {
   const bucketOf = (i: number) =>

@@ -20,8 +20,8 @@ export function placeOf(pack: number, offset: number): number {
 
 /**
  * Open packs, and the numbers of their objects: those of the first pack come first, each pack's in the
- * order of their ids. An object that several packs have goes by its number in the first of
- * them, and one that a pack holds twice by the first of that pack.
+ * order of their ids. An object that several packs have goes by its number in the first of them, and one
+ * that a pack holds twice by the first of that pack.
  */
 export class PackList {
   readonly packs: readonly OpenPack[];

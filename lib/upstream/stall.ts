@@ -7,7 +7,6 @@ import { SnapshotError } from '../errors.js';
  * It rests while the consumer works.
  *
  * @param source yields no empty chunks.
-
  * @throws SnapshotError `UPSTREAM_TIMEOUT`
  */
 export async function* failWhenStalled(

@@ -135,7 +135,7 @@ describe('A payload', () => {
   });
 
   describe('bodies that senders do not finish', () => {
-    /** Sends all but the last byte of as many bodies as there is room for. */
+    /** Fills the room: sends bodies without their last byte until no more fit. */
     async function takeRoom() {
       const gone: Promise<void>[] = [];
       let received = 0;
