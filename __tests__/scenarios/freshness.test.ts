@@ -4,7 +4,7 @@
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { SnapshotService } from '../../lib/index.js';
+import type { RepositoryId, SnapshotService } from '../../lib/index.js';
 import { fakeDate, setDate } from '../support/fake-date.js';
 import {
   counter,
@@ -65,9 +65,11 @@ const PUSHES: [what: string, push: Push][] = [
 ];
 
 /** Resolves when what a service has stored is of all that it knows of its only repository. */
-async function untilCurrent(service: SnapshotService): Promise<void> {
+async function untilCurrent(service: SnapshotService, id: RepositoryId): Promise<void> {
   for (;;) {
     const finished = next(service, 'generationFinished');
+    // The event comes before the snapshot is stored: this waits for one that is being stored.
+    await service.stat(id);
     const [status] = await service.repositories();
     if (status?.isCurrent) return;
     await finished;
@@ -110,7 +112,7 @@ describe('After', () => {
       expect(each && (await refsOf(each))).toBe(refs);
     }
     await checked;
-    await untilCurrent(swr);
+    await untilCurrent(swr, shared.id);
     const later = await read(swr, shared.id);
     expect(later.source).toBe('store');
     expect(await refsOf(later)).toBe(refs);
