@@ -5,6 +5,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fakeDate } from '../support/fake-date.js';
 import { counter, next, read, renewed } from '../support/fresh-repository.js';
+import { GatedStore } from '../support/gated-store.js';
 import { ownRepository } from '../support/own-repository.js';
 import { git } from '../support/run.js';
 import { buildSmall, push } from '../support/small-repositories.js';
@@ -227,6 +228,24 @@ describe('pushed', () => {
     gate.release();
     await areRenewed;
     for (const id of [repository.id, cut]) expect((await service.stat(id))?.commit).toBe(commit);
+  });
+
+  test('while a renewal is being stored has another one made', async () => {
+    const store = new GatedStore({ maxBytes: 1e9 });
+    const service = await repository.startService({ freshness: PLAIN, store });
+    await read(service, repository.id);
+    const gate = store.gate();
+    await push(repository.bare);
+    await service.pushed(url());
+    await gate.reached;
+    const commit = await push(repository.bare);
+    const refreshed = next(service, 'refreshed', repository.id);
+    await service.pushed(url());
+    await refreshed;
+    const isRenewed = renewed(service, repository.id);
+    gate.release();
+    await isRenewed;
+    expect((await service.stat(repository.id))?.commit).toBe(commit);
   });
 
   test('while the first clone runs is not lost', async () => {

@@ -1,10 +1,10 @@
 /**
  * @one-node-version
  */
-import { MemoryStore, type SnapshotOptions, type SnapshotService } from '../../lib/index.js';
-import { door } from '../support/door.js';
+import type { SnapshotOptions, SnapshotService } from '../../lib/index.js';
 import { setDate } from '../support/fake-date.js';
 import { counter, next, read, renewed } from '../support/fresh-repository.js';
+import { GatedStore } from '../support/gated-store.js';
 import { ownRepository } from '../support/own-repository.js';
 import { buildSmall, push } from '../support/small-repositories.js';
 import { WatchedLocks } from '../support/watched-locks.js';
@@ -24,29 +24,6 @@ let locks: WatchedLocks;
 /** Each has a disk of its own. */
 let one: SnapshotService;
 let two: SnapshotService;
-
-/** Holds the writes of default snapshots at a gate. */
-class GatedStore extends MemoryStore {
-  #opened: Promise<void> | undefined;
-  #reach = () => {};
-
-  /** From now on. */
-  gate() {
-    const [reached, reach] = door();
-    const [opened, release] = door();
-    this.#reach = reach;
-    this.#opened = opened;
-    return { reached, release };
-  }
-
-  override async create(...[key, ...rest]: Parameters<MemoryStore['create']>) {
-    if (key.startsWith('snapshot/')) {
-      this.#reach();
-      await this.#opened;
-    }
-    return await super.create(key, ...rest);
-  }
-}
 
 beforeAll(async () => {
   store = new GatedStore({ maxBytes: 1e9 });

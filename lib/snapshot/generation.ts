@@ -118,6 +118,11 @@ export class Generation {
    * @param time by `performance.now()`.
    */
   isSince(time: number, digest: string | undefined): boolean {
-    return this.#readAt === undefined || this.#readAt >= time || this.#digest === digest;
+    return this.#readAt === undefined || this.#readAt >= time || this.isOf(digest);
+  }
+
+  /** Whether it reads just what this digest stands for. */
+  isOf(digest: string | undefined): boolean {
+    return this.#digest === digest;
   }
 }

@@ -218,34 +218,26 @@ export class Renewals {
 
   /** Never rejects: what fails is an event. */
   async #renew(id: ArtifactId): Promise<void> {
-    if (this.#isStopped) return;
     const key = artifactKey(id);
-    const staleOne = async () => {
-      const found = await this.#stored.stat(id);
-      if (found === undefined) return undefined;
-      const isCurrent = this.#stored.isCurrent(id, found, this.#freshness.stateOf(id));
-      return isCurrent ? undefined : found;
-    };
     try {
-      let stale = await staleOne();
-      if (stale !== undefined && this.#postpone(id, stale, () => this.renewSoon(id))) return;
-      // One that ran before may be of what was there before, and so may be what somebody else has stored.
-      for (let attempt = 0; stale !== undefined && attempt < MAX_ATTEMPTS; attempt++) {
-        const begunAt = performance.now();
+      let isLast = false;
+      for (let attempt = 0; !this.#isStopped; attempt++) {
+        const found = await this.#stored.stat(id);
+        const state = this.#freshness.stateOf(id);
+        if (found === undefined || this.#stored.isCurrent(id, found, state)) {
+          this.#failures.forget(key);
+          return;
+        }
+        if (isLast || attempt === MAX_ATTEMPTS) {
+          throw new SnapshotError('STORE_FAILED', 'what was generated is not stored, or old already');
+        }
+        if (this.#postpone(id, found, () => this.renewSoon(id))) return;
         const generation = this.#generations.begin(id, performance.now(), { isBackground: true });
         await generation.outcome();
         const end = await generation.done;
-        const isOver =
-          end !== 'overtaken' && generation.isSince(begunAt, this.#freshness.digestOf(id));
-        stale = await staleOne();
-        if (isOver) break;
+        // What was made of something older, or stored by somebody else, may be stale by now.
+        isLast = end !== 'overtaken' && generation.isOf(this.#freshness.digestOf(id));
       }
-      if (stale === undefined) {
-        this.#failures.forget(key);
-        return;
-      }
-      const message = 'what was generated is not stored, or old already';
-      throw new SnapshotError('STORE_FAILED', message);
     } catch (error) {
       // Nothing of it is stored by now, and it may come back.
       if (!isNotFound(error)) this.#failures.remember(key, toSnapshotError(error));
