@@ -229,7 +229,10 @@ export class Renewals {
           return;
         }
         if (isLast || attempt === MAX_ATTEMPTS) {
-          throw new SnapshotError('STORE_FAILED', 'what was generated is not stored, or old already');
+          throw new SnapshotError(
+            'STORE_FAILED',
+            'what was generated is not stored, or old already',
+          );
         }
         if (this.#postpone(id, found, () => this.renewSoon(id))) return;
         const generation = this.#generations.begin(id, performance.now(), { isBackground: true });
