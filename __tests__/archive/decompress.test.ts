@@ -9,7 +9,7 @@ import {
   decodeNatively,
   decompress,
 } from '../../lib/archive/decompress.js';
-import { withResolvers } from '../../lib/with-resolvers.js';
+import { withResolvers } from '../../lib/async/with-resolvers.js';
 import { rawFrame, zstd, zstdFrames } from '../client/archives.js';
 import { SeededRandom, seededBytes } from '../support/random.js';
 import { runBinary } from '../support/run.js';

@@ -8,7 +8,7 @@ import type {
   SnapshotErrorCode,
   SnapshotOptions,
 } from '../../lib/index.js';
-import { withResolvers } from '../../lib/with-resolvers.js';
+import { withResolvers } from '../../lib/async/with-resolvers.js';
 import { holdDeadlines } from '../support/deadlines.js';
 import { EVENT_NAMES } from '../support/event-names.js';
 import { HOST, type HostApp } from '../support/host-app.js';

@@ -1,5 +1,5 @@
 import type { Request, Response } from 'express';
-import { unlessAborted } from '../abort.js';
+import { unlessAborted } from '../async/abort.js';
 import { isUpstreamFailure, SnapshotError, toSnapshotError } from '../errors.js';
 import { callHost } from '../host-call.js';
 import type { Logger, SnapshotConfig } from '../options.js';

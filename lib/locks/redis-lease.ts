@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { Mutex } from 'redis-semaphore';
-import { atDeadline, unlessAborted, unlessLate } from '../abort.js';
+import { atDeadline, unlessAborted, unlessLate } from '../async/abort.js';
 import { SnapshotError } from '../errors.js';
 import type { RedisClient, RedisLocksConfig } from './redis-options.js';
 

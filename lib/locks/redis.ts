@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { unlessAborted, unlessLate } from '../abort.js';
+import { unlessAborted, unlessLate } from '../async/abort.js';
 import { SnapshotError } from '../errors.js';
 import { InProcessLocks } from './in-process.js';
 import { RedisLease } from './redis-lease.js';

@@ -1,4 +1,4 @@
-import { unlessAborted } from '../abort.js';
+import { unlessAborted } from '../async/abort.js';
 
 /**
  * Evictions that wait for those who use a mirror, while nobody else begins to: their turn would never

@@ -1,7 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import { join } from 'node:path';
 import pLimit from 'p-limit';
-import { unlessAborted } from '../abort.js';
+import { unlessAborted } from '../async/abort.js';
 import { isDamage, SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
 import type { SnapshotConfig } from '../options.js';

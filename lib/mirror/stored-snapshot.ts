@@ -2,7 +2,7 @@ import { createWriteStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { unlessAborted } from '../abort.js';
+import { unlessAborted } from '../async/abort.js';
 import { SnapshotError } from '../errors.js';
 import type { RepositoryId } from '../repository/identity.js';
 

@@ -1,4 +1,4 @@
-import { unlessAborted } from '../abort.js';
+import { unlessAborted } from '../async/abort.js';
 import { SnapshotError } from '../errors.js';
 import type { RepositoryId } from '../repository/identity.js';
 import type { Freshness } from './freshness.js';

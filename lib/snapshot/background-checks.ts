@@ -1,4 +1,4 @@
-import { Lanes } from '../lanes.js';
+import { Lanes } from '../async/keyed-limit.js';
 import { type RepositoryId, repositoryKey } from '../repository/identity.js';
 
 /** What is done after a check. @param isAnswered whether there is an answer. */

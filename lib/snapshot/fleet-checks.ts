@@ -1,4 +1,4 @@
-import { withDeadline } from '../abort.js';
+import { withDeadline } from '../async/abort.js';
 import { SnapshotError } from '../errors.js';
 import type { LockRegistry } from '../locks/registry.js';
 import type { RepositoryId } from '../repository/identity.js';

@@ -1,6 +1,6 @@
-import { unlessAborted } from '../abort.js';
+import { unlessAborted } from '../async/abort.js';
 import { SnapshotError } from '../errors.js';
-import { withResolvers } from '../with-resolvers.js';
+import { withResolvers } from '../async/with-resolvers.js';
 import type { ArtifactInfo } from './artifact.js';
 import type { Spool } from './spool.js';
 

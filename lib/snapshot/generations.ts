@@ -1,5 +1,5 @@
 import type { EventEmitter } from 'node:events';
-import { unlessAborted } from '../abort.js';
+import { unlessAborted } from '../async/abort.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
 import type { Lock, LockRegistry } from '../locks/registry.js';

@@ -2,7 +2,7 @@ import type { EventEmitter } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { unlessAborted, withDeadline } from '../abort.js';
+import { unlessAborted, withDeadline } from '../async/abort.js';
 import { deserializeError, SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
 import type { MirrorLease } from '../mirror/mirror.js';

@@ -1,4 +1,4 @@
-import { unlessAborted } from '../abort.js';
+import { unlessAborted } from '../async/abort.js';
 import { SnapshotError } from '../errors.js';
 import type { MirrorManager } from '../mirror/manager.js';
 import type { SnapshotConfig } from '../options.js';

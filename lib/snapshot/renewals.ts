@@ -1,5 +1,5 @@
 import { SnapshotError, toSnapshotError } from '../errors.js';
-import { Lanes } from '../lanes.js';
+import { Lanes } from '../async/keyed-limit.js';
 import type { FreshnessPolicy, SnapshotConfig } from '../options.js';
 import { RememberedFailures } from '../remembered-failures.js';
 import { type RepositoryId, repositoryKey, repositoryOf } from '../repository/identity.js';

@@ -1,7 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { unlessAborted } from '../abort.js';
+import { unlessAborted } from '../async/abort.js';
 import { momentOf } from '../clock.js';
 import { SnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';

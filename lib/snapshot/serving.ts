@@ -1,5 +1,5 @@
 import type { EventEmitter } from 'node:events';
-import { orLater, unlessAborted } from '../abort.js';
+import { orLater, unlessAborted } from '../async/abort.js';
 import { thisMoment } from '../clock.js';
 import { isUpstreamFailure, SnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';

@@ -1,4 +1,4 @@
-import { unlessLate } from '../abort.js';
+import { unlessLate } from '../async/abort.js';
 import { SnapshotError } from '../errors.js';
 
 /**

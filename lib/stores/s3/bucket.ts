@@ -7,7 +7,7 @@ import {
   ListObjectsV2Command,
   type S3Client,
 } from '@aws-sdk/client-s3';
-import { unlessAborted } from '../../abort.js';
+import { unlessAborted } from '../../async/abort.js';
 import { SnapshotError } from '../../errors.js';
 import type { ByteRange } from '../store.js';
 import { statusOf, storeFailure, unlessStatus, withRequestFailure } from './failure.js';

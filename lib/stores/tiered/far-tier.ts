@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { unlessAborted } from '../../abort.js';
+import { unlessAborted } from '../../async/abort.js';
 import { SnapshotError } from '../../errors.js';
 import { lookingFirst } from '../refusal.js';
 import type {

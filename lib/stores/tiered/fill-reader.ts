@@ -1,4 +1,4 @@
-import { unlessAborted } from '../../abort.js';
+import { unlessAborted } from '../../async/abort.js';
 import { SnapshotError } from '../../errors.js';
 import type { Slice } from '../range.js';
 import type { ByteSource } from '../recycling-body.js';
