@@ -5,7 +5,7 @@ import { Housekeeping } from '../../lib/mirror/housekeeping.js';
 import { Mirror } from '../../lib/mirror/mirror.js';
 import { refsPath, revisionDirectory, revisionPath } from '../../lib/mirror/revision.js';
 import { publishRevision, readRevision } from '../../lib/mirror/revision-file.js';
-import { temporaryName } from '../../lib/stores/temporary.js';
+import { temporaryName } from '../../lib/fs/temporary.js';
 import { fakeDate } from '../support/fake-date.js';
 import { counter, read } from '../support/fresh-repository.js';
 import { fsck } from '../support/fsck.js';

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { FileSystemStore } from '../../lib/stores/filesystem.js';
-import { isTemporaryName } from '../../lib/stores/temporary.js';
+import { isTemporaryName } from '../../lib/fs/temporary.js';
 import { rounds, seedOf } from '../support/effort.js';
 import { cleanup } from '../support/temporary-directory.js';
 import { type Report, random, verify } from './workload.js';

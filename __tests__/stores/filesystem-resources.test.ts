@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { FileSystemStore } from '../../lib/stores/filesystem.js';
-import { temporaryName } from '../../lib/stores/temporary.js';
+import { temporaryName } from '../../lib/fs/temporary.js';
 import { contentOf, listedKeys, mustOpen, put } from '../../lib/testing/store-content.js';
 
 const MIB = 1024 * 1024;

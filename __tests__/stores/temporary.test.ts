@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
-import { isTemporaryName, removeLeftovers, temporaryName } from '../../lib/stores/temporary.js';
+import { isTemporaryName, removeLeftovers, temporaryName } from '../../lib/fs/temporary.js';
 
-const MODULE = new URL('../../lib/stores/temporary.js', import.meta.url).href;
+const MODULE = new URL('../../lib/fs/temporary.js', import.meta.url).href;
 const PROGRAM = `import { temporaryName } from ${JSON.stringify(MODULE)};`;
 const DAY = 24 * 60 * 60_000;
 

@@ -7,7 +7,7 @@ import type { SnapshotEvents } from '../events.js';
 import type { IngestedPack } from '../pack/ingest.js';
 import { RememberedFailures } from '../remembered-failures.js';
 import { type RepositoryId, repositoryKey } from '../repository/identity.js';
-import { temporaryName } from '../stores/temporary.js';
+import { temporaryName } from '../fs/temporary.js';
 import type { CloneResult } from './clone.js';
 import type { JobRunner } from './job-runner.js';
 import { showToGit, writeConfig } from './layout.js';

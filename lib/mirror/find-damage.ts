@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { isDamage, SnapshotError } from '../errors.js';
-import { damagedFile, readFailure } from '../pack/read-failure.js';
+import { damagedFile, readFailure } from '../fs/read-failure.js';
 import { inspectMirror } from './inspect.js';
 import { packPaths } from './layout.js';
 import type { RevisionAt } from './mirror.js';

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { quoteConfigValue } from '../git/config.js';
 import { parsePackedRefs, type RefList } from '../git/ref-list.js';
 import { encodeHead } from '../git/refs.js';
-import { damagedFile, readFailure } from '../pack/read-failure.js';
-import { unlessMissing } from '../stores/failure.js';
-import { temporaryName } from '../stores/temporary.js';
+import { damagedFile, readFailure } from '../fs/read-failure.js';
+import { unlessMissing } from '../fs/failure.js';
+import { temporaryName } from '../fs/temporary.js';
 import {
   digestRefs,
   type MirrorRevision,

@@ -2,7 +2,7 @@ import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasCode } from '../errors.js';
 import type { IngestedPack } from '../pack/ingest.js';
-import { temporaryName } from '../stores/temporary.js';
+import { temporaryName } from '../fs/temporary.js';
 import { packDirectory, showToGit } from './layout.js';
 import type { Mirror } from './mirror.js';
 import { type MirrorRevision, refsName, refsPath } from './revision.js';

@@ -4,8 +4,8 @@ import { z } from 'zod';
 import { hasCode, isDamage, SnapshotError } from '../errors.js';
 import { OID_PATTERN } from '../git/object.js';
 import { isValidRefName } from '../git/refs.js';
-import { isNoFile, readFailure } from '../pack/read-failure.js';
-import { temporaryName } from '../stores/temporary.js';
+import { isNoFile, readFailure } from '../fs/read-failure.js';
+import { temporaryName } from '../fs/temporary.js';
 import { type MirrorRevision, revisionDirectory, revisionPath } from './revision.js';
 
 /*

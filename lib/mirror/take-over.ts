@@ -1,4 +1,4 @@
-import { unlessMissing } from '../stores/failure.js';
+import { unlessMissing } from '../fs/failure.js';
 import { isShownToGit } from './layout.js';
 import { Mirror } from './mirror.js';
 import type { MirrorDirectory } from './mirror-directory.js';

@@ -4,7 +4,7 @@ import { Dispatcher, type DispatcherLimits, type ResolvedPack } from './dispatch
 import { ObjectTable } from './object-table.js';
 import type { ResolverPool } from './resolver-pool.js';
 import { PackScanner, type ScanLimits, type ScannedPack } from './scan.js';
-import { writeFully } from './write-fully.js';
+import { writeFully } from '../fs/write-fully.js';
 
 export interface IngestLimits extends ScanLimits, DispatcherLimits {}
 

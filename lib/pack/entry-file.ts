@@ -7,7 +7,7 @@ import {
 } from './format.js';
 import { inflateEntry } from './inflate.js';
 import type { ObjectMemory } from './object-memory.js';
-import { readFully } from './read-fully.js';
+import { readFully } from '../fs/read-fully.js';
 
 /** Entries of a pack that is still being written, by where they begin and end. Synchronous. */
 export class EntryFile {

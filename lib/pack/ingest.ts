@@ -10,7 +10,7 @@ import {
 import { encodeIdx } from './encode-idx.js';
 import { ResolverPool } from './resolver-pool.js';
 import { completeThinPack, type DeltaBases } from './thin-pack.js';
-import { writeFully } from './write-fully.js';
+import { writeFully } from '../fs/write-fully.js';
 
 export type { IngestLimits, IngestProgress } from './arrival.js';
 

@@ -8,7 +8,7 @@ import { type MirrorRevision, packsOf } from '../mirror/revision.js';
 import type { Limits } from '../options.js';
 import { ObjectReader } from '../pack/reader.js';
 import { WindowedFile } from '../pack/windowed-file.js';
-import { writeFully } from '../pack/write-fully.js';
+import { writeFully } from '../fs/write-fully.js';
 import { writePack } from '../pack/write-pack.js';
 import { bundleBasis } from './bundle-basis.js';
 import type { WriteContext, WriteResult } from './write-context.js';

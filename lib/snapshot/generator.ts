@@ -11,7 +11,7 @@ import { repositoryOf } from '../repository/identity.js';
 import { hostConfig, originUrl } from '../repository/policy.js';
 import { isRefusal, lookingFirst } from '../stores/refusal.js';
 import type { Metadata, SnapshotStore } from '../stores/store.js';
-import { prepareDirectory, temporaryName } from '../stores/temporary.js';
+import { prepareDirectory, temporaryName } from '../fs/temporary.js';
 import { WorkerPool } from '../workers/pool.js';
 import { type ArtifactId, type ArtifactInfo, isBundle } from './artifact.js';
 import { artifactKey, isVariant } from './artifact-key.js';
