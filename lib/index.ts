@@ -33,7 +33,7 @@ export type {
   SnapshotId,
   StoredArtifact,
   WantedRefs,
-} from './snapshot/artifact.js';
+} from './artifact/artifact.js';
 export type { RepositoryStatus } from './snapshot/repository-status.js';
 export type { CloseOptions, SnapshotService } from './snapshot/service.js';
 export { FileSystemStore, type FileSystemStoreOptions } from './stores/filesystem.js';

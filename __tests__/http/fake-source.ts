@@ -12,7 +12,7 @@ import {
   type OpenedArtifact,
   type StoredArtifact,
   type WantedRefs,
-} from '../../lib/snapshot/artifact.js';
+} from '../../lib/artifact/artifact.js';
 
 export interface FakeObject {
   bytes: Buffer;

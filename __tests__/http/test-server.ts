@@ -5,7 +5,7 @@ import express5, { type Express, type RequestHandler, type Router } from 'expres
 import express4 from 'express4';
 import { createRouter } from '../../lib/http/router.js';
 import { type Logger, parseOptions, type SnapshotOptions } from '../../lib/options.js';
-import type { ArtifactSource } from '../../lib/snapshot/artifact.js';
+import type { ArtifactSource } from '../../lib/artifact/artifact.js';
 
 export const EXPRESS = { 'Express 4': express4, 'Express 5': express5 };
 export type ExpressVersion = keyof typeof EXPRESS;

@@ -10,7 +10,7 @@ import {
   type SnapshotService,
 } from '../../lib/index.js';
 import type { RepositoryId } from '../../lib/repository/identity.js';
-import type { ArtifactId } from '../../lib/snapshot/artifact.js';
+import type { ArtifactId } from '../../lib/artifact/artifact.js';
 import {
   BUILD_AT_ONCE,
   HOST,

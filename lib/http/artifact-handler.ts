@@ -7,7 +7,7 @@ import type {
   ArtifactSource,
   GeneratedArtifact,
   StoredArtifact,
-} from '../snapshot/artifact.js';
+} from '../artifact/artifact.js';
 import type { ByteRange } from '../stores/store.js';
 import { sendBody } from './body.js';
 import {

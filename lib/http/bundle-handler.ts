@@ -2,7 +2,7 @@ import { SnapshotError } from '../errors.js';
 import { OID_PATTERN } from '../git/object.js';
 import type { SnapshotConfig } from '../options.js';
 import { repositoryName } from '../repository/identity.js';
-import type { ArtifactSource, BundleId } from '../snapshot/artifact.js';
+import type { ArtifactSource, BundleId } from '../artifact/artifact.js';
 import { createArtifactHandler } from './artifact-handler.js';
 import type { ArtifactHandler, Exchange } from './exchange.js';
 import { queryParameter } from './query-parameter.js';

@@ -1,5 +1,5 @@
-import type { SnapshotId } from '../snapshot/artifact.js';
-import { checkDepth, checkRef } from '../snapshot/check-id.js';
+import type { SnapshotId } from '../artifact/artifact.js';
+import { checkDepth, checkRef } from '../artifact/validate-id.js';
 import { queryParameter } from './query-parameter.js';
 
 /**

@@ -10,7 +10,7 @@ import { ObjectReader } from '../pack/reader.js';
 import { WindowedFile } from '../pack/windowed-file.js';
 import { writeFully } from '../fs/write-fully.js';
 import { writePack } from '../pack/write-pack.js';
-import { bundleBasis } from './bundle-basis.js';
+import { bundleBasis } from '../artifact/bundle-basis.js';
 import type { WriteContext, WriteResult } from './write-context.js';
 
 /*

@@ -3,7 +3,7 @@ import { OID_PATTERN } from '../git/object.js';
 import type { LookUpResult, LookUpTask } from '../mirror/look-up.js';
 import type { RepositoryId } from '../repository/identity.js';
 import { isMirroredRef } from '../upstream/advertisement.js';
-import type { BundleId, EnsuredRefs, WantedRefs } from './artifact.js';
+import type { BundleId, EnsuredRefs, WantedRefs } from '../artifact/artifact.js';
 import { leaseMirror, type MirrorParts } from './lease-mirror.js';
 import type { RefSearch } from './ref-search.js';
 

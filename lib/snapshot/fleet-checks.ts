@@ -3,7 +3,7 @@ import { SnapshotError } from '../errors.js';
 import type { LockRegistry } from '../locks/registry.js';
 import type { RepositoryId } from '../repository/identity.js';
 import type { SnapshotStore } from '../stores/store.js';
-import { checkKey } from './artifact-key.js';
+import { checkKey } from '../artifact/key.js';
 
 /** What some process of the fleet found out. */
 export interface CheckRecord {

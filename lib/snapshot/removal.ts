@@ -4,7 +4,7 @@ import type { SnapshotEvents } from '../events.js';
 import type { MirrorManager } from '../mirror/manager.js';
 import { type RepositoryId, repositoryKey } from '../repository/identity.js';
 import type { SnapshotStore } from '../stores/store.js';
-import { artifactKey, checkKey } from './artifact-key.js';
+import { artifactKey, checkKey } from '../artifact/key.js';
 import type { Freshness } from './freshness.js';
 import type { Refusals } from './refusals.js';
 import type { StoredArtifacts } from './stored-artifacts.js';

@@ -2,7 +2,7 @@ import pLimit from 'p-limit';
 import type { SnapshotError } from '../errors.js';
 import type { MirrorManager } from '../mirror/manager.js';
 import { type RepositoryId, repositoryKey } from '../repository/identity.js';
-import type { StoredArtifact } from './artifact.js';
+import type { StoredArtifact } from '../artifact/artifact.js';
 import type { Freshness } from './freshness.js';
 import type { StoredArtifacts } from './stored-artifacts.js';
 

@@ -27,9 +27,9 @@ import type {
   OpenedArtifact,
   StoredArtifact,
   WantedRefs,
-} from './artifact.js';
-import { artifactKey } from './artifact-key.js';
-import { checkId } from './check-id.js';
+} from '../artifact/artifact.js';
+import { artifactKey } from '../artifact/key.js';
+import { checkId } from '../artifact/validate-id.js';
 import { FleetChecks } from './fleet-checks.js';
 import { Freshness } from './freshness.js';
 import { Generations } from './generations.js';

@@ -17,8 +17,8 @@ import {
   type OpenedArtifact,
   type Representation,
   type StoredArtifact,
-} from './artifact.js';
-import { checkId } from './check-id.js';
+} from '../artifact/artifact.js';
+import { checkId } from '../artifact/validate-id.js';
 import type { Freshness } from './freshness.js';
 import type { Generation } from './generation.js';
 import type { Generations } from './generations.js';

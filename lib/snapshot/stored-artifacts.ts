@@ -11,13 +11,13 @@ import {
   type OpenArtifactOptions,
   type OpenedArtifact,
   type StoredArtifact,
-} from './artifact.js';
-import { artifactKey, isVariantKey } from './artifact-key.js';
-import { bundleBasis } from './bundle-basis.js';
-import { formatOf } from './fingerprint.js';
+} from '../artifact/artifact.js';
+import { artifactKey, isVariantKey } from '../artifact/key.js';
+import { bundleBasis } from '../artifact/bundle-basis.js';
+import { formatOf } from '../artifact/etag.js';
 import { isPlausible } from './fleet-checks.js';
 import type { UpstreamState } from './knowledge.js';
-import { describeStored, type Provenance, provenanceOf } from './metadata.js';
+import { describeStored, type Provenance, provenanceOf } from '../artifact/metadata.js';
 
 /** Milliseconds for which a bundle is served. */
 const BUNDLE_LIFETIME = 2 * 60 * 60_000;

@@ -18,10 +18,10 @@ import { writePack } from '../pack/write-pack.js';
 import { type ArchivedCheckout, Checkout, type CheckoutTask } from './checkout.js';
 import { CheckoutThread } from './checkout-thread.js';
 import { INDEX_SECONDS_LATER, LATEST_MTIME } from './checkout-writer.js';
-import { fingerprint } from './fingerprint.js';
+import { fingerprint } from '../artifact/etag.js';
 import { gitDirectory } from './git-directory.js';
 import { packEntries } from './pack-entry.js';
-import { type SelectedRefs, type Selection, selectRefs } from './selection.js';
+import { type SelectedRefs, type Selection, selectRefs } from '../artifact/select-refs.js';
 import { writeShallowPack } from './shallow-pack.js';
 import type { WriteContext, WriteResult } from './write-context.js';
 
