@@ -3,8 +3,8 @@ import { on } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import type { WriteTask } from '../../lib/snapshot/worker.js';
-import type { WriteAnswer, WriteEvent } from '../../lib/snapshot/write-context.js';
+import type { WriteTask } from '../../lib/writer/worker.js';
+import type { WriteAnswer, WriteEvent } from '../../lib/writer/write-context.js';
 import type { PoolMessage, WorkerMessage } from '../../lib/workers/messages.js';
 import { treeBody } from '../support/object-id.js';
 import { ObjectList } from '../support/object-list.js';
@@ -17,7 +17,7 @@ import { snapshotTask } from './snapshot-task.js';
  */
 
 const { directory, defer } = cleanup(afterEach);
-const WORKER = new URL('../../lib/snapshot/worker.js', import.meta.url);
+const WORKER = new URL('../../lib/writer/worker.js', import.meta.url);
 const HEAP = { maxOldGenerationSizeMb: 24, maxYoungGenerationSizeMb: 6 };
 
 type Entry = [mode: string, name: string, oid: string];

@@ -6,7 +6,7 @@ import { refuseUnsafeConfig } from '../../lib/client/git-directory.js';
 import { parsePackedRefs, RefList } from '../../lib/git/ref-list.js';
 import type { Head } from '../../lib/git/refs.js';
 import { refNameOf } from '../../lib/git/refs.js';
-import { type GitDirectoryInput, gitDirectory } from '../../lib/snapshot/git-directory.js';
+import { type GitDirectoryInput, gitDirectory } from '../../lib/writer/dot-git.js';
 import { cloneWithGit } from '../support/clone.js';
 import { fsck } from '../support/fsck.js';
 import { RepositoryBuilder } from '../support/repository-builder.js';

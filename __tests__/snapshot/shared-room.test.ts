@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { SharedRoom } from '../../lib/snapshot/shared-room.js';
+import { SharedRoom } from '../../lib/writer/shared-room.js';
 import { cleanup } from '../support/temporary-directory.js';
 
 const { defer } = cleanup(afterEach);

@@ -1,5 +1,5 @@
 import { parseOptions } from '../../lib/options.js';
-import type { SnapshotTask } from '../../lib/snapshot/writer.js';
+import type { SnapshotTask } from '../../lib/writer/write-snapshot.js';
 import { revisionOf } from '../support/revision.js';
 
 export const { limits } = parseOptions({ dataDir: '/unused', hosts: ['git.test'] });

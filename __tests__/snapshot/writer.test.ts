@@ -6,14 +6,14 @@ import { decompress } from 'fzstd';
 import { Parser } from 'tar';
 import { ObjectMemory } from '../../lib/pack/object-memory.js';
 import { ResolverPool } from '../../lib/pack/resolver-pool.js';
-import { type CheckoutPool, createCheckoutPool } from '../../lib/snapshot/checkout-thread.js';
+import { type CheckoutPool, createCheckoutPool } from '../../lib/writer/checkout-thread.js';
 import type {
   WriteAnswer,
   WriteContext,
   WriteEvent,
   WriteResult,
-} from '../../lib/snapshot/write-context.js';
-import { type SnapshotTask, writeSnapshot } from '../../lib/snapshot/writer.js';
+} from '../../lib/writer/write-context.js';
+import { type SnapshotTask, writeSnapshot } from '../../lib/writer/write-snapshot.js';
 import { WorkerPool } from '../../lib/workers/pool.js';
 import { packOf } from '../pack/ingesting.js';
 import { packOfTree } from '../support/hand-made-tree.js';
@@ -35,7 +35,7 @@ const never = new AbortController().signal;
 const shared = cleanup(afterAll);
 const { directory, defer } = cleanup(afterEach);
 const MIB = 1024 * 1024;
-const WORKER = new URL('../../lib/snapshot/worker.js', import.meta.url);
+const WORKER = new URL('../../lib/writer/worker.js', import.meta.url);
 const THREADS = [
   ['one thread', Number.MAX_SAFE_INTEGER],
   ['two threads', 0],

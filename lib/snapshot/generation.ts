@@ -2,7 +2,7 @@ import { unlessAborted } from '../async/abort.js';
 import { SnapshotError } from '../errors.js';
 import { withResolvers } from '../async/with-resolvers.js';
 import type { ArtifactInfo } from '../artifact/artifact.js';
-import type { Spool } from './spool.js';
+import type { Spool } from '../writer/spool.js';
 
 /** What those who wait for a generation get to know, as soon as it is known. */
 export type GenerationOutcome =

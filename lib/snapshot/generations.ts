@@ -18,7 +18,7 @@ import type { Pending } from './pending.js';
 import type { RefSearch } from './ref-search.js';
 import type { Refusals } from './refusals.js';
 import type { Found, StoredArtifacts } from './stored-artifacts.js';
-import { isNotFound } from './write-context.js';
+import { isNotFound } from '../writer/write-context.js';
 
 interface Order {
   readonly id: ArtifactId;

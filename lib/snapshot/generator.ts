@@ -18,9 +18,9 @@ import { artifactKey, isVariant } from '../artifact/key.js';
 import { BuildQueue } from './build-queue.js';
 import { formatOf } from '../artifact/etag.js';
 import { encodeMetadata } from '../artifact/metadata.js';
-import { Spool } from './spool.js';
-import type { WriteTask } from './worker.js';
-import type { WriteAnswer, WriteEvent, WriteResult } from './write-context.js';
+import { Spool } from '../writer/spool.js';
+import type { WriteTask } from '../writer/worker.js';
+import type { WriteAnswer, WriteEvent, WriteResult } from '../writer/write-context.js';
 
 /** Below this, writing the packs takes less time than starting a thread. */
 const SECOND_THREAD_PACK_BYTES = 64 * 1024 * 1024;
@@ -66,7 +66,7 @@ export class Generator {
     this.#directory = join(config.dataDir, 'spool');
     const { concurrentGenerations } = config.limits;
     this.#queue = new BuildQueue(concurrentGenerations);
-    this.#pool = new WorkerPool(new URL('./worker.js', import.meta.url), concurrentGenerations);
+    this.#pool = new WorkerPool(new URL('../writer/worker.js', import.meta.url), concurrentGenerations);
   }
 
   /** Makes the spool directory, and removes from it what a crash left. */

@@ -9,7 +9,7 @@ import type { Freshness } from './freshness.js';
 import type { Generations } from './generations.js';
 import { Schedule } from './schedule.js';
 import type { Found, StoredArtifacts } from './stored-artifacts.js';
-import { isNotFound } from './write-context.js';
+import { isNotFound } from '../writer/write-context.js';
 
 /** Part of an interval: those of many repositories do not end all at once. */
 const JITTER = 0.2;

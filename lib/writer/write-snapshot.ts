@@ -19,8 +19,8 @@ import { type ArchivedCheckout, Checkout, type CheckoutTask } from './checkout.j
 import { CheckoutThread } from './checkout-thread.js';
 import { INDEX_SECONDS_LATER, LATEST_MTIME } from './checkout-writer.js';
 import { fingerprint } from '../artifact/etag.js';
-import { gitDirectory } from './git-directory.js';
-import { packEntries } from './pack-entry.js';
+import { gitDirectory } from './dot-git.js';
+import { packEntries } from './pack-entries.js';
 import { type SelectedRefs, type Selection, selectRefs } from '../artifact/select-refs.js';
 import { writeShallowPack } from './shallow-pack.js';
 import type { WriteContext, WriteResult } from './write-context.js';
