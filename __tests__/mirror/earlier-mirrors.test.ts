@@ -13,7 +13,7 @@ import {
 } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SnapshotService } from '../../lib/index.js';
-import { MirrorDirectory } from '../../lib/mirror/mirror-directory.js';
+import { MirrorDirectory } from '../../lib/mirror/disk/mirror-directory.js';
 import { type FreshRepository, freshRepository, read } from '../support/fresh-repository.js';
 import { HOST, leftovers } from '../support/host-app.js';
 import { git } from '../support/run.js';

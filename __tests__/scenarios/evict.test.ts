@@ -4,7 +4,7 @@
 import { EventEmitter, once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { MemoryStore, type SnapshotService } from '../../lib/index.js';
-import { MirrorManager } from '../../lib/mirror/manager.js';
+import { MirrorManager } from '../../lib/mirror/mirrors.js';
 import { rounds } from '../support/effort.js';
 import { counter, next, read } from '../support/fresh-repository.js';
 import type { HostApp } from '../support/host-app.js';

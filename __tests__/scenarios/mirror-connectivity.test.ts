@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import type { SnapshotService } from '../../lib/index.js';
-import { revisionPath } from '../../lib/mirror/revision.js';
-import { readRevision } from '../../lib/mirror/revision-file.js';
+import { revisionPath } from '../../lib/mirror/disk/revision.js';
+import { readRevision } from '../../lib/mirror/disk/revision-file.js';
 import { counter, next, read } from '../support/fresh-repository.js';
 import { fsck } from '../support/fsck.js';
 import type { HostApp } from '../support/host-app.js';

@@ -4,8 +4,8 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SnapshotService } from '../../lib/index.js';
-import { revisionDirectory } from '../../lib/mirror/revision.js';
-import { readRevision } from '../../lib/mirror/revision-file.js';
+import { revisionDirectory } from '../../lib/mirror/disk/revision.js';
+import { readRevision } from '../../lib/mirror/disk/revision-file.js';
 import { rounds, seedOf } from '../support/effort.js';
 import { read } from '../support/fresh-repository.js';
 import { fsck } from '../support/fsck.js';

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SnapshotError } from '../../lib/index.js';
-import { readRevision } from '../../lib/mirror/revision-file.js';
+import { readRevision } from '../../lib/mirror/disk/revision-file.js';
 import { cloneWithGit, extract } from '../support/clone.js';
 import { expectSameCheckout } from '../support/compare.js';
 import { fakeDate } from '../support/fake-date.js';

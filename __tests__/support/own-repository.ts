@@ -1,7 +1,7 @@
 import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SnapshotOptions, SnapshotService } from '../../lib/index.js';
-import { MirrorDirectory } from '../../lib/mirror/mirror-directory.js';
+import { MirrorDirectory } from '../../lib/mirror/disk/mirror-directory.js';
 import { HOST, type HostApp, type HostAppOptions, startHostApp } from './host-app.js';
 import { git } from './run.js';
 import { type Cleanup, cleanup } from './temporary-directory.js';

@@ -11,7 +11,7 @@ import type { FetchProgress } from '../upstream/fetch-pack.js';
 import { HostPauses } from '../upstream/host-pauses.js';
 import type { UpstreamTask } from '../upstream/task.js';
 import { WorkerPool } from '../workers/pool.js';
-import type { Job, JobResult, Undiscovered } from './job.js';
+import type { Job, JobResult, Undiscovered } from './jobs/job.js';
 import { milestones } from './milestones.js';
 
 /** What a thread knew of more objects (46 bytes of each) would stay with it while it is idle. */
@@ -54,7 +54,7 @@ export class JobRunner {
       consolidate: packs,
       'look-up': new Lanes(concurrentFetches),
     };
-    const script = new URL('./worker.js', import.meta.url);
+    const script = new URL('./jobs/worker.js', import.meta.url);
     this.#pool = new WorkerPool(script, concurrentClones + 1, keepsThread);
   }
 

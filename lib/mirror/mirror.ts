@@ -1,7 +1,7 @@
 import pLimit from 'p-limit';
 import type { SnapshotError } from '../errors.js';
 import { type RepositoryId, repositoryOf } from '../repository/identity.js';
-import type { MirrorRevision } from './revision.js';
+import type { MirrorRevision } from './disk/revision.js';
 import { type MirrorEvent, type MirrorState, transition } from './state.js';
 
 export interface RevisionAt {

@@ -1,11 +1,11 @@
 import { unlessMissing } from '../fs/failure.js';
-import { isShownToGit } from './layout.js';
+import { isShownToGit } from './disk/layout.js';
 import { Mirror } from './mirror.js';
-import type { MirrorDirectory } from './mirror-directory.js';
-import { showCurrent } from './publish.js';
-import type { MirrorRevision } from './revision.js';
-import { removeCrashed } from './sweep.js';
-import { usedAtOf } from './use.js';
+import type { MirrorDirectory } from './disk/mirror-directory.js';
+import { showCurrent } from './disk/publish.js';
+import type { MirrorRevision } from './disk/revision.js';
+import { removeCrashed } from './disk/gc.js';
+import { usedAtOf } from './disk/last-used.js';
 
 /**
  * The mirror at a place that an earlier process, or another one, made; `undefined` when there is none. What

@@ -1,6 +1,6 @@
 import { isUpstreamFailure, SnapshotError } from '../errors.js';
 import { OID_PATTERN } from '../git/object.js';
-import type { LookUpResult, LookUpTask } from '../mirror/look-up.js';
+import type { LookUpResult, LookUpTask } from '../mirror/jobs/query.js';
 import type { RepositoryId } from '../repository/identity.js';
 import { isMirroredRef } from '../upstream/advertisement.js';
 import type { BundleId, EnsuredRefs, WantedRefs } from '../artifact/artifact.js';

@@ -3,7 +3,7 @@ import { unlessAborted } from '../async/abort.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
 import type { Lock, LockRegistry } from '../locks/registry.js';
-import type { MirrorManager } from '../mirror/manager.js';
+import type { MirrorManager } from '../mirror/mirrors.js';
 import type { MirrorLease } from '../mirror/mirror.js';
 import type { SnapshotConfig } from '../options.js';
 import { RememberedFailures } from '../remembered-failures.js';

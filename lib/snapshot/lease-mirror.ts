@@ -1,5 +1,5 @@
 import { thisMoment } from '../clock.js';
-import type { MirrorManager } from '../mirror/manager.js';
+import type { MirrorManager } from '../mirror/mirrors.js';
 import type { MirrorLease } from '../mirror/mirror.js';
 import type { RepositoryId } from '../repository/identity.js';
 import type { Freshness } from './freshness.js';

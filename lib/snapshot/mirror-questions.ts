@@ -1,6 +1,6 @@
 import { unlessAborted } from '../async/abort.js';
 import { SnapshotError } from '../errors.js';
-import type { MirrorManager } from '../mirror/manager.js';
+import type { MirrorManager } from '../mirror/mirrors.js';
 import type { SnapshotConfig } from '../options.js';
 import { type RepositoryId, repositoryOf } from '../repository/identity.js';
 import { admit } from './admit.js';

@@ -1,7 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import { toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
-import type { MirrorManager } from '../mirror/manager.js';
+import type { MirrorManager } from '../mirror/mirrors.js';
 import { type RepositoryId, repositoryKey } from '../repository/identity.js';
 import type { SnapshotStore } from '../stores/store.js';
 import { artifactKey, checkKey } from '../artifact/key.js';

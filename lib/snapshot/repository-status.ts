@@ -1,6 +1,6 @@
 import pLimit from 'p-limit';
 import type { SnapshotError } from '../errors.js';
-import type { MirrorManager } from '../mirror/manager.js';
+import type { MirrorManager } from '../mirror/mirrors.js';
 import { type RepositoryId, repositoryKey } from '../repository/identity.js';
 import type { StoredArtifact } from '../artifact/artifact.js';
 import type { Freshness } from './freshness.js';

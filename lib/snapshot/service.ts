@@ -9,7 +9,7 @@ import { logFailures } from '../failure-log.js';
 import { hostEvents } from '../host-call.js';
 import { InProcessLocks } from '../locks/in-process.js';
 import type { LockRegistry } from '../locks/registry.js';
-import { MirrorManager } from '../mirror/manager.js';
+import { MirrorManager } from '../mirror/mirrors.js';
 import type { StoredSnapshots } from '../mirror/stored-snapshot.js';
 import type { SnapshotConfig } from '../options.js';
 import type { RepositoryId } from '../repository/identity.js';

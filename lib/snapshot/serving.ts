@@ -3,7 +3,7 @@ import { orLater, unlessAborted } from '../async/abort.js';
 import { thisMoment } from '../clock.js';
 import { isUpstreamFailure, SnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
-import type { MirrorManager } from '../mirror/manager.js';
+import type { MirrorManager } from '../mirror/mirrors.js';
 import type { SnapshotConfig } from '../options.js';
 import { repositoryOf } from '../repository/identity.js';
 import { admit } from './admit.js';

@@ -1,20 +1,20 @@
 import { join } from 'node:path';
-import type { Head, Ref } from '../git/refs.js';
-import { isNotOurRef } from '../git/upload-pack.js';
-import { reachableObjects } from '../history/reachable-objects.js';
-import { reachesAll } from '../history/reaches-all.js';
-import type { IngestedPack } from '../pack/ingest.js';
-import { ObjectReader } from '../pack/reader.js';
-import { withReader } from '../pack/with-reader.js';
-import type { Advertisement } from '../upstream/advertisement.js';
-import { discover, discoverRefs, discoverUnbornHead } from '../upstream/discover.js';
-import { fetchPack } from '../upstream/fetch-pack.js';
-import { createHttpClient, type UpstreamClient } from '../upstream/http-client.js';
-import type { UpstreamTask } from '../upstream/task.js';
+import type { Head, Ref } from '../../git/refs.js';
+import { isNotOurRef } from '../../git/upload-pack.js';
+import { reachableObjects } from '../../history/reachable-objects.js';
+import { reachesAll } from '../../history/reaches-all.js';
+import type { IngestedPack } from '../../pack/ingest.js';
+import { ObjectReader } from '../../pack/reader.js';
+import { withReader } from '../../pack/with-reader.js';
+import type { Advertisement } from '../../upstream/advertisement.js';
+import { discover, discoverRefs, discoverUnbornHead } from '../../upstream/discover.js';
+import { fetchPack } from '../../upstream/fetch-pack.js';
+import { createHttpClient, type UpstreamClient } from '../../upstream/http-client.js';
+import type { UpstreamTask } from '../../upstream/task.js';
 import { chooseHaves, MAX_HAVES } from './haves.js';
 import type { JobContext } from './job-context.js';
-import { packPaths, readRefs, writeRefs } from './layout.js';
-import { digestRefs, type MirrorRevision, packsOf } from './revision.js';
+import { packPaths, readRefs, writeRefs } from '../disk/layout.js';
+import { digestRefs, type MirrorRevision, packsOf } from '../disk/revision.js';
 import { verifyRefs } from './verify-refs.js';
 
 /** A mirror to be brought up to date. */

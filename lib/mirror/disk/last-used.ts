@@ -1,7 +1,7 @@
 import { open, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { unlessMissing } from '../fs/failure.js';
-import type { Mirror } from './mirror.js';
+import { unlessMissing } from '../../fs/failure.js';
+import type { Mirror } from '../mirror.js';
 import { revisionDirectory } from './revision.js';
 
 /*

@@ -1,8 +1,8 @@
-import { parseCommitLinks } from '../git/commit-links.js';
-import { ObjectType } from '../git/object.js';
-import type { RefList } from '../git/ref-list.js';
-import type { Head } from '../git/refs.js';
-import type { ObjectReader } from '../pack/reader.js';
+import { parseCommitLinks } from '../../git/commit-links.js';
+import { ObjectType } from '../../git/object.js';
+import type { RefList } from '../../git/ref-list.js';
+import type { Head } from '../../git/refs.js';
+import type { ObjectReader } from '../../pack/reader.js';
 
 /** A have is a line of 50 bytes, and the upstream looks each of them up. */
 export const MAX_HAVES = 1000;

@@ -1,5 +1,5 @@
-import { isDamage, systemCode } from '../errors.js';
-import type { RevisionAt } from './mirror.js';
+import { isDamage, systemCode } from '../../errors.js';
+import type { RevisionAt } from '../mirror.js';
 import { isOutdated } from './revision-file.js';
 
 /**

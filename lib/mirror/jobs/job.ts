@@ -1,5 +1,5 @@
-import { type SerializedError, serializeError } from '../errors.js';
-import { DiscoveryError } from '../upstream/discover.js';
+import { type SerializedError, serializeError } from '../../errors.js';
+import { DiscoveryError } from '../../upstream/discover.js';
 import { type CheckResult, type CheckTask, checkUpstream } from './check.js';
 import { type CloneResult, type CloneTask, cloneMirror } from './clone.js';
 import {
@@ -7,10 +7,10 @@ import {
   type ConnectivityTask,
   checkConnectivity,
 } from './connectivity.js';
-import { type ConsolidateResult, type ConsolidateTask, consolidate } from './consolidate.js';
+import { type ConsolidateResult, type ConsolidateTask, consolidate } from './repack.js';
 import type { JobContext } from './job-context.js';
-import { type LookUpResult, type LookUpTask, lookUp } from './look-up.js';
-import { type UpdateResult, type UpdateTask, updateMirror } from './update.js';
+import { type LookUpResult, type LookUpTask, lookUp } from './query.js';
+import { type UpdateResult, type UpdateTask, updateMirror } from './fetch.js';
 
 /** What the threads of mirrors do; structured-cloneable. */
 export type Job =

@@ -8,12 +8,12 @@ import type { IngestedPack } from '../pack/ingest.js';
 import { RememberedFailures } from '../remembered-failures.js';
 import { type RepositoryId, repositoryKey } from '../repository/identity.js';
 import { temporaryName } from '../fs/temporary.js';
-import type { CloneResult } from './clone.js';
+import type { CloneResult } from './jobs/clone.js';
 import type { JobRunner } from './job-runner.js';
-import { showToGit, writeConfig } from './layout.js';
+import { showToGit, writeConfig } from './disk/layout.js';
 import type { Mirror } from './mirror.js';
-import type { MirrorRevision } from './revision.js';
-import { publishRevision, readRevision } from './revision-file.js';
+import type { MirrorRevision } from './disk/revision.js';
+import { publishRevision, readRevision } from './disk/revision-file.js';
 import {
   type CopiedSnapshot,
   copyStoredSnapshot,

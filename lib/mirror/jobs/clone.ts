@@ -1,24 +1,24 @@
-import type { SerializedError } from '../errors.js';
-import type { Head } from '../git/refs.js';
-import { reachableObjects } from '../history/reachable-objects.js';
-import type { IngestedPack } from '../pack/ingest.js';
-import { withReader } from '../pack/with-reader.js';
-import type { Advertisement } from '../upstream/advertisement.js';
-import { discover, discoverUnbornHead } from '../upstream/discover.js';
-import { fetchPack } from '../upstream/fetch-pack.js';
-import { createHttpClient, type UpstreamClient } from '../upstream/http-client.js';
-import type { UpstreamTask } from '../upstream/task.js';
+import type { SerializedError } from '../../errors.js';
+import type { Head } from '../../git/refs.js';
+import { reachableObjects } from '../../history/reachable-objects.js';
+import type { IngestedPack } from '../../pack/ingest.js';
+import { withReader } from '../../pack/with-reader.js';
+import type { Advertisement } from '../../upstream/advertisement.js';
+import { discover, discoverUnbornHead } from '../../upstream/discover.js';
+import { fetchPack } from '../../upstream/fetch-pack.js';
+import { createHttpClient, type UpstreamClient } from '../../upstream/http-client.js';
+import type { UpstreamTask } from '../../upstream/task.js';
 import {
   type Bootstrap,
   bootstrap,
   emptyPackDirectory,
   isOfContent,
   nothingRestored,
-} from './bootstrap.js';
+} from './import-snapshot.js';
 import { isSmall } from './connectivity.js';
 import type { JobContext } from './job-context.js';
-import { createMirrorDirectories, packDirectory, packPaths, writeRefs } from './layout.js';
-import { digestRefs, revisionDirectory } from './revision.js';
+import { createMirrorDirectories, packDirectory, packPaths, writeRefs } from '../disk/layout.js';
+import { digestRefs, revisionDirectory } from '../disk/revision.js';
 import { verifyRefs } from './verify-refs.js';
 
 /** A clone to be made. */

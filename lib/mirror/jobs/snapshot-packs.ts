@@ -1,15 +1,15 @@
-import { ByteReader } from '../archive/byte-reader.js';
-import { decompress } from '../archive/decompress.js';
-import { readTar } from '../archive/tar-reader.js';
-import { SnapshotError } from '../errors.js';
-import { parsePackedRefs, RefList } from '../git/ref-list.js';
-import type { Ref } from '../git/refs.js';
+import { ByteReader } from '../../archive/byte-reader.js';
+import { decompress } from '../../archive/decompress.js';
+import { readTar } from '../../archive/tar-reader.js';
+import { SnapshotError } from '../../errors.js';
+import { parsePackedRefs, RefList } from '../../git/ref-list.js';
+import type { Ref } from '../../git/refs.js';
 import {
   type IngestedPack,
   type IngestLimits,
   type IngestOptions,
   ingestPack,
-} from '../pack/ingest.js';
+} from '../../pack/ingest.js';
 
 /** What a snapshot gives to a mirror. */
 export interface SnapshotPacks {

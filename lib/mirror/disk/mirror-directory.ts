@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 import { readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { hasCode, isDamage, type SnapshotError, toSnapshotError } from '../errors.js';
-import { type RepositoryId, repositoryKey } from '../repository/identity.js';
-import { prepareDirectory, temporaryName } from '../fs/temporary.js';
-import { inspectMirror } from './inspect.js';
+import { hasCode, isDamage, type SnapshotError, toSnapshotError } from '../../errors.js';
+import { type RepositoryId, repositoryKey } from '../../repository/identity.js';
+import { prepareDirectory, temporaryName } from '../../fs/temporary.js';
+import { inspectMirror } from './integrity.js';
 import type { MirrorRevision } from './revision.js';
 import { isOutdated, readRevision } from './revision-file.js';
 

@@ -1,6 +1,6 @@
-import type { ObjectMemory } from '../pack/object-memory.js';
-import type { ResolverPool } from '../pack/resolver-pool.js';
-import type { FetchProgress } from '../upstream/fetch-pack.js';
+import type { ObjectMemory } from '../../pack/object-memory.js';
+import type { ResolverPool } from '../../pack/resolver-pool.js';
+import type { FetchProgress } from '../../upstream/fetch-pack.js';
 
 /** What a job on a mirror works with. */
 export interface JobContext {

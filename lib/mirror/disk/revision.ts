@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { hashLines } from '../git/hash-lines.js';
-import type { RefList } from '../git/ref-list.js';
-import type { Head } from '../git/refs.js';
-import type { RepositoryId } from '../repository/identity.js';
+import { hashLines } from '../../git/hash-lines.js';
+import type { RefList } from '../../git/ref-list.js';
+import type { Head } from '../../git/refs.js';
+import type { RepositoryId } from '../../repository/identity.js';
 
 /*
  * What a mirror holds at one time: which packs, which refs, and HEAD. Revisions are numbered files of a

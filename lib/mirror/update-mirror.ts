@@ -5,12 +5,12 @@ import { type RepositoryId, repositoryKey } from '../repository/identity.js';
 import { isFull, SMALL_BYTES } from './choose-packs.js';
 import type { JobRunner } from './job-runner.js';
 import type { Mirror, MirrorAccess, MirrorLease } from './mirror.js';
-import { wasOvertaken } from './overtaken.js';
-import type { PackKeeper } from './pack-keeper.js';
-import { bringIn, publish, withIncoming } from './publish.js';
-import type { MirrorRevision, Pinned } from './revision.js';
-import { readRevision } from './revision-file.js';
-import type { UpdateResult } from './update.js';
+import { wasOvertaken } from './disk/superseded.js';
+import type { PackKeeper } from './maintenance.js';
+import { bringIn, publish, withIncoming } from './disk/publish.js';
+import type { MirrorRevision, Pinned } from './disk/revision.js';
+import { readRevision } from './disk/revision-file.js';
+import type { UpdateResult } from './jobs/fetch.js';
 
 export interface UpdateOptions {
   /** To be had even if no ref leads to it. */

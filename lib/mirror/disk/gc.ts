@@ -1,6 +1,6 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { removeLeftovers } from '../fs/temporary.js';
+import { removeLeftovers } from '../../fs/temporary.js';
 import { packDirectory, packPaths } from './layout.js';
 import {
   type MirrorRevision,

@@ -1,14 +1,14 @@
-import { type ReachableOptions, reachableObjects } from '../history/reachable-objects.js';
-import type { Limits } from '../options.js';
-import { everyObject } from '../pack/encode-pack.js';
-import type { IngestedPack } from '../pack/ingest.js';
-import type { ObjectSet } from '../pack/object-set.js';
-import type { ObjectReader } from '../pack/reader.js';
-import { withReader } from '../pack/with-reader.js';
-import { writePack } from '../pack/write-pack.js';
+import { type ReachableOptions, reachableObjects } from '../../history/reachable-objects.js';
+import type { Limits } from '../../options.js';
+import { everyObject } from '../../pack/encode-pack.js';
+import type { IngestedPack } from '../../pack/ingest.js';
+import type { ObjectSet } from '../../pack/object-set.js';
+import type { ObjectReader } from '../../pack/reader.js';
+import { withReader } from '../../pack/with-reader.js';
+import { writePack } from '../../pack/write-pack.js';
 import type { JobContext } from './job-context.js';
-import { packPaths, readTips } from './layout.js';
-import { type MirrorRevision, packsOf } from './revision.js';
+import { packPaths, readTips } from '../disk/layout.js';
+import { type MirrorRevision, packsOf } from '../disk/revision.js';
 
 /** Packs of a mirror to be put together. */
 export interface ConsolidateTask {

@@ -1,15 +1,15 @@
 import { createReadStream } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
-import { type SerializedError, SnapshotError, serializeError } from '../errors.js';
-import { reachableObjects } from '../history/reachable-objects.js';
-import type { IngestedPack } from '../pack/ingest.js';
-import { withReader } from '../pack/with-reader.js';
-import type { Advertisement } from '../upstream/advertisement.js';
+import { type SerializedError, SnapshotError, serializeError } from '../../errors.js';
+import { reachableObjects } from '../../history/reachable-objects.js';
+import type { IngestedPack } from '../../pack/ingest.js';
+import { withReader } from '../../pack/with-reader.js';
+import type { Advertisement } from '../../upstream/advertisement.js';
 import type { CloneTask } from './clone.js';
 import { isSmall } from './connectivity.js';
 import { chooseHaves } from './haves.js';
 import type { JobContext } from './job-context.js';
-import { packDirectory, packPaths } from './layout.js';
+import { packDirectory, packPaths } from '../disk/layout.js';
 import { unpackSnapshotPacks } from './snapshot-packs.js';
 
 /** What a clone need not fetch. */

@@ -1,8 +1,8 @@
-import type { Head } from '../git/refs.js';
-import { discover, discoverUnbornHead } from '../upstream/discover.js';
-import { createHttpClient } from '../upstream/http-client.js';
-import type { UpstreamTask } from '../upstream/task.js';
-import { digestRefs } from './revision.js';
+import type { Head } from '../../git/refs.js';
+import { discover, discoverUnbornHead } from '../../upstream/discover.js';
+import { createHttpClient } from '../../upstream/http-client.js';
+import type { UpstreamTask } from '../../upstream/task.js';
+import { digestRefs } from '../disk/revision.js';
 
 /** A question to an upstream of which there is no mirror. */
 export interface CheckTask extends UpstreamTask {
