@@ -1,7 +1,7 @@
 import type { Router } from 'express';
 import { createRouter } from './http/router.js';
 import { parseOptions, type SnapshotOptions } from './options.js';
-import { type CloseOptions, SnapshotService } from './snapshot/service.js';
+import { type CloseOptions, SnapshotService } from './service/service.js';
 
 /** An Express router, and the service behind it. */
 export interface SnapshotRouter extends Router {

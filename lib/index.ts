@@ -34,8 +34,8 @@ export type {
   StoredArtifact,
   WantedRefs,
 } from './artifact/artifact.js';
-export type { RepositoryStatus } from './snapshot/repository-status.js';
-export type { CloseOptions, SnapshotService } from './snapshot/service.js';
+export type { RepositoryStatus } from './service/status.js';
+export type { CloseOptions, SnapshotService } from './service/service.js';
 export { FileSystemStore, type FileSystemStoreOptions } from './stores/filesystem.js';
 export { MemoryStore, type MemoryStoreOptions } from './stores/memory.js';
 export type {

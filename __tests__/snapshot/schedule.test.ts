@@ -1,5 +1,5 @@
 import { type Clock, install } from '@sinonjs/fake-timers';
-import { Schedule } from '../../lib/snapshot/schedule.js';
+import { Schedule } from '../../lib/async/schedule.js';
 
 let clock: Clock;
 let due: string[];

@@ -1,4 +1,4 @@
-import { SharedRuns } from '../../lib/snapshot/shared-runs.js';
+import { SharedRuns } from '../../lib/async/shared-runs.js';
 
 /** Work that ends when the test says how. */
 function controlled() {

@@ -5,9 +5,9 @@ import { RememberedFailures } from '../remembered-failures.js';
 import { type RepositoryId, repositoryKey, repositoryOf } from '../repository/identity.js';
 import type { ArtifactId, StoredArtifact } from '../artifact/artifact.js';
 import { artifactKey, isVariant } from '../artifact/key.js';
-import type { Freshness } from './freshness.js';
-import type { Generations } from './generations.js';
-import { Schedule } from './schedule.js';
+import type { Freshness } from './upstream-checks.js';
+import type { Generations } from './builds.js';
+import { Schedule } from '../async/schedule.js';
 import type { Found, StoredArtifacts } from './stored-artifacts.js';
 import { isNotFound } from '../writer/write-context.js';
 

@@ -14,9 +14,9 @@ import {
   type KnownRepository,
   nothingKnown,
   type UpstreamState,
-} from './knowledge.js';
+} from './upstream-state.js';
 import type { Refusals } from './refusals.js';
-import { SharedRuns } from './shared-runs.js';
+import { SharedRuns } from '../async/shared-runs.js';
 
 export interface FreshnessParts {
   readonly policy: FreshnessPolicy;

@@ -1,7 +1,7 @@
 import { unlessAborted } from '../async/abort.js';
 import { SnapshotError } from '../errors.js';
 import type { RepositoryId } from '../repository/identity.js';
-import type { Freshness } from './freshness.js';
+import type { Freshness } from './upstream-checks.js';
 import type { Refusals } from './refusals.js';
 
 /**

@@ -19,11 +19,11 @@ import {
   type StoredArtifact,
 } from '../artifact/artifact.js';
 import { checkId } from '../artifact/validate-id.js';
-import type { Freshness } from './freshness.js';
-import type { Generation } from './generation.js';
-import type { Generations } from './generations.js';
+import type { Freshness } from './upstream-checks.js';
+import type { Generation } from './build.js';
+import type { Generations } from './builds.js';
 import type { Refusals } from './refusals.js';
-import type { Renewals } from './renewals.js';
+import type { Renewals } from './refresher.js';
 import type { Found, StoredArtifacts } from './stored-artifacts.js';
 
 /** An artifact that somebody else stored may be gone again; then it is our turn to generate it. */

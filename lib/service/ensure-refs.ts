@@ -5,7 +5,7 @@ import type { RepositoryId } from '../repository/identity.js';
 import { isMirroredRef } from '../upstream/advertisement.js';
 import type { BundleId, EnsuredRefs, WantedRefs } from '../artifact/artifact.js';
 import { leaseMirror, type MirrorParts } from './lease-mirror.js';
-import type { RefSearch } from './ref-search.js';
+import type { RefSearch } from './find-ref.js';
 
 /*
  * Questions that are answered from the mirror alone, and from the upstream where that does not do.

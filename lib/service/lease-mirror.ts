@@ -2,7 +2,7 @@ import { thisMoment } from '../clock.js';
 import type { MirrorManager } from '../mirror/mirrors.js';
 import type { MirrorLease } from '../mirror/mirror.js';
 import type { RepositoryId } from '../repository/identity.js';
-import type { Freshness } from './freshness.js';
+import type { Freshness } from './upstream-checks.js';
 
 export interface MirrorParts {
   readonly mirrors: MirrorManager;

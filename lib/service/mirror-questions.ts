@@ -7,11 +7,11 @@ import { admit } from './admit.js';
 import type { BundleId, EnsuredRefs, GetOptions, WantedRefs } from '../artifact/artifact.js';
 import { checkId } from '../artifact/validate-id.js';
 import { ensureRefs, isUpToDate, type QuestionParts } from './ensure-refs.js';
-import type { Freshness } from './freshness.js';
+import type { Freshness } from './upstream-checks.js';
 import type { Pending } from './pending.js';
-import type { RefSearch } from './ref-search.js';
+import type { RefSearch } from './find-ref.js';
 import type { Refusals } from './refusals.js';
-import type { Renewals } from './renewals.js';
+import type { Renewals } from './refresher.js';
 
 export interface MirrorQuestionsParts {
   readonly config: SnapshotConfig;

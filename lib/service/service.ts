@@ -31,18 +31,18 @@ import type {
 import { artifactKey } from '../artifact/key.js';
 import { checkId } from '../artifact/validate-id.js';
 import { FleetChecks } from './fleet-checks.js';
-import { Freshness } from './freshness.js';
-import { Generations } from './generations.js';
-import { Generator } from './generator.js';
+import { Freshness } from './upstream-checks.js';
+import { Generations } from './builds.js';
+import { Generator } from './builder.js';
 import { MirrorQuestions } from './mirror-questions.js';
 import { Pending } from './pending.js';
-import { RefSearch } from './ref-search.js';
+import { RefSearch } from './find-ref.js';
 import { Refusals } from './refusals.js';
 import { Removal } from './removal.js';
-import { Renewals } from './renewals.js';
-import { listRepositories, type RepositoryStatus } from './repository-status.js';
+import { Renewals } from './refresher.js';
+import { listRepositories, type RepositoryStatus } from './status.js';
 import { Serving } from './serving.js';
-import { startup } from './startup.js';
+import { startup } from '../async/once-started.js';
 import { StoredArtifacts } from './stored-artifacts.js';
 
 export interface CloseOptions {

@@ -5,7 +5,7 @@ import type { SnapshotConfig } from '../options.js';
 import { RememberedFailures } from '../remembered-failures.js';
 import { type RepositoryId, repositoryKey } from '../repository/identity.js';
 import { hostConfig } from '../repository/policy.js';
-import type { Freshness } from './freshness.js';
+import type { Freshness } from './upstream-checks.js';
 
 /** Commits of one repository that may be waited for at once. */
 const MAX_WAITING = 16;

@@ -5,7 +5,7 @@ import type { MirrorManager } from '../mirror/mirrors.js';
 import { type RepositoryId, repositoryKey } from '../repository/identity.js';
 import type { SnapshotStore } from '../stores/store.js';
 import { artifactKey, checkKey } from '../artifact/key.js';
-import type { Freshness } from './freshness.js';
+import type { Freshness } from './upstream-checks.js';
 import type { Refusals } from './refusals.js';
 import type { StoredArtifacts } from './stored-artifacts.js';
 

@@ -16,7 +16,7 @@ import { artifactKey, isVariantKey } from '../artifact/key.js';
 import { bundleBasis } from '../artifact/bundle-basis.js';
 import { formatOf } from '../artifact/etag.js';
 import { isPlausible } from './fleet-checks.js';
-import type { UpstreamState } from './knowledge.js';
+import type { UpstreamState } from './upstream-state.js';
 import { describeStored, type Provenance, provenanceOf } from '../artifact/metadata.js';
 
 /** Milliseconds for which a bundle is served. */
