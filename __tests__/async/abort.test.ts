@@ -1,7 +1,7 @@
 import { pathToFileURL } from 'node:url';
 import { MessageChannel } from 'node:worker_threads';
-import { unlessAborted, unlessLate } from '../lib/async/abort.js';
-import { execute } from './support/run.js';
+import { unlessAborted, unlessLate } from '../../lib/async/abort.js';
+import { execute } from '../support/run.js';
 
 test('Waiting for a promise settles as the promise does, or rejects with the reason of an abort', async () => {
   const { signal } = new AbortController();
