@@ -1,3 +1,17 @@
+export type {
+  ArtifactId,
+  ArtifactInfo,
+  ArtifactSource,
+  BundleId,
+  EnsuredRefs,
+  GeneratedArtifact,
+  GetOptions,
+  OpenArtifactOptions,
+  OpenedArtifact,
+  SnapshotId,
+  StoredArtifact,
+  WantedRefs,
+} from './artifact/artifact.js';
 export {
   createSnapshotRouter,
   createSnapshotService,
@@ -20,22 +34,8 @@ export type {
   SnapshotOptions,
 } from './options.js';
 export { parseRepository, type RepositoryId } from './repository/identity.js';
-export type {
-  ArtifactId,
-  ArtifactInfo,
-  ArtifactSource,
-  BundleId,
-  EnsuredRefs,
-  GeneratedArtifact,
-  GetOptions,
-  OpenArtifactOptions,
-  OpenedArtifact,
-  SnapshotId,
-  StoredArtifact,
-  WantedRefs,
-} from './artifact/artifact.js';
-export type { RepositoryStatus } from './service/status.js';
 export type { CloseOptions, SnapshotService } from './service/service.js';
+export type { RepositoryStatus } from './service/status.js';
 export { FileSystemStore, type FileSystemStoreOptions } from './stores/filesystem.js';
 export { MemoryStore, type MemoryStoreOptions } from './stores/memory.js';
 export type {

@@ -3,9 +3,9 @@ import { Agent } from 'node:http';
 import { connect } from 'node:net';
 import type express5 from 'express';
 import type { RequestHandler } from 'express';
+import type { WantedRefs } from '../../lib/artifact/artifact.js';
 import { SnapshotError, type SnapshotErrorCode } from '../../lib/errors.js';
 import type { RepositoryId } from '../../lib/repository/identity.js';
-import type { WantedRefs } from '../../lib/artifact/artifact.js';
 import { COMMIT, FakeSource } from './fake-source.js';
 import {
   EXPRESS,

@@ -1,5 +1,4 @@
 import { Readable } from 'node:stream';
-import { type RepositoryId, repositoryKey } from '../../lib/repository/identity.js';
 import {
   type ArtifactId,
   type ArtifactSource,
@@ -13,6 +12,7 @@ import {
   type StoredArtifact,
   type WantedRefs,
 } from '../../lib/artifact/artifact.js';
+import { type RepositoryId, repositoryKey } from '../../lib/repository/identity.js';
 
 export interface FakeObject {
   bytes: Buffer;

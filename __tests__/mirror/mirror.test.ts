@@ -1,5 +1,5 @@
-import { Mirror } from '../../lib/mirror/mirror.js';
 import type { MirrorRevision } from '../../lib/mirror/disk/revision.js';
+import { Mirror } from '../../lib/mirror/mirror.js';
 
 const REPOSITORY = { host: 'git.test', path: 'org/repo' };
 

@@ -2,8 +2,8 @@
 import { cp, readdir } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
-import type { SnapshotOptions, SnapshotService } from '../../lib/index.js';
 import { temporaryName } from '../../lib/fs/temporary.js';
+import type { SnapshotOptions, SnapshotService } from '../../lib/index.js';
 import { type FreshRepository, freshRepository, read } from '../support/fresh-repository.js';
 import { HOST, leftovers } from '../support/host-app.js';
 import { listen } from '../support/listen.js';

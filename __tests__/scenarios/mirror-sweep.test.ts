@@ -1,11 +1,11 @@
 import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { temporaryName } from '../../lib/fs/temporary.js';
 import type { SnapshotOptions } from '../../lib/index.js';
-import { Housekeeping } from '../../lib/mirror/housekeeping.js';
-import { Mirror } from '../../lib/mirror/mirror.js';
 import { refsPath, revisionDirectory, revisionPath } from '../../lib/mirror/disk/revision.js';
 import { publishRevision, readRevision } from '../../lib/mirror/disk/revision-file.js';
-import { temporaryName } from '../../lib/fs/temporary.js';
+import { Housekeeping } from '../../lib/mirror/housekeeping.js';
+import { Mirror } from '../../lib/mirror/mirror.js';
 import { fakeDate } from '../support/fake-date.js';
 import { counter, read } from '../support/fresh-repository.js';
 import { fsck } from '../support/fsck.js';

@@ -4,8 +4,8 @@
 import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { MemoryStore, type SnapshotOptions, type SnapshotService } from '../../lib/index.js';
 import type { ArtifactId } from '../../lib/artifact/artifact.js';
+import { MemoryStore, type SnapshotOptions, type SnapshotService } from '../../lib/index.js';
 import { counter, next, read, renewed } from '../support/fresh-repository.js';
 import { ownRepository } from '../support/own-repository.js';
 import { buildSmall, push } from '../support/small-repositories.js';

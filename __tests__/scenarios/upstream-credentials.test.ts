@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
+import { withResolvers } from '../../lib/async/with-resolvers.js';
 import { restoreSnapshot } from '../../lib/client/index.js';
 import type {
   Credentials,
@@ -8,7 +9,6 @@ import type {
   SnapshotErrorCode,
   SnapshotOptions,
 } from '../../lib/index.js';
-import { withResolvers } from '../../lib/async/with-resolvers.js';
 import { holdDeadlines } from '../support/deadlines.js';
 import { EVENT_NAMES } from '../support/event-names.js';
 import { HOST, type HostApp } from '../support/host-app.js';

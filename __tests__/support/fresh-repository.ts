@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { isDeepStrictEqual } from 'node:util';
+import type { ArtifactId } from '../../lib/artifact/artifact.js';
 import {
   createSnapshotService,
   type SnapshotEvents,
@@ -10,7 +11,6 @@ import {
   type SnapshotService,
 } from '../../lib/index.js';
 import type { RepositoryId } from '../../lib/repository/identity.js';
-import type { ArtifactId } from '../../lib/artifact/artifact.js';
 import {
   BUILD_AT_ONCE,
   HOST,

@@ -6,6 +6,7 @@ import { decompress } from 'fzstd';
 import { Parser } from 'tar';
 import { ObjectMemory } from '../../lib/pack/object-memory.js';
 import { ResolverPool } from '../../lib/pack/resolver-pool.js';
+import { WorkerPool } from '../../lib/workers/pool.js';
 import { type CheckoutPool, createCheckoutPool } from '../../lib/writer/checkout-thread.js';
 import type {
   WriteAnswer,
@@ -14,7 +15,6 @@ import type {
   WriteResult,
 } from '../../lib/writer/write-context.js';
 import { type SnapshotTask, writeSnapshot } from '../../lib/writer/write-snapshot.js';
-import { WorkerPool } from '../../lib/workers/pool.js';
 import { packOf } from '../pack/ingesting.js';
 import { packOfTree } from '../support/hand-made-tree.js';
 import { makePack, type PackEntry } from '../support/hostile-pack.js';

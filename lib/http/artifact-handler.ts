@@ -1,13 +1,13 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { Request, Response } from 'express';
-import { SnapshotError } from '../errors.js';
-import type { SnapshotConfig } from '../options.js';
 import type {
   ArtifactId,
   ArtifactSource,
   GeneratedArtifact,
   StoredArtifact,
 } from '../artifact/artifact.js';
+import { SnapshotError } from '../errors.js';
+import type { SnapshotConfig } from '../options.js';
 import type { ByteRange } from '../stores/store.js';
 import { sendBody } from './body.js';
 import {

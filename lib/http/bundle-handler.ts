@@ -1,8 +1,8 @@
+import type { ArtifactSource, BundleId } from '../artifact/artifact.js';
 import { SnapshotError } from '../errors.js';
 import { OID_PATTERN } from '../git/object.js';
 import type { SnapshotConfig } from '../options.js';
 import { repositoryName } from '../repository/identity.js';
-import type { ArtifactSource, BundleId } from '../artifact/artifact.js';
 import { createArtifactHandler } from './artifact-handler.js';
 import type { ArtifactHandler, Exchange } from './exchange.js';
 import { queryParameter } from './query-parameter.js';

@@ -1,7 +1,7 @@
 import type { Request } from 'express';
+import type { ArtifactSource, EnsuredRefs, WantedRefs } from '../artifact/artifact.js';
 import { SnapshotError } from '../errors.js';
 import { isValidRefName } from '../git/refs.js';
-import type { ArtifactSource, EnsuredRefs, WantedRefs } from '../artifact/artifact.js';
 import type { ArtifactHandler, Exchange } from './exchange.js';
 import { bodyWasRead, readBody } from './request-body.js';
 import { parseWantedRefs } from './wanted-refs.js';

@@ -1,6 +1,6 @@
+import type { ArtifactSource, SnapshotId } from '../artifact/artifact.js';
 import type { SnapshotConfig } from '../options.js';
 import { repositoryName } from '../repository/identity.js';
-import type { ArtifactSource, SnapshotId } from '../artifact/artifact.js';
 import { createArtifactHandler } from './artifact-handler.js';
 import { bundleUrl } from './bundle-url.js';
 import type { ArtifactHandler } from './exchange.js';

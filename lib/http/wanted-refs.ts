@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { SnapshotError } from '../errors.js';
 import type { WantedRefs } from '../artifact/artifact.js';
+import { SnapshotError } from '../errors.js';
 
 const MAX_ENTRIES = 1_000;
 /** What git's own limit on paths leaves for the name of a ref. */

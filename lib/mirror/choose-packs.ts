@@ -1,5 +1,5 @@
-import type { ConsolidateTask } from './jobs/repack.js';
 import { type MirrorRevision, packsOf } from './disk/revision.js';
+import type { ConsolidateTask } from './jobs/repack.js';
 
 /** More packs than this are put together. */
 const MAX_PACKS = 12;

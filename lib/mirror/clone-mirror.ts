@@ -4,16 +4,16 @@ import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { deserializeError, hasCode, SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
+import { temporaryName } from '../fs/temporary.js';
 import type { IngestedPack } from '../pack/ingest.js';
 import { RememberedFailures } from '../remembered-failures.js';
 import { type RepositoryId, repositoryKey } from '../repository/identity.js';
-import { temporaryName } from '../fs/temporary.js';
-import type { CloneResult } from './jobs/clone.js';
-import type { JobRunner } from './job-runner.js';
 import { showToGit, writeConfig } from './disk/layout.js';
-import type { Mirror } from './mirror.js';
 import type { MirrorRevision } from './disk/revision.js';
 import { publishRevision, readRevision } from './disk/revision-file.js';
+import type { JobRunner } from './job-runner.js';
+import type { CloneResult } from './jobs/clone.js';
+import type { Mirror } from './mirror.js';
 import {
   type CopiedSnapshot,
   copyStoredSnapshot,

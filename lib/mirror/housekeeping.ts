@@ -1,7 +1,7 @@
-import { inspectMirror } from './disk/integrity.js';
-import type { Mirror } from './mirror.js';
-import { readRevision } from './disk/revision-file.js';
 import { IN_THE_MAKING, removeCrashed, removeRevisions } from './disk/gc.js';
+import { inspectMirror } from './disk/integrity.js';
+import { readRevision } from './disk/revision-file.js';
+import type { Mirror } from './mirror.js';
 
 export interface HousekeepingOptions {
   /** Of all mirrors together. */

@@ -1,8 +1,8 @@
 import type { EventEmitter } from 'node:events';
 import { unlessAborted, withDeadline } from '../async/abort.js';
+import { Lanes } from '../async/keyed-limit.js';
 import { deserializeError, SnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
-import { Lanes } from '../async/keyed-limit.js';
 import type { Limits, SnapshotConfig } from '../options.js';
 import type { IngestedPack } from '../pack/ingest.js';
 import type { RepositoryId } from '../repository/identity.js';

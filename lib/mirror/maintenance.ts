@@ -1,20 +1,20 @@
 import type { EventEmitter } from 'node:events';
 import { stat } from 'node:fs/promises';
+import { BackOff } from '../async/back-off.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
+import { requireFreeSpace } from '../fs/free-space.js';
 import type { IngestedPack } from '../pack/ingest.js';
 import type { RepositoryId } from '../repository/identity.js';
-import { BackOff } from '../async/back-off.js';
 import { chooseTask, type SizedPack } from './choose-packs.js';
-import type { ConsolidateResult, ConsolidateTask } from './jobs/repack.js';
-import { requireFreeSpace } from '../fs/free-space.js';
-import type { JobRunner } from './job-runner.js';
 import { packPaths } from './disk/layout.js';
-import type { Mirror, MirrorAccess, MirrorLease } from './mirror.js';
-import { wasOvertaken } from './disk/superseded.js';
 import { bringIn, publish, withIncoming } from './disk/publish.js';
 import { type MirrorRevision, packsOf } from './disk/revision.js';
 import { readRevision } from './disk/revision-file.js';
+import { wasOvertaken } from './disk/superseded.js';
+import type { JobRunner } from './job-runner.js';
+import type { ConsolidateResult, ConsolidateTask } from './jobs/repack.js';
+import type { Mirror, MirrorAccess, MirrorLease } from './mirror.js';
 
 const MAX_ATTEMPTS = 5;
 

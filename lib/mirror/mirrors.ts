@@ -7,20 +7,20 @@ import type { SnapshotEvents } from '../events.js';
 import type { SnapshotConfig } from '../options.js';
 import { type RepositoryId, repositoryKey, repositoryOf } from '../repository/identity.js';
 import { Cloner, type ClonerOptions } from './clone-mirror.js';
-import { Evictions } from './evictions.js';
 import { findDamage } from './disk/find-damage.js';
-import { Housekeeping } from './housekeeping.js';
 import { inspectMirror } from './disk/integrity.js';
-import { JobRunner } from './job-runner.js';
-import type { LookUpResult, LookUpTask } from './jobs/query.js';
-import { type LeaseOptions, Mirror, type MirrorLease, type RevisionAt } from './mirror.js';
+import { noteUse } from './disk/last-used.js';
 import { MirrorDirectory } from './disk/mirror-directory.js';
-import { PackKeeper, type PackKeeperOptions } from './maintenance.js';
 import type { MirrorRevision } from './disk/revision.js';
 import { isOutdated, readRevision } from './disk/revision-file.js';
+import { Evictions } from './evictions.js';
+import { Housekeeping } from './housekeeping.js';
+import { JobRunner } from './job-runner.js';
+import type { LookUpResult, LookUpTask } from './jobs/query.js';
+import { PackKeeper, type PackKeeperOptions } from './maintenance.js';
+import { type LeaseOptions, Mirror, type MirrorLease, type RevisionAt } from './mirror.js';
 import { takeOver } from './take-over.js';
 import { MirrorUpdater, type UpdateOptions, type UpdateOutcome } from './update-mirror.js';
-import { noteUse } from './disk/last-used.js';
 
 /** Another process may evict a mirror each time that it was found or cloned. */
 const MAX_ATTEMPTS = 5;

@@ -1,11 +1,11 @@
 import { unlessMissing } from '../fs/failure.js';
+import { removeCrashed } from './disk/gc.js';
+import { usedAtOf } from './disk/last-used.js';
 import { isShownToGit } from './disk/layout.js';
-import { Mirror } from './mirror.js';
 import type { MirrorDirectory } from './disk/mirror-directory.js';
 import { showCurrent } from './disk/publish.js';
 import type { MirrorRevision } from './disk/revision.js';
-import { removeCrashed } from './disk/gc.js';
-import { usedAtOf } from './disk/last-used.js';
+import { Mirror } from './mirror.js';
 
 /**
  * The mirror at a place that an earlier process, or another one, made; `undefined` when there is none. What

@@ -3,14 +3,14 @@ import { InProcessLocks } from '../locks/in-process.js';
 import type { IngestedPack } from '../pack/ingest.js';
 import { type RepositoryId, repositoryKey } from '../repository/identity.js';
 import { isFull, SMALL_BYTES } from './choose-packs.js';
-import type { JobRunner } from './job-runner.js';
-import type { Mirror, MirrorAccess, MirrorLease } from './mirror.js';
-import { wasOvertaken } from './disk/superseded.js';
-import type { PackKeeper } from './maintenance.js';
 import { bringIn, publish, withIncoming } from './disk/publish.js';
 import type { MirrorRevision, Pinned } from './disk/revision.js';
 import { readRevision } from './disk/revision-file.js';
+import { wasOvertaken } from './disk/superseded.js';
+import type { JobRunner } from './job-runner.js';
 import type { UpdateResult } from './jobs/fetch.js';
+import type { PackKeeper } from './maintenance.js';
+import type { Mirror, MirrorAccess, MirrorLease } from './mirror.js';
 
 export interface UpdateOptions {
   /** To be had even if no ref leads to it. */

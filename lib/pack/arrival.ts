@@ -1,10 +1,10 @@
 import { closeSync, openSync } from 'node:fs';
+import { writeFully } from '../fs/write-fully.js';
 import { inBatches } from './batches.js';
 import { Dispatcher, type DispatcherLimits, type ResolvedPack } from './dispatcher.js';
 import { ObjectTable } from './object-table.js';
 import type { ResolverPool } from './resolver-pool.js';
 import { PackScanner, type ScanLimits, type ScannedPack } from './scan.js';
-import { writeFully } from '../fs/write-fully.js';
 
 export interface IngestLimits extends ScanLimits, DispatcherLimits {}
 

@@ -1,4 +1,5 @@
 import { SnapshotError } from '../errors.js';
+import { readFully } from '../fs/read-fully.js';
 import {
   type EntryHeader,
   MAX_ENTRY_HEADER_BYTES,
@@ -7,7 +8,6 @@ import {
 } from './format.js';
 import { inflateEntry } from './inflate.js';
 import type { ObjectMemory } from './object-memory.js';
-import { readFully } from '../fs/read-fully.js';
 
 /** Entries of a pack that is still being written, by where they begin and end. Synchronous. */
 export class EntryFile {

@@ -1,6 +1,6 @@
+import { damagedFile } from '../fs/read-failure.js';
 import { compareOids, OID_BYTES } from '../git/object.js';
 import { FANOUT_AT, IDX_SIGNATURE, IDX_VERSION, OIDS_AT } from './idx-format.js';
-import { damagedFile } from '../fs/read-failure.js';
 import { WindowedFile } from './windowed-file.js';
 
 /*

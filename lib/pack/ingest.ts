@@ -1,6 +1,7 @@
 import { closeSync, openSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { SnapshotError } from '../errors.js';
+import { writeFully } from '../fs/write-fully.js';
 import {
   type ArrivedPack,
   type IngestLimits,
@@ -10,7 +11,6 @@ import {
 import { encodeIdx } from './encode-idx.js';
 import { ResolverPool } from './resolver-pool.js';
 import { completeThinPack, type DeltaBases } from './thin-pack.js';
-import { writeFully } from '../fs/write-fully.js';
 
 export type { IngestLimits, IngestProgress } from './arrival.js';
 

@@ -1,8 +1,8 @@
 import { unlessAborted } from '../async/abort.js';
 import { SnapshotError } from '../errors.js';
 import type { RepositoryId } from '../repository/identity.js';
-import type { Freshness } from './upstream-checks.js';
 import type { Refusals } from './refusals.js';
+import type { Freshness } from './upstream-checks.js';
 
 /**
  * Lets a client have a repository, unless its upstream has refused that for too long: then it is asked once

@@ -1,7 +1,7 @@
-import { unlessAborted } from '../async/abort.js';
-import { SnapshotError } from '../errors.js';
-import { withResolvers } from '../async/with-resolvers.js';
 import type { ArtifactInfo } from '../artifact/artifact.js';
+import { unlessAborted } from '../async/abort.js';
+import { withResolvers } from '../async/with-resolvers.js';
+import { SnapshotError } from '../errors.js';
 import type { Spool } from '../writer/spool.js';
 
 /** What those who wait for a generation get to know, as soon as it is known. */

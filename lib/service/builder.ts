@@ -2,25 +2,25 @@ import type { EventEmitter } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { type ArtifactId, type ArtifactInfo, isBundle } from '../artifact/artifact.js';
+import { formatOf } from '../artifact/etag.js';
+import { artifactKey, isVariant } from '../artifact/key.js';
+import { encodeMetadata } from '../artifact/metadata.js';
 import { unlessAborted, withDeadline } from '../async/abort.js';
 import { deserializeError, SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
+import { prepareDirectory, temporaryName } from '../fs/temporary.js';
 import type { MirrorLease } from '../mirror/mirror.js';
 import type { SnapshotConfig } from '../options.js';
 import { repositoryOf } from '../repository/identity.js';
 import { hostConfig, originUrl } from '../repository/policy.js';
 import { isRefusal, lookingFirst } from '../stores/refusal.js';
 import type { Metadata, SnapshotStore } from '../stores/store.js';
-import { prepareDirectory, temporaryName } from '../fs/temporary.js';
 import { WorkerPool } from '../workers/pool.js';
-import { type ArtifactId, type ArtifactInfo, isBundle } from '../artifact/artifact.js';
-import { artifactKey, isVariant } from '../artifact/key.js';
-import { BuildQueue } from './build-queue.js';
-import { formatOf } from '../artifact/etag.js';
-import { encodeMetadata } from '../artifact/metadata.js';
 import { Spool } from '../writer/spool.js';
 import type { WriteTask } from '../writer/worker.js';
 import type { WriteAnswer, WriteEvent, WriteResult } from '../writer/write-context.js';
+import { BuildQueue } from './build-queue.js';
 
 /** Below this, writing the packs takes less time than starting a thread. */
 const SECOND_THREAD_PACK_BYTES = 64 * 1024 * 1024;
@@ -66,7 +66,10 @@ export class Generator {
     this.#directory = join(config.dataDir, 'spool');
     const { concurrentGenerations } = config.limits;
     this.#queue = new BuildQueue(concurrentGenerations);
-    this.#pool = new WorkerPool(new URL('../writer/worker.js', import.meta.url), concurrentGenerations);
+    this.#pool = new WorkerPool(
+      new URL('../writer/worker.js', import.meta.url),
+      concurrentGenerations,
+    );
   }
 
   /** Makes the spool directory, and removes from it what a crash left. */

@@ -1,24 +1,24 @@
 import type { EventEmitter } from 'node:events';
+import { type ArtifactId, isBundle, isFixed, type StoredArtifact } from '../artifact/artifact.js';
+import { artifactKey, isVariant } from '../artifact/key.js';
 import { unlessAborted } from '../async/abort.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
 import type { Lock, LockRegistry } from '../locks/registry.js';
-import type { MirrorManager } from '../mirror/mirrors.js';
 import type { MirrorLease } from '../mirror/mirror.js';
+import type { MirrorManager } from '../mirror/mirrors.js';
 import type { SnapshotConfig } from '../options.js';
 import { RememberedFailures } from '../remembered-failures.js';
 import { repositoryOf } from '../repository/identity.js';
-import { type ArtifactId, isBundle, isFixed, type StoredArtifact } from '../artifact/artifact.js';
-import { artifactKey, isVariant } from '../artifact/key.js';
-import type { Freshness } from './upstream-checks.js';
+import { isNotFound } from '../writer/write-context.js';
 import { Generation, type GenerationEnd, type Progress } from './build.js';
 import type { Generator } from './builder.js';
+import type { RefSearch } from './find-ref.js';
 import { leaseMirror } from './lease-mirror.js';
 import type { Pending } from './pending.js';
-import type { RefSearch } from './find-ref.js';
 import type { Refusals } from './refusals.js';
 import type { Found, StoredArtifacts } from './stored-artifacts.js';
-import { isNotFound } from '../writer/write-context.js';
+import type { Freshness } from './upstream-checks.js';
 
 interface Order {
   readonly id: ArtifactId;

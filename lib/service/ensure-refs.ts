@@ -1,11 +1,11 @@
+import type { BundleId, EnsuredRefs, WantedRefs } from '../artifact/artifact.js';
 import { isUpstreamFailure, SnapshotError } from '../errors.js';
 import { OID_PATTERN } from '../git/object.js';
 import type { LookUpResult, LookUpTask } from '../mirror/jobs/query.js';
 import type { RepositoryId } from '../repository/identity.js';
 import { isMirroredRef } from '../upstream/advertisement.js';
-import type { BundleId, EnsuredRefs, WantedRefs } from '../artifact/artifact.js';
-import { leaseMirror, type MirrorParts } from './lease-mirror.js';
 import type { RefSearch } from './find-ref.js';
+import { leaseMirror, type MirrorParts } from './lease-mirror.js';
 
 /*
  * Questions that are answered from the mirror alone, and from the upstream where that does not do.

@@ -1,9 +1,9 @@
+import { checkKey } from '../artifact/key.js';
 import { withDeadline } from '../async/abort.js';
 import { SnapshotError } from '../errors.js';
 import type { LockRegistry } from '../locks/registry.js';
 import type { RepositoryId } from '../repository/identity.js';
 import type { SnapshotStore } from '../stores/store.js';
-import { checkKey } from '../artifact/key.js';
 
 /** What some process of the fleet found out. */
 export interface CheckRecord {

@@ -1,6 +1,6 @@
 import { thisMoment } from '../clock.js';
-import type { MirrorManager } from '../mirror/mirrors.js';
 import type { MirrorLease } from '../mirror/mirror.js';
+import type { MirrorManager } from '../mirror/mirrors.js';
 import type { RepositoryId } from '../repository/identity.js';
 import type { Freshness } from './upstream-checks.js';
 

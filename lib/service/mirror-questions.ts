@@ -1,17 +1,17 @@
+import type { BundleId, EnsuredRefs, GetOptions, WantedRefs } from '../artifact/artifact.js';
+import { checkId } from '../artifact/validate-id.js';
 import { unlessAborted } from '../async/abort.js';
 import { SnapshotError } from '../errors.js';
 import type { MirrorManager } from '../mirror/mirrors.js';
 import type { SnapshotConfig } from '../options.js';
 import { type RepositoryId, repositoryOf } from '../repository/identity.js';
 import { admit } from './admit.js';
-import type { BundleId, EnsuredRefs, GetOptions, WantedRefs } from '../artifact/artifact.js';
-import { checkId } from '../artifact/validate-id.js';
 import { ensureRefs, isUpToDate, type QuestionParts } from './ensure-refs.js';
-import type { Freshness } from './upstream-checks.js';
-import type { Pending } from './pending.js';
 import type { RefSearch } from './find-ref.js';
-import type { Refusals } from './refusals.js';
+import type { Pending } from './pending.js';
 import type { Renewals } from './refresher.js';
+import type { Refusals } from './refusals.js';
+import type { Freshness } from './upstream-checks.js';
 
 export interface MirrorQuestionsParts {
   readonly config: SnapshotConfig;

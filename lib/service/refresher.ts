@@ -1,15 +1,15 @@
-import { SnapshotError, toSnapshotError } from '../errors.js';
+import type { ArtifactId, StoredArtifact } from '../artifact/artifact.js';
+import { artifactKey, isVariant } from '../artifact/key.js';
 import { Lanes } from '../async/keyed-limit.js';
+import { Schedule } from '../async/schedule.js';
+import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { FreshnessPolicy, SnapshotConfig } from '../options.js';
 import { RememberedFailures } from '../remembered-failures.js';
 import { type RepositoryId, repositoryKey, repositoryOf } from '../repository/identity.js';
-import type { ArtifactId, StoredArtifact } from '../artifact/artifact.js';
-import { artifactKey, isVariant } from '../artifact/key.js';
-import type { Freshness } from './upstream-checks.js';
-import type { Generations } from './builds.js';
-import { Schedule } from '../async/schedule.js';
-import type { Found, StoredArtifacts } from './stored-artifacts.js';
 import { isNotFound } from '../writer/write-context.js';
+import type { Generations } from './builds.js';
+import type { Found, StoredArtifacts } from './stored-artifacts.js';
+import type { Freshness } from './upstream-checks.js';
 
 /** Part of an interval: those of many repositories do not end all at once. */
 const JITTER = 0.2;

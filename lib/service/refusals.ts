@@ -1,9 +1,9 @@
 import { LRUCache } from 'lru-cache';
+import { refusalKey } from '../artifact/key.js';
 import { type Moment, momentOf, thisMoment } from '../clock.js';
 import { isAccessRefused, SnapshotError } from '../errors.js';
 import { type RepositoryId, repositoryKey } from '../repository/identity.js';
 import type { SnapshotStore } from '../stores/store.js';
-import { refusalKey } from '../artifact/key.js';
 import { isPlausible } from './fleet-checks.js';
 
 interface Refusal {

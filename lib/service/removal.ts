@@ -1,13 +1,13 @@
 import type { EventEmitter } from 'node:events';
+import { artifactKey, checkKey } from '../artifact/key.js';
 import { toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
 import type { MirrorManager } from '../mirror/mirrors.js';
 import { type RepositoryId, repositoryKey } from '../repository/identity.js';
 import type { SnapshotStore } from '../stores/store.js';
-import { artifactKey, checkKey } from '../artifact/key.js';
-import type { Freshness } from './upstream-checks.js';
 import type { Refusals } from './refusals.js';
 import type { StoredArtifacts } from './stored-artifacts.js';
+import type { Freshness } from './upstream-checks.js';
 
 export interface RemovalParts {
   readonly events: EventEmitter<SnapshotEvents>;

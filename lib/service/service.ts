@@ -1,21 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { unlessAborted } from '../async/abort.js';
-import { momentOf } from '../clock.js';
-import { SnapshotError } from '../errors.js';
-import type { SnapshotEvents } from '../events.js';
-import { logFailures } from '../failure-log.js';
-import { hostEvents } from '../host-call.js';
-import { InProcessLocks } from '../locks/in-process.js';
-import type { LockRegistry } from '../locks/registry.js';
-import { MirrorManager } from '../mirror/mirrors.js';
-import type { StoredSnapshots } from '../mirror/stored-snapshot.js';
-import type { SnapshotConfig } from '../options.js';
-import type { RepositoryId } from '../repository/identity.js';
-import { repositoryAt } from '../repository/policy.js';
-import { FileSystemStore } from '../stores/filesystem.js';
-import type { SnapshotStore } from '../stores/store.js';
 import type {
   ArtifactId,
   ArtifactSource,
@@ -30,20 +15,35 @@ import type {
 } from '../artifact/artifact.js';
 import { artifactKey } from '../artifact/key.js';
 import { checkId } from '../artifact/validate-id.js';
-import { FleetChecks } from './fleet-checks.js';
-import { Freshness } from './upstream-checks.js';
-import { Generations } from './builds.js';
+import { unlessAborted } from '../async/abort.js';
+import { startup } from '../async/once-started.js';
+import { momentOf } from '../clock.js';
+import { SnapshotError } from '../errors.js';
+import type { SnapshotEvents } from '../events.js';
+import { logFailures } from '../failure-log.js';
+import { hostEvents } from '../host-call.js';
+import { InProcessLocks } from '../locks/in-process.js';
+import type { LockRegistry } from '../locks/registry.js';
+import { MirrorManager } from '../mirror/mirrors.js';
+import type { StoredSnapshots } from '../mirror/stored-snapshot.js';
+import type { SnapshotConfig } from '../options.js';
+import type { RepositoryId } from '../repository/identity.js';
+import { repositoryAt } from '../repository/policy.js';
+import { FileSystemStore } from '../stores/filesystem.js';
+import type { SnapshotStore } from '../stores/store.js';
 import { Generator } from './builder.js';
+import { Generations } from './builds.js';
+import { RefSearch } from './find-ref.js';
+import { FleetChecks } from './fleet-checks.js';
 import { MirrorQuestions } from './mirror-questions.js';
 import { Pending } from './pending.js';
-import { RefSearch } from './find-ref.js';
+import { Renewals } from './refresher.js';
 import { Refusals } from './refusals.js';
 import { Removal } from './removal.js';
-import { Renewals } from './refresher.js';
-import { listRepositories, type RepositoryStatus } from './status.js';
 import { Serving } from './serving.js';
-import { startup } from '../async/once-started.js';
+import { listRepositories, type RepositoryStatus } from './status.js';
 import { StoredArtifacts } from './stored-artifacts.js';
+import { Freshness } from './upstream-checks.js';
 
 export interface CloseOptions {
   /**

@@ -1,12 +1,4 @@
 import type { EventEmitter } from 'node:events';
-import { orLater, unlessAborted } from '../async/abort.js';
-import { thisMoment } from '../clock.js';
-import { isUpstreamFailure, SnapshotError } from '../errors.js';
-import type { SnapshotEvents } from '../events.js';
-import type { MirrorManager } from '../mirror/mirrors.js';
-import type { SnapshotConfig } from '../options.js';
-import { repositoryOf } from '../repository/identity.js';
-import { admit } from './admit.js';
 import {
   type ArtifactId,
   type GeneratedArtifact,
@@ -19,12 +11,20 @@ import {
   type StoredArtifact,
 } from '../artifact/artifact.js';
 import { checkId } from '../artifact/validate-id.js';
-import type { Freshness } from './upstream-checks.js';
+import { orLater, unlessAborted } from '../async/abort.js';
+import { thisMoment } from '../clock.js';
+import { isUpstreamFailure, SnapshotError } from '../errors.js';
+import type { SnapshotEvents } from '../events.js';
+import type { MirrorManager } from '../mirror/mirrors.js';
+import type { SnapshotConfig } from '../options.js';
+import { repositoryOf } from '../repository/identity.js';
+import { admit } from './admit.js';
 import type { Generation } from './build.js';
 import type { Generations } from './builds.js';
-import type { Refusals } from './refusals.js';
 import type { Renewals } from './refresher.js';
+import type { Refusals } from './refusals.js';
 import type { Found, StoredArtifacts } from './stored-artifacts.js';
+import type { Freshness } from './upstream-checks.js';
 
 /** An artifact that somebody else stored may be gone again; then it is our turn to generate it. */
 const MAX_ATTEMPTS = 5;

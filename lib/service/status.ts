@@ -1,10 +1,10 @@
 import pLimit from 'p-limit';
+import type { StoredArtifact } from '../artifact/artifact.js';
 import type { SnapshotError } from '../errors.js';
 import type { MirrorManager } from '../mirror/mirrors.js';
 import { type RepositoryId, repositoryKey } from '../repository/identity.js';
-import type { StoredArtifact } from '../artifact/artifact.js';
-import type { Freshness } from './upstream-checks.js';
 import type { StoredArtifacts } from './stored-artifacts.js';
+import type { Freshness } from './upstream-checks.js';
 
 /** A repository that this service has something of. Times are in milliseconds since the epoch. */
 export interface RepositoryStatus {

@@ -1,8 +1,4 @@
 import { LRUCache } from 'lru-cache';
-import { KEEP_GARBAGE } from '../mirror/choose-packs.js';
-import type { SnapshotConfig } from '../options.js';
-import { type RepositoryId, repositoryOf } from '../repository/identity.js';
-import type { SnapshotStore, StoredObject, UrlOptions } from '../stores/store.js';
 import {
   type ArtifactId,
   type GetOptions,
@@ -12,12 +8,16 @@ import {
   type OpenedArtifact,
   type StoredArtifact,
 } from '../artifact/artifact.js';
-import { artifactKey, isVariantKey } from '../artifact/key.js';
 import { bundleBasis } from '../artifact/bundle-basis.js';
 import { formatOf } from '../artifact/etag.js';
+import { artifactKey, isVariantKey } from '../artifact/key.js';
+import { describeStored, type Provenance, provenanceOf } from '../artifact/metadata.js';
+import { KEEP_GARBAGE } from '../mirror/choose-packs.js';
+import type { SnapshotConfig } from '../options.js';
+import { type RepositoryId, repositoryOf } from '../repository/identity.js';
+import type { SnapshotStore, StoredObject, UrlOptions } from '../stores/store.js';
 import { isPlausible } from './fleet-checks.js';
 import type { UpstreamState } from './upstream-state.js';
-import { describeStored, type Provenance, provenanceOf } from '../artifact/metadata.js';
 
 /** Milliseconds for which a bundle is served. */
 const BUNDLE_LIFETIME = 2 * 60 * 60_000;

@@ -1,4 +1,5 @@
 import type { EventEmitter } from 'node:events';
+import { SharedRuns } from '../async/shared-runs.js';
 import { type Moment, momentOf, thisMoment } from '../clock.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
@@ -8,6 +9,7 @@ import type { FreshnessPolicy } from '../options.js';
 import { type RepositoryId, repositoryKey, repositoryOf } from '../repository/identity.js';
 import { type AfterCheck, BackgroundChecks } from './background-checks.js';
 import type { CheckRecord, FleetChecks } from './fleet-checks.js';
+import type { Refusals } from './refusals.js';
 import {
   answeredAt,
   type Knowledge,
@@ -15,8 +17,6 @@ import {
   nothingKnown,
   type UpstreamState,
 } from './upstream-state.js';
-import type { Refusals } from './refusals.js';
-import { SharedRuns } from '../async/shared-runs.js';
 
 export interface FreshnessParts {
   readonly policy: FreshnessPolicy;

@@ -2,11 +2,12 @@ import { constants, type FileHandle, open, readdir, unlink } from 'node:fs/promi
 import { join, resolve } from 'node:path';
 import pLimit from 'p-limit';
 import { unlessMissing, withStoreFailure } from '../fs/failure.js';
+import { moveFile } from '../fs/move-file.js';
+import { prepareDirectory, temporaryName } from '../fs/temporary.js';
 import { FileBody } from './file-body.js';
 import { type FileSystemStoreOptions, parseFileSystemStoreOptions } from './filesystem-options.js';
 import { closingUnlessKept, findObject, type ObjectFile, touch } from './find-object.js';
 import { makeRoom } from './make-room.js';
-import { moveFile } from '../fs/move-file.js';
 import {
   describeObject,
   encodeTrailer,
@@ -29,7 +30,6 @@ import type {
   StoreAbilities,
   StoredObject,
 } from './store.js';
-import { prepareDirectory, temporaryName } from '../fs/temporary.js';
 
 export type { FileSystemStoreOptions } from './filesystem-options.js';
 

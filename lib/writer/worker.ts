@@ -2,8 +2,8 @@ import { serializeError } from '../errors.js';
 import { ObjectMemory } from '../pack/object-memory.js';
 import { ResolverPool } from '../pack/resolver-pool.js';
 import { serveTasks } from '../workers/serve.js';
-import { type BundleTask, writeBundle } from './write-bundle.js';
 import { createCheckoutPool } from './checkout-thread.js';
+import { type BundleTask, writeBundle } from './write-bundle.js';
 import { isNotFound, type WriteAnswer, type WriteEvent } from './write-context.js';
 import { type SnapshotTask, writeSnapshot } from './write-snapshot.js';
 

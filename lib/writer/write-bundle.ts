@@ -1,16 +1,16 @@
 import { createHash } from 'node:crypto';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
+import { bundleBasis } from '../artifact/bundle-basis.js';
 import { SnapshotError } from '../errors.js';
+import { writeFully } from '../fs/write-fully.js';
 import { reachableObjects } from '../history/reachable-objects.js';
 import { packPaths } from '../mirror/disk/layout.js';
 import { type MirrorRevision, packsOf } from '../mirror/disk/revision.js';
 import type { Limits } from '../options.js';
 import { ObjectReader } from '../pack/reader.js';
 import { WindowedFile } from '../pack/windowed-file.js';
-import { writeFully } from '../fs/write-fully.js';
 import { writePack } from '../pack/write-pack.js';
-import { bundleBasis } from '../artifact/bundle-basis.js';
 import type { WriteContext, WriteResult } from './write-context.js';
 
 /*

@@ -1,6 +1,14 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
-import { type MirrorRevision, revisionDirectory, revisionPath } from '../../../lib/mirror/disk/revision.js';
-import { isOutdated, publishRevision, readRevision } from '../../../lib/mirror/disk/revision-file.js';
+import {
+  type MirrorRevision,
+  revisionDirectory,
+  revisionPath,
+} from '../../../lib/mirror/disk/revision.js';
+import {
+  isOutdated,
+  publishRevision,
+  readRevision,
+} from '../../../lib/mirror/disk/revision-file.js';
 import { cleanup } from '../../support/temporary-directory.js';
 
 const { directory } = cleanup(afterEach);

@@ -2,9 +2,9 @@ import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { isDamage, SnapshotError } from '../../errors.js';
 import { damagedFile, readFailure } from '../../fs/read-failure.js';
+import type { RevisionAt } from '../mirror.js';
 import { inspectMirror } from './integrity.js';
 import { packPaths } from './layout.js';
-import type { RevisionAt } from '../mirror.js';
 import { packsOf } from './revision.js';
 
 const CHECKSUM_BYTES = 20;

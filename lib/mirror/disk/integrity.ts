@@ -1,7 +1,7 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
+import { damagedFile, readFailure } from '../../fs/read-failure.js';
 import { PACK_HEADER_BYTES, PACK_TRAILER_BYTES, parsePackHeader } from '../../pack/format.js';
 import { FANOUT_AT, IDX_SIGNATURE, IDX_VERSION, OIDS_AT } from '../../pack/idx-format.js';
-import { damagedFile, readFailure } from '../../fs/read-failure.js';
 import { packPaths } from './layout.js';
 import { type MirrorRevision, packsOf, refsPath } from './revision.js';
 

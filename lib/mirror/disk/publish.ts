@@ -1,13 +1,13 @@
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasCode } from '../../errors.js';
-import type { IngestedPack } from '../../pack/ingest.js';
 import { temporaryName } from '../../fs/temporary.js';
-import { packDirectory, showToGit } from './layout.js';
+import type { IngestedPack } from '../../pack/ingest.js';
 import type { Mirror } from '../mirror.js';
+import { removePacks } from './gc.js';
+import { packDirectory, showToGit } from './layout.js';
 import { type MirrorRevision, refsName, refsPath } from './revision.js';
 import { isOutdated, publishRevision, readRevision } from './revision-file.js';
-import { removePacks } from './gc.js';
 
 /** What a revision will name and earlier ones do not; `refs`: the digest of its refs. */
 export interface Incoming {

@@ -8,6 +8,9 @@ import { discover, discoverUnbornHead } from '../../upstream/discover.js';
 import { fetchPack } from '../../upstream/fetch-pack.js';
 import { createHttpClient, type UpstreamClient } from '../../upstream/http-client.js';
 import type { UpstreamTask } from '../../upstream/task.js';
+import { createMirrorDirectories, packDirectory, packPaths, writeRefs } from '../disk/layout.js';
+import { digestRefs, revisionDirectory } from '../disk/revision.js';
+import { isSmall } from './connectivity.js';
 import {
   type Bootstrap,
   bootstrap,
@@ -15,10 +18,7 @@ import {
   isOfContent,
   nothingRestored,
 } from './import-snapshot.js';
-import { isSmall } from './connectivity.js';
 import type { JobContext } from './job-context.js';
-import { createMirrorDirectories, packDirectory, packPaths, writeRefs } from '../disk/layout.js';
-import { digestRefs, revisionDirectory } from '../disk/revision.js';
 import { verifyRefs } from './verify-refs.js';
 
 /** A clone to be made. */

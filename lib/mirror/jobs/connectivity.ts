@@ -2,9 +2,9 @@ import { reachableObjects } from '../../history/reachable-objects.js';
 import type { Limits } from '../../options.js';
 import type { IngestedPack } from '../../pack/ingest.js';
 import { withReader } from '../../pack/with-reader.js';
-import type { JobContext } from './job-context.js';
 import { packPaths, readTips } from '../disk/layout.js';
 import { type MirrorRevision, packsOf } from '../disk/revision.js';
+import type { JobContext } from './job-context.js';
 
 /** Up to so many objects are looked for at once: it takes about 100 ms, while a client waits. */
 const MAX_CHECKED_OBJECTS = 5000;

@@ -11,10 +11,10 @@ import { discover, discoverRefs, discoverUnbornHead } from '../../upstream/disco
 import { fetchPack } from '../../upstream/fetch-pack.js';
 import { createHttpClient, type UpstreamClient } from '../../upstream/http-client.js';
 import type { UpstreamTask } from '../../upstream/task.js';
-import { chooseHaves, MAX_HAVES } from './haves.js';
-import type { JobContext } from './job-context.js';
 import { packPaths, readRefs, writeRefs } from '../disk/layout.js';
 import { digestRefs, type MirrorRevision, packsOf } from '../disk/revision.js';
+import { chooseHaves, MAX_HAVES } from './haves.js';
+import type { JobContext } from './job-context.js';
 import { verifyRefs } from './verify-refs.js';
 
 /** A mirror to be brought up to date. */

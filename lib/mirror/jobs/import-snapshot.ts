@@ -5,11 +5,11 @@ import { reachableObjects } from '../../history/reachable-objects.js';
 import type { IngestedPack } from '../../pack/ingest.js';
 import { withReader } from '../../pack/with-reader.js';
 import type { Advertisement } from '../../upstream/advertisement.js';
+import { packDirectory, packPaths } from '../disk/layout.js';
 import type { CloneTask } from './clone.js';
 import { isSmall } from './connectivity.js';
 import { chooseHaves } from './haves.js';
 import type { JobContext } from './job-context.js';
-import { packDirectory, packPaths } from '../disk/layout.js';
 import { unpackSnapshotPacks } from './snapshot-packs.js';
 
 /** What a clone need not fetch. */

@@ -7,10 +7,10 @@ import {
   type ConnectivityTask,
   checkConnectivity,
 } from './connectivity.js';
-import { type ConsolidateResult, type ConsolidateTask, consolidate } from './repack.js';
+import { type UpdateResult, type UpdateTask, updateMirror } from './fetch.js';
 import type { JobContext } from './job-context.js';
 import { type LookUpResult, type LookUpTask, lookUp } from './query.js';
-import { type UpdateResult, type UpdateTask, updateMirror } from './fetch.js';
+import { type ConsolidateResult, type ConsolidateTask, consolidate } from './repack.js';
 
 /** What the threads of mirrors do; structured-cloneable. */
 export type Job =

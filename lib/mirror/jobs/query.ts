@@ -1,9 +1,9 @@
 import { refNameOf } from '../../git/refs.js';
 import type { Limits } from '../../options.js';
 import { withReader } from '../../pack/with-reader.js';
-import type { JobContext } from './job-context.js';
 import { packPaths, readRefs } from '../disk/layout.js';
 import { type MirrorRevision, packsOf } from '../disk/revision.js';
+import type { JobContext } from './job-context.js';
 
 /** What a mirror has, to be looked up. */
 export interface LookUpTask {

@@ -6,9 +6,9 @@ import type { ObjectSet } from '../../pack/object-set.js';
 import type { ObjectReader } from '../../pack/reader.js';
 import { withReader } from '../../pack/with-reader.js';
 import { writePack } from '../../pack/write-pack.js';
-import type { JobContext } from './job-context.js';
 import { packPaths, readTips } from '../disk/layout.js';
 import { type MirrorRevision, packsOf } from '../disk/revision.js';
+import type { JobContext } from './job-context.js';
 
 /** Packs of a mirror to be put together. */
 export interface ConsolidateTask {

@@ -1,6 +1,6 @@
 import { orLater, unlessAborted } from '../../async/abort.js';
-import { SnapshotError } from '../../errors.js';
 import { withResolvers } from '../../async/with-resolvers.js';
+import { SnapshotError } from '../../errors.js';
 import type { Slice } from '../range.js';
 import { RecyclingBody } from '../recycling-body.js';
 import type { ByteRange, ObjectBody, StoredObject } from '../store.js';
