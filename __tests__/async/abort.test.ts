@@ -1,4 +1,3 @@
-import { pathToFileURL } from 'node:url';
 import { MessageChannel } from 'node:worker_threads';
 import { unlessAborted, unlessLate } from '../../lib/async/abort.js';
 import { execute } from '../support/run.js';
@@ -14,7 +13,7 @@ test('Waiting for a promise settles as the promise does, or rejects with the rea
 });
 
 test('A promise that fails after an abort does not end the process', async () => {
-  const module = pathToFileURL(`${process.cwd()}/.build/lib/abort.js`);
+  const module = new URL('../../lib/async/abort.js', import.meta.url).href;
   const program = `
     import { unlessAborted } from '${module}';
     const late = () => new Promise((_, reject) => setImmediate(() => reject(new Error('late'))));
