@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { Request } from 'express';
 import { z } from 'zod';
-import { SnapshotError } from './errors.js';
+import { bytes, callback, checkOptions, duration, methods, milliseconds } from './check-options.js';
 import type { LockRegistry } from './locks/registry.js';
 import type { RepositoryId } from './repository/identity.js';
 import type { SnapshotStore } from './stores/store.js';
@@ -29,22 +29,7 @@ const MIB = 1024 * KIB;
 const GIB = 1024 * MIB;
 const MINUTE = 60_000;
 
-const bytes = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 const count = z.number().int().min(1).max(0x7fff_ffff);
-/** Node's timers hold 31 bits; a longer delay would fire at once. */
-const milliseconds = z.number().int().min(1).max(0x7fff_ffff);
-
-/** An object of the host app's that has these methods. */
-export const methods = <T>(names: string[], what: string) =>
-  z.custom<T>(
-    (value) =>
-      typeof value === 'object' &&
-      value !== null &&
-      names.every((name) => name in value && typeof Reflect.get(value, name) === 'function'),
-    `must be ${what} with the methods ${names.join(', ')}`,
-  );
-export const callback = <T>() =>
-  z.custom<T>((value) => typeof value === 'function', 'must be a function');
 
 const httpUrl = z.url({ protocol: /^https?$/ }).refine((text) => {
   if (!URL.canParse(text)) return true; // z.url has already said so
@@ -129,7 +114,7 @@ const limits = z.strictObject({
   /** Milliseconds without a byte taken by a client, after which its connection is cut. */
   clientStallTimeout: milliseconds.default(5 * MINUTE),
   /** Milliseconds during which a failed clone or generation is remembered and not tried again. 0: never. */
-  failureMemory: z.number().int().min(0).max(0x7fff_ffff).default(30_000),
+  failureMemory: duration.default(30_000),
   /** Bytes of the upstream's list of refs. */
   maxRefsBytes: bytes.default(64 * MIB),
   /** Bytes of one pack. */
@@ -162,8 +147,6 @@ const limits = z.strictObject({
   maxStoreBytes: bytes.default(50 * GIB),
 });
 
-const interval = z.number().int().min(0).max(0x7fff_ffff);
-
 const freshness = z.strictObject({
   /**
    * What happens when a stored snapshot is older than `maxAge`. `stale-while-revalidate`: it is served,
@@ -176,23 +159,23 @@ const freshness = z.strictObject({
    * Milliseconds after the upstream was asked for which it is not asked again; after it failed, these or
    * those of `checkInterval`, whichever is less. 0: for each request.
    */
-  maxAge: interval.default(MINUTE),
+  maxAge: duration.default(MINUTE),
   /**
    * The least milliseconds between two questions to one upstream that no client waits for, or for a ref or
    * commit that was not there.
    */
-  checkInterval: interval.default(5000),
+  checkInterval: duration.default(5000),
   /**
    * The least milliseconds after a default snapshot was stored before it is built again because the upstream
    * has changed. Mirror and bundles are fresh all the time. No effect on `strict`, nor on a refresh by hand.
    */
-  minRebuildInterval: interval.default(5 * MINUTE),
+  minRebuildInterval: duration.default(5 * MINUTE),
   /**
    * Milliseconds for which an upstream may refuse a repository (401, 403, 404 and nothing else), as of one
    * that became private or was deleted. Then it is no longer served, and mirror and stored artifacts are
    * deleted. An outage never has that effect. Risk: credentials that have expired are such refusals.
    */
-  forgetAfter: interval.default(60 * MINUTE),
+  forgetAfter: duration.default(60 * MINUTE),
   /** Milliseconds between refreshes of repositories that clients use. Default: only when asked for. */
   refreshInterval: milliseconds.optional(),
   /** Milliseconds after the last request for which a repository is refreshed by itself. */
@@ -268,37 +251,4 @@ export function parseOptions(options: SnapshotOptions): SnapshotConfig {
     Object.freeze(part);
   }
   return Object.freeze(config);
-}
-
-/**
- * @param of whose options they are.
- * @throws SnapshotError `INVALID_OPTIONS`, whose message names each option that is wrong.
- */
-export function checkOptions<T>(schema: z.ZodType<T>, options: unknown, of?: string): T {
-  const result = schema.safeParse(options);
-  if (result.success) return result.data;
-  const message = `invalid options${of === undefined ? '' : ` of ${of}`}: ${describe(result.error)}`;
-  throw new SnapshotError('INVALID_OPTIONS', message, { cause: result.error });
-}
-
-function describe(error: z.ZodError): string {
-  const lines = error.issues.flatMap(specific).map(({ path, message }) => {
-    const name = path.map(String).join('.');
-    return name === '' ? message : `${name}: ${message}`;
-  });
-  return lines.join('; ');
-}
-
-type Issue = z.core.$ZodIssue;
-
-/** Of an option that may take several forms: what is wrong with the form that was meant. */
-function specific(issue: Issue): Issue[] {
-  if (issue.code !== 'invalid_union') return [issue];
-  const isOtherForm = (issues: readonly Issue[]) =>
-    issues.some(({ code, path }) => code === 'invalid_type' && path.length === 0);
-  const meant = issue.errors.find((issues) => !isOtherForm(issues));
-  if (meant === undefined) return [issue];
-  return meant
-    .flatMap(specific)
-    .map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }));
 }

@@ -1,5 +1,6 @@
 import { MessageChannel } from 'node:worker_threads';
-import { unlessAborted, unlessLate } from '../../lib/async/abort.js';
+import { unlessAborted } from '../../lib/async/abort.js';
+import { unlessLate } from '../../lib/async/deadline.js';
 import { execute } from '../support/run.js';
 
 test('Waiting for a promise settles as the promise does, or rejects with the reason of an abort', async () => {

@@ -1,5 +1,4 @@
-/** Node's timers hold 31 bits. */
-const MAX_DELAY = 0x7fff_ffff;
+import { MAX_DELAY } from './deadline.js';
 
 interface Entry<T> {
   readonly item: T;

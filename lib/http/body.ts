@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
-import { unlessLate } from '../async/abort.js';
+import { unlessLate } from '../async/deadline.js';
 import { SnapshotError } from '../errors.js';
 import type { ObjectBody } from '../stores/store.js';
 

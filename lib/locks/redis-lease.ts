@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Mutex } from 'redis-semaphore';
-import { atDeadline, unlessAborted, unlessLate } from '../async/abort.js';
+import { unlessAborted } from '../async/abort.js';
+import { atDeadline, unlessLate } from '../async/deadline.js';
 import { SnapshotError } from '../errors.js';
 import type { RedisClient, RedisLocksConfig } from './redis-options.js';
 

@@ -1,13 +1,10 @@
 import type { Mutex } from 'redis-semaphore';
 import { z } from 'zod';
-import { checkOptions, methods } from '../options.js';
+import { checkOptions, methods, milliseconds } from '../check-options.js';
 import type { LockRegistry } from './registry.js';
 
 /** What is used of a client of ioredis, `Cluster` included. */
 export type RedisClient = ConstructorParameters<typeof Mutex>[0];
-
-/** Node's timers hold 31 bits. */
-const milliseconds = z.number().int().max(0x7fff_ffff);
 
 const schema = z
   .strictObject({
@@ -26,9 +23,9 @@ const schema = z
      */
     leaseTime: milliseconds.min(100).default(15_000),
     /** Milliseconds between two attempts at a key that another process holds; half of it more or less. */
-    retryInterval: milliseconds.min(1).default(100),
+    retryInterval: milliseconds.default(100),
     /** Milliseconds within which the server must answer; never more than `leaseTime`. At most 9,000. */
-    responseTimeout: milliseconds.min(1).max(9000).default(5000),
+    responseTimeout: milliseconds.max(9000).default(5000),
     /**
      * Whose locks are taken while the server can't be had, such as `new InProcessLocks()`: each process goes
      * on by itself then. Default: none, and `acquire` fails.

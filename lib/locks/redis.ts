@@ -1,7 +1,8 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { unlessAborted, unlessLate } from '../async/abort.js';
+import { unlessAborted } from '../async/abort.js';
+import { unlessLate } from '../async/deadline.js';
 import { SnapshotError } from '../errors.js';
 import { InProcessLocks } from './in-process.js';
 import { RedisLease } from './redis-lease.js';

@@ -1,5 +1,6 @@
 import type { EventEmitter } from 'node:events';
-import { unlessAborted, withDeadline } from '../async/abort.js';
+import { unlessAborted } from '../async/abort.js';
+import { withDeadline } from '../async/deadline.js';
 import { Lanes } from '../async/keyed-limit.js';
 import { deserializeError, SnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';

@@ -1,5 +1,5 @@
 import type { Worker } from 'node:worker_threads';
-import { orLater } from '../async/abort.js';
+import { orLater } from '../async/deadline.js';
 import { deserializeError, type SerializedError, SnapshotError } from '../errors.js';
 import { startThread } from '../workers/start-thread.js';
 import { STOP_MILLISECONDS } from '../workers/stop.js';

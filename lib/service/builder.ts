@@ -6,7 +6,8 @@ import { type ArtifactId, type ArtifactInfo, isBundle } from '../artifact/artifa
 import { formatOf } from '../artifact/etag.js';
 import { artifactKey, isVariant } from '../artifact/key.js';
 import { encodeMetadata } from '../artifact/metadata.js';
-import { unlessAborted, withDeadline } from '../async/abort.js';
+import { unlessAborted } from '../async/abort.js';
+import { withDeadline } from '../async/deadline.js';
 import { deserializeError, SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
 import { prepareDirectory, temporaryName } from '../fs/temporary.js';

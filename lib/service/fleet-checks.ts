@@ -1,5 +1,5 @@
 import { checkKey } from '../artifact/key.js';
-import { withDeadline } from '../async/abort.js';
+import { withDeadline } from '../async/deadline.js';
 import { SnapshotError } from '../errors.js';
 import type { LockRegistry } from '../locks/registry.js';
 import type { RepositoryId } from '../repository/identity.js';

@@ -11,7 +11,8 @@ import {
   type StoredArtifact,
 } from '../artifact/artifact.js';
 import { checkId } from '../artifact/validate-id.js';
-import { orLater, unlessAborted } from '../async/abort.js';
+import { unlessAborted } from '../async/abort.js';
+import { orLater } from '../async/deadline.js';
 import { thisMoment } from '../clock.js';
 import { isUpstreamFailure, SnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';

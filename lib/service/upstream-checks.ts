@@ -1,5 +1,5 @@
 import type { EventEmitter } from 'node:events';
-import { SharedRuns } from '../async/shared-runs.js';
+import { SingleFlight } from '../async/single-flight.js';
 import { type Moment, momentOf, thisMoment } from '../clock.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
@@ -40,7 +40,7 @@ export class Freshness {
   readonly #fleet: FleetChecks | undefined;
   readonly #closing: AbortSignal;
   readonly #known = new Map<string, Knowledge>();
-  readonly #checks = new SharedRuns<UpdateOutcome>();
+  readonly #checks = new SingleFlight<UpdateOutcome>();
   readonly #inBackground = new BackgroundChecks((...about) => this.#checkUnasked(...about));
 
   constructor({ policy, mirrors, refusals, events, fleet, closing }: FreshnessParts) {
@@ -163,7 +163,7 @@ export class Freshness {
    */
   async check(repository: RepositoryId, isBackground = false): Promise<UpdateOutcome> {
     const key = repositoryKey(repository);
-    return await this.#checks.run(key, () => this.#ask(repository, { isBackground }));
+    return await this.#checks.joinNext(key, () => this.#ask(repository, { isBackground }));
   }
 
   /**
@@ -228,7 +228,8 @@ export class Freshness {
     if (this.#closing.aborted) return true;
     const key = repositoryKey(repository);
     const ask = async () =>
-      (await this.#checks.run(key, () => this.#ask(repository, { isBackground: true }))).digest;
+      (await this.#checks.joinNext(key, () => this.#ask(repository, { isBackground: true })))
+        .digest;
     try {
       if (this.#fleet === undefined) {
         await ask();

@@ -1,6 +1,5 @@
 import { z } from 'zod';
-import { callback, checkOptions } from '../options.js';
-import { budget } from './budget.js';
+import { bytes, callback, checkOptions } from '../check-options.js';
 import { keepReplaced } from './keep-replaced.js';
 
 const schema = z.strictObject({
@@ -13,7 +12,7 @@ const schema = z.strictObject({
    * that commit at the same moment may exceed it until the next commit. Replaced revisions count, and go
    * first. Default: no limit.
    */
-  maxBytes: budget.optional(),
+  maxBytes: bytes.optional(),
   ...keepReplaced,
   /** Called with the key of each object that this process removed to make room. */
   onEvict: callback<(key: string) => void>().optional(),

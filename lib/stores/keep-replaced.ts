@@ -1,5 +1,4 @@
-import { z } from 'zod';
-import { budget } from './budget.js';
+import { bytes, duration } from '../check-options.js';
 
 const GIB = 1024 ** 3;
 
@@ -8,9 +7,9 @@ export const keepReplaced = {
   /**
    * Milliseconds for which a replaced revision can still be read by clients that name it. 0: none is kept.
    */
-  keepReplacedFor: z.number().int().min(0).max(0x7fff_ffff).default(600_000),
+  keepReplacedFor: duration.default(600_000),
   /** Bytes of all replaced revisions; the oldest go first. */
-  maxReplacedBytes: budget.default(16 * GIB),
+  maxReplacedBytes: bytes.default(16 * GIB),
 };
 
 export interface KeepReplaced {

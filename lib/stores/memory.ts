@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { addAbortSignal, Readable } from 'node:stream';
 import { z } from 'zod';
-import { callback, checkOptions } from '../options.js';
-import { budget } from './budget.js';
+import { bytes, callback, checkOptions } from '../check-options.js';
 import { evictable, type Occupant, totalBytes } from './eviction.js';
 import {
   excessive,
@@ -33,7 +32,7 @@ const schema = z.strictObject({
    * room is not kept: its `commit` succeeds, and the next `open` is a miss. Replaced revisions count, and
    * go first.
    */
-  maxBytes: budget,
+  maxBytes: bytes,
   ...keepReplaced,
   /** Called with the key of each object that went to make room. */
   onEvict: callback<(key: string) => void>().optional(),

@@ -3,7 +3,7 @@ import http, { type ClientRequest, type ClientRequestArgs } from 'node:http';
 import https from 'node:https';
 import { isIP, type LookupFunction, Socket } from 'node:net';
 import { addAbortSignal, type Duplex } from 'node:stream';
-import { atDeadline } from '../async/abort.js';
+import { atDeadline } from '../async/deadline.js';
 import { SnapshotError } from '../errors.js';
 import { isPublicAddress, noPublicAddress, publicOnly } from './address-policy.js';
 

@@ -1,4 +1,4 @@
-import { withDeadline } from '../async/abort.js';
+import { withDeadline } from '../async/deadline.js';
 import { SnapshotError } from '../errors.js';
 import {
   encodeHeadQuery,

@@ -1,4 +1,4 @@
-import { unlessLate } from '../async/abort.js';
+import { unlessLate } from '../async/deadline.js';
 import { SnapshotError } from '../errors.js';
 
 /**

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { checkOptions, type Logger, methods } from '../../options.js';
+import { checkOptions, methods } from '../../check-options.js';
+import type { Logger } from '../../options.js';
 
 /** What is told of pushes: the service of a router. */
 export interface PushListener {

@@ -1,8 +1,8 @@
 import { createRequire } from 'node:module';
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { z } from 'zod';
+import { checkOptions, methods } from '../../check-options.js';
 import { SnapshotError } from '../../errors.js';
-import { checkOptions, methods } from '../../options.js';
 import { keepReplaced } from '../keep-replaced.js';
 
 const MIB = 1024 * 1024;

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { orLater } from '../../async/abort.js';
+import { orLater } from '../../async/deadline.js';
 import { SnapshotError } from '../../errors.js';
 import { TargetWriter } from '../object-writer.js';
 import type {

@@ -1,4 +1,5 @@
-import { orLater, unlessAborted } from '../../async/abort.js';
+import { unlessAborted } from '../../async/abort.js';
+import { orLater } from '../../async/deadline.js';
 import { withResolvers } from '../../async/with-resolvers.js';
 import { SnapshotError } from '../../errors.js';
 import type { Slice } from '../range.js';

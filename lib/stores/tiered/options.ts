@@ -1,9 +1,7 @@
 import { z } from 'zod';
-import { callback, checkOptions, methods } from '../../options.js';
+import { callback, checkOptions, duration, methods, milliseconds } from '../../check-options.js';
 import type { SnapshotStore, StoreFailure } from '../store.js';
 
-/** Node's timers hold 31 bits. */
-const milliseconds = z.number().int().max(0x7fff_ffff);
 const store = methods<SnapshotStore>(
   ['stat', 'open', 'create', 'delete', 'list'],
   'a SnapshotStore',
@@ -20,13 +18,13 @@ const schema = z
      * current; `stat` always asks. More spares questions; what another machine has replaced or deleted
      * is served for as long. 0: every `open` asks.
      */
-    checkInterval: milliseconds.min(0).default(1000),
+    checkInterval: duration.default(1000),
     /** Milliseconds within which the far tier must answer a question. */
-    responseTimeout: milliseconds.min(1).default(5000),
+    responseTimeout: milliseconds.default(5000),
     /** Milliseconds that a read or write of either tier may take for its next bytes, or to commit. */
-    stallTimeout: milliseconds.min(1).default(60_000),
+    stallTimeout: milliseconds.default(60_000),
     /** Milliseconds after a failure for which the far tier is not asked again. 0: it always is. */
-    retryInterval: milliseconds.min(0).default(5000),
+    retryInterval: duration.default(5000),
     /**
      * Called with each failure of a tier that the other one made up for. What it throws becomes a warning
      * of the process.

@@ -1,0 +1,77 @@
+/** The longest delay of a timer, in milliseconds: Node's timers hold 31 bits. */
+export const MAX_DELAY = 0x7fff_ffff;
+
+/**
+ * Calls `late` after some milliseconds. If this process stood still meanwhile, the awaited bytes may lie in a
+ * socket already: `late` is called after sockets were read, although timers come first. The timer does not
+ * keep the process alive.
+ *
+ * @returns a function that cancels the call.
+ */
+export function atDeadline(milliseconds: number, late: () => void): () => void {
+  let afterInput: NodeJS.Immediate | undefined;
+  const timer = setTimeout(() => {
+    afterInput = setImmediate(late);
+  }, milliseconds).unref();
+  return () => {
+    clearTimeout(timer);
+    clearImmediate(afterInput);
+  };
+}
+
+/**
+ * Settles like `promise`, or rejects with the error that `late` makes if that takes longer. The work behind
+ * the promise goes on. The timer does not keep the process alive.
+ */
+export function unlessLate<T>(
+  promise: Promise<T>,
+  milliseconds: number,
+  late: () => Error,
+): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const cancel = atDeadline(milliseconds, () => reject(late()));
+    promise.then(resolve, reject).finally(cancel);
+  });
+}
+
+/** Settles like `promise`, or resolves after some milliseconds. The work behind the promise goes on. */
+export async function orLater(promise: Promise<unknown>, milliseconds: number): Promise<void> {
+  const late = new Error('late');
+  try {
+    await unlessLate(promise, milliseconds, () => late);
+  } catch (error) {
+    if (error !== late) throw error;
+  }
+}
+
+/**
+ * Runs work under a time limit. At its end, the signal that the work got aborts, and the error that `late`
+ * makes is thrown. Other errors are passed on.
+ *
+ * @param signal ends the work earlier.
+ * @param work may call `renew` to start its time anew.
+ */
+export async function withDeadline<T>(
+  milliseconds: number,
+  signal: AbortSignal,
+  work: (signal: AbortSignal, renew: () => void) => Promise<T>,
+  late: (cause: unknown) => Error,
+): Promise<T> {
+  const over = new AbortController();
+  const onLate = () => over.abort(deadline.reason);
+  let deadline = AbortSignal.timeout(milliseconds);
+  deadline.addEventListener('abort', onLate);
+  const renew = () => {
+    deadline.removeEventListener('abort', onLate);
+    deadline = AbortSignal.timeout(milliseconds);
+    deadline.addEventListener('abort', onLate);
+  };
+  try {
+    return await work(AbortSignal.any([signal, over.signal]), renew);
+  } catch (error) {
+    throw over.signal.aborted && !signal.aborted ? late(error) : error;
+  } finally {
+    // With a listener, its timer would keep it in memory until then.
+    deadline.removeEventListener('abort', onLate);
+  }
+}

@@ -1,0 +1,60 @@
+import { z } from 'zod';
+import { MAX_DELAY } from './async/deadline.js';
+import { SnapshotError } from './errors.js';
+
+/*
+ * What the options of routers, stores, locks and webhooks share: schemas of values, and one check.
+ */
+
+export const bytes = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
+/** Milliseconds from 0 on. */
+export const duration = z.number().int().min(0).max(MAX_DELAY);
+/** Milliseconds from 1 on. */
+export const milliseconds = duration.min(1);
+
+/** An object of the host app's that has these methods. */
+export const methods = <T>(names: string[], what: string) =>
+  z.custom<T>(
+    (value) =>
+      typeof value === 'object' &&
+      value !== null &&
+      names.every((name) => name in value && typeof Reflect.get(value, name) === 'function'),
+    `must be ${what} with the methods ${names.join(', ')}`,
+  );
+export const callback = <T>() =>
+  z.custom<T>((value) => typeof value === 'function', 'must be a function');
+
+/**
+ * Checks options and fills in the defaults.
+ *
+ * @param of the owner of the options, for the error message.
+ * @throws SnapshotError `INVALID_OPTIONS`, whose message names each option that is wrong.
+ */
+export function checkOptions<T>(schema: z.ZodType<T>, options: unknown, of?: string): T {
+  const result = schema.safeParse(options);
+  if (result.success) return result.data;
+  const message = `invalid options${of === undefined ? '' : ` of ${of}`}: ${describe(result.error)}`;
+  throw new SnapshotError('INVALID_OPTIONS', message, { cause: result.error });
+}
+
+function describe(error: z.ZodError): string {
+  const lines = error.issues.flatMap(specific).map(({ path, message }) => {
+    const name = path.map(String).join('.');
+    return name === '' ? message : `${name}: ${message}`;
+  });
+  return lines.join('; ');
+}
+
+type Issue = z.core.$ZodIssue;
+
+/** Of an option that may take several forms: what is wrong with the form that was meant. */
+function specific(issue: Issue): Issue[] {
+  if (issue.code !== 'invalid_union') return [issue];
+  const isOtherForm = (issues: readonly Issue[]) =>
+    issues.some(({ code, path }) => code === 'invalid_type' && path.length === 0);
+  const meant = issue.errors.find((issues) => !isOtherForm(issues));
+  if (meant === undefined) return [issue];
+  return meant
+    .flatMap(specific)
+    .map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }));
+}
