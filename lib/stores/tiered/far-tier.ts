@@ -21,6 +21,8 @@ export interface FarTierOptions {
   readonly onFailure: (key: string | undefined, error: SnapshotError) => void;
 }
 
+type Method = 'stat' | 'replaced';
+
 const MAX_REMEMBERED = 10_000;
 /** Nothing is stored under it. */
 const PROBE = 'probe/';
@@ -38,7 +40,7 @@ export class FarTier {
   /** By `performance.now()`. */
   #downUntil = Number.NEGATIVE_INFINITY;
   #probe: Promise<void> | undefined;
-  /** Keys about which it failed to answer → until when it is not asked again: by `performance.now()`. */
+  /** Method and key for which it failed → until when it is not asked that again: by `performance.now()`. */
   readonly #failing = new LRUCache<string, number>({ max: MAX_REMEMBERED });
   /** Key → the revision that it failed to give, and until when it is not asked for again. */
   readonly #unreadable = new LRUCache<
@@ -58,25 +60,25 @@ export class FarTier {
   }
 
   /**
-   * The answer to a question; `undefined` when there is none.
+   * What is stored, as `value`; `undefined` when there is no answer.
    *
    * @throws the signal's reason, and nothing else.
    */
-  async ask<T>(
+  stat(
     key: string,
-    question: (store: SnapshotStore) => Promise<T>,
     signal?: AbortSignal | undefined,
-  ): Promise<{ readonly value: T } | undefined> {
-    if (await this.#isDown(signal)) return undefined;
-    if (performance.now() < (this.#failing.get(key) ?? 0)) return undefined;
-    try {
-      return { value: await unlessAborted(this.#inTime(question(this.#store)), signal) };
-    } catch (error) {
-      signal?.throwIfAborted();
-      this.#failing.set(key, this.#retryAt());
-      this.fail(key, error);
-      return undefined;
-    }
+  ): Promise<{ readonly value: StoredObject | undefined } | undefined> {
+    return this.#answer('stat', key, (store) => store.stat(key, { signal }), signal);
+  }
+
+  /**
+   * The replaced revisions of an object; none when there is no answer.
+   *
+   * @throws the signal's reason, and nothing else.
+   */
+  async replaced(key: string, signal?: AbortSignal | undefined): Promise<readonly StoredObject[]> {
+    const question = async (store: SnapshotStore) => await store.replaced?.(key, { signal });
+    return (await this.#answer('replaced', key, question, signal))?.value ?? [];
   }
 
   /**
@@ -157,9 +159,10 @@ export class FarTier {
   }
 
   /** Takes note of a failure, and gives it a code. */
-  fail(key: string | undefined, error: unknown): SnapshotError {
+  fail(key: string | undefined, error: unknown, method?: Method): SnapshotError {
     const failure = storeError(error);
-    if (failure instanceof StoreStalled) this.#downUntil = this.#retryAt();
+    // A list of replaced revisions may take long while the store answers everything else at once.
+    if (failure instanceof StoreStalled && method !== 'replaced') this.#downUntil = this.#retryAt();
     else this.#probe ??= this.#ask();
     this.#options.onFailure(key, failure);
     return failure;
@@ -171,6 +174,26 @@ export class FarTier {
    */
   #toReplace(key: string, replaces: CreateOptions['replaces']): CreateOptions['replaces'] {
     return replaces === null ? (this.#unreadable.get(key)?.revision ?? null) : replaces;
+  }
+
+  /** The answer of one method; `undefined` when there is none. A failure does not affect the other method. */
+  async #answer<T>(
+    method: Method,
+    key: string,
+    question: (store: SnapshotStore) => Promise<T>,
+    signal: AbortSignal | undefined,
+  ): Promise<{ readonly value: T } | undefined> {
+    if (await this.#isDown(signal)) return undefined;
+    const asked = `${method} ${key}`;
+    if (performance.now() < (this.#failing.get(asked) ?? 0)) return undefined;
+    try {
+      return { value: await unlessAborted(this.#inTime(question(this.#store)), signal) };
+    } catch (error) {
+      signal?.throwIfAborted();
+      this.#failing.set(asked, this.#retryAt());
+      this.fail(key, error, method);
+      return undefined;
+    }
   }
 
   /** Whether it failed lately about what was no particular object's. */
