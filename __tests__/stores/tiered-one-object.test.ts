@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { assertContent, contentOf, mustOpen, put, rest } from '../../lib/testing/store-content.js';
 import type { FaultyTier } from './faulty-tier.js';
 import { tiers as allTiers, HOUR, MIB } from './tiers.js';
@@ -66,6 +67,33 @@ test('What others stored in place of what the far tier does not give stays', asy
   await assertContent(far.inner, 'key', contentOf('other'));
 });
 
+test('What the far tier did not give is stored again after it was deleted', async () => {
+  const { far, store } = tiers();
+  await put(far.inner, 'key', CONTENT);
+  const allow = deny(far, 'key', 'open');
+  expect(await store.open('key')).toBeUndefined();
+  await far.inner.delete('key');
+  allow();
+  for (const seed of ['new', 'newer']) {
+    await put(store, 'key', contentOf(seed), {}, { replaces: null });
+    await assertContent(far.inner, 'key', contentOf(seed));
+    await far.inner.delete('key');
+  }
+});
+
+test('What the far tier gives again is not replaced by a write in place of nothing', async () => {
+  const { near, far, store } = allTiers(); // which asks again at once
+  await put(far.inner, 'key', CONTENT);
+  const allow = deny(far, 'key', 'open');
+  expect(await store.open('key')).toBeUndefined();
+  allow();
+  await assertContent(store, 'key', CONTENT);
+  while ((await near.stat('key')) === undefined) await setImmediate(); // until all was read and copied
+  const writing = put(store, 'key', contentOf('new'), {}, { replaces: null });
+  await expect(writing).rejects.toMatchObject({ code: 'PRECONDITION_FAILED' });
+  await assertContent(store, 'key', CONTENT);
+});
+
 describe('When the far tier fails about replaced revisions of an object', () => {
   async function withReplaced(method: 'replaced' | 'open') {
     const { far, store } = tiers();
@@ -83,6 +111,17 @@ describe('When the far tier fails about replaced revisions of an object', () => 
     expect(await store.stat('key')).toEqual(stored);
     await assertContent(store, 'key', contentOf('new'));
     await assertContent(store, 'key', CONTENT, { revision });
+  });
+
+  test('the object is served, and stored again after it was deleted', async () => {
+    const { far, store, revision, stored, allow } = await withReplaced('open');
+    expect(await store.open('key', { revision })).toBeUndefined();
+    allow();
+    expect(await store.stat('key')).toEqual(stored);
+    await assertContent(store, 'key', contentOf('new'));
+    await store.delete('key');
+    await put(store, 'key', contentOf('newer'), {}, { replaces: null });
+    await assertContent(far.inner, 'key', contentOf('newer'));
   });
 });
 

@@ -42,7 +42,7 @@ export class FarTier {
   #probe: Promise<void> | undefined;
   /** Method and key for which it failed → until when it is not asked that again: by `performance.now()`. */
   readonly #failing = new LRUCache<string, number>({ max: MAX_REMEMBERED });
-  /** Key → the revision that it failed to give, and until when it is not asked for again. */
+  /** Key → the revision that it failed to give, and until when it is not asked for again. It may be gone. */
   readonly #unreadable = new LRUCache<
     string,
     { readonly revision: string; readonly until: number }
@@ -111,6 +111,11 @@ export class FarTier {
     return this.fail(key, error);
   }
 
+  /** Takes note that it gave all of a revision. */
+  succeedReading({ key, revision }: StoredObject): void {
+    if (this.#unreadable.get(key)?.revision === revision) this.#unreadable.delete(key);
+  }
+
   /** What has to be done, whether or not it failed lately. */
   async insist(key: string, work: (store: SnapshotStore) => Promise<void>): Promise<void> {
     try {
@@ -126,9 +131,9 @@ export class FarTier {
    * @throws SnapshotError `PRECONDITION_FAILED`
    */
   async write(key: string, metadata: Metadata, options: CreateOptions): Promise<TierWrite> {
+    const replaces = await this.#toReplace(key, options.replaces);
     if (await this.#isDown()) return TierWrite.none();
     const store = this.#store;
-    const replaces = this.#toReplace(key, options.replaces);
     const create = async () => {
       const writer = await store.create(key, metadata, { ...options, replaces });
       return lookingFirst(store, key, { replaces }, writer);
@@ -169,11 +174,20 @@ export class FarTier {
   }
 
   /**
-   * What a write takes the place of: who was told that there is nothing, because it could not be given, is to
-   * replace just that.
+   * What a write takes the place of. Its caller may have been told that nothing is stored because a revision could
+   * not be given: then the write replaces that revision, however long ago that was, if it is still there.
    */
-  #toReplace(key: string, replaces: CreateOptions['replaces']): CreateOptions['replaces'] {
-    return replaces === null ? (this.#unreadable.get(key)?.revision ?? null) : replaces;
+  async #toReplace(
+    key: string,
+    replaces: CreateOptions['replaces'],
+  ): Promise<CreateOptions['replaces']> {
+    const unreadable = this.#unreadable.get(key);
+    if (replaces !== null || unreadable === undefined) return replaces;
+    const answer = await this.stat(key);
+    const isThere = answer === undefined || answer.value?.revision === unreadable.revision;
+    if (isThere) return unreadable.revision;
+    this.#unreadable.delete(key);
+    return null;
   }
 
   /** The answer of one method; `undefined` when there is none. A failure does not affect the other method. */
