@@ -4,6 +4,7 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { install } from '@sinonjs/fake-timers';
+import { artifactKey } from '../../lib/artifact/key.js';
 import { MemoryStore, type SnapshotOptions, type SnapshotService } from '../../lib/index.js';
 import type { SnapshotStore } from '../../lib/stores/store.js';
 import { fakeDate, setDate } from '../support/fake-date.js';
@@ -290,4 +291,96 @@ test('What cannot be deleted is not served all the same, and deleted later', asy
   await expectFailure(service);
   await service.close({ running: 'wait' });
   expect(again()).toBe(0);
+});
+
+describe('While the store does not delete', () => {
+  /** A store fails from now on to delete keys that begin with this. @returns what ends that. */
+  function refuseToDelete(store: SnapshotStore, prefix: string): () => void {
+    const remove = store.delete.bind(store);
+    const failing = jest.spyOn(store, 'delete').mockImplementation(async (key) => {
+      if (key.startsWith(prefix)) throw new Error('the store is down');
+      await remove(key);
+    });
+    defer(() => failing.mockRestore());
+    return () => failing.mockRestore();
+  }
+
+  /** Lets a repository be refused for an hour. @returns the event of its first removal. */
+  async function refuseForAnHour(service: SnapshotService) {
+    answer(status(404));
+    await expectFailure(service);
+    fakeDate(defer, HOUR);
+    const forgotten = next(service, 'forgotten', repository.id);
+    await expectFailure(service);
+    return (await forgotten)[0];
+  }
+
+  test('the mirror of a repository is deleted all the same', async () => {
+    const { service, store, hasMirror } = await start();
+    await read(service, repository.id);
+    refuseToDelete(store, '');
+    expect((await refuseForAnHour(service)).error).toMatchObject({ message: 'the store is down' });
+    expect(hasMirror()).toBe(false);
+  });
+
+  test('one of its snapshots, the others go all the same', async () => {
+    const { service, store } = await start();
+    for (const id of [repository.id, { ...repository.id, depth: 1 }]) await read(service, id);
+    refuseToDelete(store, 'snapshot/');
+    expect((await refuseForAnHour(service)).error).toBeDefined();
+    expect(await storedIn(store)).toEqual([artifactKey(repository.id)]);
+  });
+
+  test('a repository, that is tried again after a minute without a question to the upstream', async () => {
+    const { service, store } = await start({ maxAge: 24 * HOUR });
+    await read(service, repository.id);
+    const clock = install({
+      now: Date.now(),
+      toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'],
+    });
+    defer(() => clock.uninstall());
+    const heal = refuseToDelete(store, '');
+    answer(status(404));
+    await expectFailure(service);
+    const failed = next(service, 'forgotten', repository.id);
+    clock.tick(HOUR);
+    expect((await failed)[0].error).toBeDefined();
+    const asked = repository.upstream.infoRefs(repository.path);
+    const failedAgain = next(service, 'forgotten', repository.id);
+    clock.tick(MINUTE);
+    expect((await failedAgain)[0].error).toBeDefined();
+    heal();
+    const early = counter(service, 'forgotten');
+    clock.tick(2 * MINUTE - 1);
+    expect(early()).toBe(0);
+    const forgotten = next(service, 'forgotten', repository.id);
+    clock.tick(1);
+    expect((await forgotten)[0].error).toBeUndefined();
+    expect(await storedIn(store)).toEqual([]);
+    expect(repository.upstream.infoRefs(repository.path)).toBe(asked);
+  });
+
+  test('a repository that is allowed again, what is made of it since stays', async () => {
+    const { service, store } = await start({ maxAge: 24 * HOUR });
+    await read(service, repository.id);
+    const clock = install({
+      now: Date.now(),
+      toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'],
+    });
+    defer(() => clock.uninstall());
+    const heal = refuseToDelete(store, '');
+    answer(status(404));
+    await expectFailure(service);
+    const failed = next(service, 'forgotten', repository.id);
+    clock.tick(HOUR);
+    await failed;
+    heal();
+    answer('well');
+    await service.refresh(repository.id);
+    const again = counter(service, 'forgotten');
+    clock.tick(MINUTE);
+    await service.close({ running: 'wait' });
+    expect(again()).toBe(0);
+    expect(await storedIn(store)).toEqual([artifactKey(repository.id)]);
+  });
 });

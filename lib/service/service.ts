@@ -265,6 +265,7 @@ export class SnapshotService implements ArtifactSource {
     this.#serving.close();
     this.#questions.close();
     this.#renewals.stop();
+    this.#removal.stop();
     if (running === 'wait') await this.#generations.settled();
     this.#closing.abort(new SnapshotError('CLOSED', 'the service was closed'));
     await this.#generations.settled();
