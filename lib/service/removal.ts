@@ -58,9 +58,9 @@ export class Removal {
     const { store, isFleet, freshness, refusals } = this.#parts;
     await this.#deleteArtifacts(repository);
     if (isFleet) await store.delete(checkKey(repository));
+    await refusals.forget(repository);
     // Not before: what is stored is served as current if nothing is known of the upstream.
     freshness.forget(repository);
-    refusals.end(repository);
   }
 
   /**

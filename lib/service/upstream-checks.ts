@@ -147,13 +147,13 @@ export class Freshness {
     return performance.now() < this.mayBeAskedAt(repository);
   }
 
-  /** The mirror was cloned, which began at this time. */
-  noteClone(repository: RepositoryId, at: Moment, digest: string): void {
+  /** The mirror was cloned, which began at this time. Never rejects. */
+  async noteClone(repository: RepositoryId, at: Moment, digest: string): Promise<void> {
     const known = this.#knowledge(repository);
     // The upstream may have been asked again since.
     if (known.checkedAt !== undefined && known.checkedAt.time > at.time) return;
     Object.assign(known, { ...answeredAt(at), digest, isMirrored: true });
-    this.#refusals.end(repository);
+    await this.#refusals.answered(repository, at, this.#closing);
   }
 
   /**
@@ -236,7 +236,7 @@ export class Freshness {
         return true;
       }
       const found = await this.#fleet.run(repository, since, ask, this.#closing);
-      if (typeof found === 'object') this.#adopt(repository, found);
+      if (typeof found === 'object') await this.#adopt(repository, found);
       if (found !== 'busy') return true;
       // Soon enough there is an answer, or it can be asked again.
       this.#knowledge(repository).triedAt = performance.now();
@@ -248,16 +248,13 @@ export class Freshness {
   }
 
   /** Takes what another process was told for what this one was. */
-  #adopt(repository: RepositoryId, { digest, date }: CheckRecord): void {
+  async #adopt(repository: RepositoryId, { digest, date }: CheckRecord): Promise<void> {
     const known = this.#knowledge(repository);
     if (known.checkedAt !== undefined && known.checkedAt.date >= date) return;
     const isMirrored = this.#mirrors.find(repository)?.revision?.digest === digest;
-    Object.assign(known, {
-      ...answeredAt(momentOf(Math.min(date, Date.now()))),
-      digest,
-      isMirrored,
-    });
-    this.#refusals.end(repository);
+    const at = momentOf(Math.min(date, Date.now()));
+    Object.assign(known, { ...answeredAt(at), digest, isMirrored });
+    await this.#refusals.answered(repository, at, this.#closing);
   }
 
   async #ask(id: RepositoryId, options: UpdateOptions): Promise<UpdateOutcome> {
@@ -275,7 +272,7 @@ export class Freshness {
         digest: outcome.digest,
         isMirrored: outcome.isMirrored,
       });
-      await this.#refusals.answered(repository, this.#closing);
+      await this.#refusals.answered(repository, thisMoment(), this.#closing);
       this.#events.emit('refreshed', {
         repository,
         milliseconds: elapsed(),
