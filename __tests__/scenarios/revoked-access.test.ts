@@ -497,3 +497,21 @@ describe('The time of refusals', () => {
     expect(third.hasMirror()).toBe(true);
   });
 });
+
+test.each(MODES)('In mode %s, HEAD of it asks nothing, whatever its conditions', async (mode) => {
+  const app = await repository.startApp({ freshness: { mode, maxAge: 0, checkInterval: 0 } });
+  const { service } = app.router;
+  const { etag } = await read(service, repository.id);
+  answer(status(404));
+  await expectFailure(service);
+  fakeDate(defer, HOUR);
+  const asked = repository.upstream.infoRefs(repository.path);
+  for (const headers of [{}, { 'If-Match': etag }, { 'If-Match': '"another"' }]) {
+    const url = app.snapshotUrl(repository.path);
+    expect((await fetch(url, { method: 'HEAD', headers })).status).toBe(404);
+  }
+  expect(repository.upstream.infoRefs(repository.path)).toBe(asked);
+  const get = await fetch(app.snapshotUrl(repository.path), { headers: { 'If-Match': etag } });
+  expect(get.status).toBe(503);
+  expect(JSON.parse(await get.text()).code).toBe('UPSTREAM_NOT_FOUND');
+});

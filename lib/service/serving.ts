@@ -96,8 +96,8 @@ export class Serving {
     { signal }: GetOptions = {},
   ): Promise<StoredArtifact | undefined> {
     checkId(this.#config, id);
-    await this.#admit(id, signal);
     await this.untilStored(id, signal, MAX_STORING);
+    if (this.#refusals.isOver(id)) return undefined;
     const artifact = await this.#stored.pinned(id, etags, { signal });
     if (artifact !== undefined) this.note(id);
     return artifact;
