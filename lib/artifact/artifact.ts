@@ -25,13 +25,17 @@ export function isBundle(id: ArtifactId): id is BundleId {
   return 'base' in id;
 }
 
+/** Whether it is a snapshot of a commit that a client names by its id. */
+export function isByCommit(id: ArtifactId): id is SnapshotId & { readonly ref: string } {
+  return !isBundle(id) && id.ref !== undefined && OID_PATTERN.test(id.ref);
+}
+
 /**
  * Whether it never changes, whatever is pushed: a commit and the history before it, without any branch or
  * tag.
  */
 export function isFixed(id: ArtifactId): boolean {
-  if (isBundle(id)) return false;
-  return id.depth !== undefined && id.ref !== undefined && OID_PATTERN.test(id.ref);
+  return isByCommit(id) && id.depth !== undefined;
 }
 
 /** What identifies the bytes of an artifact. */

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { hashLines } from '../git/hash-lines.js';
 import type { Head, Ref } from '../git/refs.js';
 import type { SnapshotConfig } from '../options.js';
-import type { RepositoryId } from '../repository/identity.js';
-import { originUrl } from '../repository/policy.js';
+import { hostConfig, originUrl } from '../repository/policy.js';
+import { type ArtifactId, isByCommit } from './artifact.js';
 
 /** Raised whenever the same inputs begin to give other bytes. */
 const FORMAT_VERSION = 4;
@@ -24,13 +24,19 @@ export interface SnapshotInputs {
 }
 
 /**
- * Stands for what the bytes of a snapshot follow from beside the repository: this library, and the host
- * app's options. What was stored in another format is generated anew.
+ * Stands for what an artifact follows from beside the repository: this library, and the host app's options.
+ * What was stored in another format is generated anew.
  */
-export function formatOf(config: SnapshotConfig, repository: RepositoryId): string {
+export function formatOf(config: SnapshotConfig, id: ArtifactId): string {
   const { compressionLevel, trustFileTimes } = config.snapshot;
-  const inputs = [FORMAT_VERSION, originUrl(config, repository), compressionLevel, trustFileTimes];
+  const inputs = [FORMAT_VERSION, originUrl(config, id), compressionLevel, trustFileTimes];
+  if (isOnlyReachable(config, id)) inputs.push('reachable');
   return createHash('sha256').update(JSON.stringify(inputs)).digest('hex').slice(0, 16);
+}
+
+/** Whether a branch or tag has to lead to the commit of a snapshot, or it must not be served. */
+export function isOnlyReachable(config: SnapshotConfig, id: ArtifactId): boolean {
+  return isByCommit(id) && hostConfig(config, id).onlyReachableCommits;
 }
 
 /** A strong entity tag (RFC 9110 §8.8.3), known before the first byte is made. */
