@@ -34,7 +34,7 @@ export interface RefusalsParts {
 }
 
 /**
- * Which repositories their upstreams refuse (401, 403, 404), and since when. Dates are noted in the store, for
+ * Which repositories their upstreams refuse (401, 403, 404, 410), and since when. Dates are noted in the store, for
  * the time after a restart and for all who share it. When the store fails, each process goes by what it knows.
  */
 export class Refusals {

@@ -184,8 +184,8 @@ export class SnapshotService implements ArtifactSource {
 
   /**
    * @throws SnapshotError any of `UPSTREAM_*`, `REPOSITORY_*`, `REF_NOT_FOUND`, `BASE_NOT_FOUND`,
-   * `LIMIT_EXCEEDED`, `STORE_FAILED`, `STORAGE_FULL`, `OVERLOADED`, `LOCK_FAILED`, `FORBIDDEN`,
-   * `INVALID_REQUEST`, `CLOSED`, `INTERNAL`; the signal's reason.
+   * `LIMIT_EXCEEDED`, `STORE_FAILED`, `STORAGE_FULL`, `OVERLOADED`, `TOO_MANY_VARIANTS`, `LOCK_FAILED`,
+   * `FORBIDDEN`, `INVALID_REQUEST`, `CLOSED`, `INTERNAL`; the signal's reason.
    */
   get(id: ArtifactId, options?: GetOptions): Promise<OpenedArtifact | GeneratedArtifact> {
     return this.#serving.get(id, options);

@@ -114,8 +114,8 @@ export class Serving {
 
   /**
    * @throws SnapshotError any of `UPSTREAM_*`, `REPOSITORY_*`, `REF_NOT_FOUND`, `BASE_NOT_FOUND`,
-   * `LIMIT_EXCEEDED`, `STORE_FAILED`, `STORAGE_FULL`, `OVERLOADED`, `LOCK_FAILED`, `FORBIDDEN`,
-   * `INVALID_REQUEST`, `CLOSED`, `INTERNAL`; the signal's reason.
+   * `LIMIT_EXCEEDED`, `STORE_FAILED`, `STORAGE_FULL`, `OVERLOADED`, `TOO_MANY_VARIANTS`, `LOCK_FAILED`,
+   * `FORBIDDEN`, `INVALID_REQUEST`, `CLOSED`, `INTERNAL`; the signal's reason.
    */
   async get(
     id: ArtifactId,

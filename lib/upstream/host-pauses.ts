@@ -2,7 +2,7 @@ import { SnapshotError } from '../errors.js';
 import { type Failure, throwUnlessOver } from '../remembered-failures.js';
 
 /**
- * Hosts that said, by `Retry-After` of a 429 or 5xx, when they may be asked again. There are as few as in the
+ * Hosts that said, by `Retry-After` of a 429, 403 or 5xx, when they may be asked again. There are as few as in the
  * allow-list.
  */
 export class HostPauses {
