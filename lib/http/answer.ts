@@ -4,8 +4,7 @@ import { isUpstreamFailure, SnapshotError, toSnapshotError } from '../errors.js'
 import { callHost } from '../host-call.js';
 import type { Logger, SnapshotConfig } from '../options.js';
 import { decodeRepository, type RepositoryId, repositoryKey } from '../repository/identity.js';
-import { canonicalRepository } from '../repository/policy.js';
-import { admit } from './admission.js';
+import { canonicalRepository, hostConfig } from '../repository/policy.js';
 import type { Connections, Turn } from './connections.js';
 import type { ArtifactHandler } from './exchange.js';
 import { problemStatus, sendProblem, sendProblemOrBreak } from './problem.js';
@@ -64,4 +63,27 @@ function logFailure(
   // A 503 is the upstream's or the load's doing; the rest needs somebody here.
   if (status === 503) logger.warn(fields, 'snapshot unavailable');
   else logger.error(fields, 'snapshot request failed');
+}
+
+/**
+ * Lets a request for a repository pass: the allow-list must have its host, then `authorize` must say
+ * exactly `true`. Both refusals look the same to the client.
+ *
+ * @throws SnapshotError `FORBIDDEN`; `INVALID_REPOSITORY` as `hostConfig`; `INTERNAL` when `authorize`
+ *   fails, whose error is the cause.
+ */
+export async function admit(
+  config: Pick<SnapshotConfig, 'hosts' | 'authorize'>,
+  req: Request,
+  repository: RepositoryId,
+): Promise<void> {
+  hostConfig(config, repository);
+  if (config.authorize === undefined) return;
+  let allowed: unknown;
+  try {
+    allowed = await config.authorize(req, repository);
+  } catch (cause) {
+    throw new SnapshotError('INTERNAL', 'authorize failed', { cause });
+  }
+  if (allowed !== true) throw new SnapshotError('FORBIDDEN', 'authorize refused');
 }

@@ -17,9 +17,8 @@ import {
   type Selection,
   select,
 } from './conditional.js';
-import { attachment } from './content-disposition.js';
 import type { ArtifactHandler, Exchange } from './exchange.js';
-import { formatHttpDate } from './http-date.js';
+import { attachment, formatHttpDate } from './header-fields.js';
 import { sendProblem } from './problem.js';
 
 export type ServedArtifact = StoredArtifact | GeneratedArtifact;

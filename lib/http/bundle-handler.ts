@@ -5,8 +5,7 @@ import type { SnapshotConfig } from '../options.js';
 import { repositoryName } from '../repository/identity.js';
 import { createArtifactHandler } from './artifact-handler.js';
 import type { ArtifactHandler, Exchange } from './exchange.js';
-import { queryParameter } from './query-parameter.js';
-import { rawQuery } from './raw-target.js';
+import { queryParameter, rawQuery } from './target.js';
 
 /**
  * `GET` and `HEAD` of `snapshot.bundle?base={commit}`. A base that the upstream's HEAD has not moved

@@ -1,8 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { ByteRange } from '../stores/store.js';
-import { parseEntityTags } from './entity-tag.js';
-import { parseHttpDate } from './http-date.js';
-import { parseRange } from './range.js';
+import { parseEntityTags, parseHttpDate, parseRange } from './header-fields.js';
 
 type ConditionalRequest = Pick<IncomingMessage, 'method' | 'headers'>;
 

@@ -8,8 +8,8 @@ import { Connections } from './connections.js';
 import { createEnsureRefsHandler } from './ensure-refs-handler.js';
 import type { ArtifactHandler } from './exchange.js';
 import { createGitRedirectHandler } from './git-redirect-handler.js';
-import { rawPath, rawQuery } from './raw-target.js';
 import { createSnapshotHandler } from './snapshot-handler.js';
+import { rawPath, rawQuery } from './target.js';
 
 export interface RouterParts {
   readonly source: ArtifactSource;

@@ -2,8 +2,7 @@ import type { Request, RequestHandler, Response } from 'express';
 import { SnapshotError, toSnapshotError } from '../../errors.js';
 import { callHost } from '../../host-call.js';
 import { problemStatus, sendProblem, sendProblemOrBreak } from '../problem.js';
-import { BodyRoom } from './body-room.js';
-import { isAuthentic, marksOf, mayBeAuthentic, proofOf } from './delivery.js';
+import { isAuthentic, marksOf, mayBeAuthentic, proofOf } from './authenticity.js';
 import {
   type PushListener,
   parseWebhookOptions,
@@ -11,7 +10,7 @@ import {
   type WebhookOptions,
 } from './options.js';
 import { parsePayload, pushedUrls } from './payload.js';
-import { rawBody } from './raw-body.js';
+import { BodyRoom, rawBody } from './read-body.js';
 import { SeenDeliveries } from './seen-deliveries.js';
 
 export type { PushListener, WebhookOptions } from './options.js';

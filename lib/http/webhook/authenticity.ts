@@ -1,7 +1,5 @@
-import { createHash, createHmac } from 'node:crypto';
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-import { anyEqual } from './constant-time.js';
-import { isMessageSignature, isTimely, signMessage } from './standard-webhooks.js';
 
 /** Senders list one for each secret that they still know. */
 const MAX_SIGNATURES = 32;
@@ -103,4 +101,55 @@ function text(headers: IncomingHttpHeaders, name: string): string {
 
 function digest(content: string | Buffer): string {
   return createHash('sha256').update(content).digest('base64');
+}
+
+/** The headers of the Standard Webhooks specification, which GitLab's signing tokens follow. */
+export interface SignedMessage {
+  readonly id: string;
+  /** Seconds since the epoch, in decimal. */
+  readonly timestamp: string;
+  readonly body: Buffer;
+}
+
+/** Seconds that a message may be old, or ahead of this clock. */
+const TOLERANCE = 5 * 60;
+
+const ENCODED_SECRET = /^whsec_([A-Za-z0-9+/]+={0,2})$/;
+
+/** `v1,{base64}`: HMAC-SHA256 of `{id}.{timestamp}.{body}`. */
+export function signMessage(secret: string, { id, timestamp, body }: SignedMessage): string {
+  const hmac = createHmac('sha256', keyOf(secret)).update(`${id}.${timestamp}.`).update(body);
+  return `v1,${hmac.digest('base64')}`;
+}
+
+/** Whether a text has the form of what `signMessage` gives. */
+export function isMessageSignature(text: string): boolean {
+  return /^v1,[A-Za-z0-9+/]{43}=$/.test(text);
+}
+
+/** @param now milliseconds since the epoch. */
+export function isTimely(timestamp: string, now: number): boolean {
+  return /^\d{1,12}$/.test(timestamp) && Math.abs(now / 1000 - Number(timestamp)) <= TOLERANCE;
+}
+
+/** The bytes behind `whsec_{base64}`; of a secret in any other form, its own. */
+function keyOf(secret: string): Buffer {
+  const encoded = ENCODED_SECRET.exec(secret)?.[1];
+  return encoded === undefined ? Buffer.from(secret) : Buffer.from(encoded, 'base64');
+}
+
+/**
+ * Whether any text of one list is equal to any of another, in a time that does not depend on where
+ * they differ, how long the expected ones are, or which pair is equal: digests under a key that nobody
+ * knows are compared, all of them.
+ */
+export function anyEqual(presented: readonly string[], expected: readonly string[]): boolean {
+  const key = randomBytes(32);
+  const digest = (text: string) => createHmac('sha256', key).update(text).digest();
+  const wanted = expected.map(digest);
+  let equal = false;
+  for (const one of presented.map(digest)) {
+    for (const other of wanted) equal = timingSafeEqual(one, other) || equal;
+  }
+  return equal;
 }

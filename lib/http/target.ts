@@ -1,4 +1,5 @@
 import type { Request } from 'express';
+import { SnapshotError } from '../errors.js';
 
 type RoutedRequest = Pick<Request, 'url' | 'originalUrl' | 'baseUrl'>;
 
@@ -19,4 +20,17 @@ export function rawPath({ url, originalUrl, baseUrl }: RoutedRequest): string {
   // Clients of a proxy send the absolute form (RFC 9112, section 3.2.2), of which Express leaves the
   // scheme and authority standing.
   return target.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/]*/i, '');
+}
+
+/**
+ * The decoded value of a query parameter that may be given once; `undefined` when it is not given.
+ *
+ * @throws SnapshotError `INVALID_REQUEST` when it is given more than once: readers of a URL differ in
+ *   which of them they take.
+ */
+export function queryParameter(query: URLSearchParams, name: string): string | undefined {
+  const [value, ...more] = query.getAll(name);
+  if (more.length > 0)
+    throw new SnapshotError('INVALID_REQUEST', `${name} is given more than once`);
+  return value;
 }
