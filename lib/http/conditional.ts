@@ -34,8 +34,8 @@ export function needsSelection({ headers }: ConditionalRequest): boolean {
 }
 
 /**
- * The entity tags that a client insists on: it puts together what it has of one of these revisions. They
- * are the strong tags of `If-Match`, else that of the `If-Range` of a range.
+ * The entity tags that a client pins: it has parts of an artifact and wants the rest of the same version.
+ * They are the strong tags of `If-Match`, else the tag in the `If-Range` of a range request.
  */
 export function pinnedTags({ headers }: ConditionalRequest): string[] {
   const ifMatch = headers['if-match'];

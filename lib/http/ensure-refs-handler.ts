@@ -29,12 +29,12 @@ export function createEnsureRefsHandler(source: ArtifactSource): ArtifactHandler
   return { methods: ['POST'], upstreamFailureStatus: 502, serve };
 }
 
-/** A name that git refuses exists nowhere, so nobody need be asked. */
+/** No repository has a ref with a name that git refuses: there is nothing to look up. */
 function withPossibleNames({ refs, commits }: WantedRefs): WantedRefs {
   return { refs: new Map([...refs].filter(([name]) => isValidRefName(name))), commits };
 }
 
-/** What is empty is left out, and each ref that was asked for is there: clients count them. */
+/** Empty members are left out. Each wanted ref has an entry: clients count them. */
 function toAnswer(wanted: WantedRefs, { refs, missingCommits, fetched }: EnsuredRefs): object {
   const resolved = Array.from(wanted.refs.keys(), (name) => [name, refs.get(name) ?? '']);
   return {
@@ -45,10 +45,11 @@ function toAnswer(wanted: WantedRefs, { refs, missingCommits, fetched }: Ensured
 }
 
 /**
- * The body as JSON, whatever its `Content-Type` says, or what a body parser of the host app made of it.
+ * Reads the body as JSON, whatever its `Content-Type` says, or takes the value that a body parser of the
+ * host app has left.
  *
- * @throws SnapshotError `INVALID_REQUEST`; `INVALID_OPTIONS` when the host app read the body and left
- *   nothing of it.
+ * @throws SnapshotError `INVALID_REQUEST`; `INVALID_OPTIONS` when the host app has read the body and left
+ *   no value.
  */
 async function readJson(req: Request): Promise<unknown> {
   const body = bodyWasRead(req) ? parsedBody(req) : await readBody(req, MAX_BODY_BYTES);
@@ -65,29 +66,26 @@ async function readJson(req: Request): Promise<unknown> {
   }
 }
 
-/** Only for a body that was read: Express 4's parsers also set `req.body` when they leave it alone. */
+/** For a body that was read. Express 4's parsers set `req.body` also when they don't read the body. */
 function parsedBody(req: Request): unknown {
   if (req.body !== undefined) return req.body;
   throw new SnapshotError('INVALID_OPTIONS', 'the body was read before the router, and is gone');
 }
 
 const MAX_ENTRIES = 1_000;
-/** What git's own limit on paths leaves for the name of a ref. */
+/** git's limit on the length of paths, and so of ref names. */
 const MAX_NAME_LENGTH = 4_096;
 
-/** As git takes ids: abbreviated, in either case. An empty one is any to a ref, and none in a list. */
+/** An id as git takes it: abbreviated, in either case. Empty: any id for a ref, no id in the list. */
 const emptyOrOid = z.string().regex(/^(?:[0-9a-f]{4,40})?$/i);
 const name = z.string().max(MAX_NAME_LENGTH);
 
-/**
- * The members of an object. They are gone through here, not by `z.record`, which leaves out
- * `__proto__`: it is as good a name of a ref that does not exist as any other.
- */
+/** The members of an object. `z.record` would leave out `__proto__`, which a client may send as a name. */
 const members = z
   .custom<object>((value) => typeof value === 'object' && value !== null && !Array.isArray(value))
   .transform((value) => new Map<unknown, unknown>(Object.entries(value)));
 
-/** `null` is nothing, as it is to Go's decoder. Unknown members are ignored. */
+/** `null` means missing, as for Go's decoder. Unknown members are ignored. */
 const schema = z
   .object({
     refs: members.pipe(z.map(name, emptyOrOid)).nullish(),
@@ -101,8 +99,8 @@ const schema = z
   .transform(({ refs, commits }) => ({ refs, commits: commits.filter((id) => id !== '') }));
 
 /**
- * The body of `ensure-refs`, once it is JSON: `{"refs": {"{name}": "{id or empty}"}, "commits": ["{id}"]}`.
- * Names are any strings: one that no ref can have is a ref that does not exist.
+ * Parses the JSON of `ensure-refs`: `{"refs": {"{name}": "{id or empty}"}, "commits": ["{id}"]}`. Any string
+ * is taken as a name: a name that git refuses is a ref that does not exist.
  *
  * @throws SnapshotError `INVALID_REQUEST`
  */

@@ -10,9 +10,8 @@ export interface EntityTag {
 const TAG = /(W\/)?("[\x21\x23-\x7e\x80-\xff]*")/y;
 
 /**
- * The tags of an `If-Match` or `If-None-Match` list, whose members may be empty (section 5.6.1.2).
- * Reading stops at the first member that is no entity tag: nothing that follows can match. Takes time
- * in proportion to the field's length, whatever it holds.
+ * The tags of an `If-Match` or `If-None-Match` list, whose members may be empty (section 5.6.1.2). Stops at
+ * the first member that is no entity tag: no later member can match. Linear in the field's length.
  */
 export function parseEntityTags(field: string): EntityTag[] {
   const tags: EntityTag[] = [];
@@ -33,13 +32,13 @@ function skipBlanks(field: string, from: number): number {
   return at;
 }
 
-/** One int-range or suffix-range (RFC 9110, section 14.1.2); unit names know no case. */
+/** One int-range or suffix-range (RFC 9110, section 14.1.2). Case does not matter in unit names. */
 const SINGLE_RANGE = /^bytes=[\t ]*(?:(\d+)-(\d*)|-(\d+))[\t ]*$/i;
 
 /**
- * Reads a `Range` field for a representation of `size` bytes. `undefined` means that the field is to
- * be ignored: another unit, malformed (`5-3` is), or several ranges, which a server need not support
- * and which would turn the answer into a multipart body.
+ * Parses a `Range` field for a representation of `size` bytes. `undefined`: ignore the field. It has another
+ * unit, is malformed (as `5-3` is), or has several ranges: a server need not support these, and the answer
+ * would be a multipart body.
  */
 export function parseRange(field: string, size: number): ByteRange | 'unsatisfiable' | undefined {
   const match = SINGLE_RANGE.exec(field);
@@ -48,7 +47,7 @@ export function parseRange(field: string, size: number): ByteRange | 'unsatisfia
   if (suffix !== undefined) {
     const length = Number(suffix);
     if (length === 0) return 'unsatisfiable';
-    // No 206 can describe a part of an empty representation.
+    // A 206 can't describe a part of an empty representation.
     return size === 0 ? undefined : { start: Math.max(0, size - length), end: size - 1 };
   }
   const start = Number(first);
@@ -61,7 +60,7 @@ export function parseRange(field: string, size: number): ByteRange | 'unsatisfia
 const HTTP_DATE =
   /^(?:[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT|[A-Z][a-z]{5,8}, \d{2}-[A-Z][a-z]{2}-\d{2} \d{2}:\d{2}:\d{2} GMT|[A-Z][a-z]{2} [A-Z][a-z]{2} [ \d]\d \d{2}:\d{2}:\d{2} \d{4})$/;
 
-/** Milliseconds since the epoch; `undefined` for anything that is no HTTP-date. */
+/** Milliseconds since the epoch; `undefined` if the text is no HTTP-date. */
 export function parseHttpDate(text: string): number | undefined {
   if (!HTTP_DATE.test(text)) return undefined;
   // The asctime form names no zone and means GMT; Date.parse would take it for local time.
@@ -69,7 +68,7 @@ export function parseHttpDate(text: string): number | undefined {
   return Number.isNaN(time) ? undefined : time;
 }
 
-/** IMF-fixdate; an HTTP-date has no fraction of a second, so it is cut off. */
+/** IMF-fixdate. It has whole seconds: the rest is cut off. */
 export function formatHttpDate(milliseconds: number): string {
   return new Date(milliseconds).toUTCString();
 }
@@ -78,9 +77,9 @@ export function formatHttpDate(milliseconds: number): string {
 const NOT_ATTR_CHAR = /['()*]/g;
 
 /**
- * `Content-Disposition: attachment` (RFC 6266) for a well-formed file name of any characters. A name
- * that a quoted string cannot carry safely is also given as `filename*`, which clients prefer; `%` is
- * among those because some clients decode escapes in the plain form.
+ * `Content-Disposition: attachment` (RFC 6266) for a file name of any characters. A name that a quoted string
+ * can't carry safely is also given as `filename*`, which clients prefer. That includes names with `%`, since
+ * some clients decode escapes in the plain form.
  */
 export function attachment(filename: string): string {
   const plain = filename.replace(/[^\x20-\x7e]|["\\%]/gu, '_');

@@ -1,18 +1,18 @@
 import type { IncomingMessage } from 'node:http';
 import { SnapshotError } from '../errors.js';
 
-/** Whether somebody before us, such as a body parser, has read the body. An unread one may be empty. */
+/** Whether other middleware, such as a body parser, has read the body. */
 export function bodyWasRead(req: IncomingMessage): boolean {
   return req.readableEnded;
 }
 
 /**
- * Reads the body as the client sent it. `undefined`: it has more than `maxBytes`, and no more than
- * those were held in memory. The rest is discarded as it comes, so that the next request on the
- * connection is found where it begins; Node's `requestTimeout` limits for how long.
+ * Reads the body as the client sent it. Returns `undefined` if it has more than `maxBytes`; never holds more
+ * than that in memory. The rest is discarded as it arrives, so that the next request on the connection is
+ * found where it begins. Node's `requestTimeout` limits how long that takes.
  *
- * @param take is called for bytes before they are held in memory; when it throws, this rejects with that.
- * @throws SnapshotError `ABORTED` when the client goes before the end.
+ * @param take is called with the length of each chunk before it is kept. If it throws, this rejects.
+ * @throws SnapshotError `ABORTED` when the client leaves before the end.
  */
 export function readBody(
   req: IncomingMessage,
@@ -20,7 +20,7 @@ export function readBody(
   take: (bytes: number) => void = () => {},
 ): Promise<Buffer | undefined> {
   return new Promise((resolve, reject) => {
-    // The answer goes out before the body is read; Node discards what nobody reads.
+    // The answer is sent before the body arrives. Node discards an unread body.
     if (Number(req.headers['content-length']) > maxBytes) return resolve(undefined);
     if (req.destroyed) return reject(gone());
 
@@ -41,7 +41,7 @@ export function readBody(
     const onClose = () => settle(() => reject(gone()));
     const settle = (how: () => void) => {
       req.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose);
-      req.on('error', () => {}); // what befalls the rest is of no interest
+      req.on('error', () => {}); // the rest is discarded
       req.resume();
       how();
     };
@@ -50,5 +50,5 @@ export function readBody(
 }
 
 function gone(cause?: unknown): SnapshotError {
-  return new SnapshotError('ABORTED', 'the client went before the end of its request', { cause });
+  return new SnapshotError('ABORTED', 'the client left before the end of its request', { cause });
 }

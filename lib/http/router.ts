@@ -20,8 +20,8 @@ export interface RouterParts {
 }
 
 /**
- * An Express router that answers for the artifacts and passes everything else to `next()`. `OPTIONS` is a
- * method like any other here: CORS middleware of the host app goes before this router.
+ * An Express router that answers requests for artifacts and passes all other requests to `next()`. `OPTIONS`
+ * is a method like any other: CORS middleware of the host app goes before this router.
  */
 export function createRouter({ source, config }: RouterParts): Router {
   const handlers: Record<Artifact, ArtifactHandler> = {

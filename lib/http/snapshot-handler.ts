@@ -21,7 +21,7 @@ export function createSnapshotHandler(
         : { 'X-Cachew-Snapshot-Commit': commit, ...fastForward(id, commit) },
   });
 
-  /** Bundles lead to HEAD, and so are of use to a checkout of HEAD with its whole history only. */
+  /** Bundles lead to HEAD: they are only useful for a checkout of HEAD with its whole history. */
   function fastForward(id: SnapshotId, commit: string) {
     if (id.ref !== undefined || id.depth !== undefined) return {};
     const head = source.headOf(id);
@@ -32,8 +32,8 @@ export function createSnapshotHandler(
 }
 
 /**
- * What a query selects: `ref` and `depth`, each at most once. Other parameters are ignored. Nothing
- * selected is the default snapshot.
+ * Parses `ref` and `depth`, each given at most once. Ignores other parameters. Without both, the query selects
+ * the default snapshot.
  *
  * @throws SnapshotError `INVALID_REQUEST`
  */
@@ -46,14 +46,14 @@ export function parseSnapshotQuery(query: URLSearchParams): Pick<SnapshotId, 're
   };
 }
 
-/** 40 hex digits are an object id to git, whatever their case and whatever refs there are. */
+/** git takes 40 hex digits for an object id, in any case, even if a ref has that name. */
 function parseRef(text: string): string {
   if (/^[0-9a-f]{40}$/i.test(text)) return text.toLowerCase();
   checkRef(text);
   return text;
 }
 
-/** In decimal, and in one way only. */
+/** A decimal number without leading zeros. */
 function parseDepth(text: string): number {
   const depth = /^[1-9][0-9]{0,9}$/.test(text) ? Number(text) : Number.NaN;
   checkDepth(depth);
@@ -61,8 +61,8 @@ function parseDepth(text: string): number {
 }
 
 /**
- * Where clients find the bundle that fast-forwards a snapshot of `base`. It begins with `/git/`
- * wherever the router is mounted: cachew's clients join it to the base URL of their configuration.
+ * The path of the bundle that fast-forwards a snapshot of `base`. It begins with `/git/` wherever the router
+ * is mounted: cachew's clients join it to the base URL in their configuration.
  */
 export function bundleUrl({ host, path }: RepositoryId, base: string): string {
   const segments = [host, ...path.split('/')].map(encodeSegment);

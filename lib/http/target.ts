@@ -3,10 +3,7 @@ import { SnapshotError } from '../errors.js';
 
 type RoutedRequest = Pick<Request, 'url' | 'originalUrl' | 'baseUrl'>;
 
-/**
- * The query as the client sent it. Which parser makes `req.query`, or whether any does, is the host
- * app's setting.
- */
+/** The query as the client sent it. The host app chooses the parser of `req.query`, or turns it off. */
 export function rawQuery({ url }: Pick<Request, 'url'>): URLSearchParams {
   const start = url.indexOf('?');
   return new URLSearchParams(start < 0 ? '' : url.slice(start + 1));
@@ -17,16 +14,16 @@ export function rawPath({ url, originalUrl, baseUrl }: RoutedRequest): string {
   // Express 4 counts a second slash after the mount to the mount, and would hide an empty segment.
   const below = originalUrl === `${baseUrl}/${url}` ? `/${url}` : url;
   const [target = ''] = below.split('?', 1);
-  // Clients of a proxy send the absolute form (RFC 9112, section 3.2.2), of which Express leaves the
-  // scheme and authority standing.
+  // Clients of a proxy send the absolute form (RFC 9112, section 3.2.2). Express leaves its scheme and
+  // authority in `url`.
   return target.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/]*/i, '');
 }
 
 /**
- * The decoded value of a query parameter that may be given once; `undefined` when it is not given.
+ * The decoded value of a query parameter; `undefined` when it is not given.
  *
- * @throws SnapshotError `INVALID_REQUEST` when it is given more than once: readers of a URL differ in
- *   which of them they take.
+ * @throws SnapshotError `INVALID_REQUEST` when it is given more than once: parsers of URLs differ in which of
+ *   the values they take.
  */
 export function queryParameter(query: URLSearchParams, name: string): string | undefined {
   const [value, ...more] = query.getAll(name);

@@ -1,7 +1,7 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 
-/** Senders list one for each secret that they still know. */
+/** Senders list one signature for each secret that they still know. */
 const MAX_SIGNATURES = 32;
 
 /**
@@ -13,7 +13,7 @@ const MAX_SIGNATURES = 32;
  */
 export type Proof = 'message' | 'body' | 'token';
 
-/** The strongest proof that is there. A weaker one beside it does not make up for its being wrong. */
+/** The strongest proof in the headers. If it is wrong, a weaker proof beside it does not count. */
 export function proofOf(headers: IncomingHttpHeaders): Proof | undefined {
   if (headers['webhook-signature'] !== undefined) return 'message';
   if (headers['x-hub-signature-256'] !== undefined) return 'body';
@@ -21,8 +21,8 @@ export function proofOf(headers: IncomingHttpHeaders): Proof | undefined {
 }
 
 /**
- * Whether a delivery can be authentic, whatever its body is: which need not be read if not. What it proves
- * by a token is known by then.
+ * Whether a delivery can be authentic with any body. If not, its body need not be read. A token is checked
+ * in full here.
  *
  * @param now milliseconds since the epoch.
  */
@@ -45,7 +45,7 @@ export function mayBeAuthentic(
   }
 }
 
-/** Whether one that may be authentic is. */
+/** Whether a delivery that passed `mayBeAuthentic` is authentic. */
 export function isAuthentic(
   proof: Proof,
   headers: IncomingHttpHeaders,
@@ -76,16 +76,16 @@ function messageSignatures(headers: IncomingHttpHeaders): string[] {
 }
 
 /**
- * By what an authentic delivery is known again: its ids, and for a proof that does not cover them what
- * it does cover. A replayed body has a new `X-GitHub-Delivery` whenever its sender likes; two pushes
- * never have the same body there, as it has the time of the push. GitLab's bodies have no time, and a
- * token proves nothing of them: there only the id counts.
+ * The marks that identify an authentic delivery: its ids, and the body if the proof covers only that. An
+ * attacker who replays a body can choose a new `X-GitHub-Delivery`, but two pushes never have the same body:
+ * it holds the time of the push. GitLab's bodies hold no time, and a token covers nothing: only the id
+ * counts there.
  */
 export function marksOf(proof: Proof, headers: IncomingHttpHeaders, body: Buffer): string[] {
   const ids = {
     message: ['webhook-id'],
     body: ['x-github-delivery'],
-    // The second is shared by deliveries that one delivery caused.
+    // Deliveries that one delivery caused share the second id.
     token: headers['idempotency-key'] === undefined ? ['x-gitlab-event-uuid'] : ['idempotency-key'],
   };
   const marks = ids[proof]
@@ -103,7 +103,7 @@ function digest(content: string | Buffer): string {
   return createHash('sha256').update(content).digest('base64');
 }
 
-/** The headers of the Standard Webhooks specification, which GitLab's signing tokens follow. */
+/** A message of the Standard Webhooks specification, which GitLab's signing tokens follow. */
 export interface SignedMessage {
   readonly id: string;
   /** Seconds since the epoch, in decimal. */
@@ -111,7 +111,7 @@ export interface SignedMessage {
   readonly body: Buffer;
 }
 
-/** Seconds that a message may be old, or ahead of this clock. */
+/** Seconds by which a message's time may differ from this clock. */
 const TOLERANCE = 5 * 60;
 
 const ENCODED_SECRET = /^whsec_([A-Za-z0-9+/]+={0,2})$/;
@@ -132,16 +132,16 @@ export function isTimely(timestamp: string, now: number): boolean {
   return /^\d{1,12}$/.test(timestamp) && Math.abs(now / 1000 - Number(timestamp)) <= TOLERANCE;
 }
 
-/** The bytes behind `whsec_{base64}`; of a secret in any other form, its own. */
+/** The bytes of `whsec_{base64}`. A secret in any other form is taken as text. */
 function keyOf(secret: string): Buffer {
   const encoded = ENCODED_SECRET.exec(secret)?.[1];
   return encoded === undefined ? Buffer.from(secret) : Buffer.from(encoded, 'base64');
 }
 
 /**
- * Whether any text of one list is equal to any of another, in a time that does not depend on where
- * they differ, how long the expected ones are, or which pair is equal: digests under a key that nobody
- * knows are compared, all of them.
+ * Whether any text of one list equals any text of another. The time does not depend on where they differ,
+ * how long the expected texts are, or which pair is equal: all pairs of digests under a random key are
+ * compared.
  */
 export function anyEqual(presented: readonly string[], expected: readonly string[]): boolean {
   const key = randomBytes(32);

@@ -3,12 +3,12 @@ import { SnapshotError } from '../../errors.js';
 import { bodyWasRead, readBody } from '../request-body.js';
 
 /**
- * The bytes that were signed: from the request, or where `express.raw()` or the host app has left them.
+ * The bytes that the sender signed: from the request, or from where `express.raw()` or the host app has left
+ * them.
  *
  * @param take as for `readBody`.
- * @throws SnapshotError `CONTENT_TOO_LARGE`; `ABORTED` when the client goes; `INVALID_OPTIONS` when
- *   only a parsed form of them is left, which need not have been written as it would be now; what `take`
- *   throws.
+ * @throws SnapshotError `CONTENT_TOO_LARGE`; `ABORTED` when the client leaves; `INVALID_OPTIONS` when only a
+ *   parsed body is left, from which the bytes can't be made again; the error that `take` throws.
  */
 export async function rawBody(req: Request, take: (bytes: number) => void): Promise<Buffer> {
   const body = bodyWasRead(req) ? keptBody(req) : await readBody(req, MAX_BODY_BYTES, take);
@@ -29,19 +29,20 @@ function keptBody(req: Request): Buffer {
   );
 }
 
-/** GitHub sends no larger ones. */
+/** GitHub sends no larger bodies. */
 export const MAX_BODY_BYTES = 25 * 1024 * 1024;
 const ROOM_BYTES = 4 * MAX_BODY_BYTES;
 
-/** A bound on the memory that bodies take whose senders are not known yet. */
+/** Bounds the memory of bodies whose senders are not authenticated yet. */
 export class BodyRoom {
   #free = ROOM_BYTES;
 
   /**
-   * Reads a body, which has the room that it took until `read` is over.
+   * Reads a body. Its memory counts until `read` ends.
    *
-   * @param read calls `take` for bytes that have arrived, not for those that are announced: a sender that is
-   *   silent keeps nobody else out. It throws a SnapshotError `OVERLOADED` when there is no room for them.
+   * @param read calls `take` with the number of bytes that have arrived. Announced bytes don't count, so that
+   *   a silent sender keeps no other sender out. `take` throws a SnapshotError `OVERLOADED` when all room is
+   *   taken.
    */
   async use<T>(read: (take: (bytes: number) => void) => Promise<T>): Promise<T> {
     let taken = 0;
