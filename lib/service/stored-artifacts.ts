@@ -8,8 +8,7 @@ import {
   type OpenedArtifact,
   type StoredArtifact,
 } from '../artifact/artifact.js';
-import { bundleBasis } from '../artifact/bundle-basis.js';
-import { formatOf, isOnlyReachable } from '../artifact/etag.js';
+import { bundleBasis, formatOf, isOnlyReachable } from '../artifact/etag.js';
 import { artifactKey, isVariantKey } from '../artifact/key.js';
 import { describeStored, type Provenance, provenanceOf } from '../artifact/metadata.js';
 import { KEEP_GARBAGE } from '../mirror/choose-packs.js';
