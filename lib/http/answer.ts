@@ -47,6 +47,8 @@ export async function answer(
     const failure = toSnapshotError(error);
     const status = isUpstreamFailure(failure) ? handler.upstreamFailureStatus : undefined;
     callHost('a response', () => sendProblemOrBreak(res, failure, status));
+    // A client that pipelines too many requests must not fill the log.
+    if (turn === undefined) return;
     callHost('a logger', () => logFailure(config.logger, failure, repository));
   }
 }

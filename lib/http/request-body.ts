@@ -6,18 +6,25 @@ export function bodyWasRead(req: IncomingMessage): boolean {
   return req.readableEnded;
 }
 
+export interface ReadBodyOptions {
+  /** Called with the length of each chunk before it is kept. */
+  take?: (bytes: number) => void;
+  /** Ends the reading. The rest of the body is discarded. */
+  signal?: AbortSignal;
+}
+
 /**
  * Reads the body as the client sent it. Returns `undefined` if it has more than `maxBytes`; never holds more
  * than that in memory. The rest is discarded as it arrives, so that the next request on the connection is
  * found where it begins. Node's `requestTimeout` limits how long that takes.
  *
- * @param take is called with the length of each chunk before it is kept. If it throws, this rejects.
- * @throws SnapshotError `ABORTED` when the client leaves before the end.
+ * @throws SnapshotError `ABORTED` when the client leaves before the end; the error that `take` throws; the
+ *   signal's reason.
  */
 export function readBody(
   req: IncomingMessage,
   maxBytes: number,
-  take: (bytes: number) => void = () => {},
+  { take, signal }: ReadBodyOptions = {},
 ): Promise<Buffer | undefined> {
   return new Promise((resolve, reject) => {
     // The answer is sent before the body arrives. Node discards an unread body.
@@ -30,7 +37,7 @@ export function readBody(
       size += part.length;
       if (size > maxBytes) return settle(() => resolve(undefined));
       try {
-        take(part.length);
+        take?.(part.length);
       } catch (error) {
         return settle(() => reject(error));
       }
@@ -39,12 +46,15 @@ export function readBody(
     const onEnd = () => settle(() => resolve(Buffer.concat(parts, size)));
     const onError = (cause: unknown) => settle(() => reject(gone(cause)));
     const onClose = () => settle(() => reject(gone()));
+    const onAbort = () => settle(() => reject(signal?.reason));
     const settle = (how: () => void) => {
       req.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose);
+      signal?.removeEventListener('abort', onAbort);
       req.on('error', () => {}); // the rest is discarded
       req.resume();
       how();
     };
+    signal?.addEventListener('abort', onAbort, { once: true });
     req.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose);
   });
 }

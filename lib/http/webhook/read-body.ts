@@ -1,4 +1,5 @@
 import type { Request } from 'express';
+import { withDeadline } from '../../async/deadline.js';
 import { SnapshotError } from '../../errors.js';
 import { bodyWasRead, readBody } from '../request-body.js';
 
@@ -7,11 +8,18 @@ import { bodyWasRead, readBody } from '../request-body.js';
  * them.
  *
  * @param take as for `readBody`.
+ * @param signal as for `readBody`.
  * @throws SnapshotError `CONTENT_TOO_LARGE`; `ABORTED` when the client leaves; `INVALID_OPTIONS` when only a
- *   parsed body is left, from which the bytes can't be made again; the error that `take` throws.
+ *   parsed body is left, from which the bytes can't be made again; the error that `take` throws;
+ *   the signal's reason.
  */
-export async function rawBody(req: Request, take: (bytes: number) => void): Promise<Buffer> {
-  const body = bodyWasRead(req) ? keptBody(req) : await readBody(req, MAX_BODY_BYTES, take);
+export async function rawBody(
+  req: Request,
+  take: (bytes: number) => void,
+  signal: AbortSignal,
+): Promise<Buffer> {
+  const options = { take, signal };
+  const body = bodyWasRead(req) ? keptBody(req) : await readBody(req, MAX_BODY_BYTES, options);
   if (body === undefined || body.length > MAX_BODY_BYTES) {
     throw new SnapshotError('CONTENT_TOO_LARGE', `a body of more than ${MAX_BODY_BYTES} bytes`);
   }
@@ -32,29 +40,61 @@ function keptBody(req: Request): Buffer {
 /** GitHub sends no larger bodies. */
 export const MAX_BODY_BYTES = 25 * 1024 * 1024;
 const ROOM_BYTES = 4 * MAX_BODY_BYTES;
+/** Milliseconds within which a whole body must arrive. */
+const BODY_TIMEOUT = 30_000;
 
-/** Bounds the memory of bodies whose senders are not authenticated yet. */
+interface Reading {
+  bytes: number;
+  readonly ends: AbortController;
+}
+
+/**
+ * Bounds the memory of bodies whose senders are not authenticated yet. When all of it is taken, the body that
+ * began first is dropped: a sender that takes its time can't keep others out.
+ */
 export class BodyRoom {
   #free = ROOM_BYTES;
+  /** The oldest first. */
+  readonly #readings = new Set<Reading>();
 
   /**
    * Reads a body. Its memory counts until `read` ends.
    *
-   * @param read calls `take` with the number of bytes that have arrived. Announced bytes don't count, so that
-   *   a silent sender keeps no other sender out. `take` throws a SnapshotError `OVERLOADED` when all room is
-   *   taken.
+   * @param read calls `take` with the number of bytes that have arrived. Announced bytes don't count.
+   * @throws SnapshotError `OVERLOADED` when the body was dropped, or took longer than 30 seconds.
    */
-  async use<T>(read: (take: (bytes: number) => void) => Promise<T>): Promise<T> {
-    let taken = 0;
+  async use<T>(
+    read: (take: (bytes: number) => void, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const reading: Reading = { bytes: 0, ends: new AbortController() };
+    this.#readings.add(reading);
     const take = (bytes: number) => {
-      if (bytes > this.#free) throw new SnapshotError('OVERLOADED', 'too many deliveries at once');
+      for (const oldest of this.#readings) {
+        if (bytes <= this.#free || oldest === reading) break;
+        this.#release(oldest);
+        oldest.ends.abort(overloaded('too many deliveries at once'));
+      }
+      if (bytes > this.#free) throw overloaded('too many deliveries at once');
       this.#free -= bytes;
-      taken += bytes;
+      reading.bytes += bytes;
     };
     try {
-      return await read(take);
+      return await withDeadline(
+        BODY_TIMEOUT,
+        reading.ends.signal,
+        (signal) => read(take, signal),
+        () => overloaded(`the delivery took longer than ${BODY_TIMEOUT} ms`),
+      );
     } finally {
-      this.#free += taken;
+      this.#release(reading);
     }
   }
+
+  #release(reading: Reading): void {
+    if (this.#readings.delete(reading)) this.#free += reading.bytes;
+  }
+}
+
+function overloaded(why: string): SnapshotError {
+  return new SnapshotError('OVERLOADED', why);
 }

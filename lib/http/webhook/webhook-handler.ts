@@ -51,7 +51,7 @@ async function answer(
       sendProblem(res, new SnapshotError('UNAUTHORIZED', 'not authentic'), CHALLENGE);
     // A delivery without a proof gets no memory for its body.
     if (!proof || !mayBeAuthentic(proof, headers, secrets, Date.now())) return unauthorized();
-    const body = await room.use((take) => rawBody(req, take));
+    const body = await room.use((take, signal) => rawBody(req, take, signal));
     if (!isAuthentic(proof, headers, body, secrets)) return unauthorized();
     const payload = readPayload(req, body);
     const marks = marksOf(proof, headers, body);
