@@ -94,7 +94,7 @@ export interface Representation extends GetOptions {
 
 /** What a client wants the mirror to hold. */
 export interface WantedRefs {
-  /** Full name of a ref → the id that it should have, which may be abbreviated; an empty one stands for any. */
+  /** Full name of a ref, or `HEAD` → the id that it should have, abbreviated or not; an empty one stands for any. */
   readonly refs: ReadonlyMap<string, string>;
   /** Ids of commits, or of any other objects: 4 to 40 hex digits each. */
   readonly commits: readonly string[];
@@ -154,7 +154,7 @@ export interface ArtifactSource {
    * Makes the mirror hold refs and commits: by one fetch, if something is not there, and one more for each
    * commit that no branch or tag leads to.
    *
-   * @throws SnapshotError `UPSTREAM_*` when that fails.
+   * @throws SnapshotError `UPSTREAM_*` when that fails, `OVERLOADED` when too much is being asked for.
    */
   ensureRefs(
     repository: RepositoryId,

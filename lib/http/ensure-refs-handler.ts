@@ -2,7 +2,6 @@ import type { Request } from 'express';
 import { z } from 'zod';
 import type { ArtifactSource, EnsuredRefs, WantedRefs } from '../artifact/artifact.js';
 import { SnapshotError } from '../errors.js';
-import { isValidRefName } from '../git/refs.js';
 import type { ArtifactHandler, Exchange } from './exchange.js';
 import { bodyWasRead, readBody } from './request-body.js';
 
@@ -12,11 +11,7 @@ const MAX_BODY_BYTES = 256 * 1024;
 export function createEnsureRefsHandler(source: ArtifactSource): ArtifactHandler {
   async function serve({ req, res, repository, signal }: Exchange): Promise<void> {
     const wanted = parseWantedRefs(await readJson(req));
-    const possible = withPossibleNames(wanted);
-    const ensured: EnsuredRefs =
-      possible.refs.size + possible.commits.length === 0
-        ? { refs: new Map(), missingCommits: [], fetched: false }
-        : await source.ensureRefs(repository, possible, { signal });
+    const ensured = await source.ensureRefs(repository, wanted, { signal });
     const body = JSON.stringify(toAnswer(wanted, ensured));
     res.writeHead(200, {
       'Content-Type': 'application/json',
@@ -27,11 +22,6 @@ export function createEnsureRefsHandler(source: ArtifactSource): ArtifactHandler
   }
 
   return { methods: ['POST'], upstreamFailureStatus: 502, serve };
-}
-
-/** No repository has a ref with a name that git refuses: there is nothing to look up. */
-function withPossibleNames({ refs, commits }: WantedRefs): WantedRefs {
-  return { refs: new Map([...refs].filter(([name]) => isValidRefName(name))), commits };
 }
 
 /** Empty members are left out. Each wanted ref has an entry: clients count them. */

@@ -15,7 +15,7 @@ import type { Mirror, MirrorAccess, MirrorLease } from './mirror.js';
 export interface UpdateOptions {
   /** To be had even if no ref leads to it. */
   commit?: string | undefined;
-  /** Full names of refs that mirrors don't hold. */
+  /** Full names of refs that mirrors don't hold, as bytes. */
   otherRefs?: readonly string[];
   /** Nobody waits for it: see `JobRunner`. */
   isBackground?: boolean;

@@ -2,6 +2,7 @@ import type { BundleId, EnsuredRefs, GetOptions, WantedRefs } from '../artifact/
 import { checkId } from '../artifact/validate-id.js';
 import { unlessAborted } from '../async/abort.js';
 import { SnapshotError } from '../errors.js';
+import { isValidRefName, refNameOf } from '../git/refs.js';
 import type { MirrorManager } from '../mirror/mirrors.js';
 import type { SnapshotConfig } from '../options.js';
 import { type RepositoryId, repositoryOf } from '../repository/identity.js';
@@ -47,14 +48,20 @@ export class MirrorQuestions {
   }
 
   /** As `ArtifactSource.ensureRefs`. */
-  ensureRefs(
+  async ensureRefs(
     repository: RepositoryId,
-    wanted: WantedRefs,
+    { refs, commits }: WantedRefs,
     { signal }: GetOptions = {},
   ): Promise<EnsuredRefs> {
-    return this.#answer(repository, signal, (parts, closing) =>
-      ensureRefs(repository, wanted, parts, closing),
+    const nowhere = new Map(Array.from(refs.keys(), (name) => [name, '']));
+    const possible = new Map([...refs].filter(([name]) => mayExist(name)));
+    if (possible.size + commits.length === 0) {
+      return { refs: nowhere, missingCommits: [], fetched: false };
+    }
+    const ensured = await this.#answer(repository, signal, (parts, closing) =>
+      ensureRefs(repository, { refs: possible, commits }, parts, closing),
     );
+    return { ...ensured, refs: new Map([...nowhere, ...ensured.refs]) };
   }
 
   async #answer<T>(
@@ -77,4 +84,9 @@ export class MirrorQuestions {
     };
     return await unlessAborted(answer().finally(leave), signal);
   }
+}
+
+/** Whether a repository can have a ref of this name: for one that git refuses nobody need be asked. */
+function mayExist(name: string): boolean {
+  return name === 'HEAD' || isValidRefName(refNameOf(name));
 }

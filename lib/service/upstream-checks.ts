@@ -18,6 +18,11 @@ import {
   type UpstreamState,
 } from './upstream-state.js';
 
+/** Refs that mirrors don't hold, of one repository, that one check may look for. */
+const MAX_WANTED_REFS = 10_000;
+/** Seconds in which a check may have ended. */
+const RETRY_AFTER = 5;
+
 export interface FreshnessParts {
   readonly policy: FreshnessPolicy;
   readonly mirrors: MirrorManager;
@@ -41,6 +46,8 @@ export class Freshness {
   readonly #closing: AbortSignal;
   readonly #known = new Map<string, Knowledge>();
   readonly #checks = new SingleFlight<UpdateOutcome>();
+  /** By repository: names of refs that mirrors don't hold, to be looked for by the check that begins next. */
+  readonly #wantedRefs = new Map<string, Set<string>>();
   readonly #inBackground = new BackgroundChecks((...about) => this.#checkUnasked(...about));
 
   constructor({ policy, mirrors, refusals, events, fleet, closing }: FreshnessParts) {
@@ -163,7 +170,11 @@ export class Freshness {
    */
   async check(repository: RepositoryId, isBackground = false): Promise<UpdateOutcome> {
     const key = repositoryKey(repository);
-    return await this.#checks.joinNext(key, () => this.#ask(repository, { isBackground }));
+    return await this.#checks.joinNext(key, () => {
+      const otherRefs = [...(this.#wantedRefs.get(key) ?? [])];
+      this.#wantedRefs.delete(key);
+      return this.#ask(repository, { isBackground, otherRefs });
+    });
   }
 
   /**
@@ -184,16 +195,31 @@ export class Freshness {
   }
 
   /**
-   * As `check`, and asks for refs that mirrors don't hold. Not shared.
+   * As `check`, and looks for refs that mirrors don't hold in what the upstream lists.
    *
-   * @param names full names.
+   * @param names full names, as bytes.
    * @returns full name → id, of those that are there.
+   * @throws SnapshotError also `OVERLOADED`.
    */
   async checkOtherRefs(
     repository: RepositoryId,
     names: readonly string[],
   ): Promise<ReadonlyMap<string, string>> {
-    return (await this.#ask(repository, { otherRefs: names })).otherRefs;
+    const key = repositoryKey(repository);
+    const wanted = this.#wantedRefs.get(key) ?? new Set();
+    if (wanted.size > 0 && wanted.size + names.length > MAX_WANTED_REFS) {
+      const message = `over ${MAX_WANTED_REFS} refs of ${key} are waited for`;
+      throw new SnapshotError('OVERLOADED', message, { retryAfter: RETRY_AFTER });
+    }
+    for (const name of names) wanted.add(name);
+    this.#wantedRefs.set(key, wanted);
+    const { otherRefs } = await this.check(repository);
+    return new Map(
+      names.flatMap((name) => {
+        const oid = otherRefs.get(name);
+        return oid === undefined ? [] : [[name, oid]];
+      }),
+    );
   }
 
   /**
@@ -226,10 +252,7 @@ export class Freshness {
    */
   async #checkUnasked(repository: RepositoryId, since: number): Promise<boolean> {
     if (this.#closing.aborted) return true;
-    const key = repositoryKey(repository);
-    const ask = async () =>
-      (await this.#checks.joinNext(key, () => this.#ask(repository, { isBackground: true })))
-        .digest;
+    const ask = async () => (await this.check(repository, true)).digest;
     try {
       if (this.#fleet === undefined) {
         await ask();

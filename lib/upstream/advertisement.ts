@@ -11,6 +11,8 @@ export interface Advertisement {
   readonly head: Head | undefined;
   /** Branches and tags. */
   readonly refs: RefList;
+  /** Of the other refs that were wanted, those that are there: full name → id. */
+  readonly otherRefs: ReadonlyMap<string, string>;
 }
 
 /** git's own, without any configuration. */
@@ -27,13 +29,17 @@ const NO_REFS = `${'0'.repeat(40)} capabilities^{}`;
  * Names are bytes, and only one line feed at the end of a line is not part of it: whoever may push some branch
  * must not be able to make it pass for another one.
  *
+ * @param wanted full names of refs that mirrors don't hold, to be kept as well.
  * @throws SnapshotError `REPOSITORY_UNSUPPORTED` for SHA-256 or shallow repositories, `UPSTREAM_UNREACHABLE`
  * for an error that the upstream reports, `UPSTREAM_INVALID` for everything that the protocol does not allow: an
  * answer that ends before its last flush, malformed ids, a ref twice, refs that can't exist beside each other.
  */
-export async function readAdvertisement(body: AsyncIterable<Uint8Array>): Promise<Advertisement> {
+export async function readAdvertisement(
+  body: AsyncIterable<Uint8Array>,
+  wanted: ReadonlySet<string>,
+): Promise<Advertisement> {
   const splitter = new PktLineSplitter();
-  const refs = new RefLines();
+  const refs = new RefLines(wanted);
   let flushes = 0;
   let isAnnounced = false;
   for await (const chunk of body) {
@@ -65,6 +71,8 @@ function textOf(line: PktLine): string {
 /** The lines of the list, the first of which also has the capabilities. */
 class RefLines {
   readonly #refs = new RefListBuilder();
+  readonly #wanted: ReadonlySet<string>;
+  readonly #otherRefs = new Map<string, string>();
   #capabilities: ReadonlySet<string> | undefined;
   #isNumbered = false;
   #headOid: string | undefined;
@@ -74,6 +82,10 @@ class RefLines {
    * remote.c). HEAD is listed before all others.
    */
   #atHead: string | undefined;
+
+  constructor(wanted: ReadonlySet<string>) {
+    this.#wanted = wanted;
+  }
 
   add(line: string): void {
     if (this.#capabilities === undefined) {
@@ -92,7 +104,8 @@ class RefLines {
     refuseNestedNames(refs);
     const guess = refs.find(DEFAULT_BRANCH)?.oid === this.#headOid ? DEFAULT_BRANCH : this.#atHead;
     const target = symrefOfHead(capabilities) ?? guess;
-    return { capabilities, refs, head: readHead(this.#headOid, target, refs) };
+    const head = readHead(this.#headOid, target, refs);
+    return { capabilities, refs, head, otherRefs: this.#otherRefs };
   }
 
   #addFirst(line: string): void {
@@ -121,6 +134,8 @@ class RefLines {
     } else if (isMirroredRef(name) && isValidRefName(name)) {
       this.#refs.add(name, oid);
       if (oid === this.#headOid && name.startsWith('refs/heads/')) this.#atHead ??= name;
+    } else if (this.#wanted.has(name)) {
+      this.#otherRefs.set(name, oid);
     }
   }
 }

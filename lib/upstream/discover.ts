@@ -1,12 +1,6 @@
 import { withDeadline } from '../async/deadline.js';
 import { SnapshotError } from '../errors.js';
-import {
-  encodeHeadQuery,
-  encodeRefsQuery,
-  readCapabilities,
-  readRefs,
-  readUnbornHead,
-} from '../git/ls-refs.js';
+import { encodeHeadQuery, readCapabilities, readUnbornHead } from '../git/ls-refs.js';
 import type { RefList } from '../git/ref-list.js';
 import type { Head } from '../git/refs.js';
 import { type Advertisement, DEFAULT_BRANCH, readAdvertisement } from './advertisement.js';
@@ -21,14 +15,16 @@ export class DiscoveryError extends SnapshotError {}
 /**
  * What the upstream has: one `info/refs`.
  *
+ * @param wanted full names of refs that mirrors don't hold, as bytes. Default: none.
  * @throws DiscoveryError `UPSTREAM_*`, `REPOSITORY_UNSUPPORTED`, `LIMIT_EXCEEDED`.
  */
 export async function discover(
   task: UpstreamTask,
   upstream: UpstreamClient,
+  wanted: ReadonlySet<string> = new Set(),
 ): Promise<Advertisement> {
   const { refsTimeout } = task.limits;
-  const ask = (signal: AbortSignal) => askForRefs(task, upstream, signal);
+  const ask = (signal: AbortSignal) => askForRefs(task, upstream, wanted, signal);
   // The client has a signal of its own.
   const { signal } = new AbortController();
   try {
@@ -47,11 +43,12 @@ export async function discover(
 async function askForRefs(
   { upstreamUrl }: UpstreamTask,
   http: UpstreamClient,
+  wanted: ReadonlySet<string>,
   signal: AbortSignal,
 ): Promise<Advertisement> {
   const { body } = await http.request({ ...infoRefs(upstreamUrl), headers: {}, signal });
   if (body === undefined) throw new SnapshotError('UPSTREAM_INVALID', 'an empty answer');
-  return await readAdvertisement(body);
+  return await readAdvertisement(body, wanted);
 }
 
 /**
@@ -70,23 +67,6 @@ export async function discoverUnbornHead(
   const named = query && (await readUnbornHead(await connect(task, http, query, PROTOCOL_V2)));
   const ref = named ?? DEFAULT_BRANCH;
   return { kind: 'branch', ref, oid: refs.find(ref)?.oid };
-}
-
-/**
- * What refs that mirrors don't hold are at, such as those of pull requests: two requests more.
- *
- * @param names full names.
- * @returns full name → id; without those that are not there, and empty when the upstream has no protocol v2.
- */
-export async function discoverRefs(
-  task: UpstreamTask,
-  http: UpstreamClient,
-  names: readonly string[],
-): Promise<ReadonlyMap<string, string>> {
-  const offered = await discoverCapabilities(task, http);
-  if (offered === undefined) return new Map();
-  const query = encodeRefsQuery(task.userAgent, offered, names);
-  return await readRefs(await connect(task, http, query, PROTOCOL_V2), names);
 }
 
 /** What the upstream offers by protocol v2; `undefined` when it does not speak that. */

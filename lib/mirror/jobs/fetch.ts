@@ -7,7 +7,7 @@ import type { IngestedPack } from '../../pack/ingest.js';
 import { ObjectReader } from '../../pack/reader.js';
 import { withReader } from '../../pack/with-reader.js';
 import type { Advertisement } from '../../upstream/advertisement.js';
-import { discover, discoverRefs, discoverUnbornHead } from '../../upstream/discover.js';
+import { discover, discoverUnbornHead } from '../../upstream/discover.js';
 import { fetchPack } from '../../upstream/fetch-pack.js';
 import { createHttpClient, type UpstreamClient } from '../../upstream/http-client.js';
 import type { UpstreamTask } from '../../upstream/task.js';
@@ -27,7 +27,7 @@ export interface UpdateTask extends UpstreamTask {
   readonly incoming: string;
   /** A commit that is wanted even if no ref leads to it. */
   readonly commit?: string | undefined;
-  /** Full names of refs that the mirror does not hold, of which is to be said what they are at. */
+  /** Full names, as bytes, of refs that the mirror does not hold: what they are at is to be said. */
   readonly otherRefs: readonly string[];
 }
 
@@ -72,11 +72,10 @@ const UNADVERTISED_WANTS = [
 export async function updateMirror(task: UpdateTask, context: JobContext): Promise<UpdateResult> {
   const http = createHttpClient({ ...task, ...task.limits, signal: context.signal });
   try {
-    const remote = await discover(task, http);
+    const remote = await discover(task, http, new Set(task.otherRefs));
     const refs = await updateRefs(task, context, http, remote);
     const commit = await fetchCommit(task, context, http, remote, refs.packs);
-    const { otherRefs: names } = task;
-    const otherRefs = names.length === 0 ? new Map() : await discoverRefs(task, http, names);
+    const { otherRefs } = remote;
     return { kind: 'update', refCount: remote.refs.length, ...refs, ...commit, otherRefs };
   } finally {
     await http.close();
