@@ -33,7 +33,7 @@ export interface HttpClientOptions extends ConnectorOptions {
   /** The `Authorization` header; sent to the origin of `upstreamUrl` and nowhere else. */
   readonly authorization?: string | undefined;
   readonly userAgent: string;
-  /** Bytes of the ref advertisement, after decompression. */
+  /** Bytes of an answer to `info/refs`, after decompression. */
   readonly maxRefsBytes: number;
   /** Ends everything, with its reason. Nothing else limits how long an answer may take. */
   readonly signal: AbortSignal;
