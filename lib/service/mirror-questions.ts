@@ -1,10 +1,8 @@
 import type { BundleId, EnsuredRefs, GetOptions, WantedRefs } from '../artifact/artifact.js';
-import { checkId } from '../artifact/validate-id.js';
 import { unlessAborted } from '../async/abort.js';
 import { SnapshotError } from '../errors.js';
 import { isValidRefName, refNameOf } from '../git/refs.js';
 import type { MirrorManager } from '../mirror/mirrors.js';
-import type { SnapshotConfig } from '../options.js';
 import { type RepositoryId, repositoryOf } from '../repository/identity.js';
 import { admit } from './admit.js';
 import { ensureRefs, isUpToDate, type QuestionParts } from './ensure-refs.js';
@@ -15,7 +13,6 @@ import type { Refusals } from './refusals.js';
 import type { Freshness } from './upstream-checks.js';
 
 export interface MirrorQuestionsParts {
-  readonly config: SnapshotConfig;
   readonly mirrors: MirrorManager;
   readonly freshness: Freshness;
   readonly search: RefSearch;
@@ -28,7 +25,7 @@ export interface MirrorQuestionsParts {
   readonly closing: AbortSignal;
 }
 
-/** Clients' questions to mirrors, which may be brought up to date, or cloned, for them. */
+/** Clients' questions to mirrors, which may be brought up to date, or cloned, for them. Ids are canonical. */
 export class MirrorQuestions {
   readonly #parts: MirrorQuestionsParts;
   #isClosing = false;
@@ -69,8 +66,7 @@ export class MirrorQuestions {
     signal: AbortSignal | undefined,
     ask: (parts: QuestionParts, closing: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    const { config, renewals, pending, onAsked, started, closing } = this.#parts;
-    checkId(config, id);
+    const { renewals, pending, onAsked, started, closing } = this.#parts;
     if (this.#isClosing) throw new SnapshotError('CLOSED', 'the service is closed or closing');
     const leave = pending.enterQuestion(id);
     const answer = async () => {
