@@ -3,6 +3,7 @@
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { SnapshotId, SnapshotService } from '../../lib/index.js';
 import { fakeDate } from '../support/fake-date.js';
 import { counter, next, read, renewed } from '../support/fresh-repository.js';
 import { GatedStore } from '../support/gated-store.js';
@@ -145,6 +146,15 @@ test('Renewals delay no request for another repository or the same one', async (
   for (const id of ids) expect((await read(service, id)).source).toBe('store');
 });
 
+/** Resolves when an artifact of a commit is stored. */
+async function untilStored(service: SnapshotService, id: SnapshotId, commit: string) {
+  for (;;) {
+    const finished = next(service, 'generationFinished', repository.id);
+    if ((await service.stat(id))?.commit === commit) return;
+    await finished;
+  }
+}
+
 describe('pushed', () => {
   test('refreshes a repository that is known', async () => {
     const service = await plainly();
@@ -224,10 +234,8 @@ describe('pushed', () => {
     await gate.reached;
     const commit = await push(repository.bare);
     for (const id of [repository.id, cut]) await read(service, id);
-    const areRenewed = renewed(service, repository.id).then(() => renewed(service, repository.id));
     gate.release();
-    await areRenewed;
-    for (const id of [repository.id, cut]) expect((await service.stat(id))?.commit).toBe(commit);
+    for (const id of [repository.id, cut]) await untilStored(service, id, commit);
   });
 
   test('while a renewal is being stored has another one made', async () => {
