@@ -1,4 +1,4 @@
-import { unlessMissing } from '../fs/failure.js';
+import { unlessMissing } from '../fs/errors.js';
 import { removeCrashed } from './disk/gc.js';
 import { usedAtOf } from './disk/last-used.js';
 import { isShownToGit } from './disk/layout.js';

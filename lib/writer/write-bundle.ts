@@ -3,7 +3,7 @@ import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { bundleBasis } from '../artifact/bundle-basis.js';
 import { SnapshotError } from '../errors.js';
-import { writeFully } from '../fs/write-fully.js';
+import { writeFully } from '../fs/sync-io.js';
 import { reachableObjects } from '../history/reachable-objects.js';
 import { packPaths } from '../mirror/disk/layout.js';
 import { type MirrorRevision, packsOf } from '../mirror/disk/revision.js';

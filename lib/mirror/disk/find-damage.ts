@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import { isDamage, SnapshotError } from '../../errors.js';
-import { damagedFile, readFailure } from '../../fs/read-failure.js';
+import { damagedFile, readFailure } from '../../fs/errors.js';
 import type { RevisionAt } from '../mirror.js';
 import { inspectMirror } from './integrity.js';
 import { packPaths } from './layout.js';

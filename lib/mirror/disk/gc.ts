@@ -1,6 +1,6 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { removeLeftovers } from '../../fs/temporary.js';
+import { removeAbandoned } from '../../fs/temporary.js';
 import { packDirectory, packPaths } from './layout.js';
 import {
   type MirrorRevision,
@@ -60,7 +60,7 @@ export async function removeCrashed(
   needed: readonly MirrorRevision[],
 ): Promise<void> {
   for (const directory of [mirror, revisionDirectory(mirror), packDirectory(mirror)]) {
-    await removeLeftovers(directory);
+    await removeAbandoned(directory);
   }
   for (const number of await revisionNumbers(mirror)) {
     if (number < current.number) await rm(revisionPath(mirror, number), { force: true });

@@ -1,5 +1,5 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
-import { damagedFile, readFailure } from '../../fs/read-failure.js';
+import { damagedFile, readFailure } from '../../fs/errors.js';
 import { PACK_HEADER_BYTES, PACK_TRAILER_BYTES, parsePackHeader } from '../../pack/format.js';
 import { FANOUT_AT, IDX_SIGNATURE, IDX_VERSION, OIDS_AT } from '../../pack/idx-format.js';
 import { packPaths } from './layout.js';

@@ -1,6 +1,6 @@
 import { open, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
-import { unlessMissing } from '../../fs/failure.js';
+import { unlessMissing } from '../../fs/errors.js';
 import type { Mirror } from '../mirror.js';
 import { revisionDirectory } from './revision.js';
 

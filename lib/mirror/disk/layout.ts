@@ -1,8 +1,7 @@
 import { readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { unlessMissing } from '../../fs/failure.js';
-import { damagedFile, readFailure } from '../../fs/read-failure.js';
+import { damagedFile, readFailure, unlessMissing } from '../../fs/errors.js';
 import { temporaryName } from '../../fs/temporary.js';
 import { quoteConfigValue } from '../../git/config.js';
 import { parsePackedRefs, type RefList } from '../../git/ref-list.js';

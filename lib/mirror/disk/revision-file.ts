@@ -2,7 +2,7 @@ import { link, readdir, readFile, rm, unlink, writeFile } from 'node:fs/promises
 import { join } from 'node:path';
 import { z } from 'zod';
 import { hasCode, isDamage, SnapshotError } from '../../errors.js';
-import { isNoFile, readFailure } from '../../fs/read-failure.js';
+import { isNoFile, readFailure } from '../../fs/errors.js';
 import { temporaryName } from '../../fs/temporary.js';
 import { OID_PATTERN } from '../../git/object.js';
 import { isValidRefName } from '../../git/refs.js';
