@@ -6,7 +6,7 @@ import type { SnapshotEvents } from '../events.js';
 import { requireFreeSpace } from '../fs/free-space.js';
 import type { IngestedPack } from '../pack/ingest.js';
 import type { RepositoryId } from '../repository/identity.js';
-import { chooseTask, type SizedPack } from './choose-packs.js';
+import { chooseTask, type SizedPack } from './choose-repack.js';
 import { packPaths } from './disk/layout.js';
 import { bringIn, publish, withIncoming } from './disk/publish.js';
 import { type MirrorRevision, packsOf } from './disk/revision.js';

@@ -14,13 +14,13 @@ import { MirrorDirectory } from './disk/mirror-directory.js';
 import type { MirrorRevision } from './disk/revision.js';
 import { isOutdated, readRevision } from './disk/revision-file.js';
 import { Evictions } from './evictions.js';
+import { MirrorUpdater, type UpdateOptions, type UpdateOutcome } from './fetch-mirror.js';
 import { Housekeeping } from './housekeeping.js';
 import { JobRunner } from './job-runner.js';
 import type { LookUpResult, LookUpTask } from './jobs/query.js';
 import { PackKeeper, type PackKeeperOptions } from './maintenance.js';
 import { type LeaseOptions, Mirror, type MirrorLease, type RevisionAt } from './mirror.js';
 import { takeOver } from './take-over.js';
-import { MirrorUpdater, type UpdateOptions, type UpdateOutcome } from './update-mirror.js';
 
 /** Another process may evict a mirror each time that it was found or cloned. */
 const MAX_ATTEMPTS = 5;

@@ -12,7 +12,7 @@ import { bundleBasis } from '../artifact/bundle-basis.js';
 import { formatOf } from '../artifact/etag.js';
 import { artifactKey, isVariantKey } from '../artifact/key.js';
 import { describeStored, type Provenance, provenanceOf } from '../artifact/metadata.js';
-import { KEEP_GARBAGE } from '../mirror/choose-packs.js';
+import { KEEP_GARBAGE } from '../mirror/choose-repack.js';
 import type { SnapshotConfig } from '../options.js';
 import { type RepositoryId, repositoryOf } from '../repository/identity.js';
 import type { SnapshotStore, StoredObject, UrlOptions } from '../stores/store.js';

@@ -3,7 +3,7 @@ import {
   FULL_PACKS,
   packsToCombine,
   SMALL_BYTES,
-} from '../../lib/mirror/choose-packs.js';
+} from '../../lib/mirror/choose-repack.js';
 import { SeededRandom } from '../support/random.js';
 
 const sized = (...sizes: number[]) => sizes.map((size, i) => ({ name: `pack-${i}`, size }));

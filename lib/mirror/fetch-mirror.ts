@@ -2,7 +2,7 @@ import { SnapshotError } from '../errors.js';
 import { InProcessLocks } from '../locks/in-process.js';
 import type { IngestedPack } from '../pack/ingest.js';
 import { type RepositoryId, repositoryKey } from '../repository/identity.js';
-import { isFull, SMALL_BYTES } from './choose-packs.js';
+import { isFull, SMALL_BYTES } from './choose-repack.js';
 import { bringIn, publish, withIncoming } from './disk/publish.js';
 import type { MirrorRevision, Pinned } from './disk/revision.js';
 import { readRevision } from './disk/revision-file.js';
