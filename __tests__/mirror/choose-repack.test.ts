@@ -1,5 +1,5 @@
 import {
-  chooseTask,
+  chooseRepack,
   FULL_PACKS,
   packsToCombine,
   SMALL_BYTES,
@@ -46,7 +46,7 @@ describe('The packs that a consolidation combines are', () => {
       const size = 1 + random.below(random.below(50) === 0 ? 20_000 : 300);
       packs.push({ name: `pack-${i}`, size });
       fetched += size;
-      const task = chooseTask(nothing, packs, ANY, 0);
+      const task = chooseRepack(nothing, packs, ANY, 0);
       if (Array.isArray(task)) {
         const combined = packs.filter(({ name }) => task.includes(name));
         const sum = combined.reduce((total, each) => total + each.size, 0);
@@ -65,24 +65,24 @@ describe('The packs that a consolidation combines are', () => {
 describe('The next task of a mirror', () => {
   test('is none while it has few packs', () => {
     expect(
-      chooseTask(nothing, sized(...Array.from({ length: 12 }, () => 5)), ANY, 0),
+      chooseRepack(nothing, sized(...Array.from({ length: 12 }, () => 5)), ANY, 0),
     ).toBeUndefined();
-    expect(chooseTask(nothing, sized(...Array.from({ length: 13 }, () => 5)), ANY, 0)).toHaveLength(
-      13,
-    );
+    expect(
+      chooseRepack(nothing, sized(...Array.from({ length: 13 }, () => 5)), ANY, 0),
+    ).toHaveLength(13);
   });
 
   test('is to prune unreachable objects: at once in a small mirror, else after hours', () => {
     const garbage = { ...nothing, garbageSince: 1000 };
-    expect(chooseTask(garbage, sized(SMALL_BYTES), ANY, 1000)).toBe('reachable');
-    expect(chooseTask(garbage, sized(SMALL_BYTES + 1), ANY, 1000 + 6 * HOUR)).toBeUndefined();
-    expect(chooseTask(garbage, sized(SMALL_BYTES + 1), ANY, 1001 + 6 * HOUR)).toBe('reachable');
+    expect(chooseRepack(garbage, sized(SMALL_BYTES), ANY, 1000)).toBe('reachable');
+    expect(chooseRepack(garbage, sized(SMALL_BYTES + 1), ANY, 1000 + 6 * HOUR)).toBeUndefined();
+    expect(chooseRepack(garbage, sized(SMALL_BYTES + 1), ANY, 1001 + 6 * HOUR)).toBe('reachable');
   });
 
   test('is none that would make a pack larger than allowed', () => {
     const garbage = { ...nothing, garbageSince: 1000 };
-    expect(chooseTask(garbage, sized(600, 600), 1200, 1000)).toBe('reachable');
-    expect(chooseTask(garbage, sized(600, 600), 1199, 1000)).toBeUndefined();
+    expect(chooseRepack(garbage, sized(600, 600), 1200, 1000)).toBe('reachable');
+    expect(chooseRepack(garbage, sized(600, 600), 1199, 1000)).toBeUndefined();
   });
 
   test('is to combine pinned packs when there are many', () => {
@@ -90,7 +90,7 @@ describe('The next task of a mirror', () => {
       ...nothing,
       pinned: { commits: [], packs: names(...Array.from({ length: count }, (_, i) => i)) },
     });
-    expect(chooseTask(pinned(6), sized(1), ANY, 0)).toBeUndefined();
-    expect(chooseTask(pinned(7), sized(1), ANY, 0)).toBe('pinned');
+    expect(chooseRepack(pinned(6), sized(1), ANY, 0)).toBeUndefined();
+    expect(chooseRepack(pinned(7), sized(1), ANY, 0)).toBe('pinned');
   });
 });

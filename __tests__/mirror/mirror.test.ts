@@ -94,3 +94,11 @@ describe('A failed clone', () => {
     expect(await mirror.ensureReady(async () => CONTENT)).toBe(CONTENT);
   });
 });
+
+test('A mirror whose files are gone is empty, and can be cloned again', async () => {
+  await mirror.ensureReady(async () => CONTENT);
+  mirror.clear();
+  expect(mirror.state).toBe('empty');
+  expect(mirror.revision).toBeUndefined();
+  expect(await mirror.ensureReady(async () => CONTENT)).toBe(CONTENT);
+});

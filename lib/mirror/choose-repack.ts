@@ -1,16 +1,17 @@
-import { type MirrorRevision, packsOf } from './disk/revision.js';
-import type { ConsolidateTask } from './jobs/repack.js';
+import type { IngestedPack } from '../pack/ingest.js';
+import { type MirrorRevision, packsOf, type RevisionContent } from './disk/revision.js';
+import type { RepackResult, RepackSelection } from './jobs/repack.js';
 
-/** More packs than this are put together. */
+/** A mirror with more packs than this is repacked. */
 const MAX_PACKS = 12;
-/** A mirror with so many packs takes no new one before that was done. */
+/** A mirror with this many packs is repacked before it gets a new one. */
 export const FULL_PACKS = 18;
-/** Of commits that were asked for by their id. */
+/** The same as `MAX_PACKS`, for packs of commits that clients asked for by id. */
 const MAX_PINNED_PACKS = 6;
-/** Mirrors up to this many bytes are tidied at once: it takes no longer than a fetch. */
+/** Mirrors up to this many bytes are repacked at once: that takes no longer than a fetch. */
 export const SMALL_BYTES = 64 * 1024 * 1024;
-/** Milliseconds for which larger ones keep what no ref leads to any more. */
-export const KEEP_GARBAGE = 6 * 60 * 60_000;
+/** Milliseconds after which unreachable objects of a larger mirror are pruned. */
+export const PRUNE_AFTER = 6 * 60 * 60_000;
 
 export interface SizedPack {
   readonly name: string;
@@ -18,26 +19,27 @@ export interface SizedPack {
   readonly size: number;
 }
 
-/** Whether a mirror takes no new pack before packs were put together. */
+/** Whether a mirror must be repacked before it gets a new pack. */
 export function isFull(revision: Pick<MirrorRevision, 'packs' | 'pinned'>): boolean {
   return packsOf(revision).length >= FULL_PACKS;
 }
 
 /**
- * What is to be done about the packs of a mirror; `undefined` when that is nothing.
+ * Chooses the packs of a mirror to repack; `undefined` when there are none.
  *
- * @param maxBytes of one pack.
+ * @param packs all packs of the refs.
+ * @param maxBytes size limit of the new pack.
  * @param now milliseconds since the epoch.
  */
-export function chooseTask(
+export function chooseRepack(
   { pinned, garbageSince }: Pick<MirrorRevision, 'pinned' | 'garbageSince'>,
   packs: readonly SizedPack[],
   maxBytes: number,
   now: number,
-): ConsolidateTask['packs'] | undefined {
+): RepackSelection | undefined {
   const bytes = packs.reduce((sum, { size }) => sum + size, 0);
   if (garbageSince !== undefined && bytes <= maxBytes) {
-    if (bytes <= SMALL_BYTES || now - garbageSince > KEEP_GARBAGE) return 'reachable';
+    if (bytes <= SMALL_BYTES || now - garbageSince > PRUNE_AFTER) return 'reachable';
   }
   if (packs.length > MAX_PACKS) {
     const combined = packsToCombine(packs, maxBytes);
@@ -47,26 +49,81 @@ export function chooseTask(
 }
 
 /**
- * Which packs to put together, so that few are left and large ones are seldom written again: the
- * smallest ones, up to where each of the others is at least twice as large as all that are smaller, as
- * `git repack --geometric=2` does. Each byte is written again at most once each time that the mirror
- * doubles.
+ * Chooses packs to combine, so that few packs are left and large ones are seldom rewritten. As in
+ * `git repack --geometric=2`, the smallest packs are combined, and each remaining pack is at least twice
+ * as large as all smaller ones together. A byte is rewritten at most once each time the mirror doubles.
  *
- * @param maxBytes of all together.
- * @returns at least two, or none.
+ * @param maxBytes size limit of the combined pack.
+ * @returns names of at least two packs, or none.
  */
 export function packsToCombine(packs: readonly SizedPack[], maxBytes: number): string[] {
-  const ascending = [...packs].sort((a, b) => a.size - b.size);
-  const smaller: number[] = [];
   let sum = 0;
-  for (const { size } of ascending) {
-    smaller.push(sum);
-    sum += size;
+  const ascending = [...packs]
+    .sort((a, b) => a.size - b.size)
+    .map(({ name, size }) => {
+      const smaller = sum;
+      sum += size;
+      return { name, size, smaller };
+    });
+  let count = ascending.findLastIndex(({ size, smaller }) => size < 2 * smaller) + 1;
+  if (count === 0 && packs.length >= FULL_PACKS) count = packs.length - 1;
+  const candidates = ascending.slice(0, count);
+  const last = candidates.findLastIndex(({ size, smaller }) => smaller + size <= maxBytes);
+  return last < 1 ? [] : candidates.slice(0, last + 1).map(({ name }) => name);
+}
+
+/** Names of the packs whose objects a repack reads. */
+export function packsToRead(
+  revision: MirrorRevision,
+  selection: RepackSelection,
+): readonly string[] {
+  if (selection === 'reachable') return packsOf(revision);
+  return selection === 'pinned' ? revision.pinned.packs : selection;
+}
+
+/**
+ * Replaces packs of the current revision by the result of a repack of an earlier one.
+ *
+ * @returns `undefined` when the result is useless, because other packs were replaced meanwhile, or refs
+ * have moved.
+ */
+export function replacePacks(
+  current: MirrorRevision,
+  earlier: MirrorRevision,
+  selection: RepackSelection,
+  { combined, pinned }: RepackResult,
+): RevisionContent | undefined {
+  if (current.clone !== earlier.clone) return undefined;
+  if (selection !== 'reachable' && selection !== 'pinned') {
+    if (!includesAll(current.packs, selection)) return undefined;
+    return { ...current, packs: [...without(current.packs, selection), ...nameOf(combined)] };
   }
-  let kept = ascending.length;
-  while (kept > 0 && (ascending[kept - 1]?.size ?? 0) >= 2 * (smaller[kept - 1] ?? 0)) kept--;
-  if (kept === 0 && packs.length >= FULL_PACKS) kept = ascending.length - 1;
-  while (kept > 0 && (smaller[kept - 1] ?? 0) + (ascending[kept - 1]?.size ?? 0) > maxBytes) kept--;
-  const combined = ascending.slice(0, kept);
-  return combined.length > 1 ? combined.map(({ name }) => name) : [];
+  const isSame =
+    current.prunings === earlier.prunings &&
+    current.digest === earlier.digest &&
+    current.pinned.commits.join() === earlier.pinned.commits.join() &&
+    includesAll(current.packs, earlier.packs);
+  if (!isSame) return undefined;
+  const next = { ...current, pinned: { ...current.pinned, packs: nameOf(pinned) } };
+  if (selection === 'pinned') return next;
+  const later = without(current.packs, earlier.packs);
+  return {
+    ...next,
+    packs: [...nameOf(combined), ...later],
+    garbageSince: undefined,
+    prunings: current.prunings + 1,
+    isConnected: true,
+  };
+}
+
+function includesAll(names: readonly string[], others: readonly string[]): boolean {
+  return others.every((name) => names.includes(name));
+}
+
+function without(names: readonly string[], others: readonly string[]): string[] {
+  return names.filter((name) => !others.includes(name));
+}
+
+function nameOf(pack: IngestedPack | undefined): string[] {
+  return pack === undefined ? [] : [pack.name];
 }

@@ -1,172 +1,155 @@
+import { retry } from '../async/retry.js';
 import { SnapshotError } from '../errors.js';
 import { InProcessLocks } from '../locks/in-process.js';
 import type { IngestedPack } from '../pack/ingest.js';
 import { type RepositoryId, repositoryKey } from '../repository/identity.js';
 import { isFull, SMALL_BYTES } from './choose-repack.js';
-import { bringIn, publish, withIncoming } from './disk/publish.js';
-import type { MirrorRevision, Pinned } from './disk/revision.js';
-import { readRevision } from './disk/revision-file.js';
-import { wasOvertaken } from './disk/superseded.js';
+import { publishFiles, withIncoming } from './disk/publish.js';
+import type { MirrorRevision, Pinned, RevisionContent } from './disk/revision.js';
+import { failedAsSuperseded } from './disk/revision-file.js';
 import type { JobRunner } from './job-runner.js';
-import type { UpdateResult } from './jobs/fetch.js';
-import type { PackKeeper } from './maintenance.js';
-import type { Mirror, MirrorAccess, MirrorLease } from './mirror.js';
+import type { FetchResult } from './jobs/fetch.js';
+import type { KnownMirrors } from './known-mirrors.js';
+import type { Maintenance } from './maintenance.js';
+import type { Mirror, MirrorLease } from './mirror.js';
 
-export interface UpdateOptions {
-  /** To be had even if no ref leads to it. */
+export interface FetchOptions {
+  /** Id of a commit to fetch even if no ref leads to it. */
   commit?: string | undefined;
-  /** Full names of refs that mirrors don't hold. */
+  /** Full names of refs that mirrors do not hold. */
   otherRefs?: readonly string[];
-  /** Nobody waits for it: see `JobRunner`. */
+  /** Whether no client waits for it: see `JobOptions`. */
   isBackground?: boolean;
 }
 
-/** What the upstream has by now. */
-export interface UpdateOutcome {
+/** The answer of the upstream. */
+export interface FetchOutcome {
   /** HEAD's commit. */
   readonly commit: string | undefined;
-  /** Of HEAD and the refs. */
+  /** Digest of HEAD and the refs. */
   readonly digest: string;
-  /** Whether there is a mirror, which has all that by now. */
+  /** Whether there is a mirror, which now has these refs. */
   readonly isMirrored: boolean;
   /** Whether the mirror has the commit that was asked for. */
   readonly hasCommit: boolean;
-  /** What the other refs that were asked for are at: full name → id, of those that are there. */
+  /** Full name → id, for those of the `otherRefs` that exist. */
   readonly otherRefs: ReadonlyMap<string, string>;
-  /** What was fetched. */
+  /** The packs that were fetched. */
   readonly packs: readonly IngestedPack[];
 }
 
-/** Commits that are kept on behalf of clients who asked for them by id. */
+/** The limit of commits that a mirror keeps because clients asked for them by id. */
 const MAX_PINNED_COMMITS = 64;
 /** Another process may publish a revision each time. */
 const MAX_ATTEMPTS = 5;
 
-/** Brings mirrors up to date. What several processes do to one mirror at once does no harm. */
-export class MirrorUpdater {
-  readonly #jobs: JobRunner;
-  readonly #packs: PackKeeper;
-  readonly #access: MirrorAccess;
-  /** One update at a time for each mirror, as far as this process is concerned. */
-  readonly #updating = new InProcessLocks();
+export interface FetcherParts {
+  readonly mirrors: KnownMirrors;
+  readonly jobs: JobRunner;
+  readonly maintenance: Maintenance;
+}
 
-  constructor(jobs: JobRunner, packs: PackKeeper, access: MirrorAccess) {
-    this.#jobs = jobs;
-    this.#packs = packs;
-    this.#access = access;
+/** Brings mirrors up to date. Several processes may fetch into one mirror at once. */
+export class Fetcher {
+  readonly #parts: FetcherParts;
+  /** In this process, one fetch at a time per mirror. */
+  readonly #locks = new InProcessLocks();
+
+  constructor(parts: FetcherParts) {
+    this.#parts = parts;
   }
 
-  /**
-   * Asks the upstream and fetches what the mirror lacks.
-   *
-   * @returns `undefined` when the mirror is gone.
-   * @throws SnapshotError as a clone.
-   */
-  async update(
-    mirror: Mirror,
-    signal: AbortSignal,
-    options: UpdateOptions,
-  ): Promise<UpdateOutcome | undefined> {
-    const lock = await this.#updating.acquire(repositoryKey(mirror.repository), { signal });
-    try {
-      for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-        if (mirror.revision && isFull(mirror.revision)) await this.#packs.tidy(mirror);
-        const lease = await this.#access.lease(mirror);
-        if (lease === undefined) return undefined;
-        try {
-          const outcome = await this.#tryUpdate(mirror, lease, signal, options).catch(
-            async (error: unknown) => {
-              if (await wasOvertaken(lease, error)) return undefined;
-              throw error;
-            },
-          );
-          if (outcome === undefined) continue;
-          // What is tidied may have to be removed, when nobody reads it any more.
-          lease.release();
-          const isNew = outcome.digest !== lease.revision.digest || outcome.packs.length > 0;
-          if (isNew || lease.revision.garbageSince !== undefined) await this.#tidy(mirror);
-          return outcome;
-        } catch (error) {
-          if (!(await this.#access.setAside(lease, error))) throw error;
-        } finally {
-          lease.release();
-        }
-      }
-      throw new SnapshotError('INTERNAL', 'other processes keep changing the mirror');
-    } finally {
-      await lock.release();
-    }
-  }
-
-  /** @returns `undefined` when what was fetched for a revision is not all that the current one lacks. */
-  async #publish(
-    mirror: Mirror,
-    earlier: MirrorRevision,
-    result: UpdateResult,
-    commit: string | undefined,
-  ): Promise<MirrorRevision | undefined> {
-    for (;;) {
-      const current = await readRevision(mirror.directory);
-      const isSame =
-        current?.clone === earlier.clone &&
-        current.digest === earlier.digest &&
-        current.prunings === earlier.prunings;
-      if (current === undefined || !isSame) return undefined;
-      const next = await publish(mirror.directory, current.number, {
-        ...current,
-        packs: withNames(current.packs, result.packs),
-        head: result.head,
-        digest: result.digest,
-        pinned: pin(current.pinned, result, commit),
-        garbageSince: current.garbageSince ?? (result.leavesGarbage ? Date.now() : undefined),
-      });
-      if (next === undefined) continue;
-      mirror.advance(next);
-      return next;
-    }
-  }
-
-  /** What takes no longer than a fetch is done at once, so that what is generated next is tidy. */
-  async #tidy(mirror: Mirror): Promise<void> {
-    const tidied = this.#packs.tidy(mirror);
-    if (mirror.bytes <= SMALL_BYTES) await tidied;
-  }
-
-  /** Asks an upstream of which there is no mirror. */
-  async ask(
+  /** Checks an upstream that has no mirror. */
+  async check(
     repository: RepositoryId,
     signal: AbortSignal,
-    { isBackground = false }: UpdateOptions,
-  ): Promise<UpdateOutcome> {
+    { isBackground = false }: FetchOptions,
+  ): Promise<FetchOutcome> {
+    const { jobs } = this.#parts;
     const options = { signal, isBackground };
-    const { head, digest } = await this.#jobs.run(repository, 'check', options, async (ends) => ({
+    const { head, digest } = await jobs.run(repository, 'check', options, async (ends) => ({
       kind: 'check',
-      ...(await this.#jobs.upstreamTask(repository, ends)),
+      ...(await jobs.upstreamTask(repository, ends)),
     }));
     const nothing = { hasCommit: false, otherRefs: new Map<string, string>(), packs: [] };
     return { commit: head.oid, digest, isMirrored: false, ...nothing };
   }
 
-  /** @returns `undefined` when another process was quicker, so that all is to be looked at again. */
-  async #tryUpdate(
+  /**
+   * Checks the upstream, and fetches the objects that the mirror lacks.
+   *
+   * @returns `undefined` when the mirror is gone.
+   * @throws SnapshotError as a clone.
+   */
+  async fetch(
+    mirror: Mirror,
+    signal: AbortSignal,
+    options: FetchOptions,
+  ): Promise<FetchOutcome | undefined> {
+    const lock = await this.#locks.acquire(repositoryKey(mirror.repository), { signal });
+    try {
+      const outcome = await retry(
+        MAX_ATTEMPTS,
+        () => this.#attempt(mirror, signal, options),
+        () => new SnapshotError('INTERNAL', 'other processes keep changing the mirror'),
+      );
+      return outcome === 'gone' ? undefined : outcome;
+    } finally {
+      await lock.release();
+    }
+  }
+
+  /** @returns `undefined` when another process changed the mirror meanwhile, or it was set aside. */
+  async #attempt(
+    mirror: Mirror,
+    signal: AbortSignal,
+    options: FetchOptions,
+  ): Promise<FetchOutcome | 'gone' | undefined> {
+    const { mirrors, maintenance } = this.#parts;
+    if (mirror.revision && isFull(mirror.revision)) await maintenance.run(mirror);
+    const lease = await mirrors.lease(mirror);
+    if (lease === undefined) return 'gone';
+    try {
+      const outcome = await this.#fetch(mirror, lease, signal, options);
+      if (outcome === undefined) return undefined;
+      // Released first, so that superseded files can be removed after the repack.
+      lease.release();
+      const isNew = outcome.digest !== lease.revision.digest || outcome.packs.length > 0;
+      if (isNew || lease.revision.garbageSince !== undefined) {
+        const maintained = maintenance.run(mirror);
+        // In a small mirror it takes no longer than a fetch, and artifacts are built from fewer packs.
+        if (mirror.bytes <= SMALL_BYTES) await maintained;
+      }
+      return outcome;
+    } catch (error) {
+      if (await failedAsSuperseded(lease, error)) return undefined;
+      if (await mirrors.setAsideIfDamaged(lease, error)) return undefined;
+      throw error;
+    } finally {
+      lease.release();
+    }
+  }
+
+  /** @returns `undefined` when the lease's revision was superseded by a fetch or a pruning. */
+  async #fetch(
     mirror: Mirror,
     { directory, revision }: MirrorLease,
     signal: AbortSignal,
-    { commit, otherRefs = [], isBackground = false }: UpdateOptions,
-  ): Promise<UpdateOutcome | undefined> {
+    { commit, otherRefs = [], isBackground = false }: FetchOptions,
+  ): Promise<FetchOutcome | undefined> {
+    const { jobs } = this.#parts;
     const { repository } = mirror;
     return await withIncoming(directory, async (incoming) => {
       const options = { signal, isBackground };
-      const result = await this.#jobs.run(repository, 'update', options, async (ends) => {
-        const task = await this.#jobs.upstreamTask(repository, ends);
-        const what = { mirror: directory, revision, incoming, commit, otherRefs };
-        return { kind: 'update', ...task, ...what };
+      const result = await jobs.run(repository, 'fetch', options, async (ends) => {
+        const task = await jobs.upstreamTask(repository, ends);
+        return { kind: 'fetch', ...task, mirror: directory, revision, incoming, commit, otherRefs };
       });
       const packs = [...result.packs, ...result.pinnedPacks];
       const refs = result.digest === revision.digest ? undefined : result.digest;
       if (refs !== undefined || packs.length > 0) {
-        const published = await bringIn(mirror, incoming, { packs, refs }, () =>
-          this.#publish(mirror, revision, result, commit),
+        const published = await publishFiles(mirror, incoming, { packs, refs }, (current) =>
+          withFetched(current, revision, result, commit),
         );
         if (published === undefined) return undefined;
       }
@@ -176,8 +159,34 @@ export class MirrorUpdater {
   }
 }
 
-/** Adds a commit that was fetched by its id; the one that was asked for longest ago goes. */
-function pin(pinned: Pinned, result: UpdateResult, commit: string | undefined): Pinned {
+/**
+ * Adds the result of a fetch to the current revision. A repack since the earlier revision does no harm.
+ *
+ * @returns `undefined` when the fetch did not get all objects that the current revision lacks.
+ */
+function withFetched(
+  current: MirrorRevision,
+  earlier: MirrorRevision,
+  result: FetchResult,
+  commit: string | undefined,
+): RevisionContent | undefined {
+  const isSame =
+    current.clone === earlier.clone &&
+    current.digest === earlier.digest &&
+    current.prunings === earlier.prunings;
+  if (!isSame) return undefined;
+  return {
+    ...current,
+    packs: withNames(current.packs, result.packs),
+    head: result.head,
+    digest: result.digest,
+    pinned: pin(current.pinned, result, commit),
+    garbageSince: current.garbageSince ?? (result.leavesGarbage ? Date.now() : undefined),
+  };
+}
+
+/** Adds a commit that was fetched by its id. If there are too many, the earliest one is dropped. */
+function pin(pinned: Pinned, result: FetchResult, commit: string | undefined): Pinned {
   if (commit === undefined || !result.isPinned) return pinned;
   const others = pinned.commits.filter((oid) => oid !== commit);
   return {
