@@ -8,7 +8,10 @@ export function isNoFile(error: unknown): boolean {
   return hasCode(error) && NO_FILE.has(error.code);
 }
 
-/** `undefined` when the file or directory is gone: other processes delete and evict at the same time. */
+/**
+ * `undefined` when the file or directory is gone: other processes delete and evict at the same
+ * time.
+ */
 export async function unlessMissing<T>(operation: Promise<T>): Promise<T | undefined> {
   try {
     return await operation;
@@ -34,8 +37,8 @@ function storeFailure(error: unknown): unknown {
 }
 
 /**
- * Gives a code to an error of reading a mirror: `REPOSITORY_DAMAGED` when a file is missing. Any other
- * error may pass, and is no sign of damage.
+ * Gives a code to an error of reading a mirror: `REPOSITORY_DAMAGED` when a file is missing. Any
+ * other error may be temporary, and does not mean damage.
  */
 export function readFailure(error: unknown): SnapshotError {
   if (!isNoFile(error)) return toSnapshotError(error);

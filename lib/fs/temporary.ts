@@ -9,11 +9,11 @@ import { unlessMissing } from './errors.js';
 /*
  * Names of unfinished files and directories: `{prefix}~{host}~{pid}~{start}~{random}.tmp`. The name
  * identifies the process that writes the file. So a starting process removes the files of crashed
- * processes, and never a file that is still being written. `start` distinguishes two processes with the
- * same pid: the only process of a container has the same pid after each restart.
+ * processes, and never a file that is still being written. `start` distinguishes two processes with
+ * the same pid: the only process of a container has the same pid after each restart.
  *
- * Limit: containers that share a directory need different host names. If two have the same name, each
- * takes the other's files for those of a dead process.
+ * Limit: containers that share a directory need different host names. If two have the same name,
+ * each removes the other's unfinished files.
  */
 const TEMPORARY = /~([A-Za-z0-9._-]{1,64})~(\d{1,10})~(\d{1,16})~[0-9a-f]{16}\.tmp$/;
 
@@ -42,15 +42,17 @@ export function isTemporaryName(name: string): boolean {
   return TEMPORARY.test(name);
 }
 
-/** Makes a directory if it is missing, and removes the unfinished files of dead processes from it. */
+/**
+ * Makes a directory if it is missing, and removes the unfinished files of dead processes from it.
+ */
 export async function prepareDirectory(directory: string): Promise<void> {
   await mkdir(directory, { recursive: true });
   await removeAbandoned(directory);
 }
 
 /**
- * Removes unfinished files and directories right below `directory`, if their process ran on this host
- * and is dead, or if their mtime is more than 24 hours ago. The directory may be missing.
+ * Removes unfinished files and directories right below `directory`, if their process ran on this
+ * host and is dead, or if their mtime is more than 24 hours ago. The directory may be missing.
  */
 export async function removeAbandoned(directory: string): Promise<void> {
   for (const name of (await unlessMissing(readdir(directory))) ?? []) {

@@ -50,8 +50,9 @@ export function chooseRepack(
 
 /**
  * Chooses packs to combine, so that few packs are left and large ones are seldom rewritten. As in
- * `git repack --geometric=2`, the smallest packs are combined, and each remaining pack is at least twice
- * as large as all smaller ones together. A byte is rewritten at most once each time the mirror doubles.
+ * `git repack --geometric=2`, the smallest packs are combined, and each remaining pack is at least
+ * twice as large as all smaller ones together. A byte is rewritten at most once each time the
+ * mirror doubles.
  *
  * @param maxBytes size limit of the combined pack.
  * @returns names of at least two packs, or none.
@@ -84,8 +85,8 @@ export function packsToRead(
 /**
  * Replaces packs of the current revision by the result of a repack of an earlier one.
  *
- * @returns `undefined` when the result is useless, because other packs were replaced meanwhile, or refs
- * have moved.
+ * @returns `undefined` when the result is useless, because other packs were replaced meanwhile, or
+ * refs have moved.
  */
 export function replacePacks(
   current: MirrorRevision,

@@ -59,8 +59,8 @@ export class Cloner {
 
   /**
    * @returns the mirror's first revision, or the current one if another process was faster.
-   * @throws SnapshotError `UPSTREAM_*`, `REPOSITORY_UNSUPPORTED`, `LIMIT_EXCEEDED`, `STORAGE_FULL`; also
-   * a remembered failure.
+   * @throws SnapshotError `UPSTREAM_*`, `REPOSITORY_UNSUPPORTED`, `LIMIT_EXCEEDED`, `STORAGE_FULL`;
+   * also a remembered failure.
    */
   async clone(mirror: Mirror, options: JobOptions): Promise<MirrorRevision> {
     const { jobs, events, failures } = this.#parts;

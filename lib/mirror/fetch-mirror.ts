@@ -30,7 +30,7 @@ export interface FetchOutcome {
   readonly digest: string;
   /** Whether there is a mirror, which now has these refs. */
   readonly isMirrored: boolean;
-  /** Whether the mirror has the commit that was asked for. */
+  /** Whether the mirror has the requested commit. */
   readonly hasCommit: boolean;
   /** Full name → id, for those of the `otherRefs` that exist. */
   readonly otherRefs: ReadonlyMap<string, string>;
@@ -99,7 +99,9 @@ export class Fetcher {
     }
   }
 
-  /** @returns `undefined` when another process changed the mirror meanwhile, or it was set aside. */
+  /**
+   * @returns `undefined` when another process changed the mirror meanwhile, or it was set aside.
+   */
   async #attempt(
     mirror: Mirror,
     signal: AbortSignal,
@@ -117,7 +119,8 @@ export class Fetcher {
       const isNew = outcome.digest !== lease.revision.digest || outcome.packs.length > 0;
       if (isNew || lease.revision.garbageSince !== undefined) {
         const maintained = maintenance.run(mirror);
-        // In a small mirror it takes no longer than a fetch, and artifacts are built from fewer packs.
+        // In a small mirror it takes no longer than a fetch, and artifacts are built from fewer
+        // packs.
         if (mirror.bytes <= SMALL_BYTES) await maintained;
       }
       return outcome;
@@ -160,7 +163,8 @@ export class Fetcher {
 }
 
 /**
- * Adds the result of a fetch to the current revision. A repack since the earlier revision does no harm.
+ * Adds the result of a fetch to the current revision. A repack since the earlier revision does no
+ * harm.
  *
  * @returns `undefined` when the fetch did not get all objects that the current revision lacks.
  */

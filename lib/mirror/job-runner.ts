@@ -14,7 +14,10 @@ import type { UpstreamTask } from '../upstream/task.js';
 import { WorkerPool } from '../workers/pool.js';
 import type { Job, JobResult, Undiscovered } from './jobs/worker.js';
 
-/** A thread that has read more objects than this is ended: it would keep 46 bytes for each while idle. */
+/**
+ * A thread that has read more objects than this is ended: it would keep 46 bytes for each while
+ * idle.
+ */
 const MANY_OBJECTS = 1_000_000;
 /** The same for refs, which take about 200 bytes each until the thread collects its garbage. */
 const MANY_REFS = 100_000;
@@ -28,15 +31,17 @@ const MILESTONE_BYTES = 256 * 1024 * 1024;
 
 export interface JobOptions {
   readonly signal: AbortSignal;
-  /** Whether no client waits for the job. Such a job takes no slot: its caller limits how many run. */
+  /**
+   * Whether no client waits for the job. Such a job takes no slot: its caller limits how many run.
+   */
   readonly isBackground?: boolean;
 }
 
 /**
- * Runs jobs on mirrors in worker threads. Concurrency limits: `concurrentClones` and `concurrentFetches`
- * (which includes checks) for each host, `concurrentFetches` for queries, one for repacks and
- * connectivity checks. After a `Retry-After`, a host gets no check and no fetch before that time. Clones
- * are tried all the same: without a mirror there may be nothing to serve.
+ * Runs jobs on mirrors in worker threads. Concurrency limits: `concurrentClones` and
+ * `concurrentFetches` (which includes checks) for each host, `concurrentFetches` for queries, one
+ * for repacks and connectivity checks. After a `Retry-After`, a host gets no check and no fetch
+ * before that time. Clones are tried all the same: without a mirror there may be nothing to serve.
  */
 export class JobRunner {
   readonly #config: SnapshotConfig;
@@ -81,8 +86,8 @@ export class JobRunner {
    *
    * @param prepare makes the job. Its time counts.
    * @throws SnapshotError the failure of the job, or the failure for which its host is paused; when
-   *   `cloneTimeout` is over since the start or the last milestone, `UPSTREAM_TIMEOUT`, or `LIMIT_EXCEEDED`
-   *   for a job that asks no upstream.
+   *   `cloneTimeout` is over since the start or the last milestone, `UPSTREAM_TIMEOUT`, or
+   *   `LIMIT_EXCEEDED` for a job that asks no upstream.
    */
   async run<Kind extends Job['kind']>(
     repository: RepositoryId,
@@ -141,8 +146,8 @@ export class JobRunner {
 }
 
 /**
- * Tells which progress is a milestone: the first bytes of a phase of a pack, and each `MILESTONE_BYTES`
- * after that.
+ * Tells which progress is a milestone: the first bytes of a phase of a pack, and each
+ * `MILESTONE_BYTES` after that.
  */
 function milestones(): (progress: FetchProgress) => boolean {
   let phase = '';

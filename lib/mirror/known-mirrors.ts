@@ -16,8 +16,9 @@ export interface KnownMirrorsParts {
 }
 
 /**
- * The mirrors that this process knows: those that are ready, and those that a caller waits for. Leases,
- * evicts and sets aside mirrors. It always looks at the disk, because other processes do the same.
+ * The mirrors that this process knows: ready mirrors, and mirrors that a caller waits for. Leases,
+ * evicts and sets aside mirrors. Other processes may do the same, so each lease reads the current
+ * revision.
  */
 export class KnownMirrors {
   readonly #parts: KnownMirrorsParts;
@@ -44,7 +45,9 @@ export class KnownMirrors {
     return mirror;
   }
 
-  /** Forgets a mirror that is empty: repository names that clients make up must not fill the memory. */
+  /**
+   * Forgets a mirror that is empty: repository names that clients make up must not fill the memory.
+   */
   forgetIfEmpty(mirror: Mirror): void {
     if (mirror.state === 'empty' && this.find(mirror.repository) === mirror) {
       this.#mirrors.delete(repositoryKey(mirror.repository));
@@ -91,8 +94,8 @@ export class KnownMirrors {
   /**
    * Sets a mirror aside if reading it failed because it is damaged, unless it has changed since.
    *
-   * @returns whether the read can be tried again with another lease. That is also so when another process
-   * removed files during the read.
+   * @returns whether the read can be tried again with another lease. That is also so when another
+   * process removed files during the read.
    */
   async setAsideIfDamaged(read: RevisionOnDisk, error: unknown): Promise<boolean> {
     const damage = await findDamage(read, error);

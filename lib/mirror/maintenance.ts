@@ -34,8 +34,9 @@ export interface MaintenanceParts {
 }
 
 /**
- * Maintains mirrors: repacks them, prunes unreachable objects, checks their connectivity. Readers and
- * fetches go on meanwhile: the files of a revision stay while it is read, and new packs are kept.
+ * Maintains mirrors: repacks them, prunes unreachable objects, checks their connectivity. Readers
+ * and fetches go on meanwhile: the files of a revision stay while it is read, and new packs are
+ * kept.
  */
 export class Maintenance {
   readonly #parts: MaintenanceParts;
@@ -55,8 +56,8 @@ export class Maintenance {
   }
 
   /**
-   * Does all maintenance that is due, or joins a run for the same mirror. Does nothing for a while after a
-   * failure. Never rejects: a failure is an event.
+   * Does all maintenance that is due, or joins a run for the same mirror. Does nothing for a while
+   * after a failure. Never rejects: a failure is an event.
    */
   async run(mirror: Mirror): Promise<void> {
     // By clone: a run for an earlier clone of the repository does nothing for this one.

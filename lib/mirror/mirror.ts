@@ -9,14 +9,14 @@ export interface MirrorLease extends RevisionOnDisk {
   release(): void;
 }
 
-/** `empty → cloning → ready`; `empty` again when the clone fails, or when the mirror is dropped. */
+/** `empty → cloning → ready`; `empty` again when the clone fails, or the mirror is removed. */
 export type MirrorState = 'empty' | 'cloning' | 'ready';
 
 const CLONE = 'clone';
 
 /**
- * One repository's mirror, as this process knows it. A superseded revision stays on disk while it has
- * readers.
+ * One repository's mirror, as this process knows it. A superseded revision stays on disk while it
+ * has readers.
  */
 export class Mirror {
   readonly repository: RepositoryId;
@@ -77,8 +77,8 @@ export class Mirror {
   }
 
   /**
-   * Returns the mirror's revision, which `clone` makes if the mirror is empty. All callers that come
-   * meanwhile share that clone. If it fails, the mirror is empty again.
+   * Returns the mirror's revision, which `clone` makes if the mirror is empty. All callers that
+   * come meanwhile share that clone. If it fails, the mirror is empty again.
    */
   async ensureReady(clone: () => Promise<MirrorRevision>): Promise<MirrorRevision> {
     if (this.#revision !== undefined) return this.#revision;
@@ -125,7 +125,10 @@ export class Mirror {
     return this.#superseded.some(({ number }) => !this.#leases.has(number));
   }
 
-  /** Returns the superseded revisions without readers, and forgets them: the caller removes their files. */
+  /**
+   * Returns the superseded revisions without readers, and forgets them: the caller removes their
+   * files.
+   */
   takeUnread(): MirrorRevision[] {
     const unread = this.#superseded.filter(({ number }) => !this.#leases.has(number));
     this.#superseded = this.#superseded.filter(({ number }) => this.#leases.has(number));

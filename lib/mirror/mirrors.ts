@@ -42,8 +42,8 @@ export interface LeaseOptions {
 }
 
 /**
- * The mirrors below one directory. Finds or clones them, brings them up to date, maintains them, and
- * keeps them within a budget. Other processes may use the directory at the same time.
+ * The mirrors below one directory. Finds or clones them, brings them up to date, maintains them,
+ * and keeps them within a budget. Other processes may use the directory at the same time.
  */
 export class MirrorManager {
   readonly #directory: MirrorDirectory;
@@ -111,7 +111,10 @@ export class MirrorManager {
     return this.#jobs.pausedUntil(host);
   }
 
-  /** Takes note that a client asks for the repository: the least recently used mirrors are evicted first. */
+  /**
+   * Takes note that a client asks for the repository: the least recently used mirrors are evicted
+   * first.
+   */
   async touch(repository: RepositoryId): Promise<void> {
     const mirror = this.find(repository);
     if (mirror === undefined) return;
@@ -124,8 +127,8 @@ export class MirrorManager {
   /**
    * Leases the repository's mirror, which is found on disk or cloned.
    *
-   * @param signal ends the clone, also for all other callers that wait for it. Only the owner of the
-   * build may abort it.
+   * @param signal ends the clone, also for all other callers that wait for it. Only the owner of
+   * the build may abort it.
    * @throws SnapshotError `UPSTREAM_*`, `REPOSITORY_UNSUPPORTED`, `LIMIT_EXCEEDED`, `STORAGE_FULL`.
    */
   async lease(
@@ -199,7 +202,9 @@ export class MirrorManager {
     return await this.#mirrors.setAsideIfDamaged(read, error);
   }
 
-  /** Ends all jobs, and waits for all work. The closing signal must have been aborted. Idempotent. */
+  /**
+   * Ends all jobs, and waits for all work. The closing signal must have been aborted. Idempotent.
+   */
   async close(): Promise<void> {
     await this.#maintenance.settled();
     await this.#jobs.close();

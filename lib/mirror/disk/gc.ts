@@ -13,8 +13,8 @@ import { type MirrorRevision, packsOf } from './revision.js';
 import { revisionNumbers } from './revision-file.js';
 
 /**
- * Milliseconds. A sweep keeps younger files, because another process may be about to publish a revision
- * that names them.
+ * Milliseconds. A sweep keeps younger files, because another process may be about to publish a
+ * revision that names them.
  */
 export const GRACE_PERIOD = 60 * 60_000;
 
@@ -48,7 +48,9 @@ export async function removePacks(
   }
 }
 
-/** Removes files that crashed processes left: those that neither `current` nor a needed revision names. */
+/**
+ * Removes the files of crashed processes: files that neither `current` nor a needed revision names.
+ */
 export async function sweep(
   mirror: string,
   current: MirrorRevision,

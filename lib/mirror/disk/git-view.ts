@@ -8,8 +8,8 @@ import { refsPath } from './layout.js';
 import type { MirrorRevision } from './revision.js';
 
 /*
- * The files of a mirror that only git reads: `config`, `HEAD`, `packed-refs`, and a ref for each commit
- * that a client asked for by id.
+ * The files of a mirror that only git reads: `config`, `HEAD`, `packed-refs`, and a ref for each
+ * commit that a client asked for by id.
  */
 
 const PINNED_REFS = join('refs', 'pinned');
@@ -35,7 +35,9 @@ export async function showToGit(mirror: string, { head, digest, pinned }: Shown)
   }
 }
 
-/** Whether git sees this revision. It does not if a process crashed right after it published one. */
+/**
+ * Whether git sees this revision. It does not if a process crashed right after it published one.
+ */
 export async function isShownToGit(
   mirror: string,
   { head, digest, pinned }: Shown,

@@ -12,11 +12,12 @@ const CHECKSUM_BYTES = 20;
 const IDX_TRAILER_BYTES = 2 * CHECKSUM_BYTES;
 
 /**
- * Checks that the files of a revision are complete and belong together, by both ends of each file. Their
- * content is checked whenever it is read. Cost: a few system calls for each pack.
+ * Checks that the files of a revision are complete and belong together, by both ends of each file.
+ * Their content is checked whenever it is read. Cost: a few system calls for each pack.
  *
  * @returns bytes of all packs and their idx files.
- * @throws SnapshotError `REPOSITORY_DAMAGED`; another code when the files can't be read at the moment.
+ * @throws SnapshotError `REPOSITORY_DAMAGED`; another code when the files can't be read at the
+ * moment.
  */
 export async function inspectMirror(directory: string, revision: MirrorRevision): Promise<number> {
   try {
@@ -32,9 +33,9 @@ export async function inspectMirror(directory: string, revision: MirrorRevision)
 }
 
 /**
- * Finds the damage for which reading a revision failed. An object may be missing because the upstream
- * never sent it (`UPSTREAM_INVALID`), or because its id in an idx has changed. To tell these apart, all idx
- * files are hashed. Cost: reading them, in chunks.
+ * Finds the damage that made a read of a revision fail. If an object was missing
+ * (`UPSTREAM_INVALID`), either the upstream never sent it, or its id in an idx has changed. To tell
+ * these apart, all idx files are hashed. Cost: reading them, in chunks.
  *
  * @returns `undefined` when the failure has another cause.
  */

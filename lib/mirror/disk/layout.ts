@@ -2,8 +2,8 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /*
- * A mirror on disk: a bare repository that git accepts (gitrepository-layout(5)), with one more directory
- * for its revisions.
+ * A mirror on disk: a bare repository that git accepts (gitrepository-layout(5)), with one more
+ * directory for its revisions.
  *
  *     objects/pack/pack-{checksum}.pack   and .idx: the objects
  *     express-git-snapshot/3.json         a revision; the highest number is the current one

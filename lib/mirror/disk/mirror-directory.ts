@@ -52,8 +52,8 @@ export class MirrorDirectory {
   }
 
   /**
-   * Finds the mirror at a path; `undefined` when there is none. Anything else at the path is removed: a
-   * mirror that is damaged, a mirror of another repository, other files.
+   * Finds the mirror at a path; `undefined` when there is none. Anything else at the path is
+   * removed: a mirror that is damaged, a mirror of another repository, other files.
    *
    * @throws SnapshotError when it can't be read or removed at the moment.
    */
@@ -95,7 +95,8 @@ export class MirrorDirectory {
   }
 
   /**
-   * Removes what is at a path. Other processes, which may put a mirror there, see it vanish in one step.
+   * Removes what is at a path. Other processes, which may put a mirror there, see it vanish in one
+   * step.
    *
    * @param turn delays the removal until no files are being changed there.
    * @throws SnapshotError when it can't be removed.

@@ -19,18 +19,21 @@ export interface IncomingFiles {
 /** A mirror that this process changes. */
 export interface ChangingMirror {
   readonly directory: string;
-  /** The current revision, and those that have readers. */
+  /** The current revision, and superseded ones with readers. */
   readonly needed: readonly MirrorRevision[];
   /**
-   * Runs changes one after another: those that add files and publish them, and those that remove files.
-   * A new pack may have the name of a pack that is being removed.
+   * Runs changes one after another, so that no file is removed while a change publishes new files:
+   * a new pack may have the name of a superseded one.
    */
   changeFiles<T>(change: () => Promise<T>): Promise<T>;
   /** Tells the mirror of a published revision. */
   advance(revision: MirrorRevision): void;
 }
 
-/** Gives `work` a directory in a mirror, and removes it afterwards with all files that were not moved. */
+/**
+ * Gives `work` a directory in a mirror, and removes it afterwards with all files that were not
+ * moved.
+ */
 export async function withIncoming<T>(
   mirror: string,
   work: (incoming: string) => Promise<T>,
@@ -47,7 +50,7 @@ export async function withIncoming<T>(
 /**
  * Moves files from `incoming` into a mirror and publishes a revision that names them.
  *
- * @param change as of `publish`, for a mirror that exists.
+ * @param change as in `publish`. If the mirror is gone, it is not called.
  * @returns `undefined` when nothing was published; then the packs are removed again.
  */
 export async function publishFiles(
@@ -87,11 +90,11 @@ async function discardPacks(
 }
 
 /**
- * Publishes a revision that `change` makes from the current one, and shows it to git. Each attempt fails
- * only if another process has published a revision meanwhile; then `change` is called again.
+ * Publishes a revision that `change` makes from the current one, and shows it to git. Each attempt
+ * fails only if another process has published a revision meanwhile; then `change` is called again.
  *
- * @param change gets `undefined` for a mirror without a revision. It returns `undefined` when there is
- * nothing to publish.
+ * @param change gets `undefined` for a mirror without a revision. It returns `undefined` when there
+ * is nothing to publish.
  * @returns `undefined` when nothing was published.
  */
 export async function publish(
@@ -110,8 +113,8 @@ export async function publish(
 }
 
 /**
- * Shows a mirror's current revision to git. If several processes do so at once, the one that writes last
- * also looks last whether its revision is current.
+ * Shows a mirror's current revision to git. If several processes do so at once, the one that writes
+ * last also looks last whether its revision is current.
  *
  * @param revision the current one so far.
  */

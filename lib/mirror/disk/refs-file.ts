@@ -10,8 +10,8 @@ import { refsName, refsPath } from './layout.js';
 import type { MirrorRevision } from './revision.js';
 
 /*
- * The refs of revisions, in files that are named by a digest. Reads and writes are synchronous, so only
- * worker threads may do them. A thread leaks the descriptor if it ends while it opens a file
+ * The refs of revisions, in files that are named by a digest. Reads and writes are synchronous, so
+ * only worker threads may do them. A thread leaks the descriptor if it ends while it opens a file
  * asynchronously.
  */
 
@@ -29,7 +29,8 @@ function* linesOf(refs: RefList): Generator<string> {
 /**
  * Writes refs to a file that is named by their digest.
  *
- * @param directory the mirror's `revisionDirectory`, or a directory from which the file is moved there.
+ * @param directory the mirror's `revisionDirectory`, or a directory from which the file is moved
+ * there.
  */
 export function writeRefs(directory: string, digest: string, refs: RefList): void {
   const path = join(directory, refsName(digest));

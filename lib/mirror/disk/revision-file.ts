@@ -57,8 +57,8 @@ function encodeRevision(revision: RevisionContent): string {
 /**
  * Reads the current revision of a mirror; `undefined` when there is none.
  *
- * @throws SnapshotError `REPOSITORY_DAMAGED` when its file is damaged; another code when it can't be read
- * at the moment.
+ * @throws SnapshotError `REPOSITORY_DAMAGED` when its file is damaged; another code when it can't
+ * be read at the moment.
  */
 export async function readRevision(mirror: string): Promise<MirrorRevision | undefined> {
   const { revision } = await retry(
@@ -69,7 +69,9 @@ export async function readRevision(mirror: string): Promise<MirrorRevision | und
   return revision;
 }
 
-/** @returns `undefined` when another process has superseded the revision and removed it meanwhile. */
+/**
+ * @returns `undefined` when another process has superseded the revision and removed it meanwhile.
+ */
 async function readLatest(
   mirror: string,
 ): Promise<{ readonly revision: MirrorRevision | undefined } | undefined> {
@@ -85,8 +87,8 @@ async function readLatest(
 }
 
 /**
- * Whether a revision is no longer the current one: a later one was published, or the mirror is gone. A
- * damaged revision supersedes nothing.
+ * Whether a revision is no longer the current one: a later one was published, or the mirror is
+ * gone. A damaged revision supersedes nothing.
  *
  * @throws SnapshotError when the current revision can't be read at the moment.
  */
@@ -101,8 +103,8 @@ export async function isSuperseded({ directory, revision }: RevisionOnDisk): Pro
 }
 
 /**
- * Whether work on a revision failed because another process removed its files, after it had published a
- * later revision or evicted the mirror.
+ * Whether work on a revision failed because another process removed its files, after it had
+ * published a later revision or evicted the mirror.
  */
 export async function failedAsSuperseded(read: RevisionOnDisk, error: unknown): Promise<boolean> {
   const isMissing = isDamage(error) || systemCode(error) === 'ENOENT';

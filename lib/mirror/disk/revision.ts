@@ -6,11 +6,11 @@ import type { RepositoryId } from '../../repository/identity.js';
  *
  * A process publishes a revision by creating its file under the next number. Only one of several
  * processes can do so. A reader therefore sees one revision or another, and never a mix. If two
- * processes fetch at once, one of them fails to publish and must look again. All files that a revision
- * names exist before it is published.
+ * processes fetch at once, one of them fails to publish and must look again. All files that a
+ * revision names exist before it is published.
  */
 
-/** What a mirror keeps for commits that clients asked for by id and that no ref leads to. */
+/** Commits that clients asked for by id and that no ref leads to, with their packs. */
 export interface Pinned {
   /** The last one is the latest. */
   readonly commits: readonly string[];
@@ -34,7 +34,10 @@ export interface MirrorRevision {
   readonly garbageSince: number | undefined;
   /** How often unreachable objects were pruned. Objects of an earlier revision may be gone. */
   readonly prunings: number;
-  /** Whether all objects that the refs lead to are known to be there. A large clone is checked later. */
+  /**
+   * Whether all objects that are reachable from the refs are known to exist. A large clone is
+   * checked later.
+   */
   readonly isConnected: boolean;
 }
 

@@ -19,8 +19,8 @@ export interface CheckResult {
 }
 
 /**
- * Asks an upstream for its refs: one `info/refs`, and one request more when HEAD has no commits. Runs in a
- * worker thread.
+ * Asks an upstream for its refs: one `info/refs`, and one request more when HEAD has no commits.
+ * Runs in a worker thread.
  *
  * @throws SnapshotError `UPSTREAM_*`, `REPOSITORY_UNSUPPORTED`, `LIMIT_EXCEEDED`.
  */

@@ -48,7 +48,7 @@ export interface CloneResult {
   readonly digest: string;
   /** How many refs there are. */
   readonly refCount: number;
-  /** Whether all objects that the refs lead to are known to be there. */
+  /** Whether all objects that are reachable from the refs are known to exist. */
   readonly isConnected: boolean;
   /** Whether packs may hold unreachable objects. */
   readonly leavesGarbage: boolean;
@@ -56,8 +56,8 @@ export interface CloneResult {
 
 /**
  * Fetches a repository into the directory of a mirror: one `info/refs` and one `upload-pack`, which
- * leaves out the objects of the snapshot. Before it writes the refs, it hashes every object and checks
- * every ref. In a small repository it also checks that all objects are there that the refs lead to. The
+ * leaves out the objects of the snapshot. Before it writes the refs, it hashes every object and
+ * checks every ref. In a small repository it also checks that all reachable objects exist. The
  * caller publishes the first revision. Runs in a worker thread.
  *
  * @throws SnapshotError `UPSTREAM_*`, `REPOSITORY_UNSUPPORTED`, `LIMIT_EXCEEDED`, `STORAGE_FULL`.
@@ -76,7 +76,7 @@ export async function cloneMirror(task: CloneTask, context: JobContext): Promise
     try {
       return await complete(request, imported);
     } catch (error) {
-      // Either the snapshot was incomplete or the upstream is: a clone without the snapshot will tell.
+      // Either the snapshot was incomplete, or the upstream is. A clone of everything shows which.
       if (imported.restored.length === 0 || !isBadContent(error)) throw error;
       await removeImported(directory);
       return await complete(request, nothingImported(tips, error));

@@ -17,7 +17,7 @@ export function isSmall({ objects, size }: Pick<IngestedPack, 'objects' | 'size'
   return objects <= MAX_CHECKED_OBJECTS && size <= MAX_CHECKED_BYTES;
 }
 
-/** A check of a revision that may lack objects that its refs lead to. */
+/** A check of a revision that may lack reachable objects. */
 export interface ConnectivityTask {
   readonly kind: 'connectivity';
   /** Directory of the mirror. */
@@ -32,11 +32,11 @@ export interface ConnectivityResult {
 }
 
 /**
- * Checks that all objects exist that refs and pinned commits lead to, as git does after a clone. Runs in
- * a worker thread. git.git takes 6 seconds.
+ * Checks that all objects exist that are reachable from refs and pinned commits, as git does after
+ * a clone. Runs in a worker thread. git.git takes 6 seconds.
  *
- * @throws SnapshotError `UPSTREAM_INVALID` when an object is missing or malformed, `REPOSITORY_DAMAGED`,
- * `LIMIT_EXCEEDED`.
+ * @throws SnapshotError `UPSTREAM_INVALID` when an object is missing or malformed,
+ * `REPOSITORY_DAMAGED`, `LIMIT_EXCEEDED`.
  */
 export async function checkConnectivity(
   { mirror, revision, limits }: ConnectivityTask,

@@ -31,7 +31,9 @@ export interface FetchTask extends UpstreamTask {
   readonly otherRefs: readonly string[];
 }
 
-/** Content for the next revision. New packs are in `incoming`, and so are refs that have changed. */
+/**
+ * Content for the next revision. New packs are in `incoming`, and so are refs that have changed.
+ */
 export interface FetchResult {
   readonly kind: 'fetch';
   readonly head: Head;
@@ -63,9 +65,10 @@ const UNADVERTISED_WANTS = [
 ];
 
 /**
- * Fetches the objects that a mirror lacks: one `info/refs`, one `upload-pack` if refs moved to objects
- * that are missing, and another one for a commit by its id. Before it writes the refs, it hashes every
- * object and checks that the objects between old and new refs are complete. Runs in a worker thread.
+ * Fetches the objects that a mirror lacks: one `info/refs`, one `upload-pack` if refs moved to
+ * objects that are missing, and another one for a commit by its id. Before it writes the refs, it
+ * hashes every object and checks that the objects between old and new refs are complete. Runs in a
+ * worker thread.
  *
  * @throws SnapshotError as `cloneMirror`.
  */
@@ -91,8 +94,8 @@ async function fetchRefs(
 ): Promise<Pick<FetchResult, 'head' | 'digest' | 'leavesGarbage' | 'packs'>> {
   const { mirror, revision } = task;
   const { head: oldHead, digest: oldDigest } = revision;
-  // HEAD is not advertised while its branch has no commits. Then its name takes one more request, which
-  // is not needed while all refs are unchanged.
+  // HEAD is not advertised while its branch has no commits. Then its name takes one more request,
+  // which is not needed while all refs are unchanged.
   const isUnborn = remote.head === undefined;
   if (isUnborn && oldHead.oid === undefined && digestRefs(oldHead, remote.refs) === oldDigest) {
     return { head: oldHead, digest: oldDigest, leavesGarbage: false, packs: [] };
@@ -104,7 +107,8 @@ async function fetchRefs(
   const known = readRefs(mirror, revision);
   const before = () => all(idOf(oldHead), known.oids());
   const now = () => all(idOf(head), remote.refs.oids());
-  // Includes objects that are in packs already: if no ref led to them, their own links are unchecked.
+  // Includes objects that are in packs already: if no ref led to them, their own links are
+  // unchecked.
   const moved = without(all(idOf(head), oidsOf(remote.refs.notIn(known))), before());
   const gone = without(all(idOf(oldHead), oidsOf(known.notIn(remote.refs))), now());
   const within = { limits: task.limits, memory: context.memory };

@@ -12,9 +12,9 @@ const MAX_MOVED = 32;
 const STEPS = 10;
 
 /**
- * Chooses the objects to tell an upstream of, so that it sends few: HEAD, the tips that moved, then all
- * other tips. After a forced push the upstream may lack the old tip, but hardly its ancestors. So
- * ancestors of moved tips are told as well, at distances of 1, 2, 4 and so on.
+ * Chooses the haves of a fetch, so that the upstream sends few objects: HEAD, the tips that moved,
+ * then all other tips. After a forced push the upstream may lack the old tip, but hardly its
+ * ancestors. So the haves include ancestors of moved tips, at distances of 1, 2, 4 and so on.
  *
  * @param head the mirror's, if known.
  * @param known the mirror's refs.

@@ -15,7 +15,7 @@ import { isSmall } from './connectivity.js';
 import { chooseHaves } from './haves.js';
 import type { JobContext } from './job-context.js';
 
-/** What a clone has from a stored snapshot, and what it must still fetch. */
+/** Packs that a clone has from a stored snapshot, and the request for the missing objects. */
 export interface ImportedSnapshot {
   readonly restored: readonly IngestedPack[];
   /** Ids that the refs of the snapshot name. */
@@ -53,9 +53,9 @@ export function nothingImported(tips: ReadonlySet<string>, failure?: unknown): I
 }
 
 /**
- * Moves the packs of a stored snapshot into a mirror that is being cloned. The snapshot is not trusted:
- * every object is hashed. For a small snapshot, also checks that all objects are there that its refs lead
- * to. A failure to restore is part of the result, and leaves no pack.
+ * Copies the packs of a stored snapshot into a mirror that is being cloned. The snapshot is not
+ * trusted: every object is hashed. For a small snapshot, also checks that all objects exist that
+ * are reachable from its refs. A failure is part of the result, and leaves no pack.
  *
  * @throws the signal's reason.
  */
@@ -121,12 +121,12 @@ const MAX_IDX_RATIO = 4;
 const MAX_REFS_RATIO = 2;
 
 /**
- * Reads the packs and refs of an archive of a whole repository. It indexes packs anew, as if they came
- * from the upstream. It stops reading after `.git`.
+ * Reads the packs and refs of an archive of a whole repository. It indexes packs anew, as if they
+ * came from the upstream. It stops reading after `.git`.
  *
  * @param into directory for the packs. On failure its owner removes them.
- * @throws SnapshotError `ARCHIVE_INVALID`, `UPSTREAM_INVALID`, `REPOSITORY_DAMAGED`, `LIMIT_EXCEEDED`,
- * `STORAGE_FULL`.
+ * @throws SnapshotError `ARCHIVE_INVALID`, `UPSTREAM_INVALID`, `REPOSITORY_DAMAGED`,
+ * `LIMIT_EXCEEDED`, `STORAGE_FULL`.
  */
 async function unpack(
   archive: AsyncIterable<Uint8Array>,
@@ -177,7 +177,10 @@ async function* content(reader: ByteReader, size: number): AsyncGenerator<Uint8A
   }
 }
 
-/** Gives refs the names that they have upstream. Peeled ids of tags are left out: they are not trusted. */
+/**
+ * Gives refs the names that they have upstream. Peeled ids of tags are left out: they are not
+ * trusted.
+ */
 function* upstreamRefs(packedRefs: Buffer): Generator<Ref> {
   const remote = 'refs/remotes/origin/';
   for (const { name, oid } of parsePackedRefs(packedRefs)) {

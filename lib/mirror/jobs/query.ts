@@ -28,7 +28,10 @@ export interface QueryResult {
   readonly kind: 'query';
   /** Full name → id, for the refs that exist. `HEAD` is one. */
   readonly refs: ReadonlyMap<string, string>;
-  /** The commits and objects that the mirror lacks. An abbreviated id counts only if it is unambiguous. */
+  /**
+   * The commits and objects that the mirror lacks. An abbreviated id counts only if it is
+   * unambiguous.
+   */
   readonly missing: readonly string[];
   /** How many refs the mirror has. */
   readonly refCount: number;

@@ -38,7 +38,8 @@ export interface RepackResult {
 }
 
 /**
- * Combines packs of a mirror. Runs in a worker thread. Memory: as `ingestPack`, and 20 bytes per object.
+ * Combines packs of a mirror. Runs in a worker thread. Memory: as `ingestPack`, and 20 bytes per
+ * object.
  *
  * @throws SnapshotError `REPOSITORY_DAMAGED`, `LIMIT_EXCEEDED`, `STORAGE_FULL`.
  */

@@ -33,8 +33,8 @@ export interface Undiscovered {
 }
 
 /**
- * A failed discovery is a result, not an error: an error ends the thread. Checks of an upstream that is
- * down would need a new thread each time.
+ * A failed discovery is a result, not an error: an error ends the thread. Checks of an upstream
+ * that is down would need a new thread each time.
  */
 async function answerJob(job: Job, context: JobContext): Promise<JobResult | Undiscovered> {
   try {
