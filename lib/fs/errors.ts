@@ -8,10 +8,7 @@ export function isNoFile(error: unknown): boolean {
   return hasCode(error) && NO_FILE.has(error.code);
 }
 
-/**
- * `undefined` when the file or directory is gone: other processes delete and evict at the same
- * time.
- */
+/** `undefined` when the file or directory is gone: other processes may delete it meanwhile. */
 export async function unlessMissing<T>(operation: Promise<T>): Promise<T | undefined> {
   try {
     return await operation;

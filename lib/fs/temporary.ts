@@ -42,9 +42,7 @@ export function isTemporaryName(name: string): boolean {
   return TEMPORARY.test(name);
 }
 
-/**
- * Makes a directory if it is missing, and removes the unfinished files of dead processes from it.
- */
+/** Makes a directory if it is missing, and removes unfinished files of dead processes in it. */
 export async function prepareDirectory(directory: string): Promise<void> {
   await mkdir(directory, { recursive: true });
   await removeAbandoned(directory);

@@ -3,9 +3,7 @@ import { inspectMirror } from './disk/integrity.js';
 import { readRevision } from './disk/revision-file.js';
 import type { Mirror } from './mirror.js';
 
-/**
- * Removes superseded revisions without readers, and once an hour files that crashed processes left.
- */
+/** Removes superseded revisions without readers, and once an hour files of crashed processes. */
 export async function collectGarbage(mirror: Mirror): Promise<void> {
   if (mirror.hasUnread) await mirror.changeFiles(() => removeUnread(mirror));
   if (Date.now() - mirror.sweptAt > GRACE_PERIOD) {

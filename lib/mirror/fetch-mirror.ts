@@ -99,9 +99,7 @@ export class Fetcher {
     }
   }
 
-  /**
-   * @returns `undefined` when another process changed the mirror meanwhile, or it was set aside.
-   */
+  /** @returns `undefined` when another process changed the mirror, or it was set aside. */
   async #attempt(
     mirror: Mirror,
     signal: AbortSignal,

@@ -14,10 +14,7 @@ import type { UpstreamTask } from '../upstream/task.js';
 import { WorkerPool } from '../workers/pool.js';
 import type { Job, JobResult, Undiscovered } from './jobs/worker.js';
 
-/**
- * A thread that has read more objects than this is ended: it would keep 46 bytes for each while
- * idle.
- */
+/** A thread that has read more objects is ended: while idle it would keep 46 bytes for each. */
 const MANY_OBJECTS = 1_000_000;
 /** The same for refs, which take about 200 bytes each until the thread collects its garbage. */
 const MANY_REFS = 100_000;
@@ -31,9 +28,7 @@ const MILESTONE_BYTES = 256 * 1024 * 1024;
 
 export interface JobOptions {
   readonly signal: AbortSignal;
-  /**
-   * Whether no client waits for the job. Such a job takes no slot: its caller limits how many run.
-   */
+  /** Whether no client waits for the job. It then takes no slot: its caller limits how many run. */
   readonly isBackground?: boolean;
 }
 
@@ -145,10 +140,7 @@ export class JobRunner {
   }
 }
 
-/**
- * Tells which progress is a milestone: the first bytes of a phase of a pack, and each
- * `MILESTONE_BYTES` after that.
- */
+/** Tells which progress is a milestone: the start of a phase, and each `MILESTONE_BYTES`. */
 function milestones(): (progress: FetchProgress) => boolean {
   let phase = '';
   let reached = 0;

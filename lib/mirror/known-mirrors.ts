@@ -45,9 +45,7 @@ export class KnownMirrors {
     return mirror;
   }
 
-  /**
-   * Forgets a mirror that is empty: repository names that clients make up must not fill the memory.
-   */
+  /** Forgets an empty mirror: repository names that clients make up must not fill the memory. */
   forgetIfEmpty(mirror: Mirror): void {
     if (mirror.state === 'empty' && this.find(mirror.repository) === mirror) {
       this.#mirrors.delete(repositoryKey(mirror.repository));

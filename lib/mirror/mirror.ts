@@ -14,10 +14,7 @@ export type MirrorState = 'empty' | 'cloning' | 'ready';
 
 const CLONE = 'clone';
 
-/**
- * One repository's mirror, as this process knows it. A superseded revision stays on disk while it
- * has readers.
- */
+/** A repository's mirror, as this process knows it. Superseded revisions with readers stay. */
 export class Mirror {
   readonly repository: RepositoryId;
   readonly directory: string;
@@ -125,10 +122,7 @@ export class Mirror {
     return this.#superseded.some(({ number }) => !this.#leases.has(number));
   }
 
-  /**
-   * Returns the superseded revisions without readers, and forgets them: the caller removes their
-   * files.
-   */
+  /** Returns and forgets superseded revisions without readers: the caller removes their files. */
   takeUnread(): MirrorRevision[] {
     const unread = this.#superseded.filter(({ number }) => !this.#leases.has(number));
     this.#superseded = this.#superseded.filter(({ number }) => this.#leases.has(number));

@@ -111,10 +111,7 @@ export class MirrorManager {
     return this.#jobs.pausedUntil(host);
   }
 
-  /**
-   * Takes note that a client asks for the repository: the least recently used mirrors are evicted
-   * first.
-   */
+  /** Takes note that a client asks for the repository, so that its mirror is evicted later. */
   async touch(repository: RepositoryId): Promise<void> {
     const mirror = this.find(repository);
     if (mirror === undefined) return;
@@ -202,9 +199,7 @@ export class MirrorManager {
     return await this.#mirrors.setAsideIfDamaged(read, error);
   }
 
-  /**
-   * Ends all jobs, and waits for all work. The closing signal must have been aborted. Idempotent.
-   */
+  /** Ends all jobs and waits for all work. The closing signal must be aborted before. Idempotent. */
   async close(): Promise<void> {
     await this.#maintenance.settled();
     await this.#jobs.close();

@@ -40,10 +40,7 @@ const REFUSED_IPV6: readonly (readonly [network: string, prefix: number])[] = [
   ['3fff::', 20],
 ];
 
-/**
- * The IPv6 networks of the public internet. `::`, `::1`, `fc00::/7`, `fe80::/10` and others are
- * not.
- */
+/** IPv6 networks of the public internet. `::`, `::1`, `fc00::/7`, `fe80::/10` are not. */
 const ROUTED_IPV6 = new BlockList();
 ROUTED_IPV6.addSubnet('2000::', 3, 'ipv6');
 for (const carrier of IPV4_CARRIERS) ROUTED_IPV6.addSubnet(`${carrier}0.0.0.0`, 96, 'ipv6');

@@ -155,9 +155,7 @@ function readHead(
   return { kind: 'branch', ref, oid: tip.oid };
 }
 
-/**
- * `refs/heads/a` and `refs/heads/a/b` can't both exist: one would be a file, the other below it.
- */
+/** `refs/heads/a` and `refs/heads/a/b` can't both exist: one is a file, the other below it. */
 function refuseNestedNames(refs: RefList): void {
   // In sorted order a name follows its prefixes, of which there are few at a time.
   const prefixes: string[] = [];

@@ -13,10 +13,7 @@ import type { UpstreamTask } from './task.js';
 
 export type FetchProgress =
   | ({ readonly kind: 'pack' } & IngestProgress)
-  /**
-   * A message of the upstream, such as "Counting objects: 12% (3/25)". Frequent messages are
-   * skipped.
-   */
+  /** A message such as "Counting objects: 12% (3/25)". If there are many, some are skipped. */
   | { readonly kind: 'message'; readonly text: string };
 
 /** Milliseconds between messages: an upstream that sends many must not keep the host busy. */

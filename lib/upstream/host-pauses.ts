@@ -20,9 +20,7 @@ export class HostPauses {
     return this.#pauses.get(host)?.until ?? Number.NEGATIVE_INFINITY;
   }
 
-  /**
-   * @throws SnapshotError the failure for which the host is paused, with the seconds that are left.
-   */
+  /** @throws SnapshotError the failure for which the host is paused, with the seconds left. */
   throwIfPaused(host: string): void {
     const pause = this.#pauses.get(host);
     if (pause === undefined) return;

@@ -12,10 +12,7 @@ import {
 import { type MirrorRevision, packsOf } from './revision.js';
 import { revisionNumbers } from './revision-file.js';
 
-/**
- * Milliseconds. A sweep keeps younger files, because another process may be about to publish a
- * revision that names them.
- */
+/** Milliseconds. A sweep keeps younger files: another process may be about to publish them. */
 export const GRACE_PERIOD = 60 * 60_000;
 
 /** Removes superseded revisions, with the files that no needed revision names. */
@@ -48,9 +45,7 @@ export async function removePacks(
   }
 }
 
-/**
- * Removes the files of crashed processes: files that neither `current` nor a needed revision names.
- */
+/** Removes files of crashed processes: neither `current` nor a needed revision names these. */
 export async function sweep(
   mirror: string,
   current: MirrorRevision,

@@ -35,9 +35,7 @@ export async function showToGit(mirror: string, { head, digest, pinned }: Shown)
   }
 }
 
-/**
- * Whether git sees this revision. It does not if a process crashed right after it published one.
- */
+/** Whether git sees this revision. After a crash it may still see the one before. */
 export async function isShownToGit(
   mirror: string,
   { head, digest, pinned }: Shown,

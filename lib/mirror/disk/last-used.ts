@@ -11,13 +11,12 @@ import { revisionDirectory } from './layout.js';
 
 /** Does nothing when the mirror is gone. */
 export async function writeLastUsed(mirror: string, time: Date): Promise<void> {
-  const path = lastUsedPath(mirror);
-  await unlessMissing(
-    (async () => {
-      await (await open(path, 'a')).close();
-      await utimes(path, time, time);
-    })(),
-  );
+  await unlessMissing(touchFile(lastUsedPath(mirror), time));
+}
+
+async function touchFile(path: string, time: Date): Promise<void> {
+  await (await open(path, 'a')).close();
+  await utimes(path, time, time);
 }
 
 /** @returns milliseconds since the epoch; `undefined` when it was never written. */

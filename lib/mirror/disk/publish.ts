@@ -30,10 +30,7 @@ export interface ChangingMirror {
   advance(revision: MirrorRevision): void;
 }
 
-/**
- * Gives `work` a directory in a mirror, and removes it afterwards with all files that were not
- * moved.
- */
+/** Gives `work` a directory in a mirror. Removes it afterwards, with files that were not moved. */
 export async function withIncoming<T>(
   mirror: string,
   work: (incoming: string) => Promise<T>,

@@ -36,22 +36,8 @@ const schema = z.strictObject({
   isConnected: z.boolean(),
 });
 
-function encodeRevision(revision: RevisionContent): string {
-  const { repository, clone, packs, head, digest, pinned, garbageSince, prunings, isConnected } =
-    revision;
-  const data = {
-    format: FORMAT,
-    repository,
-    clone,
-    packs,
-    head,
-    digest,
-    pinned,
-    garbageSince,
-    prunings,
-    isConnected,
-  };
-  return `${JSON.stringify(data, undefined, 2)}\n`;
+function encodeRevision({ number: _, ...content }: MirrorRevision): string {
+  return `${JSON.stringify({ format: FORMAT, ...content }, undefined, 2)}\n`;
 }
 
 /**
@@ -69,9 +55,7 @@ export async function readRevision(mirror: string): Promise<MirrorRevision | und
   return revision;
 }
 
-/**
- * @returns `undefined` when another process has superseded the revision and removed it meanwhile.
- */
+/** @returns `undefined` when another process has removed the revision meanwhile. */
 async function readLatest(
   mirror: string,
 ): Promise<{ readonly revision: MirrorRevision | undefined } | undefined> {
@@ -124,7 +108,7 @@ export async function publishRevision(
 ): Promise<MirrorRevision | undefined> {
   const number = after + 1;
   const temporary = join(revisionDirectory(mirror), temporaryName('revision'));
-  await writeFile(temporary, encodeRevision(content), { flag: 'wx' });
+  await writeFile(temporary, encodeRevision({ ...content, number }), { flag: 'wx' });
   try {
     await link(temporary, revisionPath(mirror, number));
   } catch (error) {

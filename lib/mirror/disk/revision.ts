@@ -34,10 +34,7 @@ export interface MirrorRevision {
   readonly garbageSince: number | undefined;
   /** How often unreachable objects were pruned. Objects of an earlier revision may be gone. */
   readonly prunings: number;
-  /**
-   * Whether all objects that are reachable from the refs are known to exist. A large clone is
-   * checked later.
-   */
+  /** Whether all reachable objects are known to exist. A large clone is checked later. */
   readonly isConnected: boolean;
 }
 

@@ -31,9 +31,7 @@ export interface FetchTask extends UpstreamTask {
   readonly otherRefs: readonly string[];
 }
 
-/**
- * Content for the next revision. New packs are in `incoming`, and so are refs that have changed.
- */
+/** Content for the next revision. New packs, and refs that have changed, are in `incoming`. */
 export interface FetchResult {
   readonly kind: 'fetch';
   readonly head: Head;

@@ -177,10 +177,7 @@ async function* content(reader: ByteReader, size: number): AsyncGenerator<Uint8A
   }
 }
 
-/**
- * Gives refs the names that they have upstream. Peeled ids of tags are left out: they are not
- * trusted.
- */
+/** Gives refs their upstream names. Leaves out peeled ids of tags, which are not trusted. */
 function* upstreamRefs(packedRefs: Buffer): Generator<Ref> {
   const remote = 'refs/remotes/origin/';
   for (const { name, oid } of parsePackedRefs(packedRefs)) {

@@ -28,10 +28,7 @@ export interface QueryResult {
   readonly kind: 'query';
   /** Full name → id, for the refs that exist. `HEAD` is one. */
   readonly refs: ReadonlyMap<string, string>;
-  /**
-   * The commits and objects that the mirror lacks. An abbreviated id counts only if it is
-   * unambiguous.
-   */
+  /** Commits and objects that the mirror lacks. An abbreviated id must be unambiguous. */
   readonly missing: readonly string[];
   /** How many refs the mirror has. */
   readonly refCount: number;
