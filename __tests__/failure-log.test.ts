@@ -38,7 +38,8 @@ test('A failed tier of a store is logged, although the other tier replaces it', 
   const far = new FaultyTier();
   far.state = 'failing';
   const log = logger();
-  const store = new TieredStore({ near: new MemoryStore({ maxBytes: 1e8 }), far });
+  const near = new MemoryStore({ maxBytes: 1e8 });
+  const store = new TieredStore({ near, far, retryInterval: 0x7fff_ffff });
   await read(repository.start({ store, logger: log }), repository.id);
   const fields = { tier: 'far', key: `snapshot/${HOST}/${repository.path}` };
   expect(log.lines).toEqual([['warn', 'store degraded', expect.objectContaining(fields)]]);
@@ -65,7 +66,8 @@ test('A logger that throws fails no request', async () => {
   const log = () => {
     throw new Error('the log is full');
   };
-  const store = new TieredStore({ near: new MemoryStore({ maxBytes: 1e8 }), far });
+  const near = new MemoryStore({ maxBytes: 1e8 });
+  const store = new TieredStore({ near, far, retryInterval: 0x7fff_ffff });
   await read(repository.start({ store, logger: { warn: log, error: log } }), repository.id);
   const detail = expect.stringContaining('the log is full');
   expect(emitWarning).toHaveBeenCalledWith(expect.any(String), { detail });

@@ -110,7 +110,7 @@ export function isUpstreamFailure(error: unknown): error is SnapshotError {
   return error instanceof SnapshotError && error.code.startsWith('UPSTREAM_');
 }
 
-/** Whether the upstream says that there is no such repository, or not for this server: 401, 403, 404. */
+/** Whether the upstream says that there is no such repository, or not for this server: 401, 403, 404, 410. */
 export function isAccessRefused(error: unknown): error is SnapshotError {
   if (!(error instanceof SnapshotError)) return false;
   return error.code === 'UPSTREAM_NOT_FOUND' || error.code === 'UPSTREAM_DENIED';

@@ -42,7 +42,7 @@ export interface SnapshotEvents {
   ];
   /**
    * The upstream has refused a repository for longer than `forgetAfter`: its mirror and all that is stored of it
-   * were deleted. `error`: of what could not be, which is tried again at the next refusal.
+   * were deleted. `error`: of what could not be, which is tried again.
    */
   forgotten: [About & { readonly error: SnapshotError | undefined }];
   /** The upstream could not be asked, or what it sent was refused. What is stored is served on. */

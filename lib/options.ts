@@ -59,8 +59,9 @@ const host = z.strictObject({
    */
   caseInsensitivePaths: z.boolean().optional(),
   /**
-   * Refuses commits, asked for by id, that no branch or tag leads to. Default: false. Risk: many hosts keep the
-   * commits of pull requests, of forks too, where whoever may read the repository can have them by id.
+   * Refuses commits, asked for by id, that no branch or tag leads to, also those that were stored before it was
+   * set. Default: false. Risk: many hosts keep the commits of pull requests, of forks too, where whoever may read
+   * the repository can have them by id.
    */
   onlyReachableCommits: z.boolean().default(false),
   /** Lets the host, and those of `redirectTo`, resolve to private, loopback and link-local addresses. Default: false. */
@@ -171,7 +172,7 @@ const freshness = z.strictObject({
    */
   minRebuildInterval: duration.default(5 * MINUTE),
   /**
-   * Milliseconds for which an upstream may refuse a repository (401, 403, 404 and nothing else), as of one
+   * Milliseconds for which an upstream may refuse a repository (401, 403, 404, 410 and nothing else), as of one
    * that became private or was deleted. Then it is no longer served, and mirror and stored artifacts are
    * deleted. An outage never has that effect. Risk: credentials that have expired are such refusals.
    */

@@ -2,9 +2,12 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { evaluatePreconditions, needsSelection, select } from '../../lib/http/conditional.js';
-import { parseEntityTags } from '../../lib/http/entity-tag.js';
-import { formatHttpDate, parseHttpDate } from '../../lib/http/http-date.js';
-import { parseRange } from '../../lib/http/range.js';
+import {
+  formatHttpDate,
+  parseEntityTags,
+  parseHttpDate,
+  parseRange,
+} from '../../lib/http/header-fields.js';
 
 const current = { etag: '"abc"', storedAt: Date.UTC(2024, 1, 29, 12, 30, 15, 678), size: 1000 };
 const BEFORE = 'Thu, 29 Feb 2024 12:30:14 GMT';
@@ -223,7 +226,7 @@ test('HTTP-dates are written and read to the second', () => {
 });
 
 test('A date in asctime form is read as GMT in every time zone', async () => {
-  const module = new URL('../../lib/http/http-date.js', import.meta.url).href;
+  const module = new URL('../../lib/http/header-fields.js', import.meta.url).href;
   const script = `import { parseHttpDate } from '${module}';
     console.log(parseHttpDate('Sun Nov  6 08:49:37 1994'));`;
   const { stdout } = await promisify(execFile)(

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { attachment } from '../../lib/http/content-disposition.js';
+import { attachment } from '../../lib/http/header-fields.js';
 
 test.each([
   ['repo.tar.zst', 'attachment; filename="repo.tar.zst"'],

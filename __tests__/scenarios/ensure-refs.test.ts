@@ -63,6 +63,17 @@ test('A ref of an empty repository does not exist, and is fetched when it does',
   expect(await ensure({ refs })).toMatchObject({ refs: { 'refs/heads/trunk': commit } });
 });
 
+test('A name that no ref can have is a ref that does not exist, and nobody is asked for it', async () => {
+  await buildSmall(bare);
+  const names = ['main', '', 'head', 'refs/', 'refs/heads/a..b', '../x'];
+  const refs = new Map(names.map((name) => [name, '']));
+  const ensured = await app.router.service.ensureRefs(repository.id, { refs, commits: [] });
+  expect(ensured).toEqual({ refs, missingCommits: [], fetched: false });
+  const wanted = { refs: Object.fromEntries(refs) };
+  expect(await ensure(wanted)).toEqual({ ...wanted, missingCommits: [], fetched: false });
+  expect(requests()).toEqual([0, 0]);
+});
+
 describe('With a mirror,', () => {
   let first: string;
 
@@ -117,6 +128,57 @@ describe('With a mirror,', () => {
       });
       expect(requests()).toEqual([asked, 1]);
     }
+  });
+
+  test('a name that no ref can have changes nothing for those beside it', async () => {
+    const refs = new Map([
+      ['refs/heads/main', ''],
+      ['main', ''],
+    ]);
+    expect(await app.router.service.ensureRefs(repository.id, { refs, commits: [] })).toEqual({
+      refs: new Map([...refs, ['refs/heads/main', first]]),
+      missingCommits: [],
+      fetched: false,
+    });
+    expect(requests()).toEqual([1, 1]);
+  });
+
+  test('HEAD is its commit', async () => {
+    const refs = { HEAD: '' };
+    expect(await ensure({ refs })).toMatchObject({ refs: { HEAD: first }, fetched: false });
+    const pushed = await push(bare);
+    const wanted = { refs: { HEAD: pushed } };
+    expect(await ensure(wanted)).toMatchObject({ ...wanted, fetched: true });
+  });
+
+  test('a ref that mirrors do not hold is found by a name in any script', async () => {
+    const name = 'refs/changes/\u00e4/\u540d';
+    await git(bare, 'update-ref', name, first);
+    const refs = { [name]: '', 'refs/changes/\u00e4': '' };
+    expect(await ensure({ refs })).toMatchObject({ refs: { ...refs, [name]: first } });
+  });
+
+  test('requests for refs that mirrors do not hold share their checks, whatever the names, and are refused when those are too many', async () => {
+    // Mirrors are looked into for one request at a time, in their order.
+    const own = await repository.startApp({ limits: { concurrentFetches: 1 } });
+    const ask = (...names: string[]) => {
+      const wanted = { refs: new Map(names.map((name) => [name, ''])), commits: [] };
+      return own.router.service.ensureRefs(repository.id, wanted);
+    };
+    await git(bare, 'update-ref', 'refs/pull/7/head', first);
+    await ask('refs/heads/main');
+    const gate = upstream.gateRefs(path);
+    const before = upstream.requests.length;
+    const early = ask('refs/pull/0/head');
+    await gate.reached;
+    const late = Array.from({ length: 20 }, (_, i) => ask(`refs/pull/${i + 1}/head`));
+    await ask('refs/heads/main');
+    const many = Array.from({ length: 10_000 }, (_, i) => `refs/made-up/${i}`);
+    await expect(ask(...many)).rejects.toMatchObject({ code: 'OVERLOADED', retryAfter: 5 });
+    gate.release();
+    const found = (await Promise.all([early, ...late])).flatMap(({ refs }) => [...refs]);
+    expect(found.filter(([, oid]) => oid !== '')).toEqual([['refs/pull/7/head', first]]);
+    expect(upstream.requests.length - before).toBe(2);
   });
 
   test('a ref at another commit than the wanted one is answered as it is', async () => {
@@ -186,6 +248,15 @@ describe('With a mirror,', () => {
       const response = await fetch(`${app.snapshotUrl(path)}?ref=${pull}`);
       await response.arrayBuffer();
       expect(response.headers.get('x-cachew-snapshot-commit')).toBe(pull);
+    });
+
+    test('its ref is found by one request, also at an upstream that speaks protocol 0 only', async () => {
+      expect(await ensure({ commits: [pull] })).toMatchObject({ missingCommits: [] });
+      upstream.fault(path, { kind: 'protocol-0' });
+      const before = upstream.requests.length;
+      const refs = { [PULL]: pull };
+      expect(await ensure({ refs })).toMatchObject({ refs, fetched: true });
+      expect(upstream.requests.length - before).toBe(1);
     });
 
     test('an upstream that gives nobody commits by id has it missing', async () => {

@@ -132,6 +132,22 @@ test('Another process that shares the directory serves what was replaced', async
   expect(body.equals(bytes.subarray(-10))).toBe(true);
 });
 
+test('A store that can not tell what was replaced goes on serving what is stored', async () => {
+  const near = new MemoryStore({ maxBytes: 0 });
+  const far = new MemoryStore({ maxBytes: 1e8 });
+  const app = await start({ store: new TieredStore({ near, far, checkInterval: 0 }) });
+  const { bytes, part } = await begun(app);
+  const denied = new Error('403: access is denied');
+  const replaced = jest.spyOn(far, 'replaced').mockRejectedValue(denied);
+  expect((await part(PART, { 'if-match': '"old"' })).status).toBe(412);
+  expect(replaced).toHaveBeenCalledTimes(1);
+  const response = await part(PART);
+  expect(response.status).toBe(206);
+  const body = Buffer.from(await response.arrayBuffer());
+  expect(body.equals(bytes.subarray(PART, 2 * PART))).toBe(true);
+  expect((await read(app.router.service, repository.id)).source).toBe('store');
+});
+
 describe('With mode strict, ranges', () => {
   test('of the stored revision ask the upstream nothing, and others do', async () => {
     const app = await start({ freshness: { mode: 'strict', maxAge: 0 } });

@@ -4,13 +4,20 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { install } from '@sinonjs/fake-timers';
-import { MemoryStore, type SnapshotOptions, type SnapshotService } from '../../lib/index.js';
+import { artifactKey, refusalKey } from '../../lib/artifact/key.js';
+import {
+  type LockRegistry,
+  MemoryStore,
+  type SnapshotOptions,
+  type SnapshotService,
+} from '../../lib/index.js';
 import type { SnapshotStore } from '../../lib/stores/store.js';
 import { fakeDate, setDate } from '../support/fake-date.js';
 import type { Fault } from '../support/faults.js';
 import { counter, next, read } from '../support/fresh-repository.js';
 import { ownRepository } from '../support/own-repository.js';
 import { buildSmall } from '../support/small-repositories.js';
+import { WatchedLocks } from '../support/watched-locks.js';
 
 /*
  * Repositories that became private or were deleted: the upstream refuses them for longer than `forgetAfter`.
@@ -32,12 +39,21 @@ interface Scene {
 
 async function start(
   freshness: SnapshotOptions['freshness'] = {},
-  earlier: { readonly store?: SnapshotStore; readonly dataDir?: string } = {},
+  earlier: {
+    readonly store?: SnapshotStore;
+    readonly dataDir?: string;
+    readonly locks?: LockRegistry;
+  } = {},
 ): Promise<Scene> {
-  const { store = new MemoryStore({ maxBytes: 1e8 }), dataDir = await directory() } = earlier;
+  const {
+    store = new MemoryStore({ maxBytes: 1e8 }),
+    dataDir = await directory(),
+    locks,
+  } = earlier;
   const service = await repository.startService({
     store,
     dataDir,
+    ...(locks && { locks }),
     freshness: { maxAge: 0, checkInterval: 0, ...freshness },
     limits: { failureMemory: 0 },
   });
@@ -290,4 +306,212 @@ test('What cannot be deleted is not served all the same, and deleted later', asy
   await expectFailure(service);
   await service.close({ running: 'wait' });
   expect(again()).toBe(0);
+});
+
+describe('While the store does not delete', () => {
+  /** A store fails from now on to delete keys that begin with this. @returns what ends that. */
+  function refuseToDelete(store: SnapshotStore, prefix: string): () => void {
+    const remove = store.delete.bind(store);
+    const failing = jest.spyOn(store, 'delete').mockImplementation(async (key) => {
+      if (key.startsWith(prefix)) throw new Error('the store is down');
+      await remove(key);
+    });
+    defer(() => failing.mockRestore());
+    return () => failing.mockRestore();
+  }
+
+  /** Lets a repository be refused for an hour. @returns the event of its first removal. */
+  async function refuseForAnHour(service: SnapshotService) {
+    answer(status(404));
+    await expectFailure(service);
+    fakeDate(defer, HOUR);
+    const forgotten = next(service, 'forgotten', repository.id);
+    await expectFailure(service);
+    return (await forgotten)[0];
+  }
+
+  test('the mirror of a repository is deleted all the same', async () => {
+    const { service, store, hasMirror } = await start();
+    await read(service, repository.id);
+    refuseToDelete(store, '');
+    expect((await refuseForAnHour(service)).error).toMatchObject({ message: 'the store is down' });
+    expect(hasMirror()).toBe(false);
+  });
+
+  test('one of its snapshots, the others go all the same', async () => {
+    const { service, store } = await start();
+    for (const id of [repository.id, { ...repository.id, depth: 1 }]) await read(service, id);
+    refuseToDelete(store, 'snapshot/');
+    expect((await refuseForAnHour(service)).error).toBeDefined();
+    expect(await storedIn(store)).toEqual([artifactKey(repository.id)]);
+  });
+
+  test('a repository, that is tried again after a minute without a question to the upstream', async () => {
+    const { service, store } = await start({ maxAge: 24 * HOUR });
+    await read(service, repository.id);
+    const clock = install({
+      now: Date.now(),
+      toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'],
+    });
+    defer(() => clock.uninstall());
+    const heal = refuseToDelete(store, '');
+    answer(status(404));
+    await expectFailure(service);
+    const failed = next(service, 'forgotten', repository.id);
+    clock.tick(HOUR);
+    expect((await failed)[0].error).toBeDefined();
+    const asked = repository.upstream.infoRefs(repository.path);
+    const failedAgain = next(service, 'forgotten', repository.id);
+    clock.tick(MINUTE);
+    expect((await failedAgain)[0].error).toBeDefined();
+    heal();
+    const early = counter(service, 'forgotten');
+    clock.tick(2 * MINUTE - 1);
+    expect(early()).toBe(0);
+    const forgotten = next(service, 'forgotten', repository.id);
+    clock.tick(1);
+    expect((await forgotten)[0].error).toBeUndefined();
+    expect(await storedIn(store)).toEqual([]);
+    expect(repository.upstream.infoRefs(repository.path)).toBe(asked);
+  });
+
+  test('a repository that is allowed again, what is made of it since stays', async () => {
+    const { service, store } = await start({ maxAge: 24 * HOUR });
+    await read(service, repository.id);
+    const clock = install({
+      now: Date.now(),
+      toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'],
+    });
+    defer(() => clock.uninstall());
+    const heal = refuseToDelete(store, '');
+    answer(status(404));
+    await expectFailure(service);
+    const failed = next(service, 'forgotten', repository.id);
+    clock.tick(HOUR);
+    await failed;
+    heal();
+    answer('well');
+    await service.refresh(repository.id);
+    const again = counter(service, 'forgotten');
+    clock.tick(MINUTE);
+    await service.close({ running: 'wait' });
+    expect(again()).toBe(0);
+    expect(await storedIn(store)).toEqual([artifactKey(repository.id)]);
+  });
+});
+
+describe('The time of refusals', () => {
+  /** Moves the clock, and has the upstream asked, which refuses. */
+  async function refuseAfter(minutes: number, { service }: Scene): Promise<void> {
+    fakeDate(defer, minutes * MINUTE);
+    answer(status(404));
+    await expectFailure(service);
+  }
+
+  test('starts anew for all services when one of them has success', async () => {
+    const store = new MemoryStore({ maxBytes: 1e8 });
+    const scenes = [await start({}, { store }), await start({}, { store })] as const;
+    const [one, two] = scenes;
+    for (const { service } of scenes) {
+      await read(service, repository.id);
+      await service.refresh(repository.id);
+    }
+    const three = await start({}, { store });
+    await read(three.service, { ...repository.id, depth: 1 });
+    await refuseAfter(1, one);
+    answer('well');
+    await two.service.refresh(repository.id);
+    await refuseAfter(50, three);
+    await refuseAfter(20, three);
+    await expectServed(three.service);
+    expect(three.hasMirror()).toBe(true);
+  });
+
+  test('goes on when a service learns of an older success of another one', async () => {
+    const shared = { store: new MemoryStore({ maxBytes: 1e8 }), locks: new WatchedLocks() };
+    const policy = { maxAge: 20 * MINUTE, checkInterval: MINUTE };
+    const [one, two] = [await start(policy, shared), await start(policy, shared)];
+    await read(one.service, repository.id);
+    await read(two.service, { ...repository.id, depth: 1 });
+    const key = `check/${repository.id.host}/${repository.path}`;
+    fakeDate(defer, 5 * MINUTE);
+    const answered = shared.locks.next('released', key);
+    await one.service.pushed(repository.url);
+    await answered;
+    await refuseAfter(10, two);
+    fakeDate(defer, 5 * MINUTE);
+    const asked = repository.upstream.infoRefs(repository.path);
+    const learnt = shared.locks.next('released', key);
+    await expectServed(two.service);
+    await learnt;
+    await two.service.refresh(repository.id).catch(() => {});
+    expect(repository.upstream.infoRefs(repository.path)).toBe(asked + 1);
+    const forgotten = next(two.service, 'forgotten', repository.id);
+    await refuseAfter(55, two);
+    expect((await forgotten)[0].error).toBeUndefined();
+  });
+
+  test('is over for all services, whatever fails after that', async () => {
+    const store = new MemoryStore({ maxBytes: 1e8 });
+    const [one, two] = [await start({}, { store }), await start({}, { store })];
+    await read(one.service, repository.id);
+    await read(two.service, { ...repository.id, depth: 1 });
+    await refuseAfter(0, one);
+    await refuseAfter(57, one);
+    const forgotten = next(one.service, 'forgotten', repository.id);
+    await refuseAfter(3, one);
+    await forgotten;
+    answer(status(503));
+    await expectFailure(two.service);
+    const later = next(two.service, 'forgotten', repository.id);
+    await refuseAfter(0, two);
+    await later;
+    expect(two.hasMirror()).toBe(false);
+  });
+
+  test('ends when the repository is evicted', async () => {
+    const scene = await start();
+    await read(scene.service, repository.id);
+    await refuseAfter(0, scene);
+    await scene.service.evict(repository.id);
+    expect(await scene.store.stat(refusalKey(repository.id))).toBeUndefined();
+  });
+
+  test('ends when the repository is cloned again', async () => {
+    const first = await start();
+    const { store } = first;
+    await read(first.service, repository.id);
+    await refuseAfter(0, first);
+    const forgotten = next(first.service, 'forgotten', repository.id);
+    await refuseAfter(60, first);
+    await forgotten;
+    await first.service.close({ running: 'wait' });
+    answer('well');
+    const second = await start({}, { store });
+    await read(second.service, repository.id);
+    await second.service.close({ running: 'wait' });
+    const third = await start({}, second);
+    await third.service.started;
+    await refuseAfter(1, third);
+    await expectServed(third.service);
+    expect(third.hasMirror()).toBe(true);
+  });
+});
+
+test.each(MODES)('In mode %s, HEAD of it asks nothing, whatever its conditions', async (mode) => {
+  const app = await repository.startApp({ freshness: { mode, maxAge: 0, checkInterval: 0 } });
+  const { service } = app.router;
+  const { etag } = await read(service, repository.id);
+  answer(status(404));
+  await expectFailure(service);
+  fakeDate(defer, HOUR);
+  const asked = repository.upstream.infoRefs(repository.path);
+  for (const headers of [{}, { 'If-Match': etag }, { 'If-Match': '"another"' }]) {
+    const url = app.snapshotUrl(repository.path);
+    expect((await fetch(url, { method: 'HEAD', headers })).status).toBe(404);
+  }
+  expect(repository.upstream.infoRefs(repository.path)).toBe(asked);
+  const get = await fetch(app.snapshotUrl(repository.path), { headers: { 'If-Match': etag } });
+  expect(get.status).toBe(503);
+  expect(JSON.parse(await get.text()).code).toBe('UPSTREAM_NOT_FOUND');
 });

@@ -12,7 +12,7 @@ import { expectSameCheckout } from '../support/compare.js';
 import { fakeDate } from '../support/fake-date.js';
 import { statusReadsNothing } from '../support/first-status.js';
 import { fsck } from '../support/fsck.js';
-import { HOST, type HostApp } from '../support/host-app.js';
+import { HOST, type HostApp, type HostAppOptions } from '../support/host-app.js';
 import { ownRepository } from '../support/own-repository.js';
 import { git } from '../support/run.js';
 import { push } from '../support/small-repositories.js';
@@ -130,9 +130,10 @@ describe('A commit that a branch or tag leads to', () => {
 });
 
 describe('With `onlyReachableCommits`', () => {
-  const startStrictApp = () =>
+  const startStrictApp = (options: Partial<HostAppOptions> = {}) =>
     startApp({
       freshness: SELDOM,
+      ...options,
       hosts: {
         [HOST]: {
           baseUrl: repository.upstream.url,
@@ -168,6 +169,34 @@ describe('With `onlyReachableCommits`', () => {
     expect(await get(app, `?ref=${lost}`)).toEqual(NOT_FOUND);
     expect(await get(app, `?ref=${lost}&depth=1`)).toEqual(NOT_FOUND);
   });
+
+  test.each(['', '&depth=1'])(
+    'what was stored before it was set is served only if a branch or tag leads there: ?ref={commit}%s',
+    async (depth) => {
+      await allow();
+      const before = await startApp({ freshness: SELDOM });
+      const reachable = `?ref=${await commitOf('main~1')}${depth}`;
+      const commit = await commitOf('refs/pull/1/head');
+      const other = `?ref=${commit}${depth}`;
+      for (const query of [reachable, other])
+        expect(await get(before, query)).toEqual({ status: 200 });
+      const { dataDir } = before;
+      await before.close();
+
+      const app = await startStrictApp({ dataDir });
+      const { service } = app.router;
+      const id = { ...repository.id, ref: commit, depth: depth === '' ? undefined : 1 };
+      expect(await service.stat(id)).toBeUndefined();
+      expect(await service.open(id)).toBeUndefined();
+      const heal = repository.upstream.fault(repository.path, { kind: 'status', status: 503 });
+      expect(await get(app, other)).toEqual(NOT_FOUND);
+      heal();
+      expect(await get(app, other)).toEqual(NOT_FOUND);
+      expect(await get(app, reachable)).toEqual({ status: 200 });
+      expect(await get(app, reachable)).toEqual({ status: 200 });
+      expect(await service.stat({ ...id, ref: await commitOf('main~1') })).toBeDefined();
+    },
+  );
 });
 
 describe('A commit that no branch or tag leads to', () => {

@@ -2,7 +2,7 @@ import { buffer } from 'node:stream/consumers';
 import { MemoryStore, parseRepository, type SnapshotStore } from '../../lib/index.js';
 import { EVENT_NAMES } from '../support/event-names.js';
 import { type FreshRepository, freshRepository, read } from '../support/fresh-repository.js';
-import { leftovers } from '../support/host-app.js';
+import { HOST, leftovers } from '../support/host-app.js';
 import { push } from '../support/small-repositories.js';
 import { cleanup } from '../support/temporary-directory.js';
 
@@ -75,6 +75,39 @@ describe('A snapshot', () => {
     expect((await read(service, repository.id)).bytes.length).toBeGreaterThan(0);
     expect(repository.upstream.uploadPacks(repository.path)).toBe(1);
   });
+});
+
+test('A repository may be named in any letters and with `.git`, where its host does not tell cases apart', async () => {
+  const { id, upstream, path } = repository;
+  const host = { baseUrl: upstream.url, allowPrivateAddresses: true, caseInsensitivePaths: true };
+  const service = repository.start({ hosts: { [HOST]: host }, freshness: { maxAge: HOUR } });
+  for (const typed of [
+    parseRepository(`${HOST}/Org/Repo`),
+    { host: 'Git.TEST', path: 'ORG/repo.git' },
+  ]) {
+    const head = await repository.head();
+    const { source, etag } = await read(service, typed);
+    expect(source).toBe('generation');
+    const stored = await service.stat(id);
+    expect(stored).toMatchObject({ repository: id, etag });
+    expect(await service.stat(typed)).toEqual(stored);
+    expect(await service.current(typed)).toEqual(stored);
+    expect(await service.pinned(typed, [etag])).toEqual(stored);
+    const opened = await service.open(typed);
+    opened?.body.destroy();
+    expect(opened).toMatchObject({ repository: id, etag });
+    expect(service.headOf(typed)).toBe(head);
+    expect(await service.isUpToDate({ ...typed, base: head })).toBe(true);
+    const refs = new Map([['refs/heads/main', head]]);
+    expect(await service.ensureRefs(typed, { refs, commits: [] })).toMatchObject({ refs });
+    expect(await service.refresh(typed)).toMatchObject({ repository: id, commit: head });
+    expect((await service.repositories()).map((each) => each.repository)).toEqual([id]);
+    await service.delete(typed);
+    expect(await service.stat(id)).toBeUndefined();
+    await service.evict(typed);
+    expect(service.headOf(id)).toBeUndefined();
+  }
+  expect(new Set(upstream.requests.map((each) => each.repository))).toEqual(new Set([path]));
 });
 
 test('A stored snapshot has the metadata of the generated one', async () => {

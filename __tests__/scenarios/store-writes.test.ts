@@ -1,7 +1,7 @@
 /**
  * @one-node-version
  */
-import { FileSystemStore, MemoryStore, type SnapshotStore } from '../../lib/index.js';
+import { FileSystemStore, MemoryStore, type SnapshotStore, TieredStore } from '../../lib/index.js';
 import { holdDeadlines } from '../support/deadlines.js';
 import { door } from '../support/door.js';
 import {
@@ -95,3 +95,18 @@ test.each<[string, (maxBytes: number) => Promise<SnapshotStore>]>([
     expect(built()).toBe(1);
   },
 );
+
+test('A snapshot that the store failed to give, and then lost, is built and stored again', async () => {
+  const far = new MemoryStore({ maxBytes: 1e9 });
+  const near = new MemoryStore({ maxBytes: 0 });
+  const times = { checkInterval: 0, retryInterval: 60 * 60_000 };
+  const service = repository.start({ store: new TieredStore({ near, far, ...times }) });
+  await read(service, repository.id);
+  const denied = new Error('403: access is denied');
+  const failing = jest.spyOn(far, 'open').mockRejectedValueOnce(denied);
+  expect(await service.open(repository.id)).toBeUndefined();
+  expect(failing).toHaveBeenCalledTimes(1);
+  for await (const { key } of far.list()) await far.delete(key);
+  expect((await read(service, repository.id)).source).toBe('generation');
+  expect((await read(service, repository.id)).source).toBe('store');
+});

@@ -1,14 +1,19 @@
 /** @one-node-version */
 import { rm } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { join } from 'node:path';
+import { pipeline, Readable } from 'node:stream';
 import { restoreSnapshot } from '../../lib/client/index.js';
 import { fsck } from '../support/fsck.js';
+import { listen } from '../support/listen.js';
 import { ownRepository } from '../support/own-repository.js';
+import { encodePacket, FLUSH } from '../support/pkt-line.js';
+import { expectProblem } from '../support/problem.js';
 import { git } from '../support/run.js';
 import { buildEmpty, buildSmall } from '../support/small-repositories.js';
 
 const repository = ownRepository(buildSmall);
-const { directory } = repository;
+const { defer, directory, startApp } = repository;
 
 async function makeEmpty(): Promise<void> {
   await rm(repository.bare, { recursive: true });
@@ -57,4 +62,46 @@ test('A HEAD that names a branch without commits comes as the default branch, if
     expect(await git(snapshot, ...args)).toBe(await git(clone, ...args));
   }
   expect(await git(snapshot, 'ls-files')).not.toBe('');
+});
+
+/** An empty repository; by protocol 2 the answers are those that the test gives, of which `undefined` is none. */
+async function serveEmpty(
+  capabilities: Buffer | undefined,
+  refs: Iterable<Buffer> | undefined,
+): Promise<string> {
+  const nothing = [encodePacket(`${'0'.repeat(40)} capabilities^{}\0agent=git/fake`), FLUSH];
+  const service = [encodePacket('# service=git-upload-pack\n'), FLUSH];
+  const server = createServer((req, res) => {
+    const isQuestion = req.method === 'POST';
+    const type = isQuestion ? 'result' : 'advertisement';
+    res.writeHead(200, { 'content-type': `application/x-git-upload-pack-${type}` });
+    if (req.headers['git-protocol'] !== 'version=2')
+      res.end(Buffer.concat([...service, ...nothing]));
+    else if (!isQuestion && capabilities !== undefined) res.end(capabilities);
+    else if (isQuestion && refs !== undefined) pipeline(Readable.from(refs), res, () => {});
+    else res.flushHeaders();
+  });
+  return await listen(server, defer);
+}
+
+describe('A HEAD without commits of an upstream', () => {
+  const lines = ['version 2\n', 'ls-refs=unborn\n'].map((line) => encodePacket(line));
+  const capabilities = Buffer.concat([...lines, FLUSH]);
+  const line = encodePacket(`${'1'.repeat(40)} refs/heads/${'x'.repeat(200)}\n`);
+  const piece = Buffer.concat(Array.from({ length: 256 }, () => line));
+  function* endless() {
+    for (;;) yield piece;
+  }
+
+  test.each([
+    ['does not say what it offers', undefined, undefined, 'UPSTREAM_TIMEOUT'],
+    ['does not say where it points', capabilities, undefined, 'UPSTREAM_TIMEOUT'],
+    ['lists refs without end', capabilities, endless(), 'LIMIT_EXCEEDED'],
+  ] as const)('fails the request when that %s', async (_, offered, refs, code) => {
+    const upstreamUrl = await serveEmpty(offered, refs);
+    // The upstream is silent, or talks, for ever: only one of these can end the request.
+    const limits = code === 'LIMIT_EXCEEDED' ? { maxRefsBytes: 1 << 20 } : { refsTimeout: 500 };
+    const app = await startApp({ upstreamUrl, limits });
+    await expectProblem(app.snapshotUrl(repository.path), code);
+  });
 });

@@ -17,7 +17,7 @@ export class FaultyTier implements SnapshotStore {
   readonly abilities;
   /** Its calls, by method. */
   state: 'up' | 'failing' | 'hanging' = 'up';
-  readonly asked = { stat: 0, open: 0, create: 0, delete: 0, list: 0 };
+  readonly asked = { stat: 0, open: 0, create: 0, delete: 0, replaced: 0, list: 0 };
   /** Writes that were aborted. */
   aborts = 0;
   /** Called before an object is opened. */
@@ -68,6 +68,14 @@ export class FaultyTier implements SnapshotStore {
   async delete(key: string): Promise<void> {
     await this.#ask('delete');
     await this.inner.delete(key);
+  }
+
+  async replaced(
+    key: string,
+    options?: { signal?: AbortSignal | undefined },
+  ): Promise<StoredObject[]> {
+    await this.#ask('replaced');
+    return this.inner.replaced(key, options);
   }
 
   async *list(): AsyncGenerator<StoredObject> {

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { assertContent, contentOf, mustOpen, put, rest } from '../../lib/testing/store-content.js';
 import type { FaultyTier } from './faulty-tier.js';
 import { tiers as allTiers, HOUR, MIB } from './tiers.js';
@@ -5,10 +6,13 @@ import { tiers as allTiers, HOUR, MIB } from './tiers.js';
 const CONTENT = contentOf('a', 2 * MIB);
 
 /** A far tier that failed is not asked again. */
-const tiers = () => allTiers({ checkInterval: 0, retryInterval: HOUR });
+const DOWN_LONG = { checkInterval: 0, retryInterval: HOUR };
+const tiers = () => allTiers(DOWN_LONG);
+
+type Method = 'stat' | 'open' | 'create' | 'replaced';
 
 /** Has the far tier fail about one object, by one of its methods. */
-function deny(far: FaultyTier, denied: string, method: 'stat' | 'open' | 'create'): () => void {
+function deny(far: FaultyTier, denied: string, method: Method): () => void {
   const original = far[method];
   const spy = jest.spyOn(far, method).mockImplementation(async (...about: unknown[]) => {
     if (about[0] === denied) throw new Error('403: access is denied');
@@ -61,6 +65,74 @@ test('What others stored in place of what the far tier does not give stays', asy
   await put(far.inner, 'key', contentOf('other'));
   await expect(writer.commit()).rejects.toMatchObject({ code: 'PRECONDITION_FAILED' });
   await assertContent(far.inner, 'key', contentOf('other'));
+});
+
+test('What the far tier did not give is stored again after it was deleted', async () => {
+  const { far, store } = tiers();
+  await put(far.inner, 'key', CONTENT);
+  const allow = deny(far, 'key', 'open');
+  expect(await store.open('key')).toBeUndefined();
+  await far.inner.delete('key');
+  allow();
+  for (const seed of ['new', 'newer']) {
+    await put(store, 'key', contentOf(seed), {}, { replaces: null });
+    await assertContent(far.inner, 'key', contentOf(seed));
+    await far.inner.delete('key');
+  }
+});
+
+test('What the far tier gives again is not replaced by a write in place of nothing', async () => {
+  const { near, far, store } = allTiers(); // which asks again at once
+  await put(far.inner, 'key', CONTENT);
+  const allow = deny(far, 'key', 'open');
+  expect(await store.open('key')).toBeUndefined();
+  allow();
+  await assertContent(store, 'key', CONTENT);
+  while ((await near.stat('key')) === undefined) await setImmediate(); // until all was read and copied
+  const writing = put(store, 'key', contentOf('new'), {}, { replaces: null });
+  await expect(writing).rejects.toMatchObject({ code: 'PRECONDITION_FAILED' });
+  await assertContent(store, 'key', CONTENT);
+});
+
+describe('When the far tier fails about replaced revisions of an object', () => {
+  async function withReplaced(method: 'replaced' | 'open') {
+    const { far, store } = tiers();
+    const { revision } = await put(far.inner, 'key', CONTENT);
+    const replaces = { replaces: revision };
+    const stored = await put(far.inner, 'key', contentOf('new'), {}, replaces);
+    const allow = deny(far, 'key', method);
+    return { far, store, revision, stored, allow };
+  }
+
+  test('it is asked about them no more, and the object is served', async () => {
+    const { far, store, revision, stored } = await withReplaced('replaced');
+    for (let round = 0; round < 2; round += 1) expect(await store.replaced('key')).toEqual([]);
+    expect(far.replaced).toHaveBeenCalledTimes(1);
+    expect(await store.stat('key')).toEqual(stored);
+    await assertContent(store, 'key', contentOf('new'));
+    await assertContent(store, 'key', CONTENT, { revision });
+  });
+
+  test('the object is served, and stored again after it was deleted', async () => {
+    const { far, store, revision, stored, allow } = await withReplaced('open');
+    expect(await store.open('key', { revision })).toBeUndefined();
+    allow();
+    expect(await store.stat('key')).toEqual(stored);
+    await assertContent(store, 'key', contentOf('new'));
+    await store.delete('key');
+    await put(store, 'key', contentOf('newer'), {}, { replaces: null });
+    await assertContent(far.inner, 'key', contentOf('newer'));
+  });
+});
+
+test('A far tier that hangs only when it is asked about replaced revisions gives what is stored', async () => {
+  const { far, store, failures } = allTiers({ ...DOWN_LONG, responseTimeout: 50 });
+  const stored = await put(far.inner, 'key', CONTENT);
+  jest.spyOn(far, 'replaced').mockImplementation(() => new Promise(() => {}));
+  expect(await store.replaced('key')).toEqual([]);
+  expect(await store.stat('key')).toEqual(stored);
+  await assertContent(store, 'key', CONTENT);
+  expect(failures).toHaveLength(1);
 });
 
 test('An object whose bytes break off does not keep others from being read', async () => {

@@ -25,13 +25,17 @@ export function isBundle(id: ArtifactId): id is BundleId {
   return 'base' in id;
 }
 
+/** Whether it is a snapshot of a commit that a client names by its id. */
+export function isByCommit(id: ArtifactId): id is SnapshotId & { readonly ref: string } {
+  return !isBundle(id) && id.ref !== undefined && OID_PATTERN.test(id.ref);
+}
+
 /**
  * Whether it never changes, whatever is pushed: a commit and the history before it, without any branch or
  * tag.
  */
 export function isFixed(id: ArtifactId): boolean {
-  if (isBundle(id)) return false;
-  return id.depth !== undefined && id.ref !== undefined && OID_PATTERN.test(id.ref);
+  return isByCommit(id) && id.depth !== undefined;
 }
 
 /** What identifies the bytes of an artifact. */
@@ -90,7 +94,7 @@ export interface Representation extends GetOptions {
 
 /** What a client wants the mirror to hold. */
 export interface WantedRefs {
-  /** Full name of a ref → the id that it should have, which may be abbreviated; an empty one stands for any. */
+  /** Full name of a ref, or `HEAD` → the id that it should have, abbreviated or not; an empty one stands for any. */
   readonly refs: ReadonlyMap<string, string>;
   /** Ids of commits, or of any other objects: 4 to 40 hex digits each. */
   readonly commits: readonly string[];
@@ -150,7 +154,7 @@ export interface ArtifactSource {
    * Makes the mirror hold refs and commits: by one fetch, if something is not there, and one more for each
    * commit that no branch or tag leads to.
    *
-   * @throws SnapshotError `UPSTREAM_*` when that fails.
+   * @throws SnapshotError `UPSTREAM_*` when that fails, `OVERLOADED` when too much is being asked for.
    */
   ensureRefs(
     repository: RepositoryId,

@@ -1,21 +1,22 @@
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { hashLines } from '../git/hash-lines.js';
 import type { Head, Ref } from '../git/refs.js';
 import type { SnapshotConfig } from '../options.js';
-import type { RepositoryId } from '../repository/identity.js';
-import { originUrl } from '../repository/policy.js';
+import { hostConfig, originUrl } from '../repository/policy.js';
+import { type ArtifactId, isByCommit } from './artifact.js';
 
-/** Raised whenever the same inputs begin to give other bytes. */
-const FORMAT_VERSION = 4;
+/** Raised whenever the same inputs give other bytes. */
+const SNAPSHOT_FORMAT = 4;
+const BUNDLE_FORMAT = 2;
 
-/** Everything that the bytes of a snapshot follow from. */
+/** Everything that determines the bytes of a snapshot. */
 export interface SnapshotInputs {
   readonly head: Head;
   readonly originHead: string | undefined;
   readonly refs: Iterable<Ref>;
   readonly fetch: string | undefined;
   readonly shallow: readonly string[];
-  /** `pack-{checksum}`: the checksum stands for all of a pack's bytes. */
+  /** `pack-{checksum}`: the checksum identifies the bytes of a pack. */
   readonly packs: readonly string[];
   readonly originUrl: string;
   readonly trustFileTimes: boolean;
@@ -24,24 +25,48 @@ export interface SnapshotInputs {
 }
 
 /**
- * Stands for what the bytes of a snapshot follow from beside the repository: this library, and the host
- * app's options. What was stored in another format is generated anew.
+ * Identifies what determines the bytes of a snapshot apart from the repository: the version of this library,
+ * and options of the host app. An artifact that is stored in another format is built anew.
  */
-export function formatOf(config: SnapshotConfig, repository: RepositoryId): string {
+export function formatOf(config: SnapshotConfig, id: ArtifactId): string {
   const { compressionLevel, trustFileTimes } = config.snapshot;
-  const inputs = [FORMAT_VERSION, originUrl(config, repository), compressionLevel, trustFileTimes];
+  const inputs = [SNAPSHOT_FORMAT, originUrl(config, id), compressionLevel, trustFileTimes];
+  if (isOnlyReachable(config, id)) inputs.push('reachable');
   return createHash('sha256').update(JSON.stringify(inputs)).digest('hex').slice(0, 16);
 }
 
-/** A strong entity tag (RFC 9110 §8.8.3), known before the first byte is made. */
-export function fingerprint(inputs: SnapshotInputs): string {
+/** Whether the artifact may be served only if its commit is reachable from a branch or tag. */
+export function isOnlyReachable(config: SnapshotConfig, id: ArtifactId): boolean {
+  return isByCommit(id) && hostConfig(config, id).onlyReachableCommits;
+}
+
+/** The strong entity tag of a snapshot (RFC 9110 §8.8.3). Known before its first byte. */
+export function snapshotEtag(inputs: SnapshotInputs): string {
   const { head, originHead, refs, fetch, shallow, packs, originUrl, trustFileTimes, encoder } =
     inputs;
   const hash = createHash('sha256');
   const cut = [originHead ?? null, fetch ?? null, shallow];
-  const fixed = [FORMAT_VERSION, head, cut, packs, originUrl, trustFileTimes, encoder];
+  const fixed = [SNAPSHOT_FORMAT, head, cut, packs, originUrl, trustFileTimes, encoder];
   hash.update(JSON.stringify(fixed));
   hashLines(hash, linesOf(refs), 'utf8');
+  return strongTag(hash);
+}
+
+/**
+ * The line of a bundle that says where it leads: HEAD's commit and branch. Together with the base, it determines
+ * the objects of the bundle.
+ */
+export function bundleBasis(head: Head): string {
+  return `${head.oid ?? ''} ${head.kind === 'branch' ? head.ref : 'HEAD'}`;
+}
+
+/** The strong entity tag of a bundle. @param pack its name, which is a checksum of its bytes. */
+export function bundleEtag(base: string, basis: string, pack: string): string {
+  const inputs = JSON.stringify([BUNDLE_FORMAT, base, basis, pack]);
+  return strongTag(createHash('sha256').update(inputs));
+}
+
+function strongTag(hash: Hash): string {
   return `"${hash.digest('base64url').slice(0, 32)}"`;
 }
 

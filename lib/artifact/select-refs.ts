@@ -6,8 +6,7 @@ import { type Head, type Ref, refNameOf } from '../git/refs.js';
 import type { ObjectReader } from '../pack/reader.js';
 
 /*
- * Which commit of a repository a snapshot checks out, and how much of the repository comes with it:
- * what `git clone` with `--branch` and `--depth` would have done (builtin/clone.c).
+ * Chooses HEAD and the refs of a snapshot, as `git clone` with `--branch` and `--depth` does (builtin/clone.c).
  */
 
 export interface Selection {
@@ -15,27 +14,27 @@ export interface Selection {
   readonly depth?: number | undefined;
 }
 
-/** What a mirror has. */
+/** The refs of a mirror's revision. */
 export interface MirrorRefs {
   readonly head: Head;
   /** Branches and tags. */
   readonly refs: RefList;
-  /** Stands for both. */
+  /** Identifies both. */
   readonly digest: string;
 }
 
 export interface SelectedRefs {
-  /** What HEAD of the snapshot is. */
+  /** HEAD of the snapshot. */
   readonly head: Head;
-  /** What `origin/HEAD` is: a branch, by its full name. */
+  /** The branch of `origin/HEAD`, by its full name. */
   readonly originHead: string | undefined;
-  /** Branches and tags that come with it; with a depth, tags that lead elsewhere are left out later. */
+  /** Branches and tags of the snapshot. With a depth, tags of missing commits are dropped later. */
   readonly refs: RefList;
   /** `remote.origin.fetch`; `undefined`: none. */
   readonly fetch: string | undefined;
   /**
-   * Stands for all that the snapshot follows from, as far as it is the mirror's: while it is the same, a
-   * stored snapshot is what would be made now.
+   * Identifies the part of the mirror that the snapshot is built from. A stored snapshot with the same basis
+   * is current.
    */
   readonly basis: string;
 }
@@ -43,7 +42,7 @@ export interface SelectedRefs {
 const ALL_BRANCHES = '+refs/heads/*:refs/remotes/origin/*';
 
 /**
- * @param reader has the commit if one is asked for by its id.
+ * @param reader of packs that hold the commit, if `ref` is an id.
  * @throws SnapshotError `REF_NOT_FOUND`.
  */
 export function selectRefs(
@@ -60,7 +59,7 @@ export function selectRefs(
     const all = { originHead: defaultBranch, refs, fetch: ALL_BRANCHES };
     return { ...all, head: target.head, basis: digest };
   }
-  // Without a commit nothing comes along, not even tags.
+  // A snapshot without a commit has no refs, not even tags.
   const hasTags = !target.isById && target.head.oid !== undefined;
   const tags = hasTags ? [...refs].filter(isTag) : [];
   const { named } = target;
@@ -80,7 +79,7 @@ function isTag({ name }: Ref): boolean {
 
 interface Target {
   readonly head: Head;
-  /** The ref that was meant. */
+  /** The branch or tag that `ref` names. */
   readonly named: Ref | undefined;
   readonly isById: boolean;
 }

@@ -10,28 +10,27 @@ const MAX_REF_BYTES = 255;
 const MAX_DEPTH = 0x7fff_ffff;
 
 /**
- * What holds for requests holds for callers without HTTP as well: valid, and allowed.
+ * What holds for requests holds for callers without HTTP as well: valid, allowed, and by its one name.
  *
+ * @returns the same of the repository's canonical form.
  * @throws SnapshotError `INVALID_REPOSITORY`, `INVALID_REQUEST`, `FORBIDDEN`.
  */
-export function checkId(config: Pick<SnapshotConfig, 'hosts'>, id: ArtifactId): void {
+export function canonicalId<Id extends ArtifactId>(
+  config: Pick<SnapshotConfig, 'hosts'>,
+  id: Id,
+): Id {
   if (typeof id?.host !== 'string' || typeof id.path !== 'string') {
     throw new SnapshotError('INVALID_REPOSITORY', 'a repository is an object with host and path');
   }
-  const key = repositoryKey(id);
-  const canonical = canonicalRepository(config, parseRepository(key));
-  if (repositoryKey(canonical) !== key) {
-    const message = `the repository is not in its canonical form: ${repositoryKey(canonical)}`;
-    throw new SnapshotError('INVALID_REPOSITORY', message);
-  }
-  hostConfig(config, id);
+  const repository = canonicalRepository(config, parseRepository(repositoryKey(id)));
+  hostConfig(config, repository);
   if (isBundle(id)) {
     if (!OID_PATTERN.test(id.base)) throw invalid('base is not 40 lower-case hex digits');
-    return;
+  } else {
+    if (id.ref !== undefined) checkRef(id.ref);
+    if (id.depth !== undefined) checkDepth(id.depth);
   }
-  const { ref, depth } = id;
-  if (ref !== undefined) checkRef(ref);
-  if (depth !== undefined) checkDepth(depth);
+  return { ...id, ...repository };
 }
 
 /**

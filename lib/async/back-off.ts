@@ -16,10 +16,12 @@ export class BackOff<T extends object> {
     return performance.now() < (this.#failures.get(item)?.until ?? 0);
   }
 
-  failed(item: T): void {
+  /** @returns when it may be tried again: by `performance.now()`. */
+  failed(item: T): number {
     const count = (this.#failures.get(item)?.count ?? 0) + 1;
-    const delay = Math.min(FIRST * 2 ** (count - 1), LONGEST);
-    this.#failures.set(item, { count, until: performance.now() + delay });
+    const until = performance.now() + Math.min(FIRST * 2 ** (count - 1), LONGEST);
+    this.#failures.set(item, { count, until });
+    return until;
   }
 
   succeeded(item: T): void {

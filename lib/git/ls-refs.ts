@@ -1,11 +1,10 @@
 import { agentCapability } from './agent.js';
-import { OID_PATTERN } from './object.js';
 import { DELIM_PKT, encodePktLine, FLUSH_PKT, lineText, readPktLines } from './pkt-line.js';
 import { isValidRefName } from './refs.js';
 
 /*
- * The `ls-refs` command of protocol v2, gitprotocol-v2(5), for what the list of all refs cannot say, which
- * branch HEAD names when that branch has no commits, and for refs that mirrors don't hold.
+ * The `ls-refs` command of protocol v2, gitprotocol-v2(5), for what the list of all refs cannot say: which
+ * branch HEAD names when that branch has no commits.
  */
 
 /**
@@ -39,29 +38,11 @@ export function encodeHeadQuery(agent: string, offered: ReadonlySet<string>): Bu
     return features?.split(' ').includes('unborn') === true;
   });
   if (!tellsUnborn) return undefined;
-  return encodeQuery(agent, offered, ['symrefs', 'unborn', 'ref-prefix HEAD']);
-}
-
-/** @param names full names of refs. */
-export function encodeRefsQuery(
-  agent: string,
-  offered: ReadonlySet<string>,
-  names: readonly string[],
-): Buffer {
-  const prefixes = names.map((name) => `ref-prefix ${name}`);
-  return encodeQuery(agent, offered, prefixes);
-}
-
-function encodeQuery(
-  agent: string,
-  offered: ReadonlySet<string>,
-  lines: readonly string[],
-): Buffer {
   return Buffer.concat([
     encodePktLine('command=ls-refs\n'),
     ...agentCapability(agent, offered).map((capability) => encodePktLine(capability)),
     DELIM_PKT,
-    ...lines.map((line) => encodePktLine(Buffer.from(`${line}\n`, 'latin1'))),
+    ...['symrefs\n', 'unborn\n', 'ref-prefix HEAD\n'].map((line) => encodePktLine(line)),
     FLUSH_PKT,
   ]);
 }
@@ -75,24 +56,4 @@ export async function readUnbornHead(body: AsyncIterable<Uint8Array>): Promise<s
     if (target !== undefined && isValidRefName(target)) return target;
   }
   return undefined;
-}
-
-/**
- * Of an answer to `encodeRefsQuery`, what it says of these refs: a prefix may be that of others as well.
- *
- * @returns full name → id; empty when the upstream did not understand the question.
- */
-export async function readRefs(
-  body: AsyncIterable<Uint8Array>,
-  names: readonly string[],
-): Promise<Map<string, string>> {
-  const asked = new Set(names);
-  const found = new Map<string, string>();
-  for await (const line of readPktLines(body)) {
-    if (line.kind !== 'data') break;
-    const text = lineText(line.payload);
-    const [oid, name] = [text.slice(0, 40), text.slice(41)];
-    if (OID_PATTERN.test(oid) && asked.has(name)) found.set(name, oid);
-  }
-  return found;
 }

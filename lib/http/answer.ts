@@ -4,8 +4,7 @@ import { isUpstreamFailure, SnapshotError, toSnapshotError } from '../errors.js'
 import { callHost } from '../host-call.js';
 import type { Logger, SnapshotConfig } from '../options.js';
 import { decodeRepository, type RepositoryId, repositoryKey } from '../repository/identity.js';
-import { canonicalRepository } from '../repository/policy.js';
-import { admit } from './admission.js';
+import { canonicalRepository, hostConfig } from '../repository/policy.js';
 import type { Connections, Turn } from './connections.js';
 import type { ArtifactHandler } from './exchange.js';
 import { problemStatus, sendProblem, sendProblemOrBreak } from './problem.js';
@@ -16,9 +15,9 @@ export interface AnswerParts {
 }
 
 /**
- * Answers one request for an artifact of a repository, given by its raw address: the address is
- * checked first, then the method, then whether the client may, and only then is the handler asked.
- * Never rejects, which would end the host's process, whatever the host's own code does.
+ * Answers one request for an artifact. Checks the address first, then the method, then the client's right
+ * to see the repository; then the handler answers. Never rejects, whatever the host's own code does: a
+ * rejection would end the host's process.
  */
 export async function answer(
   req: Request,
@@ -40,14 +39,16 @@ export async function answer(
       sendProblem(res, error, { Allow: methods.join(', ') });
       return;
     }
-    await admit(config, req, repository);
+    await authorize(config, req, repository);
     signal.throwIfAborted();
     await serve({ req, res, repository, signal });
   } catch (error) {
-    if (turn?.signal.aborted) return; // nobody is left to be told
+    if (turn?.signal.aborted) return; // the client is gone
     const failure = toSnapshotError(error);
     const status = isUpstreamFailure(failure) ? handler.upstreamFailureStatus : undefined;
     callHost('a response', () => sendProblemOrBreak(res, failure, status));
+    // A client that pipelines too many requests must not fill the log.
+    if (turn === undefined) return;
     callHost('a logger', () => logFailure(config.logger, failure, repository));
   }
 }
@@ -61,7 +62,30 @@ function logFailure(
   if (logger === undefined || status < 500) return;
   const name = repository && repositoryKey(repository);
   const fields = { code: error.code, repository: name, err: error };
-  // A 503 is the upstream's or the load's doing; the rest needs somebody here.
+  // The upstream or the load causes a 503. All other failures need the operator.
   if (status === 503) logger.warn(fields, 'snapshot unavailable');
   else logger.error(fields, 'snapshot request failed');
+}
+
+/**
+ * Checks that the allow-list has the host and that `authorize` returns exactly `true`. The client can't
+ * tell the two refusals apart.
+ *
+ * @throws SnapshotError `FORBIDDEN`; `INVALID_REPOSITORY` as `hostConfig`; `INTERNAL` when `authorize`
+ *   fails, with its error as the cause.
+ */
+async function authorize(
+  config: Pick<SnapshotConfig, 'hosts' | 'authorize'>,
+  req: Request,
+  repository: RepositoryId,
+): Promise<void> {
+  hostConfig(config, repository);
+  if (config.authorize === undefined) return;
+  let allowed: unknown;
+  try {
+    allowed = await config.authorize(req, repository);
+  } catch (cause) {
+    throw new SnapshotError('INTERNAL', 'authorize failed', { cause });
+  }
+  if (allowed !== true) throw new SnapshotError('FORBIDDEN', 'authorize refused');
 }

@@ -17,14 +17,13 @@ import {
   type Selection,
   select,
 } from './conditional.js';
-import { attachment } from './content-disposition.js';
 import type { ArtifactHandler, Exchange } from './exchange.js';
-import { formatHttpDate } from './http-date.js';
+import { attachment, formatHttpDate } from './header-fields.js';
 import { sendProblem } from './problem.js';
 
 export type ServedArtifact = StoredArtifact | GeneratedArtifact;
 
-/** In what the artifacts differ. */
+/** What varies per artifact type. */
 export interface ArtifactKind<Id extends ArtifactId> {
   readonly contentType: string;
   /** @throws SnapshotError `INVALID_REQUEST` */
@@ -33,24 +32,24 @@ export interface ArtifactKind<Id extends ArtifactId> {
   /** Headers of 200 and 206 beyond those that every artifact has. */
   headers?(id: Id, artifact: ServedArtifact): OutgoingHttpHeaders;
   /**
-   * Whether what is not stored need not be generated; then this has answered. With it, a GET always
-   * looks at what is stored first.
+   * Answers a GET of an artifact that is not stored, if no build is needed. With this method, a GET always
+   * looks into the store first. @returns whether it has answered.
    */
   answersInstead?(id: Id, exchange: Exchange): Promise<boolean>;
 }
 
-/** An artifact that is replaced this often between `current` and `open` is sent whole. */
+/** After this many replacements between `current` and `open`, the artifact is sent whole. */
 const MAX_OPEN_ATTEMPTS = 3;
 
 /**
  * `GET` and `HEAD` of an artifact.
  *
- * - A plain GET asks `get` alone. A GET with conditions or a range looks at what is stored and may be
- *   served first, and opens exactly the revision that it decided on. HEAD asks `stat` alone.
- * - A revision that the client insists on is served as long as the store has it: without a question to the
- *   upstream, also after it was replaced.
- * - `Cache-Control: no-cache` lets caches keep an artifact but makes them revalidate it by its tag at
- *   each use, as the next fetch may replace it. With `authorize` it is also `private`.
+ * - A plain GET calls `get` alone, and HEAD calls `stat` alone. A GET with preconditions or a range looks
+ *   into the store first, and then opens exactly the version that its selection was made for.
+ * - A version that the client pins with an entity tag is served as long as the store has it, also after it
+ *   was replaced, and without a check of the upstream.
+ * - `Cache-Control: no-cache` lets caches keep an artifact but makes them revalidate it at each use, as the
+ *   next fetch may replace it. With `authorize` it is also `private`.
  */
 export function createArtifactHandler<Id extends ArtifactId>(
   source: ArtifactSource,
@@ -84,7 +83,7 @@ export function createArtifactHandler<Id extends ArtifactId>(
       const selection = select(req, stored);
       if (answersWithoutBody(res, selection, stored)) return;
       const range = selection.kind === 'part' ? selection.range : undefined;
-      // Not a part: those that a client puts together have to be of one revision.
+      // Never for a range: all parts of a download must be of one version.
       if (range === undefined && (await redirect(id, stored, exchange))) return;
       const opened = await source.open(id, { range, revision: stored.revision, signal });
       if (opened === undefined) continue; // replaced or evicted since
@@ -112,19 +111,19 @@ export function createArtifactHandler<Id extends ArtifactId>(
     return tags.length === 0 ? undefined : await source.pinned(id, tags, { signal });
   }
 
-  /** Whether the store has a URL for what is stored; then the client has been sent there. */
+  /** Redirects the client to the store, if that has a URL for the artifact. @returns whether it has. */
   async function redirect(id: Id, stored: StoredArtifact, { res, signal }: Exchange) {
     const contentDisposition = attachment(kind.filename(id));
     const about = { contentType: kind.contentType, contentDisposition, signal };
     const location = await source.urlOf?.(id, stored, about);
     if (location === undefined) return false;
-    // The URL is good for a while only, and who has it need not be allowed to have the next one.
+    // The URL expires soon, and a client that has it may not be allowed to get the next one.
     const headers = { Location: location, 'Cache-Control': 'no-store', 'Content-Length': 0 };
     res.writeHead(307, { ...kind.headers?.(id, stored), ...headers }).end();
     return true;
   }
 
-  /** Whether the selection needs no body; then it has been answered. */
+  /** Answers a selection that needs no body. @returns whether it has. */
   function answersWithoutBody(
     res: Response,
     selection: Selection,
@@ -146,7 +145,7 @@ export function createArtifactHandler<Id extends ArtifactId>(
     }
   }
 
-  /** What a 304 has of the 200 that it stands for (RFC 9110, section 15.4.5). */
+  /** The headers of a 200 that its 304 has, too (RFC 9110, section 15.4.5). */
   function cachingHeaders(artifact: ServedArtifact): OutgoingHttpHeaders {
     return {
       'Cache-Control': cacheControl,

@@ -5,22 +5,22 @@ import { SnapshotError } from '../errors.js';
 import type { ObjectBody } from '../stores/store.js';
 
 export interface BodyOptions {
-  /** Bytes that the body must have; a body of another length fails. Default: any. */
+  /** Bytes that the body must have. A body of another length fails. Default: any length. */
   length?: number | undefined;
-  /** Milliseconds in which the client has to take something of what was written. */
+  /** Milliseconds within which the client must take some of the written bytes. */
   clientStallTimeout: number;
   /** Aborts when the client is gone. */
   signal: AbortSignal;
 }
 
 /**
- * Sends `body` at the client's speed, then ends the response. The head is held back until the first
- * bytes are there, so that a failure before them can still be answered. Rejects when the body fails, the
- * client goes or takes nothing more, and leaves the response open. `body` is destroyed in any case.
+ * Sends `body` at the client's speed, then ends the response. Writes the head with the first bytes, so
+ * that a failure before them can still be answered. Rejects when the body fails, or when the client leaves
+ * or stalls; the response stays open then. Destroys `body` in any case.
  *
  * A body shorter or longer than its `Content-Length` fails: it would desynchronise a kept-alive
- * connection. A chunk is recycled when the response says that it was taken, and not at all by a
- * middleware's `write` that forgets to say so.
+ * connection. A chunk is recycled when `write` calls back. If a middleware's `write` never calls back, it
+ * is not recycled.
  */
 export async function sendBody(
   res: ServerResponse,
@@ -42,7 +42,7 @@ export async function sendBody(
         if (!error) body.recycle?.(chunk);
       });
       if (hasRoom) continue;
-      // What it holds open lies on the disk even when it was evicted.
+      // A stalled client keeps an evicted file on the disk.
       await unlessLate(once(res, 'drain', { signal }), clientStallTimeout, () => {
         const message = `the client took nothing for ${clientStallTimeout} ms`;
         return new SnapshotError('ABORTED', message);

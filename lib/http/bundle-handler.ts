@@ -5,13 +5,11 @@ import type { SnapshotConfig } from '../options.js';
 import { repositoryName } from '../repository/identity.js';
 import { createArtifactHandler } from './artifact-handler.js';
 import type { ArtifactHandler, Exchange } from './exchange.js';
-import { queryParameter } from './query-parameter.js';
-import { rawQuery } from './raw-target.js';
+import { queryParameter, rawQuery } from './target.js';
 
 /**
- * `GET` and `HEAD` of `snapshot.bundle?base={commit}`. A base that the upstream's HEAD has not moved
- * away from is 204: there is nothing to fast-forward. No cache may keep that answer, as it holds at
- * the moment of the check only.
+ * `GET` and `HEAD` of `snapshot.bundle?base={commit}`. 204 if the upstream's HEAD is the base: there is
+ * nothing to fast-forward. Caches must not keep a 204, as it is only true at the moment of the check.
  */
 export function createBundleHandler(
   source: ArtifactSource,

@@ -1,8 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { ByteRange } from '../stores/store.js';
-import { parseEntityTags } from './entity-tag.js';
-import { parseHttpDate } from './http-date.js';
-import { parseRange } from './range.js';
+import { parseEntityTags, parseHttpDate, parseRange } from './header-fields.js';
 
 type ConditionalRequest = Pick<IncomingMessage, 'method' | 'headers'>;
 
@@ -36,8 +34,8 @@ export function needsSelection({ headers }: ConditionalRequest): boolean {
 }
 
 /**
- * The entity tags that a client insists on: it puts together what it has of one of these revisions. They
- * are the strong tags of `If-Match`, else that of the `If-Range` of a range.
+ * The entity tags that a client pins: it has parts of an artifact and wants the rest of the same version.
+ * They are the strong tags of `If-Match`, else the tag in the `If-Range` of a range request.
  */
 export function pinnedTags({ headers }: ConditionalRequest): string[] {
   const ifMatch = headers['if-match'];

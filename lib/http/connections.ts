@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { SnapshotError } from '../errors.js';
 
-/** Requests that a client may pipeline on one connection before it has their answers. */
+/** Unanswered requests that a client may pipeline on one connection. */
 const MAX_PIPELINED = 100;
 
 interface Connection {
-  /** Of requests that are not answered in full. */
+  /** One for each request that is not answered in full. */
   readonly unanswered: Set<AbortController>;
   /** Resolves when the last request so far is over. */
   last: Promise<void>;
@@ -15,19 +15,20 @@ interface Connection {
 export interface Turn {
   /** Resolves when the requests before it on its connection are over. */
   readonly come: Promise<void>;
-  /** Aborts when the client goes before it was answered in full. */
+  /** Aborts when the client leaves before its answer is complete. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Has requests that are pipelined on one connection (RFC 9112, section 9.3.2) done one after the other. Their
- * answers are sent in order: what is opened for a later one would only lie there open. And a response that
- * has not got its connection yet is not told when that closes.
+ * Runs requests that are pipelined on one connection (RFC 9112, section 9.3.2) one after another. Their
+ * answers are sent in order anyway, so that a file opened for a later request would stay open for nothing.
+ * A response that still waits for its connection does not learn that the connection has closed: its signal
+ * aborts then.
  */
 export class Connections {
   readonly #known = new WeakMap<object, Connection>();
 
-  /** @throws SnapshotError `OVERLOADED` for one more than may wait. */
+  /** @throws SnapshotError `OVERLOADED` when too many requests wait on the connection. */
   enter(req: IncomingMessage, res: ServerResponse): Turn {
     const controller = new AbortController();
     const { signal } = controller;
@@ -42,7 +43,7 @@ export class Connections {
         if (!res.writableFinished) controller.abort();
         resolve();
       };
-      // Middleware of the host app may have taken longer than the client's patience.
+      // The client may have left while middleware of the host ran.
       if (res.destroyed) end();
       else res.once('finish', end).once('close', end);
       signal.addEventListener('abort', () => resolve(), { once: true });

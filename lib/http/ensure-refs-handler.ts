@@ -1,10 +1,9 @@
 import type { Request } from 'express';
+import { z } from 'zod';
 import type { ArtifactSource, EnsuredRefs, WantedRefs } from '../artifact/artifact.js';
 import { SnapshotError } from '../errors.js';
-import { isValidRefName } from '../git/refs.js';
 import type { ArtifactHandler, Exchange } from './exchange.js';
 import { bodyWasRead, readBody } from './request-body.js';
-import { parseWantedRefs } from './wanted-refs.js';
 
 const MAX_BODY_BYTES = 256 * 1024;
 
@@ -12,11 +11,7 @@ const MAX_BODY_BYTES = 256 * 1024;
 export function createEnsureRefsHandler(source: ArtifactSource): ArtifactHandler {
   async function serve({ req, res, repository, signal }: Exchange): Promise<void> {
     const wanted = parseWantedRefs(await readJson(req));
-    const possible = withPossibleNames(wanted);
-    const ensured: EnsuredRefs =
-      possible.refs.size + possible.commits.length === 0
-        ? { refs: new Map(), missingCommits: [], fetched: false }
-        : await source.ensureRefs(repository, possible, { signal });
+    const ensured = await source.ensureRefs(repository, wanted, { signal });
     const body = JSON.stringify(toAnswer(wanted, ensured));
     res.writeHead(200, {
       'Content-Type': 'application/json',
@@ -29,12 +24,7 @@ export function createEnsureRefsHandler(source: ArtifactSource): ArtifactHandler
   return { methods: ['POST'], upstreamFailureStatus: 502, serve };
 }
 
-/** A name that git refuses exists nowhere, so nobody need be asked. */
-function withPossibleNames({ refs, commits }: WantedRefs): WantedRefs {
-  return { refs: new Map([...refs].filter(([name]) => isValidRefName(name))), commits };
-}
-
-/** What is empty is left out, and each ref that was asked for is there: clients count them. */
+/** Empty members are left out. Each wanted ref has an entry: clients count them. */
 function toAnswer(wanted: WantedRefs, { refs, missingCommits, fetched }: EnsuredRefs): object {
   const resolved = Array.from(wanted.refs.keys(), (name) => [name, refs.get(name) ?? '']);
   return {
@@ -45,10 +35,11 @@ function toAnswer(wanted: WantedRefs, { refs, missingCommits, fetched }: Ensured
 }
 
 /**
- * The body as JSON, whatever its `Content-Type` says, or what a body parser of the host app made of it.
+ * Reads the body as JSON, whatever its `Content-Type` says, or takes the value that a body parser of the
+ * host app has left.
  *
- * @throws SnapshotError `INVALID_REQUEST`; `INVALID_OPTIONS` when the host app read the body and left
- *   nothing of it.
+ * @throws SnapshotError `INVALID_REQUEST`; `INVALID_OPTIONS` when the host app has read the body and left
+ *   no value.
  */
 async function readJson(req: Request): Promise<unknown> {
   const body = bodyWasRead(req) ? parsedBody(req) : await readBody(req, MAX_BODY_BYTES);
@@ -65,8 +56,48 @@ async function readJson(req: Request): Promise<unknown> {
   }
 }
 
-/** Only for a body that was read: Express 4's parsers also set `req.body` when they leave it alone. */
+/** For a body that was read. Express 4's parsers set `req.body` also when they don't read the body. */
 function parsedBody(req: Request): unknown {
   if (req.body !== undefined) return req.body;
   throw new SnapshotError('INVALID_OPTIONS', 'the body was read before the router, and is gone');
+}
+
+const MAX_ENTRIES = 1_000;
+/** git's limit on the length of paths, and so of ref names. */
+const MAX_NAME_LENGTH = 4_096;
+
+/** An id as git takes it: abbreviated, in either case. Empty: any id for a ref, no id in the list. */
+const emptyOrOid = z.string().regex(/^(?:[0-9a-f]{4,40})?$/i);
+const name = z.string().max(MAX_NAME_LENGTH);
+
+/** The members of an object. `z.record` would leave out `__proto__`, which a client may send as a name. */
+const members = z
+  .custom<object>((value) => typeof value === 'object' && value !== null && !Array.isArray(value))
+  .transform((value) => new Map<unknown, unknown>(Object.entries(value)));
+
+/** `null` means missing, as for Go's decoder. Unknown members are ignored. */
+const schema = z
+  .object({
+    refs: members.pipe(z.map(name, emptyOrOid)).nullish(),
+    commits: z.array(emptyOrOid).max(MAX_ENTRIES).nullish(),
+  })
+  .transform(({ refs, commits }) => ({ refs: refs ?? new Map(), commits: commits ?? [] }))
+  .refine(({ refs, commits }) => {
+    const entries = refs.size + commits.length;
+    return entries >= 1 && entries <= MAX_ENTRIES;
+  }, `there must be 1 to ${MAX_ENTRIES} refs and commits`)
+  .transform(({ refs, commits }) => ({ refs, commits: commits.filter((id) => id !== '') }));
+
+/**
+ * Parses the JSON of `ensure-refs`: `{"refs": {"{name}": "{id or empty}"}, "commits": ["{id}"]}`. Any string
+ * is taken as a name: a name that git refuses is a ref that does not exist.
+ *
+ * @throws SnapshotError `INVALID_REQUEST`
+ */
+export function parseWantedRefs(body: unknown): WantedRefs {
+  const result = schema.safeParse(body);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  const where = issue?.path.map(String).join('.').slice(0, 200);
+  throw new SnapshotError('INVALID_REQUEST', `the body is malformed at "${where}"`);
 }

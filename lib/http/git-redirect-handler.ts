@@ -4,7 +4,7 @@ import type { ArtifactHandler } from './exchange.js';
 
 /**
  * `GET info/refs?service=git-upload-pack`, the first request of a clone or fetch: 307 to the upstream's public
- * URL. git follows it, and sends what comes after there (`http.followRedirects` of git-config(1)).
+ * URL. git follows it, and sends its next requests there (`http.followRedirects` of git-config(1)).
  */
 export function createGitRedirectHandler(config: Pick<SnapshotConfig, 'hosts'>): ArtifactHandler {
   return {

@@ -2,7 +2,7 @@ import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { TLSSocket } from 'node:tls';
 import type { SnapshotError, SnapshotErrorCode } from '../errors.js';
 
-/** Codes of the restore client and of the options never reach a request; they would be our fault. */
+/** Codes of the restore client and of the options have 500: in a request, they would be our fault. */
 const STATUS: Record<SnapshotErrorCode, number> = {
   INVALID_OPTIONS: 500,
   INVALID_REPOSITORY: 400,
@@ -38,19 +38,21 @@ const STATUS: Record<SnapshotErrorCode, number> = {
   INTERNAL: 500,
 };
 
-/** Seconds, for a 429 or 503 whose error names none: as long as a failed clone is remembered by default. */
+/** Seconds for a 429 or 503 whose error names none: the default of `failureMemory`. */
 const DEFAULT_RETRY_AFTER = 30;
 
-/** The HTTP status that a code is answered with. */
+/** The HTTP status of an error code. */
 export function problemStatus(code: SnapshotErrorCode): number {
   return STATUS[code];
 }
 
 /**
  * Answers with an `application/problem+json` body (RFC 9457): `type`, `title`, `status` and our stable
- * `code`, all of which follow from the code alone, so that nothing inward can leak. Every 429 and 503 has a
- * `Retry-After` in whole seconds. Routes with a table of their own give another `status`. Once the head of
- * another answer is out, the connection is broken instead: a clean end would be taken as success.
+ * `code`. All of them follow from the code alone, so that no internal text can leak. Each 429 and 503 has a
+ * `Retry-After` in whole seconds. If the head of another answer was sent already, the connection is broken
+ * instead: the client would take a clean end for success.
+ *
+ * @param status for routes that differ from the table above.
  */
 export function sendProblem(
   res: ServerResponse,
@@ -79,11 +81,10 @@ export function sendProblem(
 }
 
 /**
- * The same as the last word: the host's code may have made it impossible to answer, by its headers or a
- * `writeHead` of its own. Then the connection is broken.
+ * As `sendProblem`, and breaks the connection if that fails: the host app may have set a bad header, or
+ * replaced `writeHead`.
  *
- * @param status as for `sendProblem`.
- * @throws what made it impossible.
+ * @throws the error that made the answer impossible.
  */
 export function sendProblemOrBreak(
   res: ServerResponse,
@@ -103,8 +104,8 @@ function retryAfter({ retryAfter: seconds = DEFAULT_RETRY_AFTER }: SnapshotError
 }
 
 /**
- * Resets TCP connections rather than closing them: HTTP/1.0, which some proxies speak to their
- * upstreams, has no framing, and would take a close for the end of a generated body.
+ * Resets TCP connections rather than closing them. Some proxies speak HTTP/1.0, which has no framing: they
+ * would take a close for the end of the body.
  */
 function breakConnection(res: ServerResponse): void {
   if (res.writableEnded) return;

@@ -1,26 +1,33 @@
 import type { IncomingMessage } from 'node:http';
 import { SnapshotError } from '../errors.js';
 
-/** Whether somebody before us, such as a body parser, has read the body. An unread one may be empty. */
+/** Whether other middleware, such as a body parser, has read the body. */
 export function bodyWasRead(req: IncomingMessage): boolean {
   return req.readableEnded;
 }
 
+export interface ReadBodyOptions {
+  /** Called with the length of each chunk before it is kept. */
+  take?: (bytes: number) => void;
+  /** Ends the reading. The rest of the body is discarded. */
+  signal?: AbortSignal;
+}
+
 /**
- * Reads the body as the client sent it. `undefined`: it has more than `maxBytes`, and no more than
- * those were held in memory. The rest is discarded as it comes, so that the next request on the
- * connection is found where it begins; Node's `requestTimeout` limits for how long.
+ * Reads the body as the client sent it. Returns `undefined` if it has more than `maxBytes`; never holds more
+ * than that in memory. The rest is discarded as it arrives, so that the next request on the connection is
+ * found where it begins. Node's `requestTimeout` limits how long that takes.
  *
- * @param take is called for bytes before they are held in memory; when it throws, this rejects with that.
- * @throws SnapshotError `ABORTED` when the client goes before the end.
+ * @throws SnapshotError `ABORTED` when the client leaves before the end; the error that `take` throws; the
+ *   signal's reason.
  */
 export function readBody(
   req: IncomingMessage,
   maxBytes: number,
-  take: (bytes: number) => void = () => {},
+  { take, signal }: ReadBodyOptions = {},
 ): Promise<Buffer | undefined> {
   return new Promise((resolve, reject) => {
-    // The answer goes out before the body is read; Node discards what nobody reads.
+    // The answer is sent before the body arrives. Node discards an unread body.
     if (Number(req.headers['content-length']) > maxBytes) return resolve(undefined);
     if (req.destroyed) return reject(gone());
 
@@ -30,7 +37,7 @@ export function readBody(
       size += part.length;
       if (size > maxBytes) return settle(() => resolve(undefined));
       try {
-        take(part.length);
+        take?.(part.length);
       } catch (error) {
         return settle(() => reject(error));
       }
@@ -39,16 +46,19 @@ export function readBody(
     const onEnd = () => settle(() => resolve(Buffer.concat(parts, size)));
     const onError = (cause: unknown) => settle(() => reject(gone(cause)));
     const onClose = () => settle(() => reject(gone()));
+    const onAbort = () => settle(() => reject(signal?.reason));
     const settle = (how: () => void) => {
       req.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose);
-      req.on('error', () => {}); // what befalls the rest is of no interest
+      signal?.removeEventListener('abort', onAbort);
+      req.on('error', () => {}); // the rest is discarded
       req.resume();
       how();
     };
+    signal?.addEventListener('abort', onAbort, { once: true });
     req.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose);
   });
 }
 
 function gone(cause?: unknown): SnapshotError {
-  return new SnapshotError('ABORTED', 'the client went before the end of its request', { cause });
+  return new SnapshotError('ABORTED', 'the client left before the end of its request', { cause });
 }

@@ -8,8 +8,8 @@ import { Connections } from './connections.js';
 import { createEnsureRefsHandler } from './ensure-refs-handler.js';
 import type { ArtifactHandler } from './exchange.js';
 import { createGitRedirectHandler } from './git-redirect-handler.js';
-import { rawPath, rawQuery } from './raw-target.js';
 import { createSnapshotHandler } from './snapshot-handler.js';
+import { rawPath, rawQuery } from './target.js';
 
 export interface RouterParts {
   readonly source: ArtifactSource;
@@ -20,8 +20,8 @@ export interface RouterParts {
 }
 
 /**
- * An Express router that answers for the artifacts and passes everything else to `next()`. `OPTIONS` is a
- * method like any other here: CORS middleware of the host app goes before this router.
+ * An Express router that answers requests for artifacts and passes all other requests to `next()`. `OPTIONS`
+ * is a method like any other: CORS middleware of the host app goes before this router.
  */
 export function createRouter({ source, config }: RouterParts): Router {
   const handlers: Record<Artifact, ArtifactHandler> = {

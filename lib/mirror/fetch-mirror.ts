@@ -16,7 +16,7 @@ import type { Mirror, MirrorLease } from './mirror.js';
 export interface FetchOptions {
   /** Id of a commit to fetch even if no ref leads to it. */
   commit?: string | undefined;
-  /** Full names of refs that mirrors do not hold. */
+  /** Full names, as bytes, of refs that mirrors do not hold. */
   otherRefs?: readonly string[];
   /** Whether no client waits for it: see `JobOptions`. */
   isBackground?: boolean;

@@ -1,6 +1,7 @@
 import type { BundleId, EnsuredRefs, WantedRefs } from '../artifact/artifact.js';
 import { isUpstreamFailure, SnapshotError } from '../errors.js';
 import { OID_PATTERN } from '../git/object.js';
+import { refNameOf } from '../git/refs.js';
 import type { MirrorQuery, QueryResult } from '../mirror/jobs/query.js';
 import type { RepositoryId } from '../repository/identity.js';
 import { isMirroredRef } from '../upstream/advertisement.js';
@@ -45,7 +46,7 @@ export async function ensureRefs(
   const otherNames = names.filter((name) => name !== 'HEAD' && !isMirroredRef(name));
   let otherRefs: ReadonlyMap<string, string> = new Map();
   if (otherNames.length > 0) {
-    otherRefs = await freshness.checkOtherRefs(repository, otherNames);
+    otherRefs = await freshness.checkOtherRefs(repository, otherNames.map(refNameOf));
     fetched = true;
   } else if (!isSatisfied(answer) && !fetched) {
     // Of many who ask at a time, some look after others have fetched.
@@ -61,7 +62,7 @@ export async function ensureRefs(
   if (searched.length > 0) ({ answer } = await look(objects));
   const missing = new Set(answer.missing);
   const oidOf = (name: string) => {
-    const other = otherRefs.get(name);
+    const other = otherRefs.get(refNameOf(name));
     return answer.refs.get(name) ?? (other === undefined || missing.has(other) ? '' : other);
   };
   return {

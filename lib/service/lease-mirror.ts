@@ -22,6 +22,6 @@ export async function leaseMirror(
     isCloned = true;
   };
   const lease = await mirrors.lease(repository, signal, { onClone, isBackground });
-  if (isCloned) freshness.noteClone(repository, begunAt, lease.revision.digest);
+  if (isCloned) await freshness.noteClone(repository, begunAt, lease.revision.digest);
   return { lease, isCloned };
 }

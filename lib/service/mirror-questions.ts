@@ -1,9 +1,8 @@
 import type { BundleId, EnsuredRefs, GetOptions, WantedRefs } from '../artifact/artifact.js';
-import { checkId } from '../artifact/validate-id.js';
 import { unlessAborted } from '../async/abort.js';
 import { SnapshotError } from '../errors.js';
+import { isValidRefName, refNameOf } from '../git/refs.js';
 import type { MirrorManager } from '../mirror/mirrors.js';
-import type { SnapshotConfig } from '../options.js';
 import { type RepositoryId, repositoryOf } from '../repository/identity.js';
 import { admit } from './admit.js';
 import { ensureRefs, isUpToDate, type QuestionParts } from './ensure-refs.js';
@@ -14,7 +13,6 @@ import type { Refusals } from './refusals.js';
 import type { Freshness } from './upstream-checks.js';
 
 export interface MirrorQuestionsParts {
-  readonly config: SnapshotConfig;
   readonly mirrors: MirrorManager;
   readonly freshness: Freshness;
   readonly search: RefSearch;
@@ -27,7 +25,7 @@ export interface MirrorQuestionsParts {
   readonly closing: AbortSignal;
 }
 
-/** Clients' questions to mirrors, which may be brought up to date, or cloned, for them. */
+/** Clients' questions to mirrors, which may be brought up to date, or cloned, for them. Ids are canonical. */
 export class MirrorQuestions {
   readonly #parts: MirrorQuestionsParts;
   #isClosing = false;
@@ -47,14 +45,20 @@ export class MirrorQuestions {
   }
 
   /** As `ArtifactSource.ensureRefs`. */
-  ensureRefs(
+  async ensureRefs(
     repository: RepositoryId,
-    wanted: WantedRefs,
+    { refs, commits }: WantedRefs,
     { signal }: GetOptions = {},
   ): Promise<EnsuredRefs> {
-    return this.#answer(repository, signal, (parts, closing) =>
-      ensureRefs(repository, wanted, parts, closing),
+    const nowhere = new Map(Array.from(refs.keys(), (name) => [name, '']));
+    const possible = new Map([...refs].filter(([name]) => mayExist(name)));
+    if (possible.size + commits.length === 0) {
+      return { refs: nowhere, missingCommits: [], fetched: false };
+    }
+    const ensured = await this.#answer(repository, signal, (parts, closing) =>
+      ensureRefs(repository, { refs: possible, commits }, parts, closing),
     );
+    return { ...ensured, refs: new Map([...nowhere, ...ensured.refs]) };
   }
 
   async #answer<T>(
@@ -62,8 +66,7 @@ export class MirrorQuestions {
     signal: AbortSignal | undefined,
     ask: (parts: QuestionParts, closing: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    const { config, renewals, pending, onAsked, started, closing } = this.#parts;
-    checkId(config, id);
+    const { renewals, pending, onAsked, started, closing } = this.#parts;
     if (this.#isClosing) throw new SnapshotError('CLOSED', 'the service is closed or closing');
     const leave = pending.enterQuestion(id);
     const answer = async () => {
@@ -77,4 +80,9 @@ export class MirrorQuestions {
     };
     return await unlessAborted(answer().finally(leave), signal);
   }
+}
+
+/** Whether a repository can have a ref of this name: for one that git refuses nobody need be asked. */
+function mayExist(name: string): boolean {
+  return name === 'HEAD' || isValidRefName(refNameOf(name));
 }

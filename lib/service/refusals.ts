@@ -1,10 +1,15 @@
-import { LRUCache } from 'lru-cache';
 import { refusalKey } from '../artifact/key.js';
 import { type Moment, momentOf, thisMoment } from '../clock.js';
 import { isAccessRefused, SnapshotError } from '../errors.js';
 import { type RepositoryId, repositoryKey } from '../repository/identity.js';
 import type { SnapshotStore } from '../stores/store.js';
 import { isPlausible } from './fleet-checks.js';
+
+/** Dates of the first refusal and of the last one that was noted. */
+interface Noted {
+  readonly since: number;
+  readonly until: number;
+}
 
 interface Refusal {
   /** When the upstream first refused, with no other answer since. */
@@ -19,7 +24,6 @@ interface Refusal {
 
 /** Part of `forgetAfter`: so often at most it is noted that a refusal goes on. */
 const NOTE_INTERVAL = 0.1;
-const MAX_REMEMBERED = 10_000;
 
 export interface RefusalsParts {
   readonly store: SnapshotStore;
@@ -30,7 +34,7 @@ export interface RefusalsParts {
 }
 
 /**
- * Which repositories their upstreams refuse (401, 403, 404), and since when. Dates are noted in the store, for
+ * Which repositories their upstreams refuse (401, 403, 404, 410), and since when. Dates are noted in the store, for
  * the time after a restart and for all who share it. When the store fails, each process goes by what it knows.
  */
 export class Refusals {
@@ -38,8 +42,6 @@ export class Refusals {
   readonly #forgetAfter: number;
   readonly #onRefused: (repository: RepositoryId) => void;
   readonly #refusals = new Map<string, Refusal>();
-  /** Of which it is known that nothing is noted, or what this process noted. */
-  readonly #looked = new LRUCache<string, true>({ max: MAX_REMEMBERED });
 
   constructor({ store, forgetAfter, onRefused }: RefusalsParts) {
     this.#store = store;
@@ -84,14 +86,21 @@ export class Refusals {
     throw new SnapshotError(code, message, { cause: refusal.error });
   }
 
-  /** Takes note that somebody had an answer, or that the repository begins anew. */
-  end(repository: RepositoryId): void {
+  /** The repository begins anew. @throws SnapshotError `STORE_FAILED` */
+  async forget(repository: RepositoryId): Promise<void> {
+    await this.#store.delete(refusalKey(repository));
     this.#refusals.delete(repositoryKey(repository));
   }
 
-  /** The upstream answered a check. Never rejects. */
-  async answered(repository: RepositoryId, signal: AbortSignal): Promise<void> {
-    await this.#end(repository, true, signal);
+  /**
+   * The upstream answered, this process or another one, what was asked then: ends refusals of before, whoever
+   * noted them. Never rejects.
+   */
+  async answered(repository: RepositoryId, at: Moment, signal: AbortSignal): Promise<void> {
+    const key = repositoryKey(repository);
+    const refusal = this.#refusals.get(key);
+    if (refusal !== undefined && refusal.since.time <= at.time) this.#refusals.delete(key);
+    await this.#erase(repository, ({ since }) => since <= at.date, signal);
   }
 
   /**
@@ -109,7 +118,9 @@ export class Refusals {
     const key = repositoryKey(repository);
     const before = this.#refusals.get(key);
     if (!isAccessRefused(error)) {
-      if (!before?.isForgotten) await this.#end(repository, false, signal);
+      if (before?.isForgotten) return;
+      this.#refusals.delete(key);
+      await this.#erase(repository, (noted) => !this.#isOfForgotten(noted), signal);
       return;
     }
     const known = before?.since ?? thisMoment();
@@ -135,13 +146,14 @@ export class Refusals {
   ): Promise<number> {
     const now = Date.now();
     const noted = await this.#read(repository, signal);
-    this.#looked.set(repositoryKey(repository), true);
     const goesOn =
       noted !== undefined &&
       noted.since > (answeredAt ?? 0) &&
       (this.#isOfForgotten(noted) || now - noted.until <= this.#forgetAfter);
     const since = Math.min(goesOn ? noted.since : known, now);
-    if (goesOn && now - noted.until < this.#forgetAfter * NOTE_INTERVAL) return since;
+    // Of what is forgotten that has to be noted, so that no outage ends it.
+    const isNoted = goesOn && (this.#isOfForgotten(noted) || now - since < this.#forgetAfter);
+    if (isNoted && now - noted.until < this.#forgetAfter * NOTE_INTERVAL) return since;
     const put = async () => {
       const metadata = { since: String(since), until: String(now) };
       const writer = await this.#store.create(refusalKey(repository), metadata, { signal });
@@ -151,29 +163,24 @@ export class Refusals {
     return since;
   }
 
-  /** @param isAnswer what is noted of a repository that was forgotten stays until there is an answer. */
-  async #end(repository: RepositoryId, isAnswer: boolean, signal: AbortSignal): Promise<void> {
-    const key = repositoryKey(repository);
-    const mayBeNoted = this.#refusals.has(key) || !this.#looked.has(key);
-    this.#refusals.delete(key);
-    if (!mayBeNoted) return;
+  /** Others may have noted something since this process last looked. */
+  async #erase(
+    repository: RepositoryId,
+    isOver: (noted: Noted) => boolean,
+    signal: AbortSignal,
+  ): Promise<void> {
     const noted = await this.#read(repository, signal);
-    this.#looked.set(key, true);
-    if (noted === undefined || (!isAnswer && this.#isOfForgotten(noted))) return;
+    if (noted === undefined || !isOver(noted)) return;
     await this.#store.delete(refusalKey(repository)).catch(ignore);
   }
 
-  /** Dates of the first refusal and of the last one that was noted. */
-  async #read(
-    repository: RepositoryId,
-    signal: AbortSignal,
-  ): Promise<{ readonly since: number; readonly until: number } | undefined> {
+  async #read(repository: RepositoryId, signal: AbortSignal): Promise<Noted | undefined> {
     const object = await this.#store.stat(refusalKey(repository), { signal }).catch(ignore);
     const [since, until] = [Number(object?.metadata.since), Number(object?.metadata.until)];
     return since <= until && isPlausible(until) ? { since, until } : undefined;
   }
 
-  #isOfForgotten({ since, until }: { readonly since: number; readonly until: number }): boolean {
+  #isOfForgotten({ since, until }: Noted): boolean {
     return until - since >= this.#forgetAfter;
   }
 }

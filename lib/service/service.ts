@@ -14,7 +14,7 @@ import type {
   WantedRefs,
 } from '../artifact/artifact.js';
 import { artifactKey } from '../artifact/key.js';
-import { checkId } from '../artifact/validate-id.js';
+import { canonicalId } from '../artifact/validate-id.js';
 import { unlessAborted } from '../async/abort.js';
 import { startup } from '../async/once-started.js';
 import { momentOf } from '../clock.js';
@@ -140,7 +140,9 @@ export class SnapshotService implements ArtifactSource {
     this.#renewals = new Renewals(config, this.#freshness, generations, this.#stored);
     const renewals = this.#renewals;
     this.#serving = new Serving({ ...parts, generations, renewals });
-    if (this.#stored.haveUrls) this.urlOf = (...about) => this.#serving.urlOf(...about);
+    if (this.#stored.haveUrls) {
+      this.urlOf = async (id, ...about) => await this.#serving.urlOf(this.#canonical(id), ...about);
+    }
     this.#removal = new Removal({
       ...parts,
       store: this.#store,
@@ -163,49 +165,49 @@ export class SnapshotService implements ArtifactSource {
     return this.#started();
   }
 
-  stat(id: ArtifactId, options?: GetOptions): Promise<StoredArtifact | undefined> {
-    return this.#serving.stat(id, options);
+  async stat(id: ArtifactId, options?: GetOptions): Promise<StoredArtifact | undefined> {
+    return await this.#serving.stat(this.#canonical(id), options);
   }
 
-  current(id: ArtifactId, options?: GetOptions): Promise<StoredArtifact | undefined> {
-    return this.#serving.current(id, options);
+  async current(id: ArtifactId, options?: GetOptions): Promise<StoredArtifact | undefined> {
+    return await this.#serving.current(this.#canonical(id), options);
   }
 
-  pinned(
+  async pinned(
     id: ArtifactId,
     etags: readonly string[],
     options?: GetOptions,
   ): Promise<StoredArtifact | undefined> {
-    return this.#serving.pinned(id, etags, options);
+    return await this.#serving.pinned(this.#canonical(id), etags, options);
   }
 
-  open(id: ArtifactId, options?: OpenArtifactOptions): Promise<OpenedArtifact | undefined> {
-    return this.#serving.open(id, options);
+  async open(id: ArtifactId, options?: OpenArtifactOptions): Promise<OpenedArtifact | undefined> {
+    return await this.#serving.open(this.#canonical(id), options);
   }
 
   /**
    * @throws SnapshotError any of `UPSTREAM_*`, `REPOSITORY_*`, `REF_NOT_FOUND`, `BASE_NOT_FOUND`,
-   * `LIMIT_EXCEEDED`, `STORE_FAILED`, `STORAGE_FULL`, `OVERLOADED`, `LOCK_FAILED`, `FORBIDDEN`,
-   * `INVALID_REQUEST`, `CLOSED`, `INTERNAL`; the signal's reason.
+   * `LIMIT_EXCEEDED`, `STORE_FAILED`, `STORAGE_FULL`, `OVERLOADED`, `TOO_MANY_VARIANTS`, `LOCK_FAILED`,
+   * `FORBIDDEN`, `INVALID_REQUEST`, `CLOSED`, `INTERNAL`; the signal's reason.
    */
-  get(id: ArtifactId, options?: GetOptions): Promise<OpenedArtifact | GeneratedArtifact> {
-    return this.#serving.get(id, options);
+  async get(id: ArtifactId, options?: GetOptions): Promise<OpenedArtifact | GeneratedArtifact> {
+    return await this.#serving.get(this.#canonical(id), options);
   }
 
-  isUpToDate(id: BundleId, options?: GetOptions): Promise<boolean> {
-    return this.#questions.isUpToDate(id, options);
+  async isUpToDate(id: BundleId, options?: GetOptions): Promise<boolean> {
+    return await this.#questions.isUpToDate(this.#canonical(id), options);
   }
 
-  ensureRefs(
+  async ensureRefs(
     repository: RepositoryId,
     wanted: WantedRefs,
     options?: GetOptions,
   ): Promise<EnsuredRefs> {
-    return this.#questions.ensureRefs(repository, wanted, options);
+    return await this.#questions.ensureRefs(this.#canonical(repository), wanted, options);
   }
 
   headOf(repository: RepositoryId): string | undefined {
-    return this.#mirrors.find(repository)?.revision?.head.oid;
+    return this.#mirrors.find(this.#canonical(repository))?.revision?.head.oid;
   }
 
   /**
@@ -215,9 +217,9 @@ export class SnapshotService implements ArtifactSource {
    * @throws SnapshotError as `get`.
    */
   async refresh(repository: RepositoryId, { signal }: GetOptions = {}): Promise<StoredArtifact> {
-    checkId(this.#config, repository);
+    const canonical = this.#canonical(repository);
     if (this.#refusing) throw new SnapshotError('CLOSED', 'the service is closed or closing');
-    return await unlessAborted(this.#renewals.refresh(repository), signal);
+    return await unlessAborted(this.#renewals.refresh(canonical), signal);
   }
 
   /**
@@ -237,9 +239,9 @@ export class SnapshotService implements ArtifactSource {
 
   /** Removes one stored artifact, if it is there. The mirror stays. */
   async delete(id: ArtifactId): Promise<void> {
-    checkId(this.#config, id);
-    await this.#serving.untilStored(id, undefined);
-    await this.#stored.delete(artifactKey(id));
+    const canonical = this.#canonical(id);
+    await this.#serving.untilStored(canonical, undefined);
+    await this.#stored.delete(artifactKey(canonical));
   }
 
   /**
@@ -249,9 +251,9 @@ export class SnapshotService implements ArtifactSource {
    * @throws SnapshotError `CLOSED` when the service is closed meanwhile.
    */
   async evict(repository: RepositoryId): Promise<void> {
-    checkId(this.#config, repository);
+    const canonical = this.#canonical(repository);
     await unlessAborted(this.#started(), this.#closing.signal);
-    await this.#removal.evict(repository);
+    await this.#removal.evict(canonical);
   }
 
   /** All repositories that this service has a mirror of, or was asked for. */
@@ -266,11 +268,17 @@ export class SnapshotService implements ArtifactSource {
     this.#serving.close();
     this.#questions.close();
     this.#renewals.stop();
+    this.#removal.stop();
     if (running === 'wait') await this.#generations.settled();
     this.#closing.abort(new SnapshotError('CLOSED', 'the service was closed'));
     await this.#generations.settled();
     this.#released ??= this.#release();
     await this.#released;
+  }
+
+  /** What is asked for by the one name of its repository, once it is valid and allowed. */
+  #canonical<Id extends ArtifactId>(id: Id): Id {
+    return canonicalId(this.#config, id);
   }
 
   /** When it is refused for too long shows then, though nobody asks for it. */

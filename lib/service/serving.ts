@@ -10,14 +10,12 @@ import {
   type Representation,
   type StoredArtifact,
 } from '../artifact/artifact.js';
-import { checkId } from '../artifact/validate-id.js';
 import { unlessAborted } from '../async/abort.js';
 import { orLater } from '../async/deadline.js';
 import { thisMoment } from '../clock.js';
 import { isUpstreamFailure, SnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
 import type { MirrorManager } from '../mirror/mirrors.js';
-import type { SnapshotConfig } from '../options.js';
 import { repositoryOf } from '../repository/identity.js';
 import { admit } from './admit.js';
 import type { Generation } from './build.js';
@@ -33,7 +31,6 @@ const MAX_ATTEMPTS = 5;
 const MAX_STORING = 1000;
 
 export interface ServingParts {
-  readonly config: SnapshotConfig;
   readonly events: EventEmitter<SnapshotEvents>;
   readonly mirrors: MirrorManager;
   readonly freshness: Freshness;
@@ -43,9 +40,11 @@ export interface ServingParts {
   readonly renewals: Renewals;
 }
 
-/** Answers questions for artifacts: from the store as long as the policy allows, else by generating. */
+/**
+ * Answers questions for artifacts: from the store as long as the policy allows, else by generating. Ids are
+ * canonical.
+ */
 export class Serving {
-  readonly #config: SnapshotConfig;
   readonly #events: EventEmitter<SnapshotEvents>;
   readonly #mirrors: MirrorManager;
   readonly #freshness: Freshness;
@@ -56,7 +55,6 @@ export class Serving {
   #isClosing = false;
 
   constructor(parts: ServingParts) {
-    this.#config = parts.config;
     this.#events = parts.events;
     this.#mirrors = parts.mirrors;
     this.#freshness = parts.freshness;
@@ -72,7 +70,6 @@ export class Serving {
   }
 
   async stat(id: ArtifactId, { signal }: GetOptions = {}): Promise<StoredArtifact | undefined> {
-    checkId(this.#config, id);
     await this.untilStored(id, signal);
     if (this.#refusals.isOver(id)) return undefined;
     return (await this.#stored.stat(id, { signal }))?.artifact;
@@ -82,7 +79,6 @@ export class Serving {
     id: ArtifactId,
     options: OpenArtifactOptions = {},
   ): Promise<OpenedArtifact | undefined> {
-    checkId(this.#config, id);
     await this.untilStored(id, options.signal, MAX_STORING);
     if (this.#refusals.isOver(id)) return undefined;
     const found = await this.#stored.open(id, options);
@@ -95,16 +91,14 @@ export class Serving {
     etags: readonly string[],
     { signal }: GetOptions = {},
   ): Promise<StoredArtifact | undefined> {
-    checkId(this.#config, id);
-    await this.#admit(id, signal);
     await this.untilStored(id, signal, MAX_STORING);
+    if (this.#refusals.isOver(id)) return undefined;
     const artifact = await this.#stored.pinned(id, etags, { signal });
     if (artifact !== undefined) this.note(id);
     return artifact;
   }
 
   async current(id: ArtifactId, { signal }: GetOptions = {}): Promise<StoredArtifact | undefined> {
-    checkId(this.#config, id);
     await this.#admit(id, signal);
     await this.untilStored(id, signal, MAX_STORING);
     await this.#checkFirst(id, signal);
@@ -114,14 +108,13 @@ export class Serving {
 
   /**
    * @throws SnapshotError any of `UPSTREAM_*`, `REPOSITORY_*`, `REF_NOT_FOUND`, `BASE_NOT_FOUND`,
-   * `LIMIT_EXCEEDED`, `STORE_FAILED`, `STORAGE_FULL`, `OVERLOADED`, `LOCK_FAILED`, `FORBIDDEN`,
-   * `INVALID_REQUEST`, `CLOSED`, `INTERNAL`; the signal's reason.
+   * `LIMIT_EXCEEDED`, `STORE_FAILED`, `STORAGE_FULL`, `OVERLOADED`, `TOO_MANY_VARIANTS`, `LOCK_FAILED`,
+   * `FORBIDDEN`, `INVALID_REQUEST`, `CLOSED`, `INTERNAL`; the signal's reason.
    */
   async get(
     id: ArtifactId,
     { signal }: GetOptions = {},
   ): Promise<OpenedArtifact | GeneratedArtifact> {
-    checkId(this.#config, id);
     await this.#admit(id, signal);
     const askedAt = performance.now();
     let checkedAt: number | undefined;

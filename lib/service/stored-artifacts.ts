@@ -8,8 +8,7 @@ import {
   type OpenedArtifact,
   type StoredArtifact,
 } from '../artifact/artifact.js';
-import { bundleBasis } from '../artifact/bundle-basis.js';
-import { formatOf } from '../artifact/etag.js';
+import { bundleBasis, formatOf, isOnlyReachable } from '../artifact/etag.js';
 import { artifactKey, isVariantKey } from '../artifact/key.js';
 import { describeStored, type Provenance, provenanceOf } from '../artifact/metadata.js';
 import { PRUNE_AFTER } from '../mirror/choose-repack.js';
@@ -194,7 +193,12 @@ export class StoredArtifacts {
   }
 
   #isUseless(id: ArtifactId, object: StoredObject): boolean {
-    return isExpired(id, object) || this.isDistrusted(id, object.revision);
+    if (isExpired(id, object) || this.isDistrusted(id, object.revision)) return true;
+    // It was stored before `onlyReachableCommits` was set: nobody looked what leads to the commit.
+    return (
+      isOnlyReachable(this.#config, id) &&
+      provenanceOf(object).format !== formatOf(this.#config, id)
+    );
   }
 
   #found<T extends StoredArtifact>(id: ArtifactId, object: StoredObject, artifact: T): Found<T> {

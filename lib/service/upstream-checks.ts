@@ -18,6 +18,11 @@ import {
   type UpstreamState,
 } from './upstream-state.js';
 
+/** Refs that mirrors don't hold, of one repository, that one check may look for. */
+const MAX_WANTED_REFS = 10_000;
+/** Seconds in which a check may have ended. */
+const RETRY_AFTER = 5;
+
 export interface FreshnessParts {
   readonly policy: FreshnessPolicy;
   readonly mirrors: MirrorManager;
@@ -41,6 +46,8 @@ export class Freshness {
   readonly #closing: AbortSignal;
   readonly #known = new Map<string, Knowledge>();
   readonly #checks = new SingleFlight<FetchOutcome>();
+  /** By repository: names of refs that mirrors don't hold, to be looked for by the check that begins next. */
+  readonly #wantedRefs = new Map<string, Set<string>>();
   readonly #inBackground = new BackgroundChecks((...about) => this.#checkUnasked(...about));
 
   constructor({ policy, mirrors, refusals, events, fleet, closing }: FreshnessParts) {
@@ -147,13 +154,13 @@ export class Freshness {
     return performance.now() < this.mayBeAskedAt(repository);
   }
 
-  /** The mirror was cloned, which began at this time. */
-  noteClone(repository: RepositoryId, at: Moment, digest: string): void {
+  /** The mirror was cloned, which began at this time. Never rejects. */
+  async noteClone(repository: RepositoryId, at: Moment, digest: string): Promise<void> {
     const known = this.#knowledge(repository);
     // The upstream may have been asked again since.
     if (known.checkedAt !== undefined && known.checkedAt.time > at.time) return;
     Object.assign(known, { ...answeredAt(at), digest, isMirrored: true });
-    this.#refusals.end(repository);
+    await this.#refusals.answered(repository, at, this.#closing);
   }
 
   /**
@@ -163,7 +170,11 @@ export class Freshness {
    */
   async check(repository: RepositoryId, isBackground = false): Promise<FetchOutcome> {
     const key = repositoryKey(repository);
-    return await this.#checks.joinNext(key, () => this.#ask(repository, { isBackground }));
+    return await this.#checks.joinNext(key, () => {
+      const otherRefs = [...(this.#wantedRefs.get(key) ?? [])];
+      this.#wantedRefs.delete(key);
+      return this.#ask(repository, { isBackground, otherRefs });
+    });
   }
 
   /**
@@ -184,16 +195,31 @@ export class Freshness {
   }
 
   /**
-   * As `check`, and asks for refs that mirrors don't hold. Not shared.
+   * As `check`, and looks for refs that mirrors don't hold in what the upstream lists.
    *
-   * @param names full names.
+   * @param names full names, as bytes.
    * @returns full name → id, of those that are there.
+   * @throws SnapshotError also `OVERLOADED`.
    */
   async checkOtherRefs(
     repository: RepositoryId,
     names: readonly string[],
   ): Promise<ReadonlyMap<string, string>> {
-    return (await this.#ask(repository, { otherRefs: names })).otherRefs;
+    const key = repositoryKey(repository);
+    const wanted = this.#wantedRefs.get(key) ?? new Set();
+    if (wanted.size > 0 && wanted.size + names.length > MAX_WANTED_REFS) {
+      const message = `over ${MAX_WANTED_REFS} refs of ${key} are waited for`;
+      throw new SnapshotError('OVERLOADED', message, { retryAfter: RETRY_AFTER });
+    }
+    for (const name of names) wanted.add(name);
+    this.#wantedRefs.set(key, wanted);
+    const { otherRefs } = await this.check(repository);
+    return new Map(
+      names.flatMap((name) => {
+        const oid = otherRefs.get(name);
+        return oid === undefined ? [] : [[name, oid]];
+      }),
+    );
   }
 
   /**
@@ -226,17 +252,14 @@ export class Freshness {
    */
   async #checkUnasked(repository: RepositoryId, since: number): Promise<boolean> {
     if (this.#closing.aborted) return true;
-    const key = repositoryKey(repository);
-    const ask = async () =>
-      (await this.#checks.joinNext(key, () => this.#ask(repository, { isBackground: true })))
-        .digest;
+    const ask = async () => (await this.check(repository, true)).digest;
     try {
       if (this.#fleet === undefined) {
         await ask();
         return true;
       }
       const found = await this.#fleet.run(repository, since, ask, this.#closing);
-      if (typeof found === 'object') this.#adopt(repository, found);
+      if (typeof found === 'object') await this.#adopt(repository, found);
       if (found !== 'busy') return true;
       // Soon enough there is an answer, or it can be asked again.
       this.#knowledge(repository).triedAt = performance.now();
@@ -248,16 +271,13 @@ export class Freshness {
   }
 
   /** Takes what another process was told for what this one was. */
-  #adopt(repository: RepositoryId, { digest, date }: CheckRecord): void {
+  async #adopt(repository: RepositoryId, { digest, date }: CheckRecord): Promise<void> {
     const known = this.#knowledge(repository);
     if (known.checkedAt !== undefined && known.checkedAt.date >= date) return;
     const isMirrored = this.#mirrors.find(repository)?.revision?.digest === digest;
-    Object.assign(known, {
-      ...answeredAt(momentOf(Math.min(date, Date.now()))),
-      digest,
-      isMirrored,
-    });
-    this.#refusals.end(repository);
+    const at = momentOf(Math.min(date, Date.now()));
+    Object.assign(known, { ...answeredAt(at), digest, isMirrored });
+    await this.#refusals.answered(repository, at, this.#closing);
   }
 
   async #ask(id: RepositoryId, options: FetchOptions): Promise<FetchOutcome> {
@@ -275,7 +295,7 @@ export class Freshness {
         digest: outcome.digest,
         isMirrored: outcome.isMirrored,
       });
-      await this.#refusals.answered(repository, this.#closing);
+      await this.#refusals.answered(repository, thisMoment(), this.#closing);
       this.#events.emit('refreshed', {
         repository,
         milliseconds: elapsed(),

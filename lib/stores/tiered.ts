@@ -193,8 +193,7 @@ export class TieredStore implements SnapshotStore {
     { signal }: { signal?: AbortSignal | undefined } = {},
   ): Promise<readonly StoredObject[]> {
     signal?.throwIfAborted();
-    const ask = async (store: SnapshotStore) => await store.replaced?.(key, { signal });
-    return (await this.#far.ask(key, ask, signal))?.value ?? [];
+    return await this.#far.replaced(key, signal);
   }
 
   async *list(options?: ListOptions): AsyncGenerator<StoredObject> {
@@ -233,7 +232,7 @@ export class TieredStore implements SnapshotStore {
         return { current: seen.object, copy };
       }
     }
-    const answer = await this.#far.ask(key, (store) => store.stat(key, { signal }), signal);
+    const answer = await this.#far.stat(key, signal);
     if (answer === undefined) return { current: copy?.object, copy };
     const { value } = answer;
     const isCopied = copy !== undefined && copy.object.revision === value?.revision;

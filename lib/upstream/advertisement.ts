@@ -11,6 +11,8 @@ export interface Advertisement {
   readonly head: Head | undefined;
   /** Branches and tags. */
   readonly refs: RefList;
+  /** Of the other refs that were wanted, those that are there: full name → id. */
+  readonly otherRefs: ReadonlyMap<string, string>;
 }
 
 /** git's default branch, without any configuration. */
@@ -28,14 +30,18 @@ const NO_REFS = `${'0'.repeat(40)} capabilities^{}`;
  * Names are bytes. Only one line feed at the end of a line is not part of the name. Otherwise a
  * user who may push one branch could make it pass for another.
  *
+ * @param wanted full names of other refs to return.
  * @throws SnapshotError `REPOSITORY_UNSUPPORTED` for SHA-256 or shallow repositories,
  * `UPSTREAM_UNREACHABLE` for an error that the upstream reports, `UPSTREAM_INVALID` for a violation
  * of the protocol: an answer that ends before its last flush, malformed ids, a ref twice, a ref
  * below a ref.
  */
-export async function readAdvertisement(body: AsyncIterable<Uint8Array>): Promise<Advertisement> {
+export async function readAdvertisement(
+  body: AsyncIterable<Uint8Array>,
+  wanted: ReadonlySet<string>,
+): Promise<Advertisement> {
   const splitter = new PktLineSplitter();
-  const refs = new RefLines();
+  const refs = new RefLines(wanted);
   let flushes = 0;
   let isAnnounced = false;
   for await (const chunk of body) {
@@ -67,6 +73,8 @@ function textOf(line: PktLine): string {
 /** The lines of the list. The first one also has the capabilities. */
 class RefLines {
   readonly #refs = new RefListBuilder();
+  readonly #wanted: ReadonlySet<string>;
+  readonly #otherRefs = new Map<string, string>();
   #capabilities: ReadonlySet<string> | undefined;
   #isNumbered = false;
   #headOid: string | undefined;
@@ -76,6 +84,10 @@ class RefLines {
    * one (`guess_remote_head` in git's remote.c). HEAD comes before all other refs.
    */
   #firstAtHead: string | undefined;
+
+  constructor(wanted: ReadonlySet<string>) {
+    this.#wanted = wanted;
+  }
 
   add(line: string): void {
     if (this.#capabilities === undefined) {
@@ -95,7 +107,8 @@ class RefLines {
     const guess =
       refs.find(DEFAULT_BRANCH)?.oid === this.#headOid ? DEFAULT_BRANCH : this.#firstAtHead;
     const target = symrefOfHead(capabilities) ?? guess;
-    return { capabilities, refs, head: readHead(this.#headOid, target, refs) };
+    const head = readHead(this.#headOid, target, refs);
+    return { capabilities, refs, head, otherRefs: this.#otherRefs };
   }
 
   #addFirst(line: string): void {
@@ -124,6 +137,8 @@ class RefLines {
     } else if (isMirroredRef(name) && isValidRefName(name)) {
       this.#refs.add(name, oid);
       if (oid === this.#headOid && name.startsWith('refs/heads/')) this.#firstAtHead ??= name;
+    } else if (this.#wanted.has(name)) {
+      this.#otherRefs.set(name, oid);
     }
   }
 }

@@ -1,15 +1,11 @@
+import type { HttpClient } from 'isomorphic-git';
 import { withDeadline } from '../async/deadline.js';
 import { SnapshotError } from '../errors.js';
-import {
-  encodeHeadQuery,
-  encodeRefsQuery,
-  readCapabilities,
-  readRefs,
-  readUnbornHead,
-} from '../git/ls-refs.js';
+import { encodeHeadQuery, readCapabilities, readUnbornHead } from '../git/ls-refs.js';
 import type { RefList } from '../git/ref-list.js';
 import type { Head } from '../git/refs.js';
 import { type Advertisement, DEFAULT_BRANCH, readAdvertisement } from './advertisement.js';
+import { limitBytes } from './http-body.js';
 import type { UpstreamClient } from './http-client.js';
 import type { UpstreamTask } from './task.js';
 
@@ -21,21 +17,16 @@ export class DiscoveryError extends SnapshotError {}
 /**
  * What the upstream has: one `info/refs`.
  *
+ * @param wanted full names of refs that mirrors don't hold, as bytes. Default: none.
  * @throws DiscoveryError `UPSTREAM_*`, `REPOSITORY_UNSUPPORTED`, `LIMIT_EXCEEDED`.
  */
 export async function discover(
   task: UpstreamTask,
   upstream: UpstreamClient,
+  wanted: ReadonlySet<string> = new Set(),
 ): Promise<Advertisement> {
-  const { refsTimeout } = task.limits;
-  const ask = (signal: AbortSignal) => askForRefs(task, upstream, signal);
-  // The client has a signal of its own.
-  const { signal } = new AbortController();
   try {
-    return await withDeadline(refsTimeout, signal, ask, (cause) => {
-      const message = `the upstream's refs took longer than ${refsTimeout} ms`;
-      return new SnapshotError('UPSTREAM_TIMEOUT', message, { cause });
-    });
+    return await inTime(task, upstream, (http) => askForRefs(task, http, wanted));
   } catch (cause) {
     if (!(cause instanceof SnapshotError)) throw cause;
     const { code, message, retryAfter } = cause;
@@ -46,12 +37,12 @@ export async function discover(
 
 async function askForRefs(
   { upstreamUrl }: UpstreamTask,
-  http: UpstreamClient,
-  signal: AbortSignal,
+  http: HttpClient,
+  wanted: ReadonlySet<string>,
 ): Promise<Advertisement> {
-  const { body } = await http.request({ ...infoRefs(upstreamUrl), headers: {}, signal });
+  const { body } = await http.request({ ...infoRefs(upstreamUrl), headers: {} });
   if (body === undefined) throw new SnapshotError('UPSTREAM_INVALID', 'an empty answer');
-  return await readAdvertisement(body);
+  return await readAdvertisement(body, wanted);
 }
 
 /**
@@ -59,40 +50,46 @@ async function askForRefs(
  * Which branch that is only protocol v2 tells; of others git takes the default, which may have commits.
  *
  * @param refs what was advertised.
+ * @throws SnapshotError `UPSTREAM_*`, `LIMIT_EXCEEDED`.
  */
 export async function discoverUnbornHead(
   task: UpstreamTask,
-  http: UpstreamClient,
+  upstream: UpstreamClient,
   refs: RefList,
 ): Promise<Head> {
-  const offered = await discoverCapabilities(task, http);
-  const query = offered && encodeHeadQuery(task.userAgent, offered);
-  const named = query && (await readUnbornHead(await connect(task, http, query, PROTOCOL_V2)));
+  const named = await inTime(task, upstream, (http) => askForUnbornHead(task, http));
   const ref = named ?? DEFAULT_BRANCH;
   return { kind: 'branch', ref, oid: refs.find(ref)?.oid };
 }
 
-/**
- * What refs that mirrors don't hold are at, such as those of pull requests: two requests more.
- *
- * @param names full names.
- * @returns full name → id; without those that are not there, and empty when the upstream has no protocol v2.
- */
-export async function discoverRefs(
-  task: UpstreamTask,
-  http: UpstreamClient,
-  names: readonly string[],
-): Promise<ReadonlyMap<string, string>> {
+async function askForUnbornHead(task: UpstreamTask, http: HttpClient): Promise<string | undefined> {
   const offered = await discoverCapabilities(task, http);
-  if (offered === undefined) return new Map();
-  const query = encodeRefsQuery(task.userAgent, offered, names);
-  return await readRefs(await connect(task, http, query, PROTOCOL_V2), names);
+  const query = offered && encodeHeadQuery(task.userAgent, offered);
+  if (query === undefined) return undefined;
+  const answer = await connect(task, http, query, PROTOCOL_V2);
+  return await readUnbornHead(limitBytes(answer, task.limits.maxRefsBytes));
+}
+
+/** Ends questions about refs when they take longer than `refsTimeout` together. */
+async function inTime<T>(
+  { limits: { refsTimeout } }: UpstreamTask,
+  upstream: UpstreamClient,
+  ask: (http: HttpClient) => Promise<T>,
+): Promise<T> {
+  const askUntil = (signal: AbortSignal) =>
+    ask({ request: (asked) => upstream.request({ ...asked, signal }) });
+  // The client has a signal of its own.
+  const { signal } = new AbortController();
+  return await withDeadline(refsTimeout, signal, askUntil, (cause) => {
+    const message = `the upstream's refs took longer than ${refsTimeout} ms`;
+    return new SnapshotError('UPSTREAM_TIMEOUT', message, { cause });
+  });
 }
 
 /** What the upstream offers by protocol v2; `undefined` when it does not speak that. */
 async function discoverCapabilities(
   { upstreamUrl }: UpstreamTask,
-  http: UpstreamClient,
+  http: HttpClient,
 ): Promise<ReadonlySet<string> | undefined> {
   const { body } = await http.request({ ...infoRefs(upstreamUrl), headers: PROTOCOL_V2 });
   return body && (await readCapabilities(body));
@@ -105,7 +102,7 @@ function infoRefs(upstreamUrl: string) {
 /** Sends a request to the upstream's `git-upload-pack`. @returns the answer's body. */
 export async function connect(
   task: UpstreamTask,
-  http: UpstreamClient,
+  http: HttpClient,
   body: Buffer,
   headers: Record<string, string>,
 ): Promise<AsyncIterable<Uint8Array>> {

@@ -2,8 +2,8 @@ import { SnapshotError } from '../errors.js';
 import { type Failure, throwUnlessOver } from '../remembered-failures.js';
 
 /**
- * Hosts that must not be asked for a while, because they answered 429 or 5xx with a `Retry-After`.
- * At most as many as in the allow-list.
+ * Hosts that must not be asked for a while, because they answered 429, 403 or 5xx with a
+ * `Retry-After`. At most as many as in the allow-list.
  */
 export class HostPauses {
   readonly #pauses = new Map<string, Failure>();

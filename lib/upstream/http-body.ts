@@ -63,17 +63,25 @@ async function* limitedChunks(
   maxBytes: number,
   failure: (error: unknown) => unknown,
 ): AsyncGenerator<Uint8Array, undefined, undefined> {
-  let received = 0;
   try {
-    for await (const chunk of body) {
-      received += chunk.length;
-      if (received > maxBytes) {
-        throw new SnapshotError('LIMIT_EXCEEDED', `the answer has more than ${maxBytes} bytes`);
-      }
-      yield chunk;
-    }
+    yield* limitBytes(body, maxBytes);
   } catch (error) {
     throw failure(error);
   }
   return undefined;
+}
+
+/** Passes bytes on. @throws SnapshotError `LIMIT_EXCEEDED` when there are more than `maxBytes`. */
+export async function* limitBytes(
+  body: AsyncIterable<Uint8Array>,
+  maxBytes: number,
+): AsyncGenerator<Uint8Array> {
+  let received = 0;
+  for await (const chunk of body) {
+    received += chunk.length;
+    if (received > maxBytes) {
+      throw new SnapshotError('LIMIT_EXCEEDED', `the answer has more than ${maxBytes} bytes`);
+    }
+    yield chunk;
+  }
 }

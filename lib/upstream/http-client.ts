@@ -33,7 +33,7 @@ export interface HttpClientOptions extends ConnectorOptions {
   /** The `Authorization` header; sent to the origin of `upstreamUrl` and nowhere else. */
   readonly authorization?: string | undefined;
   readonly userAgent: string;
-  /** Size limit of the ref advertisement after decompression, in bytes. */
+  /** Size limit of an answer to `info/refs` after decompression, in bytes. */
   readonly maxRefsBytes: number;
   /** Ends everything, with its reason. Nothing else limits how long an answer may take. */
   readonly signal: AbortSignal;
@@ -55,10 +55,10 @@ export interface UpstreamClient extends HttpClient {
  * `SnapshotError`:
  *
  * - `UPSTREAM_NOT_FOUND`: 404, 410, and 401 where no credentials were sent
- * - `UPSTREAM_DENIED`: 403, and 401 where credentials were sent
- * - `UPSTREAM_UNREACHABLE`: 429 and 5xx (with `retryAfter` if the upstream gave one); DNS, TCP and
- *   TLS failures; a connection that ends before the body does; a host or address that is not
- *   allowed
+ * - `UPSTREAM_DENIED`: 403 without `Retry-After`, and 401 where credentials were sent
+ * - `UPSTREAM_UNREACHABLE`: 403 with `Retry-After`; 429 and 5xx (with `retryAfter` if the upstream
+ *   gave one); DNS, TCP and TLS failures; a connection that ends before the body does; a host or
+ *   address that is not allowed
  * - `UPSTREAM_TIMEOUT`: no connection within `connectTimeout`
  * - `UPSTREAM_INVALID`: any other status, content type or coding, and redirects that git refuses
  * - `LIMIT_EXCEEDED`: a ref advertisement over `maxRefsBytes`

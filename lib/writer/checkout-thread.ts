@@ -1,30 +1,25 @@
 import { setImmediate } from 'node:timers/promises';
 import { SnapshotError } from '../errors.js';
 import { WorkerPool } from '../workers/pool.js';
-import type { ArchivedCheckout, CheckoutTask } from './checkout.js';
+import type {
+  ArchivedCheckout,
+  CheckoutEvent,
+  CheckoutTask,
+  CheckoutThreadTask,
+} from './checkout.js';
 import { SharedRoom } from './shared-room.js';
 
-export interface ThreadTask extends CheckoutTask {
-  /** Of the `SharedRoom` that frames on their way take. */
-  readonly cell: SharedArrayBuffer;
-  readonly limit: number;
-}
+export type CheckoutPool = WorkerPool<CheckoutThreadTask, CheckoutEvent, void>;
 
-export type CheckoutEvent =
-  | { readonly kind: 'planned' }
-  | { readonly kind: 'frame'; readonly frame: Uint8Array };
-
-export type CheckoutPool = WorkerPool<ThreadTask, CheckoutEvent, void>;
-
-/** Frames that wait until the packs are written. */
+/** The most bytes of frames that wait until the packs are written. */
 const WAITING_BYTES = 16 * 1024 * 1024;
 
-/** One thread that is kept from checkout to checkout. It ends with the thread that made it, if not before. */
+/** A pool of one worker thread, which is used again for the next checkout and ends with its parent thread. */
 export function createCheckoutPool(): CheckoutPool {
   return new WorkerPool(new URL('./checkout-worker.js', import.meta.url), 1);
 }
 
-/** Has the checkout made in another thread, while this one is busy with the packs. */
+/** A checkout in another thread, while this one writes the packs. */
 export class CheckoutThread implements ArchivedCheckout {
   readonly #room = new SharedRoom(WAITING_BYTES);
   readonly #closing = new AbortController();
@@ -48,7 +43,7 @@ export class CheckoutThread implements ArchivedCheckout {
   }
 
   async isPlanned(): Promise<boolean> {
-    await setImmediate(); // what the thread has to say comes by the event loop
+    await setImmediate(); // messages of the thread arrive by the event loop
     if (this.#failure !== undefined) throw this.#failure;
     return this.#isPlanned;
   }
@@ -70,7 +65,7 @@ export class CheckoutThread implements ArchivedCheckout {
   }
 
   async close(): Promise<void> {
-    this.#closing.abort(new SnapshotError('ABORTED', 'the checkout is not needed any more'));
+    this.#closing.abort(new SnapshotError('ABORTED', 'the checkout is no longer needed'));
     this.#room.abandon();
     await this.#run;
   }

@@ -18,26 +18,26 @@ import { NumberList } from '../history/number-list.js';
 import type { Limits } from '../options.js';
 import type { LocatedObject, ObjectReader } from '../pack/reader.js';
 
-/** Blobs above this are streamed, if nothing is to be converted in them. */
+/** Larger blobs are streamed, unless they must be converted. */
 const STREAMED_BLOB_BYTES = 8 * 1024 * 1024;
-/** Files are this much older than the index, so that git need not suspect them of later changes. */
+/** Seconds by which files are older than the index, so that git does not suspect later changes of them. */
 export const INDEX_SECONDS_LATER = 2;
-/** The latest time of a file that an index can hold, and its own with it. */
+/** The latest time of files, so that their times and the index's own fit into 32 bits. */
 export const LATEST_MTIME = 0xffff_ffff - INDEX_SECONDS_LATER;
 
 export interface CheckoutOptions {
-  /** Of every file, in whole seconds since the epoch. */
+  /** The time of all files, in whole seconds since the epoch. */
   readonly mtime: number;
   readonly limits: Limits;
-  /** Looked at after each frame. */
+  /** Checked after each frame. */
   readonly signal: AbortSignal;
 }
 
 /**
  * Inflates the working tree from the packs straight into tar entries, and adds its index.
  *
- * Memory: four bytes for each file, beside what is at hand: the index comes last, and the walk over the trees
- * that tells what is in it is made once more.
+ * Memory: four bytes per file and the current object. The index comes last, and its entries are found by a
+ * second walk over the trees.
  *
  * @throws SnapshotError as `ObjectReader.read` and `convertToWorkingTree`; `LIMIT_EXCEEDED`.
  */
@@ -50,12 +50,12 @@ export async function writeCheckout(
   const writer = new CheckoutWriter(plan, reader, tar, mtime, limits);
   let frames = tar.count;
   for (const entry of walkCheckout(reader, plan)) {
-    // Most have nothing to wait for, and there are as many as files.
+    // Most entries return no promise: awaiting each would be slow.
     const streaming = writer.checkOut(entry);
     if (streaming !== undefined) await streaming;
     if (tar.count === frames) continue;
     frames = tar.count;
-    await setImmediate(); // or the thread would not hear of an abort
+    await setImmediate(); // messages, such as an abort, arrive by the event loop
     signal.throwIfAborted();
   }
   const cached = cachedTrees(reader, plan);
@@ -69,7 +69,7 @@ export async function writeCheckout(
   );
 }
 
-/** What the index says of what was checked out. @param sizes of the files, in the same order. */
+/** The entries of the index. @param sizes of the files, in the same order. */
 function* indexedEntries(
   checkout: Iterable<CheckoutEntry>,
   sizes: NumberList,
@@ -82,7 +82,7 @@ function* indexedEntries(
   }
 }
 
-/** Lets the thread hear of an abort after each piece. */
+/** Lets an abort arrive after each piece. */
 async function* abortable(pieces: Iterable<Buffer>, signal: AbortSignal): AsyncGenerator<Buffer> {
   for (const piece of pieces) {
     yield piece;
@@ -92,7 +92,7 @@ async function* abortable(pieces: Iterable<Buffer>, signal: AbortSignal): AsyncG
 }
 
 class CheckoutWriter {
-  /** Of what the index lists, in its order. */
+  /** Sizes of the index's entries, in its order. */
   readonly sizes = new NumberList();
   /** Bytes of the index's entries. */
   indexedBytes = 0;
@@ -117,7 +117,7 @@ class CheckoutWriter {
     this.#limits = limits;
   }
 
-  /** @returns a promise only for what is streamed. */
+  /** @returns a promise if the file is streamed. */
   checkOut(entry: CheckoutEntry): void | Promise<void> {
     switch (entry.kind) {
       case 'directory':

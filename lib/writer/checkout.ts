@@ -6,38 +6,51 @@ import type { Limits } from '../options.js';
 import type { ObjectReader } from '../pack/reader.js';
 import { writeCheckout } from './checkout-writer.js';
 
-/** A checkout to be made; structured-cloneable. */
+/** What to check out. Structured-cloneable. */
 export interface CheckoutTask {
   /** Paths of the packs, without ending. */
   readonly packs: readonly string[];
-  /** The id of HEAD's tree; `undefined` where there is no commit. */
+  /** The id of HEAD's tree; `undefined` if the repository has no commit. */
   readonly tree: string | undefined;
-  /** Of every file, in whole seconds since the epoch. */
+  /** The time of all files, in whole seconds since the epoch. */
   readonly mtime: number;
   readonly compressionLevel: number;
   readonly limits: Limits;
 }
 
-/** The last part of an archive in the making, in this thread or in another one. */
+/** A checkout for a worker thread. */
+export interface CheckoutThreadTask extends CheckoutTask {
+  /** Shared memory of the `SharedRoom` for frames. */
+  readonly cell: SharedArrayBuffer;
+  /** Bytes of that room. */
+  readonly limit: number;
+}
+
+/** What a worker thread tells. */
+export type CheckoutEvent =
+  | { readonly kind: 'planned' }
+  | { readonly kind: 'frame'; readonly frame: Uint8Array };
+
+/** The last part of an archive: working tree and index. Made in this thread or in another one. */
 export interface ArchivedCheckout {
   /**
-   * Whether everything has been found that can be before files are read: no byte of the archive is to
-   * be shown before that. To be asked now and then, while something else is done.
+   * Whether the plan is complete. Until then no byte of the archive may be sent, since a failure can still be
+   * answered with an error. Call it now and then while packs are written.
    *
-   * @throws SnapshotError what the checkout failed with so far: as `planCheckout` and `writeCheckout`.
+   * @throws SnapshotError if the checkout has failed, as `planCheckout` and `writeCheckout`.
    */
   isPlanned(): Promise<boolean>;
   /**
-   * Makes the working tree, the index and the end of the archive.
+   * Writes the working tree, the index and the end of the archive.
    *
-   * @throws SnapshotError likewise; the signal's reason, after the frame at hand.
+   * @throws SnapshotError as `writeCheckout`; the signal's reason, after the current frame.
    */
   write(onFrame: (frame: Uint8Array) => void, signal: AbortSignal): Promise<void>;
   /** Idempotent. */
   close(): Promise<void>;
 }
 
-/** Makes the checkout in this thread, and plans it at once. */
+/** A checkout in this thread. Plans it at once. */
 export class Checkout implements ArchivedCheckout {
   readonly #task: CheckoutTask;
   readonly #reader: ObjectReader;

@@ -4,25 +4,25 @@ import { RefList } from '../git/ref-list.js';
 import { encodeHead, type Head, type Ref } from '../git/refs.js';
 
 /*
- * What lies in `.git` of a snapshot besides packs and index: what `git clone` would have written.
+ * The files in `.git` of a snapshot, apart from packs and index, as `git clone` would have written them.
  */
 
 export interface GitDirectoryInput {
   readonly head: Head;
-  /** The branch that `origin/HEAD` is at, by its full name. */
+  /** The branch of `origin/HEAD`, by its full name. */
   readonly originHead: string | undefined;
-  /** The upstream's: `refs/heads/*` and `refs/tags/*`. */
+  /** The upstream's refs: `refs/heads/*` and `refs/tags/*`. */
   readonly refs: RefList;
   /** `remote.origin.fetch`; `undefined`: none. */
   readonly fetch: string | undefined;
-  /** Commits whose parents are left out. */
+  /** Commits whose parents the snapshot lacks. */
   readonly shallow: readonly string[];
   /** `remote.origin.url`. */
   readonly originUrl: string;
   readonly trustFileTimes: boolean;
 }
 
-/** Paths below `.git/`, bytes as latin1; directories end with a slash and come before what is in them. */
+/** Paths below `.git/`, bytes as latin1. Directories end with a slash and come before their files. */
 export type GitDirectory = readonly (readonly [path: string, content: Buffer | undefined])[];
 
 const DESCRIPTION = Buffer.from(
@@ -65,8 +65,8 @@ export function gitDirectory(input: GitDirectoryInput): GitDirectory {
 }
 
 /**
- * HEAD's branch is a file of its own, as git's clone has it: where the snapshot is extracted over an older
- * checkout it has to take the place of the file that git has made there since, which wins over `packed-refs`.
+ * HEAD's branch is a loose ref, as after `git clone`. If the snapshot is extracted over an older checkout, it
+ * must replace the loose ref there: a loose ref takes precedence over `packed-refs`.
  */
 function looseBranch(head: Head): [string, Buffer | undefined][] {
   if (!isLoose(head)) return [];
@@ -84,7 +84,7 @@ function isLoose(head: Head): head is Head & { readonly kind: 'branch'; readonly
   return head.ref.split('/').every((name) => name.length <= MAX_NAME_BYTES);
 }
 
-/** Branches of the upstream become remote-tracking ones; HEAD's is the local branch as well. */
+/** The upstream's branches become remote-tracking branches. HEAD's branch is also a local branch. */
 function* clonedRefs({ head, refs }: GitDirectoryInput): Generator<Ref> {
   if (head.kind === 'branch' && head.oid !== undefined && !isLoose(head)) {
     yield { name: head.ref, oid: head.oid };

@@ -5,17 +5,17 @@ import { storedEntry } from '../archive/stored-entry.js';
 import { damagedFile } from '../fs/errors.js';
 import { WindowedFile } from '../pack/windowed-file.js';
 
-/** Packs and idx files both end with the SHA-1 of everything before. */
+/** Packs and idx files end with the SHA-1 of all bytes before. */
 const TRAILER_BYTES = 20;
 
 /**
- * The archive's entries for a pack and its idx, as they lie on disk. Neither compresses.
+ * The archive's entries for a pack and its idx, uncompressed: they would not get smaller.
  *
- * Both are hashed as they pass: what went wrong on disk since they were verified is not published.
+ * Both files are hashed on the way, so that damage on disk since they were verified is never published.
  *
  * @param path without ending.
- * @returns pieces of zstd frames, each valid until the next one is asked for.
- * @throws SnapshotError `REPOSITORY_DAMAGED` when one of them is not what its trailer and its name say.
+ * @returns pieces of zstd frames. A piece is valid until the next one is requested.
+ * @throws SnapshotError `REPOSITORY_DAMAGED` when the bytes do not match the trailer or the name.
  */
 export function* packEntries(
   path: string,

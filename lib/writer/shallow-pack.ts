@@ -8,18 +8,18 @@ import type { ObjectSet } from '../pack/object-set.js';
 import type { ObjectReader } from '../pack/reader.js';
 import { type WritePackContext, writePack } from '../pack/write-pack.js';
 
-/** A history that was cut off. */
+/** A pack with a part of the history. */
 export interface ShallowPack {
   readonly pack: IngestedPack;
-  /** Commits whose parents were left out: the lines of `.git/shallow`. */
+  /** Commits whose parents the pack lacks: the lines of `.git/shallow`. */
   readonly shallow: readonly string[];
-  /** Of the refs that were given: those whose object, or what that finally names, is in the pack. */
+  /** The refs whose object, peeled, is in the pack. */
   readonly refs: RefList;
 }
 
 /**
- * Writes a pack of the latest commits of a history, with all that they need. Annotated tags of these
- * come along, as an upstream sends them when it is asked to include tags.
+ * Writes a pack of the latest commits of a history, with their trees and blobs, and annotated tags of these
+ * commits, as an upstream sends them with `include-tag`.
  *
  * @param depth commits, from 1 on.
  */
@@ -37,21 +37,21 @@ export async function writeShallowPack(
     const number = reader.numberOf(oid);
     return number !== undefined && objects.has(number);
   };
-  const included = RefList.of(ofThese(refs, ({ oid, peeled }) => has(peeled ?? oid)));
+  const included = RefList.of(filter(refs, ({ oid, peeled }) => has(peeled ?? oid)));
   for (const { oid, peeled } of included) if (peeled !== undefined) addTags(reader, oid, objects);
   const pack = await writePack(reader, objects, directory, context);
   return { pack, shallow, refs: included };
 }
 
-function* ofThese(refs: RefList, isIncluded: (ref: Ref) => boolean): Generator<Ref> {
+function* filter(refs: RefList, isIncluded: (ref: Ref) => boolean): Generator<Ref> {
   for (const ref of refs) if (isIncluded(ref)) yield ref;
 }
 
-/** Adds an annotated tag, the one that it may name, and so on. */
+/** Adds an annotated tag, and the tags that it leads to. */
 function addTags(reader: ObjectReader, tag: string, objects: ObjectSet): void {
   for (let oid = tag; reader.typeOf(oid) === ObjectType.tag; ) {
     const number = reader.numberOf(oid);
-    // A chain that was followed before, or goes on where there is nothing.
+    // The chain was followed before, or its next object is missing.
     if (number === undefined || !objects.add(number)) return;
     oid = parseTagTarget(reader.read(oid).data);
   }

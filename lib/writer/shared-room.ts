@@ -1,8 +1,8 @@
 const MAX_BYTES = 2 ** 30;
 
 /**
- * A bound on the bytes that are on their way from one thread to another: without it the faster one
- * would fill the memory. The object that both share is `cell`.
+ * Bounds the bytes in messages from one thread to another: otherwise a faster sender would fill the memory.
+ * Both threads share `cell`.
  */
 export class SharedRoom {
   readonly #used: Int32Array;
@@ -18,8 +18,8 @@ export class SharedRoom {
   }
 
   /**
-   * Blocks the thread until there is room for so many bytes; what is larger than the limit has room
-   * alone. Only one thread may take.
+   * Takes room for bytes. Blocks the thread until there is enough; more bytes than the limit wait until all
+   * room is free. Only one thread may call it.
    */
   take(bytes: number): void {
     for (;;) {
@@ -30,12 +30,13 @@ export class SharedRoom {
     Atomics.add(this.#used, 0, bytes);
   }
 
-  /** Lets the other thread take without waiting from now on: nobody cares for what it makes. */
+  /** From now on the other thread never waits: its messages are ignored. */
   abandon(): void {
     Atomics.store(this.#used, 0, -MAX_BYTES);
     Atomics.notify(this.#used, 0);
   }
 
+  /** Gives room back. */
   give(bytes: number): void {
     Atomics.sub(this.#used, 0, bytes);
     Atomics.notify(this.#used, 0);

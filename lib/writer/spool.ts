@@ -10,11 +10,11 @@ interface SpoolEvents {
 }
 
 /**
- * A file that one writer appends to while any number of readers read it from the start, each at its
- * own pace. A reader that has caught up waits for an event; none of them slows the writer.
+ * A file that one writer appends to, while any number of readers read it from the start at their own pace.
+ * A reader at the end waits for more bytes. Readers never slow the writer.
  *
- * Invariant: bytes below `available` never change. The file handle is closed once the owner and all
- * readers are done, so the file may be renamed or removed at any time.
+ * Invariant: bytes below `available` never change. The file handle stays open until the owner and all
+ * readers have ended, so that the file may be renamed or removed at any time.
  */
 export class Spool {
   readonly path: string;
@@ -32,30 +32,30 @@ export class Spool {
     this.#events.setMaxListeners(0);
   }
 
-  /** Makes an empty file that must not exist yet, to be written by somebody else. */
+  /** Creates an empty file, which a worker thread will write. @throws a system error if it exists. */
   static async create(path: string): Promise<Spool> {
     return new Spool(path, await open(path, 'wx+'));
   }
 
-  /** Since when the file has had all of its bytes: by `performance.now()`. */
+  /** When the file got its last byte, by `performance.now()`; `undefined` before. */
   get completeAt(): number | undefined {
     return this.#completeAt;
   }
 
-  /** Says that the first `bytes` bytes lie in the file. */
+  /** The first `bytes` bytes are in the file now. */
   advance(bytes: number): void {
     this.#available = bytes;
     this.#events.emit('change');
   }
 
-  /** Says that the file has all of its bytes. */
+  /** The file is complete now, with `bytes` bytes. */
   complete(bytes: number): void {
     this.#state = 'complete';
     this.#completeAt = performance.now();
     this.advance(bytes);
   }
 
-  /** Fails all readers, once they have read what is there. Does nothing after `complete`. */
+  /** Fails each reader when it has read the present bytes. Does nothing after `complete`. */
   fail(error: SnapshotError): void {
     if (this.#state !== 'growing') return;
     this.#state = 'failed';
@@ -63,7 +63,7 @@ export class Spool {
     this.#events.emit('change');
   }
 
-  /** A stream of all bytes from the first one on; `undefined` once owner and readers are done. */
+  /** A stream of all bytes; `undefined` if the file is closed already. */
   createReader(signal?: AbortSignal): ObjectBody | undefined {
     if (this.#users === 0) return undefined;
     this.#users++;
@@ -86,12 +86,12 @@ export class Spool {
     return new RecyclingBody(source, Number.POSITIVE_INFINITY, signal);
   }
 
-  /** The owner is done with it. To be called once; each reader does the same for itself. */
+  /** Ends the owner's use. Call it once. Each reader ends its own use. */
   async release(): Promise<void> {
     if (--this.#users === 0) await this.#file.close();
   }
 
-  /** Removes the file; readers go on. */
+  /** Removes the file. Readers go on. */
   async remove(): Promise<void> {
     await rm(this.path, { force: true });
   }

@@ -13,7 +13,7 @@ const checkouts = createCheckoutPool();
 const threads = new ResolverPool();
 const memory = new ObjectMemory(0);
 
-/** The thread in which artifacts are written. */
+/** The worker thread that writes artifacts. */
 serveTasks<WriteTask, WriteEvent, WriteAnswer>(async (task, { emit, signal }) => {
   const context = { emit, signal, checkouts, threads, memory };
   try {

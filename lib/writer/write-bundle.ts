@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
-import { bundleBasis } from '../artifact/bundle-basis.js';
+import { bundleBasis, bundleEtag } from '../artifact/etag.js';
 import { SnapshotError } from '../errors.js';
 import { writeFully } from '../fs/sync-io.js';
 import { reachableObjects } from '../history/reachable-objects.js';
@@ -14,14 +13,11 @@ import { writePack } from '../pack/write-pack.js';
 import type { WriteContext, WriteResult } from './write-context.js';
 
 /*
- * Bundles: gitformat-bundle(5), version 2. What leads from a commit that the reader has to HEAD, under the
- * name of HEAD's branch: clients run `git pull --ff-only FILE BRANCH`.
+ * Writes a bundle: gitformat-bundle(5), version 2. It leads from a commit that the client has to HEAD, under
+ * the name of HEAD's branch: clients run `git pull --ff-only FILE BRANCH`.
  */
 
-/** Raised whenever the same inputs begin to give other bytes. */
-const FORMAT_VERSION = 2;
-
-/** A bundle to be written; structured-cloneable. */
+/** The bundle to write. Structured-cloneable. */
 export interface BundleTask {
   readonly kind: 'bundle';
   /** The mirror's directory. */
@@ -29,21 +25,21 @@ export interface BundleTask {
   readonly revision: MirrorRevision;
   /** A commit, 40 hex digits. */
   readonly base: string;
-  /** The file to write: empty, and the caller's to remove. */
+  /** The file to write. It is empty, and the caller removes it. */
   readonly path: string;
-  /** A directory that may be made, for the caller to remove. */
+  /** A directory that may be created. The caller removes it. */
   readonly scratch: string;
   readonly limits: Limits;
 }
 
 /**
- * @throws SnapshotError `BASE_NOT_FOUND`, also when HEAD was moved back to where the base comes from: git
- *   makes no empty bundles either; as `writePack`.
+ * @throws SnapshotError `BASE_NOT_FOUND`, also when HEAD moved back to an ancestor of the base: the bundle would
+ *   be empty, which git refuses to create, too; as `writePack`.
  */
 export async function writeBundle(task: BundleTask, context: WriteContext): Promise<WriteResult> {
   const { mirror, revision, base, scratch, limits } = task;
   const { head } = revision;
-  // A base may be a commit that was asked for by its id.
+  // The base may be a pinned commit.
   const paths = packPaths(mirror, packsOf(revision));
   const reader = new ObjectReader(paths, limits, context.memory);
   try {
@@ -53,15 +49,12 @@ export async function writeBundle(task: BundleTask, context: WriteContext): Prom
     const walk = { include: [head.oid], exclude: [base], signal: context.signal };
     const { objects } = reachableObjects(reader, walk);
     if (objects.size === 0) {
-      throw new SnapshotError('BASE_NOT_FOUND', `there is nothing that ${base} lacks`);
+      throw new SnapshotError('BASE_NOT_FOUND', `HEAD has no objects that ${base} lacks`);
     }
     mkdirSync(scratch);
     const pack = await writePack(reader, objects, scratch, { ...context, limits });
     const basis = bundleBasis(head);
-    const hash = createHash('sha256').update(
-      JSON.stringify([FORMAT_VERSION, base, basis, pack.name]),
-    );
-    const etag = `"${hash.digest('base64url').slice(0, 32)}"`;
+    const etag = bundleEtag(base, basis, pack.name);
     context.emit({ kind: 'planned', etag, commit: head.oid, basis });
     const header = Buffer.from(`# v2 git bundle\n-${base} \n${basis}\n\n`, 'latin1');
     return { size: writeFiles(task.path, header, join(scratch, `${pack.name}.pack`)) };
@@ -72,7 +65,7 @@ export async function writeBundle(task: BundleTask, context: WriteContext): Prom
 
 const PIECE_BYTES = 1024 * 1024;
 
-/** @returns bytes in all. */
+/** @returns the size in bytes. */
 function writeFiles(path: string, header: Buffer, packPath: string): number {
   const fd = openSync(path, 'r+');
   const pack = new WindowedFile(packPath);

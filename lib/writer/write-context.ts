@@ -4,37 +4,37 @@ import type { ResolverPool } from '../pack/resolver-pool.js';
 import type { CheckoutPool } from './checkout-thread.js';
 
 export type WriteEvent =
-  /** Before the first byte: what the artifact will be, and what it follows from. */
+  /** Sent before the first byte: identifies the artifact, and what it is built from (`basis`). */
   | {
       readonly kind: 'planned';
       readonly etag: string;
       readonly commit: string | undefined;
       readonly basis: string;
     }
-  /** So many bytes lie in the file, and may be shown. */
+  /** The file has `bytes` bytes that may be sent to clients. */
   | { readonly kind: 'written'; readonly bytes: number };
 
-/** Bytes of the whole artifact; or that what is stored is still what would be written. */
+/** The size in bytes; or `unchanged`: the stored artifact has the same basis, and nothing was written. */
 export type WriteResult = { readonly size: number } | 'unchanged';
 
-/** The same, or that there is no such ref or commit. */
+/** The result, or the error that there is no such ref or commit. */
 export type WriteAnswer = WriteResult | { readonly notFound: SerializedError };
 
-/** Clients may ask for anything: that it is not there is no failure, and costs no thread. */
+/** Whether the ref or commit does not exist. Clients may ask for any name, so this must not cost a thread. */
 export function isNotFound(error: unknown): error is SnapshotError {
   if (!(error instanceof SnapshotError)) return false;
   return error.code === 'REF_NOT_FOUND' || error.code === 'BASE_NOT_FOUND';
 }
 
-/** What artifacts are written with. */
+/** What writers of artifacts use. */
 export interface WriteContext {
   emit(event: WriteEvent): void;
-  /** Looked at after each piece of a pack, and after each frame. */
+  /** Checked after each piece of a pack, and after each frame. */
   readonly signal: AbortSignal;
-  /** Where a checkout is made when a second thread is worth it. */
+  /** For checkouts that are worth a second thread. */
   readonly checkouts: CheckoutPool;
-  /** For indexing what is written of a mirror's packs. */
+  /** For indexing new packs. */
   readonly threads: ResolverPool;
-  /** For inflating. */
+  /** For reading objects. */
   readonly memory: ObjectMemory;
 }

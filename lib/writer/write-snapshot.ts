@@ -4,7 +4,7 @@ import { ArchiveFile } from '../archive/archive-file.js';
 import { loadContentChecksum } from '../archive/content-checksum.js';
 import { TarFrames } from '../archive/tar-frames.js';
 import { loadZstdEncoder, type ZstdEncoder } from '../archive/zstd.js';
-import { fingerprint } from '../artifact/etag.js';
+import { snapshotEtag } from '../artifact/etag.js';
 import { type SelectedRefs, type Selection, selectRefs } from '../artifact/select-refs.js';
 import { SnapshotError } from '../errors.js';
 import { parseCommit } from '../git/commit.js';
@@ -27,35 +27,35 @@ import { writeShallowPack } from './shallow-pack.js';
 import type { WriteContext, WriteResult } from './write-context.js';
 
 /*
- * Writes a snapshot: packs as they lie in the mirror, the working tree inflated straight into tar
- * entries. What it reads is fixed when it starts: a revision of the mirror never changes.
+ * Writes a snapshot: copies the mirror's packs, and inflates the working tree straight into tar entries. Its
+ * input never changes meanwhile, since a revision of a mirror is immutable.
  */
 
-/** A snapshot to be written; structured-cloneable. */
+/** The snapshot to write. Structured-cloneable. */
 export interface SnapshotTask {
   readonly kind: 'snapshot';
   /** The mirror's directory. */
   readonly mirror: string;
   readonly revision: MirrorRevision;
   readonly selection: Selection;
-  /** Whether a commit that is given by its id must be one that a branch or tag leads to. */
+  /** Whether a commit given by its id must be reachable from a branch or tag. */
   readonly onlyReachableCommits: boolean;
-  /** The basis of a snapshot that need not be written again. */
+  /** The basis of the stored snapshot: if the new one has the same, it is not written. */
   readonly unless: string | undefined;
   /** `remote.origin.url` of the snapshot. */
   readonly originUrl: string;
-  /** The file to write: empty, and the caller's to remove. */
+  /** The file to write. It is empty, and the caller removes it. */
   readonly path: string;
-  /** A directory that may be made, for the caller to remove. */
+  /** A directory that may be created. The caller removes it. */
   readonly scratch: string;
   readonly compressionLevel: number;
   readonly trustFileTimes: boolean;
-  /** So many bytes of packs make a second thread worth its start. The snapshot is the same. */
+  /** From this many bytes of packs on, a second thread makes the checkout. The bytes are the same. */
   readonly secondThreadPackBytes: number;
   readonly limits: Limits;
 }
 
-/** What is in a snapshot. */
+/** The content of a snapshot. */
 interface Content extends Omit<SelectedRefs, 'basis'> {
   /** Paths of packs, without ending. */
   readonly packs: readonly string[];
@@ -63,8 +63,8 @@ interface Content extends Omit<SelectedRefs, 'basis'> {
 }
 
 /**
- * Bytes that are worth a message: as many as a reader takes at once. What fails before is told by an
- * answer; later it can only break the connection.
+ * Bytes after which clients get more of the file: as many as they read at once. A failure before the first
+ * of these is answered with an error; a later one can only break the connection.
  */
 const ANNOUNCED_BYTES = 256 * 1024;
 
@@ -104,7 +104,7 @@ export async function writeSnapshot(
   return await writeContent(task, context, content, basis);
 }
 
-/** @throws SnapshotError `REF_NOT_FOUND` when none of these leads to the commit. */
+/** @throws SnapshotError `REF_NOT_FOUND` when the commit is not reachable from the tips. */
 function requireReachable(
   reader: ObjectReader,
   commit: string,
@@ -115,7 +115,7 @@ function requireReachable(
   throw new SnapshotError('REF_NOT_FOUND', `no branch or tag leads to ${commit}`);
 }
 
-/** All packs of the refs; of a commit that only others have, what it needs beyond these. */
+/** All packs of the refs. For a commit that only a pinned pack has: also a pack of its missing objects. */
 async function keepWhole(
   { scratch, limits }: SnapshotTask,
   context: WriteContext,
@@ -163,7 +163,7 @@ async function writeContent(
   const { packs, head } = content;
   const encoder = await loadZstdEncoder(task.compressionLevel);
   const names = packs.map((path) => basename(path));
-  const etag = fingerprint({ ...task, ...content, packs: names, encoder: encoder.id });
+  const etag = snapshotEtag({ ...task, ...content, packs: names, encoder: encoder.id });
   context.emit({ kind: 'planned', etag, commit: head.oid, basis });
 
   const reader = new ObjectReader(packs, task.limits, context.memory);
@@ -191,7 +191,7 @@ function checkoutTask(
   reader: ObjectReader,
 ): CheckoutTask {
   const commit = head.oid === undefined ? undefined : parseCommit(reader.read(head.oid).data);
-  // The index has the commit's own time, because tar warns of one that lies in the future.
+  // The index gets the commit's time: tar warns of times in the future.
   const earlier = (commit?.committedAt ?? 0) - INDEX_SECONDS_LATER;
   const mtime = Math.min(Math.max(earlier, 1), LATEST_MTIME);
   return { packs, compressionLevel, limits, tree: commit?.tree, mtime };

@@ -1,4 +1,4 @@
-import { signMessage } from '../../../lib/http/webhook/standard-webhooks.js';
+import { signMessage } from '../../../lib/http/webhook/authenticity.js';
 import { createWebhookHandler } from '../../../lib/index.js';
 import { EXPRESS, type ExpressVersion } from '../test-server.js';
 import {

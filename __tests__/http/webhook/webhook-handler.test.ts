@@ -3,6 +3,8 @@ import { Agent } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import type express5 from 'express';
 import type { RequestHandler } from 'express';
+import { holdDeadlines } from '../../support/deadlines.js';
+import { cleanup } from '../../support/temporary-directory.js';
 import { EXPRESS, type ExpressVersion, send } from '../test-server.js';
 import {
   CLONE_URL,
@@ -19,6 +21,7 @@ import { SECRET, webhookServers } from './webhook-server.js';
 const TOKEN = 'token';
 
 const start = webhookServers({ secret: [SECRET, TOKEN] });
+const { defer } = cleanup(afterEach);
 
 describe('A delivery', () => {
   const system = (event_name?: unknown) =>
@@ -153,17 +156,25 @@ describe('A payload', () => {
       return { ...server, sockets, gone };
     }
 
-    test('do not fill the memory', async () => {
+    test('make room for another delivery', async () => {
       const { deliver, sockets } = await takeRoom();
-      const refused = await deliver(fromGitHub(SECRET));
-      expect(refused.status).toBe(503);
-      expect(JSON.parse(refused.body.toString())).toMatchObject({ code: 'OVERLOADED' });
-      for (const socket of sockets) {
-        socket.write(' ');
-        await once(socket, 'data');
-        socket.destroy();
-      }
+      const answers = sockets.map((socket) => once(socket, 'data'));
       expect((await deliver(fromGitHub(SECRET))).status).toBe(202);
+      for (const socket of sockets) socket.write(' ');
+      const statuses = (await Promise.all(answers)).map(([answer]) => String(answer).slice(9, 12));
+      for (const socket of sockets) socket.destroy();
+      expect(statuses.sort()).toEqual(['401', '401', '401', '503']);
+    });
+
+    test('are dropped when their time is over', async () => {
+      const pass = holdDeadlines(defer, 30_000);
+      const { sockets } = await takeRoom();
+      const answers = sockets.map((socket) => once(socket, 'data'));
+      pass();
+      for (const [answer] of await Promise.all(answers)) {
+        expect(String(answer)).toMatch(/^HTTP\/1.1 503 /);
+      }
+      for (const socket of sockets) socket.destroy();
     });
 
     test('leave their room to others when the senders hang up', async () => {

@@ -2,11 +2,12 @@ import { z } from 'zod';
 import { checkOptions, methods } from '../../check-options.js';
 import type { Logger } from '../../options.js';
 
-/** What is told of pushes: the service of a router. */
+/** Receives pushes: the service of a router. */
 export interface PushListener {
   /**
-   * Told of a push to the repository with this clone URL. Checks it in the background, if it is known,
-   * and answers whether it is.
+   * Called after a push to the repository with this clone URL. Checks a known repository in the background.
+   *
+   * @returns whether the repository is known.
    */
   pushed(url: string): boolean | Promise<boolean>;
 }
@@ -14,13 +15,13 @@ export interface PushListener {
 const secret = z.string().min(1, 'must not be empty');
 
 const schema = z.strictObject({
-  /** What the git host was given as secret or signing token; several while one replaces another. */
+  /** The secret or signing token that the git host has; several while a new one replaces an old one. */
   secret: z
     .union([secret.transform((one) => [one]), z.array(secret).min(1, 'must have a secret')])
     .pipe(z.array(secret)),
-  /** Is told of each push. */
+  /** Gets each push. */
   service: methods<PushListener>(['pushed'], 'the service of a router'),
-  /** Told of what needs somebody's hand. Default: `console`. */
+  /** Gets failures that need the operator. Default: `console`. */
   logger: methods<Logger>(['warn', 'error'], 'a logger').optional(),
 });
 

@@ -1,16 +1,16 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
 
-/** Events after which refs may differ; by the header that names the event. */
+/** Events that change refs, by the header that names the event. */
 const PUSH_EVENTS: Readonly<Record<string, ReadonlySet<string>>> = {
-  // Gitea and Forgejo send this one, too.
+  // Gitea and Forgejo send this header, too.
   'x-github-event': new Set(['push', 'create', 'delete']),
   'x-gitlab-event': new Set(['Push Hook', 'Tag Push Hook']),
 };
 /** GitLab's system hooks name the event in the payload. */
 const SYSTEM_EVENTS: ReadonlySet<string> = new Set(['push', 'tag_push', 'repository_update']);
 
-/** What is not as expected is not there. */
+/** A value of another type counts as missing. */
 const url = z.string().max(4_096).optional().catch(undefined);
 
 const schema = z
@@ -25,8 +25,8 @@ const schema = z
   .catch({});
 
 /**
- * Reads the body of a delivery: JSON, or a form that has it in `payload`, which GitHub sends if so
- * configured.
+ * Parses the body of a delivery: JSON, or a form with JSON in `payload`, which GitHub can be configured to
+ * send.
  *
  * @throws SyntaxError
  */
@@ -37,8 +37,8 @@ export function parsePayload(headers: IncomingHttpHeaders, body: Buffer): unknow
 }
 
 /**
- * The URLs by which a payload names the repository that was pushed to, the likeliest first; none when
- * the event is not about refs.
+ * The URLs that a payload gives for the pushed repository, the likeliest first. Empty if the event does not
+ * change refs.
  */
 export function pushedUrls(headers: IncomingHttpHeaders, payload: unknown): string[] {
   const { event_name, project, repository } = schema.parse(payload);

@@ -1,15 +1,15 @@
 import { LRUCache } from 'lru-cache';
 
-/** Marks of some 5,000 deliveries, in about 2 MB. */
+/** The marks of some 5,000 deliveries take about 2 MB. */
 const MAX_MARKS = 10_000;
 
-/** The deliveries that were seen last, by their marks. */
+/** Remembers the latest deliveries by their marks. */
 export class SeenDeliveries {
   readonly #marks = new LRUCache<string, true>({ max: MAX_MARKS });
 
   /**
-   * Whether this delivery was not seen before; from now on it was. Of one that was, nothing is
-   * remembered: who replays it can't fill the memory with ids of their own.
+   * Remembers a delivery. @returns false if it was remembered before: then its other marks are not kept, so
+   * that replays with made-up ids can't fill the memory.
    */
   add(marks: readonly string[]): boolean {
     if (marks.some((mark) => this.#marks.get(mark) !== undefined)) return false;
@@ -17,7 +17,7 @@ export class SeenDeliveries {
     return true;
   }
 
-  /** Takes back what `add` has remembered: nothing was done about the delivery. */
+  /** Forgets a delivery that had no effect, so that the sender can repeat it. */
   forget(marks: readonly string[]): void {
     for (const mark of marks) this.#marks.delete(mark);
   }

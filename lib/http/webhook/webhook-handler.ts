@@ -2,8 +2,7 @@ import type { Request, RequestHandler, Response } from 'express';
 import { SnapshotError, toSnapshotError } from '../../errors.js';
 import { callHost } from '../../host-call.js';
 import { problemStatus, sendProblem, sendProblemOrBreak } from '../problem.js';
-import { BodyRoom } from './body-room.js';
-import { isAuthentic, marksOf, mayBeAuthentic, proofOf } from './delivery.js';
+import { isAuthentic, marksOf, mayBeAuthentic, proofOf } from './authenticity.js';
 import {
   type PushListener,
   parseWebhookOptions,
@@ -11,18 +10,18 @@ import {
   type WebhookOptions,
 } from './options.js';
 import { parsePayload, pushedUrls } from './payload.js';
-import { rawBody } from './raw-body.js';
+import { BodyRoom, rawBody } from './read-body.js';
 import { SeenDeliveries } from './seen-deliveries.js';
 
 export type { PushListener, WebhookOptions } from './options.js';
 
-/** RFC 9110 wants a challenge with each 401 (section 15.5.2). No scheme is registered for this. */
+/** RFC 9110 requires a challenge in each 401 (section 15.5.2). No registered scheme fits. */
 const CHALLENGE = { 'WWW-Authenticate': 'Webhook-Signature' };
 
 /**
- * Makes a handler for the push webhooks of GitHub, GitLab, Gitea and Forgejo. An authentic delivery is
- * answered 202 before anything is done about it, whatever event it is and whether or not the repository
- * is known: nobody learns from an answer what is mirrored here.
+ * Makes a handler for the push webhooks of GitHub, GitLab, Gitea and Forgejo. Answers 202 to each authentic
+ * delivery before it acts, whatever the event is and whether the repository is known: the answer does not
+ * tell which repositories are mirrored.
  *
  * @throws SnapshotError `INVALID_OPTIONS`, whose message names each option that is wrong.
  */
@@ -33,7 +32,7 @@ export function createWebhookHandler(options: WebhookOptions): RequestHandler {
   return (req, res) => void answer(req, res, config, seen, room);
 }
 
-/** Never rejects: Express 4 does not look at what middleware returns. */
+/** Never rejects: Express 4 ignores the promise of a handler. */
 async function answer(
   req: Request,
   res: Response,
@@ -50,9 +49,9 @@ async function answer(
     const proof = proofOf(headers);
     const unauthorized = () =>
       sendProblem(res, new SnapshotError('UNAUTHORIZED', 'not authentic'), CHALLENGE);
-    // Without a proof not even memory for the body is taken.
+    // A delivery without a proof gets no memory for its body.
     if (!proof || !mayBeAuthentic(proof, headers, secrets, Date.now())) return unauthorized();
-    const body = await room.use((take) => rawBody(req, take));
+    const body = await room.use((take, signal) => rawBody(req, take, signal));
     if (!isAuthentic(proof, headers, body, secrets)) return unauthorized();
     const payload = readPayload(req, body);
     const marks = marksOf(proof, headers, body);
@@ -67,7 +66,7 @@ async function answer(
     }
   } catch (error) {
     const failure = toSnapshotError(error);
-    if (failure.code === 'ABORTED') return; // nobody is left to be told
+    if (failure.code === 'ABORTED') return; // the sender is gone
     if (problemStatus(failure.code) >= 500) {
       const fields = { code: failure.code, err: failure };
       callHost('a logger', () => logger.error(fields, 'webhook failed'));
@@ -76,7 +75,7 @@ async function answer(
   }
 }
 
-/** Of the URLs of one repository, the first one that is known is enough. @returns whether one is. */
+/** Reports the first URL that is known. @returns whether one is known. */
 async function tell(service: PushListener, urls: readonly string[]): Promise<boolean> {
   for (const url of urls) if (await service.pushed(url)) return true;
   return false;

@@ -7,7 +7,7 @@ import type { IngestedPack } from '../../pack/ingest.js';
 import { ObjectReader } from '../../pack/reader.js';
 import { withReader } from '../../pack/with-reader.js';
 import type { Advertisement } from '../../upstream/advertisement.js';
-import { discover, discoverRefs, discoverUnbornHead } from '../../upstream/discover.js';
+import { discover, discoverUnbornHead } from '../../upstream/discover.js';
 import { fetchPack } from '../../upstream/fetch-pack.js';
 import { createHttpClient, type UpstreamClient } from '../../upstream/http-client.js';
 import type { UpstreamTask } from '../../upstream/task.js';
@@ -27,7 +27,7 @@ export interface FetchTask extends UpstreamTask {
   readonly incoming: string;
   /** A commit to fetch by id if no ref leads to it. */
   readonly commit?: string | undefined;
-  /** Full names of refs that mirrors do not hold. The upstream is asked for their ids. */
+  /** Full names, as bytes, of refs that mirrors do not hold. The result has their ids. */
   readonly otherRefs: readonly string[];
 }
 
@@ -73,11 +73,10 @@ const UNADVERTISED_WANTS = [
 export async function fetchIntoMirror(task: FetchTask, context: JobContext): Promise<FetchResult> {
   const http = createHttpClient({ ...task, ...task.limits, signal: context.signal });
   try {
-    const remote = await discover(task, http);
+    const remote = await discover(task, http, new Set(task.otherRefs));
     const refs = await fetchRefs(task, context, http, remote);
     const commit = await fetchCommit(task, context, http, remote, refs.packs);
-    const { otherRefs: names } = task;
-    const otherRefs = names.length === 0 ? new Map() : await discoverRefs(task, http, names);
+    const { otherRefs } = remote;
     return { kind: 'fetch', refCount: remote.refs.length, ...refs, ...commit, otherRefs };
   } finally {
     await http.close();

@@ -21,6 +21,8 @@ export interface FarTierOptions {
   readonly onFailure: (key: string | undefined, error: SnapshotError) => void;
 }
 
+type Method = 'stat' | 'replaced';
+
 const MAX_REMEMBERED = 10_000;
 /** Nothing is stored under it. */
 const PROBE = 'probe/';
@@ -38,9 +40,9 @@ export class FarTier {
   /** By `performance.now()`. */
   #downUntil = Number.NEGATIVE_INFINITY;
   #probe: Promise<void> | undefined;
-  /** Keys about which it failed to answer → until when it is not asked again: by `performance.now()`. */
+  /** Method and key for which it failed → until when it is not asked that again: by `performance.now()`. */
   readonly #failing = new LRUCache<string, number>({ max: MAX_REMEMBERED });
-  /** Key → the revision that it failed to give, and until when it is not asked for again. */
+  /** Key → the revision that it failed to give, and until when it is not asked for again. It may be gone. */
   readonly #unreadable = new LRUCache<
     string,
     { readonly revision: string; readonly until: number }
@@ -58,25 +60,25 @@ export class FarTier {
   }
 
   /**
-   * The answer to a question; `undefined` when there is none.
+   * What is stored, as `value`; `undefined` when there is no answer.
    *
    * @throws the signal's reason, and nothing else.
    */
-  async ask<T>(
+  stat(
     key: string,
-    question: (store: SnapshotStore) => Promise<T>,
     signal?: AbortSignal | undefined,
-  ): Promise<{ readonly value: T } | undefined> {
-    if (await this.#isDown(signal)) return undefined;
-    if (performance.now() < (this.#failing.get(key) ?? 0)) return undefined;
-    try {
-      return { value: await unlessAborted(this.#inTime(question(this.#store)), signal) };
-    } catch (error) {
-      signal?.throwIfAborted();
-      this.#failing.set(key, this.#retryAt());
-      this.fail(key, error);
-      return undefined;
-    }
+  ): Promise<{ readonly value: StoredObject | undefined } | undefined> {
+    return this.#answer('stat', key, (store) => store.stat(key, { signal }), signal);
+  }
+
+  /**
+   * The replaced revisions of an object; none when there is no answer.
+   *
+   * @throws the signal's reason, and nothing else.
+   */
+  async replaced(key: string, signal?: AbortSignal | undefined): Promise<readonly StoredObject[]> {
+    const question = async (store: SnapshotStore) => await store.replaced?.(key, { signal });
+    return (await this.#answer('replaced', key, question, signal))?.value ?? [];
   }
 
   /**
@@ -109,6 +111,11 @@ export class FarTier {
     return this.fail(key, error);
   }
 
+  /** Takes note that it gave all of a revision. */
+  succeedReading({ key, revision }: StoredObject): void {
+    if (this.#unreadable.get(key)?.revision === revision) this.#unreadable.delete(key);
+  }
+
   /** What has to be done, whether or not it failed lately. */
   async insist(key: string, work: (store: SnapshotStore) => Promise<void>): Promise<void> {
     try {
@@ -124,9 +131,9 @@ export class FarTier {
    * @throws SnapshotError `PRECONDITION_FAILED`
    */
   async write(key: string, metadata: Metadata, options: CreateOptions): Promise<TierWrite> {
+    const replaces = await this.#toReplace(key, options.replaces);
     if (await this.#isDown()) return TierWrite.none();
     const store = this.#store;
-    const replaces = this.#toReplace(key, options.replaces);
     const create = async () => {
       const writer = await store.create(key, metadata, { ...options, replaces });
       return lookingFirst(store, key, { replaces }, writer);
@@ -157,20 +164,50 @@ export class FarTier {
   }
 
   /** Takes note of a failure, and gives it a code. */
-  fail(key: string | undefined, error: unknown): SnapshotError {
+  fail(key: string | undefined, error: unknown, method?: Method): SnapshotError {
     const failure = storeError(error);
-    if (failure instanceof StoreStalled) this.#downUntil = this.#retryAt();
+    // A list of replaced revisions may take long while the store answers everything else at once.
+    if (failure instanceof StoreStalled && method !== 'replaced') this.#downUntil = this.#retryAt();
     else this.#probe ??= this.#ask();
     this.#options.onFailure(key, failure);
     return failure;
   }
 
   /**
-   * What a write takes the place of: who was told that there is nothing, because it could not be given, is to
-   * replace just that.
+   * What a write takes the place of. Its caller may have been told that nothing is stored because a revision could
+   * not be given: then the write replaces that revision, however long ago that was, if it is still there.
    */
-  #toReplace(key: string, replaces: CreateOptions['replaces']): CreateOptions['replaces'] {
-    return replaces === null ? (this.#unreadable.get(key)?.revision ?? null) : replaces;
+  async #toReplace(
+    key: string,
+    replaces: CreateOptions['replaces'],
+  ): Promise<CreateOptions['replaces']> {
+    const unreadable = this.#unreadable.get(key);
+    if (replaces !== null || unreadable === undefined) return replaces;
+    const answer = await this.stat(key);
+    const isThere = answer === undefined || answer.value?.revision === unreadable.revision;
+    if (isThere) return unreadable.revision;
+    this.#unreadable.delete(key);
+    return null;
+  }
+
+  /** The answer of one method; `undefined` when there is none. A failure does not affect the other method. */
+  async #answer<T>(
+    method: Method,
+    key: string,
+    question: (store: SnapshotStore) => Promise<T>,
+    signal: AbortSignal | undefined,
+  ): Promise<{ readonly value: T } | undefined> {
+    if (await this.#isDown(signal)) return undefined;
+    const asked = `${method} ${key}`;
+    if (performance.now() < (this.#failing.get(asked) ?? 0)) return undefined;
+    try {
+      return { value: await unlessAborted(this.#inTime(question(this.#store)), signal) };
+    } catch (error) {
+      signal?.throwIfAborted();
+      this.#failing.set(asked, this.#retryAt());
+      this.fail(key, error, method);
+      return undefined;
+    }
   }
 
   /** Whether it failed lately about what was no particular object's. */

@@ -115,7 +115,7 @@ export class Fill {
       const next = within(this.#parts.stallTimeout, chunks.next());
       const { done, value } = await unlessAborted(next, this.#ending.signal);
       if (done) {
-        if (this.#position === this.object.size) return;
+        if (this.#position === this.object.size) return this.#parts.far.succeedReading(this.object);
         throw new SnapshotError(
           'STORE_FAILED',
           `${this.#position} bytes came: too few or too many`,

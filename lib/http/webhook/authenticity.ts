@@ -1,9 +1,7 @@
-import { createHash, createHmac } from 'node:crypto';
+import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
-import { anyEqual } from './constant-time.js';
-import { isMessageSignature, isTimely, signMessage } from './standard-webhooks.js';
 
-/** Senders list one for each secret that they still know. */
+/** Senders list one signature for each secret that they still know. */
 const MAX_SIGNATURES = 32;
 
 /**
@@ -15,7 +13,7 @@ const MAX_SIGNATURES = 32;
  */
 export type Proof = 'message' | 'body' | 'token';
 
-/** The strongest proof that is there. A weaker one beside it does not make up for its being wrong. */
+/** The strongest proof in the headers. If it is wrong, a weaker proof beside it does not count. */
 export function proofOf(headers: IncomingHttpHeaders): Proof | undefined {
   if (headers['webhook-signature'] !== undefined) return 'message';
   if (headers['x-hub-signature-256'] !== undefined) return 'body';
@@ -23,8 +21,8 @@ export function proofOf(headers: IncomingHttpHeaders): Proof | undefined {
 }
 
 /**
- * Whether a delivery can be authentic, whatever its body is: which need not be read if not. What it proves
- * by a token is known by then.
+ * Whether a delivery can be authentic with any body. If not, its body need not be read. A token is checked
+ * in full here.
  *
  * @param now milliseconds since the epoch.
  */
@@ -47,7 +45,7 @@ export function mayBeAuthentic(
   }
 }
 
-/** Whether one that may be authentic is. */
+/** Whether a delivery that passed `mayBeAuthentic` is authentic. */
 export function isAuthentic(
   proof: Proof,
   headers: IncomingHttpHeaders,
@@ -78,16 +76,16 @@ function messageSignatures(headers: IncomingHttpHeaders): string[] {
 }
 
 /**
- * By what an authentic delivery is known again: its ids, and for a proof that does not cover them what
- * it does cover. A replayed body has a new `X-GitHub-Delivery` whenever its sender likes; two pushes
- * never have the same body there, as it has the time of the push. GitLab's bodies have no time, and a
- * token proves nothing of them: there only the id counts.
+ * The marks that identify an authentic delivery: its ids, and the body if the proof covers only that. An
+ * attacker who replays a body can choose a new `X-GitHub-Delivery`, but two pushes never have the same body:
+ * it holds the time of the push. GitLab's bodies hold no time, and a token covers nothing: only the id
+ * counts there.
  */
 export function marksOf(proof: Proof, headers: IncomingHttpHeaders, body: Buffer): string[] {
   const ids = {
     message: ['webhook-id'],
     body: ['x-github-delivery'],
-    // The second is shared by deliveries that one delivery caused.
+    // Deliveries that one delivery caused share the second id.
     token: headers['idempotency-key'] === undefined ? ['x-gitlab-event-uuid'] : ['idempotency-key'],
   };
   const marks = ids[proof]
@@ -103,4 +101,55 @@ function text(headers: IncomingHttpHeaders, name: string): string {
 
 function digest(content: string | Buffer): string {
   return createHash('sha256').update(content).digest('base64');
+}
+
+/** A message of the Standard Webhooks specification, which GitLab's signing tokens follow. */
+export interface SignedMessage {
+  readonly id: string;
+  /** Seconds since the epoch, in decimal. */
+  readonly timestamp: string;
+  readonly body: Buffer;
+}
+
+/** Seconds by which a message's time may differ from this clock. */
+const TOLERANCE = 5 * 60;
+
+const ENCODED_SECRET = /^whsec_([A-Za-z0-9+/]+={0,2})$/;
+
+/** `v1,{base64}`: HMAC-SHA256 of `{id}.{timestamp}.{body}`. */
+export function signMessage(secret: string, { id, timestamp, body }: SignedMessage): string {
+  const hmac = createHmac('sha256', keyOf(secret)).update(`${id}.${timestamp}.`).update(body);
+  return `v1,${hmac.digest('base64')}`;
+}
+
+/** Whether a text has the form of what `signMessage` gives. */
+export function isMessageSignature(text: string): boolean {
+  return /^v1,[A-Za-z0-9+/]{43}=$/.test(text);
+}
+
+/** @param now milliseconds since the epoch. */
+export function isTimely(timestamp: string, now: number): boolean {
+  return /^\d{1,12}$/.test(timestamp) && Math.abs(now / 1000 - Number(timestamp)) <= TOLERANCE;
+}
+
+/** The bytes of `whsec_{base64}`. A secret in any other form is taken as text. */
+function keyOf(secret: string): Buffer {
+  const encoded = ENCODED_SECRET.exec(secret)?.[1];
+  return encoded === undefined ? Buffer.from(secret) : Buffer.from(encoded, 'base64');
+}
+
+/**
+ * Whether any text of one list equals any text of another. The time does not depend on where they differ,
+ * how long the expected texts are, or which pair is equal: all pairs of digests under a random key are
+ * compared.
+ */
+export function anyEqual(presented: readonly string[], expected: readonly string[]): boolean {
+  const key = randomBytes(32);
+  const digest = (text: string) => createHmac('sha256', key).update(text).digest();
+  const wanted = expected.map(digest);
+  let equal = false;
+  for (const one of presented.map(digest)) {
+    for (const other of wanted) equal = timingSafeEqual(one, other) || equal;
+  }
+  return equal;
 }
