@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
-import { isTemporaryName, removeLeftovers, temporaryName } from '../../lib/fs/temporary.js';
+import { isTemporaryName, removeAbandoned, temporaryName } from '../../lib/fs/temporary.js';
 
 const MODULE = new URL('../../lib/fs/temporary.js', import.meta.url).href;
 const PROGRAM = `import { temporaryName } from ${JSON.stringify(MODULE)};`;
@@ -34,19 +34,19 @@ describe('temporaryName', () => {
   });
 });
 
-describe('removeLeftovers', () => {
+describe('removeAbandoned', () => {
   test('removes files and directories of a process that has ended', async () => {
     const [file, folder] = [await nameOfDeadProcess(), await nameOfDeadProcess()];
     await writeFile(join(directory, file), 'x');
     await mkdir(join(directory, folder, 'objects', 'pack'), { recursive: true });
     await writeFile(join(directory, folder, 'objects', 'pack', 'x.pack'), 'x');
-    await removeLeftovers(directory);
+    await removeAbandoned(directory);
     expect(await readdir(directory)).toEqual([]);
   });
 
   test('removes files of an earlier process that had our pid', async () => {
     await writeFile(join(directory, withOtherStart(temporaryName('x'))), 'x');
-    await removeLeftovers(directory);
+    await removeAbandoned(directory);
     expect(await readdir(directory)).toEqual([]);
   });
 
@@ -61,7 +61,7 @@ describe('removeLeftovers', () => {
     const [ofThread] = await once(worker, 'message');
     const names = [temporaryName('x'), String(ofThread)].sort();
     for (const name of names) await makeOld(name, 2 * DAY);
-    await removeLeftovers(directory);
+    await removeAbandoned(directory);
     expect((await readdir(directory)).sort()).toEqual(names);
   });
 
@@ -71,19 +71,19 @@ describe('removeLeftovers', () => {
     const young = [onOtherHost(), ofParent()];
     for (const name of young) await makeOld(name, DAY - 60_000);
     for (const name of [onOtherHost(), ofParent()]) await makeOld(name, DAY + 60_000);
-    await removeLeftovers(directory);
+    await removeAbandoned(directory);
     expect((await readdir(directory)).sort()).toEqual(young.sort());
   });
 
   test('keeps all other files, even when they are old', async () => {
     const names = ['README', 'x.tmp', `${await nameOfDeadProcess()}.keep`, '~~.tmp'].sort();
     for (const name of names) await makeOld(name, 9 * DAY);
-    await removeLeftovers(directory);
+    await removeAbandoned(directory);
     expect((await readdir(directory)).sort()).toEqual(names);
   });
 
   test('does nothing where there is no directory', async () => {
-    await removeLeftovers(join(directory, 'missing'));
+    await removeAbandoned(join(directory, 'missing'));
   });
 });
 

@@ -189,15 +189,15 @@ beforeAll(async () => {
   for (const path of paths) served.set(path, await generate(earlier, path));
   await earlier.close({ running: 'wait' });
   for (const [i, [, damage]] of DAMAGES.entries()) {
-    await damage(placeOf(damagedPath(i)), damagedPath(i));
+    await damage(pathOf(damagedPath(i)), damagedPath(i));
   }
   fresh.upstream.requests.length = 0;
   service = fresh.start();
 });
 
-function placeOf(path: string): string {
+function pathOf(path: string): string {
   const mirrors = new MirrorDirectory(join(fresh.dataDir, 'mirrors'), () => {});
-  return mirrors.placeOf({ host: HOST, path });
+  return mirrors.pathOf({ host: HOST, path });
 }
 
 async function expectSameSnapshot(path: string): Promise<void> {
@@ -222,7 +222,7 @@ describe('A mirror of an earlier process', () => {
     async (_what, path) => {
       await expectSameSnapshot(path);
       expect(fresh.upstream.uploadPacks(path)).toBe(1);
-      expect((await readdir(placeOf(path))).length).toBeGreaterThan(0);
+      expect((await readdir(pathOf(path))).length).toBeGreaterThan(0);
     },
   );
 

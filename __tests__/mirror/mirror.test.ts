@@ -48,7 +48,7 @@ test('A mirror is empty at first', () => {
   expect(mirror.state).toBe('empty');
 });
 
-test('Of many callers at once the first one clones, and all get its result', async () => {
+test('Many callers at once share one clone and its result', async () => {
   const pending = pendingClone();
   const callers = Array.from({ length: 50 }, () => mirror.ensureReady(pending.clone));
   expect(mirror.state).toBe('cloning');
@@ -64,7 +64,7 @@ test('A mirror is cloned once', async () => {
 });
 
 describe('A failed clone', () => {
-  test('fails for all who wait for it, and leaves the mirror empty', async () => {
+  test('fails for all callers that wait for it, and leaves the mirror empty', async () => {
     const pending = pendingClone();
     const callers = Array.from({ length: 10 }, () => mirror.ensureReady(pending.clone));
     const failure = new Error('no luck');
@@ -85,7 +85,7 @@ describe('A failed clone', () => {
     expect(pending.calls()).toBe(1);
   });
 
-  test('that throws at once rejects like any other', async () => {
+  test('that throws at once rejects like any other failure', async () => {
     const clone = () => {
       throw new Error('at once');
     };
@@ -93,4 +93,12 @@ describe('A failed clone', () => {
     expect(mirror.state).toBe('empty');
     expect(await mirror.ensureReady(async () => CONTENT)).toBe(CONTENT);
   });
+});
+
+test('A mirror whose files are gone is empty, and can be cloned again', async () => {
+  await mirror.ensureReady(async () => CONTENT);
+  mirror.clear();
+  expect(mirror.state).toBe('empty');
+  expect(mirror.revision).toBeUndefined();
+  expect(await mirror.ensureReady(async () => CONTENT)).toBe(CONTENT);
 });

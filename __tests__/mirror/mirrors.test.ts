@@ -105,14 +105,14 @@ test('The longest path that is allowed has a mirror', async () => {
 });
 
 describe('A failed clone', () => {
-  test('of one repository leaves the others alone', async () => {
+  test('of one repository does not affect the others', async () => {
     upstream.fault(PATH, { kind: 'status', status: 403 });
     const service = start();
     await expect(generate(service)).rejects.toMatchObject({ code: 'UPSTREAM_DENIED' });
     expect((await generate(service, 'a/b-c')).length).toBeGreaterThan(0);
   });
 
-  test('is remembered for as long as the upstream asks for, when that is longer', async () => {
+  test('is remembered for the time of Retry-After, if that is longer', async () => {
     let asked = 0;
     const url = await listen(
       createServer((_req, res) => {

@@ -152,11 +152,11 @@ test.each(['gone', '0'.repeat(40)])(
     await read(service, repository.id);
     const evictions: Promise<void>[] = [];
     // After the mirror was found not to have it, and before the upstream is asked.
-    const { setAside } = MirrorManager.prototype;
-    const finding = jest.spyOn(MirrorManager.prototype, 'setAside');
+    const { setAsideIfDamaged } = MirrorManager.prototype;
+    const finding = jest.spyOn(MirrorManager.prototype, 'setAsideIfDamaged');
     finding.mockImplementation(function (this: MirrorManager, ...about) {
       evictions.push(service.evict(repository.id));
-      return setAside.apply(this, about);
+      return setAsideIfDamaged.apply(this, about);
     });
     repository.defer(() => finding.mockRestore());
     const reading = read(service, { ...repository.id, ref });

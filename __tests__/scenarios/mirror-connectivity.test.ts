@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import type { SnapshotService } from '../../lib/index.js';
-import { revisionPath } from '../../lib/mirror/disk/revision.js';
+import { revisionPath } from '../../lib/mirror/disk/layout.js';
 import { readRevision } from '../../lib/mirror/disk/revision-file.js';
 import { counter, next, read } from '../support/fresh-repository.js';
 import { fsck } from '../support/fsck.js';

@@ -5,7 +5,7 @@ import fs, { readdir } from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { join } from 'node:path';
 import type { SnapshotOptions } from '../../lib/index.js';
-import { FULL_PACKS } from '../../lib/mirror/choose-packs.js';
+import { FULL_PACKS } from '../../lib/mirror/choose-repack.js';
 import { rounds } from '../support/effort.js';
 import { fakeDate } from '../support/fake-date.js';
 import {

@@ -1,6 +1,6 @@
 import { cp, open, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { revisionPath } from '../../lib/mirror/disk/revision.js';
+import { revisionPath } from '../../lib/mirror/disk/layout.js';
 import { counter, next, read } from '../support/fresh-repository.js';
 import { HOST } from '../support/host-app.js';
 import { mirrorNames } from '../support/nothing-left.js';

@@ -2,9 +2,9 @@ import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { temporaryName } from '../../lib/fs/temporary.js';
 import type { SnapshotOptions } from '../../lib/index.js';
-import { refsPath, revisionDirectory, revisionPath } from '../../lib/mirror/disk/revision.js';
+import { collectGarbage } from '../../lib/mirror/collect-garbage.js';
+import { refsPath, revisionDirectory, revisionPath } from '../../lib/mirror/disk/layout.js';
 import { publishRevision, readRevision } from '../../lib/mirror/disk/revision-file.js';
-import { Housekeeping } from '../../lib/mirror/housekeeping.js';
 import { Mirror } from '../../lib/mirror/mirror.js';
 import { fakeDate } from '../support/fake-date.js';
 import { counter, read } from '../support/fresh-repository.js';
@@ -105,15 +105,6 @@ test('Files that are being read stay until they have been read', async () => {
   const earlier = await readRevision(mirror);
   if (earlier === undefined) throw new Error('there is no revision');
   const open = new Mirror(id, mirror);
-  const housekeeping = new Housekeeping({
-    maxBytes: 1 << 30,
-    list: () => [],
-    evict: async () => {},
-  });
-  const tidyUp = async () => {
-    housekeeping.tidyUp(open);
-    await housekeeping.settled();
-  };
   await open.ensureReady(async () => earlier);
   const lease = open.lease(() => {});
   const next = { ...earlier, packs: earlier.packs.slice(1) };
@@ -122,10 +113,10 @@ test('Files that are being read stay until they have been read', async () => {
   open.advance(later);
   const packs = async () => (await all()).filter((name) => name.endsWith('.pack')).length;
   fakeDate(defer, HOUR + 1000);
-  await tidyUp();
+  await collectGarbage(open);
   expect(await packs()).toBe(2);
   lease.release();
-  await tidyUp();
+  await collectGarbage(open);
   expect(await packs()).toBe(1);
 });
 

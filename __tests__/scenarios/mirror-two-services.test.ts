@@ -4,7 +4,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { SnapshotService } from '../../lib/index.js';
-import { revisionDirectory } from '../../lib/mirror/disk/revision.js';
+import { revisionDirectory } from '../../lib/mirror/disk/layout.js';
 import { readRevision } from '../../lib/mirror/disk/revision-file.js';
 import { rounds, seedOf } from '../support/effort.js';
 import { read } from '../support/fresh-repository.js';

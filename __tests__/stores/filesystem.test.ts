@@ -14,7 +14,7 @@ import {
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { withStoreFailure } from '../../lib/fs/failure.js';
+import { withStoreFailure } from '../../lib/fs/errors.js';
 import { FileSystemStore } from '../../lib/stores/filesystem.js';
 import { storeContract } from '../../lib/testing/index.js';
 import {

@@ -114,6 +114,6 @@ export function ownRepository(build?: (bare: string) => Promise<void>): OwnRepos
     startSharedApp: (options = {}) => start(shared, options),
     head: () => git(bare, 'rev-parse', 'HEAD'),
     mirrorIn: (dataDir) =>
-      new MirrorDirectory(join(dataDir, 'mirrors'), () => {}).placeOf({ host: HOST, path }),
+      new MirrorDirectory(join(dataDir, 'mirrors'), () => {}).pathOf({ host: HOST, path }),
   };
 }

@@ -2,12 +2,9 @@ import { mkdir, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parsePackedRefs, type RefList } from '../../lib/git/ref-list.js';
 import type { Head } from '../../lib/git/refs.js';
-import { writeRefs } from '../../lib/mirror/disk/layout.js';
-import {
-  digestRefs,
-  type MirrorRevision,
-  revisionDirectory,
-} from '../../lib/mirror/disk/revision.js';
+import { revisionDirectory } from '../../lib/mirror/disk/layout.js';
+import { digestRefs, writeRefs } from '../../lib/mirror/disk/refs-file.js';
+import type { MirrorRevision } from '../../lib/mirror/disk/revision.js';
 
 /** Turns a bare repository, whose objects are all in packs, into a mirror with one revision. */
 export async function revisionOf(repository: string): Promise<MirrorRevision> {

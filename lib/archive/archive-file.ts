@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { closeSync, openSync } from 'node:fs';
-import { writeFully } from '../fs/write-fully.js';
+import { writeFully } from '../fs/sync-io.js';
 import { encodeDigestFrame } from './digest-frame.js';
 
 /**

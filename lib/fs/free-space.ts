@@ -2,8 +2,9 @@ import { stat, statfs } from 'node:fs/promises';
 import { SnapshotError } from '../errors.js';
 
 /**
- * @param files as large as what is to be written to the file system of `directory` can be.
- * @throws SnapshotError `STORAGE_FULL` when that has no room for as much.
+ * Checks that a copy of `files` fits on the file system of `directory`.
+ *
+ * @throws SnapshotError `STORAGE_FULL` when it does not fit.
  */
 export async function requireFreeSpace(directory: string, files: readonly string[]): Promise<void> {
   const sizes = await Promise.all(files.map(async (file) => (await stat(file)).size));

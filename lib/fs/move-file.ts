@@ -4,8 +4,8 @@ import { hasCode } from '../errors.js';
 import { temporaryName } from './temporary.js';
 
 /**
- * Renames a file over `target`. From another file system its bytes are copied beside the target first,
- * so that the last step is always one rename within a directory.
+ * Moves a file to `target`, which it replaces. A file of another file system is first copied beside
+ * the target. So the last step is always a rename within one directory, which is atomic.
  */
 export async function moveFile(source: string, target: string): Promise<void> {
   try {

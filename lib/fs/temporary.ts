@@ -4,16 +4,16 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { hasCode } from '../errors.js';
-import { unlessMissing } from './failure.js';
+import { unlessMissing } from './errors.js';
 
 /*
  * Names of unfinished files and directories: `{prefix}~{host}~{pid}~{start}~{random}.tmp`. The name
- * tells whose work it is, so that a start removes what crashed processes left and nothing that is
- * still being written. `start` tells apart two processes that had one pid, as the only process of
- * a restarted container has.
+ * identifies the process that writes the file. So a starting process removes the files of crashed
+ * processes, and never a file that is still being written. `start` distinguishes two processes with
+ * the same pid: the only process of a container has the same pid after each restart.
  *
- * Limit: containers that share a directory need host names of their own. Two with one name see each
- * other's work as that of a dead process.
+ * Limit: containers that share a directory need different host names. If two have the same name,
+ * each removes the other's unfinished files.
  */
 const TEMPORARY = /~([A-Za-z0-9._-]{1,64})~(\d{1,10})~(\d{1,16})~[0-9a-f]{16}\.tmp$/;
 
@@ -23,7 +23,7 @@ const HOST = hostname()
 /** Milliseconds since the epoch; the same in all threads of the process. */
 const START = Math.round(performance.timeOrigin);
 
-/** Milliseconds after which work is taken for dead when its process cannot be asked. */
+/** Milliseconds after which a file counts as abandoned if its process runs on another host. */
 const ABANDONED_AFTER = 24 * 60 * 60_000;
 const MAX_PID = 0x7fff_ffff;
 
@@ -33,7 +33,7 @@ interface Owner {
   readonly start: number;
 }
 
-/** A new name for work in progress. `prefix` is for human readers and has at most 128 bytes. */
+/** A new name for an unfinished file. `prefix` is for human readers and has at most 128 bytes. */
 export function temporaryName(prefix: string): string {
   return `${prefix}~${HOST}~${process.pid}~${START}~${randomBytes(8).toString('hex')}.tmp`;
 }
@@ -42,18 +42,17 @@ export function isTemporaryName(name: string): boolean {
   return TEMPORARY.test(name);
 }
 
-/** Makes a directory for work in progress, if it is missing, and removes what dead processes left. */
+/** Makes a directory if it is missing, and removes unfinished files of dead processes in it. */
 export async function prepareDirectory(directory: string): Promise<void> {
   await mkdir(directory, { recursive: true });
-  await removeLeftovers(directory);
+  await removeAbandoned(directory);
 }
 
 /**
- * Removes the temporary files and directories right below `directory` that dead processes left:
- * those of this host whose process is gone, and any whose mtime is more than 24 hours ago. A
- * directory that does not exist has none.
+ * Removes unfinished files and directories right below `directory`, if their process ran on this
+ * host and is dead, or if their mtime is more than 24 hours ago. The directory may be missing.
  */
-export async function removeLeftovers(directory: string): Promise<void> {
+export async function removeAbandoned(directory: string): Promise<void> {
   for (const name of (await unlessMissing(readdir(directory))) ?? []) {
     const owner = ownerOf(name);
     if (owner === undefined) continue;
@@ -75,7 +74,7 @@ function isThisProcess({ host, pid, start }: Owner): boolean {
   return host === HOST && pid === process.pid && start === START;
 }
 
-/** False when that cannot be known: on another host, or when the pid is in use again. */
+/** False when that is unknown: for another host, or when the pid is in use again. */
 function isDead({ host, pid, start }: Owner): boolean {
   if (host !== HOST || pid > MAX_PID) return false;
   if (pid === process.pid) return start !== START;
@@ -85,7 +84,7 @@ function isDead({ host, pid, start }: Owner): boolean {
   } catch (error) {
     if (!hasCode(error)) throw error;
     if (error.code === 'ESRCH') return true;
-    if (error.code === 'EPERM') return false; // alive, and somebody else's
+    if (error.code === 'EPERM') return false; // alive, and another user's
     throw error;
   }
 }

@@ -1,90 +1,94 @@
 import { randomBytes } from 'node:crypto';
 import type { EventEmitter } from 'node:events';
+import { createWriteStream } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { unlessAborted } from '../async/abort.js';
+import { retry } from '../async/retry.js';
 import { deserializeError, hasCode, SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
 import { temporaryName } from '../fs/temporary.js';
 import type { IngestedPack } from '../pack/ingest.js';
-import { RememberedFailures } from '../remembered-failures.js';
+import type { RememberedFailures } from '../remembered-failures.js';
 import { type RepositoryId, repositoryKey } from '../repository/identity.js';
-import { showToGit, writeConfig } from './disk/layout.js';
+import { writeConfig } from './disk/git-view.js';
+import { publish } from './disk/publish.js';
 import type { MirrorRevision } from './disk/revision.js';
-import { publishRevision, readRevision } from './disk/revision-file.js';
-import type { JobRunner } from './job-runner.js';
+import { readRevision } from './disk/revision-file.js';
+import type { JobOptions, JobRunner } from './job-runner.js';
 import type { CloneResult } from './jobs/clone.js';
 import type { Mirror } from './mirror.js';
-import {
-  type CopiedSnapshot,
-  copyStoredSnapshot,
-  type StoredSnapshots,
-} from './stored-snapshot.js';
 
-/** Another process may evict its mirror each time that ours was in its way. */
+/** Another process may put a mirror in the way and then evict it, each time. */
 const MAX_ATTEMPTS = 5;
 
-export interface ClonerOptions {
+/** The stored snapshot of a whole repository. */
+export interface StoredSnapshot {
+  readonly body: Readable;
+  /** The cloner calls this when the snapshot turns out to be damaged. */
+  damaged(): void;
+}
+
+export interface StoredSnapshots {
+  /** `undefined` when none is stored. */
+  open(repository: RepositoryId, signal: AbortSignal): Promise<StoredSnapshot | undefined>;
+}
+
+export interface ClonerParts {
   readonly jobs: JobRunner;
   readonly events: EventEmitter<SnapshotEvents>;
-  /** Milliseconds for which a failure is remembered and not tried again. */
-  readonly failureMemory: number;
-  /** Milliseconds in which the store has to send something of a snapshot. */
-  readonly stallTimeout: number;
+  /** A repository whose clone failed is not cloned again for a while. */
+  readonly failures: RememberedFailures;
   readonly snapshots: StoredSnapshots;
+  /** Milliseconds in which the store must send some bytes of a snapshot. */
+  readonly stallTimeout: number;
 }
 
 /**
- * Makes mirrors: in a directory of their own, which is renamed when all of it is there. What a stored
- * snapshot has is not fetched.
+ * Clones mirrors. A clone fetches only the objects that the stored snapshot lacks. It happens in a
+ * temporary directory, which is renamed when it is complete.
  */
 export class Cloner {
-  readonly #jobs: JobRunner;
-  readonly #events: EventEmitter<SnapshotEvents>;
-  readonly #failures: RememberedFailures;
-  readonly #snapshots: StoredSnapshots;
-  readonly #stallTimeout: number;
+  readonly #parts: ClonerParts;
 
-  constructor({ jobs, events, failureMemory, stallTimeout, snapshots }: ClonerOptions) {
-    this.#jobs = jobs;
-    this.#events = events;
-    this.#failures = new RememberedFailures(failureMemory);
-    this.#snapshots = snapshots;
-    this.#stallTimeout = stallTimeout;
+  constructor(parts: ClonerParts) {
+    this.#parts = parts;
   }
 
   /**
-   * @returns the mirror's first revision, or that of another process that was quicker.
-   * @throws SnapshotError `UPSTREAM_*`, `REPOSITORY_UNSUPPORTED`, `LIMIT_EXCEEDED`, `STORAGE_FULL`; also
-   * what is remembered of an earlier try.
+   * @returns the mirror's first revision, or the current one if another process was faster.
+   * @throws SnapshotError `UPSTREAM_*`, `REPOSITORY_UNSUPPORTED`, `LIMIT_EXCEEDED`, `STORAGE_FULL`;
+   * also a remembered failure.
    */
-  async clone(mirror: Mirror, signal: AbortSignal, isBackground: boolean): Promise<MirrorRevision> {
+  async clone(mirror: Mirror, options: JobOptions): Promise<MirrorRevision> {
+    const { jobs, events, failures } = this.#parts;
     const { repository, directory } = mirror;
     const key = repositoryKey(repository);
-    this.#failures.throwIfRemembered(key);
+    failures.throwIfRemembered(key);
     const temporary = join(dirname(directory), temporaryName('clone'));
     const archive = join(dirname(directory), temporaryName('snapshot'));
     let started: number | undefined;
     const elapsed = () => performance.now() - (started ?? performance.now());
-    const options = { signal, isBackground };
-    let damaged: (() => void) | undefined;
+    let snapshot: StoredSnapshot | undefined;
     try {
-      const result = await this.#jobs.run(repository, 'clone', options, async (ends) => {
+      const result = await jobs.run(repository, 'clone', options, async (signal) => {
         started = performance.now();
-        this.#events.emit('cloneStarted', { repository });
-        const snapshot = await this.#storedSnapshot(repository, archive, ends);
-        damaged = snapshot?.damaged;
-        const task = await this.#jobs.upstreamTask(repository, ends);
+        events.emit('cloneStarted', { repository });
+        snapshot = await this.#copySnapshot(repository, archive, signal);
+        const task = await jobs.upstreamTask(repository, signal);
         await mkdir(temporary, { recursive: true });
         await writeConfig(temporary, task.upstreamUrl);
-        return { kind: 'clone', ...task, directory: temporary, snapshot: snapshot?.path };
+        return { kind: 'clone', ...task, directory: temporary, snapshot: snapshot && archive };
       });
-      const revision = await this.#complete(mirror, temporary, result);
+      const revision = await complete(mirror, temporary, result);
       const { restored, restoreFailure, snapshotIsDamaged, fetched } = result;
       if (restoreFailure !== undefined) {
-        this.#events.emit('restoreFailed', { repository, error: deserializeError(restoreFailure) });
+        events.emit('restoreFailed', { repository, error: deserializeError(restoreFailure) });
       }
-      if (snapshotIsDamaged) damaged?.();
-      this.#events.emit('cloneFinished', {
+      if (snapshotIsDamaged) snapshot?.damaged();
+      events.emit('cloneFinished', {
         repository,
         milliseconds: elapsed(),
         objects: sum(fetched.map((pack) => pack.objects)),
@@ -93,9 +97,9 @@ export class Cloner {
       });
       return revision;
     } catch (cause) {
-      const error = this.#failures.remember(key, toSnapshotError(cause));
+      const error = failures.remember(key, toSnapshotError(cause));
       if (started !== undefined) {
-        this.#events.emit('cloneFailed', { repository, milliseconds: elapsed(), error });
+        events.emit('cloneFailed', { repository, milliseconds: elapsed(), error });
       }
       throw error;
     } finally {
@@ -104,62 +108,82 @@ export class Cloner {
     }
   }
 
-  /** Takes note of a clone that turned out to be incomplete: it is not tried again for a while. */
-  rememberFailure(repository: RepositoryId, error: SnapshotError): void {
-    this.#failures.remember(repositoryKey(repository), error);
-  }
-
-  /** @returns where it is now; `undefined` when there is none, or it can't be had. */
-  async #storedSnapshot(
+  /**
+   * Copies the stored snapshot to a file, so that a worker thread can read it.
+   *
+   * @returns `undefined` when none is stored or the copy fails. Then no file is left.
+   * @throws the signal's reason.
+   */
+  async #copySnapshot(
     repository: RepositoryId,
     path: string,
     signal: AbortSignal,
-  ): Promise<CopiedSnapshot | undefined> {
+  ): Promise<StoredSnapshot | undefined> {
+    const { snapshots, stallTimeout, events } = this.#parts;
     try {
-      return await copyStoredSnapshot(
-        this.#snapshots,
-        repository,
-        path,
-        this.#stallTimeout,
-        signal,
-      );
+      const snapshot = await unlessAborted(snapshots.open(repository, signal), signal);
+      if (snapshot !== undefined) await writeBody(snapshot.body, path, stallTimeout, signal);
+      return snapshot;
     } catch (cause) {
+      await rm(path, { force: true });
       signal.throwIfAborted();
-      this.#events.emit('restoreFailed', { repository, error: toSnapshotError(cause) });
+      events.emit('restoreFailed', { repository, error: toSnapshotError(cause) });
       return undefined;
     }
   }
+}
 
-  async #complete(
-    { repository, directory }: Mirror,
-    temporary: string,
-    { restored, fetched, head, digest, isConnected, leavesGarbage }: CloneResult,
-  ): Promise<MirrorRevision> {
-    const content = {
-      repository,
-      clone: randomBytes(8).toString('hex'),
-      packs: [...restored, ...fetched].map(({ name }) => name),
-      head,
-      digest,
-      pinned: { commits: [], packs: [] },
-      garbageSince: leavesGarbage ? Date.now() : undefined,
-      prunings: 0,
-      isConnected,
-    };
-    await showToGit(temporary, content);
-    await publishRevision(temporary, 0, content);
-    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+async function writeBody(
+  body: Readable,
+  path: string,
+  stallTimeout: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const stalled = new SnapshotError('STORE_FAILED', `nothing was sent for ${stallTimeout} ms`);
+  const timer = setTimeout(() => body.destroy(stalled), stallTimeout);
+  async function* watched(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of source) {
+      timer.refresh();
+      yield chunk;
+    }
+  }
+  try {
+    await pipeline(body, watched, createWriteStream(path, { flags: 'wx' }), { signal });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Publishes the first revision of a clone, and moves the clone to the mirror's place. */
+async function complete(
+  { repository, directory }: Mirror,
+  temporary: string,
+  { restored, fetched, head, digest, isConnected, leavesGarbage }: CloneResult,
+): Promise<MirrorRevision> {
+  await publish(temporary, () => ({
+    repository,
+    clone: randomBytes(8).toString('hex'),
+    packs: [...restored, ...fetched].map(({ name }) => name),
+    head,
+    digest,
+    pinned: { commits: [], packs: [] },
+    garbageSince: leavesGarbage ? Date.now() : undefined,
+    prunings: 0,
+    isConnected,
+  }));
+  return await retry(
+    MAX_ATTEMPTS,
+    async () => {
       try {
         await rename(temporary, directory);
       } catch (error) {
-        // Another process on this directory was quicker; its mirror is as good as ours, if it is still there.
+        // Another process was faster. Its mirror will do, if it is still there.
         if (!hasCode(error) || (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST')) throw error;
       }
-      const revision = await readRevision(directory);
-      if (revision !== undefined) return revision;
-    }
-    throw new SnapshotError('INTERNAL', `${directory} is in the way of a mirror`);
-  }
+      return await readRevision(directory);
+    },
+    () => new SnapshotError('INTERNAL', `${directory} is in the way of a mirror`),
+  );
 }
 
 function bytesOf(packs: readonly IngestedPack[]): number {

@@ -12,33 +12,37 @@ import type { FetchProgress } from '../upstream/fetch-pack.js';
 import { HostPauses } from '../upstream/host-pauses.js';
 import type { UpstreamTask } from '../upstream/task.js';
 import { WorkerPool } from '../workers/pool.js';
-import type { Job, JobResult, Undiscovered } from './jobs/job.js';
-import { milestones } from './milestones.js';
+import type { Job, JobResult, Undiscovered } from './jobs/worker.js';
 
-/** What a thread knew of more objects (46 bytes of each) would stay with it while it is idle. */
+/** A thread that has read more objects is ended: while idle it would keep 46 bytes for each. */
 const MANY_OBJECTS = 1_000_000;
-/** The same of refs, which take some 200 bytes each until the thread collects its garbage. */
+/** The same for refs, which take about 200 bytes each until the thread collects its garbage. */
 const MANY_REFS = 100_000;
-/** The lane of what asks no host. */
+/** The key, in place of a host, of jobs that ask no upstream. */
 const LOCAL = '';
+/**
+ * A clone may take as long as its size needs, if it gets this many bytes of a pack within each
+ * `cloneTimeout`. An upstream that sends a byte per minute holds its slot no longer than that.
+ */
+const MILESTONE_BYTES = 256 * 1024 * 1024;
 
 export interface JobOptions {
   readonly signal: AbortSignal;
-  /** Nobody waits for it, and whoever wants it done sees to it that there are few of these: no turn. */
+  /** Whether no client waits for the job. It then takes no slot: its caller limits how many run. */
   readonly isBackground?: boolean;
 }
 
 /**
- * Runs jobs on mirrors in worker threads: so many clones of each host at once, so many questions to it, as
- * many to mirrors, and one that checks packs or puts them together. What nobody waits for takes no place
- * of theirs. A host that said when it may be asked again is asked about no mirror before that; what is not
- * mirrored is cloned all the same, as there is nothing to be served instead.
+ * Runs jobs on mirrors in worker threads. Concurrency limits: `concurrentClones` and
+ * `concurrentFetches` (which includes checks) for each host, `concurrentFetches` for queries, one
+ * for repacks and connectivity checks. After a `Retry-After`, a host gets no check and no fetch
+ * before that time. Clones are tried all the same: without a mirror there may be nothing to serve.
  */
 export class JobRunner {
   readonly #config: SnapshotConfig;
   readonly #events: EventEmitter<SnapshotEvents>;
   readonly #pool: WorkerPool<Job, FetchProgress, JobResult | Undiscovered>;
-  readonly #turns: Record<Job['kind'], Lanes>;
+  readonly #slots: Record<Job['kind'], Lanes>;
   readonly #pauses = new HostPauses();
 
   constructor(config: SnapshotConfig, events: EventEmitter<SnapshotEvents>) {
@@ -46,20 +50,20 @@ export class JobRunner {
     this.#events = events;
     const { concurrentClones, concurrentFetches } = config.limits;
     const fetches = new Lanes(concurrentFetches);
-    const packs = new Lanes(1);
-    this.#turns = {
+    const maintenance = new Lanes(1);
+    this.#slots = {
       clone: new Lanes(concurrentClones),
-      update: fetches,
+      fetch: fetches,
       check: fetches,
-      connectivity: packs,
-      consolidate: packs,
-      'look-up': new Lanes(concurrentFetches),
+      connectivity: maintenance,
+      repack: maintenance,
+      query: new Lanes(concurrentFetches),
     };
     const script = new URL('./jobs/worker.js', import.meta.url);
     this.#pool = new WorkerPool(script, concurrentClones + 1, keepsThread);
   }
 
-  /** What each task is told that asks the upstream of a repository. */
+  /** The part that is common to all tasks that ask the repository's upstream. */
   async upstreamTask(repository: RepositoryId, signal: AbortSignal): Promise<UpstreamTask> {
     return {
       repository,
@@ -73,12 +77,12 @@ export class JobRunner {
   }
 
   /**
-   * Waits for its turn, then runs a job.
+   * Waits for a free slot, then runs a job.
    *
-   * @param prepare makes the job, in time that counts.
-   * @throws SnapshotError what the job failed with, or what its host did that is not to be asked yet;
-   *   `cloneTimeout` after it began or reached its last milestone, `UPSTREAM_TIMEOUT`, or `LIMIT_EXCEEDED` of a job
-   *   that asks no upstream.
+   * @param prepare makes the job. Its time counts.
+   * @throws SnapshotError the failure of the job, or the failure for which its host is paused; when
+   *   `cloneTimeout` is over since the start or the last milestone, `UPSTREAM_TIMEOUT`, or
+   *   `LIMIT_EXCEEDED` for a job that asks no upstream.
    */
   async run<Kind extends Job['kind']>(
     repository: RepositoryId,
@@ -88,7 +92,7 @@ export class JobRunner {
   ): Promise<Extract<JobResult, { kind: Kind }>> {
     const { limits } = this.#config;
     const { cloneTimeout } = limits;
-    const isLocal = kind !== 'clone' && kind !== 'update' && kind !== 'check';
+    const isLocal = kind !== 'clone' && kind !== 'fetch' && kind !== 'check';
     const work = async (ends: AbortSignal, renew: () => void) => {
       const isMilestone = milestones();
       const onEvent = (progress: FetchProgress) => {
@@ -102,7 +106,7 @@ export class JobRunner {
     };
     const run = async () => {
       signal.throwIfAborted();
-      if (kind === 'check' || kind === 'update') this.#pauses.throwIfPaused(repository.host);
+      if (kind === 'check' || kind === 'fetch') this.#pauses.throwIfPaused(repository.host);
       return await withDeadline(cloneTimeout, signal, work, (cause) => {
         const message = `the ${kind} got no further for ${cloneTimeout} ms`;
         const code = isLocal ? 'LIMIT_EXCEEDED' : 'UPSTREAM_TIMEOUT';
@@ -113,10 +117,10 @@ export class JobRunner {
       });
     };
     if (isBackground) return await run();
-    return await this.#turns[kind].run(isLocal ? LOCAL : repository.host, run);
+    return await this.#slots[kind].run(isLocal ? LOCAL : repository.host, run);
   }
 
-  /** When a host may be asked about mirrors again: by `performance.now()`. */
+  /** When a host may be asked again for a check or fetch: by `performance.now()`. */
   pausedUntil(host: string): number {
     return this.#pauses.until(host);
   }
@@ -136,6 +140,19 @@ export class JobRunner {
   }
 }
 
+/** Tells which progress is a milestone: the start of a phase, and each `MILESTONE_BYTES`. */
+function milestones(): (progress: FetchProgress) => boolean {
+  let phase = '';
+  let reached = 0;
+  return (progress) => {
+    if (progress.kind !== 'pack') return false;
+    const isNext = progress.phase !== phase || progress.receivedBytes - reached >= MILESTONE_BYTES;
+    if (!isNext) return false;
+    ({ phase, receivedBytes: reached } = progress);
+    return true;
+  };
+}
+
 function isOfKind<Kind extends Job['kind']>(
   result: JobResult,
   kind: Kind,
@@ -144,7 +161,7 @@ function isOfKind<Kind extends Job['kind']>(
 }
 
 function keepsThread(result: JobResult | Undiscovered): boolean {
-  // What failed in it may have left something behind.
+  // A failed import may have left memory or handles in use.
   if (result.kind === 'clone' && result.restoreFailure !== undefined) return false;
   if ('refCount' in result && result.refCount >= MANY_REFS) return false;
   return packsOf(result).every(({ objects }) => objects < MANY_OBJECTS);
@@ -154,9 +171,9 @@ function packsOf(result: JobResult | Undiscovered): readonly IngestedPack[] {
   switch (result.kind) {
     case 'clone':
       return [...result.restored, ...result.fetched];
-    case 'update':
+    case 'fetch':
       return [...result.packs, ...result.pinnedPacks];
-    case 'consolidate':
+    case 'repack':
       return [result.combined ?? [], result.pinned ?? []].flat();
     default:
       return [];

@@ -1,111 +1,114 @@
 import type { EventEmitter } from 'node:events';
 import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { BackOff } from '../async/back-off.js';
+import { SingleFlight } from '../async/single-flight.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
 import { requireFreeSpace } from '../fs/free-space.js';
-import type { IngestedPack } from '../pack/ingest.js';
-import type { RepositoryId } from '../repository/identity.js';
-import { chooseTask, type SizedPack } from './choose-packs.js';
-import { packPaths } from './disk/layout.js';
-import { bringIn, publish, withIncoming } from './disk/publish.js';
-import { type MirrorRevision, packsOf } from './disk/revision.js';
-import { readRevision } from './disk/revision-file.js';
-import { wasOvertaken } from './disk/superseded.js';
+import type { RememberedFailures } from '../remembered-failures.js';
+import { type RepositoryId, repositoryKey } from '../repository/identity.js';
+import { chooseRepack, packsToRead, replacePacks, type SizedPack } from './choose-repack.js';
+import { packDirectory, packPaths } from './disk/layout.js';
+import { publish, publishFiles, withIncoming } from './disk/publish.js';
+import type { MirrorRevision } from './disk/revision.js';
+import { failedAsSuperseded } from './disk/revision-file.js';
 import type { JobRunner } from './job-runner.js';
-import type { ConsolidateResult, ConsolidateTask } from './jobs/repack.js';
-import type { Mirror, MirrorAccess, MirrorLease } from './mirror.js';
+import type { RepackSelection } from './jobs/repack.js';
+import type { KnownMirrors } from './known-mirrors.js';
+import type { Mirror, MirrorLease } from './mirror.js';
 
-const MAX_ATTEMPTS = 5;
-
-export interface PackKeeperOptions {
+export interface MaintenanceParts {
+  readonly mirrors: KnownMirrors;
   readonly jobs: JobRunner;
   readonly events: EventEmitter<SnapshotEvents>;
-  readonly access: MirrorAccess;
-  /** Larger packs are never made. */
+  /** Failures of clones. */
+  readonly failures: RememberedFailures;
+  /** Size limit of a pack, in bytes. */
   readonly maxPackBytes: number;
-  /** Told of mirrors that hold less than before. */
+  /** Called after unreachable objects of a mirror were pruned. */
   readonly onPruned: (repository: RepositoryId) => void;
-  /** Told of mirrors that were removed because something was missing, when nobody reads them any more. */
+  /** Called after an incomplete mirror was set aside, when it has no readers. */
   readonly onIncomplete: (repository: RepositoryId) => Promise<void>;
+  readonly closing: AbortSignal;
 }
 
 /**
- * Keeps the packs of mirrors few, and without what no ref leads to any more; looks whether they are
- * complete. It happens beside everything else: what others read stays until they have read it, and what
- * was fetched meanwhile is kept.
+ * Maintains mirrors: repacks them, prunes unreachable objects, checks their connectivity. Readers
+ * and fetches go on meanwhile: the files of a revision stay while it is read, and new packs are
+ * kept.
  */
-export class PackKeeper {
-  readonly #options: PackKeeperOptions;
-  readonly #running = new Map<Mirror, Promise<void>>();
-  readonly #seen = new WeakSet<Mirror>();
+export class Maintenance {
+  readonly #parts: MaintenanceParts;
+  readonly #runs = new SingleFlight<void>();
+  readonly #begun = new WeakSet<Mirror>();
   readonly #backOff = new BackOff<Mirror>();
-  readonly #closing = new AbortController();
 
-  constructor(options: PackKeeperOptions) {
-    this.#options = options;
+  constructor(parts: MaintenanceParts) {
+    this.#parts = parts;
   }
 
-  /** Begins to look whether a mirror is complete, unless that is known or was begun before. */
+  /** Begins a mirror's first maintenance, if it is not known to be connected. */
   checkConnectivity(mirror: Mirror): void {
-    if (mirror.revision?.isConnected !== false || this.#seen.has(mirror)) return;
-    this.#seen.add(mirror);
-    void this.tidy(mirror);
+    if (mirror.revision?.isConnected !== false || this.#begun.has(mirror)) return;
+    this.#begun.add(mirror);
+    void this.run(mirror);
   }
 
   /**
-   * Does what there is to be done, once for all who ask meanwhile; not so soon after it failed. Never
-   * rejects: failing is an event.
+   * Does all maintenance that is due, or joins a run for the same mirror. Does nothing for a while
+   * after a failure. Never rejects: a failure is an event.
    */
-  tidy(mirror: Mirror): Promise<void> {
-    const running = this.#running.get(mirror);
-    if (running !== undefined) return running;
-    if (this.#backOff.isWaiting(mirror)) return Promise.resolve();
-    const started = this.#tidy(mirror).finally(() => this.#running.delete(mirror));
-    this.#running.set(mirror, started);
-    return started;
+  async run(mirror: Mirror): Promise<void> {
+    // By clone: a run for an earlier clone of the repository does nothing for this one.
+    const { clone } = mirror.revision ?? {};
+    if (clone === undefined) return;
+    const running = this.#runs.running(clone);
+    if (running === undefined && this.#backOff.isWaiting(mirror)) return;
+    await this.#runs.join(clone, () => this.#run(mirror));
   }
 
-  /** Ends all that runs. Idempotent. */
-  async close(): Promise<void> {
-    this.#closing.abort(new SnapshotError('CLOSED', 'the service was closed'));
-    await Promise.all(this.#running.values());
+  /** Resolves when no maintenance runs. The closing signal ends it. */
+  async settled(): Promise<void> {
+    await this.#runs.settled();
   }
 
-  async #tidy(mirror: Mirror): Promise<void> {
+  async #run(mirror: Mirror): Promise<void> {
+    const { events, closing } = this.#parts;
     const started = performance.now();
     try {
-      await this.#keep(mirror, started);
+      await this.#maintain(mirror, started);
       this.#backOff.succeeded(mirror);
     } catch (cause) {
-      if (this.#closing.signal.aborted) return;
+      if (closing.aborted) return;
       this.#backOff.failed(mirror);
       const { repository } = mirror;
       const milliseconds = performance.now() - started;
       const error = toSnapshotError(cause);
-      this.#options.events.emit('consolidationFailed', { repository, milliseconds, error });
+      events.emit('consolidationFailed', { repository, milliseconds, error });
     }
   }
 
-  async #keep(mirror: Mirror, started: number): Promise<void> {
+  async #maintain(mirror: Mirror, started: number): Promise<void> {
     const { repository } = mirror;
-    const { access, events, maxPackBytes, onPruned, onIncomplete } = this.#options;
-    const lease = await access.lease(mirror);
+    const { mirrors, events, maxPackBytes, onPruned, onIncomplete } = this.#parts;
+    const lease = await mirrors.lease(mirror);
     if (lease === undefined) return;
     try {
-      const packs = chooseTask(lease.revision, await sizesOf(lease), maxPackBytes, Date.now());
-      // To find all that is reachable is a check as well.
-      if (packs !== 'reachable') await this.#checkConnectivity(mirror, lease);
-      if (packs === undefined) return;
-      const next = await this.#consolidate(mirror, lease, packs);
-      if (next === undefined) return;
-      if (packs === 'reachable') onPruned(repository);
+      const sizes = await sizesOf(lease);
+      const selection = chooseRepack(lease.revision, sizes, maxPackBytes, Date.now());
+      // The search for reachable objects checks connectivity as well.
+      if (selection !== 'reachable') await this.#checkConnectivity(mirror, lease);
+      if (selection === undefined) return;
+      const repacked = await this.#repack(mirror, lease, selection);
+      if (repacked === undefined) return;
+      if (selection === 'reachable') onPruned(repository);
       const milliseconds = performance.now() - started;
-      events.emit('consolidated', { repository, milliseconds, packs: next.packs.length });
+      events.emit('consolidated', { repository, milliseconds, packs: repacked.packs.length });
     } catch (error) {
-      if (await wasOvertaken(lease, error)) return;
-      if ((await access.setAside(lease, error)) || !isIncomplete(error)) throw error;
-      await access.giveUp(lease, error);
+      if (await failedAsSuperseded(lease, error)) return;
+      if ((await mirrors.setAsideIfDamaged(lease, error)) || !isIncomplete(error)) throw error;
+      await this.#setAsideIncomplete(lease, error);
       lease.release();
       await mirror.idle();
       await onIncomplete(repository);
@@ -116,124 +119,64 @@ export class PackKeeper {
 
   async #checkConnectivity(mirror: Mirror, { directory, revision }: MirrorLease): Promise<void> {
     if (revision.isConnected) return;
-    const { repository } = mirror;
-    const options = { signal: this.#closing.signal };
-    await this.#options.jobs.run(repository, 'connectivity', options, async (_, limits) => {
+    const { jobs, closing } = this.#parts;
+    await jobs.run(mirror.repository, 'connectivity', { signal: closing }, async (_, limits) => {
       return { kind: 'connectivity', mirror: directory, revision, limits };
     });
-    // What was fetched meanwhile was checked against what was there before.
-    await this.#publish(mirror, (current) =>
-      current.clone === revision.clone ? { ...current, isConnected: true } : undefined,
+    // Later revisions of this clone are connected, too: each fetch checks the objects that it adds.
+    const published = await publish(directory, (current) =>
+      current?.clone === revision.clone ? { ...current, isConnected: true } : undefined,
     );
+    if (published !== undefined) mirror.advance(published);
   }
 
-  /** @returns `undefined` when what others did meanwhile has made it useless. */
-  async #consolidate(
+  /** @returns `undefined` when changes by other processes have made the repack useless. */
+  async #repack(
     mirror: Mirror,
     { directory, revision }: MirrorLease,
-    packs: ConsolidateTask['packs'],
+    packs: RepackSelection,
   ): Promise<MirrorRevision | undefined> {
-    const { repository } = mirror;
-    const options = { signal: this.#closing.signal };
-    const files = packPaths(directory, packsToRead(revision, packs)).flatMap((path) => [
-      `${path}.pack`,
-      `${path}.idx`,
-    ]);
-    // Before it fills the disk, and others fail for want of room.
-    await requireFreeSpace(directory, files);
+    const { jobs, closing } = this.#parts;
+    const paths = packPaths(directory, packsToRead(revision, packs));
+    // A repack must not fill the disk: fetches would fail.
+    await requireFreeSpace(
+      directory,
+      paths.flatMap((path) => [`${path}.pack`, `${path}.idx`]),
+    );
     return await withIncoming(directory, async (incoming) => {
-      const result = await this.#options.jobs.run(
-        repository,
-        'consolidate',
-        options,
-        async (_, limits) => {
-          return { kind: 'consolidate', mirror: directory, revision, packs, incoming, limits };
-        },
-      );
-      const made = [result.combined ?? [], result.pinned ?? []].flat();
-      return await bringIn(mirror, incoming, { packs: made }, () =>
-        this.#publish(mirror, (current) => replacePacks(current, revision, packs, result)),
+      const options = { signal: closing };
+      const result = await jobs.run(mirror.repository, 'repack', options, async (_, limits) => {
+        return { kind: 'repack', mirror: directory, revision, packs, incoming, limits };
+      });
+      const files = { packs: [result.combined ?? [], result.pinned ?? []].flat() };
+      return await publishFiles(mirror, incoming, files, (current) =>
+        replacePacks(current, revision, packs, result),
       );
     });
   }
 
-  /** @param change makes the next revision of the current one; `undefined` when that is useless. */
-  async #publish(
-    mirror: Mirror,
-    change: (current: MirrorRevision) => Omit<MirrorRevision, 'number'> | undefined,
-  ): Promise<MirrorRevision | undefined> {
-    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      const current = await readRevision(mirror.directory);
-      const next = current && change(current);
-      if (current === undefined || next === undefined) return undefined;
-      const published = await publish(mirror.directory, current.number, next);
-      if (published === undefined) continue;
-      mirror.advance(published);
-      return published;
-    }
-    return undefined;
+  /** Sets a mirror aside that lacks objects which the upstream did not send. */
+  async #setAsideIncomplete({ revision }: MirrorLease, error: SnapshotError): Promise<void> {
+    const { mirrors, failures } = this.#parts;
+    const { repository, clone, isConnected } = revision;
+    const mirror = mirrors.find(repository);
+    if (mirror?.revision?.clone !== clone) return;
+    // Another clone would lack the same objects.
+    if (!isConnected) failures.remember(repositoryKey(repository), error);
+    await mirrors.setAside(mirror, error);
   }
 }
 
-/** Whether something is missing or malformed that was never otherwise. */
+/** Whether an object is missing or malformed although no file is damaged. */
 function isIncomplete(error: unknown): error is SnapshotError {
   return error instanceof SnapshotError && error.code === 'UPSTREAM_INVALID';
 }
 
-/**
- * The current revision with what was made of an earlier one, if that still holds: packs were replaced
- * by nobody else, and refs lead nowhere else.
- */
-function replacePacks(
-  current: MirrorRevision,
-  earlier: MirrorRevision,
-  packs: ConsolidateTask['packs'],
-  { combined, pinned }: ConsolidateResult,
-): Omit<MirrorRevision, 'number'> | undefined {
-  if (current.clone !== earlier.clone) return undefined;
-  if (packs !== 'reachable' && packs !== 'pinned') {
-    if (!includesAll(current.packs, packs)) return undefined;
-    return { ...current, packs: [...without(current.packs, packs), ...named(combined)] };
-  }
-  const isSame =
-    current.prunings === earlier.prunings &&
-    current.digest === earlier.digest &&
-    current.pinned.commits.join() === earlier.pinned.commits.join() &&
-    includesAll(current.packs, earlier.packs);
-  if (!isSame) return undefined;
-  const kept = { ...current, pinned: { ...current.pinned, packs: named(pinned) } };
-  if (packs === 'pinned') return kept;
-  const later = without(current.packs, earlier.packs);
-  return {
-    ...kept,
-    packs: [...named(combined), ...later],
-    garbageSince: undefined,
-    prunings: current.prunings + 1,
-    isConnected: true,
-  };
-}
-
-/** Packs that hold all that will be written. */
-function packsToRead(revision: MirrorRevision, packs: ConsolidateTask['packs']): readonly string[] {
-  if (packs === 'reachable') return packsOf(revision);
-  return packs === 'pinned' ? revision.pinned.packs : packs;
-}
-
-function includesAll(names: readonly string[], others: readonly string[]): boolean {
-  return others.every((name) => names.includes(name));
-}
-
-function without(names: readonly string[], others: readonly string[]): string[] {
-  return names.filter((name) => !others.includes(name));
-}
-
-function named(pack: IngestedPack | undefined): string[] {
-  return pack === undefined ? [] : [pack.name];
-}
-
 async function sizesOf({ directory, revision }: MirrorLease): Promise<SizedPack[]> {
-  const paths = packPaths(directory, revision.packs);
   return await Promise.all(
-    revision.packs.map(async (name, i) => ({ name, size: (await stat(`${paths[i]}.pack`)).size })),
+    revision.packs.map(async (name) => {
+      const { size } = await stat(join(packDirectory(directory), `${name}.pack`));
+      return { name, size };
+    }),
   );
 }

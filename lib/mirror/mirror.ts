@@ -1,44 +1,20 @@
 import pLimit from 'p-limit';
-import type { SnapshotError } from '../errors.js';
+import { SingleFlight } from '../async/single-flight.js';
 import { type RepositoryId, repositoryOf } from '../repository/identity.js';
-import type { MirrorRevision } from './disk/revision.js';
-import { type MirrorEvent, type MirrorState, transition } from './state.js';
+import type { MirrorRevision, RevisionOnDisk } from './disk/revision.js';
 
-export interface RevisionAt {
-  /** The mirror's. */
-  readonly directory: string;
-  readonly revision: MirrorRevision;
-}
-
-/** The right to read a revision: its files stay until it is given back. */
-export interface MirrorLease extends RevisionAt {
+/** The right to read a revision: its files stay until the lease is released. */
+export interface MirrorLease extends RevisionOnDisk {
   /** Idempotent. */
   release(): void;
 }
 
-export interface LeaseOptions {
-  /** Called when the mirror is cloned on behalf of this call. */
-  onClone?: () => void;
-  /** Nobody waits for it: see `JobRunner`. */
-  isBackground?: boolean;
-}
+/** `empty → cloning → ready`; `empty` again when the clone fails, or the mirror is removed. */
+export type MirrorState = 'empty' | 'cloning' | 'ready';
 
-/** How those who change mirrors get at them. */
-export interface MirrorAccess {
-  /** Leases the mirror's current revision, as it is on disk; `undefined` when it is gone. */
-  lease(mirror: Mirror): Promise<MirrorLease | undefined>;
-  /** Sets the mirror aside if that is what reading it failed with. @returns whether it is. */
-  setAside(lease: MirrorLease, error: unknown): Promise<boolean>;
-  /** Sets the mirror aside because it lacks something that its upstream did not send. */
-  giveUp(lease: MirrorLease, error: SnapshotError): Promise<void>;
-}
+const CLONE = 'clone';
 
-/**
- * One repository's mirror, as this process knows it. The one who claims it clones; everyone else waits
- * for the outcome of that clone, told by a promise.
- *
- * A revision that another one has replaced stays for those who read it.
- */
+/** A repository's mirror, as this process knows it. Superseded revisions with readers stay. */
 export class Mirror {
   readonly repository: RepositoryId;
   readonly directory: string;
@@ -46,74 +22,75 @@ export class Mirror {
   bytes = 0;
   /** When a client last asked for the repository: milliseconds since the epoch. */
   usedAt = Date.now();
-  /** When that was last written down; 0: never. */
-  notedAt = 0;
-  /** When what crashes left was last looked for: milliseconds since the epoch. */
+  /** The time that was last written to disk for `usedAt`; 0: none. */
+  writtenUsedAt = 0;
+  /** When files that crashed processes left were last removed: milliseconds since the epoch. */
   sweptAt = Date.now();
-  #state: MirrorState = 'empty';
-  #revision: MirrorRevision | undefined;
-  #outcome: Promise<MirrorRevision> | undefined;
-  /**
-   * Lets what adds files to the mirror and names them, and what removes files that nothing names, happen
-   * one after the other: what comes may have the name of what goes.
-   */
+  /** Runs changes of the mirror's files one after another: see `ChangingMirror`. */
   readonly changeFiles = pLimit(1);
+  #revision: MirrorRevision | undefined;
+  readonly #clones = new SingleFlight<MirrorRevision>();
+  /** Number of a revision → how many leases it has. */
   readonly #leases = new Map<number, number>();
   #superseded: MirrorRevision[] = [];
-  #uses = 0;
+  /** Callers that are getting a lease. */
+  #users = 0;
   #waiting: (() => void)[] = [];
 
-  /** @param repository may be the id of an artifact: no more of it than this is kept, and written down. */
+  /** @param repository may be the id of an artifact; the mirror keeps only its repository. */
   constructor(repository: RepositoryId, directory: string) {
     this.repository = repositoryOf(repository);
     this.directory = directory;
   }
 
   get state(): MirrorState {
-    return this.#state;
+    if (this.#revision !== undefined) return 'ready';
+    return this.#clones.running(CLONE) === undefined ? 'empty' : 'cloning';
   }
 
-  /** The current one, as far as this process knows; `undefined` unless it is ready. */
+  /** The latest revision that this process knows of; `undefined` unless the mirror is ready. */
   get revision(): MirrorRevision | undefined {
     return this.#revision;
   }
 
   get isInUse(): boolean {
-    return this.#leases.size > 0 || this.#uses > 0 || this.#state === 'cloning';
+    return this.#leases.size > 0 || this.#users > 0 || this.state === 'cloning';
   }
 
-  /** Resolves when it is not in use. */
+  /** Resolves when the mirror is not in use. */
   async idle(): Promise<void> {
     while (this.isInUse) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Counts as a use of it while `lease` is getting a lease, which takes a while. */
-  async keepInUse<T>(lease: () => Promise<T>): Promise<T> {
-    this.#uses++;
+  /** Runs `work`, which gets a lease. The mirror is in use meanwhile. */
+  async use<T>(work: () => Promise<T>): Promise<T> {
+    this.#users++;
     try {
-      return await lease();
+      return await work();
     } finally {
-      this.#uses--;
+      this.#users--;
       this.#wakeIfIdle();
     }
   }
 
   /**
-   * The mirror's revision, made by `clone` if it is empty. Of any number of callers one clones; its
-   * failure is everyone's, and leaves the mirror empty.
+   * Returns the mirror's revision, which `clone` makes if the mirror is empty. All callers that
+   * come meanwhile share that clone. If it fails, the mirror is empty again.
    */
-  ensureReady(clone: () => Promise<MirrorRevision>): Promise<MirrorRevision> {
-    if (this.#revision !== undefined) return Promise.resolve(this.#revision);
-    // No await between this check and the claim: the claim is atomic.
-    if (this.#outcome !== undefined) return this.#outcome;
-    this.#apply('claim');
-    this.#outcome = this.#clone(clone).finally(() => {
-      this.#outcome = undefined;
-    });
-    return this.#outcome;
+  async ensureReady(clone: () => Promise<MirrorRevision>): Promise<MirrorRevision> {
+    if (this.#revision !== undefined) return this.#revision;
+    try {
+      return await this.#clones.join(CLONE, async () => {
+        const revision = await clone();
+        this.#revision = revision;
+        return revision;
+      });
+    } finally {
+      this.#wakeIfIdle();
+    }
   }
 
-  /** Makes a later revision the current one. An earlier one, or the same, changes nothing. */
+  /** Takes note of a later revision. Ignores one that is not later. */
   advance(revision: MirrorRevision): void {
     if (this.#revision === undefined || this.#revision.number >= revision.number) return;
     this.#superseded.push(this.#revision);
@@ -140,54 +117,33 @@ export class Mirror {
     return { directory, revision, release };
   }
 
-  /** Whether there are revisions that were replaced and that nobody reads. */
+  /** Whether there are superseded revisions without readers. */
   get hasUnread(): boolean {
     return this.#superseded.some(({ number }) => !this.#leases.has(number));
   }
 
-  /** Gives up the revisions that were replaced and that nobody reads. @returns them. */
+  /** Returns and forgets superseded revisions without readers: the caller removes their files. */
   takeUnread(): MirrorRevision[] {
     const unread = this.#superseded.filter(({ number }) => !this.#leases.has(number));
     this.#superseded = this.#superseded.filter(({ number }) => this.#leases.has(number));
     return unread;
   }
 
-  /** The current revision, and those that are still read. */
+  /** The current revision, and superseded ones that have readers. */
   get needed(): readonly MirrorRevision[] {
     return this.#revision === undefined ? this.#superseded : [this.#revision, ...this.#superseded];
   }
 
-  /** Its files are gone, or not to be used any more. */
-  lose(): void {
-    if (this.#state !== 'ready') return;
-    this.#apply('lose');
+  /** Makes a ready mirror empty: its files are gone, or must not be used. */
+  clear(): void {
+    if (this.#revision === undefined) return;
     this.#revision = undefined;
     this.#superseded = [];
     this.bytes = 0;
   }
 
-  async #clone(clone: () => Promise<MirrorRevision>): Promise<MirrorRevision> {
-    try {
-      const revision = await clone();
-      this.#apply('complete');
-      this.#revision = revision;
-      return revision;
-    } catch (error) {
-      this.#apply('fail');
-      throw error;
-    } finally {
-      this.#wakeIfIdle();
-    }
-  }
-
   #wakeIfIdle(): void {
     if (this.isInUse) return;
     for (const wake of this.#waiting.splice(0)) wake();
-  }
-
-  #apply(event: MirrorEvent): void {
-    const next = transition(this.#state, event);
-    if (next === undefined) throw new RangeError(`${event} is not possible in ${this.#state}`);
-    this.#state = next;
   }
 }

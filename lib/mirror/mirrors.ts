@@ -1,121 +1,131 @@
 import type { EventEmitter } from 'node:events';
 import { join } from 'node:path';
 import pLimit from 'p-limit';
-import { unlessAborted } from '../async/abort.js';
-import { isDamage, SnapshotError, toSnapshotError } from '../errors.js';
+import { retry } from '../async/retry.js';
+import { SingleFlight } from '../async/single-flight.js';
+import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
 import type { SnapshotConfig } from '../options.js';
-import { type RepositoryId, repositoryKey, repositoryOf } from '../repository/identity.js';
-import { Cloner, type ClonerOptions } from './clone-mirror.js';
-import { findDamage } from './disk/find-damage.js';
+import { RememberedFailures } from '../remembered-failures.js';
+import { type RepositoryId, repositoryOf } from '../repository/identity.js';
+import { Cloner, type StoredSnapshots } from './clone-mirror.js';
+import { collectGarbage } from './collect-garbage.js';
 import { inspectMirror } from './disk/integrity.js';
-import { noteUse } from './disk/last-used.js';
+import { writeLastUsed } from './disk/last-used.js';
 import { MirrorDirectory } from './disk/mirror-directory.js';
-import type { MirrorRevision } from './disk/revision.js';
-import { isOutdated, readRevision } from './disk/revision-file.js';
+import type { MirrorRevision, RevisionOnDisk } from './disk/revision.js';
 import { Evictions } from './evictions.js';
-import { Housekeeping } from './housekeeping.js';
-import { JobRunner } from './job-runner.js';
-import type { LookUpResult, LookUpTask } from './jobs/query.js';
-import { PackKeeper, type PackKeeperOptions } from './maintenance.js';
-import { type LeaseOptions, Mirror, type MirrorLease, type RevisionAt } from './mirror.js';
-import { takeOver } from './take-over.js';
-import { MirrorUpdater, type UpdateOptions, type UpdateOutcome } from './update-mirror.js';
+import { Fetcher, type FetchOptions, type FetchOutcome } from './fetch-mirror.js';
+import { type JobOptions, JobRunner } from './job-runner.js';
+import type { MirrorQuery, QueryResult } from './jobs/query.js';
+import { KnownMirrors } from './known-mirrors.js';
+import { Maintenance, type MaintenanceParts } from './maintenance.js';
+import type { Mirror, MirrorLease } from './mirror.js';
 
 /** Another process may evict a mirror each time that it was found or cloned. */
 const MAX_ATTEMPTS = 5;
-/** Mirrors that are looked at at once when the service starts. */
+/** Mirrors that are inspected at once when the service starts. */
 const CONCURRENT_INSPECTIONS = 8;
+/** Milliseconds between writes of a mirror's last use. */
+const LAST_USED_INTERVAL = 60_000;
+
+export interface MirrorManagerOptions
+  extends Pick<MaintenanceParts, 'onPruned' | 'onIncomplete' | 'closing'> {
+  readonly snapshots: StoredSnapshots;
+}
+
+export interface LeaseOptions {
+  /** Called when the mirror is cloned for this lease. */
+  onClone?: () => void;
+  /** Whether no client waits for it: see `JobOptions`. */
+  isBackground?: boolean;
+}
 
 /**
- * The mirrors below one directory: finds those that are there, clones those that are not, and keeps them
- * up to date and within a budget.
- *
- * Other processes may use the directory at the same time. What they did is found on disk.
+ * The mirrors below one directory. Finds or clones them, brings them up to date, maintains them,
+ * and keeps them within a budget. Other processes may use the directory at the same time.
  */
 export class MirrorManager {
   readonly #directory: MirrorDirectory;
   readonly #events: EventEmitter<SnapshotEvents>;
   readonly #jobs: JobRunner;
+  readonly #mirrors: KnownMirrors;
   readonly #cloner: Cloner;
-  readonly #packs: PackKeeper;
-  readonly #updater: MirrorUpdater;
-  /** Those that are ready, and those that somebody waits for. */
-  readonly #mirrors = new Map<string, Mirror>();
-  readonly #housekeeping: Housekeeping;
-  readonly #evictions = new Evictions();
+  readonly #maintenance: Maintenance;
+  readonly #fetcher: Fetcher;
+  readonly #evictions: Evictions;
+  /** By the directory of a mirror. */
+  readonly #cleanups = new SingleFlight<void>();
 
+  /** @param closing ends maintenance when the service is closed. */
   constructor(
     config: SnapshotConfig,
     events: EventEmitter<SnapshotEvents>,
-    {
-      snapshots,
-      ...observers
-    }: Pick<PackKeeperOptions, 'onPruned' | 'onIncomplete'> & Pick<ClonerOptions, 'snapshots'>,
+    { snapshots, ...options }: MirrorManagerOptions,
   ) {
-    const onBroken = (repository: RepositoryId, error: SnapshotError) => {
+    const { maxMirrorBytes: maxBytes, maxPackBytes, failureMemory, stallTimeout } = config.limits;
+    const directory = new MirrorDirectory(join(config.dataDir, 'mirrors'), (repository, error) => {
       events.emit('mirrorBroken', { repository, error });
-    };
-    this.#directory = new MirrorDirectory(join(config.dataDir, 'mirrors'), onBroken);
-    this.#housekeeping = new Housekeeping({
-      maxBytes: config.limits.maxMirrorBytes,
-      list: () => this.list(),
-      evict: (mirror) => this.#evict(mirror),
     });
-    this.#events = events;
+    const onRelease = (mirror: Mirror) => this.#onRelease(mirror);
+    const mirrors = new KnownMirrors({ directory, events, onRelease });
     const jobs = new JobRunner(config, events);
+    const failures = new RememberedFailures(failureMemory);
+    const parts = { mirrors, jobs, events, failures, directory };
+    this.#directory = directory;
+    this.#events = events;
     this.#jobs = jobs;
-    const { failureMemory, stallTimeout, maxPackBytes } = config.limits;
-    this.#cloner = new Cloner({ jobs, events, failureMemory, stallTimeout, snapshots });
-    const access = {
-      lease: (mirror: Mirror) => this.#lease(mirror),
-      setAside: (lease: MirrorLease, error: unknown) => this.setAside(lease, error),
-      giveUp: (lease: MirrorLease, error: SnapshotError) => this.#giveUp(lease, error),
-    };
-    this.#packs = new PackKeeper({ jobs, events, access, maxPackBytes, ...observers });
-    this.#updater = new MirrorUpdater(jobs, this.#packs, access);
+    this.#mirrors = mirrors;
+    this.#cloner = new Cloner({ ...parts, snapshots, stallTimeout });
+    this.#maintenance = new Maintenance({ ...parts, maxPackBytes, ...options });
+    this.#fetcher = new Fetcher({ ...parts, maintenance: this.#maintenance });
+    this.#evictions = new Evictions({ ...parts, maxBytes });
   }
 
-  /** Makes the directory, removes from it what a crash left, and finds the mirrors that are there. */
+  /** Creates the directory, removes what crashed processes left in it, and finds its mirrors. */
   async start(): Promise<void> {
     await this.#directory.prepare();
     const limit = pLimit(CONCURRENT_INSPECTIONS);
-    const places = await this.#directory.places();
-    // One that can't be read, or removed, at the moment must not keep others from being served.
+    const paths = await this.#directory.paths();
+    // A mirror that can't be read or removed at the moment must not affect the others.
     const onFailure = (cause: unknown) => {
       const error = toSnapshotError(cause);
       this.#events.emit('mirrorBroken', { repository: undefined, error });
     };
-    await Promise.all(places.map((place) => limit(() => this.#takeOver(place).catch(onFailure))));
-    await this.#housekeeping.keepBudget().catch(onFailure);
+    await Promise.all(paths.map((path) => limit(() => this.#recover(path).catch(onFailure))));
+    await this.#evictions.keepBudget().catch(onFailure);
   }
 
-  /** What is known of the repository's mirror; `undefined` when there is none. */
+  /** The repository's mirror, if this process knows it. */
   find(repository: RepositoryId): Mirror | undefined {
-    return this.#mirrors.get(repositoryKey(repository));
+    return this.#mirrors.find(repository);
   }
 
-  /** When a host may be asked about mirrors again, as it said: by `performance.now()`. */
+  /** All mirrors that this process knows. */
+  list(): Mirror[] {
+    return this.#mirrors.list();
+  }
+
+  /** When a host may be asked again for a check or fetch: by `performance.now()`. */
   pausedUntil(host: string): number {
     return this.#jobs.pausedUntil(host);
   }
 
-  /** All that are known. */
-  list(): Mirror[] {
-    return [...this.#mirrors.values()];
-  }
-
-  /** Notes that a client asked for the repository. */
+  /** Takes note that a client asks for the repository, so that its mirror is evicted later. */
   async touch(repository: RepositoryId): Promise<void> {
     const mirror = this.find(repository);
-    if (mirror !== undefined) await noteUse(mirror);
+    if (mirror === undefined) return;
+    mirror.usedAt = Date.now();
+    if (mirror.usedAt - mirror.writtenUsedAt < LAST_USED_INTERVAL) return;
+    mirror.writtenUsedAt = mirror.usedAt;
+    await writeLastUsed(mirror.directory, new Date(mirror.usedAt));
   }
 
   /**
-   * The repository's mirror to be read, found on disk or cloned now.
+   * Leases the repository's mirror, which is found on disk or cloned.
    *
-   * @param signal ends the clone, and with it the waiting of all others: to be aborted only by who
-   * owns the generation.
+   * @param signal ends the clone, also for all other callers that wait for it. Only the owner of
+   * the build may abort it.
    * @throws SnapshotError `UPSTREAM_*`, `REPOSITORY_UNSUPPORTED`, `LIMIT_EXCEEDED`, `STORAGE_FULL`.
    */
   async lease(
@@ -124,178 +134,116 @@ export class MirrorManager {
     { onClone = () => {}, isBackground = false }: LeaseOptions = {},
   ): Promise<MirrorLease> {
     const repository = repositoryOf(id);
-    const key = repositoryKey(repository);
-    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      await this.#evictions.over(key, signal);
-      const place = this.#directory.placeOf(repository);
-      const mirror = this.#mirrors.get(key) ?? new Mirror(repository, place);
-      this.#mirrors.set(key, mirror);
-      const lease = await mirror.keepInUse(async () => {
-        try {
-          await mirror.ensureReady(async () => {
-            const found = await this.#directory.find(place);
-            if (found === undefined) {
-              onClone();
-              return await this.#clone(mirror, signal, isBackground);
-            }
-            mirror.bytes = found.bytes;
-            return found.revision;
-          });
-        } finally {
-          this.#forgetUnlessReady(mirror);
-        }
-        return await this.#lease(mirror);
-      });
-      if (lease !== undefined) return lease;
-    }
-    throw new SnapshotError('INTERNAL', 'the mirror keeps vanishing');
+    return await retry(
+      MAX_ATTEMPTS,
+      async () => {
+        await this.#evictions.finished(repository, signal);
+        const mirror = this.#mirrors.obtain(repository);
+        return await mirror.use(async () => {
+          try {
+            await mirror.ensureReady(() =>
+              this.#findOrClone(mirror, { signal, isBackground }, onClone),
+            );
+          } finally {
+            this.#mirrors.forgetIfEmpty(mirror);
+          }
+          return await this.#mirrors.lease(mirror);
+        });
+      },
+      () => new SnapshotError('INTERNAL', 'the mirror keeps vanishing'),
+    );
   }
 
   /**
-   * Asks the upstream and fetches what is new; without a mirror, only asks. A mirror that turns out to be
-   * damaged is set aside.
+   * Brings the repository's mirror up to date; without a mirror, only checks the upstream. Sets the
+   * mirror aside if it turns out to be damaged.
    *
    * @throws SnapshotError as `lease`.
    */
-  async refresh(
+  async fetch(
     repository: RepositoryId,
     signal: AbortSignal,
-    options: UpdateOptions = {},
-  ): Promise<UpdateOutcome> {
-    await this.#evictions.over(repositoryKey(repository), signal);
+    options: FetchOptions = {},
+  ): Promise<FetchOutcome> {
+    await this.#evictions.finished(repository, signal);
     const mirror = this.find(repository);
     if (mirror?.state === 'ready') {
-      const outcome = await this.#updater.update(mirror, signal, options);
+      const outcome = await this.#fetcher.fetch(mirror, signal, options);
       if (outcome !== undefined) return outcome;
     }
-    return await this.#updater.ask(repository, signal, options);
+    return await this.#fetcher.check(repository, signal, options);
   }
 
-  /** Finds out which of these refs, commits and objects a mirror has. */
-  async lookUp(
+  /** Looks for refs, commits and objects in a mirror. */
+  async query(
     { directory, revision }: MirrorLease,
-    what: Pick<LookUpTask, 'refs' | 'commits' | 'objects'>,
+    query: MirrorQuery,
     signal: AbortSignal,
-  ): Promise<LookUpResult> {
-    const { repository } = revision;
-    return await this.#jobs.run(repository, 'look-up', { signal }, async (_, limits) => {
-      return { kind: 'look-up', mirror: directory, revision, ...what, limits };
+  ): Promise<QueryResult> {
+    return await this.#jobs.run(revision.repository, 'query', { signal }, async (_, limits) => {
+      return { kind: 'query', mirror: directory, revision, ...query, limits };
     });
   }
 
   /**
-   * Removes the repository's mirror, as soon as those who use it have done so. Who wants it from now on
-   * gets the next one.
+   * Removes the repository's mirror when it is no longer in use. Later callers get a new mirror.
    *
    * @throws the signal's reason.
    */
   async evict(repository: RepositoryId, signal: AbortSignal): Promise<void> {
-    await this.#evictions.run(repositoryKey(repository), async () => {
-      let mirror = this.find(repository);
-      while (mirror?.isInUse) {
-        await unlessAborted(mirror.idle(), signal);
-        mirror = this.find(repository);
-      }
-      if (mirror !== undefined) await this.#evict(mirror);
-      else await this.#directory.discard(this.#directory.placeOf(repository));
-    });
+    await this.#evictions.evict(repository, signal);
   }
 
-  /**
-   * Sets a mirror aside, so that it will be cloned anew, if it is damaged by what reading it failed with,
-   * and is still as it was then.
-   *
-   * @returns whether it is: another lease may do. Other processes may also have removed what was read here.
-   */
-  async setAside(read: RevisionAt, error: unknown): Promise<boolean> {
-    const damage = await findDamage(read, error);
-    if (damage === undefined) return false;
-    const { revision, directory } = read;
-    const mirror = this.find(revision.repository);
-    if (mirror === undefined || mirror.revision !== revision) return true;
-    const isGone = await isOutdated(directory, revision);
-    if (!isGone && mirror.revision === revision) await this.#discard(mirror, damage);
-    return true;
+  /** As `KnownMirrors.setAsideIfDamaged`. */
+  async setAsideIfDamaged(read: RevisionOnDisk, error: unknown): Promise<boolean> {
+    return await this.#mirrors.setAsideIfDamaged(read, error);
   }
 
-  /** Ends all that runs. Idempotent. */
+  /** Ends all jobs and waits for all work. The closing signal must be aborted before. Idempotent. */
   async close(): Promise<void> {
-    await this.#packs.close();
+    await this.#maintenance.settled();
     await this.#jobs.close();
-    await this.#housekeeping.settled();
+    await this.#cleanups.settled();
   }
 
-  async #takeOver(place: string): Promise<void> {
-    const mirror = await takeOver(this.#directory, place);
-    if (mirror === undefined) return;
-    const key = repositoryKey(mirror.repository);
-    if (this.#mirrors.has(key)) return; // a request was quicker
-    this.#mirrors.set(key, mirror);
-    this.#packs.checkConnectivity(mirror);
+  async #recover(path: string): Promise<void> {
+    const found = await this.#directory.recover(path);
+    // A request may have found the mirror already.
+    if (found === undefined || this.find(found.revision.repository) !== undefined) return;
+    const mirror = this.#mirrors.obtain(found.revision.repository);
+    mirror.usedAt = found.usedAt;
+    mirror.writtenUsedAt = found.usedAt;
+    mirror.bytes = found.bytes;
+    await mirror.ensureReady(async () => found.revision);
+    this.#maintenance.checkConnectivity(mirror);
   }
 
-  async #clone(mirror: Mirror, signal: AbortSignal, isBackground: boolean) {
-    const revision = await this.#cloner.clone(mirror, signal, isBackground);
+  async #findOrClone(
+    mirror: Mirror,
+    options: JobOptions,
+    onClone: () => void,
+  ): Promise<MirrorRevision> {
+    const found = await this.#directory.find(mirror.directory);
+    if (found !== undefined) {
+      mirror.bytes = found.bytes;
+      return found.revision;
+    }
+    onClone();
+    const revision = await this.#cloner.clone(mirror, options);
     mirror.bytes = await inspectMirror(mirror.directory, revision);
     return revision;
   }
 
-  /** The mirror's revision that is current on disk. */
-  async #lease(mirror: Mirror): Promise<MirrorLease | undefined> {
-    const known = mirror.revision;
-    let revision: MirrorRevision | undefined;
-    try {
-      revision = await readRevision(mirror.directory);
-    } catch (error) {
-      if (!isDamage(error)) throw error;
-      if (mirror.state === 'ready') await this.#discard(mirror, error);
-      return undefined;
-    }
-    const isOther = known?.clone !== revision?.clone;
-    if (revision === undefined || mirror.state !== 'ready' || isOther) {
-      this.#lose(mirror);
-      return undefined;
-    }
-    mirror.advance(revision);
-    return mirror.lease(() => {
-      this.#housekeeping.tidyUp(mirror);
-      this.#packs.checkConnectivity(mirror);
-    });
-  }
-
-  async #evict(mirror: Mirror): Promise<void> {
-    const { repository, directory, bytes } = mirror;
-    if (mirror.state !== 'ready') return;
-    this.#lose(mirror);
-    await this.#directory.discard(directory, mirror.changeFiles);
-    this.#events.emit('mirrorEvicted', { repository, bytes });
-  }
-
-  /** As `MirrorAccess.giveUp`. */
-  async #giveUp({ revision }: RevisionAt, error: SnapshotError): Promise<void> {
-    const { repository, clone, isConnected } = revision;
-    const mirror = this.find(repository);
-    if (mirror?.revision?.clone !== clone) return;
-    if (!isConnected) this.#cloner.rememberFailure(repository, error);
-    await this.#discard(mirror, error);
-  }
-
-  /** What is damaged on disk, or was never whole. */
-  async #discard(mirror: Mirror, error: SnapshotError): Promise<void> {
+  #onRelease(mirror: Mirror): void {
     const { repository, directory } = mirror;
-    this.#lose(mirror);
-    this.#events.emit('mirrorBroken', { repository, error });
-    await this.#directory.discard(directory, mirror.changeFiles);
+    // If a cleanup fails, the one after the next lease, or the next start, makes up for it.
+    void this.#cleanups.joinNext(directory, () => this.#cleanUp(repository).catch(() => {}));
+    this.#maintenance.checkConnectivity(mirror);
   }
 
-  #lose(mirror: Mirror): void {
-    mirror.lose();
-    this.#forgetUnlessReady(mirror);
-  }
-
-  /** Names that clients make up must not fill the memory. */
-  #forgetUnlessReady(mirror: Mirror): void {
-    const key = repositoryKey(mirror.repository);
-    if (mirror.state === 'empty' && this.#mirrors.get(key) === mirror) this.#mirrors.delete(key);
+  async #cleanUp(repository: RepositoryId): Promise<void> {
+    const mirror = this.find(repository);
+    if (mirror !== undefined) await collectGarbage(mirror);
+    await this.#evictions.keepBudget();
   }
 }

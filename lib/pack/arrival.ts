@@ -1,5 +1,5 @@
 import { closeSync, openSync } from 'node:fs';
-import { writeFully } from '../fs/write-fully.js';
+import { writeFully } from '../fs/sync-io.js';
 import { inBatches } from './batches.js';
 import { Dispatcher, type DispatcherLimits, type ResolvedPack } from './dispatcher.js';
 import { ObjectTable } from './object-table.js';

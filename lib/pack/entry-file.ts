@@ -1,5 +1,5 @@
 import { SnapshotError } from '../errors.js';
-import { readFully } from '../fs/read-fully.js';
+import { readFully } from '../fs/sync-io.js';
 import {
   type EntryHeader,
   MAX_ENTRY_HEADER_BYTES,

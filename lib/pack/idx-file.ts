@@ -1,4 +1,4 @@
-import { damagedFile } from '../fs/read-failure.js';
+import { damagedFile } from '../fs/errors.js';
 import { compareOids, OID_BYTES } from '../git/object.js';
 import { FANOUT_AT, IDX_SIGNATURE, IDX_VERSION, OIDS_AT } from './idx-format.js';
 import { WindowedFile } from './windowed-file.js';

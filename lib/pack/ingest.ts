@@ -1,7 +1,7 @@
 import { closeSync, openSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { SnapshotError } from '../errors.js';
-import { writeFully } from '../fs/write-fully.js';
+import { writeFully } from '../fs/sync-io.js';
 import {
   type ArrivedPack,
   type IngestLimits,

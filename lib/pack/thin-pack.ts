@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, rmSync } from 'node:fs';
 import { SnapshotError } from '../errors.js';
-import { readFully } from '../fs/read-fully.js';
+import { readFully } from '../fs/sync-io.js';
 import { OID_BYTES } from '../git/object.js';
 import { type ArrivedPack, type IngestLimits, receivePack } from './arrival.js';
 import { encodeWholeEntry } from './encode-entry.js';

@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, openSync } from 'node:fs';
-import { isNoFile, readFailure } from '../fs/read-failure.js';
-import { readFully } from '../fs/read-fully.js';
+import { isNoFile, readFailure } from '../fs/errors.js';
+import { readFully } from '../fs/sync-io.js';
 
 const WINDOW_BYTES = 32 * 1024;
 const DEFAULT_WINDOWS = 96;

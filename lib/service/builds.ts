@@ -263,7 +263,7 @@ export class Generations {
     attempt: number,
   ): Promise<boolean> {
     const { mirrors } = this.#parts;
-    const isDamaged = await mirrors.setAside(lease, error);
+    const isDamaged = await mirrors.setAsideIfDamaged(lease, error);
     // An eviction may be waiting for that, and whoever asks the upstream for the eviction.
     lease.release();
     if (isDamaged) return true;

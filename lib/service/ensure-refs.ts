@@ -2,7 +2,7 @@ import type { BundleId, EnsuredRefs, WantedRefs } from '../artifact/artifact.js'
 import { isUpstreamFailure, SnapshotError } from '../errors.js';
 import { OID_PATTERN } from '../git/object.js';
 import { refNameOf } from '../git/refs.js';
-import type { LookUpResult, LookUpTask } from '../mirror/jobs/query.js';
+import type { MirrorQuery, QueryResult } from '../mirror/jobs/query.js';
 import type { RepositoryId } from '../repository/identity.js';
 import { isMirroredRef } from '../upstream/advertisement.js';
 import type { RefSearch } from './find-ref.js';
@@ -12,7 +12,7 @@ import { leaseMirror, type MirrorParts } from './lease-mirror.js';
  * Questions that are answered from the mirror alone, and from the upstream where that does not do.
  */
 
-interface Answer extends Pick<LookUpResult, 'refs' | 'missing'> {
+interface Answer extends Pick<QueryResult, 'refs' | 'missing'> {
   /** HEAD's commit. */
   readonly head: string | undefined;
 }
@@ -105,7 +105,7 @@ export async function isUpToDate(
 
 async function lookUp(
   repository: RepositoryId,
-  what: Pick<LookUpTask, 'refs' | 'commits' | 'objects'>,
+  what: MirrorQuery,
   parts: MirrorParts,
   signal: AbortSignal,
 ): Promise<{ answer: Answer; isCloned: boolean }> {
@@ -116,10 +116,10 @@ async function lookUp(
     const { lease } = leased;
     isCloned ||= leased.isCloned;
     try {
-      const { refs, missing } = await mirrors.lookUp(lease, what, signal);
+      const { refs, missing } = await mirrors.query(lease, what, signal);
       return { answer: { refs, missing, head: lease.revision.head.oid }, isCloned };
     } catch (error) {
-      const isDamaged = await mirrors.setAside(lease, error);
+      const isDamaged = await mirrors.setAsideIfDamaged(lease, error);
       if (!isDamaged || attempt === MAX_ATTEMPTS) throw error;
     } finally {
       lease.release();

@@ -24,8 +24,8 @@ import { logFailures } from '../failure-log.js';
 import { hostEvents } from '../host-call.js';
 import { InProcessLocks } from '../locks/in-process.js';
 import type { LockRegistry } from '../locks/registry.js';
+import type { StoredSnapshots } from '../mirror/clone-mirror.js';
 import { MirrorManager } from '../mirror/mirrors.js';
-import type { StoredSnapshots } from '../mirror/stored-snapshot.js';
 import type { SnapshotConfig } from '../options.js';
 import type { RepositoryId } from '../repository/identity.js';
 import { repositoryAt } from '../repository/policy.js';
@@ -113,7 +113,8 @@ export class SnapshotService implements ArtifactSource {
         return { body, damaged };
       },
     };
-    this.#mirrors = new MirrorManager(config, events, { onPruned, onIncomplete, snapshots });
+    const watchers = { onPruned, onIncomplete };
+    this.#mirrors = new MirrorManager(config, events, { ...watchers, snapshots, closing });
     // Who brings locks has others to share them with.
     const fleet = config.locks && new FleetChecks(this.#store, config.locks);
     const mirrors = this.#mirrors;

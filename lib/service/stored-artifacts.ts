@@ -11,7 +11,7 @@ import {
 import { bundleBasis, formatOf, isOnlyReachable } from '../artifact/etag.js';
 import { artifactKey, isVariantKey } from '../artifact/key.js';
 import { describeStored, type Provenance, provenanceOf } from '../artifact/metadata.js';
-import { KEEP_GARBAGE } from '../mirror/choose-packs.js';
+import { PRUNE_AFTER } from '../mirror/choose-repack.js';
 import type { SnapshotConfig } from '../options.js';
 import { type RepositoryId, repositoryOf } from '../repository/identity.js';
 import type { SnapshotStore, StoredObject, UrlOptions } from '../stores/store.js';
@@ -148,7 +148,7 @@ export class StoredArtifacts {
 
   /** Whether it is so old that mirrors may have removed a commit that was pushed away when it was made. */
   isPastRetention({ storedAt }: StoredArtifact): boolean {
-    return Date.now() - storedAt >= KEEP_GARBAGE;
+    return Date.now() - storedAt >= PRUNE_AFTER;
   }
 
   /** Takes note that what is stored with this tag follows from what the upstream had then. */

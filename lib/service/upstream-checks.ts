@@ -3,8 +3,8 @@ import { SingleFlight } from '../async/single-flight.js';
 import { type Moment, momentOf, thisMoment } from '../clock.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events.js';
+import type { FetchOptions, FetchOutcome } from '../mirror/fetch-mirror.js';
 import type { MirrorManager } from '../mirror/mirrors.js';
-import type { UpdateOptions, UpdateOutcome } from '../mirror/update-mirror.js';
 import type { FreshnessPolicy } from '../options.js';
 import { type RepositoryId, repositoryKey, repositoryOf } from '../repository/identity.js';
 import { type AfterCheck, BackgroundChecks } from './background-checks.js';
@@ -45,7 +45,7 @@ export class Freshness {
   readonly #fleet: FleetChecks | undefined;
   readonly #closing: AbortSignal;
   readonly #known = new Map<string, Knowledge>();
-  readonly #checks = new SingleFlight<UpdateOutcome>();
+  readonly #checks = new SingleFlight<FetchOutcome>();
   /** By repository: names of refs that mirrors don't hold, to be looked for by the check that begins next. */
   readonly #wantedRefs = new Map<string, Set<string>>();
   readonly #inBackground = new BackgroundChecks((...about) => this.#checkUnasked(...about));
@@ -168,7 +168,7 @@ export class Freshness {
    *
    * @throws SnapshotError what that failed with; it was also an event.
    */
-  async check(repository: RepositoryId, isBackground = false): Promise<UpdateOutcome> {
+  async check(repository: RepositoryId, isBackground = false): Promise<FetchOutcome> {
     const key = repositoryKey(repository);
     return await this.#checks.joinNext(key, () => {
       const otherRefs = [...(this.#wantedRefs.get(key) ?? [])];
@@ -280,7 +280,7 @@ export class Freshness {
     await this.#refusals.answered(repository, at, this.#closing);
   }
 
-  async #ask(id: RepositoryId, options: UpdateOptions): Promise<UpdateOutcome> {
+  async #ask(id: RepositoryId, options: FetchOptions): Promise<FetchOutcome> {
     const repository = repositoryOf(id);
     const known = this.#known.get(repositoryKey(repository));
     const before = this.digestOf(repository);
@@ -288,7 +288,7 @@ export class Freshness {
     const elapsed = () => performance.now() - startedAt.time;
     if (known !== undefined) known.triedAt = startedAt.time;
     try {
-      const outcome = await this.#mirrors.refresh(repository, this.#closing, options);
+      const outcome = await this.#mirrors.fetch(repository, this.#closing, options);
       // The repository may have been forgotten meanwhile.
       Object.assign(this.#knowledge(repository), {
         ...answeredAt(startedAt),

@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { SnapshotError } from '../errors.js';
-import { withStoreFailure } from '../fs/failure.js';
+import { withStoreFailure } from '../fs/errors.js';
 import type { Slice } from './range.js';
 import { RecyclingBody } from './recycling-body.js';
 

@@ -1,6 +1,6 @@
 import { type FileHandle, open, unlink, utimes } from 'node:fs/promises';
 import { hasCode } from '../errors.js';
-import { unlessMissing } from '../fs/failure.js';
+import { unlessMissing } from '../fs/errors.js';
 import { objectFileName, readTrailer } from './object-file.js';
 import type { StoredObject } from './store.js';
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { link, readdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { hasCode } from '../errors.js';
-import { unlessMissing } from '../fs/failure.js';
+import { unlessMissing } from '../fs/errors.js';
 import {
   excessive,
   hasExpired,

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { LRUCache } from 'lru-cache';
 import { SnapshotError } from '../errors.js';
-import { withStoreFailure } from '../fs/failure.js';
+import { withStoreFailure } from '../fs/errors.js';
 import { callHost } from '../host-call.js';
 import { TargetWriter } from './object-writer.js';
 import { sliceOf } from './range.js';

@@ -2,10 +2,11 @@ import { BlockList, isIP, type LookupFunction } from 'node:net';
 import { SnapshotError } from '../errors.js';
 
 /**
- * What is not globally reachable by IANA's special-purpose registry, IPv4: private, shared (CGNAT),
- * loopback, link-local, protocol assignments, documentation, benchmarking, multicast, reserved and
- * broadcast. Clouds answer with credentials at 169.254.169.254, 100.100.100.200 and 192.0.0.192, all
- * within these ranges, and at 168.63.129.16, which is not.
+ * IPv4 networks that are not globally reachable by IANA's special-purpose registry: private, shared
+ * (CGNAT), loopback, link-local, protocol assignments, documentation, benchmarking, multicast,
+ * reserved and broadcast. They include the addresses at which clouds hand out credentials
+ * (169.254.169.254, 100.100.100.200, 192.0.0.192) except 168.63.129.16, which is therefore listed
+ * as well.
  */
 const REFUSED_IPV4: readonly (readonly [network: string, prefix: number])[] = [
   ['0.0.0.0', 8],
@@ -39,7 +40,7 @@ const REFUSED_IPV6: readonly (readonly [network: string, prefix: number])[] = [
   ['3fff::', 20],
 ];
 
-/** Nothing else in IPv6 is on the public internet: not `::`, `::1`, `fc00::/7`, `fe80::/10`, … */
+/** IPv6 networks of the public internet. `::`, `::1`, `fc00::/7`, `fe80::/10` are not. */
 const ROUTED_IPV6 = new BlockList();
 ROUTED_IPV6.addSubnet('2000::', 3, 'ipv6');
 for (const carrier of IPV4_CARRIERS) ROUTED_IPV6.addSubnet(`${carrier}0.0.0.0`, 96, 'ipv6');
@@ -61,11 +62,10 @@ function sixToFour(ipv4: string): string {
 }
 
 /**
- * Whether an address is one of the public internet's. Text that is no IP address is not, nor is an
- * address with a zone.
+ * Whether a text is an IP address of the public internet. An address with a zone is not.
  *
- * Not knowable here: public addresses that a site uses inside its own network, and NAT64 behind a
- * prefix of the site's own.
+ * Limits: this function can't recognize a public address that a site uses inside its own network,
+ * or NAT64 with a prefix of the site.
  */
 export function isPublicAddress(address: string): boolean {
   switch (isIP(address)) {
@@ -83,11 +83,12 @@ export function isPublicAddress(address: string): boolean {
 }
 
 /**
- * Makes a lookup for `net.connect` that knows of public addresses only. The socket connects to the
- * very addresses that were checked, so a name that resolves differently a moment later (DNS
- * rebinding) gains nothing.
+ * Makes a lookup for `net.connect` that returns only public addresses. The socket connects to the
+ * same addresses that were checked, so DNS rebinding (a name that resolves differently a moment
+ * later) fails.
  *
- * The lookup fails with a `SnapshotError` `UPSTREAM_UNREACHABLE` when no address is left.
+ * The lookup fails with a `SnapshotError` `UPSTREAM_UNREACHABLE` when the name has no public
+ * address.
  */
 export function publicOnly(lookup: LookupFunction): LookupFunction {
   return (hostname, options, callback) => {
@@ -103,7 +104,7 @@ export function publicOnly(lookup: LookupFunction): LookupFunction {
   };
 }
 
-/** Why a host without a public address is not connected to. */
+/** The error for a host without a public address. */
 export function noPublicAddress(hostname: string): SnapshotError {
   return new SnapshotError(
     'UPSTREAM_UNREACHABLE',

@@ -4,10 +4,10 @@ import { lineText, type PktLine, PktLineSplitter } from '../git/pkt-line.js';
 import { type RefList, RefListBuilder } from '../git/ref-list.js';
 import { type Head, isValidRefName } from '../git/refs.js';
 
-/** The refs of the upstream that a mirror holds. */
+/** What an upstream advertises, as far as mirrors hold it. */
 export interface Advertisement {
   readonly capabilities: ReadonlySet<string>;
-  /** `undefined` when HEAD names a branch without commits, which protocol v0 leaves out. */
+  /** `undefined` when HEAD is a branch without commits: protocol v0 does not advertise it. */
   readonly head: Head | undefined;
   /** Branches and tags. */
   readonly refs: RefList;
@@ -15,24 +15,26 @@ export interface Advertisement {
   readonly otherRefs: ReadonlyMap<string, string>;
 }
 
-/** git's own, without any configuration. */
+/** git's default branch, without any configuration. */
 export const DEFAULT_BRANCH = 'refs/heads/master';
 
 const SERVICE_LINE = '# service=git-upload-pack';
 const NO_REFS = `${'0'.repeat(40)} capabilities^{}`;
 
 /**
- * Reads a smart server's answer to `info/refs` (gitprotocol-http(5), "Smart Server Response"; the lines are
- * those of gitprotocol-pack(5), "Reference Discovery") and keeps what a mirror holds: HEAD, branches and
- * tags. Names that git would not take are skipped, as git does. Each line is looked at once, as it arrives.
+ * Reads a smart server's answer to `info/refs` (gitprotocol-http(5), "Smart Server Response"; for
+ * the lines see gitprotocol-pack(5), "Reference Discovery"). Returns the refs that a mirror holds:
+ * HEAD, branches and tags. Skips names that git does not accept, as git does. Handles each line
+ * once, as it arrives.
  *
- * Names are bytes, and only one line feed at the end of a line is not part of it: whoever may push some branch
- * must not be able to make it pass for another one.
+ * Names are bytes. Only one line feed at the end of a line is not part of the name. Otherwise a
+ * user who may push one branch could make it pass for another.
  *
- * @param wanted full names of refs that mirrors don't hold, to be kept as well.
- * @throws SnapshotError `REPOSITORY_UNSUPPORTED` for SHA-256 or shallow repositories, `UPSTREAM_UNREACHABLE`
- * for an error that the upstream reports, `UPSTREAM_INVALID` for everything that the protocol does not allow: an
- * answer that ends before its last flush, malformed ids, a ref twice, refs that can't exist beside each other.
+ * @param wanted full names of other refs to return.
+ * @throws SnapshotError `REPOSITORY_UNSUPPORTED` for SHA-256 or shallow repositories,
+ * `UPSTREAM_UNREACHABLE` for an error that the upstream reports, `UPSTREAM_INVALID` for a violation
+ * of the protocol: an answer that ends before its last flush, malformed ids, a ref twice, a ref
+ * below a ref.
  */
 export async function readAdvertisement(
   body: AsyncIterable<Uint8Array>,
@@ -68,7 +70,7 @@ function textOf(line: PktLine): string {
   throw new SnapshotError('UPSTREAM_UNREACHABLE', `the upstream reports: ${report}`);
 }
 
-/** The lines of the list, the first of which also has the capabilities. */
+/** The lines of the list. The first one also has the capabilities. */
 class RefLines {
   readonly #refs = new RefListBuilder();
   readonly #wanted: ReadonlySet<string>;
@@ -77,11 +79,11 @@ class RefLines {
   #isNumbered = false;
   #headOid: string | undefined;
   /**
-   * The branch that git takes for HEAD's when the upstream does not say, because it is old or because its HEAD
-   * is detached at the tip of a branch: the default one, or this, the first (`guess_remote_head` of git's
-   * remote.c). HEAD is listed before all others.
+   * The first branch at HEAD's commit. An upstream does not name HEAD's branch if it is old, or if
+   * its HEAD is detached. Then git takes the default branch if it is at that commit, or else this
+   * one (`guess_remote_head` in git's remote.c). HEAD comes before all other refs.
    */
-  #atHead: string | undefined;
+  #firstAtHead: string | undefined;
 
   constructor(wanted: ReadonlySet<string>) {
     this.#wanted = wanted;
@@ -89,7 +91,7 @@ class RefLines {
 
   add(line: string): void {
     if (this.#capabilities === undefined) {
-      // Of protocol v1, which is v0 after that line.
+      // Protocol v1 is v0 after this line.
       if (line === 'version 1' && !this.#isNumbered) this.#isNumbered = true;
       else this.#addFirst(line);
       return;
@@ -102,7 +104,8 @@ class RefLines {
     const refs = this.#refs.build();
     if (refs === undefined) throw twice();
     refuseNestedNames(refs);
-    const guess = refs.find(DEFAULT_BRANCH)?.oid === this.#headOid ? DEFAULT_BRANCH : this.#atHead;
+    const guess =
+      refs.find(DEFAULT_BRANCH)?.oid === this.#headOid ? DEFAULT_BRANCH : this.#firstAtHead;
     const target = symrefOfHead(capabilities) ?? guess;
     const head = readHead(this.#headOid, target, refs);
     return { capabilities, refs, head, otherRefs: this.#otherRefs };
@@ -133,19 +136,19 @@ class RefLines {
       this.#headOid = oid;
     } else if (isMirroredRef(name) && isValidRefName(name)) {
       this.#refs.add(name, oid);
-      if (oid === this.#headOid && name.startsWith('refs/heads/')) this.#atHead ??= name;
+      if (oid === this.#headOid && name.startsWith('refs/heads/')) this.#firstAtHead ??= name;
     } else if (this.#wanted.has(name)) {
       this.#otherRefs.set(name, oid);
     }
   }
 }
 
-/** Whether mirrors hold a ref: branches and tags. @param name in full. */
+/** Whether mirrors hold a ref: a branch or a tag. @param name full name. */
 export function isMirroredRef(name: string): boolean {
   return /^refs\/(?:heads|tags)\//.test(name);
 }
 
-/** Of `symref=HEAD:refs/heads/main`: gitprotocol-capabilities(5). */
+/** The ref in `symref=HEAD:refs/heads/main`: gitprotocol-capabilities(5). */
 function symrefOfHead(capabilities: ReadonlySet<string>): string | undefined {
   const prefix = 'symref=HEAD:';
   for (const capability of capabilities) {
@@ -161,22 +164,25 @@ function readHead(
 ): Head | undefined {
   if (oid === undefined) return undefined;
   if (ref === undefined || !ref.startsWith('refs/heads/')) return { kind: 'detached', oid };
-  // The upstream reads one after the other: the branch may have moved in between. git takes its id as well.
+  // The branch may have moved since the upstream read HEAD. Like git, this takes the branch's id.
   const tip = refs.find(ref);
   if (tip === undefined) throw invalid('HEAD names a branch that is not there');
   return { kind: 'branch', ref, oid: tip.oid };
 }
 
-/** `refs/heads/a` and `refs/heads/a/b` can't both be: one would be a file, the other below it. */
+/** `refs/heads/a` and `refs/heads/a/b` can't both exist: one is a file, the other below it. */
 function refuseNestedNames(refs: RefList): void {
-  // In their order, names follow right on those that they begin with: of these there are few at a time.
-  const beginnings: string[] = [];
+  // In sorted order a name follows its prefixes, of which there are few at a time.
+  const prefixes: string[] = [];
   for (const { name } of refs) {
-    while (beginnings.length > 0 && !name.startsWith(beginnings.at(-1) ?? '')) beginnings.pop();
-    if (beginnings.some(({ length }) => name[length] === '/')) {
+    for (let last = prefixes.at(-1); last !== undefined; last = prefixes.at(-1)) {
+      if (name.startsWith(last)) break;
+      prefixes.pop();
+    }
+    if (prefixes.some(({ length }) => name[length] === '/')) {
       throw invalid('the upstream advertises a ref below a ref');
     }
-    beginnings.push(name);
+    prefixes.push(name);
   }
 }
 

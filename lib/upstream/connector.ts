@@ -7,10 +7,7 @@ import { atDeadline } from '../async/deadline.js';
 import { SnapshotError } from '../errors.js';
 import { isPublicAddress, noPublicAddress, publicOnly } from './address-policy.js';
 
-/**
- * The hosts that may be connected to, by `URL.host`: lower case, with the port unless it is the
- * scheme's default.
- */
+/** The allow-list, by `URL.host`: lower case, with the port unless it is the scheme's default. */
 export type AllowedHosts = ReadonlyMap<string, { readonly allowPrivateAddresses: boolean }>;
 
 export interface ConnectorOptions {
@@ -29,12 +26,12 @@ export interface UpstreamConnector {
 }
 
 /**
- * Opens the connections to upstreams. Every connection passes here, whatever URL or redirect asked
- * for it, so this is where the allow-list and the address policy hold. A request fails with a
- * `SnapshotError` `UPSTREAM_UNREACHABLE` where they forbid the connection, and with `UPSTREAM_TIMEOUT`
- * when it does not stand within `connectTimeout`.
+ * Opens the connections to upstreams. It enforces the allow-list and the address policy for every
+ * connection, including those that follow a redirect. A request fails with a `SnapshotError`
+ * `UPSTREAM_UNREACHABLE` if they forbid the connection, and with `UPSTREAM_TIMEOUT` if connecting
+ * takes longer than `connectTimeout`.
  *
- * @param signal destroys every socket opened here when it aborts, also one that is connecting.
+ * @param signal when it aborts, all sockets are destroyed, including those that are connecting.
  */
 export function upstreamConnector(
   { hosts, connectTimeout, lookup = dnsLookup }: ConnectorOptions,
@@ -42,22 +39,22 @@ export function upstreamConnector(
 ): UpstreamConnector {
   const publicLookup = publicOnly(lookup);
 
-  /** How to look up the host, or why it is not connected to. */
+  /** Returns the lookup for a host, or the error if it must not be connected to. */
   function permit(host: string, hostname: string): LookupFunction | SnapshotError {
-    // An agent opens connections also for requests in its queue that were aborted meanwhile.
+    // An agent also opens connections for queued requests that were aborted meanwhile.
     if (signal.aborted) return new SnapshotError('ABORTED', `${host} is not needed any more`);
     const allowed = hosts.get(host);
     if (!allowed) {
       return new SnapshotError('UPSTREAM_UNREACHABLE', `${host} is not an allowed host`);
     }
     if (allowed.allowPrivateAddresses) return lookup;
-    // `net.connect` looks up names only; an address must be checked here.
+    // `net.connect` does not look up addresses, so they are checked here.
     return isIP(hostname) === 0 || isPublicAddress(hostname)
       ? publicLookup
       : noPublicAddress(hostname);
   }
 
-  /** Has an agent's connections opened under these rules. */
+  /** Makes an agent open its connections under these rules. */
   function guarded<A extends http.Agent>(agent: A, scheme: string, connected: string): A {
     const open = agent.createConnection.bind(agent);
     agent.createConnection = (options: ClientRequestArgs, callback) => {
@@ -65,7 +62,7 @@ export function upstreamConnector(
       const host = urlHost(scheme, hostname, options.port);
       const permitted = permit(host, hostname);
       if (permitted instanceof SnapshotError) {
-        // Beside an error, the socket is there for the type only.
+        // The socket is unused: the type requires one.
         callback?.(permitted, new Socket());
         return undefined;
       }
@@ -87,7 +84,7 @@ export function upstreamConnector(
     socket.once(connected, stop).once('close', stop);
   }
 
-  // With more sockets, a second one is opened when a request follows right on an answer's end.
+  // With a higher limit, a request right after the end of an answer would open a second socket.
   const kept = { keepAlive: true, maxSockets: 1 };
   const plain = guarded(new http.Agent(kept), 'http', 'connect');
   const secure = guarded(new https.Agent(kept), 'https', 'secureConnect');
@@ -103,7 +100,7 @@ export function upstreamConnector(
   };
 }
 
-/** `URL.host` of what is really connected to. */
+/** `URL.host` of a connection's target. */
 function urlHost(scheme: string, hostname: string, port: ClientRequestArgs['port']): string {
   const name = isIP(hostname) === 6 ? `[${hostname}]` : hostname;
   return new URL(`${scheme}://${name}:${port}`).host;

@@ -1,3 +1,5 @@
+import { unlessLate } from '../async/deadline.js';
+import { SnapshotError } from '../errors.js';
 import { encodeFetchRequest, readFetchAnswer } from '../git/upload-pack.js';
 import {
   type IngestedPack,
@@ -7,26 +9,25 @@ import {
 } from '../pack/ingest.js';
 import { connect } from './discover.js';
 import type { UpstreamClient } from './http-client.js';
-import { failWhenStalled } from './stall.js';
 import type { UpstreamTask } from './task.js';
 
 export type FetchProgress =
   | ({ readonly kind: 'pack' } & IngestProgress)
-  /** The upstream's own words, such as "Counting objects: 12% (3/25)"; some of them, if many. */
+  /** A message such as "Counting objects: 12% (3/25)". If there are many, some are skipped. */
   | { readonly kind: 'message'; readonly text: string };
 
-/** Milliseconds between messages: an upstream that talks on and on must not keep the host busy. */
+/** Milliseconds between messages: an upstream that sends many must not keep the host busy. */
 const MESSAGE_INTERVAL = 100;
 
 export interface FetchRequest {
   readonly wants: readonly string[];
   readonly haves: readonly string[];
-  /** What the upstream advertised. */
+  /** Capabilities that the upstream advertises. */
   readonly capabilities: ReadonlySet<string>;
 }
 
 /**
- * Fetches one pack into a directory: one `upload-pack`. Every object of it is hashed.
+ * Fetches one pack into a directory: one `upload-pack`. Hashes every object.
  *
  * @throws SnapshotError `UPSTREAM_*`, `REPOSITORY_UNSUPPORTED`, `LIMIT_EXCEEDED`.
  */
@@ -40,10 +41,10 @@ export async function fetchPack(
 ): Promise<IngestedPack> {
   const body = encodeFetchRequest(wants, haves, capabilities, task.userAgent);
   const answer = await connect(task, http, body, {});
-  let toldAt = Number.NEGATIVE_INFINITY;
+  let reportedAt = Number.NEGATIVE_INFINITY;
   const pack = readFetchAnswer(answer, (text) => {
-    if (performance.now() - toldAt < MESSAGE_INTERVAL) return;
-    toldAt = performance.now();
+    if (performance.now() - reportedAt < MESSAGE_INTERVAL) return;
+    reportedAt = performance.now();
     onProgress({ kind: 'message', text });
   });
   const arriving = failWhenStalled(pack, task.limits.stallTimeout);
@@ -51,4 +52,37 @@ export async function fetchPack(
     ...options,
     onProgress: (progress) => onProgress({ kind: 'pack', ...progress }),
   });
+}
+
+/**
+ * Passes a pack on, and fails when no chunk arrives for `milliseconds`. The limit begins with the
+ * first chunk: before it, servers may take minutes to prepare the pack. Only time that the consumer
+ * waits counts.
+ *
+ * @param source yields no empty chunks.
+ * @throws SnapshotError `UPSTREAM_TIMEOUT`
+ */
+export async function* failWhenStalled(
+  source: AsyncIterable<Uint8Array>,
+  milliseconds: number,
+): AsyncGenerator<Uint8Array> {
+  const chunks = source[Symbol.asyncIterator]();
+  const late = () =>
+    new SnapshotError('UPSTREAM_TIMEOUT', `the upstream sent nothing for ${milliseconds} ms`);
+  let first = true;
+  let finished = false;
+  try {
+    for (;;) {
+      const result = await (first ? chunks.next() : unlessLate(chunks.next(), milliseconds, late));
+      first = false;
+      if (result.done) {
+        finished = true;
+        return;
+      }
+      yield result.value;
+    }
+  } finally {
+    // Not awaited: a stalled source returns only when its owner destroys it.
+    if (!finished) chunks.return?.()?.catch(() => {});
+  }
 }

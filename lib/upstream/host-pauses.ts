@@ -2,13 +2,13 @@ import { SnapshotError } from '../errors.js';
 import { type Failure, throwUnlessOver } from '../remembered-failures.js';
 
 /**
- * Hosts that said, by `Retry-After` of a 429, 403 or 5xx, when they may be asked again. There are as few as in the
- * allow-list.
+ * Hosts that must not be asked for a while, because they answered 429, 403 or 5xx with a
+ * `Retry-After`. At most as many as in the allow-list.
  */
 export class HostPauses {
   readonly #pauses = new Map<string, Failure>();
 
-  /** Takes note of what asking a host failed with. */
+  /** Takes note of the failure of a request to a host. */
   note(host: string, error: unknown): void {
     if (!(error instanceof SnapshotError) || error.retryAfter === undefined) return;
     const until = performance.now() + error.retryAfter * 1000;
@@ -20,7 +20,7 @@ export class HostPauses {
     return this.#pauses.get(host)?.until ?? Number.NEGATIVE_INFINITY;
   }
 
-  /** @throws SnapshotError what the host failed with, with the seconds that are left. */
+  /** @throws SnapshotError the failure for which the host is paused, with the seconds left. */
   throwIfPaused(host: string): void {
     const pause = this.#pauses.get(host);
     if (pause === undefined) return;

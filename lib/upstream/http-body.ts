@@ -3,8 +3,8 @@ import { createGunzip } from 'node:zlib';
 import { SnapshotError } from '../errors.js';
 
 /**
- * Undoes the content coding of a body. We ask for none, but then the server may choose one (RFC 9110,
- * 12.5.3).
+ * Undoes the content coding of a body. Requests ask for none, and then the server may choose one
+ * (RFC 9110, 12.5.3).
  *
  * @throws SnapshotError `UPSTREAM_INVALID` for a coding other than gzip; the body is discarded.
  */
@@ -18,7 +18,7 @@ export function decodeBody(
       return body;
     case 'gzip':
     case 'x-gzip':
-      // Whoever reads the result sees the errors of both streams.
+      // The errors of both streams reach the reader of the result.
       return pipeline(body, createGunzip(), () => {});
     default:
       discardBody(body);
@@ -26,18 +26,18 @@ export function decodeBody(
   }
 }
 
-/** Ends a body that nobody reads further, and its connection with it. */
+/** Ends a body that has no reader any more, and its connection. */
 export function discardBody(body: Readable): void {
   body.on('error', () => {});
   body.destroy(new SnapshotError('ABORTED', 'the rest of the answer was given up'));
 }
 
 /**
- * The bytes of a body, read from the socket no faster than they are asked for. `return()` closes the
- * connection, also before the first `next()`.
+ * Iterates over the bytes of a body. Reads from the socket no faster than the consumer. `return()`
+ * closes the connection, also before the first `next()`.
  *
- * @param maxBytes more than these fail with a `SnapshotError` `LIMIT_EXCEEDED`.
- * @param failure turns an error of the stream into the one that is thrown.
+ * @param maxBytes limit; a longer body fails with a `SnapshotError` `LIMIT_EXCEEDED`.
+ * @param failure turns an error of the stream into the error to throw.
  */
 export function iterateBody(
   body: Readable,

@@ -21,19 +21,19 @@ const ENDPOINTS = [
   },
 ] as const;
 
-/** Of the headers that the transport sets, only these are sent. */
+/** The client sends only these of the transport's headers. */
 const FORWARDED_HEADERS = ['accept', 'content-type', 'git-protocol'];
 
-/** But for `signal` and `lookup`, plain data that may cross to a worker thread. */
+/** Plain data that may cross to a worker thread, except for `signal` and `lookup`. */
 export interface HttpClientOptions extends ConnectorOptions {
   /** The repository, without trailing slash, credentials, query or fragment. */
   readonly upstreamUrl: string;
-  /** With a slash at the end: a redirect must lead below one of them. */
+  /** URLs with a slash at the end. A redirect must lead below one of them. */
   readonly redirectBases: readonly string[];
   /** The `Authorization` header; sent to the origin of `upstreamUrl` and nowhere else. */
   readonly authorization?: string | undefined;
   readonly userAgent: string;
-  /** Bytes of an answer to `info/refs`, after decompression. */
+  /** Size limit of an answer to `info/refs` after decompression, in bytes. */
   readonly maxRefsBytes: number;
   /** Ends everything, with its reason. Nothing else limits how long an answer may take. */
   readonly signal: AbortSignal;
@@ -45,18 +45,20 @@ export interface UpstreamClient extends HttpClient {
 }
 
 /**
- * The `http` plugin for isomorphic-git's transport, for one fetch of one repository. Requests are made
- * one after another, over one connection if the server keeps it open: a request gives up what was not
- * read yet of the answer before.
+ * The `http` plugin for isomorphic-git's transport, for one fetch of one repository. Requests are
+ * made one after another, over one connection if the server keeps it open. A request discards the
+ * unread rest of the answer before.
  *
- * A redirect of the ref advertisement is followed below `redirectBases` and remembered: later requests go
- * to the new base. Only an answer of status 200 and of the right content type is returned. Everything
- * else rejects, here or in the body's iterator, with the signal's reason or with a `SnapshotError`:
+ * A redirect of the ref advertisement is followed below `redirectBases` and remembered: later
+ * requests go to the new base. The client returns only an answer of status 200 and of the right
+ * content type. Otherwise the request or the body's iterator rejects with the signal's reason or a
+ * `SnapshotError`:
  *
  * - `UPSTREAM_NOT_FOUND`: 404, 410, and 401 where no credentials were sent
  * - `UPSTREAM_DENIED`: 403 without `Retry-After`, and 401 where credentials were sent
- * - `UPSTREAM_UNREACHABLE`: 403 with `Retry-After`; 429 and 5xx (with `retryAfter` if the upstream gave one);
- *   DNS, TCP and TLS failures; a connection that ends before the body does; a host or address that is not allowed
+ * - `UPSTREAM_UNREACHABLE`: 403 with `Retry-After`; 429 and 5xx (with `retryAfter` if the upstream
+ *   gave one); DNS, TCP and TLS failures; a connection that ends before the body does; a host or
+ *   address that is not allowed
  * - `UPSTREAM_TIMEOUT`: no connection within `connectTimeout`
  * - `UPSTREAM_INVALID`: any other status, content type or coding, and redirects that git refuses
  * - `LIMIT_EXCEEDED`: a ref advertisement over `maxRefsBytes`
@@ -76,9 +78,9 @@ export function createHttpClient(options: HttpClientOptions): UpstreamClient {
       throw new SnapshotError('INTERNAL', `not a request that git makes of ${upstreamUrl}`);
     }
     const { method, path, answerType } = endpoint;
-    // It would keep the connection busy for ever.
+    // An unread body would keep the connection busy for ever.
     if (lastBody) discardBody(lastBody);
-    // Whole, for a Content-Length: many servers refuse chunked requests.
+    // Collected, for a Content-Length: many servers refuse chunked requests.
     const body = asked.body && (await collect(asked.body));
 
     for (let redirects = 0; ; redirects++) {
@@ -95,7 +97,7 @@ export function createHttpClient(options: HttpClientOptions): UpstreamClient {
         'user-agent': userAgent,
         ...(authorization !== undefined && { authorization }),
       };
-      // Joined, two values of a header cannot pass for a valid one.
+      // Duplicate headers are joined, so that they do not pass for a valid one.
       const settings = { method, headers, signal, joinDuplicateHeaders: true };
       const send = () => connector.request(url, settings);
       const answer = await answerTo(send, body).catch((error: unknown) => {
@@ -108,7 +110,8 @@ export function createHttpClient(options: HttpClientOptions): UpstreamClient {
           throw new SnapshotError('UPSTREAM_INVALID', `${where} redirects too often`);
         }
         base = redirectedBase(url, answer.headers.location, options.redirectBases);
-        // For good: a host on the way must not choose what is read with these credentials.
+        // Not restored by a later redirect: a host on the way must not choose what is read with
+        // them.
         if (new URL(base).origin !== url.origin) authorization = undefined;
         continue;
       }
@@ -143,8 +146,8 @@ export function createHttpClient(options: HttpClientOptions): UpstreamClient {
 }
 
 /**
- * Sends a request: once more if the server was just closing the idle connection that was used for it, as
- * RFC 9112, section 9.3.1, allows for requests that change nothing.
+ * Sends a request. If the server closed the idle connection just then, sends it once more, as RFC
+ * 9112, section 9.3.1, allows for requests that change nothing.
  */
 async function answerTo(
   send: () => ClientRequest,
@@ -160,12 +163,12 @@ async function answerTo(
   }
 }
 
-/** The error of the request's connection, whenever it comes, is the answer's, too. */
+/** An error of the request's connection also ends the answer, whenever it comes. */
 function answered(request: ClientRequest, body: Buffer | undefined): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     request.on('error', reject);
     request.once('response', (answer) => {
-      // Whoever reads it is told; when nobody does, nobody cares.
+      // The reader of the answer gets the error. Without a reader it must not end the process.
       answer.on('error', () => {});
       // A body without Content-Length or chunks would seem to end where its connection is lost.
       request.on('error', (error) => answer.destroy(error));

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { hasCode, SnapshotError } from '../errors.js';
 import { parseRetryAfter } from '../retry-after.js';
 
-/** Seconds. A longer `Retry-After` is cut to this: an upstream shall not shut us out for days. */
+/** Seconds. A longer `Retry-After` is cut to this: an upstream must not pause its host for days. */
 const MAX_RETRY_AFTER = 3600;
 
 export interface AnswerExpectation {
@@ -15,8 +15,8 @@ export interface AnswerExpectation {
 }
 
 /**
- * Why an answer is not the one that git expects, or `undefined` when it is. Nothing of the
- * upstream's text gets into the error.
+ * Returns the failure that an answer means; `undefined` when it is the answer that git expects. The
+ * error has no text of the upstream.
  */
 export function answerFailure(
   { statusCode = 0, headers }: Pick<IncomingMessage, 'statusCode' | 'headers'>,
@@ -24,7 +24,7 @@ export function answerFailure(
 ): SnapshotError | undefined {
   const message = `${where} answered ${statusCode}`;
   const seconds = parseRetryAfter(headers['retry-after']);
-  // 403 says so, too, of clients that ask too often: that is no refusal of the repository.
+  // A 403 with Retry-After means too many requests, and not that the repository is refused.
   const isLimited = statusCode === 429 || (statusCode === 403 && seconds !== undefined);
   switch (isLimited ? undefined : statusCode) {
     case 200:
@@ -32,8 +32,8 @@ export function answerFailure(
         ? undefined
         : new SnapshotError('UPSTREAM_INVALID', `${where} is not served by smart HTTP`);
     case 401:
-      // To the anonymous, git hosts answer this for repositories that are missing, too, so that
-      // nobody can tell those from private ones.
+      // To anonymous clients, git hosts also answer 401 for missing repositories, so that these
+      // look like private ones.
       return new SnapshotError(authorized ? 'UPSTREAM_DENIED' : 'UPSTREAM_NOT_FOUND', message);
     case 403:
       return new SnapshotError('UPSTREAM_DENIED', message);
@@ -52,8 +52,8 @@ function mediaType(value: string | string[] | undefined): string | undefined {
 }
 
 /**
- * Gives a code to what Node, OpenSSL or zlib report when talking to the upstream fails. An error
- * without a code is a fault of this program and returned as it is.
+ * Gives a code to an error of Node, OpenSSL or zlib during a request. An error without a code is a
+ * fault of this program, and is returned as it is.
  */
 export function networkFailure(error: unknown, where: string): unknown {
   if (error instanceof SnapshotError || !hasCode(error)) return error;

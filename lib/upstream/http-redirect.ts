@@ -7,14 +7,14 @@ export function isRedirect(statusCode: number): boolean {
 }
 
 /**
- * Where a repository is served when its ref advertisement redirects: as in git, the target must be
- * the advertisement of another base URL, and the rest of the exchange happens at that base. What the
- * target says beside origin and path (credentials, a fragment) is dropped.
+ * Finds the new base URL of a repository whose ref advertisement redirects. As in git, the target
+ * must be the ref advertisement below another base URL, and later requests go to that base.
+ * Credentials and the fragment of the target are dropped.
  *
  * @param from the `…/info/refs?service=…` that answered with the redirect.
- * @param allowed base URLs with a slash at the end, of which the new one must lie below one.
+ * @param allowed URLs with a slash at the end. The new base must be below one of them.
  * @returns the new base URL, without a trailing slash.
- * @throws SnapshotError `UPSTREAM_INVALID`, without the text of the target, which may be a secret.
+ * @throws SnapshotError `UPSTREAM_INVALID`, without the target's text, which may contain a secret.
  */
 export function redirectedBase(
   from: URL,

@@ -2,7 +2,7 @@ import type { Limits } from '../options.js';
 import type { RepositoryId } from '../repository/identity.js';
 import type { AllowedHosts } from './connector.js';
 
-/** What every task that asks an upstream is told; structured-cloneable. */
+/** The common part of tasks that ask an upstream; structured-cloneable. */
 export interface UpstreamTask {
   readonly repository: RepositoryId;
   readonly upstreamUrl: string;

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { basename } from 'node:path';
 import type { ContentChecksum, NewContentChecksum } from '../archive/content-checksum.js';
 import { storedEntry } from '../archive/stored-entry.js';
-import { damagedFile } from '../fs/read-failure.js';
+import { damagedFile } from '../fs/errors.js';
 import { WindowedFile } from '../pack/windowed-file.js';
 
 /** Packs and idx files end with the SHA-1 of all bytes before. */

@@ -2,7 +2,7 @@ import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { bundleBasis, bundleEtag } from '../artifact/etag.js';
 import { SnapshotError } from '../errors.js';
-import { writeFully } from '../fs/write-fully.js';
+import { writeFully } from '../fs/sync-io.js';
 import { reachableObjects } from '../history/reachable-objects.js';
 import { packPaths } from '../mirror/disk/layout.js';
 import { type MirrorRevision, packsOf } from '../mirror/disk/revision.js';

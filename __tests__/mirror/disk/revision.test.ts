@@ -1,11 +1,8 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
+import { revisionDirectory, revisionPath } from '../../../lib/mirror/disk/layout.js';
+import type { MirrorRevision } from '../../../lib/mirror/disk/revision.js';
 import {
-  type MirrorRevision,
-  revisionDirectory,
-  revisionPath,
-} from '../../../lib/mirror/disk/revision.js';
-import {
-  isOutdated,
+  isSuperseded,
   publishRevision,
   readRevision,
 } from '../../../lib/mirror/disk/revision-file.js';
@@ -42,7 +39,7 @@ test('A published revision is read as it was written', async () => {
   expect(await readdir(revisionDirectory(mirror))).toEqual(['1.json', '2.json']);
 });
 
-test('Of many that publish at once one wins each number, and the others are told', async () => {
+test('If many publish a revision at once, one of them gets each number, and the others are told', async () => {
   const PUBLISHERS = 20;
   const EACH = 5;
   const published: MirrorRevision[] = [];
@@ -72,12 +69,14 @@ test('A number below the current one is not published again', async () => {
   expect(await readdir(revisionDirectory(mirror))).toEqual(['1.json', '3.json']);
 });
 
-test('A revision is outdated when the mirror has another one, one of another clone, or none', async () => {
+test('A revision is superseded when the mirror has another one, one of another clone, or none', async () => {
   const first = { ...content(1), number: 1 };
-  expect(await isOutdated(mirror, first)).toBe(true);
+  expect(await isSuperseded({ directory: mirror, revision: first })).toBe(true);
   await publishRevision(mirror, 0, content(1));
-  expect(await isOutdated(mirror, first)).toBe(false);
-  expect(await isOutdated(mirror, { ...first, clone: 'b'.repeat(16) })).toBe(true);
+  expect(await isSuperseded({ directory: mirror, revision: first })).toBe(false);
+  expect(
+    await isSuperseded({ directory: mirror, revision: { ...first, clone: 'b'.repeat(16) } }),
+  ).toBe(true);
   await publishRevision(mirror, 1, content(1));
-  expect(await isOutdated(mirror, first)).toBe(true);
+  expect(await isSuperseded({ directory: mirror, revision: first })).toBe(true);
 });

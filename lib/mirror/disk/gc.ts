@@ -1,66 +1,58 @@
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { removeLeftovers } from '../../fs/temporary.js';
-import { packDirectory, packPaths } from './layout.js';
+import { removeAbandoned } from '../../fs/temporary.js';
 import {
-  type MirrorRevision,
-  packsOf,
+  packDirectory,
+  packPaths,
   refsName,
   refsPath,
   revisionDirectory,
   revisionPath,
-} from './revision.js';
+} from './layout.js';
+import { type MirrorRevision, packsOf } from './revision.js';
 import { revisionNumbers } from './revision-file.js';
 
-/**
- * Milliseconds. Another process may be about to publish a revision with a file that is not older than this:
- * what a crash left just before a start is found by the next sweep.
- */
-export const IN_THE_MAKING = 60 * 60_000;
+/** Milliseconds. A sweep keeps younger files: another process may be about to publish them. */
+export const GRACE_PERIOD = 60 * 60_000;
 
-/** Removes what replaced revisions named and none of those that are still needed does. */
-export async function removeRevisions(
+/** Removes superseded revisions, with the files that no needed revision names. */
+export async function removeSuperseded(
   mirror: string,
-  unread: readonly MirrorRevision[],
+  superseded: readonly MirrorRevision[],
   needed: readonly MirrorRevision[],
 ): Promise<void> {
   const digests = new Set(needed.map(({ digest }) => digest));
   const remove = (path: string) => rm(path, { force: true });
-  for (const revision of unread) {
+  for (const revision of superseded) {
     await remove(revisionPath(mirror, revision.number));
     if (!digests.has(revision.digest)) await remove(refsPath(mirror, revision.digest));
     await removePacks(mirror, packsOf(revision), needed);
   }
 }
 
-/** Removes packs that were moved into a mirror for a revision that did not come to be. */
+/** Removes packs that no needed revision names. */
 export async function removePacks(
   mirror: string,
   names: readonly string[],
   needed: readonly MirrorRevision[],
 ): Promise<void> {
   const kept = new Set(needed.flatMap(packsOf));
-  for (const path of packPaths(
-    mirror,
-    names.filter((name) => !kept.has(name)),
-  )) {
-    // git looks for packs by their idx.
+  const unneeded = names.filter((name) => !kept.has(name));
+  for (const path of packPaths(mirror, unneeded)) {
+    // git finds packs by their idx.
     await rm(`${path}.idx`, { force: true });
     await rm(`${path}.pack`, { force: true });
   }
 }
 
-/**
- * Removes what crashed processes left in a mirror: all that its current revision does not name, nor one
- * that this process still needs.
- */
-export async function removeCrashed(
+/** Removes files of crashed processes: neither `current` nor a needed revision names these. */
+export async function sweep(
   mirror: string,
   current: MirrorRevision,
   needed: readonly MirrorRevision[],
 ): Promise<void> {
   for (const directory of [mirror, revisionDirectory(mirror), packDirectory(mirror)]) {
-    await removeLeftovers(directory);
+    await removeAbandoned(directory);
   }
   for (const number of await revisionNumbers(mirror)) {
     if (number < current.number) await rm(revisionPath(mirror, number), { force: true });
@@ -80,8 +72,8 @@ async function removeOld(
   for (const name of await readdir(directory)) {
     if (named.has(name) || !pattern.test(name)) continue;
     const path = join(directory, name);
-    // Renaming changes the ctime.
+    // Unlike the mtime, the ctime changes when a file is moved into the mirror.
     const { ctimeMs } = await stat(path);
-    if (Date.now() - ctimeMs > IN_THE_MAKING) await rm(path, { force: true });
+    if (Date.now() - ctimeMs > GRACE_PERIOD) await rm(path, { force: true });
   }
 }

@@ -1,18 +1,23 @@
+import { createHash } from 'node:crypto';
 import { type FileHandle, open, stat } from 'node:fs/promises';
-import { damagedFile, readFailure } from '../../fs/read-failure.js';
+import { isDamage, SnapshotError } from '../../errors.js';
+import { damagedFile, readFailure } from '../../fs/errors.js';
 import { PACK_HEADER_BYTES, PACK_TRAILER_BYTES, parsePackHeader } from '../../pack/format.js';
 import { FANOUT_AT, IDX_SIGNATURE, IDX_VERSION, OIDS_AT } from '../../pack/idx-format.js';
-import { packPaths } from './layout.js';
-import { type MirrorRevision, packsOf, refsPath } from './revision.js';
+import { packPaths, refsPath } from './layout.js';
+import { type MirrorRevision, packsOf, type RevisionOnDisk } from './revision.js';
 
-const IDX_TRAILER_BYTES = 40;
+const CHECKSUM_BYTES = 20;
+/** The checksums of the pack and of the idx itself. */
+const IDX_TRAILER_BYTES = 2 * CHECKSUM_BYTES;
 
 /**
- * Looks at both ends of each file of a revision: whether all of it is there, and belongs together. What
- * lies between is hashed whenever it is read. Cost: a few system calls for each pack.
+ * Checks that the files of a revision are complete and belong together, by both ends of each file.
+ * Their content is checked whenever it is read. Cost: a few system calls for each pack.
  *
  * @returns bytes of all packs and their idx files.
- * @throws SnapshotError `REPOSITORY_DAMAGED`; another code when it can't be read at the moment.
+ * @throws SnapshotError `REPOSITORY_DAMAGED`; another code when the files can't be read at the
+ * moment.
  */
 export async function inspectMirror(directory: string, revision: MirrorRevision): Promise<number> {
   try {
@@ -24,6 +29,32 @@ export async function inspectMirror(directory: string, revision: MirrorRevision)
     return bytes;
   } catch (error) {
     throw readFailure(error);
+  }
+}
+
+/**
+ * Finds the damage that made a read of a revision fail. If an object was missing
+ * (`UPSTREAM_INVALID`), either the upstream never sent it, or its id in an idx has changed. To tell
+ * these apart, all idx files are hashed. Cost: reading them, in chunks.
+ *
+ * @returns `undefined` when the failure has another cause.
+ */
+export async function findDamage(
+  { directory, revision }: RevisionOnDisk,
+  error: unknown,
+): Promise<SnapshotError | undefined> {
+  if (isDamage(error)) return error;
+  if (!(error instanceof SnapshotError) || error.code !== 'UPSTREAM_INVALID') return undefined;
+  try {
+    await inspectMirror(directory, revision);
+    for (const path of packPaths(directory, packsOf(revision))) {
+      await verifyChecksum(`${path}.idx`);
+    }
+    return undefined;
+  } catch (cause) {
+    const failure = readFailure(cause);
+    if (isDamage(failure)) return failure;
+    throw failure;
   }
 }
 
@@ -55,6 +86,21 @@ async function readEnds(path: string, headBytes: number, tailBytes: number): Pro
     if (size < headBytes + tailBytes) throw damagedFile(path);
     const head = await read(file, headBytes, 0);
     return { size, head, tail: await read(file, tailBytes, size - tailBytes) };
+  } finally {
+    await file.close();
+  }
+}
+
+/** A file ends with the SHA-1 of all bytes before: gitformat-pack(5). */
+async function verifyChecksum(path: string): Promise<void> {
+  const file = await open(path, 'r');
+  try {
+    const end = (await file.stat()).size - CHECKSUM_BYTES;
+    const hash = createHash('sha1');
+    const content = file.createReadStream({ start: 0, end: end - 1, autoClose: false });
+    for await (const chunk of content) hash.update(chunk);
+    const checksum = await read(file, CHECKSUM_BYTES, end);
+    if (!hash.digest().equals(checksum)) throw damagedFile(path);
   } finally {
     await file.close();
   }

@@ -1,112 +1,134 @@
 import { createHash } from 'node:crypto';
 import { readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { hasCode, isDamage, type SnapshotError, toSnapshotError } from '../../errors.js';
+import { SingleFlight, type Turn } from '../../async/single-flight.js';
+import { isDamage, type SnapshotError, systemCode, toSnapshotError } from '../../errors.js';
+import { unlessMissing } from '../../fs/errors.js';
 import { prepareDirectory, temporaryName } from '../../fs/temporary.js';
 import { type RepositoryId, repositoryKey } from '../../repository/identity.js';
+import { sweep } from './gc.js';
+import { isShownToGit } from './git-view.js';
 import { inspectMirror } from './integrity.js';
+import { readLastUsed } from './last-used.js';
+import { showCurrent } from './publish.js';
 import type { MirrorRevision } from './revision.js';
-import { isOutdated, readRevision } from './revision-file.js';
+import { isSuperseded, readRevision } from './revision-file.js';
 
 /** Another process may publish a revision each time. */
 const MAX_ATTEMPTS = 5;
 
-/** A mirror as it lies on disk. */
+/** A mirror that exists on disk. */
 export interface FoundMirror {
   readonly revision: MirrorRevision;
-  /** Of its packs and their idx files. */
+  /** Bytes of its packs and their idx files. */
   readonly bytes: number;
 }
 
-/** The directory that all mirrors lie in. Other processes may use it, too. */
+/** The directory that holds all mirrors. Other processes may use it at the same time. */
 export class MirrorDirectory {
   readonly #path: string;
   readonly #onBroken: (repository: RepositoryId, error: SnapshotError) => void;
-  /** By place: what is being removed from there. */
-  readonly #discarding = new Map<string, Promise<void>>();
+  readonly #removals = new SingleFlight<void>();
 
-  /** @param onBroken is told of mirrors that are not whole any more. */
+  /** @param onBroken is told of mirrors that are removed because they are damaged. */
   constructor(path: string, onBroken: (repository: RepositoryId, error: SnapshotError) => void) {
     this.#path = path;
     this.#onBroken = onBroken;
   }
 
-  /** Makes the directory, and removes from it what a crash left. */
+  /** Creates the directory if it is missing, and removes what crashed processes left in it. */
   async prepare(): Promise<void> {
     await prepareDirectory(this.#path);
   }
 
-  /** Where mirrors may lie. */
-  async places(): Promise<string[]> {
+  /** Paths at which mirrors may exist. */
+  async paths(): Promise<string[]> {
     const names = await readdir(this.#path);
     return names.filter((name) => name.endsWith('.git')).map((name) => join(this.#path, name));
   }
 
-  placeOf(repository: RepositoryId): string {
+  pathOf(repository: RepositoryId): string {
     return join(this.#path, directoryName(repositoryKey(repository)));
   }
 
   /**
-   * The mirror at a place; `undefined` when there is none. What lies there and is no mirror, is not
-   * whole, or belongs elsewhere, is discarded.
+   * Finds the mirror at a path; `undefined` when there is none. Anything else at the path is
+   * removed: a mirror that is damaged, a mirror of another repository, other files.
    *
-   * @throws SnapshotError when it can't be read, or removed, at the moment.
+   * @throws SnapshotError when it can't be read or removed at the moment.
    */
-  async find(place: string): Promise<FoundMirror | undefined> {
-    // It would be found, and then be gone.
-    await this.#discarding.get(place)?.catch(() => {});
+  async find(path: string): Promise<FoundMirror | undefined> {
+    await this.#removed(path);
     for (let attempt = 1; ; attempt++) {
-      const revision = await readRevision(place).catch((error: unknown) => {
+      const revision = await readRevision(path).catch((error: unknown) => {
         if (isDamage(error)) return undefined;
         throw error;
       });
-      if (revision === undefined || this.placeOf(revision.repository) !== place) break;
+      if (revision === undefined || this.pathOf(revision.repository) !== path) break;
       try {
-        return { revision, bytes: await inspectMirror(place, revision) };
+        return { revision, bytes: await inspectMirror(path, revision) };
       } catch (error) {
         if (!isDamage(error)) throw error;
-        // Another process may have gone on, and removed what this one named.
-        if (attempt < MAX_ATTEMPTS && (await isOutdated(place, revision))) continue;
+        // Another process may have published a later revision, and removed files of this one.
+        const read = { directory: path, revision };
+        if (attempt < MAX_ATTEMPTS && (await isSuperseded(read))) continue;
         this.#onBroken(revision.repository, error);
         break;
       }
     }
-    await this.discard(place);
+    await this.remove(path);
     return undefined;
   }
 
   /**
-   * Removes what lies at a place: in one step to everybody else, who may be putting a mirror there. Who
-   * looks there from now on finds the next one.
+   * As `find`, when this process starts: also completes what a crash left unfinished in the mirror.
    *
-   * @param turn waits for those who are changing files there.
-   * @throws SnapshotError when that can't be done.
+   * @returns also when a client last asked for the repository, in milliseconds since the epoch.
+   * @throws SnapshotError, and system errors, when the mirror can't be read at the moment.
    */
-  async discard(
-    place: string,
-    turn: (discard: () => Promise<void>) => Promise<void> = (discard) => discard(),
-  ): Promise<void> {
-    const done = turn(() => this.#discard(place));
-    this.#discarding.set(place, done);
+  async recover(path: string): Promise<(FoundMirror & { readonly usedAt: number }) | undefined> {
+    const found = await this.find(path);
+    if (found === undefined) return undefined;
+    // Another process may evict the mirror at the same time.
+    await unlessMissing(completeChanges(path, found.revision));
+    return { ...found, usedAt: (await readLastUsed(path)) ?? Date.now() };
+  }
+
+  /**
+   * Removes what is at a path. Other processes, which may put a mirror there, see it vanish in one
+   * step.
+   *
+   * @param turn delays the removal until no files are being changed there.
+   * @throws SnapshotError when it can't be removed.
+   */
+  async remove(path: string, turn?: Turn): Promise<void> {
+    await this.#removals.joinNext(path, () => this.#remove(path), turn);
+  }
+
+  async #remove(path: string): Promise<void> {
+    const removed = join(this.#path, temporaryName('removed'));
     try {
-      await done;
-    } finally {
-      if (this.#discarding.get(place) === done) this.#discarding.delete(place);
+      await rename(path, removed);
+      await rm(removed, { recursive: true, force: true });
+    } catch (error) {
+      if (systemCode(error) !== 'ENOENT') throw toSnapshotError(error);
     }
   }
 
-  async #discard(place: string): Promise<void> {
-    const aside = join(this.#path, temporaryName('discarded'));
-    try {
-      await rename(place, aside);
-      await rm(aside, { recursive: true, force: true });
-    } catch (error) {
-      if (!hasCode(error) || error.code !== 'ENOENT') throw toSnapshotError(error);
+  /** Waits for removals from a path. Otherwise a mirror would be found there, and then vanish. */
+  async #removed(path: string): Promise<void> {
+    for (let run = this.#removals.running(path); run; run = this.#removals.running(path)) {
+      await run.catch(() => {});
     }
   }
 }
 
-/** A readable part of the key, and a hash that no two keys share. */
+async function completeChanges(mirror: string, revision: MirrorRevision): Promise<void> {
+  await sweep(mirror, revision, []);
+  if (!(await isShownToGit(mirror, revision))) await showCurrent(mirror, revision);
+}
+
+/** A readable part of the key, and a hash that differs for each key. */
 function directoryName(key: string): string {
   const readable = key.replace(/[^a-z0-9.-]+/gi, '-').slice(0, 100);
   const hash = createHash('sha256').update(key).digest('hex').slice(0, 16);

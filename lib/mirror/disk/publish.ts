@@ -1,21 +1,36 @@
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { hasCode } from '../../errors.js';
+import { systemCode } from '../../errors.js';
 import { temporaryName } from '../../fs/temporary.js';
 import type { IngestedPack } from '../../pack/ingest.js';
-import type { Mirror } from '../mirror.js';
 import { removePacks } from './gc.js';
-import { packDirectory, showToGit } from './layout.js';
-import { type MirrorRevision, refsName, refsPath } from './revision.js';
-import { isOutdated, publishRevision, readRevision } from './revision-file.js';
+import { showToGit } from './git-view.js';
+import { packDirectory, refsName, refsPath } from './layout.js';
+import type { MirrorRevision, RevisionContent } from './revision.js';
+import { isSuperseded, publishRevision, readRevision } from './revision-file.js';
 
-/** What a revision will name and earlier ones do not; `refs`: the digest of its refs. */
-export interface Incoming {
+/** The files of a new revision that its predecessor lacks. */
+export interface IncomingFiles {
   readonly packs: readonly IngestedPack[];
+  /** Digest of the refs, if they are new. */
   readonly refs?: string | undefined;
 }
 
-/** Has `work` fill a directory in a mirror, whose packs and refs are then brought in or lost. */
+/** A mirror that this process changes. */
+export interface ChangingMirror {
+  readonly directory: string;
+  /** The current revision, and superseded ones with readers. */
+  readonly needed: readonly MirrorRevision[];
+  /**
+   * Runs changes one after another, so that no file is removed while a change publishes new files:
+   * a new pack may have the name of a superseded one.
+   */
+  changeFiles<T>(change: () => Promise<T>): Promise<T>;
+  /** Tells the mirror of a published revision. */
+  advance(revision: MirrorRevision): void;
+}
+
+/** Gives `work` a directory in a mirror. Removes it afterwards, with files that were not moved. */
 export async function withIncoming<T>(
   mirror: string,
   work: (incoming: string) => Promise<T>,
@@ -30,35 +45,38 @@ export async function withIncoming<T>(
 }
 
 /**
- * Moves packs and refs to where the mirror's are, and has them named by a revision.
+ * Moves files from `incoming` into a mirror and publishes a revision that names them.
  *
- * @param name `undefined` when that is useless by now: then the packs are removed.
+ * @param change as in `publish`. If the mirror is gone, it is not called.
+ * @returns `undefined` when nothing was published; then the packs are removed again.
  */
-export async function bringIn<T>(
-  mirror: Mirror,
+export async function publishFiles(
+  mirror: ChangingMirror,
   incoming: string,
-  files: Incoming,
-  name: () => Promise<T | undefined>,
-): Promise<T | undefined> {
+  { packs, refs }: IncomingFiles,
+  change: (current: MirrorRevision) => RevisionContent | undefined,
+): Promise<MirrorRevision | undefined> {
+  const { directory } = mirror;
   return await mirror.changeFiles(async () => {
-    await moveIn(incoming, mirror.directory, files);
-    const named = await name();
-    if (named === undefined) await discardPacks(mirror, files.packs);
-    return named;
+    if (refs !== undefined) {
+      await rename(join(incoming, refsName(refs)), refsPath(directory, refs));
+    }
+    for (const { name } of packs) {
+      for (const file of [`${name}.pack`, `${name}.idx`]) {
+        await rename(join(incoming, file), join(packDirectory(directory), file));
+      }
+    }
+    const published = await publish(directory, (current) => current && change(current));
+    if (published === undefined) await discardPacks(mirror, packs);
+    else mirror.advance(published);
+    return published;
   });
 }
 
-async function moveIn(incoming: string, mirror: string, { packs, refs }: Incoming): Promise<void> {
-  if (refs !== undefined) await rename(join(incoming, refsName(refs)), refsPath(mirror, refs));
-  for (const { name } of packs) {
-    for (const file of [`${name}.pack`, `${name}.idx`]) {
-      await rename(join(incoming, file), join(packDirectory(mirror), file));
-    }
-  }
-}
-
-async function discardPacks(mirror: Mirror, packs: readonly IngestedPack[]): Promise<void> {
-  const { directory, needed } = mirror;
+async function discardPacks(
+  { directory, needed }: ChangingMirror,
+  packs: readonly IngestedPack[],
+): Promise<void> {
   const current = await readRevision(directory);
   const named = current === undefined ? needed : [...needed, current];
   await removePacks(
@@ -69,23 +87,33 @@ async function discardPacks(mirror: Mirror, packs: readonly IngestedPack[]): Pro
 }
 
 /**
- * Publishes a revision, when all that it names is there, and shows it to git.
+ * Publishes a revision that `change` makes from the current one, and shows it to git. Each attempt
+ * fails only if another process has published a revision meanwhile; then `change` is called again.
  *
- * @returns `undefined` when another process has published one since.
+ * @param change gets `undefined` for a mirror without a revision. It returns `undefined` when there
+ * is nothing to publish.
+ * @returns `undefined` when nothing was published.
  */
 export async function publish(
   mirror: string,
-  after: number,
-  content: Omit<MirrorRevision, 'number'>,
+  change: (current: MirrorRevision | undefined) => RevisionContent | undefined,
 ): Promise<MirrorRevision | undefined> {
-  const revision = await publishRevision(mirror, after, content);
-  if (revision !== undefined) await showCurrent(mirror, revision);
-  return revision;
+  for (;;) {
+    const current = await readRevision(mirror);
+    const content = change(current);
+    if (content === undefined) return undefined;
+    const published = await publishRevision(mirror, current?.number ?? 0, content);
+    if (published === undefined) continue;
+    await showCurrent(mirror, published);
+    return published;
+  }
 }
 
 /**
- * Shows a mirror's current revision to git, beginning with the one that was the last. Of several processes
- * that do so at once, the one that writes last looks last.
+ * Shows a mirror's current revision to git. If several processes do so at once, the one that writes
+ * last also looks last whether its revision is current.
+ *
+ * @param revision the current one so far.
  */
 export async function showCurrent(mirror: string, revision: MirrorRevision): Promise<void> {
   let shown: MirrorRevision | undefined = revision;
@@ -93,9 +121,9 @@ export async function showCurrent(mirror: string, revision: MirrorRevision): Pro
     try {
       await showToGit(mirror, shown);
     } catch (error) {
-      // Its refs, or all of the mirror, were removed by another process.
-      const isGone = hasCode(error) && error.code === 'ENOENT';
-      if (!isGone || !(await isOutdated(mirror, shown))) throw error;
+      // Another process may have removed the revision's refs, or the mirror.
+      const isMissing = systemCode(error) === 'ENOENT';
+      if (!isMissing || !(await isSuperseded({ directory: mirror, revision: shown }))) throw error;
     }
     const current: MirrorRevision | undefined = await readRevision(mirror);
     shown = current?.number === shown.number ? undefined : current;

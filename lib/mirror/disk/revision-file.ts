@@ -1,15 +1,17 @@
 import { link, readdir, readFile, rm, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { hasCode, isDamage, SnapshotError } from '../../errors.js';
-import { isNoFile, readFailure } from '../../fs/read-failure.js';
+import { retry } from '../../async/retry.js';
+import { hasCode, isDamage, SnapshotError, systemCode } from '../../errors.js';
+import { isNoFile, readFailure } from '../../fs/errors.js';
 import { temporaryName } from '../../fs/temporary.js';
 import { OID_PATTERN } from '../../git/object.js';
 import { isValidRefName } from '../../git/refs.js';
-import { type MirrorRevision, revisionDirectory, revisionPath } from './revision.js';
+import { revisionDirectory, revisionPath } from './layout.js';
+import type { MirrorRevision, RevisionContent, RevisionOnDisk } from './revision.js';
 
 /*
- * The files of revisions. Apart from what names them, because worker threads start faster without zod.
+ * The files of revisions. Worker threads do not import this file: they start faster without zod.
  */
 
 const FORMAT = 4;
@@ -34,59 +36,50 @@ const schema = z.strictObject({
   isConnected: z.boolean(),
 });
 
-function encodeRevision(revision: Omit<MirrorRevision, 'number'>): string {
-  const { repository, clone, packs, head, digest, pinned, garbageSince, prunings, isConnected } =
-    revision;
-  const data = {
-    format: FORMAT,
-    repository,
-    clone,
-    packs,
-    head,
-    digest,
-    pinned,
-    garbageSince,
-    prunings,
-    isConnected,
-  };
-  return `${JSON.stringify(data, undefined, 2)}\n`;
+function encodeRevision({ number: _, ...content }: MirrorRevision): string {
+  return `${JSON.stringify({ format: FORMAT, ...content }, undefined, 2)}\n`;
 }
 
 /**
- * The current revision of a mirror; `undefined` when there is none.
+ * Reads the current revision of a mirror; `undefined` when there is none.
  *
- * @throws SnapshotError `REPOSITORY_DAMAGED` when its file is damaged; another code when it can't be read
- * at the moment.
+ * @throws SnapshotError `REPOSITORY_DAMAGED` when its file is damaged; another code when it can't
+ * be read at the moment.
  */
 export async function readRevision(mirror: string): Promise<MirrorRevision | undefined> {
-  for (let attempt = 0; attempt < MAX_READ_ATTEMPTS; attempt++) {
-    try {
-      const number = (await revisionNumbers(mirror)).at(-1);
-      if (number === undefined) return undefined;
-      const text = await readFile(revisionPath(mirror, number), 'utf8');
-      return { ...parse(text, mirror), number };
-    } catch (error) {
-      // A newer one was published meanwhile, and this one removed.
-      if (hasCode(error) && error.code === 'ENOENT') continue;
-      throw readFailure(error);
-    }
+  const { revision } = await retry(
+    MAX_READ_ATTEMPTS,
+    () => readLatest(mirror),
+    () => new SnapshotError('REPOSITORY_DAMAGED', `the revisions of ${mirror} keep vanishing`),
+  );
+  return revision;
+}
+
+/** @returns `undefined` when another process has removed the revision meanwhile. */
+async function readLatest(
+  mirror: string,
+): Promise<{ readonly revision: MirrorRevision | undefined } | undefined> {
+  try {
+    const number = (await revisionNumbers(mirror)).at(-1);
+    if (number === undefined) return { revision: undefined };
+    const text = await readFile(revisionPath(mirror, number), 'utf8');
+    return { revision: { ...parse(text, mirror), number } };
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return undefined;
+    throw readFailure(error);
   }
-  throw new SnapshotError('REPOSITORY_DAMAGED', `the revisions of ${mirror} keep vanishing`);
 }
 
 /**
- * Whether another revision than this is the current one by now, or none. One that is damaged is none that
- * came later.
+ * Whether a revision is no longer the current one: a later one was published, or the mirror is
+ * gone. A damaged revision supersedes nothing.
  *
- * @throws SnapshotError when it can't be read at the moment.
+ * @throws SnapshotError when the current revision can't be read at the moment.
  */
-export async function isOutdated(
-  mirror: string,
-  { clone, number }: MirrorRevision,
-): Promise<boolean> {
+export async function isSuperseded({ directory, revision }: RevisionOnDisk): Promise<boolean> {
   try {
-    const current = await readRevision(mirror);
-    return current?.clone !== clone || current.number !== number;
+    const current = await readRevision(directory);
+    return current?.clone !== revision.clone || current.number !== revision.number;
   } catch (error) {
     if (isDamage(error)) return false;
     throw error;
@@ -94,18 +87,28 @@ export async function isOutdated(
 }
 
 /**
- * Makes a revision the current one, as successor of revision `after`.
+ * Whether work on a revision failed because another process removed its files, after it had
+ * published a later revision or evicted the mirror.
+ */
+export async function failedAsSuperseded(read: RevisionOnDisk, error: unknown): Promise<boolean> {
+  const isMissing = isDamage(error) || systemCode(error) === 'ENOENT';
+  return isMissing && (await isSuperseded(read));
+}
+
+/**
+ * Publishes a revision as the successor of another one.
  *
- * @returns `undefined` when another process has published one since.
+ * @param after number of its predecessor; 0 for the first revision of a mirror.
+ * @returns `undefined` when another process has published a successor.
  */
 export async function publishRevision(
   mirror: string,
   after: number,
-  content: Omit<MirrorRevision, 'number'>,
+  content: RevisionContent,
 ): Promise<MirrorRevision | undefined> {
   const number = after + 1;
   const temporary = join(revisionDirectory(mirror), temporaryName('revision'));
-  await writeFile(temporary, encodeRevision(content), { flag: 'wx' });
+  await writeFile(temporary, encodeRevision({ ...content, number }), { flag: 'wx' });
   try {
     await link(temporary, revisionPath(mirror, number));
   } catch (error) {
@@ -114,7 +117,7 @@ export async function publishRevision(
   } finally {
     await unlink(temporary);
   }
-  // The number was free because others have gone on and removed that one.
+  // The number was free only because its revision was superseded and removed.
   if ((await revisionNumbers(mirror)).at(-1) !== number) {
     await rm(revisionPath(mirror, number), { force: true });
     return undefined;
@@ -122,7 +125,7 @@ export async function publishRevision(
   return { ...content, number };
 }
 
-/** Ascending. */
+/** Numbers of all revisions, in ascending order. */
 export async function revisionNumbers(mirror: string): Promise<number[]> {
   const names = await readdir(revisionDirectory(mirror)).catch((error: unknown) => {
     if (isNoFile(error)) return [];
@@ -134,7 +137,7 @@ export async function revisionNumbers(mirror: string): Promise<number[]> {
     .sort((a, b) => a - b);
 }
 
-function parse(text: string, mirror: string): Omit<MirrorRevision, 'number'> {
+function parse(text: string, mirror: string): RevisionContent {
   const damaged = (cause: unknown) =>
     new SnapshotError('REPOSITORY_DAMAGED', `the revision of ${mirror} is damaged`, { cause });
   let data: unknown;
@@ -150,7 +153,7 @@ function parse(text: string, mirror: string): Omit<MirrorRevision, 'number'> {
   const { kind } = head;
   return {
     ...rest,
-    // JSON leaves out what is undefined.
+    // JSON omits undefined properties.
     head: kind === 'branch' ? { kind, ref: head.ref, oid: head.oid } : head,
     garbageSince,
   };

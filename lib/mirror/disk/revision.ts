@@ -1,79 +1,53 @@
-import { createHash } from 'node:crypto';
-import { join } from 'node:path';
-import { hashLines } from '../../git/hash-lines.js';
-import type { RefList } from '../../git/ref-list.js';
 import type { Head } from '../../git/refs.js';
 import type { RepositoryId } from '../../repository/identity.js';
 
 /*
- * What a mirror holds at one time: which packs, which refs, and HEAD. Revisions are numbered files of a
- * directory of ours in the mirror, beside what git reads, and never change:
+ * A revision says what a mirror holds at one time: packs, refs and HEAD. Its file never changes.
  *
- *     express-git-snapshot/3.json         the revision; the highest number is the current one
- *     express-git-snapshot/{digest}.refs  its refs, in the format of `packed-refs`
- *
- * A revision is published by making its file under the next number, which of several processes only
- * one can do. So a reader sees one revision or another and never a mix, and of two fetches at once one
- * is lost and has to look again. Everything that a revision names is there before it.
+ * A process publishes a revision by creating its file under the next number. Only one of several
+ * processes can do so. A reader therefore sees one revision or another, and never a mix. If two
+ * processes fetch at once, one of them fails to publish and must look again. All files that a
+ * revision names exist before it is published.
  */
 
-/** What is kept on behalf of commits that clients asked for by id, and no ref leads to. */
+/** Commits that clients asked for by id and that no ref leads to, with their packs. */
 export interface Pinned {
-  /** The latest comes last. */
+  /** The last one is the latest. */
   readonly commits: readonly string[];
-  /** Names without ending. */
+  /** Names without extension. */
   readonly packs: readonly string[];
 }
 
 export interface MirrorRevision {
-  /** 1 and up. */
+  /** 1 or more. */
   readonly number: number;
   readonly repository: RepositoryId;
-  /** Of all revisions since the clone, and of no other clone: 16 hex digits. */
+  /** Identifies a clone and all revisions that follow from it: 16 hex digits. */
   readonly clone: string;
-  /** Names of packs, without ending, in the order in which they came: all that the refs need. */
+  /** Names of the packs that the refs need, without extension, in the order of their arrival. */
   readonly packs: readonly string[];
   readonly head: Head;
-  /** Stands for HEAD and all refs: see `digestRefs`. */
+  /** Digest of HEAD and all refs: see `digestRefs`. */
   readonly digest: string;
   readonly pinned: Pinned;
-  /** Since when the packs hold objects that no ref leads to any more: milliseconds since the epoch. */
+  /** When the packs began to hold unreachable objects: milliseconds since the epoch. */
   readonly garbageSince: number | undefined;
-  /** How often such objects were removed: what was there before may be gone. */
+  /** How often unreachable objects were pruned. Objects of an earlier revision may be gone. */
   readonly prunings: number;
-  /** Whether all that the refs lead to is known to be there. Of a large clone that is checked later. */
+  /** Whether all reachable objects are known to exist. A large clone is checked later. */
   readonly isConnected: boolean;
 }
 
-/** All that it names: of the refs, and of pinned commits. */
+/** A revision without its number. */
+export type RevisionContent = Omit<MirrorRevision, 'number'>;
+
+export interface RevisionOnDisk {
+  /** Directory of the mirror. */
+  readonly directory: string;
+  readonly revision: MirrorRevision;
+}
+
+/** All packs that a revision names. */
 export function packsOf({ packs, pinned }: Pick<MirrorRevision, 'packs' | 'pinned'>): string[] {
   return [...packs, ...pinned.packs];
-}
-
-/** Of a mirror's directory. */
-export function revisionDirectory(mirror: string): string {
-  return join(mirror, 'express-git-snapshot');
-}
-
-export function refsName(digest: string): string {
-  return `${digest}.refs`;
-}
-
-export function refsPath(mirror: string, digest: string): string {
-  return join(revisionDirectory(mirror), refsName(digest));
-}
-
-export function revisionPath(mirror: string, number: number): string {
-  return join(revisionDirectory(mirror), `${number}.json`);
-}
-
-/** The name of HEAD and refs (as advertised, unpeeled): equal for equal ones. Hex SHA-256. */
-export function digestRefs(head: Head, refs: RefList): string {
-  const hash = createHash('sha256').update(`${JSON.stringify(head)}\n`);
-  hashLines(hash, linesOf(refs), 'latin1');
-  return hash.digest('hex');
-}
-
-function* linesOf(refs: RefList): Generator<string> {
-  for (const { name, oid } of refs) yield `${name} ${oid}\n`;
 }

@@ -2,9 +2,9 @@ import type { Head } from '../../git/refs.js';
 import { discover, discoverUnbornHead } from '../../upstream/discover.js';
 import { createHttpClient } from '../../upstream/http-client.js';
 import type { UpstreamTask } from '../../upstream/task.js';
-import { digestRefs } from '../disk/revision.js';
+import { digestRefs } from '../disk/refs-file.js';
 
-/** A question to an upstream of which there is no mirror. */
+/** A check of an upstream that has no mirror. */
 export interface CheckTask extends UpstreamTask {
   readonly kind: 'check';
 }
@@ -12,15 +12,15 @@ export interface CheckTask extends UpstreamTask {
 export interface CheckResult {
   readonly kind: 'check';
   readonly head: Head;
-  /** As of a mirror that has the same. */
+  /** The digest that a mirror with these refs has. */
   readonly digest: string;
   /** How many refs there are. */
   readonly refCount: number;
 }
 
 /**
- * Finds out what a mirror would hold: one `info/refs`, and one request more when HEAD has no commits. Runs
- * in a worker thread.
+ * Asks an upstream for its refs: one `info/refs`, and one request more when HEAD has no commits.
+ * Runs in a worker thread.
  *
  * @throws SnapshotError `UPSTREAM_*`, `REPOSITORY_UNSUPPORTED`, `LIMIT_EXCEEDED`.
  */

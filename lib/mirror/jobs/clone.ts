@@ -8,53 +8,57 @@ import { discover, discoverUnbornHead } from '../../upstream/discover.js';
 import { fetchPack } from '../../upstream/fetch-pack.js';
 import { createHttpClient, type UpstreamClient } from '../../upstream/http-client.js';
 import type { UpstreamTask } from '../../upstream/task.js';
-import { createMirrorDirectories, packDirectory, packPaths, writeRefs } from '../disk/layout.js';
-import { digestRefs, revisionDirectory } from '../disk/revision.js';
+import {
+  createMirrorDirectories,
+  packDirectory,
+  packPaths,
+  revisionDirectory,
+} from '../disk/layout.js';
+import { digestRefs, writeRefs } from '../disk/refs-file.js';
 import { isSmall } from './connectivity.js';
 import {
-  type Bootstrap,
-  bootstrap,
-  emptyPackDirectory,
-  isOfContent,
-  nothingRestored,
+  type ImportedSnapshot,
+  importSnapshot,
+  isBadContent,
+  nothingImported,
+  removeImported,
 } from './import-snapshot.js';
 import type { JobContext } from './job-context.js';
 import { verifyRefs } from './verify-refs.js';
 
-/** A clone to be made. */
 export interface CloneTask extends UpstreamTask {
   readonly kind: 'clone';
-  /** An empty directory that becomes the mirror; the caller's to remove when the clone fails. */
+  /** An empty directory that becomes the mirror. If the clone fails, the caller removes it. */
   readonly directory: string;
-  /** An archive of a snapshot of the repository: what is in there need not be fetched. */
+  /** Path of an archive of the repository. The clone fetches only objects that it lacks. */
   readonly snapshot?: string | undefined;
 }
 
 export interface CloneResult {
   readonly kind: 'clone';
-  /** From the snapshot. */
+  /** Packs from the snapshot. */
   readonly restored: readonly IngestedPack[];
-  /** Why nothing is from the snapshot that was given. */
+  /** Why the snapshot was not used. */
   readonly restoreFailure: SerializedError | undefined;
   readonly snapshotIsDamaged: boolean;
-  /** From the upstream. */
+  /** Packs from the upstream. */
   readonly fetched: readonly IngestedPack[];
   readonly head: Head;
-  /** Of HEAD and the refs, which were written. */
+  /** Digest of HEAD and the refs, which are written. */
   readonly digest: string;
   /** How many refs there are. */
   readonly refCount: number;
-  /** Whether all that the refs lead to was found to be there. */
+  /** Whether all objects that are reachable from the refs are known to exist. */
   readonly isConnected: boolean;
-  /** Whether packs may hold what no ref leads to. */
+  /** Whether packs may hold unreachable objects. */
   readonly leavesGarbage: boolean;
 }
 
 /**
- * Fetches a repository into the directory of a mirror: one `info/refs`, one `upload-pack`, for all of it or,
- * with a snapshot, for what that lacks. Every object is hashed and every ref checked before the refs are
- * written; of a small repository also whether all that they lead to is there. What makes a mirror of the
- * directory is left to the caller. Runs in a worker thread.
+ * Fetches a repository into the directory of a mirror: one `info/refs` and one `upload-pack`, which
+ * leaves out the objects of the snapshot. Before it writes the refs, it hashes every object and
+ * checks every ref. In a small repository it also checks that all reachable objects exist. The
+ * caller publishes the first revision. Runs in a worker thread.
  *
  * @throws SnapshotError `UPSTREAM_*`, `REPOSITORY_UNSUPPORTED`, `LIMIT_EXCEEDED`, `STORAGE_FULL`.
  */
@@ -67,14 +71,15 @@ export async function cloneMirror(task: CloneTask, context: JobContext): Promise
     await createMirrorDirectories(directory);
     const tips = tipsOf(remote);
     const request = { task, context, http, remote, tips };
-    const base = await bootstrap(task, context, remote, tips);
+    const from = { directory, snapshot: task.snapshot, limits, advertised: remote.refs, tips };
+    const imported = await importSnapshot(from, context);
     try {
-      return await complete(request, base);
+      return await complete(request, imported);
     } catch (error) {
-      // What seemed to be whole may not have been; whether it is that, or the upstream, does not show.
-      if (base.restored.length === 0 || !isOfContent(error)) throw error;
-      await emptyPackDirectory(directory);
-      return await complete(request, nothingRestored(tips, error));
+      // Either the snapshot was incomplete, or the upstream is. A clone of everything shows which.
+      if (imported.restored.length === 0 || !isBadContent(error)) throw error;
+      await removeImported(directory);
+      return await complete(request, nothingImported(tips, error));
     }
   } finally {
     await http.close();
@@ -89,10 +94,10 @@ interface Request {
   readonly tips: ReadonlySet<string>;
 }
 
-/** Fetches what is not there yet, checks all, and writes the refs. */
+/** Fetches missing objects, checks objects and refs, and writes the refs. */
 async function complete(
   { task, context, http, remote, tips }: Request,
-  { restored, known, wants, haves, failure, isDamaged }: Bootstrap,
+  { restored, known, wants, haves, failure, isDamaged }: ImportedSnapshot,
 ): Promise<CloneResult> {
   const { directory, limits } = task;
   const { onProgress, threads, memory, signal } = context;

@@ -2,40 +2,41 @@ import { reachableObjects } from '../../history/reachable-objects.js';
 import type { Limits } from '../../options.js';
 import type { IngestedPack } from '../../pack/ingest.js';
 import { withReader } from '../../pack/with-reader.js';
-import { packPaths, readTips } from '../disk/layout.js';
+import { packPaths } from '../disk/layout.js';
+import { readTips } from '../disk/refs-file.js';
 import { type MirrorRevision, packsOf } from '../disk/revision.js';
 import type { JobContext } from './job-context.js';
 
-/** Up to so many objects are looked for at once: it takes about 100 ms, while a client waits. */
+/** Packs up to this size are checked while a client waits: it takes about 100 ms. */
 const MAX_CHECKED_OBJECTS = 5000;
-/** Of a pack: few objects may still be large trees. */
+/** Bytes of a pack: few objects may still be large trees. */
 const MAX_CHECKED_BYTES = 64 * 1024 * 1024;
 
-/** Whether a pack takes so little time that its objects are looked for before anybody gets the mirror. */
+/** Whether the connectivity of a pack's objects is checked before a client gets the mirror. */
 export function isSmall({ objects, size }: Pick<IngestedPack, 'objects' | 'size'>): boolean {
   return objects <= MAX_CHECKED_OBJECTS && size <= MAX_CHECKED_BYTES;
 }
 
-/** A revision that may lack something that its refs lead to. */
+/** A check of a revision that may lack reachable objects. */
 export interface ConnectivityTask {
   readonly kind: 'connectivity';
-  /** The mirror's directory. */
+  /** Directory of the mirror. */
   readonly mirror: string;
   readonly revision: MirrorRevision;
   readonly limits: Limits;
 }
 
-/** All is there. */
+/** No object is missing. */
 export interface ConnectivityResult {
   readonly kind: 'connectivity';
 }
 
 /**
- * Looks for all that refs and pinned commits lead to, as git does after a clone. Runs in a worker thread.
- * git.git takes 6 seconds.
+ * Checks that all objects exist that are reachable from refs and pinned commits, as git does after
+ * a clone. Runs in a worker thread. git.git takes 6 seconds.
  *
- * @throws SnapshotError `UPSTREAM_INVALID` when something is missing or malformed, `REPOSITORY_DAMAGED`,
- * `LIMIT_EXCEEDED`.
+ * @throws SnapshotError `UPSTREAM_INVALID` when an object is missing or malformed,
+ * `REPOSITORY_DAMAGED`, `LIMIT_EXCEEDED`.
  */
 export async function checkConnectivity(
   { mirror, revision, limits }: ConnectivityTask,
@@ -43,12 +44,12 @@ export async function checkConnectivity(
 ): Promise<ConnectivityResult> {
   const packs = packPaths(mirror, packsOf(revision));
   await withReader(packs, { limits, memory }, (reader) =>
-    reachableObjects(reader, { include: all(mirror, revision), signal }),
+    reachableObjects(reader, { include: wanted(mirror, revision), signal }),
   );
   return { kind: 'connectivity' };
 }
 
-function* all(mirror: string, revision: MirrorRevision): Generator<string> {
+function* wanted(mirror: string, revision: MirrorRevision): Generator<string> {
   yield* readTips(mirror, revision);
   yield* revision.pinned.commits;
 }

@@ -11,50 +11,51 @@ import { discover, discoverUnbornHead } from '../../upstream/discover.js';
 import { fetchPack } from '../../upstream/fetch-pack.js';
 import { createHttpClient, type UpstreamClient } from '../../upstream/http-client.js';
 import type { UpstreamTask } from '../../upstream/task.js';
-import { packPaths, readRefs, writeRefs } from '../disk/layout.js';
-import { digestRefs, type MirrorRevision, packsOf } from '../disk/revision.js';
+import { packPaths } from '../disk/layout.js';
+import { digestRefs, readRefs, writeRefs } from '../disk/refs-file.js';
+import { type MirrorRevision, packsOf } from '../disk/revision.js';
 import { chooseHaves, MAX_HAVES } from './haves.js';
 import type { JobContext } from './job-context.js';
 import { verifyRefs } from './verify-refs.js';
 
-/** A mirror to be brought up to date. */
-export interface UpdateTask extends UpstreamTask {
-  readonly kind: 'update';
-  /** The mirror's directory. */
+export interface FetchTask extends UpstreamTask {
+  readonly kind: 'fetch';
+  /** Directory of the mirror. */
   readonly mirror: string;
   readonly revision: MirrorRevision;
-  /** An empty directory, for the packs that arrive and the new refs. */
+  /** An empty directory for new packs and refs. */
   readonly incoming: string;
-  /** A commit that is wanted even if no ref leads to it. */
+  /** A commit to fetch by id if no ref leads to it. */
   readonly commit?: string | undefined;
-  /** Full names, as bytes, of refs that the mirror does not hold: what they are at is to be said. */
+  /** Full names, as bytes, of refs that mirrors do not hold. The result has their ids. */
   readonly otherRefs: readonly string[];
 }
 
-/** What a revision is to become. Packs lie in `incoming`, and refs if they have changed. */
-export interface UpdateResult {
-  readonly kind: 'update';
+/** Content for the next revision. New packs, and refs that have changed, are in `incoming`. */
+export interface FetchResult {
+  readonly kind: 'fetch';
   readonly head: Head;
   readonly digest: string;
   /** How many refs there are. */
   readonly refCount: number;
-  /** Whether refs moved away from objects that no ref leads to any more. */
+  /** Whether the change of refs made objects unreachable. */
   readonly leavesGarbage: boolean;
-  /** For the refs: none when all that they name was there. */
+  /** Packs for the refs: none when the mirror has all objects. */
   readonly packs: readonly IngestedPack[];
-  /** For the commit: none when it was there, or could not be had. */
+  /** Packs for the commit: none when the mirror has it, or the upstream does not send it. */
   readonly pinnedPacks: readonly IngestedPack[];
-  /** Whether the commit that was wanted is there, and no ref is known to lead to it. */
+  /** Whether the commit was fetched by its id. */
   readonly isPinned: boolean;
+  /** Whether the mirror has the commit. */
   readonly hasCommit: boolean;
-  /** Of `otherRefs`, those that are there: full name → id. */
+  /** Full name → id, for those of the task's `otherRefs` that exist. */
   readonly otherRefs: ReadonlyMap<string, string>;
 }
 
-/** Commits that are looked at to find out whether what refs moved away from is still needed. */
+/** Commits to visit at most, in order to find out whether the old tips are still reachable. */
 const MAX_COMMITS = 20_000;
 
-/** By which of these an upstream lets clients ask for objects that it did not advertise. */
+/** Capabilities of an upstream that lets clients ask for objects that it does not advertise. */
 const UNADVERTISED_WANTS = [
   'allow-tip-sha1-in-want',
   'allow-reachable-sha1-in-want',
@@ -62,36 +63,36 @@ const UNADVERTISED_WANTS = [
 ];
 
 /**
- * Fetches what a mirror lacks: one `info/refs`, and only when refs moved to objects that are not there
- * one `upload-pack`; another one for a commit that is wanted by its id. Every object is hashed, and
- * everything between the new refs and the old ones is there, before the refs are written. Runs in a
+ * Fetches the objects that a mirror lacks: one `info/refs`, one `upload-pack` if refs moved to
+ * objects that are missing, and another one for a commit by its id. Before it writes the refs, it
+ * hashes every object and checks that the objects between old and new refs are complete. Runs in a
  * worker thread.
  *
  * @throws SnapshotError as `cloneMirror`.
  */
-export async function updateMirror(task: UpdateTask, context: JobContext): Promise<UpdateResult> {
+export async function fetchIntoMirror(task: FetchTask, context: JobContext): Promise<FetchResult> {
   const http = createHttpClient({ ...task, ...task.limits, signal: context.signal });
   try {
     const remote = await discover(task, http, new Set(task.otherRefs));
-    const refs = await updateRefs(task, context, http, remote);
+    const refs = await fetchRefs(task, context, http, remote);
     const commit = await fetchCommit(task, context, http, remote, refs.packs);
     const { otherRefs } = remote;
-    return { kind: 'update', refCount: remote.refs.length, ...refs, ...commit, otherRefs };
+    return { kind: 'fetch', refCount: remote.refs.length, ...refs, ...commit, otherRefs };
   } finally {
     await http.close();
   }
 }
 
-async function updateRefs(
-  task: UpdateTask,
+async function fetchRefs(
+  task: FetchTask,
   context: JobContext,
   http: UpstreamClient,
   remote: Advertisement,
-): Promise<Pick<UpdateResult, 'head' | 'digest' | 'leavesGarbage' | 'packs'>> {
+): Promise<Pick<FetchResult, 'head' | 'digest' | 'leavesGarbage' | 'packs'>> {
   const { mirror, revision } = task;
   const { head: oldHead, digest: oldDigest } = revision;
-  // HEAD is not advertised while its branch has no commits. Which branch that is takes a request more,
-  // and is of no interest as long as nothing else has changed.
+  // HEAD is not advertised while its branch has no commits. Then its name takes one more request,
+  // which is not needed while all refs are unchanged.
   const isUnborn = remote.head === undefined;
   if (isUnborn && oldHead.oid === undefined && digestRefs(oldHead, remote.refs) === oldDigest) {
     return { head: oldHead, digest: oldDigest, leavesGarbage: false, packs: [] };
@@ -103,7 +104,8 @@ async function updateRefs(
   const known = readRefs(mirror, revision);
   const before = () => all(idOf(oldHead), known.oids());
   const now = () => all(idOf(head), remote.refs.oids());
-  // Also what packs have already: nothing is known of where an object leads that no ref led to.
+  // Includes objects that are in packs already: if no ref led to them, their own links are
+  // unchecked.
   const moved = without(all(idOf(head), oidsOf(remote.refs.notIn(known))), before());
   const gone = without(all(idOf(oldHead), oidsOf(known.notIn(remote.refs))), now());
   const within = { limits: task.limits, memory: context.memory };
@@ -117,7 +119,7 @@ async function updateRefs(
     const refs = verifyRefs(reader, head, remote.refs, known);
     const { signal } = context;
     reachableObjects(reader, { include: moved, exclude: before(), signal });
-    // Nearly always what is new leads to what was there; else any other ref may.
+    // Nearly always the moved refs still lead to the old tips; otherwise any other ref may.
     const leavesGarbage = ![moved, now()].some(
       (tips) => reachesAll(reader, tips, gone, MAX_COMMITS, signal) === true,
     );
@@ -138,7 +140,7 @@ function* oidsOf(refs: Iterable<Ref>): Generator<string> {
   for (const { oid } of refs) yield oid;
 }
 
-/** Each of `oids` once that is not one of `others`, which may be many more. */
+/** The set of `oids` without `others`. There may be far more others, so these are not collected. */
 function without(oids: Iterable<string>, others: Iterable<string>): Set<string> {
   const left = new Set(oids);
   for (const other of others) {
@@ -148,19 +150,19 @@ function without(oids: Iterable<string>, others: Iterable<string>): Set<string> 
   return left;
 }
 
-/** Fetches the commit that is wanted by its id, if it is not there and the upstream allows it. */
+/** Fetches the task's commit by its id, if the mirror lacks it and the upstream allows it. */
 async function fetchCommit(
-  task: UpdateTask,
+  task: FetchTask,
   context: JobContext,
   http: UpstreamClient,
   remote: Advertisement,
   newPacks: readonly IngestedPack[],
-): Promise<Pick<UpdateResult, 'hasCommit' | 'isPinned' | 'pinnedPacks'>> {
+): Promise<Pick<FetchResult, 'hasCommit' | 'isPinned' | 'pinnedPacks'>> {
   const { commit, revision } = task;
   const { pinned } = revision;
   const nothing = { hasCommit: false, isPinned: false, pinnedPacks: [] };
   if (commit === undefined) return nothing;
-  // It may be pinned by now, or lead to others that are.
+  // The commit may be pinned, or lead to pinned commits.
   const paths = packsWith(task, packsOf(revision), newPacks);
   const within = { limits: task.limits, memory: context.memory };
   const isThere = await withReader(paths, within, (reader) => reader.isCommit(commit));
@@ -187,7 +189,7 @@ async function fetchCommit(
 }
 
 async function fetch(
-  task: UpdateTask,
+  task: FetchTask,
   { onProgress, threads, memory }: JobContext,
   http: UpstreamClient,
   { capabilities }: Advertisement,
@@ -195,7 +197,7 @@ async function fetch(
   haves: readonly string[],
 ): Promise<IngestedPack> {
   const { mirror, revision, incoming, limits } = task;
-  // Opened only if a delta has its base there, which the upstream was not asked for.
+  // Opened only if a delta has its base in the mirror: the upstream is not asked for such deltas.
   let opened: ObjectReader | undefined;
   const bases = {
     has: (oid: string) => reader().locate(oid) !== undefined,
@@ -213,9 +215,9 @@ async function fetch(
   }
 }
 
-/** Paths of the packs of a revision and of those that have arrived. */
+/** Paths of packs in the mirror and of packs that have just arrived. */
 function packsWith(
-  { mirror, incoming }: UpdateTask,
+  { mirror, incoming }: FetchTask,
   names: readonly string[],
   arrived: readonly IngestedPack[],
 ): string[] {

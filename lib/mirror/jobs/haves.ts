@@ -4,16 +4,17 @@ import type { RefList } from '../../git/ref-list.js';
 import type { Head } from '../../git/refs.js';
 import type { ObjectReader } from '../../pack/reader.js';
 
-/** A have is a line of 50 bytes, and the upstream looks each of them up. */
+/** Each have is a line of 50 bytes, and the upstream looks it up. */
 export const MAX_HAVES = 1000;
-/** Of branches that moved: so many also get ancestors, in steps that double. */
+/** This many of the moved branches also get ancestors. */
 const MAX_MOVED = 32;
+/** Distances of ancestors double this often. */
 const STEPS = 10;
 
 /**
- * What to tell an upstream that is there, so that it sends little: HEAD, the tips that moved, and all
- * others. A tip that was pushed away may be forgotten there by now, but hardly what came before it:
- * ancestors of those at distances of 1, 2, 4 and so on are told as well.
+ * Chooses the haves of a fetch, so that the upstream sends few objects: HEAD, the tips that moved,
+ * then all other tips. After a forced push the upstream may lack the old tip, but hardly its
+ * ancestors. So the haves include ancestors of moved tips, at distances of 1, 2, 4 and so on.
  *
  * @param head the mirror's, if known.
  * @param known the mirror's refs.

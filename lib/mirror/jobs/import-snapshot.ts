@@ -1,33 +1,47 @@
 import { createReadStream } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
+import { ByteReader } from '../../archive/byte-reader.js';
+import { decompress } from '../../archive/decompress.js';
+import { readTar } from '../../archive/tar-reader.js';
 import { type SerializedError, SnapshotError, serializeError } from '../../errors.js';
+import { parsePackedRefs, RefList } from '../../git/ref-list.js';
+import type { Ref } from '../../git/refs.js';
 import { reachableObjects } from '../../history/reachable-objects.js';
-import type { IngestedPack } from '../../pack/ingest.js';
+import type { Limits } from '../../options.js';
+import { type IngestedPack, type IngestOptions, ingestPack } from '../../pack/ingest.js';
 import { withReader } from '../../pack/with-reader.js';
-import type { Advertisement } from '../../upstream/advertisement.js';
 import { packDirectory, packPaths } from '../disk/layout.js';
-import type { CloneTask } from './clone.js';
 import { isSmall } from './connectivity.js';
 import { chooseHaves } from './haves.js';
 import type { JobContext } from './job-context.js';
-import { unpackSnapshotPacks } from './snapshot-packs.js';
 
-/** What a clone need not fetch. */
-export interface Bootstrap {
+/** Packs that a clone has from a stored snapshot, and the request for the missing objects. */
+export interface ImportedSnapshot {
   readonly restored: readonly IngestedPack[];
-  /** Ids of what refs of the snapshot name. */
+  /** Ids that the refs of the snapshot name. */
   readonly known: ReadonlySet<string>;
-  /** What is still to be fetched, and what to tell the upstream that is there. */
   readonly wants: readonly string[];
   readonly haves: readonly string[];
   /** Why nothing was restored. */
   readonly failure: SerializedError | undefined;
-  /** Whether it is the snapshot that is to blame for that: not a limit, the disk, or perhaps the upstream. */
+  /** Whether nothing was restored because the snapshot is damaged. */
   readonly isDamaged: boolean;
 }
 
-/** All is to be fetched. */
-export function nothingRestored(tips: ReadonlySet<string>, failure?: unknown): Bootstrap {
+export interface ImportRequest {
+  /** Directory of the mirror, which is being cloned. */
+  readonly directory: string;
+  /** Path of the archive. */
+  readonly snapshot: string | undefined;
+  readonly limits: Limits;
+  /** Refs that the upstream advertises. */
+  readonly advertised: RefList;
+  /** All ids that the mirror needs. */
+  readonly tips: ReadonlySet<string>;
+}
+
+/** The import of nothing: the clone fetches all objects. */
+export function nothingImported(tips: ReadonlySet<string>, failure?: unknown): ImportedSnapshot {
   return {
     restored: [],
     known: new Set(),
@@ -39,27 +53,25 @@ export function nothingRestored(tips: ReadonlySet<string>, failure?: unknown): B
 }
 
 /**
- * Restores the packs of a snapshot into a mirror that is being cloned, if there is one, and each of its
- * objects is what its id says; of a small one also if all that its refs lead to is there.
+ * Copies the packs of a stored snapshot into a mirror that is being cloned. The snapshot is not
+ * trusted: every object is hashed. For a small snapshot, also checks that all objects exist that
+ * are reachable from its refs. A failure is part of the result, and leaves no pack.
  *
- * @param tips ids of all that the clone is to have.
  * @throws the signal's reason.
  */
-export async function bootstrap(
-  { directory, snapshot, limits }: CloneTask,
+export async function importSnapshot(
+  { directory, snapshot, limits, advertised, tips }: ImportRequest,
   { threads, memory, signal }: JobContext,
-  { refs: advertised }: Advertisement,
-  tips: ReadonlySet<string>,
-): Promise<Bootstrap> {
-  if (snapshot === undefined) return nothingRestored(tips);
-  const into = packDirectory(directory);
+): Promise<ImportedSnapshot> {
+  if (snapshot === undefined) return nothingImported(tips);
   try {
     const archive = createReadStream(snapshot, { signal });
-    const { packs, refs } = await unpackSnapshotPacks(archive, into, limits, { threads });
+    const into = packDirectory(directory);
+    const { packs, refs } = await unpack(archive, into, limits, { threads });
     const names = packs.map(({ name }) => name);
     return await withReader(packPaths(directory, names), { limits, memory }, (reader) => {
       const known = new Set(refs.oids());
-      // They would be told the upstream as what is there.
+      // The upstream will be told that these are here.
       for (const oid of known) reader.requireNumber(Buffer.from(oid, 'hex'));
       if (packs.every(isSmall)) reachableObjects(reader, { include: known, signal });
       return {
@@ -73,19 +85,111 @@ export async function bootstrap(
     });
   } catch (error) {
     signal.throwIfAborted();
-    await emptyPackDirectory(directory);
-    return { ...nothingRestored(tips, error), isDamaged: isOfContent(error) };
+    await removeImported(directory);
+    return { ...nothingImported(tips, error), isDamaged: isBadContent(error) };
   }
 }
 
-export async function emptyPackDirectory(directory: string): Promise<void> {
+/** Removes all packs from a mirror that is being cloned. */
+export async function removeImported(directory: string): Promise<void> {
   const packs = packDirectory(directory);
   await rm(packs, { recursive: true });
   await mkdir(packs);
 }
 
-/** Whether a restore failed with this because bytes are not what they should be. */
-export function isOfContent(error: unknown): boolean {
+/** Whether an error means that bytes are wrong, as opposed to a limit or a full disk. */
+export function isBadContent(error: unknown): boolean {
   const codes: readonly string[] = ['ARCHIVE_INVALID', 'UPSTREAM_INVALID', 'REPOSITORY_DAMAGED'];
   return error instanceof SnapshotError && codes.includes(error.code);
+}
+
+interface UnpackedSnapshot {
+  readonly packs: readonly IngestedPack[];
+  /** Full names of the upstream's refs. Their objects may be missing. */
+  readonly refs: RefList;
+}
+
+const PACK = /^\.git\/objects\/pack\/pack-[0-9a-f]{40}\.pack$/;
+/** More than any snapshot has. */
+const MAX_PACKS = 64;
+const MAX_ENTRIES = 1000;
+/** For all entries except packs, in addition to the bytes that idx files may have. */
+const MAX_OTHER_BYTES = 64 * 1024 * 1024;
+/** An object takes about 30 bytes in an idx, and at least a dozen bytes in a pack. */
+const MAX_IDX_RATIO = 4;
+/** The snapshot's names of branches are longer than the upstream's. */
+const MAX_REFS_RATIO = 2;
+
+/**
+ * Reads the packs and refs of an archive of a whole repository. It indexes packs anew, as if they
+ * came from the upstream. It stops reading after `.git`.
+ *
+ * @param into directory for the packs. On failure its owner removes them.
+ * @throws SnapshotError `ARCHIVE_INVALID`, `UPSTREAM_INVALID`, `REPOSITORY_DAMAGED`,
+ * `LIMIT_EXCEEDED`, `STORAGE_FULL`.
+ */
+async function unpack(
+  archive: AsyncIterable<Uint8Array>,
+  into: string,
+  limits: Limits,
+  options: IngestOptions,
+): Promise<UnpackedSnapshot> {
+  const reader = new ByteReader(decompress(archive));
+  const packs: IngestedPack[] = [];
+  let refs = RefList.of([]);
+  let entries = 0;
+  let packBytes = 0;
+  let otherBytes = 0;
+  try {
+    for await (const { path, size } of readTar(reader)) {
+      if (path === '' || path === '.git') continue;
+      if (!path.startsWith('.git/')) break;
+      if (++entries > MAX_ENTRIES) throw invalid(`it has more than ${MAX_ENTRIES} entries`);
+      if (PACK.test(path)) packBytes += size;
+      else otherBytes += size;
+      if (otherBytes > MAX_OTHER_BYTES + MAX_IDX_RATIO * packBytes) {
+        throw invalid(`it has ${otherBytes} bytes beside its packs`);
+      }
+      if (path === '.git/shallow') throw invalid('it does not have the full history');
+      if (path === '.git/packed-refs') {
+        if (size > MAX_REFS_RATIO * limits.maxRefsBytes)
+          throw tooLarge(`its refs have ${size} bytes`);
+        refs = RefList.of(upstreamRefs(await reader.take(size)));
+      } else if (PACK.test(path)) {
+        if (size > limits.maxPackBytes) throw tooLarge(`one of its packs has ${size} bytes`);
+        if (packs.length === MAX_PACKS) throw invalid(`it has more than ${MAX_PACKS} packs`);
+        const pack = await ingestPack(content(reader, size), into, limits, options);
+        if (packs.some(({ name }) => name === pack.name)) throw invalid('it has a pack twice');
+        packs.push(pack);
+      }
+    }
+  } finally {
+    await reader.close();
+  }
+  return { packs, refs };
+}
+
+async function* content(reader: ByteReader, size: number): AsyncGenerator<Uint8Array> {
+  for (let left = size; left > 0; ) {
+    const bytes = await reader.takeAvailable(left);
+    left -= bytes.length;
+    yield bytes;
+  }
+}
+
+/** Gives refs their upstream names. Leaves out peeled ids of tags, which are not trusted. */
+function* upstreamRefs(packedRefs: Buffer): Generator<Ref> {
+  const remote = 'refs/remotes/origin/';
+  for (const { name, oid } of parsePackedRefs(packedRefs)) {
+    if (name.startsWith('refs/tags/')) yield { name, oid };
+    if (name.startsWith(remote)) yield { name: `refs/heads/${name.slice(remote.length)}`, oid };
+  }
+}
+
+function tooLarge(what: string): SnapshotError {
+  return new SnapshotError('LIMIT_EXCEEDED', `no mirror is made of the snapshot: ${what}`);
+}
+
+function invalid(what: string): SnapshotError {
+  return new SnapshotError('ARCHIVE_INVALID', `no mirror can be made of the snapshot: ${what}`);
 }

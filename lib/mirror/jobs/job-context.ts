@@ -2,13 +2,13 @@ import type { ObjectMemory } from '../../pack/object-memory.js';
 import type { ResolverPool } from '../../pack/resolver-pool.js';
 import type { FetchProgress } from '../../upstream/fetch-pack.js';
 
-/** What a job on a mirror works with. */
+/** Resources of a worker thread for its jobs. */
 export interface JobContext {
   onProgress(progress: FetchProgress): void;
-  /** To be used and kept for the next job. */
+  /** Threads that resolve deltas. They outlive the job, for the next one. */
   readonly threads: ResolverPool;
   /** For reading objects. */
   readonly memory: ObjectMemory;
-  /** Closes all connections; what is computed at the time goes on. */
+  /** Closes all connections and ends long walks of the history; other computation goes on. */
   readonly signal: AbortSignal;
 }

@@ -6,55 +6,54 @@ import type { ObjectSet } from '../../pack/object-set.js';
 import type { ObjectReader } from '../../pack/reader.js';
 import { withReader } from '../../pack/with-reader.js';
 import { writePack } from '../../pack/write-pack.js';
-import { packPaths, readTips } from '../disk/layout.js';
+import { packPaths } from '../disk/layout.js';
+import { readTips } from '../disk/refs-file.js';
 import { type MirrorRevision, packsOf } from '../disk/revision.js';
 import type { JobContext } from './job-context.js';
 
-/** Packs of a mirror to be put together. */
-export interface ConsolidateTask {
-  readonly kind: 'consolidate';
-  /** The mirror's directory. */
+/**
+ * Packs of a revision that become one pack: those of these names; `reachable`, all packs, without
+ * unreachable objects; `pinned`, the packs of commits that clients asked for by id.
+ */
+export type RepackSelection = readonly string[] | 'reachable' | 'pinned';
+
+export interface RepackTask {
+  readonly kind: 'repack';
+  /** Directory of the mirror. */
   readonly mirror: string;
   readonly revision: MirrorRevision;
-  /**
-   * Packs of the revision that become one. `reachable`: all of them, without what no ref leads to.
-   * `pinned`: those of commits that were asked for by their id.
-   */
-  readonly packs: readonly string[] | 'reachable' | 'pinned';
-  /** An empty directory for what is written. */
+  readonly packs: RepackSelection;
+  /** An empty directory for the new packs. */
   readonly incoming: string;
   readonly limits: Limits;
 }
 
-/** The packs lie in `incoming`. */
-export interface ConsolidateResult {
-  readonly kind: 'consolidate';
-  /** In place of those that were named; `undefined` when nothing is left of them. */
+/** The new packs are in `incoming`. */
+export interface RepackResult {
+  readonly kind: 'repack';
+  /** Replaces the selected packs; `undefined` when no object of them is left. */
   readonly combined: IngestedPack | undefined;
-  /** In place of all pinned ones, unless packs were named. */
+  /** Replaces all pinned packs, unless packs were selected by name. */
   readonly pinned: IngestedPack | undefined;
 }
 
 /**
- * Puts packs of a mirror together. Runs in a worker thread. Memory: as `ingestPack`, and 20 bytes an
+ * Combines packs of a mirror. Runs in a worker thread. Memory: as `ingestPack`, and 20 bytes per
  * object.
  *
  * @throws SnapshotError `REPOSITORY_DAMAGED`, `LIMIT_EXCEEDED`, `STORAGE_FULL`.
  */
-export async function consolidate(
-  task: ConsolidateTask,
-  context: JobContext,
-): Promise<ConsolidateResult> {
+export async function repackMirror(task: RepackTask, context: JobContext): Promise<RepackResult> {
   const { mirror, revision, packs, limits } = task;
   const { memory, signal } = context;
-  const writeInto = async (reader: ObjectReader, objects: ObjectSet) => {
+  const writeObjects = async (reader: ObjectReader, objects: ObjectSet) => {
     if (objects.size === 0) return undefined;
     return await writePack(reader, objects, task.incoming, { ...context, limits });
   };
   if (packs !== 'reachable' && packs !== 'pinned') {
     return await withReader(packPaths(mirror, packs), { limits, memory }, async (reader) => ({
-      kind: 'consolidate',
-      combined: await writeInto(reader, everyObject(reader)),
+      kind: 'repack',
+      combined: await writeObjects(reader, everyObject(reader)),
       pinned: undefined,
     }));
   }
@@ -62,12 +61,12 @@ export async function consolidate(
   const { commits } = revision.pinned;
   const all = packPaths(mirror, packsOf(revision));
   return await withReader(all, { limits, memory }, async (reader) => {
-    const write = async (walk: ReachableOptions) =>
-      await writeInto(reader, reachableObjects(reader, { ...walk, signal }).objects);
+    const writeReachable = async (walk: ReachableOptions) =>
+      await writeObjects(reader, reachableObjects(reader, { ...walk, signal }).objects);
     return {
-      kind: 'consolidate',
-      combined: packs === 'reachable' ? await write({ include: tips }) : undefined,
-      pinned: await write({ include: commits, exclude: tips }),
+      kind: 'repack',
+      combined: packs === 'reachable' ? await writeReachable({ include: tips }) : undefined,
+      pinned: await writeReachable({ include: commits, exclude: tips }),
     };
   });
 }

@@ -9,10 +9,11 @@ import { inPackOrder } from '../../pack/pack-order.js';
 import type { ObjectReader } from '../../pack/reader.js';
 
 /**
- * Checks that HEAD is at a commit with a tree and that every ref names an object that is there, and
- * finds what annotated tags name.
+ * Checks that HEAD is a commit with a tree, and that every ref names an object that exists. Peels
+ * annotated tags.
  *
- * @param known refs that were checked before: what they name is there.
+ * @param known refs that were checked before.
+ * @returns the advertised refs, with their peeled ids.
  * @throws SnapshotError `UPSTREAM_INVALID`.
  */
 export function verifyRefs(
@@ -33,18 +34,18 @@ export function verifyRefs(
 
 function* peeled(reader: ObjectReader, advertised: RefList, known: RefList): Generator<Ref> {
   const tags = new TagPeeler(reader);
-  tags.lookAt(advertised.notIn(known));
+  tags.findTags(advertised.notIn(known));
   for (const [{ name, oid }, same] of advertised.beside(known)) {
     yield same ?? { name, oid, peeled: tags.peel(oid) };
   }
 }
 
-/** Follows annotated tags. Memory: a bit an object, and what is found of each tag. */
+/** Follows annotated tags. Memory: a bit per object, and an id per tag. */
 class TagPeeler {
   readonly #reader: ObjectReader;
-  /** Numbers of objects that are no tags. */
+  /** Numbers of objects that are not tags. */
   readonly #others: ObjectSet;
-  /** What tags finally name, by their numbers: no chain is followed twice. */
+  /** Number of a tag → id that it is peeled to. No chain is followed twice. */
   readonly #found = new Map<number, string>();
 
   constructor(reader: ObjectReader) {
@@ -52,8 +53,8 @@ class TagPeeler {
     this.#others = new ObjectSet(reader.objectCount);
   }
 
-  /** Finds out which objects are tags, in the order in which they lie in packs: any other takes far longer. */
-  lookAt(refs: Iterable<Ref>): void {
+  /** Finds out which objects are tags, in pack order: any other order takes far longer. */
+  findTags(refs: Iterable<Ref>): void {
     const numbers = new ObjectSet(this.#reader.objectCount);
     for (const { oid } of refs) numbers.add(this.#reader.requireNumber(Buffer.from(oid, 'hex')));
     for (const number of inPackOrder(this.#reader.packs, numbers)) {
@@ -61,7 +62,7 @@ class TagPeeler {
     }
   }
 
-  /** What a chain of tags finally names; `undefined` for an object that is no tag. */
+  /** The id at the end of a chain of tags; `undefined` for an object that is not a tag. */
   peel(oid: string): string | undefined {
     const chain: number[] = [];
     let target = oid;
@@ -74,7 +75,7 @@ class TagPeeler {
       }
       if (this.#others.has(number)) break;
       if (this.#reader.typeOfNumber(number) !== ObjectType.tag) break;
-      // A circle would take a collision of hashes.
+      // The chain ends: a circle would need a hash collision.
       chain.push(number);
       target = parseTagTarget(this.#reader.read(target).data);
     }

@@ -1,5 +1,5 @@
 import { type FileHandle, open } from 'node:fs/promises';
-import { withStoreFailure } from '../../fs/failure.js';
+import { withStoreFailure } from '../../fs/errors.js';
 import type { AdoptOptions, Metadata, StoredObject } from '../store.js';
 import type { FarTier } from './far-tier.js';
 

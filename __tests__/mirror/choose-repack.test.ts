@@ -1,9 +1,9 @@
 import {
-  chooseTask,
+  chooseRepack,
   FULL_PACKS,
   packsToCombine,
   SMALL_BYTES,
-} from '../../lib/mirror/choose-packs.js';
+} from '../../lib/mirror/choose-repack.js';
 import { SeededRandom } from '../support/random.js';
 
 const sized = (...sizes: number[]) => sizes.map((size, i) => ({ name: `pack-${i}`, size }));
@@ -12,32 +12,32 @@ const nothing = { pinned: { commits: [], packs: [] }, garbageSince: undefined };
 const HOUR = 60 * 60_000;
 const ANY = Number.POSITIVE_INFINITY;
 
-describe('The packs that a consolidation combines are', () => {
-  test('none of a geometric series', () => {
+describe('A repack combines', () => {
+  test('no packs of a geometric series', () => {
     expect(packsToCombine(sized(1, 2, 6, 18, 54), ANY)).toEqual([]);
     expect(packsToCombine(sized(), ANY)).toEqual([]);
     expect(packsToCombine(sized(7), ANY)).toEqual([]);
   });
 
-  test('the smallest ones, and not those that are at least twice as large as all of these', () => {
+  test('the smallest packs, and no pack that is at least twice as large as all smaller ones', () => {
     expect(packsToCombine(sized(1000, 1, 1, 1, 1), ANY).sort()).toEqual(names(1, 2, 3, 4));
     expect(packsToCombine(sized(1000, 600), ANY).sort()).toEqual(names(0, 1));
   });
 
-  test('all but the largest of a geometric series that is as long as allowed', () => {
+  test('all but the largest pack of a geometric series of the maximum length', () => {
     const series = sized(...Array.from({ length: FULL_PACKS }, (_, i) => 3 ** i));
     expect(packsToCombine(series, ANY)).toEqual(
       names(...Array.from({ length: FULL_PACKS - 1 }, (_, i) => i)),
     );
   });
 
-  test('no more than may be in one pack', () => {
+  test('no more bytes than one pack may have', () => {
     expect(packsToCombine(sized(1000, 600, 10, 10), 620).sort()).toEqual(names(1, 2, 3));
     expect(packsToCombine(sized(1000, 600, 10, 10), 619).sort()).toEqual(names(2, 3));
     expect(packsToCombine(sized(1000, 600), 1599)).toEqual([]);
   });
 
-  test('so chosen that few are left after many fetches, and each byte is rewritten a few times', () => {
+  test('packs so that few are left after many fetches, and each byte is rewritten only a few times', () => {
     const random = new SeededRandom(1);
     let packs = [{ name: 'pack-clone', size: 1_000_000 }];
     let fetched = 0;
@@ -46,7 +46,7 @@ describe('The packs that a consolidation combines are', () => {
       const size = 1 + random.below(random.below(50) === 0 ? 20_000 : 300);
       packs.push({ name: `pack-${i}`, size });
       fetched += size;
-      const task = chooseTask(nothing, packs, ANY, 0);
+      const task = chooseRepack(nothing, packs, ANY, 0);
       if (Array.isArray(task)) {
         const combined = packs.filter(({ name }) => task.includes(name));
         const sum = combined.reduce((total, each) => total + each.size, 0);
@@ -62,35 +62,35 @@ describe('The packs that a consolidation combines are', () => {
   });
 });
 
-describe('The next task of a mirror', () => {
-  test('is none while it has few packs', () => {
+describe('The next repack of a mirror', () => {
+  test('is not due while it has few packs', () => {
     expect(
-      chooseTask(nothing, sized(...Array.from({ length: 12 }, () => 5)), ANY, 0),
+      chooseRepack(nothing, sized(...Array.from({ length: 12 }, () => 5)), ANY, 0),
     ).toBeUndefined();
-    expect(chooseTask(nothing, sized(...Array.from({ length: 13 }, () => 5)), ANY, 0)).toHaveLength(
-      13,
-    );
+    expect(
+      chooseRepack(nothing, sized(...Array.from({ length: 13 }, () => 5)), ANY, 0),
+    ).toHaveLength(13);
   });
 
-  test('is to prune unreachable objects: at once in a small mirror, else after hours', () => {
+  test('prunes unreachable objects: at once in a small mirror, otherwise after hours', () => {
     const garbage = { ...nothing, garbageSince: 1000 };
-    expect(chooseTask(garbage, sized(SMALL_BYTES), ANY, 1000)).toBe('reachable');
-    expect(chooseTask(garbage, sized(SMALL_BYTES + 1), ANY, 1000 + 6 * HOUR)).toBeUndefined();
-    expect(chooseTask(garbage, sized(SMALL_BYTES + 1), ANY, 1001 + 6 * HOUR)).toBe('reachable');
+    expect(chooseRepack(garbage, sized(SMALL_BYTES), ANY, 1000)).toBe('reachable');
+    expect(chooseRepack(garbage, sized(SMALL_BYTES + 1), ANY, 1000 + 6 * HOUR)).toBeUndefined();
+    expect(chooseRepack(garbage, sized(SMALL_BYTES + 1), ANY, 1001 + 6 * HOUR)).toBe('reachable');
   });
 
-  test('is none that would make a pack larger than allowed', () => {
+  test('makes no pack that is larger than allowed', () => {
     const garbage = { ...nothing, garbageSince: 1000 };
-    expect(chooseTask(garbage, sized(600, 600), 1200, 1000)).toBe('reachable');
-    expect(chooseTask(garbage, sized(600, 600), 1199, 1000)).toBeUndefined();
+    expect(chooseRepack(garbage, sized(600, 600), 1200, 1000)).toBe('reachable');
+    expect(chooseRepack(garbage, sized(600, 600), 1199, 1000)).toBeUndefined();
   });
 
-  test('is to combine pinned packs when there are many', () => {
+  test('combines pinned packs when there are many', () => {
     const pinned = (count: number) => ({
       ...nothing,
       pinned: { commits: [], packs: names(...Array.from({ length: count }, (_, i) => i)) },
     });
-    expect(chooseTask(pinned(6), sized(1), ANY, 0)).toBeUndefined();
-    expect(chooseTask(pinned(7), sized(1), ANY, 0)).toBe('pinned');
+    expect(chooseRepack(pinned(6), sized(1), ANY, 0)).toBeUndefined();
+    expect(chooseRepack(pinned(7), sized(1), ANY, 0)).toBe('pinned');
   });
 });

@@ -1,4 +1,4 @@
-import { readSync } from 'node:fs';
+import { readSync, writeSync } from 'node:fs';
 
 /**
  * Fills `target` with the bytes of a file from `offset` on.
@@ -12,4 +12,9 @@ export function readFully(fd: number, target: Uint8Array, offset: number): boole
     done += got;
   }
   return true;
+}
+
+/** Writes all of `bytes` at the file's position: a single write may stop early. */
+export function writeFully(fd: number, bytes: Uint8Array): void {
+  for (let rest = bytes; rest.length > 0; ) rest = rest.subarray(writeSync(fd, rest));
 }

@@ -1,7 +1,7 @@
 import { type Clock, install } from '@sinonjs/fake-timers';
 import { withResolvers } from '../../lib/async/with-resolvers.js';
 import { readFetchAnswer } from '../../lib/git/upload-pack.js';
-import { failWhenStalled } from '../../lib/upstream/stall.js';
+import { failWhenStalled } from '../../lib/upstream/fetch-pack.js';
 import { encodePacket } from '../support/pkt-line.js';
 import { cleanup } from '../support/temporary-directory.js';
 

@@ -1,0 +1,76 @@
+import { copyFile, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { unlessMissing } from '../../fs/errors.js';
+import { temporaryName } from '../../fs/temporary.js';
+import { quoteConfigValue } from '../../git/config.js';
+import { encodeHead } from '../../git/refs.js';
+import { refsPath } from './layout.js';
+import type { MirrorRevision } from './revision.js';
+
+/*
+ * The files of a mirror that only git reads: `config`, `HEAD`, `packed-refs`, and a ref for each
+ * commit that a client asked for by id.
+ */
+
+const PINNED_REFS = join('refs', 'pinned');
+
+type Shown = Pick<MirrorRevision, 'head' | 'digest' | 'pinned'>;
+
+/** @param upstreamUrl URL of the upstream, without credentials. */
+export async function writeConfig(mirror: string, upstreamUrl: string): Promise<void> {
+  await writeFile(join(mirror, 'config'), config(upstreamUrl));
+}
+
+/** Shows a revision to git: first its refs, then its HEAD. */
+export async function showToGit(mirror: string, { head, digest, pinned }: Shown): Promise<void> {
+  await replaceFile(join(mirror, 'packed-refs'), (path) =>
+    copyFile(refsPath(mirror, digest), path),
+  );
+  await replaceFile(join(mirror, 'HEAD'), (path) => writeFile(path, encodeHead(head)));
+  await rm(join(mirror, PINNED_REFS), { recursive: true, force: true });
+  if (pinned.commits.length === 0) return;
+  await mkdir(join(mirror, PINNED_REFS), { recursive: true });
+  for (const oid of pinned.commits) {
+    await writeFile(join(mirror, PINNED_REFS, oid), `${oid}\n`);
+  }
+}
+
+/** Whether git sees this revision. After a crash it may still see the one before. */
+export async function isShownToGit(
+  mirror: string,
+  { head, digest, pinned }: Shown,
+): Promise<boolean> {
+  const hasContent = async (path: string, content: Buffer) =>
+    (await unlessMissing(readFile(join(mirror, path))))?.equals(content) === true;
+  if (!(await hasContent('HEAD', encodeHead(head)))) return false;
+  if (!(await hasContent('packed-refs', await readFile(refsPath(mirror, digest))))) return false;
+  const shown = (await unlessMissing(readdir(join(mirror, PINNED_REFS)))) ?? [];
+  return shown.sort().join() === [...pinned.commits].sort().join();
+}
+
+async function replaceFile(
+  path: string,
+  write: (temporary: string) => Promise<void>,
+): Promise<void> {
+  const temporary = path + temporaryName('');
+  try {
+    await write(temporary);
+    await rename(temporary, path);
+  } finally {
+    await rm(temporary, { force: true });
+  }
+}
+
+function config(upstreamUrl: string): string {
+  return [
+    '[core]',
+    '\trepositoryformatversion = 0',
+    '\tfilemode = true',
+    '\tbare = true',
+    '[remote "origin"]',
+    `\turl = ${quoteConfigValue(upstreamUrl)}`,
+    '\tfetch = +refs/heads/*:refs/heads/*',
+    '\tfetch = +refs/tags/*:refs/tags/*',
+    '',
+  ].join('\n');
+}

@@ -1,0 +1,202 @@
+import { retry } from '../async/retry.js';
+import { SnapshotError } from '../errors.js';
+import { InProcessLocks } from '../locks/in-process.js';
+import type { IngestedPack } from '../pack/ingest.js';
+import { type RepositoryId, repositoryKey } from '../repository/identity.js';
+import { isFull, SMALL_BYTES } from './choose-repack.js';
+import { publishFiles, withIncoming } from './disk/publish.js';
+import type { MirrorRevision, Pinned, RevisionContent } from './disk/revision.js';
+import { failedAsSuperseded } from './disk/revision-file.js';
+import type { JobRunner } from './job-runner.js';
+import type { FetchResult } from './jobs/fetch.js';
+import type { KnownMirrors } from './known-mirrors.js';
+import type { Maintenance } from './maintenance.js';
+import type { Mirror, MirrorLease } from './mirror.js';
+
+export interface FetchOptions {
+  /** Id of a commit to fetch even if no ref leads to it. */
+  commit?: string | undefined;
+  /** Full names, as bytes, of refs that mirrors do not hold. */
+  otherRefs?: readonly string[];
+  /** Whether no client waits for it: see `JobOptions`. */
+  isBackground?: boolean;
+}
+
+/** The answer of the upstream. */
+export interface FetchOutcome {
+  /** HEAD's commit. */
+  readonly commit: string | undefined;
+  /** Digest of HEAD and the refs. */
+  readonly digest: string;
+  /** Whether there is a mirror, which now has these refs. */
+  readonly isMirrored: boolean;
+  /** Whether the mirror has the requested commit. */
+  readonly hasCommit: boolean;
+  /** Full name → id, for those of the `otherRefs` that exist. */
+  readonly otherRefs: ReadonlyMap<string, string>;
+  /** The packs that were fetched. */
+  readonly packs: readonly IngestedPack[];
+}
+
+/** The limit of commits that a mirror keeps because clients asked for them by id. */
+const MAX_PINNED_COMMITS = 64;
+/** Another process may publish a revision each time. */
+const MAX_ATTEMPTS = 5;
+
+export interface FetcherParts {
+  readonly mirrors: KnownMirrors;
+  readonly jobs: JobRunner;
+  readonly maintenance: Maintenance;
+}
+
+/** Brings mirrors up to date. Several processes may fetch into one mirror at once. */
+export class Fetcher {
+  readonly #parts: FetcherParts;
+  /** In this process, one fetch at a time per mirror. */
+  readonly #locks = new InProcessLocks();
+
+  constructor(parts: FetcherParts) {
+    this.#parts = parts;
+  }
+
+  /** Checks an upstream that has no mirror. */
+  async check(
+    repository: RepositoryId,
+    signal: AbortSignal,
+    { isBackground = false }: FetchOptions,
+  ): Promise<FetchOutcome> {
+    const { jobs } = this.#parts;
+    const options = { signal, isBackground };
+    const { head, digest } = await jobs.run(repository, 'check', options, async (ends) => ({
+      kind: 'check',
+      ...(await jobs.upstreamTask(repository, ends)),
+    }));
+    const nothing = { hasCommit: false, otherRefs: new Map<string, string>(), packs: [] };
+    return { commit: head.oid, digest, isMirrored: false, ...nothing };
+  }
+
+  /**
+   * Checks the upstream, and fetches the objects that the mirror lacks.
+   *
+   * @returns `undefined` when the mirror is gone.
+   * @throws SnapshotError as a clone.
+   */
+  async fetch(
+    mirror: Mirror,
+    signal: AbortSignal,
+    options: FetchOptions,
+  ): Promise<FetchOutcome | undefined> {
+    const lock = await this.#locks.acquire(repositoryKey(mirror.repository), { signal });
+    try {
+      const outcome = await retry(
+        MAX_ATTEMPTS,
+        () => this.#attempt(mirror, signal, options),
+        () => new SnapshotError('INTERNAL', 'other processes keep changing the mirror'),
+      );
+      return outcome === 'gone' ? undefined : outcome;
+    } finally {
+      await lock.release();
+    }
+  }
+
+  /** @returns `undefined` when another process changed the mirror, or it was set aside. */
+  async #attempt(
+    mirror: Mirror,
+    signal: AbortSignal,
+    options: FetchOptions,
+  ): Promise<FetchOutcome | 'gone' | undefined> {
+    const { mirrors, maintenance } = this.#parts;
+    if (mirror.revision && isFull(mirror.revision)) await maintenance.run(mirror);
+    const lease = await mirrors.lease(mirror);
+    if (lease === undefined) return 'gone';
+    try {
+      const outcome = await this.#fetch(mirror, lease, signal, options);
+      if (outcome === undefined) return undefined;
+      // Released first, so that superseded files can be removed after the repack.
+      lease.release();
+      const isNew = outcome.digest !== lease.revision.digest || outcome.packs.length > 0;
+      if (isNew || lease.revision.garbageSince !== undefined) {
+        const maintained = maintenance.run(mirror);
+        // In a small mirror it takes no longer than a fetch, and artifacts are built from fewer
+        // packs.
+        if (mirror.bytes <= SMALL_BYTES) await maintained;
+      }
+      return outcome;
+    } catch (error) {
+      if (await failedAsSuperseded(lease, error)) return undefined;
+      if (await mirrors.setAsideIfDamaged(lease, error)) return undefined;
+      throw error;
+    } finally {
+      lease.release();
+    }
+  }
+
+  /** @returns `undefined` when the lease's revision was superseded by a fetch or a pruning. */
+  async #fetch(
+    mirror: Mirror,
+    { directory, revision }: MirrorLease,
+    signal: AbortSignal,
+    { commit, otherRefs = [], isBackground = false }: FetchOptions,
+  ): Promise<FetchOutcome | undefined> {
+    const { jobs } = this.#parts;
+    const { repository } = mirror;
+    return await withIncoming(directory, async (incoming) => {
+      const options = { signal, isBackground };
+      const result = await jobs.run(repository, 'fetch', options, async (ends) => {
+        const task = await jobs.upstreamTask(repository, ends);
+        return { kind: 'fetch', ...task, mirror: directory, revision, incoming, commit, otherRefs };
+      });
+      const packs = [...result.packs, ...result.pinnedPacks];
+      const refs = result.digest === revision.digest ? undefined : result.digest;
+      if (refs !== undefined || packs.length > 0) {
+        const published = await publishFiles(mirror, incoming, { packs, refs }, (current) =>
+          withFetched(current, revision, result, commit),
+        );
+        if (published === undefined) return undefined;
+      }
+      const { head, digest, hasCommit, otherRefs: found } = result;
+      return { commit: head.oid, digest, isMirrored: true, hasCommit, otherRefs: found, packs };
+    });
+  }
+}
+
+/**
+ * Adds the result of a fetch to the current revision. A repack since the earlier revision does no
+ * harm.
+ *
+ * @returns `undefined` when the fetch did not get all objects that the current revision lacks.
+ */
+function withFetched(
+  current: MirrorRevision,
+  earlier: MirrorRevision,
+  result: FetchResult,
+  commit: string | undefined,
+): RevisionContent | undefined {
+  const isSame =
+    current.clone === earlier.clone &&
+    current.digest === earlier.digest &&
+    current.prunings === earlier.prunings;
+  if (!isSame) return undefined;
+  return {
+    ...current,
+    packs: withNames(current.packs, result.packs),
+    head: result.head,
+    digest: result.digest,
+    pinned: pin(current.pinned, result, commit),
+    garbageSince: current.garbageSince ?? (result.leavesGarbage ? Date.now() : undefined),
+  };
+}
+
+/** Adds a commit that was fetched by its id. If there are too many, the earliest one is dropped. */
+function pin(pinned: Pinned, result: FetchResult, commit: string | undefined): Pinned {
+  if (commit === undefined || !result.isPinned) return pinned;
+  const others = pinned.commits.filter((oid) => oid !== commit);
+  return {
+    commits: [...others, commit].slice(-MAX_PINNED_COMMITS),
+    packs: withNames(pinned.packs, result.pinnedPacks),
+  };
+}
+
+function withNames(names: readonly string[], packs: readonly IngestedPack[]): string[] {
+  return [...new Set([...names, ...packs.map(({ name }) => name)])];
+}

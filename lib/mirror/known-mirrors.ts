@@ -1,0 +1,117 @@
+import type { EventEmitter } from 'node:events';
+import { isDamage, type SnapshotError } from '../errors.js';
+import type { SnapshotEvents } from '../events.js';
+import { type RepositoryId, repositoryKey } from '../repository/identity.js';
+import { findDamage } from './disk/integrity.js';
+import type { MirrorDirectory } from './disk/mirror-directory.js';
+import type { MirrorRevision, RevisionOnDisk } from './disk/revision.js';
+import { isSuperseded, readRevision } from './disk/revision-file.js';
+import { Mirror, type MirrorLease } from './mirror.js';
+
+export interface KnownMirrorsParts {
+  readonly directory: MirrorDirectory;
+  readonly events: EventEmitter<SnapshotEvents>;
+  /** Called after a lease of a mirror was released. */
+  readonly onRelease: (mirror: Mirror) => void;
+}
+
+/**
+ * The mirrors that this process knows: ready mirrors, and mirrors that a caller waits for. Leases,
+ * evicts and sets aside mirrors. Other processes may do the same, so each lease reads the current
+ * revision.
+ */
+export class KnownMirrors {
+  readonly #parts: KnownMirrorsParts;
+  readonly #mirrors = new Map<string, Mirror>();
+
+  constructor(parts: KnownMirrorsParts) {
+    this.#parts = parts;
+  }
+
+  find(repository: RepositoryId): Mirror | undefined {
+    return this.#mirrors.get(repositoryKey(repository));
+  }
+
+  list(): Mirror[] {
+    return [...this.#mirrors.values()];
+  }
+
+  /** Finds the repository's mirror, or adds an empty one. */
+  obtain(repository: RepositoryId): Mirror {
+    const found = this.find(repository);
+    if (found !== undefined) return found;
+    const mirror = new Mirror(repository, this.#parts.directory.pathOf(repository));
+    this.#mirrors.set(repositoryKey(repository), mirror);
+    return mirror;
+  }
+
+  /** Forgets an empty mirror: repository names that clients make up must not fill the memory. */
+  forgetIfEmpty(mirror: Mirror): void {
+    if (mirror.state === 'empty' && this.find(mirror.repository) === mirror) {
+      this.#mirrors.delete(repositoryKey(mirror.repository));
+    }
+  }
+
+  /** Leases the mirror's current revision on disk; `undefined` when the mirror is gone. */
+  async lease(mirror: Mirror): Promise<MirrorLease | undefined> {
+    const known = mirror.revision;
+    let revision: MirrorRevision | undefined;
+    try {
+      revision = await readRevision(mirror.directory);
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      if (mirror.state === 'ready') await this.setAside(mirror, error);
+      return undefined;
+    }
+    // Another process may have evicted the mirror, and may have cloned it again.
+    const isSameClone = known?.clone === revision?.clone;
+    if (revision === undefined || mirror.state !== 'ready' || !isSameClone) {
+      this.#clear(mirror);
+      return undefined;
+    }
+    mirror.advance(revision);
+    return mirror.lease(() => this.#parts.onRelease(mirror));
+  }
+
+  /** Removes a mirror that is not in use, to free its space. */
+  async evict(mirror: Mirror): Promise<void> {
+    const { repository, bytes } = mirror;
+    if (mirror.state !== 'ready') return;
+    this.#clear(mirror);
+    await this.#removeFiles(mirror);
+    this.#parts.events.emit('mirrorEvicted', { repository, bytes });
+  }
+
+  /** Removes a mirror that is damaged or incomplete. The next request clones it again. */
+  async setAside(mirror: Mirror, error: SnapshotError): Promise<void> {
+    this.#clear(mirror);
+    this.#parts.events.emit('mirrorBroken', { repository: mirror.repository, error });
+    await this.#removeFiles(mirror);
+  }
+
+  /**
+   * Sets a mirror aside if reading it failed because it is damaged, unless it has changed since.
+   *
+   * @returns whether the read can be tried again with another lease. That is also so when another
+   * process removed files during the read.
+   */
+  async setAsideIfDamaged(read: RevisionOnDisk, error: unknown): Promise<boolean> {
+    const damage = await findDamage(read, error);
+    if (damage === undefined) return false;
+    const { revision } = read;
+    const mirror = this.find(revision.repository);
+    if (mirror === undefined || mirror.revision !== revision) return true;
+    const isCurrent = !(await isSuperseded(read));
+    if (isCurrent && mirror.revision === revision) await this.setAside(mirror, damage);
+    return true;
+  }
+
+  #clear(mirror: Mirror): void {
+    mirror.clear();
+    this.forgetIfEmpty(mirror);
+  }
+
+  async #removeFiles({ directory, changeFiles }: Mirror): Promise<void> {
+    await this.#parts.directory.remove(directory, changeFiles);
+  }
+}
