@@ -250,7 +250,7 @@ describe('Letters of a path', () => {
     };
     const server = await serve(new FakeSource(), { hosts: { [host]: options }, authorize });
     try {
-      for (const path of ['org/repo', 'Org/REPO.git', '%4frg/repo']) {
+      for (const path of ['org/repo', 'Org/REPO.git', '%4frg/repo', 'org/repo.GIT']) {
         await send(server, `/${host}/${path}/snapshot.tar.zst`);
       }
     } finally {
@@ -260,13 +260,13 @@ describe('Letters of a path', () => {
   };
 
   test('are lower case for authorize where they are to the host', async () => {
-    const lower = ['org/repo', 'org/repo', 'org/repo'];
+    const lower = Array.from({ length: 4 }, () => 'org/repo');
     expect(await paths('github.com', {})).toEqual(lower);
     expect(await paths('git.example', { caseInsensitivePaths: true })).toEqual(lower);
   });
 
   test('are as they were typed where the host tells them apart', async () => {
-    const typed = ['org/repo', 'Org/REPO', 'Org/repo'];
+    const typed = ['org/repo', 'Org/REPO', 'Org/repo', 'org/repo.GIT'];
     expect(await paths('git.example', {})).toEqual(typed);
     expect(await paths('github.com', { caseInsensitivePaths: false })).toEqual(typed);
   });

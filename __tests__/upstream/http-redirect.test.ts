@@ -213,6 +213,8 @@ describe('A redirect of the ref advertisement', () => {
     ['a path that begins like the base', 'https://git.test/gitlab/repo'],
     ['a path that climbs out of the base', 'https://git.test/git/../other/repo'],
     ['a path that climbs out of the base in escapes', 'https://git.test/git/%2e%2e/other/repo'],
+    ['a path that climbs out by an escaped slash', 'https://git.test/git/..%2fother/repo'],
+    ['a path that climbs out by an escaped backslash', 'https://git.test/git/..%5Cother/repo'],
     ['another port', 'https://git.test:8443/git/repo'],
   ])('does not lead to %s', (_, target) => {
     const from = new URL(`https://git.test/git/repo${INFO_REFS}`);

@@ -18,8 +18,6 @@ import type { Job, JobResult, Undiscovered } from './jobs/worker.js';
 const MANY_OBJECTS = 1_000_000;
 /** The same for refs, which take about 200 bytes each until the thread collects its garbage. */
 const MANY_REFS = 100_000;
-/** The key, in place of a host, of jobs that ask no upstream. */
-const LOCAL = '';
 /**
  * A clone may take as long as its size needs, if it gets this many bytes of a pack within each
  * `cloneTimeout`. An upstream that sends a byte per minute holds its slot no longer than that.
@@ -33,9 +31,9 @@ export interface JobOptions {
 }
 
 /**
- * Runs jobs on mirrors in worker threads. Concurrency limits: `concurrentClones` and
- * `concurrentFetches` (which includes checks) for each host, `concurrentFetches` for queries, one
- * for repacks and connectivity checks. After a `Retry-After`, a host gets no check and no fetch
+ * Runs jobs on mirrors in worker threads. Concurrency limits, each per host: `concurrentClones`,
+ * `concurrentFetches` for fetches and checks, as many queries, and one repack or connectivity check: a huge or
+ * hostile repository delays none of another host. After a `Retry-After`, a host gets no check and no fetch
  * before that time. Clones are tried all the same: without a mirror there may be nothing to serve.
  */
 export class JobRunner {
@@ -80,9 +78,9 @@ export class JobRunner {
    * Waits for a free slot, then runs a job.
    *
    * @param prepare makes the job. Its time counts.
-   * @throws SnapshotError the failure of the job, or the failure for which its host is paused; when
-   *   `cloneTimeout` is over since the start or the last milestone, `UPSTREAM_TIMEOUT`, or
-   *   `LIMIT_EXCEEDED` for a job that asks no upstream.
+   * @throws SnapshotError the failure of the job, or the failure for which its host is paused;
+   *   `UPSTREAM_TIMEOUT` when `cloneTimeout` is over since the start or the last milestone; `LIMIT_EXCEEDED`
+   *   when a job that asks no upstream takes longer than `generationTimeout`.
    */
   async run<Kind extends Job['kind']>(
     repository: RepositoryId,
@@ -91,8 +89,8 @@ export class JobRunner {
     prepare: (signal: AbortSignal, limits: Limits) => Promise<Extract<Job, { kind: Kind }>>,
   ): Promise<Extract<JobResult, { kind: Kind }>> {
     const { limits } = this.#config;
-    const { cloneTimeout } = limits;
     const isLocal = kind !== 'clone' && kind !== 'fetch' && kind !== 'check';
+    const timeout = isLocal ? limits.generationTimeout : limits.cloneTimeout;
     const work = async (ends: AbortSignal, renew: () => void) => {
       const isMilestone = milestones();
       const onEvent = (progress: FetchProgress) => {
@@ -107,8 +105,8 @@ export class JobRunner {
     const run = async () => {
       signal.throwIfAborted();
       if (kind === 'check' || kind === 'fetch') this.#pauses.throwIfPaused(repository.host);
-      return await withDeadline(cloneTimeout, signal, work, (cause) => {
-        const message = `the ${kind} got no further for ${cloneTimeout} ms`;
+      return await withDeadline(timeout, signal, work, (cause) => {
+        const message = `the ${kind} got no further for ${timeout} ms`;
         const code = isLocal ? 'LIMIT_EXCEEDED' : 'UPSTREAM_TIMEOUT';
         return new SnapshotError(code, message, { cause });
       }).catch((error: unknown) => {
@@ -117,7 +115,7 @@ export class JobRunner {
       });
     };
     if (isBackground) return await run();
-    return await this.#slots[kind].run(isLocal ? LOCAL : repository.host, run);
+    return await this.#slots[kind].run(repository.host, run);
   }
 
   /** When a host may be asked again for a check or fetch: by `performance.now()`. */

@@ -1,6 +1,6 @@
 import { SnapshotError } from '../errors.js';
 import type { HostConfig, SnapshotConfig } from '../options.js';
-import { decodeRepository, type RepositoryId } from './identity.js';
+import { decodeRepository, parseRepository, type RepositoryId, repositoryKey } from './identity.js';
 
 type AllowList = Pick<SnapshotConfig, 'hosts'>;
 
@@ -30,14 +30,17 @@ export function hostConfig({ hosts }: AllowList, { host }: RepositoryId): HostCo
 const CASE_INSENSITIVE_HOSTS = ['github.com', 'gitlab.com', 'bitbucket.org', 'codeberg.org'];
 
 /**
- * The one name of a repository: its path is in lower case where the host does not tell cases apart. By it a
- * repository is stored, and `authorize` is asked.
+ * The canonical name of a repository: its path is in lower case if the host ignores case. Keys in the store
+ * and calls of `authorize` use it.
+ *
+ * @throws SnapshotError `INVALID_REPOSITORY` if the path has no valid form in lower case.
  */
 export function canonicalRepository({ hosts }: AllowList, repository: RepositoryId): RepositoryId {
   const { host, path } = repository;
   const config = Object.hasOwn(hosts, host) ? hosts[host] : undefined;
   const isLower = config?.caseInsensitivePaths ?? CASE_INSENSITIVE_HOSTS.includes(host);
-  return isLower ? { host, path: path.toLowerCase() } : repository;
+  // Parsed again, as `.GIT` is `.git` by then.
+  return isLower ? parseRepository(repositoryKey({ host, path: path.toLowerCase() })) : repository;
 }
 
 /**

@@ -32,10 +32,17 @@ export function redirectedBase(
     throw refused(from, 'does not lead to the ref advertisement of a repository');
   }
   const base = to.origin + to.pathname.slice(0, -'/info/refs'.length);
-  if (!allowed.some((other) => base.startsWith(other))) {
+  if (!allowed.some((other) => isBelow(base, other))) {
     throw refused(from, 'leads to where the options of its host do not let it');
   }
   return base;
+}
+
+/** Some servers decode a slash before they resolve dots: `..%2f` would lead out of the base. */
+const ENCODED_SLASH = /%(?:2f|5c)/i;
+
+function isBelow(url: string, base: string): boolean {
+  return url.startsWith(base) && !ENCODED_SLASH.test(url.slice(base.length));
 }
 
 function refused(from: URL, why: string): SnapshotError {
