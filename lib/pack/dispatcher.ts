@@ -1,5 +1,10 @@
 import { newDeltaHeader, parseDeltaHeader } from './delta.js';
 import { MAX_INFLATED_BYTES } from './format.js';
+import type { ObjectMemory } from './object-memory.js';
+import { NO_BASE, type ObjectColumns, type ScannedObjects } from './object-table.js';
+import { type ResolveLimits, Resolver } from './resolver.js';
+import type { ResolverPool } from './resolver-pool.js';
+import type { ResolverThread } from './resolver-thread.js';
 import {
   countUnresolved,
   createLeftoverTask,
@@ -7,12 +12,7 @@ import {
   repeatsBase,
   resolveLeftovers,
   stopLeftovers,
-} from './leftovers.js';
-import type { ObjectMemory } from './object-memory.js';
-import { NO_BASE, type ObjectColumns, type ScannedObjects } from './object-table.js';
-import { type ResolveLimits, Resolver } from './resolver.js';
-import type { ResolverPool } from './resolver-pool.js';
-import type { ResolverThread } from './resolver-thread.js';
+} from './second-pass.js';
 
 /*
  * Spreads the objects of an arriving pack over the scanning thread and others.

@@ -2,17 +2,17 @@ import { closeSync, openSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { SnapshotError } from '../errors.js';
 import { writeFully } from '../fs/write-fully.js';
+import { encodeIdx } from './encode-idx.js';
 import {
   type ArrivedPack,
   type IngestLimits,
   type IngestProgress,
   receivePack,
-} from './arrival.js';
-import { encodeIdx } from './encode-idx.js';
+} from './receive-pack.js';
 import { ResolverPool } from './resolver-pool.js';
 import { completeThinPack, type DeltaBases } from './thin-pack.js';
 
-export type { IngestLimits, IngestProgress } from './arrival.js';
+export type { IngestLimits, IngestProgress } from './receive-pack.js';
 
 /** A pack that lies on disk with its idx, each of its objects hashed. */
 export interface IngestedPack {

@@ -4,9 +4,9 @@ import { deserializeError, type SerializedError, SnapshotError } from '../errors
 import { startThread } from '../workers/start-thread.js';
 import { STOP_MILLISECONDS } from '../workers/stop.js';
 import { createEntryQueue, type EntryQueueMemory, EntryQueueWriter } from './entry-queue.js';
-import type { LeftoverTask } from './leftovers.js';
 import type { ObjectColumns } from './object-table.js';
 import type { ResolveLimits } from './resolver.js';
+import type { LeftoverTask } from './second-pass.js';
 
 /** What the thread starts with. */
 export interface ResolverThreadData {

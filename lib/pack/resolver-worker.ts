@@ -1,11 +1,11 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { serializeError } from '../errors.js';
 import { EntryQueueReader } from './entry-queue.js';
-import { resolveLeftovers, stopLeftovers } from './leftovers.js';
 import type { ObjectMemory } from './object-memory.js';
 import { memoryWithRing } from './recent-objects.js';
 import { type ResolveLimits, Resolver } from './resolver.js';
 import type { ResolverAnswer, ResolverOrder, ResolverThreadData } from './resolver-thread.js';
+import { resolveLeftovers, stopLeftovers } from './second-pass.js';
 
 /** The thread behind a `ResolverThread`. */
 const { queue }: ResolverThreadData = workerData;

@@ -20,7 +20,7 @@ import { RecentObjects } from './recent-objects.js';
  * git writes a base right before its deltas, or not long before: nearly every delta finds its base
  * among the recent objects. A base that was forgotten is made again from the nearest one that was
  * not, as long as all that takes a small part of the work; beyond that, and for objects too large to
- * be kept, deltas are left unresolved (their type stays 0) for `leftovers.ts`, whose cost does not
+ * be kept, deltas are left unresolved (their type stays 0) for `second-pass.ts`, whose cost does not
  * depend on the order. Cost: one delta and one hash for each object; each entry is inflated once.
  * Memory: the recent objects.
  */
@@ -34,7 +34,7 @@ export interface ResolveLimits extends ExpansionLimits {
 /** Bytes that may be made again for every byte that is resolved. */
 const REMADE_SHARE = 0.25;
 const REMADE_START = 16 * 1024 * 1024;
-/** Longer chains are left to `leftovers.ts`. */
+/** Longer chains are left to `second-pass.ts`. */
 const MAX_REMADE_CHAIN = 250;
 
 export class Resolver {

@@ -3,11 +3,11 @@ import { closeSync, rmSync } from 'node:fs';
 import { SnapshotError } from '../errors.js';
 import { readFully } from '../fs/read-fully.js';
 import { OID_BYTES } from '../git/object.js';
-import { type ArrivedPack, type IngestLimits, receivePack } from './arrival.js';
 import { encodeWholeEntry } from './encode-entry.js';
 import { encodePackHeader, PACK_HEADER_BYTES, PACK_TRAILER_BYTES } from './format.js';
 import { BASE_BY_ID, type ScannedObjects } from './object-table.js';
 import type { GitObject } from './reader.js';
+import { type ArrivedPack, type IngestLimits, receivePack } from './receive-pack.js';
 import type { ResolverPool } from './resolver-pool.js';
 
 /*
