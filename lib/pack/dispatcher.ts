@@ -7,11 +7,11 @@ import type { ResolverPool } from './resolver-pool.js';
 import type { ResolverThread } from './resolver-thread.js';
 import {
   countUnresolved,
-  createLeftoverTask,
-  type LeftoverTask,
+  planSecondPass,
   repeatsBase,
-  resolveLeftovers,
-  stopLeftovers,
+  runSecondPass,
+  type SecondPass,
+  stopSecondPass,
 } from './second-pass.js';
 
 /*
@@ -126,11 +126,11 @@ export class Dispatcher {
    */
   async finish(packPath: string, objects: ScannedObjects): Promise<ResolvedPack> {
     await Promise.all(this.#threads.map((thread) => thread.settle()));
-    const task = createLeftoverTask(packPath, objects, this.#limits);
-    if (task !== undefined) await this.#resolveLeftovers(task);
+    const pass = planSecondPass(packPath, objects, this.#limits);
+    if (pass !== undefined) await this.#runSecondPass(pass);
     for (const thread of this.#threads.splice(0)) this.#pool.giveBack(thread);
-    if (task === undefined) return { unresolved: 0, repeatsBase: false };
-    return { unresolved: countUnresolved(objects), repeatsBase: repeatsBase(task) };
+    if (pass === undefined) return { unresolved: 0, repeatsBase: false };
+    return { unresolved: countUnresolved(objects), repeatsBase: repeatsBase(pass) };
   }
 
   /** Ends the threads that were not given back. Idempotent. */
@@ -138,16 +138,16 @@ export class Dispatcher {
     await Promise.all(this.#threads.splice(0).map((thread) => thread.close()));
   }
 
-  async #resolveLeftovers(task: LeftoverTask): Promise<void> {
+  async #runSecondPass(pass: SecondPass): Promise<void> {
     try {
-      const others = this.#threads.map((thread) => thread.resolveLeftovers(task));
+      const others = this.#threads.map((thread) => thread.runSecondPass(pass));
       // The failure of one is handled below, when this thread has stopped.
       const settled = Promise.allSettled(others);
-      resolveLeftovers(task, this.#memory);
+      runSecondPass(pass, this.#memory);
       await settled;
       await Promise.all(others);
     } finally {
-      stopLeftovers(task);
+      stopSecondPass(pass);
     }
   }
 

@@ -4,9 +4,9 @@ import { SnapshotError } from '../errors.js';
 import { writeFully } from '../fs/write-fully.js';
 import { encodeIdx } from './encode-idx.js';
 import {
-  type ArrivedPack,
   type IngestLimits,
   type IngestProgress,
+  type ReceivedPack,
   receivePack,
 } from './receive-pack.js';
 import { ResolverPool } from './resolver-pool.js';
@@ -81,7 +81,7 @@ export async function ingestPack(
 }
 
 /** Writes a pack's idx, and gives both their names: the idx last, by which git finds packs. */
-function publish({ pack, path, repeatsBase }: ArrivedPack, directory: string): IngestedPack {
+function publish({ pack, path, repeatsBase }: ReceivedPack, directory: string): IngestedPack {
   // As git: if one of the two is a delta, it could turn out to be made of itself.
   if (repeatsBase) throw new SnapshotError('UPSTREAM_INVALID', 'the pack has a delta base twice');
   const name = `pack-${pack.checksum.toString('hex')}`;

@@ -17,7 +17,7 @@ export interface IngestProgress {
 }
 
 /** A pack that lies in a file, with what is known of its objects. */
-export interface ArrivedPack extends ResolvedPack {
+export interface ReceivedPack extends ResolvedPack {
   readonly path: string;
   /** The caller's to close. */
   readonly fd: number;
@@ -40,7 +40,7 @@ export async function receivePack(
   limits: IngestLimits,
   threads: ResolverPool,
   onProgress: (progress: IngestProgress) => void,
-): Promise<ArrivedPack> {
+): Promise<ReceivedPack> {
   return await threads.withMemory(limits.deltaCacheBytes, async (memory) => {
     // Synchronous: a thread that is ended while it opens a file asynchronously leaks the descriptor.
     // As git's packs are: its mode holds for who opens it later.
@@ -52,7 +52,7 @@ export async function receivePack(
       dispatcher = new Dispatcher({ fd, columns, objects, limits, memory, pool: threads });
       return { table, sink: dispatcher };
     });
-    let arrived: ArrivedPack | undefined;
+    let arrived: ReceivedPack | undefined;
     try {
       const pack = await scanArriving(source, fd, scanner, onProgress);
       const resolved = await dispatcher?.finish(path, pack);

@@ -7,7 +7,7 @@ import { encodeWholeEntry } from './encode-entry.js';
 import { encodePackHeader, PACK_HEADER_BYTES, PACK_TRAILER_BYTES } from './format.js';
 import { BASE_BY_ID, type ScannedObjects } from './object-table.js';
 import type { GitObject } from './reader.js';
-import { type ArrivedPack, type IngestLimits, receivePack } from './receive-pack.js';
+import { type IngestLimits, type ReceivedPack, receivePack } from './receive-pack.js';
 import type { ResolverPool } from './resolver-pool.js';
 
 /*
@@ -37,11 +37,11 @@ const PIECE_BYTES = 256 * 1024;
  * `LIMIT_EXCEEDED`, and what `bases` throws.
  */
 export async function completeThinPack(
-  thin: ArrivedPack,
+  thin: ReceivedPack,
   bases: DeltaBases,
   limits: IngestLimits,
   threads: ResolverPool,
-): Promise<ArrivedPack> {
+): Promise<ReceivedPack> {
   const appended = missingBases(thin.pack).filter((oid) => bases.has(oid));
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const source = completedPack(thin, appended, bases);
@@ -87,7 +87,7 @@ function oidAt(oids: Uint8Array, object: number): string {
 
 /** A pack with more objects at its end. Each piece is valid until the next one is asked for. */
 async function* completedPack(
-  { fd, pack }: ArrivedPack,
+  { fd, pack }: ReceivedPack,
   appended: readonly string[],
   bases: DeltaBases,
 ): AsyncGenerator<Buffer> {
