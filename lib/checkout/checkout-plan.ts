@@ -7,11 +7,9 @@ import { ObjectSet } from '../pack/object-set.js';
 import type { ObjectReader } from '../pack/reader.js';
 import { AttributeSteps } from './attribute-steps.js';
 import { AttributeRules } from './attributes.js';
+import { readSymlinkTarget, refusedPath } from './blob.js';
 import { needsConversion } from './convert.js';
-import { NameStack } from './name-stack.js';
 import { type CheckoutPlan, PlannedTree } from './planned-tree.js';
-import { refusedPath } from './refused-path.js';
-import { readSymlinkTarget } from './symlink-target.js';
 import { readTree, walkCheckout } from './tree-walk.js';
 
 /*
@@ -153,5 +151,26 @@ function verifyName(path: string, { name, kind }: TreeEntry): void {
   if (refusal !== undefined) throw refusedPath(path + name, refusal);
   if (name.length > MAX_NAME_BYTES || path.length + name.length > MAX_PATH_BYTES) {
     throw refusedPath(path + name, 'is too long');
+  }
+}
+
+/**
+ * Finds duplicate names in a tree that is in the order of the index. A file and a directory of one name
+ * may be apart: `a-` comes between `a` and `a/`. But all names between them begin with that name, so
+ * only the names that the latest one begins with are kept.
+ */
+class NameStack {
+  readonly #names: string[] = [];
+
+  /** @returns `false` when the tree has the name already. */
+  add(name: string): boolean {
+    const names = this.#names;
+    for (let last = names.at(-1); last !== undefined; last = names.at(-1)) {
+      if (last === name) return false;
+      if (name.startsWith(last)) break;
+      names.pop();
+    }
+    names.push(name);
+    return true;
   }
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import { SnapshotError } from '../errors.js';
 import { isObjectType, OID_BYTES } from '../git/object.js';
 import { encodeDelta } from './encode-delta.js';
@@ -13,7 +14,6 @@ import { type EntryHeader, EntryType, encodePackHeader, PACK_HEADER_BYTES } from
 import { ObjectSet } from './object-set.js';
 import type { OpenPack } from './pack-list.js';
 import type { ObjectReader } from './reader.js';
-import { Relatives } from './relatives.js';
 
 /*
  * Writes a pack of objects that lie in others.
@@ -89,7 +89,7 @@ class PackCopy {
   readonly #order: EntryOrder;
   /** Where in the new pack each entry begins; 0: it is not there, or not from this pack. */
   readonly #newOffsets: Float64Array;
-  readonly #relatives = new Relatives();
+  readonly #recentBases = new RecentBases();
   readonly #piece = Buffer.allocUnsafeSlow(PIECE_BYTES);
 
   constructor(reader: ObjectReader, objects: ObjectSet, pack: OpenPack, offset: number) {
@@ -163,16 +163,16 @@ class PackCopy {
     return { bytes: this.#encodeAnew(number), isWhole: true };
   }
 
-  /** The entry of an object whose base is left out: as a delta of a relative, or whole. */
+  /** The entry of an object whose base is left out: a delta of a recent base, or the whole object. */
   #encodeAnew(number: number): Buffer {
     const { type, data } = this.#reader.read(this.#reader.oidOf(number));
-    const root = this.#reader.chainEndOf(number);
-    const relative = this.#relatives.get(root);
-    const delta = relative && encodeDelta(relative.data, data, Math.floor(data.length / 2));
-    const depth = relative === undefined || delta === undefined ? 0 : relative.depth + 1;
-    this.#relatives.set(root, { offset: this.offset, data, depth });
-    if (relative === undefined || delta === undefined) return encodeWholeEntry({ type, data });
-    return encodeOfsDeltaEntry(delta, this.offset - relative.offset);
+    const chainEnd = this.#reader.chainEndOf(number);
+    const base = this.#recentBases.get(chainEnd);
+    const delta = base && encodeDelta(base.data, data, Math.floor(data.length / 2));
+    const depth = base === undefined || delta === undefined ? 0 : base.depth + 1;
+    this.#recentBases.set(chainEnd, { offset: this.offset, data, depth });
+    if (base === undefined || delta === undefined) return encodeWholeEntry({ type, data });
+    return encodeOfsDeltaEntry(delta, this.offset - base.offset);
   }
 
   *#copy(start: number, end: number): Generator<Uint8Array> {
@@ -181,6 +181,42 @@ class PackCopy {
       this.#pack.pack.readInto(piece, at);
       yield piece;
     }
+  }
+}
+
+/** An object that was encoded anew, and may be the base of others. */
+interface RecentBase {
+  /** Where in the new pack its entry begins. */
+  readonly offset: number;
+  readonly data: Buffer;
+  /** Deltas to be applied to make it. */
+  readonly depth: number;
+}
+
+/** git's default for `--depth`. */
+const MAX_DEPTH = 50;
+const RECENT_BYTES = 8 * 1024 * 1024;
+const MAX_RECENT_OBJECT_BYTES = 1024 * 1024;
+
+/**
+ * The latest objects that lost their delta base, by the object at the end of their old delta chain:
+ * objects of one chain are much alike.
+ */
+class RecentBases {
+  readonly #latest = new LRUCache<number, RecentBase>({
+    maxSize: RECENT_BYTES,
+    sizeCalculation: ({ data }) => data.length + 100,
+  });
+
+  get(chainEnd: number): RecentBase | undefined {
+    const found = this.#latest.get(chainEnd);
+    return found === undefined || found.depth >= MAX_DEPTH ? undefined : found;
+  }
+
+  /** Copies the base's data. */
+  set(chainEnd: number, { offset, data, depth }: RecentBase): void {
+    if (data.length > MAX_RECENT_OBJECT_BYTES) return;
+    this.#latest.set(chainEnd, { offset, data: Buffer.from(data), depth });
   }
 }
 

@@ -1,6 +1,5 @@
 import { closeSync, openSync } from 'node:fs';
 import { writeFully } from '../fs/write-fully.js';
-import { inBatches } from './batches.js';
 import { Dispatcher, type DispatcherLimits, type ResolvedPack } from './dispatcher.js';
 import { ObjectTable } from './object-table.js';
 import type { ResolverPool } from './resolver-pool.js';
@@ -91,4 +90,25 @@ async function scanArriving(
   const pack = await scanner.finish();
   report('resolving');
   return pack;
+}
+
+/** Gathers chunks into batches of `bytes`; the last may be shorter. A batch is valid until the next. */
+async function* inBatches(
+  source: AsyncIterable<Uint8Array>,
+  bytes: number,
+): AsyncGenerator<Buffer> {
+  const batch = Buffer.allocUnsafeSlow(bytes);
+  let gathered = 0;
+  for await (const chunk of source) {
+    for (let at = 0; at < chunk.length; ) {
+      const taken = Math.min(chunk.length - at, bytes - gathered);
+      batch.set(chunk.subarray(at, at + taken), gathered);
+      gathered += taken;
+      at += taken;
+      if (gathered < bytes) continue;
+      yield batch;
+      gathered = 0;
+    }
+  }
+  if (gathered > 0) yield batch.subarray(0, gathered);
 }
