@@ -2,10 +2,11 @@ import { SnapshotError } from '../errors.js';
 import type { ByteReader } from './byte-reader.js';
 import { entryPath } from './entry-path.js';
 import { type PaxFields, parsePax } from './pax.js';
-import { isZero, parseTarHeader, TAR_BLOCK_BYTES, type TarHeader } from './tar-header.js';
+import { padding, TAR_BLOCK_BYTES, type TarEntryKind, TYPE_FLAGS } from './tar-format.js';
+import { isZero, parseTarHeader, type TarHeader } from './tar-header.js';
 
 export interface TarEntry {
-  readonly kind: 'file' | 'directory' | 'symlink';
+  readonly kind: TarEntryKind;
   /** Checked, relative to the target, which is `''` itself. Bytes as latin1. */
   readonly path: string;
   /** Permission bits, without setuid, setgid and sticky. */
@@ -18,10 +19,10 @@ export interface TarEntry {
   readonly target: string;
 }
 
-const KINDS = new Map<string, TarEntry['kind']>([
-  ['0', 'file'],
-  ['5', 'directory'],
-  ['2', 'symlink'],
+const KINDS = new Map<string, TarEntryKind>([
+  [TYPE_FLAGS.file, 'file'],
+  [TYPE_FLAGS.directory, 'directory'],
+  [TYPE_FLAGS.symlink, 'symlink'],
 ]);
 
 /** Bytes of a pax header or a long name, which are read into memory. */
@@ -56,7 +57,7 @@ export async function* readTar(reader: ByteReader): AsyncGenerator<TarEntry, voi
     const entry = toEntry({ ...header, ...extended });
     extended = {};
     extensions = 0;
-    const end = reader.position + padded(entry.size);
+    const end = reader.position + entry.size + padding(entry.size);
     yield entry;
     await reader.skip(end - reader.position);
   }
@@ -81,7 +82,7 @@ async function readExtension(
   if (size > MAX_EXTENSION_BYTES) {
     throw new SnapshotError('ARCHIVE_INVALID', `the archive has a header of ${size} bytes`);
   }
-  const body = (await reader.take(padded(size))).subarray(0, size);
+  const body = (await reader.take(size + padding(size))).subarray(0, size);
   if (type === 'x') return parsePax(body);
   const name = body.toString('latin1').replace(/\0$/, '');
   return type === 'L' ? { name } : { linkName: name };
@@ -108,8 +109,4 @@ function toEntry({ type, name, linkName, mode, size, ...header }: TarHeader): Ta
   }
   const path = entryPath(name, kind === 'directory');
   return { kind, path, mode: mode & 0o777, mtime, size, target };
-}
-
-function padded(size: number): number {
-  return Math.ceil(size / TAR_BLOCK_BYTES) * TAR_BLOCK_BYTES;
 }

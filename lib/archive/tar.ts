@@ -1,5 +1,15 @@
 import { isUtf8 } from 'node:buffer';
 import { Header, Pax } from 'tar';
+import {
+  FIELDS,
+  headerChecksum,
+  padding,
+  TAR_BLOCK_BYTES,
+  type TarEntryKind,
+  TYPE_FLAGS,
+  USTAR_MAGIC,
+  USTAR_VERSION,
+} from './tar-format.js';
 
 /*
  * Headers of tar entries: POSIX ustar, with pax extended headers where ustar has no room. Names are
@@ -7,14 +17,13 @@ import { Header, Pax } from 'tar';
  * hold any bytes. Owner and group are always 0.
  */
 
-export const BLOCK_BYTES = 512;
 /** Two zero blocks: without them GNU tar reports an unexpected end. */
-export const END_OF_ARCHIVE = Buffer.alloc(2 * BLOCK_BYTES);
+export const END_OF_ARCHIVE = Buffer.alloc(2 * TAR_BLOCK_BYTES);
 
 export interface TarEntry {
   /** Bytes as latin1: one character a byte. Directories end with a slash. */
   readonly path: string;
-  readonly kind: 'file' | 'directory' | 'symlink';
+  readonly kind: TarEntryKind;
   /** Permission bits. */
   readonly mode: number;
   /** Bytes of the content that follows; 0 for anything but files. */
@@ -57,7 +66,7 @@ function encodeAnyHeader(entry: TarEntry): Buffer {
     type: TYPES[entry.kind],
     ...(entry.target !== undefined && { linkpath: target ?? placeholder(entry.target) }),
   };
-  const block = Buffer.alloc(BLOCK_BYTES);
+  const block = Buffer.alloc(TAR_BLOCK_BYTES);
   const needsPax = new Header(fields).encode(block);
   if (needsPax || tooLong) {
     // What a long name entry says is not said again: readers would take the pax header's word.
@@ -79,37 +88,29 @@ function isPlain({ path, target = '', size }: TarEntry): boolean {
 /** Printable ASCII that fits into the field, whether or not a zero follows. */
 const PLAIN_NAME = /^[ -~]{0,100}$/;
 
-/** POSIX ustar, "ustar Interchange Format". */
-const USTAR = Buffer.alloc(BLOCK_BYTES);
-USTAR.write('0000000\x000000000\x00', 108, 'latin1'); // uid, gid
-USTAR.write('        ', 148, 'latin1'); // what counts for the checksum in its place
-USTAR.write('ustar\x0000', 257, 'latin1'); // magic, version
-
-const MODE_AT = 100;
-/** Behind magic, version, and the names of owner and group. */
-const PREFIX_AT = 345;
-
-const TYPE_FLAGS = { file: '0', directory: '5', symlink: '2' } as const;
+/** The fields that are the same in all headers. */
+const USTAR = Buffer.alloc(TAR_BLOCK_BYTES);
+writeField(USTAR, 'uid', '0000000\0');
+writeField(USTAR, 'gid', '0000000\0');
+writeField(USTAR, 'magic', USTAR_MAGIC);
+writeField(USTAR, 'version', USTAR_VERSION);
 
 function encodePlainHeader({ path, kind, mode, size, mtime, target = '' }: TarEntry): Buffer {
   const block = Buffer.from(USTAR);
-  const octal = (value: number, digits: number) => value.toString(8).padStart(digits, '0');
-  const numbers = `${octal(size, 11)}\0${octal(mtime, 11)}\0`;
-  block.write(path, 0, 'latin1');
-  block.write(octal(mode, 7), MODE_AT, 'latin1');
-  block.write(numbers, 124, 'latin1');
-  block.write(TYPE_FLAGS[kind] + target, 156, 'latin1');
-  let sum = 0;
-  // All else is zero.
-  for (let i = 0; i < path.length; i++) sum += block[i] ?? 0;
-  for (let i = MODE_AT; i < PREFIX_AT; i++) sum += block[i] ?? 0;
-  block.write(`${octal(sum, 6)}\0`, 148, 'latin1');
+  const octal = (value: number, digits: number) => `${value.toString(8).padStart(digits, '0')}\0`;
+  writeField(block, 'name', path);
+  writeField(block, 'mode', octal(mode, 7));
+  writeField(block, 'size', octal(size, 11));
+  writeField(block, 'mtime', octal(mtime, 11));
+  writeField(block, 'type', TYPE_FLAGS[kind]);
+  writeField(block, 'linkName', target);
+  writeField(block, 'checksum', `${octal(headerChecksum(block), 6)} `);
   return block;
 }
 
-/** Zeros that fill the last block of a content of this size. */
-export function padding(size: number): number {
-  return (BLOCK_BYTES - (size % BLOCK_BYTES)) % BLOCK_BYTES;
+function writeField(block: Buffer, field: keyof typeof FIELDS, text: string): void {
+  const [at] = FIELDS[field];
+  block.write(text, at, 'latin1');
 }
 
 function decodeUtf8(latin1: string): string | undefined {
@@ -119,7 +120,7 @@ function decodeUtf8(latin1: string): string | undefined {
 
 function longName(type: 'NextFileHasLongPath' | 'NextFileHasLongLinkpath', latin1: string): Buffer {
   const content = Buffer.from(`${latin1}\0`, 'latin1');
-  const block = Buffer.alloc(BLOCK_BYTES);
+  const block = Buffer.alloc(TAR_BLOCK_BYTES);
   new Header({
     path: '././@LongLink',
     mode: 0o644,

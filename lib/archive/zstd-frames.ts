@@ -4,7 +4,8 @@ import { DIGEST_FRAME_MAGIC } from './digest-frame.js';
 import {
   BLOCK_HEADER_BYTES,
   CHECKSUM_BYTES,
-  encodeRawStart,
+  encodeOpenFrameHeader,
+  encodeRawBlock,
   FRAME_MAGIC,
   FRAME_PREFIX_BYTES,
   type FrameHeader,
@@ -116,7 +117,7 @@ export class Frame {
     }
     if (this.#ended || history.length === 0) return;
     const repeated = lastBytes(history, windowBytes);
-    this.#start = encodeRawStart(repeated);
+    this.#start = [encodeOpenFrameHeader(), encodeRawBlock(repeated, { last: false })];
     this.#repeatedBytes = repeated.length;
   }
 
