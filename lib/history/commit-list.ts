@@ -1,4 +1,4 @@
-import type { Commit } from './commit.js';
+import type { Commit } from './commit-reader.js';
 import { NumberList } from './number-list.js';
 
 /**

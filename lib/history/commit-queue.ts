@@ -1,4 +1,4 @@
-import type { Commit } from './commit.js';
+import type { Commit } from './commit-reader.js';
 
 /** Commits to be visited, the newest first; those of one second in the order in which they came. */
 export class CommitQueue {

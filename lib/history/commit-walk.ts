@@ -1,8 +1,7 @@
 import { ObjectSet } from '../pack/object-set.js';
-import type { ObjectReader } from '../pack/reader.js';
-import { type Commit, NO_TREE, readCommit } from './commit.js';
 import { CommitList } from './commit-list.js';
 import { CommitQueue } from './commit-queue.js';
+import { type Commit, type CommitReader, NO_TREE } from './commit-reader.js';
 
 /*
  * The commits that can be reached from some and not from others, as `git rev-list A ^B` finds them.
@@ -35,7 +34,7 @@ export interface CommitWalkOptions {
  * @returns commits, the newest first: those to be left out that `excluded` has.
  * @throws SnapshotError `UPSTREAM_INVALID` when a commit is missing or malformed; the signal's reason.
  */
-export function walkCommits(reader: ObjectReader, options: CommitWalkOptions): CommitList {
+export function walkCommits(reader: CommitReader, options: CommitWalkOptions): CommitList {
   const { include, exclude = [], excluded, signal } = options;
   const walk = new CommitWalk(reader, excluded);
   const isMany = exclude.length > FEW_TIPS;
@@ -53,7 +52,7 @@ export function walkCommits(reader: ObjectReader, options: CommitWalkOptions): C
 
 class CommitWalk {
   readonly commits = new CommitList();
-  readonly #reader: ObjectReader;
+  readonly #reader: CommitReader;
   readonly #seen: ObjectSet;
   readonly #excluded: ObjectSet;
   readonly #queue = new CommitQueue();
@@ -64,9 +63,9 @@ class CommitWalk {
   /** Of the oldest commit that was listed. */
   #oldest = Number.POSITIVE_INFINITY;
 
-  constructor(reader: ObjectReader, excluded: ObjectSet) {
+  constructor(reader: CommitReader, excluded: ObjectSet) {
     this.#reader = reader;
-    this.#seen = new ObjectSet(reader.objectCount);
+    this.#seen = new ObjectSet(reader.objects.objectCount);
     this.#excluded = excluded;
   }
 
@@ -74,7 +73,7 @@ class CommitWalk {
   include(number: number): number {
     const queued = this.#queued.get(number);
     if (queued !== undefined) return queued.tree;
-    const commit = readCommit(this.#reader, number);
+    const commit = this.#reader.read(number);
     if (this.#seen.add(number)) {
       this.#enqueue(commit);
       this.#included++;
@@ -87,7 +86,7 @@ class CommitWalk {
     this.#seen.add(number);
     // One that was listed before goes through the queue again, so that its parents are excluded as well.
     if (this.#queued.has(number)) this.#included--;
-    else this.#enqueue(readCommit(this.#reader, number));
+    else this.#enqueue(this.#reader.read(number));
   }
 
   /** Excludes a commit, and for now nothing that it leads to. Before anything is included. */
@@ -98,7 +97,7 @@ class CommitWalk {
 
   /** Excludes also what a marked commit leads to. */
   enqueueMarked(number: number): void {
-    this.#enqueue(readCommit(this.#reader, number));
+    this.#enqueue(this.#reader.read(number));
   }
 
   /** Visits a commit. @returns `false` when that is not needed. */
@@ -108,7 +107,7 @@ class CommitWalk {
     if (this.#included === 0 && commit.committedAt < this.#oldest) return false;
     this.#queue.pop();
     this.#queued.delete(commit.number);
-    const parents = commit.parents.map((oid) => this.#reader.requireNumber(oid));
+    const parents = commit.parents.map((oid) => this.#reader.objects.requireNumber(oid));
     if (this.#excluded.has(commit.number)) {
       for (const parent of parents) this.exclude(parent);
     } else {

@@ -1,7 +1,7 @@
 import { ObjectSet } from '../pack/object-set.js';
 import type { ObjectReader } from '../pack/reader.js';
-import { NO_TREE, readCommit } from './commit.js';
 import type { CommitList } from './commit-list.js';
+import { CommitReader, NO_TREE } from './commit-reader.js';
 import { COMMITS_AT_ONCE, walkCommits } from './commit-walk.js';
 import { walkShallow } from './shallow-walk.js';
 import { resolveTips, type Tips } from './tips.js';
@@ -54,18 +54,19 @@ export function reachableObjects(
 ): ReachableObjects {
   const tips = resolveTips(reader, include);
   const excludedTips = resolveTips(reader, exclude);
+  const commitReader = new CommitReader(reader);
   const objects = new ObjectSet(reader.objectCount);
   const excluded = new ObjectSet(reader.objectCount);
   let commits: CommitList;
   let shallow: readonly string[] = [];
   if (depth === undefined) {
     const starts = { include: tips.commits, exclude: excludedTips.commits };
-    commits = walkCommits(reader, { ...starts, excluded, signal });
+    commits = walkCommits(commitReader, { ...starts, excluded, signal });
   } else {
-    ({ commits, shallow } = walkShallow(reader, tips.commits, depth, signal));
+    ({ commits, shallow } = walkShallow(commitReader, tips.commits, depth, signal));
   }
 
-  excludeTrees(reader, excluded, excludedTips, commits);
+  excludeTrees(commitReader, excluded, excludedTips, commits);
   for (const number of tips.tags) if (!excluded.has(number)) objects.add(number);
   for (const number of tips.blobs) if (!excluded.has(number)) objects.add(number);
   const walk = new TreeWalk(reader, objects, excluded);
@@ -84,26 +85,26 @@ export function reachableObjects(
 
 /** Adds what the first tips and the last excluded commits before included ones hold. */
 function excludeTrees(
-  reader: ObjectReader,
+  reader: CommitReader,
   excluded: ObjectSet,
   tips: Tips,
   commits: CommitList,
 ): void {
-  const walk = new TreeWalk(reader, excluded);
+  const walk = new TreeWalk(reader.objects, excluded);
   let latest = NO_TREE;
   const exclude = (tree: number) => {
     walk.add(tree, latest);
     latest = tree;
   };
   for (const number of tips.commits.slice(0, EXCLUDED_TREES)) {
-    exclude(readCommit(reader, number).tree);
+    exclude(reader.read(number).tree);
   }
   for (const tree of tips.trees) exclude(tree);
   for (const number of [...tips.tags, ...tips.blobs]) excluded.add(number);
   for (let i = 0; i < commits.length; i++) {
     if (excluded.has(commits.number(i))) continue;
     for (const parent of commits.parents(i)) {
-      if (excluded.has(parent)) exclude(readCommit(reader, parent).tree);
+      if (excluded.has(parent)) exclude(reader.read(parent).tree);
     }
   }
 }

@@ -1,7 +1,7 @@
 import { ObjectSet } from '../pack/object-set.js';
 import type { ObjectReader } from '../pack/reader.js';
-import { type Commit, readCommit } from './commit.js';
 import { CommitQueue } from './commit-queue.js';
+import { type Commit, CommitReader } from './commit-reader.js';
 import { resolveTips } from './tips.js';
 
 /**
@@ -31,13 +31,14 @@ export function reachesAll(
   const seen = new ObjectSet(reader.objectCount);
   for (const number of from.commits) missing.delete(number);
   if (missing.size > 0 && from.commits.length > maxCommits) return undefined;
+  const commits = new CommitReader(reader);
   const queue = new CommitQueue();
   const enqueue = (commit: Commit) => {
     missing.delete(commit.number);
     queue.push(commit);
   };
   for (const number of from.commits) {
-    if (seen.add(number)) enqueue(readCommit(reader, number));
+    if (seen.add(number)) enqueue(commits.read(number));
   }
   for (let visited = 0; missing.size > 0; visited++) {
     signal?.throwIfAborted();
@@ -46,7 +47,7 @@ export function reachesAll(
     if (visited === maxCommits) return undefined;
     for (const oid of commit.parents) {
       const parent = reader.requireNumber(oid);
-      if (seen.add(parent)) enqueue(readCommit(reader, parent));
+      if (seen.add(parent)) enqueue(commits.read(parent));
     }
   }
   return true;

@@ -2,7 +2,7 @@ import { SnapshotError } from '../errors.js';
 import { ObjectType } from '../git/object.js';
 import type { ObjectSet } from '../pack/object-set.js';
 import type { ObjectReader } from '../pack/reader.js';
-import { NO_TREE } from './commit.js';
+import { NO_TREE } from './commit-reader.js';
 import { NumberList } from './number-list.js';
 import { compareTrees, NOWHERE } from './tree-difference.js';
 

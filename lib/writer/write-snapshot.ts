@@ -193,7 +193,7 @@ function checkoutTask(
   // The index has the commit's own time, because tar warns of one that lies in the future.
   const earlier = (commit?.committedAt ?? 0) - INDEX_SECONDS_LATER;
   const mtime = Math.min(Math.max(earlier, 1), LATEST_MTIME);
-  return { packs, compressionLevel, limits, tree: commit?.tree, mtime };
+  return { packs, compressionLevel, limits, tree: commit?.tree.toString('hex'), mtime };
 }
 
 function bytesOf(packs: readonly string[]): number {
