@@ -67,8 +67,10 @@ function parseLine(line: string): AttributeLine | undefined {
   }
   if (subject.startsWith(MACRO_PREFIX) && subject !== MACRO_PREFIX) {
     const words = subject.slice(MACRO_PREFIX.length).split(BLANKS);
-    const name = words.find((word) => word !== '') ?? '';
-    return NAME.test(name) ? { kind: 'macro', subject: name, assignments } : undefined;
+    const name = words.find((word) => word !== '');
+    return name !== undefined && NAME.test(name)
+      ? { kind: 'macro', subject: name, assignments }
+      : undefined;
   }
   return subject.startsWith('!') ? undefined : { kind: 'pattern', subject, assignments };
 }

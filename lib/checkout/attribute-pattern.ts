@@ -14,8 +14,8 @@ export interface AttributePattern {
 }
 
 const SPECIAL = /[*?[\\]/;
-/** Behind the last wildcard, set or slash. What a backslash precedes means itself. */
-const LITERAL_END = /[^*?[\]\\/]*$/;
+/** Up to the last wildcard, bracket, slash or backslash. */
+const UP_TO_SPECIAL = /^.*[*?[\]\\/]/s;
 
 /**
  * Compiles a pattern for files: one that ends with a slash means directories and so never a file.
@@ -75,5 +75,5 @@ function compilePathPattern(directory: string, pattern: string): AttributePatter
 }
 
 function literalEnd(pattern: string): string {
-  return LITERAL_END.exec(pattern)?.[0] ?? '';
+  return pattern.replace(UP_TO_SPECIAL, '');
 }

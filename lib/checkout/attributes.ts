@@ -167,10 +167,10 @@ export class AttributeRules {
   /** @param folders in which a file lies, from the top of the tree. */
   #tablesIn(folders: readonly string[]): AttributeTable[] {
     const found: AttributeTable[] = [];
-    for (let depth = this.#depth; depth < folders.length; depth++) {
+    for (const folder of folders.slice(this.#depth)) {
       if (found.length === this.#tables.size) break;
       this.#steps.take(STEPS_PER_SEARCH);
-      const table = this.#tables.get(folders[depth] ?? '');
+      const table = this.#tables.get(folder);
       if (table !== undefined) found.push(table);
     }
     return found;

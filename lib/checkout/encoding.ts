@@ -66,7 +66,8 @@ function writeByTable(text: string, charset: Charset, maxBytes: number): Buffer 
   const output = Buffer.allocUnsafe(size);
   let length = 0;
   for (const character of characters) {
-    length += table.get(character)?.copy(output, length) ?? 0;
+    const bytes = table.get(character);
+    if (bytes !== undefined) length += bytes.copy(output, length);
   }
   return output;
 }

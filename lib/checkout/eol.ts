@@ -16,24 +16,27 @@ const TEXT_CONTROLS = new Set([0x08, 0x09, 0x0c, 0x1b]);
  * @throws SnapshotError `LIMIT_EXCEEDED`
  */
 export function toCrlf(blob: Buffer, maxBytes: number): Buffer {
-  const bare = countBareLineFeeds(blob);
+  let bare = 0;
+  for (const _ of bareLineFeeds(blob)) bare++;
   if (bare === 0) return blob;
   checkConvertedSize(blob.length + bare, maxBytes);
   const output = Buffer.allocUnsafe(blob.length + bare);
   let length = 0;
-  for (let i = 0; i < blob.length; i++) {
-    if (blob[i] === LF && blob[i - 1] !== CR) output[length++] = CR;
-    output[length++] = blob[i];
+  let copied = 0;
+  for (const at of bareLineFeeds(blob)) {
+    length += blob.copy(output, length, copied, at);
+    output[length++] = CR;
+    copied = at;
   }
+  blob.copy(output, length, copied);
   return output;
 }
 
-function countBareLineFeeds(blob: Buffer): number {
-  let count = 0;
-  for (let i = 0; i < blob.length; i++) {
-    if (blob[i] === LF && blob[i - 1] !== CR) count += 1;
+/** Where the line feeds without a CR are. */
+function* bareLineFeeds(blob: Buffer): Generator<number> {
+  for (let at = blob.indexOf(LF); at >= 0; at = blob.indexOf(LF, at + 1)) {
+    if (blob[at - 1] !== CR) yield at;
   }
-  return count;
 }
 
 /**
@@ -44,8 +47,7 @@ export function isConvertibleText(blob: Buffer): boolean {
   if (blob.includes(CR) || blob.includes(0)) return false;
   let lines = 0;
   let unprintable = 0;
-  for (let i = 0; i < blob.length; i++) {
-    const byte = blob[i];
+  for (const byte of blob) {
     if (byte === LF) lines += 1;
     else if (byte === DELETE || (byte < 0x20 && !TEXT_CONTROLS.has(byte))) unprintable += 1;
   }

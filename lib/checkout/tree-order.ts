@@ -66,13 +66,11 @@ function byFullPath(tree: Buffer, a: EntryPlace, b: EntryPlace): number {
   const aBytes = a.nameEnd - a.nameAt;
   const bBytes = b.nameEnd - b.nameAt;
   const common = Math.min(aBytes, bBytes);
-  for (let i = 0; i < common; i++) {
-    const difference = (tree[a.nameAt + i] ?? 0) - (tree[b.nameAt + i] ?? 0);
-    if (difference !== 0) return difference;
-  }
+  let i = 0;
+  while (i < common && tree[a.nameAt + i] === tree[b.nameAt + i]) i++;
   const next = (entry: EntryPlace) => {
-    const at = entry.nameAt + common;
-    return at < entry.nameEnd ? (tree[at] ?? 0) : isDirectory(entry) ? SLASH : 0;
+    const at = entry.nameAt + i;
+    return at < entry.nameEnd ? tree.readUInt8(at) : isDirectory(entry) ? SLASH : 0;
   };
   return next(a) - next(b) || aBytes - bBytes;
 }

@@ -112,7 +112,7 @@ async function followRedirects(options: DownloadOptions) {
     if (url.origin === options.url.origin) {
       commit = commitOf(answer.headers['x-cachew-snapshot-commit']) ?? commit;
     }
-    if (!REDIRECTS.includes(answer.statusCode ?? 0)) return { url, answer, commit };
+    if (!isRedirect(answer)) return { url, answer, commit };
     answer.destroy();
     const next = redirectTarget(url, answer.headers.location);
     if (next.origin !== url.origin) headers = {};
@@ -147,6 +147,10 @@ async function get(
     const reason = hasCode(error) ? error.code : String(error);
     throw new SnapshotError('DOWNLOAD_FAILED', `${nameOf(url)}: ${reason}`, { cause: error });
   }
+}
+
+function isRedirect({ statusCode }: IncomingMessage): boolean {
+  return statusCode !== undefined && REDIRECTS.includes(statusCode);
 }
 
 function redirectTarget(from: URL, location: string | undefined): URL {

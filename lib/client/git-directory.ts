@@ -31,7 +31,7 @@ const CONFIG_KEYS =
  * @throws SnapshotError `ARCHIVE_INVALID`.
  */
 export function refuseUnsafeEntry({ kind, path }: TarEntry): void {
-  const [top, name, ...below] = path.split('/');
+  const [top, name] = path.split('/');
   if (top !== '.git') {
     const refusal = path === '' ? undefined : verifyPath(path, kind === 'symlink');
     if (refusal !== undefined) throw refused(path, refusal);
@@ -43,7 +43,7 @@ export function refuseUnsafeEntry({ kind, path }: TarEntry): void {
     return;
   }
   if (!NAMES.test(name)) throw refused(path, 'is no part of a clone');
-  if (name === 'hooks' && kind === 'file' && !SAMPLE_HOOK.test(below.at(-1) ?? '')) {
+  if (name === 'hooks' && kind === 'file' && !SAMPLE_HOOK.test(path)) {
     throw refused(path, 'is a hook');
   }
 }

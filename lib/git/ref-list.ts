@@ -47,7 +47,7 @@ export class RefList implements Iterable<Ref> {
   /** What each ref names, not peeled. */
   *oids(): Generator<string> {
     for (let i = 0; i < this.length; i++) {
-      const start = this.#starts[i] ?? 0;
+      const start = this.#startOf(i);
       yield this.packed.toString('latin1', start, start + OID_DIGITS);
     }
   }
@@ -84,10 +84,9 @@ export class RefList implements Iterable<Ref> {
   /** The list in its order, when it was built in another one; `undefined` when a name is there twice. */
   sorted(): RefList | undefined {
     const text = this.packed;
-    const starts = this.#starts;
-    // A line feed is less than all bytes of names: one that another name begins with comes before that.
-    const nameAt = (i: number) => (starts[i] ?? 0) + OID_DIGITS + 1;
-    const endOf = (i: number) => starts[i + 1] ?? 0;
+    // A line feed is less than all bytes of names, so a name comes before longer ones that begin with it.
+    const nameAt = (i: number) => this.#startOf(i) + OID_DIGITS + 1;
+    const endOf = (i: number) => this.#startOf(i + 1);
     const order = Uint32Array.from({ length: this.length }, (_, i) => i).sort((a, b) =>
       text.compare(text, nameAt(b), endOf(b), nameAt(a), endOf(a)),
     );
@@ -102,10 +101,17 @@ export class RefList implements Iterable<Ref> {
     return builder.build();
   }
 
+  /** Where the line of a ref begins, or the text ends. */
+  #startOf(index: number): number {
+    const start = this.#starts[index];
+    if (start === undefined) throw new RangeError(`the list has no ref ${index}`);
+    return start;
+  }
+
   #at(index: number): Ref {
     const text = this.packed;
-    const start = this.#starts[index] ?? 0;
-    const end = (this.#starts[index + 1] ?? 0) - 1;
+    const start = this.#startOf(index);
+    const end = this.#startOf(index + 1) - 1;
     const oid = text.toString('latin1', start, start + OID_DIGITS);
     const peeledAt = end - OID_DIGITS;
     // A name has no line feed.

@@ -73,8 +73,8 @@ export function placeEntry(data: Buffer, at: number): EntryPlace {
   let mode = 0;
   let space = at;
   for (let byte = data[space]; byte !== SPACE; byte = data[++space]) {
-    const isOctal = byte !== undefined && byte >= 0x30 && byte <= 0x37;
-    if (!isOctal || space - at === MAX_MODE_DIGITS) throw malformed();
+    if (byte === undefined || byte < 0x30 || byte > 0x37) throw malformed();
+    if (space - at === MAX_MODE_DIGITS) throw malformed();
     mode = mode * 8 + byte - 0x30;
   }
   const nameAt = space + 1;

@@ -8,7 +8,9 @@ export class NumberList {
   }
 
   at(index: number): number {
-    return this.#numbers[index] ?? 0;
+    const number = this.#numbers[index];
+    if (number === undefined || index >= this.#length) throw new RangeError(`no element ${index}`);
+    return number;
   }
 
   push(number: number): void {

@@ -11,6 +11,7 @@ const FILE = 0o100000;
 const SYMLINK = 0o120000;
 
 const SPACE = 0x20;
+const SLASH = 0x2f;
 /** Below this, a loop beats a call into native code. */
 const SHORT = 64;
 /** No place in a tree. */
@@ -99,9 +100,9 @@ function typeAt(tree: Buffer, at: number): number {
   let mode = 0;
   let digits = 0;
   for (let to = at; ; to++) {
-    const byte = tree[to] ?? 0;
+    const byte = tree[to];
     if (byte === SPACE && digits > 0) return mode & TYPE_MASK;
-    if (byte < 0x30 || byte > 0x37 || digits++ === 11) throw malformed();
+    if (byte === undefined || byte < 0x30 || byte > 0x37 || digits++ === 11) throw malformed();
     mode = (mode * 8 + byte - 0x30) % 2 ** 31;
   }
 }
@@ -115,11 +116,13 @@ function compareNames(a: Buffer, aAt: number, b: Buffer, bAt: number): number {
     i++;
     j++;
   }
-  if (a[i] === 0 && b[j] === 0) return 0;
-  const ending = (tree: Buffer, at: number) => (typeAt(tree, at) === DIRECTORY ? 0x2f : 0);
-  const left = a[i] === 0 ? ending(a, aAt) : (a[i] ?? 0);
-  const right = b[j] === 0 ? ending(b, bAt) : (b[j] ?? 0);
-  return left - right || (a[i] ?? 0) - (b[j] ?? 0);
+  const left = a.readUInt8(i);
+  const right = b.readUInt8(j);
+  if (left === 0 && right === 0) return 0;
+  const ending = (tree: Buffer, at: number) => (typeAt(tree, at) === DIRECTORY ? SLASH : 0);
+  const next = left === 0 ? ending(a, aAt) : left;
+  const otherNext = right === 0 ? ending(b, bAt) : right;
+  return next - otherNext || left - right;
 }
 
 function malformed(): SnapshotError {

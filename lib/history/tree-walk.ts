@@ -44,8 +44,11 @@ export class TreeWalk {
   add(tree: number, other: number): void {
     const pending = this.#pending;
     this.#addTree(tree, this.has(other) ? other : NO_TREE);
-    for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-      this.#tree = this.#read(pending.pop() ?? 0);
+    for (;;) {
+      const next = pending.pop();
+      const tree = pending.pop();
+      if (next === undefined || tree === undefined) return;
+      this.#tree = this.#read(tree);
       // Without a tree to compare it with, all of it is looked at, which comes to the same.
       this.#other = next === NO_TREE || this.#comparable < 0 ? EMPTY : this.#read(next);
       this.#comparable += COMPARED_SHARE * this.#tree.length - this.#other.length;
