@@ -1,4 +1,5 @@
 import { compareOids, OID_BYTES } from '../git/object.js';
+import { indexAt } from './elements.js';
 import { BASE_BY_ID, NO_BASE, type ScannedObjects } from './object-table.js';
 
 /** `firstChild` and `nextSibling` at the end of a list. */
@@ -41,12 +42,12 @@ export function plantForest({ count, columns }: ScannedObjects): DeltaForest {
 
   /** Puts a delta below its base, and that below its own if it is resolved and not there yet. */
   const hang = (delta: number) => {
-    for (let child = delta, base = bases[child] ?? NO_BASE; base >= 0; ) {
-      nextSibling[child] = firstChild[base] ?? NO_CHILD;
+    for (let child = delta, base = indexAt(bases, child); base >= 0; ) {
+      nextSibling[child] = indexAt(firstChild, base);
       firstChild[base] = child;
       if (types[base] === 0 || resolved[base] === 1) return;
       child = base;
-      base = bases[child] ?? NO_BASE;
+      base = indexAt(bases, child);
       if (base >= 0) resolved[child] = 1;
     }
   };

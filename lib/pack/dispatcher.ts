@@ -1,4 +1,5 @@
 import { newDeltaHeader, parseDeltaHeader } from './delta.js';
+import { byteAt, indexAt } from './elements.js';
 import { MAX_INFLATED_BYTES } from './format.js';
 import type { ObjectMemory } from './object-memory.js';
 import { NO_BASE, type ObjectColumns, type ScannedObjects } from './object-table.js';
@@ -94,8 +95,8 @@ export class Dispatcher {
    * @throws SnapshotError `UPSTREAM_INVALID` for a malformed delta, `LIMIT_EXCEEDED`.
    */
   add(object: number, bytes: Buffer, start: number, end: number): void {
-    const base = this.#columns.bases[object] ?? NO_BASE;
-    const owner = base === NO_BASE ? this.#idlest() : (this.#owners[base] ?? HERE);
+    const base = indexAt(this.#columns.bases, object);
+    const owner = base === NO_BASE ? this.#idlest() : byteAt(this.#owners, base);
     this.#owners[object] = owner;
     const thread = this.#threads[owner - 1];
     if (thread === undefined) {

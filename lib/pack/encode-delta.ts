@@ -1,3 +1,5 @@
+import { byteAt, indexAt } from './elements.js';
+
 /*
  * Making deltas: gitformat-pack(5), "Deltified representation".
  *
@@ -39,7 +41,7 @@ export function encodeDelta(base: Buffer, target: Buffer, maxBytes: number): Buf
 
   for (let at = 0; at + BLOCK_BYTES <= target.length; ) {
     if (at - inserted > maxBytes) return undefined;
-    let from = (blocks[hashBlock(target, at) & (blocks.length - 1)] ?? 0) - 1;
+    let from = indexAt(blocks, hashBlock(target, at) & (blocks.length - 1)) - 1;
     if (from < 0 || !startsEqual(base, from, target, at)) {
       at++;
       continue;
@@ -79,7 +81,7 @@ function indexBlocks(base: Buffer): Int32Array {
 
 function hashBlock(bytes: Buffer, at: number): number {
   let hash = 0;
-  for (let i = at; i < at + BLOCK_BYTES; i++) hash = Math.imul(hash, 0x01000193) ^ (bytes[i] ?? 0);
+  for (let i = at; i < at + BLOCK_BYTES; i++) hash = Math.imul(hash, 0x01000193) ^ byteAt(bytes, i);
   return hash ^ (hash >>> 15);
 }
 

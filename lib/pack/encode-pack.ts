@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import { SnapshotError } from '../errors.js';
 import { isObjectType, OID_BYTES } from '../git/object.js';
+import { offsetAt, wordAt } from './elements.js';
 import { encodeDelta } from './encode-delta.js';
 import {
   encodeOfsDeltaEntry,
@@ -108,11 +109,11 @@ class PackCopy {
     let runStart = 0;
     let runEnd = 0;
     for (let entry = 0; entry < idx.count; entry++) {
-      const number = firstNumber + (positions[entry] ?? 0);
+      const number = firstNumber + wordAt(positions, entry);
       if (!this.#objects.has(number)) continue;
       this.#newOffsets[entry] = this.offset;
-      const start = offsets[entry] ?? 0;
-      const end = offsets[entry + 1] ?? 0;
+      const start = offsetAt(offsets, entry);
+      const end = offsetAt(offsets, entry + 1);
       const header = pack.entryHeader(start);
       const { length } = header;
       const changed = this.#change(entry, number, header);
@@ -138,18 +139,18 @@ class PackCopy {
     const { pack, idx, firstNumber } = this.#pack;
     const { positions, offsets } = this.#order;
     const { size, type, baseDistance } = header;
-    const start = offsets[entry] ?? 0;
+    const start = offsetAt(offsets, entry);
     let baseOid: Buffer;
     if (type === EntryType.ofsDelta) {
       const base = this.#order.indexOf(start - baseDistance, entry);
       if (base === undefined) throw damaged(start);
-      const newBase = this.#newOffsets[base] ?? 0;
+      const newBase = offsetAt(this.#newOffsets, base);
       if (newBase > 0) {
         const distance = this.offset - newBase;
         if (distance === baseDistance) return undefined;
         return { bytes: encodeOfsDeltaHeader(size, distance), isWhole: false };
       }
-      baseOid = Buffer.from(idx.oidAt(positions[base] ?? 0));
+      baseOid = Buffer.from(idx.oidAt(wordAt(positions, base)));
     } else {
       baseOid = pack.baseOid(start, header);
     }

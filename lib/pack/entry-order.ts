@@ -1,3 +1,4 @@
+import { offsetAt, wordAt } from './elements.js';
 import { findOffset } from './find-offset.js';
 import type { OpenPack } from './pack-list.js';
 
@@ -28,12 +29,12 @@ export class EntryOrder {
       if (pass > 0 && pack.end < scale) break;
       const ends = countDigits(offsets, count, scale);
       for (let i = count - 1; i >= 0; i--) {
-        const offset = offsets[i] ?? 0;
+        const offset = offsetAt(offsets, i);
         const digit = Math.floor(offset / scale) % DIGITS;
-        const to = (ends[digit] ?? 0) - 1;
+        const to = wordAt(ends, digit) - 1;
         ends[digit] = to;
         sortedOffsets[to] = offset;
-        sortedPositions[to] = positions[i] ?? 0;
+        sortedPositions[to] = wordAt(positions, i);
       }
       [positions, sortedPositions] = [sortedPositions, positions];
       [offsets, sortedOffsets] = [sortedOffsets, offsets];
@@ -53,11 +54,11 @@ export class EntryOrder {
 function countDigits(offsets: Float64Array, count: number, scale: number): Uint32Array {
   const ends = new Uint32Array(DIGITS);
   for (let i = 0; i < count; i++) {
-    const digit = Math.floor((offsets[i] ?? 0) / scale) % DIGITS;
-    ends[digit] = (ends[digit] ?? 0) + 1;
+    const digit = Math.floor(offsetAt(offsets, i) / scale) % DIGITS;
+    ends[digit] = wordAt(ends, digit) + 1;
   }
-  for (let digit = 1, sum = ends[0] ?? 0; digit < DIGITS; digit++) {
-    sum += ends[digit] ?? 0;
+  for (let digit = 1, sum = wordAt(ends, 0); digit < DIGITS; digit++) {
+    sum += wordAt(ends, digit);
     ends[digit] = sum;
   }
   return ends;

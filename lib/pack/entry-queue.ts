@@ -1,3 +1,5 @@
+import { wordAt } from './elements.js';
+
 /*
  * Inflated pack entries on their way from the scanning thread to one that resolves them, through shared
  * memory: a ring with one writer and one reader, without locks.
@@ -182,14 +184,14 @@ export class EntryQueueReader {
   #readUntil(written: number, take: TakeEntry): void {
     while (this.#position !== written && !this.#isAbandoned) {
       const at = this.#position % CAPACITY;
-      const object = this.#words[at / 4] ?? SKIP;
+      const object = wordAt(this.#words, at / 4);
       if (object === SKIP) {
         this.#advance(CAPACITY - at);
         continue;
       }
-      const length = this.#words[at / 4 + 1] ?? 0;
+      const length = wordAt(this.#words, at / 4 + 1);
       const start = at + RECORD_HEADER_BYTES;
-      const work = this.#words[at / 4 + 2] ?? 0;
+      const work = wordAt(this.#words, at / 4 + 2);
       take(object, this.#bytes, start, start + length);
       Atomics.add(this.#control, DONE, work);
       this.#advance(recordBytes(length));

@@ -1,4 +1,5 @@
 import { ObjectType } from '../git/object.js';
+import { byteAt } from './elements.js';
 
 /**
  * The byte format of pack files: gitformat-pack(5), "pack-*.pack files have the following format".
@@ -59,26 +60,26 @@ export function parseEntryHeader(
 ): EntryHeaderResult {
   let pos = at;
   if (pos >= end) return 'incomplete';
-  let byte = bytes[pos++] ?? 0;
+  let byte = byteAt(bytes, pos++);
   header.type = (byte >> 4) & 7;
   let size = byte & 15;
   let scale = 16;
   while (byte & 0x80) {
     if (pos >= end) return 'incomplete';
     if (scale > 2 ** 46) return 'invalid';
-    byte = bytes[pos++] ?? 0;
+    byte = byteAt(bytes, pos++);
     size += (byte & 0x7f) * scale;
     scale *= 128;
   }
   header.size = size;
   if (header.type === EntryType.ofsDelta) {
     if (pos >= end) return 'incomplete';
-    byte = bytes[pos++] ?? 0;
+    byte = byteAt(bytes, pos++);
     let distance = byte & 0x7f;
     while (byte & 0x80) {
       if (pos >= end) return 'incomplete';
       if (distance > 2 ** 45) return 'invalid';
-      byte = bytes[pos++] ?? 0;
+      byte = byteAt(bytes, pos++);
       distance = (distance + 1) * 128 + (byte & 0x7f);
     }
     header.baseDistance = distance;

@@ -1,5 +1,6 @@
 import { damagedFile } from '../fs/read-failure.js';
 import { compareOids, OID_BYTES } from '../git/object.js';
+import { byteAt } from './elements.js';
 import { FANOUT_AT, IDX_SIGNATURE, IDX_VERSION, OIDS_AT } from './idx-format.js';
 import { WindowedFile } from './windowed-file.js';
 
@@ -53,13 +54,13 @@ export class IdxFile {
 
   /** The position, among the ids in their order, of the id `oids[at, at + 20)`: the first, if it is there twice. */
   positionOf(oids: Uint8Array, at = 0): number | undefined {
-    const first = oids[at] ?? 0;
+    const first = byteAt(oids, at);
     let low = first === 0 ? 0 : this.#fanout.readUInt32BE((first - 1) * 4);
     let high = this.#fanout.readUInt32BE(first * 4);
     if (high > this.count || low > high) throw damagedFile(this.#file.path);
     if (high - low > OIDS_AT_ONCE) {
       // Ids are hashes, spread evenly: nearly all lie this near to where they are expected.
-      const share = (((oids[at + 1] ?? 0) << 8) | (oids[at + 2] ?? 0)) / 65536;
+      const share = ((byteAt(oids, at + 1) << 8) | byteAt(oids, at + 2)) / 65536;
       const expected = low + Math.floor((high - low) * share);
       const margin = 32 + Math.ceil(Math.sqrt(high - low));
       const from = expected - margin;

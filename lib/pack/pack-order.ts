@@ -1,3 +1,4 @@
+import { offsetAt } from './elements.js';
 import { findOffset } from './find-offset.js';
 import type { ObjectSet } from './object-set.js';
 import { type PackList, placeOf } from './pack-list.js';
@@ -18,7 +19,7 @@ export function inPackOrder(packs: PackList, objects: ObjectSet): Uint32Array {
   const sorted = new Uint32Array(count);
   count = 0;
   for (const number of objects) {
-    const position = findOffset(order, places[count++] ?? 0, order.length);
+    const position = findOffset(order, offsetAt(places, count++), order.length);
     if (position !== undefined) sorted[position] = number;
   }
   return sorted;

@@ -1,4 +1,5 @@
 import { OBJECT_HEADER_ROOM } from '../git/object.js';
+import { offsetAt, wordAt } from './elements.js';
 import { ObjectMemory, OVERWRITTEN_BYTES } from './object-memory.js';
 
 /*
@@ -52,20 +53,20 @@ export class RecentObjects {
   }
 
   has(object: number): boolean {
-    return (this.#places[object] ?? 0) + this.#capacity >= this.#next;
+    return offsetAt(this.#places, object) + this.#capacity >= this.#next;
   }
 
   sizeOf(object: number): number {
-    return this.#sizes[this.#offset(this.#places[object] ?? 0) / 4] ?? 0;
+    return wordAt(this.#sizes, this.#offset(offsetAt(this.#places, object)) / 4);
   }
 
   /** Where in `bytes` the content of an object begins that is here. It stays there during one `add`. */
   use(object: number): number {
-    const place = this.#places[object] ?? 0;
+    const place = offsetAt(this.#places, object);
     const from = this.#offset(place);
     // A slot and what is skipped before it take no more than half of the ring.
     if (place + this.#capacity / 2 >= this.#next) return from + OBJECT_HEADER_ROOM;
-    const size = this.#sizes[from / 4] ?? 0;
+    const size = wordAt(this.#sizes, from / 4);
     const moved = this.#reserve(size);
     const to = this.#offset(moved);
     // They may overlap: nothing may be written before the whole slot is moved.

@@ -7,6 +7,7 @@ import {
   OID_BYTES,
 } from '../git/object.js';
 import { malformedDelta, newDeltaHeader, parseDeltaHeader } from './delta.js';
+import { byteAt, indexAt, offsetAt } from './elements.js';
 import { EntryFile } from './entry-file.js';
 import type { ExpansionLimits } from './expansion.js';
 import { MAX_INFLATED_BYTES } from './format.js';
@@ -67,8 +68,8 @@ export class Resolver {
    */
   readonly add = (object: number, bytes: Buffer, start: number, end: number): void => {
     const { bases, types } = this.#columns;
-    const base = bases[object] ?? NO_BASE;
-    const type = types[base === NO_BASE ? object : base] ?? 0;
+    const base = indexAt(bases, object);
+    const type = byteAt(types, base === NO_BASE ? object : base);
     if (!isObjectType(type)) return;
     if (base === NO_BASE) this.#addWhole(object, type, bytes, start, end);
     else this.#addDelta(object, type, base, bytes, start, end);
@@ -134,16 +135,16 @@ export class Resolver {
     const { bases, offsets } = this.#columns;
     const recent = this.#recent;
     const chain: number[] = [];
-    for (let at = object; at >= 0 && !recent.has(at); at = bases[at] ?? -1) {
+    for (let at = object; at >= 0 && !recent.has(at); at = indexAt(bases, at)) {
       if (chain.length === MAX_REMADE_CHAIN) return false;
       chain.push(at);
     }
     for (let next = chain.pop(); next !== undefined; next = chain.pop()) {
-      const [offset, end] = [offsets[next] ?? 0, offsets[next + 1] ?? 0];
+      const [offset, end] = [offsetAt(offsets, next), offsetAt(offsets, next + 1)];
       const header = this.#entries.header(offset, end);
       if (header.size > recent.maxObjectBytes || this.#remadeBudget < 0) return false;
       const bytes = this.#entries.inflate(offset, end, header);
-      const base = bases[next] ?? -1;
+      const base = indexAt(bases, next);
       if (base >= 0) {
         parseDeltaHeader(bytes, this.#delta);
         this.#apply(next, base, bytes);

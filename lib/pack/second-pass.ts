@@ -2,6 +2,7 @@ import { SnapshotError } from '../errors.js';
 import { hashObject, isObjectType, OBJECT_HEADER_ROOM, OID_BYTES } from '../git/object.js';
 import { applyDelta, newDeltaHeader, parseDeltaHeader } from './delta.js';
 import { type DeltaForest, NO_CHILD, plantForest, rangeById } from './delta-forest.js';
+import { byteAt, indexAt, offsetAt } from './elements.js';
 import { Expansion } from './expansion.js';
 import type { ObjectMemory } from './object-memory.js';
 import type { ScannedObjects } from './object-table.js';
@@ -123,7 +124,7 @@ class DeltaWalk {
   #takeChild(base: Base): number | undefined {
     if (base.nextChild !== NO_CHILD) {
       const child = base.nextChild;
-      base.nextChild = this.#pass.forest.nextSibling[child] ?? NO_CHILD;
+      base.nextChild = indexAt(this.#pass.forest.nextSibling, child);
       return child;
     }
     if (base.nextById < base.endById) return this.#pass.forest.deltasById.objects[base.nextById++];
@@ -132,9 +133,9 @@ class DeltaWalk {
 
   #pushRoot(root: number): void {
     const { offsets } = this.#pass.objects.columns;
-    const header = this.#pack.entryHeader(offsets[root] ?? 0);
+    const header = this.#pack.entryHeader(offsetAt(offsets, root));
     checkSizeInMemory(header.size, this.#pass.limits);
-    const first = this.#pass.forest.firstChild[root] ?? NO_CHILD;
+    const first = indexAt(this.#pass.forest.firstChild, root);
     this.#push(root, header.size, first, this.#claim(root));
   }
 
@@ -142,12 +143,12 @@ class DeltaWalk {
     const { types, oids } = this.#pass.objects.columns;
     const { firstChild, deltasById } = this.#pass.forest;
     const isResolved = types[child] !== 0;
-    const type = types[base.index] ?? 0;
+    const type = byteAt(types, base.index);
     if (!isObjectType(type)) throw new RangeError(`object ${base.index} has no type yet`);
     const baseData = this.#materialize(base);
     const delta = this.#readDelta(child, base.size);
     const size = this.#delta.resultSize;
-    const first = firstChild[child] ?? NO_CHILD;
+    const first = indexAt(firstChild, child);
     // Whether deltas name this object by id is known only after it was hashed.
     const mayBeBase = first !== NO_CHILD || deltasById.objects.length > 0;
     const room = OBJECT_HEADER_ROOM + size;
@@ -181,8 +182,8 @@ class DeltaWalk {
   /** The delta of `child`, with its header parsed into `#delta` and its sizes checked. */
   #readDelta(child: number, baseSize: number): Buffer {
     const { offsets } = this.#pass.objects.columns;
-    const offset = offsets[child] ?? 0;
-    const end = offsets[child + 1] ?? 0;
+    const offset = offsetAt(offsets, child);
+    const end = offsetAt(offsets, child + 1);
     const header = this.#pack.entryHeader(offset);
     checkSizeInMemory(header.size, this.#pass.limits);
     const delta = this.#pack.inflate(offset, header, end);
@@ -217,10 +218,10 @@ class DeltaWalk {
   #inflateAgain(base: Base, parent: Base | undefined): Buffer {
     const { count, columns } = this.#pass.objects;
     const { offsets } = columns;
-    this.#remade.add(base.size, offsets[count] ?? 0);
+    this.#remade.add(base.size, offsetAt(offsets, count));
     if (parent?.data === undefined) {
-      const offset = offsets[base.index] ?? 0;
-      const end = offsets[base.index + 1] ?? 0;
+      const offset = offsetAt(offsets, base.index);
+      const end = offsetAt(offsets, base.index + 1);
       return this.#pack.inflate(offset, this.#pack.entryHeader(offset), end);
     }
     const delta = this.#readDelta(base.index, parent.size);
