@@ -13,7 +13,7 @@ export type NewContentChecksum = () => ContentChecksum;
 
 let loaded: Promise<NewContentChecksum> | undefined;
 
-/** Once a thread: the module keeps as much memory as the longest piece of an `update`. */
+/** Loaded once in each thread: the module keeps memory for the longest piece of an `update`. */
 export function loadContentChecksum(): Promise<NewContentChecksum> {
   loaded ??= xxhash().then(({ create64 }) => () => {
     const hash = create64(0n);

@@ -1,6 +1,6 @@
 import { SnapshotError } from '../errors.js';
 
-/** Linux and macOS take no more in one call; it bounds the depth of the tree, too. */
+/** The limit of Linux and macOS for one call. It also bounds the depth of the tree. */
 const MAX_PATH_BYTES = 4096;
 
 /**

@@ -10,15 +10,16 @@ import {
   writeRawBlockHeader,
 } from './zstd-format.js';
 
-/** Blocks of a piece: few system calls, and no more than a processor's cache holds. */
+/** Blocks of a piece: few system calls, and small enough for a processor's cache. */
 const BLOCKS = 8;
 
 /**
- * A file whose bytes do not compress, as one frame of raw blocks: its tar header, content and padding.
+ * A file whose bytes do not compress, as one frame of raw blocks, which cost no more than copying: its tar
+ * header, content and padding.
  *
  * @param checksum a new one.
- * @param read fills the buffer with the content's bytes from the offset on.
- * @returns the frame in pieces of about 1 MiB, each valid until the next one is asked for.
+ * @param read fills `target` with bytes of the content, starting at `offset`.
+ * @returns the frame in pieces of about 1 MiB; each is valid until the next is read.
  */
 export function* storedEntry(
   entry: TarEntry,

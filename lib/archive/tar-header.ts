@@ -8,7 +8,7 @@ import { FIELDS, headerChecksum, USTAR_MAGIC } from './tar-format.js';
  */
 
 export interface TarHeader {
-  /** With the prefix, as it stands. */
+  /** With the prefix, unchecked. */
   readonly name: string;
   /** Permission bits and those above them. */
   readonly mode: number;
@@ -67,7 +67,7 @@ function text(block: Buffer, field: keyof typeof FIELDS): string {
   return block.toString('latin1', at, end === -1 ? at + length : Math.min(end, at + length));
 }
 
-/** Octal digits between spaces and NULs, or with the first bit set a big-endian number (GNU). */
+/** Octal digits between spaces and NULs; or, if the first bit is set, a big-endian number (GNU). */
 function number(block: Buffer, field: keyof typeof FIELDS): number {
   const [at, length] = FIELDS[field];
   const first = block.readUInt8(at);

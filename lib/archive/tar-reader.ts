@@ -11,7 +11,7 @@ export interface TarEntry {
   readonly path: string;
   /** Permission bits, without setuid, setgid and sticky. */
   readonly mode: number;
-  /** In whole seconds. No number: Node's `utimes` takes those before 1970 for the current time. */
+  /** In whole seconds. Not a number: Node's `utimes` reads numbers before 1970 as the current time. */
   readonly mtime: Date;
   /** Bytes of the content, which is next in the reader; 0 for anything but files. */
   readonly size: number;
@@ -25,16 +25,16 @@ const KINDS = new Map<string, TarEntryKind>([
   [TYPE_FLAGS.symlink, 'symlink'],
 ]);
 
-/** Bytes of a pax header or a long name, which are read into memory. */
+/** The most bytes of a pax header or a long name, which are read into memory. */
 const MAX_EXTENSION_BYTES = 1024 * 1024;
-/** In a row. There are three kinds, and each comes once. */
+/** The most extensions in a row. There are three kinds, and each comes once. */
 const MAX_EXTENSIONS = 8;
-/** Zeros after the end: tar fills its last record, which has 10 KiB unless it is told otherwise. */
+/** The most zeros after the end: tar fills its last record, which has 10 KiB by default. */
 const MAX_FILLING_BYTES = 16 * 1024 * 1024;
 
 /**
- * Reads a tar archive, ustar with pax headers or GNU long names. With each entry the reader stands at
- * its content; what the caller leaves of it is passed over.
+ * Reads a tar archive: ustar with pax headers or GNU long names. With each entry, the reader is at its content;
+ * bytes that the caller does not take are skipped.
  *
  * @throws SnapshotError `ARCHIVE_INVALID` when the archive is malformed or ends before the two blocks
  * of zeros that end a complete one, when anything but zeros follows those, and for entries that are
@@ -73,7 +73,7 @@ export async function* readTar(reader: ByteReader): AsyncGenerator<TarEntry, voi
   }
 }
 
-/** Entries that only say more about the next one. */
+/** Entries that only describe the next one. */
 async function readExtension(
   { type, size }: TarHeader,
   reader: ByteReader,

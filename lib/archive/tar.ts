@@ -12,9 +12,9 @@ import {
 } from './tar-format.js';
 
 /*
- * Headers of tar entries: POSIX ustar, with pax extended headers where ustar has no room. Names are
- * bytes and need not be UTF-8, which pax demands; such names take GNU tar's long name entries, which
- * hold any bytes. Owner and group are always 0.
+ * Writing headers of tar entries: POSIX ustar, with pax extended headers where ustar has no room. pax demands
+ * UTF-8, but names in git may be any bytes: names that are not UTF-8 take GNU tar's long name entries. Owner
+ * and group are always 0.
  */
 
 /** Two zero blocks: without them GNU tar reports an unexpected end. */
@@ -35,8 +35,8 @@ export interface TarEntry {
 }
 
 /**
- * Longer paths fit no ustar header, prefix included. node-tar would find that out in quadratic time,
- * which a repository of deep directories can make hours.
+ * Longer paths do not fit a ustar header, even with the prefix. node-tar takes quadratic time to see that, which
+ * can be hours for a repository with deep directories.
  */
 const MAX_USTAR_PATH_BYTES = 256;
 
@@ -69,7 +69,7 @@ function encodeAnyHeader(entry: TarEntry): Buffer {
   const block = Buffer.alloc(TAR_BLOCK_BYTES);
   const needsPax = new Header(fields).encode(block);
   if (needsPax || tooLong) {
-    // What a long name entry says is not said again: readers would take the pax header's word.
+    // No field of a long name entry is repeated here: readers would prefer the pax header's.
     const extended = {
       size: entry.size,
       ...(path !== undefined && { path }),
@@ -80,12 +80,12 @@ function encodeAnyHeader(entry: TarEntry): Buffer {
   return Buffer.concat([...blocks, block]);
 }
 
-/** Whether all fits into one ustar header, as nearly always: node-tar takes three times as long. */
+/** Whether one ustar header is enough, as for nearly all files: node-tar takes three times as long. */
 function isPlain({ path, target = '', size }: TarEntry): boolean {
   return size < 8 ** 11 && PLAIN_NAME.test(path) && PLAIN_NAME.test(target);
 }
 
-/** Printable ASCII that fits into the field, whether or not a zero follows. */
+/** Printable ASCII that fits into the field, with or without a NUL after it. */
 const PLAIN_NAME = /^[ -~]{0,100}$/;
 
 /** The fields that are the same in all headers. */
@@ -133,7 +133,7 @@ function longName(type: 'NextFileHasLongPath' | 'NextFileHasLongLinkpath', latin
   return Buffer.concat([block, content, Buffer.alloc(padding(content.length))]);
 }
 
-/** What readers without GNU extensions would show instead of a long name. */
+/** The name that readers without GNU extensions show instead of a long name. */
 function placeholder(latin1: string): string {
   const slash = latin1.endsWith('/') ? '/' : '';
   return (

@@ -48,7 +48,7 @@ export interface BlockHeader {
   readonly size: number;
 }
 
-/** One of 16 magic numbers (§3.1.2). */
+/** Whether it is one of the 16 magic numbers of skippable frames (§3.1.2). */
 export function isSkippable(magic: number): boolean {
   return magic >>> 4 === 0x184d2a5;
 }

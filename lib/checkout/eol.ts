@@ -5,11 +5,11 @@ const CR = 0x0d;
 const SUBSTITUTE = 0x1a;
 const DELETE = 0x7f;
 
-/** Below the space, what occurs in text: backspace, tab, form feed and escape. */
+/** Control characters that occur in text: backspace, tab, form feed and escape. */
 const TEXT_CONTROLS = new Set([0x08, 0x09, 0x0c, 0x1b]);
 
 /**
- * Ends every line with CR LF (git's convert.c, `crlf_to_worktree`). A line feed that has its CR stays.
+ * Ends every line with CR LF (git's convert.c, `crlf_to_worktree`). A CR LF stays as it is.
  *
  * @param maxBytes of the result.
  * @returns the same buffer when nothing changes.

@@ -1,8 +1,7 @@
 import { type EntryPlace, isDirectory, placeEntry } from '../git/tree.js';
 
 /*
- * The entries of a tree in another order, as bytes: a tree that is sorted takes no more memory than
- * itself and four bytes an entry.
+ * Sorting the entries of a tree as bytes: it takes the memory of a second tree, and four bytes an entry.
  */
 
 type Compare = (tree: Buffer, a: EntryPlace, b: EntryPlace) => number;
@@ -12,8 +11,8 @@ const MIN_ENTRY_BYTES = 24;
 const SLASH = 0x2f;
 
 /**
- * A tree in the order of full paths, which is that of git's index: a directory sorts as if its name ended
- * with a slash. Every tree that git wrote is sorted so.
+ * A tree in the order of full paths, as in git's index: a directory sorts as if its name ended with a slash.
+ * Every tree that git wrote has this order.
  *
  * @returns the same buffer when nothing changes.
  * @throws SnapshotError `UPSTREAM_INVALID` when it is malformed.
@@ -31,7 +30,7 @@ export function inIndexOrder(tree: Buffer): Buffer {
   return tree;
 }
 
-/** The directories in a tree, in the order in which git keeps subtrees in its cached tree. */
+/** The directories in a tree, in the order of git's cached tree. */
 export function subtreesInCacheOrder(tree: Buffer): Buffer {
   return sortEntries(tree, isDirectory, byLengthThenName);
 }

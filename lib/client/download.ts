@@ -5,11 +5,11 @@ import { parseRetryAfter } from '../retry-after.js';
 
 const MAX_REDIRECTS = 5;
 const REDIRECTS = [301, 302, 303, 307, 308];
-/** Milliseconds without a byte of the body. */
+/** The most milliseconds without a byte of the body. */
 const STALL_TIMEOUT = 5 * 60_000;
-/** Thrown for headers that HTTP does not allow. */
+/** Node's codes for headers that HTTP does not allow. */
 const HEADER_ERRORS = ['ERR_INVALID_HTTP_TOKEN', 'ERR_INVALID_CHAR'];
-/** More of an error's body is not read. */
+/** The most bytes that are read of an error's body. */
 const MAX_PROBLEM_BYTES = 64 * 1024;
 const COMMIT = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 
@@ -24,17 +24,17 @@ export interface DownloadOptions {
 export interface Download {
   /** The commit of HEAD, if the server names it. */
   readonly commit: string | undefined;
-  /** Bytes, if the server knows them yet. */
+  /** Bytes, if the server knows the size already. */
   readonly totalBytes: number | undefined;
   /** Rejects with `DOWNLOAD_FAILED` when the connection ends before the body. */
   readonly chunks: AsyncIterable<Uint8Array>;
-  /** Closes the connection, however much was read. Idempotent. */
+  /** Closes the connection, even before the end. Idempotent. */
   close(): void;
 }
 
 /**
- * Asks for a snapshot. A server that has to clone first thinks for minutes before it answers, so only
- * `signal` limits that; once the body has begun, it must not pause for 5 minutes.
+ * Requests a snapshot. A server that must clone first may take minutes to answer, so only `signal` limits this
+ * wait; once the body has begun, it must not pause for 5 minutes.
  *
  * Redirects are followed, but not from https to http. The caller's headers, which may hold
  * credentials, go to the first origin alone.
@@ -68,7 +68,7 @@ export async function startDownload(options: DownloadOptions): Promise<Download>
 async function answerFailure(answer: IncomingMessage, where: string): Promise<SnapshotError> {
   const { statusCode, headers } = answer;
   const isProblem = /^application\/problem\+json\b/i.test(String(headers['content-type']));
-  // When even this breaks off, the status alone has to do.
+  // If the body breaks off as well, the message has only the status.
   const problem = isProblem ? await readStart(answer).catch(() => '') : '';
   const code = problemCode(problem);
   const detail = code === undefined ? '' : ` (${code})`;
@@ -105,7 +105,7 @@ function problemCode(text: string): string | undefined {
 
 async function followRedirects(options: DownloadOptions) {
   let { url, headers } = options;
-  // A store that a server sends its clients to does not know it.
+  // A store to which the server redirects does not send the commit.
   let commit: string | undefined;
   for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
     const answer = await get(url, headers, options.signal);
@@ -133,7 +133,7 @@ async function get(
       // A connection of its own, closed with the answer.
       const asked = request(url, { ...options, agent: false }, (answer) => {
         answer.setTimeout(STALL_TIMEOUT, () => answer.destroy(new Error('stalled')));
-        // Whoever reads it is told; when nobody does, nobody cares.
+        // The reader of the body gets the error; without a listener it would end the process.
         answer.on('error', () => {});
         resolve(answer);
       });

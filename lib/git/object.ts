@@ -30,7 +30,7 @@ export function objectHeader(type: ObjectType, size: number): string {
   return `${objectTypeName(type)} ${size}\0`;
 }
 
-/** Room that any object header fits in. */
+/** Room for any object header. */
 export const OBJECT_HEADER_ROOM = 32;
 
 /**
@@ -50,7 +50,7 @@ export function hashObject(
   const header = objectHeader(type, size);
   const headerStart = start - header.length;
   bytes.write(header, headerStart, 'latin1');
-  // As a string it takes half of the time that a buffer takes.
+  // A string takes half the time of a buffer.
   const oid = hash('sha1', bytes.subarray(headerStart, start + size), 'binary');
   for (let i = 0; i < OID_BYTES; i++) oids[at + i] = oid.charCodeAt(i);
 }

@@ -6,7 +6,7 @@ import { byteAt } from './elements.js';
  * size of its result, and instructions that copy from the base or insert bytes of their own.
  */
 
-/** git takes no shorter ones. */
+/** git refuses shorter deltas. */
 const MIN_DELTA_BYTES = 4;
 /** Below this, a loop beats a call into native code. */
 const SHORT = 24;
@@ -56,10 +56,10 @@ function takeSize(bytes: Uint8Array, header: DeltaHeader): number {
 }
 
 /**
- * Writes the result of a delta into `out[outStart, outStart + resultSize)`. For objects of any size; while a
- * pack is indexed, nearly all deltas are applied by `wasm/delta.ts`, which is faster.
+ * Writes the result of a delta into `out[outStart, outStart + resultSize)`, for objects of any size. While a
+ * pack is indexed, the faster `wasm/delta.ts` applies nearly all deltas.
  *
- * @param delta the bytes that `header` was parsed from.
+ * @param delta holds the delta whose `header` was parsed.
  * @param base holds the delta base at `[baseStart, baseStart + header.baseSize)`; not `out`.
  * @throws SnapshotError `UPSTREAM_INVALID` when an instruction leaves the base or the result, or the
  * result is not filled exactly.
@@ -81,7 +81,7 @@ export function applyDelta(
     if (op & 0x80) {
       let from = 0;
       let length = 0;
-      // Bytes that lie beyond the delta read as 0; the check below catches that.
+      // Bytes beyond the end read as 0; the check below refuses such a delta.
       if (op & 0x01) from = byteAt(delta, at++);
       if (op & 0x02) from |= byteAt(delta, at++) << 8;
       if (op & 0x04) from |= byteAt(delta, at++) << 16;

@@ -10,7 +10,7 @@ import { byteAt, indexAt } from './elements.js';
 const BLOCK_BYTES = 16;
 const MAX_COPY_BYTES = 0x10000;
 const MAX_INSERT_BYTES = 0x7f;
-/** An instruction, but for the bytes that it inserts. */
+/** An instruction without the bytes that it inserts. */
 const MAX_INSTRUCTION_BYTES = 8;
 
 /**
@@ -90,7 +90,7 @@ function startsEqual(base: Buffer, from: number, target: Buffer, at: number): bo
   return true;
 }
 
-/** An instruction to copy: which bytes of offset and size follow, then those that are not 0. */
+/** An instruction to copy: a bit for each byte of offset and size that is not 0, then these bytes. */
 function encodeCopy(delta: Buffer, start: number, offset: number, size: number): number {
   let to = start + 1;
   let instruction = 0x80;

@@ -9,6 +9,7 @@ import type { ScannedObjects } from './object-table.js';
  * as `git index-pack` writes: an object that the pack holds twice is listed twice, in the order of the pack.
  * Memory: 4 bytes an object.
  */
+
 /** Offsets from here on go into a table of 64-bit ones. */
 const FIRST_LARGE_OFFSET = 0x8000_0000;
 
@@ -19,7 +20,7 @@ const FEW = 32;
 /**
  * @param packChecksum the pack's trailer.
  * @param firstLargeOffset for tests. `git index-pack --index-version=2,<offset>` names the one before.
- * @returns the `.idx` file in pieces, each valid until the next one is asked for.
+ * @returns the `.idx` file in pieces; each is valid until the next is read.
  */
 export function encodeIdx(
   objects: ScannedObjects,
@@ -103,8 +104,8 @@ function* encodeTable(
 }
 
 /**
- * Indexes of objects in the order of their ids, those with the same id in their own order: by the first two
- * bytes into 65,536 buckets, which for hashes leaves a handful in each, then within the bucket by comparison.
+ * The indexes of objects, sorted by id, and objects with the same id by index. The first two bytes choose one
+ * of 65,536 buckets. Ids are hashes, so each bucket gets a handful of objects, which are compared.
  */
 function sortByOid(oids: Uint8Array, count: number): Uint32Array {
   const bucketOf = (i: number) =>

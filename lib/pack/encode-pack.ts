@@ -19,26 +19,28 @@ import type { ObjectReader } from './reader.js';
 /*
  * Writes a pack of objects that lie in others.
  *
- * Each object is taken from the first pack that has it. The packs are gone through in their order, and each
- * in the order of its entries, which are copied as they lie: deltas too, if the set has their base. No
- * circle of deltas can come to be: the packs are complete in themselves, so that the base of a delta that
- * is taken from a pack lies in that pack as well, and is taken from it or from an earlier one. Along a
- * chain the packs never get later, and within one pack it is the chain that was followed when the pack was
- * indexed, which ended. A delta whose base is left out is made anew of an object before it that had
- * lost its base as well, if that is much alike, or written whole: a chain of these ends there.
+ * Each object is taken from the first pack that has it. The packs are read in their order, and each in the
+ * order of its entries. Entries are copied as they are: deltas too, if the set has their base. A delta whose
+ * base is left out is encoded again: as a delta of an earlier object of the same chain that has lost its base
+ * as well, or else as a whole object.
+ *
+ * No circle of deltas can arise. Every pack is complete, so that the base of a delta is in the same pack, and
+ * is taken from this pack or from an earlier one. Along a chain of deltas the packs never get later. Within
+ * one pack the chain is the one that ended when the pack was indexed. A chain of objects that are encoded
+ * again only goes back.
  *
  * Cost: one read and one SHA-1 of all that is copied; to inflate, compare and deflate each delta whose base
  * is left out. Memory: 20 bytes for each object of the largest pack, and 8 MiB.
  */
 
-/** At most so many bytes are yielded at once, but for objects that are deflated anew. */
+/** The largest piece that is yielded, except for objects that are deflated again. */
 const PIECE_BYTES = 1024 * 1024;
 
 /**
- * The bytes of a version 2 pack that holds exactly these objects, the same for the same packs. What is copied
- * is not hashed as objects: whoever needs to be sure of it ingests the result.
+ * The bytes of a version 2 pack that holds exactly these objects, the same for the same packs. Copied entries
+ * are not hashed: a caller that needs certainty ingests the result.
  *
- * @returns pieces, each valid until the next one is asked for.
+ * @returns pieces; each is valid until the next is read.
  * @throws SnapshotError `REPOSITORY_DAMAGED` when a pack is damaged on disk, `LIMIT_EXCEEDED` when an object that may
  * not be held in memory is a delta whose base is left out.
  */
@@ -80,7 +82,7 @@ function* encodeEntries(reader: ObjectReader, objects: ObjectSet): Generator<Uin
   }
 }
 
-/** The part of the new pack that is taken from one other. */
+/** The part of the new pack that is copied from one other pack. */
 class PackCopy {
   /** Where in the new pack the next entry begins. */
   offset: number;
@@ -88,7 +90,7 @@ class PackCopy {
   readonly #objects: ObjectSet;
   readonly #pack: OpenPack;
   readonly #order: EntryOrder;
-  /** Where in the new pack each entry begins; 0: it is not there, or not from this pack. */
+  /** Where each entry begins in the new pack; 0 if the new pack does not take it from here. */
   readonly #newOffsets: Float64Array;
   readonly #recentBases = new RecentBases();
   readonly #piece = Buffer.allocUnsafeSlow(PIECE_BYTES);
@@ -102,7 +104,7 @@ class PackCopy {
     this.#newOffsets = new Float64Array(pack.idx.count);
   }
 
-  /** Entries that are neighbours and stay as they are go in one piece. */
+  /** Neighbouring entries that stay as they are form one piece. */
   *pieces(): Generator<Uint8Array> {
     const { firstNumber, pack, idx } = this.#pack;
     const { positions, offsets } = this.#order;
@@ -129,7 +131,7 @@ class PackCopy {
     yield* this.#copy(runStart, runEnd);
   }
 
-  /** What an entry's header is to be replaced by, or the whole entry; `undefined` when it stays. */
+  /** The bytes that replace an entry's header, or the whole entry; `undefined` if the entry stays. */
   #change(
     entry: number,
     number: number,
@@ -155,7 +157,7 @@ class PackCopy {
       baseOid = pack.baseOid(start, header);
     }
     const baseNumber = this.#reader.requireNumber(baseOid);
-    // Else the pack holds its base twice, and the other entry may be made of this one.
+    // Otherwise the pack holds the base twice, and the other entry may be a delta of this one.
     const isElsewhere = baseNumber < firstNumber;
     if (this.#objects.has(baseNumber) && (isElsewhere || type === EntryType.refDelta)) {
       if (type === EntryType.refDelta) return undefined;

@@ -5,7 +5,7 @@ import { byteAt } from './elements.js';
  * The byte format of pack files: gitformat-pack(5), "pack-*.pack files have the following format".
  */
 export const PACK_HEADER_BYTES = 12;
-/** The SHA-1 of everything before it ends a pack. */
+/** A pack ends with the SHA-1 of all bytes before. */
 export const PACK_TRAILER_BYTES = 20;
 
 /** The types an entry can have: an object kept whole, or a delta against a base. */
@@ -33,7 +33,7 @@ export function parsePackHeader(bytes: Buffer): number | undefined {
 
 /** The fields of one entry header; reused from entry to entry, because there are millions. */
 export interface EntryHeader {
-  /** 1–4 or a delta; anything else is invalid and for the caller to refuse. */
+  /** 1–4 or a delta; the caller refuses anything else. */
   type: number;
   /** Bytes of the inflated content: the object's, or the delta's. */
   size: number;
@@ -96,8 +96,8 @@ export function parseEntryHeader(
 export const MAX_INFLATED_BYTES = 1024 * 1024;
 
 /**
- * The most bytes that the zlib stream of so much content may take: far more than any encoder needs,
- * and what keeps a stream of empty blocks from having to be held.
+ * The most bytes that the zlib stream of this much content may take: far more than any encoder needs. The
+ * bound keeps a stream of empty blocks out of memory.
  */
 export function maxDeflatedBytes(size: number): number {
   return 2 * size + 1024 * 1024;

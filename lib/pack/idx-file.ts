@@ -9,14 +9,14 @@ import { WindowedFile } from './windowed-file.js';
  */
 const TRAILER_BYTES = 40;
 
-/** Ids among which one is searched without a call for each step. */
+/** A range of this many ids is read at once, and searched without further reads. */
 const OIDS_AT_ONCE = 128;
 
 /** From here on an offset is a position in the table of 64-bit ones. */
 const FIRST_LARGE = 0x8000_0000;
 const OFFSETS_AT_ONCE = 64 * 1024;
 
-/** Ids are looked up in no order: up to 16 MiB, 600,000 objects, are kept at hand. */
+/** Ids are looked up in random order: up to 16 MiB, 600,000 objects, stay in memory. */
 const MAX_WINDOWS = 512;
 
 /** Finds objects in a pack by id. Synchronous: only for worker threads. */
@@ -52,14 +52,14 @@ export class IdxFile {
     return position === undefined ? undefined : this.offsetAt(position);
   }
 
-  /** The position, among the ids in their order, of the id `oids[at, at + 20)`: the first, if it is there twice. */
+  /** The position of the id `oids[at, at + 20)` among the sorted ids: the first, if the idx has it twice. */
   positionOf(oids: Uint8Array, at = 0): number | undefined {
     const first = byteAt(oids, at);
     let low = first === 0 ? 0 : this.#fanout.readUInt32BE((first - 1) * 4);
     let high = this.#fanout.readUInt32BE(first * 4);
     if (high > this.count || low > high) throw damagedFile(this.#file.path);
     if (high - low > OIDS_AT_ONCE) {
-      // Ids are hashes, spread evenly: nearly all lie this near to where they are expected.
+      // Ids are hashes, spread evenly: nearly all are this near to the expected position.
       const share = ((byteAt(oids, at + 1) << 8) | byteAt(oids, at + 2)) / 65536;
       const expected = low + Math.floor((high - low) * share);
       const margin = 32 + Math.ceil(Math.sqrt(high - low));

@@ -11,11 +11,11 @@ export interface IngestProgress {
   phase: 'receiving' | 'resolving';
   receivedBytes: number;
   receivedObjects: number;
-  /** What the pack's header says; `undefined` until it arrived. */
+  /** Declared by the pack's header; `undefined` until the header has arrived. */
   totalObjects: number | undefined;
 }
 
-/** A pack that lies in a file, with what is known of its objects. */
+/** A pack in a file, and the table of its objects. */
 export interface ReceivedPack extends ResolvedPack {
   readonly path: string;
   /** The caller's to close. */
@@ -24,12 +24,12 @@ export interface ReceivedPack extends ResolvedPack {
 }
 
 const PROGRESS_BYTES = 1024 * 1024;
-/** A step of the scan ends in an entry that is not there whole, and was inflated for nothing. */
+/** Each step of the scan ends within an entry, which is inflated in vain and again in the next step. */
 const STEP_BYTES = 256 * 1024;
 
 /**
- * Writes an arriving pack to a new file, and finds the ids of its objects: one pass while it arrives, then
- * what deltas are left over.
+ * Writes an arriving pack to a new file, and finds the ids of its objects: one pass while it arrives, then a
+ * second one over the deltas that are still unresolved.
  *
  * @throws SnapshotError `UPSTREAM_INVALID`, `LIMIT_EXCEEDED`, and what `source` throws.
  */
@@ -42,7 +42,7 @@ export async function receivePack(
 ): Promise<ReceivedPack> {
   return await threads.withMemory(limits.deltaCacheBytes, async (memory) => {
     // Synchronous: a thread that is ended while it opens a file asynchronously leaks the descriptor.
-    // As git's packs are: its mode holds for who opens it later.
+    // Read-only, as git's packs are; this descriptor can still write.
     const fd = openSync(path, 'wx+', 0o444);
     let dispatcher: Dispatcher | undefined;
     const scanner = new PackScanner(limits, memory, (objects) => {
@@ -65,7 +65,7 @@ export async function receivePack(
   });
 }
 
-/** Writes the pack as it arrives, and has it scanned. */
+/** Writes the pack as it arrives, and scans it. */
 async function scanArriving(
   source: AsyncIterable<Uint8Array>,
   fd: number,

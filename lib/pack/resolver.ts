@@ -16,14 +16,13 @@ import { NO_BASE, type ObjectColumns } from './object-table.js';
 import { RecentObjects } from './recent-objects.js';
 
 /*
- * Hashes objects and applies deltas in the order in which they lie in the pack.
+ * The first pass over a pack: hashes objects and applies deltas in the order of the pack.
  *
- * git writes a base right before its deltas, or not long before: nearly every delta finds its base
- * among the recent objects. A base that was forgotten is made again from the nearest one that was
- * not, as long as all that takes a small part of the work; beyond that, and for objects too large to
- * be kept, deltas are left unresolved (their type stays 0) for `second-pass.ts`, whose cost does not
- * depend on the order. Cost: one delta and one hash for each object; each entry is inflated once.
- * Memory: the recent objects.
+ * git writes a base shortly before its deltas, so nearly every delta finds its base among the recent objects.
+ * A forgotten base is made again from the nearest one in memory, as long as that is a small part of the work.
+ * Beyond this, and for objects too large to be kept, deltas stay unresolved (their type stays 0) for
+ * `second-pass.ts`, whose cost does not depend on the order. Cost: one delta and one hash for each object; each
+ * entry is inflated once. Memory: the recent objects.
  */
 
 export interface ResolveLimits extends ExpansionLimits {
@@ -32,7 +31,7 @@ export interface ResolveLimits extends ExpansionLimits {
   maxObjectBytesInMemory: number;
 }
 
-/** Bytes that may be made again for every byte that is resolved. */
+/** For every byte that is resolved, how many bytes may be made again. */
 const REMADE_SHARE = 0.25;
 const REMADE_START = 16 * 1024 * 1024;
 /** Longer chains are left to `second-pass.ts`. */
@@ -50,8 +49,8 @@ export class Resolver {
   #remadeBudget = REMADE_START;
 
   /**
-   * @param fd of the arriving pack: all entries that are named here have been written.
-   * @param memory shared with a scanner only, which may give contents in `output`.
+   * @param fd of the arriving pack: each entry is written before it is added.
+   * @param memory shared only with a scanner, which may pass contents in `output`.
    */
   constructor(fd: number, columns: ObjectColumns, limits: ResolveLimits, memory: ObjectMemory) {
     this.#limits = limits;
@@ -101,7 +100,7 @@ export class Resolver {
     if (delta.resultSize > recent.maxObjectBytes) return;
     let content = bytes;
     if (!recent.has(base)) {
-      // What makes the base again may overwrite it.
+      // `bytes` may be overwritten while the base is made again.
       content = Buffer.from(bytes.subarray(start, end));
       if (!this.#remake(base)) return;
       parseDeltaHeader(content, delta);
@@ -113,9 +112,9 @@ export class Resolver {
   }
 
   /**
-   * Makes `object` from a base that is at hand and the delta in `bytes` whose header is in `#delta`.
+   * Makes `object` from a recent base and the delta in `bytes`, whose header is in `#delta`.
    *
-   * @returns where among the recent ones it lies.
+   * @returns where the object is among the recent ones.
    */
   #apply(object: number, base: number, bytes: Buffer): number {
     const recent = this.#recent;
@@ -130,7 +129,7 @@ export class Resolver {
     return at;
   }
 
-  /** Brings a resolved object among the recent ones again; `false` when that costs too much. */
+  /** Makes a resolved object recent again; `false` when that costs too much. */
   #remake(object: number): boolean {
     const { bases, offsets } = this.#columns;
     const recent = this.#recent;
