@@ -4,8 +4,8 @@ import { writeFully } from '../fs/write-fully.js';
 import { encodeDigestFrame } from './digest-frame.js';
 
 /**
- * Writes a `snapshot.tar.zst` to a file: zstd frames in a row, then a skippable frame with the SHA-256 of all
- * bytes before. Synchronous: only for worker threads.
+ * Writes a `snapshot.tar.zst` to a file: zstd frames in a row, then a skippable frame with the
+ * SHA-256 of all bytes before. Synchronous: only for worker threads.
  */
 export class ArchiveFile {
   readonly #fd: number;

@@ -1,8 +1,8 @@
 import { SnapshotError } from '../errors.js';
 
 /**
- * Reads a stream of chunks in pieces of any size. It reads the next chunk only when it needs one, so a slow
- * reader slows the source down. One call at a time.
+ * Reads a stream of chunks in pieces of any size. It reads the next chunk only when it needs one,
+ * so a slow reader slows the source down. One call at a time.
  *
  * It returns views, which stay valid; pieces that span chunks are copied once.
  *
@@ -27,7 +27,10 @@ export class ByteReader {
     return !(await this.#fill(1));
   }
 
-  /** The next `count` bytes, without taking them. They are held in memory: the caller bounds `count`. */
+  /**
+   * The next `count` bytes, without taking them. They are held in memory: the caller bounds
+   * `count`.
+   */
   async peek(count: number): Promise<Buffer> {
     if (!(await this.#fill(count))) {
       const end = this.#position + this.#ready.length;

@@ -1,8 +1,8 @@
 import xxhash from 'xxhash-wasm';
 
 /**
- * The Content_Checksum of a zstd frame (RFC 8878 §3.1.1): the low 4 bytes of the XXH64 of its content,
- * with seed 0.
+ * The Content_Checksum of a zstd frame (RFC 8878 §3.1.1): the low 4 bytes of the XXH64 of its
+ * content, with seed 0.
  */
 export interface ContentChecksum {
   update(bytes: Uint8Array): void;

@@ -16,8 +16,8 @@ const NATIVE_CHUNK_BYTES = 256 * 1024;
 type Decode = (parts: AsyncIterable<FramePart>) => AsyncIterable<Uint8Array>;
 
 /**
- * Decodes a zstd stream of any number of frames, with Node's own decoder if there is one. Raw blocks need no
- * decoder. Checksums are checked here, because not every decoder checks them.
+ * Decodes a zstd stream of any number of frames, with Node's own decoder if there is one. Raw
+ * blocks need no decoder. Checksums are checked here, because not every decoder checks them.
  *
  * @throws SnapshotError `ARCHIVE_INVALID`; errors of the source pass unchanged.
  */

@@ -12,8 +12,8 @@ export interface PaxFields {
 
 /**
  * Parses the records `"%d %s=%s\n"` of a pax extended header (POSIX.1-2017, pax, "pax Extended
- * Header"): the number is the length of the record in bytes, so values may hold line feeds. Keywords
- * that do not concern the content of an entry are skipped.
+ * Header"): the number is the length of the record in bytes, so values may hold line feeds.
+ * Keywords that do not concern the content of an entry are skipped.
  *
  * @throws SnapshotError `ARCHIVE_INVALID`, also for GNU tar's sparse files.
  */

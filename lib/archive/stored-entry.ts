@@ -14,8 +14,8 @@ import {
 const BLOCKS = 8;
 
 /**
- * A file whose bytes do not compress, as one frame of raw blocks, which cost no more than copying: its tar
- * header, content and padding.
+ * A file whose bytes do not compress, as one frame of raw blocks, which cost no more than copying:
+ * its tar header, content and padding.
  *
  * @param checksum a new one.
  * @param read fills `target` with bytes of the content, starting at `offset`.

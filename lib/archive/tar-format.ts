@@ -1,6 +1,6 @@
 /*
- * The 512-byte header of a tar entry: POSIX.1-2017, pax, "ustar Interchange Format". Names are bytes in
- * git, and strings in latin1 here, one character a byte.
+ * The 512-byte header of a tar entry: POSIX.1-2017, pax, "ustar Interchange Format". Names are
+ * bytes in git, and strings in latin1 here, one character a byte.
  */
 
 export const TAR_BLOCK_BYTES = 512;

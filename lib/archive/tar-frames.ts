@@ -2,15 +2,18 @@ import { END_OF_ARCHIVE, encodeTarHeader, type TarEntry } from './tar.js';
 import { padding, TAR_BLOCK_BYTES } from './tar-format.js';
 import type { ZstdEncoder } from './zstd.js';
 
-/** Input of one compressed frame: large enough for a good ratio, small enough for an early first frame. */
+/**
+ * Input of one compressed frame: large enough for a good ratio, small enough for an early first
+ * frame.
+ */
 const FRAME_BYTES = 1024 * 1024;
 
 const EMPTY = Buffer.alloc(0);
 const ZEROS = Buffer.alloc(TAR_BLOCK_BYTES);
 
 /**
- * Gathers tar entries and compresses them, a frame at a time. The bytes of a frame depend only on the entries
- * and on the calls of `flush`. Memory: one frame's input.
+ * Gathers tar entries and compresses them, a frame at a time. The bytes of a frame depend only on
+ * the entries and on the calls of `flush`. Memory: one frame's input.
  */
 export class TarFrames {
   readonly #encoder: ZstdEncoder;

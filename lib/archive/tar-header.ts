@@ -2,9 +2,9 @@ import { SnapshotError } from '../errors.js';
 import { FIELDS, headerChecksum, USTAR_MAGIC } from './tar-format.js';
 
 /*
- * Reading the header of a tar entry: POSIX ustar, and GNU tar's where it differs. node-tar's decoder is
- * not used: it reads names as UTF-8, which changes other bytes, and silently drops pax values with a line
- * feed.
+ * Reading the header of a tar entry: POSIX ustar, and GNU tar's where it differs. node-tar's
+ * decoder is not used: it reads names as UTF-8, which changes other bytes, and silently drops pax
+ * values with a line feed.
  */
 
 export interface TarHeader {

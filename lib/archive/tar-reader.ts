@@ -11,7 +11,9 @@ export interface TarEntry {
   readonly path: string;
   /** Permission bits, without setuid, setgid and sticky. */
   readonly mode: number;
-  /** In whole seconds. Not a number: Node's `utimes` reads numbers before 1970 as the current time. */
+  /**
+   * In whole seconds. Not a number: Node's `utimes` reads numbers before 1970 as the current time.
+   */
   readonly mtime: Date;
   /** Bytes of the content, which is next in the reader; 0 for anything but files. */
   readonly size: number;
@@ -33,12 +35,13 @@ const MAX_EXTENSIONS = 8;
 const MAX_FILLING_BYTES = 16 * 1024 * 1024;
 
 /**
- * Reads a tar archive: ustar with pax headers or GNU long names. With each entry, the reader is at its content;
- * bytes that the caller does not take are skipped.
+ * Reads a tar archive: ustar with pax headers or GNU long names. With each entry, the reader is at
+ * its content; bytes that the caller does not take are skipped.
  *
- * @throws SnapshotError `ARCHIVE_INVALID` when the archive is malformed or ends before the two blocks
- * of zeros that end a complete one, when anything but zeros follows those, and for entries that are
- * neither files, directories nor symlinks: a git tree has no hard links, devices or sparse files.
+ * @throws SnapshotError `ARCHIVE_INVALID` when the archive is malformed or ends before the two
+ * blocks of zeros that end a complete one, when anything but zeros follows those, and for entries
+ * that are neither files, directories nor symlinks: a git tree has no hard links, devices or sparse
+ * files.
  */
 export async function* readTar(reader: ByteReader): AsyncGenerator<TarEntry, void> {
   let extended: PaxFields = {};

@@ -12,9 +12,9 @@ import {
 } from './tar-format.js';
 
 /*
- * Writing headers of tar entries: POSIX ustar, with pax extended headers where ustar has no room. pax demands
- * UTF-8, but names in git may be any bytes: names that are not UTF-8 take GNU tar's long name entries. Owner
- * and group are always 0.
+ * Writing headers of tar entries: POSIX ustar, with pax extended headers where ustar has no room.
+ * pax demands UTF-8, but names in git may be any bytes: names that are not UTF-8 take GNU tar's
+ * long name entries. Owner and group are always 0.
  */
 
 /** Two zero blocks: without them GNU tar reports an unexpected end. */
@@ -35,8 +35,8 @@ export interface TarEntry {
 }
 
 /**
- * Longer paths do not fit a ustar header, even with the prefix. node-tar takes quadratic time to see that, which
- * can be hours for a repository with deep directories.
+ * Longer paths do not fit a ustar header, even with the prefix. node-tar takes quadratic time to
+ * see that, which can be hours for a repository with deep directories.
  */
 const MAX_USTAR_PATH_BYTES = 256;
 
@@ -80,7 +80,9 @@ function encodeAnyHeader(entry: TarEntry): Buffer {
   return Buffer.concat([...blocks, block]);
 }
 
-/** Whether one ustar header is enough, as for nearly all files: node-tar takes three times as long. */
+/**
+ * Whether one ustar header is enough, as for nearly all files: node-tar takes three times as long.
+ */
 function isPlain({ path, target = '', size }: TarEntry): boolean {
   return size < 8 ** 11 && PLAIN_NAME.test(path) && PLAIN_NAME.test(target);
 }

@@ -1,9 +1,9 @@
 import { SnapshotError } from '../errors.js';
 
 /*
- * Headers of zstd frames and blocks (RFC 8878 §3.1.1): reading them as far as is needed to find where a
- * frame ends and how much memory it needs, without decoding; and writing frames of raw blocks, which cost
- * no more than copying.
+ * Headers of zstd frames and blocks (RFC 8878 §3.1.1): reading them as far as is needed to find
+ * where a frame ends and how much memory it needs, without decoding; and writing frames of raw
+ * blocks, which cost no more than copying.
  */
 
 export const FRAME_MAGIC = 0xfd2fb528;
@@ -105,7 +105,10 @@ export function setChecksumFlag(frame: Buffer): void {
   frame.writeUInt8(frame.readUInt8(DESCRIPTOR_AT) | CHECKSUM_FLAG, DESCRIPTOR_AT);
 }
 
-/** The header of a frame of raw blocks that says how many bytes they have in all, and has a checksum. */
+/**
+ * The header of a frame of raw blocks that says how many bytes they have in all, and has a
+ * checksum.
+ */
 export function encodeRawFrameHeader(contentBytes: number): Buffer {
   const header = Buffer.alloc(FRAME_PREFIX_BYTES + 1 + 8);
   header.writeUInt32LE(FRAME_MAGIC);

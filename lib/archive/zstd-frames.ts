@@ -31,8 +31,8 @@ export interface FramePart {
 /**
  * The frames of a zstd stream, without skippable ones. Read each to its end before the next.
  *
- * @throws SnapshotError `ARCHIVE_INVALID` when the stream is no complete sequence of frames, or when a
- * frame needs a dictionary or a window over 128 MiB.
+ * @throws SnapshotError `ARCHIVE_INVALID` when the stream is no complete sequence of frames, or
+ * when a frame needs a dictionary or a window over 128 MiB.
  */
 export async function* readFrames(reader: ByteReader): AsyncGenerator<Frame> {
   do {
@@ -52,9 +52,9 @@ export async function* readFrames(reader: ByteReader): AsyncGenerator<Frame> {
 /**
  * One frame, which is read in two steps: `stored`, then, unless it has ended, `parts`.
  *
- * The raw blocks at its start need no decoder. Packs are frames of raw blocks alone, so almost all of a snapshot
- * is read this way. It works for frames with a window of one block: if a compressed block follows, it can refer
- * only to as many bytes as one block has.
+ * The raw blocks at its start need no decoder. Packs are frames of raw blocks alone, so almost all
+ * of a snapshot is read this way. It works for frames with a window of one block: if a compressed
+ * block follows, it can refer only to as many bytes as one block has.
  */
 export class Frame {
   readonly #reader: ByteReader;
@@ -86,7 +86,9 @@ export class Frame {
     return this.#format.hasChecksum;
   }
 
-  /** The Content_Checksum, if there is one: known at the frame's end. It is not given to decoders. */
+  /**
+   * The Content_Checksum, if there is one: known at the frame's end. It is not given to decoders.
+   */
   get checksum(): number | undefined {
     return this.#checksum;
   }

@@ -4,13 +4,16 @@ import { loadContentChecksum, type NewContentChecksum } from './content-checksum
 import { encodeChecksum, setChecksumFlag } from './zstd-format.js';
 
 /*
- * Encoders of compressed zstd frames (RFC 8878). Each frame ends with a checksum of its content, so that
- * a flipped bit fails every decoder that checks it. Bytes that do not compress: see `stored-entry.ts`.
+ * Encoders of compressed zstd frames (RFC 8878). Each frame ends with a checksum of its content, so
+ * that a flipped bit fails every decoder that checks it. Bytes that do not compress: see
+ * `stored-entry.ts`.
  */
 
 /** Turns bytes into one complete zstd frame. */
 export interface ZstdEncoder {
-  /** Names implementation, version and level: the same id gives the same bytes for the same input. */
+  /**
+   * Names implementation, version and level: the same id gives the same bytes for the same input.
+   */
   readonly id: string;
   compress(bytes: Uint8Array): Uint8Array;
 }

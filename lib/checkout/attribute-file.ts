@@ -1,4 +1,7 @@
-/** The value that a line gives an attribute: by `name`, `-name`, `name=text`, or `!name` (`undefined`). */
+/**
+ * The value that a line gives an attribute: by `name`, `-name`, `name=text`, or `!name`
+ * (`undefined`).
+ */
 export type AttributeValue = true | false | string | undefined;
 
 export interface Assignment {
@@ -33,9 +36,9 @@ const ESCAPES: Readonly<Record<string, string>> = {
 };
 
 /**
- * Reads a `.gitattributes` blob as `git checkout` does (gitattributes(5), attr.c): up to the first NUL,
- * without comments, lines with an invalid attribute name, and negative patterns. A byte order mark is part of
- * the first pattern: git skips it only in files of a working tree.
+ * Reads a `.gitattributes` blob as `git checkout` does (gitattributes(5), attr.c): up to the first
+ * NUL, without comments, lines with an invalid attribute name, and negative patterns. A byte order
+ * mark is part of the first pattern: git skips it only in files of a working tree.
  *
  * Text is bytes in latin1 strings.
  */

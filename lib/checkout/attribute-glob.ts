@@ -1,13 +1,14 @@
 import type { AttributeSteps } from './attribute-steps.js';
 
 /**
- * The wildcards of gitattributes(5) and gitignore(5), matched as git's wildmatch.c does with `WM_PATHNAME`,
- * over bytes in latin1 strings.
+ * The wildcards of gitattributes(5) and gitignore(5), matched as git's wildmatch.c does with
+ * `WM_PATHNAME`, over bytes in latin1 strings.
  *
  * Only two places of a pattern can match text of any length: `*`, which stays within a segment, and
- * `**`, which takes whole segments. On a mismatch the last `*` takes one more byte; if it can't, the last `**`
- * takes one more segment. Earlier ones never need another try: the later one can take all that they could. So a match costs at most pattern length × text length
- * steps, where plain backtracking would be exponential.
+ * `**`, which takes whole segments. On a mismatch the last `*` takes one more byte; if it can't,
+ * the last `**` takes one more segment. Earlier ones never need another try: the later one can take
+ * all that they could. So a match costs at most pattern length × text length steps, where plain
+ * backtracking would be exponential.
  */
 
 /** A token from 0 to 255 is the byte that must follow; from 256 on, the number of a set. */
@@ -24,8 +25,8 @@ const SET = 256;
 const SLASH = 0x2f;
 
 /**
- * The POSIX classes as git has them, as ranges: pairs of first and last byte. ASCII only, and no vertical tab
- * or form feed in `space`.
+ * The POSIX classes as git has them, as ranges: pairs of first and last byte. ASCII only, and no
+ * vertical tab or form feed in `space`.
  */
 const CLASSES = new Map([
   ['alnum', '09AZaz'],
@@ -87,7 +88,9 @@ export class Glob {
     return new Glob(tokens, sets);
   }
 
-  /** Whether the text from `start` on matches, to its end. @throws SnapshotError `LIMIT_EXCEEDED` */
+  /**
+   * Whether the text from `start` on matches, to its end. @throws SnapshotError `LIMIT_EXCEEDED`
+   */
   matches(text: string, start: number, steps: AttributeSteps): boolean {
     const tokens = this.#tokens;
     let at = start;

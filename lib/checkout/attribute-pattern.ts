@@ -3,7 +3,9 @@ import type { AttributeSteps } from './attribute-steps.js';
 
 /** The files that the pattern of a `.gitattributes` line matches. Bytes in latin1 strings. */
 export interface AttributePattern {
-  /** Only files below can match: empty, or a path from the top of the tree with a slash at its end. */
+  /**
+   * Only files below can match: empty, or a path from the top of the tree with a slash at its end.
+   */
   readonly folder: string;
   /** The end of the names of matching files; empty if the pattern ends with a wildcard. */
   readonly ending: string;
@@ -51,8 +53,8 @@ function compileNamePattern(folder: string, pattern: string): AttributePattern |
 }
 
 /**
- * As in git, the part from the first wildcard on is a pattern of its own. So two stars there take whole segments
- * even after other text, which gitignore(5) does not mention.
+ * As in git, the part from the first wildcard on is a pattern of its own. So two stars there take
+ * whole segments even after other text, which gitignore(5) does not mention.
  */
 function compilePathPattern(directory: string, pattern: string): AttributePattern | undefined {
   const special = pattern.search(SPECIAL);

@@ -4,8 +4,8 @@ import { SnapshotError } from '../errors.js';
 export const STEPS_PER_SEARCH = 8;
 
 /**
- * Counts the cost of the `.gitattributes` files of one checkout: hostile files take hours, here as in git. A step
- * is about one byte of a path that is compared with a pattern: a few nanoseconds.
+ * Counts the cost of the `.gitattributes` files of one checkout: hostile files take hours, here as
+ * in git. A step is about one byte of a path that is compared with a pattern: a few nanoseconds.
  */
 export class AttributeSteps {
   readonly #most: number;

@@ -27,7 +27,8 @@ export class FileName {
 }
 
 /**
- * Rules for the files below one folder, by the ends of names, so that few of many rules are tried with a file.
+ * Rules for the files below one folder, by the ends of names, so that few of many rules are tried
+ * with a file.
  */
 export class AttributeTable {
   // Maps are made only when needed: there may be as many tables as rules.
@@ -52,7 +53,10 @@ export class AttributeTable {
     }
   }
 
-  /** Adds to `found`, in any order, the rules that match a path. @throws SnapshotError `LIMIT_EXCEEDED` */
+  /**
+   * Adds to `found`, in any order, the rules that match a path. @throws SnapshotError
+   * `LIMIT_EXCEEDED`
+   */
   collect(path: string, file: FileName, steps: AttributeSteps, found: AttributeRule[]): void {
     steps.take(STEPS_PER_SEARCH * (1 + this.#endingLengths.length));
     const add = (rules: readonly AttributeRule[]) => {

@@ -30,7 +30,10 @@ const NO_ATTRIBUTES: ConversionAttributes = Object.freeze({
 /** git's `binary` without `-diff` and `-merge`, which change no file. */
 const BUILT_IN_MACROS: Macros = new Map([['binary', [{ name: 'text', value: false }]]]);
 
-/** The most bytes of attribute files that apply to one file. As rules they take about eighty times the memory. */
+/**
+ * The most bytes of attribute files that apply to one file. As rules they take about eighty times
+ * the memory.
+ */
 const MAX_BYTES = 4 * 1024 * 1024;
 
 /** The steps to read a byte of an attribute file; to compare a byte is one step. */
@@ -45,8 +48,9 @@ interface DirectoryTables {
 }
 
 /**
- * The rules of the `.gitattributes` files that apply in one directory: its own and those above. The rules form a
- * chain, so that a walk over a tree keeps the rules of a directory only while it is there.
+ * The rules of the `.gitattributes` files that apply in one directory: its own and those above. The
+ * rules form a chain, so that a walk over a tree keeps the rules of a directory only while it is
+ * there.
  *
  * Paths are bytes, taken as latin1 strings.
  */
@@ -92,11 +96,11 @@ export class AttributeRules {
    * The rules of a directory in this one. For the top of the tree, call it on `builtIn`.
    *
    * @param directory empty for the top, else the path from there with a slash at its end.
-   * @param blob the object that the directory's entry `.gitattributes` names, `undefined` where there
-   * is no such entry. A symbolic link's counts too: during a checkout git reads attributes from the
-   * index, and there it does not tell the two apart.
-   * @throws SnapshotError `LIMIT_EXCEEDED` for more than 4 MiB of files with rules that matter, and for too
-   * many steps.
+   * @param blob the object that the directory's entry `.gitattributes` names, `undefined` where
+   * there is no such entry. A symbolic link's counts too: during a checkout git reads attributes
+   * from the index, and there it does not tell the two apart.
+   * @throws SnapshotError `LIMIT_EXCEEDED` for more than 4 MiB of files with rules that matter, and
+   * for too many steps.
    */
   child(directory: string, blob: Buffer | undefined): AttributeRules {
     if (blob === undefined) return this;
@@ -124,8 +128,8 @@ export class AttributeRules {
   }
 
   /**
-   * The attributes of a file in this directory. Deeper attributes files override higher ones, later lines
-   * earlier ones, and within a line, assignments further right those to the left.
+   * The attributes of a file in this directory. Deeper attributes files override higher ones, later
+   * lines earlier ones, and within a line, assignments further right those to the left.
    *
    * @param path from the top of the tree.
    * @throws SnapshotError `LIMIT_EXCEEDED` for too many steps.
@@ -175,7 +179,10 @@ export class AttributeRules {
     return found;
   }
 
-  /** Assigns the attributes that have no value yet, from right to left. A macro set to true is expanded. */
+  /**
+   * Assigns the attributes that have no value yet, from right to left. A macro set to true is
+   * expanded.
+   */
   #assign(found: Map<string, AttributeValue>, assignments: readonly Assignment[]): void {
     const open = [...assignments];
     for (let next = open.pop(); next !== undefined; next = open.pop()) {

@@ -4,18 +4,22 @@ import { MAX_PATH_BYTES } from '../git/path-safety.js';
 import type { LocatedObject, ObjectReader } from '../pack/reader.js';
 
 /*
- * Reading the blobs of a checkout. A tree entry may name an object of another type in place of a blob:
- * that is refused, as git refuses it.
+ * Reading the blobs of a checkout. A tree entry may name an object of another type in place of a
+ * blob: that is refused, as git refuses it.
  */
 
-/** @throws SnapshotError as `ObjectReader.read`; `UPSTREAM_INVALID` for an object of another type. */
+/**
+ * @throws SnapshotError as `ObjectReader.read`; `UPSTREAM_INVALID` for an object of another type.
+ */
 export function readBlob(reader: ObjectReader, oid: string, located?: LocatedObject): Buffer {
   const { type, data } = reader.read(oid, located);
   if (type !== ObjectType.blob) throw noBlob(oid);
   return data;
 }
 
-/** @throws SnapshotError as `ObjectReader.stream`; `UPSTREAM_INVALID` for an object of another type. */
+/**
+ * @throws SnapshotError as `ObjectReader.stream`; `UPSTREAM_INVALID` for an object of another type.
+ */
 export function streamBlob(
   reader: ObjectReader,
   oid: string,

@@ -1,6 +1,6 @@
 /**
- * A character encoding as glibc's iconv writes it, and so a clone on Linux. iconv-lite writes it the same way,
- * except where the optional fields say otherwise.
+ * A character encoding as glibc's iconv writes it, and so a clone on Linux. iconv-lite writes it
+ * the same way, except where the optional fields say otherwise.
  */
 export interface Charset {
   /** iconv-lite's name of the encoding. */

@@ -13,19 +13,20 @@ import { type CheckoutPlan, PlannedTree } from './planned-tree.js';
 import { readTree, walkCheckout } from './tree-walk.js';
 
 /*
- * Plans a checkout before the first byte of a snapshot is written, when a client can still be told why there is
- * none. Only checks that read every file come later.
+ * Plans a checkout before the first byte of a snapshot is written, when a client can still be told
+ * why there is none. Only checks that read every file come later.
  *
- * Each tree is read once. Where the same tree appears again, only its sums are added: a few small trees that name
- * each other make billions of files.
+ * Each tree is read once. Where the same tree appears again, only its sums are added: a few small
+ * trees that name each other make billions of files.
  */
 
 /**
  * @param root the id of HEAD's tree.
- * @throws SnapshotError `REPOSITORY_INVALID` for names that git refuses to check out, impossible symlinks and
- * attributes with which git's checkout fails; `UPSTREAM_INVALID` for missing objects and malformed trees;
- * `LIMIT_EXCEEDED` for too many files, too long paths, attributes that take more than `maxAttributeSteps`, and if
- * the blobs that are not deltas exceed `maxCheckoutBytes` already.
+ * @throws SnapshotError `REPOSITORY_INVALID` for names that git refuses to check out, impossible
+ * symlinks and attributes with which git's checkout fails; `UPSTREAM_INVALID` for missing objects
+ * and malformed trees; `LIMIT_EXCEEDED` for too many files, too long paths, attributes that take
+ * more than `maxAttributeSteps`, and if the blobs that are not deltas exceed `maxCheckoutBytes`
+ * already.
  */
 export function planCheckout(reader: ObjectReader, root: string, limits: Limits): CheckoutPlan {
   const planner = new Planner(reader, limits);
@@ -155,9 +156,9 @@ function verifyName(path: string, { name, kind }: TreeEntry): void {
 }
 
 /**
- * Finds duplicate names in a tree that is in the order of the index. A file and a directory of one name
- * may be apart: `a-` comes between `a` and `a/`. But all names between them begin with that name, so
- * only the names that the latest one begins with are kept.
+ * Finds duplicate names in a tree that is in the order of the index. A file and a directory of one
+ * name may be apart: `a-` comes between `a` and `a/`. But all names between them begin with that
+ * name, so only the names that the latest one begins with are kept.
  */
 class NameStack {
   readonly #names: string[] = [];

@@ -6,9 +6,9 @@ import { isConvertibleText, toCrlf } from './eol.js';
 import { expandIdent, keywordsInMemory, keywordsInStream } from './ident.js';
 
 /*
- * Converts blobs to files, as `git checkout` on Linux does with git's default config (convert.c): line ends become
- * CR LF only with `eol=crlf`. The attribute `filter` names programs that only a user's config defines, so it does
- * nothing; LFS pointers stay pointers.
+ * Converts blobs to files, as `git checkout` on Linux does with git's default config (convert.c):
+ * line ends become CR LF only with `eol=crlf`. The attribute `filter` names programs that only a
+ * user's config defines, so it does nothing; LFS pointers stay pointers.
  */
 
 /** Whether a blob with these attributes may differ from its file. If not, it can be streamed. */

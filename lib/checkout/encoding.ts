@@ -22,14 +22,15 @@ const UNAVAILABLE = new RegExp(
 );
 
 /**
- * The attribute `working-tree-encoding`: encodes UTF-8 as git does on Linux, with glibc's iconv. If git can't encode
- * a text, or does not know the encoding, it leaves the text as it is and prints an error, without failing.
+ * The attribute `working-tree-encoding`: encodes UTF-8 as git does on Linux, with glibc's iconv. If
+ * git can't encode a text, or does not know the encoding, it leaves the text as it is and prints an
+ * error, without failing.
  *
  * @param encoding the attribute's value.
  * @param maxBytes of the result.
  * @returns the same buffer when git leaves the text as it is, and for a few national 7-bit sets.
- * @throws SnapshotError `REPOSITORY_UNSUPPORTED` for other text that glibc may encode and this can't;
- * `LIMIT_EXCEEDED`.
+ * @throws SnapshotError `REPOSITORY_UNSUPPORTED` for other text that glibc may encode and this
+ * can't; `LIMIT_EXCEEDED`.
  */
 export function encodeFromUtf8(blob: Buffer, encoding: string, maxBytes: number): Buffer {
   const name = encoding.toUpperCase();

@@ -40,8 +40,8 @@ function* bareLineFeeds(blob: Buffer): Generator<number> {
 }
 
 /**
- * Whether `text=auto` lets `toCrlf` touch a blob: one that has no CR at all and does not look binary
- * (convert.c, `will_convert_lf_to_crlf` and `convert_is_binary`).
+ * Whether `text=auto` lets `toCrlf` touch a blob: one that has no CR at all and does not look
+ * binary (convert.c, `will_convert_lf_to_crlf` and `convert_is_binary`).
  */
 export function isConvertibleText(blob: Buffer): boolean {
   if (blob.includes(CR) || blob.includes(0)) return false;

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { OID_BYTES } from '../git/object.js';
 
 /*
- * The index file: gitformat-index(5), version 2, with the cached tree extension. It is written in pieces: the
- * index of a large checkout has hundreds of megabytes.
+ * The index file: gitformat-index(5), version 2, with the cached tree extension. It is written in
+ * pieces: the index of a large checkout has hundreds of megabytes.
  */
 
 /** A file, symlink or submodule of the checkout. */
@@ -42,7 +42,10 @@ export interface IndexContent {
 export interface CachedTrees {
   /** The sum of `cachedTreeBytes` of all. */
   readonly bytes: number;
-  /** Each directory before its subdirectories, which are sorted by the length of their names, then by name. */
+  /**
+   * Each directory before its subdirectories, which are sorted by the length of their names, then
+   * by name.
+   */
   readonly trees: Iterable<CachedTree>;
 }
 

@@ -2,20 +2,20 @@ import { checkConvertedSize } from './conversion-limit.js';
 
 /*
  * The attribute `ident`: `$Idimport { checkConvertedSize } from './conversion-limit.js';
-
-/*
- and `$Id: anything import { checkConvertedSize } from './conversion-limit.js';
-
-/*
- become `$Id: {blob id} import { checkConvertedSize } from './conversion-limit.js';
-
-/*
-. A keyword with spaces inside
+ *
+ * /*
+ *  and `$Id: anything import { checkConvertedSize } from './conversion-limit.js';
+ *
+ * /*
+ *  become `$Id: {blob id} import { checkConvertedSize } from './conversion-limit.js';
+ *
+ * /*
+ * . A keyword with spaces inside
  * belongs to another version control system, and stays.
  *
  * git implements it twice, for blobs in memory and for streams (convert.c, `ident_to_worktree` and
- * `ident_filter_fn`). They differ on odd input, such as a dollar sign right before a keyword. A checkout streams
- * unless another attribute needs the whole blob. So both are here.
+ * `ident_filter_fn`). They differ on odd input, such as a dollar sign right before a keyword. A
+ * checkout streams unless another attribute needs the whole blob. So both are here.
  */
 
 const TAB = 0x09;
@@ -96,11 +96,11 @@ export function* keywordsInMemory(blob: Buffer): Generator<Keyword> {
 }
 
 /**
- * The keywords that git finds in a stream. After a dollar sign that does not begin a keyword, git also skips the
- * first byte that does not match, even if this is a dollar sign.
+ * The keywords that git finds in a stream. After a dollar sign that does not begin a keyword, git
+ * also skips the first byte that does not match, even if this is a dollar sign.
  *
- * git holds back bytes that may begin a keyword. It also holds back `$Id` with any other byte after it, until it
- * writes more; and a keyword with a colon replaces all bytes that are held back.
+ * git holds back bytes that may begin a keyword. It also holds back `$Id` with any other byte after
+ * it, until it writes more; and a keyword with a colon replaces all bytes that are held back.
  */
 export function* keywordsInStream(blob: Buffer): Generator<Keyword> {
   let at = 0;

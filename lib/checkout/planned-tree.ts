@@ -6,8 +6,8 @@ import { cachedTreeBytes } from './git-index.js';
 const ATTRIBUTES_FILE = '.gitattributes';
 
 /**
- * The trees and blobs of a checkout. Memory: a few hundred bytes for each tree and four for each entry in it,
- * however often the tree appears.
+ * The trees and blobs of a checkout. Memory: a few hundred bytes for each tree and four for each
+ * entry in it, however often the tree appears.
  */
 export interface CheckoutPlan {
   /** The id of the root. */
@@ -21,8 +21,8 @@ export interface CheckoutPlan {
 }
 
 /**
- * A tree's part of a checkout, the same at each place where the tree appears. Paths and their bytes count from
- * the tree, and sums include all entries below it.
+ * A tree's part of a checkout, the same at each place where the tree appears. Paths and their bytes
+ * count from the tree, and sums include all entries below it.
  */
 export class PlannedTree {
   /** Files and directories, empty ones included. */
@@ -38,7 +38,10 @@ export class PlannedTree {
   hasSymlink = false;
   /** Whether there is a directory without any file. */
   hasEmptyDirectory = false;
-  /** The position in the plan's `blobs` of the first blob of the tree itself; they follow in index order. */
+  /**
+   * The position in the plan's `blobs` of the first blob of the tree itself; they follow in index
+   * order.
+   */
   readonly firstBlob: number;
   /** Directories in the tree itself. */
   subtrees = 0;

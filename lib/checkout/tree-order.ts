@@ -1,7 +1,8 @@
 import { type EntryPlace, isDirectory, placeEntry } from '../git/tree.js';
 
 /*
- * Sorting the entries of a tree as bytes: it takes the memory of a second tree, and four bytes an entry.
+ * Sorting the entries of a tree as bytes: it takes the memory of a second tree, and four bytes an
+ * entry.
  */
 
 type Compare = (tree: Buffer, a: EntryPlace, b: EntryPlace) => number;
@@ -11,8 +12,8 @@ const MIN_ENTRY_BYTES = 24;
 const SLASH = 0x2f;
 
 /**
- * A tree in the order of full paths, as in git's index: a directory sorts as if its name ended with a slash.
- * Every tree that git wrote has this order.
+ * A tree in the order of full paths, as in git's index: a directory sorts as if its name ended with
+ * a slash. Every tree that git wrote has this order.
  *
  * @returns the same buffer when nothing changes.
  * @throws SnapshotError `UPSTREAM_INVALID` when it is malformed.

@@ -22,8 +22,8 @@ export interface CheckoutEntry extends TreeEntry {
 }
 
 /**
- * Every entry below the root of a plan. Directories come before their content. Empty directories are left out, as
- * git's checkout makes none.
+ * Every entry below the root of a plan. Directories come before their content. Empty directories
+ * are left out, as git's checkout makes none.
  *
  * @param builtIn the attributes without any `.gitattributes`.
  * @throws SnapshotError as `readTree`.
@@ -60,7 +60,8 @@ export function* walkCheckout(
 /**
  * The bytes of a tree, sorted in the order of the index.
  *
- * @throws SnapshotError `UPSTREAM_INVALID` when it is missing, malformed or no tree; as `ObjectReader.read`.
+ * @throws SnapshotError `UPSTREAM_INVALID` when it is missing, malformed or no tree; as
+ * `ObjectReader.read`.
  */
 export function readTree(reader: ObjectReader, oid: string): Buffer {
   const { type, data } = reader.read(oid);

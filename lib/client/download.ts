@@ -33,18 +33,18 @@ export interface Download {
 }
 
 /**
- * Requests a snapshot. A server that must clone first may take minutes to answer, so only `signal` limits this
- * wait; once the body has begun, it must not pause for 5 minutes.
+ * Requests a snapshot. A server that must clone first may take minutes to answer, so only `signal`
+ * limits this wait; once the body has begun, it must not pause for 5 minutes.
  *
  * Redirects are followed, but not from https to http. The caller's headers, which may hold
  * credentials, go to the first origin alone.
  *
- * This is Node's own client, not `fetch`: the undici in Node 20 and 24 can end the whole process when a
- * server closes a connection while the body is not being read (nodejs/undici#5360), and `fetch` waits
- * for headers for 5 minutes at most, while a cold clone may take longer.
+ * This is Node's own client, not `fetch`: the undici in Node 20 and 24 can end the whole process
+ * when a server closes a connection while the body is not being read (nodejs/undici#5360), and
+ * `fetch` waits for headers for 5 minutes at most, while a cold clone may take longer.
  *
- * @throws SnapshotError `DOWNLOAD_FAILED`, with `retryAfter` if the server said so; `INVALID_OPTIONS`
- * for headers that HTTP does not allow.
+ * @throws SnapshotError `DOWNLOAD_FAILED`, with `retryAfter` if the server said so;
+ * `INVALID_OPTIONS` for headers that HTTP does not allow.
  */
 export async function startDownload(options: DownloadOptions): Promise<Download> {
   const { url, answer, commit } = await followRedirects(options);

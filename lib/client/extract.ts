@@ -16,8 +16,8 @@ export interface ExtractOptions extends TreeLimits {
 /**
  * Unpacks a tar archive into an empty directory. The source is read to its end, or ended.
  *
- * @throws SnapshotError `ARCHIVE_INVALID`, `LIMIT_EXCEEDED`; errors of the source and the file system as they are.
- * Files that were written until then stay.
+ * @throws SnapshotError `ARCHIVE_INVALID`, `LIMIT_EXCEEDED`; errors of the source and the file
+ * system as they are. Files that were written until then stay.
  */
 export async function extractTar(
   source: AsyncIterable<Uint8Array>,

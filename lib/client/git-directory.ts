@@ -6,8 +6,8 @@ import { configKeys } from '../git/config.js';
 import { verifyPath } from '../git/path-safety.js';
 
 /*
- * Checks what a snapshot has in `.git`. In a checkout, git runs hooks and the programs that its config names. No
- * clone brings any of these, so no snapshot may, whatever server made it.
+ * Checks what a snapshot has in `.git`. In a checkout, git runs hooks and the programs that its
+ * config names. No clone brings any of these, so no snapshot may, whatever server made it.
  */
 
 export const CONFIG_PATH = '.git/config';
@@ -15,18 +15,24 @@ export const CONFIG_PATH = '.git/config';
 /** More than a long URL and a long branch name take. */
 const MAX_CONFIG_BYTES = 64 * 1024;
 
-/** The names that git's clone leaves there. Not `commondir` or `config.worktree`, which lead to other configs. */
+/**
+ * The names that git's clone leaves there. Not `commondir` or `config.worktree`, which lead to
+ * other configs.
+ */
 const NAMES =
   /^(?:HEAD|[A-Z_]+_HEAD|branches|config|description|hooks|index|info|lfs|logs|objects|packed-refs|refs|shallow)$/;
 
-/** The examples of git's own template, which git never runs. Without modes, git runs any other hook. */
+/**
+ * The examples of git's own template, which git never runs. Without modes, git runs any other hook.
+ */
 const SAMPLE_HOOK = /\.sample$/;
 
 const CONFIG_KEYS =
   /^(?:core\.(?:repositoryformatversion|filemode|bare|logallrefupdates|checkstat|trustctime)|remote\.origin\.(?:url|fetch)|branch\..*\.(?:remote|merge))$/s;
 
 /**
- * Refuses names that git does not check out, and in `.git` names that git's clone does not leave there.
+ * Refuses names that git does not check out, and in `.git` names that git's clone does not leave
+ * there.
  *
  * @throws SnapshotError `ARCHIVE_INVALID`.
  */

@@ -7,11 +7,13 @@ import type { TreeLimits } from './tree-writer.js';
 import { verifyDigest } from './verify-digest.js';
 
 export interface RestoreOptions {
-  /** The URL of a `snapshot.tar.zst`, http or https, without credentials: put these into `headers`. */
+  /**
+   * The URL of a `snapshot.tar.zst`, http or https, without credentials: put these into `headers`.
+   */
   url: string | URL;
   /**
-   * The target: an empty directory that is not a mount point, or a path that does not exist; its parents are
-   * made.
+   * The target: an empty directory that is not a mount point, or a path that does not exist; its
+   * parents are made.
    */
   directory: string;
   /** Sent with the request, `authorization` for instance; not to other origins after a redirect. */
@@ -22,7 +24,7 @@ export interface RestoreOptions {
   maxBytes?: number | undefined;
   /** The most files, symlinks and directories. Default: 10,000,000. */
   maxEntries?: number | undefined;
-  /** Ends the restore. Without it, a server may take any time to begin its answer. */
+  /** Ends the restore. Nothing else limits how long a server may take to begin its answer. */
   signal?: AbortSignal | undefined;
 }
 
@@ -50,19 +52,19 @@ const DEFAULT_MAX_ENTRIES = 10_000_000;
 const PROGRESS_BYTES = 1024 * 1024;
 
 /**
- * Downloads a snapshot and unpacks it while it arrives, into a directory `.restore-*` beside the target. This
- * directory takes the target's place when it is complete and checked. After any failure except the death of this
- * process, nothing is left behind and the target is unchanged.
+ * Downloads a snapshot and unpacks it while it arrives, into a directory `.restore-*` beside the
+ * target. This directory takes the target's place when it is complete and checked. After any
+ * failure except the death of this process, nothing is left behind and the target is unchanged.
  *
  * File modes and times are those of the archive; the owner is the user of this process.
  *
  * @throws SnapshotError
  * - `INVALID_OPTIONS`: the URL, a header, a limit or the directory's name is not usable
  * - `TARGET_NOT_EMPTY`: `directory` is not an empty directory, at the start or at the end
- * - `DOWNLOAD_FAILED`: no answer, or one other than 200 (the message has the status and the server's
- *   own code; `retryAfter` in seconds where it gave one), or an incomplete one
- * - `ARCHIVE_INVALID`: truncated, corrupt, or not a tree of files, directories and symlinks; a name that
- *   this system can't have; a hook, or a setting that could run a program
+ * - `DOWNLOAD_FAILED`: no answer, or one other than 200 (the message has the status and the
+ *   server's own code; `retryAfter` in seconds where it gave one), or an incomplete one
+ * - `ARCHIVE_INVALID`: truncated, corrupt, or not a tree of files, directories and symlinks; a name
+ *   that this system can't have; a hook, or a setting that could run a program
  * - `LIMIT_EXCEEDED`: `maxBytes` or `maxEntries`
  * - `STORAGE_FULL`
  * - `ABORTED`: `signal` did; its reason is the `cause`

@@ -16,7 +16,8 @@ export interface Staging {
  * Resolves the target directory, symlinks included.
  *
  * @returns an absolute path that is an empty directory or does not exist.
- * @throws SnapshotError `TARGET_NOT_EMPTY` for anything else; `INVALID_OPTIONS` when the name is impossible.
+ * @throws SnapshotError `TARGET_NOT_EMPTY` for anything else; `INVALID_OPTIONS` when the name is
+ * impossible.
  */
 export async function findTarget(directory: string): Promise<string> {
   try {

@@ -33,26 +33,29 @@ export interface TreeLimits {
   readonly maxEntries: number;
 }
 
-/** The file system can't have a name: it is too long, or has bytes or characters that it refuses. */
+/**
+ * The file system can't have a name: it is too long, or has bytes or characters that it refuses.
+ */
 const IMPOSSIBLE_NAME = ['ENAMETOOLONG', 'EILSEQ', 'EINVAL'];
 
 type DirectoryEntry = Pick<TarEntry, 'mode' | 'mtime'>;
 
 /**
- * Writes the entries of an archive below an empty directory to which no other process writes. Modes are set
- * regardless of the umask; owners are not set.
+ * Writes the entries of an archive below an empty directory to which no other process writes. Modes
+ * are set regardless of the umask; owners are not set.
  *
  * Invariants that keep every write below the directory:
  * - A path is opened or made only below the first directory, and directories that this writer made.
- * - Nothing is replaced: the kernel refuses a name that exists already, also in another case if the file
- *   system folds case (`O_EXCL`, `mkdir`, `symlink`).
+ * - Nothing is replaced: the kernel refuses a name that exists already, also in another case if the
+ *   file system folds case (`O_EXCL`, `mkdir`, `symlink`).
  * - Symlinks are made after all files and directories.
  *
- * Small files are written with synchronous calls: on a local disk these take 20 µs a file, and twice that through
- * the thread pool. Other work runs whenever the reader needs more bytes, every few hundred KiB.
+ * Small files are written with synchronous calls: on a local disk these take 20 µs a file, and
+ * twice that through the thread pool. Other work runs whenever the reader needs more bytes, every
+ * few hundred KiB.
  *
- * @throws SnapshotError `ARCHIVE_INVALID` when two entries have one name, or a name is impossible here;
- * `LIMIT_EXCEEDED` before anything over a limit is written; file system errors as they are.
+ * @throws SnapshotError `ARCHIVE_INVALID` when two entries have one name, or a name is impossible
+ * here; `LIMIT_EXCEEDED` before anything over a limit is written; file system errors as they are.
  */
 export class TreeWriter {
   readonly #root: string;
@@ -84,7 +87,9 @@ export class TreeWriter {
     else await this.#writeLarge(entry, reader);
   }
 
-  /** Makes the symlinks; at last sets the modes and times of directories, which every write changes. */
+  /**
+   * Makes the symlinks; at last sets the modes and times of directories, which every write changes.
+   */
   async finish(signal: AbortSignal | undefined): Promise<void> {
     await inBatches(this.#symlinks, signal, ({ path, target, mtime }) => {
       const place = this.#place(path);
@@ -148,7 +153,8 @@ export class TreeWriter {
         left -= bytes;
         await writing;
         writing = writeAll(file, pieces, bytes);
-        // Awaited once the next pieces have arrived; until then its failure must not end the process.
+        // Awaited once the next pieces have arrived; until then its failure must not end the
+        // process.
         writing.catch(() => {});
       }
       await writing;
@@ -161,8 +167,8 @@ export class TreeWriter {
 }
 
 /**
- * By path, of a file that this writer has just made: Node's permission model refuses to change mode and time by
- * descriptor.
+ * By path, of a file that this writer has just made: Node's permission model refuses to change mode
+ * and time by descriptor.
  */
 function setModeAndTime(place: Buffer, mode: number, mtime: Date): void {
   chmodSync(place, mode);

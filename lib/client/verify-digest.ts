@@ -3,12 +3,12 @@ import { DIGEST_FRAME_BYTES, decodeDigestFrame } from '../archive/digest-frame.j
 import { SnapshotError } from '../errors.js';
 
 /**
- * Passes on a snapshot without the digest frame at its end, which it checks. Snapshots of other servers have none
- * and pass whole.
+ * Passes on a snapshot without the digest frame at its end, which it checks. Snapshots of other
+ * servers have none and pass whole.
  *
  * @param onVerified called when the snapshot has a digest that matches.
- * @throws SnapshotError `ARCHIVE_INVALID` after the last byte when the digest does not match: do not use the bytes
- * before.
+ * @throws SnapshotError `ARCHIVE_INVALID` after the last byte when the digest does not match: do
+ * not use the bytes before.
  */
 export async function* verifyDigest(
   source: AsyncIterable<Uint8Array>,

@@ -6,11 +6,16 @@ import { SnapshotError } from '../errors.js';
  * (`is_valid_win32_path` of compat/mingw.c).
  */
 
-/** Separators, streams (`file:stream`), wildcards, control characters, and ends that Windows drops. */
+/**
+ * Separators, streams (`file:stream`), wildcards, control characters, and ends that Windows drops.
+ */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the rule is about control characters
 const SPECIAL = /[\x00-\x1f\\:<>"|?*]|[. ]$/;
 
-/** Devices, with any extension. Paths are bytes as latin1: the ends of COM¹, COM² and COM³ have two bytes. */
+/**
+ * Devices, with any extension. Paths are bytes as latin1: the ends of COM¹, COM² and COM³ have two
+ * bytes.
+ */
 const DEVICE =
   /^(?:con|prn|aux|nul|(?:com|lpt)(?:[1-9]|\xc2[\xb9\xb2\xb3])|con(?:in|out)\$) *(?:\.|$)/i;
 

@@ -15,8 +15,8 @@ const OID_DIGITS = 2 * OID_BYTES;
 const LINE_FEED = 0x0a;
 
 /**
- * Reads a commit as git's commit.c does (`parse_commit_buffer`): ids may have upper-case digits, and a
- * commit without a readable time counts as made at the epoch.
+ * Reads a commit as git's commit.c does (`parse_commit_buffer`): ids may have upper-case digits,
+ * and a commit without a readable time counts as made at the epoch.
  *
  * @throws SnapshotError `UPSTREAM_INVALID` when it does not begin with its tree.
  */

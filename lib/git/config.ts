@@ -9,12 +9,12 @@ const SECTION = /^\[([A-Za-z0-9-]+)(?: "((?:[^"\\\0]|\\["\\])*)")?\]$/;
 const SETTING = /^\t([A-Za-z][A-Za-z0-9-]*) = (?:[^\\\0]|\\["\\tnb])*$/;
 
 /**
- * The keys that a config file sets: `core.bare`, `branch.main.remote`. Section and name are in lower case, as git
- * ignores their case; the subsection keeps its case.
+ * The keys that a config file sets: `core.bare`, `branch.main.remote`. Section and name are in
+ * lower case, as git ignores their case; the subsection keeps its case.
  *
  * @param text bytes as latin1.
- * @returns `undefined` for a file that git does not write by itself: with comments, settings before a section or
- * without a value, continued lines, or a section and a setting on one line.
+ * @returns `undefined` for a file that git does not write by itself: with comments, settings before
+ * a section or without a value, continued lines, or a section and a setting on one line.
  */
 export function configKeys(text: string): string[] | undefined {
   const keys: string[] = [];

@@ -1,12 +1,16 @@
 /**
- * The names that git refuses to check out: `verify_path` of git's read-cache.c with `core.protectHFS`
- * and `core.protectNTFS` both on, because a snapshot may be unpacked on any file system. All other names
- * that git clones on Linux pass: with backslashes, device names, trailing spaces, bytes that are not UTF-8.
+ * The names that git refuses to check out: `verify_path` of git's read-cache.c with
+ * `core.protectHFS` and `core.protectNTFS` both on, because a snapshot may be unpacked on any file
+ * system. All other names that git clones on Linux pass: with backslashes, device names, trailing
+ * spaces, bytes that are not UTF-8.
  *
  * Paths are bytes, as latin1 ("binary") strings, one character a byte.
  */
 
-/** Linux's NAME_MAX and PATH_MAX: longer names and paths can't be files. Symlinks have no longer targets. */
+/**
+ * Linux's NAME_MAX and PATH_MAX: longer names and paths can't be files. Symlinks have no longer
+ * targets.
+ */
 export const MAX_NAME_BYTES = 255;
 export const MAX_PATH_BYTES = 4095;
 
@@ -24,8 +28,8 @@ const HFS_IGNORED =
   '(?:\\xe2\\x80[\\x8c-\\x8f\\xaa-\\xae]|\\xe2\\x81[\\xaa-\\xaf]|\\xef\\xbb\\xbf)*';
 
 /**
- * A segment that HFS+ reads as `.{name}`. A malformed character ends the name, as in git. (The flag `i` would
- * also fold bytes above 0x7f.)
+ * A segment that HFS+ reads as `.{name}`. A malformed character ends the name, as in git. (The flag
+ * `i` would also fold bytes above 0x7f.)
  */
 function hfsSegment(name: string): RegExp {
   const letters = ['\\.', ...Array.from(name, (c) => `[${c}${c.toUpperCase()}]`)];
@@ -37,7 +41,9 @@ function hfsSegment(name: string): RegExp {
 const EMPTY_OR_DOTS = /(?:^|\/)\.{0,2}(?:\/|$)/;
 const NTFS_DOT_GIT = /(?:^|[/\\])(?:\.git|git~1)[. ]*(?:[/\\:]|$)/i;
 const HFS_DOT_GIT = hfsSegment('git');
-/** With the two kinds of short names: six letters and up to `~4`, or a hash cut short by a number. */
+/**
+ * With the two kinds of short names: six letters and up to `~4`, or a hash cut short by a number.
+ */
 const NTFS_DOT_GITMODULES =
   /(?:^|[/\\])(?:\.gitmodules|gitmod~[1-4]|~[1-9]\d{6}|g~[1-9]\d{5}|gi~[1-9]\d{4}|gi7~[1-9]\d{3}|gi7e~[1-9]\d\d|gi7eb~[1-9]\d|gi7eba~[1-9])[. ]*(?::|$)/i;
 const HFS_DOT_GITMODULES = hfsSegment('gitmodules');

@@ -1,8 +1,8 @@
 import { SnapshotError } from '../errors.js';
 
 /*
- * pkt-line framing: gitprotocol-common(5). Four hex digits give the length of a line, themselves included;
- * 0000 is a flush, 0001 and 0002 delimit parts of protocol v2.
+ * pkt-line framing: gitprotocol-common(5). Four hex digits give the length of a line, themselves
+ * included; 0000 is a flush, 0001 and 0002 delimit parts of protocol v2.
  */
 
 /** One frame; `payload` is a view that is valid until the next frame is read. */
@@ -28,8 +28,8 @@ export const FLUSH_PKT = Buffer.from('0000');
 export const DELIM_PKT = Buffer.from('0001');
 
 /**
- * Cuts arriving bytes into frames. Payloads are views of the chunks; only a frame that spans two chunks is
- * copied, once.
+ * Cuts arriving bytes into frames. Payloads are views of the chunks; only a frame that spans two
+ * chunks is copied, once.
  */
 export class PktLineSplitter {
   #partial: Buffer | undefined;

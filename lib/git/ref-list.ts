@@ -8,9 +8,9 @@ const LINE_FEED = 0x0a;
 const FIRST_BYTES = 4096;
 
 /**
- * Refs in the order of their names, each name once. There may be hundreds of thousands, so they are kept as the
- * text of a `packed-refs` file (git-pack-refs(1)), and each becomes an object only when it is read. Memory: the
- * text, and 4 bytes a ref.
+ * Refs in the order of their names, each name once. There may be hundreds of thousands, so they are
+ * kept as the text of a `packed-refs` file (git-pack-refs(1)), and each becomes an object only when
+ * it is read. Memory: the text, and 4 bytes a ref.
  */
 export class RefList implements Iterable<Ref> {
   /** The content of a `packed-refs` file. */
@@ -25,7 +25,8 @@ export class RefList implements Iterable<Ref> {
   }
 
   /**
-   * @param bytes that the text is expected to take. The system gives memory only to bytes that are written.
+   * @param bytes that the text is expected to take. The system gives memory only to bytes that are
+   * written.
    * @throws RangeError when two refs have one name.
    */
   static of(refs: Iterable<Ref>, bytes?: number): RefList {
@@ -65,7 +66,10 @@ export class RefList implements Iterable<Ref> {
     return found?.name === name ? found : undefined;
   }
 
-  /** Each ref, with the equal ref of another list: `undefined` if that list lacks it, or has another id. */
+  /**
+   * Each ref, with the equal ref of another list: `undefined` if that list lacks it, or has another
+   * id.
+   */
   *beside(other: RefList): Generator<readonly [ref: Ref, same: Ref | undefined]> {
     const others = other[Symbol.iterator]();
     let next = others.next();
@@ -84,7 +88,8 @@ export class RefList implements Iterable<Ref> {
   /** A list that was built out of order, in order; `undefined` when two refs have one name. */
   sorted(): RefList | undefined {
     const text = this.packed;
-    // A line feed is less than all bytes of names, so a name comes before longer ones that begin with it.
+    // A line feed is less than all bytes of names, so a name comes before longer ones that begin
+    // with it.
     const nameAt = (i: number) => this.#startOf(i) + OID_DIGITS + 1;
     const endOf = (i: number) => this.#startOf(i + 1);
     const order = Uint32Array.from({ length: this.length }, (_, i) => i).sort((a, b) =>
@@ -160,7 +165,8 @@ export class RefListBuilder {
 
 /**
  * @param content is kept without a copy when its names are in order.
- * @throws SnapshotError `REPOSITORY_DAMAGED` for a line that git does not write, and for two refs with one name.
+ * @throws SnapshotError `REPOSITORY_DAMAGED` for a line that git does not write, and for two refs
+ * with one name.
  */
 export function parsePackedRefs(content: Buffer): RefList {
   const starts = new Starts();

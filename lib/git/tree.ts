@@ -3,8 +3,8 @@ import { OID_BYTES } from './object.js';
 
 /*
  * Trees: "mode SP name NUL id" for each entry, sorted by name with a slash behind those of
- * directories. No format document describes trees; git's tree-walk.c defines them, modes that no git writes
- * included: zero-padded modes are read, unknown types count as gitlinks.
+ * directories. No format document describes trees; git's tree-walk.c defines them, modes that no
+ * git writes included: zero-padded modes are read, unknown types count as gitlinks.
  */
 
 /** The kind of an entry, by the upper bits of its mode. */
@@ -41,8 +41,8 @@ const SPACE = 0x20;
 const MAX_MODE_DIGITS = 11;
 
 /**
- * The entries in the order of the tree. Each is made only when it is read: as objects they take ten times the
- * memory of the tree.
+ * The entries in the order of the tree. Each is made only when it is read: as objects they take ten
+ * times the memory of the tree.
  *
  * @throws SnapshotError `UPSTREAM_INVALID`
  */

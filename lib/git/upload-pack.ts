@@ -3,15 +3,15 @@ import { agentCapability } from './agent.js';
 import { encodePktLine, FLUSH_PKT, type PktLine, readPktLines } from './pkt-line.js';
 
 /*
- * The upload-pack exchange of protocol v0/v1 over HTTP: gitprotocol-pack(5) and gitprotocol-http(5).
- * Stateless: one request with all wants, one answer.
+ * The upload-pack exchange of protocol v0/v1 over HTTP: gitprotocol-pack(5) and
+ * gitprotocol-http(5). Stateless: one request with all wants, one answer.
  */
 
 const CAPABILITIES = ['multi_ack_detailed', 'no-done', 'side-band-64k', 'ofs-delta'];
 
 /**
- * The request body of a fetch. It sends all haves at once and `done` after them, so that the answer is the
- * pack, without rounds of negotiation. It does not ask for a thin pack.
+ * The request body of a fetch. It sends all haves at once and `done` after them, so that the answer
+ * is the pack, without rounds of negotiation. It does not ask for a thin pack.
  *
  * @param haves ids of commits in the mirror; none for a clone.
  * @param offered the capabilities of the upstream's ref advertisement; the request uses no others.
@@ -44,8 +44,8 @@ const REPORT = 'the upstream reports: ';
 const ACKNOWLEDGEMENT = /^ACK [0-9a-f]{40}(?: (?:continue|common|ready))?$/;
 
 /**
- * Reads the answer to a fetch request and yields the bytes of the pack, at least one at a time. Each piece is a
- * view, valid until the next is read.
+ * Reads the answer to a fetch request and yields the bytes of the pack, never an empty piece. Each
+ * piece is a view, valid until the next is read.
  *
  * @param onProgress gets the upstream's progress text as it comes.
  * @throws SnapshotError `UPSTREAM_UNREACHABLE` for an error that the upstream reports,

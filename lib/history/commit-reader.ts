@@ -20,8 +20,8 @@ export const NO_TREE = 0xffff_ffff;
 const LARGE_COMMIT_BYTES = 64 * 1024;
 
 /**
- * Reads commits for one walk. It keeps large ones: a message may have hundreds of megabytes, and would be
- * inflated again for each child that names the commit.
+ * Reads commits for one walk. It keeps large ones: a message may have hundreds of megabytes, and
+ * would be inflated again for each child that names the commit.
  */
 export class CommitReader {
   readonly objects: ObjectReader;

@@ -4,18 +4,22 @@ import { CommitQueue } from './commit-queue.js';
 import { type Commit, type CommitReader, NO_TREE } from './commit-reader.js';
 
 /*
- * The commits that can be reached from included tips but not from excluded ones, as `git rev-list A ^B` finds
- * them.
+ * The commits that can be reached from included tips but not from excluded ones, as `git rev-list A
+ * ^B` finds them.
  *
- * A queue yields the newest commit first. Its parents are then queued with its colour: included, or excluded,
- * which wins. The walk ends when no included commit is queued, and all excluded ones are older than each included
- * one. Invariants: every commit that can be reached from an included tip is listed or excluded; every excluded
- * commit can be reached from an excluded tip. So the walk may list too many commits, if commits are dated before
- * their parents or very many tips are excluded, but never too few. Memory: 25 bytes for each listed commit, two
- * bits for each object of the reader.
+ * A queue yields the newest commit first. Its parents are then queued with its colour: included, or
+ * excluded, which wins. The walk ends when no included commit is queued, and all excluded ones are
+ * older than each included one. Invariants: every commit that can be reached from an included tip
+ * is listed or excluded; every excluded commit can be reached from an excluded tip. So the walk may
+ * list too many commits, if commits are dated before their parents or very many tips are excluded,
+ * but never too few. Memory: 25 bytes for each listed commit, two bits for each object of the
+ * reader.
  */
 
-/** More excluded tips are read only after `FEW_COMMITS` commits: nearly always the walk ends earlier. */
+/**
+ * More excluded tips are read only after `FEW_COMMITS` commits: nearly always the walk ends
+ * earlier.
+ */
 const FEW_TIPS = 10_000;
 const FEW_COMMITS = 1024;
 
@@ -33,7 +37,8 @@ export interface CommitWalkOptions {
 
 /**
  * @returns commits, the newest first. Ignore those that `excluded` has.
- * @throws SnapshotError `UPSTREAM_INVALID` when a commit is missing or malformed; the signal's reason.
+ * @throws SnapshotError `UPSTREAM_INVALID` when a commit is missing or malformed; the signal's
+ * reason.
  */
 export function walkCommits(reader: CommitReader, options: CommitWalkOptions): CommitList {
   const { include, exclude = [], excluded, signal } = options;
@@ -85,7 +90,8 @@ class CommitWalk {
   exclude(number: number): void {
     if (!this.#excluded.add(number)) return;
     this.#seen.add(number);
-    // A commit that was listed goes through the queue again, so that its parents are excluded as well.
+    // A commit that was listed goes through the queue again, so that its parents are excluded as
+    // well.
     if (this.#queued.has(number)) this.#included--;
     else this.#enqueue(this.#reader.read(number));
   }

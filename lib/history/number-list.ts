@@ -1,4 +1,6 @@
-/** A growing list of 32-bit numbers, compact enough for an element for each object of a repository. */
+/**
+ * A growing list of 32-bit numbers, compact enough for an element for each object of a repository.
+ */
 export class NumberList {
   #numbers = new Uint32Array(64);
   #length = 0;

@@ -11,16 +11,17 @@ import { TreeWalk } from './tree-walk.js';
  * All objects that can be reached from included tips but not from excluded ones, as
  * `git rev-list --objects A ^B` finds them.
  *
- * The oldest commit comes first. Its tree is compared with the tree of its first parent, and only the differences
- * are walked: all objects of the parent's tree were found before, or are excluded. If a commit is dated before its
- * parents, the tree that was walked last takes the parent's place: that costs more, with the same result. Only
- * those excluded commits are read at which the walk of commits ended. So the result may have too many objects (a
- * file that was excluded once, deleted, and added again), but never too few.
+ * The oldest commit comes first. Its tree is compared with the tree of its first parent, and only
+ * the differences are walked: all objects of the parent's tree were found before, or are excluded.
+ * If a commit is dated before its parents, the tree that was walked last takes the parent's place:
+ * that costs more, with the same result. Only those excluded commits are read at which the walk of
+ * commits ended. So the result may have too many objects (a file that was excluded once, deleted,
+ * and added again), but never too few.
  */
 
 /**
- * Excluded tips whose trees are read even if history does not lead to them: a tip that a forced push replaced has
- * much in common with the new one. A repository may have thousands of tips.
+ * Excluded tips whose trees are read even if history does not lead to them: a tip that a forced
+ * push replaced has much in common with the new one. A repository may have thousands of tips.
  */
 const EXCLUDED_TREES = 8;
 
@@ -37,15 +38,19 @@ export interface ReachableOptions {
 
 export interface ReachableObjects {
   readonly objects: ObjectSet;
-  /** The ids (40 hex digits) of commits whose parents `depth` left out, in the order of `.git/shallow`. */
+  /**
+   * The ids (40 hex digits) of commits whose parents `depth` left out, in the order of
+   * `.git/shallow`.
+   */
   readonly shallow: readonly string[];
 }
 
 /**
- * If it returns, no object is missing: so it is a connectivity check as well. It does not hash contents again, and
- * does not read blobs.
+ * If it returns, no object is missing: so it is a connectivity check as well. It does not hash
+ * contents again, and does not read blobs.
  *
- * @throws SnapshotError `UPSTREAM_INVALID` when an object is missing or malformed; the signal's reason.
+ * @throws SnapshotError `UPSTREAM_INVALID` when an object is missing or malformed; the signal's
+ * reason.
  */
 export function reachableObjects(
   reader: ObjectReader,
@@ -82,7 +87,10 @@ export function reachableObjects(
   return { objects, shallow };
 }
 
-/** Excludes the objects of the first tips, and of excluded commits that are parents of included ones. */
+/**
+ * Excludes the objects of the first tips, and of excluded commits that are parents of included
+ * ones.
+ */
 function excludeTrees(
   reader: CommitReader,
   excluded: ObjectSet,

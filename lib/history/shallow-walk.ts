@@ -6,17 +6,20 @@ import { COMMITS_AT_ONCE } from './commit-walk.js';
 /** The latest part of a history. */
 export interface ShallowHistory {
   readonly commits: CommitList;
-  /** The ids (40 hex digits) of commits whose parents are left out, in the order of `.git/shallow`. */
+  /**
+   * The ids (40 hex digits) of commits whose parents are left out, in the order of `.git/shallow`.
+   */
   readonly shallow: readonly string[];
 }
 
 /**
- * The commits that are less than `depth` steps away from the nearest tip, as `git clone --depth` gets them.
- * Parents beyond these are not read.
+ * The commits that are less than `depth` steps away from the nearest tip, as `git clone --depth`
+ * gets them. Parents beyond these are not read.
  *
  * @param tips numbers of commits.
  * @param depth at least 1.
- * @throws SnapshotError `UPSTREAM_INVALID` when a commit is missing or malformed; the signal's reason.
+ * @throws SnapshotError `UPSTREAM_INVALID` when a commit is missing or malformed; the signal's
+ * reason.
  */
 export function walkShallow(
   reader: CommitReader,

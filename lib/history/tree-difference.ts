@@ -18,14 +18,14 @@ const SHORT = 64;
 export const NOWHERE = -1;
 
 /**
- * Called with each entry of the first tree that the second lacks: the position of its id, and if both trees have a
- * directory of this name, the position of the id in the second.
+ * Called with each entry of the first tree that the second lacks: the position of its id, and if
+ * both trees have a directory of this name, the position of the id in the second.
  */
 export type VisitEntry = (isDirectory: boolean, oidAt: number, otherOidAt: number) => void;
 
 /**
- * Finds the entries of `tree` that are not in `other`, except gitlinks. It finds every entry that `other` lacks in
- * the same form, even if names are out of order.
+ * Finds the entries of `tree` that are not in `other`, except gitlinks. It finds every entry that
+ * `other` lacks in the same form, even if names are out of order.
  *
  * @throws SnapshotError `UPSTREAM_INVALID` when a tree is malformed.
  */
@@ -107,7 +107,10 @@ function typeAt(tree: Buffer, at: number): number {
   }
 }
 
-/** Compares the names of two entries in the order of trees: directories as if they ended with a slash. */
+/**
+ * Compares the names of two entries in the order of trees: directories as if they ended with a
+ * slash.
+ */
 function compareNames(a: Buffer, aAt: number, b: Buffer, bAt: number): number {
   let i = a.indexOf(SPACE, aAt) + 1;
   let j = b.indexOf(SPACE, bAt) + 1;

@@ -9,21 +9,23 @@ import { compareTrees, NOWHERE } from './tree-difference.js';
 const EMPTY = Buffer.alloc(0);
 
 /**
- * The budget for trees to compare with: bytes for each byte of the trees that are added, and bytes at the start.
- * Without it, thousands of small trees could each be compared with one large tree.
+ * The budget for trees to compare with: bytes for each byte of the trees that are added, and bytes
+ * at the start. Without it, thousands of small trees could each be compared with one large tree.
  */
 const COMPARED_SHARE = 4;
 const COMPARED_BYTES = 16 * 1024 * 1024;
 
 /**
- * Adds trees and all objects in them to a set. Each tree is read once; comparing them costs at most a few times as
- * much.
+ * Adds trees and all objects in them to a set. Each tree is read once; comparing them costs at most
+ * a few times as much.
  */
 export class TreeWalk {
   readonly #reader: ObjectReader;
   readonly #objects: ObjectSet;
   readonly #excluded: ObjectSet | undefined;
-  /** Trees that were added and are still to be read, each followed by the tree to compare it with. */
+  /**
+   * Trees that were added and are still to be read, each followed by the tree to compare it with.
+   */
   readonly #pending = new NumberList();
   /** Bytes of trees to compare with that may still be read. */
   #comparable = COMPARED_BYTES;
@@ -39,7 +41,8 @@ export class TreeWalk {
 
   /**
    * @param other a tree to compare it with, used only if one of the sets has it already.
-   * @throws SnapshotError `UPSTREAM_INVALID` when a tree is malformed, or an object in it is missing.
+   * @throws SnapshotError `UPSTREAM_INVALID` when a tree is malformed, or an object in it is
+   * missing.
    */
   add(tree: number, other: number): void {
     const pending = this.#pending;

@@ -14,8 +14,8 @@ export interface DeltasById {
 }
 
 /**
- * The unresolved deltas of a pack, and the bases that they need, as trees: columns of shared memory by
- * object, 9 bytes each.
+ * The unresolved deltas of a pack, and the bases that they need, as trees: columns of shared memory
+ * by object, 9 bytes each.
  */
 export interface DeltaForest {
   /** Objects that the pack holds whole, and that are bases of unresolved deltas. */
@@ -40,7 +40,9 @@ export function plantForest({ count, columns }: ScannedObjects): DeltaForest {
     return start < end;
   };
 
-  /** Puts a delta below its base, and a resolved base that is not in the forest yet below its own. */
+  /**
+   * Puts a delta below its base, and a resolved base that is not in the forest yet below its own.
+   */
   const hang = (delta: number) => {
     for (let child = delta, base = indexAt(bases, child); base >= 0; ) {
       nextSibling[child] = indexAt(firstChild, base);

@@ -56,13 +56,13 @@ function takeSize(bytes: Uint8Array, header: DeltaHeader): number {
 }
 
 /**
- * Writes the result of a delta into `out[outStart, outStart + resultSize)`, for objects of any size. While a
- * pack is indexed, the faster `wasm/delta.ts` applies nearly all deltas.
+ * Writes the result of a delta into `out[outStart, outStart + resultSize)`, for objects of any
+ * size. While a pack is indexed, the faster `wasm/delta.ts` applies nearly all deltas.
  *
  * @param delta holds the delta whose `header` was parsed.
  * @param base holds the delta base at `[baseStart, baseStart + header.baseSize)`; not `out`.
- * @throws SnapshotError `UPSTREAM_INVALID` when an instruction leaves the base or the result, or the
- * result is not filled exactly.
+ * @throws SnapshotError `UPSTREAM_INVALID` when an instruction leaves the base or the result, or
+ * the result is not filled exactly.
  */
 export function applyDelta(
   delta: Buffer,

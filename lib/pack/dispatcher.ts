@@ -18,9 +18,9 @@ import {
 /*
  * Spreads the objects of an arriving pack over the scanning thread and others.
  *
- * A delta goes to the thread of its base, which has the base at hand. An object that is kept whole goes to
- * the thread with the least work. If all threads have enough, the scanning thread resolves it at once, and
- * later its deltas. So every thread is busy, and no thread waits for another.
+ * A delta goes to the thread of its base, which has the base at hand. An object that is kept whole
+ * goes to the thread with the least work. If all threads have enough, the scanning thread resolves
+ * it at once, and later its deltas. So every thread is busy, and no thread waits for another.
  */
 
 /** A thread with this much work, in KiB of results, gets no new trees of deltas: about 40 ms. */

@@ -1,15 +1,17 @@
 /*
  * Reading typed arrays in the loops that run for each byte or object of a pack.
  *
- * The compiler takes any element for possibly missing. None is missing here, so the 0 is never used:
- * - Bytes: a position is compared with the end of its data before the byte is read. The one exception are
- *   instructions of deltas (`applyDelta`), which may be cut: their bytes count as 0, and the end is compared
- *   right afterwards.
- * - Columns of `ObjectTable`: it gives out the indexes of objects, for which it has allocated elements;
- *   `offsets` has one more. `bases` holds such indexes, or negative numbers, which callers tell apart first.
+ * The compiler takes any element for possibly missing. None is missing here, so the 0 is never
+ * used:
+ * - Bytes: a position is compared with the end of its data before the byte is read. The one
+ *   exception are instructions of deltas (`applyDelta`), which may be cut: their bytes count as 0,
+ *   and the end is compared right afterwards.
+ * - Columns of `ObjectTable`: it gives out the indexes of objects, for which it has allocated
+ *   elements; `offsets` has one more. `bases` holds such indexes, or negative numbers, which
+ *   callers tell apart first.
  * - Tables by digit, bucket or hash: the index is masked to the size of the table, a power of two.
- * - Lists of a pack's entries, and bits of an `ObjectSet`: allocated for the `count` of the idx, or the
- *   `objectCount` of the reader, below which all positions and numbers are.
+ * - Lists of a pack's entries, and bits of an `ObjectSet`: allocated for the `count` of the idx, or
+ *   the `objectCount` of the reader, below which all positions and numbers are.
  * - Rings: positions are taken modulo their capacity.
  *
  * Each type of array has a function of its own: V8 makes fast code of a read that meets few types.

@@ -3,8 +3,9 @@ import { byteAt, indexAt } from './elements.js';
 /*
  * Making deltas: gitformat-pack(5), "Deltified representation".
  *
- * Blocks of the base are found by a hash of their bytes; a match is extended as far as it goes. Of blocks
- * with the same hash only the first is known. Cost: one pass over both; memory: a quarter to half of the base.
+ * Blocks of the base are found by a hash of their bytes; a match is extended as far as it goes. Of
+ * blocks with the same hash only the first is known. Cost: one pass over both; memory: a quarter to
+ * half of the base.
  */
 
 const BLOCK_BYTES = 16;
@@ -90,7 +91,9 @@ function startsEqual(base: Buffer, from: number, target: Buffer, at: number): bo
   return true;
 }
 
-/** An instruction to copy: a bit for each byte of offset and size that is not 0, then these bytes. */
+/**
+ * An instruction to copy: a bit for each byte of offset and size that is not 0, then these bytes.
+ */
 function encodeCopy(delta: Buffer, start: number, offset: number, size: number): number {
   let to = start + 1;
   let instruction = 0x80;

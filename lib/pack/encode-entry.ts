@@ -26,7 +26,9 @@ function deflate(content: Buffer): Buffer {
   return deflateSync(content, { level: LEVEL });
 }
 
-/** The start of a delta's entry, up to its zlib stream. @param distance back to the base's entry. */
+/**
+ * The start of a delta's entry, up to its zlib stream. @param distance back to the base's entry.
+ */
 export function encodeOfsDeltaHeader(size: number, distance: number): Buffer {
   return Buffer.concat([encodeSize(EntryType.ofsDelta, size), encodeDistance(distance)]);
 }

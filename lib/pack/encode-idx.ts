@@ -5,9 +5,9 @@ import { FANOUT_AT, IDX_SIGNATURE, IDX_VERSION, OIDS_AT } from './idx-format.js'
 import type { ScannedObjects } from './object-table.js';
 
 /*
- * Index files: gitformat-pack(5), "Version 2 pack-*.idx files". The same objects give the same bytes
- * as `git index-pack` writes: an object that the pack holds twice is listed twice, in the order of the pack.
- * Memory: 4 bytes an object.
+ * Index files: gitformat-pack(5), "Version 2 pack-*.idx files". The same objects give the same
+ * bytes as `git index-pack` writes: an object that the pack holds twice is listed twice, in the
+ * order of the pack. Memory: 4 bytes an object.
  */
 
 /** Offsets from here on go into a table of 64-bit ones. */
@@ -19,7 +19,8 @@ const FEW = 32;
 
 /**
  * @param packChecksum the pack's trailer.
- * @param firstLargeOffset for tests. `git index-pack --index-version=2,<offset>` names the one before.
+ * @param firstLargeOffset for tests. `git index-pack --index-version=2,<offset>` names the one
+ * before.
  * @returns the `.idx` file in pieces; each is valid until the next is read.
  */
 export function encodeIdx(
@@ -104,8 +105,9 @@ function* encodeTable(
 }
 
 /**
- * The indexes of objects, sorted by id, and objects with the same id by index. The first two bytes choose one
- * of 65,536 buckets. Ids are hashes, so each bucket gets a handful of objects, which are compared.
+ * The indexes of objects, sorted by id, and objects with the same id by index. The first two bytes
+ * choose one of 65,536 buckets. Ids are hashes, so each bucket gets a handful of objects, which are
+ * compared.
  */
 function sortByOid(oids: Uint8Array, count: number): Uint32Array {
   const bucketOf = (i: number) =>

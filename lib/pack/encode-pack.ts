@@ -19,30 +19,30 @@ import type { ObjectReader } from './reader.js';
 /*
  * Writes a pack of objects that lie in others.
  *
- * Each object is taken from the first pack that has it. The packs are read in their order, and each in the
- * order of its entries. Entries are copied as they are: deltas too, if the set has their base. A delta whose
- * base is left out is encoded again: as a delta of an earlier object of the same chain that has lost its base
- * as well, or else as a whole object.
+ * Each object is taken from the first pack that has it. The packs are read in their order, and each
+ * in the order of its entries. Entries are copied as they are: deltas too, if the set has their
+ * base. A delta whose base is left out is encoded again: as a delta of an earlier object of the
+ * same chain that has lost its base as well, or else as a whole object.
  *
- * No circle of deltas can arise. Every pack is complete, so that the base of a delta is in the same pack, and
- * is taken from this pack or from an earlier one. Along a chain of deltas the packs never get later. Within
- * one pack the chain is the one that ended when the pack was indexed. A chain of objects that are encoded
- * again only goes back.
+ * No circle of deltas can arise. Every pack is complete, so that the base of a delta is in the same
+ * pack, and is taken from this pack or from an earlier one. Along a chain of deltas the packs never
+ * get later. Within one pack the chain is the one that ended when the pack was indexed. A chain of
+ * objects that are encoded again only goes back.
  *
- * Cost: one read and one SHA-1 of all that is copied; to inflate, compare and deflate each delta whose base
- * is left out. Memory: 20 bytes for each object of the largest pack, and 8 MiB.
+ * Cost: one read and one SHA-1 of all that is copied; to inflate, compare and deflate each delta
+ * whose base is left out. Memory: 20 bytes for each object of the largest pack, and 8 MiB.
  */
 
 /** The largest piece that is yielded, except for objects that are deflated again. */
 const PIECE_BYTES = 1024 * 1024;
 
 /**
- * The bytes of a version 2 pack that holds exactly these objects, the same for the same packs. Copied entries
- * are not hashed: a caller that needs certainty ingests the result.
+ * The bytes of a version 2 pack that holds exactly these objects, the same for the same packs.
+ * Copied entries are not hashed: a caller that needs certainty ingests the result.
  *
  * @returns pieces; each is valid until the next is read.
- * @throws SnapshotError `REPOSITORY_DAMAGED` when a pack is damaged on disk, `LIMIT_EXCEEDED` when an object that may
- * not be held in memory is a delta whose base is left out.
+ * @throws SnapshotError `REPOSITORY_DAMAGED` when a pack is damaged on disk, `LIMIT_EXCEEDED` when
+ * an object that may not be held in memory is a delta whose base is left out.
  */
 export function* encodePack(reader: ObjectReader, objects: ObjectSet): Generator<Uint8Array> {
   const hash = createHash('sha1');
@@ -131,7 +131,9 @@ class PackCopy {
     yield* this.#copy(runStart, runEnd);
   }
 
-  /** The bytes that replace an entry's header, or the whole entry; `undefined` if the entry stays. */
+  /**
+   * The bytes that replace an entry's header, or the whole entry; `undefined` if the entry stays.
+   */
   #change(
     entry: number,
     number: number,
@@ -166,7 +168,9 @@ class PackCopy {
     return { bytes: this.#encodeAnew(number), isWhole: true };
   }
 
-  /** The entry of an object whose base is left out: a delta of a recent base, or the whole object. */
+  /**
+   * The entry of an object whose base is left out: a delta of a recent base, or the whole object.
+   */
   #encodeAnew(number: number): Buffer {
     const { type, data } = this.#reader.read(this.#reader.oidOf(number));
     const chainEnd = this.#reader.chainEndOf(number);

@@ -7,7 +7,10 @@ const DIGITS = 2 ** DIGIT_BITS;
 /** Offsets are smaller than 2^48. */
 const PASSES = 3;
 
-/** The entries of a pack, in the order of the pack. Memory: 12 bytes an object; twice that while sorting. */
+/**
+ * The entries of a pack, in the order of the pack. Memory: 12 bytes an object; twice that while
+ * sorting.
+ */
 export class EntryOrder {
   /** The position in the idx of each entry. */
   readonly positions: Uint32Array;
@@ -43,7 +46,10 @@ export class EntryOrder {
     this.offsets = offsets;
   }
 
-  /** The entry that begins at an offset. Searches backwards from the entry `before`, as bases are near. */
+  /**
+   * The entry that begins at an offset. Searches backwards from the entry `before`, as bases are
+   * near.
+   */
   indexOf(offset: number, before: number): number | undefined {
     return findOffset(this.offsets, offset, before);
   }

@@ -1,13 +1,13 @@
 import { wordAt } from './elements.js';
 
 /*
- * Hands inflated pack entries from the scanning thread to a thread that resolves them, through shared memory:
- * a ring with one writer and one reader, without locks.
+ * Hands inflated pack entries from the scanning thread to a thread that resolves them, through
+ * shared memory: a ring with one writer and one reader, without locks.
  *
- * A record is the object's index, the length of the content and the work that it stands for (4 bytes each),
- * then the content, padded to 8 bytes. A record never wraps around the ring's end. Positions grow modulo 2^32,
- * which the capacity divides. Invariant: the records between `READ` and `WRITTEN` are complete, and no thread
- * writes there.
+ * A record is the object's index, the length of the content and the work that it stands for (4
+ * bytes each), then the content, padded to 8 bytes. A record never wraps around the ring's end.
+ * Positions grow modulo 2^32, which the capacity divides. Invariant: the records between `READ` and
+ * `WRITTEN` are complete, and no thread writes there.
  */
 
 const CAPACITY = 8 * 1024 * 1024;
@@ -101,8 +101,8 @@ export class EntryQueueWriter {
   }
 
   /**
-   * Asks the reader to say when there is room for an entry with this much content, and at least half of the
-   * ring, so that waking up pays off. @returns `false` when there is room already.
+   * Asks the reader to say when there is room for an entry with this much content, and at least
+   * half of the ring, so that waking up pays off. @returns `false` when there is room already.
    */
   askForRoom(contentBytes: number): boolean {
     this.publish();

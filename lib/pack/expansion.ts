@@ -10,7 +10,10 @@ export interface ExpansionLimits {
 /** Bytes that even the smallest pack may expand to: they take seconds. */
 const FREE_BYTES = 4 * 1024 ** 3;
 
-/** Counts the bytes that a pack expands to: a delta of a few bytes may stand for hundreds of megabytes. */
+/**
+ * Counts the bytes that a pack expands to: a delta of a few bytes may stand for hundreds of
+ * megabytes.
+ */
 export class Expansion {
   readonly #limits: ExpansionLimits;
   #bytes = 0;

@@ -1,8 +1,8 @@
 import { offsetAt } from './elements.js';
 
 /**
- * The position of an offset in an ascending list; `undefined` when the list does not have it. The base of
- * a delta is usually near, so the search begins at the end, in steps that double.
+ * The position of an offset in an ascending list; `undefined` when the list does not have it. The
+ * base of a delta is usually near, so the search begins at the end, in steps that double.
  *
  * @param end the search covers the positions before this one.
  */

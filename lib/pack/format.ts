@@ -96,8 +96,8 @@ export function parseEntryHeader(
 export const MAX_INFLATED_BYTES = 1024 * 1024;
 
 /**
- * The most bytes that the zlib stream of this much content may take: far more than any encoder needs. The
- * bound keeps a stream of empty blocks out of memory.
+ * The most bytes that the zlib stream of this much content may take: far more than any encoder
+ * needs. The bound keeps a stream of empty blocks out of memory.
  */
 export function maxDeflatedBytes(size: number): number {
   return 2 * size + 1024 * 1024;

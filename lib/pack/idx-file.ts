@@ -27,7 +27,10 @@ export class IdxFile {
   readonly #fanout: Buffer;
   readonly #large: number;
 
-  /** @throws SnapshotError `REPOSITORY_DAMAGED` when the file is no version 2 index of a plausible size. */
+  /**
+   * @throws SnapshotError `REPOSITORY_DAMAGED` when the file is no version 2 index of a plausible
+   * size.
+   */
   constructor(path: string) {
     this.#file = new WindowedFile(path, MAX_WINDOWS);
     try {
@@ -46,13 +49,18 @@ export class IdxFile {
     }
   }
 
-  /** The pack offset of the object with this id (20 bytes); `undefined` if it is not in the pack. */
+  /**
+   * The pack offset of the object with this id (20 bytes); `undefined` if it is not in the pack.
+   */
   find(oid: Uint8Array): number | undefined {
     const position = this.positionOf(oid);
     return position === undefined ? undefined : this.offsetAt(position);
   }
 
-  /** The position of the id `oids[at, at + 20)` among the sorted ids: the first, if the idx has it twice. */
+  /**
+   * The position of the id `oids[at, at + 20)` among the sorted ids: the first, if the idx has it
+   * twice.
+   */
   positionOf(oids: Uint8Array, at = 0): number | undefined {
     const first = byteAt(oids, at);
     let low = first === 0 ? 0 : this.#fanout.readUInt32BE((first - 1) * 4);

@@ -10,8 +10,8 @@ export type InflateFailure = 'incomplete' | 'invalid';
 
 /**
  * Inflates the zlib stream at the start of `bytes` (more may follow it), which must yield exactly
- * `size` bytes. Only entries too large for `memory` go through zlib: to make its engine takes longer than to
- * inflate most entries.
+ * `size` bytes. Only entries too large for `memory` go through zlib: to make its engine takes
+ * longer than to inflate most entries.
  *
  * @param bytes at most `maxDeflatedBytes(size)`.
  * @throws SnapshotError `ABORTED` when the thread is asked to stop.
@@ -83,7 +83,8 @@ export class StreamingInflate {
    * Takes compressed bytes; resolves once they are inflated.
    *
    * @returns how many of them belong to the stream, when it ended within them; else `undefined`.
-   * @throws the error of `onData`, or zlib's own; SnapshotError `ABORTED` when the thread is asked to stop.
+   * @throws the error of `onData`, or zlib's own; SnapshotError `ABORTED` when the thread is asked
+   * to stop.
    */
   async write(bytes: Uint8Array): Promise<number | undefined> {
     throwIfStopped();

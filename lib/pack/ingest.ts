@@ -29,8 +29,8 @@ export interface IngestOptions {
   /** The pool that lends the threads. Default: the call starts threads, and ends them. */
   threads?: ResolverPool;
   /**
-   * Objects from elsewhere that complete a thin pack, as `git index-pack --fix-thin` does: bases that deltas
-   * need are appended. Default: a pack must be complete in itself.
+   * Objects from elsewhere that complete a thin pack, as `git index-pack --fix-thin` does: bases
+   * that deltas need are appended. Default: a pack must be complete in itself.
    */
   bases?: DeltaBases;
 }
@@ -38,8 +38,8 @@ export interface IngestOptions {
 /**
  * Writes an arriving pack into `directory` and indexes it, as `git index-pack --stdin` does.
  *
- * One pass while it arrives, then a second one over the deltas that are still unresolved. The pack is never
- * held in memory. After a failure the owner of the directory removes the files.
+ * One pass while it arrives, then a second one over the deltas that are still unresolved. The pack
+ * is never held in memory. After a failure the owner of the directory removes the files.
  *
  * @throws SnapshotError `UPSTREAM_INVALID`, `LIMIT_EXCEEDED`, and what `source` throws.
  */
@@ -80,7 +80,10 @@ export async function ingestPack(
   }
 }
 
-/** Writes a pack's idx, and renames both files to their names: the idx last, as git finds packs by it. */
+/**
+ * Writes a pack's idx, and renames both files to their names: the idx last, as git finds packs by
+ * it.
+ */
 function publish({ pack, path, repeatsBase }: ReceivedPack, directory: string): IngestedPack {
   // git refuses this as well: if one of the two is a delta, it could be based on itself.
   if (repeatsBase) throw new SnapshotError('UPSTREAM_INVALID', 'the pack has a delta base twice');

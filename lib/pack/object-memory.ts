@@ -42,9 +42,9 @@ const PAGES = 129;
 const RING_AT = PAGES * PAGE_BYTES;
 
 /**
- * Memory in which WebAssembly inflates pack entries and applies deltas, without allocating. Keep it as long as
- * its thread: only a garbage collection frees WebAssembly memory, and idle threads don't collect. Memory: at
- * most 8.1 MiB and the ring, of which only used pages count. Synchronous.
+ * Memory in which WebAssembly inflates pack entries and applies deltas, without allocating. Keep it
+ * as long as its thread: only a garbage collection frees WebAssembly memory, and idle threads don't
+ * collect. Memory: at most 8.1 MiB and the ring, of which only used pages count. Synchronous.
  */
 export class ObjectMemory {
   /** Put the input of `inflate` here. */
@@ -72,8 +72,8 @@ export class ObjectMemory {
   }
 
   /**
-   * Inflates the zlib stream at the start of `window[start, end)` (more may follow it), which must yield
-   * exactly `size` bytes, to `output[0, size)`.
+   * Inflates the zlib stream at the start of `window[start, end)` (more may follow it), which must
+   * yield exactly `size` bytes, to `output[0, size)`.
    *
    * @param size at most `MAX_INFLATED_BYTES`.
    * @returns how many bytes the stream takes; 0 when it is incomplete, negative when it is invalid.
@@ -98,7 +98,8 @@ export class ObjectMemory {
    * Applies a delta to the base at `ring[baseAt]`. The result goes to `ring[at]`, where it and
    * `OVERWRITTEN_BYTES` after it must have room, apart from the base.
    *
-   * @param delta holds the delta whose `header` was parsed: `output`, or other bytes, which are copied there.
+   * @param delta holds the delta whose `header` was parsed: `output`, or other bytes, which are
+   * copied there.
    * @returns whether the delta is well-formed; if not, the result is undefined.
    */
   applyDelta(delta: Buffer, header: DeltaHeader, baseAt: number, at: number): boolean {

@@ -1,6 +1,9 @@
 import { wordAt } from './elements.js';
 
-/** A set of an `ObjectReader`'s objects, by their numbers. Memory: one bit for each object of the reader. */
+/**
+ * A set of an `ObjectReader`'s objects, by their numbers. Memory: one bit for each object of the
+ * reader.
+ */
 export class ObjectSet {
   readonly #bits: Uint32Array;
   readonly #limit: number;

@@ -8,11 +8,11 @@ export const NO_BASE = -1;
 export const BASE_BY_ID = -2;
 
 /**
- * The objects of a pack, in pack order, as columns of shared memory: 45 bytes an object, and one more in
- * `Dispatcher`. All indexing threads share them without copying.
+ * The objects of a pack, in pack order, as columns of shared memory: 45 bytes an object, and one
+ * more in `Dispatcher`. All indexing threads share them without copying.
  *
- * The scanning thread writes an object's columns before it hands the object on. Then only the one thread
- * that resolves the object writes its `oids`, `types` and `places`.
+ * The scanning thread writes an object's columns before it hands the object on. Then only the one
+ * thread that resolves the object writes its `oids`, `types` and `places`.
  */
 export interface ObjectColumns {
   /** Where each entry begins, and at last where the last entry ends. */
@@ -41,8 +41,8 @@ export class ObjectTable {
   #count = 0;
 
   /**
-   * @param declared the number of objects in the pack's header. This reserves addresses only: the system gives
-   * memory to pages that are written.
+   * @param declared the number of objects in the pack's header. This reserves addresses only: the
+   * system gives memory to pages that are written.
    */
   constructor(declared: number) {
     this.#columns = allocateColumns(declared);
@@ -80,7 +80,9 @@ export class ObjectTable {
     return this.#add(offset, crc, base);
   }
 
-  /** Adds a delta whose base is the object with this id, anywhere in the pack. @returns its index. */
+  /**
+   * Adds a delta whose base is the object with this id, anywhere in the pack. @returns its index.
+   */
   addDeltaById(offset: number, crc: number, baseOid: Uint8Array): number {
     const index = this.#add(offset, crc, BASE_BY_ID);
     this.#columns.oids.set(baseOid, index * OID_BYTES);

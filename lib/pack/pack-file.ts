@@ -32,7 +32,8 @@ export class PackFile {
   /**
    * The header of the entry at `offset`, valid only until the next call.
    *
-   * @throws SnapshotError `REPOSITORY_DAMAGED` when the file is damaged: it was sound when it was indexed.
+   * @throws SnapshotError `REPOSITORY_DAMAGED` when the file is damaged: it was sound when it was
+   * indexed.
    */
   entryHeader(offset: number): Readonly<EntryHeader> {
     const inside = offset >= PACK_HEADER_BYTES && offset < this.end;
@@ -52,8 +53,8 @@ export class PackFile {
   /**
    * The inflated content of the entry at `offset`: an object's, or a delta's.
    *
-   * @param end where the entry ends, if known. Otherwise as many bytes are read as this size usually takes, and
-   * more if these are too few.
+   * @param end where the entry ends, if known. Otherwise as many bytes are read as this size
+   * usually takes, and more if these are too few.
    * @throws SnapshotError `REPOSITORY_DAMAGED` as `entryHeader`.
    */
   inflate(offset: number, header: Readonly<EntryHeader>, end?: number): Buffer {

@@ -19,8 +19,9 @@ export function placeOf(pack: number, offset: number): number {
 }
 
 /**
- * Open packs, and the numbers of their objects: by pack, then by id. If several packs have an object, its
- * number is that in the first of them; if one pack has it twice, its number is the first there.
+ * Open packs, and the numbers of their objects: by pack, then by id. If several packs have an
+ * object, its number is that in the first of them; if one pack has it twice, its number is the
+ * first there.
  */
 export class PackList {
   readonly packs: readonly OpenPack[];

@@ -4,8 +4,8 @@ import type { ObjectSet } from './object-set.js';
 import { type PackList, placeOf } from './pack-list.js';
 
 /**
- * Numbers of objects, in the order of the objects in the packs. To read many objects in this order takes far
- * less time than in the order of their ids. Memory: 20 bytes an object.
+ * Numbers of objects, in the order of the objects in the packs. To read many objects in this order
+ * takes far less time than in the order of their ids. Memory: 20 bytes an object.
  */
 export function inPackOrder(packs: PackList, objects: ObjectSet): Uint32Array {
   const places = new Float64Array(objects.size);

@@ -1,10 +1,11 @@
 import { createHash, type Hash } from 'node:crypto';
 
 /**
- * The bytes of an arriving pack that are still to be scanned, in one piece, and the SHA-1 of those before.
+ * The bytes of an arriving pack that are still to be scanned, in one piece, and the SHA-1 of those
+ * before.
  *
- * Invariants: `bytes[start, end)` have arrived and are still to be scanned; all bytes before `#hashed` have
- * entered the SHA-1.
+ * Invariants: `bytes[start, end)` have arrived and are still to be scanned; all bytes before
+ * `#hashed` have entered the SHA-1.
  */
 export class PackWindow {
   readonly bytes: Buffer;

@@ -37,8 +37,8 @@ export interface ReaderLimits {
 const SCRATCH_BYTES = 256 * 1024;
 
 /**
- * Objects of a list of packs, by id. Every object that it returns was hashed, now or when its pack was
- * indexed, and matches its id.
+ * Objects of a list of packs, by id. Every object that it returns was hashed, now or when its pack
+ * was indexed, and matches its id.
  *
  * Synchronous except for streaming: only for worker threads.
  */
@@ -46,8 +46,8 @@ export class ObjectReader {
   readonly #packs: PackList;
   readonly #limits: ReaderLimits;
   /**
-   * Contents of objects by their `placeOf`: the bases of deltas to come. One commit needs fewer than indexing
-   * all of history, so half of the budget is enough.
+   * Contents of objects by their `placeOf`: the bases of deltas to come. One commit needs fewer
+   * than indexing all of history, so half of the budget is enough.
    */
   readonly #bases: LRUCache<number, GitObject>;
   readonly #scratch = Buffer.allocUnsafeSlow(OBJECT_HEADER_ROOM + SCRATCH_BYTES);
@@ -71,7 +71,9 @@ export class ObjectReader {
     return this.#packs;
   }
 
-  /** All numbers of objects are below it; an object that several packs have counts for each of them. */
+  /**
+   * All numbers of objects are below it; an object that several packs have counts for each of them.
+   */
   get objectCount(): number {
     return this.#packs.objectCount;
   }
@@ -115,12 +117,12 @@ export class ObjectReader {
   }
 
   /**
-   * Reads an object in one of many thousands of steps: the object is kept as a base of those that are read
-   * next. It is not hashed again: it was when its pack was indexed.
+   * Reads an object in one of many thousands of steps: the object is kept as a base of those that
+   * are read next. It is not hashed again: it was when its pack was indexed.
    *
    * @returns the object; do not write to its data.
-   * @throws SnapshotError `REPOSITORY_DAMAGED` when the pack is damaged on disk, `LIMIT_EXCEEDED` when the object
-   * may not be held in memory.
+   * @throws SnapshotError `REPOSITORY_DAMAGED` when the pack is damaged on disk, `LIMIT_EXCEEDED`
+   * when the object may not be held in memory.
    */
   readNumber(number: number): GitObject {
     const pack = this.#packs.packOf(number);
@@ -178,8 +180,8 @@ export class ObjectReader {
 
   /**
    * @returns the object; its data are valid only until the next call: do not write to them.
-   * @throws SnapshotError `UPSTREAM_INVALID` when there is no such object, `REPOSITORY_DAMAGED` when the pack is
-   * damaged on disk, `LIMIT_EXCEEDED` when the object may not be held in memory.
+   * @throws SnapshotError `UPSTREAM_INVALID` when there is no such object, `REPOSITORY_DAMAGED`
+   * when the pack is damaged on disk, `LIMIT_EXCEEDED` when the object may not be held in memory.
    */
   read(oid: string, located = this.locate(oid)): GitObject {
     if (located === undefined) throw missing(oid);

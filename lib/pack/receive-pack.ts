@@ -24,12 +24,14 @@ export interface ReceivedPack extends ResolvedPack {
 }
 
 const PROGRESS_BYTES = 1024 * 1024;
-/** Each step of the scan ends within an entry, which is inflated in vain and again in the next step. */
+/**
+ * Each step of the scan ends within an entry, which is inflated in vain and again in the next step.
+ */
 const STEP_BYTES = 256 * 1024;
 
 /**
- * Writes an arriving pack to a new file, and finds the ids of its objects: one pass while it arrives, then a
- * second one over the deltas that are still unresolved.
+ * Writes an arriving pack to a new file, and finds the ids of its objects: one pass while it
+ * arrives, then a second one over the deltas that are still unresolved.
  *
  * @throws SnapshotError `UPSTREAM_INVALID`, `LIMIT_EXCEEDED`, and what `source` throws.
  */
@@ -41,8 +43,8 @@ export async function receivePack(
   onProgress: (progress: IngestProgress) => void,
 ): Promise<ReceivedPack> {
   return await threads.withMemory(limits.deltaCacheBytes, async (memory) => {
-    // Synchronous: a thread that is ended while it opens a file asynchronously leaks the descriptor.
-    // Read-only, as git's packs are; this descriptor can still write.
+    // Synchronous: a thread that is ended while it opens a file asynchronously leaks the
+    // descriptor. Read-only, as git's packs are; this descriptor can still write.
     const fd = openSync(path, 'wx+', 0o444);
     let dispatcher: Dispatcher | undefined;
     const scanner = new PackScanner(limits, memory, (objects) => {
@@ -92,7 +94,9 @@ async function scanArriving(
   return pack;
 }
 
-/** Gathers chunks into batches of `bytes`; the last may be shorter. A batch is valid until the next. */
+/**
+ * Gathers chunks into batches of `bytes`; the last may be shorter. A batch is valid until the next.
+ */
 async function* inBatches(
   source: AsyncIterable<Uint8Array>,
   bytes: number,

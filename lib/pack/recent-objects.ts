@@ -5,10 +5,10 @@ import { ObjectMemory, OVERWRITTEN_BYTES } from './object-memory.js';
 /*
  * The contents of the latest objects, one after the other in a ring of fixed size.
  *
- * A place grows for ever; modulo the capacity it is the position in the ring. A slot has the content's size,
- * room for the object header right before the content, the content, and bytes that may be overwritten. A slot
- * never wraps around the ring's end. Invariant: a slot is intact as long as `#next <= place + #capacity`. The
- * garbage collector gets no work.
+ * A place grows for ever; modulo the capacity it is the position in the ring. A slot has the
+ * content's size, room for the object header right before the content, the content, and bytes that
+ * may be overwritten. A slot never wraps around the ring's end. Invariant: a slot is intact as long
+ * as `#next <= place + #capacity`. The garbage collector gets no work.
  */
 
 const ALIGNMENT = 8;
@@ -44,7 +44,8 @@ export class RecentObjects {
   constructor(bytes: Buffer, places: Float64Array) {
     this.bytes = bytes;
     this.#capacity = bytes.length;
-    // Three slots must fit: one in use, one that is added, and as much as is skipped at the ring's end.
+    // Three slots must fit: one in use, one that is added, and as much as is skipped at the ring's
+    // end.
     this.maxObjectBytes = this.#capacity / 4 - SLOT_OVERHEAD;
     this.#sizes = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
     this.#places = places;
@@ -97,7 +98,10 @@ export class RecentObjects {
     return place;
   }
 
-  /** `place` modulo the capacity: exact, and faster than `%`, which is a call for such large numbers. */
+  /**
+   * `place` modulo the capacity: exact, and faster than `%`, which is a call for such large
+   * numbers.
+   */
   #offset(place: number): number {
     return place - Math.floor(place / this.#capacity) * this.#capacity;
   }

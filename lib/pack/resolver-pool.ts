@@ -8,14 +8,17 @@ const OBJECTS_WORTH_A_START = 20_000;
 const OBJECTS_WORTH_A_THREAD = 2000;
 
 /**
- * Keeps the threads that resolve objects, and this thread's own memory for it, from one pack to the next.
- * Unlike the threads of a `WorkerPool`, they take objects from shared memory instead of tasks.
+ * Keeps the threads that resolve objects, and this thread's own memory for it, from one pack to the
+ * next. Unlike the threads of a `WorkerPool`, they take objects from shared memory instead of
+ * tasks.
  */
 export class ResolverPool {
   readonly #idle = new Set<ResolverThread>();
   #memory: ObjectMemory | undefined;
 
-  /** As many threads as pay off for this many objects, at most `most`. Give them back afterwards. */
+  /**
+   * As many threads as pay off for this many objects, at most `most`. Give them back afterwards.
+   */
   take(objects: number, most: number): ResolverThread[] {
     const taken: ResolverThread[] = [];
     for (const thread of this.#idle) {

@@ -81,8 +81,8 @@ export class ResolverThread {
   }
 
   /**
-   * Ends the thread once it has started and stopped: if it were ended earlier, Node would leak its files.
-   * Idempotent.
+   * Ends the thread once it has started and stopped: if it were ended earlier, Node would leak its
+   * files. Idempotent.
    */
   async close(): Promise<void> {
     this.queue.abandon();

@@ -18,11 +18,12 @@ import { RecentObjects } from './recent-objects.js';
 /*
  * The first pass over a pack: hashes objects and applies deltas in the order of the pack.
  *
- * git writes a base shortly before its deltas, so nearly every delta finds its base among the recent objects.
- * A forgotten base is made again from the nearest one in memory, as long as that is a small part of the work.
- * Beyond this, and for objects too large to be kept, deltas stay unresolved (their type stays 0) for
- * `second-pass.ts`, whose cost does not depend on the order. Cost: one delta and one hash for each object; each
- * entry is inflated once. Memory: the recent objects.
+ * git writes a base shortly before its deltas, so nearly every delta finds its base among the
+ * recent objects. A forgotten base is made again from the nearest one in memory, as long as that is
+ * a small part of the work. Beyond this, and for objects too large to be kept, deltas stay
+ * unresolved (their type stays 0) for `second-pass.ts`, whose cost does not depend on the order.
+ * Cost: one delta and one hash for each object; each entry is inflated once. Memory: the recent
+ * objects.
  */
 
 export interface ResolveLimits extends ExpansionLimits {

@@ -22,9 +22,9 @@ import { StreamedEntry } from './streamed-entry.js';
 /*
  * The pass over a pack while it arrives.
  *
- * Every entry is inflated once, as there is no other way to find its end, and handed on with its content.
- * Memory: the window and the object table. Cost: one inflate and one CRC for each object, one SHA-1 over
- * the pack.
+ * Every entry is inflated once, as there is no other way to find its end, and handed on with its
+ * content. Memory: the window and the object table. Cost: one inflate and one CRC for each object,
+ * one SHA-1 over the pack.
  */
 
 export interface ScanLimits extends ExpansionLimits {
@@ -47,8 +47,8 @@ export interface EntrySink {
   /** Waits until an object may be added. */
   ready(): Promise<void>;
   /**
-   * Takes the entry of an object by its content: `bytes[start, end)`, which is valid during the call. Not
-   * called for deltas whose base is given by id, nor for entries that are streamed.
+   * Takes the entry of an object by its content: `bytes[start, end)`, which is valid during the
+   * call. Not called for deltas whose base is given by id, nor for entries that are streamed.
    */
   add(object: number, bytes: Buffer, start: number, end: number): void;
   /** Called after each chunk, when all complete entries were added. */
@@ -108,8 +108,8 @@ export class PackScanner {
   /**
    * Call it when the upstream says that the pack is complete.
    *
-   * @throws SnapshotError `UPSTREAM_INVALID` when the pack is cut, has bytes after its trailer, or its trailer
-   * is not the SHA-1 of the bytes before.
+   * @throws SnapshotError `UPSTREAM_INVALID` when the pack is cut, has bytes after its trailer, or
+   * its trailer is not the SHA-1 of the bytes before.
    */
   async finish(): Promise<ScannedPack> {
     await this.#scan(true);

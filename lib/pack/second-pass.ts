@@ -10,18 +10,19 @@ import { PackFile } from './pack-file.js';
 import { checkSizeInMemory, type ResolveLimits } from './resolver.js';
 
 /*
- * The second pass over a pack that has arrived: it resolves the deltas that the first pass could not.
- * Their base is given by id, was forgotten, or is too large to be kept.
+ * The second pass over a pack that has arrived: it resolves the deltas that the first pass could
+ * not. Their base is given by id, was forgotten, or is too large to be kept.
  *
  * These deltas and the bases that they need form trees. The roots are objects that the pack holds
- * whole. Threads share one counter over the list of roots. A thread that takes a root walks its whole
- * tree, depth first, so that a base is in memory while its deltas are applied.
+ * whole. Threads share one counter over the list of roots. A thread that takes a root walks its
+ * whole tree, depth first, so that a base is in memory while its deltas are applied.
  *
- * Invariants: a thread writes only to the columns of deltas in its own trees. Each delta is resolved
- * once: if two objects have the same id, only the first gets the deltas that name this id. Memory: the
- * bases on the path from the root that have more deltas to come, under a budget. Beyond the budget, the
- * bases nearest to the root are dropped, and made again when they are needed. Cost: one inflate and one
- * delta for each object of the trees, and one hash for each delta that was not resolved before.
+ * Invariants: a thread writes only to the columns of deltas in its own trees. Each delta is
+ * resolved once: if two objects have the same id, only the first gets the deltas that name this id.
+ * Memory: the bases on the path from the root that have more deltas to come, under a budget. Beyond
+ * the budget, the bases nearest to the root are dropped, and made again when they are needed. Cost:
+ * one inflate and one delta for each object of the trees, and one hash for each delta that was not
+ * resolved before.
  */
 
 /** The work, shared by all threads; structured-cloneable. */
@@ -166,7 +167,9 @@ class DeltaWalk {
     this.#hold(this.#push(child, size, first, byId), data, OBJECT_HEADER_ROOM);
   }
 
-  /** The deltas that name an object by its id, unless another object with the same id has got them. */
+  /**
+   * The deltas that name an object by its id, unless another object with the same id has got them.
+   */
   #claim(object: number): { start: number; end: number } {
     const range = rangeById(
       this.#pass.forest.deltasById,
@@ -247,7 +250,10 @@ class DeltaWalk {
     this.#firstHeld = Math.min(this.#firstHeld, this.#path.length);
   }
 
-  /** Keeps the content of a base. Beyond the budget, drops the bases that are needed again last: nearest the root. */
+  /**
+   * Keeps the content of a base. Beyond the budget, drops the bases that are needed again last:
+   * nearest the root.
+   */
   #hold(base: Base, data: Buffer, start: number): void {
     base.data = data;
     base.start = start;
@@ -271,7 +277,10 @@ class DeltaWalk {
   }
 }
 
-/** Whether a delta names a base by id, and the pack holds this base twice. Known when all is resolved. */
+/**
+ * Whether a delta names a base by id, and the pack holds this base twice. Known when all is
+ * resolved.
+ */
 export function repeatsBase({ claimed }: SecondPass): boolean {
   return claimed.some((objects) => objects > 1);
 }

@@ -7,8 +7,8 @@ import type { PackFile } from './pack-file.js';
 const STREAM_CHUNK_BYTES = 256 * 1024;
 
 /**
- * The content of a whole object in pieces, for objects too large to hold. If the content does not match the
- * id, it fails at the end, before the last piece.
+ * The content of a whole object in pieces, for objects too large to hold. If the content does not
+ * match the id, it fails at the end, before the last piece.
  *
  * @throws SnapshotError `REPOSITORY_DAMAGED`
  */

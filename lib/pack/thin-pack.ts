@@ -14,9 +14,9 @@ import type { ResolverPool } from './resolver-pool.js';
  * Completing thin packs: packs with deltas whose bases, given by id, are not in the pack
  * (gitprotocol-pack(5), "thin-pack").
  *
- * The missing bases are appended, and the whole pack is received again. That doubles the work, so upstreams are
- * not asked for thin packs. A base that seems to be missing may be one of the pack's own deltas: a second
- * attempt, the last, does not append it.
+ * The missing bases are appended, and the whole pack is received again. That doubles the work, so
+ * upstreams are not asked for thin packs. A base that seems to be missing may be one of the pack's
+ * own deltas: a second attempt, the last, does not append it.
  */
 
 /** Objects that may be bases of deltas, such as those of an `ObjectReader`. */
@@ -33,8 +33,8 @@ const PIECE_BYTES = 256 * 1024;
 /**
  * @param thin a pack with unresolved deltas; its file is removed on success.
  * @returns a pack in a file beside it, with all deltas resolved.
- * @throws SnapshotError `UPSTREAM_INVALID` when `bases` lacks a base, or a delta does not fit its base;
- * `LIMIT_EXCEEDED`, and errors of `bases`.
+ * @throws SnapshotError `UPSTREAM_INVALID` when `bases` lacks a base, or a delta does not fit its
+ * base; `LIMIT_EXCEEDED`, and errors of `bases`.
  */
 export async function completeThinPack(
   thin: ReceivedPack,

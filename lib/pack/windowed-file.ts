@@ -6,7 +6,8 @@ const WINDOW_BYTES = 32 * 1024;
 const DEFAULT_WINDOWS = 96;
 
 /**
- * Random access to a file through a few windows in memory, so that neighbouring reads cost one system call. Synchronous: only for worker threads. Memory: 32 KiB a window.
+ * Random access to a file through a few windows in memory, so that neighbouring reads cost one
+ * system call. Synchronous: only for worker threads. Memory: 32 KiB a window.
  */
 export class WindowedFile {
   /** Bytes. */

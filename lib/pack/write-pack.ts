@@ -17,10 +17,12 @@ export interface WritePackContext {
 }
 
 /**
- * Writes objects of a reader into one pack with its idx. Entries are copied, deltas included. The new pack is
- * then indexed like one that arrives, so that each of its objects is hashed, and is checked to have all objects.
+ * Writes objects of a reader into one pack with its idx. Entries are copied, deltas included. The
+ * new pack is then indexed like one that arrives, so that each of its objects is hashed, and is
+ * checked to have all objects.
  *
- * @throws SnapshotError `REPOSITORY_DAMAGED`, `LIMIT_EXCEEDED`, `STORAGE_FULL`; the signal's reason.
+ * @throws SnapshotError `REPOSITORY_DAMAGED`, `LIMIT_EXCEEDED`, `STORAGE_FULL`; the signal's
+ * reason.
  */
 export async function writePack(
   reader: ObjectReader,

@@ -17,8 +17,8 @@ interface PoolThread {
 }
 
 /**
- * Threads of one script, each with one task at a time. A thread whose task succeeded is kept for the next task; any
- * other thread is ended, with all its file handles and sockets.
+ * Threads of one script, each with one task at a time. A thread whose task succeeded is kept for
+ * the next task; any other thread is ended, with all its file handles and sockets.
  *
  * The caller limits how many tasks run at once. Idle threads don't keep the process alive.
  */
@@ -42,7 +42,8 @@ export class WorkerPool<Task, Event, Result> {
   }
 
   /**
-   * @throws SnapshotError the task's failure; `INTERNAL` when its thread ended; `CLOSED`; the signal's reason.
+   * @throws SnapshotError the task's failure; `INTERNAL` when its thread ended; `CLOSED`; the
+   * signal's reason.
    */
   async run(task: Task, { signal, onEvent }: RunOptions<Event>): Promise<Result> {
     const ends = AbortSignal.any([signal, this.#closing.signal]);

@@ -19,8 +19,9 @@ export function serveTasks<Task, Event, Result>(
 ): void {
   const post = (message: WorkerMessage<Event, Result>, moved?: readonly TransferListItem[]) =>
     parentPort?.postMessage(message, moved);
-  // The pool may end the thread after the answer. Connections that are being destroyed must be closed before:
-  // if the thread ends while Node's HTTP parser handles a lost connection, the process aborts.
+  // The pool may end the thread after the answer. Connections that are being destroyed must be
+  // closed before: if the thread ends while Node's HTTP parser handles a lost connection, the
+  // process aborts.
   const answer = async (message: WorkerMessage<Event, Result>) => {
     await setImmediate();
     await setImmediate();

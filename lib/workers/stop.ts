@@ -2,12 +2,15 @@ import { workerData } from 'node:worker_threads';
 import { SnapshotError } from '../errors.js';
 
 /*
- * Stopping threads. On Node 20, a thread that is ended within a call of zlib can abort the whole process. So a thread
- * is asked to stop, and ended after it has stopped: `throwIfStopped` is called before calls of zlib, and in
- * synchronous loops.
+ * Stopping threads. On Node 20, a thread that is ended within a call of zlib can abort the whole
+ * process. So a thread is asked to stop, and ended after it has stopped: `throwIfStopped` is called
+ * before calls of zlib, and in synchronous loops.
  */
 
-/** After this time a thread is ended even if it has not stopped. No call takes as long, even on a busy machine. */
+/**
+ * After this time a thread is ended even if it has not stopped. No call takes as long, even on a
+ * busy machine.
+ */
 export const STOP_MILLISECONDS = 60_000;
 
 /** A cell of memory that a thread shares with its pool, which asks it to stop. */

@@ -35,11 +35,11 @@ import {
 } from './memory';
 
 /*
- * Inflates zlib streams (RFC 1950, RFC 1951) from one place of its memory to another. AssemblyScript,
- * compiled to WebAssembly.
+ * Inflates zlib streams (RFC 1950, RFC 1951) from one place of its memory to another.
+ * AssemblyScript, compiled to WebAssembly.
  *
- * Most entries of a pack are so short that Node's zlib spends more time around a call (an engine, a buffer for
- * the result, their collection) than on inflating. Here a call allocates nothing.
+ * Most entries of a pack are so short that Node's zlib spends more time around a call (an engine, a
+ * buffer for the result, their collection) than on inflating. Here a call allocates nothing.
  */
 
 export { OUT, SPARE, WINDOW, WINDOW_BYTES };
@@ -52,7 +52,8 @@ let literalBits: u32 = 0;
 let distanceBits: u32 = 0;
 
 /**
- * Inflates the stream that begins at `start` to `OUT`; the input ends at `end`, the stream may before.
+ * Inflates the stream that begins at `start` to `OUT`; the input ends at `end`, the stream may
+ * before.
  *
  * @param size bytes that it must yield, at most 1 MiB.
  * @returns bytes that the stream takes, or `INCOMPLETE` or `INVALID`.
