@@ -1,11 +1,10 @@
 /*
  * Reading typed arrays in the loops that run for each byte or object of a pack.
  *
- * The compiler takes any element for possibly missing. None is missing here, so the 0 is never
- * used:
+ * To the compiler any element may be missing. None is missing here, so the 0 is never used:
  * - Bytes: a position is compared with the end of its data before the byte is read. The one
- *   exception are instructions of deltas (`applyDelta`), which may be cut: their bytes count as 0,
- *   and the end is compared right afterwards.
+ *   exception is `applyDelta`: the bytes of an instruction that is cut count as 0, and its end is
+ *   checked right afterwards.
  * - Columns of `ObjectTable`: it gives out the indexes of objects, for which it has allocated
  *   elements; `offsets` has one more. `bases` holds such indexes, or negative numbers, which
  *   callers tell apart first.
@@ -31,7 +30,7 @@ export function indexAt(indexes: Int32Array, index: number): number {
   return indexes[index] ?? 0;
 }
 
-/** A position in a file, or in a ring that counts on. */
+/** A position in a file, or a place in a ring. */
 export function offsetAt(offsets: Float64Array, index: number): number {
   return offsets[index] ?? 0;
 }
