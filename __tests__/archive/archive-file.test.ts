@@ -11,7 +11,8 @@ import {
 import { DIGEST_FRAME_BYTES, decodeDigestFrame } from '../../lib/archive/digest-frame.js';
 import { storedEntry } from '../../lib/archive/stored-entry.js';
 import { TarFrames } from '../../lib/archive/tar-frames.js';
-import { loadZstdEncoder, RAW_BLOCK_BYTES } from '../../lib/archive/zstd.js';
+import { loadZstdEncoder } from '../../lib/archive/zstd.js';
+import { MAX_BLOCK_BYTES } from '../../lib/archive/zstd-format.js';
 import { openFiles } from '../support/process-resources.js';
 import { seededBytes } from '../support/random.js';
 import { run, runBinary } from '../support/run.js';
@@ -86,7 +87,7 @@ test('zstd and tar read the entries in the order in which they were written', as
       tar.add(entry(name, 0), content);
     }
   }
-  for (const size of [0, 1, RAW_BLOCK_BYTES - 1, RAW_BLOCK_BYTES, 8 * RAW_BLOCK_BYTES, 3 * MIB]) {
+  for (const size of [0, 1, MAX_BLOCK_BYTES - 1, MAX_BLOCK_BYTES, 8 * MAX_BLOCK_BYTES, 3 * MIB]) {
     contents[`raw-${size}`] = seededBytes(size, size);
     addStored(`raw-${size}`, seededBytes(size, size));
   }
@@ -143,7 +144,7 @@ test('The same entries give the same frames, whether they come whole or in piece
 });
 
 test('A file that is stored uncompressed costs three bytes more for each block, and a few for the rest', async () => {
-  const content = Buffer.alloc(8 * RAW_BLOCK_BYTES, 'would compress');
+  const content = Buffer.alloc(8 * MAX_BLOCK_BYTES, 'would compress');
   addStored('stored', content);
   expect(archive.size - content.length).toBeLessThan(512 + 14 + 10 * 3 + 4);
 });

@@ -1,7 +1,8 @@
 /** @needs tar */
 import { lstat, open, readFile, readlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { END_OF_ARCHIVE, encodeTarHeader, padding, type TarEntry } from '../../lib/archive/tar.js';
+import { END_OF_ARCHIVE, encodeTarHeader, type TarEntry } from '../../lib/archive/tar.js';
+import { padding } from '../../lib/archive/tar-format.js';
 import { run, runBinary } from '../support/run.js';
 import { cleanup } from '../support/temporary-directory.js';
 

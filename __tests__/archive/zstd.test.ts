@@ -3,26 +3,24 @@ import { createHash } from 'node:crypto';
 import { decompress } from 'fzstd';
 import { loadContentChecksum } from '../../lib/archive/content-checksum.js';
 import { encodeDigestFrame } from '../../lib/archive/digest-frame.js';
+import { loadZstdEncoder } from '../../lib/archive/zstd.js';
 import {
   encodeChecksum,
-  loadZstdEncoder,
-  RAW_BLOCK_BYTES,
-  rawFrameHeader,
-  writeRawBlockHeader,
-} from '../../lib/archive/zstd.js';
+  encodeRawBlock,
+  encodeRawFrameHeader,
+  MAX_BLOCK_BYTES,
+} from '../../lib/archive/zstd-format.js';
 import { seededBytes } from '../support/random.js';
 import { execute, runBinary } from '../support/run.js';
 
 const unzstd = (input: Buffer) => runBinary('zstd', ['-dc', '-q'], { input });
 
 /** One frame of raw blocks of the given size. */
-async function rawFrame(content: Buffer, blockBytes = RAW_BLOCK_BYTES): Promise<Buffer> {
-  const parts = [rawFrameHeader(content.length)];
+async function rawFrame(content: Buffer, blockBytes = MAX_BLOCK_BYTES): Promise<Buffer> {
+  const parts = [encodeRawFrameHeader(content.length)];
   for (let at = 0; at < content.length || at === 0; at += blockBytes) {
     const block = content.subarray(at, at + blockBytes);
-    const header = Buffer.alloc(3);
-    writeRawBlockHeader(header, 0, block.length, at + blockBytes >= content.length);
-    parts.push(header, block);
+    parts.push(encodeRawBlock(block, { last: at + blockBytes >= content.length }));
   }
   const checksum = (await loadContentChecksum())();
   for (const part of [content.subarray(0, 33), content.subarray(33)]) checksum.update(part);
@@ -34,9 +32,9 @@ describe('Raw frames', () => {
     1,
     255,
     65_535,
-    RAW_BLOCK_BYTES - 1,
-    RAW_BLOCK_BYTES,
-    RAW_BLOCK_BYTES + 1,
+    MAX_BLOCK_BYTES - 1,
+    MAX_BLOCK_BYTES,
+    MAX_BLOCK_BYTES + 1,
     3_000_000,
   ];
 
@@ -58,7 +56,7 @@ describe('Raw frames', () => {
     const content = seededBytes('raw', 200_000);
     const frame = await rawFrame(content);
     for (const wrong of [
-      Buffer.concat([rawFrameHeader(content.length + 1), frame.subarray(14)]),
+      Buffer.concat([encodeRawFrameHeader(content.length + 1), frame.subarray(14)]),
       frame.subarray(0, -1),
     ]) {
       expect((await execute('zstd', ['-dc', '-q'], { input: wrong })).code).not.toBe(0);
@@ -67,7 +65,7 @@ describe('Raw frames', () => {
 
   test('can declare sizes beyond 4 GiB', async () => {
     expect(
-      rawFrameHeader(5 * 2 ** 32 + 7)
+      encodeRawFrameHeader(5 * 2 ** 32 + 7)
         .subarray(6)
         .readBigUInt64LE(),
     ).toBe(5n * 2n ** 32n + 7n);

@@ -13,7 +13,7 @@ const invalid = expect.objectContaining({ name: 'SnapshotError', code: 'UPSTREAM
 /** The longest line: 65,520 bytes with its length. */
 const MAX_PAYLOAD = 65_516;
 
-type Line = string | Buffer;
+type Line = 'flush' | 'delim' | 'end' | Buffer;
 
 /** Markers as text. Payloads are copied, because they are valid only until the next line. */
 async function readAll(chunks: Iterable<Uint8Array>): Promise<Line[]> {
@@ -31,7 +31,7 @@ function copy(line: PktLine): Line {
 
 function encode(line: Line): Buffer {
   if (typeof line !== 'string') return encodePacket(line);
-  return Buffer.from({ flush: '0000', delim: '0001', end: '0002' }[line] ?? '');
+  return Buffer.from({ flush: '0000', delim: '0001', end: '0002' }[line]);
 }
 
 function* cut(bytes: Buffer, sizes: readonly number[]): Generator<Buffer> {

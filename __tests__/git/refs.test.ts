@@ -10,7 +10,8 @@ import { cleanup } from '../support/temporary-directory.js';
 
 const { directory } = cleanup(afterEach);
 const damaged = expect.objectContaining({ name: 'SnapshotError', code: 'REPOSITORY_DAMAGED' });
-const [ONE, TWO] = ['1', '2'].map((digit) => digit.repeat(40));
+const ONE = '1'.repeat(40);
+const TWO = '2'.repeat(40);
 /** Names that git takes and that string functions are apt to spoil. */
 const ODD_BRANCHES = [
   'end-with-no-break-space\u00a0',
@@ -173,8 +174,8 @@ describe('Packed refs', () => {
     ['no name', `${ONE} \n`],
     ['a name that leads elsewhere', `${ONE} refs/heads/../../config\n`],
     ['a name beside refs', `${ONE} HEAD\n`],
-    ['a cut line', `${ONE} refs/heads/a\n${TWO?.slice(0, 20)}`],
-    ['a cut peeled id', `${ONE} refs/tags/a\n^${TWO?.slice(0, 20)}`],
+    ['a cut line', `${ONE} refs/heads/a\n${TWO.slice(0, 20)}`],
+    ['a cut peeled id', `${ONE} refs/tags/a\n^${TWO.slice(0, 20)}`],
   ])('with %s are damaged', (_, text) => {
     expect(() => parsePackedRefs(Buffer.from(text))).toThrow(damaged);
   });
@@ -184,7 +185,7 @@ test.each(['main', ...ODD_BRANCHES])('HEAD is written as git reads it: %j', asyn
   const repository = join(await directory(), 'small.git');
   await buildSmall(repository);
   const name = `refs/heads/${branch}`;
-  const head = encodeHead({ kind: 'branch', ref: refNameOf(name), oid: TWO ?? '' });
+  const head = encodeHead({ kind: 'branch', ref: refNameOf(name), oid: TWO });
   await writeFile(join(repository, 'HEAD'), head);
   expect(await git(repository, 'symbolic-ref', 'HEAD')).toBe(name);
   const oid = await git(repository, 'rev-parse', 'main~1');

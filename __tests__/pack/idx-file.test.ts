@@ -63,7 +63,7 @@ test.each([
   const neighbours = oids.flatMap((oid) =>
     [-1, 1].map((step) => {
       const neighbour = Buffer.from(oid);
-      neighbour[19] = (neighbour[19] ?? 0) + step;
+      neighbour.writeUInt8((neighbour.readUInt8(19) + step) & 0xff, 19);
       return neighbour;
     }),
   );

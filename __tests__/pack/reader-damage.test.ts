@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { SnapshotError } from '../../lib/errors.js';
 import { encodeIdx } from '../../lib/pack/encode-idx.js';
+import { PACK_HEADER_BYTES } from '../../lib/pack/format.js';
 import { ObjectMemory } from '../../lib/pack/object-memory.js';
 import { ObjectTable } from '../../lib/pack/object-table.js';
 import { ObjectReader } from '../../lib/pack/reader.js';
@@ -22,7 +23,8 @@ const NAME = 'pack-damaged';
 const A = Buffer.from('the first of a few objects\n');
 const B = Buffer.concat([A.subarray(0, 9), Buffer.from(' child\n')]);
 const C = Buffer.concat([B.subarray(0, 4), Buffer.from('grandchild\n')]);
-const BODIES = [A, B, C, Buffer.alloc(300, 'long '), Buffer.alloc(0)];
+const LONG = Buffer.alloc(300, 'long ');
+const BODIES = [A, B, C, LONG, Buffer.alloc(0)];
 const OIDS = BODIES.map((body) => objectId('blob', body));
 
 let pack: Buffer;
@@ -41,10 +43,10 @@ beforeEach(async () => {
       },
       {
         type: 'ref-delta',
-        base: OIDS[1] ?? '',
+        base: objectId('blob', B),
         body: makeDelta(B.length, C.length, [{ copy: [0, 4] }, { insert: C.subarray(4) }]),
       },
-      { type: 'blob', body: BODIES[3] ?? '' },
+      { type: 'blob', body: LONG },
       { type: 'blob', body: '' },
     ]),
   ));
@@ -145,13 +147,12 @@ describe('A reader never gives wrong content when there is damage to', () => {
 });
 
 test('A reader reports a damaged entry as damage on disk, not as a fault of the upstream', async () => {
-  const [entry] = readPack(pack);
   const damaged = Buffer.from(pack);
-  damaged.fill(0xff, (entry?.offset ?? 0) + 4, (entry?.offset ?? 0) + 8);
+  damaged.fill(0xff, PACK_HEADER_BYTES + 4, PACK_HEADER_BYTES + 8);
   await storePack(path, NAME, { pack: damaged, idx });
   const reader = new ObjectReader([join(path, NAME)], LIMITS, memory);
   const error = expect.objectContaining({ code: 'REPOSITORY_DAMAGED' });
-  expect(() => reader.read(OIDS[0] ?? '')).toThrow(error);
+  expect(() => reader.read(objectId('blob', A))).toThrow(error);
   reader.close();
 });
 
@@ -189,13 +190,13 @@ describe('A reader refuses an idx', () => {
 
 test('A reader refuses deltas whose bases form a cycle', async () => {
   const body = makeDelta(4, 4, [{ copy: [0, 4] }]);
-  const ids = ['11'.repeat(20), '22'.repeat(20)];
+  const [one, two] = ['11'.repeat(20), '22'.repeat(20)] as const;
   const circle = makePack([
-    { type: 'ref-delta', base: ids[1] ?? '', body },
-    { type: 'ref-delta', base: ids[0] ?? '', body },
+    { type: 'ref-delta', base: two, body },
+    { type: 'ref-delta', base: one, body },
     { type: 'ofs-delta', base: 2, distance: 0, body },
   ]);
-  const oids = [...ids, '33'.repeat(20)];
+  const oids = [one, two, '33'.repeat(20)];
   const table = new ObjectTable(oids.length);
   for (const [i, { offset }] of readPack(circle).entries()) {
     table.addWhole(offset, 0, 3, Buffer.from(oids[i] ?? '', 'hex'));

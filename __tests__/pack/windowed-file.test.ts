@@ -40,8 +40,8 @@ test('A read beyond the end of a file is refused', () => {
     [CONTENT.length - 5, 6],
     [0, CONTENT.length + 1],
     [2 ** 60, 1],
-  ]) {
-    expect(() => file.read(offset ?? 0, length ?? 0)).toThrow(RangeError);
+  ] as const) {
+    expect(() => file.read(offset, length)).toThrow(RangeError);
   }
   expect(() => file.readInto(Buffer.alloc(10), CONTENT.length - 9)).toThrow(RangeError);
 });

@@ -23,13 +23,14 @@ export async function expectSameCheckout(
   expected: string,
   { originUrl }: CompareOptions = {},
 ): Promise<void> {
-  const [a, b] = await Promise.all([describeCheckout(actual), describeCheckout(expected)]);
-  a.settings = a.settings.filter((line) => !OWN_SETTINGS.test(line));
-  b.settings = b.settings.map((line) =>
+  const withOrigin = (line: string) =>
     line.startsWith('remote.origin.url=')
       ? `remote.origin.url=${originUrl ?? line.slice('remote.origin.url='.length).replace(/\.git$/, '')}`
-      : line,
-  );
+      : line;
+  const [a, b] = await Promise.all([
+    describeCheckout(actual, (settings) => settings.filter((line) => !OWN_SETTINGS.test(line))),
+    describeCheckout(expected, (settings) => settings.map(withOrigin)),
+  ]);
   const differences = Object.entries(b).flatMap(([aspect, lines]) =>
     difference(a[aspect] ?? [], lines).map((line) => `${aspect}: ${line}`),
   );
@@ -44,7 +45,10 @@ export async function expectSameCheckout(
 }
 
 /** Lines for each aspect that is compared. */
-async function describeCheckout(directory: string): Promise<Record<string, string[]>> {
+async function describeCheckout(
+  directory: string,
+  comparedSettings: (lines: string[]) => string[],
+): Promise<Record<string, string[]>> {
   const lines = async (...args: string[]) => {
     // Some fail where there is no origin/HEAD or no commit. Failures are compared as well.
     const { code, stdout } = await execute('git', args, { cwd: directory });
@@ -61,7 +65,7 @@ async function describeCheckout(directory: string): Promise<Record<string, strin
     refs: await lines('for-each-ref', `--format=${refs}`),
     // Compared with HEAD, without writing to the index: a later test of the first git status needs it untouched.
     status: await lines('--no-optional-locks', 'status', '--porcelain=v2', '--branch'),
-    settings: await lines('config', '--list', '--local'),
+    settings: comparedSettings(await lines('config', '--list', '--local')),
   };
 }
 

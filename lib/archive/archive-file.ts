@@ -4,8 +4,8 @@ import { writeFully } from '../fs/sync-io.js';
 import { encodeDigestFrame } from './digest-frame.js';
 
 /**
- * A `snapshot.tar.zst` being written to a file: zstd frames in a row, and a skippable one at the end
- * with the SHA-256 of all before it. Synchronous: only for worker threads.
+ * Writes a `snapshot.tar.zst` to a file: zstd frames in a row, then a skippable frame with the
+ * SHA-256 of all bytes before. Synchronous: only for worker threads.
  */
 export class ArchiveFile {
   readonly #fd: number;
@@ -18,7 +18,7 @@ export class ArchiveFile {
     this.#fd = openSync(path, 'r+');
   }
 
-  /** Bytes that lie in the file so far. */
+  /** Bytes in the file so far. */
   get size(): number {
     return this.#size;
   }

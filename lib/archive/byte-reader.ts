@@ -1,12 +1,12 @@
 import { SnapshotError } from '../errors.js';
 
 /**
- * Reads a stream of chunks in pieces of the reader's own choice. It asks for the next chunk only when
- * it needs one, so whoever reads slowly slows the source down. One call at a time.
+ * Reads a stream of chunks in pieces of any size. It reads the next chunk only when it needs one,
+ * so a slow reader slows the source down. One call at a time.
  *
- * What it returns are views that stay valid; whatever spans chunks is copied once.
+ * It returns views, which stay valid; pieces that span chunks are copied once.
  *
- * @throws SnapshotError `ARCHIVE_INVALID` where bytes are asked for that the stream does not have.
+ * @throws SnapshotError `ARCHIVE_INVALID` when the stream ends too early.
  */
 export class ByteReader {
   readonly #chunks: AsyncIterator<Uint8Array>;
@@ -27,7 +27,10 @@ export class ByteReader {
     return !(await this.#fill(1));
   }
 
-  /** The next `count` bytes, which stay in place. The caller bounds `count`: they are in memory. */
+  /**
+   * The next `count` bytes, without taking them. They are held in memory: the caller bounds
+   * `count`.
+   */
   async peek(count: number): Promise<Buffer> {
     if (!(await this.#fill(count))) {
       const end = this.#position + this.#ready.length;
@@ -43,7 +46,7 @@ export class ByteReader {
     return bytes;
   }
 
-  /** Takes what is at hand, no more than `limit` bytes and at least one. */
+  /** Takes the bytes that have arrived: at least one, at most `limit`. */
   async takeAvailable(limit = Number.POSITIVE_INFINITY): Promise<Buffer> {
     await this.peek(1);
     const bytes = this.#ready.subarray(0, limit);
@@ -56,7 +59,7 @@ export class ByteReader {
     for (let left = count; left > 0; ) left -= (await this.takeAvailable(left)).length;
   }
 
-  /** Ends the source, unless it has ended. Not while another call is in progress. */
+  /** Ends the source, unless it has ended. Not during another call. */
   async close(): Promise<void> {
     await this.#chunks.return?.();
   }

@@ -1,8 +1,8 @@
 import xxhash from 'xxhash-wasm';
 
 /**
- * The Content_Checksum of a zstd frame (RFC 8878 §3.1.1): the low 4 bytes of the XXH64 of its content,
- * with seed 0.
+ * The Content_Checksum of a zstd frame (RFC 8878 §3.1.1): the low 4 bytes of the XXH64 of its
+ * content, with seed 0.
  */
 export interface ContentChecksum {
   update(bytes: Uint8Array): void;
@@ -13,7 +13,7 @@ export type NewContentChecksum = () => ContentChecksum;
 
 let loaded: Promise<NewContentChecksum> | undefined;
 
-/** Once a thread: the module keeps as much memory as the longest piece of an `update`. */
+/** Loaded once in each thread: the module keeps memory for the longest piece of an `update`. */
 export function loadContentChecksum(): Promise<NewContentChecksum> {
   loaded ??= xxhash().then(({ create64 }) => () => {
     const hash = create64(0n);

@@ -9,15 +9,15 @@ import { loadContentChecksum } from './content-checksum.js';
 import { BLOCK_HEADER_BYTES } from './zstd-format.js';
 import { type Frame, type FramePart, readFrames } from './zstd-frames.js';
 
-/** Bytes that Node's decoder puts out at once. The default of 16 KiB takes twice as long. */
+/** The size of pieces that Node's decoder yields. The default of 16 KiB takes twice as long. */
 const NATIVE_CHUNK_BYTES = 256 * 1024;
 
 /** Decodes one frame, given in parts. */
 type Decode = (parts: AsyncIterable<FramePart>) => AsyncIterable<Uint8Array>;
 
 /**
- * Decodes a zstd stream of any number of frames, with Node's own decoder where there is one. What is
- * stored as it is passes through. Checksums are checked here, because not every decoder does that.
+ * Decodes a zstd stream of any number of frames, with Node's own decoder if there is one. Raw
+ * blocks need no decoder. Checksums are checked here, because not every decoder checks them.
  *
  * @throws SnapshotError `ARCHIVE_INVALID`; errors of the source pass unchanged.
  */
@@ -45,7 +45,7 @@ export async function* decompress(
       }
     }
   } finally {
-    // Not waited for: a decoder that was given up may still be waiting for the source.
+    // Not awaited: an abandoned decoder may still wait for the source.
     reader.close().catch(() => {});
   }
 }
@@ -75,7 +75,7 @@ export async function* decodeNatively(parts: AsyncIterable<FramePart>): AsyncGen
   const decoder = createNativeDecoder();
   if (decoder === undefined) throw new SnapshotError('INTERNAL', 'no decoder in this Node');
   const fed = pipeline(bytesOf(parts), decoder);
-  // It fails with the decoder, which the loop below reads.
+  // It fails together with the decoder, which the loop below reads.
   fed.catch(() => {});
   try {
     for await (const bytes of decoder) yield bytes;
@@ -89,7 +89,7 @@ async function* bytesOf(parts: AsyncIterable<FramePart>): AsyncGenerator<Uint8Ar
   for await (const { bytes } of parts) yield bytes;
 }
 
-/** Decodes in this thread, and gives other work a turn after each block. */
+/** Decodes in this thread, and yields to other work after each block. */
 export async function* decodeInJavaScript(
   parts: AsyncIterable<FramePart>,
 ): AsyncGenerator<Uint8Array> {
@@ -97,7 +97,7 @@ export async function* decodeInJavaScript(
   const decoder = new Decompress((bytes) => void decoded.push(bytes));
   for await (const { bytes, endsFrame } of parts) {
     try {
-      // In two steps: a chunk that ends with a block is kept by fzstd until the frame ends.
+      // In two steps: fzstd keeps a chunk that ends with a block until the frame ends.
       decoder.push(bytes.subarray(0, BLOCK_HEADER_BYTES), false);
       decoder.push(bytes.subarray(BLOCK_HEADER_BYTES), endsFrame);
     } catch (error) {

@@ -2,9 +2,9 @@ import { SnapshotError } from '../errors.js';
 
 /**
  * The last frame of every snapshot that this library writes: a zstd skippable frame (RFC 8878
- * §3.1.2), which decoders pass over, holding the SHA-256 of all bytes before it. It makes a damaged
- * or shortened download recognizable where the transport does not: zstd's own checksums have 4
- * bytes, a decoder may ignore them, and a snapshot cut between two frames is valid zstd.
+ * §3.1.2), which decoders skip, with the SHA-256 of all bytes before it. It shows that a download
+ * is damaged or cut where the transport does not: zstd's own checksums have 4 bytes, a decoder may
+ * ignore them, and a snapshot cut between two frames is valid zstd.
  *
  *     u32 LE  0x184D2A5D      magic number of a skippable frame
  *     u32 LE  40              bytes that follow
@@ -13,7 +13,7 @@ import { SnapshotError } from '../errors.js';
  */
 export const DIGEST_FRAME_BYTES = 48;
 
-/** The magic number alone: no other frame of a snapshot has it. */
+/** The magic number. No other frame of a snapshot has it. */
 export const DIGEST_FRAME_MAGIC = 0x184d2a5d;
 
 const TAG = Buffer.from('egsnap01', 'latin1');
@@ -36,8 +36,8 @@ export function encodeDigestFrame(digest: Uint8Array): Buffer {
  * Reads the last bytes of a snapshot.
  *
  * @returns the digest, or `undefined` when the snapshot does not end in a digest frame.
- * @throws SnapshotError `ARCHIVE_INVALID` when only parts of a digest frame are recognizable: a
- * damaged byte must not turn the frame into an unknown one that is passed over.
+ * @throws SnapshotError `ARCHIVE_INVALID` when only parts of a digest frame are intact: a damaged
+ * byte must not turn it into an unknown frame that is skipped.
  */
 export function decodeDigestFrame(bytes: Uint8Array): Buffer | undefined {
   if (bytes.length !== DIGEST_FRAME_BYTES) return undefined;

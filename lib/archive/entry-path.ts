@@ -1,15 +1,15 @@
 import { SnapshotError } from '../errors.js';
 
-/** Linux and macOS take no more in one call; it bounds the depth of the tree, too. */
+/** The limit of Linux and macOS for one call. It also bounds the depth of the tree. */
 const MAX_PATH_BYTES = 4096;
 
 /**
- * Turns the name of a tar entry into a path below the target: segments joined by `/`, or `''` for the
- * target itself. A leading `./` and, for directories, a trailing slash are dropped. Backslashes and
- * colons are ordinary characters, as in git.
+ * Turns the name of a tar entry into a path below the target: segments joined by `/`, or `''` for
+ * the target itself. A leading `./` and, for directories, a trailing slash are dropped. Backslashes
+ * and colons are ordinary characters, as in git.
  *
- * @throws SnapshotError `ARCHIVE_INVALID` for an absolute name, one with an empty segment, `.`, `..`
- * or NUL, and one that is too long.
+ * @throws SnapshotError `ARCHIVE_INVALID` for an absolute name, one with an empty segment, `.`,
+ * `..` or NUL, and one that is too long.
  */
 export function entryPath(name: string, isDirectory: boolean): string {
   if (name.length > MAX_PATH_BYTES || name.includes('\0')) throw refused(name);

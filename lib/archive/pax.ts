@@ -1,6 +1,6 @@
 import { SnapshotError } from '../errors.js';
 
-/** What a pax extended header says about the entry after it. */
+/** The fields of a pax extended header, for the entry after it. */
 export interface PaxFields {
   /** Bytes as latin1, like those of the header itself. */
   readonly name?: string;
@@ -12,8 +12,8 @@ export interface PaxFields {
 
 /**
  * Parses the records `"%d %s=%s\n"` of a pax extended header (POSIX.1-2017, pax, "pax Extended
- * Header"): the number is the length of the record in bytes, so values may hold line feeds. Keywords
- * that say nothing about the content of an entry are passed over.
+ * Header"): the number is the length of the record in bytes, so values may hold line feeds.
+ * Keywords that do not concern the content of an entry are skipped.
  *
  * @throws SnapshotError `ARCHIVE_INVALID`, also for GNU tar's sparse files.
  */
@@ -37,7 +37,7 @@ export function parsePax(body: Buffer): PaxFields {
 }
 
 function recordLength(body: Buffer, at: number): number {
-  // No record that fits into a header has more digits.
+  // Any record that fits into a header has fewer digits.
   const digits = /^(\d{1,10}) /.exec(body.toString('latin1', at, at + 11))?.[1];
   const length = Number(digits);
   if (digits === undefined || length <= digits.length || at + length > body.length) {

@@ -1,22 +1,25 @@
 import type { ContentChecksum } from './content-checksum.js';
-import { encodeTarHeader, padding, type TarEntry } from './tar.js';
+import { encodeTarHeader, type TarEntry } from './tar.js';
+import { padding } from './tar-format.js';
 import {
+  BLOCK_HEADER_BYTES,
   encodeChecksum,
-  RAW_BLOCK_BYTES,
-  RAW_BLOCK_HEADER_BYTES,
-  rawFrameHeader,
+  encodeRawBlock,
+  encodeRawFrameHeader,
+  MAX_BLOCK_BYTES,
   writeRawBlockHeader,
-} from './zstd.js';
+} from './zstd-format.js';
 
-/** Blocks of a piece: few system calls, and no more than a processor's cache holds. */
+/** Blocks of a piece: few system calls, and small enough for a processor's cache. */
 const BLOCKS = 8;
 
 /**
- * A file whose bytes do not compress, as one frame of raw blocks: its tar header, content and padding.
+ * A file whose bytes do not compress, as one frame of raw blocks, which cost no more than copying:
+ * its tar header, content and padding.
  *
  * @param checksum a new one.
- * @param read fills the buffer with the content's bytes from the offset on.
- * @returns the frame in pieces of about 1 MiB, each valid until the next one is asked for.
+ * @param read fills `target` with bytes of the content, starting at `offset`.
+ * @returns the frame in pieces of about 1 MiB; each is valid until the next is read.
  */
 export function* storedEntry(
   entry: TarEntry,
@@ -28,18 +31,18 @@ export function* storedEntry(
   const { size } = entry;
   checksum.update(header);
   yield Buffer.concat([
-    rawFrameHeader(header.length + size + zeros.length),
-    rawBlock(header, size === 0),
+    encodeRawFrameHeader(header.length + size + zeros.length),
+    encodeRawBlock(header, { last: size === 0 }),
   ]);
-  const blocks = Math.min(BLOCKS, Math.ceil(size / RAW_BLOCK_BYTES));
-  const buffer = Buffer.allocUnsafeSlow(blocks * (RAW_BLOCK_HEADER_BYTES + RAW_BLOCK_BYTES));
+  const blocks = Math.min(BLOCKS, Math.ceil(size / MAX_BLOCK_BYTES));
+  const buffer = Buffer.allocUnsafeSlow(blocks * (BLOCK_HEADER_BYTES + MAX_BLOCK_BYTES));
   for (let offset = 0; offset < size; ) {
     let used = 0;
     for (let i = 0; i < blocks && offset < size; i++) {
-      const length = Math.min(RAW_BLOCK_BYTES, size - offset);
+      const length = Math.min(MAX_BLOCK_BYTES, size - offset);
       const last = offset + length === size && zeros.length === 0;
-      writeRawBlockHeader(buffer, used, length, last);
-      used += RAW_BLOCK_HEADER_BYTES;
+      writeRawBlockHeader(buffer, used, { size: length, last });
+      used += BLOCK_HEADER_BYTES;
       const content = buffer.subarray(used, used + length);
       read(content, offset);
       checksum.update(content);
@@ -48,15 +51,7 @@ export function* storedEntry(
     }
     yield buffer.subarray(0, used);
   }
-  const end = zeros.length > 0 ? [rawBlock(zeros, true)] : [];
+  const end = zeros.length > 0 ? [encodeRawBlock(zeros, { last: true })] : [];
   checksum.update(zeros);
   yield Buffer.concat([...end, encodeChecksum(checksum.digest())]);
-}
-
-/** A whole block. @param bytes no more than a block may have. */
-function rawBlock(bytes: Buffer, last: boolean): Buffer {
-  const block = Buffer.allocUnsafe(RAW_BLOCK_HEADER_BYTES + bytes.length);
-  writeRawBlockHeader(block, 0, bytes.length, last);
-  bytes.copy(block, RAW_BLOCK_HEADER_BYTES);
-  return block;
 }

@@ -1,14 +1,19 @@
-import { END_OF_ARCHIVE, encodeTarHeader, padding, type TarEntry } from './tar.js';
+import { END_OF_ARCHIVE, encodeTarHeader, type TarEntry } from './tar.js';
+import { padding, TAR_BLOCK_BYTES } from './tar-format.js';
 import type { ZstdEncoder } from './zstd.js';
 
-/** Input of one compressed frame: enough for a good ratio, and a first frame soon. */
+/**
+ * Input of one compressed frame: large enough for a good ratio, small enough for an early first
+ * frame.
+ */
 const FRAME_BYTES = 1024 * 1024;
 
-const ZEROS = Buffer.alloc(512);
+const EMPTY = Buffer.alloc(0);
+const ZEROS = Buffer.alloc(TAR_BLOCK_BYTES);
 
 /**
- * Tar entries, gathered and compressed a frame at a time. Which bytes make up a frame depends on
- * nothing but the entries and where `flush` was called. Memory: one frame's input.
+ * Gathers tar entries and compresses them, a frame at a time. The bytes of a frame depend only on
+ * the entries and on the calls of `flush`. Memory: one frame's input.
  */
 export class TarFrames {
   readonly #encoder: ZstdEncoder;
@@ -29,12 +34,10 @@ export class TarFrames {
   }
 
   /** Adds an entry with all of its content. */
-  add(entry: Omit<TarEntry, 'size'>, content?: Buffer): void {
-    this.#gather(encodeTarHeader({ ...entry, size: content?.length ?? 0 }));
-    if (content !== undefined) {
-      this.#gather(content);
-      this.#pad(content.length);
-    }
+  add(entry: Omit<TarEntry, 'size'>, content: Buffer = EMPTY): void {
+    this.#gather(encodeTarHeader({ ...entry, size: content.length }));
+    this.#gather(content);
+    this.#pad(content.length);
   }
 
   /** Adds a file whose content comes in pieces. @throws RangeError when they don't add up. */
@@ -56,7 +59,7 @@ export class TarFrames {
     this.flush();
   }
 
-  /** Ends the frame, so that something else may follow. */
+  /** Ends the frame, so that other frames may follow. */
   flush(): void {
     if (this.#pendingBytes === 0) return;
     this.#onFrame(this.#encoder.compress(this.#pending.subarray(0, this.#pendingBytes)));

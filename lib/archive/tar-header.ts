@@ -1,15 +1,14 @@
 import { SnapshotError } from '../errors.js';
+import { FIELDS, headerChecksum, USTAR_MAGIC } from './tar-format.js';
 
 /*
- * The 512-byte header of a tar entry: POSIX ustar, and where it differs, what GNU tar writes. Names
- * are bytes in git, and strings in latin1 here, one character a byte. node-tar's decoder is not used:
- * it takes names for UTF-8, which changes others, and drops pax values with a line feed silently.
+ * Reading the header of a tar entry: POSIX ustar, and GNU tar's where it differs. node-tar's
+ * decoder is not used: it reads names as UTF-8, which changes other bytes, and silently drops pax
+ * values with a line feed.
  */
 
-export const TAR_BLOCK_BYTES = 512;
-
 export interface TarHeader {
-  /** With the prefix, as it stands. */
+  /** With the prefix, unchecked. */
   readonly name: string;
   /** Permission bits and those above them. */
   readonly mode: number;
@@ -22,29 +21,25 @@ export interface TarHeader {
   readonly linkName: string;
 }
 
-const CHECKSUM_AT = 148;
-const CHECKSUM_FIELD_BYTES = 8;
-const SPACE = 0x20;
-
 /**
  * @returns `undefined` for a block of zeros; two of them end an archive.
  * @throws SnapshotError `ARCHIVE_INVALID`
  */
 export function parseTarHeader(block: Buffer): TarHeader | undefined {
-  const sum = checksum(block);
-  if (sum === CHECKSUM_FIELD_BYTES * SPACE && isZero(block)) return undefined;
-  if (number(block, CHECKSUM_AT, CHECKSUM_FIELD_BYTES) !== sum) {
+  if (isZero(block)) return undefined;
+  if (number(block, 'checksum') !== headerChecksum(block)) {
     throw new SnapshotError('ARCHIVE_INVALID', 'a tar header has a wrong checksum');
   }
-  const type = block.readUInt8(156);
+  const [typeAt] = FIELDS.type;
+  const type = block.readUInt8(typeAt);
   return {
     name: fullName(block),
-    mode: number(block, 100, 8),
+    mode: number(block, 'mode'),
     size: size(block),
-    mtime: number(block, 136, 12),
+    mtime: number(block, 'mtime'),
     // Before POSIX, files had a NUL here.
     type: type === 0 ? '0' : String.fromCharCode(type),
-    linkName: text(block, 157, 100),
+    linkName: text(block, 'linkName'),
   };
 }
 
@@ -52,35 +47,29 @@ export function isZero(bytes: Buffer): boolean {
   return bytes.every((byte) => byte === 0);
 }
 
-/** The sum of all bytes, with the checksum's own counted as spaces. */
-function checksum(block: Buffer): number {
-  let sum = CHECKSUM_FIELD_BYTES * SPACE;
-  for (let i = 0; i < CHECKSUM_AT; i++) sum += block[i] ?? 0;
-  for (let i = CHECKSUM_AT + CHECKSUM_FIELD_BYTES; i < TAR_BLOCK_BYTES; i++) sum += block[i] ?? 0;
-  return sum;
-}
-
-/** GNU tar keeps other things where ustar has the prefix; its magic ends in a space. */
+/** GNU tar keeps other data in the place of ustar's prefix. */
 function fullName(block: Buffer): string {
-  const name = text(block, 0, 100);
-  const prefix = block.toString('latin1', 257, 263) === 'ustar\0' ? text(block, 345, 155) : '';
+  const name = text(block, 'name');
+  const prefix = text(block, 'magic') === USTAR_MAGIC ? text(block, 'prefix') : '';
   return prefix === '' ? name : `${prefix}/${name}`;
 }
 
 function size(block: Buffer): number {
-  const value = number(block, 124, 12);
+  const value = number(block, 'size');
   if (value < 0) throw new SnapshotError('ARCHIVE_INVALID', 'a tar header has a negative size');
   return value;
 }
 
 /** Ends at the first NUL or with the field. */
-function text(block: Buffer, at: number, length: number): string {
+function text(block: Buffer, field: keyof typeof FIELDS): string {
+  const [at, length] = FIELDS[field];
   const end = block.indexOf(0, at);
   return block.toString('latin1', at, end === -1 ? at + length : Math.min(end, at + length));
 }
 
-/** Octal digits between spaces and NULs, or with the first bit set a big-endian number (GNU). */
-function number(block: Buffer, at: number, length: number): number {
+/** Octal digits between spaces and NULs; or, if the first bit is set, a big-endian number (GNU). */
+function number(block: Buffer, field: keyof typeof FIELDS): number {
+  const [at, length] = FIELDS[field];
   const first = block.readUInt8(at);
   if (first === 0x80 || first === 0xff) {
     let value = first === 0xff ? -1 : 0;

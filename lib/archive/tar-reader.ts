@@ -2,15 +2,18 @@ import { SnapshotError } from '../errors.js';
 import type { ByteReader } from './byte-reader.js';
 import { entryPath } from './entry-path.js';
 import { type PaxFields, parsePax } from './pax.js';
-import { isZero, parseTarHeader, TAR_BLOCK_BYTES, type TarHeader } from './tar-header.js';
+import { padding, TAR_BLOCK_BYTES, type TarEntryKind, TYPE_FLAGS } from './tar-format.js';
+import { isZero, parseTarHeader, type TarHeader } from './tar-header.js';
 
 export interface TarEntry {
-  readonly kind: 'file' | 'directory' | 'symlink';
+  readonly kind: TarEntryKind;
   /** Checked, relative to the target, which is `''` itself. Bytes as latin1. */
   readonly path: string;
   /** Permission bits, without setuid, setgid and sticky. */
   readonly mode: number;
-  /** In whole seconds. No number: Node's `utimes` takes those before 1970 for the current time. */
+  /**
+   * In whole seconds. Not a number: Node's `utimes` reads numbers before 1970 as the current time.
+   */
   readonly mtime: Date;
   /** Bytes of the content, which is next in the reader; 0 for anything but files. */
   readonly size: number;
@@ -18,26 +21,27 @@ export interface TarEntry {
   readonly target: string;
 }
 
-const KINDS = new Map<string, TarEntry['kind']>([
-  ['0', 'file'],
-  ['5', 'directory'],
-  ['2', 'symlink'],
+const KINDS = new Map<string, TarEntryKind>([
+  [TYPE_FLAGS.file, 'file'],
+  [TYPE_FLAGS.directory, 'directory'],
+  [TYPE_FLAGS.symlink, 'symlink'],
 ]);
 
-/** Bytes of a pax header or a long name, which are read into memory. */
+/** The most bytes of a pax header or a long name, which are read into memory. */
 const MAX_EXTENSION_BYTES = 1024 * 1024;
-/** In a row. There are three kinds, and each comes once. */
+/** The most extensions in a row. There are three kinds, and each comes once. */
 const MAX_EXTENSIONS = 8;
-/** Zeros after the end: tar fills its last record, which has 10 KiB unless it is told otherwise. */
+/** The most zeros after the end: tar fills its last record, which has 10 KiB by default. */
 const MAX_FILLING_BYTES = 16 * 1024 * 1024;
 
 /**
- * Reads a tar archive, ustar with pax headers or GNU long names. With each entry the reader stands at
- * its content; what the caller leaves of it is passed over.
+ * Reads a tar archive: ustar with pax headers or GNU long names. With each entry, the reader is at
+ * its content; bytes that the caller does not take are skipped.
  *
- * @throws SnapshotError `ARCHIVE_INVALID` when the archive is malformed or ends before the two blocks
- * of zeros that end a complete one, when anything but zeros follows those, and for entries that are
- * neither files, directories nor symlinks: a git tree has no hard links, devices or sparse files.
+ * @throws SnapshotError `ARCHIVE_INVALID` when the archive is malformed or ends before the two
+ * blocks of zeros that end a complete one, when anything but zeros follows those, and for entries
+ * that are neither files, directories nor symlinks: a git tree has no hard links, devices or sparse
+ * files.
  */
 export async function* readTar(reader: ByteReader): AsyncGenerator<TarEntry, void> {
   let extended: PaxFields = {};
@@ -56,7 +60,7 @@ export async function* readTar(reader: ByteReader): AsyncGenerator<TarEntry, voi
     const entry = toEntry({ ...header, ...extended });
     extended = {};
     extensions = 0;
-    const end = reader.position + padded(entry.size);
+    const end = reader.position + entry.size + padding(entry.size);
     yield entry;
     await reader.skip(end - reader.position);
   }
@@ -72,7 +76,7 @@ export async function* readTar(reader: ByteReader): AsyncGenerator<TarEntry, voi
   }
 }
 
-/** Entries that only say more about the next one. */
+/** Entries that only describe the next one. */
 async function readExtension(
   { type, size }: TarHeader,
   reader: ByteReader,
@@ -81,7 +85,7 @@ async function readExtension(
   if (size > MAX_EXTENSION_BYTES) {
     throw new SnapshotError('ARCHIVE_INVALID', `the archive has a header of ${size} bytes`);
   }
-  const body = (await reader.take(padded(size))).subarray(0, size);
+  const body = (await reader.take(size + padding(size))).subarray(0, size);
   if (type === 'x') return parsePax(body);
   const name = body.toString('latin1').replace(/\0$/, '');
   return type === 'L' ? { name } : { linkName: name };
@@ -108,8 +112,4 @@ function toEntry({ type, name, linkName, mode, size, ...header }: TarHeader): Ta
   }
   const path = entryPath(name, kind === 'directory');
   return { kind, path, mode: mode & 0o777, mtime, size, target };
-}
-
-function padded(size: number): number {
-  return Math.ceil(size / TAR_BLOCK_BYTES) * TAR_BLOCK_BYTES;
 }

@@ -1,20 +1,29 @@
 import { isUtf8 } from 'node:buffer';
 import { Header, Pax } from 'tar';
+import {
+  FIELDS,
+  headerChecksum,
+  padding,
+  TAR_BLOCK_BYTES,
+  type TarEntryKind,
+  TYPE_FLAGS,
+  USTAR_MAGIC,
+  USTAR_VERSION,
+} from './tar-format.js';
 
 /*
- * Headers of tar entries: POSIX ustar, with pax extended headers where ustar has no room. Names are
- * bytes and need not be UTF-8, which pax demands; such names take GNU tar's long name entries, which
- * hold any bytes. Owner and group are always 0.
+ * Writing headers of tar entries: POSIX ustar, with pax extended headers where ustar has no room.
+ * pax demands UTF-8, but names in git may be any bytes: names that are not UTF-8 take GNU tar's
+ * long name entries. Owner and group are always 0.
  */
 
-export const BLOCK_BYTES = 512;
 /** Two zero blocks: without them GNU tar reports an unexpected end. */
-export const END_OF_ARCHIVE = Buffer.alloc(2 * BLOCK_BYTES);
+export const END_OF_ARCHIVE = Buffer.alloc(2 * TAR_BLOCK_BYTES);
 
 export interface TarEntry {
   /** Bytes as latin1: one character a byte. Directories end with a slash. */
   readonly path: string;
-  readonly kind: 'file' | 'directory' | 'symlink';
+  readonly kind: TarEntryKind;
   /** Permission bits. */
   readonly mode: number;
   /** Bytes of the content that follows; 0 for anything but files. */
@@ -26,8 +35,8 @@ export interface TarEntry {
 }
 
 /**
- * Longer paths fit no ustar header, prefix included. node-tar would find that out in quadratic time,
- * which a repository of deep directories can make hours.
+ * Longer paths do not fit a ustar header, even with the prefix. node-tar takes quadratic time to
+ * see that, which can be hours for a repository with deep directories.
  */
 const MAX_USTAR_PATH_BYTES = 256;
 
@@ -57,10 +66,10 @@ function encodeAnyHeader(entry: TarEntry): Buffer {
     type: TYPES[entry.kind],
     ...(entry.target !== undefined && { linkpath: target ?? placeholder(entry.target) }),
   };
-  const block = Buffer.alloc(BLOCK_BYTES);
+  const block = Buffer.alloc(TAR_BLOCK_BYTES);
   const needsPax = new Header(fields).encode(block);
   if (needsPax || tooLong) {
-    // What a long name entry says is not said again: readers would take the pax header's word.
+    // No field of a long name entry is repeated here: readers would prefer the pax header's.
     const extended = {
       size: entry.size,
       ...(path !== undefined && { path }),
@@ -71,45 +80,39 @@ function encodeAnyHeader(entry: TarEntry): Buffer {
   return Buffer.concat([...blocks, block]);
 }
 
-/** Whether all fits into one ustar header, as nearly always: node-tar takes three times as long. */
+/**
+ * Whether one ustar header is enough, as for nearly all files: node-tar takes three times as long.
+ */
 function isPlain({ path, target = '', size }: TarEntry): boolean {
   return size < 8 ** 11 && PLAIN_NAME.test(path) && PLAIN_NAME.test(target);
 }
 
-/** Printable ASCII that fits into the field, whether or not a zero follows. */
+/** Printable ASCII that fits into the field, with or without a NUL after it. */
 const PLAIN_NAME = /^[ -~]{0,100}$/;
 
-/** POSIX ustar, "ustar Interchange Format". */
-const USTAR = Buffer.alloc(BLOCK_BYTES);
-USTAR.write('0000000\x000000000\x00', 108, 'latin1'); // uid, gid
-USTAR.write('        ', 148, 'latin1'); // what counts for the checksum in its place
-USTAR.write('ustar\x0000', 257, 'latin1'); // magic, version
-
-const MODE_AT = 100;
-/** Behind magic, version, and the names of owner and group. */
-const PREFIX_AT = 345;
-
-const TYPE_FLAGS = { file: '0', directory: '5', symlink: '2' } as const;
+/** The fields that are the same in all headers. */
+const USTAR = Buffer.alloc(TAR_BLOCK_BYTES);
+writeField(USTAR, 'uid', '0000000\0');
+writeField(USTAR, 'gid', '0000000\0');
+writeField(USTAR, 'magic', USTAR_MAGIC);
+writeField(USTAR, 'version', USTAR_VERSION);
 
 function encodePlainHeader({ path, kind, mode, size, mtime, target = '' }: TarEntry): Buffer {
   const block = Buffer.from(USTAR);
-  const octal = (value: number, digits: number) => value.toString(8).padStart(digits, '0');
-  const numbers = `${octal(size, 11)}\0${octal(mtime, 11)}\0`;
-  block.write(path, 0, 'latin1');
-  block.write(octal(mode, 7), MODE_AT, 'latin1');
-  block.write(numbers, 124, 'latin1');
-  block.write(TYPE_FLAGS[kind] + target, 156, 'latin1');
-  let sum = 0;
-  // All else is zero.
-  for (let i = 0; i < path.length; i++) sum += block[i] ?? 0;
-  for (let i = MODE_AT; i < PREFIX_AT; i++) sum += block[i] ?? 0;
-  block.write(`${octal(sum, 6)}\0`, 148, 'latin1');
+  const octal = (value: number, digits: number) => `${value.toString(8).padStart(digits, '0')}\0`;
+  writeField(block, 'name', path);
+  writeField(block, 'mode', octal(mode, 7));
+  writeField(block, 'size', octal(size, 11));
+  writeField(block, 'mtime', octal(mtime, 11));
+  writeField(block, 'type', TYPE_FLAGS[kind]);
+  writeField(block, 'linkName', target);
+  writeField(block, 'checksum', `${octal(headerChecksum(block), 6)} `);
   return block;
 }
 
-/** Zeros that fill the last block of a content of this size. */
-export function padding(size: number): number {
-  return (BLOCK_BYTES - (size % BLOCK_BYTES)) % BLOCK_BYTES;
+function writeField(block: Buffer, field: keyof typeof FIELDS, text: string): void {
+  const [at] = FIELDS[field];
+  block.write(text, at, 'latin1');
 }
 
 function decodeUtf8(latin1: string): string | undefined {
@@ -119,7 +122,7 @@ function decodeUtf8(latin1: string): string | undefined {
 
 function longName(type: 'NextFileHasLongPath' | 'NextFileHasLongLinkpath', latin1: string): Buffer {
   const content = Buffer.from(`${latin1}\0`, 'latin1');
-  const block = Buffer.alloc(BLOCK_BYTES);
+  const block = Buffer.alloc(TAR_BLOCK_BYTES);
   new Header({
     path: '././@LongLink',
     mode: 0o644,
@@ -132,7 +135,7 @@ function longName(type: 'NextFileHasLongPath' | 'NextFileHasLongLinkpath', latin
   return Buffer.concat([block, content, Buffer.alloc(padding(content.length))]);
 }
 
-/** What readers without GNU extensions would show instead of a long name. */
+/** The name that readers without GNU extensions show instead of a long name. */
 function placeholder(latin1: string): string {
   const slash = latin1.endsWith('/') ? '/' : '';
   return (

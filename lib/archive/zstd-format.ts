@@ -1,8 +1,9 @@
 import { SnapshotError } from '../errors.js';
 
 /*
- * Headers of zstd frames and blocks (RFC 8878 §3.1.1), as far as is needed to find where a frame ends
- * and what memory it wants, without decoding anything.
+ * Headers of zstd frames and blocks (RFC 8878 §3.1.1): reading them as far as is needed to find
+ * where a frame ends and how much memory it needs, without decoding; and writing frames of raw
+ * blocks, which cost no more than copying.
  */
 
 export const FRAME_MAGIC = 0xfd2fb528;
@@ -10,12 +11,18 @@ export const FRAME_MAGIC = 0xfd2fb528;
 export const FRAME_PREFIX_BYTES = 5;
 export const BLOCK_HEADER_BYTES = 3;
 export const CHECKSUM_BYTES = 4;
+/** Where the Frame_Header_Descriptor is: after the magic number. */
+const DESCRIPTOR_AT = 4;
 /** Content_Checksum_flag of the Frame_Header_Descriptor. */
-export const CHECKSUM_FLAG = 0x04;
+const CHECKSUM_FLAG = 0x04;
+/** Frame_Content_Size_flag of the Frame_Header_Descriptor: a Frame_Content_Size of 8 bytes. */
+const LONG_CONTENT_SIZE = 3 << 6;
+/** Window_Descriptor: 2^(10 + 7) = 128 KiB, no more than a raw block needs. */
+const RAW_WINDOW = 7 << 3;
 /** Magic number and Frame_Size. */
 export const SKIPPABLE_HEADER_BYTES = 8;
 
-/** What `zstd -d` and libzstd accept unless told otherwise. */
+/** The largest window that `zstd -d` and libzstd accept by default. */
 export const MAX_WINDOW_BYTES = 128 * 1024 * 1024;
 /** Block_Maximum_Size, unless the window is smaller. */
 export const MAX_BLOCK_BYTES = 128 * 1024;
@@ -41,7 +48,7 @@ export interface BlockHeader {
   readonly size: number;
 }
 
-/** One of 16 magic numbers (§3.1.2). */
+/** Whether it is one of the 16 magic numbers of skippable frames (§3.1.2). */
 export function isSkippable(magic: number): boolean {
   return magic >>> 4 === 0x184d2a5;
 }
@@ -65,9 +72,11 @@ export function parseFrameHeader(header: Buffer): FrameHeader {
     contentSizeBytes === 0
       ? undefined
       : contentSize(header.subarray(header.length - contentSizeBytes));
-  const windowBytes = singleSegment
-    ? (contentBytes ?? 0)
-    : windowSize(header.readUInt8(FRAME_PREFIX_BYTES));
+  // A single segment always has a content size.
+  const windowBytes =
+    singleSegment && contentBytes !== undefined
+      ? contentBytes
+      : windowSize(header.readUInt8(FRAME_PREFIX_BYTES));
   if (windowBytes > MAX_WINDOW_BYTES) throw invalid(`needs a window of ${windowBytes} bytes`);
   const maxBlockBytes = Math.min(windowBytes, MAX_BLOCK_BYTES);
   return { windowBytes, maxBlockBytes, contentBytes, hasChecksum };
@@ -87,26 +96,63 @@ export function parseBlockHeader(bytes: Buffer, frame: FrameHeader): BlockHeader
 /** The same header of a frame that does not end with a checksum. */
 export function withoutChecksum(header: Buffer): Buffer {
   const changed = Buffer.from(header);
-  changed.writeUInt8(
-    header.readUInt8(FRAME_PREFIX_BYTES - 1) & ~CHECKSUM_FLAG,
-    FRAME_PREFIX_BYTES - 1,
-  );
+  changed.writeUInt8(header.readUInt8(DESCRIPTOR_AT) & ~CHECKSUM_FLAG, DESCRIPTOR_AT);
   return changed;
 }
 
-/** The header of a frame with a window of 128 KiB, and a first raw block that is not the last. */
-export function encodeRawStart(content: Buffer): [header: Buffer, block: Buffer] {
+/** Makes a frame's header say that a Content_Checksum follows the last block. */
+export function setChecksumFlag(frame: Buffer): void {
+  frame.writeUInt8(frame.readUInt8(DESCRIPTOR_AT) | CHECKSUM_FLAG, DESCRIPTOR_AT);
+}
+
+/**
+ * The header of a frame of raw blocks that says how many bytes they have in all, and has a
+ * checksum.
+ */
+export function encodeRawFrameHeader(contentBytes: number): Buffer {
+  const header = Buffer.alloc(FRAME_PREFIX_BYTES + 1 + 8);
+  header.writeUInt32LE(FRAME_MAGIC);
+  header.writeUInt8(LONG_CONTENT_SIZE | CHECKSUM_FLAG, DESCRIPTOR_AT);
+  header.writeUInt8(RAW_WINDOW, FRAME_PREFIX_BYTES);
+  header.writeBigUInt64LE(BigInt(contentBytes), FRAME_PREFIX_BYTES + 1);
+  return header;
+}
+
+/** The header of a frame that begins with raw blocks, without content size and checksum. */
+export function encodeOpenFrameHeader(): Buffer {
   const header = Buffer.alloc(FRAME_PREFIX_BYTES + 1);
   header.writeUInt32LE(FRAME_MAGIC);
-  header.writeUInt8(7 << 3, FRAME_PREFIX_BYTES);
-  const blockHeader = Buffer.alloc(BLOCK_HEADER_BYTES);
-  blockHeader.writeUIntLE(content.length << 3, 0, BLOCK_HEADER_BYTES);
-  return [header, Buffer.concat([blockHeader, content])];
+  header.writeUInt8(RAW_WINDOW, FRAME_PREFIX_BYTES);
+  return header;
+}
+
+/** A raw block: its header and `content`, of at most `MAX_BLOCK_BYTES`. */
+export function encodeRawBlock(content: Buffer, { last }: Pick<BlockHeader, 'last'>): Buffer {
+  const block = Buffer.allocUnsafe(BLOCK_HEADER_BYTES + content.length);
+  writeRawBlockHeader(block, 0, { size: content.length, last });
+  content.copy(block, BLOCK_HEADER_BYTES);
+  return block;
+}
+
+/** Writes the header of a raw block to `out`, from `at` on. */
+export function writeRawBlockHeader(
+  out: Buffer,
+  at: number,
+  { size, last }: Omit<BlockHeader, 'type'>,
+): void {
+  out.writeUIntLE((size << 3) | Number(last), at, BLOCK_HEADER_BYTES);
+}
+
+/** The Content_Checksum at the end of a frame. */
+export function encodeChecksum(checksum: number): Buffer {
+  const bytes = Buffer.alloc(CHECKSUM_BYTES);
+  bytes.writeUInt32LE(checksum);
+  return bytes;
 }
 
 /** Frame_Header_Descriptor, §3.1.1.1.1. */
 function descriptor(prefix: Buffer) {
-  const flags = prefix.readUInt8(FRAME_PREFIX_BYTES - 1);
+  const flags = prefix.readUInt8(DESCRIPTOR_AT);
   const singleSegment = (flags & 0x20) !== 0;
   const contentSizeFlag = flags >> 6;
   const dictionaryFlag = flags & 3;

@@ -4,7 +4,8 @@ import { DIGEST_FRAME_MAGIC } from './digest-frame.js';
 import {
   BLOCK_HEADER_BYTES,
   CHECKSUM_BYTES,
-  encodeRawStart,
+  encodeOpenFrameHeader,
+  encodeRawBlock,
   FRAME_MAGIC,
   FRAME_PREFIX_BYTES,
   type FrameHeader,
@@ -17,10 +18,10 @@ import {
   withoutChecksum,
 } from './zstd-format.js';
 
-/** However small a stream's blocks and chunks are. */
+/** The most pieces of history, however small a stream's blocks and chunks are. */
 const MAX_PIECES = 8;
 
-/** A part of one zstd frame that a decoder can take in one piece: no more than one block. */
+/** A part of one zstd frame for a decoder: at most one block. */
 export interface FramePart {
   readonly bytes: Uint8Array;
   /** Nothing of this frame follows. */
@@ -28,11 +29,10 @@ export interface FramePart {
 }
 
 /**
- * The frames of a zstd stream, without skippable ones. Each has to be read to its end before the next
- * is asked for.
+ * The frames of a zstd stream, without skippable ones. Read each to its end before the next.
  *
- * @throws SnapshotError `ARCHIVE_INVALID` when the stream is no complete sequence of frames, or when a
- * frame needs a dictionary or a window over 128 MiB.
+ * @throws SnapshotError `ARCHIVE_INVALID` when the stream is no complete sequence of frames, or
+ * when a frame needs a dictionary or a window over 128 MiB.
  */
 export async function* readFrames(reader: ByteReader): AsyncGenerator<Frame> {
   do {
@@ -52,14 +52,14 @@ export async function* readFrames(reader: ByteReader): AsyncGenerator<Frame> {
 /**
  * One frame, which is read in two steps: `stored`, then, unless it has ended, `parts`.
  *
- * The raw blocks at its start need no decoder. Packs are frames of nothing else, so that almost all
- * of a snapshot takes this way. It is open to frames with a window of one block: should a compressed
- * block follow, then the last block's worth of bytes is all that it can refer to.
+ * The raw blocks at its start need no decoder. Packs are frames of raw blocks alone, so almost all
+ * of a snapshot is read this way. It works for frames with a window of one block: if a compressed
+ * block follows, it can refer only to as many bytes as one block has.
  */
 export class Frame {
   readonly #reader: ByteReader;
   readonly #format: FrameHeader;
-  /** What a decoder has to be given before the next block. */
+  /** The input of a decoder before the next block. */
   #start: readonly Buffer[];
   #repeatedBytes = 0;
   #checksum: number | undefined;
@@ -77,7 +77,7 @@ export class Frame {
     return this.#format.contentBytes;
   }
 
-  /** Bytes that `stored` gave already and a decoder of `parts` gives again, before all else. */
+  /** Bytes that `stored` yielded already, and that a decoder of `parts` yields again at first. */
   get repeatedBytes(): number {
     return this.#repeatedBytes;
   }
@@ -86,7 +86,9 @@ export class Frame {
     return this.#format.hasChecksum;
   }
 
-  /** The Content_Checksum, if there is one: known when all has been read. No decoder is given it. */
+  /**
+   * The Content_Checksum, if there is one: known at the frame's end. It is not given to decoders.
+   */
   get checksum(): number | undefined {
     return this.#checksum;
   }
@@ -116,11 +118,11 @@ export class Frame {
     }
     if (this.#ended || history.length === 0) return;
     const repeated = lastBytes(history, windowBytes);
-    this.#start = encodeRawStart(repeated);
+    this.#start = [encodeOpenFrameHeader(), encodeRawBlock(repeated, { last: false })];
     this.#repeatedBytes = repeated.length;
   }
 
-  /** The rest, cut at the bounds of blocks. */
+  /** The rest, one block at a time. */
   async *parts(): AsyncGenerator<FramePart> {
     for (const bytes of this.#start) yield { bytes, endsFrame: false };
     for (let last = false; !last; ) {

@@ -1,4 +1,7 @@
-/** What a line says of one attribute: `name`, `-name`, `name=text`, or, as `undefined`, `!name`. */
+/**
+ * The value that a line gives an attribute: by `name`, `-name`, `name=text`, or `!name`
+ * (`undefined`).
+ */
 export type AttributeValue = true | false | string | undefined;
 
 export interface Assignment {
@@ -6,7 +9,7 @@ export interface Assignment {
   readonly value: AttributeValue;
 }
 
-/** A line that counts: what it assigns to the files that match, or to `[attr]macro`. */
+/** A valid line: the assignments for the files that match, or for `[attr]macro`. */
 export interface AttributeLine {
   readonly kind: 'pattern' | 'macro';
   /** The pattern, without quotes, or the macro's name. */
@@ -34,8 +37,8 @@ const ESCAPES: Readonly<Record<string, string>> = {
 
 /**
  * Reads a `.gitattributes` blob as `git checkout` does (gitattributes(5), attr.c): up to the first
- * NUL, leaving out comments, lines with a name that is no attribute's, and negative patterns. A byte
- * order mark is part of the first pattern: git skips it only in files of a working tree.
+ * NUL, without comments, lines with an invalid attribute name, and negative patterns. A byte order
+ * mark is part of the first pattern: git skips it only in files of a working tree.
  *
  * Text is bytes in latin1 strings.
  */
@@ -67,13 +70,15 @@ function parseLine(line: string): AttributeLine | undefined {
   }
   if (subject.startsWith(MACRO_PREFIX) && subject !== MACRO_PREFIX) {
     const words = subject.slice(MACRO_PREFIX.length).split(BLANKS);
-    const name = words.find((word) => word !== '') ?? '';
-    return NAME.test(name) ? { kind: 'macro', subject: name, assignments } : undefined;
+    const name = words.find((word) => word !== '');
+    return name !== undefined && NAME.test(name)
+      ? { kind: 'macro', subject: name, assignments }
+      : undefined;
   }
   return subject.startsWith('!') ? undefined : { kind: 'pattern', subject, assignments };
 }
 
-/** A pattern may be quoted as C strings are; a malformed one is taken as it stands. */
+/** A pattern may be quoted as a C string; a malformed quotation is taken literally. */
 function splitSubject(content: string): { subject: string; rest: string } {
   const [quoted, body] = QUOTED.exec(content) ?? [];
   if (quoted !== undefined && body !== undefined) {

@@ -1,22 +1,22 @@
 import type { AttributeSteps } from './attribute-steps.js';
 
 /**
- * The wildcards of gitattributes(5) and gitignore(5), as git's wildmatch.c takes them with
+ * The wildcards of gitattributes(5) and gitignore(5), matched as git's wildmatch.c does with
  * `WM_PATHNAME`, over bytes in latin1 strings.
  *
  * Only two places of a pattern can match text of any length: `*`, which stays within a segment, and
- * `**`, which takes whole segments. On a mismatch the last `*` takes one more byte; where it can't,
- * the last `**` takes one more segment. Earlier ones never need another try: what they could take
- * instead, the later one can take as well. So a match costs at most pattern length × text length
- * steps, where plain backtracking would be exponential.
+ * `**`, which takes whole segments. On a mismatch the last `*` takes one more byte; if it can't,
+ * the last `**` takes one more segment. Earlier ones never need another try: the later one can take
+ * all that they could. So a match costs at most pattern length × text length steps, where plain
+ * backtracking would be exponential.
  */
 
-/** Tokens from 0 on are the byte that must be there, or, from 256 on, the number of a set. */
+/** A token from 0 to 255 is the byte that must follow; from 256 on, the number of a set. */
 const ANY_BYTE = -1;
 const STAR = -2;
-/** `**` and the slash behind it: nothing, or any text that ends with a slash. */
+/** `**` and the slash after it: nothing, or any text that ends with a slash. */
 const SEGMENTS = -3;
-/** The same where the slash is escaped, which git takes for at least one segment. */
+/** The same with an escaped slash, which matches at least one segment in git. */
 const SOME_SEGMENTS = -4;
 /** `**` at the end. */
 const EVERYTHING = -5;
@@ -25,8 +25,8 @@ const SET = 256;
 const SLASH = 0x2f;
 
 /**
- * The POSIX classes as git has them, as ranges: pairs of first and last byte. ASCII only, and no vertical tab
- * or form feed in `space`.
+ * The POSIX classes as git has them, as ranges: pairs of first and last byte. ASCII only, and no
+ * vertical tab or form feed in `space`.
  */
 const CLASSES = new Map([
   ['alnum', '09AZaz'],
@@ -43,7 +43,7 @@ const CLASSES = new Map([
   ['xdigit', '09AFaf'],
 ]);
 
-/** What is in brackets. */
+/** The set in brackets. */
 interface ByteSet {
   /** Pairs of first and last byte. */
   readonly ranges: string;
@@ -88,12 +88,14 @@ export class Glob {
     return new Glob(tokens, sets);
   }
 
-  /** Whether the text from `start` on matches, to its end. @throws SnapshotError `LIMIT_EXCEEDED` */
+  /**
+   * Whether the text from `start` on matches, to its end. @throws SnapshotError `LIMIT_EXCEEDED`
+   */
   matches(text: string, start: number, steps: AttributeSteps): boolean {
     const tokens = this.#tokens;
     let at = start;
     let token = 0;
-    /** The token behind the last `*` of this segment, and where its text ends; none: -1. */
+    /** The token after the last `*` of this segment, and the end of its text; none: -1. */
     let star = -1;
     let starEnd = 0;
     let segments = -1;
@@ -166,14 +168,14 @@ function compileStars(pattern: string, at: number): { token: number; next: numbe
 /**
  * Reads a set in brackets.
  *
- * @param start behind the opening bracket.
+ * @param start after the opening bracket.
  * @returns the set, and where it ends; `undefined` when it is malformed.
  */
 function readSet(pattern: string, start: number): { set: ByteSet; end: number } | undefined {
   const isNegated = pattern[start] === '!' || pattern[start] === '^';
   let at = isNegated ? start + 1 : start;
   let ranges = '';
-  /** What a range would start with: the member before, unless that was a range or a class. */
+  /** The start of a possible range: the member before, unless it was a range or a class. */
   let from: string | undefined;
   // A closing bracket that comes first is a member.
   do {

@@ -1,29 +1,31 @@
 import { Glob } from './attribute-glob.js';
 import type { AttributeSteps } from './attribute-steps.js';
 
-/** What files the pattern of a `.gitattributes` line means. Bytes in latin1 strings. */
+/** The files that the pattern of a `.gitattributes` line matches. Bytes in latin1 strings. */
 export interface AttributePattern {
-  /** Only files below can match: empty, or a path from the top of the tree with a slash at its end. */
+  /**
+   * Only files below can match: empty, or a path from the top of the tree with a slash at its end.
+   */
   readonly folder: string;
-  /** What the names of matching files end with; empty where a wildcard is at the end. */
+  /** The end of the names of matching files; empty if the pattern ends with a wildcard. */
   readonly ending: string;
   /** Whether `ending` is the whole name. */
   readonly isWhole: boolean;
-  /** Whether a path from the top matches, if it fits all the above. `undefined`: always. */
+  /** Whether a path that fits all the above matches, from the top. `undefined`: always. */
   readonly matches: ((path: string, steps: AttributeSteps) => boolean) | undefined;
 }
 
 const SPECIAL = /[*?[\\]/;
-/** Behind the last wildcard, set or slash. What a backslash precedes means itself. */
-const LITERAL_END = /[^*?[\]\\/]*$/;
+/** Up to the last wildcard, bracket, slash or backslash. */
+const UP_TO_SPECIAL = /^.*[*?[\]\\/]/s;
 
 /**
- * Compiles a pattern for files: one that ends with a slash means directories and so never a file.
+ * Compiles a pattern for files. A pattern that ends with a slash means directories, never a file.
  *
- * - Without a slash it is matched with the file's name, at any depth.
- * - With one it is matched with the path, from the directory of the attributes file on.
+ * - A pattern without a slash is matched with the file's name, at any depth.
+ * - A pattern with a slash is matched with the path from the directory of the attributes file.
  *
- * @param directory where the attributes file lies: empty, or a path with a slash at its end.
+ * @param directory of the attributes file: empty, or a path with a slash at its end.
  * @returns `undefined` when no file can match.
  */
 export function compilePattern(pattern: string, directory: string): AttributePattern | undefined {
@@ -51,8 +53,8 @@ function compileNamePattern(folder: string, pattern: string): AttributePattern |
 }
 
 /**
- * As in git, what begins at the first wildcard is a pattern of its own. So two stars there take whole
- * segments even when text precedes them, which gitignore(5) does not say.
+ * As in git, the part from the first wildcard on is a pattern of its own. So two stars there take
+ * whole segments even after other text, which gitignore(5) does not mention.
  */
 function compilePathPattern(directory: string, pattern: string): AttributePattern | undefined {
   const special = pattern.search(SPECIAL);
@@ -75,5 +77,5 @@ function compilePathPattern(directory: string, pattern: string): AttributePatter
 }
 
 function literalEnd(pattern: string): string {
-  return LITERAL_END.exec(pattern)?.[0] ?? '';
+  return pattern.replace(UP_TO_SPECIAL, '');
 }

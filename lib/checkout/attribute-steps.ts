@@ -1,11 +1,11 @@
 import { SnapshotError } from '../errors.js';
 
-/** Of finding rules by a name, and of beginning to compare one. */
+/** The steps to find rules by a name, or to start comparing one. */
 export const STEPS_PER_SEARCH = 8;
 
 /**
- * Counts what the `.gitattributes` files of one checkout cost: hostile ones take hours, here as in git. A
- * step is about one byte of a path that is compared with a pattern: a few nanoseconds.
+ * Counts the cost of the `.gitattributes` files of one checkout: hostile files take hours, here as
+ * in git. A step is about one byte of a path that is compared with a pattern: a few nanoseconds.
  */
 export class AttributeSteps {
   readonly #most: number;

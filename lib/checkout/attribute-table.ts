@@ -3,13 +3,13 @@ import type { AttributePattern } from './attribute-pattern.js';
 import { type AttributeSteps, STEPS_PER_SEARCH } from './attribute-steps.js';
 
 export interface AttributeRule {
-  /** Where in its file it stands: later ones override those before. */
+  /** Its position in its file: later rules override earlier ones. */
   readonly position: number;
   readonly pattern: AttributePattern;
   readonly assignments: readonly Assignment[];
 }
 
-/** A file's name, and its ends as they are asked for. */
+/** A file's name, and the ends of it that were needed. */
 export class FileName {
   readonly name: string;
   readonly #ends: string[] = [];
@@ -27,15 +27,16 @@ export class FileName {
 }
 
 /**
- * Rules for the files below one folder, by what names end with: of many rules, few are tried with a file.
+ * Rules for the files below one folder, by the ends of names, so that few of many rules are tried
+ * with a file.
  */
 export class AttributeTable {
-  // Maps are made when they are needed: there may be as many tables as rules.
+  // Maps are made only when needed: there may be as many tables as rules.
   #byName: Map<string, AttributeRule[]> | undefined;
   #byEnding: Map<string, AttributeRule[]> | undefined;
-  /** Each length once. */
+  /** The lengths of the keys of `#byEnding`, each once. */
   readonly #endingLengths: number[] = [];
-  /** Those whose pattern ends with a wildcard. */
+  /** The rules whose pattern ends with a wildcard. */
   readonly #others: AttributeRule[] = [];
 
   add(rule: AttributeRule): void {
@@ -52,7 +53,10 @@ export class AttributeTable {
     }
   }
 
-  /** Adds to `found`, in any order, the rules that match a path. @throws SnapshotError `LIMIT_EXCEEDED` */
+  /**
+   * Adds to `found`, in any order, the rules that match a path. @throws SnapshotError
+   * `LIMIT_EXCEEDED`
+   */
   collect(path: string, file: FileName, steps: AttributeSteps, found: AttributeRule[]): void {
     steps.take(STEPS_PER_SEARCH * (1 + this.#endingLengths.length));
     const add = (rules: readonly AttributeRule[]) => {

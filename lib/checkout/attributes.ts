@@ -8,7 +8,7 @@ import { type AttributeRule, AttributeTable, FileName } from './attribute-table.
 /** The attributes that decide how a blob becomes a file; `undefined` where none is set. */
 export interface ConversionAttributes {
   readonly text: AttributeValue;
-  /** What `text` was called before git 1.7.2. */
+  /** The name of `text` before git 1.7.2. */
   readonly crlf: AttributeValue;
   readonly eol: AttributeValue;
   readonly ident: AttributeValue;
@@ -30,14 +30,17 @@ const NO_ATTRIBUTES: ConversionAttributes = Object.freeze({
 /** git's `binary` without `-diff` and `-merge`, which change no file. */
 const BUILT_IN_MACROS: Macros = new Map([['binary', [{ name: 'text', value: false }]]]);
 
-/** Of the attribute files that may hold for one file. As rules they take about eighty times the memory. */
+/**
+ * The most bytes of attribute files that apply to one file. As rules they take about eighty times
+ * the memory.
+ */
 const MAX_BYTES = 4 * 1024 * 1024;
 
-/** What a byte of an attribute file takes to read, in terms of a byte that is compared. */
+/** The steps to read a byte of an attribute file; to compare a byte is one step. */
 const STEPS_PER_BYTE = 20;
 const STEPS_PER_ASSIGNMENT = 10;
 
-/** What matches files of one directory: of each file of attributes that holds there, its tables. */
+/** The tables for files of one directory, by attributes file. */
 interface DirectoryTables {
   readonly directory: string;
   /** Deeper files first. */
@@ -45,22 +48,23 @@ interface DirectoryTables {
 }
 
 /**
- * The rules of the `.gitattributes` files that hold in one directory: its own and those above. A chain, so
- * that a walk over a tree keeps the rules of each directory while it is in it.
+ * The rules of the `.gitattributes` files that apply in one directory: its own and those above. The
+ * rules form a chain, so that a walk over a tree keeps the rules of a directory only while it is
+ * there.
  *
  * Paths are bytes, taken as latin1 strings.
  */
 export class AttributeRules {
   readonly #parent: AttributeRules | undefined;
-  /** Of the directory: 0 for the top. */
+  /** The depth of the directory: 0 for the top. */
   readonly #depth: number;
-  /** By folder: the directory, or one below. */
+  /** By folder: the directory, or a folder below it. */
   readonly #tables: ReadonlyMap<string, AttributeTable>;
   readonly #macros: Macros;
   /** The size of the attribute files here and above. */
   readonly #bytes: number;
   readonly #steps: AttributeSteps;
-  /** Of the directory of the file that was looked up last: the next one is often there as well. */
+  /** The tables of the latest file's directory: the next file is often in the same one. */
   #last: DirectoryTables | undefined;
 
   private constructor(
@@ -80,30 +84,29 @@ export class AttributeRules {
   }
 
   /**
-   * What holds where there is no `.gitattributes`: nothing but git's built-in macro.
+   * The rules without any `.gitattributes`: only git's built-in macro.
    *
-   * @param steps that all rules below may take together. Default: any number.
+   * @param steps that all rules below it may take together. Default: any number.
    */
   static builtIn(steps = new AttributeSteps(Number.MAX_SAFE_INTEGER)): AttributeRules {
     return new AttributeRules(undefined, 0, new Map(), BUILT_IN_MACROS, 0, steps);
   }
 
   /**
-   * The rules of a directory in this one, or of the top of the tree: call it on `builtIn` for the
-   * top first, then on the way down.
+   * The rules of a directory in this one. For the top of the tree, call it on `builtIn`.
    *
    * @param directory empty for the top, else the path from there with a slash at its end.
-   * @param blob the object that the directory's entry `.gitattributes` names, `undefined` where there
-   * is no such entry. A symbolic link's counts too: during a checkout git reads attributes from the
-   * index, and there it does not tell the two apart.
-   * @throws SnapshotError `LIMIT_EXCEEDED` for more than 4 MiB of files with rules that matter, and for too
-   * many steps.
+   * @param blob the object that the directory's entry `.gitattributes` names, `undefined` where
+   * there is no such entry. A symbolic link's counts too: during a checkout git reads attributes
+   * from the index, and there it does not tell the two apart.
+   * @throws SnapshotError `LIMIT_EXCEEDED` for more than 4 MiB of files with rules that matter, and
+   * for too many steps.
    */
   child(directory: string, blob: Buffer | undefined): AttributeRules {
     if (blob === undefined) return this;
     this.#steps.take(blob.length * STEPS_PER_BYTE);
     const bytes = this.#bytes + blob.length;
-    // Macros hold for the lines before them too. Only the top may define some.
+    // Macros apply to earlier lines too. Only the top may define macros.
     const macros = directory === '' ? readMacros(blob, this.#macros) : this.#macros;
     const tables = new Map<string, AttributeTable>();
     let position = 0;
@@ -125,8 +128,8 @@ export class AttributeRules {
   }
 
   /**
-   * The attributes of a file in this directory. Deeper files override those above, later lines earlier
-   * ones, and within a line what stands further right.
+   * The attributes of a file in this directory. Deeper attributes files override higher ones, later
+   * lines earlier ones, and within a line, assignments further right those to the left.
    *
    * @param path from the top of the tree.
    * @throws SnapshotError `LIMIT_EXCEEDED` for too many steps.
@@ -164,19 +167,22 @@ export class AttributeRules {
     return byFile;
   }
 
-  /** @param folders in which a file lies, from the top of the tree. */
+  /** @param folders that contain the file, from the top of the tree. */
   #tablesIn(folders: readonly string[]): AttributeTable[] {
     const found: AttributeTable[] = [];
-    for (let depth = this.#depth; depth < folders.length; depth++) {
+    for (const folder of folders.slice(this.#depth)) {
       if (found.length === this.#tables.size) break;
       this.#steps.take(STEPS_PER_SEARCH);
-      const table = this.#tables.get(folders[depth] ?? '');
+      const table = this.#tables.get(folder);
       if (table !== undefined) found.push(table);
     }
     return found;
   }
 
-  /** Assigns from right to left what is still open. A macro that becomes true counts in its place. */
+  /**
+   * Assigns the attributes that have no value yet, from right to left. A macro set to true is
+   * expanded.
+   */
   #assign(found: Map<string, AttributeValue>, assignments: readonly Assignment[]): void {
     const open = [...assignments];
     for (let next = open.pop(); next !== undefined; next = open.pop()) {

@@ -1,19 +1,25 @@
 import { SnapshotError } from '../errors.js';
 import { ObjectType } from '../git/object.js';
+import { MAX_PATH_BYTES } from '../git/path-safety.js';
 import type { LocatedObject, ObjectReader } from '../pack/reader.js';
 
 /*
- * Blobs, as against whatever object a tree entry may name in their place: git reads no other either.
+ * Reading the blobs of a checkout. A tree entry may name an object of another type in place of a
+ * blob: that is refused, as git refuses it.
  */
 
-/** @throws SnapshotError as `ObjectReader.read`; `UPSTREAM_INVALID` for an object of another type. */
+/**
+ * @throws SnapshotError as `ObjectReader.read`; `UPSTREAM_INVALID` for an object of another type.
+ */
 export function readBlob(reader: ObjectReader, oid: string, located?: LocatedObject): Buffer {
   const { type, data } = reader.read(oid, located);
   if (type !== ObjectType.blob) throw noBlob(oid);
   return data;
 }
 
-/** @throws SnapshotError as `ObjectReader.stream`; `UPSTREAM_INVALID` for an object of another type. */
+/**
+ * @throws SnapshotError as `ObjectReader.stream`; `UPSTREAM_INVALID` for an object of another type.
+ */
 export function streamBlob(
   reader: ObjectReader,
   oid: string,
@@ -21,6 +27,33 @@ export function streamBlob(
 ): AsyncIterable<Buffer> {
   if (reader.typeOf(oid) !== ObjectType.blob) throw noBlob(oid);
   return reader.stream(oid, located);
+}
+
+/**
+ * The target of a symlink, as bytes in latin1.
+ *
+ * @param oid of the blob that holds the target.
+ * @throws SnapshotError `REPOSITORY_INVALID` for a target that no symlink can have; as `readBlob`.
+ */
+export function readSymlinkTarget(
+  reader: ObjectReader,
+  { path, oid }: { readonly path: string; readonly oid: string },
+  located: LocatedObject | undefined,
+): string {
+  const impossible = () => refusedPath(path, 'is a symlink without a possible target');
+  const size = located?.wholeSize;
+  if (size !== undefined && size > MAX_PATH_BYTES) throw impossible();
+  const target = readBlob(reader, oid, located);
+  if (target.length === 0 || target.length > MAX_PATH_BYTES || target.includes(0)) {
+    throw impossible();
+  }
+  return target.toString('latin1');
+}
+
+/** @param path bytes as latin1. */
+export function refusedPath(path: string, why: string): SnapshotError {
+  const shown = JSON.stringify(Buffer.from(path, 'latin1').toString());
+  return new SnapshotError('REPOSITORY_INVALID', `the tree entry ${shown} ${why}`);
 }
 
 function noBlob(oid: string): SnapshotError {

@@ -6,8 +6,8 @@ import { subtreesInCacheOrder } from './tree-order.js';
 import { readTree } from './tree-walk.js';
 
 /**
- * The trees of a checkout as its index caches them; `undefined` when there are directories without files,
- * which an index can't represent.
+ * The trees of a checkout as its index caches them; `undefined` if the checkout has a directory
+ * without files, which an index can't represent.
  */
 export function cachedTrees(reader: ObjectReader, plan: CheckoutPlan): CachedTrees | undefined {
   const root = plan.trees.get(plan.root);

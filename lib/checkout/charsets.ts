@@ -1,6 +1,6 @@
 /**
- * A character encoding as glibc's iconv writes it, which is what a clone on Linux holds. iconv-lite
- * writes it the same way, but for what the optional fields say.
+ * A character encoding as glibc's iconv writes it, and so a clone on Linux. iconv-lite writes it
+ * the same way, except where the optional fields say otherwise.
  */
 export interface Charset {
   /** iconv-lite's name of the encoding. */
@@ -12,11 +12,11 @@ export interface Charset {
   readonly lacks?: RegExp;
   /** Characters for which glibc writes other bytes than iconv-lite. */
   readonly exceptions?: ReadonlyMap<string, Buffer>;
-  /** Characters for which that depends on the version of glibc, or is not known. */
+  /** Characters whose bytes depend on the version of glibc, or are not known. */
   readonly disputed?: RegExp;
 }
 
-/** By iconv-lite's name: what glibc calls it, in upper case. */
+/** By iconv-lite's name: the names in glibc, in upper case. */
 const SINGLE_BYTE: Readonly<Record<string, string>> = {
   cp437: '437 CP437 IBM437',
   cp737: 'CP737',
@@ -43,7 +43,7 @@ const SINGLE_BYTE: Readonly<Record<string, string>> = {
   cp1254: 'CP1254 WINDOWS-1254 MS-TURK',
   cp1256: 'CP1256 WINDOWS-1256 MS-ARAB',
   cp1257: 'CP1257 WINDOWS-1257 WINBALTRIM',
-  // git itself takes "latin-1" for ISO-8859-1.
+  // git itself reads "latin-1" as ISO-8859-1.
   iso88591: 'ISO-8859-1 ISO8859-1 ISO88591 ISO_8859-1 8859_1 L1 LATIN1 LATIN-1 CP819 IBM819',
   iso88592: 'ISO-8859-2 ISO8859-2 ISO88592 ISO_8859-2 8859_2 L2 LATIN2 CP912 IBM912',
   iso88593: 'ISO-8859-3 ISO8859-3 ISO88593 ISO_8859-3 8859_3 L3 LATIN3',
@@ -64,7 +64,7 @@ const SINGLE_BYTE: Readonly<Record<string, string>> = {
   tis620: 'TIS-620 TIS620 TIS620-0 TIS620.2529-1 TIS620.2533-0',
 };
 
-/** glibc keeps to the standards here, iconv-lite writes Microsoft's extensions of them. */
+/** glibc follows the standards here; iconv-lite writes Microsoft's extensions of them. */
 const EAST_ASIAN: Readonly<Record<string, Charset>> = {
   'GBK CP936 MS936 WINDOWS-936': { codec: 'cp936' },
   'CP949 UHC MSCP949': { codec: 'cp949' },
@@ -109,7 +109,7 @@ const EAST_ASIAN: Readonly<Record<string, Charset>> = {
   },
 };
 
-/** git adds the two that end with `-BOM`. Of the rest, glibc marks those that leave the order open. */
+/** git adds the names with `-BOM`. glibc writes a mark for names without a byte order. */
 const UNICODE: Readonly<Record<string, Charset>> = {
   'UTF-16 UTF16 UTF-16LE-BOM UTF16LE-BOM': {
     codec: 'utf16le',
@@ -124,7 +124,7 @@ const UNICODE: Readonly<Record<string, Charset>> = {
   'UTF-32BE UTF32BE': { codec: 'utf32be', unitBytes: 4 },
 };
 
-/** By every name that glibc knows it by, in upper case. */
+/** By each name in glibc, in upper case. */
 export const CHARSETS: ReadonlyMap<string, Charset> = new Map([
   ...Object.entries(SINGLE_BYTE).flatMap(([codec, names]) => byName(names, { codec })),
   ...Object.entries({ ...EAST_ASIAN, ...UNICODE }).flatMap(([names, charset]) =>

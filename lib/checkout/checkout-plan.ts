@@ -7,27 +7,26 @@ import { ObjectSet } from '../pack/object-set.js';
 import type { ObjectReader } from '../pack/reader.js';
 import { AttributeSteps } from './attribute-steps.js';
 import { AttributeRules } from './attributes.js';
+import { readSymlinkTarget, refusedPath } from './blob.js';
 import { needsConversion } from './convert.js';
-import { NameStack } from './name-stack.js';
 import { type CheckoutPlan, PlannedTree } from './planned-tree.js';
-import { refusedPath } from './refused-path.js';
-import { readSymlinkTarget } from './symlink-target.js';
 import { readTree, walkCheckout } from './tree-walk.js';
 
 /*
- * What a checkout will hold, found before the first byte of a snapshot is written: a client can still
- * be told why there is none. Only what takes reading every file is left to be found later.
+ * Plans a checkout before the first byte of a snapshot is written, when a client can still be told
+ * why there is none. Only checks that read every file come later.
  *
- * Each tree is looked into once. Where it lies again, what it adds is only added up: a few small trees
- * that name each other make billions of files.
+ * Each tree is read once. Where the same tree appears again, only its sums are added: a few small
+ * trees that name each other make billions of files.
  */
 
 /**
  * @param root the id of HEAD's tree.
- * @throws SnapshotError `REPOSITORY_INVALID` for names that git refuses to check out, for symlinks that can't be and
- * for attributes with which git's checkout fails, `UPSTREAM_INVALID` for missing objects and malformed trees;
- * `LIMIT_EXCEEDED` for too many files, too long paths, attributes that take more than `maxAttributeSteps`, and when
- * the blobs that are no deltas alone exceed `maxCheckoutBytes`.
+ * @throws SnapshotError `REPOSITORY_INVALID` for names that git refuses to check out, impossible
+ * symlinks and attributes with which git's checkout fails; `UPSTREAM_INVALID` for missing objects
+ * and malformed trees; `LIMIT_EXCEEDED` for too many files, too long paths, attributes that take
+ * more than `maxAttributeSteps`, and if the blobs that are not deltas exceed `maxCheckoutBytes`
+ * already.
  */
 export function planCheckout(reader: ObjectReader, root: string, limits: Limits): CheckoutPlan {
   const planner = new Planner(reader, limits);
@@ -65,7 +64,7 @@ class Planner {
   hasAttributes = false;
   readonly #reader: ObjectReader;
   readonly #limits: Limits;
-  /** Of all that was found so far, at each place where it lies. */
+  /** Sums over all entries so far, at each place where they appear. */
   #entries = 0;
   #pathBytes = 0;
   #fileBytes = 0;
@@ -95,7 +94,7 @@ class Planner {
     for (const { name, kind, oid } of planned.subtrees === 0 ? [] : parseTree(tree)) {
       if (kind !== 'directory') continue;
       const below = this.plan(`${path}${name}/`, oid);
-      // git looks for that name in all of a symlink's path.
+      // git looks for that name in the whole path of a symlink.
       if (below.hasSymlink && verifyPath(`${name}/link`, true) !== undefined) {
         throw refusedPath(path + name, 'is .gitmodules on some file system, and holds a symlink');
       }
@@ -105,7 +104,7 @@ class Planner {
     return planned;
   }
 
-  /** All but what is in directories. */
+  /** Plans the entries of a tree, without the content of its directories. */
   #planFiles(path: string, tree: Buffer): PlannedTree {
     const planned = new PlannedTree(this.blobs.length);
     const names = new NameStack();
@@ -146,12 +145,33 @@ class Planner {
 
 /** @throws SnapshotError `REPOSITORY_INVALID` */
 function verifyName(path: string, { name, kind }: TreeEntry): void {
-  // What git says of a path follows from its names, but for what a directory's name says of symlinks in it.
+  // git's rules for a path follow from its names, except the rule for symlinks below a directory.
   const refusal = name.includes('/')
     ? 'has a slash in its name'
     : verifyPath(name, kind === 'symlink');
   if (refusal !== undefined) throw refusedPath(path + name, refusal);
   if (name.length > MAX_NAME_BYTES || path.length + name.length > MAX_PATH_BYTES) {
     throw refusedPath(path + name, 'is too long');
+  }
+}
+
+/**
+ * Finds duplicate names in a tree that is in the order of the index. A file and a directory of one
+ * name may be apart: `a-` comes between `a` and `a/`. But all names between them begin with that
+ * name, so only the names that the latest one begins with are kept.
+ */
+class NameStack {
+  readonly #names: string[] = [];
+
+  /** @returns `false` when the tree has the name already. */
+  add(name: string): boolean {
+    const names = this.#names;
+    for (let last = names.at(-1); last !== undefined; last = names.at(-1)) {
+      if (last === name) return false;
+      if (name.startsWith(last)) break;
+      names.pop();
+    }
+    names.push(name);
+    return true;
   }
 }

@@ -1,8 +1,8 @@
 import { SnapshotError } from '../errors.js';
 
 /**
- * Called before room for a converted file is taken: attributes can make a small blob large, `ident`
- * up to twelve times, and it is held in memory.
+ * Called before memory for a converted file is allocated: attributes can make a small blob large,
+ * `ident` up to twelve times.
  *
  * @throws SnapshotError `LIMIT_EXCEEDED`
  */

@@ -6,12 +6,12 @@ import { isConvertibleText, toCrlf } from './eol.js';
 import { expandIdent, keywordsInMemory, keywordsInStream } from './ident.js';
 
 /*
- * From blob to file, as `git checkout` on Linux does it with git's default config (convert.c): there
- * line ends become CR LF where `eol=crlf` says so, and never otherwise. The attribute `filter` names
- * programs that only a user's config defines, so it does nothing; LFS pointers stay pointers.
+ * Converts blobs to files, as `git checkout` on Linux does with git's default config (convert.c):
+ * line ends become CR LF only with `eol=crlf`. The attribute `filter` names programs that only a
+ * user's config defines, so it does nothing; LFS pointers stay pointers.
  */
 
-/** Whether a blob with these attributes may differ from its file. If not, it need not be in memory. */
+/** Whether a blob with these attributes may differ from its file. If not, it can be streamed. */
 export function needsConversion(attributes: ConversionAttributes): boolean {
   return (
     attributes.ident === true || endsWithCrlf(attributes) || encodingOf(attributes) !== undefined
@@ -51,7 +51,7 @@ function endsWithCrlf(attributes: ConversionAttributes): boolean {
   return attributes.eol === 'crlf' && textOf(attributes) !== false;
 }
 
-/** `undefined` where neither `text` nor `crlf` says anything; `eol` then implies text. */
+/** `undefined` without `text` and `crlf`; `eol` then implies text. */
 function textOf({ text, crlf }: ConversionAttributes): true | false | 'auto' | undefined {
   return textValue(text) ?? textValue(crlf);
 }
@@ -61,7 +61,7 @@ function textValue(value: AttributeValue): true | false | 'auto' | undefined {
   return typeof value === 'boolean' || value === 'auto' ? value : undefined;
 }
 
-/** The encoding, where it is not git's own. */
+/** The encoding, unless it is UTF-8, git's own. */
 function encodingOf({ workingTreeEncoding: value }: ConversionAttributes): string | undefined {
   if (value === true) {
     throw new SnapshotError(

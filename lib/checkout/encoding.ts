@@ -4,10 +4,10 @@ import { SnapshotError } from '../errors.js';
 import { CHARSETS, type Charset } from './charsets.js';
 import { checkConvertedSize } from './conversion-limit.js';
 
-/** glibc drops these when the encoding has no place for them. */
+/** glibc drops these characters when the encoding lacks them. */
 const TAGS = /[\u{e0000}-\u{e007f}]/gu;
 
-/** Names of encodings that glibc has and iconv-lite has not, or writes otherwise. */
+/** Names of encodings that glibc has, but iconv-lite lacks or writes differently. */
 const UNAVAILABLE = new RegExp(
   [
     '/', // with a suffix, such as //TRANSLIT
@@ -22,15 +22,15 @@ const UNAVAILABLE = new RegExp(
 );
 
 /**
- * The attribute `working-tree-encoding`: encodes UTF-8 as git does on Linux, where that is glibc's
- * iconv. Text that it can't encode, and text for an encoding that it does not know, git leaves as it
- * is, with an error message but no failure.
+ * The attribute `working-tree-encoding`: encodes UTF-8 as git does on Linux, with glibc's iconv. If
+ * git can't encode a text, or does not know the encoding, it leaves the text as it is and prints an
+ * error, without failing.
  *
  * @param encoding the attribute's value.
  * @param maxBytes of the result.
- * @returns the same buffer when git would leave it.
- * @throws SnapshotError `REPOSITORY_UNSUPPORTED` for what glibc may encode and this can't, a few
- * national 7-bit sets apart: those are left. `LIMIT_EXCEEDED`
+ * @returns the same buffer when git leaves the text as it is, and for a few national 7-bit sets.
+ * @throws SnapshotError `REPOSITORY_UNSUPPORTED` for other text that glibc may encode and this
+ * can't; `LIMIT_EXCEEDED`.
  */
 export function encodeFromUtf8(blob: Buffer, encoding: string, maxBytes: number): Buffer {
   const name = encoding.toUpperCase();
@@ -66,7 +66,8 @@ function writeByTable(text: string, charset: Charset, maxBytes: number): Buffer 
   const output = Buffer.allocUnsafe(size);
   let length = 0;
   for (const character of characters) {
-    length += table.get(character)?.copy(output, length) ?? 0;
+    const bytes = table.get(character);
+    if (bytes !== undefined) length += bytes.copy(output, length);
   }
   return output;
 }
@@ -75,7 +76,7 @@ function writeCharacter(character: string, charset: Charset): Buffer | undefined
   const exception = charset.exceptions?.get(character);
   if (exception !== undefined) return exception;
   const bytes = iconv.encode(character, charset.codec);
-  // What iconv-lite can't write becomes a question mark; U+FFFD becomes some byte without a meaning.
+  // iconv-lite writes a question mark for characters that it can't encode, and any byte for U+FFFD.
   const isWritten = character !== '\ufffd' && iconv.decode(bytes, charset.codec) === character;
   return isWritten && !charset.lacks?.test(bytes.toString('latin1')) ? bytes : undefined;
 }

@@ -5,47 +5,49 @@ const CR = 0x0d;
 const SUBSTITUTE = 0x1a;
 const DELETE = 0x7f;
 
-/** Below the space, what occurs in text: backspace, tab, form feed and escape. */
+/** Control characters that occur in text: backspace, tab, form feed and escape. */
 const TEXT_CONTROLS = new Set([0x08, 0x09, 0x0c, 0x1b]);
 
 /**
- * Ends every line with CR LF (git's convert.c, `crlf_to_worktree`). A line feed that has its CR stays.
+ * Ends every line with CR LF (git's convert.c, `crlf_to_worktree`). A CR LF stays as it is.
  *
  * @param maxBytes of the result.
  * @returns the same buffer when nothing changes.
  * @throws SnapshotError `LIMIT_EXCEEDED`
  */
 export function toCrlf(blob: Buffer, maxBytes: number): Buffer {
-  const bare = countBareLineFeeds(blob);
+  let bare = 0;
+  for (const _ of bareLineFeeds(blob)) bare++;
   if (bare === 0) return blob;
   checkConvertedSize(blob.length + bare, maxBytes);
   const output = Buffer.allocUnsafe(blob.length + bare);
   let length = 0;
-  for (let i = 0; i < blob.length; i++) {
-    if (blob[i] === LF && blob[i - 1] !== CR) output[length++] = CR;
-    output[length++] = blob[i];
+  let copied = 0;
+  for (const at of bareLineFeeds(blob)) {
+    length += blob.copy(output, length, copied, at);
+    output[length++] = CR;
+    copied = at;
   }
+  blob.copy(output, length, copied);
   return output;
 }
 
-function countBareLineFeeds(blob: Buffer): number {
-  let count = 0;
-  for (let i = 0; i < blob.length; i++) {
-    if (blob[i] === LF && blob[i - 1] !== CR) count += 1;
+/** Where the line feeds without a CR are. */
+function* bareLineFeeds(blob: Buffer): Generator<number> {
+  for (let at = blob.indexOf(LF); at >= 0; at = blob.indexOf(LF, at + 1)) {
+    if (blob[at - 1] !== CR) yield at;
   }
-  return count;
 }
 
 /**
- * Whether `text=auto` lets `toCrlf` touch a blob: one that has no CR at all and does not look binary
- * (convert.c, `will_convert_lf_to_crlf` and `convert_is_binary`).
+ * Whether `text=auto` lets `toCrlf` touch a blob: one that has no CR at all and does not look
+ * binary (convert.c, `will_convert_lf_to_crlf` and `convert_is_binary`).
  */
 export function isConvertibleText(blob: Buffer): boolean {
   if (blob.includes(CR) || blob.includes(0)) return false;
   let lines = 0;
   let unprintable = 0;
-  for (let i = 0; i < blob.length; i++) {
-    const byte = blob[i];
+  for (const byte of blob) {
     if (byte === LF) lines += 1;
     else if (byte === DELETE || (byte < 0x20 && !TEXT_CONTROLS.has(byte))) unprintable += 1;
   }

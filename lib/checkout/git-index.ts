@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { OID_BYTES } from '../git/object.js';
 
 /*
- * The index file: gitformat-index(5), version 2, with the cached tree extension. It is written in pieces:
- * with all of its paths, that of a large checkout has hundreds of megabytes.
+ * The index file: gitformat-index(5), version 2, with the cached tree extension. It is written in
+ * pieces: the index of a large checkout has hundreds of megabytes.
  */
 
 /** A file, symlink or submodule of the checkout. */
@@ -13,7 +13,7 @@ export interface IndexEntry {
   readonly mode: number;
   /** 40 hex digits. */
   readonly oid: string;
-  /** Bytes that lie in the working tree; those above 32 bits are left out. */
+  /** Bytes of the file in the working tree; the index has the low 32 bits. */
   readonly size: number;
 }
 
@@ -33,7 +33,7 @@ export interface IndexContent {
   readonly count: number;
   /** In the order of their paths, as bytes. */
   readonly entries: Iterable<IndexEntry>;
-  /** Of every file, in whole seconds since the epoch. */
+  /** The time of every file, in whole seconds since the epoch. */
   readonly mtime: number;
   /** `undefined` leaves the extension out. */
   readonly cached: CachedTrees | undefined;
@@ -42,7 +42,10 @@ export interface IndexContent {
 export interface CachedTrees {
   /** The sum of `cachedTreeBytes` of all. */
   readonly bytes: number;
-  /** Each directory before those in it, which are ordered by the length of their names, and then by these. */
+  /**
+   * Each directory before its subdirectories, which are sorted by the length of their names, then
+   * by name.
+   */
   readonly trees: Iterable<CachedTree>;
 }
 
@@ -76,7 +79,7 @@ export function indexBytes(entryBytes: number, cached: Pick<CachedTrees, 'bytes'
   return HEADER_BYTES + entryBytes + extension + OID_BYTES;
 }
 
-/** @returns pieces of 64 KiB, each valid until the next one is asked for. */
+/** @returns pieces of 64 KiB; each is valid until the next is read. */
 export function* encodeIndex(content: IndexContent): Generator<Buffer> {
   const hash = createHash('sha1');
   const piece = Buffer.allocUnsafeSlow(PIECE_BYTES);
@@ -118,8 +121,8 @@ function* encodeParts({ count, entries, mtime, cached }: IndexContent): Generato
 function encodeEntry(indexed: IndexEntry, mtime: number): Buffer {
   const { path, mode, oid, size } = indexed;
   const entry = Buffer.alloc(indexEntryBytes(indexed));
-  // ctime, dev, ino, uid and gid stay 0: they can't be known before extraction, and git is told by
-  // `core.checkStat` and `core.trustctime` not to look at them.
+  // ctime, dev, ino, uid and gid stay 0: they are not known before extraction. `core.checkStat` and
+  // `core.trustctime` keep git from comparing them.
   if (mode !== FileMode.gitlink) entry.writeUInt32BE(mtime, 8);
   entry.writeUInt32BE(mode, 24);
   entry.writeUInt32BE(size % 2 ** 32, 36);
@@ -129,7 +132,7 @@ function encodeEntry(indexed: IndexEntry, mtime: number): Buffer {
   return entry;
 }
 
-/** What stands behind a directory's name. */
+/** The counts after a directory's name. */
 function countsOf({ entries, subtrees }: Omit<CachedTree, 'name' | 'oid'>): string {
   return `\0${entries} ${subtrees}\n`;
 }

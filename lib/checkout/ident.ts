@@ -1,12 +1,21 @@
 import { checkConvertedSize } from './conversion-limit.js';
 
 /*
- * The attribute `ident`: `$Id$` and `$Id: anything $` become `$Id: {blob id} $`. A keyword with spaces
- * inside is taken for that of another version control system and stays.
+ * The attribute `ident`: `$Idimport { checkConvertedSize } from './conversion-limit.js';
  *
- * git has this twice, once for blobs in memory and once for streams (convert.c, `ident_to_worktree`
- * and `ident_filter_fn`), and they differ on odd input, such as a dollar sign right before a keyword.
- * A checkout streams unless another attribute needs the whole blob. So both are here.
+ * /*
+ *  and `$Id: anything import { checkConvertedSize } from './conversion-limit.js';
+ *
+ * /*
+ *  become `$Id: {blob id} import { checkConvertedSize } from './conversion-limit.js';
+ *
+ * /*
+ * . A keyword with spaces inside
+ * belongs to another version control system, and stays.
+ *
+ * git implements it twice, for blobs in memory and for streams (convert.c, `ident_to_worktree` and
+ * `ident_filter_fn`). They differ on odd input, such as a dollar sign right before a keyword. A
+ * checkout streams unless another attribute needs the whole blob. So both are here.
  */
 
 const TAB = 0x09;
@@ -19,7 +28,7 @@ const LETTER_I = 0x49;
 const LETTER_D = 0x64;
 const KEYWORD_START = Buffer.from('$Id: ');
 
-/** The bytes from `start` to before `end` are to be replaced by the keyword. */
+/** The bytes `[start, end)`, which the expanded keyword replaces. */
 interface Keyword {
   readonly start: number;
   readonly end: number;
@@ -87,11 +96,11 @@ export function* keywordsInMemory(blob: Buffer): Generator<Keyword> {
 }
 
 /**
- * The keywords that git finds in a stream. A dollar sign that does not begin one takes the byte where
- * git notices that along with it, even if that is a dollar sign.
+ * The keywords that git finds in a stream. After a dollar sign that does not begin a keyword, git
+ * also skips the first byte that does not match, even if this is a dollar sign.
  *
- * What may turn out to be a keyword is held back. So is `$Id` with any other byte behind it, until
- * more is written; and a keyword with a colon replaces all that is held back.
+ * git holds back bytes that may begin a keyword. It also holds back `$Id` with any other byte after
+ * it, until it writes more; and a keyword with a colon replaces all bytes that are held back.
  */
 export function* keywordsInStream(blob: Buffer): Generator<Keyword> {
   let at = 0;
@@ -121,14 +130,14 @@ export function* keywordsInStream(blob: Buffer): Generator<Keyword> {
   }
 }
 
-/** How many bytes are those of `$Id` and the NUL behind it in git's C string, which git compares too. */
+/** How many bytes match `$Id` and the NUL at the end of git's C string, which git compares too. */
 function matchingBytes(blob: Buffer, start: number): number {
   if (blob[start + 1] !== LETTER_I) return 1;
   if (blob[start + 2] !== LETTER_D) return 2;
   return blob[start + 3] === 0 ? 4 : 3;
 }
 
-/** Has white space other than before the closing dollar sign. git stops looking at a NUL. */
+/** Whether it has white space elsewhere than before the closing dollar sign. git stops at a NUL. */
 function isForeign(keyword: Buffer): boolean {
   if (!keyword.subarray(0, KEYWORD_START.length).equals(KEYWORD_START)) return false;
   for (let i = KEYWORD_START.length; i < keyword.length && keyword[i] !== 0; i++) {

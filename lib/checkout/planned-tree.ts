@@ -6,28 +6,28 @@ import { cachedTreeBytes } from './git-index.js';
 const ATTRIBUTES_FILE = '.gitattributes';
 
 /**
- * What a checkout will hold. Memory: some hundred bytes for each tree and four for each entry in it, however
- * often it is checked out.
+ * The trees and blobs of a checkout. Memory: a few hundred bytes for each tree and four for each
+ * entry in it, however often the tree appears.
  */
 export interface CheckoutPlan {
   /** The id of the root. */
   readonly root: string;
   /** The root and all trees below, by id. */
   readonly trees: ReadonlyMap<string, Readonly<PlannedTree>>;
-  /** The reader's numbers of all blobs; those in one tree follow each other. */
+  /** The reader's numbers of all blobs, tree by tree. */
   readonly blobs: NumberList;
-  /** The files that are not the blobs as they are, by their position in the index. */
+  /** The files that are converted, by their position in the index. */
   readonly converted: ObjectSet;
 }
 
 /**
- * What a tree adds to a checkout, at each place where it lies. Paths and their bytes count from the tree,
- * and sums are of all that is below it.
+ * A tree's part of a checkout, the same at each place where the tree appears. Paths and their bytes
+ * count from the tree, and sums include all entries below it.
  */
 export class PlannedTree {
-  /** Files and directories, also directories that hold nothing. */
+  /** Files and directories, empty ones included. */
   entries = 0;
-  /** What the index lists of them: files, symlinks and submodules. */
+  /** The entries of the index: files, symlinks and submodules. */
   files = 0;
   /** Bytes of the paths of all entries. */
   pathBytes = 0;
@@ -38,7 +38,10 @@ export class PlannedTree {
   hasSymlink = false;
   /** Whether there is a directory without any file. */
   hasEmptyDirectory = false;
-  /** Where in the plan's `blobs` those in the tree itself begin, in the order of the index. */
+  /**
+   * The position in the plan's `blobs` of the first blob of the tree itself; they follow in index
+   * order.
+   */
   readonly firstBlob: number;
   /** Directories in the tree itself. */
   subtrees = 0;
@@ -73,7 +76,7 @@ export class PlannedTree {
     if (name === ATTRIBUTES_FILE && kind !== 'gitlink') this.attributes = oid;
   }
 
-  /** Adds what is in a directory. */
+  /** Adds the content of a directory. */
   addBelow(name: string, below: Readonly<PlannedTree>): void {
     const prefixBytes = name.length + 1;
     this.entries += below.entries;

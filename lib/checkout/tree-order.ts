@@ -1,8 +1,8 @@
 import { type EntryPlace, isDirectory, placeEntry } from '../git/tree.js';
 
 /*
- * The entries of a tree in another order, as bytes: a tree that is sorted takes no more memory than
- * itself and four bytes an entry.
+ * Sorting the entries of a tree as bytes: it takes the memory of a second tree, and four bytes an
+ * entry.
  */
 
 type Compare = (tree: Buffer, a: EntryPlace, b: EntryPlace) => number;
@@ -12,8 +12,8 @@ const MIN_ENTRY_BYTES = 24;
 const SLASH = 0x2f;
 
 /**
- * A tree in the order of full paths, which is that of git's index: a directory sorts as if its name ended
- * with a slash. Every tree that git wrote is sorted so.
+ * A tree in the order of full paths, as in git's index: a directory sorts as if its name ended with
+ * a slash. Every tree that git wrote has this order.
  *
  * @returns the same buffer when nothing changes.
  * @throws SnapshotError `UPSTREAM_INVALID` when it is malformed.
@@ -31,7 +31,7 @@ export function inIndexOrder(tree: Buffer): Buffer {
   return tree;
 }
 
-/** The directories in a tree, in the order in which git keeps subtrees in its cached tree. */
+/** The directories in a tree, in the order of git's cached tree. */
 export function subtreesInCacheOrder(tree: Buffer): Buffer {
   return sortEntries(tree, isDirectory, byLengthThenName);
 }
@@ -66,13 +66,11 @@ function byFullPath(tree: Buffer, a: EntryPlace, b: EntryPlace): number {
   const aBytes = a.nameEnd - a.nameAt;
   const bBytes = b.nameEnd - b.nameAt;
   const common = Math.min(aBytes, bBytes);
-  for (let i = 0; i < common; i++) {
-    const difference = (tree[a.nameAt + i] ?? 0) - (tree[b.nameAt + i] ?? 0);
-    if (difference !== 0) return difference;
-  }
+  let i = 0;
+  while (i < common && tree[a.nameAt + i] === tree[b.nameAt + i]) i++;
   const next = (entry: EntryPlace) => {
-    const at = entry.nameAt + common;
-    return at < entry.nameEnd ? (tree[at] ?? 0) : isDirectory(entry) ? SLASH : 0;
+    const at = entry.nameAt + i;
+    return at < entry.nameEnd ? tree.readUInt8(at) : isDirectory(entry) ? SLASH : 0;
   };
   return next(a) - next(b) || aBytes - bBytes;
 }

@@ -8,24 +8,24 @@ import type { CheckoutPlan } from './planned-tree.js';
 import { inIndexOrder } from './tree-order.js';
 
 /*
- * The walk over HEAD's tree, in the order of git's index. Memory: the trees on the way from the root.
+ * Walks HEAD's tree in the order of git's index. Memory: the trees on the path from the root.
  */
 
-/** A file, symlink or submodule to be checked out, or a directory that holds some. */
+/** A file, symlink or submodule of a checkout, or a directory that contains some. */
 export interface CheckoutEntry extends TreeEntry {
   /** From the root, without slash at either end. Bytes as latin1. */
   readonly path: string;
-  /** Where it lies. */
+  /** The directory that contains it. */
   readonly directory: CheckoutDirectory;
   /** The reader's number of its blob; `undefined` for directories and submodules. */
   readonly blob: number | undefined;
 }
 
 /**
- * Every entry below the root of a plan. Directories come before what is in them, and only if that is
- * anything: git's checkout makes no empty ones.
+ * Every entry below the root of a plan. Directories come before their content. Empty directories
+ * are left out, as git's checkout makes none.
  *
- * @param builtIn the attributes that hold without any `.gitattributes`.
+ * @param builtIn the attributes without any `.gitattributes`.
  * @throws SnapshotError as `readTree`.
  */
 export function* walkCheckout(
@@ -58,18 +58,19 @@ export function* walkCheckout(
 }
 
 /**
- * A tree as it stands, but for the order of its entries, which is that of the index.
+ * The bytes of a tree, sorted in the order of the index.
  *
- * @throws SnapshotError `UPSTREAM_INVALID` when it is missing, malformed or no tree; as `ObjectReader.read`.
+ * @throws SnapshotError `UPSTREAM_INVALID` when it is missing, malformed or no tree; as
+ * `ObjectReader.read`.
  */
 export function readTree(reader: ObjectReader, oid: string): Buffer {
   const { type, data } = reader.read(oid);
   if (type !== ObjectType.tree) throw new SnapshotError('UPSTREAM_INVALID', `${oid} is no tree`);
-  // What was read is valid only until something else is.
+  // Copied: the data are valid only until the next read.
   return inIndexOrder(Buffer.from(data));
 }
 
-/** A directory of a checkout, and the attributes that hold in it. */
+/** A directory of a checkout, and the attributes that apply in it. */
 export class CheckoutDirectory {
   /** From the root, with a slash at its end; empty for the root. Bytes as latin1. */
   readonly path: string;

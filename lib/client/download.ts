@@ -1,14 +1,16 @@
 import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { hasCode, SnapshotError } from '../errors.js';
-import { answerFailure } from './answer-failure.js';
+import { parseRetryAfter } from '../retry-after.js';
 
 const MAX_REDIRECTS = 5;
 const REDIRECTS = [301, 302, 303, 307, 308];
-/** Milliseconds without a byte of the body. */
+/** The most milliseconds without a byte of the body. */
 const STALL_TIMEOUT = 5 * 60_000;
-/** Thrown for headers that HTTP does not allow. */
+/** Node's codes for headers that HTTP does not allow. */
 const HEADER_ERRORS = ['ERR_INVALID_HTTP_TOKEN', 'ERR_INVALID_CHAR'];
+/** The most bytes that are read of an error's body. */
+const MAX_PROBLEM_BYTES = 64 * 1024;
 const COMMIT = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 
 export interface DownloadOptions {
@@ -22,27 +24,27 @@ export interface DownloadOptions {
 export interface Download {
   /** The commit of HEAD, if the server names it. */
   readonly commit: string | undefined;
-  /** Bytes, if the server knows them yet. */
+  /** Bytes, if the server knows the size already. */
   readonly totalBytes: number | undefined;
   /** Rejects with `DOWNLOAD_FAILED` when the connection ends before the body. */
   readonly chunks: AsyncIterable<Uint8Array>;
-  /** Closes the connection, however much was read. Idempotent. */
+  /** Closes the connection, even before the end. Idempotent. */
   close(): void;
 }
 
 /**
- * Asks for a snapshot. A server that has to clone first thinks for minutes before it answers, so only
- * `signal` limits that; once the body has begun, it must not pause for 5 minutes.
+ * Requests a snapshot. A server that must clone first may take minutes to answer, so only `signal`
+ * limits this wait; once the body has begun, it must not pause for 5 minutes.
  *
  * Redirects are followed, but not from https to http. The caller's headers, which may hold
  * credentials, go to the first origin alone.
  *
- * This is Node's own client, not `fetch`: the undici in Node 20 and 24 can end the whole process when a
- * server closes a connection while the body is not being read (nodejs/undici#5360), and `fetch` waits
- * for headers for 5 minutes at most, while a cold clone may take longer.
+ * This is Node's own client, not `fetch`: the undici in Node 20 and 24 can end the whole process
+ * when a server closes a connection while the body is not being read (nodejs/undici#5360), and
+ * `fetch` waits for headers for 5 minutes at most, while a cold clone may take longer.
  *
- * @throws SnapshotError `DOWNLOAD_FAILED`, with `retryAfter` if the server said so; `INVALID_OPTIONS`
- * for headers that HTTP does not allow.
+ * @throws SnapshotError `DOWNLOAD_FAILED`, with `retryAfter` if the server said so;
+ * `INVALID_OPTIONS` for headers that HTTP does not allow.
  */
 export async function startDownload(options: DownloadOptions): Promise<Download> {
   const { url, answer, commit } = await followRedirects(options);
@@ -59,16 +61,58 @@ export async function startDownload(options: DownloadOptions): Promise<Download>
   };
 }
 
+/**
+ * Says why a server does not send the snapshot: its status, the `code` of a problem+json body (RFC
+ * 9457) and `Retry-After`. Leaves the rest of the body unread.
+ */
+async function answerFailure(answer: IncomingMessage, where: string): Promise<SnapshotError> {
+  const { statusCode, headers } = answer;
+  const isProblem = /^application\/problem\+json\b/i.test(String(headers['content-type']));
+  // If the body breaks off as well, the message has only the status.
+  const problem = isProblem ? await readStart(answer).catch(() => '') : '';
+  const code = problemCode(problem);
+  const detail = code === undefined ? '' : ` (${code})`;
+  const seconds = parseRetryAfter(headers['retry-after']);
+  return new SnapshotError(
+    'DOWNLOAD_FAILED',
+    `${where} answered ${statusCode}${detail}`,
+    seconds === undefined ? {} : { retryAfter: seconds },
+  );
+}
+
+async function readStart(body: AsyncIterable<Uint8Array>): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of body) {
+    chunks.push(chunk);
+    length += chunk.length;
+    if (length > MAX_PROBLEM_BYTES) return '';
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+function problemCode(text: string): string | undefined {
+  let problem: unknown;
+  try {
+    problem = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  if (typeof problem !== 'object' || problem === null || !('code' in problem)) return undefined;
+  const { code } = problem;
+  return typeof code === 'string' && /^[\w-]{1,64}$/.test(code) ? code : undefined;
+}
+
 async function followRedirects(options: DownloadOptions) {
   let { url, headers } = options;
-  // A store that a server sends its clients to does not know it.
+  // A store to which the server redirects does not send the commit.
   let commit: string | undefined;
   for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
     const answer = await get(url, headers, options.signal);
     if (url.origin === options.url.origin) {
       commit = commitOf(answer.headers['x-cachew-snapshot-commit']) ?? commit;
     }
-    if (!REDIRECTS.includes(answer.statusCode ?? 0)) return { url, answer, commit };
+    if (!isRedirect(answer)) return { url, answer, commit };
     answer.destroy();
     const next = redirectTarget(url, answer.headers.location);
     if (next.origin !== url.origin) headers = {};
@@ -89,7 +133,7 @@ async function get(
       // A connection of its own, closed with the answer.
       const asked = request(url, { ...options, agent: false }, (answer) => {
         answer.setTimeout(STALL_TIMEOUT, () => answer.destroy(new Error('stalled')));
-        // Whoever reads it is told; when nobody does, nobody cares.
+        // The reader of the body gets the error; without a listener it would end the process.
         answer.on('error', () => {});
         resolve(answer);
       });
@@ -103,6 +147,10 @@ async function get(
     const reason = hasCode(error) ? error.code : String(error);
     throw new SnapshotError('DOWNLOAD_FAILED', `${nameOf(url)}: ${reason}`, { cause: error });
   }
+}
+
+function isRedirect({ statusCode }: IncomingMessage): boolean {
+  return statusCode !== undefined && REDIRECTS.includes(statusCode);
 }
 
 function redirectTarget(from: URL, location: string | undefined): URL {

@@ -5,19 +5,19 @@ import { type TreeLimits, TreeWriter } from './tree-writer.js';
 import { refuseWindowsPath } from './windows-names.js';
 
 export interface ExtractOptions extends TreeLimits {
-  /** Checked between entries. What ends a wait for the source is the source's own affair. */
+  /** Checked between entries. It does not end a wait for the source. */
   readonly signal: AbortSignal | undefined;
   /** Called for each file and symlink. */
   readonly onFile: () => void;
-  /** Of the file system that is written to. Default: this process's. */
+  /** The platform of the target's file system. Default: this process's. */
   readonly platform?: NodeJS.Platform;
 }
 
 /**
  * Unpacks a tar archive into an empty directory. The source is read to its end, or ended.
  *
- * @throws SnapshotError `ARCHIVE_INVALID`, `LIMIT_EXCEEDED`; errors of the source and the file system as they are. What
- * was written until then stays.
+ * @throws SnapshotError `ARCHIVE_INVALID`, `LIMIT_EXCEEDED`; errors of the source and the file
+ * system as they are. Files that were written until then stay.
  */
 export async function extractTar(
   source: AsyncIterable<Uint8Array>,

@@ -6,8 +6,8 @@ import { configKeys } from '../git/config.js';
 import { verifyPath } from '../git/path-safety.js';
 
 /*
- * What a snapshot may have in `.git`. Whoever enters a checkout has git run hooks and what its config names: none
- * of that comes with a repository, so none may come with a snapshot, whoever made it.
+ * Checks what a snapshot has in `.git`. In a checkout, git runs hooks and the programs that its
+ * config names. No clone brings any of these, so no snapshot may, whatever server made it.
  */
 
 export const CONFIG_PATH = '.git/config';
@@ -15,23 +15,29 @@ export const CONFIG_PATH = '.git/config';
 /** More than a long URL and a long branch name take. */
 const MAX_CONFIG_BYTES = 64 * 1024;
 
-/** What git's clone leaves there. Not `commondir` or `config.worktree`, which lead to another config. */
+/**
+ * The names that git's clone leaves there. Not `commondir` or `config.worktree`, which lead to
+ * other configs.
+ */
 const NAMES =
   /^(?:HEAD|[A-Z_]+_HEAD|branches|config|description|hooks|index|info|lfs|logs|objects|packed-refs|refs|shallow)$/;
 
-/** The examples of git's own template, which it never runs. Others count where a file system has no modes. */
+/**
+ * The examples of git's own template, which git never runs. Without modes, git runs any other hook.
+ */
 const SAMPLE_HOOK = /\.sample$/;
 
 const CONFIG_KEYS =
   /^(?:core\.(?:repositoryformatversion|filemode|bare|logallrefupdates|checkstat|trustctime)|remote\.origin\.(?:url|fetch)|branch\..*\.(?:remote|merge))$/s;
 
 /**
- * Refuses what git would not check out, and in `.git` what its clone does not leave there.
+ * Refuses names that git does not check out, and in `.git` names that git's clone does not leave
+ * there.
  *
  * @throws SnapshotError `ARCHIVE_INVALID`.
  */
 export function refuseUnsafeEntry({ kind, path }: TarEntry): void {
-  const [top, name, ...below] = path.split('/');
+  const [top, name] = path.split('/');
   if (top !== '.git') {
     const refusal = path === '' ? undefined : verifyPath(path, kind === 'symlink');
     if (refusal !== undefined) throw refused(path, refusal);
@@ -43,13 +49,13 @@ export function refuseUnsafeEntry({ kind, path }: TarEntry): void {
     return;
   }
   if (!NAMES.test(name)) throw refused(path, 'is no part of a clone');
-  if (name === 'hooks' && kind === 'file' && !SAMPLE_HOOK.test(below.at(-1) ?? '')) {
+  if (name === 'hooks' && kind === 'file' && !SAMPLE_HOOK.test(path)) {
     throw refused(path, 'is a hook');
   }
 }
 
 /**
- * @param reader stands at the content of `.git/config`, which stays there.
+ * @param reader at the content of `.git/config`, which it does not take.
  * @throws SnapshotError `ARCHIVE_INVALID` for a config that sets more than the server's.
  */
 export async function refuseUnsafeConfig(size: number, reader: ByteReader): Promise<void> {

@@ -7,20 +7,22 @@ import type { TreeLimits } from './tree-writer.js';
 import { verifyDigest } from './verify-digest.js';
 
 export interface RestoreOptions {
-  /** Of a `snapshot.tar.zst`, by http or https and without credentials: these go into `headers`. */
+  /**
+   * The URL of a `snapshot.tar.zst`, http or https, without credentials: put these into `headers`.
+   */
   url: string | URL;
   /**
-   * Where the snapshot goes: an empty directory that is no mount point, or a path where nothing is yet;
-   * its parents are made.
+   * The target: an empty directory that is not a mount point, or a path that does not exist; its
+   * parents are made.
    */
   directory: string;
   /** Sent with the request, `authorization` for instance; not to other origins after a redirect. */
   headers?: Readonly<Record<string, string>> | undefined;
-  /** Called at the start, about once a MiB and at the end. What it throws ends the restore. */
+  /** Called at the start, about once a MiB and at the end. If it throws, the restore ends. */
   onProgress?: ((progress: RestoreProgress) => void) | undefined;
-  /** Bytes that may be written: the content of all files and symlinks. Default: 256 GiB. */
+  /** The most bytes to write: the content of all files and symlinks. Default: 256 GiB. */
   maxBytes?: number | undefined;
-  /** How many files, symlinks and directories there may be. Default: 10,000,000. */
+  /** The most files, symlinks and directories. Default: 10,000,000. */
   maxEntries?: number | undefined;
   /** Ends the restore. Nothing else limits how long a server may take to begin its answer. */
   signal?: AbortSignal | undefined;
@@ -41,7 +43,7 @@ export interface RestoreResult {
   readonly bytes: number;
   /** Files and symlinks. */
   readonly files: number;
-  /** Whether the snapshot carried a digest, which was right then. Other servers send none. */
+  /** Whether the snapshot had a digest, which matched. Other servers send none. */
   readonly verified: boolean;
 }
 
@@ -50,19 +52,19 @@ const DEFAULT_MAX_ENTRIES = 10_000_000;
 const PROGRESS_BYTES = 1024 * 1024;
 
 /**
- * Downloads a snapshot and unpacks it while it arrives, in a directory `.restore-*` beside the target,
- * which takes the target's place when everything is there and checked. Otherwise, whatever happens but
- * the death of this process, nothing is left behind and the target is as it was.
+ * Downloads a snapshot and unpacks it while it arrives, into a directory `.restore-*` beside the
+ * target. This directory takes the target's place when it is complete and checked. After any
+ * failure except the death of this process, nothing is left behind and the target is unchanged.
  *
- * File modes and times are those of the archive; owner is who runs this.
+ * File modes and times are those of the archive; the owner is the user of this process.
  *
  * @throws SnapshotError
  * - `INVALID_OPTIONS`: the URL, a header, a limit or the directory's name is not usable
- * - `TARGET_NOT_EMPTY`: there is something at `directory`, now or at the end
- * - `DOWNLOAD_FAILED`: no answer, or one other than 200 (the message has the status and the server's
- *   own code; `retryAfter` in seconds where it gave one), or an incomplete one
- * - `ARCHIVE_INVALID`: truncated, corrupt, or not a tree of files, directories and symlinks; a name that
- *   this system can't have; a hook, or a setting that could run a program
+ * - `TARGET_NOT_EMPTY`: `directory` is not an empty directory, at the start or at the end
+ * - `DOWNLOAD_FAILED`: no answer, or one other than 200 (the message has the status and the
+ *   server's own code; `retryAfter` in seconds where it gave one), or an incomplete one
+ * - `ARCHIVE_INVALID`: truncated, corrupt, or not a tree of files, directories and symlinks; a name
+ *   that this system can't have; a hook, or a setting that could run a program
  * - `LIMIT_EXCEEDED`: `maxBytes` or `maxEntries`
  * - `STORAGE_FULL`
  * - `ABORTED`: `signal` did; its reason is the `cause`
@@ -124,7 +126,7 @@ async function unpack(
   return { commit, bytes, files, verified };
 }
 
-/** Calls back at the start, whenever `step` bytes or more have come since, and at the end. */
+/** Calls `onCount` at the start, after every `step` bytes or more, and at the end. */
 async function* countBytes(
   chunks: AsyncIterable<Uint8Array>,
   step: number,

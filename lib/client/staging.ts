@@ -4,19 +4,20 @@ import { hasCode, SnapshotError } from '../errors.js';
 
 /** A directory beside its future place: on the same file system, where `rename` is atomic. */
 export interface Staging {
-  /** Empty at first, and entered by nobody but this user. */
+  /** Empty at first; only this user may enter it. */
   readonly path: string;
   /** Moves the directory to its place. @throws SnapshotError `TARGET_NOT_EMPTY` */
   publish(): Promise<void>;
-  /** Removes it, with the parents of the target that were made for it and are empty. */
+  /** Removes it, and the empty parents that were made for the target. */
   remove(): Promise<void>;
 }
 
 /**
- * Finds where a directory is to be put. Symlinks to it are followed.
+ * Resolves the target directory, symlinks included.
  *
  * @returns an absolute path that is an empty directory or does not exist.
- * @throws SnapshotError `TARGET_NOT_EMPTY` when there is anything else; `INVALID_OPTIONS` when there can be none.
+ * @throws SnapshotError `TARGET_NOT_EMPTY` for anything else; `INVALID_OPTIONS` when the name is
+ * impossible.
  */
 export async function findTarget(directory: string): Promise<string> {
   try {
@@ -33,7 +34,7 @@ export async function findTarget(directory: string): Promise<string> {
 
 /**
  * @param target as `findTarget` returned it. Missing parents are made.
- * @throws SnapshotError `INVALID_OPTIONS` when they can't be.
+ * @throws SnapshotError `INVALID_OPTIONS` when they can't be made.
  */
 export async function createStaging(target: string): Promise<Staging> {
   const parent = dirname(target);
@@ -53,7 +54,7 @@ export async function createStaging(target: string): Promise<Staging> {
     path,
     async publish() {
       try {
-        // Replaces an empty directory, and nothing else (POSIX, rename).
+        // Replaces only an empty directory (POSIX, rename).
         await rename(path, target);
       } catch (error) {
         const taken = hasCode(error) && ['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(error.code);
@@ -67,7 +68,7 @@ export async function createStaging(target: string): Promise<Staging> {
   };
 }
 
-/** The highest of a directory and its parents that is not there. */
+/** The highest of a directory and its parents that does not exist. */
 async function highestMissing(directory: string): Promise<string | undefined> {
   const isThere = (path: string) =>
     access(path).then(
@@ -79,7 +80,7 @@ async function highestMissing(directory: string): Promise<string | undefined> {
   return missing;
 }
 
-/** Removes directories from `deepest` up to `highest`, as far as nobody has put anything there. */
+/** Removes directories from `deepest` up to `highest`, as long as they are empty. */
 async function removeEmpty(deepest: string, highest: string): Promise<void> {
   for (let directory = deepest; ; directory = dirname(directory)) {
     try {
@@ -87,14 +88,14 @@ async function removeEmpty(deepest: string, highest: string): Promise<void> {
     } catch (error) {
       if (!hasCode(error)) throw error;
       if (error.code === 'ENOTEMPTY') return;
-      // What could not be made, or somebody else has removed.
+      // The directory could not be made, or another process has removed it.
       if (error.code !== 'ENOENT' && error.code !== 'ENAMETOOLONG') throw error;
     }
     if (directory === highest) return;
   }
 }
 
-/** A name that is too long for the file system, and not only for one of the archive's entries. */
+/** The target's own name is too long, rather than that of an entry of the archive. */
 function impossible(directory: string, error: unknown): unknown {
   if (!hasCode(error) || error.code !== 'ENAMETOOLONG') return error;
   const shown = `${directory.slice(0, 200)}…`;

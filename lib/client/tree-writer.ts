@@ -15,13 +15,13 @@ import { shownName } from '../archive/entry-path.js';
 import type { TarEntry } from '../archive/tar-reader.js';
 import { hasCode, SnapshotError } from '../errors.js';
 
-/** Of directories that have files but no entry of their own. */
+/** The mode of directories that have files but no entry of their own. */
 const DEFAULT_DIRECTORY_MODE = 0o755;
-/** Only we may look into a directory before it is complete. */
+/** Only this user may enter a directory before it is complete. */
 const UNFINISHED_DIRECTORY_MODE = 0o700;
 /** Files up to this size are written in one piece; anything larger as it arrives. */
 const SMALL_FILE_BYTES = 128 * 1024;
-/** Pieces of a large file are gathered up to this size, while those before them are written. */
+/** Pieces of a large file are gathered up to this size, while earlier ones are written. */
 const LARGE_WRITE_BYTES = 1024 * 1024;
 /** Links and directories that are finished before other work gets a turn. */
 const BATCH = 256;
@@ -33,31 +33,33 @@ export interface TreeLimits {
   readonly maxEntries: number;
 }
 
-/** That a file system can't have such a name: too long, or of bytes or characters that it does not take. */
+/**
+ * The file system can't have a name: it is too long, or has bytes or characters that it refuses.
+ */
 const IMPOSSIBLE_NAME = ['ENAMETOOLONG', 'EILSEQ', 'EINVAL'];
 
 type DirectoryEntry = Pick<TarEntry, 'mode' | 'mtime'>;
 
 /**
- * Writes the entries of an archive below a directory that is empty and nobody else writes to. Modes
- * are set whatever the umask; owners are not.
+ * Writes the entries of an archive below an empty directory to which no other process writes. Modes
+ * are set regardless of the umask; owners are not set.
  *
  * Invariants that keep every write below the directory:
- * - A path is opened or made only below directories that this writer made (or the first one).
- * - Nothing is ever replaced: a name that is there already, also under another case where the file
- *   system folds it, is refused by the kernel (`O_EXCL`, `mkdir`, `symlink`).
- * - Symlinks are made when all files and directories are there.
+ * - A path is opened or made only below the first directory, and directories that this writer made.
+ * - Nothing is replaced: the kernel refuses a name that exists already, also in another case if the
+ *   file system folds case (`O_EXCL`, `mkdir`, `symlink`).
+ * - Symlinks are made after all files and directories.
  *
- * Small files are written with synchronous calls: on a local disk these take 20 µs a file, and as much
- * again when each goes through the thread pool. Other work gets its turn whenever the reader needs
- * more bytes, every few hundred KiB.
+ * Small files are written with synchronous calls: on a local disk these take 20 µs a file, and
+ * twice that through the thread pool. Other work runs whenever the reader needs more bytes, every
+ * few hundred KiB.
  *
- * @throws SnapshotError `ARCHIVE_INVALID` when two entries claim one name, or one can't be had here;
- * `LIMIT_EXCEEDED` before anything over a limit is written; file system errors as they are.
+ * @throws SnapshotError `ARCHIVE_INVALID` when two entries have one name, or a name is impossible
+ * here; `LIMIT_EXCEEDED` before anything over a limit is written; file system errors as they are.
  */
 export class TreeWriter {
   readonly #root: string;
-  /** In the order of their creation, parents first; `undefined` as long as there was no entry. */
+  /** In the order of creation, parents first; `undefined` until their entry comes. */
   readonly #directories = new Map<string, DirectoryEntry | undefined>([['', undefined]]);
   readonly #symlinks: TarEntry[] = [];
   #bytesLeft: number;
@@ -69,7 +71,7 @@ export class TreeWriter {
     this.#root = Buffer.from(directory).toString('latin1');
   }
 
-  /** @param reader stands at the entry's content. */
+  /** @param reader at the entry's content. */
   async write(entry: TarEntry, reader: ByteReader): Promise<void> {
     const { kind, path } = entry;
     if (kind === 'directory') {
@@ -85,14 +87,16 @@ export class TreeWriter {
     else await this.#writeLarge(entry, reader);
   }
 
-  /** Makes the symlinks, then sets the modes and times of directories, which all else changes. */
+  /**
+   * Makes the symlinks; at last sets the modes and times of directories, which every write changes.
+   */
   async finish(signal: AbortSignal | undefined): Promise<void> {
     await inBatches(this.#symlinks, signal, ({ path, target, mtime }) => {
       const place = this.#place(path);
       withNameFailure(path, () => symlinkSync(Buffer.from(target, 'latin1'), place));
       lutimesSync(place, mtime, mtime);
     });
-    // Children first: a parent's final mode may forbid to enter it.
+    // Children first: the final mode of a parent may forbid entering it.
     await inBatches([...this.#directories].reverse(), signal, ([path, entry]) => {
       const place = this.#place(path);
       if (entry) setModeAndTime(place, entry.mode, entry.mtime);
@@ -149,7 +153,8 @@ export class TreeWriter {
         left -= bytes;
         await writing;
         writing = writeAll(file, pieces, bytes);
-        // Awaited with the next ones at hand; until then its failure must not end the process.
+        // Awaited once the next pieces have arrived; until then its failure must not end the
+        // process.
         writing.catch(() => {});
       }
       await writing;
@@ -162,15 +167,15 @@ export class TreeWriter {
 }
 
 /**
- * By the path of a file that this writer has just made: Node's permission model refuses to change those of a
- * descriptor.
+ * By path, of a file that this writer has just made: Node's permission model refuses to change mode
+ * and time by descriptor.
  */
 function setModeAndTime(place: Buffer, mode: number, mtime: Date): void {
   chmodSync(place, mode);
   utimesSync(place, mtime, mtime);
 }
 
-/** Takes `atLeast` bytes, and no more than `limit`, as they lie in memory. */
+/** Takes at least `atLeast` bytes, at most `limit`, without copying them. */
 async function gather(reader: ByteReader, atLeast: number, limit: number) {
   const pieces: Buffer[] = [];
   let bytes = 0;
@@ -184,7 +189,7 @@ async function gather(reader: ByteReader, atLeast: number, limit: number) {
 
 async function writeAll(file: FileHandle, pieces: Buffer[], bytes: number): Promise<void> {
   const { bytesWritten } = await file.writev(pieces);
-  // When the disk is full, or a limit is reached, the next write says so.
+  // If the disk is full, or a limit is reached, the next write fails.
   if (bytesWritten < bytes) await file.writeFile(Buffer.concat(pieces).subarray(bytesWritten));
 }
 
@@ -196,7 +201,7 @@ function withNameFailure<T>(path: string, make: () => T): T {
   }
 }
 
-/** What a failure to make an entry means if its name is the reason. */
+/** The error for a failure to make an entry, if the entry's name is the reason. */
 function nameFailure(path: string, error: unknown): unknown {
   if (!hasCode(error)) return error;
   if (error.code === 'EEXIST') return duplicate(path, error);

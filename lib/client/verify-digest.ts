@@ -3,19 +3,19 @@ import { DIGEST_FRAME_BYTES, decodeDigestFrame } from '../archive/digest-frame.j
 import { SnapshotError } from '../errors.js';
 
 /**
- * Passes a snapshot on but for the digest frame at its end, which it checks. Snapshots of other
+ * Passes on a snapshot without the digest frame at its end, which it checks. Snapshots of other
  * servers have none and pass whole.
  *
- * @param onVerified called when there was a digest and it is right.
- * @throws SnapshotError `ARCHIVE_INVALID` after the last byte when the digest is wrong: what came
- * before must not be used then.
+ * @param onVerified called when the snapshot has a digest that matches.
+ * @throws SnapshotError `ARCHIVE_INVALID` after the last byte when the digest does not match: do
+ * not use the bytes before.
  */
 export async function* verifyDigest(
   source: AsyncIterable<Uint8Array>,
   onVerified: () => void,
 ): AsyncGenerator<Uint8Array> {
   const hash = createHash('sha256');
-  // Never less than the last bytes of what has arrived, because they may be the digest frame.
+  // Always holds back the latest bytes, as they may be the digest frame.
   let held: Uint8Array = Buffer.alloc(0);
   for await (const chunk of source) {
     let passed = held;

@@ -1,6 +1,6 @@
 /**
- * The `agent` capability (gitprotocol-capabilities(5)): printable, and without spaces. Only an upstream that
- * tells its own may be told ours.
+ * The `agent` capability (gitprotocol-capabilities(5)): printable, and without spaces. It may be
+ * sent only to an upstream that sends its own.
  *
  * @returns one element, or none.
  */

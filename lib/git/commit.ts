@@ -1,18 +1,54 @@
 import { SnapshotError } from '../errors.js';
+import { OID_BYTES } from './object.js';
 
-/** What a checkout needs of a commit. */
-export interface Commit {
-  /** The id of its tree. */
-  readonly tree: string;
+/** The header of a commit, as far as it is needed here. */
+export interface CommitHeader {
+  /** 20 bytes. */
+  readonly tree: Buffer;
+  /** 20 bytes each. */
+  readonly parents: readonly Buffer[];
   /** When it was committed, in whole seconds since the epoch; 0 when it does not say. */
   readonly committedAt: number;
 }
 
-export function parseCommit(data: Buffer): Commit {
-  const text = data.toString('latin1');
-  const tree = /^tree ([0-9a-f]{40})\n/.exec(text)?.[1];
+const OID_DIGITS = 2 * OID_BYTES;
+const LINE_FEED = 0x0a;
+
+/**
+ * Reads a commit as git's commit.c does (`parse_commit_buffer`): ids may have upper-case digits,
+ * and a commit without a readable time counts as made at the epoch.
+ *
+ * @throws SnapshotError `UPSTREAM_INVALID` when it does not begin with its tree.
+ */
+export function parseCommit(data: Buffer): CommitHeader {
+  const tree = oidAfter(data, 'tree ', 0);
   if (tree === undefined) throw new SnapshotError('UPSTREAM_INVALID', 'a commit is malformed');
-  const header = text.slice(0, text.indexOf('\n\n') + 1);
-  const committedAt = Number(/^committer .*> (\d{1,15}) [-+]\d+$/m.exec(header)?.[1] ?? 0);
-  return { tree, committedAt };
+  const parents: Buffer[] = [];
+  let at = 'tree '.length + OID_DIGITS + 1;
+  for (;;) {
+    const parent = oidAfter(data, 'parent ', at);
+    if (parent === undefined) break;
+    parents.push(parent);
+    at += 'parent '.length + OID_DIGITS + 1;
+  }
+  return { tree, parents, committedAt: committedAt(data, at) };
+}
+
+/** The id on the line that begins at `at`, if it is `<keyword><id>`. */
+function oidAfter(data: Buffer, keyword: string, at: number): Buffer | undefined {
+  const start = at + keyword.length;
+  const end = start + OID_DIGITS;
+  if (data[end] !== LINE_FEED || data.toString('latin1', at, start) !== keyword) return undefined;
+  const oid = Buffer.from(data.toString('latin1', start, end), 'hex');
+  return oid.length === OID_BYTES ? oid : undefined;
+}
+
+/** The time on the line after the author's. */
+function committedAt(data: Buffer, authorAt: number): number {
+  const line = data.indexOf(LINE_FEED, authorAt) + 1;
+  if (line === 0 || data.toString('latin1', line, line + 10) !== 'committer ') return 0;
+  const end = data.indexOf(LINE_FEED, line);
+  if (end < 0) return 0;
+  const time = /> *(\d{1,15}) [^>]*$/.exec(data.toString('latin1', line, end))?.[1];
+  return time === undefined ? 0 : Number(time);
 }

@@ -1,20 +1,20 @@
-/** A value as git-config(1) reads it back unchanged. Values hold no line breaks or NULs. */
+/** Quotes a value for a config file, git-config(1). The value has no line breaks or NULs. */
 export function quoteConfigValue(value: string): string {
   const escaped = value.replace(/[\\"]/g, '\\$&').replace(/\t/g, '\\t');
   return /^\s|\s$|[;#]/.test(value) ? `"${escaped}"` : escaped;
 }
 
 const SECTION = /^\[([A-Za-z0-9-]+)(?: "((?:[^"\\\0]|\\["\\])*)")?\]$/;
-/** Every backslash is of an escape, so that a value never goes on in the next line. */
+/** Every backslash begins an escape, so that no value continues on the next line. */
 const SETTING = /^\t([A-Za-z][A-Za-z0-9-]*) = (?:[^\\\0]|\\["\\tnb])*$/;
 
 /**
- * The keys that a config file sets: `core.bare`, `branch.main.remote`. Section and name are in lower case, as they
- * count for git; the subsection is as it stands in the file.
+ * The keys that a config file sets: `core.bare`, `branch.main.remote`. Section and name are in
+ * lower case, as git ignores their case; the subsection keeps its case.
  *
  * @param text bytes as latin1.
- * @returns `undefined` for what git does not write by itself: comments, includes without a section, settings without
- * a value, lines that go on, several things in a line.
+ * @returns `undefined` for a file that git does not write by itself: with comments, settings before
+ * a section or without a value, continued lines, or a section and a setting on one line.
  */
 export function configKeys(text: string): string[] | undefined {
   const keys: string[] = [];

@@ -1,9 +1,9 @@
 import type { Hash } from 'node:crypto';
 
-/** Characters that are hashed at once: a call takes as long as some hundred of them. */
+/** Characters that are hashed at once: a call costs as much as a few hundred of them. */
 const PIECE_LENGTH = 64 * 1024;
 
-/** Hashes very many short texts, as if they were one. */
+/** Hashes many short texts as one. */
 export function hashLines(hash: Hash, lines: Iterable<string>, encoding: 'latin1' | 'utf8'): void {
   let piece = '';
   for (const line of lines) {

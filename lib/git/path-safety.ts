@@ -1,17 +1,20 @@
 /**
- * The names that git refuses to check out: `verify_path` of git's read-cache.c with `core.protectHFS`
- * and `core.protectNTFS` both on, because a snapshot may be unpacked on any file system. Everything
- * else that git clones on Linux without a word passes: backslashes, device names, trailing spaces,
- * bytes that are not UTF-8.
+ * The names that git refuses to check out: `verify_path` of git's read-cache.c with
+ * `core.protectHFS` and `core.protectNTFS` both on, because a snapshot may be unpacked on any file
+ * system. All other names that git clones on Linux pass: with backslashes, device names, trailing
+ * spaces, bytes that are not UTF-8.
  *
- * Paths are bytes. They are taken as latin1 ("binary") strings, one character a byte.
+ * Paths are bytes, as latin1 ("binary") strings, one character a byte.
  */
 
-/** Linux's NAME_MAX and PATH_MAX: longer names and paths can't be files. Symlinks have no longer targets. */
+/**
+ * Linux's NAME_MAX and PATH_MAX: longer names and paths can't be files. Symlinks have no longer
+ * targets.
+ */
 export const MAX_NAME_BYTES = 255;
 export const MAX_PATH_BYTES = 4095;
 
-/** A byte sequence that git takes for one character; it also refuses U+FFFE and U+FFFF. */
+/** A byte sequence that git reads as one character; it also refuses U+FFFE and U+FFFF. */
 const UTF8_CHARACTER = [
   '[\\x00-\\x7f]',
   '[\\xc2-\\xdf][\\x80-\\xbf]',
@@ -25,8 +28,8 @@ const HFS_IGNORED =
   '(?:\\xe2\\x80[\\x8c-\\x8f\\xaa-\\xae]|\\xe2\\x81[\\xaa-\\xaf]|\\xef\\xbb\\xbf)*';
 
 /**
- * A segment that HFS+ takes for `.{name}`. Like git, a malformed character ends the name. (The flag
- * `i` would fold bytes above 0x7f too.)
+ * A segment that HFS+ reads as `.{name}`. A malformed character ends the name, as in git. (The flag
+ * `i` would also fold bytes above 0x7f.)
  */
 function hfsSegment(name: string): RegExp {
   const letters = ['\\.', ...Array.from(name, (c) => `[${c}${c.toUpperCase()}]`)];
@@ -38,13 +41,15 @@ function hfsSegment(name: string): RegExp {
 const EMPTY_OR_DOTS = /(?:^|\/)\.{0,2}(?:\/|$)/;
 const NTFS_DOT_GIT = /(?:^|[/\\])(?:\.git|git~1)[. ]*(?:[/\\:]|$)/i;
 const HFS_DOT_GIT = hfsSegment('git');
-/** With the two kinds of short names: six letters and up to `~4`, or a hash cut short by a number. */
+/**
+ * With the two kinds of short names: six letters and up to `~4`, or a hash cut short by a number.
+ */
 const NTFS_DOT_GITMODULES =
   /(?:^|[/\\])(?:\.gitmodules|gitmod~[1-4]|~[1-9]\d{6}|g~[1-9]\d{5}|gi~[1-9]\d{4}|gi7~[1-9]\d{3}|gi7e~[1-9]\d\d|gi7eb~[1-9]\d|gi7eba~[1-9])[. ]*(?::|$)/i;
 const HFS_DOT_GITMODULES = hfsSegment('gitmodules');
 
 /**
- * Says why git refuses to check out an entry, or `undefined` when it does not.
+ * The reason why git refuses to check out an entry; `undefined` when git accepts it.
  *
  * @param path The path from the top of the tree. It matters as a whole: git refuses a symbolic link
  * also below a directory called `.gitmodules`.

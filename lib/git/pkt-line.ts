@@ -1,8 +1,8 @@
 import { SnapshotError } from '../errors.js';
 
 /*
- * pkt-line framing: gitprotocol-common(5). Four hex digits give the length of a line with themselves;
- * 0000 is a flush, 0001 and 0002 delimit parts of protocol v2.
+ * pkt-line framing: gitprotocol-common(5). Four hex digits give the length of a line, themselves
+ * included; 0000 is a flush, 0001 and 0002 delimit parts of protocol v2.
  */
 
 /** One frame; `payload` is a view that is valid until the next frame is read. */
@@ -18,7 +18,7 @@ export function encodePktLine(content: string | Uint8Array): Buffer {
   return Buffer.concat([Buffer.from(length), payload]);
 }
 
-/** A line of text: its bytes as latin1, without the one line feed that it may end with. */
+/** A line of text: its bytes as latin1, without one line feed at its end. */
 export function lineText(payload: Buffer): string {
   const end = payload.at(-1) === LINE_FEED ? payload.length - 1 : payload.length;
   return payload.toString('latin1', 0, end);
@@ -28,15 +28,15 @@ export const FLUSH_PKT = Buffer.from('0000');
 export const DELIM_PKT = Buffer.from('0001');
 
 /**
- * Cuts bytes into frames as they come. Payloads are views of what arrived; only a frame that lies across
- * two chunks is copied, once.
+ * Cuts arriving bytes into frames. Payloads are views of the chunks; only a frame that spans two
+ * chunks is copied, once.
  */
 export class PktLineSplitter {
   #partial: Buffer | undefined;
   #held = 0;
 
   /**
-   * The frames that a chunk completes; to be taken before the next one is given.
+   * The frames that a chunk completes. Take them before the next call.
    *
    * @throws SnapshotError `UPSTREAM_INVALID` for a malformed length.
    */

@@ -8,14 +8,14 @@ const LINE_FEED = 0x0a;
 const FIRST_BYTES = 4096;
 
 /**
- * Refs in the order of their names, each name once. There may be hundreds of thousands: they are kept as the
- * text of a `packed-refs` file (git-pack-refs(1)), and an object is made of one when it is asked for. Memory: the
- * text, and 4 bytes a ref.
+ * Refs in the order of their names, each name once. There may be hundreds of thousands, so they are
+ * kept as the text of a `packed-refs` file (git-pack-refs(1)), and each becomes an object only when
+ * it is read. Memory: the text, and 4 bytes a ref.
  */
 export class RefList implements Iterable<Ref> {
   /** The content of a `packed-refs` file. */
   readonly packed: Buffer;
-  /** Where the line of each ref begins; one element more than refs: where the last one ends. */
+  /** Where the line of each ref begins, and at last where the text ends. */
   readonly #starts: Uint32Array;
 
   /** For `RefListBuilder`. */
@@ -25,8 +25,9 @@ export class RefList implements Iterable<Ref> {
   }
 
   /**
-   * @param bytes that its text will hardly exceed. The system gives memory to what is written.
-   * @throws RangeError when a name is there twice.
+   * @param bytes that the text is expected to take. The system gives memory only to bytes that are
+   * written.
+   * @throws RangeError when two refs have one name.
    */
   static of(refs: Iterable<Ref>, bytes?: number): RefList {
     const builder = new RefListBuilder(bytes);
@@ -44,10 +45,10 @@ export class RefList implements Iterable<Ref> {
     for (let i = 0; i < this.length; i++) yield this.#at(i);
   }
 
-  /** What each ref names, not peeled. */
+  /** The id that each ref names, not peeled. */
   *oids(): Generator<string> {
     for (let i = 0; i < this.length; i++) {
-      const start = this.#starts[i] ?? 0;
+      const start = this.#startOf(i);
       yield this.packed.toString('latin1', start, start + OID_DIGITS);
     }
   }
@@ -65,7 +66,10 @@ export class RefList implements Iterable<Ref> {
     return found?.name === name ? found : undefined;
   }
 
-  /** Each ref, and the same of another list: `undefined` when that does not have it, or at another object. */
+  /**
+   * Each ref, with the equal ref of another list: `undefined` if that list lacks it, or has another
+   * id.
+   */
   *beside(other: RefList): Generator<readonly [ref: Ref, same: Ref | undefined]> {
     const others = other[Symbol.iterator]();
     let next = others.next();
@@ -76,18 +80,18 @@ export class RefList implements Iterable<Ref> {
     }
   }
 
-  /** Refs that another list does not have, or at another object. */
+  /** Refs that another list lacks, or has with another id. */
   *notIn(other: RefList): Generator<Ref> {
     for (const [ref, same] of this.beside(other)) if (same === undefined) yield ref;
   }
 
-  /** The list in its order, when it was built in another one; `undefined` when a name is there twice. */
+  /** A list that was built out of order, in order; `undefined` when two refs have one name. */
   sorted(): RefList | undefined {
     const text = this.packed;
-    const starts = this.#starts;
-    // A line feed is less than all bytes of names: one that another name begins with comes before that.
-    const nameAt = (i: number) => (starts[i] ?? 0) + OID_DIGITS + 1;
-    const endOf = (i: number) => starts[i + 1] ?? 0;
+    // A line feed is less than all bytes of names, so a name comes before longer ones that begin
+    // with it.
+    const nameAt = (i: number) => this.#startOf(i) + OID_DIGITS + 1;
+    const endOf = (i: number) => this.#startOf(i + 1);
     const order = Uint32Array.from({ length: this.length }, (_, i) => i).sort((a, b) =>
       text.compare(text, nameAt(b), endOf(b), nameAt(a), endOf(a)),
     );
@@ -102,10 +106,17 @@ export class RefList implements Iterable<Ref> {
     return builder.build();
   }
 
+  /** Where the line of a ref begins, or the text ends. */
+  #startOf(index: number): number {
+    const start = this.#starts[index];
+    if (start === undefined) throw new RangeError(`the list has no ref ${index}`);
+    return start;
+  }
+
   #at(index: number): Ref {
     const text = this.packed;
-    const start = this.#starts[index] ?? 0;
-    const end = (this.#starts[index + 1] ?? 0) - 1;
+    const start = this.#startOf(index);
+    const end = this.#startOf(index + 1) - 1;
     const oid = text.toString('latin1', start, start + OID_DIGITS);
     const peeledAt = end - OID_DIGITS;
     // A name has no line feed.
@@ -116,7 +127,7 @@ export class RefList implements Iterable<Ref> {
   }
 }
 
-/** Collects the refs of a list, in any order: one of names in theirs takes less time. */
+/** Collects the refs of a list in any order; sorted names take the least time. */
 export class RefListBuilder {
   #text: Buffer;
   #size: number;
@@ -124,7 +135,7 @@ export class RefListBuilder {
   #latest = '';
   #isSorted = true;
 
-  /** @param bytes that the text will hardly exceed. */
+  /** @param bytes that the text is expected to take. */
   constructor(bytes = 0) {
     this.#text = Buffer.allocUnsafeSlow(bytes + FIRST_BYTES);
     this.#size = this.#text.write(HEADER, 'latin1');
@@ -144,7 +155,7 @@ export class RefListBuilder {
     this.#size += this.#text.write(line, this.#size, 'latin1');
   }
 
-  /** To be called once. @returns `undefined` when a name is there twice. */
+  /** Call it once. @returns `undefined` when two refs have one name. */
   build(): RefList | undefined {
     const starts = this.#starts.ending(this.#size);
     const list = new RefList(this.#text.subarray(0, this.#size), starts);
@@ -153,8 +164,9 @@ export class RefListBuilder {
 }
 
 /**
- * @param content is kept, not copied, when it is in the order of the names.
- * @throws SnapshotError `REPOSITORY_DAMAGED` for a line that git would not have written, and a name that is there twice.
+ * @param content is kept without a copy when its names are in order.
+ * @throws SnapshotError `REPOSITORY_DAMAGED` for a line that git does not write, and for two refs
+ * with one name.
  */
 export function parsePackedRefs(content: Buffer): RefList {
   const starts = new Starts();

@@ -1,6 +1,6 @@
 /*
- * Names of refs are bytes. They are taken as latin1 ("binary") strings, one character a byte, and written back
- * as such: so no two names become one, whatever encoding they are in.
+ * Names of refs are bytes in any encoding. They are kept as latin1 ("binary") strings, one
+ * character a byte, and written back the same way, so that no two names become one.
  */
 
 /** The bytes of a name that people and JSON write as text. */
@@ -14,10 +14,13 @@ export type Head =
   | { readonly kind: 'detached'; readonly oid: string };
 
 export interface Ref {
-  /** Full name: `refs/heads/main`. Bytes as latin1, one character a byte: git's names have no encoding. */
+  /**
+   * Full name: `refs/heads/main`. Bytes as latin1, one character a byte: git's names have no
+   * encoding.
+   */
   readonly name: string;
   readonly oid: string;
-  /** For an annotated tag: the object that it finally names. */
+  /** For an annotated tag: the id of the object at the end of the chain of tags. */
   readonly peeled?: string | undefined;
 }
 

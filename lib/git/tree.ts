@@ -3,11 +3,11 @@ import { OID_BYTES } from './object.js';
 
 /*
  * Trees: "mode SP name NUL id" for each entry, sorted by name with a slash behind those of
- * directories. No format document has it; git's tree-walk.c is the definition, also of what happens
- * to modes that no git writes: zero-padded ones are read, unknown types count as gitlinks.
+ * directories. No format document describes trees; git's tree-walk.c defines them, modes that no
+ * git writes included: zero-padded modes are read, unknown types count as gitlinks.
  */
 
-/** What an entry of a tree is, by the upper bits of its mode. */
+/** The kind of an entry, by the upper bits of its mode. */
 export type TreeEntryKind = 'directory' | 'file' | 'symlink' | 'gitlink';
 
 export interface TreeEntry {
@@ -19,13 +19,13 @@ export interface TreeEntry {
   readonly oid: string;
 }
 
-/** Where the parts of an entry lie in its tree. */
+/** The positions of the parts of an entry in its tree. */
 export interface EntryPlace {
   readonly mode: number;
   readonly nameAt: number;
-  /** Where the NUL behind the name is. */
+  /** The position of the NUL after the name. */
   readonly nameEnd: number;
-  /** Where the next entry begins. */
+  /** The start of the next entry. */
   readonly end: number;
 }
 
@@ -41,7 +41,7 @@ const SPACE = 0x20;
 const MAX_MODE_DIGITS = 11;
 
 /**
- * The entries in the order in which they stand, each made when it is asked for: as objects they take ten
+ * The entries in the order of the tree. Each is made only when it is read: as objects they take ten
  * times the memory of the tree.
  *
  * @throws SnapshotError `UPSTREAM_INVALID`
@@ -73,8 +73,8 @@ export function placeEntry(data: Buffer, at: number): EntryPlace {
   let mode = 0;
   let space = at;
   for (let byte = data[space]; byte !== SPACE; byte = data[++space]) {
-    const isOctal = byte !== undefined && byte >= 0x30 && byte <= 0x37;
-    if (!isOctal || space - at === MAX_MODE_DIGITS) throw malformed();
+    if (byte === undefined || byte < 0x30 || byte > 0x37) throw malformed();
+    if (space - at === MAX_MODE_DIGITS) throw malformed();
     mode = mode * 8 + byte - 0x30;
   }
   const nameAt = space + 1;

@@ -3,18 +3,18 @@ import { agentCapability } from './agent.js';
 import { encodePktLine, FLUSH_PKT, type PktLine, readPktLines } from './pkt-line.js';
 
 /*
- * The upload-pack exchange of protocol v0/v1 over HTTP: gitprotocol-pack(5) and gitprotocol-http(5).
- * Stateless: one request with all wants, one answer.
+ * The upload-pack exchange of protocol v0/v1 over HTTP: gitprotocol-pack(5) and
+ * gitprotocol-http(5). Stateless: one request with all wants, one answer.
  */
 
 const CAPABILITIES = ['multi_ack_detailed', 'no-done', 'side-band-64k', 'ofs-delta'];
 
 /**
- * The request body of a fetch. All haves are sent at once and `done` after them, so that the answer
- * is the pack: no round of negotiation. Thin packs are not asked for.
+ * The request body of a fetch. It sends all haves at once and `done` after them, so that the answer
+ * is the pack, without rounds of negotiation. It does not ask for a thin pack.
  *
- * @param haves what the mirror has; none for a clone.
- * @param offered the capabilities of the upstream's ref advertisement; only those are asked for.
+ * @param haves ids of commits in the mirror; none for a clone.
+ * @param offered the capabilities of the upstream's ref advertisement; the request uses no others.
  */
 export function encodeFetchRequest(
   wants: readonly string[],
@@ -38,14 +38,14 @@ const PACK_BAND = 1;
 const PROGRESS_BAND = 2;
 const ERROR_BAND = 3;
 
-/** What the message of an error begins with that the upstream reported. */
+/** The start of the message of an error that the upstream reports. */
 const REPORT = 'the upstream reports: ';
 
 const ACKNOWLEDGEMENT = /^ACK [0-9a-f]{40}(?: (?:continue|common|ready))?$/;
 
 /**
- * Reads the answer to a fetch request and yields the bytes of the pack, never none; views, each valid until the
- * next one is asked for.
+ * Reads the answer to a fetch request and yields the bytes of the pack, never an empty piece. Each
+ * piece is a view, valid until the next is read.
  *
  * @param onProgress gets the upstream's progress text as it comes.
  * @throws SnapshotError `UPSTREAM_UNREACHABLE` for an error that the upstream reports,
@@ -71,7 +71,7 @@ export async function* readFetchAnswer(
     const payload = line.payload.subarray(1);
     switch (line.payload[0]) {
       case PACK_BAND:
-        // An empty one only says that the upstream is still there (uploadpack.keepAlive of git-config(1)).
+        // An empty packet only keeps the connection alive (uploadpack.keepAlive of git-config(1)).
         if (payload.length > 0) yield payload;
         break;
       case PROGRESS_BAND:
@@ -91,7 +91,7 @@ function isSideBand(payload: Buffer): boolean {
   return band === PACK_BAND || band === PROGRESS_BAND || band === ERROR_BAND;
 }
 
-/** Before the pack: `ACK` for haves that both sides know, `NAK` when there is none. */
+/** Before the pack: `ACK` for haves that the upstream knows, `NAK` if it knows none. */
 function checkNegotiation(payload: Buffer): void {
   const text = payload.toString().trimEnd();
   if (text === 'NAK' || ACKNOWLEDGEMENT.test(text)) return;
@@ -102,7 +102,7 @@ function checkNegotiation(payload: Buffer): void {
   throw new SnapshotError('UPSTREAM_INVALID', 'the upstream answered neither ACK, NAK nor a pack');
 }
 
-/** Whether the upstream says that it has no such object, or does not give it away by its id. */
+/** Whether the upstream says that it lacks an object, or does not serve it by its id. */
 export function isNotOurRef(error: unknown): boolean {
   return (
     error instanceof SnapshotError && error.message.startsWith(`${REPORT}upload-pack: not our ref`)

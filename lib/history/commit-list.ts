@@ -1,14 +1,12 @@
-import type { Commit } from './commit.js';
+import type { Commit } from './commit-reader.js';
 import { NumberList } from './number-list.js';
 
-/**
- * Commits that a walk found, as columns of numbers: about 25 bytes a commit.
- */
+/** The commits of a walk, as columns of numbers: about 25 bytes a commit. */
 export class CommitList {
   readonly #numbers = new NumberList();
   readonly #trees = new NumberList();
   readonly #parentTrees = new NumberList();
-  /** Where in the column of parents those of each commit begin. */
+  /** Where the parents of each commit begin in the column of parents. */
   readonly #starts = new NumberList();
   readonly #parents = new NumberList();
 
@@ -17,7 +15,7 @@ export class CommitList {
   }
 
   /**
-   * @param parents those that the walk went on to.
+   * @param parents that the walk follows.
    * @param parentTree the tree of the first of them, or `NO_TREE`.
    */
   push({ number, tree }: Commit, parents: readonly number[], parentTree: number): void {
@@ -36,12 +34,12 @@ export class CommitList {
     return this.#trees.at(index);
   }
 
-  /** The tree of the first parent that the walk went on to, or `NO_TREE`. */
+  /** The tree of the first parent that the walk follows, or `NO_TREE`. */
   parentTree(index: number): number {
     return this.#parentTrees.at(index);
   }
 
-  /** The parents that the walk went on to. */
+  /** The parents that the walk follows. */
   *parents(index: number): Generator<number> {
     const end = index + 1 < this.length ? this.#starts.at(index + 1) : this.#parents.length;
     for (let at = this.#starts.at(index); at < end; at++) yield this.#parents.at(at);

@@ -1,6 +1,6 @@
-import type { Commit } from './commit.js';
+import type { Commit } from './commit-reader.js';
 
-/** Commits to be visited, the newest first; those of one second in the order in which they came. */
+/** A priority queue of commits: the newest first; commits of one second in the order of `push`. */
 export class CommitQueue {
   readonly #heap: { readonly commit: Commit; readonly turn: number }[] = [];
   #turns = 0;

@@ -1,41 +1,46 @@
 import { ObjectSet } from '../pack/object-set.js';
-import type { ObjectReader } from '../pack/reader.js';
-import { type Commit, NO_TREE, readCommit } from './commit.js';
 import { CommitList } from './commit-list.js';
 import { CommitQueue } from './commit-queue.js';
+import { type Commit, type CommitReader, NO_TREE } from './commit-reader.js';
 
 /*
- * The commits that can be reached from some and not from others, as `git rev-list A ^B` finds them.
+ * The commits that can be reached from included tips but not from excluded ones, as `git rev-list A
+ * ^B` finds them.
  *
- * A queue gives the newest commit first, whose parents are then queued in its colour: included, or
- * excluded, which wins. The walk ends when no included commit is queued, nor an excluded one that is as
- * new as one that was included. Invariants: every commit that can be reached from an included one is
- * listed or excluded; whatever is excluded can be reached from an excluded one. So the walk may list too
- * much, when commits are dated before their parents or very many tips are excluded, and never too little.
- * Memory: 25 bytes for each commit that is listed, two bits for each object that there is.
+ * A queue yields the newest commit first. Its parents are then queued with its colour: included, or
+ * excluded, which wins. The walk ends when no included commit is queued, and all excluded ones are
+ * older than each included one. Invariants: every commit that can be reached from an included tip
+ * is listed or excluded; every excluded commit can be reached from an excluded tip. So the walk may
+ * list too many commits, if commits are dated before their parents or very many tips are excluded,
+ * but never too few. Memory: 25 bytes for each listed commit, two bits for each object of the
+ * reader.
  */
 
-/** More excluded tips are not read before the walk has seen `FEW_COMMITS`: nearly always it ends at some of them. */
+/**
+ * More excluded tips are read only after `FEW_COMMITS` commits: nearly always the walk ends
+ * earlier.
+ */
 const FEW_TIPS = 10_000;
 const FEW_COMMITS = 1024;
 
-/** Commits between two looks at the signal. */
+/** Commits between two checks of the signal. */
 export const COMMITS_AT_ONCE = 1024;
 
 export interface CommitWalkOptions {
   /** Numbers of commits. */
   readonly include: Iterable<number>;
   readonly exclude?: readonly number[] | undefined;
-  /** Gets the commits that were found to be excluded. */
+  /** Gets the excluded commits that the walk finds. */
   readonly excluded: ObjectSet;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * @returns commits, the newest first: those to be left out that `excluded` has.
- * @throws SnapshotError `UPSTREAM_INVALID` when a commit is missing or malformed; the signal's reason.
+ * @returns commits, the newest first. Ignore those that `excluded` has.
+ * @throws SnapshotError `UPSTREAM_INVALID` when a commit is missing or malformed; the signal's
+ * reason.
  */
-export function walkCommits(reader: ObjectReader, options: CommitWalkOptions): CommitList {
+export function walkCommits(reader: CommitReader, options: CommitWalkOptions): CommitList {
   const { include, exclude = [], excluded, signal } = options;
   const walk = new CommitWalk(reader, excluded);
   const isMany = exclude.length > FEW_TIPS;
@@ -53,20 +58,20 @@ export function walkCommits(reader: ObjectReader, options: CommitWalkOptions): C
 
 class CommitWalk {
   readonly commits = new CommitList();
-  readonly #reader: ObjectReader;
+  readonly #reader: CommitReader;
   readonly #seen: ObjectSet;
   readonly #excluded: ObjectSet;
   readonly #queue = new CommitQueue();
-  /** What is in the queue. */
+  /** The commits in the queue. */
   readonly #queued = new Map<number, Commit>();
-  /** How many of them are not excluded. */
+  /** How many commits in the queue are not excluded. */
   #included = 0;
-  /** Of the oldest commit that was listed. */
+  /** The time of the oldest listed commit. */
   #oldest = Number.POSITIVE_INFINITY;
 
-  constructor(reader: ObjectReader, excluded: ObjectSet) {
+  constructor(reader: CommitReader, excluded: ObjectSet) {
     this.#reader = reader;
-    this.#seen = new ObjectSet(reader.objectCount);
+    this.#seen = new ObjectSet(reader.objects.objectCount);
     this.#excluded = excluded;
   }
 
@@ -74,7 +79,7 @@ class CommitWalk {
   include(number: number): number {
     const queued = this.#queued.get(number);
     if (queued !== undefined) return queued.tree;
-    const commit = readCommit(this.#reader, number);
+    const commit = this.#reader.read(number);
     if (this.#seen.add(number)) {
       this.#enqueue(commit);
       this.#included++;
@@ -85,30 +90,31 @@ class CommitWalk {
   exclude(number: number): void {
     if (!this.#excluded.add(number)) return;
     this.#seen.add(number);
-    // One that was listed before goes through the queue again, so that its parents are excluded as well.
+    // A commit that was listed goes through the queue again, so that its parents are excluded as
+    // well.
     if (this.#queued.has(number)) this.#included--;
-    else this.#enqueue(readCommit(this.#reader, number));
+    else this.#enqueue(this.#reader.read(number));
   }
 
-  /** Excludes a commit, and for now nothing that it leads to. Before anything is included. */
+  /** Excludes a commit, but not its ancestors yet. Call it before `include`. */
   mark(number: number): void {
     this.#excluded.add(number);
     this.#seen.add(number);
   }
 
-  /** Excludes also what a marked commit leads to. */
+  /** Excludes the ancestors of a marked commit as well. */
   enqueueMarked(number: number): void {
-    this.#enqueue(readCommit(this.#reader, number));
+    this.#enqueue(this.#reader.read(number));
   }
 
-  /** Visits a commit. @returns `false` when that is not needed. */
+  /** Visits the next commit. @returns `false` when the walk is complete. */
   step(): boolean {
     const commit = this.#queue.first;
     if (commit === undefined) return false;
     if (this.#included === 0 && commit.committedAt < this.#oldest) return false;
     this.#queue.pop();
     this.#queued.delete(commit.number);
-    const parents = commit.parents.map((oid) => this.#reader.requireNumber(oid));
+    const parents = commit.parents.map((oid) => this.#reader.objects.requireNumber(oid));
     if (this.#excluded.has(commit.number)) {
       for (const parent of parents) this.exclude(parent);
     } else {

@@ -1,4 +1,6 @@
-/** A growing list of 32-bit numbers, for lists with an element for each object of a repository. */
+/**
+ * A growing list of 32-bit numbers, compact enough for an element for each object of a repository.
+ */
 export class NumberList {
   #numbers = new Uint32Array(64);
   #length = 0;
@@ -8,7 +10,9 @@ export class NumberList {
   }
 
   at(index: number): number {
-    return this.#numbers[index] ?? 0;
+    const number = this.#numbers[index];
+    if (number === undefined || index >= this.#length) throw new RangeError(`no element ${index}`);
+    return number;
   }
 
   push(number: number): void {
@@ -20,7 +24,7 @@ export class NumberList {
     this.#numbers[this.#length++] = number;
   }
 
-  /** Removes the last one; `undefined` when there is none. */
+  /** Removes the last number; `undefined` when the list is empty. */
   pop(): number | undefined {
     return this.#length === 0 ? undefined : this.#numbers[--this.#length];
   }

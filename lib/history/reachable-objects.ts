@@ -1,27 +1,27 @@
 import { ObjectSet } from '../pack/object-set.js';
 import type { ObjectReader } from '../pack/reader.js';
-import { NO_TREE, readCommit } from './commit.js';
 import type { CommitList } from './commit-list.js';
+import { CommitReader, NO_TREE } from './commit-reader.js';
 import { COMMITS_AT_ONCE, walkCommits } from './commit-walk.js';
 import { walkShallow } from './shallow-walk.js';
 import { resolveTips, type Tips } from './tips.js';
 import { TreeWalk } from './tree-walk.js';
 
 /*
- * All objects that can be reached from some and not from others, as `git rev-list --objects A ^B`
- * finds them.
+ * All objects that can be reached from included tips but not from excluded ones, as
+ * `git rev-list --objects A ^B` finds them.
  *
- * The oldest commit comes first. Its tree is compared with that of its first parent, and only what differs
- * is looked at: all that the parent's tree holds has been found by then, or is excluded. When commits are
- * dated before their parents, the tree that was walked last takes the parent's place, which costs more and
- * changes nothing. Of excluded commits only those are looked at where the walk of commits
- * ended, so that the result may hold more than is needed (a file that was once excluded, was deleted and
- * came back), never less.
+ * The oldest commit comes first. Its tree is compared with the tree of its first parent, and only
+ * the differences are walked: all objects of the parent's tree were found before, or are excluded.
+ * If a commit is dated before its parents, the tree that was walked last takes the parent's place:
+ * that costs more, with the same result. Only those excluded commits are read at which the walk of
+ * commits ended. So the result may have too many objects (a file that was excluded once, deleted,
+ * and added again), but never too few.
  */
 
 /**
- * Excluded tips whose trees are looked at even if history does not lead to them: with one that was pushed
- * away much is in common. A repository may have thousands.
+ * Excluded tips whose trees are read even if history does not lead to them: a tip that a forced
+ * push replaced has much in common with the new one. A repository may have thousands of tips.
  */
 const EXCLUDED_TREES = 8;
 
@@ -30,23 +30,27 @@ export interface ReachableOptions {
   readonly include: Iterable<string>;
   /** The same. Not together with `depth`. */
   readonly exclude?: Iterable<string> | undefined;
-  /** Only commits less than so many steps away from the nearest of `include`. Default: all. */
+  /** Only commits less than `depth` steps away from the nearest of `include`. Default: all. */
   readonly depth?: number | undefined;
-  /** Looked at now and then: a walk takes the thread. */
+  /** Checked now and then: a walk is synchronous. */
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface ReachableObjects {
   readonly objects: ObjectSet;
-  /** The ids (40 hex digits) of commits whose parents `depth` left out, in the order of `.git/shallow`. */
+  /**
+   * The ids (40 hex digits) of commits whose parents `depth` left out, in the order of
+   * `.git/shallow`.
+   */
   readonly shallow: readonly string[];
 }
 
 /**
- * A complete answer means that nothing is missing: this is a connectivity check as well. Contents are not
- * hashed again, and blobs are not read.
+ * If it returns, no object is missing: so it is a connectivity check as well. It does not hash
+ * contents again, and does not read blobs.
  *
- * @throws SnapshotError `UPSTREAM_INVALID` when an object is missing or malformed; the signal's reason.
+ * @throws SnapshotError `UPSTREAM_INVALID` when an object is missing or malformed; the signal's
+ * reason.
  */
 export function reachableObjects(
   reader: ObjectReader,
@@ -54,18 +58,19 @@ export function reachableObjects(
 ): ReachableObjects {
   const tips = resolveTips(reader, include);
   const excludedTips = resolveTips(reader, exclude);
+  const commitReader = new CommitReader(reader);
   const objects = new ObjectSet(reader.objectCount);
   const excluded = new ObjectSet(reader.objectCount);
   let commits: CommitList;
   let shallow: readonly string[] = [];
   if (depth === undefined) {
     const starts = { include: tips.commits, exclude: excludedTips.commits };
-    commits = walkCommits(reader, { ...starts, excluded, signal });
+    commits = walkCommits(commitReader, { ...starts, excluded, signal });
   } else {
-    ({ commits, shallow } = walkShallow(reader, tips.commits, depth, signal));
+    ({ commits, shallow } = walkShallow(commitReader, tips.commits, depth, signal));
   }
 
-  excludeTrees(reader, excluded, excludedTips, commits);
+  excludeTrees(commitReader, excluded, excludedTips, commits);
   for (const number of tips.tags) if (!excluded.has(number)) objects.add(number);
   for (const number of tips.blobs) if (!excluded.has(number)) objects.add(number);
   const walk = new TreeWalk(reader, objects, excluded);
@@ -82,28 +87,31 @@ export function reachableObjects(
   return { objects, shallow };
 }
 
-/** Adds what the first tips and the last excluded commits before included ones hold. */
+/**
+ * Excludes the objects of the first tips, and of excluded commits that are parents of included
+ * ones.
+ */
 function excludeTrees(
-  reader: ObjectReader,
+  reader: CommitReader,
   excluded: ObjectSet,
   tips: Tips,
   commits: CommitList,
 ): void {
-  const walk = new TreeWalk(reader, excluded);
+  const walk = new TreeWalk(reader.objects, excluded);
   let latest = NO_TREE;
   const exclude = (tree: number) => {
     walk.add(tree, latest);
     latest = tree;
   };
   for (const number of tips.commits.slice(0, EXCLUDED_TREES)) {
-    exclude(readCommit(reader, number).tree);
+    exclude(reader.read(number).tree);
   }
   for (const tree of tips.trees) exclude(tree);
   for (const number of [...tips.tags, ...tips.blobs]) excluded.add(number);
   for (let i = 0; i < commits.length; i++) {
     if (excluded.has(commits.number(i))) continue;
     for (const parent of commits.parents(i)) {
-      if (excluded.has(parent)) exclude(readCommit(reader, parent).tree);
+      if (excluded.has(parent)) exclude(reader.read(parent).tree);
     }
   }
 }

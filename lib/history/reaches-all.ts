@@ -1,18 +1,19 @@
 import { ObjectSet } from '../pack/object-set.js';
 import type { ObjectReader } from '../pack/reader.js';
-import { type Commit, readCommit } from './commit.js';
 import { CommitQueue } from './commit-queue.js';
+import { type Commit, CommitReader } from './commit-reader.js';
 import { resolveTips } from './tips.js';
 
 /**
- * Whether all of some commits can be reached from others, as `git merge-base --is-ancestor` says of two.
- * The newest commits are looked at first, which finds recent ones soon.
+ * Whether all target commits can be reached from the tips: `git merge-base --is-ancestor` for many
+ * commits. The newest commits are read first, which finds recent targets soon.
  *
- * @param tips ids of commits or of tags, 40 hex digits each; anything else leads nowhere.
- * @param targets the same. One that is no commit in the end counts as reached only when a tip is the same.
- * @param maxCommits beyond so many it gives up, at once if there are more tips.
- * @returns `undefined` when it gave up.
- * @throws SnapshotError `UPSTREAM_INVALID` when something is missing or malformed; the signal's reason.
+ * @param tips ids of commits or of tags, 40 hex digits each; other objects reach no commit.
+ * @param targets the same. A target that is not a commit counts as reached only if it is a tip too.
+ * @param maxCommits after which the search ends without a result; at once if there are more tips.
+ * @returns `undefined` without a result.
+ * @throws SnapshotError `UPSTREAM_INVALID` when an object is missing or malformed; the signal's
+ * reason.
  */
 export function reachesAll(
   reader: ObjectReader,
@@ -31,13 +32,14 @@ export function reachesAll(
   const seen = new ObjectSet(reader.objectCount);
   for (const number of from.commits) missing.delete(number);
   if (missing.size > 0 && from.commits.length > maxCommits) return undefined;
+  const commits = new CommitReader(reader);
   const queue = new CommitQueue();
   const enqueue = (commit: Commit) => {
     missing.delete(commit.number);
     queue.push(commit);
   };
   for (const number of from.commits) {
-    if (seen.add(number)) enqueue(readCommit(reader, number));
+    if (seen.add(number)) enqueue(commits.read(number));
   }
   for (let visited = 0; missing.size > 0; visited++) {
     signal?.throwIfAborted();
@@ -46,7 +48,7 @@ export function reachesAll(
     if (visited === maxCommits) return undefined;
     for (const oid of commit.parents) {
       const parent = reader.requireNumber(oid);
-      if (seen.add(parent)) enqueue(readCommit(reader, parent));
+      if (seen.add(parent)) enqueue(commits.read(parent));
     }
   }
   return true;

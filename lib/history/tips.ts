@@ -4,20 +4,20 @@ import { ObjectSet } from '../pack/object-set.js';
 import { inPackOrder } from '../pack/pack-order.js';
 import type { ObjectReader } from '../pack/reader.js';
 
-/** More tips are read in the order in which they lie in packs: any other takes far longer. */
+/** More tips are read in the order of the packs: any other order takes far longer. */
 const FEW = 1000;
 
-/** What refs name, by numbers of objects: each once. */
+/** The objects that refs name, by number, each once. */
 export interface Tips {
   readonly commits: readonly number[];
   readonly trees: readonly number[];
   readonly blobs: readonly number[];
-  /** The annotated tags on the way there. */
+  /** The annotated tags that lead to them. */
   readonly tags: readonly number[];
 }
 
 /**
- * Follows annotated tags to what they finally name.
+ * Follows annotated tags to the objects at the end of each chain.
  *
  * @param oids 40 hex digits each.
  * @throws SnapshotError `UPSTREAM_INVALID` when an object is missing or a tag is malformed.

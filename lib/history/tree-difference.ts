@@ -2,7 +2,7 @@ import { SnapshotError } from '../errors.js';
 import { OID_BYTES } from '../git/object.js';
 
 /*
- * Comparing trees as they are written (see git/tree.ts), without taking them apart.
+ * Comparing the bytes of trees (see git/tree.ts) without parsing their entries.
  */
 
 const TYPE_MASK = 0o170000;
@@ -11,20 +11,21 @@ const FILE = 0o100000;
 const SYMLINK = 0o120000;
 
 const SPACE = 0x20;
+const SLASH = 0x2f;
 /** Below this, a loop beats a call into native code. */
 const SHORT = 64;
-/** No place in a tree. */
+/** No position in a tree. */
 export const NOWHERE = -1;
 
 /**
- * Called with each entry of the first tree that the second does not have: where its id begins, and
- * where that of the directory of the same name in the second begins, if both are directories.
+ * Called with each entry of the first tree that the second lacks: the position of its id, and if
+ * both trees have a directory of this name, the position of the id in the second.
  */
 export type VisitEntry = (isDirectory: boolean, oidAt: number, otherOidAt: number) => void;
 
 /**
- * Finds the entries of `tree` that are not in `other`, gitlinks excepted. No entry is passed over that
- * `other` does not have in the same form, even when names are in no order.
+ * Finds the entries of `tree` that are not in `other`, except gitlinks. It finds every entry that
+ * `other` lacks in the same form, even if names are out of order.
  *
  * @throws SnapshotError `UPSTREAM_INVALID` when a tree is malformed.
  */
@@ -34,7 +35,7 @@ export function compareTrees(tree: Buffer, other: Buffer, visit: VisitEntry): vo
   const end = tree.length;
   const otherEnd = other.length;
   while (at < end) {
-    // Nearly all are equal.
+    // Nearly all entries are equal.
     const equal = equalEntries(tree, at, other, otherAt);
     at += equal;
     otherAt += equal;
@@ -57,11 +58,11 @@ export function compareTrees(tree: Buffer, other: Buffer, visit: VisitEntry): vo
   }
 }
 
-/** How many bytes of whole entries are the same from two places on. */
+/** The length of the whole entries that are equal from two positions on. */
 function equalEntries(tree: Buffer, at: number, other: Buffer, otherAt: number): number {
   const end = at + equalBytes(tree, at, other, otherAt);
   if (end === tree.length) return end - at;
-  // Ids may have any bytes: where entries begin can only be found from the front.
+  // Ids may have any bytes, so the starts of entries can only be found from the front.
   for (let entry = at; ; ) {
     let to = entry;
     while (to < end && tree[to] !== 0) to++;
@@ -71,7 +72,7 @@ function equalEntries(tree: Buffer, at: number, other: Buffer, otherAt: number):
   }
 }
 
-/** How many bytes are the same from two places on, mostly by calls into native code. */
+/** How many bytes are equal from two positions on, found mostly by native code. */
 function equalBytes(tree: Buffer, at: number, other: Buffer, otherAt: number): number {
   const areEqual = (from: number, to: number) =>
     tree.compare(other, otherAt + from, otherAt + to, at + from, at + to) === 0;
@@ -87,7 +88,7 @@ function equalBytes(tree: Buffer, at: number, other: Buffer, otherAt: number): n
   return low;
 }
 
-/** Where the id of the entry at `at` begins. */
+/** The position of the id of the entry at `at`. */
 function idStart(tree: Buffer, at: number): number {
   const nul = tree.indexOf(0, at);
   if (nul < 0 || nul + 1 + OID_BYTES > tree.length) throw malformed();
@@ -99,14 +100,17 @@ function typeAt(tree: Buffer, at: number): number {
   let mode = 0;
   let digits = 0;
   for (let to = at; ; to++) {
-    const byte = tree[to] ?? 0;
+    const byte = tree[to];
     if (byte === SPACE && digits > 0) return mode & TYPE_MASK;
-    if (byte < 0x30 || byte > 0x37 || digits++ === 11) throw malformed();
+    if (byte === undefined || byte < 0x30 || byte > 0x37 || digits++ === 11) throw malformed();
     mode = (mode * 8 + byte - 0x30) % 2 ** 31;
   }
 }
 
-/** Orders the names of two entries as trees are sorted: directories as if they ended in a slash. */
+/**
+ * Compares the names of two entries in the order of trees: directories as if they ended with a
+ * slash.
+ */
 function compareNames(a: Buffer, aAt: number, b: Buffer, bAt: number): number {
   let i = a.indexOf(SPACE, aAt) + 1;
   let j = b.indexOf(SPACE, bAt) + 1;
@@ -115,11 +119,13 @@ function compareNames(a: Buffer, aAt: number, b: Buffer, bAt: number): number {
     i++;
     j++;
   }
-  if (a[i] === 0 && b[j] === 0) return 0;
-  const ending = (tree: Buffer, at: number) => (typeAt(tree, at) === DIRECTORY ? 0x2f : 0);
-  const left = a[i] === 0 ? ending(a, aAt) : (a[i] ?? 0);
-  const right = b[j] === 0 ? ending(b, bAt) : (b[j] ?? 0);
-  return left - right || (a[i] ?? 0) - (b[j] ?? 0);
+  const left = a.readUInt8(i);
+  const right = b.readUInt8(j);
+  if (left === 0 && right === 0) return 0;
+  const ending = (tree: Buffer, at: number) => (typeAt(tree, at) === DIRECTORY ? SLASH : 0);
+  const next = left === 0 ? ending(a, aAt) : left;
+  const otherNext = right === 0 ? ending(b, bAt) : right;
+  return next - otherNext || left - right;
 }
 
 function malformed(): SnapshotError {

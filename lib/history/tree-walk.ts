@@ -2,35 +2,37 @@ import { SnapshotError } from '../errors.js';
 import { ObjectType } from '../git/object.js';
 import type { ObjectSet } from '../pack/object-set.js';
 import type { ObjectReader } from '../pack/reader.js';
-import { NO_TREE } from './commit.js';
+import { NO_TREE } from './commit-reader.js';
 import { NumberList } from './number-list.js';
 import { compareTrees, NOWHERE } from './tree-difference.js';
 
 const EMPTY = Buffer.alloc(0);
 
 /**
- * Trees to compare with may have so many bytes for each byte of those that are added, and these from the start:
- * a large one can be named as what thousands of small ones are to be compared with.
+ * The budget for trees to compare with: bytes for each byte of the trees that are added, and bytes
+ * at the start. Without it, thousands of small trees could each be compared with one large tree.
  */
 const COMPARED_SHARE = 4;
 const COMPARED_BYTES = 16 * 1024 * 1024;
 
 /**
- * Adds trees with all that is in them to a set. Each is read once, and comparing them costs no more than some
- * times of that.
+ * Adds trees and all objects in them to a set. Each tree is read once; comparing them costs at most
+ * a few times as much.
  */
 export class TreeWalk {
   readonly #reader: ObjectReader;
   readonly #objects: ObjectSet;
   readonly #excluded: ObjectSet | undefined;
-  /** Trees that were added and not looked into yet, each with the one to compare it with. */
+  /**
+   * Trees that were added and are still to be read, each followed by the tree to compare it with.
+   */
   readonly #pending = new NumberList();
-  /** Bytes of trees that may still be read to be compared with. */
+  /** Bytes of trees to compare with that may still be read. */
   #comparable = COMPARED_BYTES;
   #tree: Buffer = EMPTY;
   #other: Buffer = EMPTY;
 
-  /** @param excluded what is not to be added; with a tree it has all that is in the tree. */
+  /** @param excluded objects that are not added. If it has a tree, it has all objects in it. */
   constructor(reader: ObjectReader, objects: ObjectSet, excluded?: ObjectSet) {
     this.#reader = reader;
     this.#objects = objects;
@@ -38,22 +40,26 @@ export class TreeWalk {
   }
 
   /**
-   * @param other a tree to compare it with, which counts only when it is in one of the sets already.
-   * @throws SnapshotError `UPSTREAM_INVALID` when a tree is malformed, or something in it is missing.
+   * @param other a tree to compare it with, used only if one of the sets has it already.
+   * @throws SnapshotError `UPSTREAM_INVALID` when a tree is malformed, or an object in it is
+   * missing.
    */
   add(tree: number, other: number): void {
     const pending = this.#pending;
     this.#addTree(tree, this.has(other) ? other : NO_TREE);
-    for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
-      this.#tree = this.#read(pending.pop() ?? 0);
-      // Without a tree to compare it with, all of it is looked at, which comes to the same.
+    for (;;) {
+      const next = pending.pop();
+      const tree = pending.pop();
+      if (next === undefined || tree === undefined) return;
+      this.#tree = this.#read(tree);
+      // Without a tree to compare it with, all its entries are visited, with the same result.
       this.#other = next === NO_TREE || this.#comparable < 0 ? EMPTY : this.#read(next);
       this.#comparable += COMPARED_SHARE * this.#tree.length - this.#other.length;
       compareTrees(this.#tree, this.#other, this.#visit);
     }
   }
 
-  /** Whether a tree is in one of the sets, and so all that is in it. */
+  /** Whether one of the sets has a tree, and so all objects in it. */
   has(tree: number): boolean {
     return this.#objects.has(tree) || this.#excluded?.has(tree) === true;
   }

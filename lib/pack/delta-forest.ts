@@ -1,4 +1,5 @@
 import { compareOids, OID_BYTES } from '../git/object.js';
+import { indexAt } from './elements.js';
 import { BASE_BY_ID, NO_BASE, type ScannedObjects } from './object-table.js';
 
 /** `firstChild` and `nextSibling` at the end of a list. */
@@ -13,18 +14,18 @@ export interface DeltasById {
 }
 
 /**
- * The unresolved deltas of a pack, and the bases from which they can be made, as trees: columns of
- * shared memory by object, 9 bytes each.
+ * The unresolved deltas of a pack, and the bases that they need, as trees: columns of shared memory
+ * by object, 9 bytes each.
  */
 export interface DeltaForest {
-  /** Objects that are kept whole and from which something else is to be made. */
+  /** Objects that the pack holds whole, and that are bases of unresolved deltas. */
   readonly roots: Int32Array<SharedArrayBuffer>;
-  /** Deltas by base: the first one, and from each to the next. */
+  /** The deltas of each base, as a linked list: its first delta, and after each delta the next. */
   readonly firstChild: Int32Array<SharedArrayBuffer>;
   readonly nextSibling: Int32Array<SharedArrayBuffer>;
-  /** 1 for deltas that are resolved and stand here only as bases. */
+  /** 1 for deltas that are resolved, and are in the forest only as bases. */
   readonly resolved: Uint8Array<SharedArrayBuffer>;
-  /** The deltas whose place in a tree shows only when their base is resolved. */
+  /** Deltas whose base is given by id: it is known only once the base is resolved. */
   readonly deltasById: DeltasById;
 }
 
@@ -39,14 +40,16 @@ export function plantForest({ count, columns }: ScannedObjects): DeltaForest {
     return start < end;
   };
 
-  /** Puts a delta below its base, and that below its own if it is resolved and not there yet. */
+  /**
+   * Puts a delta below its base, and a resolved base that is not in the forest yet below its own.
+   */
   const hang = (delta: number) => {
-    for (let child = delta, base = bases[child] ?? NO_BASE; base >= 0; ) {
-      nextSibling[child] = firstChild[base] ?? NO_CHILD;
+    for (let child = delta, base = indexAt(bases, child); base >= 0; ) {
+      nextSibling[child] = indexAt(firstChild, base);
       firstChild[base] = child;
       if (types[base] === 0 || resolved[base] === 1) return;
       child = base;
-      base = bases[child] ?? NO_BASE;
+      base = indexAt(bases, child);
       if (base >= 0) resolved[child] = 1;
     }
   };

@@ -1,11 +1,12 @@
 import { SnapshotError } from '../errors.js';
+import { byteAt } from './elements.js';
 
 /*
  * Deltas: gitformat-pack(5), "Deltified representation". A delta holds the size of its base, the
  * size of its result, and instructions that copy from the base or insert bytes of their own.
  */
 
-/** git takes no shorter ones. */
+/** git refuses shorter deltas. */
 const MIN_DELTA_BYTES = 4;
 /** Below this, a loop beats a call into native code. */
 const SHORT = 24;
@@ -47,7 +48,7 @@ function takeSize(bytes: Uint8Array, header: DeltaHeader): number {
   let byte: number;
   do {
     if (header.instructionsAt >= header.end || scale > 2 ** 45) throw malformedDelta();
-    byte = bytes[header.instructionsAt++] ?? 0;
+    byte = byteAt(bytes, header.instructionsAt++);
     size += (byte & 0x7f) * scale;
     scale *= 128;
   } while (byte & 0x80);
@@ -55,13 +56,13 @@ function takeSize(bytes: Uint8Array, header: DeltaHeader): number {
 }
 
 /**
- * Writes the result of a delta into `out[outStart, outStart + resultSize)`. For objects of any size; while a
- * pack is indexed, nearly all deltas are applied by `wasm/delta.ts`, which is faster.
+ * Writes the result of a delta into `out[outStart, outStart + resultSize)`, for objects of any
+ * size. While a pack is indexed, the faster `wasm/delta.ts` applies nearly all deltas.
  *
- * @param delta the bytes that `header` was parsed from.
+ * @param delta holds the delta whose `header` was parsed.
  * @param base holds the delta base at `[baseStart, baseStart + header.baseSize)`; not `out`.
- * @throws SnapshotError `UPSTREAM_INVALID` when an instruction leaves the base or the result, or the
- * result is not filled exactly.
+ * @throws SnapshotError `UPSTREAM_INVALID` when an instruction leaves the base or the result, or
+ * the result is not filled exactly.
  */
 export function applyDelta(
   delta: Buffer,
@@ -76,24 +77,24 @@ export function applyDelta(
   let at = header.instructionsAt;
   let to = outStart;
   while (at < deltaEnd) {
-    const op = delta[at++] ?? 0;
+    const op = byteAt(delta, at++);
     if (op & 0x80) {
       let from = 0;
       let length = 0;
-      // Bytes that lie beyond the delta read as 0; the check below catches that.
-      if (op & 0x01) from = delta[at++] ?? 0;
-      if (op & 0x02) from |= (delta[at++] ?? 0) << 8;
-      if (op & 0x04) from |= (delta[at++] ?? 0) << 16;
-      if (op & 0x08) from += (delta[at++] ?? 0) * 0x1000000;
-      if (op & 0x10) length = delta[at++] ?? 0;
-      if (op & 0x20) length |= (delta[at++] ?? 0) << 8;
-      if (op & 0x40) length |= (delta[at++] ?? 0) << 16;
+      // Bytes beyond the end read as 0; the check below refuses such a delta.
+      if (op & 0x01) from = byteAt(delta, at++);
+      if (op & 0x02) from |= byteAt(delta, at++) << 8;
+      if (op & 0x04) from |= byteAt(delta, at++) << 16;
+      if (op & 0x08) from += byteAt(delta, at++) * 0x1000000;
+      if (op & 0x10) length = byteAt(delta, at++);
+      if (op & 0x20) length |= byteAt(delta, at++) << 8;
+      if (op & 0x40) length |= byteAt(delta, at++) << 16;
       if (length === 0) length = 0x10000;
       if (at > deltaEnd || from + length > header.baseSize || to + length > outEnd)
         throw malformedDelta();
       from += baseStart;
       if (length < SHORT) {
-        for (const end = from + length; from < end; ) out[to++] = base[from++] ?? 0;
+        for (const end = from + length; from < end; ) out[to++] = byteAt(base, from++);
       } else {
         base.copy(out, to, from, from + length);
         to += length;
@@ -101,7 +102,7 @@ export function applyDelta(
     } else {
       if (op === 0 || at + op > deltaEnd || to + op > outEnd) throw malformedDelta();
       if (op < SHORT) {
-        for (const end = at + op; at < end; ) out[to++] = delta[at++] ?? 0;
+        for (const end = at + op; at < end; ) out[to++] = byteAt(delta, at++);
       } else {
         delta.copy(out, to, at, at + op);
         to += op;

@@ -1,42 +1,43 @@
 import { newDeltaHeader, parseDeltaHeader } from './delta.js';
+import { byteAt, indexAt } from './elements.js';
 import { MAX_INFLATED_BYTES } from './format.js';
-import {
-  countUnresolved,
-  createLeftoverTask,
-  type LeftoverTask,
-  repeatsBase,
-  resolveLeftovers,
-  stopLeftovers,
-} from './leftovers.js';
 import type { ObjectMemory } from './object-memory.js';
 import { NO_BASE, type ObjectColumns, type ScannedObjects } from './object-table.js';
 import { type ResolveLimits, Resolver } from './resolver.js';
 import type { ResolverPool } from './resolver-pool.js';
 import type { ResolverThread } from './resolver-thread.js';
+import {
+  countUnresolved,
+  planSecondPass,
+  repeatsBase,
+  runSecondPass,
+  type SecondPass,
+  stopSecondPass,
+} from './second-pass.js';
 
 /*
  * Spreads the objects of an arriving pack over the scanning thread and others.
  *
- * A delta goes where its base went, and finds it there. An object that is kept whole goes to the thread
- * that has least to do; when all have enough, it is resolved here and now, and its deltas will be. That
- * keeps every thread busy without any of them waiting for another.
+ * A delta goes to the thread of its base, which has the base at hand. An object that is kept whole
+ * goes to the thread with the least work. If all threads have enough, the scanning thread resolves
+ * it at once, and later its deltas. So every thread is busy, and no thread waits for another.
  */
 
-/** KiB of results that a thread has to do when it gets no new trees of deltas: about 40 ms. */
+/** A thread with this much work, in KiB of results, gets no new trees of deltas: about 40 ms. */
 const ENOUGH_WORK = 64 * 1024;
-/** KiB that would take as long as what each object takes beside its bytes. */
+/** The fixed cost of an object, in KiB of results. */
 const WORK_PER_OBJECT = 4;
 
-/** The owner of what is resolved in this thread; others are numbered from 1. */
+/** The owner of objects that this thread resolves; other threads are numbered from 1. */
 const HERE = 0;
 
 export interface DispatcherLimits extends ResolveLimits {
-  /** The most threads that work on one pack at once, with the scanning one. */
+  /** The most threads that work on one pack at once, including the scanning thread. */
   indexThreads: number;
 }
 
 export interface DispatcherOptions {
-  /** Of the pack: every entry is written before it is added here. The caller's to close. */
+  /** Of the pack: every entry is written before it is added. The caller closes it. */
   readonly fd: number;
   readonly columns: ObjectColumns;
   /** How many there will be. */
@@ -48,9 +49,9 @@ export interface DispatcherOptions {
 }
 
 export interface ResolvedPack {
-  /** How many deltas are left that have no base in the pack. */
+  /** Deltas without a base in the pack. */
   readonly unresolved: number;
-  /** Whether deltas name a base by its id that the pack holds twice. */
+  /** Whether a delta names a base by id, and the pack holds this base twice. */
   readonly repeatsBase: boolean;
 }
 
@@ -82,7 +83,7 @@ export class Dispatcher {
     return true;
   }
 
-  /** @throws SnapshotError what a thread failed with, if one did. */
+  /** @throws SnapshotError the failure of a thread, if one failed. */
   async ready(): Promise<void> {
     for (const thread of this.#threads) await thread.room(MAX_INFLATED_BYTES);
   }
@@ -94,8 +95,8 @@ export class Dispatcher {
    * @throws SnapshotError `UPSTREAM_INVALID` for a malformed delta, `LIMIT_EXCEEDED`.
    */
   add(object: number, bytes: Buffer, start: number, end: number): void {
-    const base = this.#columns.bases[object] ?? NO_BASE;
-    const owner = base === NO_BASE ? this.#idlest() : (this.#owners[base] ?? HERE);
+    const base = indexAt(this.#columns.bases, object);
+    const owner = base === NO_BASE ? this.#idlest() : byteAt(this.#owners, base);
     this.#owners[object] = owner;
     const thread = this.#threads[owner - 1];
     if (thread === undefined) {
@@ -111,7 +112,7 @@ export class Dispatcher {
     thread.queue.put(object, bytes, start, end, work);
   }
 
-  /** Lets other threads have what was added. @throws SnapshotError what one failed with, if it did. */
+  /** Publishes the added objects to other threads. @throws SnapshotError as `ready`. */
   flush(): void {
     for (const thread of this.#threads) {
       thread.throwIfFailed();
@@ -120,17 +121,17 @@ export class Dispatcher {
   }
 
   /**
-   * Resolves everything that is not, when all entries were added.
+   * Resolves all remaining deltas, once all entries were added.
    *
    * @throws SnapshotError `UPSTREAM_INVALID` for malformed deltas, `LIMIT_EXCEEDED`.
    */
   async finish(packPath: string, objects: ScannedObjects): Promise<ResolvedPack> {
     await Promise.all(this.#threads.map((thread) => thread.settle()));
-    const task = createLeftoverTask(packPath, objects, this.#limits);
-    if (task !== undefined) await this.#resolveLeftovers(task);
+    const pass = planSecondPass(packPath, objects, this.#limits);
+    if (pass !== undefined) await this.#runSecondPass(pass);
     for (const thread of this.#threads.splice(0)) this.#pool.giveBack(thread);
-    if (task === undefined) return { unresolved: 0, repeatsBase: false };
-    return { unresolved: countUnresolved(objects), repeatsBase: repeatsBase(task) };
+    if (pass === undefined) return { unresolved: 0, repeatsBase: false };
+    return { unresolved: countUnresolved(objects), repeatsBase: repeatsBase(pass) };
   }
 
   /** Ends the threads that were not given back. Idempotent. */
@@ -138,16 +139,16 @@ export class Dispatcher {
     await Promise.all(this.#threads.splice(0).map((thread) => thread.close()));
   }
 
-  async #resolveLeftovers(task: LeftoverTask): Promise<void> {
+  async #runSecondPass(pass: SecondPass): Promise<void> {
     try {
-      const others = this.#threads.map((thread) => thread.resolveLeftovers(task));
-      // The failure of one is handled below, when this thread has stopped.
+      const others = this.#threads.map((thread) => thread.runSecondPass(pass));
+      // Other threads' failures are handled below, after this thread has finished.
       const settled = Promise.allSettled(others);
-      resolveLeftovers(task, this.#memory);
+      runSecondPass(pass, this.#memory);
       await settled;
       await Promise.all(others);
     } finally {
-      stopLeftovers(task);
+      stopSecondPass(pass);
     }
   }
 

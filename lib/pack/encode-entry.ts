@@ -26,12 +26,14 @@ function deflate(content: Buffer): Buffer {
   return deflateSync(content, { level: LEVEL });
 }
 
-/** The start of a delta's entry, up to its zlib stream. @param distance back to the base's entry. */
+/**
+ * The start of a delta's entry, up to its zlib stream. @param distance back to the base's entry.
+ */
 export function encodeOfsDeltaHeader(size: number, distance: number): Buffer {
   return Buffer.concat([encodeSize(EntryType.ofsDelta, size), encodeDistance(distance)]);
 }
 
-/** The same for a base that is given by id, 20 bytes. */
+/** The same for a base that is given by its id, 20 bytes. */
 export function encodeRefDeltaHeader(size: number, baseOid: Uint8Array): Buffer {
   return Buffer.concat([encodeSize(EntryType.refDelta, size), baseOid]);
 }

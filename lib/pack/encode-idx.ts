@@ -1,13 +1,15 @@
 import { createHash } from 'node:crypto';
 import { compareOids, OID_BYTES } from '../git/object.js';
+import { byteAt, offsetAt, wordAt } from './elements.js';
 import { FANOUT_AT, IDX_SIGNATURE, IDX_VERSION, OIDS_AT } from './idx-format.js';
 import type { ScannedObjects } from './object-table.js';
 
 /*
- * Index files: gitformat-pack(5), "Version 2 pack-*.idx files". The same objects give the same bytes
- * as `git index-pack` writes: an object that the pack holds twice is listed twice, in the order of the pack.
- * Memory: 4 bytes an object.
+ * Index files: gitformat-pack(5), "Version 2 pack-*.idx files". The same objects give the same
+ * bytes as `git index-pack` writes: an object that the pack holds twice is listed twice, in the
+ * order of the pack. Memory: 4 bytes an object.
  */
+
 /** Offsets from here on go into a table of 64-bit ones. */
 const FIRST_LARGE_OFFSET = 0x8000_0000;
 
@@ -17,8 +19,9 @@ const FEW = 32;
 
 /**
  * @param packChecksum the pack's trailer.
- * @param firstLargeOffset for tests. `git index-pack --index-version=2,<offset>` names the one before.
- * @returns the `.idx` file in pieces, each valid until the next one is asked for.
+ * @param firstLargeOffset for tests. `git index-pack --index-version=2,<offset>` names the one
+ * before.
+ * @returns the `.idx` file in pieces; each is valid until the next is read.
  */
 export function encodeIdx(
   objects: ScannedObjects,
@@ -51,20 +54,20 @@ function* encodeTables(
   const { oids, crcs, offsets } = columns;
   yield encodeHead(oids, order);
   yield* encodeTable(order, OID_BYTES, (piece, at, object) => {
-    for (let i = 0; i < OID_BYTES; i++) piece[at + i] = oids[object * OID_BYTES + i] ?? 0;
+    for (let i = 0; i < OID_BYTES; i++) piece[at + i] = byteAt(oids, object * OID_BYTES + i);
   });
   yield* encodeTable(order, 4, (piece, at, object) => {
-    piece.writeUInt32BE(crcs[object] ?? 0, at);
+    piece.writeUInt32BE(wordAt(crcs, object), at);
   });
   const large: number[] = [];
   yield* encodeTable(order, 4, (piece, at, object) => {
-    const offset = offsets[object] ?? 0;
+    const offset = offsetAt(offsets, object);
     const isLarge = offset >= firstLargeOffset;
     piece.writeUInt32BE(isLarge ? 0x8000_0000 + large.length : offset, at);
     if (isLarge) large.push(object);
   });
   yield* encodeTable(large, 8, (piece, at, object) => {
-    piece.writeBigUInt64BE(BigInt(offsets[object] ?? 0), at);
+    piece.writeBigUInt64BE(BigInt(offsetAt(offsets, object)), at);
   });
 }
 
@@ -75,7 +78,7 @@ function encodeHead(oids: Uint8Array, order: Uint32Array): Buffer {
   head.writeUInt32BE(IDX_VERSION, 4);
   let position = 0;
   for (let first = 0; first < 256; first++) {
-    while ((oids[(order[position] ?? 0) * OID_BYTES] ?? 0) <= first && position < order.length) {
+    while (position < order.length && byteAt(oids, wordAt(order, position) * OID_BYTES) <= first) {
       position++;
     }
     head.writeUInt32BE(position, FANOUT_AT + first * 4);
@@ -85,14 +88,14 @@ function encodeHead(oids: Uint8Array, order: Uint32Array): Buffer {
 
 /** Entries of `size` bytes, one for each of `objects`. */
 function* encodeTable(
-  objects: ArrayLike<number>,
+  objects: Iterable<number>,
   size: number,
   encode: (piece: Buffer, at: number, object: number) => void,
 ): Generator<Buffer> {
   const piece = Buffer.allocUnsafeSlow(PIECE_BYTES - (PIECE_BYTES % size));
   let at = 0;
-  for (let i = 0; i < objects.length; i++) {
-    encode(piece, at, objects[i] ?? 0);
+  for (const object of objects) {
+    encode(piece, at, object);
     at += size;
     if (at < piece.length) continue;
     yield piece;
@@ -102,33 +105,34 @@ function* encodeTable(
 }
 
 /**
- * Indexes of objects in the order of their ids, those with the same id in their own order: by the first two
- * bytes into 65,536 buckets, which for hashes leaves a handful in each, then within the bucket by comparison.
+ * The indexes of objects, sorted by id, and objects with the same id by index. The first two bytes
+ * choose one of 65,536 buckets. Ids are hashes, so each bucket gets a handful of objects, which are
+ * compared.
  */
 function sortByOid(oids: Uint8Array, count: number): Uint32Array {
   const bucketOf = (i: number) =>
-    ((oids[i * OID_BYTES] ?? 0) << 8) | (oids[i * OID_BYTES + 1] ?? 0);
+    (byteAt(oids, i * OID_BYTES) << 8) | byteAt(oids, i * OID_BYTES + 1);
   const ends = new Uint32Array(65536);
   for (let i = 0; i < count; i++) {
     const bucket = bucketOf(i);
-    ends[bucket] = (ends[bucket] ?? 0) + 1;
+    ends[bucket] = wordAt(ends, bucket) + 1;
   }
   let sum = 0;
   for (let bucket = 0; bucket < 65536; bucket++) {
-    const size = ends[bucket] ?? 0;
+    const size = wordAt(ends, bucket);
     ends[bucket] = sum;
     sum += size;
   }
   const order = new Uint32Array(count);
   for (let i = 0; i < count; i++) {
     const bucket = bucketOf(i);
-    const position = ends[bucket] ?? 0;
+    const position = wordAt(ends, bucket);
     order[position] = i;
     ends[bucket] = position + 1;
   }
   let start = 0;
   for (let bucket = 0; bucket < 65536; bucket++) {
-    const end = ends[bucket] ?? 0;
+    const end = wordAt(ends, bucket);
     if (end - start > 1) sortRange(oids, order, start, end);
     start = end;
   }
@@ -142,10 +146,10 @@ function sortRange(oids: Uint8Array, order: Uint32Array, start: number, end: num
     return;
   }
   for (let i = start + 1; i < end; i++) {
-    const object = order[i] ?? 0;
+    const object = wordAt(order, i);
     let to = i;
-    for (; to > start && compare(order[to - 1] ?? 0, object) > 0; to--)
-      order[to] = order[to - 1] ?? 0;
+    for (; to > start && compare(wordAt(order, to - 1), object) > 0; to--)
+      order[to] = wordAt(order, to - 1);
     order[to] = object;
   }
 }

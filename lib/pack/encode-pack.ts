@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
 import { SnapshotError } from '../errors.js';
 import { isObjectType, OID_BYTES } from '../git/object.js';
+import { offsetAt, wordAt } from './elements.js';
 import { encodeDelta } from './encode-delta.js';
 import {
   encodeOfsDeltaEntry,
@@ -13,33 +15,34 @@ import { type EntryHeader, EntryType, encodePackHeader, PACK_HEADER_BYTES } from
 import { ObjectSet } from './object-set.js';
 import type { OpenPack } from './pack-list.js';
 import type { ObjectReader } from './reader.js';
-import { Relatives } from './relatives.js';
 
 /*
  * Writes a pack of objects that lie in others.
  *
- * Each object is taken from the first pack that has it. The packs are gone through in their order, and each
- * in the order of its entries, which are copied as they lie: deltas too, if the set has their base. No
- * circle of deltas can come to be: the packs are complete in themselves, so that the base of a delta that
- * is taken from a pack lies in that pack as well, and is taken from it or from an earlier one. Along a
- * chain the packs never get later, and within one pack it is the chain that was followed when the pack was
- * indexed, which ended. A delta whose base is left out is made anew of an object before it that had
- * lost its base as well, if that is much alike, or written whole: a chain of these ends there.
+ * Each object is taken from the first pack that has it. The packs are read in their order, and each
+ * in the order of its entries. Entries are copied as they are: deltas too, if the set has their
+ * base. A delta whose base is left out is encoded again: as a delta of an earlier object of the
+ * same chain that has lost its base as well, or else as a whole object.
  *
- * Cost: one read and one SHA-1 of all that is copied; to inflate, compare and deflate each delta whose base
- * is left out. Memory: 20 bytes for each object of the largest pack, and 8 MiB.
+ * No circle of deltas can arise. Every pack is complete, so that the base of a delta is in the same
+ * pack, and is taken from this pack or from an earlier one. Along a chain of deltas the packs never
+ * get later. Within one pack the chain is the one that ended when the pack was indexed. A chain of
+ * objects that are encoded again only goes back.
+ *
+ * Cost: one read and one SHA-1 of all that is copied; to inflate, compare and deflate each delta
+ * whose base is left out. Memory: 20 bytes for each object of the largest pack, and 8 MiB.
  */
 
-/** At most so many bytes are yielded at once, but for objects that are deflated anew. */
+/** The largest piece that is yielded, except for objects that are deflated again. */
 const PIECE_BYTES = 1024 * 1024;
 
 /**
- * The bytes of a version 2 pack that holds exactly these objects, the same for the same packs. What is copied
- * is not hashed as objects: whoever needs to be sure of it ingests the result.
+ * The bytes of a version 2 pack that holds exactly these objects, the same for the same packs.
+ * Copied entries are not hashed: a caller that needs certainty ingests the result.
  *
- * @returns pieces, each valid until the next one is asked for.
- * @throws SnapshotError `REPOSITORY_DAMAGED` when a pack is damaged on disk, `LIMIT_EXCEEDED` when an object that may
- * not be held in memory is a delta whose base is left out.
+ * @returns pieces; each is valid until the next is read.
+ * @throws SnapshotError `REPOSITORY_DAMAGED` when a pack is damaged on disk, `LIMIT_EXCEEDED` when
+ * an object that may not be held in memory is a delta whose base is left out.
  */
 export function* encodePack(reader: ObjectReader, objects: ObjectSet): Generator<Uint8Array> {
   const hash = createHash('sha1');
@@ -79,7 +82,7 @@ function* encodeEntries(reader: ObjectReader, objects: ObjectSet): Generator<Uin
   }
 }
 
-/** The part of the new pack that is taken from one other. */
+/** The part of the new pack that is copied from one other pack. */
 class PackCopy {
   /** Where in the new pack the next entry begins. */
   offset: number;
@@ -87,9 +90,9 @@ class PackCopy {
   readonly #objects: ObjectSet;
   readonly #pack: OpenPack;
   readonly #order: EntryOrder;
-  /** Where in the new pack each entry begins; 0: it is not there, or not from this pack. */
+  /** Where each entry begins in the new pack; 0 if the new pack does not take it from here. */
   readonly #newOffsets: Float64Array;
-  readonly #relatives = new Relatives();
+  readonly #recentBases = new RecentBases();
   readonly #piece = Buffer.allocUnsafeSlow(PIECE_BYTES);
 
   constructor(reader: ObjectReader, objects: ObjectSet, pack: OpenPack, offset: number) {
@@ -101,18 +104,18 @@ class PackCopy {
     this.#newOffsets = new Float64Array(pack.idx.count);
   }
 
-  /** Entries that are neighbours and stay as they are go in one piece. */
+  /** Neighbouring entries that stay as they are form one piece. */
   *pieces(): Generator<Uint8Array> {
     const { firstNumber, pack, idx } = this.#pack;
     const { positions, offsets } = this.#order;
     let runStart = 0;
     let runEnd = 0;
     for (let entry = 0; entry < idx.count; entry++) {
-      const number = firstNumber + (positions[entry] ?? 0);
+      const number = firstNumber + wordAt(positions, entry);
       if (!this.#objects.has(number)) continue;
       this.#newOffsets[entry] = this.offset;
-      const start = offsets[entry] ?? 0;
-      const end = offsets[entry + 1] ?? 0;
+      const start = offsetAt(offsets, entry);
+      const end = offsetAt(offsets, entry + 1);
       const header = pack.entryHeader(start);
       const { length } = header;
       const changed = this.#change(entry, number, header);
@@ -128,7 +131,9 @@ class PackCopy {
     yield* this.#copy(runStart, runEnd);
   }
 
-  /** What an entry's header is to be replaced by, or the whole entry; `undefined` when it stays. */
+  /**
+   * The bytes that replace an entry's header, or the whole entry; `undefined` if the entry stays.
+   */
   #change(
     entry: number,
     number: number,
@@ -138,23 +143,23 @@ class PackCopy {
     const { pack, idx, firstNumber } = this.#pack;
     const { positions, offsets } = this.#order;
     const { size, type, baseDistance } = header;
-    const start = offsets[entry] ?? 0;
+    const start = offsetAt(offsets, entry);
     let baseOid: Buffer;
     if (type === EntryType.ofsDelta) {
       const base = this.#order.indexOf(start - baseDistance, entry);
       if (base === undefined) throw damaged(start);
-      const newBase = this.#newOffsets[base] ?? 0;
+      const newBase = offsetAt(this.#newOffsets, base);
       if (newBase > 0) {
         const distance = this.offset - newBase;
         if (distance === baseDistance) return undefined;
         return { bytes: encodeOfsDeltaHeader(size, distance), isWhole: false };
       }
-      baseOid = Buffer.from(idx.oidAt(positions[base] ?? 0));
+      baseOid = Buffer.from(idx.oidAt(wordAt(positions, base)));
     } else {
       baseOid = pack.baseOid(start, header);
     }
     const baseNumber = this.#reader.requireNumber(baseOid);
-    // Else the pack holds its base twice, and the other entry may be made of this one.
+    // Otherwise the pack holds the base twice, and the other entry may be a delta of this one.
     const isElsewhere = baseNumber < firstNumber;
     if (this.#objects.has(baseNumber) && (isElsewhere || type === EntryType.refDelta)) {
       if (type === EntryType.refDelta) return undefined;
@@ -163,16 +168,18 @@ class PackCopy {
     return { bytes: this.#encodeAnew(number), isWhole: true };
   }
 
-  /** The entry of an object whose base is left out: as a delta of a relative, or whole. */
+  /**
+   * The entry of an object whose base is left out: a delta of a recent base, or the whole object.
+   */
   #encodeAnew(number: number): Buffer {
     const { type, data } = this.#reader.read(this.#reader.oidOf(number));
-    const root = this.#reader.chainEndOf(number);
-    const relative = this.#relatives.get(root);
-    const delta = relative && encodeDelta(relative.data, data, Math.floor(data.length / 2));
-    const depth = relative === undefined || delta === undefined ? 0 : relative.depth + 1;
-    this.#relatives.set(root, { offset: this.offset, data, depth });
-    if (relative === undefined || delta === undefined) return encodeWholeEntry({ type, data });
-    return encodeOfsDeltaEntry(delta, this.offset - relative.offset);
+    const chainEnd = this.#reader.chainEndOf(number);
+    const base = this.#recentBases.get(chainEnd);
+    const delta = base && encodeDelta(base.data, data, Math.floor(data.length / 2));
+    const depth = base === undefined || delta === undefined ? 0 : base.depth + 1;
+    this.#recentBases.set(chainEnd, { offset: this.offset, data, depth });
+    if (base === undefined || delta === undefined) return encodeWholeEntry({ type, data });
+    return encodeOfsDeltaEntry(delta, this.offset - base.offset);
   }
 
   *#copy(start: number, end: number): Generator<Uint8Array> {
@@ -181,6 +188,42 @@ class PackCopy {
       this.#pack.pack.readInto(piece, at);
       yield piece;
     }
+  }
+}
+
+/** An object that was encoded anew, and may be the base of others. */
+interface RecentBase {
+  /** Where in the new pack its entry begins. */
+  readonly offset: number;
+  readonly data: Buffer;
+  /** Deltas to be applied to make it. */
+  readonly depth: number;
+}
+
+/** git's default for `--depth`. */
+const MAX_DEPTH = 50;
+const RECENT_BYTES = 8 * 1024 * 1024;
+const MAX_RECENT_OBJECT_BYTES = 1024 * 1024;
+
+/**
+ * The latest objects that lost their delta base, by the object at the end of their old delta chain:
+ * objects of one chain are much alike.
+ */
+class RecentBases {
+  readonly #latest = new LRUCache<number, RecentBase>({
+    maxSize: RECENT_BYTES,
+    sizeCalculation: ({ data }) => data.length + 100,
+  });
+
+  get(chainEnd: number): RecentBase | undefined {
+    const found = this.#latest.get(chainEnd);
+    return found === undefined || found.depth >= MAX_DEPTH ? undefined : found;
+  }
+
+  /** Copies the base's data. */
+  set(chainEnd: number, { offset, data, depth }: RecentBase): void {
+    if (data.length > MAX_RECENT_OBJECT_BYTES) return;
+    this.#latest.set(chainEnd, { offset, data: Buffer.from(data), depth });
   }
 }
 

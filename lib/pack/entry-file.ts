@@ -9,14 +9,14 @@ import {
 import { inflateEntry } from './inflate.js';
 import type { ObjectMemory } from './object-memory.js';
 
-/** Entries of a pack that is still being written, by where they begin and end. Synchronous. */
+/** Reads entries of a pack that is still being written, by their offsets. Synchronous. */
 export class EntryFile {
   readonly #fd: number;
   readonly #memory: ObjectMemory;
   readonly #header = newEntryHeader();
   readonly #start = Buffer.allocUnsafeSlow(MAX_ENTRY_HEADER_BYTES);
 
-  /** @param fd the file's; the caller's to close. */
+  /** @param fd of the file; the caller closes it. */
   constructor(fd: number, memory: ObjectMemory) {
     this.#fd = fd;
     this.#memory = memory;
@@ -41,7 +41,7 @@ export class EntryFile {
   }
 }
 
-/** It was inflated before, when it arrived. */
+/** The entry was inflated when it arrived, so the file has changed since. */
 function changed(offset: number): SnapshotError {
   return new SnapshotError(
     'REPOSITORY_DAMAGED',

@@ -1,18 +1,20 @@
+import { wordAt } from './elements.js';
+
 /*
- * Inflated pack entries on their way from the scanning thread to one that resolves them, through shared
- * memory: a ring with one writer and one reader, without locks.
+ * Hands inflated pack entries from the scanning thread to a thread that resolves them, through
+ * shared memory: a ring with one writer and one reader, without locks.
  *
- * A record is the object's index, the length of the content and the work it stands for (4 bytes each),
- * then the content, padded to 8 bytes, without a break at the ring's end. Positions count on modulo 2^32,
- * of which the capacity is a divisor. Invariant: the records between `READ` and `WRITTEN` are whole and
- * nobody writes there.
+ * A record is the object's index, the length of the content and the work that it stands for (4
+ * bytes each), then the content, padded to 8 bytes. A record never wraps around the ring's end.
+ * Positions grow modulo 2^32, which the capacity divides. Invariant: the records between `READ` and
+ * `WRITTEN` are complete, and no thread writes there.
  */
 
 const CAPACITY = 8 * 1024 * 1024;
 const RECORD_HEADER_BYTES = 12;
-/** Instead of an object: the rest of the ring up to its end is not used. */
+/** In place of an object's index: the rest of the ring up to its end is not used. */
 const SKIP = 0xffff_ffff;
-/** Publishing more rarely saves atomic operations, and lets the reader wait longer. */
+/** Publishing less often saves atomic operations, but makes the reader wait longer. */
 const PUBLISH_BYTES = 64 * 1024;
 
 /** Words of the control block: a position, and whether the writer pauses there (the lowest bit). */
@@ -23,9 +25,9 @@ const READ = 1;
 const READER_WAITS = 2;
 /** Free bytes that the writer waits for; 0 when it does not wait. */
 const WRITER_WANTS = 3;
-/** How much work is done, in the writer's unit; modulo 2^32. */
+/** The work that is done, in the writer's unit; modulo 2^32. */
 const DONE = 4;
-/** 1 when nothing more is to be read. */
+/** 1 when the reader shall stop. */
 const ABANDONED = 5;
 const CONTROL_WORDS = 6;
 const PAUSED = 1;
@@ -58,7 +60,7 @@ export class EntryQueueWriter {
     this.#control = new Int32Array(control);
   }
 
-  /** Whether an entry with so much content can be put now. */
+  /** Whether an entry with this much content can be put now. */
   hasRoom(contentBytes: number): boolean {
     return this.#isFree(roomFor(contentBytes));
   }
@@ -68,12 +70,12 @@ export class EntryQueueWriter {
     return this.#isFree(CAPACITY / 2);
   }
 
-  /** Work that was put and is not done. */
+  /** Work that was put and is not done yet. */
   get backlog(): number {
     return (this.#work - Atomics.load(this.#control, DONE)) | 0;
   }
 
-  /** Only after `hasRoom`. `work`: how much this adds to the backlog. */
+  /** Only after `hasRoom`. @param work that this adds to the backlog. */
   put(object: number, content: Uint8Array, start: number, end: number, work: number): void {
     const length = end - start;
     const size = recordBytes(length);
@@ -93,38 +95,38 @@ export class EntryQueueWriter {
     if ((this.#position - this.#published) >>> 0 >= PUBLISH_BYTES) this.publish();
   }
 
-  /** Lets the reader have what was put. */
+  /** Makes all entries that were put visible to the reader. */
   publish(): void {
     if (this.#published !== this.#position) this.#publish(0);
   }
 
   /**
-   * Asks the reader to say when there is room for an entry with so much content, and so much more that
-   * it is worth waking up. @returns `false` when there is room already.
+   * Asks the reader to say when there is room for an entry with this much content, and at least
+   * half of the ring, so that waking up pays off. @returns `false` when there is room already.
    */
   askForRoom(contentBytes: number): boolean {
     this.publish();
     Atomics.store(this.#control, WRITER_WANTS, Math.max(roomFor(contentBytes), CAPACITY / 2));
     if (!this.hasRoom(contentBytes)) return true;
-    // If the reader has seen the wish meanwhile, it says so for nothing, which does no harm.
+    // If the reader has seen the request meanwhile, its answer is not needed, and does no harm.
     Atomics.store(this.#control, WRITER_WANTS, 0);
     return false;
   }
 
-  /** Makes `readAll` return once it has read what was put until now. */
+  /** Makes `readAll` return once it has read all entries that were put until now. */
   pause(): void {
     this.#publish(PAUSED);
   }
 
-  /** Makes `readAll` return at once, for good. */
+  /** Makes `readAll` return at once, now and later. */
   abandon(): void {
     Atomics.store(this.#control, ABANDONED, 1);
-    // A reader that is about to wait sees that this has changed.
+    // The changed word keeps a reader that is about to wait from waiting.
     this.pause();
     Atomics.notify(this.#control, WRITTEN);
   }
 
-  /** Lets `readAll` read on. To be called after it has returned. */
+  /** Lets the next `readAll` read. Call it after `readAll` has returned. */
   resume(): void {
     this.#publish(0);
   }
@@ -144,7 +146,7 @@ export class EntryQueueWriter {
 
 export type TakeEntry = (object: number, bytes: Buffer, start: number, end: number) => void;
 
-/** Blocks its thread while it waits: only for threads that have nothing else to do. */
+/** Blocks its thread while it waits: only for threads without other work. */
 export class EntryQueueReader {
   readonly #bytes: Buffer;
   readonly #words: Uint32Array;
@@ -182,14 +184,14 @@ export class EntryQueueReader {
   #readUntil(written: number, take: TakeEntry): void {
     while (this.#position !== written && !this.#isAbandoned) {
       const at = this.#position % CAPACITY;
-      const object = this.#words[at / 4] ?? SKIP;
+      const object = wordAt(this.#words, at / 4);
       if (object === SKIP) {
         this.#advance(CAPACITY - at);
         continue;
       }
-      const length = this.#words[at / 4 + 1] ?? 0;
+      const length = wordAt(this.#words, at / 4 + 1);
       const start = at + RECORD_HEADER_BYTES;
-      const work = this.#words[at / 4 + 2] ?? 0;
+      const work = wordAt(this.#words, at / 4 + 2);
       take(object, this.#bytes, start, start + length);
       Atomics.add(this.#control, DONE, work);
       this.#advance(recordBytes(length));
@@ -213,7 +215,7 @@ export class EntryQueueReader {
   }
 }
 
-/** What is skipped at the ring's end may be as long as the record itself. */
+/** The bytes that are skipped at the ring's end may be as many as the record's. */
 function roomFor(contentBytes: number): number {
   return 2 * (contentBytes + 2 * RECORD_HEADER_BYTES);
 }

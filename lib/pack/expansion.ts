@@ -3,14 +3,17 @@ import { SnapshotError } from '../errors.js';
 export interface ExpansionLimits {
   /** Bytes of all objects of a pack. */
   maxResolvedBytes: number;
-  /** How many times the bytes of the pack that may be. */
+  /** The same, as a multiple of the pack's own bytes. */
   maxExpansion: number;
 }
 
-/** Bytes that may be made of the smallest pack: they take seconds. */
+/** Bytes that even the smallest pack may expand to: they take seconds. */
 const FREE_BYTES = 4 * 1024 ** 3;
 
-/** Adds up what is made of a pack: a delta of some bytes may stand for hundreds of megabytes. */
+/**
+ * Counts the bytes that a pack expands to: a delta of a few bytes may stand for hundreds of
+ * megabytes.
+ */
 export class Expansion {
   readonly #limits: ExpansionLimits;
   #bytes = 0;

@@ -1,19 +1,21 @@
+import { offsetAt } from './elements.js';
+
 /**
- * The position of an offset in an ascending list; `undefined` when it is not there. Bases of deltas are near,
- * as a rule: the search begins at the end, in steps that double.
+ * The position of an offset in an ascending list; `undefined` when the list does not have it. The
+ * base of a delta is usually near, so the search begins at the end, in steps that double.
  *
- * @param end only positions before this are looked at.
+ * @param end the search covers the positions before this one.
  */
 export function findOffset(offsets: Float64Array, offset: number, end: number): number | undefined {
   let high = end - 1;
-  let low = high;
-  for (let step = 1; low > 0 && (offsets[low] ?? 0) > offset; step *= 2) {
+  let low = Math.max(0, high);
+  for (let step = 1; low > 0 && offsetAt(offsets, low) > offset; step *= 2) {
     high = low - 1;
     low = Math.max(0, low - step);
   }
   while (low <= high) {
     const middle = (low + high) >>> 1;
-    const found = offsets[middle] ?? 0;
+    const found = offsetAt(offsets, middle);
     if (found === offset) return middle;
     if (found < offset) low = middle + 1;
     else high = middle - 1;

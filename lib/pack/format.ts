@@ -1,10 +1,11 @@
 import { ObjectType } from '../git/object.js';
+import { byteAt } from './elements.js';
 
 /**
  * The byte format of pack files: gitformat-pack(5), "pack-*.pack files have the following format".
  */
 export const PACK_HEADER_BYTES = 12;
-/** The SHA-1 of everything before it ends a pack. */
+/** A pack ends with the SHA-1 of all bytes before. */
 export const PACK_TRAILER_BYTES = 20;
 
 /** The types an entry can have: an object kept whole, or a delta against a base. */
@@ -32,7 +33,7 @@ export function parsePackHeader(bytes: Buffer): number | undefined {
 
 /** The fields of one entry header; reused from entry to entry, because there are millions. */
 export interface EntryHeader {
-  /** 1–4 or a delta; anything else is invalid and for the caller to refuse. */
+  /** 1–4 or a delta; the caller refuses anything else. */
   type: number;
   /** Bytes of the inflated content: the object's, or the delta's. */
   size: number;
@@ -59,26 +60,26 @@ export function parseEntryHeader(
 ): EntryHeaderResult {
   let pos = at;
   if (pos >= end) return 'incomplete';
-  let byte = bytes[pos++] ?? 0;
+  let byte = byteAt(bytes, pos++);
   header.type = (byte >> 4) & 7;
   let size = byte & 15;
   let scale = 16;
   while (byte & 0x80) {
     if (pos >= end) return 'incomplete';
     if (scale > 2 ** 46) return 'invalid';
-    byte = bytes[pos++] ?? 0;
+    byte = byteAt(bytes, pos++);
     size += (byte & 0x7f) * scale;
     scale *= 128;
   }
   header.size = size;
   if (header.type === EntryType.ofsDelta) {
     if (pos >= end) return 'incomplete';
-    byte = bytes[pos++] ?? 0;
+    byte = byteAt(bytes, pos++);
     let distance = byte & 0x7f;
     while (byte & 0x80) {
       if (pos >= end) return 'incomplete';
       if (distance > 2 ** 45) return 'invalid';
-      byte = bytes[pos++] ?? 0;
+      byte = byteAt(bytes, pos++);
       distance = (distance + 1) * 128 + (byte & 0x7f);
     }
     header.baseDistance = distance;
@@ -95,8 +96,8 @@ export function parseEntryHeader(
 export const MAX_INFLATED_BYTES = 1024 * 1024;
 
 /**
- * The most bytes that the zlib stream of so much content may take: far more than any encoder needs,
- * and what keeps a stream of empty blocks from having to be held.
+ * The most bytes that the zlib stream of this much content may take: far more than any encoder
+ * needs. The bound keeps a stream of empty blocks out of memory.
  */
 export function maxDeflatedBytes(size: number): number {
   return 2 * size + 1024 * 1024;

@@ -1,5 +1,6 @@
 import { damagedFile } from '../fs/errors.js';
 import { compareOids, OID_BYTES } from '../git/object.js';
+import { byteAt } from './elements.js';
 import { FANOUT_AT, IDX_SIGNATURE, IDX_VERSION, OIDS_AT } from './idx-format.js';
 import { WindowedFile } from './windowed-file.js';
 
@@ -8,14 +9,14 @@ import { WindowedFile } from './windowed-file.js';
  */
 const TRAILER_BYTES = 40;
 
-/** Ids among which one is searched without a call for each step. */
+/** A range of this many ids is read at once, and searched without further reads. */
 const OIDS_AT_ONCE = 128;
 
 /** From here on an offset is a position in the table of 64-bit ones. */
 const FIRST_LARGE = 0x8000_0000;
 const OFFSETS_AT_ONCE = 64 * 1024;
 
-/** Ids are looked up in no order: up to 16 MiB, 600,000 objects, are kept at hand. */
+/** Ids are looked up in random order: up to 16 MiB, 600,000 objects, stay in memory. */
 const MAX_WINDOWS = 512;
 
 /** Finds objects in a pack by id. Synchronous: only for worker threads. */
@@ -26,7 +27,10 @@ export class IdxFile {
   readonly #fanout: Buffer;
   readonly #large: number;
 
-  /** @throws SnapshotError `REPOSITORY_DAMAGED` when the file is no version 2 index of a plausible size. */
+  /**
+   * @throws SnapshotError `REPOSITORY_DAMAGED` when the file is no version 2 index of a plausible
+   * size.
+   */
   constructor(path: string) {
     this.#file = new WindowedFile(path, MAX_WINDOWS);
     try {
@@ -45,21 +49,26 @@ export class IdxFile {
     }
   }
 
-  /** The pack offset of the object with this id (20 bytes); `undefined` if it is not in the pack. */
+  /**
+   * The pack offset of the object with this id (20 bytes); `undefined` if it is not in the pack.
+   */
   find(oid: Uint8Array): number | undefined {
     const position = this.positionOf(oid);
     return position === undefined ? undefined : this.offsetAt(position);
   }
 
-  /** The position, among the ids in their order, of the id `oids[at, at + 20)`: the first, if it is there twice. */
+  /**
+   * The position of the id `oids[at, at + 20)` among the sorted ids: the first, if the idx has it
+   * twice.
+   */
   positionOf(oids: Uint8Array, at = 0): number | undefined {
-    const first = oids[at] ?? 0;
+    const first = byteAt(oids, at);
     let low = first === 0 ? 0 : this.#fanout.readUInt32BE((first - 1) * 4);
     let high = this.#fanout.readUInt32BE(first * 4);
     if (high > this.count || low > high) throw damagedFile(this.#file.path);
     if (high - low > OIDS_AT_ONCE) {
-      // Ids are hashes, spread evenly: nearly all lie this near to where they are expected.
-      const share = (((oids[at + 1] ?? 0) << 8) | (oids[at + 2] ?? 0)) / 65536;
+      // Ids are hashes, spread evenly: nearly all are this near to the expected position.
+      const share = ((byteAt(oids, at + 1) << 8) | byteAt(oids, at + 2)) / 65536;
       const expected = low + Math.floor((high - low) * share);
       const margin = 32 + Math.ceil(Math.sqrt(high - low));
       const from = expected - margin;

@@ -10,8 +10,8 @@ export type InflateFailure = 'incomplete' | 'invalid';
 
 /**
  * Inflates the zlib stream at the start of `bytes` (more may follow it), which must yield exactly
- * `size` bytes. Only what is too large for `memory` goes through zlib: making its engine takes longer than
- * most entries.
+ * `size` bytes. Only entries too large for `memory` go through zlib: to make its engine takes
+ * longer than to inflate most entries.
  *
  * @param bytes at most `maxDeflatedBytes(size)`.
  * @throws SnapshotError `ABORTED` when the thread is asked to stop.
@@ -32,7 +32,7 @@ export function inflateEntry(
  * The same by zlib.
  *
  * One byte more than `size` is offered as room: zlib then sees the end of the stream in one call,
- * and a stream that yields more than declared is found out without being inflated.
+ * and finds a stream that yields more than declared without inflating all of it.
  */
 export function inflateByZlib(bytes: Uint8Array, size: number): Buffer | InflateFailure {
   const room = Math.max(size + 1, MIN_CHUNK);
@@ -49,7 +49,7 @@ export function inflateByZlib(bytes: Uint8Array, size: number): Buffer | Inflate
   }
 }
 
-/** Whether a stream failed because of what is in it. */
+/** Whether a stream failed because its bytes are invalid. */
 export function isZlibError(error: unknown): boolean {
   return hasCode(error) && error.code.startsWith('Z_');
 }
@@ -62,7 +62,7 @@ export class StreamingInflate {
   #failure: Error | undefined;
   #ended = false;
 
-  /** @param onData gets the inflated bytes; when it throws, the stream fails with that. */
+  /** @param onData gets the inflated bytes. If it throws, the stream fails with its error. */
   constructor(onData: (chunk: Buffer) => void) {
     this.#engine.on('data', (chunk: Buffer) => {
       try {
@@ -80,10 +80,11 @@ export class StreamingInflate {
   }
 
   /**
-   * Takes compressed bytes; resolves once they are worked off.
+   * Takes compressed bytes; resolves once they are inflated.
    *
    * @returns how many of them belong to the stream, when it ended within them; else `undefined`.
-   * @throws what `onData` threw, or zlib's own error; SnapshotError `ABORTED` when the thread is asked to stop.
+   * @throws the error of `onData`, or zlib's own; SnapshotError `ABORTED` when the thread is asked
+   * to stop.
    */
   async write(bytes: Uint8Array): Promise<number | undefined> {
     throwIfStopped();

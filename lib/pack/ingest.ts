@@ -2,19 +2,19 @@ import { closeSync, openSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { SnapshotError } from '../errors.js';
 import { writeFully } from '../fs/sync-io.js';
+import { encodeIdx } from './encode-idx.js';
 import {
-  type ArrivedPack,
   type IngestLimits,
   type IngestProgress,
+  type ReceivedPack,
   receivePack,
-} from './arrival.js';
-import { encodeIdx } from './encode-idx.js';
+} from './receive-pack.js';
 import { ResolverPool } from './resolver-pool.js';
 import { completeThinPack, type DeltaBases } from './thin-pack.js';
 
-export type { IngestLimits, IngestProgress } from './arrival.js';
+export type { IngestLimits, IngestProgress } from './receive-pack.js';
 
-/** A pack that lies on disk with its idx, each of its objects hashed. */
+/** A pack on disk with its idx; each of its objects was hashed. */
 export interface IngestedPack {
   /** `pack-{checksum}`: both files' name without `.pack` or `.idx`. */
   readonly name: string;
@@ -24,13 +24,13 @@ export interface IngestedPack {
 }
 
 export interface IngestOptions {
-  /** Called about once a MiB while the pack arrives, and when it is there. */
+  /** Called about once a MiB while the pack arrives, and when it has arrived. */
   onProgress?: (progress: IngestProgress) => void;
-  /** Where threads come from and go back to. Default: they are started, and end with the call. */
+  /** The pool that lends the threads. Default: the call starts threads, and ends them. */
   threads?: ResolverPool;
   /**
-   * Objects from elsewhere that complete a thin pack, as `git index-pack --fix-thin` does: those that
-   * deltas name as bases are appended. Default: a pack has to be complete in itself.
+   * Objects from elsewhere that complete a thin pack, as `git index-pack --fix-thin` does: bases
+   * that deltas need are appended. Default: a pack must be complete in itself.
    */
   bases?: DeltaBases;
 }
@@ -38,8 +38,8 @@ export interface IngestOptions {
 /**
  * Writes an arriving pack into `directory` and indexes it, as `git index-pack --stdin` does.
  *
- * One pass while it arrives, then what deltas are left over. The pack is never held in memory. On
- * failure the files are left for whoever owns the directory to remove.
+ * One pass while it arrives, then a second one over the deltas that are still unresolved. The pack
+ * is never held in memory. After a failure the owner of the directory removes the files.
  *
  * @throws SnapshotError `UPSTREAM_INVALID`, `LIMIT_EXCEEDED`, and what `source` throws.
  */
@@ -80,9 +80,12 @@ export async function ingestPack(
   }
 }
 
-/** Writes a pack's idx, and gives both their names: the idx last, by which git finds packs. */
-function publish({ pack, path, repeatsBase }: ArrivedPack, directory: string): IngestedPack {
-  // As git: if one of the two is a delta, it could turn out to be made of itself.
+/**
+ * Writes a pack's idx, and renames both files to their names: the idx last, as git finds packs by
+ * it.
+ */
+function publish({ pack, path, repeatsBase }: ReceivedPack, directory: string): IngestedPack {
+  // git refuses this as well: if one of the two is a delta, it could be based on itself.
   if (repeatsBase) throw new SnapshotError('UPSTREAM_INVALID', 'the pack has a delta base twice');
   const name = `pack-${pack.checksum.toString('hex')}`;
   const idx = join(directory, 'arriving.idx');

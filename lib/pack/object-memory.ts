@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { DeltaHeader } from './delta.js';
 import { MAX_INFLATED_BYTES, maxDeflatedBytes } from './format.js';
 
-/** What the modules in `wasm/` export. */
+/** The exports of the modules in `wasm/`. */
 interface ObjectModule {
   readonly OUT: { readonly value: number };
   readonly WINDOW: { readonly value: number };
@@ -23,7 +23,7 @@ interface Memory {
   readonly buffer: ArrayBuffer;
 }
 
-/** The part that is used of what the typings have only with a browser's. */
+/** Only a browser's typings have `WebAssembly`: this is the part that is used. */
 declare const WebAssembly: {
   readonly Memory: new (size: { initial: number; maximum: number }) => Memory;
   readonly Module: new (bytes: Uint8Array) => object;
@@ -33,27 +33,27 @@ declare const WebAssembly: {
   ) => { readonly exports: ObjectModule };
 };
 
-/** What a result of `applyDelta` needs behind it. */
+/** Bytes after a result that `applyDelta` may overwrite. */
 export const OVERWRITTEN_BYTES = 16;
 
 const PAGE_BYTES = 64 * 1024;
-/** What comes before the ring: as in `wasm/memory.ts` and `wasm/asconfig.json`. */
+/** The pages before the ring: as in `wasm/memory.ts` and `wasm/asconfig.json`. */
 const PAGES = 129;
 const RING_AT = PAGES * PAGE_BYTES;
 
 /**
- * Memory in which WebAssembly inflates pack entries and applies deltas, without allocating. To be kept as
- * long as its thread: WebAssembly memory goes back only when it is collected, which idle threads don't do.
- * Memory: at most 8.1 MiB and the ring, and only what was ever used of it. Synchronous.
+ * Memory in which WebAssembly inflates pack entries and applies deltas, without allocating. Keep it
+ * as long as its thread: only a garbage collection frees WebAssembly memory, and idle threads don't
+ * collect. Memory: at most 8.1 MiB and the ring, of which only used pages count. Synchronous.
  */
 export class ObjectMemory {
-  /** Where what is inflated is to be put. */
+  /** Put the input of `inflate` here. */
   readonly window: Buffer;
-  /** What was inflated last begins here. */
+  /** Begins with the latest inflated content. */
   readonly output: Buffer;
-  /** Where the bases and results of deltas lie. */
+  /** Holds the bases and results of deltas. */
   readonly ring: Buffer;
-  /** Where other input is put. */
+  /** Holds other input. */
   readonly #spare: Buffer;
   readonly #module: ObjectModule;
 
@@ -72,11 +72,11 @@ export class ObjectMemory {
   }
 
   /**
-   * Inflates the zlib stream at the start of `window[start, end)` (more may follow it), which must yield
-   * exactly `size` bytes, to `output[0, size)`.
+   * Inflates the zlib stream at the start of `window[start, end)` (more may follow it), which must
+   * yield exactly `size` bytes, to `output[0, size)`.
    *
    * @param size at most `MAX_INFLATED_BYTES`.
-   * @returns how many bytes the stream takes; 0 when it is not there whole, negative when it is none.
+   * @returns how many bytes the stream takes; 0 when it is incomplete, negative when it is invalid.
    */
   inflate(start: number, end: number, size: number): number {
     const offset = this.#module.WINDOW.value;
@@ -84,7 +84,7 @@ export class ObjectMemory {
   }
 
   /**
-   * The same for a stream that lies elsewhere; the window stays as it is.
+   * The same for a stream that is not in the window, which stays as it is.
    *
    * @param stream at most `maxDeflatedBytes(size)` bytes.
    */
@@ -98,8 +98,9 @@ export class ObjectMemory {
    * Applies a delta to the base at `ring[baseAt]`. The result goes to `ring[at]`, where it and
    * `OVERWRITTEN_BYTES` after it must have room, apart from the base.
    *
-   * @param delta the bytes that `header` was parsed from: `output`, or others, which are copied over it.
-   * @returns whether the delta is well-formed; if not, the place of the result holds anything.
+   * @param delta holds the delta whose `header` was parsed: `output`, or other bytes, which are
+   * copied there.
+   * @returns whether the delta is well-formed; if not, the result is undefined.
    */
   applyDelta(delta: Buffer, header: DeltaHeader, baseAt: number, at: number): boolean {
     const { instructionsAt, end, baseSize, resultSize } = header;

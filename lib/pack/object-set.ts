@@ -1,5 +1,8 @@
+import { wordAt } from './elements.js';
+
 /**
- * A set of an `ObjectReader`'s objects, by their numbers. Memory: a bit for each object that the reader has.
+ * A set of an `ObjectReader`'s objects, by their numbers. Memory: one bit for each object of the
+ * reader.
  */
 export class ObjectSet {
   readonly #bits: Uint32Array;
@@ -18,13 +21,14 @@ export class ObjectSet {
   }
 
   has(number: number): boolean {
-    return ((this.#bits[number >>> 5] ?? 0) & (1 << (number & 31))) !== 0;
+    if (number >= this.#limit) return false;
+    return (wordAt(this.#bits, number >>> 5) & (1 << (number & 31))) !== 0;
   }
 
-  /** @returns whether it was not there yet. */
+  /** @returns `false` when the set had it already. */
   add(number: number): boolean {
     if (number >= this.#limit) throw new RangeError(`no object has the number ${number}`);
-    const word = this.#bits[number >>> 5] ?? 0;
+    const word = wordAt(this.#bits, number >>> 5);
     const bit = 1 << (number & 31);
     if ((word & bit) !== 0) return false;
     this.#bits[number >>> 5] = word | bit;
@@ -35,7 +39,7 @@ export class ObjectSet {
   /** The numbers, in their order. */
   *[Symbol.iterator](): Generator<number> {
     for (let at = 0; at < this.#bits.length; at++) {
-      for (let rest = this.#bits[at] ?? 0; rest !== 0; rest &= rest - 1) {
+      for (let rest = wordAt(this.#bits, at); rest !== 0; rest &= rest - 1) {
         yield at * 32 + 31 - Math.clz32(rest & -rest);
       }
     }

@@ -8,24 +8,24 @@ export const NO_BASE = -1;
 export const BASE_BY_ID = -2;
 
 /**
- * What is known of each object of a pack, in pack order, as columns of shared memory: 45 bytes an
- * object, and one more in `Dispatcher`, seen by all indexing threads without copying.
+ * The objects of a pack, in pack order, as columns of shared memory: 45 bytes an object, and one
+ * more in `Dispatcher`. All indexing threads share them without copying.
  *
- * The scanning thread writes a column before others are told of the object; `oids`, `types` and
- * `places` of an object are then written by the one thread that resolves it.
+ * The scanning thread writes an object's columns before it hands the object on. Then only the one
+ * thread that resolves the object writes its `oids`, `types` and `places`.
  */
 export interface ObjectColumns {
-  /** Where each entry begins; one element more than objects: where the last entry ends. */
+  /** Where each entry begins, and at last where the last entry ends. */
   readonly offsets: Float64Array<SharedArrayBuffer>;
-  /** CRC-32 of each entry as it lies in the pack. */
+  /** CRC-32 of each entry's bytes in the pack. */
   readonly crcs: Uint32Array<SharedArrayBuffer>;
-  /** 20 bytes an object; of an unresolved delta whose base is given by id, that id. */
+  /** 20 bytes an object; for an unresolved delta whose base is given by id: the base's id. */
   readonly oids: Uint8Array<SharedArrayBuffer>;
   /** The object's type (1–4); 0 for a delta until it is resolved. */
   readonly types: Uint8Array<SharedArrayBuffer>;
   /** The index of the delta base, `NO_BASE` or `BASE_BY_ID`. */
   readonly bases: Int32Array<SharedArrayBuffer>;
-  /** Where the content lies among the recent objects of the thread that resolved it; 0: nowhere. */
+  /** Where the content is among the recent objects of the thread that resolved it; 0: nowhere. */
   readonly places: Float64Array<SharedArrayBuffer>;
 }
 
@@ -41,8 +41,8 @@ export class ObjectTable {
   #count = 0;
 
   /**
-   * @param declared the most objects there will be, by the pack's own word. Only addresses are reserved for
-   * them: the system gives memory to what is written.
+   * @param declared the number of objects in the pack's header. This reserves addresses only: the
+   * system gives memory to pages that are written.
    */
   constructor(declared: number) {
     this.#columns = allocateColumns(declared);
@@ -80,14 +80,16 @@ export class ObjectTable {
     return this.#add(offset, crc, base);
   }
 
-  /** Adds a delta whose base is the object with this id, anywhere in the pack. @returns its index. */
+  /**
+   * Adds a delta whose base is the object with this id, anywhere in the pack. @returns its index.
+   */
   addDeltaById(offset: number, crc: number, baseOid: Uint8Array): number {
     const index = this.#add(offset, crc, BASE_BY_ID);
     this.#columns.oids.set(baseOid, index * OID_BYTES);
     return index;
   }
 
-  /** Ends the collecting. `end`: where the last entry ends. */
+  /** Completes the table. @param end where the last entry ends. */
   finish(end: number): ScannedObjects {
     this.#columns.offsets[this.#count] = end;
     return { count: this.#count, columns: this.#columns };

@@ -32,7 +32,8 @@ export class PackFile {
   /**
    * The header of the entry at `offset`, valid only until the next call.
    *
-   * @throws SnapshotError `REPOSITORY_DAMAGED` when the file is damaged: what arrived was checked.
+   * @throws SnapshotError `REPOSITORY_DAMAGED` when the file is damaged: it was sound when it was
+   * indexed.
    */
   entryHeader(offset: number): Readonly<EntryHeader> {
     const inside = offset >= PACK_HEADER_BYTES && offset < this.end;
@@ -52,9 +53,9 @@ export class PackFile {
   /**
    * The inflated content of the entry at `offset`: an object's, or a delta's.
    *
-   * @param end where the entry ends, if that is known; else as much is read as such a size usually
-   * takes, and more if that was not enough.
-   * @throws SnapshotError `REPOSITORY_DAMAGED` when the file is damaged: what arrived was checked.
+   * @param end where the entry ends, if known. Otherwise as many bytes are read as this size
+   * usually takes, and more if these are too few.
+   * @throws SnapshotError `REPOSITORY_DAMAGED` as `entryHeader`.
    */
   inflate(offset: number, header: Readonly<EntryHeader>, end?: number): Buffer {
     const start = offset + header.length;
@@ -71,7 +72,7 @@ export class PackFile {
     }
   }
 
-  /** Fills `target` with the raw bytes from `offset` on. */
+  /** Fills `target` with raw bytes, starting at `offset`. */
   readInto(target: Uint8Array, offset: number): void {
     this.#file.readInto(target, offset);
   }

@@ -13,15 +13,15 @@ export interface OpenPack {
 /** Packs are smaller than this. */
 const PACK_BYTES_BOUND = 2 ** 44;
 
-/** Where an entry lies, as one number: in the order of the packs, and in each of the offsets. */
+/** The place of an entry as one number, ordered by pack, then by offset. */
 export function placeOf(pack: number, offset: number): number {
   return pack * PACK_BYTES_BOUND + offset;
 }
 
 /**
- * Open packs, and the numbers of their objects: those of the first pack come first, each pack's in the
- * order of their ids. An object that several packs have goes by its number in the first of them, and one
- * that a pack holds twice by the first of that pack.
+ * Open packs, and the numbers of their objects: by pack, then by id. If several packs have an
+ * object, its number is that in the first of them; if one pack has it twice, its number is the
+ * first there.
  */
 export class PackList {
   readonly packs: readonly OpenPack[];
@@ -85,7 +85,7 @@ export class PackList {
     return found;
   }
 
-  /** The pack in which an object has its number, as its position in the list. */
+  /** The position in the list of the pack in which an object has its number. */
   packOf(number: number): number {
     let pack = this.#open.length - 1;
     while (pack > 0 && this.at(pack).firstNumber > number) pack--;

@@ -1,10 +1,11 @@
+import { offsetAt } from './elements.js';
 import { findOffset } from './find-offset.js';
 import type { ObjectSet } from './object-set.js';
 import { type PackList, placeOf } from './pack-list.js';
 
 /**
- * Numbers of objects in the order in which these lie in the packs: to read many of them takes far less time so
- * than by their ids, which are in no order. Memory: 20 bytes an object.
+ * Numbers of objects, in the order of the objects in the packs. To read many objects in this order
+ * takes far less time than in the order of their ids. Memory: 20 bytes an object.
  */
 export function inPackOrder(packs: PackList, objects: ObjectSet): Uint32Array {
   const places = new Float64Array(objects.size);
@@ -18,7 +19,7 @@ export function inPackOrder(packs: PackList, objects: ObjectSet): Uint32Array {
   const sorted = new Uint32Array(count);
   count = 0;
   for (const number of objects) {
-    const position = findOffset(order, places[count++] ?? 0, order.length);
+    const position = findOffset(order, offsetAt(places, count++), order.length);
     if (position !== undefined) sorted[position] = number;
   }
   return sorted;

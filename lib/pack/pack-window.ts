@@ -1,10 +1,11 @@
 import { createHash, type Hash } from 'node:crypto';
 
 /**
- * The bytes of an arriving pack that are not worked off, in one piece, and the SHA-1 of those that are.
+ * The bytes of an arriving pack that are still to be scanned, in one piece, and the SHA-1 of those
+ * before.
  *
- * Invariants: `bytes[start, end)` are the bytes that arrived and are not worked off; everything before
- * `#hashed` has entered the SHA-1.
+ * Invariants: `bytes[start, end)` have arrived and are still to be scanned; all bytes before
+ * `#hashed` have entered the SHA-1.
  */
 export class PackWindow {
   readonly bytes: Buffer;
@@ -20,7 +21,7 @@ export class PackWindow {
     this.bytes = bytes;
   }
 
-  /** The pack offset of the first byte that is not worked off. */
+  /** The pack offset of the first byte that is still to be scanned. */
   get offset(): number {
     return this.#offset + this.start;
   }
@@ -34,12 +35,12 @@ export class PackWindow {
     return this.end - this.start;
   }
 
-  /** Whether no more fits in before something is worked off. */
+  /** Whether it takes no more bytes until some are scanned. */
   get isFull(): boolean {
     return this.end === this.bytes.length;
   }
 
-  /** Takes as much of a chunk as there is room for. @returns how much. */
+  /** Takes as many bytes of a chunk as there is room for. @returns how many. */
   fill(chunk: Uint8Array): number {
     if (this.isFull) this.compact();
     const taken = Math.min(chunk.length, this.bytes.length - this.end);
@@ -48,7 +49,7 @@ export class PackWindow {
     return taken;
   }
 
-  /** Moves what is not worked off to the front. */
+  /** Moves the bytes that are still to be scanned to the front. */
   compact(): void {
     this.#hashUpToStart();
     this.bytes.copyWithin(0, this.start, this.end);
@@ -58,7 +59,7 @@ export class PackWindow {
     this.#hashed = 0;
   }
 
-  /** The SHA-1 of all bytes that are worked off. To be called once. */
+  /** The SHA-1 of all scanned bytes. Call it once. */
   digest(): Buffer {
     this.#hashUpToStart();
     return this.#hash.digest();

@@ -20,7 +20,7 @@ export interface GitObject {
   readonly data: Buffer;
 }
 
-/** Where an object lies, and what of it is known without inflating it. */
+/** Where an object is, and its size, if that is known without inflating. */
 export interface LocatedObject {
   readonly pack: number;
   readonly offset: number;
@@ -33,11 +33,12 @@ export interface ReaderLimits {
   maxObjectBytesInMemory: number;
 }
 
-/** Contents up to this are put together and hashed in a buffer that is used again and again. */
+/** Contents up to this size are made and hashed in one buffer that is reused. */
 const SCRATCH_BYTES = 256 * 1024;
 
 /**
- * Objects of a list of packs, by id. What it returns was hashed and is what its id says.
+ * Objects of a list of packs, by id. Every object that it returns was hashed, now or when its pack
+ * was indexed, and matches its id.
  *
  * Synchronous except for streaming: only for worker threads.
  */
@@ -45,8 +46,8 @@ export class ObjectReader {
   readonly #packs: PackList;
   readonly #limits: ReaderLimits;
   /**
-   * Contents of objects by their `placeOf`: the bases of deltas to come. One commit needs fewer than
-   * indexing all of history, so that half of the budget is enough.
+   * Contents of objects by their `placeOf`: the bases of deltas to come. One commit needs fewer
+   * than indexing all of history, so half of the budget is enough.
    */
   readonly #bases: LRUCache<number, GitObject>;
   readonly #scratch = Buffer.allocUnsafeSlow(OBJECT_HEADER_ROOM + SCRATCH_BYTES);
@@ -70,7 +71,9 @@ export class ObjectReader {
     return this.#packs;
   }
 
-  /** All numbers of objects are below it; an object that several packs have counts for each of them. */
+  /**
+   * All numbers of objects are below it; an object that several packs have counts for each of them.
+   */
   get objectCount(): number {
     return this.#packs.objectCount;
   }
@@ -85,7 +88,7 @@ export class ObjectReader {
   }
 
   /**
-   * The one object whose id begins with this, 40 hex digits; `undefined` when there is none, or another one.
+   * The id of the one object whose id begins with this; `undefined` when none or several do.
    *
    * @param prefix 4 to 40 hex digits, in lower case.
    */
@@ -98,9 +101,9 @@ export class ObjectReader {
   }
 
   /**
-   * The number of an object that has to be there, by the id `oids[at, at + 20)`.
+   * The number of the object with the id `oids[at, at + 20)`.
    *
-   * @throws SnapshotError `UPSTREAM_INVALID` when it is not.
+   * @throws SnapshotError `UPSTREAM_INVALID` when the object is missing.
    */
   requireNumber(oids: Buffer, at = 0): number {
     const number = this.#packs.numberOf(oids, at);
@@ -114,12 +117,12 @@ export class ObjectReader {
   }
 
   /**
-   * Reads an object for one of many thousands of steps: it is kept as the base of what is read next, and
-   * is not hashed again, which was done when its pack was indexed.
+   * Reads an object in one of many thousands of steps: the object is kept as a base of those that
+   * are read next. It is not hashed again: it was when its pack was indexed.
    *
-   * @returns the object; its data are not to be written to.
-   * @throws SnapshotError `REPOSITORY_DAMAGED` when the pack is damaged on disk, `LIMIT_EXCEEDED` when the object
-   * may not be held in memory.
+   * @returns the object; do not write to its data.
+   * @throws SnapshotError `REPOSITORY_DAMAGED` when the pack is damaged on disk, `LIMIT_EXCEEDED`
+   * when the object may not be held in memory.
    */
   readNumber(number: number): GitObject {
     const pack = this.#packs.packOf(number);
@@ -152,7 +155,7 @@ export class ObjectReader {
     return number === undefined ? undefined : this.typeOfNumber(number) === ObjectType.commit;
   }
 
-  /** Where in its pack the object begins that is kept whole and at the end of an object's delta chain. */
+  /** The pack offset of the whole object at the end of an object's delta chain. */
   chainEndOf(number: number): number {
     const packNumber = this.#packs.packOf(number);
     const { idx, firstNumber } = this.#packs.at(packNumber);
@@ -176,9 +179,9 @@ export class ObjectReader {
   }
 
   /**
-   * @returns the object; its data are not to be written to, and valid only until the next call.
-   * @throws SnapshotError `UPSTREAM_INVALID` when there is no such object, `REPOSITORY_DAMAGED` when the pack is
-   * damaged on disk, `LIMIT_EXCEEDED` when the object may not be held in memory.
+   * @returns the object; its data are valid only until the next call: do not write to them.
+   * @throws SnapshotError `UPSTREAM_INVALID` when there is no such object, `REPOSITORY_DAMAGED`
+   * when the pack is damaged on disk, `LIMIT_EXCEEDED` when the object may not be held in memory.
    */
   read(oid: string, located = this.locate(oid)): GitObject {
     if (located === undefined) throw missing(oid);
@@ -187,7 +190,7 @@ export class ObjectReader {
     return object;
   }
 
-  /** Hashes an object; one that lies in the scratch buffer, or fits there, without allocating. */
+  /** Hashes an object; without allocating if it is in the scratch buffer or fits there. */
   #idOf({ type, data }: GitObject): string {
     const header = objectHeader(type, data.length);
     if (data.length > SCRATCH_BYTES) {
@@ -200,7 +203,7 @@ export class ObjectReader {
     return hash('sha1', scratch.subarray(start, OBJECT_HEADER_ROOM + data.length));
   }
 
-  /** The content of an object that is kept whole, as `streamObject`. */
+  /** The content of a whole object, as `streamObject`. */
   stream(oid: string, located: LocatedObject): AsyncGenerator<Buffer> {
     return streamObject(this.#packs.at(located.pack).pack, oid, located.offset);
   }
@@ -212,8 +215,8 @@ export class ObjectReader {
   }
 
   /**
-   * The offsets of an object, its delta base, the base's base and so on to the one kept whole, or to
-   * the first whose content is at hand when `untilCached`.
+   * The offsets of an object, its delta base, the base's base and so on to the whole object; with
+   * `untilCached`, only to the first whose content is in memory.
    */
   #chain(packNumber: number, offset: number, untilCached = false): number[] {
     const { pack, idx } = this.#packs.at(packNumber);
@@ -234,7 +237,7 @@ export class ObjectReader {
     }
   }
 
-  /** @param keep whether the object itself is to be kept as a base. */
+  /** @param keep whether to keep the object itself as a base. */
   #readAt(packNumber: number, offset: number, keep = false): GitObject {
     const { pack } = this.#packs.at(packNumber);
     const delta = newDeltaHeader();
@@ -261,14 +264,14 @@ export class ObjectReader {
         applyDelta(bytes, delta, object.data, 0, data, 0);
         object = { type: object.type, data };
       }
-      // What was asked for itself is seldom a base of what is asked for next.
+      // The requested object itself is seldom a base of the next one.
       if (at !== offset || keep) this.#bases.set(placeOf(packNumber, at), object);
     }
     if (object === undefined) throw damaged(`the object at ${offset}`);
     return object;
   }
 
-  /** Where the content of an object goes that is not kept. */
+  /** Room for the content of an object that is not kept. */
   #room(size: number): Buffer {
     return size > SCRATCH_BYTES
       ? Buffer.allocUnsafe(size)

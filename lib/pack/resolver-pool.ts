@@ -4,18 +4,21 @@ import { ResolverThread } from './resolver-thread.js';
 
 /** Starting a thread takes as long as resolving about this many objects. */
 const OBJECTS_WORTH_A_START = 20_000;
-/** Handing objects to a thread that is there pays for fewer. */
+/** An idle thread pays off for fewer objects. */
 const OBJECTS_WORTH_A_THREAD = 2000;
 
 /**
- * Keeps the threads that resolve objects, and the memory in which this one does, from one pack to the
- * next. Unlike those of a `WorkerPool`, they take objects from shared memory rather than tasks.
+ * Keeps the threads that resolve objects, and this thread's own memory for it, from one pack to the
+ * next. Unlike the threads of a `WorkerPool`, they take objects from shared memory instead of
+ * tasks.
  */
 export class ResolverPool {
   readonly #idle = new Set<ResolverThread>();
   #memory: ObjectMemory | undefined;
 
-  /** As many threads as so many objects are worth, and at most `most`. To be given back. */
+  /**
+   * As many threads as pay off for this many objects, at most `most`. Give them back afterwards.
+   */
   take(objects: number, most: number): ResolverThread[] {
     const taken: ResolverThread[] = [];
     for (const thread of this.#idle) {
@@ -30,13 +33,13 @@ export class ResolverPool {
     return taken;
   }
 
-  /** Takes back a thread that has nothing more to do. */
+  /** Takes back a thread that has no more work. */
   giveBack(thread: ResolverThread): void {
     thread.keepAlive(false);
     this.#idle.add(thread);
   }
 
-  /** Does work that needs memory with such a ring. */
+  /** Lends memory with a ring for `deltaCacheBytes`. */
   async withMemory<T>(
     deltaCacheBytes: number,
     work: (memory: ObjectMemory) => Promise<T>,
@@ -50,7 +53,7 @@ export class ResolverPool {
     }
   }
 
-  /** Ends all threads that are idle. Idempotent. */
+  /** Ends all idle threads. Idempotent. */
   async close(): Promise<void> {
     await Promise.all([...this.#idle].map((thread) => thread.close()));
     this.#idle.clear();

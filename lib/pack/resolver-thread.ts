@@ -1,42 +1,19 @@
 import type { Worker } from 'node:worker_threads';
 import { orLater } from '../async/deadline.js';
-import { deserializeError, type SerializedError, SnapshotError } from '../errors.js';
+import { deserializeError, SnapshotError } from '../errors.js';
 import { startThread } from '../workers/start-thread.js';
 import { STOP_MILLISECONDS } from '../workers/stop.js';
-import { createEntryQueue, type EntryQueueMemory, EntryQueueWriter } from './entry-queue.js';
-import type { LeftoverTask } from './leftovers.js';
+import { createEntryQueue, EntryQueueWriter } from './entry-queue.js';
 import type { ObjectColumns } from './object-table.js';
 import type { ResolveLimits } from './resolver.js';
+import type { ResolverAnswer, ResolverOrder, ResolverThreadData } from './resolver-messages.js';
+import type { SecondPass } from './second-pass.js';
 
-/** What the thread starts with. */
-export interface ResolverThreadData {
-  readonly queue: EntryQueueMemory;
-}
-
-/** Each is answered by `done` or `error`. */
-export type ResolverOrder =
-  /** Resolve what comes through the queue until it is paused. `fd`: the pack. */
-  | {
-      readonly kind: 'begin';
-      readonly fd: number;
-      readonly columns: ObjectColumns;
-      readonly limits: ResolveLimits;
-    }
-  | { readonly kind: 'leftovers'; readonly task: LeftoverTask };
-
-export type ResolverAnswer =
-  /** The thread has started. */
-  | { readonly kind: 'ready' }
-  | { readonly kind: 'done' }
-  | { readonly kind: 'error'; readonly error: SerializedError }
-  /** The queue has the room that was asked for. */
-  | { readonly kind: 'room' };
-
-/** A thread that resolves objects for the scanning one, of one pack after the other. */
+/** A thread that resolves objects for the scanning thread, one pack after the other. */
 export class ResolverThread {
   readonly queue: EntryQueueWriter;
   readonly #worker: Worker;
-  /** Who waits for the thread, one at a time; told of every answer, and of its end. */
+  /** The one caller that waits for the thread: woken by every answer, and by the thread's end. */
   #waiting: { resolve(): void; reject(error: unknown): void } | undefined;
   #ready = false;
   #busy = false;
@@ -68,32 +45,32 @@ export class ResolverThread {
     return this.#failure !== undefined;
   }
 
-  /** @throws SnapshotError what the thread failed with, if it did. */
+  /** @throws SnapshotError the thread's failure, if it failed. */
   throwIfFailed(): void {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** Lets the thread resolve what is put into the queue, until `settle`. */
+  /** Makes the thread resolve the entries that are put into the queue, until `settle`. */
   begin(fd: number, columns: ObjectColumns, limits: ResolveLimits): void {
     this.queue.resume();
     this.#order({ kind: 'begin', fd, columns, limits });
   }
 
-  /** Resolves when everything is resolved that was put into the queue. */
+  /** Waits until the thread has resolved all entries of the queue. */
   async settle(): Promise<void> {
     this.queue.pause();
     await this.#done();
   }
 
-  /** Resolves when the queue has room for an entry with so much content. */
+  /** Waits until the queue has room for an entry with this much content. */
   async room(contentBytes: number): Promise<void> {
     while (this.queue.askForRoom(contentBytes)) await this.#answer();
     this.throwIfFailed();
   }
 
-  /** Takes part in a task, as others may. */
-  async resolveLeftovers(task: LeftoverTask): Promise<void> {
-    this.#order({ kind: 'leftovers', task });
+  /** Takes part in a second pass, beside other threads. */
+  async runSecondPass(pass: SecondPass): Promise<void> {
+    this.#order({ kind: 'second-pass', pass });
     await this.#done();
   }
 
@@ -104,12 +81,12 @@ export class ResolverThread {
   }
 
   /**
-   * Ends the thread, when it has started (Node leaks the files of one that is ended before) and stopped.
-   * Idempotent.
+   * Ends the thread once it has started and stopped: if it were ended earlier, Node would leak its
+   * files. Idempotent.
    */
   async close(): Promise<void> {
     this.queue.abandon();
-    // It does not matter what it failed with.
+    // A failure ends the wait as well; which one does not matter.
     await orLater(this.#stopped(), STOP_MILLISECONDS).catch(() => {});
     await this.#worker.terminate();
   }

@@ -1,11 +1,11 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { serializeError } from '../errors.js';
 import { EntryQueueReader } from './entry-queue.js';
-import { resolveLeftovers, stopLeftovers } from './leftovers.js';
 import type { ObjectMemory } from './object-memory.js';
 import { memoryWithRing } from './recent-objects.js';
 import { type ResolveLimits, Resolver } from './resolver.js';
-import type { ResolverAnswer, ResolverOrder, ResolverThreadData } from './resolver-thread.js';
+import type { ResolverAnswer, ResolverOrder, ResolverThreadData } from './resolver-messages.js';
+import { runSecondPass, stopSecondPass } from './second-pass.js';
 
 /** The thread behind a `ResolverThread`. */
 const { queue }: ResolverThreadData = workerData;
@@ -18,8 +18,8 @@ function obey(order: ResolverOrder): void {
     case 'begin':
       reader.readAll(begin(order).add);
       break;
-    case 'leftovers':
-      resolveLeftovers(order.task, memoryFor(order.task.limits));
+    case 'second-pass':
+      runSecondPass(order.pass, memoryFor(order.pass.limits));
   }
 }
 
@@ -37,7 +37,7 @@ parentPort?.on('message', (order: ResolverOrder) => {
     obey(order);
     answer({ kind: 'done' });
   } catch (error) {
-    if (order.kind === 'leftovers') stopLeftovers(order.task);
+    if (order.kind === 'second-pass') stopSecondPass(order.pass);
     answer({ kind: 'error', error: serializeError(error) });
   }
 });

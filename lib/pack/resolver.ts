@@ -7,6 +7,7 @@ import {
   OID_BYTES,
 } from '../git/object.js';
 import { malformedDelta, newDeltaHeader, parseDeltaHeader } from './delta.js';
+import { byteAt, indexAt, offsetAt } from './elements.js';
 import { EntryFile } from './entry-file.js';
 import type { ExpansionLimits } from './expansion.js';
 import { MAX_INFLATED_BYTES } from './format.js';
@@ -15,14 +16,14 @@ import { NO_BASE, type ObjectColumns } from './object-table.js';
 import { RecentObjects } from './recent-objects.js';
 
 /*
- * Hashes objects and applies deltas in the order in which they lie in the pack.
+ * The first pass over a pack: hashes objects and applies deltas in the order of the pack.
  *
- * git writes a base right before its deltas, or not long before: nearly every delta finds its base
- * among the recent objects. A base that was forgotten is made again from the nearest one that was
- * not, as long as all that takes a small part of the work; beyond that, and for objects too large to
- * be kept, deltas are left unresolved (their type stays 0) for `leftovers.ts`, whose cost does not
- * depend on the order. Cost: one delta and one hash for each object; each entry is inflated once.
- * Memory: the recent objects.
+ * git writes a base shortly before its deltas, so nearly every delta finds its base among the
+ * recent objects. A forgotten base is made again from the nearest one in memory, as long as that is
+ * a small part of the work. Beyond this, and for objects too large to be kept, deltas stay
+ * unresolved (their type stays 0) for `second-pass.ts`, whose cost does not depend on the order.
+ * Cost: one delta and one hash for each object; each entry is inflated once. Memory: the recent
+ * objects.
  */
 
 export interface ResolveLimits extends ExpansionLimits {
@@ -31,10 +32,10 @@ export interface ResolveLimits extends ExpansionLimits {
   maxObjectBytesInMemory: number;
 }
 
-/** Bytes that may be made again for every byte that is resolved. */
+/** For every byte that is resolved, how many bytes may be made again. */
 const REMADE_SHARE = 0.25;
 const REMADE_START = 16 * 1024 * 1024;
-/** Longer chains are left to `leftovers.ts`. */
+/** Longer chains are left to `second-pass.ts`. */
 const MAX_REMADE_CHAIN = 250;
 
 export class Resolver {
@@ -49,8 +50,8 @@ export class Resolver {
   #remadeBudget = REMADE_START;
 
   /**
-   * @param fd of the arriving pack: all entries that are named here have been written.
-   * @param memory shared with a scanner only, which may give contents in `output`.
+   * @param fd of the arriving pack: each entry is written before it is added.
+   * @param memory shared only with a scanner, which may pass contents in `output`.
    */
   constructor(fd: number, columns: ObjectColumns, limits: ResolveLimits, memory: ObjectMemory) {
     this.#limits = limits;
@@ -67,8 +68,8 @@ export class Resolver {
    */
   readonly add = (object: number, bytes: Buffer, start: number, end: number): void => {
     const { bases, types } = this.#columns;
-    const base = bases[object] ?? NO_BASE;
-    const type = types[base === NO_BASE ? object : base] ?? 0;
+    const base = indexAt(bases, object);
+    const type = byteAt(types, base === NO_BASE ? object : base);
     if (!isObjectType(type)) return;
     if (base === NO_BASE) this.#addWhole(object, type, bytes, start, end);
     else this.#addDelta(object, type, base, bytes, start, end);
@@ -100,7 +101,7 @@ export class Resolver {
     if (delta.resultSize > recent.maxObjectBytes) return;
     let content = bytes;
     if (!recent.has(base)) {
-      // What makes the base again may overwrite it.
+      // `bytes` may be overwritten while the base is made again.
       content = Buffer.from(bytes.subarray(start, end));
       if (!this.#remake(base)) return;
       parseDeltaHeader(content, delta);
@@ -112,9 +113,9 @@ export class Resolver {
   }
 
   /**
-   * Makes `object` from a base that is at hand and the delta in `bytes` whose header is in `#delta`.
+   * Makes `object` from a recent base and the delta in `bytes`, whose header is in `#delta`.
    *
-   * @returns where among the recent ones it lies.
+   * @returns where the object is among the recent ones.
    */
   #apply(object: number, base: number, bytes: Buffer): number {
     const recent = this.#recent;
@@ -129,21 +130,21 @@ export class Resolver {
     return at;
   }
 
-  /** Brings a resolved object among the recent ones again; `false` when that costs too much. */
+  /** Makes a resolved object recent again; `false` when that costs too much. */
   #remake(object: number): boolean {
     const { bases, offsets } = this.#columns;
     const recent = this.#recent;
     const chain: number[] = [];
-    for (let at = object; at >= 0 && !recent.has(at); at = bases[at] ?? -1) {
+    for (let at = object; at >= 0 && !recent.has(at); at = indexAt(bases, at)) {
       if (chain.length === MAX_REMADE_CHAIN) return false;
       chain.push(at);
     }
     for (let next = chain.pop(); next !== undefined; next = chain.pop()) {
-      const [offset, end] = [offsets[next] ?? 0, offsets[next + 1] ?? 0];
+      const [offset, end] = [offsetAt(offsets, next), offsetAt(offsets, next + 1)];
       const header = this.#entries.header(offset, end);
       if (header.size > recent.maxObjectBytes || this.#remadeBudget < 0) return false;
       const bytes = this.#entries.inflate(offset, end, header);
-      const base = bases[next] ?? -1;
+      const base = indexAt(bases, next);
       if (base >= 0) {
         parseDeltaHeader(bytes, this.#delta);
         this.#apply(next, base, bytes);

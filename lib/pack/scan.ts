@@ -22,9 +22,9 @@ import { StreamedEntry } from './streamed-entry.js';
 /*
  * The pass over a pack while it arrives.
  *
- * Every entry is inflated once, which is the only way to find its end, and handed on with its content.
- * Memory: the window and the object table. Cost: one inflate and one CRC for each object, one SHA-1 over
- * the pack.
+ * Every entry is inflated once, as there is no other way to find its end, and handed on with its
+ * content. Memory: the window and the object table. Cost: one inflate and one CRC for each object,
+ * one SHA-1 over the pack.
  */
 
 export interface ScanLimits extends ExpansionLimits {
@@ -40,22 +40,22 @@ export interface ScannedPack extends ScannedObjects {
   readonly size: number;
 }
 
-/** What resolves the objects that a scan finds. */
+/** Resolves the objects that a scan finds. */
 export interface EntrySink {
   /** Whether an object may be added now. */
   readonly isReady: boolean;
-  /** Resolves when one may. */
+  /** Waits until an object may be added. */
   ready(): Promise<void>;
   /**
-   * Takes the entry of an object by its content: `bytes[start, end)`, which is valid during the call. Not
-   * called for deltas whose base is given by id, nor for entries that are streamed.
+   * Takes the entry of an object by its content: `bytes[start, end)`, which is valid during the
+   * call. Not called for deltas whose base is given by id, nor for entries that are streamed.
    */
   add(object: number, bytes: Buffer, start: number, end: number): void;
-  /** Called after each chunk: as much was added as could be. */
+  /** Called after each chunk, when all complete entries were added. */
   flush(): void;
 }
 
-/** Called when the pack has said how many objects it has. */
+/** Called when the pack's header has arrived. @param objects the number that it declares. */
 export type BeginScan = (objects: number) => { table: ObjectTable; sink: EntrySink };
 
 export class PackScanner {
@@ -68,7 +68,7 @@ export class PackScanner {
   readonly #window: PackWindow;
   /** `undefined` until the pack's header has arrived. */
   #begun: { table: ObjectTable; sink: EntrySink; declared: number } | undefined;
-  /** An entry that was cut is not tried again before this many of its bytes are there. */
+  /** An incomplete entry is tried again when this many of its bytes have arrived. */
   #retryAt = 0;
   #streaming: StreamedEntry | undefined;
 
@@ -81,15 +81,15 @@ export class PackScanner {
     this.#expansion = new Expansion(limits);
   }
 
-  /** Objects found so far, and how many the pack says it has. */
+  /** Objects found so far, and declared by the pack's header. */
   get progress(): { objects: number; declared: number | undefined } {
     return { objects: this.#begun?.table.count ?? 0, declared: this.#begun?.declared };
   }
 
   /**
-   * Works off the next bytes of the pack; the chunk may be reused afterwards.
+   * Scans the next bytes of the pack; the chunk may be reused afterwards.
    *
-   * @throws SnapshotError `UPSTREAM_INVALID` for what is no pack, `LIMIT_EXCEEDED`.
+   * @throws SnapshotError `UPSTREAM_INVALID` for bytes that are not a pack, `LIMIT_EXCEEDED`.
    */
   async push(chunk: Uint8Array): Promise<void> {
     for (let rest = chunk; rest.length > 0; ) {
@@ -106,10 +106,10 @@ export class PackScanner {
   }
 
   /**
-   * To be called when the upstream said that the pack is complete.
+   * Call it when the upstream says that the pack is complete.
    *
-   * @throws SnapshotError `UPSTREAM_INVALID` when it is cut, has bytes after its trailer, or when the
-   * trailer is not the SHA-1 of what came before.
+   * @throws SnapshotError `UPSTREAM_INVALID` when the pack is cut, has bytes after its trailer, or
+   * its trailer is not the SHA-1 of the bytes before.
    */
   async finish(): Promise<ScannedPack> {
     await this.#scan(true);
@@ -127,7 +127,7 @@ export class PackScanner {
     return { ...this.#begun.table.finish(end), checksum, size: end + PACK_TRAILER_BYTES };
   }
 
-  /** Frees what a scan that was given up holds. Idempotent. */
+  /** Frees the resources of a scan that ended early. Idempotent. */
   close(): void {
     this.#streaming?.inflate.close();
   }
@@ -150,11 +150,11 @@ export class PackScanner {
         continue;
       }
       if (this.#streaming !== undefined) continue;
-      // Doubling bounds the work that trying again repeats.
+      // Doubling bounds the repeated work.
       this.#retryAt = available * 2;
       return;
     }
-    // Found out now rather than at the end: such bytes would fill the window.
+    // Checked now, because such bytes would fill the window before the end.
     if (window.available > PACK_TRAILER_BYTES) throw invalid('bytes follow the end of the pack');
   }
 
@@ -172,7 +172,7 @@ export class PackScanner {
     return { ...this.#begin(declared), declared };
   }
 
-  /** Scans the entry at the window's start; `false` when it is not there whole, or is to be streamed. */
+  /** Scans the entry at the window's start; `false` when it is incomplete, or must be streamed. */
   #scanEntry(table: ObjectTable, sink: EntrySink): boolean {
     const header = this.#header;
     const window = this.#window;
@@ -275,7 +275,7 @@ export class PackScanner {
     return true;
   }
 
-  /** Of the delta that begins with `bytes[0, end)`. */
+  /** The result size of the delta that begins with `bytes[0, end)`. */
   #resultSize(bytes: Uint8Array, end: number): number {
     parseDeltaHeader(bytes, this.#delta, 0, end);
     return this.#delta.resultSize;

@@ -7,8 +7,8 @@ import type { PackFile } from './pack-file.js';
 const STREAM_CHUNK_BYTES = 256 * 1024;
 
 /**
- * The content of an object that is kept whole, in pieces, for objects too large to hold. Fails at
- * the end, before its last piece, when it was not what its id says.
+ * The content of a whole object in pieces, for objects too large to hold. If the content does not
+ * match the id, it fails at the end, before the last piece.
  *
  * @throws SnapshotError `REPOSITORY_DAMAGED`
  */
@@ -33,7 +33,7 @@ export async function* streamObject(
     for (let used: number | undefined; used === undefined; ) {
       const chunk = Buffer.allocUnsafe(Math.min(STREAM_CHUNK_BYTES, pack.end + 1 - at));
       if (chunk.length === 0) throw damaged(oid);
-      // One byte beyond the pack's last entry is offered, so that zlib sees that its stream ended.
+      // One byte beyond the pack's last entry lets zlib see that its stream has ended.
       pack.readInto(chunk, at);
       used = await inflate.write(chunk).catch((error: unknown) => {
         throw isZlibError(error) ? damaged(oid, error) : error;
@@ -51,7 +51,7 @@ export async function* streamObject(
   yield* pieces;
 }
 
-/** What was read is not what was written when the pack was indexed. */
+/** The bytes on disk are not those that were indexed. */
 export function damaged(what: string, cause?: unknown): SnapshotError {
   return new SnapshotError('REPOSITORY_DAMAGED', `${what} is not what its pack says`, { cause });
 }

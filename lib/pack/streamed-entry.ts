@@ -4,10 +4,10 @@ import { isObjectType, objectHeader } from '../git/object.js';
 import { type EntryHeader, EntryType } from './format.js';
 import { StreamingInflate } from './inflate.js';
 
-/** Both sizes of a delta take no more. */
+/** The most bytes that both sizes of a delta take. */
 const HEAD_BYTES = 20;
 
-/** An entry whose content passes by instead of being held. */
+/** An entry too large to be held: its content is hashed as it passes. */
 export class StreamedEntry {
   readonly type: number;
   readonly size: number;

@@ -3,23 +3,23 @@ import { closeSync, rmSync } from 'node:fs';
 import { SnapshotError } from '../errors.js';
 import { readFully } from '../fs/sync-io.js';
 import { OID_BYTES } from '../git/object.js';
-import { type ArrivedPack, type IngestLimits, receivePack } from './arrival.js';
 import { encodeWholeEntry } from './encode-entry.js';
 import { encodePackHeader, PACK_HEADER_BYTES, PACK_TRAILER_BYTES } from './format.js';
 import { BASE_BY_ID, type ScannedObjects } from './object-table.js';
 import type { GitObject } from './reader.js';
+import { type IngestLimits, type ReceivedPack, receivePack } from './receive-pack.js';
 import type { ResolverPool } from './resolver-pool.js';
 
 /*
- * Completing thin packs: those with deltas whose bases, given by id, are not in the pack
+ * Completing thin packs: packs with deltas whose bases, given by id, are not in the pack
  * (gitprotocol-pack(5), "thin-pack").
  *
- * The bases are appended to it, and the whole is received anew, which is twice the work: upstreams are not
- * asked for such packs. A base that seems to be missing may turn out to be one of the pack's own deltas; it
- * is then left out the next time, which is the last.
+ * The missing bases are appended, and the whole pack is received again. That doubles the work, so
+ * upstreams are not asked for thin packs. A base that seems to be missing may be one of the pack's
+ * own deltas: a second attempt, the last, does not append it.
  */
 
-/** Objects that deltas may have as bases, such as an `ObjectReader`'s. */
+/** Objects that may be bases of deltas, such as those of an `ObjectReader`. */
 export interface DeltaBases {
   /** @param oid 40 hex digits. */
   has(oid: string): boolean;
@@ -31,17 +31,17 @@ const ATTEMPTS = 2;
 const PIECE_BYTES = 256 * 1024;
 
 /**
- * @param thin a pack with unresolved deltas; its file is removed when all went well.
- * @returns a pack in a file beside it, with nothing unresolved.
- * @throws SnapshotError `UPSTREAM_INVALID` when `bases` has not what is needed, or deltas do not fit;
- * `LIMIT_EXCEEDED`, and what `bases` throws.
+ * @param thin a pack with unresolved deltas; its file is removed on success.
+ * @returns a pack in a file beside it, with all deltas resolved.
+ * @throws SnapshotError `UPSTREAM_INVALID` when `bases` lacks a base, or a delta does not fit its
+ * base; `LIMIT_EXCEEDED`, and errors of `bases`.
  */
 export async function completeThinPack(
-  thin: ArrivedPack,
+  thin: ReceivedPack,
   bases: DeltaBases,
   limits: IngestLimits,
   threads: ResolverPool,
-): Promise<ArrivedPack> {
+): Promise<ReceivedPack> {
   const appended = missingBases(thin.pack).filter((oid) => bases.has(oid));
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const source = completedPack(thin, appended, bases);
@@ -61,7 +61,7 @@ export async function completeThinPack(
   throw new SnapshotError('UPSTREAM_INVALID', 'deltas have no base in the pack, nor elsewhere');
 }
 
-/** The ids by which unresolved deltas name their bases, each once. */
+/** The ids of the bases of unresolved deltas, each once. */
 function missingBases({ count, columns }: ScannedObjects): string[] {
   const found = new Set<string>();
   for (let i = 0; i < count; i++) {
@@ -71,7 +71,7 @@ function missingBases({ count, columns }: ScannedObjects): string[] {
   return [...found];
 }
 
-/** Which of some ids are those of the first `count` objects. */
+/** The subset of `ids` that the first `count` objects have. */
 function idsOf({ columns }: ScannedObjects, count: number, ids: Set<string>): Set<string> {
   const found = new Set<string>();
   for (let i = 0; i < count && ids.size > 0; i++) {
@@ -85,9 +85,9 @@ function oidAt(oids: Uint8Array, object: number): string {
   return Buffer.from(oids.buffer, oids.byteOffset + object * OID_BYTES, OID_BYTES).toString('hex');
 }
 
-/** A pack with more objects at its end. Each piece is valid until the next one is asked for. */
+/** The pack with more objects at its end. Each piece is valid until the next is read. */
 async function* completedPack(
-  { fd, pack }: ArrivedPack,
+  { fd, pack }: ReceivedPack,
   appended: readonly string[],
   bases: DeltaBases,
 ): AsyncGenerator<Buffer> {

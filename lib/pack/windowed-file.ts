@@ -6,14 +6,14 @@ const WINDOW_BYTES = 32 * 1024;
 const DEFAULT_WINDOWS = 96;
 
 /**
- * Random access to a file through a few windows that stay in memory, so that neighbouring reads cost
- * one system call. Synchronous: only for worker threads. Memory: 32 KiB a window.
+ * Random access to a file through a few windows in memory, so that neighbouring reads cost one
+ * system call. Synchronous: only for worker threads. Memory: 32 KiB a window.
  */
 export class WindowedFile {
   /** Bytes. */
   readonly size: number;
   readonly #fd: number;
-  /** By window number; the one used longest ago comes first. */
+  /** By window number; the least recently used comes first. */
   readonly #windows = new Map<number, Buffer>();
   #latest = -1;
   #closed = false;
@@ -44,7 +44,7 @@ export class WindowedFile {
     return bytes;
   }
 
-  /** Fills `target` from `offset` on, past the windows. */
+  /** Fills `target`, starting at `offset`, without the windows. */
   readInto(target: Uint8Array, offset: number): void {
     if (readFully(this.#fd, target, offset)) return;
     throw new RangeError(`${this.path} ends before ${offset + target.length}`);
@@ -60,7 +60,7 @@ export class WindowedFile {
   #window(number: number): Buffer {
     const known = this.#windows.get(number);
     if (known !== undefined) {
-      // In which order they were used matters only when one has to go.
+      // The order of use matters only once windows are evicted.
       const isFull = this.#windows.size >= this.maxWindows;
       if (isFull && number !== this.#latest) this.#remember(number, known);
       return known;
@@ -88,7 +88,7 @@ export class WindowedFile {
   }
 }
 
-/** A file that is gone was removed by somebody else, or lost. */
+/** A missing file was removed by another process, or lost. */
 function openExisting(path: string): number {
   try {
     return openSync(path, 'r');

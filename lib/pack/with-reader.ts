@@ -6,7 +6,7 @@ export interface ReaderContext {
   readonly memory: ObjectMemory;
 }
 
-/** Reads objects of packs (paths without ending), whose files are open until that is done. */
+/** Opens packs (paths without ending) for `read`, and closes them when it is done. */
 export async function withReader<T>(
   packs: readonly string[],
   { limits, memory }: ReaderContext,

@@ -17,11 +17,12 @@ export interface WritePackContext {
 }
 
 /**
- * Writes objects of a reader into one pack with its idx. Entries are copied, deltas included; what was
- * written is then indexed like a pack that arrives, so that every object of it is hashed, and looked
- * through for all that should be in it.
+ * Writes objects of a reader into one pack with its idx. Entries are copied, deltas included. The
+ * new pack is then indexed like one that arrives, so that each of its objects is hashed, and is
+ * checked to have all objects.
  *
- * @throws SnapshotError `REPOSITORY_DAMAGED`, `LIMIT_EXCEEDED`, `STORAGE_FULL`; the signal's reason.
+ * @throws SnapshotError `REPOSITORY_DAMAGED`, `LIMIT_EXCEEDED`, `STORAGE_FULL`; the signal's
+ * reason.
  */
 export async function writePack(
   reader: ObjectReader,
@@ -44,7 +45,7 @@ export async function writePack(
   return pack;
 }
 
-/** Lets messages arrive between pieces, such as that the work is not needed any more. */
+/** Lets messages arrive between pieces, such as an abort. */
 async function* interruptible(
   pieces: Iterable<Uint8Array>,
   signal: AbortSignal,

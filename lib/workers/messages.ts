@@ -1,15 +1,15 @@
 import type { SerializedError } from '../errors.js';
 
-/** What a pool tells its worker. */
+/** From a pool to its worker. */
 export type PoolMessage<Task> =
   /** Answered by events, and then one result or error. */
   | { readonly kind: 'task'; readonly task: Task }
-  /** The task is not needed any more, and is to come to its end. */
+  /** The task is no longer needed: end it. */
   | { readonly kind: 'abort' };
 
-/** What a worker sends while it works on the one task it was given. */
+/** From a worker to its pool, about its one task. */
 export type WorkerMessage<Event, Result> =
-  /** It has started; comes first. */
+  /** The worker has started. Sent first, once. */
   | { readonly kind: 'ready' }
   | { readonly kind: 'event'; readonly event: Event }
   | { readonly kind: 'result'; readonly result: Result }

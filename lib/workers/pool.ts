@@ -5,22 +5,22 @@ import { startThread } from './start-thread.js';
 import { STOP_MILLISECONDS, StopFlag } from './stop.js';
 
 export interface RunOptions<Event> {
-  /** Has the task stop, ends its thread, and rejects with the signal's reason. */
+  /** Stops the task, ends its thread, and rejects with the signal's reason. */
   signal: AbortSignal;
   onEvent?: (event: Event) => void;
 }
 
 interface PoolThread {
   readonly stop: StopFlag;
-  /** Resolves when it has started, or ended. */
+  /** Resolves when the thread has started, or ended. */
   readonly started: Promise<void>;
 }
 
 /**
- * Threads of one script that run one task at a time each. A thread that finished its task well is
- * kept for the next one; any other is ended, with all its file handles and sockets.
+ * Threads of one script, each with one task at a time. A thread whose task succeeded is kept for
+ * the next task; any other thread is ended, with all its file handles and sockets.
  *
- * How many tasks run at once is the caller's business. Idle threads don't keep the process alive.
+ * The caller limits how many tasks run at once. Idle threads don't keep the process alive.
  */
 export class WorkerPool<Task, Event, Result> {
   readonly #script: URL;
@@ -32,8 +32,8 @@ export class WorkerPool<Task, Event, Result> {
   readonly #closing = new AbortController();
 
   /**
-   * @param maxIdle how many idle threads are kept.
-   * @param keeps whether a thread is, after a task with this result: it may hold much memory.
+   * @param maxIdle the most idle threads that are kept.
+   * @param keeps whether to keep a thread after a task with this result: it may hold much memory.
    */
   constructor(script: URL, maxIdle: number, keeps: (result: Result) => boolean = () => true) {
     this.#script = script;
@@ -42,8 +42,8 @@ export class WorkerPool<Task, Event, Result> {
   }
 
   /**
-   * @throws SnapshotError what the task failed with, `INTERNAL` when its thread came to an end,
-   * `CLOSED`; the signal's reason.
+   * @throws SnapshotError the task's failure; `INTERNAL` when its thread ended; `CLOSED`; the
+   * signal's reason.
    */
   async run(task: Task, { signal, onEvent }: RunOptions<Event>): Promise<Result> {
     const ends = AbortSignal.any([signal, this.#closing.signal]);
@@ -57,7 +57,7 @@ export class WorkerPool<Task, Event, Result> {
     }
   }
 
-  /** Starts a thread now, unless one is idle, so that the next task need not wait for that. */
+  /** Starts a thread, unless one is idle, so that the next task does not wait for the start. */
   prepare(): void {
     if (this.#closing.signal.aborted || this.#idle.size > 0) return;
     const worker = this.#start();
@@ -98,7 +98,7 @@ export class WorkerPool<Task, Event, Result> {
   #start(): Worker {
     const stop = new StopFlag();
     const worker = startThread(this.#script, { stop: stop.cell });
-    // A thread may fail between two tasks. Without a listener that would end the process.
+    // A thread may fail between two tasks. Without a listener its error would end the process.
     worker.on('error', () => {});
     worker.once('exit', () => this.#idle.delete(worker));
     const started = new Promise<void>((resolve) => {
@@ -108,7 +108,7 @@ export class WorkerPool<Task, Event, Result> {
     return worker;
   }
 
-  /** Not while it starts: Node leaks the files that a thread has open then. */
+  /** Waits until the thread has started: Node leaks the open files of a starting thread. */
   async #end(worker: Worker): Promise<void> {
     await this.#threads.get(worker)?.started;
     await worker.terminate();
@@ -124,7 +124,7 @@ export class WorkerPool<Task, Event, Result> {
 interface PerformOptions<Event> {
   readonly signal: AbortSignal;
   readonly onEvent: ((event: Event) => void) | undefined;
-  /** Asks the thread to stop, also where it hears of no message. */
+  /** Asks the thread to stop, even while it receives no messages. */
   readonly stop: () => void;
 }
 

@@ -5,23 +5,23 @@ import type { PoolMessage, WorkerMessage } from './messages.js';
 import { notNeeded } from './stop.js';
 
 export interface TaskContext<Event> {
-  /** Sends an event. `moved`: what of it goes over without being copied, and is gone here. */
+  /** Sends an event. @param moved parts of it that are transferred instead of copied. */
   emit(event: Event, moved?: readonly TransferListItem[]): void;
-  /** Aborts when the task is not needed any more. Where it can't be heard of: `throwIfStopped`. */
+  /** Aborts when the task is no longer needed. Synchronous code calls `throwIfStopped` instead. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Makes this thread a worker of a `WorkerPool`: it performs each task that it is sent. The pool gives a
- * worker one task at a time.
+ * Makes this thread a worker of a `WorkerPool`, which sends it one task at a time.
  */
 export function serveTasks<Task, Event, Result>(
   work: (task: Task, context: TaskContext<Event>) => Promise<Result>,
 ): void {
   const post = (message: WorkerMessage<Event, Result>, moved?: readonly TransferListItem[]) =>
     parentPort?.postMessage(message, moved);
-  // The pool may end the thread then. What is destroyed now must have come to its end before: a thread
-  // that is ended while Node's HTTP parser handles a lost connection aborts the process.
+  // The pool may end the thread after the answer. Connections that are being destroyed must be
+  // closed before: if the thread ends while Node's HTTP parser handles a lost connection, the
+  // process aborts.
   const answer = async (message: WorkerMessage<Event, Result>) => {
     await setImmediate();
     await setImmediate();

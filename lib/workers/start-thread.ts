@@ -1,8 +1,9 @@
 import { Worker } from 'node:worker_threads';
 
 /**
- * MiB of the young generation, of which V8 fills a third before it collects. By default it grows to 48 and
- * more, and stays; what our threads leave behind is mostly buffers, which lie elsewhere.
+ * MiB of the young generation, of which V8 fills a third before it collects. By default it grows to
+ * 48 and more, and stays. The garbage of these threads is mostly buffers, which are outside this
+ * heap.
  */
 const YOUNG_GENERATION_MIB = 6;
 
@@ -11,8 +12,8 @@ const PNP_OPTION =
   /(?:^|\s)(?:-r|--require|--import|--loader|--experimental-loader)[= ]\S*\.pnp\.\S+/g;
 
 /**
- * Starts a thread whose heap stays small. It gets none of the options that the host was started with: most
- * are of no use to it, and some (`--input-type`, a loader for TypeScript) keep its script from being run.
+ * Starts a thread whose heap stays small. It gets none of the host's own options: most are useless
+ * to it, and some (`--input-type`, a loader for TypeScript) keep its script from running.
  */
 export function startThread(script: URL, workerData?: unknown): Worker {
   const resourceLimits = { maxYoungGenerationSizeMb: YOUNG_GENERATION_MIB };

@@ -2,15 +2,18 @@ import { workerData } from 'node:worker_threads';
 import { SnapshotError } from '../errors.js';
 
 /*
- * How threads are ended. A thread that is ended within a call of zlib can abort the whole process, on Node 20.
- * So it is asked to stop, and ended when it has: `throwIfStopped` stands before such calls, and in loops that
- * give the event loop no turn.
+ * Stopping threads. On Node 20, a thread that is ended within a call of zlib can abort the whole
+ * process. So a thread is asked to stop, and ended after it has stopped: `throwIfStopped` is called
+ * before calls of zlib, and in synchronous loops.
  */
 
-/** A thread that has not stopped by then is ended wherever it is. No call takes so long, on a busy machine either. */
+/**
+ * After this time a thread is ended even if it has not stopped. No call takes as long, even on a
+ * busy machine.
+ */
 export const STOP_MILLISECONDS = 60_000;
 
-/** A cell of memory that a thread shares with whoever may ask it to stop. */
+/** A cell of memory that a thread shares with its pool, which asks it to stop. */
 export class StopFlag {
   readonly cell: Int32Array<SharedArrayBuffer>;
 
@@ -18,7 +21,7 @@ export class StopFlag {
     this.cell = new Int32Array(new SharedArrayBuffer(4));
   }
 
-  /** Asks for it, for good. */
+  /** Asks the thread to stop, for good. */
   raise(): void {
     Atomics.store(this.cell, 0, 1);
   }

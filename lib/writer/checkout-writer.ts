@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { TarFrames } from '../archive/tar-frames.js';
-import { readBlob, streamBlob } from '../checkout/blob.js';
+import { readBlob, readSymlinkTarget, streamBlob } from '../checkout/blob.js';
 import { cachedTrees } from '../checkout/cached-trees.js';
 import { checkSize } from '../checkout/checkout-plan.js';
 import { convertToWorkingTree } from '../checkout/convert.js';
@@ -12,7 +12,6 @@ import {
   indexEntryBytes,
 } from '../checkout/git-index.js';
 import type { CheckoutPlan } from '../checkout/planned-tree.js';
-import { readSymlinkTarget } from '../checkout/symlink-target.js';
 import { type CheckoutEntry, walkCheckout } from '../checkout/tree-walk.js';
 import { NumberList } from '../history/number-list.js';
 import type { Limits } from '../options.js';

@@ -194,7 +194,7 @@ function checkoutTask(
   // The index gets the commit's time: tar warns of times in the future.
   const earlier = (commit?.committedAt ?? 0) - INDEX_SECONDS_LATER;
   const mtime = Math.min(Math.max(earlier, 1), LATEST_MTIME);
-  return { packs, compressionLevel, limits, tree: commit?.tree, mtime };
+  return { packs, compressionLevel, limits, tree: commit?.tree.toString('hex'), mtime };
 }
 
 function bytesOf(packs: readonly string[]): number {

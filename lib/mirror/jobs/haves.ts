@@ -1,4 +1,4 @@
-import { parseCommitLinks } from '../../git/commit-links.js';
+import { parseCommit } from '../../git/commit.js';
 import { ObjectType } from '../../git/object.js';
 import type { RefList } from '../../git/ref-list.js';
 import type { Head } from '../../git/refs.js';
@@ -49,7 +49,7 @@ function ancestors(reader: ObjectReader, tip: string): string[] {
   for (let distance = 0; distance <= 2 ** STEPS && at !== undefined; distance++) {
     if (distance === 0 || Number.isInteger(Math.log2(distance))) found.push(at);
     if (reader.typeOf(at) !== ObjectType.commit) return [];
-    at = parseCommitLinks(reader.read(at).data).parents[0]?.toString('hex');
+    at = parseCommit(reader.read(at).data).parents[0]?.toString('hex');
   }
   return found;
 }

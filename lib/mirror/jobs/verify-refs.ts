@@ -27,7 +27,7 @@ export function verifyRefs(
     if (commit.type !== ObjectType.commit) {
       throw new SnapshotError('UPSTREAM_INVALID', 'HEAD is not at a commit');
     }
-    reader.read(parseCommit(commit.data).tree);
+    reader.read(parseCommit(commit.data).tree.toString('hex'));
   }
   return RefList.of(peeled(reader, advertised, known), 2 * advertised.packed.length);
 }

@@ -1,7 +1,7 @@
 /*
- * The bits of the input. Invariant: the lowest `count` bits of `bits` are input before `input`. They are
- * filled by 8 bytes at a time, so that up to 16 bytes beyond the end of the input are read; what they
- * say is never believed.
+ * The bits of the input. Invariant: the lowest `count` bits of `bits` are input before `input`.
+ * They are filled by 8 bytes at a time, so that up to 16 bytes beyond the end of the input are
+ * read; what they say is never believed.
  */
 
 /** An error so near the end of the input may be one of bytes that are not there. */

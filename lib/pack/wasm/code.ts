@@ -14,14 +14,21 @@ import {
 /*
  * Prefix codes (RFC 1951, 3.2.2).
  *
- * As in zlib, a table gives the symbol for the next bits of the input. A code has, at its place in the memory,
- * three arrays by length of u16 (how many codes have it, the first of them, which symbol that is), and its
- * symbols in the order of their codes: with these, codes that are longer than the table's are decoded.
+ * As in zlib, a table gives the symbol for the next bits of the input. Codes that are too long for
+ * the table are decoded with the code's own area of memory. It has three arrays of u16, by length
+ * (how many codes have this length, the first of them, and the position of its symbol), and the
+ * symbols in the order of their codes.
  *
- * A table entry. Bits 0–7: how many bits it takes, with extra ones; 8–11: of them, the code's; 16–30: the
- * literal, or the base of the length or distance; 31: it is a literal; 15: it is none of these; then 14
- * tells the end of the block from what is not in the alphabet. `EXCEPTION` alone, which takes no bits, is
- * what the table does not know: no code, or the beginning of a longer one.
+ * The bits of a table entry:
+ * - 0–7: how many bits of input it takes, extra bits included;
+ * - 8–11: how many of these are the code's;
+ * - 16–30: the literal, or the base of the length or distance;
+ * - 31: it is a literal;
+ * - 15: it is not a literal, length or distance. Then bit 14 tells the end of the block from
+ *   symbols outside the alphabet.
+ *
+ * `EXCEPTION` alone, which takes no bits, stands for input that the table can't decode: it is no
+ * code, or the start of a longer one.
  */
 export const LITERAL: u32 = 0x80000000;
 export const EXCEPTION: u32 = 0x8000;
@@ -34,11 +41,11 @@ const POSITION: usize = 64;
 const SYMBOLS: usize = 96;
 
 /**
- * Builds the code in which `n` symbols have these lengths, and its table, of no more entries than the longest
- * code needs.
+ * Builds the code in which `n` symbols have these lengths, and its table, of no more entries than
+ * the longest code needs.
  *
- * @returns the bits that look up the table, or 0 for an impossible code. zlib takes an incomplete code only if it has
- * one symbol or none, of one bit.
+ * @returns the bits that look up the table, or 0 for an impossible code. zlib takes an incomplete
+ * code only if it has one symbol or none, of one bit.
  */
 export function build(
   lengths: usize,
@@ -86,8 +93,8 @@ export function build(
 }
 
 /**
- * Fills a table for ever longer codes: for each further bit it is what it was, twice. Codes are counted with
- * their bits reversed, as they come in the input.
+ * Fills a table for ever longer codes: for each further bit it is what it was, twice. Codes are
+ * counted with their bits reversed, as they come in the input.
  */
 function fillTable(table: usize, tableBits: u32, code: usize, entries: usize): void {
   let size: u32 = 1;
@@ -129,7 +136,9 @@ function nextReversed(reversed: u32, size: u32): u32 {
   return (reversed & (bit - 1)) | bit;
 }
 
-/** The entry for the code at the start of `bits` that is longer than `tableBits`, or `EXCEPTION`. */
+/**
+ * The entry for the code at the start of `bits` that is longer than `tableBits`, or `EXCEPTION`.
+ */
 export function longEntry(code: usize, entries: usize, tableBits: u32, bits: u32): u32 {
   let rest = bits;
   let value: u32 = 0;

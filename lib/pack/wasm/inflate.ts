@@ -35,12 +35,11 @@ import {
 } from './memory';
 
 /*
- * Inflates zlib streams (RFC 1950, RFC 1951) from one place of its memory to another. AssemblyScript,
- * compiled to WebAssembly.
+ * Inflates zlib streams (RFC 1950, RFC 1951) from one place of its memory to another.
+ * AssemblyScript, compiled to WebAssembly.
  *
- * Of the entries of a pack most are so short that what Node's zlib does around each call (an engine, a
- * buffer for the result, and their collection) takes longer than its inflating. Here a call allocates
- * nothing.
+ * Most entries of a pack are so short that Node's zlib spends more time around a call (an engine, a
+ * buffer for the result, their collection) than on inflating. Here a call allocates nothing.
  */
 
 export { OUT, SPARE, WINDOW, WINDOW_BYTES };
@@ -48,12 +47,13 @@ export { OUT, SPARE, WINDOW, WINDOW_BYTES };
 const INCOMPLETE: i32 = 0;
 const INVALID: i32 = -1;
 
-/** What the last dynamic block's tables are looked up by. */
+/** The bits that look up the tables of the last dynamic block. */
 let literalBits: u32 = 0;
 let distanceBits: u32 = 0;
 
 /**
- * Inflates the stream that begins at `start` to `OUT`; the input ends at `end`, the stream may before.
+ * Inflates the stream that begins at `start` to `OUT`; the input ends at `end`, the stream may
+ * before.
  *
  * @param size bytes that it must yield, at most 1 MiB.
  * @returns bytes that the stream takes, or `INCOMPLETE` or `INVALID`.
@@ -98,7 +98,7 @@ function copyStored(to: usize, limit: usize): usize {
   const complement: usize = take(16);
   const from = position();
   if ((length ^ complement) !== 0xffff || to + length > limit) return 0;
-  // If the input is not there whole, its position tells.
+  // If the input is incomplete, the position shows it.
   if (from + length <= inputEnd) memory.copy(to, from, length);
   resume(from + length, 0, 0);
   return to + length;
@@ -131,7 +131,7 @@ function readCodes(): bool {
   return literalBits !== 0 && distanceBits !== 0;
 }
 
-/** Reads so many code lengths to `LENGTHS`, where those of the code for them are. */
+/** Reads `total` code lengths to `LENGTHS`, which holds the lengths of the code for them before. */
 function readLengths(total: u32): bool {
   const tableBits = build(LENGTHS, 19, CODE_LENGTHS, 7, DISTANCE_CODE, PLAIN_ENTRIES);
   const mask = ((<u32>1) << tableBits) - 1;

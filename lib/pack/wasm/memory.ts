@@ -1,4 +1,4 @@
-/* What lies where in the memory, in bytes. */
+/* The layout of the memory, in bytes. */
 
 /** How many bits of the input look an entry up. Codes that are longer are not in the table. */
 export const LITERAL_BITS: u32 = 10;
@@ -11,7 +11,7 @@ export const FIXED_LITERALS: usize = DISTANCES + 4 * 256;
 export const FIXED_DISTANCES: usize = FIXED_LITERALS + 4 * 512;
 export const CODE_LENGTHS: usize = FIXED_DISTANCES + 4 * 32;
 
-/** What codes are built of: see `code.ts`. */
+/** The codes that tables are built of: see `code.ts`. */
 export const LITERAL_CODE: usize = CODE_LENGTHS + 4 * 128;
 export const DISTANCE_CODE: usize = LITERAL_CODE + 96 + 2 * 288;
 
@@ -27,15 +27,15 @@ export const CODE_ORDER: usize = LENGTHS + 320;
 /** While a code is built, where the next symbol of each length goes: 16 of 2 bytes. */
 export const NEXT: usize = CODE_ORDER + 20;
 
-/** Where the result goes: at most 1 MiB, then 512 bytes that may be overwritten. */
+/** The result: at most 1 MiB, then 512 bytes that may be overwritten. */
 export const OUT: usize = 16384;
-/** Where the input is to be put. */
+/** The input. */
 export const WINDOW: usize = OUT + 1024 * 1024 + 512;
 export const WINDOW_BYTES: usize = 4 * 1024 * 1024;
-/** Where input is to be put that does not come through the window. */
+/** Input that does not come through the window. */
 export const SPARE: usize = WINDOW + WINDOW_BYTES + 64;
 export const SPARE_BYTES: usize = 3 * 1024 * 1024;
-/** The rest is the caller's. After each input 64 bytes may be read. */
+/** The caller's memory begins here. Up to 64 bytes after an input may be read. */
 const REST: usize = 129 * 65536;
 
 if (NEXT + 32 > OUT || SPARE + SPARE_BYTES + 64 > REST) ERROR('the areas overlap');

@@ -2,6 +2,7 @@ import { SnapshotError } from '../errors.js';
 import { hashObject, isObjectType, OBJECT_HEADER_ROOM, OID_BYTES } from '../git/object.js';
 import { applyDelta, newDeltaHeader, parseDeltaHeader } from './delta.js';
 import { type DeltaForest, NO_CHILD, plantForest, rangeById } from './delta-forest.js';
+import { byteAt, indexAt, offsetAt } from './elements.js';
 import { Expansion } from './expansion.js';
 import type { ObjectMemory } from './object-memory.js';
 import type { ScannedObjects } from './object-table.js';
@@ -9,27 +10,29 @@ import { PackFile } from './pack-file.js';
 import { checkSizeInMemory, type ResolveLimits } from './resolver.js';
 
 /*
- * The deltas that were left when all of the pack had arrived: those whose base is given by id, or had
- * been forgotten, or is too large to be kept.
+ * The second pass over a pack that has arrived: it resolves the deltas that the first pass could
+ * not. Their base is given by id, was forgotten, or is too large to be kept.
  *
- * They form trees with the bases that they need. The roots are objects that are kept whole. Threads
- * share one counter over the list of roots; who takes a root walks its whole tree, depth first, so that
- * a base is in memory while its deltas are applied. Invariants: a thread writes only what is of deltas
- * in its own trees; a delta is resolved once: of two objects with the same id, only the first gets the
- * deltas that name them by it. Memory: of the bases on the path from the root those that have more deltas
- * to come, under a budget: beyond it those nearest the root are dropped and made again when they are
- * needed. Cost: one inflate and one delta for each object of the trees, and a hash for each that was not
- * resolved.
+ * These deltas and the bases that they need form trees. The roots are objects that the pack holds
+ * whole. Threads share one counter over the list of roots. A thread that takes a root walks its
+ * whole tree, depth first, so that a base is in memory while its deltas are applied.
+ *
+ * Invariants: a thread writes only to the columns of deltas in its own trees. Each delta is
+ * resolved once: if two objects have the same id, only the first gets the deltas that name this id.
+ * Memory: the bases on the path from the root that have more deltas to come, under a budget. Beyond
+ * the budget, the bases nearest to the root are dropped, and made again when they are needed. Cost:
+ * one inflate and one delta for each object of the trees, and one hash for each delta that was not
+ * resolved before.
  */
 
-/** What every thread of one resolution gets; structured-cloneable. */
-export interface LeftoverTask {
+/** The work, shared by all threads; structured-cloneable. */
+export interface SecondPass {
   readonly packPath: string;
   readonly objects: ScannedObjects;
   readonly forest: DeltaForest;
   /** How many roots have been taken, and whether to stop. */
   readonly state: Int32Array<SharedArrayBuffer>;
-  /** Where a range of `forest.deltasById` begins: how many objects it names. */
+  /** At the start of a range of `forest.deltasById`: how many objects have the id that it names. */
   readonly claimed: Int32Array<SharedArrayBuffer>;
   readonly limits: ResolveLimits;
 }
@@ -41,9 +44,9 @@ interface Base {
   /** The content is `data[start, start + size)`; `undefined` after it was dropped. */
   data: Buffer | undefined;
   start: number;
-  /** The next delta in the list of those that name this base by position. */
+  /** The next of the deltas that name this base by position. */
   nextChild: number;
-  /** The rest of the range of those that name it by id. */
+  /** The range of the deltas that name it by id and are still to come. */
   nextById: number;
   readonly endById: number;
 }
@@ -53,11 +56,11 @@ const TAKEN = 0;
 const STOPPED = 1;
 
 /** `undefined` when every delta is resolved. */
-export function createLeftoverTask(
+export function planSecondPass(
   packPath: string,
   objects: ScannedObjects,
   limits: ResolveLimits,
-): LeftoverTask | undefined {
+): SecondPass | undefined {
   if (countUnresolved(objects) === 0) return undefined;
   const forest = plantForest(objects);
   const state = new Int32Array(new SharedArrayBuffer(8));
@@ -65,14 +68,14 @@ export function createLeftoverTask(
   return { packPath, objects, forest, state, claimed, limits };
 }
 
-/** Takes roots until none is left. Run by any number of threads at once on one task. */
-export function resolveLeftovers(task: LeftoverTask, memory: ObjectMemory): void {
-  const pack = new PackFile(task.packPath, memory);
+/** Takes roots until none is left. Any number of threads may run it at once. */
+export function runSecondPass(pass: SecondPass, memory: ObjectMemory): void {
+  const pack = new PackFile(pass.packPath, memory);
   try {
-    const walk = new DeltaWalk(pack, task);
+    const walk = new DeltaWalk(pack, pass);
     for (;;) {
-      const next = Atomics.add(task.state, TAKEN, 1);
-      const root = task.forest.roots[next];
+      const next = Atomics.add(pass.state, TAKEN, 1);
+      const root = pass.forest.roots[next];
       if (root === undefined || !walk.run(root)) return;
     }
   } finally {
@@ -81,22 +84,18 @@ export function resolveLeftovers(task: LeftoverTask, memory: ObjectMemory): void
 }
 
 /** Makes all threads stop at their next delta. */
-export function stopLeftovers(task: LeftoverTask): void {
-  Atomics.store(task.state, STOPPED, 1);
+export function stopSecondPass(pass: SecondPass): void {
+  Atomics.store(pass.state, STOPPED, 1);
 }
 
 const LEAF_SCRATCH_BYTES = 1024 * 1024;
-/** What a held base takes beside its content: small ones count as well. */
+/** Memory of a held base besides its content, so that small bases count as well. */
 const HELD_OVERHEAD_BYTES = 256;
 
 class DeltaWalk {
   readonly #pack: PackFile;
-  readonly #objects: ScannedObjects;
-  readonly #forest: DeltaForest;
-  readonly #limits: ResolveLimits;
-  readonly #state: Int32Array<SharedArrayBuffer>;
-  readonly #claimed: Int32Array<SharedArrayBuffer>;
-  /** What is made again costs as much as what is made. */
+  readonly #pass: SecondPass;
+  /** Counts contents that are made again, which cost as much as the first time. */
   readonly #remade: Expansion;
   readonly #path: Base[] = [];
   readonly #delta = newDeltaHeader();
@@ -105,21 +104,17 @@ class DeltaWalk {
   /** No base on the path before this position is held. */
   #firstHeld = 0;
 
-  constructor(pack: PackFile, task: LeftoverTask) {
+  constructor(pack: PackFile, pass: SecondPass) {
     this.#pack = pack;
-    this.#objects = task.objects;
-    this.#forest = task.forest;
-    this.#limits = task.limits;
-    this.#remade = new Expansion(task.limits);
-    this.#state = task.state;
-    this.#claimed = task.claimed;
+    this.#pass = pass;
+    this.#remade = new Expansion(pass.limits);
   }
 
   /** @returns `false` when it was stopped. */
   run(root: number): boolean {
     this.#pushRoot(root);
     for (let base = this.#path.at(-1); base !== undefined; base = this.#path.at(-1)) {
-      if (Atomics.load(this.#state, STOPPED) !== 0) return false;
+      if (Atomics.load(this.#pass.state, STOPPED) !== 0) return false;
       const child = this.#takeChild(base);
       if (child === undefined) this.#pop(base);
       else this.#resolve(child, base);
@@ -130,31 +125,31 @@ class DeltaWalk {
   #takeChild(base: Base): number | undefined {
     if (base.nextChild !== NO_CHILD) {
       const child = base.nextChild;
-      base.nextChild = this.#forest.nextSibling[child] ?? NO_CHILD;
+      base.nextChild = indexAt(this.#pass.forest.nextSibling, child);
       return child;
     }
-    if (base.nextById < base.endById) return this.#forest.deltasById.objects[base.nextById++];
+    if (base.nextById < base.endById) return this.#pass.forest.deltasById.objects[base.nextById++];
     return undefined;
   }
 
   #pushRoot(root: number): void {
-    const { offsets } = this.#objects.columns;
-    const header = this.#pack.entryHeader(offsets[root] ?? 0);
-    checkSizeInMemory(header.size, this.#limits);
-    const first = this.#forest.firstChild[root] ?? NO_CHILD;
+    const { offsets } = this.#pass.objects.columns;
+    const header = this.#pack.entryHeader(offsetAt(offsets, root));
+    checkSizeInMemory(header.size, this.#pass.limits);
+    const first = indexAt(this.#pass.forest.firstChild, root);
     this.#push(root, header.size, first, this.#claim(root));
   }
 
   #resolve(child: number, base: Base): void {
-    const { types, oids } = this.#objects.columns;
-    const { firstChild, deltasById } = this.#forest;
+    const { types, oids } = this.#pass.objects.columns;
+    const { firstChild, deltasById } = this.#pass.forest;
     const isResolved = types[child] !== 0;
-    const type = types[base.index] ?? 0;
+    const type = byteAt(types, base.index);
     if (!isObjectType(type)) throw new RangeError(`object ${base.index} has no type yet`);
     const baseData = this.#materialize(base);
     const delta = this.#readDelta(child, base.size);
     const size = this.#delta.resultSize;
-    const first = firstChild[child] ?? NO_CHILD;
+    const first = indexAt(firstChild, child);
     // Whether deltas name this object by id is known only after it was hashed.
     const mayBeBase = first !== NO_CHILD || deltasById.objects.length > 0;
     const room = OBJECT_HEADER_ROOM + size;
@@ -172,14 +167,16 @@ class DeltaWalk {
     this.#hold(this.#push(child, size, first, byId), data, OBJECT_HEADER_ROOM);
   }
 
-  /** The deltas that name an object by its id, unless another one with the same id has got them. */
+  /**
+   * The deltas that name an object by its id, unless another object with the same id has got them.
+   */
   #claim(object: number): { start: number; end: number } {
     const range = rangeById(
-      this.#forest.deltasById,
-      this.#objects.columns.oids,
+      this.#pass.forest.deltasById,
+      this.#pass.objects.columns.oids,
       object * OID_BYTES,
     );
-    if (range.start === range.end || Atomics.add(this.#claimed, range.start, 1) === 0) {
+    if (range.start === range.end || Atomics.add(this.#pass.claimed, range.start, 1) === 0) {
       return range;
     }
     return { start: range.end, end: range.end };
@@ -187,11 +184,11 @@ class DeltaWalk {
 
   /** The delta of `child`, with its header parsed into `#delta` and its sizes checked. */
   #readDelta(child: number, baseSize: number): Buffer {
-    const { offsets } = this.#objects.columns;
-    const offset = offsets[child] ?? 0;
-    const end = offsets[child + 1] ?? 0;
+    const { offsets } = this.#pass.objects.columns;
+    const offset = offsetAt(offsets, child);
+    const end = offsetAt(offsets, child + 1);
     const header = this.#pack.entryHeader(offset);
-    checkSizeInMemory(header.size, this.#limits);
+    checkSizeInMemory(header.size, this.#pass.limits);
     const delta = this.#pack.inflate(offset, header, end);
     parseDeltaHeader(delta, this.#delta);
     if (this.#delta.baseSize !== baseSize) {
@@ -200,7 +197,7 @@ class DeltaWalk {
         `the delta at ${offset} is for a base of other size`,
       );
     }
-    checkSizeInMemory(this.#delta.resultSize, this.#limits);
+    checkSizeInMemory(this.#delta.resultSize, this.#pass.limits);
     return delta;
   }
 
@@ -222,12 +219,12 @@ class DeltaWalk {
   }
 
   #inflateAgain(base: Base, parent: Base | undefined): Buffer {
-    const { count, columns } = this.#objects;
+    const { count, columns } = this.#pass.objects;
     const { offsets } = columns;
-    this.#remade.add(base.size, offsets[count] ?? 0);
+    this.#remade.add(base.size, offsetAt(offsets, count));
     if (parent?.data === undefined) {
-      const offset = offsets[base.index] ?? 0;
-      const end = offsets[base.index + 1] ?? 0;
+      const offset = offsetAt(offsets, base.index);
+      const end = offsetAt(offsets, base.index + 1);
       return this.#pack.inflate(offset, this.#pack.entryHeader(offset), end);
     }
     const delta = this.#readDelta(base.index, parent.size);
@@ -253,12 +250,15 @@ class DeltaWalk {
     this.#firstHeld = Math.min(this.#firstHeld, this.#path.length);
   }
 
-  /** Keeps the content of a base, and the budget: those nearest the root are needed again last. */
+  /**
+   * Keeps the content of a base. Beyond the budget, drops the bases that are needed again last:
+   * nearest the root.
+   */
   #hold(base: Base, data: Buffer, start: number): void {
     base.data = data;
     base.start = start;
     this.#held += base.size + HELD_OVERHEAD_BYTES;
-    while (this.#held > this.#limits.deltaCacheBytes) {
+    while (this.#held > this.#pass.limits.deltaCacheBytes) {
       const first = this.#path[this.#firstHeld];
       if (first === undefined || first === base) return;
       this.#drop(first);
@@ -277,12 +277,15 @@ class DeltaWalk {
   }
 }
 
-/** Whether deltas name a base by its id that the pack holds twice. To be asked when all is resolved. */
-export function repeatsBase({ claimed }: LeftoverTask): boolean {
+/**
+ * Whether a delta names a base by id, and the pack holds this base twice. Known when all is
+ * resolved.
+ */
+export function repeatsBase({ claimed }: SecondPass): boolean {
   return claimed.some((objects) => objects > 1);
 }
 
-/** How many deltas are not resolved. */
+/** Unresolved deltas. */
 export function countUnresolved({ count, columns }: ScannedObjects): number {
   let unresolved = 0;
   for (let i = 0; i < count; i++) if (columns.types[i] === 0) unresolved++;

@@ -1,6 +1,5 @@
 import { closeSync, openSync } from 'node:fs';
 import { writeFully } from '../fs/sync-io.js';
-import { inBatches } from './batches.js';
 import { Dispatcher, type DispatcherLimits, type ResolvedPack } from './dispatcher.js';
 import { ObjectTable } from './object-table.js';
 import type { ResolverPool } from './resolver-pool.js';
@@ -12,12 +11,12 @@ export interface IngestProgress {
   phase: 'receiving' | 'resolving';
   receivedBytes: number;
   receivedObjects: number;
-  /** What the pack's header says; `undefined` until it arrived. */
+  /** Declared by the pack's header; `undefined` until the header has arrived. */
   totalObjects: number | undefined;
 }
 
-/** A pack that lies in a file, with what is known of its objects. */
-export interface ArrivedPack extends ResolvedPack {
+/** A pack in a file, and the table of its objects. */
+export interface ReceivedPack extends ResolvedPack {
   readonly path: string;
   /** The caller's to close. */
   readonly fd: number;
@@ -25,12 +24,14 @@ export interface ArrivedPack extends ResolvedPack {
 }
 
 const PROGRESS_BYTES = 1024 * 1024;
-/** A step of the scan ends in an entry that is not there whole, and was inflated for nothing. */
+/**
+ * Each step of the scan ends within an entry, which is inflated in vain and again in the next step.
+ */
 const STEP_BYTES = 256 * 1024;
 
 /**
- * Writes an arriving pack to a new file, and finds the ids of its objects: one pass while it arrives, then
- * what deltas are left over.
+ * Writes an arriving pack to a new file, and finds the ids of its objects: one pass while it
+ * arrives, then a second one over the deltas that are still unresolved.
  *
  * @throws SnapshotError `UPSTREAM_INVALID`, `LIMIT_EXCEEDED`, and what `source` throws.
  */
@@ -40,10 +41,10 @@ export async function receivePack(
   limits: IngestLimits,
   threads: ResolverPool,
   onProgress: (progress: IngestProgress) => void,
-): Promise<ArrivedPack> {
+): Promise<ReceivedPack> {
   return await threads.withMemory(limits.deltaCacheBytes, async (memory) => {
-    // Synchronous: a thread that is ended while it opens a file asynchronously leaks the descriptor.
-    // As git's packs are: its mode holds for who opens it later.
+    // Synchronous: a thread that is ended while it opens a file asynchronously leaks the
+    // descriptor. Read-only, as git's packs are; this descriptor can still write.
     const fd = openSync(path, 'wx+', 0o444);
     let dispatcher: Dispatcher | undefined;
     const scanner = new PackScanner(limits, memory, (objects) => {
@@ -52,7 +53,7 @@ export async function receivePack(
       dispatcher = new Dispatcher({ fd, columns, objects, limits, memory, pool: threads });
       return { table, sink: dispatcher };
     });
-    let arrived: ArrivedPack | undefined;
+    let arrived: ReceivedPack | undefined;
     try {
       const pack = await scanArriving(source, fd, scanner, onProgress);
       const resolved = await dispatcher?.finish(path, pack);
@@ -66,7 +67,7 @@ export async function receivePack(
   });
 }
 
-/** Writes the pack as it arrives, and has it scanned. */
+/** Writes the pack as it arrives, and scans it. */
 async function scanArriving(
   source: AsyncIterable<Uint8Array>,
   fd: number,
@@ -91,4 +92,27 @@ async function scanArriving(
   const pack = await scanner.finish();
   report('resolving');
   return pack;
+}
+
+/**
+ * Gathers chunks into batches of `bytes`; the last may be shorter. A batch is valid until the next.
+ */
+async function* inBatches(
+  source: AsyncIterable<Uint8Array>,
+  bytes: number,
+): AsyncGenerator<Buffer> {
+  const batch = Buffer.allocUnsafeSlow(bytes);
+  let gathered = 0;
+  for await (const chunk of source) {
+    for (let at = 0; at < chunk.length; ) {
+      const taken = Math.min(chunk.length - at, bytes - gathered);
+      batch.set(chunk.subarray(at, at + taken), gathered);
+      gathered += taken;
+      at += taken;
+      if (gathered < bytes) continue;
+      yield batch;
+      gathered = 0;
+    }
+  }
+  if (gathered > 0) yield batch.subarray(0, gathered);
 }
