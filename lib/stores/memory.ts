@@ -13,7 +13,6 @@ import {
 import { TargetWriter } from './object-writer.js';
 import { Pages } from './pages.js';
 import { sliceOf } from './range.js';
-import { mayReplace, refusal } from './refusal.js';
 import type {
   CreateOptions,
   Metadata,
@@ -24,6 +23,7 @@ import type {
   StoreAbilities,
   StoredObject,
 } from './store.js';
+import { mayReplace, refusal } from './write-condition.js';
 
 const schema = z.strictObject({
   /**

@@ -3,7 +3,7 @@ import {
   PutObjectCommand,
   type S3Client,
 } from '@aws-sdk/client-s3';
-import { mayReplace, refusal } from '../refusal.js';
+import { mayReplace, refusal } from '../write-condition.js';
 import { isNamed, statusOf } from './failure.js';
 import type { ObjectReader } from './object-reader.js';
 

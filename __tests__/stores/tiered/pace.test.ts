@@ -1,10 +1,10 @@
 /** @one-node-version */
 import { setImmediate } from 'node:timers/promises';
-import { FileSystemStore, MemoryStore, type SnapshotStore } from '../../lib/index.js';
-import { assertBytes, contentOf, mustOpen, put } from '../../lib/testing/store-content.js';
-import { rounds, seedOf } from '../support/effort.js';
-import { SeededRandom } from '../support/random.js';
-import { cleanup } from '../support/temporary-directory.js';
+import { FileSystemStore, MemoryStore, type SnapshotStore } from '../../../lib/index.js';
+import { assertBytes, contentOf, mustOpen, put } from '../../../lib/testing/store-content.js';
+import { rounds, seedOf } from '../../support/effort.js';
+import { SeededRandom } from '../../support/random.js';
+import { cleanup } from '../../support/temporary-directory.js';
 import { holdAt, MIB, tiers } from './tiers.js';
 
 /*

@@ -3,7 +3,7 @@ import { SnapshotError } from '../../errors.js';
 import type { Slice } from '../range.js';
 import type { ByteSource } from '../recycling-body.js';
 import type { ByteRange, ObjectBody } from '../store.js';
-import { storeError, within } from './within.js';
+import { storeError, within } from './stall-timeout.js';
 
 interface Rest {
   readonly body: ObjectBody;

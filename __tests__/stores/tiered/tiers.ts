@@ -4,8 +4,8 @@ import {
   type StoreFailure,
   TieredStore,
   type TieredStoreOptions,
-} from '../../lib/index.js';
-import { door } from '../support/door.js';
+} from '../../../lib/index.js';
+import { door } from '../../support/door.js';
 import { FaultyTier } from './faulty-tier.js';
 
 export const MIB = 1024 * 1024;

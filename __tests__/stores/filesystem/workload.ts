@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { FileSystemStore } from '../../lib/stores/filesystem.js';
-import type { SnapshotStore } from '../../lib/stores/store.js';
-import { assertBytes, contentOf, rest } from '../../lib/testing/store-content.js';
+import { FileSystemStore } from '../../../lib/stores/filesystem/filesystem-store.js';
+import type { SnapshotStore } from '../../../lib/stores/store.js';
+import { assertBytes, contentOf, rest } from '../../../lib/testing/store-content.js';
 
 /*
  * What several processes do to one directory. Run as a program it takes `{directory} {seed} {rounds}`

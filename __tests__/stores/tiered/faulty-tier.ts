@@ -8,7 +8,7 @@ import {
   type OpenOptions,
   type SnapshotStore,
   type StoredObject,
-} from '../../lib/index.js';
+} from '../../../lib/index.js';
 
 /** A store in memory that counts its calls, and fails as a test says. */
 export class FaultyTier implements SnapshotStore {

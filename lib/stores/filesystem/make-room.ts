@@ -1,7 +1,7 @@
 import { readdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { unlessMissing } from '../fs/failure.js';
-import { evictable, type Occupant, totalBytes } from './eviction.js';
+import { unlessMissing } from '../../fs/failure.js';
+import { evictable, type Occupant, totalBytes } from '../eviction.js';
 import { isMarkedExpendable, isObjectFileName } from './object-file.js';
 import { isReplacedFileName, replacedFiles } from './replaced-files.js';
 

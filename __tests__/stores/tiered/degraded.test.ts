@@ -9,7 +9,7 @@ import {
   type SnapshotEvents,
   type StoreFailure,
   type TieredStoreOptions,
-} from '../../lib/index.js';
+} from '../../../lib/index.js';
 import {
   assertContent,
   assertMiss,
@@ -18,8 +18,8 @@ import {
   mustOpen,
   put,
   rest,
-} from '../../lib/testing/store-content.js';
-import { cleanup } from '../support/temporary-directory.js';
+} from '../../../lib/testing/store-content.js';
+import { cleanup } from '../../support/temporary-directory.js';
 import { tiers as allTiers, HOUR, MIB } from './tiers.js';
 
 const CONTENT = contentOf('a', 2 * MIB);

@@ -1,8 +1,8 @@
 import type { FileHandle } from 'node:fs/promises';
-import { SnapshotError } from '../errors.js';
-import { withStoreFailure } from '../fs/failure.js';
-import type { Slice } from './range.js';
-import { RecyclingBody } from './recycling-body.js';
+import { SnapshotError } from '../../errors.js';
+import { withStoreFailure } from '../../fs/failure.js';
+import type { Slice } from '../range.js';
+import { RecyclingBody } from '../recycling-body.js';
 
 /**
  * The bytes of a slice of an open file. Owns the handle and closes it, however it ends. Unlike a file

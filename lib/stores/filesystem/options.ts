@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { bytes, callback, checkOptions } from '../check-options.js';
-import { keepReplaced } from './keep-replaced.js';
+import { bytes, callback, checkOptions } from '../../check-options.js';
+import { keepReplaced } from '../keep-replaced.js';
 
 const schema = z.strictObject({
   /** Made if missing. Other files in it are left alone. */

@@ -3,9 +3,9 @@ import { mkdtemp, readdir, readlink, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { temporaryName } from '../../lib/fs/temporary.js';
-import { FileSystemStore } from '../../lib/stores/filesystem.js';
-import { contentOf, listedKeys, mustOpen, put } from '../../lib/testing/store-content.js';
+import { temporaryName } from '../../../lib/fs/temporary.js';
+import { FileSystemStore } from '../../../lib/stores/filesystem/filesystem-store.js';
+import { contentOf, listedKeys, mustOpen, put } from '../../../lib/testing/store-content.js';
 
 const MIB = 1024 * 1024;
 

@@ -1,15 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import { link, readdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { hasCode } from '../errors.js';
-import { unlessMissing } from '../fs/failure.js';
+import { hasCode } from '../../errors.js';
+import { unlessMissing } from '../../fs/failure.js';
 import {
   excessive,
   hasExpired,
   type KeepReplaced,
   type Replaced,
   SweepTimer,
-} from './keep-replaced.js';
+} from '../keep-replaced.js';
 
 /** Where a file can't have a second name. */
 const NO_LINKS = ['EPERM', 'EACCES', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EISDIR'];

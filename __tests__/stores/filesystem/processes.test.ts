@@ -2,10 +2,10 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { isTemporaryName } from '../../lib/fs/temporary.js';
-import { FileSystemStore } from '../../lib/stores/filesystem.js';
-import { rounds, seedOf } from '../support/effort.js';
-import { cleanup } from '../support/temporary-directory.js';
+import { isTemporaryName } from '../../../lib/fs/temporary.js';
+import { FileSystemStore } from '../../../lib/stores/filesystem/filesystem-store.js';
+import { rounds, seedOf } from '../../support/effort.js';
+import { cleanup } from '../../support/temporary-directory.js';
 import { type Report, random, verify } from './workload.js';
 
 const { directory, defer } = cleanup(afterEach);

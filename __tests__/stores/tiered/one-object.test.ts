@@ -1,5 +1,11 @@
 import { setImmediate } from 'node:timers/promises';
-import { assertContent, contentOf, mustOpen, put, rest } from '../../lib/testing/store-content.js';
+import {
+  assertContent,
+  contentOf,
+  mustOpen,
+  put,
+  rest,
+} from '../../../lib/testing/store-content.js';
 import type { FaultyTier } from './faulty-tier.js';
 import { tiers as allTiers, HOUR, MIB } from './tiers.js';
 

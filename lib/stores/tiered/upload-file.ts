@@ -1,7 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { withStoreFailure } from '../../fs/failure.js';
 import type { AdoptOptions, Metadata, StoredObject } from '../store.js';
-import type { FarTier } from './far-tier.js';
+import type { FarTier } from './far-circuit-breaker.js';
 
 const READ_BYTES = 256 * 1024;
 

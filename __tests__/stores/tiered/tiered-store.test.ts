@@ -1,14 +1,14 @@
 import { access, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { FileSystemStore, SnapshotError, TieredStore } from '../../lib/index.js';
+import { FileSystemStore, SnapshotError, TieredStore } from '../../../lib/index.js';
 import {
   assertContent,
   assertMiss,
   contentOf,
   mustOpen,
   put,
-} from '../../lib/testing/store-content.js';
-import { cleanup } from '../support/temporary-directory.js';
+} from '../../../lib/testing/store-content.js';
+import { cleanup } from '../../support/temporary-directory.js';
 import { FaultyTier } from './faulty-tier.js';
 import { MIB, tiers } from './tiers.js';
 

@@ -9,9 +9,9 @@ import type {
   SnapshotStore,
   StoredObject,
 } from '../store.js';
+import { TierWrite } from './best-effort-write.js';
 import { decodeCopy, encodeCopy, type NearCopy } from './near-copy.js';
-import { TierWrite } from './tier-write.js';
-import { storeError, within } from './within.js';
+import { storeError, within } from './stall-timeout.js';
 
 const MAX_REMEMBERED = 10_000;
 

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { MemoryStore, SnapshotError, type TieredStore } from '../../lib/index.js';
+import { MemoryStore, SnapshotError, type TieredStore } from '../../../lib/index.js';
 import {
   assertContent,
   assertMiss,
@@ -7,8 +7,8 @@ import {
   mustOpen,
   put,
   rest,
-} from '../../lib/testing/store-content.js';
-import { door } from '../support/door.js';
+} from '../../../lib/testing/store-content.js';
+import { door } from '../../support/door.js';
 import { FaultyTier } from './faulty-tier.js';
 import { holdAt, MIB, tiers } from './tiers.js';
 

@@ -1,5 +1,5 @@
 import { readdir } from 'node:fs/promises';
-import { FileSystemStore, MemoryStore } from '../../lib/index.js';
+import { FileSystemStore, MemoryStore } from '../../../lib/index.js';
 import {
   assertContent,
   assertMiss,
@@ -8,12 +8,12 @@ import {
   mustOpen,
   put,
   rest,
-} from '../../lib/testing/store-content.js';
-import { stopClock } from '../support/stopped-clock.js';
-import { cleanup } from '../support/temporary-directory.js';
+} from '../../../lib/testing/store-content.js';
+import { stopClock } from '../../support/stopped-clock.js';
+import { cleanup } from '../../support/temporary-directory.js';
+import { WatchedWrites } from '../watched-writes.js';
 import { FaultyTier } from './faulty-tier.js';
 import { HOUR, holdAt, MIB, tiers } from './tiers.js';
-import { WatchedWrites } from './watched-writes.js';
 
 const OLD = contentOf('old', 4 * MIB);
 const NEW = contentOf('new', 3 * MIB);

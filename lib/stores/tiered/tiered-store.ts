@@ -1,10 +1,10 @@
 import { rm } from 'node:fs/promises';
 import { LRUCache } from 'lru-cache';
-import { SnapshotError } from '../errors.js';
-import { withStoreFailure } from '../fs/failure.js';
-import { callHost } from '../host-call.js';
-import { TargetWriter } from './object-writer.js';
-import { sliceOf } from './range.js';
+import { SnapshotError } from '../../errors.js';
+import { withStoreFailure } from '../../fs/failure.js';
+import { callHost } from '../../host-call.js';
+import { TargetWriter } from '../object-writer.js';
+import { sliceOf } from '../range.js';
 import type {
   AdoptOptions,
   CreateOptions,
@@ -18,21 +18,21 @@ import type {
   StoreAbilities,
   StoredObject,
   StoreFailure,
-} from './store.js';
-import { FarTier } from './tiered/far-tier.js';
-import { Fill } from './tiered/fill.js';
-import { decodeCopy, encodeCopy, type NearCopy } from './tiered/near-copy.js';
-import { NearTier } from './tiered/near-tier.js';
+} from '../store.js';
+import { lost, throwIfLost } from './best-effort-write.js';
+import { FarTier } from './far-circuit-breaker.js';
+import { Fill } from './fill-near-tier.js';
+import { NearTier } from './near-copies.js';
+import { decodeCopy, encodeCopy, type NearCopy } from './near-copy.js';
 import {
   parseTieredStoreOptions,
   type TieredStoreConfig,
   type TieredStoreOptions,
-} from './tiered/options.js';
-import { lost, throwIfLost } from './tiered/tier-write.js';
-import { upload } from './tiered/upload.js';
-import { storeError } from './tiered/within.js';
+} from './options.js';
+import { storeError } from './stall-timeout.js';
+import { upload } from './upload-file.js';
 
-export type { TieredStoreOptions } from './tiered/options.js';
+export type { TieredStoreOptions } from './options.js';
 
 const MAX_REMEMBERED = 10_000;
 /** Objects may be replaced while they are looked for. */

@@ -5,11 +5,11 @@ import { SnapshotError } from '../../errors.js';
 import type { Slice } from '../range.js';
 import { RecyclingBody } from '../recycling-body.js';
 import type { ByteRange, ObjectBody, StoredObject } from '../store.js';
-import { type FarTier, listenedTo } from './far-tier.js';
-import { FillReader } from './fill-reader.js';
-import type { NearTier } from './near-tier.js';
-import type { TierWrite } from './tier-write.js';
-import { storeError, within } from './within.js';
+import type { TierWrite } from './best-effort-write.js';
+import { type FarTier, listenedTo } from './far-circuit-breaker.js';
+import type { NearTier } from './near-copies.js';
+import { FillReader } from './read-during-fill.js';
+import { storeError, within } from './stall-timeout.js';
 
 export interface FillParts {
   readonly far: FarTier;

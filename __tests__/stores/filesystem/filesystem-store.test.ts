@@ -14,9 +14,9 @@ import {
 } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { withStoreFailure } from '../../lib/fs/failure.js';
-import { FileSystemStore } from '../../lib/stores/filesystem.js';
-import { storeContract } from '../../lib/testing/index.js';
+import { withStoreFailure } from '../../../lib/fs/failure.js';
+import { FileSystemStore } from '../../../lib/stores/filesystem/filesystem-store.js';
+import { storeContract } from '../../../lib/testing/index.js';
 import {
   assertContent,
   contentOf,
@@ -24,8 +24,8 @@ import {
   mustOpen,
   put,
   rest,
-} from '../../lib/testing/store-content.js';
-import { cleanup } from '../support/temporary-directory.js';
+} from '../../../lib/testing/store-content.js';
+import { cleanup } from '../../support/temporary-directory.js';
 
 const MIB = 1024 * 1024;
 

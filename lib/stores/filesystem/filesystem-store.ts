@@ -1,24 +1,11 @@
 import { constants, type FileHandle, open, readdir, unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import pLimit from 'p-limit';
-import { unlessMissing, withStoreFailure } from '../fs/failure.js';
-import { moveFile } from '../fs/move-file.js';
-import { prepareDirectory, temporaryName } from '../fs/temporary.js';
-import { FileBody } from './file-body.js';
-import { type FileSystemStoreOptions, parseFileSystemStoreOptions } from './filesystem-options.js';
-import { closingUnlessKept, findObject, type ObjectFile, touch } from './find-object.js';
-import { makeRoom } from './make-room.js';
-import {
-  describeObject,
-  encodeTrailer,
-  isMarkedExpendable,
-  isObjectFileName,
-  markRank,
-  objectFileName,
-} from './object-file.js';
-import { TargetWriter } from './object-writer.js';
-import { sliceOf } from './range.js';
-import { ReplacedFiles } from './replaced-files.js';
+import { unlessMissing, withStoreFailure } from '../../fs/failure.js';
+import { moveFile } from '../../fs/move-file.js';
+import { prepareDirectory, temporaryName } from '../../fs/temporary.js';
+import { TargetWriter } from '../object-writer.js';
+import { sliceOf } from '../range.js';
 import type {
   AdoptOptions,
   CreateOptions,
@@ -29,9 +16,22 @@ import type {
   SnapshotStore,
   StoreAbilities,
   StoredObject,
-} from './store.js';
+} from '../store.js';
+import { FileBody } from './file-body.js';
+import { makeRoom } from './make-room.js';
+import {
+  describeObject,
+  encodeTrailer,
+  isMarkedExpendable,
+  isObjectFileName,
+  markRank,
+  objectFileName,
+} from './object-file.js';
+import { closingUnlessKept, findObject, type ObjectFile, touch } from './open-object-file.js';
+import { type FileSystemStoreOptions, parseFileSystemStoreOptions } from './options.js';
+import { ReplacedFiles } from './replaced-files.js';
 
-export type { FileSystemStoreOptions } from './filesystem-options.js';
+export type { FileSystemStoreOptions } from './options.js';
 
 /**
  * Keeps each object as one file of a directory, which any number of processes may share: a file is

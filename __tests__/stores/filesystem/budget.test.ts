@@ -2,14 +2,14 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { FileSystemStore } from '../../lib/stores/filesystem.js';
+import { FileSystemStore } from '../../../lib/stores/filesystem/filesystem-store.js';
 import {
   assertContent,
   contentOf,
   listedKeys,
   mustOpen,
   put,
-} from '../../lib/testing/store-content.js';
+} from '../../../lib/testing/store-content.js';
 
 const MIB = 1024 * 1024;
 const MINUTE = 60_000;

@@ -1,8 +1,8 @@
 import { type FileHandle, open, unlink, utimes } from 'node:fs/promises';
-import { hasCode } from '../errors.js';
-import { unlessMissing } from '../fs/failure.js';
+import { hasCode } from '../../errors.js';
+import { unlessMissing } from '../../fs/failure.js';
+import type { StoredObject } from '../store.js';
 import { objectFileName, readTrailer } from './object-file.js';
-import type { StoredObject } from './store.js';
 
 /** Milliseconds for which an object that is opened often keeps its place in the eviction order. */
 const TOUCH_INTERVAL = 60_000;

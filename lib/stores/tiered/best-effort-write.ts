@@ -1,7 +1,7 @@
 import { SnapshotError } from '../../errors.js';
-import { isRefusal } from '../refusal.js';
 import type { ObjectWriter, StoredObject } from '../store.js';
-import { within } from './within.js';
+import { isRefusal } from '../write-condition.js';
+import { within } from './stall-timeout.js';
 
 export interface TierWriteOptions {
   /** Milliseconds for each step. */

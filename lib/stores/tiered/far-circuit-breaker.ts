@@ -1,7 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { unlessAborted } from '../../async/abort.js';
 import { SnapshotError } from '../../errors.js';
-import { lookingFirst } from '../refusal.js';
 import type {
   CreateOptions,
   ListOptions,
@@ -11,8 +10,9 @@ import type {
   SnapshotStore,
   StoredObject,
 } from '../store.js';
-import { TierWrite } from './tier-write.js';
-import { StoreStalled, storeError, within } from './within.js';
+import { lookingFirst } from '../write-condition.js';
+import { TierWrite } from './best-effort-write.js';
+import { StoreStalled, storeError, within } from './stall-timeout.js';
 
 export interface FarTierOptions {
   readonly responseTimeout: number;

@@ -1,8 +1,8 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { chmod, type FileHandle, stat } from 'node:fs/promises';
-import { hasCode, SnapshotError } from '../errors.js';
-import type { Metadata, StoredObject } from './store.js';
-import { isMetadata, isRecord, parseJson } from './stored-json.js';
+import { hasCode, SnapshotError } from '../../errors.js';
+import type { Metadata, StoredObject } from '../store.js';
+import { isMetadata, isRecord, parseJson } from '../stored-json.js';
 
 /*
  * One stored object as one file, so that a single rename publishes its bytes and its metadata:

@@ -1,9 +1,14 @@
 import { join } from 'node:path';
-import { FileSystemStore, MemoryStore, type SnapshotStore, TieredStore } from '../../lib/index.js';
-import { registerCases } from '../../lib/testing/contract.js';
-import { storeContract } from '../../lib/testing/index.js';
-import { conditionCases } from '../../lib/testing/store-conditions.js';
-import { cleanup } from '../support/temporary-directory.js';
+import {
+  FileSystemStore,
+  MemoryStore,
+  type SnapshotStore,
+  TieredStore,
+} from '../../../lib/index.js';
+import { registerCases } from '../../../lib/testing/contract.js';
+import { storeContract } from '../../../lib/testing/index.js';
+import { conditionCases } from '../../../lib/testing/store-conditions.js';
+import { cleanup } from '../../support/temporary-directory.js';
 
 const { directory } = cleanup(afterEach);
 
