@@ -23,7 +23,7 @@ import type {
   StoreAbilities,
   StoredObject,
 } from './store.js';
-import { mayReplace, refusal } from './write-condition.js';
+import { isConditionMet, preconditionFailure } from './write-condition.js';
 
 const schema = z.strictObject({
   /**
@@ -120,7 +120,8 @@ export class MemoryStore implements SnapshotStore {
         else pages = new Pages();
       },
       publish: async () => {
-        if (!mayReplace(this.#entries.get(key)?.object, replaces)) throw refusal(key);
+        if (!isConditionMet(this.#entries.get(key)?.object, replaces))
+          throw preconditionFailure(key);
         pages.trim();
         const revision = randomUUID();
         const storedAt = Date.now();

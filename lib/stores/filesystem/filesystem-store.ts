@@ -1,6 +1,7 @@
 import { constants, type FileHandle, open, readdir, unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import pLimit from 'p-limit';
+import { startup } from '../../async/once-started.js';
 import { unlessMissing, withStoreFailure } from '../../fs/failure.js';
 import { moveFile } from '../../fs/move-file.js';
 import { prepareDirectory, temporaryName } from '../../fs/temporary.js';
@@ -16,6 +17,7 @@ import type {
   SnapshotStore,
   StoreAbilities,
   StoredObject,
+  WriteCondition,
 } from '../store.js';
 import { FileBody } from './file-body.js';
 import { makeRoom } from './make-room.js';
@@ -48,7 +50,8 @@ export class FileSystemStore implements SnapshotStore {
   /** One at a time, so that two commits do not count on the same room. */
   readonly #publishing = pLimit(1);
   readonly #replaced: ReplacedFiles;
-  #prepared: Promise<void> | undefined;
+  /** Makes the directory and removes leftovers, before the first use. */
+  readonly #prepare: () => Promise<void>;
 
   /** @throws SnapshotError `INVALID_OPTIONS` */
   constructor(options: FileSystemStoreOptions) {
@@ -57,6 +60,12 @@ export class FileSystemStore implements SnapshotStore {
     this.#maxBytes = maxBytes ?? Number.POSITIVE_INFINITY;
     this.#onEvict = onEvict;
     this.#replaced = new ReplacedFiles(this.#directory, keepReplaced);
+    this.#prepare = startup(() =>
+      withStoreFailure(async () => {
+        await prepareDirectory(this.#directory);
+        await this.#replaced.sweep();
+      }),
+    );
     this.abilities = {
       adoptsFiles: true,
       persistent: true,
@@ -204,20 +213,6 @@ export class FileSystemStore implements SnapshotStore {
     }
   }
 
-  /** Before the first use; tried again after a failure. */
-  #prepare(): Promise<void> {
-    this.#prepared ??= (async () => {
-      try {
-        await prepareDirectory(this.#directory);
-        await this.#replaced.sweep();
-      } catch (error) {
-        this.#prepared = undefined;
-        throw error;
-      }
-    })();
-    return this.#prepared;
-  }
-
   async #find(name: string, file = name): Promise<ObjectFile | undefined> {
     await this.#prepare();
     return findObject(join(this.#directory, file), name);
@@ -257,7 +252,7 @@ export class FileSystemStore implements SnapshotStore {
     file: string,
     bytes: number,
     { key, expendable }: StoredObject,
-    replaces: CreateOptions['replaces'],
+    replaces: WriteCondition,
   ): Promise<void> {
     return this.#publishing(async () => {
       const name = objectFileName(key);

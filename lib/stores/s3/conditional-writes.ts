@@ -3,7 +3,7 @@ import {
   PutObjectCommand,
   type S3Client,
 } from '@aws-sdk/client-s3';
-import { mayReplace, refusal } from '../write-condition.js';
+import { isConditionMet, preconditionFailure } from '../write-condition.js';
 import { isNamed, statusOf } from './failure.js';
 import type { ObjectReader } from './object-reader.js';
 
@@ -62,13 +62,13 @@ export class ConditionalWrites {
     const isOff = performance.now() < this.#offUntil;
     for (let attempt = 0; ; attempt++) {
       const { head, object } = await this.#reader.look(name, key, options.abortSignal);
-      if (!mayReplace(object, replaces)) throw refusal(key);
+      if (!isConditionMet(object, replaces)) throw preconditionFailure(key);
       if (isOff || attempt === ATTEMPTS) break;
       try {
         return await this.#send(command, conditionOf(head?.etag), options);
       } catch (error) {
         if (isNotImplemented(error)) break;
-        if (isNamed(error, 'ConditionalRequestConflict')) throw refusal(key, error);
+        if (isNamed(error, 'ConditionalRequestConflict')) throw preconditionFailure(key, error);
         if (!isRefused(error)) throw error;
       }
     }

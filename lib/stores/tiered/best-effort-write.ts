@@ -1,9 +1,9 @@
 import { SnapshotError } from '../../errors.js';
 import type { ObjectWriter, StoredObject } from '../store.js';
-import { isRefusal } from '../write-condition.js';
-import { within } from './stall-timeout.js';
+import { isPreconditionFailure } from '../write-condition.js';
+import { unlessStalled } from './stall-timeout.js';
 
-export interface TierWriteOptions {
+export interface BestEffortWriteOptions {
   /** Milliseconds for each step. */
   readonly timeout: number;
   /** Is told of the first failure, after which no other comes. */
@@ -13,23 +13,23 @@ export interface TierWriteOptions {
 }
 
 /** A write to one tier that may fail without failing its caller: from then on it does nothing. */
-export class TierWrite {
-  readonly #options: TierWriteOptions;
+export class BestEffortWrite {
+  readonly #options: BestEffortWriteOptions;
   #writer: ObjectWriter | undefined;
 
-  private constructor(options: TierWriteOptions) {
+  private constructor(options: BestEffortWriteOptions) {
     this.#options = options;
   }
 
   /** @throws SnapshotError `PRECONDITION_FAILED` */
   static async begin(
     create: () => Promise<ObjectWriter>,
-    options: TierWriteOptions,
-  ): Promise<TierWrite> {
-    const write = new TierWrite(options);
+    options: BestEffortWriteOptions,
+  ): Promise<BestEffortWrite> {
+    const write = new BestEffortWrite(options);
     const creating = create();
     try {
-      write.#writer = await within(options.timeout, creating);
+      write.#writer = await unlessStalled(options.timeout, creating);
     } catch (error) {
       creating.then((writer) => writer.abort()).catch(() => {}); // it may come late
       write.#fail(error);
@@ -38,8 +38,8 @@ export class TierWrite {
   }
 
   /** One that has failed already. */
-  static none(): TierWrite {
-    return new TierWrite({ timeout: 0, onFailure: () => {}, mayBeRefused: false });
+  static none(): BestEffortWrite {
+    return new BestEffortWrite({ timeout: 0, onFailure: () => {}, mayBeRefused: false });
   }
 
   get hasFailed(): boolean {
@@ -66,14 +66,14 @@ export class TierWrite {
     this.#writer = undefined;
     if (writer === undefined) return;
     const { timeout, onFailure } = this.#options;
-    await within(timeout, writer.abort()).catch(onFailure);
+    await unlessStalled(timeout, writer.abort()).catch(onFailure);
   }
 
   async #attempt<T>(work: (writer: ObjectWriter) => Promise<T>): Promise<T | undefined> {
     const writer = this.#writer;
     if (writer === undefined) return undefined;
     try {
-      return await within(this.#options.timeout, work(writer));
+      return await unlessStalled(this.#options.timeout, work(writer));
     } catch (error) {
       if (this.#writer === undefined) return undefined;
       this.#writer = undefined;
@@ -85,13 +85,13 @@ export class TierWrite {
 
   #fail(error: unknown): void {
     const { mayBeRefused, onFailure } = this.#options;
-    if (mayBeRefused && isRefusal(error)) throw error;
+    if (mayBeRefused && isPreconditionFailure(error)) throw error;
     onFailure(error);
   }
 }
 
 /** @throws SnapshotError `STORE_FAILED` when no tier takes what is written any more. */
-export function throwIfLost(...writes: readonly TierWrite[]): void {
+export function throwIfLost(...writes: readonly BestEffortWrite[]): void {
   if (writes.every(({ hasFailed }) => hasFailed)) throw lost();
 }
 

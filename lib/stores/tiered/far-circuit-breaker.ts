@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import { unlessAborted } from '../../async/abort.js';
 import { SnapshotError } from '../../errors.js';
+import { checkingFirst, replacedVersions } from '../abilities.js';
 import type {
   CreateOptions,
   ListOptions,
@@ -9,12 +10,12 @@ import type {
   OpenOptions,
   SnapshotStore,
   StoredObject,
+  WriteCondition,
 } from '../store.js';
-import { lookingFirst } from '../write-condition.js';
-import { TierWrite } from './best-effort-write.js';
-import { StoreStalled, storeError, within } from './stall-timeout.js';
+import { BestEffortWrite } from './best-effort-write.js';
+import { StoreStalled, toStoreError, unlessStalled } from './stall-timeout.js';
 
-export interface FarTierOptions {
+export interface FarCircuitBreakerOptions {
   readonly responseTimeout: number;
   readonly stallTimeout: number;
   readonly retryInterval: number;
@@ -34,9 +35,9 @@ const PROBE = 'probe/';
  * store that failed about a key, and did not just hang, is asked about another one, under which nothing is
  * stored. Only when it fails about that as well, it is not asked about anything for a while.
  */
-export class FarTier {
+export class FarCircuitBreaker {
   readonly #store: SnapshotStore;
-  readonly #options: FarTierOptions;
+  readonly #options: FarCircuitBreakerOptions;
   /** By `performance.now()`. */
   #downUntil = Number.NEGATIVE_INFINITY;
   #probe: Promise<void> | undefined;
@@ -48,7 +49,7 @@ export class FarTier {
     { readonly revision: string; readonly until: number }
   >({ max: MAX_REMEMBERED });
 
-  constructor(store: SnapshotStore, options: FarTierOptions) {
+  constructor(store: SnapshotStore, options: FarCircuitBreakerOptions) {
     this.#store = store;
     this.#options = options;
   }
@@ -77,7 +78,7 @@ export class FarTier {
    * @throws the signal's reason, and nothing else.
    */
   async replaced(key: string, signal?: AbortSignal | undefined): Promise<readonly StoredObject[]> {
-    const question = async (store: SnapshotStore) => await store.replaced?.(key, { signal });
+    const question = (store: SnapshotStore) => replacedVersions(store, key, { signal });
     return (await this.#answer('replaced', key, question, signal))?.value ?? [];
   }
 
@@ -130,15 +131,15 @@ export class FarTier {
    *
    * @throws SnapshotError `PRECONDITION_FAILED`
    */
-  async write(key: string, metadata: Metadata, options: CreateOptions): Promise<TierWrite> {
+  async write(key: string, metadata: Metadata, options: CreateOptions): Promise<BestEffortWrite> {
     const replaces = await this.#toReplace(key, options.replaces);
-    if (await this.#isDown()) return TierWrite.none();
+    if (await this.#isDown()) return BestEffortWrite.none();
     const store = this.#store;
     const create = async () => {
       const writer = await store.create(key, metadata, { ...options, replaces });
-      return lookingFirst(store, key, { replaces }, writer);
+      return checkingFirst(store, key, { replaces }, writer);
     };
-    return await TierWrite.begin(create, {
+    return await BestEffortWrite.begin(create, {
       timeout: this.#options.stallTimeout,
       onFailure: (error) => this.fail(key, error),
       mayBeRefused: true,
@@ -165,7 +166,7 @@ export class FarTier {
 
   /** Takes note of a failure, and gives it a code. */
   fail(key: string | undefined, error: unknown, method?: Method): SnapshotError {
-    const failure = storeError(error);
+    const failure = toStoreError(error);
     // A list of replaced revisions may take long while the store answers everything else at once.
     if (failure instanceof StoreStalled && method !== 'replaced') this.#downUntil = this.#retryAt();
     else this.#probe ??= this.#ask();
@@ -177,10 +178,7 @@ export class FarTier {
    * What a write takes the place of. Its caller may have been told that nothing is stored because a revision could
    * not be given: then the write replaces that revision, however long ago that was, if it is still there.
    */
-  async #toReplace(
-    key: string,
-    replaces: CreateOptions['replaces'],
-  ): Promise<CreateOptions['replaces']> {
+  async #toReplace(key: string, replaces: WriteCondition): Promise<WriteCondition> {
     const unreadable = this.#unreadable.get(key);
     if (replaces !== null || unreadable === undefined) return replaces;
     const answer = await this.stat(key);
@@ -232,7 +230,7 @@ export class FarTier {
   }
 
   #inTime<T>(work: Promise<T>): Promise<T> {
-    return within(this.#options.responseTimeout, work);
+    return unlessStalled(this.#options.responseTimeout, work);
   }
 }
 

@@ -5,15 +5,15 @@ import { SnapshotError } from '../../errors.js';
 import type { Slice } from '../range.js';
 import { RecyclingBody } from '../recycling-body.js';
 import type { ByteRange, ObjectBody, StoredObject } from '../store.js';
-import type { TierWrite } from './best-effort-write.js';
-import { type FarTier, listenedTo } from './far-circuit-breaker.js';
-import type { NearTier } from './near-copies.js';
-import { FillReader } from './read-during-fill.js';
-import { storeError, within } from './stall-timeout.js';
+import type { BestEffortWrite } from './best-effort-write.js';
+import { type FarCircuitBreaker, listenedTo } from './far-circuit-breaker.js';
+import type { NearCopies } from './near-copies.js';
+import { ReadDuringFill } from './read-during-fill.js';
+import { toStoreError, unlessStalled } from './stall-timeout.js';
 
-export interface FillParts {
-  readonly far: FarTier;
-  readonly near: NearTier;
+export interface NearTierFillParts {
+  readonly far: FarCircuitBreaker;
+  readonly near: NearCopies;
   /** Milliseconds. */
   readonly stallTimeout: number;
 }
@@ -22,12 +22,12 @@ export interface FillParts {
  * Copies one revision of a far object to the near tier, while any number of clients read it. It belongs
  * to the store, not to them: it goes on at its own pace when they are slow, and when they have left.
  */
-export class Fill {
+export class NearTierFill {
   readonly object: StoredObject;
   /** Resolves when it is over, however it ended. */
   readonly over: Promise<void>;
-  readonly #parts: FillParts;
-  readonly #readers = new Set<FillReader>();
+  readonly #parts: NearTierFillParts;
+  readonly #readers = new Set<ReadDuringFill>();
   readonly #ending = new AbortController();
   /** Whether the far tier had it. */
   readonly #body: Promise<ObjectBody | undefined>;
@@ -38,7 +38,7 @@ export class Fill {
   #position = 0;
   #isPumping = true;
 
-  constructor(object: StoredObject, parts: FillParts) {
+  constructor(object: StoredObject, parts: NearTierFillParts) {
     this.object = object;
     this.#parts = parts;
     if (!parts.near.hasRoomFor(object.size)) this.#decide(undefined);
@@ -48,7 +48,7 @@ export class Fill {
 
   /** A body of a slice; `undefined` when the far tier does not have this revision. */
   async open(slice: Slice, signal: AbortSignal | undefined): Promise<ObjectBody | undefined> {
-    const reader = new FillReader(
+    const reader = new ReadDuringFill(
       slice,
       (range, stopped) => this.#openRest(range, stopped),
       (closed) => this.#readers.delete(closed),
@@ -85,7 +85,7 @@ export class Fill {
     } catch (error) {
       await copy.abort();
       const { signal } = this.#ending;
-      const failure = signal.aborted ? signal.reason : storeError(error);
+      const failure = signal.aborted ? signal.reason : toStoreError(error);
       for (const reader of this.#readers) reader.fail(failure);
       this.#decide(undefined);
       if (!signal.aborted) far.failReading(key, revision, failure);
@@ -109,10 +109,10 @@ export class Fill {
   }
 
   /** Ends early when the copy fails: without one, each reader reads on for itself. */
-  async #pump(body: ObjectBody, copy: TierWrite): Promise<void> {
+  async #pump(body: ObjectBody, copy: BestEffortWrite): Promise<void> {
     const chunks: AsyncIterator<Uint8Array> = body[Symbol.asyncIterator]();
     while (!copy.hasFailed) {
-      const next = within(this.#parts.stallTimeout, chunks.next());
+      const next = unlessStalled(this.#parts.stallTimeout, chunks.next());
       const { done, value } = await unlessAborted(next, this.#ending.signal);
       if (done) {
         if (this.#position === this.object.size) return this.#parts.far.succeedReading(this.object);
@@ -160,7 +160,7 @@ export class Fill {
 }
 
 /** Of a reader that nobody was given. */
-function leave(reader: FillReader): void {
+function leave(reader: ReadDuringFill): void {
   reader.stop();
   void reader.close();
 }

@@ -9,13 +9,13 @@ import type {
   SnapshotStore,
   StoredObject,
 } from '../store.js';
-import { TierWrite } from './best-effort-write.js';
+import { BestEffortWrite } from './best-effort-write.js';
 import { decodeCopy, encodeCopy, type NearCopy } from './near-copy.js';
-import { storeError, within } from './stall-timeout.js';
+import { toStoreError, unlessStalled } from './stall-timeout.js';
 
 const MAX_REMEMBERED = 10_000;
 
-export interface NearTierOptions {
+export interface NearCopiesOptions {
   readonly stallTimeout: number;
   readonly onFailure: (key: string, error: SnapshotError) => void;
 }
@@ -24,16 +24,16 @@ export interface NearTierOptions {
  * The near store, whose objects are copies. What replaces or deletes that of a key waits for its turn:
  * a copy that was just made stays until those who wait for it have opened it.
  */
-export class NearTier {
+export class NearCopies {
   readonly #store: SnapshotStore;
-  readonly #options: NearTierOptions;
+  readonly #options: NearCopiesOptions;
   readonly #turns = new InProcessLocks();
   /** Copies that were begun before the far revision was known. */
   readonly #written = new LRUCache<string, NearCopy>({ max: MAX_REMEMBERED });
   /** Bytes of the smallest copy for which there was no room, since one as large was kept. */
   #unkept = Number.POSITIVE_INFINITY;
 
-  constructor(store: SnapshotStore, options: NearTierOptions) {
+  constructor(store: SnapshotStore, options: NearCopiesOptions) {
     this.#store = store;
     this.#options = options;
   }
@@ -69,8 +69,8 @@ export class NearTier {
     metadata: Metadata,
     expendable: boolean,
     far?: StoredObject,
-  ): Promise<TierWrite> {
-    return TierWrite.begin(
+  ): Promise<BestEffortWrite> {
+    return BestEffortWrite.begin(
       async () => this.#store.create(key, encodeCopy(metadata, far), { expendable }),
       {
         timeout: this.#options.stallTimeout,
@@ -87,7 +87,7 @@ export class NearTier {
    */
   async commit(
     key: string,
-    write: TierWrite,
+    write: BestEffortWrite,
     use: (kept: StoredObject | undefined) => Promise<void> = async () => {},
   ): Promise<StoredObject | undefined> {
     return await this.#inTurn(key, async () => {
@@ -141,7 +141,7 @@ export class NearTier {
   /** A store says only afterwards that it had no room: it is remembered for the next ones. */
   async #isKept({ key, size, revision }: StoredObject): Promise<boolean> {
     try {
-      const stored = await within(this.#options.stallTimeout, this.#store.stat(key));
+      const stored = await unlessStalled(this.#options.stallTimeout, this.#store.stat(key));
       const isKept = stored?.revision === revision;
       if (!isKept) this.#unkept = Math.min(this.#unkept, size);
       else if (size >= this.#unkept) this.#unkept = Number.POSITIVE_INFINITY;
@@ -153,6 +153,6 @@ export class NearTier {
   }
 
   #fail(key: string, error: unknown): void {
-    this.#options.onFailure(key, storeError(error));
+    this.#options.onFailure(key, toStoreError(error));
   }
 }

@@ -3,7 +3,7 @@ import { SnapshotError } from '../../errors.js';
 import type { Slice } from '../range.js';
 import type { ByteSource } from '../recycling-body.js';
 import type { ByteRange, ObjectBody } from '../store.js';
-import { storeError, within } from './stall-timeout.js';
+import { toStoreError, unlessStalled } from './stall-timeout.js';
 
 interface Rest {
   readonly body: ObjectBody;
@@ -18,10 +18,10 @@ const MAX_BEHIND = 1024 * 1024;
  * else the rest from the copy, once that is there, or from where it came. So a slow reader holds up
  * nobody.
  */
-export class FillReader implements ByteSource {
+export class ReadDuringFill implements ByteSource {
   readonly #slice: Slice;
   readonly #openRest: (range: ByteRange, signal: AbortSignal) => Promise<ObjectBody>;
-  readonly #onClose: (reader: FillReader) => void;
+  readonly #onClose: (reader: ReadDuringFill) => void;
   readonly #stallTimeout: number;
   readonly #stopping = new AbortController();
   readonly #queue: Uint8Array[] = [];
@@ -40,7 +40,7 @@ export class FillReader implements ByteSource {
   constructor(
     slice: Slice,
     openRest: (range: ByteRange, signal: AbortSignal) => Promise<ObjectBody>,
-    onClose: (reader: FillReader) => void,
+    onClose: (reader: ReadDuringFill) => void,
     stallTimeout: number,
   ) {
     this.#slice = slice;
@@ -120,9 +120,9 @@ export class FillReader implements ByteSource {
   async #readOn(): Promise<void> {
     const { signal } = this.#stopping;
     const { chunks } = await this.#openOnce();
-    const next = within(this.#stallTimeout, chunks.next());
+    const next = unlessStalled(this.#stallTimeout, chunks.next());
     const { done, value } = await unlessAborted(next, signal).catch((error: unknown) => {
-      throw storeError(error);
+      throw toStoreError(error);
     });
     if (done) throw new SnapshotError('STORE_FAILED', 'the store gave too few bytes');
     this.#push(value);

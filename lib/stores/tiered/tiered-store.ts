@@ -3,6 +3,7 @@ import { LRUCache } from 'lru-cache';
 import { SnapshotError } from '../../errors.js';
 import { withStoreFailure } from '../../fs/failure.js';
 import { callHost } from '../../host-call.js';
+import { adoptMethod } from '../abilities.js';
 import { TargetWriter } from '../object-writer.js';
 import { sliceOf } from '../range.js';
 import type {
@@ -20,17 +21,17 @@ import type {
   StoreFailure,
 } from '../store.js';
 import { lost, throwIfLost } from './best-effort-write.js';
-import { FarTier } from './far-circuit-breaker.js';
-import { Fill } from './fill-near-tier.js';
-import { NearTier } from './near-copies.js';
+import { FarCircuitBreaker } from './far-circuit-breaker.js';
+import { NearTierFill } from './fill-near-tier.js';
+import { NearCopies } from './near-copies.js';
 import { decodeCopy, encodeCopy, type NearCopy } from './near-copy.js';
 import {
   parseTieredStoreOptions,
   type TieredStoreConfig,
   type TieredStoreOptions,
 } from './options.js';
-import { storeError } from './stall-timeout.js';
-import { upload } from './upload-file.js';
+import { toStoreError } from './stall-timeout.js';
+import { uploadFile } from './upload-file.js';
 
 export type { TieredStoreOptions } from './options.js';
 
@@ -73,9 +74,9 @@ export class TieredStore implements SnapshotStore {
   readonly abilities: StoreAbilities;
   readonly adopt?: NonNullable<SnapshotStore['adopt']>;
   readonly #config: TieredStoreConfig;
-  readonly #near: NearTier;
-  readonly #far: FarTier;
-  readonly #fills = new Map<string, Fill>();
+  readonly #near: NearCopies;
+  readonly #far: FarCircuitBreaker;
+  readonly #fills = new Map<string, NearTierFill>();
   /** What the far tier said last, and when: by `performance.now()`. */
   readonly #seen = new LRUCache<string, { readonly object: StoredObject; readonly at: number }>({
     max: MAX_REMEMBERED,
@@ -87,17 +88,17 @@ export class TieredStore implements SnapshotStore {
     const config = parseTieredStoreOptions(options);
     const { near, far, onFailure } = config;
     this.#config = config;
-    this.#near = new NearTier(near, {
+    this.#near = new NearCopies(near, {
       ...config,
       onFailure: (key, error) => this.#report({ tier: 'near', key, error }),
     });
-    this.#far = new FarTier(far, {
+    this.#far = new FarCircuitBreaker(far, {
       ...config,
       onFailure: (key, error) => this.#report({ tier: 'far', key, error }),
     });
     if (onFailure !== undefined) this.#listeners.push(onFailure);
     const { persistent, ranksObjects, writesConditionally, keepsReplaced } = far.abilities;
-    const adopt = near.abilities.adoptsFiles ? near.adopt?.bind(near) : undefined;
+    const adopt = adoptMethod(near);
     this.abilities = {
       adoptsFiles: adopt !== undefined,
       persistent,
@@ -246,12 +247,12 @@ export class TieredStore implements SnapshotStore {
   }
 
   /** The fill of this revision that runs, or one that begins now. */
-  #fill(object: StoredObject): Fill {
+  #fill(object: StoredObject): NearTierFill {
     const { key } = object;
     const running = this.#fills.get(key);
     if (running?.object.revision === object.revision) return running;
     const { stallTimeout } = this.#config;
-    const fill = new Fill(object, { far: this.#far, near: this.#near, stallTimeout });
+    const fill = new NearTierFill(object, { far: this.#far, near: this.#near, stallTimeout });
     this.#fills.set(key, fill);
     fill.over.then(() => {
       if (this.#fills.get(key) === fill) this.#fills.delete(key);
@@ -268,14 +269,14 @@ export class TieredStore implements SnapshotStore {
   ): Promise<StoredObject> {
     signal?.throwIfAborted();
     const options = { expendable, replaces, signal };
-    const object = await upload(file, this.#far, key, metadata, options);
+    const object = await uploadFile(file, this.#far, key, metadata, options);
     this.#note(key, object, undefined);
     try {
       const copy = await adopt(key, file, encodeCopy(metadata, object), { expendable });
       return object ?? decodeCopy(copy)?.object ?? copy;
     } catch (error) {
       if (object === undefined) throw error;
-      this.#report({ tier: 'near', key, error: storeError(error) });
+      this.#report({ tier: 'near', key, error: toStoreError(error) });
       await withStoreFailure(() => rm(file, { force: true }));
       return object;
     }

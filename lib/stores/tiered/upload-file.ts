@@ -1,7 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { withStoreFailure } from '../../fs/failure.js';
 import type { AdoptOptions, Metadata, StoredObject } from '../store.js';
-import type { FarTier } from './far-circuit-breaker.js';
+import type { FarCircuitBreaker } from './far-circuit-breaker.js';
 
 const READ_BYTES = 256 * 1024;
 
@@ -11,9 +11,9 @@ const READ_BYTES = 256 * 1024;
  * @throws SnapshotError `STORE_FAILED` when the file cannot be read; `PRECONDITION_FAILED`; the signal's
  *   reason.
  */
-export async function upload(
+export async function uploadFile(
   file: string,
-  far: FarTier,
+  far: FarCircuitBreaker,
   key: string,
   metadata: Metadata,
   { expendable, replaces, signal }: AdoptOptions,
