@@ -19,7 +19,6 @@ import type {
   StoredObject,
   WriteCondition,
 } from '../store.js';
-import { FileBody } from './file-body.js';
 import { makeRoom } from './make-room.js';
 import {
   describeObject,
@@ -29,7 +28,13 @@ import {
   markRank,
   objectFileName,
 } from './object-file.js';
-import { closingUnlessKept, findObject, type ObjectFile, touch } from './open-object-file.js';
+import {
+  closingUnlessKept,
+  FileBody,
+  findObject,
+  type ObjectFile,
+  touch,
+} from './open-object-file.js';
 import { type FileSystemStoreOptions, parseFileSystemStoreOptions } from './options.js';
 import { ReplacedFiles } from './replaced-files.js';
 

@@ -1,6 +1,8 @@
 import { type FileHandle, open, unlink, utimes } from 'node:fs/promises';
-import { hasCode } from '../../errors.js';
-import { unlessMissing } from '../../fs/failure.js';
+import { hasCode, SnapshotError } from '../../errors.js';
+import { unlessMissing, withStoreFailure } from '../../fs/failure.js';
+import type { Slice } from '../range.js';
+import { RecyclingBody } from '../recycling-body.js';
 import type { StoredObject } from '../store.js';
 import { objectFileName, readTrailer } from './object-file.js';
 
@@ -56,5 +58,24 @@ export async function closingUnlessKept<T>(
     return kept;
   } finally {
     if (kept === undefined) await handle.close();
+  }
+}
+
+/**
+ * The bytes of a slice of an open file. Owns the handle and closes it, however it ends. Unlike a file
+ * stream of Node's it fails when the file turns out to be shorter, and fails with coded errors.
+ */
+export class FileBody extends RecyclingBody {
+  constructor(handle: FileHandle, { start, stop }: Slice, signal: AbortSignal | undefined) {
+    let position = start;
+    const read = async (buffer: Buffer): Promise<number> => {
+      const length = Math.min(buffer.length, stop - position);
+      if (length === 0) return 0;
+      const { bytesRead } = await withStoreFailure(() => handle.read(buffer, 0, length, position));
+      if (bytesRead === 0) throw new SnapshotError('STORE_FAILED', 'the file was truncated');
+      position += bytesRead;
+      return bytesRead;
+    };
+    super({ read, close: () => handle.close() }, stop - start, signal);
   }
 }

@@ -1,8 +1,9 @@
+import { addAbortSignal, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
+import { retry } from '../../async/retry.js';
 import { SnapshotError } from '../../errors.js';
 import { sliceOf } from '../range.js';
 import type { ByteRange, OpenedObject, OpenOptions, StoredObject } from '../store.js';
-import { AnswerBody } from './answer-body.js';
 import type { ObjectHead, S3Bucket } from './bucket.js';
 import { decodeMetadata, decodeTrailer } from './description.js';
 
@@ -124,11 +125,13 @@ export function isOther(object: StoredObject, revision: string | undefined): boo
 
 /** Reads again what was replaced between two requests. */
 async function unlessChanging<T>(read: () => Promise<T | 'changed'>): Promise<T> {
-  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+  const attempt = async () => {
     const outcome = await read();
-    if (outcome !== 'changed') return outcome;
-  }
-  throw new SnapshotError('STORE_FAILED', 'the object is replaced faster than it can be read');
+    return outcome === 'changed' ? undefined : { outcome };
+  };
+  const exhausted = () =>
+    new SnapshotError('STORE_FAILED', 'the object is replaced faster than it can be read');
+  return (await retry(MAX_ATTEMPTS, attempt, exhausted)).outcome;
 }
 
 /** Whether it can be asked for. Whether it lies within the object is seen from the answer. */
@@ -136,4 +139,57 @@ function isRange(range: ByteRange | undefined): boolean {
   if (range === undefined) return true;
   const { start, end } = range;
   return Number.isSafeInteger(start) && Number.isSafeInteger(end) && 0 <= start && start <= end;
+}
+
+/**
+ * The bytes of an answer of S3. It fails when the connection ends before there were `length` bytes, or
+ * when the SDK finds that they don't have the checksum they were stored with. What comes after them is
+ * not read.
+ */
+class AnswerBody extends Readable {
+  readonly #source: Readable;
+  #missing: number;
+
+  constructor(source: Readable, length: number, signal?: AbortSignal | undefined) {
+    super();
+    this.#source = source;
+    this.#missing = length;
+    source.on('data', this.#onData).on('end', this.#onEnd).on('error', this.#onError);
+    source.once('close', this.#onEnd);
+    source.pause();
+    if (signal !== undefined) addAbortSignal(signal, this);
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    if (this.destroyed) return;
+    const wanted = chunk.subarray(0, this.#missing);
+    this.#missing -= wanted.length;
+    if (wanted.length > 0 && !this.push(wanted)) this.#source.pause();
+    if (wanted.length < chunk.length) this.#finish();
+  };
+
+  readonly #onEnd = (): void => {
+    if (this.destroyed || this.readableEnded) return;
+    if (this.#missing === 0) this.#finish();
+    else this.#onError(new Error(`the connection ended ${this.#missing} bytes too early`));
+  };
+
+  readonly #onError = (cause: Error): void => {
+    this.destroy(new SnapshotError('STORE_FAILED', cause.message, { cause }));
+  };
+
+  #finish(): void {
+    this.#source.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onEnd);
+    this.#source.destroy();
+    this.push(null);
+  }
+
+  override _read(): void {
+    this.#source.resume();
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    this.#source.destroy();
+    callback(error);
+  }
 }

@@ -23,8 +23,7 @@ import type {
 import { lost, throwIfLost } from './best-effort-write.js';
 import { FarCircuitBreaker } from './far-circuit-breaker.js';
 import { NearTierFill } from './fill-near-tier.js';
-import { NearCopies } from './near-copies.js';
-import { decodeCopy, encodeCopy, type NearCopy } from './near-copy.js';
+import { decodeCopy, encodeCopy, NearCopies, type NearCopy } from './near-copies.js';
 import {
   parseTieredStoreOptions,
   type TieredStoreConfig,
