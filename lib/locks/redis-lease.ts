@@ -8,12 +8,12 @@ import type { RedisClient, RedisLocksConfig } from './redis-options.js';
 /**
  * A claim to one key, under an identifier of its own.
  *
- * The commands are redis-semaphore's: `SET NX PX` to take the key, and scripts that renew or delete it
- * only while it holds the identifier. The timing is ours: its own renewal turns a connection that fails
- * into an unhandled rejection, and notices nothing while the server does not answer.
+ * The commands are redis-semaphore's: `SET NX PX` to take the key, and scripts that renew or delete
+ * it only while it holds the identifier. The timing is ours: its own renewal turns a connection
+ * that fails into an unhandled rejection, and notices nothing while the server does not answer.
  *
- * Time is counted from before a command is sent, and by a clock that nobody sets. So the lease is over
- * here before it is over in Redis, as long as the clocks of both go equally fast.
+ * Time is counted from before a command is sent, and by a clock that nobody sets. So the lease is
+ * over here before it is over in Redis, as long as the clocks of both go equally fast.
  */
 export class RedisLease {
   readonly #client: RedisClient;

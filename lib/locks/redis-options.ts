@@ -18,17 +18,22 @@ const schema = z
     /** The keys in Redis are `mutex:{keyPrefix}{key}`. The same for all who exclude each other. */
     keyPrefix: z.string().default('express-git-snapshot:'),
     /**
-     * Milliseconds after which a lock is free when its holder is gone. It is renewed at a third of it.
-     * Risk: a holder whose event loop stands still for longer loses its locks.
+     * Milliseconds after which a lock is free when its holder is gone. It is renewed at a third of
+     * it. Risk: a holder whose event loop stands still for longer loses its locks.
      */
     leaseTime: milliseconds.min(100).default(15_000),
-    /** Milliseconds between two attempts at a key that another process holds; half of it more or less. */
+    /**
+     * Milliseconds between two attempts at a key that another process holds; half of it more or
+     * less.
+     */
     retryInterval: milliseconds.default(100),
-    /** Milliseconds within which the server must answer; never more than `leaseTime`. At most 9,000. */
+    /**
+     * Milliseconds within which the server must answer; never more than `leaseTime`. At most 9,000.
+     */
     responseTimeout: milliseconds.max(9000).default(5000),
     /**
-     * Whose locks are taken while the server can't be had, such as `new InProcessLocks()`: each process goes
-     * on by itself then. Default: none, and `acquire` fails.
+     * Whose locks are taken while the server can't be had, such as `new InProcessLocks()`: each
+     * process goes on by itself then. Default: none, and `acquire` fails.
      */
     fallback: methods<LockRegistry>(['acquire'], 'a lock registry').optional(),
   })

@@ -17,17 +17,18 @@ import type { Lock, LockRegistry } from './registry.js';
 export type { RedisLocksOptions } from './redis-options.js';
 
 /**
- * Locks in Redis, for processes on many machines. A lock is a lease that is renewed while it is held:
- * that of a process which died is free when its lease ends, at the latest.
+ * Locks in Redis, for processes on many machines. A lock is a lease that is renewed while it is
+ * held: that of a process which died is free when its lease ends, at the latest.
  *
- * - In one process, waiters for a key stand in line, and only the first asks Redis. Between processes
- *   there is no order: whoever asks first when the key is free gets it.
- * - `signal` of a lock aborts when the lease is lost: the server could not be reached for as long as it
- *   lasts, or has lost the key or given it to somebody else. Once lost, it stays lost.
- * - Exclusion is as good as leases are. A process that stands still for longer than its lease goes on
- *   beside the next holder, and a Redis that fails over to a replica may forget locks. So a lock only
- *   saves work: the store decides which result stays. There is no fencing token, because a store that
- *   writes conditionally takes a result only in place of what was found when the work began.
+ * - In one process, waiters for a key stand in line, and only the first asks Redis. Between
+ *   processes there is no order: whoever asks first when the key is free gets it.
+ * - `signal` of a lock aborts when the lease is lost: the server could not be reached for as long
+ *   as it lasts, or has lost the key or given it to somebody else. Once lost, it stays lost.
+ * - Exclusion is as good as leases are. A process that stands still for longer than its lease goes
+ *   on beside the next holder, and a Redis that fails over to a replica may forget locks. So a lock
+ *   only saves work: the store decides which result stays. There is no fencing token, because a
+ *   store that writes conditionally takes a result only in place of what was found when the work
+ *   began.
  *
  * @throws SnapshotError `INVALID_OPTIONS` from the constructor.
  */
@@ -154,10 +155,12 @@ export class RedisLocks implements LockRegistry {
   #connectLater(url: string): Redis {
     const client = new Redis(url, {
       lazyConnect: true,
-      // A second, about: a restart of the server may pass unnoticed, but no queue grows for as long as it is down.
+      // A second, about: a restart of the server may pass unnoticed, but no queue grows for as long
+      // as it is down.
       maxRetriesPerRequest: 3,
       retryStrategy: () => 250,
-      // By the time that it is disconnected, all has been said: a timer would only keep the process alive.
+      // By the time that it is disconnected, all has been said: a timer would only keep the process
+      // alive.
       disconnectTimeout: 0,
     });
     client.on('error', (error) => {

@@ -2,7 +2,8 @@ import type { CreateOptions, ObjectWriter, SnapshotStore, StoredObject } from '.
 import { isConditionMet, preconditionFailure } from './write-condition.js';
 
 /*
- * An optional ability counts only if the store both declares it and has its method. Callers ask here.
+ * An optional ability counts only if the store both declares it and has its method. Callers ask
+ * here.
  */
 
 /** The store's `adopt`, if it adopts files. */
@@ -10,7 +11,9 @@ export function adoptMethod(store: SnapshotStore): NonNullable<SnapshotStore['ad
   return store.abilities.adoptsFiles ? store.adopt?.bind(store) : undefined;
 }
 
-/** The replaced versions of a stored object, the latest first. None if the store does not keep them. */
+/**
+ * The replaced versions of a stored object, the latest first. None if the store does not keep them.
+ */
 export async function replacedVersions(
   store: SnapshotStore,
   key: string,
@@ -21,8 +24,8 @@ export async function replacedVersions(
 }
 
 /**
- * For a store that does not write conditionally: makes `commit` check the condition first. Another write
- * may still commit between the check and the commit, but not unseen during the whole write.
+ * For a store that does not write conditionally: makes `commit` check the condition first. Another
+ * write may still commit between the check and the commit, but not unseen during the whole write.
  */
 export function checkingFirst(
   store: SnapshotStore,

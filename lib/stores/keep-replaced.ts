@@ -5,7 +5,8 @@ const GIB = 1024 ** 3;
 /** Options of stores that keep replaced revisions for clients that still read them in parts. */
 export const keepReplaced = {
   /**
-   * Milliseconds for which a replaced revision can still be read by clients that name it. 0: none is kept.
+   * Milliseconds for which a replaced revision can still be read by clients that name it. 0: none
+   * is kept.
    */
   keepReplacedFor: duration.default(600_000),
   /** Bytes of all replaced revisions; the oldest go first. */
@@ -23,7 +24,10 @@ export interface Replaced {
   readonly at: number;
 }
 
-/** The replaced revisions that go: those that have had their time, and the oldest while there are too many bytes. */
+/**
+ * The replaced revisions that go: those that have had their time, and the oldest while there are
+ * too many bytes.
+ */
 export function excessive<Kept extends Replaced>(
   oldestFirst: readonly Kept[],
   { keepReplacedFor, maxReplacedBytes }: KeepReplaced,
@@ -36,12 +40,18 @@ export function excessive<Kept extends Replaced>(
   });
 }
 
-/** A date that is yet to come is one of a clock that was set back since: nobody knows how long ago it was. */
+/**
+ * A date that is yet to come is one of a clock that was set back since: nobody knows how long ago
+ * it was.
+ */
 export function hasExpired(at: number, keepReplacedFor: number): boolean {
   return Math.abs(Date.now() - at) >= keepReplacedFor;
 }
 
-/** Has replaced revisions swept away when their time is over. Its timer does not keep the process alive. */
+/**
+ * Has replaced revisions swept away when their time is over. Its timer does not keep the process
+ * alive.
+ */
 export class SweepTimer {
   readonly #keepReplacedFor: number;
   readonly #sweep: () => void;

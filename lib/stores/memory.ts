@@ -26,10 +26,10 @@ import { isConditionMet, preconditionFailure } from './write-condition.js';
 
 const schema = z.strictObject({
   /**
-   * Bytes of all objects, with their keys and metadata; the objects that were not opened for longest
-   * go, and only expendable ones for one that is expendable. An object for which that does not make
-   * room is not kept: its `commit` succeeds, and the next `open` is a miss. Replaced revisions count, and
-   * go first.
+   * Bytes of all objects, with their keys and metadata; the objects that were not opened for
+   * longest go, and only expendable ones for one that is expendable. An object for which that does
+   * not make room is not kept: its `commit` succeeds, and the next `open` is a miss. Replaced
+   * revisions count, and go first.
    */
   maxBytes: bytes,
   ...keepReplaced,
@@ -212,7 +212,9 @@ export class MemoryStore implements SnapshotStore {
 
 const PAGE = 64 * 1024;
 
-/** Bytes that grow at the end, in pages: growing copies nothing, and any offset is found at once. */
+/**
+ * Bytes that grow at the end, in pages: growing copies nothing, and any offset is found at once.
+ */
 class Pages {
   /** Each of `PAGE` bytes; of the last, only what `size` says is used. */
   readonly #pages: Buffer[] = [];
@@ -238,7 +240,9 @@ class Pages {
       this.#pages.splice(-1, 1, Buffer.from(last.subarray(0, used)));
   }
 
-  /** Copies, page by page: a reader may overwrite or transfer a chunk and must not change the rest. */
+  /**
+   * Copies, page by page: a reader may overwrite or transfer a chunk and must not change the rest.
+   */
   *read({ start, stop }: Slice): Generator<Buffer> {
     for (let position = start; position < stop; ) {
       const from = position % PAGE;

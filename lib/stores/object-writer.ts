@@ -11,9 +11,9 @@ export interface WriteTarget {
 }
 
 /**
- * The life of a write, the same in every store: it is ended once, by `commit`, `abort`, the signal or
- * its first failure. A failed `write` ends it because the object would have a hole. A `commit` that
- * has begun is finished, whatever the signal does.
+ * The life of a write, the same in every store: it is ended once, by `commit`, `abort`, the signal
+ * or its first failure. A failed `write` ends it because the object would have a hole. A `commit`
+ * that has begun is finished, whatever the signal does.
  */
 export class TargetWriter implements ObjectWriter {
   readonly #target: WriteTarget;

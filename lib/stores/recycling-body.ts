@@ -21,8 +21,8 @@ export interface ByteSource {
 
 /**
  * A stream of what a source reads, which fills the buffers again that its reader gives back. Fresh
- * ones for each read, as other streams have them, cost more than the reading: the kernel has to hand
- * out zeroed pages for them and to take them back.
+ * ones for each read, as other streams have them, cost more than the reading: the kernel has to
+ * hand out zeroed pages for them and to take them back.
  */
 export class RecyclingBody extends Readable implements ObjectBody {
   readonly #source: ByteSource;

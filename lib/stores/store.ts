@@ -16,8 +16,9 @@ export interface StoredObject {
   /** Bytes. */
   readonly size: number;
   /**
-   * Names this version of the stored object. Each commit makes a new one, for equal bytes too. Opaque. In
-   * this contract, a revision is always a version of a stored object, never the state of a mirror.
+   * Names this version of the stored object. Each commit makes a new one, for equal bytes too.
+   * Opaque. In this contract, a revision is always a version of a stored object, never the state of
+   * a mirror.
    */
   readonly revision: string;
   /** When this revision was committed, in milliseconds since the epoch. */
@@ -28,15 +29,18 @@ export interface StoredObject {
 }
 
 /**
- * What must be stored under the key when a write commits: the revision that the string names; `null`:
- * nothing; `undefined`: anything.
+ * What must be stored under the key when a write commits: the revision that the string names;
+ * `null`: nothing; `undefined`: anything.
  */
 export type WriteCondition = string | null | undefined;
 
 export interface CreateOptions {
   /** The rank of the object, see `SnapshotStore`. Default: false. */
   expendable?: boolean | undefined;
-  /** The condition of the write. Only stores that declare `writesConditionally` honour it. Default: none. */
+  /**
+   * The condition of the write. Only stores that declare `writesConditionally` honour it. Default:
+   * none.
+   */
   replaces?: WriteCondition;
   /** Aborts the write when it aborts. */
   signal?: AbortSignal | undefined;
@@ -48,7 +52,10 @@ export type AdoptOptions = CreateOptions;
 export interface OpenOptions {
   /** Only these bytes. Default: all. A range outside the object throws a `RangeError`. */
   range?: ByteRange | undefined;
-  /** Only this revision, stored or replaced. If the store does not have it, `open` returns `undefined`. */
+  /**
+   * Only this revision, stored or replaced. If the store does not have it, `open` returns
+   * `undefined`.
+   */
   revision?: string | undefined;
   /** Destroys the body when it aborts. */
   signal?: AbortSignal | undefined;
@@ -63,19 +70,21 @@ export interface UrlOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** The caller that opened a body MUST read it to its end or destroy it. It may change the chunks. */
+/**
+ * The caller that opened a body MUST read it to its end or destroy it. It may change the chunks.
+ */
 export interface ObjectBody extends Readable {
   /**
-   * Optional. Gives a chunk back, so that the body can use its memory again. A reader calls it at most
-   * once for each chunk, and nobody may use the chunk afterwards.
+   * Optional. Gives a chunk back, so that the body can use its memory again. A reader calls it at
+   * most once for each chunk, and nobody may use the chunk afterwards.
    */
   recycle?(chunk: Uint8Array): void;
 }
 
 export interface ListOptions {
   /**
-   * A hint: a store that can read keys at low cost may leave out objects whose key does not match. Other
-   * stores list them all the same.
+   * A hint: a store that can read keys at low cost may leave out objects whose key does not match.
+   * Other stores list them all the same.
    */
   matching?: ((key: string) => boolean) | undefined;
 }
@@ -88,13 +97,13 @@ export interface OpenedObject extends StoredObject {
 /** One object being written. Exactly one of `commit` and `abort` ends it. */
 export interface ObjectWriter {
   /**
-   * Appends bytes. The chunk belongs to the writer until the promise resolves; only then make the next
-   * call. Rejects after `commit` or `abort`.
+   * Appends bytes. The chunk belongs to the writer until the promise resolves; only then make the
+   * next call. Rejects after `commit` or `abort`.
    */
   write(chunk: Uint8Array): Promise<void>;
   /**
-   * Publishes the object, which may become readable only now. The signal of `create` has no effect from
-   * here on. Rejects after `commit` or `abort`, and when the write's condition does not hold.
+   * Publishes the object. It MUST NOT be readable before this resolves. The signal of `create` has
+   * no effect from here on. Rejects after `commit` or `abort`, and when the write's condition does not hold.
    */
   commit(): Promise<StoredObject>;
   /** Drops everything that was written. Idempotent; does nothing after `commit`. */
@@ -103,7 +112,9 @@ export interface ObjectWriter {
 
 /** What a store can do beyond the basics. It is declared, so that callers need not try and fail. */
 export interface StoreAbilities {
-  /** The store has `adopt`: a finished local file becomes an object, and its bytes are not copied. */
+  /**
+   * The store has `adopt`: a finished local file becomes an object, and its bytes are not copied.
+   */
   readonly adoptsFiles: boolean;
   /** Objects outlive the process. */
   readonly persistent: boolean;
@@ -126,29 +137,32 @@ export interface StoreFailure {
 /**
  * Where finished snapshots live.
  *
- * - An object MUST NOT be readable before `commit()` or `adopt()` publishes it. An aborted, crashed or
- *   failed write MUST leave nothing readable, and the object that was stored before stays.
+ * - An object MUST NOT be readable before `commit()` or `adopt()` has resolved. An aborted, crashed
+ *   or failed write MUST leave nothing readable, and the object that was stored before stays.
  * - When an object is replaced, a body that is being read MUST yield the old or the new revision to
- *   its end, never a mix. `size`, `revision`, `metadata` and `body` of one `open` are of one revision.
+ *   its end, never a mix. `size`, `revision`, `metadata` and `body` of one `open` are of one
+ *   revision.
  * - `delete` MUST be atomic and idempotent, and MUST NOT disturb bodies that are being read.
- * - Keys are opaque strings of at least 1 byte; a store takes 2,048 bytes or more. Different strings
- *   are different objects.
+ * - Keys are opaque strings of at least 1 byte; a store takes 2,048 bytes or more. Different
+ *   strings are different objects.
  * - `stat`, `open`, `create` and `adopt` reject when their signal has already aborted.
  * - A store MAY drop objects at any time (budget, eviction): that is a miss, never an error.
  * - A store that ranks objects MUST NOT evict an object that is not expendable to make room for an
- *   expendable one. If evicting all expendable objects would not make enough room, the store does not keep
- *   the new object: its commit MUST succeed, and its key MUST be a miss afterwards. To make room for an
- *   object that is not expendable, a store may evict any object. In both cases it SHOULD evict the least
- *   recently opened objects first.
- * - A replaced object MUST have the rank of the new one, from the moment that the new one is readable.
- * - A store that writes conditionally MUST refuse a write when its condition `replaces` does not hold:
- *   `create`, `write`, `commit` or `adopt` rejects with a `SnapshotError` coded `PRECONDITION_FAILED`.
- *   At most one of all writes that replace the same revision, or nothing, may commit, whichever processes
- *   make them. A refused write is a failed write.
- * - In a store that keeps replaced revisions, the revision that a write `replaces` SHOULD stay readable
- *   for some minutes: `open` returns it to callers that name it, `replaced` lists it, and no other method
- *   shows it. It MUST be gone when `delete` of its key resolves.
- * - Failures reject with a `SnapshotError` coded `STORE_FAILED` or, for a full disk, `STORAGE_FULL`.
+ *   expendable one. If evicting all expendable objects would not make enough room, the store does
+ *   not keep the new object: its commit MUST succeed, and its key MUST be a miss afterwards. To
+ *   make room for an object that is not expendable, a store may evict any object. In both cases it
+ *   SHOULD evict the least recently opened objects first.
+ * - A replaced object MUST have the rank of the new one, from the moment that the new one is
+ *   readable.
+ * - A store that writes conditionally MUST refuse a write when its condition `replaces` does not
+ *   hold: `create`, `write`, `commit` or `adopt` rejects with a `SnapshotError` coded
+ *   `PRECONDITION_FAILED`. Of all writes that replace the same revision, or nothing, at most one
+ *   MUST commit, whichever processes make them. A refused write is a failed write.
+ * - In a store that keeps replaced revisions, the revision that a write `replaces` SHOULD stay
+ *   readable for some minutes: `open` returns it to callers that name it, `replaced` lists it, and
+ *   no other method shows it. It MUST be gone when `delete` of its key resolves.
+ * - Failures reject with a `SnapshotError` coded `STORE_FAILED` or, for a full disk,
+ *   `STORAGE_FULL`.
  */
 export interface SnapshotStore {
   readonly abilities: StoreAbilities;
@@ -160,14 +174,14 @@ export interface SnapshotStore {
   /** `undefined` when nothing is stored, or another revision than the requested one. */
   open(key: string, options?: OpenOptions): Promise<OpenedObject | undefined>;
   /**
-   * Optional: a store has it only if clients are to download from the store themselves. Returns a URL from
-   * which anybody can download the whole object for a while. `undefined` when nothing or another revision
-   * is stored, or the object has no URL: the caller then serves its bytes.
+   * Optional: a store has it only if clients are to download from the store themselves. Returns a
+   * URL from which anybody can download the whole object for a while. `undefined` when nothing or
+   * another revision is stored, or the object has no URL: the caller then serves its bytes.
    */
   urlOf?(key: string, options: UrlOptions): Promise<string | undefined>;
   /**
-   * Starts a write. The store takes the metadata as they are now. When `signal` aborts, the write is
-   * aborted and its calls reject.
+   * Starts a write. The store takes the metadata as they are now. When `signal` aborts, the write
+   * is aborted and its calls reject.
    */
   create(key: string, metadata: Metadata, options?: CreateOptions): Promise<ObjectWriter>;
   /**
@@ -182,8 +196,8 @@ export interface SnapshotStore {
   ): Promise<StoredObject>;
   delete(key: string): Promise<void>;
   /**
-   * Only with `abilities.keepsReplaced`. Describes the replaced revisions of an object that `open` still
-   * returns, the latest first. None when nothing is stored under the key.
+   * Only with `abilities.keepsReplaced`. Describes the replaced revisions of an object that `open`
+   * still returns, the latest first. None when nothing is stored under the key.
    */
   replaced?(
     key: string,

@@ -16,8 +16,8 @@ export interface StoreUnderTest {
   /** Another instance on the same data, as after a restart. Needed when the store is persistent. */
   readonly reopen?: (() => SnapshotStore | Promise<SnapshotStore>) | undefined;
   /**
-   * Another instance, on the same or other data, that keeps at most so many bytes. Needed to test how
-   * a store that ranks objects makes room; one without a budget leaves it out.
+   * Another instance, on the same or other data, that keeps at most so many bytes. Needed to test
+   * how a store that ranks objects makes room; one without a budget leaves it out.
    */
   readonly withBudget?: ((maxBytes: number) => SnapshotStore | Promise<SnapshotStore>) | undefined;
   /** Removes the data. `store.close()` has been called. */

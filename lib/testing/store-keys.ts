@@ -11,7 +11,9 @@ import {
   type StoreUnderTest,
 } from './store-content.js';
 
-/** Strings that file names, URLs, patterns and databases are inclined to take for something else. */
+/**
+ * Strings that file names, URLs, patterns and databases are inclined to take for something else.
+ */
 const ODD_KEYS = [
   'a',
   'A',

@@ -44,8 +44,8 @@ export type { FileSystemStoreOptions } from './options.js';
  * Keeps each object as one file of a directory, which any number of processes may share: a file is
  * written under a temporary name, synced and renamed, and read through one descriptor.
  *
- * It does not write conditionally: a file system can't compare and rename in one step, and has no lock
- * that is free again when its holder died.
+ * It does not write conditionally: a file system can't compare and rename in one step, and has no
+ * lock that is free again when its holder died.
  */
 export class FileSystemStore implements SnapshotStore {
   readonly abilities: StoreAbilities;
@@ -279,8 +279,8 @@ export class FileSystemStore implements SnapshotStore {
 }
 
 /**
- * Completes an object file; gives its size in bytes. Synced before it is renamed: a power failure may
- * undo the rename, but cannot leave a name without the bytes.
+ * Completes an object file; gives its size in bytes. Synced before it is renamed: a power failure
+ * may undo the rename, but cannot leave a name without the bytes.
  */
 async function seal(handle: FileHandle, path: string, object: StoredObject): Promise<number> {
   const trailer = encodeTrailer(object);

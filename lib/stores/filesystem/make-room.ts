@@ -11,9 +11,10 @@ interface File extends Occupant {
 }
 
 /**
- * Evicts files of a directory until the newcomer fits into `maxBytes`; answers whether it does. Replaced
- * revisions go first. A file of the newcomer's name does not count. The clock is each file's mtime, so it
- * is one for all processes that share the directory. Cost: one `stat` for each object.
+ * Evicts files of a directory until the newcomer fits into `maxBytes`; answers whether it does.
+ * Replaced revisions go first. A file of the newcomer's name does not count. The clock is each
+ * file's mtime, so it is one for all processes that share the directory. Cost: one `stat` for each
+ * object.
  *
  * @param evict removes the object of a file; answers false when its rank forbids that after all.
  */

@@ -15,8 +15,9 @@ import { isMetadata, isRecord, parseJson } from '../stored-json.js';
  * The description stands behind the body because a finished file can be given one in place.
  *
  * The mode of the file repeats the rank, for whoever looks for room and does not want to open every
- * file: its owner may execute one that is expendable. The mode is part of the file, so it is published
- * by the same rename. Where both disagree, as on a file system without modes, the trailer is right.
+ * file: its owner may execute one that is expendable. The mode is part of the file, so it is
+ * published by the same rename. Where both disagree, as on a file system without modes, the trailer
+ * is right.
  */
 const MAGIC = Buffer.from('EGSOBJ01', 'latin1');
 const FOOTER_BYTES = 4 + MAGIC.length;
@@ -30,8 +31,8 @@ const EXPENDABLE_MODE = 0o100;
 const OBJECT_FILE_NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}\.[0-9a-f]{64}\.object$/;
 
 /**
- * A readable part of the key for people, and a hash of all of it to tell keys apart, also where file
- * names ignore case. At most 136 bytes.
+ * A readable part of the key for people, and a hash of all of it to tell keys apart, also where
+ * file names ignore case. At most 136 bytes.
  */
 export function objectFileName(key: string): string {
   const readable = key.replace(/[^A-Za-z0-9._-]+/g, '_').replace(/^\./, '_');
@@ -88,7 +89,9 @@ export function encodeTrailer(object: StoredObject): Buffer {
   return Buffer.concat([json, length, MAGIC]);
 }
 
-/** Reads the description at the end of a file of `fileSize` bytes; `undefined` when it does not fit. */
+/**
+ * Reads the description at the end of a file of `fileSize` bytes; `undefined` when it does not fit.
+ */
 export async function readTrailer(
   handle: FileHandle,
   fileSize: number,

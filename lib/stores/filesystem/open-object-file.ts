@@ -17,8 +17,9 @@ export interface ObjectFile {
 }
 
 /**
- * Opens a file that has an object. One that is not whole, or is not this object's, is a miss and is removed;
- * so may be, in a race, a good one that another process has put there since: an eviction like any other.
+ * Opens a file that has an object. One that is not whole, or is not this object's, is a miss and is
+ * removed; so may be, in a race, a good one that another process has put there since: an eviction
+ * like any other.
  *
  * @param name of the object's file, which need not be this one's.
  */
@@ -35,7 +36,10 @@ export async function findObject(path: string, name: string): Promise<ObjectFile
   return found;
 }
 
-/** Takes note that an object was used now: by path, as Node's permission model refuses it of a descriptor. */
+/**
+ * Takes note that an object was used now: by path, as Node's permission model refuses it of a
+ * descriptor.
+ */
 export async function touch({ path, usedAt }: ObjectFile): Promise<void> {
   const now = new Date();
   if (now.getTime() - usedAt < TOUCH_INTERVAL) return;
@@ -62,8 +66,9 @@ export async function closingUnlessKept<T>(
 }
 
 /**
- * The bytes of a slice of an open file. Owns the handle and closes it, however it ends. Unlike a file
- * stream of Node's it fails when the file turns out to be shorter, and fails with coded errors.
+ * The bytes of a slice of an open file. Owns the handle and closes it, however it ends. Unlike a
+ * file stream of Node's it fails when the file turns out to be shorter, and fails with coded
+ * errors.
  */
 export class FileBody extends RecyclingBody {
   constructor(handle: FileHandle, { start, stop }: Slice, signal: AbortSignal | undefined) {

@@ -9,8 +9,8 @@ const schema = z.strictObject({
    * Bytes of all object files; the objects that were not opened for longest go, and only expendable
    * ones for one that is expendable. An object for which that does not make room is not kept: its
    * `commit` succeeds, and the next `open` is a miss. Writes in progress come on top, and processes
-   * that commit at the same moment may exceed it until the next commit. Replaced revisions count, and go
-   * first. Default: no limit.
+   * that commit at the same moment may exceed it until the next commit. Replaced revisions count,
+   * and go first. Default: no limit.
    */
   maxBytes: bytes.optional(),
   ...keepReplaced,

@@ -23,9 +23,9 @@ export interface ReplacedFile extends Replaced {
 }
 
 /**
- * Object files of a directory that were replaced. Before that each got a second name (a hard link), which
- * costs no copy, holds no descriptor, and serves all processes that share the directory, also after a
- * restart. The name tells when it was.
+ * Object files of a directory that were replaced. Before that each got a second name (a hard link),
+ * which costs no copy, holds no descriptor, and serves all processes that share the directory, also
+ * after a restart. The name tells when it was.
  *
  * They go with the next replacement in the directory or by a timer, whatever process made them.
  */

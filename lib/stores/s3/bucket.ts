@@ -47,7 +47,10 @@ const NO_OBJECT = { 404: 'missing' } as const;
 const SEEN_FOR = 10_000;
 const NO_ANSWER = { 404: 'missing', 416: 'outside' } as const;
 
-/** The objects below a prefix of a bucket: the requests that a store makes, and what of their answers it needs. */
+/**
+ * The objects below a prefix of a bucket: the requests that a store makes, and what of their
+ * answers it needs.
+ */
 export class S3Bucket {
   readonly name: string;
   readonly client: S3Client;
@@ -84,7 +87,8 @@ export class S3Bucket {
   /**
    * One answer is of one object, however often it is replaced meanwhile.
    *
-   * @returns `outside` when the range starts behind its end. A range that ends behind it ends with it.
+   * @returns `outside` when the range starts behind its end. A range that ends behind it ends with
+   *   it.
    */
   async get(
     name: string,
@@ -113,7 +117,10 @@ export class S3Bucket {
     }
   }
 
-  /** An answer without a body does not tell whether it is the object that is not there, or the bucket. */
+  /**
+   * An answer without a body does not tell whether it is the object that is not there, or the
+   * bucket.
+   */
   async #requireBucket(signal: AbortSignal | undefined): Promise<void> {
     if (performance.now() - this.#seenAt < SEEN_FOR) return;
     const command = new HeadBucketCommand({ Bucket: this.name });

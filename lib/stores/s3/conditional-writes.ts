@@ -14,10 +14,15 @@ export function isPublishCommand(command: unknown): command is PublishCommand {
   return command instanceof PutObjectCommand || command instanceof CompleteMultipartUploadCommand;
 }
 
-/** What is in the way may come and go; twice in a row, it is the server that is taken to be wrong. */
+/**
+ * What is in the way may come and go; twice in a row, it is the server that is taken to be wrong.
+ */
 const ATTEMPTS = 2;
 
-/** Milliseconds for which a server is taken to know no conditions; it may have been a proxy that said so. */
+/**
+ * Milliseconds for which a server is taken to know no conditions; it may have been a proxy that
+ * said so.
+ */
 const OFF_FOR = 600_000;
 
 interface SendOptions {
@@ -27,15 +32,16 @@ interface SendOptions {
 type Condition = Pick<PutObjectCommand['input'], 'IfMatch' | 'IfNoneMatch'>;
 
 /**
- * Publishes objects on the condition that a revision, or nothing, is in their place, by `If-Match` and
- * `If-None-Match: *`.
+ * Publishes objects on the condition that a revision, or nothing, is in their place, by `If-Match`
+ * and `If-None-Match: *`.
  *
- * Conditions of S3 name tags, which are equal for equal bytes. So it is asked right before which revision
- * is there, and with what tag: an object of the same bytes that comes in between goes unseen.
+ * Conditions of S3 name tags, which are equal for equal bytes. So it is asked right before which
+ * revision is there, and with what tag: an object of the same bytes that comes in between goes
+ * unseen.
  *
- * A server that says that it knows no conditions (501), or that goes on refusing where they hold, as Swift
- * does with parts, is written to without them for ten minutes: after that question, which leaves a moment in
- * which something else may be stored.
+ * A server that says that it knows no conditions (501), or that goes on refusing where they hold,
+ * as Swift does with parts, is written to without them for ten minutes: after that question, which
+ * leaves a moment in which something else may be stored.
  */
 export class ConditionalWrites {
   readonly #client: S3Client;
@@ -49,8 +55,8 @@ export class ConditionalWrites {
   }
 
   /**
-   * @throws SnapshotError `PRECONDITION_FAILED`, also when the object is there already: the SDK sends a
-   *   request again whose answer was lost. Else what the request fails with.
+   * @throws SnapshotError `PRECONDITION_FAILED`, also when the object is there already: the SDK
+   *   sends a request again whose answer was lost. Else what the request fails with.
    */
   async publish(
     key: string,
@@ -89,8 +95,8 @@ export class ConditionalWrites {
 }
 
 /**
- * The tag has no quotes, against RFC 9110, section 13.1.1: S3 takes it either way, Ceph and what is made of
- * it only so.
+ * The tag has no quotes, against RFC 9110, section 13.1.1: S3 takes it either way, Ceph and what is
+ * made of it only so.
  */
 function conditionOf(etag: string | undefined): Condition {
   return etag === undefined ? { IfNoneMatch: '*' } : { IfMatch: etag.replaceAll('"', '') };

@@ -20,7 +20,10 @@ export interface CopyOptions {
   /** Names of objects in it. */
   readonly from: string;
   readonly to: string;
-  /** What is at `from`. If that changes meanwhile, what is there by then is copied, or nothing, but no mix. */
+  /**
+   * What is at `from`. If that changes meanwhile, what is there by then is copied, or nothing, but
+   * no mix.
+   */
   readonly head: ObjectHead;
   readonly signal: AbortSignal;
 }

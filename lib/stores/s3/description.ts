@@ -3,13 +3,13 @@ import type { Metadata } from '../store.js';
 import { isMetadata, isRecord, parseJson } from '../stored-json.js';
 
 /*
- * What is known of an object beside its bytes lies in its user-defined metadata, so that one request
- * publishes, replaces and reads both. S3 gives them room for 2 KB, and headers are no place for arbitrary
- * text: they hold the description as JSON in base64url, in pieces `description-0`, `description-1`, … of
- * 256 bytes, which is the most that some servers take for one.
+ * What is known of an object beside its bytes lies in its user-defined metadata, so that one
+ * request publishes, replaces and reads both. S3 gives them room for 2 KB, and headers are no place
+ * for arbitrary text: they hold the description as JSON in base64url, in pieces `description-0`,
+ * `description-1`, … of 256 bytes, which is the most that some servers take for one.
  *
- * A description that is larger follows the object's bytes as a trailer, and its place in the metadata is
- * taken by the trailer's length: still one object, that is published in one step.
+ * A description that is larger follows the object's bytes as a trailer, and its place in the
+ * metadata is taken by the trailer's length: still one object, that is published in one step.
  */
 const PIECE = 'description-';
 const PIECE_BYTES = 256;
@@ -48,8 +48,8 @@ export function encodeDescription(description: Description): EncodedDescription 
 }
 
 /**
- * Reads the metadata of an S3 object: the description, or how many bytes of trailer it is in; `undefined`
- * when they are not by this store.
+ * Reads the metadata of an S3 object: the description, or how many bytes of trailer it is in;
+ * `undefined` when they are not by this store.
  */
 export function decodeMetadata(
   metadata: Readonly<Record<string, string>>,

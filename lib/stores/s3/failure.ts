@@ -4,8 +4,8 @@ import { SnapshotError } from '../../errors.js';
 /**
  * Waits for a request, which the SDK has tried again as often as it is configured to.
  *
- * @throws the reason of the signal when that has aborted, otherwise SnapshotError `STORE_FAILED` or, from
- *   servers that have a limit, `STORAGE_FULL`
+ * @throws the reason of the signal when that has aborted, otherwise SnapshotError `STORE_FAILED`
+ *   or, from servers that have a limit, `STORAGE_FULL`
  */
 export async function withRequestFailure<T>(
   request: Promise<T>,

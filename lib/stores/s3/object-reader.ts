@@ -86,8 +86,8 @@ export class ObjectReader {
   }
 
   /**
-   * @returns `undefined` for what no store put there, and `changed` when another object is there before
-   *   this one's trailer was read.
+   * @returns `undefined` for what no store put there, and `changed` when another object is there
+   *   before this one's trailer was read.
    */
   async #describe(
     name: string,
@@ -142,9 +142,9 @@ function isRange(range: ByteRange | undefined): boolean {
 }
 
 /**
- * The bytes of an answer of S3. It fails when the connection ends before there were `length` bytes, or
- * when the SDK finds that they don't have the checksum they were stored with. What comes after them is
- * not read.
+ * The bytes of an answer of S3. It fails when the connection ends before there were `length` bytes,
+ * or when the SDK finds that they don't have the checksum they were stored with. What comes after
+ * them is not read.
  */
 class AnswerBody extends Readable {
   readonly #source: Readable;

@@ -18,21 +18,27 @@ const schema = z
       .min(1, 'must not be empty')
       .refine((text) => !text.includes('://'), 'must be a name, not a URL'),
     /**
-     * What the names of all objects in the bucket begin with, such as `snapshots/`: at most 256 bytes.
-     * Stores with different prefixes don't see each other's objects. Default: nothing.
+     * What the names of all objects in the bucket begin with, such as `snapshots/`: at most 256
+     * bytes. Stores with different prefixes don't see each other's objects. Default: nothing.
      */
     prefix: z
       .string()
       .refine((text) => Buffer.byteLength(text) <= MAX_PREFIX_BYTES, 'must have at most 256 bytes')
       .default(''),
-    /** Makes the requests. It stays yours: `close()` does not destroy it. Default: one made of `config`. */
+    /**
+     * Makes the requests. It stays yours: `close()` does not destroy it. Default: one made of
+     * `config`.
+     */
     client: methods<S3Client>(['send'], 'an S3Client').optional(),
-    /** Region, endpoint, credentials and whatever else `new S3Client` takes. Default: what the SDK finds. */
+    /**
+     * Region, endpoint, credentials and whatever else `new S3Client` takes. Default: what the SDK
+     * finds.
+     */
     config: z.custom<S3ClientConfig>(isObject, 'must be what S3Client takes').optional(),
     /**
-     * Bytes of a part, at least 5 MiB. An object has at most 10,000 parts (with some servers less), so that
-     * one of 78 GiB is the largest by default. A write holds at most `concurrentParts` + 2 parts in memory.
-     * Default: 8 MiB.
+     * Bytes of a part, at least 5 MiB. An object has at most 10,000 parts (with some servers less),
+     * so that one of 78 GiB is the largest by default. A write holds at most `concurrentParts` + 2
+     * parts in memory. Default: 8 MiB.
      */
     partSize: z
       .number()
@@ -50,9 +56,9 @@ const schema = z
     /** Seconds for which a presigned URL is good. */
     urlLifetime: z.number().int().min(1).max(MAX_URL_LIFETIME).default(300),
     /**
-     * Whether the server knows `If-Match` and `If-None-Match` of writes, as S3 does. One that says that it
-     * does not is written to without them all the same. Risk: one that ignores them can't be told, and has
-     * the ability that the store declares only in name.
+     * Whether the server knows `If-Match` and `If-None-Match` of writes, as S3 does. One that says
+     * that it does not is written to without them all the same. Risk: one that ignores them can't
+     * be told, and has the ability that the store declares only in name.
      */
     conditionalWrites: z.boolean().default(true),
     ...keepReplaced,
@@ -82,9 +88,9 @@ export function parseS3Options(options: S3StoreOptions): S3StoreConfig {
 const REQUEST_TIMEOUT = 120_000;
 
 /**
- * A client as the SDK makes it, which of itself would wait for ever for a server that does not answer, and
- * have 50 connections: too few, because each client that downloads a snapshot takes one, however slowly,
- * and requests that find none wait.
+ * A client as the SDK makes it, which of itself would wait for ever for a server that does not
+ * answer, and have 50 connections: too few, because each client that downloads a snapshot takes
+ * one, however slowly, and requests that find none wait.
  */
 function makeClient(config: S3ClientConfig = {}): S3Client {
   const agent = { keepAlive: true, maxSockets: 1000 };

@@ -16,7 +16,10 @@ export interface PresignOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** Signs the URL of an object: of its version, in buckets that keep versions. Makes no request itself. */
+/**
+ * Signs the URL of an object: of its version, in buckets that keep versions. Makes no request
+ * itself.
+ */
 export async function presignObject(
   bucket: S3Bucket,
   name: string,

@@ -28,8 +28,8 @@ interface ReplacedObject extends Replaced {
  * Objects of a bucket that were replaced. Before that each is copied, within the bucket, to
  * `!replaced/{name}/{revision}`, where all processes find it.
  *
- * They go when one of these processes keeps the next one, or by a timer of the process that kept it. All of
- * the bucket is looked through then: one request for each thousand that are there.
+ * They go when one of these processes keeps the next one, or by a timer of the process that kept
+ * it. All of the bucket is looked through then: one request for each thousand that are there.
  */
 export class ReplacedObjects {
   readonly #bucket: S3Bucket;
@@ -51,7 +51,10 @@ export class ReplacedObjects {
     return this.#options.keepReplacedFor > 0;
   }
 
-  /** Copies what is stored, if it is this revision. Never rejects: a write that can't keep it goes on. */
+  /**
+   * Copies what is stored, if it is this revision. Never rejects: a write that can't keep it goes
+   * on.
+   */
   async keep(key: string, revision: string, signal: AbortSignal): Promise<void> {
     if (!this.areKept || !REVISION.test(revision)) return;
     const { client, name: bucket } = this.#bucket;

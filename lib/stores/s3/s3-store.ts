@@ -32,23 +32,24 @@ interface SignalOption {
 }
 
 /**
- * Keeps each object as one object of a bucket of S3, or of a server that speaks its protocol. Any number
- * of processes may share it.
+ * Keeps each object as one object of a bucket of S3, or of a server that speaks its protocol. Any
+ * number of processes may share it.
  *
- * - `stat` and `open` are one request. A write is one, or one for each part and two more when it is larger
- *   than a part. `list` is one for each thousand objects, and one for each that matches or whose name does
- *   not tell.
+ * - `stat` and `open` are one request. A write is one, or one for each part and two more when it is
+ *   larger than a part. `list` is one for each thousand objects, and one for each that matches or
+ *   whose name does not tell.
  * - `storedAt` is when the write began: what describes an object is sent before its bytes.
- * - The revision is in the metadata, of which S3 answers those that belong to the bytes. Its own tag would
- *   not do: it is the same for equal bytes.
- * - A write that names what it replaces is one request more, `HEAD`. The server judges its condition in
- *   the step that publishes the object, by the tag: it takes a revision of the same bytes for the same.
- *   A server that ignores conditions can't be told from one that judges them.
- * - What such a write replaces is copied within the bucket, while its own bytes are sent: see `ReplacedObjects`.
- * - Without that, whoever commits last wins. With S3 that is the write that began last, if two of one key
- *   overlap and have parts.
- * - It never makes room: leave that to a lifecycle rule of the bucket. One is needed for the parts of
- *   writes that died with their process too.
+ * - The revision is in the metadata, of which S3 answers those that belong to the bytes. Its own
+ *   tag would not do: it is the same for equal bytes.
+ * - A write that names what it replaces is one request more, `HEAD`. The server judges its
+ *   condition in the step that publishes the object, by the tag: it takes a revision of the same
+ *   bytes for the same. A server that ignores conditions can't be told from one that judges them.
+ * - What such a write replaces is copied within the bucket, while its own bytes are sent: see
+ *   `ReplacedObjects`.
+ * - Without that, whoever commits last wins. With S3 that is the write that began last, if two of
+ *   one key overlap and have parts.
+ * - It never makes room: leave that to a lifecycle rule of the bucket. One is needed for the parts
+ *   of writes that died with their process too.
  */
 export class S3Store implements SnapshotStore {
   readonly abilities: StoreAbilities;
@@ -180,12 +181,12 @@ export class S3Store implements SnapshotStore {
   }
 
   /**
-   * A URL from which anybody can download what is stored, and nothing else, for some time; `undefined`
-   * when nothing, or another revision than the one asked for, is stored, or when S3 has more than its
-   * bytes under that name: key and metadata of more than 1.3 KB are with them.
+   * A URL from which anybody can download what is stored, and nothing else, for some time;
+   * `undefined` when nothing, or another revision than the one asked for, is stored, or when S3 has
+   * more than its bytes under that name: key and metadata of more than 1.3 KB are with them.
    *
-   * It gives what is stored when it is used, unless the bucket keeps versions. The signature ends with
-   * the credentials that it was made with, which may be sooner than `expiresIn`.
+   * It gives what is stored when it is used, unless the bucket keeps versions. The signature ends
+   * with the credentials that it was made with, which may be sooner than `expiresIn`.
    *
    * Needs `@aws-sdk/s3-request-presigner`.
    *

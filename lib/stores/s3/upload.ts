@@ -27,8 +27,8 @@ export type Publish = (
  * Sends what is appended to it, in parts while there is more than one of them. Holds at most
  * `concurrentParts` parts that are on their way, the one that is being filled, and a copy of that.
  *
- * Nothing can be read before `finish` resolved. However it fails, the parts that were sent are removed
- * before it tells.
+ * Nothing can be read before `finish` resolved. However it fails, the parts that were sent are
+ * removed before it tells.
  */
 export class ObjectUpload {
   readonly #chunks = new Chunks();
@@ -73,8 +73,8 @@ export class ObjectUpload {
   }
 
   /**
-   * Of itself an `Upload` goes on with the other parts when one has failed, and cannot end requests that
-   * have begun. It removes its parts when its stream fails.
+   * Of itself an `Upload` goes on with the other parts when one has failed, and cannot end requests
+   * that have begun. It removes its parts when its stream fails.
    */
   #watch(client: S3Client, publish: Publish | undefined): S3Client {
     const send = async (...[command]: Parameters<S3Client['send']>): Promise<unknown> => {

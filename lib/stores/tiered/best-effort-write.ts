@@ -6,13 +6,16 @@ import { unlessStalled } from './stall-timeout.js';
 export interface BestEffortWriteOptions {
   /** Milliseconds for each step. */
   readonly timeout: number;
-  /** Is told of the first failure, after which no other comes. */
+  /** Gets the first failure; there is no second one. */
   readonly onFailure: (error: unknown) => void;
-  /** The caller gets it, when what is stored there refuses the write: that is no failure of the tier. */
+  /**
+   * Whether `PRECONDITION_FAILED` is thrown to the caller, instead of counting as a failure of the
+   * tier.
+   */
   readonly mayBeRefused: boolean;
 }
 
-/** A write to one tier that may fail without failing its caller: from then on it does nothing. */
+/** A write to one tier whose failure does not fail the caller. After a failure it does nothing. */
 export class BestEffortWrite {
   readonly #options: BestEffortWriteOptions;
   #writer: ObjectWriter | undefined;
@@ -31,13 +34,13 @@ export class BestEffortWrite {
     try {
       write.#writer = await unlessStalled(options.timeout, creating);
     } catch (error) {
-      creating.then((writer) => writer.abort()).catch(() => {}); // it may come late
+      creating.then((writer) => writer.abort()).catch(() => {}); // the writer may come late
       write.#fail(error);
     }
     return write;
   }
 
-  /** One that has failed already. */
+  /** A write that has already failed. */
   static none(): BestEffortWrite {
     return new BestEffortWrite({ timeout: 0, onFailure: () => {}, mayBeRefused: false });
   }
@@ -52,7 +55,7 @@ export class BestEffortWrite {
   }
 
   /**
-   * `undefined` when it has failed.
+   * Returns `undefined` if the write has failed.
    *
    * @throws SnapshotError `PRECONDITION_FAILED`
    */
@@ -60,7 +63,7 @@ export class BestEffortWrite {
     return await this.#attempt((writer) => writer.commit());
   }
 
-  /** Never rejects. What is being written at that moment is no failure any more. */
+  /** Never rejects. A step that is still running is no longer reported if it fails. */
   async abort(): Promise<void> {
     const writer = this.#writer;
     this.#writer = undefined;
@@ -77,7 +80,7 @@ export class BestEffortWrite {
     } catch (error) {
       if (this.#writer === undefined) return undefined;
       this.#writer = undefined;
-      writer.abort().catch(() => {}); // what it failed with is what counts
+      writer.abort().catch(() => {}); // the first failure is the one to report
       this.#fail(error);
       return undefined;
     }
@@ -90,11 +93,11 @@ export class BestEffortWrite {
   }
 }
 
-/** @throws SnapshotError `STORE_FAILED` when no tier takes what is written any more. */
-export function throwIfLost(...writes: readonly BestEffortWrite[]): void {
-  if (writes.every(({ hasFailed }) => hasFailed)) throw lost();
+/** @throws SnapshotError `STORE_FAILED` if all writes have failed. */
+export function throwIfBothFailed(...writes: readonly BestEffortWrite[]): void {
+  if (writes.every(({ hasFailed }) => hasFailed)) throw bothTiersFailed();
 }
 
-export function lost(): SnapshotError {
+export function bothTiersFailed(): SnapshotError {
   return new SnapshotError('STORE_FAILED', 'neither tier takes the object');
 }

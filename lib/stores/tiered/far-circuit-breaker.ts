@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { unlessAborted } from '../../async/abort.js';
+import { SingleFlight } from '../../async/single-flight.js';
 import { SnapshotError } from '../../errors.js';
 import { checkingFirst, replacedVersions } from '../abilities.js';
 import type {
@@ -25,25 +26,27 @@ export interface FarCircuitBreakerOptions {
 type Method = 'stat' | 'replaced';
 
 const MAX_REMEMBERED = 10_000;
-/** Nothing is stored under it. */
+/** A key under which nothing is stored. */
 const PROBE = 'probe/';
 
 /**
- * The far store, and whether it is worth while to ask it.
+ * The far store behind a circuit breaker: after a failure it is not called for a while.
  *
- * A failure may be of one object alone: access to it is denied, it was archived, its bytes are damaged. So a
- * store that failed about a key, and did not just hang, is asked about another one, under which nothing is
- * stored. Only when it fails about that as well, it is not asked about anything for a while.
+ * A failure may concern one object only: access to it is denied, it was archived, its bytes are
+ * damaged. So after a failure for one key, other than a stall, the far store is asked for a key
+ * that is never stored. Only if it fails for that key too, no key is asked for a while.
  */
 export class FarCircuitBreaker {
   readonly #store: SnapshotStore;
   readonly #options: FarCircuitBreakerOptions;
-  /** By `performance.now()`. */
-  #downUntil = Number.NEGATIVE_INFINITY;
-  #probe: Promise<void> | undefined;
-  /** Method and key for which it failed → until when it is not asked that again: by `performance.now()`. */
+  /** The circuit is open until then: by `performance.now()`. */
+  #openUntil = Number.NEGATIVE_INFINITY;
+  readonly #probes = new SingleFlight<void>();
+  /** Method and key that failed → until when it is not called again: by `performance.now()`. */
   readonly #failing = new LRUCache<string, number>({ max: MAX_REMEMBERED });
-  /** Key → the revision that it failed to give, and until when it is not asked for again. It may be gone. */
+  /**
+   * Key → the revision that could not be read, and until when it is a miss. It may be gone by now.
+   */
   readonly #unreadable = new LRUCache<
     string,
     { readonly revision: string; readonly until: number }
@@ -54,14 +57,14 @@ export class FarCircuitBreaker {
     this.#options = options;
   }
 
-  /** Whether it says that it has a revision, and lately could not give it. */
+  /** Whether the far store lately failed to give a revision that it says it has. */
   isUnreadable({ key, revision }: StoredObject): boolean {
     const unreadable = this.#unreadable.get(key);
     return unreadable?.revision === revision && performance.now() < unreadable.until;
   }
 
   /**
-   * What is stored, as `value`; `undefined` when there is no answer.
+   * Returns what is stored, as `value`; `undefined` if the far store does not answer.
    *
    * @throws the signal's reason, and nothing else.
    */
@@ -73,7 +76,7 @@ export class FarCircuitBreaker {
   }
 
   /**
-   * The replaced revisions of an object; none when there is no answer.
+   * Lists the replaced revisions of an object; none if the far store does not answer.
    *
    * @throws the signal's reason, and nothing else.
    */
@@ -83,46 +86,46 @@ export class FarCircuitBreaker {
   }
 
   /**
-   * Opens an object, or a part of it; `undefined` when it does not have it, or can't give it. A body that
-   * comes too late is nobody's.
+   * Opens an object, or a part of it. Returns `undefined` if the far store does not have it or
+   * can't give it. A body that comes too late is destroyed.
    *
    * @throws the signal's reason; RangeError.
    */
   async open(key: string, options: OpenOptions): Promise<OpenedObject | undefined> {
     const { signal, revision } = options;
-    if (await this.#isDown(signal)) return undefined;
+    if (await this.#isOpen(signal)) return undefined;
     const late = new AbortController();
     const ends = signal === undefined ? late.signal : AbortSignal.any([signal, late.signal]);
-    const opening = this.#store.open(key, { ...options, signal: ends }).then(listenedTo);
+    const opening = this.#store.open(key, { ...options, signal: ends }).then(withErrorListener);
     try {
       return await unlessAborted(this.#inTime(opening), signal);
     } catch (error) {
       late.abort();
       signal?.throwIfAborted();
-      // A range that lies outside is the caller's mistake.
+      // A range outside the object is the caller's mistake.
       if (error instanceof RangeError) throw error;
-      this.failReading(key, revision, error);
+      this.recordReadFailure(key, revision, error);
       return undefined;
     }
   }
 
-  /** Takes note that it did not give what it has. */
-  failReading(key: string, revision: string | undefined, error: unknown): SnapshotError {
+  /** Records that a revision could not be read. */
+  recordReadFailure(key: string, revision: string | undefined, error: unknown): SnapshotError {
     if (revision !== undefined) this.#unreadable.set(key, { revision, until: this.#retryAt() });
-    return this.fail(key, error);
+    return this.#recordFailure(key, error);
   }
 
-  /** Takes note that it gave all of a revision. */
-  succeedReading({ key, revision }: StoredObject): void {
+  /** Records that a revision was read to its end. */
+  recordReadSuccess({ key, revision }: StoredObject): void {
     if (this.#unreadable.get(key)?.revision === revision) this.#unreadable.delete(key);
   }
 
-  /** What has to be done, whether or not it failed lately. */
-  async insist(key: string, work: (store: SnapshotStore) => Promise<void>): Promise<void> {
+  /** Deletes an object, even while the circuit is open. */
+  async delete(key: string): Promise<void> {
     try {
-      await this.#inTime(work(this.#store));
+      await this.#inTime(this.#store.delete(key));
     } catch (error) {
-      throw this.fail(key, error);
+      throw this.#recordFailure(key, error);
     }
   }
 
@@ -133,7 +136,7 @@ export class FarCircuitBreaker {
    */
   async write(key: string, metadata: Metadata, options: CreateOptions): Promise<BestEffortWrite> {
     const replaces = await this.#toReplace(key, options.replaces);
-    if (await this.#isDown()) return BestEffortWrite.none();
+    if (await this.#isOpen()) return BestEffortWrite.none();
     const store = this.#store;
     const create = async () => {
       const writer = await store.create(key, metadata, { ...options, replaces });
@@ -141,42 +144,43 @@ export class FarCircuitBreaker {
     };
     return await BestEffortWrite.begin(create, {
       timeout: this.#options.stallTimeout,
-      onFailure: (error) => this.fail(key, error),
+      onFailure: (error) => this.#recordFailure(key, error),
       mayBeRefused: true,
     });
   }
 
-  /** All objects. Throws what has been reported. */
+  /** Lists all objects. Every error that it throws has been reported. */
   async *list(options?: ListOptions): AsyncGenerator<StoredObject> {
-    if (await this.#isDown())
+    if (await this.#isOpen())
       throw new SnapshotError('STORE_FAILED', 'the far tier failed just now');
     const objects = this.#store.list(options)[Symbol.asyncIterator]();
     try {
       for (;;) {
         const { done, value } = await this.#inTime(objects.next()).catch((error) => {
-          throw this.fail(undefined, error);
+          throw this.#recordFailure(undefined, error);
         });
         if (done) return;
         yield value;
       }
     } finally {
-      objects.return?.().catch(() => {}); // a generator that hangs does not come to that
+      objects.return?.().catch(() => {}); // not awaited: the generator may hang
     }
   }
 
-  /** Takes note of a failure, and gives it a code. */
-  fail(key: string | undefined, error: unknown, method?: Method): SnapshotError {
+  /** Records and reports a failure, and gives it a code. */
+  #recordFailure(key: string | undefined, error: unknown, method?: Method): SnapshotError {
     const failure = toStoreError(error);
     // A list of replaced revisions may take long while the store answers everything else at once.
-    if (failure instanceof StoreStalled && method !== 'replaced') this.#downUntil = this.#retryAt();
-    else this.#probe ??= this.#ask();
+    if (failure instanceof StoreStalled && method !== 'replaced') this.#openUntil = this.#retryAt();
+    else void this.#probes.join(PROBE, () => this.#ask());
     this.#options.onFailure(key, failure);
     return failure;
   }
 
   /**
-   * What a write takes the place of. Its caller may have been told that nothing is stored because a revision could
-   * not be given: then the write replaces that revision, however long ago that was, if it is still there.
+   * Returns the condition for the far store. A caller may believe that nothing is stored because a
+   * revision could not be read. Its write then replaces that revision, if it is still stored,
+   * whenever that was.
    */
   async #toReplace(key: string, replaces: WriteCondition): Promise<WriteCondition> {
     const unreadable = this.#unreadable.get(key);
@@ -188,14 +192,14 @@ export class FarCircuitBreaker {
     return null;
   }
 
-  /** The answer of one method; `undefined` when there is none. A failure does not affect the other method. */
+  /** Calls one method; `undefined` if it fails. The other method is called all the same. */
   async #answer<T>(
     method: Method,
     key: string,
     question: (store: SnapshotStore) => Promise<T>,
     signal: AbortSignal | undefined,
   ): Promise<{ readonly value: T } | undefined> {
-    if (await this.#isDown(signal)) return undefined;
+    if (await this.#isOpen(signal)) return undefined;
     const asked = `${method} ${key}`;
     if (performance.now() < (this.#failing.get(asked) ?? 0)) return undefined;
     try {
@@ -203,25 +207,23 @@ export class FarCircuitBreaker {
     } catch (error) {
       signal?.throwIfAborted();
       this.#failing.set(asked, this.#retryAt());
-      this.fail(key, error, method);
+      this.#recordFailure(key, error, method);
       return undefined;
     }
   }
 
-  /** Whether it failed lately about what was no particular object's. */
-  async #isDown(signal?: AbortSignal | undefined): Promise<boolean> {
-    await unlessAborted(this.#probe ?? Promise.resolve(), signal);
-    return performance.now() < this.#downUntil;
+  /** Whether the circuit is open. */
+  async #isOpen(signal?: AbortSignal | undefined): Promise<boolean> {
+    await unlessAborted(this.#probes.running(PROBE) ?? Promise.resolve(), signal);
+    return performance.now() < this.#openUntil;
   }
 
   async #ask(): Promise<void> {
     try {
       await this.#inTime(this.#store.stat(PROBE));
     } catch {
-      // What led to the question has been reported.
-      this.#downUntil = this.#retryAt();
-    } finally {
-      this.#probe = undefined;
+      // The failure that led to this probe has been reported.
+      this.#openUntil = this.#retryAt();
     }
   }
 
@@ -234,8 +236,11 @@ export class FarCircuitBreaker {
   }
 }
 
-/** A body that fails while nobody reads it would end the process. Who reads it is told all the same. */
-export function listenedTo(opened: OpenedObject | undefined): OpenedObject | undefined {
+/**
+ * Keeps a body that fails while nobody reads it from ending the process. Its reader still gets the
+ * error.
+ */
+export function withErrorListener(opened: OpenedObject | undefined): OpenedObject | undefined {
   opened?.body.on('error', () => {});
   return opened;
 }

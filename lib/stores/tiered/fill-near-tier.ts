@@ -6,7 +6,7 @@ import type { Slice } from '../range.js';
 import { RecyclingBody } from '../recycling-body.js';
 import type { ByteRange, ObjectBody, StoredObject } from '../store.js';
 import type { BestEffortWrite } from './best-effort-write.js';
-import { type FarCircuitBreaker, listenedTo } from './far-circuit-breaker.js';
+import { type FarCircuitBreaker, withErrorListener } from './far-circuit-breaker.js';
 import type { NearCopies } from './near-copies.js';
 import { ReadDuringFill } from './read-during-fill.js';
 import { toStoreError, unlessStalled } from './stall-timeout.js';
@@ -19,22 +19,25 @@ export interface NearTierFillParts {
 }
 
 /**
- * Copies one revision of a far object to the near tier, while any number of clients read it. It belongs
- * to the store, not to them: it goes on at its own pace when they are slow, and when they have left.
+ * Fills the near tier: copies one revision of a far object while any number of clients read it. The
+ * fill belongs to the store: it goes on at its own pace if the clients are slow, or leave.
  */
 export class NearTierFill {
   readonly object: StoredObject;
-  /** Resolves when it is over, however it ended. */
+  /** Resolves when the fill has ended, successfully or not. */
   readonly over: Promise<void>;
   readonly #parts: NearTierFillParts;
   readonly #readers = new Set<ReadDuringFill>();
   readonly #ending = new AbortController();
-  /** Whether the far tier had it. */
+  /** `undefined` if the far tier does not have this revision. */
   readonly #body: Promise<ObjectBody | undefined>;
-  /** The revision of the copy; `undefined` as soon as it is known, or likely, that none will be kept. */
+  /**
+   * The revision of the near copy; `undefined` as soon as the copy has failed, or is likely to
+   * fail.
+   */
   readonly #copied = withResolvers<string | undefined>();
   #isDecided = false;
-  /** Of the object: bytes that the readers were given. */
+  /** How many bytes of the object the readers got. */
   #position = 0;
   #isPumping = true;
 
@@ -46,7 +49,7 @@ export class NearTierFill {
     this.over = this.#copy();
   }
 
-  /** A body of a slice; `undefined` when the far tier does not have this revision. */
+  /** Opens a slice; `undefined` if the far tier does not have this revision. */
   async open(slice: Slice, signal: AbortSignal | undefined): Promise<ObjectBody | undefined> {
     const reader = new ReadDuringFill(
       slice,
@@ -65,11 +68,14 @@ export class NearTierFill {
       }
       return body;
     } finally {
-      if (body === undefined) leave(reader);
+      if (body === undefined) {
+        reader.stop();
+        void reader.close();
+      }
     }
   }
 
-  /** Ends it; the near tier keeps nothing. Idempotent. */
+  /** Ends the fill; the near tier keeps nothing. Idempotent. */
   abort(reason: SnapshotError): void {
     this.#ending.abort(reason);
   }
@@ -88,7 +94,7 @@ export class NearTierFill {
       const failure = signal.aborted ? signal.reason : toStoreError(error);
       for (const reader of this.#readers) reader.fail(failure);
       this.#decide(undefined);
-      if (!signal.aborted) far.failReading(key, revision, failure);
+      if (!signal.aborted) far.recordReadFailure(key, revision, failure);
       return;
     } finally {
       body.destroy();
@@ -103,19 +109,20 @@ export class NearTierFill {
     await near.commit(key, copy, async (kept) => {
       this.#decide(kept?.revision);
       const prepared = this.#prepareReaders();
-      // What hangs holds up nobody else for longer.
+      // A reader that hangs delays the others no longer than this.
       if (kept !== undefined) await orLater(prepared, stallTimeout);
     });
   }
 
-  /** Ends early when the copy fails: without one, each reader reads on for itself. */
+  /** Returns early if the copy fails: each reader then reads on from the far tier. */
   async #pump(body: ObjectBody, copy: BestEffortWrite): Promise<void> {
     const chunks: AsyncIterator<Uint8Array> = body[Symbol.asyncIterator]();
     while (!copy.hasFailed) {
       const next = unlessStalled(this.#parts.stallTimeout, chunks.next());
       const { done, value } = await unlessAborted(next, this.#ending.signal);
       if (done) {
-        if (this.#position === this.object.size) return this.#parts.far.succeedReading(this.object);
+        if (this.#position === this.object.size)
+          return this.#parts.far.recordReadSuccess(this.object);
         throw new SnapshotError(
           'STORE_FAILED',
           `${this.#position} bytes came: too few or too many`,
@@ -127,7 +134,7 @@ export class NearTierFill {
     }
   }
 
-  /** From where those read on who fell behind. What was decided first counts. */
+  /** Decides where readers that fell behind read on. Only the first decision counts. */
   #decide(revision: string | undefined): void {
     this.#isDecided = true;
     this.#copied.resolve(revision);
@@ -137,14 +144,17 @@ export class NearTierFill {
     await Promise.all([...this.#readers].map((reader) => reader.prepare()));
   }
 
-  /** For a reader that fell behind: of the copy, or, where none is kept, once more of the far object. */
+  /**
+   * Opens the rest for a reader that fell behind: in the copy or, if there is none, in the far
+   * tier.
+   */
   async #openRest(range: ByteRange, signal: AbortSignal): Promise<ObjectBody> {
     const revision = await unlessAborted(this.#copied.promise, signal);
     const { near } = this.#parts;
     const { key } = this.object;
     const copy =
       revision === undefined ? undefined : await near.open(key, { range, revision, signal });
-    const body = listenedTo(copy)?.body ?? (await this.#openFar({ range, signal }));
+    const body = withErrorListener(copy)?.body ?? (await this.#openFar({ range, signal }));
     if (body !== undefined) return body;
     throw new SnapshotError('STORE_FAILED', 'what was being read is gone');
   }
@@ -157,10 +167,4 @@ export class NearTierFill {
     const opened = await this.#parts.far.open(key, { ...options, revision }).catch(() => undefined);
     return opened?.body;
   }
-}
-
-/** Of a reader that nobody was given. */
-function leave(reader: ReadDuringFill): void {
-  reader.stop();
-  void reader.close();
 }

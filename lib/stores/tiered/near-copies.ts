@@ -16,19 +16,20 @@ import { toStoreError, unlessStalled } from './stall-timeout.js';
 const MAX_REMEMBERED = 10_000;
 
 /*
- * The metadata of a near object: the user's own, wrapped up, and what the far tier says of its object.
- * Without that it is of no far object: the far tier did not take it, or it is known elsewhere which one.
+ * The metadata of a near object hold the user's metadata as JSON, and part of the far tier's
+ * description. Without that part, the near object is a copy of no far object, or only this process
+ * knows which one.
  */
 const METADATA = 'metadata';
 const FAR = 'far';
 
-/** Of a far object, what its near copy cannot say of itself. */
-type Far = Pick<StoredObject, 'revision' | 'storedAt' | 'expendable'>;
+/** The part of a far object's description that differs from that of its near copy. */
+type FarDescription = Pick<StoredObject, 'revision' | 'storedAt' | 'expendable'>;
 
 export interface NearCopy {
   /** The revision of the copy in the near tier. */
   readonly revision: string;
-  /** What it is a copy of; a description of its own, if of nothing. */
+  /** The far object that it is a copy of. If there is none, the near object itself. */
   readonly object: StoredObject;
 }
 
@@ -38,16 +39,18 @@ export interface NearCopiesOptions {
 }
 
 /**
- * The near store, whose objects are copies. What replaces or deletes that of a key waits for its turn:
- * a copy that was just made stays until those who wait for it have opened it.
+ * The near store, which holds copies of far objects. Replacing or deleting a copy waits for its
+ * turn, so that a new copy stays until all clients that wait for it have opened it.
  */
 export class NearCopies {
   readonly #store: SnapshotStore;
   readonly #options: NearCopiesOptions;
   readonly #turns = new InProcessLocks();
-  /** Copies that were begun before the far revision was known. */
+  /** Copies whose write began before the far revision was known. */
   readonly #written = new LRUCache<string, NearCopy>({ max: MAX_REMEMBERED });
-  /** Bytes of the smallest copy for which there was no room, since one as large was kept. */
+  /**
+   * Bytes of the smallest copy that the store had no room for. Reset when it keeps a copy as large.
+   */
   #unkept = Number.POSITIVE_INFINITY;
 
   constructor(store: SnapshotStore, options: NearCopiesOptions) {
@@ -71,15 +74,15 @@ export class NearCopies {
     }
   }
 
-  /** A guess, by what became of other copies. */
+  /** A guess from what happened to earlier copies. */
   hasRoomFor(bytes: number): boolean {
     return bytes < this.#unkept;
   }
 
   /**
-   * Begins the write of a copy. It replaces whatever is there: none of its steps rejects.
+   * Begins the write of a copy, which replaces any other. None of its steps rejects.
    *
-   * @param far what it is a copy of. Default: that is not known yet.
+   * @param far the object that it is a copy of. Default: not known yet.
    */
   write(
     key: string,
@@ -98,9 +101,9 @@ export class NearCopies {
   }
 
   /**
-   * The copy, `undefined` when that failed.
+   * Commits a copy; `undefined` if that failed.
    *
-   * @param use is given it, unless it was not kept, and done before anything here takes its place.
+   * @param use gets the copy if the store kept it. The copy is not replaced before `use` has ended.
    */
   async commit(
     key: string,
@@ -114,6 +117,7 @@ export class NearCopies {
     });
   }
 
+  /** Wraps the `adopt` method of the near store. */
   adopt(work: NonNullable<SnapshotStore['adopt']>): NonNullable<SnapshotStore['adopt']> {
     return (key, ...rest) =>
       this.#inTurn(key, async () => {
@@ -123,7 +127,7 @@ export class NearCopies {
       });
   }
 
-  /** @param revision only this one, of the copy. Default: any. */
+  /** @param revision deletes only this revision of the near object. Default: any. */
   async delete(key: string, revision?: string): Promise<void> {
     await this.#inTurn(key, async () => {
       const isOther =
@@ -132,8 +136,8 @@ export class NearCopies {
     });
   }
 
-  /** What a copy that was written turned out to be a copy of. */
-  note(copy: StoredObject, object: StoredObject): void {
+  /** Remembers of which far object a written copy is. */
+  remember(copy: StoredObject, object: StoredObject): void {
     this.#written.set(copy.key, { revision: copy.revision, object });
   }
 
@@ -155,7 +159,7 @@ export class NearCopies {
     }
   }
 
-  /** A store says only afterwards that it had no room: it is remembered for the next ones. */
+  /** A store shows only after a commit that it had no room. This is remembered for later copies. */
   async #isKept({ key, size, revision }: StoredObject): Promise<boolean> {
     try {
       const stored = await unlessStalled(this.#options.stallTimeout, this.#store.stat(key));
@@ -174,15 +178,15 @@ export class NearCopies {
   }
 }
 
-/** The metadata for a copy of a far object, or of one that is not known yet. */
-export function encodeCopy(metadata: Metadata, far?: Far): Metadata {
+/** Makes the metadata for a copy. @param far the far object, if it is known yet. */
+export function encodeCopy(metadata: Metadata, far?: FarDescription): Metadata {
   const wrapped = { [METADATA]: JSON.stringify(metadata) };
   if (far === undefined) return wrapped;
   const { revision, storedAt, expendable } = far;
   return { ...wrapped, [FAR]: JSON.stringify({ revision, storedAt, expendable }) };
 }
 
-/** `undefined` when the object is not a copy that was made here. */
+/** `undefined` if no tiered store wrote the object. */
 export function decodeCopy(near: StoredObject): NearCopy | undefined {
   const metadata = parseJson(near.metadata[METADATA] ?? '');
   if (!isMetadata(metadata)) return undefined;
@@ -194,7 +198,7 @@ export function decodeCopy(near: StoredObject): NearCopy | undefined {
     : undefined;
 }
 
-function isFar(value: Record<string, unknown>): value is Record<string, unknown> & Far {
+function isFar(value: Record<string, unknown>): value is Record<string, unknown> & FarDescription {
   return (
     typeof value.revision === 'string' &&
     typeof value.storedAt === 'number' &&

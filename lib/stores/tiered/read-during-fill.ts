@@ -10,13 +10,13 @@ interface Rest {
   readonly chunks: AsyncIterator<Uint8Array>;
 }
 
-/** Bytes by which a reader may be behind the fill. */
+/** How many bytes a reader may be behind the fill. */
 const MAX_BEHIND = 1024 * 1024;
 
 /**
- * Reads a slice of an object that is being copied: as it arrives, for as long as the reader keeps pace;
- * else the rest from the copy, once that is there, or from where it came. So a slow reader holds up
- * nobody.
+ * Reads a slice of an object while it is copied. A reader that keeps pace gets the bytes as they
+ * arrive. A slower reader gets the rest from the finished copy, or from the far tier. So a slow
+ * reader delays nobody.
  */
 export class ReadDuringFill implements ByteSource {
   readonly #slice: Slice;
@@ -26,7 +26,7 @@ export class ReadDuringFill implements ByteSource {
   readonly #stopping = new AbortController();
   readonly #queue: Uint8Array[] = [];
   #queuedBytes = 0;
-  /** Of the object: what is queued ends here. */
+  /** The offset in the object at which the queue ends. */
   #queuedUntil: number;
   #isLive = true;
   #failure: unknown;
@@ -34,7 +34,7 @@ export class ReadDuringFill implements ByteSource {
   #rest: Promise<Rest> | undefined;
 
   /**
-   * @param openRest opens a range of the object, once it is known where.
+   * @param openRest waits until it is decided where the rest is read, and opens it there.
    * @param stallTimeout milliseconds that the rest may take for its next bytes.
    */
   constructor(
@@ -50,12 +50,12 @@ export class ReadDuringFill implements ByteSource {
     this.#stallTimeout = stallTimeout;
   }
 
-  /** It still wants bytes as they arrive. */
+  /** Whether the reader still takes bytes as they arrive. */
   get isLive(): boolean {
     return this.#isLive && this.#queuedUntil < this.#slice.stop;
   }
 
-  /** The next bytes of the object, from an offset on. */
+  /** Takes the next bytes of the object. @param offset of the chunk in the object. */
   feed(chunk: Uint8Array, offset: number): void {
     if (!this.isLive) return;
     const part = chunk.subarray(
@@ -68,15 +68,15 @@ export class ReadDuringFill implements ByteSource {
     this.#wake();
   }
 
-  /** It gets no more of the bytes that arrive. */
+  /** The reader takes no more bytes as they arrive. */
   fallBehind(): void {
     this.#isLive = false;
     this.#wake();
   }
 
   /**
-   * It is known where the rest comes from: that is opened, if the reader fell behind, before something
-   * else takes its place. Answers whether the reader can go on; whoever reads is told what failed.
+   * Opens the rest if the reader fell behind, before the copy can be replaced. Called when it is
+   * decided where the rest is read. Returns whether the reader can go on; if not, `read` rejects.
    */
   async prepare(): Promise<boolean> {
     const isDone = this.#queuedUntil === this.#slice.stop || this.#failure !== undefined;
@@ -87,7 +87,7 @@ export class ReadDuringFill implements ByteSource {
     );
   }
 
-  /** The fill has failed: those who waited for its next bytes fail with it. */
+  /** The fill has failed. A reader that waits for its next bytes fails too. */
   fail(error: unknown): void {
     if (!this.isLive) return;
     this.#failure = error;

@@ -20,7 +20,7 @@ import type {
   StoredObject,
   StoreFailure,
 } from '../store.js';
-import { lost, throwIfLost } from './best-effort-write.js';
+import { bothTiersFailed, throwIfBothFailed } from './best-effort-write.js';
 import { FarCircuitBreaker } from './far-circuit-breaker.js';
 import { NearTierFill } from './fill-near-tier.js';
 import { decodeCopy, encodeCopy, NearCopies, type NearCopy } from './near-copies.js';
@@ -35,39 +35,44 @@ import { uploadFile } from './upload-file.js';
 export type { TieredStoreOptions } from './options.js';
 
 const MAX_REMEMBERED = 10_000;
-/** Objects may be replaced while they are looked for. */
+/** Other processes may replace an object while it is being opened. */
 const MAX_ATTEMPTS = 3;
 
-interface Look {
+interface Found {
+  /** What is stored. */
   readonly current: StoredObject | undefined;
-  /** If it is one of `current`. */
+  /** The near copy, if it is a copy of `current`. */
   readonly copy: NearCopy | undefined;
 }
 
 /**
- * A near store, such as a directory of this machine, before a far one that many machines share.
+ * A near store, such as a directory of this machine, in front of a far store that many machines
+ * share.
  *
- * - What the far tier has is what is stored, and its descriptions are the store's. A near copy remembers
- *   the far revision; it is dropped when the far tier has another one, or none.
- * - What is not near is read from the far tier once, however many ask for it: it is sent to them and
- *   copied at the same time. Whoever is slower than that gets the rest from the copy, when it is done.
- *   Without a copy each reads on from the far tier, for itself.
- * - That the near tier fails a copy, or has no room for it, is known only when that happens. A body that
- *   was read more slowly than it was copied until then fails when the far tier has got another object in
- *   the meantime, or none. What is as large as what had no room is expected to have none either, until
- *   such a copy is kept: each reads it from the far tier from the beginning.
- * - Writes go to both. An object is stored when the far tier has committed it. A write that the far tier
- *   refuses, because it has something else than was to be replaced, leaves nothing near either.
- * - While the far tier fails, this store is the near one: copies are served as they are, anything else
- *   is a miss, and writes go to the near tier alone, whatever they were to replace, until the far tier
- *   answers again. `delete` fails. When it fails about one object only, that holds for this object; what it
- *   has but can't give is a miss, and a write in place of nothing takes its place.
- *   A near tier that fails a write is done without. `onFailure` is told of each such failure; what it
- *   throws becomes a warning of the process, and changes nothing else.
- * - What is read of a replaced revision comes from the far tier, if that keeps such ones.
- * - The tiers have budgets of their own. That of the far tier sees only uses that the near one didn't serve.
- * - A copy that was written by `create`, other than by `adopt`, is known only to this process: after a
- *   restart it is read from the far tier again.
+ * - The far tier decides what is stored, and the store returns its descriptions. A near copy
+ *   remembers the far revision. The store drops the copy when the far tier has another revision, or
+ *   none.
+ * - A miss in the near tier is read from the far tier once for all clients: the bytes go to the
+ *   clients and into a near copy at the same time. A slower client gets the rest from the finished
+ *   copy. If there is no copy, each such client reads on from the far tier.
+ * - The store learns that the near tier fails a copy, or has no room for it, only when that
+ *   happens. A body that was behind the copy at that moment fails if the far object has been
+ *   replaced or deleted. After that, no copy is expected of objects of that size or larger, until
+ *   one of them is kept: each client reads them from the far tier from the beginning.
+ * - Writes go to both tiers. An object is stored when the far tier has committed it. A write that
+ *   the far tier refuses, because the write's condition does not hold, leaves nothing in the near
+ *   tier either.
+ * - While the far tier fails, this store works as the near store alone: it serves copies as they
+ *   are, everything else is a miss, and writes go to the near tier without their condition, until
+ *   the far tier answers again. `delete` fails. If the far tier fails for one object only, this
+ *   holds for that object: an object that the far tier has but can't give is a miss, and a write in
+ *   place of nothing replaces it.
+ * - When the near tier fails a write, the store works without it. `onFailure` gets each failure of
+ *   a tier. An error that it throws becomes a warning of the process and changes nothing else.
+ * - Replaced revisions are read from the far tier, if it keeps them.
+ * - Each tier has its own budget. The far tier does not see uses that the near tier served.
+ * - Only this process knows which far object a copy belongs to that `create` wrote. After a
+ *   restart, that object is read from the far tier again. Copies from `adopt` survive a restart.
  */
 export class TieredStore implements SnapshotStore {
   readonly abilities: StoreAbilities;
@@ -76,8 +81,8 @@ export class TieredStore implements SnapshotStore {
   readonly #near: NearCopies;
   readonly #far: FarCircuitBreaker;
   readonly #fills = new Map<string, NearTierFill>();
-  /** What the far tier said last, and when: by `performance.now()`. */
-  readonly #seen = new LRUCache<string, { readonly object: StoredObject; readonly at: number }>({
+  /** The far tier's last answer for a key, and when it came: by `performance.now()`. */
+  readonly #answers = new LRUCache<string, { readonly object: StoredObject; readonly at: number }>({
     max: MAX_REMEMBERED,
   });
   readonly #listeners: ((failure: StoreFailure) => void)[] = [];
@@ -96,15 +101,8 @@ export class TieredStore implements SnapshotStore {
       onFailure: (key, error) => this.#report({ tier: 'far', key, error }),
     });
     if (onFailure !== undefined) this.#listeners.push(onFailure);
-    const { persistent, ranksObjects, writesConditionally, keepsReplaced } = far.abilities;
     const adopt = adoptMethod(near);
-    this.abilities = {
-      adoptsFiles: adopt !== undefined,
-      persistent,
-      ranksObjects,
-      writesConditionally,
-      keepsReplaced,
-    };
+    this.abilities = { ...far.abilities, adoptsFiles: adopt !== undefined };
     if (adopt !== undefined) {
       const adoptNear = this.#near.adopt(adopt);
       this.adopt = (key, file, metadata, adoptOptions = {}) =>
@@ -112,7 +110,7 @@ export class TieredStore implements SnapshotStore {
     }
   }
 
-  /** What a listener throws becomes a warning of the process. */
+  /** An error that a listener throws becomes a warning of the process. */
   watch(onFailure: (failure: StoreFailure) => void): void {
     this.#listeners.push(onFailure);
   }
@@ -122,7 +120,7 @@ export class TieredStore implements SnapshotStore {
     { signal }: { signal?: AbortSignal | undefined } = {},
   ): Promise<StoredObject | undefined> {
     signal?.throwIfAborted();
-    return (await this.#look(key, undefined, signal)).current;
+    return (await this.#find(key, undefined, signal)).current;
   }
 
   async open(
@@ -132,7 +130,7 @@ export class TieredStore implements SnapshotStore {
     signal?.throwIfAborted();
     let maxAge: number | undefined = this.#config.checkInterval;
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      const { current, copy } = await this.#look(key, maxAge, signal);
+      const { current, copy } = await this.#find(key, maxAge, signal);
       const isWanted = revision === undefined || revision === current?.revision;
       if (current !== undefined && isWanted) {
         const slice = sliceOf(range, current.size);
@@ -145,7 +143,7 @@ export class TieredStore implements SnapshotStore {
         const isReplaced = current !== undefined && this.abilities.keepsReplaced;
         return isReplaced ? await this.#far.open(key, { range, revision, signal }) : undefined;
       }
-      // What is remembered of the far tier may be no longer true.
+      // The remembered answer of the far tier may be out of date.
       maxAge = undefined;
     }
     return undefined;
@@ -163,15 +161,15 @@ export class TieredStore implements SnapshotStore {
     const target = {
       append: async (chunk: Uint8Array) => {
         await Promise.all([far.write(chunk), near.write(chunk)]);
-        throwIfLost(far, near);
+        throwIfBothFailed(far, near);
       },
       publish: async () => {
-        throwIfLost(far, near);
+        throwIfBothFailed(far, near);
         const object = await far.commit();
         const copy = await this.#near.commit(key, near);
-        this.#note(key, object, copy);
+        this.#remember(key, object, copy);
         const stored = object ?? (copy && decodeCopy(copy)?.object);
-        if (stored === undefined) throw lost();
+        if (stored === undefined) throw bothTiersFailed();
         return stored;
       },
       discard: async () => {
@@ -181,11 +179,11 @@ export class TieredStore implements SnapshotStore {
     return new TargetWriter(target, signal);
   }
 
-  /** @throws SnapshotError `STORE_FAILED` when the far tier still has it: it would come back. */
+  /** @throws SnapshotError `STORE_FAILED` when the far tier may still have the object. */
   async delete(key: string): Promise<void> {
-    this.#seen.delete(key);
+    this.#answers.delete(key);
     await this.#near.delete(key);
-    await this.#far.insist(key, (store) => store.delete(key));
+    await this.#far.delete(key);
   }
 
   async replaced(
@@ -205,7 +203,7 @@ export class TieredStore implements SnapshotStore {
       }
       return;
     } catch {
-      // It has been reported.
+      // The circuit breaker has reported the failure.
     }
     for await (const object of this.#near.list(options)) {
       if (!listed.has(object.key)) yield object;
@@ -219,17 +217,19 @@ export class TieredStore implements SnapshotStore {
     await Promise.all([this.#near.close(), this.#config.far.close?.()]);
   }
 
-  /** @param maxAge milliseconds for which the far tier's last answer is good enough. Default: none. */
-  async #look(
+  /**
+   * @param maxAge milliseconds for which the far tier's last answer is good enough. Default: none.
+   */
+  async #find(
     key: string,
     maxAge: number | undefined,
     signal: AbortSignal | undefined,
-  ): Promise<Look> {
+  ): Promise<Found> {
     const copy = await this.#near.stat(key, signal);
-    const seen = this.#seen.get(key);
-    if (seen !== undefined && maxAge !== undefined && performance.now() - seen.at < maxAge) {
-      if (copy === undefined || copy.object.revision === seen.object.revision) {
-        return { current: seen.object, copy };
+    const last = this.#answers.get(key);
+    if (last !== undefined && maxAge !== undefined && performance.now() - last.at < maxAge) {
+      if (copy === undefined || copy.object.revision === last.object.revision) {
+        return { current: last.object, copy };
       }
     }
     const answer = await this.#far.stat(key, signal);
@@ -238,14 +238,14 @@ export class TieredStore implements SnapshotStore {
     const isCopied = copy !== undefined && copy.object.revision === value?.revision;
     const isUnreadable = value !== undefined && !isCopied && this.#far.isUnreadable(value);
     const current = isUnreadable ? undefined : value;
-    if (current === undefined) this.#seen.delete(key);
-    else this.#seen.set(key, { object: current, at: performance.now() });
+    if (current === undefined) this.#answers.delete(key);
+    else this.#answers.set(key, { object: current, at: performance.now() });
     if (copy === undefined || copy.object.revision === current?.revision) return { current, copy };
     await this.#near.delete(key, copy.revision);
     return { current, copy: undefined };
   }
 
-  /** The fill of this revision that runs, or one that begins now. */
+  /** Joins the running fill of this revision, or starts one. */
   #fill(object: StoredObject): NearTierFill {
     const { key } = object;
     const running = this.#fills.get(key);
@@ -269,7 +269,7 @@ export class TieredStore implements SnapshotStore {
     signal?.throwIfAborted();
     const options = { expendable, replaces, signal };
     const object = await uploadFile(file, this.#far, key, metadata, options);
-    this.#note(key, object, undefined);
+    this.#remember(key, object, undefined);
     try {
       const copy = await adopt(key, file, encodeCopy(metadata, object), { expendable });
       return object ?? decodeCopy(copy)?.object ?? copy;
@@ -281,14 +281,18 @@ export class TieredStore implements SnapshotStore {
     }
   }
 
-  /** What was committed, if it was. */
-  #note(key: string, object: StoredObject | undefined, copy: StoredObject | undefined): void {
+  /**
+   * Remembers what a write committed.
+   *
+   * @param object `undefined` if the far tier did not commit it.
+   */
+  #remember(key: string, object: StoredObject | undefined, copy: StoredObject | undefined): void {
     if (object === undefined) {
-      this.#seen.delete(key);
+      this.#answers.delete(key);
       return;
     }
-    this.#seen.set(key, { object, at: performance.now() });
-    if (copy !== undefined) this.#near.note(copy, object);
+    this.#answers.set(key, { object, at: performance.now() });
+    if (copy !== undefined) this.#near.remember(copy, object);
   }
 
   #report(failure: StoreFailure): void {

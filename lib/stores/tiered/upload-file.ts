@@ -6,10 +6,10 @@ import type { FarCircuitBreaker } from './far-circuit-breaker.js';
 const READ_BYTES = 256 * 1024;
 
 /**
- * Copies a file to the far tier, as it is; `undefined` when that fails.
+ * Copies a file to the far tier; `undefined` if the far tier fails.
  *
- * @throws SnapshotError `STORE_FAILED` when the file cannot be read; `PRECONDITION_FAILED`; the signal's
- *   reason.
+ * @throws SnapshotError `STORE_FAILED` when the file cannot be read; `PRECONDITION_FAILED`; the
+ *   signal's reason.
  */
 export async function uploadFile(
   file: string,
