@@ -26,14 +26,14 @@ import { isConditionMet, preconditionFailure } from './write-condition.js';
 
 const schema = z.strictObject({
   /**
-   * Bytes of all objects, with their keys and metadata; the objects that were not opened for
-   * longest go, and only expendable ones for one that is expendable. An object for which that does
-   * not make room is not kept: its `commit` succeeds, and the next `open` is a miss. Replaced
-   * revisions count, and go first.
+   * Bytes of all objects, including their keys and metadata. The store evicts replaced revisions
+   * first, then the least recently opened objects; for an expendable object, only expendable ones.
+   * If that does not make enough room, the new object is not kept: its `commit` succeeds, and the
+   * next `open` is a miss.
    */
   maxBytes: bytes,
   ...keepReplaced,
-  /** Called with the key of each object that went to make room. */
+  /** Called with the key of each object that was evicted. */
   onEvict: callback<(key: string) => void>().optional(),
 });
 
@@ -52,9 +52,9 @@ export class MemoryStore implements SnapshotStore {
   readonly abilities: StoreAbilities;
   readonly #maxBytes: number;
   readonly #onEvict: ((key: string) => void) | undefined;
-  /** The one that was not opened for longest comes first. */
+  /** The least recently opened first. */
   readonly #entries = new Map<string, Entry>();
-  /** The one that was replaced first comes first. */
+  /** The earliest replaced first. */
   #replaced: readonly ReplacedEntry[] = [];
   readonly #keepReplaced: KeepReplaced;
   readonly #timer: SweepTimer;
@@ -114,7 +114,7 @@ export class MemoryStore implements SnapshotStore {
     const target = {
       append: async (chunk: Uint8Array) => {
         size += chunk.length;
-        // What is over the budget will not be kept: it is counted, not collected.
+        // An object larger than the budget will not be kept: its bytes are only counted.
         if (size <= this.#maxBytes) pages.append(chunk);
         else pages = new Pages();
       },
@@ -158,12 +158,12 @@ export class MemoryStore implements SnapshotStore {
     for (const { object } of [...this.#entries.values()]) yield object;
   }
 
-  /** Nothing is dropped by time any more. */
+  /** Stops the timer. */
   async close(): Promise<void> {
     this.#timer.close();
   }
 
-  /** What was stored under the key goes, also when there is no room for the new object. */
+  /** The old object is removed, even if there is no room for the new one. */
   #replace(object: StoredObject, pages: Pages, keepsOld: boolean): void {
     const { key, size, metadata, expendable } = object;
     const old = this.#entries.get(key);
@@ -196,13 +196,13 @@ export class MemoryStore implements SnapshotStore {
     this.#keep(this.#replaced.filter(({ object }) => object.key !== key));
   }
 
-  /** The one that was replaced last comes first. */
+  /** The latest replaced first. */
   #replacedOf(key: string): ReplacedEntry[] {
     if (!this.#entries.has(key)) return [];
     return this.#replaced.filter(({ object }) => object.key === key).reverse();
   }
 
-  /** @param replaced what of it may still be kept. */
+  /** Keeps these replaced versions, except those that have expired or exceed the budget. */
   #keep(replaced: readonly ReplacedEntry[]): void {
     const leaving = new Set(excessive(replaced, this.#keepReplaced));
     this.#replaced = replaced.filter((entry) => !leaving.has(entry));

@@ -103,7 +103,8 @@ export interface ObjectWriter {
   write(chunk: Uint8Array): Promise<void>;
   /**
    * Publishes the object. It MUST NOT be readable before this resolves. The signal of `create` has
-   * no effect from here on. Rejects after `commit` or `abort`, and when the write's condition does not hold.
+   * no effect from here on. Rejects after `commit` or `abort`, and when the write's condition does
+   * not hold.
    */
   commit(): Promise<StoredObject>;
   /** Drops everything that was written. Idempotent; does nothing after `commit`. */

@@ -41,18 +41,19 @@ import { ReplacedFiles } from './replaced-files.js';
 export type { FileSystemStoreOptions } from './options.js';
 
 /**
- * Keeps each object as one file of a directory, which any number of processes may share: a file is
- * written under a temporary name, synced and renamed, and read through one descriptor.
+ * Keeps each object as one file of a directory. Any number of processes may share the directory: a
+ * file is written under a temporary name, synced and renamed, and read through one descriptor.
+ *
  *
  * It does not write conditionally: a file system can't compare and rename in one step, and has no
- * lock that is free again when its holder died.
+ * lock that is freed when its holder dies.
  */
 export class FileSystemStore implements SnapshotStore {
   readonly abilities: StoreAbilities;
   readonly #directory: string;
   readonly #maxBytes: number;
   readonly #onEvict: ((key: string) => void) | undefined;
-  /** One at a time, so that two commits do not count on the same room. */
+  /** One commit at a time, so that two commits do not count on the same free room. */
   readonly #publishing = pLimit(1);
   readonly #replaced: ReplacedFiles;
   /** Makes the directory and removes leftovers, before the first use. */
@@ -144,7 +145,7 @@ export class FileSystemStore implements SnapshotStore {
     return new TargetWriter(target, signal);
   }
 
-  /** Also appends to the file: whoever has it open must know where its bytes end. */
+  /** Appends a trailer to the file: readers that have it open must know its size. */
   async adopt(
     key: string,
     file: string,
@@ -196,7 +197,7 @@ export class FileSystemStore implements SnapshotStore {
         const object = await this.#describe(name, file);
         if (object !== undefined) found.set(object.revision, object);
       }
-      // A write that failed in the end left it.
+      // A write kept this version as replaced, and then failed.
       found.delete(stored.revision);
       return [...found.values()];
     });
@@ -229,7 +230,7 @@ export class FileSystemStore implements SnapshotStore {
     return found?.object;
   }
 
-  /** What is stored; if that is not the revision asked for, what was. */
+  /** Finds a version of the object, stored or replaced. Default: the stored one. */
   async #findRevision(name: string, revision: string | undefined): Promise<ObjectFile | undefined> {
     const isWanted = (file: ObjectFile) => [undefined, file.object.revision].includes(revision);
     const stored = await this.#find(name);
@@ -243,7 +244,7 @@ export class FileSystemStore implements SnapshotStore {
     return undefined;
   }
 
-  /** Whatever its mode says, an object that is not expendable stays when it must be. */
+  /** The trailer decides about the rank, whatever the mode of the file says. */
   async #evict(name: string, onlyExpendable: boolean): Promise<boolean> {
     const object = await this.#describe(name);
     if (onlyExpendable && object?.expendable === false) return false;
@@ -252,7 +253,7 @@ export class FileSystemStore implements SnapshotStore {
     return true;
   }
 
-  /** Makes a sealed file the key's object. The rename is the last thing that can fail. */
+  /** Makes a sealed file the key's object. The rename is the last step that can fail. */
   #publish(
     file: string,
     bytes: number,
@@ -279,8 +280,8 @@ export class FileSystemStore implements SnapshotStore {
 }
 
 /**
- * Completes an object file; gives its size in bytes. Synced before it is renamed: a power failure
- * may undo the rename, but cannot leave a name without the bytes.
+ * Completes an object file and returns its size in bytes. It is synced before it is renamed: a
+ * power failure may undo the rename, but can't leave a name without the bytes.
  */
 async function seal(handle: FileHandle, path: string, object: StoredObject): Promise<number> {
   const trailer = encodeTrailer(object);

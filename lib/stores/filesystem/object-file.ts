@@ -12,17 +12,16 @@ import { isMetadata, isRecord, parseJson } from '../stored-json.js';
  *   u32       bytes of the trailer, big-endian
  *   magic     8 bytes
  *
- * The description stands behind the body because a finished file can be given one in place.
+ * The description follows the body, so that it can be appended to a finished file.
  *
- * The mode of the file repeats the rank, for whoever looks for room and does not want to open every
- * file: its owner may execute one that is expendable. The mode is part of the file, so it is
- * published by the same rename. Where both disagree, as on a file system without modes, the trailer
- * is right.
+ * The mode of the file repeats the rank, so that a search for room need not open every file: the
+ * owner may execute the file of an expendable object. The same rename publishes the mode. If both
+ * disagree, as on a file system without modes, the trailer is right.
  */
 const MAGIC = Buffer.from('EGSOBJ01', 'latin1');
 const FOOTER_BYTES = 4 + MAGIC.length;
 const MAX_TRAILER_BYTES = 1024 * 1024;
-/** Read at once: a trailer with few metadata, and the footer. */
+/** Bytes of the first read: enough for the footer and a trailer with few metadata. */
 const USUAL_END_BYTES = 2048;
 
 /** The owner may execute. */
@@ -31,8 +30,8 @@ const EXPENDABLE_MODE = 0o100;
 const OBJECT_FILE_NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}\.[0-9a-f]{64}\.object$/;
 
 /**
- * A readable part of the key for people, and a hash of all of it to tell keys apart, also where
- * file names ignore case. At most 136 bytes.
+ * A readable part of the key for people, and a hash of the whole key, which tells keys apart also
+ * on file systems that ignore case. At most 136 bytes.
  */
 export function objectFileName(key: string): string {
   const readable = key.replace(/[^A-Za-z0-9._-]+/g, '_').replace(/^\./, '_');
@@ -44,7 +43,7 @@ export function isObjectFileName(name: string): boolean {
   return OBJECT_FILE_NAME.test(name);
 }
 
-/** Describes a new revision. */
+/** Describes a new version of an object. */
 export function describeObject(
   key: string,
   size: number,
@@ -54,15 +53,15 @@ export function describeObject(
   return { key, size, revision: randomUUID(), storedAt: Date.now(), metadata, expendable };
 }
 
-/** Whether a file of this mode says that its object is expendable. */
+/** Whether the mode of a file marks its object as expendable. */
 export function isMarkedExpendable(mode: number): boolean {
   return (mode & EXPENDABLE_MODE) !== 0;
 }
 
 /**
- * Marks a file. A file system may lack modes; then nothing is expendable to those who look.
+ * Marks a file. On a file system without modes, no object looks expendable in a search for room.
  *
- * By its path: Node's permission model refuses to change the mode of a descriptor.
+ * It takes a path, as Node's permission model refuses to change the mode of a descriptor.
  */
 export async function markRank(path: string, expendable: boolean): Promise<void> {
   const { mode } = await stat(path);
@@ -75,7 +74,7 @@ export async function markRank(path: string, expendable: boolean): Promise<void>
 }
 
 /**
- * What follows the body in the file.
+ * Makes the bytes that follow the body in the file.
  *
  * @throws SnapshotError `STORE_FAILED` when key and metadata take more than 1 MiB.
  */
@@ -90,7 +89,7 @@ export function encodeTrailer(object: StoredObject): Buffer {
 }
 
 /**
- * Reads the description at the end of a file of `fileSize` bytes; `undefined` when it does not fit.
+ * Reads the description at the end of a file of `fileSize` bytes; `undefined` if it is invalid.
  */
 export async function readTrailer(
   handle: FileHandle,
@@ -123,7 +122,7 @@ async function readBefore(
   return bytesRead === length ? buffer : undefined;
 }
 
-/** As trailers have it; the first ones had no rank. */
+/** The content of a trailer. Old trailers have no rank. */
 type Description = Omit<StoredObject, 'expendable'> & { readonly expendable?: boolean };
 
 function isDescription(value: unknown): value is Description {

@@ -37,8 +37,7 @@ export async function findObject(path: string, name: string): Promise<ObjectFile
 }
 
 /**
- * Takes note that an object was used now: by path, as Node's permission model refuses it of a
- * descriptor.
+ * Marks an object as used now. By path, as Node's permission model refuses it for a descriptor.
  */
 export async function touch({ path, usedAt }: ObjectFile): Promise<void> {
   const now = new Date();
@@ -51,7 +50,7 @@ export async function touch({ path, usedAt }: ObjectFile): Promise<void> {
   }
 }
 
-/** Closes the handle unless `work` answers something that holds it. */
+/** Closes the handle unless `work` returns a value, which then owns it. */
 export async function closingUnlessKept<T>(
   handle: FileHandle,
   work: () => Promise<T | undefined>,
@@ -66,9 +65,8 @@ export async function closingUnlessKept<T>(
 }
 
 /**
- * The bytes of a slice of an open file. Owns the handle and closes it, however it ends. Unlike a
- * file stream of Node's it fails when the file turns out to be shorter, and fails with coded
- * errors.
+ * The bytes of a slice of an open file. It owns the handle and always closes it. Unlike Node's file
+ * streams, it fails when the file is too short, and its errors have codes.
  */
 export class FileBody extends RecyclingBody {
   constructor(handle: FileHandle, { start, stop }: Slice, signal: AbortSignal | undefined) {

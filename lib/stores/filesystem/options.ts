@@ -3,18 +3,18 @@ import { bytes, callback, checkOptions } from '../../check-options.js';
 import { keepReplaced } from '../keep-replaced.js';
 
 const schema = z.strictObject({
-  /** Made if missing. Other files in it are left alone. */
+  /** The store makes it if it is missing, and leaves other files in it alone. */
   directory: z.string().min(1, 'must not be empty'),
   /**
-   * Bytes of all object files; the objects that were not opened for longest go, and only expendable
-   * ones for one that is expendable. An object for which that does not make room is not kept: its
-   * `commit` succeeds, and the next `open` is a miss. Writes in progress come on top, and processes
-   * that commit at the same moment may exceed it until the next commit. Replaced revisions count,
-   * and go first. Default: no limit.
+   * Bytes of all object files. The store evicts replaced revisions first, then the least recently
+   * opened objects; for an expendable object, only expendable ones. If that does not make enough
+   * room, the new object is not kept: its `commit` succeeds, and the next `open` is a miss. Writes
+   * in progress come on top, and processes that commit at the same moment may exceed the limit
+   * until the next commit. Default: no limit.
    */
   maxBytes: bytes.optional(),
   ...keepReplaced,
-  /** Called with the key of each object that this process removed to make room. */
+  /** Called with the key of each object that this process evicted. */
   onEvict: callback<(key: string) => void>().optional(),
 });
 

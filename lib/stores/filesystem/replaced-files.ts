@@ -11,7 +11,7 @@ import {
   SweepTimer,
 } from '../keep-replaced.js';
 
-/** Where a file can't have a second name. */
+/** Errors of file systems that have no hard links. */
 const NO_LINKS = ['EPERM', 'EACCES', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK', 'EISDIR'];
 
 const OBJECT = /\.object$/;
@@ -37,11 +37,13 @@ export class ReplacedFiles {
   constructor(directory: string, options: KeepReplaced) {
     this.#directory = directory;
     this.#options = options;
-    // The next replacement tries again, and fails with it.
+    // The next replacement tries again, and reports a failure.
     this.#timer = new SweepTimer(options, () => void this.sweep().catch(() => {}));
   }
 
-  /** Keeps what an object file has now; not where files can't have two names. */
+  /**
+   * Keeps the current content of an object file. Does nothing on file systems without hard links.
+   */
   async keep(objectFile: string): Promise<void> {
     if (this.#options.keepReplacedFor === 0) return;
     const suffix = `${Date.now()}-${randomBytes(4).toString('hex')}.replaced`;
@@ -55,7 +57,7 @@ export class ReplacedFiles {
     await this.sweep();
   }
 
-  /** Names of what an object file had before, the last one first. */
+  /** The file names of an object's replaced versions, the latest first. */
   async namesOf(objectFile: string): Promise<string[]> {
     const start = objectFile.replace(OBJECT, '.');
     const files = (await readdir(this.#directory)).filter((name) => name.startsWith(start));
@@ -76,7 +78,7 @@ export class ReplacedFiles {
     }
   }
 
-  /** Removes what has had its time, or is too much. */
+  /** Removes versions that have expired or exceed the budget. */
   async sweep(): Promise<void> {
     const files = await replacedFiles(this.#directory);
     const leaving = excessive(files, this.#options);
@@ -84,7 +86,7 @@ export class ReplacedFiles {
     this.#timer.set(files.find((file) => !leaving.includes(file)));
   }
 
-  /** Stops the timer. The files stay: clients may go on with them after a restart. */
+  /** Stops the timer. The files stay: clients may go on reading them after a restart. */
   close(): void {
     this.#timer.close();
   }

@@ -281,11 +281,7 @@ export class TieredStore implements SnapshotStore {
     }
   }
 
-  /**
-   * Remembers what a write committed.
-   *
-   * @param object `undefined` if the far tier did not commit it.
-   */
+  /** Remembers what the tiers committed. `undefined`: the tier did not commit it. */
   #remember(key: string, object: StoredObject | undefined, copy: StoredObject | undefined): void {
     if (object === undefined) {
       this.#answers.delete(key);
