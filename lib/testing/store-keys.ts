@@ -78,12 +78,12 @@ export const keyCases: ContractCases<StoreUnderTest> = {
     }
   },
 
-  'list gives every key exactly as it was stored': async ({ store }) => {
+  'list returns every key exactly as it was stored': async ({ store }) => {
     await storeAll(store);
     assert.deepEqual(await listedKeys(store), [...ODD_KEYS].sort());
   },
 
-  'list gives all that match, whatever else it gives': async ({ store }) => {
+  'list returns all objects that match, and maybe others': async ({ store }) => {
     const keys = ['a/b', 'a/', '../a', 'é a', 'x', '%2f', 'a'.repeat(2048)];
     for (const key of keys) await put(store, key, contentOf(key));
     const matching = (key: string) => key.includes('a');
