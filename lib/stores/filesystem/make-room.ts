@@ -11,12 +11,12 @@ interface File extends Occupant {
 }
 
 /**
- * Evicts files of a directory until the newcomer fits into `maxBytes`; answers whether it does.
- * Replaced revisions go first. A file of the newcomer's name does not count. The clock is each
- * file's mtime, so it is one for all processes that share the directory. Cost: one `stat` for each
- * object.
+ * Evicts files of a directory until the newcomer fits into `maxBytes`. Replaced versions are
+ * evicted first. A file of the newcomer's name does not count. The mtime of a file tells when it
+ * was last used, so all processes that share the directory agree. Cost: one `stat` for each object.
  *
- * @param evict removes the object of a file; answers false when its rank forbids that after all.
+ * @param evict removes the object of a file; returns false if its rank forbids that after all.
+ * @returns whether the newcomer fits.
  */
 export async function makeRoom(
   directory: string,

@@ -17,11 +17,11 @@ export interface ObjectFile {
 }
 
 /**
- * Opens a file that has an object. One that is not whole, or is not this object's, is a miss and is
- * removed; so may be, in a race, a good one that another process has put there since: an eviction
- * like any other.
+ * Opens an object file. A file that is incomplete, or of another object, is a miss and is removed.
+ * In a race, that may remove a good file that another process has just put there: this is an
+ * eviction.
  *
- * @param name of the object's file, which need not be this one's.
+ * @param name the file name of the stored object. A replaced version has another path.
  */
 export async function findObject(path: string, name: string): Promise<ObjectFile | undefined> {
   const handle = await unlessMissing(open(path, 'r'));

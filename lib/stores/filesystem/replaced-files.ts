@@ -23,11 +23,12 @@ export interface ReplacedFile extends Replaced {
 }
 
 /**
- * Object files of a directory that were replaced. Before that each got a second name (a hard link),
- * which costs no copy, holds no descriptor, and serves all processes that share the directory, also
- * after a restart. The name tells when it was.
+ * The replaced versions of objects. Before an object file is replaced, it gets a second name (a
+ * hard link). That costs no copy, holds no descriptor, and serves all processes that share the
+ * directory, also after a restart. The name tells when the version was replaced.
  *
- * They go with the next replacement in the directory or by a timer, whatever process made them.
+ * A version is removed with the next replacement in the directory or by a timer, whichever process
+ * kept it.
  */
 export class ReplacedFiles {
   readonly #directory: string;
