@@ -155,12 +155,10 @@ export class RedisLocks implements LockRegistry {
   #connectLater(url: string): Redis {
     const client = new Redis(url, {
       lazyConnect: true,
-      // A second, about: a restart of the server may pass unnoticed, but no queue grows for as long
-      // as it is down.
+      // About a second: a short restart goes unnoticed, but no queue grows during an outage.
       maxRetriesPerRequest: 3,
       retryStrategy: () => 250,
-      // By the time that it is disconnected, all has been said: a timer would only keep the process
-      // alive.
+      // No answer is outstanding by then: a timer would only keep the process alive.
       disconnectTimeout: 0,
     });
     client.on('error', (error) => {

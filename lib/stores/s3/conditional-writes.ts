@@ -7,7 +7,7 @@ import { isConditionMet, preconditionFailure } from '../write-condition.js';
 import { isNamed, statusOf } from './failure.js';
 import type { ObjectReader } from './object-reader.js';
 
-/** The requests that publish an object: what is sent before them cannot be seen. */
+/** The requests that publish an object. Nobody can read what was sent before them. */
 export type PublishCommand = PutObjectCommand | CompleteMultipartUploadCommand;
 
 export function isPublishCommand(command: unknown): command is PublishCommand {
@@ -20,8 +20,8 @@ export function isPublishCommand(command: unknown): command is PublishCommand {
 const ATTEMPTS = 2;
 
 /**
- * Milliseconds for which a server is taken to know no conditions; it may have been a proxy that
- * said so.
+ * Milliseconds for which a server counts as unable to check conditions. It may have been a proxy's
+ * answer.
  */
 const OFF_FOR = 600_000;
 
@@ -35,13 +35,13 @@ type Condition = Pick<PutObjectCommand['input'], 'IfMatch' | 'IfNoneMatch'>;
  * Publishes objects on the condition that a revision, or nothing, is in their place, by `If-Match`
  * and `If-None-Match: *`.
  *
- * Conditions of S3 name tags, which are equal for equal bytes. So it is asked right before which
- * revision is there, and with what tag: an object of the same bytes that comes in between goes
- * unseen.
+ * Conditions of S3 name tags, which are equal for equal bytes. So the store reads the revision and
+ * its tag right before it publishes. It does not notice a version with equal bytes that comes in
+ * between.
  *
- * A server that says that it knows no conditions (501), or that goes on refusing where they hold,
- * as Swift does with parts, is written to without them for ten minutes: after that question, which
- * leaves a moment in which something else may be stored.
+ * Some servers don't support conditions (501), or refuse writes whose condition holds, as Swift
+ * does with parts. For ten minutes, the store writes to such a server without conditions, right
+ * after it has read the revision. Another write may then commit in between.
  */
 export class ConditionalWrites {
   readonly #client: S3Client;

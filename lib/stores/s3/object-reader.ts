@@ -7,7 +7,7 @@ import type { ByteRange, OpenedObject, OpenOptions, StoredObject } from '../stor
 import type { ObjectHead, S3Bucket } from './bucket.js';
 import { decodeMetadata, decodeTrailer } from './description.js';
 
-/** Of reading an object that others replace. */
+/** How often an object is read that others replace meanwhile. */
 const MAX_ATTEMPTS = 5;
 
 /** An object and where it was found. */
@@ -16,7 +16,7 @@ export interface FoundObject {
   readonly head: ObjectHead;
 }
 
-/** Reads objects with what describes them, so that both are of one revision. */
+/** Reads objects with their descriptions, so that both belong to one version of the object. */
 export class ObjectReader {
   readonly #bucket: S3Bucket;
 
@@ -25,9 +25,9 @@ export class ObjectReader {
   }
 
   /**
-   * What an object's name is of.
+   * Finds the object of a name.
    *
-   * @param key whose object it has to be. Default: of the key that the name was made of.
+   * @param key the key that the object must have. Default: any key with that name.
    */
   async find(
     name: string,
@@ -38,7 +38,7 @@ export class ObjectReader {
     return head && object && { head, object };
   }
 
-  /** As `find`; `head` alone is what no store put there. */
+  /** As `find`. `head` without `object`: no store wrote the S3 object. */
   look(
     name: string,
     key?: string,
@@ -86,8 +86,8 @@ export class ObjectReader {
   }
 
   /**
-   * @returns `undefined` for what no store put there, and `changed` when another object is there
-   *   before this one's trailer was read.
+   * @returns `undefined` if no store wrote the object; `changed` if the object was replaced before
+   *   its trailer was read.
    */
   async #describe(
     name: string,
@@ -104,7 +104,7 @@ export class ObjectReader {
       const answer = await this.#bucket.get(name, { range, signal });
       if (typeof answer === 'string') return 'changed';
       const body = new AnswerBody(answer.body, description.trailer, signal);
-      // The revision is in the trailer, so that two objects with one have different tags.
+      // The revision is in the trailer, so that versions with trailers have different tags.
       if (answer.etag !== etag) {
         body.destroy();
         return 'changed';
@@ -118,12 +118,12 @@ export class ObjectReader {
   }
 }
 
-/** Whether another revision than the one asked for is stored. */
+/** Whether an object is another version than the requested one. */
 export function isOther(object: StoredObject, revision: string | undefined): boolean {
   return revision !== undefined && object.revision !== revision;
 }
 
-/** Reads again what was replaced between two requests. */
+/** Reads again if the object was replaced between two requests. */
 async function unlessChanging<T>(read: () => Promise<T | 'changed'>): Promise<T> {
   const attempt = async () => {
     const outcome = await read();
@@ -134,7 +134,7 @@ async function unlessChanging<T>(read: () => Promise<T | 'changed'>): Promise<T>
   return (await retry(MAX_ATTEMPTS, attempt, exhausted)).outcome;
 }
 
-/** Whether it can be asked for. Whether it lies within the object is seen from the answer. */
+/** Whether a request can name the range. The answer shows whether it lies within the object. */
 function isRange(range: ByteRange | undefined): boolean {
   if (range === undefined) return true;
   const { start, end } = range;
@@ -142,9 +142,8 @@ function isRange(range: ByteRange | undefined): boolean {
 }
 
 /**
- * The bytes of an answer of S3. It fails when the connection ends before there were `length` bytes,
- * or when the SDK finds that they don't have the checksum they were stored with. What comes after
- * them is not read.
+ * The first `length` bytes of an answer of S3. It fails if the connection ends too early, or if the
+ * SDK finds that the checksum differs from the stored one.
  */
 class AnswerBody extends Readable {
   readonly #source: Readable;
