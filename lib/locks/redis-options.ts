@@ -48,7 +48,7 @@ function isAddress(url: string): boolean {
   return url.startsWith('/') || (/^rediss?:\/\//.test(url) && URL.canParse(url));
 }
 
-/** What `RedisLocks` takes. */
+/** The options of `RedisLocks`. */
 export type RedisLocksOptions = z.input<typeof schema>;
 export type RedisLocksConfig = z.output<typeof schema>;
 

@@ -37,7 +37,7 @@ const schema = z.strictObject({
   onEvict: callback<(key: string) => void>().optional(),
 });
 
-/** What `MemoryStore` takes. */
+/** The options of `MemoryStore`. */
 export type MemoryStoreOptions = z.input<typeof schema>;
 
 interface Entry extends Occupant {
@@ -213,7 +213,7 @@ export class MemoryStore implements SnapshotStore {
 const PAGE = 64 * 1024;
 
 /**
- * Bytes that grow at the end, in pages: growing copies nothing, and any offset is found at once.
+ * A byte buffer in pages: appending copies no old bytes, and any offset is found at once.
  */
 class Pages {
   /** Each of `PAGE` bytes; of the last, only what `size` says is used. */

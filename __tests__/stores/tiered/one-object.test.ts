@@ -62,7 +62,7 @@ test('What the far tier has and does not give is not asked for again, and can be
   await assertContent(far.inner, 'key', contentOf('new'));
 });
 
-test('What others stored in place of what the far tier does not give stays', async () => {
+test('An object that others stored in place of one that the far tier can not give stays', async () => {
   const { far, store } = tiers();
   await put(far.inner, 'key', CONTENT);
   deny(far, 'key', 'open');
@@ -131,7 +131,7 @@ describe('When the far tier fails about replaced revisions of an object', () => 
   });
 });
 
-test('A far tier that hangs only when it is asked about replaced revisions gives what is stored', async () => {
+test('A far tier that hangs only for lists of replaced revisions still serves its stored objects', async () => {
   const { far, store, failures } = allTiers({ ...DOWN_LONG, responseTimeout: 50 });
   const stored = await put(far.inner, 'key', CONTENT);
   jest.spyOn(far, 'replaced').mockImplementation(() => new Promise(() => {}));
@@ -154,7 +154,7 @@ test('An object whose bytes break off does not keep others from being read', asy
   await assertContent(store, 'other', CONTENT);
 });
 
-test('A copy of what the far tier does not give any more is served', async () => {
+test('A copy is served although the far tier can no longer give its object', async () => {
   const { far, store } = tiers();
   await put(store, 'key', CONTENT);
   deny(far, 'key', 'open');

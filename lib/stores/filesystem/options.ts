@@ -18,7 +18,7 @@ const schema = z.strictObject({
   onEvict: callback<(key: string) => void>().optional(),
 });
 
-/** What `FileSystemStore` takes. */
+/** The options of `FileSystemStore`. */
 export type FileSystemStoreOptions = z.input<typeof schema>;
 export type FileSystemStoreConfig = z.output<typeof schema>;
 

@@ -40,7 +40,7 @@ const schema = z
   })
   .refine(({ near, far }) => near !== far, 'near and far must not be the same store');
 
-/** What `TieredStore` takes. */
+/** The options of `TieredStore`. */
 export type TieredStoreOptions = z.input<typeof schema>;
 export type TieredStoreConfig = z.output<typeof schema>;
 
