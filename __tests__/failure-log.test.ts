@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MemoryStore, SnapshotError, TieredStore } from '../lib/index.js';
-import { FaultyTier } from './stores/faulty-tier.js';
+import { FaultyTier } from './stores/tiered/faulty-tier.js';
 import { freshRepository, next, read } from './support/fresh-repository.js';
 import { HOST } from './support/host-app.js';
 import { cleanup } from './support/temporary-directory.js';

@@ -36,7 +36,10 @@ export type {
 export { parseRepository, type RepositoryId } from './repository/identity.js';
 export type { CloseOptions, SnapshotService } from './service/service.js';
 export type { RepositoryStatus } from './service/status.js';
-export { FileSystemStore, type FileSystemStoreOptions } from './stores/filesystem.js';
+export {
+  FileSystemStore,
+  type FileSystemStoreOptions,
+} from './stores/filesystem/filesystem-store.js';
 export { MemoryStore, type MemoryStoreOptions } from './stores/memory.js';
 export type {
   AdoptOptions,
@@ -53,5 +56,5 @@ export type {
   StoredObject,
   StoreFailure,
 } from './stores/store.js';
-export { TieredStore, type TieredStoreOptions } from './stores/tiered.js';
+export { TieredStore, type TieredStoreOptions } from './stores/tiered/tiered-store.js';
 export type { FetchProgress } from './upstream/fetch-pack.js';

@@ -7,14 +7,14 @@ export const LOCK_FAULTS = {
   'gives a key only once': ['a released key is acquired again'],
   'excludes nobody': [
     'a held key is acquired only after its release',
-    'of many contenders one at a time holds the key',
+    'only one of many contenders at a time holds the key',
   ],
   'has one lock for all keys': ['different keys do not wait for each other'],
   'ignores the case of keys': ['different keys do not wait for each other'],
   'lets the last one in first': ['waiters get the key in the order in which they asked'],
   'releases whoever holds the key': ['a second release does not release the next holder'],
-  'lets in one for each release': ['a release while others wait lets in exactly one'],
-  'lets in all who wait': ['of many contenders one at a time holds the key'],
+  'lets in one for each release': ['a release gives the key to exactly one waiter'],
+  'lets in all who wait': ['only one of many contenders at a time holds the key'],
   'ignores signals that have aborted': [
     'acquire rejects with the reason of a signal that has aborted',
   ],
@@ -23,7 +23,7 @@ export const LOCK_FAULTS = {
     'acquire rejects with the reason of a signal that has aborted',
     'a waiter whose signal aborts is rejected with the reason',
   ],
-  'gives the key to a waiter that left': ['a waiter that left keeps nobody waiting'],
+  'gives the key to a waiter that left': ['a waiter that gave up does not delay the others'],
   'releases a held key when the signal aborts': [
     'a signal that aborts once the lock is held changes nothing',
   ],

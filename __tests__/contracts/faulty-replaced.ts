@@ -8,16 +8,14 @@ import type { StoredObject } from '../../lib/stores/store.js';
 
 /** The faults of a store with replaced revisions, and the contract tests that catch each. */
 export const REPLACED_FAULTS = {
-  'declares replaced without having it': ['replaced is there when it is declared'],
+  'declares replaced without having it': ['the store has replaced if it declares it'],
   'keeps nothing': [
     'a replaced revision is described, and opened by its name',
-    'several replaced revisions are kept, the last one first',
+    'several replaced revisions are kept',
   ],
-  'gives what is stored for any revision': [
-    'what was not named as replaced, or was not stored, is not opened',
-  ],
-  'lists replaced revisions': ['nothing but its name shows a replaced revision'],
-  'keeps what was deleted': ['delete removes replaced revisions, also for what is stored later'],
+  'gives what is stored for any revision': ['a revision that no write replaced is not opened'],
+  'lists replaced revisions': ['a replaced revision is shown only to callers that name it'],
+  'keeps what was deleted': ['delete removes replaced revisions for good'],
   'keeps what an aborted write was to replace': ['a write that was aborted has replaced nothing'],
   'ignores the signal': ['replaced rejects when its signal has aborted'],
 } as const;

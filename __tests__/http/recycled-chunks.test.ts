@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { ConnectionOptions } from 'node:tls';
 import { parseRepository } from '../../lib/repository/identity.js';
-import { FileBody } from '../../lib/stores/file-body.js';
+import { FileBody } from '../../lib/stores/filesystem/open-object-file.js';
 import { openFiles } from '../support/process-resources.js';
 import { seededBytes } from '../support/random.js';
 import { cleanup } from '../support/temporary-directory.js';

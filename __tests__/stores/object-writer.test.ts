@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { describeObject } from '../../lib/stores/object-file.js';
+import { describeObject } from '../../lib/stores/filesystem/object-file.js';
 import { TargetWriter, type WriteTarget } from '../../lib/stores/object-writer.js';
 
 /** Records its calls. Steps can be replaced by ones that fail or hang. */

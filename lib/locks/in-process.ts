@@ -2,7 +2,7 @@ import type { Lock, LockRegistry } from './registry.js';
 
 /** Locks for the callers in this process. They are never lost: `signal` never aborts. */
 export class InProcessLocks implements LockRegistry {
-  /** Key held → those who wait for it, in the order of arrival. A key that is free has no entry. */
+  /** Key that is held → its waiters, in the order of arrival. A free key has no entry. */
   readonly #queues = new Map<string, Set<() => void>>();
 
   async acquire(key: string, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<Lock> {
@@ -21,7 +21,7 @@ export class InProcessLocks implements LockRegistry {
     };
   }
 
-  /** To the first in the queue, so that nobody who comes now can get in between. */
+  /** Hands the key to the first waiter, so that a new caller can't overtake it. */
   #handOver(key: string): void {
     const queue = this.#queues.get(key);
     const [next] = queue ?? [];

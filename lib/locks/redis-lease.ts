@@ -6,14 +6,14 @@ import { SnapshotError } from '../errors.js';
 import type { RedisClient, RedisLocksConfig } from './redis-options.js';
 
 /**
- * A claim to one key, under an identifier of its own.
+ * A lease of one key, under its own identifier.
  *
- * The commands are redis-semaphore's: `SET NX PX` to take the key, and scripts that renew or delete it
- * only while it holds the identifier. The timing is ours: its own renewal turns a connection that fails
- * into an unhandled rejection, and notices nothing while the server does not answer.
+ * The commands are redis-semaphore's: `SET NX PX` takes the key, and scripts renew or delete it
+ * only while it holds the identifier. The timing is ours, as redis-semaphore's own renewal turns a
+ * failed connection into an unhandled rejection, and does not notice a server that does not answer.
  *
- * Time is counted from before a command is sent, and by a clock that nobody sets. So the lease is over
- * here before it is over in Redis, as long as the clocks of both go equally fast.
+ * Time is counted from before a command is sent, by a monotonic clock. So the lease ends here
+ * before it ends in Redis, if both clocks run equally fast.
  */
 export class RedisLease {
   readonly #client: RedisClient;
@@ -26,20 +26,20 @@ export class RedisLease {
   #renewal: NodeJS.Timeout | undefined;
   #givenBack: Promise<void> | undefined;
 
-  /** @param key as it is in Redis, but for the prefix of redis-semaphore. */
+  /** @param key the key in Redis, without redis-semaphore's prefix. */
   constructor(client: RedisClient, key: string, config: RedisLocksConfig) {
     this.#client = client;
     this.#key = key;
     this.#config = config;
   }
 
-  /** Aborts when the lease is lost while it is held. */
+  /** Aborts when the lease is lost. */
   get signal(): AbortSignal {
     return this.#lost.signal;
   }
 
   /**
-   * Takes the key if it is free; answers whether it was.
+   * Takes the key if it is free. Returns whether it was.
    *
    * @throws SnapshotError `LOCK_FAILED` when the server fails, or does not answer in time; the
    * signal's reason.
@@ -49,7 +49,7 @@ export class RedisLease {
     try {
       this.#isHeld = await this.#answered(this.#mutex().tryAcquire(), signal);
     } catch (error) {
-      // The command may be carried out all the same, but then before this one.
+      // The server may still carry out the command, but then before this one.
       void this.#giveBack();
       throw error;
     }
@@ -57,7 +57,9 @@ export class RedisLease {
     return this.#isHeld;
   }
 
-  /** Gives the key back, if it is still ours. Never rejects: a lease that stays ends by itself. */
+  /**
+   * Gives the key back, if it is still ours. Never rejects: a lease that is not given back expires.
+   */
   async release(): Promise<void> {
     this.#stop();
     await this.#giveBack();
@@ -68,11 +70,11 @@ export class RedisLease {
     if (!this.#isHeld) return;
     this.#stop();
     this.#lost.abort(reason);
-    // A renewal that was not answered may come to pass yet, and would keep others out for nothing.
+    // An unanswered renewal may still take effect, and would exclude others for nothing.
     await this.#giveBack();
   }
 
-  /** @param renewedAt before the last command that succeeded was sent. */
+  /** @param renewedAt when the last successful command was sent: by `performance.now()`. */
   #schedule(renewedAt: number): void {
     const { leaseTime } = this.#config;
     this.#cancelExpiry();
@@ -88,7 +90,7 @@ export class RedisLease {
 
   async #renew(): Promise<void> {
     const sentAt = performance.now();
-    // A command that fails is tried again for as long as the lease lasts.
+    // A failed command is retried until the lease ends.
     const isOurs = await this.#mutex({ isOurs: true })
       .tryAcquire()
       .catch(() => undefined);
@@ -113,7 +115,7 @@ export class RedisLease {
     return this.#givenBack;
   }
 
-  /** One that is ours is renewed by `tryAcquire`, and deleted by `release`. */
+  /** `isOurs`: `tryAcquire` renews the key, and `release` deletes it. */
   #mutex({ isOurs = false } = {}): Mutex {
     return new Mutex(this.#client, this.#key, {
       identifier: this.#identifier,
@@ -125,7 +127,7 @@ export class RedisLease {
     });
   }
 
-  /** What the server answers, if it does in time. */
+  /** Waits for the server's answer, for a limited time. */
   async #answered<T>(command: Promise<T>, signal?: AbortSignal): Promise<T> {
     const { leaseTime, responseTimeout } = this.#config;
     const timeout = Math.min(responseTimeout, leaseTime);

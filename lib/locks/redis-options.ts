@@ -3,32 +3,39 @@ import { z } from 'zod';
 import { checkOptions, methods, milliseconds } from '../check-options.js';
 import type { LockRegistry } from './registry.js';
 
-/** What is used of a client of ioredis, `Cluster` included. */
+/** The commands of an ioredis client, or `Cluster`, that are used. */
 export type RedisClient = ConstructorParameters<typeof Mutex>[0];
 
 const schema = z
   .strictObject({
-    /** A client that is there already; `close` leaves it open. Either this or `url`. */
+    /** Your own client; `close` leaves it open. Give either this or `url`. */
     client: methods<RedisClient>(['set', 'eval', 'evalsha'], 'a client of ioredis').optional(),
-    /** Where to connect to: `redis://…`, `rediss://…` or the path of a Unix socket. */
+    /** The server's address: `redis://…`, `rediss://…` or the path of a Unix socket. */
     url: z
       .string()
       .refine(isAddress, 'must be redis://…, rediss://… or an absolute path')
       .optional(),
-    /** The keys in Redis are `mutex:{keyPrefix}{key}`. The same for all who exclude each other. */
+    /**
+     * The keys in Redis are `mutex:{keyPrefix}{key}`. All processes that share locks need the same
+     * one.
+     */
     keyPrefix: z.string().default('express-git-snapshot:'),
     /**
-     * Milliseconds after which a lock is free when its holder is gone. It is renewed at a third of it.
-     * Risk: a holder whose event loop stands still for longer loses its locks.
+     * Milliseconds after which the lock of a dead holder is free. It is renewed at a third of that
+     * time. Risk: a holder whose event loop stands still for longer loses its locks.
      */
     leaseTime: milliseconds.min(100).default(15_000),
-    /** Milliseconds between two attempts at a key that another process holds; half of it more or less. */
+    /**
+     * Milliseconds between two attempts at a key that another process holds, give or take a half.
+     */
     retryInterval: milliseconds.default(100),
-    /** Milliseconds within which the server must answer; never more than `leaseTime`. At most 9,000. */
+    /**
+     * Milliseconds within which the server must answer; never more than `leaseTime`. At most 9,000.
+     */
     responseTimeout: milliseconds.max(9000).default(5000),
     /**
-     * Whose locks are taken while the server can't be had, such as `new InProcessLocks()`: each process goes
-     * on by itself then. Default: none, and `acquire` fails.
+     * Locks to use while the server can't be reached, such as `new InProcessLocks()`: each process
+     * then goes on by itself. Default: none, and `acquire` fails.
      */
     fallback: methods<LockRegistry>(['acquire'], 'a lock registry').optional(),
   })
@@ -41,7 +48,7 @@ function isAddress(url: string): boolean {
   return url.startsWith('/') || (/^rediss?:\/\//.test(url) && URL.canParse(url));
 }
 
-/** What `RedisLocks` takes. */
+/** The options of `RedisLocks`. */
 export type RedisLocksOptions = z.input<typeof schema>;
 export type RedisLocksConfig = z.output<typeof schema>;
 

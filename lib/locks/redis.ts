@@ -17,37 +17,38 @@ import type { Lock, LockRegistry } from './registry.js';
 export type { RedisLocksOptions } from './redis-options.js';
 
 /**
- * Locks in Redis, for processes on many machines. A lock is a lease that is renewed while it is held:
- * that of a process which died is free when its lease ends, at the latest.
+ * Locks in Redis, for processes on many machines. A lock is a lease that is renewed while it is
+ * held. If its process dies, it is free when the lease ends, at the latest.
  *
- * - In one process, waiters for a key stand in line, and only the first asks Redis. Between processes
- *   there is no order: whoever asks first when the key is free gets it.
- * - `signal` of a lock aborts when the lease is lost: the server could not be reached for as long as it
- *   lasts, or has lost the key or given it to somebody else. Once lost, it stays lost.
- * - Exclusion is as good as leases are. A process that stands still for longer than its lease goes on
- *   beside the next holder, and a Redis that fails over to a replica may forget locks. So a lock only
- *   saves work: the store decides which result stays. There is no fencing token, because a store that
- *   writes conditionally takes a result only in place of what was found when the work began.
+ * - In one process, waiters for a key queue, and only the first one asks Redis. Between processes
+ *   there is no order: the first process that asks for a free key gets it.
+ * - `signal` of a lock aborts when the lease is lost: the server could not be reached until its
+ *   end, or has lost the key or given it to another holder. A lost lease stays lost.
+ * - Exclusion is as good as leases are. A process that stands still for longer than its lease goes
+ *   on beside the next holder, and a Redis that fails over to a replica may forget locks. So a lock
+ *   only saves work: the store decides which result stays. There is no fencing token, because a
+ *   store that writes conditionally takes a result only in place of what was found when the work
+ *   began.
  *
  * @throws SnapshotError `INVALID_OPTIONS` from the constructor.
  */
 export class RedisLocks implements LockRegistry {
   readonly #config: RedisLocksConfig;
   readonly #client: RedisClient;
-  /** If this registry made the client. */
+  /** Set if this registry made the client. */
   readonly #ownClient: Redis | undefined;
   readonly #turns = new InProcessLocks();
   readonly #held = new Set<RedisLease>();
   readonly #closing = new AbortController();
-  /** What the last question to the server failed with, and when: by `performance.now()`. */
+  /** The last failure of the server, and when it was: by `performance.now()`. */
   #failure: { readonly error: unknown; readonly at: number } | undefined;
-  /** Of our own client, since it was connected last. */
+  /** The failure of our own client since its last connection. */
   #connectionFailure: Error | undefined;
   #closed: Promise<void> | undefined;
 
   constructor(options: RedisLocksOptions) {
     this.#config = parseRedisLocksOptions(options);
-    // All who wait listen to it: Node would take that for a leak.
+    // Every waiter listens to it, which Node would report as a leak.
     setMaxListeners(0, this.#closing.signal);
     const { client, url = '' } = this.#config;
     if (client === undefined) {
@@ -71,8 +72,8 @@ export class RedisLocks implements LockRegistry {
   }
 
   /**
-   * Ends what waits, and the leases that are held. Closes the connection, if it is not the host's.
-   * Idempotent.
+   * Rejects all waiters and ends the leases that are held. Closes the connection, if this registry
+   * made it. Idempotent.
    */
   async close(): Promise<void> {
     this.#closed ??= this.#close();
@@ -107,7 +108,7 @@ export class RedisLocks implements LockRegistry {
     try {
       while (!(await lease.take(signal))) {
         this.#failure = undefined;
-        // Not all at once.
+        // Waiters must not ask all at once.
         const pause = this.#config.retryInterval * (0.5 + Math.random());
         await unlessAborted(setTimeout(pause, undefined, { signal, ref: false }), signal);
       }
@@ -121,7 +122,7 @@ export class RedisLocks implements LockRegistry {
     }
   }
 
-  /** What a command fails with does not tell why the server could not be reached. */
+  /** The error of a command does not tell why the server could not be reached. */
   #withConnectionFailure(error: unknown): unknown {
     const failure = this.#connectionFailure;
     if (failure === undefined || !(error instanceof SnapshotError)) return error;
@@ -130,7 +131,7 @@ export class RedisLocks implements LockRegistry {
     return new SnapshotError(error.code, `${error.message}: ${reason}`, { cause: failure });
   }
 
-  /** Else those in line would wait for a server that is down one after the other. */
+  /** Otherwise each waiter in the queue would wait in turn for a server that is down. */
   #throwIfJustFailed(askedAt: number): void {
     if (this.#failure === undefined) return;
     const { error, at } = this.#failure;
@@ -154,10 +155,10 @@ export class RedisLocks implements LockRegistry {
   #connectLater(url: string): Redis {
     const client = new Redis(url, {
       lazyConnect: true,
-      // A second, about: a restart of the server may pass unnoticed, but no queue grows for as long as it is down.
+      // About a second: a short restart goes unnoticed, but no queue grows during an outage.
       maxRetriesPerRequest: 3,
       retryStrategy: () => 250,
-      // By the time that it is disconnected, all has been said: a timer would only keep the process alive.
+      // No answer is outstanding by then: a timer would only keep the process alive.
       disconnectTimeout: 0,
     });
     client.on('error', (error) => {

@@ -15,8 +15,9 @@ import type { MirrorLease } from '../mirror/mirror.js';
 import type { SnapshotConfig } from '../options.js';
 import { repositoryOf } from '../repository/identity.js';
 import { hostConfig, originUrl } from '../repository/policy.js';
-import { isRefusal, lookingFirst } from '../stores/refusal.js';
+import { adoptMethod, checkingFirst } from '../stores/abilities.js';
 import type { Metadata, SnapshotStore } from '../stores/store.js';
+import { isPreconditionFailure } from '../stores/write-condition.js';
 import { WorkerPool } from '../workers/pool.js';
 import { Spool } from '../writer/spool.js';
 import type { WriteTask } from '../writer/worker.js';
@@ -213,12 +214,13 @@ export class Generator {
         const stored = await this.#store.stat(key, { signal: ends });
         if (stored !== undefined && stored.revision !== replaces) return 'overtaken';
       }
-      if (this.#store.abilities.adoptsFiles && this.#store.adopt !== undefined) {
-        await this.#store.adopt(key, spool.path, metadata, options);
+      const adopt = adoptMethod(this.#store);
+      if (adopt !== undefined) {
+        await adopt(key, spool.path, metadata, options);
         return 'stored';
       }
       const created = await this.#store.create(key, metadata, options);
-      const writer = lookingFirst(this.#store, key, options, created);
+      const writer = checkingFirst(this.#store, key, options, created);
       try {
         // Before the spool is opened, which may be gone by now.
         ends.throwIfAborted();
@@ -245,7 +247,7 @@ export class Generator {
         return new SnapshotError('STORE_FAILED', message, { cause });
       });
     } catch (cause) {
-      if (isRefusal(cause)) return 'overtaken';
+      if (isPreconditionFailure(cause)) return 'overtaken';
       const error = toSnapshotError(cause);
       this.#events.emit('storeFailed', { repository: repositoryOf(id), error });
       return 'not-stored';

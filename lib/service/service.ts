@@ -29,7 +29,7 @@ import { MirrorManager } from '../mirror/mirrors.js';
 import type { SnapshotConfig } from '../options.js';
 import type { RepositoryId } from '../repository/identity.js';
 import { repositoryAt } from '../repository/policy.js';
-import { FileSystemStore } from '../stores/filesystem.js';
+import { FileSystemStore } from '../stores/filesystem/filesystem-store.js';
 import type { SnapshotStore } from '../stores/store.js';
 import { Generator } from './builder.js';
 import { Generations } from './builds.js';

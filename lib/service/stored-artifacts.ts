@@ -14,6 +14,7 @@ import { describeStored, type Provenance, provenanceOf } from '../artifact/metad
 import { PRUNE_AFTER } from '../mirror/choose-repack.js';
 import type { SnapshotConfig } from '../options.js';
 import { type RepositoryId, repositoryOf } from '../repository/identity.js';
+import { replacedVersions } from '../stores/abilities.js';
 import type { SnapshotStore, StoredObject, UrlOptions } from '../stores/store.js';
 import { isPlausible } from './fleet-checks.js';
 import type { UpstreamState } from './upstream-state.js';
@@ -85,7 +86,7 @@ export class StoredArtifacts {
     // What was deleted is not served, whatever the store still has.
     if (stored === undefined) return undefined;
     const found =
-      pinnedIn([stored]) ?? pinnedIn((await this.#store.replaced?.(key, { signal })) ?? []);
+      pinnedIn([stored]) ?? pinnedIn(await replacedVersions(this.#store, key, { signal }));
     return found?.artifact;
   }
 

@@ -1,16 +1,16 @@
-/** What counts when there has to be room for another object. */
+/** A stored object, as far as eviction is concerned. */
 export interface Occupant {
-  /** With key and metadata. */
+  /** Including key and metadata. */
   readonly bytes: number;
   readonly expendable: boolean;
 }
 
 /**
- * The objects that may go to make room for a newcomer, in the order in which they are given;
- * `undefined` when all of them are not enough, so that nothing goes in vain.
+ * Selects the objects that may be evicted for a newcomer, in the given order. `undefined` if
+ * evicting all of them would not be enough, so that nothing is evicted in vain.
  *
- * @param stored the one that was not used for longest comes first.
- * @param excess bytes that have to go.
+ * @param stored the least recently used first.
+ * @param excess how many bytes must be evicted.
  */
 export function evictable<Stored extends Occupant>(
   stored: readonly Stored[],

@@ -2,13 +2,14 @@ import { bytes, duration } from '../check-options.js';
 
 const GIB = 1024 ** 3;
 
-/** Options of stores that keep replaced revisions for clients that still read them in parts. */
+/** Options of stores that keep replaced versions for clients that still read them in parts. */
 export const keepReplaced = {
   /**
-   * Milliseconds for which a replaced revision can still be read by clients that name it. 0: none is kept.
+   * Milliseconds for which a replaced revision can still be read by clients that name it. 0: none
+   * is kept.
    */
   keepReplacedFor: duration.default(600_000),
-  /** Bytes of all replaced revisions; the oldest go first. */
+  /** Bytes of all replaced revisions. The oldest are evicted first. */
   maxReplacedBytes: bytes.default(16 * GIB),
 };
 
@@ -23,7 +24,10 @@ export interface Replaced {
   readonly at: number;
 }
 
-/** The replaced revisions that go: those that have had their time, and the oldest while there are too many bytes. */
+/**
+ * Selects the replaced versions to remove: the expired ones, and the oldest ones that exceed the
+ * budget.
+ */
 export function excessive<Kept extends Replaced>(
   oldestFirst: readonly Kept[],
   { keepReplacedFor, maxReplacedBytes }: KeepReplaced,
@@ -36,12 +40,17 @@ export function excessive<Kept extends Replaced>(
   });
 }
 
-/** A date that is yet to come is one of a clock that was set back since: nobody knows how long ago it was. */
+/**
+ * A date in the future counts as expired: the clock was set back since, and the age is unknown.
+ */
 export function hasExpired(at: number, keepReplacedFor: number): boolean {
   return Math.abs(Date.now() - at) >= keepReplacedFor;
 }
 
-/** Has replaced revisions swept away when their time is over. Its timer does not keep the process alive. */
+/**
+ * Calls `sweep` when the oldest replaced version expires. The timer does not keep the process
+ * alive.
+ */
 export class SweepTimer {
   readonly #keepReplacedFor: number;
   readonly #sweep: () => void;
@@ -53,7 +62,7 @@ export class SweepTimer {
     this.#sweep = sweep;
   }
 
-  /** @param oldest the next one to go, if there is one. */
+  /** @param oldest the next version to expire, if there is one. */
   set(oldest: Replaced | undefined): void {
     clearTimeout(this.#timer);
     if (oldest === undefined || this.#isClosed) return;
@@ -62,7 +71,7 @@ export class SweepTimer {
     this.#timer = setTimeout(this.#sweep, delay).unref();
   }
 
-  /** Idempotent; nothing is swept by time any more. */
+  /** Stops the timer for good. Idempotent. */
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#timer);

@@ -11,9 +11,7 @@ import {
   SweepTimer,
 } from './keep-replaced.js';
 import { TargetWriter } from './object-writer.js';
-import { Pages } from './pages.js';
-import { sliceOf } from './range.js';
-import { mayReplace, refusal } from './refusal.js';
+import { type Slice, sliceOf } from './range.js';
 import type {
   CreateOptions,
   Metadata,
@@ -24,21 +22,22 @@ import type {
   StoreAbilities,
   StoredObject,
 } from './store.js';
+import { isConditionMet, preconditionFailure } from './write-condition.js';
 
 const schema = z.strictObject({
   /**
-   * Bytes of all objects, with their keys and metadata; the objects that were not opened for longest
-   * go, and only expendable ones for one that is expendable. An object for which that does not make
-   * room is not kept: its `commit` succeeds, and the next `open` is a miss. Replaced revisions count, and
-   * go first.
+   * Bytes of all objects, including their keys and metadata. The store evicts replaced revisions
+   * first, then the least recently opened objects; for an expendable object, only expendable ones.
+   * If that does not make enough room, the new object is not kept: its `commit` succeeds, and the
+   * next `open` is a miss.
    */
   maxBytes: bytes,
   ...keepReplaced,
-  /** Called with the key of each object that went to make room. */
+  /** Called with the key of each object that was evicted. */
   onEvict: callback<(key: string) => void>().optional(),
 });
 
-/** What `MemoryStore` takes. */
+/** The options of `MemoryStore`. */
 export type MemoryStoreOptions = z.input<typeof schema>;
 
 interface Entry extends Occupant {
@@ -53,9 +52,9 @@ export class MemoryStore implements SnapshotStore {
   readonly abilities: StoreAbilities;
   readonly #maxBytes: number;
   readonly #onEvict: ((key: string) => void) | undefined;
-  /** The one that was not opened for longest comes first. */
+  /** The least recently opened first. */
   readonly #entries = new Map<string, Entry>();
-  /** The one that was replaced first comes first. */
+  /** The earliest replaced first. */
   #replaced: readonly ReplacedEntry[] = [];
   readonly #keepReplaced: KeepReplaced;
   readonly #timer: SweepTimer;
@@ -115,12 +114,13 @@ export class MemoryStore implements SnapshotStore {
     const target = {
       append: async (chunk: Uint8Array) => {
         size += chunk.length;
-        // What is over the budget will not be kept: it is counted, not collected.
+        // An object larger than the budget will not be kept: its bytes are only counted.
         if (size <= this.#maxBytes) pages.append(chunk);
         else pages = new Pages();
       },
       publish: async () => {
-        if (!mayReplace(this.#entries.get(key)?.object, replaces)) throw refusal(key);
+        if (!isConditionMet(this.#entries.get(key)?.object, replaces))
+          throw preconditionFailure(key);
         pages.trim();
         const revision = randomUUID();
         const storedAt = Date.now();
@@ -158,12 +158,12 @@ export class MemoryStore implements SnapshotStore {
     for (const { object } of [...this.#entries.values()]) yield object;
   }
 
-  /** Nothing is dropped by time any more. */
+  /** Stops the timer. */
   async close(): Promise<void> {
     this.#timer.close();
   }
 
-  /** What was stored under the key goes, also when there is no room for the new object. */
+  /** The old object is removed, even if there is no room for the new one. */
   #replace(object: StoredObject, pages: Pages, keepsOld: boolean): void {
     const { key, size, metadata, expendable } = object;
     const old = this.#entries.get(key);
@@ -196,16 +196,60 @@ export class MemoryStore implements SnapshotStore {
     this.#keep(this.#replaced.filter(({ object }) => object.key !== key));
   }
 
-  /** The one that was replaced last comes first. */
+  /** The latest replaced first. */
   #replacedOf(key: string): ReplacedEntry[] {
     if (!this.#entries.has(key)) return [];
     return this.#replaced.filter(({ object }) => object.key === key).reverse();
   }
 
-  /** @param replaced what of it may still be kept. */
+  /** Keeps these replaced versions, except those that have expired or exceed the budget. */
   #keep(replaced: readonly ReplacedEntry[]): void {
     const leaving = new Set(excessive(replaced, this.#keepReplaced));
     this.#replaced = replaced.filter((entry) => !leaving.has(entry));
     this.#timer.set(this.#replaced[0]);
+  }
+}
+
+const PAGE = 64 * 1024;
+
+/**
+ * A byte buffer in pages: appending copies no old bytes, and any offset is found at once.
+ */
+class Pages {
+  /** Each of `PAGE` bytes; of the last, only what `size` says is used. */
+  readonly #pages: Buffer[] = [];
+  #size = 0;
+
+  append(chunk: Uint8Array): void {
+    let rest = chunk;
+    while (rest.length > 0) {
+      const used = this.#size % PAGE;
+      if (used === 0) this.#pages.push(Buffer.allocUnsafeSlow(PAGE));
+      const part = rest.subarray(0, PAGE - used);
+      this.#pages.at(-1)?.set(part, used);
+      this.#size += part.length;
+      rest = rest.subarray(part.length);
+    }
+  }
+
+  /** Frees the unused rest of the last page. Nothing can be appended any more. */
+  trim(): void {
+    const used = this.#size % PAGE;
+    const last = this.#pages.at(-1);
+    if (last !== undefined && used > 0)
+      this.#pages.splice(-1, 1, Buffer.from(last.subarray(0, used)));
+  }
+
+  /**
+   * Copies, page by page: a reader may overwrite or transfer a chunk and must not change the rest.
+   */
+  *read({ start, stop }: Slice): Generator<Buffer> {
+    for (let position = start; position < stop; ) {
+      const from = position % PAGE;
+      const page = this.#pages[Math.floor(position / PAGE)];
+      const chunk = Buffer.from(page?.subarray(from, from + stop - position) ?? []);
+      position += chunk.length;
+      yield chunk;
+    }
   }
 }

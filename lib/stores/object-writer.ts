@@ -1,7 +1,7 @@
 import { SnapshotError } from '../errors.js';
 import type { ObjectWriter, StoredObject } from './store.js';
 
-/** Where the bytes of one write go: what differs between stores. */
+/** The part of a write that differs between stores. */
 export interface WriteTarget {
   append(chunk: Uint8Array): Promise<void>;
   /** Makes the object readable, as its last step. */
@@ -11,14 +11,14 @@ export interface WriteTarget {
 }
 
 /**
- * The life of a write, the same in every store: it is ended once, by `commit`, `abort`, the signal or
- * its first failure. A failed `write` ends it because the object would have a hole. A `commit` that
- * has begun is finished, whatever the signal does.
+ * The life of a write, the same in every store. A write ends once: by `commit`, `abort`, the signal
+ * or its first failure. A failed `write` ends it because the object would have a hole. A `commit`
+ * that has begun goes on even if the signal aborts.
  */
 export class TargetWriter implements ObjectWriter {
   readonly #target: WriteTarget;
   readonly #signal: AbortSignal | undefined;
-  /** Set when the write has ended or is about to. */
+  /** Set once the write has ended or is about to end. */
   #end: Promise<unknown> | undefined;
 
   constructor(target: WriteTarget, signal: AbortSignal | undefined) {
@@ -77,7 +77,7 @@ export class TargetWriter implements ObjectWriter {
   }
 }
 
-/** Where an earlier failure is the one to report. */
+/** Waits for work whose failure is not reported, as an earlier failure is. */
 async function ignoreFailure(work: Promise<unknown>): Promise<void> {
   await work.catch(() => undefined);
 }

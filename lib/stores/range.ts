@@ -7,10 +7,10 @@ export interface Slice {
 }
 
 /**
- * The part of an object of `size` bytes that `open` was asked for.
+ * The bytes of an object that a range selects. Default: all.
  *
- * @throws RangeError when a part of the range lies outside the object. It is not clamped: `open`
- *   comes after HTTP's rules were applied, so such a range is the caller's mistake.
+ * @throws RangeError if the range does not lie within the object. It is not clamped: HTTP's rules
+ *   have been applied before `open` is called, so such a range is the caller's mistake.
  */
 export function sliceOf(range: ByteRange | undefined, size: number): Slice {
   if (range === undefined) return { start: 0, stop: size };

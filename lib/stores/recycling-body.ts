@@ -2,27 +2,27 @@ import { addAbortSignal, Readable } from 'node:stream';
 import type { ObjectBody } from './store.js';
 
 /**
- * Bytes of one read. Two such buffers stay in a processor's own cache, where the kernel copies into
- * and out of them at least cost; smaller ones take more calls.
+ * Bytes of one read. Two such buffers fit into a processor's own cache, where copying costs least.
+ * Smaller buffers take more calls.
  */
 export const READ_BYTES = 256 * 1024;
-/** One is read into while the other is on its way to the client. */
+/** One buffer is filled while the other is on its way to the client. */
 const MAX_SPARE = 2;
 
-/** Where the bytes of a body come from. Its methods are called one after the other. */
+/** The source of a body's bytes. Its methods are called one after the other. */
 export interface ByteSource {
-  /** Puts the next bytes at the start of `buffer`; answers how many, and 0 at the end. */
+  /** Writes the next bytes to the start of `buffer`. Returns how many; 0 at the end. */
   read(buffer: Buffer): Promise<number>;
-  /** Makes a `read` that waits for bytes reject. Default: reads don't wait for long. */
+  /** Makes a waiting `read` reject. Default: reads don't wait for long. */
   stop?(): void;
   /** Called once, however the body ends. */
   close(): Promise<void>;
 }
 
 /**
- * A stream of what a source reads, which fills the buffers again that its reader gives back. Fresh
- * ones for each read, as other streams have them, cost more than the reading: the kernel has to hand
- * out zeroed pages for them and to take them back.
+ * A stream of a source's bytes that reuses the buffers that its reader gives back. A fresh buffer
+ * for each read, as in other streams, costs more than the read: the kernel has to hand out zeroed
+ * pages and take them back.
  */
 export class RecyclingBody extends Readable implements ObjectBody {
   readonly #source: ByteSource;
@@ -30,7 +30,7 @@ export class RecyclingBody extends Readable implements ObjectBody {
   readonly #spare: Buffer[] = [];
   #reading: Promise<void> = Promise.resolve();
 
-  /** @param limit bytes that there are at most: no buffer is larger. */
+  /** @param limit the most bytes that the source can have: no buffer is larger. */
   constructor(source: ByteSource, limit: number, signal: AbortSignal | undefined) {
     const bufferBytes = Math.max(1, Math.min(READ_BYTES, limit));
     super({ highWaterMark: bufferBytes });

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream';
 import type { SnapshotError } from '../errors.js';
 
-/** Flat text pairs kept beside an object's bytes; a store gives them back exactly. */
+/** Flat text pairs that a store keeps beside an object's bytes and gives back exactly. */
 export type Metadata = Readonly<Record<string, string>>;
 
 /** An inclusive byte range within an object: `0 ≤ start ≤ end < size`. */
@@ -10,39 +10,52 @@ export interface ByteRange {
   readonly end: number;
 }
 
-/** What is known of a stored object without reading its bytes. */
+/** The description of a stored object, without its bytes. */
 export interface StoredObject {
   readonly key: string;
   /** Bytes. */
   readonly size: number;
-  /** Names this revision of the object; each commit makes a new one, of equal bytes too. Opaque. */
+  /**
+   * Names this version of the stored object. Each commit makes a new one, for equal bytes too.
+   * Opaque. In this contract, a revision is always a version of a stored object, never the state of
+   * a mirror.
+   */
   readonly revision: string;
   /** When this revision was committed, in milliseconds since the epoch. */
   readonly storedAt: number;
   readonly metadata: Metadata;
-  /** Its rank: it goes before others do. Always false in a store that does not rank objects. */
+  /** The rank: a store evicts expendable objects first. Always false in a store without ranks. */
   readonly expendable: boolean;
 }
+
+/**
+ * What must be stored under the key when a write commits: the revision that the string names;
+ * `null`: nothing; `undefined`: anything.
+ */
+export type WriteCondition = string | null | undefined;
 
 export interface CreateOptions {
   /** The rank of the object, see `SnapshotStore`. Default: false. */
   expendable?: boolean | undefined;
   /**
-   * Only in place of this revision; `null`: only where nothing is stored. Default: in place of whatever
-   * is. It has an effect in stores that declare `writesConditionally`.
+   * The condition of the write. Only stores that declare `writesConditionally` honour it. Default:
+   * none.
    */
-  replaces?: string | null | undefined;
+  replaces?: WriteCondition;
   /** Aborts the write when it aborts. */
   signal?: AbortSignal | undefined;
 }
 
-/** For a file that is copied somewhere, the signal matters until that is done. */
+/** A store that has to copy the file heeds the signal until the copy is done. */
 export type AdoptOptions = CreateOptions;
 
 export interface OpenOptions {
   /** Only these bytes. Default: all. A range outside the object throws a `RangeError`. */
   range?: ByteRange | undefined;
-  /** Only this revision, stored or kept: when there is no such one, `open` answers `undefined`. */
+  /**
+   * Only this revision, stored or replaced. If the store does not have it, `open` returns
+   * `undefined`.
+   */
   revision?: string | undefined;
   /** Destroys the body when it aborts. */
   signal?: AbortSignal | undefined;
@@ -51,69 +64,73 @@ export interface OpenOptions {
 export interface UrlOptions {
   /** Only this revision. */
   readonly revision: string;
-  /** What the download says of itself. */
+  /** Headers of the download. */
   readonly contentType: string;
   readonly contentDisposition: string;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Whoever opened it MUST read it to its end or destroy it, and may do to its chunks what they like. */
+/**
+ * The caller that opened a body MUST read it to its end or destroy it. It may change the chunks.
+ */
 export interface ObjectBody extends Readable {
   /**
-   * Optional. Gives a chunk back, for the body to use its memory again. At most once for each chunk;
-   * whoever does it MUST NOT look at the chunk afterwards, nor anybody else whom they passed it on to.
+   * Optional. Gives a chunk back, so that the body can use its memory again. A reader calls it at
+   * most once for each chunk, and nobody may use the chunk afterwards.
    */
   recycle?(chunk: Uint8Array): void;
 }
 
 export interface ListOptions {
   /**
-   * A hint: objects for whose key it answers false may be left out, by stores that know keys at less cost
-   * than the rest. Whoever lists must expect them all the same.
+   * A hint: a store that can read keys at low cost may leave out objects whose key does not match.
+   * Other stores list them all the same.
    */
   matching?: ((key: string) => boolean) | undefined;
 }
 
 export interface OpenedObject extends StoredObject {
-  /** The bytes asked for; everything else describes the whole object. */
+  /** The requested bytes. All other properties describe the whole object. */
   readonly body: ObjectBody;
 }
 
 /** One object being written. Exactly one of `commit` and `abort` ends it. */
 export interface ObjectWriter {
   /**
-   * Appends bytes; wait for it before the next call. The chunk belongs to the writer until then.
-   * Rejects after `commit` or `abort`.
+   * Appends bytes. The chunk belongs to the writer until the promise resolves; only then make the
+   * next call. Rejects after `commit` or `abort`.
    */
   write(chunk: Uint8Array): Promise<void>;
   /**
-   * Publishes the object. It MUST NOT be readable before this resolved. The signal of `create` has no
-   * effect from here on. Rejects after `commit` or `abort`, and when something else is stored than it
-   * was to replace.
+   * Publishes the object. It MUST NOT be readable before this resolves. The signal of `create` has
+   * no effect from here on. Rejects after `commit` or `abort`, and when the write's condition does
+   * not hold.
    */
   commit(): Promise<StoredObject>;
-  /** Drops everything written. Idempotent; does nothing after `commit`. */
+  /** Drops everything that was written. Idempotent; does nothing after `commit`. */
   abort(): Promise<void>;
 }
 
-/** What not every store can do; declared, so that nobody finds out by failing. */
+/** What a store can do beyond the basics. It is declared, so that callers need not try and fail. */
 export interface StoreAbilities {
-  /** `adopt` is there: a finished local file becomes an object without copying its bytes. */
+  /**
+   * The store has `adopt`: a finished local file becomes an object, and its bytes are not copied.
+   */
   readonly adoptsFiles: boolean;
   /** Objects outlive the process. */
   readonly persistent: boolean;
-  /** `expendable` is kept and honoured. Without it the option has no effect. */
+  /** The store keeps and honours `expendable`. Otherwise the option has no effect. */
   readonly ranksObjects: boolean;
-  /** `replaces` is honoured. Without it the option has no effect. */
+  /** The store honours `replaces`. Otherwise the option has no effect. */
   readonly writesConditionally: boolean;
-  /** `replaced` is there: a replaced revision can be read for a while. Default: false. */
+  /** The store has `replaced`: a replaced revision can be read for a while. Default: false. */
   readonly keepsReplaced?: boolean | undefined;
 }
 
-/** A failure that a store of several tiers made up for, so that its callers do not get it. */
+/** A failure of one tier that the other tier made up for, so that callers do not see it. */
 export interface StoreFailure {
   readonly tier: 'near' | 'far';
-  /** `undefined`: of no object in particular. */
+  /** `undefined`: the failure concerns no particular object. */
   readonly key: string | undefined;
   readonly error: SnapshotError;
 }
@@ -121,28 +138,32 @@ export interface StoreFailure {
 /**
  * Where finished snapshots live.
  *
- * - An object MUST NOT be readable before `commit()` (or `adopt()`) resolved. An aborted, crashed or
- *   failed write MUST leave nothing readable, and what was stored under the key before stays.
+ * - An object MUST NOT be readable before `commit()` or `adopt()` has resolved. An aborted, crashed
+ *   or failed write MUST leave nothing readable, and the object that was stored before stays.
  * - When an object is replaced, a body that is being read MUST yield the old or the new revision to
- *   its end, never a mix. `size`, `revision`, `metadata` and `body` of one `open` are of one revision.
+ *   its end, never a mix. `size`, `revision`, `metadata` and `body` of one `open` are of one
+ *   revision.
  * - `delete` MUST be atomic and idempotent, and MUST NOT disturb bodies that are being read.
- * - Keys are opaque strings of at least 1 byte; a store takes 2,048 bytes or more. Different strings
- *   are different objects.
- * - `stat`, `open`, `create` and `adopt` reject when their signal has aborted already.
+ * - Keys are opaque strings of at least 1 byte; a store takes 2,048 bytes or more. Different
+ *   strings are different objects.
+ * - `stat`, `open`, `create` and `adopt` reject when their signal has already aborted.
  * - A store MAY drop objects at any time (budget, eviction): that is a miss, never an error.
- * - A store that ranks objects MUST NOT drop one that is not expendable to make room for one that is.
- *   When the room that expendable objects take is not enough, the new one is not kept: its commit MUST
- *   succeed, and its key MUST be a miss afterwards. For an object that is not expendable anything may
- *   go. Either way, the objects that were not opened for longest SHOULD go first.
- * - A replaced object MUST have the rank of the new one, from the moment that the new one is readable.
- * - In a store that writes conditionally, a write that names what it `replaces` MUST be refused when
- *   something else is stored, or nothing is: `create`, `write`, `commit` or `adopt` rejects with a
- *   `SnapshotError` coded `PRECONDITION_FAILED`. Of any number of writes in place of one revision, or of
- *   nothing, at most one MUST commit, whichever processes make them. A refused write is a failed write.
- * - In a store that keeps replaced revisions, a revision that a write named as what it `replaces` SHOULD
- *   stay readable for some minutes: `open` gives it to callers that name it, `replaced` lists it, and
- *   nothing else shows it. It MUST be gone when `delete` of its key resolved.
- * - Failures reject with a `SnapshotError` coded `STORE_FAILED` or, for a full disk, `STORAGE_FULL`.
+ * - A store that ranks objects MUST NOT evict an object that is not expendable to make room for an
+ *   expendable one. If evicting all expendable objects would not make enough room, the store does
+ *   not keep the new object: its commit MUST succeed, and its key MUST be a miss afterwards. To
+ *   make room for an object that is not expendable, a store may evict any object. In both cases it
+ *   SHOULD evict the least recently opened objects first.
+ * - A replaced object MUST have the rank of the new one, from the moment that the new one is
+ *   readable.
+ * - A store that writes conditionally MUST refuse a write when its condition `replaces` does not
+ *   hold: `create`, `write`, `commit` or `adopt` rejects with a `SnapshotError` coded
+ *   `PRECONDITION_FAILED`. Of all writes that replace the same revision, or nothing, at most one
+ *   MUST commit, whichever processes make them. A refused write is a failed write.
+ * - In a store that keeps replaced revisions, the revision that a write `replaces` SHOULD stay
+ *   readable for some minutes: `open` returns it to callers that name it, `replaced` lists it, and
+ *   no other method shows it. It MUST be gone when `delete` of its key resolves.
+ * - Failures reject with a `SnapshotError` coded `STORE_FAILED` or, for a full disk,
+ *   `STORAGE_FULL`.
  */
 export interface SnapshotStore {
   readonly abilities: StoreAbilities;
@@ -151,22 +172,22 @@ export interface SnapshotStore {
     key: string,
     options?: { signal?: AbortSignal | undefined },
   ): Promise<StoredObject | undefined>;
-  /** `undefined` when nothing is stored, or not the revision that was asked for. */
+  /** `undefined` when nothing is stored, or another revision than the requested one. */
   open(key: string, options?: OpenOptions): Promise<OpenedObject | undefined>;
   /**
-   * Optional: only there when clients are to download from the store themselves. A URL that gives whoever
-   * has it the whole object, for a while; `undefined` when another revision, or nothing, is stored, or it
-   * has no URL: then its bytes are served.
+   * Optional: a store has it only if clients are to download from the store themselves. Returns a
+   * URL from which anybody can download the whole object for a while. `undefined` when nothing or
+   * another revision is stored, or the object has no URL: the caller then serves its bytes.
    */
   urlOf?(key: string, options: UrlOptions): Promise<string | undefined>;
   /**
-   * Starts a write of these metadata, as they are now. When `signal` aborts, the write is aborted and
-   * its calls reject.
+   * Starts a write. The store takes the metadata as they are now. When `signal` aborts, the write
+   * is aborted and its calls reject.
    */
   create(key: string, metadata: Metadata, options?: CreateOptions): Promise<ObjectWriter>;
   /**
-   * Takes over a finished file, which is gone from its place afterwards, or throws and leaves it.
-   * Only there when `abilities.adoptsFiles`. The bytes of readers that have the file open stay.
+   * Only with `abilities.adoptsFiles`. Takes over a finished file: the file is gone from its place
+   * afterwards. If it throws, the file stays. Readers that have the file open still read its bytes.
    */
   adopt?(
     key: string,
@@ -176,8 +197,8 @@ export interface SnapshotStore {
   ): Promise<StoredObject>;
   delete(key: string): Promise<void>;
   /**
-   * Only there when `abilities.keepsReplaced`: describes the replaced revisions of an object that `open`
-   * still gives, the last one first; none when nothing is stored under the key.
+   * Only with `abilities.keepsReplaced`. Describes the replaced revisions of an object that `open`
+   * still returns, the latest first. None when nothing is stored under the key.
    */
   replaced?(
     key: string,
@@ -185,8 +206,8 @@ export interface SnapshotStore {
   ): Promise<readonly StoredObject[]>;
   /** All stored objects, in no particular order. */
   list(options?: ListOptions): AsyncIterable<StoredObject>;
-  /** Called once by the owner at its start, who is then told of such failures. Default: there are none. */
+  /** The owner calls it once at its start, to learn of such failures. Default: there are none. */
   watch?(onFailure: (failure: StoreFailure) => void): void;
-  /** Called once by the owner when it shuts down. Default: nothing to release. */
+  /** The owner calls it once when it shuts down. Default: nothing to release. */
   close?(): Promise<void>;
 }

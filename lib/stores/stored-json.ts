@@ -1,10 +1,10 @@
 import type { Metadata } from './store.js';
 
 /*
- * What stores write as JSON beside bytes, and read again from where others may have written.
+ * Checks of the JSON that stores keep beside an object's bytes: other programs may have written it.
  */
 
-/** `undefined` when it is no JSON. */
+/** `undefined` if the text is not JSON. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);

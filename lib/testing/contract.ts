@@ -1,7 +1,7 @@
 /** `test` of jest, vitest, mocha (`it`) or node:test. */
 export type RegisterTest = (name: string, run: () => Promise<void>) => unknown;
 
-/** The tests of a contract by name; each is given an instance of its own. */
+/** The tests of a contract, by name. Each one gets its own instance. */
 export type ContractCases<Subject> = Readonly<Record<string, (subject: Subject) => Promise<void>>>;
 
 /** Registers each case as a test that makes its subject and always cleans up after it. */

@@ -3,7 +3,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { Lock, LockRegistry } from '../locks/registry.js';
 import { type ContractCases, type RegisterTest, registerCases } from './contract.js';
 
-/** What the factory gives for one test. */
+/** A lock registry for one test, made by the factory. */
 export interface LocksUnderTest {
   readonly locks: LockRegistry;
   /** Called after `locks.close()`. */
@@ -14,11 +14,13 @@ export interface LockContractOptions {
   readonly test: RegisterTest;
   /** Called once for each test. */
   readonly factory: () => LocksUnderTest | Promise<LocksUnderTest>;
-  /** Milliseconds after which a lock that should be free counts as never given. Default: 5,000. */
+  /**
+   * Milliseconds after which a test stops waiting for a lock that should be free. Default: 5,000.
+   */
   readonly patience?: number | undefined;
 }
 
-/** What the cases work with: a registry whose `acquire` fails rather than waits for ever. */
+/** The registry under test, with an `acquire` that fails instead of waiting for ever. */
 interface Subject extends LocksUnderTest {
   readonly acquire: (key: string, signal?: AbortSignal) => Promise<Lock>;
 }
@@ -80,7 +82,7 @@ const cases: ContractCases<Subject> = {
     for (const lock of held) await lock.release();
   },
 
-  'of many contenders one at a time holds the key': async ({ acquire }) => {
+  'only one of many contenders at a time holds the key': async ({ acquire }) => {
     let inside = 0;
     let entered = 0;
     const contend = async (index: number) => {
@@ -120,7 +122,7 @@ const cases: ContractCases<Subject> = {
     await second.release();
   },
 
-  'a release while others wait lets in exactly one': async ({ acquire }) => {
+  'a release gives the key to exactly one waiter': async ({ acquire }) => {
     const first = await acquire('key');
     let holders = 0;
     const waiters = Array.from({ length: 3 }, async () => {
@@ -154,7 +156,7 @@ const cases: ContractCases<Subject> = {
     await (await acquire('key')).release();
   },
 
-  'a waiter that left keeps nobody waiting': async ({ acquire }) => {
+  'a waiter that gave up does not delay the others': async ({ acquire }) => {
     const holder = await acquire('key');
     const controller = new AbortController();
     const order: string[] = [];
@@ -185,7 +187,7 @@ const cases: ContractCases<Subject> = {
 
 const is = (reason: unknown) => (error: unknown) => error === reason;
 
-/** Takes as long as acquiring a free key takes: time enough for a wrong second holder to show. */
+/** Takes as long as acquiring a free key, so that a wrong second holder has time to enter. */
 async function roundTrip(acquire: Subject['acquire'], index = 0): Promise<void> {
   const lock = await acquire(`another key ${index}`);
   await lock.release();

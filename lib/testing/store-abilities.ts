@@ -17,9 +17,9 @@ import {
   type StoreUnderTest,
 } from './store-content.js';
 
-/** What only some stores can do: `adoptsFiles` and `persistent`. */
+/** The abilities `adoptsFiles` and `persistent`. */
 export const abilityCases: ContractCases<StoreUnderTest> = {
-  'adopt is there exactly when it is declared': async ({ store }) => {
+  'the store has adopt exactly if it declares it': async ({ store }) => {
     assert.equal(typeof store.adopt, store.abilities.adoptsFiles ? 'function' : 'undefined');
   },
 
@@ -53,7 +53,7 @@ export const abilityCases: ContractCases<StoreUnderTest> = {
     },
   ),
 
-  'whoever has the file open goes on reading its bytes': adopting(async (store, file) => {
+  'a reader that has the file open goes on reading its bytes': adopting(async (store, file) => {
     await writeFile(file, contentOf('a', 100_000));
     const handle = await open(file, 'r');
     try {
@@ -66,13 +66,11 @@ export const abilityCases: ContractCases<StoreUnderTest> = {
     }
   }),
 
-  'adopt of a file that is not there rejects and leaves what is stored': adopting(
-    async (store, file) => {
-      await put(store, 'key', contentOf('old'));
-      await assert.rejects(store.adopt('key', file, {}));
-      await assertContent(store, 'key', contentOf('old'));
-    },
-  ),
+  'adopt of a missing file rejects and leaves the stored object': adopting(async (store, file) => {
+    await put(store, 'key', contentOf('old'));
+    await assert.rejects(store.adopt('key', file, {}));
+    await assertContent(store, 'key', contentOf('old'));
+  }),
 
   'adopt rejects when its signal has aborted, and leaves the file': adopting(
     async (store, file) => {

@@ -16,9 +16,9 @@ import {
 const REFUSED = { code: 'PRECONDITION_FAILED' };
 const WRITERS = 5;
 
-/** `replaces`: writes that commit only in place of what their writer saw. */
+/** `replaces`: writes that commit only if their condition holds. */
 export const conditionCases: ContractCases<StoreUnderTest> = {
-  'a write in place of nothing commits where nothing is stored': conditional(async (store) => {
+  'a write in place of nothing commits if nothing is stored': conditional(async (store) => {
     await put(store, 'key', contentOf('a'), {}, { replaces: null });
     await assertContent(store, 'key', contentOf('a'));
     await store.delete('key');
@@ -26,19 +26,21 @@ export const conditionCases: ContractCases<StoreUnderTest> = {
     await assertContent(store, 'key', contentOf('b'));
   }),
 
-  'a write in place of a revision commits where that is stored': conditional(async (store) => {
-    const { revision } = await put(store, 'key', contentOf('old'));
-    const stored = await put(store, 'key', contentOf('new'), {}, { replaces: revision });
-    assert.deepEqual(descriptionOf(await store.stat('key')), descriptionOf(stored));
-    await assertContent(store, 'key', contentOf('new'));
-  }),
+  'a write in place of a revision commits if that revision is stored': conditional(
+    async (store) => {
+      const { revision } = await put(store, 'key', contentOf('old'));
+      const stored = await put(store, 'key', contentOf('new'), {}, { replaces: revision });
+      assert.deepEqual(descriptionOf(await store.stat('key')), descriptionOf(stored));
+      await assertContent(store, 'key', contentOf('new'));
+    },
+  ),
 
-  'a write in place of nothing is refused where something is stored': conditional(async (store) => {
+  'a write in place of nothing is refused if an object is stored': conditional(async (store) => {
     await put(store, 'key', contentOf('old'));
     await assertRefused(store, null);
   }),
 
-  'a write in place of a revision is refused where another is stored': conditional(
+  'a write in place of a revision is refused if another one is stored': conditional(
     async (store) => {
       const { revision } = await put(store, 'key', contentOf('older'));
       await put(store, 'key', contentOf('old'));
@@ -46,32 +48,29 @@ export const conditionCases: ContractCases<StoreUnderTest> = {
     },
   ),
 
-  'equal bytes are not the revision that was to be replaced': conditional(async (store) => {
+  'another revision with equal bytes does not meet the condition': conditional(async (store) => {
     const { revision } = await put(store, 'key', contentOf('old'));
     await put(store, 'key', contentOf('old'));
     await assertRefused(store, revision);
   }),
 
-  'a write in place of a revision is refused where nothing is stored': conditional(
+  'a write in place of a revision is refused if nothing is stored': conditional(async (store) => {
+    const { revision } = await put(store, 'key', contentOf('old'));
+    await store.delete('key');
+    await assert.rejects(put(store, 'key', contentOf('new'), {}, { replaces: revision }), REFUSED);
+    await assertMiss(store, 'key');
+  }),
+
+  'a condition is checked when the write commits, not when it begins': conditional(
     async (store) => {
       const { revision } = await put(store, 'key', contentOf('old'));
-      await store.delete('key');
-      await assert.rejects(
-        put(store, 'key', contentOf('new'), {}, { replaces: revision }),
-        REFUSED,
-      );
-      await assertMiss(store, 'key');
+      const writer = await store.create('key', {}, { replaces: revision });
+      await writer.write(contentOf('new'));
+      const stored = await put(store, 'key', contentOf('between'));
+      await assert.rejects(writer.commit(), REFUSED);
+      assert.deepEqual(descriptionOf(await store.stat('key')), descriptionOf(stored));
     },
   ),
-
-  'what counts is stored when a write commits, not when it begins': conditional(async (store) => {
-    const { revision } = await put(store, 'key', contentOf('old'));
-    const writer = await store.create('key', {}, { replaces: revision });
-    await writer.write(contentOf('new'));
-    const stored = await put(store, 'key', contentOf('between'));
-    await assert.rejects(writer.commit(), REFUSED);
-    assert.deepEqual(descriptionOf(await store.stat('key')), descriptionOf(stored));
-  }),
 
   'a refused write has ended, and has no effect on others': conditional(async (store) => {
     const { revision } = await put(store, 'key', contentOf('old'));
@@ -88,9 +87,11 @@ export const conditionCases: ContractCases<StoreUnderTest> = {
     await assertContent(store, 'key', contentOf('newer'));
   }),
 
-  'of writes in place of nothing one commits': conditional((store) => assertOne(store, null)),
+  'one of several writes in place of nothing commits': conditional((store) =>
+    assertOne(store, null),
+  ),
 
-  'of writes in place of one revision one commits': conditional(async (store) => {
+  'one of several writes in place of one revision commits': conditional(async (store) => {
     const { revision } = await put(store, 'key', contentOf('old'));
     await assertOne(store, revision);
   }),

@@ -9,25 +9,27 @@ import type {
   StoredObject,
 } from '../stores/store.js';
 
-/** What the factory gives for one test. */
+/** A store for one test, made by the factory. */
 export interface StoreUnderTest {
-  /** Empty, with room for 32 MiB. */
+  /** An empty store with room for 32 MiB. */
   readonly store: SnapshotStore;
-  /** Another instance on the same data, as after a restart. Needed when the store is persistent. */
+  /**
+   * Makes another instance on the same data, as after a restart. Needed if the store is persistent.
+   */
   readonly reopen?: (() => SnapshotStore | Promise<SnapshotStore>) | undefined;
   /**
-   * Another instance, on the same or other data, that keeps at most so many bytes. Needed to test how
-   * a store that ranks objects makes room; one without a budget leaves it out.
+   * Makes another instance, on the same or other data, with a budget of `maxBytes`. Needed to test
+   * how a store with ranks makes room. A store without a budget leaves it out.
    */
   readonly withBudget?: ((maxBytes: number) => SnapshotStore | Promise<SnapshotStore>) | undefined;
   /** Removes the data. `store.close()` has been called. */
   readonly cleanup?: (() => unknown) | undefined;
 }
 
-/** More than streams and stores are likely to hold of an object that is being read. */
+/** Bytes: more than streams and stores are likely to buffer of an object that is being read. */
 export const LARGE = 4 * 1024 * 1024;
 
-/** Bytes that follow from the seed and repeat nowhere, so that no misplaced part goes unseen. */
+/** Bytes made from the seed. They never repeat, so that a test sees every misplaced part. */
 export function contentOf(seed: string, length = 1000): Buffer {
   const key = createHash('sha256').update(seed).digest();
   return createCipheriv('aes-256-ctr', key, Buffer.alloc(16)).update(Buffer.alloc(length));

@@ -15,8 +15,8 @@ export interface StoreContractOptions {
 }
 
 /**
- * Registers one test for each MUST of the `SnapshotStore` contract. Those on abilities that the store
- * does not declare pass without doing anything.
+ * Registers one test for each MUST of the `SnapshotStore` contract. Tests of abilities that the
+ * store does not declare pass without doing anything.
  */
 export function storeContract({ test, factory }: StoreContractOptions): void {
   const cases = {

@@ -11,7 +11,9 @@ import {
   type StoreUnderTest,
 } from './store-content.js';
 
-/** Strings that file names, URLs, patterns and databases are inclined to take for something else. */
+/**
+ * Strings that file names, URLs, patterns and databases are inclined to take for something else.
+ */
 const ODD_KEYS = [
   'a',
   'A',
@@ -76,12 +78,12 @@ export const keyCases: ContractCases<StoreUnderTest> = {
     }
   },
 
-  'list gives every key exactly as it was stored': async ({ store }) => {
+  'list returns every key exactly as it was stored': async ({ store }) => {
     await storeAll(store);
     assert.deepEqual(await listedKeys(store), [...ODD_KEYS].sort());
   },
 
-  'list gives all that match, whatever else it gives': async ({ store }) => {
+  'list returns all objects that match, and maybe others': async ({ store }) => {
     const keys = ['a/b', 'a/', '../a', 'é a', 'x', '%2f', 'a'.repeat(2048)];
     for (const key of keys) await put(store, key, contentOf(key));
     const matching = (key: string) => key.includes('a');

@@ -22,14 +22,14 @@ const EXPENDABLE = { expendable: true };
 
 /** `expendable`, and what of it a budget of `BUDGET` shows. */
 export const rankCases: ContractCases<StoreUnderTest> = {
-  'an object is not expendable unless that was asked for': async ({ store }) => {
+  'an object is not expendable by default': async ({ store }) => {
     await put(store, 'default', contentOf('a'));
     await put(store, 'false', contentOf('a'), {}, { expendable: false });
     await assertRank(store, 'default', false);
     await assertRank(store, 'false', false);
   },
 
-  'an expendable object is described as one where objects are ranked': async ({ store }) => {
+  'a store with ranks describes an expendable object as expendable': async ({ store }) => {
     const committed = await put(store, 'key', contentOf('a'), {}, EXPENDABLE);
     assert.equal(committed.expendable, store.abilities.ranksObjects);
     await assertRank(store, 'key', store.abilities.ranksObjects);
@@ -44,7 +44,7 @@ export const rankCases: ContractCases<StoreUnderTest> = {
     }
   }),
 
-  'an adopted object has the rank that was asked for': ranking(async ({ store }) => {
+  'an adopted object has the requested rank': ranking(async ({ store }) => {
     if (store.adopt === undefined) return;
     const directory = await mkdtemp(join(tmpdir(), 'store-contract-'));
     try {
@@ -60,7 +60,7 @@ export const rankCases: ContractCases<StoreUnderTest> = {
     }
   }),
 
-  'a rank is kept over a restart': ranking(async ({ store, reopen }) => {
+  'a rank survives a restart': ranking(async ({ store, reopen }) => {
     if (!store.abilities.persistent) return;
     await put(store, 'expendable', contentOf('a'), {}, EXPENDABLE);
     await put(store, 'other', contentOf('a'));
@@ -72,7 +72,7 @@ export const rankCases: ContractCases<StoreUnderTest> = {
     await again.close?.();
   }),
 
-  'only expendable objects go to make room for one': withBudget(async (store) => {
+  'only expendable objects are evicted for an expendable object': withBudget(async (store) => {
     await put(store, 'a', contentOf('a', SIZE));
     await put(store, 'b', contentOf('b', SIZE));
     for (const key of ['x', 'y', 'z']) {
@@ -83,7 +83,7 @@ export const rankCases: ContractCases<StoreUnderTest> = {
     for (const key of ['a', 'b']) await assertContent(store, key, contentOf(key, SIZE));
   }),
 
-  'an expendable object without room is committed and not kept': withBudget(async (store) => {
+  'an expendable object without room is committed but not kept': withBudget(async (store) => {
     for (const key of ['a', 'b', 'c']) await put(store, key, contentOf(key, SIZE));
     const committed = await put(store, 'x', contentOf('x', SIZE), {}, EXPENDABLE);
     assert.equal(committed.key, 'x');
@@ -92,7 +92,7 @@ export const rankCases: ContractCases<StoreUnderTest> = {
     for (const key of ['a', 'b', 'c']) await assertContent(store, key, contentOf(key, SIZE));
   }),
 
-  'an expendable object without room leaves nothing of what it replaces': withBudget(
+  'an expendable object without room removes the object that it replaces': withBudget(
     async (store) => {
       for (const key of ['a', 'b']) await put(store, key, contentOf(key, SIZE));
       await put(store, 'x', contentOf('old', SIZE), {}, EXPENDABLE);
@@ -102,23 +102,27 @@ export const rankCases: ContractCases<StoreUnderTest> = {
     },
   ),
 
-  'an object that became expendable may go for one': withBudget(async (store) => {
-    for (const key of ['a', 'b', 'c']) await put(store, key, contentOf(key, SIZE));
-    await put(store, 'b', contentOf('new', SIZE), {}, EXPENDABLE);
-    await put(store, 'x', contentOf('x', SIZE), {}, EXPENDABLE);
-    assert.deepEqual(await listedKeys(store), ['a', 'c', 'x']);
-  }),
+  'an object that became expendable may be evicted for an expendable one': withBudget(
+    async (store) => {
+      for (const key of ['a', 'b', 'c']) await put(store, key, contentOf(key, SIZE));
+      await put(store, 'b', contentOf('new', SIZE), {}, EXPENDABLE);
+      await put(store, 'x', contentOf('x', SIZE), {}, EXPENDABLE);
+      assert.deepEqual(await listedKeys(store), ['a', 'c', 'x']);
+    },
+  ),
 
-  'an object that is expendable no more does not go for one': withBudget(async (store) => {
-    for (const key of ['a', 'b', 'c']) {
-      await put(store, key, contentOf('old', SIZE), {}, EXPENDABLE);
-    }
-    for (const key of ['a', 'b', 'c']) await put(store, key, contentOf(key, SIZE));
-    await put(store, 'x', contentOf('x', SIZE), {}, EXPENDABLE);
-    assert.deepEqual(await listedKeys(store), ['a', 'b', 'c']);
-  }),
+  'an object that is no longer expendable is not evicted for an expendable one': withBudget(
+    async (store) => {
+      for (const key of ['a', 'b', 'c']) {
+        await put(store, key, contentOf('old', SIZE), {}, EXPENDABLE);
+      }
+      for (const key of ['a', 'b', 'c']) await put(store, key, contentOf(key, SIZE));
+      await put(store, 'x', contentOf('x', SIZE), {}, EXPENDABLE);
+      assert.deepEqual(await listedKeys(store), ['a', 'b', 'c']);
+    },
+  ),
 
-  'for an object that is not expendable anything may go': withBudget(async (store) => {
+  'any object may be evicted for an object that is not expendable': withBudget(async (store) => {
     for (const key of ['x', 'y', 'z']) {
       await put(store, key, contentOf(key, SIZE), {}, EXPENDABLE);
     }

@@ -87,14 +87,14 @@ export const readingCases: ContractCases<StoreUnderTest> = {
     });
   },
 
-  'open answers the revision that it is asked for': async ({ store }) => {
+  'open returns the requested revision': async ({ store }) => {
     const { revision } = await put(store, 'key', contentOf('a'));
     const opened = await mustOpen(store, 'key', { revision });
     assert.equal(opened.revision, revision);
     assertBytes(await rest(opened.body), contentOf('a'));
   },
 
-  'open answers nothing when another revision is stored': async ({ store }) => {
+  'open returns nothing if another revision is stored': async ({ store }) => {
     const { revision } = await put(store, 'key', contentOf('old'));
     await put(store, 'key', contentOf('new'));
     assert.equal(await store.open('key', { revision }), undefined);
@@ -139,7 +139,7 @@ export const readingCases: ContractCases<StoreUnderTest> = {
     for (const bytes of read) assertBytes(bytes, contentOf('a', LARGE));
   },
 
-  'what a reader does to its chunks does not change the object': async ({ store }) => {
+  'a reader that changes its chunks does not change the object': async ({ store }) => {
     await put(store, 'key', contentOf('a', 100_000));
     const { body } = await mustOpen(store, 'key');
     for await (const chunk of body) chunk.fill(0);

@@ -15,9 +15,9 @@ import {
   type StoreUnderTest,
 } from './store-content.js';
 
-/** `keepsReplaced`: revisions that can still be read after they were replaced. */
+/** `keepsReplaced`: revisions that can be read after they were replaced. */
 export const replacedCases: ContractCases<StoreUnderTest> = {
-  'replaced is there when it is declared': keeping(async (store) => {
+  'the store has replaced if it declares it': keeping(async (store) => {
     assert.equal(typeof store.replaced, 'function');
     assert.deepEqual(await replacedOf(store), []);
   }),
@@ -34,7 +34,7 @@ export const replacedCases: ContractCases<StoreUnderTest> = {
     await assertContent(store, 'key', part, { revision: old.revision, range });
   }),
 
-  'what was not named as replaced, or was not stored, is not opened': keeping(async (store) => {
+  'a revision that no write replaced is not opened': keeping(async (store) => {
     const { revision } = await put(store, 'key', contentOf('old'));
     await put(store, 'other', contentOf('other'));
     assert.equal(await store.open('key', { revision: 'another' }), undefined);
@@ -42,7 +42,7 @@ export const replacedCases: ContractCases<StoreUnderTest> = {
     assert.deepEqual(await replacedOf(store), []);
   }),
 
-  'several replaced revisions are kept, the last one first': keeping(async (store) => {
+  'several replaced revisions are kept': keeping(async (store) => {
     const first = await put(store, 'key', contentOf('1'));
     const second = await replace(store, first, contentOf('2'));
     const third = await replace(store, second, contentOf('3'));
@@ -57,7 +57,7 @@ export const replacedCases: ContractCases<StoreUnderTest> = {
     }
   }),
 
-  'nothing but its name shows a replaced revision': keeping(async (store) => {
+  'a replaced revision is shown only to callers that name it': keeping(async (store) => {
     const old = await put(store, 'key', contentOf('old'));
     const stored = await replace(store, old, contentOf('new'));
     assert.deepEqual(descriptionOf(await store.stat('key')), descriptionOf(stored));
@@ -65,7 +65,7 @@ export const replacedCases: ContractCases<StoreUnderTest> = {
     assert.deepEqual(await listedKeys(store), ['key']);
   }),
 
-  'delete removes replaced revisions, also for what is stored later': keeping(async (store) => {
+  'delete removes replaced revisions for good': keeping(async (store) => {
     const old = await put(store, 'key', contentOf('old'));
     await replace(store, old, contentOf('new'));
     await store.delete('key');

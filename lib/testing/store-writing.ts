@@ -21,7 +21,7 @@ export const writingCases: ContractCases<StoreUnderTest> = {
     await assertContent(store, 'key', contentOf('a', 1_000_000));
   },
 
-  'an unfinished write leaves what is stored': async ({ store }) => {
+  'an unfinished write leaves the stored object': async ({ store }) => {
     const stored = await put(store, 'key', contentOf('old'), { of: 'old' });
     const writer = await store.create('key', { of: 'new' });
     await writer.write(contentOf('new'));
@@ -67,7 +67,7 @@ export const writingCases: ContractCases<StoreUnderTest> = {
     await assertMiss(store, 'key');
   },
 
-  'an aborted write leaves what was stored before': async ({ store }) => {
+  'an aborted write leaves the object that was stored before': async ({ store }) => {
     const stored = await put(store, 'key', contentOf('old'), { of: 'old' });
     const writer = await store.create('key', { of: 'new' });
     await writer.write(contentOf('new'));
@@ -161,7 +161,7 @@ export const writingCases: ContractCases<StoreUnderTest> = {
     assert.notEqual(first.revision, second.revision);
   },
 
-  'of two writes under one key the one committed last is stored': async ({ store }) => {
+  'the last commit of two writes under one key is stored': async ({ store }) => {
     const one = await store.create('key', { of: 'one' });
     const two = await store.create('key', { of: 'two' });
     await one.write(contentOf('one', 500));

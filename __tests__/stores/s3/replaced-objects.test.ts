@@ -59,7 +59,7 @@ describe('A replaced object', () => {
     expect(s3.operations()).toEqual(['GetObject']);
   });
 
-  test('is gone after keepReplacedFor, whoever made it', async () => {
+  test('is gone after keepReplacedFor, whichever process made it', async () => {
     const revision = await replace('key', 'old', 'new');
     setDate(defer, 11 * MINUTE);
     expect(await store.replaced('key')).toEqual([]);

@@ -74,7 +74,7 @@ export function serverCases(
       expect(await listedKeys(store)).toEqual(Object.keys(keys).sort());
     });
 
-    test('keeps what is replaced, also of several parts, by a copy of its own', async () => {
+    test('keeps a copy of a replaced object, also of one with several parts', async () => {
       const metadata = { text: contentOf('text', 3000).toString('base64') };
       const content = contentOf('old', 12 * MIB);
       const { revision } = await put(store, 'key', content, metadata);
@@ -180,7 +180,7 @@ export function serverCases(
     });
   });
 
-  test('One machine serves what another one has generated, even when the upstream is gone', async () => {
+  test('One machine serves a snapshot that another one has built, even if the upstream is gone', async () => {
     const bucket = await server.makeBucket();
     const repository = await freshRepository(resources);
     const start = async () =>

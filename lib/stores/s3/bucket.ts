@@ -14,18 +14,18 @@ import { statusOf, storeFailure, unlessStatus, withRequestFailure } from './fail
 import { isObjectName, keyOf, objectName } from './object-name.js';
 import type { S3StoreConfig } from './options.js';
 
-/** What S3 says of an object. */
+/** S3's description of an object. */
 export interface ObjectHead {
   /** Bytes of the whole object. */
   readonly size: number;
   readonly etag: string;
-  /** In buckets that keep versions. */
+  /** S3's own version, in buckets that keep versions. */
   readonly versionId: string | undefined;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
 export interface ObjectAnswer extends ObjectHead {
-  /** Nobody else reads or destroys it. */
+  /** The caller has to read or destroy it. */
   readonly body: Readable;
 }
 
@@ -43,17 +43,19 @@ interface GetOptions {
 }
 
 const NO_OBJECT = { 404: 'missing' } as const;
-/** Milliseconds for which a bucket that was there is not asked for again. */
+/** Milliseconds for which an existing bucket is not checked again. */
 const SEEN_FOR = 10_000;
 const NO_ANSWER = { 404: 'missing', 416: 'outside' } as const;
 
-/** The objects below a prefix of a bucket: the requests that a store makes, and what of their answers it needs. */
+/**
+ * The objects below a prefix of a bucket: makes the requests of a store.
+ */
 export class S3Bucket {
   readonly name: string;
   readonly client: S3Client;
-  /** Of the names of all objects. */
+  /** The names of all objects begin with it. */
   readonly prefix: string;
-  /** When the bucket was there: by `performance.now()`. */
+  /** When the bucket was last found: by `performance.now()`. */
   #seenAt = Number.NEGATIVE_INFINITY;
 
   constructor({ client, bucket, prefix }: Pick<S3StoreConfig, 'client' | 'bucket' | 'prefix'>) {
@@ -62,12 +64,12 @@ export class S3Bucket {
     this.prefix = prefix;
   }
 
-  /** The whole name of a key's object, as the requests have it. */
+  /** The full name of a key's object, as requests use it. */
   nameOf(key: string): string {
     return this.prefix + objectName(key);
   }
 
-  /** The key that a name was made of, or `undefined` when it does not tell. */
+  /** The key of an object's name; `undefined` if the name does not hold it. */
   keyOf(name: string): string | undefined {
     return keyOf(name.slice(this.prefix.length));
   }
@@ -82,9 +84,10 @@ export class S3Bucket {
   }
 
   /**
-   * One answer is of one object, however often it is replaced meanwhile.
+   * One answer always belongs to one object, however often it is replaced meanwhile.
    *
-   * @returns `outside` when the range starts behind its end. A range that ends behind it ends with it.
+   * @returns `outside` if the range starts after the object's end. A range that ends after it is
+   *   cut.
    */
   async get(
     name: string,
@@ -113,12 +116,14 @@ export class S3Bucket {
     }
   }
 
-  /** An answer without a body does not tell whether it is the object that is not there, or the bucket. */
+  /**
+   * A 404 without a body does not tell whether the object or the bucket is missing.
+   */
   async #requireBucket(signal: AbortSignal | undefined): Promise<void> {
     if (performance.now() - this.#seenAt < SEEN_FOR) return;
     const command = new HeadBucketCommand({ Bucket: this.name });
     const isThere = this.client.send(command, toOptions(signal)).catch((error: unknown) => {
-      // Who may read objects need not be allowed to ask for the bucket.
+      // Credentials that may read objects need not allow this request.
       if (statusOf(error) === 404) throw storeFailure(error);
     });
     await unlessAborted(isThere, signal);
@@ -130,14 +135,14 @@ export class S3Bucket {
     await unlessStatus(NO_OBJECT, this.client.send(command), undefined);
   }
 
-  /** The names of objects of stores, a page at a time. */
+  /** The names of all objects that stores wrote, a page at a time. */
   async *list(): AsyncGenerator<string[]> {
     for await (const page of this.contents(this.prefix)) {
       yield page.map(({ name }) => name).filter(isObjectName);
     }
   }
 
-  /** All whose names begin so, a page at a time. */
+  /** All objects whose names begin with `under`, a page at a time. */
   async *contents(under: string, signal?: AbortSignal | undefined): AsyncGenerator<ListedObject[]> {
     let token: string | undefined;
     do {

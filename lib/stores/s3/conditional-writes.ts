@@ -3,21 +3,26 @@ import {
   PutObjectCommand,
   type S3Client,
 } from '@aws-sdk/client-s3';
-import { mayReplace, refusal } from '../refusal.js';
+import { isConditionMet, preconditionFailure } from '../write-condition.js';
 import { isNamed, statusOf } from './failure.js';
 import type { ObjectReader } from './object-reader.js';
 
-/** The requests that publish an object: what is sent before them cannot be seen. */
+/** The requests that publish an object. Nobody can read what was sent before them. */
 export type PublishCommand = PutObjectCommand | CompleteMultipartUploadCommand;
 
 export function isPublishCommand(command: unknown): command is PublishCommand {
   return command instanceof PutObjectCommand || command instanceof CompleteMultipartUploadCommand;
 }
 
-/** What is in the way may come and go; twice in a row, it is the server that is taken to be wrong. */
+/**
+ * What is in the way may come and go; twice in a row, it is the server that is taken to be wrong.
+ */
 const ATTEMPTS = 2;
 
-/** Milliseconds for which a server is taken to know no conditions; it may have been a proxy that said so. */
+/**
+ * Milliseconds for which a server counts as unable to check conditions. It may have been a proxy's
+ * answer.
+ */
 const OFF_FOR = 600_000;
 
 interface SendOptions {
@@ -27,15 +32,16 @@ interface SendOptions {
 type Condition = Pick<PutObjectCommand['input'], 'IfMatch' | 'IfNoneMatch'>;
 
 /**
- * Publishes objects on the condition that a revision, or nothing, is in their place, by `If-Match` and
- * `If-None-Match: *`.
+ * Publishes objects on the condition that a revision, or nothing, is in their place, by `If-Match`
+ * and `If-None-Match: *`.
  *
- * Conditions of S3 name tags, which are equal for equal bytes. So it is asked right before which revision
- * is there, and with what tag: an object of the same bytes that comes in between goes unseen.
+ * Conditions of S3 name tags, which are equal for equal bytes. So the store reads the revision and
+ * its tag right before it publishes. It does not notice a version with equal bytes that comes in
+ * between.
  *
- * A server that says that it knows no conditions (501), or that goes on refusing where they hold, as Swift
- * does with parts, is written to without them for ten minutes: after that question, which leaves a moment in
- * which something else may be stored.
+ * Some servers don't support conditions (501), or refuse writes whose condition holds, as Swift
+ * does with parts. For ten minutes, the store writes to such a server without conditions, right
+ * after it has read the revision. Another write may then commit in between.
  */
 export class ConditionalWrites {
   readonly #client: S3Client;
@@ -49,8 +55,8 @@ export class ConditionalWrites {
   }
 
   /**
-   * @throws SnapshotError `PRECONDITION_FAILED`, also when the object is there already: the SDK sends a
-   *   request again whose answer was lost. Else what the request fails with.
+   * @throws SnapshotError `PRECONDITION_FAILED`, also when the object is there already: the SDK
+   *   sends a request again whose answer was lost. Else what the request fails with.
    */
   async publish(
     key: string,
@@ -62,13 +68,13 @@ export class ConditionalWrites {
     const isOff = performance.now() < this.#offUntil;
     for (let attempt = 0; ; attempt++) {
       const { head, object } = await this.#reader.look(name, key, options.abortSignal);
-      if (!mayReplace(object, replaces)) throw refusal(key);
+      if (!isConditionMet(object, replaces)) throw preconditionFailure(key);
       if (isOff || attempt === ATTEMPTS) break;
       try {
         return await this.#send(command, conditionOf(head?.etag), options);
       } catch (error) {
         if (isNotImplemented(error)) break;
-        if (isNamed(error, 'ConditionalRequestConflict')) throw refusal(key, error);
+        if (isNamed(error, 'ConditionalRequestConflict')) throw preconditionFailure(key, error);
         if (!isRefused(error)) throw error;
       }
     }
@@ -89,8 +95,8 @@ export class ConditionalWrites {
 }
 
 /**
- * The tag has no quotes, against RFC 9110, section 13.1.1: S3 takes it either way, Ceph and what is made of
- * it only so.
+ * The tag has no quotes, against RFC 9110, section 13.1.1: S3 takes it either way, Ceph and what is
+ * made of it only so.
  */
 function conditionOf(etag: string | undefined): Condition {
   return etag === undefined ? { IfNoneMatch: '*' } : { IfMatch: etag.replaceAll('"', '') };

@@ -20,12 +20,15 @@ export interface CopyOptions {
   /** Names of objects in it. */
   readonly from: string;
   readonly to: string;
-  /** What is at `from`. If that changes meanwhile, what is there by then is copied, or nothing, but no mix. */
+  /**
+   * The object at `from`. If it is replaced meanwhile, the new one is copied, or none, but never a
+   * mix.
+   */
   readonly head: ObjectHead;
   readonly signal: AbortSignal;
 }
 
-/** Copies an object within the bucket, with its metadata; its bytes don't leave the server. */
+/** Copies an object with its metadata within the bucket. The bytes don't leave the server. */
 export async function copyObject(client: S3Client, options: CopyOptions): Promise<void> {
   const { bucket, from, to, head, signal } = options;
   const CopySource = [bucket, ...from.split('/')].map(encodeURIComponent).join('/');

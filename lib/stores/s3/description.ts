@@ -3,17 +3,17 @@ import type { Metadata } from '../store.js';
 import { isMetadata, isRecord, parseJson } from '../stored-json.js';
 
 /*
- * What is known of an object beside its bytes lies in its user-defined metadata, so that one request
- * publishes, replaces and reads both. S3 gives them room for 2 KB, and headers are no place for arbitrary
- * text: they hold the description as JSON in base64url, in pieces `description-0`, `description-1`, … of
- * 256 bytes, which is the most that some servers take for one.
+ * The description of an object is in its user-defined metadata, so that one request publishes,
+ * replaces and reads both. S3 allows 2 KB of metadata, and headers can't hold arbitrary text. So
+ * the description is JSON in base64url, in pieces `description-0`, `description-1`, … of 256 bytes,
+ * the most that some servers accept for one.
  *
- * A description that is larger follows the object's bytes as a trailer, and its place in the metadata is
- * taken by the trailer's length: still one object, that is published in one step.
+ * A larger description follows the object's bytes as a trailer, and the metadata hold the trailer's
+ * length. It is still one object, published in one step.
  */
 const PIECE = 'description-';
 const PIECE_BYTES = 256;
-/** Names and values of so many pieces, `x-amz-meta-` included, stay below 2,048 bytes. */
+/** The most pieces whose names and values, with `x-amz-meta-`, stay below 2,048 bytes. */
 const MAX_PIECES = 7;
 const MAX_TRAILER_BYTES = 1024 * 1024;
 
@@ -29,7 +29,7 @@ export interface Description {
 export interface EncodedDescription {
   /** User-defined metadata of the S3 object. */
   readonly metadata: Record<string, string>;
-  /** What follows the bytes; usually nothing does. */
+  /** The bytes that follow the object's own; usually none. */
   readonly trailer: Buffer;
 }
 
@@ -48,8 +48,8 @@ export function encodeDescription(description: Description): EncodedDescription 
 }
 
 /**
- * Reads the metadata of an S3 object: the description, or how many bytes of trailer it is in; `undefined`
- * when they are not by this store.
+ * Reads the metadata of an S3 object: returns the description, or the length of the trailer that
+ * holds it. `undefined` if this store did not write them.
  */
 export function decodeMetadata(
   metadata: Readonly<Record<string, string>>,

@@ -2,10 +2,10 @@ import { S3ServiceException } from '@aws-sdk/client-s3';
 import { SnapshotError } from '../../errors.js';
 
 /**
- * Waits for a request, which the SDK has tried again as often as it is configured to.
+ * Waits for a request. The SDK has already retried it as often as configured.
  *
- * @throws the reason of the signal when that has aborted, otherwise SnapshotError `STORE_FAILED` or, from
- *   servers that have a limit, `STORAGE_FULL`
+ * @throws the reason of the signal when that has aborted, otherwise SnapshotError `STORE_FAILED`
+ *   or, from servers that have a limit, `STORAGE_FULL`
  */
 export async function withRequestFailure<T>(
   request: Promise<T>,
@@ -19,7 +19,7 @@ export async function withRequestFailure<T>(
   }
 }
 
-/** As `withRequestFailure`; what S3 answers to some status is no failure, and is named. */
+/** As `withRequestFailure`, but returns a named outcome for some statuses instead of throwing. */
 export async function unlessStatus<T, Outcome extends string>(
   outcomes: Readonly<Record<number, Outcome>>,
   request: Promise<T>,
@@ -41,7 +41,7 @@ export function storeFailure(error: unknown): SnapshotError {
   return new SnapshotError(code, describe(error), { cause: error });
 }
 
-/** Answers to HEAD have a status only. */
+/** Includes the status, as answers to HEAD have nothing else. */
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const status = statusOf(error);
@@ -49,12 +49,12 @@ function describe(error: unknown): string {
   return status !== undefined ? `the bucket's server answered ${status}: ${what}` : what;
 }
 
-/** S3 itself is never full; these are of Ceph, MinIO and others. */
+/** S3 itself is never full. Ceph, MinIO and others answer like this. */
 function isFull(error: unknown): boolean {
   return isNamed(error, 'QuotaExceeded') || statusOf(error) === 507;
 }
 
-/** A bucket that is not there is a failure, unlike an object that is not there: both are a 404. */
+/** A missing bucket is a failure, a missing object is not. Both are a 404. */
 function outcomeStatus(error: unknown): number | undefined {
   return isNamed(error, 'NoSuchBucket') ? undefined : statusOf(error);
 }

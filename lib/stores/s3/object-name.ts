@@ -1,14 +1,18 @@
 import { createHash } from 'node:crypto';
 
 /*
- * Names of objects in the bucket, which have at most 1,024 bytes of UTF-8: `{prefix}{key}.object`, where
+ * Names of objects in the bucket, which have at most 1,024 bytes of UTF-8: `{prefix}{key}.object`,
+ * where
  *
- *   - a byte that S3, or what stands before it, may take for something else is `!` and two hex digits;
+ *   - a byte that S3, or what stands before it, may take for something else is `!` and two hex
+ *     digits;
  *   - a segment between slashes that has no bytes is `!`, and `.` and `..` have no points;
- *   - of a key that is long, or is no Unicode text, comes the beginning, `!!` and a hash of all of it.
+ *   - of a key that is long, or is no Unicode text, comes the beginning, `!!` and a hash of all of
+ *     it.
  *
- * Different keys have different names. The ending keeps one name from being the folder of another, as some
- * servers store them in a file system, and tells objects of a store from others below the prefix.
+ * Different keys have different names. The ending keeps one name from being the folder of another,
+ * as some servers store them in a file system, and tells objects of a store from others below the
+ * prefix.
  */
 const ENDING = '.object';
 /** Of a readable name, in bytes. Beside it there must be room for the prefix. */

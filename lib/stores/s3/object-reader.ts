@@ -1,12 +1,13 @@
+import { addAbortSignal, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
+import { retry } from '../../async/retry.js';
 import { SnapshotError } from '../../errors.js';
 import { sliceOf } from '../range.js';
 import type { ByteRange, OpenedObject, OpenOptions, StoredObject } from '../store.js';
-import { AnswerBody } from './answer-body.js';
 import type { ObjectHead, S3Bucket } from './bucket.js';
 import { decodeMetadata, decodeTrailer } from './description.js';
 
-/** Of reading an object that others replace. */
+/** How often an object is read that others replace meanwhile. */
 const MAX_ATTEMPTS = 5;
 
 /** An object and where it was found. */
@@ -15,7 +16,7 @@ export interface FoundObject {
   readonly head: ObjectHead;
 }
 
-/** Reads objects with what describes them, so that both are of one revision. */
+/** Reads objects with their descriptions, so that both belong to one version of the object. */
 export class ObjectReader {
   readonly #bucket: S3Bucket;
 
@@ -24,9 +25,9 @@ export class ObjectReader {
   }
 
   /**
-   * What an object's name is of.
+   * Finds the object of a name.
    *
-   * @param key whose object it has to be. Default: of the key that the name was made of.
+   * @param key the key that the object must have. Default: any key with that name.
    */
   async find(
     name: string,
@@ -37,7 +38,7 @@ export class ObjectReader {
     return head && object && { head, object };
   }
 
-  /** As `find`; `head` alone is what no store put there. */
+  /** As `find`. `head` without `object`: no store wrote the S3 object. */
   look(
     name: string,
     key?: string,
@@ -85,8 +86,8 @@ export class ObjectReader {
   }
 
   /**
-   * @returns `undefined` for what no store put there, and `changed` when another object is there before
-   *   this one's trailer was read.
+   * @returns `undefined` if no store wrote the object; `changed` if the object was replaced before
+   *   its trailer was read.
    */
   async #describe(
     name: string,
@@ -103,7 +104,7 @@ export class ObjectReader {
       const answer = await this.#bucket.get(name, { range, signal });
       if (typeof answer === 'string') return 'changed';
       const body = new AnswerBody(answer.body, description.trailer, signal);
-      // The revision is in the trailer, so that two objects with one have different tags.
+      // The revision is in the trailer, so that versions with trailers have different tags.
       if (answer.etag !== etag) {
         body.destroy();
         return 'changed';
@@ -117,23 +118,77 @@ export class ObjectReader {
   }
 }
 
-/** Whether another revision than the one asked for is stored. */
+/** Whether an object is another version than the requested one. */
 export function isOther(object: StoredObject, revision: string | undefined): boolean {
   return revision !== undefined && object.revision !== revision;
 }
 
-/** Reads again what was replaced between two requests. */
+/** Reads again if the object was replaced between two requests. */
 async function unlessChanging<T>(read: () => Promise<T | 'changed'>): Promise<T> {
-  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+  const attempt = async () => {
     const outcome = await read();
-    if (outcome !== 'changed') return outcome;
-  }
-  throw new SnapshotError('STORE_FAILED', 'the object is replaced faster than it can be read');
+    return outcome === 'changed' ? undefined : { outcome };
+  };
+  const exhausted = () =>
+    new SnapshotError('STORE_FAILED', 'the object is replaced faster than it can be read');
+  return (await retry(MAX_ATTEMPTS, attempt, exhausted)).outcome;
 }
 
-/** Whether it can be asked for. Whether it lies within the object is seen from the answer. */
+/** Whether a request can name the range. The answer shows whether it lies within the object. */
 function isRange(range: ByteRange | undefined): boolean {
   if (range === undefined) return true;
   const { start, end } = range;
   return Number.isSafeInteger(start) && Number.isSafeInteger(end) && 0 <= start && start <= end;
+}
+
+/**
+ * The first `length` bytes of an answer of S3. It fails if the connection ends too early, or if the
+ * SDK finds that the checksum differs from the stored one.
+ */
+class AnswerBody extends Readable {
+  readonly #source: Readable;
+  #missing: number;
+
+  constructor(source: Readable, length: number, signal?: AbortSignal | undefined) {
+    super();
+    this.#source = source;
+    this.#missing = length;
+    source.on('data', this.#onData).on('end', this.#onEnd).on('error', this.#onError);
+    source.once('close', this.#onEnd);
+    source.pause();
+    if (signal !== undefined) addAbortSignal(signal, this);
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    if (this.destroyed) return;
+    const wanted = chunk.subarray(0, this.#missing);
+    this.#missing -= wanted.length;
+    if (wanted.length > 0 && !this.push(wanted)) this.#source.pause();
+    if (wanted.length < chunk.length) this.#finish();
+  };
+
+  readonly #onEnd = (): void => {
+    if (this.destroyed || this.readableEnded) return;
+    if (this.#missing === 0) this.#finish();
+    else this.#onError(new Error(`the connection ended ${this.#missing} bytes too early`));
+  };
+
+  readonly #onError = (cause: Error): void => {
+    this.destroy(new SnapshotError('STORE_FAILED', cause.message, { cause }));
+  };
+
+  #finish(): void {
+    this.#source.off('data', this.#onData).off('end', this.#onEnd).off('close', this.#onEnd);
+    this.#source.destroy();
+    this.push(null);
+  }
+
+  override _read(): void {
+    this.#source.resume();
+  }
+
+  override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
+    this.#source.destroy();
+    callback(error);
+  }
 }

@@ -12,27 +12,33 @@ const MAX_PREFIX_BYTES = 256;
 
 const schema = z
   .strictObject({
-    /** It must be there already. */
+    /** It must exist already. */
     bucket: z
       .string()
       .min(1, 'must not be empty')
       .refine((text) => !text.includes('://'), 'must be a name, not a URL'),
     /**
-     * What the names of all objects in the bucket begin with, such as `snapshots/`: at most 256 bytes.
-     * Stores with different prefixes don't see each other's objects. Default: nothing.
+     * The names of all objects in the bucket begin with it, such as `snapshots/`. At most 256
+     * bytes. Stores with different prefixes don't see each other's objects. Default: nothing.
      */
     prefix: z
       .string()
       .refine((text) => Buffer.byteLength(text) <= MAX_PREFIX_BYTES, 'must have at most 256 bytes')
       .default(''),
-    /** Makes the requests. It stays yours: `close()` does not destroy it. Default: one made of `config`. */
+    /**
+     * The client for all requests. `close()` does not destroy it. Default: a new one, made of
+     * `config`.
+     */
     client: methods<S3Client>(['send'], 'an S3Client').optional(),
-    /** Region, endpoint, credentials and whatever else `new S3Client` takes. Default: what the SDK finds. */
+    /**
+     * Region, endpoint, credentials and other options of `new S3Client`. Default: those that the
+     * SDK finds.
+     */
     config: z.custom<S3ClientConfig>(isObject, 'must be what S3Client takes').optional(),
     /**
-     * Bytes of a part, at least 5 MiB. An object has at most 10,000 parts (with some servers less), so that
-     * one of 78 GiB is the largest by default. A write holds at most `concurrentParts` + 2 parts in memory.
-     * Default: 8 MiB.
+     * Bytes of a part, at least 5 MiB. An object has at most 10,000 parts (with some servers less),
+     * so that one of 78 GiB is the largest by default. A write holds at most `concurrentParts` + 2
+     * parts in memory. Default: 8 MiB.
      */
     partSize: z
       .number()
@@ -43,16 +49,16 @@ const schema = z
     /** Parts of one object that are sent at a time, 1 to 64. */
     concurrentParts: z.number().int().min(1).max(64).default(4),
     /**
-     * `redirect` sends clients to the bucket for what is stored, by presigned URLs, which needs
-     * `@aws-sdk/s3-request-presigner`; `stream` has its bytes pass through this process.
+     * `redirect` sends clients to the bucket by presigned URLs, which needs
+     * `@aws-sdk/s3-request-presigner`. `stream` sends the bytes through this process.
      */
     serve: z.enum(['stream', 'redirect']).default('stream'),
     /** Seconds for which a presigned URL is good. */
     urlLifetime: z.number().int().min(1).max(MAX_URL_LIFETIME).default(300),
     /**
-     * Whether the server knows `If-Match` and `If-None-Match` of writes, as S3 does. One that says that it
-     * does not is written to without them all the same. Risk: one that ignores them can't be told, and has
-     * the ability that the store declares only in name.
+     * Whether the server supports `If-Match` and `If-None-Match` for writes, as S3 does. If it says
+     * that it does not, the store writes without them. Risk: the store can't detect a server that
+     * ignores them, and then declares an ability that it does not have.
      */
     conditionalWrites: z.boolean().default(true),
     ...keepReplaced,
@@ -62,7 +68,7 @@ const schema = z
     'config: it is for the client that is made when there is no `client`',
   );
 
-/** What `S3Store` takes. */
+/** The options of `S3Store`. */
 export type S3StoreOptions = z.input<typeof schema>;
 
 export interface S3StoreConfig extends Omit<z.output<typeof schema>, 'client' | 'config'> {
@@ -82,9 +88,9 @@ export function parseS3Options(options: S3StoreOptions): S3StoreConfig {
 const REQUEST_TIMEOUT = 120_000;
 
 /**
- * A client as the SDK makes it, which of itself would wait for ever for a server that does not answer, and
- * have 50 connections: too few, because each client that downloads a snapshot takes one, however slowly,
- * and requests that find none wait.
+ * Makes a client with timeouts and 1,000 connections. By default, the SDK waits for ever for a
+ * server that does not answer, and has 50 connections. That is too few: each client that downloads
+ * a snapshot holds one, and other requests wait for a free one.
  */
 function makeClient(config: S3ClientConfig = {}): S3Client {
   const agent = { keepAlive: true, maxSockets: 1000 };
@@ -98,7 +104,7 @@ function makeClient(config: S3ClientConfig = {}): S3Client {
   return new S3Client({ requestHandler, ...config });
 }
 
-/** Whether it is installed shows before the first client is to be sent somewhere. */
+/** Fails at the start, and not at the first redirect, if the package is missing. */
 function requirePresigner(): void {
   try {
     createRequire(import.meta.url).resolve(PRESIGNER);

@@ -16,7 +16,9 @@ export interface PresignOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** Signs the URL of an object: of its version, in buckets that keep versions. Makes no request itself. */
+/**
+ * Signs the URL of an object, or of its S3 version in buckets that keep versions. Makes no request.
+ */
 export async function presignObject(
   bucket: S3Bucket,
   name: string,
@@ -34,7 +36,7 @@ export async function presignObject(
   return withRequestFailure(getSignedUrl(bucket.client, command, { expiresIn }), signal);
 }
 
-/** Loaded when it is used: who does not use it need not install it. */
+/** Loaded on first use, as the package is optional. */
 async function importPresigner() {
   try {
     return await import('@aws-sdk/s3-request-presigner');

@@ -13,9 +13,9 @@ import { copyObject } from './copy.js';
 import { statusOf } from './failure.js';
 import type { ObjectReader } from './object-reader.js';
 
-/** Before the names of objects, which never begin so. */
+/** Comes before the names of replaced objects. No other object's name begins with it. */
 const FOLDER = '!replaced/';
-/** What revisions of this store look like: safe in a name. */
+/** The form of this store's revisions, which is safe in a name. */
 const REVISION = /^[0-9A-Za-z-]{1,64}$/;
 
 const MAX_REMEMBERED = 1000;
@@ -25,18 +25,18 @@ interface ReplacedObject extends Replaced {
 }
 
 /**
- * Objects of a bucket that were replaced. Before that each is copied, within the bucket, to
- * `!replaced/{name}/{revision}`, where all processes find it.
+ * The replaced versions of objects in a bucket. Before an object is replaced, it is copied within
+ * the bucket to `!replaced/{name}/{revision}`, where all processes find it.
  *
- * They go when one of these processes keeps the next one, or by a timer of the process that kept it. All of
- * the bucket is looked through then: one request for each thousand that are there.
+ * Expired versions are removed when a process keeps the next one, or by a timer of the process that
+ * kept them. This lists all replaced versions in the bucket: one request for each thousand.
  */
 export class ReplacedObjects {
   readonly #bucket: S3Bucket;
   readonly #reader: ObjectReader;
   readonly #options: KeepReplaced;
   readonly #timer: SweepTimer;
-  /** Revisions that were found: others are looked for where what is stored is. */
+  /** Revisions that were found here. `open` looks for others among the stored objects first. */
   readonly #found = new LRUCache<string, true>({ max: MAX_REMEMBERED });
   #hasWarned = false;
 
@@ -51,7 +51,10 @@ export class ReplacedObjects {
     return this.#options.keepReplacedFor > 0;
   }
 
-  /** Copies what is stored, if it is this revision. Never rejects: a write that can't keep it goes on. */
+  /**
+   * Copies the stored object, if it has this revision. Never rejects: the write goes on without a
+   * copy.
+   */
   async keep(key: string, revision: string, signal: AbortSignal): Promise<void> {
     if (!this.areKept || !REVISION.test(revision)) return;
     const { client, name: bucket } = this.#bucket;
@@ -69,7 +72,7 @@ export class ReplacedObjects {
     }
   }
 
-  /** The one that was replaced last comes first. */
+  /** The latest replaced first. */
   async list(key: string, signal: AbortSignal | undefined): Promise<StoredObject[]> {
     if (!this.areKept) return [];
     const { keepReplacedFor } = this.#options;
@@ -78,7 +81,7 @@ export class ReplacedObjects {
     const found = await Promise.all(
       names.map(async ({ name }) => {
         const object = (await this.#reader.find(name, key, signal))?.object;
-        // Something else may have been there by the time that it was copied.
+        // The object may have been replaced before it was copied.
         return object !== undefined && name.endsWith(`/${object.revision}`) ? [object] : [];
       }),
     );
@@ -86,7 +89,7 @@ export class ReplacedObjects {
     return found.flat();
   }
 
-  /** Whether a revision is known to be here. */
+  /** Whether a revision is known to be a replaced one. */
   has(revision: string): boolean {
     return this.#found.has(revision);
   }
@@ -107,7 +110,7 @@ export class ReplacedObjects {
       await this.#bucket.delete(name);
   }
 
-  /** Nothing goes by time any more. */
+  /** Stops the timer. */
   close(): void {
     this.#timer.close();
   }
@@ -134,7 +137,7 @@ export class ReplacedObjects {
     return objects.sort((a, b) => a.at - b.at);
   }
 
-  /** Once: it is told to people, and changes nothing for clients that don't read in parts. */
+  /** Warns once, as clients that don't read in parts are not affected. */
   readonly #warn = (error: unknown): void => {
     if (this.#hasWarned) return;
     this.#hasWarned = true;

@@ -22,7 +22,7 @@ import { type PresignOptions, presignObject } from './presign.js';
 import { ReplacedObjects } from './replaced-objects.js';
 import { ObjectUpload, type Publish } from './upload.js';
 
-/** Objects that `list` asks for at a time. */
+/** How many objects `list` requests at a time. */
 const LISTED_AT_ONCE = 16;
 /** Milliseconds for which a finished write waits for the copy of what it replaces. */
 const MAX_KEEPING = 30_000;
@@ -32,23 +32,24 @@ interface SignalOption {
 }
 
 /**
- * Keeps each object as one object of a bucket of S3, or of a server that speaks its protocol. Any number
- * of processes may share it.
+ * Keeps each object as one object of a bucket of S3, or of a server with the same protocol. Any
+ * number of processes may share the bucket.
  *
- * - `stat` and `open` are one request. A write is one, or one for each part and two more when it is larger
- *   than a part. `list` is one for each thousand objects, and one for each that matches or whose name does
- *   not tell.
- * - `storedAt` is when the write began: what describes an object is sent before its bytes.
- * - The revision is in the metadata, of which S3 answers those that belong to the bytes. Its own tag would
- *   not do: it is the same for equal bytes.
- * - A write that names what it replaces is one request more, `HEAD`. The server judges its condition in
- *   the step that publishes the object, by the tag: it takes a revision of the same bytes for the same.
- *   A server that ignores conditions can't be told from one that judges them.
- * - What such a write replaces is copied within the bucket, while its own bytes are sent: see `ReplacedObjects`.
- * - Without that, whoever commits last wins. With S3 that is the write that began last, if two of one key
- *   overlap and have parts.
- * - It never makes room: leave that to a lifecycle rule of the bucket. One is needed for the parts of
- *   writes that died with their process too.
+ * - `stat` and `open` make one request. A write makes one, or one for each part and two more if it
+ *   is larger than a part. `list` makes one for each thousand objects, and one for each object that
+ *   matches or whose name does not hold its key.
+ * - `storedAt` is when the write began, as the description of an object is sent before its bytes.
+ * - The revision is in the metadata, which S3 always returns together with their bytes. S3's own
+ *   tag can't be the revision: it is the same for equal bytes.
+ * - A write with a condition makes one more request, `HEAD`. The server checks the condition when
+ *   it publishes the object, by the tag: it can't tell two revisions with equal bytes apart. The
+ *   store can't detect a server that ignores conditions.
+ * - While such a write sends its bytes, the object that it replaces is copied within the bucket:
+ *   see `ReplacedObjects`.
+ * - Without a condition, the last commit wins. With S3, if two writes of one key overlap and have
+ *   parts, that is the write that began last.
+ * - It never makes room: use a lifecycle rule of the bucket. Another rule has to remove the parts
+ *   of writes whose process died.
  */
 export class S3Store implements SnapshotStore {
   readonly abilities: StoreAbilities;
@@ -98,7 +99,7 @@ export class S3Store implements SnapshotStore {
     const stored = await this.stat(key, { signal });
     if (stored === undefined) return [];
     const replaced = await this.#replaced.list(key, signal);
-    // A copy that was made for a write that failed is of what is still stored.
+    // The copy for a write that failed is a copy of the stored object.
     return replaced.filter(({ revision }) => revision !== stored.revision);
   }
 
@@ -180,12 +181,12 @@ export class S3Store implements SnapshotStore {
   }
 
   /**
-   * A URL from which anybody can download what is stored, and nothing else, for some time; `undefined`
-   * when nothing, or another revision than the one asked for, is stored, or when S3 has more than its
-   * bytes under that name: key and metadata of more than 1.3 KB are with them.
+   * Makes a URL from which anybody can download the stored object for some time. `undefined` if
+   * nothing or another revision than the requested one is stored, or if the S3 object holds more
+   * than the bytes: a key and metadata of more than 1.3 KB follow them.
    *
-   * It gives what is stored when it is used, unless the bucket keeps versions. The signature ends with
-   * the credentials that it was made with, which may be sooner than `expiresIn`.
+   * It serves the object that is stored when it is used, unless the bucket keeps versions. It
+   * expires with the credentials that signed it, which may be sooner than `expiresIn`.
    *
    * Needs `@aws-sdk/s3-request-presigner`.
    *
@@ -205,13 +206,13 @@ export class S3Store implements SnapshotStore {
     return presignObject(this.#bucket, name, found.head, options);
   }
 
-  /** Bodies that are being read from a client made here end with it. */
+  /** Ends bodies that are being read from a client that this store made. */
   async close(): Promise<void> {
     this.#replaced.close();
     if (this.#config.ownsClient) this.#config.client.destroy();
   }
 
-  /** A failure may mean that only the answer was lost. */
+  /** After a failure: the object may be stored, and only the answer lost. */
   async #isStored({ key, revision }: StoredObject): Promise<boolean> {
     try {
       return (await this.stat(key))?.revision === revision;

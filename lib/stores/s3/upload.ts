@@ -24,17 +24,17 @@ export type Publish = (
 ) => Promise<unknown>;
 
 /**
- * Sends what is appended to it, in parts while there is more than one of them. Holds at most
- * `concurrentParts` parts that are on their way, the one that is being filled, and a copy of that.
+ * Sends the bytes that are appended to it, in parts if they are more than one part. Holds at most
+ * `concurrentParts` parts in flight, the part that is being filled, and a copy of that.
  *
- * Nothing can be read before `finish` resolved. However it fails, the parts that were sent are removed
- * before it tells.
+ * Nobody can read the object before `finish` resolves. If the upload fails, the parts that were
+ * sent are removed before `finish` rejects.
  */
 export class ObjectUpload {
   readonly #chunks = new Chunks();
   readonly #sending = new AbortController();
   readonly #uploaded: Promise<unknown>;
-  /** The first one: others follow from it. */
+  /** The first failure: it causes the others. */
   #failure: unknown;
   #cleanUpFailure: unknown;
 
@@ -46,7 +46,7 @@ export class ObjectUpload {
       queueSize: options.concurrentParts,
     });
     this.#uploaded = upload.done();
-    // Heard by whoever appends, finishes or discards.
+    // `append`, `finish` and `discard` report it.
     this.#uploaded.catch((error: Error) => this.#chunks.destroy(error));
   }
 
@@ -73,8 +73,8 @@ export class ObjectUpload {
   }
 
   /**
-   * Of itself an `Upload` goes on with the other parts when one has failed, and cannot end requests that
-   * have begun. It removes its parts when its stream fails.
+   * Of itself an `Upload` goes on with the other parts when one has failed, and cannot end requests
+   * that have begun. It removes its parts when its stream fails.
    */
   #watch(client: S3Client, publish: Publish | undefined): S3Client {
     const send = async (...[command]: Parameters<S3Client['send']>): Promise<unknown> => {
@@ -115,7 +115,7 @@ class Chunks extends Readable {
     this.on('error', () => {});
   }
 
-  /** Resolves when there is room for more, or nobody reads any more. */
+  /** Resolves when there is room for more, or the stream was destroyed. */
   async append(chunk: Buffer): Promise<void> {
     if (this.destroyed || this.push(chunk)) return;
     await new Promise<void>((resolve) => {

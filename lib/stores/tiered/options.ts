@@ -9,31 +9,38 @@ const store = methods<SnapshotStore>(
 
 const schema = z
   .strictObject({
-    /** A store of this process or machine, which nothing else writes to. Its budget is the cache's. */
+    /**
+     * A store of this process or machine that nothing else writes to. Its budget is that of the
+     * cache.
+     */
     near: store,
-    /** The store that all machines share: what it has is what is stored. */
+    /** The store that all machines share. It decides what is stored. */
     far: store,
     /**
-     * Milliseconds for which `open` serves a near copy without asking the far tier whether it is still
-     * current; `stat` always asks. More spares questions; what another machine has replaced or deleted
-     * is served for as long. 0: every `open` asks.
+     * Milliseconds for which `open` serves a near copy without asking the far tier whether it is
+     * still current; `stat` always asks. A higher value saves requests, but an object that another
+     * machine has replaced or deleted is still served for that time. 0: every `open` asks.
      */
     checkInterval: duration.default(1000),
-    /** Milliseconds within which the far tier must answer a question. */
+    /** Milliseconds within which the far tier must answer a call. */
     responseTimeout: milliseconds.default(5000),
-    /** Milliseconds that a read or write of either tier may take for its next bytes, or to commit. */
+    /**
+     * Milliseconds that a read or write of either tier may take for its next bytes, or to commit.
+     */
     stallTimeout: milliseconds.default(60_000),
-    /** Milliseconds after a failure for which the far tier is not asked again. 0: it always is. */
+    /**
+     * Milliseconds after a failure for which the far tier is not called. 0: it is always called.
+     */
     retryInterval: duration.default(5000),
     /**
-     * Called with each failure of a tier that the other one made up for. What it throws becomes a warning
-     * of the process.
+     * Called with each failure of a tier that the other tier made up for. An error that it throws
+     * becomes a warning of the process.
      */
     onFailure: callback<(failure: StoreFailure) => void>().optional(),
   })
   .refine(({ near, far }) => near !== far, 'near and far must not be the same store');
 
-/** What `TieredStore` takes. */
+/** The options of `TieredStore`. */
 export type TieredStoreOptions = z.input<typeof schema>;
 export type TieredStoreConfig = z.output<typeof schema>;
 

@@ -1,0 +1,119 @@
+import { existsSync } from 'node:fs';
+import { mkdtemp, readdir, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { FileSystemStore } from '../../../lib/stores/filesystem/filesystem-store.js';
+import {
+  assertContent,
+  contentOf,
+  listedKeys,
+  mustOpen,
+  put,
+} from '../../../lib/testing/store-content.js';
+
+const MIB = 1024 * 1024;
+const MINUTE = 60_000;
+
+let directory: string;
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'filesystem-store-'));
+});
+
+afterEach(async () => {
+  await rm(directory, { recursive: true });
+});
+
+test('The least recently opened objects are evicted', async () => {
+  const store = new FileSystemStore({ directory, maxBytes: 4 * MIB });
+  for (const [index, key] of ['a', 'b', 'c'].entries()) {
+    await put(store, key, contentOf(key, MIB));
+    await used(key, 10 - index);
+  }
+  await assertContent(store, 'a', contentOf('a', MIB));
+  await store.stat('b'); // does not count as a use
+  await put(store, 'd', contentOf('d', MIB));
+  expect(await listedKeys(store)).toEqual(['a', 'c', 'd']);
+});
+
+test('All stores on a directory share one budget', async () => {
+  const [one, two] = [0, 1].map(() => new FileSystemStore({ directory, maxBytes: 3 * MIB }));
+  if (one === undefined || two === undefined) throw new Error('no stores');
+  await put(one, 'a', contentOf('a', MIB));
+  await put(one, 'b', contentOf('b', MIB));
+  await used('a', 10);
+  await used('b', 5);
+  (await mustOpen(two, 'a')).body.destroy();
+  await put(two, 'c', contentOf('c', MIB));
+  expect(await listedKeys(one)).toEqual(['a', 'c']);
+});
+
+test('Commits at the same time stay within the budget', async () => {
+  const store = new FileSystemStore({ directory, maxBytes: 3 * MIB });
+  const keys = Array.from({ length: 10 }, (_, index) => `key ${index}`);
+  await Promise.all(keys.map((key) => put(store, key, contentOf(key, MIB))));
+  expect((await listedKeys(store)).length).toBe(2);
+});
+
+test('A replaced object counts once', async () => {
+  const store = new FileSystemStore({ directory, maxBytes: 3 * MIB });
+  await put(store, 'other', contentOf('other', MIB));
+  await used('other', 10);
+  for (let round = 0; round < 3; round += 1) await put(store, 'key', contentOf('a', MIB));
+  expect(await listedKeys(store)).toEqual(['key', 'other']);
+});
+
+test('The file of an object is touched at most once a minute', async () => {
+  const store = new FileSystemStore({ directory });
+  await put(store, 'a', contentOf('a'));
+  await used('a', 0.5);
+  const before = await stat(await onlyFile());
+  (await mustOpen(store, 'a')).body.destroy();
+  expect((await stat(await onlyFile())).mtimeMs).toBe(before.mtimeMs);
+});
+
+test('An object over the budget is not kept, nor is the one that it replaces; others stay', async () => {
+  const store = new FileSystemStore({ directory, maxBytes: MIB });
+  await put(store, 'other', contentOf('other'));
+  await put(store, 'key', contentOf('old'));
+  expect(await put(store, 'key', contentOf('a', MIB))).toMatchObject({ key: 'key', size: MIB });
+  expect(await listedKeys(store)).toEqual(['other']);
+
+  const file = join(directory, 'file');
+  await writeFile(file, contentOf('a', MIB));
+  expect(await store.adopt('key', file, {})).toMatchObject({ key: 'key', size: MIB });
+  expect(existsSync(file)).toBe(false);
+  expect((await readdir(directory)).length).toBe(1);
+});
+
+test('With a budget of 0 nothing is kept', async () => {
+  const store = new FileSystemStore({ directory, maxBytes: 0 });
+  expect(await put(store, 'key', Buffer.alloc(0))).toMatchObject({ size: 0 });
+  expect(await store.open('key')).toBeUndefined();
+  expect(await readdir(directory)).toEqual([]);
+});
+
+test.each([-1, 0.5, Number.NaN])('A maxBytes of %p is refused', (maxBytes) => {
+  expect(() => new FileSystemStore({ directory, maxBytes })).toThrow(
+    expect.objectContaining({ code: 'INVALID_OPTIONS' }),
+  );
+});
+
+test.each([{}, { directory: 'x', maxByte: 1 }])('The options %p are refused', (options) => {
+  expect(() => Reflect.construct(FileSystemStore, [options])).toThrow(
+    expect.objectContaining({ code: 'INVALID_OPTIONS' }),
+  );
+});
+
+async function onlyFile(): Promise<string> {
+  const names = await readdir(directory);
+  if (names[0] === undefined || names.length > 1) throw new Error(`files: ${names}`);
+  return join(directory, names[0]);
+}
+
+/** Sets the time at which an object was last used. */
+async function used(key: string, minutesAgo: number): Promise<void> {
+  const names = await readdir(directory);
+  const file = join(directory, names.find((name) => name.startsWith(`${key}.`)) ?? key);
+  await utimes(file, new Date(), new Date(Date.now() - minutesAgo * MINUTE));
+}

@@ -1,0 +1,260 @@
+import { existsSync, statSync } from 'node:fs';
+import {
+  appendFile,
+  type FileHandle,
+  mkdtemp,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { withStoreFailure } from '../../../lib/fs/errors.js';
+import { FileSystemStore } from '../../../lib/stores/filesystem/filesystem-store.js';
+import { storeContract } from '../../../lib/testing/index.js';
+import {
+  assertContent,
+  contentOf,
+  listedKeys,
+  mustOpen,
+  put,
+  rest,
+} from '../../../lib/testing/store-content.js';
+import { cleanup } from '../../support/temporary-directory.js';
+
+const MIB = 1024 * 1024;
+
+const { defer } = cleanup(afterEach);
+
+let parent: string;
+let directory: string;
+
+beforeEach(async () => {
+  parent = await mkdtemp(join(tmpdir(), 'filesystem-store-'));
+  directory = join(parent, 'objects');
+});
+
+afterEach(async () => {
+  await rm(parent, { recursive: true });
+});
+
+describe('FileSystemStore contract', () => {
+  storeContract({
+    test,
+    factory: () => ({
+      store: new FileSystemStore({ directory }),
+      reopen: () => new FileSystemStore({ directory }),
+      withBudget: (maxBytes) => new FileSystemStore({ directory, maxBytes }),
+    }),
+  });
+});
+
+describe('The files of a store', () => {
+  test('are named after the keys, one for each object', async () => {
+    const store = new FileSystemStore({ directory });
+    await put(store, 'github.com/org/repo snapshot', contentOf('a'));
+    await put(store, '../../etc/passwd', contentOf('b'));
+    const names = (await readdir(directory)).sort();
+    expect(names).toEqual([
+      expect.stringMatching(/^_\._.._etc_passwd\.[0-9a-f]{64}\.object$/),
+      expect.stringMatching(/^github\.com_org_repo_snapshot\.[0-9a-f]{64}\.object$/),
+    ]);
+    expect(await readdir(parent)).toEqual(['objects']);
+  });
+
+  test.each([
+    ['cut off', (file: string) => truncate(file, 1000)],
+    ['cut off by one byte', async (file: string) => truncate(file, (await stat(file)).size - 1)],
+    ['empty', (file: string) => truncate(file, 0)],
+    ['too short for a footer', (file: string) => writeFile(file, 'EGSOBJ01')],
+    ['longer', (file: string) => appendFile(file, 'x')],
+    ['somebody else’s', (file: string) => writeFile(file, 'x'.repeat(5000))],
+    ['with a trailer longer than the file', (file: string) => writeFile(file, footer(900))],
+    ['with a trailer of 4 GiB', (file: string) => writeFile(file, footer(0xffff_ffff))],
+    ['with a trailer that is no JSON', (file: string) => writeFile(file, footer(4, '{"a:'))],
+    ['with a trailer that is no object', (file: string) => writeFile(file, footer(4, 'null'))],
+    ['with a trailer of another shape', (file: string) => writeFile(file, footer(2, '{}'))],
+  ])('are misses, and are removed, when they are %s', async (_, damage) => {
+    const store = new FileSystemStore({ directory });
+    for (const look of [
+      () => store.stat('key'),
+      () => store.open('key'),
+      async () => (await listedKeys(store))[0],
+    ]) {
+      await put(store, 'key', contentOf('a', 2000));
+      await damage(await onlyFile());
+      expect(await look()).toBeUndefined();
+      expect(await readdir(directory)).toEqual([]);
+    }
+  });
+
+  test('are misses under the name of another key', async () => {
+    const store = new FileSystemStore({ directory });
+    await put(store, 'key', contentOf('a'));
+    const file = await onlyFile();
+    await store.delete('key');
+    await put(store, 'other', contentOf('a'));
+    await rename(await onlyFile(), file);
+    expect(await store.stat('key')).toBeUndefined();
+  });
+
+  test('lie beside files of others, which are left alone', async () => {
+    const store = new FileSystemStore({ directory, maxBytes: 0 });
+    await put(store, 'key', contentOf('a'));
+    await writeFile(join(directory, 'README'), 'x');
+    await writeFile(join(directory, 'x.object'), 'x');
+    await put(store, 'key', contentOf('a'));
+    expect(await listedKeys(store)).toEqual([]);
+    expect((await readdir(directory)).sort()).toEqual(['README', 'x.object']);
+  });
+
+  test('keep keys and metadata that JSON and objects find special', async () => {
+    const store = new FileSystemStore({ directory });
+    const metadata = Object.fromEntries([
+      ['__proto__', 'x'],
+      ['constructor', '\ud800'],
+    ]);
+    for (const key of ['\ud800', '\udfff', '\ufffd'])
+      await put(store, key, contentOf(key), metadata);
+    const stored = await store.stat('\ud800');
+    expect(Object.entries(stored?.metadata ?? {})).toEqual(Object.entries(metadata));
+    expect((await listedKeys(store)).length).toBe(3);
+  });
+
+  test('keep metadata that are longer than one read of the end', async () => {
+    const store = new FileSystemStore({ directory });
+    for (const length of [1000, 2000, 2048, 5000, 500_000]) {
+      const metadata = { long: 'x'.repeat(length) };
+      await put(store, 'key', contentOf('a'), metadata);
+      expect((await store.stat('key'))?.metadata).toEqual(metadata);
+    }
+  });
+
+  test.each<[string, (store: FileSystemStore) => Promise<unknown>]>([
+    ['written', (store) => put(store, 'key', contentOf('a', 2 * MIB))],
+    [
+      'adopted',
+      async (store) => {
+        const file = join(parent, 'file');
+        await writeFile(file, contentOf('a', 2 * MIB));
+        await store.adopt('key', file, {});
+      },
+    ],
+  ])('are on the disk completely before they get their name, when they are %s', async (_, add) => {
+    const synced = await watchSyncs();
+    await add(new FileSystemStore({ directory }));
+    const { ino, size } = await stat(await onlyFile());
+    expect(synced).toEqual([{ ino, size, named: [] }]);
+  });
+
+  test('hold no more than the limit of metadata', async () => {
+    const store = new FileSystemStore({ directory });
+    const writer = await store.create('key', { long: 'x'.repeat(MIB) });
+    await expect(writer.commit()).rejects.toMatchObject({ code: 'STORE_FAILED' });
+    expect(await readdir(directory)).toEqual([]);
+  });
+});
+
+describe('adopt()', () => {
+  // Where the machine has another file system than the one for temporary files
+  const another = ['/dev/shm', '/var/tmp', process.cwd()].find(
+    (place) => existsSync(place) && statSync(place).dev !== statSync(tmpdir()).dev,
+  );
+
+  (another === undefined ? test.skip : test)('takes a file from another file system', async () => {
+    const elsewhere = await mkdtemp(join(another ?? '', 'filesystem-store-'));
+    try {
+      const store = new FileSystemStore({ directory });
+      const file = join(elsewhere, 'file');
+      await writeFile(file, contentOf('a', 2 * MIB));
+      await store.adopt('key', file, { name: 'value' });
+      await assertContent(store, 'key', contentOf('a', 2 * MIB));
+      expect(await readdir(elsewhere)).toEqual([]);
+      expect((await readdir(directory)).length).toBe(1);
+    } finally {
+      await rm(elsewhere, { recursive: true });
+    }
+  });
+
+  test('leaves the file as it was when it fails', async () => {
+    const store = new FileSystemStore({ directory });
+    await put(store, 'key', contentOf('a'));
+    await rm(directory, { recursive: true });
+    const file = join(parent, 'file');
+    await writeFile(file, contentOf('b'));
+    await expect(store.adopt('key', file, {})).rejects.toMatchObject({ code: 'STORE_FAILED' });
+    expect(await readFile(file)).toEqual(contentOf('b'));
+  });
+});
+
+describe('A failure', () => {
+  test('of the directory has a code, and passes', async () => {
+    await writeFile(directory, 'a file');
+    const store = new FileSystemStore({ directory });
+    const failure = { code: 'STORE_FAILED', cause: expect.objectContaining({ code: 'EEXIST' }) };
+    await expect(store.stat('key')).rejects.toMatchObject(failure);
+    await expect(store.open('key')).rejects.toMatchObject(failure);
+    await expect(store.create('key', {})).rejects.toMatchObject(failure);
+    await expect(store.delete('key')).rejects.toMatchObject(failure);
+    await expect(listedKeys(store)).rejects.toMatchObject(failure);
+    await rm(directory);
+    await put(store, 'key', contentOf('a'));
+    await assertContent(store, 'key', contentOf('a'));
+  });
+
+  test('from a full disk has a code of its own', async () => {
+    await expect(
+      withStoreFailure(() => writeFile('/dev/full', contentOf('a'))),
+    ).rejects.toMatchObject({
+      code: 'STORAGE_FULL',
+      cause: expect.objectContaining({ code: 'ENOSPC' }),
+    });
+  });
+
+  test('is reported to a reader when its file is cut off', async () => {
+    const store = new FileSystemStore({ directory });
+    await put(store, 'key', contentOf('a', 8 * MIB));
+    const { body } = await mustOpen(store, 'key');
+    const chunks = body[Symbol.asyncIterator]();
+    await chunks.next();
+    await truncate(await onlyFile(), 10);
+    await expect(rest(chunks)).rejects.toMatchObject({ code: 'STORE_FAILED' });
+  });
+});
+
+/** What is synced from now on, and which objects had their name when that was done. */
+async function watchSyncs() {
+  const synced: { ino: number; size: number; named: string[] }[] = [];
+  const handle = await open(parent);
+  const prototype: FileHandle = Object.getPrototypeOf(handle);
+  await handle.close();
+  const { datasync } = prototype;
+  prototype.datasync = async function (this: FileHandle) {
+    const { ino, size } = await this.stat();
+    await datasync.call(this);
+    const named = (await readdir(directory)).filter((name) => name.endsWith('.object'));
+    synced.push({ ino, size, named });
+  };
+  defer(() => {
+    prototype.datasync = datasync;
+  });
+  return synced;
+}
+
+async function onlyFile(): Promise<string> {
+  const names = await readdir(directory);
+  if (names[0] === undefined || names.length > 1) throw new Error(`files: ${names}`);
+  return join(directory, names[0]);
+}
+
+/** The end of an object file whose trailer claims to have this many bytes. */
+function footer(length: number, trailer = ''): Buffer {
+  const u32 = Buffer.alloc(4);
+  u32.writeUInt32BE(length);
+  return Buffer.concat([Buffer.from(trailer), u32, Buffer.from('EGSOBJ01')]);
+}

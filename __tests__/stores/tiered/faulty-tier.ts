@@ -1,0 +1,108 @@
+import { Readable } from 'node:stream';
+import {
+  type CreateOptions,
+  MemoryStore,
+  type Metadata,
+  type ObjectWriter,
+  type OpenedObject,
+  type OpenOptions,
+  type SnapshotStore,
+  type StoredObject,
+} from '../../../lib/index.js';
+
+/** A store in memory that counts its calls, and fails as a test says. */
+export class FaultyTier implements SnapshotStore {
+  /** The store without failures, as another machine sees it. */
+  readonly inner: MemoryStore;
+  readonly abilities;
+  /** Its calls, by method. */
+  state: 'up' | 'failing' | 'hanging' = 'up';
+  readonly asked = { stat: 0, open: 0, create: 0, delete: 0, replaced: 0, list: 0 };
+  /** Writes that were aborted. */
+  aborts = 0;
+  /** Called before an object is opened. */
+  onOpen: () => Promise<unknown> = async () => {};
+  /** Called with the offset in the object of each MiB before it is given. */
+  onRead: (offset: number) => Promise<unknown> = async () => {};
+
+  constructor(maxBytes = 64 * MIB) {
+    this.inner = new MemoryStore({ maxBytes });
+    this.abilities = this.inner.abilities;
+  }
+
+  async stat(
+    key: string,
+    options?: { signal?: AbortSignal | undefined },
+  ): Promise<StoredObject | undefined> {
+    await this.#ask('stat');
+    return this.inner.stat(key, options);
+  }
+
+  async open(key: string, options: OpenOptions = {}): Promise<OpenedObject | undefined> {
+    await this.#ask('open');
+    await this.onOpen();
+    const opened = await this.inner.open(key, options);
+    if (opened === undefined) return undefined;
+    const body = Readable.from(this.#pages(opened.body, options.range?.start ?? 0), {
+      objectMode: false,
+    });
+    const { signal } = options;
+    signal?.addEventListener('abort', () => body.destroy(signal.reason));
+    return { ...opened, body };
+  }
+
+  async create(key: string, metadata: Metadata, options?: CreateOptions): Promise<ObjectWriter> {
+    await this.#ask('create');
+    const writer = await this.inner.create(key, metadata, options);
+    const ask = () => this.#trouble();
+    return {
+      write: (chunk) => ask().then(() => writer.write(chunk)),
+      commit: () => ask().then(() => writer.commit()),
+      abort: () => {
+        this.aborts += 1;
+        return writer.abort();
+      },
+    };
+  }
+
+  async delete(key: string): Promise<void> {
+    await this.#ask('delete');
+    await this.inner.delete(key);
+  }
+
+  async replaced(
+    key: string,
+    options?: { signal?: AbortSignal | undefined },
+  ): Promise<StoredObject[]> {
+    await this.#ask('replaced');
+    return this.inner.replaced(key, options);
+  }
+
+  async *list(): AsyncGenerator<StoredObject> {
+    await this.#ask('list');
+    for await (const object of this.inner.list()) {
+      yield object;
+      await this.#trouble();
+    }
+  }
+
+  async *#pages(body: Readable, start: number): AsyncGenerator<Buffer> {
+    const content = Buffer.concat(await body.toArray());
+    for (let offset = 0; offset < content.length; offset += MIB) {
+      await this.onRead(start + offset);
+      yield content.subarray(offset, offset + MIB);
+    }
+  }
+
+  async #ask(what: keyof typeof this.asked): Promise<void> {
+    this.asked[what] += 1;
+    await this.#trouble();
+  }
+
+  async #trouble(): Promise<void> {
+    if (this.state === 'failing') throw new Error('the bucket is gone');
+    if (this.state === 'hanging') await new Promise(() => {});
+  }
+}
+
+const MIB = 1024 * 1024;

@@ -1,0 +1,172 @@
+import { setImmediate } from 'node:timers/promises';
+import { MemoryStore, SnapshotError, type TieredStore } from '../../../lib/index.js';
+import {
+  assertContent,
+  assertMiss,
+  contentOf,
+  mustOpen,
+  put,
+  rest,
+} from '../../../lib/testing/store-content.js';
+import { door } from '../../support/door.js';
+import { FaultyTier } from './faulty-tier.js';
+import { holdAt, MIB, tiers } from './tiers.js';
+
+/*
+ * Bodies that are read more slowly than their object is copied from the far tier, while it is replaced.
+ */
+
+/** More than a reader may be behind. */
+const OLD = contentOf('old', 4 * MIB);
+const NEW = contentOf('new', 4 * MIB);
+
+const CHANGES: [string, (far: FaultyTier) => Promise<unknown>][] = [
+  ['replaced', (far) => put(far.inner, 'key', NEW)],
+  ['deleted', (far) => far.inner.delete('key')],
+];
+
+describe('A copy that was just made', () => {
+  test.each<[string, (store: TieredStore, far: FaultyTier) => Promise<unknown>]>([
+    ['deleted', (store) => store.delete('key')],
+    ['replaced', (store) => put(store, 'key', NEW)],
+    [
+      'dropped, because another machine replaced it',
+      async (store, far) => {
+        await put(far.inner, 'key', NEW);
+        await store.stat('key');
+      },
+    ],
+  ])('is not %s before its readers have opened it', async (_, change) => {
+    const near = new FaultyTier();
+    const { far, store } = tiers({}, near);
+    await put(far.inner, 'key', OLD);
+    let changed: Promise<unknown> | undefined;
+    const opened = new Promise<void>((resolve) => {
+      near.onOpen = async () => {
+        changed ??= change(store, far);
+        await setImmediate(); // all work in memory is done by then, unless it waits
+        resolve();
+      };
+    });
+    const { body } = await mustOpen(store, 'key');
+    await opened;
+    await changed;
+    expect((await rest(body)).equals(OLD)).toBe(true);
+    expect(far.asked.open).toBe(1);
+  });
+});
+
+test('A new copy stays when a late answer describes an older object', async () => {
+  const { far, store } = tiers({ checkInterval: 0 });
+  await put(far.inner, 'key', OLD);
+  await assertContent(store, 'key', OLD);
+  await put(far.inner, 'key', NEW);
+  const { stat } = far;
+  const [answered, answer] = door();
+  const [asked, ask] = door();
+  far.stat = async (key) => {
+    far.stat = stat;
+    ask();
+    await answered;
+    return stat.call(far, key);
+  };
+  const looking = store.stat('key');
+  await asked;
+  for (let round = 0; round < 2; round += 1) await assertContent(store, 'key', NEW);
+  answer();
+  await looking;
+  await assertContent(store, 'key', NEW);
+  expect(far.asked.open).toBe(2);
+});
+
+test('A near tier that refuses copies counts as failing', async () => {
+  const near = new FaultyTier();
+  const { create } = near;
+  near.create = async (...args) => {
+    const writer = await create.apply(near, args);
+    const refusal = new SnapshotError('PRECONDITION_FAILED', 'something else is there');
+    return { ...writer, commit: () => Promise.reject(refusal) };
+  };
+  const { far, store, failures } = tiers({}, near);
+  await put(far.inner, 'key', OLD);
+  await assertContent(store, 'key', OLD);
+  await put(store, 'key', NEW);
+  await assertContent(store, 'key', NEW);
+  await store.close();
+  expect(failures.map(({ tier }) => tier)).toEqual(['near', 'near', 'near']);
+});
+
+describe.each(['create', 'write'] as const)('Where the %s of a copy fails,', (step) => {
+  function withoutCopies() {
+    const near = new FaultyTier();
+    const { create } = near;
+    near.create = async (...args) => {
+      if (step === 'create') throw new Error('it is full');
+      const writer = await create.apply(near, args);
+      return { ...writer, write: () => Promise.reject(new Error('it is full')) };
+    };
+    return tiers({}, near);
+  }
+
+  test.each(CHANGES)('a slow reader reads all of an object that is %s', async (_, change) => {
+    const { far, store } = withoutCopies();
+    await put(far.inner, 'key', OLD);
+    const { reached, release } = holdAt(far, 3 * MIB);
+    const slow = await mustOpen(store, 'key');
+    const eager = await mustOpen(store, 'key');
+    const read = rest(eager.body);
+    await reached;
+    await change(far);
+    release();
+    expect((await read).equals(OLD)).toBe(true);
+    expect((await rest(slow.body)).equals(OLD)).toBe(true);
+  });
+});
+
+describe('Where there is no room for a copy,', () => {
+  const withoutRoom = () => tiers({ checkInterval: 0 }, new MemoryStore({ maxBytes: MIB }));
+
+  test.each(CHANGES)(
+    'a slow reader fails the first time that its object is %s',
+    async (_, change) => {
+      const { far, store } = withoutRoom();
+      await put(far.inner, 'key', OLD);
+      const { reached, release } = holdAt(far, 3 * MIB);
+      const { body } = await mustOpen(store, 'key');
+      await reached;
+      await change(far);
+      release();
+      await expect(rest(body)).rejects.toMatchObject({ code: 'STORE_FAILED' });
+    },
+  );
+
+  test.each(CHANGES)('a slow reader reads all of an object that is %s', async (_, change) => {
+    const { far, store } = withoutRoom();
+    await put(store, 'other', OLD); // the store learns that the near tier has no room
+    await put(far.inner, 'key', OLD);
+    const { reached, release } = holdAt(far, 3 * MIB);
+    const { body } = await mustOpen(store, 'key');
+    await reached;
+    await change(far);
+    release();
+    expect((await rest(body)).equals(OLD)).toBe(true);
+  });
+
+  test('and then room again, a slow reader reads from the near tier', async () => {
+    const near = new MemoryStore({ maxBytes: 5 * MIB });
+    const { far, store } = tiers({ checkInterval: 0 }, near);
+    const expendable = { expendable: true };
+    await put(store, 'other', OLD);
+    await put(far.inner, 'key', OLD, {}, expendable);
+    await assertContent(store, 'key', OLD);
+    await assertMiss(near, 'key');
+    await store.delete('other');
+    await put(store, 'key', OLD, {}, expendable);
+    await put(far.inner, 'key', NEW, {}, expendable);
+    const before = far.asked.open;
+    const { body } = await mustOpen(store, 'key');
+    await assertContent(store, 'key', NEW);
+    expect((await rest(body)).equals(NEW)).toBe(true);
+    expect(far.asked.open).toBe(before + 1);
+  });
+});

@@ -1,0 +1,292 @@
+import { constants, type FileHandle, open, readdir, unlink } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import pLimit from 'p-limit';
+import { startup } from '../../async/once-started.js';
+import { unlessMissing, withStoreFailure } from '../../fs/errors.js';
+import { moveFile } from '../../fs/move-file.js';
+import { prepareDirectory, temporaryName } from '../../fs/temporary.js';
+import { TargetWriter } from '../object-writer.js';
+import { sliceOf } from '../range.js';
+import type {
+  AdoptOptions,
+  CreateOptions,
+  Metadata,
+  ObjectWriter,
+  OpenedObject,
+  OpenOptions,
+  SnapshotStore,
+  StoreAbilities,
+  StoredObject,
+  WriteCondition,
+} from '../store.js';
+import { makeRoom } from './make-room.js';
+import {
+  describeObject,
+  encodeTrailer,
+  isMarkedExpendable,
+  isObjectFileName,
+  markRank,
+  objectFileName,
+} from './object-file.js';
+import {
+  closingUnlessKept,
+  FileBody,
+  findObject,
+  type ObjectFile,
+  touch,
+} from './open-object-file.js';
+import { type FileSystemStoreOptions, parseFileSystemStoreOptions } from './options.js';
+import { ReplacedFiles } from './replaced-files.js';
+
+export type { FileSystemStoreOptions } from './options.js';
+
+/**
+ * Keeps each object as one file of a directory. Any number of processes may share the directory: a
+ * file is written under a temporary name, synced and renamed, and read through one descriptor.
+ *
+ *
+ * It does not write conditionally: a file system can't compare and rename in one step, and has no
+ * lock that is freed when its holder dies.
+ */
+export class FileSystemStore implements SnapshotStore {
+  readonly abilities: StoreAbilities;
+  readonly #directory: string;
+  readonly #maxBytes: number;
+  readonly #onEvict: ((key: string) => void) | undefined;
+  /** One commit at a time, so that two commits do not count on the same free room. */
+  readonly #publishing = pLimit(1);
+  readonly #replaced: ReplacedFiles;
+  /** Makes the directory and removes leftovers, before the first use. */
+  readonly #prepare: () => Promise<void>;
+
+  /** @throws SnapshotError `INVALID_OPTIONS` */
+  constructor(options: FileSystemStoreOptions) {
+    const { directory, maxBytes, onEvict, ...keepReplaced } = parseFileSystemStoreOptions(options);
+    this.#directory = resolve(directory);
+    this.#maxBytes = maxBytes ?? Number.POSITIVE_INFINITY;
+    this.#onEvict = onEvict;
+    this.#replaced = new ReplacedFiles(this.#directory, keepReplaced);
+    this.#prepare = startup(() =>
+      withStoreFailure(async () => {
+        await prepareDirectory(this.#directory);
+        await this.#replaced.sweep();
+      }),
+    );
+    this.abilities = {
+      adoptsFiles: true,
+      persistent: true,
+      ranksObjects: true,
+      writesConditionally: false,
+      keepsReplaced: keepReplaced.keepReplacedFor > 0,
+    };
+  }
+
+  async stat(
+    key: string,
+    { signal }: { signal?: AbortSignal | undefined } = {},
+  ): Promise<StoredObject | undefined> {
+    signal?.throwIfAborted();
+    return withStoreFailure(async () => {
+      return this.#describe(objectFileName(key));
+    });
+  }
+
+  async open(
+    key: string,
+    { range, revision, signal }: OpenOptions = {},
+  ): Promise<OpenedObject | undefined> {
+    signal?.throwIfAborted();
+    return withStoreFailure(async () => {
+      const file = await this.#findRevision(objectFileName(key), revision);
+      if (file === undefined) return undefined;
+      const { handle, object } = file;
+      return closingUnlessKept(handle, async () => {
+        const slice = sliceOf(range, object.size);
+        await touch(file);
+        signal?.throwIfAborted();
+        return { ...object, body: new FileBody(handle, slice, signal) };
+      });
+    });
+  }
+
+  async create(
+    key: string,
+    metadata: Metadata,
+    { signal, expendable = false, replaces }: CreateOptions = {},
+  ): Promise<ObjectWriter> {
+    signal?.throwIfAborted();
+    const kept = { ...metadata };
+    const path = join(this.#directory, temporaryName('object'));
+    const handle = await withStoreFailure(async () => {
+      await this.#prepare();
+      return open(path, 'wx');
+    });
+    let size = 0;
+    const target = {
+      append: (chunk: Uint8Array) =>
+        withStoreFailure(async () => {
+          await handle.appendFile(chunk);
+          size += chunk.length;
+        }),
+      publish: () =>
+        withStoreFailure(async () => {
+          const object = describeObject(key, size, kept, expendable);
+          const fileSize = await seal(handle, path, object);
+          await handle.close();
+          await this.#publish(path, fileSize, object, replaces);
+          return object;
+        }),
+      discard: () =>
+        withStoreFailure(async () => {
+          await handle.close();
+          await unlessMissing(unlink(path));
+        }),
+    };
+    return new TargetWriter(target, signal);
+  }
+
+  /** Appends a trailer to the file: readers that have it open must know its size. */
+  async adopt(
+    key: string,
+    file: string,
+    metadata: Metadata,
+    { expendable = false, replaces, signal }: AdoptOptions = {},
+  ): Promise<StoredObject> {
+    signal?.throwIfAborted();
+    const kept = { ...metadata };
+    return withStoreFailure(async () => {
+      await this.#prepare();
+      const handle = await open(file, constants.O_WRONLY | constants.O_APPEND);
+      try {
+        const { size, mode } = await handle.stat();
+        const object = describeObject(key, size, kept, expendable);
+        try {
+          await this.#publish(file, await seal(handle, file, object), object, replaces);
+        } catch (error) {
+          await handle.truncate(size);
+          await unlessMissing(markRank(file, isMarkedExpendable(mode)));
+          throw error;
+        }
+        return object;
+      } finally {
+        await handle.close();
+      }
+    });
+  }
+
+  async delete(key: string): Promise<void> {
+    await withStoreFailure(async () => {
+      await this.#prepare();
+      const name = objectFileName(key);
+      await unlessMissing(unlink(join(this.#directory, name)));
+      await this.#replaced.drop(name);
+    });
+  }
+
+  async replaced(
+    key: string,
+    { signal }: { signal?: AbortSignal | undefined } = {},
+  ): Promise<StoredObject[]> {
+    signal?.throwIfAborted();
+    return withStoreFailure(async () => {
+      const name = objectFileName(key);
+      const stored = await this.#describe(name);
+      if (stored === undefined) return [];
+      const found = new Map<string, StoredObject>();
+      for (const file of await this.#replaced.namesOf(name)) {
+        const object = await this.#describe(name, file);
+        if (object !== undefined) found.set(object.revision, object);
+      }
+      // A write kept this version as replaced, and then failed.
+      found.delete(stored.revision);
+      return [...found.values()];
+    });
+  }
+
+  /** Stops a timer; files stay. */
+  async close(): Promise<void> {
+    this.#replaced.close();
+  }
+
+  async *list(): AsyncGenerator<StoredObject> {
+    const names = await withStoreFailure(async () => {
+      await this.#prepare();
+      return readdir(this.#directory);
+    });
+    for (const name of names.filter(isObjectFileName)) {
+      const object = await withStoreFailure(() => this.#describe(name));
+      if (object !== undefined) yield object;
+    }
+  }
+
+  async #find(name: string, file = name): Promise<ObjectFile | undefined> {
+    await this.#prepare();
+    return findObject(join(this.#directory, file), name);
+  }
+
+  async #describe(name: string, file = name): Promise<StoredObject | undefined> {
+    const found = await this.#find(name, file);
+    await found?.handle.close();
+    return found?.object;
+  }
+
+  /** Finds a version of the object, stored or replaced. Default: the stored one. */
+  async #findRevision(name: string, revision: string | undefined): Promise<ObjectFile | undefined> {
+    const isWanted = (file: ObjectFile) => [undefined, file.object.revision].includes(revision);
+    const stored = await this.#find(name);
+    if (stored === undefined || isWanted(stored)) return stored;
+    await stored.handle.close();
+    for (const replaced of await this.#replaced.namesOf(name)) {
+      const file = await this.#find(name, replaced);
+      if (file !== undefined && isWanted(file)) return file;
+      await file?.handle.close();
+    }
+    return undefined;
+  }
+
+  /** The trailer decides about the rank, whatever the mode of the file says. */
+  async #evict(name: string, onlyExpendable: boolean): Promise<boolean> {
+    const object = await this.#describe(name);
+    if (onlyExpendable && object?.expendable === false) return false;
+    await unlessMissing(unlink(join(this.#directory, name)));
+    if (object !== undefined) this.#onEvict?.(object.key);
+    return true;
+  }
+
+  /** Makes a sealed file the key's object. The rename is the last step that can fail. */
+  #publish(
+    file: string,
+    bytes: number,
+    { key, expendable }: StoredObject,
+    replaces: WriteCondition,
+  ): Promise<void> {
+    return this.#publishing(async () => {
+      const name = objectFileName(key);
+      const target = join(this.#directory, name);
+      if (typeof replaces === 'string') await this.#replaced.keep(name);
+      const evict = (other: string) => this.#evict(other, expendable);
+      const fits =
+        this.#maxBytes === Number.POSITIVE_INFINITY ||
+        (await makeRoom(this.#directory, this.#maxBytes, { name, bytes, expendable }, evict));
+      if (fits) {
+        await moveFile(file, target);
+      } else {
+        await unlessMissing(unlink(target));
+        await this.#replaced.drop(name);
+        await unlink(file);
+      }
+    });
+  }
+}
+
+/**
+ * Completes an object file and returns its size in bytes. It is synced before it is renamed: a
+ * power failure may undo the rename, but can't leave a name without the bytes.
+ */
+async function seal(handle: FileHandle, path: string, object: StoredObject): Promise<number> {
+  const trailer = encodeTrailer(object);
+  await handle.appendFile(trailer);
+  await markRank(path, object.expendable);
+  await handle.datasync();
+  return object.size + trailer.length;
+}

@@ -1,0 +1,50 @@
+import { readdir, stat, unlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { unlessMissing } from '../../fs/errors.js';
+import { evictable, type Occupant, totalBytes } from '../eviction.js';
+import { isMarkedExpendable, isObjectFileName } from './object-file.js';
+import { isReplacedFileName, replacedFiles } from './replaced-files.js';
+
+interface File extends Occupant {
+  readonly name: string;
+  readonly usedAt: number;
+}
+
+/**
+ * Evicts files of a directory until the newcomer fits into `maxBytes`. Replaced versions are
+ * evicted first. A file of the newcomer's name does not count. The mtime of a file tells when it
+ * was last used, so all processes that share the directory agree. Cost: one `stat` for each object.
+ *
+ * @param evict removes the object of a file; returns false if its rank forbids that after all.
+ * @returns whether the newcomer fits.
+ */
+export async function makeRoom(
+  directory: string,
+  maxBytes: number,
+  newcomer: Omit<File, 'usedAt'>,
+  evict: (name: string) => Promise<boolean>,
+): Promise<boolean> {
+  const files = (await objectFiles(directory)).filter(({ name }) => name !== newcomer.name);
+  files.sort((a, b) => a.usedAt - b.usedAt);
+  const replaced = await replacedFiles(directory);
+  const occupants = [...replaced.map((file) => ({ ...file, expendable: true })), ...files];
+  let excess = totalBytes(occupants) + newcomer.bytes - maxBytes;
+  for (const { name, bytes } of evictable(occupants, excess, newcomer) ?? []) {
+    if (excess <= 0) break;
+    if (isReplacedFileName(name)) await unlessMissing(unlink(join(directory, name)));
+    else if (!(await evict(name))) continue;
+    excess -= bytes;
+  }
+  return excess <= 0;
+}
+
+async function objectFiles(directory: string): Promise<File[]> {
+  const files: File[] = [];
+  for (const name of (await readdir(directory)).filter(isObjectFileName)) {
+    const stats = await unlessMissing(stat(join(directory, name)));
+    if (stats === undefined) continue;
+    const { size, mode, mtimeMs } = stats;
+    files.push({ name, bytes: size, expendable: isMarkedExpendable(mode), usedAt: mtimeMs });
+  }
+  return files;
+}

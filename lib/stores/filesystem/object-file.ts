@@ -1,0 +1,139 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { chmod, type FileHandle, stat } from 'node:fs/promises';
+import { hasCode, SnapshotError } from '../../errors.js';
+import type { Metadata, StoredObject } from '../store.js';
+import { isMetadata, isRecord, parseJson } from '../stored-json.js';
+
+/*
+ * One stored object as one file, so that a single rename publishes its bytes and its metadata:
+ *
+ *   body      `size` bytes
+ *   trailer   the `StoredObject` as JSON, UTF-8
+ *   u32       bytes of the trailer, big-endian
+ *   magic     8 bytes
+ *
+ * The description follows the body, so that it can be appended to a finished file.
+ *
+ * The mode of the file repeats the rank, so that a search for room need not open every file: the
+ * owner may execute the file of an expendable object. The same rename publishes the mode. If both
+ * disagree, as on a file system without modes, the trailer is right.
+ */
+const MAGIC = Buffer.from('EGSOBJ01', 'latin1');
+const FOOTER_BYTES = 4 + MAGIC.length;
+const MAX_TRAILER_BYTES = 1024 * 1024;
+/** Bytes of the first read: enough for the footer and a trailer with few metadata. */
+const USUAL_END_BYTES = 2048;
+
+/** The owner may execute. */
+const EXPENDABLE_MODE = 0o100;
+
+const OBJECT_FILE_NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}\.[0-9a-f]{64}\.object$/;
+
+/**
+ * A readable part of the key for people, and a hash of the whole key, which tells keys apart also
+ * on file systems that ignore case. At most 136 bytes.
+ */
+export function objectFileName(key: string): string {
+  const readable = key.replace(/[^A-Za-z0-9._-]+/g, '_').replace(/^\./, '_');
+  const hash = createHash('sha256').update(key, 'utf16le').digest('hex'); // UTF-8 merges lone surrogates
+  return `${readable.slice(0, 64)}.${hash}.object`;
+}
+
+export function isObjectFileName(name: string): boolean {
+  return OBJECT_FILE_NAME.test(name);
+}
+
+/** Describes a new version of an object. */
+export function describeObject(
+  key: string,
+  size: number,
+  metadata: Metadata,
+  expendable: boolean,
+): StoredObject {
+  return { key, size, revision: randomUUID(), storedAt: Date.now(), metadata, expendable };
+}
+
+/** Whether the mode of a file marks its object as expendable. */
+export function isMarkedExpendable(mode: number): boolean {
+  return (mode & EXPENDABLE_MODE) !== 0;
+}
+
+/**
+ * Marks a file. On a file system without modes, no object looks expendable in a search for room.
+ *
+ * It takes a path, as Node's permission model refuses to change the mode of a descriptor.
+ */
+export async function markRank(path: string, expendable: boolean): Promise<void> {
+  const { mode } = await stat(path);
+  if (isMarkedExpendable(mode) === expendable) return;
+  try {
+    await chmod(path, (mode & 0o7777) ^ EXPENDABLE_MODE);
+  } catch (error) {
+    if (!hasCode(error) || !['EPERM', 'ENOSYS', 'ENOTSUP'].includes(error.code)) throw error;
+  }
+}
+
+/**
+ * Makes the bytes that follow the body in the file.
+ *
+ * @throws SnapshotError `STORE_FAILED` when key and metadata take more than 1 MiB.
+ */
+export function encodeTrailer(object: StoredObject): Buffer {
+  const json = Buffer.from(JSON.stringify(object));
+  if (json.length > MAX_TRAILER_BYTES) {
+    throw new SnapshotError('STORE_FAILED', `${json.length} bytes of metadata are too many`);
+  }
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(json.length);
+  return Buffer.concat([json, length, MAGIC]);
+}
+
+/**
+ * Reads the description at the end of a file of `fileSize` bytes; `undefined` if it is invalid.
+ */
+export async function readTrailer(
+  handle: FileHandle,
+  fileSize: number,
+): Promise<StoredObject | undefined> {
+  if (fileSize < FOOTER_BYTES) return undefined;
+  const end = await readBefore(handle, fileSize, Math.min(fileSize, USUAL_END_BYTES));
+  if (!end?.subarray(-MAGIC.length).equals(MAGIC)) return undefined;
+  const footerAt = end.length - FOOTER_BYTES;
+  const length = end.readUInt32BE(footerAt);
+  if (length > MAX_TRAILER_BYTES) return undefined;
+  const bodySize = fileSize - FOOTER_BYTES - length;
+  const json =
+    length <= footerAt
+      ? end.subarray(footerAt - length, footerAt)
+      : await readBefore(handle, bodySize + length, length);
+  const object = json === undefined ? undefined : parseJson(json.toString());
+  if (!isDescription(object) || object.size !== bodySize) return undefined;
+  return { ...object, expendable: object.expendable ?? false };
+}
+
+/** The last `length` bytes before `end`. */
+async function readBefore(
+  handle: FileHandle,
+  end: number,
+  length: number,
+): Promise<Buffer | undefined> {
+  if (length > end) return undefined;
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, end - length);
+  return bytesRead === length ? buffer : undefined;
+}
+
+/** The content of a trailer. Old trailers have no rank. */
+type Description = Omit<StoredObject, 'expendable'> & { readonly expendable?: boolean };
+
+function isDescription(value: unknown): value is Description {
+  if (!isRecord(value)) return false;
+  const { key, size, revision, storedAt, metadata, expendable } = value;
+  return (
+    typeof key === 'string' &&
+    typeof size === 'number' &&
+    typeof revision === 'string' &&
+    typeof storedAt === 'number' &&
+    (expendable === undefined || typeof expendable === 'boolean') &&
+    isMetadata(metadata)
+  );
+}

@@ -1,0 +1,30 @@
+import { z } from 'zod';
+import { bytes, callback, checkOptions } from '../../check-options.js';
+import { keepReplaced } from '../keep-replaced.js';
+
+const schema = z.strictObject({
+  /** The store makes it if it is missing, and leaves other files in it alone. */
+  directory: z.string().min(1, 'must not be empty'),
+  /**
+   * Bytes of all object files. The store evicts replaced revisions first, then the least recently
+   * opened objects; for an expendable object, only expendable ones. If that does not make enough
+   * room, the new object is not kept: its `commit` succeeds, and the next `open` is a miss. Writes
+   * in progress come on top, and processes that commit at the same moment may exceed the limit
+   * until the next commit. Default: no limit.
+   */
+  maxBytes: bytes.optional(),
+  ...keepReplaced,
+  /** Called with the key of each object that this process evicted. */
+  onEvict: callback<(key: string) => void>().optional(),
+});
+
+/** The options of `FileSystemStore`. */
+export type FileSystemStoreOptions = z.input<typeof schema>;
+export type FileSystemStoreConfig = z.output<typeof schema>;
+
+/** @throws SnapshotError `INVALID_OPTIONS`, whose message names each option that is wrong. */
+export function parseFileSystemStoreOptions(
+  options: FileSystemStoreOptions,
+): FileSystemStoreConfig {
+  return checkOptions(schema, options, 'FileSystemStore');
+}

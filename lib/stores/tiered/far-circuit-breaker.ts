@@ -1,0 +1,246 @@
+import { LRUCache } from 'lru-cache';
+import { unlessAborted } from '../../async/abort.js';
+import { SingleFlight } from '../../async/single-flight.js';
+import { SnapshotError } from '../../errors.js';
+import { checkingFirst, replacedVersions } from '../abilities.js';
+import type {
+  CreateOptions,
+  ListOptions,
+  Metadata,
+  OpenedObject,
+  OpenOptions,
+  SnapshotStore,
+  StoredObject,
+  WriteCondition,
+} from '../store.js';
+import { BestEffortWrite } from './best-effort-write.js';
+import { StoreStalled, toStoreError, unlessStalled } from './stall-timeout.js';
+
+export interface FarCircuitBreakerOptions {
+  readonly responseTimeout: number;
+  readonly stallTimeout: number;
+  readonly retryInterval: number;
+  readonly onFailure: (key: string | undefined, error: SnapshotError) => void;
+}
+
+type Method = 'stat' | 'replaced';
+
+const MAX_REMEMBERED = 10_000;
+/** A key under which nothing is stored. */
+const PROBE = 'probe/';
+
+/**
+ * The far store behind a circuit breaker: after a failure it is not called for a while.
+ *
+ * A failure may concern one object only: access to it is denied, it was archived, its bytes are
+ * damaged. So after a failure for one key, other than a stall, the far store is asked for a key
+ * that is never stored. Only if it fails for that key too, no key is asked for a while.
+ */
+export class FarCircuitBreaker {
+  readonly #store: SnapshotStore;
+  readonly #options: FarCircuitBreakerOptions;
+  /** The circuit is open until then: by `performance.now()`. */
+  #openUntil = Number.NEGATIVE_INFINITY;
+  readonly #probes = new SingleFlight<void>();
+  /** Method and key that failed → until when it is not called again: by `performance.now()`. */
+  readonly #failing = new LRUCache<string, number>({ max: MAX_REMEMBERED });
+  /**
+   * Key → the revision that could not be read, and until when it is a miss. It may be gone by now.
+   */
+  readonly #unreadable = new LRUCache<
+    string,
+    { readonly revision: string; readonly until: number }
+  >({ max: MAX_REMEMBERED });
+
+  constructor(store: SnapshotStore, options: FarCircuitBreakerOptions) {
+    this.#store = store;
+    this.#options = options;
+  }
+
+  /** Whether the far store lately failed to give a revision that it says it has. */
+  isUnreadable({ key, revision }: StoredObject): boolean {
+    const unreadable = this.#unreadable.get(key);
+    return unreadable?.revision === revision && performance.now() < unreadable.until;
+  }
+
+  /**
+   * Returns what is stored, as `value`; `undefined` if the far store does not answer.
+   *
+   * @throws the signal's reason, and nothing else.
+   */
+  stat(
+    key: string,
+    signal?: AbortSignal | undefined,
+  ): Promise<{ readonly value: StoredObject | undefined } | undefined> {
+    return this.#answer('stat', key, (store) => store.stat(key, { signal }), signal);
+  }
+
+  /**
+   * Lists the replaced revisions of an object; none if the far store does not answer.
+   *
+   * @throws the signal's reason, and nothing else.
+   */
+  async replaced(key: string, signal?: AbortSignal | undefined): Promise<readonly StoredObject[]> {
+    const question = (store: SnapshotStore) => replacedVersions(store, key, { signal });
+    return (await this.#answer('replaced', key, question, signal))?.value ?? [];
+  }
+
+  /**
+   * Opens an object, or a part of it. Returns `undefined` if the far store does not have it or
+   * can't give it. A body that comes too late is destroyed.
+   *
+   * @throws the signal's reason; RangeError.
+   */
+  async open(key: string, options: OpenOptions): Promise<OpenedObject | undefined> {
+    const { signal, revision } = options;
+    if (await this.#isOpen(signal)) return undefined;
+    const late = new AbortController();
+    const ends = signal === undefined ? late.signal : AbortSignal.any([signal, late.signal]);
+    const opening = this.#store.open(key, { ...options, signal: ends }).then(withErrorListener);
+    try {
+      return await unlessAborted(this.#inTime(opening), signal);
+    } catch (error) {
+      late.abort();
+      signal?.throwIfAborted();
+      // A range outside the object is the caller's mistake.
+      if (error instanceof RangeError) throw error;
+      this.recordReadFailure(key, revision, error);
+      return undefined;
+    }
+  }
+
+  /** Records that a revision could not be read. */
+  recordReadFailure(key: string, revision: string | undefined, error: unknown): SnapshotError {
+    if (revision !== undefined) this.#unreadable.set(key, { revision, until: this.#retryAt() });
+    return this.#recordFailure(key, error);
+  }
+
+  /** Records that a revision was read to its end. */
+  recordReadSuccess({ key, revision }: StoredObject): void {
+    if (this.#unreadable.get(key)?.revision === revision) this.#unreadable.delete(key);
+  }
+
+  /** Deletes an object, even while the circuit is open. */
+  async delete(key: string): Promise<void> {
+    try {
+      await this.#inTime(this.#store.delete(key));
+    } catch (error) {
+      throw this.#recordFailure(key, error);
+    }
+  }
+
+  /**
+   * Begins a write.
+   *
+   * @throws SnapshotError `PRECONDITION_FAILED`
+   */
+  async write(key: string, metadata: Metadata, options: CreateOptions): Promise<BestEffortWrite> {
+    const replaces = await this.#toReplace(key, options.replaces);
+    if (await this.#isOpen()) return BestEffortWrite.none();
+    const store = this.#store;
+    const create = async () => {
+      const writer = await store.create(key, metadata, { ...options, replaces });
+      return checkingFirst(store, key, { replaces }, writer);
+    };
+    return await BestEffortWrite.begin(create, {
+      timeout: this.#options.stallTimeout,
+      onFailure: (error) => this.#recordFailure(key, error),
+      mayBeRefused: true,
+    });
+  }
+
+  /** Lists all objects. Every error that it throws has been reported. */
+  async *list(options?: ListOptions): AsyncGenerator<StoredObject> {
+    if (await this.#isOpen())
+      throw new SnapshotError('STORE_FAILED', 'the far tier failed just now');
+    const objects = this.#store.list(options)[Symbol.asyncIterator]();
+    try {
+      for (;;) {
+        const { done, value } = await this.#inTime(objects.next()).catch((error) => {
+          throw this.#recordFailure(undefined, error);
+        });
+        if (done) return;
+        yield value;
+      }
+    } finally {
+      objects.return?.().catch(() => {}); // not awaited: the generator may hang
+    }
+  }
+
+  /** Records and reports a failure, and gives it a code. */
+  #recordFailure(key: string | undefined, error: unknown, method?: Method): SnapshotError {
+    const failure = toStoreError(error);
+    // A list of replaced revisions may take long while the store answers everything else at once.
+    if (failure instanceof StoreStalled && method !== 'replaced') this.#openUntil = this.#retryAt();
+    else void this.#probes.join(PROBE, () => this.#ask());
+    this.#options.onFailure(key, failure);
+    return failure;
+  }
+
+  /**
+   * Returns the condition for the far store. A caller may believe that nothing is stored because a
+   * revision could not be read. Its write then replaces that revision, if it is still stored,
+   * whenever that was.
+   */
+  async #toReplace(key: string, replaces: WriteCondition): Promise<WriteCondition> {
+    const unreadable = this.#unreadable.get(key);
+    if (replaces !== null || unreadable === undefined) return replaces;
+    const answer = await this.stat(key);
+    const isThere = answer === undefined || answer.value?.revision === unreadable.revision;
+    if (isThere) return unreadable.revision;
+    this.#unreadable.delete(key);
+    return null;
+  }
+
+  /** Calls one method; `undefined` if it fails. The other method is called all the same. */
+  async #answer<T>(
+    method: Method,
+    key: string,
+    question: (store: SnapshotStore) => Promise<T>,
+    signal: AbortSignal | undefined,
+  ): Promise<{ readonly value: T } | undefined> {
+    if (await this.#isOpen(signal)) return undefined;
+    const asked = `${method} ${key}`;
+    if (performance.now() < (this.#failing.get(asked) ?? 0)) return undefined;
+    try {
+      return { value: await unlessAborted(this.#inTime(question(this.#store)), signal) };
+    } catch (error) {
+      signal?.throwIfAborted();
+      this.#failing.set(asked, this.#retryAt());
+      this.#recordFailure(key, error, method);
+      return undefined;
+    }
+  }
+
+  /** Whether the circuit is open. */
+  async #isOpen(signal?: AbortSignal | undefined): Promise<boolean> {
+    await unlessAborted(this.#probes.running(PROBE) ?? Promise.resolve(), signal);
+    return performance.now() < this.#openUntil;
+  }
+
+  async #ask(): Promise<void> {
+    try {
+      await this.#inTime(this.#store.stat(PROBE));
+    } catch {
+      // The failure that led to this probe has been reported.
+      this.#openUntil = this.#retryAt();
+    }
+  }
+
+  #retryAt(): number {
+    return performance.now() + this.#options.retryInterval;
+  }
+
+  #inTime<T>(work: Promise<T>): Promise<T> {
+    return unlessStalled(this.#options.responseTimeout, work);
+  }
+}
+
+/**
+ * Keeps a body that fails while nobody reads it from ending the process. Its reader still gets the
+ * error.
+ */
+export function withErrorListener(opened: OpenedObject | undefined): OpenedObject | undefined {
+  opened?.body.on('error', () => {});
+  return opened;
+}

@@ -1,0 +1,170 @@
+import { unlessAborted } from '../../async/abort.js';
+import { orLater } from '../../async/deadline.js';
+import { withResolvers } from '../../async/with-resolvers.js';
+import { SnapshotError } from '../../errors.js';
+import type { Slice } from '../range.js';
+import { RecyclingBody } from '../recycling-body.js';
+import type { ByteRange, ObjectBody, StoredObject } from '../store.js';
+import type { BestEffortWrite } from './best-effort-write.js';
+import { type FarCircuitBreaker, withErrorListener } from './far-circuit-breaker.js';
+import type { NearCopies } from './near-copies.js';
+import { ReadDuringFill } from './read-during-fill.js';
+import { toStoreError, unlessStalled } from './stall-timeout.js';
+
+export interface NearTierFillParts {
+  readonly far: FarCircuitBreaker;
+  readonly near: NearCopies;
+  /** Milliseconds. */
+  readonly stallTimeout: number;
+}
+
+/**
+ * Fills the near tier: copies one revision of a far object while any number of clients read it. The
+ * fill belongs to the store: it goes on at its own pace if the clients are slow, or leave.
+ */
+export class NearTierFill {
+  readonly object: StoredObject;
+  /** Resolves when the fill has ended, successfully or not. */
+  readonly over: Promise<void>;
+  readonly #parts: NearTierFillParts;
+  readonly #readers = new Set<ReadDuringFill>();
+  readonly #ending = new AbortController();
+  /** `undefined` if the far tier does not have this revision. */
+  readonly #body: Promise<ObjectBody | undefined>;
+  /**
+   * The revision of the near copy; `undefined` as soon as the copy has failed, or is likely to
+   * fail.
+   */
+  readonly #copied = withResolvers<string | undefined>();
+  #isDecided = false;
+  /** How many bytes of the object the readers got. */
+  #position = 0;
+  #isPumping = true;
+
+  constructor(object: StoredObject, parts: NearTierFillParts) {
+    this.object = object;
+    this.#parts = parts;
+    if (!parts.near.hasRoomFor(object.size)) this.#decide(undefined);
+    this.#body = this.#openFar({ signal: this.#ending.signal });
+    this.over = this.#copy();
+  }
+
+  /** Opens a slice; `undefined` if the far tier does not have this revision. */
+  async open(slice: Slice, signal: AbortSignal | undefined): Promise<ObjectBody | undefined> {
+    const reader = new ReadDuringFill(
+      slice,
+      (range, stopped) => this.#openRest(range, stopped),
+      (closed) => this.#readers.delete(closed),
+      this.#parts.stallTimeout,
+    );
+    this.#readers.add(reader);
+    if (this.#isDecided || !this.#isPumping || slice.start < this.#position) reader.fallBehind();
+    const isThere = async () =>
+      (await this.#body) !== undefined && (!this.#isDecided || (await reader.prepare()));
+    let body: ObjectBody | undefined;
+    try {
+      if (await unlessAborted(isThere(), signal)) {
+        body = new RecyclingBody(reader, slice.stop - slice.start, signal);
+      }
+      return body;
+    } finally {
+      if (body === undefined) {
+        reader.stop();
+        void reader.close();
+      }
+    }
+  }
+
+  /** Ends the fill; the near tier keeps nothing. Idempotent. */
+  abort(reason: SnapshotError): void {
+    this.#ending.abort(reason);
+  }
+
+  async #copy(): Promise<void> {
+    const body = await this.#body;
+    if (body === undefined) return;
+    const { far, near, stallTimeout } = this.#parts;
+    const { key, revision, metadata, expendable } = this.object;
+    const copy = await near.write(key, metadata, expendable, this.object);
+    try {
+      await this.#pump(body, copy);
+    } catch (error) {
+      await copy.abort();
+      const { signal } = this.#ending;
+      const failure = signal.aborted ? signal.reason : toStoreError(error);
+      for (const reader of this.#readers) reader.fail(failure);
+      this.#decide(undefined);
+      if (!signal.aborted) far.recordReadFailure(key, revision, failure);
+      return;
+    } finally {
+      body.destroy();
+      this.#isPumping = false;
+      for (const reader of this.#readers) reader.fallBehind();
+    }
+    if (copy.hasFailed) {
+      this.#decide(undefined);
+      void this.#prepareReaders();
+      return;
+    }
+    await near.commit(key, copy, async (kept) => {
+      this.#decide(kept?.revision);
+      const prepared = this.#prepareReaders();
+      // A reader that hangs delays the others no longer than this.
+      if (kept !== undefined) await orLater(prepared, stallTimeout);
+    });
+  }
+
+  /** Returns early if the copy fails: each reader then reads on from the far tier. */
+  async #pump(body: ObjectBody, copy: BestEffortWrite): Promise<void> {
+    const chunks: AsyncIterator<Uint8Array> = body[Symbol.asyncIterator]();
+    while (!copy.hasFailed) {
+      const next = unlessStalled(this.#parts.stallTimeout, chunks.next());
+      const { done, value } = await unlessAborted(next, this.#ending.signal);
+      if (done) {
+        if (this.#position === this.object.size)
+          return this.#parts.far.recordReadSuccess(this.object);
+        throw new SnapshotError(
+          'STORE_FAILED',
+          `${this.#position} bytes came: too few or too many`,
+        );
+      }
+      await copy.write(value);
+      for (const reader of this.#readers) reader.feed(value, this.#position);
+      this.#position += value.length;
+    }
+  }
+
+  /** Decides where readers that fell behind read on. Only the first decision counts. */
+  #decide(revision: string | undefined): void {
+    this.#isDecided = true;
+    this.#copied.resolve(revision);
+  }
+
+  async #prepareReaders(): Promise<void> {
+    await Promise.all([...this.#readers].map((reader) => reader.prepare()));
+  }
+
+  /**
+   * Opens the rest for a reader that fell behind: in the copy or, if there is none, in the far
+   * tier.
+   */
+  async #openRest(range: ByteRange, signal: AbortSignal): Promise<ObjectBody> {
+    const revision = await unlessAborted(this.#copied.promise, signal);
+    const { near } = this.#parts;
+    const { key } = this.object;
+    const copy =
+      revision === undefined ? undefined : await near.open(key, { range, revision, signal });
+    const body = withErrorListener(copy)?.body ?? (await this.#openFar({ range, signal }));
+    if (body !== undefined) return body;
+    throw new SnapshotError('STORE_FAILED', 'what was being read is gone');
+  }
+
+  async #openFar(options: {
+    readonly range?: ByteRange;
+    readonly signal: AbortSignal;
+  }): Promise<ObjectBody | undefined> {
+    const { key, revision } = this.object;
+    const opened = await this.#parts.far.open(key, { ...options, revision }).catch(() => undefined);
+    return opened?.body;
+  }
+}

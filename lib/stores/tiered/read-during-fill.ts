@@ -1,0 +1,162 @@
+import { unlessAborted } from '../../async/abort.js';
+import { SnapshotError } from '../../errors.js';
+import type { Slice } from '../range.js';
+import type { ByteSource } from '../recycling-body.js';
+import type { ByteRange, ObjectBody } from '../store.js';
+import { toStoreError, unlessStalled } from './stall-timeout.js';
+
+interface Rest {
+  readonly body: ObjectBody;
+  readonly chunks: AsyncIterator<Uint8Array>;
+}
+
+/** How many bytes a reader may be behind the fill. */
+const MAX_BEHIND = 1024 * 1024;
+
+/**
+ * Reads a slice of an object while it is copied. A reader that keeps pace gets the bytes as they
+ * arrive. A slower reader gets the rest from the finished copy, or from the far tier. So a slow
+ * reader delays nobody.
+ */
+export class ReadDuringFill implements ByteSource {
+  readonly #slice: Slice;
+  readonly #openRest: (range: ByteRange, signal: AbortSignal) => Promise<ObjectBody>;
+  readonly #onClose: (reader: ReadDuringFill) => void;
+  readonly #stallTimeout: number;
+  readonly #stopping = new AbortController();
+  readonly #queue: Uint8Array[] = [];
+  #queuedBytes = 0;
+  /** The offset in the object at which the queue ends. */
+  #queuedUntil: number;
+  #isLive = true;
+  #failure: unknown;
+  #wake = () => {};
+  #rest: Promise<Rest> | undefined;
+
+  /**
+   * @param openRest waits until it is decided where the rest is read, and opens it there.
+   * @param stallTimeout milliseconds that the rest may take for its next bytes.
+   */
+  constructor(
+    slice: Slice,
+    openRest: (range: ByteRange, signal: AbortSignal) => Promise<ObjectBody>,
+    onClose: (reader: ReadDuringFill) => void,
+    stallTimeout: number,
+  ) {
+    this.#slice = slice;
+    this.#queuedUntil = slice.start;
+    this.#openRest = openRest;
+    this.#onClose = onClose;
+    this.#stallTimeout = stallTimeout;
+  }
+
+  /** Whether the reader still takes bytes as they arrive. */
+  get isLive(): boolean {
+    return this.#isLive && this.#queuedUntil < this.#slice.stop;
+  }
+
+  /** Takes the next bytes of the object. @param offset of the chunk in the object. */
+  feed(chunk: Uint8Array, offset: number): void {
+    if (!this.isLive) return;
+    const part = chunk.subarray(
+      Math.max(0, this.#queuedUntil - offset),
+      Math.max(0, this.#slice.stop - offset),
+    );
+    const isFull = this.#queuedBytes > 0 && this.#queuedBytes + part.length > MAX_BEHIND;
+    if (isFull) this.#isLive = false;
+    else this.#push(part);
+    this.#wake();
+  }
+
+  /** The reader takes no more bytes as they arrive. */
+  fallBehind(): void {
+    this.#isLive = false;
+    this.#wake();
+  }
+
+  /**
+   * Opens the rest if the reader fell behind, before the copy can be replaced. Called when it is
+   * decided where the rest is read. Returns whether the reader can go on; if not, `read` rejects.
+   */
+  async prepare(): Promise<boolean> {
+    const isDone = this.#queuedUntil === this.#slice.stop || this.#failure !== undefined;
+    if (this.#isLive || isDone || this.#stopping.signal.aborted) return true;
+    return await this.#openOnce().then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /** The fill has failed. A reader that waits for its next bytes fails too. */
+  fail(error: unknown): void {
+    if (!this.isLive) return;
+    this.#failure = error;
+    this.#wake();
+  }
+
+  async read(buffer: Buffer): Promise<number> {
+    for (;;) {
+      const [head] = this.#queue;
+      if (head !== undefined) return this.#take(head, buffer);
+      if (this.#queuedUntil === this.#slice.stop) return 0;
+      this.#stopping.signal.throwIfAborted();
+      if (this.#failure !== undefined) throw this.#failure;
+      if (this.#isLive) await this.#change();
+      else await this.#readOn();
+    }
+  }
+
+  stop(): void {
+    this.#stopping.abort(new SnapshotError('ABORTED', 'the body was destroyed'));
+    this.#wake();
+  }
+
+  async close(): Promise<void> {
+    this.#onClose(this);
+    const rest = await this.#rest?.catch(() => undefined);
+    rest?.body.destroy();
+  }
+
+  async #readOn(): Promise<void> {
+    const { signal } = this.#stopping;
+    const { chunks } = await this.#openOnce();
+    const next = unlessStalled(this.#stallTimeout, chunks.next());
+    const { done, value } = await unlessAborted(next, signal).catch((error: unknown) => {
+      throw toStoreError(error);
+    });
+    if (done) throw new SnapshotError('STORE_FAILED', 'the store gave too few bytes');
+    this.#push(value);
+  }
+
+  #openOnce(): Promise<Rest> {
+    this.#rest ??= this.#open({ start: this.#queuedUntil, end: this.#slice.stop - 1 });
+    return this.#rest;
+  }
+
+  async #open(range: ByteRange): Promise<Rest> {
+    const body = await this.#openRest(range, this.#stopping.signal);
+    return { body, chunks: body[Symbol.asyncIterator]() };
+  }
+
+  #push(chunk: Uint8Array): void {
+    if (chunk.length === 0) return;
+    this.#queue.push(chunk);
+    this.#queuedBytes += chunk.length;
+    this.#queuedUntil += chunk.length;
+  }
+
+  #take(head: Uint8Array, buffer: Buffer): number {
+    const taken = head.subarray(0, buffer.length);
+    buffer.set(taken);
+    this.#queuedBytes -= taken.length;
+    if (taken.length === head.length) this.#queue.shift();
+    else this.#queue[0] = head.subarray(taken.length);
+    return taken.length;
+  }
+
+  #change(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+}

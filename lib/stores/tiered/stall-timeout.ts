@@ -1,0 +1,21 @@
+import { unlessLate } from '../../async/deadline.js';
+import { SnapshotError } from '../../errors.js';
+
+/** A store did not answer in time, unlike a store that answers with an error. */
+export class StoreStalled extends SnapshotError {}
+
+/**
+ * Settles like `work`, or rejects with `StoreStalled`, coded `STORE_FAILED`, if that takes longer.
+ */
+export function unlessStalled<T>(milliseconds: number, work: Promise<T>): Promise<T> {
+  const late = () =>
+    new StoreStalled('STORE_FAILED', `the store did nothing for ${milliseconds} ms`);
+  return unlessLate(work, milliseconds, late);
+}
+
+/** Makes a coded error of an error of a store. */
+export function toStoreError(error: unknown): SnapshotError {
+  if (error instanceof SnapshotError) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  return new SnapshotError('STORE_FAILED', message, { cause: error });
+}

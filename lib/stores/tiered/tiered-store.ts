@@ -1,0 +1,299 @@
+import { rm } from 'node:fs/promises';
+import { LRUCache } from 'lru-cache';
+import { SnapshotError } from '../../errors.js';
+import { withStoreFailure } from '../../fs/errors.js';
+import { callHost } from '../../host-call.js';
+import { adoptMethod } from '../abilities.js';
+import { TargetWriter } from '../object-writer.js';
+import { sliceOf } from '../range.js';
+import type {
+  AdoptOptions,
+  CreateOptions,
+  ListOptions,
+  Metadata,
+  ObjectBody,
+  ObjectWriter,
+  OpenedObject,
+  OpenOptions,
+  SnapshotStore,
+  StoreAbilities,
+  StoredObject,
+  StoreFailure,
+} from '../store.js';
+import { bothTiersFailed, throwIfBothFailed } from './best-effort-write.js';
+import { FarCircuitBreaker } from './far-circuit-breaker.js';
+import { NearTierFill } from './fill-near-tier.js';
+import { decodeCopy, encodeCopy, NearCopies, type NearCopy } from './near-copies.js';
+import {
+  parseTieredStoreOptions,
+  type TieredStoreConfig,
+  type TieredStoreOptions,
+} from './options.js';
+import { toStoreError } from './stall-timeout.js';
+import { uploadFile } from './upload-file.js';
+
+export type { TieredStoreOptions } from './options.js';
+
+const MAX_REMEMBERED = 10_000;
+/** Other processes may replace an object while it is being opened. */
+const MAX_ATTEMPTS = 3;
+
+interface Found {
+  /** What is stored. */
+  readonly current: StoredObject | undefined;
+  /** The near copy, if it is a copy of `current`. */
+  readonly copy: NearCopy | undefined;
+}
+
+/**
+ * A near store, such as a directory of this machine, in front of a far store that many machines
+ * share.
+ *
+ * - The far tier decides what is stored, and the store returns its descriptions. A near copy
+ *   remembers the far revision. The store drops the copy when the far tier has another revision, or
+ *   none.
+ * - A miss in the near tier is read from the far tier once for all clients: the bytes go to the
+ *   clients and into a near copy at the same time. A slower client gets the rest from the finished
+ *   copy. If there is no copy, each such client reads on from the far tier.
+ * - The store learns that the near tier fails a copy, or has no room for it, only when that
+ *   happens. A body that was behind the copy at that moment fails if the far object has been
+ *   replaced or deleted. After that, no copy is expected of objects of that size or larger, until
+ *   one of them is kept: each client reads them from the far tier from the beginning.
+ * - Writes go to both tiers. An object is stored when the far tier has committed it. A write that
+ *   the far tier refuses, because the write's condition does not hold, leaves nothing in the near
+ *   tier either.
+ * - While the far tier fails, this store works as the near store alone: it serves copies as they
+ *   are, everything else is a miss, and writes go to the near tier without their condition, until
+ *   the far tier answers again. `delete` fails. If the far tier fails for one object only, this
+ *   holds for that object: an object that the far tier has but can't give is a miss, and a write in
+ *   place of nothing replaces it.
+ * - When the near tier fails a write, the store works without it. `onFailure` gets each failure of
+ *   a tier. An error that it throws becomes a warning of the process and changes nothing else.
+ * - Replaced revisions are read from the far tier, if it keeps them.
+ * - Each tier has its own budget. The far tier does not see uses that the near tier served.
+ * - Only this process knows which far object a copy belongs to that `create` wrote. After a
+ *   restart, that object is read from the far tier again. Copies from `adopt` survive a restart.
+ */
+export class TieredStore implements SnapshotStore {
+  readonly abilities: StoreAbilities;
+  readonly adopt?: NonNullable<SnapshotStore['adopt']>;
+  readonly #config: TieredStoreConfig;
+  readonly #near: NearCopies;
+  readonly #far: FarCircuitBreaker;
+  readonly #fills = new Map<string, NearTierFill>();
+  /** The far tier's last answer for a key, and when it came: by `performance.now()`. */
+  readonly #answers = new LRUCache<string, { readonly object: StoredObject; readonly at: number }>({
+    max: MAX_REMEMBERED,
+  });
+  readonly #listeners: ((failure: StoreFailure) => void)[] = [];
+
+  /** @throws SnapshotError `INVALID_OPTIONS` */
+  constructor(options: TieredStoreOptions) {
+    const config = parseTieredStoreOptions(options);
+    const { near, far, onFailure } = config;
+    this.#config = config;
+    this.#near = new NearCopies(near, {
+      ...config,
+      onFailure: (key, error) => this.#report({ tier: 'near', key, error }),
+    });
+    this.#far = new FarCircuitBreaker(far, {
+      ...config,
+      onFailure: (key, error) => this.#report({ tier: 'far', key, error }),
+    });
+    if (onFailure !== undefined) this.#listeners.push(onFailure);
+    const adopt = adoptMethod(near);
+    this.abilities = { ...far.abilities, adoptsFiles: adopt !== undefined };
+    if (adopt !== undefined) {
+      const adoptNear = this.#near.adopt(adopt);
+      this.adopt = (key, file, metadata, adoptOptions = {}) =>
+        this.#adopt(key, file, { ...metadata }, adoptOptions, adoptNear);
+    }
+  }
+
+  /** An error that a listener throws becomes a warning of the process. */
+  watch(onFailure: (failure: StoreFailure) => void): void {
+    this.#listeners.push(onFailure);
+  }
+
+  async stat(
+    key: string,
+    { signal }: { signal?: AbortSignal | undefined } = {},
+  ): Promise<StoredObject | undefined> {
+    signal?.throwIfAborted();
+    return (await this.#find(key, undefined, signal)).current;
+  }
+
+  async open(
+    key: string,
+    { range, revision, signal }: OpenOptions = {},
+  ): Promise<OpenedObject | undefined> {
+    signal?.throwIfAborted();
+    let maxAge: number | undefined = this.#config.checkInterval;
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      const { current, copy } = await this.#find(key, maxAge, signal);
+      const isWanted = revision === undefined || revision === current?.revision;
+      if (current !== undefined && isWanted) {
+        const slice = sliceOf(range, current.size);
+        const near = copy && { range, revision: copy.revision, signal };
+        const body: ObjectBody | undefined =
+          (near && (await this.#near.open(key, near))?.body) ??
+          (await this.#fill(current).open(slice, signal));
+        if (body !== undefined) return { ...current, body };
+      } else if (maxAge === undefined) {
+        const isReplaced = current !== undefined && this.abilities.keepsReplaced;
+        return isReplaced ? await this.#far.open(key, { range, revision, signal }) : undefined;
+      }
+      // The remembered answer of the far tier may be out of date.
+      maxAge = undefined;
+    }
+    return undefined;
+  }
+
+  async create(
+    key: string,
+    metadata: Metadata,
+    { signal, expendable = false, replaces }: CreateOptions = {},
+  ): Promise<ObjectWriter> {
+    signal?.throwIfAborted();
+    const kept = { ...metadata };
+    const far = await this.#far.write(key, kept, { expendable, replaces });
+    const near = await this.#near.write(key, kept, expendable);
+    const target = {
+      append: async (chunk: Uint8Array) => {
+        await Promise.all([far.write(chunk), near.write(chunk)]);
+        throwIfBothFailed(far, near);
+      },
+      publish: async () => {
+        throwIfBothFailed(far, near);
+        const object = await far.commit();
+        const copy = await this.#near.commit(key, near);
+        this.#remember(key, object, copy);
+        const stored = object ?? (copy && decodeCopy(copy)?.object);
+        if (stored === undefined) throw bothTiersFailed();
+        return stored;
+      },
+      discard: async () => {
+        await Promise.all([far.abort(), near.abort()]);
+      },
+    };
+    return new TargetWriter(target, signal);
+  }
+
+  /** @throws SnapshotError `STORE_FAILED` when the far tier may still have the object. */
+  async delete(key: string): Promise<void> {
+    this.#answers.delete(key);
+    await this.#near.delete(key);
+    await this.#far.delete(key);
+  }
+
+  async replaced(
+    key: string,
+    { signal }: { signal?: AbortSignal | undefined } = {},
+  ): Promise<readonly StoredObject[]> {
+    signal?.throwIfAborted();
+    return await this.#far.replaced(key, signal);
+  }
+
+  async *list(options?: ListOptions): AsyncGenerator<StoredObject> {
+    const listed = new Set<string>();
+    try {
+      for await (const object of this.#far.list(options)) {
+        listed.add(object.key);
+        yield object;
+      }
+      return;
+    } catch {
+      // The circuit breaker has reported the failure.
+    }
+    for await (const object of this.#near.list(options)) {
+      if (!listed.has(object.key)) yield object;
+    }
+  }
+
+  async close(): Promise<void> {
+    const fills = [...this.#fills.values()];
+    for (const fill of fills) fill.abort(new SnapshotError('CLOSED', 'the store was closed'));
+    await Promise.all(fills.map(({ over }) => over));
+    await Promise.all([this.#near.close(), this.#config.far.close?.()]);
+  }
+
+  /**
+   * @param maxAge milliseconds for which the far tier's last answer is good enough. Default: none.
+   */
+  async #find(
+    key: string,
+    maxAge: number | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<Found> {
+    const copy = await this.#near.stat(key, signal);
+    const last = this.#answers.get(key);
+    if (last !== undefined && maxAge !== undefined && performance.now() - last.at < maxAge) {
+      if (copy === undefined || copy.object.revision === last.object.revision) {
+        return { current: last.object, copy };
+      }
+    }
+    const answer = await this.#far.stat(key, signal);
+    if (answer === undefined) return { current: copy?.object, copy };
+    const { value } = answer;
+    const isCopied = copy !== undefined && copy.object.revision === value?.revision;
+    const isUnreadable = value !== undefined && !isCopied && this.#far.isUnreadable(value);
+    const current = isUnreadable ? undefined : value;
+    if (current === undefined) this.#answers.delete(key);
+    else this.#answers.set(key, { object: current, at: performance.now() });
+    if (copy === undefined || copy.object.revision === current?.revision) return { current, copy };
+    await this.#near.delete(key, copy.revision);
+    return { current, copy: undefined };
+  }
+
+  /** Joins the running fill of this revision, or starts one. */
+  #fill(object: StoredObject): NearTierFill {
+    const { key } = object;
+    const running = this.#fills.get(key);
+    if (running?.object.revision === object.revision) return running;
+    const { stallTimeout } = this.#config;
+    const fill = new NearTierFill(object, { far: this.#far, near: this.#near, stallTimeout });
+    this.#fills.set(key, fill);
+    fill.over.then(() => {
+      if (this.#fills.get(key) === fill) this.#fills.delete(key);
+    });
+    return fill;
+  }
+
+  async #adopt(
+    key: string,
+    file: string,
+    metadata: Metadata,
+    { expendable = false, replaces, signal }: AdoptOptions,
+    adopt: NonNullable<SnapshotStore['adopt']>,
+  ): Promise<StoredObject> {
+    signal?.throwIfAborted();
+    const options = { expendable, replaces, signal };
+    const object = await uploadFile(file, this.#far, key, metadata, options);
+    this.#remember(key, object, undefined);
+    try {
+      const copy = await adopt(key, file, encodeCopy(metadata, object), { expendable });
+      return object ?? decodeCopy(copy)?.object ?? copy;
+    } catch (error) {
+      if (object === undefined) throw error;
+      this.#report({ tier: 'near', key, error: toStoreError(error) });
+      await withStoreFailure(() => rm(file, { force: true }));
+      return object;
+    }
+  }
+
+  /** Remembers what the tiers committed. `undefined`: the tier did not commit it. */
+  #remember(key: string, object: StoredObject | undefined, copy: StoredObject | undefined): void {
+    if (object === undefined) {
+      this.#answers.delete(key);
+      return;
+    }
+    this.#answers.set(key, { object, at: performance.now() });
+    if (copy !== undefined) this.#near.remember(copy, object);
+  }
+
+  #report(failure: StoreFailure): void {
+    for (const listener of this.#listeners) {
+      callHost('a listener to failures of a tier', () => listener(failure));
+    }
+  }
+}

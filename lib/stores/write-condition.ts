@@ -1,0 +1,20 @@
+import { SnapshotError } from '../errors.js';
+import type { StoredObject, WriteCondition } from './store.js';
+
+/** The error of a write whose condition does not hold. */
+export function preconditionFailure(key: string, cause?: unknown): SnapshotError {
+  const message = `something else is stored under ${key} than was to be replaced`;
+  return new SnapshotError('PRECONDITION_FAILED', message, { cause });
+}
+
+export function isPreconditionFailure(error: unknown): error is SnapshotError {
+  return error instanceof SnapshotError && error.code === 'PRECONDITION_FAILED';
+}
+
+/** @param stored what is stored now. */
+export function isConditionMet(
+  stored: StoredObject | undefined,
+  condition: WriteCondition,
+): boolean {
+  return condition === undefined || condition === (stored?.revision ?? null);
+}
