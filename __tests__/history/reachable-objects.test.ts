@@ -176,14 +176,15 @@ test('Of a part of a history it finds what git makes a bundle of', async () => {
 
 type Line = [mode: string, name: string, oid: string];
 
+async function readerOf(list: ObjectList): Promise<ObjectReader> {
+  const { pack } = list.pack('');
+  const made = await ingest(pack, LIMITS);
+  const reader = await openReader(await storePack(await directory(), made.name, made));
+  defer(() => reader.close());
+  return reader;
+}
+
 describe('The search', () => {
-  async function readerOf(list: ObjectList): Promise<ObjectReader> {
-    const { pack } = list.pack('');
-    const made = await ingest(pack, LIMITS);
-    const reader = await openReader(await storePack(await directory(), made.name, made));
-    defer(() => reader.close());
-    return reader;
-  }
   const absent = 'ab'.repeat(20);
   const missing = expect.objectContaining({
     code: 'UPSTREAM_INVALID',
@@ -302,6 +303,30 @@ describe('The search', () => {
     expect(await inflated(list, [large, ...children], depth)).toBeLessThan(20 * LARGE_BYTES);
   });
 });
+
+test.each([undefined, 1000])(
+  'The search stops at the next commit when it is aborted meanwhile, to a depth of %s',
+  async (depth) => {
+    const objects = new ObjectList();
+    const tree = objects.tree();
+    let tip = objects.commit(tree);
+    for (let n = 0; n < 50; n++) tip = objects.commit(tree, tip);
+    const reader = await readerOf(objects);
+    const aborting = new AbortController();
+    const { readNumber } = reader;
+    const reading = jest.spyOn(reader, 'readNumber').mockImplementation((number) => {
+      if (reading.mock.calls.length === 10) aborting.abort(new Error('enough'));
+      return readNumber.call(reader, number);
+    });
+    const options = { include: [tip], depth, signal: aborting.signal };
+    try {
+      expect(() => reachableObjects(reader, options)).toThrow('enough');
+      expect(reading.mock.calls.length).toBeLessThan(15);
+    } finally {
+      reading.mockRestore();
+    }
+  },
+);
 
 test('The search stops when it is aborted', () => {
   const { commits, reader } = repository(1);

@@ -23,9 +23,6 @@ import { type Commit, type CommitReader, NO_TREE } from './commit-reader.js';
 const FEW_TIPS = 10_000;
 const FEW_COMMITS = 1024;
 
-/** Commits between two checks of the signal. */
-export const COMMITS_AT_ONCE = 1024;
-
 export interface CommitWalkOptions {
   /** Numbers of commits. */
   readonly include: Iterable<number>;
@@ -48,9 +45,12 @@ export function walkCommits(reader: CommitReader, options: CommitWalkOptions): C
     if (isMany) walk.mark(number);
     else walk.exclude(number);
   }
-  for (const number of include) walk.include(number);
+  for (const number of include) {
+    signal?.throwIfAborted();
+    walk.include(number);
+  }
   for (let steps = 0; walk.step(); steps++) {
-    if (steps % COMMITS_AT_ONCE === 0) signal?.throwIfAborted();
+    signal?.throwIfAborted(); // one commit may take as long as thousands of others
     if (isMany && steps === FEW_COMMITS) for (const number of exclude) walk.enqueueMarked(number);
   }
   return walk.commits;

@@ -2,7 +2,7 @@ import { ObjectSet } from '../pack/object-set.js';
 import type { ObjectReader } from '../pack/reader.js';
 import type { CommitList } from './commit-list.js';
 import { CommitReader, NO_TREE } from './commit-reader.js';
-import { COMMITS_AT_ONCE, walkCommits } from './commit-walk.js';
+import { walkCommits } from './commit-walk.js';
 import { walkShallow } from './shallow-walk.js';
 import { resolveTips, type Tips } from './tips.js';
 import { TreeWalk } from './tree-walk.js';
@@ -76,7 +76,7 @@ export function reachableObjects(
   const walk = new TreeWalk(reader, objects, excluded);
   let latest = NO_TREE;
   for (let i = commits.length - 1; i >= 0; i--) {
-    if (i % COMMITS_AT_ONCE === 0) signal?.throwIfAborted();
+    signal?.throwIfAborted();
     if (excluded.has(commits.number(i))) continue;
     objects.add(commits.number(i));
     const parentTree = commits.parentTree(i);

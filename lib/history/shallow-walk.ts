@@ -1,7 +1,6 @@
 import { ObjectSet } from '../pack/object-set.js';
 import { CommitList } from './commit-list.js';
 import { type Commit, type CommitReader, NO_TREE } from './commit-reader.js';
-import { COMMITS_AT_ONCE } from './commit-walk.js';
 
 /** The latest part of a history. */
 export interface ShallowHistory {
@@ -32,11 +31,14 @@ export function walkShallow(
   const shallow: string[] = [];
   const seen = new ObjectSet(objects.objectCount);
   let level: Commit[] = [];
-  for (const tip of tips) if (seen.add(tip)) level.push(reader.read(tip));
+  for (const tip of tips) {
+    signal?.throwIfAborted();
+    if (seen.add(tip)) level.push(reader.read(tip));
+  }
   for (let distance = 0; level.length > 0; distance++) {
     const next: Commit[] = [];
     for (const commit of level) {
-      if (commits.length % COMMITS_AT_ONCE === 0) signal?.throwIfAborted();
+      signal?.throwIfAborted();
       if (distance === depth - 1) {
         commits.push(commit, [], NO_TREE);
         shallow.push(objects.oidOf(commit.number));

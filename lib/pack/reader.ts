@@ -9,9 +9,10 @@ import {
   objectHeader,
 } from '../git/object.js';
 import { applyDelta, newDeltaHeader, parseDeltaHeader } from './delta.js';
-import { EntryType } from './format.js';
+import { DeltaChains } from './delta-chains.js';
 import type { ObjectMemory } from './object-memory.js';
 import { PackList, placeOf } from './pack-list.js';
+import { ReadingWork } from './reading-work.js';
 import { damaged, streamObject } from './stream-object.js';
 
 /** An object, read whole. */
@@ -35,6 +36,11 @@ export interface ReaderLimits {
 
 /** Contents up to this size are made and hashed in one buffer that is reused. */
 const SCRATCH_BYTES = 256 * 1024;
+/**
+ * More steps than git's chains have. Of a longer one, bases far from each other are kept: all of them would drive
+ * out each other, and what is read next may be anywhere along the chain.
+ */
+const LONG_CHAIN = 64;
 
 /**
  * Objects of a list of packs, by id. Every object that it returns was hashed, now or when its pack
@@ -44,6 +50,8 @@ const SCRATCH_BYTES = 256 * 1024;
  */
 export class ObjectReader {
   readonly #packs: PackList;
+  readonly #chains: DeltaChains;
+  readonly #work = new ReadingWork();
   readonly #limits: ReaderLimits;
   /**
    * Contents of objects by their `placeOf`: the bases of deltas to come. One commit needs fewer
@@ -64,6 +72,7 @@ export class ObjectReader {
       sizeCalculation: (object) => object.data.length + 100,
     });
     this.#packs = new PackList(paths, memory);
+    this.#chains = new DeltaChains(this.#packs);
   }
 
   /** The packs themselves. */
@@ -160,7 +169,7 @@ export class ObjectReader {
     const packNumber = this.#packs.packOf(number);
     const { idx, firstNumber } = this.#packs.at(packNumber);
     const offset = idx.offsetAt(number - firstNumber);
-    return this.#chain(packNumber, offset).at(-1) ?? offset;
+    return this.#chains.endOf(packNumber, offset);
   }
 
   /** @param oid 40 hex digits. */
@@ -214,35 +223,15 @@ export class ObjectReader {
     this.#bases.clear();
   }
 
-  /**
-   * The offsets of an object, its delta base, the base's base and so on to the whole object; with
-   * `untilCached`, only to the first whose content is in memory.
-   */
-  #chain(packNumber: number, offset: number, untilCached = false): number[] {
-    const { pack, idx } = this.#packs.at(packNumber);
-    const chain = [offset];
-    for (let at = offset; ; chain.push(at)) {
-      if (untilCached && this.#bases.has(placeOf(packNumber, at))) return chain;
-      const header = pack.entryHeader(at);
-      if (isObjectType(header.type)) return chain;
-      // A chain of more deltas than the pack has objects goes round in a circle.
-      if (chain.length > idx.count) throw damaged(`the object at ${offset}`);
-      if (header.type === EntryType.ofsDelta) {
-        at -= header.baseDistance;
-      } else {
-        const base = idx.find(pack.baseOid(at, header));
-        if (base === undefined) throw damaged(`the object at ${offset}`);
-        at = base;
-      }
-    }
-  }
-
   /** @param keep whether to keep the object itself as a base. */
   #readAt(packNumber: number, offset: number, keep = false): GitObject {
     const { pack } = this.#packs.at(packNumber);
     const delta = newDeltaHeader();
+    const chain = this.#chains.untilAtHand(packNumber, offset, (place) => this.#bases.has(place));
+    const stride = chain.length > LONG_CHAIN ? Math.ceil(Math.sqrt(chain.length)) : 1;
     let object: GitObject | undefined;
-    for (const at of this.#chain(packNumber, offset, true).reverse()) {
+    for (let steps = chain.length - 1; steps >= 0; steps--) {
+      const at = chain[steps] ?? offset;
       const known = this.#bases.get(placeOf(packNumber, at));
       if (object === undefined && known !== undefined) {
         object = known;
@@ -252,22 +241,26 @@ export class ObjectReader {
       this.#checkSize(header.size);
       const bytes = pack.inflate(at, header);
       if (isObjectType(header.type)) {
+        this.#work.addStep(bytes.length, bytes.length);
         object = { type: header.type, data: bytes };
       } else {
         parseDeltaHeader(bytes, delta);
         if (delta.baseSize !== object?.data.length) throw damaged(`the object at ${offset}`);
         this.#checkSize(delta.resultSize);
+        this.#work.addStep(bytes.length + delta.resultSize, delta.resultSize);
         const data =
-          at === offset && !keep
+          steps === 0 && !keep
             ? this.#room(delta.resultSize)
             : Buffer.allocUnsafe(delta.resultSize);
         applyDelta(bytes, delta, object.data, 0, data, 0);
         object = { type: object.type, data };
       }
       // The requested object itself is seldom a base of the next one.
-      if (at !== offset || keep) this.#bases.set(placeOf(packNumber, at), object);
+      const isKept = (steps > 0 || keep) && steps % stride === 0;
+      if (isKept) this.#bases.set(placeOf(packNumber, at), object);
     }
     if (object === undefined) throw damaged(`the object at ${offset}`);
+    this.#work.addObject(object.data.length);
     return object;
   }
 

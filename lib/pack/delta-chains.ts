@@ -1,0 +1,82 @@
+import { isObjectType } from '../git/object.js';
+import { throwIfStopped } from '../workers/stop.js';
+import { EntryType } from './format.js';
+import { type PackList, placeOf } from './pack-list.js';
+import { damaged } from './stream-object.js';
+
+/** Steps along a chain between two entries of which its end is remembered. No chain of git's default is much longer. */
+const REMEMBERED_STEPS = 32;
+/** Steps between two looks at whether the thread is to stop. */
+const STEPS_AT_ONCE = 1024;
+
+/**
+ * The chains of deltas in packs: an object, its delta base, the base's base and so on to the one kept whole.
+ *
+ * Chains may be as long as a pack has objects, and share all but their first entry. To find the ends of all of
+ * them takes linear time: no walk goes more than `REMEMBERED_STEPS` entries along those that another has passed.
+ * Memory: about 2 bytes for each entry passed. Synchronous: only for worker threads.
+ */
+export class DeltaChains {
+  readonly #packs: PackList;
+  /** Offsets of the ends of chains, by the `placeOf` of entries along them. */
+  readonly #ends = new Map<number, number>();
+
+  constructor(packs: PackList) {
+    this.#packs = packs;
+  }
+
+  /** The offset of the entry that is kept whole at the end of a chain. */
+  endOf(packNumber: number, offset: number): number {
+    const passed: number[] = [];
+    let end: number | undefined;
+    for (let at = offset, steps = 0; end === undefined; steps++) {
+      const place = placeOf(packNumber, at);
+      end = this.#ends.get(place);
+      if (end !== undefined) break;
+      if (steps > 0 && steps % REMEMBERED_STEPS === 0) passed.push(place);
+      const base = this.#baseOf(packNumber, at, steps);
+      if (base === undefined) end = at;
+      else at = base;
+    }
+    for (const place of passed) this.#ends.set(place, end);
+    return end;
+  }
+
+  /**
+   * The offsets along a chain, to its end or the first entry whose content is at hand.
+   *
+   * @param isAtHand gets the `placeOf` of an entry.
+   */
+  untilAtHand(
+    packNumber: number,
+    offset: number,
+    isAtHand: (place: number) => boolean,
+  ): readonly number[] {
+    const chain = [offset];
+    for (let at = offset; !isAtHand(placeOf(packNumber, at)); chain.push(at)) {
+      const base = this.#baseOf(packNumber, at, chain.length - 1);
+      if (base === undefined) break;
+      at = base;
+    }
+    return chain;
+  }
+
+  /**
+   * Where the base of an entry begins; `undefined` if it is kept whole.
+   *
+   * @param steps how many were made along the chain before.
+   */
+  #baseOf(packNumber: number, at: number, steps: number): number | undefined {
+    const { pack, idx } = this.#packs.at(packNumber);
+    const header = pack.entryHeader(at);
+    if (isObjectType(header.type)) return undefined;
+    if (steps % STEPS_AT_ONCE === STEPS_AT_ONCE - 1) throwIfStopped();
+    const base =
+      header.type === EntryType.ofsDelta
+        ? at - header.baseDistance
+        : idx.find(pack.baseOid(at, header));
+    // A chain of as many deltas as the pack has objects goes round in a circle.
+    if (base === undefined || steps >= idx.count) throw damaged(`the delta at ${at}`);
+    return base;
+  }
+}
