@@ -10,6 +10,9 @@ export interface PaxFields {
   readonly mtime?: number;
 }
 
+/** A dozen keywords are in use, and a file's extended attributes have one each. */
+const MAX_RECORDS = 256;
+
 /**
  * Parses the records `"%d %s=%s\n"` of a pax extended header (POSIX.1-2017, pax, "pax Extended
  * Header"): the number is the length of the record in bytes, so values may hold line feeds.
@@ -19,7 +22,9 @@ export interface PaxFields {
  */
 export function parsePax(body: Buffer): PaxFields {
   const fields: { -readonly [K in keyof PaxFields]: PaxFields[K] } = {};
+  let records = 0;
   for (let at = 0; at < body.length; ) {
+    if (++records > MAX_RECORDS) throw invalid('too many records');
     const length = recordLength(body, at);
     const record = body.toString('latin1', at, at + length);
     const equals = record.indexOf('=');

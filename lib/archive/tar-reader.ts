@@ -1,4 +1,5 @@
 import { SnapshotError } from '../errors.js';
+import { MAX_PATH_BYTES } from '../git/path-safety.js';
 import type { ByteReader } from './byte-reader.js';
 import { entryPath } from './entry-path.js';
 import { type PaxFields, parsePax } from './pax.js';
@@ -17,7 +18,7 @@ export interface TarEntry {
   readonly mtime: Date;
   /** Bytes of the content, which is next in the reader; 0 for anything but files. */
   readonly size: number;
-  /** Where a symlink points; any bytes but NUL, as latin1. `''` for anything else. */
+  /** Where a symlink points; up to `MAX_PATH_BYTES` bytes but NUL, as latin1. `''` for anything else. */
   readonly target: string;
 }
 
@@ -27,8 +28,8 @@ const KINDS = new Map<string, TarEntryKind>([
   [TYPE_FLAGS.symlink, 'symlink'],
 ]);
 
-/** The most bytes of a pax header or a long name, which are read into memory. */
-const MAX_EXTENSION_BYTES = 1024 * 1024;
+/** The most bytes of a pax header or a long name, which are read into memory: several paths and targets. */
+const MAX_EXTENSION_BYTES = 64 * 1024;
 /** The most extensions in a row. There are three kinds, and each comes once. */
 const MAX_EXTENSIONS = 8;
 /** The most zeros after the end: tar fills its last record, which has 10 KiB by default. */
@@ -103,7 +104,8 @@ function toEntry({ type, name, linkName, mode, size, ...header }: TarHeader): Ta
     throw new SnapshotError('ARCHIVE_INVALID', `the archive has a ${kind} with content`);
   }
   const target = kind === 'symlink' ? linkName : '';
-  if (target.includes('\0') || (kind === 'symlink' && target === '')) {
+  const isTarget = target.length <= MAX_PATH_BYTES && !target.includes('\0');
+  if (!isTarget || (kind === 'symlink' && target === '')) {
     throw new SnapshotError('ARCHIVE_INVALID', 'the archive has a symlink without a valid target');
   }
   const mtime = new Date(header.mtime * 1000);

@@ -65,7 +65,8 @@ const PROGRESS_BYTES = 1024 * 1024;
  *   server's own code; `retryAfter` in seconds where it gave one), or an incomplete one
  * - `ARCHIVE_INVALID`: truncated, corrupt, or not a tree of files, directories and symlinks; a name
  *   that this system can't have; a hook, or a setting that could run a program
- * - `LIMIT_EXCEEDED`: `maxBytes` or `maxEntries`
+ * - `LIMIT_EXCEEDED`: `maxBytes` or `maxEntries`; or more than 256 MiB of paths and targets of directories and
+ *   symlinks
  * - `STORAGE_FULL`
  * - `ABORTED`: `signal` did; its reason is the `cause`
  * - `INTERNAL`: any other failure of the file system, which is the `cause`

@@ -23,6 +23,11 @@ const UNFINISHED_DIRECTORY_MODE = 0o700;
 const SMALL_FILE_BYTES = 128 * 1024;
 /** Pieces of a large file are gathered up to this size, while earlier ones are written. */
 const LARGE_WRITE_BYTES = 1024 * 1024;
+/**
+ * Bytes of the paths and targets of links and directories, which are kept until all else is there. Servers allow as
+ * many of all paths by default (`maxPathBytes`).
+ */
+const MAX_KEPT_BYTES = 256 * 1024 * 1024;
 /** Links and directories that are finished before other work gets a turn. */
 const BATCH = 256;
 
@@ -64,6 +69,7 @@ export class TreeWriter {
   readonly #symlinks: TarEntry[] = [];
   #bytesLeft: number;
   #entriesLeft: number;
+  #keepableBytes = MAX_KEPT_BYTES;
 
   constructor(directory: string, { maxBytes, maxEntries }: TreeLimits) {
     this.#bytesLeft = maxBytes;
@@ -82,8 +88,11 @@ export class TreeWriter {
     }
     this.#makeDirectory(path.slice(0, Math.max(0, path.lastIndexOf('/'))));
     this.#count(entry.size + entry.target.length);
-    if (kind === 'symlink') this.#symlinks.push(entry);
-    else if (entry.size <= SMALL_FILE_BYTES) this.#writeSmall(entry, await reader.take(entry.size));
+    if (kind === 'symlink') {
+      this.#keep(path.length + entry.target.length);
+      this.#symlinks.push(entry);
+    } else if (entry.size <= SMALL_FILE_BYTES)
+      this.#writeSmall(entry, await reader.take(entry.size));
     else await this.#writeLarge(entry, reader);
   }
 
@@ -111,6 +120,11 @@ export class TreeWriter {
     if (this.#entriesLeft < 0) throw tooMuch('entries');
   }
 
+  #keep(bytes: number): void {
+    this.#keepableBytes -= bytes;
+    if (this.#keepableBytes < 0) throw tooMuch('bytes of names');
+  }
+
   #place(path: string): Buffer {
     return Buffer.from(`${this.#root}/${path}`, 'latin1');
   }
@@ -121,10 +135,11 @@ export class TreeWriter {
       const ancestor = end === -1 ? path : path.slice(0, end);
       if (!this.#directories.has(ancestor)) {
         this.#count(0);
+        this.#keep(ancestor.length);
         withNameFailure(ancestor, () =>
           mkdirSync(this.#place(ancestor), UNFINISHED_DIRECTORY_MODE),
         );
-        this.#directories.set(ancestor, undefined);
+        this.#directories.set(copyOf(ancestor), undefined);
       }
       if (end === -1) return;
     }
@@ -216,7 +231,12 @@ function duplicate(path: string, cause?: unknown): SnapshotError {
   });
 }
 
-function tooMuch(what: 'bytes' | 'entries'): SnapshotError {
+/** A part of a longer string would keep that in memory. */
+function copyOf(path: string): string {
+  return Buffer.from(path, 'latin1').toString('latin1');
+}
+
+function tooMuch(what: 'bytes' | 'entries' | 'bytes of names'): SnapshotError {
   return new SnapshotError('LIMIT_EXCEEDED', `the archive has more ${what} than are allowed`);
 }
 

@@ -142,9 +142,9 @@ async function unpack(
   let otherBytes = 0;
   try {
     for await (const { path, size } of readTar(reader)) {
+      if (++entries > MAX_ENTRIES) throw invalid(`it has more than ${MAX_ENTRIES} entries`);
       if (path === '' || path === '.git') continue;
       if (!path.startsWith('.git/')) break;
-      if (++entries > MAX_ENTRIES) throw invalid(`it has more than ${MAX_ENTRIES} entries`);
       if (PACK.test(path)) packBytes += size;
       else otherBytes += size;
       if (otherBytes > MAX_OTHER_BYTES + MAX_IDX_RATIO * packBytes) {
