@@ -4,6 +4,8 @@
  */
 import { appendFile, cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { encodeTarHeader } from '../../lib/archive/tar.js';
+import { rawFrame } from '../client/archives.js';
 import { cloneWithGit } from '../support/clone.js';
 import { counter, read } from '../support/fresh-repository.js';
 import { fsck } from '../support/fsck.js';
@@ -73,6 +75,20 @@ test.each<[string, (bytes: Buffer) => Buffer | Promise<Buffer>]>([
         const [name] = (await readdir(pack)).filter((one) => one.endsWith('.pack'));
         await cp(join(pack, `${name}`), join(pack, `pack-${'0'.repeat(40)}.pack`));
       }),
+  ],
+  [
+    'with an entry for .git a thousand times over',
+    async () => {
+      const header = encodeTarHeader({
+        path: './.git/',
+        kind: 'directory',
+        mode: 0o755,
+        mtime: 1,
+        size: 0,
+      });
+      const headers = rawFrame(Buffer.concat(Array.from({ length: 1000 }, () => header)));
+      return Buffer.concat([headers, await packed(async () => {})]);
+    },
   ],
   [
     'with a ref to what is not there',
