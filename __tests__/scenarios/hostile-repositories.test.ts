@@ -8,12 +8,13 @@ import { AppProcess } from '../support/app-process.js';
 import { cloneWithGit, extract } from '../support/clone.js';
 import { expectSameCheckout } from '../support/compare.js';
 import { damagePack } from '../support/damage-pack.js';
+import { makeDelta } from '../support/delta.js';
 import type { AdvertisedRefs } from '../support/faults.js';
 import { fsck } from '../support/fsck.js';
 import { HOST, type HostApp } from '../support/host-app.js';
 import { makePack, type PackEntry } from '../support/hostile-pack.js';
 import { expectNothingLeft } from '../support/nothing-left.js';
-import { treeBody } from '../support/object-id.js';
+import { commitBody, objectId, treeBody } from '../support/object-id.js';
 import { ObjectList } from '../support/object-list.js';
 import { ownRepository } from '../support/own-repository.js';
 import { expectProblem, expectServed } from '../support/problem.js';
@@ -167,6 +168,26 @@ describe('A bomb', () => {
     const files = objects.tree(['100644', 'f', empty]);
     serve(objects.pack(objects.commit(pile(objects, files, 10, 10))));
     await expectProblem(large.snapshotUrl(repository.path), 'LIMIT_EXCEEDED');
+  });
+
+  test('of files that are each made of one long chain of deltas is refused', async () => {
+    const bytes = 8_000_000;
+    const content = Buffer.alloc(bytes);
+    const entries: PackEntry[] = [{ type: 'blob', body: Buffer.from(content) }];
+    const lines: [string, string, string][] = [['100644', 'f999', objectId('blob', content)]];
+    for (let n = 1; n < 250; n++) {
+      const insert = String(n).padStart(8, '0');
+      content.write(insert);
+      const body = makeDelta(bytes, bytes, [{ insert }, { copy: [8, bytes - 8] }]);
+      entries.push({ type: 'ofs-delta', base: n - 1, body });
+      lines.push(['100644', `f${999 - n}`, objectId('blob', content)]);
+    }
+    const tree = treeBody(lines.reverse());
+    const commit = commitBody(objectId('tree', tree));
+    entries.push({ type: 'tree', body: tree }, { type: 'commit', body: commit });
+    const head = objectId('commit', commit);
+    serve({ pack: makePack(entries), refs: { HEAD: head, 'refs/heads/main': head } });
+    await expectProblem(app.snapshotUrl(repository.path), 'LIMIT_EXCEEDED');
   });
 
   test('of 200,000 times the same empty directory is checked out as by git', async () => {
