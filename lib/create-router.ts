@@ -1,6 +1,6 @@
 import type { Router } from 'express';
+import { parseOptions, type SnapshotOptions } from './config/options.js';
 import { createRouter } from './http/router.js';
-import { parseOptions, type SnapshotOptions } from './options.js';
 import { type CloseOptions, SnapshotService } from './service/service.js';
 
 /** An Express router, and the service behind it. */

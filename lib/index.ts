@@ -12,13 +12,20 @@ export type {
   StoredArtifact,
   WantedRefs,
 } from './artifact/artifact.js';
+export type {
+  Authorize,
+  Credentials,
+  CredentialsProvider,
+  Logger,
+  SnapshotOptions,
+} from './config/options.js';
 export {
   createSnapshotRouter,
   createSnapshotService,
   type SnapshotRouter,
 } from './create-router.js';
 export { ERROR_CODES, SnapshotError, type SnapshotErrorCode } from './errors.js';
-export type { SnapshotEvents } from './events.js';
+export type { SnapshotEvents } from './events/events.js';
 export {
   createWebhookHandler,
   type PushListener,
@@ -26,14 +33,7 @@ export {
 } from './http/webhook/webhook-handler.js';
 export { InProcessLocks } from './locks/in-process.js';
 export type { Lock, LockRegistry } from './locks/registry.js';
-export type {
-  Authorize,
-  Credentials,
-  CredentialsProvider,
-  Logger,
-  SnapshotOptions,
-} from './options.js';
-export { parseRepository, type RepositoryId } from './repository/identity.js';
+export { parseRepository, type RepositoryId } from './repository.js';
 export type { CloseOptions, SnapshotService } from './service/service.js';
 export type { RepositoryStatus } from './service/status.js';
 export {

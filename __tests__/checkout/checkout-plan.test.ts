@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { cachedTrees } from '../../lib/checkout/cached-trees.js';
 import { planCheckout } from '../../lib/checkout/checkout-plan.js';
 import { walkCheckout } from '../../lib/checkout/tree-walk.js';
-import { type Limits, parseOptions } from '../../lib/options.js';
+import { type Limits, parseOptions } from '../../lib/config/options.js';
 import { ObjectMemory } from '../../lib/pack/object-memory.js';
 import { type GitObject, ObjectReader } from '../../lib/pack/reader.js';
 import { ingest } from '../pack/ingesting.js';

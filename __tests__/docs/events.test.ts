@@ -1,7 +1,7 @@
 /**
  * @one-node-version
  */
-import type { SnapshotEvents } from '../../lib/events.js';
+import type { SnapshotEvents } from '../../lib/events/events.js';
 import type { FetchProgress } from '../../lib/upstream/fetch-pack.js';
 import { codeSpans, readTable } from './markdown.js';
 

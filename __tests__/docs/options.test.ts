@@ -1,7 +1,7 @@
 /**
  * @one-node-version
  */
-import { SnapshotError } from '../../lib/errors.js';
+
 import {
   type FreshnessPolicy,
   type HostConfig,
@@ -9,7 +9,8 @@ import {
   parseOptions,
   type SnapshotFormat,
   type SnapshotOptions,
-} from '../../lib/options.js';
+} from '../../lib/config/options.js';
+import { SnapshotError } from '../../lib/errors.js';
 import { codeSpans, readTable } from './markdown.js';
 
 const PAGE = 'docs/options.md';

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { parseRepository, repositoryKey } from '../../lib/repository/identity.js';
+import { parseRepository, repositoryKey } from '../../lib/repository.js';
 import { COMMIT, FakeSource } from './fake-source.js';
 import {
   EXPRESS,

@@ -1,5 +1,5 @@
 import { Agent } from 'node:http';
-import { parseRepository } from '../../lib/repository/identity.js';
+import { parseRepository } from '../../lib/repository.js';
 import { BYTES, CASES, servedArtifact } from './served-artifact.js';
 import { type SendOptions, send } from './test-server.js';
 

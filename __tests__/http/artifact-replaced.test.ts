@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import type { ArtifactId } from '../../lib/artifact/artifact.js';
-import { parseRepository } from '../../lib/repository/identity.js';
+import { parseRepository } from '../../lib/repository.js';
 import { seededBytes } from '../support/random.js';
 import { FakeSource } from './fake-source.js';
 import { send, serve, type TestServer } from './test-server.js';

@@ -1,7 +1,7 @@
 import { Agent } from 'node:http';
 import { Readable } from 'node:stream';
 import { SnapshotError, type SnapshotErrorCode } from '../../lib/errors.js';
-import { parseRepository } from '../../lib/repository/identity.js';
+import { parseRepository } from '../../lib/repository.js';
 import { COMMIT, FakeSource } from './fake-source.js';
 import { EXPRESS, type ExpressVersion, send, serve, type TestServer } from './test-server.js';
 

@@ -5,7 +5,7 @@ import type express5 from 'express';
 import type { RequestHandler } from 'express';
 import type { WantedRefs } from '../../lib/artifact/artifact.js';
 import { SnapshotError, type SnapshotErrorCode } from '../../lib/errors.js';
-import type { RepositoryId } from '../../lib/repository/identity.js';
+import type { RepositoryId } from '../../lib/repository.js';
 import { COMMIT, FakeSource } from './fake-source.js';
 import {
   EXPRESS,

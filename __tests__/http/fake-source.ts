@@ -12,7 +12,7 @@ import {
   type StoredArtifact,
   type WantedRefs,
 } from '../../lib/artifact/artifact.js';
-import { type RepositoryId, repositoryKey } from '../../lib/repository/identity.js';
+import { type RepositoryId, repositoryKey } from '../../lib/repository.js';
 
 export interface FakeObject {
   bytes: Buffer;

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { ERROR_CODES, SnapshotError, type SnapshotErrorCode } from '../../lib/errors.js';
 import { problemStatus } from '../../lib/http/problem.js';
-import { parseRepository } from '../../lib/repository/identity.js';
+import { parseRepository } from '../../lib/repository.js';
 import { FakeSource } from './fake-source.js';
 import { send, serve, type TestServer } from './test-server.js';
 

@@ -11,7 +11,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { ConnectionOptions } from 'node:tls';
-import { parseRepository } from '../../lib/repository/identity.js';
+import { parseRepository } from '../../lib/repository.js';
 import { FileBody } from '../../lib/stores/filesystem/open-object-file.js';
 import { openFiles } from '../support/process-resources.js';
 import { seededBytes } from '../support/random.js';

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { parseRepository } from '../../lib/repository/identity.js';
+import { parseRepository } from '../../lib/repository.js';
 import { seededBytes } from '../support/random.js';
 import { COMMIT, FakeSource } from './fake-source.js';
 import {

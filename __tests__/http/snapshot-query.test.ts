@@ -1,5 +1,5 @@
 import { type ArtifactId, isBundle } from '../../lib/artifact/artifact.js';
-import { parseRepository } from '../../lib/repository/identity.js';
+import { parseRepository } from '../../lib/repository.js';
 import { COMMIT, FakeSource } from './fake-source.js';
 import { EXPRESS, type ExpressVersion, send, serve, type TestServer } from './test-server.js';
 

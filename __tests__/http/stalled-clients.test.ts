@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { Readable } from 'node:stream';
-import { parseRepository } from '../../lib/repository/identity.js';
+import { parseRepository } from '../../lib/repository.js';
 import { stopClock } from '../support/stopped-clock.js';
 import { cleanup } from '../support/temporary-directory.js';
 import { FakeSource } from './fake-source.js';

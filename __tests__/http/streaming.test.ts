@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { Readable } from 'node:stream';
 import { SnapshotError } from '../../lib/errors.js';
-import { parseRepository } from '../../lib/repository/identity.js';
+import { parseRepository } from '../../lib/repository.js';
 import { FakeSource } from './fake-source.js';
 import { begin, send, serve, type TestServer } from './test-server.js';
 

@@ -4,8 +4,8 @@ import { type AddressInfo, connect } from 'node:net';
 import express5, { type Express, type RequestHandler, type Router } from 'express';
 import express4 from 'express4';
 import type { ArtifactSource } from '../../lib/artifact/artifact.js';
+import { type Logger, parseOptions, type SnapshotOptions } from '../../lib/config/options.js';
 import { createRouter } from '../../lib/http/router.js';
-import { type Logger, parseOptions, type SnapshotOptions } from '../../lib/options.js';
 
 export const EXPRESS = { 'Express 4': express4, 'Express 5': express5 };
 export type ExpressVersion = keyof typeof EXPRESS;

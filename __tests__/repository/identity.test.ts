@@ -5,7 +5,7 @@ import {
   parseRepository,
   repositoryKey,
   splitAddress,
-} from '../../lib/repository/identity.js';
+} from '../../lib/repository.js';
 
 const INVALID = expect.objectContaining({ name: 'SnapshotError', code: 'INVALID_REPOSITORY' });
 

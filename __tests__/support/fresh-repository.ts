@@ -10,7 +10,7 @@ import {
   type SnapshotOptions,
   type SnapshotService,
 } from '../../lib/index.js';
-import type { RepositoryId } from '../../lib/repository/identity.js';
+import type { RepositoryId } from '../../lib/repository.js';
 import {
   BUILD_AT_ONCE,
   HOST,

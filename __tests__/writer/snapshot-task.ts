@@ -1,4 +1,4 @@
-import { parseOptions } from '../../lib/options.js';
+import { parseOptions } from '../../lib/config/options.js';
 import type { SnapshotTask } from '../../lib/writer/write-snapshot.js';
 import { revisionOf } from '../support/revision.js';
 

@@ -1,5 +1,5 @@
 import { OID_PATTERN } from '../git/object.js';
-import type { RepositoryId } from '../repository/identity.js';
+import type { RepositoryId } from '../repository.js';
 import type { ByteRange, ObjectBody } from '../stores/store.js';
 
 /** A snapshot, by what it is of. Without `ref` and `depth` it is the repository's default snapshot. */

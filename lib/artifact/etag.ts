@@ -1,8 +1,8 @@
 import { createHash, type Hash } from 'node:crypto';
+import { hostConfig, originUrl } from '../config/hosts.js';
+import type { SnapshotConfig } from '../config/options.js';
 import { hashLines } from '../git/hash-lines.js';
 import type { Head, Ref } from '../git/refs.js';
-import type { SnapshotConfig } from '../options.js';
-import { hostConfig, originUrl } from '../repository/policy.js';
 import { type ArtifactId, isByCommit } from './artifact.js';
 
 /** Raised whenever the same inputs give other bytes. */

@@ -1,4 +1,4 @@
-import { type RepositoryId, repositoryKey } from '../repository/identity.js';
+import { type RepositoryId, repositoryKey } from '../repository.js';
 import { type ArtifactId, isBundle } from './artifact.js';
 
 /*

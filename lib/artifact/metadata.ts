@@ -1,5 +1,5 @@
 import { OID_PATTERN } from '../git/object.js';
-import type { RepositoryId } from '../repository/identity.js';
+import type { RepositoryId } from '../repository.js';
 import type { Metadata, StoredObject } from '../stores/store.js';
 import type { ArtifactInfo, StoredArtifact } from './artifact.js';
 

@@ -1,9 +1,9 @@
+import { canonicalRepository, hostConfig } from '../config/hosts.js';
+import type { SnapshotConfig } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
 import { OID_PATTERN } from '../git/object.js';
 import { isValidRefName } from '../git/refs.js';
-import type { SnapshotConfig } from '../options.js';
-import { parseRepository, repositoryKey } from '../repository/identity.js';
-import { canonicalRepository, hostConfig } from '../repository/policy.js';
+import { parseRepository, repositoryKey } from '../repository.js';
 import { type ArtifactId, isBundle } from './artifact.js';
 
 const MAX_REF_BYTES = 255;

@@ -1,8 +1,8 @@
+import type { Limits } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
 import { MAX_NAME_BYTES, MAX_PATH_BYTES, verifyPath } from '../git/path-safety.js';
 import { parseTree, type TreeEntry } from '../git/tree.js';
 import { NumberList } from '../history/number-list.js';
-import type { Limits } from '../options.js';
 import { ObjectSet } from '../pack/object-set.js';
 import type { ObjectReader } from '../pack/reader.js';
 import { AttributeSteps } from './attribute-steps.js';

@@ -1,10 +1,10 @@
 import type { Request, Response } from 'express';
 import { unlessAborted } from '../async/abort.js';
+import { canonicalRepository, hostConfig } from '../config/hosts.js';
+import type { Logger, SnapshotConfig } from '../config/options.js';
 import { isUpstreamFailure, SnapshotError, toSnapshotError } from '../errors.js';
-import { callHost } from '../host-call.js';
-import type { Logger, SnapshotConfig } from '../options.js';
-import { decodeRepository, type RepositoryId, repositoryKey } from '../repository/identity.js';
-import { canonicalRepository, hostConfig } from '../repository/policy.js';
+import { callHost } from '../events/call-host.js';
+import { decodeRepository, type RepositoryId, repositoryKey } from '../repository.js';
 import type { Connections, Turn } from './connections.js';
 import type { ArtifactHandler } from './exchange.js';
 import { problemStatus, sendProblem, sendProblemOrBreak } from './problem.js';

@@ -6,8 +6,8 @@ import type {
   GeneratedArtifact,
   StoredArtifact,
 } from '../artifact/artifact.js';
+import type { SnapshotConfig } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
-import type { SnapshotConfig } from '../options.js';
 import type { ByteRange } from '../stores/store.js';
 import { sendBody } from './body.js';
 import {

@@ -1,8 +1,8 @@
 import type { ArtifactSource, BundleId } from '../artifact/artifact.js';
+import type { SnapshotConfig } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
 import { OID_PATTERN } from '../git/object.js';
-import type { SnapshotConfig } from '../options.js';
-import { repositoryName } from '../repository/identity.js';
+import { repositoryName } from '../repository.js';
 import { createArtifactHandler } from './artifact-handler.js';
 import type { ArtifactHandler, Exchange } from './exchange.js';
 import { queryParameter, rawQuery } from './target.js';

@@ -1,5 +1,5 @@
 import type { Request, Response } from 'express';
-import type { RepositoryId } from '../repository/identity.js';
+import type { RepositoryId } from '../repository.js';
 
 /** One authorized request for an artifact of a repository. */
 export interface Exchange {

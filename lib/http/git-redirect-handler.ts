@@ -1,5 +1,5 @@
-import type { SnapshotConfig } from '../options.js';
-import { originUrl } from '../repository/policy.js';
+import { originUrl } from '../config/hosts.js';
+import type { SnapshotConfig } from '../config/options.js';
 import type { ArtifactHandler } from './exchange.js';
 
 /**

@@ -1,7 +1,7 @@
 import { type Request, Router } from 'express';
 import type { ArtifactSource } from '../artifact/artifact.js';
-import type { SnapshotConfig } from '../options.js';
-import { type Artifact, splitAddress } from '../repository/identity.js';
+import type { SnapshotConfig } from '../config/options.js';
+import { type Artifact, splitAddress } from '../repository.js';
 import { answer } from './answer.js';
 import { createBundleHandler } from './bundle-handler.js';
 import { Connections } from './connections.js';

@@ -1,7 +1,7 @@
 import type { ArtifactSource, SnapshotId } from '../artifact/artifact.js';
 import { checkDepth, checkRef } from '../artifact/validate-id.js';
-import type { SnapshotConfig } from '../options.js';
-import { type RepositoryId, repositoryName } from '../repository/identity.js';
+import type { SnapshotConfig } from '../config/options.js';
+import { type RepositoryId, repositoryName } from '../repository.js';
 import { createArtifactHandler } from './artifact-handler.js';
 import type { ArtifactHandler } from './exchange.js';
 import { queryParameter, rawQuery } from './target.js';

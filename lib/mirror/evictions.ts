@@ -1,6 +1,6 @@
 import { unlessAborted } from '../async/abort.js';
 import { SingleFlight } from '../async/single-flight.js';
-import { type RepositoryId, repositoryKey } from '../repository/identity.js';
+import { type RepositoryId, repositoryKey } from '../repository.js';
 import type { MirrorDirectory } from './disk/mirror-directory.js';
 import type { KnownMirrors } from './known-mirrors.js';
 

@@ -2,7 +2,7 @@ import { retry } from '../async/retry.js';
 import { SnapshotError } from '../errors.js';
 import { InProcessLocks } from '../locks/in-process.js';
 import type { IngestedPack } from '../pack/ingest.js';
-import { type RepositoryId, repositoryKey } from '../repository/identity.js';
+import { type RepositoryId, repositoryKey } from '../repository.js';
 import { isFull, SMALL_BYTES } from './choose-repack.js';
 import { publishFiles, withIncoming } from './disk/publish.js';
 import type { MirrorRevision, Pinned, RevisionContent } from './disk/revision.js';

@@ -1,7 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import { isDamage, type SnapshotError } from '../errors.js';
-import type { SnapshotEvents } from '../events.js';
-import { type RepositoryId, repositoryKey } from '../repository/identity.js';
+import type { SnapshotEvents } from '../events/events.js';
+import { type RepositoryId, repositoryKey } from '../repository.js';
 import { findDamage } from './disk/integrity.js';
 import type { MirrorDirectory } from './disk/mirror-directory.js';
 import type { MirrorRevision, RevisionOnDisk } from './disk/revision.js';

@@ -1,6 +1,6 @@
 import pLimit from 'p-limit';
 import { SingleFlight } from '../async/single-flight.js';
-import { type RepositoryId, repositoryOf } from '../repository/identity.js';
+import { type RepositoryId, repositoryOf } from '../repository.js';
 import type { MirrorRevision, RevisionOnDisk } from './disk/revision.js';
 
 /** The right to read a revision: its files stay until the lease is released. */

@@ -1,13 +1,13 @@
 import type { EventEmitter } from 'node:events';
 import { join } from 'node:path';
 import pLimit from 'p-limit';
+import { RememberedFailures } from '../async/failure-cache.js';
 import { retry } from '../async/retry.js';
 import { SingleFlight } from '../async/single-flight.js';
+import type { SnapshotConfig } from '../config/options.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
-import type { SnapshotEvents } from '../events.js';
-import type { SnapshotConfig } from '../options.js';
-import { RememberedFailures } from '../remembered-failures.js';
-import { type RepositoryId, repositoryOf } from '../repository/identity.js';
+import type { SnapshotEvents } from '../events/events.js';
+import { type RepositoryId, repositoryOf } from '../repository.js';
 import { Cloner, type StoredSnapshots } from './clone-mirror.js';
 import { collectGarbage } from './collect-garbage.js';
 import { inspectMirror } from './disk/integrity.js';

@@ -1,6 +1,6 @@
 import { unlessAborted } from '../async/abort.js';
 import { SnapshotError } from '../errors.js';
-import type { RepositoryId } from '../repository/identity.js';
+import type { RepositoryId } from '../repository.js';
 import type { Refusals } from './refusals.js';
 import type { Freshness } from './upstream-checks.js';
 

@@ -1,5 +1,5 @@
 import { Lanes } from '../async/keyed-limit.js';
-import { type RepositoryId, repositoryKey } from '../repository/identity.js';
+import { type RepositoryId, repositoryKey } from '../repository.js';
 
 /** What is done after a check. @param isAnswered whether there is an answer. */
 export type AfterCheck = (isAnswered: boolean) => Promise<void>;

@@ -1,4 +1,4 @@
-import { type RepositoryId, repositoryKey } from '../repository/identity.js';
+import { type RepositoryId, repositoryKey } from '../repository.js';
 
 /** Builds in the background that run at once: a huge one does not delay all others. */
 const CONCURRENT_IN_BACKGROUND = 2;

@@ -3,7 +3,7 @@ import { isUpstreamFailure, SnapshotError } from '../errors.js';
 import { OID_PATTERN } from '../git/object.js';
 import { refNameOf } from '../git/refs.js';
 import type { MirrorQuery, QueryResult } from '../mirror/jobs/query.js';
-import type { RepositoryId } from '../repository/identity.js';
+import type { RepositoryId } from '../repository.js';
 import { isMirroredRef } from '../upstream/advertisement.js';
 import type { RefSearch } from './find-ref.js';
 import { leaseMirror, type MirrorParts } from './lease-mirror.js';

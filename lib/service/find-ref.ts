@@ -1,10 +1,10 @@
+import { RememberedFailures } from '../async/failure-cache.js';
+import { hostConfig } from '../config/hosts.js';
+import type { SnapshotConfig } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
 import { OID_PATTERN } from '../git/object.js';
 import { InProcessLocks } from '../locks/in-process.js';
-import type { SnapshotConfig } from '../options.js';
-import { RememberedFailures } from '../remembered-failures.js';
-import { type RepositoryId, repositoryKey } from '../repository/identity.js';
-import { hostConfig } from '../repository/policy.js';
+import { type RepositoryId, repositoryKey } from '../repository.js';
 import type { Freshness } from './upstream-checks.js';
 
 /** Commits of one repository that may be waited for at once. */

@@ -2,7 +2,7 @@ import { checkKey } from '../artifact/key.js';
 import { withDeadline } from '../async/deadline.js';
 import { SnapshotError } from '../errors.js';
 import type { LockRegistry } from '../locks/registry.js';
-import type { RepositoryId } from '../repository/identity.js';
+import type { RepositoryId } from '../repository.js';
 import type { SnapshotStore } from '../stores/store.js';
 
 /** What some process of the fleet found out. */

@@ -1,7 +1,7 @@
-import { thisMoment } from '../clock.js';
+import { thisMoment } from '../async/clock.js';
 import type { MirrorLease } from '../mirror/mirror.js';
 import type { MirrorManager } from '../mirror/mirrors.js';
-import type { RepositoryId } from '../repository/identity.js';
+import type { RepositoryId } from '../repository.js';
 import type { Freshness } from './upstream-checks.js';
 
 export interface MirrorParts {

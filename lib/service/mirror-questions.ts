@@ -3,7 +3,7 @@ import { unlessAborted } from '../async/abort.js';
 import { SnapshotError } from '../errors.js';
 import { isValidRefName, refNameOf } from '../git/refs.js';
 import type { MirrorManager } from '../mirror/mirrors.js';
-import { type RepositoryId, repositoryOf } from '../repository/identity.js';
+import { type RepositoryId, repositoryOf } from '../repository.js';
 import { admit } from './admit.js';
 import { ensureRefs, isUpToDate, type QuestionParts } from './ensure-refs.js';
 import type { RefSearch } from './find-ref.js';

@@ -1,8 +1,8 @@
 import type { ArtifactId } from '../artifact/artifact.js';
 import { isVariant } from '../artifact/key.js';
+import type { Limits } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
-import type { Limits } from '../options.js';
-import { type RepositoryId, repositoryKey } from '../repository/identity.js';
+import { type RepositoryId, repositoryKey } from '../repository.js';
 
 /** Seconds in which some variants of a repository have had their turn. */
 const RETRY_AFTER = 10;

@@ -1,11 +1,11 @@
 import type { ArtifactId, StoredArtifact } from '../artifact/artifact.js';
 import { artifactKey, isVariant } from '../artifact/key.js';
+import { RememberedFailures } from '../async/failure-cache.js';
 import { Lanes } from '../async/keyed-limit.js';
 import { Schedule } from '../async/schedule.js';
+import type { FreshnessPolicy, SnapshotConfig } from '../config/options.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
-import type { FreshnessPolicy, SnapshotConfig } from '../options.js';
-import { RememberedFailures } from '../remembered-failures.js';
-import { type RepositoryId, repositoryKey, repositoryOf } from '../repository/identity.js';
+import { type RepositoryId, repositoryKey, repositoryOf } from '../repository.js';
 import { isNotFound } from '../writer/write-context.js';
 import type { Generations } from './builds.js';
 import type { Found, StoredArtifacts } from './stored-artifacts.js';

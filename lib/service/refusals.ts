@@ -1,7 +1,7 @@
 import { refusalKey } from '../artifact/key.js';
-import { type Moment, momentOf, thisMoment } from '../clock.js';
+import { type Moment, momentOf, thisMoment } from '../async/clock.js';
 import { isAccessRefused, SnapshotError } from '../errors.js';
-import { type RepositoryId, repositoryKey } from '../repository/identity.js';
+import { type RepositoryId, repositoryKey } from '../repository.js';
 import type { SnapshotStore } from '../stores/store.js';
 import { isPlausible } from './fleet-checks.js';
 

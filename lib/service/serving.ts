@@ -11,12 +11,12 @@ import {
   type StoredArtifact,
 } from '../artifact/artifact.js';
 import { unlessAborted } from '../async/abort.js';
+import { thisMoment } from '../async/clock.js';
 import { orLater } from '../async/deadline.js';
-import { thisMoment } from '../clock.js';
 import { isUpstreamFailure, SnapshotError } from '../errors.js';
-import type { SnapshotEvents } from '../events.js';
+import type { SnapshotEvents } from '../events/events.js';
 import type { MirrorManager } from '../mirror/mirrors.js';
-import { repositoryOf } from '../repository/identity.js';
+import { repositoryOf } from '../repository.js';
 import { admit } from './admit.js';
 import type { Generation } from './build.js';
 import type { Generations } from './builds.js';

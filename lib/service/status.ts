@@ -2,7 +2,7 @@ import pLimit from 'p-limit';
 import type { StoredArtifact } from '../artifact/artifact.js';
 import type { SnapshotError } from '../errors.js';
 import type { MirrorManager } from '../mirror/mirrors.js';
-import { type RepositoryId, repositoryKey } from '../repository/identity.js';
+import { type RepositoryId, repositoryKey } from '../repository.js';
 import type { StoredArtifacts } from './stored-artifacts.js';
 import type { Freshness } from './upstream-checks.js';
 

@@ -11,9 +11,9 @@ import {
 import { bundleBasis, formatOf, isOnlyReachable } from '../artifact/etag.js';
 import { artifactKey, isVariantKey } from '../artifact/key.js';
 import { describeStored, type Provenance, provenanceOf } from '../artifact/metadata.js';
+import type { SnapshotConfig } from '../config/options.js';
 import { PRUNE_AFTER } from '../mirror/choose-repack.js';
-import type { SnapshotConfig } from '../options.js';
-import { type RepositoryId, repositoryOf } from '../repository/identity.js';
+import { type RepositoryId, repositoryOf } from '../repository.js';
 import { replacedVersions } from '../stores/abilities.js';
 import type { SnapshotStore, StoredObject, UrlOptions } from '../stores/store.js';
 import { isPlausible } from './fleet-checks.js';

@@ -1,12 +1,12 @@
 import type { EventEmitter } from 'node:events';
+import { type Moment, momentOf, thisMoment } from '../async/clock.js';
 import { SingleFlight } from '../async/single-flight.js';
-import { type Moment, momentOf, thisMoment } from '../clock.js';
+import type { FreshnessPolicy } from '../config/options.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
-import type { SnapshotEvents } from '../events.js';
+import type { SnapshotEvents } from '../events/events.js';
 import type { FetchOptions, FetchOutcome } from '../mirror/fetch-mirror.js';
 import type { MirrorManager } from '../mirror/mirrors.js';
-import type { FreshnessPolicy } from '../options.js';
-import { type RepositoryId, repositoryKey, repositoryOf } from '../repository/identity.js';
+import { type RepositoryId, repositoryKey, repositoryOf } from '../repository.js';
 import { type AfterCheck, BackgroundChecks } from './background-checks.js';
 import type { CheckRecord, FleetChecks } from './fleet-checks.js';
 import type { Refusals } from './refusals.js';

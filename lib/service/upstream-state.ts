@@ -1,7 +1,7 @@
-import type { Moment } from '../clock.js';
+import type { Moment } from '../async/clock.js';
 import type { SnapshotError } from '../errors.js';
 import type { Head } from '../git/refs.js';
-import { type RepositoryId, repositoryOf } from '../repository/identity.js';
+import { type RepositoryId, repositoryOf } from '../repository.js';
 
 /** What the upstream, as far as it is known, has by now. */
 export interface UpstreamState {

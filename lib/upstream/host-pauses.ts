@@ -1,5 +1,5 @@
+import { type Failure, throwUnlessOver } from '../async/failure-cache.js';
 import { SnapshotError } from '../errors.js';
-import { type Failure, throwUnlessOver } from '../remembered-failures.js';
 
 /**
  * Hosts that must not be asked for a while, because they answered 429, 403 or 5xx with a

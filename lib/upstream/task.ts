@@ -1,5 +1,5 @@
-import type { Limits } from '../options.js';
-import type { RepositoryId } from '../repository/identity.js';
+import type { Limits } from '../config/options.js';
+import type { RepositoryId } from '../repository.js';
 import type { AllowedHosts } from './connector.js';
 
 /** The common part of tasks that ask an upstream; structured-cloneable. */

@@ -13,8 +13,8 @@ import {
 } from '../checkout/git-index.js';
 import type { CheckoutPlan } from '../checkout/planned-tree.js';
 import { type CheckoutEntry, walkCheckout } from '../checkout/tree-walk.js';
+import type { Limits } from '../config/options.js';
 import { NumberList } from '../history/number-list.js';
-import type { Limits } from '../options.js';
 import type { LocatedObject, ObjectReader } from '../pack/reader.js';
 
 /** Larger blobs are streamed, unless they must be converted. */

@@ -2,7 +2,7 @@ import { TarFrames } from '../archive/tar-frames.js';
 import type { ZstdEncoder } from '../archive/zstd.js';
 import { planCheckout } from '../checkout/checkout-plan.js';
 import type { CheckoutPlan } from '../checkout/planned-tree.js';
-import type { Limits } from '../options.js';
+import type { Limits } from '../config/options.js';
 import type { ObjectReader } from '../pack/reader.js';
 import { writeCheckout } from './checkout-writer.js';
 

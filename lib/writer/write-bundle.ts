@@ -1,12 +1,12 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { bundleBasis, bundleEtag } from '../artifact/etag.js';
+import type { Limits } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
 import { writeFully } from '../fs/sync-io.js';
 import { reachableObjects } from '../history/reachable-objects.js';
 import { packPaths } from '../mirror/disk/layout.js';
 import { type MirrorRevision, packsOf } from '../mirror/disk/revision.js';
-import type { Limits } from '../options.js';
 import { ObjectReader } from '../pack/reader.js';
 import { WindowedFile } from '../pack/windowed-file.js';
 import { writePack } from '../pack/write-pack.js';

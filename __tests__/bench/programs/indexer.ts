@@ -1,5 +1,5 @@
 import { createReadStream } from 'node:fs';
-import { parseOptions } from '../../../lib/options.js';
+import { parseOptions } from '../../../lib/config/options.js';
 import { ingestPack } from '../../../lib/pack/ingest.js';
 import { ResolverPool } from '../../../lib/pack/resolver-pool.js';
 import { serveOrders } from './serve-orders.js';

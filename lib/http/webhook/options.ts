@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { checkOptions, methods } from '../../check-options.js';
-import type { Logger } from '../../options.js';
+import { checkOptions, methods } from '../../config/check-options.js';
+import type { Logger } from '../../config/options.js';
 
 /** Receives pushes: the service of a router. */
 export interface PushListener {

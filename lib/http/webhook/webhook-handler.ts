@@ -1,6 +1,6 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { SnapshotError, toSnapshotError } from '../../errors.js';
-import { callHost } from '../../host-call.js';
+import { callHost } from '../../events/call-host.js';
 import { problemStatus, sendProblem, sendProblemOrBreak } from '../problem.js';
 import { isAuthentic, marksOf, mayBeAuthentic, proofOf } from './authenticity.js';
 import {

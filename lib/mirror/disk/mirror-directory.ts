@@ -5,7 +5,7 @@ import { SingleFlight, type Turn } from '../../async/single-flight.js';
 import { isDamage, type SnapshotError, systemCode, toSnapshotError } from '../../errors.js';
 import { unlessMissing } from '../../fs/errors.js';
 import { prepareDirectory, temporaryName } from '../../fs/temporary.js';
-import { type RepositoryId, repositoryKey } from '../../repository/identity.js';
+import { type RepositoryId, repositoryKey } from '../../repository.js';
 import { sweep } from './gc.js';
 import { isShownToGit } from './git-view.js';
 import { inspectMirror } from './integrity.js';

@@ -1,5 +1,5 @@
 import type { Head } from '../../git/refs.js';
-import type { RepositoryId } from '../../repository/identity.js';
+import type { RepositoryId } from '../../repository.js';
 
 /*
  * A revision says what a mirror holds at one time: packs, refs and HEAD. Its file never changes.

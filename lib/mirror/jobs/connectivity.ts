@@ -1,5 +1,5 @@
+import type { Limits } from '../../config/options.js';
 import { reachableObjects } from '../../history/reachable-objects.js';
-import type { Limits } from '../../options.js';
 import type { IngestedPack } from '../../pack/ingest.js';
 import { withReader } from '../../pack/with-reader.js';
 import { packPaths } from '../disk/layout.js';

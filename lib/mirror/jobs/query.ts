@@ -1,5 +1,5 @@
+import type { Limits } from '../../config/options.js';
 import { refNameOf } from '../../git/refs.js';
-import type { Limits } from '../../options.js';
 import { withReader } from '../../pack/with-reader.js';
 import { packPaths } from '../disk/layout.js';
 import { readRefs } from '../disk/refs-file.js';

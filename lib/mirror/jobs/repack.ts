@@ -1,5 +1,5 @@
+import type { Limits } from '../../config/options.js';
 import { type ReachableOptions, reachableObjects } from '../../history/reachable-objects.js';
-import type { Limits } from '../../options.js';
 import { everyObject } from '../../pack/encode-pack.js';
 import type { IngestedPack } from '../../pack/ingest.js';
 import type { ObjectSet } from '../../pack/object-set.js';

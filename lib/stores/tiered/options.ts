@@ -1,5 +1,11 @@
 import { z } from 'zod';
-import { callback, checkOptions, duration, methods, milliseconds } from '../../check-options.js';
+import {
+  callback,
+  checkOptions,
+  duration,
+  methods,
+  milliseconds,
+} from '../../config/check-options.js';
 import type { SnapshotStore, StoreFailure } from '../store.js';
 
 const store = methods<SnapshotStore>(

@@ -1,8 +1,8 @@
 import { rm } from 'node:fs/promises';
 import { LRUCache } from 'lru-cache';
 import { SnapshotError } from '../../errors.js';
+import { callHost } from '../../events/call-host.js';
 import { withStoreFailure } from '../../fs/errors.js';
-import { callHost } from '../../host-call.js';
 import { adoptMethod } from '../abilities.js';
 import { TargetWriter } from '../object-writer.js';
 import { sliceOf } from '../range.js';

@@ -1,4 +1,4 @@
-import { SnapshotError } from '../errors.js';
+import { SnapshotError } from './errors.js';
 
 /** A repository as clients address it: the host in lower case, the path without `.git`. */
 export interface RepositoryId {

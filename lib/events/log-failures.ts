@@ -1,8 +1,8 @@
 import type { EventEmitter } from 'node:events';
-import type { SnapshotError } from './errors.js';
+import type { Logger } from '../config/options.js';
+import type { SnapshotError } from '../errors.js';
+import { type RepositoryId, repositoryKey } from '../repository.js';
 import type { SnapshotEvents } from './events.js';
-import type { Logger } from './options.js';
-import { type RepositoryId, repositoryKey } from './repository/identity.js';
 
 /** Tells the host's log what no request fails with, and what somebody should look after all the same. */
 export function logFailures(events: EventEmitter<SnapshotEvents>, logger: Logger): void {

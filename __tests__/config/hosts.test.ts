@@ -1,13 +1,13 @@
 import fc from 'fast-check';
-import { parseOptions } from '../../lib/options.js';
-import { parseRepository } from '../../lib/repository/identity.js';
 import {
   allowedHosts,
   hostConfig,
   originUrl,
   repositoryAt,
   upstreamUrl,
-} from '../../lib/repository/policy.js';
+} from '../../lib/config/hosts.js';
+import { parseOptions } from '../../lib/config/options.js';
+import { parseRepository } from '../../lib/repository.js';
 
 const config = parseOptions({
   dataDir: 'unused',

@@ -1,6 +1,11 @@
 import { SnapshotError } from '../errors.js';
-import type { HostConfig, SnapshotConfig } from '../options.js';
-import { decodeRepository, parseRepository, type RepositoryId, repositoryKey } from './identity.js';
+import {
+  decodeRepository,
+  parseRepository,
+  type RepositoryId,
+  repositoryKey,
+} from '../repository.js';
+import type { HostConfig, SnapshotConfig } from './options.js';
 
 type AllowList = Pick<SnapshotConfig, 'hosts'>;
 

@@ -1,10 +1,10 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { MemoryStore, SnapshotError, TieredStore } from '../lib/index.js';
-import { FaultyTier } from './stores/tiered/faulty-tier.js';
-import { freshRepository, next, read } from './support/fresh-repository.js';
-import { HOST } from './support/host-app.js';
-import { cleanup } from './support/temporary-directory.js';
+import { MemoryStore, SnapshotError, TieredStore } from '../../lib/index.js';
+import { FaultyTier } from '../stores/tiered/faulty-tier.js';
+import { freshRepository, next, read } from '../support/fresh-repository.js';
+import { HOST } from '../support/host-app.js';
+import { cleanup } from '../support/temporary-directory.js';
 
 const { directory, defer } = cleanup(afterEach);
 

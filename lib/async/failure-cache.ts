@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import { SnapshotError } from './errors.js';
+import { SnapshotError } from '../errors.js';
 
 /** A failure that counts until a time, by `performance.now()`. */
 export interface Failure {

@@ -1,7 +1,7 @@
-import type { SnapshotError } from './errors.js';
-import type { RepositoryId } from './repository/identity.js';
-import type { StoreFailure } from './stores/store.js';
-import type { FetchProgress } from './upstream/fetch-pack.js';
+import type { SnapshotError } from '../errors.js';
+import type { RepositoryId } from '../repository.js';
+import type { StoreFailure } from '../stores/store.js';
+import type { FetchProgress } from '../upstream/fetch-pack.js';
 
 interface About {
   readonly repository: RepositoryId;
