@@ -1,10 +1,17 @@
 import { availableParallelism } from 'node:os';
 import type { Request } from 'express';
 import { z } from 'zod';
+import {
+  bytes,
+  callback,
+  checkOptions,
+  duration,
+  methods,
+  milliseconds,
+} from '../check-options.js';
 import type { LockRegistry } from '../locks/registry.js';
 import type { RepositoryId } from '../repository.js';
 import type { SnapshotStore } from '../stores/store.js';
-import { bytes, callback, checkOptions, duration, methods, milliseconds } from './check-options.js';
 
 /** What is sent upstream as HTTP basic authentication, in a request header and nowhere else. */
 export interface Credentials {

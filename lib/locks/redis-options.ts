@@ -1,6 +1,6 @@
 import type { Mutex } from 'redis-semaphore';
 import { z } from 'zod';
-import { checkOptions, methods, milliseconds } from '../config/check-options.js';
+import { checkOptions, methods, milliseconds } from '../check-options.js';
 import type { LockRegistry } from './registry.js';
 
 /** The commands of an ioredis client, or `Cluster`, that are used. */

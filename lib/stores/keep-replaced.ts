@@ -1,4 +1,4 @@
-import { bytes, duration } from '../config/check-options.js';
+import { bytes, duration } from '../check-options.js';
 
 const GIB = 1024 ** 3;
 

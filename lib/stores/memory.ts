@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { addAbortSignal, Readable } from 'node:stream';
 import { z } from 'zod';
-import { bytes, callback, checkOptions } from '../config/check-options.js';
+import { bytes, callback, checkOptions } from '../check-options.js';
 import { evictable, type Occupant, totalBytes } from './eviction.js';
 import {
   excessive,

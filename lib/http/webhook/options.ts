@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { checkOptions, methods } from '../../config/check-options.js';
+import { checkOptions, methods } from '../../check-options.js';
 import type { Logger } from '../../config/options.js';
 
 /** Receives pushes: the service of a router. */

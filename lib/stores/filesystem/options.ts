@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { bytes, callback, checkOptions } from '../../config/check-options.js';
+import { bytes, callback, checkOptions } from '../../check-options.js';
 import { keepReplaced } from '../keep-replaced.js';
 
 const schema = z.strictObject({

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { z } from 'zod';
-import { checkOptions, methods } from '../../config/check-options.js';
+import { checkOptions, methods } from '../../check-options.js';
 import { SnapshotError } from '../../errors.js';
 import { keepReplaced } from '../keep-replaced.js';
 

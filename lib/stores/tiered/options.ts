@@ -1,11 +1,5 @@
 import { z } from 'zod';
-import {
-  callback,
-  checkOptions,
-  duration,
-  methods,
-  milliseconds,
-} from '../../config/check-options.js';
+import { callback, checkOptions, duration, methods, milliseconds } from '../../check-options.js';
 import type { SnapshotStore, StoreFailure } from '../store.js';
 
 const store = methods<SnapshotStore>(

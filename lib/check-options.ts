@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { MAX_DELAY } from '../async/deadline.js';
-import { SnapshotError } from '../errors.js';
+import { MAX_DELAY } from './async/deadline.js';
+import { SnapshotError } from './errors.js';
 
 /*
  * What the options of routers, stores, locks and webhooks share: schemas of values, and one check.

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
-import { SnapshotError } from '../../lib/errors.js';
+import { SnapshotError } from '../lib/errors.js';
 import {
   decodeRepository,
   parseRepository,
   repositoryKey,
   splitAddress,
-} from '../../lib/repository.js';
+} from '../lib/repository.js';
 
 const INVALID = expect.objectContaining({ name: 'SnapshotError', code: 'INVALID_REPOSITORY' });
 
