@@ -22,7 +22,7 @@ const OWN_DOING: ReadonlySet<string> = new Set(['ABORTED', 'CLOSED', 'LOCK_FAILE
 const MAX_REMEMBERED = 10_000;
 
 /** What failed is not tried again for a while. */
-export class RememberedFailures {
+export class FailureCache {
   readonly #failures = new LRUCache<string, Failure>({ max: MAX_REMEMBERED });
   readonly #milliseconds: number;
 

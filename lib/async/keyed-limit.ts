@@ -1,22 +1,22 @@
 import pLimit, { type LimitFunction } from 'p-limit';
 
 /**
- * Turns, so many at once in each lane: what hangs in one keeps nothing in another waiting. A lane is never
- * forgotten; there are as few as hosts in the allow-list.
+ * A concurrency limit per key: a hung task delays only its own key. Keys are never forgotten, so use it for few
+ * keys, such as hosts of the allow-list.
  */
-export class Lanes {
-  readonly #width: number;
-  readonly #lanes = new Map<string, LimitFunction>();
+export class KeyedLimit {
+  readonly #concurrency: number;
+  readonly #limits = new Map<string, LimitFunction>();
 
-  /** @param width how much may run at once in one lane. */
-  constructor(width: number) {
-    this.#width = width;
+  /** @param concurrency of each key. */
+  constructor(concurrency: number) {
+    this.#concurrency = concurrency;
   }
 
-  /** Runs the work when its turn in a lane comes. */
-  run<T>(lane: string, work: () => Promise<T>): Promise<T> {
-    const limit = this.#lanes.get(lane) ?? pLimit(this.#width);
-    this.#lanes.set(lane, limit);
+  /** Runs the work when its key has a free slot. */
+  run<T>(key: string, work: () => Promise<T>): Promise<T> {
+    const limit = this.#limits.get(key) ?? pLimit(this.#concurrency);
+    this.#limits.set(key, limit);
     return limit(work);
   }
 }

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { unlessAborted } from '../async/abort.js';
-import type { RememberedFailures } from '../async/failure-cache.js';
+import type { FailureCache } from '../async/failure-cache.js';
 import { retry } from '../async/retry.js';
 import { deserializeError, hasCode, SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events/events.js';
@@ -40,7 +40,7 @@ export interface ClonerParts {
   readonly jobs: JobRunner;
   readonly events: EventEmitter<SnapshotEvents>;
   /** A repository whose clone failed is not cloned again for a while. */
-  readonly failures: RememberedFailures;
+  readonly failures: FailureCache;
   readonly snapshots: StoredSnapshots;
   /** Milliseconds in which the store must send some bytes of a snapshot. */
   readonly stallTimeout: number;

@@ -1,7 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import { unlessAborted } from '../async/abort.js';
 import { withDeadline } from '../async/deadline.js';
-import { Lanes } from '../async/keyed-limit.js';
+import { KeyedLimit } from '../async/keyed-limit.js';
 import { allowedHosts, hostConfig, redirectBases, upstreamUrl } from '../config/hosts.js';
 import type { Limits, SnapshotConfig } from '../config/options.js';
 import { deserializeError, SnapshotError } from '../errors.js';
@@ -40,22 +40,22 @@ export class JobRunner {
   readonly #config: SnapshotConfig;
   readonly #events: EventEmitter<SnapshotEvents>;
   readonly #pool: WorkerPool<Job, FetchProgress, JobResult | Undiscovered>;
-  readonly #slots: Record<Job['kind'], Lanes>;
+  readonly #slots: Record<Job['kind'], KeyedLimit>;
   readonly #pauses = new HostPauses();
 
   constructor(config: SnapshotConfig, events: EventEmitter<SnapshotEvents>) {
     this.#config = config;
     this.#events = events;
     const { concurrentClones, concurrentFetches } = config.limits;
-    const fetches = new Lanes(concurrentFetches);
-    const maintenance = new Lanes(1);
+    const fetches = new KeyedLimit(concurrentFetches);
+    const maintenance = new KeyedLimit(1);
     this.#slots = {
-      clone: new Lanes(concurrentClones),
+      clone: new KeyedLimit(concurrentClones),
       fetch: fetches,
       check: fetches,
       connectivity: maintenance,
       repack: maintenance,
-      query: new Lanes(concurrentFetches),
+      query: new KeyedLimit(concurrentFetches),
     };
     const script = new URL('./jobs/worker.js', import.meta.url);
     this.#pool = new WorkerPool(script, concurrentClones + 1, keepsThread);

@@ -2,7 +2,7 @@ import type { EventEmitter } from 'node:events';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BackOff } from '../async/back-off.js';
-import type { RememberedFailures } from '../async/failure-cache.js';
+import type { FailureCache } from '../async/failure-cache.js';
 import { SingleFlight } from '../async/single-flight.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events/events.js';
@@ -23,7 +23,7 @@ export interface MaintenanceParts {
   readonly jobs: JobRunner;
   readonly events: EventEmitter<SnapshotEvents>;
   /** Failures of clones. */
-  readonly failures: RememberedFailures;
+  readonly failures: FailureCache;
   /** Size limit of a pack, in bytes. */
   readonly maxPackBytes: number;
   /** Called after unreachable objects of a mirror were pruned. */

@@ -1,7 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import { join } from 'node:path';
 import pLimit from 'p-limit';
-import { RememberedFailures } from '../async/failure-cache.js';
+import { FailureCache } from '../async/failure-cache.js';
 import { retry } from '../async/retry.js';
 import { SingleFlight } from '../async/single-flight.js';
 import type { SnapshotConfig } from '../config/options.js';
@@ -70,7 +70,7 @@ export class MirrorManager {
     const onRelease = (mirror: Mirror) => this.#onRelease(mirror);
     const mirrors = new KnownMirrors({ directory, events, onRelease });
     const jobs = new JobRunner(config, events);
-    const failures = new RememberedFailures(failureMemory);
+    const failures = new FailureCache(failureMemory);
     const parts = { mirrors, jobs, events, failures, directory };
     this.#directory = directory;
     this.#events = events;

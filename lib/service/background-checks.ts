@@ -1,4 +1,4 @@
-import { Lanes } from '../async/keyed-limit.js';
+import { KeyedLimit } from '../async/keyed-limit.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 
 /** What is done after a check. @param isAnswered whether there is an answer. */
@@ -18,7 +18,7 @@ const CONCURRENT_CHECKS = 4;
 /** Questions to upstreams that nobody waits for: few at once, and one of each repository. */
 export class BackgroundChecks {
   readonly #check: (repository: RepositoryId, since: number) => Promise<boolean>;
-  readonly #queue = new Lanes(CONCURRENT_CHECKS);
+  readonly #queue = new KeyedLimit(CONCURRENT_CHECKS);
   /** By repository: the latest one. */
   readonly #latest = new Map<string, BackgroundCheck>();
 

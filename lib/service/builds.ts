@@ -2,7 +2,7 @@ import type { EventEmitter } from 'node:events';
 import { type ArtifactId, isBundle, isFixed, type StoredArtifact } from '../artifact/artifact.js';
 import { artifactKey, isVariant } from '../artifact/key.js';
 import { unlessAborted } from '../async/abort.js';
-import { RememberedFailures } from '../async/failure-cache.js';
+import { FailureCache } from '../async/failure-cache.js';
 import type { SnapshotConfig } from '../config/options.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events/events.js';
@@ -63,11 +63,11 @@ export class Generations {
   /** Also what goes on of those that were dropped. */
   readonly #unsettled = new Set<Promise<unknown>>();
   /** By artifact and digest of the refs that it was made of. */
-  readonly #failures: RememberedFailures;
+  readonly #failures: FailureCache;
 
   constructor(parts: GenerationParts) {
     this.#parts = parts;
-    this.#failures = new RememberedFailures(parts.config.limits.failureMemory);
+    this.#failures = new FailureCache(parts.config.limits.failureMemory);
   }
 
   find(id: ArtifactId): Generation | undefined {

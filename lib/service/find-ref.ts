@@ -1,4 +1,4 @@
-import { RememberedFailures } from '../async/failure-cache.js';
+import { FailureCache } from '../async/failure-cache.js';
 import { hostConfig } from '../config/hosts.js';
 import type { SnapshotConfig } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
@@ -21,7 +21,7 @@ export class RefSearch {
   readonly #config: SnapshotConfig;
   readonly #freshness: Freshness;
   /** Commits that could not be had. */
-  readonly #missing: RememberedFailures;
+  readonly #missing: FailureCache;
   /** By repository and commit: what is being asked for, or waits for its turn. */
   readonly #asking = new Map<string, Map<string, Promise<boolean>>>();
   readonly #turns = new InProcessLocks();
@@ -29,7 +29,7 @@ export class RefSearch {
   constructor(config: SnapshotConfig, freshness: Freshness) {
     this.#config = config;
     this.#freshness = freshness;
-    this.#missing = new RememberedFailures(config.freshness.checkInterval);
+    this.#missing = new FailureCache(config.freshness.checkInterval);
   }
 
   /**

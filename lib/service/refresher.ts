@@ -1,7 +1,7 @@
 import type { ArtifactId, StoredArtifact } from '../artifact/artifact.js';
 import { artifactKey, isVariant } from '../artifact/key.js';
-import { RememberedFailures } from '../async/failure-cache.js';
-import { Lanes } from '../async/keyed-limit.js';
+import { FailureCache } from '../async/failure-cache.js';
+import { KeyedLimit } from '../async/keyed-limit.js';
 import { Schedule } from '../async/schedule.js';
 import type { FreshnessPolicy, SnapshotConfig } from '../config/options.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
@@ -26,11 +26,11 @@ export class Renewals {
   readonly #freshness: Freshness;
   readonly #generations: Generations;
   readonly #stored: StoredArtifacts;
-  readonly #queue = new Lanes(CONCURRENT_RENEWALS);
+  readonly #queue = new KeyedLimit(CONCURRENT_RENEWALS);
   /** By key of the artifact. */
   readonly #queued = new Map<string, Promise<void>>();
   /** What could not be generated is not tried again at each hit. */
-  readonly #failures: RememberedFailures;
+  readonly #failures: FailureCache;
   /** Repositories that clients use. */
   readonly #intervals = new Schedule<RepositoryId>((repository) => this.#warm(repository));
   /** Repositories that somebody pushed to, or that their upstream refused. */
@@ -52,7 +52,7 @@ export class Renewals {
     this.#freshness = freshness;
     this.#generations = generations;
     this.#stored = stored;
-    this.#failures = new RememberedFailures(config.limits.failureMemory);
+    this.#failures = new FailureCache(config.limits.failureMemory);
   }
 
   /** Has a repository that a client asked for refreshed by itself from now on, if the policy says so. */

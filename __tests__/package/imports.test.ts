@@ -1,0 +1,100 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { dirname, join, normalize } from 'node:path';
+
+const LIB = join(process.cwd(), 'lib');
+
+/**
+ * The folders and single files of `lib/`, from the top floor down. A file imports only from its own folder and
+ * from floors below.
+ */
+const FLOORS = [
+  'index.ts',
+  'create-router.ts',
+  'http/webhook',
+  'http',
+  'service',
+  'writer',
+  'mirror',
+  'mirror/jobs',
+  'mirror/disk',
+  'artifact',
+  'client',
+  'checkout',
+  'stores/tiered',
+  'events',
+  'upstream',
+  'config',
+  'testing',
+  'stores/filesystem',
+  'stores/s3',
+  'stores',
+  'locks',
+  'history',
+  'archive',
+  'pack',
+  'git',
+  'workers',
+  'fs',
+  'check-options.ts',
+  'async',
+  'repository.ts',
+  'retry-after.ts',
+  'errors.ts',
+];
+
+/** Static imports, `import()`, exports from other files, and the URLs of worker threads. */
+const IMPORT = /(?:\bfrom|\bimport|\bimport\(|\bURL\()\s*'(\.[^']+)\.js'/g;
+
+/** Path below `lib/` → paths of the files that it imports. */
+async function importsByFile(): Promise<Map<string, string[]>> {
+  const paths = await readdir(LIB, { recursive: true });
+  const sources = paths.filter((path) => path.endsWith('.ts') && !path.startsWith('pack/wasm/'));
+  const imports = await Promise.all(
+    sources.map(async (path) => {
+      const text = await readFile(join(LIB, path), 'utf8');
+      const found = Array.from(text.matchAll(IMPORT), ([, target = '']) =>
+        normalize(join(dirname(path), `${target}.ts`)),
+      );
+      return [path, found] as const;
+    }),
+  );
+  return new Map(imports);
+}
+
+function floorOf(path: string): number {
+  return FLOORS.indexOf(dirname(path) === '.' ? path : dirname(path));
+}
+
+test('Each file of lib is on a floor, and imports only from its folder and from floors below', async () => {
+  const wrong: string[] = [];
+  for (const [path, imports] of await importsByFile()) {
+    if (floorOf(path) === -1) wrong.push(`${path} is on no floor`);
+    for (const target of imports) {
+      if (floorOf(target) < floorOf(path)) wrong.push(`${path} imports ${target}`);
+    }
+  }
+  expect(wrong).toEqual([]);
+});
+
+test('No files of lib import each other in a circle', async () => {
+  const imports = await importsByFile();
+  const finished = new Set<string>();
+  const circles: string[] = [];
+  const visit = (path: string, trail: readonly string[]) => {
+    const from = trail.indexOf(path);
+    if (from !== -1) circles.push([...trail.slice(from), path].join(' → '));
+    if (from !== -1 || finished.has(path)) return;
+    for (const target of imports.get(path) ?? []) visit(target, [...trail, path]);
+    finished.add(path);
+  };
+  for (const path of imports.keys()) visit(path, []);
+  expect(circles).toEqual([]);
+});
+
+test('Every import of lib leads to a file of lib', async () => {
+  const imports = await importsByFile();
+  expect(imports.size).toBeGreaterThan(200);
+  const targets = new Set([...imports.values()].flat());
+  const missing = [...targets].filter((path) => !imports.has(path));
+  expect(missing).toEqual([]);
+});
