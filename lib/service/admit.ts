@@ -2,7 +2,7 @@ import { unlessAborted } from '../async/abort.js';
 import { SnapshotError } from '../errors.js';
 import type { RepositoryId } from '../repository.js';
 import type { Refusals } from './refusals.js';
-import type { Freshness } from './upstream-checks.js';
+import type { UpstreamChecks } from './upstream-checks.js';
 
 /**
  * Lets a client have a repository, unless its upstream has refused that for too long: then it is asked once
@@ -12,12 +12,12 @@ import type { Freshness } from './upstream-checks.js';
  */
 export async function admit(
   repository: RepositoryId,
-  { freshness, refusals }: { readonly freshness: Freshness; readonly refusals: Refusals },
+  { checks, refusals }: { readonly checks: UpstreamChecks; readonly refusals: Refusals },
   signal: AbortSignal | undefined,
 ): Promise<void> {
   if (!refusals.isOver(repository)) return;
-  if (!freshness.isFailing(repository)) {
-    await unlessAborted(freshness.check(repository), signal).catch((error: unknown) => {
+  if (!checks.isFailing(repository)) {
+    await unlessAborted(checks.check(repository), signal).catch((error: unknown) => {
       if (!(error instanceof SnapshotError) || signal?.aborted) throw error;
     });
   }

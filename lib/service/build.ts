@@ -5,7 +5,7 @@ import { SnapshotError } from '../errors.js';
 import type { Spool } from '../writer/spool.js';
 
 /** What those who wait for a generation get to know, as soon as it is known. */
-export type GenerationOutcome =
+export type BuildOutcome =
   /** What is stored is what would have been generated: ask the store. */
   | { readonly kind: 'stored' }
   | { readonly kind: 'generating'; readonly info: ArtifactInfo; readonly spool: Spool };
@@ -14,7 +14,7 @@ export type GenerationOutcome =
  * `stored`: what was asked for is. `overtaken`: somebody else has stored something meanwhile, which may be it or
  * not. `not-stored`: it failed, or the store did not take it.
  */
-export type GenerationEnd = 'stored' | 'overtaken' | 'not-stored';
+export type BuildEnd = 'stored' | 'superseded' | 'not-stored';
 
 /** What a generation tells on its way. */
 export interface Progress {
@@ -26,20 +26,20 @@ export interface Progress {
   begin(): void;
   /** It reads from now on what the mirror has: known by its digest. */
   reads(digest: string): void;
-  announce(outcome: GenerationOutcome): void;
+  announce(outcome: BuildOutcome): void;
 }
 
 /**
  * One generation, which belongs to the service: whoever waits for it may leave without any effect. Only a
  * variant that all have left before its turn is dropped: anybody may ask for any number of these.
  */
-export class Generation {
+export class Build {
   /** Resolves when all is over. Never rejects. */
-  readonly done: Promise<GenerationEnd>;
+  readonly done: Promise<BuildEnd>;
   #spool: Spool | undefined;
   #digest: string | undefined;
   #readAt: number | undefined;
-  readonly #outcome: Promise<GenerationOutcome>;
+  readonly #outcome: Promise<BuildOutcome>;
   readonly #hurry: () => void;
   readonly #dropped = new AbortController();
   #waiting = 0;
@@ -50,8 +50,8 @@ export class Generation {
    * outcome's.
    * @param isVariant of a repository's default snapshot.
    */
-  constructor(run: (progress: Progress) => Promise<GenerationEnd>, isVariant: boolean) {
-    const { promise, resolve, reject } = withResolvers<GenerationOutcome>();
+  constructor(run: (progress: Progress) => Promise<BuildEnd>, isVariant: boolean) {
+    const { promise, resolve, reject } = withResolvers<BuildOutcome>();
     this.#mayBeDropped = isVariant;
     this.#outcome = promise;
     this.#outcome.catch(() => {}); // nobody may be waiting any more
@@ -67,7 +67,7 @@ export class Generation {
         this.#digest = digest;
         this.#readAt = performance.now();
       },
-      announce: (outcome: GenerationOutcome) => {
+      announce: (outcome: BuildOutcome) => {
         this.#mayBeDropped = false;
         if (outcome.kind === 'generating') this.#spool = outcome.spool;
         resolve(outcome);
@@ -89,7 +89,7 @@ export class Generation {
    *
    * @throws what it failed with before that; the signal's reason.
    */
-  async outcome(signal?: AbortSignal): Promise<GenerationOutcome> {
+  async outcome(signal?: AbortSignal): Promise<BuildOutcome> {
     this.#waiting++;
     try {
       return await unlessAborted(this.#outcome, signal);

@@ -11,14 +11,14 @@ import type { MirrorLease } from '../mirror/mirror.js';
 import type { MirrorManager } from '../mirror/mirrors.js';
 import { repositoryOf } from '../repository.js';
 import { isNotFound } from '../writer/write-context.js';
-import { Generation, type GenerationEnd, type Progress } from './build.js';
-import type { Generator } from './builder.js';
-import type { RefSearch } from './find-ref.js';
+import { Build, type BuildEnd, type Progress } from './build.js';
+import type { ArtifactWriter } from './artifact-writer.js';
+import type { RefFinder } from './find-ref.js';
 import { leaseMirror } from './lease-mirror.js';
-import type { Pending } from './pending.js';
+import type { PendingLimits } from './pending-limits.js';
 import type { Refusals } from './refusals.js';
 import type { Found, StoredArtifacts } from './stored-artifacts.js';
-import type { Freshness } from './upstream-checks.js';
+import type { UpstreamChecks } from './upstream-checks.js';
 
 interface Order {
   readonly id: ArtifactId;
@@ -37,40 +37,40 @@ const FOLLOWS_FROM_REFS: ReadonlySet<string> = new Set([
 /** A mirror may turn out to be damaged, or not to have a ref yet. */
 const MAX_ATTEMPTS = 3;
 
-export interface GenerationParts {
+export interface BuildParts {
   readonly config: SnapshotConfig;
   readonly events: EventEmitter<SnapshotEvents>;
   readonly mirrors: MirrorManager;
-  readonly freshness: Freshness;
+  readonly checks: UpstreamChecks;
   readonly refusals: Refusals;
-  readonly generator: Generator;
+  readonly writer: ArtifactWriter;
   readonly stored: StoredArtifacts;
-  readonly pending: Pending;
+  readonly pending: PendingLimits;
   readonly locks: LockRegistry;
-  readonly search: RefSearch;
+  readonly search: RefFinder;
   /** Resolves when directories are there. */
   readonly started: () => Promise<void>;
   readonly closing: AbortSignal;
 }
 
 /**
- * The generations that run: at most one for each artifact, here and, by the lock, among all who share the
+ * The builds that run: at most one for each artifact, here and, by the lock, among all who share the
  * store.
  */
-export class Generations {
-  readonly #parts: GenerationParts;
-  readonly #running = new Map<string, Generation>();
+export class Builds {
+  readonly #parts: BuildParts;
+  readonly #running = new Map<string, Build>();
   /** Also what goes on of those that were dropped. */
   readonly #unsettled = new Set<Promise<unknown>>();
   /** By artifact and digest of the refs that it was made of. */
   readonly #failures: FailureCache;
 
-  constructor(parts: GenerationParts) {
+  constructor(parts: BuildParts) {
     this.#parts = parts;
     this.#failures = new FailureCache(parts.config.limits.failureMemory);
   }
 
-  find(id: ArtifactId): Generation | undefined {
+  find(id: ArtifactId): Build | undefined {
     const running = this.#running.get(artifactKey(id));
     return running?.isDropped ? undefined : running;
   }
@@ -87,7 +87,7 @@ export class Generations {
     id: ArtifactId,
     askedAt: number,
     { isBackground = false, isForced = false } = {},
-  ): Generation {
+  ): Build {
     const key = artifactKey(id);
     const running = this.find(id);
     if (running !== undefined) {
@@ -97,7 +97,7 @@ export class Generations {
     const leave = this.#parts.pending.enterBuild(id, isBackground);
     const order = { id, askedAt, isBackground, isForced };
     const generate = (progress: Progress) => this.#generate(order, progress);
-    const generation = new Generation(generate, isVariant(id));
+    const generation = new Build(generate, isVariant(id));
     this.#running.set(key, generation);
     const { done } = generation;
     this.#settle(done);
@@ -119,7 +119,7 @@ export class Generations {
     void work.then(() => this.#unsettled.delete(work));
   }
 
-  async #generate(order: Order, progress: Progress): Promise<GenerationEnd> {
+  async #generate(order: Order, progress: Progress): Promise<BuildEnd> {
     const { started, closing } = this.#parts;
     const signal = AbortSignal.any([closing, progress.dropped]);
     await unlessAborted(started(), signal);
@@ -152,17 +152,17 @@ export class Generations {
     order: Order,
     signal: AbortSignal,
     progress: Progress,
-  ): Promise<GenerationEnd> {
+  ): Promise<BuildEnd> {
     const { id, isForced } = order;
-    const { stored, freshness, refusals, generator, events } = this.#parts;
+    const { stored, checks, refusals, writer, events } = this.#parts;
     // Whoever held the lock before may have generated what we want.
     let { found, revision } = await stored.look(id, { signal });
-    const isCurrent = found !== undefined && stored.isCurrent(id, found, freshness.stateOf(id));
+    const isCurrent = found !== undefined && stored.isCurrent(id, found, checks.stateOf(id));
     if (isCurrent && !isForced) {
       progress.announce({ kind: 'stored' });
       return 'stored';
     }
-    generator.prepare();
+    writer.prepare();
     // Over all attempts; `undefined` while there is nothing of which to tell that it failed.
     let begunAt: number | undefined;
     const onTurn = () => {
@@ -193,23 +193,23 @@ export class Generations {
           isChecked = this.#isChecked(order, found, lease);
           if (found !== undefined && !found.isOfOtherFormat && !isChecked) {
             const message = 'the upstream did not say what it has since this was stored';
-            const cause = freshness.find(id)?.failure;
+            const cause = checks.find(id)?.failure;
             throw new SnapshotError('UPSTREAM_UNREACHABLE', message, { cause });
           }
           const unless = isForced || found?.isOfOtherFormat ? undefined : found?.provenance.basis;
           const { awaited } = progress;
-          const knownAt = freshness.find(id)?.checkedAt?.date;
+          const knownAt = checks.find(id)?.checkedAt?.date;
           const { isBackground } = order;
           // A lock may be lost without notice, and others have other locks: the store has the last word.
           const given = { unless, replaces: revision, knownAt, isBackground };
           const options = { ...given, awaited, signal, onTurn };
-          const outcome = await generator.generate(id, lease, options, (info, spool) => {
+          const outcome = await writer.generate(id, lease, options, (info, spool) => {
             isShown = true;
             etag = info.etag;
             progress.announce({ kind: 'generating', info, spool });
           });
           begunAt = undefined;
-          if (outcome === 'overtaken' || outcome === 'not-stored') return outcome;
+          if (outcome === 'superseded' || outcome === 'not-stored') return outcome;
           if (etag !== undefined) stored.verify(id, etag, digest);
           if (outcome === 'unchanged') progress.announce({ kind: 'stored' });
           else if (isVariant(id)) await stored.boundVariants(id);
@@ -277,20 +277,20 @@ export class Generations {
    * it of something newer than the mirror.
    */
   async #lease({ id, askedAt, isBackground }: Order, storedAt: number): Promise<MirrorLease> {
-    const { mirrors, freshness, closing: signal } = this.#parts;
+    const { mirrors, checks, closing: signal } = this.#parts;
     const { lease, isCloned } = await leaseMirror(this.#parts, id, signal, isBackground);
     // Without a mirror the upstream was only asked; one that is there by now may be behind.
-    const isBehind = freshness.digestOf(id) !== lease.revision.digest;
-    const isSpared = !freshness.isDue(id) || (isBackground && freshness.isThrottled(id));
+    const isBehind = checks.digestOf(id) !== lease.revision.digest;
+    const isSpared = !checks.isDue(id) || (isBackground && checks.isThrottled(id));
     const isAsked =
       isCloned ||
-      freshness.isFailing(id) ||
-      freshness.wasCheckedSince(id, { time: askedAt }) ||
-      (isSpared && freshness.wasCheckedSince(id, { date: storedAt }));
+      checks.isFailing(id) ||
+      checks.wasCheckedSince(id, { time: askedAt }) ||
+      (isSpared && checks.wasCheckedSince(id, { date: storedAt }));
     if (isFixed(id) || (isAsked && !isBehind)) return lease;
     lease.release();
     // Without an answer, what is there has to do.
-    await freshness.check(id, isBackground).catch((error: unknown) => {
+    await checks.check(id, isBackground).catch((error: unknown) => {
       if (!(error instanceof SnapshotError) || signal.aborted) throw error;
     });
     return await mirrors.lease(id, signal, { isBackground });
@@ -306,11 +306,11 @@ export class Generations {
     { revision }: MirrorLease,
   ): boolean {
     if (isFixed(id)) return true;
-    const { freshness } = this.#parts;
+    const { checks } = this.#parts;
     const date = found?.provenance.knownAt ?? found?.artifact.storedAt ?? 0;
     const wasChecked =
-      freshness.wasCheckedSince(id, { time: askedAt }) || freshness.wasCheckedSince(id, { date });
-    return wasChecked && freshness.digestOf(id) === revision.digest;
+      checks.wasCheckedSince(id, { time: askedAt }) || checks.wasCheckedSince(id, { date });
+    return wasChecked && checks.digestOf(id) === revision.digest;
   }
 
   /** @returns whether what was asked for may be there by now. */

@@ -5,7 +5,7 @@ import { refNameOf } from '../git/refs.js';
 import type { MirrorQuery, QueryResult } from '../mirror/jobs/query.js';
 import type { RepositoryId } from '../repository.js';
 import { isMirroredRef } from '../upstream/advertisement.js';
-import type { RefSearch } from './find-ref.js';
+import type { RefFinder } from './find-ref.js';
 import { leaseMirror, type MirrorParts } from './lease-mirror.js';
 
 /*
@@ -21,7 +21,7 @@ interface Answer extends Pick<QueryResult, 'refs' | 'missing'> {
 const MAX_ATTEMPTS = 3;
 
 export interface QuestionParts extends MirrorParts {
-  readonly search: RefSearch;
+  readonly search: RefFinder;
 }
 
 /** Commits that no branch or tag leads to, for which the upstream is asked one by one: for so many at most. */
@@ -34,7 +34,7 @@ export async function ensureRefs(
   parts: QuestionParts,
   signal: AbortSignal,
 ): Promise<EnsuredRefs> {
-  const { freshness, search } = parts;
+  const { checks, search } = parts;
   const names = [...refs.keys()];
   const look = (objects: readonly string[]) =>
     lookUp(repository, { refs: names, commits: [], objects }, parts, signal);
@@ -46,11 +46,11 @@ export async function ensureRefs(
   const otherNames = names.filter((name) => name !== 'HEAD' && !isMirroredRef(name));
   let otherRefs: ReadonlyMap<string, string> = new Map();
   if (otherNames.length > 0) {
-    otherRefs = await freshness.checkOtherRefs(repository, otherNames.map(refNameOf));
+    otherRefs = await checks.checkOtherRefs(repository, otherNames.map(refNameOf));
     fetched = true;
   } else if (!isSatisfied(answer) && !fetched) {
     // Of many who ask at a time, some look after others have fetched.
-    if (!freshness.wasCheckedSince(repository, { time })) await freshness.check(repository);
+    if (!checks.wasCheckedSince(repository, { time })) await checks.check(repository);
     fetched = true;
   }
   const objects = [...new Set([...commits, ...otherRefs.values()])];
@@ -78,7 +78,7 @@ export async function isUpToDate(
   parts: MirrorParts,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { freshness } = parts;
+  const { checks } = parts;
   const { base } = id;
   const look = () => lookUp(id, { refs: [], commits: [base], objects: [] }, parts, signal);
   let { answer, isCloned } = await look();
@@ -86,9 +86,9 @@ export async function isUpToDate(
   // known may be made up: for those it is not asked again and again.
   const isHead = answer.head === base;
   const isMissing = answer.missing.length > 0;
-  if (!isCloned && (isHead || (isMissing && !freshness.isThrottled(id)))) {
+  if (!isCloned && (isHead || (isMissing && !checks.isThrottled(id)))) {
     try {
-      await freshness.check(id);
+      await checks.check(id);
     } catch (error) {
       if (!isUpstreamFailure(error)) throw error;
       throw new SnapshotError('BASE_NOT_FOUND', `the upstream could not be asked for ${base}`, {

@@ -5,7 +5,7 @@ import { SnapshotError } from '../errors.js';
 import { OID_PATTERN } from '../git/object.js';
 import { InProcessLocks } from '../locks/in-process.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
-import type { Freshness } from './upstream-checks.js';
+import type { UpstreamChecks } from './upstream-checks.js';
 
 /** Commits of one repository that may be waited for at once. */
 const MAX_WAITING = 16;
@@ -17,18 +17,18 @@ const RETRY_AFTER = 5;
  * name may be new. Clients may make up either, so that neither is done again and again, and commits of
  * one repository are asked for one at a time: whatever else is to be asked comes in between.
  */
-export class RefSearch {
+export class RefFinder {
   readonly #config: SnapshotConfig;
-  readonly #freshness: Freshness;
+  readonly #checks: UpstreamChecks;
   /** Commits that could not be had. */
   readonly #missing: FailureCache;
   /** By repository and commit: what is being asked for, or waits for its turn. */
   readonly #asking = new Map<string, Map<string, Promise<boolean>>>();
   readonly #turns = new InProcessLocks();
 
-  constructor(config: SnapshotConfig, freshness: Freshness) {
+  constructor(config: SnapshotConfig, checks: UpstreamChecks) {
     this.#config = config;
-    this.#freshness = freshness;
+    this.#checks = checks;
     this.#missing = new FailureCache(config.freshness.checkInterval);
   }
 
@@ -55,11 +55,11 @@ export class RefSearch {
   }
 
   async #searchName(repository: RepositoryId, digest: string): Promise<boolean> {
-    const freshness = this.#freshness;
-    const isNew = () => freshness.digestOf(repository) !== digest;
+    const checks = this.#checks;
+    const isNew = () => checks.digestOf(repository) !== digest;
     if (isNew()) return true;
-    if (freshness.isThrottled(repository)) await freshness.checked(repository);
-    else await freshness.check(repository);
+    if (checks.isThrottled(repository)) await checks.checked(repository);
+    else await checks.check(repository);
     return isNew();
   }
 
@@ -92,7 +92,7 @@ export class RefSearch {
   async #fetchCommit(repository: RepositoryId, commit: string): Promise<boolean> {
     const turn = await this.#turns.acquire(repositoryKey(repository));
     try {
-      return await this.#freshness.fetchCommit(repository, commit);
+      return await this.#checks.fetchCommit(repository, commit);
     } finally {
       await turn.release();
     }

@@ -2,16 +2,16 @@ import { thisMoment } from '../async/clock.js';
 import type { MirrorLease } from '../mirror/mirror.js';
 import type { MirrorManager } from '../mirror/mirrors.js';
 import type { RepositoryId } from '../repository.js';
-import type { Freshness } from './upstream-checks.js';
+import type { UpstreamChecks } from './upstream-checks.js';
 
 export interface MirrorParts {
   readonly mirrors: MirrorManager;
-  readonly freshness: Freshness;
+  readonly checks: UpstreamChecks;
 }
 
 /** As `MirrorManager.lease`; takes note of what a clone that was made for it says of the upstream. */
 export async function leaseMirror(
-  { mirrors, freshness }: MirrorParts,
+  { mirrors, checks }: MirrorParts,
   repository: RepositoryId,
   signal: AbortSignal,
   isBackground = false,
@@ -22,6 +22,6 @@ export async function leaseMirror(
     isCloned = true;
   };
   const lease = await mirrors.lease(repository, signal, { onClone, isBackground });
-  if (isCloned) await freshness.noteClone(repository, begunAt, lease.revision.digest);
+  if (isCloned) await checks.noteClone(repository, begunAt, lease.revision.digest);
   return { lease, isCloned };
 }

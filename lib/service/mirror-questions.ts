@@ -6,19 +6,19 @@ import type { MirrorManager } from '../mirror/mirrors.js';
 import { type RepositoryId, repositoryOf } from '../repository.js';
 import { admit } from './admit.js';
 import { ensureRefs, isUpToDate, type QuestionParts } from './ensure-refs.js';
-import type { RefSearch } from './find-ref.js';
-import type { Pending } from './pending.js';
-import type { Renewals } from './refresher.js';
+import type { RefFinder } from './find-ref.js';
+import type { PendingLimits } from './pending-limits.js';
+import type { Refresher } from './refresher.js';
 import type { Refusals } from './refusals.js';
-import type { Freshness } from './upstream-checks.js';
+import type { UpstreamChecks } from './upstream-checks.js';
 
 export interface MirrorQuestionsParts {
   readonly mirrors: MirrorManager;
-  readonly freshness: Freshness;
-  readonly search: RefSearch;
+  readonly checks: UpstreamChecks;
+  readonly search: RefFinder;
   readonly refusals: Refusals;
-  readonly renewals: Renewals;
-  readonly pending: Pending;
+  readonly refresher: Refresher;
+  readonly pending: PendingLimits;
   /** Told of repositories that a client asked about. */
   readonly onAsked: (repository: RepositoryId) => void;
   readonly started: () => Promise<void>;
@@ -66,7 +66,7 @@ export class MirrorQuestions {
     signal: AbortSignal | undefined,
     ask: (parts: QuestionParts, closing: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    const { renewals, pending, onAsked, started, closing } = this.#parts;
+    const { refresher, pending, onAsked, started, closing } = this.#parts;
     if (this.#isClosing) throw new SnapshotError('CLOSED', 'the service is closed or closing');
     const leave = pending.enterQuestion(id);
     const answer = async () => {
@@ -75,7 +75,7 @@ export class MirrorQuestions {
       const answered = await ask(this.#parts, closing);
       const repository = repositoryOf(id);
       onAsked(repository);
-      renewals.renewSoon(repository);
+      refresher.rebuildSoon(repository);
       return answered;
     };
     return await unlessAborted(answer().finally(leave), signal);

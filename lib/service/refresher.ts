@@ -7,26 +7,26 @@ import type { FreshnessPolicy, SnapshotConfig } from '../config/options.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
 import { type RepositoryId, repositoryKey, repositoryOf } from '../repository.js';
 import { isNotFound } from '../writer/write-context.js';
-import type { Generations } from './builds.js';
+import type { Builds } from './builds.js';
 import type { Found, StoredArtifacts } from './stored-artifacts.js';
-import type { Freshness } from './upstream-checks.js';
+import type { UpstreamChecks } from './upstream-checks.js';
 
 /** Part of an interval: those of many repositories do not end all at once. */
 const JITTER = 0.2;
 const MAX_ATTEMPTS = 5;
 /** Artifacts of one host that are renewed at once: a huge one does not delay all others. */
-const CONCURRENT_RENEWALS = 4;
+const CONCURRENT_REBUILDS = 4;
 
 /**
  * Keeps what is stored up to date while nobody waits for it: few artifacts of each host at a time, in
  * queues of their own, so that no request has to wait for one of these.
  */
-export class Renewals {
+export class Refresher {
   readonly #policy: FreshnessPolicy;
-  readonly #freshness: Freshness;
-  readonly #generations: Generations;
+  readonly #checks: UpstreamChecks;
+  readonly #builds: Builds;
   readonly #stored: StoredArtifacts;
-  readonly #queue = new KeyedLimit(CONCURRENT_RENEWALS);
+  readonly #queue = new KeyedLimit(CONCURRENT_REBUILDS);
   /** By key of the artifact. */
   readonly #queued = new Map<string, Promise<void>>();
   /** What could not be generated is not tried again at each hit. */
@@ -35,7 +35,7 @@ export class Renewals {
   readonly #intervals = new Schedule<RepositoryId>((repository) => this.#warm(repository));
   /** Repositories that somebody pushed to, or that their upstream refused. */
   readonly #pushes = new Schedule<RepositoryId>((repository) => {
-    if (this.#freshness.isThrottled(repository)) this.pushed(repository);
+    if (this.#checks.isThrottled(repository)) this.pushed(repository);
     else this.checkSoon(repository, Date.now());
   });
   /** Builds that wait until `minRebuildInterval` is over. */
@@ -44,13 +44,13 @@ export class Renewals {
 
   constructor(
     config: SnapshotConfig,
-    freshness: Freshness,
-    generations: Generations,
+    checks: UpstreamChecks,
+    builds: Builds,
     stored: StoredArtifacts,
   ) {
     this.#policy = config.freshness;
-    this.#freshness = freshness;
-    this.#generations = generations;
+    this.#checks = checks;
+    this.#builds = builds;
     this.#stored = stored;
     this.#failures = new FailureCache(config.limits.failureMemory);
   }
@@ -68,25 +68,25 @@ export class Renewals {
   /**
    * Has the upstream asked, and what is stored renewed: the default snapshot, and `id`.
    *
-   * @param since as `Freshness.checkInBackground`.
+   * @param since as `UpstreamChecks.checkInBackground`.
    */
   checkSoon(id: ArtifactId, since?: number): void {
     if (this.#isStopped) return;
     const repository = repositoryOf(id);
     const then = async (isAnswered: boolean) => {
       if (!isAnswered && since !== undefined) return this.pushed(repository);
-      this.renewSoon(repository);
-      this.renewSoon(id);
+      this.rebuildSoon(repository);
+      this.rebuildSoon(id);
     };
     const key = `${since === undefined ? 'due' : 'since'} ${artifactKey(id)}`;
-    const check = this.#freshness.checkInBackground(repository, key, then, since);
+    const check = this.#checks.checkInBackground(repository, key, then, since);
     // What can still fail is a listener of the host's.
     check.catch(() => {});
   }
 
   /** The same, as soon as the upstream may be asked again. */
   pushed(repository: RepositoryId): void {
-    this.checkAt(repository, this.#freshness.mayBeAskedAt(repository));
+    this.checkAt(repository, this.#checks.mayBeAskedAt(repository));
   }
 
   /** The same at a time, by `performance.now()`, or as soon after that as the upstream may be asked. */
@@ -95,12 +95,12 @@ export class Renewals {
   }
 
   /** Has an artifact generated anew, if what is stored is not current any more, as soon as the policy allows. */
-  renewSoon(id: ArtifactId): void {
+  rebuildSoon(id: ArtifactId): void {
     const key = artifactKey(id);
     if (this.#isStopped || this.#queued.has(key) || this.#later.has(key)) return;
     if (this.#failures.has(key)) return;
     const done = this.#queue
-      .run(id.host, () => this.#renew(id))
+      .run(id.host, () => this.#rebuild(id))
       .finally(() => this.#queued.delete(key));
     this.#queued.set(key, done);
   }
@@ -113,24 +113,24 @@ export class Renewals {
   async refresh(repository: RepositoryId): Promise<StoredArtifact> {
     const askedAt = performance.now();
     let found = await this.#stored.stat(repository);
-    if (found !== undefined || this.#freshness.find(repository) !== undefined) {
-      await this.#freshness.check(repository);
+    if (found !== undefined || this.#checks.find(repository) !== undefined) {
+      await this.#checks.check(repository);
     }
     this.#failures.forget(artifactKey(repository));
     const checkedAt = performance.now();
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       found = await this.#stored.stat(repository);
-      const state = this.#freshness.stateOf(repository);
+      const state = this.#checks.stateOf(repository);
       if (found !== undefined && this.#stored.isCurrent(repository, found, state)) {
         return found.artifact;
       }
-      const generation = this.#generations.begin(repository, askedAt);
+      const generation = this.#builds.begin(repository, askedAt);
       await generation.outcome();
       const end = await generation.done;
-      this.#freshness.know(repository);
+      this.#checks.know(repository);
       if (end === 'not-stored') break;
-      const isNew = generation.isSince(checkedAt, this.#freshness.digestOf(repository));
-      if (end === 'overtaken' || !isNew) continue;
+      const isNew = generation.isSince(checkedAt, this.#checks.digestOf(repository));
+      if (end === 'superseded' || !isNew) continue;
       found = await this.#stored.stat(repository);
       if (found !== undefined) return found.artifact;
       // It may be over the store's budget: then the next one would be as well.
@@ -140,19 +140,19 @@ export class Renewals {
   }
 
   /** Has what is stored generated anew although it is current: the packs hold less than before. */
-  renewPruned(id: ArtifactId): void {
+  rebuildPruned(id: ArtifactId): void {
     this.#force(id, async () => {
       const found = await this.#stored.stat(id);
       if (found === undefined) return false;
-      const isCurrent = this.#stored.isCurrent(id, found, this.#freshness.stateOf(id));
+      const isCurrent = this.#stored.isCurrent(id, found, this.#checks.stateOf(id));
       // It will be made of the pruned mirror.
-      if (!isCurrent) this.renewSoon(id);
-      return isCurrent && !this.#postpone(id, found, () => this.renewPruned(id));
+      if (!isCurrent) this.rebuildSoon(id);
+      return isCurrent && !this.#postpone(id, found, () => this.rebuildPruned(id));
     });
   }
 
   /** Has something generated, whatever is stored. */
-  renewForced(id: ArtifactId): void {
+  rebuildForced(id: ArtifactId): void {
     this.#force(id, async () => true);
   }
 
@@ -161,7 +161,7 @@ export class Renewals {
     if (this.#isStopped || this.#queued.has(key)) return;
     const renew = async () => {
       if (this.#isStopped || !(await isWanted())) return;
-      await this.#generations.begin(id, performance.now(), { isBackground: true, isForced: true })
+      await this.#builds.begin(id, performance.now(), { isBackground: true, isForced: true })
         .done;
     };
     const done = this.#queue
@@ -186,13 +186,13 @@ export class Renewals {
   }
 
   #warm(repository: RepositoryId): void {
-    const known = this.#freshness.find(repository);
+    const known = this.#checks.find(repository);
     if (known?.askedAt === undefined) return;
     if (performance.now() - known.askedAt.time > this.#policy.keepWarmFor) return;
     const { refreshInterval = 0 } = this.#policy;
     // Another process may have had its turn at this interval.
     const since = Date.now() - refreshInterval * (1 - JITTER);
-    if (!this.#freshness.isThrottled(repository)) this.checkSoon(repository, since);
+    if (!this.#checks.isThrottled(repository)) this.checkSoon(repository, since);
     this.keepWarm(repository);
   }
 
@@ -208,7 +208,7 @@ export class Renewals {
     build: () => void,
   ): boolean {
     const { minRebuildInterval } = this.#policy;
-    if (this.#freshness.isStrict || isVariant(id) || isOfOtherFormat) return false;
+    if (this.#checks.isStrict || isVariant(id) || isOfOtherFormat) return false;
     // A clock that was set back makes nobody wait for longer than that.
     const age = Math.max(Date.now() - artifact.storedAt, 0);
     if (age >= minRebuildInterval) return false;
@@ -217,13 +217,13 @@ export class Renewals {
   }
 
   /** Never rejects: what fails is an event. */
-  async #renew(id: ArtifactId): Promise<void> {
+  async #rebuild(id: ArtifactId): Promise<void> {
     const key = artifactKey(id);
     try {
       let isLast = false;
       for (let attempt = 0; !this.#isStopped; attempt++) {
         const found = await this.#stored.stat(id);
-        const state = this.#freshness.stateOf(id);
+        const state = this.#checks.stateOf(id);
         if (found === undefined || this.#stored.isCurrent(id, found, state)) {
           this.#failures.forget(key);
           return;
@@ -234,12 +234,12 @@ export class Renewals {
             'what was generated is not stored, or old already',
           );
         }
-        if (this.#postpone(id, found, () => this.renewSoon(id))) return;
-        const generation = this.#generations.begin(id, performance.now(), { isBackground: true });
+        if (this.#postpone(id, found, () => this.rebuildSoon(id))) return;
+        const generation = this.#builds.begin(id, performance.now(), { isBackground: true });
         await generation.outcome();
         const end = await generation.done;
         // What was made of something older, or stored by somebody else, may be stale by now.
-        isLast = end !== 'overtaken' && generation.isOf(this.#freshness.digestOf(id));
+        isLast = end !== 'superseded' && generation.isOf(this.#checks.digestOf(id));
       }
     } catch (error) {
       // Nothing of it is stored by now, and it may come back.

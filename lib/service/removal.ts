@@ -9,12 +9,12 @@ import { type RepositoryId, repositoryKey } from '../repository.js';
 import type { SnapshotStore } from '../stores/store.js';
 import type { Refusals } from './refusals.js';
 import type { StoredArtifacts } from './stored-artifacts.js';
-import type { Freshness } from './upstream-checks.js';
+import type { UpstreamChecks } from './upstream-checks.js';
 
 export interface RemovalParts {
   readonly events: EventEmitter<SnapshotEvents>;
   readonly mirrors: MirrorManager;
-  readonly freshness: Freshness;
+  readonly checks: UpstreamChecks;
   readonly refusals: Refusals;
   readonly stored: StoredArtifacts;
   readonly store: SnapshotStore;
@@ -55,12 +55,12 @@ export class Removal {
 
   /** Also forgets what is known of the repository. */
   async deleteStored(repository: RepositoryId): Promise<void> {
-    const { store, isFleet, freshness, refusals } = this.#parts;
+    const { store, isFleet, checks, refusals } = this.#parts;
     await this.#deleteArtifacts(repository);
     if (isFleet) await store.delete(checkKey(repository));
     await refusals.forget(repository);
     // Not before: what is stored is served as current if nothing is known of the upstream.
-    freshness.forget(repository);
+    checks.forget(repository);
   }
 
   /**

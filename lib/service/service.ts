@@ -31,23 +31,23 @@ import { MirrorManager } from '../mirror/mirrors.js';
 import type { RepositoryId } from '../repository.js';
 import { FileSystemStore } from '../stores/filesystem/filesystem-store.js';
 import type { SnapshotStore } from '../stores/store.js';
-import { Generator } from './builder.js';
-import { Generations } from './builds.js';
-import { RefSearch } from './find-ref.js';
+import { ArtifactWriter } from './artifact-writer.js';
+import { Builds } from './builds.js';
+import { RefFinder } from './find-ref.js';
 import { FleetChecks } from './fleet-checks.js';
 import { MirrorQuestions } from './mirror-questions.js';
-import { Pending } from './pending.js';
-import { Renewals } from './refresher.js';
+import { PendingLimits } from './pending-limits.js';
+import { Refresher } from './refresher.js';
 import { Refusals } from './refusals.js';
 import { Removal } from './removal.js';
-import { Serving } from './serving.js';
+import { Requests } from './requests.js';
 import { listRepositories, type RepositoryStatus } from './status.js';
 import { StoredArtifacts } from './stored-artifacts.js';
-import { Freshness } from './upstream-checks.js';
+import { UpstreamChecks } from './upstream-checks.js';
 
 export interface CloseOptions {
   /**
-   * What becomes of generations that run: `wait` lets them finish and be stored, `abort` (default)
+   * What becomes of builds that run: `wait` lets them finish and be stored, `abort` (default)
    * ends them, and with them the requests that wait for them.
    */
   running?: 'wait' | 'abort';
@@ -69,13 +69,13 @@ export class SnapshotService implements ArtifactSource {
   readonly #locks: LockRegistry;
   readonly #mirrors: MirrorManager;
   readonly #refusals: Refusals;
-  readonly #freshness: Freshness;
-  readonly #generator: Generator;
+  readonly #checks: UpstreamChecks;
+  readonly #writer: ArtifactWriter;
   readonly #stored: StoredArtifacts;
-  readonly #generations: Generations;
-  readonly #renewals: Renewals;
+  readonly #builds: Builds;
+  readonly #refresher: Refresher;
   readonly #removal: Removal;
-  readonly #serving: Serving;
+  readonly #requests: Requests;
   readonly #questions: MirrorQuestions;
   readonly #closing = new AbortController();
   readonly #started = startup(() => this.#start());
@@ -99,7 +99,7 @@ export class SnapshotService implements ArtifactSource {
       });
     this.#store.watch?.((failure) => void events.emit('storeDegraded', failure));
     this.#locks = config.locks ?? new InProcessLocks();
-    const onPruned = (repository: RepositoryId) => this.#renewals.renewPruned(repository);
+    const onPruned = (repository: RepositoryId) => this.#refresher.rebuildPruned(repository);
     const onIncomplete = (repository: RepositoryId) => this.#removal.deleteStored(repository);
     const snapshots: StoredSnapshots = {
       open: async (repository, signal) => {
@@ -108,7 +108,7 @@ export class SnapshotService implements ArtifactSource {
         const { body, revision } = found.artifact;
         const damaged = () => {
           this.#stored.distrust(repository, revision);
-          this.#renewals.renewForced(repository);
+          this.#refresher.rebuildForced(repository);
         };
         return { body, damaged };
       },
@@ -123,35 +123,35 @@ export class SnapshotService implements ArtifactSource {
     const onRefused = (repository: RepositoryId) => this.#onRefused(repository);
     this.#refusals = new Refusals({ store: this.#store, forgetAfter, onRefused });
     const refusals = this.#refusals;
-    this.#freshness = new Freshness({ policy, mirrors, refusals, events, fleet, closing });
-    this.#generator = new Generator(config, this.#store, events);
+    this.#checks = new UpstreamChecks({ policy, mirrors, refusals, events, fleet, closing });
+    this.#writer = new ArtifactWriter(config, this.#store, events);
     this.#stored = new StoredArtifacts(config, this.#store, onEvict);
     const started = this.#started;
     // Whoever needs it has it tried again.
     started().catch(() => {});
-    const [freshness, stored] = [this.#freshness, this.#stored];
-    const parts = { config, events, mirrors, freshness, refusals, stored };
-    const [generator, locks] = [this.#generator, this.#locks];
-    const pending = new Pending(config.limits);
-    const search = new RefSearch(config, this.#freshness);
+    const [checks, stored] = [this.#checks, this.#stored];
+    const parts = { config, events, mirrors, checks, refusals, stored };
+    const [writer, locks] = [this.#writer, this.#locks];
+    const pending = new PendingLimits(config.limits);
+    const search = new RefFinder(config, this.#checks);
     const work = { ...parts, pending, search, started, closing };
-    this.#generations = new Generations({ ...work, generator, locks });
-    const generations = this.#generations;
-    this.#renewals = new Renewals(config, this.#freshness, generations, this.#stored);
-    const renewals = this.#renewals;
-    this.#serving = new Serving({ ...parts, generations, renewals });
+    this.#builds = new Builds({ ...work, writer, locks });
+    const builds = this.#builds;
+    this.#refresher = new Refresher(config, this.#checks, builds, this.#stored);
+    const refresher = this.#refresher;
+    this.#requests = new Requests({ ...parts, builds, refresher });
     if (this.#stored.haveUrls) {
-      this.urlOf = async (id, ...about) => await this.#serving.urlOf(this.#canonical(id), ...about);
+      this.urlOf = async (id, ...about) => await this.#requests.urlOf(this.#canonical(id), ...about);
     }
     this.#removal = new Removal({
       ...parts,
       store: this.#store,
       isFleet: fleet !== undefined,
-      untilStored: (repository) => this.#serving.untilStored(repository, undefined),
+      untilStored: (repository) => this.#requests.untilStored(repository, undefined),
       closing,
     });
-    const onAsked = (repository: RepositoryId) => this.#serving.note(repository);
-    this.#questions = new MirrorQuestions({ ...work, renewals, onAsked });
+    const onAsked = (repository: RepositoryId) => this.#requests.note(repository);
+    this.#questions = new MirrorQuestions({ ...work, refresher, onAsked });
   }
 
   /**
@@ -166,11 +166,11 @@ export class SnapshotService implements ArtifactSource {
   }
 
   async stat(id: ArtifactId, options?: GetOptions): Promise<StoredArtifact | undefined> {
-    return await this.#serving.stat(this.#canonical(id), options);
+    return await this.#requests.stat(this.#canonical(id), options);
   }
 
   async current(id: ArtifactId, options?: GetOptions): Promise<StoredArtifact | undefined> {
-    return await this.#serving.current(this.#canonical(id), options);
+    return await this.#requests.current(this.#canonical(id), options);
   }
 
   async pinned(
@@ -178,11 +178,11 @@ export class SnapshotService implements ArtifactSource {
     etags: readonly string[],
     options?: GetOptions,
   ): Promise<StoredArtifact | undefined> {
-    return await this.#serving.pinned(this.#canonical(id), etags, options);
+    return await this.#requests.pinned(this.#canonical(id), etags, options);
   }
 
   async open(id: ArtifactId, options?: OpenArtifactOptions): Promise<OpenedArtifact | undefined> {
-    return await this.#serving.open(this.#canonical(id), options);
+    return await this.#requests.open(this.#canonical(id), options);
   }
 
   /**
@@ -191,7 +191,7 @@ export class SnapshotService implements ArtifactSource {
    * `FORBIDDEN`, `INVALID_REQUEST`, `CLOSED`, `INTERNAL`; the signal's reason.
    */
   async get(id: ArtifactId, options?: GetOptions): Promise<OpenedArtifact | GeneratedArtifact> {
-    return await this.#serving.get(this.#canonical(id), options);
+    return await this.#requests.get(this.#canonical(id), options);
   }
 
   async isUpToDate(id: BundleId, options?: GetOptions): Promise<boolean> {
@@ -219,7 +219,7 @@ export class SnapshotService implements ArtifactSource {
   async refresh(repository: RepositoryId, { signal }: GetOptions = {}): Promise<StoredArtifact> {
     const canonical = this.#canonical(repository);
     if (this.#refusing) throw new SnapshotError('CLOSED', 'the service is closed or closing');
-    return await unlessAborted(this.#renewals.refresh(canonical), signal);
+    return await unlessAborted(this.#refresher.refresh(canonical), signal);
   }
 
   /**
@@ -233,14 +233,14 @@ export class SnapshotService implements ArtifactSource {
     const repository = repositoryAt(this.#config, url);
     if (repository === undefined || this.#refusing) return false;
     const isKnown = await this.#knows(repository);
-    if (isKnown) this.#renewals.pushed(repository);
+    if (isKnown) this.#refresher.pushed(repository);
     return isKnown;
   }
 
   /** Removes one stored artifact, if it is there. The mirror stays. */
   async delete(id: ArtifactId): Promise<void> {
     const canonical = this.#canonical(id);
-    await this.#serving.untilStored(canonical, undefined);
+    await this.#requests.untilStored(canonical, undefined);
     await this.#stored.delete(artifactKey(canonical));
   }
 
@@ -259,19 +259,19 @@ export class SnapshotService implements ArtifactSource {
   /** All repositories that this service has a mirror of, or was asked for. */
   async repositories(): Promise<RepositoryStatus[]> {
     const mirrors = this.#mirrors;
-    return await listRepositories({ mirrors, freshness: this.#freshness, stored: this.#stored });
+    return await listRepositories({ mirrors, checks: this.#checks, stored: this.#stored });
   }
 
   /** Ends everything that runs, starts nothing new, and releases workers, store and locks. Idempotent. */
   async close({ running = 'abort' }: CloseOptions = {}): Promise<void> {
     this.#refusing = true;
-    this.#serving.close();
+    this.#requests.close();
     this.#questions.close();
-    this.#renewals.stop();
+    this.#refresher.stop();
     this.#removal.stop();
-    if (running === 'wait') await this.#generations.settled();
+    if (running === 'wait') await this.#builds.settled();
     this.#closing.abort(new SnapshotError('CLOSED', 'the service was closed'));
-    await this.#generations.settled();
+    await this.#builds.settled();
     this.#released ??= this.#release();
     await this.#released;
   }
@@ -284,12 +284,12 @@ export class SnapshotService implements ArtifactSource {
   /** When it is refused for too long shows then, though nobody asks for it. */
   #onRefused(repository: RepositoryId): void {
     if (this.#refusals.isToBeRemoved(repository)) this.#removal.forget(repository);
-    else this.#renewals.checkAt(repository, this.#refusals.overAt(repository));
+    else this.#refresher.checkAt(repository, this.#refusals.overAt(repository));
   }
 
   async #release(): Promise<void> {
-    await Promise.all([this.#mirrors.close(), this.#generator.close()]);
-    await Promise.all([this.#freshness.settled(), this.#renewals.settled()]);
+    await Promise.all([this.#mirrors.close(), this.#writer.close()]);
+    await Promise.all([this.#checks.settled(), this.#refresher.settled()]);
     await this.#removal.settled();
     await Promise.allSettled([this.#started()]);
     await Promise.all([this.#store.close?.(), this.#locks.close?.()]);
@@ -301,19 +301,19 @@ export class SnapshotService implements ArtifactSource {
     // A store of files looks for what a crash left when it is first asked. Whether a store works is
     // for those to find out who need it.
     const store = this.#store.stat(artifactKey({ host: '', path: '' })).catch(() => undefined);
-    const parts = [this.#mirrors.start(), this.#generator.start(), store];
+    const parts = [this.#mirrors.start(), this.#writer.start(), store];
     // Another try must not meet what is left of this one.
     await Promise.allSettled(parts);
     await Promise.all(parts);
     for (const { repository, usedAt } of this.#mirrors.list()) {
-      this.#freshness.know(repository, momentOf(usedAt));
-      this.#renewals.keepWarm(repository);
+      this.#checks.know(repository, momentOf(usedAt));
+      this.#refresher.keepWarm(repository);
     }
   }
 
   async #knows(repository: RepositoryId): Promise<boolean> {
     const isListed = () =>
-      this.#freshness.find(repository) !== undefined ||
+      this.#checks.find(repository) !== undefined ||
       this.#mirrors.find(repository) !== undefined;
     if (isListed()) return true;
     await this.#started();

@@ -4,7 +4,7 @@ import type { SnapshotError } from '../errors.js';
 import type { MirrorManager } from '../mirror/mirrors.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 import type { StoredArtifacts } from './stored-artifacts.js';
-import type { Freshness } from './upstream-checks.js';
+import type { UpstreamChecks } from './upstream-checks.js';
 
 /** A repository that this service has something of. Times are in milliseconds since the epoch. */
 export interface RepositoryStatus {
@@ -37,15 +37,15 @@ const CONCURRENT_QUESTIONS = 16;
 
 export interface StatusParts {
   readonly mirrors: MirrorManager;
-  readonly freshness: Freshness;
+  readonly checks: UpstreamChecks;
   readonly stored: StoredArtifacts;
 }
 
 /** All repositories of which there is a mirror, or something was asked for. */
 export async function listRepositories(parts: StatusParts): Promise<RepositoryStatus[]> {
-  const { mirrors, freshness } = parts;
+  const { mirrors, checks } = parts;
   const byKey = new Map<string, RepositoryId>();
-  for (const { repository } of [...mirrors.list(), ...freshness.list()]) {
+  for (const { repository } of [...mirrors.list(), ...checks.list()]) {
     byKey.set(repositoryKey(repository), repository);
   }
   const limit = pLimit(CONCURRENT_QUESTIONS);
@@ -56,12 +56,12 @@ export async function listRepositories(parts: StatusParts): Promise<RepositorySt
 
 async function statusOf(
   repository: RepositoryId,
-  { mirrors, freshness, stored }: StatusParts,
+  { mirrors, checks, stored }: StatusParts,
 ): Promise<RepositoryStatus> {
   const found = await stored.stat(repository);
-  const known = freshness.find(repository);
+  const known = checks.find(repository);
   const mirror = mirrors.find(repository);
-  const state = freshness.stateOf(repository);
+  const state = checks.stateOf(repository);
   return {
     repository,
     mirror:

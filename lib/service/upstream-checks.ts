@@ -13,7 +13,7 @@ import type { Refusals } from './refusals.js';
 import {
   answeredAt,
   type Knowledge,
-  type KnownRepository,
+  type UpstreamRecord,
   nothingKnown,
   type UpstreamState,
 } from './upstream-state.js';
@@ -23,7 +23,7 @@ const MAX_WANTED_REFS = 10_000;
 /** Seconds in which a check may have ended. */
 const RETRY_AFTER = 5;
 
-export interface FreshnessParts {
+export interface UpstreamCheckParts {
   readonly policy: FreshnessPolicy;
   readonly mirrors: MirrorManager;
   readonly refusals: Refusals;
@@ -37,7 +37,7 @@ export interface FreshnessParts {
  * When to ask upstreams what is new, and what they said. Each question is shared by all who want to know
  * the same; it belongs to the service, and nobody who leaves ends it.
  */
-export class Freshness {
+export class UpstreamChecks {
   readonly #policy: FreshnessPolicy;
   readonly #mirrors: MirrorManager;
   readonly #refusals: Refusals;
@@ -45,12 +45,12 @@ export class Freshness {
   readonly #fleet: FleetChecks | undefined;
   readonly #closing: AbortSignal;
   readonly #known = new Map<string, Knowledge>();
-  readonly #checks = new SingleFlight<FetchOutcome>();
+  readonly #running = new SingleFlight<FetchOutcome>();
   /** By repository: names of refs that mirrors don't hold, to be looked for by the check that begins next. */
   readonly #wantedRefs = new Map<string, Set<string>>();
   readonly #inBackground = new BackgroundChecks((...about) => this.#checkUnasked(...about));
 
-  constructor({ policy, mirrors, refusals, events, fleet, closing }: FreshnessParts) {
+  constructor({ policy, mirrors, refusals, events, fleet, closing }: UpstreamCheckParts) {
     this.#policy = policy;
     this.#mirrors = mirrors;
     this.#refusals = refusals;
@@ -63,11 +63,11 @@ export class Freshness {
     return this.#policy.mode === 'strict';
   }
 
-  list(): KnownRepository[] {
+  list(): UpstreamRecord[] {
     return [...this.#known.values()];
   }
 
-  find(repository: RepositoryId): KnownRepository | undefined {
+  find(repository: RepositoryId): UpstreamRecord | undefined {
     return this.#known.get(repositoryKey(repository));
   }
 
@@ -170,7 +170,7 @@ export class Freshness {
    */
   async check(repository: RepositoryId, isBackground = false): Promise<FetchOutcome> {
     const key = repositoryKey(repository);
-    return await this.#checks.joinNext(key, () => {
+    return await this.#running.joinNext(key, () => {
       const otherRefs = [...(this.#wantedRefs.get(key) ?? [])];
       this.#wantedRefs.delete(key);
       return this.#ask(repository, { isBackground, otherRefs });
@@ -183,7 +183,7 @@ export class Freshness {
    * @throws SnapshotError what the last question failed with.
    */
   async checked(repository: RepositoryId): Promise<void> {
-    await this.#checks.running(repositoryKey(repository));
+    await this.#running.running(repositoryKey(repository));
     const failure = this.find(repository)?.failure;
     if (failure !== undefined) throw failure;
   }
@@ -242,7 +242,7 @@ export class Freshness {
   /** Resolves when nothing runs any more. */
   async settled(): Promise<void> {
     await this.#inBackground.settled();
-    await this.#checks.settled();
+    await this.#running.settled();
   }
 
   /**

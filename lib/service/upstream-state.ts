@@ -14,7 +14,7 @@ export interface UpstreamState {
 }
 
 /** What this process knows of a repository beside its mirror. */
-export interface KnownRepository {
+export interface UpstreamRecord {
   readonly repository: RepositoryId;
   /** When a client last asked for it; `undefined` when none did. */
   readonly askedAt: Moment | undefined;
@@ -24,7 +24,7 @@ export interface KnownRepository {
   readonly failure: SnapshotError | undefined;
 }
 
-export interface Knowledge extends KnownRepository {
+export interface Knowledge extends UpstreamRecord {
   askedAt: Moment | undefined;
   checkedAt: Moment | undefined;
   failure: SnapshotError | undefined;

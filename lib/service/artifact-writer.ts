@@ -31,9 +31,9 @@ const SECOND_THREAD_PACK_BYTES = 64 * 1024 * 1024;
  * What became of what was generated. `unchanged`: it was not, because it is stored. `overtaken`: somebody else
  * has stored something meanwhile, which stays. `not-stored`: the store did not take it.
  */
-export type GenerateOutcome = 'unchanged' | 'stored' | 'overtaken' | 'not-stored';
+export type WriteOutcome = 'unchanged' | 'stored' | 'superseded' | 'not-stored';
 
-export interface GenerateOptions {
+export interface WriteOptions {
   /** The basis of what is stored: nothing is generated if that is what it would follow from. */
   readonly unless: string | undefined;
   /** The revision that was stored when the work began, `null` if none was: nothing else is replaced. */
@@ -53,7 +53,7 @@ export interface GenerateOptions {
  * Writes artifacts of mirrors into spools, when their turn comes, and puts them into the store when they are
  * complete.
  */
-export class Generator {
+export class ArtifactWriter {
   readonly #config: SnapshotConfig;
   readonly #store: SnapshotStore;
   readonly #events: EventEmitter<SnapshotEvents>;
@@ -94,9 +94,9 @@ export class Generator {
   async generate(
     id: ArtifactId,
     lease: MirrorLease,
-    { unless, replaces, knownAt, isBackground, awaited, signal, onTurn }: GenerateOptions,
+    { unless, replaces, knownAt, isBackground, awaited, signal, onTurn }: WriteOptions,
     onBytes: (info: ArtifactInfo, spool: Spool) => void,
-  ): Promise<GenerateOutcome> {
+  ): Promise<WriteOutcome> {
     const run = async () => {
       signal.throwIfAborted();
       onTurn();
@@ -155,7 +155,7 @@ export class Generator {
     return await this.#queue.run(build, run);
   }
 
-  /** Ends all generations. Idempotent. */
+  /** Ends all builds. Idempotent. */
   async close(): Promise<void> {
     await this.#pool.close();
   }
@@ -201,18 +201,18 @@ export class Generator {
     id: ArtifactId,
     metadata: Metadata,
     spool: Spool,
-    { replaces, signal }: Pick<GenerateOptions, 'replaces' | 'signal'>,
-  ): Promise<GenerateOutcome> {
+    { replaces, signal }: Pick<WriteOptions, 'replaces' | 'signal'>,
+  ): Promise<WriteOutcome> {
     const key = artifactKey(id);
     const expendable = isVariant(id);
     if (expendable && this.#config.limits.maxVariants === 0) return 'not-stored';
     const { generationTimeout } = this.#config.limits;
-    const put = async (ends: AbortSignal): Promise<GenerateOutcome> => {
+    const put = async (ends: AbortSignal): Promise<WriteOutcome> => {
       const options = { expendable, replaces, signal: ends };
       if (!this.#store.abilities.writesConditionally) {
         // Whoever lost its lease must not put something older in place of what others stored since.
         const stored = await this.#store.stat(key, { signal: ends });
-        if (stored !== undefined && stored.revision !== replaces) return 'overtaken';
+        if (stored !== undefined && stored.revision !== replaces) return 'superseded';
       }
       const adopt = adoptMethod(this.#store);
       if (adopt !== undefined) {
@@ -247,7 +247,7 @@ export class Generator {
         return new SnapshotError('STORE_FAILED', message, { cause });
       });
     } catch (cause) {
-      if (isPreconditionFailure(cause)) return 'overtaken';
+      if (isPreconditionFailure(cause)) return 'superseded';
       const error = toSnapshotError(cause);
       this.#events.emit('storeFailed', { repository: repositoryOf(id), error });
       return 'not-stored';

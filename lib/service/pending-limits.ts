@@ -8,7 +8,7 @@ import { type RepositoryId, repositoryKey } from '../repository.js';
 const RETRY_AFTER = 10;
 
 /** Bounds what is being made or waited for, of all repositories and of each. */
-export class Pending {
+export class PendingLimits {
   readonly #limits: Pick<Limits, 'maxPending' | 'maxPendingVariants'>;
   #builds = 0;
   /** By repository. */

@@ -18,50 +18,50 @@ import type { SnapshotEvents } from '../events/events.js';
 import type { MirrorManager } from '../mirror/mirrors.js';
 import { repositoryOf } from '../repository.js';
 import { admit } from './admit.js';
-import type { Generation } from './build.js';
-import type { Generations } from './builds.js';
-import type { Renewals } from './refresher.js';
+import type { Build } from './build.js';
+import type { Builds } from './builds.js';
+import type { Refresher } from './refresher.js';
 import type { Refusals } from './refusals.js';
 import type { Found, StoredArtifacts } from './stored-artifacts.js';
-import type { Freshness } from './upstream-checks.js';
+import type { UpstreamChecks } from './upstream-checks.js';
 
 /** An artifact that somebody else stored may be gone again; then it is our turn to generate it. */
 const MAX_ATTEMPTS = 5;
 /** Milliseconds that a store may take to be waited for by who can have the bytes without it. */
 const MAX_STORING = 1000;
 
-export interface ServingParts {
+export interface RequestParts {
   readonly events: EventEmitter<SnapshotEvents>;
   readonly mirrors: MirrorManager;
-  readonly freshness: Freshness;
+  readonly checks: UpstreamChecks;
   readonly refusals: Refusals;
   readonly stored: StoredArtifacts;
-  readonly generations: Generations;
-  readonly renewals: Renewals;
+  readonly builds: Builds;
+  readonly refresher: Refresher;
 }
 
 /**
  * Answers questions for artifacts: from the store as long as the policy allows, else by generating. Ids are
  * canonical.
  */
-export class Serving {
+export class Requests {
   readonly #events: EventEmitter<SnapshotEvents>;
   readonly #mirrors: MirrorManager;
-  readonly #freshness: Freshness;
+  readonly #checks: UpstreamChecks;
   readonly #refusals: Refusals;
   readonly #stored: StoredArtifacts;
-  readonly #generations: Generations;
-  readonly #renewals: Renewals;
+  readonly #builds: Builds;
+  readonly #refresher: Refresher;
   #isClosing = false;
 
-  constructor(parts: ServingParts) {
+  constructor(parts: RequestParts) {
     this.#events = parts.events;
     this.#mirrors = parts.mirrors;
-    this.#freshness = parts.freshness;
+    this.#checks = parts.checks;
     this.#refusals = parts.refusals;
     this.#stored = parts.stored;
-    this.#generations = parts.generations;
-    this.#renewals = parts.renewals;
+    this.#builds = parts.builds;
+    this.#refresher = parts.refresher;
   }
 
   /** Begins nothing new from now on: only what is stored, or runs, is served. */
@@ -131,8 +131,8 @@ export class Serving {
       if (!isMiss) this.#emitMiss(id);
       isMiss = true;
       const generation = this.#generation(id, askedAt);
-      const digest = this.#freshness.digestOf(id);
-      if (this.#freshness.isStrict && !generation.isSince(checkedAt, digest)) {
+      const digest = this.#checks.digestOf(id);
+      if (this.#checks.isStrict && !generation.isSince(checkedAt, digest)) {
         await unlessAborted(generation.done, signal);
         continue;
       }
@@ -168,7 +168,7 @@ export class Serving {
     signal: AbortSignal | undefined,
     milliseconds?: number,
   ): Promise<void> {
-    const generation = this.#generations.find(id);
+    const generation = this.#builds.find(id);
     if (generation?.storingSince === undefined) return;
     const until = generation.storingSince + (milliseconds ?? Number.POSITIVE_INFINITY);
     const left = until - performance.now();
@@ -179,26 +179,26 @@ export class Serving {
 
   /** A client asked for something that is there. */
   note(id: ArtifactId): void {
-    this.#freshness.know(id, thisMoment());
-    this.#renewals.keepWarm(id);
+    this.#checks.know(id, thisMoment());
+    this.#refresher.keepWarm(id);
     // Only the order of eviction suffers when it can't be noted.
     this.#mirrors.touch(id).catch(() => {});
   }
 
   #admit(id: ArtifactId, signal: AbortSignal | undefined): Promise<void> {
-    return admit(id, { freshness: this.#freshness, refusals: this.#refusals }, signal);
+    return admit(id, { checks: this.#checks, refusals: this.#refusals }, signal);
   }
 
   /** Mode `strict`: an upstream that was not asked lately is, before anything is served. */
   async #checkFirst(id: ArtifactId, signal: AbortSignal | undefined): Promise<void> {
-    if (!this.#freshness.isStrict || this.#isClosing || isFixed(id)) return;
+    if (!this.#checks.isStrict || this.#isClosing || isFixed(id)) return;
     const found = await this.#stored.stat(id, { signal });
     // What is generated from now on is as fresh as it has to be; what is being cloned may not be.
-    if (found === undefined && this.#generations.find(id) === undefined) return;
+    if (found === undefined && this.#builds.find(id) === undefined) return;
     // What is stored is no name that a client made up: that it is refused, or fails, is remembered.
-    if (found !== undefined) this.#freshness.know(id);
-    if (!this.#freshness.isDue(id, found?.artifact.storedAt)) return;
-    await unlessAborted(this.#freshness.check(id), signal).catch((error: unknown) => {
+    if (found !== undefined) this.#checks.know(id);
+    if (!this.#checks.isDue(id, found?.artifact.storedAt)) return;
+    await unlessAborted(this.#checks.check(id), signal).catch((error: unknown) => {
       // What is stored is served all the same.
       if (!(error instanceof SnapshotError) || signal?.aborted) throw error;
     });
@@ -213,26 +213,26 @@ export class Serving {
    */
   #mayServe(id: ArtifactId, found: Found<StoredArtifact>): boolean {
     this.note(id);
-    const isCurrent = this.#stored.isCurrent(id, found, this.#freshness.stateOf(id));
+    const isCurrent = this.#stored.isCurrent(id, found, this.#checks.stateOf(id));
     if (isFixed(id)) {
-      if (!isCurrent) this.#renewals.renewSoon(id);
+      if (!isCurrent) this.#refresher.rebuildSoon(id);
       else if (this.#stored.isPastRetention(found.artifact)) this.#checkIfDue(id, found);
       return true;
     }
-    if (this.#freshness.isStrict) {
-      if (isCurrent || isBundle(id) || !this.#freshness.hasFailed(id)) return isCurrent;
-      this.#renewals.renewSoon(id);
+    if (this.#checks.isStrict) {
+      if (isCurrent || isBundle(id) || !this.#checks.hasFailed(id)) return isCurrent;
+      this.#refresher.rebuildSoon(id);
       return !found.isOfOtherFormat;
     }
     const isChecked = this.#checkIfDue(id, found);
-    if (!isChecked && !isCurrent && !isBundle(id)) this.#renewals.renewSoon(id);
+    if (!isChecked && !isCurrent && !isBundle(id)) this.#refresher.rebuildSoon(id);
     return isCurrent || !isBundle(id);
   }
 
   /** Has the upstream asked in the background. @returns false unless it is time for that. */
   #checkIfDue(id: ArtifactId, { artifact }: Found<StoredArtifact>): boolean {
-    const isDue = this.#freshness.isDue(id, artifact.storedAt) && !this.#freshness.isThrottled(id);
-    if (isDue) this.#renewals.checkSoon(id);
+    const isDue = this.#checks.isDue(id, artifact.storedAt) && !this.#checks.isThrottled(id);
+    if (isDue) this.#refresher.checkSoon(id);
     return isDue;
   }
 
@@ -254,15 +254,15 @@ export class Serving {
   }
 
   #emitMiss(id: ArtifactId): void {
-    const joined = this.#generations.find(id) !== undefined;
+    const joined = this.#builds.find(id) !== undefined;
     this.#events.emit('miss', { repository: repositoryOf(id), joined });
   }
 
   /** The generation of this artifact that runs, else one that begins now. */
-  #generation(id: ArtifactId, askedAt: number): Generation {
-    if (this.#isClosing && this.#generations.find(id) === undefined) {
+  #generation(id: ArtifactId, askedAt: number): Build {
+    if (this.#isClosing && this.#builds.find(id) === undefined) {
       throw new SnapshotError('CLOSED', 'the service is closed or closing');
     }
-    return this.#generations.begin(id, askedAt);
+    return this.#builds.begin(id, askedAt);
   }
 }
