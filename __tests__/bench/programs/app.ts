@@ -43,7 +43,7 @@ const orders = {
     const { cpuSeconds } = processUsage();
     const started = performance.now();
     const cloned = once(service.events, 'cloneFinished');
-    await service.ensureRefs({ host: HOST, path }, { refs: new Map(), commits: [] });
+    await service.ensureRefs({ host: HOST, path }, { refs: new Map([['HEAD', '']]), commits: [] });
     const seconds = (performance.now() - started) / 1000;
     const [{ packBytes }] = await cloned;
     return {
