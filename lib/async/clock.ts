@@ -1,8 +1,8 @@
-/** A moment by both clocks. */
+/** A moment, by the monotonic clock and as a date. */
 export interface Moment {
-  /** By `performance.now()`, which nobody sets: how much time has passed since. */
+  /** By `performance.now()`, for measuring how much time has passed. */
   readonly time: number;
-  /** Milliseconds since the epoch, to be told and written down. */
+  /** Milliseconds since the epoch, for people and for storage. */
   readonly date: number;
 }
 
@@ -10,9 +10,11 @@ export function thisMoment(): Moment {
   return { time: performance.now(), date: Date.now() };
 }
 
-/** One of which only the date is known. When that is yet to come, the clock was set back since: it is long ago. */
-export function momentOf(date: number): Moment {
-  const now = thisMoment();
+/**
+ * A past moment of which only the date is known. A date in the future means that the clock was set back: the
+ * moment is long ago.
+ */
+export function momentOf(date: number, now = thisMoment()): Moment {
   const age = now.date - date;
   return { time: age < 0 ? Number.NEGATIVE_INFINITY : now.time - age, date };
 }

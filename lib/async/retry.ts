@@ -8,7 +8,7 @@
 export async function retry<T>(
   times: number,
   attempt: (number: number) => Promise<T | undefined>,
-  exhausted: () => Error,
+  exhausted: () => unknown,
 ): Promise<T> {
   for (let number = 1; number <= times; number++) {
     const result = await attempt(number);

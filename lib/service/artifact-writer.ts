@@ -91,7 +91,7 @@ export class ArtifactWriter {
    * @param onBytes gets the spool when it has its first bytes.
    * @throws SnapshotError what the generation failed with; readers of the spool get the same.
    */
-  async generate(
+  async write(
     id: ArtifactId,
     lease: MirrorLease,
     { unless, replaces, knownAt, isBackground, awaited, signal, onTurn }: WriteOptions,

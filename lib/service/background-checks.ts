@@ -1,71 +1,56 @@
 import { KeyedLimit } from '../async/keyed-limit.js';
+import { SingleFlight } from '../async/single-flight.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 
-/** What is done after a check. @param isAnswered whether there is an answer. */
+/** Runs after a check. @param isAnswered whether the upstream's state is known now. */
 export type AfterCheck = (isAnswered: boolean) => Promise<void>;
 
-interface BackgroundCheck {
-  readonly done: Promise<void>;
+/** A check that has not begun. */
+interface QueuedCheck {
+  since: number;
   /** By key. */
   readonly after: Map<string, AfterCheck>;
-  hasBegun: boolean;
-  since: number;
 }
 
-/** Of one host, at once. */
+/** Of each host. */
 const CONCURRENT_CHECKS = 4;
 
-/** Questions to upstreams that nobody waits for: few at once, and one of each repository. */
+/** Checks of upstreams that no client waits for: a few at a time, and one for each repository. */
 export class BackgroundChecks {
   readonly #check: (repository: RepositoryId, since: number) => Promise<boolean>;
-  readonly #queue = new KeyedLimit(CONCURRENT_CHECKS);
-  /** By repository: the latest one. */
-  readonly #latest = new Map<string, BackgroundCheck>();
+  readonly #limit = new KeyedLimit(CONCURRENT_CHECKS);
+  readonly #checks = new SingleFlight<void>();
+  /** By repository. */
+  readonly #queued = new Map<string, QueuedCheck>();
 
-  /** @param check answers whether there is an answer; never rejects for what the upstream does. */
+  /** @param check returns whether the upstream's state is known now; never rejects for its failures. */
   constructor(check: (repository: RepositoryId, since: number) => Promise<boolean>) {
     this.#check = check;
   }
 
   /**
-   * Queues a check of the upstream. Callers that come before it starts share it; later callers get another.
+   * Queues a check of the upstream, then runs `then`. Callers that come before the check starts share it; later
+   * callers get another.
    *
-   * @param key of several callers that share a check, those with one key share `then`.
-   * @param since a date: an answer that somebody else had since then will do.
+   * @param key callers with the same key share `then`.
+   * @param since a date: a check by another process since then will do.
    */
   add(repository: RepositoryId, since: number, key: string, then: AfterCheck): Promise<void> {
     const name = repositoryKey(repository);
-    const last = this.#latest.get(name);
-    if (last !== undefined && !last.hasBegun) {
-      last.since = Math.max(last.since, since);
-      last.after.set(key, then);
-      return last.done;
-    }
+    const queued = this.#queued.get(name) ?? { since, after: new Map<string, AfterCheck>() };
+    queued.since = Math.max(queued.since, since);
+    queued.after.set(key, then);
+    this.#queued.set(name, queued);
     const run = async () => {
-      check.hasBegun = true;
-      const isAnswered = await this.#check(repository, check.since);
-      for (const each of check.after.values()) await each(isAnswered);
+      this.#queued.delete(name);
+      const isAnswered = await this.#check(repository, queued.since);
+      for (const each of queued.after.values()) await each(isAnswered);
     };
-    // Two of one repository would keep others from being asked.
-    const turn = last === undefined ? Promise.resolve() : last.done;
-    const check: BackgroundCheck = {
-      after: new Map([[key, then]]),
-      hasBegun: false,
-      since,
-      done: turn
-        .then(() => this.#queue.run(repository.host, run))
-        .finally(() => {
-          if (this.#latest.get(name) === check) this.#latest.delete(name);
-        }),
-    };
-    this.#latest.set(name, check);
-    return check.done;
+    return this.#checks.joinNext(name, run, (begin) => this.#limit.run(repository.host, begin));
   }
 
-  /** Resolves when nothing runs any more. */
+  /** Resolves when no check runs. */
   async settled(): Promise<void> {
-    while (this.#latest.size > 0) {
-      await Promise.allSettled(Array.from(this.#latest.values(), ({ done }) => done));
-    }
+    await this.#checks.settled();
   }
 }

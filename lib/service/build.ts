@@ -4,11 +4,11 @@ import { withResolvers } from '../async/with-resolvers.js';
 import { SnapshotError } from '../errors.js';
 import type { Spool } from '../writer/spool.js';
 
-/** What those who wait for a generation get to know, as soon as it is known. */
+/** What callers learn of a build before its first byte. */
 export type BuildOutcome =
-  /** What is stored is what would have been generated: ask the store. */
+  /** The stored artifact is current: read it from the store. */
   | { readonly kind: 'stored' }
-  | { readonly kind: 'generating'; readonly info: ArtifactInfo; readonly spool: Spool };
+  | { readonly kind: 'building'; readonly info: ArtifactInfo; readonly spool: Spool };
 
 /**
  * `stored`: what was asked for is. `overtaken`: somebody else has stored something meanwhile, which may be it or
@@ -16,25 +16,25 @@ export type BuildOutcome =
  */
 export type BuildEnd = 'stored' | 'superseded' | 'not-stored';
 
-/** What a generation tells on its way. */
+/** What the work of a build tells, and gets told. */
 export interface Progress {
-  /** Resolves when somebody waits for a generation that nobody waited for. */
+  /** Resolves when a client begins to wait for a background build. */
   readonly awaited: Promise<void>;
-  /** Aborts when it is a variant that nobody waits for any more; not after `begin` or `announce`. */
+  /** Aborts when all clients of a variant have left; not after `begin` or `announce`. */
   readonly dropped: AbortSignal;
-  /** Its turn has come. */
+  /** The build's turn has come. */
   begin(): void;
-  /** It reads from now on what the mirror has: known by its digest. */
+  /** The build reads a revision of the mirror with this digest. */
   reads(digest: string): void;
   announce(outcome: BuildOutcome): void;
 }
 
 /**
- * One generation, which belongs to the service: whoever waits for it may leave without any effect. Only a
- * variant that all have left before its turn is dropped: anybody may ask for any number of these.
+ * One build of an artifact. It belongs to the service: clients may leave without any effect. Only a variant is
+ * dropped when all clients leave before its turn, as clients can request any number of variants.
  */
 export class Build {
-  /** Resolves when all is over. Never rejects. */
+  /** Resolves when the build has ended and the store was written. Never rejects. */
   readonly done: Promise<BuildEnd>;
   #spool: Spool | undefined;
   #digest: string | undefined;
@@ -46,15 +46,14 @@ export class Build {
   #mayBeDropped: boolean;
 
   /**
-   * @param run does the work and announces the outcome on the way; until then its failure is the
-   * outcome's.
-   * @param isVariant of a repository's default snapshot.
+   * @param run does the work, and announces the outcome. If it fails before that, callers get the failure.
+   * @param isVariant whether the artifact is no default snapshot.
    */
   constructor(run: (progress: Progress) => Promise<BuildEnd>, isVariant: boolean) {
     const { promise, resolve, reject } = withResolvers<BuildOutcome>();
     this.#mayBeDropped = isVariant;
     this.#outcome = promise;
-    this.#outcome.catch(() => {}); // nobody may be waiting any more
+    this.#outcome.catch(() => {}); // all callers may have left
     const awaited = withResolvers<void>();
     this.#hurry = awaited.resolve;
     const progress = {
@@ -69,7 +68,7 @@ export class Build {
       },
       announce: (outcome: BuildOutcome) => {
         this.#mayBeDropped = false;
-        if (outcome.kind === 'generating') this.#spool = outcome.spool;
+        if (outcome.kind === 'building') this.#spool = outcome.spool;
         resolve(outcome);
       },
     };
@@ -79,7 +78,7 @@ export class Build {
     });
   }
 
-  /** It comes to nothing: whoever wants the artifact now needs another one. */
+  /** Whether it was dropped, so that a new request needs another build. */
   get isDropped(): boolean {
     return this.#dropped.signal.aborted;
   }
@@ -87,7 +86,7 @@ export class Build {
   /**
    * Resolves before the first byte.
    *
-   * @throws what it failed with before that; the signal's reason.
+   * @throws the failure of the build; the signal's reason.
    */
   async outcome(signal?: AbortSignal): Promise<BuildOutcome> {
     this.#waiting++;
@@ -96,24 +95,24 @@ export class Build {
     } finally {
       this.#waiting--;
       if (this.#mayBeDropped && this.#waiting === 0) {
-        this.#dropped.abort(new SnapshotError('ABORTED', 'nobody waits for it any more'));
+        this.#dropped.abort(new SnapshotError('ABORTED', 'all clients have left'));
       }
     }
   }
 
-  /** Says that somebody waits for it. */
+  /** A client waits for the build now. */
   hurry(): void {
     this.#hurry();
   }
 
-  /** Since when all bytes have been there, and are being put into the store: by `performance.now()`. */
+  /** When the last byte was written and storing began, by `performance.now()`. */
   get storingSince(): number | undefined {
     return this.#spool?.completeAt;
   }
 
   /**
-   * Whether it will be of what the upstream had at a time, or later: it has not begun to read yet, began
-   * after that, or reads just that.
+   * Whether it builds from the state of the upstream at a time, or a later one: it has not begun to read the
+   * mirror, began after that time, or reads the refs of this digest.
    *
    * @param time by `performance.now()`.
    */
@@ -121,7 +120,7 @@ export class Build {
     return this.#readAt === undefined || this.#readAt >= time || this.isOf(digest);
   }
 
-  /** Whether it reads just what this digest stands for. */
+  /** Whether it reads the refs of this digest. */
   isOf(digest: string | undefined): boolean {
     return this.#digest === digest;
   }

@@ -2,8 +2,9 @@ import type { EventEmitter } from 'node:events';
 import { type ArtifactId, isBundle, isFixed, type StoredArtifact } from '../artifact/artifact.js';
 import { artifactKey, isVariant } from '../artifact/key.js';
 import { unlessAborted } from '../async/abort.js';
+import { orLater } from '../async/deadline.js';
 import { FailureCache } from '../async/failure-cache.js';
-import type { SnapshotConfig } from '../config/options.js';
+import type { FreshnessPolicy, SnapshotConfig } from '../config/options.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events/events.js';
 import type { Lock, LockRegistry } from '../locks/registry.js';
@@ -11,10 +12,11 @@ import type { MirrorLease } from '../mirror/mirror.js';
 import type { MirrorManager } from '../mirror/mirrors.js';
 import { repositoryOf } from '../repository.js';
 import { isNotFound } from '../writer/write-context.js';
-import { Build, type BuildEnd, type Progress } from './build.js';
 import type { ArtifactWriter } from './artifact-writer.js';
+import { Build, type BuildEnd, type Progress } from './build.js';
+import { isCurrent } from './decide.js';
 import type { RefFinder } from './find-ref.js';
-import { leaseMirror } from './lease-mirror.js';
+import type { KnownUpstreams } from './known-upstreams.js';
 import type { PendingLimits } from './pending-limits.js';
 import type { Refusals } from './refusals.js';
 import type { Found, StoredArtifacts } from './stored-artifacts.js';
@@ -22,25 +24,27 @@ import type { UpstreamChecks } from './upstream-checks.js';
 
 interface Order {
   readonly id: ArtifactId;
-  readonly askedAt: number;
+  readonly requestedAt: number;
   readonly isBackground: boolean;
   readonly isForced: boolean;
 }
 
-/** With these errors a build of the same refs fails again. */
+/** Failures that repeat with every build of the same refs. */
 const FOLLOWS_FROM_REFS: ReadonlySet<string> = new Set([
   'LIMIT_EXCEEDED',
   'REPOSITORY_INVALID',
   'UPSTREAM_INVALID',
 ]);
 
-/** A mirror may turn out to be damaged, or not to have a ref yet. */
+/** A mirror may turn out to be damaged, or to lack a ref that the upstream has by now. */
 const MAX_ATTEMPTS = 3;
 
 export interface BuildParts {
   readonly config: SnapshotConfig;
   readonly events: EventEmitter<SnapshotEvents>;
   readonly mirrors: MirrorManager;
+  readonly policy: FreshnessPolicy;
+  readonly known: KnownUpstreams;
   readonly checks: UpstreamChecks;
   readonly refusals: Refusals;
   readonly writer: ArtifactWriter;
@@ -48,21 +52,21 @@ export interface BuildParts {
   readonly pending: PendingLimits;
   readonly locks: LockRegistry;
   readonly search: RefFinder;
-  /** Resolves when directories are there. */
+  /** Resolves when the directories exist. */
   readonly started: () => Promise<void>;
   readonly closing: AbortSignal;
 }
 
 /**
- * The builds that run: at most one for each artifact, here and, by the lock, among all who share the
- * store.
+ * Builds artifacts: at most one build of each artifact at a time, in this process and, by a lock, among all
+ * processes that share the store.
  */
 export class Builds {
   readonly #parts: BuildParts;
   readonly #running = new Map<string, Build>();
-  /** Also what goes on of those that were dropped. */
+  /** Also work of dropped builds that goes on. */
   readonly #unsettled = new Set<Promise<unknown>>();
-  /** By artifact and digest of the refs that it was made of. */
+  /** By artifact and digest of the refs. */
   readonly #failures: FailureCache;
 
   constructor(parts: BuildParts) {
@@ -70,22 +74,23 @@ export class Builds {
     this.#failures = new FailureCache(parts.config.limits.failureMemory);
   }
 
+  /** The build of an artifact that runs. */
   find(id: ArtifactId): Build | undefined {
     const running = this.#running.get(artifactKey(id));
     return running?.isDropped ? undefined : running;
   }
 
   /**
-   * Begins one, unless it runs.
+   * Joins the build of an artifact that runs, or begins one.
    *
-   * @param askedAt the upstream need not be asked if it was since then: by `performance.now()`.
-   * @param isBackground nobody waits for it.
-   * @param isForced also if what is stored is current.
+   * @param requestedAt a check of the upstream since then will do: by `performance.now()`.
+   * @param isBackground whether no client waits for it.
+   * @param isForced whether to build also if the stored artifact is current.
    * @throws SnapshotError `OVERLOADED`, `TOO_MANY_VARIANTS`.
    */
   begin(
     id: ArtifactId,
-    askedAt: number,
+    requestedAt: number,
     { isBackground = false, isForced = false } = {},
   ): Build {
     const key = artifactKey(id);
@@ -95,20 +100,35 @@ export class Builds {
       return running;
     }
     const leave = this.#parts.pending.enterBuild(id, isBackground);
-    const order = { id, askedAt, isBackground, isForced };
-    const generate = (progress: Progress) => this.#generate(order, progress);
-    const generation = new Build(generate, isVariant(id));
-    this.#running.set(key, generation);
-    const { done } = generation;
+    const order = { id, requestedAt, isBackground, isForced };
+    const build = new Build((progress) => this.#run(order, progress), isVariant(id));
+    this.#running.set(key, build);
+    const { done } = build;
     this.#settle(done);
     void done.then(() => {
       leave();
-      if (this.#running.get(key) === generation) this.#running.delete(key);
+      if (this.#running.get(key) === build) this.#running.delete(key);
     });
-    return generation;
+    return build;
   }
 
-  /** Resolves when all that run now are over. */
+  /**
+   * Waits while a finished artifact is being stored, so that a client that has read it to the end finds it there.
+   *
+   * @param milliseconds the longest time to wait, since the artifact was finished. Default: no limit.
+   */
+  async untilStored(id: ArtifactId, signal?: AbortSignal, milliseconds?: number): Promise<void> {
+    const build = this.find(id);
+    if (build?.storingSince === undefined) return;
+    if (milliseconds === undefined) {
+      await unlessAborted(build.done, signal);
+      return;
+    }
+    const left = build.storingSince + milliseconds - performance.now();
+    if (left > 0) await orLater(unlessAborted(build.done, signal), left);
+  }
+
+  /** Resolves when all present builds have ended. */
   async settled(): Promise<void> {
     await Promise.all(this.#unsettled);
   }
@@ -119,15 +139,15 @@ export class Builds {
     void work.then(() => this.#unsettled.delete(work));
   }
 
-  async #generate(order: Order, progress: Progress): Promise<BuildEnd> {
+  async #run(order: Order, progress: Progress): Promise<BuildEnd> {
     const { started, closing } = this.#parts;
     const signal = AbortSignal.any([closing, progress.dropped]);
     await unlessAborted(started(), signal);
     const lock = await this.#lock(order.id, signal);
     try {
-      // Not ended when the lease is lost: a lease only saves work. What others make meanwhile is the same,
-      // and the store refuses what is older than what it has.
-      return await this.#generateLocked(order, signal, progress);
+      // A lost lease does not end the build: it only saves work. Other processes build the same bytes meanwhile,
+      // and the store refuses to replace a newer artifact by an older one.
+      return await this.#runLocked(order, signal, progress);
     } finally {
       await lock.release();
     }
@@ -135,12 +155,12 @@ export class Builds {
 
   async #lock(id: ArtifactId, signal: AbortSignal): Promise<Lock> {
     const { locks, events } = this.#parts;
-    const askedAt = performance.now();
+    const waitingSince = performance.now();
     try {
       return await locks.acquire(artifactKey(id), { signal });
     } catch (cause) {
       if (!signal.aborted) {
-        const milliseconds = performance.now() - askedAt;
+        const milliseconds = performance.now() - waitingSince;
         const error = toSnapshotError(cause);
         events.emit('generationFailed', { repository: repositoryOf(id), milliseconds, error });
       }
@@ -148,22 +168,18 @@ export class Builds {
     }
   }
 
-  async #generateLocked(
-    order: Order,
-    signal: AbortSignal,
-    progress: Progress,
-  ): Promise<BuildEnd> {
+  async #runLocked(order: Order, signal: AbortSignal, progress: Progress): Promise<BuildEnd> {
     const { id, isForced } = order;
-    const { stored, checks, refusals, writer, events } = this.#parts;
-    // Whoever held the lock before may have generated what we want.
+    const { policy, stored, known, refusals, writer, events } = this.#parts;
+    // The last holder of the lock may have built the artifact.
     let { found, revision } = await stored.look(id, { signal });
-    const isCurrent = found !== undefined && stored.isCurrent(id, found, checks.stateOf(id));
-    if (isCurrent && !isForced) {
+    const upstream = known.stateOf(id);
+    if (found !== undefined && isCurrent(id, found, upstream, policy) && !isForced) {
       progress.announce({ kind: 'stored' });
       return 'stored';
     }
     writer.prepare();
-    // Over all attempts; `undefined` while there is nothing of which to tell that it failed.
+    // Of all attempts; `undefined` while there is no failure to report.
     let begunAt: number | undefined;
     const onTurn = () => {
       progress.begin();
@@ -176,11 +192,11 @@ export class Builds {
         if (attempt > 1) ({ found, revision } = await stored.look(id, { signal }));
         const leasing = this.#lease(order, found?.artifact.storedAt ?? 0);
         const lease = await unlessAborted(leasing, progress.dropped).catch((error: unknown) => {
-          // A clone may be wanted by others, and goes on.
+          // The clone goes on: other artifacts may need it.
           this.#settle(leasing.then((late) => late.release()).catch(() => {}));
           throw error;
         });
-        // What the mirror was to be made of may have turned out to be damaged.
+        // The stored snapshot may have turned out to be damaged when the mirror was made from it.
         if (revision !== null && stored.isDistrusted(id, revision)) found = undefined;
         const { digest } = lease.revision;
         const basis = `${artifactKey(id)} ${digest}`;
@@ -193,20 +209,20 @@ export class Builds {
           isChecked = this.#isChecked(order, found, lease);
           if (found !== undefined && !found.isOfOtherFormat && !isChecked) {
             const message = 'the upstream did not say what it has since this was stored';
-            const cause = checks.find(id)?.failure;
+            const cause = known.stateOf(id).failure;
             throw new SnapshotError('UPSTREAM_UNREACHABLE', message, { cause });
           }
           const unless = isForced || found?.isOfOtherFormat ? undefined : found?.provenance.basis;
           const { awaited } = progress;
-          const knownAt = checks.find(id)?.checkedAt?.date;
+          const knownAt = known.stateOf(id).checkedAt?.date;
           const { isBackground } = order;
-          // A lock may be lost without notice, and others have other locks: the store has the last word.
+          // A lock may be lost without notice: the store's condition decides.
           const given = { unless, replaces: revision, knownAt, isBackground };
           const options = { ...given, awaited, signal, onTurn };
-          const outcome = await writer.generate(id, lease, options, (info, spool) => {
+          const outcome = await writer.write(id, lease, options, (info, spool) => {
             isShown = true;
             etag = info.etag;
-            progress.announce({ kind: 'generating', info, spool });
+            progress.announce({ kind: 'building', info, spool });
           });
           begunAt = undefined;
           if (outcome === 'superseded' || outcome === 'not-stored') return outcome;
@@ -215,7 +231,7 @@ export class Builds {
           else if (isVariant(id)) await stored.boundVariants(id);
           return 'stored';
         } catch (error) {
-          // Clients may ask for anything: that it is not there is no failure.
+          // A name that a client made up is no failure.
           if (isNotFound(error)) begunAt = undefined;
           const isWorthIt = await this.#isWorthAnother(id, lease, error, attempt);
           if (isShown || !isWorthIt || attempt === MAX_ATTEMPTS) {
@@ -231,7 +247,7 @@ export class Builds {
         const failed = { repository: repositoryOf(id), milliseconds: elapsed(), error };
         events.emit('generationFailed', failed);
       }
-      // What the upstream has no more is not served for ever. It was asked for it by now.
+      // The check found that the ref is gone upstream: its artifact is not served for ever.
       if (isChecked && found !== undefined && isRefMissing(cause)) {
         await stored.delete(artifactKey(id));
       }
@@ -239,13 +255,13 @@ export class Builds {
     }
   }
 
-  /** @returns the error, with the time for which it is remembered, if it follows from what was to be built. */
+  /** Remembers a failure that every build of the same refs repeats. @returns the error to throw. */
   #remember(basis: string, error: unknown): unknown {
     const follows = error instanceof SnapshotError && FOLLOWS_FROM_REFS.has(error.code);
     return follows ? this.#failures.remember(basis, error) : error;
   }
 
-  /** What failed of these refs would fail again, after it has held a turn for as long. */
+  /** @throws SnapshotError the remembered failure of a build of the same refs. */
   #refuseIfRemembered(basis: string, lease: MirrorLease): void {
     try {
       this.#failures.throwIfRemembered(basis);
@@ -255,7 +271,7 @@ export class Builds {
     }
   }
 
-  /** Whether another attempt may do better. */
+  /** Whether another attempt may succeed. */
   async #isWorthAnother(
     id: ArtifactId,
     lease: MirrorLease,
@@ -264,32 +280,32 @@ export class Builds {
   ): Promise<boolean> {
     const { mirrors } = this.#parts;
     const isDamaged = await mirrors.setAsideIfDamaged(lease, error);
-    // An eviction may be waiting for that, and whoever asks the upstream for the eviction.
+    // Release the lease first: an eviction waits for it, and the search below waits for the eviction.
     lease.release();
     if (isDamaged) return true;
     return isRefMissing(error) && attempt === 1 && (await this.#lookFor(id, lease.revision.digest));
   }
 
   /**
-   * The repository's mirror, as fresh as the policy demands when something is made of it.
+   * Leases the repository's mirror, as fresh as the policy demands for a build.
    *
-   * @param storedAt when that was stored which will be replaced: others who share the store may have made
-   * it of something newer than the mirror.
+   * @param storedAt when the artifact was stored that will be replaced: another process may have built it from
+   * newer refs than the mirror's.
    */
-  async #lease({ id, askedAt, isBackground }: Order, storedAt: number): Promise<MirrorLease> {
-    const { mirrors, checks, closing: signal } = this.#parts;
-    const { lease, isCloned } = await leaseMirror(this.#parts, id, signal, isBackground);
-    // Without a mirror the upstream was only asked; one that is there by now may be behind.
-    const isBehind = checks.digestOf(id) !== lease.revision.digest;
-    const isSpared = !checks.isDue(id) || (isBackground && checks.isThrottled(id));
-    const isAsked =
+  async #lease({ id, requestedAt, isBackground }: Order, storedAt: number): Promise<MirrorLease> {
+    const { mirrors, known, checks, closing: signal } = this.#parts;
+    const { lease, isCloned } = await checks.leaseMirror(id, { isBackground });
+    // While there was no mirror, checks fetched nothing: the new mirror may be behind.
+    const isBehind = known.digestOf(id) !== lease.revision.digest;
+    const isSpared = !known.isDue(id) || (isBackground && known.isThrottled(id));
+    const isChecked =
       isCloned ||
-      checks.isFailing(id) ||
-      checks.wasCheckedSince(id, { time: askedAt }) ||
-      (isSpared && checks.wasCheckedSince(id, { date: storedAt }));
-    if (isFixed(id) || (isAsked && !isBehind)) return lease;
+      known.isFailing(id) ||
+      known.wasCheckedSince(id, { time: requestedAt }) ||
+      (isSpared && known.wasCheckedSince(id, { date: storedAt }));
+    if (isFixed(id) || (isChecked && !isBehind)) return lease;
     lease.release();
-    // Without an answer, what is there has to do.
+    // If the upstream does not answer, use the mirror as it is.
     await checks.check(id, isBackground).catch((error: unknown) => {
       if (!(error instanceof SnapshotError) || signal.aborted) throw error;
     });
@@ -297,26 +313,26 @@ export class Builds {
   }
 
   /**
-   * Whether a mirror has what the upstream said since something was stored, or asked for: without that,
-   * what is stored may be of later than the mirror.
+   * Whether the mirror has the refs of a check since the request, or since the artifact was stored. Otherwise the
+   * stored artifact may be newer than the mirror.
    */
   #isChecked(
-    { id, askedAt }: Order,
+    { id, requestedAt }: Order,
     found: Found<StoredArtifact> | undefined,
     { revision }: MirrorLease,
   ): boolean {
     if (isFixed(id)) return true;
-    const { checks } = this.#parts;
+    const { known } = this.#parts;
     const date = found?.provenance.knownAt ?? found?.artifact.storedAt ?? 0;
     const wasChecked =
-      checks.wasCheckedSince(id, { time: askedAt }) || checks.wasCheckedSince(id, { date });
-    return wasChecked && checks.digestOf(id) === revision.digest;
+      known.wasCheckedSince(id, { time: requestedAt }) || known.wasCheckedSince(id, { date });
+    return wasChecked && known.digestOf(id) === revision.digest;
   }
 
-  /** @returns whether what was asked for may be there by now. */
+  /** Looks for the ref upstream. @returns whether the mirror may have it now. */
   async #lookFor(id: ArtifactId, digest: string): Promise<boolean> {
     if (isBundle(id) || id.ref === undefined) return false;
-    return await this.#parts.search.search(id, id.ref, digest);
+    return await this.#parts.search.find(id, id.ref, digest);
   }
 }
 

@@ -1,128 +1,188 @@
-import type { BundleId, EnsuredRefs, WantedRefs } from '../artifact/artifact.js';
+import type { BundleId, EnsuredRefs, GetOptions, WantedRefs } from '../artifact/artifact.js';
+import { unlessAborted } from '../async/abort.js';
+import { retry } from '../async/retry.js';
 import { isUpstreamFailure, SnapshotError } from '../errors.js';
 import { OID_PATTERN } from '../git/object.js';
-import { refNameOf } from '../git/refs.js';
+import { isValidRefName, refNameOf } from '../git/refs.js';
 import type { MirrorQuery, QueryResult } from '../mirror/jobs/query.js';
-import type { RepositoryId } from '../repository.js';
+import type { MirrorManager } from '../mirror/mirrors.js';
+import { type RepositoryId, repositoryOf } from '../repository.js';
 import { isMirroredRef } from '../upstream/advertisement.js';
 import type { RefFinder } from './find-ref.js';
-import { leaseMirror, type MirrorParts } from './lease-mirror.js';
+import type { KnownUpstreams } from './known-upstreams.js';
+import type { PendingLimits } from './pending-limits.js';
+import type { Refresher } from './refresher.js';
+import type { UpstreamChecks } from './upstream-checks.js';
 
-/*
- * Questions that are answered from the mirror alone, and from the upstream where that does not do.
- */
+export interface MirrorQueryParts {
+  readonly mirrors: MirrorManager;
+  readonly known: KnownUpstreams;
+  readonly checks: UpstreamChecks;
+  readonly search: RefFinder;
+  readonly refresher: Refresher;
+  readonly pending: PendingLimits;
+  readonly started: () => Promise<void>;
+  /** Aborts when no new query is taken. */
+  readonly stopping: AbortSignal;
+  readonly closing: AbortSignal;
+}
 
 interface Answer extends Pick<QueryResult, 'refs' | 'missing'> {
   /** HEAD's commit. */
   readonly head: string | undefined;
+  readonly isCloned: boolean;
 }
 
 /** A mirror may turn out to be damaged. */
 const MAX_ATTEMPTS = 3;
-
-export interface QuestionParts extends MirrorParts {
-  readonly search: RefFinder;
-}
-
-/** Commits that no branch or tag leads to, for which the upstream is asked one by one: for so many at most. */
+/** The most unreachable commits that one call fetches from the upstream. */
 const MAX_SEARCHED = 16;
 
-/** As `ArtifactSource.ensureRefs`. */
-export async function ensureRefs(
-  repository: RepositoryId,
-  { refs, commits }: WantedRefs,
-  parts: QuestionParts,
-  signal: AbortSignal,
-): Promise<EnsuredRefs> {
-  const { checks, search } = parts;
-  const names = [...refs.keys()];
-  const look = (objects: readonly string[]) =>
-    lookUp(repository, { refs: names, commits: [], objects }, parts, signal);
-  const isSatisfied = ({ refs: there, missing }: Answer) =>
-    missing.length === 0 &&
-    Array.from(refs).every(([name, oid]) => there.get(name)?.startsWith(oid.toLowerCase()));
-  const time = performance.now();
-  let { answer, isCloned: fetched } = await look(commits);
-  const otherNames = names.filter((name) => name !== 'HEAD' && !isMirroredRef(name));
-  let otherRefs: ReadonlyMap<string, string> = new Map();
-  if (otherNames.length > 0) {
-    otherRefs = await checks.checkOtherRefs(repository, otherNames.map(refNameOf));
-    fetched = true;
-  } else if (!isSatisfied(answer) && !fetched) {
-    // Of many who ask at a time, some look after others have fetched.
-    if (!checks.wasCheckedSince(repository, { time })) await checks.check(repository);
-    fetched = true;
+/**
+ * Answers clients' queries to mirrors. Clones or fetches first if the mirror alone can't give the answer. Ids
+ * are canonical.
+ */
+export class MirrorQueries {
+  readonly #parts: MirrorQueryParts;
+
+  constructor(parts: MirrorQueryParts) {
+    this.#parts = parts;
   }
-  const objects = [...new Set([...commits, ...otherRefs.values()])];
-  if (fetched) ({ answer } = await look(objects));
-  const searched = answer.missing
-    .map((oid) => oid.toLowerCase())
-    .filter((oid) => OID_PATTERN.test(oid));
-  for (const oid of searched.slice(0, MAX_SEARCHED)) await search.hasCommit(repository, oid);
-  if (searched.length > 0) ({ answer } = await look(objects));
-  const missing = new Set(answer.missing);
-  const oidOf = (name: string) => {
-    const other = otherRefs.get(refNameOf(name));
-    return answer.refs.get(name) ?? (other === undefined || missing.has(other) ? '' : other);
-  };
-  return {
-    refs: new Map(names.map((name) => [name, oidOf(name)])),
-    missingCommits: commits.filter((oid) => missing.has(oid)),
-    fetched,
-  };
+
+  /** As `ArtifactSource.ensureRefs`. */
+  async ensureRefs(
+    repository: RepositoryId,
+    { refs, commits }: WantedRefs,
+    { signal }: GetOptions = {},
+  ): Promise<EnsuredRefs> {
+    const nowhere = new Map(Array.from(refs.keys(), (name) => [name, '']));
+    const possible = new Map([...refs].filter(([name]) => mayExist(name)));
+    if (refs.size > 0 && possible.size + commits.length === 0) {
+      return { refs: nowhere, missingCommits: [], fetched: false };
+    }
+    const ensured = await this.#answer(repository, signal, () =>
+      this.#ensureRefs(repository, { refs: possible, commits }),
+    );
+    return { ...ensured, refs: new Map([...nowhere, ...ensured.refs]) };
+  }
+
+  /** As `ArtifactSource.isUpToDate`. */
+  isUpToDate(id: BundleId, { signal }: GetOptions = {}): Promise<boolean> {
+    return this.#answer(id, signal, () => this.#isUpToDate(id));
+  }
+
+  async #answer<T>(
+    id: RepositoryId,
+    signal: AbortSignal | undefined,
+    query: () => Promise<T>,
+  ): Promise<T> {
+    const { checks, refresher, pending, started, stopping } = this.#parts;
+    if (stopping.aborted) throw new SnapshotError('CLOSED', 'the service is closed or closing');
+    const leave = pending.enterQuery(id);
+    const answer = async () => {
+      await checks.throwIfRefused(id, signal);
+      await started();
+      const answered = await query();
+      const repository = repositoryOf(id);
+      refresher.noteRequest(repository);
+      refresher.rebuildSoon(repository);
+      return answered;
+    };
+    return await unlessAborted(answer().finally(leave), signal);
+  }
+
+  async #ensureRefs(repository: RepositoryId, { refs, commits }: WantedRefs): Promise<EnsuredRefs> {
+    const { known, checks, search } = this.#parts;
+    const names = [...refs.keys()];
+    const query = (objects: readonly string[]) =>
+      this.#query(repository, { refs: names, commits: [], objects });
+    const isSatisfied = ({ refs: found, missing }: Answer) =>
+      missing.length === 0 &&
+      Array.from(refs).every(([name, oid]) => found.get(name)?.startsWith(oid.toLowerCase()));
+    const time = performance.now();
+    let answer = await query(commits);
+    let { isCloned: fetched } = answer;
+    const otherNames = names.filter((name) => name !== 'HEAD' && !isMirroredRef(name));
+    let otherRefs: ReadonlyMap<string, string> = new Map();
+    if (otherNames.length > 0) {
+      otherRefs = await checks.checkOtherRefs(repository, otherNames.map(refNameOf));
+      fetched = true;
+    } else if (!isSatisfied(answer) && !fetched) {
+      // Another call may have fetched since.
+      if (!known.wasCheckedSince(repository, { time })) await checks.check(repository);
+      fetched = true;
+    }
+    const objects = [...new Set([...commits, ...otherRefs.values()])];
+    if (fetched) answer = await query(objects);
+    const searched = answer.missing
+      .map((oid) => oid.toLowerCase())
+      .filter((oid) => OID_PATTERN.test(oid));
+    for (const oid of searched.slice(0, MAX_SEARCHED)) await search.hasCommit(repository, oid);
+    if (searched.length > 0) answer = await query(objects);
+    const missing = new Set(answer.missing);
+    const found = answer.refs;
+    const oidOf = (name: string) => {
+      const other = otherRefs.get(refNameOf(name));
+      return found.get(name) ?? (other === undefined || missing.has(other) ? '' : other);
+    };
+    return {
+      refs: new Map(names.map((name) => [name, oidOf(name)])),
+      missingCommits: commits.filter((oid) => missing.has(oid)),
+      fetched,
+    };
+  }
+
+  async #isUpToDate(id: BundleId): Promise<boolean> {
+    const { known, checks } = this.#parts;
+    const { base } = id;
+    const query = () => this.#query(id, { refs: [], commits: [base], objects: [] });
+    let answer = await query();
+    const isHead = answer.head === base;
+    const isMissing = answer.missing.length > 0;
+    // An unknown base may be made up: it must not cause one check after another.
+    if (!answer.isCloned && (isHead || (isMissing && !known.isThrottled(id)))) {
+      try {
+        await checks.check(id);
+      } catch (error) {
+        if (!isUpstreamFailure(error)) throw error;
+        const message = `the upstream could not be asked for ${base}`;
+        throw new SnapshotError('BASE_NOT_FOUND', message, { cause: error });
+      }
+      answer = await query();
+    }
+    if (answer.missing.length > 0) {
+      throw new SnapshotError('BASE_NOT_FOUND', `the upstream has no commit ${base}`);
+    }
+    return answer.head === base;
+  }
+
+  /** Queries the mirror. Clones it first if there is none. */
+  async #query(repository: RepositoryId, query: MirrorQuery): Promise<Answer> {
+    const { mirrors, checks, closing } = this.#parts;
+    let wasCloned = false;
+    let failure: unknown;
+    return await retry(
+      MAX_ATTEMPTS,
+      async () => {
+        const { lease, isCloned } = await checks.leaseMirror(repository);
+        wasCloned ||= isCloned;
+        try {
+          const { refs, missing } = await mirrors.query(lease, query, closing);
+          return { refs, missing, head: lease.revision.head.oid, isCloned: wasCloned };
+        } catch (error) {
+          if (!(await mirrors.setAsideIfDamaged(lease, error))) throw error;
+          failure = error;
+          return undefined;
+        } finally {
+          lease.release();
+        }
+      },
+      () => failure,
+    );
+  }
 }
 
-/** As `ArtifactSource.isUpToDate`. */
-export async function isUpToDate(
-  id: BundleId,
-  parts: MirrorParts,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const { checks } = parts;
-  const { base } = id;
-  const look = () => lookUp(id, { refs: [], commits: [base], objects: [] }, parts, signal);
-  let { answer, isCloned } = await look();
-  // That it is up to date is said only after the upstream was asked for just this. A base that is not
-  // known may be made up: for those it is not asked again and again.
-  const isHead = answer.head === base;
-  const isMissing = answer.missing.length > 0;
-  if (!isCloned && (isHead || (isMissing && !checks.isThrottled(id)))) {
-    try {
-      await checks.check(id);
-    } catch (error) {
-      if (!isUpstreamFailure(error)) throw error;
-      throw new SnapshotError('BASE_NOT_FOUND', `the upstream could not be asked for ${base}`, {
-        cause: error,
-      });
-    }
-    ({ answer } = await look());
-  }
-  if (answer.missing.length > 0) {
-    throw new SnapshotError('BASE_NOT_FOUND', `the upstream has no commit ${base}`);
-  }
-  return answer.head === base;
-}
-
-async function lookUp(
-  repository: RepositoryId,
-  what: MirrorQuery,
-  parts: MirrorParts,
-  signal: AbortSignal,
-): Promise<{ answer: Answer; isCloned: boolean }> {
-  const { mirrors } = parts;
-  let isCloned = false;
-  for (let attempt = 1; ; attempt++) {
-    const leased = await leaseMirror(parts, repository, signal);
-    const { lease } = leased;
-    isCloned ||= leased.isCloned;
-    try {
-      const { refs, missing } = await mirrors.query(lease, what, signal);
-      return { answer: { refs, missing, head: lease.revision.head.oid }, isCloned };
-    } catch (error) {
-      const isDamaged = await mirrors.setAsideIfDamaged(lease, error);
-      if (!isDamaged || attempt === MAX_ATTEMPTS) throw error;
-    } finally {
-      lease.release();
-    }
-  }
+/** Whether git accepts the name, so that a repository can have such a ref. */
+function mayExist(name: string): boolean {
+  return name === 'HEAD' || isValidRefName(refNameOf(name));
 }

@@ -5,91 +5,92 @@ import { SnapshotError } from '../errors.js';
 import { OID_PATTERN } from '../git/object.js';
 import { InProcessLocks } from '../locks/in-process.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
+import type { KnownUpstreams } from './known-upstreams.js';
 import type { UpstreamChecks } from './upstream-checks.js';
 
-/** Commits of one repository that may be waited for at once. */
+/** The most commits of one repository that clients may wait for at once. */
 const MAX_WAITING = 16;
-/** Seconds in which some of them have had their turn. */
+/** Seconds after which a client may try again. */
 const RETRY_AFTER = 5;
 
 /**
- * Looks whether the upstream has a ref that the mirror does not have: a commit is asked for by its id, a
- * name may be new. Clients may make up either, so that neither is done again and again, and commits of
- * one repository are asked for one at a time: whatever else is to be asked comes in between.
+ * Looks for a ref upstream that the mirror lacks: fetches a commit by its id, or checks for a new name. Clients may
+ * make up refs, so a missing one is remembered, and the commits of one repository are fetched one at a time.
  */
 export class RefFinder {
   readonly #config: SnapshotConfig;
+  readonly #known: KnownUpstreams;
   readonly #checks: UpstreamChecks;
-  /** Commits that could not be had. */
+  /** Commits that the upstream does not give. */
   readonly #missing: FailureCache;
-  /** By repository and commit: what is being asked for, or waits for its turn. */
-  readonly #asking = new Map<string, Map<string, Promise<boolean>>>();
+  /** By repository and commit: fetches that run or wait. */
+  readonly #fetches = new Map<string, Map<string, Promise<boolean>>>();
   readonly #turns = new InProcessLocks();
 
-  constructor(config: SnapshotConfig, checks: UpstreamChecks) {
+  constructor(config: SnapshotConfig, known: KnownUpstreams, checks: UpstreamChecks) {
     this.#config = config;
+    this.#known = known;
     this.#checks = checks;
     this.#missing = new FailureCache(config.freshness.checkInterval);
   }
 
   /**
    * @param ref as in a `SnapshotId`.
-   * @param digest of the revision that does not have it.
-   * @returns whether the mirror may have it by now.
-   * @throws SnapshotError `REF_NOT_FOUND`; `UPSTREAM_*` when the upstream can't say; `OVERLOADED`.
+   * @param digest of the revision that lacks the ref.
+   * @returns whether the mirror may have it now.
+   * @throws SnapshotError `REF_NOT_FOUND`; `UPSTREAM_*` when the check or fetch fails; `OVERLOADED`.
    */
-  async search(repository: RepositoryId, ref: string, digest: string): Promise<boolean> {
+  async find(repository: RepositoryId, ref: string, digest: string): Promise<boolean> {
     return OID_PATTERN.test(ref)
-      ? await this.#searchCommit(repository, ref)
-      : await this.#searchName(repository, digest);
+      ? await this.#findCommit(repository, ref)
+      : await this.#findName(repository, digest);
   }
 
-  /** Whether the mirror has a commit by now that no ref need lead to. @throws SnapshotError as `search`. */
+  /** Fetches a commit that may be unreachable. @returns whether the mirror has it now. @throws as `find`. */
   async hasCommit(repository: RepositoryId, commit: string): Promise<boolean> {
     const key = `${repositoryKey(repository)} ${commit}`;
     const { onlyReachableCommits } = hostConfig(this.#config, repository);
     if (onlyReachableCommits || this.#missing.has(key)) return false;
-    const isThere = await this.#ask(repository, commit);
-    if (!isThere) this.#missing.remember(key, notToBeHad(commit));
-    return isThere;
+    const isFetched = await this.#fetch(repository, commit);
+    if (!isFetched) this.#missing.remember(key, notGiven(commit));
+    return isFetched;
   }
 
-  async #searchName(repository: RepositoryId, digest: string): Promise<boolean> {
-    const checks = this.#checks;
-    const isNew = () => checks.digestOf(repository) !== digest;
+  async #findName(repository: RepositoryId, digest: string): Promise<boolean> {
+    const isNew = () => this.#known.digestOf(repository) !== digest;
     if (isNew()) return true;
-    if (checks.isThrottled(repository)) await checks.checked(repository);
-    else await checks.check(repository);
+    if (this.#known.isThrottled(repository)) await this.#checks.checked(repository);
+    else await this.#checks.check(repository);
     return isNew();
   }
 
-  async #searchCommit(repository: RepositoryId, commit: string): Promise<boolean> {
+  async #findCommit(repository: RepositoryId, commit: string): Promise<boolean> {
     const key = `${repositoryKey(repository)} ${commit}`;
     if (await this.hasCommit(repository, commit)) return true;
     this.#missing.throwIfRemembered(key);
-    throw notToBeHad(commit);
+    throw notGiven(commit);
   }
 
-  /** Once for all who ask for the same commit. */
-  #ask(repository: RepositoryId, commit: string): Promise<boolean> {
+  /** Callers share the fetch of a commit. */
+  #fetch(repository: RepositoryId, commit: string): Promise<boolean> {
     const key = repositoryKey(repository);
-    const waiting = this.#asking.get(key) ?? new Map<string, Promise<boolean>>();
-    const there = waiting.get(commit);
-    if (there !== undefined) return there;
+    const waiting = this.#fetches.get(key) ?? new Map<string, Promise<boolean>>();
+    const running = waiting.get(commit);
+    if (running !== undefined) return running;
     if (waiting.size >= MAX_WAITING) {
-      const message = `${MAX_WAITING} commits of ${key} are waited for`;
+      const message = `${MAX_WAITING} commits of ${key} are being fetched or waited for`;
       throw new SnapshotError('OVERLOADED', message, { retryAfter: RETRY_AFTER });
     }
-    const asking = this.#fetchCommit(repository, commit).finally(() => {
+    const fetch = this.#fetchInTurn(repository, commit).finally(() => {
       waiting.delete(commit);
-      if (waiting.size === 0) this.#asking.delete(key);
+      if (waiting.size === 0) this.#fetches.delete(key);
     });
-    waiting.set(commit, asking);
-    this.#asking.set(key, waiting);
-    return asking;
+    waiting.set(commit, fetch);
+    this.#fetches.set(key, waiting);
+    return fetch;
   }
 
-  async #fetchCommit(repository: RepositoryId, commit: string): Promise<boolean> {
+  async #fetchInTurn(repository: RepositoryId, commit: string): Promise<boolean> {
     const turn = await this.#turns.acquire(repositoryKey(repository));
     try {
       return await this.#checks.fetchCommit(repository, commit);
@@ -99,6 +100,6 @@ export class RefFinder {
   }
 }
 
-function notToBeHad(commit: string): SnapshotError {
-  return new SnapshotError('REF_NOT_FOUND', `${commit} is not to be had`);
+function notGiven(commit: string): SnapshotError {
+  return new SnapshotError('REF_NOT_FOUND', `the upstream does not give ${commit}`);
 }

@@ -4,27 +4,26 @@ import type { Limits } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 
-/** Seconds in which some variants of a repository have had their turn. */
+/** Seconds after which a client may try again. */
 const RETRY_AFTER = 10;
 
-/** Bounds what is being made or waited for, of all repositories and of each. */
+/** Bounds the builds and queries that run or wait, in all and per repository. */
 export class PendingLimits {
   readonly #limits: Pick<Limits, 'maxPending' | 'maxPendingVariants'>;
   #builds = 0;
   /** By repository. */
   readonly #variants = new Tally();
-  /** By repository; however many clients ask about one, it counts once. */
-  readonly #questions = new Tally();
+  /** By repository. All queries of one repository count once. */
+  readonly #queries = new Tally();
 
   constructor(limits: Pick<Limits, 'maxPending' | 'maxPendingVariants'>) {
     this.#limits = limits;
   }
 
   /**
-   * Takes the place of an artifact that is to be made.
+   * Counts a build until the returned function is called, once.
    *
-   * @param isBackground no client waits for it, and whoever wants it sees to it that there are few of these.
-   * @returns gives the place back; to be called once.
+   * @param isBackground whether no client waits for it. Its caller limits how many variants it builds.
    * @throws SnapshotError `OVERLOADED`, `TOO_MANY_VARIANTS`.
    */
   enterBuild(id: ArtifactId, isBackground: boolean): () => void {
@@ -44,26 +43,24 @@ export class PendingLimits {
   }
 
   /**
-   * Takes the place of a question to a repository's mirror, for which that may be cloned.
-   *
-   * @returns as `enterBuild`.
+   * Counts a query to a mirror, for which it may be cloned, until the returned function is called, once.
    * @throws SnapshotError `OVERLOADED`
    */
-  enterQuestion(repository: RepositoryId): () => void {
+  enterQuery(repository: RepositoryId): () => void {
     const key = repositoryKey(repository);
-    if (this.#questions.of(key) === 0) this.#throwIfFull();
-    this.#questions.add(key, 1);
-    return () => this.#questions.add(key, -1);
+    if (this.#queries.of(key) === 0) this.#throwIfFull();
+    this.#queries.add(key, 1);
+    return () => this.#queries.add(key, -1);
   }
 
   #throwIfFull(): void {
     const { maxPending } = this.#limits;
-    if (this.#builds + this.#questions.size < maxPending) return;
+    if (this.#builds + this.#queries.size < maxPending) return;
     throw new SnapshotError('OVERLOADED', `${maxPending} artifacts are being made or waited for`);
   }
 }
 
-/** Counts by key; what is 0 takes no memory. */
+/** Counts by key. A key with the count 0 takes no memory. */
 class Tally {
   readonly #counts = new Map<string, number>();
 

@@ -1,64 +1,86 @@
-import type { ArtifactId, StoredArtifact } from '../artifact/artifact.js';
+import type { ArtifactId, SnapshotId, StoredArtifact } from '../artifact/artifact.js';
 import { artifactKey, isVariant } from '../artifact/key.js';
+import { thisMoment } from '../async/clock.js';
 import { FailureCache } from '../async/failure-cache.js';
 import { KeyedLimit } from '../async/keyed-limit.js';
 import { Schedule } from '../async/schedule.js';
-import type { FreshnessPolicy, SnapshotConfig } from '../config/options.js';
+import { SingleFlight } from '../async/single-flight.js';
+import type { FreshnessPolicy, Limits } from '../config/options.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
+import type { MirrorManager } from '../mirror/mirrors.js';
 import { type RepositoryId, repositoryKey, repositoryOf } from '../repository.js';
 import { isNotFound } from '../writer/write-context.js';
 import type { Builds } from './builds.js';
+import { isCurrent, rebuildDelay } from './decide.js';
+import type { KnownUpstreams } from './known-upstreams.js';
 import type { Found, StoredArtifacts } from './stored-artifacts.js';
 import type { UpstreamChecks } from './upstream-checks.js';
 
-/** Part of an interval: those of many repositories do not end all at once. */
+/** The part of an interval by which it varies, so that those of many repositories don't end together. */
 const JITTER = 0.2;
 const MAX_ATTEMPTS = 5;
-/** Artifacts of one host that are renewed at once: a huge one does not delay all others. */
+/** Background builds of one host that run or wait for a lock: a huge repository does not delay all others. */
 const CONCURRENT_REBUILDS = 4;
 
+export interface RefresherParts {
+  readonly policy: FreshnessPolicy;
+  readonly limits: Pick<Limits, 'failureMemory'>;
+  readonly mirrors: MirrorManager;
+  readonly known: KnownUpstreams;
+  readonly checks: UpstreamChecks;
+  readonly builds: Builds;
+  readonly stored: StoredArtifacts;
+  /** Aborts when nothing new may begin. */
+  readonly stopping: AbortSignal;
+}
+
 /**
- * Keeps what is stored up to date while nobody waits for it: few artifacts of each host at a time, in
- * queues of their own, so that no request has to wait for one of these.
+ * Refreshes artifacts: checks their upstreams and builds them again if they are stale. Mostly in the background,
+ * where it uses no slot that a client waits for.
  */
 export class Refresher {
-  readonly #policy: FreshnessPolicy;
-  readonly #checks: UpstreamChecks;
-  readonly #builds: Builds;
-  readonly #stored: StoredArtifacts;
-  readonly #queue = new KeyedLimit(CONCURRENT_REBUILDS);
+  readonly #parts: RefresherParts;
+  readonly #limit = new KeyedLimit(CONCURRENT_REBUILDS);
   /** By key of the artifact. */
-  readonly #queued = new Map<string, Promise<void>>();
-  /** What could not be generated is not tried again at each hit. */
+  readonly #rebuilds = new SingleFlight<void>();
+  /** Failed rebuilds, so that not every hit repeats them. */
   readonly #failures: FailureCache;
-  /** Repositories that clients use. */
-  readonly #intervals = new Schedule<RepositoryId>((repository) => this.#warm(repository));
-  /** Repositories that somebody pushed to, or that their upstream refused. */
-  readonly #pushes = new Schedule<RepositoryId>((repository) => {
-    if (this.#checks.isThrottled(repository)) this.pushed(repository);
-    else this.checkSoon(repository, Date.now());
-  });
-  /** Builds that wait until `minRebuildInterval` is over. */
-  readonly #later = new Schedule<() => void>((build) => build());
-  #isStopped = false;
+  /** Repositories that are refreshed every `refreshInterval`. */
+  readonly #intervals: Schedule<RepositoryId>;
+  /** Repositories that are checked at a time, or as soon after it as their upstream allows. */
+  readonly #checksAt: Schedule<RepositoryId>;
+  /** Rebuilds that wait until `minRebuildInterval` is over. */
+  readonly #delayed: Schedule<() => void>;
 
-  constructor(
-    config: SnapshotConfig,
-    checks: UpstreamChecks,
-    builds: Builds,
-    stored: StoredArtifacts,
-  ) {
-    this.#policy = config.freshness;
-    this.#checks = checks;
-    this.#builds = builds;
-    this.#stored = stored;
-    this.#failures = new FailureCache(config.limits.failureMemory);
+  constructor(parts: RefresherParts) {
+    const { known, limits, stopping } = parts;
+    this.#parts = parts;
+    this.#failures = new FailureCache(limits.failureMemory);
+    this.#intervals = new Schedule((repository) => this.#refreshAtInterval(repository));
+    this.#checksAt = new Schedule((repository) => {
+      if (known.isThrottled(repository)) this.pushed(repository);
+      else this.checkSoon(repository, Date.now());
+    });
+    this.#delayed = new Schedule((rebuild) => rebuild());
+    const stop = () => {
+      for (const schedule of [this.#intervals, this.#checksAt, this.#delayed]) schedule.stop();
+    };
+    stopping.addEventListener('abort', stop, { once: true });
   }
 
-  /** Has a repository that a client asked for refreshed by itself from now on, if the policy says so. */
-  keepWarm(id: RepositoryId): void {
+  /** A client requested an artifact that exists. */
+  noteRequest(id: ArtifactId): void {
+    const { known, mirrors } = this.#parts;
+    known.know(id, thisMoment());
+    this.refreshAtIntervals(id);
+    // A failure only affects the order of evictions.
+    mirrors.touch(id).catch(() => {});
+  }
+
+  /** Refreshes a repository every `refreshInterval` from now on, if the option is set. */
+  refreshAtIntervals(id: RepositoryId): void {
+    const { refreshInterval } = this.#parts.policy;
     const repository = repositoryOf(id);
-    const { refreshInterval } = this.#policy;
     const key = repositoryKey(repository);
     if (refreshInterval === undefined || this.#intervals.has(key)) return;
     const jitter = 1 + JITTER * (2 * Math.random() - 1);
@@ -66,12 +88,13 @@ export class Refresher {
   }
 
   /**
-   * Has the upstream asked, and what is stored renewed: the default snapshot, and `id`.
+   * Checks the upstream in the background, then rebuilds the default snapshot and `id` if they are stale.
    *
    * @param since as `UpstreamChecks.checkInBackground`.
    */
   checkSoon(id: ArtifactId, since?: number): void {
-    if (this.#isStopped) return;
+    const { checks, stopping } = this.#parts;
+    if (stopping.aborted) return;
     const repository = repositoryOf(id);
     const then = async (isAnswered: boolean) => {
       if (!isAnswered && since !== undefined) return this.pushed(repository);
@@ -79,171 +102,149 @@ export class Refresher {
       this.rebuildSoon(id);
     };
     const key = `${since === undefined ? 'due' : 'since'} ${artifactKey(id)}`;
-    const check = this.#checks.checkInBackground(repository, key, then, since);
-    // What can still fail is a listener of the host's.
+    const check = checks.checkInBackground(repository, key, then, since);
+    // Only a listener of the host app can fail here.
     check.catch(() => {});
   }
 
-  /** The same, as soon as the upstream may be asked again. */
+  /** As `checkSoon`, as soon as the upstream allows another check. */
   pushed(repository: RepositoryId): void {
-    this.checkAt(repository, this.#checks.mayBeAskedAt(repository));
+    this.checkAt(repository, this.#parts.known.nextCheckAt(repository));
   }
 
-  /** The same at a time, by `performance.now()`, or as soon after that as the upstream may be asked. */
+  /** As `pushed`, but not before a time, by `performance.now()`. */
   checkAt(repository: RepositoryId, time: number): void {
-    this.#pushes.add(repositoryKey(repository), repository, time);
+    this.#checksAt.add(repositoryKey(repository), repository, time);
   }
 
-  /** Has an artifact generated anew, if what is stored is not current any more, as soon as the policy allows. */
+  /** Rebuilds a stale artifact in the background, as soon as the policy allows. */
   rebuildSoon(id: ArtifactId): void {
     const key = artifactKey(id);
-    if (this.#isStopped || this.#queued.has(key) || this.#later.has(key)) return;
-    if (this.#failures.has(key)) return;
-    const done = this.#queue
-      .run(id.host, () => this.#rebuild(id))
-      .finally(() => this.#queued.delete(key));
-    this.#queued.set(key, done);
+    if (this.#parts.stopping.aborted || this.#delayed.has(key) || this.#failures.has(key)) return;
+    void this.#rebuilds.join(key, () => this.#limit.run(id.host, () => this.#rebuild(id)));
+  }
+
+  /** Rebuilds a current snapshot in the background: its mirror was pruned. */
+  rebuildPruned(id: SnapshotId): void {
+    const { stored } = this.#parts;
+    this.#force(id, async () => {
+      const found = await stored.stat(id);
+      if (found === undefined) return false;
+      // A stale one will be built from the pruned mirror anyway.
+      if (!this.#isCurrent(id, found)) {
+        this.rebuildSoon(id);
+        return false;
+      }
+      return !this.#delay(id, found, () => this.rebuildPruned(id));
+    });
+  }
+
+  /** Rebuilds an artifact in the background, whatever is stored. */
+  rebuildForced(id: ArtifactId): void {
+    this.#force(id, async () => true);
   }
 
   /**
-   * Asks the upstream now, and brings the default snapshot up to date.
+   * Checks the upstream now, and brings the default snapshot up to date.
    *
    * @throws SnapshotError
    */
   async refresh(repository: RepositoryId): Promise<StoredArtifact> {
-    const askedAt = performance.now();
-    let found = await this.#stored.stat(repository);
-    if (found !== undefined || this.#checks.find(repository) !== undefined) {
-      await this.#checks.check(repository);
-    }
+    const { known, checks, builds, stored } = this.#parts;
+    const requestedAt = performance.now();
+    const before = await stored.stat(repository);
+    if (before !== undefined || known.isKnown(repository)) await checks.check(repository);
     this.#failures.forget(artifactKey(repository));
     const checkedAt = performance.now();
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      found = await this.#stored.stat(repository);
-      const state = this.#checks.stateOf(repository);
-      if (found !== undefined && this.#stored.isCurrent(repository, found, state)) {
-        return found.artifact;
-      }
-      const generation = this.#builds.begin(repository, askedAt);
-      await generation.outcome();
-      const end = await generation.done;
-      this.#checks.know(repository);
+      const found = await stored.stat(repository);
+      if (found !== undefined && this.#isCurrent(repository, found)) return found.artifact;
+      const build = builds.begin(repository, requestedAt);
+      await build.outcome();
+      const end = await build.done;
+      known.know(repository);
       if (end === 'not-stored') break;
-      const isNew = generation.isSince(checkedAt, this.#checks.digestOf(repository));
+      const isNew = build.isSince(checkedAt, known.digestOf(repository));
       if (end === 'superseded' || !isNew) continue;
-      found = await this.#stored.stat(repository);
-      if (found !== undefined) return found.artifact;
-      // It may be over the store's budget: then the next one would be as well.
+      const built = await stored.stat(repository);
+      if (built !== undefined) return built.artifact;
+      // The snapshot may exceed the store's budget. Then another build would, too.
       break;
     }
     throw new SnapshotError('STORE_FAILED', 'the store did not keep the snapshot');
   }
 
-  /** Has what is stored generated anew although it is current: the packs hold less than before. */
-  rebuildPruned(id: ArtifactId): void {
-    this.#force(id, async () => {
-      const found = await this.#stored.stat(id);
-      if (found === undefined) return false;
-      const isCurrent = this.#stored.isCurrent(id, found, this.#checks.stateOf(id));
-      // It will be made of the pruned mirror.
-      if (!isCurrent) this.rebuildSoon(id);
-      return isCurrent && !this.#postpone(id, found, () => this.rebuildPruned(id));
-    });
+  /** Resolves when no background build runs. */
+  async settled(): Promise<void> {
+    await this.#rebuilds.settled();
   }
 
-  /** Has something generated, whatever is stored. */
-  rebuildForced(id: ArtifactId): void {
-    this.#force(id, async () => true);
+  #refreshAtInterval(repository: RepositoryId): void {
+    const { known, policy } = this.#parts;
+    const { refreshInterval = 0, keepWarmFor } = policy;
+    const { requestedAt } = known.stateOf(repository);
+    if (requestedAt === undefined) return;
+    if (performance.now() - requestedAt.time > keepWarmFor) return;
+    // A process that shares the store may have checked in this interval.
+    const since = Date.now() - refreshInterval * (1 - JITTER);
+    if (!known.isThrottled(repository)) this.checkSoon(repository, since);
+    this.refreshAtIntervals(repository);
   }
 
   #force(id: ArtifactId, isWanted: () => Promise<boolean>): void {
-    const key = `forced ${artifactKey(id)}`;
-    if (this.#isStopped || this.#queued.has(key)) return;
-    const renew = async () => {
-      if (this.#isStopped || !(await isWanted())) return;
-      await this.#builds.begin(id, performance.now(), { isBackground: true, isForced: true })
-        .done;
+    const { builds, stopping } = this.#parts;
+    if (stopping.aborted) return;
+    const rebuild = async () => {
+      if (stopping.aborted || !(await isWanted())) return;
+      await builds.begin(id, performance.now(), { isBackground: true, isForced: true }).done;
     };
-    const done = this.#queue
-      .run(id.host, renew)
-      // A generation that fails is an event; the next change makes it anew.
-      .catch(() => {})
-      .finally(() => this.#queued.delete(key));
-    this.#queued.set(key, done);
-  }
-
-  /** Begins nothing more. Idempotent. */
-  stop(): void {
-    this.#isStopped = true;
-    this.#intervals.stop();
-    this.#pushes.stop();
-    this.#later.stop();
-  }
-
-  /** Resolves when nothing runs any more. */
-  async settled(): Promise<void> {
-    while (this.#queued.size > 0) await Promise.all(this.#queued.values());
-  }
-
-  #warm(repository: RepositoryId): void {
-    const known = this.#checks.find(repository);
-    if (known?.askedAt === undefined) return;
-    if (performance.now() - known.askedAt.time > this.#policy.keepWarmFor) return;
-    const { refreshInterval = 0 } = this.#policy;
-    // Another process may have had its turn at this interval.
-    const since = Date.now() - refreshInterval * (1 - JITTER);
-    if (!this.#checks.isThrottled(repository)) this.checkSoon(repository, since);
-    this.keepWarm(repository);
+    // A failed build is an event, and the next change causes another one.
+    const run = () => this.#limit.run(id.host, rebuild).catch(() => {});
+    void this.#rebuilds.join(`forced ${artifactKey(id)}`, run);
   }
 
   /**
-   * Has `build` called later if a default snapshot was stored less than `minRebuildInterval` ago. Bundles bridge
-   * the gap. Of other artifacts there are none, and what has another format is replaced at once.
+   * Delays the rebuild of a default snapshot until `minRebuildInterval` is over.
    *
-   * @returns whether it is.
+   * @returns whether it is delayed.
    */
-  #postpone(
-    id: ArtifactId,
-    { artifact, isOfOtherFormat }: Found<StoredArtifact>,
-    build: () => void,
-  ): boolean {
-    const { minRebuildInterval } = this.#policy;
-    if (this.#checks.isStrict || isVariant(id) || isOfOtherFormat) return false;
-    // A clock that was set back makes nobody wait for longer than that.
-    const age = Math.max(Date.now() - artifact.storedAt, 0);
-    if (age >= minRebuildInterval) return false;
-    this.#later.add(artifactKey(id), build, performance.now() + minRebuildInterval - age);
-    return true;
+  #delay(id: ArtifactId, found: Found<StoredArtifact>, rebuild: () => void): boolean {
+    const delay = rebuildDelay(!isVariant(id), found, this.#parts.policy, thisMoment());
+    if (delay > 0) this.#delayed.add(artifactKey(id), rebuild, performance.now() + delay);
+    return delay > 0;
   }
 
-  /** Never rejects: what fails is an event. */
+  /** Never rejects: a failure is an event. */
   async #rebuild(id: ArtifactId): Promise<void> {
+    const { known, builds, stored, stopping } = this.#parts;
     const key = artifactKey(id);
     try {
       let isLast = false;
-      for (let attempt = 0; !this.#isStopped; attempt++) {
-        const found = await this.#stored.stat(id);
-        const state = this.#checks.stateOf(id);
-        if (found === undefined || this.#stored.isCurrent(id, found, state)) {
+      for (let attempt = 0; !stopping.aborted; attempt++) {
+        const found = await stored.stat(id);
+        if (found === undefined || this.#isCurrent(id, found)) {
           this.#failures.forget(key);
           return;
         }
         if (isLast || attempt === MAX_ATTEMPTS) {
-          throw new SnapshotError(
-            'STORE_FAILED',
-            'what was generated is not stored, or old already',
-          );
+          const message = 'the store did not keep the artifact, or it is stale again';
+          throw new SnapshotError('STORE_FAILED', message);
         }
-        if (this.#postpone(id, found, () => this.rebuildSoon(id))) return;
-        const generation = this.#builds.begin(id, performance.now(), { isBackground: true });
-        await generation.outcome();
-        const end = await generation.done;
-        // What was made of something older, or stored by somebody else, may be stale by now.
-        isLast = end !== 'superseded' && generation.isOf(this.#checks.digestOf(id));
+        if (this.#delay(id, found, () => this.rebuildSoon(id))) return;
+        const build = builds.begin(id, performance.now(), { isBackground: true });
+        await build.outcome();
+        const end = await build.done;
+        // A build of older refs, or a store by another process, may have left a stale artifact.
+        isLast = end !== 'superseded' && build.isOf(known.digestOf(id));
       }
     } catch (error) {
-      // Nothing of it is stored by now, and it may come back.
+      // A missing ref was deleted from the store by now, and may come back.
       if (!isNotFound(error)) this.#failures.remember(key, toSnapshotError(error));
     }
+  }
+
+  #isCurrent(id: ArtifactId, found: Found<StoredArtifact>): boolean {
+    const { known, policy } = this.#parts;
+    return isCurrent(id, found, known.stateOf(id), policy);
   }
 }

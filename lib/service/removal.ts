@@ -7,31 +7,33 @@ import type { SnapshotEvents } from '../events/events.js';
 import type { MirrorManager } from '../mirror/mirrors.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 import type { SnapshotStore } from '../stores/store.js';
+import type { Builds } from './builds.js';
+import type { KnownUpstreams } from './known-upstreams.js';
 import type { Refusals } from './refusals.js';
 import type { StoredArtifacts } from './stored-artifacts.js';
-import type { UpstreamChecks } from './upstream-checks.js';
 
 export interface RemovalParts {
   readonly events: EventEmitter<SnapshotEvents>;
   readonly mirrors: MirrorManager;
-  readonly checks: UpstreamChecks;
+  readonly known: KnownUpstreams;
+  readonly builds: Builds;
   readonly refusals: Refusals;
   readonly stored: StoredArtifacts;
   readonly store: SnapshotStore;
-  /** Whether the store may have notes of checks. */
+  /** Whether the store may hold records of checks. */
   readonly isFleet: boolean;
-  /** Waits until a default snapshot that is complete is stored. */
-  readonly untilStored: (repository: RepositoryId) => Promise<void>;
+  /** Aborts when no removal is tried again. */
+  readonly stopping: AbortSignal;
   readonly closing: AbortSignal;
 }
 
-/** A repository that its upstream refuses, until all of it is deleted. */
+/** A refused repository that is being deleted, or will be. */
 interface Forgetting {
   readonly repository: RepositoryId;
   running: Promise<void> | undefined;
 }
 
-/** Removes repositories: mirrors, and all that is stored of them. */
+/** Removes repositories: their mirrors and stored artifacts. */
 export class Removal {
   readonly #parts: RemovalParts;
   readonly #forgetting = new Map<string, Forgetting>();
@@ -44,6 +46,7 @@ export class Removal {
 
   constructor(parts: RemovalParts) {
     this.#parts = parts;
+    parts.stopping.addEventListener('abort', () => this.#retries.stop(), { once: true });
   }
 
   /** As `SnapshotService.evict`. */
@@ -53,19 +56,19 @@ export class Removal {
     await this.deleteStored(repository);
   }
 
-  /** Also forgets what is known of the repository. */
+  /** Deletes the stored artifacts of a repository, and forgets what is known of its upstream. */
   async deleteStored(repository: RepositoryId): Promise<void> {
-    const { store, isFleet, checks, refusals } = this.#parts;
+    const { store, isFleet, known, refusals } = this.#parts;
     await this.#deleteArtifacts(repository);
     if (isFleet) await store.delete(checkKey(repository));
     await refusals.forget(repository);
-    // Not before: what is stored is served as current if nothing is known of the upstream.
-    checks.forget(repository);
+    // Last: while nothing is known of the upstream, any stored artifact counts as current.
+    known.forget(repository);
   }
 
   /**
-   * Removes a repository that its upstream refuses. That it does so stays known. What fails is tried again at
-   * the next refusal, and after a while without one.
+   * Removes a repository that its upstream has refused for too long. The refusal stays known. After a failure,
+   * removes it at the next refusal, or after a back-off.
    */
   forget(repository: RepositoryId): void {
     const key = repositoryKey(repository);
@@ -76,17 +79,12 @@ export class Removal {
     });
   }
 
-  /** Tries nothing again from now on. Idempotent. */
-  stop(): void {
-    this.#retries.stop();
-  }
-
-  /** Resolves when nothing runs any more. */
+  /** Resolves when no removal runs. */
   async settled(): Promise<void> {
     await Promise.all(Array.from(this.#forgetting.values(), ({ running }) => running));
   }
 
-  /** Never rejects: what fails is an event. */
+  /** Never rejects: a failure is an event. */
   async #forget(forgetting: Forgetting): Promise<void> {
     const { events, refusals, closing } = this.#parts;
     const { repository } = forgetting;
@@ -98,7 +96,7 @@ export class Removal {
       events.emit('forgotten', { repository, error: undefined });
     } catch (error) {
       if (closing.aborted) return;
-      // Tries that refusals lead to don't make it wait for longer.
+      // Attempts after refusals don't lengthen the back-off.
       if (!this.#retries.has(key)) {
         this.#retries.add(key, forgetting, this.#backOff.failed(forgetting));
       }
@@ -106,23 +104,23 @@ export class Removal {
     }
   }
 
-  /** Whatever fails, the rest is removed. */
+  /** Goes on after a failure, and throws it at the end. */
   async #removeAll(repository: RepositoryId): Promise<void> {
     const { mirrors, closing } = this.#parts;
-    // For others who share the store; the mirror may be in use for long. What fails is tried again below.
+    // First for processes that share the store: the mirror may be in use for long. Repeated below.
     await this.#deleteArtifacts(repository).catch(() => {});
     try {
       await mirrors.evict(repository, closing);
     } finally {
-      // What was being built.
+      // Artifacts that were being built.
       await this.#deleteArtifacts(repository);
     }
   }
 
-  /** Whatever fails, the rest is deleted. */
+  /** Goes on after a failure, and throws it at the end. */
   async #deleteArtifacts(repository: RepositoryId): Promise<void> {
-    const { stored, untilStored } = this.#parts;
-    await untilStored(repository);
+    const { stored, builds } = this.#parts;
+    await builds.untilStored(repository);
     const failures: unknown[] = [];
     const remove = async (key: string) => {
       await stored.delete(key).catch((error: unknown) => failures.push(error));

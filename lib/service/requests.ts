@@ -3,7 +3,6 @@ import {
   type ArtifactId,
   type GeneratedArtifact,
   type GetOptions,
-  isBundle,
   isFixed,
   type OpenArtifactOptions,
   type OpenedArtifact,
@@ -12,76 +11,60 @@ import {
 } from '../artifact/artifact.js';
 import { unlessAborted } from '../async/abort.js';
 import { thisMoment } from '../async/clock.js';
-import { orLater } from '../async/deadline.js';
+import type { FreshnessPolicy } from '../config/options.js';
 import { isUpstreamFailure, SnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events/events.js';
-import type { MirrorManager } from '../mirror/mirrors.js';
 import { repositoryOf } from '../repository.js';
-import { admit } from './admit.js';
 import type { Build } from './build.js';
 import type { Builds } from './builds.js';
+import { type Action, decide } from './decide.js';
+import type { KnownUpstreams } from './known-upstreams.js';
 import type { Refresher } from './refresher.js';
 import type { Refusals } from './refusals.js';
 import type { Found, StoredArtifacts } from './stored-artifacts.js';
 import type { UpstreamChecks } from './upstream-checks.js';
 
-/** An artifact that somebody else stored may be gone again; then it is our turn to generate it. */
+/** An artifact that another process stored may be evicted at once. Then this process builds it. */
 const MAX_ATTEMPTS = 5;
-/** Milliseconds that a store may take to be waited for by who can have the bytes without it. */
+/** Milliseconds that a client waits for the store while it could read the bytes of the build. */
 const MAX_STORING = 1000;
 
 export interface RequestParts {
+  readonly policy: FreshnessPolicy;
   readonly events: EventEmitter<SnapshotEvents>;
-  readonly mirrors: MirrorManager;
+  readonly known: KnownUpstreams;
   readonly checks: UpstreamChecks;
   readonly refusals: Refusals;
   readonly stored: StoredArtifacts;
   readonly builds: Builds;
   readonly refresher: Refresher;
+  /** Aborts when nothing new may begin: then only stored artifacts and running builds are served. */
+  readonly stopping: AbortSignal;
 }
 
-/**
- * Answers questions for artifacts: from the store as long as the policy allows, else by generating. Ids are
- * canonical.
- */
+/** Answers requests for artifacts, from the store or by a build, as `decide` says. Ids are canonical. */
 export class Requests {
-  readonly #events: EventEmitter<SnapshotEvents>;
-  readonly #mirrors: MirrorManager;
-  readonly #checks: UpstreamChecks;
-  readonly #refusals: Refusals;
-  readonly #stored: StoredArtifacts;
-  readonly #builds: Builds;
-  readonly #refresher: Refresher;
-  #isClosing = false;
+  readonly #parts: RequestParts;
 
   constructor(parts: RequestParts) {
-    this.#events = parts.events;
-    this.#mirrors = parts.mirrors;
-    this.#checks = parts.checks;
-    this.#refusals = parts.refusals;
-    this.#stored = parts.stored;
-    this.#builds = parts.builds;
-    this.#refresher = parts.refresher;
-  }
-
-  /** Begins nothing new from now on: only what is stored, or runs, is served. */
-  close(): void {
-    this.#isClosing = true;
+    this.#parts = parts;
   }
 
   async stat(id: ArtifactId, { signal }: GetOptions = {}): Promise<StoredArtifact | undefined> {
-    await this.untilStored(id, signal);
-    if (this.#refusals.isOver(id)) return undefined;
-    return (await this.#stored.stat(id, { signal }))?.artifact;
+    const { builds, refusals, stored } = this.#parts;
+    await builds.untilStored(id, signal);
+    if (refusals.isOver(id)) return undefined;
+    return (await stored.stat(id, { signal }))?.artifact;
   }
 
   async open(
     id: ArtifactId,
     options: OpenArtifactOptions = {},
   ): Promise<OpenedArtifact | undefined> {
-    await this.untilStored(id, options.signal, MAX_STORING);
-    if (this.#refusals.isOver(id)) return undefined;
-    const found = await this.#stored.open(id, options);
+    const { builds, refusals, stored } = this.#parts;
+    await builds.untilStored(id, options.signal, MAX_STORING);
+    if (refusals.isOver(id)) return undefined;
+    const found = await stored.open(id, options);
     return found && this.#hit(found.artifact);
   }
 
@@ -91,53 +74,54 @@ export class Requests {
     etags: readonly string[],
     { signal }: GetOptions = {},
   ): Promise<StoredArtifact | undefined> {
-    await this.untilStored(id, signal, MAX_STORING);
-    if (this.#refusals.isOver(id)) return undefined;
-    const artifact = await this.#stored.pinned(id, etags, { signal });
-    if (artifact !== undefined) this.note(id);
+    const { builds, refusals, stored, refresher } = this.#parts;
+    await builds.untilStored(id, signal, MAX_STORING);
+    if (refusals.isOver(id)) return undefined;
+    const artifact = await stored.pinned(id, etags, { signal });
+    if (artifact !== undefined) refresher.noteRequest(id);
     return artifact;
   }
 
+  /** As `ArtifactSource.current`. */
   async current(id: ArtifactId, { signal }: GetOptions = {}): Promise<StoredArtifact | undefined> {
-    await this.#admit(id, signal);
-    await this.untilStored(id, signal, MAX_STORING);
+    const { builds, stored, refusals } = this.#parts;
     await this.#checkFirst(id, signal);
-    const found = await this.#stored.stat(id, { signal });
-    return found !== undefined && this.#mayServe(id, found) ? found.artifact : undefined;
+    await builds.untilStored(id, signal, MAX_STORING);
+    const found = await stored.stat(id, { signal });
+    const action = this.#decide(id, found);
+    if (action === 'refuse') refusals.throwIfOver(id);
+    if (found === undefined || !isServed(action)) return undefined;
+    this.#refreshAsDecided(id, action);
+    return found.artifact;
   }
 
-  /**
-   * @throws SnapshotError any of `UPSTREAM_*`, `REPOSITORY_*`, `REF_NOT_FOUND`, `BASE_NOT_FOUND`,
-   * `LIMIT_EXCEEDED`, `STORE_FAILED`, `STORAGE_FULL`, `OVERLOADED`, `TOO_MANY_VARIANTS`, `LOCK_FAILED`,
-   * `FORBIDDEN`, `INVALID_REQUEST`, `CLOSED`, `INTERNAL`; the signal's reason.
-   */
+  /** As `SnapshotService.get`. */
   async get(
     id: ArtifactId,
     { signal }: GetOptions = {},
   ): Promise<OpenedArtifact | GeneratedArtifact> {
-    await this.#admit(id, signal);
-    const askedAt = performance.now();
-    let checkedAt: number | undefined;
-    let isMiss = false;
+    const { policy, known, refusals, stored, builds, refresher } = this.#parts;
+    const requestedAt = performance.now();
+    await this.#checkFirst(id, signal);
+    const checkedAt = performance.now();
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      await this.untilStored(id, signal, MAX_STORING);
-      if (attempt === 0) await this.#checkFirst(id, signal);
-      checkedAt ??= performance.now();
-      const found = await this.#stored.open(id, { signal });
-      if (found !== undefined) {
-        if (this.#mayServe(id, found)) return this.#hit(found.artifact);
-        found.artifact.body.destroy();
+      await builds.untilStored(id, signal, MAX_STORING);
+      const found = await stored.open(id, { signal });
+      const action = this.#decide(id, found);
+      if (found !== undefined && isServed(action)) {
+        this.#refreshAsDecided(id, action);
+        return this.#hit(found.artifact);
       }
-      if (!isMiss) this.#emitMiss(id);
-      isMiss = true;
-      const generation = this.#generation(id, askedAt);
-      const digest = this.#checks.digestOf(id);
-      if (this.#checks.isStrict && !generation.isSince(checkedAt, digest)) {
-        await unlessAborted(generation.done, signal);
+      found?.artifact.body.destroy();
+      if (action === 'refuse') refusals.throwIfOver(id);
+      if (attempt === 0) this.#emitMiss(id);
+      const build = this.#build(id, requestedAt);
+      if (policy.mode === 'strict' && !build.isSince(checkedAt, known.digestOf(id))) {
+        await unlessAborted(build.done, signal);
         continue;
       }
-      const outcome = await generation.outcome(signal).catch((error: unknown) => {
-        // What was known of the upstream says that there is something new, but it can't be had.
+      const outcome = await build.outcome(signal).catch((error: unknown) => {
+        // The upstream has something newer, but can't give it now: the stale artifact has to do.
         if (found !== undefined && isUpstreamFailure(error)) return undefined;
         throw error;
       });
@@ -146,94 +130,15 @@ export class Requests {
         if (stale !== undefined) return stale;
         continue;
       }
-      this.note(id);
-      if (outcome.kind === 'generating') {
+      refresher.noteRequest(id);
+      if (outcome.kind === 'building') {
         const body = outcome.spool.createReader(signal);
         if (body !== undefined) return { ...outcome.info, source: 'generation', body };
       }
-      // What it left is in the store. If not, the next generation is ours, once this one is over.
-      await unlessAborted(generation.done, signal);
+      // The artifact should be stored by the end of the build.
+      await unlessAborted(build.done, signal);
     }
     throw new SnapshotError('STORE_FAILED', 'the store keeps losing what it says it has');
-  }
-
-  /**
-   * Waits while an artifact that is complete is put into the store: whoever has read it to its end
-   * shall find it there.
-   *
-   * @param milliseconds after which it is not waited for, since it was complete. Default: as long as it takes.
-   */
-  async untilStored(
-    id: ArtifactId,
-    signal: AbortSignal | undefined,
-    milliseconds?: number,
-  ): Promise<void> {
-    const generation = this.#builds.find(id);
-    if (generation?.storingSince === undefined) return;
-    const until = generation.storingSince + (milliseconds ?? Number.POSITIVE_INFINITY);
-    const left = until - performance.now();
-    if (left <= 0) return;
-    const done = unlessAborted(generation.done, signal);
-    await (milliseconds === undefined ? done : orLater(done, left));
-  }
-
-  /** A client asked for something that is there. */
-  note(id: ArtifactId): void {
-    this.#checks.know(id, thisMoment());
-    this.#refresher.keepWarm(id);
-    // Only the order of eviction suffers when it can't be noted.
-    this.#mirrors.touch(id).catch(() => {});
-  }
-
-  #admit(id: ArtifactId, signal: AbortSignal | undefined): Promise<void> {
-    return admit(id, { checks: this.#checks, refusals: this.#refusals }, signal);
-  }
-
-  /** Mode `strict`: an upstream that was not asked lately is, before anything is served. */
-  async #checkFirst(id: ArtifactId, signal: AbortSignal | undefined): Promise<void> {
-    if (!this.#checks.isStrict || this.#isClosing || isFixed(id)) return;
-    const found = await this.#stored.stat(id, { signal });
-    // What is generated from now on is as fresh as it has to be; what is being cloned may not be.
-    if (found === undefined && this.#builds.find(id) === undefined) return;
-    // What is stored is no name that a client made up: that it is refused, or fails, is remembered.
-    if (found !== undefined) this.#checks.know(id);
-    if (!this.#checks.isDue(id, found?.artifact.storedAt)) return;
-    await unlessAborted(this.#checks.check(id), signal).catch((error: unknown) => {
-      // What is stored is served all the same.
-      if (!(error instanceof SnapshotError) || signal?.aborted) throw error;
-    });
-    // Unless the upstream has refused it for too long by now.
-    this.#refusals.throwIfOver(id);
-  }
-
-  /**
-   * Whether something stored may be served. Mode `strict`: if it is current, by the question that came
-   * first, or if that failed. Mode `stale-while-revalidate`: in any case, and what is to be done about its
-   * age happens meanwhile; only bundles have to be current.
-   */
-  #mayServe(id: ArtifactId, found: Found<StoredArtifact>): boolean {
-    this.note(id);
-    const isCurrent = this.#stored.isCurrent(id, found, this.#checks.stateOf(id));
-    if (isFixed(id)) {
-      if (!isCurrent) this.#refresher.rebuildSoon(id);
-      else if (this.#stored.isPastRetention(found.artifact)) this.#checkIfDue(id, found);
-      return true;
-    }
-    if (this.#checks.isStrict) {
-      if (isCurrent || isBundle(id) || !this.#checks.hasFailed(id)) return isCurrent;
-      this.#refresher.rebuildSoon(id);
-      return !found.isOfOtherFormat;
-    }
-    const isChecked = this.#checkIfDue(id, found);
-    if (!isChecked && !isCurrent && !isBundle(id)) this.#refresher.rebuildSoon(id);
-    return isCurrent || !isBundle(id);
-  }
-
-  /** Has the upstream asked in the background. @returns false unless it is time for that. */
-  #checkIfDue(id: ArtifactId, { artifact }: Found<StoredArtifact>): boolean {
-    const isDue = this.#checks.isDue(id, artifact.storedAt) && !this.#checks.isThrottled(id);
-    if (isDue) this.#refresher.checkSoon(id);
-    return isDue;
   }
 
   /** As `ArtifactSource.urlOf`. */
@@ -242,27 +147,66 @@ export class Requests {
     artifact: StoredArtifact,
     about: Representation,
   ): Promise<string | undefined> {
-    const url = await this.#stored.urlOf(id, { ...about, revision: artifact.revision });
+    const url = await this.#parts.stored.urlOf(id, { ...about, revision: artifact.revision });
     if (url !== undefined) this.#hit(artifact);
     return url;
   }
 
+  /** Checks the upstream once if the decision is to check first. */
+  async #checkFirst(id: ArtifactId, signal: AbortSignal | undefined): Promise<void> {
+    const { policy, known, checks, stored, builds, refusals, stopping } = this.#parts;
+    const isRefused = refusals.isOver(id);
+    const isStrict = policy.mode === 'strict' && !isFixed(id);
+    if (stopping.aborted || !(isRefused || isStrict)) return;
+    await builds.untilStored(id, signal, MAX_STORING);
+    const found = isRefused ? undefined : await stored.stat(id, { signal });
+    if (this.#decide(id, found, { isChecked: false }) !== 'check-first') return;
+    // A stored repository was not made up by a client: failures and refusals of it are remembered.
+    if (found !== undefined) known.know(id);
+    await unlessAborted(checks.check(id), signal).catch((error: unknown) => {
+      // Without an answer, the stored artifact is served.
+      if (!(error instanceof SnapshotError) || signal?.aborted) throw error;
+    });
+  }
+
+  #decide(
+    id: ArtifactId,
+    found: Found<StoredArtifact> | undefined,
+    { isChecked } = { isChecked: true },
+  ): Action {
+    const { policy, known, builds } = this.#parts;
+    const progress = { isChecked, isBuilding: builds.find(id) !== undefined };
+    return decide(id, found, known.stateOf(id), policy, thisMoment(), progress);
+  }
+
+  #refreshAsDecided(id: ArtifactId, action: Action): void {
+    const { refresher } = this.#parts;
+    refresher.noteRequest(id);
+    if (action === 'serve-and-check') refresher.checkSoon(id);
+    if (action === 'serve-and-build') refresher.rebuildSoon(id);
+  }
+
+  /** Joins the build of this artifact that runs, or begins one. */
+  #build(id: ArtifactId, requestedAt: number): Build {
+    const { builds, stopping } = this.#parts;
+    if (stopping.aborted && builds.find(id) === undefined) {
+      throw new SnapshotError('CLOSED', 'the service is closed or closing');
+    }
+    return builds.begin(id, requestedAt);
+  }
+
   #hit<T extends StoredArtifact>(artifact: T): T {
     const { repository, etag, size } = artifact;
-    this.#events.emit('hit', { repository, etag, size });
+    this.#parts.events.emit('hit', { repository, etag, size });
     return artifact;
   }
 
   #emitMiss(id: ArtifactId): void {
-    const joined = this.#builds.find(id) !== undefined;
-    this.#events.emit('miss', { repository: repositoryOf(id), joined });
+    const joined = this.#parts.builds.find(id) !== undefined;
+    this.#parts.events.emit('miss', { repository: repositoryOf(id), joined });
   }
+}
 
-  /** The generation of this artifact that runs, else one that begins now. */
-  #generation(id: ArtifactId, askedAt: number): Build {
-    if (this.#isClosing && this.#builds.find(id) === undefined) {
-      throw new SnapshotError('CLOSED', 'the service is closed or closing');
-    }
-    return this.#builds.begin(id, askedAt);
-  }
+function isServed(action: Action): boolean {
+  return action === 'serve' || action === 'serve-and-check' || action === 'serve-and-build';
 }

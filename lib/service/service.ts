@@ -33,9 +33,10 @@ import { FileSystemStore } from '../stores/filesystem/filesystem-store.js';
 import type { SnapshotStore } from '../stores/store.js';
 import { ArtifactWriter } from './artifact-writer.js';
 import { Builds } from './builds.js';
+import { MirrorQueries } from './ensure-refs.js';
 import { RefFinder } from './find-ref.js';
 import { FleetChecks } from './fleet-checks.js';
-import { MirrorQuestions } from './mirror-questions.js';
+import { KnownUpstreams } from './known-upstreams.js';
 import { PendingLimits } from './pending-limits.js';
 import { Refresher } from './refresher.js';
 import { Refusals } from './refusals.js';
@@ -47,19 +48,18 @@ import { UpstreamChecks } from './upstream-checks.js';
 
 export interface CloseOptions {
   /**
-   * What becomes of builds that run: `wait` lets them finish and be stored, `abort` (default)
-   * ends them, and with them the requests that wait for them.
+   * What happens to running builds: `wait` lets them finish and be stored; `abort` (default) ends them, and the
+   * requests that wait for them.
    */
   running?: 'wait' | 'abort';
 }
 
 /**
- * Artifacts of allowed repositories: from the store, or generated on demand, and as fresh as the policy
- * says.
+ * Serves artifacts of allowed repositories: from the store, or built on demand, and as fresh as the policy says.
  *
- * Per artifact there is at most one generation at a time, here and, by the lock, among all who share
- * the store. Different repositories never wait for each other, except for a free worker, and those of
- * different hosts not even for one that is busy with an upstream.
+ * Each artifact has at most one build at a time, in this process and, by a lock, among all processes that share the
+ * store. Different repositories wait for each other only for a free worker, and those of different hosts only for
+ * one that is not busy with an upstream.
  */
 export class SnapshotService implements ArtifactSource {
   readonly events = hostEvents<SnapshotEvents>();
@@ -67,97 +67,89 @@ export class SnapshotService implements ArtifactSource {
   readonly #config: SnapshotConfig;
   readonly #store: SnapshotStore;
   readonly #locks: LockRegistry;
+  readonly #stored: StoredArtifacts;
   readonly #mirrors: MirrorManager;
   readonly #refusals: Refusals;
+  readonly #known: KnownUpstreams;
   readonly #checks: UpstreamChecks;
   readonly #writer: ArtifactWriter;
-  readonly #stored: StoredArtifacts;
   readonly #builds: Builds;
   readonly #refresher: Refresher;
-  readonly #removal: Removal;
   readonly #requests: Requests;
-  readonly #questions: MirrorQuestions;
+  readonly #queries: MirrorQueries;
+  readonly #removal: Removal;
+  /** Aborts when `close` begins: nothing new begins from then on. */
+  readonly #stopping = new AbortController();
+  /** Aborts when all that runs must end. */
   readonly #closing = new AbortController();
   readonly #started = startup(() => this.#start());
-  #refusing = false;
   #released: Promise<void> | undefined;
 
   constructor(config: SnapshotConfig) {
     const { events } = this;
+    const { limits, freshness: policy } = config;
+    const stopping = this.#stopping.signal;
     const closing = this.#closing.signal;
-    // All work that runs listens to it: Node would take that for a leak.
-    setMaxListeners(0, closing);
+    // All running work listens to them: Node would warn of a leak.
+    setMaxListeners(0, stopping, closing);
     const onEvict = (key: string) => void events.emit('evicted', { key });
-    this.#config = config;
     if (config.logger !== undefined) logFailures(events, config.logger);
-    this.#store =
-      config.store ??
-      new FileSystemStore({
-        directory: join(config.dataDir, 'snapshots'),
-        maxBytes: config.limits.maxStoreBytes,
-        onEvict,
-      });
-    this.#store.watch?.((failure) => void events.emit('storeDegraded', failure));
-    this.#locks = config.locks ?? new InProcessLocks();
-    const onPruned = (repository: RepositoryId) => this.#refresher.rebuildPruned(repository);
-    const onIncomplete = (repository: RepositoryId) => this.#removal.deleteStored(repository);
-    const snapshots: StoredSnapshots = {
-      open: async (repository, signal) => {
-        const found = await this.#stored.open(repository, { signal });
-        if (found === undefined) return undefined;
-        const { body, revision } = found.artifact;
-        const damaged = () => {
-          this.#stored.distrust(repository, revision);
-          this.#refresher.rebuildForced(repository);
-        };
-        return { body, damaged };
-      },
-    };
-    const watchers = { onPruned, onIncomplete };
-    this.#mirrors = new MirrorManager(config, events, { ...watchers, snapshots, closing });
-    // Who brings locks has others to share them with.
-    const fleet = config.locks && new FleetChecks(this.#store, config.locks);
-    const mirrors = this.#mirrors;
-    const { freshness: policy } = config;
-    const { forgetAfter } = policy;
-    const onRefused = (repository: RepositoryId) => this.#onRefused(repository);
-    this.#refusals = new Refusals({ store: this.#store, forgetAfter, onRefused });
-    const refusals = this.#refusals;
-    this.#checks = new UpstreamChecks({ policy, mirrors, refusals, events, fleet, closing });
-    this.#writer = new ArtifactWriter(config, this.#store, events);
-    this.#stored = new StoredArtifacts(config, this.#store, onEvict);
+    const directory = join(config.dataDir, 'snapshots');
+    const store: SnapshotStore =
+      config.store ?? new FileSystemStore({ directory, maxBytes: limits.maxStoreBytes, onEvict });
+    store.watch?.((failure) => void events.emit('storeDegraded', failure));
+    const locks = config.locks ?? new InProcessLocks();
+    // An app that brings locks shares the store with other processes.
+    const fleet = config.locks && new FleetChecks(store, config.locks);
     const started = this.#started;
-    // Whoever needs it has it tried again.
-    started().catch(() => {});
-    const [checks, stored] = [this.#checks, this.#stored];
-    const parts = { config, events, mirrors, checks, refusals, stored };
-    const [writer, locks] = [this.#writer, this.#locks];
-    const pending = new PendingLimits(config.limits);
-    const search = new RefFinder(config, this.#checks);
-    const work = { ...parts, pending, search, started, closing };
-    this.#builds = new Builds({ ...work, writer, locks });
-    const builds = this.#builds;
-    this.#refresher = new Refresher(config, this.#checks, builds, this.#stored);
-    const refresher = this.#refresher;
-    this.#requests = new Requests({ ...parts, builds, refresher });
-    if (this.#stored.haveUrls) {
-      this.urlOf = async (id, ...about) => await this.#requests.urlOf(this.#canonical(id), ...about);
-    }
-    this.#removal = new Removal({
-      ...parts,
-      store: this.#store,
-      isFleet: fleet !== undefined,
-      untilStored: (repository) => this.#requests.untilStored(repository, undefined),
+    const stored = new StoredArtifacts(config, store, onEvict);
+    const base = { config, policy, limits, events, stored, store, stopping, closing, started };
+    const mirrors = new MirrorManager(config, events, {
       closing,
+      snapshots: this.#storedSnapshots(stored),
+      onPruned: (repository) => this.#refresher.rebuildPruned(repository),
+      onIncomplete: (repository) => this.#removal.deleteStored(repository),
     });
-    const onAsked = (repository: RepositoryId) => this.#requests.note(repository);
-    this.#questions = new MirrorQuestions({ ...work, refresher, onAsked });
+    const refusals = new Refusals({
+      store,
+      forgetAfter: policy.forgetAfter,
+      onRefused: (repository) => this.#onRefused(repository),
+    });
+    const known = new KnownUpstreams({ policy, mirrors, refusals });
+    const upstreams = { ...base, mirrors, refusals, known };
+    const checks = new UpstreamChecks({ ...upstreams, fleet });
+    const pending = new PendingLimits(limits);
+    const search = new RefFinder(config, known, checks);
+    const writer = new ArtifactWriter(config, store, events);
+    const work = { ...upstreams, checks, pending, search };
+    const builds = new Builds({ ...work, writer, locks });
+    const refresher = new Refresher({ ...work, builds });
+    this.#config = config;
+    this.#store = store;
+    this.#locks = locks;
+    this.#stored = stored;
+    this.#mirrors = mirrors;
+    this.#refusals = refusals;
+    this.#known = known;
+    this.#checks = checks;
+    this.#writer = writer;
+    this.#builds = builds;
+    this.#refresher = refresher;
+    this.#requests = new Requests({ ...work, builds, refresher });
+    this.#queries = new MirrorQueries({ ...work, refresher });
+    this.#removal = new Removal({ ...upstreams, builds, isFleet: fleet !== undefined });
+    if (stored.haveUrls) {
+      this.urlOf = async (id, ...about) =>
+        await this.#requests.urlOf(this.#canonical(id), ...about);
+    }
+    // A failed start is repeated for the next caller that needs it.
+    started().catch(() => {});
   }
 
   /**
-   * Resolves when the directories are there, what a crash left is gone, and mirrors were found. Nobody
-   * needs to wait for it: hits are served before, and all else waits by itself. After a failure it is tried
-   * again for whoever asks next.
+   * Resolves when the directories exist, a crash's leftovers are removed, and the mirrors were found. Callers need
+   * not wait: hits are served before, and all other requests wait by themselves. A failed start is repeated for the
+   * next caller.
    *
    * @throws SnapshotError
    */
@@ -195,7 +187,7 @@ export class SnapshotService implements ArtifactSource {
   }
 
   async isUpToDate(id: BundleId, options?: GetOptions): Promise<boolean> {
-    return await this.#questions.isUpToDate(this.#canonical(id), options);
+    return await this.#queries.isUpToDate(this.#canonical(id), options);
   }
 
   async ensureRefs(
@@ -203,7 +195,7 @@ export class SnapshotService implements ArtifactSource {
     wanted: WantedRefs,
     options?: GetOptions,
   ): Promise<EnsuredRefs> {
-    return await this.#questions.ensureRefs(this.#canonical(repository), wanted, options);
+    return await this.#queries.ensureRefs(this.#canonical(repository), wanted, options);
   }
 
   headOf(repository: RepositoryId): string | undefined {
@@ -211,42 +203,44 @@ export class SnapshotService implements ArtifactSource {
   }
 
   /**
-   * Asks the upstream now, and brings the mirror and the default snapshot up to date; makes them, if
-   * they are not there. Resolves when that is stored.
+   * Checks the upstream now, and brings the mirror and the default snapshot up to date; creates them if they are
+   * missing. Resolves when the snapshot is stored.
    *
    * @throws SnapshotError as `get`.
    */
   async refresh(repository: RepositoryId, { signal }: GetOptions = {}): Promise<StoredArtifact> {
     const canonical = this.#canonical(repository);
-    if (this.#refusing) throw new SnapshotError('CLOSED', 'the service is closed or closing');
+    if (this.#stopping.signal.aborted) {
+      throw new SnapshotError('CLOSED', 'the service is closed or closing');
+    }
     return await unlessAborted(this.#refresher.refresh(canonical), signal);
   }
 
   /**
-   * Says that something was pushed to a repository, by its URL: it is refreshed soon, if it is known here.
-   * However often that is said, the upstream is asked no more often than every `checkInterval`.
+   * Reports a push to the repository with this URL. A known repository is refreshed soon. However often this is
+   * called, the upstream is checked at most every `checkInterval`.
    *
-   * @returns whether it is known: was asked for, or is mirrored or stored.
+   * @returns whether the repository is known: a client requested it, or it is mirrored or stored.
    * @throws SnapshotError `STORE_FAILED`
    */
   async pushed(url: string): Promise<boolean> {
     const repository = repositoryAt(this.#config, url);
-    if (repository === undefined || this.#refusing) return false;
+    if (repository === undefined || this.#stopping.signal.aborted) return false;
     const isKnown = await this.#knows(repository);
     if (isKnown) this.#refresher.pushed(repository);
     return isKnown;
   }
 
-  /** Removes one stored artifact, if it is there. The mirror stays. */
+  /** Deletes a stored artifact, if there is one. The mirror stays. */
   async delete(id: ArtifactId): Promise<void> {
     const canonical = this.#canonical(id);
-    await this.#requests.untilStored(canonical, undefined);
+    await this.#builds.untilStored(canonical);
     await this.#stored.delete(artifactKey(canonical));
   }
 
   /**
-   * Removes the repository's mirror and all that is stored of it. Waits for those who read the mirror;
-   * who is being sent something stored gets the rest of it.
+   * Removes the repository's mirror and its stored artifacts. Waits for readers of the mirror. Downloads that run go
+   * on to their end.
    *
    * @throws SnapshotError `CLOSED` when the service is closed meanwhile.
    */
@@ -256,19 +250,19 @@ export class SnapshotService implements ArtifactSource {
     await this.#removal.evict(canonical);
   }
 
-  /** All repositories that this service has a mirror of, or was asked for. */
+  /** The status of all repositories that have a mirror, or that clients have requested. */
   async repositories(): Promise<RepositoryStatus[]> {
-    const mirrors = this.#mirrors;
-    return await listRepositories({ mirrors, checks: this.#checks, stored: this.#stored });
+    return await listRepositories({
+      policy: this.#config.freshness,
+      mirrors: this.#mirrors,
+      known: this.#known,
+      stored: this.#stored,
+    });
   }
 
-  /** Ends everything that runs, starts nothing new, and releases workers, store and locks. Idempotent. */
+  /** Ends all running work, begins nothing new, and releases workers, store and locks. Idempotent. */
   async close({ running = 'abort' }: CloseOptions = {}): Promise<void> {
-    this.#refusing = true;
-    this.#requests.close();
-    this.#questions.close();
-    this.#refresher.stop();
-    this.#removal.stop();
+    this.#stopping.abort();
     if (running === 'wait') await this.#builds.settled();
     this.#closing.abort(new SnapshotError('CLOSED', 'the service was closed'));
     await this.#builds.settled();
@@ -276,15 +270,31 @@ export class SnapshotService implements ArtifactSource {
     await this.#released;
   }
 
-  /** What is asked for by the one name of its repository, once it is valid and allowed. */
+  /** The id with the canonical name of its repository. @throws SnapshotError if it is invalid or not allowed. */
   #canonical<Id extends ArtifactId>(id: Id): Id {
     return canonicalId(this.#config, id);
   }
 
-  /** When it is refused for too long shows then, though nobody asks for it. */
+  /** Checks again when the refusal may last too long, even if no client requests the repository. */
   #onRefused(repository: RepositoryId): void {
     if (this.#refusals.isToBeRemoved(repository)) this.#removal.forget(repository);
     else this.#refresher.checkAt(repository, this.#refusals.overAt(repository));
+  }
+
+  /** The stored snapshots, for mirrors that are made from them. */
+  #storedSnapshots(stored: StoredArtifacts): StoredSnapshots {
+    return {
+      open: async (repository, signal) => {
+        const found = await stored.open(repository, { signal });
+        if (found === undefined) return undefined;
+        const { body, revision } = found.artifact;
+        const damaged = () => {
+          stored.distrust(repository, revision);
+          this.#refresher.rebuildForced(repository);
+        };
+        return { body, damaged };
+      },
+    };
   }
 
   async #release(): Promise<void> {
@@ -298,23 +308,21 @@ export class SnapshotService implements ArtifactSource {
   async #start(): Promise<void> {
     this.#closing.signal.throwIfAborted();
     await mkdir(this.#config.dataDir, { recursive: true });
-    // A store of files looks for what a crash left when it is first asked. Whether a store works is
-    // for those to find out who need it.
+    // The first call makes a store on disk remove a crash's leftovers. A store that fails shows later.
     const store = this.#store.stat(artifactKey({ host: '', path: '' })).catch(() => undefined);
     const parts = [this.#mirrors.start(), this.#writer.start(), store];
-    // Another try must not meet what is left of this one.
+    // The next attempt must not run beside parts of this one.
     await Promise.allSettled(parts);
     await Promise.all(parts);
     for (const { repository, usedAt } of this.#mirrors.list()) {
-      this.#checks.know(repository, momentOf(usedAt));
-      this.#refresher.keepWarm(repository);
+      this.#known.know(repository, momentOf(usedAt));
+      this.#refresher.refreshAtIntervals(repository);
     }
   }
 
   async #knows(repository: RepositoryId): Promise<boolean> {
     const isListed = () =>
-      this.#checks.find(repository) !== undefined ||
-      this.#mirrors.find(repository) !== undefined;
+      this.#known.isKnown(repository) || this.#mirrors.find(repository) !== undefined;
     if (isListed()) return true;
     await this.#started();
     return isListed() || (await this.#stored.stat(repository)) !== undefined;

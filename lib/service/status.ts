@@ -1,19 +1,21 @@
 import pLimit from 'p-limit';
 import type { StoredArtifact } from '../artifact/artifact.js';
+import type { FreshnessPolicy } from '../config/options.js';
 import type { SnapshotError } from '../errors.js';
 import type { MirrorManager } from '../mirror/mirrors.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
+import { isCurrent } from './decide.js';
+import type { KnownUpstreams } from './known-upstreams.js';
 import type { StoredArtifacts } from './stored-artifacts.js';
-import type { UpstreamChecks } from './upstream-checks.js';
 
-/** A repository that this service has something of. Times are in milliseconds since the epoch. */
+/** What this service has of a repository. Times are in milliseconds since the epoch. */
 export interface RepositoryStatus {
   readonly repository: RepositoryId;
   /** `undefined` when there is no mirror. */
   readonly mirror:
     | {
         readonly state: 'cloning' | 'ready';
-        /** Of its packs and their idx files. */
+        /** The size of its packs and idx files. */
         readonly bytes: number;
         readonly packs: number;
         /** HEAD's commit. */
@@ -22,33 +24,33 @@ export interface RepositoryStatus {
     | undefined;
   /** The default snapshot; `undefined` when none is stored. */
   readonly stored: StoredArtifact | undefined;
-  /** Whether what is stored is of the latest that is known of the upstream. */
+  /** Whether the stored snapshot is current, as far as is known. */
   readonly isCurrent: boolean;
-  /** When a client last asked for it; `undefined` when none did. */
+  /** When a client last requested it; `undefined` if no client did. */
   readonly askedAt: number | undefined;
-  /** When the upstream was last asked, with success, by this service; `undefined` when it was not. */
+  /** When the last successful check of the upstream began; `undefined` if there was none. */
   readonly checkedAt: number | undefined;
-  /** What the last question to the upstream failed with. */
+  /** The failure of the last check; `undefined` if it succeeded. */
   readonly error: SnapshotError | undefined;
 }
 
-/** To the store, at once. */
-const CONCURRENT_QUESTIONS = 16;
+/** Requests to the store. */
+const CONCURRENT_REQUESTS = 16;
 
 export interface StatusParts {
   readonly mirrors: MirrorManager;
-  readonly checks: UpstreamChecks;
+  readonly policy: FreshnessPolicy;
+  readonly known: KnownUpstreams;
   readonly stored: StoredArtifacts;
 }
 
-/** All repositories of which there is a mirror, or something was asked for. */
+/** All repositories that have a mirror, or that clients have requested. */
 export async function listRepositories(parts: StatusParts): Promise<RepositoryStatus[]> {
-  const { mirrors, checks } = parts;
-  const byKey = new Map<string, RepositoryId>();
-  for (const { repository } of [...mirrors.list(), ...checks.list()]) {
-    byKey.set(repositoryKey(repository), repository);
-  }
-  const limit = pLimit(CONCURRENT_QUESTIONS);
+  const { mirrors, known } = parts;
+  const mirrored = mirrors.list().map(({ repository }) => repository);
+  const all = [...mirrored, ...known.list()];
+  const byKey = new Map(all.map((each) => [repositoryKey(each), each]));
+  const limit = pLimit(CONCURRENT_REQUESTS);
   return await Promise.all(
     Array.from(byKey.values(), (each) => limit(() => statusOf(each, parts))),
   );
@@ -56,12 +58,11 @@ export async function listRepositories(parts: StatusParts): Promise<RepositorySt
 
 async function statusOf(
   repository: RepositoryId,
-  { mirrors, checks, stored }: StatusParts,
+  { mirrors, policy, known, stored }: StatusParts,
 ): Promise<RepositoryStatus> {
   const found = await stored.stat(repository);
-  const known = checks.find(repository);
   const mirror = mirrors.find(repository);
-  const state = checks.stateOf(repository);
+  const upstream = known.stateOf(repository);
   return {
     repository,
     mirror:
@@ -74,9 +75,9 @@ async function statusOf(
             commit: mirror.revision?.head.oid,
           },
     stored: found?.artifact,
-    isCurrent: found !== undefined && stored.isCurrent(repository, found, state),
-    askedAt: known?.askedAt?.date,
-    checkedAt: known?.checkedAt?.date,
-    error: known?.failure,
+    isCurrent: found !== undefined && isCurrent(repository, found, upstream, policy),
+    askedAt: upstream.requestedAt?.date,
+    checkedAt: upstream.checkedAt?.date,
+    error: upstream.failure,
   };
 }

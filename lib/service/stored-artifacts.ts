@@ -3,47 +3,42 @@ import {
   type ArtifactId,
   type GetOptions,
   isBundle,
-  isFixed,
   type OpenArtifactOptions,
   type OpenedArtifact,
   type StoredArtifact,
 } from '../artifact/artifact.js';
-import { bundleBasis, formatOf, isOnlyReachable } from '../artifact/etag.js';
+import { formatOf, isOnlyReachable } from '../artifact/etag.js';
 import { artifactKey, isVariantKey } from '../artifact/key.js';
-import { describeStored, type Provenance, provenanceOf } from '../artifact/metadata.js';
+import { describeStored, provenanceOf } from '../artifact/metadata.js';
 import type { SnapshotConfig } from '../config/options.js';
 import { PRUNE_AFTER } from '../mirror/choose-repack.js';
 import { type RepositoryId, repositoryOf } from '../repository.js';
 import { replacedVersions } from '../stores/abilities.js';
 import type { SnapshotStore, StoredObject, UrlOptions } from '../stores/store.js';
-import { isPlausible } from './fleet-checks.js';
-import type { UpstreamState } from './upstream-state.js';
+import type { StoredState } from './decide.js';
 
 /** Milliseconds for which a bundle is served. */
 const BUNDLE_LIFETIME = 2 * 60 * 60_000;
 const MAX_REMEMBERED = 10_000;
 
-/** A stored artifact, and what it follows from. */
-export interface Found<T extends StoredArtifact> {
+/** A stored artifact, and what decides whether it is current. */
+export interface Found<T extends StoredArtifact> extends StoredState {
   readonly artifact: T;
-  readonly provenance: Provenance;
-  /** Whether it was made by another version of this library, or with other options. */
-  readonly isOfOtherFormat: boolean;
 }
 
-/** The artifacts in a store: which of them are still what would be generated now, and how many there may be. */
+/** The artifacts in the store. Bounds how many variants are kept of each repository. */
 export class StoredArtifacts {
   readonly #config: SnapshotConfig;
   readonly #store: SnapshotStore;
   readonly #onEvict: (key: string) => void;
-  /** Key and tag → what the upstream had when the artifact was made, or found to be still the same. */
+  /** Key and entity tag → the upstream's digest for which the artifact was built or found to be current. */
   readonly #verified = new LRUCache<string, string>({ max: MAX_REMEMBERED });
-  /** Key and revision of what turned out to be damaged: as good as not stored. */
+  /** Key and version of damaged artifacts, which count as not stored. */
   readonly #distrusted = new LRUCache<string, true>({ max: MAX_REMEMBERED });
   /** Key of a variant → when it was last opened: milliseconds since the epoch. */
   readonly #usedAt = new LRUCache<string, number>({ max: MAX_REMEMBERED });
 
-  /** @param onEvict is told of what is deleted here. */
+  /** @param onEvict gets the key of each artifact that is deleted here. */
   constructor(config: SnapshotConfig, store: SnapshotStore, onEvict: (key: string) => void) {
     this.#config = config;
     this.#store = store;
@@ -54,7 +49,7 @@ export class StoredArtifacts {
     return (await this.look(id, options)).found;
   }
 
-  /** As `stat`, with the revision that is stored, also of what is as good as not stored; `null`: nothing. */
+  /** As `stat`, and the stored version, also of an artifact that counts as not stored; `null`: nothing. */
   async look(
     id: ArtifactId,
     { signal }: GetOptions = {},
@@ -68,8 +63,8 @@ export class StoredArtifacts {
   }
 
   /**
-   * The stored revision, or a replaced one that the store still has, with one of these tags. What was made
-   * by another version of this library, or with other options, is none.
+   * The stored version with one of these tags, or a replaced one that the store still has. Never an artifact of
+   * another format.
    */
   async pinned(
     id: ArtifactId,
@@ -83,7 +78,7 @@ export class StoredArtifacts {
         .map((object) => this.#found(id, object, describeStored(repositoryOf(id), object)))
         .find(({ artifact, isOfOtherFormat }) => !isOfOtherFormat && etags.includes(artifact.etag));
     const stored = await this.#store.stat(key, { signal });
-    // What was deleted is not served, whatever the store still has.
+    // A deleted artifact is not served, even if the store still has a replaced version.
     if (stored === undefined) return undefined;
     const found =
       pinnedIn([stored]) ?? pinnedIn(await replacedVersions(this.#store, key, { signal }));
@@ -107,12 +102,12 @@ export class StoredArtifacts {
     return this.#found(id, opened, artifact);
   }
 
-  /** Whether what is stored may have a URL of its own. */
+  /** Whether the store can give URLs of artifacts. */
   get haveUrls(): boolean {
     return this.#store.urlOf !== undefined;
   }
 
-  /** Where clients can download a revision themselves; `undefined`: nowhere. */
+  /** A URL from which clients can download a version; `undefined`: there is none. */
   async urlOf(id: ArtifactId, options: UrlOptions): Promise<string | undefined> {
     const key = artifactKey(id);
     const url = await this.#store.urlOf?.(key, options);
@@ -120,44 +115,12 @@ export class StoredArtifacts {
     return url;
   }
 
-  /**
-   * Whether an artifact is what would be built now, as far as that is known. Of what another process stored
-   * a mirror alone does not tell: it may be the older one. That takes a check that succeeded.
-   */
-  isCurrent(
-    id: ArtifactId,
-    {
-      artifact,
-      provenance: { basis, digest: read, knownAt },
-      isOfOtherFormat,
-    }: Found<StoredArtifact>,
-    { digest, head, checkedAt, trustsOthers }: UpstreamState,
-  ): boolean {
-    if (isOfOtherFormat) return false;
-    if (isBundle(id)) {
-      if (head === undefined || basis === bundleBasis(head)) return true;
-    } else {
-      if (digest === undefined || read === digest) return true;
-      if (isFixed(id) && !this.isPastRetention(artifact)) return true;
-      const verified = this.#verified.get(verifiedKey(id, artifact.etag));
-      if (verified !== undefined) return verified === digest;
-    }
-    if (checkedAt === undefined) return true;
-    if (!trustsOthers || knownAt === undefined) return false;
-    return knownAt > checkedAt && isPlausible(knownAt);
-  }
-
-  /** Whether it is so old that mirrors may have removed a commit that was pushed away when it was made. */
-  isPastRetention({ storedAt }: StoredArtifact): boolean {
-    return Date.now() - storedAt >= PRUNE_AFTER;
-  }
-
-  /** Takes note that what is stored with this tag follows from what the upstream had then. */
+  /** Notes that the artifact with this tag is current for a digest of the upstream. */
   verify(id: ArtifactId, etag: string, digest: string): void {
     this.#verified.set(verifiedKey(id, etag), digest);
   }
 
-  /** Takes note that a revision turned out to be damaged. It stays where it is until it is replaced. */
+  /** Notes that a stored version is damaged. It stays in the store until it is replaced. */
   distrust(id: ArtifactId, revision: string): void {
     this.#distrusted.set(`${artifactKey(id)} ${revision}`, true);
   }
@@ -172,7 +135,7 @@ export class StoredArtifacts {
     this.#onEvict(key);
   }
 
-  /** All that is stored of a repository beside its default snapshot. Cost: a list of the store. */
+  /** All stored artifacts of a repository apart from its default snapshot. Cost: a list of the store. */
   async variantsOf(repository: RepositoryId): Promise<StoredObject[]> {
     const variants: StoredObject[] = [];
     const matching = (key: string) => isVariantKey(key, repository);
@@ -182,7 +145,7 @@ export class StoredArtifacts {
     return variants;
   }
 
-  /** Removes the variants of a repository that were not used for longest, until no more are left than may be. */
+  /** Evicts the least recently used variants of a repository above `maxVariants`. */
   async boundVariants(repository: RepositoryId): Promise<void> {
     const variants = await this.variantsOf(repository);
     const { maxVariants } = this.#config.limits;
@@ -195,7 +158,7 @@ export class StoredArtifacts {
 
   #isUseless(id: ArtifactId, object: StoredObject): boolean {
     if (isExpired(id, object) || this.isDistrusted(id, object.revision)) return true;
-    // It was stored before `onlyReachableCommits` was set: nobody looked what leads to the commit.
+    // Stored before `onlyReachableCommits` was set: the commit may be unreachable.
     return (
       isOnlyReachable(this.#config, id) &&
       provenanceOf(object).format !== formatOf(this.#config, id)
@@ -203,20 +166,27 @@ export class StoredArtifacts {
   }
 
   #found<T extends StoredArtifact>(id: ArtifactId, object: StoredObject, artifact: T): Found<T> {
+    const { storedAt } = artifact;
     const provenance = provenanceOf(object);
     const { format } = provenance;
-    // What has none was not put there by this library.
-    const isOfOtherFormat = format !== undefined && format !== formatOf(this.#config, id);
-    return { artifact, provenance, isOfOtherFormat };
+    return {
+      artifact,
+      storedAt,
+      provenance,
+      // An object without a format was not put there by this library.
+      isOfOtherFormat: format !== undefined && format !== formatOf(this.#config, id),
+      verifiedDigest: this.#verified.get(verifiedKey(id, artifact.etag)),
+      isPastRetention: Date.now() - storedAt >= PRUNE_AFTER,
+    };
   }
 }
 
-/** A bundle that has had its time, or whose date can't be true, is as good as not stored. */
+/** Whether a bundle is too old, or has an impossible date. */
 function isExpired(id: ArtifactId, { storedAt }: StoredObject): boolean {
   return isBundle(id) && Math.abs(Date.now() - storedAt) >= BUNDLE_LIFETIME;
 }
 
-/** Others who share the store may replace what is stored. */
+/** With the tag, as other processes may replace the artifact. */
 function verifiedKey(id: ArtifactId, etag: string): string {
   return `${artifactKey(id)} ${etag}`;
 }

@@ -1,56 +1,54 @@
 import type { EventEmitter } from 'node:events';
+import { unlessAborted } from '../async/abort.js';
 import { type Moment, momentOf, thisMoment } from '../async/clock.js';
 import { SingleFlight } from '../async/single-flight.js';
 import type { FreshnessPolicy } from '../config/options.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events/events.js';
 import type { FetchOptions, FetchOutcome } from '../mirror/fetch-mirror.js';
+import type { MirrorLease } from '../mirror/mirror.js';
 import type { MirrorManager } from '../mirror/mirrors.js';
 import { type RepositoryId, repositoryKey, repositoryOf } from '../repository.js';
 import { type AfterCheck, BackgroundChecks } from './background-checks.js';
 import type { CheckRecord, FleetChecks } from './fleet-checks.js';
+import type { KnownUpstreams } from './known-upstreams.js';
 import type { Refusals } from './refusals.js';
-import {
-  answeredAt,
-  type Knowledge,
-  type UpstreamRecord,
-  nothingKnown,
-  type UpstreamState,
-} from './upstream-state.js';
 
-/** Refs that mirrors don't hold, of one repository, that one check may look for. */
+/** The most refs outside branches and tags that one check looks for. */
 const MAX_WANTED_REFS = 10_000;
-/** Seconds in which a check may have ended. */
+/** Seconds after which a client may try again: a check may have ended by then. */
 const RETRY_AFTER = 5;
 
 export interface UpstreamCheckParts {
+  readonly known: KnownUpstreams;
   readonly policy: FreshnessPolicy;
   readonly mirrors: MirrorManager;
   readonly refusals: Refusals;
   readonly events: EventEmitter<SnapshotEvents>;
-  /** `undefined`: this process is alone. */
+  /** `undefined`: no other process shares the store. */
   readonly fleet: FleetChecks | undefined;
   readonly closing: AbortSignal;
 }
 
 /**
- * When to ask upstreams what is new, and what they said. Each question is shared by all who want to know
- * the same; it belongs to the service, and nobody who leaves ends it.
+ * Checks upstreams. Callers share a check: it belongs to the service, and goes on
+ * when they leave.
  */
 export class UpstreamChecks {
+  readonly #known: KnownUpstreams;
   readonly #policy: FreshnessPolicy;
   readonly #mirrors: MirrorManager;
   readonly #refusals: Refusals;
   readonly #events: EventEmitter<SnapshotEvents>;
   readonly #fleet: FleetChecks | undefined;
   readonly #closing: AbortSignal;
-  readonly #known = new Map<string, Knowledge>();
   readonly #running = new SingleFlight<FetchOutcome>();
-  /** By repository: names of refs that mirrors don't hold, to be looked for by the check that begins next. */
+  /** By repository: refs outside branches and tags that the next check looks for. */
   readonly #wantedRefs = new Map<string, Set<string>>();
-  readonly #inBackground = new BackgroundChecks((...about) => this.#checkUnasked(...about));
+  readonly #background = new BackgroundChecks((...about) => this.#checkInBackground(...about));
 
-  constructor({ policy, mirrors, refusals, events, fleet, closing }: UpstreamCheckParts) {
+  constructor({ known, policy, mirrors, refusals, events, fleet, closing }: UpstreamCheckParts) {
+    this.#known = known;
     this.#policy = policy;
     this.#mirrors = mirrors;
     this.#refusals = refusals;
@@ -59,146 +57,76 @@ export class UpstreamChecks {
     this.#closing = closing;
   }
 
-  get isStrict(): boolean {
-    return this.#policy.mode === 'strict';
-  }
-
-  list(): UpstreamRecord[] {
-    return [...this.#known.values()];
-  }
-
-  find(repository: RepositoryId): UpstreamRecord | undefined {
-    return this.#known.get(repositoryKey(repository));
-  }
-
   /**
-   * Takes note of a repository that is there.
+   * Leases the repository's mirror, as `MirrorManager.lease`. A clone that is made for it counts as a check.
    *
-   * @param askedAt when a client asked for it, if one did before.
+   * @returns also whether this call cloned the mirror.
    */
-  know(repository: RepositoryId, askedAt?: Moment): void {
-    const known = this.#knowledge(repository);
-    if (askedAt === undefined) return;
-    if (known.askedAt === undefined || known.askedAt.time < askedAt.time) known.askedAt = askedAt;
-  }
-
-  forget(repository: RepositoryId): void {
-    this.#known.delete(repositoryKey(repository));
-  }
-
-  /** What the upstream is known to have. */
-  stateOf(repository: RepositoryId): UpstreamState {
-    const head = this.#mirrors.find(repository)?.revision?.head;
-    const { checkedAt } = this.find(repository) ?? {};
-    return {
-      digest: this.digestOf(repository),
-      head,
-      checkedAt: checkedAt?.date,
-      trustsOthers: !this.isStrict || this.hasFailed(repository),
-    };
-  }
-
-  /** Stands for HEAD and all refs that the upstream is known to have; `undefined` if nothing is known. */
-  digestOf(repository: RepositoryId): string | undefined {
-    const { digest, isMirrored } = this.#known.get(repositoryKey(repository)) ?? {};
-    const mirrored = this.#mirrors.find(repository)?.revision?.digest;
-    return isMirrored ? (mirrored ?? digest) : (digest ?? mirrored);
-  }
-
-  /**
-   * Whether it is so long since the upstream was asked, or failed, that it should be asked again.
-   *
-   * @param storedAt a date that stands for when it was asked while this service has not done so.
-   */
-  isDue(repository: RepositoryId, storedAt = 0): boolean {
-    if (this.isFailing(repository)) return false;
-    const { checkedAt = momentOf(storedAt) } = this.#known.get(repositoryKey(repository)) ?? {};
-    return performance.now() - checkedAt.time >= this.#policy.maxAge;
-  }
-
-  /**
-   * Whether it is so short a time since the upstream failed that nobody should wait for it again, or its host
-   * said that it is not to be asked yet.
-   */
-  isFailing(repository: RepositoryId): boolean {
-    if (performance.now() < this.#mirrors.pausedUntil(repository.host)) return true;
-    const { failedAt } = this.#known.get(repositoryKey(repository)) ?? {};
-    const { maxAge, checkInterval } = this.#policy;
-    return failedAt !== undefined && performance.now() - failedAt < Math.min(maxAge, checkInterval);
-  }
-
-  /** Whether the last check failed. */
-  hasFailed(repository: RepositoryId): boolean {
-    return this.find(repository)?.failure !== undefined;
-  }
-
-  /** Whether the upstream was asked after this time (by `performance.now()`) or date, with success. */
-  wasCheckedSince(
+  async leaseMirror(
     repository: RepositoryId,
-    since: Pick<Moment, 'time'> | Pick<Moment, 'date'>,
-  ): boolean {
-    const { checkedAt } = this.#known.get(repositoryKey(repository)) ?? {};
-    if (checkedAt === undefined) return false;
-    return 'time' in since ? checkedAt.time >= since.time : checkedAt.date >= since.date;
-  }
-
-  /** From when on the upstream may be asked again if nobody waits for it: by `performance.now()`. */
-  mayBeAskedAt(repository: RepositoryId): number {
-    const { triedAt = Number.NEGATIVE_INFINITY } = this.#known.get(repositoryKey(repository)) ?? {};
-    const pausedUntil = this.#mirrors.pausedUntil(repository.host);
-    return Math.max(triedAt + this.#policy.checkInterval, pausedUntil);
-  }
-
-  /** Whether the upstream was asked so lately that nobody who does not wait should ask again. */
-  isThrottled(repository: RepositoryId): boolean {
-    return performance.now() < this.mayBeAskedAt(repository);
-  }
-
-  /** The mirror was cloned, which began at this time. Never rejects. */
-  async noteClone(repository: RepositoryId, at: Moment, digest: string): Promise<void> {
-    const known = this.#knowledge(repository);
-    // The upstream may have been asked again since.
-    if (known.checkedAt !== undefined && known.checkedAt.time > at.time) return;
-    Object.assign(known, { ...answeredAt(at), digest, isMirrored: true });
-    await this.#refusals.answered(repository, at, this.#closing);
+    { isBackground = false } = {},
+  ): Promise<{ readonly lease: MirrorLease; readonly isCloned: boolean }> {
+    const begunAt = thisMoment();
+    let isCloned = false;
+    const onClone = () => {
+      isCloned = true;
+    };
+    const lease = await this.#mirrors.lease(repository, this.#closing, { onClone, isBackground });
+    if (isCloned) await this.#noteClone(repository, begunAt, lease.revision.digest);
+    return { lease, isCloned };
   }
 
   /**
-   * Asks the upstream, after this call, and brings the mirror up to date if there is one.
+   * Checks a repository once more if its upstream has refused it for too long.
    *
-   * @throws SnapshotError what that failed with; it was also an event.
+   * @throws SnapshotError `UPSTREAM_NOT_FOUND`, `UPSTREAM_DENIED` if it still does; the signal's reason.
+   */
+  async throwIfRefused(repository: RepositoryId, signal: AbortSignal | undefined): Promise<void> {
+    if (!this.#refusals.isOver(repository)) return;
+    if (!this.#known.isFailing(repository)) {
+      await unlessAborted(this.check(repository), signal).catch((error: unknown) => {
+        if (!(error instanceof SnapshotError) || signal?.aborted) throw error;
+      });
+    }
+    this.#refusals.throwIfOver(repository);
+  }
+
+  /**
+   * Checks the upstream, and fetches what its mirror lacks, if there is a mirror. The check begins after this call.
+   *
+   * @throws SnapshotError the failure, which was also an event.
    */
   async check(repository: RepositoryId, isBackground = false): Promise<FetchOutcome> {
     const key = repositoryKey(repository);
     return await this.#running.joinNext(key, () => {
       const otherRefs = [...(this.#wantedRefs.get(key) ?? [])];
       this.#wantedRefs.delete(key);
-      return this.#ask(repository, { isBackground, otherRefs });
+      return this.#check(repository, { isBackground, otherRefs });
     });
   }
 
   /**
-   * Asks nothing, but waits for what the upstream is being asked.
+   * Waits for a running check.
    *
-   * @throws SnapshotError what the last question failed with.
+   * @throws SnapshotError the failure of the last check.
    */
   async checked(repository: RepositoryId): Promise<void> {
     await this.#running.running(repositoryKey(repository));
-    const failure = this.find(repository)?.failure;
+    const { failure } = this.#known.stateOf(repository);
     if (failure !== undefined) throw failure;
   }
 
-  /** Asks for a commit that no ref need lead to. Not shared: that is for those who ask. */
+  /** Fetches a commit that may be unreachable from refs. Callers don't share it. @returns whether it is there. */
   async fetchCommit(repository: RepositoryId, commit: string): Promise<boolean> {
-    const outcome = await this.#ask(repository, { commit });
+    const outcome = await this.#check(repository, { commit });
     return outcome.hasCommit;
   }
 
   /**
-   * As `check`, and looks for refs that mirrors don't hold in what the upstream lists.
+   * As `check`, and finds refs outside branches and tags in the upstream's list.
    *
    * @param names full names, as bytes.
-   * @returns full name → id, of those that are there.
+   * @returns full name → id, of the refs that exist.
    * @throws SnapshotError also `OVERLOADED`.
    */
   async checkOtherRefs(
@@ -208,7 +136,7 @@ export class UpstreamChecks {
     const key = repositoryKey(repository);
     const wanted = this.#wantedRefs.get(key) ?? new Set();
     if (wanted.size > 0 && wanted.size + names.length > MAX_WANTED_REFS) {
-      const message = `over ${MAX_WANTED_REFS} refs of ${key} are waited for`;
+      const message = `clients wait for over ${MAX_WANTED_REFS} refs of ${key}`;
       throw new SnapshotError('OVERLOADED', message, { retryAfter: RETRY_AFTER });
     }
     for (const name of names) wanted.add(name);
@@ -223,10 +151,9 @@ export class UpstreamChecks {
   }
 
   /**
-   * Queues a check, as `BackgroundChecks.add`. Failures are events only.
+   * Queues a background check, as `BackgroundChecks.add`. Failures are events only.
    *
-   * @param since a date: what another process of the fleet found out since then will do. Default: as the
-   * policy says.
+   * @param since a date: a check of another process since then will do. Default: as the policy says.
    */
   checkInBackground(
     repository: RepositoryId,
@@ -236,33 +163,33 @@ export class UpstreamChecks {
   ): Promise<void> {
     const { maxAge, checkInterval } = this.#policy;
     const date = since ?? Date.now() - Math.max(maxAge, checkInterval);
-    return this.#inBackground.add(repository, date, key, then);
+    return this.#background.add(repository, date, key, then);
   }
 
-  /** Resolves when nothing runs any more. */
+  /** Resolves when no check runs. */
   async settled(): Promise<void> {
-    await this.#inBackground.settled();
+    await this.#background.settled();
     await this.#running.settled();
   }
 
   /**
-   * While nobody waits for it. Never rejects for what the upstream does.
+   * Never rejects for failures of the upstream.
    *
-   * @returns false when another process has been asking for long.
+   * @returns false when another process has been checking for too long.
    */
-  async #checkUnasked(repository: RepositoryId, since: number): Promise<boolean> {
+  async #checkInBackground(repository: RepositoryId, since: number): Promise<boolean> {
     if (this.#closing.aborted) return true;
-    const ask = async () => (await this.check(repository, true)).digest;
+    const check = async () => (await this.check(repository, true)).digest;
     try {
       if (this.#fleet === undefined) {
-        await ask();
+        await check();
         return true;
       }
-      const found = await this.#fleet.run(repository, since, ask, this.#closing);
+      const found = await this.#fleet.run(repository, since, check, this.#closing);
       if (typeof found === 'object') await this.#adopt(repository, found);
       if (found !== 'busy') return true;
-      // Soon enough there is an answer, or it can be asked again.
-      this.#knowledge(repository).triedAt = performance.now();
+      // By the next try, that check has ended.
+      this.#known.update(repository, { triedAt: performance.now() });
       return false;
     } catch (error) {
       if (!(error instanceof SnapshotError)) throw error;
@@ -270,64 +197,64 @@ export class UpstreamChecks {
     }
   }
 
-  /** Takes what another process was told for what this one was. */
+  /** Takes the result of another process's check. */
   async #adopt(repository: RepositoryId, { digest, date }: CheckRecord): Promise<void> {
-    const known = this.#knowledge(repository);
-    if (known.checkedAt !== undefined && known.checkedAt.date >= date) return;
+    const { checkedAt } = this.#known.stateOf(repository);
+    if (checkedAt !== undefined && checkedAt.date >= date) return;
     const isMirrored = this.#mirrors.find(repository)?.revision?.digest === digest;
     const at = momentOf(Math.min(date, Date.now()));
-    Object.assign(known, { ...answeredAt(at), digest, isMirrored });
+    this.#known.update(repository, { ...succeededAt(at), digest, isMirrored });
     await this.#refusals.answered(repository, at, this.#closing);
   }
 
-  async #ask(id: RepositoryId, options: FetchOptions): Promise<FetchOutcome> {
+  /** A clone that began at `at` has made the mirror. Never rejects. */
+  async #noteClone(repository: RepositoryId, at: Moment, digest: string): Promise<void> {
+    const { checkedAt } = this.#known.stateOf(repository);
+    // A later check knows more.
+    if (checkedAt !== undefined && checkedAt.time > at.time) return;
+    this.#known.update(repository, { ...succeededAt(at), digest, isMirrored: true });
+    await this.#refusals.answered(repository, at, this.#closing);
+  }
+
+  async #check(id: RepositoryId, options: FetchOptions): Promise<FetchOutcome> {
     const repository = repositoryOf(id);
-    const known = this.#known.get(repositoryKey(repository));
-    const before = this.digestOf(repository);
-    const startedAt = thisMoment();
-    const elapsed = () => performance.now() - startedAt.time;
-    if (known !== undefined) known.triedAt = startedAt.time;
+    const { checkedAt, digest: before } = this.#known.stateOf(repository);
+    // Names that clients make up must not fill the memory.
+    const isKept = this.#known.isKnown(repository);
+    const begunAt = thisMoment();
+    const elapsed = () => performance.now() - begunAt.time;
+    if (isKept) this.#known.update(repository, { triedAt: begunAt.time });
     try {
       const outcome = await this.#mirrors.fetch(repository, this.#closing, options);
-      // The repository may have been forgotten meanwhile.
-      Object.assign(this.#knowledge(repository), {
-        ...answeredAt(startedAt),
-        digest: outcome.digest,
-        isMirrored: outcome.isMirrored,
-      });
+      const { digest, isMirrored, packs } = outcome;
+      this.#known.update(repository, { ...succeededAt(begunAt), digest, isMirrored });
       await this.#refusals.answered(repository, thisMoment(), this.#closing);
       this.#events.emit('refreshed', {
         repository,
         milliseconds: elapsed(),
-        changed: outcome.digest !== before,
-        objects: sum(outcome.packs.map(({ objects }) => objects)),
-        packBytes: sum(outcome.packs.map(({ size }) => size)),
+        changed: digest !== before,
+        objects: sum(packs.map(({ objects }) => objects)),
+        packBytes: sum(packs.map(({ size }) => size)),
       });
       return outcome;
     } catch (cause) {
       const error = toSnapshotError(cause);
-      // Names that clients make up must not fill the memory.
-      if (known !== undefined) {
-        known.failure = error;
-        known.failedAt = performance.now();
+      // The repository may have been forgotten meanwhile.
+      if (this.#known.isKnown(repository)) {
+        this.#known.update(repository, { failure: error, failedAt: performance.now() });
       }
-      if (known !== undefined || this.#refusals.has(repository)) {
-        await this.#refusals.failed(repository, error, known?.checkedAt?.date, this.#closing);
+      if (isKept || this.#refusals.has(repository)) {
+        await this.#refusals.failed(repository, error, checkedAt?.date, this.#closing);
       }
       this.#events.emit('refreshFailed', { repository, milliseconds: elapsed(), error });
       throw error;
     }
   }
+}
 
-  #knowledge(repository: RepositoryId): Knowledge {
-    const key = repositoryKey(repository);
-    let known = this.#known.get(key);
-    if (known === undefined) {
-      known = nothingKnown(repository);
-      this.#known.set(key, known);
-    }
-    return known;
-  }
+/** The state after a successful check that began then. */
+function succeededAt(moment: Moment) {
+  return { checkedAt: moment, triedAt: moment.time, failure: undefined, failedAt: undefined };
 }
 
 function sum(numbers: readonly number[]): number {

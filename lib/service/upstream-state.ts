@@ -1,57 +1,60 @@
 import type { Moment } from '../async/clock.js';
+import type { FreshnessPolicy } from '../config/options.js';
 import type { SnapshotError } from '../errors.js';
 import type { Head } from '../git/refs.js';
-import { type RepositoryId, repositoryOf } from '../repository.js';
 
-/** What the upstream, as far as it is known, has by now. */
+/** What this process knows of the upstream of a repository. Plain data. */
 export interface UpstreamState {
-  readonly digest: string | undefined;
-  readonly head: Head | undefined;
-  /** When it was last checked, with success, by this process: a date. `undefined`: not yet. */
-  readonly checkedAt: number | undefined;
-  /** Whether what others found out since then counts. */
-  readonly trustsOthers: boolean;
-}
-
-/** What this process knows of a repository beside its mirror. */
-export interface UpstreamRecord {
-  readonly repository: RepositoryId;
-  /** When a client last asked for it; `undefined` when none did. */
-  readonly askedAt: Moment | undefined;
-  /** When the upstream was last asked, with success. */
+  /** When a client last requested the repository; `undefined` if no client did. */
+  readonly requestedAt: Moment | undefined;
+  /** When the last successful check began; `undefined` if there was none. */
   readonly checkedAt: Moment | undefined;
-  /** What the last question to the upstream failed with; `undefined` when it did not. */
+  /** When the last check began, by `performance.now()`; `undefined` if there was none. */
+  readonly triedAt: number | undefined;
+  /** The failure of the last check; `undefined` if it succeeded. */
   readonly failure: SnapshotError | undefined;
+  /** When the last check failed, by `performance.now()`; `undefined` if it succeeded. */
+  readonly failedAt: number | undefined;
+  /** Identifies HEAD and all refs that the upstream is known to have; `undefined`: nothing is known. */
+  readonly digest: string | undefined;
+  /** HEAD of the mirror; `undefined` if there is no mirror. */
+  readonly head: Head | undefined;
+  /** Until when the host must not be checked, as its `Retry-After` says: by `performance.now()`. */
+  readonly pausedUntil: number;
+  /** Whether the upstream has refused the repository for longer than `forgetAfter`. */
+  readonly isRefused: boolean;
 }
 
-export interface Knowledge extends UpstreamRecord {
-  askedAt: Moment | undefined;
-  checkedAt: Moment | undefined;
-  failure: SnapshotError | undefined;
-  /** When the upstream was last asked at all: by `performance.now()`. */
-  triedAt: number | undefined;
-  /** When that failed; `undefined` when it did not. */
-  failedAt: number | undefined;
-  /** What it had when it was last asked: stands for HEAD and all refs. */
-  digest: string | undefined;
-  /** Whether there was a mirror then, which has had that, or something later, since. */
-  isMirrored: boolean;
+/**
+ * Whether the last successful check is older than `maxAge`, so that another one is due.
+ *
+ * @param storedAt stands for the time of the last check if this process has made none.
+ */
+export function isDue(
+  upstream: UpstreamState,
+  { maxAge, checkInterval }: FreshnessPolicy,
+  now: Moment,
+  storedAt: Moment,
+): boolean {
+  if (isFailing(upstream, { maxAge, checkInterval }, now)) return false;
+  const { checkedAt = storedAt } = upstream;
+  return now.time - checkedAt.time >= maxAge;
 }
 
-export function nothingKnown(repository: RepositoryId): Knowledge {
-  return {
-    repository: repositoryOf(repository),
-    askedAt: undefined,
-    checkedAt: undefined,
-    triedAt: undefined,
-    failure: undefined,
-    failedAt: undefined,
-    digest: undefined,
-    isMirrored: false,
-  };
+/** Whether the last check failed so recently, or the host is paused, that no client should wait for another one. */
+export function isFailing(
+  { failedAt, pausedUntil }: UpstreamState,
+  { maxAge, checkInterval }: Pick<FreshnessPolicy, 'maxAge' | 'checkInterval'>,
+  now: Moment,
+): boolean {
+  if (now.time < pausedUntil) return true;
+  return failedAt !== undefined && now.time - failedAt < Math.min(maxAge, checkInterval);
 }
 
-/** Of a question to the upstream that was asked then, and answered. */
-export function answeredAt(moment: Moment) {
-  return { checkedAt: moment, triedAt: moment.time, failure: undefined, failedAt: undefined };
+/** From when on a background check is allowed: by `performance.now()`. */
+export function nextCheckAt(
+  { triedAt = Number.NEGATIVE_INFINITY, pausedUntil }: UpstreamState,
+  { checkInterval }: Pick<FreshnessPolicy, 'checkInterval'>,
+): number {
+  return Math.max(triedAt + checkInterval, pausedUntil);
 }

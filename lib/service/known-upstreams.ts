@@ -1,0 +1,120 @@
+import { type Moment, momentOf, thisMoment } from '../async/clock.js';
+import type { FreshnessPolicy } from '../config/options.js';
+import type { SnapshotError } from '../errors.js';
+import type { MirrorManager } from '../mirror/mirrors.js';
+import { type RepositoryId, repositoryKey, repositoryOf } from '../repository.js';
+import type { Refusals } from './refusals.js';
+import { isDue, isFailing, nextCheckAt, type UpstreamState } from './upstream-state.js';
+
+/** What is kept of an upstream, beside its mirror and its refusals. */
+export interface KnownUpstream
+  extends Pick<UpstreamState, 'requestedAt' | 'checkedAt' | 'triedAt'> {
+  readonly repository: RepositoryId;
+  readonly failure?: SnapshotError | undefined;
+  readonly failedAt?: number | undefined;
+  /** The upstream's digest at the last successful check. */
+  readonly digest?: string | undefined;
+  /** Whether a mirror had that digest, or a later one, since that check. */
+  readonly isMirrored?: boolean;
+}
+
+export interface KnownUpstreamParts {
+  readonly policy: FreshnessPolicy;
+  readonly mirrors: MirrorManager;
+  readonly refusals: Refusals;
+}
+
+/** The states of all upstreams that this process knows. */
+export class KnownUpstreams {
+  readonly #parts: KnownUpstreamParts;
+  readonly #known = new Map<string, KnownUpstream>();
+
+  constructor(parts: KnownUpstreamParts) {
+    this.#parts = parts;
+  }
+
+  /** All repositories that are known. */
+  list(): RepositoryId[] {
+    return Array.from(this.#known.values(), ({ repository }) => repository);
+  }
+
+  isKnown(repository: RepositoryId): boolean {
+    return this.#known.has(repositoryKey(repository));
+  }
+
+  /**
+   * Keeps what is found out about a repository from now on.
+   *
+   * @param requestedAt when a client requested it, if one did.
+   */
+  know(repository: RepositoryId, requestedAt?: Moment): void {
+    const { requestedAt: before } = this.#known.get(repositoryKey(repository)) ?? {};
+    const isLater = before === undefined || (requestedAt && before.time < requestedAt.time);
+    this.update(repository, { requestedAt: isLater ? requestedAt : before });
+  }
+
+  forget(repository: RepositoryId): void {
+    this.#known.delete(repositoryKey(repository));
+  }
+
+  stateOf(repository: RepositoryId): UpstreamState {
+    const known = this.#known.get(repositoryKey(repository));
+    return {
+      requestedAt: known?.requestedAt,
+      checkedAt: known?.checkedAt,
+      triedAt: known?.triedAt,
+      failure: known?.failure,
+      failedAt: known?.failedAt,
+      digest: this.digestOf(repository),
+      head: this.#parts.mirrors.find(repository)?.revision?.head,
+      pausedUntil: this.#parts.mirrors.pausedUntil(repository.host),
+      isRefused: this.#parts.refusals.isOver(repository),
+    };
+  }
+
+  /** Identifies HEAD and all refs that the upstream is known to have; `undefined`: nothing is known. */
+  digestOf(repository: RepositoryId): string | undefined {
+    const { digest, isMirrored } = this.#known.get(repositoryKey(repository)) ?? {};
+    const mirrored = this.#parts.mirrors.find(repository)?.revision?.digest;
+    return isMirrored ? (mirrored ?? digest) : (digest ?? mirrored);
+  }
+
+  /** As `isDue` of a state, for an artifact that is not stored. */
+  isDue(repository: RepositoryId): boolean {
+    const now = thisMoment();
+    return isDue(this.stateOf(repository), this.#parts.policy, now, momentOf(0, now));
+  }
+
+  /** As `isFailing` of a state. */
+  isFailing(repository: RepositoryId): boolean {
+    return isFailing(this.stateOf(repository), this.#parts.policy, thisMoment());
+  }
+
+  /** As `nextCheckAt` of a state. */
+  nextCheckAt(repository: RepositoryId): number {
+    return nextCheckAt(this.stateOf(repository), this.#parts.policy);
+  }
+
+  /** Whether the last check is so recent that no other one is allowed in the background. */
+  isThrottled(repository: RepositoryId): boolean {
+    return performance.now() < this.nextCheckAt(repository);
+  }
+
+  /** Whether a check began after this time (by `performance.now()`) or date, and succeeded. */
+  wasCheckedSince(
+    repository: RepositoryId,
+    since: Pick<Moment, 'time'> | Pick<Moment, 'date'>,
+  ): boolean {
+    const { checkedAt } = this.#known.get(repositoryKey(repository)) ?? {};
+    if (checkedAt === undefined) return false;
+    return 'time' in since ? checkedAt.time >= since.time : checkedAt.date >= since.date;
+  }
+
+  /** Changes what is kept. A repository that was not known is known from now on. */
+  update(id: RepositoryId, change: Partial<KnownUpstream>): void {
+    const key = repositoryKey(id);
+    const nothing = { requestedAt: undefined, checkedAt: undefined, triedAt: undefined };
+    const known = this.#known.get(key) ?? { repository: repositoryOf(id), ...nothing };
+    this.#known.set(key, { ...known, ...change });
+  }
+}
