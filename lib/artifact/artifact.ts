@@ -2,14 +2,14 @@ import { OID_PATTERN } from '../git/object.js';
 import type { RepositoryId } from '../repository.js';
 import type { ByteRange, ObjectBody } from '../stores/store.js';
 
-/** A snapshot, by what it is of. Without `ref` and `depth` it is the repository's default snapshot. */
+/** Identifies a snapshot. Without `ref` and `depth` it is the repository's default snapshot. */
 export interface SnapshotId extends RepositoryId {
   /**
-   * What is checked out: a branch or tag by its short name, as `git clone --branch` takes it, or a
-   * commit by its 40 hex digits. Default: HEAD.
+   * The branch or tag to check out, by its short name, as `git clone --branch` takes it; or a commit, by its 40
+   * hex digits. Default: HEAD.
    */
   readonly ref?: string | undefined;
-  /** Commits of history, from 1 on, as `git clone --depth` takes it. Default: all of it. */
+  /** The number of commits of history, from 1 on, as for `git clone --depth`. Default: all. */
   readonly depth?: number | undefined;
 }
 
@@ -18,57 +18,54 @@ export interface BundleId extends RepositoryId {
   readonly base: string;
 }
 
-/** What is served of a repository. */
+/** Identifies a snapshot or bundle of a repository. */
 export type ArtifactId = SnapshotId | BundleId;
 
 export function isBundle(id: ArtifactId): id is BundleId {
   return 'base' in id;
 }
 
-/** Whether it is a snapshot of a commit that a client names by its id. */
+/** Whether the id is of a snapshot of a commit that is given by its id. */
 export function isByCommit(id: ArtifactId): id is SnapshotId & { readonly ref: string } {
   return !isBundle(id) && id.ref !== undefined && OID_PATTERN.test(id.ref);
 }
 
-/**
- * Whether it never changes, whatever is pushed: a commit and the history before it, without any branch or
- * tag.
- */
+/** Whether no push ever changes the artifact: it is a commit with a depth, without branches and tags. */
 export function isFixed(id: ArtifactId): boolean {
   return isByCommit(id) && id.depth !== undefined;
 }
 
-/** What identifies the bytes of an artifact. */
+/** Describes an artifact. */
 export interface ArtifactInfo {
   readonly repository: RepositoryId;
-  /** Strong entity tag, with its quotes. It follows from the inputs of the artifact (refs, packs, format). */
+  /** Strong entity tag, with its quotes. Made from the inputs of the artifact: refs, packs, format. */
   readonly etag: string;
   /**
-   * The commit that is checked out, or that a bundle leads to: 40 hex digits; `undefined` in a
-   * repository without commits.
+   * The commit that is checked out, or that a bundle leads to: 40 hex digits; `undefined` in a repository without
+   * commits.
    */
   readonly commit: string | undefined;
 }
 
-/** An artifact that lies in the store. */
+/** An artifact in the store. */
 export interface StoredArtifact extends ArtifactInfo {
-  /** Bytes of the whole. */
+  /** Its size in bytes. */
   readonly size: number;
   /** Milliseconds since the epoch. */
   readonly storedAt: number;
-  /** The store's name for this revision, for `open`. */
+  /** The store's name of this version, for `open`. */
   readonly revision: string;
 }
 
-/** A stored artifact, or a part of it, ready to be read. Read `body` to its end or destroy it. */
+/** A stored artifact, or a range of it. Read `body` to its end or destroy it. */
 export interface OpenedArtifact extends StoredArtifact {
   readonly source: 'store';
   readonly body: ObjectBody;
 }
 
 /**
- * An artifact that is being generated: `body` yields the bytes from the first one on, as they come to
- * be, and fails with a `SnapshotError` when the generation does. Read it to its end or destroy it.
+ * An artifact that is being built. `body` yields all bytes as they are written, and fails with a `SnapshotError` when
+ * the build fails. Read it to its end or destroy it.
  */
 export interface GeneratedArtifact extends ArtifactInfo {
   readonly source: 'generation';
@@ -76,50 +73,50 @@ export interface GeneratedArtifact extends ArtifactInfo {
 }
 
 export interface GetOptions {
-  /** Stops the waiting, and destroys `body`. A generation that has begun goes on without the caller. */
+  /** Ends the wait, and destroys `body`. A build that has begun goes on. */
   signal?: AbortSignal | undefined;
 }
 
 export interface OpenArtifactOptions extends GetOptions {
   range?: ByteRange | undefined;
-  /** Only this one, as long as the store has it. */
+  /** Opens only this version, as long as the store has it. */
   revision?: string | undefined;
 }
 
-/** What a download says of itself. */
+/** The headers of a download from the store. */
 export interface Representation extends GetOptions {
   readonly contentType: string;
   readonly contentDisposition: string;
 }
 
-/** What a client wants the mirror to hold. */
+/** Refs and objects that a client wants the mirror to have. */
 export interface WantedRefs {
   /** Full name of a ref, or `HEAD` → the id that it should have, abbreviated or not; an empty one stands for any. */
   readonly refs: ReadonlyMap<string, string>;
-  /** Ids of commits, or of any other objects: 4 to 40 hex digits each. */
+  /** Ids of commits or other objects: 4 to 40 hex digits each. */
   readonly commits: readonly string[];
 }
 
 export interface EnsuredRefs {
-  /** Each ref that was asked for → what it is at now; empty when there is no such ref. */
+  /** Each wanted ref → its present id; empty if there is no such ref. */
   readonly refs: ReadonlyMap<string, string>;
   readonly missingCommits: readonly string[];
-  /** Whether the upstream was asked. */
+  /** Whether the upstream was checked. */
   readonly fetched: boolean;
 }
 
-/** Artifacts of repositories: what the HTTP layer, and a host app without HTTP, asks. */
+/** Serves artifacts: for the HTTP layer, and for host apps without HTTP. */
 export interface ArtifactSource {
-  /** Metadata of what is stored; never asks the upstream, clones or generates. */
+  /** Describes the stored artifact. Never checks, clones or builds. */
   stat(id: ArtifactId, options?: GetOptions): Promise<StoredArtifact | undefined>;
   /**
-   * Metadata of what is stored, if the freshness policy allows to serve it: asks the upstream first
-   * when it must. `undefined`: `get` has to generate.
+   * Describes the stored artifact, if the freshness policy allows to serve it. Checks the upstream first if it must.
+   * `undefined`: `get` has to build.
    */
   current(id: ArtifactId, options?: GetOptions): Promise<StoredArtifact | undefined>;
   /**
-   * Metadata of the revision that has one of these entity tags: the one that is stored, or one that it
-   * replaced lately. Never asks the upstream.
+   * Describes the version with one of these entity tags: the stored one, or one that was replaced recently. Never
+   * checks the upstream.
    */
   pinned(
     id: ArtifactId,
@@ -127,27 +124,26 @@ export interface ArtifactSource {
     options?: GetOptions,
   ): Promise<StoredArtifact | undefined>;
   /**
-   * What is stored, or a range of it; with `revision` also what was replaced lately. Never asks the
-   * upstream, clones or generates.
+   * Opens the stored artifact, or a range of it; with `revision` also a version that was replaced recently. Never
+   * checks, clones or builds.
    */
   open(id: ArtifactId, options?: OpenArtifactOptions): Promise<OpenedArtifact | undefined>;
   /**
-   * Only there when clients may download what is stored from the store itself: by this URL, for a while.
-   * `undefined`: they can't, or another revision is stored by now.
+   * A URL by which clients can download the artifact from the store for a while. `undefined`: there is none, or
+   * another version is stored by now. The method is missing if the store has no URLs.
    */
   urlOf?(
     id: ArtifactId,
     artifact: StoredArtifact,
     about: Representation,
   ): Promise<string | undefined>;
-  /** What is stored and may be served, else what is generated now: the mirror is made ready first. */
+  /** The stored artifact, if it may be served; otherwise builds it, and clones the mirror first if needed. */
   get(id: ArtifactId, options?: GetOptions): Promise<OpenedArtifact | GeneratedArtifact>;
   /**
-   * Whether the upstream's HEAD is the bundle's base, by a check that this call made. A mirror that
-   * does not know the base is brought up to date.
+   * Whether the upstream's HEAD is the bundle's base. Checks the upstream if it seems to be, or if the mirror lacks
+   * the base.
    *
-   * @throws SnapshotError `BASE_NOT_FOUND` when the base is not known even then, or when it seems to
-   * be HEAD and the upstream could not be asked.
+   * @throws SnapshotError `BASE_NOT_FOUND` when the upstream lacks the base, or the check failed.
    */
   isUpToDate(id: BundleId, options?: GetOptions): Promise<boolean>;
   /**
@@ -161,6 +157,6 @@ export interface ArtifactSource {
     wanted: WantedRefs,
     options?: GetOptions,
   ): Promise<EnsuredRefs>;
-  /** HEAD's commit of the mirror, when there is one and it is ready. */
+  /** HEAD's commit in the mirror; `undefined` if there is no mirror. */
   headOf(repository: RepositoryId): string | undefined;
 }

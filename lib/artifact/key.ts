@@ -9,8 +9,8 @@ import { type ArtifactId, isBundle } from './artifact.js';
  *                                             `depth=1&ref=release:1.0`, slashes of refs as colons,
  *                                             which refs don't have
  *     variant/base={commit}/{host}/{path}     bundles
- *     check/{host}/{path}                     nothing, with what the upstream was found to have
- *     refusal/{host}/{path}                   nothing, with since when the upstream refuses it
+ *     check/{host}/{path}                     no bytes; the metadata has the result of the last check
+ *     refusal/{host}/{path}                   no bytes; the metadata has the dates of the refusals
  */
 const VARIANT = 'variant/';
 
@@ -26,23 +26,23 @@ export function artifactKey(id: ArtifactId): string {
   return `${VARIANT}${parameters.join('&')}/${repositoryKey(id)}`;
 }
 
-/** Anything but the repository's default snapshot. */
+/** Whether the artifact is not the repository's default snapshot. */
 export function isVariant(id: ArtifactId): boolean {
   return artifactKey(id).startsWith(VARIANT);
 }
 
-/** Whether a store's key is of a variant of this repository. */
+/** Whether a key of the store is that of a variant of the repository. */
 export function isVariantKey(key: string, repository: RepositoryId): boolean {
   if (!key.startsWith(VARIANT)) return false;
   return key.slice(key.indexOf('/', VARIANT.length) + 1) === repositoryKey(repository);
 }
 
-/** Of what processes that share a store tell each other about a repository's upstream. */
+/** The key of the record of the last check, for processes that share the store. */
 export function checkKey(repository: RepositoryId): string {
   return `check/${repositoryKey(repository)}`;
 }
 
-/** Of what is noted of a repository that its upstream refuses. */
+/** The key of the note that the upstream refuses a repository. */
 export function refusalKey(repository: RepositoryId): string {
   return `refusal/${repositoryKey(repository)}`;
 }

@@ -4,18 +4,18 @@ import type { Metadata, StoredObject } from '../stores/store.js';
 import type { ArtifactInfo, StoredArtifact } from './artifact.js';
 
 /*
- * What is written beside an artifact in a store.
+ * The metadata of an artifact in a store.
  */
 
-/** How an artifact came to be. */
+/** What an artifact was built from. */
 export interface Provenance {
-  /** What it follows from, as its writer names it; `undefined` when this library did not write it. */
+  /** The basis, as its writer names it; `undefined` if this library did not write it. */
   readonly basis: string | undefined;
-  /** As of `formatOf`. */
+  /** As `formatOf`. */
   readonly format: string | undefined;
-  /** Of the mirror's HEAD and refs. */
+  /** Identifies the mirror's HEAD and refs. */
   readonly digest: string | undefined;
-  /** When the upstream was last asked before, if it was: milliseconds since the epoch. */
+  /** When the last successful check before began, if there was one: milliseconds since the epoch. */
   readonly knownAt: number | undefined;
 }
 
@@ -36,7 +36,7 @@ export function provenanceOf({ metadata }: StoredObject): Provenance {
   return { basis, format, digest, knownAt: Number.isSafeInteger(date) ? date : undefined };
 }
 
-/** An object that was not put there by this library has no tag; its revision serves as one. */
+/** An object that this library did not write has no entity tag: its version serves as one. */
 export function describeStored(repository: RepositoryId, object: StoredObject): StoredArtifact {
   const { size, storedAt, revision, metadata } = object;
   const { etag, commit } = metadata;

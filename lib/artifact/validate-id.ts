@@ -10,9 +10,9 @@ const MAX_REF_BYTES = 255;
 const MAX_DEPTH = 0x7fff_ffff;
 
 /**
- * What holds for requests holds for callers without HTTP as well: valid, allowed, and by its one name.
+ * Validates an id from a caller without HTTP, by the rules for requests.
  *
- * @returns the same of the repository's canonical form.
+ * @returns the id with the canonical name of its repository.
  * @throws SnapshotError `INVALID_REPOSITORY`, `INVALID_REQUEST`, `FORBIDDEN`.
  */
 export function canonicalId<Id extends ArtifactId>(
@@ -34,8 +34,8 @@ export function canonicalId<Id extends ArtifactId>(
 }
 
 /**
- * Whether a branch or tag could have this name, or a commit this id: git-check-ref-format(1), with the
- * rule of its `--branch`, that no name looks like an option.
+ * Checks that a branch or tag can have this name: git-check-ref-format(1), with the rule of its `--branch` that no
+ * name looks like an option.
  *
  * @throws SnapshotError `INVALID_REQUEST`
  */

@@ -24,35 +24,32 @@ import type { WriteTask } from '../writer/worker.js';
 import type { WriteAnswer, WriteEvent, WriteResult } from '../writer/write-context.js';
 import { BuildQueue } from './build-queue.js';
 
-/** Below this, writing the packs takes less time than starting a thread. */
+/** Bytes of packs below which writing them takes less time than starting a second thread. */
 const SECOND_THREAD_PACK_BYTES = 64 * 1024 * 1024;
 
 /**
- * What became of what was generated. `unchanged`: it was not, because it is stored. `overtaken`: somebody else
- * has stored something meanwhile, which stays. `not-stored`: the store did not take it.
+ * `unchanged`: the stored artifact has the same basis, and nothing was written. `superseded`: another process stored
+ * an artifact meanwhile, which stays. `not-stored`: the store did not take the artifact.
  */
 export type WriteOutcome = 'unchanged' | 'stored' | 'superseded' | 'not-stored';
 
 export interface WriteOptions {
-  /** The basis of what is stored: nothing is generated if that is what it would follow from. */
+  /** The basis of the stored artifact: nothing is written if the new one has the same. */
   readonly unless: string | undefined;
-  /** The revision that was stored when the work began, `null` if none was: nothing else is replaced. */
+  /** The version that was stored when the build began; `null`: none. Only that is replaced. */
   readonly replaces: string | null;
-  /** When the upstream was last asked, if it was: milliseconds since the epoch. */
+  /** When the last successful check began, if there was one: milliseconds since the epoch. */
   readonly knownAt: number | undefined;
-  /** Nobody waits for it, at first: it takes no turn of those that somebody waits for. */
+  /** Background work: uses no foreground slot until a client waits for it. */
   readonly isBackground: boolean;
-  /** Resolves when somebody does; then it need not wait for others in the background. */
+  /** Resolves when a client begins to wait for it. */
   readonly awaited: Promise<void>;
   readonly signal: AbortSignal;
-  /** Called when its turn has come. */
+  /** Called when the turn of the build has come. */
   onTurn(): void;
 }
 
-/**
- * Writes artifacts of mirrors into spools, when their turn comes, and puts them into the store when they are
- * complete.
- */
+/** Writes artifacts into spools, in worker threads and in fair turns, and stores them when they are complete. */
 export class ArtifactWriter {
   readonly #config: SnapshotConfig;
   readonly #store: SnapshotStore;
@@ -74,22 +71,22 @@ export class ArtifactWriter {
     );
   }
 
-  /** Makes the spool directory, and removes from it what a crash left. */
+  /** Creates the spool directory, and removes a crash's leftovers from it. */
   async start(): Promise<void> {
     await prepareDirectory(this.#directory);
   }
 
-  /** Has a thread ready by the time that a clone which has just begun may be over. */
+  /** Starts a thread, so that it is ready when a clone that has just begun ends. */
   prepare(): void {
     this.#pool.prepare();
   }
 
   /**
-   * Generates and stores one artifact. Resolves when it is stored, or is not: that the store failed is an
-   * event but no failure: the bytes are right, and those who wait get them.
+   * Writes one artifact and stores it. A failure of the store is an event, but does not fail the build: clients get
+   * the right bytes.
    *
    * @param onBytes gets the spool when it has its first bytes.
-   * @throws SnapshotError what the generation failed with; readers of the spool get the same.
+   * @throws SnapshotError the failure of the build, which readers of the spool get, too.
    */
   async write(
     id: ArtifactId,
@@ -210,7 +207,7 @@ export class ArtifactWriter {
     const put = async (ends: AbortSignal): Promise<WriteOutcome> => {
       const options = { expendable, replaces, signal: ends };
       if (!this.#store.abilities.writesConditionally) {
-        // Whoever lost its lease must not put something older in place of what others stored since.
+        // A process that lost its lease must not replace a newer artifact by an older one.
         const stored = await this.#store.stat(key, { signal: ends });
         if (stored !== undefined && stored.revision !== replaces) return 'superseded';
       }
@@ -222,7 +219,7 @@ export class ArtifactWriter {
       const created = await this.#store.create(key, metadata, options);
       const writer = checkingFirst(this.#store, key, options, created);
       try {
-        // Before the spool is opened, which may be gone by now.
+        // The spool may be removed by now.
         ends.throwIfAborted();
         for await (const chunk of createReadStream(spool.path, { signal: ends })) {
           await writer.write(chunk);
@@ -236,7 +233,7 @@ export class ArtifactWriter {
     const putInTime = (ends: AbortSignal) => {
       const putting = put(ends);
       return unlessAborted(putting, ends).catch((error: unknown) => {
-        // A close waits for what the store has to remove; one that is late may not even know the signal.
+        // `close` waits for the store to clean up. A store that is too slow may ignore the signal.
         if (signal.aborted) return putting;
         throw error;
       });

@@ -1,17 +1,17 @@
 import { type RepositoryId, repositoryKey } from '../repository.js';
 
-/** Builds in the background that run at once: a huge one does not delay all others. */
+/** Background builds that run at once: a huge one does not delay all others. */
 const CONCURRENT_IN_BACKGROUND = 2;
 
 export interface QueuedBuild {
   readonly repository: RepositoryId;
-  /** Other artifacts of the repository go first. */
+  /** Whether the default snapshot of the repository goes first. */
   readonly isVariant: boolean;
-  /** Nobody waits for it: it takes no turn of those that somebody waits for. */
+  /** Whether no client waits for it, so that it uses no foreground slot. */
   readonly isBackground: boolean;
-  /** Resolves when somebody does. */
+  /** Resolves when a client begins to wait for it. */
   readonly awaited: Promise<void>;
-  /** Takes it out of the queue. */
+  /** Removes it from the queue. */
   readonly signal: AbortSignal;
 }
 
@@ -23,7 +23,7 @@ interface Waiting {
   readonly start: () => void;
 }
 
-/** The builds of one repository. */
+/** The builds of one repository that run and wait. */
 interface Line {
   readonly key: string;
   running: number;
@@ -31,26 +31,26 @@ interface Line {
 }
 
 /**
- * Fair turns of builds. The next one is of the repository that has the fewest running; of several, of the
- * one whose last turn is longest ago. Of one repository the default snapshot goes first, then whichever came
- * first. So whoever asks for many variants of a repository delays others by one build at most.
+ * Fair turns for builds. The next build is of the repository with the fewest running builds; among equals, of the one
+ * with the oldest last turn. Within a repository, the default snapshot goes first, then the oldest request. So a
+ * client that requests many variants of one repository delays other repositories by one build at most.
  *
- * Cost of a turn: linear in the builds that wait, which `maxPending` bounds.
+ * Cost of a turn: linear in the waiting builds, which `maxPending` bounds.
  */
 export class BuildQueue {
   readonly #free: Record<Lane, number>;
-  /** By repository; whose turn is longest ago comes first. */
+  /** By repository; the one with the oldest last turn comes first. */
   readonly #lines = new Map<string, Line>();
 
-  /** @param width builds that somebody waits for and that run at once. */
+  /** @param width foreground builds that run at once. */
   constructor(width: number) {
     this.#free = { foreground: width, background: CONCURRENT_IN_BACKGROUND };
   }
 
   /**
-   * Does the work when its turn comes.
+   * Runs the work when its turn comes.
    *
-   * @throws the signal's reason; what the work throws.
+   * @throws the signal's reason; the error of the work.
    */
   async run<T>(build: QueuedBuild, work: () => Promise<T>): Promise<T> {
     build.signal.throwIfAborted();
@@ -61,7 +61,7 @@ export class BuildQueue {
     } finally {
       line.running--;
       this.#free[lane]++;
-      // To the end: others have their turn before it has its next one.
+      // Moved to the end: all other repositories have a turn first.
       this.#lines.delete(line.key);
       if (line.running + line.waiting.size > 0) this.#lines.set(line.key, line);
       this.#startNext();
@@ -75,7 +75,7 @@ export class BuildQueue {
     return line;
   }
 
-  /** Waits for a turn. @returns which of the two kinds it was. */
+  /** Waits for a turn. @returns the lane that it uses. */
   #turn(line: Line, { isVariant, isBackground, awaited, signal }: QueuedBuild): Promise<Lane> {
     return new Promise((resolve, reject) => {
       const waiting: Waiting = {

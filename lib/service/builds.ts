@@ -1,77 +1,25 @@
-import type { EventEmitter } from 'node:events';
-import { type ArtifactId, isBundle, isFixed, type StoredArtifact } from '../artifact/artifact.js';
+import type { ArtifactId } from '../artifact/artifact.js';
 import { artifactKey, isVariant } from '../artifact/key.js';
 import { unlessAborted } from '../async/abort.js';
 import { orLater } from '../async/deadline.js';
-import { FailureCache } from '../async/failure-cache.js';
-import type { FreshnessPolicy, SnapshotConfig } from '../config/options.js';
-import { SnapshotError, toSnapshotError } from '../errors.js';
-import type { SnapshotEvents } from '../events/events.js';
-import type { Lock, LockRegistry } from '../locks/registry.js';
-import type { MirrorLease } from '../mirror/mirror.js';
-import type { MirrorManager } from '../mirror/mirrors.js';
-import { repositoryOf } from '../repository.js';
-import { isNotFound } from '../writer/write-context.js';
-import type { ArtifactWriter } from './artifact-writer.js';
-import { Build, type BuildEnd, type Progress } from './build.js';
-import { isCurrent } from './decide.js';
-import type { RefFinder } from './find-ref.js';
-import type { KnownUpstreams } from './known-upstreams.js';
+import { Build } from './build.js';
 import type { PendingLimits } from './pending-limits.js';
-import type { Refusals } from './refusals.js';
-import type { Found, StoredArtifacts } from './stored-artifacts.js';
-import type { UpstreamChecks } from './upstream-checks.js';
-
-interface Order {
-  readonly id: ArtifactId;
-  readonly requestedAt: number;
-  readonly isBackground: boolean;
-  readonly isForced: boolean;
-}
-
-/** Failures that repeat with every build of the same refs. */
-const FOLLOWS_FROM_REFS: ReadonlySet<string> = new Set([
-  'LIMIT_EXCEEDED',
-  'REPOSITORY_INVALID',
-  'UPSTREAM_INVALID',
-]);
-
-/** A mirror may turn out to be damaged, or to lack a ref that the upstream has by now. */
-const MAX_ATTEMPTS = 3;
-
-export interface BuildParts {
-  readonly config: SnapshotConfig;
-  readonly events: EventEmitter<SnapshotEvents>;
-  readonly mirrors: MirrorManager;
-  readonly policy: FreshnessPolicy;
-  readonly known: KnownUpstreams;
-  readonly checks: UpstreamChecks;
-  readonly refusals: Refusals;
-  readonly writer: ArtifactWriter;
-  readonly stored: StoredArtifacts;
-  readonly pending: PendingLimits;
-  readonly locks: LockRegistry;
-  readonly search: RefFinder;
-  /** Resolves when the directories exist. */
-  readonly started: () => Promise<void>;
-  readonly closing: AbortSignal;
-}
+import { type BuildParts, BuildRuns } from './run-build.js';
 
 /**
  * Builds artifacts: at most one build of each artifact at a time, in this process and, by a lock, among all
  * processes that share the store.
  */
 export class Builds {
-  readonly #parts: BuildParts;
+  readonly #pending: PendingLimits;
+  readonly #runs: BuildRuns;
   readonly #running = new Map<string, Build>();
   /** Also work of dropped builds that goes on. */
   readonly #unsettled = new Set<Promise<unknown>>();
-  /** By artifact and digest of the refs. */
-  readonly #failures: FailureCache;
 
   constructor(parts: BuildParts) {
-    this.#parts = parts;
-    this.#failures = new FailureCache(parts.config.limits.failureMemory);
+    this.#pending = parts.pending;
+    this.#runs = new BuildRuns(parts, (work) => this.#settle(work));
   }
 
   /** The build of an artifact that runs. */
@@ -99,9 +47,9 @@ export class Builds {
       if (!isBackground) running.hurry();
       return running;
     }
-    const leave = this.#parts.pending.enterBuild(id, isBackground);
+    const leave = this.#pending.enterBuild(id, isBackground);
     const order = { id, requestedAt, isBackground, isForced };
-    const build = new Build((progress) => this.#run(order, progress), isVariant(id));
+    const build = new Build((progress) => this.#runs.run(order, progress), isVariant(id));
     this.#running.set(key, build);
     const { done } = build;
     this.#settle(done);
@@ -138,204 +86,4 @@ export class Builds {
     this.#unsettled.add(work);
     void work.then(() => this.#unsettled.delete(work));
   }
-
-  async #run(order: Order, progress: Progress): Promise<BuildEnd> {
-    const { started, closing } = this.#parts;
-    const signal = AbortSignal.any([closing, progress.dropped]);
-    await unlessAborted(started(), signal);
-    const lock = await this.#lock(order.id, signal);
-    try {
-      // A lost lease does not end the build: it only saves work. Other processes build the same bytes meanwhile,
-      // and the store refuses to replace a newer artifact by an older one.
-      return await this.#runLocked(order, signal, progress);
-    } finally {
-      await lock.release();
-    }
-  }
-
-  async #lock(id: ArtifactId, signal: AbortSignal): Promise<Lock> {
-    const { locks, events } = this.#parts;
-    const waitingSince = performance.now();
-    try {
-      return await locks.acquire(artifactKey(id), { signal });
-    } catch (cause) {
-      if (!signal.aborted) {
-        const milliseconds = performance.now() - waitingSince;
-        const error = toSnapshotError(cause);
-        events.emit('generationFailed', { repository: repositoryOf(id), milliseconds, error });
-      }
-      throw cause;
-    }
-  }
-
-  async #runLocked(order: Order, signal: AbortSignal, progress: Progress): Promise<BuildEnd> {
-    const { id, isForced } = order;
-    const { policy, stored, known, refusals, writer, events } = this.#parts;
-    // The last holder of the lock may have built the artifact.
-    let { found, revision } = await stored.look(id, { signal });
-    const upstream = known.stateOf(id);
-    if (found !== undefined && isCurrent(id, found, upstream, policy) && !isForced) {
-      progress.announce({ kind: 'stored' });
-      return 'stored';
-    }
-    writer.prepare();
-    // Of all attempts; `undefined` while there is no failure to report.
-    let begunAt: number | undefined;
-    const onTurn = () => {
-      progress.begin();
-      begunAt ??= performance.now();
-    };
-    const elapsed = () => performance.now() - (begunAt ?? performance.now());
-    let isChecked = false;
-    try {
-      for (let attempt = 1; ; attempt++) {
-        if (attempt > 1) ({ found, revision } = await stored.look(id, { signal }));
-        const leasing = this.#lease(order, found?.artifact.storedAt ?? 0);
-        const lease = await unlessAborted(leasing, progress.dropped).catch((error: unknown) => {
-          // The clone goes on: other artifacts may need it.
-          this.#settle(leasing.then((late) => late.release()).catch(() => {}));
-          throw error;
-        });
-        // The stored snapshot may have turned out to be damaged when the mirror was made from it.
-        if (revision !== null && stored.isDistrusted(id, revision)) found = undefined;
-        const { digest } = lease.revision;
-        const basis = `${artifactKey(id)} ${digest}`;
-        this.#refuseIfRemembered(basis, lease);
-        progress.reads(digest);
-        let isShown = false;
-        let etag = found?.artifact.etag;
-        try {
-          refusals.throwIfOver(id);
-          isChecked = this.#isChecked(order, found, lease);
-          if (found !== undefined && !found.isOfOtherFormat && !isChecked) {
-            const message = 'the upstream did not say what it has since this was stored';
-            const cause = known.stateOf(id).failure;
-            throw new SnapshotError('UPSTREAM_UNREACHABLE', message, { cause });
-          }
-          const unless = isForced || found?.isOfOtherFormat ? undefined : found?.provenance.basis;
-          const { awaited } = progress;
-          const knownAt = known.stateOf(id).checkedAt?.date;
-          const { isBackground } = order;
-          // A lock may be lost without notice: the store's condition decides.
-          const given = { unless, replaces: revision, knownAt, isBackground };
-          const options = { ...given, awaited, signal, onTurn };
-          const outcome = await writer.write(id, lease, options, (info, spool) => {
-            isShown = true;
-            etag = info.etag;
-            progress.announce({ kind: 'building', info, spool });
-          });
-          begunAt = undefined;
-          if (outcome === 'superseded' || outcome === 'not-stored') return outcome;
-          if (etag !== undefined) stored.verify(id, etag, digest);
-          if (outcome === 'unchanged') progress.announce({ kind: 'stored' });
-          else if (isVariant(id)) await stored.boundVariants(id);
-          return 'stored';
-        } catch (error) {
-          // A name that a client made up is no failure.
-          if (isNotFound(error)) begunAt = undefined;
-          const isWorthIt = await this.#isWorthAnother(id, lease, error, attempt);
-          if (isShown || !isWorthIt || attempt === MAX_ATTEMPTS) {
-            throw this.#remember(basis, error);
-          }
-        } finally {
-          lease.release();
-        }
-      }
-    } catch (cause) {
-      if (begunAt !== undefined) {
-        const error = toSnapshotError(cause);
-        const failed = { repository: repositoryOf(id), milliseconds: elapsed(), error };
-        events.emit('generationFailed', failed);
-      }
-      // The check found that the ref is gone upstream: its artifact is not served for ever.
-      if (isChecked && found !== undefined && isRefMissing(cause)) {
-        await stored.delete(artifactKey(id));
-      }
-      throw cause;
-    }
-  }
-
-  /** Remembers a failure that every build of the same refs repeats. @returns the error to throw. */
-  #remember(basis: string, error: unknown): unknown {
-    const follows = error instanceof SnapshotError && FOLLOWS_FROM_REFS.has(error.code);
-    return follows ? this.#failures.remember(basis, error) : error;
-  }
-
-  /** @throws SnapshotError the remembered failure of a build of the same refs. */
-  #refuseIfRemembered(basis: string, lease: MirrorLease): void {
-    try {
-      this.#failures.throwIfRemembered(basis);
-    } catch (error) {
-      lease.release();
-      throw error;
-    }
-  }
-
-  /** Whether another attempt may succeed. */
-  async #isWorthAnother(
-    id: ArtifactId,
-    lease: MirrorLease,
-    error: unknown,
-    attempt: number,
-  ): Promise<boolean> {
-    const { mirrors } = this.#parts;
-    const isDamaged = await mirrors.setAsideIfDamaged(lease, error);
-    // Release the lease first: an eviction waits for it, and the search below waits for the eviction.
-    lease.release();
-    if (isDamaged) return true;
-    return isRefMissing(error) && attempt === 1 && (await this.#lookFor(id, lease.revision.digest));
-  }
-
-  /**
-   * Leases the repository's mirror, as fresh as the policy demands for a build.
-   *
-   * @param storedAt when the artifact was stored that will be replaced: another process may have built it from
-   * newer refs than the mirror's.
-   */
-  async #lease({ id, requestedAt, isBackground }: Order, storedAt: number): Promise<MirrorLease> {
-    const { mirrors, known, checks, closing: signal } = this.#parts;
-    const { lease, isCloned } = await checks.leaseMirror(id, { isBackground });
-    // While there was no mirror, checks fetched nothing: the new mirror may be behind.
-    const isBehind = known.digestOf(id) !== lease.revision.digest;
-    const isSpared = !known.isDue(id) || (isBackground && known.isThrottled(id));
-    const isChecked =
-      isCloned ||
-      known.isFailing(id) ||
-      known.wasCheckedSince(id, { time: requestedAt }) ||
-      (isSpared && known.wasCheckedSince(id, { date: storedAt }));
-    if (isFixed(id) || (isChecked && !isBehind)) return lease;
-    lease.release();
-    // If the upstream does not answer, use the mirror as it is.
-    await checks.check(id, isBackground).catch((error: unknown) => {
-      if (!(error instanceof SnapshotError) || signal.aborted) throw error;
-    });
-    return await mirrors.lease(id, signal, { isBackground });
-  }
-
-  /**
-   * Whether the mirror has the refs of a check since the request, or since the artifact was stored. Otherwise the
-   * stored artifact may be newer than the mirror.
-   */
-  #isChecked(
-    { id, requestedAt }: Order,
-    found: Found<StoredArtifact> | undefined,
-    { revision }: MirrorLease,
-  ): boolean {
-    if (isFixed(id)) return true;
-    const { known } = this.#parts;
-    const date = found?.provenance.knownAt ?? found?.artifact.storedAt ?? 0;
-    const wasChecked =
-      known.wasCheckedSince(id, { time: requestedAt }) || known.wasCheckedSince(id, { date });
-    return wasChecked && known.digestOf(id) === revision.digest;
-  }
-
-  /** Looks for the ref upstream. @returns whether the mirror may have it now. */
-  async #lookFor(id: ArtifactId, digest: string): Promise<boolean> {
-    if (isBundle(id) || id.ref === undefined) return false;
-    return await this.#parts.search.find(id, id.ref, digest);
-  }
-}
-
-function isRefMissing(error: unknown): boolean {
-  return error instanceof SnapshotError && error.code === 'REF_NOT_FOUND';
 }

@@ -5,27 +5,25 @@ import type { LockRegistry } from '../locks/registry.js';
 import type { RepositoryId } from '../repository.js';
 import type { SnapshotStore } from '../stores/store.js';
 
-/** What some process of the fleet found out. */
+/** The result of a check by some process of the fleet. */
 export interface CheckRecord {
-  /** Of HEAD and the refs. */
+  /** Identifies HEAD and the refs. */
   readonly digest: string;
-  /** When the upstream was asked: milliseconds since the epoch, by the clock of who did. */
+  /** When the check began: milliseconds since the epoch, by the clock of that process. */
   readonly date: number;
 }
 
 /**
- * Milliseconds for which a lock is waited for: who holds it asks just what is to be asked. Longer than lock
- * servers have to answer, so that one that does not is told from one that says no.
+ * Milliseconds to wait for the lock, whose holder makes the same check. Longer than the time that a lock server has to
+ * answer, so that a server that is down is not mistaken for a lock that is held.
  */
 const PATIENCE = 10_000;
-/** Milliseconds by which clocks may differ. */
+/** Milliseconds by which the clocks of processes may differ. */
 const CLOCK_SKEW = 10_000;
 
 /**
- * Keeps processes that share a store and locks from asking upstreams the same questions while nobody waits
- * for the answer: one of them asks, and writes down in the store what it was told.
- *
- * When the locks or the store fail, each asks for itself.
+ * Shares background checks among processes that share a store and locks: one of them checks the upstream, and writes
+ * the result to the store for the others. If locks or store fail, each process checks for itself.
  */
 export class FleetChecks {
   readonly #store: SnapshotStore;
@@ -37,36 +35,36 @@ export class FleetChecks {
   }
 
   /**
-   * Asks, unless another process did so after a date, or is doing it.
+   * Checks the upstream, unless another process has done so since a date, or is doing it.
    *
-   * @param ask returns the digest of what the upstream has.
-   * @returns what another process found out, `'asked'`, or `'busy'` while another process asks.
-   * @throws what `ask` throws; the signal's reason.
+   * @param check returns the digest of the upstream's HEAD and refs.
+   * @returns the result of another process; `'checked'`; or `'busy'` while another process checks.
+   * @throws the error of `check`; the signal's reason.
    */
   async run(
     repository: RepositoryId,
     since: number,
-    ask: () => Promise<string>,
+    check: () => Promise<string>,
     signal: AbortSignal,
-  ): Promise<CheckRecord | 'asked' | 'busy'> {
+  ): Promise<CheckRecord | 'checked' | 'busy'> {
     const lock = await this.#acquire(repository, signal);
     if (lock === 'busy') return 'busy';
     try {
       const record = await this.#read(repository, signal);
       if (record !== undefined && isWithin(record.date, since)) return record;
       const date = Date.now();
-      const digest = await ask();
+      const digest = await check();
       if (lock !== undefined) await this.#write(repository, { digest, date }, signal);
-      return 'asked';
+      return 'checked';
     } finally {
       await lock?.release();
     }
   }
 
-  /** `undefined` without a lock. */
+  /** `undefined`: the lock registry fails. */
   async #acquire(repository: RepositoryId, signal: AbortSignal) {
     const key = checkKey(repository);
-    const busy = new SnapshotError('LOCK_FAILED', 'somebody else holds it');
+    const busy = new SnapshotError('LOCK_FAILED', 'another process holds it');
     try {
       const acquire = (ends: AbortSignal) => this.#locks.acquire(key, { signal: ends });
       return await withDeadline(PATIENCE, signal, acquire, () => busy);
@@ -103,7 +101,7 @@ function isWithin(date: number, since: number): boolean {
   return date >= since && isPlausible(date);
 }
 
-/** A date that is far ahead is one of a clock that is wrong. */
+/** Whether a date of another process is not far in the future, as a wrong clock would make it. */
 export function isPlausible(date: number): boolean {
   return date <= Date.now() + CLOCK_SKEW;
 }

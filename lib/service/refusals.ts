@@ -5,37 +5,37 @@ import { type RepositoryId, repositoryKey } from '../repository.js';
 import type { SnapshotStore } from '../stores/store.js';
 import { isPlausible } from './fleet-checks.js';
 
-/** Dates of the first refusal and of the last one that was noted. */
+/** Dates of the first refusal, and of the last one that was noted in the store. */
 interface Noted {
   readonly since: number;
   readonly until: number;
 }
 
 interface Refusal {
-  /** When the upstream first refused, with no other answer since. */
+  /** When the first refusal came, with no other answer since. */
   readonly since: Moment;
-  /** The last answer. */
+  /** The last refusal. */
   readonly error: SnapshotError;
-  /** Whether it refused after `forgetAfter`. Only success ends that, no outage. */
+  /** Whether a refusal came after `forgetAfter`. Only a success ends that, no outage. */
   readonly isForgotten: boolean;
-  /** Whether all that there was of the repository was deleted since. */
+  /** Whether the mirror and the artifacts of the repository were deleted since. */
   isRemoved: boolean;
 }
 
-/** Part of `forgetAfter`: so often at most it is noted that a refusal goes on. */
+/** The part of `forgetAfter` after which a refusal that goes on is noted again. */
 const NOTE_INTERVAL = 0.1;
 
 export interface RefusalsParts {
   readonly store: SnapshotStore;
   /** Milliseconds. */
   readonly forgetAfter: number;
-  /** Told of each refusal of a repository of which something may be left. */
+  /** Called after each refusal of a repository that is not deleted yet. */
   readonly onRefused: (repository: RepositoryId) => void;
 }
 
 /**
- * Which repositories their upstreams refuse (401, 403, 404, 410), and since when. Dates are noted in the store, for
- * the time after a restart and for all who share it. When the store fails, each process goes by what it knows.
+ * Knows which repositories their upstreams refuse (401, 403, 404, 410), and since when. The dates are noted in the
+ * store: for a restart, and for all processes that share it. If the store fails, each process uses its own dates.
  */
 export class Refusals {
   readonly #store: SnapshotStore;
@@ -54,25 +54,25 @@ export class Refusals {
     return this.#refusals.has(repositoryKey(repository));
   }
 
-  /** Whether a repository must not be served: without an answer since, it has been refused for `forgetAfter`. */
+  /** Whether the repository must not be served: it has been refused for `forgetAfter`. */
   isOver(repository: RepositoryId): boolean {
     const refusal = this.#refusals.get(repositoryKey(repository));
     return refusal !== undefined && (refusal.isForgotten || this.#isLong(refusal.since));
   }
 
-  /** When that will be: by `performance.now()`. */
+  /** When that will be, by `performance.now()`. */
   overAt(repository: RepositoryId): number {
     const since = this.#refusals.get(repositoryKey(repository))?.since.time;
     return (since ?? performance.now()) + this.#forgetAfter;
   }
 
-  /** Whether all of it is to be deleted: the upstream refused once more after that time. */
+  /** Whether mirror and artifacts must be deleted: a refusal came after that time. */
   isToBeRemoved(repository: RepositoryId): boolean {
     const refusal = this.#refusals.get(repositoryKey(repository));
     return refusal?.isForgotten === true && !refusal.isRemoved;
   }
 
-  /** Takes note that it is deleted. */
+  /** Mirror and artifacts were deleted. */
   removed(repository: RepositoryId): void {
     const refusal = this.#refusals.get(repositoryKey(repository));
     if (refusal !== undefined) refusal.isRemoved = true;
@@ -86,15 +86,15 @@ export class Refusals {
     throw new SnapshotError(code, message, { cause: refusal.error });
   }
 
-  /** The repository begins anew. @throws SnapshotError `STORE_FAILED` */
+  /** Ends a refusal, as when the repository is evicted. @throws SnapshotError `STORE_FAILED` */
   async forget(repository: RepositoryId): Promise<void> {
     await this.#store.delete(refusalKey(repository));
     this.#refusals.delete(repositoryKey(repository));
   }
 
   /**
-   * The upstream answered, this process or another one, what was asked then: ends refusals of before, whoever
-   * noted them. Never rejects.
+   * A check at that moment succeeded, in this process or another one. Ends earlier refusals, whichever process noted
+   * them. Never rejects.
    */
   async answered(repository: RepositoryId, at: Moment, signal: AbortSignal): Promise<void> {
     const key = repositoryKey(repository);
@@ -104,9 +104,9 @@ export class Refusals {
   }
 
   /**
-   * A check failed. An outage ends a refusal: a mixture of both is none. Never rejects.
+   * A check failed. An outage ends a refusal, since outages and refusals mixed prove nothing. Never rejects.
    *
-   * @param answeredAt the date of the last check of this process that succeeded.
+   * @param answeredAt the date of this process's last successful check.
    */
   async failed(
     repository: RepositoryId,
@@ -125,7 +125,7 @@ export class Refusals {
     }
     const known = before?.since ?? thisMoment();
     const date = await this.#note(repository, known.date, answeredAt, signal);
-    // By the date alone, setting the clock would make it seem long.
+    // The date alone would be wrong after the clock was set.
     const since = date === known.date ? known : momentOf(date);
     const isForgotten = before?.isForgotten === true || this.#isLong(since);
     const isRemoved = before?.isRemoved === true;
@@ -137,7 +137,7 @@ export class Refusals {
     return performance.now() - since.time >= this.#forgetAfter;
   }
 
-  /** @returns since when it is refused: a date. */
+  /** Notes the refusal in the store. @returns the date of the first refusal. */
   async #note(
     repository: RepositoryId,
     known: number,
@@ -151,7 +151,7 @@ export class Refusals {
       noted.since > (answeredAt ?? 0) &&
       (this.#isOfForgotten(noted) || now - noted.until <= this.#forgetAfter);
     const since = Math.min(goesOn ? noted.since : known, now);
-    // Of what is forgotten that has to be noted, so that no outage ends it.
+    // A forgotten repository must be noted as such, so that no outage ends it.
     const isNoted = goesOn && (this.#isOfForgotten(noted) || now - since < this.#forgetAfter);
     if (isNoted && now - noted.until < this.#forgetAfter * NOTE_INTERVAL) return since;
     const put = async () => {
@@ -163,7 +163,7 @@ export class Refusals {
     return since;
   }
 
-  /** Others may have noted something since this process last looked. */
+  /** Deletes the note. Reads it first: another process may have written it. */
   async #erase(
     repository: RepositoryId,
     isOver: (noted: Noted) => boolean,
@@ -185,7 +185,7 @@ export class Refusals {
   }
 }
 
-/** A store that fails shows elsewhere. */
+/** A failing store is reported elsewhere. */
 function ignore(): undefined {
   return undefined;
 }

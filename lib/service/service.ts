@@ -1,6 +1,5 @@
 import { setMaxListeners } from 'node:events';
 import { mkdir } from 'node:fs/promises';
-import { join } from 'node:path';
 import type {
   ArtifactId,
   ArtifactSource,
@@ -24,27 +23,9 @@ import { SnapshotError } from '../errors.js';
 import { hostEvents } from '../events/call-host.js';
 import type { SnapshotEvents } from '../events/events.js';
 import { logFailures } from '../events/log-failures.js';
-import { InProcessLocks } from '../locks/in-process.js';
-import type { LockRegistry } from '../locks/registry.js';
-import type { StoredSnapshots } from '../mirror/clone-mirror.js';
-import { MirrorManager } from '../mirror/mirrors.js';
 import type { RepositoryId } from '../repository.js';
-import { FileSystemStore } from '../stores/filesystem/filesystem-store.js';
-import type { SnapshotStore } from '../stores/store.js';
-import { ArtifactWriter } from './artifact-writer.js';
-import { Builds } from './builds.js';
-import { MirrorQueries } from './ensure-refs.js';
-import { RefFinder } from './find-ref.js';
-import { FleetChecks } from './fleet-checks.js';
-import { KnownUpstreams } from './known-upstreams.js';
-import { PendingLimits } from './pending-limits.js';
-import { Refresher } from './refresher.js';
-import { Refusals } from './refusals.js';
-import { Removal } from './removal.js';
-import { Requests } from './requests.js';
+import { createParts, type ServiceParts } from './parts.js';
 import { listRepositories, type RepositoryStatus } from './status.js';
-import { StoredArtifacts } from './stored-artifacts.js';
-import { UpstreamChecks } from './upstream-checks.js';
 
 export interface CloseOptions {
   /**
@@ -65,19 +46,7 @@ export class SnapshotService implements ArtifactSource {
   readonly events = hostEvents<SnapshotEvents>();
   readonly urlOf?: NonNullable<ArtifactSource['urlOf']>;
   readonly #config: SnapshotConfig;
-  readonly #store: SnapshotStore;
-  readonly #locks: LockRegistry;
-  readonly #stored: StoredArtifacts;
-  readonly #mirrors: MirrorManager;
-  readonly #refusals: Refusals;
-  readonly #known: KnownUpstreams;
-  readonly #checks: UpstreamChecks;
-  readonly #writer: ArtifactWriter;
-  readonly #builds: Builds;
-  readonly #refresher: Refresher;
-  readonly #requests: Requests;
-  readonly #queries: MirrorQueries;
-  readonly #removal: Removal;
+  readonly #parts: ServiceParts;
   /** Aborts when `close` begins: nothing new begins from then on. */
   readonly #stopping = new AbortController();
   /** Aborts when all that runs must end. */
@@ -87,63 +56,19 @@ export class SnapshotService implements ArtifactSource {
 
   constructor(config: SnapshotConfig) {
     const { events } = this;
-    const { limits, freshness: policy } = config;
     const stopping = this.#stopping.signal;
     const closing = this.#closing.signal;
     // All running work listens to them: Node would warn of a leak.
     setMaxListeners(0, stopping, closing);
-    const onEvict = (key: string) => void events.emit('evicted', { key });
     if (config.logger !== undefined) logFailures(events, config.logger);
-    const directory = join(config.dataDir, 'snapshots');
-    const store: SnapshotStore =
-      config.store ?? new FileSystemStore({ directory, maxBytes: limits.maxStoreBytes, onEvict });
-    store.watch?.((failure) => void events.emit('storeDegraded', failure));
-    const locks = config.locks ?? new InProcessLocks();
-    // An app that brings locks shares the store with other processes.
-    const fleet = config.locks && new FleetChecks(store, config.locks);
-    const started = this.#started;
-    const stored = new StoredArtifacts(config, store, onEvict);
-    const base = { config, policy, limits, events, stored, store, stopping, closing, started };
-    const mirrors = new MirrorManager(config, events, {
-      closing,
-      snapshots: this.#storedSnapshots(stored),
-      onPruned: (repository) => this.#refresher.rebuildPruned(repository),
-      onIncomplete: (repository) => this.#removal.deleteStored(repository),
-    });
-    const refusals = new Refusals({
-      store,
-      forgetAfter: policy.forgetAfter,
-      onRefused: (repository) => this.#onRefused(repository),
-    });
-    const known = new KnownUpstreams({ policy, mirrors, refusals });
-    const upstreams = { ...base, mirrors, refusals, known };
-    const checks = new UpstreamChecks({ ...upstreams, fleet });
-    const pending = new PendingLimits(limits);
-    const search = new RefFinder(config, known, checks);
-    const writer = new ArtifactWriter(config, store, events);
-    const work = { ...upstreams, checks, pending, search };
-    const builds = new Builds({ ...work, writer, locks });
-    const refresher = new Refresher({ ...work, builds });
     this.#config = config;
-    this.#store = store;
-    this.#locks = locks;
-    this.#stored = stored;
-    this.#mirrors = mirrors;
-    this.#refusals = refusals;
-    this.#known = known;
-    this.#checks = checks;
-    this.#writer = writer;
-    this.#builds = builds;
-    this.#refresher = refresher;
-    this.#requests = new Requests({ ...work, builds, refresher });
-    this.#queries = new MirrorQueries({ ...work, refresher });
-    this.#removal = new Removal({ ...upstreams, builds, isFleet: fleet !== undefined });
+    this.#parts = createParts({ config, events, started: this.#started, stopping, closing });
+    const { stored, requests } = this.#parts;
     if (stored.haveUrls) {
-      this.urlOf = async (id, ...about) =>
-        await this.#requests.urlOf(this.#canonical(id), ...about);
+      this.urlOf = async (id, ...about) => await requests.urlOf(this.#canonical(id), ...about);
     }
     // A failed start is repeated for the next caller that needs it.
-    started().catch(() => {});
+    this.#started().catch(() => {});
   }
 
   /**
@@ -158,11 +83,11 @@ export class SnapshotService implements ArtifactSource {
   }
 
   async stat(id: ArtifactId, options?: GetOptions): Promise<StoredArtifact | undefined> {
-    return await this.#requests.stat(this.#canonical(id), options);
+    return await this.#parts.requests.stat(this.#canonical(id), options);
   }
 
   async current(id: ArtifactId, options?: GetOptions): Promise<StoredArtifact | undefined> {
-    return await this.#requests.current(this.#canonical(id), options);
+    return await this.#parts.requests.current(this.#canonical(id), options);
   }
 
   async pinned(
@@ -170,11 +95,11 @@ export class SnapshotService implements ArtifactSource {
     etags: readonly string[],
     options?: GetOptions,
   ): Promise<StoredArtifact | undefined> {
-    return await this.#requests.pinned(this.#canonical(id), etags, options);
+    return await this.#parts.requests.pinned(this.#canonical(id), etags, options);
   }
 
   async open(id: ArtifactId, options?: OpenArtifactOptions): Promise<OpenedArtifact | undefined> {
-    return await this.#requests.open(this.#canonical(id), options);
+    return await this.#parts.requests.open(this.#canonical(id), options);
   }
 
   /**
@@ -183,11 +108,11 @@ export class SnapshotService implements ArtifactSource {
    * `FORBIDDEN`, `INVALID_REQUEST`, `CLOSED`, `INTERNAL`; the signal's reason.
    */
   async get(id: ArtifactId, options?: GetOptions): Promise<OpenedArtifact | GeneratedArtifact> {
-    return await this.#requests.get(this.#canonical(id), options);
+    return await this.#parts.requests.get(this.#canonical(id), options);
   }
 
   async isUpToDate(id: BundleId, options?: GetOptions): Promise<boolean> {
-    return await this.#queries.isUpToDate(this.#canonical(id), options);
+    return await this.#parts.queries.isUpToDate(this.#canonical(id), options);
   }
 
   async ensureRefs(
@@ -195,11 +120,11 @@ export class SnapshotService implements ArtifactSource {
     wanted: WantedRefs,
     options?: GetOptions,
   ): Promise<EnsuredRefs> {
-    return await this.#queries.ensureRefs(this.#canonical(repository), wanted, options);
+    return await this.#parts.queries.ensureRefs(this.#canonical(repository), wanted, options);
   }
 
   headOf(repository: RepositoryId): string | undefined {
-    return this.#mirrors.find(this.#canonical(repository))?.revision?.head.oid;
+    return this.#parts.mirrors.find(this.#canonical(repository))?.revision?.head.oid;
   }
 
   /**
@@ -213,7 +138,7 @@ export class SnapshotService implements ArtifactSource {
     if (this.#stopping.signal.aborted) {
       throw new SnapshotError('CLOSED', 'the service is closed or closing');
     }
-    return await unlessAborted(this.#refresher.refresh(canonical), signal);
+    return await unlessAborted(this.#parts.refresher.refresh(canonical), signal);
   }
 
   /**
@@ -227,15 +152,15 @@ export class SnapshotService implements ArtifactSource {
     const repository = repositoryAt(this.#config, url);
     if (repository === undefined || this.#stopping.signal.aborted) return false;
     const isKnown = await this.#knows(repository);
-    if (isKnown) this.#refresher.pushed(repository);
+    if (isKnown) this.#parts.refresher.pushed(repository);
     return isKnown;
   }
 
   /** Deletes a stored artifact, if there is one. The mirror stays. */
   async delete(id: ArtifactId): Promise<void> {
     const canonical = this.#canonical(id);
-    await this.#builds.untilStored(canonical);
-    await this.#stored.delete(artifactKey(canonical));
+    await this.#parts.builds.untilStored(canonical);
+    await this.#parts.stored.delete(artifactKey(canonical));
   }
 
   /**
@@ -247,25 +172,23 @@ export class SnapshotService implements ArtifactSource {
   async evict(repository: RepositoryId): Promise<void> {
     const canonical = this.#canonical(repository);
     await unlessAborted(this.#started(), this.#closing.signal);
-    await this.#removal.evict(canonical);
+    await this.#parts.removal.evict(canonical);
   }
 
   /** The status of all repositories that have a mirror, or that clients have requested. */
   async repositories(): Promise<RepositoryStatus[]> {
     return await listRepositories({
       policy: this.#config.freshness,
-      mirrors: this.#mirrors,
-      known: this.#known,
-      stored: this.#stored,
+      ...this.#parts,
     });
   }
 
   /** Ends all running work, begins nothing new, and releases workers, store and locks. Idempotent. */
   async close({ running = 'abort' }: CloseOptions = {}): Promise<void> {
     this.#stopping.abort();
-    if (running === 'wait') await this.#builds.settled();
+    if (running === 'wait') await this.#parts.builds.settled();
     this.#closing.abort(new SnapshotError('CLOSED', 'the service was closed'));
-    await this.#builds.settled();
+    await this.#parts.builds.settled();
     this.#released ??= this.#release();
     await this.#released;
   }
@@ -275,56 +198,36 @@ export class SnapshotService implements ArtifactSource {
     return canonicalId(this.#config, id);
   }
 
-  /** Checks again when the refusal may last too long, even if no client requests the repository. */
-  #onRefused(repository: RepositoryId): void {
-    if (this.#refusals.isToBeRemoved(repository)) this.#removal.forget(repository);
-    else this.#refresher.checkAt(repository, this.#refusals.overAt(repository));
-  }
-
-  /** The stored snapshots, for mirrors that are made from them. */
-  #storedSnapshots(stored: StoredArtifacts): StoredSnapshots {
-    return {
-      open: async (repository, signal) => {
-        const found = await stored.open(repository, { signal });
-        if (found === undefined) return undefined;
-        const { body, revision } = found.artifact;
-        const damaged = () => {
-          stored.distrust(repository, revision);
-          this.#refresher.rebuildForced(repository);
-        };
-        return { body, damaged };
-      },
-    };
-  }
-
   async #release(): Promise<void> {
-    await Promise.all([this.#mirrors.close(), this.#writer.close()]);
-    await Promise.all([this.#checks.settled(), this.#refresher.settled()]);
-    await this.#removal.settled();
+    await Promise.all([this.#parts.mirrors.close(), this.#parts.writer.close()]);
+    await Promise.all([this.#parts.checks.settled(), this.#parts.refresher.settled()]);
+    await this.#parts.removal.settled();
     await Promise.allSettled([this.#started()]);
-    await Promise.all([this.#store.close?.(), this.#locks.close?.()]);
+    await Promise.all([this.#parts.store.close?.(), this.#parts.locks.close?.()]);
   }
 
   async #start(): Promise<void> {
     this.#closing.signal.throwIfAborted();
     await mkdir(this.#config.dataDir, { recursive: true });
     // The first call makes a store on disk remove a crash's leftovers. A store that fails shows later.
-    const store = this.#store.stat(artifactKey({ host: '', path: '' })).catch(() => undefined);
-    const parts = [this.#mirrors.start(), this.#writer.start(), store];
+    const store = this.#parts.store
+      .stat(artifactKey({ host: '', path: '' }))
+      .catch(() => undefined);
+    const parts = [this.#parts.mirrors.start(), this.#parts.writer.start(), store];
     // The next attempt must not run beside parts of this one.
     await Promise.allSettled(parts);
     await Promise.all(parts);
-    for (const { repository, usedAt } of this.#mirrors.list()) {
-      this.#known.know(repository, momentOf(usedAt));
-      this.#refresher.refreshAtIntervals(repository);
+    for (const { repository, usedAt } of this.#parts.mirrors.list()) {
+      this.#parts.known.know(repository, momentOf(usedAt));
+      this.#parts.refresher.refreshAtIntervals(repository);
     }
   }
 
   async #knows(repository: RepositoryId): Promise<boolean> {
     const isListed = () =>
-      this.#known.isKnown(repository) || this.#mirrors.find(repository) !== undefined;
+      this.#parts.known.isKnown(repository) || this.#parts.mirrors.find(repository) !== undefined;
     if (isListed()) return true;
     await this.#started();
-    return isListed() || (await this.#stored.stat(repository)) !== undefined;
+    return isListed() || (await this.#parts.stored.stat(repository)) !== undefined;
   }
 }

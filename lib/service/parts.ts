@@ -1,0 +1,113 @@
+import type { EventEmitter } from 'node:events';
+import { join } from 'node:path';
+import type { SnapshotConfig } from '../config/options.js';
+import type { SnapshotEvents } from '../events/events.js';
+import { InProcessLocks } from '../locks/in-process.js';
+import type { LockRegistry } from '../locks/registry.js';
+import type { StoredSnapshots } from '../mirror/clone-mirror.js';
+import { MirrorManager } from '../mirror/mirrors.js';
+import type { RepositoryId } from '../repository.js';
+import { FileSystemStore } from '../stores/filesystem/filesystem-store.js';
+import type { SnapshotStore } from '../stores/store.js';
+import { ArtifactWriter } from './artifact-writer.js';
+import { Builds } from './builds.js';
+import { MirrorQueries } from './ensure-refs.js';
+import { RefFinder } from './find-ref.js';
+import { FleetChecks } from './fleet-checks.js';
+import { KnownUpstreams } from './known-upstreams.js';
+import { PendingLimits } from './pending-limits.js';
+import { Refresher } from './refresher.js';
+import { Refusals } from './refusals.js';
+import { Removal } from './removal.js';
+import { Requests } from './requests.js';
+import { StoredArtifacts } from './stored-artifacts.js';
+import { UpstreamChecks } from './upstream-checks.js';
+
+/** What the parts of a service share. */
+export interface ServiceContext {
+  readonly config: SnapshotConfig;
+  readonly events: EventEmitter<SnapshotEvents>;
+  /** Resolves when the directories exist. */
+  readonly started: () => Promise<void>;
+  /** Aborts when nothing new may begin. */
+  readonly stopping: AbortSignal;
+  /** Aborts when all running work must end. */
+  readonly closing: AbortSignal;
+}
+
+/** The parts of a service. Each one is documented in its own file. */
+export interface ServiceParts {
+  readonly store: SnapshotStore;
+  readonly locks: LockRegistry;
+  readonly stored: StoredArtifacts;
+  readonly mirrors: MirrorManager;
+  readonly known: KnownUpstreams;
+  readonly checks: UpstreamChecks;
+  readonly writer: ArtifactWriter;
+  readonly builds: Builds;
+  readonly refresher: Refresher;
+  readonly requests: Requests;
+  readonly queries: MirrorQueries;
+  readonly removal: Removal;
+}
+
+/** Creates the parts of a service, from the lower ones to those that use them. */
+export function createParts(context: ServiceContext): ServiceParts {
+  const { config, events, closing } = context;
+  const { limits, freshness: policy } = config;
+  const onEvict = (key: string) => void events.emit('evicted', { key });
+  const store = config.store ?? defaultStore(config, onEvict);
+  store.watch?.((failure) => void events.emit('storeDegraded', failure));
+  const locks = config.locks ?? new InProcessLocks();
+  // An app that brings locks shares the store with other processes.
+  const fleet = config.locks && new FleetChecks(store, config.locks);
+  const stored = new StoredArtifacts(config, store, onEvict);
+  const base = { ...context, policy, limits, store, locks, stored };
+
+  // The lower parts report to the upper ones, which exist by the time of any report.
+  const snapshots: StoredSnapshots = {
+    open: async (repository, signal) => {
+      const found = await stored.open(repository, { signal });
+      if (found === undefined) return undefined;
+      const { body, revision } = found.artifact;
+      const damaged = () => {
+        stored.distrust(repository, revision);
+        refresher.rebuildForced(repository);
+      };
+      return { body, damaged };
+    },
+  };
+  const onPruned = (repository: RepositoryId) => refresher.rebuildPruned(repository);
+  const onIncomplete = (repository: RepositoryId) => removal.deleteStored(repository);
+  // A refusal that lasts too long is noticed even if no client requests the repository.
+  const onRefused = (repository: RepositoryId) => {
+    if (refusals.isToBeRemoved(repository)) removal.forget(repository);
+    else refresher.checkAt(repository, refusals.overAt(repository));
+  };
+
+  const mirrors = new MirrorManager(config, events, {
+    closing,
+    snapshots,
+    onPruned,
+    onIncomplete,
+  });
+  const refusals = new Refusals({ store, forgetAfter: policy.forgetAfter, onRefused });
+  const known = new KnownUpstreams({ policy, mirrors, refusals });
+  const upstreams = { ...base, mirrors, refusals, known };
+  const checks = new UpstreamChecks({ ...upstreams, fleet });
+  const pending = new PendingLimits(limits);
+  const search = new RefFinder(config, known, checks);
+  const writer = new ArtifactWriter(config, store, events);
+  const work = { ...upstreams, checks, pending, search, writer };
+  const builds = new Builds(work);
+  const refresher = new Refresher({ ...work, builds });
+  const requests = new Requests({ ...work, builds, refresher });
+  const queries = new MirrorQueries({ ...work, refresher });
+  const removal = new Removal({ ...work, builds, isFleet: fleet !== undefined });
+  return { ...work, builds, refresher, requests, queries, removal };
+}
+
+function defaultStore(config: SnapshotConfig, onEvict: (key: string) => void): SnapshotStore {
+  const directory = join(config.dataDir, 'snapshots');
+  return new FileSystemStore({ directory, maxBytes: config.limits.maxStoreBytes, onEvict });
+}
