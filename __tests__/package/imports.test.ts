@@ -1,5 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join, normalize } from 'node:path';
+import { codeSpans, readPage } from '../docs/markdown.js';
 
 const LIB = join(process.cwd(), 'lib');
 
@@ -97,4 +98,12 @@ test('Every import of lib leads to a file of lib', async () => {
   const targets = new Set([...imports.values()].flat());
   const missing = [...targets].filter((path) => !imports.has(path));
   expect(missing).toEqual([]);
+});
+
+test('Every file that the page on the architecture names exists', async () => {
+  const spans = codeSpans(await readPage('docs/architecture.md'));
+  const named = spans.filter((span) => span.endsWith('.ts') && !span.startsWith('__tests__/'));
+  expect(named.length).toBeGreaterThan(30);
+  const paths = [...(await importsByFile()).keys()].map((path) => `/${path}`);
+  expect(named.filter((name) => !paths.some((path) => path.endsWith(`/${name}`)))).toEqual([]);
 });

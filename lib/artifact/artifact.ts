@@ -91,7 +91,7 @@ export interface Representation extends GetOptions {
 
 /** Refs and objects that a client wants the mirror to have. */
 export interface WantedRefs {
-  /** Full name of a ref, or `HEAD` → the id that it should have, abbreviated or not; an empty one stands for any. */
+  /** Full name of a ref, or `HEAD` → the id that it should have, which may be abbreviated; empty: any id. */
   readonly refs: ReadonlyMap<string, string>;
   /** Ids of commits or other objects: 4 to 40 hex digits each. */
   readonly commits: readonly string[];
@@ -147,10 +147,10 @@ export interface ArtifactSource {
    */
   isUpToDate(id: BundleId, options?: GetOptions): Promise<boolean>;
   /**
-   * Makes the mirror hold refs and commits: by one fetch, if something is not there, and one more for each
-   * commit that no branch or tag leads to.
+   * Brings refs and commits into the mirror: by one fetch if something is missing, and one more for each
+   * unreachable commit.
    *
-   * @throws SnapshotError `UPSTREAM_*` when that fails, `OVERLOADED` when too much is being asked for.
+   * @throws SnapshotError `UPSTREAM_*` when a fetch fails, `OVERLOADED` when too many are requested at once.
    */
   ensureRefs(
     repository: RepositoryId,
