@@ -3,7 +3,7 @@ import { MAX_DELAY } from './async/deadline.js';
 import { SnapshotError } from './errors.js';
 
 /*
- * What the options of routers, stores, locks and webhooks share: schemas of values, and one check.
+ * Schemas and the check that all options share: those of routers, stores, locks and webhooks.
  */
 
 export const bytes = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);

@@ -42,15 +42,15 @@ export const ERROR_CODES = [
 export type SnapshotErrorCode = (typeof ERROR_CODES)[number];
 
 export interface SnapshotErrorOptions {
-  /** What went wrong underneath. Never shown to a client. */
+  /** The underlying error. Never shown to a client. */
   cause?: unknown;
   /** Seconds after which the same request may succeed. */
   retryAfter?: number;
 }
 
 /**
- * What a client may be told for each code: no paths, URLs, credentials or upstream text. The message
- * of the error itself may hold such detail and is for the host's log only.
+ * The text for clients, for each code: without paths, URLs, credentials or upstream text. The error's own message may
+ * hold such detail; it is only for the host's log.
  */
 const CLIENT_TEXT: Record<SnapshotErrorCode, string> = {
   INVALID_OPTIONS: 'The server is misconfigured.',

@@ -8,12 +8,12 @@ export interface RepositoryId {
   readonly path: string;
 }
 
-/** The repository alone, of what may have more than that: an artifact's id. */
+/** The repository of an artifact's id. */
 export function repositoryOf({ host, path }: RepositoryId): RepositoryId {
   return { host, path };
 }
 
-/** What can be asked of a repository: the end of a request path. */
+/** The artifacts of a repository: the ends of request paths. */
 export const ARTIFACTS = [
   'snapshot.tar.zst',
   'snapshot.bundle',
@@ -36,15 +36,15 @@ const LABEL = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?';
 /** RFC 1123 name or bracketed IPv6 literal, with or without a port; never credentials. */
 const HOST = new RegExp(`^(?:${LABEL}(?:\\.${LABEL})*|\\[[0-9A-Fa-f:.]+\\])(?::[0-9]{1,5})?$`);
 
-/** What no URI has raw (RFC 3986), and `\`, which some readers of paths take for `/`. */
+/** Characters that a URI must escape (RFC 3986), and `\`, which some parsers of paths take for `/`. */
 const NEVER_RAW = /[^\x21-\x7e]|[\\#?]/;
 /** `/` and `\` would split the segment further down; lone surrogates (Cs) have no UTF-8 form. */
 const NEVER_IN_SEGMENT = /[/\\\p{Cc}\p{Cs}]/u;
 
 /**
- * Takes a raw request path (from below the mount, starting with `/`, without the query) apart. One empty
- * segment before the artifact is passed over: clients join it to a URL that ends in a slash.
- * `undefined` when it is not `/{host}/{path…}/{artifact}` and so not for this router.
+ * Splits a raw request path (from below the mount, starting with `/`, without the query). Ignores one empty segment
+ * before the artifact: clients join it to a URL that ends in a slash. `undefined` if the path is not
+ * `/{host}/{path…}/{artifact}`, and so not for this router.
  */
 export function splitAddress(rawPath: string): RawAddress | undefined {
   const artifact = ARTIFACTS.find((name) => rawPath.endsWith(`/${name}`));

@@ -1,13 +1,13 @@
 import { LRUCache } from 'lru-cache';
 import { SnapshotError } from '../errors.js';
 
-/** A failure that counts until a time, by `performance.now()`. */
+/** A failure that is remembered until a time, by `performance.now()`. */
 export interface Failure {
   readonly error: SnapshotError;
   readonly until: number;
 }
 
-/** @throws SnapshotError the failure, with the seconds that are left, unless its time is over. */
+/** @throws SnapshotError the failure, with the remaining seconds, unless its time is over. */
 export function throwUnlessOver({ error, until }: Failure): void {
   const milliseconds = until - performance.now();
   if (milliseconds <= 0) return;
@@ -16,12 +16,12 @@ export function throwUnlessOver({ error, until }: Failure): void {
   throw new SnapshotError(code, message, { cause: error, retryAfter });
 }
 
-/** Not of what was tried, but of this process. */
+/** Failures of this process, not of the work that failed. */
 const OWN_DOING: ReadonlySet<string> = new Set(['ABORTED', 'CLOSED', 'LOCK_FAILED']);
 /** Names that clients make up must not fill the memory. */
 const MAX_REMEMBERED = 10_000;
 
-/** What failed is not tried again for a while. */
+/** Remembers failures for a while, so that they are not repeated. */
 export class FailureCache {
   readonly #failures = new LRUCache<string, Failure>({ max: MAX_REMEMBERED });
   readonly #milliseconds: number;

@@ -49,7 +49,7 @@ export function canonicalRepository({ hosts }: AllowList, repository: Repository
 }
 
 /**
- * Where the repository is fetched from: `{baseUrl or https://host}/{path}`. Holds no credentials.
+ * The URL of the repository at its upstream: `{baseUrl or https://host}/{path}`. Has no credentials.
  *
  * @throws SnapshotError as `hostConfig`
  */
@@ -59,7 +59,7 @@ export function upstreamUrl(config: AllowList, repository: RepositoryId): string
 }
 
 /**
- * The URL that snapshots carry as `remote.origin.url`: what the clients, not this server, pull from.
+ * The `remote.origin.url` of snapshots: the URL that clients, not this server, pull from.
  * Without `.git` and credentials.
  *
  * @throws SnapshotError as `hostConfig`

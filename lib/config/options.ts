@@ -45,13 +45,13 @@ const httpUrl = z.url({ protocol: /^https?$/ }).refine((text) => {
 }, 'must have no credentials, query or fragment');
 
 const host = z.strictObject({
-  /** Where the repositories of this host are fetched from. Default: `https://{host}`. */
+  /** The base URL of the host's repositories. Default: `https://{host}`. */
   baseUrl: httpUrl.optional(),
   /** The base of `remote.origin.url` in snapshots. Default: `baseUrl`. */
   publicUrl: httpUrl.optional(),
   /**
-   * Called once for each fetch. Default: fetch anonymously. Risk: everyone who may ask this router
-   * for a repository sees whatever these credentials can read; restrict that with `authorize`.
+   * Called once for each fetch. Default: fetch anonymously. Risk: all clients of the router can read what these
+   * credentials can read; restrict that with `authorize`.
    */
   credentials: callback<CredentialsProvider>().optional(),
   /**
@@ -66,9 +66,9 @@ const host = z.strictObject({
    */
   caseInsensitivePaths: z.boolean().optional(),
   /**
-   * Refuses commits, asked for by id, that no branch or tag leads to, also those that were stored before it was
-   * set. Default: false. Risk: many hosts keep the commits of pull requests, of forks too, where whoever may read
-   * the repository can have them by id.
+   * Refuses commits that a client requests by id and that no branch or tag reaches, also those stored before this
+   * was set. Default: false. Risk: many hosts keep the commits of pull requests, also from forks, and give them by
+   * id to everyone who may read the repository.
    */
   onlyReachableCommits: z.boolean().default(false),
   /** Lets the host, and those of `redirectTo`, resolve to private, loopback and link-local addresses. Default: false. */
@@ -100,28 +100,27 @@ const limits = z.strictObject({
    */
   maxPending: count.default(1000),
   /**
-   * Snapshots by `ref` or `depth`, and bundles, that are being made or queued of one repository; one more gets
-   * 429.
+   * Snapshots by `ref` or `depth`, and bundles, of one repository that are built or queued. One more gets 429.
    */
   maxPendingVariants: count.default(32),
   /** Threads that resolve the deltas of one pack. */
   indexThreads: count.max(64).default(Math.min(4, availableParallelism())),
   /**
-   * Milliseconds in which a clone or fetch must get further: from its turn in the queue to the first MiB of the
-   * pack, for each 256 MiB of it, and from its end to the verified mirror. No limit on the whole.
+   * Milliseconds within which a clone or fetch must make progress: until the first MiB of the pack, for each further
+   * 256 MiB, and from its end to the verified mirror. The whole has no limit.
    */
   cloneTimeout: milliseconds.default(120 * MINUTE),
-  /** Milliseconds for one generation, and again for the store to take it. */
+  /** Milliseconds for one build, again for the store to take it, and for one repack or connectivity check. */
   generationTimeout: milliseconds.default(30 * MINUTE),
-  /** Milliseconds until a connection to the upstream must stand. */
+  /** Milliseconds within which a connection to the upstream must be made. */
   connectTimeout: milliseconds.default(10_000),
-  /** Milliseconds until the upstream's list of refs must be there. */
+  /** Milliseconds within which the upstream's list of refs must arrive. */
   refsTimeout: milliseconds.default(MINUTE),
-  /** Milliseconds without a byte of the pack, counted only once it has begun to arrive. */
+  /** Milliseconds without a byte of the pack, after its first byte. */
   stallTimeout: milliseconds.default(MINUTE),
   /** Milliseconds without a byte taken by a client, after which its connection is cut. */
   clientStallTimeout: milliseconds.default(5 * MINUTE),
-  /** Milliseconds during which a failed clone or generation is remembered and not tried again. 0: never. */
+  /** Milliseconds for which a failed clone or build is remembered, and not repeated. 0: not at all. */
   failureMemory: duration.default(30_000),
   /** Bytes of the upstream's list of refs. */
   maxRefsBytes: bytes.default(64 * MIB),
@@ -133,34 +132,33 @@ const limits = z.strictObject({
   maxObjectBytes: bytes.default(4 * GIB),
   /** Bytes of all objects of one pack, inflated and with deltas applied. */
   maxResolvedBytes: bytes.default(2048 * GIB),
-  /** How many times the bytes of its pack these may be, once they are more than 4 GiB. */
+  /** The highest ratio of these bytes to those of the pack, if they are more than 4 GiB. */
   maxExpansion: count.default(5000),
-  /** Bytes of an object that must be held in memory whole: deltas, their bases, converted text. */
+  /** Bytes of an object that must be in memory as a whole: deltas, their bases, converted text. */
   maxObjectBytesInMemory: bytes.max(2 * GIB - 1).default(512 * MIB),
-  /** Bytes of objects that each indexing thread keeps at hand as delta bases; a generation, half of it. */
+  /** Bytes of delta bases that each indexing thread caches. A build caches half of it. */
   deltaCacheBytes: bytes.default(16 * MIB),
   /** Files in one checkout. */
   maxFiles: count.default(2_000_000),
-  /** Bytes of the paths of these, each from the root. */
+  /** Bytes of the paths of all files in one checkout, each from the root. */
   maxPathBytes: bytes.default(256 * MIB),
   /** Bytes of the files of one checkout. */
   maxCheckoutBytes: bytes.default(16 * GIB),
   /** Steps of matching paths with `.gitattributes` for one checkout: bytes compared, about 5 ns each. */
   maxAttributeSteps: bytes.default(2_000_000_000),
-  /** Bytes of all mirrors; those that were not used for longest go, but never one in use. */
+  /** Bytes of all mirrors. The least recently used are evicted first, but never one in use. */
   maxMirrorBytes: bytes.default(100 * GIB),
-  /** Snapshots by `ref` or `depth`, and bundles, that are stored of one repository. */
+  /** Stored snapshots by `ref` or `depth`, and bundles, of one repository. */
   maxVariants: z.number().int().min(0).max(10_000).default(16),
-  /** Bytes of the default store's directory; the snapshots that were not asked for longest go. */
+  /** Bytes of the default store's directory. The least recently used snapshots are evicted first. */
   maxStoreBytes: bytes.default(50 * GIB),
 });
 
 const freshness = z.strictObject({
   /**
-   * What happens when a stored snapshot is older than `maxAge`. `stale-while-revalidate`: it is served,
-   * and the upstream is asked in the background. `strict`: the upstream is asked first, and a new
-   * snapshot is generated if it has changed. Either way, what is stored is served when the upstream
-   * can't be reached.
+   * What happens when the last check is older than `maxAge`. `stale-while-revalidate`: the stored snapshot is served,
+   * and the upstream is checked in the background. `strict`: the upstream is checked first, and a new snapshot is
+   * built if refs have moved. In both modes, the stored snapshot is served when the upstream can't be reached.
    */
   mode: z.enum(['stale-while-revalidate', 'strict']).default('stale-while-revalidate'),
   /**
@@ -184,7 +182,7 @@ const freshness = z.strictObject({
    * deleted. An outage never has that effect. Risk: credentials that have expired are such refusals.
    */
   forgetAfter: duration.default(60 * MINUTE),
-  /** Milliseconds between refreshes of repositories that clients use. Default: only when asked for. */
+  /** Milliseconds between refreshes of repositories that clients use. Default: refreshes follow requests only. */
   refreshInterval: milliseconds.optional(),
   /** Milliseconds after the last request for which a repository is refreshed by itself. */
   keepWarmFor: milliseconds.default(24 * 60 * MINUTE),
@@ -233,7 +231,7 @@ const schema = z.strictObject({
     .default('git/2.0 (express-git-snapshot)'),
 });
 
-/** What `createSnapshotRouter` and `createSnapshotService` take. */
+/** The options of `createSnapshotRouter` and `createSnapshotService`. */
 export type SnapshotOptions = z.input<typeof schema>;
 /** The checked options with every default in place, deeply frozen. */
 export type SnapshotConfig = z.output<typeof schema>;

@@ -2,11 +2,11 @@ import { EventEmitter } from 'node:events';
 import { inspect } from 'node:util';
 
 /*
- * Calls of what the host gave us and whose result nobody waits for: listeners and loggers. What they throw, or
- * reject with, is a warning of the process: it must neither fail our work nor end the process.
+ * Calls of the host app's listeners and loggers. Their errors become warnings of the process: they must neither fail
+ * our work nor end the process.
  */
 
-/** @param what the call is of, for people: "a logger". */
+/** @param what names the called function in the warning: "a logger". */
 export function callHost(what: string, call: () => unknown): void {
   const report = (error: unknown) => {
     process.emitWarning(`${what} of the host failed`, { detail: inspect(error) });

@@ -8,18 +8,18 @@ interface About {
 }
 
 /**
- * What a service tells its host, by event name. Listeners run synchronously: they should be quick. What they
- * throw is a warning of the process and disturbs nobody.
+ * The events of a service. Listeners run synchronously, so they should be quick. An error that a listener throws
+ * becomes a warning of the process, and affects nothing else.
  */
 export interface SnapshotEvents {
-  /** Something stored was opened. */
+  /** A stored artifact was opened. */
   hit: [About & { readonly etag: string; readonly size: number }];
-  /** Nothing was stored, or not to be served any more; `joined`: its generation was already running. */
+  /** No artifact was stored that may be served. `joined`: its build was already running. */
   miss: [About & { readonly joined: boolean }];
   cloneStarted: [About];
-  /** Of a clone, or of the fetch of a refresh. */
+  /** Progress of a clone or fetch. */
   cloneProgress: [About & { readonly progress: FetchProgress }];
-  /** So much was fetched; packs of `restoredBytes` came from the stored snapshot. */
+  /** `objects` and `packBytes` were fetched; packs of `restoredBytes` came from the stored snapshot. */
   cloneFinished: [
     About & {
       readonly milliseconds: number;
@@ -28,10 +28,10 @@ export interface SnapshotEvents {
       readonly restoredBytes: number;
     },
   ];
-  /** The stored snapshot was not to be had, or not whole: a clone fetches all from the upstream. */
+  /** The stored snapshot could not be read, or was incomplete: the clone fetches everything from the upstream. */
   restoreFailed: [About & { readonly error: SnapshotError }];
   cloneFailed: [About & { readonly milliseconds: number; readonly error: SnapshotError }];
-  /** The upstream was asked what is new. `changed`: refs moved; `packBytes` were fetched. */
+  /** The upstream was checked. `changed`: refs moved, and `packBytes` were fetched. */
   refreshed: [
     About & {
       readonly milliseconds: number;
@@ -41,31 +41,31 @@ export interface SnapshotEvents {
     },
   ];
   /**
-   * The upstream has refused a repository for longer than `forgetAfter`: its mirror and all that is stored of it
-   * were deleted. `error`: of what could not be, which is tried again.
+   * The upstream has refused a repository for longer than `forgetAfter`: its mirror and stored artifacts were
+   * deleted. `error`: some could not be deleted; that is tried again.
    */
   forgotten: [About & { readonly error: SnapshotError | undefined }];
-  /** The upstream could not be asked, or what it sent was refused. What is stored is served on. */
+  /** The check or fetch failed. Stored artifacts are served on. */
   refreshFailed: [About & { readonly milliseconds: number; readonly error: SnapshotError }];
-  /** Packs of a mirror were put together; `packs`: so many are left. */
+  /** Packs of a mirror were consolidated; `packs`: how many remain. */
   consolidated: [About & { readonly milliseconds: number; readonly packs: number }];
-  /** They could not be, or could not be checked. */
+  /** The consolidation or a connectivity check of a mirror failed. */
   consolidationFailed: [About & { readonly milliseconds: number; readonly error: SnapshotError }];
-  /** A mirror was removed, to stay within the budget or because the host said so. */
+  /** A mirror was removed, to stay within the budget or on request. */
   mirrorEvicted: [About & { readonly bytes: number }];
   /**
-   * A mirror was found damaged or incomplete, and removed; it will be cloned anew. `repository`: `undefined`
-   * when the service starts and one can't be read at the moment, which is left as it is.
+   * A damaged or incomplete mirror was set aside; it will be cloned again. `repository` is `undefined` if a mirror
+   * can't be read when the service starts; it is left as it is.
    */
   mirrorBroken: [{ readonly repository: RepositoryId | undefined; readonly error: SnapshotError }];
   generationStarted: [About & { readonly etag: string; readonly commit: string | undefined }];
   generationFinished: [About & { readonly milliseconds: number; readonly size: number }];
-  /** For good: not of an attempt after which another one succeeds. `milliseconds`: of all of them. */
+  /** A build failed, after all attempts. `milliseconds`: of all attempts. */
   generationFailed: [About & { readonly milliseconds: number; readonly error: SnapshotError }];
-  /** A snapshot was streamed to whoever waited for it, but the store did not take it. */
+  /** The store did not take an artifact, which clients got all the same. */
   storeFailed: [About & { readonly error: SnapshotError }];
-  /** A tier of a `TieredStore` failed, and the other one made up for it. */
+  /** A tier of a `TieredStore` failed, and the other one replaced it. */
   storeDegraded: [StoreFailure];
-  /** A stored snapshot was deleted, or dropped by the default store to stay within its budget. */
+  /** A stored artifact was deleted, or evicted by the default store to stay within its budget. */
   evicted: [{ readonly key: string }];
 }

@@ -4,7 +4,7 @@ import type { SnapshotError } from '../errors.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 import type { SnapshotEvents } from './events.js';
 
-/** Tells the host's log what no request fails with, and what somebody should look after all the same. */
+/** Logs failures that no request shows, but that the operator should know. */
 export function logFailures(events: EventEmitter<SnapshotEvents>, logger: Logger): void {
   const about = (repository: RepositoryId | undefined, error: SnapshotError) => {
     return { code: error.code, repository: repository && repositoryKey(repository), err: error };

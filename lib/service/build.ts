@@ -11,8 +11,8 @@ export type BuildOutcome =
   | { readonly kind: 'building'; readonly info: ArtifactInfo; readonly spool: Spool };
 
 /**
- * `stored`: what was asked for is. `overtaken`: somebody else has stored something meanwhile, which may be it or
- * not. `not-stored`: it failed, or the store did not take it.
+ * How a build ended. `stored`: the artifact is in the store. `superseded`: another process stored an artifact meanwhile,
+ * which may be newer or older. `not-stored`: the build failed, or the store did not take the artifact.
  */
 export type BuildEnd = 'stored' | 'superseded' | 'not-stored';
 
