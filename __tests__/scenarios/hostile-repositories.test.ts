@@ -2,8 +2,10 @@
  * @needs bash curl tar zstd
  * @one-node-version
  */
+
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { AppProcess } from '../support/app-process.js';
 import { cloneWithGit, extract } from '../support/clone.js';
 import { expectSameCheckout } from '../support/compare.js';
@@ -176,6 +178,8 @@ describe('A bomb', () => {
     const entries: PackEntry[] = [{ type: 'blob', body: Buffer.from(content) }];
     const lines: [string, string, string][] = [['100644', 'f999', objectId('blob', content)]];
     for (let n = 1; n < 250; n++) {
+      // Lets the client notice connections that the server closes meanwhile.
+      await setImmediate();
       const insert = String(n).padStart(8, '0');
       content.write(insert);
       const body = makeDelta(bytes, bytes, [{ insert }, { copy: [8, bytes - 8] }]);
