@@ -2,10 +2,12 @@ import { addAbortSignal, Readable } from 'node:stream';
 import type { ObjectBody } from './store.js';
 
 /**
- * Bytes of one read. Such a buffer fits into a processor's own cache, where copying costs least.
+ * Bytes of one read. Two such buffers fit into a processor's own cache, where copying costs least.
  * Smaller buffers take more calls.
  */
 export const READ_BYTES = 256 * 1024;
+/** One buffer is filled while the other is on its way to the client. */
+const MAX_SPARE = 2;
 
 /** The source of a body's bytes. Its methods are called one after the other. */
 export interface ByteSource {
@@ -25,14 +27,13 @@ export interface ByteSource {
 export class RecyclingBody extends Readable implements ObjectBody {
   readonly #source: ByteSource;
   readonly #bufferBytes: number;
-  #spare: Buffer | undefined;
+  readonly #spare: Buffer[] = [];
   #reading: Promise<void> = Promise.resolve();
 
   /** @param limit the most bytes that the source can have: no buffer is larger. */
   constructor(source: ByteSource, limit: number, signal: AbortSignal | undefined) {
     const bufferBytes = Math.max(1, Math.min(READ_BYTES, limit));
-    // Nothing is read ahead: a client that stalls holds one buffer, and sockets have buffers of their own.
-    super({ highWaterMark: 0 });
+    super({ highWaterMark: bufferBytes });
     this.#source = source;
     this.#bufferBytes = bufferBytes;
     if (signal !== undefined) addAbortSignal(signal, this);
@@ -42,12 +43,11 @@ export class RecyclingBody extends Readable implements ObjectBody {
     const { buffer } = chunk;
     // Anything else was not handed out here: `read(n)` may have joined or split what was.
     const isWhole = buffer instanceof ArrayBuffer && buffer.byteLength === this.#bufferBytes;
-    if (isWhole) this.#spare = Buffer.from(buffer);
+    if (isWhole && this.#spare.length < MAX_SPARE) this.#spare.push(Buffer.from(buffer));
   }
 
   override _read(): void {
-    const buffer = this.#spare ?? Buffer.allocUnsafeSlow(this.#bufferBytes);
-    this.#spare = undefined;
+    const buffer = this.#spare.pop() ?? Buffer.allocUnsafeSlow(this.#bufferBytes);
     this.#reading = this.#source.read(buffer).then(
       (count) => void this.push(count === 0 ? null : buffer.subarray(0, count)),
       (error) => void this.destroy(error),
