@@ -49,7 +49,7 @@ export async function orLater(promise: Promise<unknown>, milliseconds: number): 
  * makes is thrown. Other errors are passed on.
  *
  * @param signal ends the work earlier.
- * @param work may call `renew` to start its time anew.
+ * @param work may call `renew` to restart its time limit.
  */
 export async function withDeadline<T>(
   milliseconds: number,

@@ -88,15 +88,15 @@ const hosts = z.union([
 ]);
 
 const limits = z.strictObject({
-  /** Clones of each host that run at once; more wait in a queue of that host. */
+  /** Clones per host that run at once. More wait in the queue of their host. */
   concurrentClones: count.default(2),
-  /** Repositories of each host about which it is asked at once; more wait in a queue of that host. */
+  /** Checks and fetches per host that run at once, and as many queries to mirrors. More wait in the host's queue. */
   concurrentFetches: count.default(8),
-  /** Generations that run at once; more wait in a queue of their own. */
+  /** Builds that run at once. More wait in a queue, in fair turns. */
   concurrentGenerations: count.default(2),
   /**
-   * Snapshots and bundles that are being made or queued, and repositories that `ensure-refs` and bundles are
-   * looked up in; what is new beyond that gets 503. Hits always pass.
+   * Artifacts that are built or queued, and repositories whose mirrors `ensure-refs` and bundles query. More get 503.
+   * Hits always pass.
    */
   maxPending: count.default(1000),
   /**
@@ -167,24 +167,23 @@ const freshness = z.strictObject({
    */
   maxAge: duration.default(MINUTE),
   /**
-   * The least milliseconds between two questions to one upstream that no client waits for, or for a ref or
-   * commit that was not there.
+   * The least milliseconds between two background checks of one upstream, or checks for a missing ref or commit.
    */
   checkInterval: duration.default(5000),
   /**
-   * The least milliseconds after a default snapshot was stored before it is built again because the upstream
-   * has changed. Mirror and bundles are fresh all the time. No effect on `strict`, nor on a refresh by hand.
+   * The least milliseconds between two background builds of a default snapshot after pushes. Mirror and bundles stay
+   * fresh meanwhile. No effect in mode `strict`, nor on a refresh by hand.
    */
   minRebuildInterval: duration.default(5 * MINUTE),
   /**
-   * Milliseconds for which an upstream may refuse a repository (401, 403, 404, 410 and nothing else), as of one
-   * that became private or was deleted. Then it is no longer served, and mirror and stored artifacts are
-   * deleted. An outage never has that effect. Risk: credentials that have expired are such refusals.
+   * Milliseconds for which an upstream may refuse a repository (401, 403, 404 or 410, and no other answer) before it
+   * is no longer served, and its mirror and stored artifacts are deleted. That happens to repositories that became
+   * private or were deleted; an outage never has this effect. Risk: expired credentials cause refusals, too.
    */
   forgetAfter: duration.default(60 * MINUTE),
   /** Milliseconds between refreshes of repositories that clients use. Default: refreshes follow requests only. */
   refreshInterval: milliseconds.optional(),
-  /** Milliseconds after the last request for which a repository is refreshed by itself. */
+  /** Milliseconds after the last request during which a repository is refreshed every `refreshInterval`. */
   keepWarmFor: milliseconds.default(24 * 60 * MINUTE),
 });
 

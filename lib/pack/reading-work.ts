@@ -1,26 +1,26 @@
 import { SnapshotError } from '../errors.js';
 
-/** What a step costs beside its bytes. */
+/** The cost of a step apart from its bytes. */
 const STEP_BYTES = 1024;
-/** Bytes that a reader may work through whatever it reads: they take seconds. */
+/** Bytes of work that every reader is allowed: they take seconds. */
 const FREE_BYTES = 4 * 1024 ** 3;
 /**
- * How many times the bytes of the objects read the work may be beyond that. git makes chains of at most 50 deltas,
- * so that an object takes 25 steps on average if the cache has none of its bases.
+ * Further allowed bytes of work for each byte that is read. git makes chains of at most 50 deltas: without a cache,
+ * an object takes 25 steps on average.
  */
 const MAX_SHARE = 64;
 
 /**
- * Adds up what a reader does to make objects of chains of deltas, beside what it reads: one small pack may have a
- * chain of all its objects, and each of them be made anew from its far end.
+ * Bounds the work of a reader by the bytes that it reads. In a hostile pack, all objects may be one chain of deltas,
+ * and each read would go along the whole chain.
  */
 export class ReadingWork {
   #work = 0;
   #read = 0;
 
   /**
-   * @param bytes that one step inflates and makes.
-   * @param size of the object so far.
+   * @param bytes that one step inflates and writes.
+   * @param size of the object after this step.
    * @throws SnapshotError `LIMIT_EXCEEDED`
    */
   addStep(bytes: number, size: number): void {
@@ -29,7 +29,7 @@ export class ReadingWork {
   }
 
   /**
-   * @param size of an object that was read.
+   * @param size of the object that was read.
    * @throws SnapshotError `LIMIT_EXCEEDED`
    */
   addObject(size: number): void {
