@@ -2,7 +2,7 @@ import { encodeTarHeader } from '../../lib/archive/tar.js';
 import { extractTar } from '../../lib/client/extract.js';
 import { cleanup } from '../support/temporary-directory.js';
 
-/** What an archive may have the client keep in memory until its end: an answer of some kB can unpack to gigabytes. */
+/** Names that the client keeps in memory until the end of an archive: a few kB can unpack to gigabytes of them. */
 
 const { directory } = cleanup(afterEach);
 const MIB = 1024 * 1024;

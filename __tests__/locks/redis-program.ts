@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 import { RedisLocks } from '../../lib/locks/redis.js';
 
-/** What a test has this process do with locks. */
+/** The work with locks that this process does for a test. */
 export type Scene =
   /** Takes the key for an hour, and holds it until the process is killed. */
   | 'hold'

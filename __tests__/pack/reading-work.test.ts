@@ -2,7 +2,7 @@ import { ReadingWork } from '../../lib/pack/reading-work.js';
 
 const MIB = 1024 * 1024;
 
-/** Reads objects of one size, each made in so many steps of as many bytes. */
+/** Reads objects of `bytes` bytes. Each one takes `steps` steps of `bytes` bytes. */
 function read(work: ReadingWork, { objects, steps, bytes }: Record<string, number>): void {
   for (let n = 0; n < (objects ?? 0); n++) {
     for (let step = 0; step < (steps ?? 0); step++) work.addStep(bytes ?? 0, bytes ?? 0);

@@ -4,7 +4,7 @@
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { RepositoryId, SnapshotService } from '../../lib/index.js';
+import type { SnapshotService } from '../../lib/index.js';
 import { fakeDate, setDate } from '../support/fake-date.js';
 import {
   counter,
@@ -14,6 +14,7 @@ import {
   type ReadArtifact,
   read,
   renewed,
+  untilStored,
 } from '../support/fresh-repository.js';
 import { ownRepository } from '../support/own-repository.js';
 import { git, run } from '../support/run.js';
@@ -64,18 +65,6 @@ const PUSHES: [what: string, push: Push][] = [
   ['another default branch', (bare) => git(bare, 'symbolic-ref', 'HEAD', 'refs/heads/other')],
 ];
 
-/** Resolves when what a service has stored is of all that it knows of its only repository. */
-async function untilCurrent(service: SnapshotService, id: RepositoryId): Promise<void> {
-  for (;;) {
-    const finished = next(service, 'generationFinished');
-    // The event comes before the snapshot is stored: this waits for one that is being stored.
-    await service.stat(id);
-    const [status] = await service.repositories();
-    if (status?.isCurrent) return;
-    await finished;
-  }
-}
-
 describe('After', () => {
   const { directory: sharedDirectory, defer: deferred } = cleanup(afterAll);
   let shared: FreshRepository;
@@ -112,7 +101,10 @@ describe('After', () => {
       expect(each && (await refsOf(each))).toBe(refs);
     }
     await checked;
-    await untilCurrent(swr, shared.id);
+    await untilStored(swr, shared.id, async () => {
+      const [status] = await swr.repositories();
+      return status?.isCurrent === true;
+    });
     const later = await read(swr, shared.id);
     expect(later.source).toBe('store');
     expect(await refsOf(later)).toBe(refs);

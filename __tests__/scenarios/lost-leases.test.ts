@@ -10,7 +10,6 @@ import {
   type SnapshotService,
   TieredStore,
 } from '../../lib/index.js';
-import { door } from '../support/door.js';
 import { rounds, seedOf } from '../support/effort.js';
 import {
   counter,
@@ -20,6 +19,7 @@ import {
   readAtOnce,
 } from '../support/fresh-repository.js';
 import { fsck } from '../support/fsck.js';
+import { Hold } from '../support/hold.js';
 import { expectNothingLeft } from '../support/nothing-left.js';
 import { SeededRandom, seededBytes } from '../support/random.js';
 import { git } from '../support/run.js';
@@ -180,26 +180,6 @@ test('200 clients get what they ask for while every second lease is lost', async
     );
   }
 });
-
-/** Makes calls wait, once it is told to. */
-class Hold {
-  readonly reached: Promise<void>;
-  readonly release: () => void;
-  isOn = false;
-  readonly #reach: () => void;
-  readonly #released: Promise<void>;
-
-  constructor() {
-    [this.reached, this.#reach] = door();
-    [this.#released, this.release] = door();
-  }
-
-  /** Resolves when it is released. */
-  async wait(): Promise<void> {
-    this.#reach();
-    await this.#released;
-  }
-}
 
 /** A store without conditional writes, of which one write can be made to wait before its first byte. */
 class PlainStore extends MemoryStore {

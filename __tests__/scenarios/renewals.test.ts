@@ -3,9 +3,8 @@
  */
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { SnapshotId, SnapshotService } from '../../lib/index.js';
 import { fakeDate } from '../support/fake-date.js';
-import { counter, next, read, renewed } from '../support/fresh-repository.js';
+import { counter, next, read, renewed, untilStored } from '../support/fresh-repository.js';
 import { GatedStore } from '../support/gated-store.js';
 import { ownRepository } from '../support/own-repository.js';
 import { git } from '../support/run.js';
@@ -146,15 +145,6 @@ test('Renewals delay no request for another repository or the same one', async (
   for (const id of ids) expect((await read(service, id)).source).toBe('store');
 });
 
-/** Resolves when an artifact of a commit is stored. */
-async function untilStored(service: SnapshotService, id: SnapshotId, commit: string) {
-  for (;;) {
-    const finished = next(service, 'generationFinished', repository.id);
-    if ((await service.stat(id))?.commit === commit) return;
-    await finished;
-  }
-}
-
 describe('pushed', () => {
   test('refreshes a repository that is known', async () => {
     const service = await plainly();
@@ -235,7 +225,9 @@ describe('pushed', () => {
     const commit = await push(repository.bare);
     for (const id of [repository.id, cut]) await read(service, id);
     gate.release();
-    for (const id of [repository.id, cut]) await untilStored(service, id, commit);
+    for (const id of [repository.id, cut]) {
+      await untilStored(service, id, (stored) => stored?.commit === commit);
+    }
   });
 
   test('while a renewal is being stored has another one made', async () => {

@@ -28,6 +28,16 @@ const { directory, defer } = repository;
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
+/** Stops timers and clocks until the test is over. */
+function stopTimers() {
+  const clock = install({
+    now: Date.now(),
+    toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'],
+  });
+  defer(() => clock.uninstall());
+  return clock;
+}
+
 const MODES = ['stale-while-revalidate', 'strict'] as const;
 
 interface Scene {
@@ -192,11 +202,7 @@ describe.each(MODES)('In mode %s, a repository', (mode) => {
 test('Nobody has to ask for it: the upstream is asked again when the time is over', async () => {
   const { service, store, hasMirror } = await start({ maxAge: 24 * HOUR });
   await read(service, repository.id);
-  const clock = install({
-    now: Date.now(),
-    toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'],
-  });
-  defer(() => clock.uninstall());
+  const clock = stopTimers();
   answer(status(404));
   await expectFailure(service);
   const forgotten = next(service, 'forgotten', repository.id);
@@ -346,20 +352,22 @@ describe('While the store does not delete', () => {
     expect(await storedIn(store)).toEqual([artifactKey(repository.id)]);
   });
 
-  test('a repository, that is tried again after a minute without a question to the upstream', async () => {
+  /** A repository that its upstream has refused for an hour, and that could not be deleted. */
+  async function failToDelete() {
     const { service, store } = await start({ maxAge: 24 * HOUR });
     await read(service, repository.id);
-    const clock = install({
-      now: Date.now(),
-      toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'],
-    });
-    defer(() => clock.uninstall());
+    const clock = stopTimers();
     const heal = refuseToDelete(store, '');
     answer(status(404));
     await expectFailure(service);
     const failed = next(service, 'forgotten', repository.id);
     clock.tick(HOUR);
     expect((await failed)[0].error).toBeDefined();
+    return { service, store, clock, heal };
+  }
+
+  test('a repository, that is tried again after a minute without a question to the upstream', async () => {
+    const { service, store, clock, heal } = await failToDelete();
     const asked = repository.upstream.infoRefs(repository.path);
     const failedAgain = next(service, 'forgotten', repository.id);
     clock.tick(MINUTE);
@@ -376,19 +384,7 @@ describe('While the store does not delete', () => {
   });
 
   test('a repository that is allowed again, what is made of it since stays', async () => {
-    const { service, store } = await start({ maxAge: 24 * HOUR });
-    await read(service, repository.id);
-    const clock = install({
-      now: Date.now(),
-      toFake: ['setTimeout', 'clearTimeout', 'Date', 'performance'],
-    });
-    defer(() => clock.uninstall());
-    const heal = refuseToDelete(store, '');
-    answer(status(404));
-    await expectFailure(service);
-    const failed = next(service, 'forgotten', repository.id);
-    clock.tick(HOUR);
-    await failed;
+    const { service, store, clock, heal } = await failToDelete();
     heal();
     answer('well');
     await service.refresh(repository.id);

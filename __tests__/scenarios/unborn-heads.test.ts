@@ -64,7 +64,7 @@ test('A HEAD that names a branch without commits comes as the default branch, if
   expect(await git(snapshot, 'ls-files')).not.toBe('');
 });
 
-/** An empty repository; by protocol 2 the answers are those that the test gives, of which `undefined` is none. */
+/** Serves an empty repository. Protocol 2 gets the answers of the test; `undefined`: no answer. */
 async function serveEmpty(
   capabilities: Buffer | undefined,
   refs: Iterable<Buffer> | undefined,

@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { isDeepStrictEqual } from 'node:util';
-import type { ArtifactId } from '../../lib/artifact/artifact.js';
+import type { ArtifactId, StoredArtifact } from '../../lib/artifact/artifact.js';
 import {
   createSnapshotService,
   type SnapshotEvents,
@@ -141,6 +141,20 @@ export async function next<Name extends keyof SnapshotEvents>(
 export async function renewed(service: SnapshotService, id: ArtifactId): Promise<void> {
   await next(service, 'generationFinished', id);
   await service.stat(id);
+}
+
+/** Resolves when a stored artifact is as wanted, after any number of builds. */
+export async function untilStored(
+  service: SnapshotService,
+  id: ArtifactId,
+  isWanted: (stored: StoredArtifact | undefined) => boolean | Promise<boolean>,
+): Promise<void> {
+  for (;;) {
+    const finished = next(service, 'generationFinished', id);
+    // The event comes before the artifact is stored: this waits for one that is being stored.
+    if (await isWanted(await service.stat(id))) return;
+    await finished;
+  }
 }
 
 /** Counts events from now on; only of one repository, if it is given. */

@@ -1,25 +1,18 @@
 import { MemoryStore } from '../../lib/index.js';
-import { door } from './door.js';
+import { Hold } from './hold.js';
 
 /** A store that can be told to hold writes of default snapshots at a gate. */
 export class GatedStore extends MemoryStore {
-  #opened: Promise<void> | undefined;
-  #reach = () => {};
+  #hold: Hold | undefined;
 
-  /** From now on. */
-  gate() {
-    const [reached, reach] = door();
-    const [opened, release] = door();
-    this.#reach = reach;
-    this.#opened = opened;
-    return { reached, release };
+  /** Holds all later writes until the gate is released. */
+  gate(): Hold {
+    this.#hold = new Hold();
+    return this.#hold;
   }
 
   override async create(...[key, ...rest]: Parameters<MemoryStore['create']>) {
-    if (key.startsWith('snapshot/')) {
-      this.#reach();
-      await this.#opened;
-    }
+    if (key.startsWith('snapshot/')) await this.#hold?.wait();
     return await super.create(key, ...rest);
   }
 }

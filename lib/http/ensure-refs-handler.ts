@@ -94,7 +94,7 @@ const schema = z
  *
  * @throws SnapshotError `INVALID_REQUEST`
  */
-export function parseWantedRefs(body: unknown): WantedRefs {
+function parseWantedRefs(body: unknown): WantedRefs {
   const result = schema.safeParse(body);
   if (result.success) return result.data;
   const [issue] = result.error.issues;

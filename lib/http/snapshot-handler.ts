@@ -37,7 +37,7 @@ export function createSnapshotHandler(
  *
  * @throws SnapshotError `INVALID_REQUEST`
  */
-export function parseSnapshotQuery(query: URLSearchParams): Pick<SnapshotId, 'ref' | 'depth'> {
+function parseSnapshotQuery(query: URLSearchParams): Pick<SnapshotId, 'ref' | 'depth'> {
   const ref = queryParameter(query, 'ref');
   const depth = queryParameter(query, 'depth');
   return {

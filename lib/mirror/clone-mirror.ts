@@ -11,7 +11,7 @@ import { retry } from '../async/retry.js';
 import { deserializeError, hasCode, SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events/events.js';
 import { temporaryName } from '../fs/temporary.js';
-import type { IngestedPack } from '../pack/ingest.js';
+import { totalsOf } from '../pack/ingest.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 import { writeConfig } from './disk/git-view.js';
 import { publish } from './disk/publish.js';
@@ -91,9 +91,8 @@ export class Cloner {
       events.emit('cloneFinished', {
         repository,
         milliseconds: elapsed(),
-        objects: sum(fetched.map((pack) => pack.objects)),
-        packBytes: bytesOf(fetched),
-        restoredBytes: bytesOf(restored),
+        ...totalsOf(fetched),
+        restoredBytes: totalsOf(restored).packBytes,
       });
       return revision;
     } catch (cause) {
@@ -184,12 +183,4 @@ async function complete(
     },
     () => new SnapshotError('INTERNAL', `${directory} is in the way of a mirror`),
   );
-}
-
-function bytesOf(packs: readonly IngestedPack[]): number {
-  return sum(packs.map(({ size }) => size));
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0);
 }

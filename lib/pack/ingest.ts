@@ -23,6 +23,16 @@ export interface IngestedPack {
   readonly size: number;
 }
 
+/** The objects of packs, and the bytes of their `.pack` files. */
+export function totalsOf(packs: readonly IngestedPack[]): { objects: number; packBytes: number } {
+  const totals = { objects: 0, packBytes: 0 };
+  for (const { objects, size } of packs) {
+    totals.objects += objects;
+    totals.packBytes += size;
+  }
+  return totals;
+}
+
 export interface IngestOptions {
   /** Called about once a MiB while the pack arrives, and when it has arrived. */
   onProgress?: (progress: IngestProgress) => void;

@@ -152,7 +152,11 @@ export class Requests {
     return url;
   }
 
-  /** Checks the upstream once if the decision is to check first. */
+  /**
+   * Checks the upstream once if the decision is to check first.
+   *
+   * @throws SnapshotError the refusal of a repository that must not be served; the signal's reason.
+   */
   async #checkFirst(id: ArtifactId, signal: AbortSignal | undefined): Promise<void> {
     const { policy, known, checks, stored, builds, refusals, stopping } = this.#parts;
     const isRefused = refusals.isOver(id);
@@ -160,13 +164,13 @@ export class Requests {
     if (stopping.aborted || !(isRefused || isStrict)) return;
     await builds.untilStored(id, signal, MAX_STORING);
     const found = isRefused ? undefined : await stored.stat(id, { signal });
-    if (this.#decide(id, found, { isChecked: false }) !== 'check-first') return;
-    // A stored repository was not made up by a client: failures and refusals of it are remembered.
-    if (found !== undefined) known.know(id);
-    await unlessAborted(checks.check(id), signal).catch((error: unknown) => {
-      // Without an answer, the stored artifact is served.
-      if (!(error instanceof SnapshotError) || signal?.aborted) throw error;
-    });
+    if (this.#decide(id, found, { isChecked: false }) === 'check-first') {
+      // A stored repository was not made up by a client: failures and refusals of it are remembered.
+      if (found !== undefined) known.know(id);
+      await checks.tryCheck(id, signal);
+    }
+    // Before the store is asked for an artifact that must not be served.
+    refusals.throwIfOver(id);
   }
 
   #decide(

@@ -245,9 +245,7 @@ export class BuildRuns {
     if (isFixed(id) || (isChecked && !isBehind)) return lease;
     lease.release();
     // If the upstream does not answer, use the mirror as it is.
-    await checks.check(id, isBackground).catch((error: unknown) => {
-      if (!(error instanceof SnapshotError) || signal.aborted) throw error;
-    });
+    await checks.tryCheck(id, signal, { isBackground });
     return await mirrors.lease(id, signal, { isBackground });
   }
 

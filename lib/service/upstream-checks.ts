@@ -8,6 +8,7 @@ import type { SnapshotEvents } from '../events/events.js';
 import type { FetchOptions, FetchOutcome } from '../mirror/fetch-mirror.js';
 import type { MirrorLease } from '../mirror/mirror.js';
 import type { MirrorManager } from '../mirror/mirrors.js';
+import { totalsOf } from '../pack/ingest.js';
 import { type RepositoryId, repositoryKey, repositoryOf } from '../repository.js';
 import { type AfterCheck, BackgroundChecks } from './background-checks.js';
 import type { CheckRecord, FleetChecks } from './fleet-checks.js';
@@ -18,6 +19,11 @@ import type { Refusals } from './refusals.js';
 const MAX_WANTED_REFS = 10_000;
 /** Seconds after which a client may try again: a check may have ended by then. */
 const RETRY_AFTER = 5;
+
+export interface CheckOptions {
+  /** Whether no client waits for the check. */
+  readonly isBackground?: boolean;
+}
 
 export interface UpstreamCheckParts {
   readonly known: KnownUpstreams;
@@ -31,8 +37,7 @@ export interface UpstreamCheckParts {
 }
 
 /**
- * Checks upstreams. Callers share a check: it belongs to the service, and goes on
- * when they leave.
+ * Checks upstreams. Callers share a check: it belongs to the service, and goes on when they leave.
  */
 export class UpstreamChecks {
   readonly #known: KnownUpstreams;
@@ -83,11 +88,7 @@ export class UpstreamChecks {
    */
   async throwIfRefused(repository: RepositoryId, signal: AbortSignal | undefined): Promise<void> {
     if (!this.#refusals.isOver(repository)) return;
-    if (!this.#known.isFailing(repository)) {
-      await unlessAborted(this.check(repository), signal).catch((error: unknown) => {
-        if (!(error instanceof SnapshotError) || signal?.aborted) throw error;
-      });
-    }
+    if (!this.#known.isFailing(repository)) await this.tryCheck(repository, signal);
     this.#refusals.throwIfOver(repository);
   }
 
@@ -96,13 +97,33 @@ export class UpstreamChecks {
    *
    * @throws SnapshotError the failure, which was also an event.
    */
-  async check(repository: RepositoryId, isBackground = false): Promise<FetchOutcome> {
+  async check(
+    repository: RepositoryId,
+    { isBackground = false }: CheckOptions = {},
+  ): Promise<FetchOutcome> {
     const key = repositoryKey(repository);
     return await this.#running.joinNext(key, () => {
       const otherRefs = [...(this.#wantedRefs.get(key) ?? [])];
       this.#wantedRefs.delete(key);
       return this.#check(repository, { isBackground, otherRefs });
     });
+  }
+
+  /**
+   * As `check`, for callers that go on without an answer.
+   *
+   * @throws the signal's reason; errors other than a `SnapshotError`.
+   */
+  async tryCheck(
+    repository: RepositoryId,
+    signal: AbortSignal | undefined,
+    options?: CheckOptions,
+  ): Promise<void> {
+    try {
+      await unlessAborted(this.check(repository, options), signal);
+    } catch (error) {
+      if (!(error instanceof SnapshotError) || signal?.aborted) throw error;
+    }
   }
 
   /**
@@ -179,7 +200,7 @@ export class UpstreamChecks {
    */
   async #checkInBackground(repository: RepositoryId, since: number): Promise<boolean> {
     if (this.#closing.aborted) return true;
-    const check = async () => (await this.check(repository, true)).digest;
+    const check = async () => (await this.check(repository, { isBackground: true })).digest;
     try {
       if (this.#fleet === undefined) {
         await check();
@@ -233,8 +254,7 @@ export class UpstreamChecks {
         repository,
         milliseconds: elapsed(),
         changed: digest !== before,
-        objects: sum(packs.map(({ objects }) => objects)),
-        packBytes: sum(packs.map(({ size }) => size)),
+        ...totalsOf(packs),
       });
       return outcome;
     } catch (cause) {
@@ -255,8 +275,4 @@ export class UpstreamChecks {
 /** The state after a successful check that began then. */
 function succeededAt(moment: Moment) {
   return { checkedAt: moment, triedAt: moment.time, failure: undefined, failedAt: undefined };
-}
-
-function sum(numbers: readonly number[]): number {
-  return numbers.reduce((total, number) => total + number, 0);
 }

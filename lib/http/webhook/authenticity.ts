@@ -104,7 +104,7 @@ function digest(content: string | Buffer): string {
 }
 
 /** A message of the Standard Webhooks specification, which GitLab's signing tokens follow. */
-export interface SignedMessage {
+interface SignedMessage {
   readonly id: string;
   /** Seconds since the epoch, in decimal. */
   readonly timestamp: string;
@@ -123,12 +123,12 @@ export function signMessage(secret: string, { id, timestamp, body }: SignedMessa
 }
 
 /** Whether a text has the form of what `signMessage` gives. */
-export function isMessageSignature(text: string): boolean {
+function isMessageSignature(text: string): boolean {
   return /^v1,[A-Za-z0-9+/]{43}=$/.test(text);
 }
 
 /** @param now milliseconds since the epoch. */
-export function isTimely(timestamp: string, now: number): boolean {
+function isTimely(timestamp: string, now: number): boolean {
   return /^\d{1,12}$/.test(timestamp) && Math.abs(now / 1000 - Number(timestamp)) <= TOLERANCE;
 }
 
@@ -143,7 +143,7 @@ function keyOf(secret: string): Buffer {
  * how long the expected texts are, or which pair is equal: all pairs of digests under a random key are
  * compared.
  */
-export function anyEqual(presented: readonly string[], expected: readonly string[]): boolean {
+function anyEqual(presented: readonly string[], expected: readonly string[]): boolean {
   const key = randomBytes(32);
   const digest = (text: string) => createHmac('sha256', key).update(text).digest();
   const wanted = expected.map(digest);
