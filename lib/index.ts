@@ -1,17 +1,15 @@
 export type {
-  ArtifactId,
   ArtifactInfo,
   ArtifactSource,
-  BundleId,
   EnsuredRefs,
   GeneratedArtifact,
   GetOptions,
   OpenArtifactOptions,
   OpenedArtifact,
-  SnapshotId,
   StoredArtifact,
   WantedRefs,
 } from './artifact/artifact.js';
+export type { ArtifactId, BundleId, SnapshotId } from './artifact/id.js';
 export type {
   Authorize,
   Credentials,

@@ -8,11 +8,6 @@ export interface RepositoryId {
   readonly path: string;
 }
 
-/** The repository of an artifact's id. */
-export function repositoryOf({ host, path }: RepositoryId): RepositoryId {
-  return { host, path };
-}
-
 /** The artifacts of a repository: the ends of request paths. */
 export const ARTIFACTS = [
   'snapshot.tar.zst',

@@ -27,7 +27,7 @@ test('A failed write to the store is logged, although the client gets its snapsh
   service.events.once('generationFinished', () => {
     store.state = 'failing';
   });
-  await read(service, repository.id);
+  await read(service, repository.snapshot);
   await failed;
   const fields = { repository: `${HOST}/${repository.path}`, err: expect.any(SnapshotError) };
   expect(log.lines).toEqual([['error', 'snapshot not stored', expect.objectContaining(fields)]]);
@@ -40,7 +40,7 @@ test('A failed tier of a store is logged, although the other tier replaces it', 
   const log = logger();
   const near = new MemoryStore({ maxBytes: 1e8 });
   const store = new TieredStore({ near, far, retryInterval: 0x7fff_ffff });
-  await read(repository.start({ store, logger: log }), repository.id);
+  await read(repository.start({ store, logger: log }), repository.snapshot);
   const fields = { tier: 'far', key: `snapshot/${HOST}/${repository.path}` };
   expect(log.lines).toEqual([['warn', 'store degraded', expect.objectContaining(fields)]]);
 });
@@ -48,7 +48,7 @@ test('A failed tier of a store is logged, although the other tier replaces it', 
 test('A mirror that is found damaged at the start is logged', async () => {
   const repository = await freshRepository({ directory, defer });
   const earlier = repository.start();
-  await read(earlier, repository.id);
+  await read(earlier, repository.snapshot);
   await earlier.close({ running: 'wait' });
   await rm(join(await repository.mirror(), 'objects'), { recursive: true });
   const log = logger();
@@ -68,7 +68,7 @@ test('A logger that throws fails no request', async () => {
   };
   const near = new MemoryStore({ maxBytes: 1e8 });
   const store = new TieredStore({ near, far, retryInterval: 0x7fff_ffff });
-  await read(repository.start({ store, logger: { warn: log, error: log } }), repository.id);
+  await read(repository.start({ store, logger: { warn: log, error: log } }), repository.snapshot);
   const detail = expect.stringContaining('the log is full');
   expect(emitWarning).toHaveBeenCalledWith(expect.any(String), { detail });
 });

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { parseRepository, repositoryKey } from '../../lib/repository.js';
 import { COMMIT, FakeSource } from './fake-source.js';
 import {
@@ -23,7 +24,10 @@ describe.each(CASES)('With %s, mounted %s,', (version, mount) => {
   beforeEach(async () => {
     source = new FakeSource();
     for (const name of ['github.com/org/repo', 'github.com/g/s/r', '127.0.0.1:99/r']) {
-      source.store(parseRepository(name), { bytes: Buffer.from(name), etag: '"1"' });
+      source.store(defaultSnapshot(parseRepository(name)), {
+        bytes: Buffer.from(name),
+        etag: '"1"',
+      });
     }
     const hosts = ['github.com', '127.0.0.1:99'];
     server = await serve(source, { version, mount, hosts });
@@ -161,7 +165,9 @@ describe.each(CASES)('With %s, mounted %s,', (version, mount) => {
   });
 
   test('a snapshot is sent while it is generated', async () => {
-    source.generate = (repository) => ({ body: Readable.from([repositoryKey(repository), '!']) });
+    source.generate = ({ repository }) => ({
+      body: Readable.from([repositoryKey(repository), '!']),
+    });
     const reply = await send(server, '/github.com/new/one.git/snapshot.tar.zst');
     expect([reply.status, reply.body.toString()]).toEqual([200, 'github.com/new/one!']);
     expect(reply.headers['x-cachew-snapshot-commit']).toBe(COMMIT);
@@ -176,7 +182,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s, authorize', (v
 
   const start = async (authorize: Parameters<typeof serve>[1] & object) => {
     source = new FakeSource();
-    source.store(repository, { bytes: Buffer.from('bytes'), etag: '"1"' });
+    source.store(defaultSnapshot(repository), { bytes: Buffer.from('bytes'), etag: '"1"' });
     server = await serve(source, { version, ...authorize });
     return server;
   };

@@ -1,4 +1,5 @@
 import { Agent } from 'node:http';
+import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { parseRepository } from '../../lib/repository.js';
 import { BYTES, CASES, servedArtifact } from './served-artifact.js';
 import { type SendOptions, send } from './test-server.js';
@@ -29,7 +30,7 @@ describe.each(CASES)('%s with %s, mounted %s:', (...served) => {
     test('an empty repository has no commit header, and an odd name stays within one header', async () => {
       const repository = parseRepository('github.com/org/a"b é');
       artifact.source.store(
-        { ...repository, ...selection },
+        { ...defaultSnapshot(repository), ...selection },
         { bytes: BYTES, etag: '"e"', commit: undefined },
       );
       const reply = await get({}, `/github.com/org/a%22b%20%C3%A9/${file}`);

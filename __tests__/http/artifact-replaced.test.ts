@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import type { ArtifactId } from '../../lib/artifact/artifact.js';
+import { type ArtifactId, defaultSnapshot } from '../../lib/artifact/id.js';
 import { parseRepository } from '../../lib/repository.js';
 import { seededBytes } from '../support/random.js';
 import { FakeSource } from './fake-source.js';
@@ -10,8 +10,8 @@ const BASE = 'b'.repeat(40);
 
 // Between the decision what to send and its opening, another process replaces or evicts it.
 describe.each<[string, ArtifactId]>([
-  ['snapshot.tar.zst', REPOSITORY],
-  [`snapshot.bundle?base=${BASE}`, { ...REPOSITORY, base: BASE }],
+  ['snapshot.tar.zst', defaultSnapshot(REPOSITORY)],
+  [`snapshot.bundle?base=${BASE}`, { kind: 'bundle', repository: REPOSITORY, base: BASE }],
 ])('%s that is', (file, id) => {
   const PATH = `/github.com/org/repo/${file}`;
   let source: FakeSource;

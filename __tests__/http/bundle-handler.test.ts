@@ -69,7 +69,10 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s,', (version) =>
   });
 
   test('a stored bundle is served without a check', async () => {
-    source.store({ ...REPOSITORY, base: COMMIT }, { bytes: Buffer.from('bundle'), etag: '"1"' });
+    source.store(
+      { kind: 'bundle', repository: REPOSITORY, base: COMMIT },
+      { bytes: Buffer.from('bundle'), etag: '"1"' },
+    );
     source.upToDate = () => true;
     const reply = await send(server, `${PATH}?base=${COMMIT}`);
     expect([reply.status, reply.body.toString()]).toEqual([200, 'bundle']);

@@ -1,17 +1,15 @@
 import { Readable } from 'node:stream';
-import {
-  type ArtifactId,
-  type ArtifactSource,
-  type BundleId,
-  type EnsuredRefs,
-  type GeneratedArtifact,
-  type GetOptions,
-  isBundle,
-  type OpenArtifactOptions,
-  type OpenedArtifact,
-  type StoredArtifact,
-  type WantedRefs,
+import type {
+  ArtifactSource,
+  EnsuredRefs,
+  GeneratedArtifact,
+  GetOptions,
+  OpenArtifactOptions,
+  OpenedArtifact,
+  StoredArtifact,
+  WantedRefs,
 } from '../../lib/artifact/artifact.js';
+import type { ArtifactId, BundleId } from '../../lib/artifact/id.js';
 import { type RepositoryId, repositoryKey } from '../../lib/repository.js';
 
 export interface FakeObject {
@@ -72,7 +70,7 @@ export class FakeSource implements ArtifactSource {
     const commit = 'commit' in object ? object.commit : COMMIT;
     const revision = `r${++this.#revisions}`;
     const size = bytes.length;
-    const stored = { repository: repositoryOf(id), etag, commit, size, storedAt, revision, bytes };
+    const stored = { repository: id.repository, etag, commit, size, storedAt, revision, bytes };
     this.#objects.set(keyOf(id), stored);
   }
 
@@ -122,7 +120,7 @@ export class FakeSource implements ArtifactSource {
     const generation = await this.generate(id, options?.signal);
     const { body, etag = '"generated"' } = generation;
     const commit = 'commit' in generation ? generation.commit : COMMIT;
-    const repository = repositoryOf(id);
+    const repository = id.repository;
     return { repository, etag, commit, source: 'generation', body: this.#lend(body) };
   }
 
@@ -159,11 +157,7 @@ function* slices(bytes: Buffer): Generator<Buffer> {
   for (let at = 0; at < bytes.length; at += 256) yield bytes.subarray(at, at + 256);
 }
 
-function repositoryOf({ host, path }: ArtifactId): RepositoryId {
-  return { host, path };
-}
-
 function keyOf(id: ArtifactId): string {
-  const selection = isBundle(id) ? { base: id.base } : { ref: id.ref, depth: id.depth };
-  return `${repositoryKey(id)} ${JSON.stringify(selection)}`;
+  const selection = id.kind === 'bundle' ? { base: id.base } : { ref: id.ref, depth: id.depth };
+  return `${repositoryKey(id.repository)} ${JSON.stringify(selection)}`;
 }

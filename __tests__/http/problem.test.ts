@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { ERROR_CODES, SnapshotError, type SnapshotErrorCode } from '../../lib/errors.js';
 import { problemStatus } from '../../lib/http/problem.js';
 import { parseRepository } from '../../lib/repository.js';
@@ -131,7 +132,10 @@ test('A body that fails before its first byte is answered with a problem documen
   const source = new FakeSource();
   source.read = failing;
   source.generate = () => ({ body: failing() });
-  source.store(parseRepository('github.com/org/repo'), { bytes: Buffer.alloc(9), etag: '"1"' });
+  source.store(defaultSnapshot(parseRepository('github.com/org/repo')), {
+    bytes: Buffer.alloc(9),
+    etag: '"1"',
+  });
   server = await serve(source);
   for (const [where, headers] of [
     [path, {}],

@@ -11,6 +11,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { ConnectionOptions } from 'node:tls';
+import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { parseRepository } from '../../lib/repository.js';
 import { FileBody } from '../../lib/stores/filesystem/open-object-file.js';
 import { openFiles } from '../support/process-resources.js';
@@ -53,7 +54,10 @@ beforeEach(async () => {
   recycled = 0;
   memory = new Set();
   const source = new FakeSource();
-  source.store(parseRepository('github.com/org/repo'), { bytes: CONTENT, etag: '"v1"' });
+  source.store(defaultSnapshot(parseRepository('github.com/org/repo')), {
+    bytes: CONTENT,
+    etag: '"v1"',
+  });
   const handles = await Promise.all([open(file), open(file)]);
   defer(async () => {
     await Promise.all(handles.map((handle) => handle.close()));

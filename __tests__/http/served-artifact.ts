@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { parseRepository } from '../../lib/repository.js';
 import { seededBytes } from '../support/random.js';
 import { COMMIT, FakeSource } from './fake-source.js';
@@ -100,7 +101,7 @@ export function servedArtifact(
 
   beforeEach(async () => {
     source = new FakeSource();
-    source.store({ ...STORED, ...rest.selection }, { bytes: BYTES, etag: '"v1"' });
+    source.store({ ...defaultSnapshot(STORED), ...rest.selection }, { bytes: BYTES, etag: '"v1"' });
     server = await serve(source, { version, mount });
   });
 

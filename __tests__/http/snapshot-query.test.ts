@@ -1,4 +1,5 @@
-import { type ArtifactId, isBundle } from '../../lib/artifact/artifact.js';
+import type { ArtifactId } from '../../lib/artifact/id.js';
+import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { parseRepository } from '../../lib/repository.js';
 import { COMMIT, FakeSource } from './fake-source.js';
 import { EXPRESS, type ExpressVersion, send, serve, type TestServer } from './test-server.js';
@@ -109,12 +110,15 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s,', (version) =>
     expect((await send(server, `${PATH}?ref=main`)).status).toBe(200);
     server.app.set('query parser', false);
     expect((await send(server, `${PATH}?ref=main`)).status).toBe(200);
-    expect(asked.map((id) => !isBundle(id) && id.ref)).toEqual(['main', 'main']);
+    expect(asked.map((id) => id.kind === 'snapshot' && id.ref)).toEqual(['main', 'main']);
   });
 
   test('each selection is a snapshot of its own', async () => {
     const repository = parseRepository('github.com/org/repo');
-    source.store({ ...repository, ref: 'a' }, { bytes: Buffer.from('a'), etag: '"a"' });
+    source.store(
+      { ...defaultSnapshot(repository), ref: 'a' },
+      { bytes: Buffer.from('a'), etag: '"a"' },
+    );
     const head = (query: string) => send(server, PATH + query, { method: 'HEAD' });
     expect((await head('?ref=a')).headers.etag).toBe('"a"');
     expect((await head('')).status).toBe(404);
@@ -130,7 +134,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s,', (version) =>
       ['a range', { headers: { range: 'bytes=0-1' } }],
     ])('is sent with %s of a snapshot that is older than the mirror', async (_what, options) => {
       const repository = parseRepository('github.com/org/repo');
-      source.store(repository, { bytes: Buffer.from('snapshot'), etag: '"1"' });
+      source.store(defaultSnapshot(repository), { bytes: Buffer.from('snapshot'), etag: '"1"' });
       const url = async () => (await send(server, PATH, options)).headers['x-cachew-bundle-url'];
       expect(await url()).toBeUndefined();
       source.head = COMMIT;
@@ -146,13 +150,13 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s,', (version) =>
         ['?depth=1', {}],
         ['', { 'if-none-match': '*' }],
       ] as const) {
-        const id = { ...parseRepository('github.com/org/repo') };
-        source.store(id, { bytes: Buffer.from('x'), etag: '"1"' });
+        const id = parseRepository('github.com/org/repo');
+        source.store(defaultSnapshot(id), { bytes: Buffer.from('x'), etag: '"1"' });
         const reply = await send(server, PATH + query, { headers });
         expect(reply.headers['x-cachew-bundle-url']).toBeUndefined();
       }
       const empty = { bytes: Buffer.from('x'), etag: '"1"', commit: undefined };
-      source.store(parseRepository('github.com/org/empty'), empty);
+      source.store(defaultSnapshot(parseRepository('github.com/org/empty')), empty);
       const headers = { range: 'bytes=0-' };
       const reply = await send(server, '/github.com/org/empty/snapshot.tar.zst', { headers });
       expect([reply.status, reply.headers['x-cachew-bundle-url']]).toEqual([206, undefined]);
@@ -172,8 +176,11 @@ test('X-Cachew-Bundle-Url leads to this app, whatever the host and path', async 
       ['[::1]:8080/g/s/r', '%5B::1%5D:8080/g/s/r'],
     ] as const) {
       const repository = parseRepository(name);
-      source.store(repository, { bytes: Buffer.from('x'), etag: '"1"' });
-      source.store({ ...repository, base: COMMIT }, { bytes: Buffer.from(name), etag: '"2"' });
+      source.store(defaultSnapshot(repository), { bytes: Buffer.from('x'), etag: '"1"' });
+      source.store(
+        { kind: 'bundle', repository, base: COMMIT },
+        { bytes: Buffer.from(name), etag: '"2"' },
+      );
       const path = `/${name.split('/').map(encodeURIComponent).join('/')}/snapshot.tar.zst`;
       const { headers } = await send(server, path);
       const bundleUrl = headers['x-cachew-bundle-url'];

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { Readable } from 'node:stream';
+import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { parseRepository } from '../../lib/repository.js';
 import { stopClock } from '../support/stopped-clock.js';
 import { cleanup } from '../support/temporary-directory.js';
@@ -28,7 +29,7 @@ beforeEach(async () => {
   source.read = body;
   source.generate = () => ({ body: body() });
   const id = parseRepository('github.com/org/stored');
-  source.store(id, { bytes: Buffer.alloc(BYTES), etag: '"1"' });
+  source.store(defaultSnapshot(id), { bytes: Buffer.alloc(BYTES), etag: '"1"' });
   server = await serve(source, {
     before: () => [
       (_req, res, next) => {

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { Agent, request } from 'node:http';
 import { Readable } from 'node:stream';
+import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { SnapshotError } from '../../lib/errors.js';
 import { parseRepository } from '../../lib/repository.js';
 import { FakeSource } from './fake-source.js';
@@ -19,7 +20,7 @@ let server: TestServer;
 
 beforeEach(async () => {
   source = new FakeSource();
-  source.store(STORED, { bytes: Buffer.alloc(1000, 1), etag: '"v1"' });
+  source.store(defaultSnapshot(STORED), { bytes: Buffer.alloc(1000, 1), etag: '"v1"' });
   server = await serve(source);
 });
 
@@ -105,7 +106,7 @@ describe.each(KINDS)('The body of a %s snapshot', (kind, path) => {
     const total = 1024;
     const produced = { chunks: 0 };
     const size = total * chunk.length;
-    source.store(STORED, { bytes: Buffer.alloc(size), etag: '"big"' });
+    source.store(defaultSnapshot(STORED), { bytes: Buffer.alloc(size), etag: '"big"' });
     bodiesFrom(
       () =>
         new Readable({
@@ -187,7 +188,7 @@ test('Concurrent requests each get the right body', async () => {
     ['a', manualBody()],
     ['b', manualBody()],
   ]);
-  source.generate = ({ path }) => {
+  source.generate = ({ repository: { path } }) => {
     const body = bodies.get(path);
     if (body === undefined) throw new Error(`no body for ${path}`);
     body.push(Buffer.from(path));

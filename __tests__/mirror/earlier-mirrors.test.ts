@@ -1,4 +1,5 @@
 /** @one-node-version */
+
 import {
   appendFile,
   chmod,
@@ -12,6 +13,7 @@ import {
   writeFile,
 } from 'node:fs/promises';
 import { join } from 'node:path';
+import { defaultSnapshot } from '../../lib/artifact/id.js';
 import type { SnapshotService } from '../../lib/index.js';
 import { MirrorDirectory } from '../../lib/mirror/disk/mirror-directory.js';
 import { type FreshRepository, freshRepository, read } from '../support/fresh-repository.js';
@@ -177,8 +179,9 @@ const served = new Map<string, Buffer>();
 
 /** Builds a new snapshot from the mirror. */
 async function generate(from: SnapshotService, path: string): Promise<Buffer> {
-  await from.delete({ host: HOST, path });
-  return (await read(from, { host: HOST, path })).bytes;
+  const id = defaultSnapshot({ host: HOST, path });
+  await from.delete(id);
+  return (await read(from, id)).bytes;
 }
 
 beforeAll(async () => {

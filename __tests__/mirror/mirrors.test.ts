@@ -1,7 +1,9 @@
 /** @one-node-version */
+
 import { cp, readdir } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
+import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { temporaryName } from '../../lib/fs/temporary.js';
 import type { SnapshotOptions, SnapshotService } from '../../lib/index.js';
 import { type FreshRepository, freshRepository, read } from '../support/fresh-repository.js';
@@ -40,8 +42,9 @@ function start(options: Partial<SnapshotOptions> = {}): SnapshotService {
 
 /** Makes a new snapshot of what the mirror holds. */
 async function generate(service: SnapshotService, path = PATH): Promise<Buffer> {
-  await service.delete({ host: HOST, path });
-  return (await read(service, { host: HOST, path })).bytes;
+  const id = defaultSnapshot({ host: HOST, path });
+  await service.delete(id);
+  return (await read(service, id)).bytes;
 }
 
 async function mirrors(): Promise<string[]> {

@@ -1,3 +1,4 @@
+import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { MemoryStore } from '../../lib/index.js';
 import { setDate } from '../support/fake-date.js';
 import { freshRepository, read } from '../support/fresh-repository.js';
@@ -20,8 +21,8 @@ test('A push that is announced while an older check waits is noticed', async () 
   const start = async (own: WatchedLocks) =>
     repository.start({ store, locks: own, dataDir: await directory(), freshness });
   const [one, two] = [await start(locks), await start(held)];
-  for (const service of [one, two]) await read(service, repository.id);
-  await read(two, other);
+  for (const service of [one, two]) await read(service, repository.snapshot);
+  await read(two, defaultSnapshot(other));
   const key = `check/${host}/${path}`;
   /** Resolves when the service has queued the check: that of the other repository is queued after it. */
   const announceToTwo = async () => {
@@ -55,5 +56,5 @@ test('A push that is announced while an older check waits is noticed', async () 
   lock.release();
   await answered;
   expect(repository.upstream.infoRefs(path)).toBe(before + 1);
-  expect((await read(two, { ...repository.id, depth: 1 })).commit).toBe(commit);
+  expect((await read(two, { ...repository.snapshot, depth: 1 })).commit).toBe(commit);
 });

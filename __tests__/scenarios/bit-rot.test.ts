@@ -32,7 +32,7 @@ let frames: Frame[];
 
 beforeAll(async () => {
   const repository = await freshRepository(shared);
-  ({ bytes: snapshot } = await read(repository.start(), repository.id));
+  ({ bytes: snapshot } = await read(repository.start(), repository.snapshot));
   frames = framesOf(snapshot);
 });
 

@@ -31,7 +31,7 @@ test('A mirror of a stored snapshot fetches only the objects that the snapshot l
   await git(repository.bare, 'branch', '-D', 'other');
 
   const { service, cloned, failed, dataDir } = await scene.ownReplica({});
-  expect((await read(service, repository.id)).source).toBe('store');
+  expect((await read(service, repository.snapshot)).source).toBe('store');
   expect(cloned).toEqual([]);
   expect((await scene.variant(service)).commit).toBe(commit);
   const [event] = cloned;
@@ -69,10 +69,10 @@ test.each<Fault>([
   await scene.stored();
   await push(repository.bare, { files: { 'new.txt': 'new\n' } });
   const { service } = await scene.replica({ failureMemory: 0 });
-  const before = await service.stat(repository.id);
+  const before = await service.stat(repository.snapshot);
   repository.upstream.fault(repository.path, fault);
   await expect(scene.variant(service)).rejects.toMatchObject({ code: 'UPSTREAM_INVALID' });
-  expect(await service.stat(repository.id)).toEqual(before);
+  expect(await service.stat(repository.snapshot)).toEqual(before);
 });
 
 describe('A store that stalls', () => {

@@ -26,7 +26,7 @@ beforeAll(async () => {
 
 /** A service that has a snapshot of the test's repository. */
 async function primed(service: SnapshotService): Promise<SnapshotService> {
-  await read(service, repository.id);
+  await read(service, repository.snapshot);
   repository.upstream.requests.length = 0;
   return service;
 }
@@ -34,13 +34,15 @@ async function primed(service: SnapshotService): Promise<SnapshotService> {
 describe('Checks that requests wait for', () => {
   const gateRefs = () => repository.upstream.gateRefs(repository.path);
   const gatePack = () => repository.upstream.gate(repository.path);
-  const readIt = (service: SnapshotService) => read(service, repository.id);
+  const readIt = (service: SnapshotService) => read(service, repository.snapshot);
   const announce = (service: SnapshotService) => service.pushed(repository.url);
 
   test('are shared', async () => {
     const service = await primed(strict);
     const commit = await push(repository.bare);
-    const all = await Promise.all(Array.from({ length: 50 }, () => read(service, repository.id)));
+    const all = await Promise.all(
+      Array.from({ length: 50 }, () => read(service, repository.snapshot)),
+    );
     expect(new Set(all.map((each) => each.commit))).toEqual(new Set([commit]));
     expect(asked()).toBeLessThanOrEqual(2);
     expect(repository.upstream.uploadPacks(repository.path)).toBe(1);
@@ -56,7 +58,7 @@ describe('Checks that requests wait for', () => {
     const early = begin(strict);
     await gate.reached;
     const commit = await push(repository.bare);
-    const late = [1, 2, 3].map(() => read(strict, repository.id));
+    const late = [1, 2, 3].map(() => read(strict, repository.snapshot));
     gate.release();
     await early;
     for (const each of await Promise.all(late)) expect(each.commit).toBe(commit);
@@ -71,12 +73,13 @@ describe('An upstream that fails', () => {
     const service = await primed(await repository.startService({ freshness }));
     repository.upstream.fault(repository.path, { kind: 'status', status: 500 });
     fakeDate(defer, freshness.maxAge);
-    for (let i = 0; i < 5; i++) expect((await read(service, repository.id)).source).toBe('store');
+    for (let i = 0; i < 5; i++)
+      expect((await read(service, repository.snapshot)).source).toBe('store');
     expect(asked()).toBe(1);
     repository.upstream.heal(repository.path);
     const commit = await push(repository.bare);
     fakeDate(defer, freshness.checkInterval);
-    expect((await read(service, repository.id)).commit).toBe(commit);
+    expect((await read(service, repository.snapshot)).commit).toBe(commit);
   });
 
   test.each([
@@ -102,7 +105,7 @@ describe('Checks in the background', () => {
     const freshness = { maxAge: 0, checkInterval: NEVER };
     const service = await primed(await repository.startService({ freshness }));
     await push(repository.bare);
-    for (let i = 0; i < 20; i++) await read(service, repository.id);
+    for (let i = 0; i < 20; i++) await read(service, repository.snapshot);
     await service.close({ running: 'wait' });
     expect(asked()).toBe(0);
   });
@@ -119,13 +122,14 @@ describe('Checks in the background', () => {
     async (_when, event, befall) => {
       const freshness = { maxAge: 0, checkInterval: HOUR };
       const service = await primed(await repository.startService({ freshness }));
-      const { etag } = await read(service, repository.id);
+      const { etag } = await read(service, repository.snapshot);
       befall();
       fakeDate(defer, HOUR + 1);
       const checked = next(service, event);
-      await Promise.all(Array.from({ length: 20 }, () => read(service, repository.id)));
+      await Promise.all(Array.from({ length: 20 }, () => read(service, repository.snapshot)));
       await checked;
-      for (let i = 0; i < 5; i++) expect((await read(service, repository.id)).etag).toBe(etag);
+      for (let i = 0; i < 5; i++)
+        expect((await read(service, repository.snapshot)).etag).toBe(etag);
       await service.close({ running: 'wait' });
       expect(asked()).toBe(1);
     },
@@ -151,10 +155,10 @@ describe('A new commit that a check has found', () => {
     await failed;
     create.mockRestore();
     if (isDown) repository.upstream.fault(repository.path, { kind: 'status', status: 503 });
-    const isRenewed = renewed(service, repository.id);
-    await read(service, repository.id);
+    const isRenewed = renewed(service, repository.snapshot);
+    await read(service, repository.snapshot);
     await isRenewed;
-    expect((await read(service, repository.id)).commit).toBe(commit);
+    expect((await read(service, repository.snapshot)).commit).toBe(commit);
     if (!isDown) expect(asked()).toBe(1);
   });
 });
@@ -165,7 +169,7 @@ describe('Services that share a store, but no mirror,', () => {
   test('do not replace a newer snapshot of another service by an older one of their own', async () => {
     const store = new MemoryStore({ maxBytes: 1e7 });
     const a = await repository.startService({ store, freshness });
-    await read(a, repository.id);
+    await read(a, repository.snapshot);
     await push(repository.bare);
     await a.refresh(repository.id);
     const latest = await push(repository.bare);
@@ -173,9 +177,9 @@ describe('Services that share a store, but no mirror,', () => {
     await b.refresh(repository.id);
     const generations = counter(a, 'generationFinished');
     const questions = counter(a, 'refreshed');
-    expect((await read(a, repository.id)).commit).toBe(latest);
+    expect((await read(a, repository.snapshot)).commit).toBe(latest);
     await a.close({ running: 'wait' });
     expect([generations(), questions()]).toEqual([0, 0]);
-    expect((await b.stat(repository.id))?.commit).toBe(latest);
+    expect((await b.stat(repository.snapshot))?.commit).toBe(latest);
   });
 });

@@ -147,7 +147,7 @@ describe('A client that comes after a generation, but before its lock is release
 
   test('gets a snapshot even if the generation failed', async () => {
     const bytes = await buffer(await request());
-    await app.router.service.delete(repository.id);
+    await app.router.service.delete(repository.snapshot);
     await app.close();
     await damagePack(app.dataDir);
     const locks = new SlowLocks();
@@ -158,7 +158,7 @@ describe('A client that comes after a generation, but before its lock is release
 });
 
 async function read(service: SnapshotService): Promise<Buffer> {
-  return buffer((await service.get(repository.id)).body);
+  return buffer((await service.get(repository.snapshot)).body);
 }
 
 /** Releases no lock before `goOn`, like a registry across a slow network. */

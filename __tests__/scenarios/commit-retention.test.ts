@@ -23,7 +23,7 @@ async function pushedAway(mode: (typeof MODES)[number]) {
     freshness: { mode, maxAge: 0, checkInterval: 0 },
     limits: { failureMemory: 0 },
   });
-  const id = { ...repository.id, ref: await repository.head(), depth: 1 };
+  const id = { ...repository.snapshot, ref: await repository.head(), depth: 1 };
   await read(service, id);
   await git(repository.bare, 'update-ref', 'refs/heads/main', 'main~1');
   for (const tag of (await git(repository.bare, 'tag', '--contains', id.ref)).split('\n')) {

@@ -1,10 +1,12 @@
 /**
  * @one-node-version
  */
+
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
+import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { MemoryStore } from '../../lib/index.js';
 import { counter } from '../support/fresh-repository.js';
 import { holdCommits } from '../support/held-commits.js';
@@ -98,7 +100,7 @@ test('A client gets the whole body even if it is stored and deleted while the cl
   slow.pause();
   await service.refresh(at(LARGE));
   const whole = await digest(await request(LARGE, own));
-  await service.delete(at(LARGE));
+  await service.delete(defaultSnapshot(at(LARGE)));
   expect(await digest(slow)).toBe(whole);
   await own.router.close({ running: 'wait' });
   expect(await leftovers(own.dataDir)).toEqual([]);
@@ -144,7 +146,7 @@ test('A snapshot is built from a mirror that is ready while all places for clone
   const { service } = limited.router;
   const before = await digest(await request(OTHER, limited));
   await service.refresh(at(OTHER));
-  await service.delete(at(OTHER));
+  await service.delete(defaultSnapshot(at(OTHER)));
   const gate = upstream.gate(path, 1000);
   const first = request(path, limited).then(digest);
   await gate.reached;

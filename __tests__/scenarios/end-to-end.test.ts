@@ -130,7 +130,7 @@ test('Two generations from one mirror have the same bytes and the same ETag', as
   const [first, second] = [await download(url), await download(url)];
   // Without this, it might be stored after it was deleted.
   await app.router.service.refresh(repository.id);
-  await app.router.service.delete(repository.id);
+  await app.router.service.delete(repository.snapshot);
   const again = await download(url);
   expect(second).toEqual(first);
   expect(again).toEqual(first);

@@ -304,7 +304,7 @@ describe('With a mirror,', () => {
   });
 
   test('a fetch is followed by a new snapshot, without a request for it', async () => {
-    const isRenewed = renewed(app.router.service, repository.id);
+    const isRenewed = renewed(app.router.service, repository.snapshot);
     const pushed = await push(bare);
     await ensure({ commits: [pushed] });
     await isRenewed;

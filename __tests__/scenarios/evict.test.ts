@@ -27,19 +27,19 @@ const status = async () =>
   (await service.repositories()).filter((each) => each.repository.path === repository.path);
 
 test('Evicting a repository removes its mirror and all stored artifacts, and the next request clones it again', async () => {
-  const old = await read(service, repository.id);
-  await read(service, { ...repository.id, depth: 1 });
+  const old = await read(service, repository.snapshot);
+  await read(service, { ...repository.snapshot, depth: 1 });
   const evicted = next(service, 'mirrorEvicted', repository.id);
   await service.evict(repository.id);
   expect((await evicted)[0].bytes).toBeGreaterThan(0);
   expect(hasMirror()).toBe(false);
-  expect(await service.stat(repository.id)).toBeUndefined();
-  expect(await service.stat({ ...repository.id, depth: 1 })).toBeUndefined();
+  expect(await service.stat(repository.snapshot)).toBeUndefined();
+  expect(await service.stat({ ...repository.snapshot, depth: 1 })).toBeUndefined();
   expect(await status()).toEqual([]);
   expect(await service.pushed(repository.url)).toBe(false);
 
   const clones = counter(service, 'cloneFinished', repository.id);
-  expect(await read(service, repository.id)).toEqual(old);
+  expect(await read(service, repository.snapshot)).toEqual(old);
   expect(clones()).toBe(1);
 });
 
@@ -47,7 +47,7 @@ test('Evicting a repository removes what is stored for replicas with the same lo
   const store = new MemoryStore({ maxBytes: 1e9 });
   const locks = new WatchedLocks();
   const service = await repository.startService({ store, locks });
-  await read(service, repository.id);
+  await read(service, repository.snapshot);
   const key = `check/${repository.id.host}/${repository.path}`;
   const answered = locks.next('released', key);
   await service.pushed(repository.url);
@@ -60,7 +60,7 @@ test('Evicting a repository removes what is stored for replicas with the same lo
 test.each([{ depth: 1 }, { ref: 'v1.0.0' }])(
   'After an eviction, a repository can be cloned for %j',
   async (variant) => {
-    const { commit } = await read(service, { ...repository.id, ...variant });
+    const { commit } = await read(service, { ...repository.snapshot, ...variant });
     expect(commit).toHaveLength(40);
     expect(await status()).toMatchObject([{ repository: repository.id }]);
   },
@@ -74,7 +74,7 @@ test('Evicting a repository that is not there does nothing', async () => {
 test('Evicting a repository removes a mirror that another service has made since the start', async () => {
   await service.started;
   const other = await repository.startService({ dataDir: app.dataDir });
-  await read(other, repository.id);
+  await read(other, repository.snapshot);
   await other.close({ running: 'wait' });
   expect(hasMirror()).toBe(true);
   await service.evict(repository.id);
@@ -83,7 +83,7 @@ test('Evicting a repository removes a mirror that another service has made since
 
 test('An eviction waits for a clone and the snapshot that is built from it', async () => {
   const gate = repository.upstream.gate(repository.path, 20);
-  const reading = read(service, repository.id);
+  const reading = read(service, repository.snapshot);
   await gate.reached;
   const clones = counter(service, 'cloneStarted', repository.id);
   const evicting = service.evict(repository.id);
@@ -92,11 +92,11 @@ test('An eviction waits for a clone and the snapshot that is built from it', asy
   await evicting;
   expect(clones()).toBe(0);
   expect(hasMirror()).toBe(false);
-  expect(await service.stat(repository.id)).toBeUndefined();
+  expect(await service.stat(repository.snapshot)).toBeUndefined();
 });
 
 test('An eviction waits for a fetch', async () => {
-  await read(service, repository.id);
+  await read(service, repository.snapshot);
   const commit = await push(repository.bare);
   const gate = repository.upstream.gate(repository.path, 20);
   const refreshing = service.refresh(repository.id);
@@ -106,7 +106,7 @@ test('An eviction waits for a fetch', async () => {
   await Promise.all([refreshing, evicting]);
   await service.evict(repository.id);
   expect(hasMirror()).toBe(false);
-  expect((await read(service, repository.id)).commit).toBe(commit);
+  expect((await read(service, repository.snapshot)).commit).toBe(commit);
 });
 
 /** Holds the writes of variants until their gates open. Until then they keep the mirror in use. */
@@ -129,7 +129,7 @@ test('An eviction has its turn even if later requests want the mirror before it 
   const store = new GatedStore({ maxBytes: 1e9 });
   const service = await repository.startService({ store });
   const reached = once(store.gates, 'reached depth=1');
-  const first = read(service, { ...repository.id, depth: 1 });
+  const first = read(service, { ...repository.snapshot, depth: 1 });
   await reached;
   const evicting = service.evict(repository.id);
   store.gates.once('reached depth=2', async () => {
@@ -137,7 +137,7 @@ test('An eviction has its turn even if later requests want the mirror before it 
     store.gates.emit('open depth=2');
   });
   const clones = counter(service, 'cloneStarted', repository.id);
-  const second = read(service, { ...repository.id, depth: 2 });
+  const second = read(service, { ...repository.snapshot, depth: 2 });
   await next(service, 'miss');
   store.gates.emit('open depth=1');
   await Promise.all([evicting, first, second]);
@@ -149,7 +149,7 @@ test.each(['gone', '0'.repeat(40)])(
   'An eviction and a search for the ref %s do not wait for each other',
   async (ref) => {
     const service = await repository.startService();
-    await read(service, repository.id);
+    await read(service, repository.snapshot);
     const evictions: Promise<void>[] = [];
     // After the mirror was found not to have it, and before the upstream is asked.
     const { setAsideIfDamaged } = MirrorManager.prototype;
@@ -159,7 +159,7 @@ test.each(['gone', '0'.repeat(40)])(
       return setAsideIfDamaged.apply(this, about);
     });
     repository.defer(() => finding.mockRestore());
-    const reading = read(service, { ...repository.id, ref });
+    const reading = read(service, { ...repository.snapshot, ref });
     await expect(reading).rejects.toMatchObject({ code: 'REF_NOT_FOUND' });
     expect(evictions.length).toBeGreaterThan(0);
     await Promise.all(evictions);
@@ -170,7 +170,7 @@ test('An eviction ends when the service is closed', async () => {
   const dataDir = await repository.directory();
   const service = await repository.startService({ dataDir });
   const gate = repository.upstream.gate(repository.path, 20);
-  const reading = read(service, repository.id);
+  const reading = read(service, repository.snapshot);
   await gate.reached;
   const outcomes = await Promise.allSettled([
     service.evict(repository.id),
@@ -186,12 +186,12 @@ test('An eviction by one service fails no request to another one', async () => {
   const dataDir = await repository.directory();
   const a = await repository.startService({ dataDir });
   const b = await repository.startService({ dataDir });
-  const whole = await read(a, repository.id);
+  const whole = await read(a, repository.snapshot);
   await b.started;
   for (let i = 0; i < rounds(5, 50); i++) {
     const readings = Array.from(
       { length: 4 },
-      async (_, depth) => (await read(b, { ...repository.id, depth: depth + 1 })).commit,
+      async (_, depth) => (await read(b, { ...repository.snapshot, depth: depth + 1 })).commit,
     );
     const [commits] = await Promise.all([Promise.all(readings), a.evict(repository.id)]);
     expect(new Set(commits)).toEqual(new Set([whole.commit]));

@@ -2,8 +2,10 @@
  * @needs tar zstd
  * @one-node-version
  */
+
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { defaultSnapshot } from '../../lib/artifact/id.js';
 import type { SnapshotService } from '../../lib/index.js';
 import { fakeDate, setDate } from '../support/fake-date.js';
 import {
@@ -88,24 +90,24 @@ describe('After', () => {
 
   test.each(PUSHES)('%s, each mode serves what it promises', async (_what, change) => {
     await Promise.all([swr, strict, withoutMirror].map((each) => each.refresh(shared.id)));
-    const old = await read(strict, shared.id);
+    const old = await read(strict, defaultSnapshot(shared.id));
     await change(shared.bare);
     const refs = await refsOfUpstream(shared);
     const checked = next(swr, 'refreshed');
-    expect((await read(swr, shared.id)).commit).toBe(old.commit);
+    expect((await read(swr, defaultSnapshot(shared.id))).commit).toBe(old.commit);
     const [fresh, other] = await Promise.all(
-      [strict, withoutMirror].map((s) => read(s, shared.id)),
+      [strict, withoutMirror].map((s) => read(s, defaultSnapshot(shared.id))),
     );
     for (const each of [fresh, other]) {
       expect(each?.etag).not.toBe(old.etag);
       expect(each && (await refsOf(each))).toBe(refs);
     }
     await checked;
-    await untilStored(swr, shared.id, async () => {
+    await untilStored(swr, defaultSnapshot(shared.id), async () => {
       const [status] = await swr.repositories();
       return status?.isCurrent === true;
     });
-    const later = await read(swr, shared.id);
+    const later = await read(swr, defaultSnapshot(shared.id));
     expect(later.source).toBe('store');
     expect(await refsOf(later)).toBe(refs);
   });
@@ -115,10 +117,10 @@ test('A deleted default branch is noticed without a mirror', async () => {
   await push(repository.bare, { branch: 'other', files: { 'other.txt': 'other\n' } });
   const service = await withoutMirrors();
   const evicted = next(service, 'mirrorEvicted', repository.id);
-  await read(service, repository.id);
+  await read(service, repository.snapshot);
   await evicted;
   await git(repository.bare, 'update-ref', '-d', 'refs/heads/main');
-  const { commit } = await read(service, repository.id);
+  const { commit } = await read(service, repository.snapshot);
   expect(commit).toBeUndefined();
 });
 
@@ -127,13 +129,13 @@ test.each(['stale-while-revalidate', 'strict'] as const)(
   async (mode) => {
     const options = { freshness: { mode, maxAge: NEVER }, dataDir: await directory() };
     const first = await repository.startService(options);
-    const old = await read(first, repository.id);
+    const old = await read(first, repository.snapshot);
     await push(repository.bare);
     const questions = repository.upstream.infoRefs(repository.path);
     const expectNoQuestion = async (service: SnapshotService) => {
       for (let i = 0; i < 3; i++) {
-        expect(await read(service, repository.id)).toEqual({ ...old, source: 'store' });
-        expect((await service.current(repository.id))?.etag).toBe(old.etag);
+        expect(await read(service, repository.snapshot)).toEqual({ ...old, source: 'store' });
+        expect((await service.current(repository.snapshot))?.etag).toBe(old.etag);
       }
       await service.close({ running: 'wait' });
       expect(repository.upstream.infoRefs(repository.path)).toBe(questions);
@@ -154,7 +156,7 @@ describe('A check of an unchanged repository', () => {
     const generations = counter(service, 'generationStarted', repository.id);
     const clones = counter(service, 'cloneStarted', repository.id);
     for (let i = 1; i <= 3; i++) {
-      expect(await read(service, repository.id)).toEqual({ ...old, source: 'store' });
+      expect(await read(service, repository.snapshot)).toEqual({ ...old, source: 'store' });
       expect(await service.refresh(repository.id)).toMatchObject({ etag: old.etag });
       const questions = asked().slice(before);
       expect(questions.map((request) => request.service)).toEqual(
@@ -166,13 +168,13 @@ describe('A check of an unchanged repository', () => {
 
   test('is one request for info/refs', async () => {
     const service = await strictly();
-    await expectUnchanged(service, await read(service, repository.id));
+    await expectUnchanged(service, await read(service, repository.snapshot));
   });
 
   test('is one request without a mirror', async () => {
     const service = await withoutMirrors();
     const evicted = next(service, 'mirrorEvicted', repository.id);
-    const old = await read(service, repository.id);
+    const old = await read(service, repository.snapshot);
     await evicted;
     await expectUnchanged(service, old);
   });
@@ -180,13 +182,13 @@ describe('A check of an unchanged repository', () => {
   test('is one request for a repository without commits', async () => {
     await makeEmpty();
     const service = await strictly();
-    await expectUnchanged(service, await read(service, repository.id));
+    await expectUnchanged(service, await read(service, repository.snapshot));
   });
 
   test('is one request after a restart', async () => {
     const options = { freshness: STRICT, dataDir: await directory() };
     const first = await repository.startService(options);
-    const old = await read(first, repository.id);
+    const old = await read(first, repository.snapshot);
     await first.close({ running: 'wait' });
     const service = await repository.startService(options);
     await service.started;
@@ -203,9 +205,9 @@ async function makeEmpty(): Promise<void> {
 test('The first commit of a repository is noticed', async () => {
   await makeEmpty();
   const service = await strictly();
-  expect((await read(service, repository.id)).commit).toBeUndefined();
+  expect((await read(service, repository.snapshot)).commit).toBeUndefined();
   const commit = await push(repository.bare, { branch: 'trunk' });
-  expect((await read(service, repository.id)).commit).toBe(commit);
+  expect((await read(service, repository.snapshot)).commit).toBe(commit);
 });
 
 describe('A clock that is set back', () => {
@@ -213,23 +215,23 @@ describe('A clock that is set back', () => {
 
   test('while a strict service runs stops none of its checks', async () => {
     const service = await strictly();
-    for (let i = 0; i < 2; i++) await read(service, repository.id);
+    for (let i = 0; i < 2; i++) await read(service, repository.snapshot);
     setDate(defer, -HOUR);
     const commit = await push(repository.bare);
-    expect((await read(service, repository.id)).commit).toBe(commit);
+    expect((await read(service, repository.snapshot)).commit).toBe(commit);
   });
 
   test('before a strict service starts stops none of its checks', async () => {
     const dataDir = await directory();
     const freshness = { mode: 'strict', maxAge: HOUR } as const;
     const first = await repository.startService({ freshness, dataDir });
-    await read(first, repository.id);
+    await read(first, repository.snapshot);
     await first.close({ running: 'wait' });
     await rm(join(dataDir, 'mirrors'), { recursive: true });
     setDate(defer, -HOUR);
     const service = await repository.startService({ freshness, dataDir });
     const commit = await push(repository.bare);
-    expect((await read(service, repository.id)).commit).toBe(commit);
+    expect((await read(service, repository.snapshot)).commit).toBe(commit);
   });
 
   test.each([
@@ -243,16 +245,16 @@ describe('A clock that is set back', () => {
     ],
   ])('stops no check that is made %s in the background', async (_what, start) => {
     const service = await start();
-    await read(service, repository.id);
+    await read(service, repository.snapshot);
     const refreshed = next(service, 'refreshed', repository.id);
-    await read(service, repository.id);
+    await read(service, repository.snapshot);
     await refreshed;
     setDate(defer, -HOUR);
-    const isRenewed = renewed(service, repository.id);
+    const isRenewed = renewed(service, repository.snapshot);
     const commit = await push(repository.bare);
-    await read(service, repository.id);
+    await read(service, repository.snapshot);
     await isRenewed;
-    expect((await read(service, repository.id)).commit).toBe(commit);
+    expect((await read(service, repository.snapshot)).commit).toBe(commit);
   });
 });
 
@@ -260,12 +262,12 @@ test('maxAge counts from when the upstream was asked, not from when the snapshot
   const maxAge = 60_000;
   const service = await repository.startService({ freshness: { mode: 'strict', maxAge } });
   const gate = repository.upstream.gate(repository.path);
-  const cloning = read(service, repository.id);
+  const cloning = read(service, repository.snapshot);
   await gate.reached;
   fakeDate(defer, maxAge);
   gate.release();
   const old = await cloning;
   const commit = await push(repository.bare);
-  expect((await read(service, repository.id)).commit).toBe(commit);
+  expect((await read(service, repository.snapshot)).commit).toBe(commit);
   expect(commit).not.toBe(old.commit);
 });

@@ -6,6 +6,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
+import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { AppProcess } from '../support/app-process.js';
 import { cloneWithGit, extract } from '../support/clone.js';
 import { expectSameCheckout } from '../support/compare.js';
@@ -78,7 +79,7 @@ describe('A repository with refs that git refuses', () => {
     const head = objects.soundCommit();
     serve(objects.pack(head, make(objects, head)));
     await expectProblem(app.snapshotUrl(repository.path), 'UPSTREAM_INVALID');
-    expect(await app.router.service.stat(repository.id)).toBeUndefined();
+    expect(await app.router.service.stat(repository.snapshot)).toBeUndefined();
     expect(await gitClones()).toBe(false);
   });
 });
@@ -295,7 +296,7 @@ describe('A mirror that was damaged on disk', () => {
     const whole = await expectServed(url);
 
     for (const http of ['--http1.1', '--http1.0']) {
-      await service.delete(id);
+      await service.delete(defaultSnapshot(id));
       await damagePack(own.dataDir);
       const format = '%{http_code} %{size_download}';
       const args = ['-sS', http, '-o', '/dev/null', '-w', format, url];
@@ -304,7 +305,7 @@ describe('A mirror that was damaged on disk', () => {
       expect(status).toBe(200);
       expect(size).toBeGreaterThan(0);
       expect(code).not.toBe(0);
-      expect(await service.stat(id)).toBeUndefined();
+      expect(await service.stat(defaultSnapshot(id))).toBeUndefined();
 
       expect((await expectServed(url)).equals(whole)).toBe(true);
     }

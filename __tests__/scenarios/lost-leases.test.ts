@@ -51,13 +51,13 @@ describe('A lease that is lost', () => {
     const acquisitions = locks.acquisitions(key);
     const failures = counter(service, 'generationFailed');
     const gate = repository.upstream.gate(repository.path);
-    const reading = read(service, repository.id);
+    const reading = read(service, repository.snapshot);
     await gate.reached;
     await locks.lose(key);
     gate.release();
     const { source, commit } = await reading;
     expect([source, commit]).toEqual(['generation', await repository.head()]);
-    expect((await service.stat(repository.id))?.commit).toBe(commit);
+    expect((await service.stat(repository.snapshot))?.commit).toBe(commit);
     expect([acquisitions(), failures()]).toEqual([1, 0]);
   });
 
@@ -65,11 +65,11 @@ describe('A lease that is lost', () => {
     // More than the first write sends.
     await push(repository.bare, { files: { 'noise.bin': seededBytes('noise', 3 << 20) } });
     const service = await start();
-    const { body, source } = await service.get(repository.id);
+    const { body, source } = await service.get(repository.snapshot);
     expect(source).toBe('generation');
     await locks.lose(key);
     const bytes = await buffer(body);
-    const stored = await read(service, repository.id);
+    const stored = await read(service, repository.snapshot);
     expect([stored.source, stored.bytes.equals(bytes)]).toEqual(['store', true]);
     await service.close({ running: 'wait' });
   });
@@ -77,10 +77,10 @@ describe('A lease that is lost', () => {
   test('lets another replica do the same work meanwhile, and both serve the same', async () => {
     const [one, two] = [await start(), await start()];
     const gate = repository.upstream.gate(repository.path);
-    const first = read(one, repository.id);
+    const first = read(one, repository.snapshot);
     await gate.reached;
     const acquired = locks.next('acquired', key);
-    const second = read(two, repository.id);
+    const second = read(two, repository.snapshot);
     await locks.lose(key);
     await acquired;
     gate.release();
@@ -100,7 +100,7 @@ describe('A lease that is lost', () => {
       };
       const slow = repository.start({ locks, store: await make() });
       plain.hold.isOn = true;
-      const old = readAtOnce(slow, repository.id);
+      const old = readAtOnce(slow, repository.snapshot);
       await plain.hold.reached;
       const commit = await push(repository.bare);
       const fast = repository.start({ locks, store: await make(), dataDir: await directory() });
@@ -109,7 +109,7 @@ describe('A lease that is lost', () => {
       plain.hold.release();
       await old;
       await slow.close({ running: 'wait' });
-      expect((await fast.stat(repository.id))?.commit).toBe(commit);
+      expect((await fast.stat(repository.snapshot))?.commit).toBe(commit);
     },
   );
 
@@ -120,7 +120,7 @@ describe('A lease that is lost', () => {
     slow.events.once('generationFinished', () => {
       shared.hold.isOn = true;
     });
-    const old = read(slow, repository.id);
+    const old = read(slow, repository.snapshot);
     await shared.hold.reached;
     const commit = await push(repository.bare);
     const other = new FileSystemStore({ directory: shared.directory });
@@ -130,7 +130,7 @@ describe('A lease that is lost', () => {
     shared.hold.release();
     await old;
     await slow.close({ running: 'wait' });
-    expect((await fast.stat(repository.id))?.commit).toBe(commit);
+    expect((await fast.stat(repository.snapshot))?.commit).toBe(commit);
   });
 });
 

@@ -1,5 +1,6 @@
 import { cp, readdir, rm, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
+import { defaultSnapshot } from '../../lib/artifact/id.js';
 import type { SnapshotOptions } from '../../lib/index.js';
 import { next, read } from '../support/fresh-repository.js';
 import { HOST } from '../support/host-app.js';
@@ -20,7 +21,7 @@ beforeAll(async () => {
   for (const name of NAMES) await buildSmall(join(repository.root, `${name}.git`));
   const { router, dataDir } = await repository.startSharedApp();
   template = dataDir;
-  for (const name of NAMES) await read(router.service, id(name));
+  for (const name of NAMES) await read(router.service, defaultSnapshot(id(name)));
   const [status] = await router.service.repositories();
   bytes = status?.mirror?.bytes ?? 0;
   await router.service.close({ running: 'wait' });
@@ -64,7 +65,7 @@ test('A request for a stored snapshot counts as a use of its mirror, also at the
   await fill(['org/c', 'org/a', 'org/b']);
   const second = await start({ freshness: { maxAge: 0x7fff_ffff } });
   await second.started;
-  await read(second, id('org/c'));
+  await read(second, defaultSnapshot(id('org/c')));
   await second.close({ running: 'wait' });
   await (await start({ limits: { maxMirrorBytes: bytes } })).started;
   expect(await kept()).toEqual(['org/c']);
@@ -75,9 +76,9 @@ test('A clone beyond the budget evicts the least recently used mirror', async ()
   const service = await start({ limits: { maxMirrorBytes: 2 * bytes } });
   await service.started;
   // The copied data directory has its snapshot.
-  await service.delete(id('org/b'));
+  await service.delete(defaultSnapshot(id('org/b')));
   const evicted = next(service, 'mirrorEvicted');
-  await read(service, id('org/b'));
+  await read(service, defaultSnapshot(id('org/b')));
   expect(await evicted).toEqual([{ repository: id('org/c'), bytes }]);
   await service.close({ running: 'wait' });
   expect(await kept()).toEqual(['org/a', 'org/b']);
@@ -86,9 +87,9 @@ test('A clone beyond the budget evicts the least recently used mirror', async ()
 test('A mirror in use is evicted only after its use', async () => {
   const service = await start({ limits: { maxMirrorBytes: 0 } });
   const gate = repository.upstream.gate('org/a', 20);
-  const reading = read(service, id('org/a'));
+  const reading = read(service, defaultSnapshot(id('org/a')));
   await gate.reached;
-  await Promise.all(['org/b', 'org/c'].map((name) => read(service, id(name))));
+  await Promise.all(['org/b', 'org/c'].map((name) => read(service, defaultSnapshot(id(name)))));
   gate.release();
   expect((await reading).bytes.length).toBeGreaterThan(0);
   await service.close({ running: 'wait' });
@@ -98,7 +99,7 @@ test('A mirror in use is evicted only after its use', async () => {
 test('With a budget of 0, each generation still has its mirror', async () => {
   const service = await start({ limits: { maxMirrorBytes: 0 } });
   const all = NAMES.flatMap((name) =>
-    [1, 2, 3].map((depth) => read(service, { ...id(name), depth })),
+    [1, 2, 3].map((depth) => read(service, { ...defaultSnapshot(id(name)), depth })),
   );
   const commits = (await Promise.all(all)).map(({ commit }) => commit);
   expect(new Set(commits).size).toBe(1);

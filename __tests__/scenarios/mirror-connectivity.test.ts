@@ -60,10 +60,12 @@ test.each(['blob', 'tree', 'commit'] as const)(
   'A clone that lacks an old %s is refused',
   async (what) => {
     serve(history(what));
-    await expect(read(service, repository.id)).rejects.toMatchObject({ code: 'UPSTREAM_INVALID' });
+    await expect(read(service, repository.snapshot)).rejects.toMatchObject({
+      code: 'UPSTREAM_INVALID',
+    });
     expect(existsSync(mirror())).toBe(false);
     serve(history());
-    await read(service, repository.id);
+    await read(service, repository.snapshot);
     expect(await fsck(mirror())).toEqual([]);
   },
 );
@@ -75,12 +77,12 @@ describe('A large clone', () => {
     serve(lacking);
     const broken = next(service, 'mirrorBroken', repository.id);
     const evicted = next(service, 'evicted', repository.id);
-    await read(service, repository.id);
+    await read(service, repository.snapshot);
     expect((await broken)[0].error.code).toBe('UPSTREAM_INVALID');
     await evicted;
     serve(history());
-    expect(await service.stat(repository.id)).toBeUndefined();
-    expect((await read(service, repository.id)).source).toBe('generation');
+    expect(await service.stat(repository.snapshot)).toBeUndefined();
+    expect((await read(service, repository.snapshot)).source).toBe('generation');
     expect(await fsck(mirror())).toEqual([]);
   });
 
@@ -92,11 +94,11 @@ describe('A large clone', () => {
     serve(lacking);
     const evicted = next(service, 'evicted', repository.id);
     const clones = counter(service, 'cloneStarted', repository.id);
-    await read(service, repository.id);
+    await read(service, repository.snapshot);
     await evicted;
     const failure = { code: 'UPSTREAM_INVALID', retryAfter: expect.any(Number) };
     for (let i = 0; i < 3; i++) {
-      await expect(read(service, repository.id)).rejects.toMatchObject(failure);
+      await expect(read(service, repository.snapshot)).rejects.toMatchObject(failure);
     }
     expect(clones()).toBe(1);
   });
@@ -106,7 +108,7 @@ describe('A large clone', () => {
     const { objects, head } = history();
     makeLarge(objects);
     serve({ objects, head });
-    await read(service, repository.id);
+    await read(service, repository.snapshot);
     serve({ objects, head: objects.commit(objects.tree(), head) });
     await service.refresh(repository.id);
     expect(await readRevision(mirror())).toMatchObject({ isConnected: true });
@@ -117,7 +119,7 @@ describe('A large clone', () => {
     const options = { ...OPTIONS, dataDir: await repository.directory() };
     const mirror = repository.mirrorIn(options.dataDir);
     const earlier = await repository.startService(options);
-    await read(earlier, repository.id);
+    await read(earlier, repository.snapshot);
     await earlier.close({ running: 'wait' });
     await forget(mirror, await git(repository.bare, 'rev-parse', 'HEAD~1:'));
     const service = await repository.startService(options);
@@ -125,7 +127,7 @@ describe('A large clone', () => {
     const evicted = next(service, 'evicted');
     expect((await broken)[0].error.code).toBe('UPSTREAM_INVALID');
     await evicted;
-    expect(await service.stat(repository.id)).toBeUndefined();
+    expect(await service.stat(repository.snapshot)).toBeUndefined();
     expect(existsSync(mirror)).toBe(false);
   });
 });
@@ -146,7 +148,7 @@ async function forget(mirror: string, missing: string): Promise<void> {
 test('A commit that came unasked is examined when a ref leads to it', async () => {
   const { objects, head } = history();
   serve({ objects, head });
-  await read(service, repository.id);
+  await read(service, repository.snapshot);
   const later = objects.commit(objects.tree(), head);
   const unasked = objects.commit(objects.tree(), new ObjectList().soundCommit());
   serve({ objects, head: later });

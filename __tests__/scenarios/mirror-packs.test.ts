@@ -55,9 +55,9 @@ test('Many small fetches leave few packs, which are complete', async () => {
 
 test('Commits that a forced push has dropped are pruned from mirror and snapshot', async () => {
   const service = repository.start({ freshness: STRICT });
-  const { commit: gone = '' } = await read(service, repository.id);
+  const { commit: gone = '' } = await read(service, repository.snapshot);
   await push(repository.bare, { parents: ['refs/heads/main~1'] });
-  const { bytes } = await read(service, repository.id);
+  const { bytes } = await read(service, repository.snapshot);
   await service.close({ running: 'wait' });
   const mirror = await repository.mirror();
   expect(await fsck(mirror)).toEqual([]);
@@ -71,7 +71,7 @@ test('Commits that a forced push has dropped are pruned from mirror and snapshot
 /** A service that has a mirror with what no ref leads to any more, after the next refresh. */
 async function startWithGarbage(limits: SnapshotOptions['limits'] = {}) {
   const first = repository.start({ freshness: STRICT });
-  await read(first, repository.id);
+  await read(first, repository.snapshot);
   await first.close({ running: 'wait' });
   const files = Array.from({ length: 4 }, (_, i) => [`new${i}.txt`, `${i}\n`]);
   await push(repository.bare, { parents: ['refs/heads/main~1'], files: Object.fromEntries(files) });
@@ -83,10 +83,10 @@ async function startWithGarbage(limits: SnapshotOptions['limits'] = {}) {
 test('a consolidation that fails is an event and nothing else', async () => {
   const service = await startWithGarbage(TOO_FEW_OBJECTS);
   const failed = next(service, 'consolidationFailed');
-  const { commit } = await read(service, repository.id);
+  const { commit } = await read(service, repository.snapshot);
   expect((await failed)[0].error.code).toBe('LIMIT_EXCEEDED');
   expect(commit).toBe(await repository.head());
-  expect((await read(service, repository.id)).commit).toBe(commit);
+  expect((await read(service, repository.snapshot)).commit).toBe(commit);
   await service.close({ running: 'wait' });
   const mirror = await repository.mirror();
   expect((await readdir(mirror)).filter((name) => name.includes('~'))).toEqual([]);
@@ -127,5 +127,5 @@ test('a consolidation for which the disk has no room is not begun', async () => 
     code: 'STORAGE_FULL',
     message: expect.stringContaining('1 are free'),
   });
-  expect((await read(service, repository.id)).commit).toBe(await repository.head());
+  expect((await read(service, repository.snapshot)).commit).toBe(await repository.head());
 });

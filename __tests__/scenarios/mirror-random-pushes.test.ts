@@ -2,8 +2,10 @@
  * @needs tar zstd
  * @one-node-version
  */
+
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { defaultSnapshot } from '../../lib/artifact/id.js';
 import type { SnapshotService } from '../../lib/index.js';
 import { cloneWithGit } from '../support/clone.js';
 import { expectSameCheckout } from '../support/compare.js';
@@ -44,7 +46,7 @@ test("After each of many random pushes, mirror and snapshot are as git's own", a
   let mostPacks = 0;
   for (let i = 1; i <= PUSHES; i++) {
     const what = await pushAtRandom(bare, random);
-    const { bytes, commit } = await read(service, id);
+    const { bytes, commit } = await read(service, defaultSnapshot(id));
     const head = await git(bare, 'rev-parse', 'HEAD');
     expect([what, failures, commit]).toEqual([what, [], head]);
     const mirror = await repository.mirror();

@@ -1,5 +1,6 @@
 import { cp, open, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { revisionPath } from '../../lib/mirror/disk/layout.js';
 import { counter, next, read } from '../support/fresh-repository.js';
 import { HOST } from '../support/host-app.js';
@@ -22,7 +23,7 @@ beforeAll(async () => {
   await buildSmall(join(repository.root, `${PATH}.git`));
   const app = await repository.startSharedApp();
   template = app.dataDir;
-  await read(app.router.service, id);
+  await read(app.router.service, defaultSnapshot(id));
   await app.router.service.close({ running: 'wait' });
 });
 
@@ -47,14 +48,16 @@ test('A mirror that cannot be read at the moment is left as it is, and others ar
   const broken = next(service, 'mirrorBroken');
   await service.started;
   expect((await broken)[0]).toMatchObject({ repository: undefined, error: { code: 'INTERNAL' } });
-  expect((await read(service, other)).source).toBe('generation');
+  expect((await read(service, defaultSnapshot(other))).source).toBe('generation');
 
-  await service.delete(id);
+  await service.delete(defaultSnapshot(id));
   const failure = { name: 'SnapshotError', code: 'INTERNAL' };
-  await expect(service.get(id)).rejects.toMatchObject(failure);
-  await expect(service.isUpToDate({ ...id, base: 'a'.repeat(40) })).rejects.toMatchObject(failure);
+  await expect(service.get(defaultSnapshot(id))).rejects.toMatchObject(failure);
+  await expect(
+    service.isUpToDate({ kind: 'bundle', repository: id, base: 'a'.repeat(40) }),
+  ).rejects.toMatchObject(failure);
   await rename(`${revision}.kept`, revision);
-  await read(service, id);
+  await read(service, defaultSnapshot(id));
   expect(repository.upstream.uploadPacks(PATH)).toBe(clones);
 });
 
@@ -72,8 +75,8 @@ test('A mirror whose files another process replaces meanwhile is not taken for d
   await end.close();
   await service.started;
   expect(broken()).toBe(0);
-  await service.delete(id);
-  await read(service, id);
+  await service.delete(defaultSnapshot(id));
+  await read(service, defaultSnapshot(id));
   expect(repository.upstream.uploadPacks(PATH)).toBe(clones);
 });
 
@@ -81,8 +84,8 @@ test('The directory of mirrors is created again when it is gone', async () => {
   const service = await start();
   await service.started;
   await rm(join(dataDir, 'mirrors'), { recursive: true });
-  await service.delete(id);
-  await read(service, id);
+  await service.delete(defaultSnapshot(id));
+  await read(service, defaultSnapshot(id));
   expect((await mirrorNames(dataDir)).map((name) => join(dataDir, 'mirrors', name))).toEqual([
     mirror,
   ]);
@@ -92,14 +95,14 @@ test('A failure of the file system has a code', async () => {
   const running = await start();
   await running.started;
   const mirrors = join(dataDir, 'mirrors');
-  await running.delete(id);
+  await running.delete(defaultSnapshot(id));
   await rm(mirrors, { recursive: true });
   await writeFile(mirrors, '');
   const failure = { name: 'SnapshotError', code: 'INTERNAL' };
   const starting = await start();
   await expect(starting.started).rejects.toMatchObject(failure);
   for (const service of [running, starting]) {
-    await expect(service.get(id)).rejects.toMatchObject(failure);
+    await expect(service.get(defaultSnapshot(id))).rejects.toMatchObject(failure);
     await expect(service.refresh(id)).rejects.toMatchObject(failure);
     await expect(service.ensureRefs(id, { refs: new Map(), commits: [] })).rejects.toMatchObject(
       failure,

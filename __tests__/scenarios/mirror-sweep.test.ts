@@ -1,5 +1,6 @@
 import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { temporaryName } from '../../lib/fs/temporary.js';
 import type { SnapshotOptions } from '../../lib/index.js';
 import { collectGarbage } from '../../lib/mirror/collect-garbage.js';
@@ -32,7 +33,7 @@ beforeAll(async () => {
   await buildSmall(bare);
   const { router, dataDir } = await repository.startSharedApp();
   template = dataDir;
-  await read(router.service, id);
+  await read(router.service, defaultSnapshot(id));
   await push(bare);
   await router.service.refresh(id);
   await router.service.close({ running: 'wait' });
@@ -149,6 +150,6 @@ test('Files that a crash left do not keep a mirror from being used', async () =>
   const service = await start({ mode: 'strict', maxAge: 0 });
   const broken = counter(service, 'mirrorBroken');
   const commit = await push(bare, { files: { 'more.txt': 'more\n' } });
-  expect((await read(service, id)).commit).toBe(commit);
+  expect((await read(service, defaultSnapshot(id))).commit).toBe(commit);
   expect(broken()).toBe(0);
 });

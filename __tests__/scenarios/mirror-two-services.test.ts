@@ -39,7 +39,7 @@ beforeAll(async () => {
 });
 
 beforeEach(async () => {
-  await read(a, repository.id);
+  await read(a, repository.snapshot);
 });
 
 async function expectMirrored(): Promise<void> {
@@ -57,7 +57,7 @@ describe('Two services on one directory', () => {
     for (let i = 0; i < ROUNDS; i++) {
       const commit = await push(repository.bare, { files: { 'n.txt': `${i}\n` } });
       const answers = await Promise.all(
-        [a, b, a, b].map((service) => read(service, repository.id)),
+        [a, b, a, b].map((service) => read(service, repository.snapshot)),
       );
       expect(answers.map((answer) => answer.commit)).toEqual(answers.map(() => commit));
     }
@@ -73,9 +73,9 @@ describe('Two services on one directory', () => {
       await pushAtRandom(repository.bare, random);
       const head = await repository.head();
       const [one, two] = await Promise.all([
-        read(a, repository.id),
-        read(b, repository.id),
-        read(b, { ...repository.id, depth: 1 + (i % 3) }),
+        read(a, repository.snapshot),
+        read(b, repository.snapshot),
+        read(b, { ...repository.snapshot, depth: 1 + (i % 3) }),
         a.refresh(repository.id),
       ]);
       expect([one.commit, two.commit]).toEqual([head, head]);
@@ -90,9 +90,9 @@ describe('Two services on one directory', () => {
       const commit = i % 2 === 0 ? first : second;
       await git(repository.bare, 'update-ref', 'refs/heads/main', commit);
       const answers = await Promise.all([
-        read(a, repository.id),
-        read(b, { ...repository.id, depth: 1 }),
-        read(b, repository.id),
+        read(a, repository.snapshot),
+        read(b, { ...repository.snapshot, depth: 1 }),
+        read(b, repository.snapshot),
       ]);
       expect(answers.map((answer) => answer.commit)).toEqual([commit, commit, commit]);
     }

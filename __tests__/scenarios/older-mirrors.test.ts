@@ -1,10 +1,12 @@
 /**
  * @one-node-version
  */
+
 import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { ArtifactId } from '../../lib/artifact/artifact.js';
+import type { ArtifactId } from '../../lib/artifact/id.js';
+import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { MemoryStore, type SnapshotOptions, type SnapshotService } from '../../lib/index.js';
 import { counter, next, read, renewed } from '../support/fresh-repository.js';
 import { ownRepository } from '../support/own-repository.js';
@@ -62,12 +64,12 @@ async function untilRenewed(service: SnapshotService): Promise<void> {
   const bare = join(repository.root, `${other.path}.git`);
   await rm(bare, { recursive: true, force: true });
   await buildSmall(bare);
-  await read(service, other);
+  await read(service, defaultSnapshot(other));
   await push(bare, { message: randomUUID() });
   const failed = next(service, 'refreshFailed', repository.id);
   await service.pushed(repository.url);
   await failed;
-  const isRenewed = renewed(service, other);
+  const isRenewed = renewed(service, defaultSnapshot(other));
   await service.pushed(`${repository.upstream.url}/${other.path}`);
   await isRenewed;
 }
@@ -95,13 +97,13 @@ describe.each(MODES)('With the upstream down, in mode %s,', (mode) => {
     ['that goes on', false],
   ])('a service %s serves what another one stored of later', async (_, isRestarted) => {
     const { behind, ahead, restart, store } = await replicas(mode);
-    await read(behind, repository.id);
+    await read(behind, repository.snapshot);
     const pushed = await push(repository.bare);
     const { etag, commit } = await ahead.refresh(repository.id);
     expect(commit).toBe(pushed);
     down();
     const service = isRestarted ? await restart() : behind;
-    await expectServedOn(service, repository.id, { etag, commit });
+    await expectServedOn(service, repository.snapshot, { etag, commit });
     const { host, path } = repository.id;
     expect((await store.stat(`snapshot/${host}/${path}`))?.metadata.commit).toBe(pushed);
   });
@@ -111,9 +113,9 @@ describe.each(MODES)('With the upstream down, in mode %s,', (mode) => {
     ['a branch to a depth', 'topic', { depth: 1 }],
   ])('%s that its mirror does not have is served, and not deleted', async (_, ref, depth) => {
     const { behind, ahead, restart } = await replicas(mode);
-    await read(behind, repository.id);
+    await read(behind, repository.snapshot);
     await push(repository.bare, { branch: ref });
-    const id = { ...repository.id, ref, ...depth };
+    const id = { ...repository.snapshot, ref, ...depth };
     const { etag, commit } = await read(ahead, id);
     down();
     await expectServedOn(await restart(), id, { etag, commit });
@@ -121,8 +123,8 @@ describe.each(MODES)('With the upstream down, in mode %s,', (mode) => {
 
   test('a commit that its mirror does not have is served, and not deleted', async () => {
     const { behind, ahead, restart } = await replicas(mode);
-    await read(behind, repository.id);
-    const id = { ...repository.id, ref: await push(repository.bare) };
+    await read(behind, repository.snapshot);
+    const id = { ...repository.snapshot, ref: await push(repository.bare) };
     const { etag, commit } = await read(ahead, id);
     down();
     await expectServedOn(await restart(), id, { etag, commit });
@@ -130,25 +132,29 @@ describe.each(MODES)('With the upstream down, in mode %s,', (mode) => {
 
   test('two services on one store do not replace each other’s snapshots in turn', async () => {
     const { behind, ahead, restart } = await replicas(mode);
-    await read(behind, repository.id);
+    await read(behind, repository.snapshot);
     await push(repository.bare);
     const { etag, commit } = await ahead.refresh(repository.id);
     down();
     for (const each of [await restart(), ahead]) {
-      expect(await read(each, repository.id)).toMatchObject({ source: 'store', etag, commit });
+      expect(await read(each, repository.snapshot)).toMatchObject({
+        source: 'store',
+        etag,
+        commit,
+      });
       await untilRenewed(each);
     }
-    expect(await ahead.stat(repository.id)).toMatchObject({ etag, commit });
+    expect(await ahead.stat(repository.snapshot)).toMatchObject({ etag, commit });
   });
 
   test('a bundle that leads to later is served on', async () => {
     const { behind, ahead, restart } = await replicas(mode);
-    const { commit: base = '' } = await read(behind, repository.id);
+    const { commit: base = '' } = await read(behind, repository.snapshot);
     await push(repository.bare, { message: 'between' });
     await behind.refresh(repository.id);
     await push(repository.bare, { message: 'later' });
     await ahead.refresh(repository.id);
-    const id = { ...repository.id, base };
+    const id = { kind: 'bundle', repository: repository.id, base } as const;
     const { etag } = await read(ahead, id);
     down();
     const service = await restart();
@@ -161,23 +167,23 @@ describe.each(MODES)('With the upstream down, in mode %s,', (mode) => {
 
   test('what is not stored is still made of the mirror', async () => {
     const { behind } = await replicas(mode);
-    const { commit } = await read(behind, repository.id);
+    const { commit } = await read(behind, repository.snapshot);
     down();
-    const made = await read(behind, { ...repository.id, depth: 1 });
+    const made = await read(behind, { ...repository.snapshot, depth: 1 });
     expect(made).toMatchObject({ source: 'generation', commit });
   });
 
   test('and up again, a service with an older mirror goes on from what the upstream has', async () => {
     const { behind, ahead, restart } = await replicas(mode);
-    await read(behind, repository.id);
+    await read(behind, repository.snapshot);
     await push(repository.bare);
     const { etag } = await ahead.refresh(repository.id);
     const heal = down();
     const service = await restart();
-    expect(await read(service, repository.id)).toMatchObject({ source: 'store', etag });
+    expect(await read(service, repository.snapshot)).toMatchObject({ source: 'store', etag });
     heal();
     const commit = await push(repository.bare, { message: 'last' });
     expect((await service.refresh(repository.id)).commit).toBe(commit);
-    expect((await read(ahead, repository.id)).commit).toBe(commit);
+    expect((await read(ahead, repository.snapshot)).commit).toBe(commit);
   });
 });

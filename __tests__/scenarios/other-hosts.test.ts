@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { defaultSnapshot } from '../../lib/artifact/id.js';
 import {
   InProcessLocks,
   MemoryStore,
@@ -46,7 +47,7 @@ async function startWithHanging(
   hanging = OTHERS,
 ): Promise<SnapshotService> {
   const service = start(options);
-  for (const id of [repository.id, ...hanging]) await read(service, id);
+  for (const id of [repository.id, ...hanging]) await read(service, defaultSnapshot(id));
   for (const { path } of hanging) {
     await push(bareOf(path));
     repository.upstream.fault(path, { kind });
@@ -57,10 +58,10 @@ async function startWithHanging(
 /** Pushes to the host that does not hang, and expects the renewal of its snapshot. */
 async function expectRenewed(service: SnapshotService): Promise<void> {
   const commit = await push(repository.bare);
-  const isRenewed = renewed(service, repository.id);
-  await read(service, repository.id);
+  const isRenewed = renewed(service, repository.snapshot);
+  await read(service, repository.snapshot);
   await isRenewed;
-  expect((await read(service, repository.id)).commit).toBe(commit);
+  expect((await read(service, repository.snapshot)).commit).toBe(commit);
 }
 
 const startedAt = (service: 'info-refs' | 'upload-pack', path: string) =>
@@ -74,7 +75,7 @@ describe('A host that hangs', () => {
     async (kind) => {
       const service = await startWithHanging(kind, { freshness: AT_ONCE });
       const hanging = kind === 'hang-info-refs' ? 'info-refs' : 'upload-pack';
-      for (const id of OTHERS) await read(service, id);
+      for (const id of OTHERS) await read(service, defaultSnapshot(id));
       await Promise.all(OTHERS.map(({ path }) => startedAt(hanging, path)));
       await expectRenewed(service);
     },
@@ -84,10 +85,10 @@ describe('A host that hangs', () => {
     const options = { freshness: { ...AT_ONCE, mode: 'strict' } } as const;
     const hanging = OTHERS.slice(0, 2);
     const service = await startWithHanging('hang-info-refs', options, hanging);
-    const waiting = Promise.allSettled(hanging.map((id) => read(service, id)));
+    const waiting = Promise.allSettled(hanging.map((id) => read(service, defaultSnapshot(id))));
     await repository.upstream.waitFor(({ requests }) => requests.some(({ closed }) => !closed));
     const commit = await push(repository.bare);
-    expect((await read(service, repository.id)).commit).toBe(commit);
+    expect((await read(service, repository.snapshot)).commit).toBe(commit);
     await service.close();
     await waiting;
   });
@@ -95,9 +96,9 @@ describe('A host that hangs', () => {
   test('keeps no repository of another host from being cloned', async () => {
     const service = start({});
     repository.upstream.fault(FIRST.path, { kind: 'hang-upload-pack' });
-    const waiting = Promise.allSettled([read(service, FIRST)]);
+    const waiting = Promise.allSettled([read(service, defaultSnapshot(FIRST))]);
     await startedAt('upload-pack', FIRST.path);
-    expect((await read(service, repository.id)).source).toBe('generation');
+    expect((await read(service, repository.snapshot)).source).toBe('generation');
     await service.close();
     await waiting;
   });
@@ -107,7 +108,7 @@ describe('A host that hangs', () => {
     const limits = { ...ONE, maxMirrorBytes: 0 };
     const options = { freshness: AT_ONCE, limits };
     const service = await startWithHanging('hang-upload-pack', options, [FIRST]);
-    await read(service, FIRST);
+    await read(service, defaultSnapshot(FIRST));
     await startedAt('upload-pack', FIRST.path);
     await expectRenewed(service);
   });
@@ -121,7 +122,7 @@ test('A renewal that a client waits for does not wait for renewals of other host
     locks,
     freshness: { mode: 'strict', maxAge: NEVER, checkInterval: 0 },
   });
-  for (const id of [repository.id, FIRST]) await read(service, id);
+  for (const id of [repository.id, FIRST]) await read(service, defaultSnapshot(id));
   const commit = await push(repository.bare);
   await push(bareOf(FIRST.path));
 
@@ -146,6 +147,6 @@ test('A renewal that a client waits for does not wait for renewals of other host
   });
   await service.pushed(`https://${HOST}/${repository.path}`);
   await begun;
-  expect((await read(service, repository.id)).commit).toBe(commit);
+  expect((await read(service, repository.snapshot)).commit).toBe(commit);
   release();
 });

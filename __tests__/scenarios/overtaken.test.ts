@@ -63,15 +63,15 @@ test('An older snapshot that is ready later does not replace a newer one where n
   const failed = failures();
   const { reached, release } = holdNextWrite();
   const old = await repository.head();
-  const first = readAtOnce(slow, repository.id);
+  const first = readAtOnce(slow, repository.snapshot);
   await reached;
   expect(await first).toMatchObject({ commit: old, source: 'generation' });
   const commit = await push(repository.bare);
   const stored = await other.refresh(repository.id);
   expect(stored.commit).toBe(commit);
   release();
-  expect(await slow.stat(repository.id)).toEqual(stored);
-  expect(await read(slow, repository.id)).toMatchObject({ commit, source: 'store' });
+  expect(await slow.stat(repository.snapshot)).toEqual(stored);
+  expect(await read(slow, repository.snapshot)).toMatchObject({ commit, source: 'store' });
   expect(failed()).toEqual([0, 0, 0, 0]);
 });
 
@@ -88,32 +88,32 @@ test('An older snapshot that is ready later does not replace a newer one where a
   expect(stored.commit).toBe(commit);
   release();
   expect(await refreshing).toEqual(stored);
-  expect(await slow.stat(repository.id)).toEqual(stored);
+  expect(await slow.stat(repository.snapshot)).toEqual(stored);
   expect(failed()).toEqual([0, 0, 0, 0]);
 });
 
 test('A newer snapshot is made once more when an older one was stored before it', async () => {
   const failed = failures();
   const older = holdNextWrite();
-  await readAtOnce(other, repository.id);
+  await readAtOnce(other, repository.snapshot);
   await older.reached;
   const commit = await push(repository.bare);
   const newer = holdNextWrite();
   const refreshing = slow.refresh(repository.id);
   await newer.reached;
   older.release();
-  expect((await other.stat(repository.id))?.commit).not.toBe(commit);
+  expect((await other.stat(repository.snapshot))?.commit).not.toBe(commit);
   const generations = counter(slow, 'generationFinished', repository.id);
   newer.release();
   const stored = await refreshing;
   expect(stored.commit).toBe(commit);
-  expect(await other.stat(repository.id)).toEqual(stored);
+  expect(await other.stat(repository.snapshot)).toEqual(stored);
   expect(generations()).toBe(1);
   expect(failed()).toEqual([0, 0, 0, 0]);
 });
 
 test('A snapshot that was deleted with its branch is stored again when the branch is back', async () => {
-  const id = { ...repository.id, ref: 'topic' };
+  const id = { ...repository.snapshot, ref: 'topic' };
   await git(repository.bare, 'branch', 'topic', 'main');
   await read(slow, id);
   await git(repository.bare, 'branch', '-D', 'topic');
@@ -126,9 +126,9 @@ test('A snapshot that was deleted with its branch is stored again when the branc
 });
 
 test('A bundle that has expired is replaced', async () => {
-  await read(slow, repository.id);
+  await read(slow, repository.snapshot);
   const base = await git(repository.bare, 'rev-parse', 'main~1');
-  const id = { ...repository.id, base };
+  const id = { kind: 'bundle', repository: repository.id, base } as const;
   expect((await read(slow, id)).source).toBe('generation');
   expect((await read(slow, id)).source).toBe('store');
   fakeDate(repository.defer, 3 * 60 * 60_000);

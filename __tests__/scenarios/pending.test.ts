@@ -1,4 +1,5 @@
 import { buffer } from 'node:stream/consumers';
+import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { freshRepository } from '../support/fresh-repository.js';
 import { HOST } from '../support/host-app.js';
 import { execute } from '../support/run.js';
@@ -33,19 +34,19 @@ test('Beyond maxPending, misses are refused, and hits and requests for running b
   const app = await repository.startApp({ limits: { maxPending: 1 } });
   const { service } = app.router;
   const at = (path: string) => ({ host: HOST, path });
-  await buffer((await service.get(at('stored'))).body);
+  await buffer((await service.get(defaultSnapshot(at('stored')))).body);
   await service.refresh(at('stored'));
 
   const gate = upstream.gate('running');
-  const running = service.get(at('running'));
+  const running = service.get(defaultSnapshot(at('running')));
   await gate.reached;
   const response = await fetch(app.snapshotUrl('refused'));
   expect(response.status).toBe(503);
   expect(response.headers.get('retry-after')).not.toBeNull();
   expect(await response.json()).toMatchObject({ code: 'OVERLOADED' });
   expect(upstream.infoRefs('refused')).toBe(0);
-  const joined = service.get(at('running'));
-  await buffer((await service.get(at('stored'))).body);
+  const joined = service.get(defaultSnapshot(at('running')));
+  await buffer((await service.get(defaultSnapshot(at('stored')))).body);
   gate.release();
   expect(await buffer((await joined).body)).toEqual(await buffer((await running).body));
   // The build ends when its snapshot is stored.

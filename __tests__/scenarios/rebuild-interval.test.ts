@@ -1,7 +1,9 @@
 /**
  * @one-node-version
  */
+
 import { type Clock, install } from '@sinonjs/fake-timers';
+import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { MemoryStore, type SnapshotOptions, type SnapshotService } from '../../lib/index.js';
 import {
   counter,
@@ -52,17 +54,17 @@ async function announce(service: SnapshotService): Promise<void> {
 async function untilRenewed(service: SnapshotService): Promise<void> {
   const other = { ...repository.id, path: 'org/other' };
   const bare = await repository.add(other.path);
-  await read(service, other);
+  await read(service, defaultSnapshot(other));
   await push(bare, { message: 'other' });
   clock.tick(5 * MINUTE);
-  const isRenewed = renewed(service, other);
-  await read(service, other);
+  const isRenewed = renewed(service, defaultSnapshot(other));
+  await read(service, defaultSnapshot(other));
   await isRenewed;
 }
 
 test('15 pushes to side branches in four minutes rewrite a snapshot once, after five', async () => {
   const service = start();
-  const first = await read(service, repository.id);
+  const first = await read(service, repository.snapshot);
   const started = Date.now();
   const generations = counter(service, 'generationStarted', repository.id);
   let pushed = '';
@@ -70,7 +72,7 @@ test('15 pushes to side branches in four minutes rewrite a snapshot once, after 
     pushed = await push(repository.bare, { branch: 'side', message: `side ${i}` });
     clock.tick(16_000);
     await announce(service);
-    const served = await read(service, repository.id);
+    const served = await read(service, repository.snapshot);
     expect([served.source, served.etag]).toEqual(['store', first.etag]);
     const asked = repository.upstream.requests.length;
     const wanted = { refs: new Map([['refs/heads/side', pushed]]), commits: [] };
@@ -78,13 +80,13 @@ test('15 pushes to side branches in four minutes rewrite a snapshot once, after 
     expect(repository.upstream.requests.length).toBe(asked);
   }
   expect(generations()).toBe(0);
-  const isRenewed = renewed(service, repository.id);
+  const isRenewed = renewed(service, repository.snapshot);
   clock.tick(started + 5 * MINUTE - Date.now());
   await isRenewed;
   expect(generations()).toBe(1);
   const refs = new Map([['refs/heads/side', pushed]]);
   await service.ensureRefs(repository.id, { refs, commits: [] });
-  expect((await read(service, repository.id)).etag).not.toBe(first.etag);
+  expect((await read(service, repository.snapshot)).etag).not.toBe(first.etag);
 });
 
 test('Until then clients are told of a bundle that brings the rest', async () => {
@@ -97,7 +99,7 @@ test('Until then clients are told of a bundle that brings the rest', async () =>
   };
   const path = `/git/${repository.id.host}/${repository.path}/snapshot.tar.zst`;
   const base = (await get(path)).headers.get('x-cachew-snapshot-commit');
-  await app.router.service.stat(repository.id);
+  await app.router.service.stat(repository.snapshot);
   const commit = await push(repository.bare);
   await announce(app.router.service);
   const stale = await get(path);
@@ -110,27 +112,27 @@ test('Until then clients are told of a bundle that brings the rest', async () =>
 
 test('A refresh by hand builds at once', async () => {
   const service = start();
-  await read(service, repository.id);
+  await read(service, repository.snapshot);
   const commit = await push(repository.bare);
   expect((await service.refresh(repository.id)).commit).toBe(commit);
-  expect((await read(service, repository.id)).commit).toBe(commit);
+  expect((await read(service, repository.snapshot)).commit).toBe(commit);
 });
 
 test('In strict mode each request gets what was pushed before it', async () => {
   const service = start({ freshness: { mode: 'strict', maxAge: 0 } });
   for (let i = 0; i < 3; i++) {
     const commit = await push(repository.bare, { message: `push ${i}` });
-    expect((await read(service, repository.id)).commit).toBe(commit);
+    expect((await read(service, repository.snapshot)).commit).toBe(commit);
   }
 });
 
 test('Snapshots of a branch are built at once: no bundle bridges their gap', async () => {
   const service = start();
-  const id = { ...repository.id, ref: 'main' };
+  const id = { ...repository.snapshot, ref: 'main' };
   await read(service, id);
   const commit = await push(repository.bare);
   await announce(service);
-  const isRenewed = renewed(service, repository.id);
+  const isRenewed = renewed(service, repository.snapshot);
   await read(service, id);
   await isRenewed;
   expect((await service.stat(id))?.commit).toBe(commit);
@@ -143,16 +145,16 @@ test('The interval counts from what any service on the store has built', async (
     start({ store, freshness }),
     start({ store, freshness, dataDir: await directory() }),
   ];
-  await read(one, repository.id);
-  await read(two, { ...repository.id, depth: 1 });
-  await read(two, repository.id);
+  await read(one, repository.snapshot);
+  await read(two, { ...repository.snapshot, depth: 1 });
+  await read(two, repository.snapshot);
   const generations = counter(two, 'generationStarted', repository.id);
   await push(repository.bare);
   await announce(two);
-  await read(two, repository.id);
+  await read(two, repository.snapshot);
   clock.tick(4 * MINUTE);
   expect(generations()).toBe(0);
-  const isRenewed = renewed(two, repository.id);
+  const isRenewed = renewed(two, repository.snapshot);
   clock.tick(MINUTE);
   await isRenewed;
 });
@@ -160,19 +162,19 @@ test('The interval counts from what any service on the store has built', async (
 test('A push by force, which removes objects from the mirror, waits as well', async () => {
   const service = start();
   await push(repository.bare, { branch: 'side' });
-  const first = await read(service, repository.id);
+  const first = await read(service, repository.snapshot);
   const generations = counter(service, 'generationStarted', repository.id);
   await git(repository.bare, 'update-ref', 'refs/heads/side', 'main~1');
   const consolidated = next(service, 'consolidated', repository.id);
   await announce(service);
   await consolidated;
-  expect((await read(service, repository.id)).etag).toBe(first.etag);
+  expect((await read(service, repository.snapshot)).etag).toBe(first.etag);
   clock.tick(4 * MINUTE);
   expect(generations()).toBe(0);
-  const isRenewed = renewed(service, repository.id);
+  const isRenewed = renewed(service, repository.snapshot);
   clock.tick(MINUTE);
   await isRenewed;
-  expect((await read(service, repository.id)).etag).not.toBe(first.etag);
+  expect((await read(service, repository.snapshot)).etag).not.toBe(first.etag);
   await untilRenewed(service);
   expect(generations()).toBe(1);
 });

@@ -2,6 +2,7 @@
  * @needs redis
  * @one-node-version
  */
+
 import { once } from 'node:events';
 import { buffer } from 'node:stream/consumers';
 import {
@@ -126,15 +127,15 @@ describe.each(['stops', 'hangs'] as const)('While Redis %s for longer than a lea
   test('a stream that has begun goes on to its end, and its snapshot is stored', async () => {
     const upload = holdUpload();
     const replica = await start();
-    const { body, source } = await replica.service.get(repository.id);
+    const { body, source } = await replica.service.get(repository.snapshot);
     expect(source).toBe('generation');
     await leave();
     await replica.lost();
     upload.release();
     const bytes = await buffer(body);
     await comeBack();
-    await replica.service.stat(repository.id); // when it is stored
-    const stored = await read(replica.service, repository.id);
+    await replica.service.stat(repository.snapshot); // when it is stored
+    const stored = await read(replica.service, repository.snapshot);
     expect([stored.source, stored.bytes.equals(bytes)]).toEqual(['store', true]);
     expect(replica.failures()).toBe(0);
   });
@@ -142,19 +143,19 @@ describe.each(['stops', 'hangs'] as const)('While Redis %s for longer than a lea
   test('others do the same work, all clients get it, and what is complete first is stored', async () => {
     const [one, two, three] = [await start(), await start(), await start()];
     const gate = repository.upstream.gate(repository.path);
-    const first = read(one.service, repository.id);
+    const first = read(one.service, repository.snapshot);
     await gate.reached;
-    const second = read(two.service, repository.id); // waits for the lock
+    const second = read(two.service, repository.snapshot); // waits for the lock
     await leave();
     await one.lost();
-    const third = read(three.service, repository.id); // comes meanwhile
+    const third = read(three.service, repository.snapshot); // comes meanwhile
     gate.release();
     const served = await Promise.all([first, second, third]);
     await comeBack();
     expect(new Set(served.map(({ etag }) => etag)).size).toBe(1);
     for (const { bytes } of served) expect(bytes.equals(served[0].bytes)).toBe(true);
     for (const { service, failures } of [one, two, three]) {
-      expect((await read(service, repository.id)).source).toBe('store');
+      expect((await read(service, repository.snapshot)).source).toBe('store');
       expect(failures()).toBe(0);
     }
     await Promise.all([one, two, three].map(({ service }) => service.close({ running: 'wait' })));
@@ -165,7 +166,7 @@ describe.each(['stops', 'hangs'] as const)('While Redis %s for longer than a lea
   test('who is late does not replace what others stored meanwhile', async () => {
     const [slow, fast] = [await start(), await start()];
     const upload = holdUpload();
-    const old = read(slow.service, repository.id);
+    const old = read(slow.service, repository.snapshot);
     await upload.reached;
     await leave();
     await slow.lost();
@@ -175,16 +176,19 @@ describe.each(['stops', 'hangs'] as const)('While Redis %s for longer than a lea
     upload.release();
     expect((await old).commit).not.toBe(commit);
     await slow.service.close({ running: 'wait' });
-    expect((await fast.service.stat(repository.id))?.commit).toBe(commit);
+    expect((await fast.service.stat(repository.snapshot))?.commit).toBe(commit);
     expect([slow.failures(), fast.failures()]).toEqual([0, 0]);
   });
 
   test('without fallback what is stored is served, and the rest is 503 until it is back', async () => {
     const replica = await start({ fallback: undefined });
-    const { etag } = await read(replica.service, repository.id);
+    const { etag } = await read(replica.service, repository.snapshot);
     await leave();
-    expect(await read(replica.service, repository.id)).toMatchObject({ source: 'store', etag });
-    const variant = { ...repository.id, depth: 1 };
+    expect(await read(replica.service, repository.snapshot)).toMatchObject({
+      source: 'store',
+      etag,
+    });
+    const variant = { ...repository.snapshot, depth: 1 };
     await expect(read(replica.service, variant)).rejects.toMatchObject({ code: 'LOCK_FAILED' });
     await comeBack();
     await redisAnswers(replica.service);
@@ -195,7 +199,9 @@ describe.each(['stops', 'hangs'] as const)('While Redis %s for longer than a lea
 /** Its connection is made anew when that is asked for, or a little later. */
 async function redisAnswers(service: SnapshotService): Promise<void> {
   for (;;) {
-    const outcome = await read(service, { ...repository.id, depth: 2 }).catch((error) => error);
+    const outcome = await read(service, { ...repository.snapshot, depth: 2 }).catch(
+      (error) => error,
+    );
     if (outcome.code !== 'LOCK_FAILED') return;
   }
 }

@@ -1,8 +1,10 @@
 /**
  * @one-node-version
  */
+
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { fakeDate } from '../support/fake-date.js';
 import { counter, next, read, renewed, untilStored } from '../support/fresh-repository.js';
 import { GatedStore } from '../support/gated-store.js';
@@ -24,11 +26,11 @@ describe('refreshInterval', () => {
 
   test('keeps a repository warm that clients asked for', async () => {
     const service = await repository.startService({ freshness });
-    await read(service, repository.id);
-    const isRenewed = renewed(service, repository.id);
+    await read(service, repository.snapshot);
+    const isRenewed = renewed(service, repository.snapshot);
     const commit = await push(repository.bare);
     await isRenewed;
-    const warm = await read(service, repository.id);
+    const warm = await read(service, repository.snapshot);
     expect(warm).toMatchObject({ source: 'store', commit });
     for (let i = 0; i < 3; i++) await next(service, 'refreshed');
   });
@@ -36,17 +38,17 @@ describe('refreshInterval', () => {
   test('keeps a repository warm after a restart', async () => {
     const dataDir = await directory();
     const first = await repository.startService({ freshness: PLAIN, dataDir });
-    await read(first, repository.id);
+    await read(first, repository.snapshot);
     await first.close({ running: 'wait' });
     const commit = await push(repository.bare);
     const service = await repository.startService({ freshness, dataDir });
-    await renewed(service, repository.id);
-    expect((await read(service, repository.id)).commit).toBe(commit);
+    await renewed(service, repository.snapshot);
+    expect((await read(service, repository.snapshot)).commit).toBe(commit);
   });
 
   test('goes on after a failure', async () => {
     const service = await repository.startService({ freshness });
-    await read(service, repository.id);
+    await read(service, repository.snapshot);
     repository.upstream.fault(repository.path, { kind: 'status', status: 500 });
     await next(service, 'refreshFailed');
     await next(service, 'refreshFailed');
@@ -59,11 +61,11 @@ describe('refreshInterval', () => {
     const service = await repository.startService({ freshness: { ...freshness, keepWarmFor } });
     const forgotten = { ...repository.id, path: `${repository.path}-forgotten` };
     await buildSmall(join(repository.root, `${forgotten.path}.git`));
-    await read(service, forgotten);
+    await read(service, defaultSnapshot(forgotten));
     await next(service, 'refreshed', forgotten);
     fakeDate(defer, keepWarmFor + 1);
     const refreshes = counter(service, 'refreshed', forgotten);
-    await read(service, repository.id);
+    await read(service, repository.snapshot);
     for (let i = 0; i < 5; i++) await next(service, 'refreshed', repository.id);
     // One of them may have run already.
     expect(refreshes()).toBeLessThanOrEqual(1);
@@ -71,7 +73,7 @@ describe('refreshInterval', () => {
 
   test('ends when the service is closed', async () => {
     const service = await repository.startService({ freshness });
-    await read(service, repository.id);
+    await read(service, repository.snapshot);
     await next(service, 'refreshed');
     await service.close();
     const before = asked();
@@ -87,7 +89,11 @@ test.each([
   ['a commit with a depth', { depth: 1 }],
 ])('After its options have changed, %s is generated anew', async (_what, selection) => {
   const isFixed = 'depth' in selection;
-  const id = { ...repository.id, ...selection, ...(isFixed && { ref: await repository.head() }) };
+  const id = {
+    ...repository.snapshot,
+    ...selection,
+    ...(isFixed && { ref: await repository.head() }),
+  };
   const dataDir = await directory();
   const first = await repository.startService({ freshness: PLAIN, dataDir });
   const old = await read(first, id);
@@ -109,7 +115,7 @@ test.each([
 
 test('A branch that was deleted is renewed again as soon as it is back', async () => {
   const service = await repository.startService({ freshness: { maxAge: 0, checkInterval: 0 } });
-  const id = { ...repository.id, ref: 'topic' };
+  const id = { ...repository.snapshot, ref: 'topic' };
   await push(repository.bare, { branch: 'topic' });
   await read(service, id);
   await git(repository.bare, 'branch', '-D', 'topic');
@@ -135,25 +141,25 @@ test('Renewals delay no request for another repository or the same one', async (
     limits: { concurrentFetches: 1, concurrentClones: 1, concurrentGenerations: 1 },
   });
   const ids = names.map((path) => ({ ...repository.id, path }));
-  for (const id of ids) await read(service, id);
+  for (const id of ids) await read(service, defaultSnapshot(id));
   const gates = names.map((name) => repository.upstream.gateRefs(name));
-  for (const id of ids) await read(service, id);
+  for (const id of ids) await read(service, defaultSnapshot(id));
   await Promise.all(gates.slice(0, 2).map(({ reached }) => reached));
   // By now, all places in the background are taken.
-  expect((await read(service, repository.id)).source).toBe('generation');
-  expect((await read(service, repository.id)).source).toBe('store');
-  for (const id of ids) expect((await read(service, id)).source).toBe('store');
+  expect((await read(service, repository.snapshot)).source).toBe('generation');
+  expect((await read(service, repository.snapshot)).source).toBe('store');
+  for (const id of ids) expect((await read(service, defaultSnapshot(id))).source).toBe('store');
 });
 
 describe('pushed', () => {
   test('refreshes a repository that is known', async () => {
     const service = await plainly();
-    await read(service, repository.id);
+    await read(service, repository.snapshot);
     const commit = await push(repository.bare);
-    const isRenewed = renewed(service, repository.id);
+    const isRenewed = renewed(service, repository.snapshot);
     expect(await service.pushed(url())).toBe(true);
     await isRenewed;
-    expect((await read(service, repository.id)).commit).toBe(commit);
+    expect((await read(service, repository.snapshot)).commit).toBe(commit);
   });
 
   test('does nothing for a repository that is not known', async () => {
@@ -169,15 +175,15 @@ describe('pushed', () => {
   test('refreshes a stored snapshot that has no mirror', async () => {
     const options = { freshness: PLAIN, dataDir: await directory() };
     const first = await repository.startService(options);
-    await read(first, repository.id);
+    await read(first, repository.snapshot);
     await first.close({ running: 'wait' });
     await rm(join(options.dataDir, 'mirrors'), { recursive: true });
     const commit = await push(repository.bare);
     const service = await repository.startService(options);
-    const isRenewed = renewed(service, repository.id);
+    const isRenewed = renewed(service, repository.snapshot);
     expect(await service.pushed(url())).toBe(true);
     await isRenewed;
-    expect((await read(service, repository.id)).commit).toBe(commit);
+    expect((await read(service, repository.snapshot)).commit).toBe(commit);
   });
 
   test('checks once for many calls, and not before checkInterval is over', async () => {
@@ -185,7 +191,7 @@ describe('pushed', () => {
     const service = await repository.startService({ freshness: { maxAge: NEVER, checkInterval } });
     const other = { ...repository.id, path: `${repository.path}-other` };
     await buildSmall(join(repository.root, `${other.path}.git`));
-    for (const id of [repository.id, other]) await read(service, id);
+    for (const id of [repository.id, other]) await read(service, defaultSnapshot(id));
     await service.refresh(repository.id);
     const before = asked();
     for (let i = 0; i < 100; i++) expect(await service.pushed(url())).toBe(true);
@@ -203,29 +209,29 @@ describe('pushed', () => {
 
   test('makes another check when it is called during one', async () => {
     const service = await plainly();
-    await read(service, repository.id);
+    await read(service, repository.snapshot);
     const gate = repository.upstream.gateRefs(repository.path);
     await service.pushed(url());
     await gate.reached;
     const commit = await push(repository.bare);
     await service.pushed(url());
-    const isRenewed = renewed(service, repository.id);
+    const isRenewed = renewed(service, repository.snapshot);
     gate.release();
     await isRenewed;
-    expect((await read(service, repository.id)).commit).toBe(commit);
+    expect((await read(service, repository.snapshot)).commit).toBe(commit);
   });
 
   test('has each snapshot renewed that a client asked for while the check waited', async () => {
     const service = await repository.startService({ freshness: { maxAge: 0, checkInterval: 0 } });
-    const cut = { ...repository.id, depth: 1 };
-    for (const id of [repository.id, cut]) await read(service, id);
+    const cut = { ...repository.snapshot, depth: 1 };
+    for (const id of [repository.snapshot, cut]) await read(service, id);
     const gate = repository.upstream.gateRefs(repository.path);
     await service.pushed(url());
     await gate.reached;
     const commit = await push(repository.bare);
-    for (const id of [repository.id, cut]) await read(service, id);
+    for (const id of [repository.snapshot, cut]) await read(service, id);
     gate.release();
-    for (const id of [repository.id, cut]) {
+    for (const id of [repository.snapshot, cut]) {
       await untilStored(service, id, (stored) => stored?.commit === commit);
     }
   });
@@ -233,7 +239,7 @@ describe('pushed', () => {
   test('while a renewal is being stored has another one made', async () => {
     const store = new GatedStore({ maxBytes: 1e9 });
     const service = await repository.startService({ freshness: PLAIN, store });
-    await read(service, repository.id);
+    await read(service, repository.snapshot);
     const gate = store.gate();
     await push(repository.bare);
     await service.pushed(url());
@@ -242,16 +248,16 @@ describe('pushed', () => {
     const refreshed = next(service, 'refreshed', repository.id);
     await service.pushed(url());
     await refreshed;
-    const isRenewed = renewed(service, repository.id);
+    const isRenewed = renewed(service, repository.snapshot);
     gate.release();
     await isRenewed;
-    expect((await service.stat(repository.id))?.commit).toBe(commit);
+    expect((await service.stat(repository.snapshot))?.commit).toBe(commit);
   });
 
   test('while the first clone runs is not lost', async () => {
     const service = await plainly();
     const gate = repository.upstream.gate(repository.path, 20);
-    const first = read(service, repository.id);
+    const first = read(service, repository.snapshot);
     await gate.reached;
     const commit = await push(repository.bare);
     const refreshed = next(service, 'refreshed', repository.id);
@@ -273,7 +279,7 @@ describe('refresh', () => {
 
   test('brings a stored snapshot up to date, also within maxAge', async () => {
     const service = await plainly();
-    await read(service, repository.id);
+    await read(service, repository.snapshot);
     const commit = await push(repository.bare);
     const [one, two] = await Promise.all([1, 2].map(() => service.refresh(repository.id)));
     expect([one?.commit, two?.commit]).toEqual([commit, commit]);
@@ -282,7 +288,7 @@ describe('refresh', () => {
 
   test('fails when the upstream is down, and for hosts that are not allowed', async () => {
     const service = await plainly();
-    await read(service, repository.id);
+    await read(service, repository.snapshot);
     repository.upstream.fault(repository.path, { kind: 'status', status: 500 });
     await expect(service.refresh(repository.id)).rejects.toMatchObject({
       code: 'UPSTREAM_UNREACHABLE',
@@ -295,8 +301,8 @@ describe('refresh', () => {
 test('repositories lists mirrors and stored snapshots', async () => {
   const service = await plainly();
   const before = Date.now();
-  const { commit, etag } = await read(service, repository.id);
-  await read(service, repository.id);
+  const { commit, etag } = await read(service, repository.snapshot);
+  await read(service, repository.snapshot);
   const all = await service.repositories();
   const [status, ...others] = all.filter((each) => each.repository.path === repository.path);
   expect(others).toEqual([]);

@@ -38,7 +38,7 @@ const start = (options: Partial<HostAppOptions> = {}) =>
 
 /** A snapshot of which a client has the beginning. */
 async function begun(app: HostApp) {
-  const { bytes, etag } = await read(app.router.service, repository.id);
+  const { bytes, etag } = await read(app.router.service, repository.snapshot);
   const url = app.snapshotUrl(repository.path);
   const first = await fetch(url, { headers: { range: `bytes=0-${PART - 1}` } });
   expect([first.status, first.headers.get('etag')]).toEqual([206, etag]);
@@ -80,7 +80,7 @@ describe.each(Object.entries(STORES))('With %s, a client', (_name, make) => {
     await pushed(app);
     await app.router.service.evict(repository.id);
     expect((await part(PART)).status).toBe(412);
-    await read(app.router.service, repository.id);
+    await read(app.router.service, repository.snapshot);
     expect((await part(PART)).status).toBe(412);
   });
 });
@@ -145,7 +145,7 @@ test('A store that can not tell what was replaced goes on serving what is stored
   expect(response.status).toBe(206);
   const body = Buffer.from(await response.arrayBuffer());
   expect(body.equals(bytes.subarray(PART, 2 * PART))).toBe(true);
-  expect((await read(app.router.service, repository.id)).source).toBe('store');
+  expect((await read(app.router.service, repository.snapshot)).source).toBe('store');
 });
 
 describe('With mode strict, ranges', () => {

@@ -66,7 +66,7 @@ export function replicaScene(repository: OwnRepository): ReplicaScene {
   const first = async () => (await shared('first')).router.service;
   return {
     store,
-    stored: async () => await read(await first(), repository.id),
+    stored: async () => await read(await first(), repository.snapshot),
     async storeInstead(change) {
       const { host, path } = repository.id;
       const opened = await store.open(`snapshot/${host}/${path}`);
@@ -77,7 +77,7 @@ export function replicaScene(repository: OwnRepository): ReplicaScene {
     },
     replica: async (limits) => watched(await shared('replica', limits)),
     ownReplica: async (options) => watched(await repository.startApp({ store, ...options })),
-    variant: (service) => read(service, { ...repository.id, depth: 1 }),
+    variant: (service) => read(service, { ...repository.snapshot, depth: 1 }),
     async end() {
       for (const { dataDir, router } of await Promise.all(apps.values())) {
         await router.service.close({ running: 'wait' });

@@ -1,6 +1,7 @@
 /**
  * @one-node-version
  */
+
 import { EventEmitter, on } from 'node:events';
 import { install } from '@sinonjs/fake-timers';
 import {
@@ -66,13 +67,13 @@ test('When S3 stops, copies on disk are served, and other snapshots are generate
     config: { ...server.config, maxAttempts: 1 },
   });
   const service = repository.start({ store: new TieredStore({ near, far }) });
-  const whole = await read(service, repository.id);
+  const whole = await read(service, repository.snapshot);
   await service.refresh(repository.id);
   await server.stop();
   const degraded = next(service, 'storeDegraded');
-  const served = await read(service, repository.id);
+  const served = await read(service, repository.snapshot);
   expect([served.source, served.etag]).toEqual(['store', whole.etag]);
-  expect((await read(service, { ...repository.id, depth: 1 })).source).toBe('generation');
+  expect((await read(service, { ...repository.snapshot, depth: 1 })).source).toBe('generation');
   expect(await degraded).toMatchObject([{ tier: 'far' }]);
 });
 
@@ -86,19 +87,19 @@ test('What S3 has and does not give is made anew, and replaced for all; the rest
     return repository.start({ store, dataDir: await directory() });
   };
   const first = await start();
-  const variant = { ...repository.id, depth: 1 };
-  for (const id of [repository.id, variant]) await read(first, id);
+  const variant = { ...repository.snapshot, depth: 1 };
+  for (const id of [repository.snapshot, variant]) await read(first, id);
   s3.before = ({ operation, req, res }) => {
     const isArchived = operation === 'GetObject' && req.url?.includes('/snapshot/') === true;
     if (isArchived) fail(res, 403, 'InvalidObjectState');
     return isArchived;
   };
   const second = await start();
-  expect((await read(second, repository.id)).source).toBe('generation');
+  expect((await read(second, repository.snapshot)).source).toBe('generation');
   expect((await read(second, variant)).source).toBe('store');
-  expect((await read(second, repository.id)).source).toBe('store');
+  expect((await read(second, repository.snapshot)).source).toBe('store');
   s3.before = () => false;
-  expect((await read(await start(), repository.id)).source).toBe('store');
+  expect((await read(await start(), repository.snapshot)).source).toBe('store');
   expect(s3.operations().filter((name) => name === 'PutObject')).toHaveLength(3);
 });
 
@@ -107,7 +108,7 @@ test('What was pushed is fetched by one of the replicas and served by all of the
   const store = new TellingStore({ maxBytes: 1e9 });
   const replicas = await startReplicas(repository, 3, { store, locks: new InProcessLocks() });
   for (const replica of replicas) {
-    await read(replica, repository.id);
+    await read(replica, repository.snapshot);
     await replica.refresh(repository.id);
     await replica.ensureRefs(repository.id, { refs: new Map(), commits: [] });
   }
@@ -115,10 +116,10 @@ test('What was pushed is fetched by one of the replicas and served by all of the
   fakeDate(defer, 10 * 60_000);
   const asked = repository.upstream.requests.length;
   const renewed = store.has(commit);
-  await Promise.all(replicas.map((replica) => read(replica, repository.id)));
+  await Promise.all(replicas.map((replica) => read(replica, repository.snapshot)));
   await renewed;
   for (const replica of replicas) {
-    expect(await read(replica, repository.id)).toMatchObject({ source: 'store', commit });
+    expect(await read(replica, repository.snapshot)).toMatchObject({ source: 'store', commit });
   }
   await Promise.all(replicas.map((replica) => replica.close({ running: 'wait' })));
   expect(repository.upstream.requests.slice(asked).map(({ service }) => service)).toEqual([
@@ -133,7 +134,7 @@ test('A push that is announced while the one before is fetched is served', async
   const freshness = { maxAge: 60 * 60_000, checkInterval: 0 };
   const options = { store, locks: new InProcessLocks(), freshness };
   const replicas = await startReplicas(repository, 2, options);
-  for (const replica of replicas) await read(replica, repository.id);
+  for (const replica of replicas) await read(replica, repository.snapshot);
   await replicas[0]?.refresh(repository.id);
   await push(repository.bare);
   const gate = repository.upstream.gate(repository.path, 20);
@@ -145,7 +146,7 @@ test('A push that is announced while the one before is fetched is served', async
   gate.release();
   await renewed;
   for (const replica of replicas) {
-    expect(await read(replica, repository.id)).toMatchObject({ source: 'store', commit });
+    expect(await read(replica, repository.snapshot)).toMatchObject({ source: 'store', commit });
   }
 });
 
@@ -168,7 +169,7 @@ test('In each refreshInterval one of the replicas asks the upstream for all of t
   const freshness = { maxAge: 60 * 60_000, checkInterval: 0, refreshInterval };
   const options = { store: new MemoryStore({ maxBytes: 1e9 }), locks, freshness };
   const replicas = await startReplicas(repository, 3, options);
-  for (const replica of replicas) await read(replica, repository.id);
+  for (const replica of replicas) await read(replica, repository.snapshot);
   const { upstream, path } = repository;
   let asked = upstream.infoRefs(path);
   for (let i = 0; i < 8; i++) {

@@ -1,6 +1,7 @@
 /**
  * @one-node-version
  */
+import { defaultSnapshot } from '../../lib/artifact/id.js';
 import type { SnapshotOptions } from '../../lib/index.js';
 import { fakeDate } from '../support/fake-date.js';
 import {
@@ -36,7 +37,7 @@ async function start(freshness: SnapshotOptions['freshness'], status: 429 | 503)
   const host = { baseUrl: repository.upstream.url, allowPrivateAddresses: true };
   const hosts = { [HOST]: host, [ELSEWHERE.host]: host };
   const service = repository.start({ hosts, freshness });
-  for (const id of [repository.id, OTHER, ELSEWHERE]) await read(service, id);
+  for (const id of [repository.id, OTHER, ELSEWHERE]) await read(service, defaultSnapshot(id));
   repository.upstream.fault(repository.path, { kind: 'status', status, retryAfter: SECONDS });
   return service;
 }
@@ -49,25 +50,25 @@ test.each([429, 503] as const)(
   async (status) => {
     const service = await start(AT_ONCE, status);
     const failed = next(service, 'refreshFailed', repository.id);
-    await read(service, repository.id);
+    await read(service, repository.snapshot);
     expect((await failed)[0].error).toMatchObject({ retryAfter: SECONDS });
     const before = asked();
     const refused = { code: 'UPSTREAM_UNREACHABLE', retryAfter: expect.any(Number) };
     const wanted = { refs: new Map([['refs/heads/new', '']]), commits: [] };
     for (const id of [repository.id, OTHER]) {
-      expect((await read(service, id)).source).toBe('store');
+      expect((await read(service, defaultSnapshot(id))).source).toBe('store');
       await expect(service.refresh(id)).rejects.toMatchObject(refused);
       await expect(service.ensureRefs(id, wanted)).rejects.toMatchObject(refused);
     }
     const elsewhere = next(service, 'refreshed', ELSEWHERE);
-    await read(service, ELSEWHERE);
+    await read(service, defaultSnapshot(ELSEWHERE));
     await elsewhere;
     expect(asked()).toBe(before);
 
     repository.upstream.heal(repository.path);
     fakeDate(defer, SECONDS * 1000);
     const refreshed = next(service, 'refreshed', OTHER);
-    await read(service, OTHER);
+    await read(service, defaultSnapshot(OTHER));
     await refreshed;
   },
 );
@@ -75,17 +76,18 @@ test.each([429, 503] as const)(
 test('In strict mode, what is stored is served without a question before Retry-After', async () => {
   const service = await start(STRICT, 503);
   const failures = counter(service, 'refreshFailed');
-  await read(service, repository.id);
+  await read(service, repository.snapshot);
   const before = asked();
-  for (const id of [repository.id, OTHER]) expect((await read(service, id)).source).toBe('store');
+  for (const id of [repository.id, OTHER])
+    expect((await read(service, defaultSnapshot(id))).source).toBe('store');
   await service.close({ running: 'wait' });
   expect([asked(), failures()]).toEqual([before, 1]);
 });
 
 test('A repository that is not mirrored is cloned before Retry-After', async () => {
   const service = await start(STRICT, 503);
-  await read(service, repository.id);
+  await read(service, repository.snapshot);
   const path = 'org/cold';
   await repository.add(path);
-  expect((await read(service, { host: HOST, path })).source).toBe('generation');
+  expect((await read(service, defaultSnapshot({ host: HOST, path }))).source).toBe('generation');
 });

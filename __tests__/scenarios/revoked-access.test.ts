@@ -1,6 +1,7 @@
 /**
  * @one-node-version
  */
+
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { install } from '@sinonjs/fake-timers';
@@ -101,7 +102,7 @@ async function expectFailure(service: SnapshotService): Promise<void> {
 }
 
 const expectServed = async (service: SnapshotService) =>
-  expect(await read(service, repository.id)).toMatchObject({ source: 'store' });
+  expect(await read(service, repository.snapshot)).toMatchObject({ source: 'store' });
 
 describe.each(MODES)('In mode %s, a repository', (mode) => {
   const freshness = { mode };
@@ -112,7 +113,8 @@ describe.each(MODES)('In mode %s, a repository', (mode) => {
     [404, 'UPSTREAM_NOT_FOUND'],
   ] as const)('that is answered %i for an hour is not served and deleted', async (code, text) => {
     const { service, store, hasMirror } = await start(freshness);
-    for (const id of [repository.id, { ...repository.id, depth: 1 }]) await read(service, id);
+    for (const id of [repository.snapshot, { ...repository.snapshot, depth: 1 }])
+      await read(service, id);
     answer(status(code));
     await expectFailure(service);
     await expectServed(service);
@@ -121,13 +123,13 @@ describe.each(MODES)('In mode %s, a repository', (mode) => {
     fakeDate(defer, MINUTE);
     const forgotten = next(service, 'forgotten', repository.id);
     const refused = { code: text };
-    await expect(read(service, repository.id)).rejects.toMatchObject(refused);
-    await expect(service.current(repository.id)).rejects.toMatchObject(refused);
-    expect(await service.stat(repository.id)).toBeUndefined();
-    expect(await service.open({ ...repository.id, depth: 1 })).toBeUndefined();
+    await expect(read(service, repository.snapshot)).rejects.toMatchObject(refused);
+    await expect(service.current(repository.snapshot)).rejects.toMatchObject(refused);
+    expect(await service.stat(repository.snapshot)).toBeUndefined();
+    expect(await service.open({ ...repository.snapshot, depth: 1 })).toBeUndefined();
     expect((await forgotten)[0].error).toBeUndefined();
     expect([await storedIn(store), hasMirror()]).toEqual([[], false]);
-    await expect(read(service, repository.id)).rejects.toMatchObject(refused);
+    await expect(read(service, repository.snapshot)).rejects.toMatchObject(refused);
     expect(hasMirror()).toBe(false);
   });
 
@@ -137,7 +139,7 @@ describe.each(MODES)('In mode %s, a repository', (mode) => {
     ['is no git', { kind: 'not-git' }],
   ])('whose upstream %s for a week is served on', async (_, fault) => {
     const { service, hasMirror } = await start(freshness);
-    await read(service, repository.id);
+    await read(service, repository.snapshot);
     answer(fault);
     for (let day = 0; day < 7; day++) {
       await expectFailure(service);
@@ -154,7 +156,7 @@ describe.each(MODES)('In mode %s, a repository', (mode) => {
     'whose refusals are interrupted by %s is served until they last an hour',
     async (_, between) => {
       const { service } = await start(freshness);
-      await read(service, repository.id);
+      await read(service, repository.snapshot);
       for (let i = 0; i < 3; i++) {
         answer(status(404));
         await expectFailure(service);
@@ -168,7 +170,7 @@ describe.each(MODES)('In mode %s, a repository', (mode) => {
       answer(status(404));
       await expectFailure(service);
       fakeDate(defer, HOUR);
-      await expect(read(service, repository.id)).rejects.toMatchObject({
+      await expect(read(service, repository.snapshot)).rejects.toMatchObject({
         code: 'UPSTREAM_NOT_FOUND',
       });
     },
@@ -176,7 +178,7 @@ describe.each(MODES)('In mode %s, a repository', (mode) => {
 
   test('that is back is served again, and a single refusal later changes nothing', async () => {
     const { service, store } = await start(freshness);
-    await read(service, repository.id);
+    await read(service, repository.snapshot);
     answer(status(404));
     await expectFailure(service);
     fakeDate(defer, HOUR);
@@ -185,11 +187,11 @@ describe.each(MODES)('In mode %s, a repository', (mode) => {
     await forgotten;
     // What is down now was refused before.
     answer(status(503));
-    await expect(read(service, repository.id)).rejects.toMatchObject({
+    await expect(read(service, repository.snapshot)).rejects.toMatchObject({
       code: expect.stringMatching(/^UPSTREAM_/),
     });
     answer('well');
-    expect((await read(service, repository.id)).source).toBe('generation');
+    expect((await read(service, repository.snapshot)).source).toBe('generation');
     fakeDate(defer, 24 * HOUR);
     answer(status(404));
     await expectFailure(service);
@@ -201,7 +203,7 @@ describe.each(MODES)('In mode %s, a repository', (mode) => {
 
 test('Nobody has to ask for it: the upstream is asked again when the time is over', async () => {
   const { service, store, hasMirror } = await start({ maxAge: 24 * HOUR });
-  await read(service, repository.id);
+  await read(service, repository.snapshot);
   const clock = stopTimers();
   answer(status(404));
   await expectFailure(service);
@@ -213,7 +215,7 @@ test('Nobody has to ask for it: the upstream is asked again when the time is ove
 
 test.each([-2 * HOUR, 2 * HOUR])('A clock that is set by %i ms ends nothing', async (by) => {
   const { service } = await start();
-  await read(service, repository.id);
+  await read(service, repository.snapshot);
   answer(status(404));
   await expectFailure(service);
   setDate(defer, by);
@@ -223,7 +225,7 @@ test.each([-2 * HOUR, 2 * HOUR])('A clock that is set by %i ms ends nothing', as
 
 test('Refs and commits of it are not told either', async () => {
   const { service } = await start({ maxAge: 24 * HOUR });
-  const { commit = '' } = await read(service, repository.id);
+  const { commit = '' } = await read(service, repository.snapshot);
   const wanted = { refs: new Map([['refs/heads/main', '']]), commits: [] };
   answer(status(403));
   await expectFailure(service);
@@ -231,7 +233,7 @@ test('Refs and commits of it are not told either', async () => {
   fakeDate(defer, HOUR);
   const denied = { code: 'UPSTREAM_DENIED' };
   await expect(service.ensureRefs(repository.id, wanted)).rejects.toMatchObject(denied);
-  const bundle = { ...repository.id, base: commit };
+  const bundle = { kind: 'bundle', repository: repository.id, base: commit } as const;
   await expect(service.isUpToDate(bundle)).rejects.toMatchObject(denied);
 });
 
@@ -240,7 +242,7 @@ test.each([
   ['without', true],
 ])('The time goes on while a service is started anew, %s its mirror', async (_, isLost) => {
   const first = await start({ mode: 'strict' });
-  await read(first.service, repository.id);
+  await read(first.service, repository.snapshot);
   answer(status(404));
   await expectFailure(first.service);
   fakeDate(defer, 30 * MINUTE);
@@ -250,12 +252,14 @@ test.each([
   fakeDate(defer, 30 * MINUTE);
   const { service } = await start({ mode: 'strict' }, first);
   await service.started;
-  await expect(read(service, repository.id)).rejects.toMatchObject({ code: 'UPSTREAM_NOT_FOUND' });
+  await expect(read(service, repository.snapshot)).rejects.toMatchObject({
+    code: 'UPSTREAM_NOT_FOUND',
+  });
 });
 
 test('What a service did not see for longer than that does not count', async () => {
   const first = await start();
-  await read(first.service, repository.id);
+  await read(first.service, repository.snapshot);
   answer(status(404));
   await expectFailure(first.service);
   await first.service.close({ running: 'wait' });
@@ -268,8 +272,8 @@ test('What a service did not see for longer than that does not count', async () 
 test('It is deleted everywhere, also if each of several services saw a part of the time', async () => {
   const store = new MemoryStore({ maxBytes: 1e8 });
   const [one, two] = [await start({}, { store }), await start({}, { store })];
-  await read(one.service, repository.id);
-  await read(two.service, { ...repository.id, depth: 1 });
+  await read(one.service, repository.snapshot);
+  await read(two.service, { ...repository.snapshot, depth: 1 });
   answer(status(404));
   await expectFailure(one.service);
   fakeDate(defer, 30 * MINUTE);
@@ -282,7 +286,7 @@ test('It is deleted everywhere, also if each of several services saw a part of t
   // The other one has a mirror still, and makes nothing of it, even days later.
   fakeDate(defer, 72 * HOUR);
   const later = next(one.service, 'forgotten', repository.id);
-  await expect(read(one.service, repository.id)).rejects.toMatchObject({
+  await expect(read(one.service, repository.snapshot)).rejects.toMatchObject({
     code: 'UPSTREAM_NOT_FOUND',
   });
   await later;
@@ -291,7 +295,7 @@ test('It is deleted everywhere, also if each of several services saw a part of t
 
 test('What cannot be deleted is not served all the same, and deleted later', async () => {
   const { service, store } = await start();
-  await read(service, repository.id);
+  await read(service, repository.snapshot);
   const failing = jest.spyOn(store, 'delete').mockRejectedValue(new Error('the store is down'));
   defer(() => failing.mockRestore());
   answer(status(404));
@@ -301,7 +305,9 @@ test('What cannot be deleted is not served all the same, and deleted later', asy
   await expectFailure(service);
   expect((await failed)[0].error).toMatchObject({ message: 'the store is down' });
   answer(status(503));
-  await expect(read(service, repository.id)).rejects.toMatchObject({ code: 'UPSTREAM_NOT_FOUND' });
+  await expect(read(service, repository.snapshot)).rejects.toMatchObject({
+    code: 'UPSTREAM_NOT_FOUND',
+  });
   failing.mockRestore();
   answer(status(404));
   const forgotten = next(service, 'forgotten', repository.id);
@@ -338,7 +344,7 @@ describe('While the store does not delete', () => {
 
   test('the mirror of a repository is deleted all the same', async () => {
     const { service, store, hasMirror } = await start();
-    await read(service, repository.id);
+    await read(service, repository.snapshot);
     refuseToDelete(store, '');
     expect((await refuseForAnHour(service)).error).toMatchObject({ message: 'the store is down' });
     expect(hasMirror()).toBe(false);
@@ -346,16 +352,17 @@ describe('While the store does not delete', () => {
 
   test('one of its snapshots, the others go all the same', async () => {
     const { service, store } = await start();
-    for (const id of [repository.id, { ...repository.id, depth: 1 }]) await read(service, id);
+    for (const id of [repository.snapshot, { ...repository.snapshot, depth: 1 }])
+      await read(service, id);
     refuseToDelete(store, 'snapshot/');
     expect((await refuseForAnHour(service)).error).toBeDefined();
-    expect(await storedIn(store)).toEqual([artifactKey(repository.id)]);
+    expect(await storedIn(store)).toEqual([artifactKey(repository.snapshot)]);
   });
 
   /** A repository that its upstream has refused for an hour, and that could not be deleted. */
   async function failToDelete() {
     const { service, store } = await start({ maxAge: 24 * HOUR });
-    await read(service, repository.id);
+    await read(service, repository.snapshot);
     const clock = stopTimers();
     const heal = refuseToDelete(store, '');
     answer(status(404));
@@ -392,7 +399,7 @@ describe('While the store does not delete', () => {
     clock.tick(MINUTE);
     await service.close({ running: 'wait' });
     expect(again()).toBe(0);
-    expect(await storedIn(store)).toEqual([artifactKey(repository.id)]);
+    expect(await storedIn(store)).toEqual([artifactKey(repository.snapshot)]);
   });
 });
 
@@ -409,11 +416,11 @@ describe('The time of refusals', () => {
     const scenes = [await start({}, { store }), await start({}, { store })] as const;
     const [one, two] = scenes;
     for (const { service } of scenes) {
-      await read(service, repository.id);
+      await read(service, repository.snapshot);
       await service.refresh(repository.id);
     }
     const three = await start({}, { store });
-    await read(three.service, { ...repository.id, depth: 1 });
+    await read(three.service, { ...repository.snapshot, depth: 1 });
     await refuseAfter(1, one);
     answer('well');
     await two.service.refresh(repository.id);
@@ -427,8 +434,8 @@ describe('The time of refusals', () => {
     const shared = { store: new MemoryStore({ maxBytes: 1e8 }), locks: new WatchedLocks() };
     const policy = { maxAge: 20 * MINUTE, checkInterval: MINUTE };
     const [one, two] = [await start(policy, shared), await start(policy, shared)];
-    await read(one.service, repository.id);
-    await read(two.service, { ...repository.id, depth: 1 });
+    await read(one.service, repository.snapshot);
+    await read(two.service, { ...repository.snapshot, depth: 1 });
     const key = `check/${repository.id.host}/${repository.path}`;
     fakeDate(defer, 5 * MINUTE);
     const answered = shared.locks.next('released', key);
@@ -450,8 +457,8 @@ describe('The time of refusals', () => {
   test('is over for all services, whatever fails after that', async () => {
     const store = new MemoryStore({ maxBytes: 1e8 });
     const [one, two] = [await start({}, { store }), await start({}, { store })];
-    await read(one.service, repository.id);
-    await read(two.service, { ...repository.id, depth: 1 });
+    await read(one.service, repository.snapshot);
+    await read(two.service, { ...repository.snapshot, depth: 1 });
     await refuseAfter(0, one);
     await refuseAfter(57, one);
     const forgotten = next(one.service, 'forgotten', repository.id);
@@ -467,7 +474,7 @@ describe('The time of refusals', () => {
 
   test('ends when the repository is evicted', async () => {
     const scene = await start();
-    await read(scene.service, repository.id);
+    await read(scene.service, repository.snapshot);
     await refuseAfter(0, scene);
     await scene.service.evict(repository.id);
     expect(await scene.store.stat(refusalKey(repository.id))).toBeUndefined();
@@ -476,7 +483,7 @@ describe('The time of refusals', () => {
   test('ends when the repository is cloned again', async () => {
     const first = await start();
     const { store } = first;
-    await read(first.service, repository.id);
+    await read(first.service, repository.snapshot);
     await refuseAfter(0, first);
     const forgotten = next(first.service, 'forgotten', repository.id);
     await refuseAfter(60, first);
@@ -484,7 +491,7 @@ describe('The time of refusals', () => {
     await first.service.close({ running: 'wait' });
     answer('well');
     const second = await start({}, { store });
-    await read(second.service, repository.id);
+    await read(second.service, repository.snapshot);
     await second.service.close({ running: 'wait' });
     const third = await start({}, second);
     await third.service.started;
@@ -497,7 +504,7 @@ describe('The time of refusals', () => {
 test.each(MODES)('In mode %s, HEAD of it asks nothing, whatever its conditions', async (mode) => {
   const app = await repository.startApp({ freshness: { mode, maxAge: 0, checkInterval: 0 } });
   const { service } = app.router;
-  const { etag } = await read(service, repository.id);
+  const { etag } = await read(service, repository.snapshot);
   answer(status(404));
   await expectFailure(service);
   fakeDate(defer, HOUR);

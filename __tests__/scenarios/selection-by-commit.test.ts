@@ -2,6 +2,7 @@
  * @needs bash curl tar zstd
  * @one-node-version
  */
+
 import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -185,7 +186,7 @@ describe('With `onlyReachableCommits`', () => {
 
       const app = await startStrictApp({ dataDir });
       const { service } = app.router;
-      const id = { ...repository.id, ref: commit, depth: depth === '' ? undefined : 1 };
+      const id = { ...repository.snapshot, ref: commit, depth: depth === '' ? undefined : 1 };
       expect(await service.stat(id)).toBeUndefined();
       expect(await service.open(id)).toBeUndefined();
       const heal = repository.upstream.fault(repository.path, { kind: 'status', status: 503 });
@@ -228,7 +229,7 @@ describe('A commit that no branch or tag leads to', () => {
     await expectSame(shallow, await fetchCommit(commit, 2));
 
     expect(await tag()).toBe(etag);
-    await app.router.service.delete(repository.id);
+    await app.router.service.delete(repository.snapshot);
     const after = await snapshotOf(app);
     expect(await tag()).toBe(etag);
     expect(await git(after, 'show-ref')).toBe(await git(before, 'show-ref'));
@@ -302,7 +303,7 @@ describe('A commit that no branch or tag leads to', () => {
     await snapshotOf(app);
     repository.upstream.fault(repository.path, { kind: 'hang-info-refs' });
     const ids = Array.from({ length: 17 }, (_, i) => `${i}`.padStart(40, '0'));
-    const asking = ids.map((ref) => app.router.service.get({ ...repository.id, ref }));
+    const asking = ids.map((ref) => app.router.service.get({ ...repository.snapshot, ref }));
     const refused = await Promise.any(
       asking.map(async (answer) => {
         const error: unknown = await answer.catch((reason: unknown) => reason);

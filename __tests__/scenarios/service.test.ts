@@ -1,4 +1,5 @@
 import { buffer } from 'node:stream/consumers';
+import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { MemoryStore, parseRepository, type SnapshotStore } from '../../lib/index.js';
 import { EVENT_NAMES } from '../support/event-names.js';
 import { type FreshRepository, freshRepository, read } from '../support/fresh-repository.js';
@@ -20,34 +21,36 @@ describe('A snapshot', () => {
     const store = new MemoryStore({ maxBytes: 1e6 });
     const freshness = { maxAge: HOUR };
     const first = repository.start({ store, freshness });
-    const generated = await read(first, repository.id);
+    const generated = await read(first, repository.snapshot);
     expect(generated.source).toBe('generation');
     await first.close({ running: 'wait' });
     const asked = repository.upstream.requests.length;
 
     const second = repository.start({ store, freshness, dataDir: await directory() });
-    expect(await read(second, repository.id)).toEqual({ ...generated, source: 'store' });
+    expect(await read(second, repository.snapshot)).toEqual({ ...generated, source: 'store' });
     expect(repository.upstream.requests.length).toBe(asked);
   });
 
   test('fails when there is nothing to clone', async () => {
     repository.upstream.fault(repository.path, { kind: 'status', status: 404 });
     const service = repository.start();
-    await expect(service.get(repository.id)).rejects.toMatchObject({ code: 'UPSTREAM_NOT_FOUND' });
-    expect(await service.stat(repository.id)).toBeUndefined();
+    await expect(service.get(repository.snapshot)).rejects.toMatchObject({
+      code: 'UPSTREAM_NOT_FOUND',
+    });
+    expect(await service.stat(repository.snapshot)).toBeUndefined();
   });
 
   test('is generated from an existing mirror, also from one of an earlier process', async () => {
     const store = new MemoryStore({ maxBytes: 1e6 });
     const first = repository.start({ store });
-    const generated = await read(first, repository.id);
-    await first.delete(repository.id);
-    expect(await read(first, repository.id)).toEqual(generated);
-    await first.delete(repository.id);
+    const generated = await read(first, repository.snapshot);
+    await first.delete(repository.snapshot);
+    expect(await read(first, repository.snapshot)).toEqual(generated);
+    await first.delete(repository.snapshot);
     await first.close();
 
     const second = repository.start({ store });
-    expect(await read(second, repository.id)).toEqual(generated);
+    expect(await read(second, repository.snapshot)).toEqual(generated);
     expect(repository.upstream.uploadPacks(repository.path)).toBe(1);
   });
 
@@ -55,9 +58,9 @@ describe('A snapshot', () => {
     const service = repository.start();
     const elsewhere = parseRepository('elsewhere.test/org/repo');
     for (const call of [
-      service.get(elsewhere),
-      service.stat(elsewhere),
-      service.delete(elsewhere),
+      service.get(defaultSnapshot(elsewhere)),
+      service.stat(defaultSnapshot(elsewhere)),
+      service.delete(defaultSnapshot(elsewhere)),
     ]) {
       await expect(call).rejects.toMatchObject({ code: 'FORBIDDEN' });
     }
@@ -67,12 +70,12 @@ describe('A snapshot', () => {
     const service = repository.start();
     const gate = repository.upstream.gate(repository.path);
     const controller = new AbortController();
-    const waiting = service.get(repository.id, { signal: controller.signal });
+    const waiting = service.get(repository.snapshot, { signal: controller.signal });
     await gate.reached;
     controller.abort(new Error('no longer wanted'));
     await expect(waiting).rejects.toThrow('no longer wanted');
     gate.release();
-    expect((await read(service, repository.id)).bytes.length).toBeGreaterThan(0);
+    expect((await read(service, repository.snapshot)).bytes.length).toBeGreaterThan(0);
     expect(repository.upstream.uploadPacks(repository.path)).toBe(1);
   });
 });
@@ -86,24 +89,24 @@ test('A repository may be named in any letters and with `.git`, where its host d
     { host: 'Git.TEST', path: 'ORG/repo.git' },
   ]) {
     const head = await repository.head();
-    const { source, etag } = await read(service, typed);
+    const { source, etag } = await read(service, defaultSnapshot(typed));
     expect(source).toBe('generation');
-    const stored = await service.stat(id);
+    const stored = await service.stat(defaultSnapshot(id));
     expect(stored).toMatchObject({ repository: id, etag });
-    expect(await service.stat(typed)).toEqual(stored);
-    expect(await service.current(typed)).toEqual(stored);
-    expect(await service.pinned(typed, [etag])).toEqual(stored);
-    const opened = await service.open(typed);
+    expect(await service.stat(defaultSnapshot(typed))).toEqual(stored);
+    expect(await service.current(defaultSnapshot(typed))).toEqual(stored);
+    expect(await service.pinned(defaultSnapshot(typed), [etag])).toEqual(stored);
+    const opened = await service.open(defaultSnapshot(typed));
     opened?.body.destroy();
     expect(opened).toMatchObject({ repository: id, etag });
     expect(service.headOf(typed)).toBe(head);
-    expect(await service.isUpToDate({ ...typed, base: head })).toBe(true);
+    expect(await service.isUpToDate({ kind: 'bundle', repository: typed, base: head })).toBe(true);
     const refs = new Map([['refs/heads/main', head]]);
     expect(await service.ensureRefs(typed, { refs, commits: [] })).toMatchObject({ refs });
     expect(await service.refresh(typed)).toMatchObject({ repository: id, commit: head });
     expect((await service.repositories()).map((each) => each.repository)).toEqual([id]);
-    await service.delete(typed);
-    expect(await service.stat(id)).toBeUndefined();
+    await service.delete(defaultSnapshot(typed));
+    expect(await service.stat(defaultSnapshot(id))).toBeUndefined();
     await service.evict(typed);
     expect(service.headOf(id)).toBeUndefined();
   }
@@ -112,20 +115,20 @@ test('A repository may be named in any letters and with `.git`, where its host d
 
 test('A stored snapshot has the metadata of the generated one', async () => {
   const service = repository.start();
-  const generated = await service.get(repository.id);
+  const generated = await service.get(repository.snapshot);
   const { length } = await buffer(generated.body);
-  const opened = await service.get(repository.id);
+  const opened = await service.get(repository.snapshot);
   await buffer(opened.body);
-  const stored = await service.stat(repository.id);
+  const stored = await service.stat(repository.snapshot);
   expect(stored).toMatchObject({ etag: generated.etag, commit: generated.commit, size: length });
   expect(generated.commit).toBe(await repository.head());
   expect(opened).toMatchObject({ ...stored, source: 'store' });
 });
 
 test('The ETag of a snapshot changes with the repository', async () => {
-  const before = await read(repository.start(), repository.id);
+  const before = await read(repository.start(), repository.snapshot);
   await push(repository.bare);
-  const after = await read(repository.start({ dataDir: await directory() }), repository.id);
+  const after = await read(repository.start({ dataDir: await directory() }), repository.snapshot);
   expect(after.etag).not.toBe(before.etag);
 });
 
@@ -136,9 +139,9 @@ test('Events report what happens, in order', async () => {
   for (const name of names) service.events.on(name, () => seen.push(name));
   let progress = 0;
   service.events.on('cloneProgress', () => progress++);
-  await read(service, repository.id);
-  await read(service, repository.id);
-  await service.delete(repository.id);
+  await read(service, repository.snapshot);
+  await read(service, repository.snapshot);
+  await service.delete(repository.snapshot);
   expect(seen).toEqual([
     'miss',
     'cloneStarted',
@@ -155,14 +158,17 @@ describe('A store that fails', () => {
   test('when it is read fails the request', async () => {
     const store = brokenStore('open');
     const service = repository.start({ store });
-    await expect(service.get(repository.id)).rejects.toThrow('open is broken');
+    await expect(service.get(repository.snapshot)).rejects.toThrow('open is broken');
   });
 
   test('when it is written to fails no request', async () => {
     const service = repository.start({ store: brokenStore('create') });
     const failures: string[] = [];
     service.events.on('storeFailed', ({ error }) => failures.push(error.message));
-    const [a, b] = await Promise.all([read(service, repository.id), read(service, repository.id)]);
+    const [a, b] = await Promise.all([
+      read(service, repository.snapshot),
+      read(service, repository.snapshot),
+    ]);
     expect(a.bytes).toEqual(b.bytes);
     expect(a.bytes.length).toBeGreaterThan(0);
     await service.close({ running: 'wait' });
@@ -175,25 +181,25 @@ describe('A service that closes', () => {
     const store = new MemoryStore({ maxBytes: 1e6 });
     const service = repository.start({ store });
     const gate = repository.upstream.gate(repository.path);
-    const waiting = read(service, repository.id);
+    const waiting = read(service, repository.snapshot);
     await gate.reached;
     const closed = service.close({ running: 'wait' });
     gate.release();
     const generated = await waiting;
     await closed;
     const again = repository.start({ store });
-    expect(await read(again, repository.id)).toEqual({ ...generated, source: 'store' });
+    expect(await read(again, repository.snapshot)).toEqual({ ...generated, source: 'store' });
   });
 
   test('otherwise ends a clone at once, and leaves nothing behind', async () => {
     const service = repository.start();
     const gate = repository.upstream.gate(repository.path);
-    const waiting = service.get(repository.id);
+    const waiting = service.get(repository.snapshot);
     await gate.reached;
     const [outcome] = await Promise.allSettled([waiting, service.close(), service.close()]);
     expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'CLOSED' } });
     expect(await leftovers(repository.dataDir)).toEqual([]);
-    await expect(service.get(repository.id)).rejects.toMatchObject({ code: 'CLOSED' });
+    await expect(service.get(repository.snapshot)).rejects.toMatchObject({ code: 'CLOSED' });
   });
 });
 

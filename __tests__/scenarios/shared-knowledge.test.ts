@@ -48,9 +48,9 @@ async function statusAt(service: SnapshotService) {
 describe('A snapshot that another replica stored', () => {
   test('after a push, but built before it, is not served as the pushed commit', async () => {
     const [slow, other] = [one, two];
-    await read(other, { ...repository.id, depth: 1 });
+    await read(other, { ...repository.snapshot, depth: 1 });
     const gate = store.gate();
-    const reading = read(slow, repository.id);
+    const reading = read(slow, repository.snapshot);
     await gate.reached;
     const commit = await push(repository.bare);
     const refreshed = next(other, 'refreshed', repository.id);
@@ -58,17 +58,18 @@ describe('A snapshot that another replica stored', () => {
     await refreshed;
     gate.release();
     await reading;
-    expect(await slow.stat(repository.id)).toMatchObject({ size: expect.any(Number) });
+    expect(await slow.stat(repository.snapshot)).toMatchObject({ size: expect.any(Number) });
     expect(await statusAt(other)).toMatchObject([{ isCurrent: false }]);
-    const isRenewed = renewed(other, repository.id);
-    await read(other, repository.id);
+    const isRenewed = renewed(other, repository.snapshot);
+    await read(other, repository.snapshot);
     await isRenewed;
-    for (const each of [other, slow]) expect((await read(each, repository.id)).commit).toBe(commit);
+    for (const each of [other, slow])
+      expect((await read(each, repository.snapshot)).commit).toBe(commit);
   });
 
   test('with a clock that is a day ahead does not count as newer than later checks', async () => {
     const setRight = setDate(defer, DAY);
-    await read(one, repository.id);
+    await read(one, repository.snapshot);
     setRight();
     const commit = await push(repository.bare);
     expect((await two.refresh(repository.id)).commit).toBe(commit);
@@ -77,7 +78,7 @@ describe('A snapshot that another replica stored', () => {
   test('by ref or depth is served without a mirror until something is pushed', async () => {
     const strict = { freshness: { mode: 'strict', maxAge: 0, checkInterval: 0 } } as const;
     const [one, two] = [await replica(strict), await replica(strict)];
-    const id = { ...repository.id, depth: 1 };
+    const id = { ...repository.snapshot, depth: 1 };
     await read(one, id);
     const clones = counter(two, 'cloneStarted', repository.id);
     const before = asked();
@@ -101,17 +102,17 @@ describe('A check that another replica made', () => {
 
   test('with a clock that is a day ahead is made again', async () => {
     const setRight = setDate(defer, DAY);
-    await read(one, repository.id);
+    await read(one, repository.snapshot);
     await check(one);
     setRight();
-    await read(two, repository.id);
+    await read(two, repository.snapshot);
     const before = asked();
     await check(two);
     expect(asked()).toBe(before + 1);
   });
 
   test('before a push was announced does not count for that push', async () => {
-    for (const each of [one, two]) await read(each, repository.id);
+    for (const each of [one, two]) await read(each, repository.snapshot);
     const gate = repository.upstream.gateRefs(repository.path);
     await one.pushed(url());
     await gate.reached;
@@ -137,7 +138,7 @@ describe('A check that another replica made', () => {
       milliseconds === 10_000 && !late.signal.aborted ? late.signal : timeout(milliseconds),
     );
     defer(() => waiting.mockRestore());
-    for (const each of [one, two]) await read(each, repository.id);
+    for (const each of [one, two]) await read(each, repository.snapshot);
     const gate = repository.upstream.gateRefs(repository.path);
     await one.pushed(url());
     await gate.reached;
@@ -156,7 +157,7 @@ describe('A check that another replica made', () => {
   test('does not replace the result of a later check', async () => {
     const behind = new WatchedLocks(locks);
     const two = await replica({ locks: behind });
-    for (const each of [one, two]) await read(each, repository.id);
+    for (const each of [one, two]) await read(each, repository.snapshot);
     const held = behind.hold(checkKey());
     const wanted = behind.next('wanted', checkKey());
     await two.pushed(url());

@@ -27,7 +27,7 @@ function inPieces(bytes: Buffer, pieces: number, beforeEach: () => void): Readab
 test('A stored snapshot that arrives slowly, but steadily, is used for a mirror', async () => {
   const repository = await freshRepository({ directory, defer });
   const store = new MemoryStore({ maxBytes: 1e9 });
-  await read(repository.start({ store }), repository.id);
+  await read(repository.start({ store }), repository.snapshot);
   const limits = { stallTimeout: STALL_TIMEOUT };
   const service = repository.start({ store, limits, dataDir: await directory() });
   const cloned = next(service, 'cloneFinished');
@@ -42,7 +42,7 @@ test('A stored snapshot that arrives slowly, but steadily, is used for a mirror'
     // Each piece comes just in time.
     return { ...opened, body: inPieces(bytes, 5, () => clock.tick(STALL_TIMEOUT - 1)) };
   };
-  const { commit } = await read(service, { ...repository.id, depth: 1 });
+  const { commit } = await read(service, { ...repository.snapshot, depth: 1 });
   expect(commit).toBe(await repository.head());
   expect(failures()).toBe(0);
   const [{ restoredBytes }] = await cloned;

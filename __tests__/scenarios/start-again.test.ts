@@ -14,9 +14,9 @@ test('A start that failed for a reason that passes is tried again at the next re
   await writeFile(dataDir, 'in the way');
   const service = repository.start({ dataDir });
   await expect(service.started).rejects.toMatchObject({ code: 'INTERNAL' });
-  await expect(read(service, repository.id)).rejects.toThrow();
+  await expect(read(service, repository.snapshot)).rejects.toThrow();
   await rm(dataDir);
-  expect((await read(service, repository.id)).commit).toBe(await repository.head());
+  expect((await read(service, repository.snapshot)).commit).toBe(await repository.head());
   await service.started;
 });
 
@@ -30,6 +30,6 @@ test('A service whose start failed can be closed, and does not start again', asy
   const clones = counter(service, 'cloneStarted');
   await service.close();
   await expect(service.started).rejects.toMatchObject({ code: 'CLOSED' });
-  await expect(read(service, repository.id)).rejects.toMatchObject({ code: 'CLOSED' });
+  await expect(read(service, repository.snapshot)).rejects.toMatchObject({ code: 'CLOSED' });
   expect(clones()).toBe(0);
 });

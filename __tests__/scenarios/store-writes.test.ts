@@ -1,6 +1,7 @@
 /**
  * @one-node-version
  */
+import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { FileSystemStore, MemoryStore, type SnapshotStore, TieredStore } from '../../lib/index.js';
 import { holdDeadlines } from '../support/deadlines.js';
 import { door } from '../support/door.js';
@@ -51,16 +52,16 @@ test('A renewal that the store takes for ever keeps no other of its host waiting
   holdDeadlines(defer, GENERATION_TIMEOUT);
   const limits = { generationTimeout: GENERATION_TIMEOUT };
   const service = repository.start({ store, freshness: AT_ONCE, limits });
-  for (const id of [repository.id, OTHER]) await read(service, id);
+  for (const id of [repository.id, OTHER]) await read(service, defaultSnapshot(id));
   await push(repository.bare);
   const commit = await push(bare);
   const hangs = hang(store, repository.path);
-  await read(service, repository.id);
+  await read(service, repository.snapshot);
   await hangs;
-  const isRenewed = renewed(service, OTHER);
-  await read(service, OTHER);
+  const isRenewed = renewed(service, defaultSnapshot(OTHER));
+  await read(service, defaultSnapshot(OTHER));
   await isRenewed;
-  expect((await read(service, OTHER)).commit).toBe(commit);
+  expect((await read(service, defaultSnapshot(OTHER))).commit).toBe(commit);
 });
 
 test('What the store does not take within generationTimeout is given up, and the next one has its turn', async () => {
@@ -71,10 +72,10 @@ test('What the store does not take within generationTimeout is given up, and the
   const service = repository.start({ store, limits });
   const hangs = hang(store, repository.path);
   const failed = next(service, 'storeFailed');
-  const { bytes } = await readAtOnce(service, repository.id);
+  const { bytes } = await readAtOnce(service, repository.snapshot);
   expect(bytes.length).toBeGreaterThan(0);
   await hangs;
-  const waiting = readAtOnce(service, OTHER);
+  const waiting = readAtOnce(service, defaultSnapshot(OTHER));
   letPass();
   expect((await failed)[0]).toMatchObject({
     repository: repository.id,
@@ -101,12 +102,12 @@ test('A snapshot that the store failed to give, and then lost, is built and stor
   const near = new MemoryStore({ maxBytes: 0 });
   const times = { checkInterval: 0, retryInterval: 60 * 60_000 };
   const service = repository.start({ store: new TieredStore({ near, far, ...times }) });
-  await read(service, repository.id);
+  await read(service, repository.snapshot);
   const denied = new Error('403: access is denied');
   const failing = jest.spyOn(far, 'open').mockRejectedValueOnce(denied);
-  expect(await service.open(repository.id)).toBeUndefined();
+  expect(await service.open(repository.snapshot)).toBeUndefined();
   expect(failing).toHaveBeenCalledTimes(1);
   for await (const { key } of far.list()) await far.delete(key);
-  expect((await read(service, repository.id)).source).toBe('generation');
-  expect((await read(service, repository.id)).source).toBe('store');
+  expect((await read(service, repository.snapshot)).source).toBe('generation');
+  expect((await read(service, repository.snapshot)).source).toBe('store');
 });

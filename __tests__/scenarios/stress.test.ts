@@ -2,9 +2,11 @@
  * @needs bash tar zstd
  * @one-node-version
  */
+
 import { EventEmitter, once } from 'node:events';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { defaultSnapshot } from '../../lib/artifact/id.js';
 import {
   MemoryStore,
   type SnapshotError,
@@ -146,7 +148,7 @@ class Stress {
       [(path) => this.#push(path, (seeded) => pushAtRandom(bare(path), seeded)), 2],
       [(path) => this.#thereAndBack(path), 1],
       [(path) => service.evict(id(path)), 1],
-      [(path) => service.delete(id(path)), 1],
+      [(path) => service.delete(defaultSnapshot(id(path))), 1],
       [(path) => service.refresh(id(path)), 1],
       [async (path) => this.#slow.push(this.#readSlowly(path)), 2],
       [(path) => this.client.ask(path, REFS), rounds(22, 92)],
@@ -224,7 +226,9 @@ class Stress {
   /** Reads the beginning of a body, and the rest after much else has happened. */
   async #readSlowly(path: string): Promise<void> {
     try {
-      const { etag, body } = await this.#app.router.service.get({ host: HOST, path });
+      const { etag, body } = await this.#app.router.service.get(
+        defaultSnapshot({ host: HOST, path }),
+      );
       const chunks: Buffer[] = [];
       for await (const chunk of body) {
         chunks.push(Buffer.from(chunk));

@@ -1,10 +1,12 @@
 /**
  * @one-node-version
  */
+
 import { on } from 'node:events';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { pipeline, Readable } from 'node:stream';
+import { defaultSnapshot } from '../../lib/artifact/id.js';
 import type { SnapshotOptions } from '../../lib/index.js';
 import { holdDeadlines } from '../support/deadlines.js';
 import { listen } from '../support/listen.js';
@@ -160,7 +162,7 @@ describe('A repository over a limit', () => {
     await expectProblem(url, 'LIMIT_EXCEEDED');
     expect(upstream.requests.length).toBe(asked);
     expect(await mirrorNames(app.dataDir)).toHaveLength(cloned ? 1 : 0);
-    expect(await service.stat(id)).toBeUndefined();
+    expect(await service.stat(defaultSnapshot(id))).toBeUndefined();
     await app.router.close({ running: 'wait' });
     await expectNothingLeft(app.dataDir, upstream);
   });

@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
+import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { withResolvers } from '../../lib/async/with-resolvers.js';
 import { restoreSnapshot } from '../../lib/client/index.js';
 import type {
@@ -53,7 +54,7 @@ describe('An upstream that wants credentials', () => {
     });
     const restored = join(await repository.directory(), 'restored');
     await restoreSnapshot({ url: app.snapshotUrl(path), directory: restored });
-    await app.router.service.delete(id);
+    await app.router.service.delete(defaultSnapshot(id));
     await app.close();
     const asked = upstream.requests.filter((request) => request.repository === path);
     expect(asked.map(({ authorization }) => authorization)).toEqual([true, true]);

@@ -1,8 +1,10 @@
 /**
  * @one-node-version
  */
+
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { defaultSnapshot } from '../../lib/artifact/id.js';
 import type { SnapshotService } from '../../lib/index.js';
 import { damagePack } from '../support/damage-pack.js';
 import { holdDeadlines } from '../support/deadlines.js';
@@ -92,7 +94,7 @@ describe('An upstream that', () => {
     const app = await repository.sharedApp({ freshness, limits: LIMITS });
     apps.add(app);
     const { service } = app.router;
-    const old = await read(service, repository.id);
+    const old = await read(service, repository.snapshot);
     const added = (await mirrorsOf(app.dataDir)).filter((path) => !mirrors.has(path));
     expect(added).toHaveLength(1);
     const [mirror = ''] = added;
@@ -117,7 +119,7 @@ describe('An upstream that', () => {
       if (hangs) void upstream.gate(path, 30).reached.then(passDeadline);
 
       const failed = next(service, 'refreshFailed');
-      expect(await read(service, id)).toEqual({ ...old, source: 'store' });
+      expect(await read(service, defaultSnapshot(id))).toEqual({ ...old, source: 'store' });
       expect((await failed)[0].error.code).toBe(code);
       expect(await status()).toMatchObject({ isCurrent: true, error: { code } });
       expect(await git(mirror, 'for-each-ref')).toBe(refs);
@@ -125,7 +127,7 @@ describe('An upstream that', () => {
 
       upstream.heal(path);
       await service.refresh(id);
-      expect((await read(service, id)).commit).toBe(commit);
+      expect((await read(service, defaultSnapshot(id))).commit).toBe(commit);
       expect(await status()).toMatchObject({ isCurrent: true, error: undefined });
       mirrors.set(mirror, 4);
     },
@@ -150,7 +152,7 @@ describe('An upstream that', () => {
     const refs = { HEAD: head, 'refs/heads/main': head };
     upstream.fault(path, { kind: 'replace-pack', pack, refs });
     await expect(service.refresh(id)).rejects.toMatchObject({ code: 'UPSTREAM_INVALID' });
-    expect(await read(service, id)).toEqual({ ...old, source: 'store' });
+    expect(await read(service, defaultSnapshot(id))).toEqual({ ...old, source: 'store' });
     expect(await git(mirror, 'rev-parse', 'main')).toBe(old.commit);
     expect(await fsck(mirror)).toEqual([]);
   });
@@ -177,7 +179,7 @@ test.each([
     const { upstream, path, id } = repository;
     const dataDir = await directory();
     const first = await start({ dataDir, freshness: STRICT });
-    const old = await read(first, id);
+    const old = await read(first, defaultSnapshot(id));
     await first.close({ running: 'wait' });
     await push(repository.bare);
     upstream.fault(path, fault);
@@ -185,7 +187,7 @@ test.each([
     const service = await start({ dataDir, freshness: STRICT, limits: LIMITS });
     await service.started;
     const failed = next(service, 'refreshFailed');
-    expect(await read(service, id)).toEqual({ ...old, source: 'store' });
+    expect(await read(service, defaultSnapshot(id))).toEqual({ ...old, source: 'store' });
     expect((await failed)[0].error.code).toBe('UPSTREAM_TIMEOUT');
     await service.close();
     await expectNothingLeft(dataDir, upstream);
@@ -194,19 +196,19 @@ test.each([
 
 test('A tree that git refuses to check out is not served, and does not end the service', async () => {
   const service = await start({ freshness: AT_ONCE, limits: PLAIN });
-  const old = await read(service, repository.id);
+  const old = await read(service, repository.snapshot);
   const { pack, refs } = packOfTree([['100644', '.git', 'x']]);
   repository.upstream.fault(repository.path, { kind: 'replace-pack', pack, refs });
   const failed = next(service, 'generationFailed');
-  await read(service, repository.id);
+  await read(service, repository.snapshot);
   expect((await failed)[0].error.code).toBe('REPOSITORY_INVALID');
-  expect((await read(service, repository.id)).etag).toBe(old.etag);
+  expect((await read(service, repository.snapshot)).etag).toBe(old.etag);
 });
 
 test('A service that closes during a fetch leaves nothing behind', async () => {
   const dataDir = await directory();
   const service = await start({ dataDir, freshness: STRICT });
-  await read(service, repository.id);
+  await read(service, repository.snapshot);
   await push(repository.bare);
   const gate = repository.upstream.gate(repository.path, 20);
   const refresh = service.refresh(repository.id);
@@ -222,11 +224,11 @@ test('A service that closes during a fetch leaves nothing behind', async () => {
 test('A mirror that turns out to be damaged at a refresh is cloned anew', async () => {
   const dataDir = await directory();
   const service = await start({ dataDir, freshness: STRICT, limits: PLAIN });
-  await read(service, repository.id);
+  await read(service, repository.snapshot);
   await damagePack(dataDir);
   const broken = counter(service, 'mirrorBroken');
   const commit = await push(repository.bare);
-  expect((await read(service, repository.id)).commit).toBe(commit);
+  expect((await read(service, repository.snapshot)).commit).toBe(commit);
   expect(broken()).toBe(1);
   expect(await fsck(await onlyMirror(dataDir))).toEqual([]);
 });
@@ -234,12 +236,12 @@ test('A mirror that turns out to be damaged at a refresh is cloned anew', async 
 test('A mirror that cannot be opened is cloned anew, and no request fails', async () => {
   const dataDir = await directory();
   const service = await start({ dataDir, limits: PLAIN });
-  const old = await read(service, repository.id);
-  await service.delete(repository.id);
+  const old = await read(service, repository.snapshot);
+  await service.delete(repository.snapshot);
   const packs = join(await onlyMirror(dataDir), 'objects/pack');
   for (const name of await readdir(packs)) await rm(join(packs, name));
   const broken = counter(service, 'mirrorBroken');
   const failed = counter(service, 'generationFailed');
-  expect(await read(service, repository.id)).toEqual(old);
+  expect(await read(service, repository.snapshot)).toEqual(old);
   expect([broken(), failed()]).toEqual([1, 0]);
 });

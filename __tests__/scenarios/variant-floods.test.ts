@@ -1,7 +1,9 @@
 /**
  * @one-node-version
  */
+
 import express, { type RequestHandler } from 'express';
+import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { MemoryStore, type SnapshotOptions } from '../../lib/index.js';
 import {
   counter,
@@ -48,8 +50,8 @@ async function start(limits: SnapshotOptions['limits'] = {}) {
   });
   const { service } = app.router;
   for (const id of [repository.id, OTHER]) {
-    await read(service, id);
-    await service.delete(id);
+    await read(service, defaultSnapshot(id));
+    await service.delete(defaultSnapshot(id));
   }
   return { app, service, store };
 }
@@ -59,7 +61,7 @@ async function startBusy(limits: SnapshotOptions['limits'] = {}) {
   const started = await start(limits);
   const goOn = holdCommits(started.store);
   defer(goOn);
-  await readAtOnce(started.service, { ...repository.id, ref: 'main', depth: 1 });
+  await readAtOnce(started.service, { ...repository.snapshot, ref: 'main', depth: 1 });
   const begun: string[] = [];
   started.service.events.on('generationStarted', ({ repository: { path } }) => begun.push(path));
   return { ...started, goOn, begun };
@@ -90,10 +92,10 @@ test('Variants whose clients hang up before their turn are not built, and anothe
   const { app, service, goOn, begun } = await startBusy();
   const { leave } = await ask(app, FLOOD);
   await leave();
-  const other = readAtOnce(service, OTHER);
+  const other = readAtOnce(service, defaultSnapshot(OTHER));
   goOn();
   expect((await other).source).toBe('generation');
-  await service.stat(OTHER);
+  await service.stat(defaultSnapshot(OTHER));
   expect(begun).toEqual([OTHER.path]);
 });
 
@@ -108,7 +110,7 @@ test('Variants whose clients hang up while the repository is cloned are not buil
   const cloned = next(service, 'cloneFinished', repository.id);
   gate.release();
   await cloned;
-  expect((await read(service, { ...repository.id, depth: 1 })).source).toBe('generation');
+  expect((await read(service, { ...repository.snapshot, depth: 1 })).source).toBe('generation');
   expect(begun()).toBe(1);
 });
 
@@ -116,7 +118,7 @@ test('A variant that was dropped is built for the next client that asks for it',
   const { app, service, goOn, begun } = await startBusy();
   const { leave } = await ask(app, 1);
   await leave();
-  const again = readAtOnce(service, { ...repository.id, depth: 2 });
+  const again = readAtOnce(service, { ...repository.snapshot, depth: 2 });
   goOn();
   expect((await again).source).toBe('generation');
   expect(begun).toEqual([repository.path]);
@@ -125,7 +127,7 @@ test('A variant that was dropped is built for the next client that asks for it',
 test('A variant is built while one of its clients waits for it', async () => {
   const { app, service, goOn, begun } = await startBusy();
   const missed = next(service, 'miss');
-  const stays = readAtOnce(service, { ...repository.id, depth: 2 });
+  const stays = readAtOnce(service, { ...repository.snapshot, depth: 2 });
   await missed;
   const { leave } = await ask(app, 1);
   await leave();
@@ -139,8 +141,8 @@ test('Other repositories, and the default snapshot, have their turn before more 
   const built: string[] = [];
   service.events.on('generationStarted', ({ etag }) => built.push(etag));
   const { answers } = await ask(app, 3);
-  const other = readAtOnce(service, OTHER);
-  const plain = readAtOnce(service, repository.id);
+  const other = readAtOnce(service, defaultSnapshot(OTHER));
+  const plain = readAtOnce(service, repository.snapshot);
   goOn();
   await Promise.all(answers);
   expect(built.slice(0, 2)).toEqual([(await other).etag, (await plain).etag]);
@@ -157,9 +159,9 @@ test('More variants of one repository than may wait get 429, and all else is ans
   expect(await refused.json()).toMatchObject({ status: 429, code: 'TOO_MANY_VARIANTS' });
   const joined = fetch(variantUrl(app, 2));
   const others = [
-    readAtOnce(service, repository.id),
-    readAtOnce(service, OTHER),
-    readAtOnce(service, { ...OTHER, depth: 1 }),
+    readAtOnce(service, repository.snapshot),
+    readAtOnce(service, defaultSnapshot(OTHER)),
+    readAtOnce(service, { ...defaultSnapshot(OTHER), depth: 1 }),
   ];
   goOn();
   await Promise.all(others);
@@ -171,7 +173,7 @@ test('Variants that are dropped leave their places to others', async () => {
   const { app, service, goOn } = await startBusy({ maxPendingVariants: 3 });
   const { leave } = await ask(app, 2);
   await leave();
-  const later = readAtOnce(service, { ...repository.id, depth: 9 });
+  const later = readAtOnce(service, { ...repository.snapshot, depth: 9 });
   goOn();
   expect((await later).source).toBe('generation');
 });

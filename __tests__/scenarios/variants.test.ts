@@ -2,6 +2,7 @@
  * @needs bash curl tar zstd
  * @one-node-version
  */
+
 import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
@@ -112,7 +113,7 @@ describe('A snapshot by ref or depth', () => {
       ['?ref=v2', { ref: 'v2' }],
     ] as const) {
       const first = await get(app, query);
-      await app.router.service.delete({ ...repository.id, ...selected });
+      await app.router.service.delete({ ...repository.snapshot, ...selected });
       expect(await isStored(app, query)).toBe(false);
       expect(await get(app, query)).toEqual(first);
     }
@@ -261,7 +262,7 @@ describe('After a push', () => {
     const query = '?ref=topic/left&depth=1';
     const before = await get(app, query);
     const pushed = await push(repository.bare, { branch: 'topic/left' });
-    const id = { ...repository.id, ref: 'topic/left', depth: 1 };
+    const id = { ...repository.snapshot, ref: 'topic/left', depth: 1 };
     const until = async (isSo: () => Promise<boolean>) => {
       while (!(await isSo())) await setImmediate();
     };

@@ -1,5 +1,6 @@
-import type { ArtifactId } from '../../lib/artifact/artifact.js';
 import { bundleBasis } from '../../lib/artifact/etag.js';
+import type { ArtifactId } from '../../lib/artifact/id.js';
+import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { parseOptions } from '../../lib/config/options.js';
 import { SnapshotError } from '../../lib/errors.js';
 import { decide, isCurrent, rebuildDelay, type StoredState } from '../../lib/service/decide.js';
@@ -14,8 +15,9 @@ const ago = (milliseconds: number) => ({
 const MINUTE = 60_000;
 const HEAD = { kind: 'branch', ref: 'refs/heads/main', oid: '1'.repeat(40) } as const;
 const REPOSITORY = { host: 'git.test', path: 'org/repo' };
-const FIXED = { ...REPOSITORY, ref: HEAD.oid, depth: 1 };
-const BUNDLE = { ...REPOSITORY, base: '2'.repeat(40) };
+const SNAPSHOT = defaultSnapshot(REPOSITORY);
+const FIXED = { ...SNAPSHOT, ref: HEAD.oid, depth: 1 };
+const BUNDLE: ArtifactId = { kind: 'bundle', repository: REPOSITORY, base: '2'.repeat(40) };
 
 const policyOf = (mode: 'strict' | 'stale-while-revalidate') =>
   parseOptions({ dataDir: 'unused', hosts: { 'git.test': {} }, freshness: { mode } }).freshness;
@@ -38,11 +40,11 @@ const STALE = stored({ digest: 'old' });
 type Request = [id: ArtifactId, stored: StoredState | undefined, isBuilding?: boolean];
 /** By the words of the page. */
 const STORED: Record<string, Request> = {
-  nothing: [REPOSITORY, undefined],
-  'nothing, but it is being built': [REPOSITORY, undefined, true],
-  current: [REPOSITORY, CURRENT],
-  stale: [REPOSITORY, STALE],
-  'of another format': [REPOSITORY, stored({ digest: 'new', isOfOtherFormat: true })],
+  nothing: [SNAPSHOT, undefined],
+  'nothing, but it is being built': [SNAPSHOT, undefined, true],
+  current: [SNAPSHOT, CURRENT],
+  stale: [SNAPSHOT, STALE],
+  'of another format': [SNAPSHOT, stored({ digest: 'new', isOfOtherFormat: true })],
   'a commit with a depth': [FIXED, STALE],
   'the same, over six hours old': [FIXED, stored({ digest: 'new', isPastRetention: true })],
   'the same, of another format': [FIXED, stored({ isOfOtherFormat: true })],
@@ -116,7 +118,7 @@ test('Without any check, the check that stored an artifact counts, and a clock t
   const of = (storedAt: number) => {
     const artifact = stored({ digest: 'new', storedAt });
     const progress = { isChecked: false, isBuilding: false };
-    return decide(REPOSITORY, artifact, upstream, policyOf('strict'), NOW, progress);
+    return decide(SNAPSHOT, artifact, upstream, policyOf('strict'), NOW, progress);
   };
   expect(of(ago(MINUTE / 2).date)).toBe('serve');
   expect(of(ago(2 * MINUTE).date)).toBe('check-first');
@@ -127,7 +129,7 @@ test('An artifact that another process stored after a later check is current, ex
   const provenance = { ...STALE.provenance, knownAt: ago(1000).date };
   const artifact = { ...STALE, provenance };
   const inMode = (mode: 'strict' | 'stale-while-revalidate', upstream: UpstreamState) =>
-    isCurrent(REPOSITORY, artifact, upstream, { mode });
+    isCurrent(SNAPSHOT, artifact, upstream, { mode });
   // Dates far ahead of this clock are not believed: the test's are in the past.
   expect(inMode('stale-while-revalidate', CHECKED)).toBe(true);
   expect(inMode('strict', CHECKED)).toBe(false);

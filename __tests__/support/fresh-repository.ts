@@ -3,7 +3,8 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { isDeepStrictEqual } from 'node:util';
-import type { ArtifactId, StoredArtifact } from '../../lib/artifact/artifact.js';
+import type { StoredArtifact } from '../../lib/artifact/artifact.js';
+import { type ArtifactId, defaultSnapshot, type SnapshotId } from '../../lib/artifact/id.js';
 import {
   createSnapshotService,
   type SnapshotEvents,
@@ -36,7 +37,9 @@ export interface ReadArtifact {
  */
 export interface FreshRepository {
   readonly path: string;
-  readonly id: { readonly host: string; readonly path: string };
+  readonly id: RepositoryId;
+  /** The id of its default snapshot. */
+  readonly snapshot: SnapshotId;
   /** Where the upstream serves it; with `.git` as well. */
   readonly url: string;
   /** At the upstream. */
@@ -76,6 +79,7 @@ export async function freshRepository(
   return {
     path,
     id: { host: HOST, path },
+    snapshot: defaultSnapshot({ host: HOST, path }),
     url: `${upstream.url}/${path}`,
     bare,
     upstream,
@@ -139,7 +143,7 @@ export async function next<Name extends keyof SnapshotEvents>(
 
 /** Resolves when an artifact was generated once more and is stored: the next request is served the new one. */
 export async function renewed(service: SnapshotService, id: ArtifactId): Promise<void> {
-  await next(service, 'generationFinished', id);
+  await next(service, 'generationFinished', id.repository);
   await service.stat(id);
 }
 
@@ -150,7 +154,7 @@ export async function untilStored(
   isWanted: (stored: StoredArtifact | undefined) => boolean | Promise<boolean>,
 ): Promise<void> {
   for (;;) {
-    const finished = next(service, 'generationFinished', id);
+    const finished = next(service, 'generationFinished', id.repository);
     // The event comes before the artifact is stored: this waits for one that is being stored.
     if (await isWanted(await service.stat(id))) return;
     await finished;

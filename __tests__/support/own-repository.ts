@@ -1,7 +1,9 @@
 import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
+import { defaultSnapshot, type SnapshotId } from '../../lib/artifact/id.js';
 import type { SnapshotOptions, SnapshotService } from '../../lib/index.js';
 import { MirrorDirectory } from '../../lib/mirror/disk/mirror-directory.js';
+import type { RepositoryId } from '../../lib/repository.js';
 import { HOST, type HostApp, type HostAppOptions, startHostApp } from './host-app.js';
 import { git } from './run.js';
 import { type Cleanup, cleanup } from './temporary-directory.js';
@@ -13,7 +15,9 @@ export interface OwnRepository extends Cleanup {
   /** The directory of the upstream's repositories. */
   readonly root: string;
   readonly path: string;
-  readonly id: { readonly host: string; readonly path: string };
+  readonly id: RepositoryId;
+  /** The id of its default snapshot. */
+  readonly snapshot: SnapshotId;
   /** Where the upstream serves it; with `.git` as well. */
   readonly url: string;
   /** At the upstream. */
@@ -100,6 +104,9 @@ export function ownRepository(build?: (bare: string) => Promise<void>): OwnRepos
     },
     get id() {
       return { host: HOST, path };
+    },
+    get snapshot() {
+      return defaultSnapshot({ host: HOST, path });
     },
     get url() {
       return `${running().url}/${path}`;

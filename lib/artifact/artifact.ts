@@ -1,39 +1,6 @@
-import { OID_PATTERN } from '../git/object.js';
 import type { RepositoryId } from '../repository.js';
 import type { ByteRange, ObjectBody } from '../stores/store.js';
-
-/** Identifies a snapshot. Without `ref` and `depth` it is the repository's default snapshot. */
-export interface SnapshotId extends RepositoryId {
-  /**
-   * The branch or tag to check out, by its short name, as `git clone --branch` takes it; or a commit, by its 40
-   * hex digits. Default: HEAD.
-   */
-  readonly ref?: string | undefined;
-  /** The number of commits of history, from 1 on, as for `git clone --depth`. Default: all. */
-  readonly depth?: number | undefined;
-}
-
-/** A bundle that brings a checkout of `base` (a commit, 40 hex digits) to the mirror's HEAD. */
-export interface BundleId extends RepositoryId {
-  readonly base: string;
-}
-
-/** Identifies a snapshot or bundle of a repository. */
-export type ArtifactId = SnapshotId | BundleId;
-
-export function isBundle(id: ArtifactId): id is BundleId {
-  return 'base' in id;
-}
-
-/** Whether the id is of a snapshot of a commit that is given by its id. */
-export function isByCommit(id: ArtifactId): id is SnapshotId & { readonly ref: string } {
-  return !isBundle(id) && id.ref !== undefined && OID_PATTERN.test(id.ref);
-}
-
-/** Whether no push ever changes the artifact: it is a commit with a depth, without branches and tags. */
-export function isFixed(id: ArtifactId): boolean {
-  return isByCommit(id) && id.depth !== undefined;
-}
+import type { ArtifactId, BundleId } from './id.js';
 
 /** Describes an artifact. */
 export interface ArtifactInfo {

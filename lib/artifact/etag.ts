@@ -3,7 +3,7 @@ import { hostConfig, originUrl } from '../config/hosts.js';
 import type { SnapshotConfig } from '../config/options.js';
 import { hashLines } from '../git/hash-lines.js';
 import type { Head, Ref } from '../git/refs.js';
-import { type ArtifactId, isByCommit } from './artifact.js';
+import { type ArtifactId, isByCommit } from './id.js';
 
 /** Raised whenever the same inputs give other bytes. */
 const SNAPSHOT_FORMAT = 4;
@@ -30,14 +30,19 @@ export interface SnapshotInputs {
  */
 export function formatOf(config: SnapshotConfig, id: ArtifactId): string {
   const { compressionLevel, trustFileTimes } = config.snapshot;
-  const inputs = [SNAPSHOT_FORMAT, originUrl(config, id), compressionLevel, trustFileTimes];
+  const inputs = [
+    SNAPSHOT_FORMAT,
+    originUrl(config, id.repository),
+    compressionLevel,
+    trustFileTimes,
+  ];
   if (isOnlyReachable(config, id)) inputs.push('reachable');
   return createHash('sha256').update(JSON.stringify(inputs)).digest('hex').slice(0, 16);
 }
 
 /** Whether the artifact may be served only if its commit is reachable from a branch or tag. */
 export function isOnlyReachable(config: SnapshotConfig, id: ArtifactId): boolean {
-  return isByCommit(id) && hostConfig(config, id).onlyReachableCommits;
+  return isByCommit(id) && hostConfig(config, id.repository).onlyReachableCommits;
 }
 
 /** The strong entity tag of a snapshot (RFC 9110 §8.8.3). Known before its first byte. */

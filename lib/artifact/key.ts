@@ -1,5 +1,5 @@
 import { type RepositoryId, repositoryKey } from '../repository.js';
-import { type ArtifactId, isBundle } from './artifact.js';
+import { type ArtifactId, isVariant } from './id.js';
 
 /*
  * The keys of artifacts in a store.
@@ -15,20 +15,16 @@ import { type ArtifactId, isBundle } from './artifact.js';
 const VARIANT = 'variant/';
 
 export function artifactKey(id: ArtifactId): string {
+  const name = repositoryKey(id.repository);
+  if (!isVariant(id)) return `snapshot/${name}`;
   const parameters: string[] = [];
-  if (isBundle(id)) {
+  if (id.kind === 'bundle') {
     parameters.push(`base=${id.base}`);
   } else {
     if (id.depth !== undefined) parameters.push(`depth=${id.depth}`);
     if (id.ref !== undefined) parameters.push(`ref=${id.ref.replaceAll('/', ':')}`);
   }
-  if (parameters.length === 0) return `snapshot/${repositoryKey(id)}`;
-  return `${VARIANT}${parameters.join('&')}/${repositoryKey(id)}`;
-}
-
-/** Whether the artifact is not the repository's default snapshot. */
-export function isVariant(id: ArtifactId): boolean {
-  return artifactKey(id).startsWith(VARIANT);
+  return `${VARIANT}${parameters.join('&')}/${name}`;
 }
 
 /** Whether a key of the store is that of a variant of the repository. */

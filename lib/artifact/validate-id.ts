@@ -3,34 +3,51 @@ import type { SnapshotConfig } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
 import { OID_PATTERN } from '../git/object.js';
 import { isValidRefName } from '../git/refs.js';
-import { parseRepository, repositoryKey } from '../repository.js';
-import { type ArtifactId, isBundle } from './artifact.js';
+import { parseRepository, type RepositoryId, repositoryKey } from '../repository.js';
+import type { ArtifactId } from './id.js';
+
+type AllowList = Pick<SnapshotConfig, 'hosts'>;
 
 const MAX_REF_BYTES = 255;
 const MAX_DEPTH = 0x7fff_ffff;
 
 /**
- * Validates an id from a caller without HTTP, by the rules for requests.
+ * Validates the id of an artifact from a caller without HTTP, by the rules for requests.
  *
  * @returns the id with the canonical name of its repository.
- * @throws SnapshotError `INVALID_REPOSITORY`, `INVALID_REQUEST`, `FORBIDDEN`.
+ * @throws SnapshotError as `allowedRepository`; `INVALID_REQUEST`.
  */
-export function canonicalId<Id extends ArtifactId>(
-  config: Pick<SnapshotConfig, 'hosts'>,
-  id: Id,
-): Id {
-  if (typeof id?.host !== 'string' || typeof id.path !== 'string') {
+export function canonicalId<Id extends ArtifactId>(config: AllowList, id: Id): Id {
+  const repository = allowedRepository(config, id?.repository);
+  switch (id.kind) {
+    case 'snapshot':
+      if ('base' in id) throw invalid('a snapshot has no base');
+      if (id.ref !== undefined) checkRef(id.ref);
+      if (id.depth !== undefined) checkDepth(id.depth);
+      break;
+    case 'bundle':
+      if ('ref' in id || 'depth' in id) throw invalid('a bundle has no ref and no depth');
+      if (!OID_PATTERN.test(id.base)) throw invalid('base is not 40 lower-case hex digits');
+      break;
+    default:
+      throw invalid('the kind of an artifact is neither snapshot nor bundle');
+  }
+  return { ...id, repository };
+}
+
+/**
+ * Validates a repository from a caller without HTTP, by the rules for requests.
+ *
+ * @returns its canonical name.
+ * @throws SnapshotError `INVALID_REPOSITORY`, `FORBIDDEN`.
+ */
+export function allowedRepository(config: AllowList, repository: RepositoryId): RepositoryId {
+  if (typeof repository?.host !== 'string' || typeof repository.path !== 'string') {
     throw new SnapshotError('INVALID_REPOSITORY', 'a repository is an object with host and path');
   }
-  const repository = canonicalRepository(config, parseRepository(repositoryKey(id)));
-  hostConfig(config, repository);
-  if (isBundle(id)) {
-    if (!OID_PATTERN.test(id.base)) throw invalid('base is not 40 lower-case hex digits');
-  } else {
-    if (id.ref !== undefined) checkRef(id.ref);
-    if (id.depth !== undefined) checkDepth(id.depth);
-  }
-  return { ...id, ...repository };
+  const canonical = canonicalRepository(config, parseRepository(repositoryKey(repository)));
+  hostConfig(config, canonical);
+  return canonical;
 }
 
 /**

@@ -1,11 +1,7 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { Request, Response } from 'express';
-import type {
-  ArtifactId,
-  ArtifactSource,
-  GeneratedArtifact,
-  StoredArtifact,
-} from '../artifact/artifact.js';
+import type { ArtifactSource, GeneratedArtifact, StoredArtifact } from '../artifact/artifact.js';
+import type { ArtifactId } from '../artifact/id.js';
 import type { SnapshotConfig } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
 import type { ByteRange } from '../stores/store.js';

@@ -1,4 +1,5 @@
-import type { ArtifactSource, BundleId } from '../artifact/artifact.js';
+import type { ArtifactSource } from '../artifact/artifact.js';
+import type { BundleId } from '../artifact/id.js';
 import type { SnapshotConfig } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
 import { OID_PATTERN } from '../git/object.js';
@@ -17,8 +18,12 @@ export function createBundleHandler(
 ): ArtifactHandler {
   return createArtifactHandler<BundleId>(source, config, {
     contentType: 'application/x-git-bundle',
-    identify: ({ req, repository }) => ({ ...repository, base: parseBase(rawQuery(req)) }),
-    filename: (id) => `${repositoryName(id)}.bundle`,
+    identify: ({ req, repository }) => ({
+      kind: 'bundle',
+      repository,
+      base: parseBase(rawQuery(req)),
+    }),
+    filename: ({ repository }) => `${repositoryName(repository)}.bundle`,
     async answersInstead(id: BundleId, { res, signal }: Exchange): Promise<boolean> {
       if (!(await source.isUpToDate(id, { signal }))) return false;
       res.writeHead(204, { 'Cache-Control': 'no-store' }).end();

@@ -1,4 +1,5 @@
-import type { ArtifactSource, SnapshotId } from '../artifact/artifact.js';
+import type { ArtifactSource } from '../artifact/artifact.js';
+import { isVariant, type SnapshotId } from '../artifact/id.js';
 import { checkDepth, checkRef } from '../artifact/validate-id.js';
 import type { SnapshotConfig } from '../config/options.js';
 import { type RepositoryId, repositoryName } from '../repository.js';
@@ -13,8 +14,12 @@ export function createSnapshotHandler(
 ): ArtifactHandler {
   return createArtifactHandler<SnapshotId>(source, config, {
     contentType: 'application/zstd',
-    identify: ({ req, repository }) => ({ ...repository, ...parseSnapshotQuery(rawQuery(req)) }),
-    filename: (id) => `${repositoryName(id)}.tar.zst`,
+    identify: ({ req, repository }) => ({
+      kind: 'snapshot',
+      repository,
+      ...parseSnapshotQuery(rawQuery(req)),
+    }),
+    filename: ({ repository }) => `${repositoryName(repository)}.tar.zst`,
     headers: (id, { commit }) =>
       commit === undefined
         ? {}
@@ -23,11 +28,11 @@ export function createSnapshotHandler(
 
   /** Bundles lead to HEAD: they are only useful for a checkout of HEAD with its whole history. */
   function fastForward(id: SnapshotId, commit: string) {
-    if (id.ref !== undefined || id.depth !== undefined) return {};
-    const head = source.headOf(id);
+    if (isVariant(id)) return {};
+    const head = source.headOf(id.repository);
     return head === undefined || head === commit
       ? {}
-      : { 'X-Cachew-Bundle-Url': bundleUrl(id, commit) };
+      : { 'X-Cachew-Bundle-Url': bundleUrl(id.repository, commit) };
   }
 }
 

@@ -1,6 +1,6 @@
 import pLimit from 'p-limit';
 import { SingleFlight } from '../async/single-flight.js';
-import { type RepositoryId, repositoryOf } from '../repository.js';
+import type { RepositoryId } from '../repository.js';
 import type { MirrorRevision, RevisionOnDisk } from './disk/revision.js';
 
 /** The right to read a revision: its files stay until the lease is released. */
@@ -39,7 +39,7 @@ export class Mirror {
 
   /** @param repository may be the id of an artifact; the mirror keeps only its repository. */
   constructor(repository: RepositoryId, directory: string) {
-    this.repository = repositoryOf(repository);
+    this.repository = repository;
     this.directory = directory;
   }
 

@@ -7,7 +7,7 @@ import { SingleFlight } from '../async/single-flight.js';
 import type { SnapshotConfig } from '../config/options.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events/events.js';
-import { type RepositoryId, repositoryOf } from '../repository.js';
+import type { RepositoryId } from '../repository.js';
 import { Cloner, type StoredSnapshots } from './clone-mirror.js';
 import { collectGarbage } from './collect-garbage.js';
 import { inspectMirror } from './disk/integrity.js';
@@ -129,11 +129,10 @@ export class MirrorManager {
    * @throws SnapshotError `UPSTREAM_*`, `REPOSITORY_UNSUPPORTED`, `LIMIT_EXCEEDED`, `STORAGE_FULL`.
    */
   async lease(
-    id: RepositoryId,
+    repository: RepositoryId,
     signal: AbortSignal,
     { onClone = () => {}, isBackground = false }: LeaseOptions = {},
   ): Promise<MirrorLease> {
-    const repository = repositoryOf(id);
     return await retry(
       MAX_ATTEMPTS,
       async () => {

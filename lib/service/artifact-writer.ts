@@ -2,9 +2,10 @@ import type { EventEmitter } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type ArtifactId, type ArtifactInfo, isBundle } from '../artifact/artifact.js';
+import type { ArtifactInfo } from '../artifact/artifact.js';
 import { formatOf } from '../artifact/etag.js';
-import { artifactKey, isVariant } from '../artifact/key.js';
+import { type ArtifactId, isVariant } from '../artifact/id.js';
+import { artifactKey } from '../artifact/key.js';
 import { encodeMetadata } from '../artifact/metadata.js';
 import { unlessAborted } from '../async/abort.js';
 import { withDeadline } from '../async/deadline.js';
@@ -14,7 +15,6 @@ import { deserializeError, SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events/events.js';
 import { prepareDirectory, temporaryName } from '../fs/temporary.js';
 import type { MirrorLease } from '../mirror/mirror.js';
-import { repositoryOf } from '../repository.js';
 import { adoptMethod, checkingFirst } from '../stores/abilities.js';
 import type { Metadata, SnapshotStore } from '../stores/store.js';
 import { isPreconditionFailure } from '../stores/write-condition.js';
@@ -148,7 +148,13 @@ export class ArtifactWriter {
         await rm(scratch, { recursive: true, force: true });
       }
     };
-    const build = { repository: id, isVariant: isVariant(id), isBackground, awaited, signal };
+    const build = {
+      repository: id.repository,
+      isVariant: isVariant(id),
+      isBackground,
+      awaited,
+      signal,
+    };
     return await this.#queue.run(build, run);
   }
 
@@ -166,15 +172,15 @@ export class ArtifactWriter {
   ): WriteTask {
     const { limits, snapshot } = this.#config;
     const task = { mirror, revision, path, scratch, limits };
-    if (isBundle(id)) return { kind: 'bundle', ...task, base: id.base };
+    if (id.kind === 'bundle') return { kind: 'bundle', ...task, base: id.base };
     return {
       kind: 'snapshot',
       ...task,
       ...snapshot,
       selection: { ref: id.ref, depth: id.depth },
-      onlyReachableCommits: hostConfig(this.#config, id).onlyReachableCommits,
+      onlyReachableCommits: hostConfig(this.#config, id.repository).onlyReachableCommits,
       unless,
-      originUrl: originUrl(this.#config, id),
+      originUrl: originUrl(this.#config, id.repository),
       secondThreadPackBytes: SECOND_THREAD_PACK_BYTES,
     };
   }
@@ -246,7 +252,7 @@ export class ArtifactWriter {
     } catch (cause) {
       if (isPreconditionFailure(cause)) return 'superseded';
       const error = toSnapshotError(cause);
-      this.#events.emit('storeFailed', { repository: repositoryOf(id), error });
+      this.#events.emit('storeFailed', { repository: id.repository, error });
       return 'not-stored';
     }
   }

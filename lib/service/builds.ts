@@ -1,5 +1,5 @@
-import type { ArtifactId } from '../artifact/artifact.js';
-import { artifactKey, isVariant } from '../artifact/key.js';
+import { type ArtifactId, isVariant } from '../artifact/id.js';
+import { artifactKey } from '../artifact/key.js';
 import { unlessAborted } from '../async/abort.js';
 import { orLater } from '../async/deadline.js';
 import { Build } from './build.js';

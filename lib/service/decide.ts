@@ -1,5 +1,5 @@
-import { type ArtifactId, isBundle, isFixed } from '../artifact/artifact.js';
 import { bundleBasis } from '../artifact/etag.js';
+import { type ArtifactId, isFixed } from '../artifact/id.js';
 import type { Provenance } from '../artifact/metadata.js';
 import { type Moment, momentOf } from '../async/clock.js';
 import type { FreshnessPolicy } from '../config/options.js';
@@ -63,7 +63,7 @@ export function decide(
   if (isStrict && due && !isChecked && (stored !== undefined || isBuilding)) return 'check-first';
   if (stored === undefined) return 'build';
   const current = isCurrent(id, stored, upstream, policy);
-  if (isBundle(id) && !current) return 'build';
+  if (id.kind === 'bundle' && !current) return 'build';
   if (isStrict && !current) {
     const mayBeStale = upstream.failure !== undefined && !stored.isOfOtherFormat;
     return mayBeStale ? 'serve-and-build' : 'build';
@@ -88,7 +88,7 @@ export function isCurrent(
   { mode }: Pick<FreshnessPolicy, 'mode'>,
 ): boolean {
   if (isOfOtherFormat) return false;
-  if (isBundle(id)) {
+  if (id.kind === 'bundle') {
     if (head === undefined || provenance.basis === bundleBasis(head)) return true;
   } else {
     if (digest === undefined || provenance.digest === digest) return true;

@@ -1,4 +1,5 @@
-import type { BundleId, EnsuredRefs, GetOptions, WantedRefs } from '../artifact/artifact.js';
+import type { EnsuredRefs, GetOptions, WantedRefs } from '../artifact/artifact.js';
+import { type BundleId, defaultSnapshot } from '../artifact/id.js';
 import { unlessAborted } from '../async/abort.js';
 import { retry } from '../async/retry.js';
 import { isUpstreamFailure, SnapshotError } from '../errors.js';
@@ -6,7 +7,7 @@ import { OID_PATTERN } from '../git/object.js';
 import { isValidRefName, refNameOf } from '../git/refs.js';
 import type { MirrorQuery, QueryResult } from '../mirror/jobs/query.js';
 import type { MirrorManager } from '../mirror/mirrors.js';
-import { type RepositoryId, repositoryOf } from '../repository.js';
+import type { RepositoryId } from '../repository.js';
 import { isMirroredRef } from '../upstream/advertisement.js';
 import type { RefFinder } from './find-ref.js';
 import type { KnownUpstreams } from './known-upstreams.js';
@@ -68,24 +69,23 @@ export class MirrorQueries {
 
   /** As `ArtifactSource.isUpToDate`. */
   isUpToDate(id: BundleId, { signal }: GetOptions = {}): Promise<boolean> {
-    return this.#answer(id, signal, () => this.#isUpToDate(id));
+    return this.#answer(id.repository, signal, () => this.#isUpToDate(id));
   }
 
   async #answer<T>(
-    id: RepositoryId,
+    repository: RepositoryId,
     signal: AbortSignal | undefined,
     query: () => Promise<T>,
   ): Promise<T> {
     const { checks, refresher, pending, started, stopping } = this.#parts;
     if (stopping.aborted) throw new SnapshotError('CLOSED', 'the service is closed or closing');
-    const leave = pending.enterQuery(id);
+    const leave = pending.enterQuery(repository);
     const answer = async () => {
-      await checks.throwIfRefused(id, signal);
+      await checks.throwIfRefused(repository, signal);
       await started();
       const answered = await query();
-      const repository = repositoryOf(id);
       refresher.noteRequest(repository);
-      refresher.rebuildSoon(repository);
+      refresher.rebuildSoon(defaultSnapshot(repository));
       return answered;
     };
     return await unlessAborted(answer().finally(leave), signal);
@@ -132,17 +132,16 @@ export class MirrorQueries {
     };
   }
 
-  async #isUpToDate(id: BundleId): Promise<boolean> {
+  async #isUpToDate({ repository, base }: BundleId): Promise<boolean> {
     const { known, checks } = this.#parts;
-    const { base } = id;
-    const query = () => this.#query(id, { refs: [], commits: [base], objects: [] });
+    const query = () => this.#query(repository, { refs: [], commits: [base], objects: [] });
     let answer = await query();
     const isHead = answer.head === base;
     const isMissing = answer.missing.length > 0;
     // An unknown base may be made up: it must not cause one check after another.
-    if (!answer.isCloned && (isHead || (isMissing && !known.isThrottled(id)))) {
+    if (!answer.isCloned && (isHead || (isMissing && !known.isThrottled(repository)))) {
       try {
-        await checks.check(id);
+        await checks.check(repository);
       } catch (error) {
         if (!isUpstreamFailure(error)) throw error;
         const message = `the upstream could not be asked for ${base}`;

@@ -2,7 +2,7 @@ import { type Moment, momentOf, thisMoment } from '../async/clock.js';
 import type { FreshnessPolicy } from '../config/options.js';
 import type { SnapshotError } from '../errors.js';
 import type { MirrorManager } from '../mirror/mirrors.js';
-import { type RepositoryId, repositoryKey, repositoryOf } from '../repository.js';
+import { type RepositoryId, repositoryKey } from '../repository.js';
 import type { Refusals } from './refusals.js';
 import { isDue, isFailing, nextCheckAt, type UpstreamState } from './upstream-state.js';
 
@@ -111,10 +111,10 @@ export class KnownUpstreams {
   }
 
   /** Changes what is kept. A repository that was not known is known from now on. */
-  update(id: RepositoryId, change: Partial<KnownUpstream>): void {
-    const key = repositoryKey(id);
+  update(repository: RepositoryId, change: Partial<KnownUpstream>): void {
+    const key = repositoryKey(repository);
     const nothing = { requestedAt: undefined, checkedAt: undefined, triedAt: undefined };
-    const known = this.#known.get(key) ?? { repository: repositoryOf(id), ...nothing };
+    const known = this.#known.get(key) ?? { repository, ...nothing };
     this.#known.set(key, { ...known, ...change });
   }
 }

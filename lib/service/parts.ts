@@ -1,5 +1,6 @@
 import type { EventEmitter } from 'node:events';
 import { join } from 'node:path';
+import { defaultSnapshot } from '../artifact/id.js';
 import type { SnapshotConfig } from '../config/options.js';
 import type { SnapshotEvents } from '../events/events.js';
 import { InProcessLocks } from '../locks/in-process.js';
@@ -67,12 +68,13 @@ export function createParts(context: ServiceContext): ServiceParts {
   // The lower parts report to the upper ones, which exist by the time of any report.
   const snapshots: StoredSnapshots = {
     open: async (repository, signal) => {
-      const found = await stored.open(repository, { signal });
+      const id = defaultSnapshot(repository);
+      const found = await stored.open(id, { signal });
       if (found === undefined) return undefined;
       const { body, revision } = found.artifact;
       const damaged = () => {
-        stored.distrust(repository, revision);
-        refresher.rebuildForced(repository);
+        stored.distrust(id, revision);
+        refresher.rebuildForced(id);
       };
       return { body, damaged };
     },

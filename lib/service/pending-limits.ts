@@ -1,5 +1,4 @@
-import type { ArtifactId } from '../artifact/artifact.js';
-import { isVariant } from '../artifact/key.js';
+import { type ArtifactId, isVariant } from '../artifact/id.js';
 import type { Limits } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
@@ -27,7 +26,7 @@ export class PendingLimits {
    * @throws SnapshotError `OVERLOADED`, `TOO_MANY_VARIANTS`.
    */
   enterBuild(id: ArtifactId, isBackground: boolean): () => void {
-    const key = repositoryKey(id);
+    const key = repositoryKey(id.repository);
     const { maxPendingVariants } = this.#limits;
     if (!isBackground && isVariant(id) && this.#variants.of(key) >= maxPendingVariants) {
       const message = `${maxPendingVariants} variants of ${key} are being made or waited for`;

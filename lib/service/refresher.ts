@@ -1,5 +1,6 @@
-import type { ArtifactId, SnapshotId, StoredArtifact } from '../artifact/artifact.js';
-import { artifactKey, isVariant } from '../artifact/key.js';
+import type { StoredArtifact } from '../artifact/artifact.js';
+import { type ArtifactId, defaultSnapshot, isVariant } from '../artifact/id.js';
+import { artifactKey } from '../artifact/key.js';
 import { thisMoment } from '../async/clock.js';
 import { FailureCache } from '../async/failure-cache.js';
 import { KeyedLimit } from '../async/keyed-limit.js';
@@ -8,7 +9,7 @@ import { SingleFlight } from '../async/single-flight.js';
 import type { FreshnessPolicy, Limits } from '../config/options.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { MirrorManager } from '../mirror/mirrors.js';
-import { type RepositoryId, repositoryKey, repositoryOf } from '../repository.js';
+import { type RepositoryId, repositoryKey } from '../repository.js';
 import { isNotFound } from '../writer/write-context.js';
 import type { Builds } from './builds.js';
 import { isCurrent, rebuildDelay } from './decide.js';
@@ -59,7 +60,7 @@ export class Refresher {
     this.#intervals = new Schedule((repository) => this.#refreshAtInterval(repository));
     this.#checksAt = new Schedule((repository) => {
       if (known.isThrottled(repository)) this.pushed(repository);
-      else this.checkSoon(repository, Date.now());
+      else this.checkSoon(defaultSnapshot(repository), Date.now());
     });
     this.#delayed = new Schedule((rebuild) => rebuild());
     const stop = () => {
@@ -68,19 +69,18 @@ export class Refresher {
     stopping.addEventListener('abort', stop, { once: true });
   }
 
-  /** A client requested an artifact that exists. */
-  noteRequest(id: ArtifactId): void {
+  /** A client requested an artifact of the repository, and got it. */
+  noteRequest(repository: RepositoryId): void {
     const { known, mirrors } = this.#parts;
-    known.know(id, thisMoment());
-    this.refreshAtIntervals(id);
+    known.know(repository, thisMoment());
+    this.refreshAtIntervals(repository);
     // A failure only affects the order of evictions.
-    mirrors.touch(id).catch(() => {});
+    mirrors.touch(repository).catch(() => {});
   }
 
   /** Refreshes a repository every `refreshInterval` from now on, if the option is set. */
-  refreshAtIntervals(id: RepositoryId): void {
+  refreshAtIntervals(repository: RepositoryId): void {
     const { refreshInterval } = this.#parts.policy;
-    const repository = repositoryOf(id);
     const key = repositoryKey(repository);
     if (refreshInterval === undefined || this.#intervals.has(key)) return;
     const jitter = 1 + JITTER * (2 * Math.random() - 1);
@@ -95,10 +95,10 @@ export class Refresher {
   checkSoon(id: ArtifactId, since?: number): void {
     const { checks, stopping } = this.#parts;
     if (stopping.aborted) return;
-    const repository = repositoryOf(id);
+    const { repository } = id;
     const then = async (isAnswered: boolean) => {
       if (!isAnswered && since !== undefined) return this.pushed(repository);
-      this.rebuildSoon(repository);
+      this.rebuildSoon(defaultSnapshot(repository));
       this.rebuildSoon(id);
     };
     const key = `${since === undefined ? 'due' : 'since'} ${artifactKey(id)}`;
@@ -121,11 +121,14 @@ export class Refresher {
   rebuildSoon(id: ArtifactId): void {
     const key = artifactKey(id);
     if (this.#parts.stopping.aborted || this.#delayed.has(key) || this.#failures.has(key)) return;
-    void this.#rebuilds.join(key, () => this.#limit.run(id.host, () => this.#rebuild(id)));
+    void this.#rebuilds.join(key, () =>
+      this.#limit.run(id.repository.host, () => this.#rebuild(id)),
+    );
   }
 
   /** Rebuilds a current snapshot in the background: its mirror was pruned. */
-  rebuildPruned(id: SnapshotId): void {
+  rebuildPruned(repository: RepositoryId): void {
+    const id = defaultSnapshot(repository);
     const { stored } = this.#parts;
     this.#force(id, async () => {
       const found = await stored.stat(id);
@@ -135,7 +138,7 @@ export class Refresher {
         this.rebuildSoon(id);
         return false;
       }
-      return !this.#delay(id, found, () => this.rebuildPruned(id));
+      return !this.#delay(id, found, () => this.rebuildPruned(repository));
     });
   }
 
@@ -151,22 +154,23 @@ export class Refresher {
    */
   async refresh(repository: RepositoryId): Promise<StoredArtifact> {
     const { known, checks, builds, stored } = this.#parts;
+    const id = defaultSnapshot(repository);
     const requestedAt = performance.now();
-    const before = await stored.stat(repository);
+    const before = await stored.stat(id);
     if (before !== undefined || known.isKnown(repository)) await checks.check(repository);
-    this.#failures.forget(artifactKey(repository));
+    this.#failures.forget(artifactKey(id));
     const checkedAt = performance.now();
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      const found = await stored.stat(repository);
-      if (found !== undefined && this.#isCurrent(repository, found)) return found.artifact;
-      const build = builds.begin(repository, requestedAt);
+      const found = await stored.stat(id);
+      if (found !== undefined && this.#isCurrent(id, found)) return found.artifact;
+      const build = builds.begin(id, requestedAt);
       await build.outcome();
       const end = await build.done;
       known.know(repository);
       if (end === 'not-stored') break;
       const isNew = build.isSince(checkedAt, known.digestOf(repository));
       if (end === 'superseded' || !isNew) continue;
-      const built = await stored.stat(repository);
+      const built = await stored.stat(id);
       if (built !== undefined) return built.artifact;
       // The snapshot may exceed the store's budget. Then another build would, too.
       break;
@@ -187,7 +191,7 @@ export class Refresher {
     if (performance.now() - requestedAt.time > keepWarmFor) return;
     // A process that shares the store may have checked in this interval.
     const since = Date.now() - refreshInterval * (1 - JITTER);
-    if (!known.isThrottled(repository)) this.checkSoon(repository, since);
+    if (!known.isThrottled(repository)) this.checkSoon(defaultSnapshot(repository), since);
     this.refreshAtIntervals(repository);
   }
 
@@ -199,7 +203,7 @@ export class Refresher {
       await builds.begin(id, performance.now(), { isBackground: true, isForced: true }).done;
     };
     // A failed build is an event, and the next change causes another one.
-    const run = () => this.#limit.run(id.host, rebuild).catch(() => {});
+    const run = () => this.#limit.run(id.repository.host, rebuild).catch(() => {});
     void this.#rebuilds.join(`forced ${artifactKey(id)}`, run);
   }
 
@@ -235,7 +239,7 @@ export class Refresher {
         await build.outcome();
         const end = await build.done;
         // A build of older refs, or a store by another process, may have left a stale artifact.
-        isLast = end !== 'superseded' && build.isOf(known.digestOf(id));
+        isLast = end !== 'superseded' && build.isOf(known.digestOf(id.repository));
       }
     } catch (error) {
       // A missing ref was deleted from the store by now, and may come back.
@@ -245,6 +249,6 @@ export class Refresher {
 
   #isCurrent(id: ArtifactId, found: Found<StoredArtifact>): boolean {
     const { known, policy } = this.#parts;
-    return isCurrent(id, found, known.stateOf(id), policy);
+    return isCurrent(id, found, known.stateOf(id.repository), policy);
   }
 }

@@ -1,4 +1,5 @@
 import type { EventEmitter } from 'node:events';
+import { defaultSnapshot } from '../artifact/id.js';
 import { artifactKey, checkKey } from '../artifact/key.js';
 import { BackOff } from '../async/back-off.js';
 import { Schedule } from '../async/schedule.js';
@@ -120,12 +121,13 @@ export class Removal {
   /** Goes on after a failure, and throws it at the end. */
   async #deleteArtifacts(repository: RepositoryId): Promise<void> {
     const { stored, builds } = this.#parts;
-    await builds.untilStored(repository);
+    const id = defaultSnapshot(repository);
+    await builds.untilStored(id);
     const failures: unknown[] = [];
     const remove = async (key: string) => {
       await stored.delete(key).catch((error: unknown) => failures.push(error));
     };
-    await remove(artifactKey(repository));
+    await remove(artifactKey(id));
     for (const { key } of await stored.variantsOf(repository)) await remove(key);
     if (failures.length > 0) throw failures[0];
   }

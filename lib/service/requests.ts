@@ -1,20 +1,18 @@
 import type { EventEmitter } from 'node:events';
-import {
-  type ArtifactId,
-  type GeneratedArtifact,
-  type GetOptions,
-  isFixed,
-  type OpenArtifactOptions,
-  type OpenedArtifact,
-  type Representation,
-  type StoredArtifact,
+import type {
+  GeneratedArtifact,
+  GetOptions,
+  OpenArtifactOptions,
+  OpenedArtifact,
+  Representation,
+  StoredArtifact,
 } from '../artifact/artifact.js';
+import { type ArtifactId, isFixed } from '../artifact/id.js';
 import { unlessAborted } from '../async/abort.js';
 import { thisMoment } from '../async/clock.js';
 import type { FreshnessPolicy } from '../config/options.js';
 import { isUpstreamFailure, SnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events/events.js';
-import { repositoryOf } from '../repository.js';
 import type { Build } from './build.js';
 import type { Builds } from './builds.js';
 import { type Action, decide } from './decide.js';
@@ -53,7 +51,7 @@ export class Requests {
   async stat(id: ArtifactId, { signal }: GetOptions = {}): Promise<StoredArtifact | undefined> {
     const { builds, refusals, stored } = this.#parts;
     await builds.untilStored(id, signal);
-    if (refusals.isOver(id)) return undefined;
+    if (refusals.isOver(id.repository)) return undefined;
     return (await stored.stat(id, { signal }))?.artifact;
   }
 
@@ -63,7 +61,7 @@ export class Requests {
   ): Promise<OpenedArtifact | undefined> {
     const { builds, refusals, stored } = this.#parts;
     await builds.untilStored(id, options.signal, MAX_STORING);
-    if (refusals.isOver(id)) return undefined;
+    if (refusals.isOver(id.repository)) return undefined;
     const found = await stored.open(id, options);
     return found && this.#hit(found.artifact);
   }
@@ -76,9 +74,9 @@ export class Requests {
   ): Promise<StoredArtifact | undefined> {
     const { builds, refusals, stored, refresher } = this.#parts;
     await builds.untilStored(id, signal, MAX_STORING);
-    if (refusals.isOver(id)) return undefined;
+    if (refusals.isOver(id.repository)) return undefined;
     const artifact = await stored.pinned(id, etags, { signal });
-    if (artifact !== undefined) refresher.noteRequest(id);
+    if (artifact !== undefined) refresher.noteRequest(id.repository);
     return artifact;
   }
 
@@ -89,7 +87,7 @@ export class Requests {
     await builds.untilStored(id, signal, MAX_STORING);
     const found = await stored.stat(id, { signal });
     const action = this.#decide(id, found);
-    if (action === 'refuse') refusals.throwIfOver(id);
+    if (action === 'refuse') refusals.throwIfOver(id.repository);
     if (found === undefined || !isServed(action)) return undefined;
     this.#refreshAsDecided(id, action);
     return found.artifact;
@@ -113,10 +111,10 @@ export class Requests {
         return this.#hit(found.artifact);
       }
       found?.artifact.body.destroy();
-      if (action === 'refuse') refusals.throwIfOver(id);
+      if (action === 'refuse') refusals.throwIfOver(id.repository);
       if (attempt === 0) this.#emitMiss(id);
       const build = this.#build(id, requestedAt);
-      if (policy.mode === 'strict' && !build.isSince(checkedAt, known.digestOf(id))) {
+      if (policy.mode === 'strict' && !build.isSince(checkedAt, known.digestOf(id.repository))) {
         await unlessAborted(build.done, signal);
         continue;
       }
@@ -130,7 +128,7 @@ export class Requests {
         if (stale !== undefined) return stale;
         continue;
       }
-      refresher.noteRequest(id);
+      refresher.noteRequest(id.repository);
       if (outcome.kind === 'building') {
         const body = outcome.spool.createReader(signal);
         if (body !== undefined) return { ...outcome.info, source: 'generation', body };
@@ -159,18 +157,18 @@ export class Requests {
    */
   async #checkFirst(id: ArtifactId, signal: AbortSignal | undefined): Promise<void> {
     const { policy, known, checks, stored, builds, refusals, stopping } = this.#parts;
-    const isRefused = refusals.isOver(id);
+    const isRefused = refusals.isOver(id.repository);
     const isStrict = policy.mode === 'strict' && !isFixed(id);
     if (stopping.aborted || !(isRefused || isStrict)) return;
     await builds.untilStored(id, signal, MAX_STORING);
     const found = isRefused ? undefined : await stored.stat(id, { signal });
     if (this.#decide(id, found, { isChecked: false }) === 'check-first') {
       // A stored repository was not made up by a client: failures and refusals of it are remembered.
-      if (found !== undefined) known.know(id);
-      await checks.tryCheck(id, signal);
+      if (found !== undefined) known.know(id.repository);
+      await checks.tryCheck(id.repository, signal);
     }
     // Before the store is asked for an artifact that must not be served.
-    refusals.throwIfOver(id);
+    refusals.throwIfOver(id.repository);
   }
 
   #decide(
@@ -180,12 +178,12 @@ export class Requests {
   ): Action {
     const { policy, known, builds } = this.#parts;
     const progress = { isChecked, isBuilding: builds.find(id) !== undefined };
-    return decide(id, found, known.stateOf(id), policy, thisMoment(), progress);
+    return decide(id, found, known.stateOf(id.repository), policy, thisMoment(), progress);
   }
 
   #refreshAsDecided(id: ArtifactId, action: Action): void {
     const { refresher } = this.#parts;
-    refresher.noteRequest(id);
+    refresher.noteRequest(id.repository);
     if (action === 'serve-and-check') refresher.checkSoon(id);
     if (action === 'serve-and-build') refresher.rebuildSoon(id);
   }
@@ -207,7 +205,7 @@ export class Requests {
 
   #emitMiss(id: ArtifactId): void {
     const joined = this.#parts.builds.find(id) !== undefined;
-    this.#parts.events.emit('miss', { repository: repositoryOf(id), joined });
+    this.#parts.events.emit('miss', { repository: id.repository, joined });
   }
 }
 

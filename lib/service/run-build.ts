@@ -1,6 +1,7 @@
 import type { EventEmitter } from 'node:events';
-import { type ArtifactId, isBundle, isFixed, type StoredArtifact } from '../artifact/artifact.js';
-import { artifactKey, isVariant } from '../artifact/key.js';
+import type { StoredArtifact } from '../artifact/artifact.js';
+import { type ArtifactId, isFixed, isVariant } from '../artifact/id.js';
+import { artifactKey } from '../artifact/key.js';
 import { unlessAborted } from '../async/abort.js';
 import { FailureCache } from '../async/failure-cache.js';
 import type { FreshnessPolicy, SnapshotConfig } from '../config/options.js';
@@ -9,7 +10,6 @@ import type { SnapshotEvents } from '../events/events.js';
 import type { Lock, LockRegistry } from '../locks/registry.js';
 import type { MirrorLease } from '../mirror/mirror.js';
 import type { MirrorManager } from '../mirror/mirrors.js';
-import { repositoryOf } from '../repository.js';
 import { isNotFound } from '../writer/write-context.js';
 import type { ArtifactWriter } from './artifact-writer.js';
 import type { BuildEnd, Progress } from './build.js';
@@ -98,7 +98,7 @@ export class BuildRuns {
       if (!signal.aborted) {
         const milliseconds = performance.now() - waitingSince;
         const error = toSnapshotError(cause);
-        events.emit('generationFailed', { repository: repositoryOf(id), milliseconds, error });
+        events.emit('generationFailed', { repository: id.repository, milliseconds, error });
       }
       throw cause;
     }
@@ -109,7 +109,7 @@ export class BuildRuns {
     const { policy, stored, known, refusals, writer, events } = this.#parts;
     // The last holder of the lock may have built the artifact.
     let { found, revision } = await stored.look(id, { signal });
-    const upstream = known.stateOf(id);
+    const upstream = known.stateOf(id.repository);
     if (found !== undefined && isCurrent(id, found, upstream, policy) && !isForced) {
       progress.announce({ kind: 'stored' });
       return 'stored';
@@ -141,16 +141,16 @@ export class BuildRuns {
         let isShown = false;
         let etag = found?.artifact.etag;
         try {
-          refusals.throwIfOver(id);
+          refusals.throwIfOver(id.repository);
           isChecked = this.#isChecked(order, found, lease);
           if (found !== undefined && !found.isOfOtherFormat && !isChecked) {
             const message = 'the upstream did not say what it has since this was stored';
-            const cause = known.stateOf(id).failure;
+            const cause = known.stateOf(id.repository).failure;
             throw new SnapshotError('UPSTREAM_UNREACHABLE', message, { cause });
           }
           const unless = isForced || found?.isOfOtherFormat ? undefined : found?.provenance.basis;
           const { awaited } = progress;
-          const knownAt = known.stateOf(id).checkedAt?.date;
+          const knownAt = known.stateOf(id.repository).checkedAt?.date;
           const { isBackground } = order;
           // A lock may be lost without notice: the store's condition decides.
           const given = { unless, replaces: revision, knownAt, isBackground };
@@ -164,7 +164,7 @@ export class BuildRuns {
           if (outcome === 'superseded' || outcome === 'not-stored') return outcome;
           if (etag !== undefined) stored.verify(id, etag, digest);
           if (outcome === 'unchanged') progress.announce({ kind: 'stored' });
-          else if (isVariant(id)) await stored.boundVariants(id);
+          else if (isVariant(id)) await stored.boundVariants(id.repository);
           return 'stored';
         } catch (error) {
           // A name that a client made up is no failure.
@@ -180,7 +180,7 @@ export class BuildRuns {
     } catch (cause) {
       if (begunAt !== undefined) {
         const error = toSnapshotError(cause);
-        const failed = { repository: repositoryOf(id), milliseconds: elapsed(), error };
+        const failed = { repository: id.repository, milliseconds: elapsed(), error };
         events.emit('generationFailed', failed);
       }
       // The check found that the ref is gone upstream: its artifact is not served for ever.
@@ -233,20 +233,21 @@ export class BuildRuns {
     storedAt: number,
   ): Promise<MirrorLease> {
     const { mirrors, known, checks, closing: signal } = this.#parts;
-    const { lease, isCloned } = await checks.leaseMirror(id, { isBackground });
+    const { repository } = id;
+    const { lease, isCloned } = await checks.leaseMirror(repository, { isBackground });
     // While there was no mirror, checks fetched nothing: the new mirror may be behind.
-    const isBehind = known.digestOf(id) !== lease.revision.digest;
-    const isSpared = !known.isDue(id) || (isBackground && known.isThrottled(id));
+    const isBehind = known.digestOf(repository) !== lease.revision.digest;
+    const isSpared = !known.isDue(repository) || (isBackground && known.isThrottled(repository));
     const isChecked =
       isCloned ||
-      known.isFailing(id) ||
-      known.wasCheckedSince(id, { time: requestedAt }) ||
-      (isSpared && known.wasCheckedSince(id, { date: storedAt }));
+      known.isFailing(repository) ||
+      known.wasCheckedSince(repository, { time: requestedAt }) ||
+      (isSpared && known.wasCheckedSince(repository, { date: storedAt }));
     if (isFixed(id) || (isChecked && !isBehind)) return lease;
     lease.release();
     // If the upstream does not answer, use the mirror as it is.
-    await checks.tryCheck(id, signal, { isBackground });
-    return await mirrors.lease(id, signal, { isBackground });
+    await checks.tryCheck(repository, signal, { isBackground });
+    return await mirrors.lease(repository, signal, { isBackground });
   }
 
   /**
@@ -262,14 +263,15 @@ export class BuildRuns {
     const { known } = this.#parts;
     const date = found?.provenance.knownAt ?? found?.artifact.storedAt ?? 0;
     const wasChecked =
-      known.wasCheckedSince(id, { time: requestedAt }) || known.wasCheckedSince(id, { date });
-    return wasChecked && known.digestOf(id) === revision.digest;
+      known.wasCheckedSince(id.repository, { time: requestedAt }) ||
+      known.wasCheckedSince(id.repository, { date });
+    return wasChecked && known.digestOf(id.repository) === revision.digest;
   }
 
   /** Looks for the ref upstream. @returns whether the mirror may have it now. */
   async #lookFor(id: ArtifactId, digest: string): Promise<boolean> {
-    if (isBundle(id) || id.ref === undefined) return false;
-    return await this.#parts.search.find(id, id.ref, digest);
+    if (id.kind === 'bundle' || id.ref === undefined) return false;
+    return await this.#parts.search.find(id.repository, id.ref, digest);
   }
 }
 

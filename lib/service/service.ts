@@ -1,9 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import type {
-  ArtifactId,
   ArtifactSource,
-  BundleId,
   EnsuredRefs,
   GeneratedArtifact,
   GetOptions,
@@ -12,8 +10,9 @@ import type {
   StoredArtifact,
   WantedRefs,
 } from '../artifact/artifact.js';
+import { type ArtifactId, type BundleId, defaultSnapshot } from '../artifact/id.js';
 import { artifactKey } from '../artifact/key.js';
-import { canonicalId } from '../artifact/validate-id.js';
+import { allowedRepository, canonicalId } from '../artifact/validate-id.js';
 import { unlessAborted } from '../async/abort.js';
 import { momentOf } from '../async/clock.js';
 import { startup } from '../async/once-started.js';
@@ -120,11 +119,11 @@ export class SnapshotService implements ArtifactSource {
     wanted: WantedRefs,
     options?: GetOptions,
   ): Promise<EnsuredRefs> {
-    return await this.#parts.queries.ensureRefs(this.#canonical(repository), wanted, options);
+    return await this.#parts.queries.ensureRefs(this.#allowed(repository), wanted, options);
   }
 
   headOf(repository: RepositoryId): string | undefined {
-    return this.#parts.mirrors.find(this.#canonical(repository))?.revision?.head.oid;
+    return this.#parts.mirrors.find(this.#allowed(repository))?.revision?.head.oid;
   }
 
   /**
@@ -134,7 +133,7 @@ export class SnapshotService implements ArtifactSource {
    * @throws SnapshotError as `get`.
    */
   async refresh(repository: RepositoryId, { signal }: GetOptions = {}): Promise<StoredArtifact> {
-    const canonical = this.#canonical(repository);
+    const canonical = this.#allowed(repository);
     if (this.#stopping.signal.aborted) {
       throw new SnapshotError('CLOSED', 'the service is closed or closing');
     }
@@ -170,7 +169,7 @@ export class SnapshotService implements ArtifactSource {
    * @throws SnapshotError `CLOSED` when the service is closed meanwhile.
    */
   async evict(repository: RepositoryId): Promise<void> {
-    const canonical = this.#canonical(repository);
+    const canonical = this.#allowed(repository);
     await unlessAborted(this.#started(), this.#closing.signal);
     await this.#parts.removal.evict(canonical);
   }
@@ -198,6 +197,10 @@ export class SnapshotService implements ArtifactSource {
     return canonicalId(this.#config, id);
   }
 
+  #allowed(repository: RepositoryId): RepositoryId {
+    return allowedRepository(this.#config, repository);
+  }
+
   async #release(): Promise<void> {
     await Promise.all([this.#parts.mirrors.close(), this.#parts.writer.close()]);
     await Promise.all([this.#parts.checks.settled(), this.#parts.refresher.settled()]);
@@ -211,7 +214,7 @@ export class SnapshotService implements ArtifactSource {
     await mkdir(this.#config.dataDir, { recursive: true });
     // The first call makes a store on disk remove a crash's leftovers. A store that fails shows later.
     const store = this.#parts.store
-      .stat(artifactKey({ host: '', path: '' }))
+      .stat(artifactKey(defaultSnapshot({ host: '', path: '' })))
       .catch(() => undefined);
     const parts = [this.#parts.mirrors.start(), this.#parts.writer.start(), store];
     // The next attempt must not run beside parts of this one.
@@ -228,6 +231,6 @@ export class SnapshotService implements ArtifactSource {
       this.#parts.known.isKnown(repository) || this.#parts.mirrors.find(repository) !== undefined;
     if (isListed()) return true;
     await this.#started();
-    return isListed() || (await this.#parts.stored.stat(repository)) !== undefined;
+    return isListed() || (await this.#parts.stored.stat(defaultSnapshot(repository))) !== undefined;
   }
 }

@@ -1,5 +1,6 @@
 import pLimit from 'p-limit';
 import type { StoredArtifact } from '../artifact/artifact.js';
+import { defaultSnapshot } from '../artifact/id.js';
 import type { FreshnessPolicy } from '../config/options.js';
 import type { SnapshotError } from '../errors.js';
 import type { MirrorManager } from '../mirror/mirrors.js';
@@ -60,7 +61,8 @@ async function statusOf(
   repository: RepositoryId,
   { mirrors, policy, known, stored }: StatusParts,
 ): Promise<RepositoryStatus> {
-  const found = await stored.stat(repository);
+  const id = defaultSnapshot(repository);
+  const found = await stored.stat(id);
   const mirror = mirrors.find(repository);
   const upstream = known.stateOf(repository);
   return {
@@ -75,7 +77,7 @@ async function statusOf(
             commit: mirror.revision?.head.oid,
           },
     stored: found?.artifact,
-    isCurrent: found !== undefined && isCurrent(repository, found, upstream, policy),
+    isCurrent: found !== undefined && isCurrent(id, found, upstream, policy),
     askedAt: upstream.requestedAt?.date,
     checkedAt: upstream.checkedAt?.date,
     error: upstream.failure,

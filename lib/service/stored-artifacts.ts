@@ -1,18 +1,17 @@
 import { LRUCache } from 'lru-cache';
-import {
-  type ArtifactId,
-  type GetOptions,
-  isBundle,
-  type OpenArtifactOptions,
-  type OpenedArtifact,
-  type StoredArtifact,
+import type {
+  GetOptions,
+  OpenArtifactOptions,
+  OpenedArtifact,
+  StoredArtifact,
 } from '../artifact/artifact.js';
 import { formatOf, isOnlyReachable } from '../artifact/etag.js';
+import type { ArtifactId } from '../artifact/id.js';
 import { artifactKey, isVariantKey } from '../artifact/key.js';
 import { describeStored, provenanceOf } from '../artifact/metadata.js';
 import type { SnapshotConfig } from '../config/options.js';
 import { PRUNE_AFTER } from '../mirror/choose-repack.js';
-import { type RepositoryId, repositoryOf } from '../repository.js';
+import type { RepositoryId } from '../repository.js';
 import { replacedVersions } from '../stores/abilities.js';
 import type { SnapshotStore, StoredObject, UrlOptions } from '../stores/store.js';
 import type { StoredState } from './decide.js';
@@ -58,7 +57,7 @@ export class StoredArtifacts {
     if (object === undefined) return { found: undefined, revision: null };
     const { revision } = object;
     if (this.#isUseless(id, object)) return { found: undefined, revision };
-    const found = this.#found(id, object, describeStored(repositoryOf(id), object));
+    const found = this.#found(id, object, describeStored(id.repository, object));
     return { found, revision };
   }
 
@@ -75,7 +74,7 @@ export class StoredArtifacts {
     const pinnedIn = (objects: readonly StoredObject[]) =>
       objects
         .filter((object) => !this.#isUseless(id, object))
-        .map((object) => this.#found(id, object, describeStored(repositoryOf(id), object)))
+        .map((object) => this.#found(id, object, describeStored(id.repository, object)))
         .find(({ artifact, isOfOtherFormat }) => !isOfOtherFormat && etags.includes(artifact.etag));
     const stored = await this.#store.stat(key, { signal });
     // A deleted artifact is not served, even if the store still has a replaced version.
@@ -97,7 +96,7 @@ export class StoredArtifacts {
       return undefined;
     }
     this.#usedAt.set(key, Date.now());
-    const described = describeStored(repositoryOf(id), opened);
+    const described = describeStored(id.repository, opened);
     const artifact = { ...described, source: 'store' as const, body: opened.body };
     return this.#found(id, opened, artifact);
   }
@@ -183,7 +182,7 @@ export class StoredArtifacts {
 
 /** Whether a bundle is too old, or has an impossible date. */
 function isExpired(id: ArtifactId, { storedAt }: StoredObject): boolean {
-  return isBundle(id) && Math.abs(Date.now() - storedAt) >= BUNDLE_LIFETIME;
+  return id.kind === 'bundle' && Math.abs(Date.now() - storedAt) >= BUNDLE_LIFETIME;
 }
 
 /** With the tag, as other processes may replace the artifact. */

@@ -9,7 +9,7 @@ import type { FetchOptions, FetchOutcome } from '../mirror/fetch-mirror.js';
 import type { MirrorLease } from '../mirror/mirror.js';
 import type { MirrorManager } from '../mirror/mirrors.js';
 import { totalsOf } from '../pack/ingest.js';
-import { type RepositoryId, repositoryKey, repositoryOf } from '../repository.js';
+import { type RepositoryId, repositoryKey } from '../repository.js';
 import { type AfterCheck, BackgroundChecks } from './background-checks.js';
 import type { CheckRecord, FleetChecks } from './fleet-checks.js';
 import type { KnownUpstreams } from './known-upstreams.js';
@@ -237,8 +237,7 @@ export class UpstreamChecks {
     await this.#refusals.answered(repository, at, this.#closing);
   }
 
-  async #check(id: RepositoryId, options: FetchOptions): Promise<FetchOutcome> {
-    const repository = repositoryOf(id);
+  async #check(repository: RepositoryId, options: FetchOptions): Promise<FetchOutcome> {
     const { checkedAt, digest: before } = this.#known.stateOf(repository);
     // Names that clients make up must not fill the memory.
     const isKept = this.#known.isKnown(repository);

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import express from 'express';
+import { defaultSnapshot } from '../../../lib/artifact/id.js';
 import { HOST, type HostAppOptions, startHostApp } from '../../support/host-app.js';
 import { programArgument, serveOrders } from './serve-orders.js';
 import { processUsage } from './usage.js';
@@ -23,7 +24,8 @@ const orders = {
   url: () => app.url,
   usage: processUsage,
   /** Removes the stored snapshot of a repository of `HOST`. */
-  deleteSnapshot: (path: string) => app.router.service.delete({ host: HOST, path }),
+  deleteSnapshot: (path: string) =>
+    app.router.service.delete(defaultSnapshot({ host: HOST, path })),
   /** Asks the upstream of a repository of `HOST`; `whole`: until a new snapshot is stored. */
   async refresh(path: string) {
     const { service } = app.router;

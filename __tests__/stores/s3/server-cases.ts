@@ -189,10 +189,10 @@ export function serverCases(
         store: new S3Store({ bucket, config: server.config }),
       });
     const [first, second] = [await start(), await start()];
-    const { bytes, etag, commit } = await read(first, repository.id);
+    const { bytes, etag, commit } = await read(first, repository.snapshot);
     await first.close({ running: 'wait' });
     await repository.upstream.close();
-    const served = await read(second, repository.id);
+    const served = await read(second, repository.snapshot);
     expect({ ...served, bytes: served.bytes.equals(bytes) }).toEqual({
       source: 'store',
       bytes: true,

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { addAbortSignal, type Readable } from 'node:stream';
+import { defaultSnapshot } from '../../../lib/artifact/id.js';
 import {
   createSnapshotService,
   FileSystemStore,
@@ -185,7 +186,7 @@ test('The service that uses the store reports its failures', async () => {
   const told: SnapshotEvents['storeDegraded'][0][] = [];
   service.events.on('storeDegraded', (failure) => told.push(failure));
   far.state = 'failing';
-  await service.stat(parseRepository('git.example/a/b'));
+  await service.stat(defaultSnapshot(parseRepository('git.example/a/b')));
   expect(told).toMatchObject([{ tier: 'far', key: 'snapshot/git.example/a/b' }]);
   expect(told).toEqual(failures);
 });

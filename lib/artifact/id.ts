@@ -1,0 +1,45 @@
+import { OID_PATTERN } from '../git/object.js';
+import type { RepositoryId } from '../repository.js';
+
+/** Identifies a snapshot. Without `ref` and `depth` it is the repository's default snapshot. */
+export interface SnapshotId {
+  readonly kind: 'snapshot';
+  readonly repository: RepositoryId;
+  /**
+   * The branch or tag to check out, by its short name, as `git clone --branch` takes it; or a commit,
+   * by its 40 hex digits. Default: HEAD.
+   */
+  readonly ref?: string | undefined;
+  /** The number of commits of history, from 1 on, as for `git clone --depth`. Default: all. */
+  readonly depth?: number | undefined;
+}
+
+/** Identifies a bundle. It brings a checkout of `base` to the mirror's HEAD. */
+export interface BundleId {
+  readonly kind: 'bundle';
+  readonly repository: RepositoryId;
+  /** A commit, by its 40 hex digits. */
+  readonly base: string;
+}
+
+/** Identifies a snapshot or bundle of a repository. */
+export type ArtifactId = SnapshotId | BundleId;
+
+export function defaultSnapshot(repository: RepositoryId): SnapshotId {
+  return { kind: 'snapshot', repository };
+}
+
+/** Whether the artifact is not the repository's default snapshot. */
+export function isVariant(id: ArtifactId): boolean {
+  return id.kind === 'bundle' || id.ref !== undefined || id.depth !== undefined;
+}
+
+/** Whether the id is of a snapshot of a commit that is given by its id. */
+export function isByCommit(id: ArtifactId): id is SnapshotId & { readonly ref: string } {
+  return id.kind === 'snapshot' && id.ref !== undefined && OID_PATTERN.test(id.ref);
+}
+
+/** Whether no push ever changes the artifact: it is a commit with a depth, without branches and tags. */
+export function isFixed(id: ArtifactId): boolean {
+  return isByCommit(id) && id.depth !== undefined;
+}
