@@ -1,12 +1,11 @@
 import { Agent } from 'node:http';
-import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { parseRepository } from '../../lib/repository.js';
 import { BYTES, CASES, servedArtifact } from './served-artifact.js';
 import { type SendOptions, send } from './test-server.js';
 
 describe.each(CASES)('%s with %s, mounted %s:', (...served) => {
   const artifact = servedArtifact(...served);
-  const { file, selection, extension, path, missing, ownHeaders, storedHeaders, get } = artifact;
+  const { file, idOf, extension, path, missing, ownHeaders, storedHeaders, get } = artifact;
 
   describe('when it is stored,', () => {
     test('GET sends all of it', async () => {
@@ -29,10 +28,7 @@ describe.each(CASES)('%s with %s, mounted %s:', (...served) => {
 
     test('an empty repository has no commit header, and an odd name stays within one header', async () => {
       const repository = parseRepository('github.com/org/a"b é');
-      artifact.source.store(
-        { ...defaultSnapshot(repository), ...selection },
-        { bytes: BYTES, etag: '"e"', commit: undefined },
-      );
+      artifact.source.store(idOf(repository), { bytes: BYTES, etag: '"e"', commit: undefined });
       const reply = await get({}, `/github.com/org/a%22b%20%C3%A9/${file}`);
       expect(reply.status).toBe(200);
       expect(reply.headers['x-cachew-snapshot-commit']).toBeUndefined();

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
-import { defaultSnapshot } from '../../lib/artifact/id.js';
-import { parseRepository } from '../../lib/repository.js';
+import { type ArtifactId, defaultSnapshot } from '../../lib/artifact/id.js';
+import { parseRepository, type RepositoryId } from '../../lib/repository.js';
 import { seededBytes } from '../support/random.js';
 import { COMMIT, FakeSource } from './fake-source.js';
 import {
@@ -26,7 +26,7 @@ const BASE = 'b'.repeat(40);
 const ARTIFACTS = {
   'snapshot.tar.zst': {
     file: 'snapshot.tar.zst',
-    selection: {},
+    idOf: (repository: RepositoryId): ArtifactId => defaultSnapshot(repository),
     extension: 'tar.zst',
     headers: { 'content-type': 'application/zstd', 'x-cachew-snapshot-commit': COMMIT },
     asksStored: ['get'],
@@ -34,7 +34,11 @@ const ARTIFACTS = {
   },
   'snapshot.tar.zst?ref&depth': {
     file: 'snapshot.tar.zst?ref=v1.0&depth=3',
-    selection: { ref: 'v1.0', depth: 3 },
+    idOf: (repository: RepositoryId): ArtifactId => ({
+      ...defaultSnapshot(repository),
+      ref: 'v1.0',
+      depth: 3,
+    }),
     extension: 'tar.zst',
     headers: { 'content-type': 'application/zstd', 'x-cachew-snapshot-commit': COMMIT },
     asksStored: ['get'],
@@ -42,7 +46,7 @@ const ARTIFACTS = {
   },
   'snapshot.bundle': {
     file: `snapshot.bundle?base=${BASE}`,
-    selection: { base: BASE },
+    idOf: (repository: RepositoryId): ArtifactId => ({ kind: 'bundle', repository, base: BASE }),
     extension: 'bundle',
     headers: { 'content-type': 'application/x-git-bundle' },
     asksStored: ['current', 'open'],
@@ -66,7 +70,7 @@ export interface ServedArtifact {
   readonly server: TestServer;
   /** Its name in a URL. */
   readonly file: string;
-  readonly selection: { ref?: string; depth?: number } | { base: string };
+  readonly idOf: (repository: RepositoryId) => ArtifactId;
   readonly extension: string;
   /** The paths of the stored artifact, and of one that is not stored. */
   readonly path: string;
@@ -101,7 +105,7 @@ export function servedArtifact(
 
   beforeEach(async () => {
     source = new FakeSource();
-    source.store({ ...defaultSnapshot(STORED), ...rest.selection }, { bytes: BYTES, etag: '"v1"' });
+    source.store(rest.idOf(STORED), { bytes: BYTES, etag: '"v1"' });
     server = await serve(source, { version, mount });
   });
 

@@ -47,7 +47,8 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s,', (version) =>
     const reply = await send(server, PATH + query);
     expect(reply.status).toBe(200);
     expect(reply.headers['content-disposition']).toBe('attachment; filename="repo.tar.zst"');
-    expect(asked).toEqual([{ host: 'github.com', path: 'org/repo', ...selection }]);
+    const repository = { host: 'github.com', path: 'org/repo' };
+    expect(asked).toEqual([{ ...defaultSnapshot(repository), ...selection }]);
   });
 
   test.each([

@@ -77,7 +77,10 @@ snapshots.service.events.on('cloneFailed', ({ error }) => {
 
 export async function main(): Promise<RestoreResult> {
   const service = createSnapshotService(short);
-  const snapshot = await service.get(parseRepository('github.com/org/repo'));
+  const snapshot = await service.get({
+    kind: 'snapshot',
+    repository: parseRepository('github.com/org/repo'),
+  });
   const size: number | undefined = snapshot.source === 'store' ? snapshot.size : undefined;
   await snapshots.close({ running: 'wait' });
   if (size === 0) throw new SnapshotError('INTERNAL', 'empty');
@@ -103,7 +106,7 @@ snapshots.service.events.on('hits', () => {});
 // @ts-expect-error no such code
 export const error = new SnapshotError('NO_SUCH_CODE', 'message');
 // @ts-expect-error a generated snapshot has no size yet
-export const sizeOf = async () => (await snapshots.service.get(parseRepository('h/p'))).size;
+export const sizeOf = async () => (await snapshots.service.get({ kind: 'snapshot', repository: parseRepository('h/p') })).size;
 `;
 
 const COMMON_JS = `
