@@ -133,6 +133,30 @@ test('A repository whose pack has an object twice is served, though git clone wa
   expect(await git(snapshot, 'status', '--porcelain')).toBe('');
 });
 
+test('A repository that packs a converted file and the attributes for it as deltas is checked out as by git', async () => {
+  const texts = { '.gitattributes': '*.bat text eol=crlf\n', 'run.bat': 'echo one\necho two\n' };
+  const entries: PackEntry[] = [{ type: 'blob', body: 'no more than a base' }];
+  for (const text of Object.values(texts)) {
+    entries.push({
+      type: 'ofs-delta',
+      base: 0,
+      body: makeDelta(19, text.length, [{ insert: text }]),
+    });
+  }
+  const tree = treeBody(
+    Object.entries(texts).map(([name, text]) => [
+      '100644',
+      name,
+      objectId('blob', Buffer.from(text)),
+    ]),
+  );
+  const commit = commitBody(objectId('tree', tree));
+  entries.push({ type: 'tree', body: tree }, { type: 'commit', body: commit });
+  const head = objectId('commit', commit);
+  serve({ pack: makePack(entries), refs: { HEAD: head, 'refs/heads/main': head } });
+  await expectAsCloned();
+});
+
 describe('A bomb', () => {
   /** `width` times the same tree, `depth` times over. */
   function pile(objects: ObjectList, leaf: string, width: number, depth: number): string {

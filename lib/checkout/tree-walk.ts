@@ -66,8 +66,7 @@ export function* walkCheckout(
 export function readTree(reader: ObjectReader, oid: string): Buffer {
   const { type, data } = reader.read(oid);
   if (type !== ObjectType.tree) throw new SnapshotError('UPSTREAM_INVALID', `${oid} is no tree`);
-  // Copied: the data are valid only until the next read.
-  return inIndexOrder(Buffer.from(data));
+  return inIndexOrder(data);
 }
 
 /** A directory of a checkout, and the attributes that apply in it. */

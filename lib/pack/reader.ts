@@ -34,7 +34,7 @@ export interface ReaderLimits {
   maxObjectBytesInMemory: number;
 }
 
-/** Contents up to this size are made and hashed in one buffer that is reused. */
+/** Objects up to this size are hashed with one call, in a buffer that is reused. */
 const SCRATCH_BYTES = 256 * 1024;
 /**
  * More steps than git's chains have. Of a longer one, bases far from each other are kept: all of them would drive
@@ -188,7 +188,7 @@ export class ObjectReader {
   }
 
   /**
-   * @returns the object; its data are valid only until the next call: do not write to them.
+   * @returns the object; do not write to its data.
    * @throws SnapshotError `UPSTREAM_INVALID` when there is no such object, `REPOSITORY_DAMAGED`
    * when the pack is damaged on disk, `LIMIT_EXCEEDED` when the object may not be held in memory.
    */
@@ -199,14 +199,13 @@ export class ObjectReader {
     return object;
   }
 
-  /** Hashes an object; without allocating if it is in the scratch buffer or fits there. */
   #idOf({ type, data }: GitObject): string {
     const header = objectHeader(type, data.length);
     if (data.length > SCRATCH_BYTES) {
       return createHash('sha1').update(header).update(data).digest('hex');
     }
     const scratch = this.#scratch;
-    if (data.buffer !== scratch.buffer) data.copy(scratch, OBJECT_HEADER_ROOM);
+    data.copy(scratch, OBJECT_HEADER_ROOM);
     const start = OBJECT_HEADER_ROOM - header.length;
     scratch.write(header, start, 'latin1');
     return hash('sha1', scratch.subarray(start, OBJECT_HEADER_ROOM + data.length));
@@ -248,10 +247,7 @@ export class ObjectReader {
         if (delta.baseSize !== object?.data.length) throw damaged(`the object at ${offset}`);
         this.#checkSize(delta.resultSize);
         this.#work.addStep(bytes.length + delta.resultSize, delta.resultSize);
-        const data =
-          steps === 0 && !keep
-            ? this.#room(delta.resultSize)
-            : Buffer.allocUnsafe(delta.resultSize);
+        const data = Buffer.allocUnsafe(delta.resultSize);
         applyDelta(bytes, delta, object.data, 0, data, 0);
         object = { type: object.type, data };
       }
@@ -262,13 +258,6 @@ export class ObjectReader {
     if (object === undefined) throw damaged(`the object at ${offset}`);
     this.#work.addObject(object.data.length);
     return object;
-  }
-
-  /** Room for the content of an object that is not kept. */
-  #room(size: number): Buffer {
-    return size > SCRATCH_BYTES
-      ? Buffer.allocUnsafe(size)
-      : this.#scratch.subarray(OBJECT_HEADER_ROOM, OBJECT_HEADER_ROOM + size);
   }
 
   #checkSize(size: number): void {
