@@ -96,23 +96,33 @@ writeField(USTAR, 'uid', '0000000\0');
 writeField(USTAR, 'gid', '0000000\0');
 writeField(USTAR, 'magic', USTAR_MAGIC);
 writeField(USTAR, 'version', USTAR_VERSION);
+const USTAR_SUM = headerChecksum(USTAR);
 
 function encodePlainHeader({ path, kind, mode, size, mtime, target = '' }: TarEntry): Buffer {
   const block = Buffer.from(USTAR);
   const octal = (value: number, digits: number) => `${value.toString(8).padStart(digits, '0')}\0`;
-  writeField(block, 'name', path);
-  writeField(block, 'mode', octal(mode, 7));
-  writeField(block, 'size', octal(size, 11));
-  writeField(block, 'mtime', octal(mtime, 11));
-  writeField(block, 'type', TYPE_FLAGS[kind]);
-  writeField(block, 'linkName', target);
-  writeField(block, 'checksum', `${octal(headerChecksum(block), 6)} `);
+  const sum =
+    USTAR_SUM +
+    writeField(block, 'name', path) +
+    writeField(block, 'mode', octal(mode, 7)) +
+    writeField(block, 'size', octal(size, 11)) +
+    writeField(block, 'mtime', octal(mtime, 11)) +
+    writeField(block, 'type', TYPE_FLAGS[kind]) +
+    writeField(block, 'linkName', target);
+  writeField(block, 'checksum', `${octal(sum, 6)} `);
   return block;
 }
 
-function writeField(block: Buffer, field: keyof typeof FIELDS, text: string): void {
+/** @param text in ASCII. @returns the sum of its bytes. */
+function writeField(block: Buffer, field: keyof typeof FIELDS, text: string): number {
   const [at] = FIELDS[field];
-  block.write(text, at, 'latin1');
+  let sum = 0;
+  for (let i = 0; i < text.length; i++) {
+    const byte = text.charCodeAt(i);
+    block[at + i] = byte;
+    sum += byte;
+  }
+  return sum;
 }
 
 function decodeUtf8(latin1: string): string | undefined {
