@@ -6,7 +6,7 @@ import type { Head, Ref } from '../git/refs.js';
 import { type ArtifactId, isByCommit } from './id.js';
 
 /** Raised whenever the same inputs give other bytes. */
-const SNAPSHOT_FORMAT = 4;
+const SNAPSHOT_FORMAT = 5;
 const BUNDLE_FORMAT = 2;
 
 /** Everything that determines the bytes of a snapshot. */
