@@ -3,7 +3,7 @@ import { on } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import type { PoolMessage, WorkerMessage } from '../../lib/workers/messages.js';
+import type { PoolMessage, WorkerMessage } from '../../lib/workers/serve.js';
 import type { WriteTask } from '../../lib/writer/worker.js';
 import type { WriteAnswer, WriteEvent } from '../../lib/writer/write-context.js';
 import { treeBody } from '../support/object-id.js';

@@ -1,8 +1,22 @@
 import { setImmediate } from 'node:timers/promises';
 import { parentPort, type TransferListItem } from 'node:worker_threads';
-import { serializeError } from '../errors.js';
-import type { PoolMessage, WorkerMessage } from './messages.js';
+import { type SerializedError, serializeError } from '../errors.js';
 import { notNeeded } from './stop.js';
+
+/** From a pool to its worker. */
+export type PoolMessage<Task> =
+  /** Answered by events, and then one result or error. */
+  | { readonly kind: 'task'; readonly task: Task }
+  /** The task is no longer needed: end it. */
+  | { readonly kind: 'abort' };
+
+/** From a worker to its pool, about its one task. */
+export type WorkerMessage<Event, Result> =
+  /** The worker has started. Sent first, once. */
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'event'; readonly event: Event }
+  | { readonly kind: 'result'; readonly result: Result }
+  | { readonly kind: 'error'; readonly error: SerializedError };
 
 export interface TaskContext<Event> {
   /** Sends an event. @param moved parts of it that are transferred instead of copied. */
@@ -11,9 +25,7 @@ export interface TaskContext<Event> {
   readonly signal: AbortSignal;
 }
 
-/**
- * Makes this thread a worker of a `WorkerPool`, which sends it one task at a time.
- */
+/** Makes this thread a worker of a `WorkerPool`, which sends it one task at a time. */
 export function serveTasks<Task, Event, Result>(
   work: (task: Task, context: TaskContext<Event>) => Promise<Result>,
 ): void {
