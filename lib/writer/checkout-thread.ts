@@ -1,20 +1,18 @@
 import { setImmediate } from 'node:timers/promises';
 import { SnapshotError } from '../errors.js';
 import { WorkerPool } from '../workers/pool.js';
-import type {
-  ArchivedCheckout,
-  CheckoutEvent,
-  CheckoutTask,
-  CheckoutThreadTask,
+import {
+  type ArchivedCheckout,
+  type CheckoutEvent,
+  type CheckoutTask,
+  type CheckoutThreadTask,
+  WAITING_BYTES,
 } from './checkout.js';
 import { SharedRoom } from './shared-room.js';
 
 export type CheckoutPool = WorkerPool<CheckoutThreadTask, CheckoutEvent, void>;
 
-/** The most bytes of frames that wait until the packs are written. */
-const WAITING_BYTES = 16 * 1024 * 1024;
-
-/** A pool of one worker thread, which is used again for the next checkout and ends with its parent thread. */
+/** A pool of one worker thread, which is kept for the next checkout and ends with its parent thread. */
 export function createCheckoutPool(): CheckoutPool {
   return new WorkerPool(new URL('./checkout-worker.js', import.meta.url), 1);
 }
@@ -36,7 +34,7 @@ export class CheckoutThread implements ArchivedCheckout {
       signal: this.#closing.signal,
       onEvent: (event: CheckoutEvent) => this.#take(event),
     };
-    this.#run = pool.run({ ...task, cell, limit: WAITING_BYTES }, options).then(
+    this.#run = pool.run({ ...task, cell }, options).then(
       () => this.#end(undefined),
       (error: unknown) => this.#end(error),
     );

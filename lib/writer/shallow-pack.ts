@@ -1,10 +1,8 @@
-import { ObjectType } from '../git/object.js';
 import { RefList } from '../git/ref-list.js';
 import type { Ref } from '../git/refs.js';
-import { parseTagTarget } from '../git/tag.js';
 import { reachableObjects } from '../history/reachable-objects.js';
+import { resolveTips } from '../history/tips.js';
 import type { IngestedPack } from '../pack/ingest.js';
-import type { ObjectSet } from '../pack/object-set.js';
 import type { ObjectReader } from '../pack/reader.js';
 import { type WritePackContext, writePack } from '../pack/write-pack.js';
 
@@ -18,10 +16,10 @@ export interface ShallowPack {
 }
 
 /**
- * Writes a pack of the latest commits of a history, with their trees and blobs, and annotated tags of these
- * commits, as an upstream sends them with `include-tag`.
+ * Writes a pack of the latest commits of a history, with their trees and blobs, and annotated tags
+ * of these commits, as an upstream sends them with `include-tag`.
  *
- * @param depth commits, from 1 on.
+ * @param depth how many commits: 1 or more.
  */
 export async function writeShallowPack(
   reader: ObjectReader,
@@ -37,22 +35,11 @@ export async function writeShallowPack(
     const number = reader.numberOf(oid);
     return number !== undefined && objects.has(number);
   };
-  const included = RefList.of(filter(refs, ({ oid, peeled }) => has(peeled ?? oid)));
-  for (const { oid, peeled } of included) if (peeled !== undefined) addTags(reader, oid, objects);
+  function* kept(): Generator<Ref> {
+    for (const ref of refs) if (has(ref.peeled ?? ref.oid)) yield ref;
+  }
+  const included = RefList.of(kept());
+  for (const number of resolveTips(reader, included.oids()).tags) objects.add(number);
   const pack = await writePack(reader, objects, directory, context);
   return { pack, shallow, refs: included };
-}
-
-function* filter(refs: RefList, isIncluded: (ref: Ref) => boolean): Generator<Ref> {
-  for (const ref of refs) if (isIncluded(ref)) yield ref;
-}
-
-/** Adds an annotated tag, and the tags that it leads to. */
-function addTags(reader: ObjectReader, tag: string, objects: ObjectSet): void {
-  for (let oid = tag; reader.typeOf(oid) === ObjectType.tag; ) {
-    const number = reader.numberOf(oid);
-    // The chain was followed before, or its next object is missing.
-    if (number === undefined || !objects.add(number)) return;
-    oid = parseTagTarget(reader.read(oid).data);
-  }
 }

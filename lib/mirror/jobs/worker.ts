@@ -52,7 +52,7 @@ function performJob(job: Job, context: JobContext): Promise<JobResult> {
     case 'fetch':
       return fetchIntoMirror(job, context);
     case 'check':
-      return checkUpstream(job, context.signal);
+      return checkUpstream(job, context);
     case 'connectivity':
       return checkConnectivity(job, context);
     case 'repack':
