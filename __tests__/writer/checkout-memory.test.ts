@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { PoolMessage, WorkerMessage } from '../../lib/workers/serve.js';
 import type { WriteTask } from '../../lib/writer/worker.js';
-import type { WriteAnswer, WriteEvent } from '../../lib/writer/write-context.js';
+import type { WriteEvent, WriteResult } from '../../lib/writer/write-context.js';
 import { treeBody } from '../support/object-id.js';
 import { ObjectList } from '../support/object-list.js';
 import { cleanup } from '../support/temporary-directory.js';
@@ -21,7 +21,7 @@ const WORKER = new URL('../../lib/writer/worker.js', import.meta.url);
 const HEAP = { maxOldGenerationSizeMb: 24, maxYoungGenerationSizeMb: 6 };
 
 type Entry = [mode: string, name: string, oid: string];
-type Message = WorkerMessage<WriteEvent, WriteAnswer>;
+type Message = WorkerMessage<WriteEvent, WriteResult>;
 
 /** How a thread with a small heap answers, asked for a snapshot of this tree. */
 async function writeInSmallHeap(objects: ObjectList, tree: string): Promise<Message> {

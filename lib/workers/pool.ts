@@ -1,6 +1,6 @@
 import type { Worker } from 'node:worker_threads';
 import { deserializeError, SnapshotError } from '../errors.js';
-import type { PoolMessage, WorkerMessage } from './serve.js';
+import type { PoolMessage, WorkerAnswer, WorkerMessage } from './serve.js';
 import { startThread } from './start-thread.js';
 import { askToStop, createStopCell, STOP_MILLISECONDS } from './stop.js';
 
@@ -18,8 +18,9 @@ interface PoolThread {
 }
 
 /**
- * Threads of one script, each with one task at a time. A thread whose task succeeded is kept for
- * the next task; any other thread is ended, with all its file handles and sockets.
+ * Threads of one script, each with one task at a time. A thread whose task succeeded, or failed
+ * harmlessly, is kept for the next task. Any other thread is ended, with all its file handles and
+ * sockets.
  *
  * The caller limits how many tasks run at once. Idle threads don't keep the process alive.
  */
@@ -79,9 +80,11 @@ export class WorkerPool<Task, Event, Result> {
     thread.worker.ref();
     let isReusable = false;
     try {
-      const result = await perform<Task, Event, Result>(thread, task, signal, onEvent);
-      isReusable = !signal.aborted && this.#idle.size < this.#maxIdle && this.#keeps(result);
-      return result;
+      const answer = await perform<Task, Event, Result>(thread, task, signal, onEvent);
+      const isKept = answer.kind === 'error' ? answer.isHarmless : this.#keeps(answer.result);
+      isReusable = isKept && !signal.aborted && this.#idle.size < this.#maxIdle;
+      if (answer.kind === 'error') throw deserializeError(answer.error);
+      return answer.result;
     } finally {
       if (isReusable) {
         thread.worker.unref();
@@ -117,8 +120,8 @@ function perform<Task, Event, Result>(
   task: Task,
   signal: AbortSignal,
   onEvent: (event: Event) => void,
-): Promise<Result> {
-  return new Promise<Result>((resolve, reject) => {
+): Promise<WorkerAnswer<Result>> {
+  return new Promise((resolve, reject) => {
     const post = (message: PoolMessage<Task>) => worker.postMessage(message);
     let late: NodeJS.Timeout | undefined;
     let stopped: { readonly reason: unknown } | undefined;
@@ -131,8 +134,7 @@ function perform<Task, Event, Result>(
     };
     const fail = (error: unknown) => settle(() => reject(error));
     const onMessage = (message: WorkerMessage<Event, Result>) => {
-      if (message.kind === 'result') settle(() => resolve(message.result));
-      else if (message.kind === 'error') fail(deserializeError(message.error));
+      if (message.kind === 'result' || message.kind === 'error') settle(() => resolve(message));
       else if (message.kind === 'event' && stopped === undefined) {
         try {
           onEvent(message.event);

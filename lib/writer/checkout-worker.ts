@@ -12,7 +12,7 @@ import { SharedRoom } from './shared-room.js';
 
 const memory = new ObjectMemory(0);
 
-/** The worker thread of `CheckoutThread`. */
+/** The worker thread of `checkoutInThread`. */
 serveTasks<CheckoutThreadTask, CheckoutEvent, void>(async ({ cell, ...task }, { emit, signal }) => {
   const room = new SharedRoom(WAITING_BYTES, cell);
   const encoder = await loadZstdEncoder(task.compressionLevel);

@@ -1,16 +1,10 @@
+import type { SelectedRefs } from '../artifact/select-refs.js';
 import { quoteConfigValue } from '../git/config.js';
 import { MAX_NAME_BYTES } from '../git/path-safety.js';
 import { RefList } from '../git/ref-list.js';
 import { encodeHead, type Head, type Ref } from '../git/refs.js';
 
-export interface GitDirectoryInput {
-  readonly head: Head;
-  /** The branch of `origin/HEAD`, by its full name. */
-  readonly originHead: string | undefined;
-  /** The upstream's refs: `refs/heads/*` and `refs/tags/*`. */
-  readonly refs: RefList;
-  /** `remote.origin.fetch`; `undefined`: none. */
-  readonly fetch: string | undefined;
+export interface GitDirectoryInput extends Omit<SelectedRefs, 'basis'> {
   /** Commits whose parents the snapshot lacks. */
   readonly shallow: readonly string[];
   /** `remote.origin.url`. */
@@ -29,8 +23,8 @@ const EXCLUDE = Buffer.from(
 );
 
 /**
- * The files in a snapshot's `.git`, without packs and index, as `git clone` writes them. Directories
- * come before their files.
+ * The files in a snapshot's `.git`, without packs and index, as `git clone` writes them.
+ * Directories come before their files.
  */
 export function gitDirectory(input: GitDirectoryInput): readonly GitFile[] {
   const files: GitFile[] = [
@@ -81,7 +75,7 @@ function isLoose(head: Head): head is Head & { readonly kind: 'branch'; readonly
   return head.ref.split('/').every((name) => name.length <= MAX_NAME_BYTES);
 }
 
-/** The upstream's branches as remote-tracking branches, its tags, and HEAD's branch if not loose. */
+/** The upstream's branches as remote-tracking branches, its tags, and HEAD's branch if packed. */
 function* clonedRefs({ head, refs }: GitDirectoryInput): Generator<Ref> {
   if (head.kind === 'branch' && head.oid !== undefined && !isLoose(head)) {
     yield { name: head.ref, oid: head.oid };

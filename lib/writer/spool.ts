@@ -32,7 +32,7 @@ export class Spool {
     this.#events.setMaxListeners(0);
   }
 
-  /** Creates an empty file, which a worker thread will write. @throws a system error if it exists. */
+  /** Creates an empty file for a worker thread to write. @throws a system error if it exists. */
   static async create(path: string): Promise<Spool> {
     return new Spool(path, await open(path, 'wx+'));
   }

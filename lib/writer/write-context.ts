@@ -1,4 +1,4 @@
-import { type SerializedError, SnapshotError } from '../errors.js';
+import { SnapshotError } from '../errors.js';
 import type { MirrorTask } from '../mirror/disk/revision.js';
 import type { ObjectMemory } from '../pack/object-memory.js';
 import type { ResolverPool } from '../pack/resolver-pool.js';
@@ -25,9 +25,6 @@ export type WriteEvent =
 
 /** `unchanged`: the stored artifact has the same basis, and nothing was written. Size in bytes. */
 export type WriteResult = { readonly size: number } | 'unchanged';
-
-/** The result, or the error that there is no such ref or commit. */
-export type WriteAnswer = WriteResult | { readonly notFound: SerializedError };
 
 /**
  * Whether the ref or commit does not exist. Clients may ask for any name, so this must not cost a

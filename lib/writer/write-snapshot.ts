@@ -9,19 +9,21 @@ import { type SelectedRefs, type Selection, selectRefs } from '../artifact/selec
 import { SnapshotError } from '../errors.js';
 import { parseCommit } from '../git/commit.js';
 import { OID_PATTERN } from '../git/object.js';
+import { RefList } from '../git/ref-list.js';
+import type { Ref } from '../git/refs.js';
 import { reachableObjects } from '../history/reachable-objects.js';
 import { reachesAll } from '../history/reaches-all.js';
+import { resolveTips } from '../history/tips.js';
 import { packPaths } from '../mirror/disk/layout.js';
 import { readRefs, tipsOf } from '../mirror/disk/refs-file.js';
 import type { ObjectReader } from '../pack/reader.js';
 import { withReader } from '../pack/with-reader.js';
 import { writePack } from '../pack/write-pack.js';
 import { type ArchivedCheckout, type CheckoutTask, createCheckout } from './checkout.js';
-import { CheckoutThread } from './checkout-thread.js';
+import { checkoutInThread } from './checkout-thread.js';
 import { INDEX_SECONDS_LATER, LATEST_MTIME } from './checkout-writer.js';
 import { gitDirectory } from './dot-git.js';
 import { packEntries } from './pack-entries.js';
-import { writeShallowPack } from './shallow-pack.js';
 import type { ArtifactTask, WriteContext, WriteResult } from './write-context.js';
 
 /** The snapshot to write. */
@@ -36,7 +38,7 @@ export interface SnapshotTask extends ArtifactTask {
   readonly originUrl: string;
   readonly compressionLevel: number;
   readonly trustFileTimes: boolean;
-  /** From this many bytes of packs on, a second thread makes the checkout. It gives the same bytes. */
+  /** From this many bytes of packs on, a second thread makes the checkout, with the same bytes. */
   readonly secondThreadPackBytes: number;
 }
 
@@ -48,8 +50,8 @@ interface Content extends SelectedRefs {
 }
 
 /**
- * Bytes after which clients get more of the file: as many as they read at once. A failure before the
- * first of these is answered with an error; a later one can only break the connection.
+ * Bytes after which clients get more of the file: as many as they read at once. A failure before
+ * the first of these is answered with an error; a later one can only break the connection.
  */
 const ANNOUNCED_BYTES = 256 * 1024;
 
@@ -113,6 +115,10 @@ async function keepWhole(
   return { ...whole, packs: [...packs, join(scratch, pack.name)] };
 }
 
+/**
+ * A pack of the latest commits, with their trees and blobs, and annotated tags of these commits, as
+ * an upstream sends them with `include-tag`. Keeps the refs whose object, peeled, is in the pack.
+ */
 async function cutOff(
   { scratch, limits }: SnapshotTask,
   context: WriteContext,
@@ -120,12 +126,21 @@ async function cutOff(
   selected: SelectedRefs,
   depth: number,
 ): Promise<Content> {
-  const { head, refs } = selected;
-  if (head.oid === undefined) return { ...selected, packs: [], shallow: [] };
+  const { oid } = selected.head;
+  if (oid === undefined) return { ...selected, packs: [], shallow: [] };
+  const walk = { include: [oid], depth, signal: context.signal };
+  const { objects, shallow } = reachableObjects(reader, walk);
+  function* kept(): Generator<Ref> {
+    for (const ref of selected.refs) {
+      const number = reader.numberOf(ref.peeled ?? ref.oid);
+      if (number !== undefined && objects.has(number)) yield ref;
+    }
+  }
+  const refs = RefList.of(kept());
+  for (const number of resolveTips(reader, refs.oids()).tags) objects.add(number);
   mkdirSync(scratch);
-  const options = { ...context, limits };
-  const cut = await writeShallowPack(reader, head.oid, depth, refs, scratch, options);
-  return { ...selected, ...cut, packs: [join(scratch, cut.pack.name)] };
+  const pack = await writePack(reader, objects, scratch, { ...context, limits });
+  return { ...selected, refs, packs: [join(scratch, pack.name)], shallow };
 }
 
 /** @returns the archive's size in bytes. */
@@ -145,7 +160,7 @@ async function writeContent(
     const planned = checkoutTask(task, content, reader);
     const checkout =
       bytesOf(packs) >= task.secondThreadPackBytes
-        ? new CheckoutThread(planned, checkouts)
+        ? checkoutInThread(planned, checkouts)
         : createCheckout(planned, reader, encoder);
     try {
       const { mtime } = planned;
