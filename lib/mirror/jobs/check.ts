@@ -1,21 +1,15 @@
-import type { Head } from '../../git/refs.js';
 import type { UpstreamTask } from '../../upstream/task.js';
 import { digestRefs } from '../disk/refs-file.js';
 import type { JobContext } from './job-context.js';
-import { withUpstream } from './upstream.js';
+import { type UpstreamState, withUpstream } from './upstream.js';
 
 /** A check of an upstream that has no mirror. */
 export interface CheckTask extends UpstreamTask {
   readonly kind: 'check';
 }
 
-export interface CheckResult {
+export interface CheckResult extends UpstreamState {
   readonly kind: 'check';
-  readonly head: Head;
-  /** The digest that a mirror with these refs has. */
-  readonly digest: string;
-  /** How many refs there are. */
-  readonly refCount: number;
 }
 
 /**

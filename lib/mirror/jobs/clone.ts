@@ -1,4 +1,3 @@
-import type { Head } from '../../git/refs.js';
 import { reachableObjects } from '../../history/reachable-objects.js';
 import type { IngestedPack } from '../../pack/ingest.js';
 import { withReader } from '../../pack/with-reader.js';
@@ -13,6 +12,7 @@ import { digestRefs, tipsOf, writeRefs } from '../disk/refs-file.js';
 import { isSmall } from './connectivity.js';
 import {
   type ImportedSnapshot,
+  type ImportTask,
   importSnapshot,
   isBadContent,
   nothingImported,
@@ -20,26 +20,18 @@ import {
   removeImported,
 } from './import-snapshot.js';
 import type { JobContext } from './job-context.js';
-import { type Upstream, withUpstream } from './upstream.js';
+import { type Upstream, type UpstreamState, withUpstream } from './upstream.js';
 import { verifyRefs } from './verify-refs.js';
 
-export interface CloneTask extends UpstreamTask {
+export interface CloneTask extends UpstreamTask, ImportTask {
   readonly kind: 'clone';
-  /** An empty directory that becomes the mirror. If the clone fails, the caller removes it. */
-  readonly directory: string;
-  /** Path of an archive of the repository. The clone fetches only objects that it lacks. */
-  readonly snapshot?: string | undefined;
 }
 
-export interface CloneResult extends Restored {
+/** The refs are written. */
+export interface CloneResult extends UpstreamState, Restored {
   readonly kind: 'clone';
   /** Packs from the upstream. */
   readonly fetched: readonly IngestedPack[];
-  readonly head: Head;
-  /** Digest of HEAD and the refs, which are written. */
-  readonly digest: string;
-  /** How many refs there are. */
-  readonly refCount: number;
   /** Whether all objects that are reachable from the refs are known to exist. */
   readonly isConnected: boolean;
 }

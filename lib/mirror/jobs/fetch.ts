@@ -13,7 +13,7 @@ import { digestRefs, readRefs, tipsOf, writeRefs } from '../disk/refs-file.js';
 import { type MirrorTask, packsOf } from '../disk/revision.js';
 import { chooseHaves, MAX_HAVES } from './haves.js';
 import type { JobContext } from './job-context.js';
-import { type Upstream, withUpstream } from './upstream.js';
+import { type Upstream, type UpstreamState, withUpstream } from './upstream.js';
 import { verifyRefs } from './verify-refs.js';
 
 export interface FetchTask extends UpstreamTask, MirrorTask {
@@ -27,12 +27,8 @@ export interface FetchTask extends UpstreamTask, MirrorTask {
 }
 
 /** Content for the next revision. New packs, and refs that have changed, are in `incoming`. */
-export interface FetchResult {
+export interface FetchResult extends UpstreamState {
   readonly kind: 'fetch';
-  readonly head: Head;
-  readonly digest: string;
-  /** How many refs there are. */
-  readonly refCount: number;
   /** Whether the change of refs made objects unreachable. */
   readonly leavesGarbage: boolean;
   /** Packs for the refs: none when the mirror has all objects. */
@@ -51,11 +47,7 @@ export interface FetchResult {
 const MAX_COMMITS = 20_000;
 
 /** Capabilities of an upstream that lets clients ask for objects that it does not advertise. */
-const UNADVERTISED_WANTS = [
-  'allow-tip-sha1-in-want',
-  'allow-reachable-sha1-in-want',
-  'allow-any-sha1-in-want',
-];
+const UNADVERTISED_WANTS = /^allow-(?:tip|reachable|any)-sha1-in-want$/;
 
 /**
  * Fetches the objects that a mirror lacks: one `info/refs`, one `upload-pack` if refs moved to
@@ -147,7 +139,7 @@ async function fetchCommit(
   const isCommit = (reader: ObjectReader) => reader.isCommit(commit);
   const hasCommit = await withReader(paths, { limits, memory }, isCommit);
   if (hasCommit !== undefined) return { ...nothing, hasCommit };
-  if (!UNADVERTISED_WANTS.some((name) => upstream.capabilities.has(name))) return nothing;
+  if (![...upstream.capabilities].some((name) => UNADVERTISED_WANTS.test(name))) return nothing;
   const haves = new Set<string>();
   for (const oid of upstream.refs.oids()) {
     if (haves.size === MAX_HAVES) break;

@@ -32,11 +32,11 @@ export interface ImportedSnapshot extends Restored {
   readonly haves: readonly string[];
 }
 
-export interface ImportRequest {
-  /** Directory of the mirror, which is being cloned. */
+export interface ImportTask {
+  /** An empty directory that becomes the mirror. If the clone fails, the caller removes it. */
   readonly directory: string;
-  /** Path of the archive. */
-  readonly snapshot?: string | undefined;
+  /** Path of an archive of the repository. The clone fetches only objects that it lacks. */
+  readonly snapshot: string | undefined;
   readonly limits: Limits;
 }
 
@@ -62,7 +62,7 @@ export function nothingImported(tips: ReadonlySet<string>, failure?: unknown): I
  * @throws the signal's reason.
  */
 export async function importSnapshot(
-  { directory, snapshot, limits }: ImportRequest,
+  { directory, snapshot, limits }: ImportTask,
   advertised: RefList,
   tips: ReadonlySet<string>,
   { threads, memory, signal }: JobContext,

@@ -26,10 +26,10 @@ export interface RepackTask extends MirrorTask {
 /** The new packs are in `incoming`. */
 export interface RepackResult {
   readonly kind: 'repack';
-  /** Replaces the selected packs; `undefined` when no object of them is left. */
-  readonly combined: IngestedPack | undefined;
-  /** Replaces all pinned packs, unless packs were selected by name. */
-  readonly pinned: IngestedPack | undefined;
+  /** One pack that replaces the selected ones; none when no object of them is left. */
+  readonly combined: readonly IngestedPack[];
+  /** The same for all pinned packs, unless packs were selected by name. */
+  readonly pinned: readonly IngestedPack[];
 }
 
 /**
@@ -43,13 +43,13 @@ export async function repackMirror(task: RepackTask, context: JobContext): Promi
   const { memory, signal } = context;
   const writeObjects = async (reader: ObjectReader, objects: ObjectSet) =>
     objects.size === 0
-      ? undefined
-      : await writePack(reader, objects, task.incoming, { ...context, limits });
+      ? []
+      : [await writePack(reader, objects, task.incoming, { ...context, limits })];
   if (packs !== 'reachable' && packs !== 'pinned') {
     return await withReader(packPaths(mirror, packs), { limits, memory }, async (reader) => ({
       kind: 'repack',
       combined: await writeObjects(reader, everyObject(reader)),
-      pinned: undefined,
+      pinned: [],
     }));
   }
   const tips = tipsOf(revision.head, readRefs(mirror, revision));
@@ -60,7 +60,7 @@ export async function repackMirror(task: RepackTask, context: JobContext): Promi
       await writeObjects(reader, reachableObjects(reader, { ...walk, signal }).objects);
     return {
       kind: 'repack',
-      combined: packs === 'reachable' ? await writeReachable({ include: tips }) : undefined,
+      combined: packs === 'reachable' ? await writeReachable({ include: tips }) : [],
       pinned: await writeReachable({ include: commits, exclude: tips }),
     };
   });

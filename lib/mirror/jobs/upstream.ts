@@ -7,6 +7,15 @@ import { createHttpClient } from '../../upstream/http-client.js';
 import type { UpstreamTask } from '../../upstream/task.js';
 import type { JobContext } from './job-context.js';
 
+/** The state of an upstream after a job. */
+export interface UpstreamState {
+  readonly head: Head;
+  /** Digest of HEAD and the refs. */
+  readonly digest: string;
+  /** How many refs there are. */
+  readonly refCount: number;
+}
+
 /** An upstream and the refs that it advertises. */
 export interface Upstream extends Advertisement {
   /** HEAD. One or two more requests if its branch has no commits. */
