@@ -219,14 +219,12 @@ export class MirrorManager {
 
   #onRelease(mirror: Mirror): void {
     const { repository, directory } = mirror;
+    const cleanUp = async () => {
+      await this.find(repository)?.collectGarbage();
+      await this.#mirrors.keepBudget();
+    };
     // If a cleanup fails, the one after the next lease, or the next start, makes up for it.
-    void this.#cleanups.joinNext(directory, () => this.#cleanUp(repository).catch(() => {}));
+    void this.#cleanups.joinNext(directory, () => cleanUp().catch(() => {}));
     this.#maintenance.checkConnectivity(mirror);
-  }
-
-  async #cleanUp(repository: RepositoryId): Promise<void> {
-    const mirror = this.find(repository);
-    await mirror?.collectGarbage();
-    await this.#mirrors.keepBudget();
   }
 }
