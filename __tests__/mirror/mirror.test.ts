@@ -1,3 +1,4 @@
+import { withResolvers } from '../../lib/async/with-resolvers.js';
 import type { FoundMirror } from '../../lib/mirror/disk/mirror-directory.js';
 import type { MirrorRevision } from '../../lib/mirror/disk/revision.js';
 import { Mirror } from '../../lib/mirror/mirror.js';
@@ -25,27 +26,18 @@ beforeEach(() => {
   mirror = new Mirror(REPOSITORY, '/mirrors/one');
 });
 
-/** A clone that ends when the test says how. */
+/** A clone that the test completes, or makes fail. */
 function pendingClone() {
   let calls = 0;
-  let complete: (found: FoundMirror) => void = () => {};
-  let fail: (error: Error) => void = () => {};
+  const { promise, resolve, reject } = withResolvers<FoundMirror>();
   const clone = () => {
     calls++;
-    return new Promise<FoundMirror>((resolve, reject) => {
-      complete = resolve;
-      fail = reject;
-    });
+    return promise;
   };
-  return {
-    clone,
-    calls: () => calls,
-    complete: (found: FoundMirror) => complete(found),
-    fail: (error: Error) => fail(error),
-  };
+  return { clone, calls: () => calls, complete: resolve, fail: reject };
 }
 
-const unexpected = () => Promise.reject(new Error('this clone is not to be run'));
+const unexpected = () => Promise.reject(new Error('this clone must not run'));
 
 test('A mirror is empty at first', () => {
   expect(mirror.state).toBe('empty');
