@@ -221,7 +221,7 @@ describe('A mirror of an earlier process', () => {
   });
 
   test.each(DAMAGES.map(([what], i) => [what, damagedPath(i)] as const))(
-    'is cloned anew when it %s',
+    'is cloned again when it %s',
     async (_what, path) => {
       await expectSameSnapshot(path);
       expect(fresh.upstream.uploadPacks(path)).toBe(1);

@@ -1,3 +1,5 @@
+import { withResolvers } from '../../lib/async/with-resolvers.js';
+import type { FoundMirror } from '../../lib/mirror/disk/mirror-directory.js';
 import type { MirrorRevision } from '../../lib/mirror/disk/revision.js';
 import { Mirror } from '../../lib/mirror/mirror.js';
 
@@ -16,33 +18,26 @@ const CONTENT: MirrorRevision = {
   isConnected: true,
 };
 
+const FOUND = { revision: CONTENT, bytes: 7 };
+
 let mirror: Mirror;
 
 beforeEach(() => {
   mirror = new Mirror(REPOSITORY, '/mirrors/one');
 });
 
-/** A clone that ends when the test says how. */
+/** A clone that the test completes, or makes fail. */
 function pendingClone() {
   let calls = 0;
-  let complete: (content: MirrorRevision) => void = () => {};
-  let fail: (error: Error) => void = () => {};
+  const { promise, resolve, reject } = withResolvers<FoundMirror>();
   const clone = () => {
     calls++;
-    return new Promise<MirrorRevision>((resolve, reject) => {
-      complete = resolve;
-      fail = reject;
-    });
+    return promise;
   };
-  return {
-    clone,
-    calls: () => calls,
-    complete: (content: MirrorRevision) => complete(content),
-    fail: (error: Error) => fail(error),
-  };
+  return { clone, calls: () => calls, complete: resolve, fail: reject };
 }
 
-const unexpected = () => Promise.reject(new Error('this clone is not to be run'));
+const unexpected = () => Promise.reject(new Error('this clone must not run'));
 
 test('A mirror is empty at first', () => {
   expect(mirror.state).toBe('empty');
@@ -53,13 +48,14 @@ test('Many callers at once share one clone and its result', async () => {
   const callers = Array.from({ length: 50 }, () => mirror.ensureReady(pending.clone));
   expect(mirror.state).toBe('cloning');
   expect(pending.calls()).toBe(1);
-  pending.complete(CONTENT);
+  pending.complete(FOUND);
   expect(await Promise.all(callers)).toEqual(callers.map(() => CONTENT));
   expect(mirror.state).toBe('ready');
+  expect(mirror.bytes).toBe(7);
 });
 
 test('A mirror is cloned once', async () => {
-  await mirror.ensureReady(async () => CONTENT);
+  await mirror.ensureReady(async () => FOUND);
   expect(await mirror.ensureReady(unexpected)).toBe(CONTENT);
 });
 
@@ -78,7 +74,7 @@ describe('A failed clone', () => {
     const pending = pendingClone();
     const retries = [1, 2].map(async () => {
       await expect(mirror.ensureReady(pending.clone)).rejects.toThrow('no luck');
-      return mirror.ensureReady(async () => CONTENT);
+      return mirror.ensureReady(async () => FOUND);
     });
     pending.fail(new Error('no luck'));
     expect(await Promise.all(retries)).toEqual([CONTENT, CONTENT]);
@@ -91,14 +87,15 @@ describe('A failed clone', () => {
     };
     await expect(mirror.ensureReady(clone)).rejects.toThrow('at once');
     expect(mirror.state).toBe('empty');
-    expect(await mirror.ensureReady(async () => CONTENT)).toBe(CONTENT);
+    expect(await mirror.ensureReady(async () => FOUND)).toBe(CONTENT);
   });
 });
 
 test('A mirror whose files are gone is empty, and can be cloned again', async () => {
-  await mirror.ensureReady(async () => CONTENT);
+  await mirror.ensureReady(async () => FOUND);
   mirror.clear();
   expect(mirror.state).toBe('empty');
   expect(mirror.revision).toBeUndefined();
-  expect(await mirror.ensureReady(async () => CONTENT)).toBe(CONTENT);
+  expect(mirror.bytes).toBe(0);
+  expect(await mirror.ensureReady(async () => FOUND)).toBe(CONTENT);
 });

@@ -68,7 +68,7 @@ test.each<[string, (bytes: Buffer) => Buffer | Promise<Buffer>]>([
       }),
   ],
   [
-    'with a pack that it has twice',
+    'with the same pack twice',
     () =>
       packed(async (clone) => {
         const pack = join(clone, '.git/objects/pack');
@@ -77,7 +77,7 @@ test.each<[string, (bytes: Buffer) => Buffer | Promise<Buffer>]>([
       }),
   ],
   [
-    'with an entry for .git a thousand times over',
+    'with a thousand entries for .git',
     async () => {
       const header = encodeTarHeader({
         path: './.git/',
@@ -91,7 +91,7 @@ test.each<[string, (bytes: Buffer) => Buffer | Promise<Buffer>]>([
     },
   ],
   [
-    'with a ref to what is not there',
+    'with a ref to a missing object',
     () =>
       packed(async (clone) => {
         const refs = join(clone, '.git/packed-refs');
@@ -99,11 +99,11 @@ test.each<[string, (bytes: Buffer) => Buffer | Promise<Buffer>]>([
       }),
   ],
   [
-    'with more beside its packs than they need',
+    'with too many bytes beside its packs',
     () => packed((clone) => writeFile(join(clone, '.git/a'), Buffer.alloc(70 << 20))),
   ],
   [
-    'with more entries than a snapshot has',
+    'with too many entries',
     () =>
       packed(async (clone) => {
         await mkdir(join(clone, '.git/a'));
@@ -115,7 +115,7 @@ test.each<[string, (bytes: Buffer) => Buffer | Promise<Buffer>]>([
     () => packed((clone) => writeFile(join(clone, '.git/shallow'), `${'0'.repeat(40)}\n`)),
   ],
 ])(
-  'A snapshot that is %s is not used for a mirror: all is fetched, and the snapshot is made anew',
+  'A snapshot that is %s is not used for a mirror: all objects are fetched, and the snapshot is built again',
   async (_, change) => {
     const { bytes } = await scene.stored();
     await scene.storeInstead(change);

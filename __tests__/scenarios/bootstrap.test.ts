@@ -99,7 +99,7 @@ describe('A store that stalls', () => {
     return milliseconds;
   }
 
-  test('while it sends a snapshot is not waited for: all is fetched', async () => {
+  test('while it sends a snapshot does not delay the clone: all objects are fetched', async () => {
     await scene.stored();
     const limits = { stallTimeout: atOnce() };
     const { service, cloned, failed, dataDir } = await scene.ownReplica({ limits });

@@ -71,7 +71,7 @@ test.each(['blob', 'tree', 'commit'] as const)(
 );
 
 describe('A large clone', () => {
-  test('that lacks an object is removed, with its artifacts, and made anew', async () => {
+  test('that lacks an object is removed with its artifacts, and cloned again', async () => {
     const lacking = history('blob');
     makeLarge(lacking.objects);
     serve(lacking);
@@ -86,7 +86,7 @@ describe('A large clone', () => {
     expect(await fsck(mirror())).toEqual([]);
   });
 
-  test('that lacks something is not made again while its failure is remembered', async () => {
+  test('that lacks an object is not cloned again while its failure is remembered', async () => {
     const limits = { failureMemory: 60_000 };
     const service = await repository.startService({ ...OPTIONS, limits });
     const lacking = history('blob');
@@ -103,7 +103,7 @@ describe('A large clone', () => {
     expect(clones()).toBe(1);
   });
 
-  test('that is complete is known to be after the next fetch', async () => {
+  test('that is complete is marked as connected at the next fetch', async () => {
     const broken = counter(service, 'mirrorBroken', repository.id);
     const { objects, head } = history();
     makeLarge(objects);
@@ -115,7 +115,7 @@ describe('A large clone', () => {
     expect(broken()).toBe(0);
   });
 
-  test('of an earlier process is examined when the service starts', async () => {
+  test('of an earlier process is checked when the service starts', async () => {
     const options = { ...OPTIONS, dataDir: await repository.directory() };
     const mirror = repository.mirrorIn(options.dataDir);
     const earlier = await repository.startService(options);
@@ -132,7 +132,7 @@ describe('A large clone', () => {
   });
 });
 
-/** Makes a mirror what a clone would be that lacked an object and has not been looked at. */
+/** Removes an object from a mirror, and marks the mirror as unchecked. */
 async function forget(mirror: string, missing: string): Promise<void> {
   const listed = await git(mirror, 'rev-list', '--objects', '--no-object-names', '--all');
   const kept = listed.split('\n').filter((oid) => oid !== missing);
@@ -145,7 +145,7 @@ async function forget(mirror: string, missing: string): Promise<void> {
   await writeFile(path, text);
 }
 
-test('A commit that came unasked is examined when a ref leads to it', async () => {
+test('A commit that the upstream sent unasked is checked when a ref leads to it', async () => {
   const { objects, head } = history();
   serve({ objects, head });
   await read(service, repository.snapshot);

@@ -80,7 +80,7 @@ async function startWithGarbage(limits: SnapshotOptions['limits'] = {}) {
   return service;
 }
 
-test('a consolidation that fails is an event and nothing else', async () => {
+test('A failed repack is an event, and has no other effect', async () => {
   const service = await startWithGarbage(TOO_FEW_OBJECTS);
   const failed = next(service, 'consolidationFailed');
   const { commit } = await read(service, repository.snapshot);
@@ -93,7 +93,7 @@ test('a consolidation that fails is an event and nothing else', async () => {
   expect((await fsck(mirror)).filter((line) => !line.startsWith('dangling'))).toEqual([]);
 });
 
-test('a consolidation that fails is tried again after a minute, then after twice as long', async () => {
+test('A failed repack is tried again after a minute, then after twice as long', async () => {
   const service = await startWithGarbage(TOO_FEW_OBJECTS);
   const failures = counter(service, 'consolidationFailed');
   const refresh = async () => {
@@ -111,7 +111,7 @@ test('a consolidation that fails is tried again after a minute, then after twice
   expect(await refresh()).toBe(3);
 });
 
-test('a consolidation for which the disk has no room is not begun', async () => {
+test('A repack does not begin when the disk has no room for it', async () => {
   const service = await startWithGarbage();
   const { statfs } = fs;
   const setStatfs = (other: typeof statfs) => {

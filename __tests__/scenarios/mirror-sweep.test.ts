@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { temporaryName } from '../../lib/fs/temporary.js';
 import type { SnapshotOptions } from '../../lib/index.js';
-import { collectGarbage } from '../../lib/mirror/collect-garbage.js';
 import { refsPath, revisionDirectory, revisionPath } from '../../lib/mirror/disk/layout.js';
 import { publishRevision, readRevision } from '../../lib/mirror/disk/revision-file.js';
 import { Mirror } from '../../lib/mirror/mirror.js';
@@ -106,7 +105,7 @@ test('Files that are being read stay until they have been read', async () => {
   const earlier = await readRevision(mirror);
   if (earlier === undefined) throw new Error('there is no revision');
   const open = new Mirror(id, mirror);
-  await open.ensureReady(async () => earlier);
+  await open.ensureReady(async () => ({ revision: earlier, bytes: 0 }));
   const lease = open.lease(() => {});
   const next = { ...earlier, packs: earlier.packs.slice(1) };
   const later = await publishRevision(mirror, earlier.number, next);
@@ -114,10 +113,10 @@ test('Files that are being read stay until they have been read', async () => {
   open.advance(later);
   const packs = async () => (await all()).filter((name) => name.endsWith('.pack')).length;
   fakeDate(defer, HOUR + 1000);
-  await collectGarbage(open);
+  await open.collectGarbage();
   expect(await packs()).toBe(2);
   lease.release();
-  await collectGarbage(open);
+  await open.collectGarbage();
   expect(await packs()).toBe(1);
 });
 

@@ -83,7 +83,7 @@ describe('Two services on one directory', () => {
     await expectMirrored();
   });
 
-  test('serve the right commit while the upstream is force-pushed to and fro', async () => {
+  test('serve the right commit while forced pushes move the upstream back and forth', async () => {
     const first = await repository.head();
     const second = await push(repository.bare, { parents: ['refs/heads/main~1'] });
     for (let i = 0; i < ROUNDS; i++) {
@@ -99,7 +99,7 @@ describe('Two services on one directory', () => {
     await expectMirrored();
   });
 
-  test('of which one evicts the mirror that the other one fetches into both go on', async () => {
+  test('both go on when one evicts the mirror that the other fetches into', async () => {
     await b.started;
     const commit = await push(repository.bare);
     const gate = repository.upstream.gate(repository.path, 20);

@@ -6,12 +6,12 @@ import { SnapshotError } from '../../lib/errors.js';
 import { serveTasks } from '../../lib/workers/serve.js';
 import { throwIfStopped } from '../../lib/workers/stop.js';
 
-/** What the worker of the pool's tests can be told to do. */
+/** Orders for the worker of the pool's tests. */
 export type Order =
   | { readonly kind: 'answer' }
   | { readonly kind: 'tell'; readonly events: readonly string[] }
   | { readonly kind: 'fail' }
-  /** Says so, then does nothing but sleep, or compute, until it is aborted, or all the same after that. */
+  /** Says so, then sleeps or computes until it is aborted; `-on`: also after that. */
   | { readonly kind: 'sleep' | 'spin' | 'sleep-on' | 'spin-on' }
   /** Opens the file, says so, and sleeps. */
   | { readonly kind: 'hold'; readonly path: string }
@@ -20,7 +20,7 @@ export type Order =
   | { readonly kind: 'exit' }
   /** Says so, and answers after the first message on the channel, unless it is aborted before that. */
   | { readonly kind: 'wait'; readonly channel: string }
-  /** Throws outside of the task: an error, or what is none. */
+  /** Throws outside of the task: an error, or another value. */
   | { readonly kind: 'throw'; readonly thrown: 'error' | 'null' }
   /** Answers, and ends or throws at the first message on the channel. */
   | { readonly kind: 'mine'; readonly channel: string; readonly explosion: 'exit' | 'throw' };
@@ -64,7 +64,7 @@ serveTasks<Order, string, number>(async (order, { emit, signal }) => {
       emit('waiting');
       await told;
       channel.close();
-      // Messages that were sent before on another channel may arrive after it, but not this much later.
+      // Messages that were sent earlier on another channel may arrive a little later, but not this much.
       for (let turn = 0; turn < 2; turn += 1) await nextTurn();
       signal.throwIfAborted();
       return threadId;
@@ -86,7 +86,7 @@ serveTasks<Order, string, number>(async (order, { emit, signal }) => {
   }
 });
 
-/** @param signal ends it. Default: nothing does. */
+/** @param signal ends the sleep. Default: it never ends. */
 function sleep(signal?: AbortSignal): Promise<never> {
   setInterval(() => {}, 1000);
   return new Promise((_, reject) => {

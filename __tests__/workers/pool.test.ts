@@ -42,7 +42,7 @@ async function turns(count: number): Promise<void> {
   for (let i = 0; i < count; i++) await nextTurn();
 }
 
-/** Waits until threads that end by themselves are gone, and this one was told of it. */
+/** Waits until threads that end by themselves are gone, and this thread knows it. */
 async function allEnded(): Promise<void> {
   while ((await threadCount()) > threads) await nextTurn();
   await turns(2);
@@ -56,7 +56,7 @@ describe('A worker thread', () => {
     expect(await threadCount()).toBe(threads + 2);
   });
 
-  test('is started once before its first task when that is asked for', async () => {
+  test('can be started before its first task', async () => {
     pool.prepare();
     pool.prepare();
     expect(await threadCount()).toBe(threads + 1);
@@ -100,9 +100,9 @@ describe('A worker thread', () => {
 
 describe('Aborting a task', () => {
   test.each(['sleep', 'spin'] as const)(
-    'ends its thread when that has stopped, which does nothing but %s',
+    'ends its thread after that has stopped: %s',
     async (kind) => {
-      // However long that takes.
+      // It may take any time.
       stopClock(defer);
       const { outcome, controller } = await start({ kind });
       expect(await threadCount()).toBe(threads + 1);
@@ -113,7 +113,7 @@ describe('Aborting a task', () => {
   );
 
   test.each(['sleep-on', 'spin-on'] as const)(
-    'ends a thread that does not stop, as one that goes on to %s, but only a minute later',
+    'ends a thread that does not stop, after a minute: %s',
     async (kind) => {
       const clock = stopClock(defer);
       const { outcome, controller } = await start({ kind });
@@ -139,7 +139,7 @@ describe('Aborting a task', () => {
 
   test('lets the task close its files before its thread ends', async () => {
     const path = join(await directory(), 'tidied');
-    // However long that takes.
+    // It may take any time.
     stopClock(defer);
     const { outcome, controller } = await start({ kind: 'tidy', path });
     controller.abort(new Error('enough'));
@@ -196,7 +196,7 @@ describe('A worker thread that crashes', () => {
   test.each<[string, Order]>([
     ['ends', { kind: 'exit' }],
     ['throws outside of its task', { kind: 'throw', thrown: 'error' }],
-    ['throws what is no error', { kind: 'throw', thrown: 'null' }],
+    ['throws a value that is no error', { kind: 'throw', thrown: 'null' }],
   ])('when it %s fails its task', async (_how, order) => {
     await expect(run(order)).rejects.toMatchObject({ code: 'INTERNAL' });
     expect(await threadCount()).toBe(threads);

@@ -3,9 +3,9 @@ import { on } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import type { PoolMessage, WorkerMessage } from '../../lib/workers/messages.js';
+import type { PoolMessage, WorkerMessage } from '../../lib/workers/serve.js';
 import type { WriteTask } from '../../lib/writer/worker.js';
-import type { WriteAnswer, WriteEvent } from '../../lib/writer/write-context.js';
+import type { WriteEvent, WriteResult } from '../../lib/writer/write-context.js';
 import { treeBody } from '../support/object-id.js';
 import { ObjectList } from '../support/object-list.js';
 import { cleanup } from '../support/temporary-directory.js';
@@ -21,9 +21,9 @@ const WORKER = new URL('../../lib/writer/worker.js', import.meta.url);
 const HEAP = { maxOldGenerationSizeMb: 24, maxYoungGenerationSizeMb: 6 };
 
 type Entry = [mode: string, name: string, oid: string];
-type Message = WorkerMessage<WriteEvent, WriteAnswer>;
+type Message = WorkerMessage<WriteEvent, WriteResult>;
 
-/** How a thread with a small heap answers, asked for a snapshot of this tree. */
+/** The answer of a thread with a small heap to the task of a snapshot of this tree. */
 async function writeInSmallHeap(objects: ObjectList, tree: string): Promise<Message> {
   const mirror = await directory();
   const path = join(await directory(), 'snapshot');
@@ -41,12 +41,12 @@ async function writeInSmallHeap(objects: ObjectList, tree: string): Promise<Mess
   throw new Error('the thread sends nothing more');
 }
 
-/** Entries for the same object again and again. */
+/** Many entries for one object. */
 function repeat(count: number, mode: string, name: string, oid: string): Entry[] {
   return Array.from({ length: count }, (_, i) => [mode, `${name}-${`${i}`.padStart(6, '0')}`, oid]);
 }
 
-/** A directory in another, with names as long as can be. */
+/** Nested directories with very long names. */
 function nest(objects: ObjectList, levels: number, leaf: string): string {
   let tree = leaf;
   for (let i = 0; i < levels; i++) tree = objects.tree(['40000', 'd'.repeat(250), tree]);
@@ -80,7 +80,7 @@ describe('A thread with a small heap writes a snapshot', () => {
   });
 });
 
-test('Paths that a few kB of trees make hundreds of megabytes of are refused', async () => {
+test('A few kB of trees with hundreds of megabytes of paths are refused', async () => {
   const objects = new ObjectList();
   const files = objects.tree(...repeat(1000, '100644', 'f', objects.blob()));
   const tree = nest(objects, 15, objects.tree(...repeat(100, '40000', 'd', files)));

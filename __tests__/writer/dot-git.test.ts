@@ -152,7 +152,7 @@ test.each([true, false])(
   },
 );
 
-test('The git directory packs the ref of a branch whose name no file can have', async () => {
+test('The git directory packs the ref of a branch whose name is too long for a file', async () => {
   const ref = `refs/heads/${'n'.repeat(256)}`;
   const input = await inputOf();
   const head: Head = { kind: 'branch', ref, oid: 'a'.repeat(40) };
@@ -161,7 +161,7 @@ test('The git directory packs the ref of a branch whose name no file can have', 
   expect(files.get('packed-refs')?.toString()).toContain(` ${ref}\n`);
 });
 
-test('The git directory has nothing of the server in it', async () => {
+test('The git directory shows nothing of the server', async () => {
   const all = JSON.stringify(gitDirectory(await inputOf()));
   for (const trace of [mirror, 'mirror', process.cwd(), 'logs/']) expect(all).not.toContain(trace);
 });

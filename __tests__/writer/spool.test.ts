@@ -91,7 +91,7 @@ async function openByReaders(): Promise<number> {
   return (await openFiles(scratch)).length - 1;
 }
 
-test('A spool is refused where a file exists', async () => {
+test('A spool does not replace a file', async () => {
   await expect(Spool.create(path)).rejects.toThrow('EEXIST');
 });
 
@@ -112,7 +112,7 @@ describe('Every reader gets every byte', () => {
     expect(new Set(await Promise.all(digests))).toEqual(new Set([expected]));
   });
 
-  test('of a file that is complete and was given up by its owner', async () => {
+  test('of a complete file that its owner has released', async () => {
     const early = createReader();
     await finish();
     await giveUp();
@@ -154,7 +154,7 @@ test('A reader reads no further than the bytes that were announced', async () =>
   expect((await take(reader, 50)).equals(CONTENT.subarray(100, 150))).toBe(true);
 });
 
-test('A reader that nobody reads takes little memory, and slows no other reader', async () => {
+test('A reader without a consumer takes little memory and slows no other reader', async () => {
   const idle = createReader();
   idle.read(0);
   const body = buffer(createReader());
@@ -166,7 +166,7 @@ test('A reader that nobody reads takes little memory, and slows no other reader'
 describe('When writing fails,', () => {
   const failure = new SnapshotError('STORAGE_FULL', 'no space left');
 
-  test('every reader fails, after the bytes that were there', async () => {
+  test('every reader fails after it has read the present bytes', async () => {
     await grow(MIB);
     const readers = [createReader(), createReader()];
     const start = await take(readers[0] ?? never(), 100);
@@ -190,7 +190,7 @@ describe('When writing fails,', () => {
       expect(outcome).toEqual({ status: 'rejected', reason: failure });
   });
 
-  test('the first failure counts, and none after completion', async () => {
+  test('the first failure counts; a failure after completion does not', async () => {
     spool.fail(failure);
     spool.fail(new SnapshotError('INTERNAL', 'later'));
     await expect(buffer(createReader())).rejects.toBe(failure);
@@ -265,7 +265,7 @@ describe('The file of a spool is closed', () => {
     expect(await openByReaders()).toBe(0);
   });
 
-  test('when the owner gives it up and nobody reads', async () => {
+  test('when the owner releases it and there is no reader', async () => {
     await giveUp();
     expect(await openByReaders()).toBe(0);
     // A reader that comes now gets `undefined`, not a closed file.

@@ -8,12 +8,7 @@ import { ObjectMemory } from '../../lib/pack/object-memory.js';
 import { ResolverPool } from '../../lib/pack/resolver-pool.js';
 import { WorkerPool } from '../../lib/workers/pool.js';
 import { type CheckoutPool, createCheckoutPool } from '../../lib/writer/checkout-thread.js';
-import type {
-  WriteAnswer,
-  WriteContext,
-  WriteEvent,
-  WriteResult,
-} from '../../lib/writer/write-context.js';
+import type { WriteContext, WriteEvent, WriteResult } from '../../lib/writer/write-context.js';
 import { type SnapshotTask, writeSnapshot } from '../../lib/writer/write-snapshot.js';
 import { packOf } from '../pack/ingesting.js';
 import { packOfTree } from '../support/hand-made-tree.js';
@@ -268,14 +263,14 @@ test('The second thread is kept for the next snapshot, unless the snapshot faile
 });
 
 test('A ref that does not exist does not end a thread', async () => {
-  const workers = new WorkerPool<SnapshotTask, WriteEvent, WriteAnswer>(WORKER, 1);
+  const workers = new WorkerPool<SnapshotTask, WriteEvent, WriteResult>(WORKER, 1);
   defer(() => workers.close());
   const task = await taskOf(sink, Number.POSITIVE_INFINITY);
   await workers.run(task, { signal: never });
   const threads = await threadCount();
   for (const ref of ['nothing', '0'.repeat(40)]) {
-    const answer = await workers.run({ ...task, selection: { ref } }, { signal: never });
-    expect(answer).toMatchObject({ notFound: { code: 'REF_NOT_FOUND' } });
+    const failing = workers.run({ ...task, selection: { ref } }, { signal: never });
+    await expect(failing).rejects.toMatchObject({ code: 'REF_NOT_FOUND' });
     expect(await threadCount()).toBe(threads);
   }
 });

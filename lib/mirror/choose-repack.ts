@@ -4,7 +4,7 @@ import type { RepackResult, RepackSelection } from './jobs/repack.js';
 
 /** A mirror with more packs than this is repacked. */
 const MAX_PACKS = 12;
-/** A mirror with this many packs is repacked before it gets a new one. */
+/** A mirror with this many packs, pinned ones included, is repacked before it gets a new one. */
 export const FULL_PACKS = 18;
 /** The same as `MAX_PACKS`, for packs of commits that clients asked for by id. */
 const MAX_PINNED_PACKS = 6;
@@ -17,11 +17,6 @@ export interface SizedPack {
   readonly name: string;
   /** Bytes. */
   readonly size: number;
-}
-
-/** Whether a mirror must be repacked before it gets a new pack. */
-export function isFull(revision: Pick<MirrorRevision, 'packs' | 'pinned'>): boolean {
-  return packsOf(revision).length >= FULL_PACKS;
 }
 
 /**
@@ -97,7 +92,7 @@ export function replacePacks(
   if (current.clone !== earlier.clone) return undefined;
   if (selection !== 'reachable' && selection !== 'pinned') {
     if (!includesAll(current.packs, selection)) return undefined;
-    return { ...current, packs: [...without(current.packs, selection), ...nameOf(combined)] };
+    return { ...current, packs: [...without(current.packs, selection), ...namesOf(combined)] };
   }
   const isSame =
     current.prunings === earlier.prunings &&
@@ -105,12 +100,12 @@ export function replacePacks(
     current.pinned.commits.join() === earlier.pinned.commits.join() &&
     includesAll(current.packs, earlier.packs);
   if (!isSame) return undefined;
-  const next = { ...current, pinned: { ...current.pinned, packs: nameOf(pinned) } };
+  const next = { ...current, pinned: { ...current.pinned, packs: namesOf(pinned) } };
   if (selection === 'pinned') return next;
   const later = without(current.packs, earlier.packs);
   return {
     ...next,
-    packs: [...nameOf(combined), ...later],
+    packs: [...namesOf(combined), ...later],
     garbageSince: undefined,
     prunings: current.prunings + 1,
     isConnected: true,
@@ -125,6 +120,6 @@ function without(names: readonly string[], others: readonly string[]): string[] 
   return names.filter((name) => !others.includes(name));
 }
 
-function nameOf(pack: IngestedPack | undefined): string[] {
-  return pack === undefined ? [] : [pack.name];
+function namesOf(packs: readonly IngestedPack[]): string[] {
+  return packs.map(({ name }) => name);
 }

@@ -8,6 +8,7 @@ import { pipeline } from 'node:stream/promises';
 import { unlessAborted } from '../async/abort.js';
 import type { FailureCache } from '../async/failure-cache.js';
 import { retry } from '../async/retry.js';
+import type { Limits } from '../config/options.js';
 import { deserializeError, hasCode, SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events/events.js';
 import { temporaryName } from '../fs/temporary.js';
@@ -27,7 +28,7 @@ const MAX_ATTEMPTS = 5;
 /** The stored snapshot of a whole repository. */
 export interface StoredSnapshot {
   readonly body: Readable;
-  /** The cloner calls this when the snapshot turns out to be damaged. */
+  /** Called when the snapshot turns out to be damaged. */
   damaged(): void;
 }
 
@@ -36,102 +37,94 @@ export interface StoredSnapshots {
   open(repository: RepositoryId, signal: AbortSignal): Promise<StoredSnapshot | undefined>;
 }
 
-export interface ClonerParts {
+export interface CloneParts {
   readonly jobs: JobRunner;
   readonly events: EventEmitter<SnapshotEvents>;
   /** A repository whose clone failed is not cloned again for a while. */
   readonly failures: FailureCache;
   readonly snapshots: StoredSnapshots;
-  /** Milliseconds in which the store must send some bytes of a snapshot. */
-  readonly stallTimeout: number;
+  readonly limits: Limits;
 }
 
 /**
- * Clones mirrors. A clone fetches only the objects that the stored snapshot lacks. It happens in a
+ * Clones a mirror: fetches only the objects that the stored snapshot lacks. The clone happens in a
  * temporary directory, which is renamed when it is complete.
+ *
+ * @returns the mirror's first revision, or the current one if another process was faster.
+ * @throws SnapshotError `UPSTREAM_*`, `REPOSITORY_UNSUPPORTED`, `LIMIT_EXCEEDED`, `STORAGE_FULL`;
+ * also a remembered failure.
  */
-export class Cloner {
-  readonly #parts: ClonerParts;
-
-  constructor(parts: ClonerParts) {
-    this.#parts = parts;
-  }
-
-  /**
-   * @returns the mirror's first revision, or the current one if another process was faster.
-   * @throws SnapshotError `UPSTREAM_*`, `REPOSITORY_UNSUPPORTED`, `LIMIT_EXCEEDED`, `STORAGE_FULL`;
-   * also a remembered failure.
-   */
-  async clone(mirror: Mirror, options: JobOptions): Promise<MirrorRevision> {
-    const { jobs, events, failures } = this.#parts;
-    const { repository, directory } = mirror;
-    const key = repositoryKey(repository);
-    failures.throwIfRemembered(key);
-    const temporary = join(dirname(directory), temporaryName('clone'));
-    const archive = join(dirname(directory), temporaryName('snapshot'));
-    let started: number | undefined;
-    const elapsed = () => performance.now() - (started ?? performance.now());
-    let snapshot: StoredSnapshot | undefined;
-    try {
-      const result = await jobs.run(repository, 'clone', options, async (signal) => {
-        started = performance.now();
-        events.emit('cloneStarted', { repository });
-        snapshot = await this.#copySnapshot(repository, archive, signal);
-        const task = await jobs.upstreamTask(repository, signal);
-        await mkdir(temporary, { recursive: true });
-        await writeConfig(temporary, task.upstreamUrl);
-        return { kind: 'clone', ...task, directory: temporary, snapshot: snapshot && archive };
-      });
-      const revision = await complete(mirror, temporary, result);
-      const { restored, restoreFailure, snapshotIsDamaged, fetched } = result;
-      if (restoreFailure !== undefined) {
-        events.emit('restoreFailed', { repository, error: deserializeError(restoreFailure) });
-      }
-      if (snapshotIsDamaged) snapshot?.damaged();
-      events.emit('cloneFinished', {
-        repository,
-        milliseconds: elapsed(),
-        ...totalsOf(fetched),
-        restoredBytes: totalsOf(restored).packBytes,
-      });
-      return revision;
-    } catch (cause) {
-      const error = failures.remember(key, toSnapshotError(cause));
-      if (started !== undefined) {
-        events.emit('cloneFailed', { repository, milliseconds: elapsed(), error });
-      }
-      throw error;
-    } finally {
-      await rm(temporary, { recursive: true, force: true });
-      await rm(archive, { force: true });
+export async function clone(
+  parts: CloneParts,
+  mirror: Mirror,
+  options: JobOptions,
+): Promise<MirrorRevision> {
+  const { jobs, events, failures } = parts;
+  const { repository, directory } = mirror;
+  const key = repositoryKey(repository);
+  failures.throwIfRemembered(key);
+  const temporary = join(dirname(directory), temporaryName('clone'));
+  const archive = join(dirname(directory), temporaryName('snapshot'));
+  let started: number | undefined;
+  const elapsed = () => performance.now() - (started ?? performance.now());
+  let snapshot: StoredSnapshot | undefined;
+  try {
+    const result = await jobs.run(repository, 'clone', options, async (signal) => {
+      started = performance.now();
+      events.emit('cloneStarted', { repository });
+      snapshot = await copySnapshot(parts, repository, archive, signal);
+      const task = await jobs.upstreamTask(repository, signal);
+      await mkdir(temporary, { recursive: true });
+      await writeConfig(temporary, task.upstreamUrl);
+      return { kind: 'clone', ...task, directory: temporary, snapshot: snapshot && archive };
+    });
+    const revision = await complete(mirror, temporary, result);
+    const { restored, restoreFailure, snapshotIsDamaged, fetched } = result;
+    if (restoreFailure !== undefined) {
+      events.emit('restoreFailed', { repository, error: deserializeError(restoreFailure) });
     }
-  }
-
-  /**
-   * Copies the stored snapshot to a file, so that a worker thread can read it.
-   *
-   * @returns `undefined` when none is stored or the copy fails. Then no file is left.
-   * @throws the signal's reason.
-   */
-  async #copySnapshot(
-    repository: RepositoryId,
-    path: string,
-    signal: AbortSignal,
-  ): Promise<StoredSnapshot | undefined> {
-    const { snapshots, stallTimeout, events } = this.#parts;
-    try {
-      const snapshot = await unlessAborted(snapshots.open(repository, signal), signal);
-      if (snapshot !== undefined) await writeBody(snapshot.body, path, stallTimeout, signal);
-      return snapshot;
-    } catch (cause) {
-      await rm(path, { force: true });
-      signal.throwIfAborted();
-      events.emit('restoreFailed', { repository, error: toSnapshotError(cause) });
-      return undefined;
+    if (snapshotIsDamaged) snapshot?.damaged();
+    const { packBytes: restoredBytes } = totalsOf(restored);
+    const totals = { ...totalsOf(fetched), restoredBytes };
+    events.emit('cloneFinished', { repository, milliseconds: elapsed(), ...totals });
+    return revision;
+  } catch (cause) {
+    const error = failures.remember(key, toSnapshotError(cause));
+    if (started !== undefined) {
+      events.emit('cloneFailed', { repository, milliseconds: elapsed(), error });
     }
+    throw error;
+  } finally {
+    await rm(temporary, { recursive: true, force: true });
+    await rm(archive, { force: true });
   }
 }
 
+/**
+ * Copies the stored snapshot to a file, so that a worker thread can read it.
+ *
+ * @returns `undefined` when none is stored or the copy fails. Then no file is left.
+ * @throws the signal's reason.
+ */
+async function copySnapshot(
+  { snapshots, limits, events }: CloneParts,
+  repository: RepositoryId,
+  path: string,
+  signal: AbortSignal,
+): Promise<StoredSnapshot | undefined> {
+  try {
+    const snapshot = await unlessAborted(snapshots.open(repository, signal), signal);
+    if (snapshot !== undefined) await writeBody(snapshot.body, path, limits.stallTimeout, signal);
+    return snapshot;
+  } catch (cause) {
+    await rm(path, { force: true });
+    signal.throwIfAborted();
+    events.emit('restoreFailed', { repository, error: toSnapshotError(cause) });
+    return undefined;
+  }
+}
+
+/** @param stallTimeout milliseconds in which the store must send some bytes. */
 async function writeBody(
   body: Readable,
   path: string,

@@ -3,37 +3,36 @@ import { SnapshotError } from '../errors.js';
 import { InProcessLocks } from '../locks/in-process.js';
 import type { IngestedPack } from '../pack/ingest.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
-import { isFull, SMALL_BYTES } from './choose-repack.js';
-import { publishFiles, withIncoming } from './disk/publish.js';
-import type { MirrorRevision, Pinned, RevisionContent } from './disk/revision.js';
+import { FULL_PACKS, SMALL_BYTES } from './choose-repack.js';
+import { withIncoming } from './disk/publish.js';
+import {
+  type MirrorRevision,
+  type Pinned,
+  packsOf,
+  type RevisionContent,
+} from './disk/revision.js';
 import { failedAsSuperseded } from './disk/revision-file.js';
-import type { JobRunner } from './job-runner.js';
+import type { JobOptions, JobRunner } from './job-runner.js';
 import type { FetchResult } from './jobs/fetch.js';
 import type { KnownMirrors } from './known-mirrors.js';
 import type { Maintenance } from './maintenance.js';
-import type { Mirror, MirrorLease } from './mirror.js';
+import type { Mirror } from './mirror.js';
 
-export interface FetchOptions {
+export interface FetchOptions extends Pick<JobOptions, 'isBackground'> {
   /** Id of a commit to fetch even if no ref leads to it. */
   commit?: string | undefined;
   /** Full names, as bytes, of refs that mirrors do not hold. */
   otherRefs?: readonly string[];
-  /** Whether no client waits for it: see `JobOptions`. */
-  isBackground?: boolean;
 }
 
+type FetchJob = FetchOptions & JobOptions;
+
 /** The answer of the upstream. */
-export interface FetchOutcome {
+export interface FetchOutcome extends Pick<FetchResult, 'digest' | 'hasCommit' | 'otherRefs'> {
   /** HEAD's commit. */
   readonly commit: string | undefined;
-  /** Digest of HEAD and the refs. */
-  readonly digest: string;
   /** Whether there is a mirror, which now has these refs. */
   readonly isMirrored: boolean;
-  /** Whether the mirror has the requested commit. */
-  readonly hasCommit: boolean;
-  /** Full name → id, for those of the `otherRefs` that exist. */
-  readonly otherRefs: ReadonlyMap<string, string>;
   /** The packs that were fetched. */
   readonly packs: readonly IngestedPack[];
 }
@@ -60,13 +59,8 @@ export class Fetcher {
   }
 
   /** Checks an upstream that has no mirror. */
-  async check(
-    repository: RepositoryId,
-    signal: AbortSignal,
-    { isBackground = false }: FetchOptions,
-  ): Promise<FetchOutcome> {
+  async check(repository: RepositoryId, options: FetchJob): Promise<FetchOutcome> {
     const { jobs } = this.#parts;
-    const options = { signal, isBackground };
     const { head, digest } = await jobs.run(repository, 'check', options, async (ends) => ({
       kind: 'check',
       ...(await jobs.upstreamTask(repository, ends)),
@@ -78,44 +72,37 @@ export class Fetcher {
   /**
    * Checks the upstream, and fetches the objects that the mirror lacks.
    *
-   * @returns `undefined` when the mirror is gone.
+   * @returns `gone`: the mirror was evicted or set aside.
    * @throws SnapshotError as a clone.
    */
-  async fetch(
-    mirror: Mirror,
-    signal: AbortSignal,
-    options: FetchOptions,
-  ): Promise<FetchOutcome | undefined> {
-    const lock = await this.#locks.acquire(repositoryKey(mirror.repository), { signal });
+  async fetch(mirror: Mirror, options: FetchJob): Promise<FetchOutcome | 'gone'> {
+    const lock = await this.#locks.acquire(repositoryKey(mirror.repository), options);
     try {
-      const outcome = await retry(
+      return await retry(
         MAX_ATTEMPTS,
-        () => this.#attempt(mirror, signal, options),
+        () => this.#attempt(mirror, options),
         () => new SnapshotError('INTERNAL', 'other processes keep changing the mirror'),
       );
-      return outcome === 'gone' ? undefined : outcome;
     } finally {
       await lock.release();
     }
   }
 
   /** @returns `undefined` when another process changed the mirror, or it was set aside. */
-  async #attempt(
-    mirror: Mirror,
-    signal: AbortSignal,
-    options: FetchOptions,
-  ): Promise<FetchOutcome | 'gone' | undefined> {
+  async #attempt(mirror: Mirror, options: FetchJob): Promise<FetchOutcome | 'gone' | undefined> {
     const { mirrors, maintenance } = this.#parts;
-    if (mirror.revision && isFull(mirror.revision)) await maintenance.run(mirror);
+    const isFull = mirror.revision && packsOf(mirror.revision).length >= FULL_PACKS;
+    if (isFull) await maintenance.run(mirror);
     const lease = await mirrors.lease(mirror);
     if (lease === undefined) return 'gone';
+    const { revision } = lease;
     try {
-      const outcome = await this.#fetch(mirror, lease, signal, options);
+      const outcome = await this.#fetch(mirror, revision, options);
       if (outcome === undefined) return undefined;
       // Released first, so that superseded files can be removed after the repack.
       lease.release();
-      const isNew = outcome.digest !== lease.revision.digest || outcome.packs.length > 0;
-      if (isNew || lease.revision.garbageSince !== undefined) {
+      const isNew = outcome.digest !== revision.digest || outcome.packs.length > 0;
+      if (isNew || revision.garbageSince !== undefined) {
         const maintained = maintenance.run(mirror);
         // In a small mirror it takes no longer than a fetch, and artifacts are built from fewer
         // packs.
@@ -131,30 +118,29 @@ export class Fetcher {
     }
   }
 
-  /** @returns `undefined` when the lease's revision was superseded by a fetch or a pruning. */
+  /** @returns `undefined` when the revision was superseded by a fetch or a pruning. */
   async #fetch(
     mirror: Mirror,
-    { directory, revision }: MirrorLease,
-    signal: AbortSignal,
-    { commit, otherRefs = [], isBackground = false }: FetchOptions,
+    revision: MirrorRevision,
+    options: FetchJob,
   ): Promise<FetchOutcome | undefined> {
     const { jobs } = this.#parts;
-    const { repository } = mirror;
+    const { repository, directory } = mirror;
+    const { commit, otherRefs = [] } = options;
     return await withIncoming(directory, async (incoming) => {
-      const options = { signal, isBackground };
       const result = await jobs.run(repository, 'fetch', options, async (ends) => {
         const task = await jobs.upstreamTask(repository, ends);
         return { kind: 'fetch', ...task, mirror: directory, revision, incoming, commit, otherRefs };
       });
+      const { head, digest, hasCommit, otherRefs: found } = result;
       const packs = [...result.packs, ...result.pinnedPacks];
-      const refs = result.digest === revision.digest ? undefined : result.digest;
+      const refs = digest === revision.digest ? undefined : digest;
       if (refs !== undefined || packs.length > 0) {
-        const published = await publishFiles(mirror, incoming, { packs, refs }, (current) =>
+        const published = await mirror.publishFiles(incoming, { packs, refs }, (current) =>
           withFetched(current, revision, result, commit),
         );
         if (published === undefined) return undefined;
       }
-      const { head, digest, hasCommit, otherRefs: found } = result;
       return { commit: head.oid, digest, isMirrored: true, hasCommit, otherRefs: found, packs };
     });
   }

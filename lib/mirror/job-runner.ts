@@ -3,8 +3,8 @@ import { unlessAborted } from '../async/abort.js';
 import { withDeadline } from '../async/deadline.js';
 import { KeyedLimit } from '../async/keyed-limit.js';
 import { allowedHosts, hostConfig, redirectBases, upstreamUrl } from '../config/hosts.js';
-import type { Limits, SnapshotConfig } from '../config/options.js';
-import { deserializeError, SnapshotError } from '../errors.js';
+import type { SnapshotConfig } from '../config/options.js';
+import { SnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events/events.js';
 import type { IngestedPack } from '../pack/ingest.js';
 import type { RepositoryId } from '../repository.js';
@@ -12,7 +12,7 @@ import type { FetchProgress } from '../upstream/fetch-pack.js';
 import { HostPauses } from '../upstream/host-pauses.js';
 import type { UpstreamTask } from '../upstream/task.js';
 import { WorkerPool } from '../workers/pool.js';
-import type { Job, JobResult, Undiscovered } from './jobs/worker.js';
+import type { Job, JobResult } from './jobs/worker.js';
 
 /** A thread that has read more objects is ended: while idle it would keep 46 bytes for each. */
 const MANY_OBJECTS = 1_000_000;
@@ -32,14 +32,15 @@ export interface JobOptions {
 
 /**
  * Runs jobs on mirrors in worker threads. Concurrency limits, each per host: `concurrentClones`,
- * `concurrentFetches` for fetches and checks, as many queries, and one repack or connectivity check: a huge or
- * hostile repository delays none of another host. After a `Retry-After`, a host gets no check and no fetch
- * before that time. Clones are tried all the same: without a mirror there may be nothing to serve.
+ * `concurrentFetches` for fetches and checks, as many queries, and one repack or connectivity
+ * check. So a huge or hostile repository delays no other host. After a `Retry-After`, a host gets
+ * no check and no fetch before that time. It gets clones: without a mirror there may be nothing to
+ * serve.
  */
 export class JobRunner {
   readonly #config: SnapshotConfig;
   readonly #events: EventEmitter<SnapshotEvents>;
-  readonly #pool: WorkerPool<Job, FetchProgress, JobResult | Undiscovered>;
+  readonly #pool: WorkerPool<Job, FetchProgress, JobResult>;
   readonly #slots: Record<Job['kind'], KeyedLimit>;
   readonly #pauses = new HostPauses();
 
@@ -79,14 +80,14 @@ export class JobRunner {
    *
    * @param prepare makes the job. Its time counts.
    * @throws SnapshotError the failure of the job, or the failure for which its host is paused;
-   *   `UPSTREAM_TIMEOUT` when `cloneTimeout` is over since the start or the last milestone; `LIMIT_EXCEEDED`
-   *   when a job that asks no upstream takes longer than `generationTimeout`.
+   * `UPSTREAM_TIMEOUT` when `cloneTimeout` is over since the start or the last milestone;
+   * `LIMIT_EXCEEDED` when a job that asks no upstream takes longer than `generationTimeout`.
    */
   async run<Kind extends Job['kind']>(
     repository: RepositoryId,
     kind: Kind,
     { signal, isBackground = false }: JobOptions,
-    prepare: (signal: AbortSignal, limits: Limits) => Promise<Extract<Job, { kind: Kind }>>,
+    prepare: (signal: AbortSignal) => Promise<Extract<Job, { kind: Kind }>>,
   ): Promise<Extract<JobResult, { kind: Kind }>> {
     const { limits } = this.#config;
     const isLocal = kind !== 'clone' && kind !== 'fetch' && kind !== 'check';
@@ -97,8 +98,7 @@ export class JobRunner {
         if (isMilestone(progress)) renew();
         this.#events.emit('cloneProgress', { repository, progress });
       };
-      const result = await this.#pool.run(await prepare(ends, limits), { signal: ends, onEvent });
-      if (result.kind === 'undiscovered') throw deserializeError(result.error);
+      const result = await this.#pool.run(await prepare(ends), { signal: ends, onEvent });
       if (isOfKind(result, kind)) return result;
       throw new SnapshotError('INTERNAL', `a ${kind} ended as a ${result.kind}`);
     };
@@ -158,21 +158,21 @@ function isOfKind<Kind extends Job['kind']>(
   return result.kind === kind;
 }
 
-function keepsThread(result: JobResult | Undiscovered): boolean {
+function keepsThread(result: JobResult): boolean {
   // A failed import may have left memory or handles in use.
   if (result.kind === 'clone' && result.restoreFailure !== undefined) return false;
   if ('refCount' in result && result.refCount >= MANY_REFS) return false;
   return packsOf(result).every(({ objects }) => objects < MANY_OBJECTS);
 }
 
-function packsOf(result: JobResult | Undiscovered): readonly IngestedPack[] {
+function packsOf(result: JobResult): readonly IngestedPack[] {
   switch (result.kind) {
     case 'clone':
       return [...result.restored, ...result.fetched];
     case 'fetch':
       return [...result.packs, ...result.pinnedPacks];
     case 'repack':
-      return [result.combined ?? [], result.pinned ?? []].flat();
+      return [...result.combined, ...result.pinned];
     default:
       return [];
   }

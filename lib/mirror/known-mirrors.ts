@@ -1,4 +1,6 @@
 import type { EventEmitter } from 'node:events';
+import { unlessAborted } from '../async/abort.js';
+import { SingleFlight } from '../async/single-flight.js';
 import { isDamage, type SnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events/events.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
@@ -11,6 +13,8 @@ import { Mirror, type MirrorLease } from './mirror.js';
 export interface KnownMirrorsParts {
   readonly directory: MirrorDirectory;
   readonly events: EventEmitter<SnapshotEvents>;
+  /** Bytes that all mirrors together may have. */
+  readonly maxBytes: number;
   /** Called after a lease of a mirror was released. */
   readonly onRelease: (mirror: Mirror) => void;
 }
@@ -23,6 +27,7 @@ export interface KnownMirrorsParts {
 export class KnownMirrors {
   readonly #parts: KnownMirrorsParts;
   readonly #mirrors = new Map<string, Mirror>();
+  readonly #evictions = new SingleFlight<void>();
 
   constructor(parts: KnownMirrorsParts) {
     this.#parts = parts;
@@ -73,20 +78,55 @@ export class KnownMirrors {
     return mirror.lease(() => this.#parts.onRelease(mirror));
   }
 
-  /** Removes a mirror that is not in use, to free its space. */
-  async evict(mirror: Mirror): Promise<void> {
-    const { repository, bytes } = mirror;
-    if (mirror.state !== 'ready') return;
-    this.#clear(mirror);
-    await this.#removeFiles(mirror);
-    this.#parts.events.emit('mirrorEvicted', { repository, bytes });
+  /**
+   * Evicts the repository's mirror when it is no longer in use. Meanwhile new users must wait (see
+   * `evictionEnded`): a mirror in constant use would never be evicted.
+   *
+   * @throws the signal's reason.
+   */
+  evict(repository: RepositoryId, signal: AbortSignal): Promise<void> {
+    return this.#evictions.join(repositoryKey(repository), async () => {
+      const { directory } = this.#parts;
+      let mirror = this.find(repository);
+      while (mirror?.isInUse) {
+        await unlessAborted(mirror.idle(), signal);
+        mirror = this.find(repository);
+      }
+      if (mirror !== undefined) await this.#evict(mirror);
+      else await directory.remove(directory.pathOf(repository));
+    });
+  }
+
+  /**
+   * Waits until no eviction of the repository is requested.
+   *
+   * @throws the signal's reason.
+   */
+  async evictionEnded(repository: RepositoryId, signal: AbortSignal): Promise<void> {
+    const key = repositoryKey(repository);
+    for (let run = this.#evictions.running(key); run; run = this.#evictions.running(key)) {
+      // A failure concerns only the callers that requested the eviction.
+      await unlessAborted(Promise.allSettled([run]), signal);
+    }
+  }
+
+  /** Evicts the least recently used mirrors that are not in use, until the rest fits the budget. */
+  async keepBudget(): Promise<void> {
+    const mirrors = this.list().sort((a, b) => a.usedAt - b.usedAt);
+    let total = mirrors.reduce((sum, { bytes }) => sum + bytes, 0);
+    for (const mirror of mirrors) {
+      if (total <= this.#parts.maxBytes) return;
+      if (mirror.isInUse) continue;
+      total -= mirror.bytes;
+      await this.#evict(mirror);
+    }
   }
 
   /** Removes a mirror that is damaged or incomplete. The next request clones it again. */
   async setAside(mirror: Mirror, error: SnapshotError): Promise<void> {
     this.#clear(mirror);
     this.#parts.events.emit('mirrorBroken', { repository: mirror.repository, error });
-    await this.#removeFiles(mirror);
+    await this.#parts.directory.remove(mirror.directory, mirror.changeFiles);
   }
 
   /**
@@ -106,12 +146,17 @@ export class KnownMirrors {
     return true;
   }
 
+  /** Removes a mirror that is not in use, to free its space. */
+  async #evict(mirror: Mirror): Promise<void> {
+    const { repository, bytes } = mirror;
+    if (mirror.state !== 'ready') return;
+    this.#clear(mirror);
+    await this.#parts.directory.remove(mirror.directory, mirror.changeFiles);
+    this.#parts.events.emit('mirrorEvicted', { repository, bytes });
+  }
+
   #clear(mirror: Mirror): void {
     mirror.clear();
     this.forgetIfEmpty(mirror);
-  }
-
-  async #removeFiles({ directory, changeFiles }: Mirror): Promise<void> {
-    await this.#parts.directory.remove(directory, changeFiles);
   }
 }

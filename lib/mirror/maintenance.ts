@@ -4,13 +4,14 @@ import { join } from 'node:path';
 import { BackOff } from '../async/back-off.js';
 import type { FailureCache } from '../async/failure-cache.js';
 import { SingleFlight } from '../async/single-flight.js';
+import type { Limits } from '../config/options.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events/events.js';
 import { requireFreeSpace } from '../fs/free-space.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 import { chooseRepack, packsToRead, replacePacks, type SizedPack } from './choose-repack.js';
-import { packDirectory, packPaths } from './disk/layout.js';
-import { publish, publishFiles, withIncoming } from './disk/publish.js';
+import { packDirectory, packFiles, packPaths } from './disk/layout.js';
+import { publish, withIncoming } from './disk/publish.js';
 import type { MirrorRevision } from './disk/revision.js';
 import { failedAsSuperseded } from './disk/revision-file.js';
 import type { JobRunner } from './job-runner.js';
@@ -24,8 +25,7 @@ export interface MaintenanceParts {
   readonly events: EventEmitter<SnapshotEvents>;
   /** Failures of clones. */
   readonly failures: FailureCache;
-  /** Size limit of a pack, in bytes. */
-  readonly maxPackBytes: number;
+  readonly limits: Limits;
   /** Called after unreachable objects of a mirror were pruned. */
   readonly onPruned: (repository: RepositoryId) => void;
   /** Called after an incomplete mirror was set aside, when it has no readers. */
@@ -91,12 +91,12 @@ export class Maintenance {
 
   async #maintain(mirror: Mirror, started: number): Promise<void> {
     const { repository } = mirror;
-    const { mirrors, events, maxPackBytes, onPruned, onIncomplete } = this.#parts;
+    const { mirrors, events, limits, onPruned, onIncomplete } = this.#parts;
     const lease = await mirrors.lease(mirror);
     if (lease === undefined) return;
     try {
       const sizes = await sizesOf(lease);
-      const selection = chooseRepack(lease.revision, sizes, maxPackBytes, Date.now());
+      const selection = chooseRepack(lease.revision, sizes, limits.maxPackBytes, Date.now());
       // The search for reachable objects checks connectivity as well.
       if (selection !== 'reachable') await this.#checkConnectivity(mirror, lease);
       if (selection === undefined) return;
@@ -119,10 +119,9 @@ export class Maintenance {
 
   async #checkConnectivity(mirror: Mirror, { directory, revision }: MirrorLease): Promise<void> {
     if (revision.isConnected) return;
-    const { jobs, closing } = this.#parts;
-    await jobs.run(mirror.repository, 'connectivity', { signal: closing }, async (_, limits) => {
-      return { kind: 'connectivity', mirror: directory, revision, limits };
-    });
+    const { jobs, closing, limits } = this.#parts;
+    const task = { kind: 'connectivity', mirror: directory, revision, limits } as const;
+    await jobs.run(mirror.repository, 'connectivity', { signal: closing }, async () => task);
     // Later revisions of this clone are connected, too: each fetch checks the objects that it adds.
     const published = await publish(directory, (current) =>
       current?.clone === revision.clone ? { ...current, isConnected: true } : undefined,
@@ -136,20 +135,17 @@ export class Maintenance {
     { directory, revision }: MirrorLease,
     packs: RepackSelection,
   ): Promise<MirrorRevision | undefined> {
-    const { jobs, closing } = this.#parts;
+    const { jobs, closing, limits } = this.#parts;
     const paths = packPaths(directory, packsToRead(revision, packs));
     // A repack must not fill the disk: fetches would fail.
-    await requireFreeSpace(
-      directory,
-      paths.flatMap((path) => [`${path}.pack`, `${path}.idx`]),
-    );
+    await requireFreeSpace(directory, packFiles(paths));
     return await withIncoming(directory, async (incoming) => {
+      const read = { mirror: directory, revision, limits };
+      const task = { kind: 'repack', ...read, packs, incoming } as const;
       const options = { signal: closing };
-      const result = await jobs.run(mirror.repository, 'repack', options, async (_, limits) => {
-        return { kind: 'repack', mirror: directory, revision, packs, incoming, limits };
-      });
-      const files = { packs: [result.combined ?? [], result.pinned ?? []].flat() };
-      return await publishFiles(mirror, incoming, files, (current) =>
+      const result = await jobs.run(mirror.repository, 'repack', options, async () => task);
+      const files = { packs: [...result.combined, ...result.pinned], refs: undefined };
+      return await mirror.publishFiles(incoming, files, (current) =>
         replacePacks(current, revision, packs, result),
       );
     });

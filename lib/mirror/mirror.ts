@@ -1,7 +1,12 @@
 import pLimit from 'p-limit';
 import { SingleFlight } from '../async/single-flight.js';
 import type { RepositoryId } from '../repository.js';
-import type { MirrorRevision, RevisionOnDisk } from './disk/revision.js';
+import { GRACE_PERIOD, removePacks, removeSuperseded, sweep } from './disk/gc.js';
+import { inspectMirror } from './disk/integrity.js';
+import type { FoundMirror } from './disk/mirror-directory.js';
+import { type IncomingFiles, moveIncoming, publish } from './disk/publish.js';
+import type { MirrorRevision, RevisionContent, RevisionOnDisk } from './disk/revision.js';
+import { readRevision } from './disk/revision-file.js';
 
 /** The right to read a revision: its files stay until the lease is released. */
 export interface MirrorLease extends RevisionOnDisk {
@@ -24,20 +29,21 @@ export class Mirror {
   usedAt = Date.now();
   /** The time that was last written to disk for `usedAt`; 0: none. */
   writtenUsedAt = 0;
-  /** When files that crashed processes left were last removed: milliseconds since the epoch. */
-  sweptAt = Date.now();
-  /** Runs changes of the mirror's files one after another: see `ChangingMirror`. */
+  /**
+   * Runs changes of the mirror's files one after another, so that no file is removed while a change
+   * publishes new files: a new pack may have the name of a superseded one.
+   */
   readonly changeFiles = pLimit(1);
   #revision: MirrorRevision | undefined;
   readonly #clones = new SingleFlight<MirrorRevision>();
-  /** Number of a revision → how many leases it has. */
-  readonly #leases = new Map<number, number>();
+  readonly #leases = new Set<MirrorLease>();
   #superseded: MirrorRevision[] = [];
+  /** When files that crashed processes left were last removed: milliseconds since the epoch. */
+  #sweptAt = Date.now();
   /** Callers that are getting a lease. */
   #users = 0;
   #waiting: (() => void)[] = [];
 
-  /** @param repository may be the id of an artifact; the mirror keeps only its repository. */
   constructor(repository: RepositoryId, directory: string) {
     this.repository = repository;
     this.directory = directory;
@@ -74,14 +80,15 @@ export class Mirror {
   }
 
   /**
-   * Returns the mirror's revision, which `clone` makes if the mirror is empty. All callers that
-   * come meanwhile share that clone. If it fails, the mirror is empty again.
+   * Returns the mirror's revision, which `clone` finds or makes if the mirror is empty. All callers
+   * that come meanwhile share that clone. If it fails, the mirror is empty again.
    */
-  async ensureReady(clone: () => Promise<MirrorRevision>): Promise<MirrorRevision> {
+  async ensureReady(clone: () => Promise<FoundMirror>): Promise<MirrorRevision> {
     if (this.#revision !== undefined) return this.#revision;
     try {
       return await this.#clones.join(CLONE, async () => {
-        const revision = await clone();
+        const { revision, bytes } = await clone();
+        this.bytes = bytes;
         this.#revision = revision;
         return revision;
       });
@@ -102,36 +109,14 @@ export class Mirror {
     const { directory } = this;
     const revision = this.#revision;
     if (revision === undefined) throw new RangeError('the mirror is not ready');
-    const { number } = revision;
-    this.#leases.set(number, (this.#leases.get(number) ?? 0) + 1);
-    let held = true;
     const release = () => {
-      if (!held) return;
-      held = false;
-      const left = (this.#leases.get(number) ?? 1) - 1;
-      if (left === 0) this.#leases.delete(number);
-      else this.#leases.set(number, left);
+      if (!this.#leases.delete(lease)) return;
       this.#wakeIfIdle();
       onRelease();
     };
-    return { directory, revision, release };
-  }
-
-  /** Whether there are superseded revisions without readers. */
-  get hasUnread(): boolean {
-    return this.#superseded.some(({ number }) => !this.#leases.has(number));
-  }
-
-  /** Returns and forgets superseded revisions without readers: the caller removes their files. */
-  takeUnread(): MirrorRevision[] {
-    const unread = this.#superseded.filter(({ number }) => !this.#leases.has(number));
-    this.#superseded = this.#superseded.filter(({ number }) => this.#leases.has(number));
-    return unread;
-  }
-
-  /** The current revision, and superseded ones that have readers. */
-  get needed(): readonly MirrorRevision[] {
-    return this.#revision === undefined ? this.#superseded : [this.#revision, ...this.#superseded];
+    const lease: MirrorLease = { directory, revision, release };
+    this.#leases.add(lease);
+    return lease;
   }
 
   /** Makes a ready mirror empty: its files are gone, or must not be used. */
@@ -140,6 +125,68 @@ export class Mirror {
     this.#revision = undefined;
     this.#superseded = [];
     this.bytes = 0;
+  }
+
+  /**
+   * Moves files from `incoming` into the mirror and publishes a revision that names them.
+   *
+   * @param change as in `publish`. If the mirror is gone, it is not called.
+   * @returns `undefined` when nothing was published; then the packs are removed again.
+   */
+  async publishFiles(
+    incoming: string,
+    files: IncomingFiles,
+    change: (current: MirrorRevision) => RevisionContent | undefined,
+  ): Promise<MirrorRevision | undefined> {
+    const { directory } = this;
+    return await this.changeFiles(async () => {
+      await moveIncoming(incoming, directory, files);
+      const published = await publish(directory, (current) => current && change(current));
+      if (published !== undefined) {
+        this.advance(published);
+      } else {
+        const names = files.packs.map(({ name }) => name);
+        await removePacks(directory, names, this.#needed(await readRevision(directory)));
+      }
+      return published;
+    });
+  }
+
+  /** Removes superseded revisions without readers, and once an hour files of crashed processes. */
+  async collectGarbage(): Promise<void> {
+    if (this.#unread().length > 0) await this.changeFiles(() => this.#removeUnread());
+    if (Date.now() - this.#sweptAt > GRACE_PERIOD) await this.changeFiles(() => this.#sweep());
+  }
+
+  async #removeUnread(): Promise<void> {
+    const { directory } = this;
+    const unread = this.#unread();
+    if (unread.length === 0) return;
+    this.#superseded = this.#superseded.filter((revision) => !unread.includes(revision));
+    const current = await readRevision(directory);
+    // After another process has cloned the mirror again, new packs may have the names of old ones.
+    if (current === undefined || unread.some(({ clone }) => clone !== current.clone)) return;
+    await removeSuperseded(directory, unread, this.#needed(current));
+    this.bytes = await inspectMirror(directory, current);
+  }
+
+  async #sweep(): Promise<void> {
+    this.#sweptAt = Date.now();
+    const current = await readRevision(this.directory);
+    // Another process may have cloned the mirror again.
+    if (current === undefined || current.clone !== this.#revision?.clone) return;
+    await sweep(this.directory, current, this.#needed(current));
+  }
+
+  /** Superseded revisions without readers. */
+  #unread(): MirrorRevision[] {
+    const read = new Set(Array.from(this.#leases, ({ revision }) => revision));
+    return this.#superseded.filter((revision) => !read.has(revision));
+  }
+
+  /** Revisions whose files must stay. @param current the one on disk. */
+  #needed(current: MirrorRevision | undefined): MirrorRevision[] {
+    return [this.#revision, current, ...this.#superseded].filter((each) => each !== undefined);
   }
 
   #wakeIfIdle(): void {

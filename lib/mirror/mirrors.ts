@@ -8,13 +8,11 @@ import type { SnapshotConfig } from '../config/options.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events/events.js';
 import type { RepositoryId } from '../repository.js';
-import { Cloner, type StoredSnapshots } from './clone-mirror.js';
-import { collectGarbage } from './collect-garbage.js';
+import { type CloneParts, clone, type StoredSnapshots } from './clone-mirror.js';
 import { inspectMirror } from './disk/integrity.js';
 import { writeLastUsed } from './disk/last-used.js';
-import { MirrorDirectory } from './disk/mirror-directory.js';
-import type { MirrorRevision, RevisionOnDisk } from './disk/revision.js';
-import { Evictions } from './evictions.js';
+import { type FoundMirror, MirrorDirectory } from './disk/mirror-directory.js';
+import type { RevisionOnDisk } from './disk/revision.js';
 import { Fetcher, type FetchOptions, type FetchOutcome } from './fetch-mirror.js';
 import { type JobOptions, JobRunner } from './job-runner.js';
 import type { MirrorQuery, QueryResult } from './jobs/query.js';
@@ -34,11 +32,9 @@ export interface MirrorManagerOptions
   readonly snapshots: StoredSnapshots;
 }
 
-export interface LeaseOptions {
+export interface LeaseOptions extends Pick<JobOptions, 'isBackground'> {
   /** Called when the mirror is cloned for this lease. */
   onClone?: () => void;
-  /** Whether no client waits for it: see `JobOptions`. */
-  isBackground?: boolean;
 }
 
 /**
@@ -47,53 +43,45 @@ export interface LeaseOptions {
  */
 export class MirrorManager {
   readonly #directory: MirrorDirectory;
-  readonly #events: EventEmitter<SnapshotEvents>;
-  readonly #jobs: JobRunner;
   readonly #mirrors: KnownMirrors;
-  readonly #cloner: Cloner;
+  readonly #parts: CloneParts;
   readonly #maintenance: Maintenance;
   readonly #fetcher: Fetcher;
-  readonly #evictions: Evictions;
   /** By the directory of a mirror. */
   readonly #cleanups = new SingleFlight<void>();
 
-  /** @param closing ends maintenance when the service is closed. */
   constructor(
     config: SnapshotConfig,
     events: EventEmitter<SnapshotEvents>,
     { snapshots, ...options }: MirrorManagerOptions,
   ) {
-    const { maxMirrorBytes: maxBytes, maxPackBytes, failureMemory, stallTimeout } = config.limits;
-    const directory = new MirrorDirectory(join(config.dataDir, 'mirrors'), (repository, error) => {
+    const { limits, dataDir } = config;
+    const directory = new MirrorDirectory(join(dataDir, 'mirrors'), (repository, error) => {
       events.emit('mirrorBroken', { repository, error });
     });
     const onRelease = (mirror: Mirror) => this.#onRelease(mirror);
-    const mirrors = new KnownMirrors({ directory, events, onRelease });
+    const maxBytes = limits.maxMirrorBytes;
+    const mirrors = new KnownMirrors({ directory, events, maxBytes, onRelease });
     const jobs = new JobRunner(config, events);
-    const failures = new FailureCache(failureMemory);
-    const parts = { mirrors, jobs, events, failures, directory };
+    const failures = new FailureCache(limits.failureMemory);
     this.#directory = directory;
-    this.#events = events;
-    this.#jobs = jobs;
     this.#mirrors = mirrors;
-    this.#cloner = new Cloner({ ...parts, snapshots, stallTimeout });
-    this.#maintenance = new Maintenance({ ...parts, maxPackBytes, ...options });
-    this.#fetcher = new Fetcher({ ...parts, maintenance: this.#maintenance });
-    this.#evictions = new Evictions({ ...parts, maxBytes });
+    this.#parts = { jobs, events, failures, limits, snapshots };
+    this.#maintenance = new Maintenance({ ...this.#parts, mirrors, ...options });
+    this.#fetcher = new Fetcher({ mirrors, jobs, maintenance: this.#maintenance });
   }
 
   /** Creates the directory, removes what crashed processes left in it, and finds its mirrors. */
   async start(): Promise<void> {
-    await this.#directory.prepare();
+    const paths = await this.#directory.prepare();
     const limit = pLimit(CONCURRENT_INSPECTIONS);
-    const paths = await this.#directory.paths();
     // A mirror that can't be read or removed at the moment must not affect the others.
     const onFailure = (cause: unknown) => {
       const error = toSnapshotError(cause);
-      this.#events.emit('mirrorBroken', { repository: undefined, error });
+      this.#parts.events.emit('mirrorBroken', { repository: undefined, error });
     };
     await Promise.all(paths.map((path) => limit(() => this.#recover(path).catch(onFailure))));
-    await this.#evictions.keepBudget().catch(onFailure);
+    await this.#mirrors.keepBudget().catch(onFailure);
   }
 
   /** The repository's mirror, if this process knows it. */
@@ -108,7 +96,7 @@ export class MirrorManager {
 
   /** When a host may be asked again for a check or fetch: by `performance.now()`. */
   pausedUntil(host: string): number {
-    return this.#jobs.pausedUntil(host);
+    return this.#parts.jobs.pausedUntil(host);
   }
 
   /** Takes note that a client asks for the repository, so that its mirror is evicted later. */
@@ -136,7 +124,7 @@ export class MirrorManager {
     return await retry(
       MAX_ATTEMPTS,
       async () => {
-        await this.#evictions.finished(repository, signal);
+        await this.#mirrors.evictionEnded(repository, signal);
         const mirror = this.#mirrors.obtain(repository);
         return await mirror.use(async () => {
           try {
@@ -164,13 +152,13 @@ export class MirrorManager {
     signal: AbortSignal,
     options: FetchOptions = {},
   ): Promise<FetchOutcome> {
-    await this.#evictions.finished(repository, signal);
+    await this.#mirrors.evictionEnded(repository, signal);
     const mirror = this.find(repository);
     if (mirror?.state === 'ready') {
-      const outcome = await this.#fetcher.fetch(mirror, signal, options);
-      if (outcome !== undefined) return outcome;
+      const outcome = await this.#fetcher.fetch(mirror, { ...options, signal });
+      if (outcome !== 'gone') return outcome;
     }
-    return await this.#fetcher.check(repository, signal, options);
+    return await this.#fetcher.check(repository, { ...options, signal });
   }
 
   /** Looks for refs, commits and objects in a mirror. */
@@ -179,9 +167,9 @@ export class MirrorManager {
     query: MirrorQuery,
     signal: AbortSignal,
   ): Promise<QueryResult> {
-    return await this.#jobs.run(revision.repository, 'query', { signal }, async (_, limits) => {
-      return { kind: 'query', mirror: directory, revision, ...query, limits };
-    });
+    const { jobs, limits } = this.#parts;
+    const task = { kind: 'query', mirror: directory, revision, ...query, limits } as const;
+    return await jobs.run(revision.repository, 'query', { signal }, async () => task);
   }
 
   /**
@@ -190,7 +178,7 @@ export class MirrorManager {
    * @throws the signal's reason.
    */
   async evict(repository: RepositoryId, signal: AbortSignal): Promise<void> {
-    await this.#evictions.evict(repository, signal);
+    await this.#mirrors.evict(repository, signal);
   }
 
   /** As `KnownMirrors.setAsideIfDamaged`. */
@@ -198,10 +186,10 @@ export class MirrorManager {
     return await this.#mirrors.setAsideIfDamaged(read, error);
   }
 
-  /** Ends all jobs and waits for all work. The closing signal must be aborted before. Idempotent. */
+  /** Ends all jobs and waits for all work. Abort the closing signal before. Idempotent. */
   async close(): Promise<void> {
     await this.#maintenance.settled();
-    await this.#jobs.close();
+    await this.#parts.jobs.close();
     await this.#cleanups.settled();
   }
 
@@ -212,8 +200,7 @@ export class MirrorManager {
     const mirror = this.#mirrors.obtain(found.revision.repository);
     mirror.usedAt = found.usedAt;
     mirror.writtenUsedAt = found.usedAt;
-    mirror.bytes = found.bytes;
-    await mirror.ensureReady(async () => found.revision);
+    await mirror.ensureReady(async () => found);
     this.#maintenance.checkConnectivity(mirror);
   }
 
@@ -221,28 +208,23 @@ export class MirrorManager {
     mirror: Mirror,
     options: JobOptions,
     onClone: () => void,
-  ): Promise<MirrorRevision> {
-    const found = await this.#directory.find(mirror.directory);
-    if (found !== undefined) {
-      mirror.bytes = found.bytes;
-      return found.revision;
-    }
+  ): Promise<FoundMirror> {
+    const { directory } = mirror;
+    const found = await this.#directory.find(directory);
+    if (found !== undefined) return found;
     onClone();
-    const revision = await this.#cloner.clone(mirror, options);
-    mirror.bytes = await inspectMirror(mirror.directory, revision);
-    return revision;
+    const revision = await clone(this.#parts, mirror, options);
+    return { revision, bytes: await inspectMirror(directory, revision) };
   }
 
   #onRelease(mirror: Mirror): void {
     const { repository, directory } = mirror;
+    const cleanUp = async () => {
+      await this.find(repository)?.collectGarbage();
+      await this.#mirrors.keepBudget();
+    };
     // If a cleanup fails, the one after the next lease, or the next start, makes up for it.
-    void this.#cleanups.joinNext(directory, () => this.#cleanUp(repository).catch(() => {}));
+    void this.#cleanups.joinNext(directory, () => cleanUp().catch(() => {}));
     this.#maintenance.checkConnectivity(mirror);
-  }
-
-  async #cleanUp(repository: RepositoryId): Promise<void> {
-    const mirror = this.find(repository);
-    if (mirror !== undefined) await collectGarbage(mirror);
-    await this.#evictions.keepBudget();
   }
 }

@@ -11,7 +11,7 @@ import { unlessAborted } from '../async/abort.js';
 import { withDeadline } from '../async/deadline.js';
 import { hostConfig, originUrl } from '../config/hosts.js';
 import type { SnapshotConfig } from '../config/options.js';
-import { deserializeError, SnapshotError, toSnapshotError } from '../errors.js';
+import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events/events.js';
 import { prepareDirectory, temporaryName } from '../fs/temporary.js';
 import type { MirrorLease } from '../mirror/mirror.js';
@@ -21,7 +21,7 @@ import { isPreconditionFailure } from '../stores/write-condition.js';
 import { WorkerPool } from '../workers/pool.js';
 import { Spool } from '../writer/spool.js';
 import type { WriteTask } from '../writer/worker.js';
-import type { WriteAnswer, WriteEvent, WriteResult } from '../writer/write-context.js';
+import type { WriteEvent, WriteResult } from '../writer/write-context.js';
 import { BuildQueue } from './build-queue.js';
 
 /** Bytes of packs below which writing them takes less time than starting a second thread. */
@@ -55,7 +55,7 @@ export class ArtifactWriter {
   readonly #store: SnapshotStore;
   readonly #events: EventEmitter<SnapshotEvents>;
   readonly #directory: string;
-  readonly #pool: WorkerPool<WriteTask, WriteEvent, WriteAnswer>;
+  readonly #pool: WorkerPool<WriteTask, WriteEvent, WriteResult>;
   readonly #queue: BuildQueue;
 
   constructor(config: SnapshotConfig, store: SnapshotStore, events: EventEmitter<SnapshotEvents>) {
@@ -192,12 +192,10 @@ export class ArtifactWriter {
   ): Promise<WriteResult> {
     const { generationTimeout } = this.#config.limits;
     const write = (ends: AbortSignal) => this.#pool.run(task, { signal: ends, onEvent });
-    const answer = await withDeadline(generationTimeout, signal, write, (cause) => {
+    return await withDeadline(generationTimeout, signal, write, (cause) => {
       const message = `the generation took longer than ${generationTimeout} ms`;
       return new SnapshotError('LIMIT_EXCEEDED', message, { cause });
     });
-    if (answer !== 'unchanged' && 'notFound' in answer) throw deserializeError(answer.notFound);
-    return answer;
   }
 
   async #putInStore(

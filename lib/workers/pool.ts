@@ -1,8 +1,8 @@
 import type { Worker } from 'node:worker_threads';
 import { deserializeError, SnapshotError } from '../errors.js';
-import type { PoolMessage, WorkerMessage } from './messages.js';
+import type { PoolMessage, WorkerAnswer, WorkerMessage } from './serve.js';
 import { startThread } from './start-thread.js';
-import { STOP_MILLISECONDS, StopFlag } from './stop.js';
+import { askToStop, createStopCell, STOP_MILLISECONDS } from './stop.js';
 
 export interface RunOptions<Event> {
   /** Stops the task, ends its thread, and rejects with the signal's reason. */
@@ -11,14 +11,16 @@ export interface RunOptions<Event> {
 }
 
 interface PoolThread {
-  readonly stop: StopFlag;
+  readonly worker: Worker;
+  readonly stop: Int32Array;
   /** Resolves when the thread has started, or ended. */
   readonly started: Promise<void>;
 }
 
 /**
- * Threads of one script, each with one task at a time. A thread whose task succeeded is kept for
- * the next task; any other thread is ended, with all its file handles and sockets.
+ * Threads of one script, each with one task at a time. A thread whose task succeeded, or failed
+ * harmlessly, is kept for the next task. Any other thread is ended, with all its file handles and
+ * sockets.
  *
  * The caller limits how many tasks run at once. Idle threads don't keep the process alive.
  */
@@ -26,9 +28,8 @@ export class WorkerPool<Task, Event, Result> {
   readonly #script: URL;
   readonly #maxIdle: number;
   readonly #keeps: (result: Result) => boolean;
-  readonly #idle = new Set<Worker>();
+  readonly #idle = new Set<PoolThread>();
   readonly #running = new Set<Promise<Result>>();
-  readonly #threads = new WeakMap<Worker, PoolThread>();
   readonly #closing = new AbortController();
 
   /**
@@ -45,7 +46,7 @@ export class WorkerPool<Task, Event, Result> {
    * @throws SnapshotError the task's failure; `INTERNAL` when its thread ended; `CLOSED`; the
    * signal's reason.
    */
-  async run(task: Task, { signal, onEvent }: RunOptions<Event>): Promise<Result> {
+  async run(task: Task, { signal, onEvent = () => {} }: RunOptions<Event>): Promise<Result> {
     const ends = AbortSignal.any([signal, this.#closing.signal]);
     ends.throwIfAborted();
     const running = this.#run(task, ends, onEvent);
@@ -60,80 +61,67 @@ export class WorkerPool<Task, Event, Result> {
   /** Starts a thread, unless one is idle, so that the next task does not wait for the start. */
   prepare(): void {
     if (this.#closing.signal.aborted || this.#idle.size > 0) return;
-    const worker = this.#start();
-    worker.unref();
-    this.#idle.add(worker);
+    const thread = this.#start();
+    thread.worker.unref();
+    this.#idle.add(thread);
   }
 
   /** Ends all threads; tasks that still run reject. Idempotent. */
   async close(): Promise<void> {
     this.#closing.abort(new SnapshotError('CLOSED', 'the worker pool is closed'));
-    await Promise.all([...this.#idle].map((worker) => this.#end(worker)));
+    await Promise.all([...this.#idle].map(end));
     await Promise.allSettled(this.#running);
   }
 
-  async #run(
-    task: Task,
-    signal: AbortSignal,
-    onEvent: ((event: Event) => void) | undefined,
-  ): Promise<Result> {
-    const worker = this.#takeIdle() ?? this.#start();
-    worker.ref();
-    let reusable = false;
+  async #run(task: Task, signal: AbortSignal, onEvent: (event: Event) => void): Promise<Result> {
+    const [idle] = this.#idle;
+    const thread = idle ?? this.#start();
+    this.#idle.delete(thread);
+    thread.worker.ref();
+    let isReusable = false;
     try {
-      const stop = () => this.#threads.get(worker)?.stop.raise();
-      const result = await perform<Task, Event, Result>(worker, task, { signal, onEvent, stop });
-      reusable = !signal.aborted && this.#idle.size < this.#maxIdle && this.#keeps(result);
-      return result;
+      const answer = await perform<Task, Event, Result>(thread, task, signal, onEvent);
+      const isKept = answer.kind === 'error' ? answer.isHarmless : this.#keeps(answer.result);
+      isReusable = isKept && !signal.aborted && this.#idle.size < this.#maxIdle;
+      if (answer.kind === 'error') throw deserializeError(answer.error);
+      return answer.result;
     } finally {
-      if (reusable) {
-        worker.unref();
-        this.#idle.add(worker);
+      if (isReusable) {
+        thread.worker.unref();
+        this.#idle.add(thread);
       } else {
-        await this.#end(worker);
+        await end(thread);
       }
     }
   }
 
-  #start(): Worker {
-    const stop = new StopFlag();
-    const worker = startThread(this.#script, { stop: stop.cell });
-    // A thread may fail between two tasks. Without a listener its error would end the process.
-    worker.on('error', () => {});
-    worker.once('exit', () => this.#idle.delete(worker));
+  #start(): PoolThread {
+    const stop = createStopCell();
+    const worker = startThread(this.#script, { stop });
     const started = new Promise<void>((resolve) => {
       worker.once('message', () => resolve()).once('exit', () => resolve());
     });
-    this.#threads.set(worker, { stop, started });
-    return worker;
-  }
-
-  /** Waits until the thread has started: Node leaks the open files of a starting thread. */
-  async #end(worker: Worker): Promise<void> {
-    await this.#threads.get(worker)?.started;
-    await worker.terminate();
-  }
-
-  #takeIdle(): Worker | undefined {
-    const [worker] = this.#idle;
-    if (worker !== undefined) this.#idle.delete(worker);
-    return worker;
+    const thread = { worker, stop, started };
+    // A thread may fail between two tasks. Without a listener its error would end the process.
+    worker.on('error', () => {});
+    worker.once('exit', () => this.#idle.delete(thread));
+    return thread;
   }
 }
 
-interface PerformOptions<Event> {
-  readonly signal: AbortSignal;
-  readonly onEvent: ((event: Event) => void) | undefined;
-  /** Asks the thread to stop, even while it receives no messages. */
-  readonly stop: () => void;
+/** Waits until the thread has started: Node leaks the open files of a starting thread. */
+async function end({ worker, started }: PoolThread): Promise<void> {
+  await started;
+  await worker.terminate();
 }
 
 function perform<Task, Event, Result>(
-  worker: Worker,
+  { worker, stop: cell }: PoolThread,
   task: Task,
-  { signal, onEvent, stop: raise }: PerformOptions<Event>,
-): Promise<Result> {
-  return new Promise<Result>((resolve, reject) => {
+  signal: AbortSignal,
+  onEvent: (event: Event) => void,
+): Promise<WorkerAnswer<Result>> {
+  return new Promise((resolve, reject) => {
     const post = (message: PoolMessage<Task>) => worker.postMessage(message);
     let late: NodeJS.Timeout | undefined;
     let stopped: { readonly reason: unknown } | undefined;
@@ -141,35 +129,31 @@ function perform<Task, Event, Result>(
       clearTimeout(late);
       worker.off('message', onMessage).off('error', onError).off('exit', onExit);
       signal.removeEventListener('abort', onAbort);
-      action();
+      if (stopped === undefined) action();
+      else reject(stopped.reason);
     };
+    const fail = (error: unknown) => settle(() => reject(error));
     const onMessage = (message: WorkerMessage<Event, Result>) => {
-      if (message.kind === 'ready') return;
-      if (stopped !== undefined) {
-        const { reason } = stopped;
-        if (message.kind !== 'event') settle(() => reject(reason));
-      } else if (message.kind === 'event') {
+      if (message.kind === 'result' || message.kind === 'error') settle(() => resolve(message));
+      else if (message.kind === 'event' && stopped === undefined) {
         try {
-          onEvent?.(message.event);
+          onEvent(message.event);
         } catch (error) {
           stop(error);
         }
-      } else if (message.kind === 'result') settle(() => resolve(message.result));
-      else settle(() => reject(deserializeError(message.error)));
+      }
     };
-    const onLost = (message: string, cause?: unknown) => {
-      const error = new SnapshotError('INTERNAL', message, { cause });
-      settle(() => reject(stopped === undefined ? error : stopped.reason));
-    };
-    // Not always an error: a thread can throw anything.
-    const onError = (cause: unknown) => onLost(`a worker failed: ${String(cause)}`, cause);
-    const onExit = () => onLost('a worker ended before its task was done');
+    // The cause is not always an error: a thread can throw anything.
+    const onError = (cause: unknown) =>
+      fail(new SnapshotError('INTERNAL', `a worker failed: ${String(cause)}`, { cause }));
+    const onExit = () =>
+      fail(new SnapshotError('INTERNAL', 'a worker ended before its task was done'));
     const stop = (reason: unknown) => {
       if (stopped !== undefined) return;
       stopped = { reason };
-      raise();
+      askToStop(cell);
       post({ kind: 'abort' });
-      late = setTimeout(() => settle(() => reject(reason)), STOP_MILLISECONDS);
+      late = setTimeout(() => fail(reason), STOP_MILLISECONDS);
     };
     const onAbort = () => stop(signal.reason);
     worker.on('message', onMessage).on('error', onError).on('exit', onExit);

@@ -13,18 +13,14 @@ import { SnapshotError } from '../errors.js';
  */
 export const STOP_MILLISECONDS = 60_000;
 
-/** A cell of memory that a thread shares with its pool, which asks it to stop. */
-export class StopFlag {
-  readonly cell: Int32Array<SharedArrayBuffer>;
+/** Memory that a thread gets as `workerData.stop`, and shares with its pool. */
+export function createStopCell(): Int32Array {
+  return new Int32Array(new SharedArrayBuffer(4));
+}
 
-  constructor() {
-    this.cell = new Int32Array(new SharedArrayBuffer(4));
-  }
-
-  /** Asks the thread to stop, for good. */
-  raise(): void {
-    Atomics.store(this.cell, 0, 1);
-  }
+/** Asks the thread to stop, for good. It may be too busy to receive messages. */
+export function askToStop(shared: Int32Array): void {
+  Atomics.store(shared, 0, 1);
 }
 
 const data: unknown = workerData;

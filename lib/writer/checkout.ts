@@ -1,7 +1,6 @@
 import { TarFrames } from '../archive/tar-frames.js';
 import type { ZstdEncoder } from '../archive/zstd.js';
 import { planCheckout } from '../checkout/checkout-plan.js';
-import type { CheckoutPlan } from '../checkout/planned-tree.js';
 import type { Limits } from '../config/options.js';
 import type { ObjectReader } from '../pack/reader.js';
 import { writeCheckout } from './checkout-writer.js';
@@ -22,11 +21,12 @@ export interface CheckoutTask {
 export interface CheckoutThreadTask extends CheckoutTask {
   /** Shared memory of the `SharedRoom` for frames. */
   readonly cell: SharedArrayBuffer;
-  /** Bytes of that room. */
-  readonly limit: number;
 }
 
-/** What a worker thread tells. */
+/** The most bytes of frames that wait until the packs are written. */
+export const WAITING_BYTES = 16 * 1024 * 1024;
+
+/** A message of the worker thread. */
 export type CheckoutEvent =
   | { readonly kind: 'planned' }
   | { readonly kind: 'frame'; readonly frame: Uint8Array };
@@ -34,8 +34,8 @@ export type CheckoutEvent =
 /** The last part of an archive: working tree and index. Made in this thread or in another one. */
 export interface ArchivedCheckout {
   /**
-   * Whether the plan is complete. Until then no byte of the archive may be sent, since a failure can still be
-   * answered with an error. Call it now and then while packs are written.
+   * Whether the plan is complete. Until then no byte of the archive may be sent, since a failure
+   * can still be answered with an error. Call it now and then while packs are written.
    *
    * @throws SnapshotError if the checkout has failed, as `planCheckout` and `writeCheckout`.
    */
@@ -50,33 +50,21 @@ export interface ArchivedCheckout {
   close(): Promise<void>;
 }
 
-/** A checkout in this thread. Plans it at once. */
-export class Checkout implements ArchivedCheckout {
-  readonly #task: CheckoutTask;
-  readonly #reader: ObjectReader;
-  readonly #encoder: ZstdEncoder;
-  readonly #plan: CheckoutPlan | undefined;
-
-  /** @throws SnapshotError as `planCheckout`. */
-  constructor(task: CheckoutTask, reader: ObjectReader, encoder: ZstdEncoder) {
-    this.#task = task;
-    this.#reader = reader;
-    this.#encoder = encoder;
-    if (task.tree !== undefined) this.#plan = planCheckout(reader, task.tree, task.limits);
-  }
-
-  async isPlanned(): Promise<boolean> {
-    return true;
-  }
-
-  async write(onFrame: (frame: Uint8Array) => void, signal: AbortSignal): Promise<void> {
-    const { mtime, limits } = this.#task;
-    const tar = new TarFrames(this.#encoder, onFrame);
-    if (this.#plan !== undefined) {
-      await writeCheckout(this.#plan, this.#reader, tar, { mtime, limits, signal });
-    }
-    tar.end();
-  }
-
-  async close(): Promise<void> {}
+/** A checkout in this thread. Plans it at once. @throws SnapshotError as `planCheckout`. */
+export function createCheckout(
+  task: CheckoutTask,
+  reader: ObjectReader,
+  encoder: ZstdEncoder,
+): ArchivedCheckout {
+  const { tree, mtime, limits } = task;
+  const plan = tree === undefined ? undefined : planCheckout(reader, tree, limits);
+  return {
+    isPlanned: async () => true,
+    write: async (onFrame, signal) => {
+      const tar = new TarFrames(encoder, onFrame);
+      if (plan !== undefined) await writeCheckout(plan, reader, tar, { mtime, limits, signal });
+      tar.end();
+    },
+    close: async () => {},
+  };
 }

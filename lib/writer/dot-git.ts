@@ -1,20 +1,10 @@
+import type { SelectedRefs } from '../artifact/select-refs.js';
 import { quoteConfigValue } from '../git/config.js';
 import { MAX_NAME_BYTES } from '../git/path-safety.js';
 import { RefList } from '../git/ref-list.js';
 import { encodeHead, type Head, type Ref } from '../git/refs.js';
 
-/*
- * The files in `.git` of a snapshot, apart from packs and index, as `git clone` would have written them.
- */
-
-export interface GitDirectoryInput {
-  readonly head: Head;
-  /** The branch of `origin/HEAD`, by its full name. */
-  readonly originHead: string | undefined;
-  /** The upstream's refs: `refs/heads/*` and `refs/tags/*`. */
-  readonly refs: RefList;
-  /** `remote.origin.fetch`; `undefined`: none. */
-  readonly fetch: string | undefined;
+export interface GitDirectoryInput extends Omit<SelectedRefs, 'basis'> {
   /** Commits whose parents the snapshot lacks. */
   readonly shallow: readonly string[];
   /** `remote.origin.url`. */
@@ -22,8 +12,8 @@ export interface GitDirectoryInput {
   readonly trustFileTimes: boolean;
 }
 
-/** Paths below `.git/`, bytes as latin1. Directories end with a slash and come before their files. */
-export type GitDirectory = readonly (readonly [path: string, content: Buffer | undefined])[];
+/** A path below `.git/`, bytes as latin1. A directory's ends in a slash, and has no content. */
+export type GitFile = readonly [path: string, content: Buffer | undefined];
 
 const DESCRIPTION = Buffer.from(
   "Unnamed repository; edit this file 'description' to name the repository.\n",
@@ -32,12 +22,14 @@ const EXCLUDE = Buffer.from(
   '# Patterns of files that git is to ignore in this clone only, as in .gitignore.\n',
 );
 
-export function gitDirectory(input: GitDirectoryInput): GitDirectory {
-  const branch =
-    input.head.kind === 'branch' ? input.head.ref.slice('refs/heads/'.length) : undefined;
-  const files: [string, Buffer | undefined][] = [
+/**
+ * The files in a snapshot's `.git`, without packs and index, as `git clone` writes them.
+ * Directories come before their files.
+ */
+export function gitDirectory(input: GitDirectoryInput): readonly GitFile[] {
+  const files: GitFile[] = [
     ['HEAD', encodeHead(input.head)],
-    ['config', config(input, branch)],
+    ['config', config(input)],
     ['description', DESCRIPTION],
     ['info/', undefined],
     ['info/exclude', EXCLUDE],
@@ -65,26 +57,25 @@ export function gitDirectory(input: GitDirectoryInput): GitDirectory {
 }
 
 /**
- * HEAD's branch is a loose ref, as after `git clone`. If the snapshot is extracted over an older checkout, it
- * must replace the loose ref there: a loose ref takes precedence over `packed-refs`.
+ * HEAD's branch is a loose ref, as after `git clone`. If the snapshot is extracted over an older
+ * checkout, it must replace the loose ref there: a loose ref takes precedence over `packed-refs`.
  */
-function looseBranch(head: Head): [string, Buffer | undefined][] {
+function looseBranch(head: Head): GitFile[] {
   if (!isLoose(head)) return [];
-  const files: [string, Buffer | undefined][] = [];
-  for (let at = 'refs/heads/'.length; ; at++) {
-    at = head.ref.indexOf('/', at);
-    if (at === -1) break;
-    files.push([head.ref.slice(0, at + 1), undefined]);
-  }
-  return [...files, [head.ref, Buffer.from(`${head.oid}\n`)]];
+  const { ref, oid } = head;
+  // `refs/` and `refs/heads/` exist already.
+  const slashes = [...ref.matchAll(/\//g)].slice(2);
+  const directories = slashes.map(({ index }): GitFile => [ref.slice(0, index + 1), undefined]);
+  return [...directories, [ref, Buffer.from(`${oid}\n`)]];
 }
 
+/** Whether a file system can hold HEAD's branch as a file. */
 function isLoose(head: Head): head is Head & { readonly kind: 'branch'; readonly oid: string } {
   if (head.kind !== 'branch' || head.oid === undefined) return false;
   return head.ref.split('/').every((name) => name.length <= MAX_NAME_BYTES);
 }
 
-/** The upstream's branches become remote-tracking branches. HEAD's branch is also a local branch. */
+/** The upstream's branches as remote-tracking branches, its tags, and HEAD's branch if packed. */
 function* clonedRefs({ head, refs }: GitDirectoryInput): Generator<Ref> {
   if (head.kind === 'branch' && head.oid !== undefined && !isLoose(head)) {
     yield { name: head.ref, oid: head.oid };
@@ -94,10 +85,7 @@ function* clonedRefs({ head, refs }: GitDirectoryInput): Generator<Ref> {
   }
 }
 
-function config(
-  { originUrl, trustFileTimes, fetch }: GitDirectoryInput,
-  branch: string | undefined,
-): Buffer {
+function config({ head, originUrl, trustFileTimes, fetch }: GitDirectoryInput): Buffer {
   const lines = [
     '[core]',
     '\trepositoryformatversion = 0',
@@ -111,9 +99,9 @@ function config(
     `\turl = ${quoteConfigValue(Buffer.from(originUrl).toString('latin1'))}`,
   );
   if (fetch !== undefined) lines.push(`\tfetch = ${quoteConfigValue(fetch)}`);
-  if (branch !== undefined) {
-    const section = branch.replace(/[\\"]/g, '\\$&');
-    const merge = quoteConfigValue(`refs/heads/${branch}`);
+  if (head.kind === 'branch') {
+    const section = head.ref.slice('refs/heads/'.length).replace(/[\\"]/g, '\\$&');
+    const merge = quoteConfigValue(head.ref);
     lines.push(`[branch "${section}"]`, '\tremote = origin', `\tmerge = ${merge}`);
   }
   return Buffer.from(`${lines.join('\n')}\n`, 'latin1');

@@ -10,19 +10,19 @@ interface SpoolEvents {
 }
 
 /**
- * A file that one writer appends to, while any number of readers read it from the start at their own pace.
- * A reader at the end waits for more bytes. Readers never slow the writer.
+ * A file that one writer appends to, while any number of readers read it from the start, at their
+ * own pace. A reader at the end waits for more bytes. Readers never slow the writer.
  *
- * Invariant: bytes below `available` never change. The file handle stays open until the owner and all
- * readers have ended, so that the file may be renamed or removed at any time.
+ * Invariant: bytes below `available` never change. The file handle stays open until the owner and
+ * all readers have ended, so that the file may be renamed or removed at any time.
  */
 export class Spool {
   readonly path: string;
   readonly #file: FileHandle;
   readonly #events = new EventEmitter<SpoolEvents>();
   #available = 0;
-  #state: 'growing' | 'complete' | 'failed' = 'growing';
-  #failure: SnapshotError | undefined;
+  /** The error: writing failed. */
+  #state: 'growing' | 'complete' | SnapshotError = 'growing';
   #completeAt: number | undefined;
   #users = 1;
 
@@ -32,7 +32,7 @@ export class Spool {
     this.#events.setMaxListeners(0);
   }
 
-  /** Creates an empty file, which a worker thread will write. @throws a system error if it exists. */
+  /** Creates an empty file for a worker thread to write. @throws a system error if it exists. */
   static async create(path: string): Promise<Spool> {
     return new Spool(path, await open(path, 'wx+'));
   }
@@ -58,8 +58,7 @@ export class Spool {
   /** Fails each reader when it has read the present bytes. Does nothing after `complete`. */
   fail(error: SnapshotError): void {
     if (this.#state !== 'growing') return;
-    this.#state = 'failed';
-    this.#failure = error;
+    this.#state = error;
     this.#events.emit('change');
   }
 
@@ -72,8 +71,7 @@ export class Spool {
     const read = async (buffer: Buffer): Promise<number> => {
       while (position >= this.#available) {
         if (this.#state === 'complete') return 0;
-        if (this.#state === 'failed')
-          throw this.#failure ?? new SnapshotError('INTERNAL', 'failed');
+        if (this.#state !== 'growing') throw this.#state;
         await once(this.#events, 'change', { signal: stopped.signal });
       }
       const length = Math.min(buffer.length, this.#available - position);
@@ -91,7 +89,7 @@ export class Spool {
     if (--this.#users === 0) await this.#file.close();
   }
 
-  /** Removes the file. Readers go on. */
+  /** Removes the file. Readers continue. */
   async remove(): Promise<void> {
     await rm(this.path, { force: true });
   }

@@ -1,10 +1,9 @@
-import { serializeError } from '../errors.js';
 import { ObjectMemory } from '../pack/object-memory.js';
 import { ResolverPool } from '../pack/resolver-pool.js';
 import { serveTasks } from '../workers/serve.js';
 import { createCheckoutPool } from './checkout-thread.js';
 import { type BundleTask, writeBundle } from './write-bundle.js';
-import { isNotFound, type WriteAnswer, type WriteEvent } from './write-context.js';
+import { isNotFound, type WriteEvent, type WriteResult } from './write-context.js';
 import { type SnapshotTask, writeSnapshot } from './write-snapshot.js';
 
 export type WriteTask = SnapshotTask | BundleTask;
@@ -14,14 +13,7 @@ const threads = new ResolverPool();
 const memory = new ObjectMemory(0);
 
 /** The worker thread that writes artifacts. */
-serveTasks<WriteTask, WriteEvent, WriteAnswer>(async (task, { emit, signal }) => {
+serveTasks<WriteTask, WriteEvent, WriteResult>(async (task, { emit, signal }) => {
   const context = { emit, signal, checkouts, threads, memory };
-  try {
-    return await (task.kind === 'bundle'
-      ? writeBundle(task, context)
-      : writeSnapshot(task, context));
-  } catch (error) {
-    if (isNotFound(error)) return { notFound: serializeError(error) };
-    throw error;
-  }
-});
+  return await (task.kind === 'bundle' ? writeBundle(task, context) : writeSnapshot(task, context));
+}, isNotFound);

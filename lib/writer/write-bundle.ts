@@ -1,52 +1,41 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { bundleBasis, bundleEtag } from '../artifact/etag.js';
-import type { Limits } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
 import { writeFully } from '../fs/sync-io.js';
 import { reachableObjects } from '../history/reachable-objects.js';
 import { packPaths } from '../mirror/disk/layout.js';
-import { type MirrorRevision, packsOf } from '../mirror/disk/revision.js';
-import { ObjectReader } from '../pack/reader.js';
+import { packsOf } from '../mirror/disk/revision.js';
 import { WindowedFile } from '../pack/windowed-file.js';
+import { withReader } from '../pack/with-reader.js';
 import { writePack } from '../pack/write-pack.js';
-import type { WriteContext, WriteResult } from './write-context.js';
+import type { ArtifactTask, WriteContext, WriteResult } from './write-context.js';
 
-/*
- * Writes a bundle: gitformat-bundle(5), version 2. It leads from a commit that the client has to HEAD, under
- * the name of HEAD's branch: clients run `git pull --ff-only FILE BRANCH`.
- */
-
-/** The bundle to write. Structured-cloneable. */
-export interface BundleTask {
+/** The bundle to write. */
+export interface BundleTask extends ArtifactTask {
   readonly kind: 'bundle';
-  /** The mirror's directory. */
-  readonly mirror: string;
-  readonly revision: MirrorRevision;
   /** A commit, 40 hex digits. */
   readonly base: string;
-  /** The file to write. It is empty, and the caller removes it. */
-  readonly path: string;
-  /** A directory that may be created. The caller removes it. */
-  readonly scratch: string;
-  readonly limits: Limits;
 }
 
 /**
- * @throws SnapshotError `BASE_NOT_FOUND`, also when HEAD moved back to an ancestor of the base: the bundle would
- *   be empty, which git refuses to create, too; as `writePack`.
+ * Writes a bundle: gitformat-bundle(5), version 2. It leads from a commit that the client has to
+ * HEAD, under the name of HEAD's branch: clients run `git pull --ff-only FILE BRANCH`.
+ *
+ * @throws SnapshotError `BASE_NOT_FOUND`, also when HEAD moved back to an ancestor of the base: the
+ * bundle would be empty, and git refuses to create such a bundle, too; as `writePack`.
  */
 export async function writeBundle(task: BundleTask, context: WriteContext): Promise<WriteResult> {
   const { mirror, revision, base, scratch, limits } = task;
   const { head } = revision;
+  const { memory, signal } = context;
   // The base may be a pinned commit.
-  const paths = packPaths(mirror, packsOf(revision));
-  const reader = new ObjectReader(paths, limits, context.memory);
-  try {
+  const packs = packPaths(mirror, packsOf(revision));
+  return await withReader(packs, { limits, memory }, async (reader) => {
     if (reader.isCommit(base) !== true || head.oid === undefined) {
       throw new SnapshotError('BASE_NOT_FOUND', `${base} is no commit of the mirror`);
     }
-    const walk = { include: [head.oid], exclude: [base], signal: context.signal };
+    const walk = { include: [head.oid], exclude: [base], signal };
     const { objects } = reachableObjects(reader, walk);
     if (objects.size === 0) {
       throw new SnapshotError('BASE_NOT_FOUND', `HEAD has no objects that ${base} lacks`);
@@ -58,9 +47,7 @@ export async function writeBundle(task: BundleTask, context: WriteContext): Prom
     context.emit({ kind: 'planned', etag, commit: head.oid, basis });
     const header = Buffer.from(`# v2 git bundle\n-${base} \n${basis}\n\n`, 'latin1');
     return { size: writeFiles(task.path, header, join(scratch, `${pack.name}.pack`)) };
-  } finally {
-    reader.close();
-  }
+  });
 }
 
 const PIECE_BYTES = 1024 * 1024;

@@ -1,10 +1,19 @@
-import { type SerializedError, SnapshotError } from '../errors.js';
+import { SnapshotError } from '../errors.js';
+import type { MirrorTask } from '../mirror/disk/revision.js';
 import type { ObjectMemory } from '../pack/object-memory.js';
 import type { ResolverPool } from '../pack/resolver-pool.js';
 import type { CheckoutPool } from './checkout-thread.js';
 
+/** The common part of tasks; structured-cloneable. */
+export interface ArtifactTask extends MirrorTask {
+  /** The file to write. It is empty, and the caller removes it. */
+  readonly path: string;
+  /** A directory that may be created. The caller removes it. */
+  readonly scratch: string;
+}
+
 export type WriteEvent =
-  /** Sent before the first byte: identifies the artifact, and what it is built from (`basis`). */
+  /** Sent before the first byte. `basis` identifies what the artifact is built from. */
   | {
       readonly kind: 'planned';
       readonly etag: string;
@@ -14,19 +23,19 @@ export type WriteEvent =
   /** The file has `bytes` bytes that may be sent to clients. */
   | { readonly kind: 'written'; readonly bytes: number };
 
-/** The size in bytes; or `unchanged`: the stored artifact has the same basis, and nothing was written. */
+/** `unchanged`: the stored artifact has the same basis, and nothing was written. Size in bytes. */
 export type WriteResult = { readonly size: number } | 'unchanged';
 
-/** The result, or the error that there is no such ref or commit. */
-export type WriteAnswer = WriteResult | { readonly notFound: SerializedError };
-
-/** Whether the ref or commit does not exist. Clients may ask for any name, so this must not cost a thread. */
+/**
+ * Whether the ref or commit does not exist. Clients may ask for any name, so this must not cost a
+ * thread.
+ */
 export function isNotFound(error: unknown): error is SnapshotError {
   if (!(error instanceof SnapshotError)) return false;
   return error.code === 'REF_NOT_FOUND' || error.code === 'BASE_NOT_FOUND';
 }
 
-/** What writers of artifacts use. */
+/** Resources of a worker thread for the artifacts that it writes. */
 export interface WriteContext {
   emit(event: WriteEvent): void;
   /** Checked after each piece of a pack, and after each frame. */

@@ -6,37 +6,29 @@ import { TarFrames } from '../archive/tar-frames.js';
 import { loadZstdEncoder, type ZstdEncoder } from '../archive/zstd.js';
 import { snapshotEtag } from '../artifact/etag.js';
 import { type SelectedRefs, type Selection, selectRefs } from '../artifact/select-refs.js';
-import type { Limits } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
 import { parseCommit } from '../git/commit.js';
 import { OID_PATTERN } from '../git/object.js';
-import type { Head } from '../git/refs.js';
+import { RefList } from '../git/ref-list.js';
+import type { Ref } from '../git/refs.js';
 import { reachableObjects } from '../history/reachable-objects.js';
 import { reachesAll } from '../history/reaches-all.js';
+import { resolveTips } from '../history/tips.js';
 import { packPaths } from '../mirror/disk/layout.js';
-import { readRefs } from '../mirror/disk/refs-file.js';
-import type { MirrorRevision } from '../mirror/disk/revision.js';
-import { ObjectReader } from '../pack/reader.js';
+import { readRefs, tipsOf } from '../mirror/disk/refs-file.js';
+import type { ObjectReader } from '../pack/reader.js';
+import { withReader } from '../pack/with-reader.js';
 import { writePack } from '../pack/write-pack.js';
-import { type ArchivedCheckout, Checkout, type CheckoutTask } from './checkout.js';
-import { CheckoutThread } from './checkout-thread.js';
+import { type ArchivedCheckout, type CheckoutTask, createCheckout } from './checkout.js';
+import { checkoutInThread } from './checkout-thread.js';
 import { INDEX_SECONDS_LATER, LATEST_MTIME } from './checkout-writer.js';
 import { gitDirectory } from './dot-git.js';
 import { packEntries } from './pack-entries.js';
-import { writeShallowPack } from './shallow-pack.js';
-import type { WriteContext, WriteResult } from './write-context.js';
+import type { ArtifactTask, WriteContext, WriteResult } from './write-context.js';
 
-/*
- * Writes a snapshot: copies the mirror's packs, and inflates the working tree straight into tar entries. Its
- * input never changes meanwhile, since a revision of a mirror is immutable.
- */
-
-/** The snapshot to write. Structured-cloneable. */
-export interface SnapshotTask {
+/** The snapshot to write. */
+export interface SnapshotTask extends ArtifactTask {
   readonly kind: 'snapshot';
-  /** The mirror's directory. */
-  readonly mirror: string;
-  readonly revision: MirrorRevision;
   readonly selection: Selection;
   /** Whether a commit given by its id must be reachable from a branch or tag. */
   readonly onlyReachableCommits: boolean;
@@ -44,78 +36,66 @@ export interface SnapshotTask {
   readonly unless: string | undefined;
   /** `remote.origin.url` of the snapshot. */
   readonly originUrl: string;
-  /** The file to write. It is empty, and the caller removes it. */
-  readonly path: string;
-  /** A directory that may be created. The caller removes it. */
-  readonly scratch: string;
   readonly compressionLevel: number;
   readonly trustFileTimes: boolean;
-  /** From this many bytes of packs on, a second thread makes the checkout. The bytes are the same. */
+  /** From this many bytes of packs on, a second thread makes the checkout, with the same bytes. */
   readonly secondThreadPackBytes: number;
-  readonly limits: Limits;
 }
 
 /** The content of a snapshot. */
-interface Content extends Omit<SelectedRefs, 'basis'> {
+interface Content extends SelectedRefs {
   /** Paths of packs, without ending. */
   readonly packs: readonly string[];
   readonly shallow: readonly string[];
 }
 
 /**
- * Bytes after which clients get more of the file: as many as they read at once. A failure before the first
- * of these is answered with an error; a later one can only break the connection.
+ * Bytes after which clients get more of the file: as many as they read at once. A failure before
+ * the first of these is answered with an error; a later one can only break the connection.
  */
 const ANNOUNCED_BYTES = 256 * 1024;
 
 /**
- * @throws SnapshotError `REF_NOT_FOUND`, `REPOSITORY_INVALID`, `UPSTREAM_INVALID`, `LIMIT_EXCEEDED`,
- * `STORAGE_FULL`; `REPOSITORY_DAMAGED` when the mirror is; the signal's reason.
+ * Writes a snapshot: copies the mirror's packs, and inflates the working tree straight into tar
+ * entries. Its input never changes meanwhile, since a revision of a mirror is immutable.
+ *
+ * @throws SnapshotError `REF_NOT_FOUND`, `REPOSITORY_INVALID`, `UPSTREAM_INVALID`,
+ * `LIMIT_EXCEEDED`, `STORAGE_FULL`; `REPOSITORY_DAMAGED` when the mirror is damaged; the signal's
+ * reason.
  */
 export async function writeSnapshot(
   task: SnapshotTask,
   context: WriteContext,
 ): Promise<WriteResult> {
-  const { mirror, revision, selection, limits } = task;
+  const { mirror, revision, selection, onlyReachableCommits, limits } = task;
   const { head, digest, pinned } = revision;
+  const { memory, signal } = context;
   const refs = readRefs(mirror, revision);
   const packs = packPaths(mirror, revision.packs);
-  const isById = selection.ref !== undefined && OID_PATTERN.test(selection.ref);
-  const pinnedPacks = isById && !task.onlyReachableCommits ? packPaths(mirror, pinned.packs) : [];
-  const reader = new ObjectReader([...packs, ...pinnedPacks], limits, context.memory);
-  let content: Content;
-  let basis: string;
-  try {
+  const commit = selection.ref && OID_PATTERN.test(selection.ref) ? selection.ref : undefined;
+  const pinnedPacks = commit && !onlyReachableCommits ? packPaths(mirror, pinned.packs) : [];
+  const readable = [...packs, ...pinnedPacks];
+  const content = await withReader(readable, { limits, memory }, async (reader) => {
     const selected = selectRefs({ head, refs, digest }, selection, reader);
-    const { oid } = selected.head;
-    if (isById && task.onlyReachableCommits && oid !== undefined) {
-      const tips = head.oid === undefined ? refs.oids() : [head.oid, ...refs.oids()];
-      requireReachable(reader, oid, tips, context.signal);
+    if (commit !== undefined && onlyReachableCommits) {
+      const tips = tipsOf(head, refs);
+      if (!reachesAll(reader, tips, [commit], Number.POSITIVE_INFINITY, signal)) {
+        throw new SnapshotError('REF_NOT_FOUND', `no branch or tag leads to ${commit}`);
+      }
     }
-    basis = selected.basis;
-    if (basis === task.unless) return 'unchanged';
-    content =
-      selection.depth === undefined
-        ? await keepWhole(task, context, reader, selected, packs)
-        : await cutOff(task, context, reader, selected, selection.depth);
-  } finally {
-    reader.close();
-  }
-  return await writeContent(task, context, content, basis);
+    if (selected.basis === task.unless) return 'unchanged';
+    return selection.depth === undefined
+      ? await keepWhole(task, context, reader, selected, packs)
+      : await cutOff(task, context, reader, selected, selection.depth);
+  });
+  if (content === 'unchanged') return content;
+  return { size: await writeContent(task, context, content) };
 }
 
-/** @throws SnapshotError `REF_NOT_FOUND` when the commit is not reachable from the tips. */
-function requireReachable(
-  reader: ObjectReader,
-  commit: string,
-  tips: Iterable<string>,
-  signal: AbortSignal,
-): void {
-  if (reachesAll(reader, tips, [commit], Number.POSITIVE_INFINITY, signal)) return;
-  throw new SnapshotError('REF_NOT_FOUND', `no branch or tag leads to ${commit}`);
-}
-
-/** All packs of the refs. For a commit that only a pinned pack has: also a pack of its missing objects. */
+/**
+ * All packs of the refs. For a commit that only a pinned pack has: also a pack of the objects that
+ * they lack.
+ */
 async function keepWhole(
   { scratch, limits }: SnapshotTask,
   context: WriteContext,
@@ -128,17 +108,17 @@ async function keepWhole(
   const number = head.oid === undefined ? undefined : reader.numberOf(head.oid);
   if (head.oid === undefined || number === undefined) return whole;
   if (reader.packs.packOf(number) < packs.length) return whole;
-  const { signal } = context;
-  const { objects } = reachableObjects(reader, {
-    include: [head.oid],
-    exclude: refs.oids(),
-    signal,
-  });
+  const walk = { include: [head.oid], exclude: refs.oids(), signal: context.signal };
+  const { objects } = reachableObjects(reader, walk);
   mkdirSync(scratch);
   const pack = await writePack(reader, objects, scratch, { ...context, limits });
   return { ...whole, packs: [...packs, join(scratch, pack.name)] };
 }
 
+/**
+ * A pack of the latest commits, with their trees and blobs, and annotated tags of these commits, as
+ * an upstream sends them with `include-tag`. Keeps the refs whose object, peeled, is in the pack.
+ */
 async function cutOff(
   { scratch, limits }: SnapshotTask,
   context: WriteContext,
@@ -146,48 +126,54 @@ async function cutOff(
   selected: SelectedRefs,
   depth: number,
 ): Promise<Content> {
-  const { head, refs } = selected;
-  if (head.oid === undefined) return { ...selected, packs: [], shallow: [] };
+  const { oid } = selected.head;
+  if (oid === undefined) return { ...selected, packs: [], shallow: [] };
+  const walk = { include: [oid], depth, signal: context.signal };
+  const { objects, shallow } = reachableObjects(reader, walk);
+  function* kept(): Generator<Ref> {
+    for (const ref of selected.refs) {
+      const number = reader.numberOf(ref.peeled ?? ref.oid);
+      if (number !== undefined && objects.has(number)) yield ref;
+    }
+  }
+  const refs = RefList.of(kept());
+  for (const number of resolveTips(reader, refs.oids()).tags) objects.add(number);
   mkdirSync(scratch);
-  const options = { ...context, limits };
-  const cut = await writeShallowPack(reader, head.oid, depth, refs, scratch, options);
-  return { ...selected, ...cut, packs: [join(scratch, cut.pack.name)] };
+  const pack = await writePack(reader, objects, scratch, { ...context, limits });
+  return { ...selected, refs, packs: [join(scratch, pack.name)], shallow };
 }
 
+/** @returns the archive's size in bytes. */
 async function writeContent(
   task: SnapshotTask,
   context: WriteContext,
   content: Content,
-  basis: string,
-): Promise<WriteResult> {
-  const { packs, head } = content;
+): Promise<number> {
+  const { packs, head, basis } = content;
+  const { limits } = task;
+  const { memory, checkouts } = context;
   const encoder = await loadZstdEncoder(task.compressionLevel);
   const names = packs.map((path) => basename(path));
   const etag = snapshotEtag({ ...task, ...content, packs: names, encoder: encoder.id });
   context.emit({ kind: 'planned', etag, commit: head.oid, basis });
-
-  const reader = new ObjectReader(packs, task.limits, context.memory);
-  try {
+  return await withReader(packs, { limits, memory }, async (reader) => {
     const planned = checkoutTask(task, content, reader);
     const checkout =
       bytesOf(packs) >= task.secondThreadPackBytes
-        ? new CheckoutThread(planned, context.checkouts)
-        : new Checkout(planned, reader, encoder);
+        ? checkoutInThread(planned, checkouts)
+        : createCheckout(planned, reader, encoder);
     try {
       const { mtime } = planned;
-      const size = await writeArchive(task, { ...content, mtime }, encoder, checkout, context);
-      return { size };
+      return await writeArchive(task, { ...content, mtime }, encoder, checkout, context);
     } finally {
       await checkout.close();
     }
-  } finally {
-    reader.close();
-  }
+  });
 }
 
 function checkoutTask(
   { compressionLevel, limits }: SnapshotTask,
-  { packs, head }: { packs: readonly string[]; head: Head },
+  { packs, head }: Content,
   reader: ObjectReader,
 ): CheckoutTask {
   const commit = head.oid === undefined ? undefined : parseCommit(reader.read(head.oid).data);

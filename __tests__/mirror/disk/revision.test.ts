@@ -39,7 +39,7 @@ test('A published revision is read as it was written', async () => {
   expect(await readdir(revisionDirectory(mirror))).toEqual(['1.json', '2.json']);
 });
 
-test('If many publish a revision at once, one of them gets each number, and the others are told', async () => {
+test('If many writers publish a revision at once, each number goes to one of them', async () => {
   const PUBLISHERS = 20;
   const EACH = 5;
   const published: MirrorRevision[] = [];

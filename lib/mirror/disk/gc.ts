@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { removeAbandoned } from '../../fs/temporary.js';
 import {
   packDirectory,
+  packFiles,
   packPaths,
   refsName,
   refsPath,
@@ -45,7 +46,7 @@ export async function removePacks(
   }
 }
 
-/** Removes files of crashed processes: neither `current` nor a needed revision names these. */
+/** Removes files of crashed processes: no needed revision names them, and `current` is one. */
 export async function sweep(
   mirror: string,
   current: MirrorRevision,
@@ -57,9 +58,8 @@ export async function sweep(
   for (const number of await revisionNumbers(mirror)) {
     if (number < current.number) await rm(revisionPath(mirror, number), { force: true });
   }
-  const kept = [current, ...needed];
-  const packs = kept.flatMap(packsOf).flatMap((name) => [`${name}.pack`, `${name}.idx`]);
-  const named = new Set([...packs, ...kept.map(({ digest }) => refsName(digest))]);
+  const packs = packFiles(needed.flatMap(packsOf));
+  const named = new Set([...packs, ...needed.map(({ digest }) => refsName(digest))]);
   await removeOld(packDirectory(mirror), /^pack-[0-9a-f]{40}\.(?:pack|idx)$/, named);
   await removeOld(revisionDirectory(mirror), /^[0-9a-f]{64}\.refs$/, named);
 }

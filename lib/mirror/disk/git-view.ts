@@ -36,10 +36,8 @@ export async function showToGit(mirror: string, { head, digest, pinned }: Shown)
 }
 
 /** Whether git sees this revision. After a crash it may still see the one before. */
-export async function isShownToGit(
-  mirror: string,
-  { head, digest, pinned }: Shown,
-): Promise<boolean> {
+export async function isShownToGit(mirror: string, revision: Shown): Promise<boolean> {
+  const { head, digest, pinned } = revision;
   const hasContent = async (path: string, content: Buffer) =>
     (await unlessMissing(readFile(join(mirror, path))))?.equals(content) === true;
   if (!(await hasContent('HEAD', encodeHead(head)))) return false;

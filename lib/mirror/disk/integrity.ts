@@ -62,24 +62,17 @@ async function inspectPack(path: string): Promise<number> {
   const pack = await readEnds(`${path}.pack`, PACK_HEADER_BYTES, PACK_TRAILER_BYTES);
   const idx = await readEnds(`${path}.idx`, OIDS_AT, IDX_TRAILER_BYTES);
   const objects = parsePackHeader(pack.head);
-  const isIdx =
-    idx.head.readUInt32BE(0) === IDX_SIGNATURE && idx.head.readUInt32BE(4) === IDX_VERSION;
   const isWhole =
     path.endsWith(`pack-${pack.tail.toString('hex')}`) &&
-    isIdx &&
+    idx.head.readUInt32BE(0) === IDX_SIGNATURE &&
+    idx.head.readUInt32BE(4) === IDX_VERSION &&
     idx.head.readUInt32BE(FANOUT_AT + 255 * 4) === objects &&
     idx.tail.subarray(0, PACK_TRAILER_BYTES).equals(pack.tail);
   if (!isWhole) throw damagedFile(path);
   return pack.size + idx.size;
 }
 
-interface Ends {
-  readonly size: number;
-  readonly head: Buffer;
-  readonly tail: Buffer;
-}
-
-async function readEnds(path: string, headBytes: number, tailBytes: number): Promise<Ends> {
+async function readEnds(path: string, headBytes: number, tailBytes: number) {
   const file = await open(path, 'r');
   try {
     const { size } = await file.stat();

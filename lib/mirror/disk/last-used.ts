@@ -11,12 +11,10 @@ import { revisionDirectory } from './layout.js';
 
 /** Does nothing when the mirror is gone. */
 export async function writeLastUsed(mirror: string, time: Date): Promise<void> {
-  await unlessMissing(touchFile(lastUsedPath(mirror), time));
-}
-
-async function touchFile(path: string, time: Date): Promise<void> {
-  await (await open(path, 'a')).close();
-  await utimes(path, time, time);
+  const path = lastUsedPath(mirror);
+  const file = await unlessMissing(open(path, 'a'));
+  await file?.close();
+  if (file !== undefined) await unlessMissing(utimes(path, time, time));
 }
 
 /** @returns milliseconds since the epoch; `undefined` when it was never written. */

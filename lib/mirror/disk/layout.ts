@@ -21,6 +21,11 @@ export function packPaths(mirror: string, packs: readonly string[]): string[] {
   return packs.map((name) => join(packDirectory(mirror), name));
 }
 
+/** Names of the files of packs, or their paths. @param packs without extension. */
+export function packFiles(packs: readonly string[]): string[] {
+  return packs.flatMap((pack) => [`${pack}.pack`, `${pack}.idx`]);
+}
+
 export function revisionDirectory(mirror: string): string {
   return join(mirror, 'express-git-snapshot');
 }

@@ -36,13 +36,13 @@ export class MirrorDirectory {
     this.#onBroken = onBroken;
   }
 
-  /** Creates the directory if it is missing, and removes what crashed processes left in it. */
-  async prepare(): Promise<void> {
+  /**
+   * Creates the directory if it is missing, and removes what crashed processes left in it.
+   *
+   * @returns paths at which mirrors may exist.
+   */
+  async prepare(): Promise<string[]> {
     await prepareDirectory(this.#path);
-  }
-
-  /** Paths at which mirrors may exist. */
-  async paths(): Promise<string[]> {
     const names = await readdir(this.#path);
     return names.filter((name) => name.endsWith('.git')).map((name) => join(this.#path, name));
   }
@@ -124,7 +124,7 @@ export class MirrorDirectory {
 }
 
 async function completeChanges(mirror: string, revision: MirrorRevision): Promise<void> {
-  await sweep(mirror, revision, []);
+  await sweep(mirror, revision, [revision]);
   if (!(await isShownToGit(mirror, revision))) await showCurrent(mirror, revision);
 }
 

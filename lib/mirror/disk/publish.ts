@@ -3,9 +3,8 @@ import { join } from 'node:path';
 import { systemCode } from '../../errors.js';
 import { temporaryName } from '../../fs/temporary.js';
 import type { IngestedPack } from '../../pack/ingest.js';
-import { removePacks } from './gc.js';
 import { showToGit } from './git-view.js';
-import { packDirectory, refsName, refsPath } from './layout.js';
+import { packDirectory, packFiles, refsName, refsPath } from './layout.js';
 import type { MirrorRevision, RevisionContent } from './revision.js';
 import { isSuperseded, publishRevision, readRevision } from './revision-file.js';
 
@@ -13,21 +12,7 @@ import { isSuperseded, publishRevision, readRevision } from './revision-file.js'
 export interface IncomingFiles {
   readonly packs: readonly IngestedPack[];
   /** Digest of the refs, if they are new. */
-  readonly refs?: string | undefined;
-}
-
-/** A mirror that this process changes. */
-export interface ChangingMirror {
-  readonly directory: string;
-  /** The current revision, and superseded ones with readers. */
-  readonly needed: readonly MirrorRevision[];
-  /**
-   * Runs changes one after another, so that no file is removed while a change publishes new files:
-   * a new pack may have the name of a superseded one.
-   */
-  changeFiles<T>(change: () => Promise<T>): Promise<T>;
-  /** Tells the mirror of a published revision. */
-  advance(revision: MirrorRevision): void;
+  readonly refs: string | undefined;
 }
 
 /** Gives `work` a directory in a mirror. Removes it afterwards, with files that were not moved. */
@@ -44,46 +29,16 @@ export async function withIncoming<T>(
   }
 }
 
-/**
- * Moves files from `incoming` into a mirror and publishes a revision that names them.
- *
- * @param change as in `publish`. If the mirror is gone, it is not called.
- * @returns `undefined` when nothing was published; then the packs are removed again.
- */
-export async function publishFiles(
-  mirror: ChangingMirror,
+/** Moves files from `incoming` into a mirror. */
+export async function moveIncoming(
   incoming: string,
+  mirror: string,
   { packs, refs }: IncomingFiles,
-  change: (current: MirrorRevision) => RevisionContent | undefined,
-): Promise<MirrorRevision | undefined> {
-  const { directory } = mirror;
-  return await mirror.changeFiles(async () => {
-    if (refs !== undefined) {
-      await rename(join(incoming, refsName(refs)), refsPath(directory, refs));
-    }
-    for (const { name } of packs) {
-      for (const file of [`${name}.pack`, `${name}.idx`]) {
-        await rename(join(incoming, file), join(packDirectory(directory), file));
-      }
-    }
-    const published = await publish(directory, (current) => current && change(current));
-    if (published === undefined) await discardPacks(mirror, packs);
-    else mirror.advance(published);
-    return published;
-  });
-}
-
-async function discardPacks(
-  { directory, needed }: ChangingMirror,
-  packs: readonly IngestedPack[],
 ): Promise<void> {
-  const current = await readRevision(directory);
-  const named = current === undefined ? needed : [...needed, current];
-  await removePacks(
-    directory,
-    packs.map(({ name }) => name),
-    named,
-  );
+  if (refs !== undefined) await rename(join(incoming, refsName(refs)), refsPath(mirror, refs));
+  for (const file of packFiles(packs.map(({ name }) => name))) {
+    await rename(join(incoming, file), join(packDirectory(mirror), file));
+  }
 }
 
 /**

@@ -59,18 +59,17 @@ export function readRefs(
   throw damagedFile(path);
 }
 
-/**
- * Ids that the refs and HEAD of a revision name. May be iterated repeatedly.
- *
- * @throws SnapshotError as `readRefs`.
- */
-export function readTips(mirror: string, revision: MirrorRevision): Iterable<string> {
-  const refs = readRefs(mirror, revision);
-  const { oid } = revision.head;
+/** Ids that refs and HEAD name, and the ids of `pinned` commits. May be iterated repeatedly. */
+export function tipsOf(
+  head: Head | undefined,
+  refs: RefList,
+  pinned: readonly string[] = [],
+): Iterable<string> {
   return {
     *[Symbol.iterator]() {
       yield* refs.oids();
-      if (oid !== undefined) yield oid;
+      if (head?.oid !== undefined) yield head.oid;
+      yield* pinned;
     },
   };
 }

@@ -36,10 +36,6 @@ const schema = z.strictObject({
   isConnected: z.boolean(),
 });
 
-function encodeRevision({ number: _, ...content }: MirrorRevision): string {
-  return `${JSON.stringify({ format: FORMAT, ...content }, undefined, 2)}\n`;
-}
-
 /**
  * Reads the current revision of a mirror; `undefined` when there is none.
  *
@@ -47,23 +43,21 @@ function encodeRevision({ number: _, ...content }: MirrorRevision): string {
  * be read at the moment.
  */
 export async function readRevision(mirror: string): Promise<MirrorRevision | undefined> {
-  const { revision } = await retry(
+  const latest = await retry(
     MAX_READ_ATTEMPTS,
     () => readLatest(mirror),
     () => new SnapshotError('REPOSITORY_DAMAGED', `the revisions of ${mirror} keep vanishing`),
   );
-  return revision;
+  return latest === 'none' ? undefined : latest;
 }
 
 /** @returns `undefined` when another process has removed the revision meanwhile. */
-async function readLatest(
-  mirror: string,
-): Promise<{ readonly revision: MirrorRevision | undefined } | undefined> {
+async function readLatest(mirror: string): Promise<MirrorRevision | 'none' | undefined> {
   try {
     const number = (await revisionNumbers(mirror)).at(-1);
-    if (number === undefined) return { revision: undefined };
+    if (number === undefined) return 'none';
     const text = await readFile(revisionPath(mirror, number), 'utf8');
-    return { revision: { ...parse(text, mirror), number } };
+    return { ...parse(text, mirror), number };
   } catch (error) {
     if (systemCode(error) === 'ENOENT') return undefined;
     throw readFailure(error);
@@ -108,7 +102,9 @@ export async function publishRevision(
 ): Promise<MirrorRevision | undefined> {
   const number = after + 1;
   const temporary = join(revisionDirectory(mirror), temporaryName('revision'));
-  await writeFile(temporary, encodeRevision({ ...content, number }), { flag: 'wx' });
+  // The number is the name of the file.
+  const text = JSON.stringify({ format: FORMAT, ...content, number: undefined }, undefined, 2);
+  await writeFile(temporary, `${text}\n`, { flag: 'wx' });
   try {
     await link(temporary, revisionPath(mirror, number));
   } catch (error) {
@@ -138,23 +134,15 @@ export async function revisionNumbers(mirror: string): Promise<number[]> {
 }
 
 function parse(text: string, mirror: string): RevisionContent {
-  const damaged = (cause: unknown) =>
-    new SnapshotError('REPOSITORY_DAMAGED', `the revision of ${mirror} is damaged`, { cause });
-  let data: unknown;
   try {
-    data = JSON.parse(text);
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-    throw damaged(error);
-  }
-  const result = schema.safeParse(data);
-  if (!result.success) throw damaged(result.error);
-  const { format: _, head, garbageSince, ...rest } = result.data;
-  const { kind } = head;
-  return {
-    ...rest,
+    const { format: _, head, garbageSince, ...rest } = schema.parse(JSON.parse(text));
     // JSON omits undefined properties.
-    head: kind === 'branch' ? { kind, ref: head.ref, oid: head.oid } : head,
-    garbageSince,
-  };
+    const completeHead = head.kind === 'branch' ? { ...head, oid: head.oid } : head;
+    return { ...rest, head: completeHead, garbageSince };
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError || cause instanceof z.ZodError)) throw cause;
+    throw new SnapshotError('REPOSITORY_DAMAGED', `the revision of ${mirror} is damaged`, {
+      cause,
+    });
+  }
 }

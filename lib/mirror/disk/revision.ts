@@ -1,3 +1,4 @@
+import type { Limits } from '../../config/options.js';
 import type { Head } from '../../git/refs.js';
 import type { RepositoryId } from '../../repository.js';
 
@@ -45,6 +46,14 @@ export interface RevisionOnDisk {
   /** Directory of the mirror. */
   readonly directory: string;
   readonly revision: MirrorRevision;
+}
+
+/** The common part of tasks that read a mirror; structured-cloneable. */
+export interface MirrorTask {
+  /** Directory of the mirror. */
+  readonly mirror: string;
+  readonly revision: MirrorRevision;
+  readonly limits: Limits;
 }
 
 /** All packs that a revision names. */

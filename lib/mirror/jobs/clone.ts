@@ -1,12 +1,6 @@
-import type { SerializedError } from '../../errors.js';
-import type { Head } from '../../git/refs.js';
 import { reachableObjects } from '../../history/reachable-objects.js';
 import type { IngestedPack } from '../../pack/ingest.js';
 import { withReader } from '../../pack/with-reader.js';
-import type { Advertisement } from '../../upstream/advertisement.js';
-import { discover, discoverUnbornHead } from '../../upstream/discover.js';
-import { fetchPack } from '../../upstream/fetch-pack.js';
-import { createHttpClient, type UpstreamClient } from '../../upstream/http-client.js';
 import type { UpstreamTask } from '../../upstream/task.js';
 import {
   createMirrorDirectories,
@@ -14,44 +8,32 @@ import {
   packPaths,
   revisionDirectory,
 } from '../disk/layout.js';
-import { digestRefs, writeRefs } from '../disk/refs-file.js';
+import { digestRefs, tipsOf, writeRefs } from '../disk/refs-file.js';
 import { isSmall } from './connectivity.js';
 import {
   type ImportedSnapshot,
+  type ImportTask,
   importSnapshot,
   isBadContent,
   nothingImported,
+  type Restored,
   removeImported,
 } from './import-snapshot.js';
 import type { JobContext } from './job-context.js';
+import { type Upstream, type UpstreamState, withUpstream } from './upstream.js';
 import { verifyRefs } from './verify-refs.js';
 
-export interface CloneTask extends UpstreamTask {
+export interface CloneTask extends UpstreamTask, ImportTask {
   readonly kind: 'clone';
-  /** An empty directory that becomes the mirror. If the clone fails, the caller removes it. */
-  readonly directory: string;
-  /** Path of an archive of the repository. The clone fetches only objects that it lacks. */
-  readonly snapshot?: string | undefined;
 }
 
-export interface CloneResult {
+/** The refs are written. */
+export interface CloneResult extends UpstreamState, Restored {
   readonly kind: 'clone';
-  /** Packs from the snapshot. */
-  readonly restored: readonly IngestedPack[];
-  /** Why the snapshot was not used. */
-  readonly restoreFailure: SerializedError | undefined;
-  readonly snapshotIsDamaged: boolean;
   /** Packs from the upstream. */
   readonly fetched: readonly IngestedPack[];
-  readonly head: Head;
-  /** Digest of HEAD and the refs, which are written. */
-  readonly digest: string;
-  /** How many refs there are. */
-  readonly refCount: number;
   /** Whether all objects that are reachable from the refs are known to exist. */
   readonly isConnected: boolean;
-  /** Whether packs may hold unreachable objects. */
-  readonly leavesGarbage: boolean;
 }
 
 /**
@@ -63,75 +45,41 @@ export interface CloneResult {
  * @throws SnapshotError `UPSTREAM_*`, `REPOSITORY_UNSUPPORTED`, `LIMIT_EXCEEDED`, `STORAGE_FULL`.
  */
 export async function cloneMirror(task: CloneTask, context: JobContext): Promise<CloneResult> {
-  const { directory, limits } = task;
-  const { signal } = context;
-  const http = createHttpClient({ ...task, ...limits, signal });
-  try {
-    const remote = await discover(task, http);
-    await createMirrorDirectories(directory);
-    const tips = tipsOf(remote);
-    const request = { task, context, http, remote, tips };
-    const from = { directory, snapshot: task.snapshot, limits, advertised: remote.refs, tips };
-    const imported = await importSnapshot(from, context);
+  return await withUpstream(task, context, async (upstream) => {
+    await createMirrorDirectories(task.directory);
+    const tips = new Set(tipsOf(upstream.head, upstream.refs));
+    const imported = await importSnapshot(task, upstream.refs, tips, context);
     try {
-      return await complete(request, imported);
+      return await complete(task, context, upstream, tips, imported);
     } catch (error) {
       // Either the snapshot was incomplete, or the upstream is. A clone of everything shows which.
       if (imported.restored.length === 0 || !isBadContent(error)) throw error;
-      await removeImported(directory);
-      return await complete(request, nothingImported(tips, error));
+      await removeImported(task.directory);
+      return await complete(task, context, upstream, tips, nothingImported(tips, error));
     }
-  } finally {
-    await http.close();
-  }
-}
-
-interface Request {
-  readonly task: CloneTask;
-  readonly context: JobContext;
-  readonly http: UpstreamClient;
-  readonly remote: Advertisement;
-  readonly tips: ReadonlySet<string>;
+  });
 }
 
 /** Fetches missing objects, checks objects and refs, and writes the refs. */
 async function complete(
-  { task, context, http, remote, tips }: Request,
-  { restored, known, wants, haves, failure, isDamaged }: ImportedSnapshot,
+  { directory, limits }: CloneTask,
+  { memory, signal }: JobContext,
+  upstream: Upstream,
+  tips: ReadonlySet<string>,
+  { wants, haves, ...imported }: ImportedSnapshot,
 ): Promise<CloneResult> {
-  const { directory, limits } = task;
-  const { onProgress, threads, memory, signal } = context;
-  const { capabilities } = remote;
   const into = packDirectory(directory);
-  const request = { wants, haves, capabilities };
-  const fetched =
-    wants.length === 0 ? [] : [await fetchPack(task, http, request, into, onProgress, { threads })];
-  const head = remote.head ?? (await discoverUnbornHead(task, http, remote.refs));
-  const packs = [...restored, ...fetched];
+  const fetched = wants.length === 0 ? [] : [await upstream.fetch(wants, haves, into)];
+  const head = await upstream.findHead();
+  const packs = [...imported.restored, ...fetched];
   const names = packs.map(({ name }) => name);
   return await withReader(packPaths(directory, names), { limits, memory }, (reader) => {
-    const refs = verifyRefs(reader, head, remote.refs);
+    const refs = verifyRefs(reader, head, upstream.refs);
     const isConnected = packs.every(isSmall);
     if (isConnected) reachableObjects(reader, { include: tips, signal });
     const digest = digestRefs(head, refs);
     writeRefs(revisionDirectory(directory), digest, refs);
-    return {
-      kind: 'clone',
-      restored,
-      restoreFailure: failure,
-      snapshotIsDamaged: isDamaged,
-      fetched,
-      head,
-      digest,
-      refCount: refs.length,
-      isConnected,
-      leavesGarbage: [...known].some((oid) => !tips.has(oid)),
-    };
+    const refCount = refs.length;
+    return { kind: 'clone', ...imported, fetched, head, digest, refCount, isConnected };
   });
-}
-
-function tipsOf({ head, refs }: Advertisement): Set<string> {
-  const tips = new Set(refs.oids());
-  if (head?.oid !== undefined) tips.add(head.oid);
-  return tips;
 }

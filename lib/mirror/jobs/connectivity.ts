@@ -1,10 +1,9 @@
-import type { Limits } from '../../config/options.js';
 import { reachableObjects } from '../../history/reachable-objects.js';
 import type { IngestedPack } from '../../pack/ingest.js';
 import { withReader } from '../../pack/with-reader.js';
 import { packPaths } from '../disk/layout.js';
-import { readTips } from '../disk/refs-file.js';
-import { type MirrorRevision, packsOf } from '../disk/revision.js';
+import { readRefs, tipsOf } from '../disk/refs-file.js';
+import { type MirrorTask, packsOf } from '../disk/revision.js';
 import type { JobContext } from './job-context.js';
 
 /** Packs up to this size are checked while a client waits: it takes about 100 ms. */
@@ -18,12 +17,8 @@ export function isSmall({ objects, size }: Pick<IngestedPack, 'objects' | 'size'
 }
 
 /** A check of a revision that may lack reachable objects. */
-export interface ConnectivityTask {
+export interface ConnectivityTask extends MirrorTask {
   readonly kind: 'connectivity';
-  /** Directory of the mirror. */
-  readonly mirror: string;
-  readonly revision: MirrorRevision;
-  readonly limits: Limits;
 }
 
 /** No object is missing. */
@@ -43,13 +38,10 @@ export async function checkConnectivity(
   { memory, signal }: JobContext,
 ): Promise<ConnectivityResult> {
   const packs = packPaths(mirror, packsOf(revision));
+  const { head, pinned } = revision;
+  const include = tipsOf(head, readRefs(mirror, revision), pinned.commits);
   await withReader(packs, { limits, memory }, (reader) =>
-    reachableObjects(reader, { include: wanted(mirror, revision), signal }),
+    reachableObjects(reader, { include, signal }),
   );
   return { kind: 'connectivity' };
-}
-
-function* wanted(mirror: string, revision: MirrorRevision): Generator<string> {
-  yield* readTips(mirror, revision);
-  yield* revision.pinned.commits;
 }

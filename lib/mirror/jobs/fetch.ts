@@ -4,25 +4,20 @@ import { isNotOurRef } from '../../git/upload-pack.js';
 import { reachableObjects } from '../../history/reachable-objects.js';
 import { reachesAll } from '../../history/reaches-all.js';
 import type { IngestedPack } from '../../pack/ingest.js';
+import type { ObjectMemory } from '../../pack/object-memory.js';
 import { ObjectReader } from '../../pack/reader.js';
 import { withReader } from '../../pack/with-reader.js';
-import type { Advertisement } from '../../upstream/advertisement.js';
-import { discover, discoverUnbornHead } from '../../upstream/discover.js';
-import { fetchPack } from '../../upstream/fetch-pack.js';
-import { createHttpClient, type UpstreamClient } from '../../upstream/http-client.js';
 import type { UpstreamTask } from '../../upstream/task.js';
 import { packPaths } from '../disk/layout.js';
-import { digestRefs, readRefs, writeRefs } from '../disk/refs-file.js';
-import { type MirrorRevision, packsOf } from '../disk/revision.js';
+import { digestRefs, readRefs, tipsOf, writeRefs } from '../disk/refs-file.js';
+import { type MirrorTask, packsOf } from '../disk/revision.js';
 import { chooseHaves, MAX_HAVES } from './haves.js';
 import type { JobContext } from './job-context.js';
+import { type Upstream, type UpstreamState, withUpstream } from './upstream.js';
 import { verifyRefs } from './verify-refs.js';
 
-export interface FetchTask extends UpstreamTask {
+export interface FetchTask extends UpstreamTask, MirrorTask {
   readonly kind: 'fetch';
-  /** Directory of the mirror. */
-  readonly mirror: string;
-  readonly revision: MirrorRevision;
   /** An empty directory for new packs and refs. */
   readonly incoming: string;
   /** A commit to fetch by id if no ref leads to it. */
@@ -32,12 +27,8 @@ export interface FetchTask extends UpstreamTask {
 }
 
 /** Content for the next revision. New packs, and refs that have changed, are in `incoming`. */
-export interface FetchResult {
+export interface FetchResult extends UpstreamState {
   readonly kind: 'fetch';
-  readonly head: Head;
-  readonly digest: string;
-  /** How many refs there are. */
-  readonly refCount: number;
   /** Whether the change of refs made objects unreachable. */
   readonly leavesGarbage: boolean;
   /** Packs for the refs: none when the mirror has all objects. */
@@ -56,11 +47,7 @@ export interface FetchResult {
 const MAX_COMMITS = 20_000;
 
 /** Capabilities of an upstream that lets clients ask for objects that it does not advertise. */
-const UNADVERTISED_WANTS = [
-  'allow-tip-sha1-in-want',
-  'allow-reachable-sha1-in-want',
-  'allow-any-sha1-in-want',
-];
+const UNADVERTISED_WANTS = /^allow-(?:tip|reachable|any)-sha1-in-want$/;
 
 /**
  * Fetches the objects that a mirror lacks: one `info/refs`, one `upload-pack` if refs moved to
@@ -71,72 +58,59 @@ const UNADVERTISED_WANTS = [
  * @throws SnapshotError as `cloneMirror`.
  */
 export async function fetchIntoMirror(task: FetchTask, context: JobContext): Promise<FetchResult> {
-  const http = createHttpClient({ ...task, ...task.limits, signal: context.signal });
-  try {
-    const remote = await discover(task, http, new Set(task.otherRefs));
-    const refs = await fetchRefs(task, context, http, remote);
-    const commit = await fetchCommit(task, context, http, remote, refs.packs);
-    const { otherRefs } = remote;
-    return { kind: 'fetch', refCount: remote.refs.length, ...refs, ...commit, otherRefs };
-  } finally {
-    await http.close();
-  }
+  const work = async (upstream: Upstream): Promise<FetchResult> => {
+    const fetched = await fetchRefs(task, context, upstream);
+    const commit = await fetchCommit(task, context, upstream, fetched.packs);
+    const { refs, otherRefs } = upstream;
+    return { kind: 'fetch', refCount: refs.length, ...fetched, ...commit, otherRefs };
+  };
+  return await withUpstream(task, context, work, task.otherRefs);
 }
 
 async function fetchRefs(
   task: FetchTask,
-  context: JobContext,
-  http: UpstreamClient,
-  remote: Advertisement,
+  { memory, signal }: JobContext,
+  upstream: Upstream,
 ): Promise<Pick<FetchResult, 'head' | 'digest' | 'leavesGarbage' | 'packs'>> {
-  const { mirror, revision } = task;
+  const { mirror, revision, incoming, limits } = task;
   const { head: oldHead, digest: oldDigest } = revision;
+  const unchanged = { head: oldHead, digest: oldDigest, leavesGarbage: false, packs: [] };
   // HEAD is not advertised while its branch has no commits. Then its name takes one more request,
   // which is not needed while all refs are unchanged.
-  const isUnborn = remote.head === undefined;
-  if (isUnborn && oldHead.oid === undefined && digestRefs(oldHead, remote.refs) === oldDigest) {
-    return { head: oldHead, digest: oldDigest, leavesGarbage: false, packs: [] };
-  }
-  const head = remote.head ?? (await discoverUnbornHead(task, http, remote.refs));
-  const digest = digestRefs(head, remote.refs);
-  if (digest === oldDigest) return { head, digest, leavesGarbage: false, packs: [] };
+  const isUnborn = upstream.head === undefined && oldHead.oid === undefined;
+  if (isUnborn && digestRefs(oldHead, upstream.refs) === oldDigest) return unchanged;
+  const head = await upstream.findHead();
+  const digest = digestRefs(head, upstream.refs);
+  if (digest === oldDigest) return unchanged;
 
   const known = readRefs(mirror, revision);
-  const before = () => all(idOf(oldHead), known.oids());
-  const now = () => all(idOf(head), remote.refs.oids());
+  const before = tipsOf(oldHead, known);
+  const now = tipsOf(head, upstream.refs);
   // Includes objects that are in packs already: if no ref led to them, their own links are
   // unchecked.
-  const moved = without(all(idOf(head), oidsOf(remote.refs.notIn(known))), before());
-  const gone = without(all(idOf(oldHead), oidsOf(known.notIn(remote.refs))), now());
-  const within = { limits: task.limits, memory: context.memory };
-  const there = packPaths(mirror, revision.packs);
-  const { wants, haves } = await withReader(there, within, (reader) => ({
+  const moved = without(oidsOf(head, upstream.refs.notIn(known)), before);
+  const gone = without(oidsOf(oldHead, known.notIn(upstream.refs)), now);
+  const present = packPaths(mirror, revision.packs);
+  const { wants, haves } = await withReader(present, { limits, memory }, (reader) => ({
     wants: [...moved].filter((oid) => !reader.has(oid)),
-    haves: chooseHaves(reader, oldHead, known, remote.refs),
+    haves: chooseHaves(reader, oldHead, known, upstream.refs),
   }));
-  const packs = wants.length === 0 ? [] : [await fetch(task, context, http, remote, wants, haves)];
-  return await withReader(packsWith(task, revision.packs, packs), within, (reader) => {
-    const refs = verifyRefs(reader, head, remote.refs, known);
-    const { signal } = context;
-    reachableObjects(reader, { include: moved, exclude: before(), signal });
+  const packs = wants.length === 0 ? [] : [await fetch(task, memory, upstream, wants, haves)];
+  const paths = packsWith(task, revision.packs, packs);
+  return await withReader(paths, { limits, memory }, (reader) => {
+    const refs = verifyRefs(reader, head, upstream.refs, known);
+    reachableObjects(reader, { include: moved, exclude: before, signal });
     // Nearly always the moved refs still lead to the old tips; otherwise any other ref may.
-    const leavesGarbage = ![moved, now()].some(
+    const leavesGarbage = ![moved, now].some(
       (tips) => reachesAll(reader, tips, gone, MAX_COMMITS, signal) === true,
     );
-    writeRefs(task.incoming, digest, refs);
+    writeRefs(incoming, digest, refs);
     return { head, digest, leavesGarbage, packs };
   });
 }
 
-function idOf({ oid }: Head): string[] {
-  return oid === undefined ? [] : [oid];
-}
-
-function* all(...lists: Iterable<string>[]): Generator<string> {
-  for (const list of lists) yield* list;
-}
-
-function* oidsOf(refs: Iterable<Ref>): Generator<string> {
+function* oidsOf(head: Head, refs: Iterable<Ref>): Generator<string> {
+  if (head.oid !== undefined) yield head.oid;
   for (const { oid } of refs) yield oid;
 }
 
@@ -153,63 +127,58 @@ function without(oids: Iterable<string>, others: Iterable<string>): Set<string> 
 /** Fetches the task's commit by its id, if the mirror lacks it and the upstream allows it. */
 async function fetchCommit(
   task: FetchTask,
-  context: JobContext,
-  http: UpstreamClient,
-  remote: Advertisement,
+  { memory, signal }: JobContext,
+  upstream: Upstream,
   newPacks: readonly IngestedPack[],
 ): Promise<Pick<FetchResult, 'hasCommit' | 'isPinned' | 'pinnedPacks'>> {
-  const { commit, revision } = task;
-  const { pinned } = revision;
+  const { commit, revision, incoming, limits } = task;
   const nothing = { hasCommit: false, isPinned: false, pinnedPacks: [] };
   if (commit === undefined) return nothing;
   // The commit may be pinned, or lead to pinned commits.
   const paths = packsWith(task, packsOf(revision), newPacks);
-  const within = { limits: task.limits, memory: context.memory };
-  const isThere = await withReader(paths, within, (reader) => reader.isCommit(commit));
-  if (isThere !== undefined) return { ...nothing, hasCommit: isThere };
-  if (!UNADVERTISED_WANTS.some((name) => remote.capabilities.has(name))) return nothing;
+  const isCommit = (reader: ObjectReader) => reader.isCommit(commit);
+  const hasCommit = await withReader(paths, { limits, memory }, isCommit);
+  if (hasCommit !== undefined) return { ...nothing, hasCommit };
+  if (![...upstream.capabilities].some((name) => UNADVERTISED_WANTS.test(name))) return nothing;
   const haves = new Set<string>();
-  for (const oid of remote.refs.oids()) {
+  for (const oid of upstream.refs.oids()) {
     if (haves.size === MAX_HAVES) break;
     haves.add(oid);
   }
   let pack: IngestedPack;
   try {
-    pack = await fetch(task, context, http, remote, [commit], [...haves]);
+    pack = await fetch(task, memory, upstream, [commit], [...haves]);
   } catch (error) {
     if (isNotOurRef(error)) return nothing;
     throw error;
   }
-  return await withReader([...paths, join(task.incoming, pack.name)], within, (reader) => {
-    if (reader.isCommit(commit) !== true) return nothing;
-    const exclude = all(remote.refs.oids(), pinned.commits);
-    reachableObjects(reader, { include: [commit], exclude, signal: context.signal });
+  return await withReader([...paths, join(incoming, pack.name)], { limits, memory }, (reader) => {
+    if (!isCommit(reader)) return nothing;
+    const exclude = tipsOf(upstream.head, upstream.refs, revision.pinned.commits);
+    reachableObjects(reader, { include: [commit], exclude, signal });
     return { hasCommit: true, isPinned: true, pinnedPacks: [pack] };
   });
 }
 
 async function fetch(
-  task: FetchTask,
-  { onProgress, threads, memory }: JobContext,
-  http: UpstreamClient,
-  { capabilities }: Advertisement,
+  { mirror, revision, incoming, limits }: FetchTask,
+  memory: ObjectMemory,
+  upstream: Upstream,
   wants: readonly string[],
   haves: readonly string[],
 ): Promise<IngestedPack> {
-  const { mirror, revision, incoming, limits } = task;
   // Opened only if a delta has its base in the mirror: the upstream is not asked for such deltas.
   let opened: ObjectReader | undefined;
-  const bases = {
-    has: (oid: string) => reader().locate(oid) !== undefined,
-    read: (oid: string) => reader().read(oid),
-  };
   const reader = () => {
     opened ??= new ObjectReader(packPaths(mirror, revision.packs), limits, memory);
     return opened;
   };
+  const bases = {
+    has: (oid: string) => reader().has(oid),
+    read: (oid: string) => reader().read(oid),
+  };
   try {
-    const request = { wants, haves, capabilities };
-    return await fetchPack(task, http, request, incoming, onProgress, { threads, bases });
+    return await upstream.fetch(wants, haves, incoming, { bases });
   } finally {
     opened?.close();
   }

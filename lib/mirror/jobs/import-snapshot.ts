@@ -15,40 +15,40 @@ import { isSmall } from './connectivity.js';
 import { chooseHaves } from './haves.js';
 import type { JobContext } from './job-context.js';
 
-/** Packs that a clone has from a stored snapshot, and the request for the missing objects. */
-export interface ImportedSnapshot {
+/** How far a clone could use a stored snapshot. */
+export interface Restored {
+  /** Packs from the snapshot. */
   readonly restored: readonly IngestedPack[];
-  /** Ids that the refs of the snapshot name. */
-  readonly known: ReadonlySet<string>;
-  readonly wants: readonly string[];
-  readonly haves: readonly string[];
-  /** Why nothing was restored. */
-  readonly failure: SerializedError | undefined;
-  /** Whether nothing was restored because the snapshot is damaged. */
-  readonly isDamaged: boolean;
+  /** Why the snapshot was not used. */
+  readonly restoreFailure: SerializedError | undefined;
+  readonly snapshotIsDamaged: boolean;
+  /** Whether the packs may hold unreachable objects. */
+  readonly leavesGarbage: boolean;
 }
 
-export interface ImportRequest {
-  /** Directory of the mirror, which is being cloned. */
+/** The result of an import, and the request for the objects that it lacks. */
+export interface ImportedSnapshot extends Restored {
+  readonly wants: readonly string[];
+  readonly haves: readonly string[];
+}
+
+export interface ImportTask {
+  /** An empty directory that becomes the mirror. If the clone fails, the caller removes it. */
   readonly directory: string;
-  /** Path of the archive. */
+  /** Path of an archive of the repository. The clone fetches only objects that it lacks. */
   readonly snapshot: string | undefined;
   readonly limits: Limits;
-  /** Refs that the upstream advertises. */
-  readonly advertised: RefList;
-  /** All ids that the mirror needs. */
-  readonly tips: ReadonlySet<string>;
 }
 
 /** The import of nothing: the clone fetches all objects. */
 export function nothingImported(tips: ReadonlySet<string>, failure?: unknown): ImportedSnapshot {
   return {
     restored: [],
-    known: new Set(),
+    restoreFailure: failure === undefined ? undefined : serializeError(failure),
+    snapshotIsDamaged: false,
+    leavesGarbage: false,
     wants: [...tips],
     haves: [],
-    failure: failure === undefined ? undefined : serializeError(failure),
-    isDamaged: false,
   };
 }
 
@@ -57,10 +57,14 @@ export function nothingImported(tips: ReadonlySet<string>, failure?: unknown): I
  * trusted: every object is hashed. For a small snapshot, also checks that all objects exist that
  * are reachable from its refs. A failure is part of the result, and leaves no pack.
  *
+ * @param advertised refs that the upstream advertises.
+ * @param tips all ids that the mirror needs.
  * @throws the signal's reason.
  */
 export async function importSnapshot(
-  { directory, snapshot, limits, advertised, tips }: ImportRequest,
+  { directory, snapshot, limits }: ImportTask,
+  advertised: RefList,
+  tips: ReadonlySet<string>,
   { threads, memory, signal }: JobContext,
 ): Promise<ImportedSnapshot> {
   if (snapshot === undefined) return nothingImported(tips);
@@ -75,18 +79,17 @@ export async function importSnapshot(
       for (const oid of known) reader.requireNumber(Buffer.from(oid, 'hex'));
       if (packs.every(isSmall)) reachableObjects(reader, { include: known, signal });
       return {
+        ...nothingImported(tips),
         restored: packs,
-        known,
-        wants: [...tips].filter((oid) => reader.locate(oid) === undefined),
+        leavesGarbage: [...known].some((oid) => !tips.has(oid)),
+        wants: [...tips].filter((oid) => !reader.has(oid)),
         haves: chooseHaves(reader, undefined, refs, advertised),
-        failure: undefined,
-        isDamaged: false,
       };
     });
   } catch (error) {
     signal.throwIfAborted();
     await removeImported(directory);
-    return { ...nothingImported(tips, error), isDamaged: isBadContent(error) };
+    return { ...nothingImported(tips, error), snapshotIsDamaged: isBadContent(error) };
   }
 }
 
@@ -101,12 +104,6 @@ export async function removeImported(directory: string): Promise<void> {
 export function isBadContent(error: unknown): boolean {
   const codes: readonly string[] = ['ARCHIVE_INVALID', 'UPSTREAM_INVALID', 'REPOSITORY_DAMAGED'];
   return error instanceof SnapshotError && codes.includes(error.code);
-}
-
-interface UnpackedSnapshot {
-  readonly packs: readonly IngestedPack[];
-  /** Full names of the upstream's refs. Their objects may be missing. */
-  readonly refs: RefList;
 }
 
 const PACK = /^\.git\/objects\/pack\/pack-[0-9a-f]{40}\.pack$/;
@@ -125,6 +122,7 @@ const MAX_REFS_RATIO = 2;
  * came from the upstream. It stops reading after `.git`.
  *
  * @param into directory for the packs. On failure its owner removes them.
+ * @returns refs with their upstream names. Their objects may be missing.
  * @throws SnapshotError `ARCHIVE_INVALID`, `UPSTREAM_INVALID`, `REPOSITORY_DAMAGED`,
  * `LIMIT_EXCEEDED`, `STORAGE_FULL`.
  */
@@ -133,7 +131,7 @@ async function unpack(
   into: string,
   limits: Limits,
   options: IngestOptions,
-): Promise<UnpackedSnapshot> {
+): Promise<{ readonly packs: readonly IngestedPack[]; readonly refs: RefList }> {
   const reader = new ByteReader(decompress(archive));
   const packs: IngestedPack[] = [];
   let refs = RefList.of([]);
@@ -152,8 +150,8 @@ async function unpack(
       }
       if (path === '.git/shallow') throw invalid('it does not have the full history');
       if (path === '.git/packed-refs') {
-        if (size > MAX_REFS_RATIO * limits.maxRefsBytes)
-          throw tooLarge(`its refs have ${size} bytes`);
+        const maxBytes = MAX_REFS_RATIO * limits.maxRefsBytes;
+        if (size > maxBytes) throw tooLarge(`its refs have ${size} bytes`);
         refs = RefList.of(upstreamRefs(await reader.take(size)));
       } else if (PACK.test(path)) {
         if (size > limits.maxPackBytes) throw tooLarge(`one of its packs has ${size} bytes`);

@@ -1,9 +1,8 @@
-import type { Limits } from '../../config/options.js';
 import { refNameOf } from '../../git/refs.js';
 import { withReader } from '../../pack/with-reader.js';
 import { packPaths } from '../disk/layout.js';
 import { readRefs } from '../disk/refs-file.js';
-import { type MirrorRevision, packsOf } from '../disk/revision.js';
+import { type MirrorTask, packsOf } from '../disk/revision.js';
 import type { JobContext } from './job-context.js';
 
 /** What to look for in a mirror. */
@@ -16,12 +15,8 @@ export interface MirrorQuery {
   readonly objects: readonly string[];
 }
 
-export interface QueryTask extends MirrorQuery {
+export interface QueryTask extends MirrorQuery, MirrorTask {
   readonly kind: 'query';
-  /** Directory of the mirror. */
-  readonly mirror: string;
-  readonly revision: MirrorRevision;
-  readonly limits: Limits;
 }
 
 export interface QueryResult {

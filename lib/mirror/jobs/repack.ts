@@ -1,4 +1,3 @@
-import type { Limits } from '../../config/options.js';
 import { type ReachableOptions, reachableObjects } from '../../history/reachable-objects.js';
 import { everyObject } from '../../pack/encode-pack.js';
 import type { IngestedPack } from '../../pack/ingest.js';
@@ -7,8 +6,8 @@ import type { ObjectReader } from '../../pack/reader.js';
 import { withReader } from '../../pack/with-reader.js';
 import { writePack } from '../../pack/write-pack.js';
 import { packPaths } from '../disk/layout.js';
-import { readTips } from '../disk/refs-file.js';
-import { type MirrorRevision, packsOf } from '../disk/revision.js';
+import { readRefs, tipsOf } from '../disk/refs-file.js';
+import { type MirrorTask, packsOf } from '../disk/revision.js';
 import type { JobContext } from './job-context.js';
 
 /**
@@ -17,24 +16,20 @@ import type { JobContext } from './job-context.js';
  */
 export type RepackSelection = readonly string[] | 'reachable' | 'pinned';
 
-export interface RepackTask {
+export interface RepackTask extends MirrorTask {
   readonly kind: 'repack';
-  /** Directory of the mirror. */
-  readonly mirror: string;
-  readonly revision: MirrorRevision;
   readonly packs: RepackSelection;
   /** An empty directory for the new packs. */
   readonly incoming: string;
-  readonly limits: Limits;
 }
 
 /** The new packs are in `incoming`. */
 export interface RepackResult {
   readonly kind: 'repack';
-  /** Replaces the selected packs; `undefined` when no object of them is left. */
-  readonly combined: IngestedPack | undefined;
-  /** Replaces all pinned packs, unless packs were selected by name. */
-  readonly pinned: IngestedPack | undefined;
+  /** One pack that replaces the selected ones; none when no object of them is left. */
+  readonly combined: readonly IngestedPack[];
+  /** The same for all pinned packs, unless packs were selected by name. */
+  readonly pinned: readonly IngestedPack[];
 }
 
 /**
@@ -46,18 +41,18 @@ export interface RepackResult {
 export async function repackMirror(task: RepackTask, context: JobContext): Promise<RepackResult> {
   const { mirror, revision, packs, limits } = task;
   const { memory, signal } = context;
-  const writeObjects = async (reader: ObjectReader, objects: ObjectSet) => {
-    if (objects.size === 0) return undefined;
-    return await writePack(reader, objects, task.incoming, { ...context, limits });
-  };
+  const writeObjects = async (reader: ObjectReader, objects: ObjectSet) =>
+    objects.size === 0
+      ? []
+      : [await writePack(reader, objects, task.incoming, { ...context, limits })];
   if (packs !== 'reachable' && packs !== 'pinned') {
     return await withReader(packPaths(mirror, packs), { limits, memory }, async (reader) => ({
       kind: 'repack',
       combined: await writeObjects(reader, everyObject(reader)),
-      pinned: undefined,
+      pinned: [],
     }));
   }
-  const tips = readTips(mirror, revision);
+  const tips = tipsOf(revision.head, readRefs(mirror, revision));
   const { commits } = revision.pinned;
   const all = packPaths(mirror, packsOf(revision));
   return await withReader(all, { limits, memory }, async (reader) => {
@@ -65,7 +60,7 @@ export async function repackMirror(task: RepackTask, context: JobContext): Promi
       await writeObjects(reader, reachableObjects(reader, { ...walk, signal }).objects);
     return {
       kind: 'repack',
-      combined: packs === 'reachable' ? await writeReachable({ include: tips }) : undefined,
+      combined: packs === 'reachable' ? await writeReachable({ include: tips }) : [],
       pinned: await writeReachable({ include: commits, exclude: tips }),
     };
   });

@@ -33,53 +33,42 @@ export function verifyRefs(
 }
 
 function* peeled(reader: ObjectReader, advertised: RefList, known: RefList): Generator<Ref> {
-  const tags = new TagPeeler(reader);
-  tags.findTags(advertised.notIn(known));
+  const peel = tagPeeler(reader, advertised.notIn(known));
   for (const [{ name, oid }, same] of advertised.beside(known)) {
-    yield same ?? { name, oid, peeled: tags.peel(oid) };
+    yield same ?? { name, oid, peeled: peel(oid) };
   }
 }
 
-/** Follows annotated tags. Memory: a bit per object, and an id per tag. */
-class TagPeeler {
-  readonly #reader: ObjectReader;
-  /** Numbers of objects that are not tags. */
-  readonly #others: ObjectSet;
-  /** Number of a tag → id that it is peeled to. No chain is followed twice. */
-  readonly #found = new Map<number, string>();
-
-  constructor(reader: ObjectReader) {
-    this.#reader = reader;
-    this.#others = new ObjectSet(reader.objectCount);
+/**
+ * Follows annotated tags. Memory: a bit per object, and an id per tag.
+ *
+ * @returns a function that gives the id at the end of a chain of tags; `undefined` for an object
+ * that is not a tag.
+ */
+function tagPeeler(reader: ObjectReader, refs: Iterable<Ref>): (oid: string) => string | undefined {
+  const numberOf = (oid: string) => reader.requireNumber(Buffer.from(oid, 'hex'));
+  const named = new ObjectSet(reader.objectCount);
+  for (const { oid } of refs) named.add(numberOf(oid));
+  const others = new ObjectSet(reader.objectCount);
+  // In pack order: any other order takes far longer.
+  for (const number of inPackOrder(reader.packs, named)) {
+    if (reader.typeOfNumber(number) !== ObjectType.tag) others.add(number);
   }
-
-  /** Finds out which objects are tags, in pack order: any other order takes far longer. */
-  findTags(refs: Iterable<Ref>): void {
-    const numbers = new ObjectSet(this.#reader.objectCount);
-    for (const { oid } of refs) numbers.add(this.#reader.requireNumber(Buffer.from(oid, 'hex')));
-    for (const number of inPackOrder(this.#reader.packs, numbers)) {
-      if (this.#reader.typeOfNumber(number) !== ObjectType.tag) this.#others.add(number);
-    }
-  }
-
-  /** The id at the end of a chain of tags; `undefined` for an object that is not a tag. */
-  peel(oid: string): string | undefined {
+  const isTag = (number: number) =>
+    !others.has(number) && reader.typeOfNumber(number) === ObjectType.tag;
+  /** Number of a tag → id at the end of its chain. No chain is followed twice. */
+  const ends = new Map<number, string>();
+  return (oid) => {
     const chain: number[] = [];
     let target = oid;
-    for (;;) {
-      const number = this.#reader.requireNumber(Buffer.from(target, 'hex'));
-      const found = this.#found.get(number);
-      if (found !== undefined) {
-        target = found;
-        break;
-      }
-      if (this.#others.has(number)) break;
-      if (this.#reader.typeOfNumber(number) !== ObjectType.tag) break;
-      // The chain ends: a circle would need a hash collision.
-      chain.push(number);
-      target = parseTagTarget(this.#reader.read(target).data);
+    // The chain ends: a circle would need a hash collision.
+    for (let tag = numberOf(oid); isTag(tag); tag = numberOf(target)) {
+      const end = ends.get(tag);
+      target = end ?? parseTagTarget(reader.read(target).data);
+      if (end !== undefined) break;
+      chain.push(tag);
     }
-    for (const tag of chain) this.#found.set(tag, target);
+    for (const tag of chain) ends.set(tag, target);
     return target === oid ? undefined : target;
-  }
+  };
 }

@@ -1,0 +1,59 @@
+import type { Head } from '../../git/refs.js';
+import type { IngestedPack, IngestOptions } from '../../pack/ingest.js';
+import type { Advertisement } from '../../upstream/advertisement.js';
+import { discover, discoverUnbornHead } from '../../upstream/discover.js';
+import { fetchPack } from '../../upstream/fetch-pack.js';
+import { createHttpClient } from '../../upstream/http-client.js';
+import type { UpstreamTask } from '../../upstream/task.js';
+import type { JobContext } from './job-context.js';
+
+/** The state of an upstream after a job. */
+export interface UpstreamState {
+  readonly head: Head;
+  /** Digest of HEAD and the refs. */
+  readonly digest: string;
+  /** How many refs there are. */
+  readonly refCount: number;
+}
+
+/** An upstream and the refs that it advertises. */
+export interface Upstream extends Advertisement {
+  /** HEAD. One or two more requests if its branch has no commits. */
+  findHead(): Promise<Head>;
+  /** Fetches one pack into a directory. @throws SnapshotError as `fetchPack`. */
+  fetch(
+    wants: readonly string[],
+    haves: readonly string[],
+    directory: string,
+    options?: Pick<IngestOptions, 'bases'>,
+  ): Promise<IngestedPack>;
+}
+
+/**
+ * Asks an upstream for its refs: one `info/refs`. Closes all connections when `work` is done.
+ *
+ * @param otherRefs full names, as bytes, of refs that mirrors do not hold.
+ * @throws SnapshotError as `discover` and `work`.
+ */
+export async function withUpstream<T>(
+  task: UpstreamTask,
+  { onProgress, threads, signal }: JobContext,
+  work: (upstream: Upstream) => Promise<T>,
+  otherRefs: readonly string[] = [],
+): Promise<T> {
+  const http = createHttpClient({ ...task, ...task.limits, signal });
+  try {
+    const advertised = await discover(task, http, new Set(otherRefs));
+    const { head, refs, capabilities } = advertised;
+    return await work({
+      ...advertised,
+      findHead: async () => head ?? (await discoverUnbornHead(task, http, refs)),
+      fetch: (wants, haves, directory, options = {}) => {
+        const request = { wants, haves, capabilities };
+        return fetchPack(task, http, request, directory, onProgress, { threads, ...options });
+      },
+    });
+  } finally {
+    await http.close();
+  }
+}
