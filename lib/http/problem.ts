@@ -1,49 +1,13 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { TLSSocket } from 'node:tls';
-import type { SnapshotError, SnapshotErrorCode } from '../errors.js';
-
-/** Codes of the restore client and of the options have 500: in a request, they would be our fault. */
-const STATUS: Record<SnapshotErrorCode, number> = {
-  INVALID_OPTIONS: 500,
-  INVALID_REPOSITORY: 400,
-  INVALID_REQUEST: 400,
-  UNAUTHORIZED: 401,
-  FORBIDDEN: 403,
-  METHOD_NOT_ALLOWED: 405,
-  NOT_STORED: 404,
-  REF_NOT_FOUND: 404,
-  BASE_NOT_FOUND: 404,
-  PRECONDITION_FAILED: 412,
-  CONTENT_TOO_LARGE: 413,
-  RANGE_NOT_SATISFIABLE: 416,
-  UPSTREAM_NOT_FOUND: 503,
-  UPSTREAM_DENIED: 503,
-  UPSTREAM_UNREACHABLE: 503,
-  UPSTREAM_TIMEOUT: 503,
-  UPSTREAM_INVALID: 503,
-  REPOSITORY_INVALID: 503,
-  REPOSITORY_UNSUPPORTED: 503,
-  LIMIT_EXCEEDED: 503,
-  REPOSITORY_DAMAGED: 503,
-  STORE_FAILED: 500,
-  STORAGE_FULL: 507,
-  OVERLOADED: 503,
-  TOO_MANY_VARIANTS: 429,
-  LOCK_FAILED: 503,
-  TARGET_NOT_EMPTY: 500,
-  DOWNLOAD_FAILED: 500,
-  ARCHIVE_INVALID: 500,
-  ABORTED: 503,
-  CLOSED: 503,
-  INTERNAL: 500,
-};
+import { ERRORS, type SnapshotError, type SnapshotErrorCode } from '../errors.js';
 
 /** Seconds for a 429 or 503 whose error names none: the default of `failureMemory`. */
 const DEFAULT_RETRY_AFTER = 30;
 
 /** The HTTP status of an error code. */
 export function problemStatus(code: SnapshotErrorCode): number {
-  return STATUS[code];
+  return ERRORS[code][0];
 }
 
 /**
@@ -52,7 +16,7 @@ export function problemStatus(code: SnapshotErrorCode): number {
  * `Retry-After` in whole seconds. If the head of another answer was sent already, the connection is broken
  * instead: the client would take a clean end for success.
  *
- * @param status for routes that differ from the table above.
+ * @param status of routes that differ from `ERRORS`.
  */
 export function sendProblem(
   res: ServerResponse,
