@@ -1,6 +1,6 @@
 import { ByteReader } from '../archive/byte-reader.js';
 import { readTar } from '../archive/tar-reader.js';
-import { CONFIG_PATH, refuseUnsafeConfig, refuseUnsafeEntry } from './git-directory.js';
+import { CONFIG_PATH, refuseUnsafeConfig, refuseUnsafeEntry } from './unsafe-entries.js';
 import { type TreeLimits, TreeWriter } from './tree-writer.js';
 import { refuseWindowsPath } from './windows-names.js';
 
