@@ -1,7 +1,7 @@
 import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { hasCode, SnapshotError } from '../errors.js';
-import { parseRetryAfter } from '../retry-after.js';
+import { parseRetryAfter } from '../http-answer.js';
 
 const MAX_REDIRECTS = 5;
 const REDIRECTS = [301, 302, 303, 307, 308];
