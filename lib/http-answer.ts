@@ -1,3 +1,28 @@
+import type { IncomingMessage } from 'node:http';
+
+/*
+ * How to read the answers of servers: for the client of upstreams and the one that restores snapshots.
+ */
+
+export const MAX_REDIRECTS = 5;
+
+export function isRedirect({ statusCode = 0 }: IncomingMessage): boolean {
+  return [301, 302, 303, 307, 308].includes(statusCode);
+}
+
+/**
+ * The target of a redirect, without credentials. `undefined` if the answer has no single valid
+ * `Location`, or the target is neither https nor, from an http URL, http.
+ */
+export function redirectTarget(from: URL, location: string | undefined): URL | undefined {
+  if (location === undefined || !URL.canParse(location, from.href)) return undefined;
+  const to = new URL(location, from);
+  to.username = '';
+  to.password = '';
+  const isSafe = to.protocol === 'https:' || (to.protocol === 'http:' && from.protocol === 'http:');
+  return isSafe ? to : undefined;
+}
+
 /**
  * `Retry-After` (RFC 9110, 10.2.3), seconds or a date, as whole seconds from now; `undefined` when it
  * is missing or neither.

@@ -211,15 +211,16 @@ P5rKurxjwJd14YNEwWJq4O4=
     const library = new URL('../../lib/upstream/http-client.js', import.meta.url);
     const program = `
       import { createHttpClient } from ${JSON.stringify(library.href)};
-      const client = createHttpClient({
+      const task = {
         upstreamUrl: ${JSON.stringify(url)},
         hosts: new Map([[${JSON.stringify(new URL(url).host)}, { allowPrivateAddresses: true }]]),
         userAgent: 'git/2.0 (test)',
-        connectTimeout: 600_000,
-        maxRefsBytes: 1024,
-        signal: new AbortController().signal,
-        lookup: (hostname, options, callback) => callback(null, [{ address: '127.0.0.1', family: 4 }]),
-      });
+        limits: { connectTimeout: 600_000, maxRefsBytes: 1024 },
+      };
+      const lookup = (hostname, options, callback) => {
+        callback(null, [{ address: '127.0.0.1', family: 4 }]);
+      };
+      const client = createHttpClient(task, new AbortController().signal, lookup);
       try {
         const { body } = await client.request({ url: ${JSON.stringify(url + INFO_REFS)} });
         for await (const chunk of body) process.stdout.write(chunk);

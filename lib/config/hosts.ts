@@ -121,13 +121,14 @@ export function redirectBases(config: AllowList, repository: RepositoryId): stri
   return [own, own.replace(/^http:/, 'https:'), ...others];
 }
 
+/** By `URL.host`: lower case, with the port unless it is the scheme's default. */
+export type AllowedHosts = ReadonlyMap<string, { readonly allowPrivateAddresses: boolean }>;
+
 /**
- * Every host that may be connected to, by `URL.host` of what it is fetched from. Structured-cloneable.
- * Where several entries of the allow-list share one, it is enough that one allows private addresses.
+ * All hosts that may be connected to. Structured-cloneable. If several entries of the allow-list lead
+ * to one host, it is enough that one of them allows private addresses.
  */
-export function allowedHosts({
-  hosts,
-}: AllowList): Map<string, { allowPrivateAddresses: boolean }> {
+export function allowedHosts({ hosts }: AllowList): AllowedHosts {
   const allowed = new Map<string, { allowPrivateAddresses: boolean }>();
   for (const [name, { baseUrl, redirectTo, allowPrivateAddresses }] of Object.entries(hosts)) {
     for (const url of [baseUrl ?? `https://${name}`, ...redirectTo]) {

@@ -1,11 +1,14 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
+import type { LookupFunction } from 'node:net';
 import type { Readable } from 'node:stream';
 import type { GitHttpRequest, GitHttpResponse, HttpClient } from 'isomorphic-git';
 import { hasCode, SnapshotError } from '../errors.js';
-import { type ConnectorOptions, upstreamConnector } from './connector.js';
+import { isRedirect, MAX_REDIRECTS } from '../http-answer.js';
+import { upstreamConnector } from './connector.js';
 import { decodeBody, discardBody, iterateBody } from './http-body.js';
 import { answerFailure, networkFailure } from './http-failure.js';
-import { isRedirect, MAX_REDIRECTS, redirectedBase } from './http-redirect.js';
+import { redirectedBase } from './http-redirect.js';
+import type { UpstreamTask } from './task.js';
 
 /** The two requests of a fetch over smart HTTP (gitprotocol-http), relative to the repository. */
 const ENDPOINTS = [
@@ -23,21 +26,6 @@ const ENDPOINTS = [
 
 /** The client sends only these of the transport's headers. */
 const FORWARDED_HEADERS = ['accept', 'content-type', 'git-protocol'];
-
-/** Plain data that may cross to a worker thread, except for `signal` and `lookup`. */
-export interface HttpClientOptions extends ConnectorOptions {
-  /** The repository, without trailing slash, credentials, query or fragment. */
-  readonly upstreamUrl: string;
-  /** URLs with a slash at the end. A redirect must lead below one of them. */
-  readonly redirectBases: readonly string[];
-  /** The `Authorization` header; sent to the origin of `upstreamUrl` and nowhere else. */
-  readonly authorization?: string | undefined;
-  readonly userAgent: string;
-  /** Size limit of an answer to `info/refs` after decompression, in bytes. */
-  readonly maxRefsBytes: number;
-  /** Ends everything, with its reason. Nothing else limits how long an answer may take. */
-  readonly signal: AbortSignal;
-}
 
 export interface UpstreamClient extends HttpClient {
   /** Closes all connections; requests and bodies in progress fail with `ABORTED`. Idempotent. */
@@ -61,15 +49,21 @@ export interface UpstreamClient extends HttpClient {
  *   address that is not allowed
  * - `UPSTREAM_TIMEOUT`: no connection within `connectTimeout`
  * - `UPSTREAM_INVALID`: any other status, content type or coding, and redirects that git refuses
- * - `LIMIT_EXCEEDED`: a ref advertisement over `maxRefsBytes`
+ * - `LIMIT_EXCEEDED`: a ref advertisement over `maxRefsBytes`, after decompression
+ *
+ * @param ends ends everything, with its reason. Nothing else limits how long an answer may take.
  */
-export function createHttpClient(options: HttpClientOptions): UpstreamClient {
-  const { upstreamUrl, userAgent, maxRefsBytes } = options;
+export function createHttpClient(
+  task: UpstreamTask,
+  ends: AbortSignal,
+  lookup?: LookupFunction,
+): UpstreamClient {
+  const { upstreamUrl, userAgent, limits } = task;
   const closing = new AbortController();
-  const lifetime = AbortSignal.any([options.signal, closing.signal]);
-  const connector = upstreamConnector(options, lifetime);
+  const lifetime = AbortSignal.any([ends, closing.signal]);
+  const connector = upstreamConnector(task, lifetime, lookup);
   let base = upstreamUrl;
-  let authorization = options.authorization;
+  let { authorization } = task;
   let lastBody: Readable | undefined;
 
   async function exchange(asked: GitHttpRequest, signal: AbortSignal): Promise<GitHttpResponse> {
@@ -88,7 +82,6 @@ export function createHttpClient(options: HttpClientOptions): UpstreamClient {
       signal.throwIfAborted();
       const url = new URL(base + path);
       const where = base === upstreamUrl ? base : `${upstreamUrl} (redirected to ${url.host})`;
-      const authorized = authorization !== undefined;
       const failure = (error: unknown) =>
         signal.aborted ? signal.reason : networkFailure(error, where);
 
@@ -104,18 +97,19 @@ export function createHttpClient(options: HttpClientOptions): UpstreamClient {
         throw failure(error);
       });
 
-      if (method === 'GET' && isRedirect(answer.statusCode ?? 0)) {
+      if (method === 'GET' && isRedirect(answer)) {
         discardBody(answer);
         if (redirects === MAX_REDIRECTS) {
           throw new SnapshotError('UPSTREAM_INVALID', `${where} redirects too often`);
         }
-        base = redirectedBase(url, answer.headers.location, options.redirectBases);
-        // Not restored by a later redirect: a host on the way must not choose what is read with
-        // them.
+        base = redirectedBase(url, answer.headers.location, task.redirectBases);
+        // No later redirect restores the credentials: a host on the way must not choose the
+        // repository that is read with them.
         if (new URL(base).origin !== url.origin) authorization = undefined;
         continue;
       }
 
+      const authorized = authorization !== undefined;
       const failed = answerFailure(answer, { answerType, authorized, where });
       if (failed) {
         discardBody(answer);
@@ -128,7 +122,7 @@ export function createHttpClient(options: HttpClientOptions): UpstreamClient {
         statusCode: 200,
         statusMessage: 'OK',
         headers: { 'content-type': answerType },
-        body: iterateBody(lastBody, method === 'GET' ? maxRefsBytes : Infinity, failure),
+        body: iterateBody(lastBody, method === 'GET' ? limits.maxRefsBytes : Infinity, failure),
       };
     }
   }
@@ -157,8 +151,7 @@ async function answerTo(
   try {
     return await answered(request, body);
   } catch (error) {
-    const isClosed = hasCode(error) && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
-    if (!request.reusedSocket || !isClosed) throw error;
+    if (!request.reusedSocket || !hasCode(error, 'ECONNRESET', 'EPIPE')) throw error;
     return await answered(send(), body);
   }
 }
@@ -179,10 +172,8 @@ function answered(request: ClientRequest, body: Buffer | undefined): Promise<Inc
 }
 
 function forwardedHeaders(headers: Record<string, string> = {}): Record<string, string> {
-  const named = Object.entries(headers).map(
-    ([name, value]) => [name.toLowerCase(), value] as const,
-  );
-  return Object.fromEntries(named.filter(([name]) => FORWARDED_HEADERS.includes(name)));
+  const isForwarded = (name: string) => FORWARDED_HEADERS.includes(name.toLowerCase());
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => isForwarded(name)));
 }
 
 async function collect(body: AsyncIterable<Uint8Array>): Promise<Buffer> {

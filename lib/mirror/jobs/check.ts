@@ -25,7 +25,7 @@ export interface CheckResult {
  * @throws SnapshotError `UPSTREAM_*`, `REPOSITORY_UNSUPPORTED`, `LIMIT_EXCEEDED`.
  */
 export async function checkUpstream(task: CheckTask, signal: AbortSignal): Promise<CheckResult> {
-  const http = createHttpClient({ ...task, ...task.limits, signal });
+  const http = createHttpClient(task, signal);
   try {
     const { head: born, refs } = await discover(task, http);
     const head = born ?? (await discoverUnbornHead(task, http, refs));

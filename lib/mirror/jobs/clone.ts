@@ -65,7 +65,7 @@ export interface CloneResult {
 export async function cloneMirror(task: CloneTask, context: JobContext): Promise<CloneResult> {
   const { directory, limits } = task;
   const { signal } = context;
-  const http = createHttpClient({ ...task, ...limits, signal });
+  const http = createHttpClient(task, signal);
   try {
     const remote = await discover(task, http);
     await createMirrorDirectories(directory);

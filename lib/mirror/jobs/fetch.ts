@@ -71,7 +71,7 @@ const UNADVERTISED_WANTS = [
  * @throws SnapshotError as `cloneMirror`.
  */
 export async function fetchIntoMirror(task: FetchTask, context: JobContext): Promise<FetchResult> {
-  const http = createHttpClient({ ...task, ...task.limits, signal: context.signal });
+  const http = createHttpClient(task, context.signal);
   try {
     const remote = await discover(task, http, new Set(task.otherRefs));
     const refs = await fetchRefs(task, context, http, remote);
