@@ -24,11 +24,11 @@ const SMALL_FILE_BYTES = 128 * 1024;
 /** Pieces of a large file are gathered up to this size, while earlier ones are written. */
 const LARGE_WRITE_BYTES = 1024 * 1024;
 /**
- * Bytes of the paths and targets of links and directories, which are kept until all else is there. Servers allow as
- * many of all paths by default (`maxPathBytes`).
+ * Bytes of the paths and targets of links and directories, which are kept in memory until all files
+ * are written. By default, servers allow as many bytes of all paths (`maxPathBytes`).
  */
 const MAX_KEPT_BYTES = 256 * 1024 * 1024;
-/** Links and directories that are finished before other work gets a turn. */
+/** Links and directories to finish before other work gets a turn. */
 const BATCH = 256;
 
 export interface TreeLimits {
@@ -37,11 +37,6 @@ export interface TreeLimits {
   /** Files, symlinks and directories. */
   readonly maxEntries: number;
 }
-
-/**
- * The file system can't have a name: it is too long, or has bytes or characters that it refuses.
- */
-const IMPOSSIBLE_NAME = ['ENAMETOOLONG', 'EILSEQ', 'EINVAL'];
 
 type DirectoryEntry = Pick<TarEntry, 'mode' | 'mtime'>;
 
@@ -91,14 +86,12 @@ export class TreeWriter {
     if (kind === 'symlink') {
       this.#keep(path.length + entry.target.length);
       this.#symlinks.push(entry);
-    } else if (entry.size <= SMALL_FILE_BYTES)
+    } else if (entry.size <= SMALL_FILE_BYTES) {
       this.#writeSmall(entry, await reader.take(entry.size));
-    else await this.#writeLarge(entry, reader);
+    } else await this.#writeLarge(entry, reader);
   }
 
-  /**
-   * Makes the symlinks; at last sets the modes and times of directories, which every write changes.
-   */
+  /** Makes the symlinks, then sets modes and times of directories, which every write changes. */
   async finish(signal: AbortSignal | undefined): Promise<void> {
     await inBatches(this.#symlinks, signal, ({ path, target, mtime }) => {
       const place = this.#place(path);
@@ -216,22 +209,21 @@ function withNameFailure<T>(path: string, make: () => T): T {
   }
 }
 
-/** The error for a failure to make an entry, if the entry's name is the reason. */
+/** The error to throw if an entry could not be made: its name may be the reason. */
 function nameFailure(path: string, error: unknown): unknown {
-  if (!hasCode(error)) return error;
-  if (error.code === 'EEXIST') return duplicate(path, error);
-  if (!IMPOSSIBLE_NAME.includes(error.code)) return error;
+  if (hasCode(error, 'EEXIST')) return duplicate(path, error);
+  // The name is too long, or has bytes or characters that the file system refuses.
+  if (!hasCode(error, 'ENAMETOOLONG', 'EILSEQ', 'EINVAL')) return error;
   const message = `the archive has ${shownName(path)}, which can't be here: ${error.code}`;
   return new SnapshotError('ARCHIVE_INVALID', message, { cause: error });
 }
 
 function duplicate(path: string, cause?: unknown): SnapshotError {
-  return new SnapshotError('ARCHIVE_INVALID', `the archive has ${shownName(path)} twice`, {
-    cause,
-  });
+  const message = `the archive has ${shownName(path)} twice`;
+  return new SnapshotError('ARCHIVE_INVALID', message, { cause });
 }
 
-/** A part of a longer string would keep that in memory. */
+/** A substring would keep the whole string in memory. */
 function copyOf(path: string): string {
   return Buffer.from(path, 'latin1').toString('latin1');
 }
