@@ -3,12 +3,12 @@ import type { ArtifactSource } from '../artifact/artifact.js';
 import type { SnapshotConfig } from '../config/options.js';
 import { type Artifact, splitAddress } from '../repository.js';
 import { answer } from './answer.js';
+import { createSnapshotHandler } from './artifact-kinds.js';
 import { createBundleHandler } from './bundle-handler.js';
 import { Connections } from './connections.js';
 import { createEnsureRefsHandler } from './ensure-refs-handler.js';
 import type { ArtifactHandler } from './exchange.js';
 import { createGitRedirectHandler } from './git-redirect-handler.js';
-import { createSnapshotHandler } from './snapshot-handler.js';
 import { rawPath, rawQuery } from './target.js';
 
 export interface RouterParts {
