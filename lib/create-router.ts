@@ -29,7 +29,7 @@ export function createSnapshotService(options: SnapshotOptions): SnapshotService
 export function createSnapshotRouter(options: SnapshotOptions): SnapshotRouter {
   const config = parseOptions(options);
   const service = new SnapshotService(config);
-  const router = createRouter({ source: service, config });
+  const router = createRouter(service, config);
   return Object.assign(router, {
     service,
     close: (how?: CloseOptions) => service.close(how),

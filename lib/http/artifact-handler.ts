@@ -4,7 +4,7 @@ import type { ArtifactSource, GeneratedArtifact, StoredArtifact } from '../artif
 import type { ArtifactId } from '../artifact/id.js';
 import type { SnapshotConfig } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
-import type { ByteRange } from '../stores/store.js';
+import type { ArtifactHandler, Exchange } from './answer.js';
 import { sendBody } from './body.js';
 import {
   evaluatePreconditions,
@@ -13,7 +13,6 @@ import {
   type Selection,
   select,
 } from './conditional.js';
-import type { ArtifactHandler, Exchange } from './exchange.js';
 import { attachment, formatHttpDate } from './header-fields.js';
 import { sendProblem } from './problem.js';
 
@@ -49,7 +48,7 @@ const MAX_OPEN_ATTEMPTS = 3;
  */
 export function createArtifactHandler<Id extends ArtifactId>(
   source: ArtifactSource,
-  { authorize, limits }: Pick<SnapshotConfig, 'authorize' | 'limits'>,
+  { authorize, limits }: SnapshotConfig,
   kind: ArtifactKind<Id>,
 ): ArtifactHandler {
   const { clientStallTimeout } = limits;
@@ -87,8 +86,9 @@ export function createArtifactHandler<Id extends ArtifactId>(
       const { body, size } = opened;
       if (range === undefined) return sendBody(res, 200, whole, body, { ...sending, length: size });
       const length = range.end - range.start + 1;
-      const part = { 'Content-Length': length, 'Content-Range': contentRange(range, size) };
-      return sendBody(res, 206, { ...whole, ...part }, body, { ...sending, length });
+      const contentRange = `bytes ${range.start}-${range.end}/${size}`;
+      const part = { ...whole, 'Content-Length': length, 'Content-Range': contentRange };
+      return sendBody(res, 206, part, body, { ...sending, length });
     }
 
     const artifact = await source.get(id, { signal });
@@ -167,10 +167,6 @@ export function createArtifactHandler<Id extends ArtifactId>(
       await (exchange.req.method === 'HEAD' ? head(id, exchange) : get(id, exchange));
     },
   };
-}
-
-function contentRange({ start, end }: ByteRange, size: number): string {
-  return `bytes ${start}-${end}/${size}`;
 }
 
 function preconditionFailed(): SnapshotError {

@@ -14,16 +14,16 @@ interface Connection {
 /** A request among others of its connection. */
 export interface Turn {
   /** Resolves when the requests before it on its connection are over. */
-  readonly come: Promise<void>;
+  readonly ready: Promise<void>;
   /** Aborts when the client leaves before its answer is complete. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Runs requests that are pipelined on one connection (RFC 9112, section 9.3.2) one after another. Their
- * answers are sent in order anyway, so that a file opened for a later request would stay open for nothing.
- * A response that still waits for its connection does not learn that the connection has closed: its signal
- * aborts then.
+ * Runs requests that are pipelined on one connection (RFC 9112, section 9.3.2) one after another.
+ * Their answers are sent in order anyway: a file opened for a later request would stay open for
+ * nothing. A response that waits for its connection does not learn that the connection has closed:
+ * its signal aborts then.
  */
 export class Connections {
   readonly #known = new WeakMap<object, Connection>();
@@ -48,9 +48,9 @@ export class Connections {
       else res.once('finish', end).once('close', end);
       signal.addEventListener('abort', () => resolve(), { once: true });
     });
-    const { last: come } = connection;
+    const ready = connection.last;
     connection.last = over;
-    return { come, signal };
+    return { ready, signal };
   }
 
   #connectionOf({ socket, httpVersionMajor }: IncomingMessage): Connection {

@@ -1,6 +1,7 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { TLSSocket } from 'node:tls';
 import { ERRORS, type SnapshotError, type SnapshotErrorCode } from '../errors.js';
+import { callHost } from '../events/call-host.js';
 
 /** Seconds for a 429 or 503 whose error names none: the default of `failureMemory`. */
 const DEFAULT_RETRY_AFTER = 30;
@@ -11,10 +12,10 @@ export function problemStatus(code: SnapshotErrorCode): number {
 }
 
 /**
- * Answers with an `application/problem+json` body (RFC 9457): `type`, `title`, `status` and our stable
- * `code`. All of them follow from the code alone, so that no internal text can leak. Each 429 and 503 has a
- * `Retry-After` in whole seconds. If the head of another answer was sent already, the connection is broken
- * instead: the client would take a clean end for success.
+ * Answers with an `application/problem+json` body (RFC 9457). It follows from the code alone, so that
+ * no internal text can leak. Each 429 and 503 has a `Retry-After` in whole seconds. If the head of
+ * another answer was sent already, breaks the connection instead: the client would take a clean end
+ * for success.
  *
  * @param status of routes that differ from `ERRORS`.
  */
@@ -28,6 +29,7 @@ export function sendProblem(
     breakConnection(res);
     return;
   }
+  const { retryAfter: seconds = DEFAULT_RETRY_AFTER } = error;
   const body = JSON.stringify({
     type: `urn:problem-type:express-git-snapshot:${error.code.toLowerCase().replaceAll('_', '-')}`,
     title: error.clientText,
@@ -38,38 +40,34 @@ export function sendProblem(
     'Content-Type': 'application/problem+json',
     'Content-Length': Buffer.byteLength(body),
     'Cache-Control': 'no-store',
-    ...((status === 429 || status === 503) && { 'Retry-After': retryAfter(error) }),
+    ...((status === 429 || status === 503) && { 'Retry-After': Math.max(1, Math.ceil(seconds)) }),
     ...headers,
   });
   res.end(body);
 }
 
 /**
- * As `sendProblem`, and breaks the connection if that fails: the host app may have set a bad header, or
+ * As `sendProblem`, but never throws: breaks the connection if the host app has set a bad header, or
  * replaced `writeHead`.
- *
- * @throws the error that made the answer impossible.
  */
 export function sendProblemOrBreak(
   res: ServerResponse,
   error: SnapshotError,
   status?: number,
 ): void {
-  try {
-    sendProblem(res, error, {}, status);
-  } catch (impossible) {
-    res.destroy();
-    throw impossible;
-  }
-}
-
-function retryAfter({ retryAfter: seconds = DEFAULT_RETRY_AFTER }: SnapshotError): number {
-  return Math.max(1, Math.ceil(seconds));
+  callHost('a response', () => {
+    try {
+      sendProblem(res, error, {}, status);
+    } catch (impossible) {
+      res.destroy();
+      throw impossible;
+    }
+  });
 }
 
 /**
- * Resets TCP connections rather than closing them. Some proxies speak HTTP/1.0, which has no framing: they
- * would take a close for the end of the body.
+ * Resets TCP connections rather than closing them. Some proxies speak HTTP/1.0, which has no framing:
+ * they would take a close for the end of the body.
  */
 function breakConnection(res: ServerResponse): void {
   if (res.writableEnded) return;
