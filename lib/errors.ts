@@ -112,7 +112,7 @@ export function deserializeError(data: SerializedError): SnapshotError {
   return error;
 }
 
-/** The code of a system error, such as `ENOENT`, or of the system error that caused a `SnapshotError`. */
+/** The code of a system error, such as `ENOENT`, or of the one that caused a `SnapshotError`. */
 export function systemCode(error: unknown): string | undefined {
   if (error instanceof SnapshotError) return systemCode(error.cause);
   return hasCode(error) ? error.code : undefined;

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 
 /*
- * How to read the answers of servers: for the client of upstreams and the one that restores snapshots.
+ * What the client of upstreams and the restore client both read from a server's answer.
  */
 
 export const MAX_REDIRECTS = 5;
@@ -24,8 +24,8 @@ export function redirectTarget(from: URL, location: string | undefined): URL | u
 }
 
 /**
- * `Retry-After` (RFC 9110, 10.2.3), seconds or a date, as whole seconds from now; `undefined` when it
- * is missing or neither.
+ * `Retry-After` (RFC 9110, 10.2.3), seconds or a date, as whole seconds from now; `undefined` when
+ * it is missing or neither.
  */
 export function parseRetryAfter(value: string | undefined): number | undefined {
   if (value === undefined) return undefined;

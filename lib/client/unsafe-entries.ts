@@ -7,8 +7,7 @@ import { verifyPath } from '../git/path-safety.js';
 
 /*
  * Entries that no snapshot may have, whatever server made it: names that git does not check out,
- * and in `.git` all that no clone brings. Git runs the hooks there, and the programs that its config
- * names.
+ * and in `.git` all that no clone brings. git runs hooks, and the programs that its config names.
  */
 
 export const CONFIG_PATH = '.git/config';

@@ -27,9 +27,9 @@ export interface ArtifactHandler {
 }
 
 /**
- * Makes the function that answers requests for artifacts. It checks the address, then the method, then
- * the client's right to see the repository; then the handler answers. It never rejects, whatever the
- * host's own code does: a rejection would end the host's process.
+ * Makes the function that answers requests for artifacts. It checks the address, then the method,
+ * then the client's right to see the repository; then the handler answers. It never rejects,
+ * whatever the host's own code does: a rejection would end the host's process.
  */
 export function createAnswer(config: SnapshotConfig) {
   const connections = new Connections();
@@ -81,11 +81,11 @@ function logFailure(
 }
 
 /**
- * Checks that the allow-list has the host and that `authorize` returns exactly `true`. The client can't
- * tell the two refusals apart.
+ * Checks that the allow-list has the host and that `authorize` returns exactly `true`. The client
+ * can't tell the two refusals apart.
  *
- * @throws SnapshotError `FORBIDDEN`; `INVALID_REPOSITORY` as `hostConfig`; `INTERNAL` when `authorize`
- *   fails, with its error as the cause.
+ * @throws SnapshotError `FORBIDDEN`; `INVALID_REPOSITORY` as `hostConfig`; `INTERNAL` when
+ *   `authorize` fails, with its error as the cause.
  */
 async function authorize(
   config: SnapshotConfig,

@@ -27,8 +27,8 @@ export interface ArtifactKind<Id extends ArtifactId> {
   /** Headers of 200 and 206 beyond those that every artifact has. */
   headers?(id: Id, artifact: ServedArtifact): OutgoingHttpHeaders;
   /**
-   * Answers a GET of an artifact that is not stored, if no build is needed. With this method, a GET always
-   * looks into the store first. @returns whether it has answered.
+   * Answers a GET of an artifact that is not stored, if no build is needed. With this method, a GET
+   * always looks into the store first. @returns whether it has answered.
    */
   answersInstead?(id: Id, exchange: Exchange): Promise<boolean>;
 }
@@ -39,12 +39,12 @@ const MAX_OPEN_ATTEMPTS = 3;
 /**
  * `GET` and `HEAD` of an artifact.
  *
- * - A plain GET calls `get` alone, and HEAD calls `stat` alone. A GET with preconditions or a range looks
- *   into the store first, and then opens exactly the version that its selection was made for.
- * - A version that the client pins with an entity tag is served as long as the store has it, also after it
- *   was replaced, and without a check of the upstream.
- * - `Cache-Control: no-cache` lets caches keep an artifact but makes them revalidate it at each use, as the
- *   next fetch may replace it. With `authorize` it is also `private`.
+ * - A plain GET calls `get` alone, and HEAD calls `stat` alone. A GET with preconditions or a range
+ *   looks into the store first, and then opens exactly the version that it has selected from.
+ * - A version that the client pins with an entity tag is served as long as the store has it, also
+ *   after it was replaced, and without a check of the upstream.
+ * - `Cache-Control: no-cache` lets caches keep an artifact but makes them revalidate it at each
+ *   use: the next fetch may replace it. With `authorize` it is also `private`.
  */
 export function createArtifactHandler<Id extends ArtifactId>(
   source: ArtifactSource,
@@ -107,7 +107,7 @@ export function createArtifactHandler<Id extends ArtifactId>(
     return tags.length === 0 ? undefined : await source.pinned(id, tags, { signal });
   }
 
-  /** Redirects the client to the store, if that has a URL for the artifact. @returns whether it has. */
+  /** Redirects the client to the store, if it has a URL for the artifact. @returns whether so. */
   async function redirect(id: Id, stored: StoredArtifact, { res, signal }: Exchange) {
     const contentDisposition = attachment(kind.filename(id));
     const about = { contentType: kind.contentType, contentDisposition, signal };

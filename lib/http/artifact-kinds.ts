@@ -32,8 +32,9 @@ export function createSnapshotHandler(
 }
 
 /**
- * `GET` and `HEAD` of `snapshot.bundle?base={commit}`. 204 if the upstream's HEAD is the base: there is
- * nothing to fast-forward. Caches must not keep a 204: it holds only at the moment of the check.
+ * `GET` and `HEAD` of `snapshot.bundle?base={commit}`. 204 if the upstream's HEAD is the base:
+ * there is nothing to fast-forward. Caches must not keep a 204: it holds only at the moment of the
+ * check.
  */
 export function createBundleHandler(
   source: ArtifactSource,
@@ -89,15 +90,15 @@ function identifyBundle({ req, repository }: Exchange): BundleId {
 }
 
 /**
- * The path of the bundle that fast-forwards a snapshot of `base`. It begins with `/git/` wherever the
- * router is mounted: cachew's clients join it to the base URL in their configuration.
+ * The path of the bundle that fast-forwards a snapshot of `base`. It begins with `/git/` for every
+ * mount: cachew's clients join it to the base URL in their configuration.
  */
 function bundleUrl({ host, path }: RepositoryId, base: string): string {
   const segments = [host, ...path.split('/')].map(encodeSegment);
   return `/git/${segments.join('/')}/snapshot.bundle?base=${base}`;
 }
 
-/** A colon needs no escape in a segment (RFC 3986, section 3.3), and hosts have one before a port. */
+/** A segment needs no escape for a colon (RFC 3986, section 3.3), which precedes a host's port. */
 function encodeSegment(text: string): string {
   return encodeURIComponent(text).replaceAll('%3A', ':');
 }

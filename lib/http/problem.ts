@@ -12,8 +12,8 @@ export function problemStatus(code: SnapshotErrorCode): number {
 }
 
 /**
- * Answers with an `application/problem+json` body (RFC 9457). It follows from the code alone, so that
- * no internal text can leak. Each 429 and 503 has a `Retry-After` in whole seconds. If the head of
+ * Answers with an `application/problem+json` body (RFC 9457). It follows from the code alone: no
+ * internal text can leak. Each 429 and 503 has a `Retry-After` in whole seconds. If the head of
  * another answer was sent already, breaks the connection instead: the client would take a clean end
  * for success.
  *
@@ -47,7 +47,7 @@ export function sendProblem(
 }
 
 /**
- * As `sendProblem`, but never throws: breaks the connection if the host app has set a bad header, or
+ * As `sendProblem`, but never throws: breaks the connection if the host app has set a bad header or
  * replaced `writeHead`.
  */
 export function sendProblemOrBreak(
@@ -66,8 +66,8 @@ export function sendProblemOrBreak(
 }
 
 /**
- * Resets TCP connections rather than closing them. Some proxies speak HTTP/1.0, which has no framing:
- * they would take a close for the end of the body.
+ * Resets TCP connections rather than closing them. Some proxies speak HTTP/1.0, which has no
+ * framing: they would take a close for the end of the body.
  */
 function breakConnection(res: ServerResponse): void {
   if (res.writableEnded) return;

@@ -36,7 +36,7 @@ export function createRouter(source: ArtifactSource, config: SnapshotConfig): Ro
 
 /**
  * `GET info/refs?service=git-upload-pack`, the first request of a clone or fetch: 307 to the
- * upstream's public URL. git follows it, and sends its next requests there (`http.followRedirects` of
+ * upstream's public URL. git also sends its next requests there (`http.followRedirects` of
  * git-config(1)).
  */
 function createGitRedirectHandler(config: SnapshotConfig): ArtifactHandler {

@@ -1,18 +1,18 @@
 import type { Request } from 'express';
 import { SnapshotError } from '../errors.js';
 
-/** The query as the client sent it. The host app chooses the parser of `req.query`, or turns it off. */
+/** The query as the client sent it. The host app may have changed or removed `req.query`. */
 export function rawQuery({ url }: Request): URLSearchParams {
   const start = url.indexOf('?');
   return new URLSearchParams(start < 0 ? '' : url.slice(start + 1));
 }
 
-/** The path below the mount as the client sent it: not decoded, not normalised, without the query. */
+/** The path below the mount as the client sent it, without the query: not decoded or normalized. */
 export function rawPath({ url, originalUrl, baseUrl }: Request): string {
   // Express 4 counts a second slash after the mount to the mount, and would hide an empty segment.
   const below = originalUrl === `${baseUrl}/${url}` ? `/${url}` : url;
   const [target = ''] = below.split('?', 1);
-  // Clients of a proxy send the absolute form (RFC 9112, section 3.2.2). Express leaves its scheme and
+  // Clients of a proxy send the absolute form (RFC 9112, section 3.2.2). Express leaves scheme and
   // authority in `url`.
   return target.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/]*/i, '');
 }
@@ -20,8 +20,8 @@ export function rawPath({ url, originalUrl, baseUrl }: Request): string {
 /**
  * The decoded value of a query parameter; `undefined` when it is not given.
  *
- * @throws SnapshotError `INVALID_REQUEST` when it is given more than once: parsers of URLs differ in
- *   the value that they take.
+ * @throws SnapshotError `INVALID_REQUEST` when it is given more than once: parsers of URLs differ
+ *   in the value that they take.
  */
 export function queryParameter(req: Request, name: string): string | undefined {
   const [value, ...more] = rawQuery(req).getAll(name);

@@ -37,9 +37,9 @@ export async function discover(
 }
 
 /**
- * Finds the branch of a HEAD that the upstream does not advertise, because the branch has no commits:
- * up to two more requests. Only protocol v2 names this branch. If the upstream does not speak it, the
- * branch is git's default one, as for git; that one may have commits.
+ * Finds the branch of a HEAD that the upstream does not advertise, because the branch has no
+ * commits: up to two more requests. Only protocol v2 names this branch. If the upstream does not
+ * speak it, this takes git's default branch, as git does; that branch may have commits.
  *
  * @param refs the refs that the upstream advertises.
  * @throws SnapshotError `UPSTREAM_*`, `LIMIT_EXCEEDED`.

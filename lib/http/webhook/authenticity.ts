@@ -10,7 +10,7 @@ export interface Proof {
 }
 
 /**
- * Finds the strongest proof in the headers. If it is wrong, a weaker proof beside it does not count.
+ * Finds the strongest proof in the headers. If it is wrong, a weaker one beside it does not count.
  *
  * @param now milliseconds since the epoch.
  * @returns `undefined` if no body can make the delivery authentic: then it need not be read.
@@ -61,7 +61,7 @@ function signedBody(headers: IncomingHttpHeaders, secrets: readonly string[]): P
   };
 }
 
-/** `X-Gitlab-Token`: the secret itself, over nothing. Only the id counts: the bodies hold no time. */
+/** `X-Gitlab-Token`: the secret itself, over nothing. GitLab's bodies hold no time. */
 function token(headers: IncomingHttpHeaders, secrets: readonly string[]): Proof | undefined {
   if (!anyEqual([text(headers, 'x-gitlab-token')], secrets)) return undefined;
   // Deliveries that one delivery caused share the event's id.

@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { SnapshotError } from '../../errors.js';
 
 /*
- * Events that change refs, by the header that names the event. Gitea and Forgejo send GitHub's header,
- * too. GitLab's system hooks name the event in the payload.
+ * Events that change refs. A header names the event: GitHub's, which Gitea and Forgejo also send,
+ * or GitLab's. The payload names the event of a system hook of GitLab.
  */
 const GITHUB_EVENTS: ReadonlySet<unknown> = new Set(['push', 'create', 'delete']);
 const GITLAB_EVENTS: ReadonlySet<unknown> = new Set(['Push Hook', 'Tag Push Hook']);

@@ -25,12 +25,12 @@ export class BodyRoom {
   readonly #readings = new Set<Reading>();
 
   /**
-   * The bytes that the sender signed: from the request, or from where `express.raw()` or the host app
+   * The bytes that the sender signed: from the request, or where `express.raw()` or the host app
    * has left them. They count until they have all arrived; announced bytes don't count.
    *
-   * @throws SnapshotError `CONTENT_TOO_LARGE`; `ABORTED` when the client leaves; `OVERLOADED` when the
-   *   body was dropped, or took longer than 30 seconds; `INVALID_OPTIONS` when only a parsed body is
-   *   left, from which the bytes can't be restored.
+   * @throws SnapshotError `CONTENT_TOO_LARGE`; `ABORTED` when the client leaves; `OVERLOADED` when
+   *   the body was dropped, or took longer than 30 seconds; `INVALID_OPTIONS` when only a parsed
+   *   body is left, from which the bytes can't be restored.
    */
   async read(req: Request): Promise<Buffer> {
     const reading: Reading = { bytes: 0, ends: new AbortController() };
