@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 
 /*
- * What the client of upstreams and the restore client both read from a server's answer.
+ * Reads the parts of an answer that both the client of upstreams and the restore client need.
  */
 
 export const MAX_REDIRECTS = 5;

@@ -1,7 +1,9 @@
 import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
+import { text } from 'node:stream/consumers';
 import { hasCode, SnapshotError } from '../errors.js';
 import { isRedirect, MAX_REDIRECTS, parseRetryAfter, redirectTarget } from '../http-answer.js';
+import { limitBytes } from '../upstream/http-body.js';
 
 /** The most milliseconds without a byte of the body. */
 const STALL_TIMEOUT = 5 * 60_000;
@@ -64,30 +66,19 @@ export async function startDownload(
 async function answerFailure(answer: IncomingMessage, where: string): Promise<SnapshotError> {
   const { statusCode, headers } = answer;
   const isProblem = /^application\/problem\+json\b/i.test(String(headers['content-type']));
-  // If the body breaks off as well, the message has only the status.
-  const problem = isProblem ? await readStart(answer).catch(() => '') : '';
-  const code = problemCode(problem);
+  // If the body breaks off as well, or is too long, the message has only the status.
+  const readProblem = () => text(limitBytes(answer, MAX_PROBLEM_BYTES)).catch(() => '');
+  const code = isProblem ? problemCode(await readProblem()) : undefined;
   const detail = code === undefined ? '' : ` (${code})`;
   const retryAfter = parseRetryAfter(headers['retry-after']);
   const message = `${where} answered ${statusCode}${detail}`;
   return new SnapshotError('DOWNLOAD_FAILED', message, { retryAfter });
 }
 
-async function readStart(body: AsyncIterable<Uint8Array>): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of body) {
-    chunks.push(chunk);
-    length += chunk.length;
-    if (length > MAX_PROBLEM_BYTES) return '';
-  }
-  return Buffer.concat(chunks).toString();
-}
-
-function problemCode(text: string): string | undefined {
+function problemCode(body: string): string | undefined {
   let problem: unknown;
   try {
-    problem = JSON.parse(text);
+    problem = JSON.parse(body);
   } catch {
     return undefined;
   }

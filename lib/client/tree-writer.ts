@@ -82,9 +82,9 @@ export class TreeWriter {
       return;
     }
     this.#makeDirectory(path.slice(0, Math.max(0, path.lastIndexOf('/'))));
-    this.#count(entry.size + entry.target.length);
-    if (kind === 'symlink') {
-      this.#keep(path.length + entry.target.length);
+    const isLink = kind === 'symlink';
+    this.#count(entry.size + entry.target.length, isLink ? path.length + entry.target.length : 0);
+    if (isLink) {
       this.#symlinks.push(entry);
     } else if (entry.size <= SMALL_FILE_BYTES) {
       this.#writeSmall(entry, await reader.take(entry.size));
@@ -106,15 +106,13 @@ export class TreeWriter {
     });
   }
 
-  #count(bytes: number): void {
+  /** Counts an entry. @param keptBytes bytes of its names that stay in memory. */
+  #count(bytes: number, keptBytes: number): void {
     this.#bytesLeft -= bytes;
     this.#entriesLeft--;
+    this.#keepableBytes -= keptBytes;
     if (this.#bytesLeft < 0) throw tooMuch('bytes');
     if (this.#entriesLeft < 0) throw tooMuch('entries');
-  }
-
-  #keep(bytes: number): void {
-    this.#keepableBytes -= bytes;
     if (this.#keepableBytes < 0) throw tooMuch('bytes of names');
   }
 
@@ -127,11 +125,9 @@ export class TreeWriter {
     for (let end = path.indexOf('/'); ; end = path.indexOf('/', end + 1)) {
       const ancestor = end === -1 ? path : path.slice(0, end);
       if (!this.#directories.has(ancestor)) {
-        this.#count(0);
-        this.#keep(ancestor.length);
-        withNameFailure(ancestor, () =>
-          mkdirSync(this.#place(ancestor), UNFINISHED_DIRECTORY_MODE),
-        );
+        this.#count(0, ancestor.length);
+        const place = this.#place(ancestor);
+        withNameFailure(ancestor, () => mkdirSync(place, UNFINISHED_DIRECTORY_MODE));
         this.#directories.set(copyOf(ancestor), undefined);
       }
       if (end === -1) return;

@@ -128,8 +128,8 @@ export function redirectBases(config: AllowList, repository: RepositoryId): stri
 export type AllowedHosts = ReadonlyMap<string, { readonly allowPrivateAddresses: boolean }>;
 
 /**
- * All hosts that may be connected to. Structured-cloneable. If several entries of the allow-list
- * lead to one host, it is enough that one of them allows private addresses.
+ * All hosts to which the service may connect. Structured-cloneable. If several entries of the
+ * allow-list lead to one host, it is enough that one of them allows private addresses.
  */
 export function allowedHosts({ hosts }: AllowList): AllowedHosts {
   const allowed = new Map<string, { allowPrivateAddresses: boolean }>();

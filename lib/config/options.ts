@@ -31,9 +31,8 @@ export interface Logger {
   error(fields: object, message: string): void;
 }
 
-const KIB = 1024;
-const MIB = 1024 * KIB;
-const GIB = 1024 * MIB;
+const MIB = 2 ** 20;
+const GIB = 2 ** 30;
 const MINUTE = 60_000;
 
 const count = z.number().int().min(1).max(0x7fff_ffff);
@@ -149,7 +148,7 @@ const limits = z.strictObject({
   maxPathBytes: bytes.default(256 * MIB),
   /** Bytes of the files of one checkout. */
   maxCheckoutBytes: bytes.default(16 * GIB),
-  /** Steps of matching paths with `.gitattributes` in one checkout: bytes compared, of 5 ns each. */
+  /** Steps to match paths with `.gitattributes` in one checkout: bytes compared, 5 ns each. */
   maxAttributeSteps: bytes.default(2_000_000_000),
   /** Bytes of all mirrors. The least recently used are evicted first, but never one in use. */
   maxMirrorBytes: bytes.default(100 * GIB),
@@ -253,14 +252,8 @@ export type SnapshotFormat = z.output<typeof snapshot>;
  */
 export function parseOptions(options: SnapshotOptions): SnapshotConfig {
   const config = checkOptions(schema, options);
-  for (const part of [
-    ...Object.values(config.hosts),
-    config.hosts,
-    config.limits,
-    config.freshness,
-    config.snapshot,
-  ]) {
-    Object.freeze(part);
-  }
+  const { hosts, limits, freshness, snapshot } = config;
+  const parts = [...Object.values(hosts), hosts, limits, freshness, snapshot];
+  for (const part of parts) Object.freeze(part);
   return Object.freeze(config);
 }

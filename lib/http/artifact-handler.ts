@@ -40,7 +40,7 @@ const MAX_OPEN_ATTEMPTS = 3;
  * `GET` and `HEAD` of an artifact.
  *
  * - A plain GET calls `get` alone, and HEAD calls `stat` alone. A GET with preconditions or a range
- *   looks into the store first, and then opens exactly the version that it has selected from.
+ *   looks into the store first, selects from a version, and opens exactly this version.
  * - A version that the client pins with an entity tag is served as long as the store has it, also
  *   after it was replaced, and without a check of the upstream.
  * - `Cache-Control: no-cache` lets caches keep an artifact but makes them revalidate it at each

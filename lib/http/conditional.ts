@@ -103,13 +103,9 @@ function wasModifiedSince(
 }
 
 /** Section 13.1.5: one strong tag, or the exact `Last-Modified`. */
-function ifRangeHolds(
-  field: string | string[] | undefined,
-  { etag, storedAt }: Representation,
-): boolean {
-  if (field === undefined) return true;
-  if (typeof field !== 'string') return false;
-  return field === etag || parseHttpDate(field) === wholeSecond(storedAt);
+function ifRangeHolds(field: unknown, { etag, storedAt }: Representation): boolean {
+  if (field === undefined || field === etag) return true;
+  return typeof field === 'string' && parseHttpDate(field) === wholeSecond(storedAt);
 }
 
 /** HTTP-dates count whole seconds. */

@@ -33,13 +33,14 @@ export class Connections {
     const controller = new AbortController();
     const { signal } = controller;
     const connection = this.#connectionOf(req);
-    if (connection.unanswered.size >= MAX_PIPELINED) {
+    const { unanswered, last: ready } = connection;
+    if (unanswered.size >= MAX_PIPELINED) {
       throw new SnapshotError('OVERLOADED', 'too many requests are pipelined');
     }
-    connection.unanswered.add(controller);
-    const over = new Promise<void>((resolve) => {
+    unanswered.add(controller);
+    connection.last = new Promise((resolve) => {
       const end = () => {
-        connection.unanswered.delete(controller);
+        unanswered.delete(controller);
         if (!res.writableFinished) controller.abort();
         resolve();
       };
@@ -48,8 +49,6 @@ export class Connections {
       else res.once('finish', end).once('close', end);
       signal.addEventListener('abort', () => resolve(), { once: true });
     });
-    const ready = connection.last;
-    connection.last = over;
     return { ready, signal };
   }
 

@@ -10,11 +10,11 @@ import type { UpstreamTask } from './task.js';
 
 /**
  * Opens the connections to upstreams. It enforces the allow-list and the address policy for every
- * connection, including those that follow a redirect. A request fails with a `SnapshotError`
+ * connection, also after a redirect. A request fails with a `SnapshotError`
  * `UPSTREAM_UNREACHABLE` if they forbid the connection, and with `UPSTREAM_TIMEOUT` if connecting
  * takes longer than `connectTimeout`, which covers name resolution, TCP and TLS.
  *
- * @param signal when it aborts, all sockets are destroyed, including those that are connecting.
+ * @param signal when it aborts, all sockets are destroyed, also while they connect.
  */
 export function upstreamConnector(
   { hosts, limits: { connectTimeout } }: UpstreamTask,
@@ -23,19 +23,17 @@ export function upstreamConnector(
 ) {
   const publicLookup = publicOnly(lookup);
 
-  /** Returns the lookup for a host, or the error if it must not be connected to. */
+  /** Returns the lookup for a host, or the error that refuses the connection. */
   function permit(host: string, hostname: string): LookupFunction | SnapshotError {
     // An agent also opens connections for queued requests that were aborted meanwhile.
     if (signal.aborted) return new SnapshotError('ABORTED', `${host} is not needed any more`);
     const allowed = hosts.get(host);
-    if (!allowed) {
+    if (!allowed)
       return new SnapshotError('UPSTREAM_UNREACHABLE', `${host} is not an allowed host`);
-    }
     if (allowed.allowPrivateAddresses) return lookup;
     // `net.connect` does not look up addresses, so they are checked here.
-    return isIP(hostname) === 0 || isPublicAddress(hostname)
-      ? publicLookup
-      : noPublicAddress(hostname);
+    const isRefused = isIP(hostname) !== 0 && !isPublicAddress(hostname);
+    return isRefused ? noPublicAddress(hostname) : publicLookup;
   }
 
   /** Makes an agent open its connections under these rules. */

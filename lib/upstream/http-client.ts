@@ -1,6 +1,7 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { LookupFunction } from 'node:net';
 import type { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import type { GitHttpRequest, GitHttpResponse, HttpClient } from 'isomorphic-git';
 import { hasCode, SnapshotError } from '../errors.js';
 import { isRedirect, MAX_REDIRECTS } from '../http-answer.js';
@@ -12,16 +13,8 @@ import type { UpstreamTask } from './task.js';
 
 /** The two requests of a fetch over smart HTTP (gitprotocol-http), relative to the repository. */
 const ENDPOINTS = [
-  {
-    method: 'GET',
-    path: '/info/refs?service=git-upload-pack',
-    answerType: 'application/x-git-upload-pack-advertisement',
-  },
-  {
-    method: 'POST',
-    path: '/git-upload-pack',
-    answerType: 'application/x-git-upload-pack-result',
-  },
+  { method: 'GET', path: '/info/refs?service=git-upload-pack', answers: 'advertisement' },
+  { method: 'POST', path: '/git-upload-pack', answers: 'result' },
 ] as const;
 
 /** The client sends only these of the transport's headers. */
@@ -33,12 +26,12 @@ export interface UpstreamClient extends HttpClient {
 }
 
 /**
- * The `http` plugin for isomorphic-git's transport, for one fetch of one repository. Requests are
- * made one after another, over one connection if the server keeps it open. A request discards the
- * unread rest of the answer before.
+ * The `http` plugin for isomorphic-git's transport, for one fetch of one repository. It makes
+ * requests one after another, over one connection if the server keeps it open. A request discards
+ * the unread rest of the answer before.
  *
- * A redirect of the ref advertisement is followed below `redirectBases` and remembered: later
- * requests go to the new base. The client returns only an answer of status 200 and of the right
+ * The client follows a redirect of the ref advertisement below `redirectBases`, and later requests
+ * go to the new base. The client returns only an answer of status 200 and of the right
  * content type. Otherwise the request or the body's iterator rejects with the signal's reason or a
  * `SnapshotError`:
  *
@@ -71,11 +64,12 @@ export function createHttpClient(
     if (endpoint === undefined) {
       throw new SnapshotError('INTERNAL', `not a request that git makes of ${upstreamUrl}`);
     }
-    const { method, path, answerType } = endpoint;
+    const { method, path, answers } = endpoint;
+    const answerType = `application/x-git-upload-pack-${answers}`;
     // An unread body would keep the connection busy for ever.
     if (lastBody) discardBody(lastBody);
     // Collected, for a Content-Length: many servers refuse chunked requests.
-    const body = asked.body && (await collect(asked.body));
+    const body = asked.body && (await buffer(asked.body));
 
     for (let redirects = 0; ; redirects++) {
       // Node connects even for a request that is aborted already.
@@ -174,10 +168,4 @@ function answered(request: ClientRequest, body: Buffer | undefined): Promise<Inc
 function forwardedHeaders(headers: Record<string, string> = {}): Record<string, string> {
   const isForwarded = (name: string) => FORWARDED_HEADERS.includes(name.toLowerCase());
   return Object.fromEntries(Object.entries(headers).filter(([name]) => isForwarded(name)));
-}
-
-async function collect(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of body) chunks.push(chunk);
-  return Buffer.concat(chunks);
 }

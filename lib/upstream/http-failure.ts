@@ -5,23 +5,18 @@ import { parseRetryAfter } from '../http-answer.js';
 /** Seconds. A longer `Retry-After` is cut to this: an upstream must not pause its host for days. */
 const MAX_RETRY_AFTER = 3600;
 
-export interface AnswerExpectation {
-  /** The media type of a valid answer. */
-  readonly answerType: string;
-  /** Whether the request carried credentials. */
-  readonly authorized: boolean;
-  /** Names the upstream in messages. */
-  readonly where: string;
-}
-
 /**
  * The failure that an answer means; `undefined` for the answer that git expects. The error has no
  * text of the upstream.
+ *
+ * @param request `answerType`: the media type of a valid answer. `authorized`: whether the request
+ *   has credentials. `where` names the upstream in messages.
  */
 export function answerFailure(
   { statusCode = 0, headers }: IncomingMessage,
-  { answerType, authorized, where }: AnswerExpectation,
+  request: { answerType: string; authorized: boolean; where: string },
 ): SnapshotError | undefined {
+  const { answerType, authorized, where } = request;
   const message = `${where} answered ${statusCode}`;
   const seconds = parseRetryAfter(headers['retry-after']);
   // A 403 with Retry-After means too many requests, and not that the repository is refused.

@@ -1,4 +1,4 @@
-import type { RequestHandler } from 'express';
+import type { Request, RequestHandler, Response } from 'express';
 import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import { checkOptions, methods } from '../../check-options.js';
@@ -52,17 +52,18 @@ export function createWebhookHandler(options: WebhookOptions): RequestHandler {
   const seen = new SeenDeliveries();
   const room = new BodyRoom();
 
-  const answer: RequestHandler = async (req, res) => {
+  async function answer(req: Request, res: Response): Promise<void> {
     if (req.method !== 'POST') {
       const error = new SnapshotError('METHOD_NOT_ALLOWED', 'deliveries are posted');
       return sendProblem(res, error, { Allow: 'POST' });
     }
+    const refuse = () =>
+      sendProblem(res, new SnapshotError('UNAUTHORIZED', 'not authentic'), CHALLENGE);
     // A delivery without a proof gets no memory for its body.
     const proof = proofOf(req.headers, secrets, Date.now());
-    const body = proof && (await room.read(req));
-    if (body === undefined || !proof?.covers(body)) {
-      return sendProblem(res, new SnapshotError('UNAUTHORIZED', 'not authentic'), CHALLENGE);
-    }
+    if (proof === undefined) return refuse();
+    const body = await room.read(req);
+    if (!proof.covers(body)) return refuse();
     const urls = pushedUrls(req.headers, body);
     const marks = proof.marksWith(body);
     const isNew = seen.add(marks);
@@ -77,12 +78,12 @@ export function createWebhookHandler(options: WebhookOptions): RequestHandler {
     } finally {
       if (!isKnown) seen.forget(marks);
     }
-  };
+  }
 
   // Never rejects: Express 4 ignores the promise of a handler.
-  return async (req, res, next) => {
+  return async (req, res) => {
     try {
-      await answer(req, res, next);
+      await answer(req, res);
     } catch (error) {
       const failure = toSnapshotError(error);
       if (failure.code === 'ABORTED') return; // the sender is gone
