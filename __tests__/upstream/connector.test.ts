@@ -24,7 +24,7 @@ const resources = cleanup(afterEach);
 const serveRefs = (address?: string) =>
   serve(resources, (_req, res) => res.writeHead(200, ADVERTISEMENT).end('refs'), address);
 
-/** Resolves every name to the next of these addresses, and the last one from then on. */
+/** Resolves the first name to the first address, and so on; all later names to the last one. */
 function resolver(...addresses: string[]): LookupFunction & { calls: string[] } {
   const calls: string[] = [];
   const lookup: LookupFunction = (hostname, _options, callback) => {
@@ -83,7 +83,7 @@ describe('The address policy', () => {
     expect(other.sockets).toHaveLength(0);
   });
 
-  test('checks the address that is connected to, whatever the name resolved to before', async () => {
+  test('checks the address of each connection, whatever the name resolved to before', async () => {
     const upstream = await serveRefs();
     const url = `http://rebind.test:${upstream.port}/repo`;
     // A public address that IANA has not assigned: no server answers there.

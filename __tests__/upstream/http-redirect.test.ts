@@ -99,7 +99,7 @@ describe('A redirect of the ref advertisement', () => {
     expect(authorizations(upstream)).toEqual([SECRET, undefined]);
   });
 
-  test('has the credentials in its URL ignored', async () => {
+  test('does not make the client send the credentials in its URL', async () => {
     const upstream = await serve(resources, (req, res) => {
       if (req.url?.startsWith('/org/moved')) return res.writeHead(200, ADVERTISEMENT).end();
       const location = `http://user:hidden@${req.headers.host}/org/moved${INFO_REFS}#part`;
