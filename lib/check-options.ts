@@ -3,13 +3,13 @@ import { MAX_DELAY } from './async/deadline.js';
 import { SnapshotError } from './errors.js';
 
 /*
- * Schemas and the check that all options share: those of routers, stores, locks and webhooks.
+ * Schemas and the check that the options of routers, stores, locks and webhooks share.
  */
 
 export const bytes = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
-/** Milliseconds from 0 on. */
+/** Milliseconds, at least 0. */
 export const duration = z.number().int().min(0).max(MAX_DELAY);
-/** Milliseconds from 1 on. */
+/** Milliseconds, at least 1. */
 export const milliseconds = duration.min(1);
 
 /** An object of the host app's that has these methods. */
@@ -47,7 +47,7 @@ function describe(error: z.ZodError): string {
 
 type Issue = z.core.$ZodIssue;
 
-/** Of an option that may take several forms: what is wrong with the form that was meant. */
+/** For an option that may take several forms: the issues of the form that the host app meant. */
 function specific(issue: Issue): Issue[] {
   if (issue.code !== 'invalid_union') return [issue];
   const isOtherForm = (issues: readonly Issue[]) =>

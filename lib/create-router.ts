@@ -5,9 +5,9 @@ import { type CloseOptions, SnapshotService } from './service/service.js';
 
 /** An Express router, and the service behind it. */
 export interface SnapshotRouter extends Router {
-  /** The same without HTTP. */
+  /** The service without HTTP. */
   readonly service: SnapshotService;
-  /** Ends what runs and releases everything; the host app calls it when it shuts down. Idempotent. */
+  /** Ends all work and releases everything. The host app calls it to shut down. Idempotent. */
   close(options?: CloseOptions): Promise<void>;
 }
 
@@ -21,17 +21,14 @@ export function createSnapshotService(options: SnapshotOptions): SnapshotService
 }
 
 /**
- * Makes a router that serves `{host}/{path}/snapshot.tar.zst`, `snapshot.bundle` and `ensure-refs` below
- * wherever it is mounted: `app.use('/git', createSnapshotRouter({ dataDir, hosts }))`.
+ * Makes a router that serves `{host}/{path}/snapshot.tar.zst`, `snapshot.bundle` and `ensure-refs`
+ * below its mount: `app.use('/git', createSnapshotRouter({ dataDir, hosts }))`.
  *
  * @throws SnapshotError `INVALID_OPTIONS`, whose message names each option that is wrong.
  */
 export function createSnapshotRouter(options: SnapshotOptions): SnapshotRouter {
   const config = parseOptions(options);
   const service = new SnapshotService(config);
-  const router = createRouter({ source: service, config });
-  return Object.assign(router, {
-    service,
-    close: (how?: CloseOptions) => service.close(how),
-  });
+  const router = createRouter(service, config);
+  return Object.assign(router, { service, close: (how?: CloseOptions) => service.close(how) });
 }

@@ -1,91 +1,58 @@
 import { isNativeError } from 'node:util/types';
 
 /**
- * Every way in which this library fails, as a closed set of codes. The codes are part of the public
- * API: they appear in `problem+json` bodies, events and logs, and never change meaning.
+ * All error codes, each with its HTTP status and a text that is safe to show to anyone: no paths,
+ * URLs, credentials or upstream text. The codes of the options and of the restore client have 500:
+ * in a request, they would be a fault of the server.
  */
-export const ERROR_CODES = [
-  'INVALID_OPTIONS',
-  'INVALID_REPOSITORY',
-  'INVALID_REQUEST',
-  'UNAUTHORIZED',
-  'FORBIDDEN',
-  'METHOD_NOT_ALLOWED',
-  'NOT_STORED',
-  'REF_NOT_FOUND',
-  'BASE_NOT_FOUND',
-  'PRECONDITION_FAILED',
-  'CONTENT_TOO_LARGE',
-  'RANGE_NOT_SATISFIABLE',
-  'UPSTREAM_NOT_FOUND',
-  'UPSTREAM_DENIED',
-  'UPSTREAM_UNREACHABLE',
-  'UPSTREAM_TIMEOUT',
-  'UPSTREAM_INVALID',
-  'REPOSITORY_INVALID',
-  'REPOSITORY_UNSUPPORTED',
-  'LIMIT_EXCEEDED',
-  'REPOSITORY_DAMAGED',
-  'STORE_FAILED',
-  'STORAGE_FULL',
-  'OVERLOADED',
-  'TOO_MANY_VARIANTS',
-  'LOCK_FAILED',
-  'TARGET_NOT_EMPTY',
-  'DOWNLOAD_FAILED',
-  'ARCHIVE_INVALID',
-  'ABORTED',
-  'CLOSED',
-  'INTERNAL',
-] as const;
+export const ERRORS = {
+  INVALID_OPTIONS: [500, 'The server is misconfigured.'],
+  INVALID_REPOSITORY: [400, 'The repository address is malformed.'],
+  INVALID_REQUEST: [400, 'The request is malformed.'],
+  UNAUTHORIZED: [401, 'The signature is missing or wrong.'],
+  FORBIDDEN: [403, 'This repository is not available here.'],
+  METHOD_NOT_ALLOWED: [405, 'This path does not support this method.'],
+  NOT_STORED: [404, 'The server has not stored this artifact.'],
+  REF_NOT_FOUND: [404, 'The repository has no such branch, tag or commit.'],
+  BASE_NOT_FOUND: [404, 'The server can make no bundle for this base.'],
+  PRECONDITION_FAILED: [412, 'The stored artifact does not meet the preconditions of the request.'],
+  CONTENT_TOO_LARGE: [413, 'The request is too large.'],
+  RANGE_NOT_SATISFIABLE: [416, 'The requested range lies outside the stored artifact.'],
+  UPSTREAM_NOT_FOUND: [503, 'The upstream has no such repository, or hides it from this server.'],
+  UPSTREAM_DENIED: [503, 'The upstream refused access to this repository.'],
+  UPSTREAM_UNREACHABLE: [503, 'The upstream could not be reached, or it failed.'],
+  UPSTREAM_TIMEOUT: [503, 'The upstream did not answer in time.'],
+  UPSTREAM_INVALID: [503, 'The upstream sent data that is not a valid git repository.'],
+  REPOSITORY_INVALID: [503, 'The repository contains entries that git refuses to check out.'],
+  REPOSITORY_UNSUPPORTED: [503, 'The repository uses a git feature that is not supported here.'],
+  LIMIT_EXCEEDED: [503, 'The repository exceeds a limit of this server.'],
+  REPOSITORY_DAMAGED: [503, "The server's copy of the repository is damaged."],
+  STORE_FAILED: [500, 'The snapshot store failed.'],
+  STORAGE_FULL: [507, 'The server has no space left.'],
+  OVERLOADED: [503, 'The server is too busy at the moment.'],
+  TOO_MANY_VARIANTS: [429, 'The server is already building too many snapshots of this repository.'],
+  LOCK_FAILED: [503, 'The server could not lock this repository.'],
+  TARGET_NOT_EMPTY: [500, 'The target directory is not empty.'],
+  DOWNLOAD_FAILED: [500, 'The download failed.'],
+  ARCHIVE_INVALID: [500, 'The archive is truncated or corrupt.'],
+  ABORTED: [503, 'The operation was cancelled.'],
+  CLOSED: [503, 'The server is shutting down.'],
+  INTERNAL: [500, 'The server failed.'],
+} as const satisfies Record<string, readonly [status: number, clientText: string]>;
 
-export type SnapshotErrorCode = (typeof ERROR_CODES)[number];
+/** Problems, events and logs have these codes. They never change their meaning. */
+export type SnapshotErrorCode = keyof typeof ERRORS;
+
+export const ERROR_CODES: readonly SnapshotErrorCode[] = Object.keys(ERRORS).filter(
+  (name): name is SnapshotErrorCode => name in ERRORS,
+);
 
 export interface SnapshotErrorOptions {
   /** The underlying error. Never shown to a client. */
   cause?: unknown;
-  /** Seconds after which the same request may succeed. */
-  retryAfter?: number;
+  /** Seconds after which the same request may succeed; `undefined` if that is unknown. */
+  retryAfter?: number | undefined;
 }
-
-/**
- * The text for clients, for each code: without paths, URLs, credentials or upstream text. The error's own message may
- * hold such detail; it is only for the host's log.
- */
-const CLIENT_TEXT: Record<SnapshotErrorCode, string> = {
-  INVALID_OPTIONS: 'The server is misconfigured.',
-  INVALID_REPOSITORY: 'The repository address is malformed.',
-  INVALID_REQUEST: 'The request is malformed.',
-  UNAUTHORIZED: 'The signature is missing or wrong.',
-  FORBIDDEN: 'This repository is not available here.',
-  METHOD_NOT_ALLOWED: 'This method is not supported here.',
-  NOT_STORED: 'What was asked for is not stored.',
-  REF_NOT_FOUND: 'The repository has no such branch, tag or commit.',
-  BASE_NOT_FOUND: 'No bundle can be made for this base.',
-  PRECONDITION_FAILED: 'What is stored is not what was asked for.',
-  CONTENT_TOO_LARGE: 'The request is too large.',
-  RANGE_NOT_SATISFIABLE: 'The requested range lies outside of what is stored.',
-  UPSTREAM_NOT_FOUND: 'The upstream has no such repository, or does not show it to this server.',
-  UPSTREAM_DENIED: 'The upstream refused access to this repository.',
-  UPSTREAM_UNREACHABLE: 'The upstream could not be reached or failed.',
-  UPSTREAM_TIMEOUT: 'The upstream did not answer in time.',
-  UPSTREAM_INVALID: 'The upstream sent data that is not a valid git repository.',
-  REPOSITORY_INVALID: 'The repository contains entries that git refuses to check out.',
-  REPOSITORY_UNSUPPORTED: 'The repository uses a git feature that is not supported here.',
-  LIMIT_EXCEEDED: 'The repository exceeds a limit of this server.',
-  REPOSITORY_DAMAGED: 'The copy of the repository on this server is damaged.',
-  STORE_FAILED: 'The snapshot store failed.',
-  STORAGE_FULL: 'The server has no space left.',
-  OVERLOADED: 'The server has too many snapshots to make at the moment.',
-  TOO_MANY_VARIANTS: 'Too many snapshots of this repository are being made at the moment.',
-  LOCK_FAILED: 'The lock for this repository could not be taken.',
-  TARGET_NOT_EMPTY: 'The target directory is not empty.',
-  DOWNLOAD_FAILED: 'The download failed.',
-  ARCHIVE_INVALID: 'The archive is truncated or corrupt.',
-  ABORTED: 'The operation was cancelled.',
-  CLOSED: 'The server is shutting down.',
-  INTERNAL: 'The server failed.',
-};
 
 /** The one error type that this library throws on purpose. */
 export class SnapshotError extends Error {
@@ -101,22 +68,22 @@ export class SnapshotError extends Error {
 
   /** A sentence that is safe to show to anyone. */
   get clientText(): string {
-    return CLIENT_TEXT[this.code];
+    return ERRORS[this.code][1];
   }
 }
 
-/** Whether it is the upstream that failed, or could not be asked. */
+/** Whether the upstream failed, or could not be asked. */
 export function isUpstreamFailure(error: unknown): error is SnapshotError {
   return error instanceof SnapshotError && error.code.startsWith('UPSTREAM_');
 }
 
-/** Whether the upstream says that there is no such repository, or not for this server: 401, 403, 404, 410. */
+/** Whether the upstream refuses this server the repository: 401, 403, 404 or 410. */
 export function isAccessRefused(error: unknown): error is SnapshotError {
-  if (!(error instanceof SnapshotError)) return false;
+  if (!isUpstreamFailure(error)) return false;
   return error.code === 'UPSTREAM_NOT_FOUND' || error.code === 'UPSTREAM_DENIED';
 }
 
-/** Whether it is this server's own copy of a repository that is not whole any more. */
+/** Whether this server's own copy of a repository is damaged. */
 export function isDamage(error: unknown): error is SnapshotError {
   return error instanceof SnapshotError && error.code === 'REPOSITORY_DAMAGED';
 }
@@ -127,7 +94,7 @@ export interface SerializedError {
   message: string;
   stack: string | undefined;
   retryAfter: number | undefined;
-  /** Of the system call that it comes from, such as `ENOENT`. */
+  /** The code of the system error that caused it, such as `ENOENT`. */
   systemCode: string | undefined;
 }
 
@@ -139,17 +106,13 @@ export function serializeError(thrown: unknown): SerializedError {
 
 export function deserializeError(data: SerializedError): SnapshotError {
   const { code, message, stack, retryAfter, systemCode } = data;
-  const error = new SnapshotError(code, message, {
-    ...(retryAfter !== undefined && { retryAfter }),
-    ...(systemCode !== undefined && {
-      cause: Object.assign(new Error(message), { code: systemCode }),
-    }),
-  });
+  const cause = systemCode && Object.assign(new Error(message), { code: systemCode });
+  const error = new SnapshotError(code, message, { cause, retryAfter });
   if (stack !== undefined) error.stack = stack;
   return error;
 }
 
-/** Of a system error (`ENOENT` and the like), or one that has it for a cause. */
+/** The code of a system error, such as `ENOENT`, or of the one that caused a `SnapshotError`. */
 export function systemCode(error: unknown): string | undefined {
   if (error instanceof SnapshotError) return systemCode(error.cause);
   return hasCode(error) ? error.code : undefined;
@@ -159,14 +122,12 @@ export function systemCode(error: unknown): string | undefined {
 export function toSnapshotError(error: unknown): SnapshotError {
   if (error instanceof SnapshotError) return error;
   const message = error instanceof Error || isNativeError(error) ? error.message : String(error);
-  const code = hasCode(error) ? error.code : undefined;
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
-    return new SnapshotError('STORAGE_FULL', message, { cause: error });
-  }
-  if (isAbortError(error) || code === 'ABORT_ERR') {
-    return new SnapshotError('ABORTED', message, { cause: error });
-  }
-  return new SnapshotError('INTERNAL', message, { cause: error });
+  return new SnapshotError(codeFor(error), message, { cause: error });
+}
+
+function codeFor(error: unknown): SnapshotErrorCode {
+  if (hasCode(error, 'ENOSPC', 'EDQUOT')) return 'STORAGE_FULL';
+  return isAbortError(error) || hasCode(error, 'ABORT_ERR') ? 'ABORTED' : 'INTERNAL';
 }
 
 /** The reason of `AbortController.abort()`, which is a `DOMException` and so no native error. */
@@ -177,9 +138,10 @@ function isAbortError(error: unknown): boolean {
 }
 
 /**
- * Narrows a caught value to a Node system error (`ENOENT` and the like). Errors of other realms, such
- * as a test runner's, count as well, which `instanceof` would not see.
+ * Whether a caught value is an error of Node or the system, such as `ENOENT`; with `codes`, one of
+ * these. Also recognizes errors of other realms, such as a test runner's, unlike `instanceof`.
  */
-export function hasCode(error: unknown): error is Error & { code: string } {
-  return isNativeError(error) && 'code' in error && typeof error.code === 'string';
+export function hasCode(error: unknown, ...codes: string[]): error is Error & { code: string } {
+  if (!isNativeError(error) || !('code' in error) || typeof error.code !== 'string') return false;
+  return codes.length === 0 || codes.includes(error.code);
 }

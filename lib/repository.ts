@@ -17,31 +17,28 @@ export const ARTIFACTS = [
 ] as const;
 export type Artifact = (typeof ARTIFACTS)[number];
 
-/** A request path taken apart, with nothing decoded or checked yet. */
-export interface RawAddress {
-  readonly artifact: Artifact;
-  /** `{host}/{path…}` as sent, for `decodeRepository`. */
-  readonly repository: string;
-}
-
 const MAX_SEGMENT_BYTES = 255;
 const MAX_PATH_BYTES = 1_024;
 
 const LABEL = '[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?';
 /** RFC 1123 name or bracketed IPv6 literal, with or without a port; never credentials. */
-const HOST = new RegExp(`^(?:${LABEL}(?:\\.${LABEL})*|\\[[0-9A-Fa-f:.]+\\])(?::[0-9]{1,5})?$`);
+export const HOST = new RegExp(
+  `^(?:${LABEL}(?:\\.${LABEL})*|\\[[0-9A-Fa-f:.]+\\])(?::[0-9]{1,5})?$`,
+);
 
-/** Characters that a URI must escape (RFC 3986), and `\`, which some parsers of paths take for `/`. */
+/** Characters that a URI must escape (RFC 3986), and `\`, which some parsers take for `/`. */
 const NEVER_RAW = /[^\x21-\x7e]|[\\#?]/;
-/** `/` and `\` would split the segment further down; lone surrogates (Cs) have no UTF-8 form. */
+/** `/` and `\` would split the segment later; lone surrogates (Cs) have no UTF-8 form. */
 const NEVER_IN_SEGMENT = /[/\\\p{Cc}\p{Cs}]/u;
 
 /**
- * Splits a raw request path (from below the mount, starting with `/`, without the query). Ignores one empty segment
- * before the artifact: clients join it to a URL that ends in a slash. `undefined` if the path is not
- * `/{host}/{path…}/{artifact}`, and so not for this router.
+ * Splits a raw request path (from below the mount, starting with `/`, without the query). Ignores
+ * one empty segment before the artifact: clients join it to a URL that ends in a slash. `undefined`
+ * if the path is not `/{host}/{path…}/{artifact}`, and so not for this router.
+ *
+ * @returns `repository` as sent, for `decodeRepository`.
  */
-export function splitAddress(rawPath: string): RawAddress | undefined {
+export function splitAddress(rawPath: string) {
   const artifact = ARTIFACTS.find((name) => rawPath.endsWith(`/${name}`));
   if (artifact === undefined) return undefined;
   const before = rawPath.slice(0, -artifact.length - 1);
@@ -88,8 +85,8 @@ function fromSegments([host = '', ...segments]: readonly string[]): RepositoryId
   const path = segments.join('/');
   if (Buffer.byteLength(path) > MAX_PATH_BYTES) throw malformed('the path is too long');
 
-  // What is left of `..git` is a dot segment: check again. And one repository must have one name:
-  // an id that still ended in `.git` would lose it when its key is read back.
+  // Checked again: without its end, `..git` is a dot segment. One repository must have one name: an
+  // id that still ended in `.git` would lose it when its key is read back.
   const name = segments.at(-1) ?? '';
   const base = name.endsWith('.git') ? name.slice(0, -'.git'.length) : name;
   checkSegment(base);

@@ -6,7 +6,7 @@ import { run, runBinary } from '../support/run.js';
 
 const SECONDS = 1_600_000_000;
 
-/** What a git tree may hold and a restore may get wrong. Every entry has a time of its own. */
+/** Entries that a git tree may hold and a restore may get wrong. Each has a time of its own. */
 export async function writeSampleTree(root: string): Promise<void> {
   let mtime = SECONDS;
   const place = (name: string) => Buffer.from(`${root}/${name}`, 'latin1');

@@ -158,7 +158,7 @@ describe('A tar archive', () => {
     await expectRefused(await zstd(Buffer.concat(parts)));
   });
 
-  test('is refused without compression, and so is what is no archive', async () => {
+  test('is refused without compression, and so are other data', async () => {
     await expectRefused(tar);
     await expectRefused(seededBytes('noise', 10_000));
     await expectRefused(await zstd(seededBytes('noise', 10_000)));

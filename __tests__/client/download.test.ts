@@ -90,7 +90,7 @@ describe('A failed answer', () => {
 });
 
 describe('The restore from a server', () => {
-  test('that is not there fails', async () => {
+  test('that does not exist fails', async () => {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const { port } = server.address() as { port: number };
@@ -119,12 +119,12 @@ describe('The restore from a server', () => {
     await expectFailure(restore(url), { code: 'DOWNLOAD_FAILED' });
   });
 
-  test('whose complete answer only the end of the connection ends succeeds', async () => {
+  test('that ends a complete answer by closing the connection succeeds', async () => {
     const { verified } = await restore(await serveRaw(undefined, archive));
     expect(verified).toBe(true);
   });
 
-  test('whose incomplete answer only the end of the connection ends fails', async () => {
+  test('that ends an incomplete answer by closing the connection fails', async () => {
     const url = await serveRaw(undefined, archive.subarray(0, archive.length >> 1));
     await expectFailure(restore(url), { code: 'ARCHIVE_INVALID' });
   });

@@ -281,18 +281,18 @@ describe('A restore writes no more than', () => {
     expect((await restore(archive, { maxBytes: maxBytes - 1 })).outcome).toBe('LIMIT_EXCEEDED');
   });
 
-  test('maxEntries, directories that have none of their own included', async () => {
+  test('maxEntries, with directories that have no entry of their own', async () => {
     expect((await restore(archive, { maxEntries: 6 })).outcome).toBe('restored');
     expect((await restore(archive, { maxEntries: 5 })).outcome).toBe('LIMIT_EXCEEDED');
   });
 
-  test('nothing, where a limit is 0', async () => {
+  test('nothing, if a limit is 0', async () => {
     expect((await restore(archiveOf(), { maxBytes: 0, maxEntries: 0 })).outcome).toBe('restored');
     const oneByte = archiveOf({ path: 'a', body: 'x' });
     expect((await restore(oneByte, { maxBytes: 0 })).outcome).toBe('LIMIT_EXCEEDED');
   });
 
-  test('a limit that is a limit', async () => {
+  test('a limit allows, which must be a whole number', async () => {
     for (const limit of [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY]) {
       expect((await restore(archive, { maxBytes: limit })).outcome).toBe('INVALID_OPTIONS');
       expect((await restore(archive, { maxEntries: limit })).outcome).toBe('INVALID_OPTIONS');

@@ -52,7 +52,7 @@ async function askWithoutReading(path: string): Promise<{ socket: Socket; res: S
 }
 
 test.each(['stored', 'generated'])(
-  'A client that stops reading what is %s is cut off, and the body let go',
+  'A client that stops reading a body that is %s is cut off, and the body is destroyed',
   async (path) => {
     const clock = stopClock(defer);
     const { socket, res } = await askWithoutReading(path);

@@ -76,7 +76,7 @@ export async function serve(
   const app = express();
   for (const middleware of before(express)) app.use(middleware);
   const { prefix, mount: mountOn } = MOUNTS[mount];
-  mountOn(app, createRouter({ source, config }), express);
+  mountOn(app, createRouter(source, config), express);
   app.use((_req, res) => void res.status(418).send('host app'));
   const server = createServer(app).listen(0, '127.0.0.1');
   await once(server, 'listening');

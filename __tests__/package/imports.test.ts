@@ -39,7 +39,7 @@ const FLOORS = [
   'check-options.ts',
   'async',
   'repository.ts',
-  'retry-after.ts',
+  'http-answer.ts',
   'errors.ts',
 ];
 

@@ -24,7 +24,7 @@ const resources = cleanup(afterEach);
 const serveRefs = (address?: string) =>
   serve(resources, (_req, res) => res.writeHead(200, ADVERTISEMENT).end('refs'), address);
 
-/** Resolves every name to the next of these addresses, and the last one from then on. */
+/** Resolves the first name to the first address, and so on; all later names to the last one. */
 function resolver(...addresses: string[]): LookupFunction & { calls: string[] } {
   const calls: string[] = [];
   const lookup: LookupFunction = (hostname, _options, callback) => {
@@ -83,7 +83,7 @@ describe('The address policy', () => {
     expect(other.sockets).toHaveLength(0);
   });
 
-  test('checks the address that is connected to, whatever the name resolved to before', async () => {
+  test('checks the address of each connection, whatever the name resolved to before', async () => {
     const upstream = await serveRefs();
     const url = `http://rebind.test:${upstream.port}/repo`;
     // A public address that IANA has not assigned: no server answers there.
@@ -211,15 +211,16 @@ P5rKurxjwJd14YNEwWJq4O4=
     const library = new URL('../../lib/upstream/http-client.js', import.meta.url);
     const program = `
       import { createHttpClient } from ${JSON.stringify(library.href)};
-      const client = createHttpClient({
+      const task = {
         upstreamUrl: ${JSON.stringify(url)},
         hosts: new Map([[${JSON.stringify(new URL(url).host)}, { allowPrivateAddresses: true }]]),
         userAgent: 'git/2.0 (test)',
-        connectTimeout: 600_000,
-        maxRefsBytes: 1024,
-        signal: new AbortController().signal,
-        lookup: (hostname, options, callback) => callback(null, [{ address: '127.0.0.1', family: 4 }]),
-      });
+        limits: { connectTimeout: 600_000, maxRefsBytes: 1024 },
+      };
+      const lookup = (hostname, options, callback) => {
+        callback(null, [{ address: '127.0.0.1', family: 4 }]);
+      };
+      const client = createHttpClient(task, new AbortController().signal, lookup);
       try {
         const { body } = await client.request({ url: ${JSON.stringify(url + INFO_REFS)} });
         for await (const chunk of body) process.stdout.write(chunk);

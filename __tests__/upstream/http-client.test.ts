@@ -172,7 +172,7 @@ describe('An abort', () => {
     expect(await rejection(readAll(refs))).toBe(reason);
   });
 
-  test('before a request keeps it from being sent', async () => {
+  test('before a request prevents it', async () => {
     const upstream = await serve(resources, (_req, res) => res.end());
     const client = clientOf(resources, upstream.url, { signal: AbortSignal.abort(reason) });
 
@@ -269,7 +269,7 @@ describe('A connection that is closed while a request is sent on it', () => {
     asked.length = 0;
   });
 
-  test('has the request repeated on another one', async () => {
+  test('makes the client repeat the request on another one', async () => {
     const upstream = await upstreamThatCloses('never');
     const client = clientOf(resources, upstream.url);
     await readAll(await getRefs(client, upstream.url));
@@ -277,7 +277,7 @@ describe('A connection that is closed while a request is sent on it', () => {
     expect(asked).toEqual(['GET', 'POST', 'POST']);
   });
 
-  test('has the request repeated only once', async () => {
+  test('makes the client repeat the request only once', async () => {
     const upstream = await upstreamThatCloses('POST');
     const client = clientOf(resources, upstream.url);
     await readAll(await getRefs(client, upstream.url));

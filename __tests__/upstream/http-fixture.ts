@@ -1,14 +1,12 @@
 import { once } from 'node:events';
 import type { IncomingMessage, RequestListener } from 'node:http';
 import { createServer } from 'node:http';
-import type { AddressInfo, Server, Socket } from 'node:net';
+import type { AddressInfo, LookupFunction, Server, Socket } from 'node:net';
 import { inspect } from 'node:util';
 import type { GitHttpResponse } from 'isomorphic-git';
-import {
-  createHttpClient,
-  type HttpClientOptions,
-  type UpstreamClient,
-} from '../../lib/upstream/http-client.js';
+import { parseOptions } from '../../lib/config/options.js';
+import { createHttpClient, type UpstreamClient } from '../../lib/upstream/http-client.js';
+import type { UpstreamTask } from '../../lib/upstream/task.js';
 import type { Cleanup } from '../support/temporary-directory.js';
 
 export const INFO_REFS = '/info/refs?service=git-upload-pack';
@@ -85,7 +83,11 @@ export function onlySocket({ sockets: [socket, ...others] }: HttpUpstream): Sock
   return socket;
 }
 
-export type ClientOptions = Partial<HttpClientOptions> & {
+export type ClientOptions = Partial<Pick<UpstreamTask, 'authorization' | 'redirectBases'>> & {
+  connectTimeout?: number;
+  maxRefsBytes?: number;
+  signal?: AbortSignal;
+  lookup?: LookupFunction;
   /** Hosts that may have private addresses. */
   trusted?: readonly string[];
   /** Hosts that may not. */
@@ -96,22 +98,34 @@ export type ClientOptions = Partial<HttpClientOptions> & {
 export function clientOf(
   { defer }: Cleanup,
   upstreamUrl: string,
-  { trusted = [new URL(upstreamUrl).host], untrusted = [], ...options }: ClientOptions = {},
+  {
+    trusted = [new URL(upstreamUrl).host],
+    untrusted = [],
+    authorization,
+    redirectBases = [...trusted, ...untrusted].flatMap((host) => [
+      `http://${host}/`,
+      `https://${host}/`,
+    ]),
+    connectTimeout = 10_000,
+    maxRefsBytes = 1024 * 1024,
+    signal = new AbortController().signal,
+    lookup,
+  }: ClientOptions = {},
 ): UpstreamClient {
-  const hosts = [...trusted, ...untrusted];
-  const client = createHttpClient({
+  const { limits } = parseOptions({ dataDir: 'unused', hosts: [] });
+  const task: UpstreamTask = {
+    repository: { host: 'git.test', path: 'org/repo' },
     upstreamUrl,
-    redirectBases: hosts.flatMap((host) => [`http://${host}/`, `https://${host}/`]),
+    redirectBases,
     hosts: new Map([
       ...trusted.map((host) => allow(host, true)),
       ...untrusted.map((host) => allow(host, false)),
     ]),
+    authorization,
     userAgent: 'git/2.0 (test)',
-    connectTimeout: 10_000,
-    maxRefsBytes: 1024 * 1024,
-    signal: new AbortController().signal,
-    ...options,
-  });
+    limits: { ...limits, connectTimeout, maxRefsBytes },
+  };
+  const client = createHttpClient(task, signal, lookup);
   defer(() => client.close());
   return client;
 }

@@ -1,4 +1,5 @@
-import { MAX_REDIRECTS, redirectedBase } from '../../lib/upstream/http-redirect.js';
+import { MAX_REDIRECTS } from '../../lib/http-answer.js';
+import { redirectedBase } from '../../lib/upstream/http-redirect.js';
 import { cleanup } from '../support/temporary-directory.js';
 import {
   ADVERTISEMENT,
@@ -98,7 +99,7 @@ describe('A redirect of the ref advertisement', () => {
     expect(authorizations(upstream)).toEqual([SECRET, undefined]);
   });
 
-  test('has the credentials in its URL ignored', async () => {
+  test('does not make the client send the credentials in its URL', async () => {
     const upstream = await serve(resources, (req, res) => {
       if (req.url?.startsWith('/org/moved')) return res.writeHead(200, ADVERTISEMENT).end();
       const location = `http://user:hidden@${req.headers.host}/org/moved${INFO_REFS}#part`;

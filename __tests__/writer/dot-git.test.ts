@@ -2,7 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { ByteReader } from '../../lib/archive/byte-reader.js';
-import { refuseUnsafeConfig } from '../../lib/client/git-directory.js';
+import { refuseUnsafeConfig } from '../../lib/client/unsafe-entries.js';
 import { parsePackedRefs, RefList } from '../../lib/git/ref-list.js';
 import type { Head } from '../../lib/git/refs.js';
 import { refNameOf } from '../../lib/git/refs.js';

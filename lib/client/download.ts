@@ -1,24 +1,17 @@
 import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
+import { text } from 'node:stream/consumers';
 import { hasCode, SnapshotError } from '../errors.js';
-import { parseRetryAfter } from '../retry-after.js';
+import { isRedirect, MAX_REDIRECTS, parseRetryAfter, redirectTarget } from '../http-answer.js';
+import { limitBytes } from '../upstream/http-body.js';
 
-const MAX_REDIRECTS = 5;
-const REDIRECTS = [301, 302, 303, 307, 308];
 /** The most milliseconds without a byte of the body. */
 const STALL_TIMEOUT = 5 * 60_000;
-/** Node's codes for headers that HTTP does not allow. */
-const HEADER_ERRORS = ['ERR_INVALID_HTTP_TOKEN', 'ERR_INVALID_CHAR'];
-/** The most bytes that are read of an error's body. */
+/** The most bytes to read of an error's body. */
 const MAX_PROBLEM_BYTES = 64 * 1024;
 const COMMIT = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 
-export interface DownloadOptions {
-  readonly url: URL;
-  readonly headers: Readonly<Record<string, string>>;
-  /** Ends the download, with its reason. */
-  readonly signal: AbortSignal | undefined;
-}
+type Headers = Readonly<Record<string, string>>;
 
 /** A snapshot that is about to arrive. */
 export interface Download {
@@ -43,11 +36,16 @@ export interface Download {
  * when a server closes a connection while the body is not being read (nodejs/undici#5360), and
  * `fetch` waits for headers for 5 minutes at most, while a cold clone may take longer.
  *
+ * @param signal ends the download, with its reason.
  * @throws SnapshotError `DOWNLOAD_FAILED`, with `retryAfter` if the server said so;
  * `INVALID_OPTIONS` for headers that HTTP does not allow.
  */
-export async function startDownload(options: DownloadOptions): Promise<Download> {
-  const { url, answer, commit } = await followRedirects(options);
+export async function startDownload(
+  first: URL,
+  headers: Headers,
+  signal: AbortSignal | undefined,
+): Promise<Download> {
+  const { url, answer, commit } = await followRedirects(first, headers, signal);
   if (answer.statusCode !== 200) {
     const failure = await answerFailure(answer, nameOf(url));
     answer.destroy();
@@ -68,33 +66,19 @@ export async function startDownload(options: DownloadOptions): Promise<Download>
 async function answerFailure(answer: IncomingMessage, where: string): Promise<SnapshotError> {
   const { statusCode, headers } = answer;
   const isProblem = /^application\/problem\+json\b/i.test(String(headers['content-type']));
-  // If the body breaks off as well, the message has only the status.
-  const problem = isProblem ? await readStart(answer).catch(() => '') : '';
-  const code = problemCode(problem);
+  // If the body breaks off as well, or is too long, the message has only the status.
+  const readProblem = () => text(limitBytes(answer, MAX_PROBLEM_BYTES)).catch(() => '');
+  const code = isProblem ? problemCode(await readProblem()) : undefined;
   const detail = code === undefined ? '' : ` (${code})`;
-  const seconds = parseRetryAfter(headers['retry-after']);
-  return new SnapshotError(
-    'DOWNLOAD_FAILED',
-    `${where} answered ${statusCode}${detail}`,
-    seconds === undefined ? {} : { retryAfter: seconds },
-  );
+  const retryAfter = parseRetryAfter(headers['retry-after']);
+  const message = `${where} answered ${statusCode}${detail}`;
+  return new SnapshotError('DOWNLOAD_FAILED', message, { retryAfter });
 }
 
-async function readStart(body: AsyncIterable<Uint8Array>): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of body) {
-    chunks.push(chunk);
-    length += chunk.length;
-    if (length > MAX_PROBLEM_BYTES) return '';
-  }
-  return Buffer.concat(chunks).toString();
-}
-
-function problemCode(text: string): string | undefined {
+function problemCode(body: string): string | undefined {
   let problem: unknown;
   try {
-    problem = JSON.parse(text);
+    problem = JSON.parse(body);
   } catch {
     return undefined;
   }
@@ -103,27 +87,31 @@ function problemCode(text: string): string | undefined {
   return typeof code === 'string' && /^[\w-]{1,64}$/.test(code) ? code : undefined;
 }
 
-async function followRedirects(options: DownloadOptions) {
-  let { url, headers } = options;
+async function followRedirects(first: URL, headers: Headers, signal: AbortSignal | undefined) {
+  let url = first;
+  let sent = headers;
   // A store to which the server redirects does not send the commit.
   let commit: string | undefined;
   for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
-    const answer = await get(url, headers, options.signal);
-    if (url.origin === options.url.origin) {
+    const answer = await get(url, sent, signal);
+    if (url.origin === first.origin) {
       commit = commitOf(answer.headers['x-cachew-snapshot-commit']) ?? commit;
     }
     if (!isRedirect(answer)) return { url, answer, commit };
     answer.destroy();
     const next = redirectTarget(url, answer.headers.location);
-    if (next.origin !== url.origin) headers = {};
+    if (next === undefined) {
+      throw new SnapshotError('DOWNLOAD_FAILED', `${nameOf(url)} redirects to no URL that is safe`);
+    }
+    if (next.origin !== url.origin) sent = {};
     url = next;
   }
-  throw new SnapshotError('DOWNLOAD_FAILED', `${nameOf(options.url)} redirects too often`);
+  throw new SnapshotError('DOWNLOAD_FAILED', `${nameOf(first)} redirects too often`);
 }
 
 async function get(
   url: URL,
-  headers: Readonly<Record<string, string>>,
+  headers: Headers,
   signal: AbortSignal | undefined,
 ): Promise<IncomingMessage> {
   const { request } = url.protocol === 'https:' ? https : http;
@@ -141,28 +129,13 @@ async function get(
       asked.end();
     });
   } catch (error) {
-    if (hasCode(error) && HEADER_ERRORS.includes(error.code)) {
+    // HTTP does not allow the header.
+    if (hasCode(error, 'ERR_INVALID_HTTP_TOKEN', 'ERR_INVALID_CHAR')) {
       throw new SnapshotError('INVALID_OPTIONS', error.message, { cause: error });
     }
     const reason = hasCode(error) ? error.code : String(error);
     throw new SnapshotError('DOWNLOAD_FAILED', `${nameOf(url)}: ${reason}`, { cause: error });
   }
-}
-
-function isRedirect({ statusCode }: IncomingMessage): boolean {
-  return statusCode !== undefined && REDIRECTS.includes(statusCode);
-}
-
-function redirectTarget(from: URL, location: string | undefined): URL {
-  if (location !== undefined && URL.canParse(location, from.href)) {
-    const to = new URL(location, from);
-    to.username = '';
-    to.password = '';
-    if (to.protocol === 'https:' || (to.protocol === 'http:' && from.protocol === 'http:')) {
-      return to;
-    }
-  }
-  throw new SnapshotError('DOWNLOAD_FAILED', `${nameOf(from)} redirects to nowhere safe`);
 }
 
 /** Node's parser makes sure that a body has its Content-Length, or its last chunk. */

@@ -1,8 +1,7 @@
 import { ByteReader } from '../archive/byte-reader.js';
 import { readTar } from '../archive/tar-reader.js';
-import { CONFIG_PATH, refuseUnsafeConfig, refuseUnsafeEntry } from './git-directory.js';
 import { type TreeLimits, TreeWriter } from './tree-writer.js';
-import { refuseWindowsPath } from './windows-names.js';
+import { CONFIG_PATH, refuseUnsafeConfig, refuseUnsafeEntry } from './unsafe-entries.js';
 
 export interface ExtractOptions extends TreeLimits {
   /** Checked between entries. It does not end a wait for the source. */
@@ -14,10 +13,10 @@ export interface ExtractOptions extends TreeLimits {
 }
 
 /**
- * Unpacks a tar archive into an empty directory. The source is read to its end, or ended.
+ * Unpacks a tar archive into an empty directory. Reads the source to its end, or ends it.
  *
  * @throws SnapshotError `ARCHIVE_INVALID`, `LIMIT_EXCEEDED`; errors of the source and the file
- * system as they are. Files that were written until then stay.
+ * system as they are. Files that were written before the error stay.
  */
 export async function extractTar(
   source: AsyncIterable<Uint8Array>,
@@ -29,8 +28,7 @@ export async function extractTar(
   try {
     for await (const entry of readTar(reader)) {
       signal?.throwIfAborted();
-      refuseUnsafeEntry(entry);
-      if (platform === 'win32') refuseWindowsPath(entry.path);
+      refuseUnsafeEntry(entry, platform);
       if (entry.path === CONFIG_PATH) await refuseUnsafeConfig(entry.size, reader);
       await tree.write(entry, reader);
       if (entry.kind !== 'directory') onFile();

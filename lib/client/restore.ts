@@ -65,8 +65,8 @@ const PROGRESS_BYTES = 1024 * 1024;
  *   server's own code; `retryAfter` in seconds where it gave one), or an incomplete one
  * - `ARCHIVE_INVALID`: truncated, corrupt, or not a tree of files, directories and symlinks; a name
  *   that this system can't have; a hook, or a setting that could run a program
- * - `LIMIT_EXCEEDED`: `maxBytes` or `maxEntries`; or more than 256 MiB of paths and targets of directories and
- *   symlinks
+ * - `LIMIT_EXCEEDED`: `maxBytes` or `maxEntries`; or more than 256 MiB of paths and targets of
+ *   directories and symlinks
  * - `STORAGE_FULL`
  * - `ABORTED`: `signal` did; its reason is the `cause`
  * - `INTERNAL`: any other failure of the file system, which is the `cause`
@@ -75,13 +75,17 @@ export async function restoreSnapshot(options: RestoreOptions): Promise<RestoreR
   const { directory, headers = {}, signal } = options;
   const url = parseUrl(options.url);
   const limits = {
-    maxBytes: parseLimit(options, 'maxBytes', DEFAULT_MAX_BYTES),
-    maxEntries: parseLimit(options, 'maxEntries', DEFAULT_MAX_ENTRIES),
+    maxBytes: options.maxBytes ?? DEFAULT_MAX_BYTES,
+    maxEntries: options.maxEntries ?? DEFAULT_MAX_ENTRIES,
   };
+  for (const [name, limit] of Object.entries(limits)) {
+    if (Number.isSafeInteger(limit) && limit >= 0) continue;
+    throw new SnapshotError('INVALID_OPTIONS', `${name} must be a whole number from 0`);
+  }
   try {
     signal?.throwIfAborted();
     const target = await findTarget(directory);
-    const download = await startDownload({ url, headers, signal });
+    const download = await startDownload(url, headers, signal);
     try {
       return await unpack(download, target, limits, options);
     } finally {
@@ -99,16 +103,25 @@ async function unpack(
   limits: TreeLimits,
   { onProgress = () => {}, signal }: RestoreOptions,
 ): Promise<RestoreResult> {
-  const { commit, totalBytes } = download;
+  const { commit, totalBytes, chunks } = download;
   let bytes = 0;
   let files = 0;
   let verified = false;
   const report = () => onProgress({ receivedBytes: bytes, totalBytes, files });
-  const received = countBytes(download.chunks, PROGRESS_BYTES, (count) => {
-    bytes = count;
+  async function* received() {
     report();
-  });
-  const checked = verifyDigest(received, () => {
+    let reported = 0;
+    for await (const chunk of chunks) {
+      bytes += chunk.length;
+      if (bytes - reported >= PROGRESS_BYTES) {
+        reported = bytes;
+        report();
+      }
+      yield chunk;
+    }
+    report();
+  }
+  const checked = verifyDigest(received(), () => {
     verified = true;
   });
 
@@ -125,36 +138,6 @@ async function unpack(
     throw error;
   }
   return { commit, bytes, files, verified };
-}
-
-/** Calls `onCount` at the start, after every `step` bytes or more, and at the end. */
-async function* countBytes(
-  chunks: AsyncIterable<Uint8Array>,
-  step: number,
-  onCount: (count: number) => void,
-): AsyncGenerator<Uint8Array> {
-  let count = 0;
-  let reported = 0;
-  onCount(0);
-  for await (const chunk of chunks) {
-    count += chunk.length;
-    if (count - reported >= step) {
-      reported = count;
-      onCount(count);
-    }
-    yield chunk;
-  }
-  onCount(count);
-}
-
-function parseLimit(
-  options: RestoreOptions,
-  name: 'maxBytes' | 'maxEntries',
-  byDefault: number,
-): number {
-  const limit = options[name] ?? byDefault;
-  if (Number.isSafeInteger(limit) && limit >= 0) return limit;
-  throw new SnapshotError('INVALID_OPTIONS', `${name} must be a whole number from 0`);
 }
 
 function parseUrl(text: string | URL): URL {

@@ -2,16 +2,6 @@ import { access, mkdir, mkdtemp, readdir, realpath, rename, rm, rmdir } from 'no
 import { dirname, join, resolve } from 'node:path';
 import { hasCode, SnapshotError } from '../errors.js';
 
-/** A directory beside its future place: on the same file system, where `rename` is atomic. */
-export interface Staging {
-  /** Empty at first; only this user may enter it. */
-  readonly path: string;
-  /** Moves the directory to its place. @throws SnapshotError `TARGET_NOT_EMPTY` */
-  publish(): Promise<void>;
-  /** Removes it, and the empty parents that were made for the target. */
-  remove(): Promise<void>;
-}
-
 /**
  * Resolves the target directory, symlinks included.
  *
@@ -25,18 +15,20 @@ export async function findTarget(directory: string): Promise<string> {
     if ((await readdir(target)).length > 0) throw notEmpty(directory);
     return target;
   } catch (error) {
-    if (hasCode(error) && error.code === 'ENOENT') return resolve(directory);
-    throw hasCode(error) && error.code === 'ENOTDIR'
-      ? notEmpty(directory, error)
-      : impossible(directory, error);
+    if (hasCode(error, 'ENOENT')) return resolve(directory);
+    if (hasCode(error, 'ENOTDIR')) throw notEmpty(directory, error);
+    throw impossible(directory, error);
   }
 }
 
 /**
- * @param target as `findTarget` returned it. Missing parents are made.
- * @throws SnapshotError `INVALID_OPTIONS` when they can't be made.
+ * Makes a directory beside the target, and thus on its file system, where `rename` is atomic. Makes
+ * missing parents.
+ *
+ * @param target as `findTarget` returned it.
+ * @throws SnapshotError `INVALID_OPTIONS` when the target's name is too long.
  */
-export async function createStaging(target: string): Promise<Staging> {
+export async function createStaging(target: string) {
   const parent = dirname(target);
   const missing = await highestMissing(parent);
   const removeParents = async () => {
@@ -51,17 +43,20 @@ export async function createStaging(target: string): Promise<Staging> {
     throw impossible(target, error);
   }
   return {
+    /** Empty at first; only this user may enter it. */
     path,
-    async publish() {
+    /** Moves the directory to the target. @throws SnapshotError `TARGET_NOT_EMPTY` */
+    async publish(): Promise<void> {
       try {
         // Replaces only an empty directory (POSIX, rename).
         await rename(path, target);
       } catch (error) {
-        const taken = hasCode(error) && ['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(error.code);
-        throw taken ? notEmpty(target, error) : error;
+        const isTaken = hasCode(error, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR');
+        throw isTaken ? notEmpty(target, error) : error;
       }
     },
-    async remove() {
+    /** Removes the directory, and the empty parents that were made for the target. */
+    async remove(): Promise<void> {
       await rm(path, { recursive: true, force: true });
       await removeParents();
     },
@@ -86,18 +81,17 @@ async function removeEmpty(deepest: string, highest: string): Promise<void> {
     try {
       await rmdir(directory);
     } catch (error) {
-      if (!hasCode(error)) throw error;
-      if (error.code === 'ENOTEMPTY') return;
+      if (hasCode(error, 'ENOTEMPTY')) return;
       // The directory could not be made, or another process has removed it.
-      if (error.code !== 'ENOENT' && error.code !== 'ENAMETOOLONG') throw error;
+      if (!hasCode(error, 'ENOENT', 'ENAMETOOLONG')) throw error;
     }
     if (directory === highest) return;
   }
 }
 
-/** The target's own name is too long, rather than that of an entry of the archive. */
+/** Tells a target's own name that is too long from an archive's. */
 function impossible(directory: string, error: unknown): unknown {
-  if (!hasCode(error) || error.code !== 'ENAMETOOLONG') return error;
+  if (!hasCode(error, 'ENAMETOOLONG')) return error;
   const shown = `${directory.slice(0, 200)}…`;
   return new SnapshotError('INVALID_OPTIONS', `${shown} is too long`, { cause: error });
 }

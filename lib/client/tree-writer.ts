@@ -24,11 +24,11 @@ const SMALL_FILE_BYTES = 128 * 1024;
 /** Pieces of a large file are gathered up to this size, while earlier ones are written. */
 const LARGE_WRITE_BYTES = 1024 * 1024;
 /**
- * Bytes of the paths and targets of links and directories, which are kept until all else is there. Servers allow as
- * many of all paths by default (`maxPathBytes`).
+ * Bytes of the paths and targets of links and directories, which are kept in memory until all files
+ * are written. By default, servers allow as many bytes of all paths (`maxPathBytes`).
  */
 const MAX_KEPT_BYTES = 256 * 1024 * 1024;
-/** Links and directories that are finished before other work gets a turn. */
+/** Links and directories to finish before other work gets a turn. */
 const BATCH = 256;
 
 export interface TreeLimits {
@@ -37,11 +37,6 @@ export interface TreeLimits {
   /** Files, symlinks and directories. */
   readonly maxEntries: number;
 }
-
-/**
- * The file system can't have a name: it is too long, or has bytes or characters that it refuses.
- */
-const IMPOSSIBLE_NAME = ['ENAMETOOLONG', 'EILSEQ', 'EINVAL'];
 
 type DirectoryEntry = Pick<TarEntry, 'mode' | 'mtime'>;
 
@@ -87,18 +82,16 @@ export class TreeWriter {
       return;
     }
     this.#makeDirectory(path.slice(0, Math.max(0, path.lastIndexOf('/'))));
-    this.#count(entry.size + entry.target.length);
-    if (kind === 'symlink') {
-      this.#keep(path.length + entry.target.length);
+    const isLink = kind === 'symlink';
+    this.#count(entry.size + entry.target.length, isLink ? path.length + entry.target.length : 0);
+    if (isLink) {
       this.#symlinks.push(entry);
-    } else if (entry.size <= SMALL_FILE_BYTES)
+    } else if (entry.size <= SMALL_FILE_BYTES) {
       this.#writeSmall(entry, await reader.take(entry.size));
-    else await this.#writeLarge(entry, reader);
+    } else await this.#writeLarge(entry, reader);
   }
 
-  /**
-   * Makes the symlinks; at last sets the modes and times of directories, which every write changes.
-   */
+  /** Makes the symlinks, then sets modes and times of directories, which every write changes. */
   async finish(signal: AbortSignal | undefined): Promise<void> {
     await inBatches(this.#symlinks, signal, ({ path, target, mtime }) => {
       const place = this.#place(path);
@@ -113,15 +106,13 @@ export class TreeWriter {
     });
   }
 
-  #count(bytes: number): void {
+  /** Counts an entry. @param keptBytes bytes of its names that stay in memory. */
+  #count(bytes: number, keptBytes: number): void {
     this.#bytesLeft -= bytes;
     this.#entriesLeft--;
+    this.#keepableBytes -= keptBytes;
     if (this.#bytesLeft < 0) throw tooMuch('bytes');
     if (this.#entriesLeft < 0) throw tooMuch('entries');
-  }
-
-  #keep(bytes: number): void {
-    this.#keepableBytes -= bytes;
     if (this.#keepableBytes < 0) throw tooMuch('bytes of names');
   }
 
@@ -134,11 +125,9 @@ export class TreeWriter {
     for (let end = path.indexOf('/'); ; end = path.indexOf('/', end + 1)) {
       const ancestor = end === -1 ? path : path.slice(0, end);
       if (!this.#directories.has(ancestor)) {
-        this.#count(0);
-        this.#keep(ancestor.length);
-        withNameFailure(ancestor, () =>
-          mkdirSync(this.#place(ancestor), UNFINISHED_DIRECTORY_MODE),
-        );
+        this.#count(0, ancestor.length);
+        const place = this.#place(ancestor);
+        withNameFailure(ancestor, () => mkdirSync(place, UNFINISHED_DIRECTORY_MODE));
         this.#directories.set(copyOf(ancestor), undefined);
       }
       if (end === -1) return;
@@ -216,22 +205,21 @@ function withNameFailure<T>(path: string, make: () => T): T {
   }
 }
 
-/** The error for a failure to make an entry, if the entry's name is the reason. */
+/** The error to throw if an entry could not be made: its name may be the reason. */
 function nameFailure(path: string, error: unknown): unknown {
-  if (!hasCode(error)) return error;
-  if (error.code === 'EEXIST') return duplicate(path, error);
-  if (!IMPOSSIBLE_NAME.includes(error.code)) return error;
+  if (hasCode(error, 'EEXIST')) return duplicate(path, error);
+  // The name is too long, or has bytes or characters that the file system refuses.
+  if (!hasCode(error, 'ENAMETOOLONG', 'EILSEQ', 'EINVAL')) return error;
   const message = `the archive has ${shownName(path)}, which can't be here: ${error.code}`;
   return new SnapshotError('ARCHIVE_INVALID', message, { cause: error });
 }
 
 function duplicate(path: string, cause?: unknown): SnapshotError {
-  return new SnapshotError('ARCHIVE_INVALID', `the archive has ${shownName(path)} twice`, {
-    cause,
-  });
+  const message = `the archive has ${shownName(path)} twice`;
+  return new SnapshotError('ARCHIVE_INVALID', message, { cause });
 }
 
-/** A part of a longer string would keep that in memory. */
+/** A substring would keep the whole string in memory. */
 function copyOf(path: string): string {
   return Buffer.from(path, 'latin1').toString('latin1');
 }

@@ -10,10 +10,10 @@ import {
   milliseconds,
 } from '../check-options.js';
 import type { LockRegistry } from '../locks/registry.js';
-import type { RepositoryId } from '../repository.js';
+import { HOST, type RepositoryId } from '../repository.js';
 import type { SnapshotStore } from '../stores/store.js';
 
-/** What is sent upstream as HTTP basic authentication, in a request header and nowhere else. */
+/** Sent upstream as HTTP basic authentication, in a request header and nowhere else. */
 export interface Credentials {
   readonly username: string;
   readonly password: string;
@@ -25,15 +25,14 @@ export type CredentialsProvider = (
 
 export type Authorize = (req: Request, repository: RepositoryId) => boolean | Promise<boolean>;
 
-/** The part of a pino-like logger that is used. */
+/** The methods of a pino-like logger that the service calls. */
 export interface Logger {
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
 }
 
-const KIB = 1024;
-const MIB = 1024 * KIB;
-const GIB = 1024 * MIB;
+const MIB = 2 ** 20;
+const GIB = 2 ** 30;
 const MINUTE = 60_000;
 
 const count = z.number().int().min(1).max(0x7fff_ffff);
@@ -50,35 +49,39 @@ const host = z.strictObject({
   /** The base of `remote.origin.url` in snapshots. Default: `baseUrl`. */
   publicUrl: httpUrl.optional(),
   /**
-   * Called once for each fetch. Default: fetch anonymously. Risk: all clients of the router can read what these
-   * credentials can read; restrict that with `authorize`.
+   * Called once for each fetch. Default: fetch anonymously. Risk: all clients of the router can
+   * read all that these credentials can read; restrict that with `authorize`.
    */
   credentials: callback<CredentialsProvider>().optional(),
   /**
-   * Base URLs below which redirects of the host's repositories may lead, beside `baseUrl`. Default: none.
-   * Risk: `authorize` is asked for the repository that the client named, not for where a redirect leads.
+   * Base URLs below which redirects of the host's repositories may lead, beside `baseUrl`. Default:
+   * none. Risk: `authorize` sees the repository that the client names, not the target of a
+   * redirect.
    */
   redirectTo: z.array(httpUrl).default([]),
   /**
-   * Whether `Org/Repo` and `org/repo` are one repository to the host. Paths are then in lower case wherever
-   * they appear, in what `authorize` gets and in `remote.origin.url` too. Default: true for github.com,
+   * Whether `Org/Repo` and `org/repo` are one repository to the host. Then all paths are in lower
+   * case, also for `authorize` and in `remote.origin.url`. Default: true for github.com,
    * gitlab.com, bitbucket.org and codeberg.org, else false.
    */
   caseInsensitivePaths: z.boolean().optional(),
   /**
-   * Refuses commits that a client requests by id and that no branch or tag reaches, also those stored before this
-   * was set. Default: false. Risk: many hosts keep the commits of pull requests, also from forks, and give them by
-   * id to everyone who may read the repository.
+   * Refuses commits that a client requests by id and that no branch or tag reaches, also if they
+   * are already stored. Default: false. Risk: many hosts keep the commits of pull requests, also
+   * from forks, and give them by id to everyone who may read the repository.
    */
   onlyReachableCommits: z.boolean().default(false),
-  /** Lets the host, and those of `redirectTo`, resolve to private, loopback and link-local addresses. Default: false. */
+  /**
+   * Lets the host and the hosts of `redirectTo` resolve to private, loopback and link-local
+   * addresses. Default: false.
+   */
   allowPrivateAddresses: z.boolean().default(false),
 });
 
 const hostName = z
   .string()
-  .regex(
-    /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*|\[[0-9a-f:.]+\])(?::\d{1,5})?$/,
+  .refine(
+    (name) => HOST.test(name) && name === name.toLowerCase(),
     'must be a lower-case host name, with a port where clients are to name one',
   );
 
@@ -88,29 +91,30 @@ const hosts = z.union([
 ]);
 
 const limits = z.strictObject({
-  /** Clones per host that run at once. More wait in the queue of their host. */
+  /** Clones per host that run at once. More wait. */
   concurrentClones: count.default(2),
-  /** Checks and fetches per host that run at once, and as many queries to mirrors. More wait in the host's queue. */
+  /** Checks and fetches per host that run at once, and as many queries to mirrors. More wait. */
   concurrentFetches: count.default(8),
   /** Builds that run at once. More wait in a queue, in fair turns. */
   concurrentGenerations: count.default(2),
   /**
-   * Artifacts that are built or queued, and repositories whose mirrors `ensure-refs` and bundles query. More get 503.
-   * Hits always pass.
+   * Artifacts that are built or queued, and repositories whose mirrors `ensure-refs` and bundles
+   * query. More get 503. Hits always pass.
    */
   maxPending: count.default(1000),
-  /**
-   * Snapshots by `ref` or `depth`, and bundles, of one repository that are built or queued. One more gets 429.
-   */
+  /** Variants and bundles of one repository that are built or queued. One more gets 429. */
   maxPendingVariants: count.default(32),
   /** Threads that resolve the deltas of one pack. */
   indexThreads: count.max(64).default(Math.min(4, availableParallelism())),
   /**
-   * Milliseconds within which a clone or fetch must make progress: until the first MiB of the pack, for each further
-   * 256 MiB, and from its end to the verified mirror. The whole has no limit.
+   * Milliseconds within which a clone or fetch must make progress: until the first MiB of the pack,
+   * for each further 256 MiB, and from its end to the verified mirror. The whole has no limit.
    */
   cloneTimeout: milliseconds.default(120 * MINUTE),
-  /** Milliseconds for one build, again for the store to take it, and for one repack or connectivity check. */
+  /**
+   * Milliseconds for one build, again for the store to take it, and for one repack or connectivity
+   * check.
+   */
   generationTimeout: milliseconds.default(30 * MINUTE),
   /** Milliseconds within which a connection to the upstream must be made. */
   connectTimeout: milliseconds.default(10_000),
@@ -120,7 +124,7 @@ const limits = z.strictObject({
   stallTimeout: milliseconds.default(MINUTE),
   /** Milliseconds without a byte taken by a client, after which its connection is cut. */
   clientStallTimeout: milliseconds.default(5 * MINUTE),
-  /** Milliseconds for which a failed clone or build is remembered, and not repeated. 0: not at all. */
+  /** Milliseconds for which a failed clone or build is remembered, not repeated. 0: not at all. */
   failureMemory: duration.default(30_000),
   /** Bytes of the upstream's list of refs. */
   maxRefsBytes: bytes.default(64 * MIB),
@@ -144,53 +148,54 @@ const limits = z.strictObject({
   maxPathBytes: bytes.default(256 * MIB),
   /** Bytes of the files of one checkout. */
   maxCheckoutBytes: bytes.default(16 * GIB),
-  /** Steps of matching paths with `.gitattributes` for one checkout: bytes compared, about 5 ns each. */
+  /** Steps to match paths with `.gitattributes` in one checkout: bytes compared, 5 ns each. */
   maxAttributeSteps: bytes.default(2_000_000_000),
   /** Bytes of all mirrors. The least recently used are evicted first, but never one in use. */
   maxMirrorBytes: bytes.default(100 * GIB),
   /** Stored snapshots by `ref` or `depth`, and bundles, of one repository. */
   maxVariants: z.number().int().min(0).max(10_000).default(16),
-  /** Bytes of the default store's directory. The least recently used snapshots are evicted first. */
+  /** Bytes of the default store's directory. The least recently used artifacts go first. */
   maxStoreBytes: bytes.default(50 * GIB),
 });
 
 const freshness = z.strictObject({
   /**
-   * What happens when the last check is older than `maxAge`. `stale-while-revalidate`: the stored snapshot is served,
-   * and the upstream is checked in the background. `strict`: the upstream is checked first, and a new snapshot is
-   * built if refs have moved. In both modes, the stored snapshot is served when the upstream can't be reached.
+   * What happens when the last check is older than `maxAge`. `stale-while-revalidate`: the stored
+   * snapshot is served, and the upstream is checked in the background. `strict`: the upstream is
+   * checked first, and a new snapshot is built if refs have moved. In both modes, the stored
+   * snapshot is served when the upstream can't be reached.
    */
   mode: z.enum(['stale-while-revalidate', 'strict']).default('stale-while-revalidate'),
   /**
-   * Milliseconds after the upstream was asked for which it is not asked again; after it failed, these or
-   * those of `checkInterval`, whichever is less. 0: for each request.
+   * Milliseconds for which a check of the upstream counts; for a failed one, these or those of
+   * `checkInterval`, whichever is less. 0: each request checks.
    */
   maxAge: duration.default(MINUTE),
   /**
-   * The least milliseconds between two background checks of one upstream, or checks for a missing ref or commit.
+   * The least milliseconds between two background checks of one upstream, or checks for a missing
+   * ref or commit.
    */
   checkInterval: duration.default(5000),
   /**
-   * The least milliseconds between two background builds of a default snapshot after pushes. Mirror and bundles stay
-   * fresh meanwhile. No effect in mode `strict`, nor on a refresh by hand.
+   * The least milliseconds between two background builds of a default snapshot after pushes. Mirror
+   * and bundles stay fresh meanwhile. No effect in mode `strict`, nor on a refresh by hand.
    */
   minRebuildInterval: duration.default(5 * MINUTE),
   /**
-   * Milliseconds for which an upstream may refuse a repository (401, 403, 404 or 410, and no other answer) before it
-   * is no longer served, and its mirror and stored artifacts are deleted. That happens to repositories that became
-   * private or were deleted; an outage never has this effect. Risk: expired credentials cause refusals, too.
+   * Milliseconds for which an upstream may refuse a repository (401, 403, 404 or 410, and no other
+   * answer) before it is no longer served, and its mirror and stored artifacts are deleted. That
+   * happens to repositories that became private or were deleted; an outage never has this effect.
+   * Risk: expired credentials cause refusals, too.
    */
   forgetAfter: duration.default(60 * MINUTE),
-  /** Milliseconds between refreshes of repositories that clients use. Default: refreshes follow requests only. */
+  /** Milliseconds between refreshes of repositories in use. Default: only requests cause them. */
   refreshInterval: milliseconds.optional(),
-  /** Milliseconds after the last request during which a repository is refreshed every `refreshInterval`. */
+  /** Milliseconds after the last request for which a repository counts as in use. */
   keepWarmFor: milliseconds.default(24 * 60 * MINUTE),
 });
 
 const snapshot = z.strictObject({
-  /**
-   * zstd level of everything but packs, which do not compress. 1 (fast) to 19 (small).
-   */
+  /** zstd level of everything but packs, which do not compress. 1 (fast) to 19 (small). */
   compressionLevel: z.number().int().min(1).max(19).default(1),
   /**
    * Writes `core.checkStat=minimal` and `core.trustctime=false` into the snapshot's config, so that
@@ -202,9 +207,9 @@ const snapshot = z.strictObject({
 const schema = z.strictObject({
   /** Directory for mirrors, unfinished files and the default store; made if missing. */
   dataDir: z.string().min(1, 'must be a path'),
-  /** The allow-list: nothing else is ever reached. */
+  /** The allow-list: no other host is ever reached. */
   hosts,
-  /** Says per request whether a repository may be seen. Default: all of the allowed hosts may. */
+  /** Says per request whether a client may see a repository. Default: always. */
   authorize: callback<Authorize>().optional(),
   /** Default: a `FileSystemStore` in `dataDir`. */
   store: methods<SnapshotStore>(
@@ -219,8 +224,9 @@ const schema = z.strictObject({
   /** Default: silent. */
   logger: methods<Logger>(['warn', 'error'], 'a logger').optional(),
   /**
-   * Redirects git itself, which asks for `{mount}/{host}/{path}/info/refs`, to the host's `publicUrl`. So
-   * `url.{mount}.insteadOf` also works for clones and pulls. Default: false, such requests go to the host app.
+   * Redirects git itself, which asks for `{mount}/{host}/{path}/info/refs`, to the host's
+   * `publicUrl`. So `url.{mount}.insteadOf` also works for clones and pulls. Default: false, such
+   * requests go to the host app.
    */
   redirectGit: z.boolean().default(false),
   /** Sent upstream. Some hosts choose the smart protocol by the `git/` at its start. */
@@ -246,14 +252,8 @@ export type SnapshotFormat = z.output<typeof snapshot>;
  */
 export function parseOptions(options: SnapshotOptions): SnapshotConfig {
   const config = checkOptions(schema, options);
-  for (const part of [
-    ...Object.values(config.hosts),
-    config.hosts,
-    config.limits,
-    config.freshness,
-    config.snapshot,
-  ]) {
-    Object.freeze(part);
-  }
+  const { hosts, limits, freshness, snapshot } = config;
+  const parts = [...Object.values(hosts), hosts, limits, freshness, snapshot];
+  for (const part of parts) Object.freeze(part);
   return Object.freeze(config);
 }

@@ -2,8 +2,8 @@ import { EventEmitter } from 'node:events';
 import { inspect } from 'node:util';
 
 /*
- * Calls of the host app's listeners and loggers. Their errors become warnings of the process: they must neither fail
- * our work nor end the process.
+ * Calls of the host app's listeners and loggers. Their errors become warnings of the process: they
+ * must neither fail our work nor end the process.
  */
 
 /** @param what names the called function in the warning: "a logger". */
@@ -19,7 +19,7 @@ export function callHost(what: string, call: () => unknown): void {
   }
 }
 
-/** Makes an emitter whose listeners can't disturb each other, or whoever emits. */
+/** Makes an emitter whose listeners can't disturb each other, nor the emitting code. */
 export function hostEvents<Events extends Record<keyof Events, unknown[]>>(): EventEmitter<Events> {
   const events = new EventEmitter<Events>();
   type Name = Parameters<typeof events.rawListeners>[0];

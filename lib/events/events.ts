@@ -8,8 +8,8 @@ interface About {
 }
 
 /**
- * The events of a service. Listeners run synchronously, so they should be quick. An error that a listener throws
- * becomes a warning of the process, and affects nothing else.
+ * The events of a service. Listeners run synchronously, so they should be quick. An error that a
+ * listener throws becomes a warning of the process, and affects nothing else.
  */
 export interface SnapshotEvents {
   /** A stored artifact was opened. */
@@ -19,7 +19,7 @@ export interface SnapshotEvents {
   cloneStarted: [About];
   /** Progress of a clone or fetch. */
   cloneProgress: [About & { readonly progress: FetchProgress }];
-  /** `objects` and `packBytes` were fetched; packs of `restoredBytes` came from the stored snapshot. */
+  /** `objects` and `packBytes` were fetched; `restoredBytes` came from the stored snapshot. */
   cloneFinished: [
     About & {
       readonly milliseconds: number;
@@ -28,7 +28,7 @@ export interface SnapshotEvents {
       readonly restoredBytes: number;
     },
   ];
-  /** The stored snapshot could not be read, or was incomplete: the clone fetches everything from the upstream. */
+  /** The stored snapshot could not be read, or was incomplete: the clone fetches everything. */
   restoreFailed: [About & { readonly error: SnapshotError }];
   cloneFailed: [About & { readonly milliseconds: number; readonly error: SnapshotError }];
   /** The upstream was checked. `changed`: refs moved, and `packBytes` were fetched. */
@@ -41,11 +41,11 @@ export interface SnapshotEvents {
     },
   ];
   /**
-   * The upstream has refused a repository for longer than `forgetAfter`: its mirror and stored artifacts were
-   * deleted. `error`: some could not be deleted; that is tried again.
+   * The upstream has refused a repository for longer than `forgetAfter`: its mirror and stored
+   * artifacts were deleted. `error`: some could not be deleted; the service tries again.
    */
   forgotten: [About & { readonly error: SnapshotError | undefined }];
-  /** The check or fetch failed. Stored artifacts are served on. */
+  /** The check or fetch failed. The service goes on serving stored artifacts. */
   refreshFailed: [About & { readonly milliseconds: number; readonly error: SnapshotError }];
   /** Packs of a mirror were consolidated; `packs`: how many remain. */
   consolidated: [About & { readonly milliseconds: number; readonly packs: number }];
@@ -54,8 +54,8 @@ export interface SnapshotEvents {
   /** A mirror was removed, to stay within the budget or on request. */
   mirrorEvicted: [About & { readonly bytes: number }];
   /**
-   * A damaged or incomplete mirror was set aside; it will be cloned again. `repository` is `undefined` if a mirror
-   * can't be read when the service starts; it is left as it is.
+   * A damaged or incomplete mirror was set aside; it will be cloned again. `repository` is
+   * `undefined` if a mirror can't be read when the service starts; it is left as it is.
    */
   mirrorBroken: [{ readonly repository: RepositoryId | undefined; readonly error: SnapshotError }];
   generationStarted: [About & { readonly etag: string; readonly commit: string | undefined }];

@@ -4,7 +4,7 @@ import type { ArtifactSource, GeneratedArtifact, StoredArtifact } from '../artif
 import type { ArtifactId } from '../artifact/id.js';
 import type { SnapshotConfig } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
-import type { ByteRange } from '../stores/store.js';
+import type { ArtifactHandler, Exchange } from './answer.js';
 import { sendBody } from './body.js';
 import {
   evaluatePreconditions,
@@ -13,7 +13,6 @@ import {
   type Selection,
   select,
 } from './conditional.js';
-import type { ArtifactHandler, Exchange } from './exchange.js';
 import { attachment, formatHttpDate } from './header-fields.js';
 import { sendProblem } from './problem.js';
 
@@ -28,8 +27,8 @@ export interface ArtifactKind<Id extends ArtifactId> {
   /** Headers of 200 and 206 beyond those that every artifact has. */
   headers?(id: Id, artifact: ServedArtifact): OutgoingHttpHeaders;
   /**
-   * Answers a GET of an artifact that is not stored, if no build is needed. With this method, a GET always
-   * looks into the store first. @returns whether it has answered.
+   * Answers a GET of an artifact that is not stored, if no build is needed. With this method, a GET
+   * always looks into the store first. @returns whether it has answered.
    */
   answersInstead?(id: Id, exchange: Exchange): Promise<boolean>;
 }
@@ -40,16 +39,16 @@ const MAX_OPEN_ATTEMPTS = 3;
 /**
  * `GET` and `HEAD` of an artifact.
  *
- * - A plain GET calls `get` alone, and HEAD calls `stat` alone. A GET with preconditions or a range looks
- *   into the store first, and then opens exactly the version that its selection was made for.
- * - A version that the client pins with an entity tag is served as long as the store has it, also after it
- *   was replaced, and without a check of the upstream.
- * - `Cache-Control: no-cache` lets caches keep an artifact but makes them revalidate it at each use, as the
- *   next fetch may replace it. With `authorize` it is also `private`.
+ * - A plain GET calls `get` alone, and HEAD calls `stat` alone. A GET with preconditions or a range
+ *   looks into the store first, selects from a version, and opens exactly this version.
+ * - A version that the client pins with an entity tag is served as long as the store has it, also
+ *   after it was replaced, and without a check of the upstream.
+ * - `Cache-Control: no-cache` lets caches keep an artifact but makes them revalidate it at each
+ *   use: the next fetch may replace it. With `authorize` it is also `private`.
  */
 export function createArtifactHandler<Id extends ArtifactId>(
   source: ArtifactSource,
-  { authorize, limits }: Pick<SnapshotConfig, 'authorize' | 'limits'>,
+  { authorize, limits }: SnapshotConfig,
   kind: ArtifactKind<Id>,
 ): ArtifactHandler {
   const { clientStallTimeout } = limits;
@@ -87,8 +86,9 @@ export function createArtifactHandler<Id extends ArtifactId>(
       const { body, size } = opened;
       if (range === undefined) return sendBody(res, 200, whole, body, { ...sending, length: size });
       const length = range.end - range.start + 1;
-      const part = { 'Content-Length': length, 'Content-Range': contentRange(range, size) };
-      return sendBody(res, 206, { ...whole, ...part }, body, { ...sending, length });
+      const contentRange = `bytes ${range.start}-${range.end}/${size}`;
+      const part = { ...whole, 'Content-Length': length, 'Content-Range': contentRange };
+      return sendBody(res, 206, part, body, { ...sending, length });
     }
 
     const artifact = await source.get(id, { signal });
@@ -107,7 +107,7 @@ export function createArtifactHandler<Id extends ArtifactId>(
     return tags.length === 0 ? undefined : await source.pinned(id, tags, { signal });
   }
 
-  /** Redirects the client to the store, if that has a URL for the artifact. @returns whether it has. */
+  /** Redirects the client to the store, if it has a URL for the artifact. @returns whether so. */
   async function redirect(id: Id, stored: StoredArtifact, { res, signal }: Exchange) {
     const contentDisposition = attachment(kind.filename(id));
     const about = { contentType: kind.contentType, contentDisposition, signal };
@@ -167,10 +167,6 @@ export function createArtifactHandler<Id extends ArtifactId>(
       await (exchange.req.method === 'HEAD' ? head(id, exchange) : get(id, exchange));
     },
   };
-}
-
-function contentRange({ start, end }: ByteRange, size: number): string {
-  return `bytes ${start}-${end}/${size}`;
 }
 
 function preconditionFailed(): SnapshotError {

@@ -5,8 +5,8 @@ import { SnapshotError } from '../errors.js';
 import type { ObjectBody } from '../stores/store.js';
 
 export interface BodyOptions {
-  /** Bytes that the body must have. A body of another length fails. Default: any length. */
-  length?: number | undefined;
+  /** Bytes that the body must have; `undefined`: any number. */
+  length: number | undefined;
   /** Milliseconds within which the client must take some of the written bytes. */
   clientStallTimeout: number;
   /** Aborts when the client is gone. */
@@ -14,13 +14,12 @@ export interface BodyOptions {
 }
 
 /**
- * Sends `body` at the client's speed, then ends the response. Writes the head with the first bytes, so
- * that a failure before them can still be answered. Rejects when the body fails, or when the client leaves
- * or stalls; the response stays open then. Destroys `body` in any case.
+ * Sends `body` at the client's speed, then ends the response. Writes the head with the first bytes:
+ * a failure before them can still be answered. Rejects when the body fails, or when the client
+ * leaves or stalls; the response stays open then. Destroys `body` in any case.
  *
  * A body shorter or longer than its `Content-Length` fails: it would desynchronise a kept-alive
- * connection. A chunk is recycled when `write` calls back. If a middleware's `write` never calls back, it
- * is not recycled.
+ * connection. Recycles a chunk when `write` calls back, which a middleware's `write` may never do.
  */
 export async function sendBody(
   res: ServerResponse,

@@ -16,9 +16,7 @@ export interface Representation extends Required<Validators> {
   readonly size: number;
 }
 
-export type Precondition = 'holds' | 'not-modified' | 'failed';
-
-/** What to answer a GET or HEAD with. */
+/** The kind of answer to a GET or HEAD. */
 export type Selection =
   | { readonly kind: 'whole' }
   | { readonly kind: 'part'; readonly range: ByteRange }
@@ -34,8 +32,9 @@ export function needsSelection({ headers }: ConditionalRequest): boolean {
 }
 
 /**
- * The entity tags that a client pins: it has parts of an artifact and wants the rest of the same version.
- * They are the strong tags of `If-Match`, else the tag in the `If-Range` of a range request.
+ * The entity tags that a client pins: it has parts of an artifact and wants the rest of the same
+ * version. They are the strong tags of `If-Match`, else the tag in the `If-Range` of a range
+ * request.
  */
 export function pinnedTags({ headers }: ConditionalRequest): string[] {
   const ifMatch = headers['if-match'];
@@ -49,13 +48,13 @@ export function pinnedTags({ headers }: ConditionalRequest): string[] {
 
 /**
  * Evaluates the preconditions of a GET or HEAD in the order of RFC 9110, section 13.2.2, steps 1 to
- * 4. A date is ignored where an entity tag decides, where it is malformed, and where the
- * representation has no modification date.
+ * 4. Ignores a date where an entity tag decides, the date is malformed, or the representation has
+ * no modification date.
  */
 export function evaluatePreconditions(
   { headers }: ConditionalRequest,
   { etag, storedAt }: Validators,
-): Precondition {
+): 'holds' | 'not-modified' | 'failed' {
   const ifMatch = headers['if-match'];
   if (ifMatch !== undefined) {
     if (!matches(ifMatch, etag, 'strong')) return 'failed';
@@ -72,17 +71,16 @@ export function evaluatePreconditions(
 }
 
 /**
- * The whole of RFC 9110, section 13.2.2: preconditions first, then `If-Range` and `Range`, which are
- * defined for GET only.
+ * All steps of RFC 9110, section 13.2.2: preconditions first, then `If-Range` and `Range`, which
+ * only GET has.
  */
 export function select(request: ConditionalRequest, current: Representation): Selection {
   const precondition = evaluatePreconditions(request, current);
   if (precondition !== 'holds') return { kind: precondition };
 
-  const { range: field } = request.headers;
-  if (request.method !== 'GET' || field === undefined) return { kind: 'whole' };
-  if (!ifRangeHolds(request.headers['if-range'], current)) return { kind: 'whole' };
-  const range = parseRange(field, current.size);
+  const { range: field, 'if-range': ifRange } = request.headers;
+  const isRanged = request.method === 'GET' && ifRangeHolds(ifRange, current);
+  const range = isRanged && field !== undefined ? parseRange(field, current.size) : undefined;
   if (range === undefined) return { kind: 'whole' };
   return range === 'unsatisfiable' ? { kind: range, size: current.size } : { kind: 'part', range };
 }
@@ -105,13 +103,9 @@ function wasModifiedSince(
 }
 
 /** Section 13.1.5: one strong tag, or the exact `Last-Modified`. */
-function ifRangeHolds(
-  field: string | string[] | undefined,
-  { etag, storedAt }: Representation,
-): boolean {
-  if (field === undefined) return true;
-  if (typeof field !== 'string') return false;
-  return field === etag || parseHttpDate(field) === wholeSecond(storedAt);
+function ifRangeHolds(field: unknown, { etag, storedAt }: Representation): boolean {
+  if (field === undefined || field === etag) return true;
+  return typeof field === 'string' && parseHttpDate(field) === wholeSecond(storedAt);
 }
 
 /** HTTP-dates count whole seconds. */

@@ -14,16 +14,16 @@ interface Connection {
 /** A request among others of its connection. */
 export interface Turn {
   /** Resolves when the requests before it on its connection are over. */
-  readonly come: Promise<void>;
+  readonly ready: Promise<void>;
   /** Aborts when the client leaves before its answer is complete. */
   readonly signal: AbortSignal;
 }
 
 /**
- * Runs requests that are pipelined on one connection (RFC 9112, section 9.3.2) one after another. Their
- * answers are sent in order anyway, so that a file opened for a later request would stay open for nothing.
- * A response that still waits for its connection does not learn that the connection has closed: its signal
- * aborts then.
+ * Runs requests that are pipelined on one connection (RFC 9112, section 9.3.2) one after another.
+ * Their answers are sent in order anyway: a file opened for a later request would stay open for
+ * nothing. A response that waits for its connection does not learn that the connection has closed:
+ * its signal aborts then.
  */
 export class Connections {
   readonly #known = new WeakMap<object, Connection>();
@@ -33,13 +33,14 @@ export class Connections {
     const controller = new AbortController();
     const { signal } = controller;
     const connection = this.#connectionOf(req);
-    if (connection.unanswered.size >= MAX_PIPELINED) {
+    const { unanswered, last: ready } = connection;
+    if (unanswered.size >= MAX_PIPELINED) {
       throw new SnapshotError('OVERLOADED', 'too many requests are pipelined');
     }
-    connection.unanswered.add(controller);
-    const over = new Promise<void>((resolve) => {
+    unanswered.add(controller);
+    connection.last = new Promise((resolve) => {
       const end = () => {
-        connection.unanswered.delete(controller);
+        unanswered.delete(controller);
         if (!res.writableFinished) controller.abort();
         resolve();
       };
@@ -48,9 +49,7 @@ export class Connections {
       else res.once('finish', end).once('close', end);
       signal.addEventListener('abort', () => resolve(), { once: true });
     });
-    const { last: come } = connection;
-    connection.last = over;
-    return { come, signal };
+    return { ready, signal };
   }
 
   #connectionOf({ socket, httpVersionMajor }: IncomingMessage): Connection {

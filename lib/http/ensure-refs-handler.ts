@@ -2,7 +2,7 @@ import type { Request } from 'express';
 import { z } from 'zod';
 import type { ArtifactSource, EnsuredRefs, WantedRefs } from '../artifact/artifact.js';
 import { SnapshotError } from '../errors.js';
-import type { ArtifactHandler, Exchange } from './exchange.js';
+import type { ArtifactHandler, Exchange } from './answer.js';
 import { bodyWasRead, readBody } from './request-body.js';
 
 const MAX_BODY_BYTES = 256 * 1024;
@@ -13,12 +13,9 @@ export function createEnsureRefsHandler(source: ArtifactSource): ArtifactHandler
     const wanted = parseWantedRefs(await readJson(req));
     const ensured = await source.ensureRefs(repository, wanted, { signal });
     const body = JSON.stringify(toAnswer(wanted, ensured));
-    res.writeHead(200, {
-      'Content-Type': 'application/json',
-      'Content-Length': Buffer.byteLength(body),
-      'Cache-Control': 'no-store',
-    });
-    res.end(body);
+    const length = Buffer.byteLength(body);
+    const headers = { 'Content-Type': 'application/json', 'Content-Length': length };
+    res.writeHead(200, { ...headers, 'Cache-Control': 'no-store' }).end(body);
   }
 
   return { methods: ['POST'], upstreamFailureStatus: 502, serve };
@@ -35,14 +32,19 @@ function toAnswer(wanted: WantedRefs, { refs, missingCommits, fetched }: Ensured
 }
 
 /**
- * Reads the body as JSON, whatever its `Content-Type` says, or takes the value that a body parser of the
- * host app has left.
+ * Reads the body as JSON, whatever its `Content-Type` says, or takes the value that a body parser
+ * of the host app has left.
  *
- * @throws SnapshotError `INVALID_REQUEST`; `INVALID_OPTIONS` when the host app has read the body and left
- *   no value.
+ * @throws SnapshotError `INVALID_REQUEST`; `INVALID_OPTIONS` when the host app has read the body
+ *   and left no value.
  */
 async function readJson(req: Request): Promise<unknown> {
-  const body = bodyWasRead(req) ? parsedBody(req) : await readBody(req, MAX_BODY_BYTES);
+  // Express 4's parsers set `req.body` also when they don't read the body.
+  const wasRead = bodyWasRead(req);
+  if (wasRead && req.body === undefined) {
+    throw new SnapshotError('INVALID_OPTIONS', 'the body was read before the router, and is gone');
+  }
+  const body: unknown = wasRead ? req.body : await readBody(req, MAX_BODY_BYTES);
   const isText = typeof body === 'string' || Buffer.isBuffer(body);
   if (body === undefined || (isText && Buffer.byteLength(body) > MAX_BODY_BYTES)) {
     throw new SnapshotError('INVALID_REQUEST', 'the body is too large');
@@ -56,21 +58,15 @@ async function readJson(req: Request): Promise<unknown> {
   }
 }
 
-/** For a body that was read. Express 4's parsers set `req.body` also when they don't read the body. */
-function parsedBody(req: Request): unknown {
-  if (req.body !== undefined) return req.body;
-  throw new SnapshotError('INVALID_OPTIONS', 'the body was read before the router, and is gone');
-}
-
 const MAX_ENTRIES = 1_000;
 /** git's limit on the length of paths, and so of ref names. */
 const MAX_NAME_LENGTH = 4_096;
 
-/** An id as git takes it: abbreviated, in either case. Empty: any id for a ref, no id in the list. */
+/** An id, abbreviated or not, in either case. Empty: any id for a ref, no id in the list. */
 const emptyOrOid = z.string().regex(/^(?:[0-9a-f]{4,40})?$/i);
 const name = z.string().max(MAX_NAME_LENGTH);
 
-/** The members of an object. `z.record` would leave out `__proto__`, which a client may send as a name. */
+/** The members of an object. `z.record` would leave out `__proto__`, which a client may send. */
 const members = z
   .custom<object>((value) => typeof value === 'object' && value !== null && !Array.isArray(value))
   .transform((value) => new Map<unknown, unknown>(Object.entries(value)));
@@ -89,8 +85,8 @@ const schema = z
   .transform(({ refs, commits }) => ({ refs, commits: commits.filter((id) => id !== '') }));
 
 /**
- * Parses the JSON of `ensure-refs`: `{"refs": {"{name}": "{id or empty}"}, "commits": ["{id}"]}`. Any string
- * is taken as a name: a name that git refuses is a ref that does not exist.
+ * Parses `{"refs": {"{name}": "{id or empty}"}, "commits": ["{id}"]}`. Any string may be a name: a
+ * name that git refuses is a ref that does not exist.
  *
  * @throws SnapshotError `INVALID_REQUEST`
  */

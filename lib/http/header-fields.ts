@@ -10,8 +10,9 @@ export interface EntityTag {
 const TAG = /(W\/)?("[\x21\x23-\x7e\x80-\xff]*")/y;
 
 /**
- * The tags of an `If-Match` or `If-None-Match` list, whose members may be empty (section 5.6.1.2). Stops at
- * the first member that is no entity tag: no later member can match. Linear in the field's length.
+ * The tags of an `If-Match` or `If-None-Match` list, whose members may be empty (section 5.6.1.2).
+ * Stops at the first member that is no entity tag: no later member can match. Linear in the field's
+ * length.
  */
 export function parseEntityTags(field: string): EntityTag[] {
   const tags: EntityTag[] = [];
@@ -36,9 +37,9 @@ function skipBlanks(field: string, from: number): number {
 const SINGLE_RANGE = /^bytes=[\t ]*(?:(\d+)-(\d*)|-(\d+))[\t ]*$/i;
 
 /**
- * Parses a `Range` field for a representation of `size` bytes. `undefined`: ignore the field. It has another
- * unit, is malformed (as `5-3` is), or has several ranges: a server need not support these, and the answer
- * would be a multipart body.
+ * Parses a `Range` field for a representation of `size` bytes. `undefined`: ignore the field. It
+ * has another unit, is malformed (as `5-3` is), or has several ranges: a server need not support
+ * these, and the answer would be a multipart body.
  */
 export function parseRange(field: string, size: number): ByteRange | 'unsatisfiable' | undefined {
   const match = SINGLE_RANGE.exec(field);
@@ -73,23 +74,18 @@ export function formatHttpDate(milliseconds: number): string {
   return new Date(milliseconds).toUTCString();
 }
 
-/** What `encodeURIComponent` leaves alone but RFC 8187 does not allow in an extended value. */
-const NOT_ATTR_CHAR = /['()*]/g;
-
 /**
- * `Content-Disposition: attachment` (RFC 6266) for a file name of any characters. A name that a quoted string
- * can't carry safely is also given as `filename*`, which clients prefer. That includes names with `%`, since
- * some clients decode escapes in the plain form.
+ * `Content-Disposition: attachment` (RFC 6266) for a file name of any characters. Gives a name that
+ * a quoted string can't carry safely also as `filename*`, which clients prefer. That includes names
+ * with `%`: some clients decode escapes in the plain form.
  */
 export function attachment(filename: string): string {
   const plain = filename.replace(/[^\x20-\x7e]|["\\%]/gu, '_');
   const value = `attachment; filename="${plain}"`;
-  return plain === filename ? value : `${value}; filename*=UTF-8''${encodeExtended(filename)}`;
-}
-
-function encodeExtended(text: string): string {
-  return encodeURIComponent(text).replace(
-    NOT_ATTR_CHAR,
-    (char) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
+  if (plain === filename) return value;
+  // RFC 8187 does not allow these four in an extended value; `encodeURIComponent` does not escape
+  // them.
+  const escaped = (char: string) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`;
+  const extended = encodeURIComponent(filename).replace(/['()*]/g, escaped);
+  return `${value}; filename*=UTF-8''${extended}`;
 }

@@ -1,58 +1,23 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { TLSSocket } from 'node:tls';
-import type { SnapshotError, SnapshotErrorCode } from '../errors.js';
-
-/** Codes of the restore client and of the options have 500: in a request, they would be our fault. */
-const STATUS: Record<SnapshotErrorCode, number> = {
-  INVALID_OPTIONS: 500,
-  INVALID_REPOSITORY: 400,
-  INVALID_REQUEST: 400,
-  UNAUTHORIZED: 401,
-  FORBIDDEN: 403,
-  METHOD_NOT_ALLOWED: 405,
-  NOT_STORED: 404,
-  REF_NOT_FOUND: 404,
-  BASE_NOT_FOUND: 404,
-  PRECONDITION_FAILED: 412,
-  CONTENT_TOO_LARGE: 413,
-  RANGE_NOT_SATISFIABLE: 416,
-  UPSTREAM_NOT_FOUND: 503,
-  UPSTREAM_DENIED: 503,
-  UPSTREAM_UNREACHABLE: 503,
-  UPSTREAM_TIMEOUT: 503,
-  UPSTREAM_INVALID: 503,
-  REPOSITORY_INVALID: 503,
-  REPOSITORY_UNSUPPORTED: 503,
-  LIMIT_EXCEEDED: 503,
-  REPOSITORY_DAMAGED: 503,
-  STORE_FAILED: 500,
-  STORAGE_FULL: 507,
-  OVERLOADED: 503,
-  TOO_MANY_VARIANTS: 429,
-  LOCK_FAILED: 503,
-  TARGET_NOT_EMPTY: 500,
-  DOWNLOAD_FAILED: 500,
-  ARCHIVE_INVALID: 500,
-  ABORTED: 503,
-  CLOSED: 503,
-  INTERNAL: 500,
-};
+import { ERRORS, type SnapshotError, type SnapshotErrorCode } from '../errors.js';
+import { callHost } from '../events/call-host.js';
 
 /** Seconds for a 429 or 503 whose error names none: the default of `failureMemory`. */
 const DEFAULT_RETRY_AFTER = 30;
 
 /** The HTTP status of an error code. */
 export function problemStatus(code: SnapshotErrorCode): number {
-  return STATUS[code];
+  return ERRORS[code][0];
 }
 
 /**
- * Answers with an `application/problem+json` body (RFC 9457): `type`, `title`, `status` and our stable
- * `code`. All of them follow from the code alone, so that no internal text can leak. Each 429 and 503 has a
- * `Retry-After` in whole seconds. If the head of another answer was sent already, the connection is broken
- * instead: the client would take a clean end for success.
+ * Answers with an `application/problem+json` body (RFC 9457). It follows from the code alone: no
+ * internal text can leak. Each 429 and 503 has a `Retry-After` in whole seconds. If the head of
+ * another answer was sent already, breaks the connection instead: the client would take a clean end
+ * for success.
  *
- * @param status for routes that differ from the table above.
+ * @param status of routes that differ from `ERRORS`.
  */
 export function sendProblem(
   res: ServerResponse,
@@ -64,6 +29,7 @@ export function sendProblem(
     breakConnection(res);
     return;
   }
+  const { retryAfter: seconds = DEFAULT_RETRY_AFTER } = error;
   const body = JSON.stringify({
     type: `urn:problem-type:express-git-snapshot:${error.code.toLowerCase().replaceAll('_', '-')}`,
     title: error.clientText,
@@ -74,38 +40,34 @@ export function sendProblem(
     'Content-Type': 'application/problem+json',
     'Content-Length': Buffer.byteLength(body),
     'Cache-Control': 'no-store',
-    ...((status === 429 || status === 503) && { 'Retry-After': retryAfter(error) }),
+    ...((status === 429 || status === 503) && { 'Retry-After': Math.max(1, Math.ceil(seconds)) }),
     ...headers,
   });
   res.end(body);
 }
 
 /**
- * As `sendProblem`, and breaks the connection if that fails: the host app may have set a bad header, or
+ * As `sendProblem`, but never throws: breaks the connection if the host app has set a bad header or
  * replaced `writeHead`.
- *
- * @throws the error that made the answer impossible.
  */
 export function sendProblemOrBreak(
   res: ServerResponse,
   error: SnapshotError,
   status?: number,
 ): void {
-  try {
-    sendProblem(res, error, {}, status);
-  } catch (impossible) {
-    res.destroy();
-    throw impossible;
-  }
-}
-
-function retryAfter({ retryAfter: seconds = DEFAULT_RETRY_AFTER }: SnapshotError): number {
-  return Math.max(1, Math.ceil(seconds));
+  callHost('a response', () => {
+    try {
+      sendProblem(res, error, {}, status);
+    } catch (impossible) {
+      res.destroy();
+      throw impossible;
+    }
+  });
 }
 
 /**
- * Resets TCP connections rather than closing them. Some proxies speak HTTP/1.0, which has no framing: they
- * would take a close for the end of the body.
+ * Resets TCP connections rather than closing them. Some proxies speak HTTP/1.0, which has no
+ * framing: they would take a close for the end of the body.
  */
 function breakConnection(res: ServerResponse): void {
   if (res.writableEnded) return;

@@ -14,12 +14,12 @@ export interface ReadBodyOptions {
 }
 
 /**
- * Reads the body as the client sent it. Returns `undefined` if it has more than `maxBytes`; never holds more
- * than that in memory. The rest is discarded as it arrives, so that the next request on the connection is
- * found where it begins. Node's `requestTimeout` limits how long that takes.
+ * Reads the body as the client sent it. Returns `undefined` if it has more than `maxBytes`; never
+ * holds more than that in memory. Discards the rest as it arrives, because the next request on the
+ * connection follows it. Node's `requestTimeout` limits how long that takes.
  *
- * @throws SnapshotError `ABORTED` when the client leaves before the end; the error that `take` throws; the
- *   signal's reason.
+ * @throws SnapshotError `ABORTED` when the client leaves before the end; the error that `take`
+ *   throws; the signal's reason.
  */
 export function readBody(
   req: IncomingMessage,

@@ -1,46 +1,51 @@
 import { type Request, Router } from 'express';
 import type { ArtifactSource } from '../artifact/artifact.js';
+import { originUrl } from '../config/hosts.js';
 import type { SnapshotConfig } from '../config/options.js';
 import { type Artifact, splitAddress } from '../repository.js';
-import { answer } from './answer.js';
-import { createBundleHandler } from './bundle-handler.js';
-import { Connections } from './connections.js';
+import { type ArtifactHandler, createAnswer } from './answer.js';
+import { createBundleHandler, createSnapshotHandler } from './artifact-kinds.js';
 import { createEnsureRefsHandler } from './ensure-refs-handler.js';
-import type { ArtifactHandler } from './exchange.js';
-import { createGitRedirectHandler } from './git-redirect-handler.js';
-import { createSnapshotHandler } from './snapshot-handler.js';
 import { rawPath, rawQuery } from './target.js';
 
-export interface RouterParts {
-  readonly source: ArtifactSource;
-  readonly config: Pick<
-    SnapshotConfig,
-    'hosts' | 'authorize' | 'limits' | 'logger' | 'redirectGit'
-  >;
-}
-
 /**
- * An Express router that answers requests for artifacts and passes all other requests to `next()`. `OPTIONS`
- * is a method like any other: CORS middleware of the host app goes before this router.
+ * An Express router that answers requests for artifacts and passes all other requests to `next()`.
+ * `OPTIONS` is a method like any other: CORS middleware of the host app goes before this router.
  */
-export function createRouter({ source, config }: RouterParts): Router {
+export function createRouter(source: ArtifactSource, config: SnapshotConfig): Router {
   const handlers: Record<Artifact, ArtifactHandler> = {
     'snapshot.tar.zst': createSnapshotHandler(source, config),
     'snapshot.bundle': createBundleHandler(source, config),
     'ensure-refs': createEnsureRefsHandler(source),
     'info/refs': createGitRedirectHandler(config),
   };
-  const parts = { config, connections: new Connections() };
+  const answer = createAnswer(config);
   const router = Router();
   router.use((req, res, next) => {
     const address = splitAddress(rawPath(req));
     const isOurs = address?.artifact !== 'info/refs' || isRedirected(req);
     if (address === undefined || !isOurs) next();
-    else void answer(req, res, address.repository, handlers[address.artifact], parts);
+    else void answer(req, res, address.repository, handlers[address.artifact]);
   });
   return router;
 
   function isRedirected(req: Request): boolean {
     return config.redirectGit && rawQuery(req).get('service') === 'git-upload-pack';
   }
+}
+
+/**
+ * `GET info/refs?service=git-upload-pack`, the first request of a clone or fetch: 307 to the
+ * upstream's public URL. git also sends its next requests there (`http.followRedirects` of
+ * git-config(1)).
+ */
+function createGitRedirectHandler(config: SnapshotConfig): ArtifactHandler {
+  return {
+    methods: ['GET', 'HEAD'],
+    async serve({ res, repository }) {
+      const location = `${originUrl(config, repository)}.git/info/refs?service=git-upload-pack`;
+      res.writeHead(307, { Location: location, 'Cache-Control': 'no-store', 'Content-Length': 0 });
+      res.end();
+    },
+  };
 }

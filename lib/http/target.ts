@@ -1,20 +1,18 @@
 import type { Request } from 'express';
 import { SnapshotError } from '../errors.js';
 
-type RoutedRequest = Pick<Request, 'url' | 'originalUrl' | 'baseUrl'>;
-
-/** The query as the client sent it. The host app chooses the parser of `req.query`, or turns it off. */
-export function rawQuery({ url }: Pick<Request, 'url'>): URLSearchParams {
+/** The query as the client sent it. The host app may have changed or removed `req.query`. */
+export function rawQuery({ url }: Request): URLSearchParams {
   const start = url.indexOf('?');
   return new URLSearchParams(start < 0 ? '' : url.slice(start + 1));
 }
 
-/** The path below the mount as the client sent it: not decoded, not normalised, without the query. */
-export function rawPath({ url, originalUrl, baseUrl }: RoutedRequest): string {
+/** The path below the mount as the client sent it, without the query: not decoded or normalized. */
+export function rawPath({ url, originalUrl, baseUrl }: Request): string {
   // Express 4 counts a second slash after the mount to the mount, and would hide an empty segment.
   const below = originalUrl === `${baseUrl}/${url}` ? `/${url}` : url;
   const [target = ''] = below.split('?', 1);
-  // Clients of a proxy send the absolute form (RFC 9112, section 3.2.2). Express leaves its scheme and
+  // Clients of a proxy send the absolute form (RFC 9112, section 3.2.2). Express leaves scheme and
   // authority in `url`.
   return target.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/]*/i, '');
 }
@@ -22,12 +20,11 @@ export function rawPath({ url, originalUrl, baseUrl }: RoutedRequest): string {
 /**
  * The decoded value of a query parameter; `undefined` when it is not given.
  *
- * @throws SnapshotError `INVALID_REQUEST` when it is given more than once: parsers of URLs differ in which of
- *   the values they take.
+ * @throws SnapshotError `INVALID_REQUEST` when it is given more than once: parsers of URLs differ
+ *   in the value that they take.
  */
-export function queryParameter(query: URLSearchParams, name: string): string | undefined {
-  const [value, ...more] = query.getAll(name);
-  if (more.length > 0)
-    throw new SnapshotError('INVALID_REQUEST', `${name} is given more than once`);
-  return value;
+export function queryParameter(req: Request, name: string): string | undefined {
+  const [value, ...more] = rawQuery(req).getAll(name);
+  if (more.length === 0) return value;
+  throw new SnapshotError('INVALID_REQUEST', `${name} is given more than once`);
 }

@@ -68,27 +68,15 @@ function sixToFour(ipv4: string): string {
  * or NAT64 with a prefix of the site.
  */
 export function isPublicAddress(address: string): boolean {
-  switch (isIP(address)) {
-    case 4:
-      return !REFUSED.check(address, 'ipv4');
-    case 6:
-      return (
-        !address.includes('%') &&
-        ROUTED_IPV6.check(address, 'ipv6') &&
-        !REFUSED.check(address, 'ipv6')
-      );
-    default:
-      return false;
-  }
+  if (isIP(address) === 4) return !REFUSED.check(address, 'ipv4');
+  if (isIP(address) !== 6 || address.includes('%')) return false;
+  return ROUTED_IPV6.check(address, 'ipv6') && !REFUSED.check(address, 'ipv6');
 }
 
 /**
- * Makes a lookup for `net.connect` that returns only public addresses. The socket connects to the
- * same addresses that were checked, so DNS rebinding (a name that resolves differently a moment
- * later) fails.
- *
- * The lookup fails with a `SnapshotError` `UPSTREAM_UNREACHABLE` when the name has no public
- * address.
+ * Makes a lookup for `net.connect` that returns only public addresses; if the name has none, it
+ * fails with a `SnapshotError` `UPSTREAM_UNREACHABLE`. The socket connects to the same addresses
+ * that were checked, so DNS rebinding (a name that resolves differently a moment later) fails.
  */
 export function publicOnly(lookup: LookupFunction): LookupFunction {
   return (hostname, options, callback) => {
@@ -106,8 +94,6 @@ export function publicOnly(lookup: LookupFunction): LookupFunction {
 
 /** The error for a host without a public address. */
 export function noPublicAddress(hostname: string): SnapshotError {
-  return new SnapshotError(
-    'UPSTREAM_UNREACHABLE',
-    `${hostname} has no public address, and its options do not allow private ones`,
-  );
+  const message = `${hostname} has no public address, and its options do not allow private ones`;
+  return new SnapshotError('UPSTREAM_UNREACHABLE', message);
 }

@@ -4,14 +4,14 @@ import { lineText, type PktLine, PktLineSplitter } from '../git/pkt-line.js';
 import { type RefList, RefListBuilder } from '../git/ref-list.js';
 import { type Head, isValidRefName } from '../git/refs.js';
 
-/** What an upstream advertises, as far as mirrors hold it. */
+/** An upstream's refs and capabilities. */
 export interface Advertisement {
   readonly capabilities: ReadonlySet<string>;
   /** `undefined` when HEAD is a branch without commits: protocol v0 does not advertise it. */
   readonly head: Head | undefined;
   /** Branches and tags. */
   readonly refs: RefList;
-  /** Of the other refs that were wanted, those that are there: full name → id. */
+  /** The other refs that were wanted and exist: full name → id. */
   readonly otherRefs: ReadonlyMap<string, string>;
 }
 
@@ -27,7 +27,7 @@ const NO_REFS = `${'0'.repeat(40)} capabilities^{}`;
  * HEAD, branches and tags. Skips names that git does not accept, as git does. Handles each line
  * once, as it arrives.
  *
- * Names are bytes. Only one line feed at the end of a line is not part of the name. Otherwise a
+ * Names are bytes. All bytes of a line but one line feed at its end belong to the name. Otherwise a
  * user who may push one branch could make it pass for another.
  *
  * @param wanted full names of other refs to return.
@@ -90,13 +90,10 @@ class RefLines {
   }
 
   add(line: string): void {
-    if (this.#capabilities === undefined) {
-      // Protocol v1 is v0 after this line.
-      if (line === 'version 1' && !this.#isNumbered) this.#isNumbered = true;
-      else this.#addFirst(line);
-      return;
-    }
-    this.#addRef(line);
+    if (this.#capabilities !== undefined) this.#addRef(line);
+    // Protocol v1 is v0 after this line.
+    else if (line === 'version 1' && !this.#isNumbered) this.#isNumbered = true;
+    else this.#addFirst(line);
   }
 
   advertisement(): Advertisement {
@@ -107,7 +104,7 @@ class RefLines {
     const guess =
       refs.find(DEFAULT_BRANCH)?.oid === this.#headOid ? DEFAULT_BRANCH : this.#firstAtHead;
     const target = symrefOfHead(capabilities) ?? guess;
-    const head = readHead(this.#headOid, target, refs);
+    const head = this.#headOid === undefined ? undefined : headAt(this.#headOid, target, refs);
     return { capabilities, refs, head, otherRefs: this.#otherRefs };
   }
 
@@ -151,26 +148,18 @@ export function isMirroredRef(name: string): boolean {
 /** The ref in `symref=HEAD:refs/heads/main`: gitprotocol-capabilities(5). */
 function symrefOfHead(capabilities: ReadonlySet<string>): string | undefined {
   const prefix = 'symref=HEAD:';
-  for (const capability of capabilities) {
-    if (capability.startsWith(prefix)) return capability.slice(prefix.length);
-  }
-  return undefined;
+  return [...capabilities].find((one) => one.startsWith(prefix))?.slice(prefix.length);
 }
 
-function readHead(
-  oid: string | undefined,
-  ref: string | undefined,
-  refs: RefList,
-): Head | undefined {
-  if (oid === undefined) return undefined;
+function headAt(oid: string, ref: string | undefined, refs: RefList): Head {
   if (ref === undefined || !ref.startsWith('refs/heads/')) return { kind: 'detached', oid };
   // The branch may have moved since the upstream read HEAD. Like git, this takes the branch's id.
   const tip = refs.find(ref);
-  if (tip === undefined) throw invalid('HEAD names a branch that is not there');
+  if (tip === undefined) throw invalid('HEAD names a branch that does not exist');
   return { kind: 'branch', ref, oid: tip.oid };
 }
 
-/** `refs/heads/a` and `refs/heads/a/b` can't both exist: one is a file, the other below it. */
+/** `refs/heads/a` and `refs/heads/a/b` can't both exist: one is a file, the other is below it. */
 function refuseNestedNames(refs: RefList): void {
   // In sorted order a name follows its prefixes, of which there are few at a time.
   const prefixes: string[] = [];

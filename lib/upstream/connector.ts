@@ -6,52 +6,34 @@ import { addAbortSignal, type Duplex } from 'node:stream';
 import { atDeadline } from '../async/deadline.js';
 import { SnapshotError } from '../errors.js';
 import { isPublicAddress, noPublicAddress, publicOnly } from './address-policy.js';
-
-/** The allow-list, by `URL.host`: lower case, with the port unless it is the scheme's default. */
-export type AllowedHosts = ReadonlyMap<string, { readonly allowPrivateAddresses: boolean }>;
-
-export interface ConnectorOptions {
-  readonly hosts: AllowedHosts;
-  /** Milliseconds for name resolution, TCP and TLS together. */
-  readonly connectTimeout: number;
-  /** Default: `dns.lookup`. */
-  readonly lookup?: LookupFunction | undefined;
-}
-
-export interface UpstreamConnector {
-  /** `request()` of node:http or node:https, over one connection per origin that is kept open. */
-  request(url: URL, options: Omit<ClientRequestArgs, 'agent'>): ClientRequest;
-  /** Closes all connections. Idempotent. */
-  close(): void;
-}
+import type { UpstreamTask } from './task.js';
 
 /**
  * Opens the connections to upstreams. It enforces the allow-list and the address policy for every
- * connection, including those that follow a redirect. A request fails with a `SnapshotError`
+ * connection, also after a redirect. A request fails with a `SnapshotError`
  * `UPSTREAM_UNREACHABLE` if they forbid the connection, and with `UPSTREAM_TIMEOUT` if connecting
- * takes longer than `connectTimeout`.
+ * takes longer than `connectTimeout`, which covers name resolution, TCP and TLS.
  *
- * @param signal when it aborts, all sockets are destroyed, including those that are connecting.
+ * @param signal when it aborts, all sockets are destroyed, also while they connect.
  */
 export function upstreamConnector(
-  { hosts, connectTimeout, lookup = dnsLookup }: ConnectorOptions,
+  { hosts, limits: { connectTimeout } }: UpstreamTask,
   signal: AbortSignal,
-): UpstreamConnector {
+  lookup: LookupFunction = dnsLookup,
+) {
   const publicLookup = publicOnly(lookup);
 
-  /** Returns the lookup for a host, or the error if it must not be connected to. */
+  /** Returns the lookup for a host, or the error that refuses the connection. */
   function permit(host: string, hostname: string): LookupFunction | SnapshotError {
     // An agent also opens connections for queued requests that were aborted meanwhile.
     if (signal.aborted) return new SnapshotError('ABORTED', `${host} is not needed any more`);
     const allowed = hosts.get(host);
-    if (!allowed) {
+    if (!allowed)
       return new SnapshotError('UPSTREAM_UNREACHABLE', `${host} is not an allowed host`);
-    }
     if (allowed.allowPrivateAddresses) return lookup;
     // `net.connect` does not look up addresses, so they are checked here.
-    return isIP(hostname) === 0 || isPublicAddress(hostname)
-      ? publicLookup
-      : noPublicAddress(hostname);
+    const isRefused = isIP(hostname) !== 0 && !isPublicAddress(hostname);
+    return isRefused ? noPublicAddress(hostname) : publicLookup;
   }
 
   /** Makes an agent open its connections under these rules. */
@@ -89,10 +71,12 @@ export function upstreamConnector(
   const plain = guarded(new http.Agent(kept), 'http', 'connect');
   const secure = guarded(new https.Agent(kept), 'https', 'secureConnect');
   return {
-    request: (url, options) =>
+    /** `request()` of node:http or node:https, over one connection per origin that is kept open. */
+    request: (url: URL, options: Omit<ClientRequestArgs, 'agent'>): ClientRequest =>
       url.protocol === 'https:'
         ? https.request(url, { ...options, agent: secure })
         : http.request(url, { ...options, agent: plain }),
+    /** Closes all connections. Idempotent. */
     close() {
       plain.destroy();
       secure.destroy();

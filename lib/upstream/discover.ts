@@ -1,4 +1,4 @@
-import type { HttpClient } from 'isomorphic-git';
+import type { GitHttpResponse, HttpClient } from 'isomorphic-git';
 import { withDeadline } from '../async/deadline.js';
 import { SnapshotError } from '../errors.js';
 import { encodeHeadQuery, readCapabilities, readUnbornHead } from '../git/ls-refs.js';
@@ -11,13 +11,13 @@ import type { UpstreamTask } from './task.js';
 
 const PROTOCOL_V2 = { 'git-protocol': 'version=2' };
 
-/** The upstream did not say what it has: nothing was begun yet. */
+/** The upstream did not list its refs. The task has changed nothing yet. */
 export class DiscoveryError extends SnapshotError {}
 
 /**
- * What the upstream has: one `info/refs`.
+ * Asks the upstream for its refs: one `info/refs`.
  *
- * @param wanted full names of refs that mirrors don't hold, as bytes. Default: none.
+ * @param wanted full names, as bytes, of refs that mirrors do not hold. Default: none.
  * @throws DiscoveryError `UPSTREAM_*`, `REPOSITORY_UNSUPPORTED`, `LIMIT_EXCEEDED`.
  */
 export async function discover(
@@ -26,30 +26,22 @@ export async function discover(
   wanted: ReadonlySet<string> = new Set(),
 ): Promise<Advertisement> {
   try {
-    return await inTime(task, upstream, (http) => askForRefs(task, http, wanted));
+    return await inTime(task, upstream, async (http) =>
+      readAdvertisement(await requestRefs(task, http, {}), wanted),
+    );
   } catch (cause) {
     if (!(cause instanceof SnapshotError)) throw cause;
     const { code, message, retryAfter } = cause;
-    const wait = retryAfter === undefined ? {} : { retryAfter };
-    throw new DiscoveryError(code, message, { cause, ...wait });
+    throw new DiscoveryError(code, message, { cause, retryAfter });
   }
 }
 
-async function askForRefs(
-  { upstreamUrl }: UpstreamTask,
-  http: HttpClient,
-  wanted: ReadonlySet<string>,
-): Promise<Advertisement> {
-  const { body } = await http.request({ ...infoRefs(upstreamUrl), headers: {} });
-  if (body === undefined) throw new SnapshotError('UPSTREAM_INVALID', 'an empty answer');
-  return await readAdvertisement(body, wanted);
-}
-
 /**
- * HEAD of an upstream that did not advertise it, because its branch has no commits: up to two requests more.
- * Which branch that is only protocol v2 tells; of others git takes the default, which may have commits.
+ * Finds the branch of a HEAD that the upstream does not advertise, because the branch has no
+ * commits: up to two more requests. Only protocol v2 names this branch. If the upstream does not
+ * speak it, this takes git's default branch, as git does; that branch may have commits.
  *
- * @param refs what was advertised.
+ * @param refs the refs that the upstream advertises.
  * @throws SnapshotError `UPSTREAM_*`, `LIMIT_EXCEEDED`.
  */
 export async function discoverUnbornHead(
@@ -57,20 +49,23 @@ export async function discoverUnbornHead(
   upstream: UpstreamClient,
   refs: RefList,
 ): Promise<Head> {
-  const named = await inTime(task, upstream, (http) => askForUnbornHead(task, http));
+  const named = await inTime(task, upstream, (http) => requestUnbornHead(task, http));
   const ref = named ?? DEFAULT_BRANCH;
   return { kind: 'branch', ref, oid: refs.find(ref)?.oid };
 }
 
-async function askForUnbornHead(task: UpstreamTask, http: HttpClient): Promise<string | undefined> {
-  const offered = await discoverCapabilities(task, http);
+async function requestUnbornHead(
+  task: UpstreamTask,
+  http: HttpClient,
+): Promise<string | undefined> {
+  const offered = await readCapabilities(await requestRefs(task, http, PROTOCOL_V2));
   const query = offered && encodeHeadQuery(task.userAgent, offered);
   if (query === undefined) return undefined;
   const answer = await connect(task, http, query, PROTOCOL_V2);
   return await readUnbornHead(limitBytes(answer, task.limits.maxRefsBytes));
 }
 
-/** Ends questions about refs when they take longer than `refsTimeout` together. */
+/** Limits the time of all requests that `ask` makes, taken together, to `refsTimeout`. */
 async function inTime<T>(
   { limits: { refsTimeout } }: UpstreamTask,
   upstream: UpstreamClient,
@@ -86,36 +81,30 @@ async function inTime<T>(
   });
 }
 
-/** What the upstream offers by protocol v2; `undefined` when it does not speak that. */
-async function discoverCapabilities(
+async function requestRefs(
   { upstreamUrl }: UpstreamTask,
   http: HttpClient,
-): Promise<ReadonlySet<string> | undefined> {
-  const { body } = await http.request({ ...infoRefs(upstreamUrl), headers: PROTOCOL_V2 });
-  return body && (await readCapabilities(body));
+  headers: Record<string, string>,
+): Promise<AsyncIterable<Uint8Array>> {
+  const url = `${upstreamUrl}/info/refs?service=git-upload-pack`;
+  return bodyOf(await http.request({ url, method: 'GET', headers }));
 }
 
-function infoRefs(upstreamUrl: string) {
-  return { url: `${upstreamUrl}/info/refs?service=git-upload-pack`, method: 'GET' };
-}
-
-/** Sends a request to the upstream's `git-upload-pack`. @returns the answer's body. */
+/** Sends a request to the upstream's `git-upload-pack`. @returns the body of the answer. */
 export async function connect(
-  task: UpstreamTask,
+  { upstreamUrl }: UpstreamTask,
   http: HttpClient,
   body: Buffer,
   headers: Record<string, string>,
 ): Promise<AsyncIterable<Uint8Array>> {
   // Loaded here, because a thread that only asks for refs starts faster without it.
   const { GitRemoteHTTP } = await import('isomorphic-git/managers');
-  const answer = await GitRemoteHTTP.connect({
-    http,
-    service: 'git-upload-pack',
-    url: task.upstreamUrl,
-    auth: {},
-    headers,
-    body: [body],
-  });
-  if (answer.body === undefined) throw new SnapshotError('UPSTREAM_INVALID', 'an empty answer');
-  return answer.body;
+  const service = 'git-upload-pack';
+  const request = { http, service, url: upstreamUrl, auth: {}, headers, body: [body] };
+  return bodyOf(await GitRemoteHTTP.connect(request));
+}
+
+function bodyOf({ body }: GitHttpResponse): AsyncIterable<Uint8Array> {
+  if (body === undefined) throw new SnapshotError('UPSTREAM_INVALID', 'an empty answer');
+  return body;
 }

@@ -56,8 +56,8 @@ export async function fetchPack(
 
 /**
  * Passes a pack on, and fails when no chunk arrives for `milliseconds`. The limit begins with the
- * first chunk: before it, servers may take minutes to prepare the pack. Only time that the consumer
- * waits counts.
+ * first chunk: before it, servers may take minutes to prepare the pack. Only the time counts for
+ * which the consumer waits.
  *
  * @param source yields no empty chunks.
  * @throws SnapshotError `UPSTREAM_TIMEOUT`
@@ -69,20 +69,14 @@ export async function* failWhenStalled(
   const chunks = source[Symbol.asyncIterator]();
   const late = () =>
     new SnapshotError('UPSTREAM_TIMEOUT', `the upstream sent nothing for ${milliseconds} ms`);
-  let first = true;
-  let finished = false;
+  let result = await chunks.next();
   try {
-    for (;;) {
-      const result = await (first ? chunks.next() : unlessLate(chunks.next(), milliseconds, late));
-      first = false;
-      if (result.done) {
-        finished = true;
-        return;
-      }
+    while (!result.done) {
       yield result.value;
+      result = await unlessLate(chunks.next(), milliseconds, late);
     }
   } finally {
     // Not awaited: a stalled source returns only when its owner destroys it.
-    if (!finished) chunks.return?.()?.catch(() => {});
+    if (!result.done) chunks.return?.()?.catch(() => {});
   }
 }

@@ -8,12 +8,8 @@ import { SnapshotError } from '../errors.js';
  *
  * @throws SnapshotError `UPSTREAM_INVALID` for a coding other than gzip; the body is discarded.
  */
-export function decodeBody(
-  body: Readable,
-  coding: string | string[] = 'identity',
-  where: string,
-): Readable {
-  switch (String(coding).toLowerCase()) {
+export function decodeBody(body: Readable, coding = 'identity', where: string): Readable {
+  switch (coding.toLowerCase()) {
     case 'identity':
       return body;
     case 'gzip':
@@ -36,15 +32,14 @@ export function discardBody(body: Readable): void {
  * Iterates over the bytes of a body. Reads from the socket no faster than the consumer. `return()`
  * closes the connection, also before the first `next()`.
  *
- * @param maxBytes limit; a longer body fails with a `SnapshotError` `LIMIT_EXCEEDED`.
- * @param failure turns an error of the stream into the error to throw.
+ * @param maxBytes and `failure` as for `limitBytes`.
  */
 export function iterateBody(
   body: Readable,
   maxBytes: number,
   failure: (error: unknown) => unknown,
 ): AsyncIterableIterator<Uint8Array> {
-  const chunks = limitedChunks(body, maxBytes, failure);
+  const chunks = limitBytes(body, maxBytes, failure);
   return {
     next: () => chunks.next(),
     // A generator's own return() waits for a pending next(), and does nothing before the first one.
@@ -58,30 +53,27 @@ export function iterateBody(
   };
 }
 
-async function* limitedChunks(
-  body: Readable,
-  maxBytes: number,
-  failure: (error: unknown) => unknown,
-): AsyncGenerator<Uint8Array, undefined, undefined> {
-  try {
-    yield* limitBytes(body, maxBytes);
-  } catch (error) {
-    throw failure(error);
-  }
-  return undefined;
-}
-
-/** Passes bytes on. @throws SnapshotError `LIMIT_EXCEEDED` when there are more than `maxBytes`. */
+/**
+ * Passes bytes on.
+ *
+ * @param failure turns an error of the source into the error to throw.
+ * @throws SnapshotError `LIMIT_EXCEEDED` when there are more than `maxBytes`.
+ */
 export async function* limitBytes(
-  body: AsyncIterable<Uint8Array>,
+  source: AsyncIterable<Uint8Array>,
   maxBytes: number,
+  failure = (error: unknown) => error,
 ): AsyncGenerator<Uint8Array> {
   let received = 0;
-  for await (const chunk of body) {
-    received += chunk.length;
-    if (received > maxBytes) {
-      throw new SnapshotError('LIMIT_EXCEEDED', `the answer has more than ${maxBytes} bytes`);
+  try {
+    for await (const chunk of source) {
+      received += chunk.length;
+      if (received > maxBytes) {
+        throw new SnapshotError('LIMIT_EXCEEDED', `the answer has more than ${maxBytes} bytes`);
+      }
+      yield chunk;
     }
-    yield chunk;
+  } catch (error) {
+    throw failure(error);
   }
 }

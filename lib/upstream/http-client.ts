@@ -1,43 +1,24 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
+import type { LookupFunction } from 'node:net';
 import type { Readable } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import type { GitHttpRequest, GitHttpResponse, HttpClient } from 'isomorphic-git';
 import { hasCode, SnapshotError } from '../errors.js';
-import { type ConnectorOptions, upstreamConnector } from './connector.js';
+import { isRedirect, MAX_REDIRECTS } from '../http-answer.js';
+import { upstreamConnector } from './connector.js';
 import { decodeBody, discardBody, iterateBody } from './http-body.js';
 import { answerFailure, networkFailure } from './http-failure.js';
-import { isRedirect, MAX_REDIRECTS, redirectedBase } from './http-redirect.js';
+import { redirectedBase } from './http-redirect.js';
+import type { UpstreamTask } from './task.js';
 
 /** The two requests of a fetch over smart HTTP (gitprotocol-http), relative to the repository. */
 const ENDPOINTS = [
-  {
-    method: 'GET',
-    path: '/info/refs?service=git-upload-pack',
-    answerType: 'application/x-git-upload-pack-advertisement',
-  },
-  {
-    method: 'POST',
-    path: '/git-upload-pack',
-    answerType: 'application/x-git-upload-pack-result',
-  },
+  { method: 'GET', path: '/info/refs?service=git-upload-pack', answers: 'advertisement' },
+  { method: 'POST', path: '/git-upload-pack', answers: 'result' },
 ] as const;
 
 /** The client sends only these of the transport's headers. */
 const FORWARDED_HEADERS = ['accept', 'content-type', 'git-protocol'];
-
-/** Plain data that may cross to a worker thread, except for `signal` and `lookup`. */
-export interface HttpClientOptions extends ConnectorOptions {
-  /** The repository, without trailing slash, credentials, query or fragment. */
-  readonly upstreamUrl: string;
-  /** URLs with a slash at the end. A redirect must lead below one of them. */
-  readonly redirectBases: readonly string[];
-  /** The `Authorization` header; sent to the origin of `upstreamUrl` and nowhere else. */
-  readonly authorization?: string | undefined;
-  readonly userAgent: string;
-  /** Size limit of an answer to `info/refs` after decompression, in bytes. */
-  readonly maxRefsBytes: number;
-  /** Ends everything, with its reason. Nothing else limits how long an answer may take. */
-  readonly signal: AbortSignal;
-}
 
 export interface UpstreamClient extends HttpClient {
   /** Closes all connections; requests and bodies in progress fail with `ABORTED`. Idempotent. */
@@ -45,12 +26,12 @@ export interface UpstreamClient extends HttpClient {
 }
 
 /**
- * The `http` plugin for isomorphic-git's transport, for one fetch of one repository. Requests are
- * made one after another, over one connection if the server keeps it open. A request discards the
- * unread rest of the answer before.
+ * The `http` plugin for isomorphic-git's transport, for one fetch of one repository. It makes
+ * requests one after another, over one connection if the server keeps it open. A request discards
+ * the unread rest of the answer before.
  *
- * A redirect of the ref advertisement is followed below `redirectBases` and remembered: later
- * requests go to the new base. The client returns only an answer of status 200 and of the right
+ * The client follows a redirect of the ref advertisement below `redirectBases`, and later requests
+ * go to the new base. The client returns only an answer of status 200 and of the right
  * content type. Otherwise the request or the body's iterator rejects with the signal's reason or a
  * `SnapshotError`:
  *
@@ -61,15 +42,21 @@ export interface UpstreamClient extends HttpClient {
  *   address that is not allowed
  * - `UPSTREAM_TIMEOUT`: no connection within `connectTimeout`
  * - `UPSTREAM_INVALID`: any other status, content type or coding, and redirects that git refuses
- * - `LIMIT_EXCEEDED`: a ref advertisement over `maxRefsBytes`
+ * - `LIMIT_EXCEEDED`: a ref advertisement over `maxRefsBytes`, after decompression
+ *
+ * @param ends ends everything, with its reason. Nothing else limits how long an answer may take.
  */
-export function createHttpClient(options: HttpClientOptions): UpstreamClient {
-  const { upstreamUrl, userAgent, maxRefsBytes } = options;
+export function createHttpClient(
+  task: UpstreamTask,
+  ends: AbortSignal,
+  lookup?: LookupFunction,
+): UpstreamClient {
+  const { upstreamUrl, userAgent, limits } = task;
   const closing = new AbortController();
-  const lifetime = AbortSignal.any([options.signal, closing.signal]);
-  const connector = upstreamConnector(options, lifetime);
+  const lifetime = AbortSignal.any([ends, closing.signal]);
+  const connector = upstreamConnector(task, lifetime, lookup);
   let base = upstreamUrl;
-  let authorization = options.authorization;
+  let { authorization } = task;
   let lastBody: Readable | undefined;
 
   async function exchange(asked: GitHttpRequest, signal: AbortSignal): Promise<GitHttpResponse> {
@@ -77,18 +64,18 @@ export function createHttpClient(options: HttpClientOptions): UpstreamClient {
     if (endpoint === undefined) {
       throw new SnapshotError('INTERNAL', `not a request that git makes of ${upstreamUrl}`);
     }
-    const { method, path, answerType } = endpoint;
+    const { method, path, answers } = endpoint;
+    const answerType = `application/x-git-upload-pack-${answers}`;
     // An unread body would keep the connection busy for ever.
     if (lastBody) discardBody(lastBody);
     // Collected, for a Content-Length: many servers refuse chunked requests.
-    const body = asked.body && (await collect(asked.body));
+    const body = asked.body && (await buffer(asked.body));
 
     for (let redirects = 0; ; redirects++) {
       // Node connects even for a request that is aborted already.
       signal.throwIfAborted();
       const url = new URL(base + path);
       const where = base === upstreamUrl ? base : `${upstreamUrl} (redirected to ${url.host})`;
-      const authorized = authorization !== undefined;
       const failure = (error: unknown) =>
         signal.aborted ? signal.reason : networkFailure(error, where);
 
@@ -104,18 +91,19 @@ export function createHttpClient(options: HttpClientOptions): UpstreamClient {
         throw failure(error);
       });
 
-      if (method === 'GET' && isRedirect(answer.statusCode ?? 0)) {
+      if (method === 'GET' && isRedirect(answer)) {
         discardBody(answer);
         if (redirects === MAX_REDIRECTS) {
           throw new SnapshotError('UPSTREAM_INVALID', `${where} redirects too often`);
         }
-        base = redirectedBase(url, answer.headers.location, options.redirectBases);
-        // Not restored by a later redirect: a host on the way must not choose what is read with
-        // them.
+        base = redirectedBase(url, answer.headers.location, task.redirectBases);
+        // No later redirect restores the credentials: a host on the way must not choose the
+        // repository that is read with them.
         if (new URL(base).origin !== url.origin) authorization = undefined;
         continue;
       }
 
+      const authorized = authorization !== undefined;
       const failed = answerFailure(answer, { answerType, authorized, where });
       if (failed) {
         discardBody(answer);
@@ -128,7 +116,7 @@ export function createHttpClient(options: HttpClientOptions): UpstreamClient {
         statusCode: 200,
         statusMessage: 'OK',
         headers: { 'content-type': answerType },
-        body: iterateBody(lastBody, method === 'GET' ? maxRefsBytes : Infinity, failure),
+        body: iterateBody(lastBody, method === 'GET' ? limits.maxRefsBytes : Infinity, failure),
       };
     }
   }
@@ -157,8 +145,7 @@ async function answerTo(
   try {
     return await answered(request, body);
   } catch (error) {
-    const isClosed = hasCode(error) && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
-    if (!request.reusedSocket || !isClosed) throw error;
+    if (!request.reusedSocket || !hasCode(error, 'ECONNRESET', 'EPIPE')) throw error;
     return await answered(send(), body);
   }
 }
@@ -179,14 +166,6 @@ function answered(request: ClientRequest, body: Buffer | undefined): Promise<Inc
 }
 
 function forwardedHeaders(headers: Record<string, string> = {}): Record<string, string> {
-  const named = Object.entries(headers).map(
-    ([name, value]) => [name.toLowerCase(), value] as const,
-  );
-  return Object.fromEntries(named.filter(([name]) => FORWARDED_HEADERS.includes(name)));
-}
-
-async function collect(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of body) chunks.push(chunk);
-  return Buffer.concat(chunks);
+  const isForwarded = (name: string) => FORWARDED_HEADERS.includes(name.toLowerCase());
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => isForwarded(name)));
 }

@@ -1,36 +1,34 @@
 import type { IncomingMessage } from 'node:http';
-import { hasCode, SnapshotError } from '../errors.js';
-import { parseRetryAfter } from '../retry-after.js';
+import { hasCode, SnapshotError, type SnapshotErrorCode } from '../errors.js';
+import { parseRetryAfter } from '../http-answer.js';
 
 /** Seconds. A longer `Retry-After` is cut to this: an upstream must not pause its host for days. */
 const MAX_RETRY_AFTER = 3600;
 
-export interface AnswerExpectation {
-  /** The media type of a valid answer. */
-  readonly answerType: string;
-  /** Whether the request carried credentials. */
-  readonly authorized: boolean;
-  /** Names the upstream in messages. */
-  readonly where: string;
-}
-
 /**
- * Returns the failure that an answer means; `undefined` when it is the answer that git expects. The
- * error has no text of the upstream.
+ * The failure that an answer means; `undefined` for the answer that git expects. The error has no
+ * text of the upstream.
+ *
+ * @param request `answerType`: the media type of a valid answer. `authorized`: whether the request
+ *   has credentials. `where` names the upstream in messages.
  */
 export function answerFailure(
-  { statusCode = 0, headers }: Pick<IncomingMessage, 'statusCode' | 'headers'>,
-  { answerType, authorized, where }: AnswerExpectation,
+  { statusCode = 0, headers }: IncomingMessage,
+  request: { answerType: string; authorized: boolean; where: string },
 ): SnapshotError | undefined {
+  const { answerType, authorized, where } = request;
   const message = `${where} answered ${statusCode}`;
   const seconds = parseRetryAfter(headers['retry-after']);
   // A 403 with Retry-After means too many requests, and not that the repository is refused.
   const isLimited = statusCode === 429 || (statusCode === 403 && seconds !== undefined);
-  switch (isLimited ? undefined : statusCode) {
+  if (isLimited || statusCode >= 500) {
+    const retryAfter = seconds === undefined ? undefined : Math.min(seconds, MAX_RETRY_AFTER);
+    return new SnapshotError('UPSTREAM_UNREACHABLE', message, { retryAfter });
+  }
+  switch (statusCode) {
     case 200:
-      return mediaType(headers['content-type']) === answerType
-        ? undefined
-        : new SnapshotError('UPSTREAM_INVALID', `${where} is not served by smart HTTP`);
+      if (mediaType(headers['content-type']) === answerType) return undefined;
+      return new SnapshotError('UPSTREAM_INVALID', `${where} is not served by smart HTTP`);
     case 401:
       // To anonymous clients, git hosts also answer 401 for missing repositories, so that these
       // look like private ones.
@@ -40,15 +38,14 @@ export function answerFailure(
     case 404:
     case 410:
       return new SnapshotError('UPSTREAM_NOT_FOUND', message);
+    default:
+      return new SnapshotError('UPSTREAM_INVALID', message);
   }
-  if (!isLimited && statusCode < 500) return new SnapshotError('UPSTREAM_INVALID', message);
-  const options = seconds === undefined ? {} : { retryAfter: Math.min(seconds, MAX_RETRY_AFTER) };
-  return new SnapshotError('UPSTREAM_UNREACHABLE', message, options);
 }
 
 /** `Content-Type` (RFC 9110, 8.3) without its parameters. */
-function mediaType(value: string | string[] | undefined): string | undefined {
-  return typeof value === 'string' ? value.split(';', 1)[0]?.trim().toLowerCase() : undefined;
+function mediaType(value: string | undefined): string | undefined {
+  return value?.split(';', 1)[0]?.trim().toLowerCase();
 }
 
 /**
@@ -58,18 +55,20 @@ function mediaType(value: string | string[] | undefined): string | undefined {
 export function networkFailure(error: unknown, where: string): unknown {
   if (error instanceof SnapshotError || !hasCode(error)) return error;
   const message = `${where}: ${error.code}`;
-  if (error.code.startsWith('HPE_')) {
-    // The parser's error is not kept as the cause: it carries the bytes that were received.
-    return new SnapshotError('UPSTREAM_INVALID', message);
-  }
-  switch (error.code) {
+  // The parser's error is not kept as the cause: it carries the bytes that were received.
+  if (error.code.startsWith('HPE_')) return new SnapshotError('UPSTREAM_INVALID', message);
+  return new SnapshotError(codeFor(error.code), message, { cause: error });
+}
+
+function codeFor(code: string): SnapshotErrorCode {
+  switch (code) {
     case 'ETIMEDOUT':
-      return new SnapshotError('UPSTREAM_TIMEOUT', message, { cause: error });
+      return 'UPSTREAM_TIMEOUT';
     case 'Z_DATA_ERROR':
     case 'Z_BUF_ERROR':
     case 'Z_NEED_DICT':
-      return new SnapshotError('UPSTREAM_INVALID', message, { cause: error });
+      return 'UPSTREAM_INVALID';
     default:
-      return new SnapshotError('UPSTREAM_UNREACHABLE', message, { cause: error });
+      return 'UPSTREAM_UNREACHABLE';
   }
 }

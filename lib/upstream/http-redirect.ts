@@ -1,10 +1,5 @@
 import { SnapshotError } from '../errors.js';
-
-export const MAX_REDIRECTS = 5;
-
-export function isRedirect(statusCode: number): boolean {
-  return [301, 302, 303, 307, 308].includes(statusCode);
-}
+import { redirectTarget } from '../http-answer.js';
 
 /**
  * Finds the new base URL of a repository whose ref advertisement redirects. As in git, the target
@@ -18,22 +13,17 @@ export function isRedirect(statusCode: number): boolean {
  */
 export function redirectedBase(
   from: URL,
-  location: string | string[] | undefined,
+  location: string | undefined,
   allowed: readonly string[],
 ): string {
-  if (typeof location !== 'string' || !URL.canParse(location, from.href)) {
-    throw refused(from, 'has no single valid Location');
-  }
-  const to = new URL(location, from);
-  if (to.protocol !== 'https:' && !(to.protocol === 'http:' && from.protocol === 'http:')) {
-    throw refused(from, 'leaves https');
-  }
+  const to = redirectTarget(from, location);
+  if (to === undefined) throw refused(from, 'has no single valid Location, or leaves https');
   if (!to.pathname.endsWith('/info/refs') || to.search !== from.search) {
     throw refused(from, 'does not lead to the ref advertisement of a repository');
   }
   const base = to.origin + to.pathname.slice(0, -'/info/refs'.length);
   if (!allowed.some((other) => isBelow(base, other))) {
-    throw refused(from, 'leads to where the options of its host do not let it');
+    throw refused(from, 'leads to a URL that the options of its host do not allow');
   }
   return base;
 }

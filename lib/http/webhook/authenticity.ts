@@ -1,97 +1,76 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 
-/** Senders list one signature for each secret that they still know. */
-const MAX_SIGNATURES = 32;
-
-/**
- * How a delivery proves where it comes from.
- *
- * - `message`: Standard Webhooks, over id, time and body: GitLab's signing tokens.
- * - `body`: `X-Hub-Signature-256`, over the body: GitHub, Gitea, Forgejo.
- * - `token`: `X-Gitlab-Token`, the secret itself, over nothing.
- */
-export type Proof = 'message' | 'body' | 'token';
-
-/** The strongest proof in the headers. If it is wrong, a weaker proof beside it does not count. */
-export function proofOf(headers: IncomingHttpHeaders): Proof | undefined {
-  if (headers['webhook-signature'] !== undefined) return 'message';
-  if (headers['x-hub-signature-256'] !== undefined) return 'body';
-  return headers['x-gitlab-token'] === undefined ? undefined : 'token';
+/** How a delivery proves where it comes from. */
+export interface Proof {
+  /** Whether the delivery is authentic with this body. */
+  covers(body: Buffer): boolean;
+  /** The marks that identify an authentic delivery, so that a replay of it is recognized. */
+  marksWith(body: Buffer): string[];
 }
 
 /**
- * Whether a delivery can be authentic with any body. If not, its body need not be read. A token is checked
- * in full here.
+ * Finds the strongest proof in the headers. If it is wrong, a weaker one beside it does not count.
  *
  * @param now milliseconds since the epoch.
+ * @returns `undefined` if no body can make the delivery authentic: then it need not be read.
  */
-export function mayBeAuthentic(
-  proof: Proof,
+export function proofOf(
   headers: IncomingHttpHeaders,
   secrets: readonly string[],
   now: number,
-): boolean {
-  switch (proof) {
-    case 'message': {
-      const isNamed = text(headers, 'webhook-id') !== '';
-      const isSigned = messageSignatures(headers).length > 0;
-      return isNamed && isSigned && isTimely(text(headers, 'webhook-timestamp'), now);
-    }
-    case 'body':
-      return /^sha256=[0-9a-f]{64}$/.test(text(headers, 'x-hub-signature-256'));
-    case 'token':
-      return anyEqual([text(headers, 'x-gitlab-token')], secrets);
-  }
+): Proof | undefined {
+  if (headers['webhook-signature'] !== undefined) return signedMessage(headers, secrets, now);
+  if (headers['x-hub-signature-256'] !== undefined) return signedBody(headers, secrets);
+  return token(headers, secrets);
 }
 
-/** Whether a delivery that passed `mayBeAuthentic` is authentic. */
-export function isAuthentic(
-  proof: Proof,
+/** Senders list one signature for each secret that they still know. */
+const MAX_SIGNATURES = 32;
+
+/** Standard Webhooks, over id, time and body: GitLab's signing tokens. */
+function signedMessage(
   headers: IncomingHttpHeaders,
-  body: Buffer,
   secrets: readonly string[],
-): boolean {
-  switch (proof) {
-    case 'message': {
-      const id = text(headers, 'webhook-id');
-      const message = { id, timestamp: text(headers, 'webhook-timestamp'), body };
-      const signed = secrets.map((secret) => signMessage(secret, message));
-      return anyEqual(messageSignatures(headers), signed);
-    }
-    case 'body': {
-      const signed = secrets.map(
-        (secret) => `sha256=${createHmac('sha256', secret).update(body).digest('hex')}`,
-      );
-      return anyEqual([text(headers, 'x-hub-signature-256')], signed);
-    }
-    case 'token':
-      return anyEqual([text(headers, 'x-gitlab-token')], secrets);
-  }
-}
-
-function messageSignatures(headers: IncomingHttpHeaders): string[] {
-  const signatures = text(headers, 'webhook-signature').split(' ', MAX_SIGNATURES);
-  return signatures.filter(isMessageSignature);
-}
-
-/**
- * The marks that identify an authentic delivery: its ids, and the body if the proof covers only that. An
- * attacker who replays a body can choose a new `X-GitHub-Delivery`, but two pushes never have the same body:
- * it holds the time of the push. GitLab's bodies hold no time, and a token covers nothing: only the id
- * counts there.
- */
-export function marksOf(proof: Proof, headers: IncomingHttpHeaders, body: Buffer): string[] {
-  const ids = {
-    message: ['webhook-id'],
-    body: ['x-github-delivery'],
-    // Deliveries that one delivery caused share the second id.
-    token: headers['idempotency-key'] === undefined ? ['x-gitlab-event-uuid'] : ['idempotency-key'],
+  now: number,
+): Proof | undefined {
+  const id = text(headers, 'webhook-id');
+  const timestamp = text(headers, 'webhook-timestamp');
+  const signatures = text(headers, 'webhook-signature')
+    .split(' ', MAX_SIGNATURES)
+    .filter((signature) => /^v1,[A-Za-z0-9+/]{43}=$/.test(signature));
+  if (id === '' || signatures.length === 0 || !isTimely(timestamp, now)) return undefined;
+  const sign = (body: Buffer) => (secret: string) => signMessage(secret, { id, timestamp, body });
+  return {
+    covers: (body) => anyEqual(signatures, secrets.map(sign(body))),
+    marksWith: () => idMarks(headers, 'webhook-id'),
   };
-  const marks = ids[proof]
-    .filter((name) => headers[name] !== undefined)
-    .map((name) => digest(`${name} ${text(headers, name)}`));
-  return proof === 'body' ? [...marks, digest(body)] : marks;
+}
+
+/** `X-Hub-Signature-256`, over the body: GitHub, Gitea, Forgejo. */
+function signedBody(headers: IncomingHttpHeaders, secrets: readonly string[]): Proof | undefined {
+  const signature = text(headers, 'x-hub-signature-256');
+  if (!/^sha256=[0-9a-f]{64}$/.test(signature)) return undefined;
+  const sign = (body: Buffer) => (secret: string) =>
+    `sha256=${createHmac('sha256', secret).update(body).digest('hex')}`;
+  return {
+    covers: (body) => anyEqual([signature], secrets.map(sign(body))),
+    // An attacker can replay a body under a new id. Two pushes never have the same body: it holds
+    // the time of the push.
+    marksWith: (body) => [...idMarks(headers, 'x-github-delivery'), digest(body)],
+  };
+}
+
+/** `X-Gitlab-Token`: the secret itself, over nothing. GitLab's bodies hold no time. */
+function token(headers: IncomingHttpHeaders, secrets: readonly string[]): Proof | undefined {
+  if (!anyEqual([text(headers, 'x-gitlab-token')], secrets)) return undefined;
+  // Deliveries that one delivery caused share the event's id.
+  const id = headers['idempotency-key'] === undefined ? 'x-gitlab-event-uuid' : 'idempotency-key';
+  return { covers: () => true, marksWith: () => idMarks(headers, id) };
+}
+
+function idMarks(headers: IncomingHttpHeaders, name: string): string[] {
+  return headers[name] === undefined ? [] : [digest(`${name} ${text(headers, name)}`)];
 }
 
 function text(headers: IncomingHttpHeaders, name: string): string {
@@ -103,7 +82,7 @@ function digest(content: string | Buffer): string {
   return createHash('sha256').update(content).digest('base64');
 }
 
-/** A message of the Standard Webhooks specification, which GitLab's signing tokens follow. */
+/** A message of the Standard Webhooks specification. */
 interface SignedMessage {
   readonly id: string;
   /** Seconds since the epoch, in decimal. */
@@ -111,21 +90,14 @@ interface SignedMessage {
   readonly body: Buffer;
 }
 
-/** Seconds by which a message's time may differ from this clock. */
-const TOLERANCE = 5 * 60;
-
-const ENCODED_SECRET = /^whsec_([A-Za-z0-9+/]+={0,2})$/;
-
 /** `v1,{base64}`: HMAC-SHA256 of `{id}.{timestamp}.{body}`. */
 export function signMessage(secret: string, { id, timestamp, body }: SignedMessage): string {
   const hmac = createHmac('sha256', keyOf(secret)).update(`${id}.${timestamp}.`).update(body);
   return `v1,${hmac.digest('base64')}`;
 }
 
-/** Whether a text has the form of what `signMessage` gives. */
-function isMessageSignature(text: string): boolean {
-  return /^v1,[A-Za-z0-9+/]{43}=$/.test(text);
-}
+/** Seconds by which a message's time may differ from this clock. */
+const TOLERANCE = 5 * 60;
 
 /** @param now milliseconds since the epoch. */
 function isTimely(timestamp: string, now: number): boolean {
@@ -134,14 +106,14 @@ function isTimely(timestamp: string, now: number): boolean {
 
 /** The bytes of `whsec_{base64}`. A secret in any other form is taken as text. */
 function keyOf(secret: string): Buffer {
-  const encoded = ENCODED_SECRET.exec(secret)?.[1];
+  const encoded = /^whsec_([A-Za-z0-9+/]+={0,2})$/.exec(secret)?.[1];
   return encoded === undefined ? Buffer.from(secret) : Buffer.from(encoded, 'base64');
 }
 
 /**
- * Whether any text of one list equals any text of another. The time does not depend on where they differ,
- * how long the expected texts are, or which pair is equal: all pairs of digests under a random key are
- * compared.
+ * Whether any text of one list equals any text of another. The time does not depend on where they
+ * differ, how long the expected texts are, or which pair is equal: all pairs of digests under a
+ * random key are compared.
  */
 function anyEqual(presented: readonly string[], expected: readonly string[]): boolean {
   const key = randomBytes(32);

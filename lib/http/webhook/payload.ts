@@ -1,14 +1,14 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
+import { SnapshotError } from '../../errors.js';
 
-/** Events that change refs, by the header that names the event. */
-const PUSH_EVENTS: Readonly<Record<string, ReadonlySet<string>>> = {
-  // Gitea and Forgejo send this header, too.
-  'x-github-event': new Set(['push', 'create', 'delete']),
-  'x-gitlab-event': new Set(['Push Hook', 'Tag Push Hook']),
-};
-/** GitLab's system hooks name the event in the payload. */
-const SYSTEM_EVENTS: ReadonlySet<string> = new Set(['push', 'tag_push', 'repository_update']);
+/*
+ * Events that change refs. A header names the event: GitHub's, which Gitea and Forgejo also send,
+ * or GitLab's. The payload names the event of a system hook of GitLab.
+ */
+const GITHUB_EVENTS: ReadonlySet<unknown> = new Set(['push', 'create', 'delete']);
+const GITLAB_EVENTS: ReadonlySet<unknown> = new Set(['Push Hook', 'Tag Push Hook']);
+const SYSTEM_EVENTS: ReadonlySet<unknown> = new Set(['push', 'tag_push', 'repository_update']);
 
 /** A value of another type counts as missing. */
 const url = z.string().max(4_096).optional().catch(undefined);
@@ -25,24 +25,19 @@ const schema = z
   .catch({});
 
 /**
- * Parses the body of a delivery: JSON, or a form with JSON in `payload`, which GitHub can be configured to
- * send.
+ * The URLs that a delivery gives for the pushed repository, the likeliest first. Empty if the event
+ * does not change refs.
  *
- * @throws SyntaxError
+ * @throws SnapshotError `INVALID_REQUEST` when the payload is not JSON.
  */
-export function parsePayload(headers: IncomingHttpHeaders, body: Buffer): unknown {
-  const isForm = headers['content-type']?.startsWith('application/x-www-form-urlencoded') ?? false;
-  const text = body.toString();
-  return JSON.parse(isForm ? (new URLSearchParams(text).get('payload') ?? '') : text);
-}
-
-/**
- * The URLs that a payload gives for the pushed repository, the likeliest first. Empty if the event does not
- * change refs.
- */
-export function pushedUrls(headers: IncomingHttpHeaders, payload: unknown): string[] {
-  const { event_name, project, repository } = schema.parse(payload);
-  if (!isPush(headers, event_name)) return [];
+export function pushedUrls(headers: IncomingHttpHeaders, body: Buffer): string[] {
+  const { event_name, project, repository } = schema.parse(parsePayload(headers, body));
+  const gitlabEvent = headers['x-gitlab-event'];
+  const isPush =
+    GITHUB_EVENTS.has(headers['x-github-event']) ||
+    GITLAB_EVENTS.has(gitlabEvent) ||
+    (gitlabEvent === 'System Hook' && SYSTEM_EVENTS.has(event_name));
+  if (!isPush) return [];
   const urls = [
     repository?.clone_url,
     project?.git_http_url,
@@ -53,14 +48,14 @@ export function pushedUrls(headers: IncomingHttpHeaders, payload: unknown): stri
   return [...new Set(urls.filter((one) => one !== undefined))];
 }
 
-function isPush(headers: IncomingHttpHeaders, eventName: string | undefined): boolean {
-  for (const [name, events] of Object.entries(PUSH_EVENTS)) {
-    const event = headers[name];
-    if (typeof event === 'string' && events.has(event)) return true;
+/** JSON, or a form with JSON in `payload`, which GitHub can be configured to send. */
+function parsePayload(headers: IncomingHttpHeaders, body: Buffer): unknown {
+  const isForm = headers['content-type']?.startsWith('application/x-www-form-urlencoded') ?? false;
+  const text = body.toString();
+  try {
+    return JSON.parse(isForm ? (new URLSearchParams(text).get('payload') ?? '') : text);
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    throw new SnapshotError('INVALID_REQUEST', 'the payload is not JSON', { cause });
   }
-  return (
-    headers['x-gitlab-event'] === 'System Hook' &&
-    eventName !== undefined &&
-    SYSTEM_EVENTS.has(eventName)
-  );
 }

@@ -41,7 +41,7 @@ export async function withUpstream<T>(
   work: (upstream: Upstream) => Promise<T>,
   otherRefs: readonly string[] = [],
 ): Promise<T> {
-  const http = createHttpClient({ ...task, ...task.limits, signal });
+  const http = createHttpClient(task, signal);
   try {
     const advertised = await discover(task, http, new Set(otherRefs));
     const { head, refs, capabilities } = advertised;

@@ -6,8 +6,8 @@ import { configKeys } from '../git/config.js';
 import { verifyPath } from '../git/path-safety.js';
 
 /*
- * Checks what a snapshot has in `.git`. In a checkout, git runs hooks and the programs that its
- * config names. No clone brings any of these, so no snapshot may, whatever server made it.
+ * Entries that no snapshot may have, whatever server made it: names that git does not check out,
+ * and in `.git` all that no clone brings. git runs hooks, and the programs that its config names.
  */
 
 export const CONFIG_PATH = '.git/config';
@@ -16,28 +16,44 @@ export const CONFIG_PATH = '.git/config';
 const MAX_CONFIG_BYTES = 64 * 1024;
 
 /**
- * The names that git's clone leaves there. Not `commondir` or `config.worktree`, which lead to
+ * The names that git's clone leaves in `.git`. Not `commondir` or `config.worktree`, which lead to
  * other configs.
  */
 const NAMES =
   /^(?:HEAD|[A-Z_]+_HEAD|branches|config|description|hooks|index|info|lfs|logs|objects|packed-refs|refs|shallow)$/;
 
-/**
- * The examples of git's own template, which git never runs. Without modes, git runs any other hook.
- */
+/** The examples of git's own template, which git never runs. */
 const SAMPLE_HOOK = /\.sample$/;
 
 const CONFIG_KEYS =
   /^(?:core\.(?:repositoryformatversion|filemode|bare|logallrefupdates|checkstat|trustctime)|remote\.origin\.(?:url|fetch)|branch\..*\.(?:remote|merge))$/s;
 
+/*
+ * Segments that Windows does not take for a file of that name. git for Windows refuses the same
+ * ones (`is_valid_win32_path` of compat/mingw.c).
+ */
+
+/** Separators, streams (`file:stream`), wildcards, control characters; ends that Windows drops. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: the rule is about control characters
+const WINDOWS_SPECIAL = /[\x00-\x1f\\:<>"|?*]|[. ]$/;
+
 /**
- * Refuses names that git does not check out, and in `.git` names that git's clone does not leave
- * there.
- *
+ * Devices, with any extension. Paths are bytes as latin1: the ends of COM¹, COM² and COM³ have two
+ * bytes.
+ */
+const WINDOWS_DEVICE =
+  /^(?:con|prn|aux|nul|(?:com|lpt)(?:[1-9]|\xc2[\xb9\xb2\xb3])|con(?:in|out)\$) *(?:\.|$)/i;
+
+/**
+ * @param platform the platform of the target's file system.
  * @throws SnapshotError `ARCHIVE_INVALID`.
  */
-export function refuseUnsafeEntry({ kind, path }: TarEntry): void {
-  const [top, name] = path.split('/');
+export function refuseUnsafeEntry({ kind, path }: TarEntry, platform: NodeJS.Platform): void {
+  const segments = path.split('/');
+  const [top, name] = segments;
+  if (platform === 'win32' && segments.some(isWindowsName)) {
+    throw refused(path, "can't have its name on Windows");
+  }
   if (top !== '.git') {
     const refusal = path === '' ? undefined : verifyPath(path, kind === 'symlink');
     if (refusal !== undefined) throw refused(path, refusal);
@@ -52,6 +68,10 @@ export function refuseUnsafeEntry({ kind, path }: TarEntry): void {
   if (name === 'hooks' && kind === 'file' && !SAMPLE_HOOK.test(path)) {
     throw refused(path, 'is a hook');
   }
+}
+
+function isWindowsName(segment: string): boolean {
+  return WINDOWS_SPECIAL.test(segment) || WINDOWS_DEVICE.test(segment);
 }
 
 /**

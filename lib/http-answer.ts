@@ -1,0 +1,36 @@
+import type { IncomingMessage } from 'node:http';
+
+/*
+ * Reads the parts of an answer that both the client of upstreams and the restore client need.
+ */
+
+export const MAX_REDIRECTS = 5;
+
+export function isRedirect({ statusCode = 0 }: IncomingMessage): boolean {
+  return [301, 302, 303, 307, 308].includes(statusCode);
+}
+
+/**
+ * The target of a redirect, without credentials. `undefined` if the answer has no single valid
+ * `Location`, or the target is neither https nor, from an http URL, http.
+ */
+export function redirectTarget(from: URL, location: string | undefined): URL | undefined {
+  if (location === undefined || !URL.canParse(location, from.href)) return undefined;
+  const to = new URL(location, from);
+  to.username = '';
+  to.password = '';
+  const isSafe = to.protocol === 'https:' || (to.protocol === 'http:' && from.protocol === 'http:');
+  return isSafe ? to : undefined;
+}
+
+/**
+ * `Retry-After` (RFC 9110, 10.2.3), seconds or a date, as whole seconds from now; `undefined` when
+ * it is missing or neither.
+ */
+export function parseRetryAfter(value: string | undefined): number | undefined {
+  if (value === undefined) return undefined;
+  const seconds = /^\d+$/.test(value)
+    ? Number(value)
+    : Math.ceil((Date.parse(value) - Date.now()) / 1000);
+  return Number.isNaN(seconds) ? undefined : Math.max(0, seconds);
+}

@@ -1,0 +1,104 @@
+import type { ArtifactSource } from '../artifact/artifact.js';
+import { type BundleId, isVariant, type SnapshotId } from '../artifact/id.js';
+import { checkDepth, checkRef } from '../artifact/validate-id.js';
+import type { SnapshotConfig } from '../config/options.js';
+import { SnapshotError } from '../errors.js';
+import { OID_PATTERN } from '../git/object.js';
+import { type RepositoryId, repositoryName } from '../repository.js';
+import type { ArtifactHandler, Exchange } from './answer.js';
+import { createArtifactHandler } from './artifact-handler.js';
+import { queryParameter } from './target.js';
+
+/** `GET` and `HEAD` of `snapshot.tar.zst?ref={branch, tag or commit}&depth={commits}`. */
+export function createSnapshotHandler(
+  source: ArtifactSource,
+  config: SnapshotConfig,
+): ArtifactHandler {
+  return createArtifactHandler<SnapshotId>(source, config, {
+    contentType: 'application/zstd',
+    identify: identifySnapshot,
+    filename: ({ repository }) => `${repositoryName(repository)}.tar.zst`,
+    headers: (id, { commit }) => {
+      if (commit === undefined) return {};
+      // Bundles lead to HEAD: they are only useful for a checkout of HEAD with its whole history.
+      const head = isVariant(id) ? undefined : source.headOf(id.repository);
+      const isBehind = head !== undefined && head !== commit;
+      return {
+        'X-Cachew-Snapshot-Commit': commit,
+        ...(isBehind && { 'X-Cachew-Bundle-Url': bundleUrl(id.repository, commit) }),
+      };
+    },
+  });
+}
+
+/**
+ * `GET` and `HEAD` of `snapshot.bundle?base={commit}`. 204 if the upstream's HEAD is the base:
+ * there is nothing to fast-forward. Caches must not keep a 204: it holds only at the moment of the
+ * check.
+ */
+export function createBundleHandler(
+  source: ArtifactSource,
+  config: SnapshotConfig,
+): ArtifactHandler {
+  return createArtifactHandler<BundleId>(source, config, {
+    contentType: 'application/x-git-bundle',
+    identify: identifyBundle,
+    filename: ({ repository }) => `${repositoryName(repository)}.bundle`,
+    async answersInstead(id, { res, signal }) {
+      if (!(await source.isUpToDate(id, { signal }))) return false;
+      res.writeHead(204, { 'Cache-Control': 'no-store' }).end();
+      return true;
+    },
+  });
+}
+
+/**
+ * Ignores other parameters than `ref` and `depth`. Without both, it is the default snapshot.
+ *
+ * @throws SnapshotError `INVALID_REQUEST`
+ */
+function identifySnapshot({ req, repository }: Exchange): SnapshotId {
+  const ref = queryParameter(req, 'ref');
+  const depth = queryParameter(req, 'depth');
+  return {
+    kind: 'snapshot',
+    repository,
+    ...(ref !== undefined && { ref: parseRef(ref) }),
+    ...(depth !== undefined && { depth: parseDepth(depth) }),
+  };
+}
+
+/** git takes 40 hex digits for an object id, in any case, even if a ref has that name. */
+function parseRef(text: string): string {
+  if (/^[0-9a-f]{40}$/i.test(text)) return text.toLowerCase();
+  checkRef(text);
+  return text;
+}
+
+/** A decimal number without leading zeros. */
+function parseDepth(text: string): number {
+  const depth = /^[1-9][0-9]{0,9}$/.test(text) ? Number(text) : Number.NaN;
+  checkDepth(depth);
+  return depth;
+}
+
+/** @throws SnapshotError `INVALID_REQUEST` */
+function identifyBundle({ req, repository }: Exchange): BundleId {
+  const base = queryParameter(req, 'base');
+  if (base !== undefined && OID_PATTERN.test(base)) return { kind: 'bundle', repository, base };
+  throw new SnapshotError('INVALID_REQUEST', 'base is no commit of 40 lower-case hex digits');
+}
+
+/**
+ * The path of the bundle that fast-forwards a snapshot of `base`. It begins with `/git/` for every
+ * mount: cachew's clients join it to the base URL in their configuration.
+ */
+function bundleUrl({ host, path }: RepositoryId, base: string): string {
+  const segments = [host, ...path.split('/')].map(encodeSegment);
+  return `/git/${segments.join('/')}/snapshot.bundle?base=${base}`;
+}
+
+/** A segment needs no escape for a colon (RFC 3986, section 3.3), which precedes a host's port. */
+function encodeSegment(text: string): string {
+  return encodeURIComponent(text).replaceAll('%3A', ':');
+}
