@@ -1,17 +1,14 @@
 import { bundleBasis } from '../../lib/artifact/etag.js';
-import type { ArtifactId } from '../../lib/artifact/id.js';
-import { defaultSnapshot } from '../../lib/artifact/id.js';
+import { type ArtifactId, defaultSnapshot } from '../../lib/artifact/id.js';
+import { after, LONG_AGO, momentOf, thisMoment } from '../../lib/async/clock.js';
 import { parseOptions } from '../../lib/config/options.js';
 import { SnapshotError } from '../../lib/errors.js';
 import { decide, isCurrent, rebuildDelay, type StoredState } from '../../lib/service/decide.js';
 import type { UpstreamState } from '../../lib/service/upstream-state.js';
 import { readTable } from '../docs/markdown.js';
 
-const NOW = { time: 1e9, date: 1.7e12 };
-const ago = (milliseconds: number) => ({
-  time: NOW.time - milliseconds,
-  date: NOW.date - milliseconds,
-});
+const NOW = thisMoment();
+const ago = (milliseconds: number) => momentOf(NOW.date - milliseconds, NOW);
 const MINUTE = 60_000;
 const HEAD = { kind: 'branch', ref: 'refs/heads/main', oid: '1'.repeat(40) } as const;
 const REPOSITORY = { host: 'git.test', path: 'org/repo' };
@@ -60,7 +57,7 @@ const CHECKED: UpstreamState = {
   failedAt: undefined,
   digest: 'new',
   head: HEAD,
-  pausedUntil: Number.NEGATIVE_INFINITY,
+  pausedUntil: LONG_AGO,
   isRefused: false,
 };
 const DUE = { ...CHECKED, checkedAt: ago(2 * MINUTE), triedAt: ago(2 * MINUTE).time };
@@ -75,7 +72,7 @@ const UPSTREAM: Record<string, UpstreamState> = {
   'check due': DUE,
   'check due, the last one begun within `checkInterval`': { ...DUE, triedAt: ago(1000).time },
   'last check failed': JUST_FAILED,
-  'host paused by `Retry-After`': { ...DUE, pausedUntil: NOW.time + 1 },
+  'host paused by `Retry-After`': { ...DUE, pausedUntil: after(NOW.time, 1) },
   'refused for longer than `forgetAfter`': { ...DUE, isRefused: true },
   'the same, and the last check failed': { ...JUST_FAILED, isRefused: true },
 };

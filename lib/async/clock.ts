@@ -1,20 +1,43 @@
+declare const MONOTONIC: unique symbol;
+
+/**
+ * A time of the monotonic clock, in milliseconds: for measuring how much time has passed. Not a
+ * date: dates are plain numbers, in milliseconds since the epoch, for people and for storage.
+ */
+export type Time = number & { readonly [MONOTONIC]: true };
+
+export const LONG_AGO = Number.NEGATIVE_INFINITY as Time;
+
+export function now(): Time {
+  return performance.now() as Time;
+}
+
+/** The time some milliseconds after another one. */
+export function after(time: Time, milliseconds: number): Time {
+  return (time + milliseconds) as Time;
+}
+
+/** Milliseconds that have passed since a time; negative until it comes. */
+export function elapsedSince(time: Time): number {
+  return performance.now() - time;
+}
+
 /** A moment, by the monotonic clock and as a date. */
 export interface Moment {
-  /** By `performance.now()`, for measuring how much time has passed. */
-  readonly time: number;
-  /** Milliseconds since the epoch, for people and for storage. */
+  readonly time: Time;
+  /** Milliseconds since the epoch. */
   readonly date: number;
 }
 
 export function thisMoment(): Moment {
-  return { time: performance.now(), date: Date.now() };
+  return { time: now(), date: Date.now() };
 }
 
 /**
- * A past moment of which only the date is known. A date in the future means that the clock was set back: the
- * moment is long ago.
+ * A past moment of which only the date is known. A date in the future means that the clock was set
+ * back: the moment is long ago.
  */
-export function momentOf(date: number, now = thisMoment()): Moment {
-  const age = now.date - date;
-  return { time: age < 0 ? Number.NEGATIVE_INFINITY : now.time - age, date };
+export function momentOf(date: number, present = thisMoment()): Moment {
+  const age = present.date - date;
+  return { time: age < 0 ? LONG_AGO : after(present.time, -age), date };
 }

@@ -1,15 +1,16 @@
 import { LRUCache } from 'lru-cache';
 import { SnapshotError } from '../errors.js';
+import { after, elapsedSince, LONG_AGO, now, type Time } from './clock.js';
 
-/** A failure that is remembered until a time, by `performance.now()`. */
+/** A failure that is remembered until a time. */
 export interface Failure {
   readonly error: SnapshotError;
-  readonly until: number;
+  readonly until: Time;
 }
 
 /** @throws SnapshotError the failure, with the remaining seconds, unless its time is over. */
 export function throwUnlessOver({ error, until }: Failure): void {
-  const milliseconds = until - performance.now();
+  const milliseconds = -elapsedSince(until);
   if (milliseconds <= 0) return;
   const { code, message } = error;
   const retryAfter = Math.ceil(milliseconds / 1000);
@@ -40,7 +41,7 @@ export class FailureCache {
       cause: error,
       retryAfter: Math.ceil(milliseconds / 1000),
     });
-    this.#failures.set(key, { error: remembered, until: performance.now() + milliseconds });
+    this.#failures.set(key, { error: remembered, until: after(now(), milliseconds) });
     return remembered;
   }
 
@@ -49,7 +50,7 @@ export class FailureCache {
   }
 
   has(key: string): boolean {
-    return (this.#failures.get(key)?.until ?? 0) > performance.now();
+    return (this.#failures.get(key)?.until ?? LONG_AGO) > now();
   }
 
   /** @throws SnapshotError what was remembered. */

@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { unlessAborted } from '../async/abort.js';
+import { elapsedSince, now, type Time } from '../async/clock.js';
 import type { FailureCache } from '../async/failure-cache.js';
 import { retry } from '../async/retry.js';
 import type { Limits } from '../config/options.js';
@@ -65,12 +66,12 @@ export async function clone(
   failures.throwIfRemembered(key);
   const temporary = join(dirname(directory), temporaryName('clone'));
   const archive = join(dirname(directory), temporaryName('snapshot'));
-  let started: number | undefined;
-  const elapsed = () => performance.now() - (started ?? performance.now());
+  let started: Time | undefined;
+  const elapsed = () => elapsedSince(started ?? now());
   let snapshot: StoredSnapshot | undefined;
   try {
     const result = await jobs.run(repository, 'clone', options, async (signal) => {
-      started = performance.now();
+      started = now();
       events.emit('cloneStarted', { repository });
       snapshot = await copySnapshot(parts, repository, archive, signal);
       const task = await jobs.upstreamTask(repository, signal);

@@ -1,5 +1,6 @@
 import type { EventEmitter } from 'node:events';
 import { unlessAborted } from '../async/abort.js';
+import type { Time } from '../async/clock.js';
 import { withDeadline } from '../async/deadline.js';
 import { KeyedLimit } from '../async/keyed-limit.js';
 import { allowedHosts, hostConfig, redirectBases, upstreamUrl } from '../config/hosts.js';
@@ -118,8 +119,8 @@ export class JobRunner {
     return await this.#slots[kind].run(repository.host, run);
   }
 
-  /** When a host may be asked again for a check or fetch: by `performance.now()`. */
-  pausedUntil(host: string): number {
+  /** When a host may be asked again for a check or fetch. */
+  pausedUntil(host: string): Time {
     return this.#pauses.until(host);
   }
 

@@ -2,6 +2,7 @@ import type { EventEmitter } from 'node:events';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { BackOff } from '../async/back-off.js';
+import { elapsedSince, now, type Time } from '../async/clock.js';
 import type { FailureCache } from '../async/failure-cache.js';
 import { SingleFlight } from '../async/single-flight.js';
 import type { Limits } from '../config/options.js';
@@ -75,7 +76,7 @@ export class Maintenance {
 
   async #run(mirror: Mirror): Promise<void> {
     const { events, closing } = this.#parts;
-    const started = performance.now();
+    const started = now();
     try {
       await this.#maintain(mirror, started);
       this.#backOff.succeeded(mirror);
@@ -83,13 +84,13 @@ export class Maintenance {
       if (closing.aborted) return;
       this.#backOff.failed(mirror);
       const { repository } = mirror;
-      const milliseconds = performance.now() - started;
+      const milliseconds = elapsedSince(started);
       const error = toSnapshotError(cause);
       events.emit('consolidationFailed', { repository, milliseconds, error });
     }
   }
 
-  async #maintain(mirror: Mirror, started: number): Promise<void> {
+  async #maintain(mirror: Mirror, started: Time): Promise<void> {
     const { repository } = mirror;
     const { mirrors, events, limits, onPruned, onIncomplete } = this.#parts;
     const lease = await mirrors.lease(mirror);
@@ -103,7 +104,7 @@ export class Maintenance {
       const repacked = await this.#repack(mirror, lease, selection);
       if (repacked === undefined) return;
       if (selection === 'reachable') onPruned(repository);
-      const milliseconds = performance.now() - started;
+      const milliseconds = elapsedSince(started);
       events.emit('consolidated', { repository, milliseconds, packs: repacked.packs.length });
     } catch (error) {
       if (await failedAsSuperseded(lease, error)) return;

@@ -1,6 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import { join } from 'node:path';
 import pLimit from 'p-limit';
+import type { Time } from '../async/clock.js';
 import { FailureCache } from '../async/failure-cache.js';
 import { retry } from '../async/retry.js';
 import { SingleFlight } from '../async/single-flight.js';
@@ -94,8 +95,8 @@ export class MirrorManager {
     return this.#mirrors.list();
   }
 
-  /** When a host may be asked again for a check or fetch: by `performance.now()`. */
-  pausedUntil(host: string): number {
+  /** When a host may be asked again for a check or fetch. */
+  pausedUntil(host: string): Time {
     return this.#parts.jobs.pausedUntil(host);
   }
 

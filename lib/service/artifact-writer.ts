@@ -8,6 +8,7 @@ import { type ArtifactId, isVariant } from '../artifact/id.js';
 import { artifactKey } from '../artifact/key.js';
 import { encodeMetadata } from '../artifact/metadata.js';
 import { unlessAborted } from '../async/abort.js';
+import { elapsedSince, now } from '../async/clock.js';
 import { withDeadline } from '../async/deadline.js';
 import { hostConfig, originUrl } from '../config/hosts.js';
 import type { SnapshotConfig } from '../config/options.js';
@@ -98,8 +99,8 @@ export class ArtifactWriter {
       signal.throwIfAborted();
       onTurn();
       const { repository } = lease.revision;
-      const started = performance.now();
-      const elapsed = () => performance.now() - started;
+      const started = now();
+      const elapsed = () => elapsedSince(started);
       const spool = await Spool.create(join(this.#directory, temporaryName('artifact')));
       const scratch = join(this.#directory, temporaryName('packs'));
       try {

@@ -1,5 +1,6 @@
 import type { ArtifactInfo } from '../artifact/artifact.js';
 import { unlessAborted } from '../async/abort.js';
+import { now, type Time } from '../async/clock.js';
 import { withResolvers } from '../async/with-resolvers.js';
 import { SnapshotError } from '../errors.js';
 import type { Spool } from '../writer/spool.js';
@@ -38,7 +39,7 @@ export class Build {
   readonly done: Promise<BuildEnd>;
   #spool: Spool | undefined;
   #digest: string | undefined;
-  #readAt: number | undefined;
+  #readAt: Time | undefined;
   readonly #outcome: Promise<BuildOutcome>;
   readonly #hurry: () => void;
   readonly #dropped = new AbortController();
@@ -64,7 +65,7 @@ export class Build {
       },
       reads: (digest: string) => {
         this.#digest = digest;
-        this.#readAt = performance.now();
+        this.#readAt = now();
       },
       announce: (outcome: BuildOutcome) => {
         this.#mayBeDropped = false;
@@ -105,18 +106,16 @@ export class Build {
     this.#hurry();
   }
 
-  /** When the last byte was written and storing began, by `performance.now()`. */
-  get storingSince(): number | undefined {
+  /** When the last byte was written and storing began. */
+  get storingSince(): Time | undefined {
     return this.#spool?.completeAt;
   }
 
   /**
    * Whether it builds from the state of the upstream at a time, or a later one: it has not begun to read the
    * mirror, began after that time, or reads the refs of this digest.
-   *
-   * @param time by `performance.now()`.
    */
-  isSince(time: number, digest: string | undefined): boolean {
+  isSince(time: Time, digest: string | undefined): boolean {
     return this.#readAt === undefined || this.#readAt >= time || this.isOf(digest);
   }
 

@@ -1,6 +1,7 @@
 import { type ArtifactId, isVariant } from '../artifact/id.js';
 import { artifactKey } from '../artifact/key.js';
 import { unlessAborted } from '../async/abort.js';
+import { elapsedSince, type Time } from '../async/clock.js';
 import { orLater } from '../async/deadline.js';
 import { Build } from './build.js';
 import type { PendingLimits } from './pending-limits.js';
@@ -31,16 +32,12 @@ export class Builds {
   /**
    * Joins the build of an artifact that runs, or begins one.
    *
-   * @param requestedAt a check of the upstream since then will do: by `performance.now()`.
+   * @param requestedAt a check of the upstream since then will do.
    * @param isBackground whether no client waits for it.
    * @param isForced whether to build also if the stored artifact is current.
    * @throws SnapshotError `OVERLOADED`, `TOO_MANY_VARIANTS`.
    */
-  begin(
-    id: ArtifactId,
-    requestedAt: number,
-    { isBackground = false, isForced = false } = {},
-  ): Build {
+  begin(id: ArtifactId, requestedAt: Time, { isBackground = false, isForced = false } = {}): Build {
     const key = artifactKey(id);
     const running = this.find(id);
     if (running !== undefined) {
@@ -72,7 +69,7 @@ export class Builds {
       await unlessAborted(build.done, signal);
       return;
     }
-    const left = build.storingSince + milliseconds - performance.now();
+    const left = milliseconds - elapsedSince(build.storingSince);
     if (left > 0) await orLater(unlessAborted(build.done, signal), left);
   }
 

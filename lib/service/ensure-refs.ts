@@ -1,6 +1,7 @@
 import type { EnsuredRefs, GetOptions, WantedRefs } from '../artifact/artifact.js';
 import { type BundleId, defaultSnapshot } from '../artifact/id.js';
 import { unlessAborted } from '../async/abort.js';
+import { now } from '../async/clock.js';
 import { retry } from '../async/retry.js';
 import { isUpstreamFailure, SnapshotError } from '../errors.js';
 import { OID_PATTERN } from '../git/object.js';
@@ -99,7 +100,7 @@ export class MirrorQueries {
     const isSatisfied = ({ refs: found, missing }: Answer) =>
       missing.length === 0 &&
       Array.from(refs).every(([name, oid]) => found.get(name)?.startsWith(oid.toLowerCase()));
-    const time = performance.now();
+    const time = now();
     let answer = await query(commits);
     let { isCloned: fetched } = answer;
     const otherNames = names.filter((name) => name !== 'HEAD' && !isMirroredRef(name));

@@ -1,4 +1,4 @@
-import { type Moment, momentOf, thisMoment } from '../async/clock.js';
+import { type Moment, momentOf, now, type Time, thisMoment } from '../async/clock.js';
 import type { FreshnessPolicy } from '../config/options.js';
 import type { SnapshotError } from '../errors.js';
 import type { MirrorManager } from '../mirror/mirrors.js';
@@ -11,7 +11,7 @@ export interface KnownUpstream
   extends Pick<UpstreamState, 'requestedAt' | 'checkedAt' | 'triedAt'> {
   readonly repository: RepositoryId;
   readonly failure?: SnapshotError | undefined;
-  readonly failedAt?: number | undefined;
+  readonly failedAt?: Time | undefined;
   /** The upstream's digest at the last successful check. */
   readonly digest?: string | undefined;
   /** Whether a mirror had that digest, or a later one, since that check. */
@@ -81,8 +81,8 @@ export class KnownUpstreams {
 
   /** As `isDue` of a state, for an artifact that is not stored. */
   isDue(repository: RepositoryId): boolean {
-    const now = thisMoment();
-    return isDue(this.stateOf(repository), this.#parts.policy, now, momentOf(0, now));
+    const present = thisMoment();
+    return isDue(this.stateOf(repository), this.#parts.policy, present, momentOf(0, present));
   }
 
   /** As `isFailing` of a state. */
@@ -91,16 +91,16 @@ export class KnownUpstreams {
   }
 
   /** As `nextCheckAt` of a state. */
-  nextCheckAt(repository: RepositoryId): number {
+  nextCheckAt(repository: RepositoryId): Time {
     return nextCheckAt(this.stateOf(repository), this.#parts.policy);
   }
 
   /** Whether the last check is so recent that no other one is allowed in the background. */
   isThrottled(repository: RepositoryId): boolean {
-    return performance.now() < this.nextCheckAt(repository);
+    return now() < this.nextCheckAt(repository);
   }
 
-  /** Whether a check began after this time (by `performance.now()`) or date, and succeeded. */
+  /** Whether a check began after this time or date, and succeeded. */
   wasCheckedSince(
     repository: RepositoryId,
     since: Pick<Moment, 'time'> | Pick<Moment, 'date'>,

@@ -1,7 +1,7 @@
 import type { StoredArtifact } from '../artifact/artifact.js';
 import { type ArtifactId, defaultSnapshot, isVariant } from '../artifact/id.js';
 import { artifactKey } from '../artifact/key.js';
-import { thisMoment } from '../async/clock.js';
+import { after, elapsedSince, now, type Time, thisMoment } from '../async/clock.js';
 import { FailureCache } from '../async/failure-cache.js';
 import { KeyedLimit } from '../async/keyed-limit.js';
 import { Schedule } from '../async/schedule.js';
@@ -84,7 +84,7 @@ export class Refresher {
     const key = repositoryKey(repository);
     if (refreshInterval === undefined || this.#intervals.has(key)) return;
     const jitter = 1 + JITTER * (2 * Math.random() - 1);
-    this.#intervals.add(key, repository, performance.now() + refreshInterval * jitter);
+    this.#intervals.add(key, repository, after(now(), refreshInterval * jitter));
   }
 
   /**
@@ -112,8 +112,8 @@ export class Refresher {
     this.checkAt(repository, this.#parts.known.nextCheckAt(repository));
   }
 
-  /** As `pushed`, but not before a time, by `performance.now()`. */
-  checkAt(repository: RepositoryId, time: number): void {
+  /** As `pushed`, but not before a time. */
+  checkAt(repository: RepositoryId, time: Time): void {
     this.#checksAt.add(repositoryKey(repository), repository, time);
   }
 
@@ -155,11 +155,11 @@ export class Refresher {
   async refresh(repository: RepositoryId): Promise<StoredArtifact> {
     const { known, checks, builds, stored } = this.#parts;
     const id = defaultSnapshot(repository);
-    const requestedAt = performance.now();
+    const requestedAt = now();
     const before = await stored.stat(id);
     if (before !== undefined || known.isKnown(repository)) await checks.check(repository);
     this.#failures.forget(artifactKey(id));
-    const checkedAt = performance.now();
+    const checkedAt = now();
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const found = await stored.stat(id);
       if (found !== undefined && this.#isCurrent(id, found)) return found.artifact;
@@ -188,7 +188,7 @@ export class Refresher {
     const { refreshInterval = 0, keepWarmFor } = policy;
     const { requestedAt } = known.stateOf(repository);
     if (requestedAt === undefined) return;
-    if (performance.now() - requestedAt.time > keepWarmFor) return;
+    if (elapsedSince(requestedAt.time) > keepWarmFor) return;
     // A process that shares the store may have checked in this interval.
     const since = Date.now() - refreshInterval * (1 - JITTER);
     if (!known.isThrottled(repository)) this.checkSoon(defaultSnapshot(repository), since);
@@ -200,7 +200,7 @@ export class Refresher {
     if (stopping.aborted) return;
     const rebuild = async () => {
       if (stopping.aborted || !(await isWanted())) return;
-      await builds.begin(id, performance.now(), { isBackground: true, isForced: true }).done;
+      await builds.begin(id, now(), { isBackground: true, isForced: true }).done;
     };
     // A failed build is an event, and the next change causes another one.
     const run = () => this.#limit.run(id.repository.host, rebuild).catch(() => {});
@@ -214,7 +214,7 @@ export class Refresher {
    */
   #delay(id: ArtifactId, found: Found<StoredArtifact>, rebuild: () => void): boolean {
     const delay = rebuildDelay(!isVariant(id), found, this.#parts.policy, thisMoment());
-    if (delay > 0) this.#delayed.add(artifactKey(id), rebuild, performance.now() + delay);
+    if (delay > 0) this.#delayed.add(artifactKey(id), rebuild, after(now(), delay));
     return delay > 0;
   }
 
@@ -235,7 +235,7 @@ export class Refresher {
           throw new SnapshotError('STORE_FAILED', message);
         }
         if (this.#delay(id, found, () => this.rebuildSoon(id))) return;
-        const build = builds.begin(id, performance.now(), { isBackground: true });
+        const build = builds.begin(id, now(), { isBackground: true });
         await build.outcome();
         const end = await build.done;
         // A build of older refs, or a store by another process, may have left a stale artifact.

@@ -1,5 +1,13 @@
 import { refusalKey } from '../artifact/key.js';
-import { type Moment, momentOf, thisMoment } from '../async/clock.js';
+import {
+  after,
+  elapsedSince,
+  type Moment,
+  momentOf,
+  now,
+  type Time,
+  thisMoment,
+} from '../async/clock.js';
 import { isAccessRefused, SnapshotError } from '../errors.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 import type { SnapshotStore } from '../stores/store.js';
@@ -60,10 +68,10 @@ export class Refusals {
     return refusal !== undefined && (refusal.isForgotten || this.#isLong(refusal.since));
   }
 
-  /** When that will be, by `performance.now()`. */
-  overAt(repository: RepositoryId): number {
+  /** When that will be. */
+  overAt(repository: RepositoryId): Time {
     const since = this.#refusals.get(repositoryKey(repository))?.since.time;
-    return (since ?? performance.now()) + this.#forgetAfter;
+    return after(since ?? now(), this.#forgetAfter);
   }
 
   /** Whether mirror and artifacts must be deleted: a refusal came after that time. */
@@ -134,7 +142,7 @@ export class Refusals {
   }
 
   #isLong(since: Moment): boolean {
-    return performance.now() - since.time >= this.#forgetAfter;
+    return elapsedSince(since.time) >= this.#forgetAfter;
   }
 
   /** Notes the refusal in the store. @returns the date of the first refusal. */
@@ -144,18 +152,18 @@ export class Refusals {
     answeredAt: number | undefined,
     signal: AbortSignal,
   ): Promise<number> {
-    const now = Date.now();
+    const today = Date.now();
     const noted = await this.#read(repository, signal);
     const goesOn =
       noted !== undefined &&
       noted.since > (answeredAt ?? 0) &&
-      (this.#isOfForgotten(noted) || now - noted.until <= this.#forgetAfter);
-    const since = Math.min(goesOn ? noted.since : known, now);
+      (this.#isOfForgotten(noted) || today - noted.until <= this.#forgetAfter);
+    const since = Math.min(goesOn ? noted.since : known, today);
     // A forgotten repository must be noted as such, so that no outage ends it.
-    const isNoted = goesOn && (this.#isOfForgotten(noted) || now - since < this.#forgetAfter);
-    if (isNoted && now - noted.until < this.#forgetAfter * NOTE_INTERVAL) return since;
+    const isNoted = goesOn && (this.#isOfForgotten(noted) || today - since < this.#forgetAfter);
+    if (isNoted && today - noted.until < this.#forgetAfter * NOTE_INTERVAL) return since;
     const put = async () => {
-      const metadata = { since: String(since), until: String(now) };
+      const metadata = { since: String(since), until: String(today) };
       const writer = await this.#store.create(refusalKey(repository), metadata, { signal });
       await writer.commit();
     };

@@ -9,7 +9,7 @@ import type {
 } from '../artifact/artifact.js';
 import { type ArtifactId, isFixed } from '../artifact/id.js';
 import { unlessAborted } from '../async/abort.js';
-import { thisMoment } from '../async/clock.js';
+import { now, type Time, thisMoment } from '../async/clock.js';
 import type { FreshnessPolicy } from '../config/options.js';
 import { isUpstreamFailure, SnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events/events.js';
@@ -99,9 +99,9 @@ export class Requests {
     { signal }: GetOptions = {},
   ): Promise<OpenedArtifact | GeneratedArtifact> {
     const { policy, known, refusals, stored, builds, refresher } = this.#parts;
-    const requestedAt = performance.now();
+    const requestedAt = now();
     await this.#checkFirst(id, signal);
-    const checkedAt = performance.now();
+    const checkedAt = now();
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       await builds.untilStored(id, signal, MAX_STORING);
       const found = await stored.open(id, { signal });
@@ -189,7 +189,7 @@ export class Requests {
   }
 
   /** Joins the build of this artifact that runs, or begins one. */
-  #build(id: ArtifactId, requestedAt: number): Build {
+  #build(id: ArtifactId, requestedAt: Time): Build {
     const { builds, stopping } = this.#parts;
     if (stopping.aborted && builds.find(id) === undefined) {
       throw new SnapshotError('CLOSED', 'the service is closed or closing');

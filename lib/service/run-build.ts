@@ -3,6 +3,7 @@ import type { StoredArtifact } from '../artifact/artifact.js';
 import { type ArtifactId, isFixed, isVariant } from '../artifact/id.js';
 import { artifactKey } from '../artifact/key.js';
 import { unlessAborted } from '../async/abort.js';
+import { elapsedSince, now, type Time } from '../async/clock.js';
 import { FailureCache } from '../async/failure-cache.js';
 import type { FreshnessPolicy, SnapshotConfig } from '../config/options.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
@@ -24,8 +25,8 @@ import type { UpstreamChecks } from './upstream-checks.js';
 /** What to build. */
 export interface BuildOrder {
   readonly id: ArtifactId;
-  /** A check of the upstream since then will do: by `performance.now()`. */
-  readonly requestedAt: number;
+  /** A check of the upstream since then will do. */
+  readonly requestedAt: Time;
   /** Whether no client waits for it. */
   readonly isBackground: boolean;
   /** Whether to build also if the stored artifact is current. */
@@ -91,12 +92,12 @@ export class BuildRuns {
 
   async #lock(id: ArtifactId, signal: AbortSignal): Promise<Lock> {
     const { locks, events } = this.#parts;
-    const waitingSince = performance.now();
+    const waitingSince = now();
     try {
       return await locks.acquire(artifactKey(id), { signal });
     } catch (cause) {
       if (!signal.aborted) {
-        const milliseconds = performance.now() - waitingSince;
+        const milliseconds = elapsedSince(waitingSince);
         const error = toSnapshotError(cause);
         events.emit('generationFailed', { repository: id.repository, milliseconds, error });
       }
@@ -116,12 +117,11 @@ export class BuildRuns {
     }
     writer.prepare();
     // Of all attempts; `undefined` while there is no failure to report.
-    let begunAt: number | undefined;
+    let begunAt: Time | undefined;
     const onTurn = () => {
       progress.begin();
-      begunAt ??= performance.now();
+      begunAt ??= now();
     };
-    const elapsed = () => performance.now() - (begunAt ?? performance.now());
     let isChecked = false;
     try {
       for (let attempt = 1; ; attempt++) {
@@ -180,7 +180,8 @@ export class BuildRuns {
     } catch (cause) {
       if (begunAt !== undefined) {
         const error = toSnapshotError(cause);
-        const failed = { repository: id.repository, milliseconds: elapsed(), error };
+        const milliseconds = elapsedSince(begunAt);
+        const failed = { repository: id.repository, milliseconds, error };
         events.emit('generationFailed', failed);
       }
       // The check found that the ref is gone upstream: its artifact is not served for ever.

@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events';
 import { unlessAborted } from '../async/abort.js';
-import { type Moment, momentOf, thisMoment } from '../async/clock.js';
+import { elapsedSince, type Moment, momentOf, now, thisMoment } from '../async/clock.js';
 import { SingleFlight } from '../async/single-flight.js';
 import type { FreshnessPolicy } from '../config/options.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
@@ -210,7 +210,7 @@ export class UpstreamChecks {
       if (typeof found === 'object') await this.#adopt(repository, found);
       if (found !== 'busy') return true;
       // By the next try, that check has ended.
-      this.#known.update(repository, { triedAt: performance.now() });
+      this.#known.update(repository, { triedAt: now() });
       return false;
     } catch (error) {
       if (!(error instanceof SnapshotError)) throw error;
@@ -242,7 +242,7 @@ export class UpstreamChecks {
     // Names that clients make up must not fill the memory.
     const isKept = this.#known.isKnown(repository);
     const begunAt = thisMoment();
-    const elapsed = () => performance.now() - begunAt.time;
+    const elapsed = () => elapsedSince(begunAt.time);
     if (isKept) this.#known.update(repository, { triedAt: begunAt.time });
     try {
       const outcome = await this.#mirrors.fetch(repository, this.#closing, options);
@@ -260,7 +260,7 @@ export class UpstreamChecks {
       const error = toSnapshotError(cause);
       // The repository may have been forgotten meanwhile.
       if (this.#known.isKnown(repository)) {
-        this.#known.update(repository, { failure: error, failedAt: performance.now() });
+        this.#known.update(repository, { failure: error, failedAt: now() });
       }
       if (isKept || this.#refusals.has(repository)) {
         await this.#refusals.failed(repository, error, checkedAt?.date, this.#closing);

@@ -1,4 +1,4 @@
-import type { Moment } from '../async/clock.js';
+import { after, LONG_AGO, type Moment, type Time } from '../async/clock.js';
 import type { FreshnessPolicy } from '../config/options.js';
 import type { SnapshotError } from '../errors.js';
 import type { Head } from '../git/refs.js';
@@ -9,18 +9,18 @@ export interface UpstreamState {
   readonly requestedAt: Moment | undefined;
   /** When the last successful check began; `undefined` if there was none. */
   readonly checkedAt: Moment | undefined;
-  /** When the last check began, by `performance.now()`; `undefined` if there was none. */
-  readonly triedAt: number | undefined;
+  /** When the last check began; `undefined` if there was none. */
+  readonly triedAt: Time | undefined;
   /** The failure of the last check; `undefined` if it succeeded. */
   readonly failure: SnapshotError | undefined;
-  /** When the last check failed, by `performance.now()`; `undefined` if it succeeded. */
-  readonly failedAt: number | undefined;
+  /** When the last check failed; `undefined` if it succeeded. */
+  readonly failedAt: Time | undefined;
   /** Identifies HEAD and all refs that the upstream is known to have; `undefined`: nothing is known. */
   readonly digest: string | undefined;
   /** HEAD of the mirror; `undefined` if there is no mirror. */
   readonly head: Head | undefined;
-  /** Until when the host must not be checked, as its `Retry-After` says: by `performance.now()`. */
-  readonly pausedUntil: number;
+  /** Until when the host must not be checked, as its `Retry-After` says. */
+  readonly pausedUntil: Time;
   /** Whether the upstream has refused the repository for longer than `forgetAfter`. */
   readonly isRefused: boolean;
 }
@@ -51,10 +51,11 @@ export function isFailing(
   return failedAt !== undefined && now.time - failedAt < Math.min(maxAge, checkInterval);
 }
 
-/** From when on a background check is allowed: by `performance.now()`. */
+/** From when on a background check is allowed. */
 export function nextCheckAt(
-  { triedAt = Number.NEGATIVE_INFINITY, pausedUntil }: UpstreamState,
+  { triedAt = LONG_AGO, pausedUntil }: UpstreamState,
   { checkInterval }: Pick<FreshnessPolicy, 'checkInterval'>,
-): number {
-  return Math.max(triedAt + checkInterval, pausedUntil);
+): Time {
+  const afterLast = after(triedAt, checkInterval);
+  return afterLast > pausedUntil ? afterLast : pausedUntil;
 }

@@ -1,3 +1,4 @@
+import { after, LONG_AGO, now, type Time } from '../async/clock.js';
 import { type Failure, throwUnlessOver } from '../async/failure-cache.js';
 import { SnapshotError } from '../errors.js';
 
@@ -11,13 +12,13 @@ export class HostPauses {
   /** Takes note of the failure of a request to a host. */
   note(host: string, error: unknown): void {
     if (!(error instanceof SnapshotError) || error.retryAfter === undefined) return;
-    const until = performance.now() + error.retryAfter * 1000;
+    const until = after(now(), error.retryAfter * 1000);
     if (until > this.until(host)) this.#pauses.set(host, { error, until });
   }
 
-  /** When a host may be asked again: by `performance.now()`. */
-  until(host: string): number {
-    return this.#pauses.get(host)?.until ?? Number.NEGATIVE_INFINITY;
+  /** When a host may be asked again. */
+  until(host: string): Time {
+    return this.#pauses.get(host)?.until ?? LONG_AGO;
   }
 
   /** @throws SnapshotError the failure for which the host is paused, with the seconds left. */

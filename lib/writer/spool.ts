@@ -1,5 +1,6 @@
 import { EventEmitter, once } from 'node:events';
 import { type FileHandle, open, rm } from 'node:fs/promises';
+import { now, type Time } from '../async/clock.js';
 import { SnapshotError } from '../errors.js';
 import { RecyclingBody } from '../stores/recycling-body.js';
 import type { ObjectBody } from '../stores/store.js';
@@ -23,7 +24,7 @@ export class Spool {
   #available = 0;
   /** The error: writing failed. */
   #state: 'growing' | 'complete' | SnapshotError = 'growing';
-  #completeAt: number | undefined;
+  #completeAt: Time | undefined;
   #users = 1;
 
   private constructor(path: string, file: FileHandle) {
@@ -37,8 +38,8 @@ export class Spool {
     return new Spool(path, await open(path, 'wx+'));
   }
 
-  /** When the file got its last byte, by `performance.now()`; `undefined` before. */
-  get completeAt(): number | undefined {
+  /** When the file got its last byte; `undefined` before. */
+  get completeAt(): Time | undefined {
     return this.#completeAt;
   }
 
@@ -51,7 +52,7 @@ export class Spool {
   /** The file is complete now, with `bytes` bytes. */
   complete(bytes: number): void {
     this.#state = 'complete';
-    this.#completeAt = performance.now();
+    this.#completeAt = now();
     this.advance(bytes);
   }
 
