@@ -1,4 +1,4 @@
-import { ReadingWork } from '../../lib/pack/reading-work.js';
+import { ReadingWork } from '../../lib/pack/limits.js';
 
 const MIB = 1024 * 1024;
 

@@ -1,8 +1,8 @@
 import { isObjectType } from '../git/object.js';
 import { throwIfStopped } from '../workers/stop.js';
+import { damaged } from './errors.js';
 import { EntryType } from './format.js';
 import { type PackList, placeOf } from './pack-list.js';
-import { damaged } from './stream-object.js';
 
 /** Steps along a chain between two entries of which its end is remembered. No chain of git's default is much longer. */
 const REMEMBERED_STEPS = 32;

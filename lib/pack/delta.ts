@@ -1,5 +1,5 @@
-import { SnapshotError } from '../errors.js';
 import { byteAt } from './elements.js';
+import { invalid } from './errors.js';
 
 /*
  * Deltas: gitformat-pack(5), "Deltified representation". A delta holds the size of its base, the
@@ -113,6 +113,6 @@ export function applyDelta(
   if (to !== outEnd) throw malformedDelta();
 }
 
-export function malformedDelta(): SnapshotError {
-  return new SnapshotError('UPSTREAM_INVALID', 'a delta is malformed');
+export function malformedDelta(): Error {
+  return invalid('a delta is malformed');
 }

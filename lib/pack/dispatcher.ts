@@ -1,9 +1,10 @@
 import { newDeltaHeader, parseDeltaHeader } from './delta.js';
 import { byteAt, indexAt } from './elements.js';
 import { MAX_INFLATED_BYTES } from './format.js';
+import type { IngestLimits } from './limits.js';
 import type { ObjectMemory } from './object-memory.js';
 import { NO_BASE, type ObjectColumns, type ScannedObjects } from './object-table.js';
-import { type ResolveLimits, Resolver } from './resolver.js';
+import { Resolver } from './resolver.js';
 import type { ResolverPool } from './resolver-pool.js';
 import type { ResolverThread } from './resolver-thread.js';
 import {
@@ -31,18 +32,13 @@ const WORK_PER_OBJECT = 4;
 /** The owner of objects that this thread resolves; other threads are numbered from 1. */
 const HERE = 0;
 
-export interface DispatcherLimits extends ResolveLimits {
-  /** The most threads that work on one pack at once, including the scanning thread. */
-  indexThreads: number;
-}
-
 export interface DispatcherOptions {
   /** Of the pack: every entry is written before it is added. The caller closes it. */
   readonly fd: number;
   readonly columns: ObjectColumns;
   /** How many there will be. */
   readonly objects: number;
-  readonly limits: DispatcherLimits;
+  readonly limits: IngestLimits;
   /** This thread's. */
   readonly memory: ObjectMemory;
   readonly pool: ResolverPool;
@@ -59,7 +55,7 @@ export class Dispatcher {
   readonly #memory: ObjectMemory;
   readonly #pool: ResolverPool;
   readonly #threads: ResolverThread[];
-  readonly #limits: ResolveLimits;
+  readonly #limits: IngestLimits;
   readonly #delta = newDeltaHeader();
   readonly #here: Resolver;
   readonly #columns: ObjectColumns;

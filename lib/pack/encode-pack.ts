@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import { SnapshotError } from '../errors.js';
 import { isObjectType, OID_BYTES } from '../git/object.js';
 import { offsetAt, wordAt } from './elements.js';
 import { encodeDelta } from './encode-delta.js';
@@ -11,6 +10,7 @@ import {
   encodeWholeEntry,
 } from './encode-entry.js';
 import { EntryOrder } from './entry-order.js';
+import { damaged } from './errors.js';
 import { type EntryHeader, EntryType, encodePackHeader, PACK_HEADER_BYTES } from './format.js';
 import { ObjectSet } from './object-set.js';
 import type { OpenPack } from './pack-list.js';
@@ -147,7 +147,7 @@ class PackCopy {
     let baseOid: Buffer;
     if (type === EntryType.ofsDelta) {
       const base = this.#order.indexOf(start - baseDistance, entry);
-      if (base === undefined) throw damaged(start);
+      if (base === undefined) throw damaged(`the delta at ${start}`);
       const newBase = offsetAt(this.#newOffsets, base);
       if (newBase > 0) {
         const distance = this.offset - newBase;
@@ -225,8 +225,4 @@ class RecentBases {
     if (data.length > MAX_RECENT_OBJECT_BYTES) return;
     this.#latest.set(chainEnd, { offset, data: Buffer.from(data), depth });
   }
-}
-
-function damaged(offset: number): SnapshotError {
-  return new SnapshotError('REPOSITORY_DAMAGED', `the delta at ${offset} has no base in its pack`);
 }

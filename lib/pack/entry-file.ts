@@ -1,5 +1,5 @@
-import { SnapshotError } from '../errors.js';
 import { readFully } from '../fs/sync-io.js';
+import { damaged } from './errors.js';
 import {
   type EntryHeader,
   MAX_ENTRY_HEADER_BYTES,
@@ -42,9 +42,6 @@ export class EntryFile {
 }
 
 /** The entry was inflated when it arrived, so the file has changed since. */
-function changed(offset: number): SnapshotError {
-  return new SnapshotError(
-    'REPOSITORY_DAMAGED',
-    `the entry at ${offset} is not what was written there`,
-  );
+function changed(offset: number): Error {
+  return damaged(`the entry at ${offset}`);
 }

@@ -1,18 +1,14 @@
 import { closeSync, openSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { SnapshotError } from '../errors.js';
 import { writeFully } from '../fs/sync-io.js';
 import { encodeIdx } from './encode-idx.js';
-import {
-  type IngestLimits,
-  type IngestProgress,
-  type ReceivedPack,
-  receivePack,
-} from './receive-pack.js';
+import { invalid } from './errors.js';
+import type { IngestLimits } from './limits.js';
+import { type IngestProgress, type ReceivedPack, receivePack } from './receive-pack.js';
 import { ResolverPool } from './resolver-pool.js';
 import { completeThinPack, type DeltaBases } from './thin-pack.js';
 
-export type { IngestLimits, IngestProgress } from './receive-pack.js';
+export type { IngestProgress } from './receive-pack.js';
 
 /** A pack on disk with its idx; each of its objects was hashed. */
 export interface IngestedPack {
@@ -76,8 +72,7 @@ export async function ingestPack(
   try {
     if (arrived.unresolved === 0) return publish(arrived, directory);
     if (bases === undefined) {
-      const what = `${arrived.unresolved} deltas have no base in the pack`;
-      throw new SnapshotError('UPSTREAM_INVALID', what);
+      throw invalid(`${arrived.unresolved} deltas have no base in the pack`);
     }
     const completed = await completeThinPack(arrived, bases, limits, threads);
     try {
@@ -96,7 +91,7 @@ export async function ingestPack(
  */
 function publish({ pack, path, repeatsBase }: ReceivedPack, directory: string): IngestedPack {
   // git refuses this as well: if one of the two is a delta, it could be based on itself.
-  if (repeatsBase) throw new SnapshotError('UPSTREAM_INVALID', 'the pack has a delta base twice');
+  if (repeatsBase) throw invalid('the pack has a delta base twice');
   const name = `pack-${pack.checksum.toString('hex')}`;
   const idx = join(directory, 'arriving.idx');
   writeNew(idx, encodeIdx(pack, pack.checksum));

@@ -1,5 +1,5 @@
-import { SnapshotError } from '../errors.js';
 import { OID_BYTES } from '../git/object.js';
+import { invalid } from './errors.js';
 import { findOffset } from './find-offset.js';
 
 /** `bases` of an object that is no delta. */
@@ -72,10 +72,7 @@ export class ObjectTable {
   addDeltaByOffset(offset: number, crc: number, baseOffset: number): number {
     const base = findOffset(this.#columns.offsets, baseOffset, this.#count);
     if (base === undefined) {
-      throw new SnapshotError(
-        'UPSTREAM_INVALID',
-        `the delta at ${offset} names a base at ${baseOffset}, where no entry begins`,
-      );
+      throw invalid(`the delta at ${offset} names a base at ${baseOffset}, where no entry begins`);
     }
     return this.#add(offset, crc, base);
   }

@@ -1,5 +1,5 @@
-import { SnapshotError } from '../errors.js';
 import { OID_BYTES } from '../git/object.js';
+import { damaged } from './errors.js';
 import {
   type EntryHeader,
   MAX_ENTRY_HEADER_BYTES,
@@ -39,9 +39,8 @@ export class PackFile {
     const inside = offset >= PACK_HEADER_BYTES && offset < this.end;
     const length = inside ? Math.min(MAX_ENTRY_HEADER_BYTES, this.end - offset) : 0;
     const bytes = inside ? this.#file.read(offset, length) : Buffer.alloc(0);
-    if (parseEntryHeader(bytes, 0, length, this.#header) !== 'ok') {
-      throw new SnapshotError('REPOSITORY_DAMAGED', `the entry at ${offset} has no valid header`);
-    }
+    const parsed = parseEntryHeader(bytes, 0, length, this.#header);
+    if (parsed !== 'ok') throw damaged(`the header at ${offset}`);
     return this.#header;
   }
 
@@ -65,9 +64,7 @@ export class PackFile {
       length = Math.min(length, last - start);
       const inflated = inflateEntry(this.#memory, this.#file.read(start, length), header.size);
       if (typeof inflated === 'object') return inflated;
-      if (inflated === 'invalid' || start + length >= last) {
-        throw new SnapshotError('REPOSITORY_DAMAGED', `the entry at ${offset} does not inflate`);
-      }
+      if (inflated === 'invalid' || start + length >= last) throw damaged(`the entry at ${offset}`);
       length *= 2;
     }
   }

@@ -1,6 +1,5 @@
 import { createHash, hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import { SnapshotError } from '../errors.js';
 import {
   isObjectType,
   OBJECT_HEADER_ROOM,
@@ -10,10 +9,11 @@ import {
 } from '../git/object.js';
 import { applyDelta, newDeltaHeader, parseDeltaHeader } from './delta.js';
 import { DeltaChains } from './delta-chains.js';
+import { damaged, invalid } from './errors.js';
+import { checkSizeInMemory, type ReaderLimits, ReadingWork } from './limits.js';
 import type { ObjectMemory } from './object-memory.js';
 import { PackList, placeOf } from './pack-list.js';
-import { ReadingWork } from './reading-work.js';
-import { damaged, streamObject } from './stream-object.js';
+import { streamObject } from './stream-object.js';
 
 /** An object, read whole. */
 export interface GitObject {
@@ -27,11 +27,6 @@ export interface LocatedObject {
   readonly offset: number;
   /** Bytes; `undefined` for a delta. */
   readonly wholeSize: number | undefined;
-}
-
-export interface ReaderLimits {
-  deltaCacheBytes: number;
-  maxObjectBytesInMemory: number;
 }
 
 /** Contents up to this size are made and hashed in one buffer that is reused. */
@@ -238,7 +233,7 @@ export class ObjectReader {
         continue;
       }
       const header = pack.entryHeader(at);
-      this.#checkSize(header.size);
+      checkSizeInMemory(header.size, this.#limits);
       const bytes = pack.inflate(at, header);
       if (isObjectType(header.type)) {
         this.#work.addStep(bytes.length, bytes.length);
@@ -246,7 +241,7 @@ export class ObjectReader {
       } else {
         parseDeltaHeader(bytes, delta);
         if (delta.baseSize !== object?.data.length) throw damaged(`the object at ${offset}`);
-        this.#checkSize(delta.resultSize);
+        checkSizeInMemory(delta.resultSize, this.#limits);
         this.#work.addStep(bytes.length + delta.resultSize, delta.resultSize);
         const data =
           steps === 0 && !keep
@@ -270,17 +265,8 @@ export class ObjectReader {
       ? Buffer.allocUnsafe(size)
       : this.#scratch.subarray(OBJECT_HEADER_ROOM, OBJECT_HEADER_ROOM + size);
   }
-
-  #checkSize(size: number): void {
-    if (size > this.#limits.maxObjectBytesInMemory) {
-      throw new SnapshotError(
-        'LIMIT_EXCEEDED',
-        `an object has ${size} bytes, maxObjectBytesInMemory is ${this.#limits.maxObjectBytesInMemory}`,
-      );
-    }
-  }
 }
 
-function missing(oid: string): SnapshotError {
-  return new SnapshotError('UPSTREAM_INVALID', `object ${oid} is missing`);
+function missing(oid: string): Error {
+  return invalid(`object ${oid} is missing`);
 }

@@ -1,11 +1,10 @@
 import { closeSync, openSync } from 'node:fs';
 import { writeFully } from '../fs/sync-io.js';
-import { Dispatcher, type DispatcherLimits, type ResolvedPack } from './dispatcher.js';
+import { Dispatcher, type ResolvedPack } from './dispatcher.js';
+import type { IngestLimits } from './limits.js';
 import { ObjectTable } from './object-table.js';
 import type { ResolverPool } from './resolver-pool.js';
-import { PackScanner, type ScanLimits, type ScannedPack } from './scan.js';
-
-export interface IngestLimits extends ScanLimits, DispatcherLimits {}
+import { PackScanner, type ScannedPack } from './scan.js';
 
 export interface IngestProgress {
   phase: 'receiving' | 'resolving';

@@ -1,7 +1,7 @@
 import type { SerializedError } from '../errors.js';
 import type { EntryQueueMemory } from './entry-queue.js';
+import type { IngestLimits } from './limits.js';
 import type { ObjectColumns } from './object-table.js';
-import type { ResolveLimits } from './resolver.js';
 import type { SecondPass } from './second-pass.js';
 
 /** The `workerData` of a resolver's thread. */
@@ -16,7 +16,7 @@ export type ResolverOrder =
       readonly kind: 'begin';
       readonly fd: number;
       readonly columns: ObjectColumns;
-      readonly limits: ResolveLimits;
+      readonly limits: IngestLimits;
     }
   | { readonly kind: 'second-pass'; readonly pass: SecondPass };
 

@@ -4,8 +4,8 @@ import { deserializeError, SnapshotError } from '../errors.js';
 import { startThread } from '../workers/start-thread.js';
 import { STOP_MILLISECONDS } from '../workers/stop.js';
 import { createEntryQueue, EntryQueueWriter } from './entry-queue.js';
+import type { IngestLimits } from './limits.js';
 import type { ObjectColumns } from './object-table.js';
-import type { ResolveLimits } from './resolver.js';
 import type { ResolverAnswer, ResolverOrder, ResolverThreadData } from './resolver-messages.js';
 import type { SecondPass } from './second-pass.js';
 
@@ -51,7 +51,7 @@ export class ResolverThread {
   }
 
   /** Makes the thread resolve the entries that are put into the queue, until `settle`. */
-  begin(fd: number, columns: ObjectColumns, limits: ResolveLimits): void {
+  begin(fd: number, columns: ObjectColumns, limits: IngestLimits): void {
     this.queue.resume();
     this.#order({ kind: 'begin', fd, columns, limits });
   }

@@ -1,9 +1,10 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { serializeError } from '../errors.js';
 import { EntryQueueReader } from './entry-queue.js';
+import type { IngestLimits } from './limits.js';
 import type { ObjectMemory } from './object-memory.js';
 import { memoryWithRing } from './recent-objects.js';
-import { type ResolveLimits, Resolver } from './resolver.js';
+import { Resolver } from './resolver.js';
 import type { ResolverAnswer, ResolverOrder, ResolverThreadData } from './resolver-messages.js';
 import { runSecondPass, stopSecondPass } from './second-pass.js';
 
@@ -27,7 +28,7 @@ function begin({ fd, columns, limits }: ResolverOrder & { kind: 'begin' }): Reso
   return new Resolver(fd, columns, limits, memoryFor(limits));
 }
 
-function memoryFor({ deltaCacheBytes }: ResolveLimits): ObjectMemory {
+function memoryFor({ deltaCacheBytes }: IngestLimits): ObjectMemory {
   memory = memoryWithRing(deltaCacheBytes, memory);
   return memory;
 }

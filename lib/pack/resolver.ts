@@ -1,4 +1,3 @@
-import { SnapshotError } from '../errors.js';
 import {
   hashObject,
   isObjectType,
@@ -9,8 +8,9 @@ import {
 import { malformedDelta, newDeltaHeader, parseDeltaHeader } from './delta.js';
 import { byteAt, indexAt, offsetAt } from './elements.js';
 import { EntryFile } from './entry-file.js';
-import type { ExpansionLimits } from './expansion.js';
+import { invalid } from './errors.js';
 import { MAX_INFLATED_BYTES } from './format.js';
+import { checkSizeInMemory, type IngestLimits } from './limits.js';
 import type { ObjectMemory } from './object-memory.js';
 import { NO_BASE, type ObjectColumns } from './object-table.js';
 import { RecentObjects } from './recent-objects.js';
@@ -26,12 +26,6 @@ import { RecentObjects } from './recent-objects.js';
  * objects.
  */
 
-export interface ResolveLimits extends ExpansionLimits {
-  /** Bytes of recent objects, or of bases, that one thread keeps. */
-  deltaCacheBytes: number;
-  maxObjectBytesInMemory: number;
-}
-
 /** For every byte that is resolved, how many bytes may be made again. */
 const REMADE_SHARE = 0.25;
 const REMADE_START = 16 * 1024 * 1024;
@@ -39,7 +33,7 @@ const REMADE_START = 16 * 1024 * 1024;
 const MAX_REMADE_CHAIN = 250;
 
 export class Resolver {
-  readonly #limits: ResolveLimits;
+  readonly #limits: IngestLimits;
   readonly #entries: EntryFile;
   readonly #memory: ObjectMemory;
   readonly #recent: RecentObjects;
@@ -53,7 +47,7 @@ export class Resolver {
    * @param fd of the arriving pack: each entry is written before it is added.
    * @param memory shared only with a scanner, which may pass contents in `output`.
    */
-  constructor(fd: number, columns: ObjectColumns, limits: ResolveLimits, memory: ObjectMemory) {
+  constructor(fd: number, columns: ObjectColumns, limits: IngestLimits, memory: ObjectMemory) {
     this.#limits = limits;
     this.#columns = columns;
     this.#entries = new EntryFile(fd, memory);
@@ -121,7 +115,7 @@ export class Resolver {
     const recent = this.#recent;
     const delta = this.#delta;
     if (recent.sizeOf(base) !== delta.baseSize) {
-      throw new SnapshotError('UPSTREAM_INVALID', 'a delta is for a base of other size');
+      throw invalid('a delta is for a base of another size');
     }
     checkSizeInMemory(delta.baseSize, this.#limits);
     const baseAt = recent.use(base);
@@ -160,15 +154,5 @@ export class Resolver {
   #scratchRoom(): Buffer {
     this.#scratch ??= Buffer.allocUnsafeSlow(OBJECT_HEADER_ROOM + MAX_INFLATED_BYTES);
     return this.#scratch;
-  }
-}
-
-/** @throws SnapshotError `LIMIT_EXCEEDED` */
-export function checkSizeInMemory(size: number, { maxObjectBytesInMemory }: ResolveLimits): void {
-  if (size > maxObjectBytesInMemory) {
-    throw new SnapshotError(
-      'LIMIT_EXCEEDED',
-      `a delta or its base has ${size} bytes, maxObjectBytesInMemory is ${maxObjectBytesInMemory}`,
-    );
   }
 }

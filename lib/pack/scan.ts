@@ -1,8 +1,7 @@
 import { crc32 } from 'node:zlib';
-import { SnapshotError } from '../errors.js';
 import { isObjectType } from '../git/object.js';
 import { newDeltaHeader, parseDeltaHeader } from './delta.js';
-import { Expansion, type ExpansionLimits } from './expansion.js';
+import { invalid } from './errors.js';
 import {
   EntryType,
   MAX_INFLATED_BYTES,
@@ -14,6 +13,7 @@ import {
   parsePackHeader,
 } from './format.js';
 import { isZlibError } from './inflate.js';
+import { checkLimit, Expansion, type IngestLimits } from './limits.js';
 import type { ObjectMemory } from './object-memory.js';
 import type { ObjectTable, ScannedObjects } from './object-table.js';
 import { PackWindow } from './pack-window.js';
@@ -26,12 +26,6 @@ import { StreamedEntry } from './streamed-entry.js';
  * content. Memory: the window and the object table. Cost: one inflate and one CRC for each object,
  * one SHA-1 over the pack.
  */
-
-export interface ScanLimits extends ExpansionLimits {
-  maxObjects: number;
-  maxPackBytes: number;
-  maxObjectBytes: number;
-}
 
 export interface ScannedPack extends ScannedObjects {
   /** The pack's trailer, 20 bytes: its name. */
@@ -59,7 +53,7 @@ export interface EntrySink {
 export type BeginScan = (objects: number) => { table: ObjectTable; sink: EntrySink };
 
 export class PackScanner {
-  readonly #limits: ScanLimits;
+  readonly #limits: IngestLimits;
   readonly #begin: BeginScan;
   readonly #header = newEntryHeader();
   readonly #delta = newDeltaHeader();
@@ -73,7 +67,7 @@ export class PackScanner {
   #streaming: StreamedEntry | undefined;
 
   /** @param memory shared with the sink only, which may read and overwrite `output` in `add`. */
-  constructor(limits: ScanLimits, memory: ObjectMemory, begin: BeginScan) {
+  constructor(limits: IngestLimits, memory: ObjectMemory, begin: BeginScan) {
     this.#limits = limits;
     this.#memory = memory;
     this.#window = new PackWindow(memory.window);
@@ -94,12 +88,7 @@ export class PackScanner {
   async push(chunk: Uint8Array): Promise<void> {
     for (let rest = chunk; rest.length > 0; ) {
       rest = rest.subarray(this.#window.fill(rest));
-      if (this.#window.received > this.#limits.maxPackBytes) {
-        throw new SnapshotError(
-          'LIMIT_EXCEEDED',
-          `the pack is larger than maxPackBytes (${this.#limits.maxPackBytes})`,
-        );
-      }
+      checkLimit('maxPackBytes', this.#limits.maxPackBytes, this.#window.received);
       await this.#scan(false);
     }
     this.#begun?.sink.flush();
@@ -162,12 +151,7 @@ export class PackScanner {
     if (this.#window.available < PACK_HEADER_BYTES) return undefined;
     const declared = parsePackHeader(this.#window.bytes);
     if (declared === undefined) throw invalid('not a version 2 pack');
-    if (declared > this.#limits.maxObjects) {
-      throw new SnapshotError(
-        'LIMIT_EXCEEDED',
-        `the pack has ${declared} objects, maxObjects is ${this.#limits.maxObjects}`,
-      );
-    }
+    checkLimit('maxObjects', this.#limits.maxObjects, declared);
     this.#window.start = PACK_HEADER_BYTES;
     return { ...this.#begin(declared), declared };
   }
@@ -217,12 +201,7 @@ export class PackScanner {
     const { type, size } = this.#header;
     if (!readable || !(isObjectType(type) || isDelta(type)))
       throw this.#invalidEntry('has no valid header');
-    if (size > this.#limits.maxObjectBytes) {
-      throw new SnapshotError(
-        'LIMIT_EXCEEDED',
-        `an object has ${size} bytes, maxObjectBytes is ${this.#limits.maxObjectBytes}`,
-      );
-    }
+    checkLimit('maxObjectBytes', this.#limits.maxObjectBytes, size);
   }
 
   #beginStreaming(): void {
@@ -281,15 +260,11 @@ export class PackScanner {
     return this.#delta.resultSize;
   }
 
-  #invalidEntry(what: string): SnapshotError {
+  #invalidEntry(what: string): Error {
     return invalid(`the entry at ${this.#window.offset} ${what}`);
   }
 }
 
 function isDelta(type: number): boolean {
   return type === EntryType.ofsDelta || type === EntryType.refDelta;
-}
-
-function invalid(message: string, cause?: unknown): SnapshotError {
-  return new SnapshotError('UPSTREAM_INVALID', message, { cause });
 }

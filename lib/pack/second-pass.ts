@@ -1,13 +1,12 @@
-import { SnapshotError } from '../errors.js';
 import { hashObject, isObjectType, OBJECT_HEADER_ROOM, OID_BYTES } from '../git/object.js';
 import { applyDelta, newDeltaHeader, parseDeltaHeader } from './delta.js';
 import { type DeltaForest, NO_CHILD, plantForest, rangeById } from './delta-forest.js';
 import { byteAt, indexAt, offsetAt } from './elements.js';
-import { Expansion } from './expansion.js';
+import { invalid } from './errors.js';
+import { checkSizeInMemory, Expansion, type IngestLimits } from './limits.js';
 import type { ObjectMemory } from './object-memory.js';
 import type { ScannedObjects } from './object-table.js';
 import { PackFile } from './pack-file.js';
-import { checkSizeInMemory, type ResolveLimits } from './resolver.js';
 
 /*
  * The second pass over a pack that has arrived: it resolves the deltas that the first pass could
@@ -34,7 +33,7 @@ export interface SecondPass {
   readonly state: Int32Array<SharedArrayBuffer>;
   /** At the start of a range of `forest.deltasById`: how many objects have the id that it names. */
   readonly claimed: Int32Array<SharedArrayBuffer>;
-  readonly limits: ResolveLimits;
+  readonly limits: IngestLimits;
 }
 
 /** An object on the path from a root to the delta at hand. */
@@ -59,7 +58,7 @@ const STOPPED = 1;
 export function planSecondPass(
   packPath: string,
   objects: ScannedObjects,
-  limits: ResolveLimits,
+  limits: IngestLimits,
 ): SecondPass | undefined {
   if (countUnresolved(objects) === 0) return undefined;
   const forest = plantForest(objects);
@@ -192,10 +191,7 @@ class DeltaWalk {
     const delta = this.#pack.inflate(offset, header, end);
     parseDeltaHeader(delta, this.#delta);
     if (this.#delta.baseSize !== baseSize) {
-      throw new SnapshotError(
-        'UPSTREAM_INVALID',
-        `the delta at ${offset} is for a base of other size`,
-      );
+      throw invalid(`the delta at ${offset} is for a base of another size`);
     }
     checkSizeInMemory(this.#delta.resultSize, this.#pass.limits);
     return delta;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { SnapshotError } from '../errors.js';
 import { isObjectType, objectHeader } from '../git/object.js';
+import { damaged } from './errors.js';
 import { isZlibError, StreamingInflate } from './inflate.js';
 import type { PackFile } from './pack-file.js';
 
@@ -49,9 +49,4 @@ export async function* streamObject(
   }
   if (inflated !== size || oidHash.digest('hex') !== oid) throw damaged(oid);
   yield* pieces;
-}
-
-/** The bytes on disk are not those that were indexed. */
-export function damaged(what: string, cause?: unknown): SnapshotError {
-  return new SnapshotError('REPOSITORY_DAMAGED', `${what} is not what its pack says`, { cause });
 }

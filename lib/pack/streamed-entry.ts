@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto';
-import { SnapshotError } from '../errors.js';
 import { isObjectType, objectHeader } from '../git/object.js';
+import { invalid } from './errors.js';
 import { type EntryHeader, EntryType } from './format.js';
 import { StreamingInflate } from './inflate.js';
 
@@ -38,10 +38,7 @@ export class StreamedEntry {
     this.inflate = new StreamingInflate((chunk) => {
       this.inflated += chunk.length;
       if (this.inflated > this.size)
-        throw new SnapshotError(
-          'UPSTREAM_INVALID',
-          `the entry at ${offset} is longer than declared`,
-        );
+        throw invalid(`the entry at ${offset} is longer than declared`);
       if (this.head.length < HEAD_BYTES) {
         const more = chunk.subarray(0, HEAD_BYTES - this.head.length);
         this.head = Buffer.concat([this.head, more]);

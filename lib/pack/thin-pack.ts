@@ -1,13 +1,14 @@
 import { createHash } from 'node:crypto';
 import { closeSync, rmSync } from 'node:fs';
-import { SnapshotError } from '../errors.js';
 import { readFully } from '../fs/sync-io.js';
 import { OID_BYTES } from '../git/object.js';
 import { encodeWholeEntry } from './encode-entry.js';
+import { invalid } from './errors.js';
 import { encodePackHeader, PACK_HEADER_BYTES, PACK_TRAILER_BYTES } from './format.js';
+import type { IngestLimits } from './limits.js';
 import { BASE_BY_ID, type ScannedObjects } from './object-table.js';
 import type { GitObject } from './reader.js';
-import { type IngestLimits, type ReceivedPack, receivePack } from './receive-pack.js';
+import { type ReceivedPack, receivePack } from './receive-pack.js';
 import type { ResolverPool } from './resolver-pool.js';
 
 /*
@@ -58,7 +59,7 @@ export async function completeThinPack(
     if (repeated.size === 0) break;
     for (const oid of repeated) appended.splice(appended.indexOf(oid), 1);
   }
-  throw new SnapshotError('UPSTREAM_INVALID', 'deltas have no base in the pack, nor elsewhere');
+  throw invalid('deltas have no base in the pack, nor elsewhere');
 }
 
 /** The ids of the bases of unresolved deltas, each once. */

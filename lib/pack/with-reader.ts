@@ -1,5 +1,6 @@
+import type { ReaderLimits } from './limits.js';
 import type { ObjectMemory } from './object-memory.js';
-import { ObjectReader, type ReaderLimits } from './reader.js';
+import { ObjectReader } from './reader.js';
 
 export interface ReaderContext {
   readonly limits: ReaderLimits;

@@ -2,14 +2,15 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { SnapshotError } from '../errors.js';
 import { encodePack } from './encode-pack.js';
-import { type IngestedPack, type IngestLimits, ingestPack } from './ingest.js';
+import { type IngestedPack, ingestPack } from './ingest.js';
+import type { IngestLimits } from './limits.js';
 import type { ObjectMemory } from './object-memory.js';
 import type { ObjectSet } from './object-set.js';
-import { ObjectReader, type ReaderLimits } from './reader.js';
+import { ObjectReader } from './reader.js';
 import type { ResolverPool } from './resolver-pool.js';
 
 export interface WritePackContext {
-  readonly limits: IngestLimits & ReaderLimits;
+  readonly limits: IngestLimits;
   readonly threads: ResolverPool;
   /** For reading objects. */
   readonly memory: ObjectMemory;
