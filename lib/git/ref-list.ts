@@ -1,4 +1,5 @@
 import { SnapshotError } from '../errors.js';
+import { binarySearch } from './binary-search.js';
 import { OID_PATTERN } from './object.js';
 import { isValidRefName, type Ref } from './refs.js';
 
@@ -55,21 +56,12 @@ export class RefList implements Iterable<Ref> {
 
   /** The ref of a full name. */
   find(name: string): Ref | undefined {
-    let low = 0;
-    let high = this.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.#at(middle).name < name) low = middle + 1;
-      else high = middle;
-    }
-    const found = low < this.length ? this.#at(low) : undefined;
+    const at = binarySearch(0, this.length, (i) => this.#at(i).name < name);
+    const found = at < this.length ? this.#at(at) : undefined;
     return found?.name === name ? found : undefined;
   }
 
-  /**
-   * Each ref, with the equal ref of another list: `undefined` if that list lacks it, or has another
-   * id.
-   */
+  /** Each ref, with the ref of another list that has the same name and id. */
   *beside(other: RefList): Generator<readonly [ref: Ref, same: Ref | undefined]> {
     const others = other[Symbol.iterator]();
     let next = others.next();
