@@ -4,17 +4,18 @@ import { damaged } from './errors.js';
 import { EntryType } from './format.js';
 import { type PackList, placeOf } from './pack-list.js';
 
-/** Steps along a chain between two entries of which its end is remembered. No chain of git's default is much longer. */
+/** Steps along a chain between two entries of which the end is remembered: git's default is 50. */
 const REMEMBERED_STEPS = 32;
-/** Steps between two looks at whether the thread is to stop. */
+/** After as many steps it is checked whether the thread is to stop. */
 const STEPS_AT_ONCE = 1024;
 
 /**
- * The chains of deltas in packs: an object, its delta base, the base's base and so on to the one kept whole.
+ * The chains of deltas in packs: from an object along its delta bases to the one that is kept whole.
  *
- * Chains may be as long as a pack has objects, and share all but their first entry. To find the ends of all of
- * them takes linear time: no walk goes more than `REMEMBERED_STEPS` entries along those that another has passed.
- * Memory: about 2 bytes for each entry passed. Synchronous: only for worker threads.
+ * Chains may be as long as a pack has objects, and share all but their first entry. To find the
+ * ends of all chains takes linear time: a walk goes at most `REMEMBERED_STEPS` entries along those
+ * that another walk has passed. Memory: about 2 bytes for each entry passed. Synchronous: only for
+ * worker threads.
  */
 export class DeltaChains {
   readonly #packs: PackList;

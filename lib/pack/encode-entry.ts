@@ -26,9 +26,7 @@ function deflate(content: Buffer): Buffer {
   return deflateSync(content, { level: LEVEL });
 }
 
-/**
- * The start of a delta's entry, up to its zlib stream. @param distance back to the base's entry.
- */
+/** A delta's entry up to its zlib stream. @param distance back to the base's entry. */
 export function encodeOfsDeltaHeader(size: number, distance: number): Buffer {
   return Buffer.concat([encodeSize(EntryType.ofsDelta, size), encodeDistance(distance)]);
 }

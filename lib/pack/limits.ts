@@ -83,10 +83,7 @@ export class ReadingWork {
     this.#check(this.#read + size + STEP_BYTES);
   }
 
-  /**
-   * @param size of the object that was read.
-   * @throws SnapshotError `LIMIT_EXCEEDED`
-   */
+  /** @param size of the object that was read. @throws SnapshotError `LIMIT_EXCEEDED` */
   addObject(size: number): void {
     this.#read += size + STEP_BYTES;
     this.#check(this.#read);
@@ -96,7 +93,7 @@ export class ReadingWork {
     if (this.#work <= FREE_BYTES + MAX_SHARE * read) return;
     throw new SnapshotError(
       'LIMIT_EXCEEDED',
-      `chains of deltas are so long that objects take more than ${MAX_SHARE} times their bytes to read`,
+      `chains of deltas are too long: to read objects takes over ${MAX_SHARE} times their bytes`,
     );
   }
 }

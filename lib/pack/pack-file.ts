@@ -1,4 +1,5 @@
-import { OID_BYTES } from '../git/object.js';
+import { createHash } from 'node:crypto';
+import { isObjectType, OID_BYTES, objectHeader } from '../git/object.js';
 import { damaged } from './errors.js';
 import {
   type EntryHeader,
@@ -9,9 +10,11 @@ import {
   PACK_TRAILER_BYTES,
   parseEntryHeader,
 } from './format.js';
-import { inflateEntry } from './inflate.js';
+import { inflateEntry, isZlibError, StreamingInflate } from './inflate.js';
 import type { ObjectMemory } from './object-memory.js';
 import { WindowedFile } from './windowed-file.js';
+
+const STREAM_CHUNK_BYTES = 256 * 1024;
 
 /** The entries of a pack on disk, by offset. Synchronous: only for worker threads. */
 export class PackFile {
@@ -52,8 +55,8 @@ export class PackFile {
   /**
    * The inflated content of the entry at `offset`: an object's, or a delta's.
    *
-   * @param end where the entry ends, if known. Otherwise as many bytes are read as this size
-   * usually takes, and more if these are too few.
+   * @param end where the entry ends, if known. Otherwise as many bytes are read as content of this
+   * size usually takes, and more if these are too few.
    * @throws SnapshotError `REPOSITORY_DAMAGED` as `entryHeader`.
    */
   inflate(offset: number, header: Readonly<EntryHeader>, end?: number): Buffer {
@@ -67,6 +70,47 @@ export class PackFile {
       if (inflated === 'invalid' || start + length >= last) throw damaged(`the entry at ${offset}`);
       length *= 2;
     }
+  }
+
+  /**
+   * The content of a whole object in pieces, for objects too large to hold. If the content does not
+   * match the id, it fails at the end, before the last piece.
+   *
+   * @throws SnapshotError `REPOSITORY_DAMAGED`
+   */
+  async *stream(offset: number, oid: string): AsyncGenerator<Buffer> {
+    const { type, size, length } = this.entryHeader(offset);
+    if (!isObjectType(type)) throw new RangeError(`${oid} is a delta and can't be streamed`);
+    const oidHash = createHash('sha1').update(objectHeader(type, size));
+    let pieces: Buffer[] = [];
+    let inflated = 0;
+    let at = offset + length;
+    const inflate = new StreamingInflate((piece) => {
+      inflated += piece.length;
+      if (inflated > size) throw damaged(oid);
+      oidHash.update(piece);
+      pieces.push(piece);
+    });
+    try {
+      for (let used: number | undefined; used === undefined; ) {
+        // One byte beyond the pack's last entry lets zlib see that its stream has ended.
+        const chunk = Buffer.allocUnsafe(Math.min(STREAM_CHUNK_BYTES, this.end + 1 - at));
+        if (chunk.length === 0) throw damaged(oid);
+        this.readInto(chunk, at);
+        used = await inflate.write(chunk).catch((error: unknown) => {
+          throw isZlibError(error) ? damaged(oid, error) : error;
+        });
+        at += chunk.length;
+        if (used === undefined) {
+          yield* pieces;
+          pieces = [];
+        }
+      }
+    } finally {
+      inflate.close();
+    }
+    if (inflated !== size || oidHash.digest('hex') !== oid) throw damaged(oid);
+    yield* pieces;
   }
 
   /** Fills `target` with raw bytes, starting at `offset`. */

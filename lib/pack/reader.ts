@@ -12,19 +12,15 @@ import { DeltaChains } from './delta-chains.js';
 import { damaged, invalid } from './errors.js';
 import { checkSizeInMemory, type ReaderLimits, ReadingWork } from './limits.js';
 import type { ObjectMemory } from './object-memory.js';
-import { PackList, placeOf } from './pack-list.js';
-import { streamObject } from './stream-object.js';
+import { type PackedEntry, PackList, placeOf } from './pack-list.js';
 
-/** An object, read whole. */
 export interface GitObject {
   readonly type: ObjectType;
   readonly data: Buffer;
 }
 
 /** Where an object is, and its size, if that is known without inflating. */
-export interface LocatedObject {
-  readonly pack: number;
-  readonly offset: number;
+export interface LocatedObject extends PackedEntry {
   /** Bytes; `undefined` for a delta. */
   readonly wholeSize: number | undefined;
 }
@@ -32,8 +28,8 @@ export interface LocatedObject {
 /** Contents up to this size are made and hashed in one buffer that is reused. */
 const SCRATCH_BYTES = 256 * 1024;
 /**
- * More steps than git's chains have. Of a longer one, bases far from each other are kept: all of them would drive
- * out each other, and what is read next may be anywhere along the chain.
+ * More steps than git's chains have. Of a longer chain only bases far from each other are kept: all
+ * of them would evict each other, and the next object may be anywhere along the chain.
  */
 const LONG_CHAIN = 64;
 
@@ -44,7 +40,7 @@ const LONG_CHAIN = 64;
  * Synchronous except for streaming: only for worker threads.
  */
 export class ObjectReader {
-  readonly #packs: PackList;
+  readonly packs: PackList;
   readonly #chains: DeltaChains;
   readonly #work = new ReadingWork();
   readonly #limits: ReaderLimits;
@@ -66,29 +62,18 @@ export class ObjectReader {
       maxSize: Math.max(1, Math.floor(limits.deltaCacheBytes / 2)),
       sizeCalculation: (object) => object.data.length + 100,
     });
-    this.#packs = new PackList(paths, memory);
-    this.#chains = new DeltaChains(this.#packs);
+    this.packs = new PackList(paths, memory);
+    this.#chains = new DeltaChains(this.packs);
   }
 
-  /** The packs themselves. */
-  get packs(): PackList {
-    return this.#packs;
-  }
-
-  /**
-   * All numbers of objects are below it; an object that several packs have counts for each of them.
-   */
+  /** All numbers are below it; an object that several packs have counts for each of them. */
   get objectCount(): number {
-    return this.#packs.objectCount;
+    return this.packs.objectCount;
   }
 
-  /**
-   * The number by which an object goes in an `ObjectSet`.
-   *
-   * @param oid 40 hex digits.
-   */
+  /** The number that stands for an object in an `ObjectSet`. @param oid 40 hex digits. */
   numberOf(oid: string): number | undefined {
-    return this.#packs.numberOf(Buffer.from(oid, 'hex'));
+    return this.packs.numberOf(Buffer.from(oid, 'hex'));
   }
 
   /**
@@ -97,7 +82,7 @@ export class ObjectReader {
    * @param prefix 4 to 40 hex digits, in lower case.
    */
   find(prefix: string): string | undefined {
-    return this.#packs.find(prefix);
+    return this.packs.find(prefix);
   }
 
   has(oid: string): boolean {
@@ -110,14 +95,14 @@ export class ObjectReader {
    * @throws SnapshotError `UPSTREAM_INVALID` when the object is missing.
    */
   requireNumber(oids: Buffer, at = 0): number {
-    const number = this.#packs.numberOf(oids, at);
+    const number = this.packs.numberOf(oids, at);
     if (number === undefined) throw missing(oids.toString('hex', at, at + OID_BYTES));
     return number;
   }
 
   /** 40 hex digits. */
   oidOf(number: number): string {
-    return this.#packs.oidOf(number).toString('hex');
+    return this.packs.oidOf(number).toString('hex');
   }
 
   /**
@@ -129,9 +114,7 @@ export class ObjectReader {
    * when the object may not be held in memory.
    */
   readNumber(number: number): GitObject {
-    const pack = this.#packs.packOf(number);
-    const { idx, firstNumber } = this.#packs.at(pack);
-    return this.#readAt(pack, idx.offsetAt(number - firstNumber), true);
+    return this.#readAt(this.packs.entryOf(number), { keep: true });
   }
 
   /**
@@ -140,15 +123,12 @@ export class ObjectReader {
    * @throws SnapshotError as `read`.
    */
   typeOf(oid: string): ObjectType {
-    const number = this.numberOf(oid);
-    if (number === undefined) throw missing(oid);
-    return this.typeOfNumber(number);
+    return this.typeOfNumber(this.requireNumber(Buffer.from(oid, 'hex')));
   }
 
   /** The same by the object's number. */
   typeOfNumber(number: number): ObjectType {
-    const packNumber = this.#packs.packOf(number);
-    const { type } = this.#packs.at(packNumber).pack.entryHeader(this.chainEndOf(number));
+    const { type } = this.packs.entryOf(number).pack.entryHeader(this.chainEndOf(number));
     if (!isObjectType(type)) throw damaged(this.oidOf(number));
     return type;
   }
@@ -161,9 +141,7 @@ export class ObjectReader {
 
   /** The pack offset of the whole object at the end of an object's delta chain. */
   chainEndOf(number: number): number {
-    const packNumber = this.#packs.packOf(number);
-    const { idx, firstNumber } = this.#packs.at(packNumber);
-    const offset = idx.offsetAt(number - firstNumber);
+    const { packNumber, offset } = this.packs.entryOf(number);
     return this.#chains.endOf(packNumber, offset);
   }
 
@@ -175,11 +153,9 @@ export class ObjectReader {
 
   /** The same by the object's number. */
   locateNumber(number: number): LocatedObject {
-    const pack = this.#packs.packOf(number);
-    const { idx, firstNumber, pack: file } = this.#packs.at(pack);
-    const offset = idx.offsetAt(number - firstNumber);
-    const { type, size } = file.entryHeader(offset);
-    return { pack, offset, wholeSize: isObjectType(type) ? size : undefined };
+    const entry = this.packs.entryOf(number);
+    const { type, size } = entry.pack.entryHeader(entry.offset);
+    return { ...entry, wholeSize: isObjectType(type) ? size : undefined };
   }
 
   /**
@@ -189,7 +165,7 @@ export class ObjectReader {
    */
   read(oid: string, located = this.locate(oid)): GitObject {
     if (located === undefined) throw missing(oid);
-    const object = this.#readAt(located.pack, located.offset);
+    const object = this.#readAt(located);
     if (this.#idOf(object) !== oid) throw damaged(oid);
     return object;
   }
@@ -207,20 +183,19 @@ export class ObjectReader {
     return hash('sha1', scratch.subarray(start, OBJECT_HEADER_ROOM + data.length));
   }
 
-  /** The content of a whole object, as `streamObject`. */
-  stream(oid: string, located: LocatedObject): AsyncGenerator<Buffer> {
-    return streamObject(this.#packs.at(located.pack).pack, oid, located.offset);
+  /** The content of a whole object, as `PackFile.stream`. */
+  stream(oid: string, { pack, offset }: LocatedObject): AsyncGenerator<Buffer> {
+    return pack.stream(offset, oid);
   }
 
   /** Idempotent. */
   close(): void {
-    this.#packs.close();
+    this.packs.close();
     this.#bases.clear();
   }
 
   /** @param keep whether to keep the object itself as a base. */
-  #readAt(packNumber: number, offset: number, keep = false): GitObject {
-    const { pack } = this.#packs.at(packNumber);
+  #readAt({ packNumber, pack, offset }: PackedEntry, { keep } = { keep: false }): GitObject {
     const delta = newDeltaHeader();
     const chain = this.#chains.untilAtHand(packNumber, offset, (place) => this.#bases.has(place));
     const stride = chain.length > LONG_CHAIN ? Math.ceil(Math.sqrt(chain.length)) : 1;
@@ -269,4 +244,18 @@ export class ObjectReader {
 
 function missing(oid: string): Error {
   return invalid(`object ${oid} is missing`);
+}
+
+/** Opens packs (paths without ending) for `read`, and closes them when it is done. */
+export async function withReader<T>(
+  packs: readonly string[],
+  { limits, memory }: { limits: ReaderLimits; memory: ObjectMemory },
+  read: (reader: ObjectReader) => T | Promise<T>,
+): Promise<T> {
+  const reader = new ObjectReader(packs, limits, memory);
+  try {
+    return await read(reader);
+  } finally {
+    reader.close();
+  }
 }

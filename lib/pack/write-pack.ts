@@ -6,7 +6,7 @@ import { type IngestedPack, ingestPack } from './ingest.js';
 import type { IngestLimits } from './limits.js';
 import type { ObjectMemory } from './object-memory.js';
 import type { ObjectSet } from './object-set.js';
-import { ObjectReader } from './reader.js';
+import { type ObjectReader, withReader } from './reader.js';
 import type { ResolverPool } from './resolver-pool.js';
 
 export interface WritePackContext {
@@ -33,16 +33,12 @@ export async function writePack(
 ): Promise<IngestedPack> {
   const pieces = interruptible(encodePack(reader, objects), signal);
   const pack = await ingestPack(pieces, directory, limits, { threads });
-  const written = new ObjectReader([join(directory, pack.name)], limits, memory);
-  try {
+  await withReader([join(directory, pack.name)], { limits, memory }, (written) => {
     for (const number of objects) {
-      if (written.numberOf(reader.oidOf(number)) === undefined) {
-        throw new SnapshotError('INTERNAL', 'an object was lost when a pack was written');
-      }
+      if (written.has(reader.oidOf(number))) continue;
+      throw new SnapshotError('INTERNAL', 'an object was lost when a pack was written');
     }
-  } finally {
-    written.close();
-  }
+  });
   return pack;
 }
 

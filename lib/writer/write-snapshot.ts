@@ -127,7 +127,7 @@ async function keepWhole(
   const { head, refs } = selected;
   const number = head.oid === undefined ? undefined : reader.numberOf(head.oid);
   if (head.oid === undefined || number === undefined) return whole;
-  if (reader.packs.packOf(number) < packs.length) return whole;
+  if (reader.packs.entryOf(number).packNumber < packs.length) return whole;
   const { signal } = context;
   const { objects } = reachableObjects(reader, {
     include: [head.oid],

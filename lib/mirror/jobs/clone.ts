@@ -2,7 +2,7 @@ import type { SerializedError } from '../../errors.js';
 import type { Head } from '../../git/refs.js';
 import { reachableObjects } from '../../history/reachable-objects.js';
 import type { IngestedPack } from '../../pack/ingest.js';
-import { withReader } from '../../pack/with-reader.js';
+import { withReader } from '../../pack/reader.js';
 import type { Advertisement } from '../../upstream/advertisement.js';
 import { discover, discoverUnbornHead } from '../../upstream/discover.js';
 import { fetchPack } from '../../upstream/fetch-pack.js';

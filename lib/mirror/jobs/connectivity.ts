@@ -1,7 +1,7 @@
 import type { Limits } from '../../config/options.js';
 import { reachableObjects } from '../../history/reachable-objects.js';
 import type { IngestedPack } from '../../pack/ingest.js';
-import { withReader } from '../../pack/with-reader.js';
+import { withReader } from '../../pack/reader.js';
 import { packPaths } from '../disk/layout.js';
 import { readTips } from '../disk/refs-file.js';
 import { type MirrorRevision, packsOf } from '../disk/revision.js';

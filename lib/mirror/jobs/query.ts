@@ -1,6 +1,6 @@
 import type { Limits } from '../../config/options.js';
 import { refNameOf } from '../../git/refs.js';
-import { withReader } from '../../pack/with-reader.js';
+import { withReader } from '../../pack/reader.js';
 import { packPaths } from '../disk/layout.js';
 import { readRefs } from '../disk/refs-file.js';
 import { type MirrorRevision, packsOf } from '../disk/revision.js';
