@@ -36,8 +36,6 @@ export interface DispatcherOptions {
   /** Of the pack: every entry is written before it is added. The caller closes it. */
   readonly fd: number;
   readonly columns: ObjectColumns;
-  /** How many there will be. */
-  readonly objects: number;
   readonly limits: IngestLimits;
   /** This thread's. */
   readonly memory: ObjectMemory;
@@ -52,23 +50,19 @@ export interface ResolvedPack {
 }
 
 export class Dispatcher {
-  readonly #memory: ObjectMemory;
-  readonly #pool: ResolverPool;
+  readonly #options: DispatcherOptions;
   readonly #threads: ResolverThread[];
-  readonly #limits: IngestLimits;
   readonly #delta = newDeltaHeader();
   readonly #here: Resolver;
-  readonly #columns: ObjectColumns;
   /** By object. */
   readonly #owners: Uint8Array;
 
-  constructor({ fd, columns, objects, limits, memory, pool }: DispatcherOptions) {
-    this.#limits = limits;
-    this.#columns = columns;
-    this.#owners = new Uint8Array(columns.types.length);
+  constructor(options: DispatcherOptions) {
+    const { fd, columns, limits, memory, pool } = options;
+    const objects = columns.types.length;
+    this.#options = options;
+    this.#owners = new Uint8Array(objects);
     this.#here = new Resolver(fd, columns, limits, memory);
-    this.#memory = memory;
-    this.#pool = pool;
     this.#threads = pool.take(objects, limits.indexThreads - 1);
     for (const thread of this.#threads) thread.begin(fd, columns, limits);
   }
@@ -91,7 +85,7 @@ export class Dispatcher {
    * @throws SnapshotError `UPSTREAM_INVALID` for a malformed delta, `LIMIT_EXCEEDED`.
    */
   add(object: number, bytes: Buffer, start: number, end: number): void {
-    const base = indexAt(this.#columns.bases, object);
+    const base = indexAt(this.#options.columns.bases, object);
     const owner = base === NO_BASE ? this.#idlest() : byteAt(this.#owners, base);
     this.#owners[object] = owner;
     const thread = this.#threads[owner - 1];
@@ -123,9 +117,9 @@ export class Dispatcher {
    */
   async finish(packPath: string, objects: ScannedObjects): Promise<ResolvedPack> {
     await Promise.all(this.#threads.map((thread) => thread.settle()));
-    const pass = planSecondPass(packPath, objects, this.#limits);
+    const pass = planSecondPass(packPath, objects, this.#options.limits);
     if (pass !== undefined) await this.#runSecondPass(pass);
-    for (const thread of this.#threads.splice(0)) this.#pool.giveBack(thread);
+    for (const thread of this.#threads.splice(0)) this.#options.pool.giveBack(thread);
     if (pass === undefined) return { unresolved: 0, repeatsBase: false };
     return { unresolved: countUnresolved(objects), repeatsBase: repeatsBase(pass) };
   }
@@ -137,12 +131,11 @@ export class Dispatcher {
 
   async #runSecondPass(pass: SecondPass): Promise<void> {
     try {
-      const others = this.#threads.map((thread) => thread.runSecondPass(pass));
-      // Other threads' failures are handled below, after this thread has finished.
-      const settled = Promise.allSettled(others);
-      runSecondPass(pass, this.#memory);
-      await settled;
-      await Promise.all(others);
+      const others = Promise.all(this.#threads.map((thread) => thread.runSecondPass(pass)));
+      // Their failures are thrown below, after this thread has finished.
+      others.catch(() => {});
+      runSecondPass(pass, this.#options.memory);
+      await others;
     } finally {
       stopSecondPass(pass);
     }

@@ -44,8 +44,7 @@ export interface IngestOptions {
 /**
  * Writes an arriving pack into `directory` and indexes it, as `git index-pack --stdin` does.
  *
- * One pass while it arrives, then a second one over the deltas that are still unresolved. The pack
- * is never held in memory. After a failure the owner of the directory removes the files.
+ * The pack is never held in memory. After a failure the owner of the directory removes the files.
  *
  * @throws SnapshotError `UPSTREAM_INVALID`, `LIMIT_EXCEEDED`, and what `source` throws.
  */
@@ -55,40 +54,25 @@ export async function ingestPack(
   limits: IngestLimits,
   { onProgress = () => {}, threads, bases }: IngestOptions = {},
 ): Promise<IngestedPack> {
-  if (threads === undefined) {
-    const own = new ResolverPool();
-    try {
-      return await ingestPack(source, directory, limits, {
-        onProgress,
-        threads: own,
-        ...(bases && { bases }),
-      });
-    } finally {
-      await own.close();
-    }
-  }
-  const path = join(directory, 'arriving.pack');
-  const arrived = await receivePack(source, path, limits, threads, onProgress);
+  const pool = threads ?? new ResolverPool();
+  const fds: number[] = [];
   try {
-    if (arrived.unresolved === 0) return publish(arrived, directory);
-    if (bases === undefined) {
-      throw invalid(`${arrived.unresolved} deltas have no base in the pack`);
+    const path = join(directory, 'arriving.pack');
+    let pack = await receivePack(source, path, limits, pool, onProgress);
+    fds.push(pack.fd);
+    if (pack.unresolved > 0) {
+      if (bases === undefined) throw invalid(`${pack.unresolved} deltas have no base in the pack`);
+      pack = await completeThinPack(pack, bases, limits, pool);
+      fds.push(pack.fd);
     }
-    const completed = await completeThinPack(arrived, bases, limits, threads);
-    try {
-      return publish(completed, directory);
-    } finally {
-      closeSync(completed.fd);
-    }
+    return publish(pack, directory);
   } finally {
-    closeSync(arrived.fd);
+    for (const fd of fds) closeSync(fd);
+    if (threads === undefined) await pool.close();
   }
 }
 
-/**
- * Writes a pack's idx, and renames both files to their names: the idx last, as git finds packs by
- * it.
- */
+/** Writes the idx, and gives both files their names: the idx last, as git finds packs by it. */
 function publish({ pack, path, repeatsBase }: ReceivedPack, directory: string): IngestedPack {
   // git refuses this as well: if one of the two is a delta, it could be based on itself.
   if (repeatsBase) throw invalid('the pack has a delta base twice');

@@ -98,10 +98,7 @@ export class RecentObjects {
     return place;
   }
 
-  /**
-   * `place` modulo the capacity: exact, and faster than `%`, which is a call for such large
-   * numbers.
-   */
+  /** `place` modulo the capacity. Faster than `%`, which is a call for such large numbers. */
   #offset(place: number): number {
     return place - Math.floor(place / this.#capacity) * this.#capacity;
   }

@@ -6,7 +6,7 @@ import { STOP_MILLISECONDS } from '../workers/stop.js';
 import { createEntryQueue, EntryQueueWriter } from './entry-queue.js';
 import type { IngestLimits } from './limits.js';
 import type { ObjectColumns } from './object-table.js';
-import type { ResolverAnswer, ResolverOrder, ResolverThreadData } from './resolver-messages.js';
+import type { ResolverAnswer, ResolverOrder, ResolverThreadData } from './resolver-worker.js';
 import type { SecondPass } from './second-pass.js';
 
 /** A thread that resolves objects for the scanning thread, one pack after the other. */
@@ -74,16 +74,16 @@ export class ResolverThread {
     await this.#done();
   }
 
-  /** Whether it keeps the process alive. */
-  keepAlive(alive: boolean): void {
-    if (alive) this.#worker.ref();
-    else this.#worker.unref();
+  /** Makes it keep the process alive. */
+  ref(): void {
+    this.#worker.ref();
   }
 
-  /**
-   * Ends the thread once it has started and stopped: if it were ended earlier, Node would leak its
-   * files. Idempotent.
-   */
+  unref(): void {
+    this.#worker.unref();
+  }
+
+  /** Ends the thread once it has stopped: earlier, Node would leak its files. Idempotent. */
   async close(): Promise<void> {
     this.queue.abandon();
     // A failure ends the wait as well; which one does not matter.

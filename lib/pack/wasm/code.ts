@@ -136,9 +136,7 @@ function nextReversed(reversed: u32, size: u32): u32 {
   return (reversed & (bit - 1)) | bit;
 }
 
-/**
- * The entry for the code at the start of `bits` that is longer than `tableBits`, or `EXCEPTION`.
- */
+/** The entry for the code at the start of `bits`, longer than `tableBits`; or `EXCEPTION`. */
 export function longEntry(code: usize, entries: usize, tableBits: u32, bits: u32): u32 {
   let rest = bits;
   let value: u32 = 0;
