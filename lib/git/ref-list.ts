@@ -123,7 +123,7 @@ export class RefList implements Iterable<Ref> {
 export class RefListBuilder {
   #text: Buffer;
   #size: number;
-  readonly #starts = new Starts();
+  readonly #starts: number[] = [];
   #latest = '';
   #isSorted = true;
 
@@ -149,8 +149,8 @@ export class RefListBuilder {
 
   /** Call it once. @returns `undefined` when two refs have one name. */
   build(): RefList | undefined {
-    const starts = this.#starts.ending(this.#size);
-    const list = new RefList(this.#text.subarray(0, this.#size), starts);
+    this.#starts.push(this.#size);
+    const list = new RefList(this.#text.subarray(0, this.#size), new Uint32Array(this.#starts));
     return this.#isSorted ? list : list.sorted();
   }
 }
@@ -161,7 +161,7 @@ export class RefListBuilder {
  * with one name.
  */
 export function parsePackedRefs(content: Buffer): RefList {
-  const starts = new Starts();
+  const starts: number[] = [];
   let latest = '';
   let isSorted = true;
   let isPeeled = true;
@@ -186,32 +186,12 @@ export function parsePackedRefs(content: Buffer): RefList {
       isPeeled = false;
     }
   }
-  const refs = new RefList(content, starts.ending(content.length));
+  starts.push(content.length);
+  const refs = new RefList(content, new Uint32Array(starts));
   if (isSorted && content.toString('latin1', 0, headEnd) === HEADER) return refs;
   const sorted = refs.sorted();
   if (sorted === undefined) throw damaged();
   return sorted;
-}
-
-/** A growing list of positions. */
-class Starts {
-  #positions = new Uint32Array(64);
-  length = 0;
-
-  push(position: number): void {
-    if (this.length === this.#positions.length) {
-      const larger = new Uint32Array(2 * this.length);
-      larger.set(this.#positions);
-      this.#positions = larger;
-    }
-    this.#positions[this.length++] = position;
-  }
-
-  /** All of them, and `end`. */
-  ending(end: number): Uint32Array {
-    this.push(end);
-    return this.#positions.slice(0, this.length);
-  }
 }
 
 function damaged(): SnapshotError {

@@ -1,7 +1,7 @@
+import { parseTagTarget } from '../git/commit.js';
 import { ObjectType } from '../git/object.js';
 import { RefList } from '../git/ref-list.js';
 import type { Ref } from '../git/refs.js';
-import { parseTagTarget } from '../git/tag.js';
 import { reachableObjects } from '../history/reachable-objects.js';
 import type { IngestedPack } from '../pack/ingest.js';
 import type { ObjectSet } from '../pack/object-set.js';
