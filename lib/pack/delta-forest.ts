@@ -16,7 +16,7 @@ export interface DeltasById {
 
 /**
  * The unresolved deltas of a pack, and the bases that they need, as trees: columns of shared memory
- * by object, 9 bytes each.
+ * by object, 8 bytes each.
  */
 export interface DeltaForest {
   /** Objects that the pack holds whole, and that are bases of unresolved deltas. */
@@ -24,8 +24,6 @@ export interface DeltaForest {
   /** The deltas of each base, as a linked list: its first delta, and after each delta the next. */
   readonly firstChild: Int32Array<SharedArrayBuffer>;
   readonly nextSibling: Int32Array<SharedArrayBuffer>;
-  /** 1 for deltas that are resolved, and are in the forest only as bases. */
-  readonly resolved: Uint8Array<SharedArrayBuffer>;
   /** Deltas whose base is given by id: it is known only once the base is resolved. */
   readonly deltasById: DeltasById;
 }
@@ -34,7 +32,8 @@ export function plantForest({ count, columns }: ScannedObjects): DeltaForest {
   const { bases, types, oids } = columns;
   const firstChild = new Int32Array(new SharedArrayBuffer(count * 4)).fill(NO_CHILD);
   const nextSibling = new Int32Array(new SharedArrayBuffer(count * 4)).fill(NO_CHILD);
-  const resolved = new Uint8Array(new SharedArrayBuffer(count));
+  /** 1 for deltas that are resolved, and are in the forest only as bases. */
+  const resolved = new Uint8Array(count);
   const deltasById = sortById({ count, columns });
   const isBaseById = (object: number) => {
     if (deltasById.objects.length === 0) return false;
@@ -65,7 +64,7 @@ export function plantForest({ count, columns }: ScannedObjects): DeltaForest {
   for (let i = 0; i < count; i++) {
     if (bases[i] === NO_BASE && (firstChild[i] !== NO_CHILD || isBaseById(i))) roots.push(i);
   }
-  return { roots: shared(roots), firstChild, nextSibling, resolved, deltasById };
+  return { roots: shared(roots), firstChild, nextSibling, deltasById };
 }
 
 /** Positions in `DeltasById`. */

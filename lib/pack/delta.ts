@@ -24,11 +24,7 @@ export function newDeltaHeader(): DeltaHeader {
   return { baseSize: 0, resultSize: 0, instructionsAt: 0, end: 0 };
 }
 
-/**
- * Parses the start of the delta at `bytes[start, end)`.
- *
- * @throws SnapshotError `UPSTREAM_INVALID`
- */
+/** Parses the start of the delta `bytes[start, end)`. @throws SnapshotError `UPSTREAM_INVALID` */
 export function parseDeltaHeader(
   bytes: Uint8Array,
   header: DeltaHeader,

@@ -24,7 +24,7 @@ import {
  * it at once, and later its deltas. So every thread is busy, and no thread waits for another.
  */
 
-/** A thread with this much work, in KiB of results, gets no new trees of deltas: about 40 ms. */
+/** A thread with this much work, in KiB of results, gets no new objects that are kept whole: about 40 ms. */
 const ENOUGH_WORK = 64 * 1024;
 /** The fixed cost of an object, in KiB of results. */
 const WORK_PER_OBJECT = 4;
@@ -33,11 +33,11 @@ const WORK_PER_OBJECT = 4;
 const HERE = 0;
 
 export interface DispatcherOptions {
-  /** Of the pack: every entry is written before it is added. The caller closes it. */
+  /** The pack's file: each entry is written before it is added. The caller closes it. */
   readonly fd: number;
   readonly columns: ObjectColumns;
   readonly limits: IngestLimits;
-  /** This thread's. */
+  /** The memory of this thread. */
   readonly memory: ObjectMemory;
   readonly pool: ResolverPool;
 }
@@ -54,7 +54,7 @@ export class Dispatcher {
   readonly #threads: ResolverThread[];
   readonly #delta = newDeltaHeader();
   readonly #here: Resolver;
-  /** By object. */
+  /** The owner of each object. */
   readonly #owners: Uint8Array;
 
   constructor(options: DispatcherOptions) {

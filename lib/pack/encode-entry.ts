@@ -3,9 +3,7 @@ import { throwIfStopped } from '../workers/stop.js';
 import { EntryType } from './format.js';
 import type { GitObject } from './reader.js';
 
-/*
- * Writing pack entries: gitformat-pack(5), "pack-*.pack files have the following format".
- */
+/* Writing pack entries: gitformat-pack(5), "pack-*.pack files have the following format". */
 
 /** Twice as fast as zlib's default, for an eighth more bytes. */
 const LEVEL = 1;

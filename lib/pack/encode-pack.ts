@@ -22,7 +22,7 @@ import { type SortedOffsets, sortOffsets } from './pack-order.js';
 import type { ObjectReader } from './reader.js';
 
 /*
- * Writes a pack of objects that lie in others.
+ * Writes a pack of objects that are in other packs.
  *
  * Each object is taken from the first pack that has it. The packs are read in their order, and each
  * in the order of its entries. Entries are copied as they are: deltas too, if the set has their
@@ -34,8 +34,8 @@ import type { ObjectReader } from './reader.js';
  * get later. Within one pack the chain is the one that ended when the pack was indexed. A chain of
  * objects that are encoded again only goes back.
  *
- * Cost: one read and one SHA-1 of all that is copied; to inflate, compare and deflate each delta
- * whose base is left out. Memory: 20 bytes for each object of the largest pack, and 8 MiB.
+ * Cost: one read and one SHA-1 of all copied bytes; each delta whose base is left out is inflated,
+ * compared and deflated. Memory: 20 bytes for each object of the largest pack, and 8 MiB.
  */
 
 /** The largest piece that is yielded, except for objects that are deflated again. */

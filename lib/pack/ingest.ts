@@ -78,17 +78,13 @@ function publish({ pack, path, repeatsBase }: ReceivedPack, directory: string): 
   if (repeatsBase) throw invalid('the pack has a delta base twice');
   const name = `pack-${pack.checksum.toString('hex')}`;
   const idx = join(directory, 'arriving.idx');
-  writeNew(idx, encodeIdx(pack, pack.checksum));
+  const fd = openSync(idx, 'wx', 0o444);
+  try {
+    for (const piece of encodeIdx(pack, pack.checksum)) writeFully(fd, piece);
+  } finally {
+    closeSync(fd);
+  }
   renameSync(path, join(directory, `${name}.pack`));
   renameSync(idx, join(directory, `${name}.idx`));
   return { name, objects: pack.count, size: pack.size };
-}
-
-function writeNew(path: string, pieces: Iterable<Uint8Array>): void {
-  const file = openSync(path, 'wx', 0o444);
-  try {
-    for (const piece of pieces) writeFully(file, piece);
-  } finally {
-    closeSync(file);
-  }
 }

@@ -38,7 +38,7 @@ export function checkSizeInMemory(size: number, { maxObjectBytesInMemory }: Read
   checkLimit('maxObjectBytesInMemory', maxObjectBytesInMemory, size);
 }
 
-/** Counts the bytes that a pack expands to. */
+/** Counts the bytes of a pack's objects. */
 export class Expansion {
   readonly #limits: IngestLimits;
   #bytes = 0;

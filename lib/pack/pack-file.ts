@@ -39,10 +39,10 @@ export class PackFile {
    * indexed.
    */
   entryHeader(offset: number): Readonly<EntryHeader> {
-    const inside = offset >= PACK_HEADER_BYTES && offset < this.end;
-    const length = inside ? Math.min(MAX_ENTRY_HEADER_BYTES, this.end - offset) : 0;
-    const bytes = inside ? this.#file.read(offset, length) : Buffer.alloc(0);
-    const parsed = parseEntryHeader(bytes, 0, length, this.#header);
+    const length = Math.min(MAX_ENTRY_HEADER_BYTES, this.end - offset);
+    const isInside = offset >= PACK_HEADER_BYTES && length > 0;
+    const bytes = isInside ? this.#file.read(offset, length) : Buffer.alloc(0);
+    const parsed = parseEntryHeader(bytes, 0, bytes.length, this.#header);
     if (parsed !== 'ok') throw damaged(`the header at ${offset}`);
     return this.#header;
   }

@@ -45,8 +45,8 @@ export class ObjectReader {
   readonly #work = new ReadingWork();
   readonly #limits: ReaderLimits;
   /**
-   * Contents of objects by their `placeOf`: the bases of deltas to come. One commit needs fewer
-   * than indexing all of history, so half of the budget is enough.
+   * Contents of objects by their `placeOf`: the bases of later deltas. One commit needs fewer bases
+   * than all of history does when it is indexed, so half of the budget is enough.
    */
   readonly #bases: LRUCache<number, GitObject>;
   readonly #scratch = Buffer.allocUnsafeSlow(OBJECT_HEADER_ROOM + SCRATCH_BYTES);
@@ -106,8 +106,8 @@ export class ObjectReader {
   }
 
   /**
-   * Reads an object in one of many thousands of steps: the object is kept as a base of those that
-   * are read next. It is not hashed again: it was when its pack was indexed.
+   * For loops over many objects: keeps the object as a base of the next ones. Does not hash it, as
+   * that was done when its pack was indexed.
    *
    * @returns the object; do not write to its data.
    * @throws SnapshotError `REPOSITORY_DAMAGED` when the pack is damaged on disk, `LIMIT_EXCEEDED`
@@ -117,18 +117,15 @@ export class ObjectReader {
     return this.#readAt(this.packs.entryOf(number), { keep: true });
   }
 
-  /**
-   * The type of an object, found without applying deltas.
-   *
-   * @throws SnapshotError as `read`.
-   */
+  /** The type of an object, found without applying deltas. @throws SnapshotError as `read`. */
   typeOf(oid: string): ObjectType {
     return this.typeOfNumber(this.requireNumber(Buffer.from(oid, 'hex')));
   }
 
   /** The same by the object's number. */
   typeOfNumber(number: number): ObjectType {
-    const { type } = this.packs.entryOf(number).pack.entryHeader(this.chainEndOf(number));
+    const entry = this.packs.entryOf(number);
+    const { type } = entry.pack.entryHeader(this.#chains.endOf(entry));
     if (!isObjectType(type)) throw damaged(this.oidOf(number));
     return type;
   }
@@ -141,8 +138,7 @@ export class ObjectReader {
 
   /** The pack offset of the whole object at the end of an object's delta chain. */
   chainEndOf(number: number): number {
-    const { packNumber, offset } = this.packs.entryOf(number);
-    return this.#chains.endOf(packNumber, offset);
+    return this.#chains.endOf(this.packs.entryOf(number));
   }
 
   /** @param oid 40 hex digits. */
@@ -195,9 +191,10 @@ export class ObjectReader {
   }
 
   /** @param keep whether to keep the object itself as a base. */
-  #readAt({ packNumber, pack, offset }: PackedEntry, { keep } = { keep: false }): GitObject {
+  #readAt(entry: PackedEntry, { keep } = { keep: false }): GitObject {
+    const { packNumber, pack, offset } = entry;
     const delta = newDeltaHeader();
-    const chain = this.#chains.untilAtHand(packNumber, offset, (place) => this.#bases.has(place));
+    const chain = this.#chains.untilKnown(entry, (place) => this.#bases.has(place));
     const stride = chain.length > LONG_CHAIN ? Math.ceil(Math.sqrt(chain.length)) : 1;
     let object: GitObject | undefined;
     for (let steps = chain.length - 1; steps >= 0; steps--) {

@@ -6,7 +6,7 @@ import { STOP_MILLISECONDS } from '../workers/stop.js';
 import { createEntryQueue, EntryQueueWriter } from './entry-queue.js';
 import type { IngestLimits } from './limits.js';
 import type { ObjectColumns } from './object-table.js';
-import type { ResolverAnswer, ResolverOrder, ResolverThreadData } from './resolver-worker.js';
+import type { ResolverAnswer, ResolverOrder } from './resolver-worker.js';
 import type { SecondPass } from './second-pass.js';
 
 /** A thread that resolves objects for the scanning thread, one pack after the other. */
@@ -22,8 +22,7 @@ export class ResolverThread {
   constructor() {
     const queue = createEntryQueue();
     this.queue = new EntryQueueWriter(queue);
-    const workerData: ResolverThreadData = { queue };
-    this.#worker = startThread(new URL('./resolver-worker.js', import.meta.url), workerData);
+    this.#worker = startThread(new URL('./resolver-worker.js', import.meta.url), queue);
     this.#worker.on('message', (answer: ResolverAnswer) => {
       if (answer.kind === 'error') {
         this.#busy = false;

@@ -8,11 +8,6 @@ import { memoryWithRing } from './recent-objects.js';
 import { Resolver } from './resolver.js';
 import { runSecondPass, type SecondPass, stopSecondPass } from './second-pass.js';
 
-/** The `workerData` of this thread. */
-export interface ResolverThreadData {
-  readonly queue: EntryQueueMemory;
-}
-
 /** From a `ResolverThread` to this thread, which answers each order by `done` or `error`. */
 export type ResolverOrder =
   /** Resolve the entries that come through the queue until it is paused. `fd`: the pack. */
@@ -32,7 +27,7 @@ export type ResolverAnswer =
   /** The queue has the room that `askForRoom` wanted. */
   | { readonly kind: 'room' };
 
-const { queue }: ResolverThreadData = workerData;
+const queue: EntryQueueMemory = workerData;
 const answer = (message: ResolverAnswer) => parentPort?.postMessage(message);
 const reader = new EntryQueueReader(queue, () => answer({ kind: 'room' }));
 let memory: ObjectMemory | undefined;
