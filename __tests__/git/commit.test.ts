@@ -1,7 +1,6 @@
 /** @one-node-version */
 import { join } from 'node:path';
-import { parseCommit } from '../../lib/git/commit.js';
-import { parseTagTarget } from '../../lib/git/tag.js';
+import { parseCommit, parseTagTarget } from '../../lib/git/commit.js';
 import { git, run } from '../support/run.js';
 import { cleanup } from '../support/temporary-directory.js';
 

@@ -146,7 +146,7 @@ describe('The answer to a fetch', () => {
     }
   });
 
-  test('has an error message of the upstream passed on, cut to a length that suits a log', async () => {
+  test('has its error message cut to a length that suits a log', async () => {
     const words = encodePacket(`\x03${'no '.repeat(20_000)}`);
     await expect(read(Buffer.concat([NAK, words]))).rejects.toThrow(/^the upstream reports: no no/);
     const error: unknown = await read(words).catch((e: unknown) => e);

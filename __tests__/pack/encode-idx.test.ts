@@ -39,11 +39,8 @@ describe('The table of 64-bit offsets', () => {
     try {
       const pool = new ResolverPool();
       const memory = new ObjectMemory(ringBytes(LIMITS.deltaCacheBytes));
-      const scanner = new PackScanner(LIMITS, memory, (objects) => {
-        const table = new ObjectTable(objects);
-        const { columns } = table;
-        const options = { fd, columns, objects, limits: LIMITS, memory, pool };
-        return { table, sink: new Dispatcher(options) };
+      const scanner = new PackScanner(LIMITS, memory, (columns) => {
+        return new Dispatcher({ fd, columns, limits: LIMITS, memory, pool });
       });
       await scanner.push(pack);
       return await scanner.finish();

@@ -100,7 +100,7 @@ test('An object that a pack holds twice is copied once, with deltas of either co
   );
 });
 
-test('Of an object that a pack holds twice neither entry comes to be made of itself', async () => {
+test('Neither entry of an object that a pack holds twice becomes a delta of itself', async () => {
   const [base, other] = [Buffer.from('the base\n'), Buffer.from('the other\n')];
   const delta = (from: Buffer, to: Buffer) => makeDelta(from.length, to.length, [{ insert: to }]);
   const pack = makePack([

@@ -101,7 +101,7 @@ describe('An ingest refuses a small pack', () => {
   });
 });
 
-describe('An ingest judges as git index-pack does of duplicate objects,', () => {
+describe('An ingest judges as git index-pack does: duplicate objects,', () => {
   const [A, B] = [Buffer.from('content A\n'), Buffer.from('content B\n')];
   const refDelta = (base: Buffer, result: Buffer): PackEntry => ({
     type: 'ref-delta',

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { IngestLimits } from '../../lib/pack/ingest.js';
+import type { IngestLimits } from '../../lib/pack/limits.js';
 import { run } from '../support/run.js';
 import { temporaryDirectory } from '../support/temporary-directory.js';
 import { LIMITS } from './ingesting.js';

@@ -1,7 +1,8 @@
 import { createReadStream } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type IngestLimits, ingestPack } from '../../lib/pack/ingest.js';
+import { ingestPack } from '../../lib/pack/ingest.js';
+import type { IngestLimits } from '../../lib/pack/limits.js';
 import { ResolverPool } from '../../lib/pack/resolver-pool.js';
 import { openFiles } from '../support/process-resources.js';
 import { execute, run } from '../support/run.js';

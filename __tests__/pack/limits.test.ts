@@ -52,7 +52,7 @@ describe('An ingest enforces', () => {
     expect(await refusal(pack, { maxResolvedBytes: total - 1 })).toEqual(overLimit);
   });
 
-  test('maxResolvedBytes, of what is made again because it was not kept', async () => {
+  test('maxResolvedBytes, also for bases that are made again', async () => {
     const bytes = 64 * 1024;
     const other = (i: number) =>
       makeDelta(bytes, bytes, [

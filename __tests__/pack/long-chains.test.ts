@@ -77,7 +77,7 @@ test.each<[string, number[]]>([
   expect(inflated.mock.calls.length).toBeLessThan(3000 * 150);
 });
 
-test('Objects are refused that take far more work than bytes, however small their pack', async () => {
+test('An object that takes far more work than its bytes is refused, however small its pack', async () => {
   const { reader, idOf } = await openChain(400, 8 * MIB, MIB);
   const inflated = jest.spyOn(PackFile.prototype, 'inflate');
   const readAll = () => {

@@ -172,7 +172,7 @@ describe('A reader refuses an idx', () => {
     expect(await openFiles(path)).toEqual([]);
   });
 
-  test.each([0x8000_0000, 0xffff_ffff])('whose offset %d is in no table', async (offset) => {
+  test.each([0x8000_0000, 0xffff_ffff])('with offset %d beyond its table', async (offset) => {
     const offsetsAt = 8 + 1024 + OIDS.length * 24;
     await storePack(path, NAME, { pack, idx: changed(idx, offsetsAt, offset) });
     const reader = new ObjectReader([join(path, NAME)], LIMITS, memory);

@@ -1,7 +1,8 @@
 import { basename, dirname, join } from 'node:path';
 import { objectTypeName } from '../../lib/git/object.js';
+import type { ReaderLimits } from '../../lib/pack/limits.js';
 import { ObjectMemory } from '../../lib/pack/object-memory.js';
-import { ObjectReader, type ReaderLimits } from '../../lib/pack/reader.js';
+import { ObjectReader } from '../../lib/pack/reader.js';
 import { makePack } from '../support/hostile-pack.js';
 import { deepChain } from '../support/hostile-packs.js';
 import { buildKitchenSink } from '../support/kitchen-sink.js';

@@ -1,17 +1,17 @@
-import { agentCapability } from './agent.js';
 import { DELIM_PKT, encodePktLine, FLUSH_PKT, lineText, readPktLines } from './pkt-line.js';
 import { isValidRefName } from './refs.js';
+import { agentCapability } from './upload-pack.js';
 
 /*
- * The `ls-refs` command of protocol v2, gitprotocol-v2(5), for what the list of all refs cannot say: which
- * branch HEAD names when that branch has no commits.
+ * The `ls-refs` command of protocol v2: gitprotocol-v2(5). Only it tells which branch HEAD names
+ * when that branch has no commits.
  */
 
 /**
- * What an upstream offers by protocol v2, by its answer to `info/refs`; `undefined` when it speaks an older one
- * only, and answers by that.
+ * The capabilities of protocol v2 in an upstream's answer to `info/refs`; `undefined` when it
+ * answers by an older protocol.
  *
- * @throws SnapshotError `UPSTREAM_INVALID` for what are no pkt-lines.
+ * @throws SnapshotError `UPSTREAM_INVALID` for bytes that are no pkt-lines.
  */
 export async function readCapabilities(
   body: AsyncIterable<Uint8Array>,

@@ -6,12 +6,7 @@ export type ObjectType = (typeof ObjectType)[keyof typeof ObjectType];
 
 export type ObjectTypeName = keyof typeof ObjectType;
 
-const NAMES: Readonly<Record<ObjectType, ObjectTypeName>> = {
-  1: 'commit',
-  2: 'tree',
-  3: 'blob',
-  4: 'tag',
-};
+const NAMES = [undefined, 'commit', 'tree', 'blob', 'tag'] as const;
 
 /** Bytes of a SHA-1 object id. */
 export const OID_BYTES = 20;

@@ -7,10 +7,7 @@
  * Paths are bytes, as latin1 ("binary") strings, one character a byte.
  */
 
-/**
- * Linux's NAME_MAX and PATH_MAX: longer names and paths can't be files. Symlinks have no longer
- * targets.
- */
+/** Linux's NAME_MAX and PATH_MAX: limits of file names, paths and targets of symlinks. */
 export const MAX_NAME_BYTES = 255;
 export const MAX_PATH_BYTES = 4095;
 
@@ -41,9 +38,7 @@ function hfsSegment(name: string): RegExp {
 const EMPTY_OR_DOTS = /(?:^|\/)\.{0,2}(?:\/|$)/;
 const NTFS_DOT_GIT = /(?:^|[/\\])(?:\.git|git~1)[. ]*(?:[/\\:]|$)/i;
 const HFS_DOT_GIT = hfsSegment('git');
-/**
- * With the two kinds of short names: six letters and up to `~4`, or a hash cut short by a number.
- */
+/** Also its short names: six letters and up to `~4`, or a hash cut short by a number. */
 const NTFS_DOT_GITMODULES =
   /(?:^|[/\\])(?:\.gitmodules|gitmod~[1-4]|~[1-9]\d{6}|g~[1-9]\d{5}|gi~[1-9]\d{4}|gi7~[1-9]\d{3}|gi7e~[1-9]\d\d|gi7eb~[1-9]\d|gi7eba~[1-9])[. ]*(?::|$)/i;
 const HFS_DOT_GITMODULES = hfsSegment('gitmodules');

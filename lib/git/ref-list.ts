@@ -1,4 +1,5 @@
 import { SnapshotError } from '../errors.js';
+import { binarySearch } from './binary-search.js';
 import { OID_PATTERN } from './object.js';
 import { isValidRefName, type Ref } from './refs.js';
 
@@ -55,21 +56,12 @@ export class RefList implements Iterable<Ref> {
 
   /** The ref of a full name. */
   find(name: string): Ref | undefined {
-    let low = 0;
-    let high = this.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.#at(middle).name < name) low = middle + 1;
-      else high = middle;
-    }
-    const found = low < this.length ? this.#at(low) : undefined;
+    const at = binarySearch(0, this.length, (i) => this.#at(i).name < name);
+    const found = at < this.length ? this.#at(at) : undefined;
     return found?.name === name ? found : undefined;
   }
 
-  /**
-   * Each ref, with the equal ref of another list: `undefined` if that list lacks it, or has another
-   * id.
-   */
+  /** Each ref, with the ref of another list that has the same name and id. */
   *beside(other: RefList): Generator<readonly [ref: Ref, same: Ref | undefined]> {
     const others = other[Symbol.iterator]();
     let next = others.next();
@@ -131,7 +123,7 @@ export class RefList implements Iterable<Ref> {
 export class RefListBuilder {
   #text: Buffer;
   #size: number;
-  readonly #starts = new Starts();
+  readonly #starts: number[] = [];
   #latest = '';
   #isSorted = true;
 
@@ -157,8 +149,8 @@ export class RefListBuilder {
 
   /** Call it once. @returns `undefined` when two refs have one name. */
   build(): RefList | undefined {
-    const starts = this.#starts.ending(this.#size);
-    const list = new RefList(this.#text.subarray(0, this.#size), starts);
+    this.#starts.push(this.#size);
+    const list = new RefList(this.#text.subarray(0, this.#size), new Uint32Array(this.#starts));
     return this.#isSorted ? list : list.sorted();
   }
 }
@@ -169,7 +161,7 @@ export class RefListBuilder {
  * with one name.
  */
 export function parsePackedRefs(content: Buffer): RefList {
-  const starts = new Starts();
+  const starts: number[] = [];
   let latest = '';
   let isSorted = true;
   let isPeeled = true;
@@ -194,32 +186,12 @@ export function parsePackedRefs(content: Buffer): RefList {
       isPeeled = false;
     }
   }
-  const refs = new RefList(content, starts.ending(content.length));
+  starts.push(content.length);
+  const refs = new RefList(content, new Uint32Array(starts));
   if (isSorted && content.toString('latin1', 0, headEnd) === HEADER) return refs;
   const sorted = refs.sorted();
   if (sorted === undefined) throw damaged();
   return sorted;
-}
-
-/** A growing list of positions. */
-class Starts {
-  #positions = new Uint32Array(64);
-  length = 0;
-
-  push(position: number): void {
-    if (this.length === this.#positions.length) {
-      const larger = new Uint32Array(2 * this.length);
-      larger.set(this.#positions);
-      this.#positions = larger;
-    }
-    this.#positions[this.length++] = position;
-  }
-
-  /** All of them, and `end`. */
-  ending(end: number): Uint32Array {
-    this.push(end);
-    return this.#positions.slice(0, this.length);
-  }
 }
 
 function damaged(): SnapshotError {

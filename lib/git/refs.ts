@@ -14,10 +14,7 @@ export type Head =
   | { readonly kind: 'detached'; readonly oid: string };
 
 export interface Ref {
-  /**
-   * Full name: `refs/heads/main`. Bytes as latin1, one character a byte: git's names have no
-   * encoding.
-   */
+  /** Full name: `refs/heads/main`. Bytes as latin1, one character a byte. */
   readonly name: string;
   readonly oid: string;
   /** For an annotated tag: the id of the object at the end of the chain of tags. */
@@ -28,9 +25,7 @@ const REFUSED_IN_NAMES =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the rule is about control characters
   /[\x00-\x20\x7f~^:?*[\\]|\.\.|@\{|\/\/|\/\.|\.lock(?:\/|$)|[./]$/;
 
-/**
- * Whether git would take this as the full name of a ref: git-check-ref-format(1).
- */
+/** Whether git would take this as the full name of a ref: git-check-ref-format(1). */
 export function isValidRefName(name: string): boolean {
   if (!name.startsWith('refs/') || name.length > 4096) return false;
   return !REFUSED_IN_NAMES.test(name);

@@ -64,11 +64,7 @@ export function isDirectory({ mode }: EntryPlace): boolean {
   return (mode & TYPE_MASK) === DIRECTORY;
 }
 
-/**
- * Finds the parts of the entry that begins at `at`.
- *
- * @throws SnapshotError `UPSTREAM_INVALID`
- */
+/** Finds the parts of the entry that begins at `at`. @throws SnapshotError `UPSTREAM_INVALID` */
 export function placeEntry(data: Buffer, at: number): EntryPlace {
   let mode = 0;
   let space = at;

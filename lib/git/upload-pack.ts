@@ -1,5 +1,4 @@
 import { SnapshotError } from '../errors.js';
-import { agentCapability } from './agent.js';
 import { encodePktLine, FLUSH_PKT, type PktLine, readPktLines } from './pkt-line.js';
 
 /*
@@ -32,6 +31,20 @@ export function encodeFetchRequest(
   });
   lines.push(FLUSH_PKT, ...haves.map((have) => encodePktLine(`have ${have}\n`)));
   return Buffer.concat([...lines, encodePktLine('done\n')]);
+}
+
+/**
+ * The `agent` capability (gitprotocol-capabilities(5)): printable, and without spaces. It may be
+ * sent only to an upstream that sends its own.
+ *
+ * @returns one element, or none.
+ */
+export function agentCapability(userAgent: string, offered: ReadonlySet<string>): string[] {
+  for (const capability of offered) {
+    if (capability.startsWith('agent='))
+      return [`agent=${userAgent.replace(/[^\x21-\x7e]/g, '-')}`];
+  }
+  return [];
 }
 
 const PACK_BAND = 1;

@@ -1,5 +1,5 @@
+import { parseTagTarget } from '../git/commit.js';
 import { ObjectType } from '../git/object.js';
-import { parseTagTarget } from '../git/tag.js';
 import { ObjectSet } from '../pack/object-set.js';
 import { inPackOrder } from '../pack/pack-order.js';
 import type { ObjectReader } from '../pack/reader.js';

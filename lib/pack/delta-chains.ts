@@ -1,20 +1,21 @@
 import { isObjectType } from '../git/object.js';
 import { throwIfStopped } from '../workers/stop.js';
+import { damaged } from './errors.js';
 import { EntryType } from './format.js';
-import { type PackList, placeOf } from './pack-list.js';
-import { damaged } from './stream-object.js';
+import { type PackedEntry, type PackList, placeOf } from './pack-list.js';
 
-/** Steps along a chain between two entries of which its end is remembered. No chain of git's default is much longer. */
+/** Steps along a chain between two entries of which the end is remembered: git's default is 50. */
 const REMEMBERED_STEPS = 32;
-/** Steps between two looks at whether the thread is to stop. */
+/** Steps after which a walk checks whether the thread is to stop. */
 const STEPS_AT_ONCE = 1024;
 
 /**
- * The chains of deltas in packs: an object, its delta base, the base's base and so on to the one kept whole.
+ * The chains of deltas in packs: from an object along its bases to the one that is kept whole.
  *
- * Chains may be as long as a pack has objects, and share all but their first entry. To find the ends of all of
- * them takes linear time: no walk goes more than `REMEMBERED_STEPS` entries along those that another has passed.
- * Memory: about 2 bytes for each entry passed. Synchronous: only for worker threads.
+ * Chains may be as long as a pack has objects, and share all but their first entry. To find the
+ * ends of all chains takes linear time: a walk goes at most `REMEMBERED_STEPS` entries along those
+ * that another walk has passed. Memory: about 2 bytes for each entry passed. Synchronous: only for
+ * worker threads.
  */
 export class DeltaChains {
   readonly #packs: PackList;
@@ -26,7 +27,7 @@ export class DeltaChains {
   }
 
   /** The offset of the entry that is kept whole at the end of a chain. */
-  endOf(packNumber: number, offset: number): number {
+  endOf({ packNumber, offset }: PackedEntry): number {
     const passed: number[] = [];
     let end: number | undefined;
     for (let at = offset, steps = 0; end === undefined; steps++) {
@@ -43,17 +44,13 @@ export class DeltaChains {
   }
 
   /**
-   * The offsets along a chain, to its end or the first entry whose content is at hand.
+   * The offsets along a chain, to its end or the first entry whose content is known.
    *
-   * @param isAtHand gets the `placeOf` of an entry.
+   * @param isKnown gets the `placeOf` of an entry.
    */
-  untilAtHand(
-    packNumber: number,
-    offset: number,
-    isAtHand: (place: number) => boolean,
-  ): readonly number[] {
+  untilKnown({ packNumber, offset }: PackedEntry, isKnown: (place: number) => boolean): number[] {
     const chain = [offset];
-    for (let at = offset; !isAtHand(placeOf(packNumber, at)); chain.push(at)) {
+    for (let at = offset; !isKnown(placeOf(packNumber, at)); chain.push(at)) {
       const base = this.#baseOf(packNumber, at, chain.length - 1);
       if (base === undefined) break;
       at = base;
@@ -61,11 +58,7 @@ export class DeltaChains {
     return chain;
   }
 
-  /**
-   * Where the base of an entry begins; `undefined` if it is kept whole.
-   *
-   * @param steps how many were made along the chain before.
-   */
+  /** Where the base of an entry begins, unless it is kept whole. @param steps made before. */
   #baseOf(packNumber: number, at: number, steps: number): number | undefined {
     const { pack, idx } = this.#packs.at(packNumber);
     const header = pack.entryHeader(at);

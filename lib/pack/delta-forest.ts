@@ -1,3 +1,4 @@
+import { binarySearch } from '../git/binary-search.js';
 import { compareOids, OID_BYTES } from '../git/object.js';
 import { indexAt } from './elements.js';
 import { BASE_BY_ID, NO_BASE, type ScannedObjects } from './object-table.js';
@@ -15,7 +16,7 @@ export interface DeltasById {
 
 /**
  * The unresolved deltas of a pack, and the bases that they need, as trees: columns of shared memory
- * by object, 9 bytes each.
+ * by object, 8 bytes each.
  */
 export interface DeltaForest {
   /** Objects that the pack holds whole, and that are bases of unresolved deltas. */
@@ -23,8 +24,6 @@ export interface DeltaForest {
   /** The deltas of each base, as a linked list: its first delta, and after each delta the next. */
   readonly firstChild: Int32Array<SharedArrayBuffer>;
   readonly nextSibling: Int32Array<SharedArrayBuffer>;
-  /** 1 for deltas that are resolved, and are in the forest only as bases. */
-  readonly resolved: Uint8Array<SharedArrayBuffer>;
   /** Deltas whose base is given by id: it is known only once the base is resolved. */
   readonly deltasById: DeltasById;
 }
@@ -33,16 +32,16 @@ export function plantForest({ count, columns }: ScannedObjects): DeltaForest {
   const { bases, types, oids } = columns;
   const firstChild = new Int32Array(new SharedArrayBuffer(count * 4)).fill(NO_CHILD);
   const nextSibling = new Int32Array(new SharedArrayBuffer(count * 4)).fill(NO_CHILD);
-  const resolved = new Uint8Array(new SharedArrayBuffer(count));
+  /** 1 for deltas that are resolved, and are in the forest only as bases. */
+  const resolved = new Uint8Array(count);
   const deltasById = sortById({ count, columns });
   const isBaseById = (object: number) => {
+    if (deltasById.objects.length === 0) return false;
     const { start, end } = rangeById(deltasById, oids, object * OID_BYTES);
     return start < end;
   };
 
-  /**
-   * Puts a delta below its base, and a resolved base that is not in the forest yet below its own.
-   */
+  /** Hangs a delta below its base, and a resolved base that is not in the forest below its own. */
   const hang = (delta: number) => {
     for (let child = delta, base = indexAt(bases, child); base >= 0; ) {
       nextSibling[child] = indexAt(firstChild, base);
@@ -54,49 +53,35 @@ export function plantForest({ count, columns }: ScannedObjects): DeltaForest {
     }
   };
 
-  const anyById = deltasById.objects.length > 0;
   for (let i = 0; i < count; i++) {
     if (types[i] === 0) hang(i);
-    else if (anyById && bases[i] !== NO_BASE && resolved[i] === 0 && isBaseById(i)) {
+    else if (bases[i] !== NO_BASE && resolved[i] === 0 && isBaseById(i)) {
       resolved[i] = 1;
       hang(i);
     }
   }
   const roots: number[] = [];
   for (let i = 0; i < count; i++) {
-    if (bases[i] !== NO_BASE) continue;
-    if (firstChild[i] !== NO_CHILD || (anyById && isBaseById(i))) roots.push(i);
+    if (bases[i] === NO_BASE && (firstChild[i] !== NO_CHILD || isBaseById(i))) roots.push(i);
   }
-  return { roots: shared(roots), firstChild, nextSibling, resolved, deltasById };
+  return { roots: shared(roots), firstChild, nextSibling, deltasById };
 }
 
-/** The range of those deltas whose base is the object with the id at `oids[at, at + 20)`. */
+/** Positions in `DeltasById`. */
+export interface IdRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The deltas whose base has the id `oids[at, at + 20)`. */
 export function rangeById(
   { objects, baseOids }: DeltasById,
   oids: Uint8Array,
   at: number,
-): { start: number; end: number } {
-  const start = lowerBound(baseOids, objects.length, oids, at, false);
-  return { start, end: lowerBound(baseOids, objects.length, oids, at, true) };
-}
-
-/** The first position whose id is not less than (`after`: greater than) the one sought. */
-function lowerBound(
-  sorted: Uint8Array,
-  count: number,
-  oids: Uint8Array,
-  at: number,
-  after: boolean,
-): number {
-  let low = 0;
-  let high = count;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const order = compareOids(sorted, middle * OID_BYTES, oids, at);
-    if (order < 0 || (after && order === 0)) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+): IdRange {
+  const compare = (i: number) => compareOids(baseOids, i * OID_BYTES, oids, at);
+  const start = binarySearch(0, objects.length, (i) => compare(i) < 0);
+  return { start, end: binarySearch(start, objects.length, (i) => compare(i) <= 0) };
 }
 
 function sortById({ count, columns }: ScannedObjects): DeltasById {

@@ -1,5 +1,5 @@
-import { SnapshotError } from '../errors.js';
 import { byteAt } from './elements.js';
+import { invalid } from './errors.js';
 
 /*
  * Deltas: gitformat-pack(5), "Deltified representation". A delta holds the size of its base, the
@@ -24,11 +24,7 @@ export function newDeltaHeader(): DeltaHeader {
   return { baseSize: 0, resultSize: 0, instructionsAt: 0, end: 0 };
 }
 
-/**
- * Parses the start of the delta at `bytes[start, end)`.
- *
- * @throws SnapshotError `UPSTREAM_INVALID`
- */
+/** Parses the start of the delta `bytes[start, end)`. @throws SnapshotError `UPSTREAM_INVALID` */
 export function parseDeltaHeader(
   bytes: Uint8Array,
   header: DeltaHeader,
@@ -113,6 +109,6 @@ export function applyDelta(
   if (to !== outEnd) throw malformedDelta();
 }
 
-export function malformedDelta(): SnapshotError {
-  return new SnapshotError('UPSTREAM_INVALID', 'a delta is malformed');
+export function malformedDelta(): Error {
+  return invalid('a delta is malformed');
 }

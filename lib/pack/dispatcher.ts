@@ -1,9 +1,10 @@
 import { newDeltaHeader, parseDeltaHeader } from './delta.js';
 import { byteAt, indexAt } from './elements.js';
 import { MAX_INFLATED_BYTES } from './format.js';
+import type { IngestLimits } from './limits.js';
 import type { ObjectMemory } from './object-memory.js';
 import { NO_BASE, type ObjectColumns, type ScannedObjects } from './object-table.js';
-import { type ResolveLimits, Resolver } from './resolver.js';
+import { Resolver } from './resolver.js';
 import type { ResolverPool } from './resolver-pool.js';
 import type { ResolverThread } from './resolver-thread.js';
 import {
@@ -23,7 +24,7 @@ import {
  * it at once, and later its deltas. So every thread is busy, and no thread waits for another.
  */
 
-/** A thread with this much work, in KiB of results, gets no new trees of deltas: about 40 ms. */
+/** A thread with this much work, in KiB of results, gets no new objects that are kept whole: about 40 ms. */
 const ENOUGH_WORK = 64 * 1024;
 /** The fixed cost of an object, in KiB of results. */
 const WORK_PER_OBJECT = 4;
@@ -31,19 +32,12 @@ const WORK_PER_OBJECT = 4;
 /** The owner of objects that this thread resolves; other threads are numbered from 1. */
 const HERE = 0;
 
-export interface DispatcherLimits extends ResolveLimits {
-  /** The most threads that work on one pack at once, including the scanning thread. */
-  indexThreads: number;
-}
-
 export interface DispatcherOptions {
-  /** Of the pack: every entry is written before it is added. The caller closes it. */
+  /** The pack's file: each entry is written before it is added. The caller closes it. */
   readonly fd: number;
   readonly columns: ObjectColumns;
-  /** How many there will be. */
-  readonly objects: number;
-  readonly limits: DispatcherLimits;
-  /** This thread's. */
+  readonly limits: IngestLimits;
+  /** The memory of this thread. */
   readonly memory: ObjectMemory;
   readonly pool: ResolverPool;
 }
@@ -56,23 +50,19 @@ export interface ResolvedPack {
 }
 
 export class Dispatcher {
-  readonly #memory: ObjectMemory;
-  readonly #pool: ResolverPool;
+  readonly #options: DispatcherOptions;
   readonly #threads: ResolverThread[];
-  readonly #limits: ResolveLimits;
   readonly #delta = newDeltaHeader();
   readonly #here: Resolver;
-  readonly #columns: ObjectColumns;
-  /** By object. */
+  /** The owner of each object. */
   readonly #owners: Uint8Array;
 
-  constructor({ fd, columns, objects, limits, memory, pool }: DispatcherOptions) {
-    this.#limits = limits;
-    this.#columns = columns;
-    this.#owners = new Uint8Array(columns.types.length);
+  constructor(options: DispatcherOptions) {
+    const { fd, columns, limits, memory, pool } = options;
+    const objects = columns.types.length;
+    this.#options = options;
+    this.#owners = new Uint8Array(objects);
     this.#here = new Resolver(fd, columns, limits, memory);
-    this.#memory = memory;
-    this.#pool = pool;
     this.#threads = pool.take(objects, limits.indexThreads - 1);
     for (const thread of this.#threads) thread.begin(fd, columns, limits);
   }
@@ -95,7 +85,7 @@ export class Dispatcher {
    * @throws SnapshotError `UPSTREAM_INVALID` for a malformed delta, `LIMIT_EXCEEDED`.
    */
   add(object: number, bytes: Buffer, start: number, end: number): void {
-    const base = indexAt(this.#columns.bases, object);
+    const base = indexAt(this.#options.columns.bases, object);
     const owner = base === NO_BASE ? this.#idlest() : byteAt(this.#owners, base);
     this.#owners[object] = owner;
     const thread = this.#threads[owner - 1];
@@ -127,9 +117,9 @@ export class Dispatcher {
    */
   async finish(packPath: string, objects: ScannedObjects): Promise<ResolvedPack> {
     await Promise.all(this.#threads.map((thread) => thread.settle()));
-    const pass = planSecondPass(packPath, objects, this.#limits);
+    const pass = planSecondPass(packPath, objects, this.#options.limits);
     if (pass !== undefined) await this.#runSecondPass(pass);
-    for (const thread of this.#threads.splice(0)) this.#pool.giveBack(thread);
+    for (const thread of this.#threads.splice(0)) this.#options.pool.giveBack(thread);
     if (pass === undefined) return { unresolved: 0, repeatsBase: false };
     return { unresolved: countUnresolved(objects), repeatsBase: repeatsBase(pass) };
   }
@@ -141,12 +131,11 @@ export class Dispatcher {
 
   async #runSecondPass(pass: SecondPass): Promise<void> {
     try {
-      const others = this.#threads.map((thread) => thread.runSecondPass(pass));
-      // Other threads' failures are handled below, after this thread has finished.
-      const settled = Promise.allSettled(others);
-      runSecondPass(pass, this.#memory);
-      await settled;
-      await Promise.all(others);
+      const others = Promise.all(this.#threads.map((thread) => thread.runSecondPass(pass)));
+      // Their failures are thrown below, after this thread has finished.
+      others.catch(() => {});
+      runSecondPass(pass, this.#options.memory);
+      await others;
     } finally {
       stopSecondPass(pass);
     }

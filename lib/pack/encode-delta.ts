@@ -92,9 +92,7 @@ function startsEqual(base: Buffer, from: number, target: Buffer, at: number): bo
   return true;
 }
 
-/**
- * An instruction to copy: a bit for each byte of offset and size that is not 0, then these bytes.
- */
+/** To copy: a bit for each byte of offset and size that is not 0, then these bytes. */
 function encodeCopy(delta: Buffer, start: number, offset: number, size: number): number {
   let to = start + 1;
   let instruction = 0x80;

@@ -3,9 +3,7 @@ import { throwIfStopped } from '../workers/stop.js';
 import { EntryType } from './format.js';
 import type { GitObject } from './reader.js';
 
-/*
- * Writing pack entries: gitformat-pack(5), "pack-*.pack files have the following format".
- */
+/* Writing pack entries: gitformat-pack(5), "pack-*.pack files have the following format". */
 
 /** Twice as fast as zlib's default, for an eighth more bytes. */
 const LEVEL = 1;
@@ -26,9 +24,7 @@ function deflate(content: Buffer): Buffer {
   return deflateSync(content, { level: LEVEL });
 }
 
-/**
- * The start of a delta's entry, up to its zlib stream. @param distance back to the base's entry.
- */
+/** A delta's entry up to its zlib stream. @param distance back to the base's entry. */
 export function encodeOfsDeltaHeader(size: number, distance: number): Buffer {
   return Buffer.concat([encodeSize(EntryType.ofsDelta, size), encodeDistance(distance)]);
 }

@@ -1,7 +1,13 @@
-import { createHash } from 'node:crypto';
 import { compareOids, OID_BYTES } from '../git/object.js';
 import { byteAt, offsetAt, wordAt } from './elements.js';
-import { FANOUT_AT, IDX_SIGNATURE, IDX_VERSION, OIDS_AT } from './idx-format.js';
+import {
+  FANOUT_AT,
+  FIRST_LARGE_OFFSET,
+  IDX_SIGNATURE,
+  IDX_VERSION,
+  OIDS_AT,
+  withChecksum,
+} from './format.js';
 import type { ScannedObjects } from './object-table.js';
 
 /*
@@ -9,9 +15,6 @@ import type { ScannedObjects } from './object-table.js';
  * bytes as `git index-pack` writes: an object that the pack holds twice is listed twice, in the
  * order of the pack. Memory: 4 bytes an object.
  */
-
-/** Offsets from here on go into a table of 64-bit ones. */
-const FIRST_LARGE_OFFSET = 0x8000_0000;
 
 const PIECE_BYTES = 64 * 1024;
 /** Beyond this, sorting by insertion takes too long. */
@@ -28,30 +31,16 @@ export function encodeIdx(
   packChecksum: Uint8Array,
   firstLargeOffset = FIRST_LARGE_OFFSET,
 ): Generator<Uint8Array> {
-  const order = sortByOid(objects.columns.oids, objects.count);
-  return withChecksums(encodeTables(objects, order, firstLargeOffset), packChecksum);
+  return withChecksum(encodeContent(objects, packChecksum, firstLargeOffset));
 }
 
-function* withChecksums(
-  tables: Iterable<Uint8Array>,
+function* encodeContent(
+  { columns, count }: ScannedObjects,
   packChecksum: Uint8Array,
-): Generator<Uint8Array> {
-  const hash = createHash('sha1');
-  for (const piece of tables) {
-    hash.update(piece);
-    yield piece;
-  }
-  hash.update(packChecksum);
-  yield packChecksum;
-  yield hash.digest();
-}
-
-function* encodeTables(
-  { columns }: ScannedObjects,
-  order: Uint32Array,
   firstLargeOffset: number,
-): Generator<Buffer> {
+): Generator<Uint8Array> {
   const { oids, crcs, offsets } = columns;
+  const order = sortByOid(oids, count);
   yield encodeHead(oids, order);
   yield* encodeTable(order, OID_BYTES, (piece, at, object) => {
     for (let i = 0; i < OID_BYTES; i++) piece[at + i] = byteAt(oids, object * OID_BYTES + i);
@@ -63,15 +52,15 @@ function* encodeTables(
   yield* encodeTable(order, 4, (piece, at, object) => {
     const offset = offsetAt(offsets, object);
     const isLarge = offset >= firstLargeOffset;
-    piece.writeUInt32BE(isLarge ? 0x8000_0000 + large.length : offset, at);
+    piece.writeUInt32BE(isLarge ? FIRST_LARGE_OFFSET + large.length : offset, at);
     if (isLarge) large.push(object);
   });
   yield* encodeTable(large, 8, (piece, at, object) => {
     piece.writeBigUInt64BE(BigInt(offsetAt(offsets, object)), at);
   });
+  yield packChecksum;
 }
 
-/** Signature, version, and how many ids begin with each byte or a lower one. */
 function encodeHead(oids: Uint8Array, order: Uint32Array): Buffer {
   const head = Buffer.alloc(OIDS_AT);
   head.writeUInt32BE(IDX_SIGNATURE, 0);

@@ -1,8 +1,6 @@
-import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import { SnapshotError } from '../errors.js';
 import { isObjectType, OID_BYTES } from '../git/object.js';
-import { offsetAt, wordAt } from './elements.js';
+import { findOffset, offsetAt, wordAt } from './elements.js';
 import { encodeDelta } from './encode-delta.js';
 import {
   encodeOfsDeltaEntry,
@@ -10,14 +8,21 @@ import {
   encodeRefDeltaHeader,
   encodeWholeEntry,
 } from './encode-entry.js';
-import { EntryOrder } from './entry-order.js';
-import { type EntryHeader, EntryType, encodePackHeader, PACK_HEADER_BYTES } from './format.js';
+import { damaged } from './errors.js';
+import {
+  type EntryHeader,
+  EntryType,
+  encodePackHeader,
+  PACK_HEADER_BYTES,
+  withChecksum,
+} from './format.js';
 import { ObjectSet } from './object-set.js';
 import type { OpenPack } from './pack-list.js';
+import { type SortedOffsets, sortOffsets } from './pack-order.js';
 import type { ObjectReader } from './reader.js';
 
 /*
- * Writes a pack of objects that lie in others.
+ * Writes a pack of objects that are in other packs.
  *
  * Each object is taken from the first pack that has it. The packs are read in their order, and each
  * in the order of its entries. Entries are copied as they are: deltas too, if the set has their
@@ -29,12 +34,26 @@ import type { ObjectReader } from './reader.js';
  * get later. Within one pack the chain is the one that ended when the pack was indexed. A chain of
  * objects that are encoded again only goes back.
  *
- * Cost: one read and one SHA-1 of all that is copied; to inflate, compare and deflate each delta
- * whose base is left out. Memory: 20 bytes for each object of the largest pack, and 8 MiB.
+ * Cost: one read and one SHA-1 of all copied bytes; each delta whose base is left out is inflated,
+ * compared and deflated. Memory: 20 bytes for each object of the largest pack, and 8 MiB.
  */
 
 /** The largest piece that is yielded, except for objects that are deflated again. */
 const PIECE_BYTES = 1024 * 1024;
+
+/** git's default for `--depth`. */
+const MAX_DEPTH = 50;
+const RECENT_BYTES = 8 * 1024 * 1024;
+const MAX_RECENT_OBJECT_BYTES = 1024 * 1024;
+
+/** An object that was encoded anew, and may be the base of others. */
+interface RecentBase {
+  /** Where in the new pack its entry begins. */
+  readonly offset: number;
+  readonly data: Buffer;
+  /** Deltas to be applied to make it. */
+  readonly depth: number;
+}
 
 /**
  * The bytes of a version 2 pack that holds exactly these objects, the same for the same packs.
@@ -44,13 +63,8 @@ const PIECE_BYTES = 1024 * 1024;
  * @throws SnapshotError `REPOSITORY_DAMAGED` when a pack is damaged on disk, `LIMIT_EXCEEDED` when
  * an object that may not be held in memory is a delta whose base is left out.
  */
-export function* encodePack(reader: ObjectReader, objects: ObjectSet): Generator<Uint8Array> {
-  const hash = createHash('sha1');
-  for (const piece of encodeEntries(reader, objects)) {
-    hash.update(piece);
-    yield piece;
-  }
-  yield hash.digest();
+export function encodePack(reader: ObjectReader, objects: ObjectSet): Generator<Uint8Array> {
+  return withChecksum(encodeEntries(reader, objects));
 }
 
 /** All objects of a reader, each once. */
@@ -62,8 +76,7 @@ export function everyObject(reader: ObjectReader): ObjectSet {
     const before = Buffer.alloc(OID_BYTES);
     for (let position = 0; position < idx.count; position++) {
       const oid = idx.oidAt(position);
-      const isRepeated = position > 0 && oid.equals(before);
-      if (isRepeated) continue;
+      if (position > 0 && oid.equals(before)) continue;
       oid.copy(before);
       const isKnown = earlier.some((pack) => pack.idx.positionOf(before) !== undefined);
       if (!isKnown) objects.add(firstNumber + position);
@@ -89,10 +102,17 @@ class PackCopy {
   readonly #reader: ObjectReader;
   readonly #objects: ObjectSet;
   readonly #pack: OpenPack;
-  readonly #order: EntryOrder;
+  readonly #order: SortedOffsets;
   /** Where each entry begins in the new pack; 0 if the new pack does not take it from here. */
   readonly #newOffsets: Float64Array;
-  readonly #recentBases = new RecentBases();
+  /**
+   * The latest objects that lost their delta base, by the object at the end of their old delta
+   * chain: objects of one chain are much alike.
+   */
+  readonly #recentBases = new LRUCache<number, RecentBase>({
+    maxSize: RECENT_BYTES,
+    sizeCalculation: ({ data }) => data.length + 100,
+  });
   readonly #piece = Buffer.allocUnsafeSlow(PIECE_BYTES);
 
   constructor(reader: ObjectReader, objects: ObjectSet, pack: OpenPack, offset: number) {
@@ -100,7 +120,7 @@ class PackCopy {
     this.#reader = reader;
     this.#objects = objects;
     this.#pack = pack;
-    this.#order = new EntryOrder(pack);
+    this.#order = sortOffsets(pack.idx.offsets());
     this.#newOffsets = new Float64Array(pack.idx.count);
   }
 
@@ -115,7 +135,7 @@ class PackCopy {
       if (!this.#objects.has(number)) continue;
       this.#newOffsets[entry] = this.offset;
       const start = offsetAt(offsets, entry);
-      const end = offsetAt(offsets, entry + 1);
+      const end = entry + 1 < idx.count ? offsetAt(offsets, entry + 1) : pack.end;
       const header = pack.entryHeader(start);
       const { length } = header;
       const changed = this.#change(entry, number, header);
@@ -131,9 +151,7 @@ class PackCopy {
     yield* this.#copy(runStart, runEnd);
   }
 
-  /**
-   * The bytes that replace an entry's header, or the whole entry; `undefined` if the entry stays.
-   */
+  /** The bytes that replace an entry or its header; `undefined` if the entry stays. */
   #change(
     entry: number,
     number: number,
@@ -146,8 +164,8 @@ class PackCopy {
     const start = offsetAt(offsets, entry);
     let baseOid: Buffer;
     if (type === EntryType.ofsDelta) {
-      const base = this.#order.indexOf(start - baseDistance, entry);
-      if (base === undefined) throw damaged(start);
+      const base = findOffset(offsets, start - baseDistance, entry);
+      if (base === undefined) throw damaged(`the delta at ${start}`);
       const newBase = offsetAt(this.#newOffsets, base);
       if (newBase > 0) {
         const distance = this.offset - newBase;
@@ -159,26 +177,27 @@ class PackCopy {
       baseOid = pack.baseOid(start, header);
     }
     const baseNumber = this.#reader.requireNumber(baseOid);
-    // Otherwise the pack holds the base twice, and the other entry may be a delta of this one.
-    const isElsewhere = baseNumber < firstNumber;
-    if (this.#objects.has(baseNumber) && (isElsewhere || type === EntryType.refDelta)) {
+    if (this.#objects.has(baseNumber)) {
       if (type === EntryType.refDelta) return undefined;
-      return { bytes: encodeRefDeltaHeader(size, baseOid), isWhole: false };
+      // Otherwise the pack holds the base twice, and the other entry may be a delta of this one.
+      const isElsewhere = baseNumber < firstNumber;
+      if (isElsewhere) return { bytes: encodeRefDeltaHeader(size, baseOid), isWhole: false };
     }
     return { bytes: this.#encodeAnew(number), isWhole: true };
   }
 
-  /**
-   * The entry of an object whose base is left out: a delta of a recent base, or the whole object.
-   */
+  /** The entry of an object that loses its base: a delta of a recent base, or whole. */
   #encodeAnew(number: number): Buffer {
     const { type, data } = this.#reader.read(this.#reader.oidOf(number));
     const chainEnd = this.#reader.chainEndOf(number);
     const base = this.#recentBases.get(chainEnd);
-    const delta = base && encodeDelta(base.data, data, Math.floor(data.length / 2));
-    const depth = base === undefined || delta === undefined ? 0 : base.depth + 1;
-    this.#recentBases.set(chainEnd, { offset: this.offset, data, depth });
-    if (base === undefined || delta === undefined) return encodeWholeEntry({ type, data });
+    const mayBeBase = base !== undefined && base.depth < MAX_DEPTH;
+    const delta = mayBeBase && encodeDelta(base.data, data, Math.floor(data.length / 2));
+    if (data.length <= MAX_RECENT_OBJECT_BYTES) {
+      const depth = delta ? base.depth + 1 : 0;
+      this.#recentBases.set(chainEnd, { offset: this.offset, data: Buffer.from(data), depth });
+    }
+    if (!delta) return encodeWholeEntry({ type, data });
     return encodeOfsDeltaEntry(delta, this.offset - base.offset);
   }
 
@@ -189,44 +208,4 @@ class PackCopy {
       yield piece;
     }
   }
-}
-
-/** An object that was encoded anew, and may be the base of others. */
-interface RecentBase {
-  /** Where in the new pack its entry begins. */
-  readonly offset: number;
-  readonly data: Buffer;
-  /** Deltas to be applied to make it. */
-  readonly depth: number;
-}
-
-/** git's default for `--depth`. */
-const MAX_DEPTH = 50;
-const RECENT_BYTES = 8 * 1024 * 1024;
-const MAX_RECENT_OBJECT_BYTES = 1024 * 1024;
-
-/**
- * The latest objects that lost their delta base, by the object at the end of their old delta chain:
- * objects of one chain are much alike.
- */
-class RecentBases {
-  readonly #latest = new LRUCache<number, RecentBase>({
-    maxSize: RECENT_BYTES,
-    sizeCalculation: ({ data }) => data.length + 100,
-  });
-
-  get(chainEnd: number): RecentBase | undefined {
-    const found = this.#latest.get(chainEnd);
-    return found === undefined || found.depth >= MAX_DEPTH ? undefined : found;
-  }
-
-  /** Copies the base's data. */
-  set(chainEnd: number, { offset, data, depth }: RecentBase): void {
-    if (data.length > MAX_RECENT_OBJECT_BYTES) return;
-    this.#latest.set(chainEnd, { offset, data: Buffer.from(data), depth });
-  }
-}
-
-function damaged(offset: number): SnapshotError {
-  return new SnapshotError('REPOSITORY_DAMAGED', `the delta at ${offset} has no base in its pack`);
 }

@@ -25,9 +25,9 @@ const READ = 1;
 const READER_WAITS = 2;
 /** Free bytes that the writer waits for; 0 when it does not wait. */
 const WRITER_WANTS = 3;
-/** The work that is done, in the writer's unit; modulo 2^32. */
+/** The finished work, in the writer's unit; modulo 2^32. */
 const DONE = 4;
-/** 1 when the reader shall stop. */
+/** 1 when the reader is to stop. */
 const ABANDONED = 5;
 const CONTROL_WORDS = 6;
 const PAUSED = 1;
@@ -70,7 +70,7 @@ export class EntryQueueWriter {
     return this.#isFree(CAPACITY / 2);
   }
 
-  /** Work that was put and is not done yet. */
+  /** Unfinished work. */
   get backlog(): number {
     return (this.#work - Atomics.load(this.#control, DONE)) | 0;
   }
@@ -215,7 +215,7 @@ export class EntryQueueReader {
   }
 }
 
-/** The bytes that are skipped at the ring's end may be as many as the record's. */
+/** At the ring's end, as many bytes as the record has may be skipped. */
 function roomFor(contentBytes: number): number {
   return 2 * (contentBytes + 2 * RECORD_HEADER_BYTES);
 }

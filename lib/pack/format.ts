@@ -1,12 +1,33 @@
-import { ObjectType } from '../git/object.js';
+import { createHash } from 'node:crypto';
+import { ObjectType, OID_BYTES } from '../git/object.js';
 import { byteAt } from './elements.js';
 
-/**
- * The byte format of pack files: gitformat-pack(5), "pack-*.pack files have the following format".
+/*
+ * The byte formats of packs and their idx files: gitformat-pack(5), "pack-*.pack files have the
+ * following format" and "Version 2 pack-*.idx files have the following format".
  */
+
+export const IDX_SIGNATURE = 0xff744f63;
+export const IDX_VERSION = 2;
+/** For each first byte, how many ids begin with this or a lower byte: 256 numbers of 4 bytes. */
+export const FANOUT_AT = 8;
+/** The sorted ids, 20 bytes each; then as many CRCs, and as many offsets, of 4 bytes each. */
+export const OIDS_AT = FANOUT_AT + 256 * 4;
+/** From here on an offset is a position in the last table, of 64-bit offsets. */
+export const FIRST_LARGE_OFFSET = 0x8000_0000;
+
 export const PACK_HEADER_BYTES = 12;
-/** A pack ends with the SHA-1 of all bytes before. */
 export const PACK_TRAILER_BYTES = 20;
+
+/** Ends `pieces` with the SHA-1 of all bytes before, as packs and idx files end. */
+export function* withChecksum(pieces: Iterable<Uint8Array>): Generator<Uint8Array> {
+  const checksum = createHash('sha1');
+  for (const piece of pieces) {
+    checksum.update(piece);
+    yield piece;
+  }
+  yield checksum.digest();
+}
 
 /** The types an entry can have: an object kept whole, or a delta against a base. */
 export const EntryType = { ...ObjectType, ofsDelta: 6, refDelta: 7 } as const;
@@ -31,7 +52,7 @@ export function parsePackHeader(bytes: Buffer): number | undefined {
   return bytes.readUInt32BE(8);
 }
 
-/** The fields of one entry header; reused from entry to entry, because there are millions. */
+/** An entry header; reused from entry to entry, because there are millions. */
 export interface EntryHeader {
   /** 1–4 or a delta; the caller refuses anything else. */
   type: number;
@@ -84,9 +105,9 @@ export function parseEntryHeader(
     }
     header.baseDistance = distance;
   } else if (header.type === EntryType.refDelta) {
-    if (pos + 20 > end) return 'incomplete';
+    if (pos + OID_BYTES > end) return 'incomplete';
     header.baseOidAt = pos;
-    pos += 20;
+    pos += OID_BYTES;
   }
   header.length = pos - at;
   return 'ok';

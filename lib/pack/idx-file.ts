@@ -1,22 +1,18 @@
 import { damagedFile } from '../fs/errors.js';
+import { binarySearch } from '../git/binary-search.js';
 import { compareOids, OID_BYTES } from '../git/object.js';
 import { byteAt } from './elements.js';
-import { FANOUT_AT, IDX_SIGNATURE, IDX_VERSION, OIDS_AT } from './idx-format.js';
+import { FANOUT_AT, FIRST_LARGE_OFFSET, IDX_SIGNATURE, IDX_VERSION, OIDS_AT } from './format.js';
 import { WindowedFile } from './windowed-file.js';
 
-/*
- * Reading index files: gitformat-pack(5), "Version 2 pack-*.idx files".
- */
 const TRAILER_BYTES = 40;
 
-/** A range of this many ids is read at once, and searched without further reads. */
+/** A range of ids that is read at once, and searched without further reads. */
 const OIDS_AT_ONCE = 128;
 
-/** From here on an offset is a position in the table of 64-bit ones. */
-const FIRST_LARGE = 0x8000_0000;
 const OFFSETS_AT_ONCE = 64 * 1024;
 
-/** Ids are looked up in random order: up to 16 MiB, 600,000 objects, stay in memory. */
+/** Ids are looked up in random order: 16 MiB, or 600,000 objects, stay in memory. */
 const MAX_WINDOWS = 512;
 
 /** Finds objects in a pack by id. Synchronous: only for worker threads. */
@@ -27,10 +23,7 @@ export class IdxFile {
   readonly #fanout: Buffer;
   readonly #large: number;
 
-  /**
-   * @throws SnapshotError `REPOSITORY_DAMAGED` when the file is no version 2 index of a plausible
-   * size.
-   */
+  /** @throws SnapshotError `REPOSITORY_DAMAGED` for no version 2 index of a plausible size. */
   constructor(path: string) {
     this.#file = new WindowedFile(path, MAX_WINDOWS);
     try {
@@ -49,18 +42,13 @@ export class IdxFile {
     }
   }
 
-  /**
-   * The pack offset of the object with this id (20 bytes); `undefined` if it is not in the pack.
-   */
+  /** The pack offset of the object with this id (20 bytes). */
   find(oid: Uint8Array): number | undefined {
     const position = this.positionOf(oid);
     return position === undefined ? undefined : this.offsetAt(position);
   }
 
-  /**
-   * The position of the id `oids[at, at + 20)` among the sorted ids: the first, if the idx has it
-   * twice.
-   */
+  /** The position of the id `oids[at, at + 20)`: the first, if the idx has the id twice. */
   positionOf(oids: Uint8Array, at = 0): number | undefined {
     const first = byteAt(oids, at);
     let low = first === 0 ? 0 : this.#fanout.readUInt32BE((first - 1) * 4);
@@ -96,18 +84,11 @@ export class IdxFile {
   /** Ids that begin with this, 40 hex digits each: two at most. @param prefix in lower case. */
   startingWith(prefix: string): string[] {
     const first = Buffer.from(prefix.padEnd(OID_BYTES * 2, '0'), 'hex');
-    let [low, high] = [0, this.count];
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.#compare(middle, first, 0) < 0) low = middle + 1;
-      else high = middle;
-    }
-    const ids: string[] = [];
-    for (let at = low; at < Math.min(low + 2, this.count); at++) {
-      const oid = this.oidAt(at).toString('hex');
-      if (oid.startsWith(prefix)) ids.push(oid);
-    }
-    return ids;
+    const start = binarySearch(0, this.count, (at) => this.#compare(at, first, 0) < 0);
+    return [start, start + 1]
+      .filter((at) => at < this.count)
+      .map((at) => this.oidAt(at).toString('hex'))
+      .filter((oid) => oid.startsWith(prefix));
   }
 
   /** The id at a position, 20 bytes, valid only until the next call. */
@@ -119,8 +100,8 @@ export class IdxFile {
   offsetAt(position: number): number {
     const offsetsAt = OIDS_AT + this.count * (OID_BYTES + 4);
     const offset = this.#file.read(offsetsAt + position * 4, 4).readUInt32BE();
-    if (offset < FIRST_LARGE) return offset;
-    const large = offset - FIRST_LARGE;
+    if (offset < FIRST_LARGE_OFFSET) return offset;
+    const large = offset - FIRST_LARGE_OFFSET;
     if (large >= this.#large) throw damagedFile(this.#file.path);
     return Number(this.#file.read(offsetsAt + this.count * 4 + large * 8, 8).readBigUInt64BE());
   }
@@ -140,7 +121,7 @@ export class IdxFile {
       this.#file.readInto(piece, OIDS_AT + this.count * (OID_BYTES + 4) + start * 4);
       for (let i = start; i < end; i++) {
         const offset = piece.readUInt32BE((i - start) * 4);
-        offsets[i] = offset < FIRST_LARGE ? offset : this.offsetAt(i);
+        offsets[i] = offset < FIRST_LARGE_OFFSET ? offset : this.offsetAt(i);
       }
     }
     return offsets;

@@ -54,13 +54,9 @@ export function isZlibError(error: unknown): boolean {
   return hasCode(error) && error.code.startsWith('Z_');
 }
 
-/**
- * Inflates a stream too large to be held: bytes go in as they come, and out to `onData`.
- */
+/** Inflates a stream that is too large to be held, piece by piece. */
 export class StreamingInflate {
   readonly #engine = createInflate({ chunkSize: 256 * 1024 });
-  #failure: Error | undefined;
-  #ended = false;
 
   /** @param onData gets the inflated bytes. If it throws, the stream fails with its error. */
   constructor(onData: (chunk: Buffer) => void) {
@@ -71,12 +67,8 @@ export class StreamingInflate {
         this.#engine.destroy(error instanceof Error ? error : new Error(String(error)));
       }
     });
-    this.#engine.on('end', () => {
-      this.#ended = true;
-    });
-    this.#engine.on('error', (error) => {
-      this.#failure = error;
-    });
+    // `write` throws it.
+    this.#engine.on('error', () => {});
   }
 
   /**
@@ -98,8 +90,8 @@ export class StreamingInflate {
       this.#engine.once('end', done).once('error', done).once('close', done);
       this.#engine.write(bytes, done);
     });
-    if (this.#failure !== undefined) throw this.#failure;
-    return this.#ended ? this.#engine.bytesWritten - before : undefined;
+    if (this.#engine.errored !== null) throw this.#engine.errored;
+    return this.#engine.readableEnded ? this.#engine.bytesWritten - before : undefined;
   }
 
   /** Frees the engine. Idempotent. */

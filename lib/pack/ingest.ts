@@ -1,18 +1,14 @@
 import { closeSync, openSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { SnapshotError } from '../errors.js';
 import { writeFully } from '../fs/sync-io.js';
 import { encodeIdx } from './encode-idx.js';
-import {
-  type IngestLimits,
-  type IngestProgress,
-  type ReceivedPack,
-  receivePack,
-} from './receive-pack.js';
+import { invalid } from './errors.js';
+import type { IngestLimits } from './limits.js';
+import { type IngestProgress, type ReceivedPack, receivePack } from './receive-pack.js';
 import { ResolverPool } from './resolver-pool.js';
 import { completeThinPack, type DeltaBases } from './thin-pack.js';
 
-export type { IngestLimits, IngestProgress } from './receive-pack.js';
+export type { IngestProgress } from './receive-pack.js';
 
 /** A pack on disk with its idx; each of its objects was hashed. */
 export interface IngestedPack {
@@ -48,8 +44,7 @@ export interface IngestOptions {
 /**
  * Writes an arriving pack into `directory` and indexes it, as `git index-pack --stdin` does.
  *
- * One pass while it arrives, then a second one over the deltas that are still unresolved. The pack
- * is never held in memory. After a failure the owner of the directory removes the files.
+ * The pack is never held in memory. After a failure the owner of the directory removes the files.
  *
  * @throws SnapshotError `UPSTREAM_INVALID`, `LIMIT_EXCEEDED`, and what `source` throws.
  */
@@ -59,57 +54,37 @@ export async function ingestPack(
   limits: IngestLimits,
   { onProgress = () => {}, threads, bases }: IngestOptions = {},
 ): Promise<IngestedPack> {
-  if (threads === undefined) {
-    const own = new ResolverPool();
-    try {
-      return await ingestPack(source, directory, limits, {
-        onProgress,
-        threads: own,
-        ...(bases && { bases }),
-      });
-    } finally {
-      await own.close();
-    }
-  }
-  const path = join(directory, 'arriving.pack');
-  const arrived = await receivePack(source, path, limits, threads, onProgress);
+  const pool = threads ?? new ResolverPool();
+  const fds: number[] = [];
   try {
-    if (arrived.unresolved === 0) return publish(arrived, directory);
-    if (bases === undefined) {
-      const what = `${arrived.unresolved} deltas have no base in the pack`;
-      throw new SnapshotError('UPSTREAM_INVALID', what);
+    const path = join(directory, 'arriving.pack');
+    let pack = await receivePack(source, path, limits, pool, onProgress);
+    fds.push(pack.fd);
+    if (pack.unresolved > 0) {
+      if (bases === undefined) throw invalid(`${pack.unresolved} deltas have no base in the pack`);
+      pack = await completeThinPack(pack, bases, limits, pool);
+      fds.push(pack.fd);
     }
-    const completed = await completeThinPack(arrived, bases, limits, threads);
-    try {
-      return publish(completed, directory);
-    } finally {
-      closeSync(completed.fd);
-    }
+    return publish(pack, directory);
   } finally {
-    closeSync(arrived.fd);
+    for (const fd of fds) closeSync(fd);
+    if (threads === undefined) await pool.close();
   }
 }
 
-/**
- * Writes a pack's idx, and renames both files to their names: the idx last, as git finds packs by
- * it.
- */
+/** Writes the idx, and gives both files their names: the idx last, as git finds packs by it. */
 function publish({ pack, path, repeatsBase }: ReceivedPack, directory: string): IngestedPack {
   // git refuses this as well: if one of the two is a delta, it could be based on itself.
-  if (repeatsBase) throw new SnapshotError('UPSTREAM_INVALID', 'the pack has a delta base twice');
+  if (repeatsBase) throw invalid('the pack has a delta base twice');
   const name = `pack-${pack.checksum.toString('hex')}`;
   const idx = join(directory, 'arriving.idx');
-  writeNew(idx, encodeIdx(pack, pack.checksum));
+  const fd = openSync(idx, 'wx', 0o444);
+  try {
+    for (const piece of encodeIdx(pack, pack.checksum)) writeFully(fd, piece);
+  } finally {
+    closeSync(fd);
+  }
   renameSync(path, join(directory, `${name}.pack`));
   renameSync(idx, join(directory, `${name}.idx`));
   return { name, objects: pack.count, size: pack.size };
-}
-
-function writeNew(path: string, pieces: Iterable<Uint8Array>): void {
-  const file = openSync(path, 'wx', 0o444);
-  try {
-    for (const piece of pieces) writeFully(file, piece);
-  } finally {
-    closeSync(file);
-  }
 }

@@ -53,7 +53,7 @@ export class ObjectMemory {
   readonly output: Buffer;
   /** Holds the bases and results of deltas. */
   readonly ring: Buffer;
-  /** Holds other input. */
+  /** Holds input that is not in the window. */
   readonly #spare: Buffer;
   readonly #module: ObjectModule;
 

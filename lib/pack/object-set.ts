@@ -1,9 +1,6 @@
 import { wordAt } from './elements.js';
 
-/**
- * A set of an `ObjectReader`'s objects, by their numbers. Memory: one bit for each object of the
- * reader.
- */
+/** Numbers of an `ObjectReader`'s objects. Memory: one bit for each object of the reader. */
 export class ObjectSet {
   readonly #bits: Uint32Array;
   readonly #limit: number;

@@ -1,6 +1,7 @@
-import { SnapshotError } from '../errors.js';
 import { OID_BYTES } from '../git/object.js';
-import { findOffset } from './find-offset.js';
+import { findOffset } from './elements.js';
+import { invalid } from './errors.js';
+import { type EntryHeader, EntryType } from './format.js';
 
 /** `bases` of an object that is no delta. */
 export const NO_BASE = -1;
@@ -37,7 +38,7 @@ export interface ScannedObjects {
 
 /** Collects `ObjectColumns` while a pack is scanned. */
 export class ObjectTable {
-  readonly #columns: ObjectColumns;
+  readonly columns: ObjectColumns;
   #count = 0;
 
   /**
@@ -45,73 +46,63 @@ export class ObjectTable {
    * system gives memory to pages that are written.
    */
   constructor(declared: number) {
-    this.#columns = allocateColumns(declared);
+    const bytes = (size: number) => new SharedArrayBuffer(size * declared);
+    this.columns = {
+      offsets: new Float64Array(new SharedArrayBuffer((declared + 1) * 8)),
+      crcs: new Uint32Array(bytes(4)),
+      oids: new Uint8Array(bytes(OID_BYTES)),
+      types: new Uint8Array(bytes(1)),
+      bases: new Int32Array(bytes(4)),
+      places: new Float64Array(bytes(8)),
+    };
   }
 
   get count(): number {
     return this.#count;
   }
 
-  get columns(): ObjectColumns {
-    return this.#columns;
+  /**
+   * Adds an object by the header of its entry. @returns its index.
+   *
+   * @param bytes holds the id of the delta base, if the header names one.
+   * @throws SnapshotError `UPSTREAM_INVALID` for a base by offset at which no earlier entry begins.
+   */
+  add(offset: number, crc: number, header: Readonly<EntryHeader>, bytes: Uint8Array): number {
+    const { type, baseOidAt } = header;
+    if (type === EntryType.ofsDelta) {
+      const baseOffset = offset - header.baseDistance;
+      const base = findOffset(this.columns.offsets, baseOffset, this.#count);
+      if (base === undefined) throw invalid(`the delta at ${offset} names no entry as its base`);
+      return this.#add(offset, crc, base);
+    }
+    if (type === EntryType.refDelta) {
+      const index = this.#add(offset, crc, BASE_BY_ID);
+      const baseOid = bytes.subarray(baseOidAt, baseOidAt + OID_BYTES);
+      this.columns.oids.set(baseOid, index * OID_BYTES);
+      return index;
+    }
+    return this.addWhole(offset, crc, type);
   }
 
   /** Adds an object that is kept whole. `oid`: 20 bytes, if known yet. @returns its index. */
   addWhole(offset: number, crc: number, type: number, oid?: Uint8Array): number {
     const index = this.#add(offset, crc, NO_BASE);
-    this.#columns.types[index] = type;
-    if (oid !== undefined) this.#columns.oids.set(oid, index * OID_BYTES);
-    return index;
-  }
-
-  /**
-   * Adds a delta whose base begins at `baseOffset`. @returns its index.
-   *
-   * @throws SnapshotError `UPSTREAM_INVALID` when no earlier entry begins there.
-   */
-  addDeltaByOffset(offset: number, crc: number, baseOffset: number): number {
-    const base = findOffset(this.#columns.offsets, baseOffset, this.#count);
-    if (base === undefined) {
-      throw new SnapshotError(
-        'UPSTREAM_INVALID',
-        `the delta at ${offset} names a base at ${baseOffset}, where no entry begins`,
-      );
-    }
-    return this.#add(offset, crc, base);
-  }
-
-  /**
-   * Adds a delta whose base is the object with this id, anywhere in the pack. @returns its index.
-   */
-  addDeltaById(offset: number, crc: number, baseOid: Uint8Array): number {
-    const index = this.#add(offset, crc, BASE_BY_ID);
-    this.#columns.oids.set(baseOid, index * OID_BYTES);
+    this.columns.types[index] = type;
+    if (oid !== undefined) this.columns.oids.set(oid, index * OID_BYTES);
     return index;
   }
 
   /** Completes the table. @param end where the last entry ends. */
   finish(end: number): ScannedObjects {
-    this.#columns.offsets[this.#count] = end;
-    return { count: this.#count, columns: this.#columns };
+    this.columns.offsets[this.#count] = end;
+    return { count: this.#count, columns: this.columns };
   }
 
   #add(offset: number, crc: number, base: number): number {
     const index = this.#count++;
-    this.#columns.offsets[index] = offset;
-    this.#columns.crcs[index] = crc;
-    this.#columns.bases[index] = base;
+    this.columns.offsets[index] = offset;
+    this.columns.crcs[index] = crc;
+    this.columns.bases[index] = base;
     return index;
   }
-}
-
-function allocateColumns(capacity: number): ObjectColumns {
-  const bytes = (size: number) => new SharedArrayBuffer(size * capacity);
-  return {
-    offsets: new Float64Array(new SharedArrayBuffer((capacity + 1) * 8)),
-    crcs: new Uint32Array(bytes(4)),
-    oids: new Uint8Array(bytes(OID_BYTES)),
-    types: new Uint8Array(bytes(1)),
-    bases: new Int32Array(bytes(4)),
-    places: new Float64Array(bytes(8)),
-  };
 }

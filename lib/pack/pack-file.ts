@@ -1,5 +1,6 @@
-import { SnapshotError } from '../errors.js';
-import { OID_BYTES } from '../git/object.js';
+import { createHash } from 'node:crypto';
+import { isObjectType, OID_BYTES, objectHeader } from '../git/object.js';
+import { damaged } from './errors.js';
 import {
   type EntryHeader,
   MAX_ENTRY_HEADER_BYTES,
@@ -9,9 +10,11 @@ import {
   PACK_TRAILER_BYTES,
   parseEntryHeader,
 } from './format.js';
-import { inflateEntry } from './inflate.js';
+import { inflateEntry, isZlibError, StreamingInflate } from './inflate.js';
 import type { ObjectMemory } from './object-memory.js';
 import { WindowedFile } from './windowed-file.js';
+
+const STREAM_CHUNK_BYTES = 256 * 1024;
 
 /** The entries of a pack on disk, by offset. Synchronous: only for worker threads. */
 export class PackFile {
@@ -36,12 +39,11 @@ export class PackFile {
    * indexed.
    */
   entryHeader(offset: number): Readonly<EntryHeader> {
-    const inside = offset >= PACK_HEADER_BYTES && offset < this.end;
-    const length = inside ? Math.min(MAX_ENTRY_HEADER_BYTES, this.end - offset) : 0;
-    const bytes = inside ? this.#file.read(offset, length) : Buffer.alloc(0);
-    if (parseEntryHeader(bytes, 0, length, this.#header) !== 'ok') {
-      throw new SnapshotError('REPOSITORY_DAMAGED', `the entry at ${offset} has no valid header`);
-    }
+    const length = Math.min(MAX_ENTRY_HEADER_BYTES, this.end - offset);
+    const isInside = offset >= PACK_HEADER_BYTES && length > 0;
+    const bytes = isInside ? this.#file.read(offset, length) : Buffer.alloc(0);
+    const parsed = parseEntryHeader(bytes, 0, bytes.length, this.#header);
+    if (parsed !== 'ok') throw damaged(`the header at ${offset}`);
     return this.#header;
   }
 
@@ -53,8 +55,8 @@ export class PackFile {
   /**
    * The inflated content of the entry at `offset`: an object's, or a delta's.
    *
-   * @param end where the entry ends, if known. Otherwise as many bytes are read as this size
-   * usually takes, and more if these are too few.
+   * @param end where the entry ends, if known. Otherwise as many bytes are read as content of this
+   * size usually takes, and more if these are too few.
    * @throws SnapshotError `REPOSITORY_DAMAGED` as `entryHeader`.
    */
   inflate(offset: number, header: Readonly<EntryHeader>, end?: number): Buffer {
@@ -65,11 +67,50 @@ export class PackFile {
       length = Math.min(length, last - start);
       const inflated = inflateEntry(this.#memory, this.#file.read(start, length), header.size);
       if (typeof inflated === 'object') return inflated;
-      if (inflated === 'invalid' || start + length >= last) {
-        throw new SnapshotError('REPOSITORY_DAMAGED', `the entry at ${offset} does not inflate`);
-      }
+      if (inflated === 'invalid' || start + length >= last) throw damaged(`the entry at ${offset}`);
       length *= 2;
     }
+  }
+
+  /**
+   * The content of a whole object in pieces, for objects too large to hold. If the content does not
+   * match the id, it fails at the end, before the last piece.
+   *
+   * @throws SnapshotError `REPOSITORY_DAMAGED`
+   */
+  async *stream(offset: number, oid: string): AsyncGenerator<Buffer> {
+    const { type, size, length } = this.entryHeader(offset);
+    if (!isObjectType(type)) throw new RangeError(`${oid} is a delta and can't be streamed`);
+    const oidHash = createHash('sha1').update(objectHeader(type, size));
+    let pieces: Buffer[] = [];
+    let inflated = 0;
+    let at = offset + length;
+    const inflate = new StreamingInflate((piece) => {
+      inflated += piece.length;
+      if (inflated > size) throw damaged(oid);
+      oidHash.update(piece);
+      pieces.push(piece);
+    });
+    try {
+      for (let used: number | undefined; used === undefined; ) {
+        // One byte beyond the pack's last entry lets zlib see that its stream has ended.
+        const chunk = Buffer.allocUnsafe(Math.min(STREAM_CHUNK_BYTES, this.end + 1 - at));
+        if (chunk.length === 0) throw damaged(oid);
+        this.readInto(chunk, at);
+        used = await inflate.write(chunk).catch((error: unknown) => {
+          throw isZlibError(error) ? damaged(oid, error) : error;
+        });
+        at += chunk.length;
+        if (used === undefined) {
+          yield* pieces;
+          pieces = [];
+        }
+      }
+    } finally {
+      inflate.close();
+    }
+    if (inflated !== size || oidHash.digest('hex') !== oid) throw damaged(oid);
+    yield* pieces;
   }
 
   /** Fills `target` with raw bytes, starting at `offset`. */

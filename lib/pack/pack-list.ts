@@ -10,6 +10,14 @@ export interface OpenPack {
   readonly firstNumber: number;
 }
 
+/** Where an object is. */
+export interface PackedEntry {
+  /** The position of the pack in the list. */
+  readonly packNumber: number;
+  readonly pack: PackFile;
+  readonly offset: number;
+}
+
 /** Packs are smaller than this. */
 const PACK_BYTES_BOUND = 2 ** 44;
 
@@ -24,7 +32,7 @@ export function placeOf(pack: number, offset: number): number {
  * first there.
  */
 export class PackList {
-  readonly packs: readonly OpenPack[];
+  readonly #files: (PackFile | IdxFile)[] = [];
   readonly #open: OpenPack[] = [];
   #count = 0;
 
@@ -33,23 +41,23 @@ export class PackList {
    * @throws SnapshotError `REPOSITORY_DAMAGED` when a file is damaged or gone; system errors.
    */
   constructor(paths: readonly string[], memory: ObjectMemory) {
-    this.packs = this.#open;
     try {
       for (const path of paths) {
         const pack = new PackFile(`${path}.pack`, memory);
-        try {
-          const idx = new IdxFile(`${path}.idx`);
-          this.#open.push({ pack, idx, firstNumber: this.#count });
-          this.#count += idx.count;
-        } catch (error) {
-          pack.close();
-          throw error;
-        }
+        this.#files.push(pack);
+        const idx = new IdxFile(`${path}.idx`);
+        this.#files.push(idx);
+        this.#open.push({ pack, idx, firstNumber: this.#count });
+        this.#count += idx.count;
       }
     } catch (error) {
       this.close();
       throw error;
     }
+  }
+
+  get packs(): readonly OpenPack[] {
+    return this.#open;
   }
 
   /** All numbers are below it. */
@@ -65,8 +73,7 @@ export class PackList {
 
   /** The number of the object with the id `oids[at, at + 20)`. */
   numberOf(oids: Uint8Array, at = 0): number | undefined {
-    for (let i = 0; i < this.#open.length; i++) {
-      const { idx, firstNumber } = this.at(i);
+    for (const { idx, firstNumber } of this.#open) {
       const position = idx.positionOf(oids, at);
       if (position !== undefined) return firstNumber + position;
     }
@@ -75,34 +82,33 @@ export class PackList {
 
   /** As `ObjectReader.find`. */
   find(prefix: string): string | undefined {
-    let found: string | undefined;
-    for (let i = 0; i < this.#open.length; i++) {
-      for (const oid of this.at(i).idx.startingWith(prefix)) {
-        if (found !== undefined && found !== oid) return undefined;
-        found = oid;
-      }
-    }
-    return found;
+    const found = new Set(this.#open.flatMap(({ idx }) => idx.startingWith(prefix)));
+    const [oid] = found;
+    return found.size === 1 ? oid : undefined;
   }
 
-  /** The position in the list of the pack in which an object has its number. */
-  packOf(number: number): number {
+  /** The entry of the object with this number. */
+  entryOf(number: number): PackedEntry {
+    const packNumber = this.#packOf(number);
+    const { pack, idx, firstNumber } = this.at(packNumber);
+    return { packNumber, pack, offset: idx.offsetAt(number - firstNumber) };
+  }
+
+  /** The id of an object, 20 bytes, valid only until the next call. */
+  oidOf(number: number): Buffer {
+    const { idx, firstNumber } = this.at(this.#packOf(number));
+    return idx.oidAt(number - firstNumber);
+  }
+
+  #packOf(number: number): number {
     let pack = this.#open.length - 1;
     while (pack > 0 && this.at(pack).firstNumber > number) pack--;
     return pack;
   }
 
-  /** The id of an object, 20 bytes, valid only until the next call. */
-  oidOf(number: number): Buffer {
-    const { idx, firstNumber } = this.at(this.packOf(number));
-    return idx.oidAt(number - firstNumber);
-  }
-
   /** Idempotent. */
   close(): void {
-    for (const { pack, idx } of this.#open.splice(0)) {
-      pack.close();
-      idx.close();
-    }
+    this.#open.length = 0;
+    for (const file of this.#files.splice(0)) file.close();
   }
 }

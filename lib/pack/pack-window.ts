@@ -1,11 +1,11 @@
 import { createHash, type Hash } from 'node:crypto';
 
 /**
- * The bytes of an arriving pack that are still to be scanned, in one piece, and the SHA-1 of those
- * before.
+ * The bytes of an arriving pack that are still to be scanned, in one piece, and the SHA-1 of all
+ * bytes before.
  *
- * Invariants: `bytes[start, end)` have arrived and are still to be scanned; all bytes before
- * `#hashed` have entered the SHA-1.
+ * Invariants: `bytes[start, end)` are still to be scanned; the SHA-1 covers all bytes before
+ * `#hashed`.
  */
 export class PackWindow {
   readonly bytes: Buffer;
@@ -26,7 +26,7 @@ export class PackWindow {
     return this.#offset + this.start;
   }
 
-  /** Bytes that arrived. */
+  /** How many bytes have arrived. */
   get received(): number {
     return this.#offset + this.end;
   }
@@ -35,12 +35,12 @@ export class PackWindow {
     return this.end - this.start;
   }
 
-  /** Whether it takes no more bytes until some are scanned. */
+  /** Whether it has no room until some bytes are scanned. */
   get isFull(): boolean {
     return this.end === this.bytes.length;
   }
 
-  /** Takes as many bytes of a chunk as there is room for. @returns how many. */
+  /** Takes as many bytes of a chunk as fit. @returns their number. */
   fill(chunk: Uint8Array): number {
     if (this.isFull) this.compact();
     const taken = Math.min(chunk.length, this.bytes.length - this.end);

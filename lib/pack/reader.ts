@@ -1,6 +1,5 @@
 import { createHash, hash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import { SnapshotError } from '../errors.js';
 import {
   isObjectType,
   OBJECT_HEADER_ROOM,
@@ -10,35 +9,27 @@ import {
 } from '../git/object.js';
 import { applyDelta, newDeltaHeader, parseDeltaHeader } from './delta.js';
 import { DeltaChains } from './delta-chains.js';
+import { damaged, invalid } from './errors.js';
+import { checkSizeInMemory, type ReaderLimits, ReadingWork } from './limits.js';
 import type { ObjectMemory } from './object-memory.js';
-import { PackList, placeOf } from './pack-list.js';
-import { ReadingWork } from './reading-work.js';
-import { damaged, streamObject } from './stream-object.js';
+import { type PackedEntry, PackList, placeOf } from './pack-list.js';
 
-/** An object, read whole. */
 export interface GitObject {
   readonly type: ObjectType;
   readonly data: Buffer;
 }
 
 /** Where an object is, and its size, if that is known without inflating. */
-export interface LocatedObject {
-  readonly pack: number;
-  readonly offset: number;
+export interface LocatedObject extends PackedEntry {
   /** Bytes; `undefined` for a delta. */
   readonly wholeSize: number | undefined;
-}
-
-export interface ReaderLimits {
-  deltaCacheBytes: number;
-  maxObjectBytesInMemory: number;
 }
 
 /** Objects up to this size are hashed with one call, in a buffer that is reused. */
 const SCRATCH_BYTES = 256 * 1024;
 /**
- * More steps than git's chains have. Of a longer one, bases far from each other are kept: all of them would drive
- * out each other, and what is read next may be anywhere along the chain.
+ * More steps than git's chains have. Of a longer chain only bases far from each other are kept: all
+ * of them would evict each other, and the next object may be anywhere along the chain.
  */
 const LONG_CHAIN = 64;
 
@@ -49,13 +40,13 @@ const LONG_CHAIN = 64;
  * Synchronous except for streaming: only for worker threads.
  */
 export class ObjectReader {
-  readonly #packs: PackList;
+  readonly packs: PackList;
   readonly #chains: DeltaChains;
   readonly #work = new ReadingWork();
   readonly #limits: ReaderLimits;
   /**
-   * Contents of objects by their `placeOf`: the bases of deltas to come. One commit needs fewer
-   * than indexing all of history, so half of the budget is enough.
+   * Contents of objects by their `placeOf`: the bases of later deltas. One commit needs fewer bases
+   * than all of history does when it is indexed, so half of the budget is enough.
    */
   readonly #bases: LRUCache<number, GitObject>;
   readonly #scratch = Buffer.allocUnsafeSlow(OBJECT_HEADER_ROOM + SCRATCH_BYTES);
@@ -71,29 +62,18 @@ export class ObjectReader {
       maxSize: Math.max(1, Math.floor(limits.deltaCacheBytes / 2)),
       sizeCalculation: (object) => object.data.length + 100,
     });
-    this.#packs = new PackList(paths, memory);
-    this.#chains = new DeltaChains(this.#packs);
+    this.packs = new PackList(paths, memory);
+    this.#chains = new DeltaChains(this.packs);
   }
 
-  /** The packs themselves. */
-  get packs(): PackList {
-    return this.#packs;
-  }
-
-  /**
-   * All numbers of objects are below it; an object that several packs have counts for each of them.
-   */
+  /** All numbers are below it; an object that several packs have counts for each of them. */
   get objectCount(): number {
-    return this.#packs.objectCount;
+    return this.packs.objectCount;
   }
 
-  /**
-   * The number by which an object goes in an `ObjectSet`.
-   *
-   * @param oid 40 hex digits.
-   */
+  /** The number that stands for an object in an `ObjectSet`. @param oid 40 hex digits. */
   numberOf(oid: string): number | undefined {
-    return this.#packs.numberOf(Buffer.from(oid, 'hex'));
+    return this.packs.numberOf(Buffer.from(oid, 'hex'));
   }
 
   /**
@@ -102,7 +82,7 @@ export class ObjectReader {
    * @param prefix 4 to 40 hex digits, in lower case.
    */
   find(prefix: string): string | undefined {
-    return this.#packs.find(prefix);
+    return this.packs.find(prefix);
   }
 
   has(oid: string): boolean {
@@ -115,45 +95,37 @@ export class ObjectReader {
    * @throws SnapshotError `UPSTREAM_INVALID` when the object is missing.
    */
   requireNumber(oids: Buffer, at = 0): number {
-    const number = this.#packs.numberOf(oids, at);
+    const number = this.packs.numberOf(oids, at);
     if (number === undefined) throw missing(oids.toString('hex', at, at + OID_BYTES));
     return number;
   }
 
   /** 40 hex digits. */
   oidOf(number: number): string {
-    return this.#packs.oidOf(number).toString('hex');
+    return this.packs.oidOf(number).toString('hex');
   }
 
   /**
-   * Reads an object in one of many thousands of steps: the object is kept as a base of those that
-   * are read next. It is not hashed again: it was when its pack was indexed.
+   * For loops over many objects: keeps the object as a base of the next ones. Does not hash it, as
+   * that was done when its pack was indexed.
    *
    * @returns the object; do not write to its data.
    * @throws SnapshotError `REPOSITORY_DAMAGED` when the pack is damaged on disk, `LIMIT_EXCEEDED`
    * when the object may not be held in memory.
    */
   readNumber(number: number): GitObject {
-    const pack = this.#packs.packOf(number);
-    const { idx, firstNumber } = this.#packs.at(pack);
-    return this.#readAt(pack, idx.offsetAt(number - firstNumber), true);
+    return this.#readAt(this.packs.entryOf(number), { keep: true });
   }
 
-  /**
-   * The type of an object, found without applying deltas.
-   *
-   * @throws SnapshotError as `read`.
-   */
+  /** The type of an object, found without applying deltas. @throws SnapshotError as `read`. */
   typeOf(oid: string): ObjectType {
-    const number = this.numberOf(oid);
-    if (number === undefined) throw missing(oid);
-    return this.typeOfNumber(number);
+    return this.typeOfNumber(this.requireNumber(Buffer.from(oid, 'hex')));
   }
 
   /** The same by the object's number. */
   typeOfNumber(number: number): ObjectType {
-    const packNumber = this.#packs.packOf(number);
-    const { type } = this.#packs.at(packNumber).pack.entryHeader(this.chainEndOf(number));
+    const entry = this.packs.entryOf(number);
+    const { type } = entry.pack.entryHeader(this.#chains.endOf(entry));
     if (!isObjectType(type)) throw damaged(this.oidOf(number));
     return type;
   }
@@ -166,10 +138,7 @@ export class ObjectReader {
 
   /** The pack offset of the whole object at the end of an object's delta chain. */
   chainEndOf(number: number): number {
-    const packNumber = this.#packs.packOf(number);
-    const { idx, firstNumber } = this.#packs.at(packNumber);
-    const offset = idx.offsetAt(number - firstNumber);
-    return this.#chains.endOf(packNumber, offset);
+    return this.#chains.endOf(this.packs.entryOf(number));
   }
 
   /** @param oid 40 hex digits. */
@@ -180,11 +149,9 @@ export class ObjectReader {
 
   /** The same by the object's number. */
   locateNumber(number: number): LocatedObject {
-    const pack = this.#packs.packOf(number);
-    const { idx, firstNumber, pack: file } = this.#packs.at(pack);
-    const offset = idx.offsetAt(number - firstNumber);
-    const { type, size } = file.entryHeader(offset);
-    return { pack, offset, wholeSize: isObjectType(type) ? size : undefined };
+    const entry = this.packs.entryOf(number);
+    const { type, size } = entry.pack.entryHeader(entry.offset);
+    return { ...entry, wholeSize: isObjectType(type) ? size : undefined };
   }
 
   /**
@@ -194,7 +161,7 @@ export class ObjectReader {
    */
   read(oid: string, located = this.locate(oid)): GitObject {
     if (located === undefined) throw missing(oid);
-    const object = this.#readAt(located.pack, located.offset);
+    const object = this.#readAt(located);
     if (this.#idOf(object) !== oid) throw damaged(oid);
     return object;
   }
@@ -211,22 +178,22 @@ export class ObjectReader {
     return hash('sha1', scratch.subarray(start, OBJECT_HEADER_ROOM + data.length));
   }
 
-  /** The content of a whole object, as `streamObject`. */
-  stream(oid: string, located: LocatedObject): AsyncGenerator<Buffer> {
-    return streamObject(this.#packs.at(located.pack).pack, oid, located.offset);
+  /** The content of a whole object, as `PackFile.stream`. */
+  stream(oid: string, { pack, offset }: LocatedObject): AsyncGenerator<Buffer> {
+    return pack.stream(offset, oid);
   }
 
   /** Idempotent. */
   close(): void {
-    this.#packs.close();
+    this.packs.close();
     this.#bases.clear();
   }
 
   /** @param keep whether to keep the object itself as a base. */
-  #readAt(packNumber: number, offset: number, keep = false): GitObject {
-    const { pack } = this.#packs.at(packNumber);
+  #readAt(entry: PackedEntry, { keep } = { keep: false }): GitObject {
+    const { packNumber, pack, offset } = entry;
     const delta = newDeltaHeader();
-    const chain = this.#chains.untilAtHand(packNumber, offset, (place) => this.#bases.has(place));
+    const chain = this.#chains.untilKnown(entry, (place) => this.#bases.has(place));
     const stride = chain.length > LONG_CHAIN ? Math.ceil(Math.sqrt(chain.length)) : 1;
     let object: GitObject | undefined;
     for (let steps = chain.length - 1; steps >= 0; steps--) {
@@ -237,7 +204,7 @@ export class ObjectReader {
         continue;
       }
       const header = pack.entryHeader(at);
-      this.#checkSize(header.size);
+      checkSizeInMemory(header.size, this.#limits);
       const bytes = pack.inflate(at, header);
       if (isObjectType(header.type)) {
         this.#work.addStep(bytes.length, bytes.length);
@@ -245,7 +212,7 @@ export class ObjectReader {
       } else {
         parseDeltaHeader(bytes, delta);
         if (delta.baseSize !== object?.data.length) throw damaged(`the object at ${offset}`);
-        this.#checkSize(delta.resultSize);
+        checkSizeInMemory(delta.resultSize, this.#limits);
         this.#work.addStep(bytes.length + delta.resultSize, delta.resultSize);
         const data = Buffer.allocUnsafe(delta.resultSize);
         applyDelta(bytes, delta, object.data, 0, data, 0);
@@ -259,17 +226,22 @@ export class ObjectReader {
     this.#work.addObject(object.data.length);
     return object;
   }
-
-  #checkSize(size: number): void {
-    if (size > this.#limits.maxObjectBytesInMemory) {
-      throw new SnapshotError(
-        'LIMIT_EXCEEDED',
-        `an object has ${size} bytes, maxObjectBytesInMemory is ${this.#limits.maxObjectBytesInMemory}`,
-      );
-    }
-  }
 }
 
-function missing(oid: string): SnapshotError {
-  return new SnapshotError('UPSTREAM_INVALID', `object ${oid} is missing`);
+function missing(oid: string): Error {
+  return invalid(`object ${oid} is missing`);
+}
+
+/** Opens packs (paths without ending) for `read`, and closes them when it is done. */
+export async function withReader<T>(
+  packs: readonly string[],
+  { limits, memory }: { limits: ReaderLimits; memory: ObjectMemory },
+  read: (reader: ObjectReader) => T | Promise<T>,
+): Promise<T> {
+  const reader = new ObjectReader(packs, limits, memory);
+  try {
+    return await read(reader);
+  } finally {
+    reader.close();
+  }
 }

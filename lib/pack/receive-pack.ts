@@ -1,11 +1,9 @@
 import { closeSync, openSync } from 'node:fs';
 import { writeFully } from '../fs/sync-io.js';
-import { Dispatcher, type DispatcherLimits, type ResolvedPack } from './dispatcher.js';
-import { ObjectTable } from './object-table.js';
+import { Dispatcher, type ResolvedPack } from './dispatcher.js';
+import type { IngestLimits } from './limits.js';
 import type { ResolverPool } from './resolver-pool.js';
-import { PackScanner, type ScanLimits, type ScannedPack } from './scan.js';
-
-export interface IngestLimits extends ScanLimits, DispatcherLimits {}
+import { PackScanner, type ScannedPack } from './scan.js';
 
 export interface IngestProgress {
   phase: 'receiving' | 'resolving';
@@ -24,9 +22,7 @@ export interface ReceivedPack extends ResolvedPack {
 }
 
 const PROGRESS_BYTES = 1024 * 1024;
-/**
- * Each step of the scan ends within an entry, which is inflated in vain and again in the next step.
- */
+/** Each step of a scan ends within an entry, which the next step inflates again. */
 const STEP_BYTES = 256 * 1024;
 
 /**
@@ -36,7 +32,7 @@ const STEP_BYTES = 256 * 1024;
  * @throws SnapshotError `UPSTREAM_INVALID`, `LIMIT_EXCEEDED`, and what `source` throws.
  */
 export async function receivePack(
-  source: AsyncIterable<Uint8Array>,
+  source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   path: string,
   limits: IngestLimits,
   threads: ResolverPool,
@@ -47,11 +43,9 @@ export async function receivePack(
     // descriptor. Read-only, as git's packs are; this descriptor can still write.
     const fd = openSync(path, 'wx+', 0o444);
     let dispatcher: Dispatcher | undefined;
-    const scanner = new PackScanner(limits, memory, (objects) => {
-      const table = new ObjectTable(objects);
-      const { columns } = table;
-      dispatcher = new Dispatcher({ fd, columns, objects, limits, memory, pool: threads });
-      return { table, sink: dispatcher };
+    const scanner = new PackScanner(limits, memory, (columns) => {
+      dispatcher = new Dispatcher({ fd, columns, limits, memory, pool: threads });
+      return dispatcher;
     });
     let arrived: ReceivedPack | undefined;
     try {
@@ -69,7 +63,7 @@ export async function receivePack(
 
 /** Writes the pack as it arrives, and scans it. */
 async function scanArriving(
-  source: AsyncIterable<Uint8Array>,
+  source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   fd: number,
   scanner: PackScanner,
   onProgress: (progress: IngestProgress) => void,
@@ -94,11 +88,9 @@ async function scanArriving(
   return pack;
 }
 
-/**
- * Gathers chunks into batches of `bytes`; the last may be shorter. A batch is valid until the next.
- */
+/** Batches of `bytes` bytes, except for the last; each is valid until the next is read. */
 async function* inBatches(
-  source: AsyncIterable<Uint8Array>,
+  source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   bytes: number,
 ): AsyncGenerator<Buffer> {
   const batch = Buffer.allocUnsafeSlow(bytes);

@@ -44,8 +44,7 @@ export class RecentObjects {
   constructor(bytes: Buffer, places: Float64Array) {
     this.bytes = bytes;
     this.#capacity = bytes.length;
-    // Three slots must fit: one in use, one that is added, and as much as is skipped at the ring's
-    // end.
+    // Three slots must fit: one in use, one that is added, and the bytes skipped at the ring's end.
     this.maxObjectBytes = this.#capacity / 4 - SLOT_OVERHEAD;
     this.#sizes = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4);
     this.#places = places;
@@ -98,10 +97,7 @@ export class RecentObjects {
     return place;
   }
 
-  /**
-   * `place` modulo the capacity: exact, and faster than `%`, which is a call for such large
-   * numbers.
-   */
+  /** `place` modulo the capacity. Faster than `%`, which is a call for such large numbers. */
   #offset(place: number): number {
     return place - Math.floor(place / this.#capacity) * this.#capacity;
   }

@@ -16,9 +16,7 @@ export class ResolverPool {
   readonly #idle = new Set<ResolverThread>();
   #memory: ObjectMemory | undefined;
 
-  /**
-   * As many threads as pay off for this many objects, at most `most`. Give them back afterwards.
-   */
+  /** As many threads as pay off for these objects, at most `most`. Give them back afterwards. */
   take(objects: number, most: number): ResolverThread[] {
     const taken: ResolverThread[] = [];
     for (const thread of this.#idle) {
@@ -29,13 +27,13 @@ export class ResolverPool {
     while (taken.length < Math.min(most, Math.floor(objects / OBJECTS_WORTH_A_START))) {
       taken.push(new ResolverThread());
     }
-    for (const thread of taken) thread.keepAlive(true);
+    for (const thread of taken) thread.ref();
     return taken;
   }
 
   /** Takes back a thread that has no more work. */
   giveBack(thread: ResolverThread): void {
-    thread.keepAlive(false);
+    thread.unref();
     this.#idle.add(thread);
   }
 

@@ -4,9 +4,9 @@ import { deserializeError, SnapshotError } from '../errors.js';
 import { startThread } from '../workers/start-thread.js';
 import { STOP_MILLISECONDS } from '../workers/stop.js';
 import { createEntryQueue, EntryQueueWriter } from './entry-queue.js';
+import type { IngestLimits } from './limits.js';
 import type { ObjectColumns } from './object-table.js';
-import type { ResolveLimits } from './resolver.js';
-import type { ResolverAnswer, ResolverOrder, ResolverThreadData } from './resolver-messages.js';
+import type { ResolverAnswer, ResolverOrder } from './resolver-worker.js';
 import type { SecondPass } from './second-pass.js';
 
 /** A thread that resolves objects for the scanning thread, one pack after the other. */
@@ -22,8 +22,7 @@ export class ResolverThread {
   constructor() {
     const queue = createEntryQueue();
     this.queue = new EntryQueueWriter(queue);
-    const workerData: ResolverThreadData = { queue };
-    this.#worker = startThread(new URL('./resolver-worker.js', import.meta.url), workerData);
+    this.#worker = startThread(new URL('./resolver-worker.js', import.meta.url), queue);
     this.#worker.on('message', (answer: ResolverAnswer) => {
       if (answer.kind === 'error') {
         this.#busy = false;
@@ -51,7 +50,7 @@ export class ResolverThread {
   }
 
   /** Makes the thread resolve the entries that are put into the queue, until `settle`. */
-  begin(fd: number, columns: ObjectColumns, limits: ResolveLimits): void {
+  begin(fd: number, columns: ObjectColumns, limits: IngestLimits): void {
     this.queue.resume();
     this.#order({ kind: 'begin', fd, columns, limits });
   }
@@ -74,16 +73,16 @@ export class ResolverThread {
     await this.#done();
   }
 
-  /** Whether it keeps the process alive. */
-  keepAlive(alive: boolean): void {
-    if (alive) this.#worker.ref();
-    else this.#worker.unref();
+  /** Makes it keep the process alive. */
+  ref(): void {
+    this.#worker.ref();
   }
 
-  /**
-   * Ends the thread once it has started and stopped: if it were ended earlier, Node would leak its
-   * files. Idempotent.
-   */
+  unref(): void {
+    this.#worker.unref();
+  }
+
+  /** Ends the thread once it has stopped: earlier, Node would leak its files. Idempotent. */
   async close(): Promise<void> {
     this.queue.abandon();
     // A failure ends the wait as well; which one does not matter.

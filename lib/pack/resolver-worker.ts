@@ -1,35 +1,42 @@
 import { parentPort, workerData } from 'node:worker_threads';
-import { serializeError } from '../errors.js';
-import { EntryQueueReader } from './entry-queue.js';
+import { type SerializedError, serializeError } from '../errors.js';
+import { type EntryQueueMemory, EntryQueueReader } from './entry-queue.js';
+import type { IngestLimits } from './limits.js';
 import type { ObjectMemory } from './object-memory.js';
+import type { ObjectColumns } from './object-table.js';
 import { memoryWithRing } from './recent-objects.js';
-import { type ResolveLimits, Resolver } from './resolver.js';
-import type { ResolverAnswer, ResolverOrder, ResolverThreadData } from './resolver-messages.js';
-import { runSecondPass, stopSecondPass } from './second-pass.js';
+import { Resolver } from './resolver.js';
+import { runSecondPass, type SecondPass, stopSecondPass } from './second-pass.js';
 
-/** The thread behind a `ResolverThread`. */
-const { queue }: ResolverThreadData = workerData;
+/** From a `ResolverThread` to this thread, which answers each order by `done` or `error`. */
+export type ResolverOrder =
+  /** Resolve the entries that come through the queue until it is paused. `fd`: the pack. */
+  | {
+      readonly kind: 'begin';
+      readonly fd: number;
+      readonly columns: ObjectColumns;
+      readonly limits: IngestLimits;
+    }
+  | { readonly kind: 'second-pass'; readonly pass: SecondPass };
+
+export type ResolverAnswer =
+  /** The thread has started. */
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'done' }
+  | { readonly kind: 'error'; readonly error: SerializedError }
+  /** The queue has the room that `askForRoom` wanted. */
+  | { readonly kind: 'room' };
+
+const queue: EntryQueueMemory = workerData;
 const answer = (message: ResolverAnswer) => parentPort?.postMessage(message);
 const reader = new EntryQueueReader(queue, () => answer({ kind: 'room' }));
 let memory: ObjectMemory | undefined;
 
 function obey(order: ResolverOrder): void {
-  switch (order.kind) {
-    case 'begin':
-      reader.readAll(begin(order).add);
-      break;
-    case 'second-pass':
-      runSecondPass(order.pass, memoryFor(order.pass.limits));
-  }
-}
-
-function begin({ fd, columns, limits }: ResolverOrder & { kind: 'begin' }): Resolver {
-  return new Resolver(fd, columns, limits, memoryFor(limits));
-}
-
-function memoryFor({ deltaCacheBytes }: ResolveLimits): ObjectMemory {
-  memory = memoryWithRing(deltaCacheBytes, memory);
-  return memory;
+  const { limits } = order.kind === 'begin' ? order : order.pass;
+  memory = memoryWithRing(limits.deltaCacheBytes, memory);
+  if (order.kind === 'second-pass') runSecondPass(order.pass, memory);
+  else reader.readAll(new Resolver(order.fd, order.columns, limits, memory).add);
 }
 
 parentPort?.on('message', (order: ResolverOrder) => {

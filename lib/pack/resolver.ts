@@ -1,4 +1,4 @@
-import { SnapshotError } from '../errors.js';
+import { readFully } from '../fs/sync-io.js';
 import {
   hashObject,
   isObjectType,
@@ -8,9 +8,15 @@ import {
 } from '../git/object.js';
 import { malformedDelta, newDeltaHeader, parseDeltaHeader } from './delta.js';
 import { byteAt, indexAt, offsetAt } from './elements.js';
-import { EntryFile } from './entry-file.js';
-import type { ExpansionLimits } from './expansion.js';
-import { MAX_INFLATED_BYTES } from './format.js';
+import { damaged, invalid } from './errors.js';
+import {
+  MAX_ENTRY_HEADER_BYTES,
+  MAX_INFLATED_BYTES,
+  newEntryHeader,
+  parseEntryHeader,
+} from './format.js';
+import { inflateEntry } from './inflate.js';
+import { checkSizeInMemory, type IngestLimits } from './limits.js';
 import type { ObjectMemory } from './object-memory.js';
 import { NO_BASE, type ObjectColumns } from './object-table.js';
 import { RecentObjects } from './recent-objects.js';
@@ -26,12 +32,6 @@ import { RecentObjects } from './recent-objects.js';
  * objects.
  */
 
-export interface ResolveLimits extends ExpansionLimits {
-  /** Bytes of recent objects, or of bases, that one thread keeps. */
-  deltaCacheBytes: number;
-  maxObjectBytesInMemory: number;
-}
-
 /** For every byte that is resolved, how many bytes may be made again. */
 const REMADE_SHARE = 0.25;
 const REMADE_START = 16 * 1024 * 1024;
@@ -39,11 +39,12 @@ const REMADE_START = 16 * 1024 * 1024;
 const MAX_REMADE_CHAIN = 250;
 
 export class Resolver {
-  readonly #limits: ResolveLimits;
-  readonly #entries: EntryFile;
+  readonly #limits: IngestLimits;
+  readonly #fd: number;
   readonly #memory: ObjectMemory;
   readonly #recent: RecentObjects;
   readonly #delta = newDeltaHeader();
+  readonly #header = newEntryHeader();
   readonly #columns: ObjectColumns;
   #scratch: Buffer | undefined;
   /** Bytes that may still be made again. */
@@ -53,10 +54,10 @@ export class Resolver {
    * @param fd of the arriving pack: each entry is written before it is added.
    * @param memory shared only with a scanner, which may pass contents in `output`.
    */
-  constructor(fd: number, columns: ObjectColumns, limits: ResolveLimits, memory: ObjectMemory) {
+  constructor(fd: number, columns: ObjectColumns, limits: IngestLimits, memory: ObjectMemory) {
     this.#limits = limits;
     this.#columns = columns;
-    this.#entries = new EntryFile(fd, memory);
+    this.#fd = fd;
     this.#memory = memory;
     this.#recent = new RecentObjects(memory.ring, columns.places);
   }
@@ -121,7 +122,7 @@ export class Resolver {
     const recent = this.#recent;
     const delta = this.#delta;
     if (recent.sizeOf(base) !== delta.baseSize) {
-      throw new SnapshotError('UPSTREAM_INVALID', 'a delta is for a base of other size');
+      throw invalid('a delta is for a base of another size');
     }
     checkSizeInMemory(delta.baseSize, this.#limits);
     const baseAt = recent.use(base);
@@ -132,7 +133,7 @@ export class Resolver {
 
   /** Makes a resolved object recent again; `false` when that costs too much. */
   #remake(object: number): boolean {
-    const { bases, offsets } = this.#columns;
+    const { bases } = this.#columns;
     const recent = this.#recent;
     const chain: number[] = [];
     for (let at = object; at >= 0 && !recent.has(at); at = indexAt(bases, at)) {
@@ -140,10 +141,8 @@ export class Resolver {
       chain.push(at);
     }
     for (let next = chain.pop(); next !== undefined; next = chain.pop()) {
-      const [offset, end] = [offsetAt(offsets, next), offsetAt(offsets, next + 1)];
-      const header = this.#entries.header(offset, end);
-      if (header.size > recent.maxObjectBytes || this.#remadeBudget < 0) return false;
-      const bytes = this.#entries.inflate(offset, end, header);
+      const bytes = this.#remadeBudget < 0 ? undefined : this.#readEntry(next);
+      if (bytes === undefined) return false;
       const base = indexAt(bases, next);
       if (base >= 0) {
         parseDeltaHeader(bytes, this.#delta);
@@ -157,18 +156,31 @@ export class Resolver {
     return true;
   }
 
+  /** The inflated content of an object's entry; `undefined` if it is too large to be kept. */
+  #readEntry(object: number): Buffer | undefined {
+    const { offsets } = this.#columns;
+    const [offset, end] = [offsetAt(offsets, object), offsetAt(offsets, object + 1)];
+    const start = this.#readFile(offset, Math.min(offset + MAX_ENTRY_HEADER_BYTES, end));
+    const header = this.#header;
+    const parsed = parseEntryHeader(start, 0, start.length, header);
+    if (parsed !== 'ok') throw damaged(`the entry at ${offset}`);
+    if (header.size > this.#recent.maxObjectBytes) return undefined;
+    const deflated = this.#readFile(offset + header.length, end);
+    const inflated = inflateEntry(this.#memory, deflated, header.size);
+    // It was inflated when it arrived, so the file has changed since.
+    if (typeof inflated === 'string') throw damaged(`the entry at ${offset}`);
+    return inflated;
+  }
+
+  /** The bytes `[start, end)` of the pack. */
+  #readFile(start: number, end: number): Buffer {
+    const bytes = Buffer.allocUnsafe(end - start);
+    if (!readFully(this.#fd, bytes, start)) throw damaged('an arriving pack');
+    return bytes;
+  }
+
   #scratchRoom(): Buffer {
     this.#scratch ??= Buffer.allocUnsafeSlow(OBJECT_HEADER_ROOM + MAX_INFLATED_BYTES);
     return this.#scratch;
-  }
-}
-
-/** @throws SnapshotError `LIMIT_EXCEEDED` */
-export function checkSizeInMemory(size: number, { maxObjectBytesInMemory }: ResolveLimits): void {
-  if (size > maxObjectBytesInMemory) {
-    throw new SnapshotError(
-      'LIMIT_EXCEEDED',
-      `a delta or its base has ${size} bytes, maxObjectBytesInMemory is ${maxObjectBytesInMemory}`,
-    );
   }
 }

@@ -1,9 +1,10 @@
 import { crc32 } from 'node:zlib';
-import { SnapshotError } from '../errors.js';
-import { isObjectType } from '../git/object.js';
+import { isObjectType, OID_BYTES } from '../git/object.js';
 import { newDeltaHeader, parseDeltaHeader } from './delta.js';
-import { Expansion, type ExpansionLimits } from './expansion.js';
+import type { Dispatcher } from './dispatcher.js';
+import { invalid } from './errors.js';
 import {
+  type EntryHeader,
   EntryType,
   MAX_INFLATED_BYTES,
   maxDeflatedBytes,
@@ -13,9 +14,9 @@ import {
   parseEntryHeader,
   parsePackHeader,
 } from './format.js';
-import { isZlibError } from './inflate.js';
+import { checkLimit, Expansion, type IngestLimits } from './limits.js';
 import type { ObjectMemory } from './object-memory.js';
-import type { ObjectTable, ScannedObjects } from './object-table.js';
+import { type ObjectColumns, ObjectTable, type ScannedObjects } from './object-table.js';
 import { PackWindow } from './pack-window.js';
 import { StreamedEntry } from './streamed-entry.js';
 
@@ -27,12 +28,6 @@ import { StreamedEntry } from './streamed-entry.js';
  * one SHA-1 over the pack.
  */
 
-export interface ScanLimits extends ExpansionLimits {
-  maxObjects: number;
-  maxPackBytes: number;
-  maxObjectBytes: number;
-}
-
 export interface ScannedPack extends ScannedObjects {
   /** The pack's trailer, 20 bytes: its name. */
   readonly checksum: Buffer;
@@ -40,26 +35,16 @@ export interface ScannedPack extends ScannedObjects {
   readonly size: number;
 }
 
-/** Resolves the objects that a scan finds. */
-export interface EntrySink {
-  /** Whether an object may be added now. */
-  readonly isReady: boolean;
-  /** Waits until an object may be added. */
-  ready(): Promise<void>;
-  /**
-   * Takes the entry of an object by its content: `bytes[start, end)`, which is valid during the
-   * call. Not called for deltas whose base is given by id, nor for entries that are streamed.
-   */
-  add(object: number, bytes: Buffer, start: number, end: number): void;
-  /** Called after each chunk, when all complete entries were added. */
-  flush(): void;
-}
-
-/** Called when the pack's header has arrived. @param objects the number that it declares. */
-export type BeginScan = (objects: number) => { table: ObjectTable; sink: EntrySink };
+/**
+ * Called when the pack's header has arrived. The dispatcher then gets all objects, except for
+ * deltas whose base is given by id, and for entries that are streamed.
+ *
+ * @param columns with room for the objects that the header declares.
+ */
+export type BeginScan = (columns: ObjectColumns) => Dispatcher;
 
 export class PackScanner {
-  readonly #limits: ScanLimits;
+  readonly #limits: IngestLimits;
   readonly #begin: BeginScan;
   readonly #header = newEntryHeader();
   readonly #delta = newDeltaHeader();
@@ -67,13 +52,13 @@ export class PackScanner {
   readonly #memory: ObjectMemory;
   readonly #window: PackWindow;
   /** `undefined` until the pack's header has arrived. */
-  #begun: { table: ObjectTable; sink: EntrySink; declared: number } | undefined;
+  #begun: { table: ObjectTable; dispatcher: Dispatcher; declared: number } | undefined;
   /** An incomplete entry is tried again when this many of its bytes have arrived. */
   #retryAt = 0;
   #streaming: StreamedEntry | undefined;
 
-  /** @param memory shared with the sink only, which may read and overwrite `output` in `add`. */
-  constructor(limits: ScanLimits, memory: ObjectMemory, begin: BeginScan) {
+  /** @param memory shared with the dispatcher, which may read and overwrite `output` in `add`. */
+  constructor(limits: IngestLimits, memory: ObjectMemory, begin: BeginScan) {
     this.#limits = limits;
     this.#memory = memory;
     this.#window = new PackWindow(memory.window);
@@ -94,15 +79,10 @@ export class PackScanner {
   async push(chunk: Uint8Array): Promise<void> {
     for (let rest = chunk; rest.length > 0; ) {
       rest = rest.subarray(this.#window.fill(rest));
-      if (this.#window.received > this.#limits.maxPackBytes) {
-        throw new SnapshotError(
-          'LIMIT_EXCEEDED',
-          `the pack is larger than maxPackBytes (${this.#limits.maxPackBytes})`,
-        );
-      }
-      await this.#scan(false);
+      checkLimit('maxPackBytes', this.#limits.maxPackBytes, this.#window.received);
+      await this.#scan();
     }
-    this.#begun?.sink.flush();
+    this.#begun?.dispatcher.flush();
   }
 
   /**
@@ -112,7 +92,8 @@ export class PackScanner {
    * its trailer is not the SHA-1 of the bytes before.
    */
   async finish(): Promise<ScannedPack> {
-    await this.#scan(true);
+    this.#retryAt = 0;
+    await this.#scan();
     const { objects, declared } = this.progress;
     if (this.#begun === undefined || objects !== declared) {
       throw invalid(`the pack ends after ${objects} of ${declared ?? '?'} objects`);
@@ -129,23 +110,23 @@ export class PackScanner {
 
   /** Frees the resources of a scan that ended early. Idempotent. */
   close(): void {
-    this.#streaming?.inflate.close();
+    this.#streaming?.close();
   }
 
-  async #scan(complete: boolean): Promise<void> {
+  async #scan(): Promise<void> {
     const window = this.#window;
     this.#begun ??= this.#readPackHeader();
     if (this.#begun === undefined) return;
-    const { table, sink, declared } = this.#begun;
+    const { table, dispatcher, declared } = this.#begun;
     while (table.count < declared) {
       if (this.#streaming !== undefined) {
         if (!(await this.#continueStreaming(this.#streaming, table))) return;
         continue;
       }
       const { available } = window;
-      if (!complete && available < this.#retryAt && !window.isFull) return;
-      if (!sink.isReady) await sink.ready();
-      if (this.#scanEntry(table, sink)) {
+      if (available < this.#retryAt && !window.isFull) return;
+      if (!dispatcher.isReady) await dispatcher.ready();
+      if (this.#scanEntry(table, dispatcher)) {
         this.#retryAt = 0;
         continue;
       }
@@ -162,29 +143,28 @@ export class PackScanner {
     if (this.#window.available < PACK_HEADER_BYTES) return undefined;
     const declared = parsePackHeader(this.#window.bytes);
     if (declared === undefined) throw invalid('not a version 2 pack');
-    if (declared > this.#limits.maxObjects) {
-      throw new SnapshotError(
-        'LIMIT_EXCEEDED',
-        `the pack has ${declared} objects, maxObjects is ${this.#limits.maxObjects}`,
-      );
-    }
+    checkLimit('maxObjects', this.#limits.maxObjects, declared);
     this.#window.start = PACK_HEADER_BYTES;
-    return { ...this.#begin(declared), declared };
+    const table = new ObjectTable(declared);
+    return { table, dispatcher: this.#begin(table.columns), declared };
   }
 
   /** Scans the entry at the window's start; `false` when it is incomplete, or must be streamed. */
-  #scanEntry(table: ObjectTable, sink: EntrySink): boolean {
+  #scanEntry(table: ObjectTable, dispatcher: Dispatcher): boolean {
     const header = this.#header;
     const window = this.#window;
     const { bytes, start, end } = window;
     const parsed = parseEntryHeader(bytes, start, end, header);
     if (parsed === 'incomplete') return false;
-    this.#checkHeader(parsed === 'ok');
+    const isKnown = isObjectType(header.type) || isDelta(header.type);
+    if (parsed !== 'ok' || !isKnown) throw this.#invalidEntry('has no valid header');
+    checkLimit('maxObjectBytes', this.#limits.maxObjectBytes, header.size);
+    const zlibStart = start + header.length;
     if (header.size > MAX_INFLATED_BYTES) {
-      this.#beginStreaming();
+      this.#streaming = new StreamedEntry(window.offset, bytes.subarray(start, zlibStart));
+      window.start = zlibStart;
       return false;
     }
-    const zlibStart = start + header.length;
     const latestEnd = zlibStart + maxDeflatedBytes(header.size);
     const deflated = this.#memory.inflate(zlibStart, Math.min(end, latestEnd), header.size);
     if (deflated < 0) throw this.#invalidEntry('does not inflate to what it declares');
@@ -193,44 +173,14 @@ export class PackScanner {
       throw this.#invalidEntry('has a zlib stream without end');
     }
     const entryEnd = zlibStart + deflated;
-    const size = isDelta(header.type)
-      ? this.#resultSize(this.#memory.output, header.size)
-      : header.size;
-    this.#expansion.add(size, window.offset + entryEnd - start);
-    const object = this.#addTo(table, crc32(bytes.subarray(start, entryEnd)));
+    this.#countObject(header, this.#memory.output, header.size, window.offset + entryEnd - start);
+    const crc = crc32(bytes.subarray(start, entryEnd));
+    const object = table.add(window.offset, crc, header, bytes);
     window.start = entryEnd;
-    if (header.type !== EntryType.refDelta) sink.add(object, this.#memory.output, 0, header.size);
+    if (header.type !== EntryType.refDelta) {
+      dispatcher.add(object, this.#memory.output, 0, header.size);
+    }
     return true;
-  }
-
-  #addTo(table: ObjectTable, crc: number): number {
-    const { type, baseDistance, baseOidAt } = this.#header;
-    const { offset, bytes } = this.#window;
-    if (isObjectType(type)) return table.addWhole(offset, crc, type);
-    if (type === EntryType.ofsDelta) {
-      return table.addDeltaByOffset(offset, crc, offset - baseDistance);
-    }
-    return table.addDeltaById(offset, crc, bytes.subarray(baseOidAt, baseOidAt + 20));
-  }
-
-  #checkHeader(readable: boolean): void {
-    const { type, size } = this.#header;
-    if (!readable || !(isObjectType(type) || isDelta(type)))
-      throw this.#invalidEntry('has no valid header');
-    if (size > this.#limits.maxObjectBytes) {
-      throw new SnapshotError(
-        'LIMIT_EXCEEDED',
-        `an object has ${size} bytes, maxObjectBytes is ${this.#limits.maxObjectBytes}`,
-      );
-    }
-  }
-
-  #beginStreaming(): void {
-    const header = this.#header;
-    const { bytes, start, offset } = this.#window;
-    this.#streaming = new StreamedEntry(offset, header, bytes);
-    this.#streaming.crc = crc32(bytes.subarray(start, start + header.length));
-    this.#window.start += header.length;
   }
 
   /** Feeds the window to the streamed entry; `true` when the entry is complete. */
@@ -240,56 +190,39 @@ export class PackScanner {
       window.compact();
       return false;
     }
-    const bytes = window.bytes.subarray(window.start, window.end);
-    let consumed: number | undefined;
-    try {
-      consumed = await entry.inflate.write(bytes);
-    } catch (error) {
-      if (!isZlibError(error)) throw error;
-      throw invalid(`the entry at ${entry.offset} does not inflate`, error);
-    }
-    const used = consumed ?? bytes.length;
-    entry.crc = crc32(bytes.subarray(0, used), entry.crc);
-    entry.deflated += used;
-    if (entry.deflated > maxDeflatedBytes(entry.size)) {
-      throw invalid(`the entry at ${entry.offset} has a zlib stream without end`);
-    }
+    const { used, complete } = await entry.write(window.bytes.subarray(window.start, window.end));
     window.start += used;
-    if (consumed === undefined) {
+    if (!complete) {
       window.compact();
       return false;
     }
-    entry.inflate.close();
     this.#streaming = undefined;
-    if (entry.inflated !== entry.size)
-      throw invalid(`the entry at ${entry.offset} is shorter than declared`);
-    const size = isDelta(entry.type) ? this.#resultSize(entry.head, entry.head.length) : entry.size;
-    this.#expansion.add(size, window.offset);
-    if (entry.oidHash !== undefined) {
-      table.addWhole(entry.offset, entry.crc, entry.type, entry.oidHash.digest());
-    } else if (entry.baseOid !== undefined) {
-      table.addDeltaById(entry.offset, entry.crc, entry.baseOid);
-    } else {
-      table.addDeltaByOffset(entry.offset, entry.crc, entry.offset - entry.baseDistance);
-    }
+    const { header, headerBytes, offset, crc, head, oidHash } = entry;
+    this.#countObject(header, head, head.length, window.offset);
+    const object = table.add(offset, crc, header, headerBytes);
+    if (oidHash !== undefined) table.columns.oids.set(oidHash.digest(), object * OID_BYTES);
     return true;
   }
 
-  /** The result size of the delta that begins with `bytes[0, end)`. */
-  #resultSize(bytes: Uint8Array, end: number): number {
-    parseDeltaHeader(bytes, this.#delta, 0, end);
-    return this.#delta.resultSize;
+  /**
+   * Counts the object of an entry.
+   *
+   * @param content begins with the inflated content, of which `content[0, end)` is there.
+   */
+  #countObject({ type, size }: EntryHeader, content: Buffer, end: number, received: number): void {
+    let resolvedSize = size;
+    if (isDelta(type)) {
+      parseDeltaHeader(content, this.#delta, 0, end);
+      resolvedSize = this.#delta.resultSize;
+    }
+    this.#expansion.add(resolvedSize, received);
   }
 
-  #invalidEntry(what: string): SnapshotError {
+  #invalidEntry(what: string): Error {
     return invalid(`the entry at ${this.#window.offset} ${what}`);
   }
 }
 
 function isDelta(type: number): boolean {
   return type === EntryType.ofsDelta || type === EntryType.refDelta;
-}
-
-function invalid(message: string, cause?: unknown): SnapshotError {
-  return new SnapshotError('UPSTREAM_INVALID', message, { cause });
 }

@@ -1,13 +1,18 @@
-import { SnapshotError } from '../errors.js';
 import { hashObject, isObjectType, OBJECT_HEADER_ROOM, OID_BYTES } from '../git/object.js';
 import { applyDelta, newDeltaHeader, parseDeltaHeader } from './delta.js';
-import { type DeltaForest, NO_CHILD, plantForest, rangeById } from './delta-forest.js';
+import {
+  type DeltaForest,
+  type IdRange,
+  NO_CHILD,
+  plantForest,
+  rangeById,
+} from './delta-forest.js';
 import { byteAt, indexAt, offsetAt } from './elements.js';
-import { Expansion } from './expansion.js';
+import { invalid } from './errors.js';
+import { checkSizeInMemory, Expansion, type IngestLimits } from './limits.js';
 import type { ObjectMemory } from './object-memory.js';
 import type { ScannedObjects } from './object-table.js';
 import { PackFile } from './pack-file.js';
-import { checkSizeInMemory, type ResolveLimits } from './resolver.js';
 
 /*
  * The second pass over a pack that has arrived: it resolves the deltas that the first pass could
@@ -34,7 +39,7 @@ export interface SecondPass {
   readonly state: Int32Array<SharedArrayBuffer>;
   /** At the start of a range of `forest.deltasById`: how many objects have the id that it names. */
   readonly claimed: Int32Array<SharedArrayBuffer>;
-  readonly limits: ResolveLimits;
+  readonly limits: IngestLimits;
 }
 
 /** An object on the path from a root to the delta at hand. */
@@ -59,7 +64,7 @@ const STOPPED = 1;
 export function planSecondPass(
   packPath: string,
   objects: ScannedObjects,
-  limits: ResolveLimits,
+  limits: IngestLimits,
 ): SecondPass | undefined {
   if (countUnresolved(objects) === 0) return undefined;
   const forest = plantForest(objects);
@@ -112,7 +117,10 @@ class DeltaWalk {
 
   /** @returns `false` when it was stopped. */
   run(root: number): boolean {
-    this.#pushRoot(root);
+    const header = this.#pack.entryHeader(offsetAt(this.#pass.objects.columns.offsets, root));
+    checkSizeInMemory(header.size, this.#pass.limits);
+    const first = indexAt(this.#pass.forest.firstChild, root);
+    this.#push(root, header.size, first, this.#claim(root));
     for (let base = this.#path.at(-1); base !== undefined; base = this.#path.at(-1)) {
       if (Atomics.load(this.#pass.state, STOPPED) !== 0) return false;
       const child = this.#takeChild(base);
@@ -130,14 +138,6 @@ class DeltaWalk {
     }
     if (base.nextById < base.endById) return this.#pass.forest.deltasById.objects[base.nextById++];
     return undefined;
-  }
-
-  #pushRoot(root: number): void {
-    const { offsets } = this.#pass.objects.columns;
-    const header = this.#pack.entryHeader(offsetAt(offsets, root));
-    checkSizeInMemory(header.size, this.#pass.limits);
-    const first = indexAt(this.#pass.forest.firstChild, root);
-    this.#push(root, header.size, first, this.#claim(root));
   }
 
   #resolve(child: number, base: Base): void {
@@ -167,15 +167,10 @@ class DeltaWalk {
     this.#hold(this.#push(child, size, first, byId), data, OBJECT_HEADER_ROOM);
   }
 
-  /**
-   * The deltas that name an object by its id, unless another object with the same id has got them.
-   */
-  #claim(object: number): { start: number; end: number } {
-    const range = rangeById(
-      this.#pass.forest.deltasById,
-      this.#pass.objects.columns.oids,
-      object * OID_BYTES,
-    );
+  /** The deltas that name an object by id, unless an object with the same id has got them. */
+  #claim(object: number): IdRange {
+    const { objects, forest } = this.#pass;
+    const range = rangeById(forest.deltasById, objects.columns.oids, object * OID_BYTES);
     if (range.start === range.end || Atomics.add(this.#pass.claimed, range.start, 1) === 0) {
       return range;
     }
@@ -184,21 +179,20 @@ class DeltaWalk {
 
   /** The delta of `child`, with its header parsed into `#delta` and its sizes checked. */
   #readDelta(child: number, baseSize: number): Buffer {
-    const { offsets } = this.#pass.objects.columns;
-    const offset = offsetAt(offsets, child);
-    const end = offsetAt(offsets, child + 1);
-    const header = this.#pack.entryHeader(offset);
-    checkSizeInMemory(header.size, this.#pass.limits);
-    const delta = this.#pack.inflate(offset, header, end);
+    const delta = this.#readEntry(child);
     parseDeltaHeader(delta, this.#delta);
-    if (this.#delta.baseSize !== baseSize) {
-      throw new SnapshotError(
-        'UPSTREAM_INVALID',
-        `the delta at ${offset} is for a base of other size`,
-      );
-    }
+    if (this.#delta.baseSize !== baseSize) throw invalid('a delta is for a base of another size');
     checkSizeInMemory(this.#delta.resultSize, this.#pass.limits);
     return delta;
+  }
+
+  /** The inflated content of an object's entry. */
+  #readEntry(object: number): Buffer {
+    const { offsets } = this.#pass.objects.columns;
+    const offset = offsetAt(offsets, object);
+    const header = this.#pack.entryHeader(offset);
+    checkSizeInMemory(header.size, this.#pass.limits);
+    return this.#pack.inflate(offset, header, offsetAt(offsets, object + 1));
   }
 
   /** The content of the last object on the path, made again from the nearest one that has it. */
@@ -220,25 +214,16 @@ class DeltaWalk {
 
   #inflateAgain(base: Base, parent: Base | undefined): Buffer {
     const { count, columns } = this.#pass.objects;
-    const { offsets } = columns;
-    this.#remade.add(base.size, offsetAt(offsets, count));
-    if (parent?.data === undefined) {
-      const offset = offsetAt(offsets, base.index);
-      const end = offsetAt(offsets, base.index + 1);
-      return this.#pack.inflate(offset, this.#pack.entryHeader(offset), end);
-    }
+    this.#remade.add(base.size, offsetAt(columns.offsets, count));
+    if (parent?.data === undefined) return this.#readEntry(base.index);
     const delta = this.#readDelta(base.index, parent.size);
     const data = Buffer.allocUnsafeSlow(base.size);
     applyDelta(delta, this.#delta, parent.data, parent.start, data, 0);
     return data;
   }
 
-  #push(
-    index: number,
-    size: number,
-    nextChild: number,
-    { start: nextById, end: endById }: { start: number; end: number },
-  ): Base {
+  #push(index: number, size: number, nextChild: number, byId: IdRange): Base {
+    const { start: nextById, end: endById } = byId;
     const base: Base = { index, size, data: undefined, start: 0, nextChild, nextById, endById };
     this.#path.push(base);
     return base;
@@ -250,10 +235,7 @@ class DeltaWalk {
     this.#firstHeld = Math.min(this.#firstHeld, this.#path.length);
   }
 
-  /**
-   * Keeps the content of a base. Beyond the budget, drops the bases that are needed again last:
-   * nearest the root.
-   */
+  /** Holds the content of a base. Beyond the budget, drops the bases nearest to the root. */
   #hold(base: Base, data: Buffer, start: number): void {
     base.data = data;
     base.start = start;
@@ -277,15 +259,11 @@ class DeltaWalk {
   }
 }
 
-/**
- * Whether a delta names a base by id, and the pack holds this base twice. Known when all is
- * resolved.
- */
+/** As `ResolvedPack.repeatsBase`, after all threads have run. */
 export function repeatsBase({ claimed }: SecondPass): boolean {
   return claimed.some((objects) => objects > 1);
 }
 
-/** Unresolved deltas. */
 export function countUnresolved({ count, columns }: ScannedObjects): number {
   let unresolved = 0;
   for (let i = 0; i < count; i++) if (columns.types[i] === 0) unresolved++;

@@ -1,52 +1,75 @@
 import { createHash, type Hash } from 'node:crypto';
-import { SnapshotError } from '../errors.js';
+import { crc32 } from 'node:zlib';
 import { isObjectType, objectHeader } from '../git/object.js';
-import { type EntryHeader, EntryType } from './format.js';
-import { StreamingInflate } from './inflate.js';
+import { invalid } from './errors.js';
+import { type EntryHeader, maxDeflatedBytes, newEntryHeader, parseEntryHeader } from './format.js';
+import { isZlibError, StreamingInflate } from './inflate.js';
 
 /** The most bytes that both sizes of a delta take. */
 const HEAD_BYTES = 20;
 
 /** An entry too large to be held: its content is hashed as it passes. */
 export class StreamedEntry {
-  readonly type: number;
-  readonly size: number;
-  readonly baseDistance: number;
-  readonly baseOid: Buffer | undefined;
+  readonly offset: number;
+  readonly headerBytes: Buffer;
+  readonly header: EntryHeader = newEntryHeader();
+  /** For an object that is kept whole. */
   readonly oidHash: Hash | undefined;
-  readonly inflate: StreamingInflate;
   /** The first bytes of its content. */
   head: Buffer = Buffer.alloc(0);
-  deflated = 0;
-  inflated = 0;
-  crc = 0;
+  crc: number;
+  readonly #inflate: StreamingInflate;
+  #deflated = 0;
+  #inflated = 0;
 
-  constructor(
-    readonly offset: number,
-    header: Readonly<EntryHeader>,
-    bytes: Buffer,
-  ) {
-    this.type = header.type;
-    this.size = header.size;
-    this.baseDistance = header.baseDistance;
-    if (header.type === EntryType.refDelta) {
-      this.baseOid = Buffer.from(bytes.subarray(header.baseOidAt, header.baseOidAt + 20));
-    }
-    if (isObjectType(header.type)) {
-      this.oidHash = createHash('sha1').update(objectHeader(header.type, header.size));
-    }
-    this.inflate = new StreamingInflate((chunk) => {
-      this.inflated += chunk.length;
-      if (this.inflated > this.size)
-        throw new SnapshotError(
-          'UPSTREAM_INVALID',
-          `the entry at ${offset} is longer than declared`,
-        );
+  /** @param headerBytes its header, which is copied. */
+  constructor(offset: number, headerBytes: Buffer) {
+    this.offset = offset;
+    this.headerBytes = Buffer.from(headerBytes);
+    parseEntryHeader(this.headerBytes, 0, headerBytes.length, this.header);
+    const { type, size } = this.header;
+    if (isObjectType(type)) this.oidHash = createHash('sha1').update(objectHeader(type, size));
+    this.crc = crc32(headerBytes);
+    this.#inflate = new StreamingInflate((chunk) => {
+      this.#inflated += chunk.length;
+      if (this.#inflated > size) throw this.#invalid('is longer than declared');
       if (this.head.length < HEAD_BYTES) {
         const more = chunk.subarray(0, HEAD_BYTES - this.head.length);
         this.head = Buffer.concat([this.head, more]);
       }
       this.oidHash?.update(chunk);
     });
+  }
+
+  /**
+   * Takes the next bytes of the pack.
+   *
+   * @returns how many of them belong to the entry, and whether it is complete.
+   * @throws SnapshotError `UPSTREAM_INVALID`
+   */
+  async write(bytes: Buffer): Promise<{ used: number; complete: boolean }> {
+    const consumed = await this.#inflate.write(bytes).catch((error: unknown) => {
+      throw isZlibError(error) ? this.#invalid('does not inflate', error) : error;
+    });
+    const used = consumed ?? bytes.length;
+    this.crc = crc32(bytes.subarray(0, used), this.crc);
+    this.#deflated += used;
+    const { size } = this.header;
+    if (this.#deflated > maxDeflatedBytes(size)) {
+      throw this.#invalid('has a zlib stream without end');
+    }
+    if (consumed === undefined) return { used, complete: false };
+    this.close();
+    if (this.#inflated !== size) throw this.#invalid('is shorter than declared');
+    return { used, complete: true };
+  }
+
+  /** Idempotent. */
+  close(): void {
+    this.#inflate.close();
+  }
+
+  #invalid(what: string, cause?: unknown): Error {
+    return invalid(`the entry at ${this.offset} ${what}`, cause);
   }
 }

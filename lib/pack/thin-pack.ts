@@ -1,13 +1,13 @@
-import { createHash } from 'node:crypto';
 import { closeSync, rmSync } from 'node:fs';
-import { SnapshotError } from '../errors.js';
 import { readFully } from '../fs/sync-io.js';
 import { OID_BYTES } from '../git/object.js';
 import { encodeWholeEntry } from './encode-entry.js';
-import { encodePackHeader, PACK_HEADER_BYTES, PACK_TRAILER_BYTES } from './format.js';
+import { invalid } from './errors.js';
+import { encodePackHeader, PACK_HEADER_BYTES, PACK_TRAILER_BYTES, withChecksum } from './format.js';
+import type { IngestLimits } from './limits.js';
 import { BASE_BY_ID, type ScannedObjects } from './object-table.js';
 import type { GitObject } from './reader.js';
-import { type IngestLimits, type ReceivedPack, receivePack } from './receive-pack.js';
+import { type ReceivedPack, receivePack } from './receive-pack.js';
 import type { ResolverPool } from './resolver-pool.js';
 
 /*
@@ -44,7 +44,7 @@ export async function completeThinPack(
 ): Promise<ReceivedPack> {
   const appended = missingBases(thin.pack).filter((oid) => bases.has(oid));
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const source = completedPack(thin, appended, bases);
+    const source = withChecksum(completedPack(thin, appended, bases));
     const path = thin.path.replace(/\.pack$/, `-${attempt}.pack`);
     const completed = await receivePack(source, path, limits, threads, () => {});
     const { pack, unresolved } = completed;
@@ -58,7 +58,7 @@ export async function completeThinPack(
     if (repeated.size === 0) break;
     for (const oid of repeated) appended.splice(appended.indexOf(oid), 1);
   }
-  throw new SnapshotError('UPSTREAM_INVALID', 'deltas have no base in the pack, nor elsewhere');
+  throw invalid('deltas have no base in the pack, nor elsewhere');
 }
 
 /** The ids of the bases of unresolved deltas, each once. */
@@ -86,27 +86,18 @@ function oidAt(oids: Uint8Array, object: number): string {
 }
 
 /** The pack with more objects at its end. Each piece is valid until the next is read. */
-async function* completedPack(
+function* completedPack(
   { fd, pack }: ReceivedPack,
   appended: readonly string[],
   bases: DeltaBases,
-): AsyncGenerator<Buffer> {
-  const hash = createHash('sha1');
-  for (const piece of pieces()) {
-    hash.update(piece);
-    yield piece;
+): Generator<Buffer> {
+  yield encodePackHeader(pack.count + appended.length);
+  const piece = Buffer.allocUnsafe(PIECE_BYTES);
+  const end = pack.size - PACK_TRAILER_BYTES;
+  for (let at = PACK_HEADER_BYTES; at < end; at += PIECE_BYTES) {
+    const part = piece.subarray(0, Math.min(PIECE_BYTES, end - at));
+    if (!readFully(fd, part, at)) throw new RangeError('the arriving pack was cut');
+    yield part;
   }
-  yield hash.digest();
-
-  function* pieces(): Generator<Buffer> {
-    yield encodePackHeader(pack.count + appended.length);
-    const piece = Buffer.allocUnsafe(PIECE_BYTES);
-    const end = pack.size - PACK_TRAILER_BYTES;
-    for (let at = PACK_HEADER_BYTES; at < end; at += PIECE_BYTES) {
-      const part = piece.subarray(0, Math.min(PIECE_BYTES, end - at));
-      if (!readFully(fd, part, at)) throw new RangeError('the arriving pack was cut');
-      yield part;
-    }
-    for (const oid of appended) yield encodeWholeEntry(bases.read(oid));
-  }
+  for (const oid of appended) yield encodeWholeEntry(bases.read(oid));
 }

@@ -65,7 +65,9 @@ export class WindowedFile {
       if (isFull && number !== this.#latest) this.#remember(number, known);
       return known;
     }
-    const window = this.#evictOldest() ?? Buffer.allocUnsafeSlow(WINDOW_BYTES);
+    const [oldest] = this.#windows.size < this.maxWindows ? [] : this.#windows;
+    if (oldest !== undefined) this.#windows.delete(oldest[0]);
+    const window = oldest?.[1] ?? Buffer.allocUnsafeSlow(WINDOW_BYTES);
     const offset = number * WINDOW_BYTES;
     this.readInto(window.subarray(0, Math.min(WINDOW_BYTES, this.size - offset)), offset);
     this.#remember(number, window);
@@ -76,15 +78,6 @@ export class WindowedFile {
     this.#windows.delete(number);
     this.#windows.set(number, window);
     this.#latest = number;
-  }
-
-  #evictOldest(): Buffer | undefined {
-    if (this.#windows.size < this.maxWindows) return undefined;
-    for (const [number, window] of this.#windows) {
-      this.#windows.delete(number);
-      return window;
-    }
-    return undefined;
   }
 }
 

@@ -2,14 +2,15 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { SnapshotError } from '../errors.js';
 import { encodePack } from './encode-pack.js';
-import { type IngestedPack, type IngestLimits, ingestPack } from './ingest.js';
+import { type IngestedPack, ingestPack } from './ingest.js';
+import type { IngestLimits } from './limits.js';
 import type { ObjectMemory } from './object-memory.js';
 import type { ObjectSet } from './object-set.js';
-import { ObjectReader, type ReaderLimits } from './reader.js';
+import { type ObjectReader, withReader } from './reader.js';
 import type { ResolverPool } from './resolver-pool.js';
 
 export interface WritePackContext {
-  readonly limits: IngestLimits & ReaderLimits;
+  readonly limits: IngestLimits;
   readonly threads: ResolverPool;
   /** For reading objects. */
   readonly memory: ObjectMemory;
@@ -17,12 +18,10 @@ export interface WritePackContext {
 }
 
 /**
- * Writes objects of a reader into one pack with its idx. Entries are copied, deltas included. The
- * new pack is then indexed like one that arrives, so that each of its objects is hashed, and is
- * checked to have all objects.
+ * Writes objects of a reader into one pack with its idx. Entries are copied, deltas included. Then
+ * the new pack is indexed like one that arrives: each object is hashed, and none may be missing.
  *
- * @throws SnapshotError `REPOSITORY_DAMAGED`, `LIMIT_EXCEEDED`, `STORAGE_FULL`; the signal's
- * reason.
+ * @throws SnapshotError `REPOSITORY_DAMAGED`, `LIMIT_EXCEEDED`, `STORAGE_FULL`; the signal's reason
  */
 export async function writePack(
   reader: ObjectReader,
@@ -32,16 +31,12 @@ export async function writePack(
 ): Promise<IngestedPack> {
   const pieces = interruptible(encodePack(reader, objects), signal);
   const pack = await ingestPack(pieces, directory, limits, { threads });
-  const written = new ObjectReader([join(directory, pack.name)], limits, memory);
-  try {
+  await withReader([join(directory, pack.name)], { limits, memory }, (written) => {
     for (const number of objects) {
-      if (written.numberOf(reader.oidOf(number)) === undefined) {
-        throw new SnapshotError('INTERNAL', 'an object was lost when a pack was written');
-      }
+      if (written.has(reader.oidOf(number))) continue;
+      throw new SnapshotError('INTERNAL', 'an object was lost when a pack was written');
     }
-  } finally {
-    written.close();
-  }
+  });
   return pack;
 }
 

@@ -1,6 +1,6 @@
 import { loadZstdEncoder } from '../archive/zstd.js';
 import { ObjectMemory } from '../pack/object-memory.js';
-import { withReader } from '../pack/with-reader.js';
+import { withReader } from '../pack/reader.js';
 import { serveTasks } from '../workers/serve.js';
 import {
   type CheckoutEvent,

@@ -6,8 +6,8 @@ import { writeFully } from '../fs/sync-io.js';
 import { reachableObjects } from '../history/reachable-objects.js';
 import { packPaths } from '../mirror/disk/layout.js';
 import { packsOf } from '../mirror/disk/revision.js';
+import { withReader } from '../pack/reader.js';
 import { WindowedFile } from '../pack/windowed-file.js';
-import { withReader } from '../pack/with-reader.js';
 import { writePack } from '../pack/write-pack.js';
 import type { ArtifactTask, WriteContext, WriteResult } from './write-context.js';
 

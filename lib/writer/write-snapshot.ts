@@ -16,8 +16,7 @@ import { reachesAll } from '../history/reaches-all.js';
 import { resolveTips } from '../history/tips.js';
 import { packPaths } from '../mirror/disk/layout.js';
 import { readRefs, tipsOf } from '../mirror/disk/refs-file.js';
-import type { ObjectReader } from '../pack/reader.js';
-import { withReader } from '../pack/with-reader.js';
+import { type ObjectReader, withReader } from '../pack/reader.js';
 import { writePack } from '../pack/write-pack.js';
 import { type ArchivedCheckout, type CheckoutTask, createCheckout } from './checkout.js';
 import { checkoutInThread } from './checkout-thread.js';
@@ -107,7 +106,7 @@ async function keepWhole(
   const { head, refs } = selected;
   const number = head.oid === undefined ? undefined : reader.numberOf(head.oid);
   if (head.oid === undefined || number === undefined) return whole;
-  if (reader.packs.packOf(number) < packs.length) return whole;
+  if (reader.packs.entryOf(number).packNumber < packs.length) return whole;
   const walk = { include: [head.oid], exclude: refs.oids(), signal: context.signal };
   const { objects } = reachableObjects(reader, walk);
   mkdirSync(scratch);

@@ -2,8 +2,15 @@ import { createHash } from 'node:crypto';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { isDamage, SnapshotError } from '../../errors.js';
 import { damagedFile, readFailure } from '../../fs/errors.js';
-import { PACK_HEADER_BYTES, PACK_TRAILER_BYTES, parsePackHeader } from '../../pack/format.js';
-import { FANOUT_AT, IDX_SIGNATURE, IDX_VERSION, OIDS_AT } from '../../pack/idx-format.js';
+import {
+  FANOUT_AT,
+  IDX_SIGNATURE,
+  IDX_VERSION,
+  OIDS_AT,
+  PACK_HEADER_BYTES,
+  PACK_TRAILER_BYTES,
+  parsePackHeader,
+} from '../../pack/format.js';
 import { packPaths, refsPath } from './layout.js';
 import { type MirrorRevision, packsOf, type RevisionOnDisk } from './revision.js';
 

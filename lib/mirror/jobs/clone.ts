@@ -1,6 +1,6 @@
 import { reachableObjects } from '../../history/reachable-objects.js';
 import type { IngestedPack } from '../../pack/ingest.js';
-import { withReader } from '../../pack/with-reader.js';
+import { withReader } from '../../pack/reader.js';
 import type { UpstreamTask } from '../../upstream/task.js';
 import {
   createMirrorDirectories,

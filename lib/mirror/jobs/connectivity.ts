@@ -1,6 +1,6 @@
 import { reachableObjects } from '../../history/reachable-objects.js';
 import type { IngestedPack } from '../../pack/ingest.js';
-import { withReader } from '../../pack/with-reader.js';
+import { withReader } from '../../pack/reader.js';
 import { packPaths } from '../disk/layout.js';
 import { readRefs, tipsOf } from '../disk/refs-file.js';
 import { type MirrorTask, packsOf } from '../disk/revision.js';

@@ -9,7 +9,7 @@ import { parsePackedRefs, RefList } from '../../git/ref-list.js';
 import type { Ref } from '../../git/refs.js';
 import { reachableObjects } from '../../history/reachable-objects.js';
 import { type IngestedPack, type IngestOptions, ingestPack } from '../../pack/ingest.js';
-import { withReader } from '../../pack/with-reader.js';
+import { withReader } from '../../pack/reader.js';
 import { packDirectory, packPaths } from '../disk/layout.js';
 import { isSmall } from './connectivity.js';
 import { chooseHaves } from './haves.js';

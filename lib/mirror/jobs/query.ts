@@ -1,5 +1,5 @@
 import { refNameOf } from '../../git/refs.js';
-import { withReader } from '../../pack/with-reader.js';
+import { withReader } from '../../pack/reader.js';
 import { packPaths } from '../disk/layout.js';
 import { readRefs } from '../disk/refs-file.js';
 import { type MirrorTask, packsOf } from '../disk/revision.js';

@@ -3,7 +3,7 @@ import { everyObject } from '../../pack/encode-pack.js';
 import type { IngestedPack } from '../../pack/ingest.js';
 import type { ObjectSet } from '../../pack/object-set.js';
 import type { ObjectReader } from '../../pack/reader.js';
-import { withReader } from '../../pack/with-reader.js';
+import { withReader } from '../../pack/reader.js';
 import { writePack } from '../../pack/write-pack.js';
 import { packPaths } from '../disk/layout.js';
 import { readRefs, tipsOf } from '../disk/refs-file.js';

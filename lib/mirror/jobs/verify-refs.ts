@@ -1,9 +1,8 @@
 import { SnapshotError } from '../../errors.js';
-import { parseCommit } from '../../git/commit.js';
+import { parseCommit, parseTagTarget } from '../../git/commit.js';
 import { ObjectType } from '../../git/object.js';
 import { RefList } from '../../git/ref-list.js';
 import type { Head, Ref } from '../../git/refs.js';
-import { parseTagTarget } from '../../git/tag.js';
 import { ObjectSet } from '../../pack/object-set.js';
 import { inPackOrder } from '../../pack/pack-order.js';
 import type { ObjectReader } from '../../pack/reader.js';

@@ -1,10 +1,10 @@
 /*
  * The bits of the input. Invariant: the lowest `count` bits of `bits` are input before `input`.
- * They are filled by 8 bytes at a time, so that up to 16 bytes beyond the end of the input are
- * read; what they say is never believed.
+ * `refill` reads 8 bytes at a time, up to 16 bytes beyond the end of the input; no result depends
+ * on these.
  */
 
-/** An error so near the end of the input may be one of bytes that are not there. */
+/** An error this near to the end of the input may come from bytes beyond it. */
 export const MARGIN: usize = 16;
 
 export let input: usize = 0;
@@ -19,14 +19,14 @@ export function begin(start: usize, end: usize): void {
   count = 0;
 }
 
-/** Goes on where a loop came to that had the bits in variables of its own. */
+/** Continues after a loop that had the bits in its own variables. */
 export function resume(at: usize, b: u64, n: u64): void {
   input = at;
   bits = b;
   count = n;
 }
 
-/** At least 56 bits are there after it. */
+/** Afterwards there are at least 56 bits. */
 export function refill(): void {
   bits |= load<u64>(input) << count;
   input += <usize>((63 - count) >> 3);
@@ -40,7 +40,7 @@ export function take(n: u64): u32 {
   return value;
 }
 
-/** Of the first bit that is not used yet, rounded down to a byte's. */
+/** The position of the first unused bit, rounded down to a byte. */
 export function position(): usize {
   return input - <usize>(count >> 3);
 }

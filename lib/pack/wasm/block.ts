@@ -3,17 +3,17 @@ import { END, EXCEPTION, LITERAL, longEntry } from './code';
 import { DISTANCE_CODE, DISTANCE_ENTRIES, LITERAL_CODE, LITERAL_ENTRIES, OUT } from './memory';
 
 /*
- * The loop in which inflating spends its time: after libdeflate's, the next symbol is looked up
- * before what the last one says is done, and the ends of input and output are looked at once in a
- * round. A round writes no more than 258 + 3 + 15 bytes. `refill` of `bits.ts` is written out, as
- * no function could change three variables of the loop.
+ * The inner loop of inflating. As in libdeflate, it looks up the next symbol before it handles the
+ * last one, and checks the ends of input and output once in a round. A round writes at most
+ * 258 + 3 + 15 bytes. `refill` of `bits.ts` is written out, as no function could change three
+ * variables of the loop.
  */
 
 /**
  * Inflates the symbols of a block (RFC 1951, 3.2.3).
  *
- * @returns where the result ends, or 0 for a symbol that is none, a distance to before the result,
- * or more than up to `limit`.
+ * @returns where the result ends, or 0 for an invalid symbol, a distance to before the result, or
+ * a result beyond `limit`.
  */
 export function inflateBlock(
   start: usize,
@@ -104,7 +104,7 @@ export function inflateBlock(
   return ended && to <= limit ? to : 0;
 }
 
-/** Repeats what lies `distance` bytes before. May write up to 15 bytes too far. */
+/** Repeats the bytes `distance` before. May write up to 15 bytes too far. */
 function copy(start: usize, distance: usize, end: usize): void {
   let to = start;
   let from = to - distance;

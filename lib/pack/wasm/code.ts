@@ -93,8 +93,8 @@ export function build(
 }
 
 /**
- * Fills a table for ever longer codes: for each further bit it is what it was, twice. Codes are
- * counted with their bits reversed, as they come in the input.
+ * Fills a table for longer and longer codes: each further bit doubles the table. Codes are counted
+ * with their bits reversed, as they come in the input.
  */
 function fillTable(table: usize, tableBits: u32, code: usize, entries: usize): void {
   let size: u32 = 1;
@@ -112,7 +112,7 @@ function fillTable(table: usize, tableBits: u32, code: usize, entries: usize): v
       reversed = nextReversed(reversed, size);
     }
   }
-  // What is no code, or begins a longer one.
+  // The rest are no codes, or begin longer ones.
   for (; reversed !== NONE; reversed = nextReversed(reversed, size)) {
     store<u32>(table + ((<usize>reversed) << 2), EXCEPTION);
   }
@@ -128,7 +128,7 @@ function double(table: usize, size: u32): void {
   for (let at = table; at < end; at += 16) v128.store(at + bytes, v128.load(at));
 }
 
-/** Of codes with `log2(size)` bits the one after that, or `NONE`. */
+/** The next code of `log2(size)` bits, or `NONE`. */
 function nextReversed(reversed: u32, size: u32): u32 {
   const zeros = reversed ^ (size - 1);
   if (zeros === 0) return NONE;
@@ -136,9 +136,7 @@ function nextReversed(reversed: u32, size: u32): u32 {
   return (reversed & (bit - 1)) | bit;
 }
 
-/**
- * The entry for the code at the start of `bits` that is longer than `tableBits`, or `EXCEPTION`.
- */
+/** The entry for the code at the start of `bits`, longer than `tableBits`; or `EXCEPTION`. */
 export function longEntry(code: usize, entries: usize, tableBits: u32, bits: u32): u32 {
   let rest = bits;
   let value: u32 = 0;
@@ -160,7 +158,7 @@ export function longEntry(code: usize, entries: usize, tableBits: u32, bits: u32
   return EXCEPTION;
 }
 
-/** Of the alphabets (RFC 1951, 3.2.5). */
+/** Sets up the entries of the alphabets (RFC 1951, 3.2.5). */
 function setUpEntries(): void {
   for (let i: u32 = 0; i < 256; i++)
     store<u32>(LITERAL_ENTRIES + ((<usize>i) << 2), LITERAL | (i << 16));
@@ -185,7 +183,7 @@ function setUpEntries(): void {
   for (let i: u32 = 0; i < 19; i++) store<u32>(PLAIN_ENTRIES + ((<usize>i) << 2), i << 16);
 }
 
-/** RFC 1951, 3.2.6 */
+/** Sets up the fixed codes (RFC 1951, 3.2.6). */
 function setUpFixedCodes(): void {
   for (let i: usize = 0; i < 288; i++) {
     store<u8>(LENGTHS + i, i < 144 ? 8 : i < 256 ? 9 : i < 280 ? 7 : 8);

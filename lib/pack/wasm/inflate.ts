@@ -117,7 +117,7 @@ function readCodes(): bool {
     store<u8>(LENGTHS + load<u8>(CODE_ORDER + i), <u8>take(3));
   }
   if (!readLengths(literals + distances)) return false;
-  // The end of the block
+  // The symbol that ends the block.
   if (load<u8>(LENGTHS + 256) === 0) return false;
   literalBits = build(LENGTHS, literals, LITERALS, LITERAL_BITS, LITERAL_CODE, LITERAL_ENTRIES);
   distanceBits = build(
@@ -135,7 +135,7 @@ function readCodes(): bool {
 function readLengths(total: u32): bool {
   const tableBits = build(LENGTHS, 19, CODE_LENGTHS, 7, DISTANCE_CODE, PLAIN_ENTRIES);
   const mask = ((<u32>1) << tableBits) - 1;
-  // No code, or an incomplete one: that has no all-ones.
+  // No code, or an incomplete one: all-ones is no code of it.
   if (tableBits === 0 || load<u32>(CODE_LENGTHS + ((<usize>mask) << 2)) & EXCEPTION) return false;
   for (let i: u32 = 0; i < total; ) {
     if (count < 16) refill();

@@ -1,6 +1,6 @@
 /* The layout of the memory, in bytes. */
 
-/** How many bits of the input look an entry up. Codes that are longer are not in the table. */
+/** How many bits of the input look up an entry. Longer codes are not in the table. */
 export const LITERAL_BITS: u32 = 10;
 export const DISTANCE_BITS: u32 = 8;
 
@@ -11,11 +11,11 @@ export const FIXED_LITERALS: usize = DISTANCES + 4 * 256;
 export const FIXED_DISTANCES: usize = FIXED_LITERALS + 4 * 512;
 export const CODE_LENGTHS: usize = FIXED_DISTANCES + 4 * 32;
 
-/** The codes that tables are built of: see `code.ts`. */
+/** The codes behind the tables: see `code.ts`. */
 export const LITERAL_CODE: usize = CODE_LENGTHS + 4 * 128;
 export const DISTANCE_CODE: usize = LITERAL_CODE + 96 + 2 * 288;
 
-/** By symbol, its entry but for the length of its code: 4 bytes each. */
+/** For each symbol, its entry without the length of its code: 4 bytes each. */
 export const LITERAL_ENTRIES: usize = DISTANCE_CODE + 96 + 2 * 32;
 export const DISTANCE_ENTRIES: usize = LITERAL_ENTRIES + 4 * 288;
 export const PLAIN_ENTRIES: usize = DISTANCE_ENTRIES + 4 * 32;
