@@ -18,41 +18,45 @@ import { buildSmall, push } from '../support/small-repositories.js';
  */
 
 const repository = ownRepository(buildSmall);
-const { directory } = repository;
 
 const MODES = ['stale-while-revalidate', 'strict'] as const;
 type Mode = (typeof MODES)[number];
 
+/** Two services for the tests of a mode, each of which has a repository of its own. */
 interface Replicas {
   readonly store: MemoryStore;
   /** Has the older mirror. */
   readonly behind: SnapshotService;
-  /** The same disk in another process. */
+  /** Ends that one. @returns one with its disk, as another process would start it. */
   restart(): Promise<SnapshotService>;
   readonly ahead: SnapshotService;
 }
 
 async function replicas(mode: Mode): Promise<Replicas> {
   const store = new MemoryStore({ maxBytes: 1e8 });
-  // Whoever closes a service must not close the store of the other one.
   const options: Partial<SnapshotOptions> = {
     store,
     freshness: { mode, maxAge: 0, checkInterval: 0 },
     limits: { failureMemory: 0 },
   };
-  const dataDir = await directory();
-  const behind = await repository.startService({ ...options, dataDir });
-  const ahead = await repository.startService(options);
+  const start = async (on: { readonly dataDir?: string } = {}) => {
+    const { router, dataDir } = await repository.startSharedApp({ ...options, ...on });
+    await router.service.started;
+    return { service: router.service, dataDir };
+  };
+  let behind = await start();
+  const { service: ahead } = await start();
   return {
     store,
-    behind,
-    ahead,
-    async restart() {
-      await behind.close({ running: 'wait' });
-      const service = await repository.startService({ ...options, dataDir });
-      await service.started;
-      return service;
+    get behind() {
+      return behind.service;
     },
+    async restart() {
+      await behind.service.close({ running: 'wait' });
+      behind = await start({ dataDir: behind.dataDir });
+      return behind.service;
+    },
+    ahead,
   };
 }
 
@@ -92,11 +96,17 @@ async function expectServedOn(
 }
 
 describe.each(MODES)('With the upstream down, in mode %s,', (mode) => {
+  let scene: Replicas;
+
+  beforeAll(async () => {
+    scene = await replicas(mode);
+  });
+
   test.each([
     ['that was started anew', true],
     ['that goes on', false],
   ])('a service %s serves what another one stored of later', async (_, isRestarted) => {
-    const { behind, ahead, restart, store } = await replicas(mode);
+    const { behind, ahead, restart, store } = scene;
     await read(behind, repository.snapshot);
     const pushed = await push(repository.bare);
     const { etag, commit } = await ahead.refresh(repository.id);
@@ -112,7 +122,7 @@ describe.each(MODES)('With the upstream down, in mode %s,', (mode) => {
     ['a branch', 'topic', {}],
     ['a branch to a depth', 'topic', { depth: 1 }],
   ])('%s that its mirror does not have is served, and not deleted', async (_, ref, depth) => {
-    const { behind, ahead, restart } = await replicas(mode);
+    const { behind, ahead, restart } = scene;
     await read(behind, repository.snapshot);
     await push(repository.bare, { branch: ref });
     const id = { ...repository.snapshot, ref, ...depth };
@@ -122,7 +132,7 @@ describe.each(MODES)('With the upstream down, in mode %s,', (mode) => {
   });
 
   test('a commit that its mirror does not have is served, and not deleted', async () => {
-    const { behind, ahead, restart } = await replicas(mode);
+    const { behind, ahead, restart } = scene;
     await read(behind, repository.snapshot);
     const id = { ...repository.snapshot, ref: await push(repository.bare) };
     const { etag, commit } = await read(ahead, id);
@@ -131,7 +141,7 @@ describe.each(MODES)('With the upstream down, in mode %s,', (mode) => {
   });
 
   test('two services on one store do not replace each other’s snapshots in turn', async () => {
-    const { behind, ahead, restart } = await replicas(mode);
+    const { behind, ahead, restart } = scene;
     await read(behind, repository.snapshot);
     await push(repository.bare);
     const { etag, commit } = await ahead.refresh(repository.id);
@@ -148,7 +158,7 @@ describe.each(MODES)('With the upstream down, in mode %s,', (mode) => {
   });
 
   test('a bundle that leads to later is served on', async () => {
-    const { behind, ahead, restart } = await replicas(mode);
+    const { behind, ahead, restart } = scene;
     const { commit: base = '' } = await read(behind, repository.snapshot);
     await push(repository.bare, { message: 'between' });
     await behind.refresh(repository.id);
@@ -166,7 +176,7 @@ describe.each(MODES)('With the upstream down, in mode %s,', (mode) => {
   });
 
   test('what is not stored is still made of the mirror', async () => {
-    const { behind } = await replicas(mode);
+    const { behind } = scene;
     const { commit } = await read(behind, repository.snapshot);
     down();
     const made = await read(behind, { ...repository.snapshot, depth: 1 });
@@ -174,7 +184,7 @@ describe.each(MODES)('With the upstream down, in mode %s,', (mode) => {
   });
 
   test('and up again, a service with an older mirror goes on from what the upstream has', async () => {
-    const { behind, ahead, restart } = await replicas(mode);
+    const { behind, ahead, restart } = scene;
     await read(behind, repository.snapshot);
     await push(repository.bare);
     const { etag } = await ahead.refresh(repository.id);
