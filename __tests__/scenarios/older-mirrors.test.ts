@@ -3,12 +3,12 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ArtifactId } from '../../lib/artifact/id.js';
 import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { MemoryStore, type SnapshotOptions, type SnapshotService } from '../../lib/index.js';
 import { counter, next, read, renewed } from '../support/fresh-repository.js';
+import { HOST } from '../support/host-app.js';
 import { ownRepository } from '../support/own-repository.js';
 import { buildSmall, push } from '../support/small-repositories.js';
 
@@ -62,19 +62,24 @@ async function replicas(mode: Mode): Promise<Replicas> {
 
 const down = () => repository.upstream.fault(repository.path, { kind: 'status', status: 503 });
 
+/** Another repository at the same upstream. */
+const OTHER = { host: HOST, path: 'org/other' };
+let otherBare: string;
+
+beforeAll(async () => {
+  otherBare = join(repository.root, `${OTHER.path}.git`);
+  await buildSmall(otherBare);
+});
+
 /** Resolves when what a service began in the background has had its turn: before another repository's. */
 async function untilRenewed(service: SnapshotService): Promise<void> {
-  const other = { ...repository.id, path: `${repository.path}-other` };
-  const bare = join(repository.root, `${other.path}.git`);
-  await rm(bare, { recursive: true, force: true });
-  await buildSmall(bare);
-  await read(service, defaultSnapshot(other));
-  await push(bare, { message: randomUUID() });
+  await service.refresh(OTHER);
+  await push(otherBare, { message: randomUUID() });
   const failed = next(service, 'refreshFailed', repository.id);
   await service.pushed(repository.url);
   await failed;
-  const isRenewed = renewed(service, defaultSnapshot(other));
-  await service.pushed(`${repository.upstream.url}/${other.path}`);
+  const isRenewed = renewed(service, defaultSnapshot(OTHER));
+  await service.pushed(`${repository.upstream.url}/${OTHER.path}`);
   await isRenewed;
 }
 
