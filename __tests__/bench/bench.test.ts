@@ -39,8 +39,9 @@ describe('The bench of a tiny history', () => {
 
   test('runs every case, and writes nothing but the report to standard output', async () => {
     const cases = CASE_NAMES.flatMap((name) => ['--case', name]);
+    const runs = ['--pairs', '1', '--no-warm-up'];
     const sizes = ['--objects', '300', '--sizes', '100,300', '--megabytes', '1'];
-    const { child, ended, stdout } = startBench('--json', '--pairs', '1', ...cases, ...sizes);
+    const { child, ended, stdout } = startBench('--json', ...runs, ...cases, ...sizes);
     const log = text(child.stderr);
     const [code] = await ended;
     if (code !== 0) throw new Error(await log);

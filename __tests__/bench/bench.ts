@@ -42,12 +42,12 @@ export interface Comparison {
 
 /** Measures all sides of a comparison. The caller has checked their results before. */
 export async function compare(bench: Bench, comparison: Comparison): Promise<Result> {
-  const { repository, variant, sides, reference, warmUp = true } = comparison;
-  const { pairs: rounds } = bench.settings;
+  const { repository, variant, sides, reference } = comparison;
+  const { pairs: rounds, warmUp } = bench.settings;
   const title = [comparison.case, repository.name, variant].filter(Boolean).join(', ');
   const samples = await alternate(new Map(Object.entries(sides)), {
     rounds,
-    warmUp,
+    warmUp: warmUp && comparison.warmUp !== false,
     signal: bench.signal,
     onRun(side, round, sample) {
       const numbers = Object.entries(sample).map(([name, value]) => `${name} ${value.toFixed(3)}`);

@@ -12,6 +12,8 @@ export interface Settings {
   readonly keep: string | undefined;
   /** Runs of each side that count. */
   readonly pairs: number;
+  /** Whether each side has a run first that does not count. */
+  readonly warmUp: boolean;
   /** Of `index`, each measured on its own. */
   readonly threads: readonly number[];
   /** Of the app; `undefined`: what an app has that sets nothing. */
@@ -35,6 +37,7 @@ export const HELP = `npm run bench -- [options]
   --seed N         of synthetic histories; default: 1
   --keep DIR       makes synthetic repositories in DIR, and leaves them there for the next time
   --pairs N        runs of each side; default: 5
+  --no-warm-up     counts the first run of each side, too
   --threads N      of index, and (the highest) of the app; repeatable; default: 1 and 2 for index,
                    for the app what the library's default is
   --megabytes N    that each run of hit transfers at least; default: 1000
@@ -59,6 +62,7 @@ export function parseCommandLine(args: readonly string[]): Settings | undefined 
     seed: positive('seed', values.seed),
     keep: values.keep,
     pairs: positive('pairs', values.pairs),
+    warmUp: !values['no-warm-up'],
     threads: threads ?? [1, 2],
     appThreads: threads && Math.max(...threads),
     megabytes: positive('megabytes', values.megabytes),
@@ -79,6 +83,7 @@ function parse(args: readonly string[]) {
         seed: { type: 'string', default: '1' },
         keep: { type: 'string' },
         pairs: { type: 'string', default: '5' },
+        'no-warm-up': { type: 'boolean', default: false },
         threads: { type: 'string', multiple: true },
         megabytes: { type: 'string', default: '1000' },
         sizes: { type: 'string', default: '10000,50000,200000,800000' },

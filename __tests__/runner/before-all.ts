@@ -28,6 +28,8 @@ export default async function beforeAll(): Promise<void> {
   process.env.TMPDIR = directory;
   // Node would keep the cache in that directory.
   process.env.NODE_DISABLE_COMPILE_CACHE = '1';
+  // Node 20 is supported: the SDK need not say in each process that it will not be for ever.
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
   process.env.TEST_REPOSITORIES = join(directory, 'repositories');
   await mkdir(process.env.TEST_REPOSITORIES);
   process.env.TEST_SPAWNER = socket;

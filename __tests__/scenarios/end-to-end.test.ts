@@ -29,7 +29,9 @@ let repository: FreshRepository;
 let app: HostApp;
 
 beforeAll(async () => {
-  repository = await freshRepository(shared, buildKitchenSink, 'org/kitchen-sink');
+  // Its large files are just large enough to be sent in pieces.
+  const buildSink = (bare: string) => buildKitchenSink(bare, { largeBytes: 9 << 20 });
+  repository = await freshRepository(shared, buildSink, 'org/kitchen-sink');
   await repository.add('org/small');
   await repository.add('org/gtk+');
   await repository.add('org/empty', buildEmpty);

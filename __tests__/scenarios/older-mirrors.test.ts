@@ -3,12 +3,12 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ArtifactId } from '../../lib/artifact/id.js';
 import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { MemoryStore, type SnapshotOptions, type SnapshotService } from '../../lib/index.js';
 import { counter, next, read, renewed } from '../support/fresh-repository.js';
+import { HOST } from '../support/host-app.js';
 import { ownRepository } from '../support/own-repository.js';
 import { buildSmall, push } from '../support/small-repositories.js';
 
@@ -18,59 +18,68 @@ import { buildSmall, push } from '../support/small-repositories.js';
  */
 
 const repository = ownRepository(buildSmall);
-const { directory } = repository;
 
 const MODES = ['stale-while-revalidate', 'strict'] as const;
 type Mode = (typeof MODES)[number];
 
+/** Two services for the tests of a mode, each of which has a repository of its own. */
 interface Replicas {
   readonly store: MemoryStore;
   /** Has the older mirror. */
   readonly behind: SnapshotService;
-  /** The same disk in another process. */
+  /** Ends that one. @returns one with its disk, as another process would start it. */
   restart(): Promise<SnapshotService>;
   readonly ahead: SnapshotService;
 }
 
 async function replicas(mode: Mode): Promise<Replicas> {
   const store = new MemoryStore({ maxBytes: 1e8 });
-  // Whoever closes a service must not close the store of the other one.
   const options: Partial<SnapshotOptions> = {
     store,
     freshness: { mode, maxAge: 0, checkInterval: 0 },
     limits: { failureMemory: 0 },
   };
-  const dataDir = await directory();
-  const behind = await repository.startService({ ...options, dataDir });
-  const ahead = await repository.startService(options);
+  const start = async (on: { readonly dataDir?: string } = {}) => {
+    const { router, dataDir } = await repository.startSharedApp({ ...options, ...on });
+    await router.service.started;
+    return { service: router.service, dataDir };
+  };
+  let behind = await start();
+  const { service: ahead } = await start();
   return {
     store,
-    behind,
-    ahead,
-    async restart() {
-      await behind.close({ running: 'wait' });
-      const service = await repository.startService({ ...options, dataDir });
-      await service.started;
-      return service;
+    get behind() {
+      return behind.service;
     },
+    async restart() {
+      await behind.service.close({ running: 'wait' });
+      behind = await start({ dataDir: behind.dataDir });
+      return behind.service;
+    },
+    ahead,
   };
 }
 
 const down = () => repository.upstream.fault(repository.path, { kind: 'status', status: 503 });
 
+/** Another repository at the same upstream. */
+const OTHER = { host: HOST, path: 'org/other' };
+let otherBare: string;
+
+beforeAll(async () => {
+  otherBare = join(repository.root, `${OTHER.path}.git`);
+  await buildSmall(otherBare);
+});
+
 /** Resolves when what a service began in the background has had its turn: before another repository's. */
 async function untilRenewed(service: SnapshotService): Promise<void> {
-  const other = { ...repository.id, path: `${repository.path}-other` };
-  const bare = join(repository.root, `${other.path}.git`);
-  await rm(bare, { recursive: true, force: true });
-  await buildSmall(bare);
-  await read(service, defaultSnapshot(other));
-  await push(bare, { message: randomUUID() });
+  await service.refresh(OTHER);
+  await push(otherBare, { message: randomUUID() });
   const failed = next(service, 'refreshFailed', repository.id);
   await service.pushed(repository.url);
   await failed;
-  const isRenewed = renewed(service, defaultSnapshot(other));
-  await service.pushed(`${repository.upstream.url}/${other.path}`);
+  const isRenewed = renewed(service, defaultSnapshot(OTHER));
+  await service.pushed(`${repository.upstream.url}/${OTHER.path}`);
   await isRenewed;
 }
 
@@ -92,11 +101,17 @@ async function expectServedOn(
 }
 
 describe.each(MODES)('With the upstream down, in mode %s,', (mode) => {
+  let scene: Replicas;
+
+  beforeAll(async () => {
+    scene = await replicas(mode);
+  });
+
   test.each([
     ['that was started anew', true],
     ['that goes on', false],
   ])('a service %s serves what another one stored of later', async (_, isRestarted) => {
-    const { behind, ahead, restart, store } = await replicas(mode);
+    const { behind, ahead, restart, store } = scene;
     await read(behind, repository.snapshot);
     const pushed = await push(repository.bare);
     const { etag, commit } = await ahead.refresh(repository.id);
@@ -112,7 +127,7 @@ describe.each(MODES)('With the upstream down, in mode %s,', (mode) => {
     ['a branch', 'topic', {}],
     ['a branch to a depth', 'topic', { depth: 1 }],
   ])('%s that its mirror does not have is served, and not deleted', async (_, ref, depth) => {
-    const { behind, ahead, restart } = await replicas(mode);
+    const { behind, ahead, restart } = scene;
     await read(behind, repository.snapshot);
     await push(repository.bare, { branch: ref });
     const id = { ...repository.snapshot, ref, ...depth };
@@ -122,7 +137,7 @@ describe.each(MODES)('With the upstream down, in mode %s,', (mode) => {
   });
 
   test('a commit that its mirror does not have is served, and not deleted', async () => {
-    const { behind, ahead, restart } = await replicas(mode);
+    const { behind, ahead, restart } = scene;
     await read(behind, repository.snapshot);
     const id = { ...repository.snapshot, ref: await push(repository.bare) };
     const { etag, commit } = await read(ahead, id);
@@ -131,7 +146,7 @@ describe.each(MODES)('With the upstream down, in mode %s,', (mode) => {
   });
 
   test('two services on one store do not replace each other’s snapshots in turn', async () => {
-    const { behind, ahead, restart } = await replicas(mode);
+    const { behind, ahead, restart } = scene;
     await read(behind, repository.snapshot);
     await push(repository.bare);
     const { etag, commit } = await ahead.refresh(repository.id);
@@ -148,7 +163,7 @@ describe.each(MODES)('With the upstream down, in mode %s,', (mode) => {
   });
 
   test('a bundle that leads to later is served on', async () => {
-    const { behind, ahead, restart } = await replicas(mode);
+    const { behind, ahead, restart } = scene;
     const { commit: base = '' } = await read(behind, repository.snapshot);
     await push(repository.bare, { message: 'between' });
     await behind.refresh(repository.id);
@@ -166,7 +181,7 @@ describe.each(MODES)('With the upstream down, in mode %s,', (mode) => {
   });
 
   test('what is not stored is still made of the mirror', async () => {
-    const { behind } = await replicas(mode);
+    const { behind } = scene;
     const { commit } = await read(behind, repository.snapshot);
     down();
     const made = await read(behind, { ...repository.snapshot, depth: 1 });
@@ -174,7 +189,7 @@ describe.each(MODES)('With the upstream down, in mode %s,', (mode) => {
   });
 
   test('and up again, a service with an older mirror goes on from what the upstream has', async () => {
-    const { behind, ahead, restart } = await replicas(mode);
+    const { behind, ahead, restart } = scene;
     await read(behind, repository.snapshot);
     await push(repository.bare);
     const { etag } = await ahead.refresh(repository.id);

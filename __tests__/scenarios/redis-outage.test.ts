@@ -47,8 +47,6 @@ beforeAll(async () => {
 
 beforeEach(async () => {
   repository = await freshRepository({ directory, defer });
-  // More than is sent at first.
-  await push(repository.bare, { files: { 'noise.bin': seededBytes('noise', 3 << 20) } });
   s3 = await FakeS3.start(defer);
   key = `snapshot/${repository.id.host}/${repository.path}`;
 });
@@ -125,6 +123,8 @@ describe.each(['stops', 'hangs'] as const)('While Redis %s for longer than a lea
   afterEach(comeBack);
 
   test('a stream that has begun goes on to its end, and its snapshot is stored', async () => {
+    // More than is sent at first.
+    await push(repository.bare, { files: { 'noise.bin': seededBytes('noise', 3 << 20) } });
     const upload = holdUpload();
     const replica = await start();
     const { body, source } = await replica.service.get(repository.snapshot);

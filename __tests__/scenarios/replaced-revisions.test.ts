@@ -3,38 +3,41 @@ import { FileSystemStore, MemoryStore, type SnapshotStore, TieredStore } from '.
 import { S3Store } from '../../lib/stores/s3/index.js';
 import { setDate } from '../support/fake-date.js';
 import { FakeS3 } from '../support/fake-s3.js';
-import { type FreshRepository, freshRepository, read } from '../support/fresh-repository.js';
+import { read } from '../support/fresh-repository.js';
 import type { HostApp, HostAppOptions } from '../support/host-app.js';
-import { push } from '../support/small-repositories.js';
-import { cleanup } from '../support/temporary-directory.js';
+import { ownRepository } from '../support/own-repository.js';
+import { buildSmall, push } from '../support/small-repositories.js';
+import { type Cleanup, cleanup } from '../support/temporary-directory.js';
 
-const { directory, defer } = cleanup(afterEach);
+const repository = ownRepository(buildSmall);
+const { directory, defer } = repository;
 
 const MINUTE = 60_000;
+const FRESHNESS = { maxAge: 60 * MINUTE, checkInterval: 0 } as const;
+const STRICT = { mode: 'strict', maxAge: 0 } as const;
 /** Bytes of a part that a client asks for at a time. */
 const PART = 500;
 
-const STORES: Record<string, (path: string) => Promise<SnapshotStore | undefined>> = {
+const STORES: Record<string, (resources: Cleanup) => Promise<SnapshotStore | undefined>> = {
   'the default store': async () => undefined,
-  'a FileSystemStore without a budget': async (path) => new FileSystemStore({ directory: path }),
+  'a FileSystemStore without a budget': inFiles,
   'a MemoryStore': async () => new MemoryStore({ maxBytes: 1e8 }),
-  'an S3Store': async () => await inBucket(),
-  'a TieredStore': async (path) =>
-    new TieredStore({ near: new FileSystemStore({ directory: path }), far: await inBucket() }),
+  'an S3Store': inBucket,
+  'a TieredStore': async (resources) =>
+    new TieredStore({ near: await inFiles(resources), far: await inBucket(resources) }),
 };
 
-async function inBucket(): Promise<S3Store> {
-  return new S3Store({ bucket: 'bucket', config: (await FakeS3.start(defer)).config });
+async function inFiles(resources: Cleanup): Promise<FileSystemStore> {
+  return new FileSystemStore({ directory: await resources.directory() });
 }
 
-let repository: FreshRepository;
+async function inBucket(resources: Cleanup): Promise<S3Store> {
+  return new S3Store({ bucket: 'bucket', config: (await FakeS3.start(resources.defer)).config });
+}
 
-beforeEach(async () => {
-  repository = await freshRepository({ directory, defer });
-});
-
-const start = (options: Partial<HostAppOptions> = {}) =>
-  repository.startApp({ freshness: { maxAge: 60 * MINUTE, checkInterval: 0 }, ...options });
+/** Starts an app of the test's own. */
+const start = (options: Partial<HostAppOptions>) =>
+  repository.startApp({ freshness: FRESHNESS, ...options });
 
 /** A snapshot of which a client has the beginning. */
 async function begun(app: HostApp) {
@@ -57,8 +60,17 @@ async function pushed({ router }: HostApp): Promise<string> {
 }
 
 describe.each(Object.entries(STORES))('With %s, a client', (_name, make) => {
+  const resources = cleanup(afterAll);
+  let app: HostApp;
+
+  beforeAll(async () => {
+    const store = await make(resources);
+    app = await repository.startSharedApp({ freshness: FRESHNESS, ...(store && { store }) });
+    // Before its store is.
+    resources.defer(() => app.close());
+  });
+
   test('that reads a snapshot in parts gets all of them, whatever is pushed meanwhile', async () => {
-    const app = await start({ store: await make(await directory()) });
     const { bytes, etag, part } = await begun(app);
     const tags = [etag, await pushed(app), await pushed(app)];
     expect(new Set(tags).size).toBe(3);
@@ -75,7 +87,6 @@ describe.each(Object.entries(STORES))('With %s, a client', (_name, make) => {
   });
 
   test('gets nothing of a repository that was evicted, whatever it names', async () => {
-    const app = await start({ store: await make(await directory()) });
     const { part } = await begun(app);
     await pushed(app);
     await app.router.service.evict(repository.id);
@@ -86,7 +97,7 @@ describe.each(Object.entries(STORES))('With %s, a client', (_name, make) => {
 });
 
 test('HEAD and a whole GET describe the revision that If-Match names, replaced or not', async () => {
-  const app = await start();
+  const app = await repository.sharedApp({ freshness: FRESHNESS });
   const { url, bytes, etag } = await begun(app);
   await pushed(app);
   const headers = { 'if-match': etag };
@@ -118,10 +129,7 @@ test('Another process that shares the directory serves what was replaced', async
   const path = await directory();
   const [one, two] = [
     await start({ store: new FileSystemStore({ directory: path }) }),
-    await start({
-      store: new FileSystemStore({ directory: path }),
-      dataDir: await directory(),
-    }),
+    await start({ store: new FileSystemStore({ directory: path }) }),
   ];
   const { bytes, etag } = await begun(one);
   await pushed(one);
@@ -150,7 +158,7 @@ test('A store that can not tell what was replaced goes on serving what is stored
 
 describe('With mode strict, ranges', () => {
   test('of the stored revision ask the upstream nothing, and others do', async () => {
-    const app = await start({ freshness: { mode: 'strict', maxAge: 0 } });
+    const app = await repository.sharedApp({ freshness: STRICT });
     const { etag, part } = await begun(app);
     const asked = repository.upstream.infoRefs(repository.path);
     const parts = await Promise.all([1, 2, 3].map((index) => part(index * PART)));
@@ -162,7 +170,7 @@ describe('With mode strict, ranges', () => {
   });
 
   test('of a replaced revision ask the upstream nothing', async () => {
-    const app = await start({ freshness: { mode: 'strict', maxAge: 0 } });
+    const app = await repository.sharedApp({ freshness: STRICT });
     const { part } = await begun(app);
     await pushed(app);
     const asked = repository.upstream.infoRefs(repository.path);

@@ -16,6 +16,7 @@ import type { SnapshotStore } from '../../lib/stores/store.js';
 import { fakeDate, setDate } from '../support/fake-date.js';
 import type { Fault } from '../support/faults.js';
 import { counter, next, read } from '../support/fresh-repository.js';
+import type { HostApp, HostAppOptions } from '../support/host-app.js';
 import { ownRepository } from '../support/own-repository.js';
 import { buildSmall } from '../support/small-repositories.js';
 import { WatchedLocks } from '../support/watched-locks.js';
@@ -25,7 +26,7 @@ import { WatchedLocks } from '../support/watched-locks.js';
  */
 
 const repository = ownRepository(buildSmall);
-const { directory, defer } = repository;
+const { defer } = repository;
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;
 
@@ -40,35 +41,58 @@ function stopTimers() {
 }
 
 const MODES = ['stale-while-revalidate', 'strict'] as const;
+type Mode = (typeof MODES)[number];
 
 interface Scene {
+  readonly app: HostApp;
   readonly service: SnapshotService;
   readonly store: SnapshotStore;
   readonly dataDir: string;
   hasMirror(): boolean;
 }
 
-async function start(
-  freshness: SnapshotOptions['freshness'] = {},
-  earlier: {
-    readonly store?: SnapshotStore;
-    readonly dataDir?: string;
-    readonly locks?: LockRegistry;
-  } = {},
+interface Earlier {
+  readonly store?: SnapshotStore;
+  readonly dataDir?: string;
+  readonly locks?: LockRegistry;
+}
+
+/** Starts a service of the test's own. */
+function start(freshness: SnapshotOptions['freshness'] = {}, earlier: Earlier = {}) {
+  return startBy(repository.startApp, freshness, earlier);
+}
+
+async function startBy(
+  startApp: (options: Partial<HostAppOptions>) => Promise<HostApp>,
+  freshness: SnapshotOptions['freshness'],
+  { store = new MemoryStore({ maxBytes: 1e8 }), dataDir, locks }: Earlier,
 ): Promise<Scene> {
-  const {
-    store = new MemoryStore({ maxBytes: 1e8 }),
-    dataDir = await directory(),
-    locks,
-  } = earlier;
-  const service = await repository.startService({
+  const app = await startApp({
     store,
-    dataDir,
-    ...(locks && { locks }),
+    ...(dataDir !== undefined && { dataDir }),
+    ...(locks !== undefined && { locks }),
     freshness: { maxAge: 0, checkInterval: 0, ...freshness },
     limits: { failureMemory: 0 },
   });
-  return { service, store, dataDir, hasMirror: () => existsSync(repository.mirrorIn(dataDir)) };
+  const hasMirror = () => existsSync(repository.mirrorIn(app.dataDir));
+  return { app, service: app.router.service, store, dataDir: app.dataDir, hasMirror };
+}
+
+const sharedScenes = new Map<string, Promise<Scene>>();
+
+/** A service that tests share, and that goes on after them. The second one shares the first one's store. */
+function shared(
+  mode: Mode = 'stale-while-revalidate',
+  which: 'first' | 'second' = 'first',
+): Promise<Scene> {
+  const key = `${mode} ${which}`;
+  const begin = async () => {
+    const earlier = which === 'first' ? {} : { store: (await shared(mode)).store };
+    return await startBy(repository.startSharedApp, { mode }, earlier);
+  };
+  const scene = sharedScenes.get(key) ?? begin();
+  sharedScenes.set(key, scene);
+  return scene;
 }
 
 /** Keys of what is stored of the test's repository. */
@@ -105,14 +129,12 @@ const expectServed = async (service: SnapshotService) =>
   expect(await read(service, repository.snapshot)).toMatchObject({ source: 'store' });
 
 describe.each(MODES)('In mode %s, a repository', (mode) => {
-  const freshness = { mode };
-
   test.each([
     [401, 'UPSTREAM_NOT_FOUND'],
     [403, 'UPSTREAM_DENIED'],
     [404, 'UPSTREAM_NOT_FOUND'],
   ] as const)('that is answered %i for an hour is not served and deleted', async (code, text) => {
-    const { service, store, hasMirror } = await start(freshness);
+    const { service, store, hasMirror } = await shared(mode);
     for (const id of [repository.snapshot, { ...repository.snapshot, depth: 1 }])
       await read(service, id);
     answer(status(code));
@@ -138,7 +160,7 @@ describe.each(MODES)('In mode %s, a repository', (mode) => {
     ['hangs up', { kind: 'die', after: 10, on: 'info-refs' }],
     ['is no git', { kind: 'not-git' }],
   ])('whose upstream %s for a week is served on', async (_, fault) => {
-    const { service, hasMirror } = await start(freshness);
+    const { service, hasMirror } = await shared(mode);
     await read(service, repository.snapshot);
     answer(fault);
     for (let day = 0; day < 7; day++) {
@@ -155,7 +177,7 @@ describe.each(MODES)('In mode %s, a repository', (mode) => {
   ])(
     'whose refusals are interrupted by %s is served until they last an hour',
     async (_, between) => {
-      const { service } = await start(freshness);
+      const { service } = await shared(mode);
       await read(service, repository.snapshot);
       for (let i = 0; i < 3; i++) {
         answer(status(404));
@@ -177,7 +199,7 @@ describe.each(MODES)('In mode %s, a repository', (mode) => {
   );
 
   test('that is back is served again, and a single refusal later changes nothing', async () => {
-    const { service, store } = await start(freshness);
+    const { service, store } = await shared(mode);
     await read(service, repository.snapshot);
     answer(status(404));
     await expectFailure(service);
@@ -196,7 +218,7 @@ describe.each(MODES)('In mode %s, a repository', (mode) => {
     answer(status(404));
     await expectFailure(service);
     await expectServed(service);
-    const other = await start(freshness, { store });
+    const other = await start({ mode }, { store });
     await expectServed(other.service);
   });
 });
@@ -214,7 +236,7 @@ test('Nobody has to ask for it: the upstream is asked again when the time is ove
 });
 
 test.each([-2 * HOUR, 2 * HOUR])('A clock that is set by %i ms ends nothing', async (by) => {
-  const { service } = await start();
+  const { service } = await shared();
   await read(service, repository.snapshot);
   answer(status(404));
   await expectFailure(service);
@@ -270,8 +292,8 @@ test('What a service did not see for longer than that does not count', async () 
 });
 
 test('It is deleted everywhere, also if each of several services saw a part of the time', async () => {
-  const store = new MemoryStore({ maxBytes: 1e8 });
-  const [one, two] = [await start({}, { store }), await start({}, { store })];
+  const [one, two] = [await shared(), await shared('stale-while-revalidate', 'second')];
+  const { store } = one;
   await read(one.service, repository.snapshot);
   await read(two.service, { ...repository.snapshot, depth: 1 });
   answer(status(404));
@@ -412,9 +434,9 @@ describe('The time of refusals', () => {
   }
 
   test('starts anew for all services when one of them has success', async () => {
-    const store = new MemoryStore({ maxBytes: 1e8 });
-    const scenes = [await start({}, { store }), await start({}, { store })] as const;
+    const scenes = [await shared(), await shared('stale-while-revalidate', 'second')] as const;
     const [one, two] = scenes;
+    const { store } = one;
     for (const { service } of scenes) {
       await read(service, repository.snapshot);
       await service.refresh(repository.id);
@@ -455,8 +477,7 @@ describe('The time of refusals', () => {
   });
 
   test('is over for all services, whatever fails after that', async () => {
-    const store = new MemoryStore({ maxBytes: 1e8 });
-    const [one, two] = [await start({}, { store }), await start({}, { store })];
+    const [one, two] = [await shared(), await shared('stale-while-revalidate', 'second')];
     await read(one.service, repository.snapshot);
     await read(two.service, { ...repository.snapshot, depth: 1 });
     await refuseAfter(0, one);
@@ -473,7 +494,7 @@ describe('The time of refusals', () => {
   });
 
   test('ends when the repository is evicted', async () => {
-    const scene = await start();
+    const scene = await shared();
     await read(scene.service, repository.snapshot);
     await refuseAfter(0, scene);
     await scene.service.evict(repository.id);
@@ -502,8 +523,7 @@ describe('The time of refusals', () => {
 });
 
 test.each(MODES)('In mode %s, HEAD of it asks nothing, whatever its conditions', async (mode) => {
-  const app = await repository.startApp({ freshness: { mode, maxAge: 0, checkInterval: 0 } });
-  const { service } = app.router;
+  const { app, service } = await shared(mode);
   const { etag } = await read(service, repository.snapshot);
   answer(status(404));
   await expectFailure(service);

@@ -13,7 +13,7 @@ import { expectSameCheckout } from '../support/compare.js';
 import { fakeDate } from '../support/fake-date.js';
 import { statusReadsNothing } from '../support/first-status.js';
 import { fsck } from '../support/fsck.js';
-import { HOST, type HostApp, type HostAppOptions } from '../support/host-app.js';
+import { HOST, type HostApp } from '../support/host-app.js';
 import { ownRepository } from '../support/own-repository.js';
 import { git } from '../support/run.js';
 import { push } from '../support/small-repositories.js';
@@ -131,28 +131,30 @@ describe('A commit that a branch or tag leads to', () => {
 });
 
 describe('With `onlyReachableCommits`', () => {
-  const startStrictApp = (options: Partial<HostAppOptions> = {}) =>
-    startApp({
-      freshness: SELDOM,
-      ...options,
-      hosts: {
-        [HOST]: {
-          baseUrl: repository.upstream.url,
-          allowPrivateAddresses: true,
-          onlyReachableCommits: true,
-        },
+  /** The options of its app. */
+  const strict = () => ({
+    freshness: SELDOM,
+    hosts: {
+      [HOST]: {
+        baseUrl: repository.upstream.url,
+        allowPrivateAddresses: true,
+        onlyReachableCommits: true,
       },
-    });
+    },
+  });
+  let app: HostApp;
+
+  beforeAll(async () => {
+    app = await repository.startSharedApp(strict());
+  });
 
   test.each(['main~1', 'topic/long'])('a commit of a branch is had by its id: %s', async (name) => {
-    const app = await startStrictApp();
     expect(await get(app, `?ref=${await commitOf(name)}`)).toEqual({ status: 200 });
     expect(await get(app, `?ref=${await commitOf(name)}&depth=1`)).toEqual({ status: 200 });
   });
 
   test('a commit of a pull request is neither fetched nor said to be there', async () => {
     await allow();
-    const app = await startStrictApp();
     const commit = await commitOf('refs/pull/1/head');
     expect(await get(app, `?ref=${commit}`)).toEqual(NOT_FOUND);
     const { service } = app.router;
@@ -163,7 +165,6 @@ describe('With `onlyReachableCommits`', () => {
   });
 
   test('a commit that was pushed away is had no more, though the mirror has it', async () => {
-    const app = await startStrictApp();
     expect(await get(app, '')).toEqual({ status: 200 });
     const lost = await forcePush();
     await app.router.service.refresh(repository.id);
@@ -184,17 +185,17 @@ describe('With `onlyReachableCommits`', () => {
       const { dataDir } = before;
       await before.close();
 
-      const app = await startStrictApp({ dataDir });
-      const { service } = app.router;
+      const after = await startApp({ ...strict(), dataDir });
+      const { service } = after.router;
       const id = { ...repository.snapshot, ref: commit, depth: depth === '' ? undefined : 1 };
       expect(await service.stat(id)).toBeUndefined();
       expect(await service.open(id)).toBeUndefined();
       const heal = repository.upstream.fault(repository.path, { kind: 'status', status: 503 });
-      expect(await get(app, other)).toEqual(NOT_FOUND);
+      expect(await get(after, other)).toEqual(NOT_FOUND);
       heal();
-      expect(await get(app, other)).toEqual(NOT_FOUND);
-      expect(await get(app, reachable)).toEqual({ status: 200 });
-      expect(await get(app, reachable)).toEqual({ status: 200 });
+      expect(await get(after, other)).toEqual(NOT_FOUND);
+      expect(await get(after, reachable)).toEqual({ status: 200 });
+      expect(await get(after, reachable)).toEqual({ status: 200 });
       expect(await service.stat({ ...id, ref: await commitOf('main~1') })).toBeDefined();
     },
   );
