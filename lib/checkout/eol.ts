@@ -1,9 +1,10 @@
-import { checkConvertedSize } from './conversion-limit.js';
+import { type Range, replaceRanges } from './replace-ranges.js';
 
 const LF = 0x0a;
 const CR = 0x0d;
 const SUBSTITUTE = 0x1a;
 const DELETE = 0x7f;
+const CR_BYTES = Buffer.of(CR);
 
 /** Control characters that occur in text: backspace, tab, form feed and escape. */
 const TEXT_CONTROLS = new Set([0x08, 0x09, 0x0c, 0x1b]);
@@ -16,26 +17,12 @@ const TEXT_CONTROLS = new Set([0x08, 0x09, 0x0c, 0x1b]);
  * @throws SnapshotError `LIMIT_EXCEEDED`
  */
 export function toCrlf(blob: Buffer, maxBytes: number): Buffer {
-  let bare = 0;
-  for (const _ of bareLineFeeds(blob)) bare++;
-  if (bare === 0) return blob;
-  checkConvertedSize(blob.length + bare, maxBytes);
-  const output = Buffer.allocUnsafe(blob.length + bare);
-  let length = 0;
-  let copied = 0;
-  for (const at of bareLineFeeds(blob)) {
-    length += blob.copy(output, length, copied, at);
-    output[length++] = CR;
-    copied = at;
-  }
-  blob.copy(output, length, copied);
-  return output;
+  return replaceRanges(blob, beforeBareLineFeeds, CR_BYTES, maxBytes);
 }
 
-/** Where the line feeds without a CR are. */
-function* bareLineFeeds(blob: Buffer): Generator<number> {
+function* beforeBareLineFeeds(blob: Buffer): Generator<Range> {
   for (let at = blob.indexOf(LF); at >= 0; at = blob.indexOf(LF, at + 1)) {
-    if (blob[at - 1] !== CR) yield at;
+    if (blob[at - 1] !== CR) yield { start: at, end: at };
   }
 }
 
