@@ -1,4 +1,4 @@
-import { type Range, replaceRanges } from './replace-ranges.js';
+import type { Range } from './replace-ranges.js';
 
 /*
  * The attribute `ident`: `$Id$` and `$Id: anything $` become `$Id: {blob id} $`. A keyword with
@@ -18,24 +18,6 @@ const COLON = 0x3a;
 const LETTER_I = 0x49;
 const LETTER_D = 0x64;
 const KEYWORD_START = Buffer.from('$Id: ');
-
-/**
- * Expands the keywords in a blob.
- *
- * @param oid of the blob, 40 hex digits.
- * @param find `keywordsInMemory` or `keywordsInStream`.
- * @param maxBytes of the result.
- * @returns the same buffer when it has none.
- * @throws SnapshotError `LIMIT_EXCEEDED`
- */
-export function expandIdent(
-  blob: Buffer,
-  oid: string,
-  find: (blob: Buffer) => Iterable<Range>,
-  maxBytes: number,
-): Buffer {
-  return replaceRanges(blob, find, Buffer.from(`$Id: ${oid} $`, 'latin1'), maxBytes);
-}
 
 /** The keywords that git finds in a blob that it holds in memory. */
 export function* keywordsInMemory(blob: Buffer): Generator<Range> {
