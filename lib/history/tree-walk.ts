@@ -29,6 +29,8 @@ export class TreeWalk {
   readonly #pending = new NumberList();
   /** Bytes of trees to compare with that may still be read. */
   #comparable = COMPARED_BYTES;
+  /** The tree that was added last, so that one of the sets has it. */
+  #latest = NO_TREE;
   #tree: Buffer = EMPTY;
   #other: Buffer = EMPTY;
 
@@ -40,13 +42,15 @@ export class TreeWalk {
   }
 
   /**
-   * @param other a tree to compare it with, used only if one of the sets has it already.
+   * @param similar a tree to compare it with, if one of the sets has it. Else it is compared with
+   * the tree that was added before.
    * @throws SnapshotError `UPSTREAM_INVALID` when a tree is malformed, or an object in it is
    * missing.
    */
-  add(tree: number, other: number): void {
+  add(tree: number, similar = NO_TREE): void {
     const pending = this.#pending;
-    this.#addTree(tree, this.has(other) ? other : NO_TREE);
+    this.#addTree(tree, this.#has(similar) ? similar : this.#latest);
+    this.#latest = tree;
     for (;;) {
       const next = pending.pop();
       const tree = pending.pop();
@@ -60,7 +64,7 @@ export class TreeWalk {
   }
 
   /** Whether one of the sets has a tree, and so all objects in it. */
-  has(tree: number): boolean {
+  #has(tree: number): boolean {
     return this.#objects.has(tree) || this.#excluded?.has(tree) === true;
   }
 
