@@ -18,7 +18,7 @@ export interface TarEntry {
   readonly mtime: Date;
   /** Bytes of the content, which is next in the reader; 0 for anything but files. */
   readonly size: number;
-  /** Where a symlink points: 1 to `MAX_PATH_BYTES` bytes, none of them NUL, as latin1. Else `''`. */
+  /** Where a symlink points: 1 to `MAX_PATH_BYTES` bytes without NUL, as latin1. Else `''`. */
   readonly target: string;
 }
 

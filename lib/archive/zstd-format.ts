@@ -121,21 +121,11 @@ export function encodeOpenFrameHeader(): Buffer {
   return header;
 }
 
-/** A raw block: its header and `content`, of at most `MAX_BLOCK_BYTES`. */
-export function encodeRawBlock(content: Buffer, { last }: Pick<BlockHeader, 'last'>): Buffer {
-  const block = Buffer.allocUnsafe(BLOCK_HEADER_BYTES + content.length);
-  writeRawBlockHeader(block, 0, { size: content.length, last });
-  content.copy(block, BLOCK_HEADER_BYTES);
-  return block;
-}
-
-/** Writes the header of a raw block to `out`, from `at` on. */
-export function writeRawBlockHeader(
-  out: Buffer,
-  at: number,
-  { size, last }: Omit<BlockHeader, 'type'>,
-): void {
-  out.writeUIntLE((size << 3) | Number(last), at, BLOCK_HEADER_BYTES);
+/** The header of a raw block, of at most `MAX_BLOCK_BYTES`. */
+export function encodeRawBlockHeader({ size, last }: Omit<BlockHeader, 'type'>): Buffer {
+  const header = Buffer.alloc(BLOCK_HEADER_BYTES);
+  header.writeUIntLE((size << 3) | Number(last), 0, BLOCK_HEADER_BYTES);
+  return header;
 }
 
 /** The Content_Checksum at the end of a frame. */

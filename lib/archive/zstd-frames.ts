@@ -4,7 +4,7 @@ import { DIGEST_FRAME_MAGIC } from './digest-frame.js';
 import {
   BLOCK_HEADER_BYTES,
   encodeOpenFrameHeader,
-  encodeRawBlock,
+  encodeRawBlockHeader,
   FRAME_MAGIC,
   FRAME_PREFIX_BYTES,
   type FrameHeader,
@@ -83,11 +83,11 @@ export async function* readContent(
     if (block.last) return;
   }
   const repeated = lastBytes(history, windowBytes);
-  const start =
-    repeated.length === 0
-      ? [withoutChecksum(header)]
-      : [encodeOpenFrameHeader(), encodeRawBlock(repeated, { last: false })];
   let known = repeated.length;
+  const start =
+    known === 0
+      ? [withoutChecksum(header)]
+      : [encodeOpenFrameHeader(), encodeRawBlockHeader({ size: known, last: false }), repeated];
   for await (const bytes of decode(readParts(reader, start, format))) {
     if (known < bytes.length) yield bytes.subarray(known);
     known = Math.max(0, known - bytes.length);
