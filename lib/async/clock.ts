@@ -11,8 +11,8 @@ export function thisMoment(): Moment {
 }
 
 /**
- * A past moment of which only the date is known. A date in the future means that the clock was set back: the
- * moment is long ago.
+ * A past moment of which only the date is known. A date in the future means that the clock was set
+ * back: the moment is long ago.
  */
 export function momentOf(date: number, now = thisMoment()): Moment {
   const age = now.date - date;

@@ -1,8 +1,8 @@
 import type { EventEmitter } from 'node:events';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { BackOff } from '../async/back-off.js';
 import type { FailureCache } from '../async/failure-cache.js';
+import { BackOff } from '../async/retry.js';
 import { SingleFlight } from '../async/single-flight.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events/events.js';
