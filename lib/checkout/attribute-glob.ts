@@ -89,7 +89,9 @@ export class Glob {
   }
 
   /**
-   * Whether the text from `start` on matches, to its end. @throws SnapshotError `LIMIT_EXCEEDED`
+   * Whether the text from `start` on matches, to its end.
+   *
+   * @throws SnapshotError `LIMIT_EXCEEDED`
    */
   matches(text: string, start: number, steps: AttributeSteps): boolean {
     const tokens = this.#tokens;

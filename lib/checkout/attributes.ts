@@ -27,7 +27,7 @@ const MAX_BYTES = 4 * 1024 * 1024;
 const STEPS_PER_BYTE = 20;
 const STEPS_PER_ASSIGNMENT = 10;
 
-/** The rules of one attributes file, and what they add to. */
+/** The rules of one attributes file, and those of the files above. */
 interface Scope {
   readonly parent: AttributeRules | undefined;
   /** The depth of the directory: 0 for the top. */

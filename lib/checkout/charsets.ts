@@ -100,11 +100,7 @@ const EAST_ASIAN: Readonly<Record<string, Charset>> = {
 
 /** git adds the names with `-BOM`. glibc writes a mark for names without a byte order. */
 const UNICODE: Readonly<Record<string, Charset>> = {
-  'UTF-16 UTF16 UTF-16LE-BOM UTF16LE-BOM': {
-    codec: 'utf16le',
-    unitBytes: 2,
-    byteOrderMark: true,
-  },
+  'UTF-16 UTF16 UTF-16LE-BOM UTF16LE-BOM': { codec: 'utf16le', unitBytes: 2, byteOrderMark: true },
   'UTF-16BE-BOM UTF16BE-BOM': { codec: 'utf16be', unitBytes: 2, byteOrderMark: true },
   'UTF-16LE UTF16LE': { codec: 'utf16le', unitBytes: 2 },
   'UTF-16BE UTF16BE': { codec: 'utf16be', unitBytes: 2 },

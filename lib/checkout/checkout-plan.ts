@@ -33,12 +33,7 @@ export function planCheckout(reader: ObjectReader, root: string, limits: Limits)
   const { files } = planner.plan('', root);
   const { trees, blobs } = planner;
   const plan = { root, trees, blobs, converted: new ObjectSet(files) };
-  if (planner.hasAttributes) findConverted(reader, plan, limits);
-  return plan;
-}
-
-/** Looks up the attributes of each file. */
-function findConverted(reader: ObjectReader, plan: CheckoutPlan, limits: Limits): void {
+  if (!planner.hasAttributes) return plan;
   const builtIn = AttributeRules.builtIn(new AttributeSteps(limits.maxAttributeSteps));
   let position = 0;
   for (const { kind, path, directory } of walkCheckout(reader, plan, builtIn)) {
@@ -48,6 +43,7 @@ function findConverted(reader: ObjectReader, plan: CheckoutPlan, limits: Limits)
     }
     position++;
   }
+  return plan;
 }
 
 /** @throws SnapshotError `LIMIT_EXCEEDED` */

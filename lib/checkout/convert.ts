@@ -2,7 +2,7 @@ import { SnapshotError } from '../errors.js';
 import type { AttributeValue } from './attribute-file.js';
 import type { Attributes } from './attributes.js';
 import { encodeFromUtf8 } from './encoding.js';
-import { isConvertibleText, toCrlf } from './eol.js';
+import { bareLineFeeds, isConvertibleText } from './eol.js';
 import { keywordsInMemory, keywordsInStream } from './ident.js';
 import { replaceRanges } from './replace-ranges.js';
 
@@ -42,7 +42,7 @@ export function convertToWorkingTree(
     file = replaceRanges(file, find, Buffer.from(`$Id: ${oid} $`), maxBytes);
   }
   if (endsWithCrlf(attributes) && (!isAuto || isConvertibleText(file))) {
-    file = toCrlf(file, maxBytes);
+    file = replaceRanges(file, bareLineFeeds, Buffer.from('\r'), maxBytes);
   }
   return encoding === undefined ? file : encodeFromUtf8(file, encoding, maxBytes);
 }
@@ -51,9 +51,7 @@ function endsWithCrlf(attributes: Attributes): boolean {
   return attributes.get('eol') === 'crlf' && textOf(attributes) !== false;
 }
 
-/**
- * `undefined` without `text` and `crlf`, its name before git 1.7.2; `eol` then implies text.
- */
+/** `undefined` without `text` or its old name `crlf` (git < 1.7.2); `eol` then implies text. */
 function textOf(attributes: Attributes): true | false | 'auto' | undefined {
   return textValue(attributes.get('text')) ?? textValue(attributes.get('crlf'));
 }

@@ -1,33 +1,22 @@
-import { type Range, replaceRanges } from './replace-ranges.js';
+import type { Range } from './replace-ranges.js';
 
 const LF = 0x0a;
 const CR = 0x0d;
 const SUBSTITUTE = 0x1a;
 const DELETE = 0x7f;
-const CR_BYTES = Buffer.of(CR);
 
 /** Control characters that occur in text: backspace, tab, form feed and escape. */
 const TEXT_CONTROLS = new Set([0x08, 0x09, 0x0c, 0x1b]);
 
-/**
- * Ends every line with CR LF (git's convert.c, `crlf_to_worktree`). A CR LF stays as it is.
- *
- * @param maxBytes of the result.
- * @returns the same buffer when nothing changes.
- * @throws SnapshotError `LIMIT_EXCEEDED`
- */
-export function toCrlf(blob: Buffer, maxBytes: number): Buffer {
-  return replaceRanges(blob, beforeBareLineFeeds, CR_BYTES, maxBytes);
-}
-
-function* beforeBareLineFeeds(blob: Buffer): Generator<Range> {
+/** Before each line feed without a CR: git inserts one there (convert.c, `crlf_to_worktree`). */
+export function* bareLineFeeds(blob: Buffer): Generator<Range> {
   for (let at = blob.indexOf(LF); at >= 0; at = blob.indexOf(LF, at + 1)) {
     if (blob[at - 1] !== CR) yield { start: at, end: at };
   }
 }
 
 /**
- * Whether `text=auto` lets `toCrlf` touch a blob: one that has no CR at all and does not look
+ * Whether `text=auto` lets line ends change: in a blob that has no CR at all and does not look
  * binary (convert.c, `will_convert_lf_to_crlf` and `convert_is_binary`).
  */
 export function isConvertibleText(blob: Buffer): boolean {
