@@ -23,24 +23,20 @@ import { type Commit, type CommitReader, NO_TREE } from './commit-reader.js';
 const FEW_TIPS = 10_000;
 const FEW_COMMITS = 1024;
 
-export interface CommitWalkOptions {
-  /** Numbers of commits. */
-  readonly include: Iterable<number>;
-  readonly exclude: readonly number[];
-  /** Gets the excluded commits that the walk finds. */
-  readonly excluded: ObjectSet;
-  readonly signal: AbortSignal | undefined;
-}
-
 /**
- * @returns commits, the newest first. Ignore those that `excluded` has.
+ * @param tips numbers of commits.
+ * @param excluded gets the excluded commits that the walk finds.
+ * @returns commits, the newest first, with some that are excluded.
  * @throws SnapshotError `UPSTREAM_INVALID` when a commit is missing or malformed; the signal's
  * reason.
  */
 export function walkCommits(
   reader: CommitReader,
-  { include, exclude, excluded, signal }: CommitWalkOptions,
+  tips: { readonly include: readonly number[]; readonly exclude: readonly number[] },
+  excluded: ObjectSet,
+  signal: AbortSignal | undefined,
 ): CommitList {
+  const { include, exclude } = tips;
   const commits = new CommitList();
   const seen = new ObjectSet(reader.objects.objectCount);
   const queue = new CommitQueue();

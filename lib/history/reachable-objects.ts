@@ -37,10 +37,7 @@ export interface ReachableOptions {
 
 export interface ReachableObjects {
   readonly objects: ObjectSet;
-  /**
-   * The ids (40 hex digits) of commits whose parents `depth` left out, in the order of
-   * `.git/shallow`.
-   */
+  /** Ids of commits whose parents `depth` left out, in the order of `.git/shallow`. */
   readonly shallow: readonly string[];
 }
 
@@ -63,7 +60,7 @@ export function reachableObjects(
   const starts = { include: tips.commits, exclude: excludedTips.commits };
   const { commits, shallow } =
     depth === undefined
-      ? { commits: walkCommits(commitReader, { ...starts, excluded, signal }), shallow: [] }
+      ? { commits: walkCommits(commitReader, starts, excluded, signal), shallow: [] }
       : walkShallow(commitReader, tips.commits, depth, signal);
 
   excludeTrees(commitReader, excluded, excludedTips, commits);
@@ -73,9 +70,9 @@ export function reachableObjects(
   const walk = new TreeWalk(reader, objects, excluded);
   for (let i = commits.length - 1; i >= 0; i--) {
     signal?.throwIfAborted();
-    if (excluded.has(commits.number(i))) continue;
-    objects.add(commits.number(i));
-    walk.add(commits.tree(i), commits.parentTree(i));
+    if (excluded.has(commits.numbers.at(i))) continue;
+    objects.add(commits.numbers.at(i));
+    walk.add(commits.trees.at(i), commits.parentTrees.at(i));
   }
   for (const tree of tips.trees) walk.add(tree);
   return { objects, shallow };
@@ -96,7 +93,7 @@ function excludeTrees(
   for (const tree of tips.trees) walk.add(tree);
   for (const number of [...tips.tags, ...tips.blobs]) excluded.add(number);
   for (let i = 0; i < commits.length; i++) {
-    if (excluded.has(commits.number(i))) continue;
+    if (excluded.has(commits.numbers.at(i))) continue;
     for (const parent of commits.parents(i)) {
       if (excluded.has(parent)) walk.add(reader.read(parent).tree);
     }
