@@ -5,7 +5,7 @@ import { compilePattern } from './attribute-pattern.js';
 import { AttributeSteps, STEPS_PER_SEARCH } from './attribute-steps.js';
 import { type AttributeRule, AttributeTable, FileName } from './attribute-table.js';
 
-/** The attributes of a file that are set or unset, by name; those of macros too. */
+/** The values that rules give a file's attributes, by name. Macros are among them. */
 export type Attributes = ReadonlyMap<string, AttributeValue>;
 
 type Macros = ReadonlyMap<string, readonly Assignment[]>;
@@ -49,7 +49,7 @@ interface Scope {
  */
 export class AttributeRules {
   readonly #scope: Scope;
-  /** The tables of the latest file's directory: the next file is often in the same one. */
+  /** The latest directory, where the next file often is, and its tables: deeper files' first. */
   #last: { directory: string; byFile: readonly (readonly AttributeTable[])[] } | undefined;
 
   private constructor(scope: Scope) {
