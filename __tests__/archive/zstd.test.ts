@@ -6,7 +6,7 @@ import { encodeDigestFrame } from '../../lib/archive/digest-frame.js';
 import { loadZstdEncoder } from '../../lib/archive/zstd.js';
 import {
   encodeChecksum,
-  encodeRawBlock,
+  encodeRawBlockHeader,
   encodeRawFrameHeader,
   MAX_BLOCK_BYTES,
 } from '../../lib/archive/zstd-format.js';
@@ -20,7 +20,8 @@ async function rawFrame(content: Buffer, blockBytes = MAX_BLOCK_BYTES): Promise<
   const parts = [encodeRawFrameHeader(content.length)];
   for (let at = 0; at < content.length || at === 0; at += blockBytes) {
     const block = content.subarray(at, at + blockBytes);
-    parts.push(encodeRawBlock(block, { last: at + blockBytes >= content.length }));
+    const last = at + blockBytes >= content.length;
+    parts.push(encodeRawBlockHeader({ size: block.length, last }), block);
   }
   const checksum = (await loadContentChecksum())();
   for (const part of [content.subarray(0, 33), content.subarray(33)]) checksum.update(part);

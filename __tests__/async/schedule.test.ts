@@ -1,4 +1,5 @@
 import { type Clock, install } from '@sinonjs/fake-timers';
+import { after, now } from '../../lib/async/clock.js';
 import { Schedule } from '../../lib/async/schedule.js';
 
 let clock: Clock;
@@ -17,7 +18,7 @@ afterEach(() => {
 });
 
 const add = (item: string, inMilliseconds: number) =>
-  schedule.add(item, item, performance.now() + inMilliseconds);
+  schedule.add(item, item, after(now(), inMilliseconds));
 
 test('Each item of a schedule is due once, at its time', () => {
   add('late', 300);

@@ -121,7 +121,7 @@ test('Patterns match in the top directory what git matches there', async () => {
 test('Patterns that are made to backtrack take linear time', () => {
   const stars = Buffer.from(`${'*a'.repeat(500)}b text\n${'**/*a*/'.repeat(250)}b eol=lf\n`);
   const rules = AttributeRules.builtIn().child('', stars);
-  expect(rules.lookup('a'.repeat(4000)).text).toBeUndefined();
-  expect(rules.lookup('aa/'.repeat(1300)).eol).toBeUndefined();
-  expect(rules.lookup(`${'xay/'.repeat(300)}b`).eol).toBe('lf');
+  expect(rules.lookup('a'.repeat(4000)).get('text')).toBeUndefined();
+  expect(rules.lookup('aa/'.repeat(1300)).get('eol')).toBeUndefined();
+  expect(rules.lookup(`${'xay/'.repeat(300)}b`).get('eol')).toBe('lf');
 });

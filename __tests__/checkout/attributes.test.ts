@@ -149,7 +149,7 @@ test('A directory whose rules change nothing shares the rules of its parent', ()
   const builtIn = AttributeRules.builtIn();
   const top = builtIn.child('', Buffer.from('*.png diff=lfs\n*/ text\n'));
   expect(top).toBe(builtIn);
-  expect(top.child('a/', undefined)).toBe(top);
+  expect(top.child('a/', Buffer.alloc(0))).toBe(top);
   expect(top.lookup('a/b')).toBe(top.lookup('c'));
 });
 
@@ -160,7 +160,7 @@ test('More rules than the limit are refused', () => {
   expect(builtIn.child('', comments)).toBe(builtIn);
   const half = Buffer.from('a text\n'.repeat(300_000));
   const rules = AttributeRules.builtIn().child('', half);
-  expect(rules.lookup('a').text).toBe(true);
+  expect(rules.lookup('a').get('text')).toBe(true);
   expect(() => rules.child('d/', half)).toThrow(refusal);
   const macro = Buffer.concat([comments, Buffer.from('[attr]m text')]);
   expect(() => AttributeRules.builtIn().child('', macro)).toThrow(refusal);

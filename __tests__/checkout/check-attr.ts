@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { AttributeRules, type ConversionAttributes } from '../../lib/checkout/attributes.js';
+import { AttributeRules, type Attributes } from '../../lib/checkout/attributes.js';
 import { RepositoryBuilder } from '../support/repository-builder.js';
 import { run, runBinary } from '../support/run.js';
 
@@ -13,9 +13,9 @@ export interface Case {
 export const NAMES = ['text', 'crlf', 'eol', 'ident', 'working-tree-encoding'] as const;
 
 /** git's words for each attribute, in the order of `NAMES`. */
-function inGitsWords(attributes: ConversionAttributes): string {
-  const { text, crlf, eol, ident, workingTreeEncoding } = attributes;
-  const values = [text, crlf, eol, ident, workingTreeEncoding].map((value) => {
+function inGitsWords(attributes: Attributes): string {
+  const values = NAMES.map((name) => {
+    const value = attributes.get(name);
     if (typeof value === 'boolean') return value ? 'set' : 'unset';
     return value ?? 'unspecified';
   });
@@ -23,15 +23,14 @@ function inGitsWords(attributes: ConversionAttributes): string {
 }
 
 function ourAnswers({ files, paths }: Case): string[] {
-  const blob = (place: string) => {
+  const child = (rules: AttributeRules, place: string) => {
     const content = files[place];
-    return content === undefined ? undefined : Buffer.from(content, 'latin1');
+    return content === undefined ? rules : rules.child(place, Buffer.from(content, 'latin1'));
   };
   return paths.map((path) => {
-    let rules = AttributeRules.builtIn().child('', blob(''));
+    let rules = child(AttributeRules.builtIn(), '');
     for (let slash = path.indexOf('/'); slash >= 0; slash = path.indexOf('/', slash + 1)) {
-      const place = path.slice(0, slash + 1);
-      rules = rules.child(place, blob(place));
+      rules = child(rules, path.slice(0, slash + 1));
     }
     return inGitsWords(rules.lookup(path));
   });

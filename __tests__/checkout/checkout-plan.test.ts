@@ -1,8 +1,7 @@
 /** @one-node-version */
 import { join } from 'node:path';
-import { cachedTrees } from '../../lib/checkout/cached-trees.js';
 import { planCheckout } from '../../lib/checkout/checkout-plan.js';
-import { walkCheckout } from '../../lib/checkout/tree-walk.js';
+import { cachedTrees, walkCheckout } from '../../lib/checkout/tree-walk.js';
 import { type Limits, parseOptions } from '../../lib/config/options.js';
 import { ObjectMemory } from '../../lib/pack/object-memory.js';
 import { type GitObject, ObjectReader } from '../../lib/pack/reader.js';

@@ -1,7 +1,7 @@
 /** @one-node-version */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { AttributeRules, type ConversionAttributes } from '../../lib/checkout/attributes.js';
+import { AttributeRules, type Attributes } from '../../lib/checkout/attributes.js';
 import { convertToWorkingTree, needsConversion } from '../../lib/checkout/convert.js';
 import { cloneWithGit } from '../support/clone.js';
 import { objectId } from '../support/object-id.js';
@@ -141,7 +141,7 @@ const WITH_IDENT = [
   ],
 ];
 
-function attributesOf(attributes: string): ConversionAttributes {
+function attributesOf(attributes: string): Attributes {
   return AttributeRules.builtIn()
     .child('', Buffer.from(`* ${attributes}\n`))
     .lookup('file');

@@ -6,20 +6,18 @@ import { Decompress } from 'fzstd';
 import { hasCode, SnapshotError } from '../errors.js';
 import { ByteReader } from './byte-reader.js';
 import { loadContentChecksum } from './content-checksum.js';
-import { BLOCK_HEADER_BYTES } from './zstd-format.js';
-import { type Frame, type FramePart, readFrames } from './zstd-frames.js';
+import { BLOCK_HEADER_BYTES, CHECKSUM_BYTES, parseFrameHeader } from './zstd-format.js';
+import { type Decode, type FramePart, readContent, readFrameHeaders } from './zstd-frames.js';
 
 /** The size of pieces that Node's decoder yields. The default of 16 KiB takes twice as long. */
 const NATIVE_CHUNK_BYTES = 256 * 1024;
-
-/** Decodes one frame, given in parts. */
-type Decode = (parts: AsyncIterable<FramePart>) => AsyncIterable<Uint8Array>;
 
 /**
  * Decodes a zstd stream of any number of frames, with Node's own decoder if there is one. Raw
  * blocks need no decoder. Checksums are checked here, because not every decoder checks them.
  *
- * @throws SnapshotError `ARCHIVE_INVALID`; errors of the source pass unchanged.
+ * @throws SnapshotError `ARCHIVE_INVALID`, also when a frame needs a dictionary or a window over
+ * 128 MiB; errors of the source pass unchanged.
  */
 export async function* decompress(
   source: AsyncIterable<Uint8Array>,
@@ -28,36 +26,27 @@ export async function* decompress(
   const newChecksum = await loadContentChecksum();
   const reader = new ByteReader(source);
   try {
-    for await (const frame of readFrames(reader)) {
-      const checksum = frame.hasChecksum ? newChecksum() : undefined;
+    for await (const header of readFrameHeaders(reader)) {
+      const format = parseFrameHeader(header);
+      const checksum = format.hasChecksum ? newChecksum() : undefined;
       let bytes = 0;
-      for await (const content of contentOf(frame, decode)) {
+      for await (const content of readContent(reader, header, format, decode)) {
         bytes += content.length;
         checksum?.update(content);
         yield content;
       }
-      if (bytes !== (frame.contentBytes ?? bytes)) {
-        const message = `a zstd frame has ${bytes} bytes instead of ${frame.contentBytes}`;
+      if (bytes !== (format.contentBytes ?? bytes)) {
+        const message = `a zstd frame has ${bytes} bytes instead of ${format.contentBytes}`;
         throw new SnapshotError('ARCHIVE_INVALID', message);
       }
-      if (checksum?.digest() !== frame.checksum) {
+      if (checksum === undefined) continue;
+      if (checksum.digest() !== (await reader.take(CHECKSUM_BYTES)).readUInt32LE()) {
         throw new SnapshotError('ARCHIVE_INVALID', 'a zstd frame does not match its checksum');
       }
     }
   } finally {
     // Not awaited: an abandoned decoder may still wait for the source.
     reader.close().catch(() => {});
-  }
-}
-
-async function* contentOf(frame: Frame, decode: Decode): AsyncGenerator<Uint8Array> {
-  yield* frame.stored();
-  if (frame.ended) return;
-  let repeated = frame.repeatedBytes;
-  for await (const bytes of decode(frame.parts())) {
-    const known = Math.min(repeated, bytes.length);
-    repeated -= known;
-    if (known < bytes.length) yield bytes.subarray(known);
   }
 }
 

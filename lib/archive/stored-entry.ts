@@ -4,10 +4,9 @@ import { padding } from './tar-format.js';
 import {
   BLOCK_HEADER_BYTES,
   encodeChecksum,
-  encodeRawBlock,
+  encodeRawBlockHeader,
   encodeRawFrameHeader,
   MAX_BLOCK_BYTES,
-  writeRawBlockHeader,
 } from './zstd-format.js';
 
 /** Blocks of a piece: few system calls, and small enough for a processor's cache. */
@@ -32,7 +31,8 @@ export function* storedEntry(
   checksum.update(header);
   yield Buffer.concat([
     encodeRawFrameHeader(header.length + size + zeros.length),
-    encodeRawBlock(header, { last: size === 0 }),
+    encodeRawBlockHeader({ size: header.length, last: size === 0 }),
+    header,
   ]);
   const blocks = Math.min(BLOCKS, Math.ceil(size / MAX_BLOCK_BYTES));
   const buffer = Buffer.allocUnsafeSlow(blocks * (BLOCK_HEADER_BYTES + MAX_BLOCK_BYTES));
@@ -41,8 +41,7 @@ export function* storedEntry(
     for (let i = 0; i < blocks && offset < size; i++) {
       const length = Math.min(MAX_BLOCK_BYTES, size - offset);
       const last = offset + length === size && zeros.length === 0;
-      writeRawBlockHeader(buffer, used, { size: length, last });
-      used += BLOCK_HEADER_BYTES;
+      used += encodeRawBlockHeader({ size: length, last }).copy(buffer, used);
       const content = buffer.subarray(used, used + length);
       read(content, offset);
       checksum.update(content);
@@ -51,7 +50,8 @@ export function* storedEntry(
     }
     yield buffer.subarray(0, used);
   }
-  const end = zeros.length > 0 ? [encodeRawBlock(zeros, { last: true })] : [];
   checksum.update(zeros);
+  const filling = [encodeRawBlockHeader({ size: zeros.length, last: true }), zeros];
+  const end = zeros.length > 0 ? filling : [];
   yield Buffer.concat([...end, encodeChecksum(checksum.digest())]);
 }

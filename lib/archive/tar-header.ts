@@ -30,12 +30,17 @@ export function parseTarHeader(block: Buffer): TarHeader | undefined {
   if (number(block, 'checksum') !== headerChecksum(block)) {
     throw new SnapshotError('ARCHIVE_INVALID', 'a tar header has a wrong checksum');
   }
+  const size = number(block, 'size');
+  if (size < 0) throw new SnapshotError('ARCHIVE_INVALID', 'a tar header has a negative size');
+  const name = text(block, 'name');
+  // GNU tar keeps other data in the place of ustar's prefix.
+  const prefix = text(block, 'magic') === USTAR_MAGIC ? text(block, 'prefix') : '';
   const [typeAt] = FIELDS.type;
   const type = block.readUInt8(typeAt);
   return {
-    name: fullName(block),
+    name: prefix === '' ? name : `${prefix}/${name}`,
     mode: number(block, 'mode'),
-    size: size(block),
+    size,
     mtime: number(block, 'mtime'),
     // Before POSIX, files had a NUL here.
     type: type === 0 ? '0' : String.fromCharCode(type),
@@ -45,19 +50,6 @@ export function parseTarHeader(block: Buffer): TarHeader | undefined {
 
 export function isZero(bytes: Buffer): boolean {
   return bytes.every((byte) => byte === 0);
-}
-
-/** GNU tar keeps other data in the place of ustar's prefix. */
-function fullName(block: Buffer): string {
-  const name = text(block, 'name');
-  const prefix = text(block, 'magic') === USTAR_MAGIC ? text(block, 'prefix') : '';
-  return prefix === '' ? name : `${prefix}/${name}`;
-}
-
-function size(block: Buffer): number {
-  const value = number(block, 'size');
-  if (value < 0) throw new SnapshotError('ARCHIVE_INVALID', 'a tar header has a negative size');
-  return value;
 }
 
 /** Ends at the first NUL or with the field. */

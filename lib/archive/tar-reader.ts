@@ -18,7 +18,7 @@ export interface TarEntry {
   readonly mtime: Date;
   /** Bytes of the content, which is next in the reader; 0 for anything but files. */
   readonly size: number;
-  /** Where a symlink points; up to `MAX_PATH_BYTES` bytes but NUL, as latin1. `''` for anything else. */
+  /** Where a symlink points: 1 to `MAX_PATH_BYTES` bytes without NUL, as latin1. Else `''`. */
   readonly target: string;
 }
 
@@ -28,7 +28,7 @@ const KINDS = new Map<string, TarEntryKind>([
   [TYPE_FLAGS.symlink, 'symlink'],
 ]);
 
-/** The most bytes of a pax header or a long name, which are read into memory: several paths and targets. */
+/** The most bytes of a pax header or a long name, which is read into memory. */
 const MAX_EXTENSION_BYTES = 64 * 1024;
 /** The most extensions in a row. There are three kinds, and each comes once. */
 const MAX_EXTENSIONS = 8;
@@ -53,7 +53,7 @@ export async function* readTar(reader: ByteReader): AsyncGenerator<TarEntry, voi
     const extension = await readExtension(header, reader);
     if (extension) {
       if (++extensions > MAX_EXTENSIONS) {
-        throw new SnapshotError('ARCHIVE_INVALID', 'an entry of the archive has too many headers');
+        throw invalid('an entry of the archive has too many headers');
       }
       extended = { ...extended, ...extension };
       continue;
@@ -66,13 +66,13 @@ export async function* readTar(reader: ByteReader): AsyncGenerator<TarEntry, voi
     await reader.skip(end - reader.position);
   }
   if (parseTarHeader(await reader.take(TAR_BLOCK_BYTES)) !== undefined) {
-    throw new SnapshotError('ARCHIVE_INVALID', 'the archive has a single block of zeros');
+    throw invalid('the archive has a single block of zeros');
   }
   const end = reader.position;
   while (!(await reader.ended())) {
     const isFilling = isZero(await reader.takeAvailable());
     if (!isFilling || reader.position - end > MAX_FILLING_BYTES) {
-      throw new SnapshotError('ARCHIVE_INVALID', 'the archive goes on after its end');
+      throw invalid('the archive goes on after its end');
     }
   }
 }
@@ -83,9 +83,7 @@ async function readExtension(
   reader: ByteReader,
 ): Promise<PaxFields | undefined> {
   if (type !== 'x' && type !== 'L' && type !== 'K') return undefined;
-  if (size > MAX_EXTENSION_BYTES) {
-    throw new SnapshotError('ARCHIVE_INVALID', `the archive has a header of ${size} bytes`);
-  }
+  if (size > MAX_EXTENSION_BYTES) throw invalid(`the archive has a header of ${size} bytes`);
   const body = (await reader.take(size + padding(size))).subarray(0, size);
   if (type === 'x') return parsePax(body);
   const name = body.toString('latin1').replace(/\0$/, '');
@@ -94,24 +92,19 @@ async function readExtension(
 
 function toEntry({ type, name, linkName, mode, size, ...header }: TarHeader): TarEntry {
   const kind = KINDS.get(type);
-  if (kind === undefined) {
-    throw new SnapshotError(
-      'ARCHIVE_INVALID',
-      `the archive has an entry of type ${JSON.stringify(type)}`,
-    );
-  }
-  if (kind !== 'file' && size > 0) {
-    throw new SnapshotError('ARCHIVE_INVALID', `the archive has a ${kind} with content`);
-  }
+  if (kind === undefined) throw invalid(`the archive has an entry of type ${JSON.stringify(type)}`);
+  if (kind !== 'file' && size > 0) throw invalid(`the archive has a ${kind} with content`);
   const target = kind === 'symlink' ? linkName : '';
-  const isTarget = target.length <= MAX_PATH_BYTES && !target.includes('\0');
-  if (!isTarget || (kind === 'symlink' && target === '')) {
-    throw new SnapshotError('ARCHIVE_INVALID', 'the archive has a symlink without a valid target');
+  const isTarget = target !== '' && target.length <= MAX_PATH_BYTES && !target.includes('\0');
+  if (kind === 'symlink' && !isTarget) {
+    throw invalid('the archive has a symlink without a valid target');
   }
   const mtime = new Date(header.mtime * 1000);
-  if (Number.isNaN(mtime.getTime())) {
-    throw new SnapshotError('ARCHIVE_INVALID', 'the archive has an impossible time');
-  }
+  if (Number.isNaN(mtime.getTime())) throw invalid('the archive has an impossible time');
   const path = entryPath(name, kind === 'directory');
   return { kind, path, mode: mode & 0o777, mtime, size, target };
+}
+
+function invalid(message: string): SnapshotError {
+  return new SnapshotError('ARCHIVE_INVALID', message);
 }

@@ -33,8 +33,6 @@ const BLOCK_TYPES = ['raw', 'run', 'compressed'] as const;
 export interface FrameHeader {
   /** How far back a block may refer, and the most that it holds if that is less than 128 KiB. */
   readonly windowBytes: number;
-  /** The most that a block of this frame holds, compressed and decompressed. */
-  readonly maxBlockBytes: number;
   /** Bytes of the content, if the frame says so. */
   readonly contentBytes: number | undefined;
   /** Whether a Content_Checksum follows the last block. */
@@ -42,7 +40,7 @@ export interface FrameHeader {
 }
 
 export interface BlockHeader {
-  readonly type: 'raw' | 'run' | 'compressed';
+  readonly type: (typeof BLOCK_TYPES)[number];
   readonly last: boolean;
   /** Bytes that follow this header in the stream. */
   readonly size: number;
@@ -68,27 +66,24 @@ export function parseFrameHeader(header: Buffer): FrameHeader {
   for (const byte of header.subarray(dictionaryAt, dictionaryAt + dictionaryBytes)) {
     if (byte !== 0) throw invalid('needs a dictionary');
   }
-  const contentBytes =
-    contentSizeBytes === 0
-      ? undefined
-      : contentSize(header.subarray(header.length - contentSizeBytes));
+  const contentBytes = contentSize(header.subarray(header.length - contentSizeBytes));
   // A single segment always has a content size.
   const windowBytes =
     singleSegment && contentBytes !== undefined
       ? contentBytes
       : windowSize(header.readUInt8(FRAME_PREFIX_BYTES));
   if (windowBytes > MAX_WINDOW_BYTES) throw invalid(`needs a window of ${windowBytes} bytes`);
-  const maxBlockBytes = Math.min(windowBytes, MAX_BLOCK_BYTES);
-  return { windowBytes, maxBlockBytes, contentBytes, hasChecksum };
+  return { windowBytes, contentBytes, hasChecksum };
 }
 
 /** @throws SnapshotError `ARCHIVE_INVALID` */
-export function parseBlockHeader(bytes: Buffer, frame: FrameHeader): BlockHeader {
+export function parseBlockHeader(bytes: Buffer, { windowBytes }: FrameHeader): BlockHeader {
   const value = bytes.readUIntLE(0, BLOCK_HEADER_BYTES);
   const type = BLOCK_TYPES[(value >> 1) & 3];
   const blockSize = value >> 3;
   if (type === undefined) throw invalid('has a block of the reserved type');
-  if (blockSize > frame.maxBlockBytes) throw invalid(`has a block of ${blockSize} bytes`);
+  if (blockSize > Math.min(windowBytes, MAX_BLOCK_BYTES))
+    throw invalid(`has a block of ${blockSize} bytes`);
   // A run is one byte, repeated `blockSize` times.
   return { type, last: (value & 1) === 1, size: type === 'run' ? 1 : blockSize };
 }
@@ -126,21 +121,11 @@ export function encodeOpenFrameHeader(): Buffer {
   return header;
 }
 
-/** A raw block: its header and `content`, of at most `MAX_BLOCK_BYTES`. */
-export function encodeRawBlock(content: Buffer, { last }: Pick<BlockHeader, 'last'>): Buffer {
-  const block = Buffer.allocUnsafe(BLOCK_HEADER_BYTES + content.length);
-  writeRawBlockHeader(block, 0, { size: content.length, last });
-  content.copy(block, BLOCK_HEADER_BYTES);
-  return block;
-}
-
-/** Writes the header of a raw block to `out`, from `at` on. */
-export function writeRawBlockHeader(
-  out: Buffer,
-  at: number,
-  { size, last }: Omit<BlockHeader, 'type'>,
-): void {
-  out.writeUIntLE((size << 3) | Number(last), at, BLOCK_HEADER_BYTES);
+/** The header of a raw block, of at most `MAX_BLOCK_BYTES`. */
+export function encodeRawBlockHeader({ size, last }: Omit<BlockHeader, 'type'>): Buffer {
+  const header = Buffer.alloc(BLOCK_HEADER_BYTES);
+  header.writeUIntLE((size << 3) | Number(last), 0, BLOCK_HEADER_BYTES);
+  return header;
 }
 
 /** The Content_Checksum at the end of a frame. */
@@ -171,8 +156,9 @@ function windowSize(byte: number): number {
   return base + (base / 8) * (byte & 7);
 }
 
-/** Frame_Content_Size, §3.1.1.1.4; the form of two bytes starts at 256. */
-function contentSize(field: Buffer): number {
+/** Frame_Content_Size, §3.1.1.1.4: 0, 1, 2, 4 or 8 bytes. The form of two bytes starts at 256. */
+function contentSize(field: Buffer): number | undefined {
+  if (field.length === 0) return undefined;
   if (field.length === 8) return Number(field.readBigUInt64LE());
   return field.readUIntLE(0, field.length) + (field.length === 2 ? 256 : 0);
 }

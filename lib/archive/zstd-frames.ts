@@ -3,9 +3,8 @@ import type { ByteReader } from './byte-reader.js';
 import { DIGEST_FRAME_MAGIC } from './digest-frame.js';
 import {
   BLOCK_HEADER_BYTES,
-  CHECKSUM_BYTES,
   encodeOpenFrameHeader,
-  encodeRawBlock,
+  encodeRawBlockHeader,
   FRAME_MAGIC,
   FRAME_PREFIX_BYTES,
   type FrameHeader,
@@ -13,7 +12,6 @@ import {
   isSkippable,
   MAX_BLOCK_BYTES,
   parseBlockHeader,
-  parseFrameHeader,
   SKIPPABLE_HEADER_BYTES,
   withoutChecksum,
 } from './zstd-format.js';
@@ -28,18 +26,20 @@ export interface FramePart {
   readonly endsFrame: boolean;
 }
 
+/** Decodes one frame, given in parts. */
+export type Decode = (parts: AsyncIterable<FramePart>) => AsyncIterable<Uint8Array>;
+
 /**
- * The frames of a zstd stream, without skippable ones. Read each to its end before the next.
+ * The headers of the frames of a zstd stream, without skippable frames. Read each frame to its end
+ * before the next.
  *
- * @throws SnapshotError `ARCHIVE_INVALID` when the stream is no complete sequence of frames, or
- * when a frame needs a dictionary or a window over 128 MiB.
+ * @throws SnapshotError `ARCHIVE_INVALID` when the stream is no complete sequence of frames.
  */
-export async function* readFrames(reader: ByteReader): AsyncGenerator<Frame> {
+export async function* readFrameHeaders(reader: ByteReader): AsyncGenerator<Buffer> {
   do {
     const magic = (await reader.peek(4)).readUInt32LE();
     if (magic === FRAME_MAGIC) {
-      const header = await reader.take(frameHeaderBytes(await reader.peek(FRAME_PREFIX_BYTES)));
-      yield new Frame(header, reader);
+      yield await reader.take(frameHeaderBytes(await reader.peek(FRAME_PREFIX_BYTES)));
     } else if (isSkippable(magic) && magic !== DIGEST_FRAME_MAGIC) {
       const header = await reader.take(SKIPPABLE_HEADER_BYTES);
       await reader.skip(header.readUInt32LE(4));
@@ -50,94 +50,61 @@ export async function* readFrames(reader: ByteReader): AsyncGenerator<Frame> {
 }
 
 /**
- * One frame, which is read in two steps: `stored`, then, unless it has ended, `parts`.
+ * The content of a frame, as it arrives. Takes all blocks, but not the Content_Checksum after them.
  *
  * The raw blocks at its start need no decoder. Packs are frames of raw blocks alone, so almost all
  * of a snapshot is read this way. It works for frames with a window of one block: if a compressed
- * block follows, it can refer only to as many bytes as one block has.
+ * block follows, it can refer only to as many bytes as one block has. These are repeated as a raw
+ * block for the decoder.
+ *
+ * @param header of the frame. It has been taken, and `format` is what it says.
+ * @throws SnapshotError `ARCHIVE_INVALID`
  */
-export class Frame {
-  readonly #reader: ByteReader;
-  readonly #format: FrameHeader;
-  /** The input of a decoder before the next block. */
-  #start: readonly Buffer[];
-  #repeatedBytes = 0;
-  #checksum: number | undefined;
-  #ended = false;
-
-  /** @throws SnapshotError `ARCHIVE_INVALID` */
-  constructor(header: Buffer, reader: ByteReader) {
-    this.#reader = reader;
-    this.#start = [withoutChecksum(header)];
-    this.#format = parseFrameHeader(header);
-  }
-
-  /** Bytes of the whole content, if the frame says so. */
-  get contentBytes(): number | undefined {
-    return this.#format.contentBytes;
-  }
-
-  /** Bytes that `stored` yielded already, and that a decoder of `parts` yields again at first. */
-  get repeatedBytes(): number {
-    return this.#repeatedBytes;
-  }
-
-  get hasChecksum(): boolean {
-    return this.#format.hasChecksum;
-  }
-
-  /**
-   * The Content_Checksum, if there is one: known at the frame's end. It is not given to decoders.
-   */
-  get checksum(): number | undefined {
-    return this.#checksum;
-  }
-
-  get ended(): boolean {
-    return this.#ended;
-  }
-
-  /** The content of raw blocks, as it arrives. */
-  async *stored(): AsyncGenerator<Buffer> {
-    const { windowBytes } = this.#format;
-    if (windowBytes > MAX_BLOCK_BYTES) return;
-    let history: Buffer[] = [];
-    while (!this.#ended) {
-      const block = parseBlockHeader(await this.#reader.peek(BLOCK_HEADER_BYTES), this.#format);
-      if (block.type !== 'raw') break;
-      await this.#reader.skip(BLOCK_HEADER_BYTES);
-      if (block.size === windowBytes) history = [];
-      for (let left = block.size; left > 0; ) {
-        const bytes = await this.#reader.takeAvailable(left);
-        left -= bytes.length;
-        if (history.length === MAX_PIECES) history = [lastBytes(history, windowBytes)];
-        history.push(bytes);
-        yield bytes;
-      }
-      if (block.last) await this.#end();
+export async function* readContent(
+  reader: ByteReader,
+  header: Buffer,
+  format: FrameHeader,
+  decode: Decode,
+): AsyncGenerator<Uint8Array> {
+  const { windowBytes } = format;
+  let history: Buffer[] = [];
+  while (windowBytes <= MAX_BLOCK_BYTES) {
+    const block = parseBlockHeader(await reader.peek(BLOCK_HEADER_BYTES), format);
+    if (block.type !== 'raw') break;
+    await reader.skip(BLOCK_HEADER_BYTES);
+    if (block.size === windowBytes) history = [];
+    for (let left = block.size; left > 0; ) {
+      const bytes = await reader.takeAvailable(left);
+      left -= bytes.length;
+      if (history.length === MAX_PIECES) history = [lastBytes(history, windowBytes)];
+      history.push(bytes);
+      yield bytes;
     }
-    if (this.#ended || history.length === 0) return;
-    const repeated = lastBytes(history, windowBytes);
-    this.#start = [encodeOpenFrameHeader(), encodeRawBlock(repeated, { last: false })];
-    this.#repeatedBytes = repeated.length;
+    if (block.last) return;
   }
-
-  /** The rest, one block at a time. */
-  async *parts(): AsyncGenerator<FramePart> {
-    for (const bytes of this.#start) yield { bytes, endsFrame: false };
-    for (let last = false; !last; ) {
-      const block = parseBlockHeader(await this.#reader.peek(BLOCK_HEADER_BYTES), this.#format);
-      last = block.last;
-      const bytes = await this.#reader.take(BLOCK_HEADER_BYTES + block.size);
-      yield { bytes, endsFrame: last };
-    }
-    await this.#end();
+  const repeated = lastBytes(history, windowBytes);
+  let known = repeated.length;
+  const start =
+    known === 0
+      ? [withoutChecksum(header)]
+      : [encodeOpenFrameHeader(), encodeRawBlockHeader({ size: known, last: false }), repeated];
+  for await (const bytes of decode(readParts(reader, start, format))) {
+    if (known < bytes.length) yield bytes.subarray(known);
+    known = Math.max(0, known - bytes.length);
   }
+}
 
-  async #end(): Promise<void> {
-    this.#ended = true;
-    if (!this.#format.hasChecksum) return;
-    this.#checksum = (await this.#reader.take(CHECKSUM_BYTES)).readUInt32LE();
+/** The input of a decoder: `start`, then the rest of the blocks, one at a time. */
+async function* readParts(
+  reader: ByteReader,
+  start: readonly Buffer[],
+  format: FrameHeader,
+): AsyncGenerator<FramePart> {
+  for (const bytes of start) yield { bytes, endsFrame: false };
+  for (let endsFrame = false; !endsFrame; ) {
+    const block = parseBlockHeader(await reader.peek(BLOCK_HEADER_BYTES), format);
+    endsFrame = block.last;
+    yield { bytes: await reader.take(BLOCK_HEADER_BYTES + block.size), endsFrame };
   }
 }
 

@@ -2,9 +2,9 @@
 export const MAX_DELAY = 0x7fff_ffff;
 
 /**
- * Calls `late` after some milliseconds. If this process stood still meanwhile, the awaited bytes may lie in a
- * socket already: `late` is called after sockets were read, although timers come first. The timer does not
- * keep the process alive.
+ * Calls `late` after some milliseconds. If this process stood still meanwhile, the awaited bytes
+ * may lie in a socket already: `late` is called after sockets were read, although timers come
+ * first. The timer does not keep the process alive.
  *
  * @returns a function that cancels the call.
  */
@@ -20,8 +20,8 @@ export function atDeadline(milliseconds: number, late: () => void): () => void {
 }
 
 /**
- * Settles like `promise`, or rejects with the error that `late` makes if that takes longer. The work behind
- * the promise goes on. The timer does not keep the process alive.
+ * Settles like `promise`, or rejects with the error that `late` makes if that takes longer. The
+ * work behind the promise goes on.
  */
 export function unlessLate<T>(
   promise: Promise<T>,
@@ -34,19 +34,17 @@ export function unlessLate<T>(
   });
 }
 
-/** Settles like `promise`, or resolves after some milliseconds. The work behind the promise goes on. */
-export async function orLater(promise: Promise<unknown>, milliseconds: number): Promise<void> {
-  const late = new Error('late');
-  try {
-    await unlessLate(promise, milliseconds, () => late);
-  } catch (error) {
-    if (error !== late) throw error;
-  }
+/** Settles like `promise`, or resolves after some milliseconds. */
+export function orLater(promise: Promise<unknown>, milliseconds: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const cancel = atDeadline(milliseconds, resolve);
+    promise.then(() => resolve(), reject).finally(cancel);
+  });
 }
 
 /**
- * Runs work under a time limit. At its end, the signal that the work got aborts, and the error that `late`
- * makes is thrown. Other errors are passed on.
+ * Runs work under a time limit. At its end, the signal that the work got aborts, and the error that
+ * `late` makes is thrown. Other errors are passed on.
  *
  * @param signal ends the work earlier.
  * @param work may call `renew` to restart its time limit.

@@ -17,7 +17,7 @@ export function throwUnlessOver({ error, until }: Failure): void {
   throw new SnapshotError(code, message, { cause: error, retryAfter });
 }
 
-/** Failures of this process, not of the work that failed. */
+/** Failures of this process, not of the work: these are not remembered. */
 const OWN_DOING: ReadonlySet<string> = new Set(['ABORTED', 'CLOSED', 'LOCK_FAILED']);
 /** Names that clients make up must not fill the memory. */
 const MAX_REMEMBERED = 10_000;
@@ -34,8 +34,7 @@ export class FailureCache {
 
   /** @returns the error, with the seconds for which it is remembered. */
   remember(key: string, error: SnapshotError): SnapshotError {
-    const ownDoing = OWN_DOING.has(error.code);
-    if (this.#milliseconds === 0 || ownDoing) return error;
+    if (this.#milliseconds === 0 || OWN_DOING.has(error.code)) return error;
     const milliseconds = Math.max(this.#milliseconds, (error.retryAfter ?? 0) * 1000);
     const remembered = new SnapshotError(error.code, error.message, {
       cause: error,
@@ -53,11 +52,9 @@ export class FailureCache {
     return (this.#failures.get(key)?.until ?? LONG_AGO) > now();
   }
 
-  /** @throws SnapshotError what was remembered. */
+  /** @throws SnapshotError the remembered failure, with the seconds left. */
   throwIfRemembered(key: string): void {
     const failure = this.#failures.get(key);
-    if (failure === undefined) return;
-    throwUnlessOver(failure);
-    this.#failures.delete(key);
+    if (failure !== undefined) throwUnlessOver(failure);
   }
 }

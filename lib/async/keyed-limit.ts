@@ -1,8 +1,8 @@
 import pLimit, { type LimitFunction } from 'p-limit';
 
 /**
- * A concurrency limit per key: a hung task delays only its own key. Keys are never forgotten, so use it for few
- * keys, such as hosts of the allow-list.
+ * A concurrency limit per key: a hung task delays only its own key. Keys are never forgotten, so
+ * use it for few keys, such as hosts of the allow-list.
  */
 export class KeyedLimit {
   readonly #concurrency: number;

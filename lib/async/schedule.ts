@@ -1,19 +1,15 @@
+import { elapsedSince, now, type Time } from './clock.js';
 import { MAX_DELAY } from './deadline.js';
 
-interface Entry<T> {
-  readonly item: T;
-  /** By `performance.now()`. */
-  readonly at: number;
+interface Entry {
+  readonly at: Time;
+  readonly timer: NodeJS.Timeout;
 }
 
-/**
- * Things to be done at some time, by key, with one timer for all of them, which does not keep the
- * process alive.
- */
+/** Things to be done at some time, by key. Its timers do not keep the process alive. */
 export class Schedule<T> {
-  readonly #entries = new Map<string, Entry<T>>();
+  readonly #entries = new Map<string, Entry>();
   readonly #onDue: (item: T) => void;
-  #timer: NodeJS.Timeout | undefined;
   #isStopped = false;
 
   /** @param onDue is called once for each entry, which is gone by then. */
@@ -25,37 +21,23 @@ export class Schedule<T> {
     return this.#entries.has(key);
   }
 
-  /** An entry that is there already stays if it comes earlier. @param at by `performance.now()`. */
-  add(key: string, item: T, at: number): void {
+  /** An entry that is there already stays if it comes earlier. */
+  add(key: string, item: T, at: Time): void {
     const there = this.#entries.get(key);
     if (this.#isStopped || (there !== undefined && there.at <= at)) return;
-    this.#entries.set(key, { item, at });
-    this.#wait();
+    clearTimeout(there?.timer);
+    const delay = Math.min(Math.max(-elapsedSince(at), 0), MAX_DELAY);
+    const timer = setTimeout(() => {
+      this.#entries.delete(key);
+      if (now() < at) this.add(key, item, at);
+      else this.#onDue(item);
+    }, delay).unref();
+    this.#entries.set(key, { at, timer });
   }
 
   stop(): void {
     this.#isStopped = true;
+    for (const { timer } of this.#entries.values()) clearTimeout(timer);
     this.#entries.clear();
-    clearTimeout(this.#timer);
-  }
-
-  #wait(): void {
-    clearTimeout(this.#timer);
-    if (this.#entries.size === 0) return;
-    let first = Number.POSITIVE_INFINITY;
-    for (const { at } of this.#entries.values()) first = Math.min(first, at);
-    const delay = Math.min(Math.max(first - performance.now(), 0), MAX_DELAY);
-    this.#timer = setTimeout(() => this.#run(), delay);
-    this.#timer.unref();
-  }
-
-  #run(): void {
-    const now = performance.now();
-    for (const [key, { item, at }] of [...this.#entries]) {
-      if (at > now || this.#isStopped) continue;
-      this.#entries.delete(key);
-      this.#onDue(item);
-    }
-    this.#wait();
   }
 }

@@ -15,15 +15,16 @@ export class SingleFlight<T> {
 
   /** Joins the run of a key, or begins one. The run may have begun before this call. */
   join(key: string, work: () => Promise<T>): Promise<T> {
-    return this.#runs.get(key)?.outcome ?? this.#add(key, work, atOnce);
+    return this.#runs.get(key)?.outcome ?? this.#add(key, work);
   }
 
   /**
    * Joins a run that begins after this call: one that waits for its turn, or the next one.
    *
-   * @param turn of the run, if this call adds it. Default: it begins as soon as the run before it has ended.
+   * @param turn of the run, if this call adds it. Default: it begins as soon as the run before it
+   * has ended.
    */
-  joinNext(key: string, work: () => Promise<T>, turn: Turn = atOnce): Promise<T> {
+  joinNext(key: string, work: () => Promise<T>, turn?: Turn): Promise<T> {
     const run = this.#runs.get(key);
     if (run === undefined) return this.#add(key, work, turn);
     if (!run.hasBegun) return run.outcome;
@@ -43,27 +44,20 @@ export class SingleFlight<T> {
     }
   }
 
-  #add(key: string, work: () => Promise<T>, turn: Turn): Promise<T> {
-    let hasBegun = false;
+  #add(key: string, work: () => Promise<T>, turn: Turn = (run) => run()): Promise<T> {
+    const run: Omit<Run<T>, 'outcome'> = { hasBegun: false, next: undefined };
     const begin = () => {
-      hasBegun = true;
-      if (run !== undefined) run.hasBegun = true;
+      run.hasBegun = true;
       return work();
     };
-    let run: Run<T> | undefined;
     const outcome = turn(begin).finally(() => {
       // A key that has a next run is never free in between.
-      if (run?.next === undefined) this.#runs.delete(key);
+      if (run.next === undefined) this.#runs.delete(key);
     });
-    run = { outcome, hasBegun, next: undefined };
-    this.#runs.set(key, run);
+    this.#runs.set(key, Object.assign(run, { outcome }));
     outcome.catch(ignore);
     return outcome;
   }
-}
-
-function atOnce<T>(run: () => Promise<T>): Promise<T> {
-  return run();
 }
 
 function ignore(): void {}

@@ -25,15 +25,9 @@ const MACRO_PREFIX = '[attr]';
 const NAME = /^(?!-)[-.\w]+$/;
 const BLANKS = /[ \t\r\n]+/;
 const QUOTED = /^"((?:[^"\\]|\\[abfnrtv"\\]|\\[0-3][0-7]{2})*)"/;
-const ESCAPES: Readonly<Record<string, string>> = {
-  a: '\x07',
-  b: '\b',
-  f: '\f',
-  n: '\n',
-  r: '\r',
-  t: '\t',
-  v: '\v',
-};
+const ESCAPES = new Map(
+  Object.entries({ a: '\x07', b: '\b', f: '\f', n: '\n', r: '\r', t: '\t', v: '\v' }),
+);
 
 /**
  * Reads a `.gitattributes` blob as `git checkout` does (gitattributes(5), attr.c): up to the first
@@ -83,7 +77,9 @@ function splitSubject(content: string): { subject: string; rest: string } {
   const [quoted, body] = QUOTED.exec(content) ?? [];
   if (quoted !== undefined && body !== undefined) {
     const text = body.replace(/\\([0-7]{3}|.)/gs, (_, code: string) =>
-      code.length === 3 ? String.fromCharCode(Number.parseInt(code, 8)) : (ESCAPES[code] ?? code),
+      code.length === 3
+        ? String.fromCharCode(Number.parseInt(code, 8))
+        : (ESCAPES.get(code) ?? code),
     );
     const [subject = ''] = text.split('\0', 1);
     return { subject, rest: content.slice(quoted.length) };

@@ -89,7 +89,9 @@ export class Glob {
   }
 
   /**
-   * Whether the text from `start` on matches, to its end. @throws SnapshotError `LIMIT_EXCEEDED`
+   * Whether the text from `start` on matches, to its end.
+   *
+   * @throws SnapshotError `LIMIT_EXCEEDED`
    */
   matches(text: string, start: number, steps: AttributeSteps): boolean {
     const tokens = this.#tokens;
@@ -189,14 +191,14 @@ function readSet(pattern: string, start: number): { set: ByteSet; end: number } 
       continue;
     }
     const following = pattern[at + 1];
-    const isRange =
-      pattern[at] === '-' && from !== undefined && following !== undefined && following !== ']';
-    if (isRange) at += 1;
+    const isRange = pattern[at] === '-' && following !== undefined && following !== ']';
+    const first = isRange ? from : undefined;
+    if (first !== undefined) at += 1;
     if (pattern[at] === '\\') at += 1;
     const to = pattern[at];
     if (to === undefined) return undefined;
-    ranges += (isRange && from !== undefined ? from : to) + to;
-    from = isRange ? undefined : to;
+    ranges += (first ?? to) + to;
+    from = first === undefined ? to : undefined;
     at += 1;
   } while (pattern[at] !== ']');
   return { set: { ranges, isNegated }, end: at + 1 };

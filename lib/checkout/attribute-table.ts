@@ -54,25 +54,25 @@ export class AttributeTable {
   }
 
   /**
-   * Adds to `found`, in any order, the rules that match a path. @throws SnapshotError
-   * `LIMIT_EXCEEDED`
+   * Adds to `found`, in any order, the rules that match a path.
+   *
+   * @throws SnapshotError `LIMIT_EXCEEDED`
    */
   collect(path: string, file: FileName, steps: AttributeSteps, found: AttributeRule[]): void {
     steps.take(STEPS_PER_SEARCH * (1 + this.#endingLengths.length));
-    const add = (rules: readonly AttributeRule[]) => {
+    const add = (rules: readonly AttributeRule[] | undefined) => {
+      if (rules === undefined) return;
       steps.take(STEPS_PER_SEARCH * rules.length);
       for (const rule of rules) {
         if (rule.pattern.matches?.(path, steps) ?? true) found.push(rule);
       }
     };
-    const named = this.#byName?.get(file.name);
-    if (named !== undefined) add(named);
+    add(this.#byName?.get(file.name));
     for (const length of this.#endingLengths) {
       const end = file.end(length);
-      const ending = end === undefined ? undefined : this.#byEnding?.get(end);
-      if (ending !== undefined) add(ending);
+      if (end !== undefined) add(this.#byEnding?.get(end));
     }
-    if (this.#others.length > 0) add(this.#others);
+    add(this.#others);
   }
 }
 

@@ -5,27 +5,14 @@ import { compilePattern } from './attribute-pattern.js';
 import { AttributeSteps, STEPS_PER_SEARCH } from './attribute-steps.js';
 import { type AttributeRule, AttributeTable, FileName } from './attribute-table.js';
 
-/** The attributes that decide how a blob becomes a file; `undefined` where none is set. */
-export interface ConversionAttributes {
-  readonly text: AttributeValue;
-  /** The name of `text` before git 1.7.2. */
-  readonly crlf: AttributeValue;
-  readonly eol: AttributeValue;
-  readonly ident: AttributeValue;
-  readonly workingTreeEncoding: AttributeValue;
-}
+/** The values that rules give a file's attributes, by name. Macros are among them. */
+export type Attributes = ReadonlyMap<string, AttributeValue>;
 
 type Macros = ReadonlyMap<string, readonly Assignment[]>;
 
 const CONVERSION_NAMES = new Set(['text', 'crlf', 'eol', 'ident', 'working-tree-encoding']);
 
-const NO_ATTRIBUTES: ConversionAttributes = Object.freeze({
-  text: undefined,
-  crlf: undefined,
-  eol: undefined,
-  ident: undefined,
-  workingTreeEncoding: undefined,
-});
+const NO_ATTRIBUTES: Attributes = new Map();
 
 /** git's `binary` without `-diff` and `-merge`, which change no file. */
 const BUILT_IN_MACROS: Macros = new Map([['binary', [{ name: 'text', value: false }]]]);
@@ -40,11 +27,17 @@ const MAX_BYTES = 4 * 1024 * 1024;
 const STEPS_PER_BYTE = 20;
 const STEPS_PER_ASSIGNMENT = 10;
 
-/** The tables for files of one directory, by attributes file. */
-interface DirectoryTables {
-  readonly directory: string;
-  /** Deeper files first. */
-  readonly byFile: readonly (readonly AttributeTable[])[];
+/** The rules of one attributes file, and those of the files above. */
+interface Scope {
+  readonly parent: AttributeRules | undefined;
+  /** The depth of the directory: 0 for the top. */
+  readonly depth: number;
+  /** By folder: the directory, or a folder below it. */
+  readonly tables: ReadonlyMap<string, AttributeTable>;
+  readonly macros: Macros;
+  /** The size of the attribute files here and above. */
+  readonly bytes: number;
+  readonly steps: AttributeSteps;
 }
 
 /**
@@ -55,32 +48,12 @@ interface DirectoryTables {
  * Paths are bytes, taken as latin1 strings.
  */
 export class AttributeRules {
-  readonly #parent: AttributeRules | undefined;
-  /** The depth of the directory: 0 for the top. */
-  readonly #depth: number;
-  /** By folder: the directory, or a folder below it. */
-  readonly #tables: ReadonlyMap<string, AttributeTable>;
-  readonly #macros: Macros;
-  /** The size of the attribute files here and above. */
-  readonly #bytes: number;
-  readonly #steps: AttributeSteps;
-  /** The tables of the latest file's directory: the next file is often in the same one. */
-  #last: DirectoryTables | undefined;
+  readonly #scope: Scope;
+  /** The latest directory, where the next file often is, and its tables: deeper files' first. */
+  #last: { directory: string; byFile: readonly (readonly AttributeTable[])[] } | undefined;
 
-  private constructor(
-    parent: AttributeRules | undefined,
-    depth: number,
-    tables: ReadonlyMap<string, AttributeTable>,
-    macros: Macros,
-    bytes: number,
-    steps: AttributeSteps,
-  ) {
-    this.#parent = parent;
-    this.#depth = depth;
-    this.#tables = tables;
-    this.#macros = macros;
-    this.#bytes = bytes;
-    this.#steps = steps;
+  private constructor(scope: Scope) {
+    this.#scope = scope;
   }
 
   /**
@@ -89,25 +62,26 @@ export class AttributeRules {
    * @param steps that all rules below it may take together. Default: any number.
    */
   static builtIn(steps = new AttributeSteps(Number.MAX_SAFE_INTEGER)): AttributeRules {
-    return new AttributeRules(undefined, 0, new Map(), BUILT_IN_MACROS, 0, steps);
+    const tables = new Map<string, AttributeTable>();
+    const macros = BUILT_IN_MACROS;
+    return new AttributeRules({ parent: undefined, depth: 0, tables, macros, bytes: 0, steps });
   }
 
   /**
    * The rules of a directory in this one. For the top of the tree, call it on `builtIn`.
    *
    * @param directory empty for the top, else the path from there with a slash at its end.
-   * @param blob the object that the directory's entry `.gitattributes` names, `undefined` where
-   * there is no such entry. A symbolic link's counts too: during a checkout git reads attributes
-   * from the index, and there it does not tell the two apart.
+   * @param blob the object that the directory's entry `.gitattributes` names. A symbolic link's
+   * counts too: see `PlannedTree.attributes`.
    * @throws SnapshotError `LIMIT_EXCEEDED` for more than 4 MiB of files with rules that matter, and
    * for too many steps.
    */
-  child(directory: string, blob: Buffer | undefined): AttributeRules {
-    if (blob === undefined) return this;
-    this.#steps.take(blob.length * STEPS_PER_BYTE);
-    const bytes = this.#bytes + blob.length;
+  child(directory: string, blob: Buffer): AttributeRules {
+    const { steps, macros: inherited } = this.#scope;
+    steps.take(blob.length * STEPS_PER_BYTE);
+    const bytes = this.#scope.bytes + blob.length;
     // Macros apply to earlier lines too. Only the top may define macros.
-    const macros = directory === '' ? readMacros(blob, this.#macros) : this.#macros;
+    const macros = directory === '' ? readMacros(blob, inherited) : inherited;
     const tables = new Map<string, AttributeTable>();
     let position = 0;
     for (const { kind, subject, assignments } of parseAttributes(blob)) {
@@ -122,9 +96,9 @@ export class AttributeRules {
       tables.set(pattern.folder, table);
       table.add({ position: position++, pattern, assignments: matter });
     }
-    if (tables.size === 0 && macros === this.#macros) return this;
+    if (tables.size === 0 && macros === inherited) return this;
     const depth = directory.split('/').length - 1;
-    return new AttributeRules(this, depth, tables, macros, bytes, this.#steps);
+    return new AttributeRules({ parent: this, depth, tables, macros, bytes, steps });
   }
 
   /**
@@ -134,49 +108,30 @@ export class AttributeRules {
    * @param path from the top of the tree.
    * @throws SnapshotError `LIMIT_EXCEEDED` for too many steps.
    */
-  lookup(path: string): ConversionAttributes {
+  lookup(path: string): Attributes {
     throwIfStopped();
     const nameAt = path.lastIndexOf('/') + 1;
     const file = new FileName(path.slice(nameAt));
     const found = new Map<string, AttributeValue>();
     for (const tables of this.#tablesFor(path.slice(0, nameAt))) {
       const rules: AttributeRule[] = [];
-      for (const table of tables) table.collect(path, file, this.#steps, rules);
+      for (const table of tables) table.collect(path, file, this.#scope.steps, rules);
       rules.sort((a, b) => b.position - a.position);
       for (const { assignments } of rules) this.#assign(found, assignments);
     }
-    if (found.size === 0) return NO_ATTRIBUTES;
-    return {
-      text: found.get('text'),
-      crlf: found.get('crlf'),
-      eol: found.get('eol'),
-      ident: found.get('ident'),
-      workingTreeEncoding: found.get('working-tree-encoding'),
-    };
+    return found.size === 0 ? NO_ATTRIBUTES : found;
   }
 
-  #tablesFor(directory: string): DirectoryTables['byFile'] {
+  #tablesFor(directory: string): readonly (readonly AttributeTable[])[] {
     if (this.#last?.directory === directory) return this.#last.byFile;
     const folders = foldersOf(directory);
     const byFile: AttributeTable[][] = [];
-    for (let scope: AttributeRules | undefined = this; scope; scope = scope.#parent) {
-      const tables = scope.#tablesIn(folders);
-      if (tables.length > 0) byFile.push(tables);
+    for (let rules: AttributeRules | undefined = this; rules; rules = rules.#scope.parent) {
+      const found = tablesIn(folders, rules.#scope);
+      if (found.length > 0) byFile.push(found);
     }
     this.#last = { directory, byFile };
     return byFile;
-  }
-
-  /** @param folders that contain the file, from the top of the tree. */
-  #tablesIn(folders: readonly string[]): AttributeTable[] {
-    const found: AttributeTable[] = [];
-    for (const folder of folders.slice(this.#depth)) {
-      if (found.length === this.#tables.size) break;
-      this.#steps.take(STEPS_PER_SEARCH);
-      const table = this.#tables.get(folder);
-      if (table !== undefined) found.push(table);
-    }
-    return found;
   }
 
   /**
@@ -186,10 +141,10 @@ export class AttributeRules {
   #assign(found: Map<string, AttributeValue>, assignments: readonly Assignment[]): void {
     const open = [...assignments];
     for (let next = open.pop(); next !== undefined; next = open.pop()) {
-      this.#steps.take(STEPS_PER_ASSIGNMENT);
+      this.#scope.steps.take(STEPS_PER_ASSIGNMENT);
       if (found.has(next.name)) continue;
       found.set(next.name, next.value);
-      if (next.value === true) open.push(...(this.#macros.get(next.name) ?? []));
+      if (next.value === true) open.push(...(this.#scope.macros.get(next.name) ?? []));
     }
   }
 }
@@ -203,6 +158,18 @@ function readMacros(blob: Buffer, inherited: Macros): Macros {
     macros.set(subject, assignments);
   }
   return macros ?? inherited;
+}
+
+/** @param folders that contain the file, from the top of the tree. */
+function tablesIn(folders: readonly string[], { depth, tables, steps }: Scope): AttributeTable[] {
+  const found: AttributeTable[] = [];
+  for (const folder of folders.slice(depth)) {
+    if (found.length === tables.size) break;
+    steps.take(STEPS_PER_SEARCH);
+    const table = tables.get(folder);
+    if (table !== undefined) found.push(table);
+  }
+  return found;
 }
 
 /** A directory and those above, from the top: empty, or paths with a slash at the end. */

@@ -16,24 +16,13 @@ export interface Charset {
   readonly disputed?: RegExp;
 }
 
+/** Code pages with three names each in glibc, such as `437`, `CP437` and `IBM437`. */
+const IBM = [437, 850, 852, 855, 857, 858, 860, 861, 862, 863, 864, 865, 866, 869];
+
 /** By iconv-lite's name: the names in glibc, in upper case. */
 const SINGLE_BYTE: Readonly<Record<string, string>> = {
-  cp437: '437 CP437 IBM437',
   cp737: 'CP737',
   cp775: 'CP775 IBM775',
-  cp850: '850 CP850 IBM850',
-  cp852: '852 CP852 IBM852',
-  cp855: '855 CP855 IBM855',
-  cp857: '857 CP857 IBM857',
-  cp858: '858 CP858 IBM858',
-  cp860: '860 CP860 IBM860',
-  cp861: '861 CP861 IBM861',
-  cp862: '862 CP862 IBM862',
-  cp863: '863 CP863 IBM863',
-  cp864: '864 CP864 IBM864',
-  cp865: '865 CP865 IBM865',
-  cp866: '866 CP866 IBM866',
-  cp869: '869 CP869 IBM869',
   cp874: '874 CP874 IBM874 WINDOWS-874',
   cp1125: 'CP1125 IBM848 RUSCII',
   cp1250: 'CP1250 WINDOWS-1250 MS-EE',
@@ -111,11 +100,7 @@ const EAST_ASIAN: Readonly<Record<string, Charset>> = {
 
 /** git adds the names with `-BOM`. glibc writes a mark for names without a byte order. */
 const UNICODE: Readonly<Record<string, Charset>> = {
-  'UTF-16 UTF16 UTF-16LE-BOM UTF16LE-BOM': {
-    codec: 'utf16le',
-    unitBytes: 2,
-    byteOrderMark: true,
-  },
+  'UTF-16 UTF16 UTF-16LE-BOM UTF16LE-BOM': { codec: 'utf16le', unitBytes: 2, byteOrderMark: true },
   'UTF-16BE-BOM UTF16BE-BOM': { codec: 'utf16be', unitBytes: 2, byteOrderMark: true },
   'UTF-16LE UTF16LE': { codec: 'utf16le', unitBytes: 2 },
   'UTF-16BE UTF16BE': { codec: 'utf16be', unitBytes: 2 },
@@ -126,6 +111,7 @@ const UNICODE: Readonly<Record<string, Charset>> = {
 
 /** By each name in glibc, in upper case. */
 export const CHARSETS: ReadonlyMap<string, Charset> = new Map([
+  ...IBM.flatMap((page) => byName(`${page} CP${page} IBM${page}`, { codec: `cp${page}` })),
   ...Object.entries(SINGLE_BYTE).flatMap(([codec, names]) => byName(names, { codec })),
   ...Object.entries({ ...EAST_ASIAN, ...UNICODE }).flatMap(([names, charset]) =>
     byName(names, charset),

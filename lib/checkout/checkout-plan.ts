@@ -33,12 +33,7 @@ export function planCheckout(reader: ObjectReader, root: string, limits: Limits)
   const { files } = planner.plan('', root);
   const { trees, blobs } = planner;
   const plan = { root, trees, blobs, converted: new ObjectSet(files) };
-  if (planner.hasAttributes) findConverted(reader, plan, limits);
-  return plan;
-}
-
-/** Looks up the attributes of each file. */
-function findConverted(reader: ObjectReader, plan: CheckoutPlan, limits: Limits): void {
+  if (!planner.hasAttributes) return plan;
   const builtIn = AttributeRules.builtIn(new AttributeSteps(limits.maxAttributeSteps));
   let position = 0;
   for (const { kind, path, directory } of walkCheckout(reader, plan, builtIn)) {
@@ -48,6 +43,7 @@ function findConverted(reader: ObjectReader, plan: CheckoutPlan, limits: Limits)
     }
     position++;
   }
+  return plan;
 }
 
 /** @throws SnapshotError `LIMIT_EXCEEDED` */
@@ -107,11 +103,11 @@ class Planner {
   /** Plans the entries of a tree, without the content of its directories. */
   #planFiles(path: string, tree: Buffer): PlannedTree {
     const planned = new PlannedTree(this.blobs.length);
-    const names = new NameStack();
+    const names: string[] = [];
     for (const entry of parseTree(tree)) {
       const { name } = entry;
       verifyName(path, entry);
-      if (!names.add(name)) throw refusedPath(path + name, 'is there twice');
+      if (!addName(names, name)) throw refusedPath(path + name, 'is there twice');
       const bytes = this.#checkFile(path + name, entry);
       this.#count(1, path.length + name.length, bytes);
       planned.add(entry, bytes);
@@ -159,19 +155,16 @@ function verifyName(path: string, { name, kind }: TreeEntry): void {
  * Finds duplicate names in a tree that is in the order of the index. A file and a directory of one
  * name may be apart: `a-` comes between `a` and `a/`. But all names between them begin with that
  * name, so only the names that the latest one begins with are kept.
+ *
+ * @param kept the names before, of which this keeps what it needs.
+ * @returns `false` when the tree has the name already.
  */
-class NameStack {
-  readonly #names: string[] = [];
-
-  /** @returns `false` when the tree has the name already. */
-  add(name: string): boolean {
-    const names = this.#names;
-    for (let last = names.at(-1); last !== undefined; last = names.at(-1)) {
-      if (last === name) return false;
-      if (name.startsWith(last)) break;
-      names.pop();
-    }
-    names.push(name);
-    return true;
+function addName(kept: string[], name: string): boolean {
+  for (let last = kept.at(-1); last !== undefined; last = kept.at(-1)) {
+    if (last === name) return false;
+    if (name.startsWith(last)) break;
+    kept.pop();
   }
+  kept.push(name);
+  return true;
 }

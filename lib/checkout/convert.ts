@@ -1,9 +1,10 @@
 import { SnapshotError } from '../errors.js';
 import type { AttributeValue } from './attribute-file.js';
-import type { ConversionAttributes } from './attributes.js';
+import type { Attributes } from './attributes.js';
 import { encodeFromUtf8 } from './encoding.js';
-import { isConvertibleText, toCrlf } from './eol.js';
-import { expandIdent, keywordsInMemory, keywordsInStream } from './ident.js';
+import { bareLineFeeds, isConvertibleText } from './eol.js';
+import { keywordsInMemory, keywordsInStream } from './ident.js';
+import { replaceRanges } from './replace-ranges.js';
 
 /*
  * Converts blobs to files, as `git checkout` on Linux does with git's default config (convert.c):
@@ -12,10 +13,9 @@ import { expandIdent, keywordsInMemory, keywordsInStream } from './ident.js';
  */
 
 /** Whether a blob with these attributes may differ from its file. If not, it can be streamed. */
-export function needsConversion(attributes: ConversionAttributes): boolean {
-  return (
-    attributes.ident === true || endsWithCrlf(attributes) || encodingOf(attributes) !== undefined
-  );
+export function needsConversion(attributes: Attributes): boolean {
+  if (attributes.get('ident') === true || endsWithCrlf(attributes)) return true;
+  return encodingOf(attributes) !== undefined;
 }
 
 /**
@@ -29,31 +29,31 @@ export function needsConversion(attributes: ConversionAttributes): boolean {
  */
 export function convertToWorkingTree(
   blob: Buffer,
-  attributes: ConversionAttributes,
+  attributes: Attributes,
   oid: string,
   maxBytes: number = Number.MAX_SAFE_INTEGER,
 ): Buffer {
   const encoding = encodingOf(attributes);
   const isAuto = textOf(attributes) === 'auto';
   let file = blob;
-  if (attributes.ident === true) {
-    const inMemory = encoding !== undefined || (isAuto && attributes.eol !== 'lf');
+  if (attributes.get('ident') === true) {
+    const inMemory = encoding !== undefined || (isAuto && attributes.get('eol') !== 'lf');
     const find = inMemory ? keywordsInMemory : keywordsInStream;
-    file = expandIdent(file, oid, find, maxBytes);
+    file = replaceRanges(file, find, Buffer.from(`$Id: ${oid} $`), maxBytes);
   }
   if (endsWithCrlf(attributes) && (!isAuto || isConvertibleText(file))) {
-    file = toCrlf(file, maxBytes);
+    file = replaceRanges(file, bareLineFeeds, Buffer.from('\r'), maxBytes);
   }
   return encoding === undefined ? file : encodeFromUtf8(file, encoding, maxBytes);
 }
 
-function endsWithCrlf(attributes: ConversionAttributes): boolean {
-  return attributes.eol === 'crlf' && textOf(attributes) !== false;
+function endsWithCrlf(attributes: Attributes): boolean {
+  return attributes.get('eol') === 'crlf' && textOf(attributes) !== false;
 }
 
-/** `undefined` without `text` and `crlf`; `eol` then implies text. */
-function textOf({ text, crlf }: ConversionAttributes): true | false | 'auto' | undefined {
-  return textValue(text) ?? textValue(crlf);
+/** `undefined` without `text` or its old name `crlf` (git < 1.7.2); `eol` then implies text. */
+function textOf(attributes: Attributes): true | false | 'auto' | undefined {
+  return textValue(attributes.get('text')) ?? textValue(attributes.get('crlf'));
 }
 
 function textValue(value: AttributeValue): true | false | 'auto' | undefined {
@@ -62,7 +62,8 @@ function textValue(value: AttributeValue): true | false | 'auto' | undefined {
 }
 
 /** The encoding, unless it is UTF-8, git's own. */
-function encodingOf({ workingTreeEncoding: value }: ConversionAttributes): string | undefined {
+function encodingOf(attributes: Attributes): string | undefined {
+  const value = attributes.get('working-tree-encoding');
   if (value === true) {
     throw new SnapshotError(
       'REPOSITORY_INVALID',

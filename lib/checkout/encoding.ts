@@ -2,7 +2,7 @@ import { constants, isUtf8 } from 'node:buffer';
 import iconv from 'iconv-lite';
 import { SnapshotError } from '../errors.js';
 import { CHARSETS, type Charset } from './charsets.js';
-import { checkConvertedSize } from './conversion-limit.js';
+import { checkConvertedSize } from './replace-ranges.js';
 
 /** glibc drops these characters when the encoding lacks them. */
 const TAGS = /[\u{e0000}-\u{e007f}]/gu;

@@ -1,4 +1,4 @@
-import { checkConvertedSize } from './conversion-limit.js';
+import type { Range } from './replace-ranges.js';
 
 const LF = 0x0a;
 const CR = 0x0d;
@@ -8,39 +8,15 @@ const DELETE = 0x7f;
 /** Control characters that occur in text: backspace, tab, form feed and escape. */
 const TEXT_CONTROLS = new Set([0x08, 0x09, 0x0c, 0x1b]);
 
-/**
- * Ends every line with CR LF (git's convert.c, `crlf_to_worktree`). A CR LF stays as it is.
- *
- * @param maxBytes of the result.
- * @returns the same buffer when nothing changes.
- * @throws SnapshotError `LIMIT_EXCEEDED`
- */
-export function toCrlf(blob: Buffer, maxBytes: number): Buffer {
-  let bare = 0;
-  for (const _ of bareLineFeeds(blob)) bare++;
-  if (bare === 0) return blob;
-  checkConvertedSize(blob.length + bare, maxBytes);
-  const output = Buffer.allocUnsafe(blob.length + bare);
-  let length = 0;
-  let copied = 0;
-  for (const at of bareLineFeeds(blob)) {
-    length += blob.copy(output, length, copied, at);
-    output[length++] = CR;
-    copied = at;
-  }
-  blob.copy(output, length, copied);
-  return output;
-}
-
-/** Where the line feeds without a CR are. */
-function* bareLineFeeds(blob: Buffer): Generator<number> {
+/** Before each line feed without a CR: git inserts one there (convert.c, `crlf_to_worktree`). */
+export function* bareLineFeeds(blob: Buffer): Generator<Range> {
   for (let at = blob.indexOf(LF); at >= 0; at = blob.indexOf(LF, at + 1)) {
-    if (blob[at - 1] !== CR) yield at;
+    if (blob[at - 1] !== CR) yield { start: at, end: at };
   }
 }
 
 /**
- * Whether `text=auto` lets `toCrlf` touch a blob: one that has no CR at all and does not look
+ * Whether `text=auto` lets line ends change: in a blob that has no CR at all and does not look
  * binary (convert.c, `will_convert_lf_to_crlf` and `convert_is_binary`).
  */
 export function isConvertibleText(blob: Buffer): boolean {

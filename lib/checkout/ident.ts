@@ -1,17 +1,8 @@
-import { checkConvertedSize } from './conversion-limit.js';
+import type { Range } from './replace-ranges.js';
 
 /*
- * The attribute `ident`: `$Idimport { checkConvertedSize } from './conversion-limit.js';
- *
- * /*
- *  and `$Id: anything import { checkConvertedSize } from './conversion-limit.js';
- *
- * /*
- *  become `$Id: {blob id} import { checkConvertedSize } from './conversion-limit.js';
- *
- * /*
- * . A keyword with spaces inside
- * belongs to another version control system, and stays.
+ * The attribute `ident`: `$Id$` and `$Id: anything $` become `$Id: {blob id} $`. A keyword with
+ * spaces inside belongs to another version control system, and stays.
  *
  * git implements it twice, for blobs in memory and for streams (convert.c, `ident_to_worktree` and
  * `ident_filter_fn`). They differ on odd input, such as a dollar sign right before a keyword. A
@@ -28,52 +19,8 @@ const LETTER_I = 0x49;
 const LETTER_D = 0x64;
 const KEYWORD_START = Buffer.from('$Id: ');
 
-/** The bytes `[start, end)`, which the expanded keyword replaces. */
-interface Keyword {
-  readonly start: number;
-  readonly end: number;
-}
-
-export type FindKeywords = (blob: Buffer) => Generator<Keyword>;
-
-/**
- * Expands the keywords in a blob.
- *
- * @param oid of the blob, 40 hex digits.
- * @param find `keywordsInMemory` or `keywordsInStream`.
- * @param maxBytes of the result.
- * @returns the same buffer when it has none.
- * @throws SnapshotError `LIMIT_EXCEEDED`
- */
-export function expandIdent(
-  blob: Buffer,
-  oid: string,
-  find: FindKeywords,
-  maxBytes: number,
-): Buffer {
-  const expanded = Buffer.from(`$Id: ${oid} $`, 'latin1');
-  let size = blob.length;
-  let count = 0;
-  for (const { start, end } of find(blob)) {
-    size += expanded.length - (end - start);
-    count += 1;
-  }
-  if (count === 0) return blob;
-  checkConvertedSize(size, maxBytes);
-  const output = Buffer.allocUnsafe(size);
-  let length = 0;
-  let copied = 0;
-  for (const { start, end } of find(blob)) {
-    length += blob.copy(output, length, copied, start);
-    length += expanded.copy(output, length);
-    copied = end;
-  }
-  blob.copy(output, length, copied);
-  return output;
-}
-
 /** The keywords that git finds in a blob that it holds in memory. */
-export function* keywordsInMemory(blob: Buffer): Generator<Keyword> {
+export function* keywordsInMemory(blob: Buffer): Generator<Range> {
   for (let start = blob.indexOf(DOLLAR); start >= 0; ) {
     let next = start + 1;
     if (blob[start + 1] === LETTER_I && blob[start + 2] === LETTER_D) {
@@ -102,7 +49,7 @@ export function* keywordsInMemory(blob: Buffer): Generator<Keyword> {
  * git holds back bytes that may begin a keyword. It also holds back `$Id` with any other byte after
  * it, until it writes more; and a keyword with a colon replaces all bytes that are held back.
  */
-export function* keywordsInStream(blob: Buffer): Generator<Keyword> {
+export function* keywordsInStream(blob: Buffer): Generator<Range> {
   let at = 0;
   /** Where the bytes held back before `at` begin; without any, `at` itself. */
   let held = 0;

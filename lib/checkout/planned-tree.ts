@@ -45,7 +45,10 @@ export class PlannedTree {
   readonly firstBlob: number;
   /** Directories in the tree itself. */
   subtrees = 0;
-  /** The object of its own `.gitattributes`. */
+  /**
+   * The object of its own `.gitattributes`, a file or a symlink: a checkout reads attributes from
+   * the index, where git does not tell the two apart.
+   */
   attributes: string | undefined;
   /** Bytes that the index takes to cache all directories below. */
   #cachedBelow = 0;
@@ -72,7 +75,6 @@ export class PlannedTree {
     this.files++;
     this.fileBytes += bytes;
     this.hasSymlink ||= kind === 'symlink';
-    // A checkout reads attributes from the index, where git does not tell files and symlinks apart.
     if (name === ATTRIBUTES_FILE && kind !== 'gitlink') this.attributes = oid;
   }
 

@@ -5,8 +5,6 @@ import { type EntryPlace, isDirectory, placeEntry } from '../git/tree.js';
  * entry.
  */
 
-type Compare = (tree: Buffer, a: EntryPlace, b: EntryPlace) => number;
-
 /** Mode, space, name, NUL and id. */
 const MIN_ENTRY_BYTES = 24;
 const SLASH = 0x2f;
@@ -39,7 +37,7 @@ export function subtreesInCacheOrder(tree: Buffer): Buffer {
 function sortEntries(
   tree: Buffer,
   keeps: (entry: EntryPlace) => boolean,
-  compare: Compare,
+  compare: (tree: Buffer, a: EntryPlace, b: EntryPlace) => number,
 ): Buffer {
   const starts = new Uint32Array(Math.floor(tree.length / MIN_ENTRY_BYTES));
   let count = 0;

@@ -4,21 +4,31 @@ import { parseTree, type TreeEntry } from '../git/tree.js';
 import type { ObjectReader } from '../pack/reader.js';
 import { AttributeRules } from './attributes.js';
 import { readBlob } from './blob.js';
+import type { CachedTree, CachedTrees } from './git-index.js';
 import type { CheckoutPlan } from './planned-tree.js';
-import { inIndexOrder } from './tree-order.js';
+import { inIndexOrder, subtreesInCacheOrder } from './tree-order.js';
 
 /*
- * Walks HEAD's tree in the order of git's index. Memory: the trees on the path from the root.
+ * Walks HEAD's tree in the orders of git's index. Memory: the trees on the path from the root.
  */
 
 /** A file, symlink or submodule of a checkout, or a directory that contains some. */
 export interface CheckoutEntry extends TreeEntry {
   /** From the root, without slash at either end. Bytes as latin1. */
   readonly path: string;
-  /** The directory that contains it. */
   readonly directory: CheckoutDirectory;
   /** The reader's number of its blob; `undefined` for directories and submodules. */
   readonly blob: number | undefined;
+}
+
+/** The directory that contains an entry. */
+export interface CheckoutDirectory {
+  /**
+   * The attributes that apply in it.
+   *
+   * @throws SnapshotError as `AttributeRules.child` and `readBlob`.
+   */
+  rules(reader: ObjectReader): AttributeRules;
 }
 
 /**
@@ -33,12 +43,13 @@ export function* walkCheckout(
   plan: CheckoutPlan,
   builtIn = AttributeRules.builtIn(),
 ): Generator<CheckoutEntry> {
-  const open = (oid: string, path: string, parent: CheckoutDirectory | AttributeRules) => {
+  const open = (oid: string, prefix: string, parent: CheckoutDirectory) => {
     const { attributes, firstBlob = 0 } = plan.trees.get(oid) ?? {};
-    const directory = new CheckoutDirectory(path, parent, attributes);
-    return { directory, entries: parseTree(readTree(reader, oid)), nextBlob: firstBlob };
+    const directory =
+      attributes === undefined ? parent : withAttributes(parent, prefix, attributes);
+    return { prefix, directory, entries: parseTree(readTree(reader, oid)), nextBlob: firstBlob };
   };
-  const way = [open(plan.root, '', builtIn)];
+  const way = [open(plan.root, '', { rules: () => builtIn })];
   for (let last = way.at(-1); last !== undefined; last = way.at(-1)) {
     const next = last.entries.next();
     if (next.done === true) {
@@ -49,11 +60,42 @@ export function* walkCheckout(
     const isDirectory = kind === 'directory';
     if (isDirectory && plan.trees.get(oid)?.files === 0) continue;
     const { directory } = last;
-    const path = directory.path + name;
+    const path = last.prefix + name;
     const hasBlob = kind === 'file' || kind === 'symlink';
     const blob = hasBlob ? plan.blobs.at(last.nextBlob++) : undefined;
     yield { name, kind, executable, oid, path, directory, blob };
     if (isDirectory) way.push(open(oid, `${path}/`, directory));
+  }
+}
+
+/**
+ * The trees of a checkout as its index caches them; `undefined` if the checkout has a directory
+ * without files, which an index can't represent.
+ */
+export function cachedTrees(reader: ObjectReader, plan: CheckoutPlan): CachedTrees | undefined {
+  const root = plan.trees.get(plan.root);
+  if (root === undefined || root.hasEmptyDirectory) return undefined;
+  return { bytes: root.cachedBytes, trees: walkDirectories(reader, plan) };
+}
+
+/** @throws SnapshotError as `readTree`. */
+function* walkDirectories(reader: ObjectReader, plan: CheckoutPlan): Generator<CachedTree> {
+  const cached = (name: string, oid: string): CachedTree => {
+    const { files = 0, subtrees = 0 } = plan.trees.get(oid) ?? {};
+    return { name, oid, entries: files, subtrees };
+  };
+  const open = (oid: string) => parseTree(subtreesInCacheOrder(readTree(reader, oid)));
+  yield cached('', plan.root);
+  const way = [open(plan.root)];
+  for (let last = way.at(-1); last !== undefined; last = way.at(-1)) {
+    const next = last.next();
+    if (next.done === true) {
+      way.pop();
+      continue;
+    }
+    const { name, oid } = next.value;
+    yield cached(name, oid);
+    way.push(open(oid));
   }
 }
 
@@ -69,35 +111,20 @@ export function readTree(reader: ObjectReader, oid: string): Buffer {
   return inIndexOrder(data);
 }
 
-/** A directory of a checkout, and the attributes that apply in it. */
-export class CheckoutDirectory {
-  /** From the root, with a slash at its end; empty for the root. Bytes as latin1. */
-  readonly path: string;
-  readonly #parent: CheckoutDirectory | AttributeRules;
-  readonly #attributes: string | undefined;
-  #rules: AttributeRules | undefined;
-
-  /** @param attributes the object of its `.gitattributes`. */
-  constructor(
-    path: string,
-    parent: CheckoutDirectory | AttributeRules,
-    attributes: string | undefined,
-  ) {
-    this.path = path;
-    this.#parent = parent;
-    this.#attributes = attributes;
-  }
-
-  /** @throws SnapshotError as `AttributeRules.child` and `readBlob`. */
-  rules(reader: ObjectReader): AttributeRules {
-    this.#rules ??= this.#read(reader);
-    return this.#rules;
-  }
-
-  #read(reader: ObjectReader): AttributeRules {
-    const parent = this.#parent;
-    const inherited = parent instanceof AttributeRules ? parent : parent.rules(reader);
-    if (this.#attributes === undefined) return inherited;
-    return inherited.child(this.path, readBlob(reader, this.#attributes));
-  }
+/**
+ * @param prefix the directory's path with a slash at its end; empty for the root.
+ * @param attributes the object of its `.gitattributes`.
+ */
+function withAttributes(
+  parent: CheckoutDirectory,
+  prefix: string,
+  attributes: string,
+): CheckoutDirectory {
+  let rules: AttributeRules | undefined;
+  return {
+    rules: (reader) => {
+      rules ??= parent.rules(reader).child(prefix, readBlob(reader, attributes));
+      return rules;
+    },
+  };
 }

@@ -4,7 +4,7 @@ import { hasCode, SnapshotError, toSnapshotError } from '../errors.js';
 const NO_FILE: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP']);
 
 /** Whether a system error says that there is no such file. */
-export function isNoFile(error: unknown): boolean {
+export function isNoFile(error: unknown): error is Error {
   return hasCode(error) && NO_FILE.has(error.code);
 }
 
@@ -23,14 +23,11 @@ export async function withStoreFailure<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    throw storeFailure(error);
+    if (!hasCode(error) || !('syscall' in error)) throw error;
+    const isFull = error.code === 'ENOSPC' || error.code === 'EDQUOT';
+    const code = isFull ? 'STORAGE_FULL' : 'STORE_FAILED';
+    throw new SnapshotError(code, error.message, { cause: error });
   }
-}
-
-function storeFailure(error: unknown): unknown {
-  if (!hasCode(error) || !('syscall' in error)) return error;
-  const full = error.code === 'ENOSPC' || error.code === 'EDQUOT';
-  return new SnapshotError(full ? 'STORAGE_FULL' : 'STORE_FAILED', error.message, { cause: error });
 }
 
 /**
@@ -39,8 +36,7 @@ function storeFailure(error: unknown): unknown {
  */
 export function readFailure(error: unknown): SnapshotError {
   if (!isNoFile(error)) return toSnapshotError(error);
-  const message = error instanceof Error ? error.message : String(error);
-  return new SnapshotError('REPOSITORY_DAMAGED', message, { cause: error });
+  return new SnapshotError('REPOSITORY_DAMAGED', error.message, { cause: error });
 }
 
 /** For a file whose content has changed since it was written. */

@@ -22,11 +22,7 @@ async function copyOver(source: string, target: string): Promise<void> {
   try {
     await copyFile(source, copy, constants.COPYFILE_EXCL);
     const handle = await open(copy, 'r+');
-    try {
-      await handle.datasync();
-    } finally {
-      await handle.close();
-    }
+    await handle.datasync().finally(() => handle.close());
     await rename(copy, target);
   } catch (error) {
     await rm(copy, { force: true });

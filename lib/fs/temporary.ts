@@ -23,15 +23,9 @@ const HOST = hostname()
 /** Milliseconds since the epoch; the same in all threads of the process. */
 const START = Math.round(performance.timeOrigin);
 
-/** Milliseconds after which a file counts as abandoned if its process runs on another host. */
+/** Milliseconds after which a file counts as abandoned, if the state of its process is unknown. */
 const ABANDONED_AFTER = 24 * 60 * 60_000;
 const MAX_PID = 0x7fff_ffff;
-
-interface Owner {
-  readonly host: string;
-  readonly pid: number;
-  readonly start: number;
-}
 
 /** A new name for an unfinished file. `prefix` is for human readers and has at most 128 bytes. */
 export function temporaryName(prefix: string): string {
@@ -54,42 +48,33 @@ export async function prepareDirectory(directory: string): Promise<void> {
  */
 export async function removeAbandoned(directory: string): Promise<void> {
   for (const name of (await unlessMissing(readdir(directory))) ?? []) {
-    const owner = ownerOf(name);
-    if (owner === undefined) continue;
+    const [, host, pid, start] = TEMPORARY.exec(name) ?? [];
+    if (host === undefined) continue;
     const path = join(directory, name);
-    if (isDead(owner) || (!isThisProcess(owner) && (await isAbandoned(path)))) {
+    const owner = host === HOST ? stateOf(Number(pid), Number(start)) : 'unknown';
+    if (owner === 'dead' || (owner === 'unknown' && (await isOld(path)))) {
       // Another process may be removing the same directory: hence the retries.
       await rm(path, { recursive: true, force: true, maxRetries: 3 });
     }
   }
 }
 
-function ownerOf(name: string): Owner | undefined {
-  const [, host, pid, start] = TEMPORARY.exec(name) ?? [];
-  if (host === undefined) return undefined;
-  return { host, pid: Number(pid), start: Number(start) };
-}
-
-function isThisProcess({ host, pid, start }: Owner): boolean {
-  return host === HOST && pid === process.pid && start === START;
-}
-
-/** False when that is unknown: for another host, or when the pid is in use again. */
-function isDead({ host, pid, start }: Owner): boolean {
-  if (host !== HOST || pid > MAX_PID) return false;
-  if (pid === process.pid) return start !== START;
+/** The state of a process of this host. `unknown`: one with its pid runs, which may be another. */
+function stateOf(pid: number, start: number): 'this process' | 'dead' | 'unknown' {
+  if (pid > MAX_PID) return 'unknown';
+  if (pid === process.pid) return start === START ? 'this process' : 'dead';
   try {
     process.kill(pid, 0);
-    return false;
+    return 'unknown';
   } catch (error) {
     if (!hasCode(error)) throw error;
-    if (error.code === 'ESRCH') return true;
-    if (error.code === 'EPERM') return false; // alive, and another user's
+    if (error.code === 'ESRCH') return 'dead';
+    if (error.code === 'EPERM') return 'unknown'; // another user's
     throw error;
   }
 }
 
-async function isAbandoned(path: string): Promise<boolean> {
+async function isOld(path: string): Promise<boolean> {
   const stats = await unlessMissing(lstat(path));
   return stats !== undefined && Date.now() - stats.mtimeMs > ABANDONED_AFTER;
 }

@@ -3,40 +3,25 @@ import { NumberList } from './number-list.js';
 
 /** The commits of a walk, as columns of numbers: about 25 bytes a commit. */
 export class CommitList {
-  readonly #numbers = new NumberList();
-  readonly #trees = new NumberList();
-  readonly #parentTrees = new NumberList();
+  readonly numbers = new NumberList();
+  readonly trees = new NumberList();
+  /** The tree of the first parent that the walk follows, or `NO_TREE`. */
+  readonly parentTrees = new NumberList();
   /** Where the parents of each commit begin in the column of parents. */
   readonly #starts = new NumberList();
   readonly #parents = new NumberList();
 
   get length(): number {
-    return this.#numbers.length;
+    return this.numbers.length;
   }
 
-  /**
-   * @param parents that the walk follows.
-   * @param parentTree the tree of the first of them, or `NO_TREE`.
-   */
+  /** @param parents that the walk follows. */
   push({ number, tree }: Commit, parents: readonly number[], parentTree: number): void {
-    this.#numbers.push(number);
-    this.#trees.push(tree);
-    this.#parentTrees.push(parentTree);
+    this.numbers.push(number);
+    this.trees.push(tree);
+    this.parentTrees.push(parentTree);
     this.#starts.push(this.#parents.length);
     for (const parent of parents) this.#parents.push(parent);
-  }
-
-  number(index: number): number {
-    return this.#numbers.at(index);
-  }
-
-  tree(index: number): number {
-    return this.#trees.at(index);
-  }
-
-  /** The tree of the first parent that the walk follows, or `NO_TREE`. */
-  parentTree(index: number): number {
-    return this.#parentTrees.at(index);
   }
 
   /** The parents that the walk follows. */

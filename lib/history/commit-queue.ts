@@ -1,8 +1,13 @@
 import type { Commit } from './commit-reader.js';
 
+interface Turn {
+  readonly commit: Commit;
+  readonly turn: number;
+}
+
 /** A priority queue of commits: the newest first; commits of one second in the order of `push`. */
 export class CommitQueue {
-  readonly #heap: { readonly commit: Commit; readonly turn: number }[] = [];
+  readonly #heap: Turn[] = [];
   #turns = 0;
 
   get length(): number {
@@ -51,11 +56,6 @@ export class CommitQueue {
     heap[at] = last;
     return first.commit;
   }
-}
-
-interface Turn {
-  readonly commit: Commit;
-  readonly turn: number;
 }
 
 function comesBefore(a: Turn, b: Turn): boolean {

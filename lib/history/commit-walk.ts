@@ -23,111 +23,125 @@ import { type Commit, type CommitReader, NO_TREE } from './commit-reader.js';
 const FEW_TIPS = 10_000;
 const FEW_COMMITS = 1024;
 
-export interface CommitWalkOptions {
-  /** Numbers of commits. */
-  readonly include: Iterable<number>;
-  readonly exclude?: readonly number[] | undefined;
-  /** Gets the excluded commits that the walk finds. */
-  readonly excluded: ObjectSet;
-  readonly signal?: AbortSignal | undefined;
-}
-
 /**
- * @returns commits, the newest first. Ignore those that `excluded` has.
+ * @param tips numbers of commits.
+ * @param excluded gets the excluded commits that the walk finds.
+ * @returns commits, the newest first, with some that are excluded.
  * @throws SnapshotError `UPSTREAM_INVALID` when a commit is missing or malformed; the signal's
  * reason.
  */
-export function walkCommits(reader: CommitReader, options: CommitWalkOptions): CommitList {
-  const { include, exclude = [], excluded, signal } = options;
-  const walk = new CommitWalk(reader, excluded);
+export function walkCommits(
+  reader: CommitReader,
+  tips: { readonly include: readonly number[]; readonly exclude: readonly number[] },
+  excluded: ObjectSet,
+  signal: AbortSignal | undefined,
+): CommitList {
+  const { include, exclude } = tips;
+  const commits = new CommitList();
+  const seen = new ObjectSet(reader.objects.objectCount);
+  const queue = new CommitQueue();
+  /** The commits in the queue. */
+  const queued = new Map<number, Commit>();
+  /** How many commits in the queue are not excluded. */
+  let included = 0;
+  /** The time of the oldest listed commit. */
+  let oldest = Number.POSITIVE_INFINITY;
+
+  const enqueue = (commit: Commit) => {
+    queue.push(commit);
+    queued.set(commit.number, commit);
+  };
+  const markExcluded = (number: number) => {
+    seen.add(number);
+    return excluded.add(number);
+  };
+  const excludeCommit = (number: number) => {
+    if (!markExcluded(number)) return;
+    // A commit that was listed goes through the queue again, so that its parents are excluded too.
+    if (queued.has(number)) included--;
+    else enqueue(reader.read(number));
+  };
+  /** Returns the commit's tree. */
+  const includeCommit = (number: number): number => {
+    const commit = queued.get(number) ?? reader.read(number);
+    if (seen.add(number)) {
+      enqueue(commit);
+      included++;
+    }
+    return commit.tree;
+  };
+
   const isMany = exclude.length > FEW_TIPS;
   for (const number of exclude) {
-    if (isMany) walk.mark(number);
-    else walk.exclude(number);
+    if (isMany) markExcluded(number);
+    else excludeCommit(number);
   }
   for (const number of include) {
     signal?.throwIfAborted();
-    walk.include(number);
+    includeCommit(number);
   }
-  for (let steps = 0; walk.step(); steps++) {
+  for (let steps = 0; ; steps++) {
+    const commit = queue.first;
+    if (commit === undefined || (included === 0 && commit.committedAt < oldest)) return commits;
+    queue.pop();
+    queued.delete(commit.number);
+    const parents = commit.parents.map((oid) => reader.objects.requireNumber(oid));
+    if (excluded.has(commit.number)) {
+      for (const parent of parents) excludeCommit(parent);
+    } else {
+      included--;
+      oldest = Math.min(oldest, commit.committedAt);
+      const [parentTree = NO_TREE] = parents.map(includeCommit);
+      commits.push(commit, parents, parentTree);
+    }
     signal?.throwIfAborted(); // one commit may take as long as thousands of others
-    if (isMany && steps === FEW_COMMITS) for (const number of exclude) walk.enqueueMarked(number);
+    if (isMany && steps === FEW_COMMITS) {
+      for (const number of exclude) enqueue(reader.read(number));
+    }
   }
-  return walk.commits;
 }
 
-class CommitWalk {
-  readonly commits = new CommitList();
-  readonly #reader: CommitReader;
-  readonly #seen: ObjectSet;
-  readonly #excluded: ObjectSet;
-  readonly #queue = new CommitQueue();
-  /** The commits in the queue. */
-  readonly #queued = new Map<number, Commit>();
-  /** How many commits in the queue are not excluded. */
-  #included = 0;
-  /** The time of the oldest listed commit. */
-  #oldest = Number.POSITIVE_INFINITY;
-
-  constructor(reader: CommitReader, excluded: ObjectSet) {
-    this.#reader = reader;
-    this.#seen = new ObjectSet(reader.objects.objectCount);
-    this.#excluded = excluded;
+/**
+ * The commits that are less than `depth` steps away from the nearest tip, as `git clone --depth`
+ * gets them. Parents beyond these are not read.
+ * `shallow`: the ids (40 hex digits) of commits whose parents are left out, in the order of
+ * `.git/shallow`.
+ *
+ * @param tips numbers of commits.
+ * @param depth at least 1.
+ * @throws SnapshotError `UPSTREAM_INVALID` when a commit is missing or malformed; the signal's
+ * reason.
+ */
+export function walkShallow(
+  reader: CommitReader,
+  tips: Iterable<number>,
+  depth: number,
+  signal: AbortSignal | undefined,
+): { commits: CommitList; shallow: string[] } {
+  const { objects } = reader;
+  const commits = new CommitList();
+  const shallow: string[] = [];
+  const seen = new ObjectSet(objects.objectCount);
+  let level: Commit[] = [];
+  for (const tip of tips) {
+    signal?.throwIfAborted();
+    if (seen.add(tip)) level.push(reader.read(tip));
   }
-
-  /** @returns the commit's tree. */
-  include(number: number): number {
-    const queued = this.#queued.get(number);
-    if (queued !== undefined) return queued.tree;
-    const commit = this.#reader.read(number);
-    if (this.#seen.add(number)) {
-      this.#enqueue(commit);
-      this.#included++;
+  for (let distance = 0; level.length > 0; distance++) {
+    const next: Commit[] = [];
+    for (const commit of level) {
+      signal?.throwIfAborted();
+      if (distance === depth - 1) {
+        commits.push(commit, [], NO_TREE);
+        shallow.push(objects.oidOf(commit.number));
+        continue;
+      }
+      const parents = commit.parents.map((oid) => reader.read(objects.requireNumber(oid)));
+      for (const parent of parents) if (seen.add(parent.number)) next.push(parent);
+      const numbers = parents.map(({ number }) => number);
+      commits.push(commit, numbers, parents[0]?.tree ?? NO_TREE);
     }
-    return commit.tree;
+    level = next;
   }
-
-  exclude(number: number): void {
-    if (!this.#excluded.add(number)) return;
-    this.#seen.add(number);
-    // A commit that was listed goes through the queue again, so that its parents are excluded as
-    // well.
-    if (this.#queued.has(number)) this.#included--;
-    else this.#enqueue(this.#reader.read(number));
-  }
-
-  /** Excludes a commit, but not its ancestors yet. Call it before `include`. */
-  mark(number: number): void {
-    this.#excluded.add(number);
-    this.#seen.add(number);
-  }
-
-  /** Excludes the ancestors of a marked commit as well. */
-  enqueueMarked(number: number): void {
-    this.#enqueue(this.#reader.read(number));
-  }
-
-  /** Visits the next commit. @returns `false` when the walk is complete. */
-  step(): boolean {
-    const commit = this.#queue.first;
-    if (commit === undefined) return false;
-    if (this.#included === 0 && commit.committedAt < this.#oldest) return false;
-    this.#queue.pop();
-    this.#queued.delete(commit.number);
-    const parents = commit.parents.map((oid) => this.#reader.objects.requireNumber(oid));
-    if (this.#excluded.has(commit.number)) {
-      for (const parent of parents) this.exclude(parent);
-    } else {
-      this.#included--;
-      this.#oldest = Math.min(this.#oldest, commit.committedAt);
-      const [parentTree = NO_TREE] = parents.map((parent) => this.include(parent));
-      this.commits.push(commit, parents, parentTree);
-    }
-    return true;
-  }
-
-  #enqueue(commit: Commit): void {
-    this.#queue.push(commit);
-    this.#queued.set(commit.number, commit);
-  }
+  return { commits, shallow: shallow.sort() };
 }

@@ -1,9 +1,8 @@
 import { ObjectSet } from '../pack/object-set.js';
 import type { ObjectReader } from '../pack/reader.js';
 import type { CommitList } from './commit-list.js';
-import { CommitReader, NO_TREE } from './commit-reader.js';
-import { walkCommits } from './commit-walk.js';
-import { walkShallow } from './shallow-walk.js';
+import { CommitReader } from './commit-reader.js';
+import { walkCommits, walkShallow } from './commit-walk.js';
 import { resolveTips, type Tips } from './tips.js';
 import { TreeWalk } from './tree-walk.js';
 
@@ -38,10 +37,7 @@ export interface ReachableOptions {
 
 export interface ReachableObjects {
   readonly objects: ObjectSet;
-  /**
-   * The ids (40 hex digits) of commits whose parents `depth` left out, in the order of
-   * `.git/shallow`.
-   */
+  /** Ids of commits whose parents `depth` left out, in the order of `.git/shallow`. */
   readonly shallow: readonly string[];
 }
 
@@ -61,29 +57,24 @@ export function reachableObjects(
   const commitReader = new CommitReader(reader);
   const objects = new ObjectSet(reader.objectCount);
   const excluded = new ObjectSet(reader.objectCount);
-  let commits: CommitList;
-  let shallow: readonly string[] = [];
-  if (depth === undefined) {
-    const starts = { include: tips.commits, exclude: excludedTips.commits };
-    commits = walkCommits(commitReader, { ...starts, excluded, signal });
-  } else {
-    ({ commits, shallow } = walkShallow(commitReader, tips.commits, depth, signal));
-  }
+  const starts = { include: tips.commits, exclude: excludedTips.commits };
+  const { commits, shallow } =
+    depth === undefined
+      ? { commits: walkCommits(commitReader, starts, excluded, signal), shallow: [] }
+      : walkShallow(commitReader, tips.commits, depth, signal);
 
   excludeTrees(commitReader, excluded, excludedTips, commits);
-  for (const number of tips.tags) if (!excluded.has(number)) objects.add(number);
-  for (const number of tips.blobs) if (!excluded.has(number)) objects.add(number);
+  for (const number of [...tips.tags, ...tips.blobs]) {
+    if (!excluded.has(number)) objects.add(number);
+  }
   const walk = new TreeWalk(reader, objects, excluded);
-  let latest = NO_TREE;
   for (let i = commits.length - 1; i >= 0; i--) {
     signal?.throwIfAborted();
-    if (excluded.has(commits.number(i))) continue;
-    objects.add(commits.number(i));
-    const parentTree = commits.parentTree(i);
-    walk.add(commits.tree(i), walk.has(parentTree) ? parentTree : latest);
-    latest = commits.tree(i);
+    if (excluded.has(commits.numbers.at(i))) continue;
+    objects.add(commits.numbers.at(i));
+    walk.add(commits.trees.at(i), commits.parentTrees.at(i));
   }
-  for (const tree of tips.trees) walk.add(tree, latest);
+  for (const tree of tips.trees) walk.add(tree);
   return { objects, shallow };
 }
 
@@ -98,20 +89,13 @@ function excludeTrees(
   commits: CommitList,
 ): void {
   const walk = new TreeWalk(reader.objects, excluded);
-  let latest = NO_TREE;
-  const exclude = (tree: number) => {
-    walk.add(tree, latest);
-    latest = tree;
-  };
-  for (const number of tips.commits.slice(0, EXCLUDED_TREES)) {
-    exclude(reader.read(number).tree);
-  }
-  for (const tree of tips.trees) exclude(tree);
+  for (const number of tips.commits.slice(0, EXCLUDED_TREES)) walk.add(reader.read(number).tree);
+  for (const tree of tips.trees) walk.add(tree);
   for (const number of [...tips.tags, ...tips.blobs]) excluded.add(number);
   for (let i = 0; i < commits.length; i++) {
-    if (excluded.has(commits.number(i))) continue;
+    if (excluded.has(commits.numbers.at(i))) continue;
     for (const parent of commits.parents(i)) {
-      if (excluded.has(parent)) exclude(reader.read(parent).tree);
+      if (excluded.has(parent)) walk.add(reader.read(parent).tree);
     }
   }
 }

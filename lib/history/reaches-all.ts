@@ -1,7 +1,7 @@
 import { ObjectSet } from '../pack/object-set.js';
 import type { ObjectReader } from '../pack/reader.js';
 import { CommitQueue } from './commit-queue.js';
-import { type Commit, CommitReader } from './commit-reader.js';
+import { CommitReader } from './commit-reader.js';
 import { resolveTips } from './tips.js';
 
 /**
@@ -34,22 +34,18 @@ export function reachesAll(
   if (missing.size > 0 && from.commits.length > maxCommits) return undefined;
   const commits = new CommitReader(reader);
   const queue = new CommitQueue();
-  const enqueue = (commit: Commit) => {
-    missing.delete(commit.number);
-    queue.push(commit);
+  const enqueue = (number: number) => {
+    if (!seen.add(number)) return;
+    queue.push(commits.read(number));
+    missing.delete(number);
   };
-  for (const number of from.commits) {
-    if (seen.add(number)) enqueue(commits.read(number));
-  }
+  for (const number of from.commits) enqueue(number);
   for (let visited = 0; missing.size > 0; visited++) {
     signal?.throwIfAborted();
     const commit = queue.pop();
     if (commit === undefined) return false;
     if (visited === maxCommits) return undefined;
-    for (const oid of commit.parents) {
-      const parent = reader.requireNumber(oid);
-      if (seen.add(parent)) enqueue(commits.read(parent));
-    }
+    for (const oid of commit.parents) enqueue(reader.requireNumber(oid));
   }
   return true;
 }

@@ -29,8 +29,8 @@ export class TreeWalk {
   readonly #pending = new NumberList();
   /** Bytes of trees to compare with that may still be read. */
   #comparable = COMPARED_BYTES;
-  #tree: Buffer = EMPTY;
-  #other: Buffer = EMPTY;
+  /** The tree that was added last, so that one of the sets has it. */
+  #latest = NO_TREE;
 
   /** @param excluded objects that are not added. If it has a tree, it has all objects in it. */
   constructor(reader: ObjectReader, objects: ObjectSet, excluded?: ObjectSet) {
@@ -40,40 +40,40 @@ export class TreeWalk {
   }
 
   /**
-   * @param other a tree to compare it with, used only if one of the sets has it already.
+   * @param similar a tree to compare it with, if one of the sets has it. Else it is compared with
+   * the tree that was added before.
    * @throws SnapshotError `UPSTREAM_INVALID` when a tree is malformed, or an object in it is
    * missing.
    */
-  add(tree: number, other: number): void {
+  add(tree: number, similar = NO_TREE): void {
     const pending = this.#pending;
-    this.#addTree(tree, this.has(other) ? other : NO_TREE);
+    this.#addTree(tree, this.#has(similar) ? similar : this.#latest);
+    this.#latest = tree;
     for (;;) {
+      const other = pending.pop();
       const next = pending.pop();
-      const tree = pending.pop();
-      if (next === undefined || tree === undefined) return;
-      this.#tree = this.#read(tree);
+      if (other === undefined || next === undefined) return;
+      const data = this.#read(next);
       // Without a tree to compare it with, all its entries are visited, with the same result.
-      this.#other = next === NO_TREE || this.#comparable < 0 ? EMPTY : this.#read(next);
-      this.#comparable += COMPARED_SHARE * this.#tree.length - this.#other.length;
-      compareTrees(this.#tree, this.#other, this.#visit);
+      const otherData = other === NO_TREE || this.#comparable < 0 ? EMPTY : this.#read(other);
+      this.#comparable += COMPARED_SHARE * data.length - otherData.length;
+      compareTrees(data, otherData, (isDirectory, oidAt, otherOidAt) => {
+        const number = this.#reader.requireNumber(data, oidAt);
+        if (isDirectory) {
+          const isAlone = otherOidAt === NOWHERE;
+          const below = isAlone ? NO_TREE : this.#reader.requireNumber(otherData, otherOidAt);
+          this.#addTree(number, below);
+        } else if (this.#excluded?.has(number) !== true) {
+          this.#objects.add(number);
+        }
+      });
     }
   }
 
   /** Whether one of the sets has a tree, and so all objects in it. */
-  has(tree: number): boolean {
+  #has(tree: number): boolean {
     return this.#objects.has(tree) || this.#excluded?.has(tree) === true;
   }
-
-  readonly #visit = (isDirectory: boolean, oidAt: number, otherOidAt: number): void => {
-    const number = this.#reader.requireNumber(this.#tree, oidAt);
-    if (!isDirectory) {
-      if (this.#excluded?.has(number) !== true) this.#objects.add(number);
-    } else {
-      const other =
-        otherOidAt === NOWHERE ? NO_TREE : this.#reader.requireNumber(this.#other, otherOidAt);
-      this.#addTree(number, other);
-    }
-  };
 
   #addTree(tree: number, other: number): void {
     if (this.#excluded?.has(tree) === true || !this.#objects.add(tree)) return;

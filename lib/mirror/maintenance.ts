@@ -1,9 +1,9 @@
 import type { EventEmitter } from 'node:events';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { BackOff } from '../async/back-off.js';
 import { elapsedSince, now, type Time } from '../async/clock.js';
 import type { FailureCache } from '../async/failure-cache.js';
+import { BackOff } from '../async/retry.js';
 import { SingleFlight } from '../async/single-flight.js';
 import type { Limits } from '../config/options.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';

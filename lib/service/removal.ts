@@ -1,7 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import { defaultSnapshot } from '../artifact/id.js';
 import { artifactKey, checkKey } from '../artifact/key.js';
-import { BackOff } from '../async/back-off.js';
+import { BackOff } from '../async/retry.js';
 import { Schedule } from '../async/schedule.js';
 import { toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events/events.js';

@@ -15,7 +15,7 @@ import { artifactKey } from '../artifact/key.js';
 import { allowedRepository, canonicalId } from '../artifact/validate-id.js';
 import { unlessAborted } from '../async/abort.js';
 import { momentOf } from '../async/clock.js';
-import { startup } from '../async/once-started.js';
+import { startup } from '../async/retry.js';
 import { repositoryAt } from '../config/hosts.js';
 import type { SnapshotConfig } from '../config/options.js';
 import { SnapshotError } from '../errors.js';

@@ -1,7 +1,6 @@
 import { setImmediate } from 'node:timers/promises';
 import type { TarFrames } from '../archive/tar-frames.js';
 import { readBlob, readSymlinkTarget, streamBlob } from '../checkout/blob.js';
-import { cachedTrees } from '../checkout/cached-trees.js';
 import { checkSize } from '../checkout/checkout-plan.js';
 import { convertToWorkingTree } from '../checkout/convert.js';
 import {
@@ -12,7 +11,7 @@ import {
   indexEntryBytes,
 } from '../checkout/git-index.js';
 import type { CheckoutPlan } from '../checkout/planned-tree.js';
-import { type CheckoutEntry, walkCheckout } from '../checkout/tree-walk.js';
+import { type CheckoutEntry, cachedTrees, walkCheckout } from '../checkout/tree-walk.js';
 import type { Limits } from '../config/options.js';
 import { NumberList } from '../history/number-list.js';
 import type { LocatedObject, ObjectReader } from '../pack/reader.js';

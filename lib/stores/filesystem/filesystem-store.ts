@@ -1,7 +1,7 @@
 import { constants, type FileHandle, open, readdir, unlink } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import pLimit from 'p-limit';
-import { startup } from '../../async/once-started.js';
+import { startup } from '../../async/retry.js';
 import { unlessMissing, withStoreFailure } from '../../fs/errors.js';
 import { moveFile } from '../../fs/move-file.js';
 import { prepareDirectory, temporaryName } from '../../fs/temporary.js';
