@@ -34,6 +34,10 @@ export interface StoredObject {
  */
 export type WriteCondition = string | null | undefined;
 
+export interface SignalOptions {
+  signal?: AbortSignal | undefined;
+}
+
 export interface CreateOptions {
   /** The rank of the object, see `SnapshotStore`. Default: false. */
   expendable?: boolean | undefined;
@@ -168,10 +172,7 @@ export interface StoreFailure {
 export interface SnapshotStore {
   readonly abilities: StoreAbilities;
   /** `undefined` when nothing is stored under the key. */
-  stat(
-    key: string,
-    options?: { signal?: AbortSignal | undefined },
-  ): Promise<StoredObject | undefined>;
+  stat(key: string, options?: SignalOptions): Promise<StoredObject | undefined>;
   /** `undefined` when nothing is stored, or another revision than the requested one. */
   open(key: string, options?: OpenOptions): Promise<OpenedObject | undefined>;
   /**
@@ -200,10 +201,7 @@ export interface SnapshotStore {
    * Only with `abilities.keepsReplaced`. Describes the replaced revisions of an object that `open`
    * still returns, the latest first. None when nothing is stored under the key.
    */
-  replaced?(
-    key: string,
-    options?: { signal?: AbortSignal | undefined },
-  ): Promise<readonly StoredObject[]>;
+  replaced?(key: string, options?: SignalOptions): Promise<readonly StoredObject[]>;
   /** All stored objects, in no particular order. */
   list(options?: ListOptions): AsyncIterable<StoredObject>;
   /** The owner calls it once at its start, to learn of such failures. Default: there are none. */

@@ -9,6 +9,7 @@ import type {
   ObjectWriter,
   OpenedObject,
   OpenOptions,
+  SignalOptions,
   SnapshotStore,
   StoreAbilities,
   StoredObject,
@@ -26,10 +27,6 @@ import { ObjectUpload, type Publish } from './upload.js';
 const LISTED_AT_ONCE = 16;
 /** Milliseconds for which a finished write waits for the copy of what it replaces. */
 const MAX_KEEPING = 30_000;
-
-interface SignalOption {
-  readonly signal?: AbortSignal | undefined;
-}
 
 /**
  * Keeps each object as one object of a bucket of S3, or of a server with the same protocol. Any
@@ -79,7 +76,7 @@ export class S3Store implements SnapshotStore {
       this.urlOf = (key, about) => this.presign(key, { ...about, expiresIn });
   }
 
-  async stat(key: string, { signal }: SignalOption = {}): Promise<StoredObject | undefined> {
+  async stat(key: string, { signal }: SignalOptions = {}): Promise<StoredObject | undefined> {
     signal?.throwIfAborted();
     return (await this.#reader.find(this.#bucket.nameOf(key), key, signal))?.object;
   }
@@ -95,7 +92,7 @@ export class S3Store implements SnapshotStore {
       : ((await openStored()) ?? (await openReplaced()));
   }
 
-  async replaced(key: string, { signal }: SignalOption = {}): Promise<StoredObject[]> {
+  async replaced(key: string, { signal }: SignalOptions = {}): Promise<StoredObject[]> {
     const stored = await this.stat(key, { signal });
     if (stored === undefined) return [];
     const replaced = await this.#replaced.list(key, signal);
