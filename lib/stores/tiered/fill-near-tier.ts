@@ -106,8 +106,9 @@ export class NearTierFill {
       void this.#prepareReaders();
       return;
     }
-    await near.commit(key, copy, async (kept) => {
-      this.#decide(kept?.revision);
+    const commit = () => copy.commit();
+    await near.commit(key, commit, async (kept) => {
+      this.#decide(kept);
       const prepared = this.#prepareReaders();
       // A reader that hangs delays the others no longer than this.
       if (kept !== undefined) await orLater(prepared, stallTimeout);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { callback, checkOptions, duration, methods, milliseconds } from '../../check-options.js';
+import { callback, duration, methods, milliseconds } from '../../check-options.js';
 import type { SnapshotStore, StoreFailure } from '../store.js';
 
 const store = methods<SnapshotStore>(
@@ -7,7 +7,7 @@ const store = methods<SnapshotStore>(
   'a SnapshotStore',
 );
 
-const schema = z
+export const tieredStoreSchema = z
   .strictObject({
     /**
      * A store of this process or machine that nothing else writes to. Its budget is that of the
@@ -41,10 +41,5 @@ const schema = z
   .refine(({ near, far }) => near !== far, 'near and far must not be the same store');
 
 /** The options of `TieredStore`. */
-export type TieredStoreOptions = z.input<typeof schema>;
-export type TieredStoreConfig = z.output<typeof schema>;
-
-/** @throws SnapshotError `INVALID_OPTIONS`, whose message names each option that is wrong. */
-export function parseTieredStoreOptions(options: TieredStoreOptions): TieredStoreConfig {
-  return Object.freeze(checkOptions(schema, options, 'TieredStore'));
-}
+export type TieredStoreOptions = z.input<typeof tieredStoreSchema>;
+export type TieredStoreConfig = z.output<typeof tieredStoreSchema>;
