@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import {
   DeleteObjectCommand,
   GetObjectCommand,
+  type GetObjectCommandOutput,
   HeadBucketCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
@@ -9,9 +10,9 @@ import {
 } from '@aws-sdk/client-s3';
 import { unlessAborted } from '../../async/abort.js';
 import { SnapshotError } from '../../errors.js';
-import type { ByteRange } from '../store.js';
-import { statusOf, storeFailure, unlessStatus, withRequestFailure } from './failure.js';
-import { isObjectName, keyOf, objectName } from './object-name.js';
+import type { ByteRange, OpenOptions } from '../store.js';
+import { answerOf, statusOf, storeFailure } from './failure.js';
+import { keyOf, objectName } from './object-name.js';
 import type { S3StoreConfig } from './options.js';
 
 /** S3's description of an object. */
@@ -37,19 +38,12 @@ export interface ListedObject {
   readonly modifiedAt: number;
 }
 
-interface GetOptions {
-  readonly range?: ByteRange | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
-
 const NO_OBJECT = { 404: 'missing' } as const;
+const NO_RANGE = { ...NO_OBJECT, 416: 'outside' } as const;
 /** Milliseconds for which an existing bucket is not checked again. */
 const SEEN_FOR = 10_000;
-const NO_ANSWER = { 404: 'missing', 416: 'outside' } as const;
 
-/**
- * The objects below a prefix of a bucket: makes the requests of a store.
- */
+/** The objects below a prefix of a bucket: makes the requests of a store. */
 export class S3Bucket {
   readonly name: string;
   readonly client: S3Client;
@@ -74,10 +68,10 @@ export class S3Bucket {
     return keyOf(name.slice(this.prefix.length));
   }
 
-  async head(name: string, signal?: AbortSignal | undefined): Promise<ObjectHead | undefined> {
+  async head(name: string, signal?: AbortSignal): Promise<ObjectHead | undefined> {
     const command = new HeadObjectCommand({ Bucket: this.name, Key: name });
     const request = this.client.send(command, toOptions(signal));
-    const answer = await unlessStatus(NO_OBJECT, request, signal);
+    const answer = await answerOf(request, signal, NO_OBJECT);
     if (answer !== 'missing') return toHead(answer, answer.ContentLength);
     await this.#requireBucket(signal);
     return undefined;
@@ -91,18 +85,15 @@ export class S3Bucket {
    */
   async get(
     name: string,
-    { range, signal }: GetOptions,
+    { range, signal }: Pick<OpenOptions, 'range' | 'signal'>,
   ): Promise<ObjectAnswer | 'missing' | 'outside'> {
     const command = new GetObjectCommand({
       Bucket: this.name,
       Key: name,
       ...(range !== undefined && { Range: `bytes=${range.start}-${range.end}` }),
     });
-    const answer = await unlessStatus(
-      NO_ANSWER,
-      this.client.send(command, toOptions(signal)),
-      signal,
-    );
+    const request = this.client.send(command, toOptions(signal));
+    const answer = await answerOf(request, signal, NO_RANGE);
     if (typeof answer === 'string') return answer;
     const body = answer.Body;
     if (!(body instanceof Readable)) throw unexpected('an answer without a Node stream');
@@ -116,9 +107,7 @@ export class S3Bucket {
     }
   }
 
-  /**
-   * A 404 without a body does not tell whether the object or the bucket is missing.
-   */
+  /** A 404 without a body does not tell whether the object or the bucket is missing. */
   async #requireBucket(signal: AbortSignal | undefined): Promise<void> {
     if (performance.now() - this.#seenAt < SEEN_FOR) return;
     const command = new HeadBucketCommand({ Bucket: this.name });
@@ -132,18 +121,11 @@ export class S3Bucket {
 
   async delete(name: string): Promise<void> {
     const command = new DeleteObjectCommand({ Bucket: this.name, Key: name });
-    await unlessStatus(NO_OBJECT, this.client.send(command), undefined);
-  }
-
-  /** The names of all objects that stores wrote, a page at a time. */
-  async *list(): AsyncGenerator<string[]> {
-    for await (const page of this.contents(this.prefix)) {
-      yield page.map(({ name }) => name).filter(isObjectName);
-    }
+    await answerOf(this.client.send(command), undefined, NO_OBJECT);
   }
 
   /** All objects whose names begin with `under`, a page at a time. */
-  async *contents(under: string, signal?: AbortSignal | undefined): AsyncGenerator<ListedObject[]> {
+  async *contents(under: string, signal?: AbortSignal): AsyncGenerator<ListedObject[]> {
     let token: string | undefined;
     do {
       const command = new ListObjectsV2Command({
@@ -151,7 +133,7 @@ export class S3Bucket {
         Prefix: under,
         ContinuationToken: token,
       });
-      const page = await withRequestFailure(this.client.send(command, toOptions(signal)), signal);
+      const page = await answerOf(this.client.send(command, toOptions(signal)), signal);
       yield (page.Contents ?? []).flatMap(({ Key, Size = 0, LastModified }) =>
         Key === undefined
           ? []
@@ -166,13 +148,10 @@ function toOptions(signal: AbortSignal | undefined): { abortSignal?: AbortSignal
   return signal === undefined ? {} : { abortSignal: signal };
 }
 
-interface Answered {
-  readonly ETag?: string | undefined;
-  readonly VersionId?: string | undefined;
-  readonly Metadata?: Record<string, string> | undefined;
-}
-
-function toHead({ ETag, VersionId, Metadata }: Answered, size: number | undefined): ObjectHead {
+function toHead(
+  { ETag, VersionId, Metadata }: Partial<GetObjectCommandOutput>,
+  size: number | undefined,
+): ObjectHead {
   if (size === undefined || ETag === undefined) throw unexpected('an answer without size or tag');
   return { size, etag: ETag, versionId: VersionId, metadata: Metadata ?? {} };
 }

@@ -29,21 +29,13 @@ export class ObjectReader {
    *
    * @param key the key that the object must have. Default: any key with that name.
    */
-  async find(
-    name: string,
-    key?: string,
-    signal?: AbortSignal | undefined,
-  ): Promise<FoundObject | undefined> {
+  async find(name: string, key?: string, signal?: AbortSignal): Promise<FoundObject | undefined> {
     const { head, object } = await this.look(name, key, signal);
     return head && object && { head, object };
   }
 
   /** As `find`. `head` without `object`: no store wrote the S3 object. */
-  look(
-    name: string,
-    key?: string,
-    signal?: AbortSignal | undefined,
-  ): Promise<Partial<FoundObject>> {
+  look(name: string, key?: string, signal?: AbortSignal): Promise<Partial<FoundObject>> {
     return unlessChanging(async () => {
       const head = await this.#bucket.head(name, signal);
       if (head === undefined) return {};

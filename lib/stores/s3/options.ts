@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { checkOptions, methods } from '../../check-options.js';
 import { SnapshotError } from '../../errors.js';
 import { keepReplaced } from '../keep-replaced.js';
+import { isRecord } from '../stored-json.js';
 
 const MIB = 1024 * 1024;
 /** Seconds: seven days. */
@@ -34,7 +35,7 @@ const schema = z
      * Region, endpoint, credentials and other options of `new S3Client`. Default: those that the
      * SDK finds.
      */
-    config: z.custom<S3ClientConfig>(isObject, 'must be what S3Client takes').optional(),
+    config: z.custom<S3ClientConfig>(isRecord, 'must be what S3Client takes').optional(),
     /**
      * Bytes of a part, at least 5 MiB. An object has at most 10,000 parts (with some servers less),
      * so that one of 78 GiB is the largest by default. A write holds at most `concurrentParts` + 2
@@ -84,9 +85,6 @@ export function parseS3Options(options: S3StoreOptions): S3StoreConfig {
   return { ...rest, client: client ?? makeClient(config), ownsClient: client === undefined };
 }
 
-/** Milliseconds until a request is answered, the sending of a part included. */
-const REQUEST_TIMEOUT = 120_000;
-
 /**
  * Makes a client with timeouts and 1,000 connections. By default, the SDK waits for ever for a
  * server that does not answer, and has 50 connections. That is too few: each client that downloads
@@ -96,7 +94,7 @@ function makeClient(config: S3ClientConfig = {}): S3Client {
   const agent = { keepAlive: true, maxSockets: 1000 };
   const requestHandler = {
     connectionTimeout: 10_000,
-    requestTimeout: REQUEST_TIMEOUT,
+    requestTimeout: 120_000, // includes the sending of a part
     throwOnRequestTimeout: true,
     httpAgent: agent,
     httpsAgent: agent,
@@ -118,8 +116,4 @@ const PRESIGNER = '@aws-sdk/s3-request-presigner';
 export function missingPresigner(cause: unknown): SnapshotError {
   const message = `presigned URLs need the package ${PRESIGNER}`;
   return new SnapshotError('INVALID_OPTIONS', message, { cause });
-}
-
-function isObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null;
 }

@@ -1,7 +1,7 @@
 import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { hasCode } from '../../errors.js';
 import type { ObjectHead, S3Bucket } from './bucket.js';
-import { withRequestFailure } from './failure.js';
+import { answerOf } from './failure.js';
 import { missingPresigner } from './options.js';
 
 export interface PresignOptions {
@@ -33,7 +33,7 @@ export async function presignObject(
     ResponseContentDisposition: contentDisposition,
   });
   const { getSignedUrl } = await importPresigner();
-  return withRequestFailure(getSignedUrl(bucket.client, command, { expiresIn }), signal);
+  return answerOf(getSignedUrl(bucket.client, command, { expiresIn }), signal);
 }
 
 /** Loaded on first use, as the package is optional. */

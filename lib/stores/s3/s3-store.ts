@@ -1,7 +1,6 @@
-import { randomUUID } from 'node:crypto';
 import { orLater } from '../../async/deadline.js';
 import { SnapshotError } from '../../errors.js';
-import { TargetWriter } from '../object-writer.js';
+import { newVersion, TargetWriter } from '../object-writer.js';
 import type {
   CreateOptions,
   ListOptions,
@@ -15,13 +14,19 @@ import type {
   StoredObject,
 } from '../store.js';
 import { S3Bucket } from './bucket.js';
-import { ConditionalWrites } from './conditional-writes.js';
-import { type Description, encodeDescription } from './description.js';
+import { ConditionalWrites, type Publish } from './conditional-writes.js';
+import { encodeDescription } from './description.js';
+import { isObjectName } from './object-name.js';
 import { isOther, ObjectReader } from './object-reader.js';
-import { parseS3Options, type S3StoreConfig, type S3StoreOptions } from './options.js';
+import {
+  MAX_URL_LIFETIME,
+  parseS3Options,
+  type S3StoreConfig,
+  type S3StoreOptions,
+} from './options.js';
 import { type PresignOptions, presignObject } from './presign.js';
 import { ReplacedObjects } from './replaced-objects.js';
-import { ObjectUpload, type Publish } from './upload.js';
+import { ObjectUpload } from './upload.js';
 
 /** How many objects `list` requests at a time. */
 const LISTED_AT_ONCE = 16;
@@ -62,8 +67,8 @@ export class S3Store implements SnapshotStore {
     this.#config = parseS3Options(options);
     this.#bucket = new S3Bucket(this.#config);
     this.#reader = new ObjectReader(this.#bucket);
-    const { client, conditionalWrites, serve, urlLifetime: expiresIn } = this.#config;
-    this.#conditionalWrites = new ConditionalWrites(client, this.#reader);
+    const { conditionalWrites, serve, urlLifetime: expiresIn } = this.#config;
+    this.#conditionalWrites = new ConditionalWrites(this.#bucket, this.#reader);
     this.#replaced = new ReplacedObjects(this.#bucket, this.#reader, this.#config);
     this.abilities = {
       adoptsFiles: false,
@@ -86,7 +91,7 @@ export class S3Store implements SnapshotStore {
     signal?.throwIfAborted();
     const openStored = () => this.#reader.open(this.#bucket.nameOf(key), key, options);
     if (revision === undefined) return await openStored();
-    const openReplaced = () => this.#replaced.open(key, revision, options);
+    const openReplaced = () => this.#replaced.open(key, options);
     return this.#replaced.has(revision)
       ? ((await openReplaced()) ?? (await openStored()))
       : ((await openStored()) ?? (await openReplaced()));
@@ -106,13 +111,7 @@ export class S3Store implements SnapshotStore {
     { signal, expendable = false, replaces }: CreateOptions = {},
   ): Promise<ObjectWriter> {
     signal?.throwIfAborted();
-    const description: Description = {
-      key,
-      revision: randomUUID(),
-      storedAt: Date.now(),
-      metadata: { ...metadata },
-      expendable,
-    };
+    const description = { key, metadata: { ...metadata }, expendable, ...newVersion() };
     const { metadata: userMetadata, trailer } = encodeDescription(description);
     const params = {
       Bucket: this.#config.bucket,
@@ -124,12 +123,9 @@ export class S3Store implements SnapshotStore {
       replaces === undefined || !this.#config.conditionalWrites
         ? undefined
         : (...sent) => this.#conditionalWrites.publish(key, replaces, ...sent);
-    const upload = new ObjectUpload(this.#config.client, params, { ...this.#config, publish });
+    const upload = new ObjectUpload(params, { ...this.#config, publish });
     const keeping = new AbortController();
-    const kept =
-      typeof replaces === 'string'
-        ? this.#replaced.keep(key, replaces, keeping.signal)
-        : Promise.resolve();
+    const kept = this.#replaced.keep(key, replaces, keeping.signal);
     let size = 0;
     const target = {
       append: async (chunk: Uint8Array) => {
@@ -165,10 +161,10 @@ export class S3Store implements SnapshotStore {
   async *list({ matching = () => true }: ListOptions = {}): AsyncGenerator<StoredObject> {
     const isWanted = (name: string): boolean => {
       const key = this.#bucket.keyOf(name);
-      return key === undefined || matching(key);
+      return isObjectName(name) && (key === undefined || matching(key));
     };
-    for await (const page of this.#bucket.list()) {
-      const names = page.filter(isWanted);
+    for await (const page of this.#bucket.contents(this.#bucket.prefix)) {
+      const names = page.map(({ name }) => name).filter(isWanted);
       for (let at = 0; at < names.length; at += LISTED_AT_ONCE) {
         const some = names.slice(at, at + LISTED_AT_ONCE);
         const found = await Promise.all(some.map((name) => this.#reader.find(name)));
@@ -192,7 +188,7 @@ export class S3Store implements SnapshotStore {
    */
   async presign(key: string, options: PresignOptions): Promise<string | undefined> {
     const { expiresIn, revision, signal } = options;
-    if (!Number.isInteger(expiresIn) || expiresIn < 1 || expiresIn > 604_800) {
+    if (!Number.isInteger(expiresIn) || expiresIn < 1 || expiresIn > MAX_URL_LIFETIME) {
       throw new RangeError(`expiresIn: ${expiresIn} is not a whole number from 1 to 604,800`);
     }
     signal?.throwIfAborted();
