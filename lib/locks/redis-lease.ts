@@ -3,7 +3,7 @@ import { Mutex } from 'redis-semaphore';
 import { unlessAborted } from '../async/abort.js';
 import { atDeadline, unlessLate } from '../async/deadline.js';
 import { SnapshotError } from '../errors.js';
-import type { RedisClient, RedisLocksConfig } from './redis-options.js';
+import type { RedisLocksConfig } from './redis-options.js';
 
 /**
  * A lease of one key, under its own identifier.
@@ -16,7 +16,6 @@ import type { RedisClient, RedisLocksConfig } from './redis-options.js';
  * before it ends in Redis, if both clocks run equally fast.
  */
 export class RedisLease {
-  readonly #client: RedisClient;
   readonly #key: string;
   readonly #config: RedisLocksConfig;
   readonly #identifier = randomUUID();
@@ -27,8 +26,7 @@ export class RedisLease {
   #givenBack: Promise<void> | undefined;
 
   /** @param key the key in Redis, without redis-semaphore's prefix. */
-  constructor(client: RedisClient, key: string, config: RedisLocksConfig) {
-    this.#client = client;
+  constructor(key: string, config: RedisLocksConfig) {
     this.#key = key;
     this.#config = config;
   }
@@ -117,7 +115,7 @@ export class RedisLease {
 
   /** `isOurs`: `tryAcquire` renews the key, and `release` deletes it. */
   #mutex({ isOurs = false } = {}): Mutex {
-    return new Mutex(this.#client, this.#key, {
+    return new Mutex(this.#config.client, this.#key, {
       identifier: this.#identifier,
       ...(isOurs && { acquiredExternally: true }),
       lockTimeout: this.#config.leaseTime,

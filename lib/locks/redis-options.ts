@@ -1,12 +1,12 @@
 import type { Mutex } from 'redis-semaphore';
 import { z } from 'zod';
-import { checkOptions, methods, milliseconds } from '../check-options.js';
+import { methods, milliseconds } from '../check-options.js';
 import type { LockRegistry } from './registry.js';
 
 /** The commands of an ioredis client, or `Cluster`, that are used. */
 export type RedisClient = ConstructorParameters<typeof Mutex>[0];
 
-const schema = z
+export const redisLocksSchema = z
   .strictObject({
     /** Your own client; `close` leaves it open. Give either this or `url`. */
     client: methods<RedisClient>(['set', 'eval', 'evalsha'], 'a client of ioredis').optional(),
@@ -49,10 +49,7 @@ function isAddress(url: string): boolean {
 }
 
 /** The options of `RedisLocks`. */
-export type RedisLocksOptions = z.input<typeof schema>;
-export type RedisLocksConfig = z.output<typeof schema>;
-
-/** @throws SnapshotError `INVALID_OPTIONS`, whose message names each option that is wrong. */
-export function parseRedisLocksOptions(options: RedisLocksOptions): RedisLocksConfig {
-  return Object.freeze(checkOptions(schema, options, 'RedisLocks'));
-}
+export type RedisLocksOptions = z.input<typeof redisLocksSchema>;
+export type RedisLocksConfig = z.output<typeof redisLocksSchema> & {
+  readonly client: RedisClient;
+};

@@ -3,14 +3,14 @@ import { setTimeout } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { unlessAborted } from '../async/abort.js';
 import { unlessLate } from '../async/deadline.js';
+import { checkOptions } from '../check-options.js';
 import { SnapshotError } from '../errors.js';
 import { InProcessLocks } from './in-process.js';
 import { RedisLease } from './redis-lease.js';
 import {
-  parseRedisLocksOptions,
-  type RedisClient,
   type RedisLocksConfig,
   type RedisLocksOptions,
+  redisLocksSchema,
 } from './redis-options.js';
 import type { Lock, LockRegistry } from './registry.js';
 
@@ -34,9 +34,8 @@ export type { RedisLocksOptions } from './redis-options.js';
  */
 export class RedisLocks implements LockRegistry {
   readonly #config: RedisLocksConfig;
-  readonly #client: RedisClient;
   /** Set if this registry made the client. */
-  readonly #ownClient: Redis | undefined;
+  #ownClient: Redis | undefined;
   readonly #turns = new InProcessLocks();
   readonly #held = new Set<RedisLease>();
   readonly #closing = new AbortController();
@@ -47,16 +46,11 @@ export class RedisLocks implements LockRegistry {
   #closed: Promise<void> | undefined;
 
   constructor(options: RedisLocksOptions) {
-    this.#config = parseRedisLocksOptions(options);
     // Every waiter listens to it, which Node would report as a leak.
     setMaxListeners(0, this.#closing.signal);
-    const { client, url = '' } = this.#config;
-    if (client === undefined) {
-      this.#ownClient = this.#connectLater(url);
-      this.#client = this.#ownClient;
-    } else {
-      this.#client = client;
-    }
+    const config = checkOptions(redisLocksSchema, options, 'RedisLocks');
+    const { client, url = '' } = config;
+    this.#config = { ...config, client: client ?? this.#connectLater(url) };
   }
 
   /** @throws SnapshotError `LOCK_FAILED`, `CLOSED`; the signal's reason. */
@@ -104,7 +98,7 @@ export class RedisLocks implements LockRegistry {
   }
 
   async #lease(key: string, signal: AbortSignal): Promise<RedisLease> {
-    const lease = new RedisLease(this.#client, `${this.#config.keyPrefix}${key}`, this.#config);
+    const lease = new RedisLease(`${this.#config.keyPrefix}${key}`, this.#config);
     try {
       while (!(await lease.take(signal))) {
         this.#failure = undefined;
@@ -151,7 +145,7 @@ export class RedisLocks implements LockRegistry {
     await unlessLate(quit, this.#config.responseTimeout, late).catch(() => client.disconnect());
   }
 
-  /** Connects with the first command. */
+  /** Makes our own client, which connects with the first command. */
   #connectLater(url: string): Redis {
     const client = new Redis(url, {
       lazyConnect: true,
@@ -167,6 +161,7 @@ export class RedisLocks implements LockRegistry {
     client.on('ready', () => {
       this.#connectionFailure = undefined;
     });
+    this.#ownClient = client;
     return client;
   }
 }
