@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
-import { access, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { access, writeFile } from 'node:fs/promises';
 import type { SnapshotStore } from '../stores/store.js';
 import type { ContractCases } from './contract.js';
 import {
@@ -9,12 +7,16 @@ import {
   assertMiss,
   contentOf,
   descriptionOf,
+  ifDeclared,
   put,
   type StoreUnderTest,
+  withPath,
 } from './store-content.js';
 
 const REFUSED = { code: 'PRECONDITION_FAILED' };
 const WRITERS = 5;
+
+const conditional = ifDeclared('writesConditionally');
 
 /** `replaces`: writes that commit only if their condition holds. */
 export const conditionCases: ContractCases<StoreUnderTest> = {
@@ -98,9 +100,7 @@ export const conditionCases: ContractCases<StoreUnderTest> = {
 
   'adopt is refused like any write, and leaves the file': conditional(async (store) => {
     if (!store.abilities.adoptsFiles) return;
-    const directory = await mkdtemp(join(tmpdir(), 'store-contract-'));
-    try {
-      const file = join(directory, 'file');
+    await withPath(async (file) => {
       await writeFile(file, contentOf('new'));
       const { revision } = await put(store, 'key', contentOf('old'));
       await assert.rejects(async () => store.adopt?.('key', file, {}, { replaces: null }), REFUSED);
@@ -108,9 +108,7 @@ export const conditionCases: ContractCases<StoreUnderTest> = {
       await assertContent(store, 'key', contentOf('old'));
       await store.adopt?.('key', file, {}, { replaces: revision });
       await assertContent(store, 'key', contentOf('new'));
-    } finally {
-      await rm(directory, { recursive: true });
-    }
+    });
   }),
 };
 
@@ -137,10 +135,4 @@ async function assertOne(store: SnapshotStore, replaces: string | null): Promise
   const [winner] = committed;
   assert.deepEqual(descriptionOf(await store.stat('key')), descriptionOf(winner));
   await assertContent(store, 'key', contentOf(String(winner?.metadata.index)));
-}
-
-function conditional(run: (store: SnapshotStore) => Promise<void>) {
-  return async ({ store }: StoreUnderTest): Promise<void> => {
-    if (store.abilities.writesConditionally) await run(store);
-  };
 }

@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
 import { createCipheriv, createHash } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type {
   CreateOptions,
   Metadata,
   OpenedObject,
   OpenOptions,
   SnapshotStore,
+  StoreAbilities,
   StoredObject,
 } from '../stores/store.js';
 
@@ -25,6 +29,14 @@ export interface StoreUnderTest {
   /** Removes the data. `store.close()` has been called. */
   readonly cleanup?: (() => unknown) | undefined;
 }
+
+/** Makes cases that only stores with an ability have to meet. With others they do nothing. */
+export const ifDeclared =
+  (ability: keyof StoreAbilities) =>
+  (run: (store: SnapshotStore, subject: StoreUnderTest) => Promise<void>) =>
+  async (subject: StoreUnderTest): Promise<void> => {
+    if (subject.store.abilities[ability] === true) await run(subject.store, subject);
+  };
 
 /** Bytes: more than streams and stores are likely to buffer of an object that is being read. */
 export const LARGE = 4 * 1024 * 1024;
@@ -61,6 +73,27 @@ export async function rest(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const read: Uint8Array[] = [];
   for await (const chunk of chunks) read.push(chunk);
   return Buffer.concat(read);
+}
+
+/** Opens an object and reads its first bytes. Returns a function that reads it to its end. */
+export async function beginToRead(
+  store: SnapshotStore,
+  key: string,
+  options?: OpenOptions,
+): Promise<() => Promise<Buffer>> {
+  const chunks = (await mustOpen(store, key, options)).body[Symbol.asyncIterator]();
+  const first = await chunks.next();
+  return async () => Buffer.concat([first.value, await rest(chunks)]);
+}
+
+/** Gives the path of a file that is missing, in a directory of its own. */
+export async function withPath(run: (file: string) => Promise<void>): Promise<void> {
+  const directory = await mkdtemp(join(tmpdir(), 'store-contract-'));
+  try {
+    await run(join(directory, 'file'));
+  } finally {
+    await rm(directory, { recursive: true });
+  }
 }
 
 /** Asserts that the object, or its range, has exactly these bytes. */

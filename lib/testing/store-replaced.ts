@@ -7,6 +7,7 @@ import {
   assertMiss,
   contentOf,
   descriptionOf,
+  ifDeclared,
   LARGE,
   listedKeys,
   mustOpen,
@@ -14,6 +15,8 @@ import {
   rest,
   type StoreUnderTest,
 } from './store-content.js';
+
+const keeping = ifDeclared('keepsReplaced');
 
 /** `keepsReplaced`: revisions that can be read after they were replaced. */
 export const replacedCases: ContractCases<StoreUnderTest> = {
@@ -97,10 +100,4 @@ function replace(store: SnapshotStore, old: StoredObject, by: Buffer): Promise<S
 
 async function replacedOf(store: SnapshotStore): Promise<unknown[]> {
   return ((await store.replaced?.('key')) ?? []).map(descriptionOf);
-}
-
-function keeping(run: (store: SnapshotStore) => Promise<void>) {
-  return async ({ store }: StoreUnderTest): Promise<void> => {
-    if (store.abilities.keepsReplaced === true) await run(store);
-  };
 }

@@ -170,11 +170,8 @@ export const writingCases: ContractCases<StoreUnderTest> = {
     await two.commit();
     await assertContent(store, 'key', contentOf('two', 500));
     const last = await one.commit();
-    await assertContent(
-      store,
-      'key',
-      Buffer.concat([contentOf('one', 500), contentOf('more of one', 500)]),
-    );
+    const content = Buffer.concat([contentOf('one', 500), contentOf('more of one', 500)]);
+    await assertContent(store, 'key', content);
     assert.deepEqual(descriptionOf(await store.stat('key')), descriptionOf(last));
     assert.equal(last.metadata.of, 'one');
   },
