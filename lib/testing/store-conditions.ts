@@ -5,6 +5,7 @@ import type { ContractCases } from './contract.js';
 import {
   assertContent,
   assertMiss,
+  beginToWrite,
   contentOf,
   descriptionOf,
   ifDeclared,
@@ -66,8 +67,7 @@ export const conditionCases: ContractCases<StoreUnderTest> = {
   'a condition is checked when the write commits, not when it begins': conditional(
     async (store) => {
       const { revision } = await put(store, 'key', contentOf('old'));
-      const writer = await store.create('key', {}, { replaces: revision });
-      await writer.write(contentOf('new'));
+      const writer = await beginToWrite(store, 'new', { replaces: revision });
       const stored = await put(store, 'key', contentOf('between'));
       await assert.rejects(writer.commit(), REFUSED);
       assert.deepEqual(descriptionOf(await store.stat('key')), descriptionOf(stored));

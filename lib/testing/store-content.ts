@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type {
   CreateOptions,
   Metadata,
+  ObjectWriter,
   OpenedObject,
   OpenOptions,
   SnapshotStore,
@@ -57,6 +58,17 @@ export async function put(
   const writer = await store.create(key, metadata, options);
   if (content.length > 0) await writer.write(content);
   return writer.commit();
+}
+
+/** Begins to write the object `key`; its bytes are those of `contentOf(seed)`. */
+export async function beginToWrite(
+  store: SnapshotStore,
+  seed: string,
+  options: CreateOptions = {},
+): Promise<ObjectWriter> {
+  const writer = await store.create('key', {}, options);
+  await writer.write(contentOf(seed));
+  return writer;
 }
 
 export async function mustOpen(

@@ -5,6 +5,7 @@ import {
   assertBytes,
   assertContent,
   assertMiss,
+  beginToWrite,
   contentOf,
   descriptionOf,
   ifDeclared,
@@ -81,8 +82,7 @@ export const replacedCases: ContractCases<StoreUnderTest> = {
 
   'a write that was aborted has replaced nothing': keeping(async (store) => {
     const { revision } = await put(store, 'key', contentOf('old'));
-    const writer = await store.create('key', {}, { replaces: revision });
-    await writer.write(contentOf('new'));
+    const writer = await beginToWrite(store, 'new', { replaces: revision });
     await writer.abort();
     assert.deepEqual(await replacedOf(store), []);
     await assertContent(store, 'key', contentOf('old'), { revision });

@@ -46,35 +46,30 @@ export class ObjectReader {
   }
 
   open(name: string, key: string, options: OpenOptions): Promise<OpenedObject | undefined> {
-    return unlessChanging(() => this.#tryOpen(name, key, options));
-  }
-
-  async #tryOpen(
-    name: string,
-    key: string,
-    { range, revision, signal }: OpenOptions,
-  ): Promise<OpenedObject | 'changed' | undefined> {
-    const answer = isRange(range) ? await this.#bucket.get(name, { range, signal }) : 'outside';
-    if (answer === 'missing') return undefined;
-    if (answer === 'outside') {
-      const found = await this.find(name, key, signal);
-      if (found === undefined || isOther(found.object, revision)) return undefined;
-      sliceOf(range, found.object.size);
-      return 'changed';
-    }
-    const { body } = answer;
-    let opened: OpenedObject | undefined;
-    try {
-      const object = await this.#describe(name, key, answer, signal);
-      if (object === undefined || object === 'changed') return object;
-      if (isOther(object, revision)) return undefined;
-      const { start, stop } = sliceOf(range, object.size);
-      signal?.throwIfAborted();
-      opened = { ...object, body: new AnswerBody(body, stop - start, signal) };
-      return opened;
-    } finally {
-      if (opened === undefined) body.destroy();
-    }
+    const { range, revision, signal } = options;
+    return unlessChanging(async () => {
+      const answer = isRange(range) ? await this.#bucket.get(name, { range, signal }) : 'outside';
+      if (answer === 'missing') return undefined;
+      if (answer === 'outside') {
+        const found = await this.find(name, key, signal);
+        if (found === undefined || isOther(found.object, revision)) return undefined;
+        sliceOf(range, found.object.size);
+        return 'changed';
+      }
+      const { body } = answer;
+      let opened: OpenedObject | undefined;
+      try {
+        const object = await this.#describe(name, key, answer, signal);
+        if (object === undefined || object === 'changed') return object;
+        if (isOther(object, revision)) return undefined;
+        const { start, stop } = sliceOf(range, object.size);
+        signal?.throwIfAborted();
+        opened = { ...object, body: new AnswerBody(body, stop - start, signal) };
+        return opened;
+      } finally {
+        if (opened === undefined) body.destroy();
+      }
+    });
   }
 
   /**

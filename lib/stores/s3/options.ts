@@ -81,7 +81,7 @@ export interface S3StoreConfig extends Omit<z.output<typeof schema>, 'client' | 
 /** @throws SnapshotError `INVALID_OPTIONS`, whose message names each option that is wrong. */
 export function parseS3Options(options: S3StoreOptions): S3StoreConfig {
   const { client, config, ...rest } = checkOptions(schema, options, 'S3Store');
-  if (rest.serve === 'redirect') requirePresigner();
+  if (rest.serve === 'redirect') requirePresigner(); // at the start, not at the first redirect
   return { ...rest, client: client ?? makeClient(config), ownsClient: client === undefined };
 }
 
@@ -102,18 +102,14 @@ function makeClient(config: S3ClientConfig = {}): S3Client {
   return new S3Client({ requestHandler, ...config });
 }
 
-/** Fails at the start, and not at the first redirect, if the package is missing. */
-function requirePresigner(): void {
+const PRESIGNER = '@aws-sdk/s3-request-presigner';
+
+/** @throws SnapshotError `INVALID_OPTIONS` when the package is missing. */
+export function requirePresigner(): void {
   try {
     createRequire(import.meta.url).resolve(PRESIGNER);
   } catch (cause) {
-    throw missingPresigner(cause);
+    const message = `presigned URLs need the package ${PRESIGNER}`;
+    throw new SnapshotError('INVALID_OPTIONS', message, { cause });
   }
-}
-
-const PRESIGNER = '@aws-sdk/s3-request-presigner';
-
-export function missingPresigner(cause: unknown): SnapshotError {
-  const message = `presigned URLs need the package ${PRESIGNER}`;
-  return new SnapshotError('INVALID_OPTIONS', message, { cause });
 }

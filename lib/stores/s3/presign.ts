@@ -1,8 +1,7 @@
 import { GetObjectCommand } from '@aws-sdk/client-s3';
-import { hasCode } from '../../errors.js';
 import type { ObjectHead, S3Bucket } from './bucket.js';
 import { answerOf } from './failure.js';
-import { missingPresigner } from './options.js';
+import { requirePresigner } from './options.js';
 
 export interface PresignOptions {
   /** Seconds for which the URL is good, at most 604,800: seven days. */
@@ -32,16 +31,8 @@ export async function presignObject(
     ResponseContentType: contentType,
     ResponseContentDisposition: contentDisposition,
   });
-  const { getSignedUrl } = await importPresigner();
+  requirePresigner();
+  // Loaded on first use, as the package is optional.
+  const { getSignedUrl } = await import('@aws-sdk/s3-request-presigner');
   return answerOf(getSignedUrl(bucket.client, command, { expiresIn }), signal);
-}
-
-/** Loaded on first use, as the package is optional. */
-async function importPresigner() {
-  try {
-    return await import('@aws-sdk/s3-request-presigner');
-  } catch (error) {
-    if (!hasCode(error) || error.code !== 'ERR_MODULE_NOT_FOUND') throw error;
-    throw missingPresigner(error);
-  }
 }

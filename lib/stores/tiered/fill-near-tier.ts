@@ -51,12 +51,12 @@ export class NearTierFill {
 
   /** Opens a slice; `undefined` if the far tier does not have this revision. */
   async open(slice: Slice, signal: AbortSignal | undefined): Promise<ObjectBody | undefined> {
-    const reader = new ReadDuringFill(
+    const reader: ReadDuringFill = new ReadDuringFill({
       slice,
-      (range, stopped) => this.#openRest(range, stopped),
-      (closed) => this.#readers.delete(closed),
-      this.#parts.stallTimeout,
-    );
+      openRest: (range, stopped) => this.#openRest(range, stopped),
+      stallTimeout: this.#parts.stallTimeout,
+      onClose: () => this.#readers.delete(reader),
+    });
     this.#readers.add(reader);
     if (this.#isDecided || !this.#isPumping || slice.start < this.#position) reader.fallBehind();
     const isThere = async () =>
