@@ -55,9 +55,7 @@ export class RedisLease {
     return this.#isHeld;
   }
 
-  /**
-   * Gives the key back, if it is still ours. Never rejects: a lease that is not given back expires.
-   */
+  /** Gives the key back if it is still ours. Never rejects: at the latest, the lease expires. */
   async release(): Promise<void> {
     this.#stop();
     await this.#giveBack();

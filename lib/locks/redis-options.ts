@@ -15,23 +15,16 @@ export const redisLocksSchema = z
       .string()
       .refine(isAddress, 'must be redis://…, rediss://… or an absolute path')
       .optional(),
-    /**
-     * The keys in Redis are `mutex:{keyPrefix}{key}`. All processes that share locks need the same
-     * one.
-     */
+    /** Keys in Redis: `mutex:{keyPrefix}{key}`. Processes that share locks need the same one. */
     keyPrefix: z.string().default('express-git-snapshot:'),
     /**
      * Milliseconds after which the lock of a dead holder is free. It is renewed at a third of that
      * time. Risk: a holder whose event loop stands still for longer loses its locks.
      */
     leaseTime: milliseconds.min(100).default(15_000),
-    /**
-     * Milliseconds between two attempts at a key that another process holds, give or take a half.
-     */
+    /** Milliseconds between two attempts at a key that is held, give or take a half. */
     retryInterval: milliseconds.default(100),
-    /**
-     * Milliseconds within which the server must answer; never more than `leaseTime`. At most 9,000.
-     */
+    /** Milliseconds for the server to answer, at most 9,000; never more than `leaseTime`. */
     responseTimeout: milliseconds.max(9000).default(5000),
     /**
      * Locks to use while the server can't be reached, such as `new InProcessLocks()`: each process

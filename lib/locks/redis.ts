@@ -65,10 +65,7 @@ export class RedisLocks implements LockRegistry {
     }
   }
 
-  /**
-   * Rejects all waiters and ends the leases that are held. Closes the connection, if this registry
-   * made it. Idempotent.
-   */
+  /** Rejects all waiters, ends all leases, and closes a connection that it made. Idempotent. */
   async close(): Promise<void> {
     this.#closed ??= this.#close();
     await this.#closed;

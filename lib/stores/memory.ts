@@ -184,9 +184,7 @@ export class MemoryStore implements SnapshotStore {
 
 const PAGE = 64 * 1024;
 
-/**
- * A byte buffer in pages: appending copies no old bytes, and any offset is found at once.
- */
+/** A byte buffer in pages: appending copies no old bytes, and offsets are found at once. */
 class Pages {
   /** Each of `PAGE` bytes; of the last, only what `size` says is used. */
   readonly #pages: Buffer[] = [];
@@ -212,9 +210,7 @@ class Pages {
       this.#pages.splice(-1, 1, Buffer.from(last.subarray(0, used)));
   }
 
-  /**
-   * Copies, page by page: a reader may overwrite or transfer a chunk and must not change the rest.
-   */
+  /** Copies each page: a reader may overwrite or transfer a chunk and must not change the rest. */
   *read({ start, stop }: Slice): Generator<Buffer> {
     for (let position = start; position < stop; ) {
       const from = position % PAGE;

@@ -13,9 +13,7 @@ export interface LockContractOptions {
   readonly test: RegisterTest;
   /** Called once for each test. */
   readonly factory: () => LocksUnderTest | Promise<LocksUnderTest>;
-  /**
-   * Milliseconds after which a test stops waiting for a lock that should be free. Default: 5,000.
-   */
+  /** Milliseconds that a test waits for a lock that should be free. Default: 5,000. */
   readonly patience?: number | undefined;
 }
 

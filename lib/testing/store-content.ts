@@ -18,9 +18,7 @@ import type {
 export interface StoreUnderTest {
   /** An empty store with room for 32 MiB. */
   readonly store: SnapshotStore;
-  /**
-   * Makes another instance on the same data, as after a restart. Needed if the store is persistent.
-   */
+  /** Makes another instance on the same data. Needed if the store is persistent. */
   readonly reopen?: (() => SnapshotStore | Promise<SnapshotStore>) | undefined;
   /**
    * Makes another instance, on the same or other data, with a budget of `maxBytes`. Needed to test

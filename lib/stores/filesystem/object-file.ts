@@ -29,10 +29,7 @@ const EXPENDABLE_MODE = 0o100;
 
 const OBJECT_FILE_NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}\.[0-9a-f]{64}\.object$/;
 
-/**
- * A readable part of the key for people, and a hash of the whole key, which tells keys apart also
- * on file systems that ignore case. At most 136 bytes.
- */
+/** A readable part, and a hash that tells keys apart even if case is ignored: 136 bytes at most. */
 export function objectFileName(key: string): string {
   const readable = key.replace(/[^A-Za-z0-9._-]+/g, '_').replace(/^\./, '_');
   const hash = createHash('sha256').update(key, 'utf16le').digest('hex'); // UTF-8 merges lone surrogates
@@ -78,9 +75,7 @@ export function encodeTrailer(object: StoredObject): Buffer {
   return Buffer.concat([json, length, MAGIC]);
 }
 
-/**
- * Reads the description at the end of a file of `fileSize` bytes; `undefined` if it is invalid.
- */
+/** Reads the description at the end of a file; `undefined` if it is invalid. */
 export async function readTrailer(
   handle: FileHandle,
   fileSize: number,

@@ -42,9 +42,7 @@ export class ReplacedFiles {
     this.#timer = new SweepTimer(options, () => void this.sweep().catch(() => {}));
   }
 
-  /**
-   * Keeps the current content of an object file. Does nothing on file systems without hard links.
-   */
+  /** Keeps the content of an object file, if the file system has hard links. */
   async keep(objectFile: string): Promise<void> {
     if (this.#options.keepReplacedFor === 0) return;
     const suffix = `${Date.now()}-${randomBytes(4).toString('hex')}.replaced`;

@@ -11,16 +11,10 @@ export function isPublishCommand(command: unknown): command is PublishCommand {
   return command instanceof PutObjectCommand || command instanceof CompleteMultipartUploadCommand;
 }
 
-/**
- * Another write may cause the first refusal of a write whose condition holds. The second one shows
- * that the server is wrong.
- */
+/** Another write may cause one refusal. After the second, the server counts as wrong. */
 const ATTEMPTS = 2;
 
-/**
- * Milliseconds for which a server counts as unable to check conditions. A proxy may have answered
- * for it.
- */
+/** Milliseconds without conditions for a server that refuses them: a proxy may be to blame. */
 const OFF_FOR = 600_000;
 
 /** Sends the request that publishes an object. */
@@ -95,10 +89,7 @@ export class ConditionalWrites {
   }
 }
 
-/**
- * The tag has no quotes, against RFC 9110, section 13.1.1: Ceph and its derivatives accept no
- * others, S3 accepts both.
- */
+/** Without quotes, against RFC 9110, section 13.1.1: Ceph and its derivatives need it so. */
 function conditionOf(etag: string | undefined): Condition {
   return etag === undefined ? { IfNoneMatch: '*' } : { IfMatch: etag.replaceAll('"', '') };
 }

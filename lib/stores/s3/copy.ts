@@ -20,10 +20,7 @@ export interface CopyOptions {
   /** Names of objects in it. */
   readonly from: string;
   readonly to: string;
-  /**
-   * The object at `from`. If it is replaced meanwhile, the new one is copied, or none, but never a
-   * mix.
-   */
+  /** The object at `from`. If it is replaced, the copy is of one version, or fails. */
   readonly head: ObjectHead;
   readonly signal: AbortSignal;
 }

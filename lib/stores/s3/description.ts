@@ -41,10 +41,7 @@ export function encodeDescription(description: Description): {
   return { metadata: toPieces(pointer), trailer: json };
 }
 
-/**
- * Reads the metadata of an S3 object: returns the description, or the length of the trailer that
- * holds it. `undefined` if this store did not write them.
- */
+/** Reads the description, or the length of its trailer; `undefined` if no store wrote them. */
 export function decodeMetadata(
   metadata: Readonly<Record<string, string>>,
 ): Description | { readonly trailer: number } | undefined {

@@ -72,10 +72,7 @@ export class ObjectReader {
     });
   }
 
-  /**
-   * @returns `undefined` if no store wrote the object; `changed` if the object was replaced before
-   *   its trailer was read.
-   */
+  /** @returns `changed` if the object was replaced meanwhile; `undefined` if no store wrote it. */
   async #describe(
     name: string,
     key: string | undefined,

@@ -26,15 +26,9 @@ const schema = z
       .string()
       .refine((text) => Buffer.byteLength(text) <= MAX_PREFIX_BYTES, 'must have at most 256 bytes')
       .default(''),
-    /**
-     * The client for all requests. `close()` does not destroy it. Default: a new one, made of
-     * `config`.
-     */
+    /** The client for all requests; `close` leaves it open. Default: a new one, from `config`. */
     client: methods<S3Client>(['send'], 'an S3Client').optional(),
-    /**
-     * Region, endpoint, credentials and other options of `new S3Client`. Default: those that the
-     * SDK finds.
-     */
+    /** Options of `new S3Client`: region, credentials and others. Default: what the SDK finds. */
     config: z.custom<S3ClientConfig>(isRecord, 'must be what S3Client takes').optional(),
     /**
      * Bytes of a part, at least 5 MiB. An object has at most 10,000 parts (with some servers less),

@@ -15,9 +15,7 @@ export interface PresignOptions {
   signal?: AbortSignal | undefined;
 }
 
-/**
- * Signs the URL of an object, or of its S3 version in buckets that keep versions. Makes no request.
- */
+/** Signs the URL of an object, or of its S3 version if there is one. Makes no request. */
 export async function presignObject(
   bucket: S3Bucket,
   name: string,
@@ -31,8 +29,10 @@ export async function presignObject(
     ResponseContentType: contentType,
     ResponseContentDisposition: contentDisposition,
   });
-  requirePresigner();
   // Loaded on first use, as the package is optional.
-  const { getSignedUrl } = await import('@aws-sdk/s3-request-presigner');
+  const { getSignedUrl } = await import('@aws-sdk/s3-request-presigner').catch((error) => {
+    requirePresigner();
+    throw error;
+  });
   return answerOf(getSignedUrl(bucket.client, command, { expiresIn }), signal);
 }

@@ -51,10 +51,7 @@ export class ReplacedObjects {
     return this.#options.keepReplacedFor > 0;
   }
 
-  /**
-   * Copies the stored object, if it is the revision that a write replaces. Never rejects: the write
-   * goes on without a copy.
-   */
+  /** Copies the stored object if it has this revision. Never rejects: a copy is optional. */
   async keep(key: string, revision: WriteCondition, signal: AbortSignal): Promise<void> {
     if (!this.areKept || !isRevision(revision)) return;
     const { client, name: bucket } = this.#bucket;

@@ -160,8 +160,9 @@ export class S3Store implements SnapshotStore {
 
   async *list({ matching = () => true }: ListOptions = {}): AsyncGenerator<StoredObject> {
     const isWanted = (name: string): boolean => {
+      if (!isObjectName(name)) return false;
       const key = this.#bucket.keyOf(name);
-      return isObjectName(name) && (key === undefined || matching(key));
+      return key === undefined || matching(key);
     };
     for await (const page of this.#bucket.contents(this.#bucket.prefix)) {
       const names = page.map(({ name }) => name).filter(isWanted);

@@ -235,10 +235,7 @@ export class FarCircuitBreaker {
   }
 }
 
-/**
- * Keeps a body that fails while nobody reads it from ending the process. Its reader still gets the
- * error.
- */
+/** Keeps a body that fails unread from ending the process. Its reader still gets the error. */
 export function withErrorListener(opened: OpenedObject | undefined): OpenedObject | undefined {
   opened?.body.on('error', () => {});
   return opened;

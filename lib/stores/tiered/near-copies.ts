@@ -48,9 +48,7 @@ export class NearCopies {
   readonly #turns = new InProcessLocks();
   /** Key → the copy, if its write began before the far revision was known. */
   readonly #written = new LRUCache<string, NearCopy>({ max: MAX_REMEMBERED });
-  /**
-   * Bytes of the smallest copy that the store had no room for. Reset when it keeps a copy as large.
-   */
+  /** Bytes of the smallest copy that did not fit. Reset when the store keeps one as large. */
   #unkept = Number.POSITIVE_INFINITY;
 
   constructor(store: SnapshotStore, options: NearCopiesOptions) {

@@ -99,8 +99,8 @@ export class ReadDuringFill implements ByteSource {
       if (this.#isComplete) return 0;
       this.#stopping.signal.throwIfAborted();
       if (this.#failure !== undefined) throw this.#failure;
-      if (this.#isLive) await this.#change();
-      else await this.#readOn();
+      if (!this.#isLive) await this.#readOn();
+      else await new Promise<void>((resolve) => (this.#wake = resolve));
     }
   }
 
@@ -127,13 +127,11 @@ export class ReadDuringFill implements ByteSource {
   }
 
   #openOnce(): Promise<Rest> {
-    this.#rest ??= this.#open({ start: this.#queuedUntil, end: this.#parts.slice.stop - 1 });
+    const range = { start: this.#queuedUntil, end: this.#parts.slice.stop - 1 };
+    this.#rest ??= this.#parts
+      .openRest(range, this.#stopping.signal)
+      .then((body) => ({ body, chunks: body[Symbol.asyncIterator]() }));
     return this.#rest;
-  }
-
-  async #open(range: ByteRange): Promise<Rest> {
-    const body = await this.#parts.openRest(range, this.#stopping.signal);
-    return { body, chunks: body[Symbol.asyncIterator]() };
   }
 
   #push(chunk: Uint8Array): void {
@@ -150,11 +148,5 @@ export class ReadDuringFill implements ByteSource {
     if (taken.length === head.length) this.#queue.shift();
     else this.#queue[0] = head.subarray(taken.length);
     return taken.length;
-  }
-
-  #change(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#wake = resolve;
-    });
   }
 }

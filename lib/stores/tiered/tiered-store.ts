@@ -34,9 +34,8 @@ export type { TieredStoreOptions } from './options.js';
 const MAX_REMEMBERED = 10_000;
 
 interface Found {
-  /** What is stored. */
   readonly current: StoredObject | undefined;
-  /** The near copy, if it is a copy of `current`. */
+  /** A copy of `current`. */
   readonly copy: NearCopy | undefined;
 }
 
@@ -223,8 +222,7 @@ export class TieredStore implements SnapshotStore {
     const { key } = object;
     const running = this.#fills.get(key);
     if (running?.object.revision === object.revision) return running;
-    const { stallTimeout } = this.#config;
-    const fill = new NearTierFill(object, { far: this.#far, near: this.#near, stallTimeout });
+    const fill = new NearTierFill(object, { ...this.#config, far: this.#far, near: this.#near });
     this.#fills.set(key, fill);
     fill.over.then(() => {
       if (this.#fills.get(key) === fill) this.#fills.delete(key);
