@@ -38,7 +38,7 @@ export interface SignalOptions {
 export interface CreateOptions {
   /** The rank of the object, see `SnapshotStore`. Default: false. */
   expendable?: boolean | undefined;
-  /** The write's condition. Stores that declare `writesConditionally` honour it. Default: none. */
+  /** The write's condition. Only stores with `writesConditionally` honour it. Default: none. */
   replaces?: WriteCondition;
   /** Aborts the write when it aborts. */
   signal?: AbortSignal | undefined;

@@ -22,7 +22,7 @@ export function isMetadata(value: unknown): value is Metadata {
   return isRecord(value) && Object.values(value).every((text) => typeof text === 'string');
 }
 
-/** Whether a value describes an object; its size is somewhere else, or not checked. */
+/** Whether a value describes a stored object. Does not check its size. */
 export function isDescription<T>(value: T): value is T & Omit<StoredObject, 'size'> {
   return (
     isRecord(value) &&
