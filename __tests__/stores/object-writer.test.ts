@@ -1,6 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { describeObject } from '../../lib/stores/filesystem/object-file.js';
-import { TargetWriter, type WriteTarget } from '../../lib/stores/object-writer.js';
+import { newVersion, TargetWriter, type WriteTarget } from '../../lib/stores/object-writer.js';
 
 /** Records its calls. Steps can be replaced by ones that fail or hang. */
 class RecordingTarget implements WriteTarget {
@@ -17,7 +16,7 @@ class RecordingTarget implements WriteTarget {
 
   async publish() {
     await this.#run('publish');
-    return describeObject('key', 0, {}, false);
+    return { key: 'key', size: 0, metadata: {}, expendable: false, ...newVersion() };
   }
 
   async discard(): Promise<void> {

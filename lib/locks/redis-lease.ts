@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { Mutex } from 'redis-semaphore';
 import { unlessAborted } from '../async/abort.js';
+import { elapsedSince, now, type Time } from '../async/clock.js';
 import { atDeadline, unlessLate } from '../async/deadline.js';
 import { SnapshotError } from '../errors.js';
-import type { RedisClient, RedisLocksConfig } from './redis-options.js';
+import type { RedisLocksConfig } from './redis-options.js';
 
 /**
  * A lease of one key, under its own identifier.
@@ -16,7 +17,6 @@ import type { RedisClient, RedisLocksConfig } from './redis-options.js';
  * before it ends in Redis, if both clocks run equally fast.
  */
 export class RedisLease {
-  readonly #client: RedisClient;
   readonly #key: string;
   readonly #config: RedisLocksConfig;
   readonly #identifier = randomUUID();
@@ -27,8 +27,7 @@ export class RedisLease {
   #givenBack: Promise<void> | undefined;
 
   /** @param key the key in Redis, without redis-semaphore's prefix. */
-  constructor(client: RedisClient, key: string, config: RedisLocksConfig) {
-    this.#client = client;
+  constructor(key: string, config: RedisLocksConfig) {
     this.#key = key;
     this.#config = config;
   }
@@ -45,7 +44,7 @@ export class RedisLease {
    * signal's reason.
    */
   async take(signal: AbortSignal): Promise<boolean> {
-    const sentAt = performance.now();
+    const sentAt = now();
     try {
       this.#isHeld = await this.#answered(this.#mutex().tryAcquire(), signal);
     } catch (error) {
@@ -57,9 +56,7 @@ export class RedisLease {
     return this.#isHeld;
   }
 
-  /**
-   * Gives the key back, if it is still ours. Never rejects: a lease that is not given back expires.
-   */
+  /** Gives the key back if it is still ours. Never rejects: at the latest, the lease expires. */
   async release(): Promise<void> {
     this.#stop();
     await this.#giveBack();
@@ -74,11 +71,11 @@ export class RedisLease {
     await this.#giveBack();
   }
 
-  /** @param renewedAt when the last successful command was sent: by `performance.now()`. */
-  #schedule(renewedAt: number): void {
+  /** @param renewedAt when the last successful command was sent. */
+  #schedule(renewedAt: Time): void {
     const { leaseTime } = this.#config;
     this.#cancelExpiry();
-    const left = renewedAt + leaseTime - performance.now();
+    const left = leaseTime - elapsedSince(renewedAt);
     const expire = () => this.#fail(`could not be renewed for ${leaseTime} ms`);
     this.#cancelExpiry = atDeadline(left, expire);
     this.#renewLater(leaseTime / 3);
@@ -89,7 +86,7 @@ export class RedisLease {
   }
 
   async #renew(): Promise<void> {
-    const sentAt = performance.now();
+    const sentAt = now();
     // A failed command is retried until the lease ends.
     const isOurs = await this.#mutex({ isOurs: true })
       .tryAcquire()
@@ -117,7 +114,7 @@ export class RedisLease {
 
   /** `isOurs`: `tryAcquire` renews the key, and `release` deletes it. */
   #mutex({ isOurs = false } = {}): Mutex {
-    return new Mutex(this.#client, this.#key, {
+    return new Mutex(this.#config.client, this.#key, {
       identifier: this.#identifier,
       ...(isOurs && { acquiredExternally: true }),
       lockTimeout: this.#config.leaseTime,

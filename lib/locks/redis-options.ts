@@ -1,12 +1,12 @@
 import type { Mutex } from 'redis-semaphore';
 import { z } from 'zod';
-import { checkOptions, methods, milliseconds } from '../check-options.js';
+import { methods, milliseconds } from '../check-options.js';
 import type { LockRegistry } from './registry.js';
 
 /** The commands of an ioredis client, or `Cluster`, that are used. */
 export type RedisClient = ConstructorParameters<typeof Mutex>[0];
 
-const schema = z
+export const redisLocksSchema = z
   .strictObject({
     /** Your own client; `close` leaves it open. Give either this or `url`. */
     client: methods<RedisClient>(['set', 'eval', 'evalsha'], 'a client of ioredis').optional(),
@@ -15,23 +15,16 @@ const schema = z
       .string()
       .refine(isAddress, 'must be redis://…, rediss://… or an absolute path')
       .optional(),
-    /**
-     * The keys in Redis are `mutex:{keyPrefix}{key}`. All processes that share locks need the same
-     * one.
-     */
+    /** Keys in Redis: `mutex:{keyPrefix}{key}`. Processes that share locks need the same one. */
     keyPrefix: z.string().default('express-git-snapshot:'),
     /**
      * Milliseconds after which the lock of a dead holder is free. It is renewed at a third of that
      * time. Risk: a holder whose event loop stands still for longer loses its locks.
      */
     leaseTime: milliseconds.min(100).default(15_000),
-    /**
-     * Milliseconds between two attempts at a key that another process holds, give or take a half.
-     */
+    /** Milliseconds between two attempts at a key that is held, give or take a half. */
     retryInterval: milliseconds.default(100),
-    /**
-     * Milliseconds within which the server must answer; never more than `leaseTime`. At most 9,000.
-     */
+    /** Milliseconds for the server to answer, at most 9,000; never more than `leaseTime`. */
     responseTimeout: milliseconds.max(9000).default(5000),
     /**
      * Locks to use while the server can't be reached, such as `new InProcessLocks()`: each process
@@ -49,10 +42,7 @@ function isAddress(url: string): boolean {
 }
 
 /** The options of `RedisLocks`. */
-export type RedisLocksOptions = z.input<typeof schema>;
-export type RedisLocksConfig = z.output<typeof schema>;
-
-/** @throws SnapshotError `INVALID_OPTIONS`, whose message names each option that is wrong. */
-export function parseRedisLocksOptions(options: RedisLocksOptions): RedisLocksConfig {
-  return Object.freeze(checkOptions(schema, options, 'RedisLocks'));
-}
+export type RedisLocksOptions = z.input<typeof redisLocksSchema>;
+export type RedisLocksConfig = z.output<typeof redisLocksSchema> & {
+  readonly client: RedisClient;
+};

@@ -2,15 +2,16 @@ import { setMaxListeners } from 'node:events';
 import { setTimeout } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { unlessAborted } from '../async/abort.js';
+import { elapsedSince, now, type Time } from '../async/clock.js';
 import { unlessLate } from '../async/deadline.js';
+import { checkOptions } from '../check-options.js';
 import { SnapshotError } from '../errors.js';
 import { InProcessLocks } from './in-process.js';
 import { RedisLease } from './redis-lease.js';
 import {
-  parseRedisLocksOptions,
-  type RedisClient,
   type RedisLocksConfig,
   type RedisLocksOptions,
+  redisLocksSchema,
 } from './redis-options.js';
 import type { Lock, LockRegistry } from './registry.js';
 
@@ -34,29 +35,23 @@ export type { RedisLocksOptions } from './redis-options.js';
  */
 export class RedisLocks implements LockRegistry {
   readonly #config: RedisLocksConfig;
-  readonly #client: RedisClient;
   /** Set if this registry made the client. */
-  readonly #ownClient: Redis | undefined;
+  #ownClient: Redis | undefined;
   readonly #turns = new InProcessLocks();
   readonly #held = new Set<RedisLease>();
   readonly #closing = new AbortController();
-  /** The last failure of the server, and when it was: by `performance.now()`. */
-  #failure: { readonly error: unknown; readonly at: number } | undefined;
+  /** The last failure of the server, and when it was. */
+  #failure: { readonly error: unknown; readonly at: Time } | undefined;
   /** The failure of our own client since its last connection. */
   #connectionFailure: Error | undefined;
   #closed: Promise<void> | undefined;
 
   constructor(options: RedisLocksOptions) {
-    this.#config = parseRedisLocksOptions(options);
     // Every waiter listens to it, which Node would report as a leak.
     setMaxListeners(0, this.#closing.signal);
-    const { client, url = '' } = this.#config;
-    if (client === undefined) {
-      this.#ownClient = this.#connectLater(url);
-      this.#client = this.#ownClient;
-    } else {
-      this.#client = client;
-    }
+    const config = checkOptions(redisLocksSchema, options, 'RedisLocks');
+    const { client, url = '' } = config;
+    this.#config = { ...config, client: client ?? this.#connectLater(url) };
   }
 
   /** @throws SnapshotError `LOCK_FAILED`, `CLOSED`; the signal's reason. */
@@ -71,17 +66,14 @@ export class RedisLocks implements LockRegistry {
     }
   }
 
-  /**
-   * Rejects all waiters and ends the leases that are held. Closes the connection, if this registry
-   * made it. Idempotent.
-   */
+  /** Rejects all waiters, ends all leases, and closes a connection that it made. Idempotent. */
   async close(): Promise<void> {
     this.#closed ??= this.#close();
     await this.#closed;
   }
 
   async #acquire(key: string, { signal }: { signal?: AbortSignal | undefined }): Promise<Lock> {
-    const askedAt = performance.now();
+    const askedAt = now();
     const closing = this.#closing.signal;
     const ends = signal === undefined ? closing : AbortSignal.any([signal, closing]);
     const turn = await this.#turns.acquire(key, { signal: ends });
@@ -104,7 +96,7 @@ export class RedisLocks implements LockRegistry {
   }
 
   async #lease(key: string, signal: AbortSignal): Promise<RedisLease> {
-    const lease = new RedisLease(this.#client, `${this.#config.keyPrefix}${key}`, this.#config);
+    const lease = new RedisLease(`${this.#config.keyPrefix}${key}`, this.#config);
     try {
       while (!(await lease.take(signal))) {
         this.#failure = undefined;
@@ -117,7 +109,7 @@ export class RedisLocks implements LockRegistry {
     } catch (cause) {
       if (signal.aborted) throw cause;
       const error = this.#withConnectionFailure(cause);
-      this.#failure = { error, at: performance.now() };
+      this.#failure = { error, at: now() };
       throw error;
     }
   }
@@ -132,10 +124,10 @@ export class RedisLocks implements LockRegistry {
   }
 
   /** Otherwise each waiter in the queue would wait in turn for a server that is down. */
-  #throwIfJustFailed(askedAt: number): void {
+  #throwIfJustFailed(askedAt: Time): void {
     if (this.#failure === undefined) return;
     const { error, at } = this.#failure;
-    const isRecent = performance.now() - at < this.#config.responseTimeout;
+    const isRecent = elapsedSince(at) < this.#config.responseTimeout;
     if (isRecent && at >= askedAt) throw error;
   }
 
@@ -151,7 +143,7 @@ export class RedisLocks implements LockRegistry {
     await unlessLate(quit, this.#config.responseTimeout, late).catch(() => client.disconnect());
   }
 
-  /** Connects with the first command. */
+  /** Makes our own client, which connects with the first command. */
   #connectLater(url: string): Redis {
     const client = new Redis(url, {
       lazyConnect: true,
@@ -167,6 +159,7 @@ export class RedisLocks implements LockRegistry {
     client.on('ready', () => {
       this.#connectionFailure = undefined;
     });
+    this.#ownClient = client;
     return client;
   }
 }

@@ -1,8 +1,6 @@
 /** A lock that is held. */
 export interface Lock {
-  /**
-   * Aborts when the lease ends while the lock is held: others may do the guarded work by now.
-   */
+  /** Aborts if the lease ends while the lock is held: others may do the guarded work by now. */
   readonly signal: AbortSignal;
   /** Gives the lock back. Idempotent; never releases a lock that another holder has by now. */
   release(): Promise<void>;

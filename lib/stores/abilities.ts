@@ -11,9 +11,7 @@ export function adoptMethod(store: SnapshotStore): NonNullable<SnapshotStore['ad
   return store.abilities.adoptsFiles ? store.adopt?.bind(store) : undefined;
 }
 
-/**
- * The replaced versions of a stored object, the latest first. None if the store does not keep them.
- */
+/** The replaced versions of a stored object, the latest first; none if the store keeps none. */
 export async function replacedVersions(
   store: SnapshotStore,
   key: string,

@@ -4,10 +4,7 @@ const GIB = 1024 ** 3;
 
 /** Options of stores that keep replaced versions for clients that still read them in parts. */
 export const keepReplaced = {
-  /**
-   * Milliseconds for which a replaced revision can still be read by clients that name it. 0: none
-   * is kept.
-   */
+  /** Milliseconds for which clients can read a replaced revision by its name. 0: none is kept. */
   keepReplacedFor: duration.default(600_000),
   /** Bytes of all replaced revisions. The oldest are evicted first. */
   maxReplacedBytes: bytes.default(16 * GIB),
@@ -24,10 +21,7 @@ export interface Replaced {
   readonly at: number;
 }
 
-/**
- * Selects the replaced versions to remove: the expired ones, and the oldest ones that exceed the
- * budget.
- */
+/** Selects the replaced versions that have expired, and the oldest that exceed the budget. */
 export function excessive<Kept extends Replaced>(
   oldestFirst: readonly Kept[],
   { keepReplacedFor, maxReplacedBytes }: KeepReplaced,
@@ -40,17 +34,12 @@ export function excessive<Kept extends Replaced>(
   });
 }
 
-/**
- * A date in the future counts as expired: the clock was set back since, and the age is unknown.
- */
+/** A date in the future counts as expired: the clock was set back, so the age is unknown. */
 export function hasExpired(at: number, keepReplacedFor: number): boolean {
   return Math.abs(Date.now() - at) >= keepReplacedFor;
 }
 
-/**
- * Calls `sweep` when the oldest replaced version expires. The timer does not keep the process
- * alive.
- */
+/** Calls `sweep` when the oldest version expires. Does not keep the process alive. */
 export class SweepTimer {
   readonly #keepReplacedFor: number;
   readonly #sweep: () => void;

@@ -1,16 +1,9 @@
-import { randomUUID } from 'node:crypto';
 import { addAbortSignal, Readable } from 'node:stream';
 import { z } from 'zod';
 import { bytes, callback, checkOptions } from '../check-options.js';
 import { evictable, type Occupant, totalBytes } from './eviction.js';
-import {
-  excessive,
-  type KeepReplaced,
-  keepReplaced,
-  type Replaced,
-  SweepTimer,
-} from './keep-replaced.js';
-import { TargetWriter } from './object-writer.js';
+import { excessive, keepReplaced, type Replaced, SweepTimer } from './keep-replaced.js';
+import { newVersion, TargetWriter } from './object-writer.js';
 import { type Slice, sliceOf } from './range.js';
 import type {
   CreateOptions,
@@ -18,6 +11,7 @@ import type {
   ObjectWriter,
   OpenedObject,
   OpenOptions,
+  SignalOptions,
   SnapshotStore,
   StoreAbilities,
   StoredObject,
@@ -50,46 +44,36 @@ type ReplacedEntry = Entry & Replaced;
 /** Keeps objects in the memory of this process: for tests, and for small caches. */
 export class MemoryStore implements SnapshotStore {
   readonly abilities: StoreAbilities;
-  readonly #maxBytes: number;
-  readonly #onEvict: ((key: string) => void) | undefined;
+  readonly #config: z.output<typeof schema>;
   /** The least recently opened first. */
   readonly #entries = new Map<string, Entry>();
   /** The earliest replaced first. */
   #replaced: readonly ReplacedEntry[] = [];
-  readonly #keepReplaced: KeepReplaced;
   readonly #timer: SweepTimer;
 
   /** @throws SnapshotError `INVALID_OPTIONS` */
   constructor(options: MemoryStoreOptions) {
-    const { maxBytes, onEvict, ...keepReplaced } = checkOptions(schema, options, 'MemoryStore');
-    this.#maxBytes = maxBytes;
-    this.#onEvict = onEvict;
-    this.#keepReplaced = keepReplaced;
-    this.#timer = new SweepTimer(keepReplaced, () => this.#keep(this.#replaced));
+    this.#config = checkOptions(schema, options, 'MemoryStore');
+    this.#timer = new SweepTimer(this.#config, () => this.#keep(this.#replaced));
     this.abilities = {
       adoptsFiles: false,
       persistent: false,
       ranksObjects: true,
       writesConditionally: true,
-      keepsReplaced: keepReplaced.keepReplacedFor > 0,
+      keepsReplaced: this.#config.keepReplacedFor > 0,
     };
   }
 
-  async stat(
-    key: string,
-    { signal }: { signal?: AbortSignal | undefined } = {},
-  ): Promise<StoredObject | undefined> {
+  async stat(key: string, { signal }: SignalOptions = {}): Promise<StoredObject | undefined> {
     signal?.throwIfAborted();
     return this.#entries.get(key)?.object;
   }
 
-  async open(
-    key: string,
-    { range, revision, signal }: OpenOptions = {},
-  ): Promise<OpenedObject | undefined> {
+  async open(key: string, options: OpenOptions = {}): Promise<OpenedObject | undefined> {
+    const { range, revision, signal } = options;
     signal?.throwIfAborted();
     const stored = this.#entries.get(key);
-    const isWanted = (entry: Entry) => [undefined, entry.object.revision].includes(revision);
+    const isWanted = ({ object }: Entry) => revision === undefined || revision === object.revision;
     const entry = stored && isWanted(stored) ? stored : this.#replacedOf(key).find(isWanted);
     if (entry === undefined) return undefined;
     const { object, pages } = entry;
@@ -115,23 +99,14 @@ export class MemoryStore implements SnapshotStore {
       append: async (chunk: Uint8Array) => {
         size += chunk.length;
         // An object larger than the budget will not be kept: its bytes are only counted.
-        if (size <= this.#maxBytes) pages.append(chunk);
+        if (size <= this.#config.maxBytes) pages.append(chunk);
         else pages = new Pages();
       },
       publish: async () => {
         if (!isConditionMet(this.#entries.get(key)?.object, replaces))
           throw preconditionFailure(key);
         pages.trim();
-        const revision = randomUUID();
-        const storedAt = Date.now();
-        const object = Object.freeze({
-          key,
-          size,
-          revision,
-          storedAt,
-          metadata: kept,
-          expendable,
-        });
+        const object = Object.freeze({ key, size, metadata: kept, expendable, ...newVersion() });
         this.#replace(object, pages, typeof replaces === 'string');
         return object;
       },
@@ -146,10 +121,7 @@ export class MemoryStore implements SnapshotStore {
     this.#forget(key);
   }
 
-  async replaced(
-    key: string,
-    { signal }: { signal?: AbortSignal | undefined } = {},
-  ): Promise<StoredObject[]> {
+  async replaced(key: string, { signal }: SignalOptions = {}): Promise<StoredObject[]> {
     signal?.throwIfAborted();
     return this.#replacedOf(key).map(({ object }) => object);
   }
@@ -173,7 +145,7 @@ export class MemoryStore implements SnapshotStore {
     }
     const bytes = size + Buffer.byteLength(JSON.stringify([key, metadata]));
     const occupants = [...this.#replaced, ...this.#entries.values()];
-    let excess = totalBytes(occupants) + bytes - this.#maxBytes;
+    let excess = totalBytes(occupants) + bytes - this.#config.maxBytes;
     const leaving = evictable(occupants, excess, object);
     const gone = new Set<Entry>();
     for (const entry of leaving ?? []) {
@@ -185,7 +157,7 @@ export class MemoryStore implements SnapshotStore {
     for (const [other, entry] of this.#entries) {
       if (!gone.has(entry)) continue;
       this.#entries.delete(other);
-      this.#onEvict?.(other);
+      this.#config.onEvict?.(other);
     }
     if (leaving !== undefined) this.#entries.set(key, { object, pages, bytes, expendable });
     else this.#forget(key);
@@ -204,7 +176,7 @@ export class MemoryStore implements SnapshotStore {
 
   /** Keeps these replaced versions, except those that have expired or exceed the budget. */
   #keep(replaced: readonly ReplacedEntry[]): void {
-    const leaving = new Set(excessive(replaced, this.#keepReplaced));
+    const leaving = new Set(excessive(replaced, this.#config));
     this.#replaced = replaced.filter((entry) => !leaving.has(entry));
     this.#timer.set(this.#replaced[0]);
   }
@@ -212,9 +184,7 @@ export class MemoryStore implements SnapshotStore {
 
 const PAGE = 64 * 1024;
 
-/**
- * A byte buffer in pages: appending copies no old bytes, and any offset is found at once.
- */
+/** A byte buffer in pages: appending copies no old bytes, and offsets are found at once. */
 class Pages {
   /** Each of `PAGE` bytes; of the last, only what `size` says is used. */
   readonly #pages: Buffer[] = [];
@@ -240,9 +210,7 @@ class Pages {
       this.#pages.splice(-1, 1, Buffer.from(last.subarray(0, used)));
   }
 
-  /**
-   * Copies, page by page: a reader may overwrite or transfer a chunk and must not change the rest.
-   */
+  /** Copies each page: a reader may overwrite or transfer a chunk and must not change the rest. */
   *read({ start, stop }: Slice): Generator<Buffer> {
     for (let position = start; position < stop; ) {
       const from = position % PAGE;

@@ -1,5 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import { SnapshotError } from '../errors.js';
 import type { ObjectWriter, StoredObject } from './store.js';
+
+/** The part of a description that each version of an object has for itself. */
+export function newVersion(): Pick<StoredObject, 'revision' | 'storedAt'> {
+  return { revision: randomUUID(), storedAt: Date.now() };
+}
 
 /** The part of a write that differs between stores. */
 export interface WriteTarget {

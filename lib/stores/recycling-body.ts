@@ -1,10 +1,7 @@
 import { addAbortSignal, Readable } from 'node:stream';
 import type { ObjectBody } from './store.js';
 
-/**
- * Bytes of one read. Two such buffers fit into a processor's own cache, where copying costs least.
- * Smaller buffers take more calls.
- */
+/** Bytes of one read: two such buffers fit into a processor's own cache, where copies are cheap. */
 export const READ_BYTES = 256 * 1024;
 /** One buffer is filled while the other is on its way to the client. */
 const MAX_SPARE = 2;

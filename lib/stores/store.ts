@@ -28,19 +28,17 @@ export interface StoredObject {
   readonly expendable: boolean;
 }
 
-/**
- * What must be stored under the key when a write commits: the revision that the string names;
- * `null`: nothing; `undefined`: anything.
- */
+/** What must be stored at the commit: a revision, nothing (`null`) or anything (`undefined`). */
 export type WriteCondition = string | null | undefined;
+
+export interface SignalOptions {
+  signal?: AbortSignal | undefined;
+}
 
 export interface CreateOptions {
   /** The rank of the object, see `SnapshotStore`. Default: false. */
   expendable?: boolean | undefined;
-  /**
-   * The condition of the write. Only stores that declare `writesConditionally` honour it. Default:
-   * none.
-   */
+  /** The write's condition. Only stores with `writesConditionally` honour it. Default: none. */
   replaces?: WriteCondition;
   /** Aborts the write when it aborts. */
   signal?: AbortSignal | undefined;
@@ -52,10 +50,7 @@ export type AdoptOptions = CreateOptions;
 export interface OpenOptions {
   /** Only these bytes. Default: all. A range outside the object throws a `RangeError`. */
   range?: ByteRange | undefined;
-  /**
-   * Only this revision, stored or replaced. If the store does not have it, `open` returns
-   * `undefined`.
-   */
+  /** Only this revision, stored or replaced. If it is missing, `open` returns `undefined`. */
   revision?: string | undefined;
   /** Destroys the body when it aborts. */
   signal?: AbortSignal | undefined;
@@ -70,9 +65,7 @@ export interface UrlOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/**
- * The caller that opened a body MUST read it to its end or destroy it. It may change the chunks.
- */
+/** Its reader MUST read it to its end or destroy it, and may change the chunks. */
 export interface ObjectBody extends Readable {
   /**
    * Optional. Gives a chunk back, so that the body can use its memory again. A reader calls it at
@@ -82,10 +75,7 @@ export interface ObjectBody extends Readable {
 }
 
 export interface ListOptions {
-  /**
-   * A hint: a store that can read keys at low cost may leave out objects whose key does not match.
-   * Other stores list them all the same.
-   */
+  /** A hint: a store that reads keys at low cost may leave out objects that do not match. */
   matching?: ((key: string) => boolean) | undefined;
 }
 
@@ -113,9 +103,7 @@ export interface ObjectWriter {
 
 /** What a store can do beyond the basics. It is declared, so that callers need not try and fail. */
 export interface StoreAbilities {
-  /**
-   * The store has `adopt`: a finished local file becomes an object, and its bytes are not copied.
-   */
+  /** The store has `adopt`: a finished local file becomes an object without being copied. */
   readonly adoptsFiles: boolean;
   /** Objects outlive the process. */
   readonly persistent: boolean;
@@ -168,10 +156,7 @@ export interface StoreFailure {
 export interface SnapshotStore {
   readonly abilities: StoreAbilities;
   /** `undefined` when nothing is stored under the key. */
-  stat(
-    key: string,
-    options?: { signal?: AbortSignal | undefined },
-  ): Promise<StoredObject | undefined>;
+  stat(key: string, options?: SignalOptions): Promise<StoredObject | undefined>;
   /** `undefined` when nothing is stored, or another revision than the requested one. */
   open(key: string, options?: OpenOptions): Promise<OpenedObject | undefined>;
   /**
@@ -200,10 +185,7 @@ export interface SnapshotStore {
    * Only with `abilities.keepsReplaced`. Describes the replaced revisions of an object that `open`
    * still returns, the latest first. None when nothing is stored under the key.
    */
-  replaced?(
-    key: string,
-    options?: { signal?: AbortSignal | undefined },
-  ): Promise<readonly StoredObject[]>;
+  replaced?(key: string, options?: SignalOptions): Promise<readonly StoredObject[]>;
   /** All stored objects, in no particular order. */
   list(options?: ListOptions): AsyncIterable<StoredObject>;
   /** The owner calls it once at its start, to learn of such failures. Default: there are none. */

@@ -1,4 +1,4 @@
-import type { Metadata } from './store.js';
+import type { Metadata, StoredObject } from './store.js';
 
 /*
  * Checks of the JSON that stores keep beside an object's bytes: other programs may have written it.
@@ -20,4 +20,16 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
 
 export function isMetadata(value: unknown): value is Metadata {
   return isRecord(value) && Object.values(value).every((text) => typeof text === 'string');
+}
+
+/** Whether a value describes a stored object. Does not check its size. */
+export function isDescription<T>(value: T): value is T & Omit<StoredObject, 'size'> {
+  return (
+    isRecord(value) &&
+    typeof value.key === 'string' &&
+    typeof value.revision === 'string' &&
+    typeof value.storedAt === 'number' &&
+    typeof value.expendable === 'boolean' &&
+    isMetadata(value.metadata)
+  );
 }

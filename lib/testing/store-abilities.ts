@@ -1,20 +1,19 @@
 import assert from 'node:assert/strict';
-import { access, mkdtemp, open, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { access, open, writeFile } from 'node:fs/promises';
 import type { SnapshotStore } from '../stores/store.js';
 import type { ContractCases } from './contract.js';
 import {
   assertBytes,
   assertContent,
   assertMiss,
+  beginToRead,
   contentOf,
   descriptionOf,
+  ifDeclared,
   LARGE,
-  mustOpen,
   put,
-  rest,
   type StoreUnderTest,
+  withPath,
 } from './store-content.js';
 
 /** The abilities `adoptsFiles` and `persistent`. */
@@ -42,13 +41,11 @@ export const abilityCases: ContractCases<StoreUnderTest> = {
   'adopt replaces what is stored, and bodies that are being read keep their revision': adopting(
     async (store, file) => {
       const old = await put(store, 'key', contentOf('old', LARGE));
-      const { body } = await mustOpen(store, 'key');
-      const chunks = body[Symbol.asyncIterator]();
-      const first = await chunks.next();
+      const readOn = await beginToRead(store, 'key');
       await writeFile(file, contentOf('new', LARGE));
       const adopted = await store.adopt('key', file, {});
       assert.notEqual(adopted.revision, old.revision);
-      assertBytes(Buffer.concat([first.value, await rest(chunks)]), contentOf('old', LARGE));
+      assertBytes(await readOn(), contentOf('old', LARGE));
       await assertContent(store, 'key', contentOf('new', LARGE));
     },
   ),
@@ -110,13 +107,7 @@ type AdoptingStore = SnapshotStore & Required<Pick<SnapshotStore, 'adopt'>>;
 /** Gives the case a path in a directory of its own. */
 function adopting(run: (store: AdoptingStore, file: string) => Promise<void>) {
   return async ({ store }: StoreUnderTest): Promise<void> => {
-    if (!isAdopting(store)) return;
-    const directory = await mkdtemp(join(tmpdir(), 'store-contract-'));
-    try {
-      await run(store, join(directory, 'file'));
-    } finally {
-      await rm(directory, { recursive: true });
-    }
+    if (isAdopting(store)) await withPath((file) => run(store, file));
   };
 }
 
@@ -125,14 +116,10 @@ function isAdopting(store: SnapshotStore): store is AdoptingStore {
 }
 
 function persisting(
-  run: (
-    store: SnapshotStore,
-    reopen: () => SnapshotStore | Promise<SnapshotStore>,
-  ) => Promise<void>,
+  run: (store: SnapshotStore, reopen: NonNullable<StoreUnderTest['reopen']>) => Promise<void>,
 ) {
-  return async ({ store, reopen }: StoreUnderTest): Promise<void> => {
-    if (!store.abilities.persistent) return;
+  return ifDeclared('persistent')(async (store, { reopen }) => {
     assert.ok(reopen, 'the factory of a persistent store must give `reopen`');
     await run(store, reopen);
-  };
+  });
 }

@@ -1,20 +1,23 @@
 import assert from 'node:assert/strict';
-import { access, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { access, writeFile } from 'node:fs/promises';
 import type { SnapshotStore } from '../stores/store.js';
 import type { ContractCases } from './contract.js';
 import {
   assertContent,
   assertMiss,
+  beginToWrite,
   contentOf,
   descriptionOf,
+  ifDeclared,
   put,
   type StoreUnderTest,
+  withPath,
 } from './store-content.js';
 
 const REFUSED = { code: 'PRECONDITION_FAILED' };
 const WRITERS = 5;
+
+const conditional = ifDeclared('writesConditionally');
 
 /** `replaces`: writes that commit only if their condition holds. */
 export const conditionCases: ContractCases<StoreUnderTest> = {
@@ -64,8 +67,7 @@ export const conditionCases: ContractCases<StoreUnderTest> = {
   'a condition is checked when the write commits, not when it begins': conditional(
     async (store) => {
       const { revision } = await put(store, 'key', contentOf('old'));
-      const writer = await store.create('key', {}, { replaces: revision });
-      await writer.write(contentOf('new'));
+      const writer = await beginToWrite(store, 'new', { replaces: revision });
       const stored = await put(store, 'key', contentOf('between'));
       await assert.rejects(writer.commit(), REFUSED);
       assert.deepEqual(descriptionOf(await store.stat('key')), descriptionOf(stored));
@@ -98,9 +100,7 @@ export const conditionCases: ContractCases<StoreUnderTest> = {
 
   'adopt is refused like any write, and leaves the file': conditional(async (store) => {
     if (!store.abilities.adoptsFiles) return;
-    const directory = await mkdtemp(join(tmpdir(), 'store-contract-'));
-    try {
-      const file = join(directory, 'file');
+    await withPath(async (file) => {
       await writeFile(file, contentOf('new'));
       const { revision } = await put(store, 'key', contentOf('old'));
       await assert.rejects(async () => store.adopt?.('key', file, {}, { replaces: null }), REFUSED);
@@ -108,9 +108,7 @@ export const conditionCases: ContractCases<StoreUnderTest> = {
       await assertContent(store, 'key', contentOf('old'));
       await store.adopt?.('key', file, {}, { replaces: revision });
       await assertContent(store, 'key', contentOf('new'));
-    } finally {
-      await rm(directory, { recursive: true });
-    }
+    });
   }),
 };
 
@@ -137,10 +135,4 @@ async function assertOne(store: SnapshotStore, replaces: string | null): Promise
   const [winner] = committed;
   assert.deepEqual(descriptionOf(await store.stat('key')), descriptionOf(winner));
   await assertContent(store, 'key', contentOf(String(winner?.metadata.index)));
-}
-
-function conditional(run: (store: SnapshotStore) => Promise<void>) {
-  return async ({ store }: StoreUnderTest): Promise<void> => {
-    if (store.abilities.writesConditionally) await run(store);
-  };
 }

@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
 import { createCipheriv, createHash } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type {
   CreateOptions,
   Metadata,
+  ObjectWriter,
   OpenedObject,
   OpenOptions,
   SnapshotStore,
+  StoreAbilities,
   StoredObject,
 } from '../stores/store.js';
 
@@ -13,9 +18,7 @@ import type {
 export interface StoreUnderTest {
   /** An empty store with room for 32 MiB. */
   readonly store: SnapshotStore;
-  /**
-   * Makes another instance on the same data, as after a restart. Needed if the store is persistent.
-   */
+  /** Makes another instance on the same data. Needed if the store is persistent. */
   readonly reopen?: (() => SnapshotStore | Promise<SnapshotStore>) | undefined;
   /**
    * Makes another instance, on the same or other data, with a budget of `maxBytes`. Needed to test
@@ -25,6 +28,14 @@ export interface StoreUnderTest {
   /** Removes the data. `store.close()` has been called. */
   readonly cleanup?: (() => unknown) | undefined;
 }
+
+/** Makes cases that only stores with an ability have to meet. With others they do nothing. */
+export const ifDeclared =
+  (ability: keyof StoreAbilities) =>
+  (run: (store: SnapshotStore, subject: StoreUnderTest) => Promise<void>) =>
+  async (subject: StoreUnderTest): Promise<void> => {
+    if (subject.store.abilities[ability] === true) await run(subject.store, subject);
+  };
 
 /** Bytes: more than streams and stores are likely to buffer of an object that is being read. */
 export const LARGE = 4 * 1024 * 1024;
@@ -47,6 +58,17 @@ export async function put(
   return writer.commit();
 }
 
+/** Begins to write the object `key`; its bytes are those of `contentOf(seed)`. */
+export async function beginToWrite(
+  store: SnapshotStore,
+  seed: string,
+  options: CreateOptions = {},
+): Promise<ObjectWriter> {
+  const writer = await store.create('key', {}, options);
+  await writer.write(contentOf(seed));
+  return writer;
+}
+
 export async function mustOpen(
   store: SnapshotStore,
   key: string,
@@ -61,6 +83,27 @@ export async function rest(chunks: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const read: Uint8Array[] = [];
   for await (const chunk of chunks) read.push(chunk);
   return Buffer.concat(read);
+}
+
+/** Opens an object and reads its first bytes. Returns a function that reads it to its end. */
+export async function beginToRead(
+  store: SnapshotStore,
+  key: string,
+  options?: OpenOptions,
+): Promise<() => Promise<Buffer>> {
+  const chunks = (await mustOpen(store, key, options)).body[Symbol.asyncIterator]();
+  const first = await chunks.next();
+  return async () => Buffer.concat([first.value, await rest(chunks)]);
+}
+
+/** Gives the path of a file that is missing, in a directory of its own. */
+export async function withPath(run: (file: string) => Promise<void>): Promise<void> {
+  const directory = await mkdtemp(join(tmpdir(), 'store-contract-'));
+  try {
+    await run(join(directory, 'file'));
+  } finally {
+    await rm(directory, { recursive: true });
+  }
 }
 
 /** Asserts that the object, or its range, has exactly these bytes. */

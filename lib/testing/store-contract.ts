@@ -14,10 +14,7 @@ export interface StoreContractOptions {
   readonly factory: () => StoreUnderTest | Promise<StoreUnderTest>;
 }
 
-/**
- * Registers one test for each MUST of the `SnapshotStore` contract. Tests of abilities that the
- * store does not declare pass without doing anything.
- */
+/** Registers a test for each MUST of `SnapshotStore`. Tests of undeclared abilities do nothing. */
 export function storeContract({ test, factory }: StoreContractOptions): void {
   const cases = {
     ...readingCases,

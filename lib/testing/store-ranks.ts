@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { writeFile } from 'node:fs/promises';
 import type { SnapshotStore } from '../stores/store.js';
 import type { ContractCases } from './contract.js';
 import {
@@ -9,16 +7,20 @@ import {
   assertMiss,
   contentOf,
   descriptionOf,
+  ifDeclared,
   listedKeys,
   mustOpen,
   put,
   type StoreUnderTest,
+  withPath,
 } from './store-content.js';
 
 const SIZE = 64 * 1024;
 /** Room for three objects with what a store adds to each, not for four. */
 const BUDGET = 3.5 * SIZE;
 const EXPENDABLE = { expendable: true };
+
+const ranking = ifDeclared('ranksObjects');
 
 /** `expendable`, and what of it a budget of `BUDGET` shows. */
 export const rankCases: ContractCases<StoreUnderTest> = {
@@ -36,7 +38,7 @@ export const rankCases: ContractCases<StoreUnderTest> = {
     assert.deepEqual(descriptionOf(await store.stat('key')), descriptionOf(committed));
   },
 
-  'a replaced object has the rank of the new one': ranking(async ({ store }) => {
+  'a replaced object has the rank of the new one': ranking(async (store) => {
     for (const expendable of [true, false, true]) {
       await put(store, 'key', contentOf('a'), {}, { expendable });
       await assertRank(store, 'key', expendable);
@@ -44,23 +46,19 @@ export const rankCases: ContractCases<StoreUnderTest> = {
     }
   }),
 
-  'an adopted object has the requested rank': ranking(async ({ store }) => {
-    if (store.adopt === undefined) return;
-    const directory = await mkdtemp(join(tmpdir(), 'store-contract-'));
-    try {
-      const file = join(directory, 'file');
+  'an adopted object has the requested rank': ranking(async (store) => {
+    await withPath(async (file) => {
+      if (store.adopt === undefined) return;
       for (const expendable of [true, undefined, true, false]) {
         await writeFile(file, contentOf('a'));
         const adopted = await store.adopt('key', file, {}, { expendable });
         assert.equal(adopted.expendable, expendable ?? false);
         await assertRank(store, 'key', expendable ?? false);
       }
-    } finally {
-      await rm(directory, { recursive: true });
-    }
+    });
   }),
 
-  'a rank survives a restart': ranking(async ({ store, reopen }) => {
+  'a rank survives a restart': ranking(async (store, { reopen }) => {
     if (!store.abilities.persistent) return;
     await put(store, 'expendable', contentOf('a'), {}, EXPENDABLE);
     await put(store, 'other', contentOf('a'));
@@ -113,9 +111,8 @@ export const rankCases: ContractCases<StoreUnderTest> = {
 
   'an object that is no longer expendable is not evicted for an expendable one': withBudget(
     async (store) => {
-      for (const key of ['a', 'b', 'c']) {
+      for (const key of ['a', 'b', 'c'])
         await put(store, key, contentOf('old', SIZE), {}, EXPENDABLE);
-      }
       for (const key of ['a', 'b', 'c']) await put(store, key, contentOf(key, SIZE));
       await put(store, 'x', contentOf('x', SIZE), {}, EXPENDABLE);
       assert.deepEqual(await listedKeys(store), ['a', 'b', 'c']);
@@ -123,9 +120,7 @@ export const rankCases: ContractCases<StoreUnderTest> = {
   ),
 
   'any object may be evicted for an object that is not expendable': withBudget(async (store) => {
-    for (const key of ['x', 'y', 'z']) {
-      await put(store, key, contentOf(key, SIZE), {}, EXPENDABLE);
-    }
+    for (const key of ['x', 'y', 'z']) await put(store, key, contentOf(key, SIZE), {}, EXPENDABLE);
     for (const key of ['a', 'b', 'c', 'd', 'e']) {
       await put(store, key, contentOf(key, SIZE));
       await assertContent(store, key, contentOf(key, SIZE));
@@ -144,14 +139,8 @@ async function assertRank(store: SnapshotStore, key: string, expendable: boolean
   }
 }
 
-function ranking(run: (subject: StoreUnderTest) => Promise<void>) {
-  return async (subject: StoreUnderTest): Promise<void> => {
-    if (subject.store.abilities.ranksObjects) await run(subject);
-  };
-}
-
 function withBudget(run: (store: SnapshotStore) => Promise<void>) {
-  return ranking(async ({ withBudget: open }) => {
+  return ranking(async (_, { withBudget: open }) => {
     const store = await open?.(BUDGET);
     if (store === undefined) return;
     await run(store);

@@ -5,8 +5,10 @@ import {
   assertBytes,
   assertContent,
   assertMiss,
+  beginToWrite,
   contentOf,
   descriptionOf,
+  ifDeclared,
   LARGE,
   listedKeys,
   mustOpen,
@@ -14,6 +16,8 @@ import {
   rest,
   type StoreUnderTest,
 } from './store-content.js';
+
+const keeping = ifDeclared('keepsReplaced');
 
 /** `keepsReplaced`: revisions that can be read after they were replaced. */
 export const replacedCases: ContractCases<StoreUnderTest> = {
@@ -78,8 +82,7 @@ export const replacedCases: ContractCases<StoreUnderTest> = {
 
   'a write that was aborted has replaced nothing': keeping(async (store) => {
     const { revision } = await put(store, 'key', contentOf('old'));
-    const writer = await store.create('key', {}, { replaces: revision });
-    await writer.write(contentOf('new'));
+    const writer = await beginToWrite(store, 'new', { replaces: revision });
     await writer.abort();
     assert.deepEqual(await replacedOf(store), []);
     await assertContent(store, 'key', contentOf('old'), { revision });
@@ -97,10 +100,4 @@ function replace(store: SnapshotStore, old: StoredObject, by: Buffer): Promise<S
 
 async function replacedOf(store: SnapshotStore): Promise<unknown[]> {
   return ((await store.replaced?.('key')) ?? []).map(descriptionOf);
-}
-
-function keeping(run: (store: SnapshotStore) => Promise<void>) {
-  return async ({ store }: StoreUnderTest): Promise<void> => {
-    if (store.abilities.keepsReplaced === true) await run(store);
-  };
 }

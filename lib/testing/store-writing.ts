@@ -3,6 +3,7 @@ import type { ContractCases } from './contract.js';
 import {
   assertContent,
   assertMiss,
+  beginToWrite,
   contentOf,
   descriptionOf,
   listedKeys,
@@ -61,8 +62,7 @@ export const writingCases: ContractCases<StoreUnderTest> = {
   },
 
   'an aborted write leaves nothing': async ({ store }) => {
-    const writer = await store.create('key', {});
-    await writer.write(contentOf('a'));
+    const writer = await beginToWrite(store, 'a');
     await writer.abort();
     await assertMiss(store, 'key');
   },
@@ -84,16 +84,14 @@ export const writingCases: ContractCases<StoreUnderTest> = {
   },
 
   'abort after commit does nothing': async ({ store }) => {
-    const writer = await store.create('key', {});
-    await writer.write(contentOf('a'));
+    const writer = await beginToWrite(store, 'a');
     await writer.commit();
     await writer.abort();
     await assertContent(store, 'key', contentOf('a'));
   },
 
   'a second commit rejects and changes nothing': async ({ store }) => {
-    const writer = await store.create('key', {});
-    await writer.write(contentOf('a'));
+    const writer = await beginToWrite(store, 'a');
     const committed = await writer.commit();
     await assert.rejects(writer.commit());
     assert.deepEqual(descriptionOf(await store.stat('key')), descriptionOf(committed));
@@ -101,8 +99,7 @@ export const writingCases: ContractCases<StoreUnderTest> = {
   },
 
   'write after commit rejects and changes nothing': async ({ store }) => {
-    const writer = await store.create('key', {});
-    await writer.write(contentOf('a'));
+    const writer = await beginToWrite(store, 'a');
     await writer.commit();
     await assert.rejects(writer.write(contentOf('b')));
     await assertContent(store, 'key', contentOf('a'));
@@ -124,8 +121,7 @@ export const writingCases: ContractCases<StoreUnderTest> = {
   'a signal that aborts aborts the write': async ({ store }) => {
     await put(store, 'key', contentOf('old'));
     const controller = new AbortController();
-    const writer = await store.create('key', {}, { signal: controller.signal });
-    await writer.write(contentOf('new'));
+    const writer = await beginToWrite(store, 'new', { signal: controller.signal });
     controller.abort();
     await assert.rejects(writer.write(contentOf('new')));
     await assert.rejects(writer.commit());
@@ -135,8 +131,7 @@ export const writingCases: ContractCases<StoreUnderTest> = {
 
   'a signal that aborts after commit changes nothing': async ({ store }) => {
     const controller = new AbortController();
-    const writer = await store.create('key', {}, { signal: controller.signal });
-    await writer.write(contentOf('a'));
+    const writer = await beginToWrite(store, 'a', { signal: controller.signal });
     await writer.commit();
     controller.abort();
     await writer.abort();
@@ -170,11 +165,8 @@ export const writingCases: ContractCases<StoreUnderTest> = {
     await two.commit();
     await assertContent(store, 'key', contentOf('two', 500));
     const last = await one.commit();
-    await assertContent(
-      store,
-      'key',
-      Buffer.concat([contentOf('one', 500), contentOf('more of one', 500)]),
-    );
+    const content = Buffer.concat([contentOf('one', 500), contentOf('more of one', 500)]);
+    await assertContent(store, 'key', content);
     assert.deepEqual(descriptionOf(await store.stat('key')), descriptionOf(last));
     assert.equal(last.metadata.of, 'one');
   },

@@ -2,10 +2,11 @@ import { constants, type FileHandle, open, readdir, unlink } from 'node:fs/promi
 import { join, resolve } from 'node:path';
 import pLimit from 'p-limit';
 import { startup } from '../../async/retry.js';
+import { checkOptions } from '../../check-options.js';
 import { unlessMissing, withStoreFailure } from '../../fs/errors.js';
 import { moveFile } from '../../fs/move-file.js';
 import { prepareDirectory, temporaryName } from '../../fs/temporary.js';
-import { TargetWriter } from '../object-writer.js';
+import { newVersion, TargetWriter } from '../object-writer.js';
 import { sliceOf } from '../range.js';
 import type {
   AdoptOptions,
@@ -14,6 +15,7 @@ import type {
   ObjectWriter,
   OpenedObject,
   OpenOptions,
+  SignalOptions,
   SnapshotStore,
   StoreAbilities,
   StoredObject,
@@ -21,7 +23,6 @@ import type {
 } from '../store.js';
 import { makeRoom } from './make-room.js';
 import {
-  describeObject,
   encodeTrailer,
   isMarkedExpendable,
   isObjectFileName,
@@ -35,7 +36,11 @@ import {
   type ObjectFile,
   touch,
 } from './open-object-file.js';
-import { type FileSystemStoreOptions, parseFileSystemStoreOptions } from './options.js';
+import {
+  type FileSystemStoreConfig,
+  type FileSystemStoreOptions,
+  fileSystemStoreSchema,
+} from './options.js';
 import { ReplacedFiles } from './replaced-files.js';
 
 export type { FileSystemStoreOptions } from './options.js';
@@ -44,15 +49,13 @@ export type { FileSystemStoreOptions } from './options.js';
  * Keeps each object as one file of a directory. Any number of processes may share the directory: a
  * file is written under a temporary name, synced and renamed, and read through one descriptor.
  *
- *
  * It does not write conditionally: a file system can't compare and rename in one step, and has no
  * lock that is freed when its holder dies.
  */
 export class FileSystemStore implements SnapshotStore {
   readonly abilities: StoreAbilities;
   readonly #directory: string;
-  readonly #maxBytes: number;
-  readonly #onEvict: ((key: string) => void) | undefined;
+  readonly #config: FileSystemStoreConfig;
   /** One commit at a time, so that two commits do not count on the same free room. */
   readonly #publishing = pLimit(1);
   readonly #replaced: ReplacedFiles;
@@ -61,11 +64,9 @@ export class FileSystemStore implements SnapshotStore {
 
   /** @throws SnapshotError `INVALID_OPTIONS` */
   constructor(options: FileSystemStoreOptions) {
-    const { directory, maxBytes, onEvict, ...keepReplaced } = parseFileSystemStoreOptions(options);
-    this.#directory = resolve(directory);
-    this.#maxBytes = maxBytes ?? Number.POSITIVE_INFINITY;
-    this.#onEvict = onEvict;
-    this.#replaced = new ReplacedFiles(this.#directory, keepReplaced);
+    this.#config = checkOptions(fileSystemStoreSchema, options, 'FileSystemStore');
+    this.#directory = resolve(this.#config.directory);
+    this.#replaced = new ReplacedFiles(this.#directory, this.#config);
     this.#prepare = startup(() =>
       withStoreFailure(async () => {
         await prepareDirectory(this.#directory);
@@ -77,24 +78,17 @@ export class FileSystemStore implements SnapshotStore {
       persistent: true,
       ranksObjects: true,
       writesConditionally: false,
-      keepsReplaced: keepReplaced.keepReplacedFor > 0,
+      keepsReplaced: this.#config.keepReplacedFor > 0,
     };
   }
 
-  async stat(
-    key: string,
-    { signal }: { signal?: AbortSignal | undefined } = {},
-  ): Promise<StoredObject | undefined> {
+  async stat(key: string, { signal }: SignalOptions = {}): Promise<StoredObject | undefined> {
     signal?.throwIfAborted();
-    return withStoreFailure(async () => {
-      return this.#describe(objectFileName(key));
-    });
+    return withStoreFailure(() => this.#describe(objectFileName(key)));
   }
 
-  async open(
-    key: string,
-    { range, revision, signal }: OpenOptions = {},
-  ): Promise<OpenedObject | undefined> {
+  async open(key: string, options: OpenOptions = {}): Promise<OpenedObject | undefined> {
+    const { range, revision, signal } = options;
     signal?.throwIfAborted();
     return withStoreFailure(async () => {
       const file = await this.#findRevision(objectFileName(key), revision);
@@ -130,7 +124,7 @@ export class FileSystemStore implements SnapshotStore {
         }),
       publish: () =>
         withStoreFailure(async () => {
-          const object = describeObject(key, size, kept, expendable);
+          const object = { key, size, metadata: kept, expendable, ...newVersion() };
           const fileSize = await seal(handle, path, object);
           await handle.close();
           await this.#publish(path, fileSize, object, replaces);
@@ -159,7 +153,7 @@ export class FileSystemStore implements SnapshotStore {
       const handle = await open(file, constants.O_WRONLY | constants.O_APPEND);
       try {
         const { size, mode } = await handle.stat();
-        const object = describeObject(key, size, kept, expendable);
+        const object = { key, size, metadata: kept, expendable, ...newVersion() };
         try {
           await this.#publish(file, await seal(handle, file, object), object, replaces);
         } catch (error) {
@@ -183,10 +177,7 @@ export class FileSystemStore implements SnapshotStore {
     });
   }
 
-  async replaced(
-    key: string,
-    { signal }: { signal?: AbortSignal | undefined } = {},
-  ): Promise<StoredObject[]> {
+  async replaced(key: string, { signal }: SignalOptions = {}): Promise<StoredObject[]> {
     signal?.throwIfAborted();
     return withStoreFailure(async () => {
       const name = objectFileName(key);
@@ -232,7 +223,8 @@ export class FileSystemStore implements SnapshotStore {
 
   /** Finds a version of the object, stored or replaced. Default: the stored one. */
   async #findRevision(name: string, revision: string | undefined): Promise<ObjectFile | undefined> {
-    const isWanted = (file: ObjectFile) => [undefined, file.object.revision].includes(revision);
+    const isWanted = ({ object }: ObjectFile) =>
+      revision === undefined || revision === object.revision;
     const stored = await this.#find(name);
     if (stored === undefined || isWanted(stored)) return stored;
     await stored.handle.close();
@@ -249,7 +241,7 @@ export class FileSystemStore implements SnapshotStore {
     const object = await this.#describe(name);
     if (onlyExpendable && object?.expendable === false) return false;
     await unlessMissing(unlink(join(this.#directory, name)));
-    if (object !== undefined) this.#onEvict?.(object.key);
+    if (object !== undefined) this.#config.onEvict?.(object.key);
     return true;
   }
 
@@ -265,9 +257,10 @@ export class FileSystemStore implements SnapshotStore {
       const target = join(this.#directory, name);
       if (typeof replaces === 'string') await this.#replaced.keep(name);
       const evict = (other: string) => this.#evict(other, expendable);
+      const { maxBytes } = this.#config;
       const fits =
-        this.#maxBytes === Number.POSITIVE_INFINITY ||
-        (await makeRoom(this.#directory, this.#maxBytes, { name, bytes, expendable }, evict));
+        maxBytes === undefined ||
+        (await makeRoom(this.#directory, maxBytes, { name, bytes, expendable }, evict));
       if (fits) {
         await moveFile(file, target);
       } else {

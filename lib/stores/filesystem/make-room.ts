@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { unlessMissing } from '../../fs/errors.js';
 import { evictable, type Occupant, totalBytes } from '../eviction.js';
 import { isMarkedExpendable, isObjectFileName } from './object-file.js';
-import { isReplacedFileName, replacedFiles } from './replaced-files.js';
+import { replacedFiles } from './replaced-files.js';
 
 interface File extends Occupant {
   readonly name: string;
@@ -31,7 +31,7 @@ export async function makeRoom(
   let excess = totalBytes(occupants) + newcomer.bytes - maxBytes;
   for (const { name, bytes } of evictable(occupants, excess, newcomer) ?? []) {
     if (excess <= 0) break;
-    if (isReplacedFileName(name)) await unlessMissing(unlink(join(directory, name)));
+    if (!isObjectFileName(name)) await unlessMissing(unlink(join(directory, name)));
     else if (!(await evict(name))) continue;
     excess -= bytes;
   }

@@ -1,8 +1,8 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { chmod, type FileHandle, stat } from 'node:fs/promises';
 import { hasCode, SnapshotError } from '../../errors.js';
-import type { Metadata, StoredObject } from '../store.js';
-import { isMetadata, isRecord, parseJson } from '../stored-json.js';
+import type { StoredObject } from '../store.js';
+import { isDescription, isRecord, parseJson } from '../stored-json.js';
 
 /*
  * One stored object as one file, so that a single rename publishes its bytes and its metadata:
@@ -29,10 +29,7 @@ const EXPENDABLE_MODE = 0o100;
 
 const OBJECT_FILE_NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}\.[0-9a-f]{64}\.object$/;
 
-/**
- * A readable part of the key for people, and a hash of the whole key, which tells keys apart also
- * on file systems that ignore case. At most 136 bytes.
- */
+/** A readable part, and a hash that tells keys apart even if case is ignored: 136 bytes at most. */
 export function objectFileName(key: string): string {
   const readable = key.replace(/[^A-Za-z0-9._-]+/g, '_').replace(/^\./, '_');
   const hash = createHash('sha256').update(key, 'utf16le').digest('hex'); // UTF-8 merges lone surrogates
@@ -41,16 +38,6 @@ export function objectFileName(key: string): string {
 
 export function isObjectFileName(name: string): boolean {
   return OBJECT_FILE_NAME.test(name);
-}
-
-/** Describes a new version of an object. */
-export function describeObject(
-  key: string,
-  size: number,
-  metadata: Metadata,
-  expendable: boolean,
-): StoredObject {
-  return { key, size, revision: randomUUID(), storedAt: Date.now(), metadata, expendable };
 }
 
 /** Whether the mode of a file marks its object as expendable. */
@@ -88,9 +75,7 @@ export function encodeTrailer(object: StoredObject): Buffer {
   return Buffer.concat([json, length, MAGIC]);
 }
 
-/**
- * Reads the description at the end of a file of `fileSize` bytes; `undefined` if it is invalid.
- */
+/** Reads the description at the end of a file; `undefined` if it is invalid. */
 export async function readTrailer(
   handle: FileHandle,
   fileSize: number,
@@ -106,9 +91,11 @@ export async function readTrailer(
     length <= footerAt
       ? end.subarray(footerAt - length, footerAt)
       : await readBefore(handle, bodySize + length, length);
-  const object = json === undefined ? undefined : parseJson(json.toString());
+  const parsed = parseJson(json?.toString() ?? '');
+  // Old trailers have no rank.
+  const object: Record<string, unknown> = { expendable: false, ...(isRecord(parsed) && parsed) };
   if (!isDescription(object) || object.size !== bodySize) return undefined;
-  return { ...object, expendable: object.expendable ?? false };
+  return { ...object, size: bodySize };
 }
 
 /** The last `length` bytes before `end`. */
@@ -120,20 +107,4 @@ async function readBefore(
   if (length > end) return undefined;
   const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, end - length);
   return bytesRead === length ? buffer : undefined;
-}
-
-/** The content of a trailer. Old trailers have no rank. */
-type Description = Omit<StoredObject, 'expendable'> & { readonly expendable?: boolean };
-
-function isDescription(value: unknown): value is Description {
-  if (!isRecord(value)) return false;
-  const { key, size, revision, storedAt, metadata, expendable } = value;
-  return (
-    typeof key === 'string' &&
-    typeof size === 'number' &&
-    typeof revision === 'string' &&
-    typeof storedAt === 'number' &&
-    (expendable === undefined || typeof expendable === 'boolean') &&
-    isMetadata(metadata)
-  );
 }

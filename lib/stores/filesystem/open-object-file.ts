@@ -36,9 +36,7 @@ export async function findObject(path: string, name: string): Promise<ObjectFile
   return found;
 }
 
-/**
- * Marks an object as used now. By path, as Node's permission model refuses it for a descriptor.
- */
+/** Marks an object as used now: by path, as in `markRank`. */
 export async function touch({ path, usedAt }: ObjectFile): Promise<void> {
   const now = new Date();
   if (now.getTime() - usedAt < TOUCH_INTERVAL) return;

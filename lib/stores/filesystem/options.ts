@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { bytes, callback, checkOptions } from '../../check-options.js';
+import { bytes, callback } from '../../check-options.js';
 import { keepReplaced } from '../keep-replaced.js';
 
-const schema = z.strictObject({
+export const fileSystemStoreSchema = z.strictObject({
   /** The store makes it if it is missing, and leaves other files in it alone. */
   directory: z.string().min(1, 'must not be empty'),
   /**
@@ -19,12 +19,5 @@ const schema = z.strictObject({
 });
 
 /** The options of `FileSystemStore`. */
-export type FileSystemStoreOptions = z.input<typeof schema>;
-export type FileSystemStoreConfig = z.output<typeof schema>;
-
-/** @throws SnapshotError `INVALID_OPTIONS`, whose message names each option that is wrong. */
-export function parseFileSystemStoreOptions(
-  options: FileSystemStoreOptions,
-): FileSystemStoreConfig {
-  return checkOptions(schema, options, 'FileSystemStore');
-}
+export type FileSystemStoreOptions = z.input<typeof fileSystemStoreSchema>;
+export type FileSystemStoreConfig = z.output<typeof fileSystemStoreSchema>;

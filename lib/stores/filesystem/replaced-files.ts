@@ -42,16 +42,13 @@ export class ReplacedFiles {
     this.#timer = new SweepTimer(options, () => void this.sweep().catch(() => {}));
   }
 
-  /**
-   * Keeps the current content of an object file. Does nothing on file systems without hard links.
-   */
+  /** Keeps the content of an object file, if the file system has hard links. */
   async keep(objectFile: string): Promise<void> {
     if (this.#options.keepReplacedFor === 0) return;
     const suffix = `${Date.now()}-${randomBytes(4).toString('hex')}.replaced`;
     const name = objectFile.replace(OBJECT, `.${suffix}`);
     try {
-      const paths = [join(this.#directory, objectFile), join(this.#directory, name)] as const;
-      await unlessMissing(link(...paths));
+      await unlessMissing(link(join(this.#directory, objectFile), join(this.#directory, name)));
     } catch (error) {
       if (!hasCode(error) || !NO_LINKS.includes(error.code)) throw error;
     }
@@ -60,23 +57,16 @@ export class ReplacedFiles {
 
   /** The file names of an object's replaced versions, the latest first. */
   async namesOf(objectFile: string): Promise<string[]> {
-    const start = objectFile.replace(OBJECT, '.');
-    const files = (await readdir(this.#directory)).filter((name) => name.startsWith(start));
+    const files = await listReplaced(this.#directory, objectFile.replace(OBJECT, '.'));
     return files
-      .flatMap((name) => {
-        const at = replacedAt(name);
-        if (at === undefined || hasExpired(at, this.#options.keepReplacedFor)) return [];
-        return [{ name, at }];
-      })
+      .filter(({ at }) => !hasExpired(at, this.#options.keepReplacedFor))
       .sort((a, b) => b.at - a.at)
       .map(({ name }) => name);
   }
 
   async drop(objectFile: string): Promise<void> {
-    const start = objectFile.replace(OBJECT, '.');
-    for (const name of await readdir(this.#directory)) {
-      if (name.startsWith(start) && isReplacedFileName(name)) await this.#remove(name);
-    }
+    const files = await listReplaced(this.#directory, objectFile.replace(OBJECT, '.'));
+    for (const { name } of files) await this.#remove(name);
   }
 
   /** Removes versions that have expired or exceed the budget. */
@@ -97,23 +87,21 @@ export class ReplacedFiles {
   }
 }
 
-export function isReplacedFileName(name: string): boolean {
-  return REPLACED.test(name);
-}
-
 /** The oldest comes first. */
 export async function replacedFiles(directory: string): Promise<ReplacedFile[]> {
   const files: ReplacedFile[] = [];
-  for (const name of await readdir(directory)) {
-    const at = replacedAt(name);
-    if (at === undefined) continue;
+  for (const { name, at } of await listReplaced(directory)) {
     const stats = await unlessMissing(stat(join(directory, name)));
     if (stats !== undefined) files.push({ name, bytes: stats.size, at });
   }
   return files.sort((a, b) => a.at - b.at);
 }
 
-function replacedAt(name: string): number | undefined {
-  const [, at] = REPLACED.exec(name) ?? [];
-  return at === undefined ? undefined : Number(at);
+/** @param start of the names. Default: all. */
+async function listReplaced(directory: string, start = ''): Promise<Omit<ReplacedFile, 'bytes'>[]> {
+  const names = (await readdir(directory)).filter((name) => name.startsWith(start));
+  return names.flatMap((name) => {
+    const [, at] = REPLACED.exec(name) ?? [];
+    return at === undefined ? [] : [{ name, at: Number(at) }];
+  });
 }

@@ -2,16 +2,18 @@ import { Readable } from 'node:stream';
 import {
   DeleteObjectCommand,
   GetObjectCommand,
+  type GetObjectCommandOutput,
   HeadBucketCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { unlessAborted } from '../../async/abort.js';
+import { elapsedSince, LONG_AGO, now } from '../../async/clock.js';
 import { SnapshotError } from '../../errors.js';
-import type { ByteRange } from '../store.js';
-import { statusOf, storeFailure, unlessStatus, withRequestFailure } from './failure.js';
-import { isObjectName, keyOf, objectName } from './object-name.js';
+import type { ByteRange, OpenOptions } from '../store.js';
+import { answerOf, statusOf, storeFailure } from './failure.js';
+import { keyOf, objectName } from './object-name.js';
 import type { S3StoreConfig } from './options.js';
 
 /** S3's description of an object. */
@@ -37,26 +39,19 @@ export interface ListedObject {
   readonly modifiedAt: number;
 }
 
-interface GetOptions {
-  readonly range?: ByteRange | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
-
 const NO_OBJECT = { 404: 'missing' } as const;
+const NO_RANGE = { ...NO_OBJECT, 416: 'outside' } as const;
 /** Milliseconds for which an existing bucket is not checked again. */
 const SEEN_FOR = 10_000;
-const NO_ANSWER = { 404: 'missing', 416: 'outside' } as const;
 
-/**
- * The objects below a prefix of a bucket: makes the requests of a store.
- */
+/** The objects below a prefix of a bucket: makes the requests of a store. */
 export class S3Bucket {
   readonly name: string;
   readonly client: S3Client;
   /** The names of all objects begin with it. */
   readonly prefix: string;
-  /** When the bucket was last found: by `performance.now()`. */
-  #seenAt = Number.NEGATIVE_INFINITY;
+  /** When the bucket was last found. */
+  #seenAt = LONG_AGO;
 
   constructor({ client, bucket, prefix }: Pick<S3StoreConfig, 'client' | 'bucket' | 'prefix'>) {
     this.client = client;
@@ -74,10 +69,10 @@ export class S3Bucket {
     return keyOf(name.slice(this.prefix.length));
   }
 
-  async head(name: string, signal?: AbortSignal | undefined): Promise<ObjectHead | undefined> {
+  async head(name: string, signal?: AbortSignal): Promise<ObjectHead | undefined> {
     const command = new HeadObjectCommand({ Bucket: this.name, Key: name });
     const request = this.client.send(command, toOptions(signal));
-    const answer = await unlessStatus(NO_OBJECT, request, signal);
+    const answer = await answerOf(request, signal, NO_OBJECT);
     if (answer !== 'missing') return toHead(answer, answer.ContentLength);
     await this.#requireBucket(signal);
     return undefined;
@@ -91,18 +86,15 @@ export class S3Bucket {
    */
   async get(
     name: string,
-    { range, signal }: GetOptions,
+    { range, signal }: Pick<OpenOptions, 'range' | 'signal'>,
   ): Promise<ObjectAnswer | 'missing' | 'outside'> {
     const command = new GetObjectCommand({
       Bucket: this.name,
       Key: name,
       ...(range !== undefined && { Range: `bytes=${range.start}-${range.end}` }),
     });
-    const answer = await unlessStatus(
-      NO_ANSWER,
-      this.client.send(command, toOptions(signal)),
-      signal,
-    );
+    const request = this.client.send(command, toOptions(signal));
+    const answer = await answerOf(request, signal, NO_RANGE);
     if (typeof answer === 'string') return answer;
     const body = answer.Body;
     if (!(body instanceof Readable)) throw unexpected('an answer without a Node stream');
@@ -116,34 +108,25 @@ export class S3Bucket {
     }
   }
 
-  /**
-   * A 404 without a body does not tell whether the object or the bucket is missing.
-   */
+  /** A 404 without a body does not tell whether the object or the bucket is missing. */
   async #requireBucket(signal: AbortSignal | undefined): Promise<void> {
-    if (performance.now() - this.#seenAt < SEEN_FOR) return;
+    if (elapsedSince(this.#seenAt) < SEEN_FOR) return;
     const command = new HeadBucketCommand({ Bucket: this.name });
     const isThere = this.client.send(command, toOptions(signal)).catch((error: unknown) => {
       // Credentials that may read objects need not allow this request.
       if (statusOf(error) === 404) throw storeFailure(error);
     });
     await unlessAborted(isThere, signal);
-    this.#seenAt = performance.now();
+    this.#seenAt = now();
   }
 
   async delete(name: string): Promise<void> {
     const command = new DeleteObjectCommand({ Bucket: this.name, Key: name });
-    await unlessStatus(NO_OBJECT, this.client.send(command), undefined);
-  }
-
-  /** The names of all objects that stores wrote, a page at a time. */
-  async *list(): AsyncGenerator<string[]> {
-    for await (const page of this.contents(this.prefix)) {
-      yield page.map(({ name }) => name).filter(isObjectName);
-    }
+    await answerOf(this.client.send(command), undefined, NO_OBJECT);
   }
 
   /** All objects whose names begin with `under`, a page at a time. */
-  async *contents(under: string, signal?: AbortSignal | undefined): AsyncGenerator<ListedObject[]> {
+  async *contents(under: string, signal?: AbortSignal): AsyncGenerator<ListedObject[]> {
     let token: string | undefined;
     do {
       const command = new ListObjectsV2Command({
@@ -151,7 +134,7 @@ export class S3Bucket {
         Prefix: under,
         ContinuationToken: token,
       });
-      const page = await withRequestFailure(this.client.send(command, toOptions(signal)), signal);
+      const page = await answerOf(this.client.send(command, toOptions(signal)), signal);
       yield (page.Contents ?? []).flatMap(({ Key, Size = 0, LastModified }) =>
         Key === undefined
           ? []
@@ -166,13 +149,10 @@ function toOptions(signal: AbortSignal | undefined): { abortSignal?: AbortSignal
   return signal === undefined ? {} : { abortSignal: signal };
 }
 
-interface Answered {
-  readonly ETag?: string | undefined;
-  readonly VersionId?: string | undefined;
-  readonly Metadata?: Record<string, string> | undefined;
-}
-
-function toHead({ ETag, VersionId, Metadata }: Answered, size: number | undefined): ObjectHead {
+function toHead(
+  { ETag, VersionId, Metadata }: Partial<GetObjectCommandOutput>,
+  size: number | undefined,
+): ObjectHead {
   if (size === undefined || ETag === undefined) throw unexpected('an answer without size or tag');
   return { size, etag: ETag, versionId: VersionId, metadata: Metadata ?? {} };
 }

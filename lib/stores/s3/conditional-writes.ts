@@ -1,9 +1,7 @@
-import {
-  CompleteMultipartUploadCommand,
-  PutObjectCommand,
-  type S3Client,
-} from '@aws-sdk/client-s3';
+import { CompleteMultipartUploadCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import { after, LONG_AGO, now } from '../../async/clock.js';
 import { isConditionMet, preconditionFailure } from '../write-condition.js';
+import type { S3Bucket } from './bucket.js';
 import { isNamed, statusOf } from './failure.js';
 import type { ObjectReader } from './object-reader.js';
 
@@ -14,20 +12,17 @@ export function isPublishCommand(command: unknown): command is PublishCommand {
   return command instanceof PutObjectCommand || command instanceof CompleteMultipartUploadCommand;
 }
 
-/**
- * What is in the way may come and go; twice in a row, it is the server that is taken to be wrong.
- */
+/** Another write may cause one refusal. After the second, the server counts as wrong. */
 const ATTEMPTS = 2;
 
-/**
- * Milliseconds for which a server counts as unable to check conditions. It may have been a proxy's
- * answer.
- */
+/** Milliseconds without conditions for a server that refuses them: a proxy may be to blame. */
 const OFF_FOR = 600_000;
 
-interface SendOptions {
-  readonly abortSignal?: AbortSignal;
-}
+/** Sends the request that publishes an object. */
+export type Publish = (
+  command: PublishCommand,
+  options: { readonly abortSignal: AbortSignal },
+) => Promise<unknown>;
 
 type Condition = Pick<PutObjectCommand['input'], 'IfMatch' | 'IfNoneMatch'>;
 
@@ -44,28 +39,27 @@ type Condition = Pick<PutObjectCommand['input'], 'IfMatch' | 'IfNoneMatch'>;
  * after it has read the revision. Another write may then commit in between.
  */
 export class ConditionalWrites {
-  readonly #client: S3Client;
+  readonly #bucket: S3Bucket;
   readonly #reader: ObjectReader;
-  /** When conditions may be tried again: by `performance.now()`. */
-  #offUntil = Number.NEGATIVE_INFINITY;
+  /** When conditions may be tried again. */
+  #offUntil = LONG_AGO;
 
-  constructor(client: S3Client, reader: ObjectReader) {
-    this.#client = client;
+  constructor(bucket: S3Bucket, reader: ObjectReader) {
+    this.#bucket = bucket;
     this.#reader = reader;
   }
 
   /**
-   * @throws SnapshotError `PRECONDITION_FAILED`, also when the object is there already: the SDK
-   *   sends a request again whose answer was lost. Else what the request fails with.
+   * @throws SnapshotError `PRECONDITION_FAILED`, also when the object has been published: the SDK
+   *   repeats a request whose answer was lost. Other errors are those of the request.
    */
   async publish(
     key: string,
     replaces: string | null,
-    command: PublishCommand,
-    options: SendOptions,
+    ...[command, options]: Parameters<Publish>
   ): Promise<unknown> {
-    const name = command.input.Key ?? '';
-    const isOff = performance.now() < this.#offUntil;
+    const name = this.#bucket.nameOf(key);
+    const isOff = now() < this.#offUntil;
     for (let attempt = 0; ; attempt++) {
       const { head, object } = await this.#reader.look(name, key, options.abortSignal);
       if (!isConditionMet(object, replaces)) throw preconditionFailure(key);
@@ -73,40 +67,35 @@ export class ConditionalWrites {
       try {
         return await this.#send(command, conditionOf(head?.etag), options);
       } catch (error) {
-        if (isNotImplemented(error)) break;
+        if (statusOf(error) === 501) break;
         if (isNamed(error, 'ConditionalRequestConflict')) throw preconditionFailure(key, error);
         if (!isRefused(error)) throw error;
       }
     }
     const answer = await this.#send(command, {}, options);
-    if (!isOff) this.#offUntil = performance.now() + OFF_FOR;
+    if (!isOff) this.#offUntil = after(now(), OFF_FOR);
     return answer;
   }
 
-  #send(command: PublishCommand, condition: Condition, options: SendOptions): Promise<unknown> {
-    const client = this.#client;
-    return command instanceof PutObjectCommand
-      ? client.send(new PutObjectCommand({ ...command.input, ...condition }), options)
-      : client.send(
-          new CompleteMultipartUploadCommand({ ...command.input, ...condition }),
-          options,
-        );
+  async #send(
+    command: PublishCommand,
+    condition: Condition,
+    options: Parameters<Publish>[1],
+  ): Promise<unknown> {
+    const { client } = this.#bucket;
+    if (command instanceof PutObjectCommand)
+      return client.send(new PutObjectCommand({ ...command.input, ...condition }), options);
+    const complete = new CompleteMultipartUploadCommand({ ...command.input, ...condition });
+    return client.send(complete, options);
   }
 }
 
-/**
- * The tag has no quotes, against RFC 9110, section 13.1.1: S3 takes it either way, Ceph and what is
- * made of it only so.
- */
+/** Without quotes, against RFC 9110, section 13.1.1: Ceph and its derivatives need it so. */
 function conditionOf(etag: string | undefined): Condition {
   return etag === undefined ? { IfNoneMatch: '*' } : { IfMatch: etag.replaceAll('"', '') };
 }
 
-function isNotImplemented(error: unknown): boolean {
-  return statusOf(error) === 501;
-}
-
-/** Something else was there, or nothing. Servers have names of their own for the first. */
+/** Another object is stored (412, under names that differ between servers), or none. */
 function isRefused(error: unknown): boolean {
   return statusOf(error) === 412 || isNamed(error, 'NoSuchKey');
 }

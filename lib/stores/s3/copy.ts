@@ -20,10 +20,7 @@ export interface CopyOptions {
   /** Names of objects in it. */
   readonly from: string;
   readonly to: string;
-  /**
-   * The object at `from`. If it is replaced meanwhile, the new one is copied, or none, but never a
-   * mix.
-   */
+  /** The object at `from`. If it is replaced, the copy is of one version, or fails. */
   readonly head: ObjectHead;
   readonly signal: AbortSignal;
 }
@@ -41,27 +38,25 @@ export async function copyObject(client: S3Client, options: CopyOptions): Promis
   // Parts of one object; without quotes, as for the conditions of writes.
   const source = { CopySource, CopySourceIfMatch: head.etag.replaceAll('"', '') };
   const create = { ...target, Metadata: { ...head.metadata } };
-  // Without its answer nobody would know which upload to abort.
+  // Has no signal: only its answer tells which upload to abort.
   const { UploadId } = await client.send(new CreateMultipartUploadCommand(create));
   try {
     const limit = pLimit(CONCURRENT_PARTS);
-    const copyPart = async (start: number, index: number) => {
+    const copyPart = async (index: number) => {
+      const start = index * PART_BYTES;
       const CopySourceRange = `bytes=${start}-${Math.min(start + PART_BYTES, head.size) - 1}`;
       const part = { UploadId, PartNumber: index + 1 };
       const command = { ...target, ...source, ...part, CopySourceRange };
       const { CopyPartResult } = await client.send(new UploadPartCopyCommand(command), sending);
       return { PartNumber: index + 1, ETag: CopyPartResult?.ETag };
     };
-    const starts = Array.from(
-      { length: Math.ceil(head.size / PART_BYTES) },
-      (_, i) => i * PART_BYTES,
-    );
-    const Parts = await limit.map(starts, copyPart);
+    const count = Math.ceil(head.size / PART_BYTES);
+    const Parts = await limit.map(Array.from({ length: count }).keys(), copyPart);
     const complete = { ...target, UploadId, MultipartUpload: { Parts } };
     await client.send(new CompleteMultipartUploadCommand(complete), sending);
   } catch (error) {
     const abort = new AbortMultipartUploadCommand({ ...target, UploadId });
-    await client.send(abort).catch(() => {}); // what it failed with counts
+    await client.send(abort).catch(() => {}); // the first failure is the one to report
     throw error;
   }
 }

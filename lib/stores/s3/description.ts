@@ -1,6 +1,6 @@
 import { SnapshotError } from '../../errors.js';
-import type { Metadata } from '../store.js';
-import { isMetadata, isRecord, parseJson } from '../stored-json.js';
+import type { StoredObject } from '../store.js';
+import { isDescription, isRecord, parseJson } from '../stored-json.js';
 
 /*
  * The description of an object is in its user-defined metadata, so that one request publishes,
@@ -17,24 +17,18 @@ const PIECE_BYTES = 256;
 const MAX_PIECES = 7;
 const MAX_TRAILER_BYTES = 1024 * 1024;
 
-export interface Description {
-  readonly key: string;
-  readonly revision: string;
-  /** Milliseconds since the epoch. */
-  readonly storedAt: number;
-  readonly metadata: Metadata;
-  readonly expendable: boolean;
-}
+/** The size is that of the S3 object, without a trailer. */
+export type Description = Omit<StoredObject, 'size'>;
 
-export interface EncodedDescription {
-  /** User-defined metadata of the S3 object. */
+/**
+ * Makes the user-defined metadata of an S3 object, and the trailer, which is usually empty.
+ *
+ * @throws SnapshotError `STORE_FAILED` when key and metadata take more than 1 MiB.
+ */
+export function encodeDescription(description: Description): {
   readonly metadata: Record<string, string>;
-  /** The bytes that follow the object's own; usually none. */
   readonly trailer: Buffer;
-}
-
-/** @throws SnapshotError `STORE_FAILED` when key and metadata take more than 1 MiB. */
-export function encodeDescription(description: Description): EncodedDescription {
+} {
   const json = Buffer.from(JSON.stringify(description));
   const pieces = toPieces(json);
   if (Object.keys(pieces).length <= MAX_PIECES) {
@@ -47,10 +41,7 @@ export function encodeDescription(description: Description): EncodedDescription 
   return { metadata: toPieces(pointer), trailer: json };
 }
 
-/**
- * Reads the metadata of an S3 object: returns the description, or the length of the trailer that
- * holds it. `undefined` if this store did not write them.
- */
+/** Reads the description, or the length of its trailer; `undefined` if no store wrote them. */
 export function decodeMetadata(
   metadata: Readonly<Record<string, string>>,
 ): Description | { readonly trailer: number } | undefined {
@@ -62,8 +53,10 @@ export function decodeMetadata(
   }
   const value = parseJson(Buffer.from(text, 'base64url').toString());
   if (isDescription(value)) return value;
-  if (!isRecord(value) || !isTrailerLength(value.trailer)) return undefined;
-  return { trailer: value.trailer };
+  if (!isRecord(value)) return undefined;
+  const { trailer } = value;
+  if (typeof trailer !== 'number' || !Number.isInteger(trailer)) return undefined;
+  return trailer > 0 && trailer <= MAX_TRAILER_BYTES ? { trailer } : undefined;
 }
 
 export function decodeTrailer(trailer: Buffer): Description | undefined {
@@ -78,22 +71,4 @@ function toPieces(json: Buffer): Record<string, string> {
     pieces[`${PIECE}${at / PIECE_BYTES}`] = text.slice(at, at + PIECE_BYTES);
   }
   return pieces;
-}
-
-function isTrailerLength(value: unknown): value is number {
-  return (
-    typeof value === 'number' && Number.isInteger(value) && value > 0 && value <= MAX_TRAILER_BYTES
-  );
-}
-
-function isDescription(value: unknown): value is Description {
-  if (!isRecord(value)) return false;
-  const { key, revision, storedAt, metadata, expendable } = value;
-  return (
-    typeof key === 'string' &&
-    typeof revision === 'string' &&
-    typeof storedAt === 'number' &&
-    typeof expendable === 'boolean' &&
-    isMetadata(metadata)
-  );
 }

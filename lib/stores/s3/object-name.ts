@@ -1,21 +1,18 @@
 import { createHash } from 'node:crypto';
 
 /*
- * Names of objects in the bucket, which have at most 1,024 bytes of UTF-8: `{prefix}{key}.object`,
- * where
+ * The name of an object in the bucket is `{prefix}{key}.object`, at most 1,024 bytes of UTF-8:
  *
- *   - a byte that S3, or what stands before it, may take for something else is `!` and two hex
- *     digits;
- *   - a segment between slashes that has no bytes is `!`, and `.` and `..` have no points;
- *   - of a key that is long, or is no Unicode text, comes the beginning, `!!` and a hash of all of
- *     it.
+ *   - A byte that S3, or a proxy, may misread is `!` and two hex digits.
+ *   - An empty segment between slashes is `!`. The dots of the segments `.` and `..` are escaped.
+ *   - A key that is long, or no Unicode text, is its beginning, `!!` and a hash of the whole key.
  *
  * Different keys have different names. The ending keeps one name from being the folder of another,
  * as some servers store them in a file system, and tells objects of a store from others below the
  * prefix.
  */
 const ENDING = '.object';
-/** Of a readable name, in bytes. Beside it there must be room for the prefix. */
+/** Bytes of a readable name. The rest is for the prefix. */
 const MAX_READABLE = 512;
 const MAX_BEGINNING = 64;
 
@@ -30,7 +27,7 @@ export function objectName(key: string): string {
   return `${beginning}!!${hash}${ENDING}`;
 }
 
-/** The key that a name was made of, or `undefined` when it does not tell. */
+/** The key of a name; `undefined` if the name does not hold it. */
 export function keyOf(name: string): string | undefined {
   const readable = name.slice(0, -ENDING.length);
   const key = readable.split('/').map(unescapeSegment).join('/');

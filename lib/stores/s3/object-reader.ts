@@ -29,21 +29,13 @@ export class ObjectReader {
    *
    * @param key the key that the object must have. Default: any key with that name.
    */
-  async find(
-    name: string,
-    key?: string,
-    signal?: AbortSignal | undefined,
-  ): Promise<FoundObject | undefined> {
+  async find(name: string, key?: string, signal?: AbortSignal): Promise<FoundObject | undefined> {
     const { head, object } = await this.look(name, key, signal);
     return head && object && { head, object };
   }
 
   /** As `find`. `head` without `object`: no store wrote the S3 object. */
-  look(
-    name: string,
-    key?: string,
-    signal?: AbortSignal | undefined,
-  ): Promise<Partial<FoundObject>> {
+  look(name: string, key?: string, signal?: AbortSignal): Promise<Partial<FoundObject>> {
     return unlessChanging(async () => {
       const head = await this.#bucket.head(name, signal);
       if (head === undefined) return {};
@@ -54,41 +46,33 @@ export class ObjectReader {
   }
 
   open(name: string, key: string, options: OpenOptions): Promise<OpenedObject | undefined> {
-    return unlessChanging(() => this.#tryOpen(name, key, options));
+    const { range, revision, signal } = options;
+    return unlessChanging(async () => {
+      const answer = isRange(range) ? await this.#bucket.get(name, { range, signal }) : 'outside';
+      if (answer === 'missing') return undefined;
+      if (answer === 'outside') {
+        const found = await this.find(name, key, signal);
+        if (found === undefined || isOther(found.object, revision)) return undefined;
+        sliceOf(range, found.object.size);
+        return 'changed';
+      }
+      const { body } = answer;
+      let opened: OpenedObject | undefined;
+      try {
+        const object = await this.#describe(name, key, answer, signal);
+        if (object === undefined || object === 'changed') return object;
+        if (isOther(object, revision)) return undefined;
+        const { start, stop } = sliceOf(range, object.size);
+        signal?.throwIfAborted();
+        opened = { ...object, body: new AnswerBody(body, stop - start, signal) };
+        return opened;
+      } finally {
+        if (opened === undefined) body.destroy();
+      }
+    });
   }
 
-  async #tryOpen(
-    name: string,
-    key: string,
-    { range, revision, signal }: OpenOptions,
-  ): Promise<OpenedObject | 'changed' | undefined> {
-    const answer = isRange(range) ? await this.#bucket.get(name, { range, signal }) : 'outside';
-    if (answer === 'missing') return undefined;
-    if (answer === 'outside') {
-      const found = await this.find(name, key, signal);
-      if (found === undefined || isOther(found.object, revision)) return undefined;
-      sliceOf(range, found.object.size);
-      return 'changed';
-    }
-    const { body } = answer;
-    let opened: OpenedObject | undefined;
-    try {
-      const object = await this.#describe(name, key, answer, signal);
-      if (object === undefined || object === 'changed') return object;
-      if (isOther(object, revision)) return undefined;
-      const { start, stop } = sliceOf(range, object.size);
-      signal?.throwIfAborted();
-      opened = { ...object, body: new AnswerBody(body, stop - start, signal) };
-      return opened;
-    } finally {
-      if (opened === undefined) body.destroy();
-    }
-  }
-
-  /**
-   * @returns `undefined` if no store wrote the object; `changed` if the object was replaced before
-   *   its trailer was read.
-   */
+  /** @returns `changed` if the object was replaced meanwhile; `undefined` if no store wrote it. */
   async #describe(
     name: string,
     key: string | undefined,

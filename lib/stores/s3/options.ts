@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { checkOptions, methods } from '../../check-options.js';
 import { SnapshotError } from '../../errors.js';
 import { keepReplaced } from '../keep-replaced.js';
+import { isRecord } from '../stored-json.js';
 
 const MIB = 1024 * 1024;
 /** Seconds: seven days. */
@@ -25,16 +26,10 @@ const schema = z
       .string()
       .refine((text) => Buffer.byteLength(text) <= MAX_PREFIX_BYTES, 'must have at most 256 bytes')
       .default(''),
-    /**
-     * The client for all requests. `close()` does not destroy it. Default: a new one, made of
-     * `config`.
-     */
+    /** The client for all requests; `close` leaves it open. Default: a new one, from `config`. */
     client: methods<S3Client>(['send'], 'an S3Client').optional(),
-    /**
-     * Region, endpoint, credentials and other options of `new S3Client`. Default: those that the
-     * SDK finds.
-     */
-    config: z.custom<S3ClientConfig>(isObject, 'must be what S3Client takes').optional(),
+    /** Options of `new S3Client`: region, credentials and others. Default: what the SDK finds. */
+    config: z.custom<S3ClientConfig>(isRecord, 'must be what S3Client takes').optional(),
     /**
      * Bytes of a part, at least 5 MiB. An object has at most 10,000 parts (with some servers less),
      * so that one of 78 GiB is the largest by default. A write holds at most `concurrentParts` + 2
@@ -80,12 +75,9 @@ export interface S3StoreConfig extends Omit<z.output<typeof schema>, 'client' | 
 /** @throws SnapshotError `INVALID_OPTIONS`, whose message names each option that is wrong. */
 export function parseS3Options(options: S3StoreOptions): S3StoreConfig {
   const { client, config, ...rest } = checkOptions(schema, options, 'S3Store');
-  if (rest.serve === 'redirect') requirePresigner();
+  if (rest.serve === 'redirect') requirePresigner(); // at the start, not at the first redirect
   return { ...rest, client: client ?? makeClient(config), ownsClient: client === undefined };
 }
-
-/** Milliseconds until a request is answered, the sending of a part included. */
-const REQUEST_TIMEOUT = 120_000;
 
 /**
  * Makes a client with timeouts and 1,000 connections. By default, the SDK waits for ever for a
@@ -96,7 +88,7 @@ function makeClient(config: S3ClientConfig = {}): S3Client {
   const agent = { keepAlive: true, maxSockets: 1000 };
   const requestHandler = {
     connectionTimeout: 10_000,
-    requestTimeout: REQUEST_TIMEOUT,
+    requestTimeout: 120_000, // includes the sending of a part
     throwOnRequestTimeout: true,
     httpAgent: agent,
     httpsAgent: agent,
@@ -104,22 +96,14 @@ function makeClient(config: S3ClientConfig = {}): S3Client {
   return new S3Client({ requestHandler, ...config });
 }
 
-/** Fails at the start, and not at the first redirect, if the package is missing. */
-function requirePresigner(): void {
+const PRESIGNER = '@aws-sdk/s3-request-presigner';
+
+/** @throws SnapshotError `INVALID_OPTIONS` when the package is missing. */
+export function requirePresigner(): void {
   try {
     createRequire(import.meta.url).resolve(PRESIGNER);
   } catch (cause) {
-    throw missingPresigner(cause);
+    const message = `presigned URLs need the package ${PRESIGNER}`;
+    throw new SnapshotError('INVALID_OPTIONS', message, { cause });
   }
-}
-
-const PRESIGNER = '@aws-sdk/s3-request-presigner';
-
-export function missingPresigner(cause: unknown): SnapshotError {
-  const message = `presigned URLs need the package ${PRESIGNER}`;
-  return new SnapshotError('INVALID_OPTIONS', message, { cause });
-}
-
-function isObject(value: unknown): boolean {
-  return typeof value === 'object' && value !== null;
 }

@@ -1,8 +1,7 @@
 import { GetObjectCommand } from '@aws-sdk/client-s3';
-import { hasCode } from '../../errors.js';
 import type { ObjectHead, S3Bucket } from './bucket.js';
-import { withRequestFailure } from './failure.js';
-import { missingPresigner } from './options.js';
+import { answerOf } from './failure.js';
+import { requirePresigner } from './options.js';
 
 export interface PresignOptions {
   /** Seconds for which the URL is good, at most 604,800: seven days. */
@@ -16,9 +15,7 @@ export interface PresignOptions {
   signal?: AbortSignal | undefined;
 }
 
-/**
- * Signs the URL of an object, or of its S3 version in buckets that keep versions. Makes no request.
- */
+/** Signs the URL of an object, or of its S3 version if there is one. Makes no request. */
 export async function presignObject(
   bucket: S3Bucket,
   name: string,
@@ -32,16 +29,10 @@ export async function presignObject(
     ResponseContentType: contentType,
     ResponseContentDisposition: contentDisposition,
   });
-  const { getSignedUrl } = await importPresigner();
-  return withRequestFailure(getSignedUrl(bucket.client, command, { expiresIn }), signal);
-}
-
-/** Loaded on first use, as the package is optional. */
-async function importPresigner() {
-  try {
-    return await import('@aws-sdk/s3-request-presigner');
-  } catch (error) {
-    if (!hasCode(error) || error.code !== 'ERR_MODULE_NOT_FOUND') throw error;
-    throw missingPresigner(error);
-  }
+  // Loaded on first use, as the package is optional.
+  const { getSignedUrl } = await import('@aws-sdk/s3-request-presigner').catch((error) => {
+    requirePresigner();
+    throw error;
+  });
+  return answerOf(getSignedUrl(bucket.client, command, { expiresIn }), signal);
 }

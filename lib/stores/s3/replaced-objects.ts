@@ -7,7 +7,7 @@ import {
   type Replaced,
   SweepTimer,
 } from '../keep-replaced.js';
-import type { OpenedObject, OpenOptions, StoredObject } from '../store.js';
+import type { OpenedObject, OpenOptions, StoredObject, WriteCondition } from '../store.js';
 import type { S3Bucket } from './bucket.js';
 import { copyObject } from './copy.js';
 import { statusOf } from './failure.js';
@@ -51,12 +51,9 @@ export class ReplacedObjects {
     return this.#options.keepReplacedFor > 0;
   }
 
-  /**
-   * Copies the stored object, if it has this revision. Never rejects: the write goes on without a
-   * copy.
-   */
-  async keep(key: string, revision: string, signal: AbortSignal): Promise<void> {
-    if (!this.areKept || !REVISION.test(revision)) return;
+  /** Copies the stored object if it has this revision. Never rejects: a copy is optional. */
+  async keep(key: string, revision: WriteCondition, signal: AbortSignal): Promise<void> {
+    if (!this.areKept || !isRevision(revision)) return;
     const { client, name: bucket } = this.#bucket;
     try {
       const from = this.#bucket.nameOf(key);
@@ -94,14 +91,10 @@ export class ReplacedObjects {
     return this.#found.has(revision);
   }
 
-  async open(
-    key: string,
-    revision: string,
-    options: OpenOptions,
-  ): Promise<OpenedObject | undefined> {
-    if (!this.areKept || !REVISION.test(revision)) return undefined;
-    const name = this.#folderOf(key) + revision;
-    return await this.#reader.open(name, key, { ...options, revision });
+  async open(key: string, options: OpenOptions): Promise<OpenedObject | undefined> {
+    const { revision } = options;
+    if (!this.areKept || !isRevision(revision)) return undefined;
+    return await this.#reader.open(this.#folderOf(key) + revision, key, options);
   }
 
   async drop(key: string): Promise<void> {
@@ -128,7 +121,7 @@ export class ReplacedObjects {
   }
 
   /** The oldest comes first. */
-  async #contents(folder: string, signal?: AbortSignal | undefined): Promise<ReplacedObject[]> {
+  async #contents(folder: string, signal?: AbortSignal): Promise<ReplacedObject[]> {
     const objects: ReplacedObject[] = [];
     for await (const page of this.#bucket.contents(folder, signal)) {
       for (const { name, size, modifiedAt } of page)
@@ -144,4 +137,8 @@ export class ReplacedObjects {
     const detail = inspect(error);
     process.emitWarning('S3Store can not keep, or remove, replaced snapshots', { detail });
   };
+}
+
+function isRevision(revision: WriteCondition): revision is string {
+  return typeof revision === 'string' && REVISION.test(revision);
 }

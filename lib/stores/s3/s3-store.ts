@@ -1,7 +1,6 @@
-import { randomUUID } from 'node:crypto';
 import { orLater } from '../../async/deadline.js';
 import { SnapshotError } from '../../errors.js';
-import { TargetWriter } from '../object-writer.js';
+import { newVersion, TargetWriter } from '../object-writer.js';
 import type {
   CreateOptions,
   ListOptions,
@@ -9,27 +8,30 @@ import type {
   ObjectWriter,
   OpenedObject,
   OpenOptions,
+  SignalOptions,
   SnapshotStore,
   StoreAbilities,
   StoredObject,
 } from '../store.js';
 import { S3Bucket } from './bucket.js';
-import { ConditionalWrites } from './conditional-writes.js';
-import { type Description, encodeDescription } from './description.js';
+import { ConditionalWrites, type Publish } from './conditional-writes.js';
+import { encodeDescription } from './description.js';
+import { isObjectName } from './object-name.js';
 import { isOther, ObjectReader } from './object-reader.js';
-import { parseS3Options, type S3StoreConfig, type S3StoreOptions } from './options.js';
+import {
+  MAX_URL_LIFETIME,
+  parseS3Options,
+  type S3StoreConfig,
+  type S3StoreOptions,
+} from './options.js';
 import { type PresignOptions, presignObject } from './presign.js';
 import { ReplacedObjects } from './replaced-objects.js';
-import { ObjectUpload, type Publish } from './upload.js';
+import { ObjectUpload } from './upload.js';
 
 /** How many objects `list` requests at a time. */
 const LISTED_AT_ONCE = 16;
 /** Milliseconds for which a finished write waits for the copy of what it replaces. */
 const MAX_KEEPING = 30_000;
-
-interface SignalOption {
-  readonly signal?: AbortSignal | undefined;
-}
 
 /**
  * Keeps each object as one object of a bucket of S3, or of a server with the same protocol. Any
@@ -65,8 +67,8 @@ export class S3Store implements SnapshotStore {
     this.#config = parseS3Options(options);
     this.#bucket = new S3Bucket(this.#config);
     this.#reader = new ObjectReader(this.#bucket);
-    const { client, conditionalWrites, serve, urlLifetime: expiresIn } = this.#config;
-    this.#conditionalWrites = new ConditionalWrites(client, this.#reader);
+    const { conditionalWrites, serve, urlLifetime: expiresIn } = this.#config;
+    this.#conditionalWrites = new ConditionalWrites(this.#bucket, this.#reader);
     this.#replaced = new ReplacedObjects(this.#bucket, this.#reader, this.#config);
     this.abilities = {
       adoptsFiles: false,
@@ -79,7 +81,7 @@ export class S3Store implements SnapshotStore {
       this.urlOf = (key, about) => this.presign(key, { ...about, expiresIn });
   }
 
-  async stat(key: string, { signal }: SignalOption = {}): Promise<StoredObject | undefined> {
+  async stat(key: string, { signal }: SignalOptions = {}): Promise<StoredObject | undefined> {
     signal?.throwIfAborted();
     return (await this.#reader.find(this.#bucket.nameOf(key), key, signal))?.object;
   }
@@ -89,13 +91,13 @@ export class S3Store implements SnapshotStore {
     signal?.throwIfAborted();
     const openStored = () => this.#reader.open(this.#bucket.nameOf(key), key, options);
     if (revision === undefined) return await openStored();
-    const openReplaced = () => this.#replaced.open(key, revision, options);
+    const openReplaced = () => this.#replaced.open(key, options);
     return this.#replaced.has(revision)
       ? ((await openReplaced()) ?? (await openStored()))
       : ((await openStored()) ?? (await openReplaced()));
   }
 
-  async replaced(key: string, { signal }: SignalOption = {}): Promise<StoredObject[]> {
+  async replaced(key: string, { signal }: SignalOptions = {}): Promise<StoredObject[]> {
     const stored = await this.stat(key, { signal });
     if (stored === undefined) return [];
     const replaced = await this.#replaced.list(key, signal);
@@ -109,13 +111,7 @@ export class S3Store implements SnapshotStore {
     { signal, expendable = false, replaces }: CreateOptions = {},
   ): Promise<ObjectWriter> {
     signal?.throwIfAborted();
-    const description: Description = {
-      key,
-      revision: randomUUID(),
-      storedAt: Date.now(),
-      metadata: { ...metadata },
-      expendable,
-    };
+    const description = { key, metadata: { ...metadata }, expendable, ...newVersion() };
     const { metadata: userMetadata, trailer } = encodeDescription(description);
     const params = {
       Bucket: this.#config.bucket,
@@ -127,12 +123,9 @@ export class S3Store implements SnapshotStore {
       replaces === undefined || !this.#config.conditionalWrites
         ? undefined
         : (...sent) => this.#conditionalWrites.publish(key, replaces, ...sent);
-    const upload = new ObjectUpload(this.#config.client, params, { ...this.#config, publish });
+    const upload = new ObjectUpload(params, { ...this.#config, publish });
     const keeping = new AbortController();
-    const kept =
-      typeof replaces === 'string'
-        ? this.#replaced.keep(key, replaces, keeping.signal)
-        : Promise.resolve();
+    const kept = this.#replaced.keep(key, replaces, keeping.signal);
     let size = 0;
     const target = {
       append: async (chunk: Uint8Array) => {
@@ -167,11 +160,12 @@ export class S3Store implements SnapshotStore {
 
   async *list({ matching = () => true }: ListOptions = {}): AsyncGenerator<StoredObject> {
     const isWanted = (name: string): boolean => {
+      if (!isObjectName(name)) return false;
       const key = this.#bucket.keyOf(name);
       return key === undefined || matching(key);
     };
-    for await (const page of this.#bucket.list()) {
-      const names = page.filter(isWanted);
+    for await (const page of this.#bucket.contents(this.#bucket.prefix)) {
+      const names = page.map(({ name }) => name).filter(isWanted);
       for (let at = 0; at < names.length; at += LISTED_AT_ONCE) {
         const some = names.slice(at, at + LISTED_AT_ONCE);
         const found = await Promise.all(some.map((name) => this.#reader.find(name)));
@@ -195,7 +189,7 @@ export class S3Store implements SnapshotStore {
    */
   async presign(key: string, options: PresignOptions): Promise<string | undefined> {
     const { expiresIn, revision, signal } = options;
-    if (!Number.isInteger(expiresIn) || expiresIn < 1 || expiresIn > 604_800) {
+    if (!Number.isInteger(expiresIn) || expiresIn < 1 || expiresIn > MAX_URL_LIFETIME) {
       throw new RangeError(`expiresIn: ${expiresIn} is not a whole number from 1 to 604,800`);
     }
     signal?.throwIfAborted();

@@ -6,22 +6,15 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3';
 import { Upload } from '@aws-sdk/lib-storage';
-import { isPublishCommand, type PublishCommand } from './conditional-writes.js';
+import { isPublishCommand, type Publish } from './conditional-writes.js';
 import { storeFailure } from './failure.js';
+import type { S3StoreConfig } from './options.js';
 
-export interface UploadOptions {
-  /** Bytes. */
-  readonly partSize: number;
-  /** Parts that are sent at a time. */
-  readonly concurrentParts: number;
-  /** Sends the request that publishes the object. Default: the client does. */
-  readonly publish?: Publish | undefined;
+export interface UploadOptions
+  extends Pick<S3StoreConfig, 'client' | 'partSize' | 'concurrentParts'> {
+  /** Sends the request that publishes the object. `undefined`: the client does. */
+  readonly publish: Publish | undefined;
 }
-
-export type Publish = (
-  command: PublishCommand,
-  options: { readonly abortSignal: AbortSignal },
-) => Promise<unknown>;
 
 /**
  * Sends the bytes that are appended to it, in parts if they are more than one part. Holds at most
@@ -38,9 +31,9 @@ export class ObjectUpload {
   #failure: unknown;
   #cleanUpFailure: unknown;
 
-  constructor(client: S3Client, params: PutObjectCommandInput, options: UploadOptions) {
+  constructor(params: PutObjectCommandInput, options: UploadOptions) {
     const upload = new Upload({
-      client: this.#watch(client, options.publish),
+      client: this.#watch(options),
       params: { ...params, Body: this.#chunks },
       partSize: options.partSize,
       queueSize: options.concurrentParts,
@@ -73,13 +66,13 @@ export class ObjectUpload {
   }
 
   /**
-   * Of itself an `Upload` goes on with the other parts when one has failed, and cannot end requests
-   * that have begun. It removes its parts when its stream fails.
+   * When a part has failed, an `Upload` goes on with the others, and it can't end requests that
+   * have begun. It removes its parts when its stream fails.
    */
-  #watch(client: S3Client, publish: Publish | undefined): S3Client {
+  #watch({ client, publish }: UploadOptions): S3Client {
     const send = async (...[command]: Parameters<S3Client['send']>): Promise<unknown> => {
       const isCleanUp = command instanceof AbortMultipartUploadCommand;
-      // Without its answer nobody would know which upload to abort.
+      // Only the answer to this request tells which upload to abort.
       const mayStop = !isCleanUp && !(command instanceof CreateMultipartUploadCommand);
       const abortSignal = this.#sending.signal;
       try {
@@ -111,7 +104,7 @@ class Chunks extends Readable {
 
   constructor() {
     super({ highWaterMark: 1024 * 1024 });
-    // There is somebody who reads it from the start; who else is interested asks for its state.
+    // The `Upload` reads it from the start. `ObjectUpload` asks whether it was destroyed.
     this.on('error', () => {});
   }
 

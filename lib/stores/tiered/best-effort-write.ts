@@ -1,103 +1,77 @@
-import { SnapshotError } from '../../errors.js';
 import type { ObjectWriter, StoredObject } from '../store.js';
-import { isPreconditionFailure } from '../write-condition.js';
 import { unlessStalled } from './stall-timeout.js';
 
-export interface BestEffortWriteOptions {
-  /** Milliseconds for each step. */
-  readonly timeout: number;
-  /** Gets the first failure; there is no second one. */
-  readonly onFailure: (error: unknown) => void;
-  /**
-   * Whether `PRECONDITION_FAILED` is thrown to the caller, instead of counting as a failure of the
-   * tier.
-   */
-  readonly mayBeRefused: boolean;
-}
-
-/** A write to one tier whose failure does not fail the caller. After a failure it does nothing. */
+/**
+ * A write to one tier whose failure does not fail the caller. After a failure it does nothing. Its
+ * methods throw only what `onFailure` throws.
+ */
 export class BestEffortWrite {
-  readonly #options: BestEffortWriteOptions;
+  readonly #timeout: number;
+  readonly #onFailure: (error: unknown) => void;
   #writer: ObjectWriter | undefined;
 
-  private constructor(options: BestEffortWriteOptions) {
-    this.#options = options;
+  private constructor(timeout: number, onFailure: (error: unknown) => void) {
+    this.#timeout = timeout;
+    this.#onFailure = onFailure;
   }
 
-  /** @throws SnapshotError `PRECONDITION_FAILED` */
+  /**
+   * @param timeout milliseconds for each step.
+   * @param onFailure gets the first failure; there is no second one.
+   */
   static async begin(
     create: () => Promise<ObjectWriter>,
-    options: BestEffortWriteOptions,
+    timeout: number,
+    onFailure: (error: unknown) => void,
   ): Promise<BestEffortWrite> {
-    const write = new BestEffortWrite(options);
+    const write = new BestEffortWrite(timeout, onFailure);
     const creating = create();
     try {
-      write.#writer = await unlessStalled(options.timeout, creating);
+      write.#writer = await unlessStalled(timeout, creating);
     } catch (error) {
       creating.then((writer) => writer.abort()).catch(() => {}); // the writer may come late
-      write.#fail(error);
+      onFailure(error);
     }
     return write;
   }
 
   /** A write that has already failed. */
   static none(): BestEffortWrite {
-    return new BestEffortWrite({ timeout: 0, onFailure: () => {}, mayBeRefused: false });
+    return new BestEffortWrite(0, () => {});
   }
 
   get hasFailed(): boolean {
     return this.#writer === undefined;
   }
 
-  /** @throws SnapshotError `PRECONDITION_FAILED` */
   async write(chunk: Uint8Array): Promise<void> {
     await this.#attempt((writer) => writer.write(chunk));
   }
 
-  /**
-   * Returns `undefined` if the write has failed.
-   *
-   * @throws SnapshotError `PRECONDITION_FAILED`
-   */
+  /** Returns `undefined` if the write has failed. */
   async commit(): Promise<StoredObject | undefined> {
     return await this.#attempt((writer) => writer.commit());
   }
 
-  /** Never rejects. A step that is still running is no longer reported if it fails. */
+  /** A step that is still running is no longer reported if it fails. */
   async abort(): Promise<void> {
     const writer = this.#writer;
     this.#writer = undefined;
     if (writer === undefined) return;
-    const { timeout, onFailure } = this.#options;
-    await unlessStalled(timeout, writer.abort()).catch(onFailure);
+    await unlessStalled(this.#timeout, writer.abort()).catch(this.#onFailure);
   }
 
   async #attempt<T>(work: (writer: ObjectWriter) => Promise<T>): Promise<T | undefined> {
     const writer = this.#writer;
     if (writer === undefined) return undefined;
     try {
-      return await unlessStalled(this.#options.timeout, work(writer));
+      return await unlessStalled(this.#timeout, work(writer));
     } catch (error) {
       if (this.#writer === undefined) return undefined;
       this.#writer = undefined;
       writer.abort().catch(() => {}); // the first failure is the one to report
-      this.#fail(error);
+      this.#onFailure(error);
       return undefined;
     }
   }
-
-  #fail(error: unknown): void {
-    const { mayBeRefused, onFailure } = this.#options;
-    if (mayBeRefused && isPreconditionFailure(error)) throw error;
-    onFailure(error);
-  }
-}
-
-/** @throws SnapshotError `STORE_FAILED` if all writes have failed. */
-export function throwIfBothFailed(...writes: readonly BestEffortWrite[]): void {
-  if (writes.every(({ hasFailed }) => hasFailed)) throw bothTiersFailed();
-}
-
-export function bothTiersFailed(): SnapshotError {
-  return new SnapshotError('STORE_FAILED', 'neither tier takes the object');
 }

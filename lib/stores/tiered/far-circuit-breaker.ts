@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import { unlessAborted } from '../../async/abort.js';
+import { after, LONG_AGO, now, type Time } from '../../async/clock.js';
 import { SingleFlight } from '../../async/single-flight.js';
 import { SnapshotError } from '../../errors.js';
 import { checkingFirst, replacedVersions } from '../abilities.js';
@@ -13,6 +14,7 @@ import type {
   StoredObject,
   WriteCondition,
 } from '../store.js';
+import { isPreconditionFailure } from '../write-condition.js';
 import { BestEffortWrite } from './best-effort-write.js';
 import { StoreStalled, toStoreError, unlessStalled } from './stall-timeout.js';
 
@@ -21,6 +23,12 @@ export interface FarCircuitBreakerOptions {
   readonly stallTimeout: number;
   readonly retryInterval: number;
   readonly onFailure: (key: string | undefined, error: SnapshotError) => void;
+}
+
+interface Unreadable {
+  readonly revision: string;
+  /** It counts as a miss until then. */
+  readonly until: Time;
 }
 
 type Method = 'stat' | 'replaced';
@@ -39,18 +47,13 @@ const PROBE = 'probe/';
 export class FarCircuitBreaker {
   readonly #store: SnapshotStore;
   readonly #options: FarCircuitBreakerOptions;
-  /** The circuit is open until then: by `performance.now()`. */
-  #openUntil = Number.NEGATIVE_INFINITY;
+  /** The circuit is open until then. */
+  #openUntil = LONG_AGO;
   readonly #probes = new SingleFlight<void>();
-  /** Method and key that failed → until when it is not called again: by `performance.now()`. */
-  readonly #failing = new LRUCache<string, number>({ max: MAX_REMEMBERED });
-  /**
-   * Key → the revision that could not be read, and until when it is a miss. It may be gone by now.
-   */
-  readonly #unreadable = new LRUCache<
-    string,
-    { readonly revision: string; readonly until: number }
-  >({ max: MAX_REMEMBERED });
+  /** Method and key that failed → until when it is not called again. */
+  readonly #failing = new LRUCache<string, Time>({ max: MAX_REMEMBERED });
+  /** Key → the revision that could not be read. It may be gone by now. */
+  readonly #unreadable = new LRUCache<string, Unreadable>({ max: MAX_REMEMBERED });
 
   constructor(store: SnapshotStore, options: FarCircuitBreakerOptions) {
     this.#store = store;
@@ -60,19 +63,16 @@ export class FarCircuitBreaker {
   /** Whether the far store lately failed to give a revision that it says it has. */
   isUnreadable({ key, revision }: StoredObject): boolean {
     const unreadable = this.#unreadable.get(key);
-    return unreadable?.revision === revision && performance.now() < unreadable.until;
+    return unreadable?.revision === revision && now() < unreadable.until;
   }
 
   /**
-   * Returns what is stored, as `value`; `undefined` if the far store does not answer.
+   * Describes what is stored.
    *
    * @throws the signal's reason, and nothing else.
    */
-  stat(
-    key: string,
-    signal?: AbortSignal | undefined,
-  ): Promise<{ readonly value: StoredObject | undefined } | undefined> {
-    return this.#answer('stat', key, (store) => store.stat(key, { signal }), signal);
+  stat(key: string, signal?: AbortSignal): Promise<StoredObject | undefined | 'unanswered'> {
+    return this.#answer('stat', key, () => this.#store.stat(key, { signal }), signal);
   }
 
   /**
@@ -80,9 +80,10 @@ export class FarCircuitBreaker {
    *
    * @throws the signal's reason, and nothing else.
    */
-  async replaced(key: string, signal?: AbortSignal | undefined): Promise<readonly StoredObject[]> {
-    const question = (store: SnapshotStore) => replacedVersions(store, key, { signal });
-    return (await this.#answer('replaced', key, question, signal))?.value ?? [];
+  async replaced(key: string, signal?: AbortSignal): Promise<readonly StoredObject[]> {
+    const ask = () => replacedVersions(this.#store, key, { signal });
+    const answer = await this.#answer('replaced', key, ask, signal);
+    return answer === 'unanswered' ? [] : answer;
   }
 
   /**
@@ -142,10 +143,9 @@ export class FarCircuitBreaker {
       const writer = await store.create(key, metadata, { ...options, replaces });
       return checkingFirst(store, key, { replaces }, writer);
     };
-    return await BestEffortWrite.begin(create, {
-      timeout: this.#options.stallTimeout,
-      onFailure: (error) => this.#recordFailure(key, error),
-      mayBeRefused: true,
+    return await BestEffortWrite.begin(create, this.#options.stallTimeout, (error) => {
+      if (isPreconditionFailure(error)) throw error;
+      this.#recordFailure(key, error);
     });
   }
 
@@ -172,7 +172,7 @@ export class FarCircuitBreaker {
     const failure = toStoreError(error);
     // A list of replaced revisions may take long while the store answers everything else at once.
     if (failure instanceof StoreStalled && method !== 'replaced') this.#openUntil = this.#retryAt();
-    else void this.#probes.join(PROBE, () => this.#ask());
+    else void this.#probes.join(PROBE, () => this.#probe());
     this.#options.onFailure(key, failure);
     return failure;
   }
@@ -186,39 +186,39 @@ export class FarCircuitBreaker {
     const unreadable = this.#unreadable.get(key);
     if (replaces !== null || unreadable === undefined) return replaces;
     const answer = await this.stat(key);
-    const isThere = answer === undefined || answer.value?.revision === unreadable.revision;
-    if (isThere) return unreadable.revision;
+    if (answer === 'unanswered' || answer?.revision === unreadable.revision)
+      return unreadable.revision;
     this.#unreadable.delete(key);
     return null;
   }
 
-  /** Calls one method; `undefined` if it fails. The other method is called all the same. */
+  /** Calls one method. If it failed for the key lately, only the other method is called. */
   async #answer<T>(
     method: Method,
     key: string,
-    question: (store: SnapshotStore) => Promise<T>,
+    ask: () => Promise<T>,
     signal: AbortSignal | undefined,
-  ): Promise<{ readonly value: T } | undefined> {
-    if (await this.#isOpen(signal)) return undefined;
+  ): Promise<T | 'unanswered'> {
+    if (await this.#isOpen(signal)) return 'unanswered';
     const asked = `${method} ${key}`;
-    if (performance.now() < (this.#failing.get(asked) ?? 0)) return undefined;
+    if (now() < (this.#failing.get(asked) ?? LONG_AGO)) return 'unanswered';
     try {
-      return { value: await unlessAborted(this.#inTime(question(this.#store)), signal) };
+      return await unlessAborted(this.#inTime(ask()), signal);
     } catch (error) {
       signal?.throwIfAborted();
       this.#failing.set(asked, this.#retryAt());
       this.#recordFailure(key, error, method);
-      return undefined;
+      return 'unanswered';
     }
   }
 
-  /** Whether the circuit is open. */
-  async #isOpen(signal?: AbortSignal | undefined): Promise<boolean> {
-    await unlessAborted(this.#probes.running(PROBE) ?? Promise.resolve(), signal);
-    return performance.now() < this.#openUntil;
+  /** Whether the circuit is open. Waits for a probe that is under way. */
+  async #isOpen(signal?: AbortSignal): Promise<boolean> {
+    await unlessAborted(this.#probes.settled(), signal);
+    return now() < this.#openUntil;
   }
 
-  async #ask(): Promise<void> {
+  async #probe(): Promise<void> {
     try {
       await this.#inTime(this.#store.stat(PROBE));
     } catch {
@@ -227,8 +227,8 @@ export class FarCircuitBreaker {
     }
   }
 
-  #retryAt(): number {
-    return performance.now() + this.#options.retryInterval;
+  #retryAt(): Time {
+    return after(now(), this.#options.retryInterval);
   }
 
   #inTime<T>(work: Promise<T>): Promise<T> {
@@ -236,10 +236,7 @@ export class FarCircuitBreaker {
   }
 }
 
-/**
- * Keeps a body that fails while nobody reads it from ending the process. Its reader still gets the
- * error.
- */
+/** Keeps a body that fails unread from ending the process. Its reader still gets the error. */
 export function withErrorListener(opened: OpenedObject | undefined): OpenedObject | undefined {
   opened?.body.on('error', () => {});
   return opened;

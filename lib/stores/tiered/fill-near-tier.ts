@@ -4,7 +4,7 @@ import { withResolvers } from '../../async/with-resolvers.js';
 import { SnapshotError } from '../../errors.js';
 import type { Slice } from '../range.js';
 import { RecyclingBody } from '../recycling-body.js';
-import type { ByteRange, ObjectBody, StoredObject } from '../store.js';
+import type { ByteRange, ObjectBody, OpenOptions, StoredObject } from '../store.js';
 import type { BestEffortWrite } from './best-effort-write.js';
 import { type FarCircuitBreaker, withErrorListener } from './far-circuit-breaker.js';
 import type { NearCopies } from './near-copies.js';
@@ -31,10 +31,7 @@ export class NearTierFill {
   readonly #ending = new AbortController();
   /** `undefined` if the far tier does not have this revision. */
   readonly #body: Promise<ObjectBody | undefined>;
-  /**
-   * The revision of the near copy; `undefined` as soon as the copy has failed, or is likely to
-   * fail.
-   */
+  /** The revision of the near copy; `undefined` once it has failed, or is likely to. */
   readonly #copied = withResolvers<string | undefined>();
   #isDecided = false;
   /** How many bytes of the object the readers got. */
@@ -51,12 +48,12 @@ export class NearTierFill {
 
   /** Opens a slice; `undefined` if the far tier does not have this revision. */
   async open(slice: Slice, signal: AbortSignal | undefined): Promise<ObjectBody | undefined> {
-    const reader = new ReadDuringFill(
+    const reader: ReadDuringFill = new ReadDuringFill({
       slice,
-      (range, stopped) => this.#openRest(range, stopped),
-      (closed) => this.#readers.delete(closed),
-      this.#parts.stallTimeout,
-    );
+      openRest: (range, stopped) => this.#openRest(range, stopped),
+      stallTimeout: this.#parts.stallTimeout,
+      onClose: () => this.#readers.delete(reader),
+    });
     this.#readers.add(reader);
     if (this.#isDecided || !this.#isPumping || slice.start < this.#position) reader.fallBehind();
     const isThere = async () =>
@@ -106,8 +103,9 @@ export class NearTierFill {
       void this.#prepareReaders();
       return;
     }
-    await near.commit(key, copy, async (kept) => {
-      this.#decide(kept?.revision);
+    const commit = () => copy.commit();
+    await near.commit(key, commit, async (kept) => {
+      this.#decide(kept);
       const prepared = this.#prepareReaders();
       // A reader that hangs delays the others no longer than this.
       if (kept !== undefined) await orLater(prepared, stallTimeout);
@@ -123,10 +121,8 @@ export class NearTierFill {
       if (done) {
         if (this.#position === this.object.size)
           return this.#parts.far.recordReadSuccess(this.object);
-        throw new SnapshotError(
-          'STORE_FAILED',
-          `${this.#position} bytes came: too few or too many`,
-        );
+        const message = `${this.#position} bytes came: too few or too many`;
+        throw new SnapshotError('STORE_FAILED', message);
       }
       await copy.write(value);
       for (const reader of this.#readers) reader.feed(value, this.#position);
@@ -144,10 +140,7 @@ export class NearTierFill {
     await Promise.all([...this.#readers].map((reader) => reader.prepare()));
   }
 
-  /**
-   * Opens the rest for a reader that fell behind: in the copy or, if there is none, in the far
-   * tier.
-   */
+  /** Opens the rest for a reader that fell behind: in the copy, or else in the far tier. */
   async #openRest(range: ByteRange, signal: AbortSignal): Promise<ObjectBody> {
     const revision = await unlessAborted(this.#copied.promise, signal);
     const { near } = this.#parts;
@@ -159,10 +152,7 @@ export class NearTierFill {
     throw new SnapshotError('STORE_FAILED', 'what was being read is gone');
   }
 
-  async #openFar(options: {
-    readonly range?: ByteRange;
-    readonly signal: AbortSignal;
-  }): Promise<ObjectBody | undefined> {
+  async #openFar(options: OpenOptions): Promise<ObjectBody | undefined> {
     const { key, revision } = this.object;
     const opened = await this.#parts.far.open(key, { ...options, revision }).catch(() => undefined);
     return opened?.body;

@@ -9,7 +9,7 @@ import type {
   SnapshotStore,
   StoredObject,
 } from '../store.js';
-import { isMetadata, isRecord, parseJson } from '../stored-json.js';
+import { isDescription, isMetadata, isRecord, parseJson } from '../stored-json.js';
 import { BestEffortWrite } from './best-effort-write.js';
 import { toStoreError, unlessStalled } from './stall-timeout.js';
 
@@ -46,11 +46,9 @@ export class NearCopies {
   readonly #store: SnapshotStore;
   readonly #options: NearCopiesOptions;
   readonly #turns = new InProcessLocks();
-  /** Copies whose write began before the far revision was known. */
+  /** Key → the copy, if its write began before the far revision was known. */
   readonly #written = new LRUCache<string, NearCopy>({ max: MAX_REMEMBERED });
-  /**
-   * Bytes of the smallest copy that the store had no room for. Reset when it keeps a copy as large.
-   */
+  /** Bytes of the smallest copy that did not fit. Reset when the store keeps one as large. */
   #unkept = Number.POSITIVE_INFINITY;
 
   constructor(store: SnapshotStore, options: NearCopiesOptions) {
@@ -92,39 +90,29 @@ export class NearCopies {
   ): Promise<BestEffortWrite> {
     return BestEffortWrite.begin(
       async () => this.#store.create(key, encodeCopy(metadata, far), { expendable }),
-      {
-        timeout: this.#options.stallTimeout,
-        onFailure: (error) => this.#fail(key, error),
-        mayBeRefused: false,
-      },
+      this.#options.stallTimeout,
+      (error) => this.#fail(key, error),
     );
   }
 
   /**
-   * Commits a copy; `undefined` if that failed.
+   * Commits a copy in its turn.
    *
-   * @param use gets the copy if the store kept it. The copy is not replaced before `use` has ended.
+   * @param commit makes the copy readable, or returns `undefined` if its write has failed.
+   * @param use gets the revision of the copy if the store kept it. The copy is not replaced before
+   *   `use` has ended.
    */
   async commit(
     key: string,
-    write: BestEffortWrite,
-    use: (kept: StoredObject | undefined) => Promise<void> = async () => {},
-  ): Promise<StoredObject | undefined> {
+    commit: () => Promise<StoredObject | undefined>,
+    use: (kept: string | undefined) => Promise<void> = async () => {},
+  ): Promise<NearCopy | undefined> {
     return await this.#inTurn(key, async () => {
-      const copy = await write.commit();
-      await use(copy && (await this.#isKept(copy)) ? copy : undefined);
-      return copy;
+      const stored = await commit();
+      const isKept = stored !== undefined && (await this.#isKept(stored));
+      await use(isKept ? stored.revision : undefined);
+      return stored && decodeCopy(stored);
     });
-  }
-
-  /** Wraps the `adopt` method of the near store. */
-  adopt(work: NonNullable<SnapshotStore['adopt']>): NonNullable<SnapshotStore['adopt']> {
-    return (key, ...rest) =>
-      this.#inTurn(key, async () => {
-        const copy = await work(key, ...rest);
-        await this.#isKept(copy);
-        return copy;
-      });
   }
 
   /** @param revision deletes only this revision of the near object. Default: any. */
@@ -136,9 +124,9 @@ export class NearCopies {
     });
   }
 
-  /** Remembers of which far object a written copy is. */
-  remember(copy: StoredObject, object: StoredObject): void {
-    this.#written.set(copy.key, { revision: copy.revision, object });
+  /** Remembers a copy that was written before its far object was known. */
+  remember(copy: NearCopy): void {
+    this.#written.set(copy.object.key, copy);
   }
 
   async close(): Promise<void> {
@@ -187,21 +175,12 @@ export function encodeCopy(metadata: Metadata, far?: FarDescription): Metadata {
 }
 
 /** `undefined` if no tiered store wrote the object. */
-export function decodeCopy(near: StoredObject): NearCopy | undefined {
+function decodeCopy(near: StoredObject): NearCopy | undefined {
+  const { key, size, revision } = near;
   const metadata = parseJson(near.metadata[METADATA] ?? '');
   if (!isMetadata(metadata)) return undefined;
-  const { revision } = near;
   if (near.metadata[FAR] === undefined) return { revision, object: { ...near, metadata } };
   const far = parseJson(near.metadata[FAR]);
-  return isRecord(far) && isFar(far)
-    ? { revision, object: { ...near, ...far, metadata } }
-    : undefined;
-}
-
-function isFar(value: Record<string, unknown>): value is Record<string, unknown> & FarDescription {
-  return (
-    typeof value.revision === 'string' &&
-    typeof value.storedAt === 'number' &&
-    typeof value.expendable === 'boolean'
-  );
+  const object = { ...(isRecord(far) && far), key, size, metadata };
+  return isDescription(object) ? { revision, object } : undefined;
 }

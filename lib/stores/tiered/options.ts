@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { callback, checkOptions, duration, methods, milliseconds } from '../../check-options.js';
+import { callback, duration, methods, milliseconds } from '../../check-options.js';
 import type { SnapshotStore, StoreFailure } from '../store.js';
 
 const store = methods<SnapshotStore>(
@@ -7,12 +7,9 @@ const store = methods<SnapshotStore>(
   'a SnapshotStore',
 );
 
-const schema = z
+export const tieredStoreSchema = z
   .strictObject({
-    /**
-     * A store of this process or machine that nothing else writes to. Its budget is that of the
-     * cache.
-     */
+    /** A store of this process or machine, with no other writer. Its budget is the cache's. */
     near: store,
     /** The store that all machines share. It decides what is stored. */
     far: store,
@@ -24,27 +21,15 @@ const schema = z
     checkInterval: duration.default(1000),
     /** Milliseconds within which the far tier must answer a call. */
     responseTimeout: milliseconds.default(5000),
-    /**
-     * Milliseconds that a read or write of either tier may take for its next bytes, or to commit.
-     */
+    /** Milliseconds for the next bytes of a read or write, or for a commit, of either tier. */
     stallTimeout: milliseconds.default(60_000),
-    /**
-     * Milliseconds after a failure for which the far tier is not called. 0: it is always called.
-     */
+    /** Milliseconds for which a failed far tier is not called. 0: it is always called. */
     retryInterval: duration.default(5000),
-    /**
-     * Called with each failure of a tier that the other tier made up for. An error that it throws
-     * becomes a warning of the process.
-     */
+    /** Called with each failure that the other tier made up for. Its errors become warnings. */
     onFailure: callback<(failure: StoreFailure) => void>().optional(),
   })
   .refine(({ near, far }) => near !== far, 'near and far must not be the same store');
 
 /** The options of `TieredStore`. */
-export type TieredStoreOptions = z.input<typeof schema>;
-export type TieredStoreConfig = z.output<typeof schema>;
-
-/** @throws SnapshotError `INVALID_OPTIONS`, whose message names each option that is wrong. */
-export function parseTieredStoreOptions(options: TieredStoreOptions): TieredStoreConfig {
-  return Object.freeze(checkOptions(schema, options, 'TieredStore'));
-}
+export type TieredStoreOptions = z.input<typeof tieredStoreSchema>;
+export type TieredStoreConfig = z.output<typeof tieredStoreSchema>;

@@ -10,6 +10,15 @@ interface Rest {
   readonly chunks: AsyncIterator<Uint8Array>;
 }
 
+export interface ReadDuringFillParts {
+  readonly slice: Slice;
+  /** Waits until it is decided where the rest is read, and opens it there. */
+  readonly openRest: (range: ByteRange, signal: AbortSignal) => Promise<ObjectBody>;
+  /** Milliseconds that the rest may take for its next bytes. */
+  readonly stallTimeout: number;
+  readonly onClose: () => void;
+}
+
 /** How many bytes a reader may be behind the fill. */
 const MAX_BEHIND = 1024 * 1024;
 
@@ -19,10 +28,7 @@ const MAX_BEHIND = 1024 * 1024;
  * reader delays nobody.
  */
 export class ReadDuringFill implements ByteSource {
-  readonly #slice: Slice;
-  readonly #openRest: (range: ByteRange, signal: AbortSignal) => Promise<ObjectBody>;
-  readonly #onClose: (reader: ReadDuringFill) => void;
-  readonly #stallTimeout: number;
+  readonly #parts: ReadDuringFillParts;
   readonly #stopping = new AbortController();
   readonly #queue: Uint8Array[] = [];
   #queuedBytes = 0;
@@ -33,26 +39,18 @@ export class ReadDuringFill implements ByteSource {
   #wake = () => {};
   #rest: Promise<Rest> | undefined;
 
-  /**
-   * @param openRest waits until it is decided where the rest is read, and opens it there.
-   * @param stallTimeout milliseconds that the rest may take for its next bytes.
-   */
-  constructor(
-    slice: Slice,
-    openRest: (range: ByteRange, signal: AbortSignal) => Promise<ObjectBody>,
-    onClose: (reader: ReadDuringFill) => void,
-    stallTimeout: number,
-  ) {
-    this.#slice = slice;
-    this.#queuedUntil = slice.start;
-    this.#openRest = openRest;
-    this.#onClose = onClose;
-    this.#stallTimeout = stallTimeout;
+  constructor(parts: ReadDuringFillParts) {
+    this.#parts = parts;
+    this.#queuedUntil = parts.slice.start;
+  }
+
+  get #isComplete(): boolean {
+    return this.#queuedUntil === this.#parts.slice.stop;
   }
 
   /** Whether the reader still takes bytes as they arrive. */
   get isLive(): boolean {
-    return this.#isLive && this.#queuedUntil < this.#slice.stop;
+    return this.#isLive && !this.#isComplete;
   }
 
   /** Takes the next bytes of the object. @param offset of the chunk in the object. */
@@ -60,7 +58,7 @@ export class ReadDuringFill implements ByteSource {
     if (!this.isLive) return;
     const part = chunk.subarray(
       Math.max(0, this.#queuedUntil - offset),
-      Math.max(0, this.#slice.stop - offset),
+      Math.max(0, this.#parts.slice.stop - offset),
     );
     const isFull = this.#queuedBytes > 0 && this.#queuedBytes + part.length > MAX_BEHIND;
     if (isFull) this.#isLive = false;
@@ -79,7 +77,7 @@ export class ReadDuringFill implements ByteSource {
    * decided where the rest is read. Returns whether the reader can go on; if not, `read` rejects.
    */
   async prepare(): Promise<boolean> {
-    const isDone = this.#queuedUntil === this.#slice.stop || this.#failure !== undefined;
+    const isDone = this.#isComplete || this.#failure !== undefined;
     if (this.#isLive || isDone || this.#stopping.signal.aborted) return true;
     return await this.#openOnce().then(
       () => true,
@@ -98,11 +96,11 @@ export class ReadDuringFill implements ByteSource {
     for (;;) {
       const [head] = this.#queue;
       if (head !== undefined) return this.#take(head, buffer);
-      if (this.#queuedUntil === this.#slice.stop) return 0;
+      if (this.#isComplete) return 0;
       this.#stopping.signal.throwIfAborted();
       if (this.#failure !== undefined) throw this.#failure;
-      if (this.#isLive) await this.#change();
-      else await this.#readOn();
+      if (!this.#isLive) await this.#readOn();
+      else await new Promise<void>((resolve) => (this.#wake = resolve));
     }
   }
 
@@ -112,7 +110,7 @@ export class ReadDuringFill implements ByteSource {
   }
 
   async close(): Promise<void> {
-    this.#onClose(this);
+    this.#parts.onClose();
     const rest = await this.#rest?.catch(() => undefined);
     rest?.body.destroy();
   }
@@ -120,7 +118,7 @@ export class ReadDuringFill implements ByteSource {
   async #readOn(): Promise<void> {
     const { signal } = this.#stopping;
     const { chunks } = await this.#openOnce();
-    const next = unlessStalled(this.#stallTimeout, chunks.next());
+    const next = unlessStalled(this.#parts.stallTimeout, chunks.next());
     const { done, value } = await unlessAborted(next, signal).catch((error: unknown) => {
       throw toStoreError(error);
     });
@@ -129,13 +127,11 @@ export class ReadDuringFill implements ByteSource {
   }
 
   #openOnce(): Promise<Rest> {
-    this.#rest ??= this.#open({ start: this.#queuedUntil, end: this.#slice.stop - 1 });
+    const range = { start: this.#queuedUntil, end: this.#parts.slice.stop - 1 };
+    this.#rest ??= this.#parts
+      .openRest(range, this.#stopping.signal)
+      .then((body) => ({ body, chunks: body[Symbol.asyncIterator]() }));
     return this.#rest;
-  }
-
-  async #open(range: ByteRange): Promise<Rest> {
-    const body = await this.#openRest(range, this.#stopping.signal);
-    return { body, chunks: body[Symbol.asyncIterator]() };
   }
 
   #push(chunk: Uint8Array): void {
@@ -152,11 +148,5 @@ export class ReadDuringFill implements ByteSource {
     if (taken.length === head.length) this.#queue.shift();
     else this.#queue[0] = head.subarray(taken.length);
     return taken.length;
-  }
-
-  #change(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#wake = resolve;
-    });
   }
 }

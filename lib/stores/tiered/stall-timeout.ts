@@ -4,9 +4,7 @@ import { SnapshotError } from '../../errors.js';
 /** A store did not answer in time, unlike a store that answers with an error. */
 export class StoreStalled extends SnapshotError {}
 
-/**
- * Settles like `work`, or rejects with `StoreStalled`, coded `STORE_FAILED`, if that takes longer.
- */
+/** Settles like `work`, or rejects with `StoreStalled` (`STORE_FAILED`) if that takes longer. */
 export function unlessStalled<T>(milliseconds: number, work: Promise<T>): Promise<T> {
   const late = () =>
     new StoreStalled('STORE_FAILED', `the store did nothing for ${milliseconds} ms`);

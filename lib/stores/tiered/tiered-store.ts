@@ -1,5 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { LRUCache } from 'lru-cache';
+import { elapsedSince, now, type Time } from '../../async/clock.js';
+import { checkOptions } from '../../check-options.js';
 import { SnapshotError } from '../../errors.js';
 import { callHost } from '../../events/call-host.js';
 import { withStoreFailure } from '../../fs/errors.js';
@@ -15,33 +17,26 @@ import type {
   ObjectWriter,
   OpenedObject,
   OpenOptions,
+  SignalOptions,
   SnapshotStore,
   StoreAbilities,
   StoredObject,
   StoreFailure,
 } from '../store.js';
-import { bothTiersFailed, throwIfBothFailed } from './best-effort-write.js';
 import { FarCircuitBreaker } from './far-circuit-breaker.js';
 import { NearTierFill } from './fill-near-tier.js';
-import { decodeCopy, encodeCopy, NearCopies, type NearCopy } from './near-copies.js';
-import {
-  parseTieredStoreOptions,
-  type TieredStoreConfig,
-  type TieredStoreOptions,
-} from './options.js';
+import { encodeCopy, NearCopies, type NearCopy } from './near-copies.js';
+import { type TieredStoreConfig, type TieredStoreOptions, tieredStoreSchema } from './options.js';
 import { toStoreError } from './stall-timeout.js';
 import { uploadFile } from './upload-file.js';
 
 export type { TieredStoreOptions } from './options.js';
 
 const MAX_REMEMBERED = 10_000;
-/** Other processes may replace an object while it is being opened. */
-const MAX_ATTEMPTS = 3;
 
 interface Found {
-  /** What is stored. */
   readonly current: StoredObject | undefined;
-  /** The near copy, if it is a copy of `current`. */
+  /** A copy of `current`. */
   readonly copy: NearCopy | undefined;
 }
 
@@ -81,15 +76,15 @@ export class TieredStore implements SnapshotStore {
   readonly #near: NearCopies;
   readonly #far: FarCircuitBreaker;
   readonly #fills = new Map<string, NearTierFill>();
-  /** The far tier's last answer for a key, and when it came: by `performance.now()`. */
-  readonly #answers = new LRUCache<string, { readonly object: StoredObject; readonly at: number }>({
+  /** The far tier's last answer for a key, and when it came. */
+  readonly #answers = new LRUCache<string, { readonly object: StoredObject; readonly at: Time }>({
     max: MAX_REMEMBERED,
   });
   readonly #listeners: ((failure: StoreFailure) => void)[] = [];
 
   /** @throws SnapshotError `INVALID_OPTIONS` */
   constructor(options: TieredStoreOptions) {
-    const config = parseTieredStoreOptions(options);
+    const config = checkOptions(tieredStoreSchema, options, 'TieredStore');
     const { near, far, onFailure } = config;
     this.#config = config;
     this.#near = new NearCopies(near, {
@@ -104,9 +99,8 @@ export class TieredStore implements SnapshotStore {
     const adopt = adoptMethod(near);
     this.abilities = { ...far.abilities, adoptsFiles: adopt !== undefined };
     if (adopt !== undefined) {
-      const adoptNear = this.#near.adopt(adopt);
       this.adopt = (key, file, metadata, adoptOptions = {}) =>
-        this.#adopt(key, file, { ...metadata }, adoptOptions, adoptNear);
+        this.#adopt(adopt, key, file, { ...metadata }, adoptOptions);
     }
   }
 
@@ -115,36 +109,28 @@ export class TieredStore implements SnapshotStore {
     this.#listeners.push(onFailure);
   }
 
-  async stat(
-    key: string,
-    { signal }: { signal?: AbortSignal | undefined } = {},
-  ): Promise<StoredObject | undefined> {
+  async stat(key: string, { signal }: SignalOptions = {}): Promise<StoredObject | undefined> {
     signal?.throwIfAborted();
-    return (await this.#find(key, undefined, signal)).current;
+    return (await this.#find(key, 0, signal)).current;
   }
 
-  async open(
-    key: string,
-    { range, revision, signal }: OpenOptions = {},
-  ): Promise<OpenedObject | undefined> {
+  async open(key: string, options: OpenOptions = {}): Promise<OpenedObject | undefined> {
+    const { range, revision, signal } = options;
     signal?.throwIfAborted();
-    let maxAge: number | undefined = this.#config.checkInterval;
-    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    // The remembered answer may be out of date, and others may replace the object meanwhile.
+    for (const maxAge of [this.#config.checkInterval, 0, 0]) {
       const { current, copy } = await this.#find(key, maxAge, signal);
-      const isWanted = revision === undefined || revision === current?.revision;
-      if (current !== undefined && isWanted) {
+      if (current !== undefined && (revision === undefined || revision === current.revision)) {
         const slice = sliceOf(range, current.size);
         const near = copy && { range, revision: copy.revision, signal };
         const body: ObjectBody | undefined =
           (near && (await this.#near.open(key, near))?.body) ??
           (await this.#fill(current).open(slice, signal));
         if (body !== undefined) return { ...current, body };
-      } else if (maxAge === undefined) {
+      } else if (maxAge === 0) {
         const isReplaced = current !== undefined && this.abilities.keepsReplaced;
-        return isReplaced ? await this.#far.open(key, { range, revision, signal }) : undefined;
+        return isReplaced ? await this.#far.open(key, options) : undefined;
       }
-      // The remembered answer of the far tier may be out of date.
-      maxAge = undefined;
     }
     return undefined;
   }
@@ -161,16 +147,14 @@ export class TieredStore implements SnapshotStore {
     const target = {
       append: async (chunk: Uint8Array) => {
         await Promise.all([far.write(chunk), near.write(chunk)]);
-        throwIfBothFailed(far, near);
+        if (far.hasFailed && near.hasFailed) throw bothTiersFailed();
       },
       publish: async () => {
-        throwIfBothFailed(far, near);
         const object = await far.commit();
-        const copy = await this.#near.commit(key, near);
-        this.#remember(key, object, copy);
-        const stored = object ?? (copy && decodeCopy(copy)?.object);
-        if (stored === undefined) throw bothTiersFailed();
-        return stored;
+        const copy = await this.#near.commit(key, () => near.commit());
+        this.#remember(key, object);
+        if (object && copy) this.#near.remember({ revision: copy.revision, object });
+        return storedIn(object, copy);
       },
       discard: async () => {
         await Promise.all([far.abort(), near.abort()]);
@@ -186,10 +170,7 @@ export class TieredStore implements SnapshotStore {
     await this.#far.delete(key);
   }
 
-  async replaced(
-    key: string,
-    { signal }: { signal?: AbortSignal | undefined } = {},
-  ): Promise<readonly StoredObject[]> {
+  async replaced(key: string, { signal }: SignalOptions = {}): Promise<readonly StoredObject[]> {
     signal?.throwIfAborted();
     return await this.#far.replaced(key, signal);
   }
@@ -217,31 +198,23 @@ export class TieredStore implements SnapshotStore {
     await Promise.all([this.#near.close(), this.#config.far.close?.()]);
   }
 
-  /**
-   * @param maxAge milliseconds for which the far tier's last answer is good enough. Default: none.
-   */
-  async #find(
-    key: string,
-    maxAge: number | undefined,
-    signal: AbortSignal | undefined,
-  ): Promise<Found> {
+  /** @param maxAge milliseconds for which the far tier's last answer is good enough. */
+  async #find(key: string, maxAge: number, signal: AbortSignal | undefined): Promise<Found> {
     const copy = await this.#near.stat(key, signal);
     const last = this.#answers.get(key);
-    if (last !== undefined && maxAge !== undefined && performance.now() - last.at < maxAge) {
+    if (last !== undefined && elapsedSince(last.at) < maxAge) {
       if (copy === undefined || copy.object.revision === last.object.revision) {
         return { current: last.object, copy };
       }
     }
     const answer = await this.#far.stat(key, signal);
-    if (answer === undefined) return { current: copy?.object, copy };
-    const { value } = answer;
-    const isCopied = copy !== undefined && copy.object.revision === value?.revision;
-    const isUnreadable = value !== undefined && !isCopied && this.#far.isUnreadable(value);
-    const current = isUnreadable ? undefined : value;
-    if (current === undefined) this.#answers.delete(key);
-    else this.#answers.set(key, { object: current, at: performance.now() });
-    if (copy === undefined || copy.object.revision === current?.revision) return { current, copy };
-    await this.#near.delete(key, copy.revision);
+    if (answer === 'unanswered') return { current: copy?.object, copy };
+    const isCopied = copy !== undefined && copy.object.revision === answer?.revision;
+    const isUnreadable = answer !== undefined && !isCopied && this.#far.isUnreadable(answer);
+    const current = isUnreadable ? undefined : answer;
+    this.#remember(key, current);
+    if (isCopied) return { current, copy };
+    if (copy !== undefined) await this.#near.delete(key, copy.revision);
     return { current, copy: undefined };
   }
 
@@ -250,8 +223,7 @@ export class TieredStore implements SnapshotStore {
     const { key } = object;
     const running = this.#fills.get(key);
     if (running?.object.revision === object.revision) return running;
-    const { stallTimeout } = this.#config;
-    const fill = new NearTierFill(object, { far: this.#far, near: this.#near, stallTimeout });
+    const fill = new NearTierFill(object, { ...this.#config, far: this.#far, near: this.#near });
     this.#fills.set(key, fill);
     fill.over.then(() => {
       if (this.#fills.get(key) === fill) this.#fills.delete(key);
@@ -260,19 +232,19 @@ export class TieredStore implements SnapshotStore {
   }
 
   async #adopt(
+    adopt: NonNullable<SnapshotStore['adopt']>,
     key: string,
     file: string,
     metadata: Metadata,
-    { expendable = false, replaces, signal }: AdoptOptions,
-    adopt: NonNullable<SnapshotStore['adopt']>,
+    options: AdoptOptions,
   ): Promise<StoredObject> {
+    const { expendable = false, signal } = options;
     signal?.throwIfAborted();
-    const options = { expendable, replaces, signal };
-    const object = await uploadFile(file, this.#far, key, metadata, options);
-    this.#remember(key, object, undefined);
+    const object = await uploadFile(file, this.#far, key, metadata, { ...options, expendable });
+    this.#remember(key, object);
     try {
-      const copy = await adopt(key, file, encodeCopy(metadata, object), { expendable });
-      return object ?? decodeCopy(copy)?.object ?? copy;
+      const work = () => adopt(key, file, encodeCopy(metadata, object), { expendable });
+      return storedIn(object, await this.#near.commit(key, work));
     } catch (error) {
       if (object === undefined) throw error;
       this.#report({ tier: 'near', key, error: toStoreError(error) });
@@ -281,14 +253,10 @@ export class TieredStore implements SnapshotStore {
     }
   }
 
-  /** Remembers what the tiers committed. `undefined`: the tier did not commit it. */
-  #remember(key: string, object: StoredObject | undefined, copy: StoredObject | undefined): void {
-    if (object === undefined) {
-      this.#answers.delete(key);
-      return;
-    }
-    this.#answers.set(key, { object, at: performance.now() });
-    if (copy !== undefined) this.#near.remember(copy, object);
+  /** Remembers what the far tier has; `undefined`: nothing, or it did not commit the object. */
+  #remember(key: string, object: StoredObject | undefined): void {
+    if (object === undefined) this.#answers.delete(key);
+    else this.#answers.set(key, { object, at: now() });
   }
 
   #report(failure: StoreFailure): void {
@@ -296,4 +264,15 @@ export class TieredStore implements SnapshotStore {
       callHost('a listener to failures of a tier', () => listener(failure));
     }
   }
+}
+
+/** The description of a committed object, of which a tier may have failed. */
+function storedIn(far: StoredObject | undefined, near: NearCopy | undefined): StoredObject {
+  const stored = far ?? near?.object;
+  if (stored === undefined) throw bothTiersFailed();
+  return stored;
+}
+
+function bothTiersFailed(): SnapshotError {
+  return new SnapshotError('STORE_FAILED', 'neither tier takes the object');
 }

@@ -1,4 +1,4 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { withStoreFailure } from '../../fs/errors.js';
 import type { AdoptOptions, Metadata, StoredObject } from '../store.js';
 import type { FarCircuitBreaker } from './far-circuit-breaker.js';
@@ -22,29 +22,18 @@ export async function uploadFile(
   try {
     const write = await far.write(key, metadata, { expendable, replaces });
     try {
-      for await (const chunk of chunksOf(handle)) {
+      const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
+      for (;;) {
+        const { bytesRead } = await withStoreFailure(() => handle.read(buffer));
         signal?.throwIfAborted();
-        await write.write(chunk);
+        if (bytesRead === 0) return await write.commit();
+        await write.write(buffer.subarray(0, bytesRead));
         if (write.hasFailed) return undefined;
       }
-      signal?.throwIfAborted();
-      return await write.commit();
     } finally {
       await write.abort();
     }
   } finally {
     await handle.close();
-  }
-}
-
-async function* chunksOf(handle: FileHandle): AsyncGenerator<Buffer> {
-  const buffer = Buffer.allocUnsafeSlow(READ_BYTES);
-  for (let position = 0; ; ) {
-    const { bytesRead } = await withStoreFailure(() =>
-      handle.read(buffer, 0, READ_BYTES, position),
-    );
-    if (bytesRead === 0) return;
-    position += bytesRead;
-    yield buffer.subarray(0, bytesRead);
   }
 }
