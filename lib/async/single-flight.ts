@@ -40,7 +40,14 @@ export class SingleFlight<T> {
   /** Resolves when all runs have ended, also those that begin meanwhile. Never rejects. */
   async settled(): Promise<void> {
     while (this.#runs.size > 0) {
-      await Promise.allSettled(Array.from(this.#runs.values(), ({ outcome }) => outcome));
+      await Promise.all(Array.from(this.#runs.keys(), (key) => this.ended(key)));
+    }
+  }
+
+  /** The same for the runs of one key. */
+  async ended(key: string): Promise<void> {
+    for (let run = this.running(key); run !== undefined; run = this.running(key)) {
+      await run.catch(ignore);
     }
   }
 

@@ -103,11 +103,7 @@ export class KnownMirrors {
    * @throws the signal's reason.
    */
   async evictionEnded(repository: RepositoryId, signal: AbortSignal): Promise<void> {
-    const key = repositoryKey(repository);
-    for (let run = this.#evictions.running(key); run; run = this.#evictions.running(key)) {
-      // A failure concerns only the callers that requested the eviction.
-      await unlessAborted(Promise.allSettled([run]), signal);
-    }
+    await unlessAborted(this.#evictions.ended(repositoryKey(repository)), signal);
   }
 
   /** Evicts the least recently used mirrors that are not in use, until the rest fits the budget. */

@@ -58,7 +58,8 @@ export class MirrorDirectory {
    * @throws SnapshotError when it can't be read or removed at the moment.
    */
   async find(path: string): Promise<FoundMirror | undefined> {
-    await this.#removed(path);
+    // Otherwise a mirror that is being removed would be found, and then vanish.
+    await this.#removals.ended(path);
     for (let attempt = 1; ; attempt++) {
       const revision = await readRevision(path).catch((error: unknown) => {
         if (isDamage(error)) return undefined;
@@ -112,13 +113,6 @@ export class MirrorDirectory {
       await rm(removed, { recursive: true, force: true });
     } catch (error) {
       if (systemCode(error) !== 'ENOENT') throw toSnapshotError(error);
-    }
-  }
-
-  /** Waits for removals from a path. Otherwise a mirror would be found there, and then vanish. */
-  async #removed(path: string): Promise<void> {
-    for (let run = this.#removals.running(path); run; run = this.#removals.running(path)) {
-      await run.catch(() => {});
     }
   }
 }
