@@ -54,11 +54,28 @@ export interface SnapshotErrorOptions {
   retryAfter?: number | undefined;
 }
 
+/** Marks the errors of every installed copy of this library. */
+const BRAND = Symbol.for('express-git-snapshot.SnapshotError');
+
 /** The one error type that this library throws on purpose. */
 export class SnapshotError extends Error {
   override readonly name = 'SnapshotError';
   readonly code: SnapshotErrorCode;
   readonly retryAfter: number | undefined;
+
+  static {
+    Object.defineProperty(SnapshotError.prototype, BRAND, { value: true });
+  }
+
+  /**
+   * Whether a value is such an error, also of another installed copy of this library; with `codes`,
+   * whether it has one of them.
+   */
+  static is(error: unknown, ...codes: readonly SnapshotErrorCode[]): error is SnapshotError {
+    if (typeof error !== 'object' || error === null || !(BRAND in error)) return false;
+    const code = ERROR_CODES.find((known) => 'code' in error && error.code === known);
+    return code !== undefined && (codes.length === 0 || codes.includes(code));
+  }
 
   constructor(code: SnapshotErrorCode, message: string, options: SnapshotErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -74,7 +91,7 @@ export class SnapshotError extends Error {
 
 /** Whether the upstream failed, or could not be asked. */
 export function isUpstreamFailure(error: unknown): error is SnapshotError {
-  return error instanceof SnapshotError && error.code.startsWith('UPSTREAM_');
+  return SnapshotError.is(error) && error.code.startsWith('UPSTREAM_');
 }
 
 /** Whether the upstream refuses this server the repository: 401, 403, 404 or 410. */
@@ -85,7 +102,7 @@ export function isAccessRefused(error: unknown): error is SnapshotError {
 
 /** Whether this server's own copy of a repository is damaged. */
 export function isDamage(error: unknown): error is SnapshotError {
-  return error instanceof SnapshotError && error.code === 'REPOSITORY_DAMAGED';
+  return SnapshotError.is(error, 'REPOSITORY_DAMAGED');
 }
 
 /** The plain-data form in which an error crosses a worker boundary. */
@@ -114,13 +131,13 @@ export function deserializeError(data: SerializedError): SnapshotError {
 
 /** The code of a system error, such as `ENOENT`, or of the one that caused a `SnapshotError`. */
 export function systemCode(error: unknown): string | undefined {
-  if (error instanceof SnapshotError) return systemCode(error.cause);
+  if (SnapshotError.is(error)) return systemCode(error.cause);
   return hasCode(error) ? error.code : undefined;
 }
 
 /** Gives any thrown value a code; a `SnapshotError` is returned as it is. */
 export function toSnapshotError(error: unknown): SnapshotError {
-  if (error instanceof SnapshotError) return error;
+  if (SnapshotError.is(error)) return error;
   const message = error instanceof Error || isNativeError(error) ? error.message : String(error);
   return new SnapshotError(codeFor(error), message, { cause: error });
 }

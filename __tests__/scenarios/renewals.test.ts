@@ -201,7 +201,7 @@ describe('pushed', () => {
     const refreshed = next(service, 'refreshed', repository.id);
     const count = counter(service, 'refreshed', repository.id);
     // This makes the service look at the clock.
-    await service.pushed(`${repository.upstream.url}/${other.path}`);
+    await service.pushed(url());
     await refreshed;
     await service.close({ running: 'wait' });
     expect([count(), asked()]).toEqual([1, before + 1]);

@@ -1,14 +1,15 @@
 import { elapsedSince, now, type Time } from './clock.js';
 import { MAX_DELAY } from './deadline.js';
 
-interface Entry {
+interface Entry<T> {
+  readonly item: T;
   readonly at: Time;
   readonly timer: NodeJS.Timeout;
 }
 
 /** Things to be done at some time, by key. Its timers do not keep the process alive. */
 export class Schedule<T> {
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries = new Map<string, Entry<T>>();
   readonly #onDue: (item: T) => void;
   #isStopped = false;
 
@@ -23,16 +24,17 @@ export class Schedule<T> {
 
   /** An entry that is there already stays if it comes earlier. */
   add(key: string, item: T, at: Time): void {
+    if (this.#isStopped) return;
     const there = this.#entries.get(key);
-    if (this.#isStopped || (there !== undefined && there.at <= at)) return;
     clearTimeout(there?.timer);
-    const delay = Math.min(Math.max(-elapsedSince(at), 0), MAX_DELAY);
+    const next = there !== undefined && there.at <= at ? there : { item, at };
+    const delay = Math.min(Math.max(-elapsedSince(next.at), 0), MAX_DELAY);
     const timer = setTimeout(() => {
       this.#entries.delete(key);
-      if (now() < at) this.add(key, item, at);
-      else this.#onDue(item);
+      if (now() < next.at) this.add(key, next.item, next.at);
+      else this.#onDue(next.item);
     }, delay).unref();
-    this.#entries.set(key, { at, timer });
+    this.#entries.set(key, { item: next.item, at: next.at, timer });
   }
 
   stop(): void {

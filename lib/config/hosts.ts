@@ -98,7 +98,7 @@ export function repositoryAt(allowList: AllowList, url: string): RepositoryId | 
     if (address === undefined) return undefined;
     return canonicalRepository(allowList, decodeRepository(address));
   } catch (error) {
-    if (error instanceof SnapshotError && error.code === 'INVALID_REPOSITORY') return undefined;
+    if (SnapshotError.is(error, 'INVALID_REPOSITORY')) return undefined;
     throw error;
   }
 }

@@ -117,9 +117,7 @@ function checkNegotiation(payload: Buffer): void {
 
 /** Whether the upstream says that it lacks an object, or does not serve it by its id. */
 export function isNotOurRef(error: unknown): boolean {
-  return (
-    error instanceof SnapshotError && error.message.startsWith(`${REPORT}upload-pack: not our ref`)
-  );
+  return SnapshotError.is(error) && error.message.startsWith(`${REPORT}upload-pack: not our ref`);
 }
 
 function reported(payload: Buffer): SnapshotError {

@@ -134,7 +134,7 @@ export class RedisLease {
       return await unlessAborted(unlessLate(command, timeout, late), signal);
     } catch (cause) {
       signal?.throwIfAborted();
-      if (cause instanceof SnapshotError) throw cause;
+      if (SnapshotError.is(cause)) throw cause;
       const reason = cause instanceof Error ? cause.message : String(cause);
       throw new SnapshotError('LOCK_FAILED', `the lock server failed: ${reason}`, { cause });
     }

@@ -60,7 +60,7 @@ export class RedisLocks implements LockRegistry {
       return await this.#acquire(key, options);
     } catch (error) {
       const { fallback } = this.#config;
-      const isDown = error instanceof SnapshotError && error.code === 'LOCK_FAILED';
+      const isDown = SnapshotError.is(error, 'LOCK_FAILED');
       if (fallback === undefined || !isDown) throw error;
       return await fallback.acquire(key, options);
     }
@@ -117,7 +117,7 @@ export class RedisLocks implements LockRegistry {
   /** The error of a command does not tell why the server could not be reached. */
   #withConnectionFailure(error: unknown): unknown {
     const failure = this.#connectionFailure;
-    if (failure === undefined || !(error instanceof SnapshotError)) return error;
+    if (failure === undefined || !SnapshotError.is(error)) return error;
     const reasons = failure instanceof AggregateError ? failure.errors : [failure];
     const reason = reasons.map(({ message }) => message).join(', ');
     return new SnapshotError(error.code, `${error.message}: ${reason}`, { cause: failure });

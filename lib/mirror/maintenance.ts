@@ -166,7 +166,7 @@ export class Maintenance {
 
 /** Whether an object is missing or malformed although no file is damaged. */
 function isIncomplete(error: unknown): error is SnapshotError {
-  return error instanceof SnapshotError && error.code === 'UPSTREAM_INVALID';
+  return SnapshotError.is(error, 'UPSTREAM_INVALID');
 }
 
 async function sizesOf({ directory, revision }: MirrorLease): Promise<SizedPack[]> {

@@ -70,7 +70,7 @@ export class FleetChecks {
       return await withDeadline(PATIENCE, signal, acquire, () => busy);
     } catch (error) {
       if (error === busy) return 'busy';
-      if (error instanceof SnapshotError && error.code === 'LOCK_FAILED') return undefined;
+      if (SnapshotError.is(error, 'LOCK_FAILED')) return undefined;
       throw error;
     }
   }
@@ -110,7 +110,7 @@ async function unlessStoreFails<T>(operation: Promise<T>): Promise<T | undefined
   try {
     return await operation;
   } catch (error) {
-    const code = error instanceof SnapshotError ? error.code : undefined;
+    const code = SnapshotError.is(error) ? error.code : undefined;
     if (code === 'STORE_FAILED' || code === 'STORAGE_FULL') return undefined;
     throw error;
   }

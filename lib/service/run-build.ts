@@ -194,7 +194,7 @@ export class BuildRuns {
 
   /** Remembers a failure that every build of the same refs repeats. @returns the error to throw. */
   #remember(basis: string, error: unknown): unknown {
-    const follows = error instanceof SnapshotError && FOLLOWS_FROM_REFS.has(error.code);
+    const follows = SnapshotError.is(error) && FOLLOWS_FROM_REFS.has(error.code);
     return follows ? this.#failures.remember(basis, error) : error;
   }
 
@@ -277,5 +277,5 @@ export class BuildRuns {
 }
 
 function isRefMissing(error: unknown): boolean {
-  return error instanceof SnapshotError && error.code === 'REF_NOT_FOUND';
+  return SnapshotError.is(error, 'REF_NOT_FOUND');
 }

@@ -122,7 +122,7 @@ export class UpstreamChecks {
     try {
       await unlessAborted(this.check(repository, options), signal);
     } catch (error) {
-      if (!(error instanceof SnapshotError) || signal?.aborted) throw error;
+      if (!SnapshotError.is(error) || signal?.aborted) throw error;
     }
   }
 
@@ -213,7 +213,7 @@ export class UpstreamChecks {
       this.#known.update(repository, { triedAt: now() });
       return false;
     } catch (error) {
-      if (!(error instanceof SnapshotError)) throw error;
+      if (!SnapshotError.is(error)) throw error;
       return true;
     }
   }

@@ -8,7 +8,7 @@ export function preconditionFailure(key: string, cause?: unknown): SnapshotError
 }
 
 export function isPreconditionFailure(error: unknown): error is SnapshotError {
-  return error instanceof SnapshotError && error.code === 'PRECONDITION_FAILED';
+  return SnapshotError.is(error, 'PRECONDITION_FAILED');
 }
 
 /** @param stored what is stored now. */

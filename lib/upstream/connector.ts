@@ -43,7 +43,7 @@ export function upstreamConnector(
       const hostname = options.host ?? '';
       const host = urlHost(scheme, hostname, options.port);
       const permitted = permit(host, hostname);
-      if (permitted instanceof SnapshotError) {
+      if (SnapshotError.is(permitted)) {
         // The socket is unused: the type requires one.
         callback?.(permitted, new Socket());
         return undefined;

@@ -30,7 +30,7 @@ export async function discover(
       readAdvertisement(await requestRefs(task, http, {}), wanted),
     );
   } catch (cause) {
-    if (!(cause instanceof SnapshotError)) throw cause;
+    if (!SnapshotError.is(cause)) throw cause;
     const { code, message, retryAfter } = cause;
     throw new DiscoveryError(code, message, { cause, retryAfter });
   }

@@ -11,7 +11,7 @@ export class HostPauses {
 
   /** Takes note of the failure of a request to a host. */
   note(host: string, error: unknown): void {
-    if (!(error instanceof SnapshotError) || error.retryAfter === undefined) return;
+    if (!SnapshotError.is(error) || error.retryAfter === undefined) return;
     const until = after(now(), error.retryAfter * 1000);
     if (until > this.until(host)) this.#pauses.set(host, { error, until });
   }

@@ -53,7 +53,7 @@ function mediaType(value: string | undefined): string | undefined {
  * fault of this program, and is returned as it is.
  */
 export function networkFailure(error: unknown, where: string): unknown {
-  if (error instanceof SnapshotError || !hasCode(error)) return error;
+  if (SnapshotError.is(error) || !hasCode(error)) return error;
   const message = `${where}: ${error.code}`;
   // The parser's error is not kept as the cause: it carries the bytes that were received.
   if (error.code.startsWith('HPE_')) return new SnapshotError('UPSTREAM_INVALID', message);

@@ -31,7 +31,7 @@ export type WriteResult = { readonly size: number } | 'unchanged';
  * thread.
  */
 export function isNotFound(error: unknown): error is SnapshotError {
-  if (!(error instanceof SnapshotError)) return false;
+  if (!SnapshotError.is(error)) return false;
   return error.code === 'REF_NOT_FOUND' || error.code === 'BASE_NOT_FOUND';
 }
 

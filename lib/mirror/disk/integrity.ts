@@ -51,7 +51,7 @@ export async function findDamage(
   error: unknown,
 ): Promise<SnapshotError | undefined> {
   if (isDamage(error)) return error;
-  if (!(error instanceof SnapshotError) || error.code !== 'UPSTREAM_INVALID') return undefined;
+  if (!SnapshotError.is(error) || error.code !== 'UPSTREAM_INVALID') return undefined;
   try {
     await inspectMirror(directory, revision);
     for (const path of packPaths(directory, packsOf(revision))) {

@@ -102,8 +102,7 @@ export async function removeImported(directory: string): Promise<void> {
 
 /** Whether an error means that bytes are wrong, as opposed to a limit or a full disk. */
 export function isBadContent(error: unknown): boolean {
-  const codes: readonly string[] = ['ARCHIVE_INVALID', 'UPSTREAM_INVALID', 'REPOSITORY_DAMAGED'];
-  return error instanceof SnapshotError && codes.includes(error.code);
+  return SnapshotError.is(error, 'ARCHIVE_INVALID', 'UPSTREAM_INVALID', 'REPOSITORY_DAMAGED');
 }
 
 const PACK = /^\.git\/objects\/pack\/pack-[0-9a-f]{40}\.pack$/;

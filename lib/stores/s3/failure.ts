@@ -26,7 +26,7 @@ export async function answerOf<T, Outcome extends string = never>(
 }
 
 export function storeFailure(error: unknown): SnapshotError {
-  if (error instanceof SnapshotError) return error;
+  if (SnapshotError.is(error)) return error;
   // S3 itself is never full. Ceph, MinIO and others answer like this.
   const isFull = isNamed(error, 'QuotaExceeded') || statusOf(error) === 507;
   const code = isFull ? 'STORAGE_FULL' : 'STORE_FAILED';

@@ -211,7 +211,7 @@ export class S3Store implements SnapshotStore {
     try {
       return (await this.stat(key))?.revision === revision;
     } catch (error) {
-      if (error instanceof SnapshotError) return false;
+      if (SnapshotError.is(error)) return false;
       throw error;
     }
   }

@@ -13,7 +13,7 @@ export function unlessStalled<T>(milliseconds: number, work: Promise<T>): Promis
 
 /** Makes a coded error of an error of a store. */
 export function toStoreError(error: unknown): SnapshotError {
-  if (error instanceof SnapshotError) return error;
+  if (SnapshotError.is(error)) return error;
   const message = error instanceof Error ? error.message : String(error);
   return new SnapshotError('STORE_FAILED', message, { cause: error });
 }
