@@ -33,12 +33,22 @@ export interface BuildOrder {
   readonly isForced: boolean;
 }
 
+/** A build while it runs. */
+interface Run extends BuildOrder {
+  readonly signal: AbortSignal;
+  readonly progress: Progress;
+  /** The stored artifact, unless it counts as not stored. */
+  found: Found<StoredArtifact> | undefined;
+  /** The stored version; `null`: there is none. */
+  revision: string | null;
+  /** When its turn came; `undefined` while there is no failure to report. */
+  begunAt: Time | undefined;
+  /** Whether the mirror has the refs of a check that is recent enough. */
+  isChecked: boolean;
+}
+
 /** Failures that repeat with every build of the same refs. */
-const FOLLOWS_FROM_REFS: ReadonlySet<string> = new Set([
-  'LIMIT_EXCEEDED',
-  'REPOSITORY_INVALID',
-  'UPSTREAM_INVALID',
-]);
+const FOLLOWS_FROM_REFS = ['LIMIT_EXCEEDED', 'REPOSITORY_INVALID', 'UPSTREAM_INVALID'] as const;
 
 /** A mirror may turn out to be damaged, or to lack a ref that the upstream has by now. */
 const MAX_ATTEMPTS = 3;
@@ -107,94 +117,108 @@ export class BuildRuns {
 
   async #runLocked(order: BuildOrder, signal: AbortSignal, progress: Progress): Promise<BuildEnd> {
     const { id, isForced } = order;
-    const { policy, stored, known, refusals, writer, events } = this.#parts;
+    const { policy, stored, known, writer, events } = this.#parts;
     // The last holder of the lock may have built the artifact.
-    let { found, revision } = await stored.look(id, { signal });
+    const look = await stored.look(id, { signal });
     const upstream = known.stateOf(id.repository);
-    if (found !== undefined && isCurrent(id, found, upstream, policy) && !isForced) {
+    if (look.found !== undefined && isCurrent(id, look.found, upstream, policy) && !isForced) {
       progress.announce({ kind: 'stored' });
       return 'stored';
     }
     writer.prepare();
-    // Of all attempts; `undefined` while there is no failure to report.
-    let begunAt: Time | undefined;
-    const onTurn = () => {
-      progress.begin();
-      begunAt ??= now();
-    };
-    let isChecked = false;
+    const run: Run = { ...order, ...look, signal, progress, begunAt: undefined, isChecked: false };
     try {
       for (let attempt = 1; ; attempt++) {
-        if (attempt > 1) ({ found, revision } = await stored.look(id, { signal }));
-        const leasing = this.#lease(order, found?.artifact.storedAt ?? 0);
-        const lease = await unlessAborted(leasing, progress.dropped).catch((error: unknown) => {
-          // The clone goes on: other artifacts may need it.
-          this.#goesOn(leasing.then((late) => late.release()).catch(() => {}));
-          throw error;
-        });
-        // The stored snapshot may have turned out to be damaged when the mirror was made from it.
-        if (revision !== null && stored.isDistrusted(id, revision)) found = undefined;
-        const { digest } = lease.revision;
-        const basis = `${artifactKey(id)} ${digest}`;
-        this.#refuseIfRemembered(basis, lease);
-        progress.reads(digest);
-        let isShown = false;
-        let etag = found?.artifact.etag;
-        try {
-          refusals.throwIfOver(id.repository);
-          isChecked = this.#isChecked(order, found, lease);
-          if (found !== undefined && !found.isOfOtherFormat && !isChecked) {
-            const message = 'the upstream did not say what it has since this was stored';
-            const cause = known.stateOf(id.repository).failure;
-            throw new SnapshotError('UPSTREAM_UNREACHABLE', message, { cause });
-          }
-          const unless = isForced || found?.isOfOtherFormat ? undefined : found?.provenance.basis;
-          const { awaited } = progress;
-          const knownAt = known.stateOf(id.repository).checkedAt?.date;
-          const { isBackground } = order;
-          // A lock may be lost without notice: the store's condition decides.
-          const given = { unless, replaces: revision, knownAt, isBackground };
-          const options = { ...given, awaited, signal, onTurn };
-          const outcome = await writer.write(id, lease, options, (info, spool) => {
-            isShown = true;
-            etag = info.etag;
-            progress.announce({ kind: 'building', info, spool });
-          });
-          begunAt = undefined;
-          if (outcome === 'superseded' || outcome === 'not-stored') return outcome;
-          if (etag !== undefined) stored.verify(id, etag, digest);
-          if (outcome === 'unchanged') progress.announce({ kind: 'stored' });
-          else if (isVariant(id)) await stored.boundVariants(id.repository);
-          return 'stored';
-        } catch (error) {
-          // A name that a client made up is no failure.
-          if (isNotFound(error)) begunAt = undefined;
-          const isWorthIt = await this.#isWorthAnother(id, lease, error, attempt);
-          if (isShown || !isWorthIt || attempt === MAX_ATTEMPTS) {
-            throw this.#remember(basis, error);
-          }
-        } finally {
-          lease.release();
-        }
+        if (attempt > 1) Object.assign(run, await stored.look(id, { signal }));
+        const end = await this.#attempt(run, attempt);
+        if (end !== undefined) return end;
       }
     } catch (cause) {
-      if (begunAt !== undefined) {
+      if (run.begunAt !== undefined) {
+        const milliseconds = elapsedSince(run.begunAt);
         const error = toSnapshotError(cause);
-        const milliseconds = elapsedSince(begunAt);
-        const failed = { repository: id.repository, milliseconds, error };
-        events.emit('generationFailed', failed);
+        events.emit('generationFailed', { repository: id.repository, milliseconds, error });
       }
       // The check found that the ref is gone upstream: its artifact is not served for ever.
-      if (isChecked && found !== undefined && isRefMissing(cause)) {
+      if (run.isChecked && run.found !== undefined && isRefMissing(cause)) {
         await stored.delete(artifactKey(id));
       }
       throw cause;
     }
   }
 
+  /** @returns `undefined` when another attempt may succeed. */
+  async #attempt(run: Run, attempt: number): Promise<BuildEnd | undefined> {
+    const { id, revision, progress } = run;
+    const { stored } = this.#parts;
+    const leasing = this.#lease(run);
+    const lease = await unlessAborted(leasing, progress.dropped).catch((error: unknown) => {
+      // The clone goes on: other artifacts may need it.
+      this.#goesOn(leasing.then((late) => late.release()).catch(() => {}));
+      throw error;
+    });
+    // The stored snapshot may have turned out to be damaged when the mirror was made from it.
+    if (revision !== null && stored.isDistrusted(id, revision)) run.found = undefined;
+    const basis = `${artifactKey(id)} ${lease.revision.digest}`;
+    this.#refuseIfRemembered(basis, lease);
+    progress.reads(lease.revision.digest);
+    let isShown = false;
+    try {
+      return await this.#write(run, lease, () => {
+        isShown = true;
+      });
+    } catch (error) {
+      // A name that a client made up is no failure.
+      if (isNotFound(error)) run.begunAt = undefined;
+      const isWorthIt = await this.#isWorthAnother(id, lease, error, attempt);
+      if (isShown || !isWorthIt || attempt === MAX_ATTEMPTS) throw this.#remember(basis, error);
+      return undefined;
+    } finally {
+      lease.release();
+    }
+  }
+
+  /** @param onShown is called when clients get the first bytes. */
+  async #write(run: Run, lease: MirrorLease, onShown: () => void): Promise<BuildEnd> {
+    const { id, isForced, isBackground, found, revision, signal, progress } = run;
+    const { stored, known, refusals, writer } = this.#parts;
+    refusals.throwIfOver(id.repository);
+    const { checkedAt, failure } = known.stateOf(id.repository);
+    run.isChecked = this.#isChecked(run, lease);
+    if (found !== undefined && !found.isOfOtherFormat && !run.isChecked) {
+      const message = 'the upstream did not say what it has since this was stored';
+      throw new SnapshotError('UPSTREAM_UNREACHABLE', message, { cause: failure });
+    }
+    let etag = found?.artifact.etag;
+    const options = {
+      unless: isForced || found?.isOfOtherFormat ? undefined : found?.provenance.basis,
+      // The lock may be lost without notice: the store's condition decides.
+      replaces: revision,
+      knownAt: checkedAt?.date,
+      isBackground,
+      awaited: progress.awaited,
+      signal,
+      onTurn: () => {
+        progress.begin();
+        run.begunAt ??= now();
+      },
+    };
+    const outcome = await writer.write(id, lease, options, (info, spool) => {
+      onShown();
+      etag = info.etag;
+      progress.announce({ kind: 'building', info, spool });
+    });
+    run.begunAt = undefined;
+    if (outcome === 'superseded' || outcome === 'not-stored') return outcome;
+    if (etag !== undefined) stored.verify(id, etag, lease.revision.digest);
+    if (outcome === 'unchanged') progress.announce({ kind: 'stored' });
+    else if (isVariant(id)) await stored.boundVariants(id.repository);
+    return 'stored';
+  }
+
   /** Remembers a failure that every build of the same refs repeats. @returns the error to throw. */
   #remember(basis: string, error: unknown): unknown {
-    const follows = SnapshotError.is(error) && FOLLOWS_FROM_REFS.has(error.code);
+    const follows = SnapshotError.is(error, ...FOLLOWS_FROM_REFS);
     return follows ? this.#failures.remember(basis, error) : error;
   }
 
@@ -223,16 +247,10 @@ export class BuildRuns {
     return isRefMissing(error) && attempt === 1 && (await this.#lookFor(id, lease.revision.digest));
   }
 
-  /**
-   * Leases the repository's mirror, as fresh as the policy demands for a build.
-   *
-   * @param storedAt when the artifact was stored that will be replaced: another process may have built it from
-   * newer refs than the mirror's.
-   */
-  async #lease(
-    { id, requestedAt, isBackground }: BuildOrder,
-    storedAt: number,
-  ): Promise<MirrorLease> {
+  /** Leases the repository's mirror, as fresh as the policy demands for a build. */
+  async #lease({ id, requestedAt, isBackground, found }: Run): Promise<MirrorLease> {
+    // Another process may have built the stored artifact from newer refs than the mirror's.
+    const storedAt = found?.artifact.storedAt ?? 0;
     const { mirrors, known, checks, closing: signal } = this.#parts;
     const { repository } = id;
     const { lease, isCloned } = await checks.leaseMirror(repository, { isBackground });
@@ -255,11 +273,7 @@ export class BuildRuns {
    * Whether the mirror has the refs of a check since the request, or since the artifact was stored. Otherwise the
    * stored artifact may be newer than the mirror.
    */
-  #isChecked(
-    { id, requestedAt }: BuildOrder,
-    found: Found<StoredArtifact> | undefined,
-    { revision }: MirrorLease,
-  ): boolean {
+  #isChecked({ id, requestedAt, found }: Run, { revision }: MirrorLease): boolean {
     if (isFixed(id)) return true;
     const { known } = this.#parts;
     const date = found?.provenance.knownAt ?? found?.artifact.storedAt ?? 0;
