@@ -152,11 +152,11 @@ test.each(['gone', '0'.repeat(40)])(
     await read(service, repository.snapshot);
     const evictions: Promise<void>[] = [];
     // After the mirror was found not to have it, and before the upstream is asked.
-    const { setAsideIfDamaged } = MirrorManager.prototype;
-    const finding = jest.spyOn(MirrorManager.prototype, 'setAsideIfDamaged');
+    const { discardIfDamaged } = MirrorManager.prototype;
+    const finding = jest.spyOn(MirrorManager.prototype, 'discardIfDamaged');
     finding.mockImplementation(function (this: MirrorManager, ...about) {
       evictions.push(service.evict(repository.id));
-      return setAsideIfDamaged.apply(this, about);
+      return discardIfDamaged.apply(this, about);
     });
     repository.defer(() => finding.mockRestore());
     const reading = read(service, { ...repository.snapshot, ref });

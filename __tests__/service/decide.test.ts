@@ -58,7 +58,7 @@ const CHECKED: UpstreamState = {
   digest: 'new',
   head: HEAD,
   pausedUntil: LONG_AGO,
-  isRefused: false,
+  isForgotten: false,
 };
 const DUE = { ...CHECKED, checkedAt: ago(2 * MINUTE), triedAt: ago(2 * MINUTE).time };
 const JUST_FAILED = {
@@ -73,8 +73,8 @@ const UPSTREAM: Record<string, UpstreamState> = {
   'check due, the last one begun within `checkInterval`': { ...DUE, triedAt: ago(1000).time },
   'last check failed': JUST_FAILED,
   'host paused by `Retry-After`': { ...DUE, pausedUntil: after(NOW.time, 1) },
-  'refused for longer than `forgetAfter`': { ...DUE, isRefused: true },
-  'the same, and the last check failed': { ...JUST_FAILED, isRefused: true },
+  'refused for longer than `forgetAfter`': { ...DUE, isForgotten: true },
+  'the same, and the last check failed': { ...JUST_FAILED, isForgotten: true },
 };
 
 const { rows } = await readTable('docs/freshness.md', 'What a request gets');
@@ -86,7 +86,7 @@ test.each(rows.map((row) => [...row]))(
     const all = { requests: Object.values(STORED), upstreams: Object.values(UPSTREAM) };
     const requests = storedAs === 'anything' ? all.requests : [STORED[storedAs]];
     const upstreams =
-      upstreamAs === 'any' ? all.upstreams.filter((u) => !u.isRefused) : [UPSTREAM[upstreamAs]];
+      upstreamAs === 'any' ? all.upstreams.filter((u) => !u.isForgotten) : [UPSTREAM[upstreamAs]];
     for (const request of requests) {
       for (const upstream of upstreams) {
         if (request === undefined || upstream === undefined) throw new Error(`unknown: ${row}`);

@@ -1,4 +1,4 @@
-import { MAX_REDIRECTS } from '../../lib/http-answer.js';
+import { MAX_REDIRECTS } from '../../lib/read-http-answer.js';
 import { redirectedBase } from '../../lib/upstream/http-redirect.js';
 import { cleanup } from '../support/temporary-directory.js';
 import {

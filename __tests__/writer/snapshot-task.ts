@@ -21,7 +21,7 @@ export async function snapshotTask(
     revision: await revisionOf(mirror),
     selection: {},
     onlyReachableCommits: false,
-    unless: undefined,
+    unlessBasis: undefined,
     scratch: `${path}.scratch`,
     originUrl: 'https://git.test/org/repo',
     path,

@@ -9,7 +9,7 @@ export interface Failure {
 }
 
 /** @throws SnapshotError the failure, with the remaining seconds, unless its time is over. */
-export function throwUnlessOver({ error, until }: Failure): void {
+export function throwWhileRemembered({ error, until }: Failure): void {
   const milliseconds = -elapsedSince(until);
   if (milliseconds <= 0) return;
   const { code, message } = error;
@@ -55,6 +55,6 @@ export class FailureCache {
   /** @throws SnapshotError the remembered failure, with the seconds left. */
   throwIfRemembered(key: string): void {
     const failure = this.#failures.get(key);
-    if (failure !== undefined) throwUnlessOver(failure);
+    if (failure !== undefined) throwWhileRemembered(failure);
   }
 }

@@ -2,7 +2,7 @@ import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { text } from 'node:stream/consumers';
 import { hasCode, SnapshotError } from '../errors.js';
-import { isRedirect, MAX_REDIRECTS, parseRetryAfter, redirectTarget } from '../http-answer.js';
+import { isRedirect, MAX_REDIRECTS, parseRetryAfter, redirectTarget } from '../read-http-answer.js';
 import { limitBytes } from '../upstream/http-body.js';
 
 /** The most milliseconds without a byte of the body. */

@@ -54,7 +54,7 @@ export interface SnapshotEvents {
   /** A mirror was removed, to stay within the budget or on request. */
   mirrorEvicted: [About & { readonly bytes: number }];
   /**
-   * A damaged or incomplete mirror was set aside; it will be cloned again. `repository` is
+   * A damaged or incomplete mirror was discarded; it will be cloned again. `repository` is
    * `undefined` if a mirror can't be read when the service starts; it is left as it is.
    */
   mirrorBroken: [{ readonly repository: RepositoryId | undefined; readonly error: SnapshotError }];

@@ -4,7 +4,7 @@ import type { ArtifactSource, GeneratedArtifact, StoredArtifact } from '../artif
 import type { ArtifactId } from '../artifact/id.js';
 import type { SnapshotConfig } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
-import type { ArtifactHandler, Exchange } from './answer.js';
+import type { ArtifactHandler, Exchange } from './answer-request.js';
 import { sendBody } from './body.js';
 import {
   evaluatePreconditions,

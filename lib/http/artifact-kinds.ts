@@ -5,7 +5,7 @@ import type { SnapshotConfig } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
 import { OID_PATTERN } from '../git/object.js';
 import { type RepositoryId, repositoryName } from '../repository.js';
-import type { ArtifactHandler, Exchange } from './answer.js';
+import type { ArtifactHandler, Exchange } from './answer-request.js';
 import { createArtifactHandler } from './artifact-handler.js';
 import { queryParameter } from './target.js';
 

@@ -2,7 +2,7 @@ import type { Request } from 'express';
 import { z } from 'zod';
 import type { ArtifactSource, EnsuredRefs, WantedRefs } from '../artifact/artifact.js';
 import { SnapshotError } from '../errors.js';
-import type { ArtifactHandler, Exchange } from './answer.js';
+import type { ArtifactHandler, Exchange } from './answer-request.js';
 import { bodyWasRead, readBody } from './request-body.js';
 
 const MAX_BODY_BYTES = 256 * 1024;

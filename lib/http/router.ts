@@ -3,7 +3,7 @@ import type { ArtifactSource } from '../artifact/artifact.js';
 import { originUrl } from '../config/hosts.js';
 import type { SnapshotConfig } from '../config/options.js';
 import { type Artifact, splitAddress } from '../repository.js';
-import { type ArtifactHandler, createAnswer } from './answer.js';
+import { type ArtifactHandler, createAnswer } from './answer-request.js';
 import { createBundleHandler, createSnapshotHandler } from './artifact-kinds.js';
 import { createEnsureRefsHandler } from './ensure-refs-handler.js';
 import { rawPath, rawQuery } from './target.js';

@@ -72,7 +72,7 @@ export class Fetcher {
   /**
    * Checks the upstream, and fetches the objects that the mirror lacks.
    *
-   * @returns `gone`: the mirror was evicted or set aside.
+   * @returns `gone`: the mirror was evicted or discarded.
    * @throws SnapshotError as a clone.
    */
   async fetch(mirror: Mirror, options: FetchJob): Promise<FetchOutcome | 'gone'> {
@@ -88,7 +88,7 @@ export class Fetcher {
     }
   }
 
-  /** @returns `undefined` when another process changed the mirror, or it was set aside. */
+  /** @returns `undefined` when another process changed the mirror, or it was discarded. */
   async #attempt(mirror: Mirror, options: FetchJob): Promise<FetchOutcome | 'gone' | undefined> {
     const { mirrors, maintenance } = this.#parts;
     const isFull = mirror.revision && packsOf(mirror.revision).length >= FULL_PACKS;
@@ -111,7 +111,7 @@ export class Fetcher {
       return outcome;
     } catch (error) {
       if (await failedAsSuperseded(lease, error)) return undefined;
-      if (await mirrors.setAsideIfDamaged(lease, error)) return undefined;
+      if (await mirrors.discardIfDamaged(lease, error)) return undefined;
       throw error;
     } finally {
       lease.release();

@@ -21,7 +21,7 @@ export interface KnownMirrorsParts {
 
 /**
  * The mirrors that this process knows: ready mirrors, and mirrors that a caller waits for. Leases,
- * evicts and sets aside mirrors. Other processes may do the same, so each lease reads the current
+ * evicts and discards mirrors. Other processes may do the same, so each lease reads the current
  * revision.
  */
 export class KnownMirrors {
@@ -65,7 +65,7 @@ export class KnownMirrors {
       revision = await readRevision(mirror.directory);
     } catch (error) {
       if (!isDamage(error)) throw error;
-      if (mirror.state === 'ready') await this.setAside(mirror, error);
+      if (mirror.state === 'ready') await this.discard(mirror, error);
       return undefined;
     }
     // Another process may have evicted the mirror, and may have cloned it again.
@@ -119,7 +119,7 @@ export class KnownMirrors {
   }
 
   /** Removes a mirror that is damaged or incomplete. The next request clones it again. */
-  async setAside(mirror: Mirror, error: SnapshotError): Promise<void> {
+  async discard(mirror: Mirror, error: SnapshotError): Promise<void> {
     this.#clear(mirror);
     this.#parts.events.emit('mirrorBroken', { repository: mirror.repository, error });
     await this.#parts.directory.remove(mirror.directory, mirror.changeFiles);
@@ -131,14 +131,14 @@ export class KnownMirrors {
    * @returns whether the read can be tried again with another lease. That is also so when another
    * process removed files during the read.
    */
-  async setAsideIfDamaged(read: RevisionOnDisk, error: unknown): Promise<boolean> {
+  async discardIfDamaged(read: RevisionOnDisk, error: unknown): Promise<boolean> {
     const damage = await findDamage(read, error);
     if (damage === undefined) return false;
     const { revision } = read;
     const mirror = this.find(revision.repository);
     if (mirror === undefined || mirror.revision !== revision) return true;
     const isCurrent = !(await isSuperseded(read));
-    if (isCurrent && mirror.revision === revision) await this.setAside(mirror, damage);
+    if (isCurrent && mirror.revision === revision) await this.discard(mirror, damage);
     return true;
   }
 

@@ -29,7 +29,7 @@ export interface MaintenanceParts {
   readonly limits: Limits;
   /** Called after unreachable objects of a mirror were pruned. */
   readonly onPruned: (repository: RepositoryId) => void;
-  /** Called after an incomplete mirror was set aside, when it has no readers. */
+  /** Called after an incomplete mirror was discarded, when it has no readers. */
   readonly onIncomplete: (repository: RepositoryId) => Promise<void>;
   readonly closing: AbortSignal;
 }
@@ -108,8 +108,8 @@ export class Maintenance {
       events.emit('consolidated', { repository, milliseconds, packs: repacked.packs.length });
     } catch (error) {
       if (await failedAsSuperseded(lease, error)) return;
-      if ((await mirrors.setAsideIfDamaged(lease, error)) || !isIncomplete(error)) throw error;
-      await this.#setAsideIncomplete(lease, error);
+      if ((await mirrors.discardIfDamaged(lease, error)) || !isIncomplete(error)) throw error;
+      await this.#discardIncomplete(lease, error);
       lease.release();
       await mirror.idle();
       await onIncomplete(repository);
@@ -153,14 +153,14 @@ export class Maintenance {
   }
 
   /** Sets a mirror aside that lacks objects which the upstream did not send. */
-  async #setAsideIncomplete({ revision }: MirrorLease, error: SnapshotError): Promise<void> {
+  async #discardIncomplete({ revision }: MirrorLease, error: SnapshotError): Promise<void> {
     const { mirrors, failures } = this.#parts;
     const { repository, clone, isConnected } = revision;
     const mirror = mirrors.find(repository);
     if (mirror?.revision?.clone !== clone) return;
     // Another clone would lack the same objects.
     if (!isConnected) failures.remember(repositoryKey(repository), error);
-    await mirrors.setAside(mirror, error);
+    await mirrors.discard(mirror, error);
   }
 }
 

@@ -182,9 +182,9 @@ export class MirrorManager {
     await this.#mirrors.evict(repository, signal);
   }
 
-  /** As `KnownMirrors.setAsideIfDamaged`. */
-  async setAsideIfDamaged(read: RevisionOnDisk, error: unknown): Promise<boolean> {
-    return await this.#mirrors.setAsideIfDamaged(read, error);
+  /** As `KnownMirrors.discardIfDamaged`. */
+  async discardIfDamaged(read: RevisionOnDisk, error: unknown): Promise<boolean> {
+    return await this.#mirrors.discardIfDamaged(read, error);
   }
 
   /** Ends all jobs and waits for all work. Abort the closing signal before. Idempotent. */

@@ -16,11 +16,11 @@ import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events/events.js';
 import { prepareDirectory, temporaryName } from '../fs/temporary.js';
 import type { MirrorLease } from '../mirror/mirror.js';
-import { adoptMethod, checkingFirst } from '../stores/abilities.js';
+import { adoptMethod, withConditionCheck } from '../stores/abilities.js';
 import type { Metadata, SnapshotStore } from '../stores/store.js';
 import { isPreconditionFailure } from '../stores/write-condition.js';
 import { WorkerPool } from '../workers/pool.js';
-import { Spool } from '../writer/spool.js';
+import { Spool } from './spool.js';
 import type { WriteTask } from '../writer/worker.js';
 import type { WriteEvent, WriteResult } from '../writer/write-context.js';
 import { BuildQueue } from './build-queue.js';
@@ -36,7 +36,7 @@ export type WriteOutcome = 'unchanged' | 'stored' | 'superseded' | 'not-stored';
 
 export interface WriteOptions {
   /** The basis of the stored artifact: nothing is written if the new one has the same. */
-  readonly unless: string | undefined;
+  readonly unlessBasis: string | undefined;
   /** The version that was stored when the build began; `null`: none. Only that is replaced. */
   readonly replaces: string | null;
   /** When the last successful check began, if there was one: milliseconds since the epoch. */
@@ -92,7 +92,7 @@ export class ArtifactWriter {
   async write(
     id: ArtifactId,
     lease: MirrorLease,
-    { unless, replaces, knownAt, isBackground, awaited, signal, onTurn }: WriteOptions,
+    { unlessBasis, replaces, knownAt, isBackground, awaited, signal, onTurn }: WriteOptions,
     onBytes: (info: ArtifactInfo, spool: Spool) => void,
   ): Promise<WriteOutcome> {
     const run = async () => {
@@ -112,7 +112,7 @@ export class ArtifactWriter {
           isShown = true;
           return planned;
         };
-        const task = this.#task(id, lease, unless, spool.path, scratch);
+        const task = this.#task(id, lease, unlessBasis, spool.path, scratch);
         const result = await this.#write(task, signal, (event) => {
           if (event.kind === 'planned') {
             const { etag, commit, basis } = event;
@@ -167,7 +167,7 @@ export class ArtifactWriter {
   #task(
     id: ArtifactId,
     { directory: mirror, revision }: MirrorLease,
-    unless: string | undefined,
+    unlessBasis: string | undefined,
     path: string,
     scratch: string,
   ): WriteTask {
@@ -180,7 +180,7 @@ export class ArtifactWriter {
       ...snapshot,
       selection: { ref: id.ref, depth: id.depth },
       onlyReachableCommits: hostConfig(this.#config, id.repository).onlyReachableCommits,
-      unless,
+      unlessBasis,
       originUrl: originUrl(this.#config, id.repository),
       secondThreadPackBytes: SECOND_THREAD_PACK_BYTES,
     };
@@ -222,7 +222,7 @@ export class ArtifactWriter {
         return 'stored';
       }
       const created = await this.#store.create(key, metadata, options);
-      const writer = checkingFirst(this.#store, key, options, created);
+      const writer = withConditionCheck(this.#store, key, options, created);
       try {
         // The spool may be removed by now.
         ends.throwIfAborted();

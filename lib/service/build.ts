@@ -3,7 +3,7 @@ import { unlessAborted } from '../async/abort.js';
 import { now, type Time } from '../async/clock.js';
 import { withResolvers } from '../async/with-resolvers.js';
 import { SnapshotError } from '../errors.js';
-import type { Spool } from '../writer/spool.js';
+import type { Spool } from './spool.js';
 
 /** What callers learn of a build before its first byte. */
 export type BuildOutcome =

@@ -38,7 +38,7 @@ export interface StoredState {
 }
 
 /** What the service has done for the request already. */
-export interface Progress {
+export interface RequestState {
   /** Whether it has checked the upstream, or must not. */
   readonly isChecked: boolean;
   /** Whether the artifact is being built. */
@@ -52,14 +52,15 @@ export function decide(
   upstream: UpstreamState,
   policy: FreshnessPolicy,
   now: Moment,
-  { isChecked, isBuilding }: Progress,
+  { isChecked, isBuilding }: RequestState,
 ): Action {
-  if (upstream.isRefused) {
+  if (upstream.isForgotten) {
     return isChecked || isFailing(upstream, policy, now) ? 'refuse' : 'check-first';
   }
   const due = isDue(upstream, policy, now, momentOf(stored?.storedAt ?? 0, now));
   const isStrict = policy.mode === 'strict' && !isFixed(id);
-  // A build that begins now is new enough. One that runs may read refs of before the request.
+  // With nothing stored and no build running, the build will check. One that runs may have read the
+  // refs before this request.
   if (isStrict && due && !isChecked && (stored !== undefined || isBuilding)) return 'check-first';
   if (stored === undefined) return 'build';
   const current = isCurrent(id, stored, upstream, policy);
@@ -95,6 +96,7 @@ export function isCurrent(
     if (isFixed(id) && !isPastRetention) return true;
     if (verifiedDigest !== undefined) return verifiedDigest === digest;
   }
+  // While nothing is known of the upstream, any stored artifact counts as current.
   if (checkedAt === undefined) return true;
   const { knownAt } = provenance;
   const trustsOthers = mode !== 'strict' || failure !== undefined;

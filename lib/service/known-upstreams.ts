@@ -68,7 +68,7 @@ export class KnownUpstreams {
       digest: this.digestOf(repository),
       head: this.#parts.mirrors.find(repository)?.revision?.head,
       pausedUntil: this.#parts.mirrors.pausedUntil(repository.host),
-      isRefused: this.#parts.refusals.isOver(repository),
+      isForgotten: this.#parts.refusals.isForgotten(repository),
     };
   }
 

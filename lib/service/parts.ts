@@ -12,7 +12,7 @@ import { FileSystemStore } from '../stores/filesystem/filesystem-store.js';
 import type { SnapshotStore } from '../stores/store.js';
 import { ArtifactWriter } from './artifact-writer.js';
 import { Builds } from './builds.js';
-import { MirrorQueries } from './ensure-refs.js';
+import { MirrorQueries } from './mirror-queries.js';
 import { RefFinder } from './find-ref.js';
 import { FleetChecks } from './fleet-checks.js';
 import { KnownUpstreams } from './known-upstreams.js';
@@ -84,7 +84,7 @@ export function createParts(context: ServiceContext): ServiceParts {
   // A refusal that lasts too long is noticed even if no client requests the repository.
   const onRefused = (repository: RepositoryId) => {
     if (refusals.isToBeRemoved(repository)) removal.forget(repository);
-    else refresher.checkAt(repository, refusals.overAt(repository));
+    else refresher.checkAt(repository, refusals.forgottenAt(repository));
   };
 
   const mirrors = new MirrorManager(config, events, {

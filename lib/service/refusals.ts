@@ -25,7 +25,7 @@ interface Refusal {
   /** The last refusal. */
   readonly error: SnapshotError;
   /** Whether a refusal came after `forgetAfter`. Only a success ends that, no outage. */
-  readonly isForgotten: boolean;
+  readonly isFinal: boolean;
   /** Whether the mirror and the artifacts of the repository were deleted since. */
   isRemoved: boolean;
 }
@@ -63,13 +63,13 @@ export class Refusals {
   }
 
   /** Whether the repository must not be served: it has been refused for `forgetAfter`. */
-  isOver(repository: RepositoryId): boolean {
+  isForgotten(repository: RepositoryId): boolean {
     const refusal = this.#refusals.get(repositoryKey(repository));
-    return refusal !== undefined && (refusal.isForgotten || this.#isLong(refusal.since));
+    return refusal !== undefined && (refusal.isFinal || this.#isLong(refusal.since));
   }
 
   /** When that will be. */
-  overAt(repository: RepositoryId): Time {
+  forgottenAt(repository: RepositoryId): Time {
     const since = this.#refusals.get(repositoryKey(repository))?.since.time;
     return after(since ?? now(), this.#forgetAfter);
   }
@@ -77,7 +77,7 @@ export class Refusals {
   /** Whether mirror and artifacts must be deleted: a refusal came after that time. */
   isToBeRemoved(repository: RepositoryId): boolean {
     const refusal = this.#refusals.get(repositoryKey(repository));
-    return refusal?.isForgotten === true && !refusal.isRemoved;
+    return refusal?.isFinal === true && !refusal.isRemoved;
   }
 
   /** Mirror and artifacts were deleted. */
@@ -87,9 +87,9 @@ export class Refusals {
   }
 
   /** @throws SnapshotError the refusal, if the repository must not be served. */
-  throwIfOver(repository: RepositoryId): void {
+  throwIfForgotten(repository: RepositoryId): void {
     const refusal = this.#refusals.get(repositoryKey(repository));
-    if (refusal === undefined || !this.isOver(repository)) return;
+    if (refusal === undefined || !this.isForgotten(repository)) return;
     const { code, message } = refusal.error;
     throw new SnapshotError(code, message, { cause: refusal.error });
   }
@@ -126,7 +126,7 @@ export class Refusals {
     const key = repositoryKey(repository);
     const before = this.#refusals.get(key);
     if (!isAccessRefused(error)) {
-      if (before?.isForgotten) return;
+      if (before?.isFinal) return;
       this.#refusals.delete(key);
       await this.#erase(repository, (noted) => !this.#isOfForgotten(noted), signal);
       return;
@@ -135,9 +135,9 @@ export class Refusals {
     const date = await this.#note(repository, known.date, answeredAt, signal);
     // The date alone would be wrong after the clock was set.
     const since = date === known.date ? known : momentOf(date);
-    const isForgotten = before?.isForgotten === true || this.#isLong(since);
+    const isFinal = before?.isFinal === true || this.#isLong(since);
     const isRemoved = before?.isRemoved === true;
-    this.#refusals.set(key, { since, error, isForgotten, isRemoved });
+    this.#refusals.set(key, { since, error, isFinal, isRemoved });
     if (!isRemoved) this.#onRefused(repository);
   }
 
@@ -174,11 +174,11 @@ export class Refusals {
   /** Deletes the note. Reads it first: another process may have written it. */
   async #erase(
     repository: RepositoryId,
-    isOver: (noted: Noted) => boolean,
+    hasEnded: (noted: Noted) => boolean,
     signal: AbortSignal,
   ): Promise<void> {
     const noted = await this.#read(repository, signal);
-    if (noted === undefined || !isOver(noted)) return;
+    if (noted === undefined || !hasEnded(noted)) return;
     await this.#store.delete(refusalKey(repository)).catch(ignore);
   }
 

@@ -51,7 +51,7 @@ export class Requests {
   async stat(id: ArtifactId, { signal }: GetOptions = {}): Promise<StoredArtifact | undefined> {
     const { builds, refusals, stored } = this.#parts;
     await builds.untilStored(id, signal);
-    if (refusals.isOver(id.repository)) return undefined;
+    if (refusals.isForgotten(id.repository)) return undefined;
     return (await stored.stat(id, { signal }))?.artifact;
   }
 
@@ -61,7 +61,7 @@ export class Requests {
   ): Promise<OpenedArtifact | undefined> {
     const { builds, refusals, stored } = this.#parts;
     await builds.untilStored(id, options.signal, MAX_STORING);
-    if (refusals.isOver(id.repository)) return undefined;
+    if (refusals.isForgotten(id.repository)) return undefined;
     const found = await stored.open(id, options);
     return found && this.#hit(found.artifact);
   }
@@ -74,7 +74,7 @@ export class Requests {
   ): Promise<StoredArtifact | undefined> {
     const { builds, refusals, stored, refresher } = this.#parts;
     await builds.untilStored(id, signal, MAX_STORING);
-    if (refusals.isOver(id.repository)) return undefined;
+    if (refusals.isForgotten(id.repository)) return undefined;
     const artifact = await stored.pinned(id, etags, { signal });
     if (artifact !== undefined) refresher.noteRequest(id.repository);
     return artifact;
@@ -87,7 +87,7 @@ export class Requests {
     await builds.untilStored(id, signal, MAX_STORING);
     const found = await stored.stat(id, { signal });
     const action = this.#decide(id, found);
-    if (action === 'refuse') refusals.throwIfOver(id.repository);
+    if (action === 'refuse') refusals.throwIfForgotten(id.repository);
     if (found === undefined || !isServed(action)) return undefined;
     this.#refreshAsDecided(id, action);
     return found.artifact;
@@ -111,7 +111,7 @@ export class Requests {
         return this.#hit(found.artifact);
       }
       found?.artifact.body.destroy();
-      if (action === 'refuse') refusals.throwIfOver(id.repository);
+      if (action === 'refuse') refusals.throwIfForgotten(id.repository);
       if (attempt === 0) this.#emitMiss(id);
       const build = this.#build(id, requestedAt);
       if (policy.mode === 'strict' && !build.isSince(checkedAt, known.digestOf(id.repository))) {
@@ -157,18 +157,18 @@ export class Requests {
    */
   async #checkFirst(id: ArtifactId, signal: AbortSignal | undefined): Promise<void> {
     const { policy, known, checks, stored, builds, refusals, stopping } = this.#parts;
-    const isRefused = refusals.isOver(id.repository);
+    const isForgotten = refusals.isForgotten(id.repository);
     const isStrict = policy.mode === 'strict' && !isFixed(id);
-    if (stopping.aborted || !(isRefused || isStrict)) return;
+    if (stopping.aborted || !(isForgotten || isStrict)) return;
     await builds.untilStored(id, signal, MAX_STORING);
-    const found = isRefused ? undefined : await stored.stat(id, { signal });
+    const found = isForgotten ? undefined : await stored.stat(id, { signal });
     if (this.#decide(id, found, { isChecked: false }) === 'check-first') {
       // A stored repository was not made up by a client: failures and refusals of it are remembered.
       if (found !== undefined) known.know(id.repository);
       await checks.tryCheck(id.repository, signal);
     }
     // Before the store is asked for an artifact that must not be served.
-    refusals.throwIfOver(id.repository);
+    refusals.throwIfForgotten(id.repository);
   }
 
   #decide(

@@ -40,11 +40,11 @@ interface Run extends BuildOrder {
   /** The stored artifact, unless it counts as not stored. */
   found: Found<StoredArtifact> | undefined;
   /** The stored version; `null`: there is none. */
-  revision: string | null;
+  version: string | null;
   /** When its turn came; `undefined` while there is no failure to report. */
   begunAt: Time | undefined;
   /** Whether the mirror has the refs of a check that is recent enough. */
-  isChecked: boolean;
+  isMirrorFresh: boolean;
 }
 
 /** Failures that repeat with every build of the same refs. */
@@ -92,8 +92,8 @@ export class BuildRuns {
     await unlessAborted(started(), signal);
     const lock = await this.#lock(order.id, signal);
     try {
-      // A lost lease does not end the build: it only saves work. Other processes build the same bytes meanwhile,
-      // and the store refuses to replace a newer artifact by an older one.
+      // A lost lock ends nothing. Another process may build the artifact as well: the store keeps
+      // the first result.
       return await this.#runLocked(order, signal, progress);
     } finally {
       await lock.release();
@@ -126,7 +126,7 @@ export class BuildRuns {
       return 'stored';
     }
     writer.prepare();
-    const run: Run = { ...order, ...look, signal, progress, begunAt: undefined, isChecked: false };
+    const run: Run = { ...order, ...look, signal, progress, begunAt: undefined, isMirrorFresh: false };
     try {
       for (let attempt = 1; ; attempt++) {
         if (attempt > 1) Object.assign(run, await stored.look(id, { signal }));
@@ -140,7 +140,7 @@ export class BuildRuns {
         events.emit('generationFailed', { repository: id.repository, milliseconds, error });
       }
       // The check found that the ref is gone upstream: its artifact is not served for ever.
-      if (run.isChecked && run.found !== undefined && isRefMissing(cause)) {
+      if (run.isMirrorFresh && run.found !== undefined && isRefMissing(cause)) {
         await stored.delete(artifactKey(id));
       }
       throw cause;
@@ -149,7 +149,7 @@ export class BuildRuns {
 
   /** @returns `undefined` when another attempt may succeed. */
   async #attempt(run: Run, attempt: number): Promise<BuildEnd | undefined> {
-    const { id, revision, progress } = run;
+    const { id, version, progress } = run;
     const { stored } = this.#parts;
     const leasing = this.#lease(run);
     const lease = await unlessAborted(leasing, progress.dropped).catch((error: unknown) => {
@@ -158,7 +158,7 @@ export class BuildRuns {
       throw error;
     });
     // The stored snapshot may have turned out to be damaged when the mirror was made from it.
-    if (revision !== null && stored.isDistrusted(id, revision)) run.found = undefined;
+    if (version !== null && stored.isDistrusted(id, version)) run.found = undefined;
     const basis = `${artifactKey(id)} ${lease.revision.digest}`;
     this.#refuseIfRemembered(basis, lease);
     progress.reads(lease.revision.digest);
@@ -180,20 +180,20 @@ export class BuildRuns {
 
   /** @param onShown is called when clients get the first bytes. */
   async #write(run: Run, lease: MirrorLease, onShown: () => void): Promise<BuildEnd> {
-    const { id, isForced, isBackground, found, revision, signal, progress } = run;
+    const { id, isForced, isBackground, found, version, signal, progress } = run;
     const { stored, known, refusals, writer } = this.#parts;
-    refusals.throwIfOver(id.repository);
+    refusals.throwIfForgotten(id.repository);
     const { checkedAt, failure } = known.stateOf(id.repository);
-    run.isChecked = this.#isChecked(run, lease);
-    if (found !== undefined && !found.isOfOtherFormat && !run.isChecked) {
+    run.isMirrorFresh = this.#isMirrorFresh(run, lease);
+    if (found !== undefined && !found.isOfOtherFormat && !run.isMirrorFresh) {
       const message = 'the upstream did not say what it has since this was stored';
       throw new SnapshotError('UPSTREAM_UNREACHABLE', message, { cause: failure });
     }
     let etag = found?.artifact.etag;
     const options = {
-      unless: isForced || found?.isOfOtherFormat ? undefined : found?.provenance.basis,
+      unlessBasis: isForced || found?.isOfOtherFormat ? undefined : found?.provenance.basis,
       // The lock may be lost without notice: the store's condition decides.
-      replaces: revision,
+      replaces: version,
       knownAt: checkedAt?.date,
       isBackground,
       awaited: progress.awaited,
@@ -210,7 +210,7 @@ export class BuildRuns {
     });
     run.begunAt = undefined;
     if (outcome === 'superseded' || outcome === 'not-stored') return outcome;
-    if (etag !== undefined) stored.verify(id, etag, lease.revision.digest);
+    if (etag !== undefined) stored.noteCurrent(id, etag, lease.revision.digest);
     if (outcome === 'unchanged') progress.announce({ kind: 'stored' });
     else if (isVariant(id)) await stored.boundVariants(id.repository);
     return 'stored';
@@ -240,7 +240,7 @@ export class BuildRuns {
     attempt: number,
   ): Promise<boolean> {
     const { mirrors } = this.#parts;
-    const isDamaged = await mirrors.setAsideIfDamaged(lease, error);
+    const isDamaged = await mirrors.discardIfDamaged(lease, error);
     // Release the lease first: an eviction waits for it, and the search below waits for the eviction.
     lease.release();
     if (isDamaged) return true;
@@ -256,13 +256,13 @@ export class BuildRuns {
     const { lease, isCloned } = await checks.leaseMirror(repository, { isBackground });
     // While there was no mirror, checks fetched nothing: the new mirror may be behind.
     const isBehind = known.digestOf(repository) !== lease.revision.digest;
-    const isSpared = !known.isDue(repository) || (isBackground && known.isThrottled(repository));
-    const isChecked =
+    const mayWait = !known.isDue(repository) || (isBackground && known.isThrottled(repository));
+    const needsNoCheck =
       isCloned ||
       known.isFailing(repository) ||
       known.wasCheckedSince(repository, { time: requestedAt }) ||
-      (isSpared && known.wasCheckedSince(repository, { date: storedAt }));
-    if (isFixed(id) || (isChecked && !isBehind)) return lease;
+      (mayWait && known.wasCheckedSince(repository, { date: storedAt }));
+    if (isFixed(id) || (needsNoCheck && !isBehind)) return lease;
     lease.release();
     // If the upstream does not answer, use the mirror as it is.
     await checks.tryCheck(repository, signal, { isBackground });
@@ -273,7 +273,7 @@ export class BuildRuns {
    * Whether the mirror has the refs of a check since the request, or since the artifact was stored. Otherwise the
    * stored artifact may be newer than the mirror.
    */
-  #isChecked({ id, requestedAt, found }: Run, { revision }: MirrorLease): boolean {
+  #isMirrorFresh({ id, requestedAt, found }: Run, { revision }: MirrorLease): boolean {
     if (isFixed(id)) return true;
     const { known } = this.#parts;
     const date = found?.provenance.knownAt ?? found?.artifact.storedAt ?? 0;

@@ -52,13 +52,13 @@ export class StoredArtifacts {
   async look(
     id: ArtifactId,
     { signal }: GetOptions = {},
-  ): Promise<{ found: Found<StoredArtifact> | undefined; revision: string | null }> {
+  ): Promise<{ found: Found<StoredArtifact> | undefined; version: string | null }> {
     const object = await this.#store.stat(artifactKey(id), { signal });
-    if (object === undefined) return { found: undefined, revision: null };
+    if (object === undefined) return { found: undefined, version: null };
     const { revision } = object;
-    if (this.#isUseless(id, object)) return { found: undefined, revision };
+    if (this.#isUseless(id, object)) return { found: undefined, version: revision };
     const found = this.#found(id, object, describeStored(id.repository, object));
-    return { found, revision };
+    return { found, version: revision };
   }
 
   /**
@@ -115,7 +115,7 @@ export class StoredArtifacts {
   }
 
   /** Notes that the artifact with this tag is current for a digest of the upstream. */
-  verify(id: ArtifactId, etag: string, digest: string): void {
+  noteCurrent(id: ArtifactId, etag: string, digest: string): void {
     this.#verified.set(verifiedKey(id, etag), digest);
   }
 

@@ -87,9 +87,9 @@ export class UpstreamChecks {
    * @throws SnapshotError `UPSTREAM_NOT_FOUND`, `UPSTREAM_DENIED` if it still does; the signal's reason.
    */
   async throwIfRefused(repository: RepositoryId, signal: AbortSignal | undefined): Promise<void> {
-    if (!this.#refusals.isOver(repository)) return;
+    if (!this.#refusals.isForgotten(repository)) return;
     if (!this.#known.isFailing(repository)) await this.tryCheck(repository, signal);
-    this.#refusals.throwIfOver(repository);
+    this.#refusals.throwIfForgotten(repository);
   }
 
   /**

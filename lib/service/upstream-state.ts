@@ -22,7 +22,7 @@ export interface UpstreamState {
   /** Until when the host must not be checked, as its `Retry-After` says. */
   readonly pausedUntil: Time;
   /** Whether the upstream has refused the repository for longer than `forgetAfter`. */
-  readonly isRefused: boolean;
+  readonly isForgotten: boolean;
 }
 
 /**

@@ -25,7 +25,7 @@ export async function replacedVersions(
  * For a store that does not write conditionally: makes `commit` check the condition first. Another
  * write may still commit between the check and the commit, but not unseen during the whole write.
  */
-export function checkingFirst(
+export function withConditionCheck(
   store: SnapshotStore,
   key: string,
   { replaces, signal }: CreateOptions,

@@ -1,5 +1,5 @@
 import { after, LONG_AGO, now, type Time } from '../async/clock.js';
-import { type Failure, throwUnlessOver } from '../async/failure-cache.js';
+import { type Failure, throwWhileRemembered } from '../async/failure-cache.js';
 import { SnapshotError } from '../errors.js';
 
 /**
@@ -25,7 +25,7 @@ export class HostPauses {
   throwIfPaused(host: string): void {
     const pause = this.#pauses.get(host);
     if (pause === undefined) return;
-    throwUnlessOver(pause);
+    throwWhileRemembered(pause);
     this.#pauses.delete(host);
   }
 }

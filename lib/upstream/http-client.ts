@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import type { GitHttpRequest, GitHttpResponse, HttpClient } from 'isomorphic-git';
 import { hasCode, SnapshotError } from '../errors.js';
-import { isRedirect, MAX_REDIRECTS } from '../http-answer.js';
+import { isRedirect, MAX_REDIRECTS } from '../read-http-answer.js';
 import { upstreamConnector } from './connector.js';
 import { decodeBody, discardBody, iterateBody } from './http-body.js';
 import { answerFailure, networkFailure } from './http-failure.js';

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { hasCode, SnapshotError, type SnapshotErrorCode } from '../errors.js';
-import { parseRetryAfter } from '../http-answer.js';
+import { parseRetryAfter } from '../read-http-answer.js';
 
 /** Seconds. A longer `Retry-After` is cut to this: an upstream must not pause its host for days. */
 const MAX_RETRY_AFTER = 3600;

@@ -1,5 +1,5 @@
 import { SnapshotError } from '../errors.js';
-import { redirectTarget } from '../http-answer.js';
+import { redirectTarget } from '../read-http-answer.js';
 
 /**
  * Finds the new base URL of a repository whose ref advertisement redirects. As in git, the target

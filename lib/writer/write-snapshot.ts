@@ -32,7 +32,7 @@ export interface SnapshotTask extends ArtifactTask {
   /** Whether a commit given by its id must be reachable from a branch or tag. */
   readonly onlyReachableCommits: boolean;
   /** The basis of the stored snapshot: if the new one has the same, it is not written. */
-  readonly unless: string | undefined;
+  readonly unlessBasis: string | undefined;
   /** `remote.origin.url` of the snapshot. */
   readonly originUrl: string;
   readonly compressionLevel: number;
@@ -82,7 +82,7 @@ export async function writeSnapshot(
         throw new SnapshotError('REF_NOT_FOUND', `no branch or tag leads to ${commit}`);
       }
     }
-    if (selected.basis === task.unless) return 'unchanged';
+    if (selected.basis === task.unlessBasis) return 'unchanged';
     return selection.depth === undefined
       ? await keepWhole(task, context, reader, selected, packs)
       : await cutOff(task, context, reader, selected, selection.depth);

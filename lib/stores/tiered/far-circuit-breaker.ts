@@ -3,7 +3,7 @@ import { unlessAborted } from '../../async/abort.js';
 import { after, LONG_AGO, now, type Time } from '../../async/clock.js';
 import { SingleFlight } from '../../async/single-flight.js';
 import { SnapshotError } from '../../errors.js';
-import { checkingFirst, replacedVersions } from '../abilities.js';
+import { withConditionCheck, replacedVersions } from '../abilities.js';
 import type {
   CreateOptions,
   ListOptions,
@@ -141,7 +141,7 @@ export class FarCircuitBreaker {
     const store = this.#store;
     const create = async () => {
       const writer = await store.create(key, metadata, { ...options, replaces });
-      return checkingFirst(store, key, { replaces }, writer);
+      return withConditionCheck(store, key, { replaces }, writer);
     };
     return await BestEffortWrite.begin(create, this.#options.stallTimeout, (error) => {
       if (isPreconditionFailure(error)) throw error;

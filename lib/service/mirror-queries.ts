@@ -170,7 +170,7 @@ export class MirrorQueries {
           const { refs, missing } = await mirrors.query(lease, query, closing);
           return { refs, missing, head: lease.revision.head.oid, isCloned: wasCloned };
         } catch (error) {
-          if (!(await mirrors.setAsideIfDamaged(lease, error))) throw error;
+          if (!(await mirrors.discardIfDamaged(lease, error))) throw error;
           failure = error;
           return undefined;
         } finally {

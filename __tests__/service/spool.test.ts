@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { SnapshotError } from '../../lib/errors.js';
-import { Spool } from '../../lib/writer/spool.js';
+import { Spool } from '../../lib/service/spool.js';
 import { openFiles } from '../support/process-resources.js';
 import { SeededRandom, seededBytes } from '../support/random.js';
 import { cleanup } from '../support/temporary-directory.js';
