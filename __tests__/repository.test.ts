@@ -1,47 +1,8 @@
 import fc from 'fast-check';
 import { SnapshotError } from '../lib/errors.js';
-import {
-  decodeRepository,
-  parseRepository,
-  repositoryKey,
-  splitAddress,
-} from '../lib/repository.js';
+import { decodeRepository, parseRepository, repositoryKey } from '../lib/repository.js';
 
 const INVALID = expect.objectContaining({ name: 'SnapshotError', code: 'INVALID_REPOSITORY' });
-
-describe('splitAddress', () => {
-  test.each([
-    ['/github.com/repo/snapshot.tar.zst', 'github.com/repo'],
-    ['/github.com/org/repo.git/snapshot.tar.zst', 'github.com/org/repo.git'],
-    ['/h/%zz/../snapshot.tar.zst', 'h/%zz/..'],
-    ['/h/r//snapshot.tar.zst', 'h/r'],
-    ['/h/r///snapshot.tar.zst', 'h/r/'],
-    ['//r/snapshot.tar.zst', '/r'],
-  ])('finds the repository and the artifact in %s', (path, repository) => {
-    expect(splitAddress(path)).toEqual({ artifact: 'snapshot.tar.zst', repository });
-  });
-
-  test.each([
-    '',
-    '/',
-    '*',
-    'snapshot.tar.zst',
-    '/snapshot.tar.zst',
-    '//snapshot.tar.zst',
-    '/github.com/snapshot.tar.zst',
-    'github.com/org/repo/snapshot.tar.zst',
-    '/github.com/org/repo',
-    '/github.com/org/repo/',
-    '/github.com/org/repo/snapshot.tar.zst/',
-    '/github.com/org/repo/snapshot.tar.gz',
-    '/github.com/org/repo/SNAPSHOT.tar.zst',
-    '/github.com/org/repo/snapshot%2etar.zst',
-    '/github.com/org/repo%2fsnapshot.tar.zst',
-    '/github.com/org/repo/snapshot.tar.zst#x',
-  ])('leaves %j to the host app', (path) => {
-    expect(splitAddress(path)).toBeUndefined();
-  });
-});
 
 describe('decodeRepository', () => {
   test.each([

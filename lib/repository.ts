@@ -8,15 +8,6 @@ export interface RepositoryId {
   readonly path: string;
 }
 
-/** The artifacts of a repository: the ends of request paths. */
-export const ARTIFACTS = [
-  'snapshot.tar.zst',
-  'snapshot.bundle',
-  'ensure-refs',
-  'info/refs',
-] as const;
-export type Artifact = (typeof ARTIFACTS)[number];
-
 const MAX_SEGMENT_BYTES = 255;
 const MAX_PATH_BYTES = 1_024;
 
@@ -30,21 +21,6 @@ export const HOST = new RegExp(
 const NEVER_RAW = /[^\x21-\x7e]|[\\#?]/;
 /** `/` and `\` would split the segment later; lone surrogates (Cs) have no UTF-8 form. */
 const NEVER_IN_SEGMENT = /[/\\\p{Cc}\p{Cs}]/u;
-
-/**
- * Splits a raw request path (from below the mount, starting with `/`, without the query). Ignores
- * one empty segment before the artifact: clients join it to a URL that ends in a slash. `undefined`
- * if the path is not `/{host}/{path…}/{artifact}`, and so not for this router.
- *
- * @returns `repository` as sent, for `decodeRepository`.
- */
-export function splitAddress(rawPath: string) {
-  const artifact = ARTIFACTS.find((name) => rawPath.endsWith(`/${name}`));
-  if (artifact === undefined) return undefined;
-  const before = rawPath.slice(0, -artifact.length - 1);
-  const repository = before.slice(1, before.endsWith('/') ? -1 : undefined);
-  return before.startsWith('/') && repository.includes('/') ? { artifact, repository } : undefined;
-}
 
 /**
  * Decodes and checks `{host}/{path…}` as it stands in a request path: each segment is

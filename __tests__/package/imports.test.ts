@@ -39,7 +39,7 @@ const FLOORS = [
   'check-options.ts',
   'async',
   'repository.ts',
-  'http-answer.ts',
+  'read-http-answer.ts',
   'errors.ts',
 ];
 

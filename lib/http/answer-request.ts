@@ -19,7 +19,7 @@ export interface Exchange {
 }
 
 /** Serves one artifact. If it rejects, the client gets a problem, or its answer breaks off. */
-export interface ArtifactHandler {
+export interface EndpointHandler {
   readonly methods: readonly string[];
   /** The status of `UPSTREAM_*` failures. Default: the status of their code. */
   readonly upstreamFailureStatus?: number;
@@ -38,7 +38,7 @@ export function createAnswer(config: SnapshotConfig) {
     req: Request,
     res: Response,
     rawRepository: string,
-    { methods, upstreamFailureStatus, serve }: ArtifactHandler,
+    { methods, upstreamFailureStatus, serve }: EndpointHandler,
   ): Promise<void> {
     let turn: Turn | undefined;
     let repository: RepositoryId | undefined;

@@ -4,7 +4,7 @@ import type { ArtifactSource, GeneratedArtifact, StoredArtifact } from '../artif
 import type { ArtifactId } from '../artifact/id.js';
 import type { SnapshotConfig } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
-import type { ArtifactHandler, Exchange } from './answer-request.js';
+import type { EndpointHandler, Exchange } from './answer-request.js';
 import { sendBody } from './body.js';
 import {
   evaluatePreconditions,
@@ -39,8 +39,9 @@ const MAX_OPEN_ATTEMPTS = 3;
 /**
  * `GET` and `HEAD` of an artifact.
  *
- * - A plain GET calls `get` alone, and HEAD calls `stat` alone. A GET with preconditions or a range
- *   looks into the store first, selects from a version, and opens exactly this version.
+ * - HEAD calls `stat` alone. A plain GET of a snapshot calls `get` alone, unless the store has URLs. A
+ *   GET with preconditions or a range, or of a bundle, looks into the store first, selects from a
+ *   version, and opens exactly this version.
  * - A version that the client pins with an entity tag is served as long as the store has it, also
  *   after it was replaced, and without a check of the upstream.
  * - `Cache-Control: no-cache` lets caches keep an artifact but makes them revalidate it at each
@@ -50,7 +51,7 @@ export function createArtifactHandler<Id extends ArtifactId>(
   source: ArtifactSource,
   { authorize, limits }: SnapshotConfig,
   kind: ArtifactKind<Id>,
-): ArtifactHandler {
+): EndpointHandler {
   const { clientStallTimeout } = limits;
   const cacheControl = authorize === undefined ? 'no-cache' : 'private, no-cache';
 
@@ -65,9 +66,9 @@ export function createArtifactHandler<Id extends ArtifactId>(
   async function get(id: Id, exchange: Exchange): Promise<void> {
     const { req, res, signal } = exchange;
     const sending = { clientStallTimeout, signal };
-    const looks =
+    const looksIntoStore =
       kind.answersInstead !== undefined || source.urlOf !== undefined || needsSelection(req);
-    for (let attempt = 0; looks && attempt < MAX_OPEN_ATTEMPTS; attempt++) {
+    for (let attempt = 0; looksIntoStore && attempt < MAX_OPEN_ATTEMPTS; attempt++) {
       const stored = (await pinned(id, req, signal)) ?? (await source.current(id, { signal }));
       if (stored === undefined) {
         // Without a current representation not even `*` matches (RFC 9110, section 13.1.1).

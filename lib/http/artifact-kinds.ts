@@ -5,7 +5,7 @@ import type { SnapshotConfig } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
 import { OID_PATTERN } from '../git/object.js';
 import { type RepositoryId, repositoryName } from '../repository.js';
-import type { ArtifactHandler, Exchange } from './answer-request.js';
+import type { EndpointHandler, Exchange } from './answer-request.js';
 import { createArtifactHandler } from './artifact-handler.js';
 import { queryParameter } from './target.js';
 
@@ -13,7 +13,7 @@ import { queryParameter } from './target.js';
 export function createSnapshotHandler(
   source: ArtifactSource,
   config: SnapshotConfig,
-): ArtifactHandler {
+): EndpointHandler {
   return createArtifactHandler<SnapshotId>(source, config, {
     contentType: 'application/zstd',
     identify: identifySnapshot,
@@ -39,7 +39,7 @@ export function createSnapshotHandler(
 export function createBundleHandler(
   source: ArtifactSource,
   config: SnapshotConfig,
-): ArtifactHandler {
+): EndpointHandler {
   return createArtifactHandler<BundleId>(source, config, {
     contentType: 'application/x-git-bundle',
     identify: identifyBundle,

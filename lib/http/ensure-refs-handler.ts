@@ -2,13 +2,13 @@ import type { Request } from 'express';
 import { z } from 'zod';
 import type { ArtifactSource, EnsuredRefs, WantedRefs } from '../artifact/artifact.js';
 import { SnapshotError } from '../errors.js';
-import type { ArtifactHandler, Exchange } from './answer-request.js';
+import type { EndpointHandler, Exchange } from './answer-request.js';
 import { bodyWasRead, readBody } from './request-body.js';
 
 const MAX_BODY_BYTES = 256 * 1024;
 
 /** `POST ensure-refs`: makes the mirror hold refs and commits that the client is about to fetch. */
-export function createEnsureRefsHandler(source: ArtifactSource): ArtifactHandler {
+export function createEnsureRefsHandler(source: ArtifactSource): EndpointHandler {
   async function serve({ req, res, repository, signal }: Exchange): Promise<void> {
     const wanted = parseWantedRefs(await readJson(req));
     const ensured = await source.ensureRefs(repository, wanted, { signal });

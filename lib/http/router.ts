@@ -2,18 +2,17 @@ import { type Request, Router } from 'express';
 import type { ArtifactSource } from '../artifact/artifact.js';
 import { originUrl } from '../config/hosts.js';
 import type { SnapshotConfig } from '../config/options.js';
-import { type Artifact, splitAddress } from '../repository.js';
-import { type ArtifactHandler, createAnswer } from './answer-request.js';
+import { createAnswer, type EndpointHandler } from './answer-request.js';
 import { createBundleHandler, createSnapshotHandler } from './artifact-kinds.js';
 import { createEnsureRefsHandler } from './ensure-refs-handler.js';
-import { rawPath, rawQuery } from './target.js';
+import { type Endpoint, rawPath, rawQuery, splitTarget } from './target.js';
 
 /**
  * An Express router that answers requests for artifacts and passes all other requests to `next()`.
  * `OPTIONS` is a method like any other: CORS middleware of the host app goes before this router.
  */
 export function createRouter(source: ArtifactSource, config: SnapshotConfig): Router {
-  const handlers: Record<Artifact, ArtifactHandler> = {
+  const handlers: Record<Endpoint, EndpointHandler> = {
     'snapshot.tar.zst': createSnapshotHandler(source, config),
     'snapshot.bundle': createBundleHandler(source, config),
     'ensure-refs': createEnsureRefsHandler(source),
@@ -22,10 +21,10 @@ export function createRouter(source: ArtifactSource, config: SnapshotConfig): Ro
   const answer = createAnswer(config);
   const router = Router();
   router.use((req, res, next) => {
-    const address = splitAddress(rawPath(req));
-    const isOurs = address?.artifact !== 'info/refs' || isRedirected(req);
-    if (address === undefined || !isOurs) next();
-    else void answer(req, res, address.repository, handlers[address.artifact]);
+    const target = splitTarget(rawPath(req));
+    const isOurs = target?.endpoint !== 'info/refs' || isRedirected(req);
+    if (target === undefined || !isOurs) next();
+    else void answer(req, res, target.repository, handlers[target.endpoint]);
   });
   return router;
 
@@ -39,7 +38,7 @@ export function createRouter(source: ArtifactSource, config: SnapshotConfig): Ro
  * upstream's public URL. git also sends its next requests there (`http.followRedirects` of
  * git-config(1)).
  */
-function createGitRedirectHandler(config: SnapshotConfig): ArtifactHandler {
+function createGitRedirectHandler(config: SnapshotConfig): EndpointHandler {
   return {
     methods: ['GET', 'HEAD'],
     async serve({ res, repository }) {

@@ -1,6 +1,25 @@
 import type { Request } from 'express';
 import { SnapshotError } from '../errors.js';
 
+/** The ends of the request paths that the router answers. */
+const ENDPOINTS = ['snapshot.tar.zst', 'snapshot.bundle', 'ensure-refs', 'info/refs'] as const;
+export type Endpoint = (typeof ENDPOINTS)[number];
+
+/**
+ * Splits a raw request path (from below the mount, starting with `/`, without the query). Ignores
+ * one empty segment before the endpoint: clients join it to a URL that ends in a slash. `undefined`
+ * if the path is not `/{host}/{path…}/{endpoint}`, and so not for this router.
+ *
+ * @returns `repository` as sent, for `decodeRepository`.
+ */
+export function splitTarget(rawPath: string) {
+  const endpoint = ENDPOINTS.find((name) => rawPath.endsWith(`/${name}`));
+  if (endpoint === undefined) return undefined;
+  const before = rawPath.slice(0, -endpoint.length - 1);
+  const repository = before.slice(1, before.endsWith('/') ? -1 : undefined);
+  return before.startsWith('/') && repository.includes('/') ? { endpoint, repository } : undefined;
+}
+
 /** The query as the client sent it. The host app may have changed or removed `req.query`. */
 export function rawQuery({ url }: Request): URLSearchParams {
   const start = url.indexOf('?');

@@ -1,6 +1,9 @@
 /** A lock that is held. */
 export interface Lock {
-  /** Aborts if the lease ends while the lock is held: others may do the guarded work by now. */
+  /**
+   * Aborts if the lease ends while the lock is held: others may do the guarded work by now. This
+   * library does not listen: a lost lock ends none of its work.
+   */
   readonly signal: AbortSignal;
   /** Gives the lock back. Idempotent; never releases a lock that another holder has by now. */
   release(): Promise<void>;

@@ -20,10 +20,10 @@ import { adoptMethod, withConditionCheck } from '../stores/abilities.js';
 import type { Metadata, SnapshotStore } from '../stores/store.js';
 import { isPreconditionFailure } from '../stores/write-condition.js';
 import { WorkerPool } from '../workers/pool.js';
-import { Spool } from './spool.js';
 import type { WriteTask } from '../writer/worker.js';
 import type { WriteEvent, WriteResult } from '../writer/write-context.js';
 import { BuildQueue } from './build-queue.js';
+import { Spool } from './spool.js';
 
 /** Bytes of packs below which writing them takes less time than starting a second thread. */
 const SECOND_THREAD_PACK_BYTES = 64 * 1024 * 1024;
@@ -224,7 +224,7 @@ export class ArtifactWriter {
       const created = await this.#store.create(key, metadata, options);
       const writer = withConditionCheck(this.#store, key, options, created);
       try {
-        // The spool may be removed by now.
+        // After the deadline, `write` has gone on and removed the spool.
         ends.throwIfAborted();
         for await (const chunk of createReadStream(spool.path, { signal: ends })) {
           await writer.write(chunk);

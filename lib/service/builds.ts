@@ -32,7 +32,7 @@ export class Builds {
   /**
    * Joins the build of an artifact that runs, or begins one.
    *
-   * @param requestedAt a check of the upstream since then will do.
+   * @param requestedAt when it was requested: the build must not show older refs.
    * @param isBackground whether no client waits for it.
    * @param isForced whether to build also if the stored artifact is current.
    * @throws SnapshotError `OVERLOADED`, `TOO_MANY_VARIANTS`.

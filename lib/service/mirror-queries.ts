@@ -20,7 +20,7 @@ export interface MirrorQueryParts {
   readonly mirrors: MirrorManager;
   readonly known: KnownUpstreams;
   readonly checks: UpstreamChecks;
-  readonly search: RefFinder;
+  readonly refFinder: RefFinder;
   readonly refresher: Refresher;
   readonly pending: PendingLimits;
   readonly started: () => Promise<void>;
@@ -93,7 +93,7 @@ export class MirrorQueries {
   }
 
   async #ensureRefs(repository: RepositoryId, { refs, commits }: WantedRefs): Promise<EnsuredRefs> {
-    const { known, checks, search } = this.#parts;
+    const { known, checks, refFinder } = this.#parts;
     const names = [...refs.keys()];
     const query = (objects: readonly string[]) =>
       this.#query(repository, { refs: names, commits: [], objects });
@@ -118,7 +118,7 @@ export class MirrorQueries {
     const searched = answer.missing
       .map((oid) => oid.toLowerCase())
       .filter((oid) => OID_PATTERN.test(oid));
-    for (const oid of searched.slice(0, MAX_SEARCHED)) await search.hasCommit(repository, oid);
+    for (const oid of searched.slice(0, MAX_SEARCHED)) await refFinder.hasCommit(repository, oid);
     if (searched.length > 0) answer = await query(objects);
     const missing = new Set(answer.missing);
     const found = answer.refs;

@@ -12,10 +12,10 @@ import { FileSystemStore } from '../stores/filesystem/filesystem-store.js';
 import type { SnapshotStore } from '../stores/store.js';
 import { ArtifactWriter } from './artifact-writer.js';
 import { Builds } from './builds.js';
-import { MirrorQueries } from './mirror-queries.js';
 import { RefFinder } from './find-ref.js';
 import { FleetChecks } from './fleet-checks.js';
 import { KnownUpstreams } from './known-upstreams.js';
+import { MirrorQueries } from './mirror-queries.js';
 import { PendingLimits } from './pending-limits.js';
 import { Refresher } from './refresher.js';
 import { Refusals } from './refusals.js';
@@ -65,7 +65,7 @@ export function createParts(context: ServiceContext): ServiceParts {
   const stored = new StoredArtifacts(config, store, onEvict);
   const base = { ...context, policy, limits, store, locks, stored };
 
-  // The lower parts report to the upper ones, which exist by the time of any report.
+  // These callbacks use parts that are created below. None is called before they exist.
   const snapshots: StoredSnapshots = {
     open: async (repository, signal) => {
       const id = defaultSnapshot(repository);
@@ -98,9 +98,9 @@ export function createParts(context: ServiceContext): ServiceParts {
   const upstreams = { ...base, mirrors, refusals, known };
   const checks = new UpstreamChecks({ ...upstreams, fleet });
   const pending = new PendingLimits(limits);
-  const search = new RefFinder(config, known, checks);
+  const refFinder = new RefFinder(config, known, checks);
   const writer = new ArtifactWriter(config, store, events);
-  const work = { ...upstreams, checks, pending, search, writer };
+  const work = { ...upstreams, checks, pending, refFinder, writer };
   const builds = new Builds(work);
   const refresher = new Refresher({ ...work, builds });
   const requests = new Requests({ ...work, builds, refresher });

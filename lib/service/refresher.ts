@@ -59,7 +59,7 @@ export class Refresher {
     this.#failures = new FailureCache(limits.failureMemory);
     this.#intervals = new Schedule((repository) => this.#refreshAtInterval(repository));
     this.#checksAt = new Schedule((repository) => {
-      if (known.isThrottled(repository)) this.pushed(repository);
+      if (known.isThrottled(repository)) this.checkWhenAllowed(repository);
       else this.checkSoon(defaultSnapshot(repository), Date.now());
     });
     this.#delayed = new Schedule((rebuild) => rebuild());
@@ -97,10 +97,12 @@ export class Refresher {
     if (stopping.aborted) return;
     const { repository } = id;
     const then = async (isAnswered: boolean) => {
-      if (!isAnswered && since !== undefined) return this.pushed(repository);
+      if (!isAnswered && since !== undefined) return this.checkWhenAllowed(repository);
       this.rebuildSoon(defaultSnapshot(repository));
       this.rebuildSoon(id);
     };
+    // Apart, as a push must not be lost while another replica checks. A due check comes again with
+    // the next request.
     const key = `${since === undefined ? 'due' : 'since'} ${artifactKey(id)}`;
     const check = checks.checkInBackground(repository, key, then, since);
     // Only a listener of the host app can fail here.
@@ -108,11 +110,11 @@ export class Refresher {
   }
 
   /** As `checkSoon`, as soon as the upstream allows another check. */
-  pushed(repository: RepositoryId): void {
+  checkWhenAllowed(repository: RepositoryId): void {
     this.checkAt(repository, this.#parts.known.nextCheckAt(repository));
   }
 
-  /** As `pushed`, but not before a time. */
+  /** As `checkWhenAllowed`, but not before a time. */
   checkAt(repository: RepositoryId, time: Time): void {
     this.#checksAt.add(repositoryKey(repository), repository, time);
   }

@@ -25,7 +25,7 @@ import type { UpstreamChecks } from './upstream-checks.js';
 /** What to build. */
 export interface BuildOrder {
   readonly id: ArtifactId;
-  /** A check of the upstream since then will do. */
+  /** When it was requested: the build must not show older refs. */
   readonly requestedAt: Time;
   /** Whether no client waits for it. */
   readonly isBackground: boolean;
@@ -65,7 +65,7 @@ export interface BuildParts {
   readonly stored: StoredArtifacts;
   readonly pending: PendingLimits;
   readonly locks: LockRegistry;
-  readonly search: RefFinder;
+  readonly refFinder: RefFinder;
   /** Resolves when the directories exist. */
   readonly started: () => Promise<void>;
   readonly closing: AbortSignal;
@@ -126,7 +126,14 @@ export class BuildRuns {
       return 'stored';
     }
     writer.prepare();
-    const run: Run = { ...order, ...look, signal, progress, begunAt: undefined, isMirrorFresh: false };
+    const run: Run = {
+      ...order,
+      ...look,
+      signal,
+      progress,
+      begunAt: undefined,
+      isMirrorFresh: false,
+    };
     try {
       for (let attempt = 1; ; attempt++) {
         if (attempt > 1) Object.assign(run, await stored.look(id, { signal }));
@@ -286,7 +293,7 @@ export class BuildRuns {
   /** Looks for the ref upstream. @returns whether the mirror may have it now. */
   async #lookFor(id: ArtifactId, digest: string): Promise<boolean> {
     if (id.kind === 'bundle' || id.ref === undefined) return false;
-    return await this.#parts.search.find(id.repository, id.ref, digest);
+    return await this.#parts.refFinder.find(id.repository, id.ref, digest);
   }
 }
 

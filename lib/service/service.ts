@@ -151,7 +151,7 @@ export class SnapshotService implements ArtifactSource {
     const repository = repositoryAt(this.#config, url);
     if (repository === undefined || this.#stopping.signal.aborted) return false;
     const isKnown = await this.#knows(repository);
-    if (isKnown) this.#parts.refresher.pushed(repository);
+    if (isKnown) this.#parts.refresher.checkWhenAllowed(repository);
     return isKnown;
   }
 

@@ -3,7 +3,7 @@ import { unlessAborted } from '../../async/abort.js';
 import { after, LONG_AGO, now, type Time } from '../../async/clock.js';
 import { SingleFlight } from '../../async/single-flight.js';
 import { SnapshotError } from '../../errors.js';
-import { withConditionCheck, replacedVersions } from '../abilities.js';
+import { replacedVersions, withConditionCheck } from '../abilities.js';
 import type {
   CreateOptions,
   ListOptions,
