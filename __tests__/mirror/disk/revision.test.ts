@@ -39,7 +39,7 @@ test('A published revision is read as it was written', async () => {
   expect(await readdir(revisionDirectory(mirror))).toEqual(['1.json', '2.json']);
 });
 
-test('If many writers publish a revision at once, each number goes to one of them', async () => {
+test('If many writers publish revisions at once, none of them gets the number of another one', async () => {
   const PUBLISHERS = 20;
   const EACH = 5;
   const published: MirrorRevision[] = [];
@@ -54,11 +54,11 @@ test('If many writers publish a revision at once, each number goes to one of the
       }
     }),
   );
-  const numbers = published.map(({ number }) => number).sort((a, b) => a - b);
-  expect(numbers).toEqual(Array.from({ length: PUBLISHERS * EACH }, (_, i) => i + 1));
+  const numbers = published.map(({ number }) => number);
+  expect(new Set(numbers).size).toBe(PUBLISHERS * EACH);
   expect(new Set(published.map(({ garbageSince }) => garbageSince)).size).toBe(PUBLISHERS * EACH);
-  const last = published.find(({ number }) => number === PUBLISHERS * EACH);
-  expect(await readRevision(mirror)).toEqual(last);
+  const last = Math.max(...numbers);
+  expect(await readRevision(mirror)).toEqual(published.find(({ number }) => number === last));
 });
 
 test('A number below the current one is not published again', async () => {

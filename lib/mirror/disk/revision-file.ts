@@ -93,7 +93,8 @@ export async function failedAsSuperseded(read: RevisionOnDisk, error: unknown): 
  * Publishes a revision as the successor of another one.
  *
  * @param after number of its predecessor; 0 for the first revision of a mirror.
- * @returns `undefined` when another process has published a successor.
+ * @returns `undefined` when another process has published a successor, of the predecessor or of this
+ * revision itself. The caller must look at the current revision again: it may have this content.
  */
 export async function publishRevision(
   mirror: string,
@@ -113,7 +114,8 @@ export async function publishRevision(
   } finally {
     await unlink(temporary);
   }
-  // The number was free only because its revision was superseded and removed.
+  // Either a later revision followed this one at once, or the number was free only because its
+  // revision was superseded and removed.
   if ((await revisionNumbers(mirror)).at(-1) !== number) {
     await rm(revisionPath(mirror, number), { force: true });
     return undefined;
