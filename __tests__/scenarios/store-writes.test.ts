@@ -1,6 +1,8 @@
 /**
  * @one-node-version
  */
+import { readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { FileSystemStore, MemoryStore, type SnapshotStore, TieredStore } from '../../lib/index.js';
 import { holdDeadlines } from '../support/deadlines.js';
@@ -110,4 +112,18 @@ test('A snapshot that the store failed to give, and then lost, is built and stor
   for await (const { key } of far.list()) await far.delete(key);
   expect((await read(service, repository.snapshot)).source).toBe('generation');
   expect((await read(service, repository.snapshot)).source).toBe('store');
+});
+
+test('A build whose artifact was deleted meanwhile does not bring it back: only a later one does', async () => {
+  const path = await directory();
+  const service = repository.start({ store: new FileSystemStore({ directory: path }) });
+  await read(service, repository.snapshot);
+  const commit = await push(repository.bare);
+  const builds = counter(service, 'generationFinished');
+  // Right before the first build is stored.
+  service.events.once('generationFinished', () => {
+    for (const name of readdirSync(path)) if (name.endsWith('.object')) rmSync(join(path, name));
+  });
+  expect(await service.refresh(repository.id)).toMatchObject({ commit });
+  expect(builds()).toBe(2);
 });

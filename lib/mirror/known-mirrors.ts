@@ -28,6 +28,7 @@ export class KnownMirrors {
   readonly #parts: KnownMirrorsParts;
   readonly #mirrors = new Map<string, Mirror>();
   readonly #evictions = new SingleFlight<void>();
+  readonly #budget = new SingleFlight<void>();
 
   constructor(parts: KnownMirrorsParts) {
     this.#parts = parts;
@@ -107,15 +108,18 @@ export class KnownMirrors {
   }
 
   /** Evicts the least recently used mirrors that are not in use, until the rest fits the budget. */
-  async keepBudget(): Promise<void> {
-    const mirrors = this.list().sort((a, b) => a.usedAt - b.usedAt);
-    let total = mirrors.reduce((sum, { bytes }) => sum + bytes, 0);
-    for (const mirror of mirrors) {
-      if (total <= this.#parts.maxBytes) return;
-      if (mirror.isInUse) continue;
-      total -= mirror.bytes;
-      await this.#evict(mirror);
-    }
+  keepBudget(): Promise<void> {
+    // One run at a time: each would evict mirrors for the bytes that another one is freeing.
+    return this.#budget.joinNext('budget', async () => {
+      const mirrors = this.list().sort((a, b) => a.usedAt - b.usedAt);
+      let total = mirrors.reduce((sum, { bytes }) => sum + bytes, 0);
+      for (const mirror of mirrors) {
+        if (total <= this.#parts.maxBytes) return;
+        if (mirror.isInUse) continue;
+        total -= mirror.bytes;
+        await this.#evict(mirror);
+      }
+    });
   }
 
   /** Removes a mirror that is damaged or incomplete. The next request clones it again. */
@@ -126,7 +130,7 @@ export class KnownMirrors {
   }
 
   /**
-   * Sets a mirror aside if reading it failed because it is damaged, unless it has changed since.
+   * Discards a mirror if reading it failed because it is damaged, unless it has changed since.
    *
    * @returns whether the read can be tried again with another lease. That is also so when another
    * process removed files during the read.

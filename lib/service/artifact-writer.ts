@@ -16,7 +16,7 @@ import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events/events.js';
 import { prepareDirectory, temporaryName } from '../fs/temporary.js';
 import type { MirrorLease } from '../mirror/mirror.js';
-import { adoptMethod, withConditionCheck } from '../stores/abilities.js';
+import { adoptMethod, checkCondition, withConditionCheck } from '../stores/abilities.js';
 import type { Metadata, SnapshotStore } from '../stores/store.js';
 import { isPreconditionFailure } from '../stores/write-condition.js';
 import { WorkerPool } from '../workers/pool.js';
@@ -144,8 +144,7 @@ export class ArtifactWriter {
         spool.fail(error);
         throw error;
       } finally {
-        await spool.remove();
-        await spool.release();
+        await spool.remove().finally(() => spool.release());
         await rm(scratch, { recursive: true, force: true });
       }
     };
@@ -211,11 +210,8 @@ export class ArtifactWriter {
     const { generationTimeout } = this.#config.limits;
     const put = async (ends: AbortSignal): Promise<WriteOutcome> => {
       const options = { expendable, replaces, signal: ends };
-      if (!this.#store.abilities.writesConditionally) {
-        // A process that lost its lease must not replace a newer artifact by an older one.
-        const stored = await this.#store.stat(key, { signal: ends });
-        if (stored !== undefined && stored.revision !== replaces) return 'superseded';
-      }
+      // Before the bytes are sent: what was to be replaced may have been replaced or deleted.
+      await checkCondition(this.#store, key, options);
       const adopt = adoptMethod(this.#store);
       if (adopt !== undefined) {
         await adopt(key, spool.path, metadata, options);

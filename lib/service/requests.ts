@@ -22,7 +22,7 @@ import type { Refusals } from './refusals.js';
 import type { Found, StoredArtifacts } from './stored-artifacts.js';
 import type { UpstreamChecks } from './upstream-checks.js';
 
-/** An artifact that another process stored may be evicted at once. Then this process builds it. */
+/** Attempts of one request: what a build has stored may be gone again before it is opened. */
 const MAX_ATTEMPTS = 5;
 /** Milliseconds that a client waits for the store while it could read the bytes of the build. */
 const MAX_STORING = 1000;
@@ -99,6 +99,7 @@ export class Requests {
     { signal }: GetOptions = {},
   ): Promise<OpenedArtifact | GeneratedArtifact> {
     const { policy, known, refusals, stored, builds, refresher } = this.#parts;
+    const isStrict = policy.mode === 'strict' && !isFixed(id);
     const requestedAt = now();
     await this.#checkFirst(id, signal);
     const checkedAt = now();
@@ -114,7 +115,7 @@ export class Requests {
       if (action === 'refuse') refusals.throwIfForgotten(id.repository);
       if (attempt === 0) this.#emitMiss(id);
       const build = this.#build(id, requestedAt);
-      if (policy.mode === 'strict' && !build.isSince(checkedAt, known.digestOf(id.repository))) {
+      if (isStrict && !build.isSince(checkedAt, known.digestOf(id.repository))) {
         await unlessAborted(build.done, signal);
         continue;
       }

@@ -22,22 +22,32 @@ export async function replacedVersions(
 }
 
 /**
- * For a store that does not write conditionally: makes `commit` check the condition first. Another
- * write may still commit between the check and the commit, but not unseen during the whole write.
+ * Checks the condition of a write for a store that does not write conditionally. Another write may
+ * still come between this check and the write.
+ *
+ * @throws SnapshotError `PRECONDITION_FAILED`
  */
+export async function checkCondition(
+  store: SnapshotStore,
+  key: string,
+  { replaces, signal }: Pick<CreateOptions, 'replaces' | 'signal'>,
+): Promise<void> {
+  if (store.abilities.writesConditionally || replaces === undefined) return;
+  if (!isConditionMet(await store.stat(key, { signal }), replaces)) throw preconditionFailure(key);
+}
+
+/** Makes `commit` check the condition first, as `checkCondition`. */
 export function withConditionCheck(
   store: SnapshotStore,
   key: string,
-  { replaces, signal }: CreateOptions,
+  options: CreateOptions,
   writer: ObjectWriter,
 ): ObjectWriter {
-  if (store.abilities.writesConditionally || replaces === undefined) return writer;
   return {
     write: (chunk) => writer.write(chunk),
     abort: () => writer.abort(),
     commit: async () => {
-      const stored = await store.stat(key, { signal });
-      if (!isConditionMet(stored, replaces)) throw preconditionFailure(key);
+      await checkCondition(store, key, options);
       return await writer.commit();
     },
   };
