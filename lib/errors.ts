@@ -89,7 +89,7 @@ export class SnapshotError extends Error {
   }
 }
 
-/** Whether the upstream failed, or could not be asked. */
+/** Whether the upstream failed, refused, or could not be asked. */
 export function isUpstreamFailure(error: unknown): error is SnapshotError {
   return SnapshotError.is(error) && error.code.startsWith('UPSTREAM_');
 }

@@ -253,7 +253,8 @@ export type SnapshotFormat = z.output<typeof snapshot>;
 export function parseOptions(options: SnapshotOptions): SnapshotConfig {
   const config = checkOptions(schema, options);
   const { hosts, limits, freshness, snapshot } = config;
-  const parts = [...Object.values(hosts), hosts, limits, freshness, snapshot];
+  const lists = Object.values(hosts).map(({ redirectTo }) => redirectTo);
+  const parts = [...lists, ...Object.values(hosts), hosts, limits, freshness, snapshot];
   for (const part of parts) Object.freeze(part);
   return Object.freeze(config);
 }

@@ -31,7 +31,10 @@ export interface SnapshotEvents {
   /** The stored snapshot could not be read, or was incomplete: the clone fetches everything. */
   restoreFailed: [About & { readonly error: SnapshotError }];
   cloneFailed: [About & { readonly milliseconds: number; readonly error: SnapshotError }];
-  /** The upstream was checked. `changed`: refs moved, and `packBytes` were fetched. */
+  /**
+   * The upstream was checked. `changed`: refs differ from what this process knew. `packBytes`: what
+   * was fetched; 0 if nothing was missing.
+   */
   refreshed: [
     About & {
       readonly milliseconds: number;

@@ -17,7 +17,7 @@ export interface Lock {
  * - When `signal` aborts before the lock is held, `acquire` rejects with the signal's reason and
  *   leaves the queue.
  * - A registry that cannot reach its server rejects with a `SnapshotError` coded `LOCK_FAILED`,
- *   within 10 seconds: a caller that waits longer takes the key for held.
+ *   in less than 10 seconds: after that, callers assume that the key is held.
  */
 export interface LockRegistry {
   acquire(key: string, options?: { signal?: AbortSignal | undefined }): Promise<Lock>;

@@ -19,7 +19,10 @@ export type MirrorState = 'empty' | 'cloning' | 'ready';
 
 const CLONE = 'clone';
 
-/** A repository's mirror, as this process knows it. Superseded revisions with readers stay. */
+/**
+ * A repository's mirror, as this process knows it. The files of a superseded revision stay while it
+ * has readers.
+ */
 export class Mirror {
   readonly repository: RepositoryId;
   readonly directory: string;

@@ -29,8 +29,9 @@ import { Spool } from './spool.js';
 const SECOND_THREAD_PACK_BYTES = 64 * 1024 * 1024;
 
 /**
- * `unchanged`: the stored artifact has the same basis, and nothing was written. `superseded`: another process stored
- * an artifact meanwhile, which stays. `not-stored`: the store did not take the artifact.
+ * `unchanged`: the stored artifact has the same basis, and nothing was written. `superseded`: what is
+ * stored is no longer what the build was to replace, and stays. `not-stored`: the store did not take
+ * the artifact.
  */
 export type WriteOutcome = 'unchanged' | 'stored' | 'superseded' | 'not-stored';
 

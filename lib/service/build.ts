@@ -12,12 +12,13 @@ export type BuildOutcome =
   | { readonly kind: 'building'; readonly info: ArtifactInfo; readonly spool: Spool };
 
 /**
- * How a build ended. `stored`: the artifact is in the store. `superseded`: another process stored an artifact meanwhile,
- * which may be newer or older. `not-stored`: the build failed, or the store did not take the artifact.
+ * How a build ended. `stored`: the artifact is in the store. `superseded`: what is stored is no longer
+ * what the build was to replace; it may be newer or older. `not-stored`: the build failed, or the store
+ * did not take the artifact.
  */
 export type BuildEnd = 'stored' | 'superseded' | 'not-stored';
 
-/** What the work of a build tells, and gets told. */
+/** How a build and its work talk to each other. */
 export interface Progress {
   /** Resolves when a client begins to wait for a background build. */
   readonly awaited: Promise<void>;
@@ -112,8 +113,8 @@ export class Build {
   }
 
   /**
-   * Whether it builds from the state of the upstream at a time, or a later one: it has not begun to read the
-   * mirror, began after that time, or reads the refs of this digest.
+   * Whether the build sees every push before a time: it has not begun to read the mirror, began after
+   * that time, or reads the refs of this digest.
    */
   isSince(time: Time, digest: string | undefined): boolean {
     return this.#readAt === undefined || this.#readAt >= time || this.isOf(digest);

@@ -15,7 +15,7 @@ export class Builds {
   readonly #pending: PendingLimits;
   readonly #runs: BuildRuns;
   readonly #running = new Map<string, Build>();
-  /** Also work of dropped builds that goes on. */
+  /** Builds that run, and work that outlives a dropped build. */
   readonly #unsettled = new Set<Promise<unknown>>();
 
   constructor(parts: BuildParts) {

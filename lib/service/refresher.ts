@@ -17,7 +17,7 @@ import type { KnownUpstreams } from './known-upstreams.js';
 import type { Found, StoredArtifacts } from './stored-artifacts.js';
 import type { UpstreamChecks } from './upstream-checks.js';
 
-/** The part of an interval by which it varies, so that those of many repositories don't end together. */
+/** Intervals vary by this fraction, so that those of many repositories don't end together. */
 const JITTER = 0.2;
 const MAX_ATTEMPTS = 5;
 /** Background builds of one host that run or wait for a lock: a huge repository does not delay all others. */
@@ -105,7 +105,7 @@ export class Refresher {
     // the next request.
     const key = `${since === undefined ? 'due' : 'since'} ${artifactKey(id)}`;
     const check = checks.checkInBackground(repository, key, then, since);
-    // Only a listener of the host app can fail here.
+    // Only a store or lock registry that throws no `SnapshotError` can fail here.
     check.catch(() => {});
   }
 
@@ -244,7 +244,7 @@ export class Refresher {
         isLast = end !== 'superseded' && build.isOf(known.digestOf(id.repository));
       }
     } catch (error) {
-      // A missing ref was deleted from the store by now, and may come back.
+      // If the ref is gone, the build has deleted its artifact. The ref may come back.
       if (!isNotFound(error)) this.#failures.remember(key, toSnapshotError(error));
     }
   }

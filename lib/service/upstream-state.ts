@@ -51,7 +51,7 @@ export function isFailing(
   return failedAt !== undefined && now.time - failedAt < Math.min(maxAge, checkInterval);
 }
 
-/** From when on a background check is allowed. */
+/** The earliest time for the next background check. */
 export function nextCheckAt(
   { triedAt = LONG_AGO, pausedUntil }: UpstreamState,
   { checkInterval }: Pick<FreshnessPolicy, 'checkInterval'>,

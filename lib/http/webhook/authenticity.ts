@@ -55,8 +55,8 @@ function signedBody(headers: IncomingHttpHeaders, secrets: readonly string[]): P
     `sha256=${createHmac('sha256', secret).update(body).digest('hex')}`;
   return {
     covers: (body) => anyEqual([signature], secrets.map(sign(body))),
-    // An attacker can replay a body under a new id. Two pushes never have the same body: it holds
-    // the time of the push.
+    // An attacker can replay a body under a new id. Two pushes never have the same body, as it
+    // holds the time of the push.
     marksWith: (body) => [...idMarks(headers, 'x-github-delivery'), digest(body)],
   };
 }
