@@ -15,6 +15,7 @@ import { expectProblem } from '../support/problem.js';
 import { openFiles, threadCount } from '../support/process-resources.js';
 import { seededBytes } from '../support/random.js';
 import { RepositoryBuilder } from '../support/repository-builder.js';
+import { execute } from '../support/run.js';
 
 const MIB = 1 << 20;
 
@@ -184,3 +185,20 @@ class SlowLocks implements LockRegistry {
     };
   };
 }
+
+test('The process lives until the service is closed, whatever the close waits for', async () => {
+  const library = new URL('../../lib/index.js', import.meta.url).href;
+  const script = `
+    import { createSnapshotService, MemoryStore } from ${JSON.stringify(library)};
+    const store = new MemoryStore({ maxBytes: 1e9 });
+    // As threads that have been told to end, it does not keep the process alive.
+    store.close = () => new Promise((resolve) => setTimeout(resolve, 10).unref());
+    const service = createSnapshotService({ dataDir: process.argv[1], hosts: ['git.test'], store });
+    await service.started;
+    await service.close();
+    process.stdout.write('closed');
+  `;
+  const args = ['--input-type=module', '--eval', script, await repository.directory()];
+  const { code, stdout } = await execute(process.execPath, args);
+  expect({ code, stdout }).toEqual({ code: 0, stdout: 'closed' });
+});

@@ -15,6 +15,7 @@ import { artifactKey } from '../artifact/key.js';
 import { allowedRepository, canonicalId } from '../artifact/validate-id.js';
 import { unlessAborted } from '../async/abort.js';
 import { momentOf } from '../async/clock.js';
+import { MAX_DELAY } from '../async/deadline.js';
 import { startup } from '../async/retry.js';
 import { repositoryAt } from '../config/hosts.js';
 import type { SnapshotConfig } from '../config/options.js';
@@ -184,12 +185,18 @@ export class SnapshotService implements ArtifactSource {
 
   /** Ends all running work, begins nothing new, and releases workers, store and locks. Idempotent. */
   async close({ running = 'abort' }: CloseOptions = {}): Promise<void> {
-    this.#stopping.abort();
-    if (running === 'wait') await this.#parts.builds.settled();
-    this.#closing.abort(new SnapshotError('CLOSED', 'the service was closed'));
-    await this.#parts.builds.settled();
-    this.#released ??= this.#release();
-    await this.#released;
+    // Threads and timers that this waits for don't keep the process alive.
+    const alive = setInterval(() => {}, MAX_DELAY);
+    try {
+      this.#stopping.abort();
+      if (running === 'wait') await this.#parts.builds.settled();
+      this.#closing.abort(new SnapshotError('CLOSED', 'the service was closed'));
+      await this.#parts.builds.settled();
+      this.#released ??= this.#release();
+      await this.#released;
+    } finally {
+      clearInterval(alive);
+    }
   }
 
   /** The id with the canonical name of its repository. @throws SnapshotError if it is invalid or not allowed. */
