@@ -192,9 +192,7 @@ export class Requests {
   /** Joins the build of this artifact that runs, or begins one. */
   #build(id: ArtifactId, requestedAt: Time): Build {
     const { builds, stopping } = this.#parts;
-    if (stopping.aborted && builds.find(id) === undefined) {
-      throw new SnapshotError('CLOSED', 'the service is closed or closing');
-    }
+    if (builds.find(id) === undefined) stopping.throwIfAborted();
     return builds.begin(id, requestedAt);
   }
 

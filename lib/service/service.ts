@@ -135,9 +135,7 @@ export class SnapshotService implements ArtifactSource {
    */
   async refresh(repository: RepositoryId, { signal }: GetOptions = {}): Promise<StoredArtifact> {
     const canonical = this.#allowed(repository);
-    if (this.#stopping.signal.aborted) {
-      throw new SnapshotError('CLOSED', 'the service is closed or closing');
-    }
+    this.#stopping.signal.throwIfAborted();
     return await unlessAborted(this.#parts.refresher.refresh(canonical), signal);
   }
 
@@ -188,7 +186,7 @@ export class SnapshotService implements ArtifactSource {
     // Threads and timers that this waits for don't keep the process alive.
     const alive = setInterval(() => {}, MAX_DELAY);
     try {
-      this.#stopping.abort();
+      this.#stopping.abort(new SnapshotError('CLOSED', 'the service is closed or closing'));
       if (running === 'wait') await this.#parts.builds.settled();
       this.#closing.abort(new SnapshotError('CLOSED', 'the service was closed'));
       await this.#parts.builds.settled();
