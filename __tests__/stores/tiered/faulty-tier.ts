@@ -25,6 +25,8 @@ export class FaultyTier implements SnapshotStore {
   onOpen: () => Promise<unknown> = async () => {};
   /** Called before the first object is listed. */
   onList: (options: ListOptions) => Promise<unknown> = async () => {};
+  /** Called after each object that is listed. */
+  onListed: () => Promise<unknown> = async () => {};
   /** Called with the offset in the object of each MiB before it is given. */
   onRead: (offset: number) => Promise<unknown> = async () => {};
 
@@ -86,6 +88,7 @@ export class FaultyTier implements SnapshotStore {
     await this.onList(options);
     for await (const object of this.inner.list()) {
       yield object;
+      await this.onListed();
       await this.#trouble();
     }
   }

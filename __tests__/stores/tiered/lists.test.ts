@@ -5,7 +5,7 @@ import { assertContent, contentOf, listedKeys, put } from '../../../lib/testing/
 import { door } from '../../support/door.js';
 import { stopClock } from '../../support/stopped-clock.js';
 import { cleanup } from '../../support/temporary-directory.js';
-import { tiers as allTiers, HOUR } from './tiers.js';
+import { tiers as allTiers, HOUR, listedBeforeFailure } from './tiers.js';
 
 const { defer } = cleanup(afterEach);
 const CONTENT = contentOf('a');
@@ -38,10 +38,8 @@ describe('A far tier that lists nothing', () => {
       list();
       return onList();
     };
-    const listed = listedKeys(store).catch(() => {});
-    await listing;
-    clock.tick(RESPONSE);
-    await listed;
+    const late = listing.then(() => clock.tick(RESPONSE));
+    await Promise.all([listedBeforeFailure(store), late]);
     expect(failures).toMatchObject([{ tier: 'far', key: undefined }]);
     expect(await store.stat('key')).toEqual(stored);
     await assertContent(store, 'key', CONTENT);
@@ -79,13 +77,14 @@ describe('A far tier that reads many keys before one matches', () => {
       stall();
       await never();
     };
-    const listed = listedKeys(store).catch(() => {});
-    await stalling;
-    while (failures.length === 0) {
-      clock.tick(RESPONSE);
-      await setImmediate();
-    }
-    await listed;
+    const wait = async () => {
+      await stalling;
+      while (failures.length === 0) {
+        clock.tick(RESPONSE);
+        await setImmediate();
+      }
+    };
+    await Promise.all([listedBeforeFailure(store), wait()]);
     expect(failures).toMatchObject([{ tier: 'far', key: undefined }]);
   });
 });
