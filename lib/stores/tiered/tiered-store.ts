@@ -1,9 +1,9 @@
 import { rm } from 'node:fs/promises';
 import { LRUCache } from 'lru-cache';
 import { elapsedSince, now, type Time } from '../../async/clock.js';
+import { callHost } from '../../call-host.js';
 import { checkOptions } from '../../check-options.js';
 import { SnapshotError } from '../../errors.js';
-import { callHost } from '../../events/call-host.js';
 import { withStoreFailure } from '../../fs/errors.js';
 import { adoptMethod } from '../abilities.js';
 import { TargetWriter } from '../object-writer.js';
