@@ -37,6 +37,7 @@ const FLOORS = [
   'workers',
   'fs',
   'check-options.ts',
+  'call-host.ts',
   'async',
   'repository.ts',
   'read-http-answer.ts',

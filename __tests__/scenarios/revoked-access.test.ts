@@ -11,8 +11,10 @@ import {
   MemoryStore,
   type SnapshotOptions,
   type SnapshotService,
+  TieredStore,
 } from '../../lib/index.js';
 import type { SnapshotStore } from '../../lib/stores/store.js';
+import { FaultyTier } from '../stores/tiered/faulty-tier.js';
 import { fakeDate, setDate } from '../support/fake-date.js';
 import type { Fault } from '../support/faults.js';
 import { counter, next, read } from '../support/fresh-repository.js';
@@ -379,6 +381,37 @@ describe('While the store does not delete', () => {
     refuseToDelete(store, 'snapshot/');
     expect((await refuseForAnHour(service)).error).toBeDefined();
     expect(await storedIn(store)).toEqual([artifactKey(repository.snapshot)]);
+  });
+
+  test.each<[string, (far: FaultyTier) => void]>([
+    [
+      'fails',
+      (far) => {
+        far.state = 'failing';
+      },
+    ],
+    [
+      'only fails to list',
+      (far) => {
+        far.onList = () => Promise.reject(new Error('lists are denied'));
+      },
+    ],
+  ])('because the far tier %s, what that has is deleted later', async (_, fail) => {
+    // There is no room for copies.
+    const near = new MemoryStore({ maxBytes: 0 });
+    const far = new FaultyTier(1e8);
+    const { service } = await start({}, { store: new TieredStore({ near, far }) });
+    for (const id of [repository.snapshot, { ...repository.snapshot, depth: 1 }])
+      await read(service, id);
+    fail(far);
+    expect((await refuseForAnHour(service)).error).toMatchObject({ code: 'STORE_FAILED' });
+    far.state = 'up';
+    far.onList = async () => {};
+    fakeDate(defer, MINUTE); // the far tier is asked again
+    const forgotten = next(service, 'forgotten', repository.id);
+    await expectFailure(service);
+    expect((await forgotten)[0].error).toBeUndefined();
+    expect(await storedIn(far.inner)).toEqual([]);
   });
 
   /** A repository that its upstream has refused for an hour, and that could not be deleted. */

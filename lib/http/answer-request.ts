@@ -1,9 +1,9 @@
 import type { Request, Response } from 'express';
 import { unlessAborted } from '../async/abort.js';
+import { callHost } from '../call-host.js';
 import { canonicalRepository, hostConfig } from '../config/hosts.js';
 import type { Logger, SnapshotConfig } from '../config/options.js';
 import { isUpstreamFailure, SnapshotError, toSnapshotError } from '../errors.js';
-import { callHost } from '../events/call-host.js';
 import { failureFields } from '../events/log-failures.js';
 import { decodeRepository, type RepositoryId } from '../repository.js';
 import { Connections, type Turn } from './connections.js';

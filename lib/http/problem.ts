@@ -1,7 +1,7 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 import { TLSSocket } from 'node:tls';
+import { callHost } from '../call-host.js';
 import { ERRORS, type SnapshotError, type SnapshotErrorCode } from '../errors.js';
-import { callHost } from '../events/call-host.js';
 
 /** Seconds for a 429 or 503 whose error names none: the default of `failureMemory`. */
 const DEFAULT_RETRY_AFTER = 30;

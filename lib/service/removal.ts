@@ -124,11 +124,14 @@ export class Removal {
     const id = defaultSnapshot(repository);
     await builds.untilStored(id);
     const failures: unknown[] = [];
-    const remove = async (key: string) => {
-      await stored.delete(key).catch((error: unknown) => failures.push(error));
+    const fail = (error: unknown) => failures.push(error);
+    await stored.delete(artifactKey(id)).catch(fail);
+    const variants: string[] = [];
+    const list = async () => {
+      for await (const { key } of stored.variantsOf(repository)) variants.push(key);
     };
-    await remove(artifactKey(id));
-    for (const { key } of await stored.variantsOf(repository)) await remove(key);
+    await list().catch(fail);
+    for (const key of variants) await stored.delete(key).catch(fail);
     if (failures.length > 0) throw failures[0];
   }
 }

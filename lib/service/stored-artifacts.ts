@@ -128,25 +128,30 @@ export class StoredArtifacts {
     return this.#distrusted.has(`${artifactKey(id)} ${revision}`);
   }
 
+  /** Deletes what the store has, also if it can't describe that at the moment. */
   async delete(key: string): Promise<void> {
-    if ((await this.#store.stat(key)) === undefined) return;
+    // Only for the event. A store that is down says so when it is to delete.
+    const known = await this.#store.stat(key).catch(() => undefined);
     await this.#store.delete(key);
-    this.#onEvict(key);
+    if (known !== undefined) this.#onEvict(key);
   }
 
-  /** All stored artifacts of a repository apart from its default snapshot. Cost: a list of the store. */
-  async variantsOf(repository: RepositoryId): Promise<StoredObject[]> {
-    const variants: StoredObject[] = [];
+  /**
+   * All stored artifacts of a repository but its default snapshot. Cost: a list of the store.
+   *
+   * @throws the store's error, after some artifacts: there may be more.
+   */
+  async *variantsOf(repository: RepositoryId): AsyncGenerator<StoredObject> {
     const matching = (key: string) => isVariantKey(key, repository);
     for await (const object of this.#store.list({ matching })) {
-      if (matching(object.key)) variants.push(object);
+      if (matching(object.key)) yield object;
     }
-    return variants;
   }
 
   /** Evicts the least recently used variants of a repository above `maxVariants`. */
   async boundVariants(repository: RepositoryId): Promise<void> {
-    const variants = await this.variantsOf(repository);
+    const variants: StoredObject[] = [];
+    for await (const variant of this.variantsOf(repository)) variants.push(variant);
     const { maxVariants } = this.#config.limits;
     if (variants.length <= maxVariants) return;
     const used = ({ key, storedAt }: StoredObject) =>

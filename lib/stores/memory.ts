@@ -1,5 +1,6 @@
 import { addAbortSignal, Readable } from 'node:stream';
 import { z } from 'zod';
+import { callHost } from '../call-host.js';
 import { bytes, callback, checkOptions } from '../check-options.js';
 import { evictable, type Occupant, totalBytes } from './eviction.js';
 import { excessive, keepReplaced, type Replaced, SweepTimer } from './keep-replaced.js';
@@ -27,7 +28,7 @@ const schema = z.strictObject({
    */
   maxBytes: bytes,
   ...keepReplaced,
-  /** Called with the key of each object that was evicted. */
+  /** Called with the key of each object that was evicted. Its errors become warnings. */
   onEvict: callback<(key: string) => void>().optional(),
 });
 
@@ -154,13 +155,12 @@ export class MemoryStore implements SnapshotStore {
       excess -= entry.bytes;
     }
     this.#keep(this.#replaced.filter((entry) => !gone.has(entry)));
-    for (const [other, entry] of this.#entries) {
-      if (!gone.has(entry)) continue;
-      this.#entries.delete(other);
-      this.#config.onEvict?.(other);
-    }
+    const evicted = [...this.#entries].filter(([, entry]) => gone.has(entry));
+    for (const [other] of evicted) this.#entries.delete(other);
     if (leaving !== undefined) this.#entries.set(key, { object, pages, bytes, expendable });
     else this.#forget(key);
+    // Last: the host may use the store meanwhile.
+    for (const [other] of evicted) callHost('onEvict', () => this.#config.onEvict?.(other));
   }
 
   #forget(key: string): void {

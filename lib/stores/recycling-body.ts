@@ -24,6 +24,8 @@ export interface ByteSource {
 export class RecyclingBody extends Readable implements ObjectBody {
   readonly #source: ByteSource;
   readonly #bufferBytes: number;
+  /** Chunks that have not come back. */
+  readonly #handedOut = new WeakSet<Uint8Array>();
   readonly #spare: Buffer[] = [];
   #reading: Promise<void> = Promise.resolve();
 
@@ -37,16 +39,18 @@ export class RecyclingBody extends Readable implements ObjectBody {
   }
 
   recycle(chunk: Uint8Array): void {
-    const { buffer } = chunk;
-    // Anything else was not handed out here: `read(n)` may have joined or split what was.
-    const isWhole = buffer instanceof ArrayBuffer && buffer.byteLength === this.#bufferBytes;
-    if (isWhole && this.#spare.length < MAX_SPARE) this.#spare.push(Buffer.from(buffer));
+    // `read(n)` joins chunks, perhaps in Node's pool, whose memory others use; or it splits one,
+    // and the rest is still to be read. Both make other objects than those that were handed out.
+    const isWhole = this.#handedOut.delete(chunk);
+    // A chunk that its reader has transferred is empty.
+    if (isWhole && chunk.length > 0 && this.#spare.length < MAX_SPARE)
+      this.#spare.push(Buffer.from(chunk.buffer));
   }
 
   override _read(): void {
     const buffer = this.#spare.pop() ?? Buffer.allocUnsafeSlow(this.#bufferBytes);
     this.#reading = this.#source.read(buffer).then(
-      (count) => void this.push(count === 0 ? null : buffer.subarray(0, count)),
+      (count) => void this.push(count === 0 ? null : this.#chunkOf(buffer, count)),
       (error) => void this.destroy(error),
     );
   }
@@ -59,5 +63,11 @@ export class RecyclingBody extends Readable implements ObjectBody {
         () => callback(error),
         (failure) => callback(error ?? failure),
       );
+  }
+
+  #chunkOf(buffer: Buffer, count: number): Buffer {
+    const chunk = buffer.subarray(0, count);
+    this.#handedOut.add(chunk);
+    return chunk;
   }
 }

@@ -186,7 +186,7 @@ export interface SnapshotStore {
    * still returns, the latest first. None when nothing is stored under the key.
    */
   replaced?(key: string, options?: SignalOptions): Promise<readonly StoredObject[]>;
-  /** All stored objects, in no particular order. */
+  /** All stored objects, in no particular order. It rejects if it can't give all of them. */
   list(options?: ListOptions): AsyncIterable<StoredObject>;
   /** The owner calls it once at its start, to learn of such failures. Default: there are none. */
   watch?(onFailure: (failure: StoreFailure) => void): void;

@@ -3,29 +3,49 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { addAbortSignal, type Readable } from 'node:stream';
 import { defaultSnapshot } from '../../../lib/artifact/id.js';
+import { artifactKey } from '../../../lib/artifact/key.js';
 import {
   createSnapshotService,
   FileSystemStore,
   parseRepository,
   type SnapshotEvents,
+  type SnapshotService,
   type StoreFailure,
+  type TieredStore,
   type TieredStoreOptions,
 } from '../../../lib/index.js';
 import {
   assertContent,
   assertMiss,
   contentOf,
-  listedKeys,
   mustOpen,
   put,
   rest,
 } from '../../../lib/testing/store-content.js';
 import { cleanup } from '../../support/temporary-directory.js';
-import { tiers as allTiers, HOUR, MIB } from './tiers.js';
+import { tiers as allTiers, HOUR, listedBeforeFailure, MIB } from './tiers.js';
 
 const CONTENT = contentOf('a', 2 * MIB);
 
 const { directory, defer } = cleanup(afterEach);
+
+const ID = defaultSnapshot(parseRepository('git.example/a/b'));
+
+async function startService(store: TieredStore): Promise<SnapshotService> {
+  const service = createSnapshotService({
+    dataDir: await directory(),
+    hosts: [ID.repository.host],
+    store,
+  });
+  defer(() => service.close());
+  await service.started;
+  return service;
+}
+
+/** Unlike `assertMiss` it does not list. */
+async function assertNotGiven(store: TieredStore, key: string): Promise<void> {
+  expect([await store.stat(key), await store.open(key)]).toEqual([undefined, undefined]);
+}
 
 /** The tiers are in memory, and answer before any timer: only a tier that hangs is late. */
 const SHORT = { checkInterval: 0, responseTimeout: 50, stallTimeout: 50 };
@@ -39,9 +59,8 @@ describe.each(['failing', 'hanging'] as const)('While the far tier is %s,', (sta
     far.state = state;
     expect(await store.stat('key')).toEqual(stored);
     await assertContent(store, 'key', CONTENT);
-    expect(await listedKeys(store)).toEqual(['key']);
-    await assertMiss(store, 'other');
-    expect(failures.length).toBeGreaterThan(4);
+    await assertNotGiven(store, 'other');
+    expect(failures.length).toBeGreaterThan(3);
     for (const failure of failures) {
       expect(failure).toMatchObject({ tier: 'far', error: { code: 'STORE_FAILED' } });
     }
@@ -93,10 +112,45 @@ describe.each(['failing', 'hanging'] as const)('While the far tier is %s,', (sta
     await put(store, 'key', CONTENT);
     far.state = state;
     await expect(store.delete('key')).rejects.toMatchObject({ code: 'STORE_FAILED' });
-    await assertMiss(store, 'key');
+    await assertNotGiven(store, 'key');
     far.state = 'up';
     await assertContent(store, 'key', CONTENT);
   });
+
+  test('a list gives the copies in the near tier, and fails, because there may be more', async () => {
+    const { far, store } = tiers();
+    await put(store, 'key', CONTENT);
+    await put(far.inner, 'other', CONTENT);
+    far.state = state;
+    expect(await listedBeforeFailure(store)).toEqual(['key']);
+  });
+
+  test('the service fails to delete an artifact, whatever the near tier has', async () => {
+    const { far, store } = tiers();
+    await put(far.inner, artifactKey(ID), CONTENT);
+    const service = await startService(store);
+    far.state = state;
+    await expect(service.delete(ID)).rejects.toMatchObject({ code: 'STORE_FAILED' });
+  });
+});
+
+test('The service deletes an artifact that the far tier can not describe', async () => {
+  const { far, store } = tiers();
+  await put(far.inner, artifactKey(ID), CONTENT);
+  const service = await startService(store);
+  jest.spyOn(far, 'stat').mockRejectedValue(new Error('it was archived'));
+  await service.delete(ID);
+  await assertMiss(far.inner, artifactKey(ID));
+});
+
+test('The service tells that an artifact was evicted only if there was one', async () => {
+  const { far, store } = tiers();
+  await put(far.inner, artifactKey(ID), CONTENT);
+  const service = await startService(store);
+  const evicted: string[] = [];
+  service.events.on('evicted', ({ key }) => evicted.push(key));
+  for (let round = 0; round < 2; round += 1) await service.delete(ID);
+  expect(evicted).toEqual([artifactKey(ID)]);
 });
 
 test('A far tier that failed is not used for the retryInterval', async () => {
@@ -105,9 +159,9 @@ test('A far tier that failed is not used for the retryInterval', async () => {
   far.state = 'failing';
   const before = { ...far.asked };
   for (let round = 0; round < 5; round += 1) await assertContent(store, 'key', CONTENT);
-  await assertMiss(store, 'other');
+  await assertNotGiven(store, 'other');
   await put(store, 'more', CONTENT);
-  expect(await listedKeys(store)).toEqual(['key', 'more']);
+  expect(await listedBeforeFailure(store)).toEqual(['key', 'more']);
   expect(failures).toHaveLength(1);
   // Once more, to see that it is not because of the key.
   expect(far.asked).toEqual({ ...before, stat: before.stat + 2 });
@@ -150,15 +204,13 @@ test('A write that the far tier begins too late is aborted', async () => {
   await aborted;
 });
 
-test('A list of the far tier that breaks off is completed from the near tier, without any key twice', async () => {
+test('A list of the far tier that breaks off gives what the near tier has, without any key twice', async () => {
   const { far, store } = tiers();
   for (const key of ['a', 'b', 'c']) await put(store, key, CONTENT);
-  const keys: string[] = [];
-  for await (const { key } of store.list()) {
-    keys.push(key);
+  far.onListed = async () => {
     far.state = 'failing';
-  }
-  expect(keys.sort()).toEqual(['a', 'b', 'c']);
+  };
+  expect(await listedBeforeFailure(store)).toEqual(['a', 'b', 'c']);
 });
 
 test('An aborted call does not count as a failure of the far tier', async () => {
@@ -179,15 +231,12 @@ test('An aborted call does not count as a failure of the far tier', async () => 
 
 test('The service that uses the store reports its failures', async () => {
   const { far, store, failures } = tiers();
-  const dataDir = await directory();
-  const service = createSnapshotService({ dataDir, hosts: ['git.example'], store });
-  defer(() => service.close());
-  await service.started;
+  const service = await startService(store);
   const told: SnapshotEvents['storeDegraded'][0][] = [];
   service.events.on('storeDegraded', (failure) => told.push(failure));
   far.state = 'failing';
-  await service.stat(defaultSnapshot(parseRepository('git.example/a/b')));
-  expect(told).toMatchObject([{ tier: 'far', key: 'snapshot/git.example/a/b' }]);
+  await service.stat(ID);
+  expect(told).toMatchObject([{ tier: 'far', key: artifactKey(ID) }]);
   expect(told).toEqual(failures);
 });
 

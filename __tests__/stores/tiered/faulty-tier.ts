@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import {
   type CreateOptions,
+  type ListOptions,
   MemoryStore,
   type Metadata,
   type ObjectWriter,
@@ -22,6 +23,10 @@ export class FaultyTier implements SnapshotStore {
   aborts = 0;
   /** Called before an object is opened. */
   onOpen: () => Promise<unknown> = async () => {};
+  /** Called before the first object is listed. */
+  onList: (options: ListOptions) => Promise<unknown> = async () => {};
+  /** Called after each object that is listed. */
+  onListed: () => Promise<unknown> = async () => {};
   /** Called with the offset in the object of each MiB before it is given. */
   onRead: (offset: number) => Promise<unknown> = async () => {};
 
@@ -78,10 +83,12 @@ export class FaultyTier implements SnapshotStore {
     return this.inner.replaced(key, options);
   }
 
-  async *list(): AsyncGenerator<StoredObject> {
+  async *list(options: ListOptions = {}): AsyncGenerator<StoredObject> {
     await this.#ask('list');
+    await this.onList(options);
     for await (const object of this.inner.list()) {
       yield object;
+      await this.onListed();
       await this.#trouble();
     }
   }

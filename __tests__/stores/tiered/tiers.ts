@@ -48,3 +48,13 @@ export function holdAt(far: FaultyTier, offset: number) {
   };
   return { reached, release };
 }
+
+/** The keys that a list gives before it fails. */
+export async function listedBeforeFailure(store: SnapshotStore): Promise<string[]> {
+  const keys: string[] = [];
+  const list = async () => {
+    for await (const { key } of store.list()) keys.push(key);
+  };
+  await expect(list()).rejects.toMatchObject({ code: 'STORE_FAILED' });
+  return keys.sort();
+}

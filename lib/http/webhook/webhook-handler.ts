@@ -1,10 +1,10 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
+import { callHost } from '../../call-host.js';
 import { checkOptions, methods } from '../../check-options.js';
 import type { Logger } from '../../config/options.js';
 import { SnapshotError, toSnapshotError } from '../../errors.js';
-import { callHost } from '../../events/call-host.js';
 import { problemStatus, sendProblem, sendProblemOrBreak } from '../problem.js';
 import { proofOf } from './authenticity.js';
 import { pushedUrls } from './payload.js';

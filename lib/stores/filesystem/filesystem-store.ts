@@ -2,6 +2,7 @@ import { constants, type FileHandle, open, readdir, unlink } from 'node:fs/promi
 import { join, resolve } from 'node:path';
 import pLimit from 'p-limit';
 import { startup } from '../../async/retry.js';
+import { callHost } from '../../call-host.js';
 import { checkOptions } from '../../check-options.js';
 import { unlessMissing, withStoreFailure } from '../../fs/errors.js';
 import { moveFile } from '../../fs/move-file.js';
@@ -241,7 +242,7 @@ export class FileSystemStore implements SnapshotStore {
     const object = await this.#describe(name);
     if (onlyExpendable && object?.expendable === false) return false;
     await unlessMissing(unlink(join(this.#directory, name)));
-    if (object !== undefined) this.#config.onEvict?.(object.key);
+    if (object !== undefined) callHost('onEvict', () => this.#config.onEvict?.(object.key));
     return true;
   }
 

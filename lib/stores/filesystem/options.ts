@@ -14,7 +14,7 @@ export const fileSystemStoreSchema = z.strictObject({
    */
   maxBytes: bytes.optional(),
   ...keepReplaced,
-  /** Called with the key of each object that this process evicted. */
+  /** Called with the key of each object that this process evicted. Its errors become warnings. */
   onEvict: callback<(key: string) => void>().optional(),
 });
 

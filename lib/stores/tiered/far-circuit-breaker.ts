@@ -42,7 +42,8 @@ const PROBE = 'probe/';
  *
  * A failure may concern one object only: access to it is denied, it was archived, its bytes are
  * damaged. So after a failure for one key, other than a stall, the far store is asked for a key
- * that is never stored. Only if it fails for that key too, no key is asked for a while.
+ * that is never stored. Only if it fails for that key too, no key is asked for a while. A list that
+ * fails or stalls counts in the same way.
  */
 export class FarCircuitBreaker {
   readonly #store: SnapshotStore;
@@ -149,15 +150,28 @@ export class FarCircuitBreaker {
     });
   }
 
-  /** Lists all objects. Every error that it throws has been reported. */
-  async *list(options?: ListOptions): AsyncGenerator<StoredObject> {
+  /**
+   * Lists all objects. Every error that it throws has been reported. A store may read any number of
+   * keys before one matches: it has stalled only if meanwhile it asks about none.
+   */
+  async *list({ matching = () => true }: ListOptions = {}): AsyncGenerator<StoredObject> {
     if (await this.#isOpen())
       throw new SnapshotError('STORE_FAILED', 'the far tier failed just now');
-    const objects = this.#store.list(options)[Symbol.asyncIterator]();
+    let hasAsked = false;
+    const ask = (key: string) => {
+      hasAsked = true;
+      return matching(key);
+    };
+    const goesOn = () => {
+      const isAlive = hasAsked;
+      hasAsked = false;
+      return isAlive;
+    };
+    const objects = this.#store.list({ matching: ask })[Symbol.asyncIterator]();
     try {
       for (;;) {
-        const { done, value } = await this.#inTime(objects.next()).catch((error) => {
-          throw this.#recordFailure(undefined, error);
+        const { done, value } = await this.#inTime(objects.next(), goesOn).catch((error) => {
+          throw this.#recordFailure(undefined, error, 'list');
         });
         if (done) return;
         yield value;
@@ -168,10 +182,11 @@ export class FarCircuitBreaker {
   }
 
   /** Records and reports a failure, and gives it a code. */
-  #recordFailure(key: string | undefined, error: unknown, method?: Method): SnapshotError {
+  #recordFailure(key: string | undefined, error: unknown, method?: Method | 'list'): SnapshotError {
     const failure = toStoreError(error);
-    // A list of replaced revisions may take long while the store answers everything else at once.
-    if (failure instanceof StoreStalled && method !== 'replaced') this.#openUntil = this.#retryAt();
+    // A list may take long while the store answers everything else at once.
+    const isOfList = method === 'list' || method === 'replaced';
+    if (failure instanceof StoreStalled && !isOfList) this.#openUntil = this.#retryAt();
     else void this.#probes.join(PROBE, () => this.#probe());
     this.#options.onFailure(key, failure);
     return failure;
@@ -231,8 +246,15 @@ export class FarCircuitBreaker {
     return after(now(), this.#options.retryInterval);
   }
 
-  #inTime<T>(work: Promise<T>): Promise<T> {
-    return unlessStalled(this.#options.responseTimeout, work);
+  /** @param goesOn whether work that takes longer did something meanwhile. Default: it did not. */
+  async #inTime<T>(work: Promise<T>, goesOn = () => false): Promise<T> {
+    for (;;) {
+      try {
+        return await unlessStalled(this.#options.responseTimeout, work);
+      } catch (error) {
+        if (!(error instanceof StoreStalled && goesOn())) throw error;
+      }
+    }
   }
 }
 

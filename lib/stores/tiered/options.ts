@@ -19,7 +19,10 @@ export const tieredStoreSchema = z
      * machine has replaced or deleted is still served for that time. 0: every `open` asks.
      */
     checkInterval: duration.default(1000),
-    /** Milliseconds within which the far tier must answer a call. */
+    /**
+     * Milliseconds within which the far tier must answer a call; a list must give an object or ask
+     * about a key. A list that does neither counts as a failure of the list only.
+     */
     responseTimeout: milliseconds.default(5000),
     /** Milliseconds for the next bytes of a read or write, or for a commit, of either tier. */
     stallTimeout: milliseconds.default(60_000),

@@ -1,9 +1,9 @@
 import { rm } from 'node:fs/promises';
 import { LRUCache } from 'lru-cache';
 import { elapsedSince, now, type Time } from '../../async/clock.js';
+import { callHost } from '../../call-host.js';
 import { checkOptions } from '../../check-options.js';
 import { SnapshotError } from '../../errors.js';
-import { callHost } from '../../events/call-host.js';
 import { withStoreFailure } from '../../fs/errors.js';
 import { adoptMethod } from '../abilities.js';
 import { TargetWriter } from '../object-writer.js';
@@ -59,9 +59,9 @@ interface Found {
  *   tier either.
  * - While the far tier fails, this store works as the near store alone: it serves copies as they
  *   are, everything else is a miss, and writes go to the near tier without their condition, until
- *   the far tier answers again. `delete` fails. If the far tier fails for one object only, this
- *   holds for that object: an object that the far tier has but can't give is a miss, and a write in
- *   place of nothing replaces it.
+ *   the far tier answers again. `delete` and `list` fail. If the far tier fails for one object
+ *   only, this holds for that object: an object that the far tier has but can't give is a miss, and
+ *   a write in place of nothing replaces it.
  * - When the near tier fails a write, the store works without it. `onFailure` gets each failure of
  *   a tier. An error that it throws becomes a warning of the process and changes nothing else.
  * - Replaced revisions are read from the far tier, if it keeps them.
@@ -175,6 +175,10 @@ export class TieredStore implements SnapshotStore {
     return await this.#far.replaced(key, signal);
   }
 
+  /**
+   * @throws SnapshotError `STORE_FAILED` when the far tier fails: after what both tiers have given,
+   *   as the far tier may have more.
+   */
   async *list(options?: ListOptions): AsyncGenerator<StoredObject> {
     const listed = new Set<string>();
     try {
@@ -182,12 +186,11 @@ export class TieredStore implements SnapshotStore {
         listed.add(object.key);
         yield object;
       }
-      return;
-    } catch {
-      // The circuit breaker has reported the failure.
-    }
-    for await (const object of this.#near.list(options)) {
-      if (!listed.has(object.key)) yield object;
+    } catch (error) {
+      for await (const object of this.#near.list(options)) {
+        if (!listed.has(object.key)) yield object;
+      }
+      throw error;
     }
   }
 

@@ -1,23 +1,5 @@
 import { EventEmitter } from 'node:events';
-import { inspect } from 'node:util';
-
-/*
- * Calls of the host app's listeners and loggers. Their errors become warnings of the process: they
- * must neither fail our work nor end the process.
- */
-
-/** @param what names the called function in the warning: "a logger". */
-export function callHost(what: string, call: () => unknown): void {
-  const report = (error: unknown) => {
-    process.emitWarning(`${what} of the host failed`, { detail: inspect(error) });
-  };
-  try {
-    const result = call();
-    if (result instanceof Promise) result.catch(report);
-  } catch (error) {
-    report(error);
-  }
-}
+import { callHost } from '../call-host.js';
 
 /** Makes an emitter whose listeners can't disturb each other, nor the emitting code. */
 export function hostEvents<Events extends Record<keyof Events, unknown[]>>(): EventEmitter<Events> {
