@@ -7,7 +7,7 @@ import { isUpstreamFailure, SnapshotError } from '../errors.js';
 import { OID_PATTERN } from '../git/object.js';
 import { isValidRefName, refNameOf } from '../git/refs.js';
 import type { MirrorQuery, QueryResult } from '../mirror/jobs/query.js';
-import type { MirrorManager } from '../mirror/mirrors.js';
+import { keepsVanishing, type MirrorManager } from '../mirror/mirrors.js';
 import type { RepositoryId } from '../repository.js';
 import { isMirroredRef } from '../upstream/advertisement.js';
 import type { RefFinder } from './find-ref.js';
@@ -78,13 +78,15 @@ export class MirrorQueries {
     signal: AbortSignal | undefined,
     query: () => Promise<T>,
   ): Promise<T> {
-    const { checks, refresher, pending, started, stopping } = this.#parts;
+    const { mirrors, checks, refresher, pending, started, stopping } = this.#parts;
     if (stopping.aborted) throw new SnapshotError('CLOSED', 'the service is closed or closing');
     const leave = pending.enterQuery(repository);
     const answer = async () => {
       await checks.throwIfRefused(repository, signal);
       await started();
-      const answered = await query();
+      // What is fetched for one part of the answer must be there for the next one.
+      const endKeep = mirrors.keep(repository);
+      const answered = await query().finally(endKeep);
       refresher.noteRequest(repository);
       refresher.rebuildSoon(defaultSnapshot(repository));
       return answered;
@@ -93,7 +95,7 @@ export class MirrorQueries {
   }
 
   async #ensureRefs(repository: RepositoryId, { refs, commits }: WantedRefs): Promise<EnsuredRefs> {
-    const { known, checks, refFinder } = this.#parts;
+    const { known, checks } = this.#parts;
     const names = [...refs.keys()];
     const query = (objects: readonly string[]) =>
       this.#query(repository, { refs: names, commits: [], objects });
@@ -118,8 +120,11 @@ export class MirrorQueries {
     const searched = answer.missing
       .map((oid) => oid.toLowerCase())
       .filter((oid) => OID_PATTERN.test(oid));
-    for (const oid of searched.slice(0, MAX_SEARCHED)) await refFinder.hasCommit(repository, oid);
-    if (searched.length > 0) answer = await query(objects);
+    if (searched.length > 0) {
+      answer = await this.#search(repository, searched.slice(0, MAX_SEARCHED), () =>
+        query(objects),
+      );
+    }
     const missing = new Set(answer.missing);
     const found = answer.refs;
     const oidOf = (name: string) => {
@@ -131,6 +136,27 @@ export class MirrorQueries {
       missingCommits: commits.filter((oid) => missing.has(oid)),
       fetched,
     };
+  }
+
+  /** Fetches commits that may be unreachable, then queries the mirror. */
+  async #search(
+    repository: RepositoryId,
+    commits: readonly string[],
+    query: () => Promise<Answer>,
+  ): Promise<Answer> {
+    return await retry(
+      MAX_ATTEMPTS,
+      async () => {
+        const given = new Set<string>();
+        for (const oid of commits) {
+          if (await this.#parts.refFinder.hasCommit(repository, oid)) given.add(oid);
+        }
+        const answer = await query();
+        // A commit that was fetched is gone if the mirror was evicted since.
+        return answer.missing.some((oid) => given.has(oid.toLowerCase())) ? undefined : answer;
+      },
+      keepsVanishing,
+    );
   }
 
   async #isUpToDate({ repository, base }: BundleId): Promise<boolean> {

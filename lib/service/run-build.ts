@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events';
 import type { StoredArtifact } from '../artifact/artifact.js';
-import { type ArtifactId, isFixed, isVariant } from '../artifact/id.js';
+import { type ArtifactId, isByCommit, isFixed, isVariant } from '../artifact/id.js';
 import { artifactKey } from '../artifact/key.js';
 import { unlessAborted } from '../async/abort.js';
 import { elapsedSince, now, type Time } from '../async/clock.js';
@@ -10,7 +10,7 @@ import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events/events.js';
 import type { Lock, LockRegistry } from '../locks/registry.js';
 import type { MirrorLease } from '../mirror/mirror.js';
-import type { MirrorManager } from '../mirror/mirrors.js';
+import { keepsVanishing, type MirrorManager } from '../mirror/mirrors.js';
 import { isNotFound } from '../writer/write-context.js';
 import type { ArtifactWriter } from './artifact-writer.js';
 import type { BuildEnd, Progress } from './build.js';
@@ -117,7 +117,7 @@ export class BuildRuns {
 
   async #runLocked(order: BuildOrder, signal: AbortSignal, progress: Progress): Promise<BuildEnd> {
     const { id, isForced } = order;
-    const { policy, stored, known, writer, events } = this.#parts;
+    const { policy, stored, known, writer, events, mirrors } = this.#parts;
     // The last holder of the lock may have built the artifact.
     const look = await stored.look(id, { signal });
     const upstream = known.stateOf(id.repository);
@@ -126,6 +126,8 @@ export class BuildRuns {
       return 'stored';
     }
     writer.prepare();
+    // What one attempt has fetched must be there for the next one.
+    const endKeep = mirrors.keep(id.repository);
     const run: Run = {
       ...order,
       ...look,
@@ -151,6 +153,8 @@ export class BuildRuns {
         await stored.delete(artifactKey(id));
       }
       throw cause;
+    } finally {
+      endKeep();
     }
   }
 
@@ -178,8 +182,11 @@ export class BuildRuns {
       // A name that a client made up is no failure.
       if (isNotFound(error)) run.begunAt = undefined;
       const isWorthIt = await this.#isWorthAnother(id, lease, error, attempt);
-      if (isShown || !isWorthIt || attempt === MAX_ATTEMPTS) throw this.#remember(basis, error);
-      return undefined;
+      if (isShown || !isWorthIt) throw this.#remember(basis, error);
+      if (attempt < MAX_ATTEMPTS) return undefined;
+      // The upstream has the ref: it is not missing.
+      if (isRefMissing(error)) throw keepsVanishing(error);
+      throw this.#remember(basis, error);
     } finally {
       lease.release();
     }
@@ -251,7 +258,9 @@ export class BuildRuns {
     // Release the lease first: an eviction waits for it, and the search below waits for the eviction.
     lease.release();
     if (isDamaged) return true;
-    return isRefMissing(error) && attempt === 1 && (await this.#lookFor(id, lease.revision.digest));
+    // A commit that was fetched is gone if the mirror was evicted since.
+    const isSought = isRefMissing(error) && (attempt === 1 || isByCommit(id));
+    return isSought && (await this.#lookFor(id, lease.revision.digest));
   }
 
   /** Leases the repository's mirror, as fresh as the policy demands for a build. */
