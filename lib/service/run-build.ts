@@ -267,7 +267,7 @@ export class BuildRuns {
   async #lease({ id, requestedAt, isBackground, found }: Run): Promise<MirrorLease> {
     // Another process may have built the stored artifact from newer refs than the mirror's.
     const storedAt = found?.artifact.storedAt ?? 0;
-    const { mirrors, known, checks, closing: signal } = this.#parts;
+    const { known, checks, closing } = this.#parts;
     const { repository } = id;
     const { lease, isCloned } = await checks.leaseMirror(repository, { isBackground });
     // While there was no mirror, checks fetched nothing: the new mirror may be behind.
@@ -281,8 +281,8 @@ export class BuildRuns {
     if (isFixed(id) || (needsNoCheck && !isBehind)) return lease;
     lease.release();
     // If the upstream does not answer, use the mirror as it is.
-    await checks.tryCheck(repository, signal, { isBackground });
-    return await mirrors.lease(repository, signal, { isBackground });
+    await checks.tryCheck(repository, closing, { isBackground });
+    return (await checks.leaseMirror(repository, { isBackground })).lease;
   }
 
   /**
