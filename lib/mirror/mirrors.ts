@@ -191,15 +191,23 @@ export class MirrorManager {
     }
   }
 
-  /** Looks for refs, commits and objects in a mirror. */
+  /**
+   * Looks for refs, commits and objects in a mirror.
+   *
+   * @param unwanted when it has aborted, a query that has not begun fails with its reason.
+   */
   async query(
     { directory, revision }: MirrorLease,
     query: MirrorQuery,
     signal: AbortSignal,
+    unwanted?: AbortSignal,
   ): Promise<QueryResult> {
     const { jobs, limits } = this.#parts;
     const task = { kind: 'query', mirror: directory, revision, ...query, limits } as const;
-    return await jobs.run(revision.repository, 'query', { signal }, async () => task);
+    return await jobs.run(revision.repository, 'query', { signal }, async () => {
+      unwanted?.throwIfAborted();
+      return task;
+    });
   }
 
   /**
