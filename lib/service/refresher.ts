@@ -159,7 +159,9 @@ export class Refresher {
     const id = defaultSnapshot(repository);
     const requestedAt = now();
     const before = await stored.stat(id);
-    if (before !== undefined || known.isKnown(repository)) await checks.check(repository);
+    // A stored repository was not made up: failures and refusals of it are remembered.
+    if (before !== undefined) known.know(repository);
+    if (known.isKnown(repository)) await checks.check(repository);
     this.#failures.forget(artifactKey(id));
     const checkedAt = now();
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {

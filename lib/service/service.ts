@@ -231,6 +231,10 @@ export class SnapshotService implements ArtifactSource {
       this.#parts.known.isKnown(repository) || this.#parts.mirrors.find(repository) !== undefined;
     if (isListed()) return true;
     await this.#started();
-    return isListed() || (await this.#parts.stored.stat(defaultSnapshot(repository))) !== undefined;
+    if (isListed()) return true;
+    const isStored = (await this.#parts.stored.stat(defaultSnapshot(repository))) !== undefined;
+    // From now on its checks are throttled, and their failures and refusals remembered.
+    if (isStored) this.#parts.known.know(repository);
+    return isStored;
   }
 }
