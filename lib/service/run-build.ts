@@ -11,6 +11,7 @@ import type { SnapshotEvents } from '../events/events.js';
 import type { Lock, LockRegistry } from '../locks/registry.js';
 import type { MirrorLease } from '../mirror/mirror.js';
 import { keepsVanishing, type MirrorManager } from '../mirror/mirrors.js';
+import type { RepositoryId } from '../repository.js';
 import { isNotFound } from '../writer/write-context.js';
 import type { ArtifactWriter } from './artifact-writer.js';
 import type { BuildEnd, Progress } from './build.js';
@@ -226,8 +227,16 @@ export class BuildRuns {
     if (outcome === 'superseded' || outcome === 'not-stored') return outcome;
     if (etag !== undefined) stored.noteCurrent(id, etag, lease.revision.digest);
     if (outcome === 'unchanged') progress.announce({ kind: 'stored' });
-    else if (isVariant(id)) await stored.boundVariants(id.repository);
+    else if (isVariant(id)) await this.#boundVariants(id.repository);
     return 'stored';
+  }
+
+  /** Never rejects: the artifact is stored, whatever becomes of others. */
+  async #boundVariants(repository: RepositoryId): Promise<void> {
+    const { stored, events } = this.#parts;
+    await stored.boundVariants(repository).catch((cause: unknown) => {
+      events.emit('storeFailed', { repository, error: toSnapshotError(cause) });
+    });
   }
 
   /** Remembers a failure that every build of the same refs repeats. @returns the error to throw. */
