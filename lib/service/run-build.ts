@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events';
 import type { StoredArtifact } from '../artifact/artifact.js';
-import { type ArtifactId, isByCommit, isFixed, isVariant } from '../artifact/id.js';
+import { type ArtifactId, isByCommit, isVariant } from '../artifact/id.js';
 import { artifactKey } from '../artifact/key.js';
 import { unlessAborted } from '../async/abort.js';
 import { elapsedSince, now, type Time } from '../async/clock.js';
@@ -15,6 +15,7 @@ import type { RepositoryId } from '../repository.js';
 import { isNotFound } from '../writer/write-context.js';
 import type { ArtifactWriter } from './artifact-writer.js';
 import type { BuildEnd, Progress } from './build.js';
+import { type BuildOrder, isMirrorFresh, leaseForBuild } from './build-lease.js';
 import { isCurrent } from './decide.js';
 import type { RefFinder } from './find-ref.js';
 import type { KnownUpstreams } from './known-upstreams.js';
@@ -22,17 +23,6 @@ import type { PendingLimits } from './pending-limits.js';
 import type { Refusals } from './refusals.js';
 import type { Found, StoredArtifacts } from './stored-artifacts.js';
 import type { UpstreamChecks } from './upstream-checks.js';
-
-/** What to build. */
-export interface BuildOrder {
-  readonly id: ArtifactId;
-  /** When it was requested: the build must not show older refs. */
-  readonly requestedAt: Time;
-  /** Whether no client waits for it. */
-  readonly isBackground: boolean;
-  /** Whether to build also if the stored artifact is current. */
-  readonly isForced: boolean;
-}
 
 /** A build while it runs. */
 interface Run extends BuildOrder {
@@ -163,7 +153,7 @@ export class BuildRuns {
   async #attempt(run: Run, attempt: number): Promise<BuildEnd | undefined> {
     const { id, version, progress } = run;
     const { stored } = this.#parts;
-    const leasing = this.#lease(run);
+    const leasing = leaseForBuild(run, this.#parts);
     const lease = await unlessAborted(leasing, progress.dropped).catch((error: unknown) => {
       // The clone goes on: other artifacts may need it.
       this.#goesOn(leasing.then((late) => late.release()).catch(() => {}));
@@ -199,7 +189,7 @@ export class BuildRuns {
     const { stored, known, refusals, writer } = this.#parts;
     refusals.throwIfForgotten(id.repository);
     const { checkedAt, failure } = known.stateOf(id.repository);
-    run.isMirrorFresh = this.#isMirrorFresh(run, lease);
+    run.isMirrorFresh = isMirrorFresh(run, lease, known);
     if (found !== undefined && !found.isOfOtherFormat && !run.isMirrorFresh) {
       const message = 'the upstream did not say what it has since this was stored';
       throw new SnapshotError('UPSTREAM_UNREACHABLE', message, { cause: failure });
@@ -270,42 +260,6 @@ export class BuildRuns {
     // A commit that was fetched is gone if the mirror was evicted since.
     const isSought = isRefMissing(error) && (attempt === 1 || isByCommit(id));
     return isSought && (await this.#lookFor(id, lease.revision.digest));
-  }
-
-  /** Leases the repository's mirror, as fresh as the policy demands for a build. */
-  async #lease({ id, requestedAt, isBackground, found }: Run): Promise<MirrorLease> {
-    // Another process may have built the stored artifact from newer refs than the mirror's.
-    const storedAt = found?.artifact.storedAt ?? 0;
-    const { known, checks, closing } = this.#parts;
-    const { repository } = id;
-    const { lease, isCloned } = await checks.leaseMirror(repository, { isBackground });
-    // While there was no mirror, checks fetched nothing: the new mirror may be behind.
-    const isBehind = known.digestOf(repository) !== lease.revision.digest;
-    const mayWait = !known.isDue(repository) || (isBackground && known.isThrottled(repository));
-    const needsNoCheck =
-      isCloned ||
-      known.isFailing(repository) ||
-      known.wasCheckedSince(repository, { time: requestedAt }) ||
-      (mayWait && known.wasCheckedSince(repository, { date: storedAt }));
-    if (isFixed(id) || (needsNoCheck && !isBehind)) return lease;
-    lease.release();
-    // If the upstream does not answer, use the mirror as it is.
-    await checks.tryCheck(repository, closing, { isBackground });
-    return (await checks.leaseMirror(repository, { isBackground })).lease;
-  }
-
-  /**
-   * Whether the mirror has the refs of a check since the request, or since the artifact was stored. Otherwise the
-   * stored artifact may be newer than the mirror.
-   */
-  #isMirrorFresh({ id, requestedAt, found }: Run, { revision }: MirrorLease): boolean {
-    if (isFixed(id)) return true;
-    const { known } = this.#parts;
-    const date = found?.provenance.knownAt ?? found?.artifact.storedAt ?? 0;
-    const wasChecked =
-      known.wasCheckedSince(id.repository, { time: requestedAt }) ||
-      known.wasCheckedSince(id.repository, { date });
-    return wasChecked && known.digestOf(id.repository) === revision.digest;
   }
 
   /** Looks for the ref upstream. @returns whether the mirror may have it now. */
