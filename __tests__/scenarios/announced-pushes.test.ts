@@ -1,7 +1,7 @@
 import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { MemoryStore } from '../../lib/index.js';
 import { setDate } from '../support/fake-date.js';
-import { freshRepository, read } from '../support/fresh-repository.js';
+import { freshRepository, next, read } from '../support/fresh-repository.js';
 import { push } from '../support/small-repositories.js';
 import { cleanup } from '../support/temporary-directory.js';
 import { WatchedLocks } from '../support/watched-locks.js';
@@ -57,4 +57,23 @@ test('A push that is announced while an older check waits is noticed', async () 
   await answered;
   expect(repository.upstream.infoRefs(path)).toBe(before + 1);
   expect((await read(two, { ...repository.snapshot, depth: 1 })).commit).toBe(commit);
+});
+
+test('A stored repository that the service does not know yet is checked once in checkInterval, also while the upstream is down', async () => {
+  const repository = await freshRepository({ directory, defer });
+  const store = new MemoryStore({ maxBytes: 1e9 });
+  const freshness = { checkInterval: 0x7fff_ffff };
+  const start = async () => repository.start({ store, dataDir: await directory(), freshness });
+  await read(await start(), repository.snapshot);
+  const service = await start();
+  repository.upstream.fault(repository.path, { kind: 'status', status: 503 });
+  const before = repository.upstream.infoRefs(repository.path);
+  const failed = next(service, 'refreshFailed');
+  expect(await service.pushed(repository.url)).toBe(true);
+  await failed;
+  const [status] = await service.repositories();
+  expect(status?.error).toMatchObject({ code: 'UPSTREAM_UNREACHABLE' });
+  for (let i = 0; i < 3; i++) expect(await service.pushed(repository.url)).toBe(true);
+  await service.close({ running: 'wait' });
+  expect(repository.upstream.infoRefs(repository.path)).toBe(before + 1);
 });

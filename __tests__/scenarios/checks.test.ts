@@ -1,10 +1,12 @@
 /**
  * @one-node-version
  */
+import { rmSync } from 'node:fs';
 import { MemoryStore, type SnapshotService } from '../../lib/index.js';
 import { startedThreads } from '../pack/started-threads.js';
-import { fakeDate } from '../support/fake-date.js';
+import { fakeDate, setDate } from '../support/fake-date.js';
 import { counter, next, read, renewed } from '../support/fresh-repository.js';
+import { HeldLocks } from '../support/held-locks.js';
 import { ownRepository } from '../support/own-repository.js';
 import { buildSmall, push } from '../support/small-repositories.js';
 
@@ -181,5 +183,31 @@ describe('Services that share a store, but no mirror,', () => {
     await a.close({ running: 'wait' });
     expect([generations(), questions()]).toEqual([0, 0]);
     expect((await b.stat(repository.snapshot))?.commit).toBe(latest);
+  });
+
+  test('build from a new clone if a check failed and the mirror was evicted then', async () => {
+    const store = new MemoryStore({ maxBytes: 1e7 });
+    const locks = new HeldLocks();
+    const dataDir = await directory();
+    const a = await repository.startService({ store, locks, dataDir, freshness: STRICT });
+    const b = await repository.startService({ store, freshness: STRICT });
+    await read(a, repository.snapshot);
+    await a.delete(repository.snapshot);
+    // The other service knows newer refs than this one, which therefore needs a check or a clone.
+    setDate(defer, HOUR);
+    const commit = await push(repository.bare);
+    locks.hold();
+    const reading = read(a, repository.snapshot);
+    await next(a, 'miss');
+    await read(b, repository.snapshot);
+    const heal = repository.upstream.fault(repository.path, { kind: 'status', status: 500 });
+    a.events.once('refreshFailed', () => {
+      rmSync(repository.mirrorIn(dataDir), { recursive: true });
+      heal();
+    });
+    const clones = counter(a, 'cloneFinished');
+    locks.release();
+    expect(await reading).toMatchObject({ commit });
+    expect(clones()).toBe(1);
   });
 });

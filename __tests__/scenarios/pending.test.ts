@@ -1,6 +1,6 @@
 import { buffer } from 'node:stream/consumers';
 import { defaultSnapshot } from '../../lib/artifact/id.js';
-import { freshRepository } from '../support/fresh-repository.js';
+import { counter, freshRepository } from '../support/fresh-repository.js';
 import { HOST } from '../support/host-app.js';
 import { execute } from '../support/run.js';
 import { buildSmall } from '../support/small-repositories.js';
@@ -79,4 +79,48 @@ test('Beyond maxPending, ensure-refs and bundles are refused, but not of a repos
   expect((await running).status).toBe(200);
   expect((await joined).missingCommits).toEqual([]);
   expect((await ask('refused')).status).toBe(200);
+});
+
+describe('Of queries of one repository', () => {
+  const wanted = { refs: new Map([['refs/heads/main', '']]), commits: [] };
+
+  async function start() {
+    const repository = await freshRepository({ directory, defer }, buildSmall, 'running');
+    await repository.add('other');
+    const { service } = await repository.startApp().then(({ router }) => router);
+    const gate = repository.upstream.gate('running');
+    const ask = (path: string, signal?: AbortSignal) =>
+      service.ensureRefs({ host: HOST, path }, wanted, { signal });
+    return { service, gate, ask };
+  }
+
+  test('a limited number may wait, and those of other repositories are answered', async () => {
+    const { gate, ask } = await start();
+    const waiting = Array.from({ length: 256 }, () => ask('running'));
+    await gate.reached;
+    const one = ask('running').catch((error: unknown) => error);
+    const other = ask('other');
+    const first = await Promise.race([one, other.then(() => 'it waits')]);
+    expect(first).toMatchObject({ code: 'OVERLOADED', retryAfter: expect.any(Number) });
+    expect((await other).missingCommits).toEqual([]);
+    gate.release();
+    for (const { missingCommits } of await Promise.all(waiting)) expect(missingCommits).toEqual([]);
+    expect((await ask('running')).fetched).toBe(false);
+  });
+
+  test('those whose clients have left count no more', async () => {
+    const { service, gate, ask } = await start();
+    const staying = ask('running');
+    await gate.reached;
+    for (let i = 0; i < 300; i++) {
+      const client = new AbortController();
+      const left = ask('running', client.signal);
+      client.abort(new Error('gone'));
+      await expect(left).rejects.toThrow('gone');
+    }
+    const clones = counter(service, 'cloneFinished');
+    gate.release();
+    expect((await staying).missingCommits).toEqual([]);
+    expect(clones()).toBe(1);
+  });
 });

@@ -12,6 +12,7 @@ import { cloneWithGit, extract } from '../support/clone.js';
 import { expectSameCheckout } from '../support/compare.js';
 import { fakeDate } from '../support/fake-date.js';
 import { statusReadsNothing } from '../support/first-status.js';
+import { read } from '../support/fresh-repository.js';
 import { fsck } from '../support/fsck.js';
 import { HOST, type HostApp } from '../support/host-app.js';
 import { ownRepository } from '../support/own-repository.js';
@@ -374,4 +375,53 @@ describe('A commit that no branch or tag leads to', () => {
     repository.upstream.heal(repository.path);
     expect(await get(app, `?ref=${commit}`)).toEqual({ status: 200 });
   });
+
+  describe('in a repository that exceeds maxMirrorBytes', () => {
+    const start = async () => {
+      await allow();
+      return await startApp({ freshness: SELDOM, limits: { maxMirrorBytes: 0 } });
+    };
+
+    test('is served, and its stored snapshot stays', async () => {
+      const app = await start();
+      const commit = await commitOf('refs/pull/1/head');
+      expect(await get(app, `?ref=${commit}&depth=1`)).toEqual({ status: 200 });
+      const { service } = app.router;
+      const id = { ...repository.snapshot, ref: commit, depth: 1 };
+      expect(await service.stat(id)).toBeDefined();
+      expect(await get(app, `?ref=${commit}`)).toEqual({ status: 200 });
+      await service.close({ running: 'wait' });
+      expect(await readdir(join(app.dataDir, 'mirrors'))).toEqual([]);
+    });
+
+    test('is had by ensure-refs, by its id and by the name of its ref', async () => {
+      const { service } = (await start()).router;
+      const commit = await commitOf('refs/pull/1/head');
+      const refs = new Map([['refs/pull/1/head', '']]);
+      const byId = { refs: new Map(), commits: [commit] };
+      expect((await service.ensureRefs(repository.id, byId)).missingCommits).toEqual([]);
+      const byName = await service.ensureRefs(repository.id, { refs, commits: [] });
+      expect(byName.refs.get('refs/pull/1/head')).toBe(commit);
+    });
+  });
+
+  test.each(['get', 'ensureRefs'] as const)(
+    'is found although its mirror is evicted right after the fetch: %s',
+    async (method) => {
+      const { service } = (await startApp({ freshness: SELDOM })).router;
+      await allow();
+      await read(service, repository.snapshot);
+      const commit = await commitOf('refs/pull/1/head');
+      const gate = repository.upstream.gate(repository.path);
+      const asking =
+        method === 'get'
+          ? read(service, { ...repository.snapshot, ref: commit })
+          : service.ensureRefs(repository.id, { refs: new Map(), commits: [commit] });
+      await gate.reached;
+      const evicted = service.evict(repository.id);
+      gate.release();
+      expect(await asking).toMatchObject(method === 'get' ? { commit } : { missingCommits: [] });
+      await evicted;
+    },
+  );
 });

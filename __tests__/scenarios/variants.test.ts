@@ -6,9 +6,10 @@
 import { cp } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { FileSystemStore, MemoryStore } from '../../lib/index.js';
+import { FileSystemStore, MemoryStore, SnapshotError } from '../../lib/index.js';
 import { cloneWithGit, extract } from '../support/clone.js';
 import { expectSameCheckout } from '../support/compare.js';
+import { counter } from '../support/fresh-repository.js';
 import type { HostApp } from '../support/host-app.js';
 import { ownRepository } from '../support/own-repository.js';
 import { git } from '../support/run.js';
@@ -149,6 +150,24 @@ describe('Of the snapshots by ref or depth', () => {
     ]);
     await get(app);
     expect(await storedOf(app, ['', '?depth=1'])).toEqual(['']);
+  });
+
+  test('one is stored, and the failure reported, if the store fails to list or delete others', async () => {
+    const store = new MemoryStore({ maxBytes: 1e8 });
+    const app = await startApp({ store, freshness: SELDOM });
+    const { service } = app.router;
+    const id = { ...repository.snapshot, depth: 1 };
+    jest.spyOn(store, 'list').mockImplementation(() => {
+      throw new SnapshotError('STORE_FAILED', 'no list');
+    });
+    const failures: SnapshotError[] = [];
+    service.events.on('storeFailed', ({ error }) => failures.push(error));
+    const ends = counter(service, 'generationFailed');
+    await get(app, '?depth=1');
+    expect(await service.stat(id)).toBeDefined();
+    await service.close({ running: 'wait' });
+    expect(failures).toMatchObject([{ code: 'STORE_FAILED', message: 'no list' }]);
+    expect(ends()).toBe(0);
   });
 
   test('each repository may have maxVariants', async () => {

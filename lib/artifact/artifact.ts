@@ -5,11 +5,13 @@ import type { ArtifactId, BundleId } from './id.js';
 /** Describes an artifact. */
 export interface ArtifactInfo {
   readonly repository: RepositoryId;
-  /** Strong entity tag, with its quotes. Made from the inputs of the artifact: refs, packs, format. */
+  /**
+   * Strong entity tag, with its quotes. Made from the inputs of the artifact: refs, packs, format.
+   */
   readonly etag: string;
   /**
-   * The commit that is checked out, or that a bundle leads to: 40 hex digits; `undefined` in a repository without
-   * commits.
+   * The commit that is checked out, or that a bundle leads to: 40 hex digits; `undefined` in a
+   * repository without commits.
    */
   readonly commit: string | undefined;
 }
@@ -31,8 +33,8 @@ export interface OpenedArtifact extends StoredArtifact {
 }
 
 /**
- * An artifact that is being built. `body` yields all bytes as they are written, and fails with a `SnapshotError` when
- * the build fails. Read it to its end or destroy it.
+ * An artifact that is being built. `body` yields all bytes as they are written, and fails with a
+ * `SnapshotError` when the build fails. Read it to its end or destroy it.
  */
 export interface GeneratedArtifact extends ArtifactInfo {
   readonly source: 'generation';
@@ -58,7 +60,10 @@ export interface Representation extends GetOptions {
 
 /** Refs and objects that a client wants the mirror to have. */
 export interface WantedRefs {
-  /** Full name of a ref, or `HEAD` → the id that it should have, which may be abbreviated; empty: any id. */
+  /**
+   * Full name of a ref, or `HEAD` → the id that it should have, which may be abbreviated; empty:
+   * any id.
+   */
   readonly refs: ReadonlyMap<string, string>;
   /** Ids of commits or other objects: 4 to 40 hex digits each. */
   readonly commits: readonly string[];
@@ -77,13 +82,13 @@ export interface ArtifactSource {
   /** Describes the stored artifact. Never checks, clones or builds. */
   stat(id: ArtifactId, options?: GetOptions): Promise<StoredArtifact | undefined>;
   /**
-   * Describes the stored artifact, if the freshness policy allows to serve it. Checks the upstream first if it must.
-   * `undefined`: `get` has to build.
+   * Describes the stored artifact, if the freshness policy allows to serve it. Checks the upstream
+   * first if it must. `undefined`: `get` has to build.
    */
   current(id: ArtifactId, options?: GetOptions): Promise<StoredArtifact | undefined>;
   /**
-   * Describes the version with one of these entity tags: the stored one, or one that was replaced recently. Never
-   * checks the upstream.
+   * Describes the version with one of these entity tags: the stored one, or one that was replaced
+   * recently. Never checks the upstream.
    */
   pinned(
     id: ArtifactId,
@@ -91,33 +96,37 @@ export interface ArtifactSource {
     options?: GetOptions,
   ): Promise<StoredArtifact | undefined>;
   /**
-   * Opens the stored artifact, or a range of it; with `revision` also a version that was replaced recently. Never
-   * checks, clones or builds.
+   * Opens the stored artifact, or a range of it; with `revision` also a version that was replaced
+   * recently. Never checks, clones or builds.
    */
   open(id: ArtifactId, options?: OpenArtifactOptions): Promise<OpenedArtifact | undefined>;
   /**
-   * A URL by which clients can download the artifact from the store for a while. `undefined`: there is none, or
-   * another version is stored by now. The method is missing if the store has no URLs.
+   * A URL by which clients can download the artifact from the store for a while. `undefined`: there
+   * is none, or another version is stored by now. The method is missing if the store has no URLs.
    */
   urlOf?(
     id: ArtifactId,
     artifact: StoredArtifact,
     about: Representation,
   ): Promise<string | undefined>;
-  /** The stored artifact, if it may be served; otherwise builds it, and clones the mirror first if needed. */
+  /**
+   * The stored artifact, if it may be served; otherwise builds it, and clones the mirror first if
+   * needed.
+   */
   get(id: ArtifactId, options?: GetOptions): Promise<OpenedArtifact | GeneratedArtifact>;
   /**
-   * Whether the upstream's HEAD is the bundle's base. Checks the upstream if it seems to be, or if the mirror lacks
-   * the base.
+   * Whether the upstream's HEAD is the bundle's base. Checks the upstream if it seems to be, or if
+   * the mirror lacks the base.
    *
    * @throws SnapshotError `BASE_NOT_FOUND` when the upstream lacks the base, or the check failed.
    */
   isUpToDate(id: BundleId, options?: GetOptions): Promise<boolean>;
   /**
-   * Brings refs and commits into the mirror: by one fetch if something is missing, and one more for each
-   * unreachable commit.
+   * Brings refs and commits into the mirror: by one fetch if something is missing, and one more for
+   * each unreachable commit.
    *
-   * @throws SnapshotError `UPSTREAM_*` when a fetch fails, `OVERLOADED` when too many are requested at once.
+   * @throws SnapshotError `UPSTREAM_*` when a fetch fails, `OVERLOADED` when too many are requested
+   * at once.
    */
   ensureRefs(
     repository: RepositoryId,

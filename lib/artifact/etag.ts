@@ -25,8 +25,8 @@ export interface SnapshotInputs {
 }
 
 /**
- * Identifies what determines the bytes of a snapshot apart from the repository: the version of this library,
- * and options of the host app. An artifact that is stored in another format is built anew.
+ * Identifies what determines the bytes of a snapshot apart from the repository: the version of this
+ * library, and options of the host app. An artifact that is stored in another format is built anew.
  */
 export function formatOf(config: SnapshotConfig, id: ArtifactId): string {
   const { compressionLevel, trustFileTimes } = config.snapshot;
@@ -58,8 +58,8 @@ export function snapshotEtag(inputs: SnapshotInputs): string {
 }
 
 /**
- * The line of a bundle that says where it leads: HEAD's commit and branch. Together with the base, it determines
- * the objects of the bundle.
+ * The line of a bundle that says where it leads: HEAD's commit and branch. Together with the base,
+ * it determines the objects of the bundle.
  */
 export function bundleBasis(head: Head): string {
   return `${head.oid ?? ''} ${head.kind === 'branch' ? head.ref : 'HEAD'}`;

@@ -6,8 +6,8 @@ export interface SnapshotId {
   readonly kind: 'snapshot';
   readonly repository: RepositoryId;
   /**
-   * The branch or tag to check out, by its short name, as `git clone --branch` takes it; or a commit,
-   * by its 40 hex digits. Default: HEAD.
+   * The branch or tag to check out, by its short name, as `git clone --branch` takes it; or a
+   * commit, by its 40 hex digits. Default: HEAD.
    */
   readonly ref?: string | undefined;
   /** The number of commits of history, from 1 on, as for `git clone --depth`. Default: all. */
@@ -39,7 +39,10 @@ export function isByCommit(id: ArtifactId): id is SnapshotId & { readonly ref: s
   return id.kind === 'snapshot' && id.ref !== undefined && OID_PATTERN.test(id.ref);
 }
 
-/** Whether no push ever changes the artifact: it is a commit with a depth, without branches and tags. */
+/**
+ * Whether no push ever changes the artifact: it is a commit with a depth, without branches and
+ * tags.
+ */
 export function isFixed(id: ArtifactId): boolean {
   return isByCommit(id) && id.depth !== undefined;
 }

@@ -15,7 +15,9 @@ export interface Provenance {
   readonly format: string | undefined;
   /** Identifies the mirror's HEAD and refs. */
   readonly digest: string | undefined;
-  /** When the last successful check before began, if there was one: milliseconds since the epoch. */
+  /**
+   * When the last successful check before began, if there was one: milliseconds since the epoch.
+   */
   readonly knownAt: number | undefined;
 }
 

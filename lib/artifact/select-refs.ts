@@ -6,7 +6,8 @@ import { type Head, type Ref, refNameOf } from '../git/refs.js';
 import type { ObjectReader } from '../pack/reader.js';
 
 /*
- * Chooses HEAD and the refs of a snapshot, as `git clone` with `--branch` and `--depth` does (builtin/clone.c).
+ * Chooses HEAD and the refs of a snapshot, as `git clone` with `--branch` and `--depth` does
+ * (builtin/clone.c).
  */
 
 export interface Selection {
@@ -33,8 +34,8 @@ export interface SelectedRefs {
   /** `remote.origin.fetch`; `undefined`: none. */
   readonly fetch: string | undefined;
   /**
-   * Identifies the part of the mirror that the snapshot is built from. A stored snapshot with the same basis
-   * is current.
+   * Identifies the part of the mirror that the snapshot is built from. A stored snapshot with the
+   * same basis is current.
    */
   readonly basis: string;
 }

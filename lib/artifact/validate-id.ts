@@ -51,8 +51,8 @@ export function allowedRepository(config: AllowList, repository: RepositoryId): 
 }
 
 /**
- * Checks that a branch or tag can have this name: git-check-ref-format(1), with the rule of its `--branch` that no
- * name looks like an option.
+ * Checks that a branch or tag can have this name: git-check-ref-format(1), with the rule of its
+ * `--branch` that no name looks like an option.
  *
  * @throws SnapshotError `INVALID_REQUEST`
  */

@@ -65,7 +65,10 @@ export interface SnapshotEvents {
   generationFinished: [About & { readonly milliseconds: number; readonly size: number }];
   /** A build failed, after all attempts. `milliseconds`: of all attempts. */
   generationFailed: [About & { readonly milliseconds: number; readonly error: SnapshotError }];
-  /** The store did not take an artifact, which clients got all the same. */
+  /**
+   * The store did not take an artifact, which clients got all the same; or it took a variant, but
+   * did not list or delete those above `maxVariants`.
+   */
   storeFailed: [About & { readonly error: SnapshotError }];
   /** A tier of a `TieredStore` failed, and the other one replaced it. */
   storeDegraded: [StoreFailure];

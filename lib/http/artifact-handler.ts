@@ -39,9 +39,9 @@ const MAX_OPEN_ATTEMPTS = 3;
 /**
  * `GET` and `HEAD` of an artifact.
  *
- * - HEAD calls `stat` alone. A plain GET of a snapshot calls `get` alone, unless the store has URLs. A
- *   GET with preconditions or a range, or of a bundle, looks into the store first, selects from a
- *   version, and opens exactly this version.
+ * - HEAD calls `stat` alone. A plain GET of a snapshot calls `get` alone, unless the store has
+ *   URLs. A GET with preconditions or a range, or of a bundle, looks into the store first, selects
+ *   from a version, and opens exactly this version.
  * - A version that the client pins with an entity tag is served as long as the store has it, also
  *   after it was replaced, and without a check of the upstream.
  * - `Cache-Control: no-cache` lets caches keep an artifact but makes them revalidate it at each

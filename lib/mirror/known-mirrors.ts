@@ -29,6 +29,8 @@ export class KnownMirrors {
   readonly #mirrors = new Map<string, Mirror>();
   readonly #evictions = new SingleFlight<void>();
   readonly #budget = new SingleFlight<void>();
+  /** By repository: callers that keep its mirror. */
+  readonly #keepers = new Map<string, number>();
 
   constructor(parts: KnownMirrorsParts) {
     this.#parts = parts;
@@ -107,6 +109,21 @@ export class KnownMirrors {
     await unlessAborted(this.#evictions.ended(repositoryKey(repository)), signal);
   }
 
+  /**
+   * Keeps the repository's mirror, if there is one by then, from being evicted for want of room,
+   * until the returned function is called, once. `evict` does not wait for that: so whoever keeps a
+   * mirror may lease it again, or have it fetched.
+   */
+  keep(repository: RepositoryId): () => void {
+    const key = repositoryKey(repository);
+    const keepers = () => this.#keepers.get(key) ?? 0;
+    this.#keepers.set(key, keepers() + 1);
+    return () => {
+      if (keepers() > 1) this.#keepers.set(key, keepers() - 1);
+      else this.#keepers.delete(key);
+    };
+  }
+
   /** Evicts the least recently used mirrors that are not in use, until the rest fits the budget. */
   keepBudget(): Promise<void> {
     // One run at a time: each would evict mirrors for the bytes that another one is freeing.
@@ -115,7 +132,7 @@ export class KnownMirrors {
       let total = mirrors.reduce((sum, { bytes }) => sum + bytes, 0);
       for (const mirror of mirrors) {
         if (total <= this.#parts.maxBytes) return;
-        if (mirror.isInUse) continue;
+        if (mirror.isInUse || this.#keepers.has(repositoryKey(mirror.repository))) continue;
         total -= mirror.bytes;
         await this.#evict(mirror);
       }

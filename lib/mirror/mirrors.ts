@@ -8,7 +8,7 @@ import { SingleFlight } from '../async/single-flight.js';
 import type { SnapshotConfig } from '../config/options.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events/events.js';
-import type { RepositoryId } from '../repository.js';
+import { type RepositoryId, repositoryKey } from '../repository.js';
 import { type CloneParts, clone, type StoredSnapshots } from './clone-mirror.js';
 import { inspectMirror } from './disk/integrity.js';
 import { writeLastUsed } from './disk/last-used.js';
@@ -48,7 +48,7 @@ export class MirrorManager {
   readonly #parts: CloneParts;
   readonly #maintenance: Maintenance;
   readonly #fetcher: Fetcher;
-  /** By the directory of a mirror. */
+  /** By repository. */
   readonly #cleanups = new SingleFlight<void>();
 
   constructor(
@@ -138,13 +138,26 @@ export class MirrorManager {
           return await this.#mirrors.lease(mirror);
         });
       },
-      () => new SnapshotError('INTERNAL', 'the mirror keeps vanishing'),
+      keepsVanishing,
     );
   }
 
   /**
-   * Brings the repository's mirror up to date; without a mirror, only checks the upstream. Sets the
-   * mirror aside if it turns out to be damaged.
+   * Keeps the mirror that a caller needs again from being evicted for want of room meanwhile, as
+   * `KnownMirrors.keep`.
+   */
+  keep(repository: RepositoryId): () => void {
+    const end = this.#mirrors.keep(repository);
+    return () => {
+      end();
+      this.#cleanUp(repository);
+    };
+  }
+
+  /**
+   * Brings the repository's mirror up to date. Without a mirror, only checks the upstream; but
+   * clones if a commit or other refs are wanted, since a check can't tell whether the upstream has
+   * them. Sets the mirror aside if it turns out to be damaged.
    *
    * @throws SnapshotError as `lease`.
    */
@@ -153,24 +166,48 @@ export class MirrorManager {
     signal: AbortSignal,
     options: FetchOptions = {},
   ): Promise<FetchOutcome> {
-    await this.#mirrors.evictionEnded(repository, signal);
-    const mirror = this.find(repository);
-    if (mirror?.state === 'ready') {
-      const outcome = await this.#fetcher.fetch(mirror, { ...options, signal });
-      if (outcome !== 'gone') return outcome;
+    const { commit, otherRefs = [], isBackground = false } = options;
+    const needsMirror = commit !== undefined || otherRefs.length > 0;
+    const endKeep = this.keep(repository);
+    try {
+      return await retry(
+        MAX_ATTEMPTS,
+        async () => {
+          await this.#mirrors.evictionEnded(repository, signal);
+          const mirror = this.find(repository);
+          if (mirror?.state === 'ready') {
+            const outcome = await this.#fetcher.fetch(mirror, { ...options, signal });
+            if (outcome !== 'gone') return outcome;
+          }
+          if (!needsMirror) return await this.#fetcher.check(repository, { ...options, signal });
+          // Released before the fetch, which would wait for an eviction that waits for the lease.
+          (await this.lease(repository, signal, { isBackground })).release();
+          return undefined;
+        },
+        keepsVanishing,
+      );
+    } finally {
+      endKeep();
     }
-    return await this.#fetcher.check(repository, { ...options, signal });
   }
 
-  /** Looks for refs, commits and objects in a mirror. */
+  /**
+   * Looks for refs, commits and objects in a mirror.
+   *
+   * @param unwanted when it has aborted, a query that has not begun fails with its reason.
+   */
   async query(
     { directory, revision }: MirrorLease,
     query: MirrorQuery,
     signal: AbortSignal,
+    unwanted?: AbortSignal,
   ): Promise<QueryResult> {
     const { jobs, limits } = this.#parts;
     const task = { kind: 'query', mirror: directory, revision, ...query, limits } as const;
-    return await jobs.run(revision.repository, 'query', { signal }, async () => task);
+    return await jobs.run(revision.repository, 'query', { signal }, async () => {
+      unwanted?.throwIfAborted();
+      return task;
+    });
   }
 
   /**
@@ -219,13 +256,22 @@ export class MirrorManager {
   }
 
   #onRelease(mirror: Mirror): void {
-    const { repository, directory } = mirror;
+    this.#cleanUp(mirror.repository);
+    this.#maintenance.checkConnectivity(mirror);
+  }
+
+  /** Removes files without readers, and mirrors beyond the budget. */
+  #cleanUp(repository: RepositoryId): void {
     const cleanUp = async () => {
       await this.find(repository)?.collectGarbage();
       await this.#mirrors.keepBudget();
     };
     // If a cleanup fails, the one after the next lease, or the next start, makes up for it.
-    void this.#cleanups.joinNext(directory, () => cleanUp().catch(() => {}));
-    this.#maintenance.checkConnectivity(mirror);
+    void this.#cleanups.joinNext(repositoryKey(repository), () => cleanUp().catch(() => {}));
   }
+}
+
+/** The error when a mirror was evicted during each attempt at something. */
+export function keepsVanishing(cause?: unknown): SnapshotError {
+  return new SnapshotError('INTERNAL', 'the mirror keeps vanishing', { cause });
 }

@@ -24,7 +24,10 @@ import {
  * it at once, and later its deltas. So every thread is busy, and no thread waits for another.
  */
 
-/** A thread with this much work, in KiB of results, gets no new objects that are kept whole: about 40 ms. */
+/**
+ * A thread with this much work, in KiB of results, gets no new objects that are kept whole: about
+ * 40 ms.
+ */
 const ENOUGH_WORK = 64 * 1024;
 /** The fixed cost of an object, in KiB of results. */
 const WORK_PER_OBJECT = 4;

@@ -29,9 +29,9 @@ import { Spool } from './spool.js';
 const SECOND_THREAD_PACK_BYTES = 64 * 1024 * 1024;
 
 /**
- * `unchanged`: the stored artifact has the same basis, and nothing was written. `superseded`: what is
- * stored is no longer what the build was to replace, and stays. `not-stored`: the store did not take
- * the artifact.
+ * `unchanged`: the stored artifact has the same basis, and nothing was written. `superseded`: what
+ * is stored is no longer what the build was to replace, and stays. `not-stored`: the store did not
+ * take the artifact.
  */
 export type WriteOutcome = 'unchanged' | 'stored' | 'superseded' | 'not-stored';
 
@@ -51,7 +51,10 @@ export interface WriteOptions {
   onTurn(): void;
 }
 
-/** Writes artifacts into spools, in worker threads and in fair turns, and stores them when they are complete. */
+/**
+ * Writes artifacts into spools, in worker threads and in fair turns, and stores them when they are
+ * complete.
+ */
 export class ArtifactWriter {
   readonly #config: SnapshotConfig;
   readonly #store: SnapshotStore;
@@ -84,8 +87,8 @@ export class ArtifactWriter {
   }
 
   /**
-   * Writes one artifact and stores it. A failure of the store is an event, but does not fail the build: clients get
-   * the right bytes.
+   * Writes one artifact and stores it. A failure of the store is an event, but does not fail the
+   * build: clients get the right bytes.
    *
    * @param onBytes gets the spool when it has its first bytes.
    * @throws SnapshotError the failure of the build, which readers of the spool get, too.

@@ -23,14 +23,16 @@ export class BackgroundChecks {
   /** By repository. */
   readonly #queued = new Map<string, QueuedCheck>();
 
-  /** @param check returns whether the upstream's state is known now; never rejects for its failures. */
+  /**
+   * @param check returns whether the upstream's state is known now; never rejects for its failures.
+   */
   constructor(check: (repository: RepositoryId, since: number) => Promise<boolean>) {
     this.#check = check;
   }
 
   /**
-   * Queues a check of the upstream, then runs `then`. Callers that come before the check starts share it; later
-   * callers get another.
+   * Queues a check of the upstream, then runs `then`. Callers that come before the check starts
+   * share it; later callers get another.
    *
    * @param key callers with the same key share `then`.
    * @param since a date: a check by another process since then will do.

@@ -31,9 +31,10 @@ interface Line {
 }
 
 /**
- * Fair turns for builds. The next build is of the repository with the fewest running builds; among equals, of the one
- * with the oldest last turn. Within a repository, the default snapshot goes first, then the oldest request. So a
- * client that requests many variants of one repository delays other repositories by one build at most.
+ * Fair turns for builds. The next build is of the repository with the fewest running builds; among
+ * equals, of the one with the oldest last turn. Within a repository, the default snapshot goes
+ * first, then the oldest request. So a client that requests many variants of one repository delays
+ * other repositories by one build at most.
  *
  * Cost of a turn: linear in the waiting builds, which `maxPending` bounds.
  */

@@ -12,9 +12,9 @@ export type BuildOutcome =
   | { readonly kind: 'building'; readonly info: ArtifactInfo; readonly spool: Spool };
 
 /**
- * How a build ended. `stored`: the artifact is in the store. `superseded`: what is stored is no longer
- * what the build was to replace; it may be newer or older. `not-stored`: the build failed, or the store
- * did not take the artifact.
+ * How a build ended. `stored`: the artifact is in the store. `superseded`: what is stored is no
+ * longer what the build was to replace; it may be newer or older. `not-stored`: the build failed,
+ * or the store did not take the artifact.
  */
 export type BuildEnd = 'stored' | 'superseded' | 'not-stored';
 
@@ -32,8 +32,9 @@ export interface Progress {
 }
 
 /**
- * One build of an artifact. It belongs to the service: clients may leave without any effect. Only a variant is
- * dropped when all clients leave before its turn, as clients can request any number of variants.
+ * One build of an artifact. It belongs to the service: clients may leave without any effect. Only a
+ * variant is dropped when all clients leave before its turn, as clients can request any number of
+ * variants.
  */
 export class Build {
   /** Resolves when the build has ended and the store was written. Never rejects. */
@@ -48,7 +49,8 @@ export class Build {
   #mayBeDropped: boolean;
 
   /**
-   * @param run does the work, and announces the outcome. If it fails before that, callers get the failure.
+   * @param run does the work, and announces the outcome. If it fails before that, callers get the
+   * failure.
    * @param isVariant whether the artifact is no default snapshot.
    */
   constructor(run: (progress: Progress) => Promise<BuildEnd>, isVariant: boolean) {
@@ -113,8 +115,8 @@ export class Build {
   }
 
   /**
-   * Whether the build sees every push before a time: it has not begun to read the mirror, began after
-   * that time, or reads the refs of this digest.
+   * Whether the build sees every push before a time: it has not begun to read the mirror, began
+   * after that time, or reads the refs of this digest.
    */
   isSince(time: Time, digest: string | undefined): boolean {
     return this.#readAt === undefined || this.#readAt >= time || this.isOf(digest);

@@ -8,8 +8,8 @@ import type { PendingLimits } from './pending-limits.js';
 import { type BuildParts, BuildRuns } from './run-build.js';
 
 /**
- * Builds artifacts: at most one build of each artifact at a time, in this process and, by a lock, among all
- * processes that share the store.
+ * Builds artifacts: at most one build of each artifact at a time, in this process and, by a lock,
+ * among all processes that share the store.
  */
 export class Builds {
   readonly #pending: PendingLimits;
@@ -58,9 +58,11 @@ export class Builds {
   }
 
   /**
-   * Waits while a finished artifact is being stored, so that a client that has read it to the end finds it there.
+   * Waits while a finished artifact is being stored, so that a client that has read it to the end
+   * finds it there.
    *
-   * @param milliseconds the longest time to wait, since the artifact was finished. Default: no limit.
+   * @param milliseconds the longest time to wait, since the artifact was finished. Default: no
+   * limit.
    */
   async untilStored(id: ArtifactId, signal?: AbortSignal, milliseconds?: number): Promise<void> {
     const build = this.find(id);

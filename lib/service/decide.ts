@@ -7,7 +7,8 @@ import { isPlausible } from './fleet-checks.js';
 import { isDue, isFailing, nextCheckAt, type UpstreamState } from './upstream-state.js';
 
 /*
- * What a request for an artifact gets, decided from plain values. docs/freshness.md has the same as a table.
+ * What a request for an artifact gets, decided from plain values. docs/freshness.md has the same as
+ * a table.
  */
 
 /** What the service does for a request. */
@@ -31,7 +32,9 @@ export interface StoredState {
   readonly provenance: Provenance;
   /** Whether another version of this library, or other options, made it. */
   readonly isOfOtherFormat: boolean;
-  /** The upstream's digest for which this process has found the artifact to be current, if it has. */
+  /**
+   * The upstream's digest for which this process has found the artifact to be current, if it has.
+   */
   readonly verifiedDigest: string | undefined;
   /** Whether mirrors may have pruned the artifact's commit since it was stored. */
   readonly isPastRetention: boolean;
@@ -79,8 +82,9 @@ export function decide(
 }
 
 /**
- * Whether a build would give the stored artifact again, as far as is known; else it is stale. An artifact that
- * another process stored may be newer than this process's mirror: only a check after that shows it to be stale.
+ * Whether a build would give the stored artifact again, as far as is known; else it is stale. An
+ * artifact that another process stored may be newer than this process's mirror: only a check after
+ * that shows it to be stale.
  */
 export function isCurrent(
   id: ArtifactId,
@@ -107,7 +111,8 @@ export function isCurrent(
 /**
  * When a stale artifact may be built again in the background: milliseconds from now; 0: at once.
  *
- * Only the default snapshot waits for `minRebuildInterval`, as bundles lead from it to the latest commit.
+ * Only the default snapshot waits for `minRebuildInterval`, as bundles lead from it to the latest
+ * commit.
  */
 export function rebuildDelay(
   isDefaultSnapshot: boolean,

@@ -14,8 +14,9 @@ const MAX_WAITING = 16;
 const RETRY_AFTER = 5;
 
 /**
- * Looks for a ref upstream that the mirror lacks: fetches a commit by its id, or checks for a new name. Clients may
- * make up refs, so a missing one is remembered, and the commits of one repository are fetched one at a time.
+ * Looks for a ref upstream that the mirror lacks: fetches a commit by its id, or checks for a new
+ * name. Clients may make up refs, so a missing one is remembered, and the commits of one repository
+ * are fetched one at a time.
  */
 export class RefFinder {
   readonly #config: SnapshotConfig;
@@ -38,7 +39,8 @@ export class RefFinder {
    * @param ref as in a `SnapshotId`.
    * @param digest of the revision that lacks the ref.
    * @returns whether the mirror may have it now.
-   * @throws SnapshotError `REF_NOT_FOUND`; `UPSTREAM_*` when the check or fetch fails; `OVERLOADED`.
+   * @throws SnapshotError `REF_NOT_FOUND`; `UPSTREAM_*` when the check or fetch fails;
+   * `OVERLOADED`.
    */
   async find(repository: RepositoryId, ref: string, digest: string): Promise<boolean> {
     return OID_PATTERN.test(ref)
@@ -46,7 +48,10 @@ export class RefFinder {
       : await this.#findName(repository, digest);
   }
 
-  /** Fetches a commit that may be unreachable. @returns whether the mirror has it now. @throws as `find`. */
+  /**
+   * Fetches a commit that may be unreachable. @returns whether the mirror has it now. @throws as
+   * `find`.
+   */
   async hasCommit(repository: RepositoryId, commit: string): Promise<boolean> {
     const key = `${repositoryKey(repository)} ${commit}`;
     const { onlyReachableCommits } = hostConfig(this.#config, repository);

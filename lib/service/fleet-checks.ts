@@ -14,16 +14,17 @@ export interface CheckRecord {
 }
 
 /**
- * Milliseconds to wait for the lock, whose holder makes the same check. Longer than the time that a lock server has to
- * answer, so that a server that is down is not mistaken for a lock that is held.
+ * Milliseconds to wait for the lock, whose holder makes the same check. Longer than the time that a
+ * lock server has to answer, so that a server that is down is not mistaken for a lock that is held.
  */
 const PATIENCE = 10_000;
 /** Milliseconds by which the clocks of processes may differ. */
 const CLOCK_SKEW = 10_000;
 
 /**
- * Shares background checks among processes that share a store and locks: one of them checks the upstream, and writes
- * the result to the store for the others. If locks or store fail, each process checks for itself.
+ * Shares background checks among processes that share a store and locks: one of them checks the
+ * upstream, and writes the result to the store for the others. If locks or store fail, each process
+ * checks for itself.
  */
 export class FleetChecks {
   readonly #store: SnapshotStore;

@@ -72,7 +72,9 @@ export class KnownUpstreams {
     };
   }
 
-  /** Identifies HEAD and all refs that the upstream is known to have; `undefined`: nothing is known. */
+  /**
+   * Identifies HEAD and all refs that the upstream is known to have; `undefined`: nothing is known.
+   */
   digestOf(repository: RepositoryId): string | undefined {
     const { digest, isMirrored } = this.#known.get(repositoryKey(repository)) ?? {};
     const mirrored = this.#parts.mirrors.find(repository)?.revision?.digest;

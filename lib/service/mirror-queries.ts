@@ -7,7 +7,7 @@ import { isUpstreamFailure, SnapshotError } from '../errors.js';
 import { OID_PATTERN } from '../git/object.js';
 import { isValidRefName, refNameOf } from '../git/refs.js';
 import type { MirrorQuery, QueryResult } from '../mirror/jobs/query.js';
-import type { MirrorManager } from '../mirror/mirrors.js';
+import { keepsVanishing, type MirrorManager } from '../mirror/mirrors.js';
 import type { RepositoryId } from '../repository.js';
 import { isMirroredRef } from '../upstream/advertisement.js';
 import type { RefFinder } from './find-ref.js';
@@ -41,8 +41,9 @@ const MAX_ATTEMPTS = 3;
 const MAX_SEARCHED = 16;
 
 /**
- * Answers clients' queries to mirrors. Clones or fetches first if the mirror alone can't give the answer. Ids
- * are canonical.
+ * Answers clients' queries to mirrors. Clones or fetches first if the mirror alone can't give the
+ * answer. Ids are canonical. When the client leaves, its query begins nothing more; what others may
+ * share goes on.
  */
 export class MirrorQueries {
   readonly #parts: MirrorQueryParts;
@@ -63,14 +64,14 @@ export class MirrorQueries {
       return { refs: nowhere, missingCommits: [], fetched: false };
     }
     const ensured = await this.#answer(repository, signal, () =>
-      this.#ensureRefs(repository, { refs: possible, commits }),
+      this.#ensureRefs(repository, { refs: possible, commits }, signal),
     );
     return { ...ensured, refs: new Map([...nowhere, ...ensured.refs]) };
   }
 
   /** As `ArtifactSource.isUpToDate`. */
   isUpToDate(id: BundleId, { signal }: GetOptions = {}): Promise<boolean> {
-    return this.#answer(id.repository, signal, () => this.#isUpToDate(id));
+    return this.#answer(id.repository, signal, () => this.#isUpToDate(id, signal));
   }
 
   async #answer<T>(
@@ -78,13 +79,15 @@ export class MirrorQueries {
     signal: AbortSignal | undefined,
     query: () => Promise<T>,
   ): Promise<T> {
-    const { checks, refresher, pending, started, stopping } = this.#parts;
-    if (stopping.aborted) throw new SnapshotError('CLOSED', 'the service is closed or closing');
+    const { mirrors, checks, refresher, pending, started, stopping } = this.#parts;
+    stopping.throwIfAborted();
     const leave = pending.enterQuery(repository);
     const answer = async () => {
       await checks.throwIfRefused(repository, signal);
-      await started();
-      const answered = await query();
+      await unlessAborted(started(), signal);
+      // What is fetched for one part of the answer must be there for the next one.
+      const endKeep = mirrors.keep(repository);
+      const answered = await query().finally(endKeep);
       refresher.noteRequest(repository);
       refresher.rebuildSoon(defaultSnapshot(repository));
       return answered;
@@ -92,11 +95,15 @@ export class MirrorQueries {
     return await unlessAborted(answer().finally(leave), signal);
   }
 
-  async #ensureRefs(repository: RepositoryId, { refs, commits }: WantedRefs): Promise<EnsuredRefs> {
-    const { known, checks, refFinder } = this.#parts;
+  async #ensureRefs(
+    repository: RepositoryId,
+    { refs, commits }: WantedRefs,
+    signal: AbortSignal | undefined,
+  ): Promise<EnsuredRefs> {
+    const { known, checks } = this.#parts;
     const names = [...refs.keys()];
     const query = (objects: readonly string[]) =>
-      this.#query(repository, { refs: names, commits: [], objects });
+      this.#query(repository, { refs: names, commits: [], objects }, signal);
     const isSatisfied = ({ refs: found, missing }: Answer) =>
       missing.length === 0 &&
       Array.from(refs).every(([name, oid]) => found.get(name)?.startsWith(oid.toLowerCase()));
@@ -106,20 +113,24 @@ export class MirrorQueries {
     const otherNames = names.filter((name) => name !== 'HEAD' && !isMirroredRef(name));
     let otherRefs: ReadonlyMap<string, string> = new Map();
     if (otherNames.length > 0) {
-      otherRefs = await checks.checkOtherRefs(repository, otherNames.map(refNameOf));
+      const checking = checks.checkOtherRefs(repository, otherNames.map(refNameOf));
+      otherRefs = await unlessAborted(checking, signal);
       fetched = true;
     } else if (!isSatisfied(answer) && !fetched) {
       // Another call may have fetched since.
-      if (!known.wasCheckedSince(repository, { time })) await checks.check(repository);
+      const isChecked = known.wasCheckedSince(repository, { time });
+      if (!isChecked) await unlessAborted(checks.check(repository), signal);
       fetched = true;
     }
     const objects = [...new Set([...commits, ...otherRefs.values()])];
     if (fetched) answer = await query(objects);
     const searched = answer.missing
       .map((oid) => oid.toLowerCase())
-      .filter((oid) => OID_PATTERN.test(oid));
-    for (const oid of searched.slice(0, MAX_SEARCHED)) await refFinder.hasCommit(repository, oid);
-    if (searched.length > 0) answer = await query(objects);
+      .filter((oid) => OID_PATTERN.test(oid))
+      .slice(0, MAX_SEARCHED);
+    if (searched.length > 0) {
+      answer = await this.#search(repository, searched, signal, () => query(objects));
+    }
     const missing = new Set(answer.missing);
     const found = answer.refs;
     const oidOf = (name: string) => {
@@ -133,16 +144,42 @@ export class MirrorQueries {
     };
   }
 
-  async #isUpToDate({ repository, base }: BundleId): Promise<boolean> {
+  /** Fetches commits that may be unreachable, then queries the mirror. */
+  async #search(
+    repository: RepositoryId,
+    commits: readonly string[],
+    signal: AbortSignal | undefined,
+    query: () => Promise<Answer>,
+  ): Promise<Answer> {
+    return await retry(
+      MAX_ATTEMPTS,
+      async () => {
+        const given = new Set<string>();
+        for (const oid of commits) {
+          const fetching = this.#parts.refFinder.hasCommit(repository, oid);
+          if (await unlessAborted(fetching, signal)) given.add(oid);
+        }
+        const answer = await query();
+        // A commit that was fetched is gone if the mirror was evicted since.
+        return answer.missing.some((oid) => given.has(oid.toLowerCase())) ? undefined : answer;
+      },
+      keepsVanishing,
+    );
+  }
+
+  async #isUpToDate(
+    { repository, base }: BundleId,
+    signal: AbortSignal | undefined,
+  ): Promise<boolean> {
     const { known, checks } = this.#parts;
-    const query = () => this.#query(repository, { refs: [], commits: [base], objects: [] });
+    const query = () => this.#query(repository, { refs: [], commits: [base], objects: [] }, signal);
     let answer = await query();
     const isHead = answer.head === base;
     const isMissing = answer.missing.length > 0;
     // An unknown base may be made up: it must not cause one check after another.
     if (!answer.isCloned && (isHead || (isMissing && !known.isThrottled(repository)))) {
       try {
-        await checks.check(repository);
+        await unlessAborted(checks.check(repository), signal);
       } catch (error) {
         if (!isUpstreamFailure(error)) throw error;
         const message = `the upstream could not be asked for ${base}`;
@@ -157,17 +194,25 @@ export class MirrorQueries {
   }
 
   /** Queries the mirror. Clones it first if there is none. */
-  async #query(repository: RepositoryId, query: MirrorQuery): Promise<Answer> {
+  async #query(
+    repository: RepositoryId,
+    query: MirrorQuery,
+    signal: AbortSignal | undefined,
+  ): Promise<Answer> {
     const { mirrors, checks, closing } = this.#parts;
     let wasCloned = false;
     let failure: unknown;
     return await retry(
       MAX_ATTEMPTS,
       async () => {
-        const { lease, isCloned } = await checks.leaseMirror(repository);
+        const leasing = checks.leaseMirror(repository);
+        const { lease, isCloned } = await unlessAborted(leasing, signal).catch((error: unknown) => {
+          leasing.then((late) => late.lease.release()).catch(() => {});
+          throw error;
+        });
         wasCloned ||= isCloned;
         try {
-          const { refs, missing } = await mirrors.query(lease, query, closing);
+          const { refs, missing } = await mirrors.query(lease, query, closing, signal);
           return { refs, missing, head: lease.revision.head.oid, isCloned: wasCloned };
         } catch (error) {
           if (!(await mirrors.discardIfDamaged(lease, error))) throw error;

@@ -5,6 +5,8 @@ import { type RepositoryId, repositoryKey } from '../repository.js';
 
 /** Seconds after which a client may try again. */
 const RETRY_AFTER = 10;
+/** The most queries of one repository that run or wait. Each may hold a body of 256 KiB. */
+const MAX_QUERIES = 256;
 
 /** Bounds the builds and queries that run or wait, in all and per repository. */
 export class PendingLimits {
@@ -12,7 +14,7 @@ export class PendingLimits {
   #builds = 0;
   /** By repository. */
   readonly #variants = new Tally();
-  /** By repository. All queries of one repository count once. */
+  /** By repository. For `maxPending`, all queries of one repository count once. */
   readonly #queries = new Tally();
 
   constructor(limits: Pick<Limits, 'maxPending' | 'maxPendingVariants'>) {
@@ -22,7 +24,8 @@ export class PendingLimits {
   /**
    * Counts a build until the returned function is called, once.
    *
-   * @param isBackground whether no client waits for it. Its caller limits how many variants it builds.
+   * @param isBackground whether no client waits for it. Its caller limits how many variants it
+   * builds.
    * @throws SnapshotError `OVERLOADED`, `TOO_MANY_VARIANTS`.
    */
   enterBuild(id: ArtifactId, isBackground: boolean): () => void {
@@ -42,12 +45,18 @@ export class PendingLimits {
   }
 
   /**
-   * Counts a query to a mirror, for which it may be cloned, until the returned function is called, once.
+   * Counts a query to a mirror, for which it may be cloned, until the returned function is called,
+   * once.
    * @throws SnapshotError `OVERLOADED`
    */
   enterQuery(repository: RepositoryId): () => void {
     const key = repositoryKey(repository);
-    if (this.#queries.of(key) === 0) this.#throwIfFull();
+    const queries = this.#queries.of(key);
+    if (queries === 0) this.#throwIfFull();
+    if (queries >= MAX_QUERIES) {
+      const message = `${MAX_QUERIES} queries of ${key} run or wait`;
+      throw new SnapshotError('OVERLOADED', message, { retryAfter: RETRY_AFTER });
+    }
     this.#queries.add(key, 1);
     return () => this.#queries.add(key, -1);
   }

@@ -20,7 +20,10 @@ import type { UpstreamChecks } from './upstream-checks.js';
 /** Intervals vary by this fraction, so that those of many repositories don't end together. */
 const JITTER = 0.2;
 const MAX_ATTEMPTS = 5;
-/** Background builds of one host that run or wait for a lock: a huge repository does not delay all others. */
+/**
+ * Background builds of one host that run or wait for a lock: a huge repository does not delay all
+ * others.
+ */
 const CONCURRENT_REBUILDS = 4;
 
 export interface RefresherParts {
@@ -36,8 +39,8 @@ export interface RefresherParts {
 }
 
 /**
- * Refreshes artifacts: checks their upstreams and builds them again if they are stale. Mostly in the background,
- * where it uses no slot that a client waits for.
+ * Refreshes artifacts: checks their upstreams and builds them again if they are stale. Mostly in
+ * the background, where it uses no slot that a client waits for.
  */
 export class Refresher {
   readonly #parts: RefresherParts;
@@ -88,7 +91,8 @@ export class Refresher {
   }
 
   /**
-   * Checks the upstream in the background, then rebuilds the default snapshot and `id` if they are stale.
+   * Checks the upstream in the background, then rebuilds the default snapshot and `id` if they are
+   * stale.
    *
    * @param since as `UpstreamChecks.checkInBackground`.
    */
@@ -159,7 +163,9 @@ export class Refresher {
     const id = defaultSnapshot(repository);
     const requestedAt = now();
     const before = await stored.stat(id);
-    if (before !== undefined || known.isKnown(repository)) await checks.check(repository);
+    // A stored repository was not made up: failures and refusals of it are remembered.
+    if (before !== undefined) known.know(repository);
+    if (known.isKnown(repository)) await checks.check(repository);
     this.#failures.forget(artifactKey(id));
     const checkedAt = now();
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {

@@ -9,6 +9,7 @@ import {
   thisMoment,
 } from '../async/clock.js';
 import { isAccessRefused, SnapshotError } from '../errors.js';
+import { InProcessLocks } from '../locks/in-process.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 import type { SnapshotStore } from '../stores/store.js';
 import { isPlausible } from './fleet-checks.js';
@@ -42,14 +43,20 @@ export interface RefusalsParts {
 }
 
 /**
- * Knows which repositories their upstreams refuse (401, 403, 404, 410), and since when. The dates are noted in the
- * store: for a restart, and for all processes that share it. If the store fails, each process uses its own dates.
+ * Knows which repositories their upstreams refuse (401, 403, 404, 410), and since when. The dates
+ * are noted in the store: for a restart, and for all processes that share it. If the store fails,
+ * each process uses its own dates.
  */
 export class Refusals {
   readonly #store: SnapshotStore;
   readonly #forgetAfter: number;
   readonly #onRefused: (repository: RepositoryId) => void;
   readonly #refusals = new Map<string, Refusal>();
+  /**
+   * By repository: a change reads the store and then writes to it, and another one would come
+   * between.
+   */
+  readonly #turns = new InProcessLocks();
 
   constructor({ store, forgetAfter, onRefused }: RefusalsParts) {
     this.#store = store;
@@ -96,27 +103,41 @@ export class Refusals {
 
   /** Ends a refusal, as when the repository is evicted. @throws SnapshotError `STORE_FAILED` */
   async forget(repository: RepositoryId): Promise<void> {
-    await this.#store.delete(refusalKey(repository));
-    this.#refusals.delete(repositoryKey(repository));
+    await this.#inTurn(repository, async () => {
+      await this.#store.delete(refusalKey(repository));
+      this.#refusals.delete(repositoryKey(repository));
+    });
   }
 
   /**
-   * A check at that moment succeeded, in this process or another one. Ends earlier refusals, whichever process noted
-   * them. Never rejects.
+   * A check at that moment succeeded, in this process or another one. Ends earlier refusals,
+   * whichever process noted them. Never rejects.
    */
   async answered(repository: RepositoryId, at: Moment, signal: AbortSignal): Promise<void> {
     const key = repositoryKey(repository);
-    const refusal = this.#refusals.get(key);
-    if (refusal !== undefined && refusal.since.time <= at.time) this.#refusals.delete(key);
-    await this.#erase(repository, ({ since }) => since <= at.date, signal);
+    await this.#inTurn(repository, async () => {
+      const refusal = this.#refusals.get(key);
+      if (refusal !== undefined && refusal.since.time <= at.time) this.#refusals.delete(key);
+      await this.#erase(repository, ({ since }) => since <= at.date, signal);
+    });
   }
 
   /**
-   * A check failed. An outage ends a refusal, since outages and refusals mixed prove nothing. Never rejects.
+   * A check failed. An outage ends a refusal, since outages and refusals mixed prove nothing. Never
+   * rejects.
    *
    * @param answeredAt the date of this process's last successful check.
    */
   async failed(
+    repository: RepositoryId,
+    error: SnapshotError,
+    answeredAt: number | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
+    await this.#inTurn(repository, () => this.#failed(repository, error, answeredAt, signal));
+  }
+
+  async #failed(
     repository: RepositoryId,
     error: SnapshotError,
     answeredAt: number | undefined,
@@ -139,6 +160,16 @@ export class Refusals {
     const isRemoved = before?.isRemoved === true;
     this.#refusals.set(key, { since, error, isFinal, isRemoved });
     if (!isRemoved) this.#onRefused(repository);
+  }
+
+  /** Runs changes of a repository's refusal one after another. */
+  async #inTurn(repository: RepositoryId, change: () => Promise<void>): Promise<void> {
+    const turn = await this.#turns.acquire(repositoryKey(repository));
+    try {
+      await change();
+    } finally {
+      await turn.release();
+    }
   }
 
   #isLong(since: Moment): boolean {

@@ -68,8 +68,8 @@ export class Removal {
   }
 
   /**
-   * Removes a repository that its upstream has refused for too long. The refusal stays known. After a failure,
-   * removes it at the next refusal, or after a back-off.
+   * Removes a repository that its upstream has refused for too long. The refusal stays known. After
+   * a failure, removes it at the next refusal, or after a back-off.
    */
   forget(repository: RepositoryId): void {
     const key = repositoryKey(repository);

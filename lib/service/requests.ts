@@ -36,11 +36,16 @@ export interface RequestParts {
   readonly stored: StoredArtifacts;
   readonly builds: Builds;
   readonly refresher: Refresher;
-  /** Aborts when nothing new may begin: then only stored artifacts and running builds are served. */
+  /**
+   * Aborts when nothing new may begin: then only stored artifacts and running builds are served.
+   */
   readonly stopping: AbortSignal;
 }
 
-/** Answers requests for artifacts, from the store or by a build, as `decide` says. Ids are canonical. */
+/**
+ * Answers requests for artifacts, from the store or by a build, as `decide` says. Ids are
+ * canonical.
+ */
 export class Requests {
   readonly #parts: RequestParts;
 
@@ -164,7 +169,8 @@ export class Requests {
     await builds.untilStored(id, signal, MAX_STORING);
     const found = isForgotten ? undefined : await stored.stat(id, { signal });
     if (this.#decide(id, found, { isChecked: false }) === 'check-first') {
-      // A stored repository was not made up by a client: failures and refusals of it are remembered.
+      // A stored repository was not made up by a client: failures and refusals of it are
+      // remembered.
       if (found !== undefined) known.know(id.repository);
       await checks.tryCheck(id.repository, signal);
     }

@@ -1,6 +1,6 @@
 import type { EventEmitter } from 'node:events';
 import type { StoredArtifact } from '../artifact/artifact.js';
-import { type ArtifactId, isFixed, isVariant } from '../artifact/id.js';
+import { type ArtifactId, isByCommit, isVariant } from '../artifact/id.js';
 import { artifactKey } from '../artifact/key.js';
 import { unlessAborted } from '../async/abort.js';
 import { elapsedSince, now, type Time } from '../async/clock.js';
@@ -10,10 +10,12 @@ import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events/events.js';
 import type { Lock, LockRegistry } from '../locks/registry.js';
 import type { MirrorLease } from '../mirror/mirror.js';
-import type { MirrorManager } from '../mirror/mirrors.js';
+import { keepsVanishing, type MirrorManager } from '../mirror/mirrors.js';
+import type { RepositoryId } from '../repository.js';
 import { isNotFound } from '../writer/write-context.js';
 import type { ArtifactWriter } from './artifact-writer.js';
 import type { BuildEnd, Progress } from './build.js';
+import { type BuildOrder, isMirrorFresh, leaseForBuild } from './build-lease.js';
 import { isCurrent } from './decide.js';
 import type { RefFinder } from './find-ref.js';
 import type { KnownUpstreams } from './known-upstreams.js';
@@ -21,17 +23,6 @@ import type { PendingLimits } from './pending-limits.js';
 import type { Refusals } from './refusals.js';
 import type { Found, StoredArtifacts } from './stored-artifacts.js';
 import type { UpstreamChecks } from './upstream-checks.js';
-
-/** What to build. */
-export interface BuildOrder {
-  readonly id: ArtifactId;
-  /** When it was requested: the build must not show older refs. */
-  readonly requestedAt: Time;
-  /** Whether no client waits for it. */
-  readonly isBackground: boolean;
-  /** Whether to build also if the stored artifact is current. */
-  readonly isForced: boolean;
-}
 
 /** A build while it runs. */
 interface Run extends BuildOrder {
@@ -117,7 +108,7 @@ export class BuildRuns {
 
   async #runLocked(order: BuildOrder, signal: AbortSignal, progress: Progress): Promise<BuildEnd> {
     const { id, isForced } = order;
-    const { policy, stored, known, writer, events } = this.#parts;
+    const { policy, stored, known, writer, events, mirrors } = this.#parts;
     // The last holder of the lock may have built the artifact.
     const look = await stored.look(id, { signal });
     const upstream = known.stateOf(id.repository);
@@ -126,6 +117,8 @@ export class BuildRuns {
       return 'stored';
     }
     writer.prepare();
+    // What one attempt has fetched must be there for the next one.
+    const endKeep = mirrors.keep(id.repository);
     const run: Run = {
       ...order,
       ...look,
@@ -151,6 +144,8 @@ export class BuildRuns {
         await stored.delete(artifactKey(id));
       }
       throw cause;
+    } finally {
+      endKeep();
     }
   }
 
@@ -158,7 +153,7 @@ export class BuildRuns {
   async #attempt(run: Run, attempt: number): Promise<BuildEnd | undefined> {
     const { id, version, progress } = run;
     const { stored } = this.#parts;
-    const leasing = this.#lease(run);
+    const leasing = leaseForBuild(run, this.#parts);
     const lease = await unlessAborted(leasing, progress.dropped).catch((error: unknown) => {
       // The clone goes on: other artifacts may need it.
       this.#goesOn(leasing.then((late) => late.release()).catch(() => {}));
@@ -178,8 +173,11 @@ export class BuildRuns {
       // A name that a client made up is no failure.
       if (isNotFound(error)) run.begunAt = undefined;
       const isWorthIt = await this.#isWorthAnother(id, lease, error, attempt);
-      if (isShown || !isWorthIt || attempt === MAX_ATTEMPTS) throw this.#remember(basis, error);
-      return undefined;
+      if (isShown || !isWorthIt) throw this.#remember(basis, error);
+      if (attempt < MAX_ATTEMPTS) return undefined;
+      // The upstream has the ref: it is not missing.
+      if (isRefMissing(error)) throw keepsVanishing(error);
+      throw this.#remember(basis, error);
     } finally {
       lease.release();
     }
@@ -191,7 +189,7 @@ export class BuildRuns {
     const { stored, known, refusals, writer } = this.#parts;
     refusals.throwIfForgotten(id.repository);
     const { checkedAt, failure } = known.stateOf(id.repository);
-    run.isMirrorFresh = this.#isMirrorFresh(run, lease);
+    run.isMirrorFresh = isMirrorFresh(run, lease, known);
     if (found !== undefined && !found.isOfOtherFormat && !run.isMirrorFresh) {
       const message = 'the upstream did not say what it has since this was stored';
       throw new SnapshotError('UPSTREAM_UNREACHABLE', message, { cause: failure });
@@ -219,8 +217,16 @@ export class BuildRuns {
     if (outcome === 'superseded' || outcome === 'not-stored') return outcome;
     if (etag !== undefined) stored.noteCurrent(id, etag, lease.revision.digest);
     if (outcome === 'unchanged') progress.announce({ kind: 'stored' });
-    else if (isVariant(id)) await stored.boundVariants(id.repository);
+    else if (isVariant(id)) await this.#boundVariants(id.repository);
     return 'stored';
+  }
+
+  /** Never rejects: the artifact is stored, whatever becomes of others. */
+  async #boundVariants(repository: RepositoryId): Promise<void> {
+    const { stored, events } = this.#parts;
+    await stored.boundVariants(repository).catch((cause: unknown) => {
+      events.emit('storeFailed', { repository, error: toSnapshotError(cause) });
+    });
   }
 
   /** Remembers a failure that every build of the same refs repeats. @returns the error to throw. */
@@ -248,46 +254,13 @@ export class BuildRuns {
   ): Promise<boolean> {
     const { mirrors } = this.#parts;
     const isDamaged = await mirrors.discardIfDamaged(lease, error);
-    // Release the lease first: an eviction waits for it, and the search below waits for the eviction.
+    // Release the lease first: an eviction waits for it, and the search below waits for the
+    // eviction.
     lease.release();
     if (isDamaged) return true;
-    return isRefMissing(error) && attempt === 1 && (await this.#lookFor(id, lease.revision.digest));
-  }
-
-  /** Leases the repository's mirror, as fresh as the policy demands for a build. */
-  async #lease({ id, requestedAt, isBackground, found }: Run): Promise<MirrorLease> {
-    // Another process may have built the stored artifact from newer refs than the mirror's.
-    const storedAt = found?.artifact.storedAt ?? 0;
-    const { mirrors, known, checks, closing: signal } = this.#parts;
-    const { repository } = id;
-    const { lease, isCloned } = await checks.leaseMirror(repository, { isBackground });
-    // While there was no mirror, checks fetched nothing: the new mirror may be behind.
-    const isBehind = known.digestOf(repository) !== lease.revision.digest;
-    const mayWait = !known.isDue(repository) || (isBackground && known.isThrottled(repository));
-    const needsNoCheck =
-      isCloned ||
-      known.isFailing(repository) ||
-      known.wasCheckedSince(repository, { time: requestedAt }) ||
-      (mayWait && known.wasCheckedSince(repository, { date: storedAt }));
-    if (isFixed(id) || (needsNoCheck && !isBehind)) return lease;
-    lease.release();
-    // If the upstream does not answer, use the mirror as it is.
-    await checks.tryCheck(repository, signal, { isBackground });
-    return await mirrors.lease(repository, signal, { isBackground });
-  }
-
-  /**
-   * Whether the mirror has the refs of a check since the request, or since the artifact was stored. Otherwise the
-   * stored artifact may be newer than the mirror.
-   */
-  #isMirrorFresh({ id, requestedAt, found }: Run, { revision }: MirrorLease): boolean {
-    if (isFixed(id)) return true;
-    const { known } = this.#parts;
-    const date = found?.provenance.knownAt ?? found?.artifact.storedAt ?? 0;
-    const wasChecked =
-      known.wasCheckedSince(id.repository, { time: requestedAt }) ||
-      known.wasCheckedSince(id.repository, { date });
-    return wasChecked && known.digestOf(id.repository) === revision.digest;
+    // A commit that was fetched is gone if the mirror was evicted since.
+    const isSought = isRefMissing(error) && (attempt === 1 || isByCommit(id));
+    return isSought && (await this.#lookFor(id, lease.revision.digest));
   }
 
   /** Looks for the ref upstream. @returns whether the mirror may have it now. */

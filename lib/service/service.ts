@@ -29,18 +29,19 @@ import { listRepositories, type RepositoryStatus } from './status.js';
 
 export interface CloseOptions {
   /**
-   * What happens to running builds: `wait` lets them finish and be stored; `abort` (default) ends them, and the
-   * requests that wait for them.
+   * What happens to running builds: `wait` lets them finish and be stored; `abort` (default) ends
+   * them, and the requests that wait for them.
    */
   running?: 'wait' | 'abort';
 }
 
 /**
- * Serves artifacts of allowed repositories: from the store, or built on demand, and as fresh as the policy says.
+ * Serves artifacts of allowed repositories: from the store, or built on demand, and as fresh as the
+ * policy says.
  *
- * Each artifact has at most one build at a time, in this process and, by a lock, among all processes that share the
- * store. Different repositories wait for each other only for a free worker, and those of different hosts only for
- * one that is not busy with an upstream.
+ * Each artifact has at most one build at a time, in this process and, by a lock, among all
+ * processes that share the store. Different repositories wait for each other only for a free
+ * worker, and those of different hosts only for one that is not busy with an upstream.
  */
 export class SnapshotService implements ArtifactSource {
   readonly events = hostEvents<SnapshotEvents>();
@@ -72,9 +73,9 @@ export class SnapshotService implements ArtifactSource {
   }
 
   /**
-   * Resolves when the directories exist, a crash's leftovers are removed, and the mirrors were found. Callers need
-   * not wait: hits are served before, and all other requests wait by themselves. A failed start is repeated for the
-   * next caller.
+   * Resolves when the directories exist, a crash's leftovers are removed, and the mirrors were
+   * found. Callers need not wait: hits are served before, and all other requests wait by
+   * themselves. A failed start is repeated for the next caller.
    *
    * @throws SnapshotError
    */
@@ -104,8 +105,8 @@ export class SnapshotService implements ArtifactSource {
 
   /**
    * @throws SnapshotError any of `UPSTREAM_*`, `REPOSITORY_*`, `REF_NOT_FOUND`, `BASE_NOT_FOUND`,
-   * `LIMIT_EXCEEDED`, `STORE_FAILED`, `STORAGE_FULL`, `OVERLOADED`, `TOO_MANY_VARIANTS`, `LOCK_FAILED`,
-   * `FORBIDDEN`, `INVALID_REQUEST`, `CLOSED`, `INTERNAL`; the signal's reason.
+   * `LIMIT_EXCEEDED`, `STORE_FAILED`, `STORAGE_FULL`, `OVERLOADED`, `TOO_MANY_VARIANTS`,
+   * `LOCK_FAILED`, `FORBIDDEN`, `INVALID_REQUEST`, `CLOSED`, `INTERNAL`; the signal's reason.
    */
   async get(id: ArtifactId, options?: GetOptions): Promise<OpenedArtifact | GeneratedArtifact> {
     return await this.#parts.requests.get(this.#canonical(id), options);
@@ -128,8 +129,8 @@ export class SnapshotService implements ArtifactSource {
   }
 
   /**
-   * Checks the upstream now, and brings the mirror and the default snapshot up to date; creates them if they are
-   * missing. Resolves when the snapshot is stored.
+   * Checks the upstream now, and brings the mirror and the default snapshot up to date; creates
+   * them if they are missing. Resolves when the snapshot is stored.
    *
    * @throws SnapshotError as `get`.
    */
@@ -140,8 +141,8 @@ export class SnapshotService implements ArtifactSource {
   }
 
   /**
-   * Reports a push to the repository with this URL. A known repository is refreshed soon. However often this is
-   * called, the upstream is checked at most every `checkInterval`.
+   * Reports a push to the repository with this URL. A known repository is refreshed soon. However
+   * often this is called, the upstream is checked at most every `checkInterval`.
    *
    * @returns whether the repository is known: a client requested it, or it is mirrored or stored.
    * @throws SnapshotError `STORE_FAILED`
@@ -162,8 +163,8 @@ export class SnapshotService implements ArtifactSource {
   }
 
   /**
-   * Removes the repository's mirror and its stored artifacts. Waits for readers of the mirror. Downloads that run go
-   * on to their end.
+   * Removes the repository's mirror and its stored artifacts. Waits for readers of the mirror.
+   * Downloads that run go on to their end.
    *
    * @throws SnapshotError `CLOSED` when the service is closed meanwhile.
    */
@@ -181,7 +182,9 @@ export class SnapshotService implements ArtifactSource {
     });
   }
 
-  /** Ends all running work, begins nothing new, and releases workers, store and locks. Idempotent. */
+  /**
+   * Ends all running work, begins nothing new, and releases workers, store and locks. Idempotent.
+   */
   async close({ running = 'abort' }: CloseOptions = {}): Promise<void> {
     // Threads and timers that this waits for don't keep the process alive.
     const alive = setInterval(() => {}, MAX_DELAY);
@@ -197,7 +200,10 @@ export class SnapshotService implements ArtifactSource {
     }
   }
 
-  /** The id with the canonical name of its repository. @throws SnapshotError if it is invalid or not allowed. */
+  /**
+   * The id with the canonical name of its repository. @throws SnapshotError if it is invalid or not
+   * allowed.
+   */
   #canonical<Id extends ArtifactId>(id: Id): Id {
     return canonicalId(this.#config, id);
   }
@@ -217,7 +223,8 @@ export class SnapshotService implements ArtifactSource {
   async #start(): Promise<void> {
     this.#closing.signal.throwIfAborted();
     await mkdir(this.#config.dataDir, { recursive: true });
-    // The first call makes a store on disk remove a crash's leftovers. A store that fails shows later.
+    // The first call makes a store on disk remove a crash's leftovers. A store that fails shows
+    // later.
     const store = this.#parts.store
       .stat(artifactKey(defaultSnapshot({ host: '', path: '' })))
       .catch(() => undefined);
@@ -236,6 +243,10 @@ export class SnapshotService implements ArtifactSource {
       this.#parts.known.isKnown(repository) || this.#parts.mirrors.find(repository) !== undefined;
     if (isListed()) return true;
     await this.#started();
-    return isListed() || (await this.#parts.stored.stat(defaultSnapshot(repository))) !== undefined;
+    if (isListed()) return true;
+    const isStored = (await this.#parts.stored.stat(defaultSnapshot(repository))) !== undefined;
+    // From now on its checks are throttled, and their failures and refusals remembered.
+    if (isStored) this.#parts.known.know(repository);
+    return isStored;
   }
 }

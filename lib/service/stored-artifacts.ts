@@ -30,7 +30,10 @@ export class StoredArtifacts {
   readonly #config: SnapshotConfig;
   readonly #store: SnapshotStore;
   readonly #onEvict: (key: string) => void;
-  /** Key and entity tag → the upstream's digest for which the artifact was built or found to be current. */
+  /**
+   * Key and entity tag → the upstream's digest for which the artifact was built or found to be
+   * current.
+   */
   readonly #verified = new LRUCache<string, string>({ max: MAX_REMEMBERED });
   /** Key and version of damaged artifacts, which count as not stored. */
   readonly #distrusted = new LRUCache<string, true>({ max: MAX_REMEMBERED });
@@ -48,7 +51,10 @@ export class StoredArtifacts {
     return (await this.look(id, options)).found;
   }
 
-  /** As `stat`, and the stored version, also of an artifact that counts as not stored; `null`: nothing. */
+  /**
+   * As `stat`, and the stored version, also of an artifact that counts as not stored; `null`:
+   * nothing.
+   */
   async look(
     id: ArtifactId,
     { signal }: GetOptions = {},
@@ -62,8 +68,8 @@ export class StoredArtifacts {
   }
 
   /**
-   * The stored version with one of these tags, or a replaced one that the store still has. Never an artifact of
-   * another format.
+   * The stored version with one of these tags, or a replaced one that the store still has. Never an
+   * artifact of another format.
    */
   async pinned(
     id: ArtifactId,

@@ -63,7 +63,8 @@ export class UpstreamChecks {
   }
 
   /**
-   * Leases the repository's mirror, as `MirrorManager.lease`. A clone that is made for it counts as a check.
+   * Leases the repository's mirror, as `MirrorManager.lease`. A clone that is made for it counts as
+   * a check.
    *
    * @returns also whether this call cloned the mirror.
    */
@@ -84,7 +85,8 @@ export class UpstreamChecks {
   /**
    * Checks a repository once more if its upstream has refused it for too long.
    *
-   * @throws SnapshotError `UPSTREAM_NOT_FOUND`, `UPSTREAM_DENIED` if it still does; the signal's reason.
+   * @throws SnapshotError `UPSTREAM_NOT_FOUND`, `UPSTREAM_DENIED` if it still does; the signal's
+   * reason.
    */
   async throwIfRefused(repository: RepositoryId, signal: AbortSignal | undefined): Promise<void> {
     if (!this.#refusals.isForgotten(repository)) return;
@@ -93,7 +95,8 @@ export class UpstreamChecks {
   }
 
   /**
-   * Checks the upstream, and fetches what its mirror lacks, if there is a mirror. The check begins after this call.
+   * Checks the upstream, and fetches what its mirror lacks, if there is a mirror. The check begins
+   * after this call.
    *
    * @throws SnapshotError the failure, which was also an event.
    */
@@ -137,7 +140,10 @@ export class UpstreamChecks {
     if (failure !== undefined) throw failure;
   }
 
-  /** Fetches a commit that may be unreachable from refs. Callers don't share it. @returns whether it is there. */
+  /**
+   * Fetches a commit that may be unreachable from refs. Callers don't share it. @returns whether it
+   * is there.
+   */
   async fetchCommit(repository: RepositoryId, commit: string): Promise<boolean> {
     const outcome = await this.#check(repository, { commit });
     return outcome.hasCommit;
@@ -174,7 +180,8 @@ export class UpstreamChecks {
   /**
    * Queues a background check, as `BackgroundChecks.add`. Failures are events only.
    *
-   * @param since a date: a check of another process since then will do. Default: as the policy says.
+   * @param since a date: a check of another process since then will do. Default: as the policy
+   * says.
    */
   checkInBackground(
     repository: RepositoryId,

@@ -15,7 +15,9 @@ export interface UpstreamState {
   readonly failure: SnapshotError | undefined;
   /** When the last check failed; `undefined` if it succeeded. */
   readonly failedAt: Time | undefined;
-  /** Identifies HEAD and all refs that the upstream is known to have; `undefined`: nothing is known. */
+  /**
+   * Identifies HEAD and all refs that the upstream is known to have; `undefined`: nothing is known.
+   */
   readonly digest: string | undefined;
   /** HEAD of the mirror; `undefined` if there is no mirror. */
   readonly head: Head | undefined;
@@ -41,7 +43,10 @@ export function isDue(
   return now.time - checkedAt.time >= maxAge;
 }
 
-/** Whether the last check failed so recently, or the host is paused, that no client should wait for another one. */
+/**
+ * Whether the last check failed so recently, or the host is paused, that no client should wait for
+ * another one.
+ */
 export function isFailing(
   { failedAt, pausedUntil }: UpstreamState,
   { maxAge, checkInterval }: Pick<FreshnessPolicy, 'maxAge' | 'checkInterval'>,

@@ -18,7 +18,9 @@ import type { LocatedObject, ObjectReader } from '../pack/reader.js';
 
 /** Larger blobs are streamed, unless they must be converted. */
 const STREAMED_BLOB_BYTES = 8 * 1024 * 1024;
-/** Seconds by which files are older than the index: git does not suspect that they changed since. */
+/**
+ * Seconds by which files are older than the index: git does not suspect that they changed since.
+ */
 export const INDEX_SECONDS_LATER = 2;
 /** The latest time of files, so that their times and the index's own fit into 32 bits. */
 export const LATEST_MTIME = 0xffff_ffff - INDEX_SECONDS_LATER;

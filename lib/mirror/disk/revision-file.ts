@@ -93,8 +93,9 @@ export async function failedAsSuperseded(read: RevisionOnDisk, error: unknown): 
  * Publishes a revision as the successor of another one.
  *
  * @param after number of its predecessor; 0 for the first revision of a mirror.
- * @returns `undefined` when another process has published a successor, of the predecessor or of this
- * revision itself. The caller must look at the current revision again: it may have this content.
+ * @returns `undefined` when another process has published a successor, of the predecessor or of
+ * this revision itself. The caller must look at the current revision again: it may have this
+ * content.
  */
 export async function publishRevision(
   mirror: string,
