@@ -4,6 +4,7 @@ import { artifactKey } from '../artifact/key.js';
 import { after, elapsedSince, now, type Time, thisMoment } from '../async/clock.js';
 import { FailureCache } from '../async/failure-cache.js';
 import { KeyedLimit } from '../async/keyed-limit.js';
+import { retry } from '../async/retry.js';
 import { Schedule } from '../async/schedule.js';
 import { SingleFlight } from '../async/single-flight.js';
 import type { FreshnessPolicy, Limits } from '../config/options.js';
@@ -168,22 +169,23 @@ export class Refresher {
     if (known.isKnown(repository)) await checks.check(repository);
     this.#failures.forget(artifactKey(id));
     const checkedAt = now();
-    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    const notKept = () => new SnapshotError('STORE_FAILED', 'the store did not keep the snapshot');
+    const refresh = async () => {
       const found = await stored.stat(id);
       if (found !== undefined && this.#isCurrent(id, found)) return found.artifact;
       const build = builds.begin(id, requestedAt);
       await build.outcome();
       const end = await build.done;
       known.know(repository);
-      if (end === 'not-stored') break;
+      if (end === 'not-stored') throw notKept();
       const isNew = build.isSince(checkedAt, known.digestOf(repository));
-      if (end === 'superseded' || !isNew) continue;
+      if (end === 'superseded' || !isNew) return undefined;
       const built = await stored.stat(id);
-      if (built !== undefined) return built.artifact;
       // The snapshot may exceed the store's budget. Then another build would, too.
-      break;
-    }
-    throw new SnapshotError('STORE_FAILED', 'the store did not keep the snapshot');
+      if (built === undefined) throw notKept();
+      return built.artifact;
+    };
+    return await retry(MAX_ATTEMPTS, refresh, notKept);
   }
 
   /** Resolves when no background build runs. */

@@ -10,6 +10,7 @@ import type {
 import { type ArtifactId, isFixed } from '../artifact/id.js';
 import { unlessAborted } from '../async/abort.js';
 import { now, type Time, thisMoment } from '../async/clock.js';
+import { retry } from '../async/retry.js';
 import type { FreshnessPolicy } from '../config/options.js';
 import { isUpstreamFailure, SnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events/events.js';
@@ -40,6 +41,17 @@ export interface RequestParts {
    * Aborts when nothing new may begin: then only stored artifacts and running builds are served.
    */
   readonly stopping: AbortSignal;
+}
+
+/** A request that waits for its artifact. */
+interface PendingRequest {
+  readonly id: ArtifactId;
+  readonly signal: AbortSignal | undefined;
+  readonly requestedAt: Time;
+  /** When the check that it waited for had ended. */
+  readonly checkedAt: Time;
+  /** Whether the event `miss` was emitted. */
+  hasMissed: boolean;
 }
 
 /**
@@ -98,51 +110,57 @@ export class Requests {
     return found.artifact;
   }
 
-  /** As `SnapshotService.get`. */
+  /** As `ArtifactSource.get`. */
   async get(
     id: ArtifactId,
     { signal }: GetOptions = {},
   ): Promise<OpenedArtifact | GeneratedArtifact> {
-    const { policy, known, refusals, stored, builds, refresher } = this.#parts;
-    const isStrict = policy.mode === 'strict' && !isFixed(id);
     const requestedAt = now();
     await this.#checkFirst(id, signal);
-    const checkedAt = now();
-    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      await builds.untilStored(id, signal, MAX_STORING);
-      const found = await stored.open(id, { signal });
-      const action = this.#decide(id, found);
-      if (found !== undefined && isServed(action)) {
-        this.#refreshAsDecided(id, action);
-        return this.#hit(found.artifact);
-      }
-      found?.artifact.body.destroy();
-      if (action === 'refuse') refusals.throwIfForgotten(id.repository);
-      if (attempt === 0) this.#emitMiss(id);
-      const build = this.#build(id, requestedAt);
-      if (isStrict && !build.isSince(checkedAt, known.digestOf(id.repository))) {
-        await unlessAborted(build.done, signal);
-        continue;
-      }
-      const outcome = await build.outcome(signal).catch((error: unknown) => {
-        // The upstream has something newer, but can't give it now: the stale artifact has to do.
-        if (found !== undefined && isUpstreamFailure(error)) return undefined;
-        throw error;
-      });
-      if (outcome === undefined) {
-        const stale = await this.open(id, { signal });
-        if (stale !== undefined) return stale;
-        continue;
-      }
-      refresher.noteRequest(id.repository);
-      if (outcome.kind === 'building') {
-        const body = outcome.spool.createReader(signal);
-        if (body !== undefined) return { ...outcome.info, source: 'generation', body };
-      }
-      // The artifact should be stored by the end of the build.
-      await unlessAborted(build.done, signal);
+    const request = { id, signal, requestedAt, checkedAt: now(), hasMissed: false };
+    return await retry(
+      MAX_ATTEMPTS,
+      () => this.#serveOrBuild(request),
+      () => new SnapshotError('STORE_FAILED', 'the store keeps losing what it says it has'),
+    );
+  }
+
+  /** @returns `undefined` when the artifact should be in the store by now. */
+  async #serveOrBuild(
+    request: PendingRequest,
+  ): Promise<OpenedArtifact | GeneratedArtifact | undefined> {
+    const { id, signal, requestedAt, checkedAt } = request;
+    const { policy, known, refusals, stored, builds, refresher } = this.#parts;
+    await builds.untilStored(id, signal, MAX_STORING);
+    const found = await stored.open(id, { signal });
+    const action = this.#decide(id, found);
+    if (found !== undefined && isServed(action)) {
+      this.#refreshAsDecided(id, action);
+      return this.#hit(found.artifact);
     }
-    throw new SnapshotError('STORE_FAILED', 'the store keeps losing what it says it has');
+    found?.artifact.body.destroy();
+    if (action === 'refuse') refusals.throwIfForgotten(id.repository);
+    if (!request.hasMissed) this.#emitMiss(id);
+    request.hasMissed = true;
+    const build = this.#build(id, requestedAt);
+    const isStrict = policy.mode === 'strict' && !isFixed(id);
+    if (isStrict && !build.isSince(checkedAt, known.digestOf(id.repository))) {
+      await unlessAborted(build.done, signal);
+      return undefined;
+    }
+    const outcome = await build.outcome(signal).catch((error: unknown) => {
+      // The upstream has something newer, but can't give it now: the stale artifact has to do.
+      if (found !== undefined && isUpstreamFailure(error)) return undefined;
+      throw error;
+    });
+    if (outcome === undefined) return await this.open(id, { signal });
+    refresher.noteRequest(id.repository);
+    if (outcome.kind === 'building') {
+      const body = outcome.spool.createReader(signal);
+      if (body !== undefined) return { ...outcome.info, source: 'generation', body };
+    }
+    await unlessAborted(build.done, signal);
+    return undefined;
   }
 
   /** As `ArtifactSource.urlOf`. */
