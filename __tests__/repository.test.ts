@@ -108,6 +108,43 @@ describe('parseRepository', () => {
     expect(parseRepository('h/a b/%2e%2e/é')).toEqual({ host: 'h', path: 'a b/%2e%2e/é' });
   });
 
+  test.each([
+    'https://github.com/org/repo',
+    'https://github.com/org/repo.git',
+    'HTTPS://GitHub.com:443/org/repo.git/',
+    'http://github.com:80/org/repo',
+    'https://user:secret@github.com/org/repo.git',
+    'https://github.com/org/re%70o',
+    'ssh://git@github.com/org/repo.git',
+    'ssh://git@github.com:2222/org/repo.git',
+    'git://github.com/org/repo',
+    'git@github.com:org/repo.git',
+    'git@github.com:/org/repo.git',
+  ])('takes the clone URL %s', (url) => {
+    expect(parseRepository(url)).toEqual({ host: 'github.com', path: 'org/repo' });
+  });
+
+  test('keeps a port of HTTP that is not the default one', () => {
+    const expected = { host: 'git.corp:8443', path: 'a/b' };
+    expect(parseRepository('https://git.corp:8443/a/b.git')).toEqual(expected);
+  });
+
+  test.each([
+    'https://github.com/org/repo?x',
+    'https://github.com/org/repo#x',
+    'https://github.com/',
+    'https://github.com/org/../repo',
+    'https://github.com/org/%2e%2e/repo',
+    'https://a@b@github.com/org/repo',
+    'ftp://github.com/org/repo',
+    'file:///org/repo',
+    'git@github.com:',
+    'git@github.com:../repo',
+    'a@b@github.com:org/repo',
+  ])('refuses the URL %s', (url) => {
+    expect(() => parseRepository(url)).toThrow(INVALID);
+  });
+
   test.each(['', 'github.com', 'github.com/', 'h/../r', 'h/a\nb', 'h/\ud800', 'h/a\\b', 'a@h/r'])(
     'refuses %j',
     (text) => {

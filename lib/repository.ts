@@ -34,13 +34,41 @@ export function decodeRepository(raw: string): RepositoryId {
 }
 
 /**
- * Checks a repository named in plain text, such as `github.com/org/repo`, by the rules for request
- * paths. Nothing is percent-decoded. Reads back what `repositoryKey` writes.
+ * Checks `{host}/{path…}` by the rules for request paths. Nothing is percent-decoded. Reads back
+ * what `repositoryKey` writes.
+ *
+ * @throws SnapshotError `INVALID_REPOSITORY`
+ */
+export function checkRepository(key: string): RepositoryId {
+  return fromSegments(key.split('/'));
+}
+
+/** A clone URL (git-clone(1), "GIT URLS"): the scheme, and host and path without the user. */
+const CLONE_URL = /^(https?|ssh|git):\/\/(?:[^@/?#]*@)?([^?#]+)$/i;
+/** The form of scp: `git@github.com:org/repo.git`. */
+const SCP_LIKE = /^[^@/:]+@([^@/:]+):\/?([^/].*)$/;
+/** A port that is no part of the host's name: those of other protocols, and default ports. */
+const OTHER_PORT = { https: /^([^/]+):443(?=\/)/, http: /^([^/]+):80(?=\/)/ };
+const ANY_PORT = /^([^/]+):[0-9]+(?=\/)/;
+
+/**
+ * Parses the name of a repository, `github.com/org/repo`, or its clone URL:
+ * `https://github.com/org/repo.git`, `ssh://git@github.com/org/repo.git`,
+ * `git@github.com:org/repo.git`. The host is that of the URL, whatever the allow-list says. Users,
+ * passwords, default ports, and ports of other protocols than HTTP are left out.
  *
  * @throws SnapshotError `INVALID_REPOSITORY`
  */
 export function parseRepository(text: string): RepositoryId {
-  return fromSegments(text.split('/'));
+  const [, scheme = '', rest] = CLONE_URL.exec(text) ?? [];
+  if (rest !== undefined) {
+    const name = scheme.toLowerCase();
+    const port = name === 'https' || name === 'http' ? OTHER_PORT[name] : ANY_PORT;
+    const address = rest.replace(port, '$1');
+    return decodeRepository(address.endsWith('/') ? address.slice(0, -1) : address);
+  }
+  const [, host, path] = SCP_LIKE.exec(text) ?? [];
+  return checkRepository(host === undefined ? text : `${host}/${path}`);
 }
 
 /** The last segment of the path: what `git clone` would call the directory. */

@@ -3,7 +3,7 @@ import type { SnapshotConfig } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
 import { OID_PATTERN } from '../git/object.js';
 import { isValidRefName } from '../git/refs.js';
-import { parseRepository, type RepositoryId, repositoryKey } from '../repository.js';
+import { checkRepository, type RepositoryId, repositoryKey } from '../repository.js';
 import type { ArtifactId } from './id.js';
 
 type AllowList = Pick<SnapshotConfig, 'hosts'>;
@@ -45,7 +45,7 @@ export function allowedRepository(config: AllowList, repository: RepositoryId): 
   if (typeof repository?.host !== 'string' || typeof repository.path !== 'string') {
     throw new SnapshotError('INVALID_REPOSITORY', 'a repository is an object with host and path');
   }
-  const canonical = canonicalRepository(config, parseRepository(repositoryKey(repository)));
+  const canonical = canonicalRepository(config, checkRepository(repositoryKey(repository)));
   hostConfig(config, canonical);
   return canonical;
 }

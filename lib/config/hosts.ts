@@ -1,7 +1,7 @@
 import { SnapshotError } from '../errors.js';
 import {
+  checkRepository,
   decodeRepository,
-  parseRepository,
   type RepositoryId,
   repositoryKey,
 } from '../repository.js';
@@ -47,7 +47,7 @@ export function canonicalRepository(allowList: AllowList, repository: Repository
   const config = findHost(allowList, host);
   const isLower = config?.caseInsensitivePaths ?? CASE_INSENSITIVE_HOSTS.includes(host);
   // Parsed again: `.GIT` has become `.git`.
-  return isLower ? parseRepository(repositoryKey({ host, path: path.toLowerCase() })) : repository;
+  return isLower ? checkRepository(repositoryKey({ host, path: path.toLowerCase() })) : repository;
 }
 
 /**
