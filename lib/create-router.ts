@@ -1,5 +1,10 @@
 import type { Router } from 'express';
-import { parseOptions, type SnapshotOptions } from './config/options.js';
+import {
+  parseOptions,
+  parseServiceOptions,
+  type ServiceOptions,
+  type SnapshotOptions,
+} from './config/options.js';
 import { createRouter } from './http/router.js';
 import { type CloseOptions, SnapshotService } from './service/service.js';
 
@@ -16,8 +21,8 @@ export interface SnapshotRouter extends Router {
  *
  * @throws SnapshotError `INVALID_OPTIONS`
  */
-export function createSnapshotService(options: SnapshotOptions): SnapshotService {
-  return new SnapshotService(parseOptions(options));
+export function createSnapshotService(options: ServiceOptions): SnapshotService {
+  return new SnapshotService(parseServiceOptions(options));
 }
 
 /**

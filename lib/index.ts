@@ -15,6 +15,7 @@ export type {
   Credentials,
   CredentialsProvider,
   Logger,
+  ServiceOptions,
   SnapshotOptions,
 } from './config/options.js';
 export {

@@ -268,7 +268,11 @@ test.each<[string, Partial<SnapshotOptions>, number]>([
   const app = await startHostApp({
     dataDir,
     upstreamUrl,
-    limits: { maxStoreBytes: 2 * MIB, maxMirrorBytes: MIB, maxVariants: 4 },
+    limits: {
+      ...('store' in options ? {} : { maxStoreBytes: 2 * MIB }),
+      maxMirrorBytes: MIB,
+      maxVariants: 4,
+    },
     ...options,
   });
   defer(() => app.close());

@@ -9,6 +9,7 @@ import {
   methods,
   milliseconds,
 } from '../check-options.js';
+import { SnapshotError } from '../errors.js';
 import type { LockRegistry } from '../locks/registry.js';
 import { HOST, type RepositoryId } from '../repository.js';
 import type { SnapshotStore } from '../stores/store.js';
@@ -236,8 +237,12 @@ const schema = z.strictObject({
     .default('git/2.0 (express-git-snapshot)'),
 });
 
-/** The options of `createSnapshotRouter` and `createSnapshotService`. */
+const serviceSchema = schema.omit({ authorize: true, redirectGit: true });
+
+/** The options of `createSnapshotRouter`. */
 export type SnapshotOptions = z.input<typeof schema>;
+/** The options of `createSnapshotService`: those that do not concern HTTP. */
+export type ServiceOptions = z.input<typeof serviceSchema>;
 /** The checked options with every default in place, deeply frozen. */
 export type SnapshotConfig = z.output<typeof schema>;
 export type HostConfig = z.output<typeof host>;
@@ -252,9 +257,23 @@ export type SnapshotFormat = z.output<typeof snapshot>;
  */
 export function parseOptions(options: SnapshotOptions): SnapshotConfig {
   const config = checkOptions(schema, options);
+  if (options.store !== undefined && options.limits?.maxStoreBytes !== undefined) {
+    const message = 'limits.maxStoreBytes: is of the default store; give the limit to your store';
+    throw new SnapshotError('INVALID_OPTIONS', `invalid options: ${message}`);
+  }
   const { hosts, limits, freshness, snapshot } = config;
   const lists = Object.values(hosts).map(({ redirectTo }) => redirectTo);
   const parts = [...lists, ...Object.values(hosts), hosts, limits, freshness, snapshot];
   for (const part of parts) Object.freeze(part);
   return Object.freeze(config);
+}
+
+/**
+ * As `parseOptions`, for a service without HTTP.
+ *
+ * @throws SnapshotError `INVALID_OPTIONS`, also for options that have no effect there.
+ */
+export function parseServiceOptions(options: ServiceOptions): SnapshotConfig {
+  checkOptions(serviceSchema, options);
+  return parseOptions(options);
 }
