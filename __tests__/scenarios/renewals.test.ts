@@ -5,6 +5,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { defaultSnapshot } from '../../lib/artifact/id.js';
+import { MemoryStore, SnapshotError } from '../../lib/index.js';
 import { fakeDate } from '../support/fake-date.js';
 import { counter, next, read, renewed, untilStored } from '../support/fresh-repository.js';
 import { GatedStore } from '../support/gated-store.js';
@@ -111,6 +112,22 @@ test.each([
   }
   await service.close({ running: 'wait' });
   expect(generations()).toBe(0);
+});
+
+test('A branch that was deleted is reported as missing, even if the store fails to delete its snapshot', async () => {
+  const store = new MemoryStore({ maxBytes: 1e9 });
+  const freshness = { mode: 'strict', maxAge: 0, checkInterval: 0 } as const;
+  const service = await repository.startService({ store, freshness });
+  const id = { ...repository.snapshot, ref: 'topic' };
+  await push(repository.bare, { branch: 'topic' });
+  await read(service, id);
+  await git(repository.bare, 'branch', '-D', 'topic');
+  store.delete = async () => {
+    throw new SnapshotError('STORE_FAILED', 'the store is down');
+  };
+  const failed = next(service, 'storeFailed');
+  await expect(read(service, id)).rejects.toMatchObject({ code: 'REF_NOT_FOUND' });
+  expect((await failed)[0]).toMatchObject({ error: { message: 'the store is down' } });
 });
 
 test('A branch that was deleted is renewed again as soon as it is back', async () => {

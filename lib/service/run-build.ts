@@ -141,7 +141,10 @@ export class BuildRuns {
       }
       // The check found that the ref is gone upstream: its artifact is not served for ever.
       if (run.isMirrorFresh && run.found !== undefined && isRefMissing(cause)) {
-        await stored.delete(artifactKey(id));
+        await stored.delete(artifactKey(id)).catch((failure: unknown) => {
+          const error = toSnapshotError(failure);
+          events.emit('storeFailed', { repository: id.repository, error });
+        });
       }
       throw cause;
     } finally {
