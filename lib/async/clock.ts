@@ -34,8 +34,8 @@ export function thisMoment(): Moment {
 }
 
 /**
- * A past moment of which only the date is known. A date in the future means that the clock was set
- * back: the moment is long ago.
+ * Makes a moment from a past date. A date in the future means that the clock was set back: then the
+ * moment counts as long ago.
  */
 export function momentOf(date: number, present = thisMoment()): Moment {
   const age = present.date - date;

@@ -3,8 +3,8 @@ export const MAX_DELAY = 0x7fff_ffff;
 
 /**
  * Calls `late` after some milliseconds. If this process stood still meanwhile, the awaited bytes
- * may lie in a socket already: `late` is called after sockets were read, although timers come
- * first. The timer does not keep the process alive.
+ * may already lie in a socket. Node runs timers before it reads sockets, so `late` is called only
+ * after sockets were read. The timer does not keep the process alive.
  *
  * @returns a function that cancels the call.
  */
@@ -20,7 +20,7 @@ export function atDeadline(milliseconds: number, late: () => void): () => void {
 }
 
 /**
- * Settles like `promise`, or rejects with the error that `late` makes if that takes longer. The
+ * Settles like `promise`, or rejects after some milliseconds with the error that `late` makes. The
  * work behind the promise goes on.
  */
 export function unlessLate<T>(
@@ -43,8 +43,8 @@ export function orLater(promise: Promise<unknown>, milliseconds: number): Promis
 }
 
 /**
- * Runs work under a time limit. At its end, the signal that the work got aborts, and the error that
- * `late` makes is thrown. Other errors are passed on.
+ * Runs work under a time limit. When the time is over, the signal that the work got aborts. If the
+ * work then fails, the error that `late` makes is thrown. Other errors are passed on.
  *
  * @param signal ends the work earlier.
  * @param work may call `renew` to restart its time limit.
@@ -69,7 +69,7 @@ export async function withDeadline<T>(
   } catch (error) {
     throw over.signal.aborted && !signal.aborted ? late(error) : error;
   } finally {
-    // With a listener, its timer would keep it in memory until then.
+    // With a listener, the timer of the signal would keep it in memory until the deadline.
     deadline.removeEventListener('abort', onLate);
   }
 }

@@ -17,7 +17,7 @@ export function throwWhileRemembered({ error, until }: Failure): void {
   throw new SnapshotError(code, message, { cause: error, retryAfter });
 }
 
-/** Failures of this process, not of the work: these are not remembered. */
+/** Failures of this process, not of the work. They are not remembered. */
 const OWN_DOING: ReadonlySet<string> = new Set(['ABORTED', 'CLOSED', 'LOCK_FAILED']);
 /** Names that clients make up must not fill the memory. */
 const MAX_REMEMBERED = 10_000;

@@ -8,7 +8,7 @@ export class KeyedLimit {
   readonly #concurrency: number;
   readonly #limits = new Map<string, LimitFunction>();
 
-  /** @param concurrency of each key. */
+  /** @param concurrency how many tasks of one key run at once. */
   constructor(concurrency: number) {
     this.#concurrency = concurrency;
   }

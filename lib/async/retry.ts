@@ -10,7 +10,7 @@ const LONGEST_DELAY = 6 * 60 * 60_000;
  *
  * @param attempt returns `undefined` to ask for another attempt.
  * @param exhausted makes the error that is thrown after the last attempt.
- * @throws what `attempt` throws, at once.
+ * @throws any error of `attempt`, at once.
  */
 export async function retry<T>(
   times: number,
@@ -25,8 +25,8 @@ export async function retry<T>(
 }
 
 /**
- * Makes work that runs once, before all that needs it. If it fails, which may be for a passing
- * reason, the next caller tries it again.
+ * Returns a function that runs the work once, however often it is called. If the work fails, the
+ * next call tries it again: the cause may be temporary.
  */
 export function startup(work: () => Promise<void>): () => Promise<void> {
   let started: Promise<void> | undefined;

@@ -7,13 +7,15 @@ interface Entry<T> {
   readonly timer: NodeJS.Timeout;
 }
 
-/** Things to be done at some time, by key. Its timers do not keep the process alive. */
+/**
+ * Calls a function for each item at its time; one item per key. Does not keep the process alive.
+ */
 export class Schedule<T> {
   readonly #entries = new Map<string, Entry<T>>();
   readonly #onDue: (item: T) => void;
   #isStopped = false;
 
-  /** @param onDue is called once for each entry, which is gone by then. */
+  /** @param onDue is called once for each entry, after the entry was removed. */
   constructor(onDue: (item: T) => void) {
     this.#onDue = onDue;
   }
@@ -22,7 +24,7 @@ export class Schedule<T> {
     return this.#entries.has(key);
   }
 
-  /** An entry that is there already stays if it comes earlier. */
+  /** Adds an entry. If the key has an entry that is due earlier, that one stays. */
   add(key: string, item: T, at: Time): void {
     if (this.#isStopped) return;
     const there = this.#entries.get(key);

@@ -21,8 +21,8 @@ export class SingleFlight<T> {
   /**
    * Joins a run that begins after this call: one that waits for its turn, or the next one.
    *
-   * @param turn of the run, if this call adds it. Default: it begins as soon as the run before it
-   * has ended.
+   * @param turn gives the run its turn, if this call adds it. Default: the run begins as soon as
+   * the run before it has ended.
    */
   joinNext(key: string, work: () => Promise<T>, turn?: Turn): Promise<T> {
     const run = this.#runs.get(key);
@@ -37,14 +37,14 @@ export class SingleFlight<T> {
     return this.#runs.get(key)?.outcome;
   }
 
-  /** Resolves when all runs have ended, also those that begin meanwhile. Never rejects. */
+  /** Resolves when all runs have ended, including runs that begin meanwhile. Never rejects. */
   async settled(): Promise<void> {
     while (this.#runs.size > 0) {
       await Promise.all(Array.from(this.#runs.keys(), (key) => this.ended(key)));
     }
   }
 
-  /** The same for the runs of one key. */
+  /** Resolves when all runs of one key have ended. Never rejects. */
   async ended(key: string): Promise<void> {
     for (let run = this.running(key); run !== undefined; run = this.running(key)) {
       await run.catch(ignore);

@@ -32,12 +32,13 @@ export interface Download {
  * Redirects are followed, but not from https to http. The caller's headers, which may hold
  * credentials, go to the first origin alone.
  *
- * This is Node's own client, not `fetch`: the undici in Node 20 and 24 can end the whole process
- * when a server closes a connection while the body is not being read (nodejs/undici#5360), and
- * `fetch` waits for headers for 5 minutes at most, while a cold clone may take longer.
+ * It uses Node's own client instead of `fetch`, for two reasons. The undici in Node 20 and 24 can
+ * end the whole process when a server closes a connection while the body is not being read
+ * (nodejs/undici#5360). And `fetch` waits for headers for 5 minutes at most, but a cold clone may
+ * take longer.
  *
- * @param signal ends the download, with its reason.
- * @throws SnapshotError `DOWNLOAD_FAILED`, with `retryAfter` if the server said so;
+ * @param signal ends the download; its reason is thrown.
+ * @throws SnapshotError `DOWNLOAD_FAILED`, with `retryAfter` if the server sent it;
  * `INVALID_OPTIONS` for headers that HTTP does not allow.
  */
 export async function startDownload(
@@ -138,7 +139,7 @@ async function get(
   }
 }
 
-/** Node's parser makes sure that a body has its Content-Length, or its last chunk. */
+/** Node's parser checks that a body has all bytes of its Content-Length, or its last chunk. */
 async function* readBody(
   body: AsyncIterable<Uint8Array>,
   from: string,

@@ -68,7 +68,7 @@ const PROGRESS_BYTES = 1024 * 1024;
  * - `LIMIT_EXCEEDED`: `maxBytes` or `maxEntries`; or more than 256 MiB of paths and targets of
  *   directories and symlinks
  * - `STORAGE_FULL`
- * - `ABORTED`: `signal` did; its reason is the `cause`
+ * - `ABORTED`: `signal` was aborted; its reason is the `cause`
  * - `INTERNAL`: any other failure of the file system, which is the `cause`
  */
 export async function restoreSnapshot(options: RestoreOptions): Promise<RestoreResult> {

@@ -63,7 +63,7 @@ export async function createStaging(target: string) {
   };
 }
 
-/** The highest of a directory and its parents that does not exist. */
+/** Of a directory and its parents, the highest one that does not exist. */
 async function highestMissing(directory: string): Promise<string | undefined> {
   const isThere = (path: string) =>
     access(path).then(
@@ -89,7 +89,7 @@ async function removeEmpty(deepest: string, highest: string): Promise<void> {
   }
 }
 
-/** Tells a target's own name that is too long from an archive's. */
+/** Gives a code to a target's name that is too long: such a name in an archive is another error. */
 function impossible(directory: string, error: unknown): unknown {
   if (!hasCode(error, 'ENAMETOOLONG')) return error;
   const shown = `${directory.slice(0, 200)}…`;

@@ -19,13 +19,13 @@ import { hasCode, SnapshotError } from '../errors.js';
 const DEFAULT_DIRECTORY_MODE = 0o755;
 /** Only this user may enter a directory before it is complete. */
 const UNFINISHED_DIRECTORY_MODE = 0o700;
-/** Files up to this size are written in one piece; anything larger as it arrives. */
+/** Files up to this size are written in one piece; larger files are written as they arrive. */
 const SMALL_FILE_BYTES = 128 * 1024;
 /** Pieces of a large file are gathered up to this size, while earlier ones are written. */
 const LARGE_WRITE_BYTES = 1024 * 1024;
 /**
- * Bytes of the paths and targets of links and directories, which are kept in memory until all files
- * are written. By default, servers allow as many bytes of all paths (`maxPathBytes`).
+ * The most bytes of names in memory: paths of directories, and paths and targets of symlinks. They
+ * are kept until all files are written. The server's `maxPathBytes` has the same default.
  */
 const MAX_KEPT_BYTES = 256 * 1024 * 1024;
 /** Links and directories to finish before other work gets a turn. */
@@ -45,13 +45,13 @@ type DirectoryEntry = Pick<TarEntry, 'mode' | 'mtime'>;
  * are set regardless of the umask; owners are not set.
  *
  * Invariants that keep every write below the directory:
- * - A path is opened or made only below the first directory, and directories that this writer made.
+ * - A path is opened or made only in the first directory, or in directories that this writer made.
  * - Nothing is replaced: the kernel refuses a name that exists already, also in another case if the
  *   file system folds case (`O_EXCL`, `mkdir`, `symlink`).
  * - Symlinks are made after all files and directories.
  *
- * Small files are written with synchronous calls: on a local disk these take 20 µs a file, and
- * twice that through the thread pool. Other work runs whenever the reader needs more bytes, every
+ * Small files are written with synchronous calls: on a local disk these take 20 µs for each file;
+ * the thread pool takes twice as long. Other work runs whenever the reader needs more bytes, every
  * few hundred KiB.
  *
  * @throws SnapshotError `ARCHIVE_INVALID` when two entries have one name, or a name is impossible
@@ -91,7 +91,7 @@ export class TreeWriter {
     } else await this.#writeLarge(entry, reader);
   }
 
-  /** Makes the symlinks, then sets modes and times of directories, which every write changes. */
+  /** Makes the symlinks, then sets modes and times of directories: each write changes the time. */
   async finish(signal: AbortSignal | undefined): Promise<void> {
     await inBatches(this.#symlinks, signal, ({ path, target, mtime }) => {
       const place = this.#place(path);
@@ -171,8 +171,8 @@ export class TreeWriter {
 }
 
 /**
- * By path, of a file that this writer has just made: Node's permission model refuses to change mode
- * and time by descriptor.
+ * Sets mode and time by path, because Node's permission model refuses to change them by descriptor.
+ * This writer has just made the file or directory.
  */
 function setModeAndTime(place: Buffer, mode: number, mtime: Date): void {
   chmodSync(place, mode);

@@ -6,8 +6,9 @@ import { configKeys } from '../git/config.js';
 import { verifyPath } from '../git/path-safety.js';
 
 /*
- * Entries that no snapshot may have, whatever server made it: names that git does not check out,
- * and in `.git` all that no clone brings. git runs hooks, and the programs that its config names.
+ * Refuses entries that no snapshot may have, from any server: names that git does not check out,
+ * and everything in `.git` that no clone has. git would run the hooks, and the programs that its
+ * config names.
  */
 
 export const CONFIG_PATH = '.git/config';
@@ -29,8 +30,8 @@ const CONFIG_KEYS =
   /^(?:core\.(?:repositoryformatversion|filemode|bare|logallrefupdates|checkstat|trustctime)|remote\.origin\.(?:url|fetch)|branch\..*\.(?:remote|merge))$/s;
 
 /*
- * Segments that Windows does not take for a file of that name. git for Windows refuses the same
- * ones (`is_valid_win32_path` of compat/mingw.c).
+ * Segments that Windows reads as something other than a file of that name. git for Windows refuses
+ * the same segments (`is_valid_win32_path` of compat/mingw.c).
  */
 
 /** Separators, streams (`file:stream`), wildcards, control characters; ends that Windows drops. */
@@ -75,8 +76,9 @@ function isWindowsName(segment: string): boolean {
 }
 
 /**
- * @param reader at the content of `.git/config`, which it does not take.
- * @throws SnapshotError `ARCHIVE_INVALID` for a config that sets more than the server's.
+ * @param reader at the content of `.git/config`, which stays in the reader.
+ * @throws SnapshotError `ARCHIVE_INVALID` for a config with settings that this library does not
+ *   write.
  */
 export async function refuseUnsafeConfig(size: number, reader: ByteReader): Promise<void> {
   if (size > MAX_CONFIG_BYTES) throw refused(CONFIG_PATH, `has ${size} bytes`);

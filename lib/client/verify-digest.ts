@@ -3,19 +3,19 @@ import { DIGEST_FRAME_BYTES, decodeDigestFrame } from '../archive/digest-frame.j
 import { SnapshotError } from '../errors.js';
 
 /**
- * Passes on a snapshot without the digest frame at its end, which it checks. Snapshots of other
- * servers have none and pass whole.
+ * Passes on a snapshot without the digest frame at its end, and checks that digest. Snapshots of
+ * other servers have no digest, and are passed on unchanged.
  *
  * @param onVerified called when the snapshot has a digest that matches.
- * @throws SnapshotError `ARCHIVE_INVALID` after the last byte when the digest does not match: do
- * not use the bytes before.
+ * @throws SnapshotError `ARCHIVE_INVALID` at the end, when the digest does not match: do not use
+ * the bytes that came before.
  */
 export async function* verifyDigest(
   source: AsyncIterable<Uint8Array>,
   onVerified: () => void,
 ): AsyncGenerator<Uint8Array> {
   const hash = createHash('sha256');
-  // Always holds back the latest bytes, as they may be the digest frame.
+  // Always holds back the latest bytes, because they may be the digest frame.
   let held: Uint8Array = Buffer.alloc(0);
   for await (const chunk of source) {
     let passed = held;

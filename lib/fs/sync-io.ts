@@ -1,9 +1,9 @@
 import { readSync, writeSync } from 'node:fs';
 
 /**
- * Fills `target` with the bytes of a file from `offset` on.
+ * Fills `target` with the bytes at `offset` of a file.
  *
- * @returns `false` when the file ends before.
+ * @returns `false` when the file ends too early.
  */
 export function readFully(fd: number, target: Uint8Array, offset: number): boolean {
   for (let done = 0; done < target.length; ) {

@@ -59,7 +59,7 @@ export async function removeAbandoned(directory: string): Promise<void> {
   }
 }
 
-/** The state of a process of this host. `unknown`: one with its pid runs, which may be another. */
+/** The state of a process of this host. `unknown`: a process with its pid runs, maybe another. */
 function stateOf(pid: number, start: number): 'this process' | 'dead' | 'unknown' {
   if (pid > MAX_PID) return 'unknown';
   if (pid === process.pid) return start === START ? 'this process' : 'dead';

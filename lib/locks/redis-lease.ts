@@ -10,10 +10,11 @@ import type { RedisLocksConfig } from './redis-options.js';
  * A lease of one key, under its own identifier.
  *
  * The commands are redis-semaphore's: `SET NX PX` takes the key, and scripts renew or delete it
- * only while it holds the identifier. The timing is ours, as redis-semaphore's own renewal turns a
- * failed connection into an unhandled rejection, and does not notice a server that does not answer.
+ * only while it holds the identifier. The timing is ours, because redis-semaphore's own renewal
+ * turns a failed connection into an unhandled rejection, and does not notice a server that does not
+ * answer.
  *
- * Time is counted from before a command is sent, by a monotonic clock. So the lease ends here
+ * Time is measured by a monotonic clock, from just before a command is sent. So the lease ends here
  * before it ends in Redis, if both clocks run equally fast.
  */
 export class RedisLease {
@@ -38,7 +39,7 @@ export class RedisLease {
   }
 
   /**
-   * Takes the key if it is free. Returns whether it was.
+   * Takes the key if it is free, and returns whether it was free.
    *
    * @throws SnapshotError `LOCK_FAILED` when the server fails, or does not answer in time; the
    * signal's reason.
@@ -48,7 +49,7 @@ export class RedisLease {
     try {
       this.#isHeld = await this.#answered(this.#mutex().tryAcquire(), signal);
     } catch (error) {
-      // The server may still carry out the command, but then before this one.
+      // The server may still take the key, but it does so before it gets this release.
       void this.#giveBack();
       throw error;
     }
@@ -56,7 +57,7 @@ export class RedisLease {
     return this.#isHeld;
   }
 
-  /** Gives the key back if it is still ours. Never rejects: at the latest, the lease expires. */
+  /** Gives the key back if it is still ours. Never rejects: if this fails, the lease expires. */
   async release(): Promise<void> {
     this.#stop();
     await this.#giveBack();
@@ -67,7 +68,7 @@ export class RedisLease {
     if (!this.#isHeld) return;
     this.#stop();
     this.#lost.abort(reason);
-    // An unanswered renewal may still take effect, and would exclude others for nothing.
+    // A renewal without an answer may still take effect, and exclude others without need.
     await this.#giveBack();
   }
 

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { methods, milliseconds } from '../check-options.js';
 import type { LockRegistry } from './registry.js';
 
-/** The commands of an ioredis client, or `Cluster`, that are used. */
+/** The commands that `RedisLocks` needs, of an ioredis client or `Cluster`. */
 export type RedisClient = ConstructorParameters<typeof Mutex>[0];
 
 export const redisLocksSchema = z
@@ -18,8 +18,8 @@ export const redisLocksSchema = z
     /** Keys in Redis: `mutex:{keyPrefix}{key}`. Processes that share locks need the same one. */
     keyPrefix: z.string().default('express-git-snapshot:'),
     /**
-     * Milliseconds after which the lock of a dead holder is free. It is renewed at a third of that
-     * time. Risk: a holder whose event loop stands still for longer loses its locks.
+     * Milliseconds after which the lock of a dead holder is free. A lock is renewed after a third
+     * of that time. Risk: a holder whose event loop stands still for longer loses its locks.
      */
     leaseTime: milliseconds.min(100).default(15_000),
     /** Milliseconds between two attempts at a key that is held, give or take a half. */

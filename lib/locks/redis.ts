@@ -19,17 +19,17 @@ export type { RedisLocksOptions } from './redis-options.js';
 
 /**
  * Locks in Redis, for processes on many machines. A lock is a lease that is renewed while it is
- * held. If its process dies, it is free when the lease ends, at the latest.
+ * held. If its process dies, the lock is free when the lease ends.
  *
  * - In one process, waiters for a key queue, and only the first one asks Redis. Between processes
  *   there is no order: the first process that asks for a free key gets it.
- * - `signal` of a lock aborts when the lease is lost: the server could not be reached until its
- *   end, or has lost the key or given it to another holder. A lost lease stays lost.
- * - Exclusion is as good as leases are. A process that stands still for longer than its lease goes
- *   on beside the next holder, and a Redis that fails over to a replica may forget locks. So a lock
- *   only saves work: the store decides which result stays. There is no fencing token, because a
- *   store that writes conditionally takes a result only in place of what was found when the work
- *   began.
+ * - `signal` of a lock aborts when the lease is lost: the server could not be reached before the
+ *   lease ended, or it has lost the key or given it to another holder. A lost lease stays lost.
+ * - These locks are only leases. A process that stands still for longer than its lease goes on
+ *   beside the next holder, and a Redis that fails over to a replica may forget locks. So a lock
+ *   only saves work: the store decides which result stays. There is no fencing token: a store that
+ *   writes conditionally takes a result only if the version that was found when the work began is
+ *   still stored.
  *
  * @throws SnapshotError `INVALID_OPTIONS` from the constructor.
  */
@@ -47,7 +47,7 @@ export class RedisLocks implements LockRegistry {
   #closed: Promise<void> | undefined;
 
   constructor(options: RedisLocksOptions) {
-    // Every waiter listens to it, which Node would report as a leak.
+    // Every waiter listens to this signal. Node would report that as a leak.
     setMaxListeners(0, this.#closing.signal);
     const config = checkOptions(redisLocksSchema, options, 'RedisLocks');
     const { client, url = '' } = config;
@@ -66,7 +66,7 @@ export class RedisLocks implements LockRegistry {
     }
   }
 
-  /** Rejects all waiters, ends all leases, and closes a connection that it made. Idempotent. */
+  /** Rejects all waiters, ends all leases, and closes the connection that it made. Idempotent. */
   async close(): Promise<void> {
     this.#closed ??= this.#close();
     await this.#closed;
@@ -114,7 +114,7 @@ export class RedisLocks implements LockRegistry {
     }
   }
 
-  /** The error of a command does not tell why the server could not be reached. */
+  /** Adds why the server could not be reached: the error of a command does not tell that. */
   #withConnectionFailure(error: unknown): unknown {
     const failure = this.#connectionFailure;
     if (failure === undefined || !SnapshotError.is(error)) return error;
@@ -123,7 +123,10 @@ export class RedisLocks implements LockRegistry {
     return new SnapshotError(error.code, `${error.message}: ${reason}`, { cause: failure });
   }
 
-  /** Otherwise each waiter in the queue would wait in turn for a server that is down. */
+  /**
+   * Throws a recent failure that came after the call. Otherwise, while the server is down, each
+   * waiter in the queue would wait for it in turn.
+   */
   #throwIfJustFailed(askedAt: Time): void {
     if (this.#failure === undefined) return;
     const { error, at } = this.#failure;
@@ -147,7 +150,7 @@ export class RedisLocks implements LockRegistry {
   #connectLater(url: string): Redis {
     const client = new Redis(url, {
       lazyConnect: true,
-      // About a second: a short restart goes unnoticed, but no queue grows during an outage.
+      // About a second: clients do not notice a short restart, and no queue grows in an outage.
       maxRetriesPerRequest: 3,
       retryStrategy: () => 250,
       // No answer is outstanding by then: a timer would only keep the process alive.

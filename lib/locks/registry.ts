@@ -2,7 +2,7 @@
 export interface Lock {
   /**
    * Aborts if the lease ends while the lock is held: others may do the guarded work by now. This
-   * library does not listen: a lost lock ends none of its work.
+   * library ignores the signal: its work goes on when a lock is lost.
    */
   readonly signal: AbortSignal;
   /** Gives the lock back. Idempotent; never releases a lock that another holder has by now. */

@@ -2,8 +2,8 @@ import type { CreateOptions, ObjectWriter, SnapshotStore, StoredObject } from '.
 import { isConditionMet, preconditionFailure } from './write-condition.js';
 
 /*
- * An optional ability counts only if the store both declares it and has its method. Callers ask
- * here.
+ * An optional ability counts only if the store declares it and also has its method. Callers use the
+ * functions below.
  */
 
 /** The store's `adopt`, if it adopts files. */
@@ -36,7 +36,7 @@ export async function checkCondition(
   if (!isConditionMet(await store.stat(key, { signal }), replaces)) throw preconditionFailure(key);
 }
 
-/** Makes `commit` check the condition first, as `checkCondition`. */
+/** Makes `commit` check the condition first, as `checkCondition` does. */
 export function withConditionCheck(
   store: SnapshotStore,
   key: string,

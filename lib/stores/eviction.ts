@@ -6,8 +6,8 @@ export interface Occupant {
 }
 
 /**
- * Selects the objects that may be evicted for a newcomer, in the given order. `undefined` if
- * evicting all of them would not be enough, so that nothing is evicted in vain.
+ * Selects the objects that may be evicted for a newcomer, in the given order. Returns `undefined`
+ * if evicting all of them would not free enough bytes: then no object need be evicted.
  *
  * @param stored the least recently used first.
  * @param excess how many bytes must be evicted.

@@ -22,9 +22,9 @@ import { isConditionMet, preconditionFailure } from './write-condition.js';
 const schema = z.strictObject({
   /**
    * Bytes of all objects, including their keys and metadata. The store evicts replaced revisions
-   * first, then the least recently opened objects; for an expendable object, only expendable ones.
-   * If that does not make enough room, the new object is not kept: its `commit` succeeds, and the
-   * next `open` is a miss.
+   * first, then the least recently opened objects. For an expendable object, it evicts only
+   * expendable ones. If that does not make enough room, the new object is not kept: its `commit`
+   * succeeds, and the next `open` is a miss.
    */
   maxBytes: bytes,
   ...keepReplaced,
@@ -159,7 +159,7 @@ export class MemoryStore implements SnapshotStore {
     for (const [other] of evicted) this.#entries.delete(other);
     if (leaving !== undefined) this.#entries.set(key, { object, pages, bytes, expendable });
     else this.#forget(key);
-    // Last: the host may use the store meanwhile.
+    // Called last: the host may use the store in `onEvict`.
     for (const [other] of evicted) callHost('onEvict', () => this.#config.onEvict?.(other));
   }
 
@@ -186,7 +186,7 @@ const PAGE = 64 * 1024;
 
 /** A byte buffer in pages: appending copies no old bytes, and offsets are found at once. */
 class Pages {
-  /** Each of `PAGE` bytes; of the last, only what `size` says is used. */
+  /** Each has `PAGE` bytes. The last one may be used only in part; `trim` makes it shorter. */
   readonly #pages: Buffer[] = [];
   #size = 0;
 

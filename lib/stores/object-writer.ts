@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { SnapshotError } from '../errors.js';
 import type { ObjectWriter, StoredObject } from './store.js';
 
-/** The part of a description that each version of an object has for itself. */
+/** The part of a description that is new in each version of an object. */
 export function newVersion(): Pick<StoredObject, 'revision' | 'storedAt'> {
   return { revision: randomUUID(), storedAt: Date.now() };
 }
@@ -58,7 +58,7 @@ export class TargetWriter implements ObjectWriter {
     await this.#end;
   }
 
-  // A failure to discard is heard by whoever calls abort(), which answers the same promise.
+  // `abort` returns the same promise, so its callers get a failure to discard.
   readonly #onSignal = (): void => void ignoreFailure(this.abort());
 
   async #publish(): Promise<StoredObject> {
@@ -83,7 +83,7 @@ export class TargetWriter implements ObjectWriter {
   }
 }
 
-/** Waits for work whose failure is not reported, as an earlier failure is. */
+/** Waits for work and ignores its failure: callers get it, or an earlier one, in another way. */
 async function ignoreFailure(work: Promise<unknown>): Promise<void> {
   await work.catch(() => undefined);
 }

@@ -9,8 +9,8 @@ export interface Slice {
 /**
  * The bytes of an object that a range selects. Default: all.
  *
- * @throws RangeError if the range does not lie within the object. It is not clamped: HTTP's rules
- *   have been applied before `open` is called, so such a range is the caller's mistake.
+ * @throws RangeError if the range does not lie within the object. The range is not clamped: callers
+ *   apply HTTP's rules before they call `open`, so such a range is their mistake.
  */
 export function sliceOf(range: ByteRange | undefined, size: number): Slice {
   if (range === undefined) return { start: 0, stop: size };

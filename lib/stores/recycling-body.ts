@@ -17,8 +17,8 @@ export interface ByteSource {
 }
 
 /**
- * A stream of a source's bytes that reuses the buffers that its reader gives back. A fresh buffer
- * for each read, as in other streams, costs more than the read: the kernel has to hand out zeroed
+ * A stream of a source's bytes. It reuses the buffers that its reader gives back. Other streams
+ * take a new buffer for each read. That costs more than the read: the kernel must provide zeroed
  * pages and take them back.
  */
 export class RecyclingBody extends Readable implements ObjectBody {
@@ -39,8 +39,9 @@ export class RecyclingBody extends Readable implements ObjectBody {
   }
 
   recycle(chunk: Uint8Array): void {
-    // `read(n)` joins chunks, perhaps in Node's pool, whose memory others use; or it splits one,
-    // and the rest is still to be read. Both make other objects than those that were handed out.
+    // `read(n)` may join chunks, perhaps in Node's pool, whose memory others use. Or it splits a
+    // chunk, and the rest is still to be read. In both cases it returns new objects, which are not
+    // in `#handedOut`.
     const isWhole = this.#handedOut.delete(chunk);
     // A chunk that its reader has transferred is empty.
     if (isWhole && chunk.length > 0 && this.#spare.length < MAX_SPARE)

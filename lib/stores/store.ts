@@ -28,7 +28,9 @@ export interface StoredObject {
   readonly expendable: boolean;
 }
 
-/** What must be stored at the commit: a revision, nothing (`null`) or anything (`undefined`). */
+/**
+ * The revision that must be stored at the commit. `null`: none may be. `undefined`: no condition.
+ */
 export type WriteCondition = string | null | undefined;
 
 export interface SignalOptions {
@@ -44,7 +46,7 @@ export interface CreateOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** A store that has to copy the file heeds the signal until the copy is done. */
+/** If the store must copy the file, the signal can stop it until the copy is complete. */
 export type AdoptOptions = CreateOptions;
 
 export interface OpenOptions {
@@ -101,7 +103,7 @@ export interface ObjectWriter {
   abort(): Promise<void>;
 }
 
-/** What a store can do beyond the basics. It is declared, so that callers need not try and fail. */
+/** Features that not every store has. A store declares them, so that callers need not try. */
 export interface StoreAbilities {
   /** The store has `adopt`: a finished local file becomes an object without being copied. */
   readonly adoptsFiles: boolean;
@@ -115,7 +117,7 @@ export interface StoreAbilities {
   readonly keepsReplaced?: boolean | undefined;
 }
 
-/** A failure of one tier that the other tier made up for, so that callers do not see it. */
+/** A failure of one tier. Callers do not see it, because the other tier took over. */
 export interface StoreFailure {
   readonly tier: 'near' | 'far';
   /** `undefined`: the failure concerns no particular object. */
@@ -124,7 +126,7 @@ export interface StoreFailure {
 }
 
 /**
- * Where finished snapshots live.
+ * Keeps finished snapshots.
  *
  * - An object MUST NOT be readable before `commit()` or `adopt()` has resolved. An aborted, crashed
  *   or failed write MUST leave nothing readable, and the object that was stored before stays.
@@ -145,8 +147,9 @@ export interface StoreFailure {
  *   readable.
  * - A store that writes conditionally MUST refuse a write when its condition `replaces` does not
  *   hold: `create`, `write`, `commit` or `adopt` rejects with a `SnapshotError` coded
- *   `PRECONDITION_FAILED`. Of all writes that replace the same revision, or nothing, at most one
- *   MUST commit, whichever processes make them. A refused write is a failed write.
+ *   `PRECONDITION_FAILED`. If several writes replace the same revision, or nothing, the store MUST
+ *   let at most one of them commit, even if different processes make them. A refused write is a
+ *   failed write.
  * - In a store that keeps replaced revisions, the revision that a write `replaces` SHOULD stay
  *   readable for some minutes: `open` returns it to callers that name it, `replaced` lists it, and
  *   no other method shows it. It MUST be gone when `delete` of its key resolves.
@@ -160,7 +163,7 @@ export interface SnapshotStore {
   /** `undefined` when nothing is stored, or another revision than the requested one. */
   open(key: string, options?: OpenOptions): Promise<OpenedObject | undefined>;
   /**
-   * Optional: a store has it only if clients are to download from the store themselves. Returns a
+   * Optional: a store has it only if clients should download from the storage directly. Returns a
    * URL from which anybody can download the whole object for a while. `undefined` when nothing or
    * another revision is stored, or the object has no URL: the caller then serves its bytes.
    */
@@ -188,7 +191,7 @@ export interface SnapshotStore {
   replaced?(key: string, options?: SignalOptions): Promise<readonly StoredObject[]>;
   /** All stored objects, in no particular order. It rejects if it can't give all of them. */
   list(options?: ListOptions): AsyncIterable<StoredObject>;
-  /** The owner calls it once at its start, to learn of such failures. Default: there are none. */
+  /** The owner calls it once at its start, to get each `StoreFailure`. Default: there are none. */
   watch?(onFailure: (failure: StoreFailure) => void): void;
   /** The owner calls it once when it shuts down. Default: nothing to release. */
   close?(): Promise<void>;

@@ -11,7 +11,7 @@ export function isPreconditionFailure(error: unknown): error is SnapshotError {
   return SnapshotError.is(error, 'PRECONDITION_FAILED');
 }
 
-/** @param stored what is stored now. */
+/** @param stored the object that is stored now, if there is one. */
 export function isConditionMet(
   stored: StoredObject | undefined,
   condition: WriteCondition,

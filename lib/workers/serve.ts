@@ -41,8 +41,8 @@ export function serveTasks<Task, Event, Result>(
 ): void {
   const post = (message: WorkerMessage<Event, Result>, moved?: readonly TransferListItem[]) =>
     parentPort?.postMessage(message, moved);
-  // The pool may end the thread after the answer. Connections that are being destroyed must be
-  // closed before: if the thread ends while Node's HTTP parser handles a lost connection, the
+  // The pool may end the thread after the answer. Before that, connections that are being destroyed
+  // must be closed: if the thread ends while Node's HTTP parser handles a lost connection, the
   // process aborts.
   const answer = async (message: WorkerAnswer<Result>) => {
     await setImmediate();

@@ -1,9 +1,9 @@
 import { Worker } from 'node:worker_threads';
 
 /**
- * MiB of the young generation, of which V8 fills a third before it collects. By default it grows to
- * 48 and more, and stays. The garbage of these threads is mostly buffers, which are outside this
- * heap.
+ * MiB of the young generation. V8 fills a third of it before it collects. By default it grows to 48
+ * MiB and more, and does not shrink. The garbage of these threads is mostly buffers, which are
+ * outside this heap.
  */
 const YOUNG_GENERATION_MIB = 6;
 

@@ -8,7 +8,7 @@ import { SnapshotError } from '../errors.js';
  */
 
 /**
- * After this time a thread is ended even if it has not stopped. No call takes as long, even on a
+ * After this time a thread is ended even if it has not stopped. No call takes that long, even on a
  * busy machine.
  */
 export const STOP_MILLISECONDS = 60_000;
@@ -18,7 +18,7 @@ export function createStopCell(): Int32Array {
   return new Int32Array(new SharedArrayBuffer(4));
 }
 
-/** Asks the thread to stop, for good. It may be too busy to receive messages. */
+/** Asks the thread to stop, for good. Shared memory works even if it is too busy for messages. */
 export function askToStop(shared: Int32Array): void {
   Atomics.store(shared, 0, 1);
 }

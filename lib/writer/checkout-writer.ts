@@ -19,7 +19,7 @@ import type { LocatedObject, ObjectReader } from '../pack/reader.js';
 /** Larger blobs are streamed, unless they must be converted. */
 const STREAMED_BLOB_BYTES = 8 * 1024 * 1024;
 /**
- * Seconds by which files are older than the index: git does not suspect that they changed since.
+ * Seconds by which files are older than the index. So git does not suspect later changes.
  */
 export const INDEX_SECONDS_LATER = 2;
 /** The latest time of files, so that their times and the index's own fit into 32 bits. */
@@ -36,8 +36,8 @@ export interface CheckoutOptions {
 /**
  * Inflates the working tree from the packs straight into tar entries, and adds its index.
  *
- * Memory: four bytes per file and the current object. The index comes last, and its entries are
- * found by a second walk over the trees.
+ * Memory: four bytes per file and the current object. The index comes last; a second walk over the
+ * trees finds its entries.
  *
  * @throws SnapshotError as `ObjectReader.read` and `convertToWorkingTree`; `LIMIT_EXCEEDED`.
  */
@@ -69,7 +69,7 @@ export async function writeCheckout(
   );
 }
 
-/** The entries of the index. @param sizes of the files, in the same order. */
+/** The entries of the index. @param sizes the sizes of the files, in the same order. */
 function* indexedEntries(
   checkout: Iterable<CheckoutEntry>,
   sizes: NumberList,

@@ -5,7 +5,7 @@ import type { Limits } from '../config/options.js';
 import type { ObjectReader } from '../pack/reader.js';
 import { writeCheckout } from './checkout-writer.js';
 
-/** What to check out. Structured-cloneable. */
+/** The checkout to make. Structured-cloneable. */
 export interface CheckoutTask {
   /** Paths of the packs, without ending. */
   readonly packs: readonly string[];
@@ -34,8 +34,8 @@ export type CheckoutEvent =
 /** The last part of an archive: working tree and index. Made in this thread or in another one. */
 export interface ArchivedCheckout {
   /**
-   * Whether the plan is complete. Until then no byte of the archive may be sent, since a failure
-   * can still be answered with an error. Call it now and then while packs are written.
+   * Whether the plan is complete. Until then, no byte of the archive may be sent: a failure can
+   * still be answered with an error. Call it repeatedly while packs are written.
    *
    * @throws SnapshotError if the checkout has failed, as `planCheckout` and `writeCheckout`.
    */

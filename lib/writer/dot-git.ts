@@ -12,7 +12,7 @@ export interface GitDirectoryInput extends Omit<SelectedRefs, 'basis'> {
   readonly trustFileTimes: boolean;
 }
 
-/** A path below `.git/`, bytes as latin1. A directory's ends in a slash, and has no content. */
+/** A path below `.git/`, bytes as latin1. A directory's path ends in a slash; it has no content. */
 export type GitFile = readonly [path: string, content: Buffer | undefined];
 
 const DESCRIPTION = Buffer.from(
@@ -57,8 +57,9 @@ export function gitDirectory(input: GitDirectoryInput): readonly GitFile[] {
 }
 
 /**
- * HEAD's branch is a loose ref, as after `git clone`. If the snapshot is extracted over an older
- * checkout, it must replace the loose ref there: a loose ref takes precedence over `packed-refs`.
+ * HEAD's branch is a loose ref, as after `git clone`. A snapshot that is extracted over an older
+ * checkout must replace the loose ref there, because a loose ref takes precedence over
+ * `packed-refs`.
  */
 function looseBranch(head: Head): GitFile[] {
   if (!isLoose(head)) return [];
@@ -75,7 +76,9 @@ function isLoose(head: Head): head is Head & { readonly kind: 'branch'; readonly
   return head.ref.split('/').every((name) => name.length <= MAX_NAME_BYTES);
 }
 
-/** The upstream's branches as remote-tracking branches, its tags, and HEAD's branch if packed. */
+/**
+ * The upstream's branches as remote-tracking branches, its tags, and HEAD's branch if not loose.
+ */
 function* clonedRefs({ head, refs }: GitDirectoryInput): Generator<Ref> {
   if (head.kind === 'branch' && head.oid !== undefined && !isLoose(head)) {
     yield { name: head.ref, oid: head.oid };

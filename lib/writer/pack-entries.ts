@@ -11,8 +11,8 @@ const TRAILER_BYTES = 20;
 /**
  * The archive's entries for a pack and its idx, uncompressed: they would not get smaller.
  *
- * Both files are hashed on the way, so that damage on disk since they were verified is never
- * published.
+ * Both files are hashed while they are copied: if the disk has damaged a file since it was
+ * verified, it is not published.
  *
  * @param path without ending.
  * @returns pieces of zstd frames. A piece is valid until the next one is requested.

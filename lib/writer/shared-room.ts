@@ -1,7 +1,7 @@
 const MAX_BYTES = 2 ** 30;
 
 /**
- * Bounds the bytes in messages from one thread to another: otherwise a faster sender would fill the
+ * Limits the bytes in messages from one thread to another: otherwise a faster sender would fill the
  * memory. Both threads share `cell`.
  */
 export class SharedRoom {
@@ -18,8 +18,8 @@ export class SharedRoom {
   }
 
   /**
-   * Takes room for bytes. Blocks the thread until there is enough. More bytes than the limit wait
-   * until all room is free. Only one thread may call it.
+   * Takes room for bytes. Blocks the thread until there is enough. For more bytes than the limit,
+   * it waits until all room is free. Only one thread may call it.
    */
   take(bytes: number): void {
     for (;;) {

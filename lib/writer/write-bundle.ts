@@ -19,11 +19,12 @@ export interface BundleTask extends ArtifactTask {
 }
 
 /**
- * Writes a bundle: gitformat-bundle(5), version 2. It leads from a commit that the client has to
- * HEAD, under the name of HEAD's branch: clients run `git pull --ff-only FILE BRANCH`.
+ * Writes a bundle: gitformat-bundle(5), version 2. It brings a client from a commit that it has to
+ * HEAD. Its ref is HEAD's branch: clients run `git pull --ff-only FILE BRANCH`.
  *
  * @throws SnapshotError `BASE_NOT_FOUND`, also when HEAD moved back to an ancestor of the base: the
- * bundle would be empty, and git refuses to create such a bundle, too; as `writePack`.
+ * bundle would be empty, and git, too, refuses to create such a bundle. Other errors as
+ * `writePack`.
  */
 export async function writeBundle(task: BundleTask, context: WriteContext): Promise<WriteResult> {
   const { mirror, revision, base, scratch, limits } = task;

@@ -8,7 +8,7 @@ import type { CheckoutPool } from './checkout-thread.js';
 export interface ArtifactTask extends MirrorTask {
   /** The file to write. It is empty, and the caller removes it. */
   readonly path: string;
-  /** A directory that may be created. The caller removes it. */
+  /** A directory that the task may create. The caller removes it. */
   readonly scratch: string;
 }
 
@@ -27,8 +27,8 @@ export type WriteEvent =
 export type WriteResult = { readonly size: number } | 'unchanged';
 
 /**
- * Whether the ref or commit does not exist. Clients may ask for any name, so this must not cost a
- * thread.
+ * Whether an error says that the ref or commit does not exist. Clients may request any name, so the
+ * thread is kept after such an error.
  */
 export function isNotFound(error: unknown): error is SnapshotError {
   if (!SnapshotError.is(error)) return false;

@@ -37,7 +37,10 @@ export interface SnapshotTask extends ArtifactTask {
   readonly originUrl: string;
   readonly compressionLevel: number;
   readonly trustFileTimes: boolean;
-  /** From this many bytes of packs on, a second thread makes the checkout, with the same bytes. */
+  /**
+   * If the packs have this many bytes or more, a second thread makes the checkout. The archive has
+   * the same bytes either way.
+   */
   readonly secondThreadPackBytes: number;
 }
 
@@ -49,8 +52,9 @@ interface Content extends SelectedRefs {
 }
 
 /**
- * Bytes after which clients get more of the file: as many as they read at once. A failure before
- * the first of these is answered with an error; a later one can only break the connection.
+ * Clients are told of new bytes of the file in steps of this size: as many as they read at once. A
+ * failure before the first step is answered with an error. A later failure can only break the
+ * connection.
  */
 const ANNOUNCED_BYTES = 256 * 1024;
 
@@ -92,8 +96,8 @@ export async function writeSnapshot(
 }
 
 /**
- * All packs of the refs. For a commit that only a pinned pack has: also a pack of the objects that
- * they lack.
+ * Takes all packs of the refs. For a commit that only a pinned pack has, it adds a pack of the
+ * objects that the other packs lack.
  */
 async function keepWhole(
   { scratch, limits }: SnapshotTask,
@@ -115,8 +119,8 @@ async function keepWhole(
 }
 
 /**
- * A pack of the latest commits, with their trees and blobs, and annotated tags of these commits, as
- * an upstream sends them with `include-tag`. Keeps the refs whose object, peeled, is in the pack.
+ * Makes a pack of the latest commits, their trees and blobs, and annotated tags of these commits,
+ * as an upstream sends them with `include-tag`. Keeps a ref if its peeled object is in the pack.
  */
 async function cutOff(
   { scratch, limits }: SnapshotTask,

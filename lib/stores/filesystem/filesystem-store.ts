@@ -140,7 +140,9 @@ export class FileSystemStore implements SnapshotStore {
     return new TargetWriter(target, signal);
   }
 
-  /** Appends a trailer to the file: readers that have it open must know its size. */
+  /**
+   * Appends a trailer to the file, so readers that have it open must know the size of its content.
+   */
   async adopt(
     key: string,
     file: string,
@@ -189,7 +191,7 @@ export class FileSystemStore implements SnapshotStore {
         const object = await this.#describe(name, file);
         if (object !== undefined) found.set(object.revision, object);
       }
-      // A write kept this version as replaced, and then failed.
+      // A write kept the stored version as a replaced one, and then failed.
       found.delete(stored.revision);
       return [...found.values()];
     });
@@ -237,7 +239,7 @@ export class FileSystemStore implements SnapshotStore {
     return undefined;
   }
 
-  /** The trailer decides about the rank, whatever the mode of the file says. */
+  /** The trailer decides about the rank, even if the mode of the file differs. */
   async #evict(name: string, onlyExpendable: boolean): Promise<boolean> {
     const object = await this.#describe(name);
     if (onlyExpendable && object?.expendable === false) return false;

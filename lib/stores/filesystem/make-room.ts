@@ -12,10 +12,12 @@ interface File extends Occupant {
 
 /**
  * Evicts files of a directory until the newcomer fits into `maxBytes`. Replaced versions are
- * evicted first. A file of the newcomer's name does not count. The mtime of a file tells when it
- * was last used, so all processes that share the directory agree. Cost: one `stat` for each object.
+ * evicted first. A file with the newcomer's name does not count: the newcomer replaces it. The
+ * mtime of a file tells when it was last used, so all processes that share the directory agree.
+ * Cost: one `stat` for each object.
  *
- * @param evict removes the object of a file; returns false if its rank forbids that after all.
+ * @param evict removes the object of a file. Returns false if the object's rank forbids it,
+ *   although the mode of the file does not.
  * @returns whether the newcomer fits.
  */
 export async function makeRoom(

@@ -46,9 +46,10 @@ export function isMarkedExpendable(mode: number): boolean {
 }
 
 /**
- * Marks a file. On a file system without modes, no object looks expendable in a search for room.
+ * Writes the rank of an object into the mode of its file. On a file system without modes, no object
+ * looks expendable in a search for room.
  *
- * It takes a path, as Node's permission model refuses to change the mode of a descriptor.
+ * It takes a path, because Node's permission model refuses to change the mode by a descriptor.
  */
 export async function markRank(path: string, expendable: boolean): Promise<void> {
   const { mode } = await stat(path);

@@ -6,7 +6,7 @@ import { RecyclingBody } from '../recycling-body.js';
 import type { StoredObject } from '../store.js';
 import { objectFileName, readTrailer } from './object-file.js';
 
-/** Milliseconds for which an object that is opened often keeps its place in the eviction order. */
+/** Milliseconds, at least, between two updates of the time of an object's last use. */
 const TOUCH_INTERVAL = 60_000;
 
 export interface ObjectFile {
@@ -18,7 +18,7 @@ export interface ObjectFile {
 
 /**
  * Opens an object file. A file that is incomplete, or of another object, is a miss and is removed.
- * In a race, that may remove a good file that another process has just put there: this is an
+ * If another process has just replaced the file, this may remove a good file: that counts as an
  * eviction.
  *
  * @param name the file name of the stored object. A replaced version has another path.
@@ -36,7 +36,7 @@ export async function findObject(path: string, name: string): Promise<ObjectFile
   return found;
 }
 
-/** Marks an object as used now: by path, as in `markRank`. */
+/** Marks an object as used now. It takes the path, for the same reason as `markRank`. */
 export async function touch({ path, usedAt }: ObjectFile): Promise<void> {
   const now = new Date();
   if (now.getTime() - usedAt < TOUCH_INTERVAL) return;

@@ -7,9 +7,9 @@ export const fileSystemStoreSchema = z.strictObject({
   directory: z.string().min(1, 'must not be empty'),
   /**
    * Bytes of all object files. The store evicts replaced revisions first, then the least recently
-   * opened objects; for an expendable object, only expendable ones. If that does not make enough
-   * room, the new object is not kept: its `commit` succeeds, and the next `open` is a miss. Writes
-   * in progress come on top, and processes that commit at the same moment may exceed the limit
+   * opened objects. For an expendable object, it evicts only expendable ones. If that does not make
+   * enough room, the new object is not kept: its `commit` succeeds, and the next `open` is a miss.
+   * Unfinished writes do not count. Processes that commit at the same moment may exceed the limit
    * until the next commit. Default: no limit.
    */
   maxBytes: bytes.optional(),

@@ -27,8 +27,8 @@ export interface ReplacedFile extends Replaced {
  * hard link). That costs no copy, holds no descriptor, and serves all processes that share the
  * directory, also after a restart. The name tells when the version was replaced.
  *
- * A version is removed with the next replacement in the directory or by a timer, whichever process
- * kept it.
+ * Each process removes expired versions, also those of other processes: when it starts, at each
+ * replacement, and by a timer.
  */
 export class ReplacedFiles {
   readonly #directory: string;
@@ -97,7 +97,7 @@ export async function replacedFiles(directory: string): Promise<ReplacedFile[]> 
   return files.sort((a, b) => a.at - b.at);
 }
 
-/** @param start of the names. Default: all. */
+/** @param start only names that begin with it. Default: all names. */
 async function listReplaced(directory: string, start = ''): Promise<Omit<ReplacedFile, 'bytes'>[]> {
   const names = (await readdir(directory)).filter((name) => name.startsWith(start));
   return names.flatMap((name) => {

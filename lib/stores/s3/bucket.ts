@@ -44,7 +44,7 @@ const NO_RANGE = { ...NO_OBJECT, 416: 'outside' } as const;
 /** Milliseconds for which an existing bucket is not checked again. */
 const SEEN_FOR = 10_000;
 
-/** The objects below a prefix of a bucket: makes the requests of a store. */
+/** Makes the requests of a store, for the objects below a prefix of a bucket. */
 export class S3Bucket {
   readonly name: string;
   readonly client: S3Client;
@@ -79,10 +79,10 @@ export class S3Bucket {
   }
 
   /**
-   * One answer always belongs to one object, however often it is replaced meanwhile.
+   * One answer always belongs to one version of the object, even if it is replaced meanwhile.
    *
-   * @returns `outside` if the range starts after the object's end. A range that ends after it is
-   *   cut.
+   * @returns `outside` if the range starts after the object's end. If the range only ends after it,
+   *   the server cuts the range.
    */
   async get(
     name: string,
@@ -113,7 +113,7 @@ export class S3Bucket {
     if (elapsedSince(this.#seenAt) < SEEN_FOR) return;
     const command = new HeadBucketCommand({ Bucket: this.name });
     const isThere = this.client.send(command, toOptions(signal)).catch((error: unknown) => {
-      // Credentials that may read objects need not allow this request.
+      // The credentials may allow reading objects, but not this request.
       if (statusOf(error) === 404) throw storeFailure(error);
     });
     await unlessAborted(isThere, signal);

@@ -5,17 +5,17 @@ import type { S3Bucket } from './bucket.js';
 import { isNamed, statusOf } from './failure.js';
 import type { ObjectReader } from './object-reader.js';
 
-/** The requests that publish an object. Nobody can read what was sent before them. */
+/** The requests that publish an object. Before that, nobody can read its bytes. */
 export type PublishCommand = PutObjectCommand | CompleteMultipartUploadCommand;
 
 export function isPublishCommand(command: unknown): command is PublishCommand {
   return command instanceof PutObjectCommand || command instanceof CompleteMultipartUploadCommand;
 }
 
-/** Another write may cause one refusal. After the second, the server counts as wrong. */
+/** Another write may cause the first refusal. After a second one, the server counts as faulty. */
 const ATTEMPTS = 2;
 
-/** Milliseconds without conditions for a server that refuses them: a proxy may be to blame. */
+/** Milliseconds after which conditions are tried again: perhaps only a proxy refused them. */
 const OFF_FOR = 600_000;
 
 /** Sends the request that publishes an object. */
@@ -27,12 +27,12 @@ export type Publish = (
 type Condition = Pick<PutObjectCommand['input'], 'IfMatch' | 'IfNoneMatch'>;
 
 /**
- * Publishes objects on the condition that a revision, or nothing, is in their place, by `If-Match`
- * and `If-None-Match: *`.
+ * Publishes objects on the condition that a revision, or nothing, is stored in their place. Uses
+ * `If-Match` and `If-None-Match: *`.
  *
- * Conditions of S3 name tags, which are equal for equal bytes. So the store reads the revision and
- * its tag right before it publishes. It does not notice a version with equal bytes that comes in
- * between.
+ * Conditions of S3 name entity tags, which are equal for equal bytes. So the store reads the
+ * revision and its tag right before it publishes. It does not notice a version with equal bytes
+ * that comes in between.
  *
  * Some servers don't support conditions (501), or refuse writes whose condition holds, as Swift
  * does with parts. For ten minutes, the store writes to such a server without conditions, right
@@ -50,8 +50,9 @@ export class ConditionalWrites {
   }
 
   /**
-   * @throws SnapshotError `PRECONDITION_FAILED`, also when the object has been published: the SDK
-   *   repeats a request whose answer was lost. Other errors are those of the request.
+   * @throws SnapshotError `PRECONDITION_FAILED`. This may also happen when the object has been
+   *   published: if an answer is lost, the SDK repeats the request. Other errors are those of the
+   *   request.
    */
   async publish(
     key: string,
@@ -90,12 +91,15 @@ export class ConditionalWrites {
   }
 }
 
-/** Without quotes, against RFC 9110, section 13.1.1: Ceph and its derivatives need it so. */
+/**
+ * The tag has no quotes, although RFC 9110, section 13.1.1, demands them: Ceph and its derivatives
+ * accept only this form.
+ */
 function conditionOf(etag: string | undefined): Condition {
   return etag === undefined ? { IfNoneMatch: '*' } : { IfMatch: etag.replaceAll('"', '') };
 }
 
-/** Another object is stored (412, under names that differ between servers), or none. */
+/** Whether another object is stored (412, with names that differ between servers), or none. */
 function isRefused(error: unknown): boolean {
   return statusOf(error) === 412 || isNamed(error, 'NoSuchKey');
 }

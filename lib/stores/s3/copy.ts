@@ -20,7 +20,7 @@ export interface CopyOptions {
   /** Names of objects in it. */
   readonly from: string;
   readonly to: string;
-  /** The object at `from`. If it is replaced, the copy is of one version, or fails. */
+  /** The object at `from`. If it is replaced meanwhile, the copy has one version, or fails. */
   readonly head: ObjectHead;
   readonly signal: AbortSignal;
 }
@@ -35,10 +35,10 @@ export async function copyObject(client: S3Client, options: CopyOptions): Promis
     await client.send(new CopyObjectCommand({ ...target, CopySource }), sending);
     return;
   }
-  // Parts of one object; without quotes, as for the conditions of writes.
+  // All parts must come from one version. The tag has no quotes, as in the conditions of writes.
   const source = { CopySource, CopySourceIfMatch: head.etag.replaceAll('"', '') };
   const create = { ...target, Metadata: { ...head.metadata } };
-  // Has no signal: only its answer tells which upload to abort.
+  // Sent without the signal: only the answer names the upload to abort.
   const { UploadId } = await client.send(new CreateMultipartUploadCommand(create));
   try {
     const limit = pLimit(CONCURRENT_PARTS);

@@ -5,8 +5,8 @@ import { isDescription, isRecord, parseJson } from '../stored-json.js';
 /*
  * The description of an object is in its user-defined metadata, so that one request publishes,
  * replaces and reads both. S3 allows 2 KB of metadata, and headers can't hold arbitrary text. So
- * the description is JSON in base64url, in pieces `description-0`, `description-1`, … of 256 bytes,
- * the most that some servers accept for one.
+ * the description is JSON in base64url, in pieces `description-0`, `description-1`, … of 256 bytes:
+ * some servers accept no more for one.
  *
  * A larger description follows the object's bytes as a trailer, and the metadata hold the trailer's
  * length. It is still one object, published in one step.
@@ -17,7 +17,7 @@ const PIECE_BYTES = 256;
 const MAX_PIECES = 7;
 const MAX_TRAILER_BYTES = 1024 * 1024;
 
-/** The size is that of the S3 object, without a trailer. */
+/** Without the size: it is the size of the S3 object, less that of a trailer. */
 export type Description = Omit<StoredObject, 'size'>;
 
 /**
@@ -41,7 +41,7 @@ export function encodeDescription(description: Description): {
   return { metadata: toPieces(pointer), trailer: json };
 }
 
-/** Reads the description, or the length of its trailer; `undefined` if no store wrote them. */
+/** Reads the description, or the length of its trailer; `undefined` if no `S3Store` wrote them. */
 export function decodeMetadata(
   metadata: Readonly<Record<string, string>>,
 ): Description | { readonly trailer: number } | undefined {

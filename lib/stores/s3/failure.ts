@@ -4,7 +4,7 @@ import { SnapshotError } from '../../errors.js';
 /**
  * Waits for a request. The SDK has already retried it as often as configured.
  *
- * @param outcomes what to return, instead of throwing, for some statuses.
+ * @param outcomes values to return for some statuses, instead of an error.
  * @throws the reason of the signal when that has aborted, otherwise SnapshotError `STORE_FAILED`
  *   or, from servers that have a limit, `STORAGE_FULL`
  */
@@ -33,7 +33,7 @@ export function storeFailure(error: unknown): SnapshotError {
   return new SnapshotError(code, describe(error), { cause: error });
 }
 
-/** Includes the status, as answers to HEAD have nothing else. */
+/** Includes the status, because answers to HEAD have nothing else. */
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const status = statusOf(error);

@@ -3,13 +3,15 @@ import { createHash } from 'node:crypto';
 /*
  * The name of an object in the bucket is `{prefix}{key}.object`, at most 1,024 bytes of UTF-8:
  *
- *   - A byte that S3, or a proxy, may misread is `!` and two hex digits.
- *   - An empty segment between slashes is `!`. The dots of the segments `.` and `..` are escaped.
- *   - A key that is long, or no Unicode text, is its beginning, `!!` and a hash of the whole key.
+ *   - A byte that S3, or a proxy, may misread is written as `!` and two hex digits.
+ *   - An empty segment between slashes is written as `!`. The dots of the segments `.` and `..` are
+ *     escaped.
+ *   - A key that is long, or no Unicode text, is written as its beginning, `!!` and a hash of the
+ *     whole key.
  *
- * Different keys have different names. The ending keeps one name from being the folder of another,
- * as some servers store them in a file system, and tells objects of a store from others below the
- * prefix.
+ * Different keys have different names. Some servers store objects in a file system: because of the
+ * ending, the file of the key `a` is not the folder of the key `a/b`. The ending also distinguishes
+ * objects of a store from others below the prefix.
  */
 const ENDING = '.object';
 /** Bytes of a readable name. The rest is for the prefix. */

@@ -7,7 +7,7 @@ import type { ByteRange, OpenedObject, OpenOptions, StoredObject } from '../stor
 import type { ObjectHead, S3Bucket } from './bucket.js';
 import { decodeMetadata, decodeTrailer } from './description.js';
 
-/** How often an object is read that others replace meanwhile. */
+/** How often the store tries to read an object that other writers keep replacing. */
 const MAX_ATTEMPTS = 5;
 
 /** An object and where it was found. */

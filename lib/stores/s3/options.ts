@@ -28,11 +28,11 @@ const schema = z
       .default(''),
     /** The client for all requests; `close` leaves it open. Default: a new one, from `config`. */
     client: methods<S3Client>(['send'], 'an S3Client').optional(),
-    /** Options of `new S3Client`: region, credentials and others. Default: what the SDK finds. */
+    /** Options of `new S3Client`: region, credentials and others. Default: the SDK finds them. */
     config: z.custom<S3ClientConfig>(isRecord, 'must be what S3Client takes').optional(),
     /**
-     * Bytes of a part, at least 5 MiB. An object has at most 10,000 parts (with some servers less),
-     * so that one of 78 GiB is the largest by default. A write holds at most `concurrentParts` + 2
+     * Bytes of a part, at least 5 MiB. An object has at most 10,000 parts, on some servers fewer.
+     * So the largest object has 78 GiB by default. A write holds at most `concurrentParts` + 2
      * parts in memory. Default: 8 MiB.
      */
     partSize: z
@@ -68,7 +68,7 @@ export type S3StoreOptions = z.input<typeof schema>;
 
 export interface S3StoreConfig extends Omit<z.output<typeof schema>, 'client' | 'config'> {
   readonly client: S3Client;
-  /** Whether the client was made here. */
+  /** Whether this store made the client. */
   readonly ownsClient: boolean;
 }
 

@@ -8,9 +8,9 @@ export interface PresignOptions {
   expiresIn: number;
   /** Only this revision: when another one is stored, there is no URL. */
   revision?: string | undefined;
-  /** The `Content-Type` of what is downloaded. Default: `application/octet-stream`. */
+  /** The `Content-Type` of the download. Default: `application/octet-stream`. */
   contentType?: string | undefined;
-  /** The `Content-Disposition` of what is downloaded. Default: none. */
+  /** The `Content-Disposition` of the download. Default: none. */
   contentDisposition?: string | undefined;
   signal?: AbortSignal | undefined;
 }
@@ -29,7 +29,7 @@ export async function presignObject(
     ResponseContentType: contentType,
     ResponseContentDisposition: contentDisposition,
   });
-  // Loaded on first use, as the package is optional.
+  // Loaded on first use, because the package is optional.
   const { getSignedUrl } = await import('@aws-sdk/s3-request-presigner').catch((error) => {
     requirePresigner();
     throw error;

@@ -28,15 +28,15 @@ interface ReplacedObject extends Replaced {
  * The replaced versions of objects in a bucket. Before an object is replaced, it is copied within
  * the bucket to `!replaced/{name}/{revision}`, where all processes find it.
  *
- * Expired versions are removed when a process keeps the next one, or by a timer of the process that
- * kept them. This lists all replaced versions in the bucket: one request for each thousand.
+ * A process that keeps versions removes expired ones: when it keeps the next one, and by a timer.
+ * For that, it lists all replaced versions in the bucket: one request for each thousand.
  */
 export class ReplacedObjects {
   readonly #bucket: S3Bucket;
   readonly #reader: ObjectReader;
   readonly #options: KeepReplaced;
   readonly #timer: SweepTimer;
-  /** Revisions that were found here. `open` looks for others among the stored objects first. */
+  /** Revisions that `list` found. For any other revision, `open` tries the stored object first. */
   readonly #found = new LRUCache<string, true>({ max: MAX_REMEMBERED });
   #hasWarned = false;
 
@@ -130,7 +130,7 @@ export class ReplacedObjects {
     return objects.sort((a, b) => a.at - b.at);
   }
 
-  /** Warns once, as clients that don't read in parts are not affected. */
+  /** Warns once, because clients that don't read in parts are not affected. */
   readonly #warn = (error: unknown): void => {
     if (this.#hasWarned) return;
     this.#hasWarned = true;

@@ -30,7 +30,7 @@ import { ObjectUpload } from './upload.js';
 
 /** How many objects `list` requests at a time. */
 const LISTED_AT_ONCE = 16;
-/** Milliseconds for which a finished write waits for the copy of what it replaces. */
+/** Milliseconds for which a finished write waits for the copy of the object that it replaces. */
 const MAX_KEEPING = 30_000;
 
 /**
@@ -40,18 +40,18 @@ const MAX_KEEPING = 30_000;
  * - `stat` and `open` make one request. A write makes one, or one for each part and two more if it
  *   is larger than a part. `list` makes one for each thousand objects, and one for each object that
  *   matches or whose name does not hold its key.
- * - `storedAt` is when the write began, as the description of an object is sent before its bytes.
- * - The revision is in the metadata, which S3 always returns together with their bytes. S3's own
- *   tag can't be the revision: it is the same for equal bytes.
+ * - `storedAt` is when the write began, because the description is sent before the bytes.
+ * - The revision is in the metadata, which S3 always returns together with the bytes. S3's own tag
+ *   can't be the revision: it is the same for equal bytes.
  * - A write with a condition makes one more request, `HEAD`. The server checks the condition when
  *   it publishes the object, by the tag: it can't tell two revisions with equal bytes apart. The
  *   store can't detect a server that ignores conditions.
  * - While such a write sends its bytes, the object that it replaces is copied within the bucket:
  *   see `ReplacedObjects`.
- * - Without a condition, the last commit wins. With S3, if two writes of one key overlap and have
- *   parts, that is the write that began last.
- * - It never makes room: use a lifecycle rule of the bucket. Another rule has to remove the parts
- *   of writes whose process died.
+ * - Without a condition, the last commit wins. If two writes of one key overlap and have parts, S3
+ *   keeps the write that began last.
+ * - It never makes room: use a lifecycle rule of the bucket. If a process died while it wrote,
+ *   another rule must remove the parts.
  */
 export class S3Store implements SnapshotStore {
   readonly abilities: StoreAbilities;
@@ -101,7 +101,7 @@ export class S3Store implements SnapshotStore {
     const stored = await this.stat(key, { signal });
     if (stored === undefined) return [];
     const replaced = await this.#replaced.list(key, signal);
-    // The copy for a write that failed is a copy of the stored object.
+    // If a write failed, its copy is a copy of the stored object.
     return replaced.filter(({ revision }) => revision !== stored.revision);
   }
 
@@ -176,11 +176,11 @@ export class S3Store implements SnapshotStore {
 
   /**
    * Makes a URL from which anybody can download the stored object for some time. `undefined` if
-   * nothing or another revision than the requested one is stored, or if the S3 object holds more
-   * than the bytes: a key and metadata of more than 1.3 KB follow them.
+   * nothing or another revision than the requested one is stored, or if the S3 object has a
+   * trailer: a key and metadata of more than 1.3 KB follow the bytes.
    *
-   * It serves the object that is stored when it is used, unless the bucket keeps versions. It
-   * expires with the credentials that signed it, which may be sooner than `expiresIn`.
+   * The URL serves the object that is stored when a client uses it, unless the bucket keeps
+   * versions. It expires with the credentials that signed it, which may be sooner than `expiresIn`.
    *
    * Needs `@aws-sdk/s3-request-presigner`.
    *
@@ -200,13 +200,13 @@ export class S3Store implements SnapshotStore {
     return presignObject(this.#bucket, name, found.head, options);
   }
 
-  /** Ends bodies that are being read from a client that this store made. */
+  /** Destroys the client if this store made it. That ends bodies that are being read. */
   async close(): Promise<void> {
     this.#replaced.close();
     if (this.#config.ownsClient) this.#config.client.destroy();
   }
 
-  /** After a failure: the object may be stored, and only the answer lost. */
+  /** Called after a failure: perhaps the object is stored, and only the answer was lost. */
   async #isStored({ key, revision }: StoredObject): Promise<boolean> {
     try {
       return (await this.stat(key))?.revision === revision;

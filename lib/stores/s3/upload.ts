@@ -58,7 +58,7 @@ export class ObjectUpload {
     }
   }
 
-  /** Removes what was sent. Does nothing after `finish`. */
+  /** Removes the bytes that were sent. Does nothing after `finish`. */
   async discard(): Promise<void> {
     this.#stop(new Error('the upload was aborted'));
     await this.#uploaded.catch(() => undefined);
@@ -66,13 +66,14 @@ export class ObjectUpload {
   }
 
   /**
-   * When a part has failed, an `Upload` goes on with the others, and it can't end requests that
-   * have begun. It removes its parts when its stream fails.
+   * Makes a client that watches the requests of an `Upload`. After a part has failed, an `Upload`
+   * goes on with the others, and can't end requests that have begun. It removes its parts when its
+   * stream fails. So a failed request ends all requests and the stream.
    */
   #watch({ client, publish }: UploadOptions): S3Client {
     const send = async (...[command]: Parameters<S3Client['send']>): Promise<unknown> => {
       const isCleanUp = command instanceof AbortMultipartUploadCommand;
-      // Only the answer to this request tells which upload to abort.
+      // An upload is created without the signal: only the answer names the upload to abort.
       const mayStop = !isCleanUp && !(command instanceof CreateMultipartUploadCommand);
       const abortSignal = this.#sending.signal;
       try {
@@ -98,13 +99,13 @@ export class ObjectUpload {
   }
 }
 
-/** A stream of what is appended. */
+/** A stream of the appended bytes. */
 class Chunks extends Readable {
   #goOn: (() => void) | undefined;
 
   constructor() {
     super({ highWaterMark: 1024 * 1024 });
-    // The `Upload` reads it from the start. `ObjectUpload` asks whether it was destroyed.
+    // A failure without a listener would end the process. `ObjectUpload` checks `destroyed`.
     this.on('error', () => {});
   }
 

@@ -2,8 +2,8 @@ import type { ObjectWriter, StoredObject } from '../store.js';
 import { unlessStalled } from './stall-timeout.js';
 
 /**
- * A write to one tier whose failure does not fail the caller. After a failure it does nothing. Its
- * methods throw only what `onFailure` throws.
+ * A write to one tier. Its failure does not fail the caller: after a failure, all methods do
+ * nothing. They throw only errors that `onFailure` throws.
  */
 export class BestEffortWrite {
   readonly #timeout: number;
@@ -17,7 +17,7 @@ export class BestEffortWrite {
 
   /**
    * @param timeout milliseconds for each step.
-   * @param onFailure gets the first failure; there is no second one.
+   * @param onFailure gets the first failure. Later ones are not reported.
    */
   static async begin(
     create: () => Promise<ObjectWriter>,
@@ -53,7 +53,7 @@ export class BestEffortWrite {
     return await this.#attempt((writer) => writer.commit());
   }
 
-  /** A step that is still running is no longer reported if it fails. */
+  /** If a step is still running, its failure is not reported. */
   async abort(): Promise<void> {
     const writer = this.#writer;
     this.#writer = undefined;

@@ -27,7 +27,7 @@ export interface FarCircuitBreakerOptions {
 
 interface Unreadable {
   readonly revision: string;
-  /** It counts as a miss until then. */
+  /** The revision counts as a miss until then. */
   readonly until: Time;
 }
 
@@ -38,12 +38,12 @@ const MAX_REMEMBERED = 10_000;
 const PROBE = 'probe/';
 
 /**
- * The far store behind a circuit breaker: after a failure it is not called for a while.
+ * A circuit breaker for the far store: after a failure, the store is not called for a while.
  *
  * A failure may concern one object only: access to it is denied, it was archived, its bytes are
- * damaged. So after a failure for one key, other than a stall, the far store is asked for a key
- * that is never stored. Only if it fails for that key too, no key is asked for a while. A list that
- * fails or stalls counts in the same way.
+ * damaged. So after a failure for one key, unless it is a stall, this class asks the far store for
+ * a key that is never stored. Only if that fails too, the store is not called for any key for a
+ * while. A list that fails or stalls counts as a failure for one key.
  */
 export class FarCircuitBreaker {
   readonly #store: SnapshotStore;
@@ -61,7 +61,7 @@ export class FarCircuitBreaker {
     this.#options = options;
   }
 
-  /** Whether the far store lately failed to give a revision that it says it has. */
+  /** Whether the far store recently failed to give a revision that it claims to have. */
   isUnreadable({ key, revision }: StoredObject): boolean {
     const unreadable = this.#unreadable.get(key);
     return unreadable?.revision === revision && now() < unreadable.until;
@@ -151,8 +151,9 @@ export class FarCircuitBreaker {
   }
 
   /**
-   * Lists all objects. Every error that it throws has been reported. A store may read any number of
-   * keys before one matches: it has stalled only if meanwhile it asks about none.
+   * Lists all objects. Every error that it throws has been reported. A store may read many keys
+   * before one matches. It has stalled only if it calls `matching` for none of them within
+   * `responseTimeout`.
    */
   async *list({ matching = () => true }: ListOptions = {}): AsyncGenerator<StoredObject> {
     if (await this.#isOpen())
@@ -184,7 +185,7 @@ export class FarCircuitBreaker {
   /** Records and reports a failure, and gives it a code. */
   #recordFailure(key: string | undefined, error: unknown, method?: Method | 'list'): SnapshotError {
     const failure = toStoreError(error);
-    // A list may take long while the store answers everything else at once.
+    // A list may be slow although the store answers all other calls at once.
     const isOfList = method === 'list' || method === 'replaced';
     if (failure instanceof StoreStalled && !isOfList) this.#openUntil = this.#retryAt();
     else void this.#probes.join(PROBE, () => this.#probe());
@@ -193,9 +194,9 @@ export class FarCircuitBreaker {
   }
 
   /**
-   * Returns the condition for the far store. A caller may believe that nothing is stored because a
-   * revision could not be read. Its write then replaces that revision, if it is still stored,
-   * whenever that was.
+   * Returns the condition for the far store. If a revision could not be read, a caller may believe
+   * that nothing is stored. Its write then replaces that revision, if it is still stored, however
+   * long ago the read failed.
    */
   async #toReplace(key: string, replaces: WriteCondition): Promise<WriteCondition> {
     const unreadable = this.#unreadable.get(key);
@@ -207,7 +208,9 @@ export class FarCircuitBreaker {
     return null;
   }
 
-  /** Calls one method. If it failed for the key lately, only the other method is called. */
+  /**
+   * Calls a method, unless it recently failed for this key. The other method may still be called.
+   */
   async #answer<T>(
     method: Method,
     key: string,
@@ -246,7 +249,10 @@ export class FarCircuitBreaker {
     return after(now(), this.#options.retryInterval);
   }
 
-  /** @param goesOn whether work that takes longer did something meanwhile. Default: it did not. */
+  /**
+   * @param goesOn whether work that takes longer has made progress since it was last asked.
+   * Default: it has not.
+   */
   async #inTime<T>(work: Promise<T>, goesOn = () => false): Promise<T> {
     for (;;) {
       try {
@@ -258,7 +264,10 @@ export class FarCircuitBreaker {
   }
 }
 
-/** Keeps a body that fails unread from ending the process. Its reader still gets the error. */
+/**
+ * Adds a listener: otherwise a body that fails before it is read would end the process. Its reader
+ * still gets the error.
+ */
 export function withErrorListener(opened: OpenedObject | undefined): OpenedObject | undefined {
   opened?.body.on('error', () => {});
   return opened;

@@ -31,7 +31,7 @@ export class NearTierFill {
   readonly #ending = new AbortController();
   /** `undefined` if the far tier does not have this revision. */
   readonly #body: Promise<ObjectBody | undefined>;
-  /** The revision of the near copy; `undefined` once it has failed, or is likely to. */
+  /** The revision of the near copy; `undefined` if the copy has failed, or probably will. */
   readonly #copied = withResolvers<string | undefined>();
   #isDecided = false;
   /** How many bytes of the object the readers got. */
@@ -130,7 +130,7 @@ export class NearTierFill {
     }
   }
 
-  /** Decides where readers that fell behind read on. Only the first decision counts. */
+  /** Decides from where slow readers get the rest. Only the first decision counts. */
   #decide(revision: string | undefined): void {
     this.#isDecided = true;
     this.#copied.resolve(revision);

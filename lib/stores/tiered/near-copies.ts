@@ -17,8 +17,7 @@ const MAX_REMEMBERED = 10_000;
 
 /*
  * The metadata of a near object hold the user's metadata as JSON, and part of the far tier's
- * description. Without that part, the near object is a copy of no far object, or only this process
- * knows which one.
+ * description. Without that part, either there is no far object, or only this process knows it.
  */
 const METADATA = 'metadata';
 const FAR = 'far';
@@ -29,7 +28,7 @@ type FarDescription = Pick<StoredObject, 'revision' | 'storedAt' | 'expendable'>
 export interface NearCopy {
   /** The revision of the copy in the near tier. */
   readonly revision: string;
-  /** The far object that it is a copy of. If there is none, the near object itself. */
+  /** The copied far object. If there is none, the near object itself. */
   readonly object: StoredObject;
 }
 
@@ -72,7 +71,7 @@ export class NearCopies {
     }
   }
 
-  /** A guess from what happened to earlier copies. */
+  /** A guess from the results of earlier copies. */
   hasRoomFor(bytes: number): boolean {
     return bytes < this.#unkept;
   }
@@ -80,7 +79,7 @@ export class NearCopies {
   /**
    * Begins the write of a copy, which replaces any other. None of its steps rejects.
    *
-   * @param far the object that it is a copy of. Default: not known yet.
+   * @param far the far object that is copied. Default: not known yet.
    */
   write(
     key: string,
@@ -147,7 +146,7 @@ export class NearCopies {
     }
   }
 
-  /** A store shows only after a commit that it had no room. This is remembered for later copies. */
+  /** Finds out whether the store kept a copy or had no room. Remembers this for later copies. */
   async #isKept({ key, size, revision }: StoredObject): Promise<boolean> {
     try {
       const stored = await unlessStalled(this.#options.stallTimeout, this.#store.stat(key));

@@ -9,7 +9,7 @@ const store = methods<SnapshotStore>(
 
 export const tieredStoreSchema = z
   .strictObject({
-    /** A store of this process or machine, with no other writer. Its budget is the cache's. */
+    /** A store of this process or machine, with no other writer. Its budget limits the copies. */
     near: store,
     /** The store that all machines share. It decides what is stored. */
     far: store,
@@ -28,7 +28,7 @@ export const tieredStoreSchema = z
     stallTimeout: milliseconds.default(60_000),
     /** Milliseconds for which a failed far tier is not called. 0: it is always called. */
     retryInterval: duration.default(5000),
-    /** Called with each failure that the other tier made up for. Its errors become warnings. */
+    /** Called when a tier fails and the other tier takes over. Its errors become warnings. */
     onFailure: callback<(failure: StoreFailure) => void>().optional(),
   })
   .refine(({ near, far }) => near !== far, 'near and far must not be the same store');

@@ -12,7 +12,7 @@ interface Rest {
 
 export interface ReadDuringFillParts {
   readonly slice: Slice;
-  /** Waits until it is decided where the rest is read, and opens it there. */
+  /** Waits until the source of the rest is decided, and opens the rest there. */
   readonly openRest: (range: ByteRange, signal: AbortSignal) => Promise<ObjectBody>;
   /** Milliseconds that the rest may take for its next bytes. */
   readonly stallTimeout: number;
@@ -53,7 +53,7 @@ export class ReadDuringFill implements ByteSource {
     return this.#isLive && !this.#isComplete;
   }
 
-  /** Takes the next bytes of the object. @param offset of the chunk in the object. */
+  /** Takes the next bytes of the object. @param offset the chunk's place in the object. */
   feed(chunk: Uint8Array, offset: number): void {
     if (!this.isLive) return;
     const part = chunk.subarray(
@@ -73,8 +73,8 @@ export class ReadDuringFill implements ByteSource {
   }
 
   /**
-   * Opens the rest if the reader fell behind, before the copy can be replaced. Called when it is
-   * decided where the rest is read. Returns whether the reader can go on; if not, `read` rejects.
+   * Opens the rest if the reader fell behind, before the copy can be replaced. Called when the
+   * source of the rest is decided. Returns whether the reader can go on; if not, `read` rejects.
    */
   async prepare(): Promise<boolean> {
     const isDone = this.#isComplete || this.#failure !== undefined;

@@ -1,17 +1,17 @@
 import { unlessLate } from '../../async/deadline.js';
 import { SnapshotError } from '../../errors.js';
 
-/** A store did not answer in time, unlike a store that answers with an error. */
+/** A store did not answer in time. The errors that a store answers with are of other classes. */
 export class StoreStalled extends SnapshotError {}
 
-/** Settles like `work`, or rejects with `StoreStalled` (`STORE_FAILED`) if that takes longer. */
+/** Settles like `work`, or rejects after `milliseconds` with `StoreStalled` (`STORE_FAILED`). */
 export function unlessStalled<T>(milliseconds: number, work: Promise<T>): Promise<T> {
   const late = () =>
     new StoreStalled('STORE_FAILED', `the store did nothing for ${milliseconds} ms`);
   return unlessLate(work, milliseconds, late);
 }
 
-/** Makes a coded error of an error of a store. */
+/** Gives a code to the error of a store. */
 export function toStoreError(error: unknown): SnapshotError {
   if (SnapshotError.is(error)) return error;
   const message = error instanceof Error ? error.message : String(error);

@@ -47,27 +47,27 @@ interface Found {
  * - The far tier decides what is stored, and the store returns its descriptions. A near copy
  *   remembers the far revision. The store drops the copy when the far tier has another revision, or
  *   none.
- * - A miss in the near tier is read from the far tier once for all clients: the bytes go to the
- *   clients and into a near copy at the same time. A slower client gets the rest from the finished
- *   copy. If there is no copy, each such client reads on from the far tier.
- * - The store learns that the near tier fails a copy, or has no room for it, only when that
- *   happens. A body that was behind the copy at that moment fails if the far object has been
- *   replaced or deleted. After that, no copy is expected of objects of that size or larger, until
- *   one of them is kept: each client reads them from the far tier from the beginning.
+ * - An object without a near copy is read from the far tier once for all clients: the bytes go to
+ *   the clients and into a near copy at the same time. A slower client gets the rest from the
+ *   finished copy. If there is no copy, each such client reads on from the far tier.
+ * - The store can't know in advance that a copy will fail, or that the near tier has no room for
+ *   it. When that happens, a body that is behind the copy fails if the far object has been replaced
+ *   or deleted. After that, the store expects no copy of objects of that size or larger, until the
+ *   near tier keeps one: each client reads such objects from the far tier from the beginning.
  * - Writes go to both tiers. An object is stored when the far tier has committed it. A write that
  *   the far tier refuses, because the write's condition does not hold, leaves nothing in the near
  *   tier either.
- * - While the far tier fails, this store works as the near store alone: it serves copies as they
- *   are, everything else is a miss, and writes go to the near tier without their condition, until
- *   the far tier answers again. `delete` and `list` fail. If the far tier fails for one object
- *   only, this holds for that object: an object that the far tier has but can't give is a miss, and
- *   a write in place of nothing replaces it.
+ * - While the far tier fails, this store works as the near store alone. It serves copies as they
+ *   are, and everything else is a miss. Writes go to the near tier, without their condition.
+ *   `delete` and `list` fail. If the far tier fails for one object only, the same holds for that
+ *   object. If the far tier has the object but can't give it, the object is a miss, and a write in
+ *   place of nothing replaces it.
  * - When the near tier fails a write, the store works without it. `onFailure` gets each failure of
  *   a tier. An error that it throws becomes a warning of the process and changes nothing else.
  * - Replaced revisions are read from the far tier, if it keeps them.
- * - Each tier has its own budget. The far tier does not see uses that the near tier served.
- * - Only this process knows which far object a copy belongs to that `create` wrote. After a
- *   restart, that object is read from the far tier again. Copies from `adopt` survive a restart.
+ * - Each tier has its own budget. The far tier does not see reads that the near tier served.
+ * - If `create` wrote a copy, only this process knows the far object of that copy. After a restart,
+ *   the object is read from the far tier again. Copies from `adopt` survive a restart.
  */
 export class TieredStore implements SnapshotStore {
   readonly abilities: StoreAbilities;
@@ -117,7 +117,7 @@ export class TieredStore implements SnapshotStore {
   async open(key: string, options: OpenOptions = {}): Promise<OpenedObject | undefined> {
     const { range, revision, signal } = options;
     signal?.throwIfAborted();
-    // The remembered answer may be out of date, and others may replace the object meanwhile.
+    // The remembered answer may be out of date, and other processes may replace the object.
     for (const maxAge of [this.#config.checkInterval, 0, 0]) {
       const { current, copy } = await this.#find(key, maxAge, signal);
       if (current !== undefined && (revision === undefined || revision === current.revision)) {
@@ -176,8 +176,8 @@ export class TieredStore implements SnapshotStore {
   }
 
   /**
-   * @throws SnapshotError `STORE_FAILED` when the far tier fails: after what both tiers have given,
-   *   as the far tier may have more.
+   * @throws SnapshotError `STORE_FAILED` when the far tier fails, because it may have more objects.
+   *   It gives the objects of both tiers first.
    */
   async *list(options?: ListOptions): AsyncGenerator<StoredObject> {
     const listed = new Set<string>();
@@ -256,7 +256,7 @@ export class TieredStore implements SnapshotStore {
     }
   }
 
-  /** Remembers what the far tier has; `undefined`: nothing, or it did not commit the object. */
+  /** Remembers the far tier's object; `undefined`: it has none, or did not commit the object. */
   #remember(key: string, object: StoredObject | undefined): void {
     if (object === undefined) this.#answers.delete(key);
     else this.#answers.set(key, { object, at: now() });
@@ -269,7 +269,7 @@ export class TieredStore implements SnapshotStore {
   }
 }
 
-/** The description of a committed object, of which a tier may have failed. */
+/** The description of an object that at least one tier has committed. */
 function storedIn(far: StoredObject | undefined, near: NearCopy | undefined): StoredObject {
   const stored = far ?? near?.object;
   if (stored === undefined) throw bothTiersFailed();
