@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
  *
  *   - A byte that S3, or a proxy, may misread is written as `!` and two hex digits.
  *   - An empty segment between slashes is written as `!`. The dots of the segments `.` and `..` are
- *     escaped.
+ *     escaped, and so is the end of a segment that ends as names do.
  *   - A key that is long, or no Unicode text, is written as its beginning, `!!` and a hash of the
  *     whole key.
  *
@@ -43,9 +43,10 @@ export function isObjectName(name: string): boolean {
 function escapeSegment(segment: string): string {
   if (segment === '') return '!';
   if (segment === '.' || segment === '..') return '!2e'.repeat(segment.length);
-  return segment.replace(UNSAFE, (character) =>
+  const escaped = segment.replace(UNSAFE, (character) =>
     Buffer.from(character).toString('hex').replace(/../g, '!$&'),
   );
+  return escaped.endsWith(ENDING) ? `${escaped.slice(0, -1)}!74` : escaped;
 }
 
 function unescapeSegment(segment: string): string {
