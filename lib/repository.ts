@@ -24,7 +24,7 @@ const NEVER_IN_SEGMENT = /[/\\\p{Cc}\p{Cs}]/u;
 
 /**
  * Decodes and checks `{host}/{path…}` as it stands in a request path: each segment is
- * percent-decoded once, after splitting, so that an escaped separator never becomes one.
+ * percent-decoded once, after splitting, so that an escaped separator never separates segments.
  *
  * @throws SnapshotError `INVALID_REPOSITORY`
  */
@@ -43,7 +43,7 @@ export function parseRepository(text: string): RepositoryId {
   return fromSegments(text.split('/'));
 }
 
-/** The last segment of the path: what `git clone` would call the directory. */
+/** The last segment of the path: `git clone` would give this name to the directory. */
 export function repositoryName({ path }: RepositoryId): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }
