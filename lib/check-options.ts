@@ -12,7 +12,7 @@ export const duration = z.number().int().min(0).max(MAX_DELAY);
 /** Milliseconds, at least 1. */
 export const milliseconds = duration.min(1);
 
-/** An object of the host app's that has these methods. */
+/** An object of the host app that has these methods. */
 export const methods = <T>(names: string[], what: string) =>
   z.custom<T>(
     (value) =>

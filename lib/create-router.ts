@@ -17,7 +17,7 @@ export interface SnapshotRouter extends Router {
 }
 
 /**
- * Makes the service without a router, for hosts that want no HTTP or their own.
+ * Makes the service without a router, for host apps that use no HTTP or have their own endpoints.
  *
  * @throws SnapshotError `INVALID_OPTIONS`
  */

@@ -68,8 +68,8 @@ export class SnapshotError extends Error {
   }
 
   /**
-   * Whether a value is such an error, also of another installed copy of this library; with `codes`,
-   * whether it has one of them.
+   * Whether a value is such an error, even from another installed copy of this library; with
+   * `codes`, whether it has one of these codes.
    */
   static is(error: unknown, ...codes: readonly SnapshotErrorCode[]): error is SnapshotError {
     if (typeof error !== 'object' || error === null || !(BRAND in error)) return false;
@@ -94,7 +94,7 @@ export function isUpstreamFailure(error: unknown): error is SnapshotError {
   return SnapshotError.is(error) && error.code.startsWith('UPSTREAM_');
 }
 
-/** Whether the upstream refuses this server the repository: 401, 403, 404 or 410. */
+/** Whether the upstream refuses to give this server the repository: 401, 403, 404 or 410. */
 export function isAccessRefused(error: unknown): error is SnapshotError {
   if (!isUpstreamFailure(error)) return false;
   return error.code === 'UPSTREAM_NOT_FOUND' || error.code === 'UPSTREAM_DENIED';

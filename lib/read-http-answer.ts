@@ -12,7 +12,8 @@ export function isRedirect({ statusCode = 0 }: IncomingMessage): boolean {
 
 /**
  * The target of a redirect, without credentials. `undefined` if the answer has no single valid
- * `Location`, or the target is neither https nor, from an http URL, http.
+ * `Location`, or the scheme of the target is not allowed: https always is, http only from an http
+ * URL.
  */
 export function redirectTarget(from: URL, location: string | undefined): URL | undefined {
   if (location === undefined || !URL.canParse(location, from.href)) return undefined;
@@ -25,7 +26,7 @@ export function redirectTarget(from: URL, location: string | undefined): URL | u
 
 /**
  * `Retry-After` (RFC 9110, 10.2.3), seconds or a date, as whole seconds from now; `undefined` when
- * it is missing or neither.
+ * it is missing or malformed.
  */
 export function parseRetryAfter(value: string | undefined): number | undefined {
   if (value === undefined) return undefined;

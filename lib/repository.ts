@@ -24,7 +24,7 @@ const NEVER_IN_SEGMENT = /[/\\\p{Cc}\p{Cs}]/u;
 
 /**
  * Decodes and checks `{host}/{path…}` as it stands in a request path: each segment is
- * percent-decoded once, after splitting, so that an escaped separator never becomes one.
+ * percent-decoded once, after splitting, so that an escaped separator never separates segments.
  *
  * @throws SnapshotError `INVALID_REPOSITORY`
  */
@@ -71,7 +71,7 @@ export function parseRepository(text: string): RepositoryId {
   return checkRepository(host === undefined ? text : `${host}/${path}`);
 }
 
-/** The last segment of the path: what `git clone` would call the directory. */
+/** The last segment of the path: `git clone` would give this name to the directory. */
 export function repositoryName({ path }: RepositoryId): string {
   return path.slice(path.lastIndexOf('/') + 1);
 }

@@ -42,7 +42,7 @@ export interface GeneratedArtifact extends ArtifactInfo {
 }
 
 export interface GetOptions {
-  /** Ends the wait, and destroys `body`. A build that has begun goes on. */
+  /** When it aborts, the wait ends and `body` is destroyed. A build that has begun goes on. */
   signal?: AbortSignal | undefined;
 }
 
@@ -82,8 +82,8 @@ export interface ArtifactSource {
   /** Describes the stored artifact. Never checks, clones or builds. */
   stat(id: ArtifactId, options?: GetOptions): Promise<StoredArtifact | undefined>;
   /**
-   * Describes the stored artifact, if the freshness policy allows to serve it. Checks the upstream
-   * first if it must. `undefined`: `get` has to build.
+   * Describes the stored artifact, if it may be served by the freshness policy. Checks the upstream
+   * first if the policy demands it. `undefined`: `get` has to build.
    */
   current(id: ArtifactId, options?: GetOptions): Promise<StoredArtifact | undefined>;
   /**
@@ -115,8 +115,8 @@ export interface ArtifactSource {
    */
   get(id: ArtifactId, options?: GetOptions): Promise<OpenedArtifact | GeneratedArtifact>;
   /**
-   * Whether the upstream's HEAD is the bundle's base. Checks the upstream if it seems to be, or if
-   * the mirror lacks the base.
+   * Whether the upstream's HEAD is the bundle's base. Checks the upstream if the mirror's HEAD is
+   * the base, or if the mirror lacks the base.
    *
    * @throws SnapshotError `BASE_NOT_FOUND` when the upstream lacks the base, or the check failed.
    */

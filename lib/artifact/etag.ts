@@ -5,7 +5,7 @@ import { hashLines } from '../git/hash-lines.js';
 import type { Head, Ref } from '../git/refs.js';
 import { type ArtifactId, isByCommit } from './id.js';
 
-/** Raised whenever the same inputs give other bytes. */
+/** Raise it whenever the same inputs give other bytes. */
 const SNAPSHOT_FORMAT = 5;
 const BUNDLE_FORMAT = 2;
 
@@ -25,8 +25,9 @@ export interface SnapshotInputs {
 }
 
 /**
- * Identifies what determines the bytes of a snapshot apart from the repository: the version of this
- * library, and options of the host app. An artifact that is stored in another format is built anew.
+ * Identifies everything, except the repository, that determines the bytes of a snapshot: the
+ * version of this library, and options of the host app. If an artifact is stored in another format,
+ * it is built anew.
  */
 export function formatOf(config: SnapshotConfig, id: ArtifactId): string {
   const { compressionLevel, trustFileTimes } = config.snapshot;
@@ -58,8 +59,8 @@ export function snapshotEtag(inputs: SnapshotInputs): string {
 }
 
 /**
- * The line of a bundle that says where it leads: HEAD's commit and branch. Together with the base,
- * it determines the objects of the bundle.
+ * The line of a bundle that names its target: HEAD's commit and branch. Together with the base, it
+ * determines the objects of the bundle.
  */
 export function bundleBasis(head: Head): string {
   return `${head.oid ?? ''} ${head.kind === 'branch' ? head.ref : 'HEAD'}`;

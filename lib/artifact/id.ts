@@ -34,14 +34,14 @@ export function isVariant(id: ArtifactId): boolean {
   return id.kind === 'bundle' || id.ref !== undefined || id.depth !== undefined;
 }
 
-/** Whether the id is of a snapshot of a commit that is given by its id. */
+/** Whether the artifact is a snapshot whose `ref` is the id of a commit. */
 export function isByCommit(id: ArtifactId): id is SnapshotId & { readonly ref: string } {
   return id.kind === 'snapshot' && id.ref !== undefined && OID_PATTERN.test(id.ref);
 }
 
 /**
- * Whether no push ever changes the artifact: it is a commit with a depth, without branches and
- * tags.
+ * Whether no push ever changes the artifact: it is a snapshot by commit and depth, without branches
+ * and tags.
  */
 export function isFixed(id: ArtifactId): boolean {
   return isByCommit(id) && id.depth !== undefined;

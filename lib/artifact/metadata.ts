@@ -7,7 +7,7 @@ import type { ArtifactInfo, StoredArtifact } from './artifact.js';
  * The metadata of an artifact in a store.
  */
 
-/** What an artifact was built from. */
+/** The inputs that an artifact was built from. */
 export interface Provenance {
   /** The basis, as its writer names it; `undefined` if this library did not write it. */
   readonly basis: string | undefined;
@@ -16,7 +16,8 @@ export interface Provenance {
   /** Identifies the mirror's HEAD and refs. */
   readonly digest: string | undefined;
   /**
-   * When the last successful check before began, if there was one: milliseconds since the epoch.
+   * When the last successful check before the build began, if there was one: milliseconds since the
+   * epoch.
    */
   readonly knownAt: number | undefined;
 }

@@ -43,7 +43,7 @@ export interface SelectedRefs {
 const ALL_BRANCHES = '+refs/heads/*:refs/remotes/origin/*';
 
 /**
- * @param reader of packs that hold the commit, if `ref` is an id.
+ * @param reader reads packs that hold the commit, if `ref` is an id.
  * @throws SnapshotError `REF_NOT_FOUND`.
  */
 export function selectRefs(

@@ -16,8 +16,8 @@ const ENDS_IN_NUMBER = /(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)$/;
  * The options of a repository's host.
  *
  * @throws SnapshotError `FORBIDDEN` when the allow-list does not have the host;
- *   `INVALID_REPOSITORY` when that host is an IP literal or names a port, which only the allow-list
- *   makes meaningful.
+ *   `INVALID_REPOSITORY` when that host is an IP literal or names a port: these are valid only in
+ *   the allow-list.
  */
 export function hostConfig(allowList: AllowList, { host }: RepositoryId): HostConfig {
   const config = findHost(allowList, host);
@@ -76,8 +76,8 @@ export function originUrl(config: AllowList, repository: RepositoryId): string {
  * The repository that a git host means by a URL for cloning or browsing, with or without `.git`, a
  * trailing slash and credentials. The URL must begin with the `publicUrl` or `baseUrl` of a host of
  * the allow-list, or with `https://{host}`. The longest match decides, then the first. `http` and
- * `https` count as equal: git hosts behind a proxy often don't know by which one clients reach
- * them. `undefined`: no host matches, or the URL is not http(s).
+ * `https` count as equal: a git host behind a proxy often does not know which scheme its clients
+ * use. `undefined`: no host matches, or the URL is not http(s).
  */
 export function repositoryAt(allowList: AllowList, url: string): RepositoryId | undefined {
   const { hosts } = allowList;
@@ -103,7 +103,7 @@ export function repositoryAt(allowList: AllowList, url: string): RepositoryId | 
   }
 }
 
-/** `{host}/{path}/` of an http(s) URL; `undefined` for other texts, also if `URL` corrects them. */
+/** `{host}/{path}/` of an http(s) URL; `undefined` for other texts, even if `URL` corrects them. */
 function httpUrl(text: string): string | undefined {
   if (/[\s\\\p{Cc}]/u.test(text) || !URL.canParse(text)) return undefined;
   const { protocol, host, pathname } = new URL(text);
@@ -113,7 +113,7 @@ function httpUrl(text: string): string | undefined {
 
 /**
  * The base URLs, with a slash at the end, below which a redirect of the repository may lead: its
- * own, also by https instead of http, and those of `redirectTo`.
+ * own base URL, the same with https instead of http, and the URLs of `redirectTo`.
  *
  * @throws SnapshotError as `hostConfig`
  */
@@ -144,8 +144,8 @@ export function allowedHosts({ hosts }: AllowList): AllowedHosts {
 }
 
 function join(base: string, path: string): string {
-  // As users type it and git keeps it. `encodeURI` escapes all that a path must not have raw, but
-  // not `?` and `#`.
+  // The form that users type and git keeps. `encodeURI` escapes all characters that a path must not
+  // have raw, except `?` and `#`.
   return `${withoutSlashes(base)}/${encodeURI(path).replace(/[?#]/g, encodeURIComponent)}`;
 }
 

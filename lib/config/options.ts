@@ -51,7 +51,7 @@ const host = z.strictObject({
   publicUrl: httpUrl.optional(),
   /**
    * Called once for each fetch. Default: fetch anonymously. Risk: all clients of the router can
-   * read all that these credentials can read; restrict that with `authorize`.
+   * read everything that these credentials can read; restrict this with `authorize`.
    */
   credentials: callback<CredentialsProvider>().optional(),
   /**
@@ -67,7 +67,7 @@ const host = z.strictObject({
    */
   caseInsensitivePaths: z.boolean().optional(),
   /**
-   * Refuses commits that a client requests by id and that no branch or tag reaches, also if they
+   * Refuses commits that a client requests by id and that no branch or tag reaches, even if they
    * are already stored. Default: false. Risk: many hosts keep the commits of pull requests, also
    * from forks, and give them by id to everyone who may read the repository.
    */
@@ -123,9 +123,11 @@ const limits = z.strictObject({
   refsTimeout: milliseconds.default(MINUTE),
   /** Milliseconds without a byte of the pack, after its first byte. */
   stallTimeout: milliseconds.default(MINUTE),
-  /** Milliseconds without a byte taken by a client, after which its connection is cut. */
+  /** Milliseconds after which a connection is cut if its client takes no byte. */
   clientStallTimeout: milliseconds.default(5 * MINUTE),
-  /** Milliseconds for which a failed clone or build is remembered, not repeated. 0: not at all. */
+  /**
+   * Milliseconds for which a failed clone or build is remembered and not repeated. 0: not at all.
+   */
   failureMemory: duration.default(30_000),
   /** Bytes of the upstream's list of refs. */
   maxRefsBytes: bytes.default(64 * MIB),
@@ -137,7 +139,7 @@ const limits = z.strictObject({
   maxObjectBytes: bytes.default(4 * GIB),
   /** Bytes of all objects of one pack, inflated and with deltas applied. */
   maxResolvedBytes: bytes.default(2048 * GIB),
-  /** The highest ratio of these bytes to those of the pack, if they are more than 4 GiB. */
+  /** The highest ratio of these resolved bytes to the bytes of the pack. Applies above 4 GiB. */
   maxExpansion: count.default(5000),
   /** Bytes of an object that must be in memory as a whole: deltas, their bases, converted text. */
   maxObjectBytesInMemory: bytes.max(2 * GIB - 1).default(512 * MIB),
@@ -168,8 +170,8 @@ const freshness = z.strictObject({
    */
   mode: z.enum(['stale-while-revalidate', 'strict']).default('stale-while-revalidate'),
   /**
-   * Milliseconds for which a check of the upstream counts; for a failed one, these or those of
-   * `checkInterval`, whichever is less. 0: each request checks.
+   * Milliseconds for which a check of the upstream counts. A failed check counts for this time or
+   * for `checkInterval`: the shorter one. 0: each request checks.
    */
   maxAge: duration.default(MINUTE),
   /**
@@ -179,7 +181,7 @@ const freshness = z.strictObject({
   checkInterval: duration.default(5000),
   /**
    * The least milliseconds between two background builds of a default snapshot after pushes. Mirror
-   * and bundles stay fresh meanwhile. No effect in mode `strict`, nor on a refresh by hand.
+   * and bundles stay fresh meanwhile. No effect in mode `strict` or on a refresh by hand.
    */
   minRebuildInterval: duration.default(5 * MINUTE),
   /**

@@ -32,8 +32,8 @@ export interface SnapshotEvents {
   restoreFailed: [About & { readonly error: SnapshotError }];
   cloneFailed: [About & { readonly milliseconds: number; readonly error: SnapshotError }];
   /**
-   * The upstream was checked. `changed`: refs differ from what this process knew. `packBytes`: what
-   * was fetched; 0 if nothing was missing.
+   * The upstream was checked. `changed`: refs differ from what this process knew. `packBytes`:
+   * bytes that were fetched; 0 if nothing was missing.
    */
   refreshed: [
     About & {
@@ -66,8 +66,8 @@ export interface SnapshotEvents {
   /** A build failed, after all attempts. `milliseconds`: of all attempts. */
   generationFailed: [About & { readonly milliseconds: number; readonly error: SnapshotError }];
   /**
-   * The store did not take an artifact, which clients got all the same; or it took a variant, but
-   * did not list or delete those above `maxVariants`.
+   * The store did not take an artifact; clients got it all the same. Or the store took a variant,
+   * but did not list or delete the variants above `maxVariants`.
    */
   storeFailed: [About & { readonly error: SnapshotError }];
   /** A tier of a `TieredStore` failed, and the other one replaced it. */

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events';
 import { callHost } from '../call-host.js';
 
-/** Makes an emitter whose listeners can't disturb each other, nor the emitting code. */
+/** Makes an emitter whose listeners can't disturb each other or the emitting code. */
 export function hostEvents<Events extends Record<keyof Events, unknown[]>>(): EventEmitter<Events> {
   const events = new EventEmitter<Events>();
   type Name = Parameters<typeof events.rawListeners>[0];

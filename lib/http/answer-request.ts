@@ -21,15 +21,15 @@ export interface Exchange {
 /** Serves one artifact. If it rejects, the client gets a problem, or its answer breaks off. */
 export interface EndpointHandler {
   readonly methods: readonly string[];
-  /** The status of `UPSTREAM_*` failures. Default: the status of their code. */
+  /** The status for `UPSTREAM_*` failures. Default: the status of their code. */
   readonly upstreamFailureStatus?: number;
   serve(exchange: Exchange): Promise<void>;
 }
 
 /**
  * Makes the function that answers requests for artifacts. It checks the address, then the method,
- * then the client's right to see the repository; then the handler answers. It never rejects,
- * whatever the host's own code does: a rejection would end the host's process.
+ * then the client's right to see the repository; then the handler answers. It never rejects, even
+ * if the host app's code fails: a rejection would end the host app's process.
  */
 export function createAnswer(config: SnapshotConfig) {
   const connections = new Connections();

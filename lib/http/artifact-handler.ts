@@ -24,11 +24,11 @@ export interface ArtifactKind<Id extends ArtifactId> {
   /** @throws SnapshotError `INVALID_REQUEST` */
   identify(exchange: Exchange): Id;
   filename(id: Id): string;
-  /** Headers of 200 and 206 beyond those that every artifact has. */
+  /** Additional headers of 200 and 206 for this type. */
   headers?(id: Id, artifact: ServedArtifact): OutgoingHttpHeaders;
   /**
-   * Answers a GET of an artifact that is not stored, if no build is needed. With this method, a GET
-   * always looks into the store first. @returns whether it has answered.
+   * Answers a GET of an artifact that is not stored, if no build is needed. If this method exists,
+   * a GET always looks into the store first. @returns whether it has answered.
    */
   answersInstead?(id: Id, exchange: Exchange): Promise<boolean>;
 }
@@ -108,7 +108,9 @@ export function createArtifactHandler<Id extends ArtifactId>(
     return tags.length === 0 ? undefined : await source.pinned(id, tags, { signal });
   }
 
-  /** Redirects the client to the store, if it has a URL for the artifact. @returns whether so. */
+  /**
+   * Redirects the client to the store, if it has a URL for the artifact. @returns whether it did.
+   */
   async function redirect(id: Id, stored: StoredArtifact, { res, signal }: Exchange) {
     const contentDisposition = attachment(kind.filename(id));
     const about = { contentType: kind.contentType, contentDisposition, signal };
@@ -120,7 +122,7 @@ export function createArtifactHandler<Id extends ArtifactId>(
     return true;
   }
 
-  /** Answers a selection that needs no body. @returns whether it has. */
+  /** Answers a selection that needs no body. @returns whether it did. */
   function answersWithoutBody(
     res: Response,
     selection: Selection,
@@ -142,7 +144,7 @@ export function createArtifactHandler<Id extends ArtifactId>(
     }
   }
 
-  /** The headers of a 200 that its 304 has, too (RFC 9110, section 15.4.5). */
+  /** The headers that a 304 has in common with the 200 (RFC 9110, section 15.4.5). */
   function cachingHeaders(artifact: ServedArtifact): OutgoingHttpHeaders {
     return {
       'Cache-Control': cacheControl,

@@ -53,7 +53,8 @@ export function createBundleHandler(
 }
 
 /**
- * Ignores other parameters than `ref` and `depth`. Without both, it is the default snapshot.
+ * Ignores other parameters than `ref` and `depth`. Without both, the artifact is the default
+ * snapshot.
  *
  * @throws SnapshotError `INVALID_REQUEST`
  */
@@ -68,7 +69,9 @@ function identifySnapshot({ req, repository }: Exchange): SnapshotId {
   };
 }
 
-/** git takes 40 hex digits for an object id, in any case, even if a ref has that name. */
+/**
+ * git takes 40 hex digits, in upper or lower case, for an object id, even if a ref has that name.
+ */
 function parseRef(text: string): string {
   if (/^[0-9a-f]{40}$/i.test(text)) return text.toLowerCase();
   checkRef(text);
@@ -98,7 +101,9 @@ function bundleUrl({ host, path }: RepositoryId, base: string): string {
   return `/git/${segments.join('/')}/snapshot.bundle?base=${base}`;
 }
 
-/** A segment needs no escape for a colon (RFC 3986, section 3.3), which precedes a host's port. */
+/**
+ * Does not escape colons: a segment may have them (RFC 3986, section 3.3), and one precedes a port.
+ */
 function encodeSegment(text: string): string {
   return encodeURIComponent(text).replaceAll('%3A', ':');
 }

@@ -14,12 +14,13 @@ export interface BodyOptions {
 }
 
 /**
- * Sends `body` at the client's speed, then ends the response. Writes the head with the first bytes:
- * a failure before them can still be answered. Rejects when the body fails, or when the client
- * leaves or stalls; the response stays open then. Destroys `body` in any case.
+ * Sends `body` at the client's speed, then ends the response. Writes the head with the first bytes,
+ * so that the caller can still answer an earlier failure. Rejects when the body fails, or when the
+ * client leaves or stalls; the response stays open then. Destroys `body` in any case.
  *
  * A body shorter or longer than its `Content-Length` fails: it would desynchronise a kept-alive
- * connection. Recycles a chunk when `write` calls back, which a middleware's `write` may never do.
+ * connection. Recycles a chunk when `write` calls back. The `write` of a middleware may never call
+ * back.
  */
 export async function sendBody(
   res: ServerResponse,
@@ -41,7 +42,7 @@ export async function sendBody(
         if (!error) body.recycle?.(chunk);
       });
       if (hasRoom) continue;
-      // A stalled client keeps an evicted file on the disk.
+      // Without this limit, a stalled client would keep an evicted file on the disk.
       await unlessLate(once(res, 'drain', { signal }), clientStallTimeout, () => {
         const message = `the client took nothing for ${clientStallTimeout} ms`;
         return new SnapshotError('ABORTED', message);

@@ -11,7 +11,7 @@ interface Connection {
   last: Promise<void>;
 }
 
-/** A request among others of its connection. */
+/** The turn of one request among the requests of its connection. */
 export interface Turn {
   /** Resolves when the requests before it on its connection are over. */
   readonly ready: Promise<void>;
@@ -22,8 +22,8 @@ export interface Turn {
 /**
  * Runs requests that are pipelined on one connection (RFC 9112, section 9.3.2) one after another.
  * Their answers are sent in order anyway: a file opened for a later request would stay open for
- * nothing. A response that waits for its connection does not learn that the connection has closed:
- * its signal aborts then.
+ * nothing. A response that waits for its turn gets no event when the connection closes, so its
+ * signal aborts then.
  */
 export class Connections {
   readonly #known = new WeakMap<object, Connection>();

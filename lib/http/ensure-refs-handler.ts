@@ -32,14 +32,14 @@ function toAnswer(wanted: WantedRefs, { refs, missingCommits, fetched }: Ensured
 }
 
 /**
- * Reads the body as JSON, whatever its `Content-Type` says, or takes the value that a body parser
- * of the host app has left.
+ * Reads the body as JSON, with any `Content-Type`. If a body parser of the host app has read it,
+ * takes the parser's value.
  *
  * @throws SnapshotError `INVALID_REQUEST`; `INVALID_OPTIONS` when the host app has read the body
- *   and left no value.
+ *   and kept no value.
  */
 async function readJson(req: Request): Promise<unknown> {
-  // Express 4's parsers set `req.body` also when they don't read the body.
+  // Express 4's parsers set `req.body` even when they don't read the body.
   const wasRead = bodyWasRead(req);
   if (wasRead && req.body === undefined) {
     throw new SnapshotError('INVALID_OPTIONS', 'the body was read before the router, and is gone');
@@ -62,7 +62,10 @@ const MAX_ENTRIES = 1_000;
 /** git's limit on the length of paths, and so of ref names. */
 const MAX_NAME_LENGTH = 4_096;
 
-/** An id, abbreviated or not, in either case. Empty: any id for a ref, no id in the list. */
+/**
+ * An id, full or abbreviated, in upper or lower case. Empty: for a ref, any id; in the list of
+ * commits, nothing.
+ */
 const emptyOrOid = z.string().regex(/^(?:[0-9a-f]{4,40})?$/i);
 const name = z.string().max(MAX_NAME_LENGTH);
 

@@ -69,15 +69,15 @@ export function parseHttpDate(text: string): number | undefined {
   return Number.isNaN(time) ? undefined : time;
 }
 
-/** IMF-fixdate. It has whole seconds: the rest is cut off. */
+/** IMF-fixdate. It has whole seconds: this cuts off the rest. */
 export function formatHttpDate(milliseconds: number): string {
   return new Date(milliseconds).toUTCString();
 }
 
 /**
- * `Content-Disposition: attachment` (RFC 6266) for a file name of any characters. Gives a name that
- * a quoted string can't carry safely also as `filename*`, which clients prefer. That includes names
- * with `%`: some clients decode escapes in the plain form.
+ * `Content-Disposition: attachment` (RFC 6266) for a file name of any characters. If a quoted
+ * string can't carry the name safely, also gives it as `filename*`, which clients prefer. This
+ * includes names with `%`: some clients decode escapes in the plain form.
  */
 export function attachment(filename: string): string {
   const plain = filename.replace(/[^\x20-\x7e]|["\\%]/gu, '_');

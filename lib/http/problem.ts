@@ -3,7 +3,9 @@ import { TLSSocket } from 'node:tls';
 import { callHost } from '../call-host.js';
 import { ERRORS, type SnapshotError, type SnapshotErrorCode } from '../errors.js';
 
-/** Seconds for a 429 or 503 whose error names none: the default of `failureMemory`. */
+/**
+ * Seconds of `Retry-After` for a 429 or 503 whose error has none: the default of `failureMemory`.
+ */
 const DEFAULT_RETRY_AFTER = 30;
 
 /** The HTTP status of an error code. */
@@ -12,12 +14,12 @@ export function problemStatus(code: SnapshotErrorCode): number {
 }
 
 /**
- * Answers with an `application/problem+json` body (RFC 9457). It follows from the code alone: no
- * internal text can leak. Each 429 and 503 has a `Retry-After` in whole seconds. If the head of
+ * Answers with an `application/problem+json` body (RFC 9457). The body follows from the code alone:
+ * no internal text can leak. Each 429 and 503 has a `Retry-After` in whole seconds. If the head of
  * another answer was sent already, breaks the connection instead: the client would take a clean end
  * for success.
  *
- * @param status of routes that differ from `ERRORS`.
+ * @param status the status, for routes that differ from `ERRORS`.
  */
 export function sendProblem(
   res: ServerResponse,

@@ -7,8 +7,8 @@ export type Endpoint = (typeof ENDPOINTS)[number];
 
 /**
  * Splits a raw request path (from below the mount, starting with `/`, without the query). Ignores
- * one empty segment before the endpoint: clients join it to a URL that ends in a slash. `undefined`
- * if the path is not `/{host}/{path…}/{endpoint}`, and so not for this router.
+ * one empty segment before the endpoint: some clients join the endpoint to a URL that ends in a
+ * slash. `undefined` if the path is not `/{host}/{path…}/{endpoint}`, and so not for this router.
  *
  * @returns `repository` as sent, for `decodeRepository`.
  */
@@ -28,7 +28,8 @@ export function rawQuery({ url }: Request): URLSearchParams {
 
 /** The path below the mount as the client sent it, without the query: not decoded or normalized. */
 export function rawPath({ url, originalUrl, baseUrl }: Request): string {
-  // Express 4 counts a second slash after the mount to the mount, and would hide an empty segment.
+  // Express 4 counts a second slash after the mount as part of the mount. This would hide an empty
+  // segment.
   const below = originalUrl === `${baseUrl}/${url}` ? `/${url}` : url;
   const [target = ''] = below.split('?', 1);
   // Clients of a proxy send the absolute form (RFC 9112, section 3.2.2). Express leaves scheme and

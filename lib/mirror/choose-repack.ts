@@ -6,7 +6,7 @@ import type { RepackResult, RepackSelection } from './jobs/repack.js';
 const MAX_PACKS = 12;
 /** A mirror with this many packs, pinned ones included, is repacked before it gets a new one. */
 export const FULL_PACKS = 18;
-/** The same as `MAX_PACKS`, for packs of commits that clients asked for by id. */
+/** The same as `MAX_PACKS`, for packs of commits that clients requested by id. */
 const MAX_PINNED_PACKS = 6;
 /** Mirrors up to this many bytes are repacked at once: that takes no longer than a fetch. */
 export const SMALL_BYTES = 64 * 1024 * 1024;

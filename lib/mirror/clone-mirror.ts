@@ -23,7 +23,7 @@ import type { JobOptions, JobRunner } from './job-runner.js';
 import type { CloneResult } from './jobs/clone.js';
 import type { Mirror } from './mirror.js';
 
-/** Another process may put a mirror in the way and then evict it, each time. */
+/** In each attempt, another process may put a mirror in the way and then evict it. */
 const MAX_ATTEMPTS = 5;
 
 /** The stored snapshot of a whole repository. */
@@ -125,7 +125,7 @@ async function copySnapshot(
   }
 }
 
-/** @param stallTimeout milliseconds in which the store must send some bytes. */
+/** @param stallTimeout the most milliseconds that the store may send no bytes. */
 async function writeBody(
   body: Readable,
   path: string,
@@ -170,7 +170,7 @@ async function complete(
       try {
         await rename(temporary, directory);
       } catch (error) {
-        // Another process was faster. Its mirror will do, if it is still there.
+        // Another process was faster. Use its mirror, if it is still there.
         if (!hasCode(error) || (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST')) throw error;
       }
       return await readRevision(directory);

@@ -37,9 +37,9 @@ export interface FetchOutcome extends Pick<FetchResult, 'digest' | 'hasCommit' |
   readonly packs: readonly IngestedPack[];
 }
 
-/** The limit of commits that a mirror keeps because clients asked for them by id. */
+/** A mirror keeps at most this many commits that clients requested by id. */
 const MAX_PINNED_COMMITS = 64;
-/** Another process may publish a revision each time. */
+/** In each attempt, another process may publish a revision. */
 const MAX_ATTEMPTS = 5;
 
 export interface FetcherParts {
@@ -99,12 +99,12 @@ export class Fetcher {
     try {
       const outcome = await this.#fetch(mirror, revision, options);
       if (outcome === undefined) return undefined;
-      // Released first, so that superseded files can be removed after the repack.
+      // Release the lease first, so that superseded files can be removed after the repack.
       lease.release();
       const isNew = outcome.digest !== revision.digest || outcome.packs.length > 0;
       if (isNew || revision.garbageSince !== undefined) {
         const maintained = maintenance.run(mirror);
-        // In a small mirror it takes no longer than a fetch, and artifacts are built from fewer
+        // In a small mirror, maintenance takes no longer than a fetch, and then builds read fewer
         // packs.
         if (mirror.bytes <= SMALL_BYTES) await maintained;
       }
@@ -150,7 +150,7 @@ export class Fetcher {
  * Adds the result of a fetch to the current revision. A repack since the earlier revision does no
  * harm.
  *
- * @returns `undefined` when the fetch did not get all objects that the current revision lacks.
+ * @returns `undefined` when the current revision may lack objects that were not fetched.
  */
 function withFetched(
   current: MirrorRevision,

@@ -20,14 +20,17 @@ const MANY_OBJECTS = 1_000_000;
 /** The same for refs, which take about 200 bytes each until the thread collects its garbage. */
 const MANY_REFS = 100_000;
 /**
- * A clone may take as long as its size needs, if it gets this many bytes of a pack within each
- * `cloneTimeout`. An upstream that sends a byte per minute holds its slot no longer than that.
+ * A clone may take any time, if it gets this many bytes of a pack within each `cloneTimeout`. So an
+ * upstream that sends a byte per minute holds its slot for one `cloneTimeout` at most.
  */
 const MILESTONE_BYTES = 256 * 1024 * 1024;
 
 export interface JobOptions {
   readonly signal: AbortSignal;
-  /** Whether no client waits for the job. It then takes no slot: its caller limits how many run. */
+  /**
+   * Whether no client waits for the job. Then it takes no slot: its caller limits how many such
+   * jobs run.
+   */
   readonly isBackground?: boolean;
 }
 
@@ -35,8 +38,8 @@ export interface JobOptions {
  * Runs jobs on mirrors in worker threads. Concurrency limits, each per host: `concurrentClones`,
  * `concurrentFetches` for fetches and checks, as many queries, and one repack or connectivity
  * check. So a huge or hostile repository delays no other host. After a `Retry-After`, a host gets
- * no check and no fetch before that time. It gets clones: without a mirror there may be nothing to
- * serve.
+ * no check and no fetch before that time. Clones are allowed: without a mirror there may be nothing
+ * to serve.
  */
 export class JobRunner {
   readonly #config: SnapshotConfig;
@@ -63,7 +66,7 @@ export class JobRunner {
     this.#pool = new WorkerPool(script, concurrentClones + 1, keepsThread);
   }
 
-  /** The part that is common to all tasks that ask the repository's upstream. */
+  /** The common part of all tasks that send requests to the repository's upstream. */
   async upstreamTask(repository: RepositoryId, signal: AbortSignal): Promise<UpstreamTask> {
     return {
       repository,
@@ -79,10 +82,10 @@ export class JobRunner {
   /**
    * Waits for a free slot, then runs a job.
    *
-   * @param prepare makes the job. Its time counts.
+   * @param prepare makes the job. Its time counts as time of the job.
    * @throws SnapshotError the failure of the job, or the failure for which its host is paused;
    * `UPSTREAM_TIMEOUT` when `cloneTimeout` is over since the start or the last milestone;
-   * `LIMIT_EXCEEDED` when a job that asks no upstream takes longer than `generationTimeout`.
+   * `LIMIT_EXCEEDED` when a job without an upstream takes longer than `generationTimeout`.
    */
   async run<Kind extends Job['kind']>(
     repository: RepositoryId,
@@ -119,7 +122,7 @@ export class JobRunner {
     return await this.#slots[kind].run(repository.host, run);
   }
 
-  /** When a host may be asked again for a check or fetch. */
+  /** The earliest time for the next check of or fetch from a host. */
   pausedUntil(host: string): Time {
     return this.#pauses.until(host);
   }

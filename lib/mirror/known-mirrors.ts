@@ -83,7 +83,7 @@ export class KnownMirrors {
 
   /**
    * Evicts the repository's mirror when it is no longer in use. Meanwhile new users must wait (see
-   * `evictionEnded`): a mirror in constant use would never be evicted.
+   * `evictionEnded`): otherwise a mirror in constant use would never be evicted.
    *
    * @throws the signal's reason.
    */
@@ -110,9 +110,9 @@ export class KnownMirrors {
   }
 
   /**
-   * Keeps the repository's mirror, if there is one by then, from being evicted for want of room,
-   * until the returned function is called, once. `evict` does not wait for that: so whoever keeps a
-   * mirror may lease it again, or have it fetched.
+   * Makes `keepBudget` keep the repository's mirror, even one that is cloned later, until the
+   * caller calls the returned function, exactly once. `evict` does not wait for the caller: so the
+   * caller may lease the mirror or fetch into it again.
    */
   keep(repository: RepositoryId): () => void {
     const key = repositoryKey(repository);
@@ -126,7 +126,8 @@ export class KnownMirrors {
 
   /** Evicts the least recently used mirrors that are not in use, until the rest fits the budget. */
   keepBudget(): Promise<void> {
-    // One run at a time: each would evict mirrors for the bytes that another one is freeing.
+    // One run at a time: otherwise each run would evict mirrors for bytes that another run is
+    // freeing.
     return this.#budget.joinNext('budget', async () => {
       const mirrors = this.list().sort((a, b) => a.usedAt - b.usedAt);
       let total = mirrors.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -147,9 +148,9 @@ export class KnownMirrors {
   }
 
   /**
-   * Discards a mirror if reading it failed because it is damaged, unless it has changed since.
+   * Discards a mirror if a read failed because the mirror is damaged, unless it has changed since.
    *
-   * @returns whether the read can be tried again with another lease. That is also so when another
+   * @returns whether the read can be tried again with another lease. It can, too, when another
    * process removed files during the read.
    */
   async discardIfDamaged(read: RevisionOnDisk, error: unknown): Promise<boolean> {

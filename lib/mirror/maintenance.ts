@@ -29,7 +29,7 @@ export interface MaintenanceParts {
   readonly limits: Limits;
   /** Called after unreachable objects of a mirror were pruned. */
   readonly onPruned: (repository: RepositoryId) => void;
-  /** Called after an incomplete mirror was discarded, when it has no readers. */
+  /** Called after an incomplete mirror was discarded and its readers have ended. */
   readonly onIncomplete: (repository: RepositoryId) => Promise<void>;
   readonly closing: AbortSignal;
 }
@@ -61,7 +61,7 @@ export class Maintenance {
    * after a failure. Never rejects: a failure is an event.
    */
   async run(mirror: Mirror): Promise<void> {
-    // By clone: a run for an earlier clone of the repository does nothing for this one.
+    // The key is the clone: a run for an earlier clone of the repository does nothing for this one.
     const { clone } = mirror.revision ?? {};
     if (clone === undefined) return;
     const running = this.#runs.running(clone);
@@ -152,7 +152,7 @@ export class Maintenance {
     });
   }
 
-  /** Sets a mirror aside that lacks objects which the upstream did not send. */
+  /** Discards a mirror that lacks objects which the upstream did not send. */
   async #discardIncomplete({ revision }: MirrorLease, error: SnapshotError): Promise<void> {
     const { mirrors, failures } = this.#parts;
     const { repository, clone, isConnected } = revision;

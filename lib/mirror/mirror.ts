@@ -28,20 +28,20 @@ export class Mirror {
   readonly directory: string;
   /** Bytes of its packs and their idx files. */
   bytes = 0;
-  /** When a client last asked for the repository: milliseconds since the epoch. */
+  /** When a client last requested the repository: milliseconds since the epoch. */
   usedAt = Date.now();
   /** The time that was last written to disk for `usedAt`; 0: none. */
   writtenUsedAt = 0;
   /**
-   * Runs changes of the mirror's files one after another, so that no file is removed while a change
-   * publishes new files: a new pack may have the name of a superseded one.
+   * Runs changes of the mirror's files one after another. A new pack may have the name of a
+   * superseded one: nothing may remove it while a change publishes it.
    */
   readonly changeFiles = pLimit(1);
   #revision: MirrorRevision | undefined;
   readonly #clones = new SingleFlight<MirrorRevision>();
   readonly #leases = new Set<MirrorLease>();
   #superseded: MirrorRevision[] = [];
-  /** When files that crashed processes left were last removed: milliseconds since the epoch. */
+  /** When leftovers of crashed processes were last removed: milliseconds since the epoch. */
   #sweptAt = Date.now();
   /** Callers that are getting a lease. */
   #users = 0;
@@ -83,8 +83,8 @@ export class Mirror {
   }
 
   /**
-   * Returns the mirror's revision, which `clone` finds or makes if the mirror is empty. All callers
-   * that come meanwhile share that clone. If it fails, the mirror is empty again.
+   * Returns the mirror's revision. If the mirror is empty, calls `clone`, which finds or makes it.
+   * All callers that come meanwhile share this call. If it fails, the mirror is empty again.
    */
   async ensureReady(clone: () => Promise<FoundMirror>): Promise<MirrorRevision> {
     if (this.#revision !== undefined) return this.#revision;
@@ -155,7 +155,10 @@ export class Mirror {
     });
   }
 
-  /** Removes superseded revisions without readers, and once an hour files of crashed processes. */
+  /**
+   * Removes superseded revisions without readers; once an hour, also leftovers of crashed
+   * processes.
+   */
   async collectGarbage(): Promise<void> {
     if (this.#unread().length > 0) await this.changeFiles(() => this.#removeUnread());
     if (Date.now() - this.#sweptAt > GRACE_PERIOD) await this.changeFiles(() => this.#sweep());

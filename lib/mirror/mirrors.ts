@@ -21,7 +21,7 @@ import { KnownMirrors } from './known-mirrors.js';
 import { Maintenance, type MaintenanceParts } from './maintenance.js';
 import type { Mirror, MirrorLease } from './mirror.js';
 
-/** Another process may evict a mirror each time that it was found or cloned. */
+/** In each attempt, another process may evict the mirror that was found or cloned. */
 const MAX_ATTEMPTS = 5;
 /** Mirrors that are inspected at once when the service starts. */
 const CONCURRENT_INSPECTIONS = 8;
@@ -72,11 +72,11 @@ export class MirrorManager {
     this.#fetcher = new Fetcher({ mirrors, jobs, maintenance: this.#maintenance });
   }
 
-  /** Creates the directory, removes what crashed processes left in it, and finds its mirrors. */
+  /** Creates the directory, removes leftovers of crashed processes, and finds the mirrors. */
   async start(): Promise<void> {
     const paths = await this.#directory.prepare();
     const limit = pLimit(CONCURRENT_INSPECTIONS);
-    // A mirror that can't be read or removed at the moment must not affect the others.
+    // If a mirror can't be read or removed at the moment, this must not affect the others.
     const onFailure = (cause: unknown) => {
       const error = toSnapshotError(cause);
       this.#parts.events.emit('mirrorBroken', { repository: undefined, error });
@@ -95,12 +95,15 @@ export class MirrorManager {
     return this.#mirrors.list();
   }
 
-  /** When a host may be asked again for a check or fetch. */
+  /** The earliest time for the next check of or fetch from a host. */
   pausedUntil(host: string): Time {
     return this.#parts.jobs.pausedUntil(host);
   }
 
-  /** Takes note that a client asks for the repository, so that its mirror is evicted later. */
+  /**
+   * Notes that a client has requested the repository: the least recently used mirrors are evicted
+   * first.
+   */
   async touch(repository: RepositoryId): Promise<void> {
     const mirror = this.find(repository);
     if (mirror === undefined) return;
@@ -111,10 +114,10 @@ export class MirrorManager {
   }
 
   /**
-   * Leases the repository's mirror, which is found on disk or cloned.
+   * Leases the repository's mirror. Finds it on disk or clones it, if needed.
    *
-   * @param signal ends the clone, also for all other callers that wait for it. Only the owner of
-   * the build may abort it.
+   * @param signal ends the clone, also for all other callers that wait for it. So it must not be
+   * the signal of one client.
    * @throws SnapshotError `UPSTREAM_*`, `REPOSITORY_UNSUPPORTED`, `LIMIT_EXCEEDED`, `STORAGE_FULL`.
    */
   async lease(
@@ -143,8 +146,8 @@ export class MirrorManager {
   }
 
   /**
-   * Keeps the mirror that a caller needs again from being evicted for want of room meanwhile, as
-   * `KnownMirrors.keep`.
+   * As `KnownMirrors.keep`, for a caller that will need the mirror again. The returned function
+   * also evicts mirrors beyond the budget.
    */
   keep(repository: RepositoryId): () => void {
     const end = this.#mirrors.keep(repository);
@@ -155,9 +158,9 @@ export class MirrorManager {
   }
 
   /**
-   * Brings the repository's mirror up to date. Without a mirror, only checks the upstream; but
-   * clones if a commit or other refs are wanted, since a check can't tell whether the upstream has
-   * them. Sets the mirror aside if it turns out to be damaged.
+   * Brings the repository's mirror up to date. Without a mirror, only checks the upstream. But if a
+   * commit or other refs are wanted, clones first: a check can't tell whether the upstream has
+   * them. Discards the mirror if it turns out to be damaged.
    *
    * @throws SnapshotError as `lease`.
    */
@@ -180,7 +183,8 @@ export class MirrorManager {
             if (outcome !== 'gone') return outcome;
           }
           if (!needsMirror) return await this.#fetcher.check(repository, { ...options, signal });
-          // Released before the fetch, which would wait for an eviction that waits for the lease.
+          // Release the lease before the fetch: the fetch waits for evictions, and an eviction
+          // waits for the lease.
           (await this.lease(repository, signal, { isBackground })).release();
           return undefined;
         },
@@ -194,7 +198,7 @@ export class MirrorManager {
   /**
    * Looks for refs, commits and objects in a mirror.
    *
-   * @param unwanted when it has aborted, a query that has not begun fails with its reason.
+   * @param unwanted if it aborts before the query begins, the query fails with its reason.
    */
   async query(
     { directory, revision }: MirrorLease,
@@ -266,12 +270,12 @@ export class MirrorManager {
       await this.find(repository)?.collectGarbage();
       await this.#mirrors.keepBudget();
     };
-    // If a cleanup fails, the one after the next lease, or the next start, makes up for it.
+    // If a cleanup fails, the cleanup after the next lease or the next start makes up for it.
     void this.#cleanups.joinNext(repositoryKey(repository), () => cleanUp().catch(() => {}));
   }
 }
 
-/** The error when a mirror was evicted during each attempt at something. */
+/** The error when the mirror was evicted during each attempt. */
 export function keepsVanishing(cause?: unknown): SnapshotError {
   return new SnapshotError('INTERNAL', 'the mirror keeps vanishing', { cause });
 }

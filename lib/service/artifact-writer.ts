@@ -29,16 +29,19 @@ import { Spool } from './spool.js';
 const SECOND_THREAD_PACK_BYTES = 64 * 1024 * 1024;
 
 /**
- * `unchanged`: the stored artifact has the same basis, and nothing was written. `superseded`: what
- * is stored is no longer what the build was to replace, and stays. `not-stored`: the store did not
- * take the artifact.
+ * `unchanged`: the stored artifact has the same basis, and nothing was written. `superseded`: the
+ * stored version has changed since the build began, and stays. `not-stored`: the store did not take
+ * the artifact.
  */
 export type WriteOutcome = 'unchanged' | 'stored' | 'superseded' | 'not-stored';
 
 export interface WriteOptions {
   /** The basis of the stored artifact: nothing is written if the new one has the same. */
   readonly unlessBasis: string | undefined;
-  /** The version that was stored when the build began; `null`: none. Only that is replaced. */
+  /**
+   * The version that was stored when the build began; `null`: none. The build replaces no other
+   * version.
+   */
   readonly replaces: string | null;
   /** When the last successful check began, if there was one: milliseconds since the epoch. */
   readonly knownAt: number | undefined;
@@ -47,7 +50,7 @@ export interface WriteOptions {
   /** Resolves when a client begins to wait for it. */
   readonly awaited: Promise<void>;
   readonly signal: AbortSignal;
-  /** Called when the turn of the build has come. */
+  /** Called when the build gets its turn. */
   onTurn(): void;
 }
 
@@ -81,17 +84,17 @@ export class ArtifactWriter {
     await prepareDirectory(this.#directory);
   }
 
-  /** Starts a thread, so that it is ready when a clone that has just begun ends. */
+  /** Starts a thread in advance, so that it is ready when the mirror is. */
   prepare(): void {
     this.#pool.prepare();
   }
 
   /**
-   * Writes one artifact and stores it. A failure of the store is an event, but does not fail the
-   * build: clients get the right bytes.
+   * Writes one artifact and stores it. If the store fails, emits an event. The build still
+   * succeeds: clients get the right bytes.
    *
    * @param onBytes gets the spool when it has its first bytes.
-   * @throws SnapshotError the failure of the build, which readers of the spool get, too.
+   * @throws SnapshotError the failure of the build. Readers of the spool get it, too.
    */
   async write(
     id: ArtifactId,
@@ -214,7 +217,7 @@ export class ArtifactWriter {
     const { generationTimeout } = this.#config.limits;
     const put = async (ends: AbortSignal): Promise<WriteOutcome> => {
       const options = { expendable, replaces, signal: ends };
-      // Before the bytes are sent: what was to be replaced may have been replaced or deleted.
+      // Checks this before it sends the bytes: the stored version may have changed meanwhile.
       await checkCondition(this.#store, key, options);
       const adopt = adoptMethod(this.#store);
       if (adopt !== undefined) {
@@ -224,7 +227,7 @@ export class ArtifactWriter {
       const created = await this.#store.create(key, metadata, options);
       const writer = withConditionCheck(this.#store, key, options, created);
       try {
-        // After the deadline, `write` has gone on and removed the spool.
+        // At the deadline, `write` stops waiting and removes the spool.
         ends.throwIfAborted();
         for await (const chunk of createReadStream(spool.path, { signal: ends })) {
           await writer.write(chunk);
@@ -238,7 +241,8 @@ export class ArtifactWriter {
     const putInTime = (ends: AbortSignal) => {
       const putting = put(ends);
       return unlessAborted(putting, ends).catch((error: unknown) => {
-        // `close` waits for the store to clean up. A store that is too slow may ignore the signal.
+        // When the service closes, waits until the store has cleaned up. At the deadline, does not
+        // wait: a store that is too slow may ignore the signal.
         if (signal.aborted) return putting;
         throw error;
       });

@@ -12,10 +12,10 @@ interface QueuedCheck {
   readonly after: Map<string, AfterCheck>;
 }
 
-/** Of each host. */
+/** Checks of one host that run at once. */
 const CONCURRENT_CHECKS = 4;
 
-/** Checks of upstreams that no client waits for: a few at a time, and one for each repository. */
+/** Background checks of upstreams: a few at a time per host, and one at a time per repository. */
 export class BackgroundChecks {
   readonly #check: (repository: RepositoryId, since: number) => Promise<boolean>;
   readonly #limit = new KeyedLimit(CONCURRENT_CHECKS);
@@ -24,7 +24,8 @@ export class BackgroundChecks {
   readonly #queued = new Map<string, QueuedCheck>();
 
   /**
-   * @param check returns whether the upstream's state is known now; never rejects for its failures.
+   * @param check returns whether the upstream's state is known now; never rejects for failures of
+   * the upstream.
    */
   constructor(check: (repository: RepositoryId, since: number) => Promise<boolean>) {
     this.#check = check;
@@ -34,8 +35,8 @@ export class BackgroundChecks {
    * Queues a check of the upstream, then runs `then`. Callers that come before the check starts
    * share it; later callers get another.
    *
-   * @param key callers with the same key share `then`.
-   * @param since a date: a check by another process since then will do.
+   * @param key callers with the same key share one `then`: that of the last caller.
+   * @param since a date. A check by another process since then is enough.
    */
   add(repository: RepositoryId, since: number, key: string, then: AfterCheck): Promise<void> {
     const name = repositoryKey(repository);

@@ -6,18 +6,18 @@ import type { KnownUpstreams } from './known-upstreams.js';
 import type { Found } from './stored-artifacts.js';
 import type { UpstreamChecks } from './upstream-checks.js';
 
-/** What to build. */
+/** An artifact to build, and how. */
 export interface BuildOrder {
   readonly id: ArtifactId;
-  /** When it was requested: the build must not show older refs. */
+  /** When the artifact was requested: the build must not show older refs. */
   readonly requestedAt: Time;
-  /** Whether no client waits for it. */
+  /** Whether no client waits for the artifact. */
   readonly isBackground: boolean;
-  /** Whether to build also if the stored artifact is current. */
+  /** Whether to build even if the stored artifact is current. */
   readonly isForced: boolean;
 }
 
-/** What is built, in place of what. */
+/** A build, and the stored artifact that it replaces. */
 interface Replacement extends BuildOrder {
   readonly found: Found<StoredArtifact> | undefined;
 }
@@ -28,7 +28,10 @@ interface LeaseParts {
   readonly closing: AbortSignal;
 }
 
-/** Leases the repository's mirror, as fresh as the policy demands for a build. */
+/**
+ * Leases the repository's mirror for a build. Checks the upstream if the mirror is older than the
+ * policy allows.
+ */
 export async function leaseForBuild(
   { id, requestedAt, isBackground, found }: Replacement,
   { known, checks, closing }: LeaseParts,
@@ -37,7 +40,7 @@ export async function leaseForBuild(
   const storedAt = found?.artifact.storedAt ?? 0;
   const { repository } = id;
   const { lease, isCloned } = await checks.leaseMirror(repository, { isBackground });
-  // While there was no mirror, checks fetched nothing: the new mirror may be behind.
+  // Checks fetched nothing while there was no mirror: the new mirror may be behind the last check.
   const isBehind = known.digestOf(repository) !== lease.revision.digest;
   const mayWait = !known.isDue(repository) || (isBackground && known.isThrottled(repository));
   const needsNoCheck =
@@ -53,8 +56,8 @@ export async function leaseForBuild(
 }
 
 /**
- * Whether the mirror has the refs of a check since the request, or since the artifact was stored.
- * Otherwise the stored artifact may be newer than the mirror.
+ * Whether the mirror has the refs of the last check, and this check is newer than the request, or
+ * than the stored artifact's check. Otherwise the stored artifact may be newer than the mirror.
  */
 export function isMirrorFresh(
   { id, requestedAt, found }: Replacement,

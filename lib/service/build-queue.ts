@@ -1,6 +1,6 @@
 import { type RepositoryId, repositoryKey } from '../repository.js';
 
-/** Background builds that run at once: a huge one does not delay all others. */
+/** Background builds that run at once. More than one: a huge build must not delay all others. */
 const CONCURRENT_IN_BACKGROUND = 2;
 
 export interface QueuedBuild {
@@ -11,7 +11,7 @@ export interface QueuedBuild {
   readonly isBackground: boolean;
   /** Resolves when a client begins to wait for it. */
   readonly awaited: Promise<void>;
-  /** Removes it from the queue. */
+  /** Removes the build from the queue when it aborts. */
   readonly signal: AbortSignal;
 }
 
@@ -31,10 +31,10 @@ interface Line {
 }
 
 /**
- * Fair turns for builds. The next build is of the repository with the fewest running builds; among
- * equals, of the one with the oldest last turn. Within a repository, the default snapshot goes
- * first, then the oldest request. So a client that requests many variants of one repository delays
- * other repositories by one build at most.
+ * Fair turns for builds. The repository with the fewest running builds has the next turn; among
+ * equals, the one with the oldest last turn. Within a repository, the default snapshot goes first,
+ * then the oldest request. So a client that requests many variants of one repository delays other
+ * repositories by one build at most.
  *
  * Cost of a turn: linear in the waiting builds, which `maxPending` bounds.
  */

@@ -5,24 +5,24 @@ import { withResolvers } from '../async/with-resolvers.js';
 import { SnapshotError } from '../errors.js';
 import type { Spool } from './spool.js';
 
-/** What callers learn of a build before its first byte. */
+/** The outcome that a build announces before its first byte. */
 export type BuildOutcome =
   /** The stored artifact is current: read it from the store. */
   | { readonly kind: 'stored' }
   | { readonly kind: 'building'; readonly info: ArtifactInfo; readonly spool: Spool };
 
 /**
- * How a build ended. `stored`: the artifact is in the store. `superseded`: what is stored is no
- * longer what the build was to replace; it may be newer or older. `not-stored`: the build failed,
- * or the store did not take the artifact.
+ * How a build ended. `stored`: the artifact is in the store. `superseded`: the stored version has
+ * changed since the build began; it may be newer or older than this build's artifact. `not-stored`:
+ * the build failed, or the store did not take the artifact.
  */
 export type BuildEnd = 'stored' | 'superseded' | 'not-stored';
 
-/** How a build and its work talk to each other. */
+/** The connection between a `Build` and the function that does its work. */
 export interface Progress {
   /** Resolves when a client begins to wait for a background build. */
   readonly awaited: Promise<void>;
-  /** Aborts when all clients of a variant have left; not after `begin` or `announce`. */
+  /** Aborts when all clients of a variant leave before `begin` or `announce`. */
   readonly dropped: AbortSignal;
   /** The build's turn has come. */
   begin(): void;
@@ -32,12 +32,12 @@ export interface Progress {
 }
 
 /**
- * One build of an artifact. It belongs to the service: clients may leave without any effect. Only a
- * variant is dropped when all clients leave before its turn, as clients can request any number of
- * variants.
+ * One build of an artifact. It belongs to the service, and goes on when clients leave. Only the
+ * build of a variant is dropped if all its clients leave before its turn: clients can request any
+ * number of variants.
  */
 export class Build {
-  /** Resolves when the build has ended and the store was written. Never rejects. */
+  /** Resolves when the build has ended; the store was written by then. Never rejects. */
   readonly done: Promise<BuildEnd>;
   #spool: Spool | undefined;
   #digest: string | undefined;
@@ -51,7 +51,7 @@ export class Build {
   /**
    * @param run does the work, and announces the outcome. If it fails before that, callers get the
    * failure.
-   * @param isVariant whether the artifact is no default snapshot.
+   * @param isVariant whether the artifact is not a default snapshot.
    */
   constructor(run: (progress: Progress) => Promise<BuildEnd>, isVariant: boolean) {
     const { promise, resolve, reject } = withResolvers<BuildOutcome>();
@@ -104,25 +104,25 @@ export class Build {
     }
   }
 
-  /** A client waits for the build now. */
+  /** Notes that a client waits for the build now. */
   hurry(): void {
     this.#hurry();
   }
 
-  /** When the last byte was written and storing began. */
+  /** When the last byte was written and storing began; `undefined` before. */
   get storingSince(): Time | undefined {
     return this.#spool?.completeAt;
   }
 
   /**
-   * Whether the build sees every push before a time: it has not begun to read the mirror, began
-   * after that time, or reads the refs of this digest.
+   * Whether the build includes every push before `time`. It does if it has not begun to read the
+   * mirror, began to read it after `time`, or reads refs with this digest.
    */
   isSince(time: Time, digest: string | undefined): boolean {
     return this.#readAt === undefined || this.#readAt >= time || this.isOf(digest);
   }
 
-  /** Whether it reads the refs of this digest. */
+  /** Whether the build reads refs with this digest. */
   isOf(digest: string | undefined): boolean {
     return this.#digest === digest;
   }

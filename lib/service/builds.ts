@@ -23,18 +23,18 @@ export class Builds {
     this.#runs = new BuildRuns(parts, (work) => this.#settle(work));
   }
 
-  /** The build of an artifact that runs. */
+  /** The running build of an artifact, if there is one. */
   find(id: ArtifactId): Build | undefined {
     const running = this.#running.get(artifactKey(id));
     return running?.isDropped ? undefined : running;
   }
 
   /**
-   * Joins the build of an artifact that runs, or begins one.
+   * Joins the running build of an artifact, or begins one.
    *
-   * @param requestedAt when it was requested: the build must not show older refs.
-   * @param isBackground whether no client waits for it.
-   * @param isForced whether to build also if the stored artifact is current.
+   * @param requestedAt when the artifact was requested: the build must not show older refs.
+   * @param isBackground whether no client waits for the build.
+   * @param isForced whether to build even if the stored artifact is current.
    * @throws SnapshotError `OVERLOADED`, `TOO_MANY_VARIANTS`.
    */
   begin(id: ArtifactId, requestedAt: Time, { isBackground = false, isForced = false } = {}): Build {
@@ -58,11 +58,11 @@ export class Builds {
   }
 
   /**
-   * Waits while a finished artifact is being stored, so that a client that has read it to the end
-   * finds it there.
+   * Waits until a finished artifact is stored: a client that has read it to the end must find it
+   * there.
    *
-   * @param milliseconds the longest time to wait, since the artifact was finished. Default: no
-   * limit.
+   * @param milliseconds the longest time to wait, counted from the artifact's last byte. Default:
+   * no limit.
    */
   async untilStored(id: ArtifactId, signal?: AbortSignal, milliseconds?: number): Promise<void> {
     const build = this.find(id);
@@ -75,7 +75,7 @@ export class Builds {
     if (left > 0) await orLater(unlessAborted(build.done, signal), left);
   }
 
-  /** Resolves when all present builds have ended. */
+  /** Resolves when all builds that run now have ended. */
   async settled(): Promise<void> {
     await Promise.all(this.#unsettled);
   }

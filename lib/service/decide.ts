@@ -7,11 +7,11 @@ import { isPlausible } from './fleet-checks.js';
 import { isDue, isFailing, nextCheckAt, type UpstreamState } from './upstream-state.js';
 
 /*
- * What a request for an artifact gets, decided from plain values. docs/freshness.md has the same as
- * a table.
+ * Decides from plain values how the service answers a request for an artifact. docs/freshness.md
+ * has the same rules as a table.
  */
 
-/** What the service does for a request. */
+/** The service's next step for a request. */
 export type Action =
   /** Fail: the upstream has refused the repository for too long. */
   | 'refuse'
@@ -22,27 +22,25 @@ export type Action =
   | 'serve-and-check'
   /** Serve, and build in the background. */
   | 'serve-and-build'
-  /** Join the build of the artifact that runs, or begin one. */
+  /** Join the running build of the artifact, or begin one. */
   | 'build';
 
-/** What is known of a stored artifact. */
+/** The facts about a stored artifact that decide whether it is current. */
 export interface StoredState {
   /** Milliseconds since the epoch. */
   readonly storedAt: number;
   readonly provenance: Provenance;
   /** Whether another version of this library, or other options, made it. */
   readonly isOfOtherFormat: boolean;
-  /**
-   * The upstream's digest for which this process has found the artifact to be current, if it has.
-   */
+  /** This process has found that the artifact is current for this digest of the upstream. */
   readonly verifiedDigest: string | undefined;
-  /** Whether mirrors may have pruned the artifact's commit since it was stored. */
+  /** Whether mirrors may have pruned the artifact's commit since the artifact was stored. */
   readonly isPastRetention: boolean;
 }
 
-/** What the service has done for the request already. */
+/** The progress of a request. */
 export interface RequestState {
-  /** Whether it has checked the upstream, or must not. */
+  /** Whether the service has checked the upstream for the request, or must not check it. */
   readonly isChecked: boolean;
   /** Whether the artifact is being built. */
   readonly isBuilding: boolean;
@@ -62,8 +60,8 @@ export function decide(
   }
   const due = isDue(upstream, policy, now, momentOf(stored?.storedAt ?? 0, now));
   const isStrict = policy.mode === 'strict' && !isFixed(id);
-  // With nothing stored and no build running, the build will check. One that runs may have read the
-  // refs before this request.
+  // If nothing is stored and no build runs, the new build will check. A running build may have read
+  // the refs before this request.
   if (isStrict && due && !isChecked && (stored !== undefined || isBuilding)) return 'check-first';
   if (stored === undefined) return 'build';
   const current = isCurrent(id, stored, upstream, policy);
@@ -82,9 +80,9 @@ export function decide(
 }
 
 /**
- * Whether a build would give the stored artifact again, as far as is known; else it is stale. An
- * artifact that another process stored may be newer than this process's mirror: only a check after
- * that shows it to be stale.
+ * Whether a build would give the stored artifact again, as far as this process knows. Otherwise the
+ * artifact is stale. An artifact that another process stored may be newer than this process's
+ * mirror: only a later check can show that it is stale.
  */
 export function isCurrent(
   id: ArtifactId,
@@ -109,9 +107,9 @@ export function isCurrent(
 }
 
 /**
- * When a stale artifact may be built again in the background: milliseconds from now; 0: at once.
+ * Milliseconds until a stale artifact may be built again in the background; 0: at once.
  *
- * Only the default snapshot waits for `minRebuildInterval`, as bundles lead from it to the latest
+ * Only the default snapshot waits for `minRebuildInterval`: bundles lead from it to the latest
  * commit.
  */
 export function rebuildDelay(
@@ -121,7 +119,7 @@ export function rebuildDelay(
   now: Moment,
 ): number {
   if (mode === 'strict' || !isDefaultSnapshot || isOfOtherFormat) return 0;
-  // A clock that was set back delays nothing for longer than the interval.
+  // If the clock was set back, the delay is the interval at most.
   const age = Math.max(now.date - storedAt, 0);
   return Math.max(minRebuildInterval - age, 0);
 }

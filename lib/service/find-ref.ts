@@ -8,13 +8,13 @@ import { type RepositoryId, repositoryKey } from '../repository.js';
 import type { KnownUpstreams } from './known-upstreams.js';
 import type { UpstreamChecks } from './upstream-checks.js';
 
-/** The most commits of one repository that clients may wait for at once. */
+/** Clients may wait for at most this many commits of one repository at once. */
 const MAX_WAITING = 16;
 /** Seconds after which a client may try again. */
 const RETRY_AFTER = 5;
 
 /**
- * Looks for a ref upstream that the mirror lacks: fetches a commit by its id, or checks for a new
+ * Looks upstream for a ref that the mirror lacks: fetches a commit by its id, or checks for a new
  * name. Clients may make up refs, so a missing one is remembered, and the commits of one repository
  * are fetched one at a time.
  */
@@ -37,7 +37,7 @@ export class RefFinder {
 
   /**
    * @param ref as in a `SnapshotId`.
-   * @param digest of the revision that lacks the ref.
+   * @param digest the digest of the revision that lacks the ref.
    * @returns whether the mirror may have it now.
    * @throws SnapshotError `REF_NOT_FOUND`; `UPSTREAM_*` when the check or fetch fails;
    * `OVERLOADED`.

@@ -14,8 +14,8 @@ export interface CheckRecord {
 }
 
 /**
- * Milliseconds to wait for the lock, whose holder makes the same check. Longer than the time that a
- * lock server has to answer, so that a server that is down is not mistaken for a lock that is held.
+ * Milliseconds to wait for the lock. Its holder makes the same check. A lock server has less time
+ * to answer: otherwise a server that is down would look like a held lock.
  */
 const PATIENCE = 10_000;
 /** Milliseconds by which the clocks of processes may differ. */
@@ -102,7 +102,9 @@ function isWithin(date: number, since: number): boolean {
   return date >= since && isPlausible(date);
 }
 
-/** Whether a date of another process is not far in the future, as a wrong clock would make it. */
+/**
+ * Whether another process's date is plausible. A date far in the future comes from a wrong clock.
+ */
 export function isPlausible(date: number): boolean {
   return date <= Date.now() + CLOCK_SKEW;
 }

@@ -6,7 +6,7 @@ import { type RepositoryId, repositoryKey } from '../repository.js';
 import type { Refusals } from './refusals.js';
 import { isDue, isFailing, nextCheckAt, type UpstreamState } from './upstream-state.js';
 
-/** What is kept of an upstream, beside its mirror and its refusals. */
+/** The facts that are kept about an upstream. Its mirror and its refusals are kept elsewhere. */
 export interface KnownUpstream
   extends Pick<UpstreamState, 'requestedAt' | 'checkedAt' | 'triedAt'> {
   readonly repository: RepositoryId;
@@ -43,7 +43,7 @@ export class KnownUpstreams {
   }
 
   /**
-   * Keeps what is found out about a repository from now on.
+   * From now on, keeps the results of checks of this repository.
    *
    * @param requestedAt when a client requested it, if one did.
    */
@@ -73,7 +73,7 @@ export class KnownUpstreams {
   }
 
   /**
-   * Identifies HEAD and all refs that the upstream is known to have; `undefined`: nothing is known.
+   * The digest of the upstream's HEAD and refs, as far as is known; `undefined`: nothing is known.
    */
   digestOf(repository: RepositoryId): string | undefined {
     const { digest, isMirrored } = this.#known.get(repositoryKey(repository)) ?? {};
@@ -97,7 +97,7 @@ export class KnownUpstreams {
     return nextCheckAt(this.stateOf(repository), this.#parts.policy);
   }
 
-  /** Whether the last check is so recent that no other one is allowed in the background. */
+  /** Whether it is too early for the next background check. */
   isThrottled(repository: RepositoryId): boolean {
     return now() < this.nextCheckAt(repository);
   }
@@ -112,7 +112,7 @@ export class KnownUpstreams {
     return 'time' in since ? checkedAt.time >= since.time : checkedAt.date >= since.date;
   }
 
-  /** Changes what is kept. A repository that was not known is known from now on. */
+  /** Changes the facts about a repository. If it was unknown, it is known from now on. */
   update(repository: RepositoryId, change: Partial<KnownUpstream>): void {
     const key = repositoryKey(repository);
     const nothing = { requestedAt: undefined, checkedAt: undefined, triedAt: undefined };

@@ -24,7 +24,7 @@ export interface MirrorQueryParts {
   readonly refresher: Refresher;
   readonly pending: PendingLimits;
   readonly started: () => Promise<void>;
-  /** Aborts when no new query is taken. */
+  /** Aborts when the service takes no new queries. */
   readonly stopping: AbortSignal;
   readonly closing: AbortSignal;
 }
@@ -42,8 +42,8 @@ const MAX_SEARCHED = 16;
 
 /**
  * Answers clients' queries to mirrors. Clones or fetches first if the mirror alone can't give the
- * answer. Ids are canonical. When the client leaves, its query begins nothing more; what others may
- * share goes on.
+ * answer. Ids are canonical. When the client leaves, its query begins no new work; work that other
+ * callers may share goes on.
  */
 export class MirrorQueries {
   readonly #parts: MirrorQueryParts;
@@ -85,7 +85,7 @@ export class MirrorQueries {
     const answer = async () => {
       await checks.throwIfRefused(repository, signal);
       await unlessAborted(started(), signal);
-      // What is fetched for one part of the answer must be there for the next one.
+      // Objects that are fetched for one part of the answer must still be there for the next part.
       const endKeep = mirrors.keep(repository);
       const answered = await query().finally(endKeep);
       refresher.noteRequest(repository);
@@ -117,7 +117,7 @@ export class MirrorQueries {
       otherRefs = await unlessAborted(checking, signal);
       fetched = true;
     } else if (!isSatisfied(answer) && !fetched) {
-      // Another call may have fetched since.
+      // Another call may have fetched meanwhile.
       const isChecked = known.wasCheckedSince(repository, { time });
       if (!isChecked) await unlessAborted(checks.check(repository), signal);
       fetched = true;
@@ -160,7 +160,7 @@ export class MirrorQueries {
           if (await unlessAborted(fetching, signal)) given.add(oid);
         }
         const answer = await query();
-        // A commit that was fetched is gone if the mirror was evicted since.
+        // If the mirror was evicted since, the fetched commits are gone.
         return answer.missing.some((oid) => given.has(oid.toLowerCase())) ? undefined : answer;
       },
       keepsVanishing,
@@ -176,7 +176,7 @@ export class MirrorQueries {
     let answer = await query();
     const isHead = answer.head === base;
     const isMissing = answer.missing.length > 0;
-    // An unknown base may be made up: it must not cause one check after another.
+    // A client may have made up an unknown base: it must not cause one check after another.
     if (!answer.isCloned && (isHead || (isMissing && !known.isThrottled(repository)))) {
       try {
         await unlessAborted(checks.check(repository), signal);
@@ -227,7 +227,7 @@ export class MirrorQueries {
   }
 }
 
-/** Whether git accepts the name, so that a repository can have such a ref. */
+/** Whether a repository can have a ref with this name: git must accept the name. */
 function mayExist(name: string): boolean {
   return name === 'HEAD' || isValidRefName(refNameOf(name));
 }

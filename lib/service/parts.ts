@@ -24,7 +24,7 @@ import { Requests } from './requests.js';
 import { StoredArtifacts } from './stored-artifacts.js';
 import { UpstreamChecks } from './upstream-checks.js';
 
-/** What the parts of a service share. */
+/** The context that all parts of a service share. */
 export interface ServiceContext {
   readonly config: SnapshotConfig;
   readonly events: EventEmitter<SnapshotEvents>;
@@ -52,7 +52,7 @@ export interface ServiceParts {
   readonly removal: Removal;
 }
 
-/** Creates the parts of a service, from the lower ones to those that use them. */
+/** Creates the parts of a service, each after the parts that it uses. */
 export function createParts(context: ServiceContext): ServiceParts {
   const { config, events, closing } = context;
   const { limits, freshness: policy } = config;
@@ -60,12 +60,13 @@ export function createParts(context: ServiceContext): ServiceParts {
   const store = config.store ?? defaultStore(config, onEvict);
   store.watch?.((failure) => void events.emit('storeDegraded', failure));
   const locks = config.locks ?? new InProcessLocks();
-  // An app that brings locks shares the store with other processes.
+  // If the app brings locks, other processes share its store.
   const fleet = config.locks && new FleetChecks(store, config.locks);
   const stored = new StoredArtifacts(config, store, onEvict);
   const base = { ...context, policy, limits, store, locks, stored };
 
-  // These callbacks use parts that are created below. None is called before they exist.
+  // These callbacks use parts that are created below. Nothing calls the callbacks before these
+  // parts exist.
   const snapshots: StoredSnapshots = {
     open: async (repository, signal) => {
       const id = defaultSnapshot(repository);
@@ -81,7 +82,7 @@ export function createParts(context: ServiceContext): ServiceParts {
   };
   const onPruned = (repository: RepositoryId) => refresher.rebuildPruned(repository);
   const onIncomplete = (repository: RepositoryId) => removal.deleteStored(repository);
-  // A refusal that lasts too long is noticed even if no client requests the repository.
+  // A later check notices that a refusal lasts too long, even if no client requests the repository.
   const onRefused = (repository: RepositoryId) => {
     if (refusals.isToBeRemoved(repository)) removal.forget(repository);
     else refresher.checkAt(repository, refusals.forgottenAt(repository));

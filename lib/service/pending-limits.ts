@@ -14,7 +14,7 @@ export class PendingLimits {
   #builds = 0;
   /** By repository. */
   readonly #variants = new Tally();
-  /** By repository. For `maxPending`, all queries of one repository count once. */
+  /** By repository. For `maxPending`, all queries of one repository count as one. */
   readonly #queries = new Tally();
 
   constructor(limits: Pick<Limits, 'maxPending' | 'maxPendingVariants'>) {
@@ -22,10 +22,10 @@ export class PendingLimits {
   }
 
   /**
-   * Counts a build until the returned function is called, once.
+   * Counts a build until the caller calls the returned function, exactly once.
    *
-   * @param isBackground whether no client waits for it. Its caller limits how many variants it
-   * builds.
+   * @param isBackground whether no client waits for the build. Its caller then limits how many
+   * variants it builds.
    * @throws SnapshotError `OVERLOADED`, `TOO_MANY_VARIANTS`.
    */
   enterBuild(id: ArtifactId, isBackground: boolean): () => void {
@@ -45,8 +45,8 @@ export class PendingLimits {
   }
 
   /**
-   * Counts a query to a mirror, for which it may be cloned, until the returned function is called,
-   * once.
+   * Counts a query to a mirror, and a clone for it, until the caller calls the returned function,
+   * exactly once.
    * @throws SnapshotError `OVERLOADED`
    */
   enterQuery(repository: RepositoryId): () => void {

@@ -18,12 +18,14 @@ import type { KnownUpstreams } from './known-upstreams.js';
 import type { Found, StoredArtifacts } from './stored-artifacts.js';
 import type { UpstreamChecks } from './upstream-checks.js';
 
-/** Intervals vary by this fraction, so that those of many repositories don't end together. */
+/**
+ * Intervals vary at random by this fraction: many repositories must not be due at the same time.
+ */
 const JITTER = 0.2;
 const MAX_ATTEMPTS = 5;
 /**
- * Background builds of one host that run or wait for a lock: a huge repository does not delay all
- * others.
+ * Background builds of one host that run or wait for a lock at once. More than one: a huge
+ * repository must not delay all others.
  */
 const CONCURRENT_REBUILDS = 4;
 
@@ -40,21 +42,24 @@ export interface RefresherParts {
 }
 
 /**
- * Refreshes artifacts: checks their upstreams and builds them again if they are stale. Mostly in
- * the background, where it uses no slot that a client waits for.
+ * Refreshes artifacts: checks their upstreams and builds them again if they are stale. Mostly works
+ * in the background, and takes no slot there that a client waits for.
  */
 export class Refresher {
   readonly #parts: RefresherParts;
   readonly #limit = new KeyedLimit(CONCURRENT_REBUILDS);
   /** By key of the artifact. */
   readonly #rebuilds = new SingleFlight<void>();
-  /** Failed rebuilds, so that not every hit repeats them. */
+  /** Failed rebuilds: not every hit may repeat them. */
   readonly #failures: FailureCache;
   /** Repositories that are refreshed every `refreshInterval`. */
   readonly #intervals: Schedule<RepositoryId>;
-  /** Repositories that are checked at a time, or as soon after it as their upstream allows. */
+  /**
+   * Repositories with the time of their next check. The check comes later if no check is allowed at
+   * that time.
+   */
   readonly #checksAt: Schedule<RepositoryId>;
-  /** Rebuilds that wait until `minRebuildInterval` is over. */
+  /** Rebuilds that wait until `minRebuildInterval` has passed. */
   readonly #delayed: Schedule<() => void>;
 
   constructor(parts: RefresherParts) {
@@ -106,15 +111,15 @@ export class Refresher {
       this.rebuildSoon(defaultSnapshot(repository));
       this.rebuildSoon(id);
     };
-    // Apart, as a push must not be lost while another replica checks. A due check comes again with
-    // the next request.
+    // Pushes have another key than due checks. If another replica is checking, the check after a
+    // push must be tried again; a due check comes again with the next request.
     const key = `${since === undefined ? 'due' : 'since'} ${artifactKey(id)}`;
     const check = checks.checkInBackground(repository, key, then, since);
-    // Only a store or lock registry that throws no `SnapshotError` can fail here.
+    // This fails only if a store or lock registry throws another error than a `SnapshotError`.
     check.catch(() => {});
   }
 
-  /** As `checkSoon`, as soon as the upstream allows another check. */
+  /** As `checkSoon`, but waits until another background check is allowed. */
   checkWhenAllowed(repository: RepositoryId): void {
     this.checkAt(repository, this.#parts.known.nextCheckAt(repository));
   }
@@ -133,14 +138,14 @@ export class Refresher {
     );
   }
 
-  /** Rebuilds a current snapshot in the background: its mirror was pruned. */
+  /** Rebuilds a current snapshot in the background, because its mirror was pruned. */
   rebuildPruned(repository: RepositoryId): void {
     const id = defaultSnapshot(repository);
     const { stored } = this.#parts;
     this.#force(id, async () => {
       const found = await stored.stat(id);
       if (found === undefined) return false;
-      // A stale one will be built from the pruned mirror anyway.
+      // A stale snapshot is built again anyway, from the pruned mirror.
       if (!this.#isCurrent(id, found)) {
         this.rebuildSoon(id);
         return false;
@@ -149,7 +154,7 @@ export class Refresher {
     });
   }
 
-  /** Rebuilds an artifact in the background, whatever is stored. */
+  /** Rebuilds an artifact in the background, even if the stored one is current. */
   rebuildForced(id: ArtifactId): void {
     this.#force(id, async () => true);
   }
@@ -164,7 +169,7 @@ export class Refresher {
     const id = defaultSnapshot(repository);
     const requestedAt = now();
     const before = await stored.stat(id);
-    // A stored repository was not made up: failures and refusals of it are remembered.
+    // A stored repository was not made up by a client: its failures and refusals are remembered.
     if (before !== undefined) known.know(repository);
     if (known.isKnown(repository)) await checks.check(repository);
     this.#failures.forget(artifactKey(id));
@@ -212,7 +217,7 @@ export class Refresher {
       if (stopping.aborted || !(await isWanted())) return;
       await builds.begin(id, now(), { isBackground: true, isForced: true }).done;
     };
-    // A failed build is an event, and the next change causes another one.
+    // A failed build emits an event, and the next change causes another build.
     const run = () => this.#limit.run(id.repository.host, rebuild).catch(() => {});
     void this.#rebuilds.join(`forced ${artifactKey(id)}`, run);
   }
@@ -248,7 +253,8 @@ export class Refresher {
         const build = builds.begin(id, now(), { isBackground: true });
         await build.outcome();
         const end = await build.done;
-        // A build of older refs, or a store by another process, may have left a stale artifact.
+        // The stored artifact may still be stale: the build may have read older refs, or another
+        // process may have stored another artifact.
         isLast = end !== 'superseded' && build.isOf(known.digestOf(id.repository));
       }
     } catch (error) {

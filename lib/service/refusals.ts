@@ -21,17 +21,20 @@ interface Noted {
 }
 
 interface Refusal {
-  /** When the first refusal came, with no other answer since. */
+  /** When the first refusal came. The upstream has given no other answer since. */
   readonly since: Moment;
   /** The last refusal. */
   readonly error: SnapshotError;
-  /** Whether a refusal came after `forgetAfter`. Only a success ends that, no outage. */
+  /**
+   * Whether a refusal came after `forgetAfter`. Then only a success ends the refusal; an outage
+   * does not.
+   */
   readonly isFinal: boolean;
   /** Whether the mirror and the artifacts of the repository were deleted since. */
   isRemoved: boolean;
 }
 
-/** The part of `forgetAfter` after which a refusal that goes on is noted again. */
+/** A refusal that goes on is noted again after this part of `forgetAfter`. */
 const NOTE_INTERVAL = 0.1;
 
 export interface RefusalsParts {
@@ -53,7 +56,7 @@ export class Refusals {
   readonly #onRefused: (repository: RepositoryId) => void;
   readonly #refusals = new Map<string, Refusal>();
   /**
-   * By repository: a change reads the store and then writes to it, and another one would come
+   * By repository. A change reads the store and then writes to it: no other change may come
    * between.
    */
   readonly #turns = new InProcessLocks();
@@ -75,19 +78,19 @@ export class Refusals {
     return refusal !== undefined && (refusal.isFinal || this.#isLong(refusal.since));
   }
 
-  /** When that will be. */
+  /** When the repository must no longer be served, if the refusal goes on. */
   forgottenAt(repository: RepositoryId): Time {
     const since = this.#refusals.get(repositoryKey(repository))?.since.time;
     return after(since ?? now(), this.#forgetAfter);
   }
 
-  /** Whether mirror and artifacts must be deleted: a refusal came after that time. */
+  /** Whether mirror and artifacts must be deleted: a refusal came after `forgetAfter`. */
   isToBeRemoved(repository: RepositoryId): boolean {
     const refusal = this.#refusals.get(repositoryKey(repository));
     return refusal?.isFinal === true && !refusal.isRemoved;
   }
 
-  /** Mirror and artifacts were deleted. */
+  /** Notes that mirror and artifacts were deleted. */
   removed(repository: RepositoryId): void {
     const refusal = this.#refusals.get(repositoryKey(repository));
     if (refusal !== undefined) refusal.isRemoved = true;
@@ -101,7 +104,11 @@ export class Refusals {
     throw new SnapshotError(code, message, { cause: refusal.error });
   }
 
-  /** Ends a refusal, as when the repository is evicted. @throws SnapshotError `STORE_FAILED` */
+  /**
+   * Ends a refusal, for example when the repository is evicted.
+   *
+   * @throws SnapshotError `STORE_FAILED`
+   */
   async forget(repository: RepositoryId): Promise<void> {
     await this.#inTurn(repository, async () => {
       await this.#store.delete(refusalKey(repository));
@@ -110,8 +117,8 @@ export class Refusals {
   }
 
   /**
-   * A check at that moment succeeded, in this process or another one. Ends earlier refusals,
-   * whichever process noted them. Never rejects.
+   * Notes that a check at that moment succeeded, in this process or another one. Ends all earlier
+   * refusals, even if another process noted them. Never rejects.
    */
   async answered(repository: RepositoryId, at: Moment, signal: AbortSignal): Promise<void> {
     const key = repositoryKey(repository);
@@ -123,8 +130,8 @@ export class Refusals {
   }
 
   /**
-   * A check failed. An outage ends a refusal, since outages and refusals mixed prove nothing. Never
-   * rejects.
+   * Notes that a check failed. An outage ends a refusal that is not final: a mix of outages and
+   * refusals proves nothing. Never rejects.
    *
    * @param answeredAt the date of this process's last successful check.
    */
@@ -154,7 +161,7 @@ export class Refusals {
     }
     const known = before?.since ?? thisMoment();
     const date = await this.#note(repository, known.date, answeredAt, signal);
-    // The date alone would be wrong after the clock was set.
+    // Keeps the moment if it can: a date alone is wrong after the clock was set.
     const since = date === known.date ? known : momentOf(date);
     const isFinal = before?.isFinal === true || this.#isLong(since);
     const isRemoved = before?.isRemoved === true;
@@ -190,7 +197,7 @@ export class Refusals {
       noted.since > (answeredAt ?? 0) &&
       (this.#isOfForgotten(noted) || today - noted.until <= this.#forgetAfter);
     const since = Math.min(goesOn ? noted.since : known, today);
-    // A forgotten repository must be noted as such, so that no outage ends it.
+    // The note must show that the repository is forgotten: then no outage ends the refusal.
     const isNoted = goesOn && (this.#isOfForgotten(noted) || today - since < this.#forgetAfter);
     if (isNoted && today - noted.until < this.#forgetAfter * NOTE_INTERVAL) return since;
     const put = async () => {
@@ -202,7 +209,9 @@ export class Refusals {
     return since;
   }
 
-  /** Deletes the note. Reads it first: another process may have written it. */
+  /**
+   * Deletes the note if its refusal has ended. Reads it first: another process may have written it.
+   */
   async #erase(
     repository: RepositoryId,
     hasEnded: (noted: Noted) => boolean,

@@ -23,7 +23,7 @@ export interface RemovalParts {
   readonly store: SnapshotStore;
   /** Whether the store may hold records of checks. */
   readonly isFleet: boolean;
-  /** Aborts when no removal is tried again. */
+  /** Aborts when no removal may be tried again. */
   readonly stopping: AbortSignal;
   readonly closing: AbortSignal;
 }
@@ -57,19 +57,20 @@ export class Removal {
     await this.deleteStored(repository);
   }
 
-  /** Deletes the stored artifacts of a repository, and forgets what is known of its upstream. */
+  /** Deletes the stored artifacts of a repository, and forgets the facts about its upstream. */
   async deleteStored(repository: RepositoryId): Promise<void> {
     const { store, isFleet, known, refusals } = this.#parts;
     await this.#deleteArtifacts(repository);
     if (isFleet) await store.delete(checkKey(repository));
     await refusals.forget(repository);
-    // Last: while nothing is known of the upstream, any stored artifact counts as current.
+    // Does this last: while nothing is known of the upstream, any stored artifact counts as
+    // current.
     known.forget(repository);
   }
 
   /**
    * Removes a repository that its upstream has refused for too long. The refusal stays known. After
-   * a failure, removes it at the next refusal, or after a back-off.
+   * a failure, tries again at the next refusal, or after a back-off.
    */
   forget(repository: RepositoryId): void {
     const key = repositoryKey(repository);
@@ -97,7 +98,7 @@ export class Removal {
       events.emit('forgotten', { repository, error: undefined });
     } catch (error) {
       if (closing.aborted) return;
-      // Attempts after refusals don't lengthen the back-off.
+      // An attempt that a refusal caused must not lengthen the back-off.
       if (!this.#retries.has(key)) {
         this.#retries.add(key, forgetting, this.#backOff.failed(forgetting));
       }
@@ -108,12 +109,13 @@ export class Removal {
   /** Goes on after a failure, and throws it at the end. */
   async #removeAll(repository: RepositoryId): Promise<void> {
     const { mirrors, closing } = this.#parts;
-    // First for processes that share the store: the mirror may be in use for long. Repeated below.
+    // Deletes artifacts before the mirror, for other processes that share the store: the mirror may
+    // be in use for long. Repeats it below.
     await this.#deleteArtifacts(repository).catch(() => {});
     try {
       await mirrors.evict(repository, closing);
     } finally {
-      // Artifacts that were being built.
+      // Again, for artifacts that were being built.
       await this.#deleteArtifacts(repository);
     }
   }

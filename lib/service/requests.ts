@@ -23,9 +23,12 @@ import type { Refusals } from './refusals.js';
 import type { Found, StoredArtifacts } from './stored-artifacts.js';
 import type { UpstreamChecks } from './upstream-checks.js';
 
-/** Attempts of one request: what a build has stored may be gone again before it is opened. */
+/** Attempts of one request: a stored artifact may be gone again before the request opens it. */
 const MAX_ATTEMPTS = 5;
-/** Milliseconds that a client waits for the store while it could read the bytes of the build. */
+/**
+ * Milliseconds that a client waits until a finished artifact is stored. After that, it reads the
+ * bytes of the build.
+ */
 const MAX_STORING = 1000;
 
 export interface RequestParts {
@@ -48,7 +51,7 @@ interface PendingRequest {
   readonly id: ArtifactId;
   readonly signal: AbortSignal | undefined;
   readonly requestedAt: Time;
-  /** When the check that it waited for had ended. */
+  /** When the request's first check, if there was one, had ended. */
   readonly checkedAt: Time;
   /** Whether the event `miss` was emitted. */
   hasMissed: boolean;
@@ -149,7 +152,7 @@ export class Requests {
       return undefined;
     }
     const outcome = await build.outcome(signal).catch((error: unknown) => {
-      // The upstream has something newer, but can't give it now: the stale artifact has to do.
+      // The upstream may have newer refs, but can't give them now: serve the stale artifact.
       if (found !== undefined && isUpstreamFailure(error)) return undefined;
       throw error;
     });
@@ -175,7 +178,7 @@ export class Requests {
   }
 
   /**
-   * Checks the upstream once if the decision is to check first.
+   * Checks the upstream once if `decide` says to check first.
    *
    * @throws SnapshotError the refusal of a repository that must not be served; the signal's reason.
    */
@@ -187,12 +190,11 @@ export class Requests {
     await builds.untilStored(id, signal, MAX_STORING);
     const found = isForgotten ? undefined : await stored.stat(id, { signal });
     if (this.#decide(id, found, { isChecked: false }) === 'check-first') {
-      // A stored repository was not made up by a client: failures and refusals of it are
-      // remembered.
+      // A stored repository was not made up by a client: its failures and refusals are remembered.
       if (found !== undefined) known.know(id.repository);
       await checks.tryCheck(id.repository, signal);
     }
-    // Before the store is asked for an artifact that must not be served.
+    // Throws before the store is asked for an artifact that must not be served.
     refusals.throwIfForgotten(id.repository);
   }
 
@@ -213,7 +215,7 @@ export class Requests {
     if (action === 'serve-and-build') refresher.rebuildSoon(id);
   }
 
-  /** Joins the build of this artifact that runs, or begins one. */
+  /** Joins the running build of this artifact, or begins one. */
   #build(id: ArtifactId, requestedAt: Time): Build {
     const { builds, stopping } = this.#parts;
     if (builds.find(id) === undefined) stopping.throwIfAborted();

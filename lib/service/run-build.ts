@@ -32,7 +32,7 @@ interface Run extends BuildOrder {
   found: Found<StoredArtifact> | undefined;
   /** The stored version; `null`: there is none. */
   version: string | null;
-  /** When its turn came; `undefined` while there is no failure to report. */
+  /** When the build got its turn; `undefined` while a failure is no event. */
   begunAt: Time | undefined;
   /** Whether the mirror has the refs of a check that is recent enough. */
   isMirrorFresh: boolean;
@@ -69,22 +69,25 @@ export class BuildRuns {
   /** By artifact and digest of the refs. */
   readonly #failures: FailureCache;
 
-  /** @param goesOn gets work that goes on after its build was dropped. It never rejects. */
+  /**
+   * @param goesOn called with work that goes on after its build was dropped. The work never
+   * rejects.
+   */
   constructor(parts: BuildParts, goesOn: (work: Promise<unknown>) => void) {
     this.#parts = parts;
     this.#goesOn = goesOn;
     this.#failures = new FailureCache(parts.config.limits.failureMemory);
   }
 
-  /** @throws SnapshotError the failure, if it was not announced before. */
+  /** @throws SnapshotError the failure of the build. */
   async run(order: BuildOrder, progress: Progress): Promise<BuildEnd> {
     const { started, closing } = this.#parts;
     const signal = AbortSignal.any([closing, progress.dropped]);
     await unlessAborted(started(), signal);
     const lock = await this.#lock(order.id, signal);
     try {
-      // A lost lock ends nothing. Another process may build the artifact as well: the store keeps
-      // the first result.
+      // If the lock is lost, the build goes on. Another process may build the artifact as well: the
+      // store keeps the first result.
       return await this.#runLocked(order, signal, progress);
     } finally {
       await lock.release();
@@ -117,7 +120,7 @@ export class BuildRuns {
       return 'stored';
     }
     writer.prepare();
-    // What one attempt has fetched must be there for the next one.
+    // Objects that one attempt has fetched must still be there for the next one.
     const endKeep = mirrors.keep(id.repository);
     const run: Run = {
       ...order,
@@ -139,7 +142,8 @@ export class BuildRuns {
         const error = toSnapshotError(cause);
         events.emit('generationFailed', { repository: id.repository, milliseconds, error });
       }
-      // The check found that the ref is gone upstream: its artifact is not served for ever.
+      // The check found that the ref is gone upstream. Without this, its artifact would be served
+      // for ever.
       if (run.isMirrorFresh && run.found !== undefined && isRefMissing(cause)) {
         await stored.delete(artifactKey(id)).catch((failure: unknown) => {
           const error = toSnapshotError(failure);
@@ -162,7 +166,7 @@ export class BuildRuns {
       this.#goesOn(leasing.then((late) => late.release()).catch(() => {}));
       throw error;
     });
-    // The stored snapshot may have turned out to be damaged when the mirror was made from it.
+    // The clone may have found that the stored snapshot is damaged.
     if (version !== null && stored.isDistrusted(id, version)) run.found = undefined;
     const basis = `${artifactKey(id)} ${lease.revision.digest}`;
     this.#refuseIfRemembered(basis, lease);
@@ -173,7 +177,7 @@ export class BuildRuns {
         isShown = true;
       });
     } catch (error) {
-      // A name that a client made up is no failure.
+      // A missing ref is no failure to report: a client may have made it up.
       if (isNotFound(error)) run.begunAt = undefined;
       const isWorthIt = await this.#isWorthAnother(id, lease, error, attempt);
       if (isShown || !isWorthIt) throw this.#remember(basis, error);
@@ -200,7 +204,7 @@ export class BuildRuns {
     let etag = found?.artifact.etag;
     const options = {
       unlessBasis: isForced || found?.isOfOtherFormat ? undefined : found?.provenance.basis,
-      // The lock may be lost without notice: the store's condition decides.
+      // The store checks this, since the lock may be lost without notice.
       replaces: version,
       knownAt: checkedAt?.date,
       isBackground,
@@ -224,7 +228,7 @@ export class BuildRuns {
     return 'stored';
   }
 
-  /** Never rejects: the artifact is stored, whatever becomes of others. */
+  /** Never rejects: the artifact is stored, even if the store can't delete other variants. */
   async #boundVariants(repository: RepositoryId): Promise<void> {
     const { stored, events } = this.#parts;
     await stored.boundVariants(repository).catch((cause: unknown) => {
@@ -261,7 +265,7 @@ export class BuildRuns {
     // eviction.
     lease.release();
     if (isDamaged) return true;
-    // A commit that was fetched is gone if the mirror was evicted since.
+    // If the mirror was evicted since, a fetched commit is gone.
     const isSought = isRefMissing(error) && (attempt === 1 || isByCommit(id));
     return isSought && (await this.#lookFor(id, lease.revision.digest));
   }

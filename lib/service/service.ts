@@ -41,7 +41,7 @@ export interface CloseOptions {
  *
  * Each artifact has at most one build at a time, in this process and, by a lock, among all
  * processes that share the store. Different repositories wait for each other only for a free
- * worker, and those of different hosts only for one that is not busy with an upstream.
+ * worker. Repositories of different hosts wait only for workers that are not busy with an upstream.
  */
 export class SnapshotService implements ArtifactSource {
   readonly events = hostEvents<SnapshotEvents>();
@@ -50,7 +50,7 @@ export class SnapshotService implements ArtifactSource {
   readonly #parts: ServiceParts;
   /** Aborts when `close` begins: nothing new begins from then on. */
   readonly #stopping = new AbortController();
-  /** Aborts when all that runs must end. */
+  /** Aborts when all running work must end. */
   readonly #closing = new AbortController();
   readonly #started = startup(() => this.#start());
   #released: Promise<void> | undefined;
@@ -59,7 +59,7 @@ export class SnapshotService implements ArtifactSource {
     const { events } = this;
     const stopping = this.#stopping.signal;
     const closing = this.#closing.signal;
-    // All running work listens to them: Node would warn of a leak.
+    // All running work listens to these signals. Without this, Node would warn of a leak.
     setMaxListeners(0, stopping, closing);
     if (config.logger !== undefined) logFailures(events, config.logger);
     this.#config = config;
@@ -141,8 +141,8 @@ export class SnapshotService implements ArtifactSource {
   }
 
   /**
-   * Reports a push to the repository with this URL. A known repository is refreshed soon. However
-   * often this is called, the upstream is checked at most every `checkInterval`.
+   * Reports a push to the repository with this URL. A known repository is refreshed soon. The
+   * upstream is checked at most once per `checkInterval`, even if this is called more often.
    *
    * @returns whether the repository is known: a client requested it, or it is mirrored or stored.
    * @throws SnapshotError `STORE_FAILED`
@@ -164,7 +164,7 @@ export class SnapshotService implements ArtifactSource {
 
   /**
    * Removes the repository's mirror and its stored artifacts. Waits for readers of the mirror.
-   * Downloads that run go on to their end.
+   * Running downloads go on to their end.
    *
    * @throws SnapshotError `CLOSED` when the service is closed meanwhile.
    */
@@ -186,7 +186,7 @@ export class SnapshotService implements ArtifactSource {
    * Ends all running work, begins nothing new, and releases workers, store and locks. Idempotent.
    */
   async close({ running = 'abort' }: CloseOptions = {}): Promise<void> {
-    // Threads and timers that this waits for don't keep the process alive.
+    // This waits for threads and timers that don't keep the process alive.
     const alive = setInterval(() => {}, MAX_DELAY);
     try {
       this.#stopping.abort(new SnapshotError('CLOSED', 'the service is closed or closing'));
@@ -223,13 +223,13 @@ export class SnapshotService implements ArtifactSource {
   async #start(): Promise<void> {
     this.#closing.signal.throwIfAborted();
     await mkdir(this.#config.dataDir, { recursive: true });
-    // The first call makes a store on disk remove a crash's leftovers. A store that fails shows
-    // later.
+    // The first call makes a store on disk remove a crash's leftovers. If the store fails, later
+    // calls show it.
     const store = this.#parts.store
       .stat(artifactKey(defaultSnapshot({ host: '', path: '' })))
       .catch(() => undefined);
     const parts = [this.#parts.mirrors.start(), this.#parts.writer.start(), store];
-    // The next attempt must not run beside parts of this one.
+    // Waits for all parts: the next attempt must not run beside parts of this one.
     await Promise.allSettled(parts);
     await Promise.all(parts);
     for (const { repository, usedAt } of this.#parts.mirrors.list()) {

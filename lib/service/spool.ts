@@ -22,7 +22,7 @@ export class Spool {
   readonly #file: FileHandle;
   readonly #events = new EventEmitter<SpoolEvents>();
   #available = 0;
-  /** The error: writing failed. */
+  /** An error: writing failed. */
   #state: 'growing' | 'complete' | SnapshotError = 'growing';
   #completeAt: Time | undefined;
   #users = 1;

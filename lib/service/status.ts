@@ -9,7 +9,7 @@ import { isCurrent } from './decide.js';
 import type { KnownUpstreams } from './known-upstreams.js';
 import type { StoredArtifacts } from './stored-artifacts.js';
 
-/** What this service has of a repository. Times are in milliseconds since the epoch. */
+/** The state of a repository in this service. Times are in milliseconds since the epoch. */
 export interface RepositoryStatus {
   readonly repository: RepositoryId;
   /** `undefined` when there is no mirror. */
@@ -27,7 +27,7 @@ export interface RepositoryStatus {
   readonly stored: StoredArtifact | undefined;
   /** Whether the stored snapshot is current, as far as is known. */
   readonly isCurrent: boolean;
-  /** When a client last requested it; `undefined` if no client did. */
+  /** When a client last requested the repository; `undefined` if no client did. */
   readonly askedAt: number | undefined;
   /** When the last successful check of the upstream began; `undefined` if there was none. */
   readonly checkedAt: number | undefined;
@@ -35,7 +35,7 @@ export interface RepositoryStatus {
   readonly error: SnapshotError | undefined;
 }
 
-/** Requests to the store. */
+/** Requests to the store that run at once. */
 const CONCURRENT_REQUESTS = 16;
 
 export interface StatusParts {

@@ -20,7 +20,7 @@ import type { StoredState } from './decide.js';
 const BUNDLE_LIFETIME = 2 * 60 * 60_000;
 const MAX_REMEMBERED = 10_000;
 
-/** A stored artifact, and what decides whether it is current. */
+/** A stored artifact, and the facts that decide whether it is current. */
 export interface Found<T extends StoredArtifact> extends StoredState {
   readonly artifact: T;
 }
@@ -52,8 +52,8 @@ export class StoredArtifacts {
   }
 
   /**
-   * As `stat`, and the stored version, also of an artifact that counts as not stored; `null`:
-   * nothing.
+   * As `stat`, and also returns the stored version, even of an artifact that counts as not stored.
+   * `null`: nothing is stored.
    */
   async look(
     id: ArtifactId,
@@ -134,18 +134,18 @@ export class StoredArtifacts {
     return this.#distrusted.has(`${artifactKey(id)} ${revision}`);
   }
 
-  /** Deletes what the store has, also if it can't describe that at the moment. */
+  /** Deletes a stored artifact, even if the store can't describe it at the moment. */
   async delete(key: string): Promise<void> {
-    // Only for the event. A store that is down says so when it is to delete.
+    // Only for the event. If the store is down, the deletion below fails.
     const known = await this.#store.stat(key).catch(() => undefined);
     await this.#store.delete(key);
     if (known !== undefined) this.#onEvict(key);
   }
 
   /**
-   * All stored artifacts of a repository but its default snapshot. Cost: a list of the store.
+   * All stored artifacts of a repository except its default snapshot. Cost: a list of the store.
    *
-   * @throws the store's error, after some artifacts: there may be more.
+   * @throws the store's error, perhaps after some artifacts: there may be more.
    */
   async *variantsOf(repository: RepositoryId): AsyncGenerator<StoredObject> {
     const matching = (key: string) => isVariantKey(key, repository);
@@ -168,7 +168,8 @@ export class StoredArtifacts {
 
   #isUseless(id: ArtifactId, object: StoredObject): boolean {
     if (isExpired(id, object) || this.isDistrusted(id, object.revision)) return true;
-    // Stored before `onlyReachableCommits` was set: the commit may be unreachable.
+    // If the artifact was stored before `onlyReachableCommits` was set, its commit may be
+    // unreachable.
     return (
       isOnlyReachable(this.#config, id) &&
       provenanceOf(object).format !== formatOf(this.#config, id)
@@ -183,7 +184,7 @@ export class StoredArtifacts {
       artifact,
       storedAt,
       provenance,
-      // An object without a format was not put there by this library.
+      // This library did not write an object without a format.
       isOfOtherFormat: format !== undefined && format !== formatOf(this.#config, id),
       verifiedDigest: this.#verified.get(verifiedKey(id, artifact.etag)),
       isPastRetention: Date.now() - storedAt >= PRUNE_AFTER,
@@ -196,7 +197,7 @@ function isExpired(id: ArtifactId, { storedAt }: StoredObject): boolean {
   return id.kind === 'bundle' && Math.abs(Date.now() - storedAt) >= BUNDLE_LIFETIME;
 }
 
-/** With the tag, as other processes may replace the artifact. */
+/** The key has the tag, because other processes may replace the artifact. */
 function verifiedKey(id: ArtifactId, etag: string): string {
   return `${artifactKey(id)} ${etag}`;
 }

@@ -15,7 +15,7 @@ import type { CheckRecord, FleetChecks } from './fleet-checks.js';
 import type { KnownUpstreams } from './known-upstreams.js';
 import type { Refusals } from './refusals.js';
 
-/** The most refs outside branches and tags that one check looks for. */
+/** One check looks for at most this many refs outside branches and tags. */
 const MAX_WANTED_REFS = 10_000;
 /** Seconds after which a client may try again: a check may have ended by then. */
 const RETRY_AFTER = 5;
@@ -63,8 +63,8 @@ export class UpstreamChecks {
   }
 
   /**
-   * Leases the repository's mirror, as `MirrorManager.lease`. A clone that is made for it counts as
-   * a check.
+   * Leases the repository's mirror, as `MirrorManager.lease`. If this clones the mirror, that
+   * counts as a check.
    *
    * @returns also whether this call cloned the mirror.
    */
@@ -85,8 +85,8 @@ export class UpstreamChecks {
   /**
    * Checks a repository once more if its upstream has refused it for too long.
    *
-   * @throws SnapshotError `UPSTREAM_NOT_FOUND`, `UPSTREAM_DENIED` if it still does; the signal's
-   * reason.
+   * @throws SnapshotError `UPSTREAM_NOT_FOUND`, `UPSTREAM_DENIED` if the upstream still refuses it;
+   * the signal's reason.
    */
   async throwIfRefused(repository: RepositoryId, signal: AbortSignal | undefined): Promise<void> {
     if (!this.#refusals.isForgotten(repository)) return;
@@ -95,10 +95,10 @@ export class UpstreamChecks {
   }
 
   /**
-   * Checks the upstream, and fetches what its mirror lacks, if there is a mirror. The check begins
+   * Checks the upstream. If there is a mirror, fetches the objects that it lacks. The check begins
    * after this call.
    *
-   * @throws SnapshotError the failure, which was also an event.
+   * @throws SnapshotError the failure. It is also an event.
    */
   async check(
     repository: RepositoryId,
@@ -115,7 +115,7 @@ export class UpstreamChecks {
   /**
    * As `check`, for callers that go on without an answer.
    *
-   * @throws the signal's reason; errors other than a `SnapshotError`.
+   * @throws the signal's reason; any error that is not a `SnapshotError`.
    */
   async tryCheck(
     repository: RepositoryId,
@@ -141,8 +141,8 @@ export class UpstreamChecks {
   }
 
   /**
-   * Fetches a commit that may be unreachable from refs. Callers don't share it. @returns whether it
-   * is there.
+   * Fetches a commit that may be unreachable from refs. Callers don't share the fetch. @returns
+   * whether the mirror has the commit now.
    */
   async fetchCommit(repository: RepositoryId, commit: string): Promise<boolean> {
     const outcome = await this.#check(repository, { commit });
@@ -180,7 +180,7 @@ export class UpstreamChecks {
   /**
    * Queues a background check, as `BackgroundChecks.add`. Failures are events only.
    *
-   * @param since a date: a check of another process since then will do. Default: as the policy
+   * @param since a date. A check by another process since then is enough. Default: as the policy
    * says.
    */
   checkInBackground(
@@ -216,7 +216,7 @@ export class UpstreamChecks {
       const found = await this.#fleet.run(repository, since, check, this.#closing);
       if (typeof found === 'object') await this.#adopt(repository, found);
       if (found !== 'busy') return true;
-      // By the next try, that check has ended.
+      // The other process's check should have ended by the next try.
       this.#known.update(repository, { triedAt: now() });
       return false;
     } catch (error) {
@@ -235,7 +235,7 @@ export class UpstreamChecks {
     await this.#refusals.answered(repository, at, this.#closing);
   }
 
-  /** A clone that began at `at` has made the mirror. Never rejects. */
+  /** Notes a clone that began at `at`. Never rejects. */
   async #noteClone(repository: RepositoryId, at: Moment, digest: string): Promise<void> {
     const { checkedAt } = this.#known.stateOf(repository);
     // A later check knows more.

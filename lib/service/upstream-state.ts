@@ -3,7 +3,7 @@ import type { FreshnessPolicy } from '../config/options.js';
 import type { SnapshotError } from '../errors.js';
 import type { Head } from '../git/refs.js';
 
-/** What this process knows of the upstream of a repository. Plain data. */
+/** The facts that this process knows about a repository's upstream. Plain data. */
 export interface UpstreamState {
   /** When a client last requested the repository; `undefined` if no client did. */
   readonly requestedAt: Moment | undefined;
@@ -16,12 +16,12 @@ export interface UpstreamState {
   /** When the last check failed; `undefined` if it succeeded. */
   readonly failedAt: Time | undefined;
   /**
-   * Identifies HEAD and all refs that the upstream is known to have; `undefined`: nothing is known.
+   * The digest of the upstream's HEAD and refs, as far as is known; `undefined`: nothing is known.
    */
   readonly digest: string | undefined;
   /** HEAD of the mirror; `undefined` if there is no mirror. */
   readonly head: Head | undefined;
-  /** Until when the host must not be checked, as its `Retry-After` says. */
+  /** The host's `Retry-After` forbids checks before this time. */
   readonly pausedUntil: Time;
   /** Whether the upstream has refused the repository for longer than `forgetAfter`. */
   readonly isForgotten: boolean;
@@ -30,7 +30,7 @@ export interface UpstreamState {
 /**
  * Whether the last successful check is older than `maxAge`, so that another one is due.
  *
- * @param storedAt stands for the time of the last check if this process has made none.
+ * @param storedAt used as the time of the last check if this process has made none.
  */
 export function isDue(
   upstream: UpstreamState,
@@ -44,8 +44,8 @@ export function isDue(
 }
 
 /**
- * Whether the last check failed so recently, or the host is paused, that no client should wait for
- * another one.
+ * Whether no client should wait for another check: the last one failed recently, or the host is
+ * paused.
  */
 export function isFailing(
   { failedAt, pausedUntil }: UpstreamState,

@@ -2,11 +2,11 @@ import { BlockList, isIP, type LookupFunction } from 'node:net';
 import { SnapshotError } from '../errors.js';
 
 /**
- * IPv4 networks that are not globally reachable by IANA's special-purpose registry: private, shared
- * (CGNAT), loopback, link-local, protocol assignments, documentation, benchmarking, multicast,
- * reserved and broadcast. They include the addresses at which clouds hand out credentials
- * (169.254.169.254, 100.100.100.200, 192.0.0.192) except 168.63.129.16, which is therefore listed
- * as well.
+ * IPv4 networks that are not globally reachable according to IANA's special-purpose registry:
+ * private, shared (CGNAT), loopback, link-local, protocol assignments, documentation, benchmarking,
+ * multicast, reserved and broadcast. They include the addresses at which clouds hand out
+ * credentials (169.254.169.254, 100.100.100.200, 192.0.0.192) except 168.63.129.16, which is
+ * therefore listed as well.
  */
 const REFUSED_IPV4: readonly (readonly [network: string, prefix: number])[] = [
   ['0.0.0.0', 8],

@@ -11,7 +11,7 @@ export interface Advertisement {
   readonly head: Head | undefined;
   /** Branches and tags. */
   readonly refs: RefList;
-  /** The other refs that were wanted and exist: full name → id. */
+  /** The other wanted refs that exist: full name → id. */
   readonly otherRefs: ReadonlyMap<string, string>;
 }
 
@@ -27,8 +27,8 @@ const NO_REFS = `${'0'.repeat(40)} capabilities^{}`;
  * HEAD, branches and tags. Skips names that git does not accept, as git does. Handles each line
  * once, as it arrives.
  *
- * Names are bytes. All bytes of a line but one line feed at its end belong to the name. Otherwise a
- * user who may push one branch could make it pass for another.
+ * Names are bytes. All bytes of a line, except one line feed at its end, belong to the name.
+ * Otherwise a user with the right to push one branch could make it pass for another.
  *
  * @param wanted full names of other refs to return.
  * @throws SnapshotError `REPOSITORY_UNSUPPORTED` for SHA-256 or shallow repositories,
@@ -79,8 +79,8 @@ class RefLines {
   #isNumbered = false;
   #headOid: string | undefined;
   /**
-   * The first branch at HEAD's commit. An upstream does not name HEAD's branch if it is old, or if
-   * its HEAD is detached. Then git takes the default branch if it is at that commit, or else this
+   * The first branch at HEAD's commit. An old upstream, or an upstream with a detached HEAD, does
+   * not name HEAD's branch. Then git takes the default branch if it is at that commit, or else this
    * one (`guess_remote_head` in git's remote.c). HEAD comes before all other refs.
    */
   #firstAtHead: string | undefined;
@@ -161,7 +161,7 @@ function headAt(oid: string, ref: string | undefined, refs: RefList): Head {
 
 /** `refs/heads/a` and `refs/heads/a/b` can't both exist: one is a file, the other is below it. */
 function refuseNestedNames(refs: RefList): void {
-  // In sorted order a name follows its prefixes, of which there are few at a time.
+  // In sorted order a name follows its prefixes. There are few at a time.
   const prefixes: string[] = [];
   for (const { name } of refs) {
     for (let last = prefixes.at(-1); last !== undefined; last = prefixes.at(-1)) {

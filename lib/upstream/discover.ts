@@ -65,7 +65,7 @@ async function requestUnbornHead(
   return await readUnbornHead(limitBytes(answer, task.limits.maxRefsBytes));
 }
 
-/** Limits the time of all requests that `ask` makes, taken together, to `refsTimeout`. */
+/** Limits the total time of all requests that `ask` makes to `refsTimeout`. */
 async function inTime<T>(
   { limits: { refsTimeout } }: UpstreamTask,
   upstream: UpstreamClient,
@@ -97,7 +97,7 @@ export async function connect(
   body: Buffer,
   headers: Record<string, string>,
 ): Promise<AsyncIterable<Uint8Array>> {
-  // Loaded here, because a thread that only asks for refs starts faster without it.
+  // Loads it only here: a thread that only reads refs starts faster without it.
   const { GitRemoteHTTP } = await import('isomorphic-git/managers');
   const service = 'git-upload-pack';
   const request = { http, service, url: upstreamUrl, auth: {}, headers, body: [body] };

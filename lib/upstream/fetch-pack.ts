@@ -55,8 +55,8 @@ export async function fetchPack(
 }
 
 /**
- * Passes a pack on, and fails when no chunk arrives for `milliseconds`. The limit begins with the
- * first chunk: before it, servers may take minutes to prepare the pack. Only the time counts for
+ * Yields the chunks of a pack, and fails when none arrives for `milliseconds`. The limit begins
+ * after the first chunk: servers may take minutes to prepare the pack. Only the time counts in
  * which the consumer waits.
  *
  * @param source yields no empty chunks.

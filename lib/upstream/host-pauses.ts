@@ -3,8 +3,8 @@ import { type Failure, throwWhileRemembered } from '../async/failure-cache.js';
 import { SnapshotError } from '../errors.js';
 
 /**
- * Hosts that must not be asked for a while, because they answered 429, 403 or 5xx with a
- * `Retry-After`. At most as many as in the allow-list.
+ * Hosts that must not get requests for a while, because they answered 429, 403 or 5xx with a
+ * `Retry-After`. There are at most as many as in the allow-list.
  */
 export class HostPauses {
   readonly #pauses = new Map<string, Failure>();
@@ -16,7 +16,7 @@ export class HostPauses {
     if (until > this.until(host)) this.#pauses.set(host, { error, until });
   }
 
-  /** When a host may be asked again. */
+  /** The earliest time for the next request to a host. */
   until(host: string): Time {
     return this.#pauses.get(host)?.until ?? LONG_AGO;
   }

@@ -3,8 +3,8 @@ import { createGunzip } from 'node:zlib';
 import { SnapshotError } from '../errors.js';
 
 /**
- * Undoes the content coding of a body. Requests ask for none, and then the server may choose one
- * (RFC 9110, 12.5.3).
+ * Decodes the content coding of a body. Requests name no acceptable coding, so the server may
+ * choose one (RFC 9110, 12.5.3).
  *
  * @throws SnapshotError `UPSTREAM_INVALID` for a coding other than gzip; the body is discarded.
  */
@@ -54,7 +54,7 @@ export function iterateBody(
 }
 
 /**
- * Passes bytes on.
+ * Yields the chunks of a source, up to a limit.
  *
  * @param failure turns an error of the source into the error to throw.
  * @throws SnapshotError `LIMIT_EXCEEDED` when there are more than `maxBytes`.

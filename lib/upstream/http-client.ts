@@ -17,7 +17,7 @@ const ENDPOINTS = [
   { method: 'POST', path: '/git-upload-pack', answers: 'result' },
 ] as const;
 
-/** The client sends only these of the transport's headers. */
+/** The client sends only these headers of the transport. */
 const FORWARDED_HEADERS = ['accept', 'content-type', 'git-protocol'];
 
 export interface UpstreamClient extends HttpClient {
@@ -28,11 +28,11 @@ export interface UpstreamClient extends HttpClient {
 /**
  * The `http` plugin for isomorphic-git's transport, for one fetch of one repository. It makes
  * requests one after another, over one connection if the server keeps it open. A request discards
- * the unread rest of the answer before.
+ * the unread rest of the previous answer.
  *
  * The client follows a redirect of the ref advertisement below `redirectBases`, and later requests
- * go to the new base. The client returns only an answer of status 200 and of the right
- * content type. Otherwise the request or the body's iterator rejects with the signal's reason or a
+ * go to the new base. The client returns only an answer of status 200 and of the right content
+ * type. Otherwise the request or the body's iterator rejects with the signal's reason or a
  * `SnapshotError`:
  *
  * - `UPSTREAM_NOT_FOUND`: 404, 410, and 401 where no credentials were sent
@@ -68,7 +68,7 @@ export function createHttpClient(
     const answerType = `application/x-git-upload-pack-${answers}`;
     // An unread body would keep the connection busy for ever.
     if (lastBody) discardBody(lastBody);
-    // Collected, for a Content-Length: many servers refuse chunked requests.
+    // Collects the body, to send a Content-Length: many servers refuse chunked requests.
     const body = asked.body && (await buffer(asked.body));
 
     for (let redirects = 0; ; redirects++) {
@@ -84,7 +84,7 @@ export function createHttpClient(
         'user-agent': userAgent,
         ...(authorization !== undefined && { authorization }),
       };
-      // Duplicate headers are joined, so that they do not pass for a valid one.
+      // Joins duplicate headers, so that they do not pass for a valid one.
       const settings = { method, headers, signal, joinDuplicateHeaders: true };
       const send = () => connector.request(url, settings);
       const answer = await answerTo(send, body).catch((error: unknown) => {
@@ -150,7 +150,7 @@ async function answerTo(
   }
 }
 
-/** An error of the request's connection also ends the answer, whenever it comes. */
+/** An error of the request's connection also ends the answer, even after the answer has begun. */
 function answered(request: ClientRequest, body: Buffer | undefined): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     request.on('error', reject);

@@ -6,8 +6,8 @@ import { parseRetryAfter } from '../read-http-answer.js';
 const MAX_RETRY_AFTER = 3600;
 
 /**
- * The failure that an answer means; `undefined` for the answer that git expects. The error has no
- * text of the upstream.
+ * The failure that an answer means; `undefined` for the answer that git expects. The error contains
+ * no text from the upstream.
  *
  * @param request `answerType`: the media type of a valid answer. `authorized`: whether the request
  *   has credentials. `where` names the upstream in messages.
@@ -19,7 +19,8 @@ export function answerFailure(
   const { answerType, authorized, where } = request;
   const message = `${where} answered ${statusCode}`;
   const seconds = parseRetryAfter(headers['retry-after']);
-  // A 403 with Retry-After means too many requests, and not that the repository is refused.
+  // A 403 with Retry-After means that there were too many requests. It does not refuse the
+  // repository.
   const isLimited = statusCode === 429 || (statusCode === 403 && seconds !== undefined);
   if (isLimited || statusCode >= 500) {
     const retryAfter = seconds === undefined ? undefined : Math.min(seconds, MAX_RETRY_AFTER);

@@ -1,7 +1,7 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 
-/** How a delivery proves where it comes from. */
+/** The proof that a delivery comes from the git host. */
 export interface Proof {
   /** Whether the delivery is authentic with this body. */
   covers(body: Buffer): boolean;
@@ -13,7 +13,7 @@ export interface Proof {
  * Finds the strongest proof in the headers. If it is wrong, a weaker one beside it does not count.
  *
  * @param now milliseconds since the epoch.
- * @returns `undefined` if no body can make the delivery authentic: then it need not be read.
+ * @returns `undefined` if no body can make the delivery authentic: then the body need not be read.
  */
 export function proofOf(
   headers: IncomingHttpHeaders,
@@ -28,7 +28,7 @@ export function proofOf(
 /** Senders list one signature for each secret that they still know. */
 const MAX_SIGNATURES = 32;
 
-/** Standard Webhooks, over id, time and body: GitLab's signing tokens. */
+/** Standard Webhooks, which sign id, time and body: GitLab's signing tokens. */
 function signedMessage(
   headers: IncomingHttpHeaders,
   secrets: readonly string[],
@@ -47,7 +47,7 @@ function signedMessage(
   };
 }
 
-/** `X-Hub-Signature-256`, over the body: GitHub, Gitea, Forgejo. */
+/** `X-Hub-Signature-256`, which signs the body: GitHub, Gitea, Forgejo. */
 function signedBody(headers: IncomingHttpHeaders, secrets: readonly string[]): Proof | undefined {
   const signature = text(headers, 'x-hub-signature-256');
   if (!/^sha256=[0-9a-f]{64}$/.test(signature)) return undefined;
@@ -61,10 +61,10 @@ function signedBody(headers: IncomingHttpHeaders, secrets: readonly string[]): P
   };
 }
 
-/** `X-Gitlab-Token`: the secret itself, over nothing. GitLab's bodies hold no time. */
+/** `X-Gitlab-Token`: the secret itself, which signs nothing. GitLab's bodies hold no time. */
 function token(headers: IncomingHttpHeaders, secrets: readonly string[]): Proof | undefined {
   if (!anyEqual([text(headers, 'x-gitlab-token')], secrets)) return undefined;
-  // Deliveries that one delivery caused share the event's id.
+  // Several deliveries have the same event id if one delivery caused them.
   const id = headers['idempotency-key'] === undefined ? 'x-gitlab-event-uuid' : 'idempotency-key';
   return { covers: () => true, marksWith: () => idMarks(headers, id) };
 }
@@ -111,9 +111,9 @@ function keyOf(secret: string): Buffer {
 }
 
 /**
- * Whether any text of one list equals any text of another. The time does not depend on where they
- * differ, how long the expected texts are, or which pair is equal: all pairs of digests under a
- * random key are compared.
+ * Whether any text of one list equals any text of the other. The time does not depend on where they
+ * differ, how long the expected texts are, or which pair is equal: this compares all pairs of
+ * digests under a random key.
  */
 function anyEqual(presented: readonly string[], expected: readonly string[]): boolean {
   const key = randomBytes(32);

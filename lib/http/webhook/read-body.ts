@@ -16,8 +16,8 @@ interface Reading {
 }
 
 /**
- * Bounds the memory of bodies whose senders are not authenticated yet. When all of it is taken, the
- * oldest reading is dropped: a slow sender can't keep others out.
+ * Bounds the memory of bodies whose senders are not authenticated yet. When all memory is taken,
+ * drops the oldest reading: a slow sender can't keep others out.
  */
 export class BodyRoom {
   #free = ROOM_BYTES;
@@ -25,12 +25,13 @@ export class BodyRoom {
   readonly #readings = new Set<Reading>();
 
   /**
-   * The bytes that the sender signed: from the request, or where `express.raw()` or the host app
-   * has left them. They count until they have all arrived; announced bytes don't count.
+   * The bytes that the sender signed: from the request, or as `express.raw()` or the host app has
+   * kept them. Bytes take memory from their arrival until the last one has arrived; announced bytes
+   * take none.
    *
    * @throws SnapshotError `CONTENT_TOO_LARGE`; `ABORTED` when the client leaves; `OVERLOADED` when
    *   the body was dropped, or took longer than 30 seconds; `INVALID_OPTIONS` when only a parsed
-   *   body is left, from which the bytes can't be restored.
+   *   body is left: it does not give the bytes.
    */
   async read(req: Request): Promise<Buffer> {
     const reading: Reading = { bytes: 0, ends: new AbortController() };

@@ -24,7 +24,7 @@ export interface PushListener {
 const secret = z.string().min(1, 'must not be empty');
 
 const schema = z.strictObject({
-  /** The secret or signing token that the git host has; several while one replaces another. */
+  /** The secret or signing token that the git host has. Give several while one replaces another. */
   secret: z
     .union([secret.transform((one) => [one]), z.array(secret).min(1, 'must have a secret')])
     .pipe(z.array(secret)),
@@ -42,8 +42,8 @@ const CHALLENGE = { 'WWW-Authenticate': 'Webhook-Signature' };
 
 /**
  * Makes a handler for the push webhooks of GitHub, GitLab, Gitea and Forgejo. Answers 202 to each
- * authentic delivery before it acts, whatever the event is and whether the repository is known: the
- * answer does not tell which repositories are mirrored.
+ * authentic delivery before it acts, for all events and for unknown repositories, too: the answer
+ * must not tell which repositories are mirrored.
  *
  * @throws SnapshotError `INVALID_OPTIONS`, whose message names each option that is wrong.
  */

@@ -46,7 +46,10 @@ export async function removePacks(
   }
 }
 
-/** Removes files of crashed processes: no needed revision names them, and `current` is one. */
+/**
+ * Removes leftovers of crashed processes: files that no needed revision names. `current` must be
+ * one of `needed`.
+ */
 export async function sweep(
   mirror: string,
   current: MirrorRevision,

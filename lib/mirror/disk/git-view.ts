@@ -9,7 +9,7 @@ import type { MirrorRevision } from './revision.js';
 
 /*
  * The files of a mirror that only git reads: `config`, `HEAD`, `packed-refs`, and a ref for each
- * commit that a client asked for by id.
+ * commit that a client requested by id.
  */
 
 const PINNED_REFS = join('refs', 'pinned');
@@ -35,7 +35,7 @@ export async function showToGit(mirror: string, { head, digest, pinned }: Shown)
   }
 }
 
-/** Whether git sees this revision. After a crash it may still see the one before. */
+/** Whether git sees this revision. After a crash it may still see the previous one. */
 export async function isShownToGit(mirror: string, revision: Shown): Promise<boolean> {
   const { head, digest, pinned } = revision;
   const hasContent = async (path: string, content: Buffer) =>

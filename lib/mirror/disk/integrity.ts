@@ -19,8 +19,8 @@ const CHECKSUM_BYTES = 20;
 const IDX_TRAILER_BYTES = 2 * CHECKSUM_BYTES;
 
 /**
- * Checks that the files of a revision are complete and belong together, by both ends of each file.
- * Their content is checked whenever it is read. Cost: a few system calls for each pack.
+ * Checks that the files of a revision are complete and belong together. Reads only both ends of
+ * each file: readers check the content. Cost: a few system calls for each pack.
  *
  * @returns bytes of all packs and their idx files.
  * @throws SnapshotError `REPOSITORY_DAMAGED`; another code when the files can't be read at the
@@ -42,7 +42,7 @@ export async function inspectMirror(directory: string, revision: MirrorRevision)
 /**
  * Finds the damage that made a read of a revision fail. If an object was missing
  * (`UPSTREAM_INVALID`), either the upstream never sent it, or its id in an idx has changed. To tell
- * these apart, all idx files are hashed. Cost: reading them, in chunks.
+ * these apart, this hashes all idx files. Cost: reading them, in chunks.
  *
  * @returns `undefined` when the failure has another cause.
  */

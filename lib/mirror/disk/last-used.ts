@@ -4,9 +4,9 @@ import { unlessMissing } from '../../fs/errors.js';
 import { revisionDirectory } from './layout.js';
 
 /*
- * When a client last asked for a repository, as the mtime of an empty file in its mirror. So a
- * restart does not forget it. The mtime of the mirror's directory would not do: each change of its
- * files sets it.
+ * The time when a client last requested a repository, as the mtime of an empty file in its mirror.
+ * So a restart does not forget the time. The mtime of the mirror's directory can't be used: each
+ * change of its files sets it.
  */
 
 /** Does nothing when the mirror is gone. */

@@ -8,7 +8,7 @@ import { join } from 'node:path';
  *     objects/pack/pack-{checksum}.pack   and .idx: the objects
  *     express-git-snapshot/3.json         a revision; the highest number is the current one
  *     express-git-snapshot/{digest}.refs  the refs of a revision, in the format of `packed-refs`
- *     express-git-snapshot/used           its mtime: when a client last asked for the repository
+ *     express-git-snapshot/used           its mtime: when a client last requested the repository
  *     config, HEAD, packed-refs, refs/    written for git, never read by this library
  */
 

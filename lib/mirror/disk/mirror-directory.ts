@@ -14,7 +14,7 @@ import { showCurrent } from './publish.js';
 import type { MirrorRevision } from './revision.js';
 import { isSuperseded, readRevision } from './revision-file.js';
 
-/** Another process may publish a revision each time. */
+/** In each attempt, another process may publish a revision. */
 const MAX_ATTEMPTS = 5;
 
 /** A mirror that exists on disk. */
@@ -30,14 +30,14 @@ export class MirrorDirectory {
   readonly #onBroken: (repository: RepositoryId, error: SnapshotError) => void;
   readonly #removals = new SingleFlight<void>();
 
-  /** @param onBroken is told of mirrors that are removed because they are damaged. */
+  /** @param onBroken called for each mirror that is removed because it is damaged. */
   constructor(path: string, onBroken: (repository: RepositoryId, error: SnapshotError) => void) {
     this.#path = path;
     this.#onBroken = onBroken;
   }
 
   /**
-   * Creates the directory if it is missing, and removes what crashed processes left in it.
+   * Creates the directory if it is missing, and removes leftovers of crashed processes from it.
    *
    * @returns paths at which mirrors may exist.
    */
@@ -58,7 +58,7 @@ export class MirrorDirectory {
    * @throws SnapshotError when it can't be read or removed at the moment.
    */
   async find(path: string): Promise<FoundMirror | undefined> {
-    // Otherwise a mirror that is being removed would be found, and then vanish.
+    // Waits for removals: otherwise this could find a mirror that then vanishes.
     await this.#removals.ended(path);
     for (let attempt = 1; ; attempt++) {
       const revision = await readRevision(path).catch((error: unknown) => {
@@ -82,9 +82,10 @@ export class MirrorDirectory {
   }
 
   /**
-   * As `find`, when this process starts: also completes what a crash left unfinished in the mirror.
+   * As `find`, when this process starts. Also completes changes of the mirror that a crash left
+   * unfinished.
    *
-   * @returns also when a client last asked for the repository, in milliseconds since the epoch.
+   * @returns also the time of the last request for the repository, in milliseconds since the epoch.
    * @throws SnapshotError, and system errors, when the mirror can't be read at the moment.
    */
   async recover(path: string): Promise<(FoundMirror & { readonly usedAt: number }) | undefined> {
@@ -96,8 +97,8 @@ export class MirrorDirectory {
   }
 
   /**
-   * Removes what is at a path. Other processes, which may put a mirror there, see it vanish in one
-   * step.
+   * Removes the mirror or file at a path. Other processes see it vanish in one step, and may put a
+   * mirror there.
    *
    * @param turn delays the removal until no files are being changed there.
    * @throws SnapshotError when it can't be removed.

@@ -65,8 +65,8 @@ export async function publish(
 }
 
 /**
- * Shows a mirror's current revision to git. If several processes do so at once, the one that writes
- * last also looks last whether its revision is current.
+ * Shows a mirror's current revision to git. If several processes do so at once, the last writer is
+ * also the last to check that its revision is current.
  *
  * @param revision the current one so far.
  */

@@ -81,7 +81,7 @@ export async function isSuperseded({ directory, revision }: RevisionOnDisk): Pro
 }
 
 /**
- * Whether work on a revision failed because another process removed its files, after it had
+ * Whether work on a revision failed because another process removed its files. That process had
  * published a later revision or evicted the mirror.
  */
 export async function failedAsSuperseded(read: RevisionOnDisk, error: unknown): Promise<boolean> {
@@ -93,9 +93,8 @@ export async function failedAsSuperseded(read: RevisionOnDisk, error: unknown): 
  * Publishes a revision as the successor of another one.
  *
  * @param after number of its predecessor; 0 for the first revision of a mirror.
- * @returns `undefined` when another process has published a successor, of the predecessor or of
- * this revision itself. The caller must look at the current revision again: it may have this
- * content.
+ * @returns `undefined` when another process has published another successor, or a successor of this
+ * revision. Then the caller must read the current revision again: it may have this content.
  */
 export async function publishRevision(
   mirror: string,

@@ -3,7 +3,8 @@ import type { Head } from '../../git/refs.js';
 import type { RepositoryId } from '../../repository.js';
 
 /*
- * A revision says what a mirror holds at one time: packs, refs and HEAD. Its file never changes.
+ * A revision lists the content of a mirror at one time: packs, refs and HEAD. Its file never
+ * changes.
  *
  * A process publishes a revision by creating its file under the next number. Only one of several
  * processes can do so. A reader therefore sees one revision or another, and never a mix. If two
@@ -11,7 +12,7 @@ import type { RepositoryId } from '../../repository.js';
  * revision names exist before it is published.
  */
 
-/** Commits that clients asked for by id and that no ref leads to, with their packs. */
+/** Commits that clients requested by id and that no ref leads to, with their packs. */
 export interface Pinned {
   /** The last one is the latest. */
   readonly commits: readonly string[];

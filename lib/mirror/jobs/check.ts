@@ -13,7 +13,8 @@ export interface CheckResult extends UpstreamState {
 }
 
 /**
- * Asks an upstream for its refs, and for HEAD if that has no commits. Runs in a worker thread.
+ * Asks an upstream for its refs, and for the branch of HEAD if this has no commits. Runs in a
+ * worker thread.
  *
  * @throws SnapshotError `UPSTREAM_*`, `REPOSITORY_UNSUPPORTED`, `LIMIT_EXCEEDED`.
  */

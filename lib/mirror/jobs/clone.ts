@@ -27,7 +27,7 @@ export interface CloneTask extends UpstreamTask, ImportTask {
   readonly kind: 'clone';
 }
 
-/** The refs are written. */
+/** The job has also written the refs. */
 export interface CloneResult extends UpstreamState, Restored {
   readonly kind: 'clone';
   /** Packs from the upstream. */
@@ -52,7 +52,7 @@ export async function cloneMirror(task: CloneTask, context: JobContext): Promise
     try {
       return await complete(task, context, upstream, tips, imported);
     } catch (error) {
-      // Either the snapshot was incomplete, or the upstream is. A clone of everything shows which.
+      // The snapshot or the upstream is incomplete. A clone without the snapshot shows which one.
       if (imported.restored.length === 0 || !isBadContent(error)) throw error;
       await removeImported(task.directory);
       return await complete(task, context, upstream, tips, nothingImported(tips, error));

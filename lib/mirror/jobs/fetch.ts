@@ -38,7 +38,7 @@ export interface FetchResult extends UpstreamState {
   readonly isPinned: boolean;
   /** Whether the mirror has the commit. */
   readonly hasCommit: boolean;
-  /** Full name → id, for those of the task's `otherRefs` that exist. */
+  /** Full name → id, for the refs of the task's `otherRefs` that exist. */
   readonly otherRefs: ReadonlyMap<string, string>;
 }
 
@@ -74,8 +74,8 @@ async function fetchRefs(
   const { mirror, revision, incoming, limits } = task;
   const { head: oldHead, digest: oldDigest } = revision;
   const unchanged = { head: oldHead, digest: oldDigest, leavesGarbage: false, packs: [] };
-  // HEAD is not advertised while its branch has no commits. Then its name takes one more request,
-  // which is not needed while all refs are unchanged.
+  // The upstream does not advertise HEAD while its branch has no commits. Then the name of the
+  // branch takes one more request, which is not needed if all refs are unchanged.
   const isUnborn = upstream.head === undefined && oldHead.oid === undefined;
   if (isUnborn && digestRefs(oldHead, upstream.refs) === oldDigest) return unchanged;
   const head = await upstream.findHead();
@@ -85,8 +85,8 @@ async function fetchRefs(
   const known = readRefs(mirror, revision);
   const before = tipsOf(oldHead, known);
   const now = tipsOf(head, upstream.refs);
-  // Includes objects that are in packs already: if no ref led to them, their own links are
-  // unchecked.
+  // Includes objects that the packs already have: if no ref led to them, nothing has checked the
+  // objects that they link to.
   const moved = without(oidsOf(head, upstream.refs.notIn(known)), before);
   const gone = without(oidsOf(oldHead, known.notIn(upstream.refs)), now);
   const present = packPaths(mirror, revision.packs);
@@ -99,7 +99,7 @@ async function fetchRefs(
   return await withReader(paths, { limits, memory }, (reader) => {
     const refs = verifyRefs(reader, head, upstream.refs, known);
     reachableObjects(reader, { include: moved, exclude: before, signal });
-    // Nearly always the moved refs still lead to the old tips; otherwise any other ref may.
+    // Nearly always the moved refs still lead to the old tips. If not, another ref may.
     const leavesGarbage = ![moved, now].some(
       (tips) => reachesAll(reader, tips, gone, MAX_COMMITS, signal) === true,
     );
@@ -166,7 +166,8 @@ async function fetch(
   wants: readonly string[],
   haves: readonly string[],
 ): Promise<IngestedPack> {
-  // Opened only if a delta has its base in the mirror: the upstream is not asked for such deltas.
+  // Opened only if a delta has its base in the mirror. This is rare: the request does not ask for
+  // such deltas.
   let opened: ObjectReader | undefined;
   const reader = () => {
     opened ??= new ObjectReader(packPaths(mirror, revision.packs), limits, memory);

@@ -15,7 +15,7 @@ import { isSmall } from './connectivity.js';
 import { chooseHaves } from './haves.js';
 import type { JobContext } from './job-context.js';
 
-/** How far a clone could use a stored snapshot. */
+/** The part of a stored snapshot that a clone could use. */
 export interface Restored {
   /** Packs from the snapshot. */
   readonly restored: readonly IngestedPack[];
@@ -54,8 +54,8 @@ export function nothingImported(tips: ReadonlySet<string>, failure?: unknown): I
 
 /**
  * Copies the packs of a stored snapshot into a mirror that is being cloned. The snapshot is not
- * trusted: every object is hashed. For a small snapshot, also checks that all objects exist that
- * are reachable from its refs. A failure is part of the result, and leaves no pack.
+ * trusted: every object is hashed. For a small snapshot, also checks that all objects that its refs
+ * reach exist. A failure is part of the result, and leaves no pack.
  *
  * @param advertised refs that the upstream advertises.
  * @param tips all ids that the mirror needs.
@@ -75,7 +75,7 @@ export async function importSnapshot(
     const names = packs.map(({ name }) => name);
     return await withReader(packPaths(directory, names), { limits, memory }, (reader) => {
       const known = new Set(refs.oids());
-      // The upstream will be told that these are here.
+      // The clone will tell the upstream that the mirror has these objects.
       for (const oid of known) reader.requireNumber(Buffer.from(oid, 'hex'));
       if (packs.every(isSmall)) reachableObjects(reader, { include: known, signal });
       return {

@@ -9,6 +9,9 @@ export interface JobContext {
   readonly threads: ResolverPool;
   /** For reading objects. */
   readonly memory: ObjectMemory;
-  /** Closes all connections and ends long walks of the history; other computation goes on. */
+  /**
+   * When it aborts, all connections close and long walks of the history end; other computation goes
+   * on.
+   */
   readonly signal: AbortSignal;
 }

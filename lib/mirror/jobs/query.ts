@@ -5,7 +5,7 @@ import { readRefs } from '../disk/refs-file.js';
 import { type MirrorTask, packsOf } from '../disk/revision.js';
 import type { JobContext } from './job-context.js';
 
-/** What to look for in a mirror. */
+/** The refs, commits and objects to look for in a mirror. */
 export interface MirrorQuery {
   /** Full names. */
   readonly refs: readonly string[];

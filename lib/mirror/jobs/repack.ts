@@ -11,8 +11,9 @@ import { type MirrorTask, packsOf } from '../disk/revision.js';
 import type { JobContext } from './job-context.js';
 
 /**
- * Packs of a revision that become one pack: those of these names; `reachable`, all packs, without
- * unreachable objects; `pinned`, the packs of commits that clients asked for by id.
+ * The packs of a revision that become one pack. A list: the packs with these names. `reachable`:
+ * all packs, without unreachable objects. `pinned`: the packs of commits that clients requested by
+ * id.
  */
 export type RepackSelection = readonly string[] | 'reachable' | 'pinned';
 
@@ -26,7 +27,7 @@ export interface RepackTask extends MirrorTask {
 /** The new packs are in `incoming`. */
 export interface RepackResult {
   readonly kind: 'repack';
-  /** One pack that replaces the selected ones; none when no object of them is left. */
+  /** One pack that replaces the selected packs; none when it would have no objects. */
   readonly combined: readonly IngestedPack[];
   /** The same for all pinned packs, unless packs were selected by name. */
   readonly pinned: readonly IngestedPack[];

@@ -7,7 +7,7 @@ import { createHttpClient } from '../../upstream/http-client.js';
 import type { UpstreamTask } from '../../upstream/task.js';
 import type { JobContext } from './job-context.js';
 
-/** The state of an upstream after a job. */
+/** The state of an upstream, as a job found it. */
 export interface UpstreamState {
   readonly head: Head;
   /** Digest of HEAD and the refs. */
@@ -18,7 +18,7 @@ export interface UpstreamState {
 
 /** An upstream and the refs that it advertises. */
 export interface Upstream extends Advertisement {
-  /** HEAD. One or two more requests if its branch has no commits. */
+  /** Finds HEAD. Makes one or two more requests if its branch has no commits. */
   findHead(): Promise<Head>;
   /** Fetches one pack into a directory. @throws SnapshotError as `fetchPack`. */
   fetch(

@@ -36,6 +36,6 @@ const threads = new ResolverPool();
 const memory = new ObjectMemory(0);
 serveTasks<Job, FetchProgress, JobResult>(
   (job, { emit, signal }) => performJob(job, { onProgress: emit, threads, memory, signal }),
-  // Checks of an upstream that is down would need a new thread each time.
+  // Keeps the thread: otherwise each check of an upstream that is down would need a new one.
   (error) => error instanceof DiscoveryError,
 );
