@@ -6,7 +6,7 @@ import { declarationOf, missingPrograms } from './programs.js';
  * Suites in a batch. The processes of a batch end with it, because a process never frees the modules of its
  * suites: it would grow to a gigabyte.
  */
-const BATCH = 28;
+const BATCH = 20;
 
 /** The skipped suites, with the missing programs of each. */
 export const skippedSuites = new Map<string, readonly string[]>();
