@@ -1,6 +1,7 @@
 import { retry } from '../async/retry.js';
 import { SnapshotError } from '../errors.js';
 import { InProcessLocks } from '../locks/in-process.js';
+import { withLock } from '../locks/with-lock.js';
 import type { IngestedPack } from '../pack/ingest.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 import { FULL_PACKS, SMALL_BYTES } from './choose-repack.js';
@@ -76,16 +77,13 @@ export class Fetcher {
    * @throws SnapshotError as a clone.
    */
   async fetch(mirror: Mirror, options: FetchJob): Promise<FetchOutcome | 'gone'> {
-    const lock = await this.#locks.acquire(repositoryKey(mirror.repository), options);
-    try {
-      return await retry(
+    const fetch = () =>
+      retry(
         MAX_ATTEMPTS,
         () => this.#attempt(mirror, options),
         () => new SnapshotError('INTERNAL', 'other processes keep changing the mirror'),
       );
-    } finally {
-      await lock.release();
-    }
+    return await withLock(this.#locks, repositoryKey(mirror.repository), fetch, options);
   }
 
   /** @returns `undefined` when another process changed the mirror, or it was discarded. */

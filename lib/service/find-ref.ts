@@ -4,6 +4,7 @@ import type { SnapshotConfig } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
 import { OID_PATTERN } from '../git/object.js';
 import { InProcessLocks } from '../locks/in-process.js';
+import { withLock } from '../locks/with-lock.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 import type { KnownUpstreams } from './known-upstreams.js';
 import type { UpstreamChecks } from './upstream-checks.js';
@@ -86,22 +87,14 @@ export class RefFinder {
       const message = `${MAX_WAITING} commits of ${key} are being fetched or waited for`;
       throw new SnapshotError('OVERLOADED', message, { retryAfter: RETRY_AFTER });
     }
-    const fetch = this.#fetchInTurn(repository, commit).finally(() => {
+    const inTurn = withLock(this.#turns, key, () => this.#checks.fetchCommit(repository, commit));
+    const fetch = inTurn.finally(() => {
       waiting.delete(commit);
       if (waiting.size === 0) this.#fetches.delete(key);
     });
     waiting.set(commit, fetch);
     this.#fetches.set(key, waiting);
     return fetch;
-  }
-
-  async #fetchInTurn(repository: RepositoryId, commit: string): Promise<boolean> {
-    const turn = await this.#turns.acquire(repositoryKey(repository));
-    try {
-      return await this.#checks.fetchCommit(repository, commit);
-    } finally {
-      await turn.release();
-    }
   }
 }
 

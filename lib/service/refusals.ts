@@ -10,6 +10,7 @@ import {
 } from '../async/clock.js';
 import { isAccessRefused, SnapshotError } from '../errors.js';
 import { InProcessLocks } from '../locks/in-process.js';
+import { withLock } from '../locks/with-lock.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 import type { SnapshotStore } from '../stores/store.js';
 import { isPlausible } from './fleet-checks.js';
@@ -110,7 +111,7 @@ export class Refusals {
    * @throws SnapshotError `STORE_FAILED`
    */
   async forget(repository: RepositoryId): Promise<void> {
-    await this.#inTurn(repository, async () => {
+    await withLock(this.#turns, repositoryKey(repository), async () => {
       await this.#store.delete(refusalKey(repository));
       this.#refusals.delete(repositoryKey(repository));
     });
@@ -122,7 +123,7 @@ export class Refusals {
    */
   async answered(repository: RepositoryId, at: Moment, signal: AbortSignal): Promise<void> {
     const key = repositoryKey(repository);
-    await this.#inTurn(repository, async () => {
+    await withLock(this.#turns, repositoryKey(repository), async () => {
       const refusal = this.#refusals.get(key);
       if (refusal !== undefined && refusal.since.time <= at.time) this.#refusals.delete(key);
       await this.#erase(repository, ({ since }) => since <= at.date, signal);
@@ -141,7 +142,9 @@ export class Refusals {
     answeredAt: number | undefined,
     signal: AbortSignal,
   ): Promise<void> {
-    await this.#inTurn(repository, () => this.#failed(repository, error, answeredAt, signal));
+    await withLock(this.#turns, repositoryKey(repository), () =>
+      this.#failed(repository, error, answeredAt, signal),
+    );
   }
 
   async #failed(
@@ -170,15 +173,6 @@ export class Refusals {
   }
 
   /** Runs changes of a repository's refusal one after another. */
-  async #inTurn(repository: RepositoryId, change: () => Promise<void>): Promise<void> {
-    const turn = await this.#turns.acquire(repositoryKey(repository));
-    try {
-      await change();
-    } finally {
-      await turn.release();
-    }
-  }
-
   #isLong(since: Moment): boolean {
     return elapsedSince(since.time) >= this.#forgetAfter;
   }

@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { SnapshotError } from '../../errors.js';
 import { InProcessLocks } from '../../locks/in-process.js';
+import { withLock } from '../../locks/with-lock.js';
 import type {
   ListOptions,
   Metadata,
@@ -106,7 +107,7 @@ export class NearCopies {
     commit: () => Promise<StoredObject | undefined>,
     use: (kept: string | undefined) => Promise<void> = async () => {},
   ): Promise<NearCopy | undefined> {
-    return await this.#inTurn(key, async () => {
+    return await withLock(this.#turns, key, async () => {
       const stored = await commit();
       const isKept = stored !== undefined && (await this.#isKept(stored));
       await use(isKept ? stored.revision : undefined);
@@ -116,7 +117,7 @@ export class NearCopies {
 
   /** @param revision deletes only this revision of the near object. Default: any. */
   async delete(key: string, revision?: string): Promise<void> {
-    await this.#inTurn(key, async () => {
+    await withLock(this.#turns, key, async () => {
       const isOther =
         revision !== undefined && (await this.#store.stat(key))?.revision !== revision;
       if (!isOther) await this.#store.delete(key);
@@ -135,15 +136,6 @@ export class NearCopies {
   #copyOf(stored: StoredObject): NearCopy | undefined {
     const written = this.#written.get(stored.key);
     return written?.revision === stored.revision ? written : decodeCopy(stored);
-  }
-
-  async #inTurn<T>(key: string, work: () => Promise<T>): Promise<T> {
-    const turn = await this.#turns.acquire(key);
-    try {
-      return await work();
-    } finally {
-      await turn.release();
-    }
   }
 
   /** Finds out whether the store kept a copy or had no room. Remembers this for later copies. */
