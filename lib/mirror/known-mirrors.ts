@@ -1,6 +1,7 @@
 import type { EventEmitter } from 'node:events';
 import { unlessAborted } from '../async/abort.js';
 import { SingleFlight } from '../async/single-flight.js';
+import { Tally } from '../async/tally.js';
 import { isDamage, type SnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events/events.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
@@ -30,7 +31,7 @@ export class KnownMirrors {
   readonly #evictions = new SingleFlight<void>();
   readonly #budget = new SingleFlight<void>();
   /** By repository: callers that keep its mirror. */
-  readonly #keepers = new Map<string, number>();
+  readonly #keepers = new Tally();
 
   constructor(parts: KnownMirrorsParts) {
     this.#parts = parts;
@@ -116,12 +117,8 @@ export class KnownMirrors {
    */
   keep(repository: RepositoryId): () => void {
     const key = repositoryKey(repository);
-    const keepers = () => this.#keepers.get(key) ?? 0;
-    this.#keepers.set(key, keepers() + 1);
-    return () => {
-      if (keepers() > 1) this.#keepers.set(key, keepers() - 1);
-      else this.#keepers.delete(key);
-    };
+    this.#keepers.add(key, 1);
+    return () => this.#keepers.add(key, -1);
   }
 
   /** Evicts the least recently used mirrors that are not in use, until the rest fits the budget. */
@@ -133,7 +130,7 @@ export class KnownMirrors {
       let total = mirrors.reduce((sum, { bytes }) => sum + bytes, 0);
       for (const mirror of mirrors) {
         if (total <= this.#parts.maxBytes) return;
-        if (mirror.isInUse || this.#keepers.has(repositoryKey(mirror.repository))) continue;
+        if (mirror.isInUse || this.#keepers.of(repositoryKey(mirror.repository)) > 0) continue;
         total -= mirror.bytes;
         await this.#evict(mirror);
       }

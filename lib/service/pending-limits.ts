@@ -1,4 +1,5 @@
 import { type ArtifactId, isVariant } from '../artifact/id.js';
+import { Tally } from '../async/tally.js';
 import type { Limits } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
@@ -65,24 +66,5 @@ export class PendingLimits {
     const { maxPending } = this.#limits;
     if (this.#builds + this.#queries.size < maxPending) return;
     throw new SnapshotError('OVERLOADED', `${maxPending} artifacts are being made or waited for`);
-  }
-}
-
-/** Counts by key. A key with the count 0 takes no memory. */
-class Tally {
-  readonly #counts = new Map<string, number>();
-
-  get size(): number {
-    return this.#counts.size;
-  }
-
-  of(key: string): number {
-    return this.#counts.get(key) ?? 0;
-  }
-
-  add(key: string, change: 1 | -1): void {
-    const count = this.of(key) + change;
-    if (count === 0) this.#counts.delete(key);
-    else this.#counts.set(key, count);
   }
 }
