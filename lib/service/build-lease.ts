@@ -1,21 +1,10 @@
 import type { StoredArtifact } from '../artifact/artifact.js';
-import { type ArtifactId, isFixed } from '../artifact/id.js';
-import type { Time } from '../async/clock.js';
+import { isFixed } from '../artifact/id.js';
 import type { MirrorLease } from '../mirror/mirror.js';
+import type { BuildOrder } from './build.js';
 import type { KnownUpstreams } from './known-upstreams.js';
 import type { Found } from './stored-artifacts.js';
 import type { UpstreamChecks } from './upstream-checks.js';
-
-/** An artifact to build, and how. */
-export interface BuildOrder {
-  readonly id: ArtifactId;
-  /** When the artifact was requested: the build must not show older refs. */
-  readonly requestedAt: Time;
-  /** Whether no client waits for the artifact. */
-  readonly isBackground: boolean;
-  /** Whether to build even if the stored artifact is current. */
-  readonly isForced: boolean;
-}
 
 /** A build, and the stored artifact that it replaces. */
 interface Replacement extends BuildOrder {

@@ -1,9 +1,21 @@
 import type { ArtifactInfo } from '../artifact/artifact.js';
+import type { ArtifactId } from '../artifact/id.js';
 import { unlessAborted } from '../async/abort.js';
 import { now, type Time } from '../async/clock.js';
 import { withResolvers } from '../async/with-resolvers.js';
 import { SnapshotError } from '../errors.js';
 import type { Spool } from './spool.js';
+
+/** An artifact to build, and how. */
+export interface BuildOrder {
+  readonly id: ArtifactId;
+  /** When the artifact was requested: the build must not show older refs. */
+  readonly requestedAt: Time;
+  /** Whether no client waits for the artifact. */
+  readonly isBackground: boolean;
+  /** Whether to build even if the stored artifact is current. */
+  readonly isForced: boolean;
+}
 
 /** The outcome that a build announces before its first byte. */
 export type BuildOutcome =

@@ -11,11 +11,10 @@ import type { SnapshotEvents } from '../events/events.js';
 import type { Lock, LockRegistry } from '../locks/registry.js';
 import type { MirrorLease } from '../mirror/mirror.js';
 import { keepsVanishing, type MirrorManager } from '../mirror/mirrors.js';
-import type { RepositoryId } from '../repository.js';
 import { isNotFound } from '../writer/write-context.js';
 import type { ArtifactWriter } from './artifact-writer.js';
-import type { BuildEnd, Progress } from './build.js';
-import { type BuildOrder, isMirrorFresh, leaseForBuild } from './build-lease.js';
+import type { BuildEnd, BuildOrder, Progress } from './build.js';
+import { isMirrorFresh, leaseForBuild } from './build-lease.js';
 import { isCurrent } from './decide.js';
 import type { RefFinder } from './find-ref.js';
 import type { KnownUpstreams } from './known-upstreams.js';
@@ -95,23 +94,18 @@ export class BuildRuns {
   }
 
   async #lock(id: ArtifactId, signal: AbortSignal): Promise<Lock> {
-    const { locks, events } = this.#parts;
     const waitingSince = now();
     try {
-      return await locks.acquire(artifactKey(id), { signal });
+      return await this.#parts.locks.acquire(artifactKey(id), { signal });
     } catch (cause) {
-      if (!signal.aborted) {
-        const milliseconds = elapsedSince(waitingSince);
-        const error = toSnapshotError(cause);
-        events.emit('generationFailed', { repository: id.repository, milliseconds, error });
-      }
+      if (!signal.aborted) this.#reportFailure(id, waitingSince, cause);
       throw cause;
     }
   }
 
   async #runLocked(order: BuildOrder, signal: AbortSignal, progress: Progress): Promise<BuildEnd> {
     const { id, isForced } = order;
-    const { policy, stored, known, writer, events, mirrors } = this.#parts;
+    const { policy, stored, known, writer, mirrors } = this.#parts;
     // The last holder of the lock may have built the artifact.
     const look = await stored.look(id, { signal });
     const upstream = known.stateOf(id.repository);
@@ -137,18 +131,11 @@ export class BuildRuns {
         if (end !== undefined) return end;
       }
     } catch (cause) {
-      if (run.begunAt !== undefined) {
-        const milliseconds = elapsedSince(run.begunAt);
-        const error = toSnapshotError(cause);
-        events.emit('generationFailed', { repository: id.repository, milliseconds, error });
-      }
+      if (run.begunAt !== undefined) this.#reportFailure(id, run.begunAt, cause);
       // The check found that the ref is gone upstream. Without this, its artifact would be served
       // for ever.
       if (run.isMirrorFresh && run.found !== undefined && isRefMissing(cause)) {
-        await stored.delete(artifactKey(id)).catch((failure: unknown) => {
-          const error = toSnapshotError(failure);
-          events.emit('storeFailed', { repository: id.repository, error });
-        });
+        await this.#orReport(id, stored.delete(artifactKey(id)));
       }
       throw cause;
     } finally {
@@ -224,15 +211,19 @@ export class BuildRuns {
     if (outcome === 'superseded' || outcome === 'not-stored') return outcome;
     if (etag !== undefined) stored.noteCurrent(id, etag, lease.revision.digest);
     if (outcome === 'unchanged') progress.announce({ kind: 'stored' });
-    else if (isVariant(id)) await this.#boundVariants(id.repository);
+    else if (isVariant(id)) await this.#orReport(id, stored.boundVariants(id.repository));
     return 'stored';
   }
 
-  /** Never rejects: the artifact is stored, even if the store can't delete other variants. */
-  async #boundVariants(repository: RepositoryId): Promise<void> {
-    const { stored, events } = this.#parts;
-    await stored.boundVariants(repository).catch((cause: unknown) => {
-      events.emit('storeFailed', { repository, error: toSnapshotError(cause) });
+  #reportFailure({ repository }: ArtifactId, since: Time, cause: unknown): void {
+    const failed = { repository, milliseconds: elapsedSince(since), error: toSnapshotError(cause) };
+    this.#parts.events.emit('generationFailed', failed);
+  }
+
+  /** Waits for the deletion of other artifacts, whose failure is not the build's. Never rejects. */
+  async #orReport({ repository }: ArtifactId, work: Promise<void>): Promise<void> {
+    await work.catch((cause: unknown) => {
+      this.#parts.events.emit('storeFailed', { repository, error: toSnapshotError(cause) });
     });
   }
 
