@@ -48,7 +48,7 @@ test('Pipelined requests are answered one after the other, in their order', asyn
   });
   for (const [i, text] of ['first', 'second', 'third'].entries()) {
     await asked(i + 1);
-    // Another connection is not delayed. Once it is answered, this one has had time to go on.
+    // The server answers another connection. By then, the next answer here would have begun too.
     expect((await fetch(`http://127.0.0.1:${server.port}/other`)).status).toBe(418);
     expect(bodies).toHaveLength(i + 1);
     bodies[i]?.push(text);

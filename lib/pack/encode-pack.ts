@@ -195,7 +195,7 @@ class PackCopy {
     const delta = mayBeBase && encodeDelta(base.data, data, Math.floor(data.length / 2));
     if (data.length <= MAX_RECENT_OBJECT_BYTES) {
       const depth = delta ? base.depth + 1 : 0;
-      this.#recentBases.set(chainEnd, { offset: this.offset, data: Buffer.from(data), depth });
+      this.#recentBases.set(chainEnd, { offset: this.offset, data, depth });
     }
     if (!delta) return encodeWholeEntry({ type, data });
     return encodeOfsDeltaEntry(delta, this.offset - base.offset);

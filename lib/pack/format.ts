@@ -17,7 +17,10 @@ export const OIDS_AT = FANOUT_AT + 256 * 4;
 export const FIRST_LARGE_OFFSET = 0x8000_0000;
 
 export const PACK_HEADER_BYTES = 12;
+/** The SHA-1 of all bytes before. Packs end with it, and so do idx files. */
 export const PACK_TRAILER_BYTES = 20;
+/** The checksums of the pack and of the idx itself. */
+export const IDX_TRAILER_BYTES = 2 * PACK_TRAILER_BYTES;
 
 /** Ends `pieces` with the SHA-1 of all bytes before, as packs and idx files end. */
 export function* withChecksum(pieces: Iterable<Uint8Array>): Generator<Uint8Array> {

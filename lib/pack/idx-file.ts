@@ -2,10 +2,15 @@ import { damagedFile } from '../fs/errors.js';
 import { binarySearch } from '../git/binary-search.js';
 import { compareOids, OID_BYTES } from '../git/object.js';
 import { byteAt } from './elements.js';
-import { FANOUT_AT, FIRST_LARGE_OFFSET, IDX_SIGNATURE, IDX_VERSION, OIDS_AT } from './format.js';
+import {
+  FANOUT_AT,
+  FIRST_LARGE_OFFSET,
+  IDX_SIGNATURE,
+  IDX_TRAILER_BYTES,
+  IDX_VERSION,
+  OIDS_AT,
+} from './format.js';
 import { WindowedFile } from './windowed-file.js';
-
-const TRAILER_BYTES = 40;
 
 /** A range of ids that is read at once, and searched without further reads. */
 const OIDS_AT_ONCE = 128;
@@ -27,14 +32,14 @@ export class IdxFile {
   constructor(path: string) {
     this.#file = new WindowedFile(path, MAX_WINDOWS);
     try {
-      if (this.#file.size < OIDS_AT + TRAILER_BYTES) throw damagedFile(path);
+      if (this.#file.size < OIDS_AT + IDX_TRAILER_BYTES) throw damagedFile(path);
       const head = this.#file.read(0, OIDS_AT);
       if (head.readUInt32BE(0) !== IDX_SIGNATURE || head.readUInt32BE(4) !== IDX_VERSION)
         throw damagedFile(path);
       this.#fanout = Buffer.from(head.subarray(FANOUT_AT));
       this.count = this.#fanout.readUInt32BE(255 * 4);
       const tables = OIDS_AT + this.count * (OID_BYTES + 8);
-      this.#large = (this.#file.size - TRAILER_BYTES - tables) / 8;
+      this.#large = (this.#file.size - IDX_TRAILER_BYTES - tables) / 8;
       if (this.#large < 0 || !Number.isInteger(this.#large)) throw damagedFile(path);
     } catch (error) {
       this.#file.close();

@@ -1,8 +1,18 @@
+import { SnapshotError } from '../errors.js';
 import type { Metadata, StoredObject } from './store.js';
 
 /*
  * Checks of the JSON that stores keep beside an object's bytes: other programs may have written it.
  */
+
+/** The most bytes of a description that follows an object's bytes. */
+export const MAX_TRAILER_BYTES = 1024 * 1024;
+
+/** @throws SnapshotError `STORE_FAILED` when key and metadata take more than 1 MiB. */
+export function checkTrailer(json: Buffer): void {
+  if (json.length <= MAX_TRAILER_BYTES) return;
+  throw new SnapshotError('STORE_FAILED', `${json.length} bytes of metadata are too many`);
+}
 
 /** `undefined` if the text is not JSON. */
 export function parseJson(text: string): unknown {

@@ -3,10 +3,8 @@ import { basename } from 'node:path';
 import type { ContentChecksum, NewContentChecksum } from '../archive/content-checksum.js';
 import { storedEntry } from '../archive/stored-entry.js';
 import { damagedFile } from '../fs/errors.js';
+import { PACK_TRAILER_BYTES } from '../pack/format.js';
 import { WindowedFile } from '../pack/windowed-file.js';
-
-/** Packs and idx files end with the SHA-1 of all bytes before. */
-const TRAILER_BYTES = 20;
 
 /**
  * The archive's entries for a pack and its idx, uncompressed: they would not get smaller.
@@ -37,9 +35,9 @@ function* hashedFile(
   const file = new WindowedFile(path);
   try {
     const { size } = file;
-    const hashedBytes = size - TRAILER_BYTES;
+    const hashedBytes = size - PACK_TRAILER_BYTES;
     const hash = createHash('sha1');
-    const trailer = Buffer.alloc(TRAILER_BYTES);
+    const trailer = Buffer.alloc(PACK_TRAILER_BYTES);
     const entry = `./.git/objects/pack/${basename(path)}`;
     yield* storedEntry(
       { path: entry, kind: 'file', mode: 0o444, size, mtime },

@@ -5,6 +5,7 @@ import { damagedFile, readFailure } from '../../fs/errors.js';
 import {
   FANOUT_AT,
   IDX_SIGNATURE,
+  IDX_TRAILER_BYTES,
   IDX_VERSION,
   OIDS_AT,
   PACK_HEADER_BYTES,
@@ -13,10 +14,6 @@ import {
 } from '../../pack/format.js';
 import { packPaths, refsPath } from './layout.js';
 import { type MirrorRevision, packsOf, type RevisionOnDisk } from './revision.js';
-
-const CHECKSUM_BYTES = 20;
-/** The checksums of the pack and of the idx itself. */
-const IDX_TRAILER_BYTES = 2 * CHECKSUM_BYTES;
 
 /**
  * Checks that the files of a revision are complete and belong together. Reads only both ends of
@@ -95,11 +92,11 @@ async function readEnds(path: string, headBytes: number, tailBytes: number) {
 async function verifyChecksum(path: string): Promise<void> {
   const file = await open(path, 'r');
   try {
-    const end = (await file.stat()).size - CHECKSUM_BYTES;
+    const end = (await file.stat()).size - PACK_TRAILER_BYTES;
     const hash = createHash('sha1');
     const content = file.createReadStream({ start: 0, end: end - 1, autoClose: false });
     for await (const chunk of content) hash.update(chunk);
-    const checksum = await read(file, CHECKSUM_BYTES, end);
+    const checksum = await read(file, PACK_TRAILER_BYTES, end);
     if (!hash.digest().equals(checksum)) throw damagedFile(path);
   } finally {
     await file.close();

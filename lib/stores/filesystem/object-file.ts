@@ -1,8 +1,14 @@
 import { createHash } from 'node:crypto';
 import { chmod, type FileHandle, stat } from 'node:fs/promises';
-import { hasCode, SnapshotError } from '../../errors.js';
+import { hasCode } from '../../errors.js';
 import type { StoredObject } from '../store.js';
-import { isDescription, isRecord, parseJson } from '../stored-json.js';
+import {
+  checkTrailer,
+  isDescription,
+  isRecord,
+  MAX_TRAILER_BYTES,
+  parseJson,
+} from '../stored-json.js';
 
 /*
  * One stored object as one file, so that a single rename publishes its bytes and its metadata:
@@ -20,7 +26,6 @@ import { isDescription, isRecord, parseJson } from '../stored-json.js';
  */
 const MAGIC = Buffer.from('EGSOBJ01', 'latin1');
 const FOOTER_BYTES = 4 + MAGIC.length;
-const MAX_TRAILER_BYTES = 1024 * 1024;
 /** Bytes of the first read: enough for the footer and a trailer with few metadata. */
 const USUAL_END_BYTES = 2048;
 
@@ -68,9 +73,7 @@ export async function markRank(path: string, expendable: boolean): Promise<void>
  */
 export function encodeTrailer(object: StoredObject): Buffer {
   const json = Buffer.from(JSON.stringify(object));
-  if (json.length > MAX_TRAILER_BYTES) {
-    throw new SnapshotError('STORE_FAILED', `${json.length} bytes of metadata are too many`);
-  }
+  checkTrailer(json);
   const length = Buffer.alloc(4);
   length.writeUInt32BE(json.length);
   return Buffer.concat([json, length, MAGIC]);

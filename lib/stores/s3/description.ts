@@ -1,6 +1,11 @@
-import { SnapshotError } from '../../errors.js';
 import type { StoredObject } from '../store.js';
-import { isDescription, isRecord, parseJson } from '../stored-json.js';
+import {
+  checkTrailer,
+  isDescription,
+  isRecord,
+  MAX_TRAILER_BYTES,
+  parseJson,
+} from '../stored-json.js';
 
 /*
  * The description of an object is in its user-defined metadata, so that one request publishes,
@@ -15,7 +20,6 @@ const PIECE = 'description-';
 const PIECE_BYTES = 256;
 /** The most pieces whose names and values, with `x-amz-meta-`, stay below 2,048 bytes. */
 const MAX_PIECES = 7;
-const MAX_TRAILER_BYTES = 1024 * 1024;
 
 /** Without the size: it is the size of the S3 object, less that of a trailer. */
 export type Description = Omit<StoredObject, 'size'>;
@@ -34,9 +38,7 @@ export function encodeDescription(description: Description): {
   if (Object.keys(pieces).length <= MAX_PIECES) {
     return { metadata: pieces, trailer: Buffer.alloc(0) };
   }
-  if (json.length > MAX_TRAILER_BYTES) {
-    throw new SnapshotError('STORE_FAILED', `${json.length} bytes of metadata are too many`);
-  }
+  checkTrailer(json);
   const pointer = Buffer.from(JSON.stringify({ trailer: json.length }));
   return { metadata: toPieces(pointer), trailer: json };
 }
