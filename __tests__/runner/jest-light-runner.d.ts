@@ -4,9 +4,22 @@ declare module 'jest-light-runner' {
     readonly path: string;
   }
 
+  export type RunnerParameters = [config: { readonly maxWorkers: number }, ...others: unknown[]];
+  export type OnStart = (suite: Suite) => Promise<void>;
+  export type OnResult = (suite: Suite, result: unknown) => Promise<void>;
+  export type OnFailure = (suite: Suite, error: unknown) => Promise<void>;
+
   export function createRunner(options: {
     runtime: 'child_process' | 'worker_threads';
   }): new (
-    ...parameters: unknown[]
-  ) => { runTests(suites: Suite[], ...callbacks: unknown[]): Promise<void> };
+    ...parameters: RunnerParameters
+  ) => {
+    runTests(
+      suites: readonly Suite[],
+      watcher: unknown,
+      onStart: OnStart,
+      onResult: OnResult,
+      onFailure: OnFailure,
+    ): Promise<void>;
+  };
 }
