@@ -196,10 +196,11 @@ export class FaultyStore implements SnapshotStore {
     }
   }
 
-  async *list({ matching }: ListOptions = {}): AsyncGenerator<StoredObject> {
+  async *list({ prefix = '' }: ListOptions = {}): AsyncGenerator<StoredObject> {
     for (const entry of this.#entries.values()) {
       const object = this.#describe(entry);
-      if (this.#has('leaves out what matches') && matching?.(object.key)) continue;
+      if (!object.key.startsWith(prefix) && !this.#has('lists whatever the prefix')) continue;
+      if (this.#has('takes the prefix for a folder') && !isInFolder(object.key, prefix)) continue;
       const encoded = this.#has('lists encoded keys');
       const expendable = this.#has('lists without ranks') ? false : object.expendable;
       yield { ...object, expendable, key: encoded ? encodeURI(object.key) : object.key };
@@ -297,4 +298,8 @@ export class FaultyStore implements SnapshotStore {
 function check(start: number, end: number, size: number): void {
   const integers = Number.isInteger(start) && Number.isInteger(end);
   if (!integers || start < 0 || end < start || end >= size) throw new RangeError('range');
+}
+
+function isInFolder(key: string, prefix: string): boolean {
+  return prefix === '' || prefix.endsWith('/') || key === prefix;
 }

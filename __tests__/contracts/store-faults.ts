@@ -91,7 +91,12 @@ export const STORE_FAULTS = {
   'resolves keys as paths': ['different keys are different objects'],
   'shortens keys': ['different keys are different objects'],
   'lists encoded keys': ['list returns every key exactly as it was stored'],
-  'leaves out what matches': ['list returns all objects that match, and maybe others'],
+  'lists whatever the prefix': [
+    'list returns the objects whose keys begin with the prefix, and no others',
+  ],
+  'takes the prefix for a folder': [
+    'list returns the objects whose keys begin with the prefix, and no others',
+  ],
   'declares adopt without having it': ['the store has adopt exactly if it declares it'],
   'leaves the adopted file': ['adopt makes a file an object, and the file is gone'],
   'refuses files of no bytes': ['adopt takes a file of no bytes'],

@@ -41,7 +41,7 @@ test('A failed tier of a store is logged, although the other tier replaces it', 
   const near = new MemoryStore({ maxBytes: 1e8 });
   const store = new TieredStore({ near, far, retryInterval: 0x7fff_ffff });
   await read(repository.start({ store, logger: log }), repository.snapshot);
-  const fields = { tier: 'far', key: `snapshot/${HOST}/${repository.path}` };
+  const fields = { tier: 'far', key: `v1/${HOST}/${repository.path}/snapshot` };
   expect(log.lines).toEqual([['warn', 'store degraded', expect.objectContaining(fields)]]);
 });
 

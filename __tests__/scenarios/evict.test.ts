@@ -3,6 +3,7 @@
  */
 import { EventEmitter, once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { checkKey } from '../../lib/artifact/key.js';
 import { MemoryStore, type SnapshotService } from '../../lib/index.js';
 import { MirrorManager } from '../../lib/mirror/mirrors.js';
 import { rounds } from '../support/effort.js';
@@ -48,7 +49,7 @@ test('Evicting a repository removes what is stored for replicas with the same lo
   const locks = new WatchedLocks();
   const service = await repository.startService({ store, locks });
   await read(service, repository.snapshot);
-  const key = `check/${repository.id.host}/${repository.path}`;
+  const key = checkKey(repository.id);
   const answered = locks.next('released', key);
   await service.pushed(repository.url);
   await answered;

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
+import { artifactKey } from '../../lib/artifact/key.js';
 import { restoreSnapshot } from '../../lib/client/index.js';
 import {
   FileSystemStore,
@@ -38,7 +39,7 @@ beforeEach(async () => {
   repository = await freshRepository({ directory, defer });
   locks = new WatchedLocks();
   store = new MemoryStore({ maxBytes: 1e9 });
-  key = `snapshot/${repository.id.host}/${repository.path}`;
+  key = artifactKey(repository.snapshot);
 });
 
 async function start(replicaLocks: LockRegistry = locks): Promise<SnapshotService> {

@@ -130,7 +130,7 @@ test('A renewal that a client waits for does not wait for renewals of other host
   const [released, release] = door();
   const [storing, reach] = door();
   jest.spyOn(store, 'create').mockImplementation(async (key, ...rest) => {
-    if (key.startsWith(`snapshot/${OTHER}`)) {
+    if (key.startsWith(`v1/${OTHER}/`)) {
       reach();
       await released;
     }
@@ -142,7 +142,7 @@ test('A renewal that a client waits for does not wait for renewals of other host
   const acquire = locks.acquire.bind(locks);
   const [begun, begin] = door();
   jest.spyOn(locks, 'acquire').mockImplementation(async (key, ...rest) => {
-    if (key.startsWith('snapshot/')) begin();
+    if (key.endsWith('/snapshot')) begin();
     return await acquire(key, ...rest);
   });
   await service.pushed(`https://${HOST}/${repository.path}`);

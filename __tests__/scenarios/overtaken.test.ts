@@ -40,7 +40,7 @@ function holdNextWrite() {
   const [released, release] = door();
   const [reached, reach] = door();
   const spy = jest.spyOn(store, 'create').mockImplementation(async (key, ...rest) => {
-    if (key.startsWith('check/')) return await create(key, ...rest);
+    if (key.endsWith('/check')) return await create(key, ...rest);
     spy.mockRestore();
     reach();
     await released;

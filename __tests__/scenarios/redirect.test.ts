@@ -1,3 +1,4 @@
+import { artifactKey } from '../../lib/artifact/key.js';
 import { MemoryStore, type OpenedObject } from '../../lib/index.js';
 import type { UrlOptions } from '../../lib/stores/store.js';
 import { holdCommits } from '../support/held-commits.js';
@@ -43,7 +44,7 @@ const get = (headers: Record<string, string> = {}, query = '') =>
   fetch(`${app.snapshotUrl(repository.path)}${query}`, { headers, redirect: 'manual' });
 
 async function stored(): Promise<OpenedObject> {
-  const opened = await store.open(`snapshot/git.test/${repository.path}`);
+  const opened = await store.open(artifactKey(repository.snapshot));
   if (opened === undefined) throw new Error('nothing is stored');
   opened.body.destroy();
   return opened;
@@ -77,7 +78,7 @@ test('A stored snapshot is downloaded from the URL that the store gives', async 
   expect(response.status).toBe(307);
   expect(await response.text()).toBe('');
   const { revision, size } = await stored();
-  const key = `snapshot/git.test/${repository.path}`;
+  const key = artifactKey(repository.snapshot);
   expect(Object.fromEntries(response.headers)).toMatchObject({
     location: `https://bucket.test/${key}?signature=x`,
     'cache-control': 'no-store',

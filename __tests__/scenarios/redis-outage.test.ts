@@ -5,6 +5,7 @@
 
 import { once } from 'node:events';
 import { buffer } from 'node:stream/consumers';
+import { artifactKey } from '../../lib/artifact/key.js';
 import {
   InProcessLocks,
   type Lock,
@@ -48,7 +49,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   repository = await freshRepository({ directory, defer });
   s3 = await FakeS3.start(defer);
-  key = `snapshot/${repository.id.host}/${repository.path}`;
+  key = artifactKey(repository.snapshot);
 });
 
 /** Holds the first upload of a snapshot, and with it the lease, until it is released. */
@@ -56,7 +57,7 @@ function holdUpload(): { readonly reached: Promise<void>; release(): void } {
   const [reached, reach] = door();
   const [released, release] = door();
   s3.before = async ({ operation, req, earlier }) => {
-    if (operation !== 'PutObject' || !req.url?.includes('snapshot/') || earlier > 0) return false;
+    if (operation !== 'PutObject' || !req.url?.includes('/snapshot') || earlier > 0) return false;
     reach();
     await released;
     return false;

@@ -1,4 +1,5 @@
 import { buffer } from 'node:stream/consumers';
+import { artifactKey } from '../../lib/artifact/key.js';
 import {
   MemoryStore,
   type SnapshotEvents,
@@ -68,8 +69,7 @@ export function replicaScene(repository: OwnRepository): ReplicaScene {
     store,
     stored: async () => await read(await first(), repository.snapshot),
     async storeInstead(change) {
-      const { host, path } = repository.id;
-      const opened = await store.open(`snapshot/${host}/${path}`);
+      const opened = await store.open(artifactKey(repository.snapshot));
       if (opened === undefined) throw new Error('nothing is stored');
       const writer = await store.create(opened.key, opened.metadata);
       await writer.write(await change(await buffer(opened.body)));

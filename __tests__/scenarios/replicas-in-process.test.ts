@@ -90,7 +90,7 @@ test('What S3 has and does not give is made anew, and replaced for all; the rest
   const variant = { ...repository.snapshot, depth: 1 };
   for (const id of [repository.snapshot, variant]) await read(first, id);
   s3.before = ({ operation, req, res }) => {
-    const isArchived = operation === 'GetObject' && req.url?.includes('/snapshot/') === true;
+    const isArchived = operation === 'GetObject' && req.url?.includes('/snapshot.object') === true;
     if (isArchived) fail(res, 403, 'InvalidObjectState');
     return isArchived;
   };
@@ -178,7 +178,7 @@ test('In each refreshInterval one of the replicas asks the upstream for all of t
     clock.tick(1);
     for (let looked = 0; looked < replicas.length; ) {
       const { value } = await looks.next();
-      if (value[0].startsWith('check/')) looked++;
+      if (value[0].endsWith('/check')) looked++;
     }
     expect(upstream.infoRefs(path)).toBe(++asked);
   }

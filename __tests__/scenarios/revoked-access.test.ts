@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { install } from '@sinonjs/fake-timers';
-import { artifactKey, refusalKey } from '../../lib/artifact/key.js';
+import { artifactKey, checkKey, refusalKey } from '../../lib/artifact/key.js';
 import {
   type LockRegistry,
   MemoryStore,
@@ -378,7 +378,7 @@ describe('While the store does not delete', () => {
     const { service, store } = await start();
     for (const id of [repository.snapshot, { ...repository.snapshot, depth: 1 }])
       await read(service, id);
-    refuseToDelete(store, 'snapshot/');
+    refuseToDelete(store, artifactKey(repository.snapshot));
     expect((await refuseForAnHour(service)).error).toBeDefined();
     expect(await storedIn(store)).toEqual([artifactKey(repository.snapshot)]);
   });
@@ -491,7 +491,7 @@ describe('The time of refusals', () => {
     const [one, two] = [await start(policy, shared), await start(policy, shared)];
     await read(one.service, repository.snapshot);
     await read(two.service, { ...repository.snapshot, depth: 1 });
-    const key = `check/${repository.id.host}/${repository.path}`;
+    const key = checkKey(repository.id);
     fakeDate(defer, 5 * MINUTE);
     const answered = shared.locks.next('released', key);
     await one.service.pushed(repository.url);

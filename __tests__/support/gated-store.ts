@@ -12,7 +12,7 @@ export class GatedStore extends MemoryStore {
   }
 
   override async create(...[key, ...rest]: Parameters<MemoryStore['create']>) {
-    if (key.startsWith('snapshot/')) await this.#hold?.wait();
+    if (key.endsWith('/snapshot')) await this.#hold?.wait();
     return await super.create(key, ...rest);
   }
 }

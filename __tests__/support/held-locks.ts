@@ -17,7 +17,7 @@ export class HeldLocks implements LockRegistry {
   }
 
   async acquire(key: string, options?: { signal?: AbortSignal }): Promise<Lock> {
-    if (key.startsWith('snapshot/')) await this.#held;
+    if (key.endsWith('/snapshot')) await this.#held;
     return await this.#locks.acquire(key, options);
   }
 }

@@ -7,7 +7,7 @@ import type {
 } from '../artifact/artifact.js';
 import { formatOf, isOnlyReachable } from '../artifact/etag.js';
 import type { ArtifactId } from '../artifact/id.js';
-import { artifactKey, isVariantKey } from '../artifact/key.js';
+import { artifactKey, isVariantKey, repositoryPrefix } from '../artifact/key.js';
 import { describeStored, provenanceOf } from '../artifact/metadata.js';
 import type { SnapshotConfig } from '../config/options.js';
 import { PRUNE_AFTER } from '../mirror/choose-repack.js';
@@ -143,14 +143,14 @@ export class StoredArtifacts {
   }
 
   /**
-   * All stored artifacts of a repository except its default snapshot. Cost: a list of the store.
+   * All stored artifacts of a repository except its default snapshot. Cost: a list of the
+   * repository's objects.
    *
    * @throws the store's error, perhaps after some artifacts: there may be more.
    */
   async *variantsOf(repository: RepositoryId): AsyncGenerator<StoredObject> {
-    const matching = (key: string) => isVariantKey(key, repository);
-    for await (const object of this.#store.list({ matching })) {
-      if (matching(object.key)) yield object;
+    for await (const object of this.#store.list({ prefix: repositoryPrefix(repository) })) {
+      if (isVariantKey(object.key, repository)) yield object;
     }
   }
 

@@ -8,6 +8,7 @@ import { newVersion, TargetWriter } from './object-writer.js';
 import { type Slice, sliceOf } from './range.js';
 import type {
   CreateOptions,
+  ListOptions,
   Metadata,
   ObjectWriter,
   OpenedObject,
@@ -127,8 +128,11 @@ export class MemoryStore implements SnapshotStore {
     return this.#replacedOf(key).map(({ object }) => object);
   }
 
-  async *list(): AsyncGenerator<StoredObject> {
-    for (const { object } of [...this.#entries.values()]) yield object;
+  async *list({ prefix = '', signal }: ListOptions = {}): AsyncGenerator<StoredObject> {
+    for (const [key, { object }] of [...this.#entries]) {
+      signal?.throwIfAborted();
+      if (key.startsWith(prefix)) yield object;
+    }
   }
 
   /** Stops the timer. */

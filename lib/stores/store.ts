@@ -76,9 +76,9 @@ export interface ObjectBody extends Readable {
   recycle?(chunk: Uint8Array): void;
 }
 
-export interface ListOptions {
-  /** A hint: a store that reads keys at low cost may leave out objects that do not match. */
-  matching?: ((key: string) => boolean) | undefined;
+export interface ListOptions extends SignalOptions {
+  /** Only objects whose keys begin with it. Default: all. */
+  prefix?: string | undefined;
 }
 
 export interface OpenedObject extends StoredObject {
@@ -189,7 +189,11 @@ export interface SnapshotStore {
    * still returns, the latest first. None when nothing is stored under the key.
    */
   replaced?(key: string, options?: SignalOptions): Promise<readonly StoredObject[]>;
-  /** All stored objects, in no particular order. It rejects if it can't give all of them. */
+  /**
+   * All stored objects whose keys begin with `prefix`, and no others, in no particular order. It
+   * rejects if it can't give all of them. Should cost little for a prefix that ends with a slash:
+   * the service lists the objects of one repository.
+   */
   list(options?: ListOptions): AsyncIterable<StoredObject>;
   /** The owner calls it once at its start, to get each `StoreFailure`. Default: there are none. */
   watch?(onFailure: (failure: StoreFailure) => void): void;

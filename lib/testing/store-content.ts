@@ -130,9 +130,9 @@ export async function assertMiss(store: SnapshotStore, key: string): Promise<voi
   assert.ok(!(await listedKeys(store)).includes(key), 'list must not show the key');
 }
 
-export async function listedKeys(store: SnapshotStore): Promise<string[]> {
+export async function listedKeys(store: SnapshotStore, prefix?: string): Promise<string[]> {
   const keys: string[] = [];
-  for await (const { key } of store.list()) keys.push(key);
+  for await (const { key } of store.list({ prefix })) keys.push(key);
   return keys.sort();
 }
 

@@ -113,6 +113,20 @@ describe('The files of a store', () => {
     expect((await readdir(directory)).sort()).toEqual(['README', 'x.object']);
   });
 
+  test('are not opened by a list of other keys', async () => {
+    const store = new FileSystemStore({ directory });
+    const others = Array.from({ length: 300 }, (_, index) => `v1/host/repository${index}/snapshot`);
+    for (const key of others) await put(store, key, contentOf(key));
+    // A file that is opened, and is damaged, is removed.
+    for (const name of await readdir(directory)) await truncate(join(directory, name), 10);
+    const own = ['v1/host/repository/check', 'v1/host/repository/snapshot'];
+    for (const key of own) await put(store, key, contentOf(key));
+    expect(await listedKeys(store, 'v1/host/repository/')).toEqual(own);
+    expect((await readdir(directory)).length).toBe(others.length + own.length);
+    expect(await listedKeys(store)).toEqual(own);
+    expect((await readdir(directory)).length).toBe(own.length);
+  });
+
   test('keep keys and metadata that JSON and objects find special', async () => {
     const store = new FileSystemStore({ directory });
     const metadata = Object.fromEntries([

@@ -12,6 +12,7 @@ import { sliceOf } from '../range.js';
 import type {
   AdoptOptions,
   CreateOptions,
+  ListOptions,
   Metadata,
   ObjectWriter,
   OpenedObject,
@@ -29,6 +30,7 @@ import {
   isObjectFileName,
   markRank,
   objectFileName,
+  readableStart,
 } from './object-file.js';
 import {
   closingUnlessKept,
@@ -202,14 +204,18 @@ export class FileSystemStore implements SnapshotStore {
     this.#replaced.close();
   }
 
-  async *list(): AsyncGenerator<StoredObject> {
+  /** Opens only files whose names begin as those of keys with the prefix do. */
+  async *list({ prefix = '', signal }: ListOptions = {}): AsyncGenerator<StoredObject> {
     const names = await withStoreFailure(async () => {
       await this.#prepare();
       return readdir(this.#directory);
     });
+    const beginning = readableStart(prefix);
     for (const name of names.filter(isObjectFileName)) {
+      if (!name.startsWith(beginning)) continue;
+      signal?.throwIfAborted();
       const object = await withStoreFailure(() => this.#describe(name));
-      if (object !== undefined) yield object;
+      if (object?.key.startsWith(prefix)) yield object;
     }
   }
 

@@ -32,13 +32,18 @@ const USUAL_END_BYTES = 2048;
 /** The owner may execute. */
 const EXPENDABLE_MODE = 0o100;
 
-const OBJECT_FILE_NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}\.[0-9a-f]{64}\.object$/;
+const OBJECT_FILE_NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,119}\.[0-9a-f]{64}\.object$/;
 
-/** A readable part, and a hash that tells keys apart even if case is ignored: 136 bytes at most. */
+/** A readable part, and a hash that tells keys apart even if case is ignored: 192 bytes at most. */
 export function objectFileName(key: string): string {
-  const readable = key.replace(/[^A-Za-z0-9._-]+/g, '_').replace(/^\./, '_');
   const hash = createHash('sha256').update(key, 'utf16le').digest('hex'); // UTF-8 merges lone surrogates
-  return `${readable.slice(0, 64)}.${hash}.object`;
+  return `${readableStart(key)}.${hash}.object`;
+}
+
+/** The beginning of the file name of a key, and of all keys that begin with it. */
+export function readableStart(key: string): string {
+  const readable = key.replace(/[^A-Za-z0-9._-]+/g, '_').replace(/^\./, '_');
+  return readable.slice(0, 120);
 }
 
 export function isObjectFileName(name: string): boolean {

@@ -38,8 +38,8 @@ const MAX_KEEPING = 30_000;
  * number of processes may share the bucket.
  *
  * - `stat` and `open` make one request. A write makes one, or one for each part and two more if it
- *   is larger than a part. `list` makes one for each thousand objects, and one for each object that
- *   matches or whose name does not hold its key.
+ *   is larger than a part. `list` makes one for each thousand objects with the prefix, and one for
+ *   each of them.
  * - `storedAt` is when the write began, because the description is sent before the bytes.
  * - The revision is in the metadata, which S3 always returns together with the bytes. S3's own tag
  *   can't be the revision: it is the same for equal bytes.
@@ -158,18 +158,17 @@ export class S3Store implements SnapshotStore {
     await this.#replaced.drop(key);
   }
 
-  async *list({ matching = () => true }: ListOptions = {}): AsyncGenerator<StoredObject> {
-    const isWanted = (name: string): boolean => {
-      if (!isObjectName(name)) return false;
-      const key = this.#bucket.keyOf(name);
-      return key === undefined || matching(key);
-    };
-    for await (const page of this.#bucket.contents(this.#bucket.prefix)) {
+  async *list({ prefix = '', signal }: ListOptions = {}): AsyncGenerator<StoredObject> {
+    const isWanted = (name: string): boolean =>
+      isObjectName(name) && (this.#bucket.keyOf(name) ?? prefix).startsWith(prefix);
+    for await (const page of this.#bucket.contents(this.#bucket.nameStart(prefix), signal)) {
       const names = page.map(({ name }) => name).filter(isWanted);
       for (let at = 0; at < names.length; at += LISTED_AT_ONCE) {
         const some = names.slice(at, at + LISTED_AT_ONCE);
-        const found = await Promise.all(some.map((name) => this.#reader.find(name)));
-        for (const one of found) if (one !== undefined) yield one.object;
+        const find = (name: string) => this.#reader.find(name, undefined, signal);
+        for (const found of await Promise.all(some.map(find))) {
+          if (found?.object.key.startsWith(prefix)) yield found.object;
+        }
       }
     }
   }

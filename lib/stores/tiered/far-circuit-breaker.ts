@@ -150,28 +150,15 @@ export class FarCircuitBreaker {
     });
   }
 
-  /**
-   * Lists all objects. Every error that it throws has been reported. A store may read many keys
-   * before one matches. It has stalled only if it calls `matching` for none of them within
-   * `responseTimeout`.
-   */
-  async *list({ matching = () => true }: ListOptions = {}): AsyncGenerator<StoredObject> {
+  /** Lists objects. Every error that it throws, except the signal's reason, has been reported. */
+  async *list(options: ListOptions = {}): AsyncGenerator<StoredObject> {
     if (await this.#isOpen())
       throw new SnapshotError('STORE_FAILED', 'the far tier failed just now');
-    let hasAsked = false;
-    const ask = (key: string) => {
-      hasAsked = true;
-      return matching(key);
-    };
-    const goesOn = () => {
-      const isAlive = hasAsked;
-      hasAsked = false;
-      return isAlive;
-    };
-    const objects = this.#store.list({ matching: ask })[Symbol.asyncIterator]();
+    const objects = this.#store.list(options)[Symbol.asyncIterator]();
     try {
       for (;;) {
-        const { done, value } = await this.#inTime(objects.next(), goesOn).catch((error) => {
+        const { done, value } = await this.#inTime(objects.next()).catch((error) => {
+          options.signal?.throwIfAborted();
           throw this.#recordFailure(undefined, error, 'list');
         });
         if (done) return;
@@ -249,18 +236,8 @@ export class FarCircuitBreaker {
     return after(now(), this.#options.retryInterval);
   }
 
-  /**
-   * @param goesOn whether work that takes longer has made progress since it was last asked.
-   * Default: it has not.
-   */
-  async #inTime<T>(work: Promise<T>, goesOn = () => false): Promise<T> {
-    for (;;) {
-      try {
-        return await unlessStalled(this.#options.responseTimeout, work);
-      } catch (error) {
-        if (!(error instanceof StoreStalled && goesOn())) throw error;
-      }
-    }
+  #inTime<T>(work: Promise<T>): Promise<T> {
+    return unlessStalled(this.#options.responseTimeout, work);
   }
 }
 

@@ -20,8 +20,8 @@ export const tieredStoreSchema = z
      */
     checkInterval: duration.default(1000),
     /**
-     * Milliseconds within which the far tier must answer a call; a list must give an object or ask
-     * about a key. A list that does neither counts as a failure of the list only.
+     * Milliseconds within which the far tier must answer a call, and a list must give its next
+     * object. A list that is late counts as a failure of the list only.
      */
     responseTimeout: milliseconds.default(5000),
     /** Milliseconds for the next bytes of a read or write, or for a commit, of either tier. */
