@@ -41,19 +41,22 @@ export {
 } from './stores/filesystem/filesystem-store.js';
 export { MemoryStore, type MemoryStoreOptions } from './stores/memory.js';
 export type {
-  AdoptOptions,
   ByteRange,
-  CreateOptions,
+  DownloadUrlOptions,
   ListOptions,
   Metadata,
-  ObjectBody,
-  ObjectWriter,
   OpenedObject,
   OpenOptions,
+  Priority,
+  PutOptions,
+  SignalOptions,
   SnapshotStore,
-  StoreAbilities,
   StoredObject,
-  StoreFailure,
+  WriteCondition,
 } from './stores/store.js';
-export { TieredStore, type TieredStoreOptions } from './stores/tiered/tiered-store.js';
+export {
+  type StoreFailure,
+  TieredStore,
+  type TieredStoreOptions,
+} from './stores/tiered/tiered-store.js';
 export type { FetchProgress } from './upstream/fetch-pack.js';

@@ -132,7 +132,6 @@ describe('A store that stalls', () => {
           revision: '',
           storedAt: 0,
           metadata: {},
-          expendable: false,
         };
         return { ...object, body: new PassThrough() };
       },

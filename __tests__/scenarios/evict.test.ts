@@ -114,15 +114,15 @@ test('An eviction waits for a fetch', async () => {
 class GatedStore extends MemoryStore {
   readonly gates = new EventEmitter();
 
-  override async create(...[key, ...rest]: Parameters<MemoryStore['create']>) {
-    const [kind, variant] = key.split('/');
+  override async put(...[key, ...rest]: Parameters<MemoryStore['put']>) {
+    const [, variant] = key.split('&');
     const [, options] = rest;
-    if (kind === 'variant') {
+    if (variant !== undefined) {
       const opened = once(this.gates, `open ${variant}`, { signal: options?.signal });
       this.gates.emit(`reached ${variant}`);
       await opened;
     }
-    return await super.create(key, ...rest);
+    return await super.put(key, ...rest);
   }
 }
 

@@ -7,6 +7,7 @@ import {
   FileSystemStore,
   type LockRegistry,
   MemoryStore,
+  type PutOptions,
   type SnapshotEvents,
   type SnapshotService,
   TieredStore,
@@ -184,26 +185,17 @@ test('200 clients get what they ask for while every second lease is lost', async
 
 /** A store without conditional writes, of which one write can be made to wait before its first byte. */
 class PlainStore extends MemoryStore {
-  override readonly abilities = {
-    adoptsFiles: false,
-    persistent: false,
-    ranksObjects: true,
-    writesConditionally: false,
-  };
+  override readonly writesConditionally = false;
   readonly hold = new Hold();
 
-  override async create(...[about, metadata, options]: Parameters<MemoryStore['create']>) {
-    const writer = await super.create(about, metadata, { ...options, replaces: undefined });
+  override async put(about: string, body: AsyncIterable<Uint8Array>, options: PutOptions = {}) {
     const isHeld = this.hold.isOn && about === key;
     if (isHeld) this.hold.isOn = false;
-    return {
-      write: async (chunk: Uint8Array) => {
-        if (isHeld) await this.hold.wait();
-        await writer.write(chunk);
-      },
-      commit: () => writer.commit(),
-      abort: () => writer.abort(),
+    const held = async function* (hold: Hold) {
+      if (isHeld) await hold.wait();
+      yield* body;
     };
+    return await super.put(about, held(this.hold), { ...options, ifRevision: undefined });
   }
 }
 

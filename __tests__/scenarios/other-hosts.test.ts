@@ -126,15 +126,15 @@ test('A renewal that a client waits for does not wait for renewals of other host
   const commit = await push(repository.bare);
   await push(bareOf(FIRST.path));
 
-  const create = store.create.bind(store);
+  const put = store.put.bind(store);
   const [released, release] = door();
   const [storing, reach] = door();
-  jest.spyOn(store, 'create').mockImplementation(async (key, ...rest) => {
+  jest.spyOn(store, 'put').mockImplementation(async (key, ...rest) => {
     if (key.startsWith(`v1/${OTHER}/`)) {
       reach();
       await released;
     }
-    return await create(key, ...rest);
+    return await put(key, ...rest);
   });
   await service.pushed(`https://${OTHER}/${FIRST.path}`);
   await storing;

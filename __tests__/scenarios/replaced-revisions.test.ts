@@ -146,7 +146,7 @@ test('A store that can not tell what was replaced goes on serving what is stored
   const app = await start({ store: new TieredStore({ near, far, checkInterval: 0 }) });
   const { bytes, part } = await begun(app);
   const denied = new Error('403: access is denied');
-  const replaced = jest.spyOn(far, 'replaced').mockRejectedValue(denied);
+  const replaced = jest.spyOn(far, 'listReplaced').mockRejectedValue(denied);
   expect((await part(PART, { 'if-match': '"old"' })).status).toBe(412);
   expect(replaced).toHaveBeenCalledTimes(1);
   const response = await part(PART);

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { artifactKey } from '../../lib/artifact/key.js';
 import {
@@ -71,9 +72,9 @@ export function replicaScene(repository: OwnRepository): ReplicaScene {
     async storeInstead(change) {
       const opened = await store.open(artifactKey(repository.snapshot));
       if (opened === undefined) throw new Error('nothing is stored');
-      const writer = await store.create(opened.key, opened.metadata);
-      await writer.write(await change(await buffer(opened.body)));
-      await writer.commit();
+      const { key, metadata } = opened;
+      const changed = await change(await buffer(opened.body));
+      await store.put(key, Readable.from([changed]), { metadata });
     },
     replica: async (limits) => watched(await shared('replica', limits)),
     ownReplica: async (options) => watched(await repository.startApp({ store, ...options })),

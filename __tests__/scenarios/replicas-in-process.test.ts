@@ -9,12 +9,13 @@ import {
   InProcessLocks,
   MemoryStore,
   type SnapshotOptions,
+  type StoreFailure,
   TieredStore,
 } from '../../lib/index.js';
 import { S3Store } from '../../lib/stores/s3/index.js';
 import { fakeDate } from '../support/fake-date.js';
 import { FakeS3, fail } from '../support/fake-s3.js';
-import { type FreshRepository, freshRepository, next, read } from '../support/fresh-repository.js';
+import { type FreshRepository, freshRepository, read } from '../support/fresh-repository.js';
 import { startS3Server } from '../support/s3-server.js';
 import { push } from '../support/small-repositories.js';
 import { cleanup } from '../support/temporary-directory.js';
@@ -30,14 +31,10 @@ const { directory, defer } = cleanup(afterEach);
 class TellingStore extends MemoryStore {
   readonly events = new EventEmitter<{ stored: [commit: string | undefined] }>();
 
-  override async create(...about: Parameters<MemoryStore['create']>) {
-    const writer = await super.create(...about);
-    const commit = async () => {
-      const stored = await writer.commit();
-      this.events.emit('stored', stored.metadata.commit);
-      return stored;
-    };
-    return { write: writer.write.bind(writer), abort: writer.abort.bind(writer), commit };
+  override async put(...about: Parameters<MemoryStore['put']>) {
+    const stored = await super.put(...about);
+    this.events.emit('stored', stored.metadata.commit);
+    return stored;
   }
 
   /** Resolves when the snapshot of a commit is stored, from now on. */
@@ -66,15 +63,16 @@ test('When S3 stops, copies on disk are served, and other snapshots are generate
     bucket: await server.makeBucket(),
     config: { ...server.config, maxAttempts: 1 },
   });
-  const service = repository.start({ store: new TieredStore({ near, far }) });
+  const failures: StoreFailure[] = [];
+  const onDegraded = (failure: StoreFailure) => failures.push(failure);
+  const service = repository.start({ store: new TieredStore({ near, far, onDegraded }) });
   const whole = await read(service, repository.snapshot);
   await service.refresh(repository.id);
   await server.stop();
-  const degraded = next(service, 'storeDegraded');
   const served = await read(service, repository.snapshot);
   expect([served.source, served.etag]).toEqual(['store', whole.etag]);
   expect((await read(service, { ...repository.snapshot, depth: 1 })).source).toBe('generation');
-  expect(await degraded).toMatchObject([{ tier: 'far' }]);
+  expect(failures[0]).toMatchObject({ tier: 'far' });
 });
 
 test('What S3 has and does not give is made anew, and replaced for all; the rest is served.', async () => {

@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { install } from '@sinonjs/fake-timers';
-import { artifactKey, checkKey, refusalKey } from '../../lib/artifact/key.js';
+import { artifactKey, checkKey, refusalKey, repositoryPrefix } from '../../lib/artifact/key.js';
 import {
   type LockRegistry,
   MemoryStore,
@@ -100,10 +100,11 @@ function shared(
 /** Keys of what is stored of the test's repository. */
 async function storedIn(store: SnapshotStore): Promise<string[]> {
   const keys: string[] = [];
-  for await (const { key } of store.list()) {
-    if (key.endsWith(`/${repository.path}`)) keys.push(key);
+  const prefix = repositoryPrefix(repository.id);
+  for await (const { key } of store.list({ prefix })) {
+    if (!/\/(check|refusal)$/.test(key)) keys.push(key);
   }
-  return keys.filter((key) => /^(snapshot|variant)\//.test(key)).sort();
+  return keys.sort();
 }
 
 let heal: () => void = () => {};
@@ -345,11 +346,11 @@ test('What cannot be deleted is not served all the same, and deleted later', asy
 });
 
 describe('While the store does not delete', () => {
-  /** A store fails from now on to delete keys that begin with this. @returns what ends that. */
-  function refuseToDelete(store: SnapshotStore, prefix: string): () => void {
+  /** A store fails from now on to delete this key. Default: any. @returns what ends that. */
+  function refuseToDelete(store: SnapshotStore, refused?: string): () => void {
     const remove = store.delete.bind(store);
     const failing = jest.spyOn(store, 'delete').mockImplementation(async (key) => {
-      if (key.startsWith(prefix)) throw new Error('the store is down');
+      if (key === (refused ?? key)) throw new Error('the store is down');
       await remove(key);
     });
     defer(() => failing.mockRestore());
@@ -369,7 +370,7 @@ describe('While the store does not delete', () => {
   test('the mirror of a repository is deleted all the same', async () => {
     const { service, store, hasMirror } = await start();
     await read(service, repository.snapshot);
-    refuseToDelete(store, '');
+    refuseToDelete(store);
     expect((await refuseForAnHour(service)).error).toMatchObject({ message: 'the store is down' });
     expect(hasMirror()).toBe(false);
   });
@@ -419,7 +420,7 @@ describe('While the store does not delete', () => {
     const { service, store } = await start({ maxAge: 24 * HOUR });
     await read(service, repository.snapshot);
     const clock = stopTimers();
-    const heal = refuseToDelete(store, '');
+    const heal = refuseToDelete(store);
     answer(status(404));
     await expectFailure(service);
     const failed = next(service, 'forgotten', repository.id);

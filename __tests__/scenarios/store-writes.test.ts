@@ -33,17 +33,16 @@ beforeEach(async () => {
 
 /** Has a store take a repository's snapshots for as long as the test runs. @returns resolves when it has the first one. */
 function hang(store: SnapshotStore, path: string): Promise<void> {
-  const create = store.create.bind(store);
+  const put = store.put.bind(store);
   const [never, release] = door();
   // A close waits for the store.
   defer(release);
   const [hangs, reach] = door();
-  store.create = async (key, ...rest) => {
-    const writer = await create(key, ...rest);
-    if (!key.endsWith(path)) return writer;
+  store.put = async (key, ...rest) => {
+    if (!key.includes(`/${path}/`)) return await put(key, ...rest);
     reach();
     await never;
-    return writer;
+    return await put(key, ...rest);
   };
   return hangs;
 }

@@ -46,34 +46,33 @@ function killAfter(turns: number): void {
 function tellingStore(): SnapshotStore {
   const store = new FileSystemStore({ directory: join(options.dataDir, 'snapshots') });
   return {
-    abilities: { ...store.abilities, adoptsFiles: !copying },
     stat: (...args) => store.stat(...args),
     open: (...args) => store.open(...args),
     delete: (...args) => store.delete(...args),
-    list: () => store.list(),
-    async adopt(...args) {
+    list: (...args) => store.list(...args),
+    listReplaced: (...args) => store.listReplaced(...args),
+    async put(key, body, putOptions) {
       note('storing');
-      const stored = await store.adopt(...args);
+      const stored = await store.put(key, told(body), putOptions);
       note('stored');
       return stored;
     },
-    async create(...args) {
-      note('storing');
-      const writer = await store.create(...args);
-      return {
-        async write(chunk) {
-          await writer.write(chunk);
-          note('written');
-        },
-        abort: () => writer.abort(),
-        async commit() {
-          const stored = await writer.commit();
-          note('stored');
-          return stored;
-        },
-      };
-    },
+    ...(!copying && {
+      async putFile(...args) {
+        note('storing');
+        const stored = await store.putFile(...args);
+        note('stored');
+        return stored;
+      },
+    }),
   };
+}
+
+async function* told(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of body) {
+    yield chunk;
+    note('written');
+  }
 }
 
 /** Imports modules that only some apps need. */

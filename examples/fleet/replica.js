@@ -25,7 +25,11 @@ const snapshots = createSnapshotRouter({
             allowPrivateAddresses: true,
           },
   },
-  store: new TieredStore({ near, far }),
+  store: new TieredStore({
+    near,
+    far,
+    onDegraded: ({ tier, error }) => console.error(`the ${tier} store:`, error),
+  }),
   locks: new RedisLocks({ url: REDIS_URL }),
   logger: console,
 });
@@ -35,7 +39,6 @@ events.on('cloneFinished', ({ repository, packBytes, restoredBytes }) => {
   const from = restoredBytes > 0 ? 'what is stored' : 'the upstream';
   console.log(`mirrored ${repository.path} from ${from}: ${packBytes} bytes fetched`);
 });
-events.on('storeDegraded', ({ tier, error }) => console.error(`the ${tier} store:`, error));
 
 const app = express();
 app.use('/git', snapshots);

@@ -216,7 +216,7 @@ const schema = z.strictObject({
   authorize: callback<Authorize>().optional(),
   /** Default: a `FileSystemStore` in `dataDir`. */
   store: methods<SnapshotStore>(
-    ['stat', 'open', 'create', 'delete', 'list'],
+    ['stat', 'open', 'put', 'delete', 'list'],
     'a SnapshotStore',
   ).optional(),
   /** Default: `InProcessLocks`. */

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { checkKey } from '../artifact/key.js';
 import { withDeadline } from '../async/deadline.js';
 import { SnapshotError } from '../errors.js';
@@ -90,9 +91,8 @@ export class FleetChecks {
   ): Promise<void> {
     const put = async () => {
       const metadata = { digest, askedAt: String(date) };
-      const options = { signal, expendable: true };
-      const writer = await this.#store.create(checkKey(repository), metadata, options);
-      await writer.commit();
+      const options = { metadata, priority: 'low', signal } as const;
+      await this.#store.put(checkKey(repository), Readable.from([]), options);
     };
     await unlessStoreFails(put());
   }

@@ -58,7 +58,6 @@ export function createParts(context: ServiceContext): ServiceParts {
   const { limits, freshness: policy } = config;
   const onEvict = (key: string) => void events.emit('evicted', { key });
   const store = config.store ?? defaultStore(config, onEvict);
-  store.watch?.((failure) => void events.emit('storeDegraded', failure));
   const locks = config.locks ?? new InProcessLocks();
   // If the app brings locks, other processes share its store.
   const fleet = config.locks && new FleetChecks(store, config.locks);

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { refusalKey } from '../artifact/key.js';
 import {
   after,
@@ -196,8 +197,7 @@ export class Refusals {
     if (isNoted && today - noted.until < this.#forgetAfter * NOTE_INTERVAL) return since;
     const put = async () => {
       const metadata = { since: String(since), until: String(today) };
-      const writer = await this.#store.create(refusalKey(repository), metadata, { signal });
-      await writer.commit();
+      await this.#store.put(refusalKey(repository), Readable.from([]), { metadata, signal });
     };
     await put().catch(ignore);
     return since;

@@ -81,10 +81,10 @@ export const keyCases: ContractCases<StoreUnderTest> = {
     Object.entries(METADATA).map(([what, metadata]) => [
       `metadata is given back exactly: ${what}`,
       async ({ store }: StoreUnderTest) => {
-        const committed = await put(store, 'key', contentOf('a'), metadata);
-        assert.deepEqual({ ...committed.metadata }, metadata);
-        assert.deepEqual(descriptionOf(await store.stat('key')), descriptionOf(committed));
-        assert.equal(committed.key, 'key');
+        const written = await put(store, 'key', contentOf('a'), metadata);
+        assert.deepEqual({ ...written.metadata }, metadata);
+        assert.deepEqual(descriptionOf(await store.stat('key')), descriptionOf(written));
+        assert.equal(written.key, 'key');
       },
     ]),
   ),

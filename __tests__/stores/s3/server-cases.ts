@@ -1,7 +1,13 @@
 import { ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { S3Store } from '../../../lib/stores/s3/index.js';
 import { storeContract } from '../../../lib/testing/index.js';
-import { assertContent, contentOf, listedKeys, put } from '../../../lib/testing/store-content.js';
+import {
+  assertContent,
+  beginPut,
+  contentOf,
+  listedKeys,
+  put,
+} from '../../../lib/testing/store-content.js';
 import { freshRepository, read } from '../../support/fresh-repository.js';
 import { type S3Server, startS3Server } from '../../support/s3-server.js';
 import { cleanup } from '../../support/temporary-directory.js';
@@ -86,8 +92,8 @@ export function serverCases(
       const metadata = { text: contentOf('text', 3000).toString('base64') };
       const content = contentOf('old', 12 * MIB);
       const { revision } = await put(store, 'key', content, metadata);
-      await put(store, 'key', contentOf('new'), {}, { replaces: revision });
-      expect(await store.replaced('key')).toMatchObject([{ revision, metadata }]);
+      await put(store, 'key', contentOf('new'), {}, { ifRevision: revision });
+      expect(await store.listReplaced('key')).toMatchObject([{ revision, metadata }]);
       await assertContent(store, 'key', content, { revision });
       expect(await names()).toEqual([`!replaced/key.object/${revision}`, 'key.object']);
       await store.delete('key');
@@ -114,12 +120,12 @@ export function serverCases(
       }
     });
 
-    test('shows nothing of a large write before its commit or after its abort', async () => {
-      const writer = await store.create('key', {});
-      await writer.write(contentOf('large', 12 * MIB));
+    test('shows nothing of a large write before its end or after its failure', async () => {
+      const write = beginPut(store, 'key');
+      await write.write(contentOf('large', 12 * MIB));
       expect(await store.stat('key')).toBeUndefined();
       expect(await names()).toEqual([]);
-      await writer.abort();
+      await write.fail();
       expect(await store.stat('key')).toBeUndefined();
     });
 
@@ -264,12 +270,11 @@ export function serverCases(
     const bucket = await server.makeBucket();
     const store = new S3Store({ bucket, client });
     await put(store, 'key', contentOf('a'));
-    const writer = await store.create('other', {});
     await server.stop();
     const failure = { code: 'STORE_FAILED' };
     await expect(store.stat('key')).rejects.toMatchObject(failure);
     await expect(store.open('key')).rejects.toMatchObject(failure);
-    await expect(writer.commit()).rejects.toMatchObject(failure);
+    await expect(put(store, 'other', contentOf('b'))).rejects.toMatchObject(failure);
     await expect(store.delete('key')).rejects.toMatchObject(failure);
     await expect(listedKeys(store)).rejects.toMatchObject(failure);
   });

@@ -33,7 +33,7 @@ describe('TieredStore contract, memory before files', () => {
   });
 });
 
-/** Of the combinations, the only one that adopts files and writes conditionally. */
+/** Of the combinations, the only one that takes files and writes conditionally. */
 describe('A TieredStore of files before memory keeps the contract of conditions:', () => {
   registerCases(
     test,

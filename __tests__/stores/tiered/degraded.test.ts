@@ -8,15 +8,14 @@ import {
   createSnapshotService,
   FileSystemStore,
   parseRepository,
-  type SnapshotEvents,
   type SnapshotService,
-  type StoreFailure,
   type TieredStore,
   type TieredStoreOptions,
 } from '../../../lib/index.js';
 import {
   assertContent,
   assertMiss,
+  beginPut,
   contentOf,
   mustOpen,
   put,
@@ -82,11 +81,11 @@ describe.each(['failing', 'hanging'] as const)('While the far tier is %s,', (sta
 
   test('a write that has begun goes on to the near tier', async () => {
     const { far, store, failures } = tiers();
-    const writer = await store.create('key', {});
-    await writer.write(CONTENT);
+    const write = beginPut(store, 'key');
+    await write.write(CONTENT);
     far.state = state;
-    await writer.write(CONTENT);
-    await writer.commit();
+    await write.write(CONTENT);
+    await write.finish();
     await assertContent(store, 'key', Buffer.concat([CONTENT, CONTENT]));
     expect(failures[0]).toMatchObject({ tier: 'far', key: 'key' });
     expect(far.aborts).toBe(1);
@@ -94,14 +93,14 @@ describe.each(['failing', 'hanging'] as const)('While the far tier is %s,', (sta
     await assertMiss(store, 'key');
   });
 
-  test('a file is adopted by the near tier', async () => {
+  test('a file is taken by the near tier', async () => {
     const path = await directory();
     const near = new FileSystemStore({ directory: join(path, 'near') });
     const { far, store } = allTiers(SHORT, near);
     const file = join(path, 'file');
     await writeFile(file, CONTENT);
     far.state = state;
-    const stored = await store.adopt?.('key', file, { of: 'a' });
+    const stored = await store.putFile?.('key', file, { metadata: { of: 'a' } });
     expect(stored).toMatchObject({ key: 'key', size: CONTENT.length, metadata: { of: 'a' } });
     expect(await store.stat('key')).toEqual(stored);
     await assertContent(store, 'key', CONTENT);
@@ -188,13 +187,13 @@ test('A body that the far tier opens too late is destroyed', async () => {
 
 test('A write that the far tier begins too late is aborted', async () => {
   const { far, store } = tiers();
-  const { create } = far;
+  const { put: putInFar } = far;
   let begin = () => {};
-  far.create = async (...args) => {
+  far.put = async (...args) => {
     await new Promise<void>((resolve) => {
       begin = resolve;
     });
-    return create.apply(far, args);
+    return putInFar.apply(far, args);
   };
   const aborted = new Promise<void>((resolve) => {
     Object.defineProperty(far, 'aborts', { get: () => 0, set: () => resolve() });
@@ -229,41 +228,38 @@ test('An aborted call does not count as a failure of the far tier', async () => 
   expect(failures).toEqual([]);
 });
 
-test('The service that uses the store reports its failures', async () => {
-  const { far, store, failures } = tiers();
-  const service = await startService(store);
-  const told: SnapshotEvents['storeDegraded'][0][] = [];
-  service.events.on('storeDegraded', (failure) => told.push(failure));
+test('Without onDegraded, each failure is one line on the console', async () => {
+  const warn = jest.spyOn(console, 'warn').mockImplementation(() => {});
+  defer(() => warn.mockRestore());
+  const { far, store } = tiers({ onDegraded: undefined });
   far.state = 'failing';
-  await service.stat(ID);
-  expect(told).toMatchObject([{ tier: 'far', key: artifactKey(ID) }]);
-  expect(told).toEqual(failures);
+  await store.stat('key');
+  const line = 'TieredStore: the far tier failed for key: STORE_FAILED: the bucket is gone';
+  expect(warn.mock.calls).toEqual([[line]]);
 });
 
-describe('A listener that throws', () => {
+describe('An onDegraded that throws', () => {
   const fault = new Error('the log is full');
-  const onFailure = () => {
+  const onDegraded = () => {
     throw fault;
   };
   const emitWarning = jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
   afterEach(() => void emitWarning.mockClear());
   afterAll(() => void emitWarning.mockRestore());
 
-  test('keeps no copy from being served, and no other listener from being called', async () => {
-    const { far, store } = tiers({ onFailure });
-    const told: StoreFailure[] = [];
-    store.watch((failure) => told.push(failure));
+  test('keeps no copy from being served, and becomes a warning', async () => {
+    const { far, store } = tiers({ onDegraded });
     await put(store, 'key', CONTENT);
     far.state = 'failing';
     await assertContent(store, 'key', CONTENT);
     await put(store, 'other', CONTENT);
-    expect(told).toMatchObject([{ key: 'key' }, { key: 'other' }]);
+    expect(emitWarning).toHaveBeenCalledTimes(2);
     const detail = expect.stringContaining(fault.message);
-    expect(emitWarning).toHaveBeenCalledWith(expect.any(String), { detail });
+    expect(emitWarning).toHaveBeenCalledWith('onDegraded of the host failed', { detail });
   });
 
   test('keeps no reader from failing, and no key from being read again', async () => {
-    const { far, store } = tiers({ onFailure });
+    const { far, store } = tiers({ onDegraded });
     await put(far.inner, 'key', CONTENT);
     far.onRead = async (offset) => {
       if (offset > 0) throw new Error('the connection broke');

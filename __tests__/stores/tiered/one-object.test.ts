@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import {
   assertContent,
+  beginPut,
   contentOf,
   mustOpen,
   put,
@@ -15,7 +16,7 @@ const CONTENT = contentOf('a', 2 * MIB);
 const DOWN_LONG = { checkInterval: 0, retryInterval: HOUR };
 const tiers = () => allTiers(DOWN_LONG);
 
-type Method = 'stat' | 'open' | 'create' | 'replaced';
+type Method = 'stat' | 'open' | 'put' | 'listReplaced';
 
 /** Has the far tier fail about one object, by one of its methods. */
 function deny(far: FaultyTier, denied: string, method: Method): () => void {
@@ -27,7 +28,7 @@ function deny(far: FaultyTier, denied: string, method: Method): () => void {
   return () => spy.mockRestore();
 }
 
-describe.each(['stat', 'open', 'create'] as const)(
+describe.each(['stat', 'open', 'put'] as const)(
   'When the far tier denies %s of one object',
   (method) => {
     test('all others are read from it, and written to it', async () => {
@@ -35,7 +36,7 @@ describe.each(['stat', 'open', 'create'] as const)(
       await put(far.inner, 'denied', CONTENT);
       await put(far.inner, 'other', CONTENT);
       deny(far, 'denied', method);
-      if (method === 'create') await put(store, 'denied', CONTENT);
+      if (method === 'put') await put(store, 'denied', CONTENT);
       else expect(await store.open('denied')).toBeUndefined();
       expect(failures[0]).toMatchObject({ tier: 'far', key: 'denied' });
       await assertContent(store, 'other', CONTENT);
@@ -55,7 +56,7 @@ test('What the far tier has and does not give is not asked for again, and can be
   expect(await store.open('key')).toBeUndefined();
   expect(await store.stat('key')).toBeUndefined();
   expect(open).toHaveBeenCalledTimes(1);
-  const stored = await put(store, 'key', contentOf('new'), {}, { replaces: null });
+  const stored = await put(store, 'key', contentOf('new'), {}, { ifRevision: null });
   expect(stored.revision).not.toBe(archived.revision);
   allow();
   await assertContent(store, 'key', contentOf('new'));
@@ -67,9 +68,10 @@ test('An object that others stored in place of one that the far tier can not giv
   await put(far.inner, 'key', CONTENT);
   deny(far, 'key', 'open');
   expect(await store.open('key')).toBeUndefined();
-  const writer = await store.create('key', {}, { replaces: null });
+  const write = beginPut(store, 'key', { ifRevision: null });
+  await write.write(contentOf('new'));
   await put(far.inner, 'key', contentOf('other'));
-  await expect(writer.commit()).rejects.toMatchObject({ code: 'PRECONDITION_FAILED' });
+  await expect(write.finish()).rejects.toMatchObject({ code: 'PRECONDITION_FAILED' });
   await assertContent(far.inner, 'key', contentOf('other'));
 });
 
@@ -81,7 +83,7 @@ test('What the far tier did not give is stored again after it was deleted', asyn
   await far.inner.delete('key');
   allow();
   for (const seed of ['new', 'newer']) {
-    await put(store, 'key', contentOf(seed), {}, { replaces: null });
+    await put(store, 'key', contentOf(seed), {}, { ifRevision: null });
     await assertContent(far.inner, 'key', contentOf(seed));
     await far.inner.delete('key');
   }
@@ -95,25 +97,26 @@ test('What the far tier gives again is not replaced by a write in place of nothi
   allow();
   await assertContent(store, 'key', CONTENT);
   while ((await near.stat('key')) === undefined) await setImmediate(); // until all was read and copied
-  const writing = put(store, 'key', contentOf('new'), {}, { replaces: null });
+  const writing = put(store, 'key', contentOf('new'), {}, { ifRevision: null });
   await expect(writing).rejects.toMatchObject({ code: 'PRECONDITION_FAILED' });
   await assertContent(store, 'key', CONTENT);
 });
 
 describe('When the far tier fails about replaced revisions of an object', () => {
-  async function withReplaced(method: 'replaced' | 'open') {
+  async function withReplaced(method: 'listReplaced' | 'open') {
     const { far, store } = tiers();
     const { revision } = await put(far.inner, 'key', CONTENT);
-    const replaces = { replaces: revision };
-    const stored = await put(far.inner, 'key', contentOf('new'), {}, replaces);
+    const condition = { ifRevision: revision };
+    const stored = await put(far.inner, 'key', contentOf('new'), {}, condition);
     const allow = deny(far, 'key', method);
     return { far, store, revision, stored, allow };
   }
 
   test('it is asked about them no more, and the object is served', async () => {
-    const { far, store, revision, stored } = await withReplaced('replaced');
-    for (let round = 0; round < 2; round += 1) expect(await store.replaced('key')).toEqual([]);
-    expect(far.replaced).toHaveBeenCalledTimes(1);
+    const { far, store, revision, stored } = await withReplaced('listReplaced');
+    for (let round = 0; round < 2; round += 1)
+      expect(await store.listReplaced?.('key')).toEqual([]);
+    expect(far.listReplaced).toHaveBeenCalledTimes(1);
     expect(await store.stat('key')).toEqual(stored);
     await assertContent(store, 'key', contentOf('new'));
     await assertContent(store, 'key', CONTENT, { revision });
@@ -126,7 +129,7 @@ describe('When the far tier fails about replaced revisions of an object', () => 
     expect(await store.stat('key')).toEqual(stored);
     await assertContent(store, 'key', contentOf('new'));
     await store.delete('key');
-    await put(store, 'key', contentOf('newer'), {}, { replaces: null });
+    await put(store, 'key', contentOf('newer'), {}, { ifRevision: null });
     await assertContent(far.inner, 'key', contentOf('newer'));
   });
 });
@@ -134,8 +137,8 @@ describe('When the far tier fails about replaced revisions of an object', () => 
 test('A far tier that hangs only for lists of replaced revisions still serves its stored objects', async () => {
   const { far, store, failures } = allTiers({ ...DOWN_LONG, responseTimeout: 50 });
   const stored = await put(far.inner, 'key', CONTENT);
-  jest.spyOn(far, 'replaced').mockImplementation(() => new Promise(() => {}));
-  expect(await store.replaced('key')).toEqual([]);
+  jest.spyOn(far, 'listReplaced').mockImplementation(() => new Promise(() => {}));
+  expect(await store.listReplaced?.('key')).toEqual([]);
   expect(await store.stat('key')).toEqual(stored);
   await assertContent(store, 'key', CONTENT);
   expect(failures).toHaveLength(1);

@@ -81,11 +81,9 @@ test('A new copy stays when a late answer describes an older object', async () =
 
 test('A near tier that refuses copies counts as failing', async () => {
   const near = new FaultyTier();
-  const { create } = near;
-  near.create = async (...args) => {
-    const writer = await create.apply(near, args);
-    const refusal = new SnapshotError('PRECONDITION_FAILED', 'something else is there');
-    return { ...writer, commit: () => Promise.reject(refusal) };
+  near.put = async (_key, body) => {
+    for await (const _ of body);
+    throw new SnapshotError('PRECONDITION_FAILED', 'something else is there');
   };
   const { far, store, failures } = tiers({}, near);
   await put(far.inner, 'key', OLD);
@@ -96,14 +94,12 @@ test('A near tier that refuses copies counts as failing', async () => {
   expect(failures.map(({ tier }) => tier)).toEqual(['near', 'near', 'near']);
 });
 
-describe.each(['create', 'write'] as const)('Where the %s of a copy fails,', (step) => {
+describe.each(['at once', 'later'] as const)('Where the write of a copy fails %s,', (when) => {
   function withoutCopies() {
     const near = new FaultyTier();
-    const { create } = near;
-    near.create = async (...args) => {
-      if (step === 'create') throw new Error('it is full');
-      const writer = await create.apply(near, args);
-      return { ...writer, write: () => Promise.reject(new Error('it is full')) };
+    near.put = async (_key, body) => {
+      for await (const _ of when === 'at once' ? [] : body) break;
+      throw new Error('it is full');
     };
     return tiers({}, near);
   }
@@ -155,14 +151,14 @@ describe('Where there is no room for a copy,', () => {
   test('and then room again, a slow reader reads from the near tier', async () => {
     const near = new MemoryStore({ maxBytes: 5 * MIB });
     const { far, store } = tiers({ checkInterval: 0 }, near);
-    const expendable = { expendable: true };
+    const low = { priority: 'low' } as const;
     await put(store, 'other', OLD);
-    await put(far.inner, 'key', OLD, {}, expendable);
+    await put(far.inner, 'key', OLD, {}, low);
     await assertContent(store, 'key', OLD);
     await assertMiss(near, 'key');
     await store.delete('other');
-    await put(store, 'key', OLD, {}, expendable);
-    await put(far.inner, 'key', NEW, {}, expendable);
+    await put(store, 'key', OLD, {}, low);
+    await put(far.inner, 'key', NEW, {}, low);
     const before = far.asked.open;
     const { body } = await mustOpen(store, 'key');
     await assertContent(store, 'key', NEW);

@@ -4,6 +4,7 @@ import { FileSystemStore, SnapshotError, TieredStore } from '../../../lib/index.
 import {
   assertContent,
   assertMiss,
+  beginPut,
   contentOf,
   mustOpen,
   put,
@@ -59,10 +60,10 @@ describe('A write', () => {
   test('goes to the far tier alone when the near one fails', async () => {
     const near = new FaultyTier();
     const { far, store, failures } = tiers({}, near);
-    const writer = await store.create('key', {});
-    await writer.write(OLD);
+    const write = beginPut(store, 'key');
+    await write.write(OLD);
     near.state = 'failing';
-    const stored = await writer.commit();
+    const stored = await write.finish();
     near.state = 'up';
     expect(failures).toMatchObject([{ tier: 'near', key: 'key' }]);
     expect(await far.inner.stat('key')).toEqual(stored);
@@ -72,10 +73,11 @@ describe('A write', () => {
   test('fails when both tiers fail', async () => {
     const near = new FaultyTier();
     const { far, store } = tiers({}, near);
-    const writer = await store.create('key', {});
+    const write = beginPut(store, 'key');
+    await write.write(OLD);
     near.state = 'failing';
     far.state = 'failing';
-    await expect(writer.write(OLD)).rejects.toMatchObject({ code: 'STORE_FAILED' });
+    await expect(write.finish()).rejects.toMatchObject({ code: 'STORE_FAILED' });
   });
 
   test('of a file moves it to the near tier, and a copy to the far tier', async () => {
@@ -84,7 +86,7 @@ describe('A write', () => {
     const { far, store } = tiers({}, near);
     const file = join(path, 'file');
     await writeFile(file, OLD);
-    const stored = await store.adopt?.('key', file, { of: 'old' });
+    const stored = await store.putFile?.('key', file, { metadata: { of: 'old' } });
     expect(await far.inner.stat('key')).toEqual(stored);
     await assertContent(far.inner, 'key', OLD);
     await assertContent(new TieredStore({ near, far }), 'key', OLD);
@@ -99,13 +101,13 @@ describe('A write', () => {
     await writeFile(file, OLD);
     const controller = new AbortController();
     const reason = new Error('no longer wanted');
-    const { create } = far;
-    far.create = async (...args) => {
+    const { put: putInFar } = far;
+    far.put = async (...args) => {
       controller.abort(reason);
-      return create.apply(far, args);
+      return putInFar.apply(far, args);
     };
-    const adopting = store.adopt?.('key', file, {}, { signal: controller.signal });
-    await expect(adopting).rejects.toBe(reason);
+    const taking = store.putFile?.('key', file, { signal: controller.signal });
+    await expect(taking).rejects.toBe(reason);
     await access(file);
     await assertMiss(store, 'key');
     expect([far.aborts, failures]).toEqual([1, []]);
@@ -116,8 +118,8 @@ describe('A write', () => {
     const near = new FileSystemStore({ directory: join(path, 'near') });
     const { far, store } = tiers({}, near);
     // A directory can be opened as a file can, but not read.
-    await expect(store.adopt?.('key', path, {})).rejects.toMatchObject({ code: 'STORE_FAILED' });
-    expect([far.asked.create, far.aborts]).toEqual([1, 1]);
+    await expect(store.putFile?.('key', path)).rejects.toMatchObject({ code: 'STORE_FAILED' });
+    expect([far.asked.put, far.aborts]).toEqual([1, 1]);
     await assertMiss(store, 'key');
   });
 
@@ -128,7 +130,7 @@ describe('A write', () => {
     await writeFile(join(path, 'near'), 'not a directory');
     const file = join(path, 'file');
     await writeFile(file, OLD);
-    const stored = await store.adopt?.('key', file, {});
+    const stored = await store.putFile?.('key', file);
     expect(await far.inner.stat('key')).toEqual(stored);
     expect(failures).toMatchObject([{ tier: 'near', key: 'key' }]);
     expect(await readdir(path)).toEqual(['near']);
@@ -139,39 +141,39 @@ describe('A write that the far tier refuses', () => {
   const REFUSED = { code: 'PRECONDITION_FAILED' };
   const refusal = () => new SnapshotError('PRECONDITION_FAILED', 'something else is there');
 
-  test.each(['create', 'write', 'commit'] as const)(
-    'by its %s is refused, leaves nothing behind, and is no failure of a tier',
+  test.each(['at its beginning', 'at its first chunk', 'at its end'] as const)(
+    '%s is refused, leaves nothing behind, and is no failure of a tier',
     async (step) => {
       const { near, far, store, failures } = tiers({ retryInterval: 60_000 });
       const stored = await put(far.inner, 'key', OLD);
-      const { create } = far;
-      far.create = async (...args) => {
-        if (step === 'create') throw refusal();
-        const writer = await create.apply(far, args);
-        return { ...writer, [step]: () => Promise.reject(refusal()) };
+      const { put: putInFar } = far;
+      far.put = async (_key, body) => {
+        if (step === 'at its beginning') throw refusal();
+        for await (const _ of body) if (step === 'at its first chunk') throw refusal();
+        throw refusal();
       };
-      await expect(put(store, 'key', NEW, {}, { replaces: null })).rejects.toMatchObject(REFUSED);
+      await expect(put(store, 'key', NEW, {}, { ifRevision: null })).rejects.toMatchObject(REFUSED);
       await assertMiss(near, 'key');
-      far.create = create;
-      await put(store, 'key', NEW, {}, { replaces: stored.revision });
+      far.put = putInFar;
+      await put(store, 'key', NEW, {}, { ifRevision: stored.revision });
       await assertContent(far.inner, 'key', NEW);
       expect(failures).toEqual([]);
     },
   );
 
-  test('leaves the file that was to be adopted', async () => {
+  test('leaves the file that was to be taken', async () => {
     const path = await directory();
     const near = new FileSystemStore({ directory: join(path, 'near') });
     const { far, store, failures } = tiers({ retryInterval: 60_000 }, near);
     const stored = await put(far.inner, 'key', OLD);
     const file = join(path, 'file');
     await writeFile(file, NEW);
-    const adopting = store.adopt?.('key', file, {}, { replaces: null });
-    await expect(adopting).rejects.toMatchObject(REFUSED);
+    const taking = store.putFile?.('key', file, { ifRevision: null });
+    await expect(taking).rejects.toMatchObject(REFUSED);
     await access(file);
     await assertMiss(near, 'key');
     expect(await store.stat('key')).toEqual(stored);
-    await store.adopt?.('key', file, {}, { replaces: stored.revision });
+    await store.putFile?.('key', file, { ifRevision: stored.revision });
     await assertContent(far.inner, 'key', NEW);
     expect(failures).toEqual([]);
   });
@@ -180,8 +182,8 @@ describe('A write that the far tier refuses', () => {
     const { far, store } = tiers();
     const { revision } = await put(store, 'key', OLD);
     far.state = 'failing';
-    await put(store, 'key', NEW, {}, { replaces: revision });
-    await put(store, 'key', NEW, {}, { replaces: null });
+    await put(store, 'key', NEW, {}, { ifRevision: revision });
+    await put(store, 'key', NEW, {}, { ifRevision: null });
     await assertContent(store, 'key', NEW);
     far.state = 'up';
     await assertContent(store, 'key', OLD);

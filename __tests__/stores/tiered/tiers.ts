@@ -31,9 +31,9 @@ export function tiers(
 ): Tiers<SnapshotStore> {
   const far = new FaultyTier();
   const failures: StoreFailure[] = [];
-  const onFailure = (failure: StoreFailure) => failures.push(failure);
+  const onDegraded = (failure: StoreFailure) => failures.push(failure);
   const times = { checkInterval: HOUR, retryInterval: 0 };
-  const store = new TieredStore({ near, far, onFailure, ...times, ...options });
+  const store = new TieredStore({ near, far, onDegraded, ...times, ...options });
   return { near, far, store, failures };
 }
 

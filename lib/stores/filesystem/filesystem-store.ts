@@ -7,28 +7,25 @@ import { checkOptions } from '../../check-options.js';
 import { unlessMissing, withStoreFailure } from '../../fs/errors.js';
 import { moveFile } from '../../fs/move-file.js';
 import { prepareDirectory, temporaryName } from '../../fs/temporary.js';
-import { newVersion, TargetWriter } from '../object-writer.js';
+import { chunksOf, endBody } from '../body.js';
+import { newVersion } from '../new-version.js';
 import { sliceOf } from '../range.js';
 import type {
-  AdoptOptions,
-  CreateOptions,
   ListOptions,
-  Metadata,
-  ObjectWriter,
   OpenedObject,
   OpenOptions,
+  Priority,
+  PutOptions,
   SignalOptions,
   SnapshotStore,
-  StoreAbilities,
   StoredObject,
-  WriteCondition,
 } from '../store.js';
 import { makeRoom } from './make-room.js';
 import {
   encodeTrailer,
-  isMarkedExpendable,
   isObjectFileName,
-  markRank,
+  markedPriority,
+  markPriority,
   objectFileName,
   readableStart,
 } from './object-file.js';
@@ -56,7 +53,6 @@ export type { FileSystemStoreOptions } from './options.js';
  * lock that is freed when its holder dies.
  */
 export class FileSystemStore implements SnapshotStore {
-  readonly abilities: StoreAbilities;
   readonly #directory: string;
   readonly #config: FileSystemStoreConfig;
   /** One commit at a time, so that two commits do not count on the same free room. */
@@ -76,13 +72,6 @@ export class FileSystemStore implements SnapshotStore {
         await this.#replaced.sweep();
       }),
     );
-    this.abilities = {
-      adoptsFiles: true,
-      persistent: true,
-      ranksObjects: true,
-      writesConditionally: false,
-      keepsReplaced: this.#config.keepReplacedFor > 0,
-    };
   }
 
   async stat(key: string, { signal }: SignalOptions = {}): Promise<StoredObject | undefined> {
@@ -106,74 +95,67 @@ export class FileSystemStore implements SnapshotStore {
     });
   }
 
-  async create(
+  async put(
     key: string,
-    metadata: Metadata,
-    { signal, expendable = false, replaces }: CreateOptions = {},
-  ): Promise<ObjectWriter> {
-    signal?.throwIfAborted();
+    body: AsyncIterable<Uint8Array>,
+    { metadata, ...options }: PutOptions = {},
+  ): Promise<StoredObject> {
     const kept = { ...metadata };
     const path = join(this.#directory, temporaryName('object'));
-    const handle = await withStoreFailure(async () => {
-      await this.#prepare();
-      return open(path, 'wx');
-    });
-    let size = 0;
-    const target = {
-      append: (chunk: Uint8Array) =>
-        withStoreFailure(async () => {
-          await handle.appendFile(chunk);
+    try {
+      const handle = await withStoreFailure(async () => {
+        await this.#prepare();
+        return open(path, 'wx');
+      });
+      try {
+        let size = 0;
+        for await (const chunk of chunksOf(body, options.signal)) {
+          await withStoreFailure(() => handle.appendFile(chunk));
           size += chunk.length;
-        }),
-      publish: () =>
-        withStoreFailure(async () => {
-          const object = { key, size, metadata: kept, expendable, ...newVersion() };
-          const fileSize = await seal(handle, path, object);
-          await handle.close();
-          await this.#publish(path, fileSize, object, replaces);
-          return object;
-        }),
-      discard: () =>
-        withStoreFailure(async () => {
-          await handle.close();
-          await unlessMissing(unlink(path));
-        }),
-    };
-    return new TargetWriter(target, signal);
+        }
+        return await withStoreFailure(() =>
+          this.#publish(handle, path, { key, size, metadata: kept }, options),
+        );
+      } finally {
+        await handle.close();
+      }
+    } catch (error) {
+      endBody(body);
+      await unlink(path).catch(() => {}); // the first failure is the one to report
+      throw error;
+    }
   }
 
   /**
    * Appends a trailer to the file, so readers that have it open must know the size of its content.
    */
-  async adopt(
+  async putFile(
     key: string,
     file: string,
-    metadata: Metadata,
-    { expendable = false, replaces, signal }: AdoptOptions = {},
+    { metadata, ...options }: PutOptions = {},
   ): Promise<StoredObject> {
-    signal?.throwIfAborted();
+    options.signal?.throwIfAborted();
     const kept = { ...metadata };
     return withStoreFailure(async () => {
       await this.#prepare();
       const handle = await open(file, constants.O_WRONLY | constants.O_APPEND);
       try {
         const { size, mode } = await handle.stat();
-        const object = { key, size, metadata: kept, expendable, ...newVersion() };
         try {
-          await this.#publish(file, await seal(handle, file, object), object, replaces);
+          return await this.#publish(handle, file, { key, size, metadata: kept }, options);
         } catch (error) {
           await handle.truncate(size);
-          await unlessMissing(markRank(file, isMarkedExpendable(mode)));
+          await unlessMissing(markPriority(file, markedPriority(mode)));
           throw error;
         }
-        return object;
       } finally {
         await handle.close();
       }
     });
   }
 
-  async delete(key: string): Promise<void> {
+  async delete(key: string, { signal }: SignalOptions = {}): Promise<void> {
+    signal?.throwIfAborted();
     await withStoreFailure(async () => {
       await this.#prepare();
       const name = objectFileName(key);
@@ -182,7 +164,7 @@ export class FileSystemStore implements SnapshotStore {
     });
   }
 
-  async replaced(key: string, { signal }: SignalOptions = {}): Promise<StoredObject[]> {
+  async listReplaced(key: string, { signal }: SignalOptions = {}): Promise<StoredObject[]> {
     signal?.throwIfAborted();
     return withStoreFailure(async () => {
       const name = objectFileName(key);
@@ -245,39 +227,43 @@ export class FileSystemStore implements SnapshotStore {
     return undefined;
   }
 
-  /** The trailer decides about the rank, even if the mode of the file differs. */
-  async #evict(name: string, onlyExpendable: boolean): Promise<boolean> {
+  /** The trailer decides about the priority, even if the mode of the file differs. */
+  async #evict(name: string, newcomer: Priority): Promise<boolean> {
     const object = await this.#describe(name);
-    if (onlyExpendable && object?.expendable === false) return false;
+    if (newcomer === 'low' && object?.priority === 'normal') return false;
     await unlessMissing(unlink(join(this.#directory, name)));
     if (object !== undefined) callHost('onEvict', () => this.#config.onEvict?.(object.key));
     return true;
   }
 
-  /** Makes a sealed file the key's object. The rename is the last step that can fail. */
-  #publish(
-    file: string,
-    bytes: number,
-    { key, expendable }: StoredObject,
-    replaces: WriteCondition,
-  ): Promise<void> {
-    return this.#publishing(async () => {
-      const name = objectFileName(key);
+  /** Makes a file with the object's bytes the key's object. */
+  async #publish(
+    handle: FileHandle,
+    path: string,
+    described: Pick<StoredObject, 'key' | 'size' | 'metadata'>,
+    { ifRevision, priority = 'normal', signal }: Omit<PutOptions, 'metadata'>,
+  ): Promise<StoredObject> {
+    const object = { ...described, priority, ...newVersion() };
+    const bytes = await seal(handle, path, object);
+    await this.#publishing(async () => {
+      const name = objectFileName(object.key);
       const target = join(this.#directory, name);
-      if (typeof replaces === 'string') await this.#replaced.keep(name);
-      const evict = (other: string) => this.#evict(other, expendable);
+      if (typeof ifRevision === 'string') await this.#replaced.keep(name);
+      const evict = (other: string) => this.#evict(other, priority);
       const { maxBytes } = this.#config;
       const fits =
         maxBytes === undefined ||
-        (await makeRoom(this.#directory, maxBytes, { name, bytes, expendable }, evict));
+        (await makeRoom(this.#directory, maxBytes, { name, bytes, priority }, evict));
+      signal?.throwIfAborted();
       if (fits) {
-        await moveFile(file, target);
+        await moveFile(path, target); // the last step that can fail
       } else {
         await unlessMissing(unlink(target));
         await this.#replaced.drop(name);
-        await unlink(file);
+        await unlink(path);
       }
     });
+    return object;
   }
 }
 
@@ -285,10 +271,14 @@ export class FileSystemStore implements SnapshotStore {
  * Completes an object file and returns its size in bytes. It is synced before it is renamed: a
  * power failure may undo the rename, but can't leave a name without the bytes.
  */
-async function seal(handle: FileHandle, path: string, object: StoredObject): Promise<number> {
+async function seal(
+  handle: FileHandle,
+  path: string,
+  object: StoredObject & { readonly priority: Priority },
+): Promise<number> {
   const trailer = encodeTrailer(object);
   await handle.appendFile(trailer);
-  await markRank(path, object.expendable);
+  await markPriority(path, object.priority);
   await handle.datasync();
   return object.size + trailer.length;
 }

@@ -7,10 +7,10 @@ export const fileSystemStoreSchema = z.strictObject({
   directory: z.string().min(1, 'must not be empty'),
   /**
    * Bytes of all object files. The store evicts replaced revisions first, then the least recently
-   * opened objects. For an expendable object, it evicts only expendable ones. If that does not make
-   * enough room, the new object is not kept: its `commit` succeeds, and the next `open` is a miss.
-   * Unfinished writes do not count. Processes that commit at the same moment may exceed the limit
-   * until the next commit. Default: no limit.
+   * opened objects. For an object of low priority, it evicts only such objects. If that does not
+   * make enough room, the new object is not kept: its `put` succeeds, and the next `open` is a
+   * miss. Unfinished writes do not count. Processes that write at the same moment may exceed the
+   * limit until the next write. Default: no limit.
    */
   maxBytes: bytes.optional(),
   ...keepReplaced,

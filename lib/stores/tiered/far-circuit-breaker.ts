@@ -3,19 +3,17 @@ import { unlessAborted } from '../../async/abort.js';
 import { after, LONG_AGO, now, type Time } from '../../async/clock.js';
 import { SingleFlight } from '../../async/single-flight.js';
 import { SnapshotError } from '../../errors.js';
-import { replacedVersions, withConditionCheck } from '../abilities.js';
 import type {
-  CreateOptions,
   ListOptions,
-  Metadata,
   OpenedObject,
   OpenOptions,
+  PutOptions,
   SnapshotStore,
   StoredObject,
   WriteCondition,
 } from '../store.js';
-import { isPreconditionFailure } from '../write-condition.js';
-import { BestEffortWrite } from './best-effort-write.js';
+import { isPreconditionFailure, withConditionCheck } from '../write-condition.js';
+import { BestEffortWrite, type Put } from './best-effort-write.js';
 import { StoreStalled, toStoreError, unlessStalled } from './stall-timeout.js';
 
 export interface FarCircuitBreakerOptions {
@@ -31,7 +29,7 @@ interface Unreadable {
   readonly until: Time;
 }
 
-type Method = 'stat' | 'replaced';
+type Method = 'stat' | 'listReplaced';
 
 const MAX_REMEMBERED = 10_000;
 /** A key under which nothing is stored. */
@@ -81,9 +79,9 @@ export class FarCircuitBreaker {
    *
    * @throws the signal's reason, and nothing else.
    */
-  async replaced(key: string, signal?: AbortSignal): Promise<readonly StoredObject[]> {
-    const ask = () => replacedVersions(this.#store, key, { signal });
-    const answer = await this.#answer('replaced', key, ask, signal);
+  async listReplaced(key: string, signal?: AbortSignal): Promise<readonly StoredObject[]> {
+    const ask = async () => (await this.#store.listReplaced?.(key, { signal })) ?? [];
+    const answer = await this.#answer('listReplaced', key, ask, signal);
     return answer === 'unanswered' ? [] : answer;
   }
 
@@ -132,19 +130,18 @@ export class FarCircuitBreaker {
   }
 
   /**
-   * Begins a write.
-   *
-   * @throws SnapshotError `PRECONDITION_FAILED`
+   * Begins a write; `undefined` while the circuit is open. Its steps may throw `PRECONDITION_FAILED`,
+   * and nothing else.
    */
-  async write(key: string, metadata: Metadata, options: CreateOptions): Promise<BestEffortWrite> {
-    const replaces = await this.#toReplace(key, options.replaces);
-    if (await this.#isOpen()) return BestEffortWrite.none();
+  async write(key: string, options: PutOptions): Promise<BestEffortWrite | undefined> {
+    const ifRevision = await this.#toReplace(key, options.ifRevision);
+    if (await this.#isOpen()) return undefined;
     const store = this.#store;
-    const create = async () => {
-      const writer = await store.create(key, metadata, { ...options, replaces });
-      return withConditionCheck(store, key, { replaces }, writer);
+    const put: Put = (body, signal) => {
+      const checked = withConditionCheck(store, key, body, { ifRevision, signal });
+      return store.put(key, checked, { ...options, ifRevision, signal });
     };
-    return await BestEffortWrite.begin(create, this.#options.stallTimeout, (error) => {
+    return new BestEffortWrite(put, this.#options.stallTimeout, (error) => {
       if (isPreconditionFailure(error)) throw error;
       this.#recordFailure(key, error);
     });
@@ -173,7 +170,7 @@ export class FarCircuitBreaker {
   #recordFailure(key: string | undefined, error: unknown, method?: Method | 'list'): SnapshotError {
     const failure = toStoreError(error);
     // A list may be slow although the store answers all other calls at once.
-    const isOfList = method === 'list' || method === 'replaced';
+    const isOfList = method === 'list' || method === 'listReplaced';
     if (failure instanceof StoreStalled && !isOfList) this.#openUntil = this.#retryAt();
     else void this.#probes.join(PROBE, () => this.#probe());
     this.#options.onFailure(key, failure);
@@ -185,9 +182,9 @@ export class FarCircuitBreaker {
    * that nothing is stored. Its write then replaces that revision, if it is still stored, however
    * long ago the read failed.
    */
-  async #toReplace(key: string, replaces: WriteCondition): Promise<WriteCondition> {
+  async #toReplace(key: string, ifRevision: WriteCondition): Promise<WriteCondition> {
     const unreadable = this.#unreadable.get(key);
-    if (replaces !== null || unreadable === undefined) return replaces;
+    if (ifRevision !== null || unreadable === undefined) return ifRevision;
     const answer = await this.stat(key);
     if (answer === 'unanswered' || answer?.revision === unreadable.revision)
       return unreadable.revision;

@@ -1,10 +1,11 @@
+import type { Readable } from 'node:stream';
 import { unlessAborted } from '../../async/abort.js';
 import { orLater } from '../../async/deadline.js';
 import { withResolvers } from '../../async/with-resolvers.js';
 import { SnapshotError } from '../../errors.js';
 import type { Slice } from '../range.js';
 import { RecyclingBody } from '../recycling-body.js';
-import type { ByteRange, ObjectBody, OpenOptions, StoredObject } from '../store.js';
+import type { ByteRange, OpenOptions, StoredObject } from '../store.js';
 import type { BestEffortWrite } from './best-effort-write.js';
 import { type FarCircuitBreaker, withErrorListener } from './far-circuit-breaker.js';
 import type { NearCopies } from './near-copies.js';
@@ -30,7 +31,7 @@ export class NearTierFill {
   readonly #readers = new Set<ReadDuringFill>();
   readonly #ending = new AbortController();
   /** `undefined` if the far tier does not have this revision. */
-  readonly #body: Promise<ObjectBody | undefined>;
+  readonly #body: Promise<Readable | undefined>;
   /** The revision of the near copy; `undefined` if the copy has failed, or probably will. */
   readonly #copied = withResolvers<string | undefined>();
   #isDecided = false;
@@ -47,7 +48,7 @@ export class NearTierFill {
   }
 
   /** Opens a slice; `undefined` if the far tier does not have this revision. */
-  async open(slice: Slice, signal: AbortSignal | undefined): Promise<ObjectBody | undefined> {
+  async open(slice: Slice, signal: AbortSignal | undefined): Promise<Readable | undefined> {
     const reader: ReadDuringFill = new ReadDuringFill({
       slice,
       openRest: (range, stopped) => this.#openRest(range, stopped),
@@ -58,7 +59,7 @@ export class NearTierFill {
     if (this.#isDecided || !this.#isPumping || slice.start < this.#position) reader.fallBehind();
     const isThere = async () =>
       (await this.#body) !== undefined && (!this.#isDecided || (await reader.prepare()));
-    let body: ObjectBody | undefined;
+    let body: Readable | undefined;
     try {
       if (await unlessAborted(isThere(), signal)) {
         body = new RecyclingBody(reader, slice.stop - slice.start, signal);
@@ -81,8 +82,8 @@ export class NearTierFill {
     const body = await this.#body;
     if (body === undefined) return;
     const { far, near, stallTimeout } = this.#parts;
-    const { key, revision, metadata, expendable } = this.object;
-    const copy = await near.write(key, metadata, expendable, this.object);
+    const { key, revision } = this.object;
+    const copy = near.write(key, this.object, this.object);
     try {
       await this.#pump(body, copy);
     } catch (error) {
@@ -98,24 +99,27 @@ export class NearTierFill {
       this.#isPumping = false;
       for (const reader of this.#readers) reader.fallBehind();
     }
-    if (copy.hasFailed) {
+    if (copy.hasEnded) {
       this.#decide(undefined);
       void this.#prepareReaders();
       return;
     }
-    const commit = () => copy.commit();
-    await near.commit(key, commit, async (kept) => {
-      this.#decide(kept);
-      const prepared = this.#prepareReaders();
-      // A reader that hangs delays the others no longer than this.
-      if (kept !== undefined) await orLater(prepared, stallTimeout);
-    });
+    await near.replace(
+      key,
+      () => copy.finish(),
+      async (kept) => {
+        this.#decide(kept);
+        const prepared = this.#prepareReaders();
+        // A reader that hangs delays the others no longer than this.
+        if (kept !== undefined) await orLater(prepared, stallTimeout);
+      },
+    );
   }
 
   /** Returns early if the copy fails: each reader then reads on from the far tier. */
-  async #pump(body: ObjectBody, copy: BestEffortWrite): Promise<void> {
+  async #pump(body: Readable, copy: BestEffortWrite): Promise<void> {
     const chunks: AsyncIterator<Uint8Array> = body[Symbol.asyncIterator]();
-    while (!copy.hasFailed) {
+    while (!copy.hasEnded) {
       const next = unlessStalled(this.#parts.stallTimeout, chunks.next());
       const { done, value } = await unlessAborted(next, this.#ending.signal);
       if (done) {
@@ -141,7 +145,7 @@ export class NearTierFill {
   }
 
   /** Opens the rest for a reader that fell behind: in the copy, or else in the far tier. */
-  async #openRest(range: ByteRange, signal: AbortSignal): Promise<ObjectBody> {
+  async #openRest(range: ByteRange, signal: AbortSignal): Promise<Readable> {
     const revision = await unlessAborted(this.#copied.promise, signal);
     const { near } = this.#parts;
     const { key } = this.object;
@@ -152,7 +156,7 @@ export class NearTierFill {
     throw new SnapshotError('STORE_FAILED', 'what was being read is gone');
   }
 
-  async #openFar(options: OpenOptions): Promise<ObjectBody | undefined> {
+  async #openFar(options: OpenOptions): Promise<Readable | undefined> {
     const { key, revision } = this.object;
     const opened = await this.#parts.far.open(key, { ...options, revision }).catch(() => undefined);
     return opened?.body;

@@ -7,6 +7,7 @@ import type {
   Metadata,
   OpenedObject,
   OpenOptions,
+  PutOptions,
   SnapshotStore,
   StoredObject,
 } from '../store.js';
@@ -24,7 +25,7 @@ const METADATA = 'metadata';
 const FAR = 'far';
 
 /** The part of a far object's description that differs from that of its near copy. */
-type FarDescription = Pick<StoredObject, 'revision' | 'storedAt' | 'expendable'>;
+type FarDescription = Pick<StoredObject, 'revision' | 'storedAt' | 'priority'>;
 
 export interface NearCopy {
   /** The revision of the copy in the near tier. */
@@ -82,33 +83,29 @@ export class NearCopies {
    *
    * @param far the far object that is copied. Default: not known yet.
    */
-  write(
-    key: string,
-    metadata: Metadata,
-    expendable: boolean,
-    far?: StoredObject,
-  ): Promise<BestEffortWrite> {
-    return BestEffortWrite.begin(
-      async () => this.#store.create(key, encodeCopy(metadata, far), { expendable }),
+  write(key: string, { metadata = {}, priority }: PutOptions, far?: StoredObject): BestEffortWrite {
+    const options = { metadata: encodeCopy(metadata, far), priority };
+    return new BestEffortWrite(
+      (body, signal) => this.#store.put(key, body, { ...options, signal }),
       this.#options.stallTimeout,
       (error) => this.#fail(key, error),
     );
   }
 
   /**
-   * Commits a copy in its turn.
+   * Finishes the write of a copy in its turn.
    *
-   * @param commit makes the copy readable, or returns `undefined` if its write has failed.
+   * @param finish makes the copy readable, or returns `undefined` if its write has failed.
    * @param use gets the revision of the copy if the store kept it. The copy is not replaced before
    *   `use` has ended.
    */
-  async commit(
+  async replace(
     key: string,
-    commit: () => Promise<StoredObject | undefined>,
+    finish: () => Promise<StoredObject | undefined>,
     use: (kept: string | undefined) => Promise<void> = async () => {},
   ): Promise<NearCopy | undefined> {
     return await withLock(this.#turns, key, async () => {
-      const stored = await commit();
+      const stored = await finish();
       const isKept = stored !== undefined && (await this.#isKept(stored));
       await use(isKept ? stored.revision : undefined);
       return stored && decodeCopy(stored);
@@ -161,8 +158,8 @@ export class NearCopies {
 export function encodeCopy(metadata: Metadata, far?: FarDescription): Metadata {
   const wrapped = { [METADATA]: JSON.stringify(metadata) };
   if (far === undefined) return wrapped;
-  const { revision, storedAt, expendable } = far;
-  return { ...wrapped, [FAR]: JSON.stringify({ revision, storedAt, expendable }) };
+  const { revision, storedAt, priority } = far;
+  return { ...wrapped, [FAR]: JSON.stringify({ revision, storedAt, priority }) };
 }
 
 /** `undefined` if no tiered store wrote the object. */

@@ -1,11 +1,22 @@
 import { z } from 'zod';
 import { callback, duration, methods, milliseconds } from '../../check-options.js';
-import type { SnapshotStore, StoreFailure } from '../store.js';
+import type { SnapshotError } from '../../errors.js';
+import type { SnapshotStore } from '../store.js';
 
-const store = methods<SnapshotStore>(
-  ['stat', 'open', 'create', 'delete', 'list'],
-  'a SnapshotStore',
-);
+/** A failure of one tier. Callers do not see it, because the other tier took over. */
+export interface StoreFailure {
+  readonly tier: 'near' | 'far';
+  /** `undefined`: the failure concerns no particular object. */
+  readonly key: string | undefined;
+  readonly error: SnapshotError;
+}
+
+function warn({ tier, key, error }: StoreFailure): void {
+  const what = key === undefined ? '' : ` for ${key}`;
+  console.warn(`TieredStore: the ${tier} tier failed${what}: ${error.code}: ${error.message}`);
+}
+
+const store = methods<SnapshotStore>(['stat', 'open', 'put', 'delete', 'list'], 'a SnapshotStore');
 
 export const tieredStoreSchema = z
   .strictObject({
@@ -24,12 +35,15 @@ export const tieredStoreSchema = z
      * object. A list that is late counts as a failure of the list only.
      */
     responseTimeout: milliseconds.default(5000),
-    /** Milliseconds for the next bytes of a read or write, or for a commit, of either tier. */
+    /** Milliseconds for the next bytes of a read or write, or for a write to end, in either tier. */
     stallTimeout: milliseconds.default(60_000),
     /** Milliseconds for which a failed far tier is not called. 0: it is always called. */
     retryInterval: duration.default(5000),
-    /** Called when a tier fails and the other tier takes over. Its errors become warnings. */
-    onFailure: callback<(failure: StoreFailure) => void>().optional(),
+    /**
+     * Called when a tier fails and the other tier takes over. Its errors become warnings. Default:
+     * `console.warn`, one line for each failure.
+     */
+    onDegraded: callback<(failure: StoreFailure) => void>().default(() => warn),
   })
   .refine(({ near, far }) => near !== far, 'near and far must not be the same store');
 

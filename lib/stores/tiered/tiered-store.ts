@@ -1,36 +1,35 @@
 import { rm } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
 import { LRUCache } from 'lru-cache';
 import { elapsedSince, now, type Time } from '../../async/clock.js';
 import { callHost } from '../../call-host.js';
 import { checkOptions } from '../../check-options.js';
 import { SnapshotError } from '../../errors.js';
 import { withStoreFailure } from '../../fs/errors.js';
-import { adoptMethod } from '../abilities.js';
-import { TargetWriter } from '../object-writer.js';
+import { chunksOf, endBody, fileBody } from '../body.js';
 import { sliceOf } from '../range.js';
 import type {
-  AdoptOptions,
-  CreateOptions,
   ListOptions,
-  Metadata,
-  ObjectBody,
-  ObjectWriter,
   OpenedObject,
   OpenOptions,
+  PutOptions,
   SignalOptions,
   SnapshotStore,
-  StoreAbilities,
   StoredObject,
-  StoreFailure,
 } from '../store.js';
+import type { BestEffortWrite } from './best-effort-write.js';
 import { FarCircuitBreaker } from './far-circuit-breaker.js';
 import { NearTierFill } from './fill-near-tier.js';
 import { encodeCopy, NearCopies, type NearCopy } from './near-copies.js';
-import { type TieredStoreConfig, type TieredStoreOptions, tieredStoreSchema } from './options.js';
+import {
+  type StoreFailure,
+  type TieredStoreConfig,
+  type TieredStoreOptions,
+  tieredStoreSchema,
+} from './options.js';
 import { toStoreError } from './stall-timeout.js';
-import { uploadFile } from './upload-file.js';
 
-export type { TieredStoreOptions } from './options.js';
+export type { StoreFailure, TieredStoreOptions } from './options.js';
 
 const MAX_REMEMBERED = 10_000;
 
@@ -54,7 +53,7 @@ interface Found {
  *   it. When that happens, a body that is behind the copy fails if the far object has been replaced
  *   or deleted. After that, the store expects no copy of objects of that size or larger, until the
  *   near tier keeps one: each client reads such objects from the far tier from the beginning.
- * - Writes go to both tiers. An object is stored when the far tier has committed it. A write that
+ * - Writes go to both tiers. An object is stored when the far tier has it. A write that
  *   the far tier refuses, because the write's condition does not hold, leaves nothing in the near
  *   tier either.
  * - While the far tier fails, this store works as the near store alone. It serves copies as they
@@ -62,16 +61,17 @@ interface Found {
  *   `delete` and `list` fail. If the far tier fails for one object only, the same holds for that
  *   object. If the far tier has the object but can't give it, the object is a miss, and a write in
  *   place of nothing replaces it.
- * - When the near tier fails a write, the store works without it. `onFailure` gets each failure of
- *   a tier. An error that it throws becomes a warning of the process and changes nothing else.
+ * - When the near tier fails a write, the store works without it. `onDegraded` gets each failure
+ *   of a tier. An error that it throws becomes a warning of the process and changes nothing else.
  * - Replaced revisions are read from the far tier, if it keeps them.
  * - Each tier has its own budget. The far tier does not see reads that the near tier served.
- * - If `create` wrote a copy, only this process knows the far object of that copy. After a restart,
- *   the object is read from the far tier again. Copies from `adopt` survive a restart.
+ * - If `put` wrote a copy, only this process knows the far object of that copy. After a restart,
+ *   the object is read from the far tier again. Copies from `putFile` survive a restart.
  */
 export class TieredStore implements SnapshotStore {
-  readonly abilities: StoreAbilities;
-  readonly adopt?: NonNullable<SnapshotStore['adopt']>;
+  readonly writesConditionally: boolean;
+  readonly putFile?: NonNullable<SnapshotStore['putFile']>;
+  readonly listReplaced?: NonNullable<SnapshotStore['listReplaced']>;
   readonly #config: TieredStoreConfig;
   readonly #near: NearCopies;
   readonly #far: FarCircuitBreaker;
@@ -80,12 +80,11 @@ export class TieredStore implements SnapshotStore {
   readonly #answers = new LRUCache<string, { readonly object: StoredObject; readonly at: Time }>({
     max: MAX_REMEMBERED,
   });
-  readonly #listeners: ((failure: StoreFailure) => void)[] = [];
 
   /** @throws SnapshotError `INVALID_OPTIONS` */
   constructor(options: TieredStoreOptions) {
     const config = checkOptions(tieredStoreSchema, options, 'TieredStore');
-    const { near, far, onFailure } = config;
+    const { near, far } = config;
     this.#config = config;
     this.#near = new NearCopies(near, {
       ...config,
@@ -95,18 +94,21 @@ export class TieredStore implements SnapshotStore {
       ...config,
       onFailure: (key, error) => this.#report({ tier: 'far', key, error }),
     });
-    if (onFailure !== undefined) this.#listeners.push(onFailure);
-    const adopt = adoptMethod(near);
-    this.abilities = { ...far.abilities, adoptsFiles: adopt !== undefined };
-    if (adopt !== undefined) {
-      this.adopt = (key, file, metadata, adoptOptions = {}) =>
-        this.#adopt(adopt, key, file, { ...metadata }, adoptOptions);
+    this.writesConditionally = far.writesConditionally === true;
+    const { putFile, listReplaced } = { putFile: near.putFile, listReplaced: far.listReplaced };
+    if (putFile !== undefined) {
+      const store = { putFile: putFile.bind(near) };
+      this.putFile = (key, file, putOptions = {}) => {
+        const metadata = { ...putOptions.metadata };
+        return this.#putFile(store, key, file, { ...putOptions, metadata });
+      };
     }
-  }
-
-  /** An error that a listener throws becomes a warning of the process. */
-  watch(onFailure: (failure: StoreFailure) => void): void {
-    this.#listeners.push(onFailure);
+    if (listReplaced !== undefined) {
+      this.listReplaced = async (key, { signal } = {}) => {
+        signal?.throwIfAborted();
+        return await this.#far.listReplaced(key, signal);
+      };
+    }
   }
 
   async stat(key: string, { signal }: SignalOptions = {}): Promise<StoredObject | undefined> {
@@ -123,56 +125,52 @@ export class TieredStore implements SnapshotStore {
       if (current !== undefined && (revision === undefined || revision === current.revision)) {
         const slice = sliceOf(range, current.size);
         const near = copy && { range, revision: copy.revision, signal };
-        const body: ObjectBody | undefined =
+        const body: Readable | undefined =
           (near && (await this.#near.open(key, near))?.body) ??
           (await this.#fill(current).open(slice, signal));
         if (body !== undefined) return { ...current, body };
       } else if (maxAge === 0) {
-        const isReplaced = current !== undefined && this.abilities.keepsReplaced;
+        const isReplaced = current !== undefined && this.listReplaced !== undefined;
         return isReplaced ? await this.#far.open(key, options) : undefined;
       }
     }
     return undefined;
   }
 
-  async create(
+  async put(
     key: string,
-    metadata: Metadata,
-    { signal, expendable = false, replaces }: CreateOptions = {},
-  ): Promise<ObjectWriter> {
-    signal?.throwIfAborted();
-    const kept = { ...metadata };
-    const far = await this.#far.write(key, kept, { expendable, replaces });
-    const near = await this.#near.write(key, kept, expendable);
-    const target = {
-      append: async (chunk: Uint8Array) => {
-        await Promise.all([far.write(chunk), near.write(chunk)]);
-        if (far.hasFailed && near.hasFailed) throw bothTiersFailed();
-      },
-      publish: async () => {
-        const object = await far.commit();
-        const copy = await this.#near.commit(key, () => near.commit());
-        this.#remember(key, object);
-        if (object && copy) this.#near.remember({ revision: copy.revision, object });
-        return storedIn(object, copy);
-      },
-      discard: async () => {
-        await Promise.all([far.abort(), near.abort()]);
-      },
-    };
-    return new TargetWriter(target, signal);
+    body: AsyncIterable<Uint8Array>,
+    { signal, ...options }: PutOptions = {},
+  ): Promise<StoredObject> {
+    const kept = { ...options, metadata: { ...options.metadata } };
+    let far: BestEffortWrite | undefined;
+    let near: BestEffortWrite | undefined;
+    try {
+      signal?.throwIfAborted();
+      far = await this.#far.write(key, kept);
+      near = this.#near.write(key, kept);
+      for await (const chunk of chunksOf(body, signal)) {
+        await Promise.all([far?.write(chunk), near.write(chunk)]);
+        if (far?.hasEnded !== false && near.hasEnded) throw bothTiersFailed();
+      }
+      const object = await far?.finish();
+      const copy = await this.#near.replace(key, async () => near?.finish());
+      this.#remember(key, object);
+      if (object && copy) this.#near.remember({ revision: copy.revision, object });
+      return storedIn(object, copy);
+    } catch (error) {
+      endBody(body);
+      await Promise.all([far?.abort(), near?.abort()]);
+      throw error;
+    }
   }
 
   /** @throws SnapshotError `STORE_FAILED` when the far tier may still have the object. */
-  async delete(key: string): Promise<void> {
+  async delete(key: string, { signal }: SignalOptions = {}): Promise<void> {
+    signal?.throwIfAborted();
     this.#answers.delete(key);
     await this.#near.delete(key);
     await this.#far.delete(key);
-  }
-
-  async replaced(key: string, { signal }: SignalOptions = {}): Promise<readonly StoredObject[]> {
-    signal?.throwIfAborted();
-    return await this.#far.replaced(key, signal);
   }
 
   /**
@@ -234,20 +232,20 @@ export class TieredStore implements SnapshotStore {
     return fill;
   }
 
-  async #adopt(
-    adopt: NonNullable<SnapshotStore['adopt']>,
+  async #putFile(
+    store: Required<Pick<SnapshotStore, 'putFile'>>,
     key: string,
     file: string,
-    metadata: Metadata,
-    options: AdoptOptions,
+    { signal, ...options }: PutOptions,
   ): Promise<StoredObject> {
-    const { expendable = false, signal } = options;
+    const { metadata = {}, priority } = options;
     signal?.throwIfAborted();
-    const object = await uploadFile(file, this.#far, key, metadata, { ...options, expendable });
+    const object = await this.#upload(key, file, options, signal);
     this.#remember(key, object);
     try {
-      const work = () => adopt(key, file, encodeCopy(metadata, object), { expendable });
-      return storedIn(object, await this.#near.commit(key, work));
+      const copyOptions = { metadata: encodeCopy(metadata, object), priority };
+      const move = () => store.putFile(key, file, copyOptions);
+      return storedIn(object, await this.#near.replace(key, move));
     } catch (error) {
       if (object === undefined) throw error;
       this.#report({ tier: 'near', key, error: toStoreError(error) });
@@ -256,20 +254,39 @@ export class TieredStore implements SnapshotStore {
     }
   }
 
-  /** Remembers the far tier's object; `undefined`: it has none, or did not commit the object. */
+  /** Copies a file to the far tier; `undefined` if the far tier fails. */
+  async #upload(
+    key: string,
+    file: string,
+    options: PutOptions,
+    signal: AbortSignal | undefined,
+  ): Promise<StoredObject | undefined> {
+    const write = await this.#far.write(key, options);
+    return await withStoreFailure(async () => {
+      try {
+        for await (const chunk of fileBody(file, signal)) {
+          await write?.write(chunk);
+          if (write?.hasEnded !== false) return undefined;
+        }
+        return await write?.finish();
+      } finally {
+        await write?.abort();
+      }
+    });
+  }
+
+  /** Remembers the far tier's object; `undefined`: it has none, or did not take the object. */
   #remember(key: string, object: StoredObject | undefined): void {
     if (object === undefined) this.#answers.delete(key);
     else this.#answers.set(key, { object, at: now() });
   }
 
   #report(failure: StoreFailure): void {
-    for (const listener of this.#listeners) {
-      callHost('a listener to failures of a tier', () => listener(failure));
-    }
+    callHost('onDegraded', () => this.#config.onDegraded(failure));
   }
 }
 
-/** The description of an object that at least one tier has committed. */
+/** The description of an object that at least one tier has. */
 function storedIn(far: StoredObject | undefined, near: NearCopy | undefined): StoredObject {
   const stored = far ?? near?.object;
   if (stored === undefined) throw bothTiersFailed();
