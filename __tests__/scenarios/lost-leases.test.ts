@@ -97,8 +97,8 @@ describe('A lease that is lost', () => {
     async (which) => {
       const plain = new PlainStore({ maxBytes: 1e9 });
       const make = async () => {
-        const near = new FileSystemStore({ directory: await directory() });
-        return which === 'plain' ? plain : new TieredStore({ near, far: plain });
+        const local = new FileSystemStore({ directory: await directory() });
+        return which === 'plain' ? plain : new TieredStore({ local, shared: plain });
       };
       const slow = repository.start({ locks, store: await make() });
       plain.hold.isOn = true;

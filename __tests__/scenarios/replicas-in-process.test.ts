@@ -58,30 +58,30 @@ async function startReplicas(
 test('When S3 stops, copies on disk are served, and other snapshots are generated', async () => {
   const server = await startS3Server({ directory, defer });
   const repository = await freshRepository({ directory, defer });
-  const near = new FileSystemStore({ directory: await directory() });
-  const far = new S3Store({
+  const local = new FileSystemStore({ directory: await directory() });
+  const shared = new S3Store({
     bucket: await server.makeBucket(),
     config: { ...server.config, maxAttempts: 1 },
   });
   const failures: StoreFailure[] = [];
   const onDegraded = (failure: StoreFailure) => failures.push(failure);
-  const service = repository.start({ store: new TieredStore({ near, far, onDegraded }) });
+  const service = repository.start({ store: new TieredStore({ local, shared, onDegraded }) });
   const whole = await read(service, repository.snapshot);
   await service.refresh(repository.id);
   await server.stop();
   const served = await read(service, repository.snapshot);
   expect([served.source, served.etag]).toEqual(['store', whole.etag]);
   expect((await read(service, { ...repository.snapshot, depth: 1 })).source).toBe('generation');
-  expect(failures[0]).toMatchObject({ tier: 'far' });
+  expect(failures[0]).toMatchObject({ tier: 'shared' });
 });
 
 test('What S3 has and does not give is made anew, and replaced for all; the rest is served.', async () => {
   const repository = await freshRepository({ directory, defer });
   const s3 = await FakeS3.start(defer);
   const start = async () => {
-    const near = new FileSystemStore({ directory: await directory() });
-    const far = new S3Store({ bucket: 'bucket', config: s3.config });
-    const store = new TieredStore({ near, far });
+    const local = new FileSystemStore({ directory: await directory() });
+    const shared = new S3Store({ bucket: 'bucket', config: s3.config });
+    const store = new TieredStore({ local, shared });
     return repository.start({ store, dataDir: await directory() });
   };
   const first = await start();

@@ -384,35 +384,35 @@ describe('While the store does not delete', () => {
     expect(await storedIn(store)).toEqual([artifactKey(repository.snapshot)]);
   });
 
-  test.each<[string, (far: FaultyTier) => void]>([
+  test.each<[string, (shared: FaultyTier) => void]>([
     [
       'fails',
-      (far) => {
-        far.state = 'failing';
+      (shared) => {
+        shared.state = 'failing';
       },
     ],
     [
       'only fails to list',
-      (far) => {
-        far.onList = () => Promise.reject(new Error('lists are denied'));
+      (shared) => {
+        shared.onList = () => Promise.reject(new Error('lists are denied'));
       },
     ],
-  ])('because the far tier %s, what that has is deleted later', async (_, fail) => {
+  ])('because the shared tier %s, what that has is deleted later', async (_, fail) => {
     // There is no room for copies.
-    const near = new MemoryStore({ maxBytes: 0 });
-    const far = new FaultyTier(1e8);
-    const { service } = await start({}, { store: new TieredStore({ near, far }) });
+    const local = new MemoryStore({ maxBytes: 0 });
+    const shared = new FaultyTier(1e8);
+    const { service } = await start({}, { store: new TieredStore({ local, shared }) });
     for (const id of [repository.snapshot, { ...repository.snapshot, depth: 1 }])
       await read(service, id);
-    fail(far);
+    fail(shared);
     expect((await refuseForAnHour(service)).error).toMatchObject({ code: 'STORE_FAILED' });
-    far.state = 'up';
-    far.onList = async () => {};
-    fakeDate(defer, MINUTE); // the far tier is asked again
+    shared.state = 'up';
+    shared.onList = async () => {};
+    fakeDate(defer, MINUTE); // the shared tier is asked again
     const forgotten = next(service, 'forgotten', repository.id);
     await expectFailure(service);
     expect((await forgotten)[0].error).toBeUndefined();
-    expect(await storedIn(far.inner)).toEqual([]);
+    expect(await storedIn(shared.inner)).toEqual([]);
   });
 
   /** A repository that its upstream has refused for an hour, and that could not be deleted. */

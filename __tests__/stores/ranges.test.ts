@@ -9,7 +9,7 @@ const inMemory = () => new MemoryStore({ maxBytes: 1e6 });
 test.each<[string, () => Promise<SnapshotStore>]>([
   ['MemoryStore', async () => inMemory()],
   ['FileSystemStore', async () => new FileSystemStore({ directory: await directory() })],
-  ['TieredStore', async () => new TieredStore({ near: inMemory(), far: inMemory() })],
+  ['TieredStore', async () => new TieredStore({ local: inMemory(), shared: inMemory() })],
 ])('A %s throws a RangeError for a range outside the object', async (_, make) => {
   const store = await make();
   await put(store, 'key', contentOf('a', 10));

@@ -79,10 +79,10 @@ async function* told(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array
 async function shared({ redisUrl, leaseTime, bucket, s3 }: FleetOptions) {
   const { RedisLocks } = await import('../../lib/locks/redis.js');
   const { S3Store } = await import('../../lib/stores/s3/index.js');
-  const near = new FileSystemStore({ directory: join(options.dataDir, 'snapshots') });
-  const far = new S3Store({ bucket, config: s3 });
+  const local = new FileSystemStore({ directory: join(options.dataDir, 'snapshots') });
+  const shared = new S3Store({ bucket, config: s3 });
   return {
-    store: new TieredStore({ near, far }),
+    store: new TieredStore({ local, shared }),
     // On a busy machine, processes that start may be slow to read an answer.
     locks: new RedisLocks({ url: redisUrl, leaseTime, responseTimeout: MAX_RESPONSE_TIMEOUT }),
   };

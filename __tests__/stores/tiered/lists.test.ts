@@ -9,10 +9,10 @@ const CONTENT = contentOf('a');
 /** Milliseconds. */
 const RESPONSE = 5000;
 
-/** A far tier that failed is not asked again. */
+/** A shared tier that failed is not asked again. */
 const tiers = () =>
   allTiers({
-    checkInterval: 0,
+    localMaxAge: 0,
     retryInterval: HOUR,
     responseTimeout: RESPONSE,
     stallTimeout: HOUR,
@@ -22,25 +22,25 @@ async function never(): Promise<void> {
   await new Promise(() => {});
 }
 
-describe('A far tier that lists nothing', () => {
+describe('A shared tier that lists nothing', () => {
   test.each<[string, () => Promise<void>]>([
     ['in time', never],
     ['but fails', () => Promise.reject(new Error('lists are denied'))],
   ])('%s still gives its objects, and takes new ones', async (_, onList) => {
     const clock = stopClock(defer);
-    const { far, store, failures } = tiers();
-    const stored = await put(far.inner, 'key', CONTENT);
+    const { shared, store, failures } = tiers();
+    const stored = await put(shared.inner, 'key', CONTENT);
     const [listing, list] = door();
-    far.onList = () => {
+    shared.onList = () => {
       list();
       return onList();
     };
     const late = listing.then(() => clock.tick(RESPONSE));
     await Promise.all([listedBeforeFailure(store), late]);
-    expect(failures).toMatchObject([{ tier: 'far', key: undefined }]);
+    expect(failures).toMatchObject([{ tier: 'shared', key: undefined }]);
     expect(await store.stat('key')).toEqual(stored);
     await assertContent(store, 'key', CONTENT);
     await put(store, 'new', CONTENT);
-    await assertContent(far.inner, 'new', CONTENT);
+    await assertContent(shared.inner, 'new', CONTENT);
   });
 });

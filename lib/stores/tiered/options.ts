@@ -5,7 +5,7 @@ import type { SnapshotStore } from '../store.js';
 
 /** A failure of one tier. Callers do not see it, because the other tier took over. */
 export interface StoreFailure {
-  readonly tier: 'near' | 'far';
+  readonly tier: 'local' | 'shared';
   /** `undefined`: the failure concerns no particular object. */
   readonly key: string | undefined;
   readonly error: SnapshotError;
@@ -21,23 +21,23 @@ const store = methods<SnapshotStore>(['stat', 'open', 'put', 'delete', 'list'], 
 export const tieredStoreSchema = z
   .strictObject({
     /** A store of this process or machine, with no other writer. Its budget limits the copies. */
-    near: store,
+    local: store,
     /** The store that all machines share. It decides what is stored. */
-    far: store,
+    shared: store,
     /**
-     * Milliseconds for which `open` serves a near copy without asking the far tier whether it is
+     * Milliseconds for which `open` serves a local copy without asking the shared tier whether it is
      * still current; `stat` always asks. A higher value saves requests, but an object that another
      * machine has replaced or deleted is still served for that time. 0: every `open` asks.
      */
-    checkInterval: duration.default(1000),
+    localMaxAge: duration.default(1000),
     /**
-     * Milliseconds within which the far tier must answer a call, and a list must give its next
+     * Milliseconds within which the shared tier must answer a call, and a list must give its next
      * object. A list that is late counts as a failure of the list only.
      */
     responseTimeout: milliseconds.default(5000),
     /** Milliseconds for the next bytes of a read or write, or for a write to end, in either tier. */
     stallTimeout: milliseconds.default(60_000),
-    /** Milliseconds for which a failed far tier is not called. 0: it is always called. */
+    /** Milliseconds for which a failed shared tier is not called. 0: it is always called. */
     retryInterval: duration.default(5000),
     /**
      * Called when a tier fails and the other tier takes over. Its errors become warnings. Default:
@@ -45,7 +45,7 @@ export const tieredStoreSchema = z
      */
     onDegraded: callback<(failure: StoreFailure) => void>().default(() => warn),
   })
-  .refine(({ near, far }) => near !== far, 'near and far must not be the same store');
+  .refine(({ local, shared }) => local !== shared, 'local and shared must not be the same store');
 
 /** The options of `TieredStore`. */
 export type TieredStoreOptions = z.input<typeof tieredStoreSchema>;

@@ -25,7 +25,7 @@ const MAX_BEHIND = 1024 * 1024;
 
 /**
  * Reads a slice of an object while it is copied. A reader that keeps pace gets the bytes as they
- * arrive. A slower reader gets the rest from the finished copy, or from the far tier. So a slow
+ * arrive. A slower reader gets the rest from the finished copy, or from the shared tier. So a slow
  * reader delays nobody.
  */
 export class ReadDuringFill implements ByteSource {

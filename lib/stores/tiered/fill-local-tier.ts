@@ -7,47 +7,47 @@ import type { Slice } from '../range.js';
 import { RecyclingBody } from '../recycling-body.js';
 import type { ByteRange, OpenOptions, StoredObject } from '../store.js';
 import type { BestEffortWrite } from './best-effort-write.js';
-import { type FarCircuitBreaker, withErrorListener } from './far-circuit-breaker.js';
-import type { NearCopies } from './near-copies.js';
+import { type CircuitBreaker, withErrorListener } from './circuit-breaker.js';
+import type { LocalCopies } from './local-copies.js';
 import { ReadDuringFill } from './read-during-fill.js';
 import { toStoreError, unlessStalled } from './stall-timeout.js';
 
-export interface NearTierFillParts {
-  readonly far: FarCircuitBreaker;
-  readonly near: NearCopies;
+export interface LocalTierFillParts {
+  readonly shared: CircuitBreaker;
+  readonly local: LocalCopies;
   /** Milliseconds. */
   readonly stallTimeout: number;
 }
 
 /**
- * Fills the near tier: copies one revision of a far object while any number of clients read it. The
+ * Fills the local tier: copies one revision of a shared object while any number of clients read it. The
  * fill belongs to the store: it goes on at its own pace if the clients are slow, or leave.
  */
-export class NearTierFill {
+export class LocalTierFill {
   readonly object: StoredObject;
   /** Resolves when the fill has ended, successfully or not. */
   readonly over: Promise<void>;
-  readonly #parts: NearTierFillParts;
+  readonly #parts: LocalTierFillParts;
   readonly #readers = new Set<ReadDuringFill>();
   readonly #ending = new AbortController();
-  /** `undefined` if the far tier does not have this revision. */
+  /** `undefined` if the shared tier does not have this revision. */
   readonly #body: Promise<Readable | undefined>;
-  /** The revision of the near copy; `undefined` if the copy has failed, or probably will. */
+  /** The revision of the local copy; `undefined` if the copy has failed, or probably will. */
   readonly #copied = withResolvers<string | undefined>();
   #isDecided = false;
   /** How many bytes of the object the readers got. */
   #position = 0;
   #isPumping = true;
 
-  constructor(object: StoredObject, parts: NearTierFillParts) {
+  constructor(object: StoredObject, parts: LocalTierFillParts) {
     this.object = object;
     this.#parts = parts;
-    if (!parts.near.hasRoomFor(object.size)) this.#decide(undefined);
-    this.#body = this.#openFar({ signal: this.#ending.signal });
+    if (!parts.local.hasRoomFor(object.size)) this.#decide(undefined);
+    this.#body = this.#openShared({ signal: this.#ending.signal });
     this.over = this.#copy();
   }
 
-  /** Opens a slice; `undefined` if the far tier does not have this revision. */
+  /** Opens a slice; `undefined` if the shared tier does not have this revision. */
   async open(slice: Slice, signal: AbortSignal | undefined): Promise<Readable | undefined> {
     const reader: ReadDuringFill = new ReadDuringFill({
       slice,
@@ -73,7 +73,7 @@ export class NearTierFill {
     }
   }
 
-  /** Ends the fill; the near tier keeps nothing. Idempotent. */
+  /** Ends the fill; the local tier keeps nothing. Idempotent. */
   abort(reason: SnapshotError): void {
     this.#ending.abort(reason);
   }
@@ -81,9 +81,9 @@ export class NearTierFill {
   async #copy(): Promise<void> {
     const body = await this.#body;
     if (body === undefined) return;
-    const { far, near, stallTimeout } = this.#parts;
+    const { shared, local, stallTimeout } = this.#parts;
     const { key, revision } = this.object;
-    const copy = near.write(key, this.object, this.object);
+    const copy = local.write(key, this.object, this.object);
     try {
       await this.#pump(body, copy);
     } catch (error) {
@@ -92,7 +92,7 @@ export class NearTierFill {
       const failure = signal.aborted ? signal.reason : toStoreError(error);
       for (const reader of this.#readers) reader.fail(failure);
       this.#decide(undefined);
-      if (!signal.aborted) far.recordReadFailure(key, revision, failure);
+      if (!signal.aborted) shared.recordReadFailure(key, revision, failure);
       return;
     } finally {
       body.destroy();
@@ -104,7 +104,7 @@ export class NearTierFill {
       void this.#prepareReaders();
       return;
     }
-    await near.replace(
+    await local.replace(
       key,
       () => copy.finish(),
       async (kept) => {
@@ -116,7 +116,7 @@ export class NearTierFill {
     );
   }
 
-  /** Returns early if the copy fails: each reader then reads on from the far tier. */
+  /** Returns early if the copy fails: each reader then reads on from the shared tier. */
   async #pump(body: Readable, copy: BestEffortWrite): Promise<void> {
     const chunks: AsyncIterator<Uint8Array> = body[Symbol.asyncIterator]();
     while (!copy.hasEnded) {
@@ -124,7 +124,7 @@ export class NearTierFill {
       const { done, value } = await unlessAborted(next, this.#ending.signal);
       if (done) {
         if (this.#position === this.object.size)
-          return this.#parts.far.recordReadSuccess(this.object);
+          return this.#parts.shared.recordReadSuccess(this.object);
         const message = `${this.#position} bytes came: too few or too many`;
         throw new SnapshotError('STORE_FAILED', message);
       }
@@ -144,21 +144,23 @@ export class NearTierFill {
     await Promise.all([...this.#readers].map((reader) => reader.prepare()));
   }
 
-  /** Opens the rest for a reader that fell behind: in the copy, or else in the far tier. */
+  /** Opens the rest for a reader that fell behind: in the copy, or else in the shared tier. */
   async #openRest(range: ByteRange, signal: AbortSignal): Promise<Readable> {
     const revision = await unlessAborted(this.#copied.promise, signal);
-    const { near } = this.#parts;
+    const { local } = this.#parts;
     const { key } = this.object;
     const copy =
-      revision === undefined ? undefined : await near.open(key, { range, revision, signal });
-    const body = withErrorListener(copy)?.body ?? (await this.#openFar({ range, signal }));
+      revision === undefined ? undefined : await local.open(key, { range, revision, signal });
+    const body = withErrorListener(copy)?.body ?? (await this.#openShared({ range, signal }));
     if (body !== undefined) return body;
     throw new SnapshotError('STORE_FAILED', 'what was being read is gone');
   }
 
-  async #openFar(options: OpenOptions): Promise<Readable | undefined> {
+  async #openShared(options: OpenOptions): Promise<Readable | undefined> {
     const { key, revision } = this.object;
-    const opened = await this.#parts.far.open(key, { ...options, revision }).catch(() => undefined);
+    const opened = await this.#parts.shared
+      .open(key, { ...options, revision })
+      .catch(() => undefined);
     return opened?.body;
   }
 }

@@ -16,7 +16,7 @@ import { isPreconditionFailure, withConditionCheck } from '../write-condition.js
 import { BestEffortWrite, type Put } from './best-effort-write.js';
 import { StoreStalled, toStoreError, unlessStalled } from './stall-timeout.js';
 
-export interface FarCircuitBreakerOptions {
+export interface CircuitBreakerOptions {
   readonly responseTimeout: number;
   readonly stallTimeout: number;
   readonly retryInterval: number;
@@ -36,16 +36,16 @@ const MAX_REMEMBERED = 10_000;
 const PROBE = 'probe/';
 
 /**
- * A circuit breaker for the far store: after a failure, the store is not called for a while.
+ * A circuit breaker for the shared store: after a failure, the store is not called for a while.
  *
  * A failure may concern one object only: access to it is denied, it was archived, its bytes are
- * damaged. So after a failure for one key, unless it is a stall, this class asks the far store for
+ * damaged. So after a failure for one key, unless it is a stall, this class asks the shared store for
  * a key that is never stored. Only if that fails too, the store is not called for any key for a
  * while. A list that fails or stalls counts as a failure for one key.
  */
-export class FarCircuitBreaker {
+export class CircuitBreaker {
   readonly #store: SnapshotStore;
-  readonly #options: FarCircuitBreakerOptions;
+  readonly #options: CircuitBreakerOptions;
   /** The circuit is open until then. */
   #openUntil = LONG_AGO;
   readonly #probes = new SingleFlight<void>();
@@ -54,12 +54,12 @@ export class FarCircuitBreaker {
   /** Key → the revision that could not be read. It may be gone by now. */
   readonly #unreadable = new LRUCache<string, Unreadable>({ max: MAX_REMEMBERED });
 
-  constructor(store: SnapshotStore, options: FarCircuitBreakerOptions) {
+  constructor(store: SnapshotStore, options: CircuitBreakerOptions) {
     this.#store = store;
     this.#options = options;
   }
 
-  /** Whether the far store recently failed to give a revision that it claims to have. */
+  /** Whether the shared store recently failed to give a revision that it claims to have. */
   isUnreadable({ key, revision }: StoredObject): boolean {
     const unreadable = this.#unreadable.get(key);
     return unreadable?.revision === revision && now() < unreadable.until;
@@ -75,7 +75,7 @@ export class FarCircuitBreaker {
   }
 
   /**
-   * Lists the replaced revisions of an object; none if the far store does not answer.
+   * Lists the replaced revisions of an object; none if the shared store does not answer.
    *
    * @throws the signal's reason, and nothing else.
    */
@@ -86,7 +86,7 @@ export class FarCircuitBreaker {
   }
 
   /**
-   * Opens an object, or a part of it. Returns `undefined` if the far store does not have it or
+   * Opens an object, or a part of it. Returns `undefined` if the shared store does not have it or
    * can't give it. A body that comes too late is destroyed.
    *
    * @throws the signal's reason; RangeError.
@@ -150,7 +150,7 @@ export class FarCircuitBreaker {
   /** Lists objects. Every error that it throws, except the signal's reason, has been reported. */
   async *list(options: ListOptions = {}): AsyncGenerator<StoredObject> {
     if (await this.#isOpen())
-      throw new SnapshotError('STORE_FAILED', 'the far tier failed just now');
+      throw new SnapshotError('STORE_FAILED', 'the shared tier failed just now');
     const objects = this.#store.list(options)[Symbol.asyncIterator]();
     try {
       for (;;) {
@@ -178,7 +178,7 @@ export class FarCircuitBreaker {
   }
 
   /**
-   * Returns the condition for the far store. If a revision could not be read, a caller may believe
+   * Returns the condition for the shared store. If a revision could not be read, a caller may believe
    * that nothing is stored. Its write then replaces that revision, if it is still stored, however
    * long ago the read failed.
    */
