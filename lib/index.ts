@@ -30,7 +30,7 @@ export {
   type PushListener,
   type WebhookOptions,
 } from './http/webhook/webhook-handler.js';
-export { InProcessLocks } from './locks/in-process.js';
+export { MemoryLocks } from './locks/memory.js';
 export type { Lock, LockRegistry } from './locks/registry.js';
 export { parseRepository, type RepositoryId } from './repository.js';
 export type { CloseOptions, SnapshotService } from './service/service.js';

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { defaultSnapshot } from '../../lib/artifact/id.js';
 import {
-  InProcessLocks,
+  MemoryLocks,
   MemoryStore,
   type SnapshotOptions,
   type SnapshotService,
@@ -116,7 +116,7 @@ describe('A host that hangs', () => {
 
 test('A renewal that a client waits for does not wait for renewals of other hosts', async () => {
   const store = new MemoryStore({ maxBytes: 1e7 });
-  const locks = new InProcessLocks();
+  const locks = new MemoryLocks();
   const service = start({
     store,
     locks,

@@ -6,7 +6,7 @@ import { EventEmitter, on } from 'node:events';
 import { install } from '@sinonjs/fake-timers';
 import {
   FileSystemStore,
-  InProcessLocks,
+  MemoryLocks,
   MemoryStore,
   type SnapshotOptions,
   type StoreFailure,
@@ -104,7 +104,7 @@ test('What S3 has and does not give is made anew, and replaced for all; the rest
 test('What was pushed is fetched by one of the replicas and served by all of them.', async () => {
   const repository = await freshRepository({ directory, defer });
   const store = new TellingStore({ maxBytes: 1e9 });
-  const replicas = await startReplicas(repository, 3, { store, locks: new InProcessLocks() });
+  const replicas = await startReplicas(repository, 3, { store, locks: new MemoryLocks() });
   for (const replica of replicas) {
     await read(replica, repository.snapshot);
     await replica.refresh(repository.id);
@@ -130,7 +130,7 @@ test('A push that is announced while the one before is fetched is served', async
   const repository = await freshRepository({ directory, defer });
   const store = new TellingStore({ maxBytes: 1e9 });
   const freshness = { maxAge: 60 * 60_000, checkInterval: 0 };
-  const options = { store, locks: new InProcessLocks(), freshness };
+  const options = { store, locks: new MemoryLocks(), freshness };
   const replicas = await startReplicas(repository, 2, options);
   for (const replica of replicas) await read(replica, repository.snapshot);
   await replicas[0]?.refresh(repository.id);

@@ -18,7 +18,12 @@ export function throwWhileRemembered({ error, until }: Failure): void {
 }
 
 /** Failures of this process, not of the work. They are not remembered. */
-const OWN_DOING: ReadonlySet<string> = new Set(['ABORTED', 'CLOSED', 'LOCK_FAILED']);
+const OWN_DOING: ReadonlySet<string> = new Set([
+  'ABORTED',
+  'CLOSED',
+  'LOCK_UNAVAILABLE',
+  'LOCK_LOST',
+]);
 /** Names that clients make up must not fill the memory. */
 const MAX_REMEMBERED = 10_000;
 

@@ -219,7 +219,7 @@ const schema = z.strictObject({
     ['stat', 'open', 'put', 'delete', 'list'],
     'a SnapshotStore',
   ).optional(),
-  /** Default: `InProcessLocks`. */
+  /** Default: `MemoryLocks`. */
   locks: methods<LockRegistry>(['acquire'], 'a LockRegistry').optional(),
   limits: limits.prefault({}),
   freshness: freshness.prefault({}),

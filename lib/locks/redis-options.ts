@@ -1,7 +1,6 @@
 import type { Mutex } from 'redis-semaphore';
 import { z } from 'zod';
 import { methods, milliseconds } from '../check-options.js';
-import type { LockRegistry } from './registry.js';
 
 /** The commands that `RedisLocks` needs, of an ioredis client or `Cluster`. */
 export type RedisClient = ConstructorParameters<typeof Mutex>[0];
@@ -26,11 +25,6 @@ export const redisLocksSchema = z
     retryInterval: milliseconds.default(100),
     /** Milliseconds for the server to answer, at most 9,000; never more than `leaseTime`. */
     responseTimeout: milliseconds.max(9000).default(5000),
-    /**
-     * Locks to use while the server can't be reached, such as `new InProcessLocks()`: each process
-     * then goes on by itself. Default: none, and `acquire` fails.
-     */
-    fallback: methods<LockRegistry>(['acquire'], 'a lock registry').optional(),
   })
   .refine(
     ({ client, url }) => (client === undefined) !== (url === undefined),

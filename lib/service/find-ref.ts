@@ -3,7 +3,7 @@ import { hostConfig } from '../config/hosts.js';
 import type { SnapshotConfig } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
 import { OID_PATTERN } from '../git/object.js';
-import { InProcessLocks } from '../locks/in-process.js';
+import { MemoryLocks } from '../locks/memory.js';
 import { withLock } from '../locks/with-lock.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 import type { KnownUpstreams } from './known-upstreams.js';
@@ -27,7 +27,7 @@ export class RefFinder {
   readonly #missing: FailureCache;
   /** By repository and commit: fetches that run or wait. */
   readonly #fetches = new Map<string, Map<string, Promise<boolean>>>();
-  readonly #turns = new InProcessLocks();
+  readonly #turns = new MemoryLocks();
 
   constructor(config: SnapshotConfig, known: KnownUpstreams, checks: UpstreamChecks) {
     this.#config = config;

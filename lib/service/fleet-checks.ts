@@ -66,13 +66,13 @@ export class FleetChecks {
   /** `undefined`: the lock registry fails. */
   async #acquire(repository: RepositoryId, signal: AbortSignal) {
     const key = checkKey(repository);
-    const busy = new SnapshotError('LOCK_FAILED', 'another process holds it');
+    const busy = new SnapshotError('LOCK_UNAVAILABLE', 'another process holds it');
     try {
       const acquire = (ends: AbortSignal) => this.#locks.acquire(key, { signal: ends });
       return await withDeadline(PATIENCE, signal, acquire, () => busy);
     } catch (error) {
       if (error === busy) return 'busy';
-      if (SnapshotError.is(error, 'LOCK_FAILED')) return undefined;
+      if (SnapshotError.is(error, 'LOCK_UNAVAILABLE')) return undefined;
       throw error;
     }
   }

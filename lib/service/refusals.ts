@@ -10,7 +10,7 @@ import {
   thisMoment,
 } from '../async/clock.js';
 import { isAccessRefused, SnapshotError } from '../errors.js';
-import { InProcessLocks } from '../locks/in-process.js';
+import { MemoryLocks } from '../locks/memory.js';
 import { withLock } from '../locks/with-lock.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 import type { SnapshotStore } from '../stores/store.js';
@@ -61,7 +61,7 @@ export class Refusals {
    * By repository. A change reads the store and then writes to it: no other change may come
    * between.
    */
-  readonly #turns = new InProcessLocks();
+  readonly #turns = new MemoryLocks();
 
   constructor({ store, forgetAfter, onRefused }: RefusalsParts) {
     this.#store = store;

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { SnapshotError } from '../../errors.js';
-import { InProcessLocks } from '../../locks/in-process.js';
+import { MemoryLocks } from '../../locks/memory.js';
 import { withLock } from '../../locks/with-lock.js';
 import type {
   ListOptions,
@@ -46,7 +46,7 @@ export interface LocalCopiesOptions {
 export class LocalCopies {
   readonly #store: SnapshotStore;
   readonly #options: LocalCopiesOptions;
-  readonly #turns = new InProcessLocks();
+  readonly #turns = new MemoryLocks();
   /** Key → the copy, if its write began before the shared revision was known. */
   readonly #written = new LRUCache<string, LocalCopy>({ max: MAX_REMEMBERED });
   /** Bytes of the smallest copy that did not fit. Reset when the store keeps one as large. */
