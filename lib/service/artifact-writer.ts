@@ -15,7 +15,7 @@ import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events/events.js';
 import { prepareDirectory, temporaryName } from '../fs/temporary.js';
 import type { MirrorLease } from '../mirror/mirror.js';
-import { fileBody } from '../stores/body.js';
+import { endBody, fileBody } from '../stores/body.js';
 import type { Metadata, SnapshotStore } from '../stores/store.js';
 import {
   checkCondition,
@@ -227,7 +227,7 @@ export class ArtifactWriter {
         await store.putFile(key, spool.path, options);
       } else {
         const body = withConditionCheck(store, key, fileBody(spool.path, ends), options);
-        await store.put(key, body, options);
+        await store.put(key, body, options).finally(() => endBody(body));
       }
       return 'stored';
     };

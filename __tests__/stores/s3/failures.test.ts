@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { S3Store } from '../../../lib/stores/s3/index.js';
 import {
   assertContent,
@@ -139,6 +140,21 @@ describe('When an S3Store writes,', () => {
       expect(s3.objects.size).toBe(0);
     },
   );
+
+  test.each([
+    ['PutObject', contentOf('a')],
+    ['CompleteMultipartUpload', LARGE],
+  ] as const)('a signal that aborts during %s comes too late', async (operation, content) => {
+    const controller = new AbortController();
+    s3.before = (request) => {
+      if (request.operation === operation) controller.abort();
+      return false;
+    };
+    const { signal } = controller;
+    const { revision } = await store.put('key', Readable.from([content]), { signal });
+    expect(signal.aborted).toBe(true);
+    expect((await store.stat('key'))?.revision).toBe(revision);
+  });
 
   test('a body that fails ends unanswered requests, and the parts are removed', async () => {
     const arrived = new Promise<void>((resolve) => {
