@@ -39,7 +39,8 @@ export {
   FileSystemStore,
   type FileSystemStoreOptions,
 } from './stores/filesystem/filesystem-store.js';
-export { MemoryStore, type MemoryStoreOptions } from './stores/memory.js';
+export { MemoryStore } from './stores/memory.js';
+export type { MemoryStoreOptions } from './stores/memory-options.js';
 export type {
   ByteRange,
   DownloadUrlOptions,

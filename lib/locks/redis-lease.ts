@@ -4,7 +4,7 @@ import { unlessAborted } from '../async/abort.js';
 import { elapsedSince, now, type Time } from '../async/clock.js';
 import { atDeadline, unlessLate } from '../async/deadline.js';
 import { SnapshotError } from '../errors.js';
-import type { RedisLocksConfig } from './redis-options.js';
+import type { RedisLocksConfig } from './redis-schema.js';
 
 /**
  * A lease of one key, under its own identifier.

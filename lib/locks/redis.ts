@@ -8,11 +8,8 @@ import { checkOptions } from '../check-options.js';
 import { SnapshotError } from '../errors.js';
 import { MemoryLocks } from './memory.js';
 import { RedisLease } from './redis-lease.js';
-import {
-  type RedisLocksConfig,
-  type RedisLocksOptions,
-  redisLocksSchema,
-} from './redis-options.js';
+import type { RedisLocksOptions } from './redis-options.js';
+import { type RedisLocksConfig, redisLocksSchema } from './redis-schema.js';
 import type { Lock, LockRegistry } from './registry.js';
 
 export type { RedisLocksOptions } from './redis-options.js';

@@ -5,6 +5,7 @@ import { bytes, callback, checkOptions } from '../check-options.js';
 import { chunksOf } from './body.js';
 import { evictable, type Occupant, totalBytes } from './eviction.js';
 import { excessive, keepReplaced, type Replaced, SweepTimer } from './keep-replaced.js';
+import type { MemoryStoreOptions } from './memory-options.js';
 import { newVersion } from './new-version.js';
 import { type Slice, sliceOf } from './range.js';
 import type {
@@ -18,21 +19,11 @@ import type {
 } from './store.js';
 import { isConditionMet, preconditionFailure } from './write-condition.js';
 
-const schema = z.strictObject({
-  /**
-   * Bytes of all objects, including their keys and metadata. The store evicts replaced revisions
-   * first, then the least recently opened objects. For an object of low priority, it evicts only
-   * such objects. If that does not make enough room, the new object is not kept: its `put`
-   * succeeds, and the next `open` is a miss.
-   */
+export const memoryStoreSchema = z.strictObject({
   maxBytes: bytes,
   ...keepReplaced,
-  /** Called with the key of each object that was evicted. Its errors become warnings. */
   onEvict: callback<(key: string) => void>().optional(),
 });
-
-/** The options of `MemoryStore`. */
-export type MemoryStoreOptions = z.input<typeof schema>;
 
 type RankedObject = StoredObject & Pick<Occupant, 'priority'>;
 
@@ -46,7 +37,7 @@ type ReplacedEntry = Entry & Replaced;
 /** Keeps objects in the memory of this process: for tests, and for small caches. */
 export class MemoryStore implements SnapshotStore {
   readonly writesConditionally: boolean = true;
-  readonly #config: z.output<typeof schema>;
+  readonly #config: z.output<typeof memoryStoreSchema>;
   /** The least recently opened first. */
   readonly #entries = new Map<string, Entry>();
   /** The earliest replaced first. */
@@ -55,7 +46,7 @@ export class MemoryStore implements SnapshotStore {
 
   /** @throws SnapshotError `INVALID_OPTIONS` */
   constructor(options: MemoryStoreOptions) {
-    this.#config = checkOptions(schema, options, 'MemoryStore');
+    this.#config = checkOptions(memoryStoreSchema, options, 'MemoryStore');
     this.#timer = new SweepTimer(this.#config, () => this.#keep(this.#replaced));
   }
 

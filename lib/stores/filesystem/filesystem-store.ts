@@ -36,12 +36,9 @@ import {
   type ObjectFile,
   touch,
 } from './open-object-file.js';
-import {
-  type FileSystemStoreConfig,
-  type FileSystemStoreOptions,
-  fileSystemStoreSchema,
-} from './options.js';
+import type { FileSystemStoreOptions } from './options.js';
 import { ReplacedFiles } from './replaced-files.js';
+import { type FileSystemStoreConfig, fileSystemStoreSchema } from './schema.js';
 
 export type { FileSystemStoreOptions } from './options.js';
 
@@ -55,7 +52,7 @@ export type { FileSystemStoreOptions } from './options.js';
 export class FileSystemStore implements SnapshotStore {
   readonly #directory: string;
   readonly #config: FileSystemStoreConfig;
-  /** One commit at a time, so that two commits do not count on the same free room. */
+  /** One at a time, so that two writes do not count on the same free room. */
   readonly #publishing = pLimit(1);
   readonly #replaced: ReplacedFiles;
   /** Makes the directory and removes leftovers, before the first use. */

@@ -12,9 +12,9 @@ import { unlessAborted } from '../../async/abort.js';
 import { elapsedSince, LONG_AGO, now } from '../../async/clock.js';
 import { SnapshotError } from '../../errors.js';
 import type { ByteRange, OpenOptions } from '../store.js';
+import type { S3StoreConfig } from './config.js';
 import { answerOf, statusOf, storeFailure } from './failure.js';
 import { keyOf, nameStart, objectName } from './object-name.js';
-import type { S3StoreConfig } from './options.js';
 
 /** S3's description of an object. */
 export interface ObjectHead {

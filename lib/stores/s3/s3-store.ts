@@ -13,15 +13,11 @@ import type {
 } from '../store.js';
 import { S3Bucket } from './bucket.js';
 import { ConditionalWrites, type Publish, sendPublish } from './conditional-writes.js';
+import { MAX_URL_LIFETIME, parseS3Options, type S3StoreConfig } from './config.js';
 import { encodeDescription } from './description.js';
 import { isObjectName } from './object-name.js';
 import { isOther, ObjectReader } from './object-reader.js';
-import {
-  MAX_URL_LIFETIME,
-  parseS3Options,
-  type S3StoreConfig,
-  type S3StoreOptions,
-} from './options.js';
+import type { S3StoreOptions } from './options.js';
 import { type PresignOptions, presignObject } from './presign.js';
 import { ReplacedObjects } from './replaced-objects.js';
 import { upload } from './upload.js';

@@ -8,8 +8,8 @@ import {
 import { Upload } from '@aws-sdk/lib-storage';
 import { chunksOf } from '../body.js';
 import { isPublishCommand, type Publish } from './conditional-writes.js';
+import type { S3StoreConfig } from './config.js';
 import { storeFailure } from './failure.js';
-import type { S3StoreConfig } from './options.js';
 
 const BUFFERED_BYTES = 1024 * 1024;
 

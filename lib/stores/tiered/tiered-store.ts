@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 import { LRUCache } from 'lru-cache';
+import { unlessAborted } from '../../async/abort.js';
 import { elapsedSince, now, type Time } from '../../async/clock.js';
 import { callHost } from '../../call-host.js';
 import { checkOptions } from '../../check-options.js';
@@ -21,12 +22,8 @@ import type { BestEffortWrite } from './best-effort-write.js';
 import { CircuitBreaker } from './circuit-breaker.js';
 import { LocalTierFill } from './fill-local-tier.js';
 import { encodeCopy, LocalCopies, type LocalCopy } from './local-copies.js';
-import {
-  type StoreFailure,
-  type TieredStoreConfig,
-  type TieredStoreOptions,
-  tieredStoreSchema,
-} from './options.js';
+import type { StoreFailure, TieredStoreOptions } from './options.js';
+import { type TieredStoreConfig, tieredStoreSchema } from './schema.js';
 import { toStoreError } from './stall-timeout.js';
 
 export type { StoreFailure, TieredStoreOptions } from './options.js';
@@ -95,7 +92,7 @@ export class TieredStore implements SnapshotStore {
       onFailure: (key, error) => this.#report({ tier: 'shared', key, error }),
     });
     this.writesConditionally = shared.writesConditionally === true;
-    const { putFile, listReplaced } = { putFile: local.putFile, listReplaced: shared.listReplaced };
+    const { putFile } = local;
     if (putFile !== undefined) {
       const store = { putFile: putFile.bind(local) };
       this.putFile = (key, file, putOptions = {}) => {
@@ -103,7 +100,7 @@ export class TieredStore implements SnapshotStore {
         return this.#putFile(store, key, file, { ...putOptions, metadata });
       };
     }
-    if (listReplaced !== undefined) {
+    if (shared.listReplaced !== undefined) {
       this.listReplaced = async (key, { signal } = {}) => {
         signal?.throwIfAborted();
         return await this.#shared.listReplaced(key, signal);
@@ -150,7 +147,7 @@ export class TieredStore implements SnapshotStore {
       shared = await this.#shared.write(key, kept);
       local = this.#local.write(key, kept);
       for await (const chunk of chunksOf(body, signal)) {
-        await Promise.all([shared?.write(chunk), local.write(chunk)]);
+        await unlessAborted(Promise.all([shared?.write(chunk), local.write(chunk)]), signal);
         if (shared?.hasEnded !== false && local.hasEnded) throw bothTiersFailed();
       }
       const object = await shared?.finish();
