@@ -1,10 +1,12 @@
 import { access, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { FileSystemStore, SnapshotError, TieredStore } from '../../../lib/index.js';
 import {
   assertContent,
   assertMiss,
   beginPut,
+  bodyOf,
   contentOf,
   mustOpen,
   put,
@@ -68,6 +70,19 @@ describe('A write', () => {
     expect(failures).toMatchObject([{ tier: 'local', key: 'key' }]);
     expect(await shared.inner.stat('key')).toEqual(stored);
     await assertContent(store, 'key', OLD);
+  });
+
+  test('goes to the local tier alone when the shared one fails, however many chunks follow', async () => {
+    const { shared, store, failures } = tiers();
+    shared.state = 'failing';
+    const unhandled = jest.fn();
+    process.once('unhandledRejection', unhandled);
+    const chunks = Array.from({ length: 5 }, () => NEW);
+    expect(await store.put('key', bodyOf(...chunks))).toMatchObject({ size: 5 * NEW.length });
+    await setImmediate();
+    process.off('unhandledRejection', unhandled);
+    expect(unhandled).not.toHaveBeenCalled();
+    expect(failures).toMatchObject([{ tier: 'shared', key: 'key' }]);
   });
 
   test('fails when both tiers fail', async () => {

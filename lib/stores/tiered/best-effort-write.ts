@@ -35,13 +35,13 @@ export class BestEffortWrite {
   }
 
   async write(chunk: Uint8Array): Promise<void> {
-    await this.#attempt(Promise.race([this.#body.push(chunk), this.#stored]));
+    await this.#attempt(() => Promise.race([this.#body.push(chunk), this.#stored]));
   }
 
   /** Returns `undefined` if the write has failed. */
   async finish(): Promise<StoredObject | undefined> {
     this.#body.end();
-    const stored = await this.#attempt(this.#stored);
+    const stored = await this.#attempt(() => this.#stored);
     this.#hasEnded = true;
     return stored;
   }
@@ -57,10 +57,10 @@ export class BestEffortWrite {
     await unlessStalled(this.#timeout, settled).catch(this.#onFailure);
   }
 
-  async #attempt<T>(step: Promise<T>): Promise<T | undefined> {
+  async #attempt<T>(step: () => Promise<T>): Promise<T | undefined> {
     if (this.#hasEnded) return undefined;
     try {
-      return await unlessStalled(this.#timeout, step);
+      return await unlessStalled(this.#timeout, step());
     } catch (error) {
       if (this.#hasEnded) return undefined;
       this.#giveUp();

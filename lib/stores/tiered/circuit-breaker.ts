@@ -137,7 +137,7 @@ export class CircuitBreaker {
     const ifRevision = await this.#toReplace(key, options.ifRevision);
     if (await this.#isOpen()) return undefined;
     const store = this.#store;
-    const put: Put = (body, signal) => {
+    const put: Put = async (body, signal) => {
       const checked = withConditionCheck(store, key, body, { ifRevision, signal });
       return store.put(key, checked, { ...options, ifRevision, signal });
     };

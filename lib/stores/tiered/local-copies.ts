@@ -90,7 +90,7 @@ export class LocalCopies {
   ): BestEffortWrite {
     const options = { metadata: encodeCopy(metadata, shared), priority };
     return new BestEffortWrite(
-      (body, signal) => this.#store.put(key, body, { ...options, signal }),
+      async (body, signal) => this.#store.put(key, body, { ...options, signal }),
       this.#options.stallTimeout,
       (error) => this.#fail(key, error),
     );
