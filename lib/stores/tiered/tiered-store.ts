@@ -37,8 +37,7 @@ interface Found {
 }
 
 /**
- * A local store, such as a directory of this machine, in front of a shared store that many machines
- * share.
+ * A local store, such as a directory of this machine, in front of a store that many machines share.
  *
  * - The shared tier decides what is stored, and the store returns its descriptions. A local copy
  *   remembers the shared revision. The store drops the copy when the shared tier has another revision, or
