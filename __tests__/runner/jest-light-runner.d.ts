@@ -9,9 +9,7 @@ declare module 'jest-light-runner' {
   export type OnResult = (suite: Suite, result: unknown) => Promise<void>;
   export type OnFailure = (suite: Suite, error: unknown) => Promise<void>;
 
-  export function createRunner(options: {
-    runtime: 'child_process' | 'worker_threads';
-  }): new (
+  export function createRunner(options: { runtime: 'child_process' | 'worker_threads' }): new (
     ...parameters: RunnerParameters
   ) => {
     runTests(
