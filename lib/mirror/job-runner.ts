@@ -13,6 +13,7 @@ import type { FetchProgress } from '../upstream/fetch-pack.js';
 import { HostPauses } from '../upstream/host-pauses.js';
 import type { UpstreamTask } from '../upstream/task.js';
 import { WorkerPool } from '../workers/pool.js';
+import { threadScript } from '../workers/start-thread.js';
 import type { Job, JobResult } from './jobs/worker.js';
 
 /** A thread that has read more objects is ended: while idle it would keep 46 bytes for each. */
@@ -62,8 +63,7 @@ export class JobRunner {
       repack: maintenance,
       query: new KeyedLimit(concurrentFetches),
     };
-    const script = new URL('./jobs/worker.js', import.meta.url);
-    this.#pool = new WorkerPool(script, concurrentClones + 1, keepsThread);
+    this.#pool = new WorkerPool(threadScript('mirror'), concurrentClones + 1, keepsThread);
   }
 
   /** The common part of all tasks that send requests to the repository's upstream. */

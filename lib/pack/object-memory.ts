@@ -60,7 +60,8 @@ export class ObjectMemory {
   constructor(ringBytes: number) {
     const pages = PAGES + Math.ceil((ringBytes + OVERWRITTEN_BYTES) / PAGE_BYTES);
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
-    const code = readFileSync(new URL('./wasm/objects.wasm', import.meta.url));
+    // The path holds for this module and for the bundles that it is part of.
+    const code = readFileSync(new URL('../threads/objects.wasm', import.meta.url));
     const instance = new WebAssembly.Instance(new WebAssembly.Module(code), { env: { memory } });
     const module = instance.exports;
     this.window = Buffer.from(memory.buffer, module.WINDOW.value, module.WINDOW_BYTES.value);

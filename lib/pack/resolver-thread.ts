@@ -1,7 +1,7 @@
 import type { Worker } from 'node:worker_threads';
 import { orLater } from '../async/deadline.js';
 import { deserializeError, SnapshotError } from '../errors.js';
-import { startThread } from '../workers/start-thread.js';
+import { startThread, threadScript } from '../workers/start-thread.js';
 import { STOP_MILLISECONDS } from '../workers/stop.js';
 import { createEntryQueue, EntryQueueWriter } from './entry-queue.js';
 import type { IngestLimits } from './limits.js';
@@ -22,7 +22,7 @@ export class ResolverThread {
   constructor() {
     const queue = createEntryQueue();
     this.queue = new EntryQueueWriter(queue);
-    this.#worker = startThread(new URL('./resolver-worker.js', import.meta.url), queue);
+    this.#worker = startThread(threadScript('resolver'), queue);
     this.#worker.on('message', (answer: ResolverAnswer) => {
       if (answer.kind === 'error') {
         this.#busy = false;

@@ -20,6 +20,7 @@ import { adoptMethod, checkCondition, withConditionCheck } from '../stores/abili
 import type { Metadata, SnapshotStore } from '../stores/store.js';
 import { isPreconditionFailure } from '../stores/write-condition.js';
 import { WorkerPool } from '../workers/pool.js';
+import { threadScript } from '../workers/start-thread.js';
 import type { WriteTask } from '../writer/worker.js';
 import type { WriteEvent, WriteResult } from '../writer/write-context.js';
 import { BuildQueue } from './build-queue.js';
@@ -73,10 +74,7 @@ export class ArtifactWriter {
     this.#directory = join(config.dataDir, 'spool');
     const { concurrentGenerations } = config.limits;
     this.#queue = new BuildQueue(concurrentGenerations);
-    this.#pool = new WorkerPool(
-      new URL('../writer/worker.js', import.meta.url),
-      concurrentGenerations,
-    );
+    this.#pool = new WorkerPool(threadScript('writer'), concurrentGenerations);
   }
 
   /** Creates the spool directory, and removes a crash's leftovers from it. */

@@ -12,6 +12,15 @@ const PNP_OPTION =
   /(?:^|\s)(?:-r|--require|--import|--loader|--experimental-loader)[= ]\S*\.pnp\.\S+/g;
 
 /**
+ * A script of the library. The build bundles each with its modules, because a thread that loads
+ * them one by one takes twice as long to start. This module is part of such bundles, so the path
+ * holds in any folder beside `threads/`.
+ */
+export function threadScript(name: 'mirror' | 'writer' | 'checkout' | 'resolver'): URL {
+  return new URL(`../threads/${name}.js`, import.meta.url);
+}
+
+/**
  * Starts a thread whose heap stays small. It gets none of the host's own options: most are useless
  * to it, and some (`--input-type`, a loader for TypeScript) keep its script from running.
  */
