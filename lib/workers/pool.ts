@@ -19,8 +19,7 @@ interface PoolThread {
 
 /**
  * Threads of one script, each with one task at a time. A thread whose task succeeded, or failed
- * harmlessly, is kept for the next task. Any other thread is ended, with all its file handles and
- * sockets.
+ * harmlessly, is kept for the next task. Ending any other one closes its files and sockets.
  *
  * The caller limits how many tasks run at once. Idle threads don't keep the process alive.
  */
@@ -42,10 +41,7 @@ export class WorkerPool<Task, Event, Result> {
     this.#keeps = keeps;
   }
 
-  /**
-   * @throws SnapshotError the task's failure; `INTERNAL` when its thread ended; `CLOSED`; the
-   * signal's reason.
-   */
+  /** @throws the task's failure; SnapshotError `INTERNAL` or `CLOSED`; the signal's reason. */
   async run(task: Task, { signal, onEvent = () => {} }: RunOptions<Event>): Promise<Result> {
     const ends = AbortSignal.any([signal, this.#closing.signal]);
     ends.throwIfAborted();
