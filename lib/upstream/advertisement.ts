@@ -23,9 +23,8 @@ const NO_REFS = `${'0'.repeat(40)} capabilities^{}`;
 
 /**
  * Reads a smart server's answer to `info/refs` (gitprotocol-http(5), "Smart Server Response"; for
- * the lines see gitprotocol-pack(5), "Reference Discovery"). Returns the refs that a mirror holds:
- * HEAD, branches and tags. Skips names that git does not accept, as git does. Handles each line
- * once, as it arrives.
+ * the lines see gitprotocol-pack(5), "Reference Discovery"). Skips names that git does not accept,
+ * as git does.
  *
  * Names are bytes. All bytes of a line, except one line feed at its end, belong to the name.
  * Otherwise a user with the right to push one branch could make it pass for another.
@@ -33,8 +32,7 @@ const NO_REFS = `${'0'.repeat(40)} capabilities^{}`;
  * @param wanted full names of other refs to return.
  * @throws SnapshotError `REPOSITORY_UNSUPPORTED` for SHA-256 or shallow repositories,
  * `UPSTREAM_UNREACHABLE` for an error that the upstream reports, `UPSTREAM_INVALID` for a violation
- * of the protocol: an answer that ends before its last flush, malformed ids, a ref twice, a ref
- * below a ref.
+ * of the protocol.
  */
 export async function readAdvertisement(
   body: AsyncIterable<Uint8Array>,
@@ -78,11 +76,7 @@ class RefLines {
   #capabilities: ReadonlySet<string> | undefined;
   #isNumbered = false;
   #headOid: string | undefined;
-  /**
-   * The first branch at HEAD's commit. An old upstream, or an upstream with a detached HEAD, does
-   * not name HEAD's branch. Then git takes the default branch if it is at that commit, or else this
-   * one (`guess_remote_head` in git's remote.c). HEAD comes before all other refs.
-   */
+  /** The first branch at HEAD's commit. HEAD comes before all other refs. */
   #firstAtHead: string | undefined;
 
   constructor(wanted: ReadonlySet<string>) {
@@ -101,6 +95,8 @@ class RefLines {
     const refs = this.#refs.build();
     if (refs === undefined) throw twice();
     refuseNestedNames(refs);
+    // An old upstream, or one with a detached HEAD, does not name HEAD's branch. Git guesses it in
+    // the same way: `guess_remote_head` in remote.c.
     const guess =
       refs.find(DEFAULT_BRANCH)?.oid === this.#headOid ? DEFAULT_BRANCH : this.#firstAtHead;
     const target = symrefOfHead(capabilities) ?? guess;
@@ -140,7 +136,7 @@ class RefLines {
   }
 }
 
-/** Whether mirrors hold a ref: a branch or a tag. @param name full name. */
+/** Whether mirrors hold the ref of a full name: a branch or a tag. */
 export function isMirroredRef(name: string): boolean {
   return /^refs\/(?:heads|tags)\//.test(name);
 }

@@ -3,8 +3,8 @@ import { createGunzip } from 'node:zlib';
 import { SnapshotError } from '../errors.js';
 
 /**
- * Decodes the content coding of a body. Requests name no acceptable coding, so the server may
- * choose one (RFC 9110, 12.5.3).
+ * Decodes a body. Requests name no acceptable coding, so the server may choose one (RFC 9110,
+ * 12.5.3).
  *
  * @throws SnapshotError `UPSTREAM_INVALID` for a coding other than gzip; the body is discarded.
  */
@@ -28,12 +28,7 @@ export function discardBody(body: Readable): void {
   body.destroy(new SnapshotError('ABORTED', 'the rest of the answer was given up'));
 }
 
-/**
- * Iterates over the bytes of a body. Reads from the socket no faster than the consumer. `return()`
- * closes the connection, also before the first `next()`.
- *
- * @param maxBytes and `failure` as for `limitBytes`.
- */
+/** As `limitBytes`, but `return()` closes the connection, also before the first `next()`. */
 export function iterateBody(
   body: Readable,
   maxBytes: number,
@@ -54,7 +49,7 @@ export function iterateBody(
 }
 
 /**
- * Yields the chunks of a source, up to a limit.
+ * Yields the chunks of a source.
  *
  * @param failure turns an error of the source into the error to throw.
  * @throws SnapshotError `LIMIT_EXCEEDED` when there are more than `maxBytes`.
