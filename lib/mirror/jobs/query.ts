@@ -29,14 +29,13 @@ export interface QueryResult {
   readonly refCount: number;
 }
 
-/** Runs in a worker thread. @throws SnapshotError `REPOSITORY_DAMAGED`. */
+/** @throws SnapshotError `REPOSITORY_DAMAGED`. */
 export async function queryMirror(task: QueryTask, { memory }: JobContext): Promise<QueryResult> {
   const { mirror, revision, limits, commits, objects } = task;
-  const { head } = revision;
   const existing = readRefs(mirror, revision);
   const refs = new Map<string, string>();
   for (const name of task.refs) {
-    const oid = name === 'HEAD' ? head.oid : existing.find(refNameOf(name))?.oid;
+    const oid = name === 'HEAD' ? revision.head.oid : existing.find(refNameOf(name))?.oid;
     if (oid !== undefined) refs.set(name, oid);
   }
   const packs = packPaths(mirror, packsOf(revision));

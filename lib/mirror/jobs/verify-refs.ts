@@ -39,10 +39,8 @@ function* peeled(reader: ObjectReader, advertised: RefList, known: RefList): Gen
 }
 
 /**
- * Follows annotated tags. Memory: a bit per object, and an id per tag.
- *
- * @returns a function that gives the id at the end of a chain of tags; `undefined` for an object
- * that is not a tag.
+ * Returns a function that gives the id at the end of a chain of tags; `undefined` for an object
+ * that is not a tag. Memory: a bit per object, and an id per tag.
  */
 function tagPeeler(reader: ObjectReader, refs: Iterable<Ref>): (oid: string) => string | undefined {
   const numberOf = (oid: string) => reader.requireNumber(Buffer.from(oid, 'hex'));
