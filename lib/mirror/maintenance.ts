@@ -35,9 +35,8 @@ export interface MaintenanceParts {
 }
 
 /**
- * Maintains mirrors: repacks them, prunes unreachable objects, checks their connectivity. Readers
- * and fetches go on meanwhile: the files of a revision stay while it is read, and new packs are
- * kept.
+ * Repacks mirrors, prunes unreachable objects, checks connectivity. Readers and fetches go on
+ * meanwhile: the files of a revision stay while it is read, and new packs are kept.
  */
 export class Maintenance {
   readonly #parts: MaintenanceParts;
@@ -56,10 +55,7 @@ export class Maintenance {
     void this.run(mirror);
   }
 
-  /**
-   * Does all maintenance that is due, or joins a run for the same mirror. Does nothing for a while
-   * after a failure. Never rejects: a failure is an event.
-   */
+  /** Does, or joins, all maintenance that is due. Never rejects; pauses after a failure. */
   async run(mirror: Mirror): Promise<void> {
     // The key is the clone: a run for an earlier clone of the repository does nothing for this one.
     const { clone } = mirror.revision ?? {};
@@ -108,7 +104,9 @@ export class Maintenance {
       events.emit('consolidated', { repository, milliseconds, packs: repacked.packs.length });
     } catch (error) {
       if (await failedAsSuperseded(lease, error)) return;
-      if ((await mirrors.discardIfDamaged(lease, error)) || !isIncomplete(error)) throw error;
+      if (await mirrors.discardIfDamaged(lease, error)) throw error;
+      // Otherwise an object is missing or malformed although no file is damaged.
+      if (!SnapshotError.is(error, 'UPSTREAM_INVALID')) throw error;
       await this.#discardIncomplete(lease, error);
       lease.release();
       await mirror.idle();
@@ -141,8 +139,14 @@ export class Maintenance {
     // A repack must not fill the disk: fetches would fail.
     await requireFreeSpace(directory, packFiles(paths));
     return await withIncoming(directory, async (incoming) => {
-      const read = { mirror: directory, revision, limits };
-      const task = { kind: 'repack', ...read, packs, incoming } as const;
+      const task = {
+        kind: 'repack',
+        mirror: directory,
+        revision,
+        limits,
+        packs,
+        incoming,
+      } as const;
       const options = { signal: closing };
       const result = await jobs.run(mirror.repository, 'repack', options, async () => task);
       const files = { packs: [...result.combined, ...result.pinned], refs: undefined };
@@ -162,11 +166,6 @@ export class Maintenance {
     if (!isConnected) failures.remember(repositoryKey(repository), error);
     await mirrors.discard(mirror, error);
   }
-}
-
-/** Whether an object is missing or malformed although no file is damaged. */
-function isIncomplete(error: unknown): error is SnapshotError {
-  return SnapshotError.is(error, 'UPSTREAM_INVALID');
 }
 
 async function sizesOf({ directory, revision }: MirrorLease): Promise<SizedPack[]> {

@@ -17,11 +17,10 @@ import { type MirrorRevision, packsOf, type RevisionOnDisk } from './revision.js
 
 /**
  * Checks that the files of a revision are complete and belong together. Reads only both ends of
- * each file: readers check the content. Cost: a few system calls for each pack.
+ * each file: readers check the content.
  *
  * @returns bytes of all packs and their idx files.
- * @throws SnapshotError `REPOSITORY_DAMAGED`; another code when the files can't be read at the
- * moment.
+ * @throws SnapshotError `REPOSITORY_DAMAGED`; another code when files can't be read at the moment.
  */
 export async function inspectMirror(directory: string, revision: MirrorRevision): Promise<number> {
   try {
@@ -37,11 +36,9 @@ export async function inspectMirror(directory: string, revision: MirrorRevision)
 }
 
 /**
- * Finds the damage that made a read of a revision fail. If an object was missing
- * (`UPSTREAM_INVALID`), either the upstream never sent it, or its id in an idx has changed. To tell
- * these apart, this hashes all idx files. Cost: reading them, in chunks.
- *
- * @returns `undefined` when the failure has another cause.
+ * Finds the damage that made a read of a revision fail; `undefined` when there is none. If an
+ * object was missing (`UPSTREAM_INVALID`), either the upstream never sent it, or its id in an idx
+ * has changed: this hashes all idx files to tell.
  */
 export async function findDamage(
   { directory, revision }: RevisionOnDisk,

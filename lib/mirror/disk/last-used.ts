@@ -4,9 +4,8 @@ import { unlessMissing } from '../../fs/errors.js';
 import { revisionDirectory } from './layout.js';
 
 /*
- * The time when a client last requested a repository, as the mtime of an empty file in its mirror.
- * So a restart does not forget the time. The mtime of the mirror's directory can't be used: each
- * change of its files sets it.
+ * A restart must not forget when a client last requested a repository: it is the mtime of an empty
+ * file. The mtime of the mirror's directory can't be used: each change of its files sets it.
  */
 
 /** Does nothing when the mirror is gone. */

@@ -29,7 +29,6 @@ export async function withIncoming<T>(
   }
 }
 
-/** Moves files from `incoming` into a mirror. */
 export async function moveIncoming(
   incoming: string,
   mirror: string,
@@ -42,11 +41,11 @@ export async function moveIncoming(
 }
 
 /**
- * Publishes a revision that `change` makes from the current one, and shows it to git. Each attempt
- * fails only if another process has published a revision meanwhile; then `change` is called again.
+ * Publishes a revision, and shows it to git.
  *
- * @param change gets `undefined` for a mirror without a revision. It returns `undefined` when there
- * is nothing to publish.
+ * @param change makes the revision from the current one, `undefined` if there is none. It returns
+ * `undefined` to publish nothing. Called again if another process has published a revision
+ * meanwhile.
  * @returns `undefined` when nothing was published.
  */
 export async function publish(
@@ -67,8 +66,6 @@ export async function publish(
 /**
  * Shows a mirror's current revision to git. If several processes do so at once, the last writer is
  * also the last to check that its revision is current.
- *
- * @param revision the current one so far.
  */
 export async function showCurrent(mirror: string, revision: MirrorRevision): Promise<void> {
   let shown: MirrorRevision | undefined = revision;
