@@ -60,12 +60,11 @@ function stateOf(pid: number, start: number): 'this process' | 'dead' | 'unknown
   if (pid === process.pid) return start === START ? 'this process' : 'dead';
   try {
     process.kill(pid, 0);
-    return 'unknown';
   } catch (error) {
     if (hasCode(error, 'ESRCH')) return 'dead';
-    if (hasCode(error, 'EPERM')) return 'unknown'; // another user's
-    throw error;
+    if (!hasCode(error, 'EPERM')) throw error; // It is another user's process.
   }
+  return 'unknown';
 }
 
 async function isOld(path: string): Promise<boolean> {

@@ -98,12 +98,7 @@ export async function clone(
   }
 }
 
-/**
- * Copies the stored snapshot to a file for a worker thread; `undefined` when there is none or the
- * copy fails.
- *
- * @throws the signal's reason.
- */
+/** Copies the stored snapshot to a file; `undefined` when there is none or the copy fails. */
 async function copySnapshot(
   { snapshots, limits, events }: CloneParts,
   repository: RepositoryId,
@@ -132,11 +127,8 @@ async function writeBody(
   const stalled = new SnapshotError('STORE_FAILED', `nothing was sent for ${stallTimeout} ms`);
   const timer = setTimeout(() => body.destroy(stalled), stallTimeout);
   body.on('data', () => timer.refresh());
-  try {
-    await pipeline(body, createWriteStream(path, { flags: 'wx' }), { signal });
-  } finally {
-    clearTimeout(timer);
-  }
+  const writing = pipeline(body, createWriteStream(path, { flags: 'wx' }), { signal });
+  await writing.finally(() => clearTimeout(timer));
 }
 
 /** Publishes the first revision of a clone, and moves the clone to the mirror's place. */
@@ -156,17 +148,13 @@ async function complete(
     prunings: 0,
     isConnected,
   }));
-  return await retry(
-    MAX_ATTEMPTS,
-    async () => {
-      try {
-        await rename(temporary, directory);
-      } catch (error) {
-        // Another process was faster. Use its mirror, if it is still there.
-        if (!hasCode(error, 'ENOTEMPTY', 'EEXIST')) throw error;
-      }
-      return await readRevision(directory);
-    },
-    () => new SnapshotError('INTERNAL', `${directory} is in the way of a mirror`),
-  );
+  const attempt = async () => {
+    await rename(temporary, directory).catch((error: unknown) => {
+      // Another process was faster. Use its mirror, if it is still there.
+      if (!hasCode(error, 'ENOTEMPTY', 'EEXIST')) throw error;
+    });
+    return await readRevision(directory);
+  };
+  const exhausted = () => new SnapshotError('INTERNAL', `${directory} is in the way of a mirror`);
+  return await retry(MAX_ATTEMPTS, attempt, exhausted);
 }

@@ -29,7 +29,6 @@ export interface FetchOptions extends Pick<JobOptions, 'isBackground'> {
 
 type FetchJob = FetchOptions & JobOptions;
 
-/** The answer of the upstream. */
 export interface FetchOutcome extends Pick<FetchResult, 'digest' | 'hasCommit' | 'otherRefs'> {
   /** HEAD's commit. */
   readonly commit: string | undefined;
@@ -75,12 +74,9 @@ export class Fetcher {
    * @throws SnapshotError as a clone.
    */
   async fetch(mirror: Mirror, options: FetchJob): Promise<FetchOutcome | 'gone'> {
-    const fetch = () =>
-      retry(
-        MAX_ATTEMPTS,
-        () => this.#attempt(mirror, options),
-        () => new SnapshotError('INTERNAL', 'other processes keep changing the mirror'),
-      );
+    const exhausted = () =>
+      new SnapshotError('INTERNAL', 'other processes keep changing the mirror');
+    const fetch = () => retry(MAX_ATTEMPTS, () => this.#attempt(mirror, options), exhausted);
     return await withLock(this.#locks, repositoryKey(mirror.repository), fetch, options);
   }
 

@@ -109,11 +109,10 @@ export class JobRunner {
         throw error;
       });
     };
-    if (isBackground) return await run();
-    return await this.#slots[kind].run(repository.host, run);
+    return await (isBackground ? run() : this.#slots[kind].run(repository.host, run));
   }
 
-  /** The earliest time for the next check of or fetch from a host. */
+  /** As `HostPauses.until`. */
   pausedUntil(host: string): Time {
     return this.#pauses.until(host);
   }
@@ -139,9 +138,8 @@ function milestones(): (progress: FetchProgress) => boolean {
   return (progress) => {
     if (progress.kind !== 'pack') return false;
     const isNext = progress.phase !== phase || progress.receivedBytes - reached >= MILESTONE_BYTES;
-    if (!isNext) return false;
-    ({ phase, receivedBytes: reached } = progress);
-    return true;
+    if (isNext) ({ phase, receivedBytes: reached } = progress);
+    return isNext;
   };
 }
 
@@ -160,14 +158,7 @@ function keepsThread(result: JobResult): boolean {
 }
 
 function packsOf(result: JobResult): readonly IngestedPack[] {
-  switch (result.kind) {
-    case 'clone':
-      return [...result.restored, ...result.fetched];
-    case 'fetch':
-      return [...result.packs, ...result.pinnedPacks];
-    case 'repack':
-      return [...result.combined, ...result.pinned];
-    default:
-      return [];
-  }
+  if (result.kind === 'clone') return [...result.restored, ...result.fetched];
+  if (result.kind === 'fetch') return [...result.packs, ...result.pinnedPacks];
+  return result.kind === 'repack' ? [...result.combined, ...result.pinned] : [];
 }

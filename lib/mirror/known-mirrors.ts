@@ -16,7 +16,6 @@ export interface KnownMirrorsParts {
   readonly events: EventEmitter<SnapshotEvents>;
   /** Bytes that all mirrors together may have. */
   readonly maxBytes: number;
-  /** Called after a lease of a mirror was released. */
   readonly onRelease: (mirror: Mirror) => void;
 }
 
@@ -106,10 +105,8 @@ export class KnownMirrors {
   }
 
   /**
-   * Makes `keepBudget` keep the repository's mirror, even one that is cloned later. `evict` does
-   * not wait: so the caller may lease the mirror or fetch into it again.
-   *
-   * @returns a function that ends this. Call it once.
+   * Makes `keepBudget` keep the repository's mirror, even one that is cloned later, until the
+   * returned function is called, once. `evict` does not wait: so the caller may need it again.
    */
   keep(repository: RepositoryId): () => void {
     const key = repositoryKey(repository);
@@ -155,7 +152,6 @@ export class KnownMirrors {
     return true;
   }
 
-  /** Removes a mirror that is not in use, to free its space. */
   async #evict(mirror: Mirror): Promise<void> {
     const { repository, bytes } = mirror;
     if (mirror.state !== 'ready') return;

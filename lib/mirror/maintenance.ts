@@ -55,7 +55,7 @@ export class Maintenance {
     void this.run(mirror);
   }
 
-  /** Does, or joins, all maintenance that is due. Never rejects; pauses after a failure. */
+  /** Does the maintenance that is due, or joins a run. Never rejects; pauses after a failure. */
   async run(mirror: Mirror): Promise<void> {
     // The key is the clone: a run for an earlier clone of the repository does nothing for this one.
     const { clone } = mirror.revision ?? {};
@@ -66,8 +66,8 @@ export class Maintenance {
   }
 
   /** Resolves when no maintenance runs. The closing signal ends it. */
-  async settled(): Promise<void> {
-    await this.#runs.settled();
+  settled(): Promise<void> {
+    return this.#runs.settled();
   }
 
   async #run(mirror: Mirror): Promise<void> {
@@ -139,14 +139,8 @@ export class Maintenance {
     // A repack must not fill the disk: fetches would fail.
     await requireFreeSpace(directory, packFiles(paths));
     return await withIncoming(directory, async (incoming) => {
-      const task = {
-        kind: 'repack',
-        mirror: directory,
-        revision,
-        limits,
-        packs,
-        incoming,
-      } as const;
+      const read = { mirror: directory, revision, limits };
+      const task = { kind: 'repack', ...read, packs, incoming } as const;
       const options = { signal: closing };
       const result = await jobs.run(mirror.repository, 'repack', options, async () => task);
       const files = { packs: [...result.combined, ...result.pinned], refs: undefined };

@@ -63,7 +63,6 @@ export class Mirror {
     return this.#leases.size > 0 || this.#users > 0 || this.state === 'cloning';
   }
 
-  /** Resolves when the mirror is not in use. */
   async idle(): Promise<void> {
     while (this.isInUse) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
@@ -79,19 +78,16 @@ export class Mirror {
     }
   }
 
-  /** Makes an empty mirror ready by `clone`, which finds or makes its files. Callers share a call. */
+  /** Makes an empty mirror ready by `clone`, which finds or makes its files. Callers share it. */
   async ensureReady(clone: () => Promise<FoundMirror>): Promise<MirrorRevision> {
     if (this.#revision !== undefined) return this.#revision;
-    try {
-      return await this.#clones.join(CLONE, async () => {
-        const { revision, bytes } = await clone();
-        this.bytes = bytes;
-        this.#revision = revision;
-        return revision;
-      });
-    } finally {
-      this.#wakeIfIdle();
-    }
+    const cloning = this.#clones.join(CLONE, async () => {
+      const { revision, bytes } = await clone();
+      this.bytes = bytes;
+      this.#revision = revision;
+      return revision;
+    });
+    return await cloning.finally(() => this.#wakeIfIdle());
   }
 
   /** Notes a revision, if it is later. */
@@ -103,8 +99,7 @@ export class Mirror {
 
   /** @throws RangeError unless the mirror is ready. */
   lease(onRelease: () => void): MirrorLease {
-    const { directory } = this;
-    const revision = this.#revision;
+    const { directory, revision } = this;
     if (revision === undefined) throw new RangeError('the mirror is not ready');
     const release = () => {
       if (!this.#leases.delete(lease)) return;

@@ -21,7 +21,6 @@ import { KnownMirrors } from './known-mirrors.js';
 import { Maintenance, type MaintenanceParts } from './maintenance.js';
 import type { Mirror, MirrorLease } from './mirror.js';
 
-/** Mirrors that are inspected at once when the service starts. */
 const CONCURRENT_INSPECTIONS = 8;
 /** Milliseconds between writes of a mirror's last use. */
 const LAST_USED_INTERVAL = 60_000;
@@ -43,7 +42,6 @@ export class MirrorManager {
   readonly #parts: CloneParts;
   readonly #maintenance: Maintenance;
   readonly #fetcher: Fetcher;
-  /** By repository. */
   readonly #cleanups = new SingleFlight<void>();
 
   constructor(
@@ -55,7 +53,10 @@ export class MirrorManager {
     const directory = new MirrorDirectory(join(dataDir, 'mirrors'), (repository, error) => {
       events.emit('mirrorBroken', { repository, error });
     });
-    const onRelease = (mirror: Mirror) => this.#onRelease(mirror);
+    const onRelease = (mirror: Mirror) => {
+      this.#cleanUp(mirror.repository);
+      this.#maintenance.checkConnectivity(mirror);
+    };
     const maxBytes = limits.maxMirrorBytes;
     const mirrors = new KnownMirrors({ directory, events, maxBytes, onRelease });
     const jobs = new JobRunner(config, events);
@@ -94,7 +95,7 @@ export class MirrorManager {
     return this.#parts.jobs.pausedUntil(host);
   }
 
-  /** Notes that a client has requested the repository: `keepBudget` evicts its mirror later. */
+  /** Notes that a client has requested the repository: `keepBudget` evicts other mirrors first. */
   async touch(repository: RepositoryId): Promise<void> {
     const mirror = this.find(repository);
     if (mirror === undefined) return;
@@ -113,21 +114,18 @@ export class MirrorManager {
   async lease(
     repository: RepositoryId,
     signal: AbortSignal,
-    { onClone = () => {}, isBackground = false }: LeaseOptions = {},
+    { onClone = () => {}, ...job }: LeaseOptions = {},
   ): Promise<MirrorLease> {
-    return await retry(
-      MAX_ATTEMPTS,
-      async () => {
-        await this.#mirrors.evictionEnded(repository, signal);
-        const mirror = this.#mirrors.obtain(repository);
-        return await mirror.use(async () => {
-          const clone = () => this.#findOrClone(mirror, { signal, isBackground }, onClone);
-          await mirror.ensureReady(clone).finally(() => this.#mirrors.forgetIfEmpty(mirror));
-          return await this.#mirrors.lease(mirror);
-        });
-      },
-      keepsVanishing,
-    );
+    const attempt = async () => {
+      await this.#mirrors.evictionEnded(repository, signal);
+      const mirror = this.#mirrors.obtain(repository);
+      return await mirror.use(async () => {
+        const clone = () => this.#findOrClone(mirror, { ...job, signal }, onClone);
+        await mirror.ensureReady(clone).finally(() => this.#mirrors.forgetIfEmpty(mirror));
+        return await this.#mirrors.lease(mirror);
+      });
+    };
+    return await retry(MAX_ATTEMPTS, attempt, keepsVanishing);
   }
 
   /** As `KnownMirrors.keep`. The returned function also evicts mirrors beyond the budget. */
@@ -140,9 +138,8 @@ export class MirrorManager {
   }
 
   /**
-   * Brings the repository's mirror up to date. Without a mirror, only checks the upstream. But if a
-   * commit or other refs are wanted, clones first: a check can't tell whether the upstream has
-   * them.
+   * Brings the repository's mirror up to date. Without a mirror, only checks the upstream, which
+   * can't tell whether it has a commit or other refs: for these, clones first.
    *
    * @throws SnapshotError as `lease`.
    */
@@ -151,36 +148,25 @@ export class MirrorManager {
     signal: AbortSignal,
     options: FetchOptions = {},
   ): Promise<FetchOutcome> {
-    const { commit, otherRefs = [], isBackground = false } = options;
+    const { commit, otherRefs = [] } = options;
     const needsMirror = commit !== undefined || otherRefs.length > 0;
+    const attempt = async () => {
+      await this.#mirrors.evictionEnded(repository, signal);
+      const mirror = this.find(repository);
+      if (mirror?.state === 'ready') {
+        const outcome = await this.#fetcher.fetch(mirror, { ...options, signal });
+        if (outcome !== 'gone') return outcome;
+      }
+      if (!needsMirror) return await this.#fetcher.check(repository, { ...options, signal });
+      // The fetch waits for evictions, and an eviction waits for the lease.
+      (await this.lease(repository, signal, options)).release();
+      return undefined;
+    };
     const endKeep = this.keep(repository);
-    try {
-      return await retry(
-        MAX_ATTEMPTS,
-        async () => {
-          await this.#mirrors.evictionEnded(repository, signal);
-          const mirror = this.find(repository);
-          if (mirror?.state === 'ready') {
-            const outcome = await this.#fetcher.fetch(mirror, { ...options, signal });
-            if (outcome !== 'gone') return outcome;
-          }
-          if (!needsMirror) return await this.#fetcher.check(repository, { ...options, signal });
-          // The fetch waits for evictions, and an eviction waits for the lease.
-          (await this.lease(repository, signal, { isBackground })).release();
-          return undefined;
-        },
-        keepsVanishing,
-      );
-    } finally {
-      endKeep();
-    }
+    return await retry(MAX_ATTEMPTS, attempt, keepsVanishing).finally(endKeep);
   }
 
-  /**
-   * Looks for refs, commits and objects in a mirror.
-   *
-   * @param unwanted if it aborts before the query begins, the query fails with its reason.
-   */
+  /** @param unwanted if it aborts before the query begins, the query fails with its reason. */
   async query(
     { directory, revision }: MirrorLease,
     query: MirrorQuery,
@@ -228,11 +214,6 @@ export class MirrorManager {
     onClone();
     const revision = await clone(this.#parts, mirror, job);
     return { revision, bytes: await inspectMirror(mirror.directory, revision) };
-  }
-
-  #onRelease(mirror: Mirror): void {
-    this.#cleanUp(mirror.repository);
-    this.#maintenance.checkConnectivity(mirror);
   }
 
   /** Removes files without readers, and mirrors beyond the budget. */

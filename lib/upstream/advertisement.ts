@@ -4,7 +4,6 @@ import { lineText, type PktLine, PktLineSplitter } from '../git/pkt-line.js';
 import { type RefList, RefListBuilder } from '../git/ref-list.js';
 import { type Head, isValidRefName } from '../git/refs.js';
 
-/** An upstream's refs and capabilities. */
 export interface Advertisement {
   readonly capabilities: ReadonlySet<string>;
   /** `undefined` when HEAD is a branch without commits: protocol v0 does not advertise it. */
@@ -20,6 +19,8 @@ export const DEFAULT_BRANCH = 'refs/heads/master';
 
 const SERVICE_LINE = '# service=git-upload-pack';
 const NO_REFS = `${'0'.repeat(40)} capabilities^{}`;
+const NOT_REFS = 'the upstream did not answer with refs';
+const REF_TWICE = 'the upstream advertises a ref twice';
 
 /**
  * Reads a smart server's answer to `info/refs` (gitprotocol-http(5), "Smart Server Response"; for
@@ -31,8 +32,7 @@ const NO_REFS = `${'0'.repeat(40)} capabilities^{}`;
  *
  * @param wanted full names of other refs to return.
  * @throws SnapshotError `REPOSITORY_UNSUPPORTED` for SHA-256 or shallow repositories,
- * `UPSTREAM_UNREACHABLE` for an error that the upstream reports, `UPSTREAM_INVALID` for a violation
- * of the protocol.
+ * `UPSTREAM_UNREACHABLE` for an error that the upstream reports, `UPSTREAM_INVALID`.
  */
 export async function readAdvertisement(
   body: AsyncIterable<Uint8Array>,
@@ -50,12 +50,12 @@ export async function readAdvertisement(
       }
       const text = textOf(line);
       if (flushes === 1) refs.add(text);
-      else if (flushes > 1 || isAnnounced || text !== SERVICE_LINE) throw notRefs();
+      else if (flushes > 1 || isAnnounced || text !== SERVICE_LINE) throw invalid(NOT_REFS);
       else isAnnounced = true;
     }
   }
   splitter.end();
-  if (!isAnnounced || flushes > 2) throw notRefs();
+  if (!isAnnounced || flushes > 2) throw invalid(NOT_REFS);
   if (flushes < 2) throw invalid('the list of refs ends before its flush');
   return refs.advertisement();
 }
@@ -93,10 +93,9 @@ class RefLines {
   advertisement(): Advertisement {
     const capabilities = this.#capabilities ?? new Set();
     const refs = this.#refs.build();
-    if (refs === undefined) throw twice();
+    if (refs === undefined) throw invalid(REF_TWICE);
     refuseNestedNames(refs);
-    // An old upstream, or one with a detached HEAD, does not name HEAD's branch. Git guesses it in
-    // the same way: `guess_remote_head` in remote.c.
+    // If the upstream does not name HEAD's branch: as `guess_remote_head` in git's remote.c.
     const guess =
       refs.find(DEFAULT_BRANCH)?.oid === this.#headOid ? DEFAULT_BRANCH : this.#firstAtHead;
     const target = symrefOfHead(capabilities) ?? guess;
@@ -125,7 +124,7 @@ class RefLines {
       throw invalid('the upstream advertises a malformed ref');
     }
     if (name === 'HEAD') {
-      if (this.#headOid !== undefined) throw twice();
+      if (this.#headOid !== undefined) throw invalid(REF_TWICE);
       this.#headOid = oid;
     } else if (isMirroredRef(name) && isValidRefName(name)) {
       this.#refs.add(name, oid);
@@ -169,14 +168,6 @@ function refuseNestedNames(refs: RefList): void {
     }
     prefixes.push(name);
   }
-}
-
-function notRefs(): SnapshotError {
-  return invalid('the upstream did not answer with refs');
-}
-
-function twice(): SnapshotError {
-  return invalid('the upstream advertises a ref twice');
 }
 
 function invalid(what: string): SnapshotError {

@@ -41,7 +41,6 @@ export async function discover(
  * commits: up to two more requests. Only protocol v2 names this branch. Without it, this takes
  * git's default branch, as git does; that branch may have commits.
  *
- * @param refs the refs that the upstream advertises.
  * @throws SnapshotError `UPSTREAM_*`, `LIMIT_EXCEEDED`.
  */
 export async function discoverUnbornHead(

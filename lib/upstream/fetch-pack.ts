@@ -22,7 +22,6 @@ const MESSAGE_INTERVAL = 100;
 export interface FetchRequest {
   readonly wants: readonly string[];
   readonly haves: readonly string[];
-  /** The upstream's. */
   readonly capabilities: ReadonlySet<string>;
 }
 

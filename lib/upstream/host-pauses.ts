@@ -7,7 +7,6 @@ export class HostPauses {
   /** At most as many as hosts of the allow-list. */
   readonly #pauses = new Map<string, Failure>();
 
-  /** Notes the failure of a request to a host. */
   note(host: string, error: unknown): void {
     if (!SnapshotError.is(error) || error.retryAfter === undefined) return;
     const until = after(now(), error.retryAfter * 1000);

@@ -124,10 +124,7 @@ export function createHttpClient(
   };
 }
 
-/**
- * Sends a request. If the server closed the idle connection just then, sends it once more, as RFC
- * 9112, section 9.3.1, allows for requests that change nothing.
- */
+/** Sends a request; once more, if the server just closed the idle connection: RFC 9112, 9.3.1. */
 async function answerTo(
   send: () => ClientRequest,
   body: Buffer | undefined,

@@ -9,8 +9,7 @@ const MAX_RETRY_AFTER = 3600;
  * The failure that an answer means, without text from the upstream; `undefined` for the answer that
  * git expects.
  *
- * @param request `answerType`: the media type of a valid answer. `authorized`: whether the request
- *   has credentials. `where` names the upstream in messages.
+ * @param request `authorized`: whether it had credentials. `where` names the upstream in messages.
  */
 export function answerFailure(
   { statusCode = 0, headers }: IncomingMessage,
@@ -46,10 +45,7 @@ function mediaType(value: string | undefined): string | undefined {
   return value?.split(';', 1)[0]?.trim().toLowerCase();
 }
 
-/**
- * Gives a code to an error of Node, OpenSSL or zlib during a request. Returns an error without a
- * code, a fault of this program, as it is.
- */
+/** Gives a code to an error of Node, OpenSSL or zlib. An error of this program is returned. */
 export function networkFailure(error: unknown, where: string): unknown {
   if (SnapshotError.is(error) || !hasCode(error)) return error;
   const message = `${where}: ${error.code}`;

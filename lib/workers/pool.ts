@@ -47,11 +47,7 @@ export class WorkerPool<Task, Event, Result> {
     ends.throwIfAborted();
     const running = this.#run(task, ends, onEvent);
     this.#running.add(running);
-    try {
-      return await running;
-    } finally {
-      this.#running.delete(running);
-    }
+    return await running.finally(() => this.#running.delete(running));
   }
 
   /** Starts a thread, unless one is idle, so that the next task does not wait for the start. */
@@ -131,12 +127,11 @@ function perform<Task, Event, Result>(
     const fail = (error: unknown) => settle(() => reject(error));
     const onMessage = (message: WorkerMessage<Event, Result>) => {
       if (message.kind === 'result' || message.kind === 'error') settle(() => resolve(message));
-      else if (message.kind === 'event' && stopped === undefined) {
-        try {
-          onEvent(message.event);
-        } catch (error) {
-          stop(error);
-        }
+      if (message.kind !== 'event' || stopped !== undefined) return;
+      try {
+        onEvent(message.event);
+      } catch (error) {
+        stop(error);
       }
     };
     // The cause is not always an error: a thread can throw anything.

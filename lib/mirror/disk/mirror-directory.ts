@@ -14,7 +14,6 @@ import { showCurrent } from './publish.js';
 import { MAX_ATTEMPTS, type MirrorRevision } from './revision.js';
 import { isSuperseded, readRevision } from './revision-file.js';
 
-/** A mirror that exists on disk. */
 export interface FoundMirror {
   readonly revision: MirrorRevision;
   /** Bytes of its packs and their idx files. */
@@ -45,8 +44,8 @@ export class MirrorDirectory {
   }
 
   /**
-   * Finds the mirror at a path; `undefined` when there is none. Removes anything else that is there,
-   * such as a damaged mirror.
+   * Finds the mirror at a path; `undefined` when there is none. Removes a damaged mirror, and any
+   * other file.
    *
    * @throws SnapshotError when it can't be read or removed at the moment.
    */
@@ -77,7 +76,7 @@ export class MirrorDirectory {
   /**
    * As `find`, when this process starts. Also completes changes that a crash left unfinished.
    *
-   * @returns `usedAt`: when a client last requested the repository, in milliseconds since the epoch.
+   * @returns `usedAt`: when a client last requested the repository; milliseconds since the epoch.
    * @throws SnapshotError, and system errors, when the mirror can't be read at the moment.
    */
   async recover(path: string): Promise<(FoundMirror & { readonly usedAt: number }) | undefined> {
@@ -92,7 +91,6 @@ export class MirrorDirectory {
    * Removes the mirror or file at a path. Other processes see it vanish in one step.
    *
    * @param turn delays the removal until no files are being changed there.
-   * @throws SnapshotError when it can't be removed.
    */
   async remove(path: string, turn?: Turn): Promise<void> {
     await this.#removals.joinNext(path, () => this.#remove(path), turn);

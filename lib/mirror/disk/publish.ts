@@ -22,11 +22,7 @@ export async function withIncoming<T>(
 ): Promise<T> {
   const incoming = join(mirror, temporaryName('incoming'));
   await mkdir(incoming);
-  try {
-    return await work(incoming);
-  } finally {
-    await rm(incoming, { recursive: true, force: true });
-  }
+  return await work(incoming).finally(() => rm(incoming, { recursive: true, force: true }));
 }
 
 export async function moveIncoming(
@@ -43,10 +39,8 @@ export async function moveIncoming(
 /**
  * Publishes a revision, and shows it to git.
  *
- * @param change makes the revision from the current one, `undefined` if there is none. It returns
- * `undefined` to publish nothing. Called again if another process has published a revision
- * meanwhile.
- * @returns `undefined` when nothing was published.
+ * @param change makes the revision from the current one; it returns `undefined` to publish nothing.
+ * It is called again if another process has published a revision meanwhile.
  */
 export async function publish(
   mirror: string,

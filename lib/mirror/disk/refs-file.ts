@@ -39,13 +39,12 @@ export function readRefs(
   { head, digest }: Pick<MirrorRevision, 'head' | 'digest'>,
 ): RefList {
   const path = refsPath(mirror, digest);
-  let refs: RefList;
   try {
-    refs = parsePackedRefs(readFileSync(path));
+    const refs = parsePackedRefs(readFileSync(path));
+    if (digestRefs(head, refs) === digest) return refs;
   } catch (error) {
     throw readFailure(error);
   }
-  if (digestRefs(head, refs) === digest) return refs;
   throw damagedFile(path);
 }
 

@@ -44,11 +44,9 @@ const schema = z.strictObject({
  * @throws SnapshotError `REPOSITORY_DAMAGED`; another code when it can't be read at the moment.
  */
 export async function readRevision(mirror: string): Promise<MirrorRevision | undefined> {
-  const latest = await retry(
-    MAX_ATTEMPTS,
-    () => readLatest(mirror),
-    () => new SnapshotError('REPOSITORY_DAMAGED', `the revisions of ${mirror} keep vanishing`),
-  );
+  const exhausted = () =>
+    new SnapshotError('REPOSITORY_DAMAGED', `the revisions of ${mirror} keep vanishing`);
+  const latest = await retry(MAX_ATTEMPTS, () => readLatest(mirror), exhausted);
   return latest === 'none' ? undefined : latest;
 }
 
@@ -66,8 +64,7 @@ async function readLatest(mirror: string): Promise<MirrorRevision | 'none' | und
 }
 
 /**
- * Whether a later revision was published, or the mirror is gone. A damaged revision supersedes
- * nothing.
+ * Whether there is a later revision, or no mirror any more. A damaged revision supersedes nothing.
  *
  * @throws SnapshotError when the current revision can't be read at the moment.
  */
@@ -81,7 +78,7 @@ export async function isSuperseded({ directory, revision }: RevisionOnDisk): Pro
   }
 }
 
-/** Whether work on a revision failed because another process superseded it and removed its files. */
+/** Whether work on a revision failed because another process has superseded and removed it. */
 export async function failedAsSuperseded(read: RevisionOnDisk, error: unknown): Promise<boolean> {
   const isMissing = isDamage(error) || systemCode(error) === 'ENOENT';
   return isMissing && (await isSuperseded(read));
@@ -120,7 +117,7 @@ export async function publishRevision(
   return { ...content, number };
 }
 
-/** Numbers of all revisions, in ascending order. */
+/** In ascending order. */
 export async function revisionNumbers(mirror: string): Promise<number[]> {
   const names = await readdir(revisionDirectory(mirror)).catch((error: unknown) => {
     if (isNoFile(error)) return [];

@@ -5,7 +5,7 @@ import type { RepositoryId } from '../../repository.js';
 /*
  * A revision lists the packs, refs and HEAD of a mirror at one time. Its file never changes. All
  * files that it names exist before a process publishes it, by creating its file under the next
- * number. Only one process can do so: if two fetch at once, the other one must look again.
+ * number. Only one process can do so: if two fetch at once, one of them must look again.
  */
 
 /** How often work on a mirror is tried: in each attempt, another process may change the mirror. */
@@ -39,11 +39,9 @@ export interface MirrorRevision {
   readonly isConnected: boolean;
 }
 
-/** A revision without its number. */
 export type RevisionContent = Omit<MirrorRevision, 'number'>;
 
 export interface RevisionOnDisk {
-  /** Directory of the mirror. */
   readonly directory: string;
   readonly revision: MirrorRevision;
 }

@@ -20,21 +20,16 @@ export interface ConnectivityTask extends MirrorTask {
   readonly kind: 'connectivity';
 }
 
-export interface ConnectivityResult {
-  readonly kind: 'connectivity';
-}
-
 /**
  * Checks that all objects exist that are reachable from refs and pinned commits, as git does after
  * a clone. git.git takes 6 seconds.
  *
- * @throws SnapshotError `UPSTREAM_INVALID` when an object is missing or malformed,
- * `REPOSITORY_DAMAGED`, `LIMIT_EXCEEDED`.
+ * @throws SnapshotError `UPSTREAM_INVALID`, `REPOSITORY_DAMAGED`, `LIMIT_EXCEEDED`.
  */
 export async function checkConnectivity(
   { mirror, revision, limits }: ConnectivityTask,
   { memory, signal }: JobContext,
-): Promise<ConnectivityResult> {
+): Promise<{ readonly kind: 'connectivity' }> {
   const packs = packPaths(mirror, packsOf(revision));
   const include = tipsOf(revision.head, readRefs(mirror, revision), revision.pinned.commits);
   await withReader(packs, { limits, memory }, (reader) =>

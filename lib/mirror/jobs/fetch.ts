@@ -36,7 +36,6 @@ export interface FetchResult extends UpstreamState {
   readonly pinnedPacks: readonly IngestedPack[];
   /** Whether the commit was fetched by its id. */
   readonly isPinned: boolean;
-  /** Whether the mirror has the commit. */
   readonly hasCommit: boolean;
   /** Full name → id, for the refs of the task's `otherRefs` that exist. */
   readonly otherRefs: ReadonlyMap<string, string>;
@@ -140,13 +139,11 @@ async function fetchCommit(
     if (haves.size === MAX_HAVES) break;
     haves.add(oid);
   }
-  let pack: IngestedPack;
-  try {
-    pack = await fetch(task, memory, upstream, [commit], [...haves]);
-  } catch (error) {
-    if (isNotOurRef(error)) return nothing;
-    throw error;
-  }
+  const fetching = fetch(task, memory, upstream, [commit], [...haves]);
+  const pack = await fetching.catch((error: unknown) => {
+    if (!isNotOurRef(error)) throw error;
+  });
+  if (pack === undefined) return nothing;
   return await withReader([...paths, join(incoming, pack.name)], { limits, memory }, (reader) => {
     if (!isCommit(reader)) return nothing;
     const exclude = tipsOf(upstream.head, upstream.refs, revision.pinned.commits);

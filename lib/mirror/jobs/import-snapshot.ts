@@ -93,7 +93,6 @@ export async function importSnapshot(
   }
 }
 
-/** Removes all packs from a mirror that is being cloned. */
 export async function removeImported(directory: string): Promise<void> {
   const packs = packDirectory(directory);
   await rm(packs, { recursive: true });

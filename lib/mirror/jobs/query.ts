@@ -25,7 +25,6 @@ export interface QueryResult {
   readonly refs: ReadonlyMap<string, string>;
   /** Commits and objects that the mirror lacks. An abbreviated id must be unambiguous. */
   readonly missing: readonly string[];
-  /** How many refs the mirror has. */
   readonly refCount: number;
 }
 

@@ -12,11 +12,9 @@ export interface UpstreamState {
   readonly head: Head;
   /** Digest of HEAD and the refs. */
   readonly digest: string;
-  /** How many refs there are. */
   readonly refCount: number;
 }
 
-/** An upstream and the refs that it advertises. */
 export interface Upstream extends Advertisement {
   /** Finds HEAD. Makes one or two more requests if its branch has no commits. */
   findHead(): Promise<Head>;

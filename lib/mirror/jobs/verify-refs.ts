@@ -8,11 +8,10 @@ import { inPackOrder } from '../../pack/pack-order.js';
 import type { ObjectReader } from '../../pack/reader.js';
 
 /**
- * Checks that HEAD is a commit with a tree, and that every ref names an object that exists. Peels
- * annotated tags.
+ * Checks that HEAD is a commit with a tree, and that every ref names an object that exists.
  *
  * @param known refs that were checked before.
- * @returns the advertised refs, with their peeled ids.
+ * @returns the advertised refs, with the peeled ids of annotated tags.
  * @throws SnapshotError `UPSTREAM_INVALID`.
  */
 export function verifyRefs(
