@@ -62,7 +62,8 @@ function stateOf(pid: number, start: number): 'this process' | 'dead' | 'unknown
     process.kill(pid, 0);
   } catch (error) {
     if (hasCode(error, 'ESRCH')) return 'dead';
-    if (!hasCode(error, 'EPERM')) throw error; // It is another user's process.
+    // EPERM: another user's process has this pid.
+    if (!hasCode(error, 'EPERM')) throw error;
   }
   return 'unknown';
 }

@@ -106,7 +106,8 @@ export class KnownMirrors {
 
   /**
    * Makes `keepBudget` keep the repository's mirror, even one that is cloned later, until the
-   * returned function is called, once. `evict` does not wait: so the caller may need it again.
+   * returned function is called, once. `evict` does not wait for that: so the caller may lease the
+   * mirror again.
    */
   keep(repository: RepositoryId): () => void {
     const key = repositoryKey(repository);

@@ -105,7 +105,7 @@ export class Maintenance {
     } catch (error) {
       if (await failedAsSuperseded(lease, error)) return;
       if (await mirrors.discardIfDamaged(lease, error)) throw error;
-      // Otherwise an object is missing or malformed although no file is damaged.
+      // `UPSTREAM_INVALID`: an object is missing or malformed although no file is damaged.
       if (!SnapshotError.is(error, 'UPSTREAM_INVALID')) throw error;
       await this.#discardIncomplete(lease, error);
       lease.release();

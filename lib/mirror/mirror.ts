@@ -31,7 +31,7 @@ export class Mirror {
   writtenUsedAt = 0;
   /**
    * Runs changes of the mirror's files one after another: a new pack may have the name of a
-   * superseded one, which must not be removed then.
+   * superseded one, which nothing may remove meanwhile.
    */
   readonly changeFiles = pLimit(1);
   #revision: MirrorRevision | undefined;

@@ -59,7 +59,7 @@ function sixToFour(ipv4: string): string {
 /**
  * Whether a text is an IP address of the public internet. An address with a zone is not.
  *
- * Limits: public addresses inside a site's own network, and NAT64 prefixes of a site, pass.
+ * Limits: it can't recognize public addresses of a site's own network, or a site's NAT64 prefix.
  */
 export function isPublicAddress(address: string): boolean {
   if (isIP(address) === 4) return !REFUSED.check(address, 'ipv4');

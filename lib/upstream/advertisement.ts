@@ -95,7 +95,7 @@ class RefLines {
     const refs = this.#refs.build();
     if (refs === undefined) throw invalid(REF_TWICE);
     refuseNestedNames(refs);
-    // If the upstream does not name HEAD's branch: as `guess_remote_head` in git's remote.c.
+    // Old upstreams do not name HEAD's branch. Git guesses it, too: `guess_remote_head`.
     const guess =
       refs.find(DEFAULT_BRANCH)?.oid === this.#headOid ? DEFAULT_BRANCH : this.#firstAtHead;
     const target = symrefOfHead(capabilities) ?? guess;

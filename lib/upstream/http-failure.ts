@@ -28,7 +28,7 @@ export function answerFailure(
       if (mediaType(headers['content-type']) === answerType) return undefined;
       return new SnapshotError('UPSTREAM_INVALID', `${where} is not served by smart HTTP`);
     case 401:
-      // To anonymous clients, git hosts hide which repositories are missing and which are private.
+      // Git hosts answer 401 to anonymous clients for missing repositories, as for private ones.
       return new SnapshotError(authorized ? 'UPSTREAM_DENIED' : 'UPSTREAM_NOT_FOUND', message);
     case 403:
       return new SnapshotError('UPSTREAM_DENIED', message);
@@ -45,7 +45,7 @@ function mediaType(value: string | undefined): string | undefined {
   return value?.split(';', 1)[0]?.trim().toLowerCase();
 }
 
-/** Gives a code to an error of Node, OpenSSL or zlib. An error of this program is returned. */
+/** Gives a code to an error of Node, OpenSSL or zlib. Returns any other error as it is. */
 export function networkFailure(error: unknown, where: string): unknown {
   if (SnapshotError.is(error) || !hasCode(error)) return error;
   const message = `${where}: ${error.code}`;

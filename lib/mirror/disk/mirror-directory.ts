@@ -91,6 +91,7 @@ export class MirrorDirectory {
    * Removes the mirror or file at a path. Other processes see it vanish in one step.
    *
    * @param turn delays the removal until no files are being changed there.
+   * @throws SnapshotError when it can't be removed.
    */
   async remove(path: string, turn?: Turn): Promise<void> {
     await this.#removals.joinNext(path, () => this.#remove(path), turn);
