@@ -1,10 +1,10 @@
 import { decompress } from '../archive/decompress.js';
+import { verifyDigest } from '../archive/digest-frame.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
 import { type Download, startDownload } from './download.js';
 import { extractTar } from './extract.js';
 import { createStaging, findTarget } from './staging.js';
 import type { TreeLimits } from './tree-writer.js';
-import { verifyDigest } from './verify-digest.js';
 
 export interface RestoreOptions {
   /**
