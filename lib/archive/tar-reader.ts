@@ -14,8 +14,8 @@ import {
 } from './tar-format.js';
 
 /*
- * Reading tar: POSIX ustar, and GNU tar's headers where they differ. node-tar's decoder is not used:
- * it reads names as UTF-8, which changes other bytes, and silently drops pax values with a line feed.
+ * Reading tar: POSIX ustar, and GNU tar's where it differs. node-tar's decoder is not used: it reads
+ * names as UTF-8, which changes other bytes, and silently drops pax values with a line feed.
  */
 
 export interface TarEntry {
@@ -24,20 +24,17 @@ export interface TarEntry {
   readonly path: string;
   /** Permission bits, without setuid, setgid and sticky. */
   readonly mode: number;
-  /**
-   * In whole seconds. Not a number: Node's `utimes` reads numbers before 1970 as the current time.
-   */
+  /** Whole seconds. A date, because Node's `utimes` reads negative numbers as the current time. */
   readonly mtime: Date;
-  /** Bytes of the content, which is next in the reader; 0 for anything but files. */
+  /** Bytes of the content, which is next in the reader. */
   readonly size: number;
-  /** Where a symlink points: 1 to `MAX_PATH_BYTES` bytes without NUL, as latin1. Else `''`. */
+  /** Of a symlink: 1 to `MAX_PATH_BYTES` bytes without NUL, as latin1. Else `''`. */
   readonly target: string;
 }
 
 interface TarHeader {
   /** With the prefix, unchecked. */
   readonly name: string;
-  /** Permission bits and those above them. */
   readonly mode: number;
   /** Bytes of the body. */
   readonly size: number;
@@ -54,21 +51,19 @@ const KINDS = new Map<string, TarEntryKind>([
   [TYPE_FLAGS.symlink, 'symlink'],
 ]);
 
-/** The most bytes of a pax header or a long name, which is read into memory. */
+/** The most bytes of a pax header or a long name, which are read into memory. */
 const MAX_EXTENSION_BYTES = 64 * 1024;
-/** The most extensions in a row. There are three kinds, and each comes once. */
+/** The most in a row. There are three kinds, and each comes once. */
 const MAX_EXTENSIONS = 8;
-/** The most zeros after the end: tar fills its last record, which has 10 KiB by default. */
+/** The most zeros after the end: tar fills its last record, 10 KiB by default. */
 const MAX_FILLING_BYTES = 16 * 1024 * 1024;
 
 /**
- * Reads a tar archive: ustar with pax headers or GNU long names. With each entry, the reader is at
- * its content; bytes that the caller does not take are skipped.
+ * With each entry, the reader is at its content. Bytes that the caller does not take are skipped.
  *
- * @throws SnapshotError `ARCHIVE_INVALID` when the archive is malformed or ends before the two
- * blocks of zeros that end a complete one, when anything but zeros follows those, and for entries
- * that are neither files, directories nor symlinks: a git tree has no hard links, devices or sparse
- * files.
+ * @throws SnapshotError `ARCHIVE_INVALID` when the archive is malformed, lacks the two blocks of
+ * zeros at its end, or goes on after them, and for entries that no git tree has, such as hard links,
+ * devices and sparse files.
  */
 export async function* readTar(reader: ByteReader): AsyncGenerator<TarEntry, void> {
   let extended: PaxFields = {};
@@ -103,7 +98,7 @@ export async function* readTar(reader: ByteReader): AsyncGenerator<TarEntry, voi
   }
 }
 
-/** Entries that only describe the next one. */
+/** Reads an entry that only describes the next one. */
 async function readExtension(
   { type, size }: TarHeader,
   reader: ByteReader,
@@ -116,10 +111,7 @@ async function readExtension(
   return type === 'L' ? { name } : { linkName: name };
 }
 
-/**
- * @returns `undefined` for a block of zeros; two of them end an archive.
- * @throws SnapshotError `ARCHIVE_INVALID`
- */
+/** `undefined` for a block of zeros. @throws SnapshotError `ARCHIVE_INVALID` */
 function parseTarHeader(block: Buffer): TarHeader | undefined {
   if (isZero(block)) return undefined;
   if (number(block, 'checksum') !== headerChecksum(block)) {
@@ -128,7 +120,7 @@ function parseTarHeader(block: Buffer): TarHeader | undefined {
   const size = number(block, 'size');
   if (size < 0) throw invalid('a tar header has a negative size');
   const name = text(block, 'name');
-  // GNU tar keeps other data in the place of ustar's prefix.
+  // GNU tar has other data in place of the prefix.
   const prefix = text(block, 'magic') === USTAR_MAGIC ? text(block, 'prefix') : '';
   const [typeAt] = FIELDS.type;
   const type = block.readUInt8(typeAt);
@@ -147,7 +139,6 @@ function isZero(bytes: Buffer): boolean {
   return bytes.every((byte) => byte === 0);
 }
 
-/** Ends at the first NUL or with the field. */
 function text(block: Buffer, field: keyof typeof FIELDS): string {
   const [at, length] = FIELDS[field];
   const end = block.indexOf(0, at);

@@ -8,13 +8,11 @@ import {
   type TarEntryKind,
   TYPE_FLAGS,
   USTAR_MAGIC,
-  USTAR_VERSION,
 } from './tar-format.js';
 
 /*
  * Writing headers of tar entries: POSIX ustar, with pax extended headers where ustar has no room.
- * pax demands UTF-8, but names in git may be any bytes: names that are not UTF-8 take GNU tar's
- * long name entries. Owner and group are always 0.
+ * pax demands UTF-8, so other names take GNU tar's long name entries. Owner and group are always 0.
  */
 
 /** Two zero blocks: without them GNU tar reports an unexpected end. */
@@ -26,17 +24,17 @@ export interface TarEntry {
   readonly kind: TarEntryKind;
   /** Permission bits. */
   readonly mode: number;
-  /** Bytes of the content that follows; 0 for anything but files. */
+  /** Bytes of the content that follows. */
   readonly size: number;
   /** Whole seconds since the epoch. */
   readonly mtime: number;
-  /** For symlinks: where they point; bytes as latin1. */
+  /** Of a symlink. Bytes as latin1. */
   readonly target?: string | undefined;
 }
 
 /**
- * Longer paths do not fit a ustar header, even with the prefix. node-tar takes quadratic time to
- * see that, which can be hours for a repository with deep directories.
+ * Longer paths do not fit a ustar header, even with its prefix. node-tar takes quadratic time to see
+ * that: hours for a repository with deep directories.
  */
 const MAX_USTAR_PATH_BYTES = 256;
 
@@ -80,14 +78,12 @@ function encodeAnyHeader(entry: TarEntry): Buffer {
   return Buffer.concat([...blocks, block]);
 }
 
-/**
- * Whether one ustar header is enough, as for nearly all files: node-tar takes three times as long.
- */
+/** Whether one ustar header is enough, as for most files: node-tar takes three times as long. */
 function isPlain({ path, target = '', size }: TarEntry): boolean {
   return size < 8 ** 11 && PLAIN_NAME.test(path) && PLAIN_NAME.test(target);
 }
 
-/** Printable ASCII that fits into the field, with or without a NUL after it. */
+/** Printable ASCII that fits into the field, which needs no NUL at its end. */
 const PLAIN_NAME = /^[ -~]{0,100}$/;
 
 /** The fields that are the same in all headers. */
@@ -95,7 +91,7 @@ const USTAR = Buffer.alloc(TAR_BLOCK_BYTES);
 writeField(USTAR, 'uid', '0000000\0');
 writeField(USTAR, 'gid', '0000000\0');
 writeField(USTAR, 'magic', USTAR_MAGIC);
-writeField(USTAR, 'version', USTAR_VERSION);
+writeField(USTAR, 'version', '00');
 const USTAR_SUM = headerChecksum(USTAR);
 
 function encodePlainHeader({ path, kind, mode, size, mtime, target = '' }: TarEntry): Buffer {
@@ -148,10 +144,6 @@ function longName(type: 'NextFileHasLongPath' | 'NextFileHasLongLinkpath', latin
 /** The name that readers without GNU extensions show instead of a long name. */
 function placeholder(latin1: string): string {
   const slash = latin1.endsWith('/') ? '/' : '';
-  return (
-    latin1
-      .slice(0, 99 - slash.length)
-      .replace(/[^\x21-\x7e]/g, '_')
-      .replace(/\/+$/, '') + slash
-  );
+  const start = latin1.slice(0, 99 - slash.length).replace(/[^\x21-\x7e]/g, '_');
+  return start.replace(/\/+$/, '') + slash;
 }
