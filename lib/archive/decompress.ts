@@ -6,7 +6,12 @@ import { Decompress } from 'fzstd';
 import { hasCode, SnapshotError } from '../errors.js';
 import { ByteReader } from './byte-reader.js';
 import { loadContentChecksum } from './content-checksum.js';
-import { BLOCK_HEADER_BYTES, CHECKSUM_BYTES, parseFrameHeader } from './zstd-format.js';
+import {
+  BLOCK_HEADER_BYTES,
+  CHECKSUM_BYTES,
+  encodeChecksum,
+  parseFrameHeader,
+} from './zstd-format.js';
 import { type Decode, type FramePart, readContent, readFrameHeaders } from './zstd-frames.js';
 
 /** Bytes of the pieces that Node's decoder yields. The default, 16 KiB, takes twice as long. */
@@ -38,7 +43,9 @@ export async function* decompress(
         const message = `a zstd frame has ${bytes} bytes instead of ${format.contentBytes}`;
         throw new SnapshotError('ARCHIVE_INVALID', message);
       }
-      if (checksum && checksum.digest() !== (await reader.take(CHECKSUM_BYTES)).readUInt32LE()) {
+      if (checksum === undefined) continue;
+      const stored = await reader.take(CHECKSUM_BYTES);
+      if (!encodeChecksum(checksum.digest()).equals(stored)) {
         throw new SnapshotError('ARCHIVE_INVALID', 'a zstd frame does not match its checksum');
       }
     }

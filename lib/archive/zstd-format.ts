@@ -118,9 +118,10 @@ export function encodeRawBlockHeader({ size, last }: Omit<BlockHeader, 'type'>):
   return header;
 }
 
-export function encodeChecksum(checksum: number): Buffer {
+/** @param hash the XXH64 of a frame's content. */
+export function encodeChecksum(hash: bigint): Buffer {
   const bytes = Buffer.alloc(CHECKSUM_BYTES);
-  bytes.writeUInt32LE(checksum);
+  bytes.writeUInt32LE(Number(BigInt.asUintN(32, hash)));
   return bytes;
 }
 
