@@ -169,8 +169,8 @@ class CheckoutWriter {
     this.#tar.add(file, content);
   }
 
-  #convert(blob: Buffer, { path, oid, directory }: CheckoutEntry): Buffer {
-    const attributes = directory.rules(this.#reader).lookup(path);
+  #convert(blob: Buffer, { path, oid, rules }: CheckoutEntry): Buffer {
+    const attributes = rules().lookup(path);
     return convertToWorkingTree(blob, attributes, oid, this.#limits.maxObjectBytesInMemory);
   }
 
