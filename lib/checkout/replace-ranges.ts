@@ -7,12 +7,10 @@ export interface Range {
 }
 
 /**
- * Puts `replacement` in place of each range.
- *
  * @param find yields the ranges in their order. It is called twice: kept ranges could take many
  * times the memory of the blob.
  * @param maxBytes of the result.
- * @returns the same buffer when there are none.
+ * @returns the same buffer when there are no ranges.
  * @throws SnapshotError `LIMIT_EXCEEDED`
  */
 export function replaceRanges(
@@ -42,8 +40,7 @@ export function replaceRanges(
 }
 
 /**
- * Called before memory for a converted file is allocated: attributes can make a small blob large,
- * `ident` up to twelve times.
+ * Called before memory is taken: attributes can make a small blob large, `ident` twelve times.
  *
  * @throws SnapshotError `LIMIT_EXCEEDED`
  */
