@@ -5,7 +5,7 @@ import { hasCode, SnapshotError } from '../errors.js';
 import { isRedirect, MAX_REDIRECTS, parseRetryAfter, redirectTarget } from '../read-http-answer.js';
 import { limitBytes } from '../upstream/http-body.js';
 
-/** The most milliseconds without a byte of the body. */
+/** Milliseconds without a byte of the body. */
 const STALL_TIMEOUT = 5 * 60_000;
 /** The most bytes to read of an error's body. */
 const MAX_PROBLEM_BYTES = 64 * 1024;
@@ -13,7 +13,6 @@ const COMMIT = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 
 type Headers = Readonly<Record<string, string>>;
 
-/** A snapshot that is about to arrive. */
 export interface Download {
   /** The commit of HEAD, if the server names it. */
   readonly commit: string | undefined;
@@ -21,23 +20,19 @@ export interface Download {
   readonly totalBytes: number | undefined;
   /** Rejects with `DOWNLOAD_FAILED` when the connection ends before the body. */
   readonly chunks: AsyncIterable<Uint8Array>;
-  /** Closes the connection, even before the end. Idempotent. */
+  /** Closes the connection. Idempotent. */
   close(): void;
 }
 
 /**
- * Requests a snapshot. A server that must clone first may take minutes to answer, so only `signal`
- * limits this wait; once the body has begun, it must not pause for 5 minutes.
+ * Requests a snapshot. A server that clones first may take minutes to answer, so only `signal`
+ * limits this wait; the body must not pause for 5 minutes. Redirects from https to http are refused.
+ * The caller's headers, which may hold credentials, go to the first origin alone.
  *
- * Redirects are followed, but not from https to http. The caller's headers, which may hold
- * credentials, go to the first origin alone.
+ * It does not use `fetch`, which waits for headers for 5 minutes at most; and the undici in Node 20
+ * and 24 can end the process when a server closes a connection while the body is not being read
+ * (nodejs/undici#5360).
  *
- * It uses Node's own client instead of `fetch`, for two reasons. The undici in Node 20 and 24 can
- * end the whole process when a server closes a connection while the body is not being read
- * (nodejs/undici#5360). And `fetch` waits for headers for 5 minutes at most, but a cold clone may
- * take longer.
- *
- * @param signal ends the download; its reason is thrown.
  * @throws SnapshotError `DOWNLOAD_FAILED`, with `retryAfter` if the server sent it;
  * `INVALID_OPTIONS` for headers that HTTP does not allow.
  */
@@ -60,14 +55,11 @@ export async function startDownload(
   };
 }
 
-/**
- * Says why a server does not send the snapshot: its status, the `code` of a problem+json body (RFC
- * 9457) and `Retry-After`. Leaves the rest of the body unread.
- */
+/** With the server's status, the `code` of a problem+json body (RFC 9457) and `Retry-After`. */
 async function answerFailure(answer: IncomingMessage, where: string): Promise<SnapshotError> {
   const { statusCode, headers } = answer;
   const isProblem = /^application\/problem\+json\b/i.test(String(headers['content-type']));
-  // If the body breaks off as well, or is too long, the message has only the status.
+  // If the body breaks off, or is too long, the message has only the status.
   const readProblem = () => text(limitBytes(answer, MAX_PROBLEM_BYTES)).catch(() => '');
   const code = isProblem ? problemCode(await readProblem()) : undefined;
   const detail = code === undefined ? '' : ` (${code})`;
@@ -91,7 +83,7 @@ function problemCode(body: string): string | undefined {
 async function followRedirects(first: URL, headers: Headers, signal: AbortSignal | undefined) {
   let url = first;
   let sent = headers;
-  // A store to which the server redirects does not send the commit.
+  // Only the server sends the commit: a store to which it redirects does not know it.
   let commit: string | undefined;
   for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
     const answer = await get(url, sent, signal);
@@ -130,7 +122,6 @@ async function get(
       asked.end();
     });
   } catch (error) {
-    // HTTP does not allow the header.
     if (hasCode(error, 'ERR_INVALID_HTTP_TOKEN', 'ERR_INVALID_CHAR')) {
       throw new SnapshotError('INVALID_OPTIONS', error.message, { cause: error });
     }

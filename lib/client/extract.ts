@@ -4,19 +4,19 @@ import { type TreeLimits, TreeWriter } from './tree-writer.js';
 import { CONFIG_PATH, refuseUnsafeConfig, refuseUnsafeEntry } from './unsafe-entries.js';
 
 export interface ExtractOptions extends TreeLimits {
-  /** Checked between entries. It does not end a wait for the source. */
+  /** Checked between entries: it does not end a wait for the source. */
   readonly signal: AbortSignal | undefined;
   /** Called for each file and symlink. */
   readonly onFile: () => void;
-  /** The platform of the target's file system. Default: this process's. */
+  /** Of the target's file system. Default: this process's. */
   readonly platform?: NodeJS.Platform;
 }
 
 /**
- * Unpacks a tar archive into an empty directory. Reads the source to its end, or ends it.
+ * Unpacks a tar archive into an empty directory. After an error, the files written before stay.
  *
  * @throws SnapshotError `ARCHIVE_INVALID`, `LIMIT_EXCEEDED`; errors of the source and the file
- * system as they are. Files that were written before the error stay.
+ * system as they are.
  */
 export async function extractTar(
   source: AsyncIterable<Uint8Array>,

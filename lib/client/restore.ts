@@ -124,7 +124,6 @@ async function unpack(
   const checked = verifyDigest(received(), () => {
     verified = true;
   });
-
   const staging = await createStaging(target);
   try {
     const onFile = () => {
