@@ -13,12 +13,9 @@ const MAX_PATH_BYTES = 4096;
 export function entryPath(name: string, isDirectory: boolean): string {
   if (name.length > MAX_PATH_BYTES || name.includes('\0')) throw refused(name);
   if (isDirectory && (name === '.' || name === './')) return '';
-  const start = name.startsWith('./') ? 2 : 0;
-  const end = isDirectory && name.endsWith('/') ? name.length - 1 : name.length;
-  const path = name.slice(start, end);
-  for (const segment of path.split('/')) {
-    if (segment === '' || segment === '.' || segment === '..') throw refused(name);
-  }
+  const relative = name.replace(/^\.\//, '');
+  const path = isDirectory ? relative.replace(/\/$/, '') : relative;
+  if (path.split('/').some((segment) => /^\.{0,2}$/.test(segment))) throw refused(name);
   return path;
 }
 

@@ -54,7 +54,8 @@ function encodeAnyHeader(entry: TarEntry): Buffer {
     blocks.push(longName('NextFileHasLongLinkpath', entry.target));
   }
   const tooLong = path !== undefined && entry.path.length > MAX_USTAR_PATH_BYTES;
-  const fields = {
+  const block = Buffer.alloc(TAR_BLOCK_BYTES);
+  const needsPax = new Header({
     path: path === undefined || tooLong ? placeholder(entry.path) : path,
     mode: entry.mode,
     uid: 0,
@@ -63,9 +64,7 @@ function encodeAnyHeader(entry: TarEntry): Buffer {
     mtime: new Date(entry.mtime * 1000),
     type: TYPES[entry.kind],
     ...(entry.target !== undefined && { linkpath: target ?? placeholder(entry.target) }),
-  };
-  const block = Buffer.alloc(TAR_BLOCK_BYTES);
-  const needsPax = new Header(fields).encode(block);
+  }).encode(block);
   if (needsPax || tooLong) {
     // No field of a long name entry is repeated here: readers would prefer the pax header's.
     const extended = {

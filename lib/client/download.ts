@@ -86,7 +86,7 @@ async function followRedirects(first: URL, headers: Headers, signal: AbortSignal
   // Only the server sends the commit: a store to which it redirects does not know it.
   let commit: string | undefined;
   for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
-    const answer = await get(url, sent, signal);
+    const answer = await request(url, sent, signal);
     if (url.origin === first.origin) {
       commit = commitOf(answer.headers['x-cachew-snapshot-commit']) ?? commit;
     }
@@ -102,24 +102,22 @@ async function followRedirects(first: URL, headers: Headers, signal: AbortSignal
   throw new SnapshotError('DOWNLOAD_FAILED', `${nameOf(first)} redirects too often`);
 }
 
-async function get(
+async function request(
   url: URL,
   headers: Headers,
   signal: AbortSignal | undefined,
 ): Promise<IncomingMessage> {
-  const { request } = url.protocol === 'https:' ? https : http;
+  const { get } = url.protocol === 'https:' ? https : http;
+  // Without an agent, the connection is closed with the answer.
+  const options = { headers: { 'accept-encoding': 'identity', ...headers }, signal, agent: false };
   try {
     return await new Promise<IncomingMessage>((resolve, reject) => {
-      const options = { headers: { 'accept-encoding': 'identity', ...headers }, signal };
-      // A connection of its own, closed with the answer.
-      const asked = request(url, { ...options, agent: false }, (answer) => {
+      get(url, options, (answer) => {
         answer.setTimeout(STALL_TIMEOUT, () => answer.destroy(new Error('stalled')));
         // The reader of the body gets the error; without a listener it would end the process.
         answer.on('error', () => {});
         resolve(answer);
-      });
-      asked.on('error', reject);
-      asked.end();
+      }).on('error', reject);
     });
   } catch (error) {
     if (hasCode(error, 'ERR_INVALID_HTTP_TOKEN', 'ERR_INVALID_CHAR')) {

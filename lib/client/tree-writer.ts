@@ -127,7 +127,8 @@ export class TreeWriter {
         this.#count(0, ancestor.length);
         const place = this.#place(ancestor);
         withNameFailure(ancestor, () => mkdirSync(place, UNFINISHED_DIRECTORY_MODE));
-        this.#directories.set(copyOf(ancestor), undefined);
+        // A substring would keep the whole string in memory.
+        this.#directories.set(Buffer.from(ancestor, 'latin1').toString('latin1'), undefined);
       }
       if (end === -1) return;
     }
@@ -210,11 +211,6 @@ function nameFailure(path: string, error: unknown): unknown {
 function duplicate(path: string, cause?: unknown): SnapshotError {
   const message = `the archive has ${shownName(path)} twice`;
   return new SnapshotError('ARCHIVE_INVALID', message, { cause });
-}
-
-/** A substring would keep the whole string in memory. */
-function copyOf(path: string): string {
-  return Buffer.from(path, 'latin1').toString('latin1');
 }
 
 function tooMuch(what: 'bytes' | 'entries' | 'bytes of names'): SnapshotError {
