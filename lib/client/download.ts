@@ -1,6 +1,6 @@
 import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
-import { text } from 'node:stream/consumers';
+import { json } from 'node:stream/consumers';
 import { hasCode, SnapshotError } from '../errors.js';
 import { isRedirect, MAX_REDIRECTS, parseRetryAfter, redirectTarget } from '../read-http-answer.js';
 import { limitBytes } from '../upstream/http-body.js';
@@ -47,34 +47,28 @@ export async function startDownload(
     answer.destroy();
     throw failure;
   }
+  const length = headerOf(answer, 'content-length', /^\d{1,15}$/);
   return {
     commit,
-    totalBytes: contentLength(answer.headers['content-length']),
+    totalBytes: length === undefined ? undefined : Number(length),
     chunks: readBody(answer, nameOf(url)),
     close: () => void answer.destroy(),
   };
 }
 
-/** With the server's status, the `code` of a problem+json body (RFC 9457) and `Retry-After`. */
 async function answerFailure(answer: IncomingMessage, where: string): Promise<SnapshotError> {
-  const { statusCode, headers } = answer;
-  const isProblem = /^application\/problem\+json\b/i.test(String(headers['content-type']));
-  // If the body breaks off, or is too long, the message has only the status.
-  const readProblem = () => text(limitBytes(answer, MAX_PROBLEM_BYTES)).catch(() => '');
-  const code = isProblem ? problemCode(await readProblem()) : undefined;
+  const code = await problemCode(answer);
   const detail = code === undefined ? '' : ` (${code})`;
-  const retryAfter = parseRetryAfter(headers['retry-after']);
-  const message = `${where} answered ${statusCode}${detail}`;
+  const retryAfter = parseRetryAfter(answer.headers['retry-after']);
+  const message = `${where} answered ${answer.statusCode}${detail}`;
   return new SnapshotError('DOWNLOAD_FAILED', message, { retryAfter });
 }
 
-function problemCode(body: string): string | undefined {
-  let problem: unknown;
-  try {
-    problem = JSON.parse(body);
-  } catch {
-    return undefined;
-  }
+/** The `code` of a problem+json body (RFC 9457). `undefined` if the body breaks off or is too long. */
+async function problemCode(answer: IncomingMessage): Promise<string | undefined> {
+  if (!headerOf(answer, 'content-type', /^application\/problem\+json\b/i)) return undefined;
+  const read: Promise<unknown> = json(limitBytes(answer, MAX_PROBLEM_BYTES));
+  const problem = await read.catch(() => undefined);
   if (typeof problem !== 'object' || problem === null || !('code' in problem)) return undefined;
   const { code } = problem;
   return typeof code === 'string' && /^[\w-]{1,64}$/.test(code) ? code : undefined;
@@ -88,7 +82,7 @@ async function followRedirects(first: URL, headers: Headers, signal: AbortSignal
   for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
     const answer = await request(url, sent, signal);
     if (url.origin === first.origin) {
-      commit = commitOf(answer.headers['x-cachew-snapshot-commit']) ?? commit;
+      commit = headerOf(answer, 'x-cachew-snapshot-commit', COMMIT) ?? commit;
     }
     if (!isRedirect(answer)) return { url, answer, commit };
     answer.destroy();
@@ -145,12 +139,9 @@ async function* readBody(
   }
 }
 
-function contentLength(value: string | undefined): number | undefined {
-  return value !== undefined && /^\d{1,15}$/.test(value) ? Number(value) : undefined;
-}
-
-function commitOf(value: string | string[] | undefined): string | undefined {
-  return typeof value === 'string' && COMMIT.test(value) ? value : undefined;
+function headerOf({ headers }: IncomingMessage, name: string, form: RegExp): string | undefined {
+  const value = headers[name];
+  return typeof value === 'string' && form.test(value) ? value : undefined;
 }
 
 /** For messages: queries may hold secrets. */

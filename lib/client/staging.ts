@@ -21,7 +21,6 @@ export async function findTarget(directory: string): Promise<string> {
 /**
  * Makes a directory beside the target, so that `rename` is atomic, and missing parents.
  *
- * @param target as `findTarget` returned it.
  * @throws SnapshotError `INVALID_OPTIONS` when the target's name is too long.
  */
 export async function createStaging(target: string) {
