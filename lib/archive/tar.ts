@@ -22,7 +22,6 @@ export interface TarEntry {
   /** Bytes as latin1: one character a byte. Directories end with a slash. */
   readonly path: string;
   readonly kind: TarEntryKind;
-  /** Permission bits. */
   readonly mode: number;
   /** Bytes of the content that follows. */
   readonly size: number;

@@ -29,8 +29,7 @@ export interface FramePart {
 export type Decode = (parts: AsyncIterable<FramePart>) => AsyncIterable<Uint8Array>;
 
 /**
- * The headers of a stream's frames; skippable frames are left out. Read each frame to its end before
- * the next.
+ * Yields each frame's header; then read the frame to its end. Skips skippable frames.
  *
  * @throws SnapshotError `ARCHIVE_INVALID`
  */

@@ -93,7 +93,6 @@ export class AttributeRules {
    * The attributes of a file in this directory. Deeper attributes files override higher ones, later
    * lines earlier ones, and assignments to the right those to the left.
    *
-   * @param path from the top of the tree.
    * @throws SnapshotError `LIMIT_EXCEEDED` for too many steps.
    */
   lookup(path: string): Attributes {

@@ -3,19 +3,14 @@ import { ObjectType } from '../git/object.js';
 import { MAX_PATH_BYTES } from '../git/path-safety.js';
 import type { LocatedObject, ObjectReader } from '../pack/reader.js';
 
-/*
- * Reading the blobs of a checkout. A tree entry may name an object of another type: as git, we
- * refuse it, with `UPSTREAM_INVALID`.
- */
-
-/** @throws SnapshotError as `ObjectReader.read`; `UPSTREAM_INVALID`. */
+/** @throws SnapshotError as `ObjectReader.read`; `UPSTREAM_INVALID` if it is no blob. */
 export function readBlob(reader: ObjectReader, oid: string, located?: LocatedObject): Buffer {
   const { type, data } = reader.read(oid, located);
   if (type !== ObjectType.blob) throw noBlob(oid);
   return data;
 }
 
-/** @throws SnapshotError as `ObjectReader.stream`; `UPSTREAM_INVALID`. */
+/** @throws SnapshotError as `ObjectReader.stream`; `UPSTREAM_INVALID` if it is no blob. */
 export function streamBlob(
   reader: ObjectReader,
   oid: string,

@@ -6,7 +6,6 @@ import { OID_BYTES } from '../git/object.js';
  * index of a large checkout has hundreds of megabytes.
  */
 
-/** A file, symlink or submodule of the checkout. */
 export interface IndexEntry {
   /** Bytes as latin1. */
   readonly path: string;
@@ -28,7 +27,6 @@ export interface CachedTree {
 }
 
 export interface IndexContent {
-  /** Of `entries`. */
   readonly count: number;
   /** In the order of their paths' bytes. */
   readonly entries: Iterable<IndexEntry>;

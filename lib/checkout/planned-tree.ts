@@ -5,7 +5,6 @@ import { cachedTreeBytes } from './git-index.js';
 
 /** Memory: a few hundred bytes a tree and four for each entry in it, however often it appears. */
 export interface CheckoutPlan {
-  /** The root's id. */
   readonly root: string;
   /** The root and all trees below, by id. */
   readonly trees: ReadonlyMap<string, Readonly<PlannedTree>>;

@@ -7,9 +7,9 @@ export interface Range {
 }
 
 /**
- * @param find yields the ranges in their order. It is called twice: kept ranges could take many
+ * @param find yields the ranges in their order. It is called twice: ranges in memory could take many
  * times the memory of the blob.
- * @param maxBytes of the result.
+ * @param maxBytes of the result: attributes can make a blob large, `ident` twelve times.
  * @returns the same buffer when there are no ranges.
  * @throws SnapshotError `LIMIT_EXCEEDED`
  */
@@ -39,11 +39,7 @@ export function replaceRanges(
   return output;
 }
 
-/**
- * Called before memory is taken: attributes can make a small blob large, `ident` twelve times.
- *
- * @throws SnapshotError `LIMIT_EXCEEDED`
- */
+/** Call it before memory is taken. @throws SnapshotError `LIMIT_EXCEEDED` */
 export function checkConvertedSize(bytes: number, maxBytes: number): void {
   if (bytes <= maxBytes) return;
   const message = `a file of ${bytes} bytes after conversion is larger than ${maxBytes}`;

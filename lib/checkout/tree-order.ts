@@ -5,10 +5,9 @@ const MIN_ENTRY_BYTES = 24;
 const SLASH = 0x2f;
 
 /**
- * A tree in the order of full paths, as in git's index: a directory sorts as if its name ended with
- * a slash. Trees that git wrote have this order.
+ * A tree in the order of git's index: a directory sorts as if its name ended with a slash.
  *
- * @returns the same buffer when nothing changes.
+ * @returns the same buffer when nothing changes, as with trees that git wrote.
  * @throws SnapshotError `UPSTREAM_INVALID` when it is malformed.
  */
 export function inIndexOrder(tree: Buffer): Buffer {

@@ -19,16 +19,11 @@ export interface CheckoutEntry extends TreeEntry {
   readonly blob: number | undefined;
 }
 
-/**
- * The attributes that apply in the directory of an entry.
- *
- * @throws SnapshotError as `AttributeRules.child` and `readBlob`.
- */
+/** Attributes that apply in a directory. @throws SnapshotError as `readBlob`; `LIMIT_EXCEEDED`. */
 type RulesOfDirectory = () => AttributeRules;
 
 /**
- * Every entry below the root of a plan, except empty directories, which git's checkout does not
- * make. Directories come before their content.
+ * All entries, parents first, except empty directories: git's checkout makes none.
  *
  * @throws SnapshotError as `readTree`.
  */
@@ -101,10 +96,9 @@ function* walkDirectories(reader: ObjectReader, plan: CheckoutPlan): Generator<C
 }
 
 /**
- * The bytes of a tree, sorted in the order of the index.
+ * A tree in the order of the index.
  *
- * @throws SnapshotError `UPSTREAM_INVALID` when it is missing, malformed or no tree; as
- * `ObjectReader.read`.
+ * @throws SnapshotError `UPSTREAM_INVALID` if it is malformed or no tree; as `ObjectReader.read`.
  */
 export function readTree(reader: ObjectReader, oid: string): Buffer {
   const { type, data } = reader.read(oid);

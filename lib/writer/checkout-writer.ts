@@ -100,22 +100,11 @@ class CheckoutWriter {
 
   /** @returns a promise if the file is streamed. */
   checkOut(entry: CheckoutEntry): void | Promise<void> {
-    switch (entry.kind) {
-      case 'directory':
-        return this.#addDirectory(entry);
-      case 'gitlink':
-        this.#indexed(entry, 0);
-        return this.#addDirectory(entry);
-      case 'symlink':
-        return this.#addSymlink(entry);
-      case 'file':
-        return this.#addFile(entry);
-    }
-  }
-
-  #addDirectory({ path }: CheckoutEntry): void {
+    if (entry.kind === 'file') return this.#addFile(entry);
+    if (entry.kind === 'symlink') return this.#addSymlink(entry);
+    if (entry.kind === 'gitlink') this.#indexed(entry, 0);
     const { tar, mtime } = this.#parts;
-    tar.add({ path: `./${path}/`, kind: 'directory', mode: 0o755, mtime });
+    tar.add({ path: `./${entry.path}/`, kind: 'directory', mode: 0o755, mtime });
   }
 
   #addSymlink(entry: CheckoutEntry): void {

@@ -32,8 +32,7 @@ export type CheckoutEvent =
 /** Working tree and index: the last part of an archive, made in this thread or in another one. */
 export interface ArchivedCheckout {
   /**
-   * Until the plan is complete, no byte of the archive may be sent: a failure can still be answered
-   * with an error. Call it repeatedly while packs are written.
+   * Until it is planned, no byte may be sent: a failure can still be answered with an error.
    *
    * @throws SnapshotError if the checkout has failed, as `planCheckout` and `writeCheckout`.
    */

@@ -11,7 +11,7 @@ import { WindowedFile } from '../pack/windowed-file.js';
  * damaged a file since it was verified.
  *
  * @param path without ending.
- * @returns pieces of zstd frames. A piece is valid until the next one is requested.
+ * @returns pieces of zstd frames; each is valid until the next is read.
  * @throws SnapshotError `REPOSITORY_DAMAGED` when the bytes do not match the trailer or the name.
  */
 export function* packEntries(

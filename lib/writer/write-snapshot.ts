@@ -57,11 +57,8 @@ interface Content extends SelectedRefs {
 const ANNOUNCED_BYTES = 256 * 1024;
 
 /**
- * Copies the mirror's packs, and inflates the working tree straight into tar entries.
- *
  * @throws SnapshotError `REF_NOT_FOUND`, `REPOSITORY_INVALID`, `UPSTREAM_INVALID`,
- * `LIMIT_EXCEEDED`, `STORAGE_FULL`; `REPOSITORY_DAMAGED` when the mirror is damaged; the signal's
- * reason.
+ * `LIMIT_EXCEEDED`, `STORAGE_FULL`; `REPOSITORY_DAMAGED`; the signal's reason.
  */
 export async function writeSnapshot(
   task: SnapshotTask,
