@@ -4,7 +4,7 @@ import { SnapshotError } from '../errors.js';
 /**
  * The last frame of every snapshot that this library writes: a skippable frame (RFC 8878 §3.1.2)
  * with the SHA-256 of all bytes before it. It shows that a download is damaged or cut: zstd's
- * checksums have 4 bytes, a decoder may ignore them, and a snapshot cut between two frames is valid.
+ * checksums have 4 bytes, a decoder may ignore them, and zstd cut between two frames is valid.
  *
  *     u32 LE  0x184D2A5D      magic number of a skippable frame
  *     u32 LE  40              bytes that follow
@@ -33,7 +33,7 @@ export function encodeDigestFrame(digest: Uint8Array): Buffer {
 }
 
 /**
- * @param bytes the last of a snapshot.
+ * @param bytes the last `DIGEST_FRAME_BYTES` of a snapshot.
  * @returns the digest, or `undefined` if they are no digest frame.
  * @throws SnapshotError `ARCHIVE_INVALID` when only a part of a digest frame is intact: a damaged
  * byte must not turn it into a frame that is skipped.

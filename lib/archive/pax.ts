@@ -9,7 +9,7 @@ export interface PaxFields {
   readonly mtime?: number;
 }
 
-/** More than the dozen usual keywords and a file's extended attributes take. */
+/** The dozen usual keywords and a file's extended attributes take fewer. */
 const MAX_RECORDS = 256;
 
 /**

@@ -22,7 +22,7 @@ export const FIELDS = {
   prefix: [345, 155],
 } as const satisfies Record<string, readonly [at: number, length: number]>;
 
-/** Before a NUL. GNU tar has a space instead of the NUL. */
+/** A NUL ends it; GNU tar has a space instead. */
 export const USTAR_MAGIC = 'ustar';
 
 export type TarEntryKind = 'file' | 'directory' | 'symlink';

@@ -14,8 +14,8 @@ import {
 } from './tar-format.js';
 
 /*
- * Reading tar: POSIX ustar, and GNU tar's where it differs. node-tar's decoder is not used: it reads
- * names as UTF-8, which changes other bytes, and silently drops pax values with a line feed.
+ * Reading tar: POSIX ustar, and GNU tar's where it differs. node-tar's decoder is not used: it
+ * reads names as UTF-8, which changes other bytes, and silently drops pax values with a line feed.
  */
 
 export interface TarEntry {
@@ -62,7 +62,7 @@ const MAX_FILLING_BYTES = 16 * 1024 * 1024;
  * With each entry, the reader is at its content. Bytes that the caller does not take are skipped.
  *
  * @throws SnapshotError `ARCHIVE_INVALID` when the archive is malformed, lacks the two blocks of
- * zeros at its end, or goes on after them, and for entries that no git tree has, such as hard links,
+ * zeros at its end, or goes on after them, and for entries that no git tree has: hard links,
  * devices and sparse files.
  */
 export async function* readTar(reader: ByteReader): AsyncGenerator<TarEntry, void> {

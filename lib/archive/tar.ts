@@ -32,8 +32,8 @@ export interface TarEntry {
 }
 
 /**
- * Longer paths do not fit a ustar header, even with its prefix. node-tar takes quadratic time to see
- * that: hours for a repository with deep directories.
+ * Longer paths do not fit a ustar header, even with its prefix. node-tar takes quadratic time to
+ * see that: hours for a repository with deep directories.
  */
 const MAX_USTAR_PATH_BYTES = 256;
 

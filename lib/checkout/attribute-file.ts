@@ -27,8 +27,8 @@ const ESCAPES = new Map(
 
 /**
  * Reads a `.gitattributes` blob as `git checkout` does (gitattributes(5), attr.c): up to the first
- * NUL, without invalid lines. A byte order mark is part of the first pattern: git skips it only in a
- * working tree. Text is bytes as latin1.
+ * NUL, without invalid lines. A byte order mark is part of the first pattern: git skips it only in
+ * a working tree. Text is bytes as latin1.
  */
 export function* parseAttributes(blob: Buffer): Generator<AttributeLine> {
   if (blob.length >= MAX_FILE_BYTES) return;

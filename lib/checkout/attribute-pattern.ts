@@ -3,7 +3,7 @@ import type { AttributeSteps } from './attribute-steps.js';
 
 /** The files that a pattern matches. Bytes as latin1. */
 export interface AttributePattern {
-  /** Only files below it match: empty, or a path from the top of the tree with a slash at its end. */
+  /** Only files below it match. Empty, or a path from the top with a slash at its end. */
   readonly folder: string;
   /** The end of the names of matching files; empty if the pattern ends with a wildcard. */
   readonly ending: string;

@@ -41,9 +41,9 @@ export class AttributeTable {
     if (ending === '') {
       this.#others.push(rule);
     } else if (isWhole) {
-      this.#byName = withRule(this.#byName, ending, rule);
+      this.#byName = withRule(ending, rule, this.#byName);
     } else {
-      this.#byEnding = withRule(this.#byEnding, ending, rule);
+      this.#byEnding = withRule(ending, rule, this.#byEnding);
       if (!this.#endingLengths.includes(ending.length)) this.#endingLengths.push(ending.length);
     }
   }
@@ -67,7 +67,7 @@ export class AttributeTable {
   }
 }
 
-function withRule(rules = new Map<string, AttributeRule[]>(), key: string, rule: AttributeRule) {
+function withRule(key: string, rule: AttributeRule, rules = new Map<string, AttributeRule[]>()) {
   const same = rules.get(key);
   if (same === undefined) rules.set(key, [rule]);
   else same.push(rule);

@@ -17,7 +17,7 @@ const NO_ATTRIBUTES: Attributes = new Map();
 /** git's `binary` without `-diff` and `-merge`, which change no file. */
 const BUILT_IN_MACROS: Macros = new Map([['binary', [{ name: 'text', value: false }]]]);
 
-/** Of attribute files that apply to one file. As rules they take about eighty times the memory. */
+/** The most bytes of attribute files for one file. As rules they take 80 times the memory. */
 const MAX_BYTES = 4 * 1024 * 1024;
 
 /** For reading a byte of an attribute file. */
@@ -38,8 +38,8 @@ interface Scope {
 }
 
 /**
- * The rules of the `.gitattributes` files that apply in one directory: its own and those above, in a
- * chain, so that a walk over a tree keeps them only while it needs them. Paths are bytes as latin1.
+ * The rules of the `.gitattributes` files that apply in one directory: its own and those above, in
+ * a chain, so that a walk over a tree keeps them only while it needs them. Paths are latin1.
  */
 export class AttributeRules {
   readonly #scope: Scope;

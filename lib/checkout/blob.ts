@@ -20,7 +20,7 @@ export function streamBlob(
   return reader.stream(oid, located);
 }
 
-/** As latin1. @throws SnapshotError `REPOSITORY_INVALID` if no symlink can have it; as `readBlob`. */
+/** As latin1. @throws SnapshotError `REPOSITORY_INVALID` if it is impossible; as `readBlob`. */
 export function readSymlinkTarget(
   reader: ObjectReader,
   { path, oid }: { readonly path: string; readonly oid: string },

@@ -43,7 +43,7 @@ export function* keywordsInMemory(blob: Buffer): Generator<Range> {
 /**
  * After a dollar sign that begins no keyword, git also skips the first byte that does not match,
  * even another dollar sign. git holds back bytes that may begin a keyword, and `$Id` with any other
- * byte after it, until it writes more; a keyword with a colon replaces all bytes that are held back.
+ * byte after it, until it writes more; a keyword with a colon replaces all bytes held back.
  */
 export function* keywordsInStream(blob: Buffer): Generator<Range> {
   let at = 0;

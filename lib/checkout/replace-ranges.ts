@@ -7,7 +7,7 @@ export interface Range {
 }
 
 /**
- * @param find yields the ranges in their order. It is called twice: ranges in memory could take many
+ * @param find yields the ranges in their order. It is called twice: all ranges could take many
  * times the memory of the blob.
  * @param maxBytes of the result: attributes can make a blob large, `ident` twelve times.
  * @returns the same buffer when there are no ranges.

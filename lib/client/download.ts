@@ -26,8 +26,8 @@ export interface Download {
 
 /**
  * Requests a snapshot. A server that clones first may take minutes to answer, so only `signal`
- * limits this wait; the body must not pause for 5 minutes. Redirects from https to http are refused.
- * The caller's headers, which may hold credentials, go to the first origin alone.
+ * limits this wait; the body must not pause for 5 minutes. Redirects from https to http are
+ * refused. The caller's headers, which may hold credentials, go to the first origin alone.
  *
  * It does not use `fetch`, which waits for headers for 5 minutes at most; and the undici in Node 20
  * and 24 can end the process when a server closes a connection while the body is not being read
@@ -64,7 +64,7 @@ async function answerFailure(answer: IncomingMessage, where: string): Promise<Sn
   return new SnapshotError('DOWNLOAD_FAILED', message, { retryAfter });
 }
 
-/** The `code` of a problem+json body (RFC 9457). `undefined` if the body breaks off or is too long. */
+/** The `code` of problem+json (RFC 9457). `undefined` if the body breaks off or is too long. */
 async function problemCode(answer: IncomingMessage): Promise<string | undefined> {
   if (!headerOf(answer, 'content-type', /^application\/problem\+json\b/i)) return undefined;
   const read: Promise<unknown> = json(limitBytes(answer, MAX_PROBLEM_BYTES));

@@ -15,7 +15,7 @@ export const CONFIG_PATH = '.git/config';
 /** More than a long URL and a long branch name take. */
 const MAX_CONFIG_BYTES = 64 * 1024;
 
-/** As git's clone leaves them. Not `commondir` or `config.worktree`, which lead to other configs. */
+/** As a clone leaves them. Not `commondir` or `config.worktree`, which lead to other configs. */
 const NAMES =
   /^(?:HEAD|[A-Z_]+_HEAD|branches|config|description|hooks|index|info|lfs|logs|objects|packed-refs|refs|shallow)$/;
 

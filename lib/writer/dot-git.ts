@@ -54,8 +54,8 @@ export function gitDirectory(input: GitDirectoryInput): readonly GitFile[] {
 }
 
 /**
- * HEAD's branch as a loose ref: a snapshot that is extracted over an older checkout must replace the
- * loose ref there, which takes precedence over `packed-refs`.
+ * HEAD's branch as a loose ref: a snapshot that is extracted over an older checkout must replace
+ * the loose ref there, which takes precedence over `packed-refs`.
  */
 function looseBranch(head: Head): GitFile[] {
   if (!isLoose(head)) return [];
@@ -71,7 +71,7 @@ function isLoose(head: Head): head is Head & { readonly kind: 'branch'; readonly
   return head.ref.split('/').every((name) => name.length <= MAX_NAME_BYTES);
 }
 
-/** The upstream's branches as remote-tracking branches, its tags, and HEAD's branch if not loose. */
+/** The upstream's branches as remote-tracking branches, its tags; HEAD's branch if not loose. */
 function* clonedRefs({ head, refs }: GitDirectoryInput): Generator<Ref> {
   if (head.kind === 'branch' && head.oid !== undefined && !isLoose(head)) {
     yield { name: head.ref, oid: head.oid };

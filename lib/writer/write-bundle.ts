@@ -7,12 +7,8 @@ import { reachableObjects } from '../history/reachable-objects.js';
 import { packPaths } from '../mirror/disk/layout.js';
 import { packsOf } from '../mirror/disk/revision.js';
 import { withReader } from '../pack/reader.js';
-import {
-  type ArtifactTask,
-  type WriteContext,
-  type WriteResult,
-  writeScratchPack,
-} from './write-context.js';
+import { writeScratchPack } from './scratch-pack.js';
+import type { ArtifactTask, WriteContext, WriteResult } from './write-context.js';
 
 const PIECE_BYTES = 1024 * 1024;
 
@@ -26,8 +22,8 @@ export interface BundleTask extends ArtifactTask {
  * Writes a bundle (gitformat-bundle(5), version 2) that brings a client from a commit to HEAD. Its
  * ref is HEAD's branch: clients run `git pull --ff-only FILE BRANCH`.
  *
- * @throws SnapshotError `BASE_NOT_FOUND`, also when HEAD moved back to an ancestor of the base: git,
- * too, refuses to create an empty bundle. Other errors as `writePack`.
+ * @throws SnapshotError `BASE_NOT_FOUND`, also when HEAD moved back to an ancestor of the base:
+ * git, too, refuses to create an empty bundle. Other errors as `writePack`.
  */
 export async function writeBundle(task: BundleTask, context: WriteContext): Promise<WriteResult> {
   const { mirror, revision, base, limits } = task;

@@ -1,12 +1,7 @@
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
 import { SnapshotError } from '../errors.js';
 import type { MirrorTask } from '../mirror/disk/revision.js';
 import type { ObjectMemory } from '../pack/object-memory.js';
-import type { ObjectSet } from '../pack/object-set.js';
-import type { ObjectReader } from '../pack/reader.js';
 import type { ResolverPool } from '../pack/resolver-pool.js';
-import { writePack } from '../pack/write-pack.js';
 import type { CheckoutPool } from './checkout-thread.js';
 
 /** The common part of tasks; structured-cloneable. */
@@ -31,7 +26,7 @@ export type WriteEvent =
 /** `unchanged`: the stored artifact has the same basis, and nothing was written. Size in bytes. */
 export type WriteResult = { readonly size: number } | 'unchanged';
 
-/** Such an error is harmless to the thread: clients may request any name. */
+/** Clients may request any name, so a thread is kept after such an error. */
 export function isNotFound(error: unknown): error is SnapshotError {
   if (!SnapshotError.is(error)) return false;
   return error.code === 'REF_NOT_FOUND' || error.code === 'BASE_NOT_FOUND';
@@ -48,16 +43,4 @@ export interface WriteContext {
   readonly threads: ResolverPool;
   /** For reading objects. */
   readonly memory: ObjectMemory;
-}
-
-/** Writes a pack of these objects into the scratch directory. @returns its path, without ending. */
-export async function writeScratchPack(
-  { scratch, limits }: ArtifactTask,
-  context: WriteContext,
-  reader: ObjectReader,
-  objects: ObjectSet,
-): Promise<string> {
-  mkdirSync(scratch);
-  const pack = await writePack(reader, objects, scratch, { ...context, limits });
-  return join(scratch, pack.name);
 }

@@ -22,12 +22,8 @@ import { checkoutInThread } from './checkout-thread.js';
 import { INDEX_SECONDS_LATER, LATEST_MTIME } from './checkout-writer.js';
 import { type GitFile, gitDirectory } from './dot-git.js';
 import { packEntries } from './pack-entries.js';
-import {
-  type ArtifactTask,
-  type WriteContext,
-  type WriteResult,
-  writeScratchPack,
-} from './write-context.js';
+import { writeScratchPack } from './scratch-pack.js';
+import type { ArtifactTask, WriteContext, WriteResult } from './write-context.js';
 
 export interface SnapshotTask extends ArtifactTask {
   readonly kind: 'snapshot';
