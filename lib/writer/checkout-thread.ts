@@ -13,7 +13,7 @@ import { SharedRoom } from './shared-room.js';
 
 export type CheckoutPool = WorkerPool<CheckoutThreadTask, CheckoutEvent, void>;
 
-/** A pool that keeps one idle thread for the next checkout. The thread ends with its parent. */
+/** Keeps one idle thread for the next checkout. The thread ends with its parent. */
 export function createCheckoutPool(): CheckoutPool {
   return new WorkerPool(threadScript('checkout'), 1);
 }
