@@ -17,7 +17,7 @@ export interface SnapshotRouter extends Router {
 }
 
 /**
- * Makes the service without a router, for host apps that use no HTTP or have their own endpoints.
+ * Makes the service without a router, for host apps that have their own endpoints, or no HTTP.
  *
  * @throws SnapshotError `INVALID_OPTIONS`
  */
@@ -34,6 +34,8 @@ export function createSnapshotService(options: ServiceOptions): SnapshotService 
 export function createSnapshotRouter(options: SnapshotOptions): SnapshotRouter {
   const config = parseOptions(options);
   const service = new SnapshotService(config);
-  const router = createRouter(service, config);
-  return Object.assign(router, { service, close: (how?: CloseOptions) => service.close(how) });
+  return Object.assign(createRouter(service, config), {
+    service,
+    close: (how?: CloseOptions) => service.close(how),
+  });
 }

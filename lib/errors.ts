@@ -2,8 +2,7 @@ import { isNativeError } from 'node:util/types';
 
 /**
  * All error codes, each with its HTTP status and a text that is safe to show to anyone: no paths,
- * URLs, credentials or upstream text. The codes of the options and of the restore client have 500:
- * in a request, they would be a fault of the server.
+ * URLs, credentials or upstream text. Codes that no request leads to have 500.
  */
 export const ERRORS = {
   INVALID_OPTIONS: [500, 'The server is misconfigured.'],
@@ -68,8 +67,8 @@ export class SnapshotError extends Error {
   }
 
   /**
-   * Whether a value is such an error, even from another installed copy of this library; with
-   * `codes`, whether it has one of these codes.
+   * Whether a value is such an error, even of another copy of this library, with one of `codes`.
+   * Default: any code.
    */
   static is(error: unknown, ...codes: readonly SnapshotErrorCode[]): error is SnapshotError {
     if (typeof error !== 'object' || error === null || !(BRAND in error)) return false;
@@ -96,8 +95,7 @@ export function isUpstreamFailure(error: unknown): error is SnapshotError {
 
 /** Whether the upstream refuses to give this server the repository: 401, 403, 404 or 410. */
 export function isAccessRefused(error: unknown): error is SnapshotError {
-  if (!isUpstreamFailure(error)) return false;
-  return error.code === 'UPSTREAM_NOT_FOUND' || error.code === 'UPSTREAM_DENIED';
+  return SnapshotError.is(error, 'UPSTREAM_NOT_FOUND', 'UPSTREAM_DENIED');
 }
 
 /** Whether this server's own copy of a repository is damaged. */
@@ -155,8 +153,9 @@ function isAbortError(error: unknown): boolean {
 }
 
 /**
- * Whether a caught value is an error of Node or the system, such as `ENOENT`; with `codes`, one of
- * these. Also recognizes errors of other realms, such as a test runner's, unlike `instanceof`.
+ * Whether a caught value is an error of Node or the system with one of these codes, such as
+ * `ENOENT`. Default: any code. Unlike `instanceof`, recognizes errors of other realms, such as a
+ * test runner's.
  */
 export function hasCode(error: unknown, ...codes: string[]): error is Error & { code: string } {
   if (!isNativeError(error) || !('code' in error) || typeof error.code !== 'string') return false;
