@@ -18,7 +18,7 @@ export interface Exchange {
   readonly signal: AbortSignal;
 }
 
-/** Serves one artifact. If it rejects, the client gets a problem, or its answer breaks off. */
+/** Serves one artifact. If `serve` rejects, the client gets a problem, or its answer breaks off. */
 export interface EndpointHandler {
   readonly methods: readonly string[];
   /** The status for `UPSTREAM_*` failures. Default: the status of their code. */
@@ -27,9 +27,9 @@ export interface EndpointHandler {
 }
 
 /**
- * Makes the function that answers requests for artifacts. It checks the address, then the method,
- * then the client's right to see the repository; then the handler answers. It never rejects, even
- * if the host app's code fails: a rejection would end the host app's process.
+ * Makes the function that answers requests for artifacts. It checks the address, the method, then
+ * the client's right to see the repository; then the handler answers. It never rejects: a rejection
+ * would end the host app's process.
  */
 export function createAnswer(config: SnapshotConfig) {
   const connections = new Connections();
@@ -58,8 +58,11 @@ export function createAnswer(config: SnapshotConfig) {
     } catch (error) {
       if (turn?.signal.aborted) return; // the client is gone
       const failure = toSnapshotError(error);
-      const status = isUpstreamFailure(failure) ? upstreamFailureStatus : undefined;
-      sendProblemOrBreak(res, failure, status);
+      sendProblemOrBreak(
+        res,
+        failure,
+        isUpstreamFailure(failure) ? upstreamFailureStatus : undefined,
+      );
       // A client that pipelines too many requests must not fill the log.
       if (turn === undefined) return;
       callHost('a logger', () => logFailure(config.logger, failure, repository));
@@ -84,8 +87,8 @@ function logFailure(
  * Checks that the allow-list has the host and that `authorize` returns exactly `true`. The client
  * can't tell the two refusals apart.
  *
- * @throws SnapshotError `FORBIDDEN`; `INVALID_REPOSITORY` as `hostConfig`; `INTERNAL` when
- *   `authorize` fails, with its error as the cause.
+ * @throws SnapshotError `FORBIDDEN`; `INVALID_REPOSITORY` as `hostConfig`; `INTERNAL`: `authorize`
+ * failed.
  */
 async function authorize(
   config: SnapshotConfig,

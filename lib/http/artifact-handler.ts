@@ -27,8 +27,8 @@ export interface ArtifactKind<Id extends ArtifactId> {
   /** Additional headers of 200 and 206 for this type. */
   headers?(id: Id, artifact: ServedArtifact): OutgoingHttpHeaders;
   /**
-   * Answers a GET of an artifact that is not stored, if no build is needed. If this method exists,
-   * a GET always looks into the store first. @returns whether it has answered.
+   * Answers a GET of an artifact that is not stored, if no build is needed. A GET of such a kind
+   * always looks into the store first. @returns whether it has answered.
    */
   answersInstead?(id: Id, exchange: Exchange): Promise<boolean>;
 }
@@ -40,12 +40,11 @@ const MAX_OPEN_ATTEMPTS = 3;
  * `GET` and `HEAD` of an artifact.
  *
  * - HEAD calls `stat` alone. A plain GET of a snapshot calls `get` alone, unless the store has
- *   URLs. A GET with preconditions or a range, or of a bundle, looks into the store first, selects
- *   from a version, and opens exactly this version.
+ * URLs. Other GETs look into the store first, select from a version, and open exactly this version.
  * - A version that the client pins with an entity tag is served as long as the store has it, also
- *   after it was replaced, and without a check of the upstream.
- * - `Cache-Control: no-cache` lets caches keep an artifact but makes them revalidate it at each
- *   use: the next fetch may replace it. With `authorize` it is also `private`.
+ * after it was replaced, and without a check of the upstream.
+ * - `Cache-Control: no-cache` makes caches revalidate an artifact at each use: the next fetch may
+ * replace it. With `authorize` it is also `private`.
  */
 export function createArtifactHandler<Id extends ArtifactId>(
   source: ArtifactSource,
@@ -108,9 +107,7 @@ export function createArtifactHandler<Id extends ArtifactId>(
     return tags.length === 0 ? undefined : await source.pinned(id, tags, { signal });
   }
 
-  /**
-   * Redirects the client to the store, if it has a URL for the artifact. @returns whether it did.
-   */
+  /** Redirects the client to the artifact's URL, if the store has one. @returns whether it did. */
   async function redirect(id: Id, stored: StoredArtifact, { res, signal }: Exchange) {
     const contentDisposition = attachment(kind.filename(id));
     const about = { contentType: kind.contentType, contentDisposition, signal };
@@ -123,11 +120,7 @@ export function createArtifactHandler<Id extends ArtifactId>(
   }
 
   /** Answers a selection that needs no body. @returns whether it did. */
-  function answersWithoutBody(
-    res: Response,
-    selection: Selection,
-    artifact: ServedArtifact,
-  ): boolean {
+  function answersWithoutBody(res: Response, selection: Selection, artifact: ServedArtifact) {
     switch (selection.kind) {
       case 'failed':
         throw preconditionFailed();

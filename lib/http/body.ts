@@ -18,9 +18,8 @@ export interface BodyOptions {
  * so that the caller can still answer an earlier failure. Rejects when the body fails, or when the
  * client leaves or stalls; the response stays open then. Destroys `body` in any case.
  *
- * A body shorter or longer than its `Content-Length` fails: it would desynchronise a kept-alive
- * connection. Recycles a chunk when `write` calls back. The `write` of a middleware may never call
- * back.
+ * A body of another length than its `Content-Length` fails: it would desynchronise a kept-alive
+ * connection. A chunk is recycled when `write` calls back; a middleware may never do so.
  */
 export async function sendBody(
   res: ServerResponse,
@@ -43,10 +42,9 @@ export async function sendBody(
       });
       if (hasRoom) continue;
       // Without this limit, a stalled client would keep an evicted file on the disk.
-      await unlessLate(once(res, 'drain', { signal }), clientStallTimeout, () => {
-        const message = `the client took nothing for ${clientStallTimeout} ms`;
-        return new SnapshotError('ABORTED', message);
-      });
+      const message = `the client took nothing for ${clientStallTimeout} ms`;
+      const stalled = () => new SnapshotError('ABORTED', message);
+      await unlessLate(once(res, 'drain', { signal }), clientStallTimeout, stalled);
     }
     if (length !== undefined && sent < length) throw wrongLength(sent, length);
     if (!res.headersSent) res.writeHead(status, headers);
