@@ -34,8 +34,6 @@ export function createSnapshotService(options: ServiceOptions): SnapshotService 
 export function createSnapshotRouter(options: SnapshotOptions): SnapshotRouter {
   const config = parseOptions(options);
   const service = new SnapshotService(config);
-  return Object.assign(createRouter(service, config), {
-    service,
-    close: (how?: CloseOptions) => service.close(how),
-  });
+  const router = createRouter(service, config);
+  return Object.assign(router, { service, close: (how?: CloseOptions) => service.close(how) });
 }

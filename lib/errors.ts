@@ -66,10 +66,7 @@ export class SnapshotError extends Error {
     Object.defineProperty(SnapshotError.prototype, BRAND, { value: true });
   }
 
-  /**
-   * Whether a value is such an error, even of another copy of this library, with one of `codes`.
-   * Default: any code.
-   */
+  /** Whether a value is such an error of any copy of this library; if given, of one of `codes`. */
   static is(error: unknown, ...codes: readonly SnapshotErrorCode[]): error is SnapshotError {
     if (typeof error !== 'object' || error === null || !(BRAND in error)) return false;
     const code = ERROR_CODES.find((known) => 'code' in error && error.code === known);
@@ -142,14 +139,9 @@ export function toSnapshotError(error: unknown): SnapshotError {
 
 function codeFor(error: unknown): SnapshotErrorCode {
   if (hasCode(error, 'ENOSPC', 'EDQUOT')) return 'STORAGE_FULL';
-  return isAbortError(error) || hasCode(error, 'ABORT_ERR') ? 'ABORTED' : 'INTERNAL';
-}
-
-/** The reason of `AbortController.abort()`, which is a `DOMException` and so no native error. */
-function isAbortError(error: unknown): boolean {
-  return (
-    typeof error === 'object' && error !== null && 'name' in error && error.name === 'AbortError'
-  );
+  // The reason of `AbortController.abort()` is a `DOMException`, and so no native error.
+  const name = typeof error === 'object' && error !== null && 'name' in error && error.name;
+  return name === 'AbortError' || hasCode(error, 'ABORT_ERR') ? 'ABORTED' : 'INTERNAL';
 }
 
 /**

@@ -21,9 +21,7 @@ export function redirectTarget(from: URL, location: string | undefined): URL | u
   return isSafe ? to : undefined;
 }
 
-/**
- * `Retry-After` (RFC 9110, 10.2.3) in whole seconds from now; `undefined`: missing or malformed.
- */
+/** `Retry-After` (RFC 9110, 10.2.3) in whole seconds from now; `undefined`: missing, malformed. */
 export function parseRetryAfter(value: string | undefined): number | undefined {
   if (value === undefined) return undefined;
   const seconds = /^\d+$/.test(value)

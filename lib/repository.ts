@@ -88,8 +88,7 @@ function fromSegments([host = '', ...segments]: readonly string[]): RepositoryId
   const path = segments.join('/');
   if (Buffer.byteLength(path) > MAX_PATH_BYTES) throw malformed('the path is too long');
 
-  // Checked again: `..git` without its end is a dot segment. An id that still ended in `.git` would
-  // lose it when its key is read back.
+  // `..git` without its end is a dot segment; `.git` twice would lose one when a key is read back.
   const name = segments.at(-1) ?? '';
   const base = name.endsWith('.git') ? name.slice(0, -'.git'.length) : name;
   checkSegment(base);

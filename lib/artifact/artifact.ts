@@ -7,9 +7,7 @@ export interface ArtifactInfo {
   readonly repository: RepositoryId;
   /** Strong entity tag, with its quotes. Made from the artifact's inputs: refs, packs, format. */
   readonly etag: string;
-  /**
-   * The id of the commit of the checkout or bundle; `undefined` in a repository without commits.
-   */
+  /** The commit of the checkout or bundle, by its id; `undefined` if the repository has none. */
   readonly commit: string | undefined;
 }
 

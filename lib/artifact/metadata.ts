@@ -11,9 +11,7 @@ export interface Provenance {
   readonly format: string | undefined;
   /** Identifies the mirror's HEAD and refs. */
   readonly digest: string | undefined;
-  /**
-   * When the last successful check before the build began, if any: milliseconds since the epoch.
-   */
+  /** When the last successful check before the build began; in milliseconds since the epoch. */
   readonly knownAt: number | undefined;
 }
 

@@ -36,10 +36,7 @@ export interface SelectedRefs {
 
 const ALL_BRANCHES = '+refs/heads/*:refs/remotes/origin/*';
 
-/**
- * @param reader reads packs that hold the commit, if `ref` is an id. @throws SnapshotError
- * `REF_NOT_FOUND`
- */
+/** @param reader reads packs with the commit of an id. @throws SnapshotError `REF_NOT_FOUND` */
 export function selectRefs(
   { head, refs, digest }: MirrorRefs,
   { ref, depth }: Selection,

@@ -9,8 +9,7 @@ const MAX_REF_BYTES = 255;
 const MAX_DEPTH = 0x7fff_ffff;
 
 /**
- * Validates the id of an artifact from a caller without HTTP. @returns it with its canonical
- * repository.
+ * Validates the id of an artifact from a caller without HTTP, and makes its repository canonical.
  *
  * @throws SnapshotError as `allowedRepository`; `INVALID_REQUEST`.
  */

@@ -99,9 +99,7 @@ export function repositoryAt(allowList: AllowList, url: string): RepositoryId | 
   }
 }
 
-/**
- * `{host}/{path}/` of an http(s) URL; `undefined` for any other text, even if `URL` corrects it.
- */
+/** `{host}/{path}/` of an http(s) URL; `undefined` for other texts, even if `URL` corrects them. */
 function httpUrl(text: string): string | undefined {
   if (/[\s\\\p{Cc}]/u.test(text) || !URL.canParse(text)) return undefined;
   const { protocol, host, pathname } = new URL(text);

@@ -72,8 +72,8 @@ const host = z.strictObject({
    */
   onlyReachableCommits: z.boolean().default(false),
   /**
-   * Lets the host and `redirectTo` resolve to private, loopback, link-local addresses. Default:
-   * false.
+   * Lets the host and the hosts of `redirectTo` resolve to private, loopback and link-local
+   * addresses. Default: false.
    */
   allowPrivateAddresses: z.boolean().default(false),
 });
@@ -167,9 +167,7 @@ const freshness = z.strictObject({
    * `checkInterval`. 0: each request checks.
    */
   maxAge: duration.default(MINUTE),
-  /**
-   * The least milliseconds between background checks, or checks for a missing ref, of an upstream.
-   */
+  /** The least milliseconds between an upstream's checks in the background or for a missing ref. */
   checkInterval: duration.default(5000),
   /**
    * The least milliseconds between background builds of a default snapshot after pushes. Mirror and

@@ -7,13 +7,8 @@ interface About {
   readonly repository: RepositoryId;
 }
 
-interface Timed extends About {
-  readonly milliseconds: number;
-}
-
-interface Failed extends Timed {
-  readonly error: SnapshotError;
-}
+type Timed = About & { readonly milliseconds: number };
+type Failed = Timed & { readonly error: SnapshotError };
 
 /**
  * The events of a service. Listeners run synchronously, so they should be quick. Their errors

@@ -58,11 +58,8 @@ export function createAnswer(config: SnapshotConfig) {
     } catch (error) {
       if (turn?.signal.aborted) return; // the client is gone
       const failure = toSnapshotError(error);
-      sendProblemOrBreak(
-        res,
-        failure,
-        isUpstreamFailure(failure) ? upstreamFailureStatus : undefined,
-      );
+      const status = isUpstreamFailure(failure) ? upstreamFailureStatus : undefined;
+      sendProblemOrBreak(res, failure, status);
       // A client that pipelines too many requests must not fill the log.
       if (turn === undefined) return;
       callHost('a logger', () => logFailure(config.logger, failure, repository));
@@ -84,8 +81,8 @@ function logFailure(
 }
 
 /**
- * Checks that the allow-list has the host and that `authorize` returns exactly `true`. The client
- * can't tell the two refusals apart.
+ * Checks the allow-list, and that `authorize` returns exactly `true`. Clients can't tell them
+ * apart.
  *
  * @throws SnapshotError `FORBIDDEN`; `INVALID_REPOSITORY` as `hostConfig`; `INTERNAL`: `authorize`
  * failed.

@@ -27,8 +27,8 @@ export interface ArtifactKind<Id extends ArtifactId> {
   /** Additional headers of 200 and 206 for this type. */
   headers?(id: Id, artifact: ServedArtifact): OutgoingHttpHeaders;
   /**
-   * Answers a GET of an artifact that is not stored, if no build is needed. A GET of such a kind
-   * always looks into the store first. @returns whether it has answered.
+   * Answers a GET of an artifact that is not stored, if no build is needed. Such a kind always
+   * makes a GET look into the store. @returns whether it has answered.
    */
   answersInstead?(id: Id, exchange: Exchange): Promise<boolean>;
 }
@@ -37,14 +37,10 @@ export interface ArtifactKind<Id extends ArtifactId> {
 const MAX_OPEN_ATTEMPTS = 3;
 
 /**
- * `GET` and `HEAD` of an artifact.
- *
- * - HEAD calls `stat` alone. A plain GET of a snapshot calls `get` alone, unless the store has
- * URLs. Other GETs look into the store first, select from a version, and open exactly this version.
- * - A version that the client pins with an entity tag is served as long as the store has it, also
- * after it was replaced, and without a check of the upstream.
- * - `Cache-Control: no-cache` makes caches revalidate an artifact at each use: the next fetch may
- * replace it. With `authorize` it is also `private`.
+ * `GET` and `HEAD` of an artifact. HEAD calls `stat` alone. A plain GET of a snapshot calls `get`
+ * alone, unless the store has URLs. Other GETs look into the store first, select from a version,
+ * and open exactly this version. A version that the client pins with an entity tag is served as
+ * long as the store has it, also after it was replaced, and without a check of the upstream.
  */
 export function createArtifactHandler<Id extends ArtifactId>(
   source: ArtifactSource,
@@ -52,6 +48,7 @@ export function createArtifactHandler<Id extends ArtifactId>(
   kind: ArtifactKind<Id>,
 ): EndpointHandler {
   const { clientStallTimeout } = limits;
+  // Caches revalidate an artifact at each use: the next fetch may replace it.
   const cacheControl = authorize === undefined ? 'no-cache' : 'private, no-cache';
 
   async function head(id: Id, { req, res, signal }: Exchange): Promise<void> {

@@ -14,12 +14,12 @@ export interface BodyOptions {
 }
 
 /**
- * Sends `body` at the client's speed, then ends the response. Writes the head with the first bytes,
- * so that the caller can still answer an earlier failure. Rejects when the body fails, or when the
- * client leaves or stalls; the response stays open then. Destroys `body` in any case.
+ * Sends `body` at the client's speed, then ends the response. Writes the head with the first bytes:
+ * the caller can still answer an earlier failure. Rejects when the body fails, or when the client
+ * leaves or stalls; the response stays open then. Destroys `body` in any case.
  *
  * A body of another length than its `Content-Length` fails: it would desynchronise a kept-alive
- * connection. A chunk is recycled when `write` calls back; a middleware may never do so.
+ * connection.
  */
 export async function sendBody(
   res: ServerResponse,
@@ -37,6 +37,7 @@ export async function sendBody(
       if (!res.headersSent) res.writeHead(status, headers);
       sent += chunk.length;
       if (length !== undefined && sent > length) throw wrongLength(sent, length);
+      // The `write` of a middleware may never call back; then the chunk is not recycled.
       const hasRoom = res.write(chunk, (error) => {
         if (!error) body.recycle?.(chunk);
       });

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { ArtifactSource, EnsuredRefs, WantedRefs } from '../artifact/artifact.js';
 import { SnapshotError } from '../errors.js';
 import type { EndpointHandler, Exchange } from './answer-request.js';
-import { bodyWasRead, readBody } from './request-body.js';
+import { bodyWasRead, parseJson, readBody } from './request-body.js';
 
 const MAX_BODY_BYTES = 256 * 1024;
 
@@ -32,11 +32,9 @@ function toAnswer(wanted: WantedRefs, { refs, missingCommits, fetched }: Ensured
 }
 
 /**
- * Reads the body as JSON, with any `Content-Type`, or takes the value of the host app's body
- * parser.
+ * Reads the body as JSON, with any `Content-Type`, or takes it from the host app's body parser.
  *
- * @throws SnapshotError `INVALID_REQUEST`; `INVALID_OPTIONS`: the host app read the body and kept
- * no value.
+ * @throws SnapshotError `INVALID_REQUEST`; `INVALID_OPTIONS`: the host app kept no value.
  */
 async function readJson(req: Request): Promise<unknown> {
   // Express 4's parsers set `req.body` even when they don't read the body.
@@ -49,13 +47,7 @@ async function readJson(req: Request): Promise<unknown> {
   if (body === undefined || (isText && Buffer.byteLength(body) > MAX_BODY_BYTES)) {
     throw new SnapshotError('INVALID_REQUEST', 'the body is too large');
   }
-  if (!isText) return body;
-  try {
-    return JSON.parse(body.toString());
-  } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw cause;
-    throw new SnapshotError('INVALID_REQUEST', 'the body is not JSON', { cause });
-  }
+  return isText ? parseJson(body.toString(), 'the body') : body;
 }
 
 const MAX_ENTRIES = 1_000;

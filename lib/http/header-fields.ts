@@ -73,9 +73,8 @@ export function formatHttpDate(milliseconds: number): string {
 }
 
 /**
- * `Content-Disposition: attachment` (RFC 6266) for any file name. If a quoted string can't carry
- * the name safely, also gives it as `filename*`, which clients prefer. This includes names with
- * `%`: some clients decode escapes in the plain form.
+ * `Content-Disposition: attachment` (RFC 6266) for any file name. `filename*` is added where a
+ * quoted string is unsafe: also for `%`, because some clients decode escapes in the plain form.
  */
 export function attachment(filename: string): string {
   const plain = filename.replace(/[^\x20-\x7e]|["\\%]/gu, '_');

@@ -3,7 +3,7 @@ import { TLSSocket } from 'node:tls';
 import { callHost } from '../call-host.js';
 import { ERRORS, type SnapshotError, type SnapshotErrorCode } from '../errors.js';
 
-/** Seconds of `Retry-After` if the error of a 429 or 503 has none: as `failureMemory`. */
+/** Seconds of `Retry-After` if an error has none: the default of `failureMemory`. */
 const DEFAULT_RETRY_AFTER = 30;
 
 /** The HTTP status of an error code. */
@@ -12,9 +12,9 @@ export function problemStatus(code: SnapshotErrorCode): number {
 }
 
 /**
- * Answers with an `application/problem+json` body (RFC 9457). The body follows from the code alone:
- * no internal text can leak. If the head of another answer was sent already, breaks the connection:
- * the client would take a clean end for success.
+ * Answers with an `application/problem+json` body (RFC 9457), made from the code alone: no internal
+ * text can leak. If another answer has begun, breaks the connection: a clean end would mean
+ * success.
  *
  * @param status for routes that differ from `ERRORS`.
  */

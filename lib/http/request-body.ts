@@ -15,12 +15,12 @@ export interface ReadBodyOptions {
 }
 
 /**
- * Reads the body as the client sent it. `undefined`: it has more than `maxBytes`; never holds more
- * than that in memory. Discards the rest as it arrives, because the next request on the connection
- * follows it. Node's `requestTimeout` limits how long that takes.
+ * Reads the body as the client sent it. `undefined`: it has more than `maxBytes`; memory never
+ * holds more. Discards the rest as it arrives, because the next request on the connection follows
+ * it. Node's `requestTimeout` limits how long that takes.
  *
- * @throws SnapshotError `ABORTED` when the client leaves before the end; the error of `take`; the
- * signal's reason.
+ * @throws SnapshotError `ABORTED` when the client leaves early; the error of `take`; the signal's
+ * reason.
  */
 export function readBody(
   req: IncomingMessage,
@@ -55,6 +55,16 @@ export function readBody(
     });
     req.on('data', onData);
   });
+}
+
+/** @throws SnapshotError `INVALID_REQUEST`, whose message names the text. */
+export function parseJson(text: string, name: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    throw new SnapshotError('INVALID_REQUEST', `${name} is not JSON`, { cause });
+  }
 }
 
 function gone(cause: unknown): SnapshotError {

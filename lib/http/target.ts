@@ -6,9 +6,9 @@ const ENDPOINTS = ['snapshot.tar.zst', 'snapshot.bundle', 'ensure-refs', 'info/r
 export type Endpoint = (typeof ENDPOINTS)[number];
 
 /**
- * Splits a raw request path (below the mount, from its `/`, without the query). Ignores one empty
- * segment before the endpoint: clients join it to URLs that end in a slash. `undefined` if the path
- * is not `/{host}/{path…}/{endpoint}`, and so not for this router.
+ * Splits a raw request path, as from `rawPath`. Ignores one empty segment before the endpoint:
+ * clients join it to URLs that end in a slash. `undefined`: the path is not
+ * `/{host}/{path…}/{endpoint}`.
  *
  * @returns `repository` as sent, for `decodeRepository`.
  */
@@ -38,8 +38,8 @@ export function rawPath({ url, originalUrl, baseUrl }: Request): string {
 /**
  * The decoded value of a query parameter; `undefined` when it is not given.
  *
- * @throws SnapshotError `INVALID_REQUEST` when it is given more than once: parsers differ in the
- * one that they take.
+ * @throws SnapshotError `INVALID_REQUEST` when it is given twice: parsers differ in which one they
+ * take.
  */
 export function queryParameter(req: Request, name: string): string | undefined {
   const [value, ...more] = rawQuery(req).getAll(name);

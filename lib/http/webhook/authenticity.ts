@@ -81,16 +81,11 @@ function digest(content: string | Buffer): string {
   return createHash('sha256').update(content).digest('base64');
 }
 
-/** A message of Standard Webhooks. */
-interface SignedMessage {
-  readonly id: string;
-  /** Seconds since the epoch, in decimal. */
-  readonly timestamp: string;
-  readonly body: Buffer;
-}
-
-/** `v1,{base64}`: HMAC-SHA256 of `{id}.{timestamp}.{body}`. */
-export function signMessage(secret: string, { id, timestamp, body }: SignedMessage): string {
+/** `v1,{base64}`: HMAC-SHA256 of `{id}.{timestamp}.{body}`, the timestamp in decimal seconds. */
+export function signMessage(
+  secret: string,
+  { id, timestamp, body }: { id: string; timestamp: string; body: Buffer },
+): string {
   const hmac = createHmac('sha256', keyOf(secret)).update(`${id}.${timestamp}.`).update(body);
   return `v1,${hmac.digest('base64')}`;
 }

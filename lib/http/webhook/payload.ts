@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
-import { SnapshotError } from '../../errors.js';
+import { parseJson } from '../request-body.js';
 
 // Events that change refs. GitHub, Gitea, Forgejo and GitLab name them in a header; the payload of a
 // GitLab system hook names its event.
@@ -49,10 +49,6 @@ export function pushedUrls(headers: IncomingHttpHeaders, body: Buffer): string[]
 function parsePayload(headers: IncomingHttpHeaders, body: Buffer): unknown {
   const isForm = headers['content-type']?.startsWith('application/x-www-form-urlencoded') ?? false;
   const text = body.toString();
-  try {
-    return JSON.parse(isForm ? (new URLSearchParams(text).get('payload') ?? '') : text);
-  } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw cause;
-    throw new SnapshotError('INVALID_REQUEST', 'the payload is not JSON', { cause });
-  }
+  const json = isForm ? (new URLSearchParams(text).get('payload') ?? '') : text;
+  return parseJson(json, 'the payload');
 }

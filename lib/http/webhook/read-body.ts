@@ -25,12 +25,12 @@ export class BodyRoom {
   readonly #readings = new Set<Reading>();
 
   /**
-   * The bytes that the sender signed: from the request, or as `express.raw()` or the host app has
-   * kept them. They take memory while the body arrives; announced bytes take none.
+   * The bytes that the sender signed: from the request, or as `express.raw()` or the host app kept
+   * them. They take memory from their arrival until the last one has arrived.
    *
    * @throws SnapshotError `CONTENT_TOO_LARGE`; `ABORTED`: the client left; `OVERLOADED`: the body
-   * was dropped, or took longer than 30 seconds; `INVALID_OPTIONS`: only a parsed body is left,
-   * which does not give the bytes.
+   * was dropped or too slow; `INVALID_OPTIONS`: only a parsed body is left, which does not give the
+   * bytes.
    */
   async read(req: Request): Promise<Buffer> {
     const reading: Reading = { bytes: 0, ends: new AbortController() };

@@ -12,12 +12,7 @@ import { BodyRoom } from './read-body.js';
 
 /** Receives pushes: the service of a router. */
 export interface PushListener {
-  /**
-   * Called after a push to the repository with this clone URL: checks a known one in the
-   * background.
-   *
-   * @returns whether the repository is known.
-   */
+  /** Takes a push to this clone URL: checks a known repository. @returns whether it is known. */
   pushed(url: string): boolean | Promise<boolean>;
 }
 
