@@ -25,8 +25,7 @@ export class PendingLimits {
   /**
    * Counts a build until the caller calls the returned function, exactly once.
    *
-   * @param isBackground whether no client waits for the build. Its caller then limits how many
-   * variants it builds.
+   * @param isBackground whether no client waits for it. Then the caller limits its variants.
    * @throws SnapshotError `OVERLOADED`, `TOO_MANY_VARIANTS`.
    */
   enterBuild(id: ArtifactId, isBackground: boolean): () => void {
@@ -46,8 +45,8 @@ export class PendingLimits {
   }
 
   /**
-   * Counts a query to a mirror, and a clone for it, until the caller calls the returned function,
-   * exactly once.
+   * Counts a query to a mirror, and its clone, until the caller calls the returned function once.
+   *
    * @throws SnapshotError `OVERLOADED`
    */
   enterQuery(repository: RepositoryId): () => void {
