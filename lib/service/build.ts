@@ -1,5 +1,5 @@
 import type { ArtifactInfo } from '../artifact/artifact.js';
-import type { ArtifactId } from '../artifact/id.js';
+import { type ArtifactId, isVariant } from '../artifact/id.js';
 import { unlessAborted } from '../async/abort.js';
 import { now, type Time } from '../async/clock.js';
 import { withResolvers } from '../async/with-resolvers.js';
@@ -60,9 +60,9 @@ export class Build {
   #mayBeDropped: boolean;
 
   /** @param run does the work, and announces the outcome. If it fails before that, callers fail. */
-  constructor(run: (progress: Progress) => Promise<BuildEnd>, isVariant: boolean) {
+  constructor({ id }: BuildOrder, run: (progress: Progress) => Promise<BuildEnd>) {
     const { promise, resolve, reject } = withResolvers<BuildOutcome>();
-    this.#mayBeDropped = isVariant;
+    this.#mayBeDropped = isVariant(id);
     this.#outcome = promise;
     promise.catch(() => {}); // all callers may have left
     const progress = {

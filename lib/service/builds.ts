@@ -1,4 +1,4 @@
-import { type ArtifactId, isVariant } from '../artifact/id.js';
+import type { ArtifactId } from '../artifact/id.js';
 import { artifactKey } from '../artifact/key.js';
 import { unlessAborted } from '../async/abort.js';
 import { elapsedSince, type Time } from '../async/clock.js';
@@ -34,9 +34,9 @@ export class Builds {
       if (!isBackground) running.hurry();
       return running;
     }
-    const leave = this.#pending.enterBuild(id, isBackground);
     const order = { id, requestedAt, isBackground, isForced };
-    const build = new Build((progress) => this.#runs.run(order, progress), isVariant(id));
+    const leave = this.#pending.enterBuild(order);
+    const build = new Build(order, (progress) => this.#runs.run(order, progress));
     this.#running.set(key, build);
     const { done } = build;
     this.#settle(done);

@@ -1,5 +1,5 @@
 import { bundleBasis } from '../artifact/etag.js';
-import { type ArtifactId, isFixed } from '../artifact/id.js';
+import { type ArtifactId, isFixed, isVariant } from '../artifact/id.js';
 import type { Provenance } from '../artifact/metadata.js';
 import { type Moment, momentOf } from '../async/clock.js';
 import type { FreshnessPolicy } from '../config/options.js';
@@ -107,12 +107,12 @@ export function isCurrent(
  * snapshot waits for `minRebuildInterval`: bundles lead from it to the latest commit.
  */
 export function rebuildDelay(
-  isDefaultSnapshot: boolean,
+  id: ArtifactId,
   { storedAt, isOfOtherFormat }: Pick<StoredState, 'storedAt' | 'isOfOtherFormat'>,
   { mode, minRebuildInterval }: FreshnessPolicy,
   now: Moment,
 ): number {
-  if (mode === 'strict' || !isDefaultSnapshot || isOfOtherFormat) return 0;
+  if (mode === 'strict' || isVariant(id) || isOfOtherFormat) return 0;
   // If the clock was set back, the delay is the interval at most.
   const age = Math.max(now.date - storedAt, 0);
   return Math.max(minRebuildInterval - age, 0);

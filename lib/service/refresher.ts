@@ -1,5 +1,5 @@
 import type { StoredArtifact } from '../artifact/artifact.js';
-import { type ArtifactId, defaultSnapshot, isVariant } from '../artifact/id.js';
+import { type ArtifactId, defaultSnapshot } from '../artifact/id.js';
 import { artifactKey } from '../artifact/key.js';
 import { after, elapsedSince, now, type Time, thisMoment } from '../async/clock.js';
 import { FailureCache } from '../async/failure-cache.js';
@@ -197,7 +197,7 @@ export class Refresher {
 
   /** Delays a default snapshot's rebuild until `minRebuildInterval` is over. @returns whether. */
   #delay(id: ArtifactId, found: Found<StoredArtifact>, rebuild: () => void): boolean {
-    const delay = rebuildDelay(!isVariant(id), found, this.#parts.policy, thisMoment());
+    const delay = rebuildDelay(id, found, this.#parts.policy, thisMoment());
     if (delay > 0) this.#delayed.add(artifactKey(id), rebuild, after(now(), delay));
     return delay > 0;
   }
