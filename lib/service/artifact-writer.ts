@@ -30,19 +30,16 @@ import { Spool } from './spool.js';
 const SECOND_THREAD_PACK_BYTES = 64 * 1024 * 1024;
 
 /**
- * `unchanged`: the stored artifact has the same basis, and nothing was written. `superseded`: the
- * stored version has changed since the build began, and stays. `not-stored`: the store did not take
- * the artifact.
+ * `unchanged`: the stored artifact has the same basis, so nothing was written. `superseded`: the
+ * stored version has changed meanwhile, and stays. `not-stored`: the store did not take the
+ * artifact.
  */
 export type WriteOutcome = 'unchanged' | 'stored' | 'superseded' | 'not-stored';
 
 export interface WriteOptions {
   /** The basis of the stored artifact: nothing is written if the new one has the same. */
   readonly unlessBasis: string | undefined;
-  /**
-   * The version that was stored when the build began; `null`: none. The build replaces no other
-   * version.
-   */
+  /** The stored version when the build began; `null`: none. The build replaces no other version. */
   readonly replaces: string | null;
   /** When the last successful check began, if there was one: milliseconds since the epoch. */
   readonly knownAt: number | undefined;
@@ -55,10 +52,7 @@ export interface WriteOptions {
   onTurn(): void;
 }
 
-/**
- * Writes artifacts into spools, in worker threads and in fair turns, and stores them when they are
- * complete.
- */
+/** Writes artifacts into spools, in worker threads and in fair turns, and stores complete ones. */
 export class ArtifactWriter {
   readonly #config: SnapshotConfig;
   readonly #store: SnapshotStore;
@@ -77,7 +71,7 @@ export class ArtifactWriter {
     this.#pool = new WorkerPool(threadScript('writer'), concurrentGenerations);
   }
 
-  /** Creates the spool directory, and removes a crash's leftovers from it. */
+  /** Creates the spool directory, and removes leftovers of a crash. */
   async start(): Promise<void> {
     await prepareDirectory(this.#directory);
   }
@@ -88,8 +82,8 @@ export class ArtifactWriter {
   }
 
   /**
-   * Writes one artifact and stores it. If the store fails, emits an event. The build still
-   * succeeds: clients get the right bytes.
+   * Writes one artifact and stores it. If the store fails, emits an event; the build succeeds:
+   * clients get the right bytes.
    *
    * @param onBytes gets the spool when it has its first bytes.
    * @throws SnapshotError the failure of the build. Readers of the spool get it, too.
@@ -153,13 +147,8 @@ export class ArtifactWriter {
         await rm(scratch, { recursive: true, force: true });
       }
     };
-    const build = {
-      repository: id.repository,
-      isVariant: isVariant(id),
-      isBackground,
-      awaited,
-      signal,
-    };
+    const { repository } = id;
+    const build = { repository, isVariant: isVariant(id), isBackground, awaited, signal };
     return await this.#queue.run(build, run);
   }
 
@@ -215,7 +204,7 @@ export class ArtifactWriter {
     const { generationTimeout } = this.#config.limits;
     const put = async (ends: AbortSignal): Promise<WriteOutcome> => {
       const options = { expendable, replaces, signal: ends };
-      // Checks this before it sends the bytes: the stored version may have changed meanwhile.
+      // Checked before the bytes are sent: the stored version may have changed meanwhile.
       await checkCondition(this.#store, key, options);
       const adopt = adoptMethod(this.#store);
       if (adopt !== undefined) {
@@ -239,8 +228,8 @@ export class ArtifactWriter {
     const putInTime = (ends: AbortSignal) => {
       const putting = put(ends);
       return unlessAborted(putting, ends).catch((error: unknown) => {
-        // When the service closes, waits until the store has cleaned up. At the deadline, does not
-        // wait: a store that is too slow may ignore the signal.
+        // When the service closes, waits until the store has cleaned up. Not at the deadline: a
+        // slow store may ignore the signal.
         if (signal.aborted) return putting;
         throw error;
       });
