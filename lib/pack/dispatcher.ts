@@ -5,8 +5,7 @@ import type { IngestLimits } from './limits.js';
 import type { ObjectMemory } from './object-memory.js';
 import { NO_BASE, type ObjectColumns, type ScannedObjects } from './object-table.js';
 import { Resolver } from './resolver.js';
-import type { ResolverPool } from './resolver-pool.js';
-import type { ResolverThread } from './resolver-thread.js';
+import type { ResolverPool, ResolverThread } from './resolver-pool.js';
 import {
   countUnresolved,
   planSecondPass,
