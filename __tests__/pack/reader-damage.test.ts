@@ -83,7 +83,7 @@ async function readAll(files: { pack: Uint8Array; idx: Uint8Array }): Promise<nu
       const located = reader.locate(oid);
       if (located?.wholeSize === undefined) continue;
       const pieces: Buffer[] = [];
-      for await (const piece of reader.stream(oid, located)) pieces.push(piece);
+      for await (const piece of located.pack.stream(located.offset, oid)) pieces.push(piece);
       expectBody(Buffer.concat(pieces), i);
     } catch (error) {
       expectDamage(error);

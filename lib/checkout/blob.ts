@@ -26,7 +26,7 @@ export function streamBlob(
   located: LocatedObject,
 ): AsyncIterable<Buffer> {
   if (reader.typeOf(oid) !== ObjectType.blob) throw noBlob(oid);
-  return reader.stream(oid, located);
+  return located.pack.stream(located.offset, oid);
 }
 
 /**

@@ -76,15 +76,6 @@ export class ObjectReader {
     return this.packs.numberOf(Buffer.from(oid, 'hex'));
   }
 
-  /**
-   * The id of the one object whose id begins with this; `undefined` when none or several do.
-   *
-   * @param prefix 4 to 40 hex digits, in lower case.
-   */
-  find(prefix: string): string | undefined {
-    return this.packs.find(prefix);
-  }
-
   has(oid: string): boolean {
     return this.numberOf(oid) !== undefined;
   }
@@ -176,11 +167,6 @@ export class ObjectReader {
     const start = OBJECT_HEADER_ROOM - header.length;
     scratch.write(header, start, 'latin1');
     return hash('sha1', scratch.subarray(start, OBJECT_HEADER_ROOM + data.length));
-  }
-
-  /** The content of a whole object, as `PackFile.stream`. */
-  stream(oid: string, { pack, offset }: LocatedObject): AsyncGenerator<Buffer> {
-    return pack.stream(offset, oid);
   }
 
   /** Idempotent. */
