@@ -11,17 +11,12 @@ const MIN_DELTA_BYTES = 4;
 /** Below this, a loop beats a call into native code. */
 const SHORT = 24;
 
-/** The two sizes at the start of a delta. */
-export interface DeltaHeader {
-  baseSize: number;
-  resultSize: number;
-  /** Where the instructions begin, and where they end. */
-  instructionsAt: number;
-  end: number;
-}
-
-export function newDeltaHeader(): DeltaHeader {
-  return { baseSize: 0, resultSize: 0, instructionsAt: 0, end: 0 };
+/** The sizes at the start of a delta, and where its instructions are: `[instructionsAt, end)`. */
+export class DeltaHeader {
+  baseSize = 0;
+  resultSize = 0;
+  instructionsAt = 0;
+  end = 0;
 }
 
 /** Parses the start of the delta `bytes[start, end)`. @throws SnapshotError `UPSTREAM_INVALID` */

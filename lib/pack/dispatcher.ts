@@ -1,4 +1,4 @@
-import { newDeltaHeader, parseDeltaHeader } from './delta.js';
+import { DeltaHeader, parseDeltaHeader } from './delta.js';
 import { byteAt, indexAt } from './elements.js';
 import { MAX_INFLATED_BYTES } from './format.js';
 import type { IngestLimits } from './limits.js';
@@ -54,7 +54,7 @@ export interface ResolvedPack {
 export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #threads: ResolverThread[];
-  readonly #delta = newDeltaHeader();
+  readonly #delta = new DeltaHeader();
   readonly #here: Resolver;
   /** The owner of each object. */
   readonly #owners: Uint8Array;

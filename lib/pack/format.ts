@@ -55,25 +55,19 @@ export function parsePackHeader(bytes: Buffer): number | undefined {
   return bytes.readUInt32BE(8);
 }
 
-/** An entry header; reused from entry to entry, because there are millions. */
-export interface EntryHeader {
+/** Reused from entry to entry, because there are millions. */
+export class EntryHeader {
   /** 1–4 or a delta; the caller refuses anything else. */
-  type: number;
+  type = 0;
   /** Bytes of the inflated content: the object's, or the delta's. */
-  size: number;
+  size = 0;
   /** Bytes from the start of the entry to its zlib stream. */
-  length: number;
+  length = 0;
   /** For `ofsDelta`: how many bytes before this entry its base begins. */
-  baseDistance: number;
+  baseDistance = 0;
   /** For `refDelta`: where in the parsed buffer the base's id begins. */
-  baseOidAt: number;
+  baseOidAt = 0;
 }
-
-export function newEntryHeader(): EntryHeader {
-  return { type: 0, size: 0, length: 0, baseDistance: 0, baseOidAt: 0 };
-}
-
-export type EntryHeaderResult = 'ok' | 'incomplete' | 'invalid';
 
 /** Parses the entry header at `at` into `header`. Numbers beyond 2^53 are invalid. */
 export function parseEntryHeader(
@@ -81,7 +75,7 @@ export function parseEntryHeader(
   at: number,
   end: number,
   header: EntryHeader,
-): EntryHeaderResult {
+): 'ok' | 'incomplete' | 'invalid' {
   let pos = at;
   if (pos >= end) return 'incomplete';
   let byte = byteAt(bytes, pos++);

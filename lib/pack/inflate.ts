@@ -40,26 +40,20 @@ export function inflateByZlib(bytes: Uint8Array, size: number): Buffer | Inflate
     const inflated = inflateSync(bytes, { chunkSize: room, maxOutputLength: room });
     return inflated.length === size ? inflated : 'invalid';
   } catch (error) {
-    if (hasCode(error)) {
-      if (error.code === 'Z_BUF_ERROR') return 'incomplete';
-      if (error.code === 'Z_DATA_ERROR' || error.code === 'Z_NEED_DICT') return 'invalid';
-      if (error.code === 'ERR_BUFFER_TOO_LARGE') return 'invalid';
-    }
+    if (hasCode(error, 'Z_BUF_ERROR')) return 'incomplete';
+    if (hasCode(error, 'Z_DATA_ERROR', 'Z_NEED_DICT', 'ERR_BUFFER_TOO_LARGE')) return 'invalid';
     throw error;
   }
-}
-
-/** Whether a stream failed because its bytes are invalid. */
-export function isZlibError(error: unknown): boolean {
-  return hasCode(error) && error.code.startsWith('Z_');
 }
 
 /** Inflates a stream that is too large to be held, piece by piece. */
 export class StreamingInflate {
   readonly #engine = createInflate({ chunkSize: 256 * 1024 });
+  readonly #invalid: (cause: Error) => Error;
 
-  /** @param onData gets the inflated bytes. If it throws, the stream fails with its error. */
-  constructor(onData: (chunk: Buffer) => void) {
+  /** If `onData` throws, `write` throws its error. `invalid` makes the error for invalid bytes. */
+  constructor(onData: (chunk: Buffer) => void, invalid: (cause: Error) => Error) {
+    this.#invalid = invalid;
     this.#engine.on('data', (chunk: Buffer) => {
       try {
         onData(chunk);
@@ -90,8 +84,10 @@ export class StreamingInflate {
       this.#engine.once('end', done).once('error', done).once('close', done);
       this.#engine.write(bytes, done);
     });
-    if (this.#engine.errored !== null) throw this.#engine.errored;
-    return this.#engine.readableEnded ? this.#engine.bytesWritten - before : undefined;
+    const { errored, readableEnded, bytesWritten } = this.#engine;
+    if (hasCode(errored) && errored.code.startsWith('Z_')) throw this.#invalid(errored);
+    if (errored !== null) throw errored;
+    return readableEnded ? bytesWritten - before : undefined;
   }
 
   /** Frees the engine. Idempotent. */

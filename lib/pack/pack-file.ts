@@ -2,15 +2,14 @@ import { createHash } from 'node:crypto';
 import { isObjectType, OID_BYTES, objectHeader } from '../git/object.js';
 import { damaged } from './errors.js';
 import {
-  type EntryHeader,
+  EntryHeader,
   MAX_ENTRY_HEADER_BYTES,
   maxDeflatedBytes,
-  newEntryHeader,
   PACK_HEADER_BYTES,
   PACK_TRAILER_BYTES,
   parseEntryHeader,
 } from './format.js';
-import { inflateEntry, isZlibError, StreamingInflate } from './inflate.js';
+import { inflateEntry, StreamingInflate } from './inflate.js';
 import type { ObjectMemory } from './object-memory.js';
 import { WindowedFile } from './windowed-file.js';
 
@@ -20,7 +19,7 @@ const STREAM_CHUNK_BYTES = 256 * 1024;
 export class PackFile {
   readonly #file: WindowedFile;
   readonly #memory: ObjectMemory;
-  readonly #header = newEntryHeader();
+  readonly #header = new EntryHeader();
 
   constructor(path: string, memory: ObjectMemory) {
     this.#memory = memory;
@@ -85,21 +84,20 @@ export class PackFile {
     let pieces: Buffer[] = [];
     let inflated = 0;
     let at = offset + length;
-    const inflate = new StreamingInflate((piece) => {
+    const onPiece = (piece: Buffer) => {
       inflated += piece.length;
       if (inflated > size) throw damaged(oid);
       oidHash.update(piece);
       pieces.push(piece);
-    });
+    };
+    const inflate = new StreamingInflate(onPiece, (cause) => damaged(oid, cause));
     try {
       for (let used: number | undefined; used === undefined; ) {
         // One byte beyond the pack's last entry lets zlib see that its stream has ended.
         const chunk = Buffer.allocUnsafe(Math.min(STREAM_CHUNK_BYTES, this.end + 1 - at));
         if (chunk.length === 0) throw damaged(oid);
         this.readInto(chunk, at);
-        used = await inflate.write(chunk).catch((error: unknown) => {
-          throw isZlibError(error) ? damaged(oid, error) : error;
-        });
+        used = await inflate.write(chunk);
         at += chunk.length;
         if (used === undefined) {
           yield* pieces;

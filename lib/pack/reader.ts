@@ -7,7 +7,7 @@ import {
   OID_BYTES,
   objectHeader,
 } from '../git/object.js';
-import { applyDelta, newDeltaHeader, parseDeltaHeader } from './delta.js';
+import { applyDelta, DeltaHeader, parseDeltaHeader } from './delta.js';
 import { DeltaChains } from './delta-chains.js';
 import { damaged, invalid } from './errors.js';
 import { checkSizeInMemory, type ReaderLimits, ReadingWork } from './limits.js';
@@ -178,7 +178,7 @@ export class ObjectReader {
   /** @param keep whether to keep the object itself as a base. */
   #readAt(entry: PackedEntry, { keep } = { keep: false }): GitObject {
     const { packNumber, pack, offset } = entry;
-    const delta = newDeltaHeader();
+    const delta = new DeltaHeader();
     const chain = this.#chains.untilKnown(entry, (place) => this.#bases.has(place));
     const stride = chain.length > LONG_CHAIN ? Math.ceil(Math.sqrt(chain.length)) : 1;
     let object: GitObject | undefined;

@@ -6,13 +6,13 @@ import {
   type ObjectType,
   OID_BYTES,
 } from '../git/object.js';
-import { malformedDelta, newDeltaHeader, parseDeltaHeader } from './delta.js';
+import { DeltaHeader, malformedDelta, parseDeltaHeader } from './delta.js';
 import { byteAt, indexAt, offsetAt } from './elements.js';
 import { damaged, invalid } from './errors.js';
 import {
+  EntryHeader,
   MAX_ENTRY_HEADER_BYTES,
   MAX_INFLATED_BYTES,
-  newEntryHeader,
   parseEntryHeader,
 } from './format.js';
 import { inflateEntry } from './inflate.js';
@@ -43,8 +43,8 @@ export class Resolver {
   readonly #fd: number;
   readonly #memory: ObjectMemory;
   readonly #recent: RecentObjects;
-  readonly #delta = newDeltaHeader();
-  readonly #header = newEntryHeader();
+  readonly #delta = new DeltaHeader();
+  readonly #header = new EntryHeader();
   readonly #columns: ObjectColumns;
   #scratch: Buffer | undefined;
   /** Bytes that may still be made again. */

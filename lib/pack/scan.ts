@@ -1,14 +1,13 @@
 import { crc32 } from 'node:zlib';
 import { isObjectType, OID_BYTES } from '../git/object.js';
-import { newDeltaHeader, parseDeltaHeader } from './delta.js';
+import { DeltaHeader, parseDeltaHeader } from './delta.js';
 import type { Dispatcher } from './dispatcher.js';
 import { invalid } from './errors.js';
 import {
-  type EntryHeader,
+  EntryHeader,
   EntryType,
   MAX_INFLATED_BYTES,
   maxDeflatedBytes,
-  newEntryHeader,
   PACK_HEADER_BYTES,
   PACK_TRAILER_BYTES,
   parseEntryHeader,
@@ -46,8 +45,8 @@ export type BeginScan = (columns: ObjectColumns) => Dispatcher;
 export class PackScanner {
   readonly #limits: IngestLimits;
   readonly #begin: BeginScan;
-  readonly #header = newEntryHeader();
-  readonly #delta = newDeltaHeader();
+  readonly #header = new EntryHeader();
+  readonly #delta = new DeltaHeader();
   readonly #expansion: Expansion;
   readonly #memory: ObjectMemory;
   readonly #window: PackWindow;

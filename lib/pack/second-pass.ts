@@ -1,5 +1,5 @@
 import { hashObject, isObjectType, OBJECT_HEADER_ROOM, OID_BYTES } from '../git/object.js';
-import { applyDelta, newDeltaHeader, parseDeltaHeader } from './delta.js';
+import { applyDelta, DeltaHeader, parseDeltaHeader } from './delta.js';
 import {
   type DeltaForest,
   type IdRange,
@@ -103,7 +103,7 @@ class DeltaWalk {
   /** Counts contents that are made again, which cost as much as the first time. */
   readonly #remade: Expansion;
   readonly #path: Base[] = [];
-  readonly #delta = newDeltaHeader();
+  readonly #delta = new DeltaHeader();
   readonly #scratch = Buffer.allocUnsafeSlow(LEAF_SCRATCH_BYTES);
   #held = 0;
   /** No base on the path before this position is held. */
