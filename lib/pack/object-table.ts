@@ -68,27 +68,21 @@ export class ObjectTable {
    * @throws SnapshotError `UPSTREAM_INVALID` for a base by offset at which no earlier entry begins.
    */
   add(offset: number, crc: number, header: Readonly<EntryHeader>, bytes: Uint8Array): number {
-    const { type, baseOidAt } = header;
-    if (type === EntryType.ofsDelta) {
-      const baseOffset = offset - header.baseDistance;
-      const base = findOffset(this.columns.offsets, baseOffset, this.#count);
+    const { offsets, crcs, oids, types, bases } = this.columns;
+    const index = this.#count;
+    let base: number | undefined = NO_BASE;
+    if (header.type === EntryType.ofsDelta) {
+      base = findOffset(offsets, offset - header.baseDistance, index);
       if (base === undefined) throw invalid(`the delta at ${offset} names no entry as its base`);
-      return this.#add(offset, crc, base);
-    }
-    if (type === EntryType.refDelta) {
-      const index = this.#add(offset, crc, BASE_BY_ID);
-      const baseOid = bytes.subarray(baseOidAt, baseOidAt + OID_BYTES);
-      this.columns.oids.set(baseOid, index * OID_BYTES);
-      return index;
-    }
-    return this.addWhole(offset, crc, type);
-  }
-
-  /** Adds an object that is kept whole. `oid`: 20 bytes, if known yet. @returns its index. */
-  addWhole(offset: number, crc: number, type: number, oid?: Uint8Array): number {
-    const index = this.#add(offset, crc, NO_BASE);
-    this.columns.types[index] = type;
-    if (oid !== undefined) this.columns.oids.set(oid, index * OID_BYTES);
+    } else if (header.type === EntryType.refDelta) {
+      base = BASE_BY_ID;
+      const baseOid = bytes.subarray(header.baseOidAt, header.baseOidAt + OID_BYTES);
+      oids.set(baseOid, index * OID_BYTES);
+    } else types[index] = header.type;
+    offsets[index] = offset;
+    crcs[index] = crc;
+    bases[index] = base;
+    this.#count++;
     return index;
   }
 
@@ -96,13 +90,5 @@ export class ObjectTable {
   finish(end: number): ScannedObjects {
     this.columns.offsets[this.#count] = end;
     return { count: this.#count, columns: this.columns };
-  }
-
-  #add(offset: number, crc: number, base: number): number {
-    const index = this.#count++;
-    this.columns.offsets[index] = offset;
-    this.columns.crcs[index] = crc;
-    this.columns.bases[index] = base;
-    return index;
   }
 }
