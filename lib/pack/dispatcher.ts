@@ -9,7 +9,6 @@ import type { ResolverPool, ResolverThread } from './resolver-pool.js';
 import {
   countUnresolved,
   planSecondPass,
-  repeatsBase,
   runSecondPass,
   type SecondPass,
   stopSecondPass,
@@ -44,7 +43,7 @@ export interface DispatcherOptions {
   readonly pool: ResolverPool;
 }
 
-export interface ResolvedPack {
+export interface Resolution {
   /** Deltas without a base in the pack. */
   readonly unresolved: number;
   /** Whether a delta names a base by id, and the pack holds this base twice. */
@@ -112,18 +111,16 @@ export class Dispatcher {
     }
   }
 
-  /**
-   * Resolves all remaining deltas, once all entries were added.
-   *
-   * @throws SnapshotError `UPSTREAM_INVALID` for malformed deltas, `LIMIT_EXCEEDED`.
-   */
-  async finish(packPath: string, objects: ScannedObjects): Promise<ResolvedPack> {
+  /** Resolves the remaining deltas, once all entries were added. @throws SnapshotError as `add`. */
+  async finish(packPath: string, objects: ScannedObjects): Promise<Resolution> {
     await Promise.all(this.#threads.map((thread) => thread.settle()));
     const pass = planSecondPass(packPath, objects, this.#options.limits);
     if (pass !== undefined) await this.#runSecondPass(pass);
     for (const thread of this.#threads.splice(0)) this.#options.pool.giveBack(thread);
-    if (pass === undefined) return { unresolved: 0, repeatsBase: false };
-    return { unresolved: countUnresolved(objects), repeatsBase: repeatsBase(pass) };
+    return {
+      unresolved: countUnresolved(objects),
+      repeatsBase: pass?.claimed.some((bases) => bases > 1) === true,
+    };
   }
 
   /** Ends the threads that were not given back. Idempotent. */
@@ -134,8 +131,7 @@ export class Dispatcher {
   async #runSecondPass(pass: SecondPass): Promise<void> {
     try {
       const others = Promise.all(this.#threads.map((thread) => thread.runSecondPass(pass)));
-      // Their failures are thrown below, after this thread has finished.
-      others.catch(() => {});
+      others.catch(() => {}); // thrown below, after this thread has finished
       runSecondPass(pass, this.#options.memory);
       await others;
     } finally {

@@ -56,7 +56,7 @@ export function encodeDelta(base: Buffer, target: Buffer, maxBytes: number): Buf
       from--;
     }
     if (!insert(at)) return undefined;
-    for (; at < end; ) {
+    while (at < end) {
       const size = Math.min(MAX_COPY_BYTES, end - at);
       if (to > maxBytes) return undefined;
       to = encodeCopy(delta, to, from, size);

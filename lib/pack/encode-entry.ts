@@ -15,8 +15,7 @@ export function encodeWholeEntry({ type, data }: GitObject): Buffer {
 
 /** An entry that holds a delta. @param distance back to the base's entry. */
 export function encodeOfsDeltaEntry(delta: Buffer, distance: number): Buffer {
-  const header = encodeOfsDeltaHeader(delta.length, distance);
-  return Buffer.concat([header, deflate(delta)]);
+  return Buffer.concat([encodeOfsDeltaHeader(delta.length, distance), deflate(delta)]);
 }
 
 function deflate(content: Buffer): Buffer {

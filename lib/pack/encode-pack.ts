@@ -183,11 +183,11 @@ class PackCopy {
       const isElsewhere = baseNumber < firstNumber;
       if (isElsewhere) return { bytes: encodeRefDeltaHeader(size, baseOid), isWhole: false };
     }
-    return { bytes: this.#encodeAnew(number), isWhole: true };
+    return { bytes: this.#encodeAgain(number), isWhole: true };
   }
 
   /** The entry of an object that loses its base: a delta of a recent base, or whole. */
-  #encodeAnew(number: number): Buffer {
+  #encodeAgain(number: number): Buffer {
     const { type, data } = this.#reader.read(this.#reader.oidOf(number));
     const chainEnd = this.#reader.chainEndOf(number);
     const base = this.#recentBases.get(chainEnd);

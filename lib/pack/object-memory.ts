@@ -19,17 +19,13 @@ interface ObjectModule {
   ): number;
 }
 
-interface Memory {
-  readonly buffer: ArrayBuffer;
-}
-
-/** Only a browser's typings have `WebAssembly`: this is the part that is used. */
+/** Node's typings lack it. */
 declare const WebAssembly: {
-  readonly Memory: new (size: { initial: number; maximum: number }) => Memory;
+  readonly Memory: new (size: { initial: number; maximum: number }) => { buffer: ArrayBuffer };
   readonly Module: new (bytes: Uint8Array) => object;
   readonly Instance: new (
     module: object,
-    imports: { env: { memory: Memory } },
+    imports: { env: { memory: object } },
   ) => { readonly exports: ObjectModule };
 };
 

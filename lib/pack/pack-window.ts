@@ -1,4 +1,4 @@
-import { createHash, type Hash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 
 /**
  * The bytes of an arriving pack that are still to be scanned, in one piece, and the SHA-1 of all
@@ -11,7 +11,7 @@ export class PackWindow {
   readonly bytes: Buffer;
   start = 0;
   end = 0;
-  readonly #hash: Hash = createHash('sha1');
+  readonly #hash = createHash('sha1');
   #hashed = 0;
   /** The pack offset of `bytes[0]`. */
   #offset = 0;

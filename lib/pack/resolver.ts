@@ -159,7 +159,8 @@ export class Resolver {
   /** The inflated content of an object's entry; `undefined` if it is too large to be kept. */
   #readEntry(object: number): Buffer | undefined {
     const { offsets } = this.#columns;
-    const [offset, end] = [offsetAt(offsets, object), offsetAt(offsets, object + 1)];
+    const offset = offsetAt(offsets, object);
+    const end = offsetAt(offsets, object + 1);
     const start = this.#readFile(offset, Math.min(offset + MAX_ENTRY_HEADER_BYTES, end));
     const header = this.#header;
     const parsed = parseEntryHeader(start, 0, start.length, header);

@@ -259,11 +259,6 @@ class DeltaWalk {
   }
 }
 
-/** As `ResolvedPack.repeatsBase`, after all threads have run. */
-export function repeatsBase({ claimed }: SecondPass): boolean {
-  return claimed.some((objects) => objects > 1);
-}
-
 export function countUnresolved({ count, columns }: ScannedObjects): number {
   let unresolved = 0;
   for (let i = 0; i < count; i++) if (columns.types[i] === 0) unresolved++;

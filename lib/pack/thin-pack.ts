@@ -6,7 +6,7 @@ import { invalid } from './errors.js';
 import { encodePackHeader, PACK_HEADER_BYTES, PACK_TRAILER_BYTES, withChecksum } from './format.js';
 import type { IngestLimits } from './limits.js';
 import { BASE_BY_ID, type ScannedObjects } from './object-table.js';
-import type { GitObject } from './reader.js';
+import type { ObjectReader } from './reader.js';
 import { type ReceivedPack, receivePack } from './receive-pack.js';
 import type { ResolverPool } from './resolver-pool.js';
 
@@ -19,13 +19,8 @@ import type { ResolverPool } from './resolver-pool.js';
  * own deltas: a second attempt, the last, does not append it.
  */
 
-/** Objects that may be bases of deltas, such as those of an `ObjectReader`. */
-export interface DeltaBases {
-  /** @param oid 40 hex digits. */
-  has(oid: string): boolean;
-  /** @throws SnapshotError */
-  read(oid: string): GitObject;
-}
+/** A source of delta bases. */
+export type DeltaBases = Pick<ObjectReader, 'has' | 'read'>;
 
 const ATTEMPTS = 2;
 const PIECE_BYTES = 256 * 1024;
