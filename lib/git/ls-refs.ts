@@ -7,11 +7,7 @@ import { agentCapability } from './upload-pack.js';
  * when that branch has no commits.
  */
 
-/**
- * The capabilities in an upstream's answer to `info/refs`; `undefined` for an older protocol.
- *
- * @throws SnapshotError `UPSTREAM_INVALID` for bytes that are no pkt-lines.
- */
+/** `undefined` for an older protocol. @throws SnapshotError `UPSTREAM_INVALID` for no pkt-lines. */
 export async function readCapabilities(
   body: AsyncIterable<Uint8Array>,
 ): Promise<ReadonlySet<string> | undefined> {

@@ -29,11 +29,7 @@ export class PktLineSplitter {
   #partial: Buffer | undefined;
   #held = 0;
 
-  /**
-   * The frames that a chunk completes. Take them before the next call.
-   *
-   * @throws SnapshotError `UPSTREAM_INVALID` for a malformed length.
-   */
+  /** Take the frames before the next call. @throws SnapshotError `UPSTREAM_INVALID` */
   *split(bytes: Uint8Array): Generator<PktLine> {
     const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     let at = 0;

@@ -30,10 +30,7 @@ export function encodeFetchRequest(
   return Buffer.concat([...lines, encodePktLine('done\n')]);
 }
 
-/**
- * The `agent` capability (gitprotocol-capabilities(5)): printable, without spaces. Empty if the
- * upstream does not send its own: then a client must not send one.
- */
+/** gitprotocol-capabilities(5): a client may send it only to an upstream that does. Else empty. */
 export function agentCapability(userAgent: string, offered: ReadonlySet<string>): string[] {
   const isOffered = [...offered].some((capability) => capability.startsWith('agent='));
   return isOffered ? [`agent=${userAgent.replace(/[^\x21-\x7e]/g, '-')}`] : [];

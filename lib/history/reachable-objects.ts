@@ -17,10 +17,7 @@ import { TreeWalk } from './tree-walk.js';
  * excluded once, deleted, and added again), but never too few.
  */
 
-/**
- * Of thousands of excluded tips, how many have their trees read even if history does not lead to
- * them: a tip that a forced push replaced has much in common with the new one.
- */
+/** Excluded tips whose trees are read: the tip before a forced push is much like the one after. */
 const EXCLUDED_TREES = 8;
 
 export interface ReachableOptions {

@@ -54,7 +54,7 @@ export function compareTrees(
   }
 }
 
-/** How many bytes of whole entries are equal from two positions on. */
+/** How many bytes of whole entries are equal after two positions. */
 function equalEntries(tree: Buffer, at: number, other: Buffer, otherAt: number): number {
   const end = at + equalBytes(tree, at, other, otherAt);
   if (end === tree.length) return end - at;
@@ -68,7 +68,7 @@ function equalEntries(tree: Buffer, at: number, other: Buffer, otherAt: number):
   }
 }
 
-/** How many bytes are equal from two positions on. */
+/** How many bytes are equal after two positions. */
 function equalBytes(tree: Buffer, at: number, other: Buffer, otherAt: number): number {
   const areEqual = (from: number, to: number) =>
     tree.compare(other, otherAt + from, otherAt + to, at + from, at + to) === 0;

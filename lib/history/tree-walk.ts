@@ -9,8 +9,8 @@ import { compareTrees, NOWHERE } from './tree-difference.js';
 const EMPTY = Buffer.alloc(0);
 
 /**
- * The budget for trees to compare with: bytes for each byte of an added tree, and bytes at the
- * start. Without it, thousands of small trees could each be compared with one large tree.
+ * Bytes of trees to compare with: for each byte of an added tree, and at the start. Without this
+ * budget, thousands of small trees could each be compared with one large tree.
  */
 const COMPARED_SHARE = 4;
 const COMPARED_BYTES = 16 * 1024 * 1024;

@@ -15,17 +15,13 @@ import {
 } from './second-pass.js';
 
 /*
- * Spreads the objects of an arriving pack over the scanning thread and others.
- *
- * A delta goes to the thread of its base, which has the base at hand. An object that is kept whole
- * goes to the thread with the least work. If all threads have enough, the scanning thread resolves
- * it at once, and later its deltas. So every thread is busy, and no thread waits for another.
+ * Spreads the objects of an arriving pack over the scanning thread and others. A delta goes to the
+ * thread of its base, which has the base at hand. A whole object goes to the thread with the least
+ * work. If all threads have enough, the scanning thread resolves it at once, and later its deltas.
+ * So every thread is busy, and no thread waits for another.
  */
 
-/**
- * A thread with this much work, in KiB of results, gets no new objects that are kept whole: about
- * 40 ms.
- */
+/** A thread with this much work, in KiB of results, gets no new whole objects: about 40 ms. */
 const ENOUGH_WORK = 64 * 1024;
 /** The fixed cost of an object, in KiB of results. */
 const WORK_PER_OBJECT = 4;
@@ -55,7 +51,6 @@ export class Dispatcher {
   readonly #threads: ResolverThread[];
   readonly #delta = new DeltaHeader();
   readonly #here: Resolver;
-  /** The owner of each object. */
   readonly #owners: Uint8Array;
 
   constructor(options: DispatcherOptions) {
@@ -68,20 +63,19 @@ export class Dispatcher {
     for (const thread of this.#threads) thread.begin(fd, columns, limits);
   }
 
-  /** Whether an object may be added now. */
   get isReady(): boolean {
     for (const { queue } of this.#threads) if (!queue.hasRoom(MAX_INFLATED_BYTES)) return false;
     return true;
   }
 
-  /** @throws SnapshotError the failure of a thread, if one failed. */
+  /** @throws SnapshotError the failure of a thread. */
   async ready(): Promise<void> {
     for (const thread of this.#threads) await thread.room(MAX_INFLATED_BYTES);
   }
 
   /**
-   * Adds an object of the columns, by the content of its entry: `bytes[start, end)`, which may be
-   * reused afterwards, and at most `MAX_INFLATED_BYTES`. Only when `isReady`.
+   * Adds an object by the content of its entry: `bytes[start, end)`, which may be reused
+   * afterwards, and at most `MAX_INFLATED_BYTES`. Only when `isReady`.
    *
    * @throws SnapshotError `UPSTREAM_INVALID` for a malformed delta, `LIMIT_EXCEEDED`.
    */
@@ -103,7 +97,6 @@ export class Dispatcher {
     thread.queue.put(object, bytes, start, end, work);
   }
 
-  /** Publishes the added objects to other threads. @throws SnapshotError as `ready`. */
   flush(): void {
     for (const thread of this.#threads) {
       thread.throwIfFailed();

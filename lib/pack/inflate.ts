@@ -4,13 +4,14 @@ import { throwIfStopped } from '../workers/stop.js';
 import { MAX_INFLATED_BYTES } from './format.js';
 import type { ObjectMemory } from './object-memory.js';
 
+/** The least that zlib takes. */
 const MIN_CHUNK = 64;
 
 export type InflateFailure = 'incomplete' | 'invalid';
 
 /**
  * Inflates the zlib stream at the start of `bytes` (more may follow it), which must yield exactly
- * `size` bytes. Only entries too large for `memory` go through zlib: to make its engine takes
+ * `size` bytes. Entries that fit into `memory` don't go through zlib: to make its engine takes
  * longer than to inflate most entries.
  *
  * @param bytes at most `maxDeflatedBytes(size)`.
@@ -28,13 +29,10 @@ export function inflateEntry(
   return used === 0 ? 'incomplete' : 'invalid';
 }
 
-/**
- * The same by zlib.
- *
- * One byte more than `size` is offered as room: zlib then sees the end of the stream in one call,
- * and finds a stream that yields more than declared without inflating all of it.
- */
+/** The same by zlib. */
 export function inflateByZlib(bytes: Uint8Array, size: number): Buffer | InflateFailure {
+  // One byte more: zlib then sees the stream's end in one call, and does not inflate all of a
+  // stream that is longer than declared.
   const room = Math.max(size + 1, MIN_CHUNK);
   try {
     const inflated = inflateSync(bytes, { chunkSize: room, maxOutputLength: room });
@@ -66,11 +64,10 @@ export class StreamingInflate {
   }
 
   /**
-   * Takes compressed bytes; resolves once they are inflated.
+   * Resolves once the bytes are inflated.
    *
-   * @returns how many of them belong to the stream, when it ended within them; else `undefined`.
-   * @throws the error of `onData`, or zlib's own; SnapshotError `ABORTED` when the thread is asked
-   * to stop.
+   * @returns how many of them belong to the stream, if it ends within them; else `undefined`.
+   * @throws the errors of `onData` and `invalid`; SnapshotError `ABORTED` as `inflateEntry`.
    */
   async write(bytes: Uint8Array): Promise<number | undefined> {
     throwIfStopped();
@@ -80,7 +77,7 @@ export class StreamingInflate {
         this.#engine.off('end', done).off('error', done).off('close', done);
         resolve();
       };
-      // The stream's end and its failure may each come without the write's own callback.
+      // The stream may end or fail without a call of the write's own callback.
       this.#engine.once('end', done).once('error', done).once('close', done);
       this.#engine.write(bytes, done);
     });
@@ -90,7 +87,7 @@ export class StreamingInflate {
     return readableEnded ? bytesWritten - before : undefined;
   }
 
-  /** Frees the engine. Idempotent. */
+  /** Idempotent. */
   close(): void {
     this.#engine.destroy();
   }

@@ -3,17 +3,15 @@ import { findOffset } from './elements.js';
 import { invalid } from './errors.js';
 import { type EntryHeader, EntryType } from './format.js';
 
-/** `bases` of an object that is no delta. */
+/** `bases` of a whole object. */
 export const NO_BASE = -1;
-/** `bases` of a delta whose base is given by id rather than by position. */
+/** `bases` of a delta whose base is given by id. */
 export const BASE_BY_ID = -2;
 
 /**
- * The objects of a pack, in pack order, as columns of shared memory: 45 bytes an object, and one
- * more in `Dispatcher`. All indexing threads share them without copying.
- *
- * The scanning thread writes an object's columns before it hands the object on. Then only the one
- * thread that resolves the object writes its `oids`, `types` and `places`.
+ * The objects of a pack, in pack order, as columns of shared memory: 45 bytes an object. The
+ * scanning thread writes an object's columns before it hands the object on. Then only the thread
+ * that resolves the object writes its `oids`, `types` and `places`.
  */
 export interface ObjectColumns {
   /** Where each entry begins, and at last where the last entry ends. */
@@ -30,7 +28,6 @@ export interface ObjectColumns {
   readonly places: Float64Array<SharedArrayBuffer>;
 }
 
-/** A scanned pack's objects. */
 export interface ScannedObjects {
   readonly count: number;
   readonly columns: ObjectColumns;
@@ -41,10 +38,7 @@ export class ObjectTable {
   readonly columns: ObjectColumns;
   #count = 0;
 
-  /**
-   * @param declared the number of objects in the pack's header. This reserves addresses only: the
-   * system gives memory to pages that are written.
-   */
+  /** @param declared in the pack's header. The system gives memory only to written pages. */
   constructor(declared: number) {
     const bytes = (size: number) => new SharedArrayBuffer(size * declared);
     this.columns = {
@@ -61,12 +55,7 @@ export class ObjectTable {
     return this.#count;
   }
 
-  /**
-   * Adds an object by the header of its entry. @returns its index.
-   *
-   * @param bytes holds the id of the delta base, if the header names one.
-   * @throws SnapshotError `UPSTREAM_INVALID` for a base by offset at which no earlier entry begins.
-   */
+  /** @returns the index. @throws SnapshotError `UPSTREAM_INVALID` if the base is no entry. */
   add(offset: number, crc: number, header: Readonly<EntryHeader>, bytes: Uint8Array): number {
     const { offsets, crcs, oids, types, bases } = this.columns;
     const index = this.#count;

@@ -31,12 +31,7 @@ export class PackFile {
     return this.#file.size - PACK_TRAILER_BYTES;
   }
 
-  /**
-   * The header of the entry at `offset`, valid only until the next call.
-   *
-   * @throws SnapshotError `REPOSITORY_DAMAGED` when the file is damaged: it was sound when it was
-   * indexed.
-   */
+  /** A header, valid only until the next call. @throws SnapshotError `REPOSITORY_DAMAGED` */
   entryHeader(offset: number): Readonly<EntryHeader> {
     const length = Math.min(MAX_ENTRY_HEADER_BYTES, this.end - offset);
     const isInside = offset >= PACK_HEADER_BYTES && length > 0;
@@ -46,7 +41,6 @@ export class PackFile {
     return this.#header;
   }
 
-  /** The id that a delta at `offset` names as its base. */
   baseOid(offset: number, header: Readonly<EntryHeader>): Buffer {
     return Buffer.from(this.#file.read(offset + header.baseOidAt, OID_BYTES));
   }
@@ -54,9 +48,8 @@ export class PackFile {
   /**
    * The inflated content of the entry at `offset`: an object's, or a delta's.
    *
-   * @param end where the entry ends, if known. Otherwise as many bytes are read as content of this
-   * size usually takes, and more if these are too few.
-   * @throws SnapshotError `REPOSITORY_DAMAGED` as `entryHeader`.
+   * @param end where the entry ends, if known. Else more bytes are read until they suffice.
+   * @throws as `entryHeader`.
    */
   inflate(offset: number, header: Readonly<EntryHeader>, end?: number): Buffer {
     const start = offset + header.length;
@@ -71,12 +64,7 @@ export class PackFile {
     }
   }
 
-  /**
-   * The content of a whole object in pieces, for objects too large to hold. If the content does not
-   * match the id, it fails at the end, before the last piece.
-   *
-   * @throws SnapshotError `REPOSITORY_DAMAGED`
-   */
+  /** A large whole object in pieces. @throws SnapshotError `REPOSITORY_DAMAGED` before the last. */
   async *stream(offset: number, oid: string): AsyncGenerator<Buffer> {
     const { type, size, length } = this.entryHeader(offset);
     if (!isObjectType(type)) throw new RangeError(`${oid} is a delta and can't be streamed`);
@@ -116,7 +104,6 @@ export class PackFile {
     this.#file.readInto(target, offset);
   }
 
-  /** Idempotent. */
   close(): void {
     this.#file.close();
   }

@@ -25,12 +25,7 @@ const PROGRESS_BYTES = 1024 * 1024;
 /** Each batch ends within an entry, which is inflated again with the next batch. */
 const BATCH_BYTES = 256 * 1024;
 
-/**
- * Writes an arriving pack to a new file, and finds the ids of its objects: one pass while it
- * arrives, then a second one over the deltas that are still unresolved.
- *
- * @throws SnapshotError `UPSTREAM_INVALID`, `LIMIT_EXCEEDED`, and what `source` throws.
- */
+/** Writes an arriving pack to a new file, and finds its objects' ids. @throws as `ingestPack`. */
 export async function receivePack(
   source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   path: string,
@@ -39,8 +34,8 @@ export async function receivePack(
   onProgress: (progress: IngestProgress) => void,
 ): Promise<ReceivedPack> {
   return await threads.withMemory(limits.deltaCacheBytes, async (memory) => {
-    // Synchronous: a thread that is ended while it opens a file asynchronously leaks the
-    // descriptor. Read-only, as git's packs are; this descriptor can still write.
+    // Synchronous: a thread that is ended while it opens a file asynchronously leaks it. Others may
+    // only read the file, as git's packs.
     const fd = openSync(path, 'wx+', 0o444);
     let dispatcher: Dispatcher | undefined;
     const scanner = new PackScanner(limits, memory, (columns) => {
@@ -61,7 +56,6 @@ export async function receivePack(
   });
 }
 
-/** Writes the pack as it arrives, and scans it. */
 async function scanArriving(
   source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   fd: number,
@@ -88,7 +82,7 @@ async function scanArriving(
   return pack;
 }
 
-/** Batches of `bytes` bytes, except for the last; each is valid until the next is read. */
+/** Batches of one size, except for the last; each is valid until the next is read. */
 async function* inBatches(
   source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 ): AsyncGenerator<Buffer> {

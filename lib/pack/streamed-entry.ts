@@ -45,9 +45,7 @@ export class StreamedEntry {
   }
 
   /**
-   * Takes the next bytes of the pack.
-   *
-   * @returns how many of them belong to the entry, and whether it is complete.
+   * @returns how many of the bytes belong to the entry, and whether it is complete.
    * @throws SnapshotError `UPSTREAM_INVALID`
    */
   async write(bytes: Buffer): Promise<{ used: number; complete: boolean }> {
