@@ -91,7 +91,7 @@ function* encodeTable(
   yield piece.subarray(0, at);
 }
 
-/** Indexes by id, then by index. Two bytes choose one of 65,536 buckets, of a handful of ids. */
+/** Sorts indexes by id, then by index. The first two bytes choose a bucket of a handful of ids. */
 function sortByOid(oids: Uint8Array, count: number): Uint32Array {
   const bucketOf = (i: number) =>
     (byteAt(oids, i * OID_BYTES) << 8) | byteAt(oids, i * OID_BYTES + 1);

@@ -104,7 +104,7 @@ class PackCopy {
   readonly #order: SortedOffsets;
   /** Where each entry begins in the new pack; 0 if the new pack does not take it from here. */
   readonly #newOffsets: Float64Array;
-  /** The latest objects that lost their base, by the end of their chain: these are much alike. */
+  /** The latest objects that lost their base, by the end of their chain: such objects are alike. */
   readonly #recentBases = new LRUCache<number, RecentBase>({
     maxSize: RECENT_BYTES,
     sizeCalculation: ({ data }) => data.length + 100,

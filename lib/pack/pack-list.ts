@@ -75,7 +75,7 @@ export class PackList {
     return undefined;
   }
 
-  /** The id that begins with 4 to 40 lower-case hex digits; `undefined` for none or several. */
+  /** The one id that begins with `prefix` (4 to 40 lower-case hex digits); else `undefined`. */
   find(prefix: string): string | undefined {
     const found = new Set(this.#open.flatMap(({ idx }) => idx.startingWith(prefix)));
     const [oid] = found;

@@ -73,7 +73,7 @@ export class RecentObjects {
     return to + OBJECT_HEADER_ROOM;
   }
 
-  /** Where in `bytes` to put an object's content. @param size at most `maxObjectBytes`. */
+  /** Makes room for an object of at most `maxObjectBytes`. @returns where in `bytes` it begins. */
   add(object: number, size: number): number {
     const place = this.#reserve(size);
     const at = this.#offset(place);
