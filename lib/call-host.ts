@@ -1,8 +1,8 @@
 import { inspect } from 'node:util';
 
 /**
- * Calls a function of the host app, such as a listener or a logger. Its errors become warnings of
- * the process: they must not fail our work or end the process.
+ * Calls a function of the host app. Its errors become warnings of the process: they must neither
+ * fail our work nor end the process.
  *
  * @param what names the called function in the warning: "a logger".
  */

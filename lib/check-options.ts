@@ -2,9 +2,7 @@ import { z } from 'zod';
 import { MAX_DELAY } from './async/deadline.js';
 import { SnapshotError } from './errors.js';
 
-/*
- * Schemas and the check that the options of routers, stores, locks and webhooks share.
- */
+// Schemas and the check that routers, stores, locks and webhooks share for their options.
 
 export const bytes = z.number().int().min(0).max(Number.MAX_SAFE_INTEGER);
 /** Milliseconds, at least 0. */

@@ -17,7 +17,7 @@ export interface SnapshotRouter extends Router {
 }
 
 /**
- * Makes the service without a router, for host apps that use no HTTP or have their own endpoints.
+ * Makes the service without a router, for host apps that have their own endpoints, or no HTTP.
  *
  * @throws SnapshotError `INVALID_OPTIONS`
  */

@@ -2,8 +2,7 @@ import { isNativeError } from 'node:util/types';
 
 /**
  * All error codes, each with its HTTP status and a text that is safe to show to anyone: no paths,
- * URLs, credentials or upstream text. The codes of the options and of the restore client have 500:
- * in a request, they would be a fault of the server.
+ * URLs, credentials or upstream text. Codes that no request leads to have 500.
  */
 export const ERRORS = {
   INVALID_OPTIONS: [500, 'The server is misconfigured.'],
@@ -68,10 +67,7 @@ export class SnapshotError extends Error {
     Object.defineProperty(SnapshotError.prototype, BRAND, { value: true });
   }
 
-  /**
-   * Whether a value is such an error, even from another installed copy of this library; with
-   * `codes`, whether it has one of these codes.
-   */
+  /** Whether a value is such an error of any copy of this library; if given, of one of `codes`. */
   static is(error: unknown, ...codes: readonly SnapshotErrorCode[]): error is SnapshotError {
     if (typeof error !== 'object' || error === null || !(BRAND in error)) return false;
     const code = ERROR_CODES.find((known) => 'code' in error && error.code === known);
@@ -97,8 +93,7 @@ export function isUpstreamFailure(error: unknown): error is SnapshotError {
 
 /** Whether the upstream refuses to give this server the repository: 401, 403, 404 or 410. */
 export function isAccessRefused(error: unknown): error is SnapshotError {
-  if (!isUpstreamFailure(error)) return false;
-  return error.code === 'UPSTREAM_NOT_FOUND' || error.code === 'UPSTREAM_DENIED';
+  return SnapshotError.is(error, 'UPSTREAM_NOT_FOUND', 'UPSTREAM_DENIED');
 }
 
 /** Whether this server's own copy of a repository is damaged. */
@@ -145,19 +140,15 @@ export function toSnapshotError(error: unknown): SnapshotError {
 
 function codeFor(error: unknown): SnapshotErrorCode {
   if (hasCode(error, 'ENOSPC', 'EDQUOT')) return 'STORAGE_FULL';
-  return isAbortError(error) || hasCode(error, 'ABORT_ERR') ? 'ABORTED' : 'INTERNAL';
-}
-
-/** The reason of `AbortController.abort()`, which is a `DOMException` and so no native error. */
-function isAbortError(error: unknown): boolean {
-  return (
-    typeof error === 'object' && error !== null && 'name' in error && error.name === 'AbortError'
-  );
+  // The reason of `AbortController.abort()` is a `DOMException`, and so no native error.
+  const name = typeof error === 'object' && error !== null && 'name' in error && error.name;
+  return name === 'AbortError' || hasCode(error, 'ABORT_ERR') ? 'ABORTED' : 'INTERNAL';
 }
 
 /**
- * Whether a caught value is an error of Node or the system, such as `ENOENT`; with `codes`, one of
- * these. Also recognizes errors of other realms, such as a test runner's, unlike `instanceof`.
+ * Whether a caught value is an error of Node or the system with one of these codes, such as
+ * `ENOENT`. Default: any code. Unlike `instanceof`, recognizes errors of other realms, such as a
+ * test runner's.
  */
 export function hasCode(error: unknown, ...codes: string[]): error is Error & { code: string } {
   if (!isNativeError(error) || !('code' in error) || typeof error.code !== 'string') return false;

@@ -1,8 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 
-/*
- * Reads the parts of an answer that both the client of upstreams and the restore client need.
- */
+// Parts of answers that the client of upstreams and the restore client read.
 
 export const MAX_REDIRECTS = 5;
 
@@ -11,9 +9,8 @@ export function isRedirect({ statusCode = 0 }: IncomingMessage): boolean {
 }
 
 /**
- * The target of a redirect, without credentials. `undefined` if the answer has no single valid
- * `Location`, or the scheme of the target is not allowed: https always is, http only from an http
- * URL.
+ * The target of a redirect, without credentials. `undefined`: there is no valid `Location`, or its
+ * scheme is not allowed. https always is; http only from an http URL.
  */
 export function redirectTarget(from: URL, location: string | undefined): URL | undefined {
   if (location === undefined || !URL.canParse(location, from.href)) return undefined;
@@ -24,10 +21,7 @@ export function redirectTarget(from: URL, location: string | undefined): URL | u
   return isSafe ? to : undefined;
 }
 
-/**
- * `Retry-After` (RFC 9110, 10.2.3), seconds or a date, as whole seconds from now; `undefined` when
- * it is missing or malformed.
- */
+/** `Retry-After` (RFC 9110, 10.2.3) in whole seconds from now; `undefined`: missing, malformed. */
 export function parseRetryAfter(value: string | undefined): number | undefined {
   if (value === undefined) return undefined;
   const seconds = /^\d+$/.test(value)

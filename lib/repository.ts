@@ -23,8 +23,8 @@ const NEVER_RAW = /[^\x21-\x7e]|[\\#?]/;
 const NEVER_IN_SEGMENT = /[/\\\p{Cc}\p{Cs}]/u;
 
 /**
- * Decodes and checks `{host}/{path…}` as it stands in a request path: each segment is
- * percent-decoded once, after splitting, so that an escaped separator never separates segments.
+ * Decodes and checks `{host}/{path…}` of a request path. Splits before it decodes each segment
+ * once, so that an escaped separator never separates segments.
  *
  * @throws SnapshotError `INVALID_REPOSITORY`
  */
@@ -34,8 +34,7 @@ export function decodeRepository(raw: string): RepositoryId {
 }
 
 /**
- * Checks `{host}/{path…}` by the rules for request paths. Nothing is percent-decoded. Reads back
- * what `repositoryKey` writes.
+ * Checks `{host}/{path…}`, and decodes nothing. Reads back what `repositoryKey` writes.
  *
  * @throws SnapshotError `INVALID_REPOSITORY`
  */
@@ -47,15 +46,15 @@ export function checkRepository(key: string): RepositoryId {
 const CLONE_URL = /^(https?|ssh|git):\/\/(?:[^@/?#]*@)?([^?#]+)$/i;
 /** The form of scp: `git@github.com:org/repo.git`. */
 const SCP_LIKE = /^[^@/:]+@([^@/:]+):\/?([^/].*)$/;
-/** A port that is no part of the host's name: those of other protocols, and default ports. */
+/** A port that is no part of the host's name: a default port, or that of another protocol. */
 const OTHER_PORT = { https: /^([^/]+):443(?=\/)/, http: /^([^/]+):80(?=\/)/ };
 const ANY_PORT = /^([^/]+):[0-9]+(?=\/)/;
 
 /**
  * Parses the name of a repository, `github.com/org/repo`, or its clone URL:
  * `https://github.com/org/repo.git`, `ssh://git@github.com/org/repo.git`,
- * `git@github.com:org/repo.git`. The host is that of the URL, whatever the allow-list says. Users,
- * passwords, default ports, and ports of other protocols than HTTP are left out.
+ * `git@github.com:org/repo.git`. Ignores the allow-list. Leaves out users, passwords, default
+ * ports, and ports of other protocols than HTTP.
  *
  * @throws SnapshotError `INVALID_REPOSITORY`
  */
@@ -89,8 +88,7 @@ function fromSegments([host = '', ...segments]: readonly string[]): RepositoryId
   const path = segments.join('/');
   if (Buffer.byteLength(path) > MAX_PATH_BYTES) throw malformed('the path is too long');
 
-  // Checked again: without its end, `..git` is a dot segment. One repository must have one name: an
-  // id that still ended in `.git` would lose it when its key is read back.
+  // `..git` without its end is a dot segment; `.git` twice would lose one when a key is read back.
   const name = segments.at(-1) ?? '';
   const base = name.endsWith('.git') ? name.slice(0, -'.git'.length) : name;
   checkSegment(base);

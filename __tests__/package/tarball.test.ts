@@ -10,6 +10,9 @@ beforeAll(async () => {
   files = await listTarball(await pack(await directory()));
 });
 
+/** The scripts of worker threads, each bundled into one file. */
+const THREADS = ['mirror', 'writer', 'checkout', 'resolver'];
+
 /** Sources that become WebAssembly. */
 const isAssembly = (name: string) => name.startsWith('pack/wasm/');
 
@@ -32,7 +35,8 @@ test('The package contains the files that users need and no others', async () =>
     ...sources
       .filter((name) => isAssembly(name) && !name.endsWith('tsconfig.json'))
       .map((name) => `lib/${name}`),
-    'dist/pack/wasm/objects.wasm',
+    'dist/threads/objects.wasm',
+    ...THREADS.map((name) => `dist/threads/${name}.js`),
     ...modules.flatMap((name) => [
       `lib/${name}.ts`,
       ...['js', 'js.map', 'd.ts', 'd.ts.map'].map((ending) => `dist/${name}.${ending}`),

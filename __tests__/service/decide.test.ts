@@ -136,12 +136,12 @@ test('An artifact that another process stored after a later check is current, ex
 
 test('Only a default snapshot of the present format waits for minRebuildInterval, and never longer', () => {
   const policy = policyOf('stale-while-revalidate');
-  const delay = (isDefault: boolean, change: Partial<StoredState>, mode = policy.mode) =>
-    rebuildDelay(isDefault, { ...STALE, ...change }, { ...policy, mode }, NOW);
-  expect(delay(true, {})).toBe(4 * MINUTE);
-  expect(delay(false, {})).toBe(0);
-  expect(delay(true, { isOfOtherFormat: true })).toBe(0);
-  expect(delay(true, {}, 'strict')).toBe(0);
-  expect(delay(true, { storedAt: ago(5 * MINUTE).date })).toBe(0);
-  expect(delay(true, { storedAt: NOW.date + MINUTE })).toBe(5 * MINUTE);
+  const delay = (id: ArtifactId, change: Partial<StoredState>, mode = policy.mode) =>
+    rebuildDelay(id, { ...STALE, ...change }, { ...policy, mode }, NOW);
+  expect(delay(SNAPSHOT, {})).toBe(4 * MINUTE);
+  expect(delay({ ...SNAPSHOT, depth: 1 }, {})).toBe(0);
+  expect(delay(SNAPSHOT, { isOfOtherFormat: true })).toBe(0);
+  expect(delay(SNAPSHOT, {}, 'strict')).toBe(0);
+  expect(delay(SNAPSHOT, { storedAt: ago(5 * MINUTE).date })).toBe(0);
+  expect(delay(SNAPSHOT, { storedAt: NOW.date + MINUTE })).toBe(5 * MINUTE);
 });

@@ -4,6 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { PoolMessage, WorkerMessage } from '../../lib/workers/serve.js';
+import { threadScript } from '../../lib/workers/start-thread.js';
 import type { WriteTask } from '../../lib/writer/worker.js';
 import type { WriteEvent, WriteResult } from '../../lib/writer/write-context.js';
 import { treeBody } from '../support/object-id.js';
@@ -17,7 +18,7 @@ import { snapshotTask } from './snapshot-task.js';
  */
 
 const { directory, defer } = cleanup(afterEach);
-const WORKER = new URL('../../lib/writer/worker.js', import.meta.url);
+const WORKER = threadScript('writer');
 const HEAP = { maxOldGenerationSizeMb: 24, maxYoungGenerationSizeMb: 6 };
 
 type Entry = [mode: string, name: string, oid: string];

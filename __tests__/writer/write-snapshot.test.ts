@@ -7,6 +7,7 @@ import { Parser } from 'tar';
 import { ObjectMemory } from '../../lib/pack/object-memory.js';
 import { ResolverPool } from '../../lib/pack/resolver-pool.js';
 import { WorkerPool } from '../../lib/workers/pool.js';
+import { threadScript } from '../../lib/workers/start-thread.js';
 import { type CheckoutPool, createCheckoutPool } from '../../lib/writer/checkout-thread.js';
 import type { WriteContext, WriteEvent, WriteResult } from '../../lib/writer/write-context.js';
 import { type SnapshotTask, writeSnapshot } from '../../lib/writer/write-snapshot.js';
@@ -30,7 +31,7 @@ const never = new AbortController().signal;
 const shared = cleanup(afterAll);
 const { directory, defer } = cleanup(afterEach);
 const MIB = 1024 * 1024;
-const WORKER = new URL('../../lib/writer/worker.js', import.meta.url);
+const WORKER = threadScript('writer');
 const THREADS = [
   ['one thread', Number.MAX_SAFE_INTEGER],
   ['two threads', 0],

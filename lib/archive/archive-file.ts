@@ -3,10 +3,7 @@ import { closeSync, openSync } from 'node:fs';
 import { writeFully } from '../fs/sync-io.js';
 import { encodeDigestFrame } from './digest-frame.js';
 
-/**
- * Writes a `snapshot.tar.zst` to a file: zstd frames in a row, then a skippable frame with the
- * SHA-256 of all bytes before. Synchronous: only for worker threads.
- */
+/** Writes a file of zstd frames that ends with a digest frame. Synchronous: for worker threads. */
 export class ArchiveFile {
   readonly #fd: number;
   readonly #digest = createHash('sha256');
@@ -30,7 +27,7 @@ export class ArchiveFile {
     this.#size += bytes.length;
   }
 
-  /** Appends the last frame. */
+  /** Appends the digest frame. */
   finish(): void {
     this.write(encodeDigestFrame(this.#digest.copy().digest()));
   }

@@ -1,10 +1,8 @@
 import { SnapshotError } from '../errors.js';
 
 /**
- * Reads a stream of chunks in pieces of any size. It reads the next chunk only when it needs one,
- * so a slow reader slows the source down. One call at a time.
- *
- * It returns views, which stay valid; pieces that span chunks are copied once.
+ * Reads a stream of chunks in pieces of any size, and asks for a chunk only when it needs one. One
+ * call at a time. The pieces are views, which stay valid; a piece that spans chunks is copied once.
  *
  * @throws SnapshotError `ARCHIVE_INVALID` when the stream ends too early.
  */
@@ -27,10 +25,7 @@ export class ByteReader {
     return !(await this.#fill(1));
   }
 
-  /**
-   * The next `count` bytes, without taking them. They are held in memory: the caller bounds
-   * `count`.
-   */
+  /** The next `count` bytes, without taking them. The caller bounds `count`: they are in memory. */
   async peek(count: number): Promise<Buffer> {
     if (!(await this.#fill(count))) {
       const end = this.#position + this.#ready.length;
@@ -39,7 +34,6 @@ export class ByteReader {
     return this.#ready.subarray(0, count);
   }
 
-  /** Takes exactly `count` bytes. */
   async take(count: number): Promise<Buffer> {
     const bytes = await this.peek(count);
     this.#advance(count);
@@ -54,7 +48,6 @@ export class ByteReader {
     return bytes;
   }
 
-  /** Takes `count` bytes and drops them. */
   async skip(count: number): Promise<void> {
     for (let left = count; left > 0; ) left -= (await this.takeAvailable(left)).length;
   }

@@ -1,26 +1,22 @@
 import xxhash from 'xxhash-wasm';
 
-/**
- * The Content_Checksum of a zstd frame (RFC 8878 §3.1.1): the low 4 bytes of the XXH64 of its
- * content, with seed 0.
- */
+/** XXH64 with seed 0, whose low 4 bytes are a Content_Checksum (RFC 8878 §3.1.1). */
 export interface ContentChecksum {
-  update(bytes: Uint8Array): void;
-  digest(): number;
+  update(bytes: Uint8Array): unknown;
+  digest(): bigint;
 }
 
 export type NewContentChecksum = () => ContentChecksum;
 
 let loaded: Promise<NewContentChecksum> | undefined;
 
-/** Loaded once in each thread: the module keeps memory for the longest piece of an `update`. */
+/** Once in each thread: the module keeps memory for the longest piece of an `update`. */
 export function loadContentChecksum(): Promise<NewContentChecksum> {
-  loaded ??= xxhash().then(({ create64 }) => () => {
-    const hash = create64(0n);
-    return {
-      update: (bytes) => void hash.update(bytes),
-      digest: () => Number(BigInt.asUintN(32, hash.digest())),
-    };
-  });
+  loaded ??= load();
   return loaded;
+}
+
+async function load(): Promise<NewContentChecksum> {
+  const { create64 } = await xxhash();
+  return () => create64(0n);
 }

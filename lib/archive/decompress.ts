@@ -6,18 +6,22 @@ import { Decompress } from 'fzstd';
 import { hasCode, SnapshotError } from '../errors.js';
 import { ByteReader } from './byte-reader.js';
 import { loadContentChecksum } from './content-checksum.js';
-import { BLOCK_HEADER_BYTES, CHECKSUM_BYTES, parseFrameHeader } from './zstd-format.js';
+import {
+  BLOCK_HEADER_BYTES,
+  CHECKSUM_BYTES,
+  encodeChecksum,
+  parseFrameHeader,
+} from './zstd-format.js';
 import { type Decode, type FramePart, readContent, readFrameHeaders } from './zstd-frames.js';
 
-/** The size of pieces that Node's decoder yields. The default of 16 KiB takes twice as long. */
+/** Bytes of the pieces that Node's decoder yields. The default, 16 KiB, takes twice as long. */
 const NATIVE_CHUNK_BYTES = 256 * 1024;
 
 /**
- * Decodes a zstd stream of any number of frames, with Node's own decoder if there is one. Raw
- * blocks need no decoder. Checksums are checked here, because not every decoder checks them.
+ * Decodes the frames of a zstd stream. Checks the checksums itself: not every decoder does.
  *
  * @throws SnapshotError `ARCHIVE_INVALID`, also when a frame needs a dictionary or a window over
- * 128 MiB; errors of the source pass unchanged.
+ * 128 MiB; errors of the source as they are.
  */
 export async function* decompress(
   source: AsyncIterable<Uint8Array>,
@@ -40,7 +44,8 @@ export async function* decompress(
         throw new SnapshotError('ARCHIVE_INVALID', message);
       }
       if (checksum === undefined) continue;
-      if (checksum.digest() !== (await reader.take(CHECKSUM_BYTES)).readUInt32LE()) {
+      const stored = await reader.take(CHECKSUM_BYTES);
+      if (!encodeChecksum(checksum.digest()).equals(stored)) {
         throw new SnapshotError('ARCHIVE_INVALID', 'a zstd frame does not match its checksum');
       }
     }
@@ -50,9 +55,8 @@ export async function* decompress(
   }
 }
 
-/** Since Node 22.15; `undefined` before. */
+/** `undefined` before Node 22.15. */
 export function createNativeDecoder(): Transform | undefined {
-  // Not in the typings for Node 20.
   const create: unknown = Reflect.get(zlib, 'createZstdDecompress');
   if (typeof create !== 'function') return undefined;
   const decoder: unknown = create({ chunkSize: NATIVE_CHUNK_BYTES });
@@ -64,8 +68,7 @@ export async function* decodeNatively(parts: AsyncIterable<FramePart>): AsyncGen
   const decoder = createNativeDecoder();
   if (decoder === undefined) throw new SnapshotError('INTERNAL', 'no decoder in this Node');
   const fed = pipeline(bytesOf(parts), decoder);
-  // It fails together with the decoder, which the loop below reads.
-  fed.catch(() => {});
+  fed.catch(() => {}); // it fails together with the decoder, which the loop reads
   try {
     for await (const bytes of decoder) yield bytes;
     await fed;

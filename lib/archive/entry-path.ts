@@ -1,25 +1,21 @@
 import { SnapshotError } from '../errors.js';
 
-/** The limit of Linux and macOS for one call. It also bounds the depth of the tree. */
+/** Linux's limit for one call. It also bounds the depth of the tree. */
 const MAX_PATH_BYTES = 4096;
 
 /**
- * Turns the name of a tar entry into a path below the target: segments joined by `/`, or `''` for
- * the target itself. A leading `./` and, for directories, a trailing slash are dropped. Backslashes
- * and colons are ordinary characters, as in git.
+ * Turns the name of a tar entry into a path below the target, or `''` for the target itself: drops
+ * a leading `./` and the slash after a directory. Backslashes and colons are ordinary characters.
  *
- * @throws SnapshotError `ARCHIVE_INVALID` for an absolute name, one with an empty segment, `.`,
- * `..` or NUL, and one that is too long.
+ * @throws SnapshotError `ARCHIVE_INVALID` for a name that is absolute or too long, or has an empty
+ * segment, `.`, `..` or NUL.
  */
 export function entryPath(name: string, isDirectory: boolean): string {
   if (name.length > MAX_PATH_BYTES || name.includes('\0')) throw refused(name);
   if (isDirectory && (name === '.' || name === './')) return '';
-  const start = name.startsWith('./') ? 2 : 0;
-  const end = isDirectory && name.endsWith('/') ? name.length - 1 : name.length;
-  const path = name.slice(start, end);
-  for (const segment of path.split('/')) {
-    if (segment === '' || segment === '.' || segment === '..') throw refused(name);
-  }
+  const relative = name.replace(/^\.\//, '');
+  const path = isDirectory ? relative.replace(/\/$/, '') : relative;
+  if (path.split('/').some((segment) => /^\.{0,2}$/.test(segment))) throw refused(name);
   return path;
 }
 

@@ -1,8 +1,7 @@
 import { SnapshotError } from '../errors.js';
 
-/** The fields of a pax extended header, for the entry after it. */
 export interface PaxFields {
-  /** Bytes as latin1, like those of the header itself. */
+  /** Bytes as latin1. */
   readonly name?: string;
   readonly linkName?: string;
   readonly size?: number;
@@ -10,13 +9,12 @@ export interface PaxFields {
   readonly mtime?: number;
 }
 
-/** A dozen keywords are in use, and a file's extended attributes have one each. */
+/** The dozen usual keywords and a file's extended attributes take fewer. */
 const MAX_RECORDS = 256;
 
 /**
  * Parses the records `"%d %s=%s\n"` of a pax extended header (POSIX.1-2017, pax, "pax Extended
- * Header"): the number is the length of the record in bytes, so values may hold line feeds.
- * Keywords that do not concern the content of an entry are skipped.
+ * Header"): the number is the length of the record in bytes. Other keywords are skipped.
  *
  * @throws SnapshotError `ARCHIVE_INVALID`, also for GNU tar's sparse files.
  */
@@ -42,7 +40,6 @@ export function parsePax(body: Buffer): PaxFields {
 }
 
 function recordLength(body: Buffer, at: number): number {
-  // Any record that fits into a header has fewer digits.
   const digits = /^(\d{1,10}) /.exec(body.toString('latin1', at, at + 11))?.[1];
   const length = Number(digits);
   if (digits === undefined || length <= digits.length || at + length > body.length) {

@@ -9,16 +9,14 @@ import {
   MAX_BLOCK_BYTES,
 } from './zstd-format.js';
 
-/** Blocks of a piece: few system calls, and small enough for a processor's cache. */
+/** Blocks of a piece: few system calls, and a piece fits into a processor's cache. */
 const BLOCKS = 8;
 
 /**
- * A file whose bytes do not compress, as one frame of raw blocks, which cost no more than copying:
- * its tar header, content and padding.
+ * A tar entry whose bytes do not compress, as one frame of raw blocks.
  *
- * @param checksum a new one.
  * @param read fills `target` with bytes of the content, starting at `offset`.
- * @returns the frame in pieces of about 1 MiB; each is valid until the next is read.
+ * @returns pieces of about 1 MiB; each is valid until the next is read.
  */
 export function* storedEntry(
   entry: TarEntry,
@@ -26,8 +24,8 @@ export function* storedEntry(
   read: (target: Buffer, offset: number) => void,
 ): Generator<Buffer> {
   const header = encodeTarHeader(entry);
-  const zeros = Buffer.alloc(padding(entry.size));
   const { size } = entry;
+  const zeros = Buffer.alloc(padding(size));
   checksum.update(header);
   yield Buffer.concat([
     encodeRawFrameHeader(header.length + size + zeros.length),

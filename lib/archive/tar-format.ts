@@ -22,24 +22,23 @@ export const FIELDS = {
   prefix: [345, 155],
 } as const satisfies Record<string, readonly [at: number, length: number]>;
 
-/** The magic of ustar, which a NUL ends. GNU tar has a space instead of the NUL. */
+/** A NUL ends it; GNU tar has a space instead. */
 export const USTAR_MAGIC = 'ustar';
-export const USTAR_VERSION = '00';
 
 export type TarEntryKind = 'file' | 'directory' | 'symlink';
 
-/** The type flags of the entries of a snapshot. */
-export const TYPE_FLAGS = { file: '0', directory: '5', symlink: '2' } as const satisfies Record<
-  TarEntryKind,
-  string
->;
+export const TYPE_FLAGS: Readonly<Record<TarEntryKind, string>> = {
+  file: '0',
+  directory: '5',
+  symlink: '2',
+};
 
 /** Zeros that fill the last block of a content of this size. */
 export function padding(size: number): number {
   return (TAR_BLOCK_BYTES - (size % TAR_BLOCK_BYTES)) % TAR_BLOCK_BYTES;
 }
 
-/** The sum of all bytes of a header, with those of the checksum counted as spaces. */
+/** The sum of a header's bytes. The bytes of the checksum itself count as spaces. */
 export function headerChecksum(block: Buffer): number {
   const [at, length] = FIELDS.checksum;
   return sum(block, 0, at) + length * SPACE + sum(block, at + length, block.length);

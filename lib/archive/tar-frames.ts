@@ -2,18 +2,15 @@ import { END_OF_ARCHIVE, encodeTarHeader, type TarEntry } from './tar.js';
 import { padding, TAR_BLOCK_BYTES } from './tar-format.js';
 import type { ZstdEncoder } from './zstd.js';
 
-/**
- * Input of one compressed frame: large enough for a good ratio, small enough for an early first
- * frame.
- */
+/** Input of one frame: large enough for a good ratio, small enough for an early first frame. */
 const FRAME_BYTES = 1024 * 1024;
 
 const EMPTY = Buffer.alloc(0);
 const ZEROS = Buffer.alloc(TAR_BLOCK_BYTES);
 
 /**
- * Gathers tar entries and compresses them, a frame at a time. The bytes of a frame depend only on
- * the entries and on the calls of `flush`. Memory: one frame's input.
+ * Compresses tar entries, a frame at a time. The bytes depend only on the entries and on the calls
+ * of `flush`. Memory: one frame's input.
  */
 export class TarFrames {
   readonly #encoder: ZstdEncoder;
@@ -22,7 +19,6 @@ export class TarFrames {
   #pendingBytes = 0;
   #count = 0;
 
-  /** @param onFrame gets each frame, complete. */
   constructor(encoder: ZstdEncoder, onFrame: (frame: Uint8Array) => void) {
     this.#encoder = encoder;
     this.#onFrame = onFrame;
@@ -33,7 +29,6 @@ export class TarFrames {
     return this.#count;
   }
 
-  /** Adds an entry with all of its content. */
   add(entry: Omit<TarEntry, 'size'>, content: Buffer = EMPTY): void {
     this.#gather(encodeTarHeader({ ...entry, size: content.length }));
     this.#gather(content);
@@ -53,7 +48,6 @@ export class TarFrames {
     this.#pad(size);
   }
 
-  /** Ends the archive. */
   end(): void {
     this.#gather(END_OF_ARCHIVE);
     this.flush();

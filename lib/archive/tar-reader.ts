@@ -3,8 +3,20 @@ import { MAX_PATH_BYTES } from '../git/path-safety.js';
 import type { ByteReader } from './byte-reader.js';
 import { entryPath } from './entry-path.js';
 import { type PaxFields, parsePax } from './pax.js';
-import { padding, TAR_BLOCK_BYTES, type TarEntryKind, TYPE_FLAGS } from './tar-format.js';
-import { isZero, parseTarHeader, type TarHeader } from './tar-header.js';
+import {
+  FIELDS,
+  headerChecksum,
+  padding,
+  TAR_BLOCK_BYTES,
+  type TarEntryKind,
+  TYPE_FLAGS,
+  USTAR_MAGIC,
+} from './tar-format.js';
+
+/*
+ * Reading tar: POSIX ustar, and GNU tar's where it differs. node-tar's decoder is not used: it
+ * reads names as UTF-8, which changes other bytes, and silently drops pax values with a line feed.
+ */
 
 export interface TarEntry {
   readonly kind: TarEntryKind;
@@ -12,14 +24,25 @@ export interface TarEntry {
   readonly path: string;
   /** Permission bits, without setuid, setgid and sticky. */
   readonly mode: number;
-  /**
-   * In whole seconds. Not a number: Node's `utimes` reads numbers before 1970 as the current time.
-   */
+  /** Whole seconds. A date, because Node's `utimes` reads negative numbers as the current time. */
   readonly mtime: Date;
-  /** Bytes of the content, which is next in the reader; 0 for anything but files. */
+  /** Bytes of the content, which is next in the reader. */
   readonly size: number;
-  /** Where a symlink points: 1 to `MAX_PATH_BYTES` bytes without NUL, as latin1. Else `''`. */
+  /** Of a symlink: 1 to `MAX_PATH_BYTES` bytes without NUL, as latin1. Else `''`. */
   readonly target: string;
+}
+
+interface TarHeader {
+  /** With the prefix, unchecked. */
+  readonly name: string;
+  readonly mode: number;
+  /** Bytes of the body. */
+  readonly size: number;
+  /** Seconds since the epoch. */
+  readonly mtime: number;
+  /** One character: `0` file, `5` directory, `2` symlink … */
+  readonly type: string;
+  readonly linkName: string;
 }
 
 const KINDS = new Map<string, TarEntryKind>([
@@ -28,21 +51,19 @@ const KINDS = new Map<string, TarEntryKind>([
   [TYPE_FLAGS.symlink, 'symlink'],
 ]);
 
-/** The most bytes of a pax header or a long name, which is read into memory. */
+/** The most bytes of a pax header or a long name, which are read into memory. */
 const MAX_EXTENSION_BYTES = 64 * 1024;
-/** The most extensions in a row. There are three kinds, and each comes once. */
+/** The most in a row. There are three kinds, and each comes once. */
 const MAX_EXTENSIONS = 8;
-/** The most zeros after the end: tar fills its last record, which has 10 KiB by default. */
+/** The most zeros after the end: tar fills its last record, 10 KiB by default. */
 const MAX_FILLING_BYTES = 16 * 1024 * 1024;
 
 /**
- * Reads a tar archive: ustar with pax headers or GNU long names. With each entry, the reader is at
- * its content; bytes that the caller does not take are skipped.
+ * With each entry, the reader is at its content. Bytes that the caller does not take are skipped.
  *
- * @throws SnapshotError `ARCHIVE_INVALID` when the archive is malformed or ends before the two
- * blocks of zeros that end a complete one, when anything but zeros follows those, and for entries
- * that are neither files, directories nor symlinks: a git tree has no hard links, devices or sparse
- * files.
+ * @throws SnapshotError `ARCHIVE_INVALID` when the archive is malformed, lacks the two blocks of
+ * zeros at its end, or goes on after them, and for entries that no git tree has: hard links,
+ * devices and sparse files.
  */
 export async function* readTar(reader: ByteReader): AsyncGenerator<TarEntry, void> {
   let extended: PaxFields = {};
@@ -77,7 +98,7 @@ export async function* readTar(reader: ByteReader): AsyncGenerator<TarEntry, voi
   }
 }
 
-/** Entries that only describe the next one. */
+/** Reads an entry that only describes the next one. */
 async function readExtension(
   { type, size }: TarHeader,
   reader: ByteReader,
@@ -88,6 +109,55 @@ async function readExtension(
   if (type === 'x') return parsePax(body);
   const name = body.toString('latin1').replace(/\0$/, '');
   return type === 'L' ? { name } : { linkName: name };
+}
+
+/** `undefined` for a block of zeros. @throws SnapshotError `ARCHIVE_INVALID` */
+function parseTarHeader(block: Buffer): TarHeader | undefined {
+  if (isZero(block)) return undefined;
+  if (number(block, 'checksum') !== headerChecksum(block)) {
+    throw invalid('a tar header has a wrong checksum');
+  }
+  const size = number(block, 'size');
+  if (size < 0) throw invalid('a tar header has a negative size');
+  const name = text(block, 'name');
+  // GNU tar has other data in place of the prefix.
+  const prefix = text(block, 'magic') === USTAR_MAGIC ? text(block, 'prefix') : '';
+  const [typeAt] = FIELDS.type;
+  const type = block.readUInt8(typeAt);
+  return {
+    name: prefix === '' ? name : `${prefix}/${name}`,
+    mode: number(block, 'mode'),
+    size,
+    mtime: number(block, 'mtime'),
+    // Before POSIX, files had a NUL here.
+    type: type === 0 ? '0' : String.fromCharCode(type),
+    linkName: text(block, 'linkName'),
+  };
+}
+
+function isZero(bytes: Buffer): boolean {
+  return bytes.every((byte) => byte === 0);
+}
+
+function text(block: Buffer, field: keyof typeof FIELDS): string {
+  const [at, length] = FIELDS[field];
+  const end = block.indexOf(0, at);
+  return block.toString('latin1', at, end === -1 ? at + length : Math.min(end, at + length));
+}
+
+/** Octal digits between spaces and NULs; or, if the first bit is set, a big-endian number (GNU). */
+function number(block: Buffer, field: keyof typeof FIELDS): number {
+  const [at, length] = FIELDS[field];
+  const first = block.readUInt8(at);
+  if (first === 0x80 || first === 0xff) {
+    let value = first === 0xff ? -1 : 0;
+    for (const byte of block.subarray(at + 1, at + length)) value = value * 256 + byte;
+    if (Number.isSafeInteger(value)) return value;
+  } else {
+    const digits = /^ *([0-7]*)[ \0]*$/.exec(block.toString('latin1', at, at + length))?.[1];
+    if (digits !== undefined) return digits === '' ? 0 : Number.parseInt(digits, 8);
+  }
+  throw invalid('a tar header has a number that cannot be read');
 }
 
 function toEntry({ type, name, linkName, mode, size, ...header }: TarHeader): TarEntry {

@@ -8,13 +8,11 @@ import {
   type TarEntryKind,
   TYPE_FLAGS,
   USTAR_MAGIC,
-  USTAR_VERSION,
 } from './tar-format.js';
 
 /*
  * Writing headers of tar entries: POSIX ustar, with pax extended headers where ustar has no room.
- * pax demands UTF-8, but names in git may be any bytes: names that are not UTF-8 take GNU tar's
- * long name entries. Owner and group are always 0.
+ * pax demands UTF-8, so other names take GNU tar's long name entries. Owner and group are always 0.
  */
 
 /** Two zero blocks: without them GNU tar reports an unexpected end. */
@@ -24,19 +22,18 @@ export interface TarEntry {
   /** Bytes as latin1: one character a byte. Directories end with a slash. */
   readonly path: string;
   readonly kind: TarEntryKind;
-  /** Permission bits. */
   readonly mode: number;
-  /** Bytes of the content that follows; 0 for anything but files. */
+  /** Bytes of the content that follows. */
   readonly size: number;
   /** Whole seconds since the epoch. */
   readonly mtime: number;
-  /** For symlinks: where they point; bytes as latin1. */
+  /** Of a symlink. Bytes as latin1. */
   readonly target?: string | undefined;
 }
 
 /**
- * Longer paths do not fit a ustar header, even with the prefix. node-tar takes quadratic time to
- * see that, which can be hours for a repository with deep directories.
+ * Longer paths do not fit a ustar header, even with its prefix. node-tar takes quadratic time to
+ * see that: hours for a repository with deep directories.
  */
 const MAX_USTAR_PATH_BYTES = 256;
 
@@ -56,7 +53,8 @@ function encodeAnyHeader(entry: TarEntry): Buffer {
     blocks.push(longName('NextFileHasLongLinkpath', entry.target));
   }
   const tooLong = path !== undefined && entry.path.length > MAX_USTAR_PATH_BYTES;
-  const fields = {
+  const block = Buffer.alloc(TAR_BLOCK_BYTES);
+  const needsPax = new Header({
     path: path === undefined || tooLong ? placeholder(entry.path) : path,
     mode: entry.mode,
     uid: 0,
@@ -65,9 +63,7 @@ function encodeAnyHeader(entry: TarEntry): Buffer {
     mtime: new Date(entry.mtime * 1000),
     type: TYPES[entry.kind],
     ...(entry.target !== undefined && { linkpath: target ?? placeholder(entry.target) }),
-  };
-  const block = Buffer.alloc(TAR_BLOCK_BYTES);
-  const needsPax = new Header(fields).encode(block);
+  }).encode(block);
   if (needsPax || tooLong) {
     // No field of a long name entry is repeated here: readers would prefer the pax header's.
     const extended = {
@@ -80,14 +76,12 @@ function encodeAnyHeader(entry: TarEntry): Buffer {
   return Buffer.concat([...blocks, block]);
 }
 
-/**
- * Whether one ustar header is enough, as for nearly all files: node-tar takes three times as long.
- */
+/** Whether one ustar header is enough, as for most files: node-tar takes three times as long. */
 function isPlain({ path, target = '', size }: TarEntry): boolean {
   return size < 8 ** 11 && PLAIN_NAME.test(path) && PLAIN_NAME.test(target);
 }
 
-/** Printable ASCII that fits into the field, with or without a NUL after it. */
+/** Printable ASCII that fits into the field, which needs no NUL at its end. */
 const PLAIN_NAME = /^[ -~]{0,100}$/;
 
 /** The fields that are the same in all headers. */
@@ -95,7 +89,7 @@ const USTAR = Buffer.alloc(TAR_BLOCK_BYTES);
 writeField(USTAR, 'uid', '0000000\0');
 writeField(USTAR, 'gid', '0000000\0');
 writeField(USTAR, 'magic', USTAR_MAGIC);
-writeField(USTAR, 'version', USTAR_VERSION);
+writeField(USTAR, 'version', '00');
 const USTAR_SUM = headerChecksum(USTAR);
 
 function encodePlainHeader({ path, kind, mode, size, mtime, target = '' }: TarEntry): Buffer {
@@ -148,10 +142,6 @@ function longName(type: 'NextFileHasLongPath' | 'NextFileHasLongLinkpath', latin
 /** The name that readers without GNU extensions show instead of a long name. */
 function placeholder(latin1: string): string {
   const slash = latin1.endsWith('/') ? '/' : '';
-  return (
-    latin1
-      .slice(0, 99 - slash.length)
-      .replace(/[^\x21-\x7e]/g, '_')
-      .replace(/\/+$/, '') + slash
-  );
+  const start = latin1.slice(0, 99 - slash.length).replace(/[^\x21-\x7e]/g, '_');
+  return start.replace(/\/+$/, '') + slash;
 }

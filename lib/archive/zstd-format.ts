@@ -1,21 +1,19 @@
 import { SnapshotError } from '../errors.js';
 
 /*
- * Headers of zstd frames and blocks (RFC 8878 §3.1.1): reading them as far as is needed to find
- * where a frame ends and how much memory it needs, without decoding; and writing frames of raw
- * blocks, which cost no more than copying.
+ * Headers of zstd frames and blocks (RFC 8878 §3.1.1). They are read to find where a frame ends and
+ * how much memory it needs. They are written for frames of raw blocks, which cost only copying.
  */
 
 export const FRAME_MAGIC = 0xfd2fb528;
-/** Magic number and Frame_Header_Descriptor: from these the length of the whole header follows. */
+/** Magic number and Frame_Header_Descriptor, which gives the length of the whole header. */
 export const FRAME_PREFIX_BYTES = 5;
 export const BLOCK_HEADER_BYTES = 3;
 export const CHECKSUM_BYTES = 4;
-/** Where the Frame_Header_Descriptor is: after the magic number. */
+/** The place of the Frame_Header_Descriptor, and two of its flags. */
 const DESCRIPTOR_AT = 4;
-/** Content_Checksum_flag of the Frame_Header_Descriptor. */
 const CHECKSUM_FLAG = 0x04;
-/** Frame_Content_Size_flag of the Frame_Header_Descriptor: a Frame_Content_Size of 8 bytes. */
+/** A Frame_Content_Size of 8 bytes. */
 const LONG_CONTENT_SIZE = 3 << 6;
 /** Window_Descriptor: 2^(10 + 7) = 128 KiB, no more than a raw block needs. */
 const RAW_WINDOW = 7 << 3;
@@ -27,15 +25,13 @@ export const MAX_WINDOW_BYTES = 128 * 1024 * 1024;
 /** Block_Maximum_Size, unless the window is smaller. */
 export const MAX_BLOCK_BYTES = 128 * 1024;
 
-/** Block_Type, §3.1.1.2.2. */
+/** §3.1.1.2.2. */
 const BLOCK_TYPES = ['raw', 'run', 'compressed'] as const;
 
 export interface FrameHeader {
-  /** How far back a block may refer, and the most that it holds if that is less than 128 KiB. */
+  /** How far back a block may refer, and the most bytes that it holds. */
   readonly windowBytes: number;
-  /** Bytes of the content, if the frame says so. */
   readonly contentBytes: number | undefined;
-  /** Whether a Content_Checksum follows the last block. */
   readonly hasChecksum: boolean;
 }
 
@@ -46,7 +42,7 @@ export interface BlockHeader {
   readonly size: number;
 }
 
-/** Whether it is one of the 16 magic numbers of skippable frames (§3.1.2). */
+/** Whether it is a magic number of skippable frames (§3.1.2). */
 export function isSkippable(magic: number): boolean {
   return magic >>> 4 === 0x184d2a5;
 }
@@ -88,22 +84,17 @@ export function parseBlockHeader(bytes: Buffer, { windowBytes }: FrameHeader): B
   return { type, last: (value & 1) === 1, size: type === 'run' ? 1 : blockSize };
 }
 
-/** The same header of a frame that does not end with a checksum. */
 export function withoutChecksum(header: Buffer): Buffer {
   const changed = Buffer.from(header);
   changed.writeUInt8(header.readUInt8(DESCRIPTOR_AT) & ~CHECKSUM_FLAG, DESCRIPTOR_AT);
   return changed;
 }
 
-/** Makes a frame's header say that a Content_Checksum follows the last block. */
 export function setChecksumFlag(frame: Buffer): void {
   frame.writeUInt8(frame.readUInt8(DESCRIPTOR_AT) | CHECKSUM_FLAG, DESCRIPTOR_AT);
 }
 
-/**
- * The header of a frame of raw blocks that says how many bytes they have in all, and has a
- * checksum.
- */
+/** The header of a frame of raw blocks, with content size and checksum. */
 export function encodeRawFrameHeader(contentBytes: number): Buffer {
   const header = Buffer.alloc(FRAME_PREFIX_BYTES + 1 + 8);
   header.writeUInt32LE(FRAME_MAGIC);
@@ -113,7 +104,7 @@ export function encodeRawFrameHeader(contentBytes: number): Buffer {
   return header;
 }
 
-/** The header of a frame that begins with raw blocks, without content size and checksum. */
+/** The header of a frame that begins with a raw block, without content size and checksum. */
 export function encodeOpenFrameHeader(): Buffer {
   const header = Buffer.alloc(FRAME_PREFIX_BYTES + 1);
   header.writeUInt32LE(FRAME_MAGIC);
@@ -121,17 +112,16 @@ export function encodeOpenFrameHeader(): Buffer {
   return header;
 }
 
-/** The header of a raw block, of at most `MAX_BLOCK_BYTES`. */
 export function encodeRawBlockHeader({ size, last }: Omit<BlockHeader, 'type'>): Buffer {
   const header = Buffer.alloc(BLOCK_HEADER_BYTES);
   header.writeUIntLE((size << 3) | Number(last), 0, BLOCK_HEADER_BYTES);
   return header;
 }
 
-/** The Content_Checksum at the end of a frame. */
-export function encodeChecksum(checksum: number): Buffer {
+/** @param hash the XXH64 of a frame's content. */
+export function encodeChecksum(hash: bigint): Buffer {
   const bytes = Buffer.alloc(CHECKSUM_BYTES);
-  bytes.writeUInt32LE(checksum);
+  bytes.writeUInt32LE(Number(BigInt.asUintN(32, hash)));
   return bytes;
 }
 

@@ -16,24 +16,22 @@ import {
   withoutChecksum,
 } from './zstd-format.js';
 
-/** The most pieces of history, however small a stream's blocks and chunks are. */
+/** The most pieces of history: a stream's blocks and chunks may be tiny. */
 const MAX_PIECES = 8;
 
-/** A part of one zstd frame for a decoder: at most one block. */
+/** At most one block. */
 export interface FramePart {
   readonly bytes: Uint8Array;
-  /** Nothing of this frame follows. */
   readonly endsFrame: boolean;
 }
 
-/** Decodes one frame, given in parts. */
+/** Decodes one frame. */
 export type Decode = (parts: AsyncIterable<FramePart>) => AsyncIterable<Uint8Array>;
 
 /**
- * The headers of the frames of a zstd stream, without skippable frames. Read each frame to its end
- * before the next.
+ * Yields each frame's header; then read the frame to its end. Skips skippable frames.
  *
- * @throws SnapshotError `ARCHIVE_INVALID` when the stream is no complete sequence of frames.
+ * @throws SnapshotError `ARCHIVE_INVALID`
  */
 export async function* readFrameHeaders(reader: ByteReader): AsyncGenerator<Buffer> {
   do {
@@ -50,14 +48,13 @@ export async function* readFrameHeaders(reader: ByteReader): AsyncGenerator<Buff
 }
 
 /**
- * The content of a frame, as it arrives. Takes all blocks, but not the Content_Checksum after them.
+ * The content of a frame, as it arrives. Leaves the Content_Checksum in the reader.
  *
- * The raw blocks at its start need no decoder. Packs are frames of raw blocks alone, so almost all
- * of a snapshot is read this way. It works for frames with a window of one block: if a compressed
- * block follows, it can refer only to as many bytes as one block has. These are repeated as a raw
- * block for the decoder.
+ * Raw blocks at the start need no decoder, and packs are frames of raw blocks alone. If the window
+ * is at most one block and a compressed block follows, it can refer only to one block of bytes:
+ * they are repeated as a raw block for the decoder.
  *
- * @param header of the frame. It has been taken, and `format` is what it says.
+ * @param header of the frame, taken already; `format` is the parsed header.
  * @throws SnapshotError `ARCHIVE_INVALID`
  */
 export async function* readContent(

@@ -1,19 +1,11 @@
 import { createRequire } from 'node:module';
 import zlib from 'node:zlib';
-import { loadContentChecksum, type NewContentChecksum } from './content-checksum.js';
+import { loadContentChecksum } from './content-checksum.js';
 import { encodeChecksum, setChecksumFlag } from './zstd-format.js';
 
-/*
- * Encoders of compressed zstd frames (RFC 8878). Each frame ends with a checksum of its content, so
- * that a flipped bit fails every decoder that checks it. Bytes that do not compress: see
- * `stored-entry.ts`.
- */
-
-/** Turns bytes into one complete zstd frame. */
+/** Turns bytes into one complete zstd frame (RFC 8878), which ends with a checksum. */
 export interface ZstdEncoder {
-  /**
-   * Names implementation, version and level: the same id gives the same bytes for the same input.
-   */
+  /** Implementation, version and level: with the same id, the same input gives the same bytes. */
   readonly id: string;
   compress(bytes: Uint8Array): Uint8Array;
 }
@@ -43,29 +35,21 @@ function nativeEncoder(native: NativeZstd, level: number): ZstdEncoder {
   };
 }
 
-/** Loaded only here: Node versions with an encoder of their own never compile it. */
 async function wasmEncoder(level: number): Promise<ZstdEncoder> {
   const require = createRequire(import.meta.url);
   const wasm: WasmZstd = require('@foxglove/wasm-zstd');
   await wasm.isLoaded;
   const newChecksum = await loadContentChecksum();
-  return {
-    id: `foxglove-wasm-zstd-1-${level}`,
-    compress: (bytes) => withChecksum(wasm.compress(bytes, level), bytes, newChecksum),
+  // This encoder has no option for the checksum.
+  const compress = (bytes: Uint8Array) => {
+    const checksum = newChecksum();
+    checksum.update(bytes);
+    const frame = wasm.compress(bytes, level);
+    const result = Buffer.concat([frame, encodeChecksum(checksum.digest())]);
+    setChecksumFlag(result);
+    return result;
   };
-}
-
-/** That encoder has no option to add one. */
-function withChecksum(
-  frame: Uint8Array,
-  content: Uint8Array,
-  newChecksum: NewContentChecksum,
-): Buffer {
-  const checksum = newChecksum();
-  checksum.update(content);
-  const result = Buffer.concat([frame, encodeChecksum(checksum.digest())]);
-  setChecksumFlag(result);
-  return result;
+  return { id: `foxglove-wasm-zstd-1-${level}`, compress };
 }
 
 function hasNativeZstd(module: object): module is NativeZstd {

@@ -6,14 +6,9 @@ import type { ArtifactId, BundleId } from './id.js';
 /** Describes an artifact. */
 export interface ArtifactInfo {
   readonly repository: RepositoryId;
-  /**
-   * Strong entity tag, with its quotes. Made from the inputs of the artifact: refs, packs, format.
-   */
+  /** Strong entity tag, with its quotes. Made from the artifact's inputs: refs, packs, format. */
   readonly etag: string;
-  /**
-   * The commit that is checked out, or that a bundle leads to: 40 hex digits; `undefined` in a
-   * repository without commits.
-   */
+  /** The commit of the checkout or bundle, by its id; `undefined` if the repository has none. */
   readonly commit: string | undefined;
 }
 
@@ -34,8 +29,8 @@ export interface OpenedArtifact extends StoredArtifact {
 }
 
 /**
- * An artifact that is being built. `body` yields all bytes as they are written, and fails with a
- * `SnapshotError` when the build fails. Read it to its end or destroy it.
+ * An artifact that is being built. `body` yields all bytes as they are written; if the build fails,
+ * it fails with a `SnapshotError`. Read it to its end or destroy it.
  */
 export interface GeneratedArtifact extends ArtifactInfo {
   readonly source: 'generation';
@@ -61,10 +56,7 @@ export interface Representation extends GetOptions {
 
 /** Refs and objects that a client wants the mirror to have. */
 export interface WantedRefs {
-  /**
-   * Full name of a ref, or `HEAD` → the id that it should have, which may be abbreviated; empty:
-   * any id.
-   */
+  /** Full name of a ref, or `HEAD` → its wanted id, which may be abbreviated; empty: any id. */
   readonly refs: ReadonlyMap<string, string>;
   /** Ids of commits or other objects: 4 to 40 hex digits each. */
   readonly commits: readonly string[];
@@ -87,10 +79,7 @@ export interface ArtifactSource {
    * first if the policy demands it. `undefined`: `get` has to build.
    */
   current(id: ArtifactId, options?: GetOptions): Promise<StoredArtifact | undefined>;
-  /**
-   * Describes the version with one of these entity tags: the stored one, or one that was replaced
-   * recently. Never checks the upstream.
-   */
+  /** Describes the version, stored or recently replaced, with one of these tags. Never checks. */
   pinned(
     id: ArtifactId,
     etags: readonly string[],
@@ -110,10 +99,7 @@ export interface ArtifactSource {
     artifact: StoredArtifact,
     about: Representation,
   ): Promise<string | undefined>;
-  /**
-   * The stored artifact, if it may be served; otherwise builds it, and clones the mirror first if
-   * needed.
-   */
+  /** The stored artifact if it may be served; else builds it. Clones the mirror if needed. */
   get(id: ArtifactId, options?: GetOptions): Promise<OpenedArtifact | GeneratedArtifact>;
   /**
    * Whether the upstream's HEAD is the bundle's base. Checks the upstream if the mirror's HEAD is
@@ -123,11 +109,10 @@ export interface ArtifactSource {
    */
   isUpToDate(id: BundleId, options?: GetOptions): Promise<boolean>;
   /**
-   * Brings refs and commits into the mirror: by one fetch if something is missing, and one more for
+   * Brings refs and commits into the mirror, by one fetch if something is missing, and one more for
    * each unreachable commit.
    *
-   * @throws SnapshotError `UPSTREAM_*` when a fetch fails, `OVERLOADED` when too many are requested
-   * at once.
+   * @throws SnapshotError `UPSTREAM_*` when a fetch fails, `OVERLOADED` at too many calls at once.
    */
   ensureRefs(
     repository: RepositoryId,

@@ -25,18 +25,13 @@ export interface SnapshotInputs {
 }
 
 /**
- * Identifies everything, except the repository, that determines the bytes of a snapshot: the
- * version of this library, and options of the host app. If an artifact is stored in another format,
- * it is built anew.
+ * Identifies everything, except the repository, that determines the bytes of a snapshot: this
+ * library's format, and options. An artifact stored in another format is built again.
  */
 export function formatOf(config: SnapshotConfig, id: ArtifactId): string {
   const { compressionLevel, trustFileTimes } = config.snapshot;
-  const inputs = [
-    SNAPSHOT_FORMAT,
-    originUrl(config, id.repository),
-    compressionLevel,
-    trustFileTimes,
-  ];
+  const origin = originUrl(config, id.repository);
+  const inputs = [SNAPSHOT_FORMAT, origin, compressionLevel, trustFileTimes];
   if (isOnlyReachable(config, id)) inputs.push('reachable');
   return createHash('sha256').update(JSON.stringify(inputs)).digest('hex').slice(0, 16);
 }
@@ -47,21 +42,16 @@ export function isOnlyReachable(config: SnapshotConfig, id: ArtifactId): boolean
 }
 
 /** The strong entity tag of a snapshot (RFC 9110 §8.8.3). Known before its first byte. */
-export function snapshotEtag(inputs: SnapshotInputs): string {
-  const { head, originHead, refs, fetch, shallow, packs, originUrl, trustFileTimes, encoder } =
-    inputs;
-  const hash = createHash('sha256');
+export function snapshotEtag({ refs, ...inputs }: SnapshotInputs): string {
+  const { head, originHead, fetch, shallow, packs, originUrl, trustFileTimes, encoder } = inputs;
   const cut = [originHead ?? null, fetch ?? null, shallow];
   const fixed = [SNAPSHOT_FORMAT, head, cut, packs, originUrl, trustFileTimes, encoder];
-  hash.update(JSON.stringify(fixed));
+  const hash = createHash('sha256').update(JSON.stringify(fixed));
   hashLines(hash, linesOf(refs), 'utf8');
   return strongTag(hash);
 }
 
-/**
- * The line of a bundle that names its target: HEAD's commit and branch. Together with the base, it
- * determines the objects of the bundle.
- */
+/** HEAD's commit and branch. Together with the base, they determine the objects of a bundle. */
 export function bundleBasis(head: Head): string {
   return `${head.oid ?? ''} ${head.kind === 'branch' ? head.ref : 'HEAD'}`;
 }

@@ -5,10 +5,7 @@ import type { RepositoryId } from '../repository.js';
 export interface SnapshotId {
   readonly kind: 'snapshot';
   readonly repository: RepositoryId;
-  /**
-   * The branch or tag to check out, by its short name, as `git clone --branch` takes it; or a
-   * commit, by its 40 hex digits. Default: HEAD.
-   */
+  /** A branch or tag by its short name, or a commit by its 40 hex digits. Default: HEAD. */
   readonly ref?: string | undefined;
   /** The number of commits of history, from 1 on, as for `git clone --depth`. Default: all. */
   readonly depth?: number | undefined;
@@ -39,10 +36,7 @@ export function isByCommit(id: ArtifactId): id is SnapshotId & { readonly ref: s
   return id.kind === 'snapshot' && id.ref !== undefined && OID_PATTERN.test(id.ref);
 }
 
-/**
- * Whether no push ever changes the artifact: it is a snapshot by commit and depth, without branches
- * and tags.
- */
+/** Whether no push changes the artifact: a snapshot by commit and depth has no branches or tags. */
 export function isFixed(id: ArtifactId): boolean {
   return isByCommit(id) && id.depth !== undefined;
 }

@@ -3,10 +3,6 @@ import type { RepositoryId } from '../repository.js';
 import type { Metadata, StoredObject } from '../stores/store.js';
 import type { ArtifactInfo, StoredArtifact } from './artifact.js';
 
-/*
- * The metadata of an artifact in a store.
- */
-
 /** The inputs that an artifact was built from. */
 export interface Provenance {
   /** The basis, as its writer names it; `undefined` if this library did not write it. */
@@ -15,10 +11,7 @@ export interface Provenance {
   readonly format: string | undefined;
   /** Identifies the mirror's HEAD and refs. */
   readonly digest: string | undefined;
-  /**
-   * When the last successful check before the build began, if there was one: milliseconds since the
-   * epoch.
-   */
+  /** When the last successful check before the build began; in milliseconds since the epoch. */
   readonly knownAt: number | undefined;
 }
 
@@ -27,10 +20,9 @@ export function encodeMetadata(
   { knownAt, ...provenance }: Provenance,
 ): Metadata {
   const texts = { etag, commit, ...provenance, knownAt: knownAt?.toString() };
-  const there = Object.entries(texts).flatMap(([name, text]) =>
-    text === undefined ? [] : [[name, text] as const],
-  );
-  return Object.fromEntries(there);
+  type Entry = [name: string, text: string];
+  const isThere = (entry: [string, string | undefined]): entry is Entry => entry[1] !== undefined;
+  return Object.fromEntries(Object.entries(texts).filter(isThere));
 }
 
 export function provenanceOf({ metadata }: StoredObject): Provenance {
@@ -43,10 +35,10 @@ export function provenanceOf({ metadata }: StoredObject): Provenance {
 export function describeStored(repository: RepositoryId, object: StoredObject): StoredArtifact {
   const { size, storedAt, revision, metadata } = object;
   const { etag, commit } = metadata;
+  const isTag = etag !== undefined && ETAG.test(etag);
   return {
     repository,
-    etag:
-      etag !== undefined && ETAG.test(etag) ? etag : `"${Buffer.from(revision).toString('hex')}"`,
+    etag: isTag ? etag : `"${Buffer.from(revision).toString('hex')}"`,
     commit: commit !== undefined && OID_PATTERN.test(commit) ? commit : undefined,
     size,
     storedAt,

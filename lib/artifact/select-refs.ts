@@ -5,10 +5,7 @@ import { RefList } from '../git/ref-list.js';
 import { type Head, type Ref, refNameOf } from '../git/refs.js';
 import type { ObjectReader } from '../pack/reader.js';
 
-/*
- * Chooses HEAD and the refs of a snapshot, as `git clone` with `--branch` and `--depth` does
- * (builtin/clone.c).
- */
+// Chooses HEAD and refs of a snapshot, as `git clone --branch --depth` does (builtin/clone.c).
 
 export interface Selection {
   readonly ref?: string | undefined;
@@ -33,32 +30,23 @@ export interface SelectedRefs {
   readonly refs: RefList;
   /** `remote.origin.fetch`; `undefined`: none. */
   readonly fetch: string | undefined;
-  /**
-   * Identifies the part of the mirror that the snapshot is built from. A stored snapshot with the
-   * same basis is current.
-   */
+  /** Identifies what the snapshot is built from: a stored one with the same basis is current. */
   readonly basis: string;
 }
 
 const ALL_BRANCHES = '+refs/heads/*:refs/remotes/origin/*';
 
-/**
- * @param reader reads packs that hold the commit, if `ref` is an id.
- * @throws SnapshotError `REF_NOT_FOUND`.
- */
+/** @param reader reads packs with the commit of an id. @throws SnapshotError `REF_NOT_FOUND` */
 export function selectRefs(
   { head, refs, digest }: MirrorRefs,
   { ref, depth }: Selection,
   reader: ObjectReader,
 ): SelectedRefs {
   const defaultBranch = head.kind === 'branch' && head.oid !== undefined ? head.ref : undefined;
-  if (ref === undefined && depth === undefined) {
-    return { head, originHead: defaultBranch, refs, fetch: ALL_BRANCHES, basis: digest };
-  }
   const target = ref === undefined ? targetOfHead(head, refs) : findTarget(refs, ref, reader);
   if (depth === undefined) {
-    const all = { originHead: defaultBranch, refs, fetch: ALL_BRANCHES };
-    return { ...all, head: target.head, basis: digest };
+    const all = { originHead: defaultBranch, refs, fetch: ALL_BRANCHES, basis: digest };
+    return { head: target.head, ...all };
   }
   // A snapshot without a commit has no refs, not even tags.
   const hasTags = !target.isById && target.head.oid !== undefined;
@@ -91,30 +79,22 @@ function targetOfHead(head: Head, refs: RefList): Target {
 }
 
 function findTarget(refs: RefList, ref: string, reader: ObjectReader): Target {
+  const commit = (oid: string | undefined): string => {
+    if (oid !== undefined && reader.isCommit(oid) === true) return oid;
+    throw new SnapshotError('REF_NOT_FOUND', `${ref} is no branch, tag or commit`);
+  };
   if (OID_PATTERN.test(ref)) {
-    requireCommit(reader, ref, ref);
-    return { head: { kind: 'detached', oid: ref }, named: undefined, isById: true };
+    return { head: { kind: 'detached', oid: commit(ref) }, named: undefined, isById: true };
   }
   const find = (kind: string) => refs.find(refNameOf(`refs/${kind}/${ref}`));
   const branch = find('heads');
   if (branch !== undefined) {
-    requireCommit(reader, branch.oid, ref);
-    const { name, oid } = branch;
-    return { head: { kind: 'branch', ref: name, oid }, named: branch, isById: false };
+    const head: Head = { kind: 'branch', ref: branch.name, oid: commit(branch.oid) };
+    return { head, named: branch, isById: false };
   }
   const tag = find('tags');
-  if (tag === undefined) throw notFound(ref);
-  const oid = tag.peeled ?? tag.oid;
-  requireCommit(reader, oid, ref);
-  return { head: { kind: 'detached', oid }, named: tag, isById: false };
-}
-
-function requireCommit(reader: ObjectReader, oid: string, ref: string): void {
-  if (reader.isCommit(oid) !== true) throw notFound(ref);
-}
-
-function notFound(ref: string): SnapshotError {
-  return new SnapshotError('REF_NOT_FOUND', `${ref} is no branch, tag or commit`);
+  const head: Head = { kind: 'detached', oid: commit(tag?.peeled ?? tag?.oid) };
+  return { head, named: tag, isById: false };
 }
 
 function refspec(name: string): string {

@@ -1,20 +1,16 @@
-import { canonicalRepository, hostConfig } from '../config/hosts.js';
-import type { SnapshotConfig } from '../config/options.js';
+import { type AllowList, canonicalRepository, hostConfig } from '../config/hosts.js';
 import { SnapshotError } from '../errors.js';
 import { OID_PATTERN } from '../git/object.js';
 import { isValidRefName } from '../git/refs.js';
 import { checkRepository, type RepositoryId, repositoryKey } from '../repository.js';
 import type { ArtifactId } from './id.js';
 
-type AllowList = Pick<SnapshotConfig, 'hosts'>;
-
 const MAX_REF_BYTES = 255;
 const MAX_DEPTH = 0x7fff_ffff;
 
 /**
- * Validates the id of an artifact from a caller without HTTP, by the rules for requests.
+ * Validates the id of an artifact from a caller without HTTP, and makes its repository canonical.
  *
- * @returns the id with the canonical name of its repository.
  * @throws SnapshotError as `allowedRepository`; `INVALID_REQUEST`.
  */
 export function canonicalId<Id extends ArtifactId>(config: AllowList, id: Id): Id {
@@ -36,9 +32,8 @@ export function canonicalId<Id extends ArtifactId>(config: AllowList, id: Id): I
 }
 
 /**
- * Validates a repository from a caller without HTTP, by the rules for requests.
+ * Validates a repository from a caller without HTTP. @returns its canonical name.
  *
- * @returns its canonical name.
  * @throws SnapshotError `INVALID_REPOSITORY`, `FORBIDDEN`.
  */
 export function allowedRepository(config: AllowList, repository: RepositoryId): RepositoryId {
@@ -51,8 +46,7 @@ export function allowedRepository(config: AllowList, repository: RepositoryId): 
 }
 
 /**
- * Checks that a branch or tag can have this name: git-check-ref-format(1), with the rule of its
- * `--branch` that no name looks like an option.
+ * Checks that a branch or tag can have this name: git-check-ref-format(1), and no leading dash.
  *
  * @throws SnapshotError `INVALID_REQUEST`
  */

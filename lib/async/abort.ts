@@ -1,7 +1,4 @@
-/**
- * Settles like `promise`, or rejects with the signal's reason as soon as it aborts. The work behind
- * the promise goes on.
- */
+/** Settles like `promise`, or rejects with the signal's reason when it aborts. The work goes on. */
 export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;
   return new Promise<T>((resolve, reject) => {

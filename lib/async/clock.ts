@@ -1,9 +1,6 @@
 declare const MONOTONIC: unique symbol;
 
-/**
- * A time of the monotonic clock, in milliseconds: for measuring how much time has passed. Not a
- * date: dates are plain numbers, in milliseconds since the epoch, for people and for storage.
- */
+/** Milliseconds of the monotonic clock. Dates are plain numbers: milliseconds since the epoch. */
 export type Time = number & { readonly [MONOTONIC]: true };
 
 export const LONG_AGO = Number.NEGATIVE_INFINITY as Time;
@@ -12,7 +9,6 @@ export function now(): Time {
   return performance.now() as Time;
 }
 
-/** The time some milliseconds after another one. */
 export function after(time: Time, milliseconds: number): Time {
   return (time + milliseconds) as Time;
 }
@@ -33,10 +29,7 @@ export function thisMoment(): Moment {
   return { time: now(), date: Date.now() };
 }
 
-/**
- * Makes a moment from a past date. A date in the future means that the clock was set back: then the
- * moment counts as long ago.
- */
+/** The moment of a past date. A future date means that the clock was set back: it is long ago. */
 export function momentOf(date: number, present = thisMoment()): Moment {
   const age = present.date - date;
   return { time: age < 0 ? LONG_AGO : after(present.time, -age), date };

@@ -2,9 +2,9 @@
 export const MAX_DELAY = 0x7fff_ffff;
 
 /**
- * Calls `late` after some milliseconds. If this process stood still meanwhile, the awaited bytes
- * may already lie in a socket. Node runs timers before it reads sockets, so `late` is called only
- * after sockets were read. The timer does not keep the process alive.
+ * Calls `late` after some milliseconds, and after sockets were read: if this process stood still,
+ * the awaited bytes may already be there, and Node runs timers first. Does not keep the process
+ * alive.
  *
  * @returns a function that cancels the call.
  */
@@ -19,10 +19,7 @@ export function atDeadline(milliseconds: number, late: () => void): () => void {
   };
 }
 
-/**
- * Settles like `promise`, or rejects after some milliseconds with the error that `late` makes. The
- * work behind the promise goes on.
- */
+/** Settles like `promise`, or rejects after some milliseconds. The work goes on. */
 export function unlessLate<T>(
   promise: Promise<T>,
   milliseconds: number,
@@ -43,8 +40,8 @@ export function orLater(promise: Promise<unknown>, milliseconds: number): Promis
 }
 
 /**
- * Runs work under a time limit. When the time is over, the signal that the work got aborts. If the
- * work then fails, the error that `late` makes is thrown. Other errors are passed on.
+ * Runs work under a time limit. When the time is over, the work's signal aborts. If the work then
+ * fails, this throws the error that `late` makes.
  *
  * @param signal ends the work earlier.
  * @param work may call `renew` to restart its time limit.
@@ -56,20 +53,21 @@ export async function withDeadline<T>(
   late: (cause: unknown) => Error,
 ): Promise<T> {
   const over = new AbortController();
-  const onLate = () => over.abort(deadline.reason);
-  let deadline = AbortSignal.timeout(milliseconds);
-  deadline.addEventListener('abort', onLate);
+  let cancel = () => {};
   const renew = () => {
-    deadline.removeEventListener('abort', onLate);
-    deadline = AbortSignal.timeout(milliseconds);
+    cancel();
+    const deadline = AbortSignal.timeout(milliseconds);
+    const onLate = () => over.abort(deadline.reason);
     deadline.addEventListener('abort', onLate);
+    // With a listener, the timer of the signal would keep it in memory until the deadline.
+    cancel = () => deadline.removeEventListener('abort', onLate);
   };
+  renew();
   try {
     return await work(AbortSignal.any([signal, over.signal]), renew);
   } catch (error) {
     throw over.signal.aborted && !signal.aborted ? late(error) : error;
   } finally {
-    // With a listener, the timer of the signal would keep it in memory until the deadline.
-    deadline.removeEventListener('abort', onLate);
+    cancel();
   }
 }

@@ -11,23 +11,18 @@ export interface Failure {
 /** @throws SnapshotError the failure, with the remaining seconds, unless its time is over. */
 export function throwWhileRemembered({ error, until }: Failure): void {
   const milliseconds = -elapsedSince(until);
-  if (milliseconds <= 0) return;
-  const { code, message } = error;
-  const retryAfter = Math.ceil(milliseconds / 1000);
-  throw new SnapshotError(code, message, { cause: error, retryAfter });
+  if (milliseconds > 0) throw delayed(error, milliseconds);
 }
 
-/** Failures of this process, not of the work. They are not remembered. */
-const OWN_DOING: ReadonlySet<string> = new Set([
-  'ABORTED',
-  'CLOSED',
-  'LOCK_UNAVAILABLE',
-  'LOCK_LOST',
-]);
+function delayed(cause: SnapshotError, milliseconds: number): SnapshotError {
+  const retryAfter = Math.ceil(milliseconds / 1000);
+  return new SnapshotError(cause.code, cause.message, { cause, retryAfter });
+}
+
 /** Names that clients make up must not fill the memory. */
 const MAX_REMEMBERED = 10_000;
 
-/** Remembers failures for a while, so that they are not repeated. */
+/** Remembers failures of work for a while, so that the work is not repeated. */
 export class FailureCache {
   readonly #failures = new LRUCache<string, Failure>({ max: MAX_REMEMBERED });
   readonly #milliseconds: number;
@@ -39,12 +34,11 @@ export class FailureCache {
 
   /** @returns the error, with the seconds for which it is remembered. */
   remember(key: string, error: SnapshotError): SnapshotError {
-    if (this.#milliseconds === 0 || OWN_DOING.has(error.code)) return error;
     const milliseconds = Math.max(this.#milliseconds, (error.retryAfter ?? 0) * 1000);
-    const remembered = new SnapshotError(error.code, error.message, {
-      cause: error,
-      retryAfter: Math.ceil(milliseconds / 1000),
-    });
+    // These are failures of this process, not of the work.
+    const isOwn = SnapshotError.is(error, 'ABORTED', 'CLOSED', 'LOCK_UNAVAILABLE', 'LOCK_LOST');
+    if (this.#milliseconds === 0 || isOwn) return error;
+    const remembered = delayed(error, milliseconds);
     this.#failures.set(key, { error: remembered, until: after(now(), milliseconds) });
     return remembered;
   }

@@ -8,12 +8,10 @@ export class KeyedLimit {
   readonly #concurrency: number;
   readonly #limits = new Map<string, LimitFunction>();
 
-  /** @param concurrency how many tasks of one key run at once. */
   constructor(concurrency: number) {
     this.#concurrency = concurrency;
   }
 
-  /** Runs the work when its key has a free slot. */
   run<T>(key: string, work: () => Promise<T>): Promise<T> {
     const limit = this.#limits.get(key) ?? pLimit(this.#concurrency);
     this.#limits.set(key, limit);

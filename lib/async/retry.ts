@@ -6,11 +6,9 @@ const FIRST_DELAY = 60_000;
 const LONGEST_DELAY = 6 * 60 * 60_000;
 
 /**
- * Calls `attempt` until it returns a value.
+ * Calls `attempt` until it returns a value or throws.
  *
- * @param attempt returns `undefined` to ask for another attempt.
  * @param exhausted makes the error that is thrown after the last attempt.
- * @throws any error of `attempt`, at once.
  */
 export async function retry<T>(
   times: number,
@@ -24,10 +22,7 @@ export async function retry<T>(
   throw exhausted();
 }
 
-/**
- * Returns a function that runs the work once, however often it is called. If the work fails, the
- * next call tries it again: the cause may be temporary.
- */
+/** A function that runs the work until it has succeeded once. Concurrent calls share a run. */
 export function startup(work: () => Promise<void>): () => Promise<void> {
   let started: Promise<void> | undefined;
   return () => {
@@ -41,7 +36,6 @@ export function startup(work: () => Promise<void>): () => Promise<void> {
 
 /** Delays the next attempt at an item after each failure, twice as long each time. */
 export class BackOff<T extends object> {
-  /** Milliseconds, and the end of the delay. */
   readonly #delays = new WeakMap<T, { readonly delay: number; readonly until: Time }>();
 
   isWaiting(item: T): boolean {

@@ -7,9 +7,7 @@ interface Entry<T> {
   readonly timer: NodeJS.Timeout;
 }
 
-/**
- * Calls a function for each item at its time; one item per key. Does not keep the process alive.
- */
+/** Calls a function for each item at its time; one item per key. Its timers are unref'd. */
 export class Schedule<T> {
   readonly #entries = new Map<string, Entry<T>>();
   readonly #onDue: (item: T) => void;

@@ -21,8 +21,7 @@ export class SingleFlight<T> {
   /**
    * Joins a run that begins after this call: one that waits for its turn, or the next one.
    *
-   * @param turn gives the run its turn, if this call adds it. Default: the run begins as soon as
-   * the run before it has ended.
+   * @param turn gives a new run its turn. Default: it begins when the run before has ended.
    */
   joinNext(key: string, work: () => Promise<T>, turn?: Turn): Promise<T> {
     const run = this.#runs.get(key);
@@ -44,7 +43,7 @@ export class SingleFlight<T> {
     }
   }
 
-  /** Resolves when all runs of one key have ended. Never rejects. */
+  /** As `settled`, for one key. */
   async ended(key: string): Promise<void> {
     for (let run = this.running(key); run !== undefined; run = this.running(key)) {
       await run.catch(ignore);

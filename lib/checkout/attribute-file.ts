@@ -1,7 +1,4 @@
-/**
- * The value that a line gives an attribute: by `name`, `-name`, `name=text`, or `!name`
- * (`undefined`).
- */
+/** What `name`, `-name`, `name=text` and `!name` give an attribute. */
 export type AttributeValue = true | false | string | undefined;
 
 export interface Assignment {
@@ -9,15 +6,14 @@ export interface Assignment {
   readonly value: AttributeValue;
 }
 
-/** A valid line: the assignments for the files that match, or for `[attr]macro`. */
 export interface AttributeLine {
   readonly kind: 'pattern' | 'macro';
-  /** The pattern, without quotes, or the macro's name. */
+  /** The pattern without quotes, or the macro's name. */
   readonly subject: string;
   readonly assignments: readonly Assignment[];
 }
 
-/** git ignores files and lines of this many bytes, or more. */
+/** git ignores files and lines that are not smaller. */
 const MAX_FILE_BYTES = 100 * 1024 * 1024;
 const MAX_LINE_BYTES = 2048;
 
@@ -31,10 +27,8 @@ const ESCAPES = new Map(
 
 /**
  * Reads a `.gitattributes` blob as `git checkout` does (gitattributes(5), attr.c): up to the first
- * NUL, without comments, lines with an invalid attribute name, and negative patterns. A byte order
- * mark is part of the first pattern: git skips it only in files of a working tree.
- *
- * Text is bytes in latin1 strings.
+ * NUL, without invalid lines. A byte order mark is part of the first pattern: git skips it only in
+ * a working tree. Text is bytes as latin1.
  */
 export function* parseAttributes(blob: Buffer): Generator<AttributeLine> {
   if (blob.length >= MAX_FILE_BYTES) return;
@@ -65,14 +59,13 @@ function parseLine(line: string): AttributeLine | undefined {
   if (subject.startsWith(MACRO_PREFIX) && subject !== MACRO_PREFIX) {
     const words = subject.slice(MACRO_PREFIX.length).split(BLANKS);
     const name = words.find((word) => word !== '');
-    return name !== undefined && NAME.test(name)
-      ? { kind: 'macro', subject: name, assignments }
-      : undefined;
+    if (name === undefined || !NAME.test(name)) return undefined;
+    return { kind: 'macro', subject: name, assignments };
   }
   return subject.startsWith('!') ? undefined : { kind: 'pattern', subject, assignments };
 }
 
-/** A pattern may be quoted as a C string; a malformed quotation is taken literally. */
+/** A pattern may be a C string in quotes; a malformed one is taken literally. */
 function splitSubject(content: string): { subject: string; rest: string } {
   const [quoted, body] = QUOTED.exec(content) ?? [];
   if (quoted !== undefined && body !== undefined) {

@@ -1,17 +1,16 @@
 import type { AttributeSteps } from './attribute-steps.js';
 
 /**
- * The wildcards of gitattributes(5) and gitignore(5), matched as git's wildmatch.c does with
- * `WM_PATHNAME`, over bytes in latin1 strings.
+ * The wildcards of gitattributes(5) and gitignore(5), as git's wildmatch.c matches them with
+ * `WM_PATHNAME`, over bytes as latin1.
  *
- * Only two places of a pattern can match text of any length: `*`, which stays within a segment, and
- * `**`, which takes whole segments. On a mismatch the last `*` takes one more byte; if it can't,
- * the last `**` takes one more segment. Earlier ones never need another try: the later one can take
- * all that they could. So a match costs at most pattern length × text length steps, where plain
- * backtracking would be exponential.
+ * `*` stays within a segment, `**` takes whole segments. On a mismatch the last `*` takes one more
+ * byte; if it can't, the last `**` takes one more segment. Earlier ones need no other try: the last
+ * can take all that they could. So a match costs at most pattern length × text length steps, where
+ * plain backtracking is exponential.
  */
 
-/** A token from 0 to 255 is the byte that must follow; from 256 on, the number of a set. */
+/** Tokens from 0 to 255 are bytes; from 256 on, numbers of sets. */
 const ANY_BYTE = -1;
 const STAR = -2;
 /** `**` and the slash after it: nothing, or any text that ends with a slash. */
@@ -24,10 +23,7 @@ const SET = 256;
 
 const SLASH = 0x2f;
 
-/**
- * The POSIX classes as git has them, as ranges: pairs of first and last byte. ASCII only, and no
- * vertical tab or form feed in `space`.
- */
+/** git's POSIX classes, as pairs of first and last byte. `space` lacks vertical tab, form feed. */
 const CLASSES = new Map([
   ['alnum', '09AZaz'],
   ['alpha', 'AZaz'],
@@ -43,7 +39,6 @@ const CLASSES = new Map([
   ['xdigit', '09AFaf'],
 ]);
 
-/** The set in brackets. */
 interface ByteSet {
   /** Pairs of first and last byte. */
   readonly ranges: string;
@@ -88,16 +83,12 @@ export class Glob {
     return new Glob(tokens, sets);
   }
 
-  /**
-   * Whether the text from `start` on matches, to its end.
-   *
-   * @throws SnapshotError `LIMIT_EXCEEDED`
-   */
+  /** Whether the text matches from `start` to its end. @throws SnapshotError `LIMIT_EXCEEDED` */
   matches(text: string, start: number, steps: AttributeSteps): boolean {
     const tokens = this.#tokens;
     let at = start;
     let token = 0;
-    /** The token after the last `*` of this segment, and the end of its text; none: -1. */
+    /** The token after the last `*` of this segment (none: -1), and the end of the star's text. */
     let star = -1;
     let starEnd = 0;
     let segments = -1;
@@ -167,17 +158,12 @@ function compileStars(pattern: string, at: number): { token: number; next: numbe
   return { token: STAR, next };
 }
 
-/**
- * Reads a set in brackets.
- *
- * @param start after the opening bracket.
- * @returns the set, and where it ends; `undefined` when it is malformed.
- */
+/** @param start after the opening bracket. @returns `undefined` when the set is malformed. */
 function readSet(pattern: string, start: number): { set: ByteSet; end: number } | undefined {
   const isNegated = pattern[start] === '!' || pattern[start] === '^';
   let at = isNegated ? start + 1 : start;
   let ranges = '';
-  /** The start of a possible range: the member before, unless it was a range or a class. */
+  /** The member before, unless it was a range or a class: a range may start at it. */
   let from: string | undefined;
   // A closing bracket that comes first is a member.
   do {

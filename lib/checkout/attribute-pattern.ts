@@ -1,29 +1,24 @@
 import { Glob } from './attribute-glob.js';
 import type { AttributeSteps } from './attribute-steps.js';
 
-/** The files that the pattern of a `.gitattributes` line matches. Bytes in latin1 strings. */
+/** The files that a pattern matches. Bytes as latin1. */
 export interface AttributePattern {
-  /**
-   * Only files below can match: empty, or a path from the top of the tree with a slash at its end.
-   */
+  /** Only files below it match. Empty, or a path from the top with a slash at its end. */
   readonly folder: string;
   /** The end of the names of matching files; empty if the pattern ends with a wildcard. */
   readonly ending: string;
   /** Whether `ending` is the whole name. */
   readonly isWhole: boolean;
-  /** Whether a path that fits all the above matches, from the top. `undefined`: always. */
+  /** Whether a path, from the top, that fits the above matches. `undefined`: always. */
   readonly matches: ((path: string, steps: AttributeSteps) => boolean) | undefined;
 }
 
 const SPECIAL = /[*?[\\]/;
-/** Up to the last wildcard, bracket, slash or backslash. */
 const UP_TO_SPECIAL = /^.*[*?[\]\\/]/s;
 
 /**
- * Compiles a pattern for files. A pattern that ends with a slash means directories, never a file.
- *
- * - A pattern without a slash is matched with the file's name, at any depth.
- * - A pattern with a slash is matched with the path from the directory of the attributes file.
+ * A pattern with a slash is matched with the path from the directory of the attributes file, any
+ * other with the file's name. A pattern that ends with a slash means directories.
  *
  * @param directory of the attributes file: empty, or a path with a slash at its end.
  * @returns `undefined` when no file can match.
@@ -53,8 +48,8 @@ function compileNamePattern(folder: string, pattern: string): AttributePattern |
 }
 
 /**
- * As in git, the part from the first wildcard on is a pattern of its own. So two stars there take
- * whole segments even after other text, which gitignore(5) does not mention.
+ * As in git, the part from the first wildcard on is a pattern of its own. So `**` takes whole
+ * segments even after other text, which gitignore(5) does not mention.
  */
 function compilePathPattern(directory: string, pattern: string): AttributePattern | undefined {
   const special = pattern.search(SPECIAL);

@@ -1,11 +1,11 @@
 import { SnapshotError } from '../errors.js';
 
-/** The steps to find rules by a name, or to start comparing one. */
+/** For finding rules by a name, and for starting to compare one. */
 export const STEPS_PER_SEARCH = 8;
 
 /**
- * Counts the cost of the `.gitattributes` files of one checkout: hostile files take hours, here as
- * in git. A step is about one byte of a path that is compared with a pattern: a few nanoseconds.
+ * Limits the cost of one checkout's `.gitattributes`: hostile files take hours, here as in git. To
+ * compare one byte of a path with a pattern is a step, a few nanoseconds.
  */
 export class AttributeSteps {
   readonly #most: number;

@@ -3,13 +3,13 @@ import type { AttributePattern } from './attribute-pattern.js';
 import { type AttributeSteps, STEPS_PER_SEARCH } from './attribute-steps.js';
 
 export interface AttributeRule {
-  /** Its position in its file: later rules override earlier ones. */
+  /** In its file: later rules override earlier ones. */
   readonly position: number;
   readonly pattern: AttributePattern;
   readonly assignments: readonly Assignment[];
 }
 
-/** A file's name, and the ends of it that were needed. */
+/** A file's name. Keeps the ends that were needed. */
 export class FileName {
   readonly name: string;
   readonly #ends: string[] = [];
@@ -26,12 +26,9 @@ export class FileName {
   }
 }
 
-/**
- * Rules for the files below one folder, by the ends of names, so that few of many rules are tried
- * with a file.
- */
+/** Rules for the files below one folder, by the ends of names: few rules are tried with a file. */
 export class AttributeTable {
-  // Maps are made only when needed: there may be as many tables as rules.
+  // Made only when needed: there may be as many tables as rules.
   #byName: Map<string, AttributeRule[]> | undefined;
   #byEnding: Map<string, AttributeRule[]> | undefined;
   /** The lengths of the keys of `#byEnding`, each once. */
@@ -44,20 +41,14 @@ export class AttributeTable {
     if (ending === '') {
       this.#others.push(rule);
     } else if (isWhole) {
-      this.#byName ??= new Map();
-      addTo(this.#byName, ending, rule);
+      this.#byName = withRule(ending, rule, this.#byName);
     } else {
-      this.#byEnding ??= new Map();
-      addTo(this.#byEnding, ending, rule);
+      this.#byEnding = withRule(ending, rule, this.#byEnding);
       if (!this.#endingLengths.includes(ending.length)) this.#endingLengths.push(ending.length);
     }
   }
 
-  /**
-   * Adds to `found`, in any order, the rules that match a path.
-   *
-   * @throws SnapshotError `LIMIT_EXCEEDED`
-   */
+  /** Adds to `found`, in any order, the rules that match. @throws SnapshotError `LIMIT_EXCEEDED` */
   collect(path: string, file: FileName, steps: AttributeSteps, found: AttributeRule[]): void {
     steps.take(STEPS_PER_SEARCH * (1 + this.#endingLengths.length));
     const add = (rules: readonly AttributeRule[] | undefined) => {
@@ -76,8 +67,9 @@ export class AttributeTable {
   }
 }
 
-function addTo(rules: Map<string, AttributeRule[]>, key: string, rule: AttributeRule): void {
+function withRule(key: string, rule: AttributeRule, rules = new Map<string, AttributeRule[]>()) {
   const same = rules.get(key);
   if (same === undefined) rules.set(key, [rule]);
   else same.push(rule);
+  return rules;
 }

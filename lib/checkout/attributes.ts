@@ -5,7 +5,7 @@ import { compilePattern } from './attribute-pattern.js';
 import { AttributeSteps, STEPS_PER_SEARCH } from './attribute-steps.js';
 import { type AttributeRule, AttributeTable, FileName } from './attribute-table.js';
 
-/** The values that rules give a file's attributes, by name. Macros are among them. */
+/** Values by name, macros included. */
 export type Attributes = ReadonlyMap<string, AttributeValue>;
 
 type Macros = ReadonlyMap<string, readonly Assignment[]>;
@@ -17,50 +17,40 @@ const NO_ATTRIBUTES: Attributes = new Map();
 /** git's `binary` without `-diff` and `-merge`, which change no file. */
 const BUILT_IN_MACROS: Macros = new Map([['binary', [{ name: 'text', value: false }]]]);
 
-/**
- * The most bytes of attribute files that apply to one file. As rules they take about eighty times
- * the memory.
- */
+/** The most bytes of attribute files for one file. As rules they take 80 times the memory. */
 const MAX_BYTES = 4 * 1024 * 1024;
 
-/** The steps to read a byte of an attribute file; to compare a byte is one step. */
+/** For reading a byte of an attribute file. */
 const STEPS_PER_BYTE = 20;
 const STEPS_PER_ASSIGNMENT = 10;
 
 /** The rules of one attributes file, and those of the files above. */
 interface Scope {
   readonly parent: AttributeRules | undefined;
-  /** The depth of the directory: 0 for the top. */
+  /** Of the directory: 0 for the top. */
   readonly depth: number;
   /** By folder: the directory, or a folder below it. */
   readonly tables: ReadonlyMap<string, AttributeTable>;
   readonly macros: Macros;
-  /** The size of the attribute files here and above. */
+  /** Of the attribute files here and above. */
   readonly bytes: number;
   readonly steps: AttributeSteps;
 }
 
 /**
- * The rules of the `.gitattributes` files that apply in one directory: its own and those above. The
- * rules form a chain, so that a walk over a tree keeps the rules of a directory only while it is
- * there.
- *
- * Paths are bytes, taken as latin1 strings.
+ * The rules of the `.gitattributes` files that apply in one directory: its own and those above, in
+ * a chain, so that a walk over a tree keeps them only while it needs them. Paths are latin1.
  */
 export class AttributeRules {
   readonly #scope: Scope;
-  /** The latest directory, where the next file often is, and its tables: deeper files' first. */
+  /** The latest directory, where the next file often is. Tables of deeper files come first. */
   #last: { directory: string; byFile: readonly (readonly AttributeTable[])[] } | undefined;
 
   private constructor(scope: Scope) {
     this.#scope = scope;
   }
 
-  /**
-   * The rules without any `.gitattributes`: only git's built-in macro.
-   *
-   * @param steps that all rules below it may take together. Default: any number.
-   */
+  /** git's built-in macro only. @param steps for all rules below it. Default: any number. */
   static builtIn(steps = new AttributeSteps(Number.MAX_SAFE_INTEGER)): AttributeRules {
     const tables = new Map<string, AttributeTable>();
     const macros = BUILT_IN_MACROS;
@@ -68,13 +58,11 @@ export class AttributeRules {
   }
 
   /**
-   * The rules of a directory in this one. For the top of the tree, call it on `builtIn`.
+   * The rules of a directory in this one; of the top of the tree, if this is `builtIn`.
    *
    * @param directory empty for the top, else the path from there with a slash at its end.
-   * @param blob the object that the directory's entry `.gitattributes` names. A symbolic link's
-   * counts too: see `PlannedTree.attributes`.
-   * @throws SnapshotError `LIMIT_EXCEEDED` for more than 4 MiB of files with rules that matter, and
-   * for too many steps.
+   * @param blob of its `.gitattributes`; see `PlannedTree.attributes`.
+   * @throws SnapshotError `LIMIT_EXCEEDED` for too many bytes with rules that matter, or steps.
    */
   child(directory: string, blob: Buffer): AttributeRules {
     const { steps, macros: inherited } = this.#scope;
@@ -103,9 +91,8 @@ export class AttributeRules {
 
   /**
    * The attributes of a file in this directory. Deeper attributes files override higher ones, later
-   * lines earlier ones, and within a line, assignments further right those to the left.
+   * lines earlier ones, and assignments to the right those to the left.
    *
-   * @param path from the top of the tree.
    * @throws SnapshotError `LIMIT_EXCEEDED` for too many steps.
    */
   lookup(path: string): Attributes {
@@ -134,10 +121,7 @@ export class AttributeRules {
     return byFile;
   }
 
-  /**
-   * Assigns the attributes that have no value yet, from right to left. A macro set to true is
-   * expanded.
-   */
+  /** Assigns the attributes that have no value yet, from right to left, and expands macros. */
   #assign(found: Map<string, AttributeValue>, assignments: readonly Assignment[]): void {
     const open = [...assignments];
     for (let next = open.pop(); next !== undefined; next = open.pop()) {
@@ -160,7 +144,6 @@ function readMacros(blob: Buffer, inherited: Macros): Macros {
   return macros ?? inherited;
 }
 
-/** @param folders that contain the file, from the top of the tree. */
 function tablesIn(folders: readonly string[], { depth, tables, steps }: Scope): AttributeTable[] {
   const found: AttributeTable[] = [];
   for (const folder of folders.slice(depth)) {
@@ -172,7 +155,7 @@ function tablesIn(folders: readonly string[], { depth, tables, steps }: Scope): 
   return found;
 }
 
-/** A directory and those above, from the top: empty, or paths with a slash at the end. */
+/** A directory and its parents, from the top: empty, or paths with a slash at the end. */
 function foldersOf(directory: string): string[] {
   const folders = [''];
   for (let slash = directory.indexOf('/'); slash >= 0; slash = directory.indexOf('/', slash + 1)) {

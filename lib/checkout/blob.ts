@@ -3,38 +3,24 @@ import { ObjectType } from '../git/object.js';
 import { MAX_PATH_BYTES } from '../git/path-safety.js';
 import type { LocatedObject, ObjectReader } from '../pack/reader.js';
 
-/*
- * Reading the blobs of a checkout. A tree entry may name an object of another type in place of a
- * blob: that is refused, as git refuses it.
- */
-
-/**
- * @throws SnapshotError as `ObjectReader.read`; `UPSTREAM_INVALID` for an object of another type.
- */
+/** @throws SnapshotError as `ObjectReader.read`; `UPSTREAM_INVALID` if it is no blob. */
 export function readBlob(reader: ObjectReader, oid: string, located?: LocatedObject): Buffer {
   const { type, data } = reader.read(oid, located);
   if (type !== ObjectType.blob) throw noBlob(oid);
   return data;
 }
 
-/**
- * @throws SnapshotError as `ObjectReader.stream`; `UPSTREAM_INVALID` for an object of another type.
- */
+/** @throws SnapshotError as `ObjectReader.stream`; `UPSTREAM_INVALID` if it is no blob. */
 export function streamBlob(
   reader: ObjectReader,
   oid: string,
   located: LocatedObject,
 ): AsyncIterable<Buffer> {
   if (reader.typeOf(oid) !== ObjectType.blob) throw noBlob(oid);
-  return reader.stream(oid, located);
+  return located.pack.stream(located.offset, oid);
 }
 
-/**
- * The target of a symlink, as bytes in latin1.
- *
- * @param oid of the blob that holds the target.
- * @throws SnapshotError `REPOSITORY_INVALID` for a target that no symlink can have; as `readBlob`.
- */
+/** As latin1. @throws SnapshotError `REPOSITORY_INVALID` if it is impossible; as `readBlob`. */
 export function readSymlinkTarget(
   reader: ObjectReader,
   { path, oid }: { readonly path: string; readonly oid: string },

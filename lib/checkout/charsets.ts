@@ -1,11 +1,11 @@
 /**
- * A character encoding as glibc's iconv writes it, and so a clone on Linux. iconv-lite writes it
- * the same way, except where the optional fields say otherwise.
+ * An encoding as glibc's iconv writes it, and so a clone on Linux. iconv-lite differs only where
+ * the optional fields say so.
  */
 export interface Charset {
-  /** iconv-lite's name of the encoding. */
+  /** iconv-lite's name. */
   readonly codec: string;
-  /** Set for encodings of all of Unicode: the bytes that one UTF-16 unit takes at most. */
+  /** For encodings of all of Unicode: the most bytes of one UTF-16 unit. */
   readonly unitBytes?: 2 | 4;
   readonly byteOrderMark?: true;
   /** Characters, by iconv-lite's bytes for them in latin1, that glibc does not write. */
@@ -124,7 +124,6 @@ function byName(names: string, charset: Charset): [string, Charset][] {
 
 /** @param list of characters, each with its bytes in hex. */
 function exceptions(list: string): ReadonlyMap<string, Buffer> {
-  return new Map(
-    list.split(' ').map((item) => [item.charAt(0), Buffer.from(item.slice(1), 'hex')]),
-  );
+  const items = list.split(' ');
+  return new Map(items.map((item) => [item.charAt(0), Buffer.from(item.slice(1), 'hex')]));
 }

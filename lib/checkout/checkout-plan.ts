@@ -12,21 +12,15 @@ import { needsConversion } from './convert.js';
 import { type CheckoutPlan, PlannedTree } from './planned-tree.js';
 import { readTree, walkCheckout } from './tree-walk.js';
 
-/*
- * Plans a checkout before the first byte of a snapshot is written, when a client can still be told
- * why there is none. Only checks that read every file come later.
- *
- * Each tree is read once. Where the same tree appears again, only its sums are added: a few small
- * trees that name each other make billions of files.
- */
-
 /**
+ * Plans a checkout before the first byte is sent, when a failure can still be answered with an
+ * error. Only checks that read every file come later. Each tree is read once, and its sums are
+ * added wherever it appears: a few small trees that name each other make billions of files.
+ *
  * @param root the id of HEAD's tree.
- * @throws SnapshotError `REPOSITORY_INVALID` for names that git refuses to check out, impossible
- * symlinks and attributes with which git's checkout fails; `UPSTREAM_INVALID` for missing objects
- * and malformed trees; `LIMIT_EXCEEDED` for too many files, too long paths, attributes that take
- * more than `maxAttributeSteps`, and if the blobs that are not deltas exceed `maxCheckoutBytes`
- * already.
+ * @throws SnapshotError `REPOSITORY_INVALID` for names, symlinks and attributes with which git's
+ * checkout fails; `UPSTREAM_INVALID` for missing objects and malformed trees; `LIMIT_EXCEEDED`, for
+ * `maxCheckoutBytes` only if the blobs that are not deltas exceed it already.
  */
 export function planCheckout(reader: ObjectReader, root: string, limits: Limits): CheckoutPlan {
   const planner = new Planner(reader, limits);
@@ -36,9 +30,9 @@ export function planCheckout(reader: ObjectReader, root: string, limits: Limits)
   if (!planner.hasAttributes) return plan;
   const builtIn = AttributeRules.builtIn(new AttributeSteps(limits.maxAttributeSteps));
   let position = 0;
-  for (const { kind, path, directory } of walkCheckout(reader, plan, builtIn)) {
+  for (const { kind, path, rules } of walkCheckout(reader, plan, builtIn)) {
     if (kind === 'directory') continue;
-    if (kind === 'file' && needsConversion(directory.rules(reader).lookup(path))) {
+    if (kind === 'file' && needsConversion(rules().lookup(path))) {
       plan.converted.add(position);
     }
     position++;
@@ -56,7 +50,6 @@ export function checkSize(checkoutBytes: number, { maxCheckoutBytes }: Limits): 
 class Planner {
   readonly trees = new Map<string, PlannedTree>();
   readonly blobs = new NumberList();
-  /** Whether there is any `.gitattributes`. */
   hasAttributes = false;
   readonly #reader: ObjectReader;
   readonly #limits: Limits;
@@ -70,11 +63,7 @@ class Planner {
     this.#limits = limits;
   }
 
-  /**
-   * Recursion is bounded by the length of a path.
-   *
-   * @param path with a slash at its end; empty for the root.
-   */
+  /** Recursive, as deep as a path is long. @param path empty, or with a slash at its end. */
   plan(path: string, oid: string): PlannedTree {
     const known = this.trees.get(oid);
     if (known !== undefined) {
@@ -152,11 +141,10 @@ function verifyName(path: string, { name, kind }: TreeEntry): void {
 }
 
 /**
- * Finds duplicate names in a tree that is in the order of the index. A file and a directory of one
- * name may be apart: `a-` comes between `a` and `a/`. But all names between them begin with that
- * name, so only the names that the latest one begins with are kept.
+ * Finds duplicate names in a tree in the order of the index. A file and a directory of one name may
+ * be apart: `a-` comes between `a` and `a/`. All names between them begin with that name, so
+ * `kept` needs only the names with which the latest one begins.
  *
- * @param kept the names before, of which this keeps what it needs.
  * @returns `false` when the tree has the name already.
  */
 function addName(kept: string[], name: string): boolean {

@@ -23,14 +23,13 @@ const UNAVAILABLE = new RegExp(
 
 /**
  * The attribute `working-tree-encoding`: encodes UTF-8 as git does on Linux, with glibc's iconv. If
- * git can't encode a text, or does not know the encoding, it leaves the text as it is and prints an
- * error, without failing.
+ * git can't encode a text, or does not know the encoding, it leaves the text as it is.
  *
  * @param encoding the attribute's value.
  * @param maxBytes of the result.
  * @returns the same buffer when git leaves the text as it is, and for a few national 7-bit sets.
- * @throws SnapshotError `REPOSITORY_UNSUPPORTED` for other text that glibc may encode and this
- * can't; `LIMIT_EXCEEDED`.
+ * @throws SnapshotError `REPOSITORY_UNSUPPORTED` for other text that only glibc can encode;
+ * `LIMIT_EXCEEDED`.
  */
 export function encodeFromUtf8(blob: Buffer, encoding: string, maxBytes: number): Buffer {
   const name = encoding.toUpperCase();
@@ -76,7 +75,7 @@ function writeCharacter(character: string, charset: Charset): Buffer | undefined
   const exception = charset.exceptions?.get(character);
   if (exception !== undefined) return exception;
   const bytes = iconv.encode(character, charset.codec);
-  // iconv-lite writes a question mark for characters that it can't encode, and any byte for U+FFFD.
+  // iconv-lite writes `?` for characters that it can't encode, and any byte for U+FFFD.
   const isWritten = character !== '\ufffd' && iconv.decode(bytes, charset.codec) === character;
   return isWritten && !charset.lacks?.test(bytes.toString('latin1')) ? bytes : undefined;
 }

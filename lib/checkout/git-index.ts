@@ -2,24 +2,22 @@ import { createHash } from 'node:crypto';
 import { OID_BYTES } from '../git/object.js';
 
 /*
- * The index file: gitformat-index(5), version 2, with the cached tree extension. It is written in
- * pieces: the index of a large checkout has hundreds of megabytes.
+ * Writing the index: gitformat-index(5), version 2, with the cached tree extension. In pieces: the
+ * index of a large checkout has hundreds of megabytes.
  */
 
-/** A file, symlink or submodule of the checkout. */
 export interface IndexEntry {
-  /** Bytes as latin1: one character a byte. */
+  /** Bytes as latin1. */
   readonly path: string;
   readonly mode: number;
   /** 40 hex digits. */
   readonly oid: string;
-  /** Bytes of the file in the working tree; the index has the low 32 bits. */
+  /** Bytes of the file; the index has the low 32 bits. */
   readonly size: number;
 }
 
-/** A directory of HEAD's tree, for the cached tree extension. */
 export interface CachedTree {
-  /** Its own name; empty for the root. Bytes as latin1. */
+  /** Without its parents'; empty for the root. Bytes as latin1. */
   readonly name: string;
   readonly oid: string;
   /** Index entries below it. */
@@ -29,9 +27,8 @@ export interface CachedTree {
 }
 
 export interface IndexContent {
-  /** Of `entries`. */
   readonly count: number;
-  /** In the order of their paths, as bytes. */
+  /** In the order of their paths' bytes. */
   readonly entries: Iterable<IndexEntry>;
   /** The time of every file, in whole seconds since the epoch. */
   readonly mtime: number;
@@ -42,10 +39,7 @@ export interface IndexContent {
 export interface CachedTrees {
   /** The sum of `cachedTreeBytes` of all. */
   readonly bytes: number;
-  /**
-   * Each directory before its subdirectories, which are sorted by the length of their names, then
-   * by name.
-   */
+  /** Parents first; directories of one parent by the length of their names, then by name. */
   readonly trees: Iterable<CachedTree>;
 }
 
@@ -62,18 +56,14 @@ const FIXED_BYTES = 62;
 const NAME_LENGTH_MASK = 0xfff;
 const PIECE_BYTES = 64 * 1024;
 
-/** Bytes of an entry. */
 export function indexEntryBytes({ path }: Pick<IndexEntry, 'path'>): number {
-  // Padded with 1 to 8 NULs to a multiple of eight.
-  return (FIXED_BYTES + path.length + 8) & ~7;
+  return (FIXED_BYTES + path.length + 8) & ~7; // 1 to 8 NULs, up to a multiple of eight
 }
 
-/** Bytes of a directory in the extension. */
 export function cachedTreeBytes(tree: Omit<CachedTree, 'oid'>): number {
   return tree.name.length + countsOf(tree).length + OID_BYTES;
 }
 
-/** Bytes of an index whose entries have `entryBytes` in all. */
 export function indexBytes(entryBytes: number, cached: Pick<CachedTrees, 'bytes'> | undefined) {
   const extension = cached === undefined ? 0 : EXTENSION_HEADER_BYTES + cached.bytes;
   return HEADER_BYTES + entryBytes + extension + OID_BYTES;
@@ -121,8 +111,8 @@ function* encodeParts({ count, entries, mtime, cached }: IndexContent): Generato
 function encodeEntry(indexed: IndexEntry, mtime: number): Buffer {
   const { path, mode, oid, size } = indexed;
   const entry = Buffer.alloc(indexEntryBytes(indexed));
-  // ctime, dev, ino, uid and gid stay 0: they are not known before extraction. `core.checkStat` and
-  // `core.trustctime` keep git from comparing them.
+  // ctime, dev, ino, uid and gid stay 0, as they are not known before extraction: the config keeps
+  // git from comparing them.
   if (mode !== FileMode.gitlink) entry.writeUInt32BE(mtime, 8);
   entry.writeUInt32BE(mode, 24);
   entry.writeUInt32BE(size % 2 ** 32, 36);
@@ -132,7 +122,6 @@ function encodeEntry(indexed: IndexEntry, mtime: number): Buffer {
   return entry;
 }
 
-/** The counts after a directory's name. */
 function countsOf({ entries, subtrees }: Omit<CachedTree, 'name' | 'oid'>): string {
   return `\0${entries} ${subtrees}\n`;
 }

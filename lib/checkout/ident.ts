@@ -2,11 +2,10 @@ import type { Range } from './replace-ranges.js';
 
 /*
  * The attribute `ident`: `$Id$` and `$Id: anything $` become `$Id: {blob id} $`. A keyword with
- * spaces inside belongs to another version control system, and stays.
+ * spaces inside is another version control system's, and stays.
  *
- * git implements it twice, for blobs in memory and for streams (convert.c, `ident_to_worktree` and
- * `ident_filter_fn`). They differ on odd input, such as a dollar sign right before a keyword. A
- * checkout streams unless another attribute needs the whole blob. So both are here.
+ * git implements it twice (convert.c): `ident_filter_fn` streams; `ident_to_worktree` is used if
+ * another attribute needs the whole blob. They differ on odd input, such as `$$Id$`.
  */
 
 const TAB = 0x09;
@@ -19,7 +18,6 @@ const LETTER_I = 0x49;
 const LETTER_D = 0x64;
 const KEYWORD_START = Buffer.from('$Id: ');
 
-/** The keywords that git finds in a blob that it holds in memory. */
 export function* keywordsInMemory(blob: Buffer): Generator<Range> {
   for (let start = blob.indexOf(DOLLAR); start >= 0; ) {
     let next = start + 1;
@@ -43,15 +41,13 @@ export function* keywordsInMemory(blob: Buffer): Generator<Range> {
 }
 
 /**
- * The keywords that git finds in a stream. After a dollar sign that does not begin a keyword, git
- * also skips the first byte that does not match, even if this is a dollar sign.
- *
- * git holds back bytes that may begin a keyword. It also holds back `$Id` with any other byte after
- * it, until it writes more; and a keyword with a colon replaces all bytes that are held back.
+ * After a dollar sign that begins no keyword, git also skips the first byte that does not match,
+ * even another dollar sign. git holds back bytes that may begin a keyword, and `$Id` with any other
+ * byte after it, until it writes more; a keyword with a colon replaces all bytes held back.
  */
 export function* keywordsInStream(blob: Buffer): Generator<Range> {
   let at = 0;
-  /** Where the bytes held back before `at` begin; without any, `at` itself. */
+  /** The start of the bytes held back before `at`; without any, `at` itself. */
   let held = 0;
   for (;;) {
     const start = blob.indexOf(DOLLAR, at);
@@ -77,14 +73,14 @@ export function* keywordsInStream(blob: Buffer): Generator<Range> {
   }
 }
 
-/** How many bytes match `$Id` and the NUL at the end of git's C string, which git compares too. */
+/** How many bytes match `$Id` and the NUL at the end of git's C string. */
 function matchingBytes(blob: Buffer, start: number): number {
   if (blob[start + 1] !== LETTER_I) return 1;
   if (blob[start + 2] !== LETTER_D) return 2;
   return blob[start + 3] === 0 ? 4 : 3;
 }
 
-/** Whether it has white space elsewhere than before the closing dollar sign. git stops at a NUL. */
+/** Whether it has white space inside. git stops at a NUL. */
 function isForeign(keyword: Buffer): boolean {
   if (!keyword.subarray(0, KEYWORD_START.length).equals(KEYWORD_START)) return false;
   for (let i = KEYWORD_START.length; i < keyword.length && keyword[i] !== 0; i++) {

@@ -3,14 +3,8 @@ import type { NumberList } from '../history/number-list.js';
 import type { ObjectSet } from '../pack/object-set.js';
 import { cachedTreeBytes } from './git-index.js';
 
-const ATTRIBUTES_FILE = '.gitattributes';
-
-/**
- * The trees and blobs of a checkout. Memory: a few hundred bytes for each tree and four for each
- * entry in it, however often the tree appears.
- */
+/** Memory: a few hundred bytes a tree and four for each entry in it, however often it appears. */
 export interface CheckoutPlan {
-  /** The id of the root. */
   readonly root: string;
   /** The root and all trees below, by id. */
   readonly trees: ReadonlyMap<string, Readonly<PlannedTree>>;
@@ -21,13 +15,13 @@ export interface CheckoutPlan {
 }
 
 /**
- * A tree's part of a checkout, the same at each place where the tree appears. Paths and their bytes
- * count from the tree, and sums include all entries below it.
+ * A tree's part of a checkout, the same wherever the tree appears. Paths count from the tree; sums
+ * include all entries below it.
  */
 export class PlannedTree {
   /** Files and directories, empty ones included. */
   entries = 0;
-  /** The entries of the index: files, symlinks and submodules. */
+  /** Entries of the index: files, symlinks and submodules. */
   files = 0;
   /** Bytes of the paths of all entries. */
   pathBytes = 0;
@@ -38,32 +32,24 @@ export class PlannedTree {
   hasSymlink = false;
   /** Whether there is a directory without any file. */
   hasEmptyDirectory = false;
-  /**
-   * The position in the plan's `blobs` of the first blob of the tree itself; they follow in index
-   * order.
-   */
+  /** The position in the plan's `blobs` of its own blobs, which are in index order. */
   readonly firstBlob: number;
   /** Directories in the tree itself. */
   subtrees = 0;
-  /**
-   * The object of its own `.gitattributes`, a file or a symlink: a checkout reads attributes from
-   * the index, where git does not tell the two apart.
-   */
+  /** Its `.gitattributes`, a file or a symlink: git reads it from the index, and takes either. */
   attributes: string | undefined;
-  /** Bytes that the index takes to cache all directories below. */
   #cachedBelow = 0;
 
   constructor(firstBlob: number) {
     this.firstBlob = firstBlob;
   }
 
-  /** Bytes that the index takes to cache it and all directories below, without its own name. */
+  /** Bytes of it and all directories below in the index's cached tree, without its own name. */
   get cachedBytes(): number {
     const { files, subtrees } = this;
     return cachedTreeBytes({ name: '', entries: files, subtrees }) + this.#cachedBelow;
   }
 
-  /** @param bytes of the file, as far as known. */
   add({ name, kind, oid }: TreeEntry, bytes: number): void {
     this.entries++;
     this.pathBytes += name.length;
@@ -75,10 +61,10 @@ export class PlannedTree {
     this.files++;
     this.fileBytes += bytes;
     this.hasSymlink ||= kind === 'symlink';
-    if (name === ATTRIBUTES_FILE && kind !== 'gitlink') this.attributes = oid;
+    if (name === '.gitattributes' && kind !== 'gitlink') this.attributes = oid;
   }
 
-  /** Adds the content of a directory. */
+  /** Adds a directory's content. */
   addBelow(name: string, below: Readonly<PlannedTree>): void {
     const prefixBytes = name.length + 1;
     this.entries += below.entries;

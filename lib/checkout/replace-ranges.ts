@@ -7,12 +7,10 @@ export interface Range {
 }
 
 /**
- * Puts `replacement` in place of each range.
- *
- * @param find yields the ranges in their order. It is called twice: kept ranges could take many
+ * @param find yields the ranges in their order. It is called twice: all ranges could take many
  * times the memory of the blob.
- * @param maxBytes of the result.
- * @returns the same buffer when there are none.
+ * @param maxBytes of the result: attributes can make a blob large, `ident` twelve times.
+ * @returns the same buffer when there are no ranges.
  * @throws SnapshotError `LIMIT_EXCEEDED`
  */
 export function replaceRanges(
@@ -41,12 +39,7 @@ export function replaceRanges(
   return output;
 }
 
-/**
- * Called before memory for a converted file is allocated: attributes can make a small blob large,
- * `ident` up to twelve times.
- *
- * @throws SnapshotError `LIMIT_EXCEEDED`
- */
+/** Call it before memory is taken. @throws SnapshotError `LIMIT_EXCEEDED` */
 export function checkConvertedSize(bytes: number, maxBytes: number): void {
   if (bytes <= maxBytes) return;
   const message = `a file of ${bytes} bytes after conversion is larger than ${maxBytes}`;

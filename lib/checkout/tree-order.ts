@@ -1,19 +1,13 @@
 import { type EntryPlace, isDirectory, placeEntry } from '../git/tree.js';
 
-/*
- * Sorting the entries of a tree as bytes: it takes the memory of a second tree, and four bytes an
- * entry.
- */
-
 /** Mode, space, name, NUL and id. */
 const MIN_ENTRY_BYTES = 24;
 const SLASH = 0x2f;
 
 /**
- * A tree in the order of full paths, as in git's index: a directory sorts as if its name ended with
- * a slash. Every tree that git wrote has this order.
+ * A tree in the order of git's index: a directory sorts as if its name ended with a slash.
  *
- * @returns the same buffer when nothing changes.
+ * @returns the same buffer when nothing changes, as with trees that git wrote.
  * @throws SnapshotError `UPSTREAM_INVALID` when it is malformed.
  */
 export function inIndexOrder(tree: Buffer): Buffer {
@@ -34,6 +28,7 @@ export function subtreesInCacheOrder(tree: Buffer): Buffer {
   return sortEntries(tree, isDirectory, byLengthThenName);
 }
 
+/** Takes the memory of a second tree, and four bytes an entry. */
 function sortEntries(
   tree: Buffer,
   keeps: (entry: EntryPlace) => boolean,

@@ -8,34 +8,23 @@ import type { CachedTree, CachedTrees } from './git-index.js';
 import type { CheckoutPlan } from './planned-tree.js';
 import { inIndexOrder, subtreesInCacheOrder } from './tree-order.js';
 
-/*
- * Walks HEAD's tree in the orders of git's index. Memory: the trees on the path from the root.
- */
+/* Walks HEAD's tree in the orders of git's index. Memory: the trees on the path from the root. */
 
 /** A file, symlink or submodule of a checkout, or a directory that contains some. */
 export interface CheckoutEntry extends TreeEntry {
   /** From the root, without slash at either end. Bytes as latin1. */
   readonly path: string;
-  readonly directory: CheckoutDirectory;
+  readonly rules: RulesOfDirectory;
   /** The reader's number of its blob; `undefined` for directories and submodules. */
   readonly blob: number | undefined;
 }
 
-/** The directory that contains an entry. */
-export interface CheckoutDirectory {
-  /**
-   * The attributes that apply in it.
-   *
-   * @throws SnapshotError as `AttributeRules.child` and `readBlob`.
-   */
-  rules(reader: ObjectReader): AttributeRules;
-}
+/** Attributes that apply in a directory. @throws SnapshotError as `readBlob`; `LIMIT_EXCEEDED`. */
+type RulesOfDirectory = () => AttributeRules;
 
 /**
- * Every entry below the root of a plan. Directories come before their content. Empty directories
- * are left out, as git's checkout makes none.
+ * All entries, parents first, except empty directories: git's checkout makes none.
  *
- * @param builtIn the attributes without any `.gitattributes`.
  * @throws SnapshotError as `readTree`.
  */
 export function* walkCheckout(
@@ -43,13 +32,15 @@ export function* walkCheckout(
   plan: CheckoutPlan,
   builtIn = AttributeRules.builtIn(),
 ): Generator<CheckoutEntry> {
-  const open = (oid: string, prefix: string, parent: CheckoutDirectory) => {
+  const open = (oid: string, prefix: string, above: RulesOfDirectory) => {
     const { attributes, firstBlob = 0 } = plan.trees.get(oid) ?? {};
-    const directory =
-      attributes === undefined ? parent : withAttributes(parent, prefix, attributes);
-    return { prefix, directory, entries: parseTree(readTree(reader, oid)), nextBlob: firstBlob };
+    const rules =
+      attributes === undefined
+        ? above
+        : once(() => above().child(prefix, readBlob(reader, attributes)));
+    return { prefix, rules, entries: parseTree(readTree(reader, oid)), nextBlob: firstBlob };
   };
-  const way = [open(plan.root, '', { rules: () => builtIn })];
+  const way = [open(plan.root, '', () => builtIn)];
   for (let last = way.at(-1); last !== undefined; last = way.at(-1)) {
     const next = last.entries.next();
     if (next.done === true) {
@@ -59,19 +50,24 @@ export function* walkCheckout(
     const { name, kind, executable, oid } = next.value;
     const isDirectory = kind === 'directory';
     if (isDirectory && plan.trees.get(oid)?.files === 0) continue;
-    const { directory } = last;
+    const { rules } = last;
     const path = last.prefix + name;
     const hasBlob = kind === 'file' || kind === 'symlink';
     const blob = hasBlob ? plan.blobs.at(last.nextBlob++) : undefined;
-    yield { name, kind, executable, oid, path, directory, blob };
-    if (isDirectory) way.push(open(oid, `${path}/`, directory));
+    yield { name, kind, executable, oid, path, rules, blob };
+    if (isDirectory) way.push(open(oid, `${path}/`, rules));
   }
 }
 
-/**
- * The trees of a checkout as its index caches them; `undefined` if the checkout has a directory
- * without files, which an index can't represent.
- */
+function once<T extends object>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => {
+    made ??= make();
+    return made;
+  };
+}
+
+/** `undefined` if the checkout has a directory without files, which an index can't represent. */
 export function cachedTrees(reader: ObjectReader, plan: CheckoutPlan): CachedTrees | undefined {
   const root = plan.trees.get(plan.root);
   if (root === undefined || root.hasEmptyDirectory) return undefined;
@@ -100,31 +96,12 @@ function* walkDirectories(reader: ObjectReader, plan: CheckoutPlan): Generator<C
 }
 
 /**
- * The bytes of a tree, sorted in the order of the index.
+ * A tree in the order of the index.
  *
- * @throws SnapshotError `UPSTREAM_INVALID` when it is missing, malformed or no tree; as
- * `ObjectReader.read`.
+ * @throws SnapshotError `UPSTREAM_INVALID` if it is malformed or no tree; as `ObjectReader.read`.
  */
 export function readTree(reader: ObjectReader, oid: string): Buffer {
   const { type, data } = reader.read(oid);
   if (type !== ObjectType.tree) throw new SnapshotError('UPSTREAM_INVALID', `${oid} is no tree`);
   return inIndexOrder(data);
-}
-
-/**
- * @param prefix the directory's path with a slash at its end; empty for the root.
- * @param attributes the object of its `.gitattributes`.
- */
-function withAttributes(
-  parent: CheckoutDirectory,
-  prefix: string,
-  attributes: string,
-): CheckoutDirectory {
-  let rules: AttributeRules | undefined;
-  return {
-    rules: (reader) => {
-      rules ??= parent.rules(reader).child(prefix, readBlob(reader, attributes));
-      return rules;
-    },
-  };
 }

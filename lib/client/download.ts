@@ -1,11 +1,11 @@
 import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
-import { text } from 'node:stream/consumers';
+import { json } from 'node:stream/consumers';
 import { hasCode, SnapshotError } from '../errors.js';
 import { isRedirect, MAX_REDIRECTS, parseRetryAfter, redirectTarget } from '../read-http-answer.js';
 import { limitBytes } from '../upstream/http-body.js';
 
-/** The most milliseconds without a byte of the body. */
+/** Milliseconds without a byte of the body. */
 const STALL_TIMEOUT = 5 * 60_000;
 /** The most bytes to read of an error's body. */
 const MAX_PROBLEM_BYTES = 64 * 1024;
@@ -13,7 +13,6 @@ const COMMIT = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 
 type Headers = Readonly<Record<string, string>>;
 
-/** A snapshot that is about to arrive. */
 export interface Download {
   /** The commit of HEAD, if the server names it. */
   readonly commit: string | undefined;
@@ -21,23 +20,19 @@ export interface Download {
   readonly totalBytes: number | undefined;
   /** Rejects with `DOWNLOAD_FAILED` when the connection ends before the body. */
   readonly chunks: AsyncIterable<Uint8Array>;
-  /** Closes the connection, even before the end. Idempotent. */
+  /** Closes the connection. Idempotent. */
   close(): void;
 }
 
 /**
- * Requests a snapshot. A server that must clone first may take minutes to answer, so only `signal`
- * limits this wait; once the body has begun, it must not pause for 5 minutes.
+ * Requests a snapshot. A server that clones first may take minutes to answer, so only `signal`
+ * limits this wait; the body must not pause for 5 minutes. Redirects from https to http are
+ * refused. The caller's headers, which may hold credentials, go to the first origin alone.
  *
- * Redirects are followed, but not from https to http. The caller's headers, which may hold
- * credentials, go to the first origin alone.
+ * It does not use `fetch`, which waits for headers for 5 minutes at most; and the undici in Node 20
+ * and 24 can end the process when a server closes a connection while the body is not being read
+ * (nodejs/undici#5360).
  *
- * It uses Node's own client instead of `fetch`, for two reasons. The undici in Node 20 and 24 can
- * end the whole process when a server closes a connection while the body is not being read
- * (nodejs/undici#5360). And `fetch` waits for headers for 5 minutes at most, but a cold clone may
- * take longer.
- *
- * @param signal ends the download; its reason is thrown.
  * @throws SnapshotError `DOWNLOAD_FAILED`, with `retryAfter` if the server sent it;
  * `INVALID_OPTIONS` for headers that HTTP does not allow.
  */
@@ -52,37 +47,28 @@ export async function startDownload(
     answer.destroy();
     throw failure;
   }
+  const length = headerOf(answer, 'content-length', /^\d{1,15}$/);
   return {
     commit,
-    totalBytes: contentLength(answer.headers['content-length']),
+    totalBytes: length === undefined ? undefined : Number(length),
     chunks: readBody(answer, nameOf(url)),
     close: () => void answer.destroy(),
   };
 }
 
-/**
- * Says why a server does not send the snapshot: its status, the `code` of a problem+json body (RFC
- * 9457) and `Retry-After`. Leaves the rest of the body unread.
- */
 async function answerFailure(answer: IncomingMessage, where: string): Promise<SnapshotError> {
-  const { statusCode, headers } = answer;
-  const isProblem = /^application\/problem\+json\b/i.test(String(headers['content-type']));
-  // If the body breaks off as well, or is too long, the message has only the status.
-  const readProblem = () => text(limitBytes(answer, MAX_PROBLEM_BYTES)).catch(() => '');
-  const code = isProblem ? problemCode(await readProblem()) : undefined;
+  const code = await problemCode(answer);
   const detail = code === undefined ? '' : ` (${code})`;
-  const retryAfter = parseRetryAfter(headers['retry-after']);
-  const message = `${where} answered ${statusCode}${detail}`;
+  const retryAfter = parseRetryAfter(answer.headers['retry-after']);
+  const message = `${where} answered ${answer.statusCode}${detail}`;
   return new SnapshotError('DOWNLOAD_FAILED', message, { retryAfter });
 }
 
-function problemCode(body: string): string | undefined {
-  let problem: unknown;
-  try {
-    problem = JSON.parse(body);
-  } catch {
-    return undefined;
-  }
+/** The `code` of problem+json (RFC 9457). `undefined` if the body breaks off or is too long. */
+async function problemCode(answer: IncomingMessage): Promise<string | undefined> {
+  if (!headerOf(answer, 'content-type', /^application\/problem\+json\b/i)) return undefined;
+  const read: Promise<unknown> = json(limitBytes(answer, MAX_PROBLEM_BYTES));
+  const problem = await read.catch(() => undefined);
   if (typeof problem !== 'object' || problem === null || !('code' in problem)) return undefined;
   const { code } = problem;
   return typeof code === 'string' && /^[\w-]{1,64}$/.test(code) ? code : undefined;
@@ -91,12 +77,12 @@ function problemCode(body: string): string | undefined {
 async function followRedirects(first: URL, headers: Headers, signal: AbortSignal | undefined) {
   let url = first;
   let sent = headers;
-  // A store to which the server redirects does not send the commit.
+  // Only the server sends the commit: a store to which it redirects does not know it.
   let commit: string | undefined;
   for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
-    const answer = await get(url, sent, signal);
+    const answer = await request(url, sent, signal);
     if (url.origin === first.origin) {
-      commit = commitOf(answer.headers['x-cachew-snapshot-commit']) ?? commit;
+      commit = headerOf(answer, 'x-cachew-snapshot-commit', COMMIT) ?? commit;
     }
     if (!isRedirect(answer)) return { url, answer, commit };
     answer.destroy();
@@ -110,27 +96,24 @@ async function followRedirects(first: URL, headers: Headers, signal: AbortSignal
   throw new SnapshotError('DOWNLOAD_FAILED', `${nameOf(first)} redirects too often`);
 }
 
-async function get(
+async function request(
   url: URL,
   headers: Headers,
   signal: AbortSignal | undefined,
 ): Promise<IncomingMessage> {
-  const { request } = url.protocol === 'https:' ? https : http;
+  const { get } = url.protocol === 'https:' ? https : http;
+  // Without an agent, the connection is closed with the answer.
+  const options = { headers: { 'accept-encoding': 'identity', ...headers }, signal, agent: false };
   try {
     return await new Promise<IncomingMessage>((resolve, reject) => {
-      const options = { headers: { 'accept-encoding': 'identity', ...headers }, signal };
-      // A connection of its own, closed with the answer.
-      const asked = request(url, { ...options, agent: false }, (answer) => {
+      get(url, options, (answer) => {
         answer.setTimeout(STALL_TIMEOUT, () => answer.destroy(new Error('stalled')));
         // The reader of the body gets the error; without a listener it would end the process.
         answer.on('error', () => {});
         resolve(answer);
-      });
-      asked.on('error', reject);
-      asked.end();
+      }).on('error', reject);
     });
   } catch (error) {
-    // HTTP does not allow the header.
     if (hasCode(error, 'ERR_INVALID_HTTP_TOKEN', 'ERR_INVALID_CHAR')) {
       throw new SnapshotError('INVALID_OPTIONS', error.message, { cause: error });
     }
@@ -156,12 +139,9 @@ async function* readBody(
   }
 }
 
-function contentLength(value: string | undefined): number | undefined {
-  return value !== undefined && /^\d{1,15}$/.test(value) ? Number(value) : undefined;
-}
-
-function commitOf(value: string | string[] | undefined): string | undefined {
-  return typeof value === 'string' && COMMIT.test(value) ? value : undefined;
+function headerOf({ headers }: IncomingMessage, name: string, form: RegExp): string | undefined {
+  const value = headers[name];
+  return typeof value === 'string' && form.test(value) ? value : undefined;
 }
 
 /** For messages: queries may hold secrets. */

@@ -1,10 +1,12 @@
+import { ByteReader } from '../archive/byte-reader.js';
 import { decompress } from '../archive/decompress.js';
+import { verifyDigest } from '../archive/digest-frame.js';
+import { readTar } from '../archive/tar-reader.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
 import { type Download, startDownload } from './download.js';
-import { extractTar } from './extract.js';
 import { createStaging, findTarget } from './staging.js';
-import type { TreeLimits } from './tree-writer.js';
-import { verifyDigest } from './verify-digest.js';
+import { type TreeLimits, TreeWriter } from './tree-writer.js';
+import { CONFIG_PATH, refuseUnsafeConfig, refuseUnsafeEntry } from './unsafe-entries.js';
 
 export interface RestoreOptions {
   /**
@@ -124,7 +126,6 @@ async function unpack(
   const checked = verifyDigest(received(), () => {
     verified = true;
   });
-
   const staging = await createStaging(target);
   try {
     const onFile = () => {
@@ -138,6 +139,42 @@ async function unpack(
     throw error;
   }
   return { commit, bytes, files, verified };
+}
+
+interface ExtractOptions extends TreeLimits {
+  /** Checked between entries: it does not end a wait for the source. */
+  readonly signal: AbortSignal | undefined;
+  /** Called for each file and symlink. */
+  readonly onFile: () => void;
+  /** Of the target's file system. Default: this process's. */
+  readonly platform?: NodeJS.Platform;
+}
+
+/**
+ * Unpacks a tar archive into an empty directory. After an error, the files written before stay.
+ *
+ * @throws SnapshotError `ARCHIVE_INVALID`, `LIMIT_EXCEEDED`; errors of the source and the file
+ * system as they are.
+ */
+export async function extractTar(
+  source: AsyncIterable<Uint8Array>,
+  directory: string,
+  { signal, onFile, platform = process.platform, ...limits }: ExtractOptions,
+): Promise<void> {
+  const reader = new ByteReader(source);
+  const tree = new TreeWriter(directory, limits);
+  try {
+    for await (const entry of readTar(reader)) {
+      signal?.throwIfAborted();
+      refuseUnsafeEntry(entry, platform);
+      if (entry.path === CONFIG_PATH) await refuseUnsafeConfig(entry.size, reader);
+      await tree.write(entry, reader);
+      if (entry.kind !== 'directory') onFile();
+    }
+  } finally {
+    await reader.close();
+  }
+  await tree.finish(signal);
 }
 
 function parseUrl(text: string | URL): URL {

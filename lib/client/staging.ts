@@ -3,11 +3,8 @@ import { dirname, join, resolve } from 'node:path';
 import { hasCode, SnapshotError } from '../errors.js';
 
 /**
- * Resolves the target directory, symlinks included.
- *
- * @returns an absolute path that is an empty directory or does not exist.
- * @throws SnapshotError `TARGET_NOT_EMPTY` for anything else; `INVALID_OPTIONS` when the name is
- * impossible.
+ * @returns the absolute path, without symlinks, of an empty directory or of nothing.
+ * @throws SnapshotError `TARGET_NOT_EMPTY`; `INVALID_OPTIONS` when the name is too long.
  */
 export async function findTarget(directory: string): Promise<string> {
   try {
@@ -22,10 +19,8 @@ export async function findTarget(directory: string): Promise<string> {
 }
 
 /**
- * Makes a directory beside the target, and thus on its file system, where `rename` is atomic. Makes
- * missing parents.
+ * Makes a directory beside the target, so that `rename` is atomic, and missing parents.
  *
- * @param target as `findTarget` returned it.
  * @throws SnapshotError `INVALID_OPTIONS` when the target's name is too long.
  */
 export async function createStaging(target: string) {
@@ -48,8 +43,7 @@ export async function createStaging(target: string) {
     /** Moves the directory to the target. @throws SnapshotError `TARGET_NOT_EMPTY` */
     async publish(): Promise<void> {
       try {
-        // Replaces only an empty directory (POSIX, rename).
-        await rename(path, target);
+        await rename(path, target); // replaces only an empty directory (POSIX)
       } catch (error) {
         const isTaken = hasCode(error, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR');
         throw isTaken ? notEmpty(target, error) : error;
@@ -82,14 +76,14 @@ async function removeEmpty(deepest: string, highest: string): Promise<void> {
       await rmdir(directory);
     } catch (error) {
       if (hasCode(error, 'ENOTEMPTY')) return;
-      // The directory could not be made, or another process has removed it.
+      // It could not be made, or another process has removed it.
       if (!hasCode(error, 'ENOENT', 'ENAMETOOLONG')) throw error;
     }
     if (directory === highest) return;
   }
 }
 
-/** Gives a code to a target's name that is too long: such a name in an archive is another error. */
+/** A code for a target's name that is too long. A long name in an archive is another error. */
 function impossible(directory: string, error: unknown): unknown {
   if (!hasCode(error, 'ENAMETOOLONG')) return error;
   const shown = `${directory.slice(0, 200)}…`;

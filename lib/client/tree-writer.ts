@@ -17,18 +17,18 @@ import { hasCode, SnapshotError } from '../errors.js';
 
 /** The mode of directories that have files but no entry of their own. */
 const DEFAULT_DIRECTORY_MODE = 0o755;
-/** Only this user may enter a directory before it is complete. */
+/** Until a directory is complete, only this user may enter it. */
 const UNFINISHED_DIRECTORY_MODE = 0o700;
-/** Files up to this size are written in one piece; larger files are written as they arrive. */
+/** Larger files are written as they arrive. */
 const SMALL_FILE_BYTES = 128 * 1024;
-/** Pieces of a large file are gathered up to this size, while earlier ones are written. */
+/** A write of a large file has at least this size. */
 const LARGE_WRITE_BYTES = 1024 * 1024;
 /**
- * The most bytes of names in memory: paths of directories, and paths and targets of symlinks. They
- * are kept until all files are written. The server's `maxPathBytes` has the same default.
+ * Paths of directories, and paths and targets of symlinks, stay in memory until all files are
+ * written. The server's `maxPathBytes` has the same default.
  */
 const MAX_KEPT_BYTES = 256 * 1024 * 1024;
-/** Links and directories to finish before other work gets a turn. */
+/** Links and directories that are finished before other work gets a turn. */
 const BATCH = 256;
 
 export interface TreeLimits {
@@ -50,16 +50,15 @@ type DirectoryEntry = Pick<TarEntry, 'mode' | 'mtime'>;
  *   file system folds case (`O_EXCL`, `mkdir`, `symlink`).
  * - Symlinks are made after all files and directories.
  *
- * Small files are written with synchronous calls: on a local disk these take 20 µs for each file;
- * the thread pool takes twice as long. Other work runs whenever the reader needs more bytes, every
- * few hundred KiB.
+ * Small files are written with synchronous calls, 20 µs each on a local disk: the thread pool takes
+ * twice as long. Other work runs whenever the reader needs more bytes, every few hundred KiB.
  *
  * @throws SnapshotError `ARCHIVE_INVALID` when two entries have one name, or a name is impossible
  * here; `LIMIT_EXCEEDED` before anything over a limit is written; file system errors as they are.
  */
 export class TreeWriter {
   readonly #root: string;
-  /** In the order of creation, parents first; `undefined` until their entry comes. */
+  /** Parents first; `undefined` until their entry comes. */
   readonly #directories = new Map<string, DirectoryEntry | undefined>([['', undefined]]);
   readonly #symlinks: TarEntry[] = [];
   #bytesLeft: number;
@@ -91,7 +90,7 @@ export class TreeWriter {
     } else await this.#writeLarge(entry, reader);
   }
 
-  /** Makes the symlinks, then sets modes and times of directories: each write changes the time. */
+  /** Makes the symlinks, then sets modes and times of directories: each write changes a time. */
   async finish(signal: AbortSignal | undefined): Promise<void> {
     await inBatches(this.#symlinks, signal, ({ path, target, mtime }) => {
       const place = this.#place(path);
@@ -106,7 +105,7 @@ export class TreeWriter {
     });
   }
 
-  /** Counts an entry. @param keptBytes bytes of its names that stay in memory. */
+  /** @param keptBytes of names that stay in memory. */
   #count(bytes: number, keptBytes: number): void {
     this.#bytesLeft -= bytes;
     this.#entriesLeft--;
@@ -128,7 +127,8 @@ export class TreeWriter {
         this.#count(0, ancestor.length);
         const place = this.#place(ancestor);
         withNameFailure(ancestor, () => mkdirSync(place, UNFINISHED_DIRECTORY_MODE));
-        this.#directories.set(copyOf(ancestor), undefined);
+        // A substring would keep the whole string in memory.
+        this.#directories.set(Buffer.from(ancestor, 'latin1').toString('latin1'), undefined);
       }
       if (end === -1) return;
     }
@@ -157,9 +157,7 @@ export class TreeWriter {
         left -= bytes;
         await writing;
         writing = writeAll(file, pieces, bytes);
-        // Awaited once the next pieces have arrived; until then its failure must not end the
-        // process.
-        writing.catch(() => {});
+        writing.catch(() => {}); // awaited when the next pieces have arrived
       }
       await writing;
     } finally {
@@ -170,10 +168,7 @@ export class TreeWriter {
   }
 }
 
-/**
- * Sets mode and time by path, because Node's permission model refuses to change them by descriptor.
- * This writer has just made the file or directory.
- */
+/** By path, because Node's permission model refuses to change them by descriptor. */
 function setModeAndTime(place: Buffer, mode: number, mtime: Date): void {
   chmodSync(place, mode);
   utimesSync(place, mtime, mtime);
@@ -205,10 +200,9 @@ function withNameFailure<T>(path: string, make: () => T): T {
   }
 }
 
-/** The error to throw if an entry could not be made: its name may be the reason. */
 function nameFailure(path: string, error: unknown): unknown {
   if (hasCode(error, 'EEXIST')) return duplicate(path, error);
-  // The name is too long, or has bytes or characters that the file system refuses.
+  // The name is too long, or the file system refuses its bytes or characters.
   if (!hasCode(error, 'ENAMETOOLONG', 'EILSEQ', 'EINVAL')) return error;
   const message = `the archive has ${shownName(path)}, which can't be here: ${error.code}`;
   return new SnapshotError('ARCHIVE_INVALID', message, { cause: error });
@@ -217,11 +211,6 @@ function nameFailure(path: string, error: unknown): unknown {
 function duplicate(path: string, cause?: unknown): SnapshotError {
   const message = `the archive has ${shownName(path)} twice`;
   return new SnapshotError('ARCHIVE_INVALID', message, { cause });
-}
-
-/** A substring would keep the whole string in memory. */
-function copyOf(path: string): string {
-  return Buffer.from(path, 'latin1').toString('latin1');
 }
 
 function tooMuch(what: 'bytes' | 'entries' | 'bytes of names'): SnapshotError {

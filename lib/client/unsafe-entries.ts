@@ -6,9 +6,8 @@ import { configKeys } from '../git/config.js';
 import { verifyPath } from '../git/path-safety.js';
 
 /*
- * Refuses entries that no snapshot may have, from any server: names that git does not check out,
- * and everything in `.git` that no clone has. git would run the hooks, and the programs that its
- * config names.
+ * Refuses entries that no server may send: names that git does not check out, and everything in
+ * `.git` that no clone has. git would run the hooks, and the programs that its config names.
  */
 
 export const CONFIG_PATH = '.git/config';
@@ -16,39 +15,25 @@ export const CONFIG_PATH = '.git/config';
 /** More than a long URL and a long branch name take. */
 const MAX_CONFIG_BYTES = 64 * 1024;
 
-/**
- * The names that git's clone leaves in `.git`. Not `commondir` or `config.worktree`, which lead to
- * other configs.
- */
+/** As a clone leaves them. Not `commondir` or `config.worktree`, which lead to other configs. */
 const NAMES =
   /^(?:HEAD|[A-Z_]+_HEAD|branches|config|description|hooks|index|info|lfs|logs|objects|packed-refs|refs|shallow)$/;
-
-/** The examples of git's own template, which git never runs. */
-const SAMPLE_HOOK = /\.sample$/;
 
 const CONFIG_KEYS =
   /^(?:core\.(?:repositoryformatversion|filemode|bare|logallrefupdates|checkstat|trustctime)|remote\.origin\.(?:url|fetch)|branch\..*\.(?:remote|merge))$/s;
 
-/*
- * Segments that Windows reads as something other than a file of that name. git for Windows refuses
- * the same segments (`is_valid_win32_path` of compat/mingw.c).
- */
+// Segments that Windows does not read as a file of that name. git for Windows refuses the same
+// segments (`is_valid_win32_path` of compat/mingw.c).
 
 /** Separators, streams (`file:stream`), wildcards, control characters; ends that Windows drops. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: the rule is about control characters
 const WINDOWS_SPECIAL = /[\x00-\x1f\\:<>"|?*]|[. ]$/;
 
-/**
- * Devices, with any extension. Paths are bytes as latin1: the ends of COM¹, COM² and COM³ have two
- * bytes.
- */
+/** Devices, with any extension. The ends of COM¹, COM² and COM³ have two bytes. */
 const WINDOWS_DEVICE =
   /^(?:con|prn|aux|nul|(?:com|lpt)(?:[1-9]|\xc2[\xb9\xb2\xb3])|con(?:in|out)\$) *(?:\.|$)/i;
 
-/**
- * @param platform the platform of the target's file system.
- * @throws SnapshotError `ARCHIVE_INVALID`.
- */
+/** @param platform of the target's file system. @throws SnapshotError `ARCHIVE_INVALID`. */
 export function refuseUnsafeEntry({ kind, path }: TarEntry, platform: NodeJS.Platform): void {
   const segments = path.split('/');
   const [top, name] = segments;
@@ -66,7 +51,8 @@ export function refuseUnsafeEntry({ kind, path }: TarEntry, platform: NodeJS.Pla
     return;
   }
   if (!NAMES.test(name)) throw refused(path, 'is no part of a clone');
-  if (name === 'hooks' && kind === 'file' && !SAMPLE_HOOK.test(path)) {
+  // git never runs the examples of its own template.
+  if (name === 'hooks' && kind === 'file' && !path.endsWith('.sample')) {
     throw refused(path, 'is a hook');
   }
 }
@@ -77,8 +63,7 @@ function isWindowsName(segment: string): boolean {
 
 /**
  * @param reader at the content of `.git/config`, which stays in the reader.
- * @throws SnapshotError `ARCHIVE_INVALID` for a config with settings that this library does not
- *   write.
+ * @throws SnapshotError `ARCHIVE_INVALID` for settings that this library does not write.
  */
 export async function refuseUnsafeConfig(size: number, reader: ByteReader): Promise<void> {
   if (size > MAX_CONFIG_BYTES) throw refused(CONFIG_PATH, `has ${size} bytes`);

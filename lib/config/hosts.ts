@@ -7,7 +7,7 @@ import {
 } from '../repository.js';
 import type { HostConfig, SnapshotConfig } from './options.js';
 
-type AllowList = Pick<SnapshotConfig, 'hosts'>;
+export type AllowList = Pick<SnapshotConfig, 'hosts'>;
 
 /** WHATWG URL's "ends in a number": such a host is an IPv4 address (`127.1`, `0x7f000001`). */
 const ENDS_IN_NUMBER = /(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)$/;
@@ -15,9 +15,8 @@ const ENDS_IN_NUMBER = /(?:^|\.)(?:[0-9]+|0x[0-9a-f]*)$/;
 /**
  * The options of a repository's host.
  *
- * @throws SnapshotError `FORBIDDEN` when the allow-list does not have the host;
- *   `INVALID_REPOSITORY` when that host is an IP literal or names a port: these are valid only in
- *   the allow-list.
+ * @throws SnapshotError `FORBIDDEN`: the allow-list does not have the host; `INVALID_REPOSITORY`:
+ * only the allow-list may have IP literals and ports.
  */
 export function hostConfig(allowList: AllowList, { host }: RepositoryId): HostConfig {
   const config = findHost(allowList, host);
@@ -37,8 +36,8 @@ function findHost({ hosts }: AllowList, host: string): HostConfig | undefined {
 const CASE_INSENSITIVE_HOSTS = ['github.com', 'gitlab.com', 'bitbucket.org', 'codeberg.org'];
 
 /**
- * The canonical name of a repository: its path is in lower case if the host ignores case. Keys in
- * the store and calls of `authorize` use it.
+ * The canonical name of a repository, for keys and `authorize`: its path is in lower case if the
+ * host ignores case.
  *
  * @throws SnapshotError `INVALID_REPOSITORY` if the path has no valid form in lower case.
  */
@@ -51,7 +50,7 @@ export function canonicalRepository(allowList: AllowList, repository: Repository
 }
 
 /**
- * The URL of the repository at its upstream: `{baseUrl or https://host}/{path}`. Has no
+ * The URL of the repository at its upstream: `{baseUrl or https://host}/{path}`, without
  * credentials.
  *
  * @throws SnapshotError as `hostConfig`
@@ -62,8 +61,7 @@ export function upstreamUrl(config: AllowList, repository: RepositoryId): string
 }
 
 /**
- * The `remote.origin.url` of snapshots: clients, not this server, pull from this URL. It has no
- * `.git` and no credentials.
+ * The `remote.origin.url` of snapshots, without `.git` and credentials: clients pull from this URL.
  *
  * @throws SnapshotError as `hostConfig`
  */
@@ -76,26 +74,24 @@ export function originUrl(config: AllowList, repository: RepositoryId): string {
  * The repository that a git host means by a URL for cloning or browsing, with or without `.git`, a
  * trailing slash and credentials. The URL must begin with the `publicUrl` or `baseUrl` of a host of
  * the allow-list, or with `https://{host}`. The longest match decides, then the first. `http` and
- * `https` count as equal: a git host behind a proxy often does not know which scheme its clients
- * use. `undefined`: no host matches, or the URL is not http(s).
+ * `https` count as equal: a host behind a proxy often does not know its clients' scheme.
+ * `undefined`: no host matches.
  */
 export function repositoryAt(allowList: AllowList, url: string): RepositoryId | undefined {
-  const { hosts } = allowList;
   const target = httpUrl(url);
   if (target === undefined) return undefined;
   let longest = '';
   let address: string | undefined;
-  for (const [host, { publicUrl, baseUrl }] of Object.entries(hosts)) {
+  for (const [host, { publicUrl, baseUrl }] of Object.entries(allowList.hosts)) {
     for (const base of [publicUrl, baseUrl, `https://${host}`]) {
-      const prefix = base === undefined ? undefined : httpUrl(base);
-      if (prefix === undefined || prefix.length <= longest.length) continue;
-      if (!target.startsWith(prefix)) continue;
+      const prefix = base && httpUrl(base);
+      if (!prefix || prefix.length <= longest.length || !target.startsWith(prefix)) continue;
       longest = prefix;
       address = `${host}/${target.slice(prefix.length, -1)}`;
     }
   }
+  if (address === undefined) return undefined;
   try {
-    if (address === undefined) return undefined;
     return canonicalRepository(allowList, decodeRepository(address));
   } catch (error) {
     if (SnapshotError.is(error, 'INVALID_REPOSITORY')) return undefined;
@@ -112,8 +108,8 @@ function httpUrl(text: string): string | undefined {
 }
 
 /**
- * The base URLs, with a slash at the end, below which a redirect of the repository may lead: its
- * own base URL, the same with https instead of http, and the URLs of `redirectTo`.
+ * The base URLs below which a redirect of the repository may lead, with a slash at the end: its own
+ * one, the same with https, and `redirectTo`.
  *
  * @throws SnapshotError as `hostConfig`
  */
@@ -128,8 +124,8 @@ export function redirectBases(config: AllowList, repository: RepositoryId): stri
 export type AllowedHosts = ReadonlyMap<string, { readonly allowPrivateAddresses: boolean }>;
 
 /**
- * All hosts to which the service may connect. Structured-cloneable. If several entries of the
- * allow-list lead to one host, it is enough that one of them allows private addresses.
+ * All hosts to which the service may connect. Structured-cloneable. One entry of the allow-list
+ * that allows private addresses allows them for its host.
  */
 export function allowedHosts({ hosts }: AllowList): AllowedHosts {
   const allowed = new Map<string, { allowPrivateAddresses: boolean }>();
@@ -144,8 +140,7 @@ export function allowedHosts({ hosts }: AllowList): AllowedHosts {
 }
 
 function join(base: string, path: string): string {
-  // The form that users type and git keeps. `encodeURI` escapes all characters that a path must not
-  // have raw, except `?` and `#`.
+  // `encodeURI` escapes all characters that a path must not have raw, except `?` and `#`.
   return `${withoutSlashes(base)}/${encodeURI(path).replace(/[?#]/g, encodeURIComponent)}`;
 }
 

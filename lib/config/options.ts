@@ -55,15 +55,14 @@ const host = z.strictObject({
    */
   credentials: callback<CredentialsProvider>().optional(),
   /**
-   * Base URLs below which redirects of the host's repositories may lead, beside `baseUrl`. Default:
-   * none. Risk: `authorize` sees the repository that the client names, not the target of a
-   * redirect.
+   * Base URLs below which redirects may lead, beside `baseUrl`. Default: none. Risk: `authorize`
+   * sees the repository that the client names, not the target of a redirect.
    */
   redirectTo: z.array(httpUrl).default([]),
   /**
    * Whether `Org/Repo` and `org/repo` are one repository to the host. Then all paths are in lower
    * case, also for `authorize` and in `remote.origin.url`. Default: true for github.com,
-   * gitlab.com, bitbucket.org and codeberg.org, else false.
+   * gitlab.com, bitbucket.org and codeberg.org.
    */
   caseInsensitivePaths: z.boolean().optional(),
   /**
@@ -112,10 +111,7 @@ const limits = z.strictObject({
    * for each further 256 MiB, and from its end to the verified mirror. The whole has no limit.
    */
   cloneTimeout: milliseconds.default(120 * MINUTE),
-  /**
-   * Milliseconds for one build, again for the store to take it, and for one repack or connectivity
-   * check.
-   */
+  /** Milliseconds for one build, for storing it, for one repack, and for one connectivity check. */
   generationTimeout: milliseconds.default(30 * MINUTE),
   /** Milliseconds within which a connection to the upstream must be made. */
   connectTimeout: milliseconds.default(10_000),
@@ -125,9 +121,7 @@ const limits = z.strictObject({
   stallTimeout: milliseconds.default(MINUTE),
   /** Milliseconds after which a connection is cut if its client takes no byte. */
   clientStallTimeout: milliseconds.default(5 * MINUTE),
-  /**
-   * Milliseconds for which a failed clone or build is remembered and not repeated. 0: not at all.
-   */
+  /** Milliseconds for which a failed clone or build is remembered, not repeated. 0: not at all. */
   failureMemory: duration.default(30_000),
   /** Bytes of the upstream's list of refs. */
   maxRefsBytes: bytes.default(64 * MIB),
@@ -163,32 +157,28 @@ const limits = z.strictObject({
 
 const freshness = z.strictObject({
   /**
-   * What happens when the last check is older than `maxAge`. `stale-while-revalidate`: the stored
-   * snapshot is served, and the upstream is checked in the background. `strict`: the upstream is
-   * checked first, and a new snapshot is built if refs have moved. In both modes, the stored
-   * snapshot is served when the upstream can't be reached.
+   * If the last check is older than `maxAge`, `stale-while-revalidate` serves the stored snapshot,
+   * and checks the upstream in the background. `strict` checks the upstream first, and builds a new
+   * snapshot if refs have moved. Both serve the stored snapshot when the upstream can't be reached.
    */
   mode: z.enum(['stale-while-revalidate', 'strict']).default('stale-while-revalidate'),
   /**
-   * Milliseconds for which a check of the upstream counts. A failed check counts for this time or
-   * for `checkInterval`: the shorter one. 0: each request checks.
+   * Milliseconds for which a check of the upstream counts. A failed check counts no longer than
+   * `checkInterval`. 0: each request checks.
    */
   maxAge: duration.default(MINUTE),
-  /**
-   * The least milliseconds between two background checks of one upstream, or checks for a missing
-   * ref or commit.
-   */
+  /** The least milliseconds between an upstream's checks in the background or for a missing ref. */
   checkInterval: duration.default(5000),
   /**
-   * The least milliseconds between two background builds of a default snapshot after pushes. Mirror
-   * and bundles stay fresh meanwhile. No effect in mode `strict` or on a refresh by hand.
+   * The least milliseconds between background builds of a default snapshot after pushes. Mirror and
+   * bundles stay fresh. No effect in mode `strict` or on a refresh by hand.
    */
   minRebuildInterval: duration.default(5 * MINUTE),
   /**
    * Milliseconds for which an upstream may refuse a repository (401, 403, 404 or 410, and no other
-   * answer) before it is no longer served, and its mirror and stored artifacts are deleted. That
-   * happens to repositories that became private or were deleted; an outage never has this effect.
-   * Risk: expired credentials cause refusals, too.
+   * answer) before the repository is no longer served, and its mirror and stored artifacts are
+   * deleted: it became private or was deleted. An outage never has this effect. Risk: expired
+   * credentials cause refusals, too.
    */
   forgetAfter: duration.default(60 * MINUTE),
   /** Milliseconds between refreshes of repositories in use. Default: only requests cause them. */
@@ -201,8 +191,8 @@ const snapshot = z.strictObject({
   /** zstd level of everything but packs, which do not compress. 1 (fast) to 19 (small). */
   compressionLevel: z.number().int().min(1).max(19).default(1),
   /**
-   * Writes `core.checkStat=minimal` and `core.trustctime=false` into the snapshot's config, so that
-   * the first `git status` re-reads no file. Without it git re-reads every file once.
+   * Writes `core.checkStat=minimal` and `core.trustctime=false` into the snapshot's config. Without
+   * it, the first `git status` re-reads every file.
    */
   trustFileTimes: z.boolean().default(true),
 });
@@ -228,8 +218,8 @@ const schema = z.strictObject({
   logger: methods<Logger>(['warn', 'error'], 'a logger').optional(),
   /**
    * Redirects git itself, which asks for `{mount}/{host}/{path}/info/refs`, to the host's
-   * `publicUrl`. So `url.{mount}.insteadOf` also works for clones and pulls. Default: false, such
-   * requests go to the host app.
+   * `publicUrl`. So `url.{mount}.insteadOf` also works for clones and pulls. Default: false: the
+   * host app gets such requests.
    */
   redirectGit: z.boolean().default(false),
   /** Sent upstream. Some hosts choose the smart protocol by the `git/` at its start. */

@@ -6,9 +6,12 @@ interface About {
   readonly repository: RepositoryId;
 }
 
+type Timed = About & { readonly milliseconds: number };
+type Failed = Timed & { readonly error: SnapshotError };
+
 /**
- * The events of a service. Listeners run synchronously, so they should be quick. An error that a
- * listener throws becomes a warning of the process, and affects nothing else.
+ * The events of a service. Listeners run synchronously, so they should be quick. Their errors
+ * become warnings of the process, and affect nothing else.
  */
 export interface SnapshotEvents {
   /** A stored artifact was opened. */
@@ -20,8 +23,7 @@ export interface SnapshotEvents {
   cloneProgress: [About & { readonly progress: FetchProgress }];
   /** `objects` and `packBytes` were fetched; `restoredBytes` came from the stored snapshot. */
   cloneFinished: [
-    About & {
-      readonly milliseconds: number;
+    Timed & {
       readonly objects: number;
       readonly packBytes: number;
       readonly restoredBytes: number;
@@ -29,44 +31,43 @@ export interface SnapshotEvents {
   ];
   /** The stored snapshot could not be read, or was incomplete: the clone fetches everything. */
   restoreFailed: [About & { readonly error: SnapshotError }];
-  cloneFailed: [About & { readonly milliseconds: number; readonly error: SnapshotError }];
+  cloneFailed: [Failed];
   /**
-   * The upstream was checked. `changed`: refs differ from what this process knew. `packBytes`:
-   * bytes that were fetched; 0 if nothing was missing.
+   * The upstream was checked. `changed`: refs differ from what this process knew. `packBytes`: how
+   * many were fetched; 0 if nothing was missing.
    */
   refreshed: [
-    About & {
-      readonly milliseconds: number;
+    Timed & {
       readonly changed: boolean;
       readonly objects: number;
       readonly packBytes: number;
     },
   ];
   /**
-   * The upstream has refused a repository for longer than `forgetAfter`: its mirror and stored
-   * artifacts were deleted. `error`: some could not be deleted; the service tries again.
+   * The upstream has refused a repository for over `forgetAfter`: its mirror and stored artifacts
+   * were deleted. `error`: some could not be deleted; the service tries again.
    */
   forgotten: [About & { readonly error: SnapshotError | undefined }];
   /** The check or fetch failed. The service goes on serving stored artifacts. */
-  refreshFailed: [About & { readonly milliseconds: number; readonly error: SnapshotError }];
+  refreshFailed: [Failed];
   /** Packs of a mirror were consolidated; `packs`: how many remain. */
-  consolidated: [About & { readonly milliseconds: number; readonly packs: number }];
+  consolidated: [Timed & { readonly packs: number }];
   /** The consolidation or a connectivity check of a mirror failed. */
-  consolidationFailed: [About & { readonly milliseconds: number; readonly error: SnapshotError }];
+  consolidationFailed: [Failed];
   /** A mirror was removed, to stay within the budget or on request. */
   mirrorEvicted: [About & { readonly bytes: number }];
   /**
-   * A damaged or incomplete mirror was discarded; it will be cloned again. `repository` is
-   * `undefined` if a mirror can't be read when the service starts; it is left as it is.
+   * A damaged or incomplete mirror was discarded; it will be cloned again. No `repository`: at the
+   * start, the service could not read a mirror; it is left as it is.
    */
   mirrorBroken: [{ readonly repository: RepositoryId | undefined; readonly error: SnapshotError }];
   generationStarted: [About & { readonly etag: string; readonly commit: string | undefined }];
-  generationFinished: [About & { readonly milliseconds: number; readonly size: number }];
+  generationFinished: [Timed & { readonly size: number }];
   /** A build failed, after all attempts. `milliseconds`: of all attempts. */
-  generationFailed: [About & { readonly milliseconds: number; readonly error: SnapshotError }];
+  generationFailed: [Failed];
   /**
-   * The store did not take an artifact; clients got it all the same. Or the store took a variant,
-   * but did not list or delete the variants above `maxVariants`.
+   * The store did not take an artifact, which clients got all the same; or it took a variant, but
+   * did not list or delete the variants above `maxVariants`.
    */
   storeFailed: [About & { readonly error: SnapshotError }];
   /** A stored artifact was deleted, or evicted by the default store to stay within its budget. */

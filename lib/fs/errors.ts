@@ -1,11 +1,8 @@
 import { hasCode, SnapshotError, toSnapshotError } from '../errors.js';
 
-/** System error codes that mean: there is no such file. */
-const NO_FILE: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP']);
-
 /** Whether a system error says that there is no such file. */
 export function isNoFile(error: unknown): error is Error {
-  return hasCode(error) && NO_FILE.has(error.code);
+  return hasCode(error, 'ENOENT', 'ENOTDIR', 'EISDIR', 'ELOOP');
 }
 
 /** `undefined` when the file or directory is gone: other processes may delete it meanwhile. */
@@ -13,7 +10,7 @@ export async function unlessMissing<T>(operation: Promise<T>): Promise<T | undef
   try {
     return await operation;
   } catch (error) {
-    if (hasCode(error) && error.code === 'ENOENT') return undefined;
+    if (hasCode(error, 'ENOENT')) return undefined;
     throw error;
   }
 }
@@ -24,16 +21,12 @@ export async function withStoreFailure<T>(work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (error) {
     if (!hasCode(error) || !('syscall' in error)) throw error;
-    const isFull = error.code === 'ENOSPC' || error.code === 'EDQUOT';
-    const code = isFull ? 'STORAGE_FULL' : 'STORE_FAILED';
+    const code = hasCode(error, 'ENOSPC', 'EDQUOT') ? 'STORAGE_FULL' : 'STORE_FAILED';
     throw new SnapshotError(code, error.message, { cause: error });
   }
 }
 
-/**
- * Gives a code to an error of reading a mirror: `REPOSITORY_DAMAGED` when a file is missing. Any
- * other error may be temporary, and does not mean damage.
- */
+/** A missing file of a mirror is `REPOSITORY_DAMAGED`. Other errors may be temporary. */
 export function readFailure(error: unknown): SnapshotError {
   if (!isNoFile(error)) return toSnapshotError(error);
   return new SnapshotError('REPOSITORY_DAMAGED', error.message, { cause: error });

@@ -1,11 +1,7 @@
 import { stat, statfs } from 'node:fs/promises';
 import { SnapshotError } from '../errors.js';
 
-/**
- * Checks that a copy of `files` fits on the file system of `directory`.
- *
- * @throws SnapshotError `STORAGE_FULL` when it does not fit.
- */
+/** @throws SnapshotError `STORAGE_FULL` unless the file system has room for a copy of `files`. */
 export async function requireFreeSpace(directory: string, files: readonly string[]): Promise<void> {
   const sizes = await Promise.all(files.map(async (file) => (await stat(file)).size));
   const bytes = sizes.reduce((sum, size) => sum + size, 0);

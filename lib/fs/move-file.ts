@@ -4,14 +4,14 @@ import { hasCode } from '../errors.js';
 import { temporaryName } from './temporary.js';
 
 /**
- * Moves a file to `target`, which it replaces. A file of another file system is first copied beside
- * the target. So the last step is always a rename within one directory, which is atomic.
+ * Moves a file to `target`, which it replaces atomically. A file of another file system is first
+ * copied beside the target.
  */
 export async function moveFile(source: string, target: string): Promise<void> {
   try {
     await rename(source, target);
   } catch (error) {
-    if (!hasCode(error) || error.code !== 'EXDEV') throw error;
+    if (!hasCode(error, 'EXDEV')) throw error;
     await copyOver(source, target);
     await unlink(source);
   }

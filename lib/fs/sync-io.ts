@@ -1,10 +1,6 @@
 import { readSync, writeSync } from 'node:fs';
 
-/**
- * Fills `target` with the bytes at `offset` of a file.
- *
- * @returns `false` when the file ends too early.
- */
+/** Fills `target` with the bytes at `offset` of a file; `false` when the file ends too early. */
 export function readFully(fd: number, target: Uint8Array, offset: number): boolean {
   for (let done = 0; done < target.length; ) {
     const got = readSync(fd, target, done, target.length - done, offset + done);

@@ -7,13 +7,11 @@ import { hasCode } from '../errors.js';
 import { unlessMissing } from './errors.js';
 
 /*
- * Names of unfinished files and directories: `{prefix}~{host}~{pid}~{start}~{random}.tmp`. The name
- * identifies the process that writes the file. So a starting process removes the files of crashed
- * processes, and never a file that is still being written. `start` distinguishes two processes with
- * the same pid: the only process of a container has the same pid after each restart.
+ * Names of unfinished files and directories: `{prefix}~{host}~{pid}~{start}~{random}.tmp`. They
+ * identify the writer, so that a starting process removes only the files of crashed processes.
+ * `start` is needed because the only process of a container has the same pid after each restart.
  *
- * Limit: containers that share a directory need different host names. If two have the same name,
- * each removes the other's unfinished files.
+ * Limit: if two containers share a directory and a host name, each removes the other's files.
  */
 const TEMPORARY = /~([A-Za-z0-9._-]{1,64})~(\d{1,10})~(\d{1,16})~[0-9a-f]{16}\.tmp$/;
 
@@ -42,10 +40,7 @@ export async function prepareDirectory(directory: string): Promise<void> {
   await removeAbandoned(directory);
 }
 
-/**
- * Removes unfinished files and directories right below `directory`, if their process ran on this
- * host and is dead, or if their mtime is more than 24 hours ago. The directory may be missing.
- */
+/** Removes unfinished files of dead processes, and of unknown ones after `ABANDONED_AFTER`. */
 export async function removeAbandoned(directory: string): Promise<void> {
   for (const name of (await unlessMissing(readdir(directory))) ?? []) {
     const [, host, pid, start] = TEMPORARY.exec(name) ?? [];
@@ -65,13 +60,12 @@ function stateOf(pid: number, start: number): 'this process' | 'dead' | 'unknown
   if (pid === process.pid) return start === START ? 'this process' : 'dead';
   try {
     process.kill(pid, 0);
-    return 'unknown';
   } catch (error) {
-    if (!hasCode(error)) throw error;
-    if (error.code === 'ESRCH') return 'dead';
-    if (error.code === 'EPERM') return 'unknown'; // another user's
-    throw error;
+    if (hasCode(error, 'ESRCH')) return 'dead';
+    // EPERM: another user's process has this pid.
+    if (!hasCode(error, 'EPERM')) throw error;
   }
+  return 'unknown';
 }
 
 async function isOld(path: string): Promise<boolean> {

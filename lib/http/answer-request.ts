@@ -18,7 +18,7 @@ export interface Exchange {
   readonly signal: AbortSignal;
 }
 
-/** Serves one artifact. If it rejects, the client gets a problem, or its answer breaks off. */
+/** Serves one artifact. If `serve` rejects, the client gets a problem, or its answer breaks off. */
 export interface EndpointHandler {
   readonly methods: readonly string[];
   /** The status for `UPSTREAM_*` failures. Default: the status of their code. */
@@ -27,9 +27,9 @@ export interface EndpointHandler {
 }
 
 /**
- * Makes the function that answers requests for artifacts. It checks the address, then the method,
- * then the client's right to see the repository; then the handler answers. It never rejects, even
- * if the host app's code fails: a rejection would end the host app's process.
+ * Makes the function that answers requests for artifacts. It checks the address, the method, then
+ * the client's right to see the repository; then the handler answers. It never rejects: a rejection
+ * would end the host app's process.
  */
 export function createAnswer(config: SnapshotConfig) {
   const connections = new Connections();
@@ -81,11 +81,11 @@ function logFailure(
 }
 
 /**
- * Checks that the allow-list has the host and that `authorize` returns exactly `true`. The client
- * can't tell the two refusals apart.
+ * Checks the allow-list, and that `authorize` returns exactly `true`. Clients can't tell them
+ * apart.
  *
- * @throws SnapshotError `FORBIDDEN`; `INVALID_REPOSITORY` as `hostConfig`; `INTERNAL` when
- *   `authorize` fails, with its error as the cause.
+ * @throws SnapshotError `FORBIDDEN`; `INVALID_REPOSITORY` as `hostConfig`; `INTERNAL`: `authorize`
+ * failed.
  */
 async function authorize(
   config: SnapshotConfig,

@@ -27,8 +27,8 @@ export interface ArtifactKind<Id extends ArtifactId> {
   /** Additional headers of 200 and 206 for this type. */
   headers?(id: Id, artifact: ServedArtifact): OutgoingHttpHeaders;
   /**
-   * Answers a GET of an artifact that is not stored, if no build is needed. If this method exists,
-   * a GET always looks into the store first. @returns whether it has answered.
+   * Answers a GET of an artifact that is not stored, if no build is needed. Such a kind always
+   * makes a GET look into the store. @returns whether it has answered.
    */
   answersInstead?(id: Id, exchange: Exchange): Promise<boolean>;
 }
@@ -37,15 +37,10 @@ export interface ArtifactKind<Id extends ArtifactId> {
 const MAX_OPEN_ATTEMPTS = 3;
 
 /**
- * `GET` and `HEAD` of an artifact.
- *
- * - HEAD calls `stat` alone. A plain GET of a snapshot calls `get` alone, unless the store has
- *   URLs. A GET with preconditions or a range, or of a bundle, looks into the store first, selects
- *   from a version, and opens exactly this version.
- * - A version that the client pins with an entity tag is served as long as the store has it, also
- *   after it was replaced, and without a check of the upstream.
- * - `Cache-Control: no-cache` lets caches keep an artifact but makes them revalidate it at each
- *   use: the next fetch may replace it. With `authorize` it is also `private`.
+ * `GET` and `HEAD` of an artifact. HEAD calls `stat` alone. A plain GET of a snapshot calls `get`
+ * alone, unless the store has URLs. Other GETs look into the store first, select from a version,
+ * and open exactly this version. A version that the client pins with an entity tag is served as
+ * long as the store has it, also after it was replaced, and without a check of the upstream.
  */
 export function createArtifactHandler<Id extends ArtifactId>(
   source: ArtifactSource,
@@ -53,6 +48,7 @@ export function createArtifactHandler<Id extends ArtifactId>(
   kind: ArtifactKind<Id>,
 ): EndpointHandler {
   const { clientStallTimeout } = limits;
+  // Caches revalidate an artifact at each use: the next fetch may replace it.
   const cacheControl = authorize === undefined ? 'no-cache' : 'private, no-cache';
 
   async function head(id: Id, { req, res, signal }: Exchange): Promise<void> {
@@ -108,9 +104,7 @@ export function createArtifactHandler<Id extends ArtifactId>(
     return tags.length === 0 ? undefined : await source.pinned(id, tags, { signal });
   }
 
-  /**
-   * Redirects the client to the store, if it has a URL for the artifact. @returns whether it did.
-   */
+  /** Redirects the client to the artifact's URL, if the store has one. @returns whether it did. */
   async function redirect(id: Id, stored: StoredArtifact, { res, signal }: Exchange) {
     const contentDisposition = attachment(kind.filename(id));
     const about = { contentType: kind.contentType, contentDisposition, signal };
@@ -123,11 +117,7 @@ export function createArtifactHandler<Id extends ArtifactId>(
   }
 
   /** Answers a selection that needs no body. @returns whether it did. */
-  function answersWithoutBody(
-    res: Response,
-    selection: Selection,
-    artifact: ServedArtifact,
-  ): boolean {
+  function answersWithoutBody(res: Response, selection: Selection, artifact: ServedArtifact) {
     switch (selection.kind) {
       case 'failed':
         throw preconditionFailed();

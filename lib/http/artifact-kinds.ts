@@ -5,15 +5,12 @@ import type { SnapshotConfig } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
 import { OID_PATTERN } from '../git/object.js';
 import { type RepositoryId, repositoryName } from '../repository.js';
-import type { EndpointHandler, Exchange } from './answer-request.js';
+import type { Exchange } from './answer-request.js';
 import { createArtifactHandler } from './artifact-handler.js';
 import { queryParameter } from './target.js';
 
 /** `GET` and `HEAD` of `snapshot.tar.zst?ref={branch, tag or commit}&depth={commits}`. */
-export function createSnapshotHandler(
-  source: ArtifactSource,
-  config: SnapshotConfig,
-): EndpointHandler {
+export function createSnapshotHandler(source: ArtifactSource, config: SnapshotConfig) {
   return createArtifactHandler<SnapshotId>(source, config, {
     contentType: 'application/zstd',
     identify: identifySnapshot,
@@ -32,14 +29,10 @@ export function createSnapshotHandler(
 }
 
 /**
- * `GET` and `HEAD` of `snapshot.bundle?base={commit}`. 204 if the upstream's HEAD is the base:
- * there is nothing to fast-forward. Caches must not keep a 204: it holds only at the moment of the
- * check.
+ * `GET` and `HEAD` of `snapshot.bundle?base={commit}`. 204 if the upstream's HEAD is the base.
+ * Caches must not keep a 204: it holds only at the moment of the check.
  */
-export function createBundleHandler(
-  source: ArtifactSource,
-  config: SnapshotConfig,
-): EndpointHandler {
+export function createBundleHandler(source: ArtifactSource, config: SnapshotConfig) {
   return createArtifactHandler<BundleId>(source, config, {
     contentType: 'application/x-git-bundle',
     identify: identifyBundle,
@@ -53,8 +46,7 @@ export function createBundleHandler(
 }
 
 /**
- * Ignores other parameters than `ref` and `depth`. Without both, the artifact is the default
- * snapshot.
+ * Ignores other parameters. Without `ref` and `depth`, the artifact is the default snapshot.
  *
  * @throws SnapshotError `INVALID_REQUEST`
  */
@@ -69,9 +61,7 @@ function identifySnapshot({ req, repository }: Exchange): SnapshotId {
   };
 }
 
-/**
- * git takes 40 hex digits, in upper or lower case, for an object id, even if a ref has that name.
- */
+/** git takes 40 hex digits, in upper or lower case, for an id, even if a ref has that name. */
 function parseRef(text: string): string {
   if (/^[0-9a-f]{40}$/i.test(text)) return text.toLowerCase();
   checkRef(text);
@@ -93,17 +83,12 @@ function identifyBundle({ req, repository }: Exchange): BundleId {
 }
 
 /**
- * The path of the bundle that fast-forwards a snapshot of `base`. It begins with `/git/` for every
+ * The path of the bundle that fast-forwards a snapshot of `base`. It begins with `/git/` at every
  * mount: cachew's clients join it to the base URL in their configuration.
  */
 function bundleUrl({ host, path }: RepositoryId, base: string): string {
-  const segments = [host, ...path.split('/')].map(encodeSegment);
+  // A segment may have colons (RFC 3986, section 3.3), and one precedes a port.
+  const escapeSegment = (segment: string) => encodeURIComponent(segment).replaceAll('%3A', ':');
+  const segments = [host, ...path.split('/')].map(escapeSegment);
   return `/git/${segments.join('/')}/snapshot.bundle?base=${base}`;
-}
-
-/**
- * Does not escape colons: a segment may have them (RFC 3986, section 3.3), and one precedes a port.
- */
-function encodeSegment(text: string): string {
-  return encodeURIComponent(text).replaceAll('%3A', ':');
 }

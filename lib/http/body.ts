@@ -15,13 +15,12 @@ export interface BodyOptions {
 }
 
 /**
- * Sends `body` at the client's speed, then ends the response. Writes the head with the first bytes,
- * so that the caller can still answer an earlier failure. Rejects when the body fails, or when the
- * client leaves or stalls; the response stays open then. Destroys `body` in any case.
+ * Sends `body` at the client's speed, then ends the response. Writes the head with the first bytes:
+ * the caller can still answer an earlier failure. Rejects when the body fails, or when the client
+ * leaves or stalls; the response stays open then. Destroys `body` in any case.
  *
- * A body shorter or longer than its `Content-Length` fails: it would desynchronise a kept-alive
- * connection. Recycles a chunk when `write` calls back. The `write` of a middleware may never call
- * back.
+ * A body of another length than its `Content-Length` fails: it would desynchronise a kept-alive
+ * connection.
  */
 export async function sendBody(
   res: ServerResponse,
@@ -39,15 +38,15 @@ export async function sendBody(
       if (!res.headersSent) res.writeHead(status, headers);
       sent += chunk.length;
       if (length !== undefined && sent > length) throw wrongLength(sent, length);
+      // The `write` of a middleware may never call back; then the chunk is not recycled.
       const hasRoom = res.write(chunk, (error) => {
         if (!error && body instanceof RecyclingBody) body.recycle(chunk);
       });
       if (hasRoom) continue;
       // Without this limit, a stalled client would keep an evicted file on the disk.
-      await unlessLate(once(res, 'drain', { signal }), clientStallTimeout, () => {
-        const message = `the client took nothing for ${clientStallTimeout} ms`;
-        return new SnapshotError('ABORTED', message);
-      });
+      const message = `the client took nothing for ${clientStallTimeout} ms`;
+      const stalled = () => new SnapshotError('ABORTED', message);
+      await unlessLate(once(res, 'drain', { signal }), clientStallTimeout, stalled);
     }
     if (length !== undefined && sent < length) throw wrongLength(sent, length);
     if (!res.headersSent) res.writeHead(status, headers);

@@ -32,9 +32,8 @@ export function needsSelection({ headers }: ConditionalRequest): boolean {
 }
 
 /**
- * The entity tags that a client pins: it has parts of an artifact and wants the rest of the same
- * version. They are the strong tags of `If-Match`, else the tag in the `If-Range` of a range
- * request.
+ * The entity tags that a client pins, because it has parts of that version: the strong tags of
+ * `If-Match`, else the tag in the `If-Range` of a range request.
  */
 export function pinnedTags({ headers }: ConditionalRequest): string[] {
   const ifMatch = headers['if-match'];
@@ -47,9 +46,8 @@ export function pinnedTags({ headers }: ConditionalRequest): string[] {
 }
 
 /**
- * Evaluates the preconditions of a GET or HEAD in the order of RFC 9110, section 13.2.2, steps 1 to
- * 4. Ignores a date where an entity tag decides, the date is malformed, or the representation has
- * no modification date.
+ * Evaluates preconditions: RFC 9110, section 13.2.2, steps 1 to 4. Ignores a date where an entity
+ * tag decides, the date is malformed, or the representation has no modification date.
  */
 export function evaluatePreconditions(
   { headers }: ConditionalRequest,
@@ -70,10 +68,7 @@ export function evaluatePreconditions(
   return modified === false ? 'not-modified' : 'holds';
 }
 
-/**
- * All steps of RFC 9110, section 13.2.2: preconditions first, then `If-Range` and `Range`, which
- * only GET has.
- */
+/** All steps of RFC 9110, section 13.2.2: also `If-Range` and `Range`, which only GET has. */
 export function select(request: ConditionalRequest, current: Representation): Selection {
   const precondition = evaluatePreconditions(request, current);
   if (precondition !== 'holds') return { kind: precondition };
@@ -94,10 +89,7 @@ function matches(field: string, etag: string, comparison: 'strong' | 'weak'): bo
 }
 
 /** `undefined`: there is nothing to compare. */
-function wasModifiedSince(
-  storedAt: number | undefined,
-  field: string | undefined,
-): boolean | undefined {
+function wasModifiedSince(storedAt: number | undefined, field: string | undefined) {
   const date = field === undefined ? undefined : parseHttpDate(field);
   return storedAt === undefined || date === undefined ? undefined : wholeSecond(storedAt) > date;
 }

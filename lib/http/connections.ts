@@ -20,10 +20,9 @@ export interface Turn {
 }
 
 /**
- * Runs requests that are pipelined on one connection (RFC 9112, section 9.3.2) one after another.
- * Their answers are sent in order anyway: a file opened for a later request would stay open for
- * nothing. A response that waits for its turn gets no event when the connection closes, so its
- * signal aborts then.
+ * Runs requests that are pipelined on one connection (RFC 9112, section 9.3.2) one after another: a
+ * file opened for a later answer would stay open for nothing. A response that waits for its turn
+ * gets no event when the connection closes, so its signal aborts then.
  */
 export class Connections {
   readonly #known = new WeakMap<object, Connection>();

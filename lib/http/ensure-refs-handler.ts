@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { ArtifactSource, EnsuredRefs, WantedRefs } from '../artifact/artifact.js';
 import { SnapshotError } from '../errors.js';
 import type { EndpointHandler, Exchange } from './answer-request.js';
-import { bodyWasRead, readBody } from './request-body.js';
+import { bodyWasRead, parseJson, readBody } from './request-body.js';
 
 const MAX_BODY_BYTES = 256 * 1024;
 
@@ -32,11 +32,9 @@ function toAnswer(wanted: WantedRefs, { refs, missingCommits, fetched }: Ensured
 }
 
 /**
- * Reads the body as JSON, with any `Content-Type`. If a body parser of the host app has read it,
- * takes the parser's value.
+ * Reads the body as JSON, with any `Content-Type`, or takes it from the host app's body parser.
  *
- * @throws SnapshotError `INVALID_REQUEST`; `INVALID_OPTIONS` when the host app has read the body
- *   and kept no value.
+ * @throws SnapshotError `INVALID_REQUEST`; `INVALID_OPTIONS`: the host app kept no value.
  */
 async function readJson(req: Request): Promise<unknown> {
   // Express 4's parsers set `req.body` even when they don't read the body.
@@ -49,23 +47,14 @@ async function readJson(req: Request): Promise<unknown> {
   if (body === undefined || (isText && Buffer.byteLength(body) > MAX_BODY_BYTES)) {
     throw new SnapshotError('INVALID_REQUEST', 'the body is too large');
   }
-  if (!isText) return body;
-  try {
-    return JSON.parse(body.toString());
-  } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw cause;
-    throw new SnapshotError('INVALID_REQUEST', 'the body is not JSON', { cause });
-  }
+  return isText ? parseJson(body.toString(), 'the body') : body;
 }
 
 const MAX_ENTRIES = 1_000;
 /** git's limit on the length of paths, and so of ref names. */
 const MAX_NAME_LENGTH = 4_096;
 
-/**
- * An id, full or abbreviated, in upper or lower case. Empty: for a ref, any id; in the list of
- * commits, nothing.
- */
+/** An id, perhaps abbreviated, in either case. Empty: for a ref, any id; in `commits`, nothing. */
 const emptyOrOid = z.string().regex(/^(?:[0-9a-f]{4,40})?$/i);
 const name = z.string().max(MAX_NAME_LENGTH);
 
@@ -88,8 +77,8 @@ const schema = z
   .transform(({ refs, commits }) => ({ refs, commits: commits.filter((id) => id !== '') }));
 
 /**
- * Parses `{"refs": {"{name}": "{id or empty}"}, "commits": ["{id}"]}`. Any string may be a name: a
- * name that git refuses is a ref that does not exist.
+ * Parses `{"refs": {"{name}": "{id or empty}"}, "commits": ["{id}"]}`. Any string may be a name: if
+ * git refuses it, the ref does not exist.
  *
  * @throws SnapshotError `INVALID_REQUEST`
  */

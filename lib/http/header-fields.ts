@@ -11,8 +11,7 @@ const TAG = /(W\/)?("[\x21\x23-\x7e\x80-\xff]*")/y;
 
 /**
  * The tags of an `If-Match` or `If-None-Match` list, whose members may be empty (section 5.6.1.2).
- * Stops at the first member that is no entity tag: no later member can match. Linear in the field's
- * length.
+ * Stops at the first member that is no entity tag: no later one can match. Takes linear time.
  */
 export function parseEntityTags(field: string): EntityTag[] {
   const tags: EntityTag[] = [];
@@ -38,8 +37,7 @@ const SINGLE_RANGE = /^bytes=[\t ]*(?:(\d+)-(\d*)|-(\d+))[\t ]*$/i;
 
 /**
  * Parses a `Range` field for a representation of `size` bytes. `undefined`: ignore the field. It
- * has another unit, is malformed (as `5-3` is), or has several ranges: a server need not support
- * these, and the answer would be a multipart body.
+ * has another unit, is malformed (as `5-3` is), or has several ranges, which need a multipart body.
  */
 export function parseRange(field: string, size: number): ByteRange | 'unsatisfiable' | undefined {
   const match = SINGLE_RANGE.exec(field);
@@ -75,16 +73,14 @@ export function formatHttpDate(milliseconds: number): string {
 }
 
 /**
- * `Content-Disposition: attachment` (RFC 6266) for a file name of any characters. If a quoted
- * string can't carry the name safely, also gives it as `filename*`, which clients prefer. This
- * includes names with `%`: some clients decode escapes in the plain form.
+ * `Content-Disposition: attachment` (RFC 6266) for any file name. `filename*` is added where a
+ * quoted string is unsafe: also for `%`, because some clients decode escapes in the plain form.
  */
 export function attachment(filename: string): string {
   const plain = filename.replace(/[^\x20-\x7e]|["\\%]/gu, '_');
   const value = `attachment; filename="${plain}"`;
   if (plain === filename) return value;
-  // RFC 8187 does not allow these four in an extended value; `encodeURIComponent` does not escape
-  // them.
+  // RFC 8187 forbids these four in an extended value; `encodeURIComponent` leaves them.
   const escaped = (char: string) => `%${char.charCodeAt(0).toString(16).toUpperCase()}`;
   const extended = encodeURIComponent(filename).replace(/['()*]/g, escaped);
   return `${value}; filename*=UTF-8''${extended}`;

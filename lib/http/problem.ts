@@ -3,9 +3,7 @@ import { TLSSocket } from 'node:tls';
 import { callHost } from '../call-host.js';
 import { ERRORS, type SnapshotError, type SnapshotErrorCode } from '../errors.js';
 
-/**
- * Seconds of `Retry-After` for a 429 or 503 whose error has none: the default of `failureMemory`.
- */
+/** Seconds of `Retry-After` if an error has none: the default of `failureMemory`. */
 const DEFAULT_RETRY_AFTER = 30;
 
 /** The HTTP status of an error code. */
@@ -14,12 +12,11 @@ export function problemStatus(code: SnapshotErrorCode): number {
 }
 
 /**
- * Answers with an `application/problem+json` body (RFC 9457). The body follows from the code alone:
- * no internal text can leak. Each 429 and 503 has a `Retry-After` in whole seconds. If the head of
- * another answer was sent already, breaks the connection instead: the client would take a clean end
- * for success.
+ * Answers with an `application/problem+json` body (RFC 9457), made from the code alone: no internal
+ * text can leak. If another answer has begun, breaks the connection: a clean end would mean
+ * success.
  *
- * @param status the status, for routes that differ from `ERRORS`.
+ * @param status for routes that differ from `ERRORS`.
  */
 export function sendProblem(
   res: ServerResponse,
@@ -48,15 +45,8 @@ export function sendProblem(
   res.end(body);
 }
 
-/**
- * As `sendProblem`, but never throws: breaks the connection if the host app has set a bad header or
- * replaced `writeHead`.
- */
-export function sendProblemOrBreak(
-  res: ServerResponse,
-  error: SnapshotError,
-  status?: number,
-): void {
+/** As `sendProblem`, but never throws: breaks the connection if a header or `writeHead` is bad. */
+export function sendProblemOrBreak(res: ServerResponse, error: SnapshotError, status?: number) {
   callHost('a response', () => {
     try {
       sendProblem(res, error, {}, status);
@@ -68,8 +58,8 @@ export function sendProblemOrBreak(
 }
 
 /**
- * Resets TCP connections rather than closing them. Some proxies speak HTTP/1.0, which has no
- * framing: they would take a close for the end of the body.
+ * Resets TCP connections instead of closing them: to proxies that speak HTTP/1.0, which has no
+ * framing, a close is the end of the body.
  */
 function breakConnection(res: ServerResponse): void {
   if (res.writableEnded) return;

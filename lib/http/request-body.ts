@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { finished } from 'node:stream';
 import { SnapshotError } from '../errors.js';
 
 /** Whether other middleware, such as a body parser, has read the body. */
@@ -14,12 +15,12 @@ export interface ReadBodyOptions {
 }
 
 /**
- * Reads the body as the client sent it. Returns `undefined` if it has more than `maxBytes`; never
- * holds more than that in memory. Discards the rest as it arrives, because the next request on the
- * connection follows it. Node's `requestTimeout` limits how long that takes.
+ * Reads the body as the client sent it. `undefined`: it has more than `maxBytes`; memory never
+ * holds more. Discards the rest as it arrives, because the next request on the connection follows
+ * it. Node's `requestTimeout` limits how long that takes.
  *
- * @throws SnapshotError `ABORTED` when the client leaves before the end; the error that `take`
- *   throws; the signal's reason.
+ * @throws SnapshotError `ABORTED` when the client leaves early; the error of `take`; the signal's
+ * reason.
  */
 export function readBody(
   req: IncomingMessage,
@@ -27,10 +28,8 @@ export function readBody(
   { take, signal }: ReadBodyOptions = {},
 ): Promise<Buffer | undefined> {
   return new Promise((resolve, reject) => {
-    // The answer is sent before the body arrives. Node discards an unread body.
+    // Node discards an unread body after the answer.
     if (Number(req.headers['content-length']) > maxBytes) return resolve(undefined);
-    if (req.destroyed) return reject(gone());
-
     const parts: Buffer[] = [];
     let size = 0;
     const onData = (part: Buffer) => {
@@ -43,22 +42,31 @@ export function readBody(
       }
       parts.push(part);
     };
-    const onEnd = () => settle(() => resolve(Buffer.concat(parts, size)));
-    const onError = (cause: unknown) => settle(() => reject(gone(cause)));
-    const onClose = () => settle(() => reject(gone()));
-    const onAbort = () => settle(() => reject(signal?.reason));
     const settle = (how: () => void) => {
-      req.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose);
-      signal?.removeEventListener('abort', onAbort);
+      stopWatching();
+      req.off('data', onData);
       req.on('error', () => {}); // the rest is discarded
       req.resume();
       how();
     };
-    signal?.addEventListener('abort', onAbort, { once: true });
-    req.on('data', onData).on('end', onEnd).on('error', onError).on('close', onClose);
+    const stopWatching = finished(req, { writable: false, signal }, (cause) => {
+      if (!cause) settle(() => resolve(Buffer.concat(parts, size)));
+      else settle(() => reject(signal?.aborted ? signal.reason : gone(cause)));
+    });
+    req.on('data', onData);
   });
 }
 
-function gone(cause?: unknown): SnapshotError {
+/** @throws SnapshotError `INVALID_REQUEST`, whose message names the text. */
+export function parseJson(text: string, name: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    throw new SnapshotError('INVALID_REQUEST', `${name} is not JSON`, { cause });
+  }
+}
+
+function gone(cause: unknown): SnapshotError {
   return new SnapshotError('ABORTED', 'the client left before the end of its request', { cause });
 }

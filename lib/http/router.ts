@@ -8,7 +8,7 @@ import { createEnsureRefsHandler } from './ensure-refs-handler.js';
 import { type Endpoint, rawPath, rawQuery, splitTarget } from './target.js';
 
 /**
- * An Express router that answers requests for artifacts and passes all other requests to `next()`.
+ * An Express router that answers requests for artifacts and passes all others to `next()`.
  * `OPTIONS` is a method like any other: CORS middleware of the host app goes before this router.
  */
 export function createRouter(source: ArtifactSource, config: SnapshotConfig): Router {

@@ -6,9 +6,9 @@ const ENDPOINTS = ['snapshot.tar.zst', 'snapshot.bundle', 'ensure-refs', 'info/r
 export type Endpoint = (typeof ENDPOINTS)[number];
 
 /**
- * Splits a raw request path (from below the mount, starting with `/`, without the query). Ignores
- * one empty segment before the endpoint: some clients join the endpoint to a URL that ends in a
- * slash. `undefined` if the path is not `/{host}/{path…}/{endpoint}`, and so not for this router.
+ * Splits a raw request path, as from `rawPath`. Ignores one empty segment before the endpoint:
+ * clients join it to URLs that end in a slash. `undefined`: the path is not
+ * `/{host}/{path…}/{endpoint}`.
  *
  * @returns `repository` as sent, for `decodeRepository`.
  */
@@ -28,20 +28,18 @@ export function rawQuery({ url }: Request): URLSearchParams {
 
 /** The path below the mount as the client sent it, without the query: not decoded or normalized. */
 export function rawPath({ url, originalUrl, baseUrl }: Request): string {
-  // Express 4 counts a second slash after the mount as part of the mount. This would hide an empty
-  // segment.
+  // Express 4 takes a second slash after the mount for part of the mount: that hides a segment.
   const below = originalUrl === `${baseUrl}/${url}` ? `/${url}` : url;
   const [target = ''] = below.split('?', 1);
-  // Clients of a proxy send the absolute form (RFC 9112, section 3.2.2). Express leaves scheme and
-  // authority in `url`.
+  // Clients of a proxy send the absolute form (RFC 9112, section 3.2.2); `url` keeps its origin.
   return target.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/]*/i, '');
 }
 
 /**
  * The decoded value of a query parameter; `undefined` when it is not given.
  *
- * @throws SnapshotError `INVALID_REQUEST` when it is given more than once: parsers of URLs differ
- *   in the value that they take.
+ * @throws SnapshotError `INVALID_REQUEST` when it is given twice: parsers differ in which one they
+ * take.
  */
 export function queryParameter(req: Request, name: string): string | undefined {
   const [value, ...more] = rawQuery(req).getAll(name);

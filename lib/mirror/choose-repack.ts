@@ -19,40 +19,32 @@ export interface SizedPack {
   readonly size: number;
 }
 
-/**
- * Chooses the packs of a mirror to repack; `undefined` when there are none.
- *
- * @param packs all packs of the refs.
- * @param maxBytes size limit of the new pack.
- * @param now milliseconds since the epoch.
- */
+/** Chooses the packs of a mirror to repack. @param packs all packs of the refs. */
 export function chooseRepack(
   { pinned, garbageSince }: Pick<MirrorRevision, 'pinned' | 'garbageSince'>,
   packs: readonly SizedPack[],
-  maxBytes: number,
-  now: number,
+  maxPackBytes: number,
+  date: number,
 ): RepackSelection | undefined {
   const bytes = packs.reduce((sum, { size }) => sum + size, 0);
-  if (garbageSince !== undefined && bytes <= maxBytes) {
-    if (bytes <= SMALL_BYTES || now - garbageSince > PRUNE_AFTER) return 'reachable';
+  if (garbageSince !== undefined && bytes <= maxPackBytes) {
+    if (bytes <= SMALL_BYTES || date - garbageSince > PRUNE_AFTER) return 'reachable';
   }
   if (packs.length > MAX_PACKS) {
-    const combined = packsToCombine(packs, maxBytes);
+    const combined = packsToCombine(packs, maxPackBytes);
     if (combined.length > 0) return combined;
   }
   return pinned.packs.length > MAX_PINNED_PACKS ? 'pinned' : undefined;
 }
 
 /**
- * Chooses packs to combine, so that few packs are left and large ones are seldom rewritten. As in
- * `git repack --geometric=2`, the smallest packs are combined, and each remaining pack is at least
- * twice as large as all smaller ones together. A byte is rewritten at most once each time the
+ * Chooses the smallest packs to combine, as `git repack --geometric=2`: then each pack is at least
+ * twice as large as all smaller ones together. Each byte is rewritten at most once each time the
  * mirror doubles.
  *
- * @param maxBytes size limit of the combined pack.
  * @returns names of at least two packs, or none.
  */
-export function packsToCombine(packs: readonly SizedPack[], maxBytes: number): string[] {
+export function packsToCombine(packs: readonly SizedPack[], maxPackBytes: number): string[] {
   let sum = 0;
   const ascending = [...packs]
     .sort((a, b) => a.size - b.size)
@@ -64,24 +56,19 @@ export function packsToCombine(packs: readonly SizedPack[], maxBytes: number): s
   let count = ascending.findLastIndex(({ size, smaller }) => size < 2 * smaller) + 1;
   if (count === 0 && packs.length >= FULL_PACKS) count = packs.length - 1;
   const candidates = ascending.slice(0, count);
-  const last = candidates.findLastIndex(({ size, smaller }) => smaller + size <= maxBytes);
+  const last = candidates.findLastIndex(({ size, smaller }) => smaller + size <= maxPackBytes);
   return last < 1 ? [] : candidates.slice(0, last + 1).map(({ name }) => name);
 }
 
 /** Names of the packs whose objects a repack reads. */
-export function packsToRead(
-  revision: MirrorRevision,
-  selection: RepackSelection,
-): readonly string[] {
+export function packsToRead(revision: MirrorRevision, selection: RepackSelection) {
   if (selection === 'reachable') return packsOf(revision);
   return selection === 'pinned' ? revision.pinned.packs : selection;
 }
 
 /**
- * Replaces packs of the current revision by the result of a repack of an earlier one.
- *
- * @returns `undefined` when the result is useless, because other packs were replaced meanwhile, or
- * refs have moved.
+ * Replaces packs of the current revision by the result of a repack of an earlier one; `undefined`
+ * when other packs were replaced meanwhile, or refs have moved.
  */
 export function replacePacks(
   current: MirrorRevision,

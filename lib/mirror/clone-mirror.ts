@@ -17,14 +17,11 @@ import { totalsOf } from '../pack/ingest.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 import { writeConfig } from './disk/git-view.js';
 import { publish } from './disk/publish.js';
-import type { MirrorRevision } from './disk/revision.js';
+import { MAX_ATTEMPTS, type MirrorRevision } from './disk/revision.js';
 import { readRevision } from './disk/revision-file.js';
 import type { JobOptions, JobRunner } from './job-runner.js';
 import type { CloneResult } from './jobs/clone.js';
 import type { Mirror } from './mirror.js';
-
-/** In each attempt, another process may put a mirror in the way and then evict it. */
-const MAX_ATTEMPTS = 5;
 
 /** The stored snapshot of a whole repository. */
 export interface StoredSnapshot {
@@ -48,8 +45,8 @@ export interface CloneParts {
 }
 
 /**
- * Clones a mirror: fetches only the objects that the stored snapshot lacks. The clone happens in a
- * temporary directory, which is renamed when it is complete.
+ * Clones a mirror in a temporary directory, which is renamed at the end. Fetches only the objects
+ * that the stored snapshot lacks.
  *
  * @returns the mirror's first revision, or the current one if another process was faster.
  * @throws SnapshotError `UPSTREAM_*`, `REPOSITORY_UNSUPPORTED`, `LIMIT_EXCEEDED`, `STORAGE_FULL`;
@@ -101,12 +98,7 @@ export async function clone(
   }
 }
 
-/**
- * Copies the stored snapshot to a file, so that a worker thread can read it.
- *
- * @returns `undefined` when none is stored or the copy fails. Then no file is left.
- * @throws the signal's reason.
- */
+/** Copies the stored snapshot to a file; `undefined` when there is none or the copy fails. */
 async function copySnapshot(
   { snapshots, limits, events }: CloneParts,
   repository: RepositoryId,
@@ -134,17 +126,9 @@ async function writeBody(
 ): Promise<void> {
   const stalled = new SnapshotError('STORE_FAILED', `nothing was sent for ${stallTimeout} ms`);
   const timer = setTimeout(() => body.destroy(stalled), stallTimeout);
-  async function* watched(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-    for await (const chunk of source) {
-      timer.refresh();
-      yield chunk;
-    }
-  }
-  try {
-    await pipeline(body, watched, createWriteStream(path, { flags: 'wx' }), { signal });
-  } finally {
-    clearTimeout(timer);
-  }
+  body.on('data', () => timer.refresh());
+  const writing = pipeline(body, createWriteStream(path, { flags: 'wx' }), { signal });
+  await writing.finally(() => clearTimeout(timer));
 }
 
 /** Publishes the first revision of a clone, and moves the clone to the mirror's place. */
@@ -164,17 +148,13 @@ async function complete(
     prunings: 0,
     isConnected,
   }));
-  return await retry(
-    MAX_ATTEMPTS,
-    async () => {
-      try {
-        await rename(temporary, directory);
-      } catch (error) {
-        // Another process was faster. Use its mirror, if it is still there.
-        if (!hasCode(error) || (error.code !== 'ENOTEMPTY' && error.code !== 'EEXIST')) throw error;
-      }
-      return await readRevision(directory);
-    },
-    () => new SnapshotError('INTERNAL', `${directory} is in the way of a mirror`),
-  );
+  const attempt = async () => {
+    await rename(temporary, directory).catch((error: unknown) => {
+      // Another process was faster. Use its mirror, if it is still there.
+      if (!hasCode(error, 'ENOTEMPTY', 'EEXIST')) throw error;
+    });
+    return await readRevision(directory);
+  };
+  const exhausted = () => new SnapshotError('INTERNAL', `${directory} is in the way of a mirror`);
+  return await retry(MAX_ATTEMPTS, attempt, exhausted);
 }

@@ -7,6 +7,7 @@ import { type RepositoryId, repositoryKey } from '../repository.js';
 import { FULL_PACKS, SMALL_BYTES } from './choose-repack.js';
 import { withIncoming } from './disk/publish.js';
 import {
+  MAX_ATTEMPTS,
   type MirrorRevision,
   type Pinned,
   packsOf,
@@ -28,20 +29,16 @@ export interface FetchOptions extends Pick<JobOptions, 'isBackground'> {
 
 type FetchJob = FetchOptions & JobOptions;
 
-/** The answer of the upstream. */
 export interface FetchOutcome extends Pick<FetchResult, 'digest' | 'hasCommit' | 'otherRefs'> {
   /** HEAD's commit. */
   readonly commit: string | undefined;
-  /** Whether there is a mirror, which now has these refs. */
+  /** Whether a mirror now has these refs. */
   readonly isMirrored: boolean;
-  /** The packs that were fetched. */
   readonly packs: readonly IngestedPack[];
 }
 
 /** A mirror keeps at most this many commits that clients requested by id. */
 const MAX_PINNED_COMMITS = 64;
-/** In each attempt, another process may publish a revision. */
-const MAX_ATTEMPTS = 5;
 
 export interface FetcherParts {
   readonly mirrors: KnownMirrors;
@@ -77,12 +74,9 @@ export class Fetcher {
    * @throws SnapshotError as a clone.
    */
   async fetch(mirror: Mirror, options: FetchJob): Promise<FetchOutcome | 'gone'> {
-    const fetch = () =>
-      retry(
-        MAX_ATTEMPTS,
-        () => this.#attempt(mirror, options),
-        () => new SnapshotError('INTERNAL', 'other processes keep changing the mirror'),
-      );
+    const exhausted = () =>
+      new SnapshotError('INTERNAL', 'other processes keep changing the mirror');
+    const fetch = () => retry(MAX_ATTEMPTS, () => this.#attempt(mirror, options), exhausted);
     return await withLock(this.#locks, repositoryKey(mirror.repository), fetch, options);
   }
 
@@ -102,8 +96,7 @@ export class Fetcher {
       const isNew = outcome.digest !== revision.digest || outcome.packs.length > 0;
       if (isNew || revision.garbageSince !== undefined) {
         const maintained = maintenance.run(mirror);
-        // In a small mirror, maintenance takes no longer than a fetch, and then builds read fewer
-        // packs.
+        // In a small mirror, maintenance takes no longer than a fetch, and builds read fewer packs.
         if (mirror.bytes <= SMALL_BYTES) await maintained;
       }
       return outcome;
@@ -145,10 +138,8 @@ export class Fetcher {
 }
 
 /**
- * Adds the result of a fetch to the current revision. A repack since the earlier revision does no
- * harm.
- *
- * @returns `undefined` when the current revision may lack objects that were not fetched.
+ * Adds the result of a fetch to the current revision; `undefined` when this may lack objects that
+ * were not fetched. A repack since the earlier revision does no harm.
  */
 function withFetched(
   current: MirrorRevision,
@@ -171,7 +162,7 @@ function withFetched(
   };
 }
 
-/** Adds a commit that was fetched by its id. If there are too many, the earliest one is dropped. */
+/** Adds a commit that was fetched by its id. Beyond the limit, the earliest one is dropped. */
 function pin(pinned: Pinned, result: FetchResult, commit: string | undefined): Pinned {
   if (commit === undefined || !result.isPinned) return pinned;
   const others = pinned.commits.filter((oid) => oid !== commit);

@@ -13,33 +13,26 @@ import type { FetchProgress } from '../upstream/fetch-pack.js';
 import { HostPauses } from '../upstream/host-pauses.js';
 import type { UpstreamTask } from '../upstream/task.js';
 import { WorkerPool } from '../workers/pool.js';
+import { threadScript } from '../workers/start-thread.js';
 import type { Job, JobResult } from './jobs/worker.js';
 
 /** A thread that has read more objects is ended: while idle it would keep 46 bytes for each. */
 const MANY_OBJECTS = 1_000_000;
 /** The same for refs, which take about 200 bytes each until the thread collects its garbage. */
 const MANY_REFS = 100_000;
-/**
- * A clone may take any time, if it gets this many bytes of a pack within each `cloneTimeout`. So an
- * upstream that sends a byte per minute holds its slot for one `cloneTimeout` at most.
- */
+/** Bytes of a pack that a clone must get within each `cloneTimeout`; then it may take any time. */
 const MILESTONE_BYTES = 256 * 1024 * 1024;
 
 export interface JobOptions {
   readonly signal: AbortSignal;
-  /**
-   * Whether no client waits for the job. Then it takes no slot: its caller limits how many such
-   * jobs run.
-   */
+  /** Then the job takes no slot: its caller limits how many such jobs run. */
   readonly isBackground?: boolean;
 }
 
 /**
- * Runs jobs on mirrors in worker threads. Concurrency limits, each per host: `concurrentClones`,
- * `concurrentFetches` for fetches and checks, as many queries, and one repack or connectivity
- * check. So a huge or hostile repository delays no other host. After a `Retry-After`, a host gets
- * no check and no fetch before that time. Clones are allowed: without a mirror there may be nothing
- * to serve.
+ * Runs jobs on mirrors in worker threads. Concurrency limits are per host, so that a huge or
+ * hostile repository delays no other host. After a `Retry-After`, a host gets no check and no fetch
+ * before that time. Clones are allowed: without a mirror there may be nothing to serve.
  */
 export class JobRunner {
   readonly #config: SnapshotConfig;
@@ -62,11 +55,9 @@ export class JobRunner {
       repack: maintenance,
       query: new KeyedLimit(concurrentFetches),
     };
-    const script = new URL('./jobs/worker.js', import.meta.url);
-    this.#pool = new WorkerPool(script, concurrentClones + 1, keepsThread);
+    this.#pool = new WorkerPool(threadScript('mirror'), concurrentClones + 1, keepsThread);
   }
 
-  /** The common part of all tasks that send requests to the repository's upstream. */
   async upstreamTask(repository: RepositoryId, signal: AbortSignal): Promise<UpstreamTask> {
     return {
       repository,
@@ -118,11 +109,10 @@ export class JobRunner {
         throw error;
       });
     };
-    if (isBackground) return await run();
-    return await this.#slots[kind].run(repository.host, run);
+    return await (isBackground ? run() : this.#slots[kind].run(repository.host, run));
   }
 
-  /** The earliest time for the next check of or fetch from a host. */
+  /** As `HostPauses.until`. */
   pausedUntil(host: string): Time {
     return this.#pauses.until(host);
   }
@@ -134,24 +124,22 @@ export class JobRunner {
 
   async #authorization(repository: RepositoryId, signal: AbortSignal): Promise<string | undefined> {
     const { credentials } = hostConfig(this.#config, repository);
-    if (credentials === undefined) return undefined;
-    const given = await unlessAborted(Promise.resolve(credentials(repository)), signal);
+    const given = await unlessAborted(Promise.resolve(credentials?.(repository)), signal);
     if (given === undefined) return undefined;
     const { username, password } = given;
     return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
   }
 }
 
-/** Tells which progress is a milestone: the start of a phase, and each `MILESTONE_BYTES`. */
+/** Milestones are the start of a phase, and each `MILESTONE_BYTES`. */
 function milestones(): (progress: FetchProgress) => boolean {
   let phase = '';
   let reached = 0;
   return (progress) => {
     if (progress.kind !== 'pack') return false;
     const isNext = progress.phase !== phase || progress.receivedBytes - reached >= MILESTONE_BYTES;
-    if (!isNext) return false;
-    ({ phase, receivedBytes: reached } = progress);
-    return true;
+    if (isNext) ({ phase, receivedBytes: reached } = progress);
+    return isNext;
   };
 }
 
@@ -170,14 +158,7 @@ function keepsThread(result: JobResult): boolean {
 }
 
 function packsOf(result: JobResult): readonly IngestedPack[] {
-  switch (result.kind) {
-    case 'clone':
-      return [...result.restored, ...result.fetched];
-    case 'fetch':
-      return [...result.packs, ...result.pinnedPacks];
-    case 'repack':
-      return [...result.combined, ...result.pinned];
-    default:
-      return [];
-  }
+  if (result.kind === 'clone') return [...result.restored, ...result.fetched];
+  if (result.kind === 'fetch') return [...result.packs, ...result.pinnedPacks];
+  return result.kind === 'repack' ? [...result.combined, ...result.pinned] : [];
 }

@@ -16,14 +16,12 @@ export interface KnownMirrorsParts {
   readonly events: EventEmitter<SnapshotEvents>;
   /** Bytes that all mirrors together may have. */
   readonly maxBytes: number;
-  /** Called after a lease of a mirror was released. */
   readonly onRelease: (mirror: Mirror) => void;
 }
 
 /**
- * The mirrors that this process knows: ready mirrors, and mirrors that a caller waits for. Leases,
- * evicts and discards mirrors. Other processes may do the same, so each lease reads the current
- * revision.
+ * The mirrors that this process knows: ready mirrors, and mirrors that a caller waits for. Other
+ * processes may evict and discard them, too, so each lease reads the current revision.
  */
 export class KnownMirrors {
   readonly #parts: KnownMirrorsParts;
@@ -83,8 +81,8 @@ export class KnownMirrors {
   }
 
   /**
-   * Evicts the repository's mirror when it is no longer in use. Meanwhile new users must wait (see
-   * `evictionEnded`): otherwise a mirror in constant use would never be evicted.
+   * Evicts the repository's mirror when it is no longer in use. Meanwhile new users wait for
+   * `evictionEnded`: otherwise a mirror in constant use would never be evicted.
    *
    * @throws the signal's reason.
    */
@@ -101,19 +99,15 @@ export class KnownMirrors {
     });
   }
 
-  /**
-   * Waits until no eviction of the repository is requested.
-   *
-   * @throws the signal's reason.
-   */
+  /** @throws the signal's reason. */
   async evictionEnded(repository: RepositoryId, signal: AbortSignal): Promise<void> {
     await unlessAborted(this.#evictions.ended(repositoryKey(repository)), signal);
   }
 
   /**
    * Makes `keepBudget` keep the repository's mirror, even one that is cloned later, until the
-   * caller calls the returned function, exactly once. `evict` does not wait for the caller: so the
-   * caller may lease the mirror or fetch into it again.
+   * returned function is called, once. `evict` does not wait for that: so the caller may lease the
+   * mirror again.
    */
   keep(repository: RepositoryId): () => void {
     const key = repositoryKey(repository);
@@ -123,8 +117,7 @@ export class KnownMirrors {
 
   /** Evicts the least recently used mirrors that are not in use, until the rest fits the budget. */
   keepBudget(): Promise<void> {
-    // One run at a time: otherwise each run would evict mirrors for bytes that another run is
-    // freeing.
+    // Several runs at once would evict too much: each for bytes that another one is freeing.
     return this.#budget.joinNext('budget', async () => {
       const mirrors = this.list().sort((a, b) => a.usedAt - b.usedAt);
       let total = mirrors.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -147,8 +140,7 @@ export class KnownMirrors {
   /**
    * Discards a mirror if a read failed because the mirror is damaged, unless it has changed since.
    *
-   * @returns whether the read can be tried again with another lease. It can, too, when another
-   * process removed files during the read.
+   * @returns whether the read can be tried again with another lease.
    */
   async discardIfDamaged(read: RevisionOnDisk, error: unknown): Promise<boolean> {
     const damage = await findDamage(read, error);
@@ -161,7 +153,6 @@ export class KnownMirrors {
     return true;
   }
 
-  /** Removes a mirror that is not in use, to free its space. */
   async #evict(mirror: Mirror): Promise<void> {
     const { repository, bytes } = mirror;
     if (mirror.state !== 'ready') return;

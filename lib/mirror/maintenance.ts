@@ -35,9 +35,8 @@ export interface MaintenanceParts {
 }
 
 /**
- * Maintains mirrors: repacks them, prunes unreachable objects, checks their connectivity. Readers
- * and fetches go on meanwhile: the files of a revision stay while it is read, and new packs are
- * kept.
+ * Repacks mirrors, prunes unreachable objects, checks connectivity. Readers and fetches go on
+ * meanwhile: the files of a revision stay while it is read, and new packs are kept.
  */
 export class Maintenance {
   readonly #parts: MaintenanceParts;
@@ -56,10 +55,7 @@ export class Maintenance {
     void this.run(mirror);
   }
 
-  /**
-   * Does all maintenance that is due, or joins a run for the same mirror. Does nothing for a while
-   * after a failure. Never rejects: a failure is an event.
-   */
+  /** Does the maintenance that is due, or joins a run. Never rejects; pauses after a failure. */
   async run(mirror: Mirror): Promise<void> {
     // The key is the clone: a run for an earlier clone of the repository does nothing for this one.
     const { clone } = mirror.revision ?? {};
@@ -70,8 +66,8 @@ export class Maintenance {
   }
 
   /** Resolves when no maintenance runs. The closing signal ends it. */
-  async settled(): Promise<void> {
-    await this.#runs.settled();
+  settled(): Promise<void> {
+    return this.#runs.settled();
   }
 
   async #run(mirror: Mirror): Promise<void> {
@@ -108,7 +104,9 @@ export class Maintenance {
       events.emit('consolidated', { repository, milliseconds, packs: repacked.packs.length });
     } catch (error) {
       if (await failedAsSuperseded(lease, error)) return;
-      if ((await mirrors.discardIfDamaged(lease, error)) || !isIncomplete(error)) throw error;
+      if (await mirrors.discardIfDamaged(lease, error)) throw error;
+      // `UPSTREAM_INVALID`: an object is missing or malformed although no file is damaged.
+      if (!SnapshotError.is(error, 'UPSTREAM_INVALID')) throw error;
       await this.#discardIncomplete(lease, error);
       lease.release();
       await mirror.idle();
@@ -162,11 +160,6 @@ export class Maintenance {
     if (!isConnected) failures.remember(repositoryKey(repository), error);
     await mirrors.discard(mirror, error);
   }
-}
-
-/** Whether an object is missing or malformed although no file is damaged. */
-function isIncomplete(error: unknown): error is SnapshotError {
-  return SnapshotError.is(error, 'UPSTREAM_INVALID');
 }
 
 async function sizesOf({ directory, revision }: MirrorLease): Promise<SizedPack[]> {

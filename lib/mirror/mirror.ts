@@ -19,10 +19,7 @@ export type MirrorState = 'empty' | 'cloning' | 'ready';
 
 const CLONE = 'clone';
 
-/**
- * A repository's mirror, as this process knows it. The files of a superseded revision stay while it
- * has readers.
- */
+/** A repository's mirror, as this process knows it. */
 export class Mirror {
   readonly repository: RepositoryId;
   readonly directory: string;
@@ -33,8 +30,8 @@ export class Mirror {
   /** The time that was last written to disk for `usedAt`; 0: none. */
   writtenUsedAt = 0;
   /**
-   * Runs changes of the mirror's files one after another. A new pack may have the name of a
-   * superseded one: nothing may remove it while a change publishes it.
+   * Runs changes of the mirror's files one after another: a new pack may have the name of a
+   * superseded one, which nothing may remove meanwhile.
    */
   readonly changeFiles = pLimit(1);
   #revision: MirrorRevision | undefined;
@@ -66,12 +63,11 @@ export class Mirror {
     return this.#leases.size > 0 || this.#users > 0 || this.state === 'cloning';
   }
 
-  /** Resolves when the mirror is not in use. */
   async idle(): Promise<void> {
     while (this.isInUse) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Runs `work`, which gets a lease. The mirror is in use meanwhile. */
+  /** The mirror is in use during `work`, which gets a lease. */
   async use<T>(work: () => Promise<T>): Promise<T> {
     this.#users++;
     try {
@@ -82,25 +78,19 @@ export class Mirror {
     }
   }
 
-  /**
-   * Returns the mirror's revision. If the mirror is empty, calls `clone`, which finds or makes it.
-   * All callers that come meanwhile share this call. If it fails, the mirror is empty again.
-   */
+  /** Makes an empty mirror ready by `clone`, which finds or makes its files. Callers share it. */
   async ensureReady(clone: () => Promise<FoundMirror>): Promise<MirrorRevision> {
     if (this.#revision !== undefined) return this.#revision;
-    try {
-      return await this.#clones.join(CLONE, async () => {
-        const { revision, bytes } = await clone();
-        this.bytes = bytes;
-        this.#revision = revision;
-        return revision;
-      });
-    } finally {
-      this.#wakeIfIdle();
-    }
+    const cloning = this.#clones.join(CLONE, async () => {
+      const { revision, bytes } = await clone();
+      this.bytes = bytes;
+      this.#revision = revision;
+      return revision;
+    });
+    return await cloning.finally(() => this.#wakeIfIdle());
   }
 
-  /** Takes note of a later revision. Ignores one that is not later. */
+  /** Notes a revision, if it is later. */
   advance(revision: MirrorRevision): void {
     if (this.#revision === undefined || this.#revision.number >= revision.number) return;
     this.#superseded.push(this.#revision);
@@ -109,8 +99,7 @@ export class Mirror {
 
   /** @throws RangeError unless the mirror is ready. */
   lease(onRelease: () => void): MirrorLease {
-    const { directory } = this;
-    const revision = this.#revision;
+    const { directory, revision } = this;
     if (revision === undefined) throw new RangeError('the mirror is not ready');
     const release = () => {
       if (!this.#leases.delete(lease)) return;
@@ -133,7 +122,7 @@ export class Mirror {
   /**
    * Moves files from `incoming` into the mirror and publishes a revision that names them.
    *
-   * @param change as in `publish`. If the mirror is gone, it is not called.
+   * @param change as in `publish`; not called if the mirror is gone.
    * @returns `undefined` when nothing was published; then the packs are removed again.
    */
   async publishFiles(
@@ -155,10 +144,7 @@ export class Mirror {
     });
   }
 
-  /**
-   * Removes superseded revisions without readers; once an hour, also leftovers of crashed
-   * processes.
-   */
+  /** Removes superseded revisions without readers; hourly, also leftovers of crashed processes. */
   async collectGarbage(): Promise<void> {
     if (this.#unread().length > 0) await this.changeFiles(() => this.#removeUnread());
     if (Date.now() - this.#sweptAt > GRACE_PERIOD) await this.changeFiles(() => this.#sweep());

@@ -13,7 +13,7 @@ import { type CloneParts, clone, type StoredSnapshots } from './clone-mirror.js'
 import { inspectMirror } from './disk/integrity.js';
 import { writeLastUsed } from './disk/last-used.js';
 import { type FoundMirror, MirrorDirectory } from './disk/mirror-directory.js';
-import type { RevisionOnDisk } from './disk/revision.js';
+import { MAX_ATTEMPTS, type RevisionOnDisk } from './disk/revision.js';
 import { Fetcher, type FetchOptions, type FetchOutcome } from './fetch-mirror.js';
 import { type JobOptions, JobRunner } from './job-runner.js';
 import type { MirrorQuery, QueryResult } from './jobs/query.js';
@@ -21,9 +21,6 @@ import { KnownMirrors } from './known-mirrors.js';
 import { Maintenance, type MaintenanceParts } from './maintenance.js';
 import type { Mirror, MirrorLease } from './mirror.js';
 
-/** In each attempt, another process may evict the mirror that was found or cloned. */
-const MAX_ATTEMPTS = 5;
-/** Mirrors that are inspected at once when the service starts. */
 const CONCURRENT_INSPECTIONS = 8;
 /** Milliseconds between writes of a mirror's last use. */
 const LAST_USED_INTERVAL = 60_000;
@@ -38,17 +35,13 @@ export interface LeaseOptions extends Pick<JobOptions, 'isBackground'> {
   onClone?: () => void;
 }
 
-/**
- * The mirrors below one directory. Finds or clones them, brings them up to date, maintains them,
- * and keeps them within a budget. Other processes may use the directory at the same time.
- */
+/** The mirrors below one directory, which other processes may use at the same time. */
 export class MirrorManager {
   readonly #directory: MirrorDirectory;
   readonly #mirrors: KnownMirrors;
   readonly #parts: CloneParts;
   readonly #maintenance: Maintenance;
   readonly #fetcher: Fetcher;
-  /** By repository. */
   readonly #cleanups = new SingleFlight<void>();
 
   constructor(
@@ -60,7 +53,10 @@ export class MirrorManager {
     const directory = new MirrorDirectory(join(dataDir, 'mirrors'), (repository, error) => {
       events.emit('mirrorBroken', { repository, error });
     });
-    const onRelease = (mirror: Mirror) => this.#onRelease(mirror);
+    const onRelease = (mirror: Mirror) => {
+      this.#cleanUp(mirror.repository);
+      this.#maintenance.checkConnectivity(mirror);
+    };
     const maxBytes = limits.maxMirrorBytes;
     const mirrors = new KnownMirrors({ directory, events, maxBytes, onRelease });
     const jobs = new JobRunner(config, events);
@@ -90,7 +86,6 @@ export class MirrorManager {
     return this.#mirrors.find(repository);
   }
 
-  /** All mirrors that this process knows. */
   list(): Mirror[] {
     return this.#mirrors.list();
   }
@@ -100,10 +95,7 @@ export class MirrorManager {
     return this.#parts.jobs.pausedUntil(host);
   }
 
-  /**
-   * Notes that a client has requested the repository: the least recently used mirrors are evicted
-   * first.
-   */
+  /** Notes that a client has requested the repository: `keepBudget` evicts other mirrors first. */
   async touch(repository: RepositoryId): Promise<void> {
     const mirror = this.find(repository);
     if (mirror === undefined) return;
@@ -116,39 +108,27 @@ export class MirrorManager {
   /**
    * Leases the repository's mirror. Finds it on disk or clones it, if needed.
    *
-   * @param signal ends the clone, also for all other callers that wait for it. So it must not be
-   * the signal of one client.
+   * @param signal ends the clone for all callers that wait for it: so not the signal of one client.
    * @throws SnapshotError `UPSTREAM_*`, `REPOSITORY_UNSUPPORTED`, `LIMIT_EXCEEDED`, `STORAGE_FULL`.
    */
   async lease(
     repository: RepositoryId,
     signal: AbortSignal,
-    { onClone = () => {}, isBackground = false }: LeaseOptions = {},
+    { onClone = () => {}, ...job }: LeaseOptions = {},
   ): Promise<MirrorLease> {
-    return await retry(
-      MAX_ATTEMPTS,
-      async () => {
-        await this.#mirrors.evictionEnded(repository, signal);
-        const mirror = this.#mirrors.obtain(repository);
-        return await mirror.use(async () => {
-          try {
-            await mirror.ensureReady(() =>
-              this.#findOrClone(mirror, { signal, isBackground }, onClone),
-            );
-          } finally {
-            this.#mirrors.forgetIfEmpty(mirror);
-          }
-          return await this.#mirrors.lease(mirror);
-        });
-      },
-      keepsVanishing,
-    );
+    const attempt = async () => {
+      await this.#mirrors.evictionEnded(repository, signal);
+      const mirror = this.#mirrors.obtain(repository);
+      return await mirror.use(async () => {
+        const clone = () => this.#findOrClone(mirror, { ...job, signal }, onClone);
+        await mirror.ensureReady(clone).finally(() => this.#mirrors.forgetIfEmpty(mirror));
+        return await this.#mirrors.lease(mirror);
+      });
+    };
+    return await retry(MAX_ATTEMPTS, attempt, keepsVanishing);
   }
 
-  /**
-   * As `KnownMirrors.keep`, for a caller that will need the mirror again. The returned function
-   * also evicts mirrors beyond the budget.
-   */
+  /** As `KnownMirrors.keep`. The returned function also evicts mirrors beyond the budget. */
   keep(repository: RepositoryId): () => void {
     const end = this.#mirrors.keep(repository);
     return () => {
@@ -158,9 +138,8 @@ export class MirrorManager {
   }
 
   /**
-   * Brings the repository's mirror up to date. Without a mirror, only checks the upstream. But if a
-   * commit or other refs are wanted, clones first: a check can't tell whether the upstream has
-   * them. Discards the mirror if it turns out to be damaged.
+   * Brings the repository's mirror up to date. Without a mirror, only checks the upstream, which
+   * can't tell whether it has a commit or other refs: for these, clones first.
    *
    * @throws SnapshotError as `lease`.
    */
@@ -169,37 +148,25 @@ export class MirrorManager {
     signal: AbortSignal,
     options: FetchOptions = {},
   ): Promise<FetchOutcome> {
-    const { commit, otherRefs = [], isBackground = false } = options;
+    const { commit, otherRefs = [] } = options;
     const needsMirror = commit !== undefined || otherRefs.length > 0;
+    const attempt = async () => {
+      await this.#mirrors.evictionEnded(repository, signal);
+      const mirror = this.find(repository);
+      if (mirror?.state === 'ready') {
+        const outcome = await this.#fetcher.fetch(mirror, { ...options, signal });
+        if (outcome !== 'gone') return outcome;
+      }
+      if (!needsMirror) return await this.#fetcher.check(repository, { ...options, signal });
+      // The fetch waits for evictions, and an eviction waits for the lease.
+      (await this.lease(repository, signal, options)).release();
+      return undefined;
+    };
     const endKeep = this.keep(repository);
-    try {
-      return await retry(
-        MAX_ATTEMPTS,
-        async () => {
-          await this.#mirrors.evictionEnded(repository, signal);
-          const mirror = this.find(repository);
-          if (mirror?.state === 'ready') {
-            const outcome = await this.#fetcher.fetch(mirror, { ...options, signal });
-            if (outcome !== 'gone') return outcome;
-          }
-          if (!needsMirror) return await this.#fetcher.check(repository, { ...options, signal });
-          // Release the lease before the fetch: the fetch waits for evictions, and an eviction
-          // waits for the lease.
-          (await this.lease(repository, signal, { isBackground })).release();
-          return undefined;
-        },
-        keepsVanishing,
-      );
-    } finally {
-      endKeep();
-    }
+    return await retry(MAX_ATTEMPTS, attempt, keepsVanishing).finally(endKeep);
   }
 
-  /**
-   * Looks for refs, commits and objects in a mirror.
-   *
-   * @param unwanted if it aborts before the query begins, the query fails with its reason.
-   */
+  /** @param unwanted if it aborts before the query begins, the query fails with its reason. */
   async query(
     { directory, revision }: MirrorLease,
     query: MirrorQuery,
@@ -207,18 +174,13 @@ export class MirrorManager {
     unwanted?: AbortSignal,
   ): Promise<QueryResult> {
     const { jobs, limits } = this.#parts;
-    const task = { kind: 'query', mirror: directory, revision, ...query, limits } as const;
     return await jobs.run(revision.repository, 'query', { signal }, async () => {
       unwanted?.throwIfAborted();
-      return task;
+      return { kind: 'query', mirror: directory, revision, ...query, limits };
     });
   }
 
-  /**
-   * Removes the repository's mirror when it is no longer in use. Later callers get a new mirror.
-   *
-   * @throws the signal's reason.
-   */
+  /** As `KnownMirrors.evict`. */
   async evict(repository: RepositoryId, signal: AbortSignal): Promise<void> {
     await this.#mirrors.evict(repository, signal);
   }
@@ -246,22 +208,12 @@ export class MirrorManager {
     this.#maintenance.checkConnectivity(mirror);
   }
 
-  async #findOrClone(
-    mirror: Mirror,
-    options: JobOptions,
-    onClone: () => void,
-  ): Promise<FoundMirror> {
-    const { directory } = mirror;
-    const found = await this.#directory.find(directory);
+  async #findOrClone(mirror: Mirror, job: JobOptions, onClone: () => void): Promise<FoundMirror> {
+    const found = await this.#directory.find(mirror.directory);
     if (found !== undefined) return found;
     onClone();
-    const revision = await clone(this.#parts, mirror, options);
-    return { revision, bytes: await inspectMirror(directory, revision) };
-  }
-
-  #onRelease(mirror: Mirror): void {
-    this.#cleanUp(mirror.repository);
-    this.#maintenance.checkConnectivity(mirror);
+    const revision = await clone(this.#parts, mirror, job);
+    return { revision, bytes: await inspectMirror(mirror.directory, revision) };
   }
 
   /** Removes files without readers, and mirrors beyond the budget. */
@@ -270,7 +222,7 @@ export class MirrorManager {
       await this.find(repository)?.collectGarbage();
       await this.#mirrors.keepBudget();
     };
-    // If a cleanup fails, the cleanup after the next lease or the next start makes up for it.
+    // After a failure, the cleanup after the next lease or start makes up for it.
     void this.#cleanups.joinNext(repositoryKey(repository), () => cleanUp().catch(() => {}));
   }
 }

@@ -23,6 +23,7 @@ import {
   withConditionCheck,
 } from '../stores/write-condition.js';
 import { WorkerPool } from '../workers/pool.js';
+import { threadScript } from '../workers/start-thread.js';
 import type { WriteTask } from '../writer/worker.js';
 import type { WriteEvent, WriteResult } from '../writer/write-context.js';
 import { BuildQueue } from './build-queue.js';
@@ -32,19 +33,16 @@ import { Spool } from './spool.js';
 const SECOND_THREAD_PACK_BYTES = 64 * 1024 * 1024;
 
 /**
- * `unchanged`: the stored artifact has the same basis, and nothing was written. `superseded`: the
- * stored version has changed since the build began, and stays. `not-stored`: the store did not take
- * the artifact.
+ * `unchanged`: the stored artifact has the same basis, so nothing was written. `superseded`: the
+ * stored version has changed meanwhile, and stays. `not-stored`: the store did not take the
+ * artifact.
  */
 export type WriteOutcome = 'unchanged' | 'stored' | 'superseded' | 'not-stored';
 
 export interface WriteOptions {
   /** The basis of the stored artifact: nothing is written if the new one has the same. */
   readonly unlessBasis: string | undefined;
-  /**
-   * The version that was stored when the build began; `null`: none. The build replaces no other
-   * version.
-   */
+  /** The stored version when the build began; `null`: none. The build replaces no other version. */
   readonly ifRevision: string | null;
   /** When the last successful check began, if there was one: milliseconds since the epoch. */
   readonly knownAt: number | undefined;
@@ -57,10 +55,7 @@ export interface WriteOptions {
   onTurn(): void;
 }
 
-/**
- * Writes artifacts into spools, in worker threads and in fair turns, and stores them when they are
- * complete.
- */
+/** Writes artifacts into spools, in worker threads and in fair turns, and stores complete ones. */
 export class ArtifactWriter {
   readonly #config: SnapshotConfig;
   readonly #store: SnapshotStore;
@@ -76,13 +71,10 @@ export class ArtifactWriter {
     this.#directory = join(config.dataDir, 'spool');
     const { concurrentGenerations } = config.limits;
     this.#queue = new BuildQueue(concurrentGenerations);
-    this.#pool = new WorkerPool(
-      new URL('../writer/worker.js', import.meta.url),
-      concurrentGenerations,
-    );
+    this.#pool = new WorkerPool(threadScript('writer'), concurrentGenerations);
   }
 
-  /** Creates the spool directory, and removes a crash's leftovers from it. */
+  /** Creates the spool directory, and removes leftovers of a crash. */
   async start(): Promise<void> {
     await prepareDirectory(this.#directory);
   }
@@ -93,8 +85,8 @@ export class ArtifactWriter {
   }
 
   /**
-   * Writes one artifact and stores it. If the store fails, emits an event. The build still
-   * succeeds: clients get the right bytes.
+   * Writes one artifact and stores it. If the store fails, emits an event; the build succeeds:
+   * clients get the right bytes.
    *
    * @param onBytes gets the spool when it has its first bytes.
    * @throws SnapshotError the failure of the build. Readers of the spool get it, too.
@@ -158,13 +150,8 @@ export class ArtifactWriter {
         await rm(scratch, { recursive: true, force: true });
       }
     };
-    const build = {
-      repository: id.repository,
-      isVariant: isVariant(id),
-      isBackground,
-      awaited,
-      signal,
-    };
+    const { repository } = id;
+    const build = { repository, isVariant: isVariant(id), isBackground, awaited, signal };
     return await this.#queue.run(build, run);
   }
 
@@ -234,8 +221,8 @@ export class ArtifactWriter {
     const putInTime = (ends: AbortSignal) => {
       const putting = put(ends);
       return unlessAborted(putting, ends).catch((error: unknown) => {
-        // When the service closes, waits until the store has cleaned up. At the deadline, does not
-        // wait: a store that is too slow may ignore the signal.
+        // When the service closes, waits until the store has cleaned up. Not at the deadline: a
+        // slow store may ignore the signal.
         if (signal.aborted) return putting;
         throw error;
       });

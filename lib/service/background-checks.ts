@@ -23,19 +23,15 @@ export class BackgroundChecks {
   /** By repository. */
   readonly #queued = new Map<string, QueuedCheck>();
 
-  /**
-   * @param check returns whether the upstream's state is known now; never rejects for failures of
-   * the upstream.
-   */
+  /** @param check returns whether the upstream's state is known, and ignores its failures. */
   constructor(check: (repository: RepositoryId, since: number) => Promise<boolean>) {
     this.#check = check;
   }
 
   /**
    * Queues a check of the upstream, then runs `then`. Callers that come before the check starts
-   * share it; later callers get another.
+   * share it; later callers get another. Callers with one key share the `then` of the last one.
    *
-   * @param key callers with the same key share one `then`: that of the last caller.
    * @param since a date. A check by another process since then is enough.
    */
   add(repository: RepositoryId, since: number, key: string, then: AfterCheck): Promise<void> {

@@ -17,10 +17,7 @@ interface LeaseParts {
   readonly closing: AbortSignal;
 }
 
-/**
- * Leases the repository's mirror for a build. Checks the upstream if the mirror is older than the
- * policy allows.
- */
+/** Leases the mirror for a build. Checks the upstream if the mirror is older than allowed. */
 export async function leaseForBuild(
   { id, requestedAt, isBackground, found }: Replacement,
   { known, checks, closing }: LeaseParts,
@@ -45,8 +42,8 @@ export async function leaseForBuild(
 }
 
 /**
- * Whether the mirror has the refs of the last check, and this check is newer than the request, or
- * than the stored artifact's check. Otherwise the stored artifact may be newer than the mirror.
+ * Whether the mirror has the refs of the last check, and this check is newer than the request or
+ * the stored artifact's check. Otherwise the stored artifact may be newer than the mirror.
  */
 export function isMirrorFresh(
   { id, requestedAt, found }: Replacement,

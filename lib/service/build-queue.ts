@@ -31,10 +31,9 @@ interface Line {
 }
 
 /**
- * Fair turns for builds. The repository with the fewest running builds has the next turn; among
- * equals, the one with the oldest last turn. Within a repository, the default snapshot goes first,
- * then the oldest request. So a client that requests many variants of one repository delays other
- * repositories by one build at most.
+ * Fair turns for builds: for the repository with the fewest running builds; among equals, the one
+ * with the oldest last turn. Within a repository, the default snapshot goes first, then the oldest
+ * request. So a client that requests many variants delays other repositories by one build at most.
  *
  * Cost of a turn: linear in the waiting builds, which `maxPending` bounds.
  */
@@ -48,11 +47,7 @@ export class BuildQueue {
     this.#free = { foreground: width, background: CONCURRENT_IN_BACKGROUND };
   }
 
-  /**
-   * Runs the work when its turn comes.
-   *
-   * @throws the signal's reason; the error of the work.
-   */
+  /** Runs the work when its turn comes. @throws the signal's reason; the error of the work. */
   async run<T>(build: QueuedBuild, work: () => Promise<T>): Promise<T> {
     build.signal.throwIfAborted();
     const line = this.#lineOf(build.repository);

@@ -1,5 +1,5 @@
 import type { ArtifactInfo } from '../artifact/artifact.js';
-import type { ArtifactId } from '../artifact/id.js';
+import { type ArtifactId, isVariant } from '../artifact/id.js';
 import { unlessAborted } from '../async/abort.js';
 import { now, type Time } from '../async/clock.js';
 import { withResolvers } from '../async/with-resolvers.js';
@@ -25,8 +25,8 @@ export type BuildOutcome =
 
 /**
  * How a build ended. `stored`: the artifact is in the store. `superseded`: the stored version has
- * changed since the build began; it may be newer or older than this build's artifact. `not-stored`:
- * the build failed, or the store did not take the artifact.
+ * changed meanwhile; it may be newer or older than this artifact. `not-stored`: the build failed,
+ * or the store did not take the artifact.
  */
 export type BuildEnd = 'stored' | 'superseded' | 'not-stored';
 
@@ -45,42 +45,34 @@ export interface Progress {
 
 /**
  * One build of an artifact. It belongs to the service, and goes on when clients leave. Only the
- * build of a variant is dropped if all its clients leave before its turn: clients can request any
- * number of variants.
+ * build of a variant is dropped if all leave before its turn: clients can request any number of
+ * variants.
  */
 export class Build {
   /** Resolves when the build has ended; the store was written by then. Never rejects. */
   readonly done: Promise<BuildEnd>;
   #spool: Spool | undefined;
-  #digest: string | undefined;
-  #readAt: Time | undefined;
+  #read: { readonly digest: string; readonly at: Time } | undefined;
   readonly #outcome: Promise<BuildOutcome>;
-  readonly #hurry: () => void;
+  readonly #awaited = withResolvers<void>();
   readonly #dropped = new AbortController();
   #waiting = 0;
   #mayBeDropped: boolean;
 
-  /**
-   * @param run does the work, and announces the outcome. If it fails before that, callers get the
-   * failure.
-   * @param isVariant whether the artifact is not a default snapshot.
-   */
-  constructor(run: (progress: Progress) => Promise<BuildEnd>, isVariant: boolean) {
+  /** @param run does the work, and announces the outcome. If it fails before that, callers fail. */
+  constructor({ id }: BuildOrder, run: (progress: Progress) => Promise<BuildEnd>) {
     const { promise, resolve, reject } = withResolvers<BuildOutcome>();
-    this.#mayBeDropped = isVariant;
+    this.#mayBeDropped = isVariant(id);
     this.#outcome = promise;
-    this.#outcome.catch(() => {}); // all callers may have left
-    const awaited = withResolvers<void>();
-    this.#hurry = awaited.resolve;
+    promise.catch(() => {}); // all callers may have left
     const progress = {
-      awaited: awaited.promise,
+      awaited: this.#awaited.promise,
       dropped: this.#dropped.signal,
       begin: () => {
         this.#mayBeDropped = false;
       },
       reads: (digest: string) => {
-        this.#digest = digest;
-        this.#readAt = now();
+        this.#read = { digest, at: now() };
       },
       announce: (outcome: BuildOutcome) => {
         this.#mayBeDropped = false;
@@ -99,11 +91,7 @@ export class Build {
     return this.#dropped.signal.aborted;
   }
 
-  /**
-   * Resolves before the first byte.
-   *
-   * @throws the failure of the build; the signal's reason.
-   */
+  /** Resolves before the first byte. @throws the failure of the build; the signal's reason. */
   async outcome(signal?: AbortSignal): Promise<BuildOutcome> {
     this.#waiting++;
     try {
@@ -118,7 +106,7 @@ export class Build {
 
   /** Notes that a client waits for the build now. */
   hurry(): void {
-    this.#hurry();
+    this.#awaited.resolve();
   }
 
   /** When the last byte was written and storing began; `undefined` before. */
@@ -127,15 +115,15 @@ export class Build {
   }
 
   /**
-   * Whether the build includes every push before `time`. It does if it has not begun to read the
-   * mirror, began to read it after `time`, or reads refs with this digest.
+   * Whether the build includes every push before `time`: it has not begun to read the mirror, began
+   * after `time`, or reads refs with this digest.
    */
   isSince(time: Time, digest: string | undefined): boolean {
-    return this.#readAt === undefined || this.#readAt >= time || this.isOf(digest);
+    return this.#read === undefined || this.#read.at >= time || this.isOf(digest);
   }
 
   /** Whether the build reads refs with this digest. */
   isOf(digest: string | undefined): boolean {
-    return this.#digest === digest;
+    return this.#read?.digest === digest;
   }
 }

@@ -1,16 +1,13 @@
-import { type ArtifactId, isVariant } from '../artifact/id.js';
+import type { ArtifactId } from '../artifact/id.js';
 import { artifactKey } from '../artifact/key.js';
 import { unlessAborted } from '../async/abort.js';
 import { elapsedSince, type Time } from '../async/clock.js';
-import { orLater } from '../async/deadline.js';
+import { MAX_DELAY, orLater } from '../async/deadline.js';
 import { Build } from './build.js';
 import type { PendingLimits } from './pending-limits.js';
 import { type BuildParts, BuildRuns } from './run-build.js';
 
-/**
- * Builds artifacts: at most one build of each artifact at a time, in this process and, by a lock,
- * among all processes that share the store.
- */
+/** At most one build of each artifact at a time: in this process, and by a lock in the fleet. */
 export class Builds {
   readonly #pending: PendingLimits;
   readonly #runs: BuildRuns;
@@ -29,14 +26,7 @@ export class Builds {
     return running?.isDropped ? undefined : running;
   }
 
-  /**
-   * Joins the running build of an artifact, or begins one.
-   *
-   * @param requestedAt when the artifact was requested: the build must not show older refs.
-   * @param isBackground whether no client waits for the build.
-   * @param isForced whether to build even if the stored artifact is current.
-   * @throws SnapshotError `OVERLOADED`, `TOO_MANY_VARIANTS`.
-   */
+  /** Joins or begins the build. @throws SnapshotError `OVERLOADED`, `TOO_MANY_VARIANTS` */
   begin(id: ArtifactId, requestedAt: Time, { isBackground = false, isForced = false } = {}): Build {
     const key = artifactKey(id);
     const running = this.find(id);
@@ -44,9 +34,9 @@ export class Builds {
       if (!isBackground) running.hurry();
       return running;
     }
-    const leave = this.#pending.enterBuild(id, isBackground);
     const order = { id, requestedAt, isBackground, isForced };
-    const build = new Build((progress) => this.#runs.run(order, progress), isVariant(id));
+    const leave = this.#pending.enterBuild(order);
+    const build = new Build(order, (progress) => this.#runs.run(order, progress));
     this.#running.set(key, build);
     const { done } = build;
     this.#settle(done);
@@ -58,19 +48,13 @@ export class Builds {
   }
 
   /**
-   * Waits until a finished artifact is stored: a client that has read it to the end must find it
-   * there.
+   * Waits until a finished artifact is stored: a client that has read it must find it there.
    *
-   * @param milliseconds the longest time to wait, counted from the artifact's last byte. Default:
-   * no limit.
+   * @param milliseconds the longest time to wait, from the artifact's last byte. Default: no limit.
    */
-  async untilStored(id: ArtifactId, signal?: AbortSignal, milliseconds?: number): Promise<void> {
+  async untilStored(id: ArtifactId, signal?: AbortSignal, milliseconds = MAX_DELAY): Promise<void> {
     const build = this.find(id);
     if (build?.storingSince === undefined) return;
-    if (milliseconds === undefined) {
-      await unlessAborted(build.done, signal);
-      return;
-    }
     const left = milliseconds - elapsedSince(build.storingSince);
     if (left > 0) await orLater(unlessAborted(build.done, signal), left);
   }

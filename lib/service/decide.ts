@@ -1,15 +1,12 @@
 import { bundleBasis } from '../artifact/etag.js';
-import { type ArtifactId, isFixed } from '../artifact/id.js';
+import { type ArtifactId, isFixed, isVariant } from '../artifact/id.js';
 import type { Provenance } from '../artifact/metadata.js';
 import { type Moment, momentOf } from '../async/clock.js';
 import type { FreshnessPolicy } from '../config/options.js';
 import { isPlausible } from './fleet-checks.js';
 import { isDue, isFailing, nextCheckAt, type UpstreamState } from './upstream-state.js';
 
-/*
- * Decides from plain values how the service answers a request for an artifact. docs/freshness.md
- * has the same rules as a table.
- */
+// Decides from plain values how a request is answered. docs/freshness.md has the rules as a table.
 
 /** The service's next step for a request. */
 export type Action =
@@ -60,8 +57,7 @@ export function decide(
   }
   const due = isDue(upstream, policy, now, momentOf(stored?.storedAt ?? 0, now));
   const isStrict = policy.mode === 'strict' && !isFixed(id);
-  // If nothing is stored and no build runs, the new build will check. A running build may have read
-  // the refs before this request.
+  // If nothing is stored, the new build will check. A running one may have read older refs.
   if (isStrict && due && !isChecked && (stored !== undefined || isBuilding)) return 'check-first';
   if (stored === undefined) return 'build';
   const current = isCurrent(id, stored, upstream, policy);
@@ -80,9 +76,9 @@ export function decide(
 }
 
 /**
- * Whether a build would give the stored artifact again, as far as this process knows. Otherwise the
- * artifact is stale. An artifact that another process stored may be newer than this process's
- * mirror: only a later check can show that it is stale.
+ * Whether a build would give the stored artifact again, as far as this process knows; else it is
+ * stale. Another process's artifact may be newer than this mirror: only a later check shows it
+ * stale.
  */
 export function isCurrent(
   id: ArtifactId,
@@ -107,18 +103,16 @@ export function isCurrent(
 }
 
 /**
- * Milliseconds until a stale artifact may be built again in the background; 0: at once.
- *
- * Only the default snapshot waits for `minRebuildInterval`: bundles lead from it to the latest
- * commit.
+ * Milliseconds until a stale artifact may be built again in the background. Only the default
+ * snapshot waits for `minRebuildInterval`: bundles lead from it to the latest commit.
  */
 export function rebuildDelay(
-  isDefaultSnapshot: boolean,
+  id: ArtifactId,
   { storedAt, isOfOtherFormat }: Pick<StoredState, 'storedAt' | 'isOfOtherFormat'>,
   { mode, minRebuildInterval }: FreshnessPolicy,
   now: Moment,
 ): number {
-  if (mode === 'strict' || !isDefaultSnapshot || isOfOtherFormat) return 0;
+  if (mode === 'strict' || isVariant(id) || isOfOtherFormat) return 0;
   // If the clock was set back, the delay is the interval at most.
   const age = Math.max(now.date - storedAt, 0);
   return Math.max(minRebuildInterval - age, 0);

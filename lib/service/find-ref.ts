@@ -1,4 +1,6 @@
 import { FailureCache } from '../async/failure-cache.js';
+import { SingleFlight } from '../async/single-flight.js';
+import { Tally } from '../async/tally.js';
 import { hostConfig } from '../config/hosts.js';
 import type { SnapshotConfig } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
@@ -25,8 +27,10 @@ export class RefFinder {
   readonly #checks: UpstreamChecks;
   /** Commits that the upstream does not give. */
   readonly #missing: FailureCache;
-  /** By repository and commit: fetches that run or wait. */
-  readonly #fetches = new Map<string, Map<string, Promise<boolean>>>();
+  /** By repository and commit. Callers share the fetch of a commit. */
+  readonly #fetches = new SingleFlight<boolean>();
+  /** By repository: fetches that run or wait. */
+  readonly #waiting = new Tally();
   readonly #turns = new MemoryLocks();
 
   constructor(config: SnapshotConfig, known: KnownUpstreams, checks: UpstreamChecks) {
@@ -38,10 +42,9 @@ export class RefFinder {
 
   /**
    * @param ref as in a `SnapshotId`.
-   * @param digest the digest of the revision that lacks the ref.
+   * @param digest of the revision that lacks the ref.
    * @returns whether the mirror may have it now.
-   * @throws SnapshotError `REF_NOT_FOUND`; `UPSTREAM_*` when the check or fetch fails;
-   * `OVERLOADED`.
+   * @throws SnapshotError `REF_NOT_FOUND`; `UPSTREAM_*`; `OVERLOADED`.
    */
   async find(repository: RepositoryId, ref: string, digest: string): Promise<boolean> {
     return OID_PATTERN.test(ref)
@@ -49,10 +52,7 @@ export class RefFinder {
       : await this.#findName(repository, digest);
   }
 
-  /**
-   * Fetches a commit that may be unreachable. @returns whether the mirror has it now. @throws as
-   * `find`.
-   */
+  /** Fetches a commit that may be unreachable. @returns and @throws as `find`. */
   async hasCommit(repository: RepositoryId, commit: string): Promise<boolean> {
     const key = `${repositoryKey(repository)} ${commit}`;
     const { onlyReachableCommits } = hostConfig(this.#config, repository);
@@ -77,24 +77,17 @@ export class RefFinder {
     throw notGiven(commit);
   }
 
-  /** Callers share the fetch of a commit. */
   #fetch(repository: RepositoryId, commit: string): Promise<boolean> {
     const key = repositoryKey(repository);
-    const waiting = this.#fetches.get(key) ?? new Map<string, Promise<boolean>>();
-    const running = waiting.get(commit);
-    if (running !== undefined) return running;
-    if (waiting.size >= MAX_WAITING) {
-      const message = `${MAX_WAITING} commits of ${key} are being fetched or waited for`;
-      throw new SnapshotError('OVERLOADED', message, { retryAfter: RETRY_AFTER });
-    }
-    const inTurn = withLock(this.#turns, key, () => this.#checks.fetchCommit(repository, commit));
-    const fetch = inTurn.finally(() => {
-      waiting.delete(commit);
-      if (waiting.size === 0) this.#fetches.delete(key);
+    return this.#fetches.join(`${key} ${commit}`, async () => {
+      if (this.#waiting.of(key) >= MAX_WAITING) {
+        const message = `${MAX_WAITING} commits of ${key} are being fetched or waited for`;
+        throw new SnapshotError('OVERLOADED', message, { retryAfter: RETRY_AFTER });
+      }
+      this.#waiting.add(key, 1);
+      const fetch = () => this.#checks.fetchCommit(repository, commit);
+      return await withLock(this.#turns, key, fetch).finally(() => this.#waiting.add(key, -1));
     });
-    waiting.set(commit, fetch);
-    this.#fetches.set(key, waiting);
-    return fetch;
   }
 }
 

@@ -15,8 +15,8 @@ export interface CheckRecord {
 }
 
 /**
- * Milliseconds to wait for the lock. Its holder makes the same check. A lock server has less time
- * to answer: otherwise a server that is down would look like a held lock.
+ * Milliseconds to wait for the lock, whose holder makes the same check. A lock server has less time
+ * to answer: else a server that is down would look like a held lock.
  */
 const PATIENCE = 10_000;
 /** Milliseconds by which the clocks of processes may differ. */
@@ -24,8 +24,8 @@ const CLOCK_SKEW = 10_000;
 
 /**
  * Shares background checks among processes that share a store and locks: one of them checks the
- * upstream, and writes the result to the store for the others. If locks or store fail, each process
- * checks for itself.
+ * upstream, and writes the result to the store. If locks or store fail, each process checks for
+ * itself.
  */
 export class FleetChecks {
   readonly #store: SnapshotStore;
@@ -40,7 +40,7 @@ export class FleetChecks {
    * Checks the upstream, unless another process has done so since a date, or is doing it.
    *
    * @param check returns the digest of the upstream's HEAD and refs.
-   * @returns the result of another process; `'checked'`; or `'busy'` while another process checks.
+   * @returns the result of another process; `'busy'` while another process checks.
    * @throws the error of `check`; the signal's reason.
    */
   async run(
@@ -53,7 +53,7 @@ export class FleetChecks {
     if (lock === 'busy') return 'busy';
     try {
       const record = await this.#read(repository, signal);
-      if (record !== undefined && isWithin(record.date, since)) return record;
+      if (record !== undefined && record.date >= since && isPlausible(record.date)) return record;
       const date = Date.now();
       const digest = await check();
       if (lock !== undefined) await this.#write(repository, { digest, date }, signal);
@@ -98,13 +98,7 @@ export class FleetChecks {
   }
 }
 
-function isWithin(date: number, since: number): boolean {
-  return date >= since && isPlausible(date);
-}
-
-/**
- * Whether another process's date is plausible. A date far in the future comes from a wrong clock.
- */
+/** Whether another process's date is plausible: a wrong clock gives dates far in the future. */
 export function isPlausible(date: number): boolean {
   return date <= Date.now() + CLOCK_SKEW;
 }

@@ -1,6 +1,5 @@
 import { type Moment, momentOf, now, type Time, thisMoment } from '../async/clock.js';
 import type { FreshnessPolicy } from '../config/options.js';
-import type { SnapshotError } from '../errors.js';
 import type { MirrorManager } from '../mirror/mirrors.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 import type { Refusals } from './refusals.js';
@@ -8,10 +7,10 @@ import { isDue, isFailing, nextCheckAt, type UpstreamState } from './upstream-st
 
 /** The facts that are kept about an upstream. Its mirror and its refusals are kept elsewhere. */
 export interface KnownUpstream
-  extends Pick<UpstreamState, 'requestedAt' | 'checkedAt' | 'triedAt'> {
+  extends Partial<
+    Pick<UpstreamState, 'requestedAt' | 'checkedAt' | 'triedAt' | 'failure' | 'failedAt'>
+  > {
   readonly repository: RepositoryId;
-  readonly failure?: SnapshotError | undefined;
-  readonly failedAt?: Time | undefined;
   /** The upstream's digest at the last successful check. */
   readonly digest?: string | undefined;
   /** Whether a mirror had that digest, or a later one, since that check. */
@@ -43,9 +42,7 @@ export class KnownUpstreams {
   }
 
   /**
-   * From now on, keeps the results of checks of this repository.
-   *
-   * @param requestedAt when a client requested it, if one did.
+   * Keeps results of checks from now on. @param requestedAt when a client requested it, if ever.
    */
   know(repository: RepositoryId, requestedAt?: Moment): void {
     const { requestedAt: before } = this.#known.get(repositoryKey(repository)) ?? {};
@@ -72,9 +69,7 @@ export class KnownUpstreams {
     };
   }
 
-  /**
-   * The digest of the upstream's HEAD and refs, as far as is known; `undefined`: nothing is known.
-   */
+  /** The digest of the upstream's HEAD and refs; `undefined`: nothing is known. */
   digestOf(repository: RepositoryId): string | undefined {
     const { digest, isMirrored } = this.#known.get(repositoryKey(repository)) ?? {};
     const mirrored = this.#parts.mirrors.find(repository)?.revision?.digest;
@@ -115,8 +110,6 @@ export class KnownUpstreams {
   /** Changes the facts about a repository. If it was unknown, it is known from now on. */
   update(repository: RepositoryId, change: Partial<KnownUpstream>): void {
     const key = repositoryKey(repository);
-    const nothing = { requestedAt: undefined, checkedAt: undefined, triedAt: undefined };
-    const known = this.#known.get(key) ?? { repository, ...nothing };
-    this.#known.set(key, { ...known, ...change });
+    this.#known.set(key, { ...this.#known.get(key), ...change, repository });
   }
 }

@@ -7,27 +7,10 @@ import { isUpstreamFailure, SnapshotError } from '../errors.js';
 import { OID_PATTERN } from '../git/object.js';
 import { isValidRefName, refNameOf } from '../git/refs.js';
 import type { MirrorQuery, QueryResult } from '../mirror/jobs/query.js';
-import { keepsVanishing, type MirrorManager } from '../mirror/mirrors.js';
+import { keepsVanishing } from '../mirror/mirrors.js';
 import type { RepositoryId } from '../repository.js';
 import { isMirroredRef } from '../upstream/advertisement.js';
-import type { RefFinder } from './find-ref.js';
-import type { KnownUpstreams } from './known-upstreams.js';
-import type { PendingLimits } from './pending-limits.js';
-import type { Refresher } from './refresher.js';
-import type { UpstreamChecks } from './upstream-checks.js';
-
-export interface MirrorQueryParts {
-  readonly mirrors: MirrorManager;
-  readonly known: KnownUpstreams;
-  readonly checks: UpstreamChecks;
-  readonly refFinder: RefFinder;
-  readonly refresher: Refresher;
-  readonly pending: PendingLimits;
-  readonly started: () => Promise<void>;
-  /** Aborts when the service takes no new queries. */
-  readonly stopping: AbortSignal;
-  readonly closing: AbortSignal;
-}
+import type { RequestParts } from './requests.js';
 
 interface Answer extends Pick<QueryResult, 'refs' | 'missing'> {
   /** HEAD's commit. */
@@ -41,14 +24,13 @@ const MAX_ATTEMPTS = 3;
 const MAX_SEARCHED = 16;
 
 /**
- * Answers clients' queries to mirrors. Clones or fetches first if the mirror alone can't give the
- * answer. Ids are canonical. When the client leaves, its query begins no new work; work that other
- * callers may share goes on.
+ * Answers clients' queries to mirrors. Clones or fetches first if the mirror can't give the answer.
+ * When the client leaves, its query begins no new work; shared work continues. Ids are canonical.
  */
 export class MirrorQueries {
-  readonly #parts: MirrorQueryParts;
+  readonly #parts: RequestParts;
 
-  constructor(parts: MirrorQueryParts) {
+  constructor(parts: RequestParts) {
     this.#parts = parts;
   }
 

@@ -1,10 +1,7 @@
-import type { EventEmitter } from 'node:events';
 import { join } from 'node:path';
 import { defaultSnapshot } from '../artifact/id.js';
 import type { SnapshotConfig } from '../config/options.js';
-import type { SnapshotEvents } from '../events/events.js';
 import { MemoryLocks } from '../locks/memory.js';
-import type { LockRegistry } from '../locks/registry.js';
 import type { StoredSnapshots } from '../mirror/clone-mirror.js';
 import { MirrorManager } from '../mirror/mirrors.js';
 import type { RepositoryId } from '../repository.js';
@@ -12,6 +9,7 @@ import { FileSystemStore } from '../stores/filesystem/filesystem-store.js';
 import type { SnapshotStore } from '../stores/store.js';
 import { ArtifactWriter } from './artifact-writer.js';
 import { Builds } from './builds.js';
+import type { ServiceContext } from './context.js';
 import { RefFinder } from './find-ref.js';
 import { FleetChecks } from './fleet-checks.js';
 import { KnownUpstreams } from './known-upstreams.js';
@@ -20,33 +18,12 @@ import { PendingLimits } from './pending-limits.js';
 import { Refresher } from './refresher.js';
 import { Refusals } from './refusals.js';
 import { Removal } from './removal.js';
-import { Requests } from './requests.js';
+import { type RequestParts, Requests } from './requests.js';
 import { StoredArtifacts } from './stored-artifacts.js';
 import { UpstreamChecks } from './upstream-checks.js';
 
-/** The context that all parts of a service share. */
-export interface ServiceContext {
-  readonly config: SnapshotConfig;
-  readonly events: EventEmitter<SnapshotEvents>;
-  /** Resolves when the directories exist. */
-  readonly started: () => Promise<void>;
-  /** Aborts when nothing new may begin. */
-  readonly stopping: AbortSignal;
-  /** Aborts when all running work must end. */
-  readonly closing: AbortSignal;
-}
-
 /** The parts of a service. Each one is documented in its own file. */
-export interface ServiceParts {
-  readonly store: SnapshotStore;
-  readonly locks: LockRegistry;
-  readonly stored: StoredArtifacts;
-  readonly mirrors: MirrorManager;
-  readonly known: KnownUpstreams;
-  readonly checks: UpstreamChecks;
-  readonly writer: ArtifactWriter;
-  readonly builds: Builds;
-  readonly refresher: Refresher;
+export interface ServiceParts extends RequestParts {
   readonly requests: Requests;
   readonly queries: MirrorQueries;
   readonly removal: Removal;
@@ -64,8 +41,7 @@ export function createParts(context: ServiceContext): ServiceParts {
   const stored = new StoredArtifacts(config, store, onEvict);
   const base = { ...context, policy, limits, store, locks, stored };
 
-  // These callbacks use parts that are created below. Nothing calls the callbacks before these
-  // parts exist.
+  // These callbacks use parts that are created below. Nothing calls them before.
   const snapshots: StoredSnapshots = {
     open: async (repository, signal) => {
       const id = defaultSnapshot(repository);
@@ -87,12 +63,8 @@ export function createParts(context: ServiceContext): ServiceParts {
     else refresher.checkAt(repository, refusals.forgottenAt(repository));
   };
 
-  const mirrors = new MirrorManager(config, events, {
-    closing,
-    snapshots,
-    onPruned,
-    onIncomplete,
-  });
+  const hooks = { closing, snapshots, onPruned, onIncomplete };
+  const mirrors = new MirrorManager(config, events, hooks);
   const refusals = new Refusals({ store, forgetAfter: policy.forgetAfter, onRefused });
   const known = new KnownUpstreams({ policy, mirrors, refusals });
   const upstreams = { ...base, mirrors, refusals, known };
@@ -103,10 +75,11 @@ export function createParts(context: ServiceContext): ServiceParts {
   const work = { ...upstreams, checks, pending, refFinder, writer };
   const builds = new Builds(work);
   const refresher = new Refresher({ ...work, builds });
-  const requests = new Requests({ ...work, builds, refresher });
-  const queries = new MirrorQueries({ ...work, refresher });
+  const all = { ...work, builds, refresher };
+  const requests = new Requests(all);
+  const queries = new MirrorQueries(all);
   const removal = new Removal({ ...work, builds, isFleet: fleet !== undefined });
-  return { ...work, builds, refresher, requests, queries, removal };
+  return { ...all, requests, queries, removal };
 }
 
 function defaultStore(config: SnapshotConfig, onEvict: (key: string) => void): SnapshotStore {

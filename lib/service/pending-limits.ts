@@ -1,8 +1,9 @@
-import { type ArtifactId, isVariant } from '../artifact/id.js';
+import { isVariant } from '../artifact/id.js';
 import { Tally } from '../async/tally.js';
 import type { Limits } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
+import type { BuildOrder } from './build.js';
 
 /** Seconds after which a client may try again. */
 const RETRY_AFTER = 10;
@@ -23,13 +24,12 @@ export class PendingLimits {
   }
 
   /**
-   * Counts a build until the caller calls the returned function, exactly once.
+   * Counts a build until the caller calls the returned function, exactly once. The caller limits
+   * the variants that it builds in the background.
    *
-   * @param isBackground whether no client waits for the build. Its caller then limits how many
-   * variants it builds.
    * @throws SnapshotError `OVERLOADED`, `TOO_MANY_VARIANTS`.
    */
-  enterBuild(id: ArtifactId, isBackground: boolean): () => void {
+  enterBuild({ id, isBackground }: Pick<BuildOrder, 'id' | 'isBackground'>): () => void {
     const key = repositoryKey(id.repository);
     const { maxPendingVariants } = this.#limits;
     if (!isBackground && isVariant(id) && this.#variants.of(key) >= maxPendingVariants) {
@@ -46,8 +46,8 @@ export class PendingLimits {
   }
 
   /**
-   * Counts a query to a mirror, and a clone for it, until the caller calls the returned function,
-   * exactly once.
+   * Counts a query to a mirror, and its clone, until the caller calls the returned function once.
+   *
    * @throws SnapshotError `OVERLOADED`
    */
   enterQuery(repository: RepositoryId): () => void {

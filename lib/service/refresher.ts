@@ -1,5 +1,5 @@
 import type { StoredArtifact } from '../artifact/artifact.js';
-import { type ArtifactId, defaultSnapshot, isVariant } from '../artifact/id.js';
+import { type ArtifactId, defaultSnapshot } from '../artifact/id.js';
 import { artifactKey } from '../artifact/key.js';
 import { after, elapsedSince, now, type Time, thisMoment } from '../async/clock.js';
 import { FailureCache } from '../async/failure-cache.js';
@@ -7,44 +7,25 @@ import { KeyedLimit } from '../async/keyed-limit.js';
 import { retry } from '../async/retry.js';
 import { Schedule } from '../async/schedule.js';
 import { SingleFlight } from '../async/single-flight.js';
-import type { FreshnessPolicy, Limits } from '../config/options.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
-import type { MirrorManager } from '../mirror/mirrors.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 import { isNotFound } from '../writer/write-context.js';
 import type { Builds } from './builds.js';
 import { isCurrent, rebuildDelay } from './decide.js';
-import type { KnownUpstreams } from './known-upstreams.js';
-import type { Found, StoredArtifacts } from './stored-artifacts.js';
-import type { UpstreamChecks } from './upstream-checks.js';
+import type { BuildParts } from './run-build.js';
+import type { Found } from './stored-artifacts.js';
 
-/**
- * Intervals vary at random by this fraction: many repositories must not be due at the same time.
- */
+/** Intervals vary at random by this fraction: many repositories must not be due at once. */
 const JITTER = 0.2;
 const MAX_ATTEMPTS = 5;
-/**
- * Background builds of one host that run or wait for a lock at once. More than one: a huge
- * repository must not delay all others.
- */
+/** Background builds of one host that run or wait for a lock: a huge one must not delay all. */
 const CONCURRENT_REBUILDS = 4;
 
-export interface RefresherParts {
-  readonly policy: FreshnessPolicy;
-  readonly limits: Pick<Limits, 'failureMemory'>;
-  readonly mirrors: MirrorManager;
-  readonly known: KnownUpstreams;
-  readonly checks: UpstreamChecks;
+export interface RefresherParts extends BuildParts {
   readonly builds: Builds;
-  readonly stored: StoredArtifacts;
-  /** Aborts when nothing new may begin. */
-  readonly stopping: AbortSignal;
 }
 
-/**
- * Refreshes artifacts: checks their upstreams and builds them again if they are stale. Mostly works
- * in the background, and takes no slot there that a client waits for.
- */
+/** Refreshes artifacts: checks upstreams, and builds stale ones again, mostly in the background. */
 export class Refresher {
   readonly #parts: RefresherParts;
   readonly #limit = new KeyedLimit(CONCURRENT_REBUILDS);
@@ -54,10 +35,7 @@ export class Refresher {
   readonly #failures: FailureCache;
   /** Repositories that are refreshed every `refreshInterval`. */
   readonly #intervals: Schedule<RepositoryId>;
-  /**
-   * Repositories with the time of their next check. The check comes later if no check is allowed at
-   * that time.
-   */
+  /** Repositories with the time of their next check, or later if no check is allowed then. */
   readonly #checksAt: Schedule<RepositoryId>;
   /** Rebuilds that wait until `minRebuildInterval` has passed. */
   readonly #delayed: Schedule<() => void>;
@@ -97,8 +75,7 @@ export class Refresher {
   }
 
   /**
-   * Checks the upstream in the background, then rebuilds the default snapshot and `id` if they are
-   * stale.
+   * Checks the upstream in the background, then rebuilds the default snapshot and `id` if stale.
    *
    * @param since as `UpstreamChecks.checkInBackground`.
    */
@@ -111,11 +88,11 @@ export class Refresher {
       this.rebuildSoon(defaultSnapshot(repository));
       this.rebuildSoon(id);
     };
-    // Pushes have another key than due checks. If another replica is checking, the check after a
-    // push must be tried again; a due check comes again with the next request.
+    // Pushes have another key than due checks, which come again with the next request: only the
+    // check after a push is tried again while another replica checks.
     const key = `${since === undefined ? 'due' : 'since'} ${artifactKey(id)}`;
     const check = checks.checkInBackground(repository, key, then, since);
-    // This fails only if a store or lock registry throws another error than a `SnapshotError`.
+    // Fails only if a store or lock registry throws another error than a `SnapshotError`.
     check.catch(() => {});
   }
 
@@ -159,11 +136,7 @@ export class Refresher {
     this.#force(id, async () => true);
   }
 
-  /**
-   * Checks the upstream now, and brings the default snapshot up to date.
-   *
-   * @throws SnapshotError
-   */
+  /** Checks the upstream now, and brings the default snapshot up to date. @throws SnapshotError */
   async refresh(repository: RepositoryId): Promise<StoredArtifact> {
     const { known, checks, builds, stored } = this.#parts;
     const id = defaultSnapshot(repository);
@@ -222,13 +195,9 @@ export class Refresher {
     void this.#rebuilds.join(`forced ${artifactKey(id)}`, run);
   }
 
-  /**
-   * Delays the rebuild of a default snapshot until `minRebuildInterval` is over.
-   *
-   * @returns whether it is delayed.
-   */
+  /** Delays a default snapshot's rebuild until `minRebuildInterval` is over. @returns whether. */
   #delay(id: ArtifactId, found: Found<StoredArtifact>, rebuild: () => void): boolean {
-    const delay = rebuildDelay(!isVariant(id), found, this.#parts.policy, thisMoment());
+    const delay = rebuildDelay(id, found, this.#parts.policy, thisMoment());
     if (delay > 0) this.#delayed.add(artifactKey(id), rebuild, after(now(), delay));
     return delay > 0;
   }
@@ -253,8 +222,7 @@ export class Refresher {
         const build = builds.begin(id, now(), { isBackground: true });
         await build.outcome();
         const end = await build.done;
-        // The stored artifact may still be stale: the build may have read older refs, or another
-        // process may have stored another artifact.
+        // It may still be stale: this build may have read older refs, or another process stored it.
         isLast = end !== 'superseded' && build.isOf(known.digestOf(id.repository));
       }
     } catch (error) {

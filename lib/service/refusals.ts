@@ -27,10 +27,7 @@ interface Refusal {
   readonly since: Moment;
   /** The last refusal. */
   readonly error: SnapshotError;
-  /**
-   * Whether a refusal came after `forgetAfter`. Then only a success ends the refusal; an outage
-   * does not.
-   */
+  /** Whether a refusal came after `forgetAfter`. Only a success ends it then, not an outage. */
   readonly isFinal: boolean;
   /** Whether the mirror and the artifacts of the repository were deleted since. */
   isRemoved: boolean;
@@ -49,24 +46,17 @@ export interface RefusalsParts {
 
 /**
  * Knows which repositories their upstreams refuse (401, 403, 404, 410), and since when. The dates
- * are noted in the store: for a restart, and for all processes that share it. If the store fails,
- * each process uses its own dates.
+ * are noted in the store, for a restart and for processes that share it. If the store fails, each
+ * process uses its own dates.
  */
 export class Refusals {
-  readonly #store: SnapshotStore;
-  readonly #forgetAfter: number;
-  readonly #onRefused: (repository: RepositoryId) => void;
+  readonly #parts: RefusalsParts;
   readonly #refusals = new Map<string, Refusal>();
-  /**
-   * By repository. A change reads the store and then writes to it: no other change may come
-   * between.
-   */
+  /** By repository: no other change may come between a change's read and write of the store. */
   readonly #turns = new MemoryLocks();
 
-  constructor({ store, forgetAfter, onRefused }: RefusalsParts) {
-    this.#store = store;
-    this.#forgetAfter = forgetAfter;
-    this.#onRefused = onRefused;
+  constructor(parts: RefusalsParts) {
+    this.#parts = parts;
   }
 
   /** Whether the last answer was a refusal. */
@@ -83,7 +73,7 @@ export class Refusals {
   /** When the repository must no longer be served, if the refusal goes on. */
   forgottenAt(repository: RepositoryId): Time {
     const since = this.#refusals.get(repositoryKey(repository))?.since.time;
-    return after(since ?? now(), this.#forgetAfter);
+    return after(since ?? now(), this.#parts.forgetAfter);
   }
 
   /** Whether mirror and artifacts must be deleted: a refusal came after `forgetAfter`. */
@@ -106,25 +96,22 @@ export class Refusals {
     throw new SnapshotError(code, message, { cause: refusal.error });
   }
 
-  /**
-   * Ends a refusal, for example when the repository is evicted.
-   *
-   * @throws SnapshotError `STORE_FAILED`
-   */
+  /** Ends a refusal, as when the repository is evicted. @throws SnapshotError `STORE_FAILED` */
   async forget(repository: RepositoryId): Promise<void> {
-    await withLock(this.#turns, repositoryKey(repository), async () => {
-      await this.#store.delete(refusalKey(repository));
-      this.#refusals.delete(repositoryKey(repository));
+    const key = repositoryKey(repository);
+    await withLock(this.#turns, key, async () => {
+      await this.#parts.store.delete(refusalKey(repository));
+      this.#refusals.delete(key);
     });
   }
 
   /**
-   * Notes that a check at that moment succeeded, in this process or another one. Ends all earlier
-   * refusals, even if another process noted them. Never rejects.
+   * Notes that a check at that moment succeeded, in any process. Ends all earlier refusals, even if
+   * another process noted them. Never rejects.
    */
   async answered(repository: RepositoryId, at: Moment, signal: AbortSignal): Promise<void> {
     const key = repositoryKey(repository);
-    await withLock(this.#turns, repositoryKey(repository), async () => {
+    await withLock(this.#turns, key, async () => {
       const refusal = this.#refusals.get(key);
       if (refusal !== undefined && refusal.since.time <= at.time) this.#refusals.delete(key);
       await this.#erase(repository, ({ since }) => since <= at.date, signal);
@@ -143,39 +130,30 @@ export class Refusals {
     answeredAt: number | undefined,
     signal: AbortSignal,
   ): Promise<void> {
-    await withLock(this.#turns, repositoryKey(repository), () =>
-      this.#failed(repository, error, answeredAt, signal),
-    );
-  }
-
-  async #failed(
-    repository: RepositoryId,
-    error: SnapshotError,
-    answeredAt: number | undefined,
-    signal: AbortSignal,
-  ): Promise<void> {
-    if (signal.aborted) return;
     const key = repositoryKey(repository);
-    const before = this.#refusals.get(key);
-    if (!isAccessRefused(error)) {
-      if (before?.isFinal) return;
-      this.#refusals.delete(key);
-      await this.#erase(repository, (noted) => !this.#isOfForgotten(noted), signal);
-      return;
-    }
-    const known = before?.since ?? thisMoment();
-    const date = await this.#note(repository, known.date, answeredAt, signal);
-    // Keeps the moment if it can: a date alone is wrong after the clock was set.
-    const since = date === known.date ? known : momentOf(date);
-    const isFinal = before?.isFinal === true || this.#isLong(since);
-    const isRemoved = before?.isRemoved === true;
-    this.#refusals.set(key, { since, error, isFinal, isRemoved });
-    if (!isRemoved) this.#onRefused(repository);
+    await withLock(this.#turns, key, async () => {
+      if (signal.aborted) return;
+      const before = this.#refusals.get(key);
+      if (!isAccessRefused(error)) {
+        if (before?.isFinal) return;
+        this.#refusals.delete(key);
+        await this.#erase(repository, (noted) => !this.#isOfForgotten(noted), signal);
+        return;
+      }
+      const known = before?.since ?? thisMoment();
+      const date = await this.#note(repository, known.date, answeredAt, signal);
+      // Keeps the moment if it can: a date alone is wrong after the clock was set.
+      const since = date === known.date ? known : momentOf(date);
+      const isFinal = before?.isFinal === true || this.#isLong(since);
+      const isRemoved = before?.isRemoved === true;
+      this.#refusals.set(key, { since, error, isFinal, isRemoved });
+      if (!isRemoved) this.#parts.onRefused(repository);
+    });
   }
 
-  /** Runs changes of a repository's refusal one after another. */
+  /** Whether a refusal since that moment lasts too long. */
   #isLong(since: Moment): boolean {
-    return elapsedSince(since.time) >= this.#forgetAfter;
+    return elapsedSince(since.time) >= this.#parts.forgetAfter;
   }
 
   /** Notes the refusal in the store. @returns the date of the first refusal. */
@@ -190,22 +168,21 @@ export class Refusals {
     const goesOn =
       noted !== undefined &&
       noted.since > (answeredAt ?? 0) &&
-      (this.#isOfForgotten(noted) || today - noted.until <= this.#forgetAfter);
+      (this.#isOfForgotten(noted) || today - noted.until <= this.#parts.forgetAfter);
     const since = Math.min(goesOn ? noted.since : known, today);
     // The note must show that the repository is forgotten: then no outage ends the refusal.
-    const isNoted = goesOn && (this.#isOfForgotten(noted) || today - since < this.#forgetAfter);
-    if (isNoted && today - noted.until < this.#forgetAfter * NOTE_INTERVAL) return since;
+    const isNoted =
+      goesOn && (this.#isOfForgotten(noted) || today - since < this.#parts.forgetAfter);
+    if (isNoted && today - noted.until < this.#parts.forgetAfter * NOTE_INTERVAL) return since;
     const put = async () => {
       const metadata = { since: String(since), until: String(today) };
-      await this.#store.put(refusalKey(repository), Readable.from([]), { metadata, signal });
+      await this.#parts.store.put(refusalKey(repository), Readable.from([]), { metadata, signal });
     };
     await put().catch(ignore);
     return since;
   }
 
-  /**
-   * Deletes the note if its refusal has ended. Reads it first: another process may have written it.
-   */
+  /** Deletes the note if its refusal has ended. Reads it first: it may be another process's. */
   async #erase(
     repository: RepositoryId,
     hasEnded: (noted: Noted) => boolean,
@@ -213,17 +190,17 @@ export class Refusals {
   ): Promise<void> {
     const noted = await this.#read(repository, signal);
     if (noted === undefined || !hasEnded(noted)) return;
-    await this.#store.delete(refusalKey(repository)).catch(ignore);
+    await this.#parts.store.delete(refusalKey(repository)).catch(ignore);
   }
 
   async #read(repository: RepositoryId, signal: AbortSignal): Promise<Noted | undefined> {
-    const object = await this.#store.stat(refusalKey(repository), { signal }).catch(ignore);
+    const object = await this.#parts.store.stat(refusalKey(repository), { signal }).catch(ignore);
     const [since, until] = [Number(object?.metadata.since), Number(object?.metadata.until)];
     return since <= until && isPlausible(until) ? { since, until } : undefined;
   }
 
   #isOfForgotten({ since, until }: Noted): boolean {
-    return until - since >= this.#forgetAfter;
+    return until - since >= this.#parts.forgetAfter;
   }
 }
 

@@ -1,48 +1,28 @@
-import type { EventEmitter } from 'node:events';
 import { defaultSnapshot } from '../artifact/id.js';
 import { artifactKey, checkKey } from '../artifact/key.js';
 import { BackOff } from '../async/retry.js';
 import { Schedule } from '../async/schedule.js';
+import { SingleFlight } from '../async/single-flight.js';
 import { toSnapshotError } from '../errors.js';
-import type { SnapshotEvents } from '../events/events.js';
-import type { MirrorManager } from '../mirror/mirrors.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
-import type { SnapshotStore } from '../stores/store.js';
-import type { Builds } from './builds.js';
-import type { KnownUpstreams } from './known-upstreams.js';
-import type { Refusals } from './refusals.js';
-import type { StoredArtifacts } from './stored-artifacts.js';
+import type { RefresherParts } from './refresher.js';
 
-export interface RemovalParts {
-  readonly events: EventEmitter<SnapshotEvents>;
-  readonly mirrors: MirrorManager;
-  readonly known: KnownUpstreams;
-  readonly builds: Builds;
-  readonly refusals: Refusals;
-  readonly stored: StoredArtifacts;
-  readonly store: SnapshotStore;
+export interface RemovalParts extends RefresherParts {
   /** Whether the store may hold records of checks. */
   readonly isFleet: boolean;
-  /** Aborts when no removal may be tried again. */
-  readonly stopping: AbortSignal;
-  readonly closing: AbortSignal;
-}
-
-/** A refused repository that is being deleted, or will be. */
-interface Forgetting {
-  readonly repository: RepositoryId;
-  running: Promise<void> | undefined;
 }
 
 /** Removes repositories: their mirrors and stored artifacts. */
 export class Removal {
   readonly #parts: RemovalParts;
-  readonly #forgetting = new Map<string, Forgetting>();
-  readonly #backOff = new BackOff<Forgetting>();
-  readonly #retries = new Schedule<Forgetting>(({ repository }) => {
+  /** Refused repositories that are being deleted, or will be. */
+  readonly #forgetting = new Map<string, RepositoryId>();
+  readonly #running = new SingleFlight<void>();
+  readonly #backOff = new BackOff<RepositoryId>();
+  readonly #retries = new Schedule<RepositoryId>((repository) => {
     const key = repositoryKey(repository);
     if (this.#parts.refusals.isToBeRemoved(repository)) this.forget(repository);
-    else if (this.#forgetting.get(key)?.running === undefined) this.#forgetting.delete(key);
+    else if (this.#running.running(key) === undefined) this.#forgetting.delete(key);
   });
 
   constructor(parts: RemovalParts) {
@@ -63,8 +43,7 @@ export class Removal {
     await this.#deleteArtifacts(repository);
     if (isFleet) await store.delete(checkKey(repository));
     await refusals.forget(repository);
-    // Does this last: while nothing is known of the upstream, any stored artifact counts as
-    // current.
+    // Last: while nothing is known of the upstream, any stored artifact counts as current.
     known.forget(repository);
   }
 
@@ -74,22 +53,20 @@ export class Removal {
    */
   forget(repository: RepositoryId): void {
     const key = repositoryKey(repository);
-    const forgetting = this.#forgetting.get(key) ?? { repository, running: undefined };
+    // A copy, because the back-off knows objects: it starts anew with the next refusal.
+    const forgetting = this.#forgetting.get(key) ?? { ...repository };
     this.#forgetting.set(key, forgetting);
-    forgetting.running ??= this.#forget(forgetting).finally(() => {
-      forgetting.running = undefined;
-    });
+    void this.#running.join(key, () => this.#forget(forgetting));
   }
 
   /** Resolves when no removal runs. */
   async settled(): Promise<void> {
-    await Promise.all(Array.from(this.#forgetting.values(), ({ running }) => running));
+    await this.#running.settled();
   }
 
   /** Never rejects: a failure is an event. */
-  async #forget(forgetting: Forgetting): Promise<void> {
+  async #forget(repository: RepositoryId): Promise<void> {
     const { events, refusals, closing } = this.#parts;
-    const { repository } = forgetting;
     const key = repositoryKey(repository);
     try {
       await this.#removeAll(repository);
@@ -100,7 +77,7 @@ export class Removal {
       if (closing.aborted) return;
       // An attempt that a refusal caused must not lengthen the back-off.
       if (!this.#retries.has(key)) {
-        this.#retries.add(key, forgetting, this.#backOff.failed(forgetting));
+        this.#retries.add(key, repository, this.#backOff.failed(repository));
       }
       events.emit('forgotten', { repository, error: toSnapshotError(error) });
     }
@@ -109,8 +86,7 @@ export class Removal {
   /** Goes on after a failure, and throws it at the end. */
   async #removeAll(repository: RepositoryId): Promise<void> {
     const { mirrors, closing } = this.#parts;
-    // Deletes artifacts before the mirror, for other processes that share the store: the mirror may
-    // be in use for long. Repeats it below.
+    // Before the mirror, which may be in use for long: other processes share the store.
     await this.#deleteArtifacts(repository).catch(() => {});
     try {
       await mirrors.evict(repository, closing);

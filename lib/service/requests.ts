@@ -1,4 +1,3 @@
-import type { EventEmitter } from 'node:events';
 import type {
   GeneratedArtifact,
   GetOptions,
@@ -11,39 +10,18 @@ import { type ArtifactId, isFixed } from '../artifact/id.js';
 import { unlessAborted } from '../async/abort.js';
 import { now, type Time, thisMoment } from '../async/clock.js';
 import { retry } from '../async/retry.js';
-import type { FreshnessPolicy } from '../config/options.js';
 import { isUpstreamFailure, SnapshotError } from '../errors.js';
-import type { SnapshotEvents } from '../events/events.js';
-import type { Build } from './build.js';
-import type { Builds } from './builds.js';
 import { type Action, decide } from './decide.js';
-import type { KnownUpstreams } from './known-upstreams.js';
-import type { Refresher } from './refresher.js';
-import type { Refusals } from './refusals.js';
-import type { Found, StoredArtifacts } from './stored-artifacts.js';
-import type { UpstreamChecks } from './upstream-checks.js';
+import type { Refresher, RefresherParts } from './refresher.js';
+import type { Found } from './stored-artifacts.js';
 
 /** Attempts of one request: a stored artifact may be gone again before the request opens it. */
 const MAX_ATTEMPTS = 5;
-/**
- * Milliseconds that a client waits until a finished artifact is stored. After that, it reads the
- * bytes of the build.
- */
+/** Milliseconds that a client waits until a finished artifact is stored; then it gets the build. */
 const MAX_STORING = 1000;
 
-export interface RequestParts {
-  readonly policy: FreshnessPolicy;
-  readonly events: EventEmitter<SnapshotEvents>;
-  readonly known: KnownUpstreams;
-  readonly checks: UpstreamChecks;
-  readonly refusals: Refusals;
-  readonly stored: StoredArtifacts;
-  readonly builds: Builds;
+export interface RequestParts extends RefresherParts {
   readonly refresher: Refresher;
-  /**
-   * Aborts when nothing new may begin: then only stored artifacts and running builds are served.
-   */
-  readonly stopping: AbortSignal;
 }
 
 /** A request that waits for its artifact. */
@@ -57,10 +35,7 @@ interface PendingRequest {
   hasMissed: boolean;
 }
 
-/**
- * Answers requests for artifacts, from the store or by a build, as `decide` says. Ids are
- * canonical.
- */
+/** Answers requests for artifacts, by the store or a build, as `decide` says. Ids are canonical. */
 export class Requests {
   readonly #parts: RequestParts;
 
@@ -69,20 +44,18 @@ export class Requests {
   }
 
   async stat(id: ArtifactId, { signal }: GetOptions = {}): Promise<StoredArtifact | undefined> {
-    const { builds, refusals, stored } = this.#parts;
+    const { builds, stored } = this.#parts;
     await builds.untilStored(id, signal);
-    if (refusals.isForgotten(id.repository)) return undefined;
-    return (await stored.stat(id, { signal }))?.artifact;
+    return this.#isForgotten(id) ? undefined : (await stored.stat(id, { signal }))?.artifact;
   }
 
   async open(
     id: ArtifactId,
     options: OpenArtifactOptions = {},
   ): Promise<OpenedArtifact | undefined> {
-    const { builds, refusals, stored } = this.#parts;
+    const { builds, stored } = this.#parts;
     await builds.untilStored(id, options.signal, MAX_STORING);
-    if (refusals.isForgotten(id.repository)) return undefined;
-    const found = await stored.open(id, options);
+    const found = this.#isForgotten(id) ? undefined : await stored.open(id, options);
     return found && this.#hit(found.artifact);
   }
 
@@ -92,9 +65,9 @@ export class Requests {
     etags: readonly string[],
     { signal }: GetOptions = {},
   ): Promise<StoredArtifact | undefined> {
-    const { builds, refusals, stored, refresher } = this.#parts;
+    const { builds, stored, refresher } = this.#parts;
     await builds.untilStored(id, signal, MAX_STORING);
-    if (refusals.isForgotten(id.repository)) return undefined;
+    if (this.#isForgotten(id)) return undefined;
     const artifact = await stored.pinned(id, etags, { signal });
     if (artifact !== undefined) refresher.noteRequest(id.repository);
     return artifact;
@@ -128,12 +101,12 @@ export class Requests {
     );
   }
 
-  /** @returns `undefined` when the artifact should be in the store by now. */
+  /** @returns `undefined`: the artifact should be in the store by now. */
   async #serveOrBuild(
     request: PendingRequest,
   ): Promise<OpenedArtifact | GeneratedArtifact | undefined> {
     const { id, signal, requestedAt, checkedAt } = request;
-    const { policy, known, refusals, stored, builds, refresher } = this.#parts;
+    const { events, known, refusals, stored, builds, refresher, stopping } = this.#parts;
     await builds.untilStored(id, signal, MAX_STORING);
     const found = await stored.open(id, { signal });
     const action = this.#decide(id, found);
@@ -143,11 +116,12 @@ export class Requests {
     }
     found?.artifact.body.destroy();
     if (action === 'refuse') refusals.throwIfForgotten(id.repository);
-    if (!request.hasMissed) this.#emitMiss(id);
+    const joined = builds.find(id) !== undefined;
+    if (!request.hasMissed) events.emit('miss', { repository: id.repository, joined });
     request.hasMissed = true;
-    const build = this.#build(id, requestedAt);
-    const isStrict = policy.mode === 'strict' && !isFixed(id);
-    if (isStrict && !build.isSince(checkedAt, known.digestOf(id.repository))) {
+    if (!joined) stopping.throwIfAborted();
+    const build = builds.begin(id, requestedAt);
+    if (this.#isStrict(id) && !build.isSince(checkedAt, known.digestOf(id.repository))) {
       await unlessAborted(build.done, signal);
       return undefined;
     }
@@ -180,13 +154,12 @@ export class Requests {
   /**
    * Checks the upstream once if `decide` says to check first.
    *
-   * @throws SnapshotError the refusal of a repository that must not be served; the signal's reason.
+   * @throws SnapshotError the refusal, if the repository must not be served; the signal's reason.
    */
   async #checkFirst(id: ArtifactId, signal: AbortSignal | undefined): Promise<void> {
-    const { policy, known, checks, stored, builds, refusals, stopping } = this.#parts;
-    const isForgotten = refusals.isForgotten(id.repository);
-    const isStrict = policy.mode === 'strict' && !isFixed(id);
-    if (stopping.aborted || !(isForgotten || isStrict)) return;
+    const { known, checks, stored, builds, refusals, stopping } = this.#parts;
+    const isForgotten = this.#isForgotten(id);
+    if (stopping.aborted || !(isForgotten || this.#isStrict(id))) return;
     await builds.untilStored(id, signal, MAX_STORING);
     const found = isForgotten ? undefined : await stored.stat(id, { signal });
     if (this.#decide(id, found, { isChecked: false }) === 'check-first') {
@@ -194,7 +167,7 @@ export class Requests {
       if (found !== undefined) known.know(id.repository);
       await checks.tryCheck(id.repository, signal);
     }
-    // Throws before the store is asked for an artifact that must not be served.
+    // Throws before the store is asked for what must not be served.
     refusals.throwIfForgotten(id.repository);
   }
 
@@ -215,22 +188,18 @@ export class Requests {
     if (action === 'serve-and-build') refresher.rebuildSoon(id);
   }
 
-  /** Joins the running build of this artifact, or begins one. */
-  #build(id: ArtifactId, requestedAt: Time): Build {
-    const { builds, stopping } = this.#parts;
-    if (builds.find(id) === undefined) stopping.throwIfAborted();
-    return builds.begin(id, requestedAt);
+  #isForgotten({ repository }: ArtifactId): boolean {
+    return this.#parts.refusals.isForgotten(repository);
+  }
+
+  #isStrict(id: ArtifactId): boolean {
+    return this.#parts.policy.mode === 'strict' && !isFixed(id);
   }
 
   #hit<T extends StoredArtifact>(artifact: T): T {
     const { repository, etag, size } = artifact;
     this.#parts.events.emit('hit', { repository, etag, size });
     return artifact;
-  }
-
-  #emitMiss(id: ArtifactId): void {
-    const joined = this.#parts.builds.find(id) !== undefined;
-    this.#parts.events.emit('miss', { repository: id.repository, joined });
   }
 }
 

@@ -1,26 +1,22 @@
-import type { EventEmitter } from 'node:events';
 import type { StoredArtifact } from '../artifact/artifact.js';
 import { type ArtifactId, isByCommit, isVariant } from '../artifact/id.js';
 import { artifactKey } from '../artifact/key.js';
 import { unlessAborted } from '../async/abort.js';
 import { elapsedSince, now, type Time } from '../async/clock.js';
 import { FailureCache } from '../async/failure-cache.js';
-import type { FreshnessPolicy, SnapshotConfig } from '../config/options.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
-import type { SnapshotEvents } from '../events/events.js';
-import type { Lock, LockRegistry } from '../locks/registry.js';
+import type { Lock } from '../locks/registry.js';
 import type { MirrorLease } from '../mirror/mirror.js';
-import { keepsVanishing, type MirrorManager } from '../mirror/mirrors.js';
+import { keepsVanishing } from '../mirror/mirrors.js';
 import { isNotFound } from '../writer/write-context.js';
 import type { ArtifactWriter } from './artifact-writer.js';
 import type { BuildEnd, BuildOrder, Progress } from './build.js';
 import { isMirrorFresh, leaseForBuild } from './build-lease.js';
+import type { BaseParts } from './context.js';
 import { isCurrent } from './decide.js';
 import type { RefFinder } from './find-ref.js';
-import type { KnownUpstreams } from './known-upstreams.js';
 import type { PendingLimits } from './pending-limits.js';
-import type { Refusals } from './refusals.js';
-import type { Found, StoredArtifacts } from './stored-artifacts.js';
+import type { Found } from './stored-artifacts.js';
 import type { UpstreamChecks } from './upstream-checks.js';
 
 /** A build while it runs. */
@@ -35,6 +31,8 @@ interface Run extends BuildOrder {
   begunAt: Time | undefined;
   /** Whether the mirror has the refs of a check that is recent enough. */
   isMirrorFresh: boolean;
+  /** Whether clients have got bytes. */
+  isShown: boolean;
 }
 
 /** Failures that repeat with every build of the same refs. */
@@ -43,22 +41,11 @@ const FOLLOWS_FROM_REFS = ['LIMIT_EXCEEDED', 'REPOSITORY_INVALID', 'UPSTREAM_INV
 /** A mirror may turn out to be damaged, or to lack a ref that the upstream has by now. */
 const MAX_ATTEMPTS = 3;
 
-export interface BuildParts {
-  readonly config: SnapshotConfig;
-  readonly events: EventEmitter<SnapshotEvents>;
-  readonly mirrors: MirrorManager;
-  readonly policy: FreshnessPolicy;
-  readonly known: KnownUpstreams;
+export interface BuildParts extends BaseParts {
   readonly checks: UpstreamChecks;
-  readonly refusals: Refusals;
-  readonly writer: ArtifactWriter;
-  readonly stored: StoredArtifacts;
   readonly pending: PendingLimits;
-  readonly locks: LockRegistry;
   readonly refFinder: RefFinder;
-  /** Resolves when the directories exist. */
-  readonly started: () => Promise<void>;
-  readonly closing: AbortSignal;
+  readonly writer: ArtifactWriter;
 }
 
 /** Runs builds: takes the lock, leases the mirror, writes the artifact, and stores it. */
@@ -68,10 +55,7 @@ export class BuildRuns {
   /** By artifact and digest of the refs. */
   readonly #failures: FailureCache;
 
-  /**
-   * @param goesOn called with work that goes on after its build was dropped. The work never
-   * rejects.
-   */
+  /** @param goesOn gets work that goes on after its build was dropped, and that never rejects. */
   constructor(parts: BuildParts, goesOn: (work: Promise<unknown>) => void) {
     this.#parts = parts;
     this.#goesOn = goesOn;
@@ -80,26 +64,23 @@ export class BuildRuns {
 
   /** @throws SnapshotError the failure of the build. */
   async run(order: BuildOrder, progress: Progress): Promise<BuildEnd> {
-    const { started, closing } = this.#parts;
+    const { started, closing, locks } = this.#parts;
     const signal = AbortSignal.any([closing, progress.dropped]);
     await unlessAborted(started(), signal);
-    const lock = await this.#lock(order.id, signal);
+    const waitingSince = now();
+    let lock: Lock;
     try {
-      // If the lock is lost, the build goes on. Another process may build the artifact as well: the
+      lock = await locks.acquire(artifactKey(order.id), { signal });
+    } catch (cause) {
+      if (!signal.aborted) this.#reportFailure(order.id, waitingSince, cause);
+      throw cause;
+    }
+    try {
+      // If the lock is lost, the build goes on. If another process also builds the artifact, the
       // store keeps the first result.
       return await this.#runLocked(order, signal, progress);
     } finally {
       await lock.release();
-    }
-  }
-
-  async #lock(id: ArtifactId, signal: AbortSignal): Promise<Lock> {
-    const waitingSince = now();
-    try {
-      return await this.#parts.locks.acquire(artifactKey(id), { signal });
-    } catch (cause) {
-      if (!signal.aborted) this.#reportFailure(id, waitingSince, cause);
-      throw cause;
     }
   }
 
@@ -116,14 +97,8 @@ export class BuildRuns {
     writer.prepare();
     // Objects that one attempt has fetched must still be there for the next one.
     const endKeep = mirrors.keep(id.repository);
-    const run: Run = {
-      ...order,
-      ...look,
-      signal,
-      progress,
-      begunAt: undefined,
-      isMirrorFresh: false,
-    };
+    const state = { begunAt: undefined, isMirrorFresh: false, isShown: false };
+    const run: Run = { ...order, ...look, ...state, signal, progress };
     try {
       for (let attempt = 1; ; attempt++) {
         if (attempt > 1) Object.assign(run, await stored.look(id, { signal }));
@@ -132,8 +107,7 @@ export class BuildRuns {
       }
     } catch (cause) {
       if (run.begunAt !== undefined) this.#reportFailure(id, run.begunAt, cause);
-      // The check found that the ref is gone upstream. Without this, its artifact would be served
-      // for ever.
+      // The ref is gone upstream. Without this, its artifact would be served for ever.
       if (run.isMirrorFresh && run.found !== undefined && isRefMissing(cause)) {
         await this.#orReport(id, stored.delete(artifactKey(id)));
       }
@@ -155,30 +129,28 @@ export class BuildRuns {
     });
     // The clone may have found that the stored snapshot is damaged.
     if (version !== null && stored.isDistrusted(id, version)) run.found = undefined;
-    const basis = `${artifactKey(id)} ${lease.revision.digest}`;
-    this.#refuseIfRemembered(basis, lease);
-    progress.reads(lease.revision.digest);
-    let isShown = false;
     try {
-      return await this.#write(run, lease, () => {
-        isShown = true;
+      const { digest } = lease.revision;
+      const basis = `${artifactKey(id)} ${digest}`;
+      this.#failures.throwIfRemembered(basis);
+      progress.reads(digest);
+      return await this.#write(run, lease).catch(async (error: unknown) => {
+        // A missing ref is no failure to report: a client may have made it up.
+        if (isNotFound(error)) run.begunAt = undefined;
+        const isWorthIt = (await this.#isWorthAnother(id, lease, error, attempt)) && !run.isShown;
+        if (isWorthIt && attempt < MAX_ATTEMPTS) return undefined;
+        // The upstream has the ref: it is not missing.
+        if (isWorthIt && isRefMissing(error)) throw keepsVanishing(error);
+        // Every build of the same refs repeats this failure.
+        if (!SnapshotError.is(error, ...FOLLOWS_FROM_REFS)) throw error;
+        throw this.#failures.remember(basis, error);
       });
-    } catch (error) {
-      // A missing ref is no failure to report: a client may have made it up.
-      if (isNotFound(error)) run.begunAt = undefined;
-      const isWorthIt = await this.#isWorthAnother(id, lease, error, attempt);
-      if (isShown || !isWorthIt) throw this.#remember(basis, error);
-      if (attempt < MAX_ATTEMPTS) return undefined;
-      // The upstream has the ref: it is not missing.
-      if (isRefMissing(error)) throw keepsVanishing(error);
-      throw this.#remember(basis, error);
     } finally {
       lease.release();
     }
   }
 
-  /** @param onShown is called when clients get the first bytes. */
-  async #write(run: Run, lease: MirrorLease, onShown: () => void): Promise<BuildEnd> {
+  async #write(run: Run, lease: MirrorLease): Promise<BuildEnd> {
     const { id, isForced, isBackground, found, version, signal, progress } = run;
     const { stored, known, refusals, writer } = this.#parts;
     refusals.throwIfForgotten(id.repository);
@@ -203,7 +175,7 @@ export class BuildRuns {
       },
     };
     const outcome = await writer.write(id, lease, options, (info, spool) => {
-      onShown();
+      run.isShown = true;
       etag = info.etag;
       progress.announce({ kind: 'building', info, spool });
     });
@@ -227,23 +199,7 @@ export class BuildRuns {
     });
   }
 
-  /** Remembers a failure that every build of the same refs repeats. @returns the error to throw. */
-  #remember(basis: string, error: unknown): unknown {
-    const follows = SnapshotError.is(error, ...FOLLOWS_FROM_REFS);
-    return follows ? this.#failures.remember(basis, error) : error;
-  }
-
-  /** @throws SnapshotError the remembered failure of a build of the same refs. */
-  #refuseIfRemembered(basis: string, lease: MirrorLease): void {
-    try {
-      this.#failures.throwIfRemembered(basis);
-    } catch (error) {
-      lease.release();
-      throw error;
-    }
-  }
-
-  /** Whether another attempt may succeed. */
+  /** Whether another attempt may succeed. Looks upstream for a missing ref. */
   async #isWorthAnother(
     id: ArtifactId,
     lease: MirrorLease,
@@ -252,19 +208,13 @@ export class BuildRuns {
   ): Promise<boolean> {
     const { mirrors } = this.#parts;
     const isDamaged = await mirrors.discardIfDamaged(lease, error);
-    // Release the lease first: an eviction waits for it, and the search below waits for the
-    // eviction.
+    // Released first: an eviction waits for it, and the search below for the eviction.
     lease.release();
     if (isDamaged) return true;
     // If the mirror was evicted since, a fetched commit is gone.
     const isSought = isRefMissing(error) && (attempt === 1 || isByCommit(id));
-    return isSought && (await this.#lookFor(id, lease.revision.digest));
-  }
-
-  /** Looks for the ref upstream. @returns whether the mirror may have it now. */
-  async #lookFor(id: ArtifactId, digest: string): Promise<boolean> {
-    if (id.kind === 'bundle' || id.ref === undefined) return false;
-    return await this.#parts.refFinder.find(id.repository, id.ref, digest);
+    if (!isSought || id.kind === 'bundle' || id.ref === undefined) return false;
+    return await this.#parts.refFinder.find(id.repository, id.ref, lease.revision.digest);
   }
 }
 

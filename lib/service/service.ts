@@ -29,8 +29,8 @@ import { listRepositories, type RepositoryStatus } from './status.js';
 
 export interface CloseOptions {
   /**
-   * What happens to running builds: `wait` lets them finish and be stored; `abort` (default) ends
-   * them, and the requests that wait for them.
+   * Running builds: `wait` lets them finish and be stored; `abort` (default) ends them, and the
+   * requests that wait for them.
    */
   running?: 'wait' | 'abort';
 }
@@ -39,9 +39,9 @@ export interface CloseOptions {
  * Serves artifacts of allowed repositories: from the store, or built on demand, and as fresh as the
  * policy says.
  *
- * Each artifact has at most one build at a time, in this process and, by a lock, among all
- * processes that share the store. Different repositories wait for each other only for a free
- * worker. Repositories of different hosts wait only for workers that are not busy with an upstream.
+ * Each artifact has at most one build at a time, by a lock also among all processes that share the
+ * store. Repositories wait for each other only for a free worker; those of different hosts only for
+ * workers that are not busy with an upstream.
  */
 export class SnapshotService implements ArtifactSource {
   readonly events = hostEvents<SnapshotEvents>();
@@ -74,8 +74,8 @@ export class SnapshotService implements ArtifactSource {
 
   /**
    * Resolves when the directories exist, a crash's leftovers are removed, and the mirrors were
-   * found. Callers need not wait: hits are served before, and all other requests wait by
-   * themselves. A failed start is repeated for the next caller.
+   * found. Hits are served before; other requests wait by themselves. A failed start is repeated
+   * for the next caller.
    *
    * @throws SnapshotError
    */
@@ -142,7 +142,7 @@ export class SnapshotService implements ArtifactSource {
 
   /**
    * Reports a push to the repository with this URL. A known repository is refreshed soon. The
-   * upstream is checked at most once per `checkInterval`, even if this is called more often.
+   * upstream is checked at most once per `checkInterval`.
    *
    * @returns whether the repository is known: a client requested it, or it is mirrored or stored.
    * @throws SnapshotError `STORE_FAILED`
@@ -164,7 +164,7 @@ export class SnapshotService implements ArtifactSource {
 
   /**
    * Removes the repository's mirror and its stored artifacts. Waits for readers of the mirror.
-   * Running downloads go on to their end.
+   * Running downloads continue.
    *
    * @throws SnapshotError `CLOSED` when the service is closed meanwhile.
    */
@@ -176,15 +176,10 @@ export class SnapshotService implements ArtifactSource {
 
   /** The status of all repositories that have a mirror, or that clients have requested. */
   async repositories(): Promise<RepositoryStatus[]> {
-    return await listRepositories({
-      policy: this.#config.freshness,
-      ...this.#parts,
-    });
+    return await listRepositories(this.#parts);
   }
 
-  /**
-   * Ends all running work, begins nothing new, and releases workers, store and locks. Idempotent.
-   */
+  /** Ends all work, begins none, and releases workers, store and locks. Idempotent. */
   async close({ running = 'abort' }: CloseOptions = {}): Promise<void> {
     // This waits for threads and timers that don't keep the process alive.
     const alive = setInterval(() => {}, MAX_DELAY);
@@ -200,10 +195,7 @@ export class SnapshotService implements ArtifactSource {
     }
   }
 
-  /**
-   * The id with the canonical name of its repository. @throws SnapshotError if it is invalid or not
-   * allowed.
-   */
+  /** The id, its repository canonical. @throws SnapshotError if it is invalid or not allowed. */
   #canonical<Id extends ArtifactId>(id: Id): Id {
     return canonicalId(this.#config, id);
   }
@@ -223,8 +215,7 @@ export class SnapshotService implements ArtifactSource {
   async #start(): Promise<void> {
     this.#closing.signal.throwIfAborted();
     await mkdir(this.#config.dataDir, { recursive: true });
-    // The first call makes a store on disk remove a crash's leftovers. If the store fails, later
-    // calls show it.
+    // The first call makes a store on disk clean up after a crash. Later calls show its failures.
     const store = this.#parts.store
       .stat(artifactKey(defaultSnapshot({ host: '', path: '' })))
       .catch(() => undefined);

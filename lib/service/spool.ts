@@ -5,22 +5,18 @@ import { now, type Time } from '../async/clock.js';
 import { SnapshotError } from '../errors.js';
 import { RecyclingBody } from '../stores/recycling-body.js';
 
-interface SpoolEvents {
-  /** The file has grown, or its state has changed. */
-  change: [];
-}
-
 /**
  * A file that one writer appends to, while any number of readers read it from the start, at their
  * own pace. A reader at the end waits for more bytes. Readers never slow the writer.
  *
- * Invariant: bytes below `available` never change. The file handle stays open until the owner and
- * all readers have ended, so that the file may be renamed or removed at any time.
+ * Invariant: bytes below `available` never change. The file stays open until the owner and all
+ * readers have ended, so that it may be renamed or removed at any time.
  */
 export class Spool {
   readonly path: string;
   readonly #file: FileHandle;
-  readonly #events = new EventEmitter<SpoolEvents>();
+  /** `change`: the file has grown, or its state has changed. */
+  readonly #events = new EventEmitter<{ change: [] }>();
   #available = 0;
   /** An error: writing failed. */
   #state: 'growing' | 'complete' | SnapshotError = 'growing';

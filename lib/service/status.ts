@@ -1,13 +1,10 @@
 import pLimit from 'p-limit';
 import type { StoredArtifact } from '../artifact/artifact.js';
 import { defaultSnapshot } from '../artifact/id.js';
-import type { FreshnessPolicy } from '../config/options.js';
 import type { SnapshotError } from '../errors.js';
-import type { MirrorManager } from '../mirror/mirrors.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
+import type { BaseParts } from './context.js';
 import { isCurrent } from './decide.js';
-import type { KnownUpstreams } from './known-upstreams.js';
-import type { StoredArtifacts } from './stored-artifacts.js';
 
 /** The state of a repository in this service. Times are in milliseconds since the epoch. */
 export interface RepositoryStatus {
@@ -29,7 +26,7 @@ export interface RepositoryStatus {
   readonly isCurrent: boolean;
   /** When a client last requested the repository; `undefined` if no client did. */
   readonly askedAt: number | undefined;
-  /** When the last successful check of the upstream began; `undefined` if there was none. */
+  /** When the last successful check began; `undefined` if there was none. */
   readonly checkedAt: number | undefined;
   /** The failure of the last check; `undefined` if it succeeded. */
   readonly error: SnapshotError | undefined;
@@ -38,15 +35,8 @@ export interface RepositoryStatus {
 /** Requests to the store that run at once. */
 const CONCURRENT_REQUESTS = 16;
 
-export interface StatusParts {
-  readonly mirrors: MirrorManager;
-  readonly policy: FreshnessPolicy;
-  readonly known: KnownUpstreams;
-  readonly stored: StoredArtifacts;
-}
-
 /** All repositories that have a mirror, or that clients have requested. */
-export async function listRepositories(parts: StatusParts): Promise<RepositoryStatus[]> {
+export async function listRepositories(parts: BaseParts): Promise<RepositoryStatus[]> {
   const { mirrors, known } = parts;
   const mirrored = mirrors.list().map(({ repository }) => repository);
   const all = [...mirrored, ...known.list()];
@@ -59,7 +49,7 @@ export async function listRepositories(parts: StatusParts): Promise<RepositorySt
 
 async function statusOf(
   repository: RepositoryId,
-  { mirrors, policy, known, stored }: StatusParts,
+  { mirrors, policy, known, stored }: BaseParts,
 ): Promise<RepositoryStatus> {
   const id = defaultSnapshot(repository);
   const found = await stored.stat(id);

@@ -29,10 +29,7 @@ export class StoredArtifacts {
   readonly #config: SnapshotConfig;
   readonly #store: SnapshotStore;
   readonly #onEvict: (key: string) => void;
-  /**
-   * Key and entity tag → the upstream's digest for which the artifact was built or found to be
-   * current.
-   */
+  /** Key and entity tag → the upstream's digest for which the artifact is known to be current. */
   readonly #verified = new LRUCache<string, string>({ max: MAX_REMEMBERED });
   /** Key and version of damaged artifacts, which count as not stored. */
   readonly #distrusted = new LRUCache<string, true>({ max: MAX_REMEMBERED });
@@ -50,10 +47,7 @@ export class StoredArtifacts {
     return (await this.look(id, options)).found;
   }
 
-  /**
-   * As `stat`, and also returns the stored version, even of an artifact that counts as not stored.
-   * `null`: nothing is stored.
-   */
+  /** As `stat`, and the stored version, even if it counts as not stored. `null`: there is none. */
   async look(
     id: ArtifactId,
     { signal }: GetOptions = {},
@@ -66,10 +60,7 @@ export class StoredArtifacts {
     return { found, version: revision };
   }
 
-  /**
-   * The stored version with one of these tags, or a replaced one that the store still has. Never an
-   * artifact of another format.
-   */
+  /** The version with one of these tags, stored or recently replaced; never of another format. */
   async pinned(
     id: ArtifactId,
     etags: readonly string[],
@@ -167,8 +158,7 @@ export class StoredArtifacts {
 
   #isUseless(id: ArtifactId, object: StoredObject): boolean {
     if (isExpired(id, object) || this.isDistrusted(id, object.revision)) return true;
-    // If the artifact was stored before `onlyReachableCommits` was set, its commit may be
-    // unreachable.
+    // Stored before `onlyReachableCommits` was set, the commit may be unreachable.
     return (
       isOnlyReachable(this.#config, id) &&
       provenanceOf(object).format !== formatOf(this.#config, id)

@@ -1,19 +1,14 @@
-import type { EventEmitter } from 'node:events';
 import { unlessAborted } from '../async/abort.js';
 import { elapsedSince, type Moment, momentOf, now, thisMoment } from '../async/clock.js';
 import { SingleFlight } from '../async/single-flight.js';
-import type { FreshnessPolicy } from '../config/options.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
-import type { SnapshotEvents } from '../events/events.js';
 import type { FetchOptions, FetchOutcome } from '../mirror/fetch-mirror.js';
 import type { MirrorLease } from '../mirror/mirror.js';
-import type { MirrorManager } from '../mirror/mirrors.js';
 import { totalsOf } from '../pack/ingest.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 import { type AfterCheck, BackgroundChecks } from './background-checks.js';
+import type { BaseParts } from './context.js';
 import type { CheckRecord, FleetChecks } from './fleet-checks.js';
-import type { KnownUpstreams } from './known-upstreams.js';
-import type { Refusals } from './refusals.js';
 
 /** One check looks for at most this many refs outside branches and tags. */
 const MAX_WANTED_REFS = 10_000;
@@ -25,46 +20,25 @@ export interface CheckOptions {
   readonly isBackground?: boolean;
 }
 
-export interface UpstreamCheckParts {
-  readonly known: KnownUpstreams;
-  readonly policy: FreshnessPolicy;
-  readonly mirrors: MirrorManager;
-  readonly refusals: Refusals;
-  readonly events: EventEmitter<SnapshotEvents>;
+export interface UpstreamCheckParts extends BaseParts {
   /** `undefined`: no other process shares the store. */
   readonly fleet: FleetChecks | undefined;
-  readonly closing: AbortSignal;
 }
 
-/**
- * Checks upstreams. Callers share a check: it belongs to the service, and goes on when they leave.
- */
+/** Checks upstreams. Callers share a check: it belongs to the service and goes on without them. */
 export class UpstreamChecks {
-  readonly #known: KnownUpstreams;
-  readonly #policy: FreshnessPolicy;
-  readonly #mirrors: MirrorManager;
-  readonly #refusals: Refusals;
-  readonly #events: EventEmitter<SnapshotEvents>;
-  readonly #fleet: FleetChecks | undefined;
-  readonly #closing: AbortSignal;
+  readonly #parts: UpstreamCheckParts;
   readonly #running = new SingleFlight<FetchOutcome>();
   /** By repository: refs outside branches and tags that the next check looks for. */
   readonly #wantedRefs = new Map<string, Set<string>>();
   readonly #background = new BackgroundChecks((...about) => this.#checkInBackground(...about));
 
-  constructor({ known, policy, mirrors, refusals, events, fleet, closing }: UpstreamCheckParts) {
-    this.#known = known;
-    this.#policy = policy;
-    this.#mirrors = mirrors;
-    this.#refusals = refusals;
-    this.#events = events;
-    this.#fleet = fleet;
-    this.#closing = closing;
+  constructor(parts: UpstreamCheckParts) {
+    this.#parts = parts;
   }
 
   /**
-   * Leases the repository's mirror, as `MirrorManager.lease`. If this clones the mirror, that
-   * counts as a check.
+   * Leases the mirror, as `MirrorManager.lease`. If this clones the mirror, that counts as a check.
    *
    * @returns also whether this call cloned the mirror.
    */
@@ -72,12 +46,13 @@ export class UpstreamChecks {
     repository: RepositoryId,
     { isBackground = false } = {},
   ): Promise<{ readonly lease: MirrorLease; readonly isCloned: boolean }> {
+    const { mirrors, closing } = this.#parts;
     const begunAt = thisMoment();
     let isCloned = false;
     const onClone = () => {
       isCloned = true;
     };
-    const lease = await this.#mirrors.lease(repository, this.#closing, { onClone, isBackground });
+    const lease = await mirrors.lease(repository, closing, { onClone, isBackground });
     if (isCloned) await this.#noteClone(repository, begunAt, lease.revision.digest);
     return { lease, isCloned };
   }
@@ -89,9 +64,10 @@ export class UpstreamChecks {
    * the signal's reason.
    */
   async throwIfRefused(repository: RepositoryId, signal: AbortSignal | undefined): Promise<void> {
-    if (!this.#refusals.isForgotten(repository)) return;
-    if (!this.#known.isFailing(repository)) await this.tryCheck(repository, signal);
-    this.#refusals.throwIfForgotten(repository);
+    const { refusals, known } = this.#parts;
+    if (!refusals.isForgotten(repository)) return;
+    if (!known.isFailing(repository)) await this.tryCheck(repository, signal);
+    refusals.throwIfForgotten(repository);
   }
 
   /**
@@ -129,21 +105,14 @@ export class UpstreamChecks {
     }
   }
 
-  /**
-   * Waits for a running check.
-   *
-   * @throws SnapshotError the failure of the last check.
-   */
+  /** Waits for a running check. @throws SnapshotError the failure of the last check. */
   async checked(repository: RepositoryId): Promise<void> {
     await this.#running.running(repositoryKey(repository));
-    const { failure } = this.#known.stateOf(repository);
+    const { failure } = this.#parts.known.stateOf(repository);
     if (failure !== undefined) throw failure;
   }
 
-  /**
-   * Fetches a commit that may be unreachable from refs. Callers don't share the fetch. @returns
-   * whether the mirror has the commit now.
-   */
+  /** Fetches a commit that may be unreachable, for one caller. @returns whether it is there now. */
   async fetchCommit(repository: RepositoryId, commit: string): Promise<boolean> {
     const outcome = await this.#check(repository, { commit });
     return outcome.hasCommit;
@@ -169,19 +138,14 @@ export class UpstreamChecks {
     for (const name of names) wanted.add(name);
     this.#wantedRefs.set(key, wanted);
     const { otherRefs } = await this.check(repository);
-    return new Map(
-      names.flatMap((name) => {
-        const oid = otherRefs.get(name);
-        return oid === undefined ? [] : [[name, oid]];
-      }),
-    );
+    const own = new Set(names);
+    return new Map([...otherRefs].filter(([name]) => own.has(name)));
   }
 
   /**
    * Queues a background check, as `BackgroundChecks.add`. Failures are events only.
    *
-   * @param since a date. A check by another process since then is enough. Default: as the policy
-   * says.
+   * @param since default: as the policy says.
    */
   checkInBackground(
     repository: RepositoryId,
@@ -189,7 +153,7 @@ export class UpstreamChecks {
     then: AfterCheck,
     since?: number,
   ): Promise<void> {
-    const { maxAge, checkInterval } = this.#policy;
+    const { maxAge, checkInterval } = this.#parts.policy;
     const date = since ?? Date.now() - Math.max(maxAge, checkInterval);
     return this.#background.add(repository, date, key, then);
   }
@@ -200,24 +164,18 @@ export class UpstreamChecks {
     await this.#running.settled();
   }
 
-  /**
-   * Never rejects for failures of the upstream.
-   *
-   * @returns false when another process has been checking for too long.
-   */
+  /** Ignores failures of the upstream. @returns false if another process checks for too long. */
   async #checkInBackground(repository: RepositoryId, since: number): Promise<boolean> {
-    if (this.#closing.aborted) return true;
+    const { known, fleet, closing } = this.#parts;
+    if (closing.aborted) return true;
     const check = async () => (await this.check(repository, { isBackground: true })).digest;
     try {
-      if (this.#fleet === undefined) {
-        await check();
-        return true;
-      }
-      const found = await this.#fleet.run(repository, since, check, this.#closing);
+      const found = fleet && (await fleet.run(repository, since, check, closing));
+      if (found === undefined) await check();
       if (typeof found === 'object') await this.#adopt(repository, found);
       if (found !== 'busy') return true;
       // The other process's check should have ended by the next try.
-      this.#known.update(repository, { triedAt: now() });
+      known.update(repository, { triedAt: now() });
       return false;
     } catch (error) {
       if (!SnapshotError.is(error)) throw error;
@@ -227,52 +185,50 @@ export class UpstreamChecks {
 
   /** Takes the result of another process's check. */
   async #adopt(repository: RepositoryId, { digest, date }: CheckRecord): Promise<void> {
-    const { checkedAt } = this.#known.stateOf(repository);
+    const { known, mirrors, refusals, closing } = this.#parts;
+    const { checkedAt } = known.stateOf(repository);
     if (checkedAt !== undefined && checkedAt.date >= date) return;
-    const isMirrored = this.#mirrors.find(repository)?.revision?.digest === digest;
+    const isMirrored = mirrors.find(repository)?.revision?.digest === digest;
     const at = momentOf(Math.min(date, Date.now()));
-    this.#known.update(repository, { ...succeededAt(at), digest, isMirrored });
-    await this.#refusals.answered(repository, at, this.#closing);
+    known.update(repository, { ...succeededAt(at), digest, isMirrored });
+    await refusals.answered(repository, at, closing);
   }
 
   /** Notes a clone that began at `at`. Never rejects. */
   async #noteClone(repository: RepositoryId, at: Moment, digest: string): Promise<void> {
-    const { checkedAt } = this.#known.stateOf(repository);
+    const { known, refusals, closing } = this.#parts;
+    const { checkedAt } = known.stateOf(repository);
     // A later check knows more.
     if (checkedAt !== undefined && checkedAt.time > at.time) return;
-    this.#known.update(repository, { ...succeededAt(at), digest, isMirrored: true });
-    await this.#refusals.answered(repository, at, this.#closing);
+    known.update(repository, { ...succeededAt(at), digest, isMirrored: true });
+    await refusals.answered(repository, at, closing);
   }
 
   async #check(repository: RepositoryId, options: FetchOptions): Promise<FetchOutcome> {
-    const { checkedAt, digest: before } = this.#known.stateOf(repository);
+    const { known, mirrors, refusals, events, closing } = this.#parts;
+    const { checkedAt, digest: before } = known.stateOf(repository);
     // Names that clients make up must not fill the memory.
-    const isKept = this.#known.isKnown(repository);
+    const isKept = known.isKnown(repository);
     const begunAt = thisMoment();
     const elapsed = () => elapsedSince(begunAt.time);
-    if (isKept) this.#known.update(repository, { triedAt: begunAt.time });
+    if (isKept) known.update(repository, { triedAt: begunAt.time });
     try {
-      const outcome = await this.#mirrors.fetch(repository, this.#closing, options);
+      const outcome = await mirrors.fetch(repository, closing, options);
       const { digest, isMirrored, packs } = outcome;
-      this.#known.update(repository, { ...succeededAt(begunAt), digest, isMirrored });
-      await this.#refusals.answered(repository, thisMoment(), this.#closing);
-      this.#events.emit('refreshed', {
-        repository,
-        milliseconds: elapsed(),
-        changed: digest !== before,
-        ...totalsOf(packs),
-      });
+      known.update(repository, { ...succeededAt(begunAt), digest, isMirrored });
+      await refusals.answered(repository, thisMoment(), closing);
+      const changed = digest !== before;
+      const totals = totalsOf(packs);
+      events.emit('refreshed', { repository, milliseconds: elapsed(), changed, ...totals });
       return outcome;
     } catch (cause) {
       const error = toSnapshotError(cause);
       // The repository may have been forgotten meanwhile.
-      if (this.#known.isKnown(repository)) {
-        this.#known.update(repository, { failure: error, failedAt: now() });
+      if (known.isKnown(repository)) known.update(repository, { failure: error, failedAt: now() });
+      if (isKept || refusals.has(repository)) {
+        await refusals.failed(repository, error, checkedAt?.date, closing);
       }
-      if (isKept || this.#refusals.has(repository)) {
-        await this.#refusals.failed(repository, error, checkedAt?.date, this.#closing);
-      }
-      this.#events.emit('refreshFailed', { repository, milliseconds: elapsed(), error });
+      events.emit('refreshFailed', { repository, milliseconds: elapsed(), error });
       throw error;
     }
   }

@@ -15,9 +15,7 @@ export interface UpstreamState {
   readonly failure: SnapshotError | undefined;
   /** When the last check failed; `undefined` if it succeeded. */
   readonly failedAt: Time | undefined;
-  /**
-   * The digest of the upstream's HEAD and refs, as far as is known; `undefined`: nothing is known.
-   */
+  /** The digest of the upstream's HEAD and refs; `undefined`: nothing is known. */
   readonly digest: string | undefined;
   /** HEAD of the mirror; `undefined` if there is no mirror. */
   readonly head: Head | undefined;
@@ -30,7 +28,7 @@ export interface UpstreamState {
 /**
  * Whether the last successful check is older than `maxAge`, so that another one is due.
  *
- * @param storedAt used as the time of the last check if this process has made none.
+ * @param storedAt counts as the time of the last check if this process has made none.
  */
 export function isDue(
   upstream: UpstreamState,
@@ -43,10 +41,7 @@ export function isDue(
   return now.time - checkedAt.time >= maxAge;
 }
 
-/**
- * Whether no client should wait for another check: the last one failed recently, or the host is
- * paused.
- */
+/** Whether no client should wait for a check: the last has just failed, or the host is paused. */
 export function isFailing(
   { failedAt, pausedUntil }: UpstreamState,
   { maxAge, checkInterval }: Pick<FreshnessPolicy, 'maxAge' | 'checkInterval'>,

@@ -2,11 +2,9 @@ import { BlockList, isIP, type LookupFunction } from 'node:net';
 import { SnapshotError } from '../errors.js';
 
 /**
- * IPv4 networks that are not globally reachable according to IANA's special-purpose registry:
- * private, shared (CGNAT), loopback, link-local, protocol assignments, documentation, benchmarking,
- * multicast, reserved and broadcast. They include the addresses at which clouds hand out
- * credentials (169.254.169.254, 100.100.100.200, 192.0.0.192) except 168.63.129.16, which is
- * therefore listed as well.
+ * IPv4 networks that are not globally reachable according to IANA's special-purpose registry. They
+ * include all addresses at which clouds hand out credentials except 168.63.129.16, so this is
+ * listed as well.
  */
 const REFUSED_IPV4: readonly (readonly [network: string, prefix: number])[] = [
   ['0.0.0.0', 8],
@@ -30,10 +28,7 @@ const REFUSED_IPV4: readonly (readonly [network: string, prefix: number])[] = [
 /** IPv6 addresses that end in an IPv4 address and reach it: mapped (RFC 4291), NAT64 (RFC 6052). */
 const IPV4_CARRIERS = ['::ffff:', '64:ff9b::'];
 
-/**
- * The parts of IPv6's global unicast space that are not globally reachable: protocol assignments
- * with Teredo and ORCHID, and documentation.
- */
+/** IPv6 protocol assignments and documentation: unicast space that is not globally reachable. */
 const REFUSED_IPV6: readonly (readonly [network: string, prefix: number])[] = [
   ['2001::', 23],
   ['2001:db8::', 32],
@@ -64,8 +59,7 @@ function sixToFour(ipv4: string): string {
 /**
  * Whether a text is an IP address of the public internet. An address with a zone is not.
  *
- * Limits: this function can't recognize a public address that a site uses inside its own network,
- * or NAT64 with a prefix of the site.
+ * Limits: it can't recognize public addresses of a site's own network, or a site's NAT64 prefix.
  */
 export function isPublicAddress(address: string): boolean {
   if (isIP(address) === 4) return !REFUSED.check(address, 'ipv4');
@@ -74,9 +68,8 @@ export function isPublicAddress(address: string): boolean {
 }
 
 /**
- * Makes a lookup for `net.connect` that returns only public addresses; if the name has none, it
- * fails with a `SnapshotError` `UPSTREAM_UNREACHABLE`. The socket connects to the same addresses
- * that were checked, so DNS rebinding (a name that resolves differently a moment later) fails.
+ * A lookup for `net.connect` that returns only public addresses, or fails with `noPublicAddress`.
+ * The socket connects to the addresses that were checked: so DNS rebinding fails.
  */
 export function publicOnly(lookup: LookupFunction): LookupFunction {
   return (hostname, options, callback) => {
@@ -92,7 +85,6 @@ export function publicOnly(lookup: LookupFunction): LookupFunction {
   };
 }
 
-/** The error for a host without a public address. */
 export function noPublicAddress(hostname: string): SnapshotError {
   const message = `${hostname} has no public address, and its options do not allow private ones`;
   return new SnapshotError('UPSTREAM_UNREACHABLE', message);

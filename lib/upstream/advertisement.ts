@@ -4,7 +4,6 @@ import { lineText, type PktLine, PktLineSplitter } from '../git/pkt-line.js';
 import { type RefList, RefListBuilder } from '../git/ref-list.js';
 import { type Head, isValidRefName } from '../git/refs.js';
 
-/** An upstream's refs and capabilities. */
 export interface Advertisement {
   readonly capabilities: ReadonlySet<string>;
   /** `undefined` when HEAD is a branch without commits: protocol v0 does not advertise it. */
@@ -20,21 +19,20 @@ export const DEFAULT_BRANCH = 'refs/heads/master';
 
 const SERVICE_LINE = '# service=git-upload-pack';
 const NO_REFS = `${'0'.repeat(40)} capabilities^{}`;
+const NOT_REFS = 'the upstream did not answer with refs';
+const REF_TWICE = 'the upstream advertises a ref twice';
 
 /**
  * Reads a smart server's answer to `info/refs` (gitprotocol-http(5), "Smart Server Response"; for
- * the lines see gitprotocol-pack(5), "Reference Discovery"). Returns the refs that a mirror holds:
- * HEAD, branches and tags. Skips names that git does not accept, as git does. Handles each line
- * once, as it arrives.
+ * the lines see gitprotocol-pack(5), "Reference Discovery"). Skips names that git does not accept,
+ * as git does.
  *
  * Names are bytes. All bytes of a line, except one line feed at its end, belong to the name.
  * Otherwise a user with the right to push one branch could make it pass for another.
  *
  * @param wanted full names of other refs to return.
  * @throws SnapshotError `REPOSITORY_UNSUPPORTED` for SHA-256 or shallow repositories,
- * `UPSTREAM_UNREACHABLE` for an error that the upstream reports, `UPSTREAM_INVALID` for a violation
- * of the protocol: an answer that ends before its last flush, malformed ids, a ref twice, a ref
- * below a ref.
+ * `UPSTREAM_UNREACHABLE` for an error that the upstream reports, `UPSTREAM_INVALID`.
  */
 export async function readAdvertisement(
   body: AsyncIterable<Uint8Array>,
@@ -52,12 +50,12 @@ export async function readAdvertisement(
       }
       const text = textOf(line);
       if (flushes === 1) refs.add(text);
-      else if (flushes > 1 || isAnnounced || text !== SERVICE_LINE) throw notRefs();
+      else if (flushes > 1 || isAnnounced || text !== SERVICE_LINE) throw invalid(NOT_REFS);
       else isAnnounced = true;
     }
   }
   splitter.end();
-  if (!isAnnounced || flushes > 2) throw notRefs();
+  if (!isAnnounced || flushes > 2) throw invalid(NOT_REFS);
   if (flushes < 2) throw invalid('the list of refs ends before its flush');
   return refs.advertisement();
 }
@@ -78,11 +76,7 @@ class RefLines {
   #capabilities: ReadonlySet<string> | undefined;
   #isNumbered = false;
   #headOid: string | undefined;
-  /**
-   * The first branch at HEAD's commit. An old upstream, or an upstream with a detached HEAD, does
-   * not name HEAD's branch. Then git takes the default branch if it is at that commit, or else this
-   * one (`guess_remote_head` in git's remote.c). HEAD comes before all other refs.
-   */
+  /** The first branch at HEAD's commit. HEAD comes before all other refs. */
   #firstAtHead: string | undefined;
 
   constructor(wanted: ReadonlySet<string>) {
@@ -99,8 +93,9 @@ class RefLines {
   advertisement(): Advertisement {
     const capabilities = this.#capabilities ?? new Set();
     const refs = this.#refs.build();
-    if (refs === undefined) throw twice();
+    if (refs === undefined) throw invalid(REF_TWICE);
     refuseNestedNames(refs);
+    // Old upstreams do not name HEAD's branch. Git guesses it, too: `guess_remote_head`.
     const guess =
       refs.find(DEFAULT_BRANCH)?.oid === this.#headOid ? DEFAULT_BRANCH : this.#firstAtHead;
     const target = symrefOfHead(capabilities) ?? guess;
@@ -129,7 +124,7 @@ class RefLines {
       throw invalid('the upstream advertises a malformed ref');
     }
     if (name === 'HEAD') {
-      if (this.#headOid !== undefined) throw twice();
+      if (this.#headOid !== undefined) throw invalid(REF_TWICE);
       this.#headOid = oid;
     } else if (isMirroredRef(name) && isValidRefName(name)) {
       this.#refs.add(name, oid);
@@ -140,7 +135,7 @@ class RefLines {
   }
 }
 
-/** Whether mirrors hold a ref: a branch or a tag. @param name full name. */
+/** Whether mirrors hold the ref of a full name: a branch or a tag. */
 export function isMirroredRef(name: string): boolean {
   return /^refs\/(?:heads|tags)\//.test(name);
 }
@@ -173,14 +168,6 @@ function refuseNestedNames(refs: RefList): void {
     }
     prefixes.push(name);
   }
-}
-
-function notRefs(): SnapshotError {
-  return invalid('the upstream did not answer with refs');
-}
-
-function twice(): SnapshotError {
-  return invalid('the upstream advertises a ref twice');
 }
 
 function invalid(what: string): SnapshotError {

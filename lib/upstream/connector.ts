@@ -9,12 +9,11 @@ import { isPublicAddress, noPublicAddress, publicOnly } from './address-policy.j
 import type { UpstreamTask } from './task.js';
 
 /**
- * Opens the connections to upstreams. It enforces the allow-list and the address policy for every
- * connection, also after a redirect. A request fails with a `SnapshotError`
- * `UPSTREAM_UNREACHABLE` if they forbid the connection, and with `UPSTREAM_TIMEOUT` if connecting
- * takes longer than `connectTimeout`, which covers name resolution, TCP and TLS.
+ * Opens the connections to upstreams. Every connection, also after a redirect, must meet the
+ * allow-list and the address policy; otherwise its request fails with `UPSTREAM_UNREACHABLE`. It
+ * fails with `UPSTREAM_TIMEOUT` if name resolution, TCP and TLS take longer than `connectTimeout`.
  *
- * @param signal when it aborts, all sockets are destroyed, also while they connect.
+ * @param signal destroys all sockets, also while they connect.
  */
 export function upstreamConnector(
   { hosts, limits: { connectTimeout } }: UpstreamTask,
@@ -25,7 +24,7 @@ export function upstreamConnector(
 
   /** Returns the lookup for a host, or the error that refuses the connection. */
   function permit(host: string, hostname: string): LookupFunction | SnapshotError {
-    // An agent also opens connections for queued requests that were aborted meanwhile.
+    // Agents also connect for queued requests that were aborted meanwhile.
     if (signal.aborted) return new SnapshotError('ABORTED', `${host} is not needed any more`);
     const allowed = hosts.get(host);
     if (!allowed)

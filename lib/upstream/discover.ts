@@ -17,17 +17,17 @@ export class DiscoveryError extends SnapshotError {}
 /**
  * Asks the upstream for its refs: one `info/refs`.
  *
- * @param wanted full names, as bytes, of refs that mirrors do not hold. Default: none.
+ * @param wanted full names, as bytes, of refs that mirrors do not hold.
  * @throws DiscoveryError `UPSTREAM_*`, `REPOSITORY_UNSUPPORTED`, `LIMIT_EXCEEDED`.
  */
 export async function discover(
   task: UpstreamTask,
   upstream: UpstreamClient,
-  wanted: ReadonlySet<string> = new Set(),
+  wanted: ReadonlySet<string>,
 ): Promise<Advertisement> {
   try {
     return await inTime(task, upstream, async (http) =>
-      readAdvertisement(await requestRefs(task, http, {}), wanted),
+      readAdvertisement(await requestRefs(task, http), wanted),
     );
   } catch (cause) {
     if (!SnapshotError.is(cause)) throw cause;
@@ -38,10 +38,9 @@ export async function discover(
 
 /**
  * Finds the branch of a HEAD that the upstream does not advertise, because the branch has no
- * commits: up to two more requests. Only protocol v2 names this branch. If the upstream does not
- * speak it, this takes git's default branch, as git does; that branch may have commits.
+ * commits: up to two more requests. Only protocol v2 names this branch. Without it, this takes
+ * git's default branch, as git does; that branch may have commits.
  *
- * @param refs the refs that the upstream advertises.
  * @throws SnapshotError `UPSTREAM_*`, `LIMIT_EXCEEDED`.
  */
 export async function discoverUnbornHead(
@@ -49,20 +48,15 @@ export async function discoverUnbornHead(
   upstream: UpstreamClient,
   refs: RefList,
 ): Promise<Head> {
-  const named = await inTime(task, upstream, (http) => requestUnbornHead(task, http));
+  const named = await inTime(task, upstream, async (http) => {
+    const offered = await readCapabilities(await requestRefs(task, http, PROTOCOL_V2));
+    const query = offered && encodeHeadQuery(task.userAgent, offered);
+    if (query === undefined) return undefined;
+    const answer = await connect(task, http, query, PROTOCOL_V2);
+    return await readUnbornHead(limitBytes(answer, task.limits.maxRefsBytes));
+  });
   const ref = named ?? DEFAULT_BRANCH;
   return { kind: 'branch', ref, oid: refs.find(ref)?.oid };
-}
-
-async function requestUnbornHead(
-  task: UpstreamTask,
-  http: HttpClient,
-): Promise<string | undefined> {
-  const offered = await readCapabilities(await requestRefs(task, http, PROTOCOL_V2));
-  const query = offered && encodeHeadQuery(task.userAgent, offered);
-  if (query === undefined) return undefined;
-  const answer = await connect(task, http, query, PROTOCOL_V2);
-  return await readUnbornHead(limitBytes(answer, task.limits.maxRefsBytes));
 }
 
 /** Limits the total time of all requests that `ask` makes to `refsTimeout`. */
@@ -84,7 +78,7 @@ async function inTime<T>(
 async function requestRefs(
   { upstreamUrl }: UpstreamTask,
   http: HttpClient,
-  headers: Record<string, string>,
+  headers: Record<string, string> = {},
 ): Promise<AsyncIterable<Uint8Array>> {
   const url = `${upstreamUrl}/info/refs?service=git-upload-pack`;
   return bodyOf(await http.request({ url, method: 'GET', headers }));
@@ -95,9 +89,9 @@ export async function connect(
   { upstreamUrl }: UpstreamTask,
   http: HttpClient,
   body: Buffer,
-  headers: Record<string, string>,
+  headers: Record<string, string> = {},
 ): Promise<AsyncIterable<Uint8Array>> {
-  // Loads it only here: a thread that only reads refs starts faster without it.
+  // A thread that only reads refs starts faster without it.
   const { GitRemoteHTTP } = await import('isomorphic-git/managers');
   const service = 'git-upload-pack';
   const request = { http, service, url: upstreamUrl, auth: {}, headers, body: [body] };

@@ -22,7 +22,6 @@ const MESSAGE_INTERVAL = 100;
 export interface FetchRequest {
   readonly wants: readonly string[];
   readonly haves: readonly string[];
-  /** Capabilities that the upstream advertises. */
   readonly capabilities: ReadonlySet<string>;
 }
 
@@ -40,7 +39,7 @@ export async function fetchPack(
   options: Omit<IngestOptions, 'onProgress'>,
 ): Promise<IngestedPack> {
   const body = encodeFetchRequest(wants, haves, capabilities, task.userAgent);
-  const answer = await connect(task, http, body, {});
+  const answer = await connect(task, http, body);
   let reportedAt = Number.NEGATIVE_INFINITY;
   const pack = readFetchAnswer(answer, (text) => {
     if (performance.now() - reportedAt < MESSAGE_INTERVAL) return;
@@ -55,12 +54,11 @@ export async function fetchPack(
 }
 
 /**
- * Yields the chunks of a pack, and fails when none arrives for `milliseconds`. The limit begins
- * after the first chunk: servers may take minutes to prepare the pack. Only the time counts in
- * which the consumer waits.
+ * Yields the chunks of a pack. The limit begins after the first chunk: servers may take minutes to
+ * prepare the pack.
  *
  * @param source yields no empty chunks.
- * @throws SnapshotError `UPSTREAM_TIMEOUT`
+ * @throws SnapshotError `UPSTREAM_TIMEOUT` when the consumer waits `milliseconds` for a chunk.
  */
 export async function* failWhenStalled(
   source: AsyncIterable<Uint8Array>,

@@ -2,14 +2,11 @@ import { after, LONG_AGO, now, type Time } from '../async/clock.js';
 import { type Failure, throwWhileRemembered } from '../async/failure-cache.js';
 import { SnapshotError } from '../errors.js';
 
-/**
- * Hosts that must not get requests for a while, because they answered 429, 403 or 5xx with a
- * `Retry-After`. There are at most as many as in the allow-list.
- */
+/** Hosts that get no requests for a while: they answered 429, 403 or 5xx with a `Retry-After`. */
 export class HostPauses {
+  /** At most as many as hosts of the allow-list. */
   readonly #pauses = new Map<string, Failure>();
 
-  /** Takes note of the failure of a request to a host. */
   note(host: string, error: unknown): void {
     if (!SnapshotError.is(error) || error.retryAfter === undefined) return;
     const until = after(now(), error.retryAfter * 1000);
@@ -24,8 +21,6 @@ export class HostPauses {
   /** @throws SnapshotError the failure for which the host is paused, with the seconds left. */
   throwIfPaused(host: string): void {
     const pause = this.#pauses.get(host);
-    if (pause === undefined) return;
-    throwWhileRemembered(pause);
-    this.#pauses.delete(host);
+    if (pause !== undefined) throwWhileRemembered(pause);
   }
 }

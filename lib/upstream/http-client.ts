@@ -28,21 +28,12 @@ export interface UpstreamClient extends HttpClient {
 /**
  * The `http` plugin for isomorphic-git's transport, for one fetch of one repository. It makes
  * requests one after another, over one connection if the server keeps it open. A request discards
- * the unread rest of the previous answer.
+ * the unread rest of the previous answer. After a redirect of the ref advertisement, requests go to
+ * the new base.
  *
- * The client follows a redirect of the ref advertisement below `redirectBases`, and later requests
- * go to the new base. The client returns only an answer of status 200 and of the right content
- * type. Otherwise the request or the body's iterator rejects with the signal's reason or a
- * `SnapshotError`:
- *
- * - `UPSTREAM_NOT_FOUND`: 404, 410, and 401 where no credentials were sent
- * - `UPSTREAM_DENIED`: 403 without `Retry-After`, and 401 where credentials were sent
- * - `UPSTREAM_UNREACHABLE`: 403 with `Retry-After`; 429 and 5xx (with `retryAfter` if the upstream
- *   gave one); DNS, TCP and TLS failures; a connection that ends before the body does; a host or
- *   address that is not allowed
- * - `UPSTREAM_TIMEOUT`: no connection within `connectTimeout`
- * - `UPSTREAM_INVALID`: any other status, content type or coding, and redirects that git refuses
- * - `LIMIT_EXCEEDED`: a ref advertisement over `maxRefsBytes`, after decompression
+ * A request or the iterator of a body rejects with the signal's reason, or a `SnapshotError`
+ * `UPSTREAM_*` (see `http-failure.ts` and `connector.ts`), also if a connection ends before the
+ * body does; with `LIMIT_EXCEEDED` if a ref advertisement has over `maxRefsBytes` when decoded.
  *
  * @param ends ends everything, with its reason. Nothing else limits how long an answer may take.
  */
@@ -133,10 +124,7 @@ export function createHttpClient(
   };
 }
 
-/**
- * Sends a request. If the server closed the idle connection just then, sends it once more, as RFC
- * 9112, section 9.3.1, allows for requests that change nothing.
- */
+/** Sends a request; once more, if the server just closed the idle connection: RFC 9112, 9.3.1. */
 async function answerTo(
   send: () => ClientRequest,
   body: Buffer | undefined,

@@ -6,21 +6,18 @@ import { parseRetryAfter } from '../read-http-answer.js';
 const MAX_RETRY_AFTER = 3600;
 
 /**
- * The failure that an answer means; `undefined` for the answer that git expects. The error contains
- * no text from the upstream.
+ * The failure that an answer means, without text from the upstream; `undefined` for the answer that
+ * git expects.
  *
- * @param request `answerType`: the media type of a valid answer. `authorized`: whether the request
- *   has credentials. `where` names the upstream in messages.
+ * @param request `authorized`: whether it had credentials. `where` names the upstream in messages.
  */
 export function answerFailure(
   { statusCode = 0, headers }: IncomingMessage,
-  request: { answerType: string; authorized: boolean; where: string },
+  { answerType, authorized, where }: { answerType: string; authorized: boolean; where: string },
 ): SnapshotError | undefined {
-  const { answerType, authorized, where } = request;
   const message = `${where} answered ${statusCode}`;
   const seconds = parseRetryAfter(headers['retry-after']);
-  // A 403 with Retry-After means that there were too many requests. It does not refuse the
-  // repository.
+  // A 403 with Retry-After means that there were too many requests.
   const isLimited = statusCode === 429 || (statusCode === 403 && seconds !== undefined);
   if (isLimited || statusCode >= 500) {
     const retryAfter = seconds === undefined ? undefined : Math.min(seconds, MAX_RETRY_AFTER);
@@ -31,8 +28,7 @@ export function answerFailure(
       if (mediaType(headers['content-type']) === answerType) return undefined;
       return new SnapshotError('UPSTREAM_INVALID', `${where} is not served by smart HTTP`);
     case 401:
-      // To anonymous clients, git hosts also answer 401 for missing repositories, so that these
-      // look like private ones.
+      // Git hosts answer 401 to anonymous clients for missing repositories, as for private ones.
       return new SnapshotError(authorized ? 'UPSTREAM_DENIED' : 'UPSTREAM_NOT_FOUND', message);
     case 403:
       return new SnapshotError('UPSTREAM_DENIED', message);
@@ -49,27 +45,16 @@ function mediaType(value: string | undefined): string | undefined {
   return value?.split(';', 1)[0]?.trim().toLowerCase();
 }
 
-/**
- * Gives a code to an error of Node, OpenSSL or zlib during a request. An error without a code is a
- * fault of this program, and is returned as it is.
- */
+/** Gives a code to an error of Node, OpenSSL or zlib. Returns any other error as it is. */
 export function networkFailure(error: unknown, where: string): unknown {
   if (SnapshotError.is(error) || !hasCode(error)) return error;
   const message = `${where}: ${error.code}`;
   // The parser's error is not kept as the cause: it carries the bytes that were received.
   if (error.code.startsWith('HPE_')) return new SnapshotError('UPSTREAM_INVALID', message);
-  return new SnapshotError(codeFor(error.code), message, { cause: error });
+  return new SnapshotError(codeFor(error), message, { cause: error });
 }
 
-function codeFor(code: string): SnapshotErrorCode {
-  switch (code) {
-    case 'ETIMEDOUT':
-      return 'UPSTREAM_TIMEOUT';
-    case 'Z_DATA_ERROR':
-    case 'Z_BUF_ERROR':
-    case 'Z_NEED_DICT':
-      return 'UPSTREAM_INVALID';
-    default:
-      return 'UPSTREAM_UNREACHABLE';
-  }
+function codeFor(error: Error): SnapshotErrorCode {
+  if (hasCode(error, 'Z_DATA_ERROR', 'Z_BUF_ERROR', 'Z_NEED_DICT')) return 'UPSTREAM_INVALID';
+  return hasCode(error, 'ETIMEDOUT') ? 'UPSTREAM_TIMEOUT' : 'UPSTREAM_UNREACHABLE';
 }

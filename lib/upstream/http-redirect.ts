@@ -2,13 +2,12 @@ import { SnapshotError } from '../errors.js';
 import { redirectTarget } from '../read-http-answer.js';
 
 /**
- * Finds the new base URL of a repository whose ref advertisement redirects. As in git, the target
- * must be the ref advertisement below another base URL, and later requests go to that base.
- * Credentials and the fragment of the target are dropped.
+ * The new base URL of a repository whose ref advertisement redirects. As in git, the target must be
+ * the ref advertisement below another base URL, and later requests go to that base.
  *
  * @param from the `…/info/refs?service=…` that answered with the redirect.
  * @param allowed URLs with a slash at the end. The new base must be below one of them.
- * @returns the new base URL, without a trailing slash.
+ * @returns a URL without a trailing slash, credentials and fragment.
  * @throws SnapshotError `UPSTREAM_INVALID`, without the target's text, which may contain a secret.
  */
 export function redirectedBase(

@@ -2,7 +2,7 @@ import type { AllowedHosts } from '../config/hosts.js';
 import type { Limits } from '../config/options.js';
 import type { RepositoryId } from '../repository.js';
 
-/** The common part of tasks that ask an upstream; structured-cloneable. */
+/** The common part of tasks that ask an upstream. */
 export interface UpstreamTask {
   readonly repository: RepositoryId;
   /** The repository, without trailing slash, credentials, query or fragment. */

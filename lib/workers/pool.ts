@@ -19,8 +19,7 @@ interface PoolThread {
 
 /**
  * Threads of one script, each with one task at a time. A thread whose task succeeded, or failed
- * harmlessly, is kept for the next task. Any other thread is ended, with all its file handles and
- * sockets.
+ * harmlessly, is kept for the next task. Ending any other one closes its files and sockets.
  *
  * The caller limits how many tasks run at once. Idle threads don't keep the process alive.
  */
@@ -42,20 +41,13 @@ export class WorkerPool<Task, Event, Result> {
     this.#keeps = keeps;
   }
 
-  /**
-   * @throws SnapshotError the task's failure; `INTERNAL` when its thread ended; `CLOSED`; the
-   * signal's reason.
-   */
+  /** @throws the task's failure; SnapshotError `INTERNAL` or `CLOSED`; the signal's reason. */
   async run(task: Task, { signal, onEvent = () => {} }: RunOptions<Event>): Promise<Result> {
     const ends = AbortSignal.any([signal, this.#closing.signal]);
     ends.throwIfAborted();
     const running = this.#run(task, ends, onEvent);
     this.#running.add(running);
-    try {
-      return await running;
-    } finally {
-      this.#running.delete(running);
-    }
+    return await running.finally(() => this.#running.delete(running));
   }
 
   /** Starts a thread, unless one is idle, so that the next task does not wait for the start. */
@@ -135,12 +127,11 @@ function perform<Task, Event, Result>(
     const fail = (error: unknown) => settle(() => reject(error));
     const onMessage = (message: WorkerMessage<Event, Result>) => {
       if (message.kind === 'result' || message.kind === 'error') settle(() => resolve(message));
-      else if (message.kind === 'event' && stopped === undefined) {
-        try {
-          onEvent(message.event);
-        } catch (error) {
-          stop(error);
-        }
+      if (message.kind !== 'event' || stopped !== undefined) return;
+      try {
+        onEvent(message.event);
+      } catch (error) {
+        stop(error);
       }
     };
     // The cause is not always an error: a thread can throw anything.

@@ -3,11 +3,9 @@ import { parentPort, type TransferListItem } from 'node:worker_threads';
 import { type SerializedError, serializeError } from '../errors.js';
 import { notNeeded } from './stop.js';
 
-/** From a pool to its worker. */
+/** From a pool to its worker. A task is answered by events, and then one result or error. */
 export type PoolMessage<Task> =
-  /** Answered by events, and then one result or error. */
   | { readonly kind: 'task'; readonly task: Task }
-  /** The task is no longer needed: end it. */
   | { readonly kind: 'abort' };
 
 /** From a worker to its pool, about its one task. */
@@ -32,8 +30,7 @@ export interface TaskContext<Event> {
 /**
  * Makes this thread a worker of a `WorkerPool`, which sends it one task at a time.
  *
- * @param isHarmless whether the thread may be kept after a failure. Default: never, since a task
- * that failed may have left memory or handles in use.
+ * @param isHarmless whether the failed task has surely left no memory or handles in use.
  */
 export function serveTasks<Task, Event, Result>(
   work: (task: Task, context: TaskContext<Event>) => Promise<Result>,
@@ -41,9 +38,8 @@ export function serveTasks<Task, Event, Result>(
 ): void {
   const post = (message: WorkerMessage<Event, Result>, moved?: readonly TransferListItem[]) =>
     parentPort?.postMessage(message, moved);
-  // The pool may end the thread after the answer. Before that, connections that are being destroyed
-  // must be closed: if the thread ends while Node's HTTP parser handles a lost connection, the
-  // process aborts.
+  // The pool may end the thread after the answer. If Node's HTTP parser were still handling a lost
+  // connection then, the process would abort. So let connections close first.
   const answer = async (message: WorkerAnswer<Result>) => {
     await setImmediate();
     await setImmediate();
@@ -53,10 +49,7 @@ export function serveTasks<Task, Event, Result>(
     answer({ kind: 'error', error: serializeError(error), isHarmless: isHarmless(error) });
   let aborting = new AbortController();
   parentPort?.on('message', (message: PoolMessage<Task>) => {
-    if (message.kind === 'abort') {
-      aborting.abort(notNeeded());
-      return;
-    }
+    if (message.kind === 'abort') return aborting.abort(notNeeded());
     aborting = new AbortController();
     const context: TaskContext<Event> = {
       emit: (event, moved) => post({ kind: 'event', event }, moved),

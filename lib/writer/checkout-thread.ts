@@ -1,6 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { SnapshotError } from '../errors.js';
 import { WorkerPool } from '../workers/pool.js';
+import { threadScript } from '../workers/start-thread.js';
 import {
   type ArchivedCheckout,
   type CheckoutEvent,
@@ -12,9 +13,9 @@ import { SharedRoom } from './shared-room.js';
 
 export type CheckoutPool = WorkerPool<CheckoutThreadTask, CheckoutEvent, void>;
 
-/** A pool that keeps one idle thread for the next checkout. The thread ends with its parent. */
+/** Keeps one idle thread for the next checkout. The thread ends with its parent. */
 export function createCheckoutPool(): CheckoutPool {
-  return new WorkerPool(new URL('./checkout-worker.js', import.meta.url), 1);
+  return new WorkerPool(threadScript('checkout'), 1);
 }
 
 /** A checkout in another thread, while this one writes the packs. */

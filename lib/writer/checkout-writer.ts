@@ -18,14 +18,15 @@ import type { LocatedObject, ObjectReader } from '../pack/reader.js';
 
 /** Larger blobs are streamed, unless they must be converted. */
 const STREAMED_BLOB_BYTES = 8 * 1024 * 1024;
-/**
- * Seconds by which files are older than the index. So git does not suspect later changes.
- */
+/** Seconds by which files are older than the index: so git does not suspect later changes. */
 export const INDEX_SECONDS_LATER = 2;
-/** The latest time of files, so that their times and the index's own fit into 32 bits. */
+/** The latest time of files: the index's own time must fit into 32 bits. */
 export const LATEST_MTIME = 0xffff_ffff - INDEX_SECONDS_LATER;
 
-export interface CheckoutOptions {
+export interface CheckoutParts {
+  readonly plan: CheckoutPlan;
+  readonly reader: ObjectReader;
+  readonly tar: TarFrames;
   /** The time of all files, in whole seconds since the epoch. */
   readonly mtime: number;
   readonly limits: Limits;
@@ -34,20 +35,14 @@ export interface CheckoutOptions {
 }
 
 /**
- * Inflates the working tree from the packs straight into tar entries, and adds its index.
- *
- * Memory: four bytes per file and the current object. The index comes last; a second walk over the
- * trees finds its entries.
+ * Inflates the working tree from the packs straight into tar entries, then adds its index, whose
+ * entries a second walk over the trees finds. Memory: four bytes a file and the current object.
  *
  * @throws SnapshotError as `ObjectReader.read` and `convertToWorkingTree`; `LIMIT_EXCEEDED`.
  */
-export async function writeCheckout(
-  plan: CheckoutPlan,
-  reader: ObjectReader,
-  tar: TarFrames,
-  { mtime, limits, signal }: CheckoutOptions,
-): Promise<void> {
-  const writer = new CheckoutWriter(plan, reader, tar, mtime, limits);
+export async function writeCheckout(parts: CheckoutParts): Promise<void> {
+  const { plan, reader, tar, mtime, signal } = parts;
+  const writer = new CheckoutWriter(parts);
   let frames = tar.count;
   for (const entry of walkCheckout(reader, plan)) {
     // Most entries return no promise: awaiting each would be slow.
@@ -69,7 +64,7 @@ export async function writeCheckout(
   );
 }
 
-/** The entries of the index. @param sizes the sizes of the files, in the same order. */
+/** @param sizes of the files, in the same order. */
 function* indexedEntries(
   checkout: Iterable<CheckoutEntry>,
   sizes: NumberList,
@@ -96,91 +91,59 @@ class CheckoutWriter {
   readonly sizes = new NumberList();
   /** Bytes of the index's entries. */
   indexedBytes = 0;
-  readonly #plan: CheckoutPlan;
-  readonly #reader: ObjectReader;
-  readonly #tar: TarFrames;
-  readonly #mtime: number;
-  readonly #limits: Limits;
+  readonly #parts: CheckoutParts;
   #bytes = 0;
 
-  constructor(
-    plan: CheckoutPlan,
-    reader: ObjectReader,
-    tar: TarFrames,
-    mtime: number,
-    limits: Limits,
-  ) {
-    this.#plan = plan;
-    this.#reader = reader;
-    this.#tar = tar;
-    this.#mtime = mtime;
-    this.#limits = limits;
+  constructor(parts: CheckoutParts) {
+    this.#parts = parts;
   }
 
   /** @returns a promise if the file is streamed. */
   checkOut(entry: CheckoutEntry): void | Promise<void> {
-    switch (entry.kind) {
-      case 'directory':
-        return this.#addDirectory(entry);
-      case 'gitlink':
-        this.#indexed(entry, 0);
-        return this.#addDirectory(entry);
-      case 'symlink':
-        return this.#addSymlink(entry);
-      case 'file':
-        return this.#addFile(entry);
-    }
-  }
-
-  #addDirectory({ path }: CheckoutEntry): void {
-    this.#tar.add({ path: `./${path}/`, kind: 'directory', mode: 0o755, mtime: this.#mtime });
+    if (entry.kind === 'file') return this.#addFile(entry);
+    if (entry.kind === 'symlink') return this.#addSymlink(entry);
+    if (entry.kind === 'gitlink') this.#indexed(entry, 0);
+    const { tar, mtime } = this.#parts;
+    tar.add({ path: `./${entry.path}/`, kind: 'directory', mode: 0o755, mtime });
   }
 
   #addSymlink(entry: CheckoutEntry): void {
-    const target = readSymlinkTarget(this.#reader, entry, this.#locate(entry));
+    const { reader, tar, mtime } = this.#parts;
+    const target = readSymlinkTarget(reader, entry, this.#locate(entry));
     this.#indexed(entry, target.length);
-    this.#tar.add({
-      path: `./${entry.path}`,
-      kind: 'symlink',
-      mode: 0o777,
-      mtime: this.#mtime,
-      target,
-    });
+    tar.add({ path: `./${entry.path}`, kind: 'symlink', mode: 0o777, mtime, target });
   }
 
   #addFile(entry: CheckoutEntry): void | Promise<void> {
+    const { plan, reader, tar, mtime } = this.#parts;
     const { executable, oid, path } = entry;
-    const isConverted = this.#plan.converted.has(this.sizes.length);
+    const isConverted = plan.converted.has(this.sizes.length);
     const located = this.#locate(entry);
     const size = located?.wholeSize ?? 0;
-    const file = {
-      path: `./${path}`,
-      kind: 'file',
-      mode: executable ? 0o755 : 0o644,
-      mtime: this.#mtime,
-    } as const;
+    const mode = executable ? 0o755 : 0o644;
+    const file = { path: `./${path}`, kind: 'file', mode, mtime } as const;
     if (located !== undefined && size > STREAMED_BLOB_BYTES && !isConverted) {
       this.#indexed(entry, size);
-      return this.#tar.addStream({ ...file, size }, streamBlob(this.#reader, oid, located));
+      return tar.addStream({ ...file, size }, streamBlob(reader, oid, located));
     }
-    const blob = readBlob(this.#reader, oid, located);
+    const blob = readBlob(reader, oid, located);
     const content = isConverted ? this.#convert(blob, entry) : blob;
     this.#indexed(entry, content.length);
-    this.#tar.add(file, content);
+    tar.add(file, content);
   }
 
-  #convert(blob: Buffer, { path, oid, directory }: CheckoutEntry): Buffer {
-    const attributes = directory.rules(this.#reader).lookup(path);
-    return convertToWorkingTree(blob, attributes, oid, this.#limits.maxObjectBytesInMemory);
+  #convert(blob: Buffer, { path, oid, rules }: CheckoutEntry): Buffer {
+    const attributes = rules().lookup(path);
+    return convertToWorkingTree(blob, attributes, oid, this.#parts.limits.maxObjectBytesInMemory);
   }
 
   #locate({ blob }: CheckoutEntry): LocatedObject | undefined {
-    return blob === undefined ? undefined : this.#reader.locateNumber(blob);
+    return blob === undefined ? undefined : this.#parts.reader.locateNumber(blob);
   }
 
   #indexed(entry: CheckoutEntry, size: number): void {
     this.#bytes += size;
-    checkSize(this.#bytes, this.#limits);
+    checkSize(this.#bytes, this.#parts.limits);
     this.sizes.push(size);
     this.indexedBytes += indexEntryBytes(entry);
   }

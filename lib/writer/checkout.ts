@@ -5,7 +5,7 @@ import type { Limits } from '../config/options.js';
 import type { ObjectReader } from '../pack/reader.js';
 import { writeCheckout } from './checkout-writer.js';
 
-/** The checkout to make. Structured-cloneable. */
+/** Structured-cloneable. */
 export interface CheckoutTask {
   /** Paths of the packs, without ending. */
   readonly packs: readonly string[];
@@ -17,25 +17,22 @@ export interface CheckoutTask {
   readonly limits: Limits;
 }
 
-/** A checkout for a worker thread. */
 export interface CheckoutThreadTask extends CheckoutTask {
-  /** Shared memory of the `SharedRoom` for frames. */
+  /** Of the `SharedRoom` for frames. */
   readonly cell: SharedArrayBuffer;
 }
 
 /** The most bytes of frames that wait until the packs are written. */
 export const WAITING_BYTES = 16 * 1024 * 1024;
 
-/** A message of the worker thread. */
 export type CheckoutEvent =
   | { readonly kind: 'planned' }
   | { readonly kind: 'frame'; readonly frame: Uint8Array };
 
-/** The last part of an archive: working tree and index. Made in this thread or in another one. */
+/** Working tree and index: the last part of an archive, made in this thread or in another one. */
 export interface ArchivedCheckout {
   /**
-   * Whether the plan is complete. Until then, no byte of the archive may be sent: a failure can
-   * still be answered with an error. Call it repeatedly while packs are written.
+   * Until it is planned, no byte may be sent: a failure can still be answered with an error.
    *
    * @throws SnapshotError if the checkout has failed, as `planCheckout` and `writeCheckout`.
    */
@@ -62,7 +59,7 @@ export function createCheckout(
     isPlanned: async () => true,
     write: async (onFrame, signal) => {
       const tar = new TarFrames(encoder, onFrame);
-      if (plan !== undefined) await writeCheckout(plan, reader, tar, { mtime, limits, signal });
+      if (plan !== undefined) await writeCheckout({ plan, reader, tar, mtime, limits, signal });
       tar.end();
     },
     close: async () => {},

@@ -12,7 +12,7 @@ export interface GitDirectoryInput extends Omit<SelectedRefs, 'basis'> {
   readonly trustFileTimes: boolean;
 }
 
-/** A path below `.git/`, bytes as latin1. A directory's path ends in a slash; it has no content. */
+/** A path below `.git/`, bytes as latin1. A directory's ends in a slash and has no content. */
 export type GitFile = readonly [path: string, content: Buffer | undefined];
 
 const DESCRIPTION = Buffer.from(
@@ -22,10 +22,7 @@ const EXCLUDE = Buffer.from(
   '# Patterns of files that git is to ignore in this clone only, as in .gitignore.\n',
 );
 
-/**
- * The files in a snapshot's `.git`, without packs and index, as `git clone` writes them.
- * Directories come before their files.
- */
+/** The content of `.git` but packs and index, as `git clone` writes it. Parents come first. */
 export function gitDirectory(input: GitDirectoryInput): readonly GitFile[] {
   const files: GitFile[] = [
     ['HEAD', encodeHead(input.head)],
@@ -57,15 +54,13 @@ export function gitDirectory(input: GitDirectoryInput): readonly GitFile[] {
 }
 
 /**
- * HEAD's branch is a loose ref, as after `git clone`. A snapshot that is extracted over an older
- * checkout must replace the loose ref there, because a loose ref takes precedence over
- * `packed-refs`.
+ * HEAD's branch as a loose ref: a snapshot that is extracted over an older checkout must replace
+ * the loose ref there, which takes precedence over `packed-refs`.
  */
 function looseBranch(head: Head): GitFile[] {
   if (!isLoose(head)) return [];
   const { ref, oid } = head;
-  // `refs/` and `refs/heads/` exist already.
-  const slashes = [...ref.matchAll(/\//g)].slice(2);
+  const slashes = [...ref.matchAll(/\//g)].slice(2); // `refs/` and `refs/heads/` exist already
   const directories = slashes.map(({ index }): GitFile => [ref.slice(0, index + 1), undefined]);
   return [...directories, [ref, Buffer.from(`${oid}\n`)]];
 }
@@ -76,9 +71,7 @@ function isLoose(head: Head): head is Head & { readonly kind: 'branch'; readonly
   return head.ref.split('/').every((name) => name.length <= MAX_NAME_BYTES);
 }
 
-/**
- * The upstream's branches as remote-tracking branches, its tags, and HEAD's branch if not loose.
- */
+/** The upstream's branches as remote-tracking branches, its tags; HEAD's branch if not loose. */
 function* clonedRefs({ head, refs }: GitDirectoryInput): Generator<Ref> {
   if (head.kind === 'branch' && head.oid !== undefined && !isLoose(head)) {
     yield { name: head.ref, oid: head.oid };

@@ -7,13 +7,11 @@ import { PACK_TRAILER_BYTES } from '../pack/format.js';
 import { WindowedFile } from '../pack/windowed-file.js';
 
 /**
- * The archive's entries for a pack and its idx, uncompressed: they would not get smaller.
- *
- * Both files are hashed while they are copied: if the disk has damaged a file since it was
- * verified, it is not published.
+ * The archive's entries for a pack and its idx, hashed while they are copied: the disk may have
+ * damaged a file since it was verified.
  *
  * @param path without ending.
- * @returns pieces of zstd frames. A piece is valid until the next one is requested.
+ * @returns pieces of zstd frames; each is valid until the next is read.
  * @throws SnapshotError `REPOSITORY_DAMAGED` when the bytes do not match the trailer or the name.
  */
 export function* packEntries(
@@ -26,7 +24,7 @@ export function* packEntries(
   yield* hashedFile(`${path}.idx`, mtime, newChecksum());
 }
 
-/** Returns the file's checksum, in hex. */
+/** @returns the file's checksum, in hex. */
 function* hashedFile(
   path: string,
   mtime: number,
@@ -38,17 +36,14 @@ function* hashedFile(
     const hashedBytes = size - PACK_TRAILER_BYTES;
     const hash = createHash('sha1');
     const trailer = Buffer.alloc(PACK_TRAILER_BYTES);
-    const entry = `./.git/objects/pack/${basename(path)}`;
-    yield* storedEntry(
-      { path: entry, kind: 'file', mode: 0o444, size, mtime },
-      checksum,
-      (target, offset) => {
-        file.readInto(target, offset);
-        const hashed = Math.min(Math.max(hashedBytes - offset, 0), target.length);
-        hash.update(target.subarray(0, hashed));
-        if (hashed < target.length) target.copy(trailer, offset + hashed - hashedBytes, hashed);
-      },
-    );
+    const name = `./.git/objects/pack/${basename(path)}`;
+    const entry = { path: name, kind: 'file', mode: 0o444, size, mtime } as const;
+    yield* storedEntry(entry, checksum, (target, offset) => {
+      file.readInto(target, offset);
+      const hashed = Math.min(Math.max(hashedBytes - offset, 0), target.length);
+      hash.update(target.subarray(0, hashed));
+      if (hashed < target.length) target.copy(trailer, offset + hashed - hashedBytes, hashed);
+    });
     const digest = hash.digest();
     if (!digest.equals(trailer)) throw damagedFile(path);
     return digest.toString('hex');

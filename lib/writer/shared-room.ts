@@ -1,9 +1,6 @@
 const MAX_BYTES = 2 ** 30;
 
-/**
- * Limits the bytes in messages from one thread to another: otherwise a faster sender would fill the
- * memory. Both threads share `cell`.
- */
+/** Limits the bytes in messages between two threads: a faster sender would fill the memory. */
 export class SharedRoom {
   readonly #used: Int32Array;
   readonly #limit: number;
@@ -18,8 +15,8 @@ export class SharedRoom {
   }
 
   /**
-   * Takes room for bytes. Blocks the thread until there is enough. For more bytes than the limit,
-   * it waits until all room is free. Only one thread may call it.
+   * Blocks the thread until there is room; for more bytes than the limit, until all room is free.
+   * Only one thread may call it.
    */
   take(bytes: number): void {
     for (;;) {
@@ -36,7 +33,6 @@ export class SharedRoom {
     Atomics.notify(this.#used, 0);
   }
 
-  /** Gives room back. */
   give(bytes: number): void {
     Atomics.sub(this.#used, 0, bytes);
     Atomics.notify(this.#used, 0);

@@ -1,17 +1,17 @@
-import { closeSync, mkdirSync, openSync } from 'node:fs';
-import { join } from 'node:path';
+import { createReadStream } from 'node:fs';
+import { stat, writeFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { bundleBasis, bundleEtag } from '../artifact/etag.js';
 import { SnapshotError } from '../errors.js';
-import { writeFully } from '../fs/sync-io.js';
 import { reachableObjects } from '../history/reachable-objects.js';
 import { packPaths } from '../mirror/disk/layout.js';
 import { packsOf } from '../mirror/disk/revision.js';
 import { withReader } from '../pack/reader.js';
-import { WindowedFile } from '../pack/windowed-file.js';
-import { writePack } from '../pack/write-pack.js';
+import { writeScratchPack } from './scratch-pack.js';
 import type { ArtifactTask, WriteContext, WriteResult } from './write-context.js';
 
-/** The bundle to write. */
+const PIECE_BYTES = 1024 * 1024;
+
 export interface BundleTask extends ArtifactTask {
   readonly kind: 'bundle';
   /** A commit, 40 hex digits. */
@@ -19,15 +19,14 @@ export interface BundleTask extends ArtifactTask {
 }
 
 /**
- * Writes a bundle: gitformat-bundle(5), version 2. It brings a client from a commit that it has to
- * HEAD. Its ref is HEAD's branch: clients run `git pull --ff-only FILE BRANCH`.
+ * Writes a bundle (gitformat-bundle(5), version 2) that brings a client from a commit to HEAD. Its
+ * ref is HEAD's branch: clients run `git pull --ff-only FILE BRANCH`.
  *
- * @throws SnapshotError `BASE_NOT_FOUND`, also when HEAD moved back to an ancestor of the base: the
- * bundle would be empty, and git, too, refuses to create such a bundle. Other errors as
- * `writePack`.
+ * @throws SnapshotError `BASE_NOT_FOUND`, also when HEAD moved back to an ancestor of the base:
+ * git, too, refuses to create an empty bundle. Other errors as `writePack`.
  */
 export async function writeBundle(task: BundleTask, context: WriteContext): Promise<WriteResult> {
-  const { mirror, revision, base, scratch, limits } = task;
+  const { mirror, revision, base, limits } = task;
   const { head } = revision;
   const { memory, signal } = context;
   // The base may be a pinned commit.
@@ -41,33 +40,17 @@ export async function writeBundle(task: BundleTask, context: WriteContext): Prom
     if (objects.size === 0) {
       throw new SnapshotError('BASE_NOT_FOUND', `HEAD has no objects that ${base} lacks`);
     }
-    mkdirSync(scratch);
-    const pack = await writePack(reader, objects, scratch, { ...context, limits });
+    const pack = await writeScratchPack(task, context, reader, objects);
     const basis = bundleBasis(head);
-    const etag = bundleEtag(base, basis, pack.name);
+    const etag = bundleEtag(base, basis, basename(pack));
     context.emit({ kind: 'planned', etag, commit: head.oid, basis });
     const header = Buffer.from(`# v2 git bundle\n-${base} \n${basis}\n\n`, 'latin1');
-    return { size: writeFiles(task.path, header, join(scratch, `${pack.name}.pack`)) };
+    await writeFile(task.path, bundleOf(header, `${pack}.pack`), { flag: 'r+' });
+    return { size: (await stat(task.path)).size };
   });
 }
 
-const PIECE_BYTES = 1024 * 1024;
-
-/** @returns the size in bytes. */
-function writeFiles(path: string, header: Buffer, packPath: string): number {
-  const fd = openSync(path, 'r+');
-  const pack = new WindowedFile(packPath);
-  try {
-    writeFully(fd, header);
-    const piece = Buffer.allocUnsafeSlow(Math.min(PIECE_BYTES, pack.size));
-    for (let at = 0; at < pack.size; at += piece.length) {
-      const bytes = piece.subarray(0, Math.min(piece.length, pack.size - at));
-      pack.readInto(bytes, at);
-      writeFully(fd, bytes);
-    }
-    return header.length + pack.size;
-  } finally {
-    pack.close();
-    closeSync(fd);
-  }
+async function* bundleOf(header: Buffer, packFile: string): AsyncGenerator<Buffer> {
+  yield header;
+  yield* createReadStream(packFile, { highWaterMark: PIECE_BYTES });
 }

@@ -8,12 +8,12 @@ import type { CheckoutPool } from './checkout-thread.js';
 export interface ArtifactTask extends MirrorTask {
   /** The file to write. It is empty, and the caller removes it. */
   readonly path: string;
-  /** A directory that the task may create. The caller removes it. */
+  /** A directory that the task may create, for one pack. The caller removes it. */
   readonly scratch: string;
 }
 
 export type WriteEvent =
-  /** Sent before the first byte. `basis` identifies what the artifact is built from. */
+  /** Sent before the first byte. */
   | {
       readonly kind: 'planned';
       readonly etag: string;
@@ -26,16 +26,13 @@ export type WriteEvent =
 /** `unchanged`: the stored artifact has the same basis, and nothing was written. Size in bytes. */
 export type WriteResult = { readonly size: number } | 'unchanged';
 
-/**
- * Whether an error says that the ref or commit does not exist. Clients may request any name, so the
- * thread is kept after such an error.
- */
+/** Clients may request any name, so a thread is kept after such an error. */
 export function isNotFound(error: unknown): error is SnapshotError {
   if (!SnapshotError.is(error)) return false;
   return error.code === 'REF_NOT_FOUND' || error.code === 'BASE_NOT_FOUND';
 }
 
-/** Resources of a worker thread for the artifacts that it writes. */
+/** Resources of a worker thread. */
 export interface WriteContext {
   emit(event: WriteEvent): void;
   /** Checked after each piece of a pack, and after each frame. */

@@ -1,5 +1,5 @@
-import { mkdirSync, statSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { statSync } from 'node:fs';
+import { basename } from 'node:path';
 import { ArchiveFile } from '../archive/archive-file.js';
 import { loadContentChecksum } from '../archive/content-checksum.js';
 import { TarFrames } from '../archive/tar-frames.js';
@@ -17,34 +17,29 @@ import { resolveTips } from '../history/tips.js';
 import { packPaths } from '../mirror/disk/layout.js';
 import { readRefs, tipsOf } from '../mirror/disk/refs-file.js';
 import { type ObjectReader, withReader } from '../pack/reader.js';
-import { writePack } from '../pack/write-pack.js';
 import { type ArchivedCheckout, type CheckoutTask, createCheckout } from './checkout.js';
 import { checkoutInThread } from './checkout-thread.js';
 import { INDEX_SECONDS_LATER, LATEST_MTIME } from './checkout-writer.js';
-import { gitDirectory } from './dot-git.js';
+import { type GitFile, gitDirectory } from './dot-git.js';
 import { packEntries } from './pack-entries.js';
+import { writeScratchPack } from './scratch-pack.js';
 import type { ArtifactTask, WriteContext, WriteResult } from './write-context.js';
 
-/** The snapshot to write. */
 export interface SnapshotTask extends ArtifactTask {
   readonly kind: 'snapshot';
   readonly selection: Selection;
   /** Whether a commit given by its id must be reachable from a branch or tag. */
   readonly onlyReachableCommits: boolean;
-  /** The basis of the stored snapshot: if the new one has the same, it is not written. */
+  /** The basis of the stored snapshot: nothing is written if the new one has the same. */
   readonly unlessBasis: string | undefined;
-  /** `remote.origin.url` of the snapshot. */
+  /** `remote.origin.url`. */
   readonly originUrl: string;
   readonly compressionLevel: number;
   readonly trustFileTimes: boolean;
-  /**
-   * If the packs have this many bytes or more, a second thread makes the checkout. The archive has
-   * the same bytes either way.
-   */
+  /** From this size of packs on, a second thread makes the checkout. It gives the same bytes. */
   readonly secondThreadPackBytes: number;
 }
 
-/** The content of a snapshot. */
 interface Content extends SelectedRefs {
   /** Paths of packs, without ending. */
   readonly packs: readonly string[];
@@ -52,19 +47,14 @@ interface Content extends SelectedRefs {
 }
 
 /**
- * Clients are told of new bytes of the file in steps of this size: as many as they read at once. A
- * failure before the first step is answered with an error. A later failure can only break the
- * connection.
+ * Clients are told of new bytes in steps of this size: as many as they read at once. A failure
+ * before the first step is answered with an error; a later one can only break the connection.
  */
 const ANNOUNCED_BYTES = 256 * 1024;
 
 /**
- * Writes a snapshot: copies the mirror's packs, and inflates the working tree straight into tar
- * entries. Its input never changes meanwhile, since a revision of a mirror is immutable.
- *
  * @throws SnapshotError `REF_NOT_FOUND`, `REPOSITORY_INVALID`, `UPSTREAM_INVALID`,
- * `LIMIT_EXCEEDED`, `STORAGE_FULL`; `REPOSITORY_DAMAGED` when the mirror is damaged; the signal's
- * reason.
+ * `LIMIT_EXCEEDED`, `STORAGE_FULL`; `REPOSITORY_DAMAGED`; the signal's reason.
  */
 export async function writeSnapshot(
   task: SnapshotTask,
@@ -95,12 +85,9 @@ export async function writeSnapshot(
   return { size: await writeContent(task, context, content) };
 }
 
-/**
- * Takes all packs of the refs. For a commit that only a pinned pack has, it adds a pack of the
- * objects that the other packs lack.
- */
+/** All packs of the refs. For a commit that only a pinned pack has, a new pack is added. */
 async function keepWhole(
-  { scratch, limits }: SnapshotTask,
+  task: SnapshotTask,
   context: WriteContext,
   reader: ObjectReader,
   selected: SelectedRefs,
@@ -113,17 +100,15 @@ async function keepWhole(
   if (reader.packs.entryOf(number).packNumber < packs.length) return whole;
   const walk = { include: [head.oid], exclude: refs.oids(), signal: context.signal };
   const { objects } = reachableObjects(reader, walk);
-  mkdirSync(scratch);
-  const pack = await writePack(reader, objects, scratch, { ...context, limits });
-  return { ...whole, packs: [...packs, join(scratch, pack.name)] };
+  return { ...whole, packs: [...packs, await writeScratchPack(task, context, reader, objects)] };
 }
 
 /**
- * Makes a pack of the latest commits, their trees and blobs, and annotated tags of these commits,
- * as an upstream sends them with `include-tag`. Keeps a ref if its peeled object is in the pack.
+ * A pack of the latest commits and of annotated tags that lead to them, as an upstream sends them
+ * with `include-tag`. Keeps a ref if its peeled object is in the pack.
  */
 async function cutOff(
-  { scratch, limits }: SnapshotTask,
+  task: SnapshotTask,
   context: WriteContext,
   reader: ObjectReader,
   selected: SelectedRefs,
@@ -141,9 +126,8 @@ async function cutOff(
   }
   const refs = RefList.of(kept());
   for (const number of resolveTips(reader, refs.oids()).tags) objects.add(number);
-  mkdirSync(scratch);
-  const pack = await writePack(reader, objects, scratch, { ...context, limits });
-  return { ...selected, refs, packs: [join(scratch, pack.name)], shallow };
+  const pack = await writeScratchPack(task, context, reader, objects);
+  return { ...selected, refs, packs: [pack], shallow };
 }
 
 /** @returns the archive's size in bytes. */
@@ -180,7 +164,7 @@ function checkoutTask(
   reader: ObjectReader,
 ): CheckoutTask {
   const commit = head.oid === undefined ? undefined : parseCommit(reader.read(head.oid).data);
-  // The index gets the commit's time: tar warns of times in the future.
+  // The index has the commit's time: tar warns of times in the future.
   const earlier = (commit?.committedAt ?? 0) - INDEX_SECONDS_LATER;
   const mtime = Math.min(Math.max(earlier, 1), LATEST_MTIME);
   return { packs, compressionLevel, limits, tree: commit?.tree.toString('hex'), mtime };
@@ -199,6 +183,7 @@ async function writeArchive(
   { emit, signal }: WriteContext,
 ): Promise<number> {
   const newChecksum = await loadContentChecksum();
+  const { packs, mtime } = content;
   const archive = new ArchiveFile(task.path);
   let announced = 0;
   const announce = () => {
@@ -208,10 +193,10 @@ async function writeArchive(
   };
   try {
     const tar = new TarFrames(encoder, (frame) => archive.write(frame));
-    addGitDirectory(tar, task, content);
+    addGitDirectory(tar, gitDirectory({ ...task, ...content }), mtime);
     tar.flush();
-    for (const path of content.packs) {
-      for (const piece of packEntries(path, content.mtime, newChecksum)) {
+    for (const pack of packs) {
+      for (const piece of packEntries(pack, mtime, newChecksum)) {
         archive.write(piece);
         if (await checkout.isPlanned()) announce();
         signal.throwIfAborted();
@@ -228,16 +213,11 @@ async function writeArchive(
   }
 }
 
-function addGitDirectory(
-  tar: TarFrames,
-  task: SnapshotTask,
-  content: Content & { readonly mtime: number },
-): void {
-  const { mtime } = content;
+function addGitDirectory(tar: TarFrames, files: readonly GitFile[], mtime: number): void {
   const addDirectory = (path: string) => tar.add({ path, kind: 'directory', mode: 0o755, mtime });
   addDirectory('./');
   addDirectory('./.git/');
-  for (const [path, text] of gitDirectory({ ...task, ...content })) {
+  for (const [path, text] of files) {
     if (text === undefined) addDirectory(`./.git/${path}`);
     else tar.add({ path: `./.git/${path}`, kind: 'file', mode: 0o644, mtime }, text);
   }

@@ -11,9 +11,9 @@ export interface Proof {
 
 /**
  * Finds the strongest proof in the headers. If it is wrong, a weaker one beside it does not count.
+ * `undefined`: no body can make the delivery authentic, so it need not be read.
  *
  * @param now milliseconds since the epoch.
- * @returns `undefined` if no body can make the delivery authentic: then the body need not be read.
  */
 export function proofOf(
   headers: IncomingHttpHeaders,
@@ -55,8 +55,7 @@ function signedBody(headers: IncomingHttpHeaders, secrets: readonly string[]): P
     `sha256=${createHmac('sha256', secret).update(body).digest('hex')}`;
   return {
     covers: (body) => anyEqual([signature], secrets.map(sign(body))),
-    // An attacker can replay a body under a new id. Two pushes never have the same body, as it
-    // holds the time of the push.
+    // A body can be replayed under a new id. No two pushes have one body: it holds the time.
     marksWith: (body) => [...idMarks(headers, 'x-github-delivery'), digest(body)],
   };
 }
@@ -82,16 +81,11 @@ function digest(content: string | Buffer): string {
   return createHash('sha256').update(content).digest('base64');
 }
 
-/** A message of the Standard Webhooks specification. */
-interface SignedMessage {
-  readonly id: string;
-  /** Seconds since the epoch, in decimal. */
-  readonly timestamp: string;
-  readonly body: Buffer;
-}
-
-/** `v1,{base64}`: HMAC-SHA256 of `{id}.{timestamp}.{body}`. */
-export function signMessage(secret: string, { id, timestamp, body }: SignedMessage): string {
+/** `v1,{base64}`: HMAC-SHA256 of `{id}.{timestamp}.{body}`, the timestamp in decimal seconds. */
+export function signMessage(
+  secret: string,
+  { id, timestamp, body }: { id: string; timestamp: string; body: Buffer },
+): string {
   const hmac = createHmac('sha256', keyOf(secret)).update(`${id}.${timestamp}.`).update(body);
   return `v1,${hmac.digest('base64')}`;
 }
@@ -111,9 +105,9 @@ function keyOf(secret: string): Buffer {
 }
 
 /**
- * Whether any text of one list equals any text of the other. The time does not depend on where they
- * differ, how long the expected texts are, or which pair is equal: this compares all pairs of
- * digests under a random key.
+ * Whether any text of one list equals any of the other. Compares all pairs of digests under a
+ * random key: so the time tells neither where texts differ, how long they are, nor which pair is
+ * equal.
  */
 function anyEqual(presented: readonly string[], expected: readonly string[]): boolean {
   const key = randomBytes(32);

@@ -1,11 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { z } from 'zod';
-import { SnapshotError } from '../../errors.js';
+import { parseJson } from '../request-body.js';
 
-/*
- * Events that change refs. A header names the event: GitHub's, which Gitea and Forgejo also send,
- * or GitLab's. The payload names the event of a system hook of GitLab.
- */
+// Events that change refs. GitHub, Gitea, Forgejo and GitLab name them in a header; the payload of a
+// GitLab system hook names its event.
 const GITHUB_EVENTS: ReadonlySet<unknown> = new Set(['push', 'create', 'delete']);
 const GITLAB_EVENTS: ReadonlySet<unknown> = new Set(['Push Hook', 'Tag Push Hook']);
 const SYSTEM_EVENTS: ReadonlySet<unknown> = new Set(['push', 'tag_push', 'repository_update']);
@@ -25,8 +23,7 @@ const schema = z
   .catch({});
 
 /**
- * The URLs that a delivery gives for the pushed repository, the likeliest first. Empty if the event
- * does not change refs.
+ * The URLs of the pushed repository, the likeliest first. Empty if the event does not change refs.
  *
  * @throws SnapshotError `INVALID_REQUEST` when the payload is not JSON.
  */
@@ -38,10 +35,10 @@ export function pushedUrls(headers: IncomingHttpHeaders, body: Buffer): string[]
     GITLAB_EVENTS.has(gitlabEvent) ||
     (gitlabEvent === 'System Hook' && SYSTEM_EVENTS.has(event_name));
   if (!isPush) return [];
+  const ofProject = [project?.git_http_url, project?.http_url];
   const urls = [
     repository?.clone_url,
-    project?.git_http_url,
-    project?.http_url,
+    ...ofProject,
     repository?.git_http_url,
     repository?.html_url,
   ];
@@ -52,10 +49,6 @@ export function pushedUrls(headers: IncomingHttpHeaders, body: Buffer): string[]
 function parsePayload(headers: IncomingHttpHeaders, body: Buffer): unknown {
   const isForm = headers['content-type']?.startsWith('application/x-www-form-urlencoded') ?? false;
   const text = body.toString();
-  try {
-    return JSON.parse(isForm ? (new URLSearchParams(text).get('payload') ?? '') : text);
-  } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw cause;
-    throw new SnapshotError('INVALID_REQUEST', 'the payload is not JSON', { cause });
-  }
+  const json = isForm ? (new URLSearchParams(text).get('payload') ?? '') : text;
+  return parseJson(json, 'the payload');
 }

@@ -17,7 +17,7 @@ interface Reading {
 
 /**
  * Bounds the memory of bodies whose senders are not authenticated yet. When all memory is taken,
- * drops the oldest reading: a slow sender can't keep others out.
+ * drops the oldest reading, so that a slow sender can't keep others out.
  */
 export class BodyRoom {
   #free = ROOM_BYTES;
@@ -25,13 +25,12 @@ export class BodyRoom {
   readonly #readings = new Set<Reading>();
 
   /**
-   * The bytes that the sender signed: from the request, or as `express.raw()` or the host app has
-   * kept them. Bytes take memory from their arrival until the last one has arrived; announced bytes
-   * take none.
+   * The bytes that the sender signed: from the request, or as `express.raw()` or the host app kept
+   * them. They take memory from their arrival until the last one has arrived.
    *
-   * @throws SnapshotError `CONTENT_TOO_LARGE`; `ABORTED` when the client leaves; `OVERLOADED` when
-   *   the body was dropped, or took longer than 30 seconds; `INVALID_OPTIONS` when only a parsed
-   *   body is left: it does not give the bytes.
+   * @throws SnapshotError `CONTENT_TOO_LARGE`; `ABORTED`: the client left; `OVERLOADED`: the body
+   * was dropped or too slow; `INVALID_OPTIONS`: only a parsed body is left, which does not give the
+   * bytes.
    */
   async read(req: Request): Promise<Buffer> {
     const reading: Reading = { bytes: 0, ends: new AbortController() };

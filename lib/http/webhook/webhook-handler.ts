@@ -12,12 +12,7 @@ import { BodyRoom } from './read-body.js';
 
 /** Receives pushes: the service of a router. */
 export interface PushListener {
-  /**
-   * Called after a push to the repository with this clone URL. Checks a known repository in the
-   * background.
-   *
-   * @returns whether the repository is known.
-   */
+  /** Takes a push to this clone URL: checks a known repository. @returns whether it is known. */
   pushed(url: string): boolean | Promise<boolean>;
 }
 
@@ -37,19 +32,23 @@ const schema = z.strictObject({
 /** The options of `createWebhookHandler`. */
 export type WebhookOptions = z.input<typeof schema>;
 
+/** The marks of some 5,000 deliveries take about 2 MB. */
+const MAX_MARKS = 10_000;
+
 /** RFC 9110 requires a challenge in each 401 (section 15.5.2). No registered scheme fits. */
 const CHALLENGE = { 'WWW-Authenticate': 'Webhook-Signature' };
 
 /**
  * Makes a handler for the push webhooks of GitHub, GitLab, Gitea and Forgejo. Answers 202 to each
- * authentic delivery before it acts, for all events and for unknown repositories, too: the answer
+ * authentic delivery before it acts, also for other events and unknown repositories: the answer
  * must not tell which repositories are mirrored.
  *
  * @throws SnapshotError `INVALID_OPTIONS`, whose message names each option that is wrong.
  */
 export function createWebhookHandler(options: WebhookOptions): RequestHandler {
   const { secret: secrets, service, logger = console } = checkOptions(schema, options);
-  const seen = new SeenDeliveries();
+  /** The marks of the latest deliveries. */
+  const seen = new LRUCache<string, true>({ max: MAX_MARKS });
   const room = new BodyRoom();
 
   async function answer(req: Request, res: Response): Promise<void> {
@@ -66,9 +65,11 @@ export function createWebhookHandler(options: WebhookOptions): RequestHandler {
     if (!proof.covers(body)) return refuse();
     const urls = pushedUrls(req.headers, body);
     const marks = proof.marksWith(body);
-    const isNew = seen.add(marks);
+    const isReplay = marks.some((mark) => seen.get(mark) !== undefined);
+    // The other marks of a replay are not kept: made-up ids must not fill the memory.
+    if (!isReplay) for (const mark of marks) seen.set(mark, true);
     res.writeHead(202, { 'Content-Length': 0, 'Cache-Control': 'no-store' }).end();
-    if (!isNew) return;
+    if (isReplay) return;
     let isKnown = false;
     try {
       for (const url of urls) {
@@ -76,7 +77,8 @@ export function createWebhookHandler(options: WebhookOptions): RequestHandler {
         if (isKnown) break;
       }
     } finally {
-      if (!isKnown) seen.forget(marks);
+      // The delivery had no effect: the sender may repeat it.
+      if (!isKnown) for (const mark of marks) seen.delete(mark);
     }
   }
 
@@ -94,27 +96,4 @@ export function createWebhookHandler(options: WebhookOptions): RequestHandler {
       sendProblemOrBreak(res, failure);
     }
   };
-}
-
-/** The marks of some 5,000 deliveries take about 2 MB. */
-const MAX_MARKS = 10_000;
-
-/** Remembers the latest deliveries by their marks. */
-class SeenDeliveries {
-  readonly #marks = new LRUCache<string, true>({ max: MAX_MARKS });
-
-  /**
-   * Remembers a delivery. @returns false if it was remembered before: then its other marks are not
-   * kept, so that replays with made-up ids can't fill the memory.
-   */
-  add(marks: readonly string[]): boolean {
-    if (marks.some((mark) => this.#marks.get(mark) !== undefined)) return false;
-    for (const mark of marks) this.#marks.set(mark, true);
-    return true;
-  }
-
-  /** Forgets a delivery that had no effect, so that the sender can repeat it. */
-  forget(marks: readonly string[]): void {
-    for (const mark of marks) this.#marks.delete(mark);
-  }
 }

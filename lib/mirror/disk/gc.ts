@@ -23,12 +23,11 @@ export async function removeSuperseded(
   needed: readonly MirrorRevision[],
 ): Promise<void> {
   const digests = new Set(needed.map(({ digest }) => digest));
-  const remove = (path: string) => rm(path, { force: true });
-  for (const revision of superseded) {
-    await remove(revisionPath(mirror, revision.number));
-    if (!digests.has(revision.digest)) await remove(refsPath(mirror, revision.digest));
-    await removePacks(mirror, packsOf(revision), needed);
+  for (const { number, digest } of superseded) {
+    await rm(revisionPath(mirror, number), { force: true });
+    if (!digests.has(digest)) await rm(refsPath(mirror, digest), { force: true });
   }
+  await removePacks(mirror, superseded.flatMap(packsOf), needed);
 }
 
 /** Removes packs that no needed revision names. */
@@ -46,10 +45,7 @@ export async function removePacks(
   }
 }
 
-/**
- * Removes leftovers of crashed processes: files that no needed revision names. `current` must be
- * one of `needed`.
- */
+/** Removes leftovers of crashed processes. @param needed all needed revisions, with `current`. */
 export async function sweep(
   mirror: string,
   current: MirrorRevision,

@@ -7,18 +7,27 @@ import { encodeHead } from '../../git/refs.js';
 import { refsPath } from './layout.js';
 import type { MirrorRevision } from './revision.js';
 
-/*
- * The files of a mirror that only git reads: `config`, `HEAD`, `packed-refs`, and a ref for each
- * commit that a client requested by id.
- */
+// The files of a mirror that only git reads.
 
+/** The directory with a ref for each commit that a client requested by id. */
 const PINNED_REFS = join('refs', 'pinned');
 
 type Shown = Pick<MirrorRevision, 'head' | 'digest' | 'pinned'>;
 
-/** @param upstreamUrl URL of the upstream, without credentials. */
+/** @param upstreamUrl without credentials. */
 export async function writeConfig(mirror: string, upstreamUrl: string): Promise<void> {
-  await writeFile(join(mirror, 'config'), config(upstreamUrl));
+  const lines = [
+    '[core]',
+    '\trepositoryformatversion = 0',
+    '\tfilemode = true',
+    '\tbare = true',
+    '[remote "origin"]',
+    `\turl = ${quoteConfigValue(upstreamUrl)}`,
+    '\tfetch = +refs/heads/*:refs/heads/*',
+    '\tfetch = +refs/tags/*:refs/tags/*',
+    '',
+  ];
+  await writeFile(join(mirror, 'config'), lines.join('\n'));
 }
 
 /** Shows a revision to git: first its refs, then its HEAD. */
@@ -57,18 +66,4 @@ async function replaceFile(
   } finally {
     await rm(temporary, { force: true });
   }
-}
-
-function config(upstreamUrl: string): string {
-  return [
-    '[core]',
-    '\trepositoryformatversion = 0',
-    '\tfilemode = true',
-    '\tbare = true',
-    '[remote "origin"]',
-    `\turl = ${quoteConfigValue(upstreamUrl)}`,
-    '\tfetch = +refs/heads/*:refs/heads/*',
-    '\tfetch = +refs/tags/*:refs/tags/*',
-    '',
-  ].join('\n');
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { isDamage, SnapshotError } from '../../errors.js';
 import { damagedFile, readFailure } from '../../fs/errors.js';
@@ -17,11 +18,10 @@ import { type MirrorRevision, packsOf, type RevisionOnDisk } from './revision.js
 
 /**
  * Checks that the files of a revision are complete and belong together. Reads only both ends of
- * each file: readers check the content. Cost: a few system calls for each pack.
+ * each file: readers check the content.
  *
  * @returns bytes of all packs and their idx files.
- * @throws SnapshotError `REPOSITORY_DAMAGED`; another code when the files can't be read at the
- * moment.
+ * @throws SnapshotError `REPOSITORY_DAMAGED`; another code when files can't be read at the moment.
  */
 export async function inspectMirror(directory: string, revision: MirrorRevision): Promise<number> {
   try {
@@ -37,18 +37,16 @@ export async function inspectMirror(directory: string, revision: MirrorRevision)
 }
 
 /**
- * Finds the damage that made a read of a revision fail. If an object was missing
- * (`UPSTREAM_INVALID`), either the upstream never sent it, or its id in an idx has changed. To tell
- * these apart, this hashes all idx files. Cost: reading them, in chunks.
- *
- * @returns `undefined` when the failure has another cause.
+ * Finds the damage that made a read of a revision fail; `undefined` when there is none. Hashes all
+ * idx files if an object was missing (`UPSTREAM_INVALID`): either the upstream never sent it, or
+ * its id in an idx has changed.
  */
 export async function findDamage(
   { directory, revision }: RevisionOnDisk,
   error: unknown,
 ): Promise<SnapshotError | undefined> {
   if (isDamage(error)) return error;
-  if (!SnapshotError.is(error) || error.code !== 'UPSTREAM_INVALID') return undefined;
+  if (!SnapshotError.is(error, 'UPSTREAM_INVALID')) return undefined;
   try {
     await inspectMirror(directory, revision);
     for (const path of packPaths(directory, packsOf(revision))) {
@@ -90,17 +88,11 @@ async function readEnds(path: string, headBytes: number, tailBytes: number) {
 
 /** A file ends with the SHA-1 of all bytes before: gitformat-pack(5). */
 async function verifyChecksum(path: string): Promise<void> {
-  const file = await open(path, 'r');
-  try {
-    const end = (await file.stat()).size - PACK_TRAILER_BYTES;
-    const hash = createHash('sha1');
-    const content = file.createReadStream({ start: 0, end: end - 1, autoClose: false });
-    for await (const chunk of content) hash.update(chunk);
-    const checksum = await read(file, PACK_TRAILER_BYTES, end);
-    if (!hash.digest().equals(checksum)) throw damagedFile(path);
-  } finally {
-    await file.close();
-  }
+  const { size, tail } = await readEnds(path, 0, PACK_TRAILER_BYTES);
+  const hash = createHash('sha1');
+  const content = createReadStream(path, { end: size - PACK_TRAILER_BYTES - 1 });
+  for await (const chunk of content) hash.update(chunk);
+  if (!hash.digest().equals(tail)) throw damagedFile(path);
 }
 
 async function read(file: FileHandle, length: number, position: number): Promise<Buffer> {

@@ -1,20 +1,15 @@
-import { open, stat, utimes } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unlessMissing } from '../../fs/errors.js';
 import { revisionDirectory } from './layout.js';
 
-/*
- * The time when a client last requested a repository, as the mtime of an empty file in its mirror.
- * So a restart does not forget the time. The mtime of the mirror's directory can't be used: each
- * change of its files sets it.
- */
+// When a client last requested a repository, as the mtime of an empty file: a restart must not
+// forget it. The mtime of the mirror's directory is of no use: each change of its files sets it.
 
 /** Does nothing when the mirror is gone. */
 export async function writeLastUsed(mirror: string, time: Date): Promise<void> {
-  const path = lastUsedPath(mirror);
-  const file = await unlessMissing(open(path, 'a'));
-  await file?.close();
-  if (file !== undefined) await unlessMissing(utimes(path, time, time));
+  const file = await unlessMissing(open(lastUsedPath(mirror), 'a'));
+  await file?.utimes(time, time).finally(() => file.close());
 }
 
 /** @returns milliseconds since the epoch; `undefined` when it was never written. */

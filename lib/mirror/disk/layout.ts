@@ -2,8 +2,7 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 
 /*
- * A mirror on disk: a bare repository that git accepts (gitrepository-layout(5)), with one more
- * directory for its revisions.
+ * A mirror is a bare repository (gitrepository-layout(5)), with one more directory:
  *
  *     objects/pack/pack-{checksum}.pack   and .idx: the objects
  *     express-git-snapshot/3.json         a revision; the highest number is the current one
@@ -42,7 +41,6 @@ export function refsPath(mirror: string, digest: string): string {
   return join(revisionDirectory(mirror), refsName(digest));
 }
 
-/** Creates the directories of an empty mirror. */
 export async function createMirrorDirectories(mirror: string): Promise<void> {
   await mkdir(packDirectory(mirror), { recursive: true });
   await mkdir(join(mirror, 'refs'), { recursive: true });

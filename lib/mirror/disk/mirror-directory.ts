@@ -11,13 +11,9 @@ import { isShownToGit } from './git-view.js';
 import { inspectMirror } from './integrity.js';
 import { readLastUsed } from './last-used.js';
 import { showCurrent } from './publish.js';
-import type { MirrorRevision } from './revision.js';
+import { MAX_ATTEMPTS, type MirrorRevision } from './revision.js';
 import { isSuperseded, readRevision } from './revision-file.js';
 
-/** In each attempt, another process may publish a revision. */
-const MAX_ATTEMPTS = 5;
-
-/** A mirror that exists on disk. */
 export interface FoundMirror {
   readonly revision: MirrorRevision;
   /** Bytes of its packs and their idx files. */
@@ -36,11 +32,7 @@ export class MirrorDirectory {
     this.#onBroken = onBroken;
   }
 
-  /**
-   * Creates the directory if it is missing, and removes leftovers of crashed processes from it.
-   *
-   * @returns paths at which mirrors may exist.
-   */
+  /** Creates the directory, removes leftovers of crashed processes, and finds possible mirrors. */
   async prepare(): Promise<string[]> {
     await prepareDirectory(this.#path);
     const names = await readdir(this.#path);
@@ -52,8 +44,8 @@ export class MirrorDirectory {
   }
 
   /**
-   * Finds the mirror at a path; `undefined` when there is none. Anything else at the path is
-   * removed: a mirror that is damaged, a mirror of another repository, other files.
+   * Finds the mirror at a path; `undefined` when there is none. Removes a damaged mirror, and any
+   * other file.
    *
    * @throws SnapshotError when it can't be read or removed at the moment.
    */
@@ -82,10 +74,9 @@ export class MirrorDirectory {
   }
 
   /**
-   * As `find`, when this process starts. Also completes changes of the mirror that a crash left
-   * unfinished.
+   * As `find`, when this process starts. Also completes changes that a crash left unfinished.
    *
-   * @returns also the time of the last request for the repository, in milliseconds since the epoch.
+   * @returns `usedAt`: when a client last requested the repository; milliseconds since the epoch.
    * @throws SnapshotError, and system errors, when the mirror can't be read at the moment.
    */
   async recover(path: string): Promise<(FoundMirror & { readonly usedAt: number }) | undefined> {
@@ -97,8 +88,7 @@ export class MirrorDirectory {
   }
 
   /**
-   * Removes the mirror or file at a path. Other processes see it vanish in one step, and may put a
-   * mirror there.
+   * Removes the mirror or file at a path. Other processes see it vanish in one step.
    *
    * @param turn delays the removal until no files are being changed there.
    * @throws SnapshotError when it can't be removed.

@@ -22,14 +22,9 @@ export async function withIncoming<T>(
 ): Promise<T> {
   const incoming = join(mirror, temporaryName('incoming'));
   await mkdir(incoming);
-  try {
-    return await work(incoming);
-  } finally {
-    await rm(incoming, { recursive: true, force: true });
-  }
+  return await work(incoming).finally(() => rm(incoming, { recursive: true, force: true }));
 }
 
-/** Moves files from `incoming` into a mirror. */
 export async function moveIncoming(
   incoming: string,
   mirror: string,
@@ -42,12 +37,10 @@ export async function moveIncoming(
 }
 
 /**
- * Publishes a revision that `change` makes from the current one, and shows it to git. Each attempt
- * fails only if another process has published a revision meanwhile; then `change` is called again.
+ * Publishes a revision, and shows it to git.
  *
- * @param change gets `undefined` for a mirror without a revision. It returns `undefined` when there
- * is nothing to publish.
- * @returns `undefined` when nothing was published.
+ * @param change makes the revision from the current one; it returns `undefined` to publish nothing.
+ * It is called again if another process has published a revision meanwhile.
  */
 export async function publish(
   mirror: string,
@@ -67,8 +60,6 @@ export async function publish(
 /**
  * Shows a mirror's current revision to git. If several processes do so at once, the last writer is
  * also the last to check that its revision is current.
- *
- * @param revision the current one so far.
  */
 export async function showCurrent(mirror: string, revision: MirrorRevision): Promise<void> {
   let shown: MirrorRevision | undefined = revision;

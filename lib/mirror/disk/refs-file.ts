@@ -10,9 +10,8 @@ import { refsName, refsPath } from './layout.js';
 import type { MirrorRevision } from './revision.js';
 
 /*
- * The refs of revisions, in files that are named by a digest. Reads and writes are synchronous, so
- * only worker threads may do them. A thread leaks the descriptor if it ends while it opens a file
- * asynchronously.
+ * The refs of revisions. Only worker threads read and write them: synchronously, because a thread
+ * that ends while it opens a file asynchronously leaks the descriptor.
  */
 
 /** Digest of HEAD and of refs as the upstream advertises them, unpeeled. Hex SHA-256. */
@@ -26,12 +25,7 @@ function* linesOf(refs: RefList): Generator<string> {
   for (const { name, oid } of refs) yield `${name} ${oid}\n`;
 }
 
-/**
- * Writes refs to a file that is named by their digest.
- *
- * @param directory the mirror's `revisionDirectory`, or a directory from which the file is moved
- * there.
- */
+/** @param directory the mirror's `revisionDirectory`, or one from which the file is moved there. */
 export function writeRefs(directory: string, digest: string, refs: RefList): void {
   const path = join(directory, refsName(digest));
   const temporary = path + temporaryName('');
@@ -39,27 +33,22 @@ export function writeRefs(directory: string, digest: string, refs: RefList): voi
   renameSync(temporary, path);
 }
 
-/**
- * Reads the refs of a revision.
- *
- * @throws SnapshotError `REPOSITORY_DAMAGED` when the file is missing or does not match its digest.
- */
+/** @throws SnapshotError `REPOSITORY_DAMAGED` unless the file exists and matches its digest. */
 export function readRefs(
   mirror: string,
   { head, digest }: Pick<MirrorRevision, 'head' | 'digest'>,
 ): RefList {
   const path = refsPath(mirror, digest);
-  let refs: RefList;
   try {
-    refs = parsePackedRefs(readFileSync(path));
+    const refs = parsePackedRefs(readFileSync(path));
+    if (digestRefs(head, refs) === digest) return refs;
   } catch (error) {
     throw readFailure(error);
   }
-  if (digestRefs(head, refs) === digest) return refs;
   throw damagedFile(path);
 }
 
-/** Ids that refs and HEAD name, and the ids of `pinned` commits. May be iterated repeatedly. */
+/** The ids of refs, HEAD and `pinned` commits. May be iterated repeatedly. */
 export function tipsOf(
   head: Head | undefined,
   refs: RefList,

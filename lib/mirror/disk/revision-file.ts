@@ -8,14 +8,16 @@ import { temporaryName } from '../../fs/temporary.js';
 import { OID_PATTERN } from '../../git/object.js';
 import { isValidRefName } from '../../git/refs.js';
 import { revisionDirectory, revisionPath } from './layout.js';
-import type { MirrorRevision, RevisionContent, RevisionOnDisk } from './revision.js';
+import {
+  MAX_ATTEMPTS,
+  type MirrorRevision,
+  type RevisionContent,
+  type RevisionOnDisk,
+} from './revision.js';
 
-/*
- * The files of revisions. Worker threads do not import this file: they start faster without zod.
- */
+// Worker threads do not import this file: they start faster without zod.
 
 const FORMAT = 4;
-const MAX_READ_ATTEMPTS = 5;
 
 const oid = z.string().regex(OID_PATTERN);
 const packs = z.array(z.string().regex(/^pack-[0-9a-f]{40}$/));
@@ -39,15 +41,12 @@ const schema = z.strictObject({
 /**
  * Reads the current revision of a mirror; `undefined` when there is none.
  *
- * @throws SnapshotError `REPOSITORY_DAMAGED` when its file is damaged; another code when it can't
- * be read at the moment.
+ * @throws SnapshotError `REPOSITORY_DAMAGED`; another code when it can't be read at the moment.
  */
 export async function readRevision(mirror: string): Promise<MirrorRevision | undefined> {
-  const latest = await retry(
-    MAX_READ_ATTEMPTS,
-    () => readLatest(mirror),
-    () => new SnapshotError('REPOSITORY_DAMAGED', `the revisions of ${mirror} keep vanishing`),
-  );
+  const exhausted = () =>
+    new SnapshotError('REPOSITORY_DAMAGED', `the revisions of ${mirror} keep vanishing`);
+  const latest = await retry(MAX_ATTEMPTS, () => readLatest(mirror), exhausted);
   return latest === 'none' ? undefined : latest;
 }
 
@@ -65,8 +64,7 @@ async function readLatest(mirror: string): Promise<MirrorRevision | 'none' | und
 }
 
 /**
- * Whether a revision is no longer the current one: a later one was published, or the mirror is
- * gone. A damaged revision supersedes nothing.
+ * Whether there is a later revision, or no mirror any more. A damaged revision supersedes nothing.
  *
  * @throws SnapshotError when the current revision can't be read at the moment.
  */
@@ -80,10 +78,7 @@ export async function isSuperseded({ directory, revision }: RevisionOnDisk): Pro
   }
 }
 
-/**
- * Whether work on a revision failed because another process removed its files. That process had
- * published a later revision or evicted the mirror.
- */
+/** Whether work on a revision failed because another process has superseded and removed it. */
 export async function failedAsSuperseded(read: RevisionOnDisk, error: unknown): Promise<boolean> {
   const isMissing = isDamage(error) || systemCode(error) === 'ENOENT';
   return isMissing && (await isSuperseded(read));
@@ -93,8 +88,8 @@ export async function failedAsSuperseded(read: RevisionOnDisk, error: unknown): 
  * Publishes a revision as the successor of another one.
  *
  * @param after number of its predecessor; 0 for the first revision of a mirror.
- * @returns `undefined` when another process has published another successor, or a successor of this
- * revision. Then the caller must read the current revision again: it may have this content.
+ * @returns `undefined` when another process has published a revision meanwhile, before or after
+ * this one. Then the caller must read the current revision again: it may have this content.
  */
 export async function publishRevision(
   mirror: string,
@@ -109,13 +104,12 @@ export async function publishRevision(
   try {
     await link(temporary, revisionPath(mirror, number));
   } catch (error) {
-    if (hasCode(error) && error.code === 'EEXIST') return undefined;
+    if (hasCode(error, 'EEXIST')) return undefined;
     throw error;
   } finally {
     await unlink(temporary);
   }
-  // Either a later revision followed this one at once, or the number was free only because its
-  // revision was superseded and removed.
+  // Either a later revision followed at once, or a superseded one with this number was removed.
   if ((await revisionNumbers(mirror)).at(-1) !== number) {
     await rm(revisionPath(mirror, number), { force: true });
     return undefined;
@@ -123,7 +117,7 @@ export async function publishRevision(
   return { ...content, number };
 }
 
-/** Numbers of all revisions, in ascending order. */
+/** In ascending order. */
 export async function revisionNumbers(mirror: string): Promise<number[]> {
   const names = await readdir(revisionDirectory(mirror)).catch((error: unknown) => {
     if (isNoFile(error)) return [];
@@ -143,8 +137,7 @@ function parse(text: string, mirror: string): RevisionContent {
     return { ...rest, head: completeHead, garbageSince };
   } catch (cause) {
     if (!(cause instanceof SyntaxError || cause instanceof z.ZodError)) throw cause;
-    throw new SnapshotError('REPOSITORY_DAMAGED', `the revision of ${mirror} is damaged`, {
-      cause,
-    });
+    const message = `the revision of ${mirror} is damaged`;
+    throw new SnapshotError('REPOSITORY_DAMAGED', message, { cause });
   }
 }

@@ -3,14 +3,13 @@ import type { Head } from '../../git/refs.js';
 import type { RepositoryId } from '../../repository.js';
 
 /*
- * A revision lists the content of a mirror at one time: packs, refs and HEAD. Its file never
- * changes.
- *
- * A process publishes a revision by creating its file under the next number. Only one of several
- * processes can do so. A reader therefore sees one revision or another, and never a mix. If two
- * processes fetch at once, one of them fails to publish and must look again. All files that a
- * revision names exist before it is published.
+ * A revision lists the packs, refs and HEAD of a mirror at one time. Its file never changes. All
+ * files that it names exist before a process publishes it, by creating its file under the next
+ * number. Only one process can do so: if two fetch at once, one of them must look again.
  */
+
+/** How often work on a mirror is tried: in each attempt, another process may change the mirror. */
+export const MAX_ATTEMPTS = 5;
 
 /** Commits that clients requested by id and that no ref leads to, with their packs. */
 export interface Pinned {
@@ -40,16 +39,14 @@ export interface MirrorRevision {
   readonly isConnected: boolean;
 }
 
-/** A revision without its number. */
 export type RevisionContent = Omit<MirrorRevision, 'number'>;
 
 export interface RevisionOnDisk {
-  /** Directory of the mirror. */
   readonly directory: string;
   readonly revision: MirrorRevision;
 }
 
-/** The common part of tasks that read a mirror; structured-cloneable. */
+/** The common part of tasks that read a mirror. */
 export interface MirrorTask {
   /** Directory of the mirror. */
   readonly mirror: string;

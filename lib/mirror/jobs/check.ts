@@ -12,12 +12,7 @@ export interface CheckResult extends UpstreamState {
   readonly kind: 'check';
 }
 
-/**
- * Asks an upstream for its refs, and for the branch of HEAD if this has no commits. Runs in a
- * worker thread.
- *
- * @throws SnapshotError `UPSTREAM_*`, `REPOSITORY_UNSUPPORTED`, `LIMIT_EXCEEDED`.
- */
+/** @throws SnapshotError `UPSTREAM_*`, `REPOSITORY_UNSUPPORTED`, `LIMIT_EXCEEDED`. */
 export async function checkUpstream(task: CheckTask, context: JobContext): Promise<CheckResult> {
   return await withUpstream(task, context, async ({ refs, findHead }) => {
     const head = await findHead();

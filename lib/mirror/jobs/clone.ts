@@ -27,7 +27,6 @@ export interface CloneTask extends UpstreamTask, ImportTask {
   readonly kind: 'clone';
 }
 
-/** The job has also written the refs. */
 export interface CloneResult extends UpstreamState, Restored {
   readonly kind: 'clone';
   /** Packs from the upstream. */
@@ -39,8 +38,7 @@ export interface CloneResult extends UpstreamState, Restored {
 /**
  * Fetches a repository into the directory of a mirror: one `info/refs` and one `upload-pack`, which
  * leaves out the objects of the snapshot. Before it writes the refs, it hashes every object and
- * checks every ref. In a small repository it also checks that all reachable objects exist. The
- * caller publishes the first revision. Runs in a worker thread.
+ * checks every ref. In a small repository it also checks that all reachable objects exist.
  *
  * @throws SnapshotError `UPSTREAM_*`, `REPOSITORY_UNSUPPORTED`, `LIMIT_EXCEEDED`, `STORAGE_FULL`.
  */
@@ -60,7 +58,6 @@ export async function cloneMirror(task: CloneTask, context: JobContext): Promise
   });
 }
 
-/** Fetches missing objects, checks objects and refs, and writes the refs. */
 async function complete(
   { directory, limits }: CloneTask,
   { memory, signal }: JobContext,

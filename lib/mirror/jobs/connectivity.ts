@@ -6,40 +6,32 @@ import { readRefs, tipsOf } from '../disk/refs-file.js';
 import { type MirrorTask, packsOf } from '../disk/revision.js';
 import type { JobContext } from './job-context.js';
 
-/** Packs up to this size are checked while a client waits: it takes about 100 ms. */
+/** A check of as many objects takes about 100 ms. */
 const MAX_CHECKED_OBJECTS = 5000;
 /** Bytes of a pack: few objects may still be large trees. */
 const MAX_CHECKED_BYTES = 64 * 1024 * 1024;
 
 /** Whether the connectivity of a pack's objects is checked before a client gets the mirror. */
-export function isSmall({ objects, size }: Pick<IngestedPack, 'objects' | 'size'>): boolean {
+export function isSmall({ objects, size }: IngestedPack): boolean {
   return objects <= MAX_CHECKED_OBJECTS && size <= MAX_CHECKED_BYTES;
 }
 
-/** A check of a revision that may lack reachable objects. */
 export interface ConnectivityTask extends MirrorTask {
-  readonly kind: 'connectivity';
-}
-
-/** No object is missing. */
-export interface ConnectivityResult {
   readonly kind: 'connectivity';
 }
 
 /**
  * Checks that all objects exist that are reachable from refs and pinned commits, as git does after
- * a clone. Runs in a worker thread. git.git takes 6 seconds.
+ * a clone. git.git takes 6 seconds.
  *
- * @throws SnapshotError `UPSTREAM_INVALID` when an object is missing or malformed,
- * `REPOSITORY_DAMAGED`, `LIMIT_EXCEEDED`.
+ * @throws SnapshotError `UPSTREAM_INVALID`, `REPOSITORY_DAMAGED`, `LIMIT_EXCEEDED`.
  */
 export async function checkConnectivity(
   { mirror, revision, limits }: ConnectivityTask,
   { memory, signal }: JobContext,
-): Promise<ConnectivityResult> {
+): Promise<{ readonly kind: 'connectivity' }> {
   const packs = packPaths(mirror, packsOf(revision));
-  const { head, pinned } = revision;
-  const include = tipsOf(head, readRefs(mirror, revision), pinned.commits);
+  const include = tipsOf(revision.head, readRefs(mirror, revision), revision.pinned.commits);
   await withReader(packs, { limits, memory }, (reader) =>
     reachableObjects(reader, { include, signal }),
   );

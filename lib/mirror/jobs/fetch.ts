@@ -30,40 +30,37 @@ export interface FetchResult extends UpstreamState {
   readonly kind: 'fetch';
   /** Whether the change of refs made objects unreachable. */
   readonly leavesGarbage: boolean;
-  /** Packs for the refs: none when the mirror has all objects. */
+  /** Packs for the refs. */
   readonly packs: readonly IngestedPack[];
-  /** Packs for the commit: none when the mirror has it, or the upstream does not send it. */
+  /** Packs for the commit. */
   readonly pinnedPacks: readonly IngestedPack[];
   /** Whether the commit was fetched by its id. */
   readonly isPinned: boolean;
-  /** Whether the mirror has the commit. */
   readonly hasCommit: boolean;
   /** Full name → id, for the refs of the task's `otherRefs` that exist. */
   readonly otherRefs: ReadonlyMap<string, string>;
 }
 
-/** Commits to visit at most, in order to find out whether the old tips are still reachable. */
+/** Commits to visit, at most, in search of the old tips. */
 const MAX_COMMITS = 20_000;
 
-/** Capabilities of an upstream that lets clients ask for objects that it does not advertise. */
+/** Capabilities of an upstream that sends objects which it does not advertise. */
 const UNADVERTISED_WANTS = /^allow-(?:tip|reachable|any)-sha1-in-want$/;
 
 /**
  * Fetches the objects that a mirror lacks: one `info/refs`, one `upload-pack` if refs moved to
  * objects that are missing, and another one for a commit by its id. Before it writes the refs, it
- * hashes every object and checks that the objects between old and new refs are complete. Runs in a
- * worker thread.
+ * hashes every object and checks that the objects between old and new refs are complete.
  *
  * @throws SnapshotError as `cloneMirror`.
  */
 export async function fetchIntoMirror(task: FetchTask, context: JobContext): Promise<FetchResult> {
-  const work = async (upstream: Upstream): Promise<FetchResult> => {
+  return await withUpstream(task, context, async (upstream) => {
     const fetched = await fetchRefs(task, context, upstream);
     const commit = await fetchCommit(task, context, upstream, fetched.packs);
     const { refs, otherRefs } = upstream;
     return { kind: 'fetch', refCount: refs.length, ...fetched, ...commit, otherRefs };
-  };
-  return await withUpstream(task, context, work, task.otherRefs);
+  });
 }
 
 async function fetchRefs(
@@ -74,8 +71,7 @@ async function fetchRefs(
   const { mirror, revision, incoming, limits } = task;
   const { head: oldHead, digest: oldDigest } = revision;
   const unchanged = { head: oldHead, digest: oldDigest, leavesGarbage: false, packs: [] };
-  // The upstream does not advertise HEAD while its branch has no commits. Then the name of the
-  // branch takes one more request, which is not needed if all refs are unchanged.
+  // The name of a branch without commits takes one more request: not needed if no ref changed.
   const isUnborn = upstream.head === undefined && oldHead.oid === undefined;
   if (isUnborn && digestRefs(oldHead, upstream.refs) === oldDigest) return unchanged;
   const head = await upstream.findHead();
@@ -85,8 +81,7 @@ async function fetchRefs(
   const known = readRefs(mirror, revision);
   const before = tipsOf(oldHead, known);
   const now = tipsOf(head, upstream.refs);
-  // Includes objects that the packs already have: if no ref led to them, nothing has checked the
-  // objects that they link to.
+  // Includes objects that the packs have: if no ref led to them, nothing has checked their links.
   const moved = without(oidsOf(head, upstream.refs.notIn(known)), before);
   const gone = without(oidsOf(oldHead, known.notIn(upstream.refs)), now);
   const present = packPaths(mirror, revision.packs);
@@ -113,7 +108,7 @@ function* oidsOf(head: Head, refs: Iterable<Ref>): Generator<string> {
   for (const { oid } of refs) yield oid;
 }
 
-/** The set of `oids` without `others`. There may be far more others, so these are not collected. */
+/** The set of `oids` without `others`, which may be far more: these are not collected. */
 function without(oids: Iterable<string>, others: Iterable<string>): Set<string> {
   const left = new Set(oids);
   for (const other of others) {
@@ -144,13 +139,11 @@ async function fetchCommit(
     if (haves.size === MAX_HAVES) break;
     haves.add(oid);
   }
-  let pack: IngestedPack;
-  try {
-    pack = await fetch(task, memory, upstream, [commit], [...haves]);
-  } catch (error) {
-    if (isNotOurRef(error)) return nothing;
-    throw error;
-  }
+  const fetching = fetch(task, memory, upstream, [commit], [...haves]);
+  const pack = await fetching.catch((error: unknown) => {
+    if (!isNotOurRef(error)) throw error;
+  });
+  if (pack === undefined) return nothing;
   return await withReader([...paths, join(incoming, pack.name)], { limits, memory }, (reader) => {
     if (!isCommit(reader)) return nothing;
     const exclude = tipsOf(upstream.head, upstream.refs, revision.pinned.commits);
@@ -166,8 +159,7 @@ async function fetch(
   wants: readonly string[],
   haves: readonly string[],
 ): Promise<IngestedPack> {
-  // Opened only if a delta has its base in the mirror. This is rare: the request does not ask for
-  // such deltas.
+  // Opened only if a delta has its base in the mirror: rare, as the request does not ask for this.
   let opened: ObjectReader | undefined;
   const reader = () => {
     opened ??= new ObjectReader(packPaths(mirror, revision.packs), limits, memory);

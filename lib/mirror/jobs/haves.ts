@@ -14,12 +14,10 @@ const STEPS = 10;
 /**
  * Chooses the haves of a fetch, so that the upstream sends few objects: HEAD, the tips that moved,
  * then all other tips. After a forced push, the upstream may lack the old tip, but it nearly always
- * has some ancestors of it. So the haves include ancestors of moved tips, at distances of 1, 2, 4
- * and so on.
+ * has some ancestors of it: so there are also ancestors at distances of 1, 2, 4 and so on.
  *
  * @param head the mirror's, if known.
  * @param known the mirror's refs.
- * @param advertised the upstream's.
  */
 export function chooseHaves(
   reader: ObjectReader,

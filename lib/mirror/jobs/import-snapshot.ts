@@ -54,8 +54,8 @@ export function nothingImported(tips: ReadonlySet<string>, failure?: unknown): I
 
 /**
  * Copies the packs of a stored snapshot into a mirror that is being cloned. The snapshot is not
- * trusted: every object is hashed. For a small snapshot, also checks that all objects that its refs
- * reach exist. A failure is part of the result, and leaves no pack.
+ * trusted: every object is hashed, and a small snapshot must have all objects that its refs reach.
+ * A failure is part of the result, and leaves no pack.
  *
  * @param advertised refs that the upstream advertises.
  * @param tips all ids that the mirror needs.
@@ -93,7 +93,6 @@ export async function importSnapshot(
   }
 }
 
-/** Removes all packs from a mirror that is being cloned. */
 export async function removeImported(directory: string): Promise<void> {
   const packs = packDirectory(directory);
   await rm(packs, { recursive: true });
@@ -117,20 +116,17 @@ const MAX_IDX_RATIO = 4;
 const MAX_REFS_RATIO = 2;
 
 /**
- * Reads the packs and refs of an archive of a whole repository. It indexes packs anew, as if they
- * came from the upstream. It stops reading after `.git`.
+ * Reads the packs and refs of an archive of a whole repository, and indexes the packs anew.
  *
  * @param into directory for the packs. On failure its owner removes them.
  * @returns refs with their upstream names. Their objects may be missing.
- * @throws SnapshotError `ARCHIVE_INVALID`, `UPSTREAM_INVALID`, `REPOSITORY_DAMAGED`,
- * `LIMIT_EXCEEDED`, `STORAGE_FULL`.
  */
 async function unpack(
   archive: AsyncIterable<Uint8Array>,
   into: string,
   limits: Limits,
   options: IngestOptions,
-): Promise<{ readonly packs: readonly IngestedPack[]; readonly refs: RefList }> {
+): Promise<{ packs: IngestedPack[]; refs: RefList }> {
   const reader = new ByteReader(decompress(archive));
   const packs: IngestedPack[] = [];
   let refs = RefList.of([]);

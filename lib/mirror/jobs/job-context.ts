@@ -7,11 +7,7 @@ export interface JobContext {
   onProgress(progress: FetchProgress): void;
   /** Threads that resolve deltas. They outlive the job, for the next one. */
   readonly threads: ResolverPool;
-  /** For reading objects. */
   readonly memory: ObjectMemory;
-  /**
-   * When it aborts, all connections close and long walks of the history end; other computation goes
-   * on.
-   */
+  /** Closes all connections and ends long walks of the history; other computation goes on. */
   readonly signal: AbortSignal;
 }

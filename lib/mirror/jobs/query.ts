@@ -25,18 +25,16 @@ export interface QueryResult {
   readonly refs: ReadonlyMap<string, string>;
   /** Commits and objects that the mirror lacks. An abbreviated id must be unambiguous. */
   readonly missing: readonly string[];
-  /** How many refs the mirror has. */
   readonly refCount: number;
 }
 
-/** Runs in a worker thread. @throws SnapshotError `REPOSITORY_DAMAGED`. */
+/** @throws SnapshotError `REPOSITORY_DAMAGED`. */
 export async function queryMirror(task: QueryTask, { memory }: JobContext): Promise<QueryResult> {
   const { mirror, revision, limits, commits, objects } = task;
-  const { head } = revision;
   const existing = readRefs(mirror, revision);
   const refs = new Map<string, string>();
   for (const name of task.refs) {
-    const oid = name === 'HEAD' ? head.oid : existing.find(refNameOf(name))?.oid;
+    const oid = name === 'HEAD' ? revision.head.oid : existing.find(refNameOf(name))?.oid;
     if (oid !== undefined) refs.set(name, oid);
   }
   const packs = packPaths(mirror, packsOf(revision));
@@ -46,7 +44,7 @@ export async function queryMirror(task: QueryTask, { memory }: JobContext): Prom
     refCount: existing.length,
     missing: [
       ...commits.filter((oid) => reader.isCommit(oid) !== true),
-      ...objects.filter((oid) => reader.find(oid.toLowerCase()) === undefined),
+      ...objects.filter((oid) => reader.packs.find(oid.toLowerCase()) === undefined),
     ],
   }));
 }

@@ -2,8 +2,7 @@ import { type ReachableOptions, reachableObjects } from '../../history/reachable
 import { everyObject } from '../../pack/encode-pack.js';
 import type { IngestedPack } from '../../pack/ingest.js';
 import type { ObjectSet } from '../../pack/object-set.js';
-import type { ObjectReader } from '../../pack/reader.js';
-import { withReader } from '../../pack/reader.js';
+import { type ObjectReader, withReader } from '../../pack/reader.js';
 import { writePack } from '../../pack/write-pack.js';
 import { packPaths } from '../disk/layout.js';
 import { readRefs, tipsOf } from '../disk/refs-file.js';
@@ -11,9 +10,8 @@ import { type MirrorTask, packsOf } from '../disk/revision.js';
 import type { JobContext } from './job-context.js';
 
 /**
- * The packs of a revision that become one pack. A list: the packs with these names. `reachable`:
- * all packs, without unreachable objects. `pinned`: the packs of commits that clients requested by
- * id.
+ * The packs of a revision that become one pack: these names; all packs, without unreachable
+ * objects; or the packs of commits that clients requested by id.
  */
 export type RepackSelection = readonly string[] | 'reachable' | 'pinned';
 
@@ -34,8 +32,7 @@ export interface RepackResult {
 }
 
 /**
- * Combines packs of a mirror. Runs in a worker thread. Memory: as `ingestPack`, and 20 bytes per
- * object.
+ * Combines packs of a mirror. Memory: as `ingestPack`, and 20 bytes per object.
  *
  * @throws SnapshotError `REPOSITORY_DAMAGED`, `LIMIT_EXCEEDED`, `STORAGE_FULL`.
  */
@@ -57,8 +54,8 @@ export async function repackMirror(task: RepackTask, context: JobContext): Promi
   const { commits } = revision.pinned;
   const all = packPaths(mirror, packsOf(revision));
   return await withReader(all, { limits, memory }, async (reader) => {
-    const writeReachable = async (walk: ReachableOptions) =>
-      await writeObjects(reader, reachableObjects(reader, { ...walk, signal }).objects);
+    const writeReachable = (walk: ReachableOptions) =>
+      writeObjects(reader, reachableObjects(reader, { ...walk, signal }).objects);
     return {
       kind: 'repack',
       combined: packs === 'reachable' ? await writeReachable({ include: tips }) : [],

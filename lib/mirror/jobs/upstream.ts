@@ -12,11 +12,9 @@ export interface UpstreamState {
   readonly head: Head;
   /** Digest of HEAD and the refs. */
   readonly digest: string;
-  /** How many refs there are. */
   readonly refCount: number;
 }
 
-/** An upstream and the refs that it advertises. */
 export interface Upstream extends Advertisement {
   /** Finds HEAD. Makes one or two more requests if its branch has no commits. */
   findHead(): Promise<Head>;
@@ -32,18 +30,16 @@ export interface Upstream extends Advertisement {
 /**
  * Asks an upstream for its refs: one `info/refs`. Closes all connections when `work` is done.
  *
- * @param otherRefs full names, as bytes, of refs that mirrors do not hold.
  * @throws SnapshotError as `discover` and `work`.
  */
 export async function withUpstream<T>(
-  task: UpstreamTask,
+  task: UpstreamTask & { readonly otherRefs?: readonly string[] },
   { onProgress, threads, signal }: JobContext,
   work: (upstream: Upstream) => Promise<T>,
-  otherRefs: readonly string[] = [],
 ): Promise<T> {
   const http = createHttpClient(task, signal);
   try {
-    const advertised = await discover(task, http, new Set(otherRefs));
+    const advertised = await discover(task, http, new Set(task.otherRefs));
     const { head, refs, capabilities } = advertised;
     return await work({
       ...advertised,

@@ -8,11 +8,10 @@ import { inPackOrder } from '../../pack/pack-order.js';
 import type { ObjectReader } from '../../pack/reader.js';
 
 /**
- * Checks that HEAD is a commit with a tree, and that every ref names an object that exists. Peels
- * annotated tags.
+ * Checks that HEAD is a commit with a tree, and that every ref names an object that exists.
  *
  * @param known refs that were checked before.
- * @returns the advertised refs, with their peeled ids.
+ * @returns the advertised refs, with the peeled ids of annotated tags.
  * @throws SnapshotError `UPSTREAM_INVALID`.
  */
 export function verifyRefs(
@@ -39,10 +38,8 @@ function* peeled(reader: ObjectReader, advertised: RefList, known: RefList): Gen
 }
 
 /**
- * Follows annotated tags. Memory: a bit per object, and an id per tag.
- *
- * @returns a function that gives the id at the end of a chain of tags; `undefined` for an object
- * that is not a tag.
+ * Returns a function that gives the id at the end of a chain of tags; `undefined` for an object
+ * that is not a tag. Memory: a bit per object, and an id per tag.
  */
 function tagPeeler(reader: ObjectReader, refs: Iterable<Ref>): (oid: string) => string | undefined {
   const numberOf = (oid: string) => reader.requireNumber(Buffer.from(oid, 'hex'));

@@ -11,7 +11,7 @@ import type { JobContext } from './job-context.js';
 import { type QueryTask, queryMirror } from './query.js';
 import { type RepackTask, repackMirror } from './repack.js';
 
-/** A job on a mirror, as a worker thread gets it; structured-cloneable. */
+/** A job on a mirror; structured-cloneable. */
 export type Job = CloneTask | FetchTask | CheckTask | ConnectivityTask | RepackTask | QueryTask;
 export type JobResult = Awaited<ReturnType<typeof performJob>>;
 
