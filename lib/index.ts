@@ -60,4 +60,4 @@ export {
   TieredStore,
   type TieredStoreOptions,
 } from './stores/tiered/tiered-store.js';
-export type { FetchProgress } from './upstream/fetch-pack.js';
+export type { FetchProgress } from './upstream/fetch-progress.js';

@@ -2,7 +2,7 @@
  * @one-node-version
  */
 import type { SnapshotEvents } from '../../lib/events/events.js';
-import type { FetchProgress } from '../../lib/upstream/fetch-pack.js';
+import type { FetchProgress } from '../../lib/upstream/fetch-progress.js';
 import { codeSpans, readTable } from './markdown.js';
 
 const PAGE = 'docs/events.md';

@@ -1,6 +1,6 @@
 import type { SnapshotError } from '../errors.js';
 import type { RepositoryId } from '../repository.js';
-import type { FetchProgress } from '../upstream/fetch-pack.js';
+import type { FetchProgress } from '../upstream/fetch-progress.js';
 
 interface About {
   readonly repository: RepositoryId;
