@@ -213,19 +213,6 @@ describe('An abort', () => {
     await expectReason(restore(url, { signal: aborter.signal }), reason);
   });
 
-  test('when all has arrived leaves no file', async () => {
-    const url = await serve({ defer }, (_, res) => res.end(archive));
-    const aborter = new AbortController();
-    const reason = new Error('at the last moment');
-    const restoring = restore(url, {
-      signal: aborter.signal,
-      onProgress: ({ files }) => {
-        if (files > 0) aborter.abort(reason);
-      },
-    });
-    await expectReason(restoring, reason);
-  });
-
   test('before the start sends no request', async () => {
     let requests = 0;
     const url = await serve({ defer }, () => requests++);

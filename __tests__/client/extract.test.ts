@@ -166,6 +166,21 @@ describe.each(STALLING)('When %s sends no more', (_, open) => {
   });
 });
 
+test('An abort when all is written leaves no file', async () => {
+  let calls = 0;
+  await extract(Readable.from([archive]), { onProgress: () => calls++ });
+  const aborter = new AbortController();
+  const reason = new Error('at the last moment');
+  const onProgress = () => {
+    if (--calls === 0) aborter.abort(reason);
+  };
+  const target = join(parent, 'other');
+  const options = { signal: aborter.signal, onProgress };
+  const extracting = extractSnapshot(Readable.from([archive]), target, options);
+  await expect(extracting).rejects.toBe(reason);
+  expect(await readdir(parent)).toEqual(['new']);
+});
+
 test('A snapshot over a limit is refused', async () => {
   const tooLarge = extract(Readable.from([archive]), { maxBytes: CONTENT.length - 1 });
   await expectFailure(tooLarge, { code: 'LIMIT_EXCEEDED' });

@@ -14,7 +14,7 @@ const IDLE_TIMEOUT = 5 * 60_000;
 const MAX_PROBLEM_BYTES = 64 * 1024;
 const COMMIT = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 
-/** What Node throws for headers and agents that can't be used. */
+/** Node's errors for headers and agents that it can't use. */
 const UNUSABLE = [
   'ERR_INVALID_HTTP_TOKEN',
   'ERR_INVALID_CHAR',
@@ -114,7 +114,7 @@ async function request(url: URL, options: RequestOptions): Promise<IncomingMessa
         resolve(answer);
       }).on('error', reject);
     });
-    // An aborted request itself only ends when its agent has connected, or failed to.
+    // Node ends an aborted request only when the agent has connected or failed.
     return await unlessAborted(answered, signal);
   } catch (error) {
     if (hasCode(error, ...UNUSABLE)) {
