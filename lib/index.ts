@@ -31,33 +31,10 @@ export {
   type WebhookOptions,
 } from './http/webhook/webhook-handler.js';
 export { MemoryLocks } from './locks/memory.js';
-export type { Lock, LockRegistry } from './locks/registry.js';
 export { parseRepository, type RepositoryId } from './repository.js';
 export type { CloseOptions, SnapshotService } from './service/service.js';
 export type { RepositoryStatus } from './service/status.js';
-export {
-  FileSystemStore,
-  type FileSystemStoreOptions,
-} from './stores/filesystem/filesystem-store.js';
+export { FileSystemStore } from './stores/filesystem/filesystem-store.js';
 export { MemoryStore } from './stores/memory.js';
-export type { MemoryStoreOptions } from './stores/memory-options.js';
-export type {
-  ByteRange,
-  DownloadUrlOptions,
-  ListOptions,
-  Metadata,
-  OpenedObject,
-  OpenOptions,
-  Priority,
-  PutOptions,
-  SignalOptions,
-  SnapshotStore,
-  StoredObject,
-  WriteCondition,
-} from './stores/store.js';
-export {
-  type StoreFailure,
-  TieredStore,
-  type TieredStoreOptions,
-} from './stores/tiered/tiered-store.js';
+export { TieredStore } from './stores/tiered/tiered-store.js';
 export type { FetchProgress } from './upstream/fetch-progress.js';

@@ -6,7 +6,9 @@ import { readdir } from 'node:fs/promises';
 import { dirname, join, normalize } from 'node:path';
 import * as client from '../../lib/client/index.js';
 import * as main from '../../lib/index.js';
+import * as locks from '../../lib/locks/index.js';
 import * as redis from '../../lib/locks/redis.js';
+import * as store from '../../lib/stores/index.js';
 import * as s3 from '../../lib/stores/s3/index.js';
 import * as testing from '../../lib/testing/index.js';
 import { codeBlocks, codeSpans, readPage, readTable, withoutCode } from './markdown.js';
@@ -14,6 +16,8 @@ import { codeBlocks, codeSpans, readPage, readTable, withoutCode } from './markd
 const ENTRIES: Record<string, object> = {
   'express-git-snapshot': main,
   'express-git-snapshot/client': client,
+  'express-git-snapshot/store': store,
+  'express-git-snapshot/locks': locks,
   'express-git-snapshot/s3': s3,
   'express-git-snapshot/redis': redis,
   'express-git-snapshot/testing': testing,
@@ -44,13 +48,15 @@ describe.each(PAGES)('The page %s', (page) => {
   });
 });
 
-test('The page of the API lists every export of every entry', async () => {
+test('The page of the API lists every value and type that each entry exports', async () => {
   const { rows } = await readTable('docs/api.md', 'API');
-  const documented = rows.map(([entry = '', exports = '']) => [
+  const documented = rows.map(([entry = '', _users, values = '', types = '']) => [
     codeSpans(entry)[0],
-    codeSpans(exports).sort(),
+    { values: codeSpans(values).sort(), types: codeSpans(types).sort() },
   ]);
-  const actual = Object.entries(ENTRIES).map(([name, entry]) => [name, Object.keys(entry).sort()]);
+  const actual = await Promise.all(
+    Object.keys(ENTRIES).map(async (name) => [name, await exportsIn(reportOf(name))] as const),
+  );
   expect(Object.fromEntries(documented)).toEqual(Object.fromEntries(actual));
 });
 
@@ -70,4 +76,22 @@ async function anchorsOf(page: string): Promise<string[]> {
       .replace(/[^\p{L}\p{N} _-]/gu, '')
       .replaceAll(' ', '-'),
   );
+}
+
+function reportOf(entry: string): string {
+  return `docs/api-report/${entry.split('/')[1] ?? 'main'}.md`;
+}
+
+/** The names that a report has as exported, sorted. */
+async function exportsIn(report: string): Promise<{ values: string[]; types: string[] }> {
+  const code = (await readPage(report)).matchAll(
+    /^export (class|const|function|interface|type) (\w+)/gm,
+  );
+  const kinds = new Map(Array.from(code, ([, kind, name = '']) => [name, kind]));
+  const names = [...kinds.keys()].sort();
+  const isType = (name: string) => /interface|type/.test(kinds.get(name) ?? '');
+  return {
+    values: names.filter((name) => !isType(name)),
+    types: names.filter(isType),
+  };
 }

@@ -1,5 +1,6 @@
-import { type LockRegistry, MemoryLocks, SnapshotError } from '../../lib/index.js';
-import { withFallback } from '../../lib/locks/redis.js';
+import { MemoryLocks, SnapshotError } from '../../lib/index.js';
+import type { LockRegistry } from '../../lib/locks/index.js';
+import { withFallback } from '../../lib/locks/index.js';
 import { lockContract } from '../../lib/testing/index.js';
 
 /** A registry that fails with an error. */

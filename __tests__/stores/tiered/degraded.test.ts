@@ -10,8 +10,8 @@ import {
   parseRepository,
   type SnapshotService,
   type TieredStore,
-  type TieredStoreOptions,
 } from '../../../lib/index.js';
+import type { TieredStoreOptions } from '../../../lib/stores/index.js';
 import {
   assertContent,
   assertMiss,

@@ -26,8 +26,6 @@ import type { StoreFailure, TieredStoreOptions } from './options.js';
 import { type TieredStoreConfig, tieredStoreSchema } from './schema.js';
 import { toStoreError } from './stall-timeout.js';
 
-export type { StoreFailure, TieredStoreOptions } from './options.js';
-
 const MAX_REMEMBERED = 10_000;
 
 interface Found {
