@@ -1,11 +1,13 @@
 export type {
   ArtifactInfo,
   ArtifactSource,
+  BuiltArtifact,
+  DownloadUrlOptions,
   EnsuredRefs,
-  GeneratedArtifact,
-  GetOptions,
-  OpenArtifactOptions,
   OpenedArtifact,
+  OpenStoredOptions,
+  SignalOption,
+  StatStoredOptions,
   StoredArtifact,
   WantedRefs,
 } from './artifact/artifact.js';

@@ -1,11 +1,12 @@
 import { Readable } from 'node:stream';
 import type {
   ArtifactSource,
+  BuiltArtifact,
   EnsuredRefs,
-  GeneratedArtifact,
-  GetOptions,
-  OpenArtifactOptions,
   OpenedArtifact,
+  OpenStoredOptions,
+  SignalOption,
+  StatStoredOptions,
   StoredArtifact,
   WantedRefs,
 } from '../../lib/artifact/artifact.js';
@@ -42,11 +43,11 @@ export class FakeSource implements ArtifactSource {
   ) => FakeGeneration | Promise<FakeGeneration> = () => {
     throw new Error('nothing was expected to be generated');
   };
-  /** Runs before each `open`, as another process would between `stat` and `open`. */
+  /** Runs before each `openStored`, as another process would after `statStored`. */
   beforeOpen: (id: ArtifactId) => void = () => {};
-  /** Whether `current` and `get` may serve a stored artifact. */
+  /** Whether `get`, and `statStored` with `revalidate`, may serve a stored artifact. */
   maySend: (id: ArtifactId) => boolean = () => true;
-  /** Answers `isUpToDate`. */
+  /** Answers `isHead`. */
   upToDate: (id: BundleId) => boolean = () => false;
   /** Answers `ensureRefs`. Default: all that is asked for is at `COMMIT`, without a fetch. */
   ensure: (repository: RepositoryId, wanted: WantedRefs) => EnsuredRefs = (
@@ -78,31 +79,25 @@ export class FakeSource implements ArtifactSource {
     this.#objects.delete(keyOf(id));
   }
 
-  async stat(id: ArtifactId, options?: GetOptions): Promise<StoredArtifact | undefined> {
-    this.#note('stat', options);
-    return this.#objects.get(keyOf(id));
-  }
-
-  async pinned(
+  async statStored(
     id: ArtifactId,
-    etags: readonly string[],
-    options?: GetOptions,
+    options: StatStoredOptions = {},
   ): Promise<StoredArtifact | undefined> {
-    this.#note('pinned', options);
+    const { revalidate = false, etags } = options;
     const stored = this.#objects.get(keyOf(id));
-    return stored !== undefined && etags.includes(stored.etag) ? stored : undefined;
+    if (etags !== undefined) {
+      this.#note('statStored etags', options);
+      return stored !== undefined && etags.includes(stored.etag) ? stored : undefined;
+    }
+    this.#note(revalidate ? 'statStored revalidate' : 'statStored', options);
+    return revalidate && !this.maySend(id) ? undefined : stored;
   }
 
-  async current(id: ArtifactId, options?: GetOptions): Promise<StoredArtifact | undefined> {
-    this.#note('current', options);
-    return this.maySend(id) ? this.#objects.get(keyOf(id)) : undefined;
-  }
-
-  async open(
+  async openStored(
     id: ArtifactId,
-    options: OpenArtifactOptions = {},
+    options: OpenStoredOptions = {},
   ): Promise<OpenedArtifact | undefined> {
-    this.#note('open', options);
+    this.#note('openStored', options);
     this.beforeOpen(id);
     const stored = this.#objects.get(keyOf(id));
     const { revision = stored?.revision, range } = options;
@@ -111,7 +106,7 @@ export class FakeSource implements ArtifactSource {
     return { ...stored, source: 'store', body: this.#lend(this.read(bytes)) };
   }
 
-  async get(id: ArtifactId, options?: GetOptions): Promise<OpenedArtifact | GeneratedArtifact> {
+  async get(id: ArtifactId, options?: SignalOption): Promise<OpenedArtifact | BuiltArtifact> {
     this.#note('get', options);
     const stored = this.maySend(id) ? this.#objects.get(keyOf(id)) : undefined;
     if (stored !== undefined) {
@@ -121,28 +116,28 @@ export class FakeSource implements ArtifactSource {
     const { body, etag = '"generated"' } = generation;
     const commit = 'commit' in generation ? generation.commit : COMMIT;
     const repository = id.repository;
-    return { repository, etag, commit, source: 'generation', body: this.#lend(body) };
+    return { repository, etag, commit, source: 'build', body: this.#lend(body) };
   }
 
-  async isUpToDate(id: BundleId, options?: GetOptions): Promise<boolean> {
-    this.#note('isUpToDate', options);
+  async isHead(id: BundleId, options?: SignalOption): Promise<boolean> {
+    this.#note('isHead', options);
     return this.upToDate(id);
   }
 
   async ensureRefs(
     repository: RepositoryId,
     wanted: WantedRefs,
-    options?: GetOptions,
+    options?: SignalOption,
   ): Promise<EnsuredRefs> {
     this.#note('ensureRefs', options);
     return this.ensure(repository, wanted);
   }
 
-  headOf(): string | undefined {
+  headCommit(): string | undefined {
     return this.head;
   }
 
-  #note(call: string, options: GetOptions | undefined): void {
+  #note(call: string, options: SignalOption | undefined): void {
     this.calls.push(call);
     if (options?.signal) this.signals.push(options.signal);
   }

@@ -115,7 +115,7 @@ test('HEAD is answered with the headers of a problem document and no body', asyn
   expect([missing.status, missing.body.length]).toEqual([404, 0]);
   expect(missing.headers['content-type']).toBe('application/problem+json');
 
-  source.stat = async () => {
+  source.statStored = async () => {
     throw new SnapshotError('STORE_FAILED', 'broken');
   };
   const failed = await send(server, path, { method: 'HEAD' });

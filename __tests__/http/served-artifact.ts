@@ -49,8 +49,8 @@ const ARTIFACTS = {
     idOf: (repository: RepositoryId): ArtifactId => ({ kind: 'bundle', repository, base: BASE }),
     extension: 'bundle',
     headers: { 'content-type': 'application/x-git-bundle' },
-    asksStored: ['current', 'open'],
-    asksNew: ['current', 'isUpToDate', 'get'],
+    asksStored: ['statStored revalidate', 'openStored'],
+    asksNew: ['statStored revalidate', 'isHead', 'get'],
   },
 };
 type ArtifactName = keyof typeof ARTIFACTS;

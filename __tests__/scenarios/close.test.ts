@@ -62,7 +62,7 @@ describe('Closing', () => {
     const gate = repository.upstream.gate(repository.path, 1000);
     const clients = [request(), request()];
     await gate.reached;
-    const closed = app.router.close({ running: 'wait' });
+    const closed = app.router.close({ drain: true });
     gate.release();
     const [a, b] = await Promise.all(clients.map(async (client) => buffer(await client)));
     await closed;
@@ -100,13 +100,13 @@ describe('Closing', () => {
   });
 
   test('more than once is allowed', async () => {
-    await Promise.all([app.router.close(), app.router.close({ running: 'wait' })]);
+    await Promise.all([app.router.close(), app.router.close({ drain: true })]);
     await app.router.close();
   });
 
   test('at once ends the builds that an earlier closing with "wait" waits for', async () => {
     const { refused } = await requestHalfCloned();
-    const waiting = app.router.close({ running: 'wait' });
+    const waiting = app.router.close({ drain: true });
     await Promise.all([app.router.close(), waiting]);
     await refused;
   });
@@ -121,7 +121,7 @@ describe('Closing', () => {
     const gate = repository.upstream.gate(repository.path, 1000);
     const answer = request();
     await gate.reached;
-    const closed = app.router.close({ running: 'wait' });
+    const closed = app.router.close({ drain: true });
     await expectProblem(app.snapshotUrl('org/other'), 'CLOSED');
     gate.release();
     await buffer(await answer);
@@ -194,7 +194,7 @@ test('The process lives until the service is closed, whatever the close waits fo
     // As threads that have been told to end, it does not keep the process alive.
     store.close = () => new Promise((resolve) => setTimeout(resolve, 10).unref());
     const service = createSnapshotService({ dataDir: process.argv[1], hosts: ['git.test'], store });
-    await service.started;
+    await service.ready();
     await service.close();
     process.stdout.write('closed');
   `;

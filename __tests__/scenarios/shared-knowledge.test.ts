@@ -42,7 +42,9 @@ const checkKey = () => `check/${repository.id.host}/${repository.path}`;
 
 /** What a service reports of the test's repository. */
 async function statusAt(service: SnapshotService) {
-  return (await service.repositories()).filter((each) => each.repository.path === repository.path);
+  return (await service.listRepositories()).filter(
+    (each) => each.repository.path === repository.path,
+  );
 }
 
 describe('A snapshot that another replica stored', () => {
@@ -54,11 +56,11 @@ describe('A snapshot that another replica stored', () => {
     await gate.reached;
     const commit = await push(repository.bare);
     const refreshed = next(other, 'refreshed', repository.id);
-    await other.pushed(url());
+    await other.notifyPush(url());
     await refreshed;
     gate.release();
     await reading;
-    expect(await slow.stat(repository.snapshot)).toMatchObject({ size: expect.any(Number) });
+    expect(await slow.statStored(repository.snapshot)).toMatchObject({ size: expect.any(Number) });
     expect(await statusAt(other)).toMatchObject([{ isCurrent: false }]);
     const isRenewed = renewed(other, repository.snapshot);
     await read(other, repository.snapshot);
@@ -88,7 +90,7 @@ describe('A snapshot that another replica stored', () => {
     }
     expect(clones()).toBe(0);
     await push(repository.bare);
-    expect((await read(two, id)).source).toBe('generation');
+    expect((await read(two, id)).source).toBe('build');
   });
 });
 
@@ -96,7 +98,7 @@ describe('A check that another replica made', () => {
   /** Makes a service check in the background, unless a check of another one is recent enough. */
   async function check(service: SnapshotService): Promise<void> {
     const over = locks.next('released', checkKey());
-    await service.pushed(url());
+    await service.notifyPush(url());
     await over;
   }
 
@@ -114,11 +116,11 @@ describe('A check that another replica made', () => {
   test('before a push was announced does not count for that push', async () => {
     for (const each of [one, two]) await read(each, repository.snapshot);
     const gate = repository.upstream.gateRefs(repository.path);
-    await one.pushed(url());
+    await one.notifyPush(url());
     await gate.reached;
     const commit = await push(repository.bare);
     const wanted = locks.next('wanted', checkKey());
-    await two.pushed(url());
+    await two.notifyPush(url());
     await wanted;
     const before = asked();
     const answered = locks.next('released', checkKey());
@@ -140,11 +142,11 @@ describe('A check that another replica made', () => {
     defer(() => waiting.mockRestore());
     for (const each of [one, two]) await read(each, repository.snapshot);
     const gate = repository.upstream.gateRefs(repository.path);
-    await one.pushed(url());
+    await one.notifyPush(url());
     await gate.reached;
     await push(repository.bare);
     const wanted = locks.next('wanted', checkKey());
-    await two.pushed(url());
+    await two.notifyPush(url());
     await wanted;
     const again = locks.next('wanted', checkKey());
     late.abort();
@@ -160,7 +162,7 @@ describe('A check that another replica made', () => {
     for (const each of [one, two]) await read(each, repository.snapshot);
     const held = behind.hold(checkKey());
     const wanted = behind.next('wanted', checkKey());
-    await two.pushed(url());
+    await two.notifyPush(url());
     await wanted;
     await check(one);
     const commit = await push(repository.bare);

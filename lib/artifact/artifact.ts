@@ -17,7 +17,7 @@ export interface StoredArtifact extends ArtifactInfo {
   readonly size: number;
   /** Milliseconds since the epoch. */
   readonly storedAt: number;
-  /** The store's name of this version, for `open`. */
+  /** The store's name of this version, for `openStored`. */
   readonly revision: string;
 }
 
@@ -31,24 +31,38 @@ export interface OpenedArtifact extends StoredArtifact {
  * An artifact that is being built. `body` yields all bytes as they are written; if the build fails,
  * it fails with a `SnapshotError`. Read it to its end or destroy it.
  */
-export interface GeneratedArtifact extends ArtifactInfo {
-  readonly source: 'generation';
+export interface BuiltArtifact extends ArtifactInfo {
+  readonly source: 'build';
   readonly body: ObjectBody;
 }
 
-export interface GetOptions {
+export interface SignalOption {
   /** When it aborts, the wait ends and `body` is destroyed. A build that has begun goes on. */
   signal?: AbortSignal | undefined;
 }
 
-export interface OpenArtifactOptions extends GetOptions {
+export interface StatStoredOptions extends SignalOption {
+  /**
+   * Answers only if `get` would serve the stored artifact. Checks the upstream first if the
+   * freshness policy demands it. Default: false.
+   */
+  revalidate?: boolean | undefined;
+  /**
+   * Answers only for a version with one of these entity tags: the stored version, or one that was
+   * replaced recently. Then `revalidate` has no effect, so that a client that has a part of a
+   * version can get the rest. Default: the stored version, whatever its tag.
+   */
+  etags?: readonly string[] | undefined;
+}
+
+export interface OpenStoredOptions extends SignalOption {
   range?: ByteRange | undefined;
   /** Opens only this version, as long as the store has it. */
   revision?: string | undefined;
 }
 
 /** The headers of a download from the store. */
-export interface Representation extends GetOptions {
+export interface DownloadUrlOptions extends SignalOption {
   readonly contentType: string;
   readonly contentDisposition: string;
 }
@@ -71,42 +85,31 @@ export interface EnsuredRefs {
 
 /** Serves artifacts: for the HTTP layer, and for host apps without HTTP. */
 export interface ArtifactSource {
-  /** Describes the stored artifact. Never checks, clones or builds. */
-  stat(id: ArtifactId, options?: GetOptions): Promise<StoredArtifact | undefined>;
-  /**
-   * Describes the stored artifact, if it may be served by the freshness policy. Checks the upstream
-   * first if the policy demands it. `undefined`: `get` has to build.
-   */
-  current(id: ArtifactId, options?: GetOptions): Promise<StoredArtifact | undefined>;
-  /** Describes the version, stored or recently replaced, with one of these tags. Never checks. */
-  pinned(
-    id: ArtifactId,
-    etags: readonly string[],
-    options?: GetOptions,
-  ): Promise<StoredArtifact | undefined>;
+  /** Describes the stored artifact. Never builds; checks the upstream only with `revalidate`. */
+  statStored(id: ArtifactId, options?: StatStoredOptions): Promise<StoredArtifact | undefined>;
   /**
    * Opens the stored artifact, or a range of it; with `revision` also a version that was replaced
    * recently. Never checks, clones or builds.
    */
-  open(id: ArtifactId, options?: OpenArtifactOptions): Promise<OpenedArtifact | undefined>;
+  openStored(id: ArtifactId, options?: OpenStoredOptions): Promise<OpenedArtifact | undefined>;
   /**
    * A URL by which clients can download the artifact from the store for a while. `undefined`: there
    * is none, or another version is stored by now. The method is missing if the store has no URLs.
    */
-  urlOf?(
+  getDownloadUrl?(
     id: ArtifactId,
     artifact: StoredArtifact,
-    about: Representation,
+    options: DownloadUrlOptions,
   ): Promise<string | undefined>;
   /** The stored artifact if it may be served; else builds it. Clones the mirror if needed. */
-  get(id: ArtifactId, options?: GetOptions): Promise<OpenedArtifact | GeneratedArtifact>;
+  get(id: ArtifactId, options?: SignalOption): Promise<OpenedArtifact | BuiltArtifact>;
   /**
    * Whether the upstream's HEAD is the bundle's base. Checks the upstream if the mirror's HEAD is
    * the base, or if the mirror lacks the base.
    *
    * @throws SnapshotError `BASE_NOT_FOUND` when the upstream lacks the base, or the check failed.
    */
-  isUpToDate(id: BundleId, options?: GetOptions): Promise<boolean>;
+  isHead(id: BundleId, options?: SignalOption): Promise<boolean>;
   /**
    * Brings refs and commits into the mirror, by one fetch if something is missing, and one more for
    * each unreachable commit.
@@ -116,8 +119,8 @@ export interface ArtifactSource {
   ensureRefs(
     repository: RepositoryId,
     wanted: WantedRefs,
-    options?: GetOptions,
+    options?: SignalOption,
   ): Promise<EnsuredRefs>;
   /** HEAD's commit in the mirror; `undefined` if there is no mirror. */
-  headOf(repository: RepositoryId): string | undefined;
+  headCommit(repository: RepositoryId): string | undefined;
 }

@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders } from 'node:http';
 import type { Request, Response } from 'express';
-import type { ArtifactSource, GeneratedArtifact, StoredArtifact } from '../artifact/artifact.js';
+import type { ArtifactSource, BuiltArtifact, StoredArtifact } from '../artifact/artifact.js';
 import type { ArtifactId } from '../artifact/id.js';
 import type { SnapshotConfig } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
@@ -16,7 +16,7 @@ import {
 import { attachment, formatHttpDate } from './header-fields.js';
 import { sendProblem } from './problem.js';
 
-export type ServedArtifact = StoredArtifact | GeneratedArtifact;
+export type ServedArtifact = StoredArtifact | BuiltArtifact;
 
 /** What varies per artifact type. */
 export interface ArtifactKind<Id extends ArtifactId> {
@@ -33,14 +33,15 @@ export interface ArtifactKind<Id extends ArtifactId> {
   answersInstead?(id: Id, exchange: Exchange): Promise<boolean>;
 }
 
-/** After this many replacements between `current` and `open`, the artifact is sent whole. */
+/** After so many replacements between `statStored` and `openStored`, sends the artifact whole. */
 const MAX_OPEN_ATTEMPTS = 3;
 
 /**
- * `GET` and `HEAD` of an artifact. HEAD calls `stat` alone. A plain GET of a snapshot calls `get`
- * alone, unless the store has URLs. Other GETs look into the store first, select from a version,
- * and open exactly this version. A version that the client pins with an entity tag is served as
- * long as the store has it, also after it was replaced, and without a check of the upstream.
+ * `GET` and `HEAD` of an artifact. HEAD calls `statStored` alone. A plain GET of a snapshot calls
+ * `get` alone, unless the store has URLs. Other GETs look into the store first, select from a
+ * version, and open exactly this version. A version that the client pins with an entity tag is
+ * served as long as the store has it, also after it was replaced, and without a check of the
+ * upstream.
  */
 export function createArtifactHandler<Id extends ArtifactId>(
   source: ArtifactSource,
@@ -52,7 +53,7 @@ export function createArtifactHandler<Id extends ArtifactId>(
   const cacheControl = authorize === undefined ? 'no-cache' : 'private, no-cache';
 
   async function head(id: Id, { req, res, signal }: Exchange): Promise<void> {
-    const stored = (await pinned(id, req, signal)) ?? (await source.stat(id, { signal }));
+    const stored = (await pinned(id, req, signal)) ?? (await source.statStored(id, { signal }));
     if (stored === undefined) throw new SnapshotError('NOT_STORED', 'nothing is stored');
     if (!answersWithoutBody(res, select(req, stored), stored)) {
       res.writeHead(200, representationHeaders(id, stored)).end();
@@ -63,9 +64,13 @@ export function createArtifactHandler<Id extends ArtifactId>(
     const { req, res, signal } = exchange;
     const sending = { clientStallTimeout, signal };
     const looksIntoStore =
-      kind.answersInstead !== undefined || source.urlOf !== undefined || needsSelection(req);
+      kind.answersInstead !== undefined ||
+      source.getDownloadUrl !== undefined ||
+      needsSelection(req);
     for (let attempt = 0; looksIntoStore && attempt < MAX_OPEN_ATTEMPTS; attempt++) {
-      const stored = (await pinned(id, req, signal)) ?? (await source.current(id, { signal }));
+      const stored =
+        (await pinned(id, req, signal)) ??
+        (await source.statStored(id, { revalidate: true, signal }));
       if (stored === undefined) {
         // Without a current representation not even `*` matches (RFC 9110, section 13.1.1).
         if (req.headers['if-match'] !== undefined) throw preconditionFailed();
@@ -77,7 +82,7 @@ export function createArtifactHandler<Id extends ArtifactId>(
       const range = selection.kind === 'part' ? selection.range : undefined;
       // Never for a range: all parts of a download must be of one version.
       if (range === undefined && (await redirect(id, stored, exchange))) return;
-      const opened = await source.open(id, { range, revision: stored.revision, signal });
+      const opened = await source.openStored(id, { range, revision: stored.revision, signal });
       if (opened === undefined) continue; // replaced or evicted since
       const whole = representationHeaders(id, opened);
       const { body, size } = opened;
@@ -100,15 +105,15 @@ export function createArtifactHandler<Id extends ArtifactId>(
   }
 
   async function pinned(id: Id, req: Request, signal: AbortSignal) {
-    const tags = pinnedTags(req);
-    return tags.length === 0 ? undefined : await source.pinned(id, tags, { signal });
+    const etags = pinnedTags(req);
+    return etags.length === 0 ? undefined : await source.statStored(id, { etags, signal });
   }
 
   /** Redirects the client to the artifact's URL, if the store has one. @returns whether it did. */
   async function redirect(id: Id, stored: StoredArtifact, { res, signal }: Exchange) {
     const contentDisposition = attachment(kind.filename(id));
     const about = { contentType: kind.contentType, contentDisposition, signal };
-    const location = await source.urlOf?.(id, stored, about);
+    const location = await source.getDownloadUrl?.(id, stored, about);
     if (location === undefined) return false;
     // The URL expires soon, and a client that has it may not be allowed to get the next one.
     const headers = { Location: location, 'Cache-Control': 'no-store', 'Content-Length': 0 };

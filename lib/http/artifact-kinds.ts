@@ -18,7 +18,7 @@ export function createSnapshotHandler(source: ArtifactSource, config: SnapshotCo
     headers: (id, { commit }) => {
       if (commit === undefined) return {};
       // Bundles lead to HEAD: they are only useful for a checkout of HEAD with its whole history.
-      const head = isVariant(id) ? undefined : source.headOf(id.repository);
+      const head = isVariant(id) ? undefined : source.headCommit(id.repository);
       const isBehind = head !== undefined && head !== commit;
       return {
         'X-Cachew-Snapshot-Commit': commit,
@@ -38,7 +38,7 @@ export function createBundleHandler(source: ArtifactSource, config: SnapshotConf
     identify: identifyBundle,
     filename: ({ repository }) => `${repositoryName(repository)}.bundle`,
     async answersInstead(id, { res, signal }) {
-      if (!(await source.isUpToDate(id, { signal }))) return false;
+      if (!(await source.isHead(id, { signal }))) return false;
       res.writeHead(204, { 'Cache-Control': 'no-store' }).end();
       return true;
     },

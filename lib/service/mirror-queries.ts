@@ -1,4 +1,4 @@
-import type { EnsuredRefs, GetOptions, WantedRefs } from '../artifact/artifact.js';
+import type { EnsuredRefs, SignalOption, WantedRefs } from '../artifact/artifact.js';
 import { type BundleId, defaultSnapshot } from '../artifact/id.js';
 import { unlessAborted } from '../async/abort.js';
 import { now } from '../async/clock.js';
@@ -38,7 +38,7 @@ export class MirrorQueries {
   async ensureRefs(
     repository: RepositoryId,
     { refs, commits }: WantedRefs,
-    { signal }: GetOptions = {},
+    { signal }: SignalOption = {},
   ): Promise<EnsuredRefs> {
     const nowhere = new Map(Array.from(refs.keys(), (name) => [name, '']));
     const possible = new Map([...refs].filter(([name]) => mayExist(name)));
@@ -51,9 +51,9 @@ export class MirrorQueries {
     return { ...ensured, refs: new Map([...nowhere, ...ensured.refs]) };
   }
 
-  /** As `ArtifactSource.isUpToDate`. */
-  isUpToDate(id: BundleId, { signal }: GetOptions = {}): Promise<boolean> {
-    return this.#answer(id.repository, signal, () => this.#isUpToDate(id, signal));
+  /** As `ArtifactSource.isHead`. */
+  isHead(id: BundleId, { signal }: SignalOption = {}): Promise<boolean> {
+    return this.#answer(id.repository, signal, () => this.#isHead(id, signal));
   }
 
   async #answer<T>(
@@ -149,10 +149,7 @@ export class MirrorQueries {
     );
   }
 
-  async #isUpToDate(
-    { repository, base }: BundleId,
-    signal: AbortSignal | undefined,
-  ): Promise<boolean> {
+  async #isHead({ repository, base }: BundleId, signal: AbortSignal | undefined): Promise<boolean> {
     const { known, checks } = this.#parts;
     const query = () => this.#query(repository, { refs: [], commits: [base], objects: [] }, signal);
     let answer = await query();

@@ -2,11 +2,12 @@ import { setMaxListeners } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import type {
   ArtifactSource,
+  BuiltArtifact,
   EnsuredRefs,
-  GeneratedArtifact,
-  GetOptions,
-  OpenArtifactOptions,
   OpenedArtifact,
+  OpenStoredOptions,
+  SignalOption,
+  StatStoredOptions,
   StoredArtifact,
   WantedRefs,
 } from '../artifact/artifact.js';
@@ -29,10 +30,10 @@ import { listRepositories, type RepositoryStatus } from './status.js';
 
 export interface CloseOptions {
   /**
-   * Running builds: `wait` lets them finish and be stored; `abort` (default) ends them, and the
+   * Whether running builds finish first and are stored. Default: false, which ends them, and the
    * requests that wait for them.
    */
-  running?: 'wait' | 'abort';
+  drain?: boolean | undefined;
 }
 
 /**
@@ -45,7 +46,7 @@ export interface CloseOptions {
  */
 export class SnapshotService implements ArtifactSource {
   readonly events = hostEvents<SnapshotEvents>();
-  readonly urlOf?: NonNullable<ArtifactSource['urlOf']>;
+  readonly getDownloadUrl?: NonNullable<ArtifactSource['getDownloadUrl']>;
   readonly #config: SnapshotConfig;
   readonly #parts: ServiceParts;
   /** Aborts when `close` begins: nothing new begins from then on. */
@@ -66,7 +67,8 @@ export class SnapshotService implements ArtifactSource {
     this.#parts = createParts({ config, events, started: this.#started, stopping, closing });
     const { stored, requests } = this.#parts;
     if (stored.haveUrls) {
-      this.urlOf = async (id, ...about) => await requests.urlOf(this.#canonical(id), ...about);
+      this.getDownloadUrl = async (id, ...about) =>
+        await requests.getDownloadUrl(this.#canonical(id), ...about);
     }
     // A failed start is repeated for the next caller that needs it.
     this.#started().catch(() => {});
@@ -79,28 +81,22 @@ export class SnapshotService implements ArtifactSource {
    *
    * @throws SnapshotError
    */
-  get started(): Promise<void> {
-    return this.#started();
+  async ready(): Promise<void> {
+    await this.#started();
   }
 
-  async stat(id: ArtifactId, options?: GetOptions): Promise<StoredArtifact | undefined> {
-    return await this.#parts.requests.stat(this.#canonical(id), options);
-  }
-
-  async current(id: ArtifactId, options?: GetOptions): Promise<StoredArtifact | undefined> {
-    return await this.#parts.requests.current(this.#canonical(id), options);
-  }
-
-  async pinned(
+  async statStored(
     id: ArtifactId,
-    etags: readonly string[],
-    options?: GetOptions,
+    options?: StatStoredOptions,
   ): Promise<StoredArtifact | undefined> {
-    return await this.#parts.requests.pinned(this.#canonical(id), etags, options);
+    return await this.#parts.requests.statStored(this.#canonical(id), options);
   }
 
-  async open(id: ArtifactId, options?: OpenArtifactOptions): Promise<OpenedArtifact | undefined> {
-    return await this.#parts.requests.open(this.#canonical(id), options);
+  async openStored(
+    id: ArtifactId,
+    options?: OpenStoredOptions,
+  ): Promise<OpenedArtifact | undefined> {
+    return await this.#parts.requests.openStored(this.#canonical(id), options);
   }
 
   /**
@@ -108,23 +104,23 @@ export class SnapshotService implements ArtifactSource {
    * `LIMIT_EXCEEDED`, `STORE_FAILED`, `STORAGE_FULL`, `OVERLOADED`, `TOO_MANY_VARIANTS`,
    * `LOCK_FAILED`, `FORBIDDEN`, `INVALID_REQUEST`, `CLOSED`, `INTERNAL`; the signal's reason.
    */
-  async get(id: ArtifactId, options?: GetOptions): Promise<OpenedArtifact | GeneratedArtifact> {
+  async get(id: ArtifactId, options?: SignalOption): Promise<OpenedArtifact | BuiltArtifact> {
     return await this.#parts.requests.get(this.#canonical(id), options);
   }
 
-  async isUpToDate(id: BundleId, options?: GetOptions): Promise<boolean> {
-    return await this.#parts.queries.isUpToDate(this.#canonical(id), options);
+  async isHead(id: BundleId, options?: SignalOption): Promise<boolean> {
+    return await this.#parts.queries.isHead(this.#canonical(id), options);
   }
 
   async ensureRefs(
     repository: RepositoryId,
     wanted: WantedRefs,
-    options?: GetOptions,
+    options?: SignalOption,
   ): Promise<EnsuredRefs> {
     return await this.#parts.queries.ensureRefs(this.#allowed(repository), wanted, options);
   }
 
-  headOf(repository: RepositoryId): string | undefined {
+  headCommit(repository: RepositoryId): string | undefined {
     return this.#parts.mirrors.find(this.#allowed(repository))?.revision?.head.oid;
   }
 
@@ -134,7 +130,7 @@ export class SnapshotService implements ArtifactSource {
    *
    * @throws SnapshotError as `get`.
    */
-  async refresh(repository: RepositoryId, { signal }: GetOptions = {}): Promise<StoredArtifact> {
+  async refresh(repository: RepositoryId, { signal }: SignalOption = {}): Promise<StoredArtifact> {
     const canonical = this.#allowed(repository);
     this.#stopping.signal.throwIfAborted();
     return await unlessAborted(this.#parts.refresher.refresh(canonical), signal);
@@ -147,7 +143,7 @@ export class SnapshotService implements ArtifactSource {
    * @returns whether the repository is known: a client requested it, or it is mirrored or stored.
    * @throws SnapshotError `STORE_FAILED`
    */
-  async pushed(url: string): Promise<boolean> {
+  async notifyPush(url: string): Promise<boolean> {
     const repository = repositoryAt(this.#config, url);
     if (repository === undefined || this.#stopping.signal.aborted) return false;
     const isKnown = await this.#knows(repository);
@@ -168,24 +164,24 @@ export class SnapshotService implements ArtifactSource {
    *
    * @throws SnapshotError `CLOSED` when the service is closed meanwhile.
    */
-  async evict(repository: RepositoryId): Promise<void> {
+  async purge(repository: RepositoryId): Promise<void> {
     const canonical = this.#allowed(repository);
     await unlessAborted(this.#started(), this.#closing.signal);
-    await this.#parts.removal.evict(canonical);
+    await this.#parts.removal.purge(canonical);
   }
 
   /** The status of all repositories that have a mirror, or that clients have requested. */
-  async repositories(): Promise<RepositoryStatus[]> {
+  async listRepositories(): Promise<RepositoryStatus[]> {
     return await listRepositories(this.#parts);
   }
 
   /** Ends all work, begins none, and releases workers, store and locks. Idempotent. */
-  async close({ running = 'abort' }: CloseOptions = {}): Promise<void> {
+  async close({ drain = false }: CloseOptions = {}): Promise<void> {
     // This waits for threads and timers that don't keep the process alive.
     const alive = setInterval(() => {}, MAX_DELAY);
     try {
       this.#stopping.abort(new SnapshotError('CLOSED', 'the service is closed or closing'));
-      if (running === 'wait') await this.#parts.builds.settled();
+      if (drain) await this.#parts.builds.settled();
       this.#closing.abort(new SnapshotError('CLOSED', 'the service was closed'));
       await this.#parts.builds.settled();
       this.#released ??= this.#release();

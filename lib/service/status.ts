@@ -25,7 +25,7 @@ export interface RepositoryStatus {
   /** Whether the stored snapshot is current, as far as is known. */
   readonly isCurrent: boolean;
   /** When a client last requested the repository; `undefined` if no client did. */
-  readonly askedAt: number | undefined;
+  readonly requestedAt: number | undefined;
   /** When the last successful check began; `undefined` if there was none. */
   readonly checkedAt: number | undefined;
   /** The failure of the last check; `undefined` if it succeeded. */
@@ -68,7 +68,7 @@ async function statusOf(
           },
     stored: found?.artifact,
     isCurrent: found !== undefined && isCurrent(id, found, upstream, policy),
-    askedAt: upstream.requestedAt?.date,
+    requestedAt: upstream.requestedAt?.date,
     checkedAt: upstream.checkedAt?.date,
     error: upstream.failure,
   };

@@ -1,8 +1,8 @@
 import { LRUCache } from 'lru-cache';
 import type {
-  GetOptions,
-  OpenArtifactOptions,
   OpenedArtifact,
+  OpenStoredOptions,
+  SignalOption,
   StoredArtifact,
 } from '../artifact/artifact.js';
 import { formatOf, isOnlyReachable } from '../artifact/etag.js';
@@ -44,14 +44,17 @@ export class StoredArtifacts {
     this.#onEvict = onEvict;
   }
 
-  async stat(id: ArtifactId, options: GetOptions = {}): Promise<Found<StoredArtifact> | undefined> {
+  async stat(
+    id: ArtifactId,
+    options: SignalOption = {},
+  ): Promise<Found<StoredArtifact> | undefined> {
     return (await this.look(id, options)).found;
   }
 
   /** As `stat`, and the stored version, even if it counts as not stored. `null`: there is none. */
   async look(
     id: ArtifactId,
-    { signal }: GetOptions = {},
+    { signal }: SignalOption = {},
   ): Promise<{ found: Found<StoredArtifact> | undefined; version: string | null }> {
     const object = await this.#store.stat(artifactKey(id), { signal });
     if (object === undefined) return { found: undefined, version: null };
@@ -62,13 +65,13 @@ export class StoredArtifacts {
   }
 
   /** The version with one of these tags, stored or recently replaced; never of another format. */
-  async pinned(
+  async statVersion(
     id: ArtifactId,
     etags: readonly string[],
-    { signal }: GetOptions = {},
+    { signal }: SignalOption = {},
   ): Promise<StoredArtifact | undefined> {
     const key = artifactKey(id);
-    const pinnedIn = (objects: readonly StoredObject[]) =>
+    const taggedIn = (objects: readonly StoredObject[]) =>
       objects
         .filter((object) => !this.#isUseless(id, object))
         .map((object) => this.#found(id, object, describeStored(id.repository, object)))
@@ -77,13 +80,13 @@ export class StoredArtifacts {
     // A deleted artifact is not served, even if the store still has a replaced version.
     if (stored === undefined) return undefined;
     const found =
-      pinnedIn([stored]) ?? pinnedIn(await replacedVersions(this.#store, key, { signal }));
+      taggedIn([stored]) ?? taggedIn(await replacedVersions(this.#store, key, { signal }));
     return found?.artifact;
   }
 
   async open(
     id: ArtifactId,
-    { range, revision, signal }: OpenArtifactOptions = {},
+    { range, revision, signal }: OpenStoredOptions = {},
   ): Promise<Found<OpenedArtifact> | undefined> {
     const key = artifactKey(id);
     const opened = await this.#store.open(key, { range, revision, signal });

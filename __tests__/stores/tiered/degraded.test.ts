@@ -38,7 +38,7 @@ async function startService(store: TieredStore): Promise<SnapshotService> {
     store,
   });
   defer(() => service.close());
-  await service.started;
+  await service.ready();
   return service;
 }
 
@@ -235,7 +235,7 @@ test('The service that uses the store reports its failures', async () => {
   const told: SnapshotEvents['storeDegraded'][0][] = [];
   service.events.on('storeDegraded', (failure) => told.push(failure));
   far.state = 'failing';
-  await service.stat(ID);
+  await service.statStored(ID);
   expect(told).toMatchObject([{ tier: 'far', key: artifactKey(ID) }]);
   expect(told).toEqual(failures);
 });
