@@ -1,6 +1,5 @@
 export type {
   ArtifactInfo,
-  ArtifactSource,
   BuiltArtifact,
   DownloadUrlOptions,
   EnsuredRefs,
@@ -17,12 +16,14 @@ export type {
   Credentials,
   CredentialsProvider,
   Logger,
+  RouterOptions,
   ServiceOptions,
   SnapshotOptions,
 } from './config/options.js';
 export {
   createSnapshotRouter,
   createSnapshotService,
+  type MountOptions,
   type SnapshotRouter,
 } from './create-router.js';
 export { ERROR_CODES, SnapshotError, type SnapshotErrorCode } from './errors.js';
@@ -35,7 +36,7 @@ export {
 export { InProcessLocks } from './locks/in-process.js';
 export type { Lock, LockRegistry } from './locks/registry.js';
 export { parseRepository, type RepositoryId } from './repository.js';
-export type { CloseOptions, SnapshotService } from './service/service.js';
+export type { CloseOptions, SnapshotService } from './service/snapshot-service.js';
 export type { RepositoryStatus } from './service/status.js';
 export {
   FileSystemStore,

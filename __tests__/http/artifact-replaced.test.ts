@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { type ArtifactId, defaultSnapshot } from '../../lib/artifact/id.js';
 import { parseRepository } from '../../lib/repository.js';
 import { seededBytes } from '../support/random.js';
-import { FakeSource } from './fake-source.js';
+import { FakeService } from './fake-service.js';
 import { send, serve, type TestServer } from './test-server.js';
 
 const REPOSITORY = parseRepository('github.com/org/repo');
@@ -14,7 +14,7 @@ describe.each<[string, ArtifactId]>([
   [`snapshot.bundle?base=${BASE}`, { kind: 'bundle', repository: REPOSITORY, base: BASE }],
 ])('%s that is', (file, id) => {
   const PATH = `/github.com/org/repo/${file}`;
-  let source: FakeSource;
+  let source: FakeService;
   let server: TestServer;
   let version: number;
   const replace = () => {
@@ -23,7 +23,7 @@ describe.each<[string, ArtifactId]>([
   };
 
   beforeEach(async () => {
-    source = new FakeSource();
+    source = new FakeService();
     version = 0;
     replace();
     server = await serve(source);

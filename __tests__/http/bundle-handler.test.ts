@@ -2,18 +2,18 @@ import { Agent } from 'node:http';
 import { Readable } from 'node:stream';
 import { SnapshotError, type SnapshotErrorCode } from '../../lib/errors.js';
 import { parseRepository } from '../../lib/repository.js';
-import { COMMIT, FakeSource } from './fake-source.js';
+import { COMMIT, FakeService } from './fake-service.js';
 import { EXPRESS, type ExpressVersion, send, serve, type TestServer } from './test-server.js';
 
 const REPOSITORY = parseRepository('github.com/org/repo');
 const PATH = '/github.com/org/repo/snapshot.bundle';
 
 describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s,', (version) => {
-  let source: FakeSource;
+  let source: FakeService;
   let server: TestServer;
 
   beforeEach(async () => {
-    source = new FakeSource();
+    source = new FakeService();
     server = await serve(source, { version });
   });
 

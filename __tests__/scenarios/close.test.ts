@@ -191,10 +191,9 @@ test('The process lives until the service is closed, whatever the close waits fo
   const script = `
     import { createSnapshotService, MemoryStore } from ${JSON.stringify(library)};
     const store = new MemoryStore({ maxBytes: 1e9 });
-    // As threads that have been told to end, it does not keep the process alive.
-    store.close = () => new Promise((resolve) => setTimeout(resolve, 10).unref());
+    // The start waits for this. As threads that have been told to end, it does not keep the process alive.
+    store.stat = () => new Promise((resolve) => setTimeout(resolve, 10).unref());
     const service = createSnapshotService({ dataDir: process.argv[1], hosts: ['git.test'], store });
-    await service.ready();
     await service.close();
     process.stdout.write('closed');
   `;

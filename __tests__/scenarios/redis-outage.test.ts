@@ -80,9 +80,9 @@ async function start(options: Partial<RedisLocksOptions> = {}): Promise<Replica>
     fallback: new InProcessLocks(),
     ...options,
   });
+  defer(() => locks.close());
   const held: Lock[] = [];
   const watched: LockRegistry = {
-    close: () => locks.close(),
     acquire: async (wanted, about) => {
       const lock = await locks.acquire(wanted, about);
       if (wanted === key) held.push(lock);

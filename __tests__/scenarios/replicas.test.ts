@@ -148,7 +148,9 @@ test.each([
 ])('When Redis stops, stored snapshots are served, and %s', async (_, fallback, status) => {
   const repository = await freshRepository({ directory, defer });
   const redis = await startRedis();
-  const app = await repository.startApp({ locks: new RedisLocks({ url: redis.url, fallback }) });
+  const locks = new RedisLocks({ url: redis.url, fallback });
+  defer(() => locks.close());
+  const app = await repository.startApp({ locks });
   const get = async (query = '') => {
     const response = await fetch(`${app.snapshotUrl(repository.path)}${query}`);
     await response.arrayBuffer();

@@ -13,6 +13,9 @@ const far = new S3Store({
 });
 const near = new FileSystemStore({ directory: `${DATA_DIR}/snapshots`, maxBytes: 20e9 });
 
+const store = new TieredStore({ near, far });
+const locks = new RedisLocks({ url: REDIS_URL });
+
 const snapshots = createSnapshotRouter({
   dataDir: DATA_DIR,
   hosts: {
@@ -25,8 +28,8 @@ const snapshots = createSnapshotRouter({
             allowPrivateAddresses: true,
           },
   },
-  store: new TieredStore({ near, far }),
-  locks: new RedisLocks({ url: REDIS_URL }),
+  store,
+  locks,
   logger: console,
 });
 
@@ -49,5 +52,6 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
   process.once(signal, async () => {
     server.close();
     await snapshots.close();
+    await Promise.all([store.close(), locks.close()]);
   });
 }

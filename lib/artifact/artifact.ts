@@ -1,6 +1,5 @@
 import type { RepositoryId } from '../repository.js';
 import type { ByteRange, ObjectBody } from '../stores/store.js';
-import type { ArtifactId, BundleId } from './id.js';
 
 /** Describes an artifact. */
 export interface ArtifactInfo {
@@ -81,46 +80,4 @@ export interface EnsuredRefs {
   readonly missingCommits: readonly string[];
   /** Whether the upstream was checked. */
   readonly fetched: boolean;
-}
-
-/** Serves artifacts: for the HTTP layer, and for host apps without HTTP. */
-export interface ArtifactSource {
-  /** Describes the stored artifact. Never builds; checks the upstream only with `revalidate`. */
-  statStored(id: ArtifactId, options?: StatStoredOptions): Promise<StoredArtifact | undefined>;
-  /**
-   * Opens the stored artifact, or a range of it; with `revision` also a version that was replaced
-   * recently. Never checks, clones or builds.
-   */
-  openStored(id: ArtifactId, options?: OpenStoredOptions): Promise<OpenedArtifact | undefined>;
-  /**
-   * A URL by which clients can download the artifact from the store for a while. `undefined`: there
-   * is none, or another version is stored by now. The method is missing if the store has no URLs.
-   */
-  getDownloadUrl?(
-    id: ArtifactId,
-    artifact: StoredArtifact,
-    options: DownloadUrlOptions,
-  ): Promise<string | undefined>;
-  /** The stored artifact if it may be served; else builds it. Clones the mirror if needed. */
-  get(id: ArtifactId, options?: SignalOption): Promise<OpenedArtifact | BuiltArtifact>;
-  /**
-   * Whether the upstream's HEAD is the bundle's base. Checks the upstream if the mirror's HEAD is
-   * the base, or if the mirror lacks the base.
-   *
-   * @throws SnapshotError `BASE_NOT_FOUND` when the upstream lacks the base, or the check failed.
-   */
-  isHead(id: BundleId, options?: SignalOption): Promise<boolean>;
-  /**
-   * Brings refs and commits into the mirror, by one fetch if something is missing, and one more for
-   * each unreachable commit.
-   *
-   * @throws SnapshotError `UPSTREAM_*` when a fetch fails, `OVERLOADED` at too many calls at once.
-   */
-  ensureRefs(
-    repository: RepositoryId,
-    wanted: WantedRefs,
-    options?: SignalOption,
-  ): Promise<EnsuredRefs>;
-  /** HEAD's commit in the mirror; `undefined` if there is no mirror. */
-  headCommit(repository: RepositoryId): string | undefined;
 }

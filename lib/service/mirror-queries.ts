@@ -34,7 +34,7 @@ export class MirrorQueries {
     this.#parts = parts;
   }
 
-  /** As `ArtifactSource.ensureRefs`. */
+  /** As `SnapshotService.ensureRefs`. */
   async ensureRefs(
     repository: RepositoryId,
     { refs, commits }: WantedRefs,
@@ -51,7 +51,7 @@ export class MirrorQueries {
     return { ...ensured, refs: new Map([...nowhere, ...ensured.refs]) };
   }
 
-  /** As `ArtifactSource.isHead`. */
+  /** As `SnapshotService.isHead`. */
   isHead(id: BundleId, { signal }: SignalOption = {}): Promise<boolean> {
     return this.#answer(id.repository, signal, () => this.#isHead(id, signal));
   }

@@ -44,7 +44,7 @@ export class Requests {
     this.#parts = parts;
   }
 
-  /** As `ArtifactSource.statStored`. */
+  /** As `SnapshotService.statStored`. */
   async statStored(
     id: ArtifactId,
     { revalidate = false, etags, signal }: StatStoredOptions = {},
@@ -95,7 +95,7 @@ export class Requests {
     return found.artifact;
   }
 
-  /** As `ArtifactSource.get`. */
+  /** As `SnapshotService.get`. */
   async get(
     id: ArtifactId,
     { signal }: SignalOption = {},
@@ -149,7 +149,7 @@ export class Requests {
     return undefined;
   }
 
-  /** As `ArtifactSource.getDownloadUrl`. */
+  /** As `SnapshotService.getDownloadUrl`. */
   async getDownloadUrl(
     id: ArtifactId,
     artifact: StoredArtifact,

@@ -1,8 +1,8 @@
 import { setMaxListeners } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import type {
-  ArtifactSource,
   BuiltArtifact,
+  DownloadUrlOptions,
   EnsuredRefs,
   OpenedArtifact,
   OpenStoredOptions,
@@ -18,7 +18,7 @@ import { unlessAborted } from '../async/abort.js';
 import { momentOf } from '../async/clock.js';
 import { MAX_DELAY } from '../async/deadline.js';
 import { startup } from '../async/retry.js';
-import { repositoryAt } from '../config/hosts.js';
+import { originUrl, repositoryAt } from '../config/hosts.js';
 import type { SnapshotConfig } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events/events.js';
@@ -26,27 +26,19 @@ import { hostEvents } from '../events/host-events.js';
 import { logFailures } from '../events/log-failures.js';
 import type { RepositoryId } from '../repository.js';
 import { createParts, type ServiceParts } from './parts.js';
+import type { CloseOptions, SnapshotService } from './snapshot-service.js';
 import { listRepositories, type RepositoryStatus } from './status.js';
 
-export interface CloseOptions {
-  /**
-   * Whether running builds finish first and are stored. Default: false, which ends them, and the
-   * requests that wait for them.
-   */
-  drain?: boolean | undefined;
-}
-
 /**
- * Serves artifacts of allowed repositories: from the store, or built on demand, and as fresh as the
- * policy says.
+ * The service that `createSnapshotService` makes: checks what its callers give, and hands it to the
+ * parts.
  *
  * Each artifact has at most one build at a time, by a lock also among all processes that share the
  * store. Repositories wait for each other only for a free worker; those of different hosts only for
  * workers that are not busy with an upstream.
  */
-export class SnapshotService implements ArtifactSource {
+export class ArtifactService implements SnapshotService {
   readonly events = hostEvents<SnapshotEvents>();
-  readonly getDownloadUrl?: NonNullable<ArtifactSource['getDownloadUrl']>;
   readonly #config: SnapshotConfig;
   readonly #parts: ServiceParts;
   /** Aborts when `close` begins: nothing new begins from then on. */
@@ -65,24 +57,24 @@ export class SnapshotService implements ArtifactSource {
     if (config.logger !== undefined) logFailures(events, config.logger);
     this.#config = config;
     this.#parts = createParts({ config, events, started: this.#started, stopping, closing });
-    const { stored, requests } = this.#parts;
-    if (stored.haveUrls) {
-      this.getDownloadUrl = async (id, ...about) =>
-        await requests.getDownloadUrl(this.#canonical(id), ...about);
-    }
     // A failed start is repeated for the next caller that needs it.
     this.#started().catch(() => {});
   }
 
-  /**
-   * Resolves when the directories exist, a crash's leftovers are removed, and the mirrors were
-   * found. Hits are served before; other requests wait by themselves. A failed start is repeated
-   * for the next caller.
-   *
-   * @throws SnapshotError
-   */
   async ready(): Promise<void> {
     await this.#started();
+  }
+
+  get hasDownloadUrls(): boolean {
+    return this.#parts.stored.haveUrls;
+  }
+
+  resolve(repository: RepositoryId): RepositoryId {
+    return allowedRepository(this.#config, repository);
+  }
+
+  originUrl(repository: RepositoryId): string {
+    return originUrl(this.#config, this.resolve(repository));
   }
 
   async statStored(
@@ -99,13 +91,16 @@ export class SnapshotService implements ArtifactSource {
     return await this.#parts.requests.openStored(this.#canonical(id), options);
   }
 
-  /**
-   * @throws SnapshotError any of `UPSTREAM_*`, `REPOSITORY_*`, `REF_NOT_FOUND`, `BASE_NOT_FOUND`,
-   * `LIMIT_EXCEEDED`, `STORE_FAILED`, `STORAGE_FULL`, `OVERLOADED`, `TOO_MANY_VARIANTS`,
-   * `LOCK_FAILED`, `FORBIDDEN`, `INVALID_REQUEST`, `CLOSED`, `INTERNAL`; the signal's reason.
-   */
   async get(id: ArtifactId, options?: SignalOption): Promise<OpenedArtifact | BuiltArtifact> {
     return await this.#parts.requests.get(this.#canonical(id), options);
+  }
+
+  async getDownloadUrl(
+    id: ArtifactId,
+    stored: StoredArtifact,
+    options: DownloadUrlOptions,
+  ): Promise<string | undefined> {
+    return await this.#parts.requests.getDownloadUrl(this.#canonical(id), stored, options);
   }
 
   async isHead(id: BundleId, options?: SignalOption): Promise<boolean> {
@@ -117,32 +112,19 @@ export class SnapshotService implements ArtifactSource {
     wanted: WantedRefs,
     options?: SignalOption,
   ): Promise<EnsuredRefs> {
-    return await this.#parts.queries.ensureRefs(this.#allowed(repository), wanted, options);
+    return await this.#parts.queries.ensureRefs(this.resolve(repository), wanted, options);
   }
 
   headCommit(repository: RepositoryId): string | undefined {
-    return this.#parts.mirrors.find(this.#allowed(repository))?.revision?.head.oid;
+    return this.#parts.mirrors.find(this.resolve(repository))?.revision?.head.oid;
   }
 
-  /**
-   * Checks the upstream now, and brings the mirror and the default snapshot up to date; creates
-   * them if they are missing. Resolves when the snapshot is stored.
-   *
-   * @throws SnapshotError as `get`.
-   */
   async refresh(repository: RepositoryId, { signal }: SignalOption = {}): Promise<StoredArtifact> {
-    const canonical = this.#allowed(repository);
+    const canonical = this.resolve(repository);
     this.#stopping.signal.throwIfAborted();
     return await unlessAborted(this.#parts.refresher.refresh(canonical), signal);
   }
 
-  /**
-   * Reports a push to the repository with this URL. A known repository is refreshed soon. The
-   * upstream is checked at most once per `checkInterval`.
-   *
-   * @returns whether the repository is known: a client requested it, or it is mirrored or stored.
-   * @throws SnapshotError `STORE_FAILED`
-   */
   async notifyPush(url: string): Promise<boolean> {
     const repository = repositoryAt(this.#config, url);
     if (repository === undefined || this.#stopping.signal.aborted) return false;
@@ -151,31 +133,22 @@ export class SnapshotService implements ArtifactSource {
     return isKnown;
   }
 
-  /** Deletes a stored artifact, if there is one. The mirror stays. */
   async delete(id: ArtifactId): Promise<void> {
     const canonical = this.#canonical(id);
     await this.#parts.builds.untilStored(canonical);
     await this.#parts.stored.delete(artifactKey(canonical));
   }
 
-  /**
-   * Removes the repository's mirror and its stored artifacts. Waits for readers of the mirror.
-   * Running downloads continue.
-   *
-   * @throws SnapshotError `CLOSED` when the service is closed meanwhile.
-   */
   async purge(repository: RepositoryId): Promise<void> {
-    const canonical = this.#allowed(repository);
+    const canonical = this.resolve(repository);
     await unlessAborted(this.#started(), this.#closing.signal);
     await this.#parts.removal.purge(canonical);
   }
 
-  /** The status of all repositories that have a mirror, or that clients have requested. */
   async listRepositories(): Promise<RepositoryStatus[]> {
     return await listRepositories(this.#parts);
   }
 
-  /** Ends all work, begins none, and releases workers, store and locks. Idempotent. */
   async close({ drain = false }: CloseOptions = {}): Promise<void> {
     // This waits for threads and timers that don't keep the process alive.
     const alive = setInterval(() => {}, MAX_DELAY);
@@ -191,13 +164,13 @@ export class SnapshotService implements ArtifactSource {
     }
   }
 
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
   /** The id, its repository canonical. @throws SnapshotError if it is invalid or not allowed. */
   #canonical<Id extends ArtifactId>(id: Id): Id {
     return canonicalId(this.#config, id);
-  }
-
-  #allowed(repository: RepositoryId): RepositoryId {
-    return allowedRepository(this.#config, repository);
   }
 
   async #release(): Promise<void> {
@@ -205,7 +178,9 @@ export class SnapshotService implements ArtifactSource {
     await Promise.all([this.#parts.checks.settled(), this.#parts.refresher.settled()]);
     await this.#parts.removal.settled();
     await Promise.allSettled([this.#started()]);
-    await Promise.all([this.#parts.store.close?.(), this.#parts.locks.close?.()]);
+    // The host app closes the store and the locks that it has made.
+    if (this.#config.store === undefined) await this.#parts.store.close?.();
+    if (this.#config.locks === undefined) await this.#parts.locks.close?.();
   }
 
   async #start(): Promise<void> {

@@ -1,6 +1,6 @@
+import { EventEmitter } from 'node:events';
 import { Readable } from 'node:stream';
 import type {
-  ArtifactSource,
   BuiltArtifact,
   EnsuredRefs,
   OpenedArtifact,
@@ -11,7 +11,12 @@ import type {
   WantedRefs,
 } from '../../lib/artifact/artifact.js';
 import type { ArtifactId, BundleId } from '../../lib/artifact/id.js';
+import { allowedRepository } from '../../lib/artifact/validate-id.js';
+import { type AllowList, originUrl } from '../../lib/config/hosts.js';
+import { parseOptions } from '../../lib/config/options.js';
+import type { SnapshotEvents } from '../../lib/index.js';
 import { type RepositoryId, repositoryKey } from '../../lib/repository.js';
+import type { SnapshotService } from '../../lib/service/snapshot-service.js';
 
 export interface FakeObject {
   bytes: Buffer;
@@ -29,8 +34,15 @@ export interface FakeGeneration {
 export const COMMIT = '0123456789abcdef0123456789abcdef01234567';
 export const STORED_AT = Date.UTC(2024, 1, 29, 12, 30, 15, 678);
 
-/** An `ArtifactSource` in memory, which records its calls and whose answers a test can replace. */
-export class FakeSource implements ArtifactSource {
+/**
+ * A service in memory, which records the calls that the router makes and whose answers a test can replace. All
+ * other calls fail.
+ */
+export class FakeService implements SnapshotService {
+  readonly events = new EventEmitter<SnapshotEvents>();
+  readonly hasDownloadUrls = false;
+  /** Decides which repositories are allowed. Default: those of github.com. */
+  allowList: AllowList = parseOptions({ dataDir: 'unused', hosts: ['github.com'] });
   /** The methods called so far, in order. */
   readonly calls: string[] = [];
   readonly signals: AbortSignal[] = [];
@@ -133,9 +145,27 @@ export class FakeSource implements ArtifactSource {
     return this.ensure(repository, wanted);
   }
 
+  resolve(repository: RepositoryId): RepositoryId {
+    return allowedRepository(this.allowList, repository);
+  }
+
+  originUrl(repository: RepositoryId): string {
+    return originUrl(this.allowList, repository);
+  }
+
   headCommit(): string | undefined {
     return this.head;
   }
+
+  readonly ready = unexpected;
+  readonly getDownloadUrl = unexpected;
+  readonly delete = unexpected;
+  readonly refresh = unexpected;
+  readonly notifyPush = unexpected;
+  readonly purge = unexpected;
+  readonly listRepositories = unexpected;
+  readonly close = unexpected;
+  readonly [Symbol.asyncDispose] = unexpected;
 
   #note(call: string, options: SignalOption | undefined): void {
     this.calls.push(call);
@@ -146,6 +176,10 @@ export class FakeSource implements ArtifactSource {
     this.bodies.push(body);
     return body;
   }
+}
+
+async function unexpected(): Promise<never> {
+  throw new Error('the router was not expected to make this call');
 }
 
 function* slices(bytes: Buffer): Generator<Buffer> {
