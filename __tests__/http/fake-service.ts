@@ -5,7 +5,6 @@ import type {
   EnsuredRefs,
   OpenedArtifact,
   OpenStoredOptions,
-  SignalOption,
   StatStoredOptions,
   StoredArtifact,
   WantedRefs,
@@ -14,7 +13,7 @@ import type { ArtifactId, BundleId } from '../../lib/artifact/id.js';
 import { allowedRepository } from '../../lib/artifact/validate-id.js';
 import { type AllowList, originUrl } from '../../lib/config/hosts.js';
 import { parseOptions } from '../../lib/config/options.js';
-import type { SnapshotEvents } from '../../lib/index.js';
+import type { SignalOptions, SnapshotEvents } from '../../lib/index.js';
 import { type RepositoryId, repositoryKey } from '../../lib/repository.js';
 import type { SnapshotService } from '../../lib/service/snapshot-service.js';
 
@@ -118,7 +117,7 @@ export class FakeService implements SnapshotService {
     return { ...stored, source: 'store', body: this.#lend(this.read(bytes)) };
   }
 
-  async get(id: ArtifactId, options?: SignalOption): Promise<OpenedArtifact | BuiltArtifact> {
+  async get(id: ArtifactId, options?: SignalOptions): Promise<OpenedArtifact | BuiltArtifact> {
     this.#note('get', options);
     const stored = this.maySend(id) ? this.#objects.get(keyOf(id)) : undefined;
     if (stored !== undefined) {
@@ -131,7 +130,7 @@ export class FakeService implements SnapshotService {
     return { repository, etag, commit, source: 'build', body: this.#lend(body) };
   }
 
-  async isHead(id: BundleId, options?: SignalOption): Promise<boolean> {
+  async isHead(id: BundleId, options?: SignalOptions): Promise<boolean> {
     this.#note('isHead', options);
     return this.upToDate(id);
   }
@@ -139,7 +138,7 @@ export class FakeService implements SnapshotService {
   async ensureRefs(
     repository: RepositoryId,
     wanted: WantedRefs,
-    options?: SignalOption,
+    options?: SignalOptions,
   ): Promise<EnsuredRefs> {
     this.#note('ensureRefs', options);
     return this.ensure(repository, wanted);
@@ -167,7 +166,7 @@ export class FakeService implements SnapshotService {
   readonly close = unexpected;
   readonly [Symbol.asyncDispose] = unexpected;
 
-  #note(call: string, options: SignalOption | undefined): void {
+  #note(call: string, options: SignalOptions | undefined): void {
     this.calls.push(call);
     if (options?.signal) this.signals.push(options.signal);
   }

@@ -58,7 +58,7 @@ async function expectNothingLeft(): Promise<void> {
 }
 
 describe('Closing', () => {
-  test('with "wait" lets a snapshot be completed for its clients and stored for the next start', async () => {
+  test('with `drain` lets a snapshot be completed for its clients and stored for the next start', async () => {
     const gate = repository.upstream.gate(repository.path, 1000);
     const clients = [request(), request()];
     await gate.reached;
@@ -104,10 +104,19 @@ describe('Closing', () => {
     await app.router.close();
   });
 
-  test('at once ends the builds that an earlier closing with "wait" waits for', async () => {
+  test('at once ends the builds that an earlier closing with `drain` waits for', async () => {
     const { refused } = await requestHalfCloned();
     const waiting = app.router.close({ drain: true });
     await Promise.all([app.router.close(), waiting]);
+    await refused;
+  });
+
+  test('with a signal ends the builds that it waits for when the signal aborts', async () => {
+    const { refused } = await requestHalfCloned();
+    const controller = new AbortController();
+    const closed = app.router.close({ drain: true, signal: controller.signal });
+    controller.abort();
+    await closed;
     await refused;
   });
 

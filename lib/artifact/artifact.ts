@@ -1,5 +1,5 @@
 import type { RepositoryId } from '../repository.js';
-import type { ByteRange, ObjectBody } from '../stores/store.js';
+import type { ByteRange, ObjectBody, SignalOptions } from '../stores/store.js';
 
 /** Describes an artifact. */
 export interface ArtifactInfo {
@@ -35,12 +35,7 @@ export interface BuiltArtifact extends ArtifactInfo {
   readonly body: ObjectBody;
 }
 
-export interface SignalOption {
-  /** When it aborts, the wait ends and `body` is destroyed. A build that has begun goes on. */
-  signal?: AbortSignal | undefined;
-}
-
-export interface StatStoredOptions extends SignalOption {
+export interface StatStoredOptions extends SignalOptions {
   /**
    * Answers only if `get` would serve the stored artifact. Checks the upstream first if the
    * freshness policy demands it. Default: false.
@@ -54,14 +49,14 @@ export interface StatStoredOptions extends SignalOption {
   etags?: readonly string[] | undefined;
 }
 
-export interface OpenStoredOptions extends SignalOption {
+export interface OpenStoredOptions extends SignalOptions {
   range?: ByteRange | undefined;
   /** Opens only this version, as long as the store has it. */
   revision?: string | undefined;
 }
 
 /** The headers of a download from the store. */
-export interface DownloadUrlOptions extends SignalOption {
+export interface DownloadHeaders extends SignalOptions {
   readonly contentType: string;
   readonly contentDisposition: string;
 }

@@ -1,4 +1,4 @@
-import type { EnsuredRefs, SignalOption, WantedRefs } from '../artifact/artifact.js';
+import type { EnsuredRefs, WantedRefs } from '../artifact/artifact.js';
 import { type BundleId, defaultSnapshot } from '../artifact/id.js';
 import { unlessAborted } from '../async/abort.js';
 import { now } from '../async/clock.js';
@@ -9,6 +9,7 @@ import { isValidRefName, refNameOf } from '../git/refs.js';
 import type { MirrorQuery, QueryResult } from '../mirror/jobs/query.js';
 import { keepsVanishing } from '../mirror/mirrors.js';
 import type { RepositoryId } from '../repository.js';
+import type { SignalOptions } from '../stores/store.js';
 import { isMirroredRef } from '../upstream/advertisement.js';
 import type { RequestParts } from './requests.js';
 
@@ -38,7 +39,7 @@ export class MirrorQueries {
   async ensureRefs(
     repository: RepositoryId,
     { refs, commits }: WantedRefs,
-    { signal }: SignalOption = {},
+    { signal }: SignalOptions = {},
   ): Promise<EnsuredRefs> {
     const nowhere = new Map(Array.from(refs.keys(), (name) => [name, '']));
     const possible = new Map([...refs].filter(([name]) => mayExist(name)));
@@ -52,7 +53,7 @@ export class MirrorQueries {
   }
 
   /** As `SnapshotService.isHead`. */
-  isHead(id: BundleId, { signal }: SignalOption = {}): Promise<boolean> {
+  isHead(id: BundleId, { signal }: SignalOptions = {}): Promise<boolean> {
     return this.#answer(id.repository, signal, () => this.#isHead(id, signal));
   }
 

@@ -1,9 +1,8 @@
 import type {
   BuiltArtifact,
-  DownloadUrlOptions,
+  DownloadHeaders,
   OpenedArtifact,
   OpenStoredOptions,
-  SignalOption,
   StatStoredOptions,
   StoredArtifact,
 } from '../artifact/artifact.js';
@@ -12,6 +11,7 @@ import { unlessAborted } from '../async/abort.js';
 import { now, type Time, thisMoment } from '../async/clock.js';
 import { retry } from '../async/retry.js';
 import { isUpstreamFailure, SnapshotError } from '../errors.js';
+import type { SignalOptions } from '../stores/store.js';
 import { type Action, decide } from './decide.js';
 import type { Refresher, RefresherParts } from './refresher.js';
 import type { Found } from './stored-artifacts.js';
@@ -98,7 +98,7 @@ export class Requests {
   /** As `SnapshotService.get`. */
   async get(
     id: ArtifactId,
-    { signal }: SignalOption = {},
+    { signal }: SignalOptions = {},
   ): Promise<OpenedArtifact | BuiltArtifact> {
     const requestedAt = now();
     await this.#checkFirst(id, signal);
@@ -153,7 +153,7 @@ export class Requests {
   async getDownloadUrl(
     id: ArtifactId,
     artifact: StoredArtifact,
-    about: DownloadUrlOptions,
+    about: DownloadHeaders,
   ): Promise<string | undefined> {
     const url = await this.#parts.stored.urlOf(id, { ...about, revision: artifact.revision });
     if (url !== undefined) this.#hit(artifact);

@@ -2,11 +2,10 @@ import { setMaxListeners } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import type {
   BuiltArtifact,
-  DownloadUrlOptions,
+  DownloadHeaders,
   EnsuredRefs,
   OpenedArtifact,
   OpenStoredOptions,
-  SignalOption,
   StatStoredOptions,
   StoredArtifact,
   WantedRefs,
@@ -14,7 +13,7 @@ import type {
 import { type ArtifactId, type BundleId, defaultSnapshot } from '../artifact/id.js';
 import { artifactKey } from '../artifact/key.js';
 import { allowedRepository, canonicalId } from '../artifact/validate-id.js';
-import { unlessAborted } from '../async/abort.js';
+import { abortable, unlessAborted } from '../async/abort.js';
 import { momentOf } from '../async/clock.js';
 import { MAX_DELAY } from '../async/deadline.js';
 import { startup } from '../async/retry.js';
@@ -25,6 +24,7 @@ import type { SnapshotEvents } from '../events/events.js';
 import { hostEvents } from '../events/host-events.js';
 import { logFailures } from '../events/log-failures.js';
 import type { RepositoryId } from '../repository.js';
+import type { SignalOptions } from '../stores/store.js';
 import { createParts, type ServiceParts } from './parts.js';
 import type { CloseOptions, SnapshotService } from './snapshot-service.js';
 import { listRepositories, type RepositoryStatus } from './status.js';
@@ -61,12 +61,12 @@ export class ArtifactService implements SnapshotService {
     this.#started().catch(() => {});
   }
 
-  async ready(): Promise<void> {
-    await this.#started();
-  }
-
   get hasDownloadUrls(): boolean {
     return this.#parts.stored.haveUrls;
+  }
+
+  async ready({ signal }: SignalOptions = {}): Promise<void> {
+    await abortable(signal, () => this.#started());
   }
 
   resolve(repository: RepositoryId): RepositoryId {
@@ -77,84 +77,99 @@ export class ArtifactService implements SnapshotService {
     return originUrl(this.#config, this.resolve(repository));
   }
 
+  headCommit(repository: RepositoryId): string | undefined {
+    return this.#parts.mirrors.find(this.resolve(repository))?.revision?.head.oid;
+  }
+
+  async get(id: ArtifactId, options: SignalOptions = {}): Promise<OpenedArtifact | BuiltArtifact> {
+    const canonical = this.#canonical(id);
+    const get = () => this.#parts.requests.get(canonical, options);
+    return await abortable(options.signal, get, ({ body }) => body.destroy());
+  }
+
   async statStored(
     id: ArtifactId,
-    options?: StatStoredOptions,
+    options: StatStoredOptions = {},
   ): Promise<StoredArtifact | undefined> {
-    return await this.#parts.requests.statStored(this.#canonical(id), options);
+    const canonical = this.#canonical(id);
+    const stat = () => this.#parts.requests.statStored(canonical, options);
+    return await abortable(options.signal, stat);
   }
 
   async openStored(
     id: ArtifactId,
-    options?: OpenStoredOptions,
+    options: OpenStoredOptions = {},
   ): Promise<OpenedArtifact | undefined> {
-    return await this.#parts.requests.openStored(this.#canonical(id), options);
-  }
-
-  async get(id: ArtifactId, options?: SignalOption): Promise<OpenedArtifact | BuiltArtifact> {
-    return await this.#parts.requests.get(this.#canonical(id), options);
+    const canonical = this.#canonical(id);
+    const open = () => this.#parts.requests.openStored(canonical, options);
+    return await abortable(options.signal, open, (late) => late?.body.destroy());
   }
 
   async getDownloadUrl(
     id: ArtifactId,
     stored: StoredArtifact,
-    options: DownloadUrlOptions,
+    options: DownloadHeaders,
   ): Promise<string | undefined> {
-    return await this.#parts.requests.getDownloadUrl(this.#canonical(id), stored, options);
+    const canonical = this.#canonical(id);
+    const getUrl = () => this.#parts.requests.getDownloadUrl(canonical, stored, options);
+    return await abortable(options.signal, getUrl);
   }
 
-  async isHead(id: BundleId, options?: SignalOption): Promise<boolean> {
-    return await this.#parts.queries.isHead(this.#canonical(id), options);
+  async delete(id: ArtifactId, { signal }: SignalOptions = {}): Promise<void> {
+    const canonical = this.#canonical(id);
+    await abortable(signal, async () => {
+      await this.#parts.builds.untilStored(canonical, signal);
+      await this.#parts.stored.delete(artifactKey(canonical));
+    });
+  }
+
+  async isHead(id: BundleId, options: SignalOptions = {}): Promise<boolean> {
+    const canonical = this.#canonical(id);
+    return await abortable(options.signal, () => this.#parts.queries.isHead(canonical, options));
   }
 
   async ensureRefs(
     repository: RepositoryId,
     wanted: WantedRefs,
-    options?: SignalOption,
+    options: SignalOptions = {},
   ): Promise<EnsuredRefs> {
-    return await this.#parts.queries.ensureRefs(this.resolve(repository), wanted, options);
+    const canonical = this.resolve(repository);
+    const ensure = () => this.#parts.queries.ensureRefs(canonical, wanted, options);
+    return await abortable(options.signal, ensure);
   }
 
-  headCommit(repository: RepositoryId): string | undefined {
-    return this.#parts.mirrors.find(this.resolve(repository))?.revision?.head.oid;
-  }
-
-  async refresh(repository: RepositoryId, { signal }: SignalOption = {}): Promise<StoredArtifact> {
+  async refresh(repository: RepositoryId, { signal }: SignalOptions = {}): Promise<StoredArtifact> {
     const canonical = this.resolve(repository);
     this.#stopping.signal.throwIfAborted();
-    return await unlessAborted(this.#parts.refresher.refresh(canonical), signal);
+    return await abortable(signal, () => this.#parts.refresher.refresh(canonical));
   }
 
-  async notifyPush(url: string): Promise<boolean> {
+  async notifyPush(url: string, { signal }: SignalOptions = {}): Promise<boolean> {
     const repository = repositoryAt(this.#config, url);
     if (repository === undefined || this.#stopping.signal.aborted) return false;
-    const isKnown = await this.#knows(repository);
+    const isKnown = await abortable(signal, () => this.#knows(repository));
     if (isKnown) this.#parts.refresher.checkWhenAllowed(repository);
     return isKnown;
   }
 
-  async delete(id: ArtifactId): Promise<void> {
-    const canonical = this.#canonical(id);
-    await this.#parts.builds.untilStored(canonical);
-    await this.#parts.stored.delete(artifactKey(canonical));
-  }
-
-  async purge(repository: RepositoryId): Promise<void> {
+  async purge(repository: RepositoryId, { signal }: SignalOptions = {}): Promise<void> {
     const canonical = this.resolve(repository);
-    await unlessAborted(this.#started(), this.#closing.signal);
-    await this.#parts.removal.purge(canonical);
+    await abortable(signal, () => unlessAborted(this.#started(), this.#closing.signal));
+    await abortable(signal, () => this.#parts.removal.purge(canonical));
   }
 
-  async listRepositories(): Promise<RepositoryStatus[]> {
-    return await listRepositories(this.#parts);
+  async listRepositories({ signal }: SignalOptions = {}): Promise<RepositoryStatus[]> {
+    return await abortable(signal, () => listRepositories(this.#parts, signal));
   }
 
-  async close({ drain = false }: CloseOptions = {}): Promise<void> {
+  async close({ drain = false, signal }: CloseOptions = {}): Promise<void> {
     // This waits for threads and timers that don't keep the process alive.
     const alive = setInterval(() => {}, MAX_DELAY);
     try {
       this.#stopping.abort(new SnapshotError('CLOSED', 'the service is closed or closing'));
-      if (drain) await this.#parts.builds.settled();
+      const drained = drain ? this.#parts.builds.settled() : Promise.resolve();
+      // Never rejects but for the signal, which ends only this wait.
+      await unlessAborted(drained, signal).catch(() => {});
       this.#closing.abort(new SnapshotError('CLOSED', 'the service was closed'));
       await this.#parts.builds.settled();
       this.#released ??= this.#release();

@@ -1,11 +1,10 @@
 import type { EventEmitter } from 'node:events';
 import type {
   BuiltArtifact,
-  DownloadUrlOptions,
+  DownloadHeaders,
   EnsuredRefs,
   OpenedArtifact,
   OpenStoredOptions,
-  SignalOption,
   StatStoredOptions,
   StoredArtifact,
   WantedRefs,
@@ -13,6 +12,7 @@ import type {
 import type { ArtifactId, BundleId } from '../artifact/id.js';
 import type { SnapshotEvents } from '../events/events.js';
 import type { RepositoryId } from '../repository.js';
+import type { SignalOptions } from '../stores/store.js';
 import type { RepositoryStatus } from './status.js';
 
 export interface CloseOptions {
@@ -21,6 +21,8 @@ export interface CloseOptions {
    * requests that wait for them.
    */
   readonly drain?: boolean | undefined;
+  /** When it aborts, draining ends, and the builds that still run are ended. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -29,7 +31,9 @@ export interface CloseOptions {
  *
  * All calls take ids and repositories in any form that `parseRepository` gives, and answer with
  * canonical ones. All calls about a repository throw `FORBIDDEN` or `INVALID_REPOSITORY` as
- * `resolve`. `close` and `await using` end the service.
+ * `resolve`. When the signal of a call aborts, the call rejects with the signal's reason, and a
+ * `body` that it gave fails with this reason; shared work goes on. `close` and `await using` end the
+ * service.
  */
 export interface SnapshotService extends AsyncDisposable {
   readonly events: EventEmitter<SnapshotEvents>;
@@ -43,7 +47,7 @@ export interface SnapshotService extends AsyncDisposable {
    *
    * @throws SnapshotError the failure of the start.
    */
-  ready(): Promise<void>;
+  ready(options?: SignalOptions): Promise<void>;
 
   /**
    * The canonical name of an allowed repository: keys, events and `authorize` have this name.
@@ -63,7 +67,7 @@ export interface SnapshotService extends AsyncDisposable {
    * `LIMIT_EXCEEDED`, `STORE_FAILED`, `STORAGE_FULL`, `OVERLOADED`, `TOO_MANY_VARIANTS`,
    * `LOCK_FAILED`, `INVALID_REQUEST`, `CLOSED`, `INTERNAL`; the signal's reason.
    */
-  get(id: ArtifactId, options?: SignalOption): Promise<OpenedArtifact | BuiltArtifact>;
+  get(id: ArtifactId, options?: SignalOptions): Promise<OpenedArtifact | BuiltArtifact>;
   /** Describes the stored artifact. Never builds; checks the upstream only with `revalidate`. */
   statStored(id: ArtifactId, options?: StatStoredOptions): Promise<StoredArtifact | undefined>;
   /**
@@ -78,10 +82,10 @@ export interface SnapshotService extends AsyncDisposable {
   getDownloadUrl(
     id: ArtifactId,
     stored: StoredArtifact,
-    options: DownloadUrlOptions,
+    options: DownloadHeaders,
   ): Promise<string | undefined>;
   /** Deletes the stored artifact, if there is one. The mirror stays. */
-  delete(id: ArtifactId): Promise<void>;
+  delete(id: ArtifactId, options?: SignalOptions): Promise<void>;
 
   /**
    * Whether the upstream's HEAD is the bundle's base. Checks the upstream if the mirror's HEAD is
@@ -89,7 +93,7 @@ export interface SnapshotService extends AsyncDisposable {
    *
    * @throws SnapshotError `BASE_NOT_FOUND` when the upstream lacks the base, or the check failed.
    */
-  isHead(id: BundleId, options?: SignalOption): Promise<boolean>;
+  isHead(id: BundleId, options?: SignalOptions): Promise<boolean>;
   /**
    * Brings refs and commits into the mirror, by one fetch if something is missing, and one more for
    * each unreachable commit.
@@ -99,7 +103,7 @@ export interface SnapshotService extends AsyncDisposable {
   ensureRefs(
     repository: RepositoryId,
     wanted: WantedRefs,
-    options?: SignalOption,
+    options?: SignalOptions,
   ): Promise<EnsuredRefs>;
 
   /**
@@ -108,7 +112,7 @@ export interface SnapshotService extends AsyncDisposable {
    *
    * @throws SnapshotError as `get`.
    */
-  refresh(repository: RepositoryId, options?: SignalOption): Promise<StoredArtifact>;
+  refresh(repository: RepositoryId, options?: SignalOptions): Promise<StoredArtifact>;
   /**
    * Reports a push to the repository with this URL. A known repository is refreshed soon. The
    * upstream is checked at most once per `checkInterval`.
@@ -116,16 +120,16 @@ export interface SnapshotService extends AsyncDisposable {
    * @returns whether the repository is known: a client requested it, or it is mirrored or stored.
    * @throws SnapshotError `STORE_FAILED`
    */
-  notifyPush(url: string): Promise<boolean>;
+  notifyPush(url: string, options?: SignalOptions): Promise<boolean>;
   /**
    * Removes the repository's mirror and its stored artifacts. Waits for readers of the mirror.
    * Running downloads continue.
    *
    * @throws SnapshotError `CLOSED` when the service is closed meanwhile.
    */
-  purge(repository: RepositoryId): Promise<void>;
+  purge(repository: RepositoryId, options?: SignalOptions): Promise<void>;
   /** The status of all repositories that have a mirror, or that clients have requested. */
-  listRepositories(): Promise<RepositoryStatus[]>;
+  listRepositories(options?: SignalOptions): Promise<RepositoryStatus[]>;
 
   /** Ends all work, begins none, and releases all that the service has made. Idempotent. */
   close(options?: CloseOptions): Promise<void>;

@@ -36,23 +36,27 @@ export interface RepositoryStatus {
 const CONCURRENT_REQUESTS = 16;
 
 /** All repositories that have a mirror, or that clients have requested. */
-export async function listRepositories(parts: BaseParts): Promise<RepositoryStatus[]> {
+export async function listRepositories(
+  parts: BaseParts,
+  signal: AbortSignal | undefined,
+): Promise<RepositoryStatus[]> {
   const { mirrors, known } = parts;
   const mirrored = mirrors.list().map(({ repository }) => repository);
   const all = [...mirrored, ...known.list()];
   const byKey = new Map(all.map((each) => [repositoryKey(each), each]));
   const limit = pLimit(CONCURRENT_REQUESTS);
   return await Promise.all(
-    Array.from(byKey.values(), (each) => limit(() => statusOf(each, parts))),
+    Array.from(byKey.values(), (each) => limit(() => statusOf(each, parts, signal))),
   );
 }
 
 async function statusOf(
   repository: RepositoryId,
   { mirrors, policy, known, stored }: BaseParts,
+  signal: AbortSignal | undefined,
 ): Promise<RepositoryStatus> {
   const id = defaultSnapshot(repository);
-  const found = await stored.stat(id);
+  const found = await stored.stat(id, { signal });
   const mirror = mirrors.find(repository);
   const upstream = known.stateOf(repository);
   return {

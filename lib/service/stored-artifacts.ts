@@ -1,10 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type {
-  OpenedArtifact,
-  OpenStoredOptions,
-  SignalOption,
-  StoredArtifact,
-} from '../artifact/artifact.js';
+import type { OpenedArtifact, OpenStoredOptions, StoredArtifact } from '../artifact/artifact.js';
 import { formatOf, isOnlyReachable } from '../artifact/etag.js';
 import type { ArtifactId } from '../artifact/id.js';
 import { artifactKey, isVariantKey } from '../artifact/key.js';
@@ -13,7 +8,7 @@ import type { SnapshotConfig } from '../config/options.js';
 import { PRUNE_AFTER } from '../mirror/choose-repack.js';
 import type { RepositoryId } from '../repository.js';
 import { replacedVersions } from '../stores/abilities.js';
-import type { SnapshotStore, StoredObject, UrlOptions } from '../stores/store.js';
+import type { SignalOptions, SnapshotStore, StoredObject, UrlOptions } from '../stores/store.js';
 import type { StoredState } from './decide.js';
 
 /** Milliseconds for which a bundle is served. */
@@ -46,7 +41,7 @@ export class StoredArtifacts {
 
   async stat(
     id: ArtifactId,
-    options: SignalOption = {},
+    options: SignalOptions = {},
   ): Promise<Found<StoredArtifact> | undefined> {
     return (await this.look(id, options)).found;
   }
@@ -54,7 +49,7 @@ export class StoredArtifacts {
   /** As `stat`, and the stored version, even if it counts as not stored. `null`: there is none. */
   async look(
     id: ArtifactId,
-    { signal }: SignalOption = {},
+    { signal }: SignalOptions = {},
   ): Promise<{ found: Found<StoredArtifact> | undefined; version: string | null }> {
     const object = await this.#store.stat(artifactKey(id), { signal });
     if (object === undefined) return { found: undefined, version: null };
@@ -68,7 +63,7 @@ export class StoredArtifacts {
   async statVersion(
     id: ArtifactId,
     etags: readonly string[],
-    { signal }: SignalOption = {},
+    { signal }: SignalOptions = {},
   ): Promise<StoredArtifact | undefined> {
     const key = artifactKey(id);
     const taggedIn = (objects: readonly StoredObject[]) =>

@@ -1,5 +1,6 @@
-import { addAbortSignal, Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { z } from 'zod';
+import { destroyOnAbort } from '../async/abort.js';
 import { callHost } from '../call-host.js';
 import { bytes, callback, checkOptions } from '../check-options.js';
 import { evictable, type Occupant, totalBytes } from './eviction.js';
@@ -79,7 +80,7 @@ export class MemoryStore implements SnapshotStore {
     if (entry === undefined) return undefined;
     const { object, pages } = entry;
     const body = Readable.from(pages.read(sliceOf(range, object.size)), { objectMode: false });
-    if (signal !== undefined) addAbortSignal(signal, body);
+    destroyOnAbort(body, signal);
     if (entry === stored) {
       this.#entries.delete(key);
       this.#entries.set(key, entry);

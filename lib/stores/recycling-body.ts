@@ -1,4 +1,5 @@
-import { addAbortSignal, Readable } from 'node:stream';
+import { Readable } from 'node:stream';
+import { destroyOnAbort } from '../async/abort.js';
 import type { ObjectBody } from './store.js';
 
 /** Bytes of one read: two such buffers fit into a processor's own cache, where copies are cheap. */
@@ -35,7 +36,7 @@ export class RecyclingBody extends Readable implements ObjectBody {
     super({ highWaterMark: bufferBytes });
     this.#source = source;
     this.#bufferBytes = bufferBytes;
-    if (signal !== undefined) addAbortSignal(signal, this);
+    destroyOnAbort(this, signal);
   }
 
   recycle(chunk: Uint8Array): void {
