@@ -5,8 +5,8 @@ import {
   createSnapshotRouter,
   createSnapshotService,
   FileSystemStore,
-  InProcessLocks,
   type LockRegistry,
+  MemoryLocks,
   MemoryStore,
   type SnapshotService,
 } from '../../lib/index.js';
@@ -99,7 +99,7 @@ test('A router over a service takes no options of services, and refuses what is 
 describe('Closing a service', () => {
   test('leaves open the store and the locks that the app has made', async () => {
     const store = new MemoryStore({ maxBytes: 1e6 });
-    const locks: LockRegistry = Object.assign(new InProcessLocks(), { close: async () => {} });
+    const locks: LockRegistry = Object.assign(new MemoryLocks(), { close: async () => {} });
     const closes = [jest.spyOn(store, 'close'), jest.spyOn(locks, 'close')];
     defer(() => store.close());
     const service = repository.start({ store, locks });

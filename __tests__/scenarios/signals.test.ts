@@ -46,8 +46,10 @@ const CALLS: Record<string, Call> = {
 
 /** A store that takes no notice of signals, and answers when the test lets it. */
 function deafStore() {
-  const urlOf = async () => 'https://bucket.test/object';
-  const store: SnapshotStore = Object.assign(new MemoryStore({ maxBytes: 1e6 }), { urlOf });
+  const getDownloadUrl = async () => 'https://bucket.test/object';
+  const store: SnapshotStore = Object.assign(new MemoryStore({ maxBytes: 1e6 }), {
+    getDownloadUrl,
+  });
   const [answered, answer] = door();
   let calls = 0;
   const deaf = new Proxy(store, {

@@ -1,5 +1,6 @@
+import type { Readable } from 'node:stream';
 import type { RepositoryId } from '../repository.js';
-import type { ByteRange, ObjectBody, SignalOptions } from '../stores/store.js';
+import type { ByteRange, SignalOptions } from '../stores/store.js';
 
 /** Describes an artifact. */
 export interface ArtifactInfo {
@@ -23,7 +24,7 @@ export interface StoredArtifact extends ArtifactInfo {
 /** A stored artifact, or a range of it. Read `body` to its end or destroy it. */
 export interface OpenedArtifact extends StoredArtifact {
   readonly source: 'store';
-  readonly body: ObjectBody;
+  readonly body: Readable;
 }
 
 /**
@@ -32,7 +33,7 @@ export interface OpenedArtifact extends StoredArtifact {
  */
 export interface BuiltArtifact extends ArtifactInfo {
   readonly source: 'build';
-  readonly body: ObjectBody;
+  readonly body: Readable;
 }
 
 export interface StatStoredOptions extends SignalOptions {

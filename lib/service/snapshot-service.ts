@@ -37,7 +37,7 @@ export interface CloseOptions {
  */
 export interface SnapshotService extends AsyncDisposable {
   readonly events: EventEmitter<SnapshotEvents>;
-  /** Whether `getDownloadUrl` may return a URL: whether the store has `urlOf`. */
+  /** Whether `getDownloadUrl` may return a URL: whether the store has `getDownloadUrl`. */
   readonly hasDownloadUrls: boolean;
 
   /**
@@ -65,7 +65,7 @@ export interface SnapshotService extends AsyncDisposable {
    *
    * @throws SnapshotError any of `UPSTREAM_*`, `REPOSITORY_*`, `REF_NOT_FOUND`, `BASE_NOT_FOUND`,
    * `LIMIT_EXCEEDED`, `STORE_FAILED`, `STORAGE_FULL`, `OVERLOADED`, `TOO_MANY_VARIANTS`,
-   * `LOCK_FAILED`, `INVALID_REQUEST`, `CLOSED`, `INTERNAL`; the signal's reason.
+   * `LOCK_UNAVAILABLE`, `INVALID_REQUEST`, `CLOSED`, `INTERNAL`; the signal's reason.
    */
   get(id: ArtifactId, options?: SignalOptions): Promise<OpenedArtifact | BuiltArtifact>;
   /** Describes the stored artifact. Never builds; checks the upstream only with `revalidate`. */
