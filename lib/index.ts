@@ -36,6 +36,7 @@ export { MemoryLocks } from './locks/memory.js';
 export type { Lock, LockRegistry } from './locks/registry.js';
 export { parseRepository, type RepositoryId } from './repository.js';
 export type { CloseOptions, SnapshotService } from './service/snapshot-service.js';
+export type { ServiceStats } from './service/stats.js';
 export type { RepositoryStatus } from './service/status.js';
 export {
   FileSystemStore,

@@ -162,9 +162,14 @@ export class FakeService implements SnapshotService {
   readonly refresh = unexpected;
   readonly notifyPush = unexpected;
   readonly purge = unexpected;
+  readonly status = unexpected;
   readonly listRepositories = unexpected;
   readonly close = unexpected;
   readonly [Symbol.asyncDispose] = unexpected;
+
+  stats(): never {
+    throw new Error('the router was not expected to ask for statistics');
+  }
 
   #note(call: string, options: SignalOptions | undefined): void {
     this.calls.push(call);

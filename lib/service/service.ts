@@ -27,7 +27,8 @@ import type { RepositoryId } from '../repository.js';
 import type { SignalOptions } from '../stores/store.js';
 import { createParts, type ServiceParts } from './parts.js';
 import type { CloseOptions, SnapshotService } from './snapshot-service.js';
-import { listRepositories, type RepositoryStatus } from './status.js';
+import { type ServiceStats, statsOf } from './stats.js';
+import { listRepositories, type RepositoryStatus, statusOf } from './status.js';
 
 /**
  * The service that `createSnapshotService` makes: checks what its callers give, and hands it to the
@@ -158,8 +159,20 @@ export class ArtifactService implements SnapshotService {
     await abortable(signal, () => this.#parts.removal.purge(canonical));
   }
 
+  async status(
+    repository: RepositoryId,
+    { signal }: SignalOptions = {},
+  ): Promise<RepositoryStatus> {
+    const canonical = this.resolve(repository);
+    return await abortable(signal, () => statusOf(canonical, this.#parts, signal));
+  }
+
   async listRepositories({ signal }: SignalOptions = {}): Promise<RepositoryStatus[]> {
     return await abortable(signal, () => listRepositories(this.#parts, signal));
+  }
+
+  stats(): ServiceStats {
+    return statsOf(this.#parts);
   }
 
   async close({ drain = false, signal }: CloseOptions = {}): Promise<void> {

@@ -13,6 +13,7 @@ import type { ArtifactId, BundleId } from '../artifact/id.js';
 import type { SnapshotEvents } from '../events/events.js';
 import type { RepositoryId } from '../repository.js';
 import type { SignalOptions } from '../stores/store.js';
+import type { ServiceStats } from './stats.js';
 import type { RepositoryStatus } from './status.js';
 
 export interface CloseOptions {
@@ -32,8 +33,8 @@ export interface CloseOptions {
  * All calls take ids and repositories in any form that `parseRepository` gives, and answer with
  * canonical ones. All calls about a repository throw `FORBIDDEN` or `INVALID_REPOSITORY` as
  * `resolve`. When the signal of a call aborts, the call rejects with the signal's reason, and a
- * `body` that it gave fails with this reason; shared work goes on. `close` and `await using` end the
- * service.
+ * `body` that it gave fails with this reason; shared work goes on. `close` and `await using` end
+ * the service.
  */
 export interface SnapshotService extends AsyncDisposable {
   readonly events: EventEmitter<SnapshotEvents>;
@@ -128,8 +129,13 @@ export interface SnapshotService extends AsyncDisposable {
    * @throws SnapshotError `CLOSED` when the service is closed meanwhile.
    */
   purge(repository: RepositoryId, options?: SignalOptions): Promise<void>;
+  /** The status of a repository, known or not. Never checks, clones or builds. */
+  status(repository: RepositoryId, options?: SignalOptions): Promise<RepositoryStatus>;
   /** The status of all repositories that have a mirror, or that clients have requested. */
   listRepositories(options?: SignalOptions): Promise<RepositoryStatus[]>;
+
+  /** How much the service has, and does, at this moment. */
+  stats(): ServiceStats;
 
   /** Ends all work, begins none, and releases all that the service has made. Idempotent. */
   close(options?: CloseOptions): Promise<void>;

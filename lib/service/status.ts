@@ -35,22 +35,27 @@ export interface RepositoryStatus {
 /** Requests to the store that run at once. */
 const CONCURRENT_REQUESTS = 16;
 
-/** All repositories that have a mirror, or that clients have requested. */
 export async function listRepositories(
   parts: BaseParts,
   signal: AbortSignal | undefined,
 ): Promise<RepositoryStatus[]> {
-  const { mirrors, known } = parts;
-  const mirrored = mirrors.list().map(({ repository }) => repository);
-  const all = [...mirrored, ...known.list()];
-  const byKey = new Map(all.map((each) => [repositoryKey(each), each]));
   const limit = pLimit(CONCURRENT_REQUESTS);
   return await Promise.all(
-    Array.from(byKey.values(), (each) => limit(() => statusOf(each, parts, signal))),
+    knownRepositories(parts).map((each) => limit(() => statusOf(each, parts, signal))),
   );
 }
 
-async function statusOf(
+/** All repositories that have a mirror, or that clients have requested. */
+export function knownRepositories({
+  mirrors,
+  known,
+}: Pick<BaseParts, 'mirrors' | 'known'>): RepositoryId[] {
+  const mirrored = mirrors.list().map(({ repository }) => repository);
+  const all = [...mirrored, ...known.list()];
+  return [...new Map(all.map((each) => [repositoryKey(each), each])).values()];
+}
+
+export async function statusOf(
   repository: RepositoryId,
   { mirrors, policy, known, stored }: BaseParts,
   signal: AbortSignal | undefined,
