@@ -9,6 +9,7 @@ import {
   MemoryLocks,
   MemoryStore,
   type SnapshotService,
+  TieredStore,
 } from '../../lib/index.js';
 import { type FreshRepository, freshRepository, read } from '../support/fresh-repository.js';
 import { HOST } from '../support/host-app.js';
@@ -16,6 +17,7 @@ import { expectProblem } from '../support/problem.js';
 import { cleanup } from '../support/temporary-directory.js';
 
 const { directory, defer } = cleanup(afterEach);
+const inMemory = () => new MemoryStore({ maxBytes: 1 });
 let repository: FreshRepository;
 
 beforeEach(async () => {
@@ -120,6 +122,20 @@ describe('Closing a service', () => {
     await repository.start().close();
     expect(close).toHaveBeenCalledTimes(1);
   });
+});
+
+test.each<[string, () => MemoryStore | FileSystemStore | TieredStore]>([
+  ['a MemoryStore', () => new MemoryStore({ maxBytes: 1 })],
+  ['a FileSystemStore', () => new FileSystemStore({ directory: repository.dataDir })],
+  ['a TieredStore', () => new TieredStore({ local: inMemory(), shared: inMemory() })],
+])('The block that declares %s closes it', async (_, make) => {
+  const closes: unknown[] = [];
+  {
+    await using store = make();
+    closes.push(jest.spyOn(store, 'close'));
+    expect(closes[0]).not.toHaveBeenCalled();
+  }
+  expect(closes[0]).toHaveBeenCalledTimes(1);
 });
 
 test('A service and its router end with the block that declares them', async () => {

@@ -36,7 +36,7 @@ interface Entry extends Occupant {
 type ReplacedEntry = Entry & Replaced;
 
 /** Keeps objects in the memory of this process: for tests, and for small caches. */
-export class MemoryStore implements SnapshotStore {
+export class MemoryStore implements SnapshotStore, AsyncDisposable {
   readonly writesConditionally: boolean = true;
   readonly #config: z.output<typeof memoryStoreSchema>;
   /** The least recently opened first. */
@@ -114,6 +114,10 @@ export class MemoryStore implements SnapshotStore {
   /** Stops the timer. */
   async close(): Promise<void> {
     this.#timer.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
   }
 
   /** The old object is removed, even if there is no room for the new one. */
