@@ -1,11 +1,11 @@
 export type {
   ArtifactInfo,
-  ArtifactSource,
+  BuiltArtifact,
+  DownloadHeaders,
   EnsuredRefs,
-  GeneratedArtifact,
-  GetOptions,
-  OpenArtifactOptions,
   OpenedArtifact,
+  OpenStoredOptions,
+  StatStoredOptions,
   StoredArtifact,
   WantedRefs,
 } from './artifact/artifact.js';
@@ -15,12 +15,14 @@ export type {
   Credentials,
   CredentialsProvider,
   Logger,
+  RouterOptions,
   ServiceOptions,
   SnapshotOptions,
 } from './config/options.js';
 export {
   createSnapshotRouter,
   createSnapshotService,
+  type MountOptions,
   type SnapshotRouter,
 } from './create-router.js';
 export { ERROR_CODES, SnapshotError, type SnapshotErrorCode } from './errors.js';
@@ -32,7 +34,8 @@ export {
 } from './http/webhook/webhook-handler.js';
 export { MemoryLocks } from './locks/memory.js';
 export { parseRepository, type RepositoryId } from './repository.js';
-export type { CloseOptions, SnapshotService } from './service/service.js';
+export type { CloseOptions, SnapshotService } from './service/snapshot-service.js';
+export type { ServiceStats } from './service/stats.js';
 export type { RepositoryStatus } from './service/status.js';
 export { FileSystemStore } from './stores/filesystem/filesystem-store.js';
 export { MemoryStore } from './stores/memory.js';

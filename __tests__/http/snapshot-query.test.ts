@@ -1,19 +1,19 @@
 import type { ArtifactId } from '../../lib/artifact/id.js';
 import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { parseRepository } from '../../lib/repository.js';
-import { COMMIT, FakeSource } from './fake-source.js';
+import { COMMIT, FakeService } from './fake-service.js';
 import { EXPRESS, type ExpressVersion, send, serve, type TestServer } from './test-server.js';
 
 const OTHER = 'f'.repeat(40);
 const PATH = '/github.com/org/repo/snapshot.tar.zst';
 
 describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s,', (version) => {
-  let source: FakeSource;
+  let source: FakeService;
   let server: TestServer;
   let asked: ArtifactId[];
 
   beforeEach(async () => {
-    source = new FakeSource();
+    source = new FakeService();
     server = await serve(source, { version });
     asked = [];
     const get = source.get.bind(source);
@@ -166,7 +166,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s,', (version) =>
 });
 
 test('X-Cachew-Bundle-Url leads to this app, whatever the host and path', async () => {
-  const source = new FakeSource();
+  const source = new FakeService();
   source.head = OTHER;
   const hosts = ['github.com', '[::1]:8080', 'git.corp:99'];
   const server = await serve(source, { hosts });

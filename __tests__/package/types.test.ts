@@ -72,7 +72,7 @@ export const url: Promise<string | undefined> = s3.presign('key', { expiresIn: 6
 
 const snapshots = createSnapshotRouter(options);
 express().use('/git', snapshots);
-const service = { pushed: (url: string) => url.startsWith('https://github.com/') };
+const service = { notifyPush: (url: string) => url.startsWith('https://github.com/') };
 express().post('/webhook', createWebhookHandler({ secret: ['old', 'new'], service }));
 snapshots.service.events.on('hit', ({ repository, etag, size }) => {
   const parts: [string, string, number] = [repository.path, etag, size];
@@ -90,7 +90,7 @@ export async function main(): Promise<RestoreResult> {
     repository: parseRepository('github.com/org/repo'),
   });
   const size: number | undefined = snapshot.source === 'store' ? snapshot.size : undefined;
-  await snapshots.close({ running: 'wait' });
+  await snapshots.close({ drain: true });
   if (size === 0) throw new SnapshotError('INTERNAL', 'empty');
   return restoreSnapshot({ url: new URL('http://localhost/'), directory: '.' });
 }

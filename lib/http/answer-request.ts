@@ -1,11 +1,11 @@
 import type { Request, Response } from 'express';
 import { unlessAborted } from '../async/abort.js';
 import { callHost } from '../call-host.js';
-import { canonicalRepository, hostConfig } from '../config/hosts.js';
-import type { Logger, SnapshotConfig } from '../config/options.js';
+import type { Logger, RouterConfig } from '../config/options.js';
 import { isUpstreamFailure, SnapshotError, toSnapshotError } from '../errors.js';
 import { failureFields } from '../events/log-failures.js';
 import { decodeRepository, type RepositoryId } from '../repository.js';
+import type { SnapshotService } from '../service/snapshot-service.js';
 import { Connections, type Turn } from './connections.js';
 import { problemStatus, sendProblem, sendProblemOrBreak } from './problem.js';
 
@@ -27,11 +27,11 @@ export interface EndpointHandler {
 }
 
 /**
- * Makes the function that answers requests for artifacts. It checks the address, the method, then
- * the client's right to see the repository; then the handler answers. It never rejects: a rejection
- * would end the host app's process.
+ * Makes the function that answers requests for artifacts. It checks the address, the allow-list,
+ * the method, then the client's right to see the repository; then the handler answers. It never
+ * rejects: a rejection would end the host app's process.
  */
-export function createAnswer(config: SnapshotConfig) {
+export function createAnswer(service: SnapshotService, config: RouterConfig) {
   const connections = new Connections();
 
   return async function answer(
@@ -46,7 +46,7 @@ export function createAnswer(config: SnapshotConfig) {
       turn = connections.enter(req, res);
       const { signal } = turn;
       await unlessAborted(turn.ready, signal);
-      repository = canonicalRepository(config, decodeRepository(rawRepository));
+      repository = service.resolve(decodeRepository(rawRepository));
       if (!methods.includes(req.method)) {
         const error = new SnapshotError('METHOD_NOT_ALLOWED', 'no method of this artifact');
         sendProblem(res, error, { Allow: methods.join(', ') });
@@ -81,18 +81,15 @@ function logFailure(
 }
 
 /**
- * Checks the allow-list, and that `authorize` returns exactly `true`. Clients can't tell them
- * apart.
+ * Checks that `authorize` returns exactly `true`. Its refusal looks like that of the allow-list.
  *
- * @throws SnapshotError `FORBIDDEN`; `INVALID_REPOSITORY` as `hostConfig`; `INTERNAL`: `authorize`
- * failed.
+ * @throws SnapshotError `FORBIDDEN`; `INTERNAL`: `authorize` failed.
  */
 async function authorize(
-  config: SnapshotConfig,
+  config: RouterConfig,
   req: Request,
   repository: RepositoryId,
 ): Promise<void> {
-  hostConfig(config, repository);
   if (config.authorize === undefined) return;
   let allowed: unknown;
   try {

@@ -30,7 +30,7 @@ export type { RedisLocksOptions } from './redis-options.js';
  *
  * @throws SnapshotError `INVALID_OPTIONS` from the constructor.
  */
-export class RedisLocks implements LockRegistry {
+export class RedisLocks implements LockRegistry, AsyncDisposable {
   readonly #config: RedisLocksConfig;
   /** Set if this registry made the client. */
   #ownClient: Redis | undefined;
@@ -79,6 +79,10 @@ export class RedisLocks implements LockRegistry {
   async close(): Promise<void> {
     this.#closed ??= this.#close();
     await this.#closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
   }
 
   async #lease(key: string, signal: AbortSignal): Promise<RedisLease> {
