@@ -1,4 +1,6 @@
 import type { z } from 'zod';
+import type { WebhookOptions } from '../../lib/http/webhook/options.js';
+import type { webhookSchema } from '../../lib/http/webhook/webhook-handler.js';
 import type { RedisLocksOptions } from '../../lib/locks/redis-options.js';
 import type { redisLocksSchema } from '../../lib/locks/redis-schema.js';
 import type { FileSystemStoreOptions } from '../../lib/stores/filesystem/options.js';
@@ -28,7 +30,8 @@ test('The documented options are those that are checked', () => {
     AreChecked<S3StoreOptions, typeof s3StoreSchema>,
     AreChecked<TieredStoreOptions, typeof tieredStoreSchema>,
     AreChecked<RedisLocksOptions, typeof redisLocksSchema>,
-  ] = [true, true, true, true, true];
+    AreChecked<WebhookOptions, typeof webhookSchema>,
+  ] = [true, true, true, true, true, true];
   const isOther: AreChecked<{ other: string }, typeof memoryStoreSchema> = false;
   expect([checked.includes(true), isOther]).toEqual([true, false]);
 });

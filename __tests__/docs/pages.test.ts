@@ -8,6 +8,7 @@ import * as client from '../../lib/client/index.js';
 import * as main from '../../lib/index.js';
 import * as locks from '../../lib/locks/index.js';
 import * as redis from '../../lib/locks/redis.js';
+import * as service from '../../lib/service/index.js';
 import * as store from '../../lib/stores/index.js';
 import * as s3 from '../../lib/stores/s3/index.js';
 import * as testing from '../../lib/testing/index.js';
@@ -16,6 +17,7 @@ import { codeBlocks, codeSpans, readPage, readTable, withoutCode } from './markd
 const ENTRIES: Record<string, object> = {
   'express-git-snapshot': main,
   'express-git-snapshot/client': client,
+  'express-git-snapshot/service': service,
   'express-git-snapshot/store': store,
   'express-git-snapshot/locks': locks,
   'express-git-snapshot/s3': s3,
@@ -58,6 +60,12 @@ test('The page of the API lists every value and type that each entry exports', a
     Object.keys(ENTRIES).map(async (name) => [name, await exportsIn(reportOf(name))] as const),
   );
   expect(Object.fromEntries(documented)).toEqual(Object.fromEntries(actual));
+});
+
+test('The report of the API names all values of each entry', async () => {
+  for (const [name, entry] of Object.entries(ENTRIES)) {
+    expect((await exportsIn(reportOf(name))).values).toEqual(Object.keys(entry).sort());
+  }
 });
 
 const IMPORT = /import \{([^}]+)\} from '(express-git-snapshot[^']*)'/g;

@@ -1,0 +1,24 @@
+export type {
+  BuiltArtifact,
+  DownloadHeaders,
+  EnsuredRefs,
+  OpenedArtifact,
+  OpenStoredOptions,
+  StatStoredOptions,
+  StoredArtifact,
+  WantedRefs,
+} from '../artifact/artifact.js';
+export type { ArtifactId, BundleId, SnapshotId } from '../artifact/id.js';
+export type {
+  Credentials,
+  CredentialsProvider,
+  Logger,
+  ServiceOptions,
+} from '../config/options.js';
+export { ERROR_CODES, SnapshotError, type SnapshotErrorCode } from '../errors.js';
+export type { SnapshotEvents } from '../events/events.js';
+export { parseRepository, type RepositoryId } from '../repository.js';
+export type { FetchProgress } from '../upstream/fetch-progress.js';
+export { createSnapshotService } from './create-service.js';
+export type { RepositoryStatus, ServiceStats } from './service-status.js';
+export type { CloseOptions, SnapshotService } from './snapshot-service.js';
