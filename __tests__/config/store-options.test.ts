@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { WebhookOptions } from '../../lib/http/webhook/options.js';
-import type { webhookSchema } from '../../lib/http/webhook/webhook-handler.js';
+import type { webhookSchema } from '../../lib/http/webhook/schema.js';
 import type { RedisLocksOptions } from '../../lib/locks/redis-options.js';
 import type { redisLocksSchema } from '../../lib/locks/redis-schema.js';
 import type { FileSystemStoreOptions } from '../../lib/stores/filesystem/options.js';

@@ -1,29 +1,14 @@
 import type { Request, RequestHandler, Response } from 'express';
 import { LRUCache } from 'lru-cache';
-import { z } from 'zod';
 import { callHost } from '../../call-host.js';
-import { checkOptions, methods } from '../../check-options.js';
-import type { Logger } from '../../config/options.js';
+import { checkOptions } from '../../check-options.js';
 import { SnapshotError, toSnapshotError } from '../../errors.js';
 import { problemStatus, sendProblem, sendProblemOrBreak } from '../problem.js';
 import { proofOf } from './authenticity.js';
-import type { PushListener, WebhookOptions } from './options.js';
+import type { WebhookOptions } from './options.js';
 import { pushedUrls } from './payload.js';
 import { BodyRoom } from './read-body.js';
-
-const secret = z.string().min(1, 'must not be empty');
-
-/** The checks of `WebhookOptions`. */
-export const webhookSchema = z.strictObject({
-  secret: z
-    .union([
-      secret.transform((one) => [one]),
-      z.array(secret).min(1, 'must have a secret').readonly(),
-    ])
-    .pipe(z.array(secret)),
-  service: methods<PushListener>(['notifyPush'], 'the service of a router'),
-  logger: methods<Logger>(['warn', 'error'], 'a logger').optional(),
-});
+import { webhookSchema } from './schema.js';
 
 /** The marks of some 5,000 deliveries take about 2 MB. */
 const MAX_MARKS = 10_000;
