@@ -25,6 +25,16 @@ const ENTRIES: Record<string, object> = {
   'express-git-snapshot/testing': testing,
 };
 
+/** The pages that explain the options of an entry. */
+const PAGES_OF_OPTIONS: Record<string, string[]> = {
+  'express-git-snapshot': ['docs/options.md', 'docs/api.md'],
+  'express-git-snapshot/client': ['docs/api.md'],
+  'express-git-snapshot/store': ['docs/api.md', 'docs/writing-a-store.md'],
+  'express-git-snapshot/s3': ['docs/s3.md'],
+  'express-git-snapshot/redis': ['docs/api.md'],
+  'express-git-snapshot/testing': ['docs/writing-a-store.md'],
+};
+
 const PAGES = ['README.md', ...(await pagesBelow('docs')), ...(await pagesBelow('examples'))];
 
 describe.each(PAGES)('The page %s', (page) => {
@@ -67,6 +77,26 @@ test('The report of the API names all values of each entry', async () => {
     expect((await exportsIn(reportOf(name))).values).toEqual(Object.keys(entry).sort());
   }
 });
+
+test.each(Object.entries(PAGES_OF_OPTIONS))(
+  'All options of %s are on its pages',
+  async (entry, pages) => {
+    const texts = await Promise.all(pages.map(readPage));
+    const code = texts.flatMap((text) => [
+      ...codeSpans(withoutCode(text)),
+      ...codeBlocks(text, ['js', 'ts']),
+    ]);
+    const options = (await readPage(reportOf(entry))).matchAll(OPTIONS);
+    const names = Array.from(options, ([, , members = '']) => members).flatMap((members) =>
+      Array.from(members.matchAll(/^ {4}(?:readonly )?(\w+)\??[:(]/gm), ([, name = '']) => name),
+    );
+    const isOnPage = (name: string) => code.some((text) => text.split(/\W+/).includes(name));
+    expect(names.filter((name) => !isOnPage(name))).toEqual([]);
+  },
+);
+
+/** In a report: the interfaces of options, with their members. */
+const OPTIONS = /^export interface (\w+Options)\b[^\n]*\{\n(.*?)^\}/gms;
 
 const IMPORT = /import \{([^}]+)\} from '(express-git-snapshot[^']*)'/g;
 

@@ -13,7 +13,7 @@ const DOWN = failing(new SnapshotError('LOCK_UNAVAILABLE', 'the server is down')
 describe('Locks with a fallback keep the contract', () => {
   lockContract({
     test,
-    patience: 10 * 60_000,
+    timeout: 10 * 60_000,
     factory: () => ({ locks: withFallback(DOWN, new MemoryLocks()) }),
   });
 });
