@@ -10,8 +10,8 @@ export type {
   WantedRefs,
 } from './artifact/artifact.js';
 export type { ArtifactId, BundleId, SnapshotId } from './artifact/id.js';
+export type { Authorize, AuthorizeContext, Denial } from './config/authorize.js';
 export type {
-  Authorize,
   Credentials,
   CredentialsProvider,
   Logger,

@@ -1,3 +1,4 @@
+import type { Request } from 'express';
 import type { ArtifactSource } from '../artifact/artifact.js';
 import { type BundleId, isVariant, type SnapshotId } from '../artifact/id.js';
 import { checkDepth, checkRef } from '../artifact/validate-id.js';
@@ -5,7 +6,6 @@ import type { SnapshotConfig } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
 import { OID_PATTERN } from '../git/object.js';
 import { type RepositoryId, repositoryName } from '../repository.js';
-import type { Exchange } from './answer-request.js';
 import { createArtifactHandler } from './artifact-handler.js';
 import { queryParameter } from './target.js';
 
@@ -50,7 +50,7 @@ export function createBundleHandler(source: ArtifactSource, config: SnapshotConf
  *
  * @throws SnapshotError `INVALID_REQUEST`
  */
-function identifySnapshot({ req, repository }: Exchange): SnapshotId {
+function identifySnapshot(req: Request, repository: RepositoryId): SnapshotId {
   const ref = queryParameter(req, 'ref');
   const depth = queryParameter(req, 'depth');
   return {
@@ -76,7 +76,7 @@ function parseDepth(text: string): number {
 }
 
 /** @throws SnapshotError `INVALID_REQUEST` */
-function identifyBundle({ req, repository }: Exchange): BundleId {
+function identifyBundle(req: Request, repository: RepositoryId): BundleId {
   const base = queryParameter(req, 'base');
   if (base !== undefined && OID_PATTERN.test(base)) return { kind: 'bundle', repository, base };
   throw new SnapshotError('INVALID_REQUEST', 'base is no commit of 40 lower-case hex digits');

@@ -18,7 +18,11 @@ export function createEnsureRefsHandler(source: ArtifactSource): EndpointHandler
     res.writeHead(200, { ...headers, 'Cache-Control': 'no-store' }).end(body);
   }
 
-  return { methods: ['POST'], upstreamFailureStatus: 502, serve };
+  return {
+    methods: ['POST'],
+    upstreamFailureStatus: 502,
+    parse: () => ({ wanted: { artifact: 'ensure-refs' }, serve }),
+  };
 }
 
 /** Empty members are left out. Each wanted ref has an entry: clients count them. */

@@ -2,7 +2,7 @@ import { type Request, Router } from 'express';
 import type { ArtifactSource } from '../artifact/artifact.js';
 import { originUrl } from '../config/hosts.js';
 import type { SnapshotConfig } from '../config/options.js';
-import { createAnswer, type EndpointHandler } from './answer-request.js';
+import { createAnswer, type EndpointHandler, type Exchange } from './answer-request.js';
 import { createBundleHandler, createSnapshotHandler } from './artifact-kinds.js';
 import { createEnsureRefsHandler } from './ensure-refs-handler.js';
 import { type Endpoint, rawPath, rawQuery, splitTarget } from './target.js';
@@ -39,12 +39,14 @@ export function createRouter(source: ArtifactSource, config: SnapshotConfig): Ro
  * git-config(1)).
  */
 function createGitRedirectHandler(config: SnapshotConfig): EndpointHandler {
+  async function serve({ res, repository }: Exchange): Promise<void> {
+    const location = `${originUrl(config, repository)}.git/info/refs?service=git-upload-pack`;
+    res.writeHead(307, { Location: location, 'Cache-Control': 'no-store', 'Content-Length': 0 });
+    res.end();
+  }
+
   return {
     methods: ['GET', 'HEAD'],
-    async serve({ res, repository }) {
-      const location = `${originUrl(config, repository)}.git/info/refs?service=git-upload-pack`;
-      res.writeHead(307, { Location: location, 'Cache-Control': 'no-store', 'Content-Length': 0 });
-      res.end();
-    },
+    parse: () => ({ wanted: { artifact: 'git' }, serve }),
   };
 }
