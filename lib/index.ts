@@ -12,12 +12,12 @@ export type {
 export type { ArtifactId, BundleId, SnapshotId } from './artifact/id.js';
 export type { Authorize, AuthorizeContext, Denial } from './config/authorize.js';
 export type {
+  BasicCredentials,
   Credentials,
+  CredentialsContext,
   CredentialsProvider,
-  Logger,
-  ServiceOptions,
-  SnapshotOptions,
-} from './config/options.js';
+} from './config/credentials.js';
+export type { Logger, ServiceOptions, SnapshotOptions } from './config/options.js';
 export {
   createSnapshotRouter,
   createSnapshotService,

@@ -10,19 +10,10 @@ import {
 } from '../check-options.js';
 import { SnapshotError } from '../errors.js';
 import type { LockRegistry } from '../locks/registry.js';
-import { HOST, type RepositoryId } from '../repository.js';
+import { HOST } from '../repository.js';
 import type { SnapshotStore } from '../stores/store.js';
 import type { Authorize } from './authorize.js';
-
-/** Sent upstream as HTTP basic authentication, in a request header and nowhere else. */
-export interface Credentials {
-  readonly username: string;
-  readonly password: string;
-}
-
-export type CredentialsProvider = (
-  repository: RepositoryId,
-) => Credentials | undefined | Promise<Credentials | undefined>;
+import type { CredentialsProvider } from './credentials.js';
 
 /** The methods of a pino-like logger that the service calls. */
 export interface Logger {
