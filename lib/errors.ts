@@ -52,6 +52,8 @@ export interface SnapshotErrorOptions {
   cause?: unknown;
   /** Seconds after which the same request may succeed; `undefined` if that is unknown. */
   retryAfter?: number | undefined;
+  /** What is wrong in this case. Shown to the client, so it may only repeat the client's words. */
+  clientDetail?: string | undefined;
 }
 
 /** Marks the errors of every installed copy of this library. */
@@ -62,6 +64,8 @@ export class SnapshotError extends Error {
   override readonly name = 'SnapshotError';
   readonly code: SnapshotErrorCode;
   readonly retryAfter: number | undefined;
+  /** A sentence about this case, beside `clientText`; safe to show to the client. */
+  readonly clientDetail: string | undefined;
 
   static {
     Object.defineProperty(SnapshotError.prototype, BRAND, { value: true });
@@ -78,12 +82,18 @@ export class SnapshotError extends Error {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.retryAfter = options.retryAfter;
+    this.clientDetail = options.clientDetail;
   }
 
   /** A sentence that is safe to show to anyone. */
   get clientText(): string {
     return ERRORS[this.code][1];
   }
+}
+
+/** @param why names the parameter that is wrong. The client gets it. */
+export function invalidRequest(why: string, cause?: unknown): SnapshotError {
+  return new SnapshotError('INVALID_REQUEST', why, { cause, clientDetail: why });
 }
 
 /** Whether the upstream failed, refused, or could not be asked. */

@@ -38,7 +38,7 @@ describe.each(CASES)('With %s, mounted %s,', (version, mount) => {
   test.each([
     ['/github.com/org/repo/snapshot.tar.zst', 'github.com/org/repo'],
     ['/github.com/org/repo.git/snapshot.tar.zst', 'github.com/org/repo'],
-    ['/GITHUB.com/org/repo/snapshot.tar.zst?a=/../b', 'github.com/org/repo'],
+    ['/GITHUB.com/org/repo/snapshot.tar.zst?', 'github.com/org/repo'],
     ['/github.com/%6frg/r%65po/snapshot.tar.zst', 'github.com/org/repo'],
     ['/github.com/g/s/r/snapshot.tar.zst', 'github.com/g/s/r'],
     // Of a base URL that ends in a slash.
@@ -56,7 +56,10 @@ describe.each(CASES)('With %s, mounted %s,', (version, mount) => {
     '/snapshot.tar.zst',
     '/github.com/snapshot.tar.zst',
     '/github.com/org/repo/snapshot.tar.zst/',
-    '/github.com/org/repo/snapshot.tar.gz',
+    '/github.com/snapshot.tar.gz',
+    '/github.com/org/repo/snapshot',
+    '/github.com/org/repo/snapshots.tar.gz',
+    '/github.com/org/snapshot.js/blob',
     '/snapshot.bundle',
     '/github.com/ensure-refs',
     '/github.com/org/repo/snapshot.bundle/x',
@@ -70,6 +73,29 @@ describe.each(CASES)('With %s, mounted %s,', (version, mount) => {
   ])('%s is left to the host app', async (path) => {
     for (const method of ['GET', 'POST']) {
       expect((await send(server, path, { method })).status).toBe(418);
+    }
+    expect(source.calls).toEqual([]);
+  });
+
+  test.each([
+    '/github.com/org/repo/snapshot.tar.gz',
+    '/github.com/org/repo/snapshot.tar.zst.sha256?x=y',
+    '/github.com/org/repo//snapshot.',
+    '/elsewhere/org/../snapshot.zip',
+  ])('%s is reserved, and looks alike for every repository', async (path) => {
+    for (const method of ['GET', 'POST']) {
+      const reply = await send(server, path, { method });
+      expect([reply.status, reply.headers['content-type']]).toEqual([
+        404,
+        'application/problem+json',
+      ]);
+      expect(JSON.parse(reply.body.toString())).toEqual({
+        type: 'urn:problem-type:express-git-snapshot:not-found',
+        title: 'There is nothing at this address.',
+        status: 404,
+        detail: 'there is no artifact of this name',
+        code: 'NOT_FOUND',
+      });
     }
     expect(source.calls).toEqual([]);
   });
@@ -148,6 +174,33 @@ describe.each(CASES)('With %s, mounted %s,', (version, mount) => {
       expect(source.calls).toEqual([]);
     },
   );
+
+  test.each([
+    ['GET', 'snapshot.tar.zst?filter=tree:0', '"filter" is unknown'],
+    ['HEAD', 'snapshot.tar.zst?ref=main&Depth=1', '"Depth" is unknown'],
+    ['GET', 'snapshot.tar.zst?base=x', '"base" is unknown'],
+    ['GET', 'snapshot.tar.zst?ref[]=main', '"ref[]" is unknown'],
+    ['GET', 'snapshot.tar.zst?=x', '"" is unknown'],
+    ['GET', 'snapshot.tar.zst?%22%0d%0a', '""\r\n" is unknown'],
+    ['GET', `snapshot.tar.zst?${'%C3%A9'.repeat(200)}`, `"${'é'.repeat(100)}" is unknown`],
+    ['GET', 'snapshot.tar.zst?ref=a&%72ef=b', '"ref" is given more than once'],
+    ['GET', `snapshot.bundle?base=${COMMIT}&depth=1`, '"depth" is unknown'],
+    ['GET', `snapshot.bundle?base=${COMMIT}&base=${COMMIT}`, '"base" is given more than once'],
+    ['POST', 'ensure-refs?refs=main', '"refs" is unknown'],
+  ])('a query parameter is refused by its name: %s %s', async (method, artifact, why) => {
+    const reply = await send(server, `/github.com/org/repo/${artifact}`, { method });
+    expect(reply.status).toBe(400);
+    if (method !== 'HEAD') {
+      expect(JSON.parse(reply.body.toString())).toEqual({
+        type: 'urn:problem-type:express-git-snapshot:invalid-request',
+        title: 'The request is malformed.',
+        status: 400,
+        detail: `the query parameter ${why}`,
+        code: 'INVALID_REQUEST',
+      });
+    }
+    expect(source.calls).toEqual([]);
+  });
 
   test('a path with a control character is refused', async () => {
     const path = `${server.prefix}/github.com/org/re\x01po/snapshot.tar.zst`;

@@ -116,6 +116,14 @@ test.each<[method: string, path: string, Omit<AuthorizeContext, 'signal'>]>([
   expect(contexts).toEqual([{ ...wanted, signal: expect.any(AbortSignal) }]);
 });
 
+test('authorize is not called for a query that is malformed', async () => {
+  const running = await start(throwing(new Error('called')));
+  for (const path of [`${SNAPSHOT}?filter=tree:0`, `${SNAPSHOT}?depth=0`, `${GIT}&x=1`]) {
+    expect((await send(running, path)).status).toBe(400);
+  }
+  expect(running.log).toEqual([]);
+});
+
 test('The signal of authorize aborts when the client leaves, and the request ends', async () => {
   const [called, left] = [withResolvers<void>(), withResolvers<void>()];
   const running = await start((_req, _id, { signal }) => {

@@ -82,6 +82,14 @@ test.each(EXPECTED.flatMap(([status, codes]) => codes.map((code) => [code, statu
   },
 );
 
+test('A problem has the detail that is meant for the client', async () => {
+  const error = new SnapshotError('REF_NOT_FOUND', 'a secret', { clientDetail: 'no "x"' });
+  const reply = await send(await failWith(error), path);
+  const { type, ...rest } = JSON.parse(reply.body.toString());
+  const [title, detail] = [error.clientText, 'no "x"'];
+  expect(rest).toEqual({ title, status: 404, detail, code: 'REF_NOT_FOUND' });
+});
+
 test.each([
   [0, '1'],
   [0.2, '1'],

@@ -29,7 +29,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s,', (version) =>
   test.each<[string, { ref?: string; depth?: number }]>([
     ['', {}],
     ['?', {}],
-    ['?other=1&other=2&refs=x', {}],
+    ['?&', {}],
     ['?ref=main', { ref: 'main' }],
     ['?ref=feature/x', { ref: 'feature/x' }],
     ['?ref=feature%2Fx&depth=1', { ref: 'feature/x', depth: 1 }],
@@ -42,7 +42,6 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s,', (version) =>
     [`?ref=${COMMIT}`, { ref: COMMIT }],
     [`?ref=${COMMIT.toUpperCase()}`, { ref: COMMIT }],
     [`?ref=${'a'.repeat(255)}`, { ref: 'a'.repeat(255) }],
-    ['?ref[]=main&ref[x]=y&depth[$gt]=1', {}],
   ])('the query %s selects %j', async (query, selection) => {
     const reply = await send(server, PATH + query);
     expect(reply.status).toBe(200);
@@ -95,6 +94,8 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s,', (version) =>
     '?depth=%D9%A1',
     '?depth=1&depth=1',
     '?ref=main&depth=x',
+    '?ref[x]=y',
+    '?depth[$gt]=1',
   ])('the query %s is refused as malformed', async (query) => {
     for (const method of ['GET', 'HEAD']) {
       const reply = await send(server, PATH + query, { method });

@@ -57,7 +57,7 @@ export interface Representation extends GetOptions {
 export interface WantedRefs {
   /** Full name of a ref, or `HEAD` → its wanted id, which may be abbreviated; empty: any id. */
   readonly refs: ReadonlyMap<string, string>;
-  /** Ids of commits or other objects: 4 to 40 hex digits each. */
+  /** Ids of commits or other objects; may be abbreviated to four digits or more. */
   readonly commits: readonly string[];
 }
 

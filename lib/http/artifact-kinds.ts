@@ -3,11 +3,11 @@ import type { ArtifactSource } from '../artifact/artifact.js';
 import { type BundleId, isVariant, type SnapshotId } from '../artifact/id.js';
 import { checkDepth, checkRef } from '../artifact/validate-id.js';
 import type { SnapshotConfig } from '../config/options.js';
-import { SnapshotError } from '../errors.js';
+import { invalidRequest } from '../errors.js';
 import { OID_PATTERN } from '../git/object.js';
 import { type RepositoryId, repositoryName } from '../repository.js';
 import { createArtifactHandler } from './artifact-handler.js';
-import { queryParameter } from './target.js';
+import { queryParameters } from './target.js';
 
 /** `GET` and `HEAD` of `snapshot.tar.zst?ref={branch, tag or commit}&depth={commits}`. */
 export function createSnapshotHandler(source: ArtifactSource, config: SnapshotConfig) {
@@ -46,13 +46,13 @@ export function createBundleHandler(source: ArtifactSource, config: SnapshotConf
 }
 
 /**
- * Ignores other parameters. Without `ref` and `depth`, the artifact is the default snapshot.
+ * Without `ref` and `depth`, the artifact is the default snapshot.
  *
  * @throws SnapshotError `INVALID_REQUEST`
  */
 function identifySnapshot(req: Request, repository: RepositoryId): SnapshotId {
-  const ref = queryParameter(req, 'ref');
-  const depth = queryParameter(req, 'depth');
+  const query = queryParameters(req, ['ref', 'depth']);
+  const [ref, depth] = [query.get('ref'), query.get('depth')];
   return {
     kind: 'snapshot',
     repository,
@@ -61,7 +61,7 @@ function identifySnapshot(req: Request, repository: RepositoryId): SnapshotId {
   };
 }
 
-/** git takes 40 hex digits, in upper or lower case, for an id, even if a ref has that name. */
+/** git takes an object id, in upper or lower case, for the object, even if a ref has that name. */
 function parseRef(text: string): string {
   if (/^[0-9a-f]{40}$/i.test(text)) return text.toLowerCase();
   checkRef(text);
@@ -77,9 +77,9 @@ function parseDepth(text: string): number {
 
 /** @throws SnapshotError `INVALID_REQUEST` */
 function identifyBundle(req: Request, repository: RepositoryId): BundleId {
-  const base = queryParameter(req, 'base');
+  const base = queryParameters(req, ['base']).get('base');
   if (base !== undefined && OID_PATTERN.test(base)) return { kind: 'bundle', repository, base };
-  throw new SnapshotError('INVALID_REQUEST', 'base is no commit of 40 lower-case hex digits');
+  throw invalidRequest('base is not the object id of a commit, in lower case');
 }
 
 /**

@@ -1,9 +1,10 @@
 import type { Request } from 'express';
 import { z } from 'zod';
 import type { ArtifactSource, EnsuredRefs, WantedRefs } from '../artifact/artifact.js';
-import { SnapshotError } from '../errors.js';
+import { invalidRequest, SnapshotError } from '../errors.js';
 import type { EndpointHandler, Exchange } from './answer-request.js';
 import { bodyWasRead, parseJson, readBody } from './request-body.js';
+import { queryParameters } from './target.js';
 
 const MAX_BODY_BYTES = 256 * 1024;
 
@@ -21,7 +22,10 @@ export function createEnsureRefsHandler(source: ArtifactSource): EndpointHandler
   return {
     methods: ['POST'],
     upstreamFailureStatus: 502,
-    parse: () => ({ wanted: { artifact: 'ensure-refs' }, serve }),
+    parse: (req) => {
+      queryParameters(req, []);
+      return { wanted: { artifact: 'ensure-refs' }, serve };
+    },
   };
 }
 
@@ -49,7 +53,7 @@ async function readJson(req: Request): Promise<unknown> {
   const body: unknown = wasRead ? req.body : await readBody(req, MAX_BODY_BYTES);
   const isText = typeof body === 'string' || Buffer.isBuffer(body);
   if (body === undefined || (isText && Buffer.byteLength(body) > MAX_BODY_BYTES)) {
-    throw new SnapshotError('INVALID_REQUEST', 'the body is too large');
+    throw invalidRequest('the body is too large');
   }
   return isText ? parseJson(body.toString(), 'the body') : body;
 }
@@ -91,5 +95,5 @@ function parseWantedRefs(body: unknown): WantedRefs {
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   const where = issue?.path.map(String).join('.').slice(0, 200);
-  throw new SnapshotError('INVALID_REQUEST', `the body is malformed at "${where}"`);
+  throw invalidRequest(`the body is malformed at "${where}"`);
 }

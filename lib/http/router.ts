@@ -2,13 +2,17 @@ import { type Request, Router } from 'express';
 import type { ArtifactSource } from '../artifact/artifact.js';
 import { originUrl } from '../config/hosts.js';
 import type { SnapshotConfig } from '../config/options.js';
+import { SnapshotError } from '../errors.js';
 import { createAnswer, type EndpointHandler, type Exchange } from './answer-request.js';
 import { createBundleHandler, createSnapshotHandler } from './artifact-kinds.js';
 import { createEnsureRefsHandler } from './ensure-refs-handler.js';
-import { type Endpoint, rawPath, rawQuery, splitTarget } from './target.js';
+import { sendProblemOrBreak } from './problem.js';
+import { type Endpoint, queryParameters, rawPath, rawQuery, splitTarget } from './target.js';
 
 /**
- * An Express router that answers requests for artifacts and passes all others to `next()`.
+ * An Express router that answers requests for artifacts and passes all others to `next()`. An
+ * unknown name of a snapshot is a 404 of this router: a client that asks for an artifact of a later
+ * version must learn that this server lacks it, and not get a page of the host app.
  * `OPTIONS` is a method like any other: CORS middleware of the host app goes before this router.
  */
 export function createRouter(source: ArtifactSource, config: SnapshotConfig): Router {
@@ -22,15 +26,23 @@ export function createRouter(source: ArtifactSource, config: SnapshotConfig): Ro
   const router = Router();
   router.use((req, res, next) => {
     const target = splitTarget(rawPath(req));
-    const isOurs = target?.endpoint !== 'info/refs' || isRedirected(req);
-    if (target === undefined || !isOurs) next();
-    else void answer(req, res, target.repository, handlers[target.endpoint]);
+    if (target === undefined) return next();
+    const { endpoint, repository } = target;
+    if (endpoint === 'unknown') return sendProblemOrBreak(res, unknownArtifact());
+    if (endpoint === 'info/refs' && !isRedirected(req)) return next();
+    void answer(req, res, repository, handlers[endpoint]);
   });
   return router;
 
   function isRedirected(req: Request): boolean {
     return config.redirectGit && rawQuery(req).get('service') === 'git-upload-pack';
   }
+}
+
+/** Depends on no repository, so it needs no authorization. */
+function unknownArtifact(): SnapshotError {
+  const clientDetail = 'there is no artifact of this name';
+  return new SnapshotError('NOT_FOUND', clientDetail, { clientDetail });
 }
 
 /**
@@ -47,6 +59,9 @@ function createGitRedirectHandler(config: SnapshotConfig): EndpointHandler {
 
   return {
     methods: ['GET', 'HEAD'],
-    parse: () => ({ wanted: { artifact: 'git' }, serve }),
+    parse: (req) => {
+      queryParameters(req, ['service']);
+      return { wanted: { artifact: 'git' }, serve };
+    },
   };
 }
