@@ -9,6 +9,8 @@ import { type RepositoryId, repositoryName } from '../repository.js';
 import { createArtifactHandler } from './artifact-handler.js';
 import { queryParameters } from './target.js';
 
+const BUNDLE_TYPE = 'application/x-git-bundle';
+
 /** `GET` and `HEAD` of `snapshot.tar.zst?ref={branch, tag or commit}&depth={commits}`. */
 export function createSnapshotHandler(source: ArtifactSource, config: SnapshotConfig) {
   return createArtifactHandler<SnapshotId>(source, config, {
@@ -21,8 +23,12 @@ export function createSnapshotHandler(source: ArtifactSource, config: SnapshotCo
       const head = isVariant(id) ? undefined : source.headOf(id.repository);
       const isBehind = head !== undefined && head !== commit;
       return {
+        'Snapshot-Commit': commit,
         'X-Cachew-Snapshot-Commit': commit,
-        ...(isBehind && { 'X-Cachew-Bundle-Url': bundleUrl(id.repository, commit) }),
+        ...(isBehind && {
+          Link: bundleLink(commit),
+          'X-Cachew-Bundle-Url': bundleUrl(id.repository, commit),
+        }),
       };
     },
   });
@@ -34,7 +40,7 @@ export function createSnapshotHandler(source: ArtifactSource, config: SnapshotCo
  */
 export function createBundleHandler(source: ArtifactSource, config: SnapshotConfig) {
   return createArtifactHandler<BundleId>(source, config, {
-    contentType: 'application/x-git-bundle',
+    contentType: BUNDLE_TYPE,
     identify: identifyBundle,
     filename: ({ repository }) => `${repositoryName(repository)}.bundle`,
     async answersInstead(id, { res, signal }) {
@@ -80,6 +86,17 @@ function identifyBundle(req: Request, repository: RepositoryId): BundleId {
   const base = queryParameters(req, ['base']).get('base');
   if (base !== undefined && OID_PATTERN.test(base)) return { kind: 'bundle', repository, base };
   throw invalidRequest('base is not the object id of a commit, in lower case');
+}
+
+/** The relation of a snapshot to the bundle that brings it up to date (RFC 8288, 2.1.2). */
+const BUNDLE_RELATION = 'urn:relation-type:express-git-snapshot:bundle';
+
+/**
+ * A link to the bundle that fast-forwards a snapshot of `base`. It is relative to the snapshot's
+ * URL, so it needs no knowledge of the mount, nor of a proxy that changes the path.
+ */
+function bundleLink(base: string): string {
+  return `<snapshot.bundle?base=${base}>; rel="${BUNDLE_RELATION}"; type="${BUNDLE_TYPE}"`;
 }
 
 /**
