@@ -10,9 +10,8 @@ import { sendProblemOrBreak } from './problem.js';
 import { type Endpoint, queryParameters, rawPath, rawQuery, splitTarget } from './target.js';
 
 /**
- * An Express router that answers requests for artifacts and passes all others to `next()`. An
- * unknown name of a snapshot is a 404 of this router: a client that asks for an artifact of a later
- * version must learn that this server lacks it, and not get a page of the host app.
+ * An Express router that answers requests for artifacts and passes all others to `next()`, except
+ * for reserved names: a client of a later version must not get a page of the host app instead.
  * `OPTIONS` is a method like any other: CORS middleware of the host app goes before this router.
  */
 export function createRouter(source: ArtifactSource, config: SnapshotConfig): Router {
@@ -39,7 +38,7 @@ export function createRouter(source: ArtifactSource, config: SnapshotConfig): Ro
   }
 }
 
-/** Depends on no repository, so it needs no authorization. */
+/** The same for all repositories, so it needs no authorization. */
 function unknownArtifact(): SnapshotError {
   const clientDetail = 'there is no artifact of this name';
   return new SnapshotError('NOT_FOUND', clientDetail, { clientDetail });

@@ -5,7 +5,7 @@ import { invalidRequest } from '../errors.js';
 const ENDPOINTS = ['snapshot.tar.zst', 'snapshot.bundle', 'ensure-refs', 'info/refs'] as const;
 export type Endpoint = (typeof ENDPOINTS)[number];
 
-/** Later versions may serve more snapshots: `snapshot.tar.gz`. */
+/** Names of artifacts that later versions may have, such as `snapshot.tar.gz`. */
 const RESERVED = /\/(snapshot\.[^/]*)$/;
 
 /**
@@ -43,10 +43,9 @@ export function rawPath({ url, originalUrl, baseUrl }: Request): string {
 /**
  * The decoded query parameters that the client gave.
  *
- * @param known the names of all parameters that the endpoint has.
- * @throws SnapshotError `INVALID_REQUEST` for another parameter: without it, the client would get
- * something else than it asked for. Also for one that is given twice: parsers differ in which one
- * they take.
+ * @param known the names of the endpoint's parameters.
+ * @throws SnapshotError `INVALID_REQUEST` for another name: the client would get another artifact
+ * than it asked for. Also for a name given twice: parsers differ in which value they take.
  */
 export function queryParameters(req: Request, known: readonly string[]): Map<string, string> {
   const given = new Map<string, string>();
