@@ -12,9 +12,9 @@ export function problemStatus(code: SnapshotErrorCode): number {
 }
 
 /**
- * Answers with an `application/problem+json` body (RFC 9457), made from the code and `clientDetail`:
- * no internal text can leak. If another answer has begun, breaks the connection: a clean end would mean
- * success.
+ * Answers with an `application/problem+json` body (RFC 9457). It is made from the code and
+ * `clientDetail`, so no internal text can leak. If another answer has begun, breaks the connection:
+ * a clean end would mean success.
  *
  * @param status for routes that differ from `ERRORS`.
  */
