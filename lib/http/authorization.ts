@@ -55,14 +55,14 @@ function problem(code: SnapshotErrorCode, headers: OutgoingHttpHeaders = {}): De
   return { error: new SnapshotError(code, 'authorize refused'), headers };
 }
 
-/** An `auth-scheme` and its parameters (RFC 9110, section 11.6.1), as a field value can have them. */
+/** An `auth-scheme` and its parameters (RFC 9110, section 11.6.1), as a field may have them. */
 const CHALLENGE = /^[!#$%&'*+.^_`|~\w-]+(?: [\t\x20-\x7e\x80-\xff]+)?$/;
 const isChallenge = (value: unknown): value is string =>
   typeof value === 'string' && CHALLENGE.test(value);
 
 /**
- * The values of `WWW-Authenticate`. RFC 9110, section 15.5.2, requires one in each 401: git asks its
- * credential helpers only for a scheme that a challenge names.
+ * The values of `WWW-Authenticate`. RFC 9110, section 15.5.2, requires one in each 401: clients such
+ * as git send credentials only for a scheme that a challenge names.
  *
  * @throws SnapshotError `INTERNAL`: there is none, or one is malformed.
  */
