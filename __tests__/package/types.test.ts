@@ -64,6 +64,12 @@ export const url: Promise<string | undefined> = s3.presign('key', { expiresIn: 6
 
 const snapshots = createSnapshotRouter(options);
 express().use('/git', snapshots);
+const guarded = createSnapshotRouter({ service: snapshots.service, authorize: () => true });
+express().use('/guarded', guarded);
+// @ts-expect-error a router over a service has no directory
+createSnapshotRouter({ service: snapshots.service, dataDir: './data' });
+// @ts-expect-error this is no service
+createSnapshotRouter({ service: { get: async () => undefined } });
 const service = { notifyPush: (url: string) => url.startsWith('https://github.com/') };
 express().post('/webhook', createWebhookHandler({ secret: ['old', 'new'], service }));
 snapshots.service.events.on('hit', ({ repository, etag, size }) => {
@@ -76,7 +82,7 @@ snapshots.service.events.on('cloneFailed', ({ error }) => {
 });
 
 export async function main(): Promise<RestoreResult> {
-  const service = createSnapshotService(short);
+  await using service = createSnapshotService(short);
   const snapshot = await service.get({
     kind: 'snapshot',
     repository: parseRepository('github.com/org/repo'),
