@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { parseRepository, repositoryKey } from '../../lib/repository.js';
-import { COMMIT, FakeSource } from './fake-source.js';
+import { COMMIT, FakeService } from './fake-service.js';
 import {
   EXPRESS,
   type ExpressVersion,
@@ -18,11 +18,11 @@ const CASES = Object.keys(EXPRESS).flatMap((version) =>
 );
 
 describe.each(CASES)('With %s, mounted %s,', (version, mount) => {
-  let source: FakeSource;
+  let source: FakeService;
   let server: TestServer;
 
   beforeEach(async () => {
-    source = new FakeSource();
+    source = new FakeService();
     for (const name of ['github.com/org/repo', 'github.com/g/s/r', '127.0.0.1:99/r']) {
       source.store(defaultSnapshot(parseRepository(name)), {
         bytes: Buffer.from(name),
@@ -238,7 +238,7 @@ describe('Letters of a path', () => {
       seen.push(path);
       return false;
     };
-    const server = await serve(new FakeSource(), { hosts: { [host]: options }, authorize });
+    const server = await serve(new FakeService(), { hosts: { [host]: options }, authorize });
     try {
       for (const path of ['org/repo', 'Org/REPO.git', '%4frg/repo', 'org/repo.GIT']) {
         await send(server, `/${host}/${path}/snapshot.tar.zst`);

@@ -2,7 +2,7 @@ import { type ArtifactId, defaultSnapshot } from '../../lib/artifact/id.js';
 import { withResolvers } from '../../lib/async/with-resolvers.js';
 import type { Authorize, AuthorizeContext, Denial } from '../../lib/config/authorize.js';
 import { parseRepository } from '../../lib/repository.js';
-import { COMMIT, FakeSource } from './fake-source.js';
+import { COMMIT, FakeService } from './fake-service.js';
 import {
   begin,
   EXPRESS,
@@ -21,7 +21,7 @@ const CHALLENGE = 'Basic realm="snapshots"';
 const repository = parseRepository('github.com/org/repo');
 
 let server: TestServer | undefined;
-let source: FakeSource;
+let source: FakeService;
 afterEach(() => server?.close());
 
 /** @param authorize may be wrong, as in JavaScript. */
@@ -29,7 +29,7 @@ async function start(
   authorize: (...args: Parameters<Authorize>) => unknown,
   version: ExpressVersion = 'Express 5',
 ): Promise<TestServer> {
-  source = new FakeSource();
+  source = new FakeService();
   const ids: ArtifactId[] = [
     defaultSnapshot(repository),
     { kind: 'bundle', repository, base: COMMIT },

@@ -3,7 +3,7 @@ import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { ERROR_CODES, SnapshotError, type SnapshotErrorCode } from '../../lib/errors.js';
 import { problemStatus } from '../../lib/http/problem.js';
 import { parseRepository } from '../../lib/repository.js';
-import { FakeSource } from './fake-source.js';
+import { FakeService } from './fake-service.js';
 import { send, serve, type TestServer } from './test-server.js';
 
 const path = '/github.com/org/repo/snapshot.tar.zst';
@@ -11,7 +11,7 @@ let server: TestServer | undefined;
 afterEach(() => server?.close());
 
 async function failWith(error: unknown): Promise<TestServer> {
-  const source = new FakeSource();
+  const source = new FakeService();
   source.generate = () => {
     throw error;
   };
@@ -118,13 +118,13 @@ test.each<[unknown, number, string]>([
 });
 
 test('HEAD is answered with the headers of a problem document and no body', async () => {
-  const source = new FakeSource();
+  const source = new FakeService();
   server = await serve(source);
   const missing = await send(server, path, { method: 'HEAD' });
   expect([missing.status, missing.body.length]).toEqual([404, 0]);
   expect(missing.headers['content-type']).toBe('application/problem+json');
 
-  source.stat = async () => {
+  source.statStored = async () => {
     throw new SnapshotError('STORE_FAILED', 'broken');
   };
   const failed = await send(server, path, { method: 'HEAD' });
@@ -138,7 +138,7 @@ test('A body that fails before its first byte is answered with a problem documen
         this.destroy(new SnapshotError('STORE_FAILED', 'gone'));
       },
     });
-  const source = new FakeSource();
+  const source = new FakeService();
   source.read = failing;
   source.generate = () => ({ body: failing() });
   source.store(defaultSnapshot(parseRepository('github.com/org/repo')), {

@@ -1,7 +1,7 @@
 import type { ArtifactId } from '../../lib/artifact/id.js';
 import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { parseRepository } from '../../lib/repository.js';
-import { COMMIT, FakeSource } from './fake-source.js';
+import { COMMIT, FakeService } from './fake-service.js';
 import {
   EXPRESS,
   type ExpressVersion,
@@ -17,12 +17,12 @@ const LINK = `<snapshot.bundle?base=${COMMIT}>; rel="urn:relation-type:express-g
 const PATH = '/github.com/org/repo/snapshot.tar.zst';
 
 describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s,', (version) => {
-  let source: FakeSource;
+  let source: FakeService;
   let server: TestServer;
   let asked: ArtifactId[];
 
   beforeEach(async () => {
-    source = new FakeSource();
+    source = new FakeService();
     server = await serve(source, { version });
     asked = [];
     const get = source.get.bind(source);
@@ -182,7 +182,7 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s,', (version) =>
 test.each(Object.keys(MOUNTS) as MountName[])(
   'The addresses of a bundle lead to this app, mounted %s, whatever the host and path',
   async (mount) => {
-    const source = new FakeSource();
+    const source = new FakeService();
     source.head = OTHER;
     const hosts = ['github.com', '[::1]:8080', 'git.corp:99'];
     const server = await serve(source, { hosts, mount });

@@ -85,7 +85,13 @@ export const url: Promise<string | undefined> = s3.presign('key', { expiresIn: 6
 
 const snapshots = createSnapshotRouter(options);
 express().use('/git', snapshots);
-const service = { pushed: (url: string) => url.startsWith('https://github.com/') };
+const guarded = createSnapshotRouter({ service: snapshots.service, authorize: () => true });
+express().use('/guarded', guarded);
+// @ts-expect-error a router over a service has no directory
+createSnapshotRouter({ service: snapshots.service, dataDir: './data' });
+// @ts-expect-error this is no service
+createSnapshotRouter({ service: { get: async () => undefined } });
+const service = { notifyPush: (url: string) => url.startsWith('https://github.com/') };
 express().post('/webhook', createWebhookHandler({ secret: ['old', 'new'], service }));
 snapshots.service.events.on('hit', ({ repository, etag, size }) => {
   const parts: [string, string, number] = [repository.path, etag, size];
@@ -97,13 +103,13 @@ snapshots.service.events.on('cloneFailed', ({ error }) => {
 });
 
 export async function main(): Promise<RestoreResult> {
-  const service = createSnapshotService(short);
+  await using service = createSnapshotService(short);
   const snapshot = await service.get({
     kind: 'snapshot',
     repository: parseRepository('github.com/org/repo'),
   });
   const size: number | undefined = snapshot.source === 'store' ? snapshot.size : undefined;
-  await snapshots.close({ running: 'wait' });
+  await snapshots.close({ drain: true });
   if (size === 0) throw new SnapshotError('INTERNAL', 'empty');
   return restoreSnapshot({ url: new URL('http://localhost/'), directory: '.' });
 }

@@ -25,7 +25,7 @@ import type { Cleanup } from './temporary-directory.js';
 import { startUpstream, type Upstream } from './upstream.js';
 
 export interface ReadArtifact {
-  readonly source: 'store' | 'generation';
+  readonly source: 'store' | 'build';
   readonly bytes: Buffer;
   readonly commit: string | undefined;
   readonly etag: string;
@@ -118,7 +118,7 @@ export async function freshRepository(
  */
 export async function read(service: SnapshotService, id: ArtifactId): Promise<ReadArtifact> {
   const artifact = await readAtOnce(service, id);
-  if (artifact.source === 'generation') await service.stat(id).catch(() => {});
+  if (artifact.source === 'build') await service.statStored(id).catch(() => {});
   return artifact;
 }
 
@@ -144,7 +144,7 @@ export async function next<Name extends keyof SnapshotEvents>(
 /** Resolves when an artifact was generated once more and is stored: the next request is served the new one. */
 export async function renewed(service: SnapshotService, id: ArtifactId): Promise<void> {
   await next(service, 'generationFinished', id.repository);
-  await service.stat(id);
+  await service.statStored(id);
 }
 
 /** Resolves when a stored artifact is as wanted, after any number of builds. */
@@ -156,7 +156,7 @@ export async function untilStored(
   for (;;) {
     const finished = next(service, 'generationFinished', id.repository);
     // The event comes before the artifact is stored: this waits for one that is being stored.
-    if (await isWanted(await service.stat(id))) return;
+    if (await isWanted(await service.statStored(id))) return;
     await finished;
   }
 }
@@ -176,7 +176,7 @@ export function counter(
 
 /** Decides by the repository of an event, or by the key of a stored object. */
 function isAbout({ host, path }: RepositoryId, about: object): boolean {
-  if ('key' in about) return String(about.key).endsWith(`/${host}/${path}`);
+  if ('key' in about) return String(about.key).includes(`/${host}/${path}/`);
   if (!('repository' in about)) return false;
   return isDeepStrictEqual({ ...Object(about.repository) }, { host, path });
 }

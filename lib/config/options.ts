@@ -219,11 +219,18 @@ const schema = z.strictObject({
 });
 
 const serviceSchema = schema.omit({ authorize: true, redirectGit: true });
+const routerSchema = schema
+  .pick({ authorize: true, redirectGit: true, logger: true })
+  .extend({ clientIdleTimeout: limits.shape.clientStallTimeout });
 
 /** The options of `createSnapshotRouter`. */
 export type SnapshotOptions = z.input<typeof schema>;
 /** The options of `createSnapshotService`: those that do not concern HTTP. */
 export type ServiceOptions = z.input<typeof serviceSchema>;
+/** The options of a router over a service that exists already. */
+export type RouterOptions = z.input<typeof routerSchema>;
+/** The checked options of a router. */
+export type RouterConfig = Readonly<z.output<typeof routerSchema>>;
 /** The checked options with every default in place, deeply frozen. */
 export type SnapshotConfig = z.output<typeof schema>;
 export type HostConfig = z.output<typeof host>;
@@ -257,4 +264,23 @@ export function parseOptions(options: SnapshotOptions): SnapshotConfig {
 export function parseServiceOptions(options: ServiceOptions): SnapshotConfig {
   checkOptions(serviceSchema, options);
   return parseOptions(options);
+}
+
+/** The options that concern the router. */
+export function routerConfig({
+  authorize,
+  redirectGit,
+  logger,
+  limits,
+}: SnapshotConfig): RouterConfig {
+  return { authorize, redirectGit, logger, clientIdleTimeout: limits.clientStallTimeout };
+}
+
+/**
+ * As `parseOptions`, for a router over a service that exists already.
+ *
+ * @throws SnapshotError `INVALID_OPTIONS`, also for options that concern only a service.
+ */
+export function parseRouterOptions(options: RouterOptions): RouterConfig {
+  return Object.freeze(checkOptions(routerSchema, options));
 }

@@ -2,11 +2,11 @@ import type { Request, Response } from 'express';
 import { unlessAborted } from '../async/abort.js';
 import { callHost } from '../call-host.js';
 import type { AuthorizeContext } from '../config/authorize.js';
-import { canonicalRepository, hostConfig } from '../config/hosts.js';
-import type { Logger, SnapshotConfig } from '../config/options.js';
+import type { Logger, RouterConfig } from '../config/options.js';
 import { isUpstreamFailure, SnapshotError, toSnapshotError } from '../errors.js';
 import { failureFields } from '../events/log-failures.js';
 import { decodeRepository, type RepositoryId } from '../repository.js';
+import type { SnapshotService } from '../service/snapshot-service.js';
 import { findDenial } from './authorization.js';
 import { Connections, type Turn } from './connections.js';
 import { problemStatus, sendProblem, sendProblemOrBreak } from './problem.js';
@@ -45,7 +45,7 @@ export interface EndpointHandler {
  * the method, the query, then whether the client may have the artifact; then the handler answers.
  * It never rejects: a rejection would end the host app's process.
  */
-export function createAnswer(config: SnapshotConfig) {
+export function createAnswer(service: SnapshotService, config: RouterConfig) {
   const connections = new Connections();
 
   return async function answer(
@@ -60,8 +60,7 @@ export function createAnswer(config: SnapshotConfig) {
       turn = connections.enter(req, res);
       const { signal } = turn;
       await unlessAborted(turn.ready, signal);
-      repository = canonicalRepository(config, decodeRepository(rawRepository));
-      hostConfig(config, repository);
+      repository = service.resolve(decodeRepository(rawRepository));
       const { methods } = handler;
       if (!methods.includes(req.method)) {
         const error = new SnapshotError('METHOD_NOT_ALLOWED', 'no method of this artifact');

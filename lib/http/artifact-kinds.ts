@@ -1,26 +1,26 @@
 import type { Request } from 'express';
-import type { ArtifactSource } from '../artifact/artifact.js';
 import { type BundleId, isVariant, type SnapshotId } from '../artifact/id.js';
 import { checkDepth, checkRef } from '../artifact/validate-id.js';
-import type { SnapshotConfig } from '../config/options.js';
+import type { RouterConfig } from '../config/options.js';
 import { invalidRequest } from '../errors.js';
 import { OID_PATTERN } from '../git/object.js';
 import { type RepositoryId, repositoryName } from '../repository.js';
+import type { SnapshotService } from '../service/snapshot-service.js';
 import { createArtifactHandler } from './artifact-handler.js';
 import { queryParameters } from './target.js';
 
 const BUNDLE_TYPE = 'application/x-git-bundle';
 
 /** `GET` and `HEAD` of `snapshot.tar.zst?ref={branch, tag or commit}&depth={commits}`. */
-export function createSnapshotHandler(source: ArtifactSource, config: SnapshotConfig) {
-  return createArtifactHandler<SnapshotId>(source, config, {
+export function createSnapshotHandler(service: SnapshotService, config: RouterConfig) {
+  return createArtifactHandler<SnapshotId>(service, config, {
     contentType: 'application/zstd',
     identify: identifySnapshot,
     filename: ({ repository }) => `${repositoryName(repository)}.tar.zst`,
     headers: (id, { commit }) => {
       if (commit === undefined) return {};
       // Bundles lead to HEAD: they are only useful for a checkout of HEAD with its whole history.
-      const head = isVariant(id) ? undefined : source.headOf(id.repository);
+      const head = isVariant(id) ? undefined : service.headCommit(id.repository);
       const isBehind = head !== undefined && head !== commit;
       return {
         'Snapshot-Commit': commit,
@@ -38,13 +38,13 @@ export function createSnapshotHandler(source: ArtifactSource, config: SnapshotCo
  * `GET` and `HEAD` of `snapshot.bundle?base={commit}`. 204 if the upstream's HEAD is the base.
  * Caches must not keep a 204: it holds only at the moment of the check.
  */
-export function createBundleHandler(source: ArtifactSource, config: SnapshotConfig) {
-  return createArtifactHandler<BundleId>(source, config, {
+export function createBundleHandler(service: SnapshotService, config: RouterConfig) {
+  return createArtifactHandler<BundleId>(service, config, {
     contentType: BUNDLE_TYPE,
     identify: identifyBundle,
     filename: ({ repository }) => `${repositoryName(repository)}.bundle`,
     async answersInstead(id, { res, signal }) {
-      if (!(await source.isUpToDate(id, { signal }))) return false;
+      if (!(await service.isHead(id, { signal }))) return false;
       res.writeHead(204, { 'Cache-Control': 'no-store' }).end();
       return true;
     },

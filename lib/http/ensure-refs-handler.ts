@@ -1,7 +1,8 @@
 import type { Request } from 'express';
 import { z } from 'zod';
-import type { ArtifactSource, EnsuredRefs, WantedRefs } from '../artifact/artifact.js';
+import type { EnsuredRefs, WantedRefs } from '../artifact/artifact.js';
 import { invalidRequest, SnapshotError } from '../errors.js';
+import type { SnapshotService } from '../service/snapshot-service.js';
 import type { EndpointHandler, Exchange } from './answer-request.js';
 import { bodyWasRead, parseJson, readBody } from './request-body.js';
 import { queryParameters } from './target.js';
@@ -9,10 +10,10 @@ import { queryParameters } from './target.js';
 const MAX_BODY_BYTES = 256 * 1024;
 
 /** `POST ensure-refs`: makes the mirror hold refs and commits that the client is about to fetch. */
-export function createEnsureRefsHandler(source: ArtifactSource): EndpointHandler {
+export function createEnsureRefsHandler(service: SnapshotService): EndpointHandler {
   async function serve({ req, res, repository, signal }: Exchange): Promise<void> {
     const wanted = parseWantedRefs(await readJson(req));
-    const ensured = await source.ensureRefs(repository, wanted, { signal });
+    const ensured = await service.ensureRefs(repository, wanted, { signal });
     const body = JSON.stringify(toAnswer(wanted, ensured));
     const length = Buffer.byteLength(body);
     const headers = { 'Content-Type': 'application/json', 'Content-Length': length };

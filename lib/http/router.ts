@@ -1,8 +1,7 @@
 import { type Request, Router } from 'express';
-import type { ArtifactSource } from '../artifact/artifact.js';
-import { originUrl } from '../config/hosts.js';
-import type { SnapshotConfig } from '../config/options.js';
+import type { RouterConfig } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
+import type { SnapshotService } from '../service/snapshot-service.js';
 import { createAnswer, type EndpointHandler, type Exchange } from './answer-request.js';
 import { createBundleHandler, createSnapshotHandler } from './artifact-kinds.js';
 import { createEnsureRefsHandler } from './ensure-refs-handler.js';
@@ -14,14 +13,14 @@ import { type Endpoint, queryParameters, rawPath, rawQuery, splitTarget } from '
  * for reserved names: a client of a later version must not get a page of the host app instead.
  * `OPTIONS` is a method like any other: CORS middleware of the host app goes before this router.
  */
-export function createRouter(source: ArtifactSource, config: SnapshotConfig): Router {
+export function createRouter(service: SnapshotService, config: RouterConfig): Router {
   const handlers: Record<Endpoint, EndpointHandler> = {
-    'snapshot.tar.zst': createSnapshotHandler(source, config),
-    'snapshot.bundle': createBundleHandler(source, config),
-    'ensure-refs': createEnsureRefsHandler(source),
-    'info/refs': createGitRedirectHandler(config),
+    'snapshot.tar.zst': createSnapshotHandler(service, config),
+    'snapshot.bundle': createBundleHandler(service, config),
+    'ensure-refs': createEnsureRefsHandler(service),
+    'info/refs': createGitRedirectHandler(service),
   };
-  const answer = createAnswer(config);
+  const answer = createAnswer(service, config);
   const router = Router();
   router.use((req, res, next) => {
     const target = splitTarget(rawPath(req));
@@ -46,12 +45,12 @@ function unknownArtifact(): SnapshotError {
 
 /**
  * `GET info/refs?service=git-upload-pack`, the first request of a clone or fetch: 307 to the
- * upstream's public URL. git also sends its next requests there (`http.followRedirects` of
+ * origin URL of the repository. git also sends its next requests there (`http.followRedirects` of
  * git-config(1)).
  */
-function createGitRedirectHandler(config: SnapshotConfig): EndpointHandler {
+function createGitRedirectHandler(service: SnapshotService): EndpointHandler {
   async function serve({ res, repository }: Exchange): Promise<void> {
-    const location = `${originUrl(config, repository)}.git/info/refs?service=git-upload-pack`;
+    const location = `${service.originUrl(repository)}.git/info/refs?service=git-upload-pack`;
     res.writeHead(307, { Location: location, 'Cache-Control': 'no-store', 'Content-Length': 0 });
     res.end();
   }

@@ -2,6 +2,7 @@ import type { EventEmitter } from 'node:events';
 import type { Time } from '../async/clock.js';
 import { withDeadline } from '../async/deadline.js';
 import { KeyedLimit } from '../async/keyed-limit.js';
+import { Load, type LoadCounts } from '../async/load.js';
 import { allowedHosts, redirectBases, upstreamUrl } from '../config/hosts.js';
 import type { SnapshotConfig } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
@@ -29,6 +30,19 @@ export interface JobOptions {
   readonly isBackground?: boolean;
 }
 
+/** By the slots that jobs share. */
+type Slots = 'clones' | 'fetches' | 'queries' | 'repacks';
+export type MirrorLoads = Readonly<Record<Slots, LoadCounts>>;
+
+const SLOTS: Readonly<Record<Job['kind'], Slots>> = {
+  clone: 'clones',
+  fetch: 'fetches',
+  check: 'fetches',
+  query: 'queries',
+  connectivity: 'repacks',
+  repack: 'repacks',
+};
+
 /**
  * Runs jobs on mirrors in worker threads. Concurrency limits are per host, so that a huge or
  * hostile repository delays no other host. After a `Retry-After`, a host gets no check and no fetch
@@ -38,7 +52,13 @@ export class JobRunner {
   readonly #config: SnapshotConfig;
   readonly #events: EventEmitter<SnapshotEvents>;
   readonly #pool: WorkerPool<Job, FetchProgress, JobResult>;
-  readonly #slots: Record<Job['kind'], KeyedLimit>;
+  readonly #slots: Readonly<Record<Slots, KeyedLimit>>;
+  readonly #loads = {
+    clones: new Load(),
+    fetches: new Load(),
+    queries: new Load(),
+    repacks: new Load(),
+  };
   readonly #pauses = new HostPauses();
   readonly #credentials: UpstreamCredentials;
 
@@ -47,15 +67,11 @@ export class JobRunner {
     this.#events = events;
     this.#credentials = new UpstreamCredentials(config);
     const { concurrentClones, concurrentFetches } = config.limits;
-    const fetches = new KeyedLimit(concurrentFetches);
-    const maintenance = new KeyedLimit(1);
     this.#slots = {
-      clone: new KeyedLimit(concurrentClones),
-      fetch: fetches,
-      check: fetches,
-      connectivity: maintenance,
-      repack: maintenance,
-      query: new KeyedLimit(concurrentFetches),
+      clones: new KeyedLimit(concurrentClones),
+      fetches: new KeyedLimit(concurrentFetches),
+      queries: new KeyedLimit(concurrentFetches),
+      repacks: new KeyedLimit(1),
     };
     this.#pool = new WorkerPool(threadScript('mirror'), concurrentClones + 1, keepsThread);
   }
@@ -116,7 +132,21 @@ export class JobRunner {
         throw error;
       });
     };
-    return await (isBackground ? run() : this.#slots[kind].run(repository.host, run));
+    const slots = SLOTS[kind];
+    return await this.#loads[slots].count(run, (begin) =>
+      isBackground ? begin() : this.#slots[slots].run(repository.host, begin),
+    );
+  }
+
+  /** The jobs that run, and that wait for a slot. */
+  loads(): MirrorLoads {
+    const { clones, fetches, queries, repacks } = this.#loads;
+    return {
+      clones: clones.counts,
+      fetches: fetches.counts,
+      queries: queries.counts,
+      repacks: repacks.counts,
+    };
   }
 
   /** As `HostPauses.until`. */
