@@ -8,8 +8,9 @@ export const ERRORS = {
   INVALID_OPTIONS: [500, 'The server is misconfigured.'],
   INVALID_REPOSITORY: [400, 'The repository address is malformed.'],
   INVALID_REQUEST: [400, 'The request is malformed.'],
-  UNAUTHORIZED: [401, 'The signature is missing or wrong.'],
+  UNAUTHORIZED: [401, 'The credentials or the signature are missing or wrong.'],
   FORBIDDEN: [403, 'This repository is not available here.'],
+  NOT_FOUND: [404, 'There is nothing at this address.'],
   METHOD_NOT_ALLOWED: [405, 'This path does not support this method.'],
   NOT_STORED: [404, 'The server has not stored this artifact.'],
   REF_NOT_FOUND: [404, 'The repository has no such branch, tag or commit.'],
@@ -52,6 +53,8 @@ export interface SnapshotErrorOptions {
   cause?: unknown;
   /** Seconds after which the same request may succeed; `undefined` if that is unknown. */
   retryAfter?: number | undefined;
+  /** What is wrong in this case. Shown to the client, so it may only repeat the client's words. */
+  clientDetail?: string | undefined;
 }
 
 /** Marks the errors of every installed copy of this library. */
@@ -62,6 +65,8 @@ export class SnapshotError extends Error {
   override readonly name = 'SnapshotError';
   readonly code: SnapshotErrorCode;
   readonly retryAfter: number | undefined;
+  /** A sentence about this case, beside `clientText`; safe to show to the client. */
+  readonly clientDetail: string | undefined;
 
   static {
     Object.defineProperty(SnapshotError.prototype, BRAND, { value: true });
@@ -78,12 +83,18 @@ export class SnapshotError extends Error {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
     this.retryAfter = options.retryAfter;
+    this.clientDetail = options.clientDetail;
   }
 
   /** A sentence that is safe to show to anyone. */
   get clientText(): string {
     return ERRORS[this.code][1];
   }
+}
+
+/** @param why names the parameter that is wrong. The client gets it. */
+export function invalidRequest(why: string, cause?: unknown): SnapshotError {
+  return new SnapshotError('INVALID_REQUEST', why, { cause, clientDetail: why });
 }
 
 /** Whether the upstream failed, refused, or could not be asked. */

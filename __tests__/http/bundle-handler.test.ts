@@ -43,11 +43,6 @@ describe.each(Object.keys(EXPRESS) as ExpressVersion[])('With %s,', (version) =>
     expect(source.calls).toEqual([]);
   });
 
-  test('other parameters are ignored', async () => {
-    source.upToDate = ({ base }) => base === COMMIT;
-    expect((await send(server, `${PATH}?x=1&base=${COMMIT}&ref=..`)).status).toBe(204);
-  });
-
   test('a base that is at HEAD is answered with 204, which no cache keeps', async () => {
     source.upToDate = () => true;
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });

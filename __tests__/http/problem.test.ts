@@ -23,7 +23,7 @@ const EXPECTED: [number, SnapshotErrorCode[]][] = [
   [400, ['INVALID_REPOSITORY', 'INVALID_REQUEST']],
   [401, ['UNAUTHORIZED']],
   [403, ['FORBIDDEN']],
-  [404, ['NOT_STORED', 'REF_NOT_FOUND', 'BASE_NOT_FOUND']],
+  [404, ['NOT_FOUND', 'NOT_STORED', 'REF_NOT_FOUND', 'BASE_NOT_FOUND']],
   [405, ['METHOD_NOT_ALLOWED']],
   [412, ['PRECONDITION_FAILED']],
   [413, ['CONTENT_TOO_LARGE']],
@@ -82,6 +82,14 @@ test.each(EXPECTED.flatMap(([status, codes]) => codes.map((code) => [code, statu
     expect(running.log).toHaveLength(status < 500 ? 0 : 1);
   },
 );
+
+test('A problem has the detail that is meant for the client', async () => {
+  const error = new SnapshotError('REF_NOT_FOUND', 'a secret', { clientDetail: 'no "x"' });
+  const reply = await send(await failWith(error), path);
+  const { type, ...rest } = JSON.parse(reply.body.toString());
+  const [title, detail] = [error.clientText, 'no "x"'];
+  expect(rest).toEqual({ title, status: 404, detail, code: 'REF_NOT_FOUND' });
+});
 
 test.each([
   [0, '1'],

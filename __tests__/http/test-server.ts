@@ -49,6 +49,7 @@ export interface ServeOptions {
   mount?: MountName;
   hosts?: SnapshotOptions['hosts'];
   authorize?: SnapshotOptions['authorize'];
+  redirectGit?: boolean;
   /** Middleware of the host app's that goes before the router. */
   before?: (express: typeof express5) => RequestHandler[];
 }
@@ -107,6 +108,7 @@ export interface SendOptions {
   headers?: Record<string, string>;
   agent?: Agent;
   body?: string | Buffer;
+  signal?: AbortSignal;
 }
 
 /** One request below the mount. The path goes out as it is. Rejects when the body breaks off. */

@@ -26,9 +26,13 @@ const MODULE = `
 import express from 'express';
 import { Redis } from 'ioredis';
 import {
+  type Authorize,
+  type BasicCredentials,
   createSnapshotRouter,
   createSnapshotService,
   createWebhookHandler,
+  type CredentialsProvider,
+  type Denial,
   MemoryStore,
   parseRepository,
   SnapshotError,
@@ -65,6 +69,15 @@ const options: SnapshotOptions = {
   store,
   locks: new RedisLocks({ client: new Redis({ lazyConnect: true }), leaseTime: 10_000 }),
 };
+const login: Denial = { status: 401, challenge: ['Basic realm="snapshots"', 'Bearer'] };
+export const authorize: Authorize = async (req, _repository, { artifact, ref, depth, signal }) => {
+  if (artifact === 'git' || signal.aborted) return true;
+  return ref === undefined && depth === undefined ? req.accepts('json') === false : login;
+};
+export const credentials: CredentialsProvider = (_repository, { previousDenied }) => {
+  const given: BasicCredentials = { username: 'robot', password: 'secret' };
+  return previousDenied ? undefined : given;
+};
 const short: SnapshotOptions = { dataDir: './data', hosts: ['github.com'] };
 const s3 = new S3Store({ bucket: 'snapshots', config: { region: 'eu-central-1' } });
 export const shared: SnapshotOptions = { ...short, store: s3 };
@@ -72,6 +85,12 @@ export const url: Promise<string | undefined> = s3.presign('key', { expiresIn: 6
 
 const snapshots = createSnapshotRouter(options);
 express().use('/git', snapshots);
+const guarded = createSnapshotRouter({ service: snapshots.service, authorize: () => true });
+express().use('/guarded', guarded);
+// @ts-expect-error a router over a service has no directory
+createSnapshotRouter({ service: snapshots.service, dataDir: './data' });
+// @ts-expect-error this is no service
+createSnapshotRouter({ service: { get: async () => undefined } });
 const service = { notifyPush: (url: string) => url.startsWith('https://github.com/') };
 express().post('/webhook', createWebhookHandler({ secret: ['old', 'new'], service }));
 snapshots.service.events.on('hit', ({ repository, etag, size }) => {
@@ -84,7 +103,7 @@ snapshots.service.events.on('cloneFailed', ({ error }) => {
 });
 
 export async function main(): Promise<RestoreResult> {
-  const service = createSnapshotService(short);
+  await using service = createSnapshotService(short);
   const snapshot = await service.get({
     kind: 'snapshot',
     repository: parseRepository('github.com/org/repo'),
@@ -120,6 +139,10 @@ export const unknownLimit: SnapshotOptions = { ...short, limits: { cloneTime: 1 
 export const wrongType: SnapshotOptions = { ...short, limits: { cloneTimeout: '30m' } };
 // @ts-expect-error no credentials
 export const wrongReturn: SnapshotOptions = { ...short, hosts: { h: { credentials: () => 'token' } } };
+// @ts-expect-error a 401 without a challenge
+export const silent: Denial = { status: 401 };
+// @ts-expect-error no such artifact
+export const other: Authorize = (_req, _repository, { artifact }) => artifact === 'tarball';
 // @ts-expect-error no such event
 snapshots.service.events.on('hits', () => {});
 // @ts-expect-error no such code

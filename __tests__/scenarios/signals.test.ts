@@ -100,6 +100,22 @@ describe.each(Object.entries(CALLS))('%s', (_, call) => {
   });
 });
 
+test('Nothing is built for a client that has left before its store answered', async () => {
+  const { store, deaf, answer } = deafStore();
+  const opens = jest.spyOn(store, 'open');
+  const service = repository.start({ store: deaf });
+  const controller = new AbortController();
+  const waiting = service.get(repository.snapshot, { signal: controller.signal });
+  controller.abort(reason);
+  await expect(waiting).rejects.toBe(reason);
+  answer();
+  await service.ready();
+  while (opens.mock.results.length === 0) await setImmediate();
+  await Promise.allSettled(opens.mock.results.map(({ value }) => value));
+  await setImmediate();
+  expect(service.stats().builds).toEqual({ running: 0, queued: 0 });
+});
+
 test('listRepositories ends with the reason of its signal', async () => {
   const first = repository.start();
   await read(first, repository.snapshot);

@@ -176,7 +176,7 @@ export function counter(
 
 /** Decides by the repository of an event, or by the key of a stored object. */
 function isAbout({ host, path }: RepositoryId, about: object): boolean {
-  if ('key' in about) return String(about.key).endsWith(`/${host}/${path}`);
+  if ('key' in about) return String(about.key).includes(`/${host}/${path}/`);
   if (!('repository' in about)) return false;
   return isDeepStrictEqual({ ...Object(about.repository) }, { host, path });
 }

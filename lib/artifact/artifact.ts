@@ -41,19 +41,19 @@ export interface StatStoredOptions extends SignalOptions {
    * Answers only if `get` would serve the stored artifact. Checks the upstream first if the
    * freshness policy demands it. Default: false.
    */
-  revalidate?: boolean | undefined;
+  readonly revalidate?: boolean | undefined;
   /**
    * Answers only for a version with one of these entity tags: the stored version, or one that was
    * replaced recently. Then `revalidate` has no effect, so that a client that has a part of a
    * version can get the rest. Default: the stored version, whatever its tag.
    */
-  etags?: readonly string[] | undefined;
+  readonly etags?: readonly string[] | undefined;
 }
 
 export interface OpenStoredOptions extends SignalOptions {
-  range?: ByteRange | undefined;
+  readonly range?: ByteRange | undefined;
   /** Opens only this version, as long as the store has it. */
-  revision?: string | undefined;
+  readonly revision?: string | undefined;
 }
 
 /** The headers of a download from the store. */
@@ -66,7 +66,7 @@ export interface DownloadHeaders extends SignalOptions {
 export interface WantedRefs {
   /** Full name of a ref, or `HEAD` → its wanted id, which may be abbreviated; empty: any id. */
   readonly refs: ReadonlyMap<string, string>;
-  /** Ids of commits or other objects: 4 to 40 hex digits each. */
+  /** Ids of commits or other objects; may be abbreviated to four digits or more. */
   readonly commits: readonly string[];
 }
 

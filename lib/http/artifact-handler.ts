@@ -4,8 +4,9 @@ import type { BuiltArtifact, StoredArtifact } from '../artifact/artifact.js';
 import type { ArtifactId } from '../artifact/id.js';
 import type { RouterConfig } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
+import type { RepositoryId } from '../repository.js';
 import type { SnapshotService } from '../service/snapshot-service.js';
-import type { EndpointHandler, Exchange } from './answer-request.js';
+import type { EndpointHandler, Exchange, ParsedRequest } from './answer-request.js';
 import { sendBody } from './body.js';
 import {
   evaluatePreconditions,
@@ -23,7 +24,7 @@ export type ServedArtifact = StoredArtifact | BuiltArtifact;
 export interface ArtifactKind<Id extends ArtifactId> {
   readonly contentType: string;
   /** @throws SnapshotError `INVALID_REQUEST` */
-  identify(exchange: Exchange): Id;
+  identify(req: Request, repository: RepositoryId): Id;
   filename(id: Id): string;
   /** Additional headers of 200 and 206 for this type. */
   headers?(id: Id, artifact: ServedArtifact): OutgoingHttpHeaders;
@@ -159,11 +160,16 @@ export function createArtifactHandler<Id extends ArtifactId>(
 
   return {
     methods: ['GET', 'HEAD'],
-    serve: async (exchange) => {
-      const id = kind.identify(exchange);
-      await (exchange.req.method === 'HEAD' ? head(id, exchange) : get(id, exchange));
+    parse: (req, repository) => {
+      const id = kind.identify(req, repository);
+      const answer = req.method === 'HEAD' ? head : get;
+      return { wanted: wantedOf(id), serve: (exchange) => answer(id, exchange) };
     },
   };
+}
+
+function wantedOf({ kind, repository: _, ...selection }: ArtifactId): ParsedRequest['wanted'] {
+  return { artifact: kind, ...selection };
 }
 
 function preconditionFailed(): SnapshotError {

@@ -1,10 +1,11 @@
 import type { Request } from 'express';
 import { z } from 'zod';
 import type { EnsuredRefs, WantedRefs } from '../artifact/artifact.js';
-import { SnapshotError } from '../errors.js';
+import { invalidRequest, SnapshotError } from '../errors.js';
 import type { SnapshotService } from '../service/snapshot-service.js';
 import type { EndpointHandler, Exchange } from './answer-request.js';
 import { bodyWasRead, parseJson, readBody } from './request-body.js';
+import { queryParameters } from './target.js';
 
 const MAX_BODY_BYTES = 256 * 1024;
 
@@ -19,7 +20,14 @@ export function createEnsureRefsHandler(service: SnapshotService): EndpointHandl
     res.writeHead(200, { ...headers, 'Cache-Control': 'no-store' }).end(body);
   }
 
-  return { methods: ['POST'], upstreamFailureStatus: 502, serve };
+  return {
+    methods: ['POST'],
+    upstreamFailureStatus: 502,
+    parse: (req) => {
+      queryParameters(req, []);
+      return { wanted: { artifact: 'ensure-refs' }, serve };
+    },
+  };
 }
 
 /** Empty members are left out. Each wanted ref has an entry: clients count them. */
@@ -46,7 +54,7 @@ async function readJson(req: Request): Promise<unknown> {
   const body: unknown = wasRead ? req.body : await readBody(req, MAX_BODY_BYTES);
   const isText = typeof body === 'string' || Buffer.isBuffer(body);
   if (body === undefined || (isText && Buffer.byteLength(body) > MAX_BODY_BYTES)) {
-    throw new SnapshotError('INVALID_REQUEST', 'the body is too large');
+    throw invalidRequest('the body is too large');
   }
   return isText ? parseJson(body.toString(), 'the body') : body;
 }
@@ -88,5 +96,5 @@ function parseWantedRefs(body: unknown): WantedRefs {
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   const where = issue?.path.map(String).join('.').slice(0, 200);
-  throw new SnapshotError('INVALID_REQUEST', `the body is malformed at "${where}"`);
+  throw invalidRequest(`the body is malformed at "${where}"`);
 }

@@ -1,15 +1,15 @@
 import type { EventEmitter } from 'node:events';
-import { unlessAborted } from '../async/abort.js';
 import type { Time } from '../async/clock.js';
 import { withDeadline } from '../async/deadline.js';
 import { KeyedLimit } from '../async/keyed-limit.js';
 import { Load, type LoadCounts } from '../async/load.js';
-import { allowedHosts, hostConfig, redirectBases, upstreamUrl } from '../config/hosts.js';
+import { allowedHosts, redirectBases, upstreamUrl } from '../config/hosts.js';
 import type { SnapshotConfig } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events/events.js';
 import type { IngestedPack } from '../pack/ingest.js';
 import type { RepositoryId } from '../repository.js';
+import { UpstreamCredentials } from '../upstream/credentials.js';
 import type { FetchProgress } from '../upstream/fetch-progress.js';
 import { HostPauses } from '../upstream/host-pauses.js';
 import type { UpstreamTask } from '../upstream/task.js';
@@ -60,10 +60,12 @@ export class JobRunner {
     repacks: new Load(),
   };
   readonly #pauses = new HostPauses();
+  readonly #credentials: UpstreamCredentials;
 
   constructor(config: SnapshotConfig, events: EventEmitter<SnapshotEvents>) {
     this.#config = config;
     this.#events = events;
+    this.#credentials = new UpstreamCredentials(config);
     const { concurrentClones, concurrentFetches } = config.limits;
     this.#slots = {
       clones: new KeyedLimit(concurrentClones),
@@ -80,7 +82,7 @@ export class JobRunner {
       upstreamUrl: upstreamUrl(this.#config, repository),
       hosts: allowedHosts(this.#config),
       redirectBases: redirectBases(this.#config, repository),
-      authorization: await this.#authorization(repository, signal),
+      authorization: await this.#credentials.authorization(repository, signal),
       userAgent: this.#config.userAgent,
       limits: this.#config.limits,
     };
@@ -109,7 +111,12 @@ export class JobRunner {
         if (isMilestone(progress)) renew();
         this.#events.emit('cloneProgress', { repository, progress });
       };
-      const result = await this.#pool.run(await prepare(ends), { signal: ends, onEvent });
+      const job = await prepare(ends);
+      const running = this.#pool.run(job, { signal: ends, onEvent });
+      const hasCredentials = 'authorization' in job && job.authorization !== undefined;
+      const result = await (hasCredentials
+        ? this.#credentials.watch(repository, running)
+        : running);
       if (isOfKind(result, kind)) return result;
       throw new SnapshotError('INTERNAL', `a ${kind} ended as a ${result.kind}`);
     };
@@ -150,14 +157,6 @@ export class JobRunner {
   /** Ends all jobs. Idempotent. */
   async close(): Promise<void> {
     await this.#pool.close();
-  }
-
-  async #authorization(repository: RepositoryId, signal: AbortSignal): Promise<string | undefined> {
-    const { credentials } = hostConfig(this.#config, repository);
-    const given = await unlessAborted(Promise.resolve(credentials?.(repository)), signal);
-    if (given === undefined) return undefined;
-    const { username, password } = given;
-    return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
   }
 }
 

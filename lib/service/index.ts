@@ -10,11 +10,12 @@ export type {
 } from '../artifact/artifact.js';
 export type { ArtifactId, BundleId, SnapshotId } from '../artifact/id.js';
 export type {
+  BasicCredentials,
   Credentials,
+  CredentialsContext,
   CredentialsProvider,
-  Logger,
-  ServiceOptions,
-} from '../config/options.js';
+} from '../config/credentials.js';
+export type { Logger, ServiceOptions } from '../config/options.js';
 export { ERROR_CODES, SnapshotError, type SnapshotErrorCode } from '../errors.js';
 export type { SnapshotEvents } from '../events/events.js';
 export { parseRepository, type RepositoryId } from '../repository.js';

@@ -125,6 +125,8 @@ export class Requests {
     }
     found?.artifact.body.destroy();
     if (action === 'refuse') refusals.throwIfForgotten(id.repository);
+    // The store may have taken no notice of the signal: nothing begins for a client that has left.
+    signal?.throwIfAborted();
     const joined = builds.find(id) !== undefined;
     if (!request.hasMissed) events.emit('miss', { repository: id.repository, joined });
     request.hasMissed = true;
