@@ -9,6 +9,7 @@ export type {
   WantedRefs,
 } from '../artifact/artifact.js';
 export type { ArtifactId, BundleId, SnapshotId } from '../artifact/id.js';
+export type { LoadCounts } from '../async/load.js';
 export type {
   BasicCredentials,
   Credentials,
