@@ -42,6 +42,7 @@ const FLOORS = [
   'repository.ts',
   'read-http-answer.ts',
   'errors.ts',
+  'repository-id.ts',
 ];
 
 /** Static imports, `import()`, exports from other files, and the URLs of worker threads. */

@@ -153,7 +153,7 @@ describe('A client that comes after a generation, but before its lock is release
     await damagePack(app.dataDir);
     const locks = new SlowLocks();
     const service = await repository.startService({ locks, dataDir: app.dataDir });
-    await expect(read(service)).rejects.toMatchObject({ code: 'REPOSITORY_DAMAGED' });
+    await expect(read(service)).rejects.toMatchObject({ code: 'MIRROR_CORRUPTED' });
     await expectServed(service, locks, bytes);
   });
 });

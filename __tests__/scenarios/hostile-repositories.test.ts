@@ -335,7 +335,7 @@ describe('A mirror that was damaged on disk', () => {
 
       expect((await expectServed(url)).equals(whole)).toBe(true);
     }
-    expect(broken).toEqual(['REPOSITORY_DAMAGED', 'REPOSITORY_DAMAGED']);
+    expect(broken).toEqual(['MIRROR_CORRUPTED', 'MIRROR_CORRUPTED']);
     await own.router.close({ running: 'wait' });
     await expectNothingLeft(own.dataDir, repository.upstream);
   });

@@ -53,7 +53,8 @@ test.each([429, 503] as const)(
     await read(service, repository.snapshot);
     expect((await failed)[0].error).toMatchObject({ retryAfter: SECONDS });
     const before = asked();
-    const refused = { code: 'UPSTREAM_UNREACHABLE', retryAfter: expect.any(Number) };
+    const code = status === 429 ? 'UPSTREAM_RATE_LIMITED' : 'UPSTREAM_UNREACHABLE';
+    const refused = { code, retryAfter: expect.any(Number) };
     const wanted = { refs: new Map([['refs/heads/new', '']]), commits: [] };
     for (const id of [repository.id, OTHER]) {
       expect((await read(service, defaultSnapshot(id))).source).toBe('store');

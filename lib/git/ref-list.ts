@@ -157,7 +157,7 @@ export class RefListBuilder {
 
 /**
  * @param content is kept without a copy when its names are in order.
- * @throws SnapshotError `REPOSITORY_DAMAGED` for a line that git does not write, and for two refs
+ * @throws SnapshotError `MIRROR_CORRUPTED` for a line that git does not write, and for two refs
  * with one name.
  */
 export function parsePackedRefs(content: Buffer): RefList {
@@ -195,5 +195,5 @@ export function parsePackedRefs(content: Buffer): RefList {
 }
 
 function damaged(): SnapshotError {
-  return new SnapshotError('REPOSITORY_DAMAGED', 'packed-refs is damaged');
+  return new SnapshotError('MIRROR_CORRUPTED', 'packed-refs is damaged');
 }

@@ -87,7 +87,7 @@ export async function clone(
     events.emit('cloneFinished', { repository, milliseconds: elapsed(), ...totals });
     return revision;
   } catch (cause) {
-    const error = failures.remember(key, toSnapshotError(cause));
+    const error = failures.remember(key, toSnapshotError(cause, repository));
     if (started !== undefined) {
       events.emit('cloneFailed', { repository, milliseconds: elapsed(), error });
     }
@@ -112,7 +112,7 @@ async function copySnapshot(
   } catch (cause) {
     await rm(path, { force: true });
     signal.throwIfAborted();
-    events.emit('restoreFailed', { repository, error: toSnapshotError(cause) });
+    events.emit('restoreFailed', { repository, error: toSnapshotError(cause, repository) });
     return undefined;
   }
 }

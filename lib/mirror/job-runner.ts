@@ -5,7 +5,7 @@ import { withDeadline } from '../async/deadline.js';
 import { KeyedLimit } from '../async/keyed-limit.js';
 import { allowedHosts, hostConfig, redirectBases, upstreamUrl } from '../config/hosts.js';
 import type { SnapshotConfig } from '../config/options.js';
-import { SnapshotError } from '../errors.js';
+import { limitExceeded, SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events/events.js';
 import type { IngestedPack } from '../pack/ingest.js';
 import type { RepositoryId } from '../repository.js';
@@ -102,11 +102,12 @@ export class JobRunner {
       if (kind === 'check' || kind === 'fetch') this.#pauses.throwIfPaused(repository.host);
       return await withDeadline(timeout, signal, work, (cause) => {
         const message = `the ${kind} got no further for ${timeout} ms`;
-        const code = isLocal ? 'LIMIT_EXCEEDED' : 'UPSTREAM_TIMEOUT';
-        return new SnapshotError(code, message, { cause });
+        return isLocal
+          ? limitExceeded('generationTimeout', message, { cause })
+          : new SnapshotError('UPSTREAM_TIMEOUT', message, { cause });
       }).catch((error: unknown) => {
         this.#pauses.note(repository.host, error);
-        throw error;
+        throw SnapshotError.is(error) ? toSnapshotError(error, repository) : error;
       });
     };
     return await (isBackground ? run() : this.#slots[kind].run(repository.host, run));

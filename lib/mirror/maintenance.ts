@@ -81,7 +81,7 @@ export class Maintenance {
       this.#backOff.failed(mirror);
       const { repository } = mirror;
       const milliseconds = elapsedSince(started);
-      const error = toSnapshotError(cause);
+      const error = toSnapshotError(cause, repository);
       events.emit('consolidationFailed', { repository, milliseconds, error });
     }
   }

@@ -60,7 +60,7 @@ interface RecentBase {
  * Copied entries are not hashed: a caller that needs certainty ingests the result.
  *
  * @returns pieces; each is valid until the next is read.
- * @throws SnapshotError `REPOSITORY_DAMAGED` when a pack is damaged on disk, `LIMIT_EXCEEDED` when
+ * @throws SnapshotError `MIRROR_CORRUPTED` when a pack is damaged on disk, `LIMIT_EXCEEDED` when
  * an object that may not be held in memory is a delta whose base is left out.
  */
 export function encodePack(reader: ObjectReader, objects: ObjectSet): Generator<Uint8Array> {

@@ -35,7 +35,7 @@ export class PackFile {
   /**
    * The header of the entry at `offset`, valid only until the next call.
    *
-   * @throws SnapshotError `REPOSITORY_DAMAGED` when the file is damaged: it was sound when it was
+   * @throws SnapshotError `MIRROR_CORRUPTED` when the file is damaged: it was sound when it was
    * indexed.
    */
   entryHeader(offset: number): Readonly<EntryHeader> {
@@ -57,7 +57,7 @@ export class PackFile {
    *
    * @param end where the entry ends, if known. Otherwise as many bytes are read as content of this
    * size usually takes, and more if these are too few.
-   * @throws SnapshotError `REPOSITORY_DAMAGED` as `entryHeader`.
+   * @throws SnapshotError `MIRROR_CORRUPTED` as `entryHeader`.
    */
   inflate(offset: number, header: Readonly<EntryHeader>, end?: number): Buffer {
     const start = offset + header.length;
@@ -76,7 +76,7 @@ export class PackFile {
    * The content of a whole object in pieces, for objects too large to hold. If the content does not
    * match the id, it fails at the end, before the last piece.
    *
-   * @throws SnapshotError `REPOSITORY_DAMAGED`
+   * @throws SnapshotError `MIRROR_CORRUPTED`
    */
   async *stream(offset: number, oid: string): AsyncGenerator<Buffer> {
     const { type, size, length } = this.entryHeader(offset);

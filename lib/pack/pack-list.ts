@@ -38,7 +38,7 @@ export class PackList {
 
   /**
    * @param paths without ending.
-   * @throws SnapshotError `REPOSITORY_DAMAGED` when a file is damaged or gone; system errors.
+   * @throws SnapshotError `MIRROR_CORRUPTED` when a file is damaged or gone; system errors.
    */
   constructor(paths: readonly string[], memory: ObjectMemory) {
     try {

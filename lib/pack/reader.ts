@@ -54,7 +54,7 @@ export class ObjectReader {
   /**
    * @param paths of packs and their idx files, without ending.
    * @param memory for inflating, its ring excepted.
-   * @throws SnapshotError `REPOSITORY_DAMAGED` when a file is damaged or gone; system errors.
+   * @throws SnapshotError `MIRROR_CORRUPTED` when a file is damaged or gone; system errors.
    */
   constructor(paths: readonly string[], limits: ReaderLimits, memory: ObjectMemory) {
     this.#limits = limits;
@@ -110,7 +110,7 @@ export class ObjectReader {
    * that was done when its pack was indexed.
    *
    * @returns the object; do not write to its data.
-   * @throws SnapshotError `REPOSITORY_DAMAGED` when the pack is damaged on disk, `LIMIT_EXCEEDED`
+   * @throws SnapshotError `MIRROR_CORRUPTED` when the pack is damaged on disk, `LIMIT_EXCEEDED`
    * when the object may not be held in memory.
    */
   readNumber(number: number): GitObject {
@@ -156,7 +156,7 @@ export class ObjectReader {
 
   /**
    * @returns the object; do not write to its data.
-   * @throws SnapshotError `UPSTREAM_INVALID` when there is no such object, `REPOSITORY_DAMAGED`
+   * @throws SnapshotError `UPSTREAM_INVALID` when there is no such object, `MIRROR_CORRUPTED`
    * when the pack is damaged on disk, `LIMIT_EXCEEDED` when the object may not be held in memory.
    */
   read(oid: string, located = this.locate(oid)): GitObject {

@@ -12,7 +12,7 @@ import { elapsedSince, now } from '../async/clock.js';
 import { withDeadline } from '../async/deadline.js';
 import { hostConfig, originUrl } from '../config/hosts.js';
 import type { SnapshotConfig } from '../config/options.js';
-import { SnapshotError, toSnapshotError } from '../errors.js';
+import { limitExceeded, SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events/events.js';
 import { prepareDirectory, temporaryName } from '../fs/temporary.js';
 import type { MirrorLease } from '../mirror/mirror.js';
@@ -139,7 +139,7 @@ export class ArtifactWriter {
           { replaces, signal },
         );
       } catch (cause) {
-        const error = toSnapshotError(cause);
+        const error = toSnapshotError(cause, id.repository);
         spool.fail(error);
         throw error;
       } finally {
@@ -188,7 +188,7 @@ export class ArtifactWriter {
     const write = (ends: AbortSignal) => this.#pool.run(task, { signal: ends, onEvent });
     return await withDeadline(generationTimeout, signal, write, (cause) => {
       const message = `the generation took longer than ${generationTimeout} ms`;
-      return new SnapshotError('LIMIT_EXCEEDED', message, { cause });
+      return limitExceeded('generationTimeout', message, { cause });
     });
   }
 
@@ -241,7 +241,7 @@ export class ArtifactWriter {
       });
     } catch (cause) {
       if (isPreconditionFailure(cause)) return 'superseded';
-      const error = toSnapshotError(cause);
+      const error = toSnapshotError(cause, id.repository);
       this.#events.emit('storeFailed', { repository: id.repository, error });
       return 'not-stored';
     }

@@ -79,7 +79,7 @@ export class Removal {
       if (!this.#retries.has(key)) {
         this.#retries.add(key, repository, this.#backOff.failed(repository));
       }
-      events.emit('forgotten', { repository, error: toSnapshotError(error) });
+      events.emit('forgotten', { repository, error: toSnapshotError(error, repository) });
     }
   }
 

@@ -158,7 +158,7 @@ export class BuildRuns {
     run.isMirrorFresh = isMirrorFresh(run, lease, known);
     if (found !== undefined && !found.isOfOtherFormat && !run.isMirrorFresh) {
       const message = 'the upstream did not say what it has since this was stored';
-      throw new SnapshotError('UPSTREAM_UNREACHABLE', message, { cause: failure });
+      throw new SnapshotError(failure?.code ?? 'UPSTREAM_UNREACHABLE', message, { cause: failure });
     }
     let etag = found?.artifact.etag;
     const options = {

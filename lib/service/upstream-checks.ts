@@ -133,7 +133,7 @@ export class UpstreamChecks {
     const wanted = this.#wantedRefs.get(key) ?? new Set();
     if (wanted.size > 0 && wanted.size + names.length > MAX_WANTED_REFS) {
       const message = `clients wait for over ${MAX_WANTED_REFS} refs of ${key}`;
-      throw new SnapshotError('OVERLOADED', message, { retryAfter: RETRY_AFTER });
+      throw new SnapshotError('OVERLOADED', message, { retryAfter: RETRY_AFTER, repository });
     }
     for (const name of names) wanted.add(name);
     this.#wantedRefs.set(key, wanted);
@@ -222,7 +222,7 @@ export class UpstreamChecks {
       events.emit('refreshed', { repository, milliseconds: elapsed(), changed, ...totals });
       return outcome;
     } catch (cause) {
-      const error = toSnapshotError(cause);
+      const error = toSnapshotError(cause, repository);
       // The repository may have been forgotten meanwhile.
       if (known.isKnown(repository)) known.update(repository, { failure: error, failedAt: now() });
       if (isKept || refusals.has(repository)) {
