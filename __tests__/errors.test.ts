@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { SnapshotError, thrownAgain, toSnapshotError } from '../lib/errors.js';
 import { MemoryStore } from '../lib/stores/memory.js';
 import { freshRepository, read } from './support/fresh-repository.js';
+import { listen } from './support/happenings.js';
 import { cleanup } from './support/temporary-directory.js';
 
 const { directory, defer } = cleanup(afterEach);
@@ -97,7 +98,7 @@ test('A store that uses another copy of the library can refuse to replace an art
   const repository = await freshRepository({ directory, defer });
   const service = repository.start({ store: new OtherCopysStore({ maxBytes: 1e9 }) });
   const failures: unknown[] = [];
-  service.events.on('storeFailed', (failure) => failures.push(failure));
+  listen(service, 'store failed', (failure) => failures.push(failure));
   await read(service, repository.snapshot);
   await service.close({ running: 'wait' });
   expect(failures).toEqual([]);

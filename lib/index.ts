@@ -24,7 +24,26 @@ export {
   type SnapshotRouter,
 } from './create-router.js';
 export { ERROR_CODES, SnapshotError, type SnapshotErrorCode } from './errors.js';
-export type { SnapshotEvents } from './events/events.js';
+export type { SnapshotEventSource, SnapshotListener } from './events/emitter.js';
+export type {
+  EvictedEvent,
+  EvictionFailedEvent,
+  HitEvent,
+  MirrorCorruptedEvent,
+  MirrorEvictedEvent,
+  MirrorSeedFailedEvent,
+  MissEvent,
+  RepositoryForgottenEvent,
+  SnapshotEvents,
+} from './events/events.js';
+export type {
+  JobEndedEvent,
+  JobInfo,
+  JobKind,
+  JobProgressEvent,
+  JobResults,
+  JobStartedEvent,
+} from './events/job-events.js';
 export {
   createWebhookHandler,
   type PushListener,

@@ -1,6 +1,7 @@
 /**
  * @one-node-version
  */
+
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execute } from '../support/run.js';
@@ -70,9 +71,10 @@ snapshots.service.events.on('hit', ({ repository, etag, size }) => {
   const parts: [string, string, number] = [repository.path, etag, size];
   return parts;
 });
-snapshots.service.events.on('cloneFailed', ({ error }) => {
-  const code: SnapshotErrorCode = error.code;
-  return code;
+snapshots.service.events.once('jobEnded', (job) => {
+  if (job.error !== undefined) return job.error.code satisfies SnapshotErrorCode;
+  if (job.kind === 'clone') return job.packBytes satisfies number;
+  return job.kind === 'store' ? (job.artifact.kind satisfies 'snapshot' | 'bundle') : undefined;
 });
 
 export async function main(): Promise<RestoreResult> {
@@ -102,7 +104,7 @@ export const wrongType: SnapshotOptions = { ...short, limits: { cloneTimeout: '3
 // @ts-expect-error no credentials
 export const wrongReturn: SnapshotOptions = { ...short, hosts: { h: { credentials: () => 'token' } } };
 // @ts-expect-error no such event
-snapshots.service.events.on('hits', () => {});
+listen(snapshots.service, 'hits', () => {});
 // @ts-expect-error no such code
 export const error = new SnapshotError('NO_SUCH_CODE', 'message');
 // @ts-expect-error a generated snapshot has no size yet

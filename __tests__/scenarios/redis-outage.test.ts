@@ -91,7 +91,7 @@ async function start(options: Partial<RedisLocksOptions> = {}): Promise<Replica>
   };
   const store = new S3Store({ bucket: 'bucket', config: s3.config });
   const service = repository.start({ store, locks: watched, dataDir: await directory() });
-  const counters = (['generationFailed', 'storeFailed'] as const).map((name) =>
+  const counters = (['build failed', 'store failed'] as const).map((name) =>
     counter(service, name),
   );
   return {

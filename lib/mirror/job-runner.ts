@@ -1,4 +1,3 @@
-import type { EventEmitter } from 'node:events';
 import { unlessAborted } from '../async/abort.js';
 import type { Time } from '../async/clock.js';
 import { withDeadline } from '../async/deadline.js';
@@ -6,7 +5,7 @@ import { KeyedLimit } from '../async/keyed-limit.js';
 import { allowedHosts, hostConfig, redirectBases, upstreamUrl } from '../config/hosts.js';
 import type { SnapshotConfig } from '../config/options.js';
 import { limitExceeded, SnapshotError, toSnapshotError } from '../errors.js';
-import type { SnapshotEvents } from '../events/events.js';
+import type { Job as ReportedJob } from '../events/job.js';
 import type { IngestedPack } from '../pack/ingest.js';
 import type { RepositoryId } from '../repository.js';
 import type { FetchProgress } from '../upstream/fetch-pack.js';
@@ -24,6 +23,8 @@ const MANY_REFS = 100_000;
 const MILESTONE_BYTES = 256 * 1024 * 1024;
 
 export interface JobOptions {
+  /** Told when the job begins to wait, gets its turn, and makes progress. */
+  readonly job?: Pick<ReportedJob, 'queue' | 'start' | 'progress'>;
   readonly signal: AbortSignal;
   /** Then the job takes no slot: its caller limits how many such jobs run. */
   readonly isBackground?: boolean;
@@ -36,14 +37,12 @@ export interface JobOptions {
  */
 export class JobRunner {
   readonly #config: SnapshotConfig;
-  readonly #events: EventEmitter<SnapshotEvents>;
   readonly #pool: WorkerPool<Job, FetchProgress, JobResult>;
   readonly #slots: Record<Job['kind'], KeyedLimit>;
   readonly #pauses = new HostPauses();
 
-  constructor(config: SnapshotConfig, events: EventEmitter<SnapshotEvents>) {
+  constructor(config: SnapshotConfig) {
     this.#config = config;
-    this.#events = events;
     const { concurrentClones, concurrentFetches } = config.limits;
     const fetches = new KeyedLimit(concurrentFetches);
     const maintenance = new KeyedLimit(1);
@@ -81,7 +80,7 @@ export class JobRunner {
   async run<Kind extends Job['kind']>(
     repository: RepositoryId,
     kind: Kind,
-    { signal, isBackground = false }: JobOptions,
+    { signal, isBackground = false, job }: JobOptions,
     prepare: (signal: AbortSignal) => Promise<Extract<Job, { kind: Kind }>>,
   ): Promise<Extract<JobResult, { kind: Kind }>> {
     const { limits } = this.#config;
@@ -91,7 +90,7 @@ export class JobRunner {
       const isMilestone = milestones();
       const onEvent = (progress: FetchProgress) => {
         if (isMilestone(progress)) renew();
-        this.#events.emit('cloneProgress', { repository, progress });
+        job?.progress(progress);
       };
       const result = await this.#pool.run(await prepare(ends), { signal: ends, onEvent });
       if (isOfKind(result, kind)) return result;
@@ -99,6 +98,7 @@ export class JobRunner {
     };
     const run = async () => {
       signal.throwIfAborted();
+      job?.start();
       if (kind === 'check' || kind === 'fetch') this.#pauses.throwIfPaused(repository.host);
       return await withDeadline(timeout, signal, work, (cause) => {
         const message = `the ${kind} got no further for ${timeout} ms`;
@@ -110,6 +110,7 @@ export class JobRunner {
         throw SnapshotError.is(error) ? toSnapshotError(error, repository) : error;
       });
     };
+    job?.queue();
     return await (isBackground ? run() : this.#slots[kind].run(repository.host, run));
   }
 

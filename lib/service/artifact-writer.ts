@@ -1,4 +1,3 @@
-import type { EventEmitter } from 'node:events';
 import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,12 +7,12 @@ import { type ArtifactId, isVariant } from '../artifact/id.js';
 import { artifactKey } from '../artifact/key.js';
 import { encodeMetadata } from '../artifact/metadata.js';
 import { unlessAborted } from '../async/abort.js';
-import { elapsedSince, now } from '../async/clock.js';
 import { withDeadline } from '../async/deadline.js';
 import { hostConfig, originUrl } from '../config/hosts.js';
 import type { SnapshotConfig } from '../config/options.js';
 import { limitExceeded, SnapshotError, toSnapshotError } from '../errors.js';
-import type { SnapshotEvents } from '../events/events.js';
+import type { SnapshotEmitter } from '../events/emitter.js';
+import { Job } from '../events/job.js';
 import { prepareDirectory, temporaryName } from '../fs/temporary.js';
 import type { MirrorLease } from '../mirror/mirror.js';
 import { adoptMethod, checkCondition, withConditionCheck } from '../stores/abilities.js';
@@ -48,6 +47,7 @@ export interface WriteOptions {
   /** Resolves when a client begins to wait for it. */
   readonly awaited: Promise<void>;
   readonly signal: AbortSignal;
+  readonly job: Job<'build'>;
   /** Called when the build gets its turn. */
   onTurn(): void;
 }
@@ -56,12 +56,12 @@ export interface WriteOptions {
 export class ArtifactWriter {
   readonly #config: SnapshotConfig;
   readonly #store: SnapshotStore;
-  readonly #events: EventEmitter<SnapshotEvents>;
+  readonly #events: SnapshotEmitter;
   readonly #directory: string;
   readonly #pool: WorkerPool<WriteTask, WriteEvent, WriteResult>;
   readonly #queue: BuildQueue;
 
-  constructor(config: SnapshotConfig, store: SnapshotStore, events: EventEmitter<SnapshotEvents>) {
+  constructor(config: SnapshotConfig, store: SnapshotStore, events: SnapshotEmitter) {
     this.#config = config;
     this.#store = store;
     this.#events = events;
@@ -91,15 +91,14 @@ export class ArtifactWriter {
   async write(
     id: ArtifactId,
     lease: MirrorLease,
-    { unlessBasis, replaces, knownAt, isBackground, awaited, signal, onTurn }: WriteOptions,
+    { unlessBasis, replaces, knownAt, isBackground, awaited, signal, job, onTurn }: WriteOptions,
     onBytes: (info: ArtifactInfo, spool: Spool) => void,
   ): Promise<WriteOutcome> {
     const run = async () => {
       signal.throwIfAborted();
+      job.start();
       onTurn();
       const { repository } = lease.revision;
-      const started = now();
-      const elapsed = () => elapsedSince(started);
       const spool = await Spool.create(join(this.#directory, temporaryName('artifact')));
       const scratch = join(this.#directory, temporaryName('packs'));
       try {
@@ -116,17 +115,20 @@ export class ArtifactWriter {
           if (event.kind === 'planned') {
             const { etag, commit, basis } = event;
             planned = { info: { repository, etag, commit }, basis };
-            this.#events.emit('generationStarted', planned.info);
           } else {
             spool.advance(event.bytes);
             show();
           }
         });
-        if (result === 'unchanged') return 'unchanged';
+        if (result === 'unchanged') {
+          const nothing = { etag: undefined, commit: undefined, size: undefined };
+          job.succeed({ outcome: 'unchanged', ...nothing });
+          return 'unchanged';
+        }
         const { info, basis } = show();
         const { size } = result;
         spool.complete(size);
-        this.#events.emit('generationFinished', { repository, milliseconds: elapsed(), size });
+        job.succeed({ outcome: 'written', etag: info.etag, commit: info.commit, size });
         return await this.#putInStore(
           id,
           encodeMetadata(info, {
@@ -135,7 +137,7 @@ export class ArtifactWriter {
             digest: lease.revision.digest,
             knownAt,
           }),
-          spool,
+          { spool, etag: info.etag, size },
           { replaces, signal },
         );
       } catch (cause) {
@@ -149,6 +151,7 @@ export class ArtifactWriter {
     };
     const { repository } = id;
     const build = { repository, isVariant: isVariant(id), isBackground, awaited, signal };
+    job.queue();
     return await this.#queue.run(build, run);
   }
 
@@ -195,14 +198,17 @@ export class ArtifactWriter {
   async #putInStore(
     id: ArtifactId,
     metadata: Metadata,
-    spool: Spool,
+    { spool, etag, size }: { spool: Spool; etag: string; size: number },
     { replaces, signal }: Pick<WriteOptions, 'replaces' | 'signal'>,
   ): Promise<WriteOutcome> {
+    const { repository } = id;
     const key = artifactKey(id);
     const expendable = isVariant(id);
     if (expendable && this.#config.limits.maxVariants === 0) return 'not-stored';
+    const job = new Job(this.#events, { kind: 'store', repository, artifact: id });
+    job.start();
     const { generationTimeout } = this.#config.limits;
-    const put = async (ends: AbortSignal): Promise<WriteOutcome> => {
+    const put = async (ends: AbortSignal): Promise<'stored'> => {
       const options = { expendable, replaces, signal: ends };
       // Checked before the bytes are sent: the stored version may have changed meanwhile.
       await checkCondition(this.#store, key, options);
@@ -235,14 +241,18 @@ export class ArtifactWriter {
       });
     };
     try {
-      return await withDeadline(generationTimeout, signal, putInTime, (cause) => {
+      const outcome = await withDeadline(generationTimeout, signal, putInTime, (cause) => {
         const message = `the store took longer than ${generationTimeout} ms`;
         return new SnapshotError('STORE_FAILED', message, { cause });
       });
+      job.succeed({ outcome, etag, size });
+      return outcome;
     } catch (cause) {
-      if (isPreconditionFailure(cause)) return 'superseded';
-      const error = toSnapshotError(cause, id.repository);
-      this.#events.emit('storeFailed', { repository: id.repository, error });
+      if (isPreconditionFailure(cause)) {
+        job.succeed({ outcome: 'superseded', etag, size });
+        return 'superseded';
+      }
+      job.fail(toSnapshotError(cause, repository));
       return 'not-stored';
     }
   }

@@ -72,14 +72,14 @@ export class Removal {
       await this.#removeAll(repository);
       refusals.removed(repository);
       this.#forgetting.delete(key);
-      events.emit('forgotten', { repository, error: undefined });
+      events.emit('repositoryForgotten', { repository, error: undefined });
     } catch (error) {
       if (closing.aborted) return;
       // An attempt that a refusal caused must not lengthen the back-off.
       if (!this.#retries.has(key)) {
         this.#retries.add(key, repository, this.#backOff.failed(repository));
       }
-      events.emit('forgotten', { repository, error: toSnapshotError(error, repository) });
+      events.emit('repositoryForgotten', { repository, error: toSnapshotError(error, repository) });
     }
   }
 

@@ -20,8 +20,7 @@ import { startup } from '../async/retry.js';
 import { repositoryAt } from '../config/hosts.js';
 import type { SnapshotConfig } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
-import type { SnapshotEvents } from '../events/events.js';
-import { hostEvents } from '../events/host-events.js';
+import { SnapshotEmitter, type SnapshotEventSource } from '../events/emitter.js';
 import { logFailures } from '../events/log-failures.js';
 import type { RepositoryId } from '../repository.js';
 import { createParts, type ServiceParts } from './parts.js';
@@ -44,7 +43,7 @@ export interface CloseOptions {
  * workers that are not busy with an upstream.
  */
 export class SnapshotService implements ArtifactSource {
-  readonly events = hostEvents<SnapshotEvents>();
+  readonly events: SnapshotEventSource;
   readonly urlOf?: NonNullable<ArtifactSource['urlOf']>;
   readonly #config: SnapshotConfig;
   readonly #parts: ServiceParts;
@@ -56,12 +55,13 @@ export class SnapshotService implements ArtifactSource {
   #released: Promise<void> | undefined;
 
   constructor(config: SnapshotConfig) {
-    const { events } = this;
+    const events = new SnapshotEmitter();
+    this.events = events.source;
     const stopping = this.#stopping.signal;
     const closing = this.#closing.signal;
     // All running work listens to these signals. Without this, Node would warn of a leak.
     setMaxListeners(0, stopping, closing);
-    if (config.logger !== undefined) logFailures(events, config.logger);
+    if (config.logger !== undefined) logFailures(events.source, config.logger);
     this.#config = config;
     this.#parts = createParts({ config, events, started: this.#started, stopping, closing });
     const { stored, requests } = this.#parts;

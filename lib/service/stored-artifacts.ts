@@ -37,6 +37,9 @@ export class StoredArtifacts {
   /** Key of a variant → when it was last opened: milliseconds since the epoch. */
   readonly #usedAt = new LRUCache<string, number>({ max: MAX_REMEMBERED });
 
+  /** The facts that were found with a description that was given out. */
+  readonly #given = new WeakMap<StoredArtifact, Found<StoredArtifact>>();
+
   /** @param onEvict gets the key of each artifact that is deleted here. */
   constructor(config: SnapshotConfig, store: SnapshotStore, onEvict: (key: string) => void) {
     this.#config = config;
@@ -111,6 +114,11 @@ export class StoredArtifacts {
     return url;
   }
 
+  /** The facts about an artifact that this object described; `undefined` if it did not. */
+  foundAs(artifact: StoredArtifact): Found<StoredArtifact> | undefined {
+    return this.#given.get(artifact);
+  }
+
   /** Notes that the artifact with this tag is current for a digest of the upstream. */
   noteCurrent(id: ArtifactId, etag: string, digest: string): void {
     this.#verified.set(verifiedKey(id, etag), digest);
@@ -170,7 +178,7 @@ export class StoredArtifacts {
     const { storedAt } = artifact;
     const provenance = provenanceOf(object);
     const { format } = provenance;
-    return {
+    const found: Found<T> = {
       artifact,
       storedAt,
       provenance,
@@ -179,6 +187,8 @@ export class StoredArtifacts {
       verifiedDigest: this.#verified.get(verifiedKey(id, artifact.etag)),
       isPastRetention: Date.now() - storedAt >= PRUNE_AFTER,
     };
+    this.#given.set(artifact, found);
+    return found;
   }
 }
 

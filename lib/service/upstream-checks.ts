@@ -1,7 +1,8 @@
 import { unlessAborted } from '../async/abort.js';
-import { elapsedSince, type Moment, momentOf, now, thisMoment } from '../async/clock.js';
+import { type Moment, momentOf, now, thisMoment } from '../async/clock.js';
 import { SingleFlight } from '../async/single-flight.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
+import { Job } from '../events/job.js';
 import type { FetchOptions, FetchOutcome } from '../mirror/fetch-mirror.js';
 import type { MirrorLease } from '../mirror/mirror.js';
 import { totalsOf } from '../pack/ingest.js';
@@ -210,16 +211,14 @@ export class UpstreamChecks {
     // Names that clients make up must not fill the memory.
     const isKept = known.isKnown(repository);
     const begunAt = thisMoment();
-    const elapsed = () => elapsedSince(begunAt.time);
+    const job = new Job(events, { kind: 'fetch', repository, artifact: undefined });
     if (isKept) known.update(repository, { triedAt: begunAt.time });
     try {
-      const outcome = await mirrors.fetch(repository, closing, options);
+      const outcome = await mirrors.fetch(repository, closing, { ...options, job });
       const { digest, isMirrored, packs } = outcome;
       known.update(repository, { ...succeededAt(begunAt), digest, isMirrored });
       await refusals.answered(repository, thisMoment(), closing);
-      const changed = digest !== before;
-      const totals = totalsOf(packs);
-      events.emit('refreshed', { repository, milliseconds: elapsed(), changed, ...totals });
+      job.succeed({ changed: digest !== before, ...totalsOf(packs) });
       return outcome;
     } catch (cause) {
       const error = toSnapshotError(cause, repository);
@@ -228,7 +227,9 @@ export class UpstreamChecks {
       if (isKept || refusals.has(repository)) {
         await refusals.failed(repository, error, checkedAt?.date, closing);
       }
-      events.emit('refreshFailed', { repository, milliseconds: elapsed(), error });
+      // A failure before the turn is reported as well.
+      if (!closing.aborted) job.start();
+      job.fail(error);
       throw error;
     }
   }

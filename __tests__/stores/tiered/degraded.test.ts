@@ -22,6 +22,7 @@ import {
   put,
   rest,
 } from '../../../lib/testing/store-content.js';
+import { listen } from '../../support/happenings.js';
 import { cleanup } from '../../support/temporary-directory.js';
 import { tiers as allTiers, HOUR, listedBeforeFailure, MIB } from './tiers.js';
 
@@ -148,7 +149,7 @@ test('The service tells that an artifact was evicted only if there was one', asy
   await put(far.inner, artifactKey(ID), CONTENT);
   const service = await startService(store);
   const evicted: string[] = [];
-  service.events.on('evicted', ({ key }) => evicted.push(key));
+  listen(service, 'evicted', ({ key }) => evicted.push(key));
   for (let round = 0; round < 2; round += 1) await service.delete(ID);
   expect(evicted).toEqual([artifactKey(ID)]);
 });
@@ -232,8 +233,8 @@ test('An aborted call does not count as a failure of the far tier', async () => 
 test('The service that uses the store reports its failures', async () => {
   const { far, store, failures } = tiers();
   const service = await startService(store);
-  const told: SnapshotEvents['storeDegraded'][0][] = [];
-  service.events.on('storeDegraded', (failure) => told.push(failure));
+  const told: SnapshotEvents['storeDegraded'][] = [];
+  listen(service, 'storeDegraded', (failure) => told.push(failure));
   far.state = 'failing';
   await service.stat(ID);
   expect(told).toMatchObject([{ tier: 'far', key: artifactKey(ID) }]);
