@@ -95,7 +95,7 @@ test('A service that is closed ends the clone that runs, and starts no other job
   const service = repository.start();
   const jobs = jobsOf(service);
   const gate = repository.upstream.gate(repository.path);
-  const answer = service.get(repository.snapshot).catch(() => {});
+  const answer = readAtOnce(service, repository.snapshot).catch(() => {});
   await gate.reached;
   await service.close();
   await answer;
@@ -181,7 +181,7 @@ test('Many pushes end each repack once, and a close in between ends what runs', 
     await read(service, repository.snapshot);
   }
   await push(repository.bare);
-  const last = service.get(repository.snapshot).catch(() => {});
+  const last = readAtOnce(service, repository.snapshot).catch(() => {});
   await service.close();
   await last;
   expect(paired(jobs)).toContain('repack');
