@@ -21,7 +21,6 @@ const EVENTS: {
   mirrorCorrupted: { repository: true, error: true },
   evicted: { key: true },
   evictionFailed: { repository: true, error: true },
-  storeDegraded: { tier: true, key: true, error: true },
   repositoryForgotten: { repository: true, error: true },
 };
 

@@ -55,7 +55,7 @@ const config = parseOptions(MINIMUM);
 /** Those that are made where they are used, so that the configuration does not have them. */
 const MADE_LATER: Record<string, string> = {
   store: '`FileSystemStore` in `dataDir`',
-  locks: '`InProcessLocks`',
+  locks: '`MemoryLocks`',
   baseUrl: '`https://{host}`',
   publicUrl: '`baseUrl`',
   caseInsensitivePaths: '`true` for github.com, gitlab.com, bitbucket.org and codeberg.org',

@@ -14,7 +14,7 @@ import {
   readAtOnce,
 } from '../support/fresh-repository.js';
 import { listen } from '../support/happenings.js';
-import { holdCommits } from '../support/held-commits.js';
+import { holdWrites } from '../support/held-writes.js';
 import { HOST, type HostApp } from '../support/host-app.js';
 import { cleanup } from '../support/temporary-directory.js';
 
@@ -60,7 +60,7 @@ async function start(limits: SnapshotOptions['limits'] = {}) {
 /** The same, which is busy with a snapshot of some other ref until it is let go on. */
 async function startBusy(limits: SnapshotOptions['limits'] = {}) {
   const started = await start(limits);
-  const goOn = holdCommits(started.store);
+  const goOn = holdWrites(started.store);
   defer(goOn);
   await readAtOnce(started.service, { ...repository.snapshot, ref: 'main', depth: 1 });
   const begun: string[] = [];

@@ -40,7 +40,6 @@ const EVENTS: Record<Exclude<keyof SnapshotEvents, 'jobStarted' | 'jobEnded'>, t
   mirrorCorrupted: true,
   evicted: true,
   evictionFailed: true,
-  storeDegraded: true,
   repositoryForgotten: true,
 };
 const KINDS: Record<JobKind, true> = {

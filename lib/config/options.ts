@@ -206,10 +206,10 @@ const schema = z.strictObject({
   authorize: callback<Authorize>().optional(),
   /** Default: a `FileSystemStore` in `dataDir`. */
   store: methods<SnapshotStore>(
-    ['stat', 'open', 'create', 'delete', 'list'],
+    ['stat', 'open', 'put', 'delete', 'list'],
     'a SnapshotStore',
   ).optional(),
-  /** Default: `InProcessLocks`. */
+  /** Default: `MemoryLocks`. */
   locks: methods<LockRegistry>(['acquire'], 'a LockRegistry').optional(),
   limits: limits.prefault({}),
   freshness: freshness.prefault({}),

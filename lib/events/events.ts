@@ -1,7 +1,6 @@
 import type { ArtifactId } from '../artifact/id.js';
 import type { SnapshotError } from '../errors.js';
 import type { RepositoryId } from '../repository.js';
-import type { StoreFailure } from '../stores/store.js';
 import type { JobEndedEvent, JobProgressEvent, JobStartedEvent } from './job-events.js';
 
 /** The events of a service: the name of each, and what its listeners get. */
@@ -25,8 +24,6 @@ export interface SnapshotEvents {
   evicted: EvictedEvent;
   /** The store did not list or delete artifacts that were to be evicted. */
   evictionFailed: EvictionFailedEvent;
-  /** A tier of a `TieredStore` failed, and the other one replaced it. */
-  storeDegraded: StoreFailure;
   /** The upstream has refused a repository for over `forgetAfter`: the service deletes it. */
   repositoryForgotten: RepositoryForgottenEvent;
 }

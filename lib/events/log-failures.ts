@@ -19,9 +19,6 @@ export function logFailures(events: SnapshotEventSource, logger: Logger): void {
   events.on('evictionFailed', ({ repository, error }) => {
     logger.error(failureFields(error, repository), 'artifacts not evicted');
   });
-  events.on('storeDegraded', ({ tier, key, error }) => {
-    logger.warn({ code: error.code, tier, key, err: error }, 'store degraded');
-  });
   events.on('mirrorSeedFailed', ({ repository, error }) => {
     logger.warn(failureFields(error, repository), 'stored snapshot not usable for a mirror');
   });

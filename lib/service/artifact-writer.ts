@@ -1,4 +1,3 @@
-import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ArtifactInfo } from '../artifact/artifact.js';
@@ -15,9 +14,13 @@ import type { SnapshotEmitter } from '../events/emitter.js';
 import { Job } from '../events/job.js';
 import { prepareDirectory, temporaryName } from '../fs/temporary.js';
 import type { MirrorLease } from '../mirror/mirror.js';
-import { adoptMethod, checkCondition, withConditionCheck } from '../stores/abilities.js';
+import { endBody, fileBody } from '../stores/body.js';
 import type { Metadata, SnapshotStore } from '../stores/store.js';
-import { isPreconditionFailure } from '../stores/write-condition.js';
+import {
+  checkCondition,
+  isPreconditionFailure,
+  withConditionCheck,
+} from '../stores/write-condition.js';
 import { WorkerPool } from '../workers/pool.js';
 import { threadScript } from '../workers/start-thread.js';
 import type { WriteTask } from '../writer/worker.js';
@@ -39,7 +42,7 @@ export interface WriteOptions {
   /** The basis of the stored artifact: nothing is written if the new one has the same. */
   readonly unlessBasis: string | undefined;
   /** The stored version when the build began; `null`: none. The build replaces no other version. */
-  readonly replaces: string | null;
+  readonly ifRevision: string | null;
   /** When the last successful check began, if there was one: milliseconds since the epoch. */
   readonly knownAt: number | undefined;
   /** Background work: uses no foreground slot until a client waits for it. */
@@ -91,7 +94,7 @@ export class ArtifactWriter {
   async write(
     id: ArtifactId,
     lease: MirrorLease,
-    { unlessBasis, replaces, knownAt, isBackground, awaited, signal, job, onTurn }: WriteOptions,
+    { unlessBasis, ifRevision, knownAt, isBackground, awaited, signal, job, onTurn }: WriteOptions,
     onBytes: (info: ArtifactInfo, spool: Spool) => void,
   ): Promise<WriteOutcome> {
     const run = async () => {
@@ -138,7 +141,7 @@ export class ArtifactWriter {
             knownAt,
           }),
           { spool, etag: info.etag, size },
-          { replaces, signal },
+          { ifRevision, signal },
         );
       } catch (cause) {
         const error = toSnapshotError(cause, id.repository);
@@ -199,35 +202,25 @@ export class ArtifactWriter {
     id: ArtifactId,
     metadata: Metadata,
     { spool, etag, size }: { spool: Spool; etag: string; size: number },
-    { replaces, signal }: Pick<WriteOptions, 'replaces' | 'signal'>,
+    { ifRevision, signal }: Pick<WriteOptions, 'ifRevision' | 'signal'>,
   ): Promise<WriteOutcome> {
     const { repository } = id;
     const key = artifactKey(id);
-    const expendable = isVariant(id);
-    if (expendable && this.#config.limits.maxVariants === 0) return 'not-stored';
+    if (isVariant(id) && this.#config.limits.maxVariants === 0) return 'not-stored';
+    const priority = isVariant(id) ? 'low' : 'normal';
     const job = new Job(this.#events, { kind: 'store', repository, artifact: id });
     job.start();
     const { generationTimeout } = this.#config.limits;
     const put = async (ends: AbortSignal): Promise<'stored'> => {
-      const options = { expendable, replaces, signal: ends };
-      // Checked before the bytes are sent: the stored version may have changed meanwhile.
-      await checkCondition(this.#store, key, options);
-      const adopt = adoptMethod(this.#store);
-      if (adopt !== undefined) {
-        await adopt(key, spool.path, metadata, options);
-        return 'stored';
-      }
-      const created = await this.#store.create(key, metadata, options);
-      const writer = withConditionCheck(this.#store, key, options, created);
-      try {
-        // At the deadline, `write` stops waiting and removes the spool.
-        ends.throwIfAborted();
-        for await (const chunk of createReadStream(spool.path, { signal: ends })) {
-          await writer.write(chunk);
-        }
-        await writer.commit();
-      } finally {
-        await writer.abort();
+      const store = this.#store;
+      const options = { metadata, priority, ifRevision, signal: ends } as const;
+      // Checks this before it sends the bytes: the stored version may have changed meanwhile.
+      await checkCondition(store, key, options);
+      if (store.putFile !== undefined) {
+        await store.putFile(key, spool.path, options);
+      } else {
+        const body = withConditionCheck(store, key, fileBody(spool.path, ends), options);
+        await store.put(key, body, options).finally(() => endBody(body));
       }
       return 'stored';
     };
