@@ -19,7 +19,7 @@ const EVENTS: {
   mirrorSeedFailed: { repository: true, error: true },
   mirrorEvicted: { repository: true, bytes: true, reason: true },
   mirrorCorrupted: { repository: true, error: true },
-  evicted: { key: true },
+  evicted: { repository: true, artifact: true, reason: true },
   evictionFailed: { repository: true, error: true },
   repositoryForgotten: { repository: true, error: true },
 };

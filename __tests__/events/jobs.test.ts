@@ -231,7 +231,7 @@ test('The metrics of the page of events count what happens', async () => {
     build_succeeded: 1,
     build_REF_NOT_FOUND: 1,
     store_succeeded: 1,
-    artifacts_evicted: 1,
+    artifacts_evicted_deleted: 1,
   });
   expect(running).toMatchObject({ clone: 0, build: 0, store: 0 });
   expect(histograms.build_duration_seconds).toMatchObject({ Infinity: 2 });

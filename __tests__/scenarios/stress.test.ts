@@ -96,6 +96,7 @@ const FAILURES = [
   'mirrorCorrupted',
   'build failed',
   'store failed',
+  'evictionFailed',
 ] as const;
 
 /** Everything that can disturb readers. */

@@ -169,9 +169,7 @@ export function counter(
   return () => count;
 }
 
-/** Decides by the repository of an event, or by the key of a stored object. */
 function isAbout({ host, path }: RepositoryId, about: object): boolean {
-  if ('key' in about) return String(about.key).endsWith(`/${host}/${path}`);
   if (!('repository' in about)) return false;
   return isDeepStrictEqual({ ...Object(about.repository) }, { host, path });
 }

@@ -110,7 +110,7 @@ export class BuildRuns {
     } catch (cause) {
       // The ref is gone upstream. Without this, its artifact would be served for ever.
       if (run.isMirrorFresh && run.found !== undefined && isRefMissing(cause)) {
-        await this.#orReport(id, stored.delete(artifactKey(id)));
+        await this.#orReport(id, stored.delete(artifactKey(id), 'gone'));
       }
       throw cause;
     } finally {

@@ -159,7 +159,7 @@ export class SnapshotService implements ArtifactSource {
   async delete(id: ArtifactId): Promise<void> {
     const canonical = this.#canonical(id);
     await this.#parts.builds.untilStored(canonical);
-    await this.#parts.stored.delete(artifactKey(canonical));
+    await this.#parts.stored.delete(artifactKey(canonical), 'deleted');
   }
 
   /**
