@@ -96,6 +96,6 @@ test('A store that uses another copy of the library can refuse to replace an art
   const failures: unknown[] = [];
   listen(service, 'store failed', (failure) => failures.push(failure));
   await read(service, repository.snapshot);
-  await service.close({ running: 'wait' });
+  await service.close({ drain: true });
   expect(failures).toEqual([]);
 });

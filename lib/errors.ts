@@ -10,8 +10,9 @@ export const ERRORS = {
   INVALID_OPTIONS: [500, false, 'The server is misconfigured.'],
   INVALID_REPOSITORY: [400, false, 'The repository address is malformed.'],
   INVALID_REQUEST: [400, false, 'The request is malformed.'],
-  UNAUTHORIZED: [401, false, 'The signature is missing or wrong.'],
+  UNAUTHORIZED: [401, false, 'The credentials or the signature are missing or wrong.'],
   FORBIDDEN: [403, false, 'This repository is not available here.'],
+  NOT_FOUND: [404, false, 'There is nothing at this address.'],
   METHOD_NOT_ALLOWED: [405, false, 'This path does not support this method.'],
   NOT_STORED: [404, false, 'The server has not stored this artifact.'],
   REF_NOT_FOUND: [404, false, 'The repository has no such branch, tag or commit.'],
@@ -63,6 +64,8 @@ export interface SnapshotErrorOptions {
   repository?: RepositoryId | undefined;
   /** For `LIMIT_EXCEEDED`: as `SnapshotError.limit`. Made by `limitExceeded`. */
   limit?: string | undefined;
+  /** What is wrong in this case. Shown to the client, so it may only repeat the client's words. */
+  clientDetail?: string | undefined;
 }
 
 /** Marks the errors of every installed copy of this library. */
@@ -81,6 +84,8 @@ export class SnapshotError extends Error {
    * `LIMIT_EXCEEDED`, and for a fixed limit, which no option sets.
    */
   readonly limit: string | undefined;
+  /** A sentence about this case, beside `clientText`; safe to show to the client. */
+  readonly clientDetail: string | undefined;
 
   static {
     Object.defineProperty(SnapshotError.prototype, BRAND, { value: true });
@@ -99,6 +104,7 @@ export class SnapshotError extends Error {
     this.retryAfter = options.retryAfter;
     this.repository = options.repository;
     this.limit = options.limit;
+    this.clientDetail = options.clientDetail;
   }
 
   /** Whether the same call may succeed later although nobody changes anything. */
@@ -123,8 +129,14 @@ export function limitExceeded(
 
 /** A failure that is thrown again later, with a stack of its own. */
 export function thrownAgain(cause: SnapshotError, retryAfter?: number): SnapshotError {
-  const { code, message, repository, limit } = cause;
-  return new SnapshotError(code, message, { cause, retryAfter, repository, limit });
+  const { code, message, repository, limit, clientDetail } = cause;
+  const options = { cause, retryAfter, repository, limit, clientDetail };
+  return new SnapshotError(code, message, options);
+}
+
+/** @param why names the parameter that is wrong. The client gets it. */
+export function invalidRequest(why: string, cause?: unknown): SnapshotError {
+  return new SnapshotError('INVALID_REQUEST', why, { cause, clientDetail: why });
 }
 
 /** Whether the upstream failed, refused, or could not be asked. */
@@ -144,7 +156,10 @@ export function isDamage(error: unknown): error is SnapshotError {
 
 /** The plain-data form in which an error crosses a worker boundary. */
 export interface SerializedError
-  extends Pick<SnapshotError, 'code' | 'message' | 'retryAfter' | 'repository' | 'limit'> {
+  extends Pick<
+    SnapshotError,
+    'code' | 'message' | 'retryAfter' | 'repository' | 'limit' | 'clientDetail'
+  > {
   readonly stack: string | undefined;
   /** The code of the system error that caused it, such as `ENOENT`. */
   readonly systemCode: string | undefined;
@@ -152,8 +167,9 @@ export interface SerializedError
 
 export function serializeError(thrown: unknown): SerializedError {
   const error = toSnapshotError(thrown);
-  const { code, message, stack, retryAfter, repository, limit } = error;
-  return { code, message, stack, retryAfter, repository, limit, systemCode: systemCode(error) };
+  const { code, message, stack, retryAfter, repository, limit, clientDetail } = error;
+  const details = { retryAfter, repository, limit, clientDetail };
+  return { code, message, stack, ...details, systemCode: systemCode(error) };
 }
 
 export function deserializeError(data: SerializedError): SnapshotError {
@@ -182,8 +198,9 @@ export function toSnapshotError(error: unknown, repository?: RepositoryId): Snap
   // The end of a call or service is about no repository, and is often the reason of a signal.
   const isNamed = error.repository !== undefined || SnapshotError.is(error, 'ABORTED', 'CLOSED');
   if (repository === undefined || isNamed) return error;
-  const { code, message, cause, retryAfter, limit, stack } = error;
-  const copy = new SnapshotError(code, message, { cause, retryAfter, repository, limit });
+  const { code, message, stack, cause, retryAfter, limit, clientDetail } = error;
+  const options = { cause, retryAfter, repository, limit, clientDetail };
+  const copy = new SnapshotError(code, message, options);
   return Object.assign(copy, { stack });
 }
 

@@ -1,26 +1,32 @@
 export type {
   ArtifactInfo,
-  ArtifactSource,
+  BuiltArtifact,
+  DownloadHeaders,
   EnsuredRefs,
-  GeneratedArtifact,
-  GetOptions,
-  OpenArtifactOptions,
   OpenedArtifact,
+  OpenStoredOptions,
+  StatStoredOptions,
   StoredArtifact,
   WantedRefs,
 } from './artifact/artifact.js';
 export type { ArtifactId, BundleId, SnapshotId } from './artifact/id.js';
+export type { Authorize, AuthorizeContext, Denial } from './config/authorize.js';
 export type {
-  Authorize,
+  BasicCredentials,
   Credentials,
+  CredentialsContext,
   CredentialsProvider,
+} from './config/credentials.js';
+export type {
   Logger,
+  RouterOptions,
   ServiceOptions,
   SnapshotOptions,
 } from './config/options.js';
 export {
   createSnapshotRouter,
   createSnapshotService,
+  type MountOptions,
   type SnapshotRouter,
 } from './create-router.js';
 export { ERROR_CODES, SnapshotError, type SnapshotErrorCode } from './errors.js';
@@ -52,7 +58,8 @@ export {
 export { MemoryLocks } from './locks/memory.js';
 export type { Lock, LockRegistry } from './locks/registry.js';
 export { parseRepository, type RepositoryId } from './repository.js';
-export type { CloseOptions, SnapshotService } from './service/service.js';
+export type { CloseOptions, SnapshotService } from './service/snapshot-service.js';
+export type { ServiceStats } from './service/stats.js';
 export type { RepositoryStatus } from './service/status.js';
 export {
   FileSystemStore,

@@ -79,7 +79,7 @@ test('An eviction tells the artifact and the reason, and never a key', async () 
   for (const each of [snapshot, one ?? snapshot, two ?? snapshot]) await read(service, each);
   await service.delete(snapshot);
   const evicted = next(service, 'mirrorEvicted');
-  await service.evict(id);
+  await service.purge(id);
   expect(await evicted).toMatchObject({ repository: id, reason: 'removed' });
   expect(evictions).toEqual([
     { repository: id, artifact: one, reason: 'variants' },
@@ -91,7 +91,7 @@ test('An eviction tells the artifact and the reason, and never a key', async () 
 test('What the default store evicts for its budget is told', async () => {
   const first = repository.start();
   const { bytes } = await read(first, repository.snapshot);
-  await first.close({ running: 'wait' });
+  await first.close({ drain: true });
   const service = repository.start({ limits: { maxStoreBytes: bytes.length + 3000 } });
   const evictions = evictionsOf(service);
   const evicted = next(service, 'evicted');

@@ -63,7 +63,7 @@ test('A cold request is a clone, a build and a store; a push is a fetch, a build
   await read(service, repository.snapshot);
   await push(repository.bare);
   await service.refresh(repository.id);
-  await service.close({ running: 'wait' });
+  await service.close({ drain: true });
   expect(paired(jobs)).toEqual(['clone', 'build', 'store', 'fetch', 'build', 'store']);
   const [clone, build, store, fetch] = jobs.ended;
   expect(clone).toMatchObject({ objects: expect.any(Number), seededBytes: 0 });
@@ -81,7 +81,7 @@ test('An upstream that fails ends a clone, and later a fetch, with its failure',
   await read(service, repository.snapshot);
   repository.upstream.fault(repository.path, { kind: 'status', status: 500 });
   await expect(service.refresh(repository.id)).rejects.toThrow();
-  await service.close({ running: 'wait' });
+  await service.close({ drain: true });
   expect(paired(jobs)).toEqual([
     'clone UPSTREAM_NOT_FOUND',
     'clone',
@@ -109,7 +109,7 @@ test('A build is one job, also if its mirror turns out to be damaged', async () 
   const jobs = jobsOf(service);
   await damagePack(repository.dataDir);
   await read(service, repository.snapshot);
-  await service.close({ running: 'wait' });
+  await service.close({ drain: true });
   const ends = paired(jobs);
   expect(ends.filter((end) => end.startsWith('build'))).toEqual(['build']);
   expect(ends).toContain('clone');
@@ -120,7 +120,7 @@ test('A ref that does not exist ends a build with a failure', async () => {
   await read(service, repository.snapshot);
   const jobs = jobsOf(service);
   await expect(service.get({ ...repository.snapshot, ref: 'gone' })).rejects.toThrow();
-  await service.close({ running: 'wait' });
+  await service.close({ drain: true });
   expect(paired(jobs)).toContain('build REF_NOT_FOUND');
 });
 
@@ -132,7 +132,7 @@ test('A store that is lost ends the job that stores, and not the build', async (
     if (kind === 'clone') store.state = 'failing';
   });
   await readAtOnce(service, repository.snapshot).catch(() => {});
-  await service.close({ running: 'wait' });
+  await service.close({ drain: true });
   expect(paired(jobs)).toEqual(['clone', 'build', 'store INTERNAL']);
 });
 
@@ -144,7 +144,7 @@ test('A build whose clients have left before its turn has no events', async () =
   const waiting = service.get({ ...repository.snapshot, depth: 1 }, { signal: leave.signal });
   leave.abort(new Error('gone'));
   await expect(waiting).rejects.toThrow('gone');
-  await service.close({ running: 'wait' });
+  await service.close({ drain: true });
   expect(paired(jobs)).toEqual([]);
 });
 
@@ -164,7 +164,7 @@ test('A mirror that lost its packs ends each job once', async () => {
   const jobs = jobsOf(service);
   await rm(join(await repository.mirror(), 'objects'), { recursive: true });
   await read(service, repository.snapshot);
-  await service.close({ running: 'wait' });
+  await service.close({ drain: true });
   expect(paired(jobs).filter((end) => end.startsWith('build'))).toEqual(['build']);
 });
 
@@ -195,7 +195,7 @@ test('A listener that throws disturbs no job, and no other listener', async () =
   });
   const jobs = jobsOf(service);
   await read(service, repository.snapshot);
-  await service.close({ running: 'wait' });
+  await service.close({ drain: true });
   expect(paired(jobs)).toEqual(['clone', 'build', 'store']);
   expect(await warned).toMatchObject({ message: expect.stringContaining('jobStarted') });
 });
@@ -223,7 +223,7 @@ test('The metrics of the page of events count what happens', async () => {
   await read(service, repository.snapshot);
   await expect(service.get({ ...repository.snapshot, ref: 'gone' })).rejects.toThrow();
   await service.delete(repository.snapshot);
-  await service.close({ running: 'wait' });
+  await service.close({ drain: true });
   expect(counters).toMatchObject({
     misses_absent: 2,
     hits_fresh: 1,

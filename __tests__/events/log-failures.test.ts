@@ -38,10 +38,10 @@ test('A mirror that is found damaged at the start is logged', async () => {
   const repository = await freshRepository({ directory, defer });
   const earlier = repository.start();
   await read(earlier, repository.snapshot);
-  await earlier.close({ running: 'wait' });
+  await earlier.close({ drain: true });
   await rm(join(await repository.mirror(), 'objects'), { recursive: true });
   const log = logger();
-  await repository.start({ logger: log }).started;
+  await repository.start({ logger: log }).ready();
   const fields = { repository: `${HOST}/${repository.path}`, err: expect.any(SnapshotError) };
   expect(log.lines).toEqual([['error', 'mirror corrupted', expect.objectContaining(fields)]]);
 });

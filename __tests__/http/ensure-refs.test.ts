@@ -6,7 +6,7 @@ import type { RequestHandler } from 'express';
 import type { WantedRefs } from '../../lib/artifact/artifact.js';
 import { SnapshotError, type SnapshotErrorCode } from '../../lib/errors.js';
 import type { RepositoryId } from '../../lib/repository.js';
-import { COMMIT, FakeSource } from './fake-source.js';
+import { COMMIT, FakeService } from './fake-service.js';
 import {
   EXPRESS,
   type ExpressVersion,
@@ -37,12 +37,12 @@ const CASES = Object.keys(EXPRESS).flatMap((version) =>
 
 let server: TestServer | undefined;
 let asked: [RepositoryId, WantedRefs][];
-let source: FakeSource;
+let source: FakeService;
 
 afterEach(() => server?.close());
 
 async function start(options: Parameters<typeof serve>[1] = {}): Promise<TestServer> {
-  source = new FakeSource();
+  source = new FakeService();
   asked = [];
   const ensure = source.ensure;
   source.ensure = (repository, wanted) => {

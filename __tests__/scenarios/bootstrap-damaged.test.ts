@@ -143,11 +143,11 @@ test('A snapshot that is beyond a limit is not used for a mirror, and stays stor
   await scene.stored();
   await scene.storeInstead(() => withPacks(200_000));
   const { service, cloned, failed } = await scene.replica({ maxPackBytes: 150_000 });
-  const before = await service.stat(repository.snapshot);
+  const before = await service.statStored(repository.snapshot);
   await scene.variant(service);
   expect(cloned).toMatchObject([{ seededBytes: 0 }]);
   expect(failed).toMatchObject([{ error: { code: 'LIMIT_EXCEEDED' } }]);
-  expect(await service.stat(repository.snapshot)).toEqual(before);
+  expect(await service.statStored(repository.snapshot)).toEqual(before);
 });
 
 test('A snapshot that has only a part of what the upstream has now is not used for a mirror, and stays stored', async () => {
@@ -164,12 +164,12 @@ test('A snapshot that has only a part of what the upstream has now is not used f
     }),
   );
   const { service, cloned, failed, dataDir } = await scene.replica();
-  const before = await service.stat(repository.snapshot);
+  const before = await service.statStored(repository.snapshot);
   await scene.variant(service);
   expect(cloned).toMatchObject([{ seededBytes: 0 }]);
   expect(failed).toHaveLength(1);
   expect(await fsck(repository.mirrorIn(dataDir))).toEqual([]);
-  expect(await service.stat(repository.snapshot)).toEqual(before);
+  expect(await service.statStored(repository.snapshot)).toEqual(before);
 });
 
 test('A snapshot whose packs are each within the limit is used for a mirror', async () => {
@@ -188,8 +188,8 @@ test('A new snapshot replaces a damaged one at once, also in mode strict', async
   const { service } = await scene.ownReplica({ freshness: { mode: 'strict', maxAge: 0 } });
   const generations = counter(service, 'build done');
   expect((await read(service, repository.snapshot)).commit).toBe(commit);
-  expect((await service.stat(repository.snapshot))?.commit).toBe(commit);
-  await service.close({ running: 'wait' });
+  expect((await service.statStored(repository.snapshot))?.commit).toBe(commit);
+  await service.close({ drain: true });
   expect(generations()).toBe(1);
 });
 

@@ -42,7 +42,7 @@ test('A mirror of a stored snapshot fetches only the objects that the snapshot l
   const mirror = repository.mirrorIn(dataDir);
   const refs = (where: string) => git(where, 'for-each-ref', '--format=%(refname) %(objectname)');
   expect(await refs(mirror)).toBe(await refs(repository.bare));
-  await service.close({ running: 'wait' });
+  await service.close({ drain: true });
   expect((await fsck(mirror)).filter((line) => !line.startsWith('dangling'))).toEqual([]);
   await expectNothingLeft(dataDir, repository.upstream);
 });
@@ -69,10 +69,10 @@ test.each<Fault>([
   await scene.stored();
   await push(repository.bare, { files: { 'new.txt': 'new\n' } });
   const { service } = await scene.replica({ failureMemory: 0 });
-  const before = await service.stat(repository.snapshot);
+  const before = await service.statStored(repository.snapshot);
   repository.upstream.fault(repository.path, fault);
   await expect(scene.variant(service)).rejects.toMatchObject({ code: 'UPSTREAM_INVALID' });
-  expect(await service.stat(repository.snapshot)).toEqual(before);
+  expect(await service.statStored(repository.snapshot)).toEqual(before);
 });
 
 describe('A store that stalls', () => {
@@ -117,7 +117,7 @@ describe('A store that stalls', () => {
     expect(cloned).toMatchObject([{ seededBytes: 0 }]);
     expect(failed).toMatchObject([{ error: { code: 'STORE_FAILED' } }]);
     expect(bodies).toMatchObject([{ destroyed: true }]);
-    await service.close({ running: 'wait' });
+    await service.close({ drain: true });
     await expectNothingLeft(dataDir, repository.upstream);
   });
 

@@ -39,7 +39,7 @@ describe('Checks that requests wait for', () => {
   const gateRefs = () => repository.upstream.gateRefs(repository.path);
   const gatePack = () => repository.upstream.gate(repository.path);
   const readIt = (service: SnapshotService) => read(service, repository.snapshot);
-  const announce = (service: SnapshotService) => service.pushed(repository.url);
+  const announce = (service: SnapshotService) => service.notifyPush(repository.url);
 
   test('are shared', async () => {
     const service = await primed(strict);
@@ -92,7 +92,7 @@ describe('An upstream that fails', () => {
   ] as const)('and %s takes no thread for each check', async (_what, fault, code, limits) => {
     const dataDir = await directory();
     const first = await primed(await repository.startService({ dataDir }));
-    await first.close({ running: 'wait' });
+    await first.close({ drain: true });
     repository.upstream.fault(repository.path, fault);
     const service = await repository.startService({ dataDir, limits });
     const fail = () => expect(service.refresh(repository.id)).rejects.toMatchObject({ code });
@@ -110,7 +110,7 @@ describe('Checks in the background', () => {
     const service = await primed(await repository.startService({ freshness }));
     await push(repository.bare);
     for (let i = 0; i < 20; i++) await read(service, repository.snapshot);
-    await service.close({ running: 'wait' });
+    await service.close({ drain: true });
     expect(asked()).toBe(0);
   });
 
@@ -134,7 +134,7 @@ describe('Checks in the background', () => {
       await checked;
       for (let i = 0; i < 5; i++)
         expect((await read(service, repository.snapshot)).etag).toBe(etag);
-      await service.close({ running: 'wait' });
+      await service.close({ drain: true });
       expect(asked()).toBe(1);
     },
   );
@@ -182,9 +182,9 @@ describe('Services that share a store, but no mirror,', () => {
     const generations = counter(a, 'build done');
     const questions = counter(a, 'fetch done');
     expect((await read(a, repository.snapshot)).commit).toBe(latest);
-    await a.close({ running: 'wait' });
+    await a.close({ drain: true });
     expect([generations(), questions()]).toEqual([0, 0]);
-    expect((await b.stat(repository.snapshot))?.commit).toBe(latest);
+    expect((await b.statStored(repository.snapshot))?.commit).toBe(latest);
   });
 
   test('build from a new clone if a check failed and the mirror was evicted then', async () => {

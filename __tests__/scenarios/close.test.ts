@@ -59,11 +59,11 @@ async function expectNothingLeft(): Promise<void> {
 }
 
 describe('Closing', () => {
-  test('with "wait" lets a snapshot be completed for its clients and stored for the next start', async () => {
+  test('with `drain` lets a snapshot be completed for its clients and stored for the next start', async () => {
     const gate = repository.upstream.gate(repository.path, 1000);
     const clients = [request(), request()];
     await gate.reached;
-    const closed = app.router.close({ running: 'wait' });
+    const closed = app.router.close({ drain: true });
     gate.release();
     const [a, b] = await Promise.all(clients.map(async (client) => buffer(await client)));
     await closed;
@@ -101,14 +101,23 @@ describe('Closing', () => {
   });
 
   test('more than once is allowed', async () => {
-    await Promise.all([app.router.close(), app.router.close({ running: 'wait' })]);
+    await Promise.all([app.router.close(), app.router.close({ drain: true })]);
     await app.router.close();
   });
 
-  test('at once ends the builds that an earlier closing with "wait" waits for', async () => {
+  test('at once ends the builds that an earlier closing with `drain` waits for', async () => {
     const { refused } = await requestHalfCloned();
-    const waiting = app.router.close({ running: 'wait' });
+    const waiting = app.router.close({ drain: true });
     await Promise.all([app.router.close(), waiting]);
+    await refused;
+  });
+
+  test('with a signal ends the builds that it waits for when the signal aborts', async () => {
+    const { refused } = await requestHalfCloned();
+    const controller = new AbortController();
+    const closed = app.router.close({ drain: true, signal: controller.signal });
+    controller.abort();
+    await closed;
     await refused;
   });
 
@@ -122,7 +131,7 @@ describe('Closing', () => {
     const gate = repository.upstream.gate(repository.path, 1000);
     const answer = request();
     await gate.reached;
-    const closed = app.router.close({ running: 'wait' });
+    const closed = app.router.close({ drain: true });
     await expectProblem(app.snapshotUrl('org/other'), 'CLOSED');
     gate.release();
     await buffer(await answer);
@@ -192,10 +201,9 @@ test('The process lives until the service is closed, whatever the close waits fo
   const script = `
     import { createSnapshotService, MemoryStore } from ${JSON.stringify(library)};
     const store = new MemoryStore({ maxBytes: 1e9 });
-    // As threads that have been told to end, it does not keep the process alive.
-    store.close = () => new Promise((resolve) => setTimeout(resolve, 10).unref());
+    // The start waits for this. As threads that have been told to end, it does not keep the process alive.
+    store.stat = () => new Promise((resolve) => setTimeout(resolve, 10).unref());
     const service = createSnapshotService({ dataDir: process.argv[1], hosts: ['git.test'], store });
-    await service.started;
     await service.close();
     process.stdout.write('closed');
   `;

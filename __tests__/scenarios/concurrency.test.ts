@@ -103,7 +103,7 @@ test('A client gets the whole body even if it is stored and deleted while the cl
   const whole = await digest(await request(LARGE, own));
   await service.delete(defaultSnapshot(at(LARGE)));
   expect(await digest(slow)).toBe(whole);
-  await own.router.close({ running: 'wait' });
+  await own.router.close({ drain: true });
   expect(await leftovers(own.dataDir)).toEqual([]);
 });
 
@@ -171,7 +171,7 @@ test('Two routers in one process and on one directory work independently', async
   expect(a).toBe(b);
   await other.close();
   expect(await digest(await request(path, one))).toBe(a);
-  await one.router.close({ running: 'wait' });
+  await one.router.close({ drain: true });
   expect(await leftovers(one.dataDir)).toEqual([]);
 });
 

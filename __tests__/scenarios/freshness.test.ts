@@ -104,7 +104,7 @@ describe('After', () => {
     }
     await checked;
     await untilStored(swr, defaultSnapshot(shared.id), async () => {
-      const [status] = await swr.repositories();
+      const [status] = await swr.listRepositories();
       return status?.isCurrent === true;
     });
     const later = await read(swr, defaultSnapshot(shared.id));
@@ -135,14 +135,16 @@ test.each(['stale-while-revalidate', 'strict'] as const)(
     const expectNoQuestion = async (service: SnapshotService) => {
       for (let i = 0; i < 3; i++) {
         expect(await read(service, repository.snapshot)).toEqual({ ...old, source: 'store' });
-        expect((await service.current(repository.snapshot))?.etag).toBe(old.etag);
+        expect((await service.statStored(repository.snapshot, { revalidate: true }))?.etag).toBe(
+          old.etag,
+        );
       }
-      await service.close({ running: 'wait' });
+      await service.close({ drain: true });
       expect(repository.upstream.infoRefs(repository.path)).toBe(questions);
     };
     await expectNoQuestion(first);
     const second = await repository.startService(options);
-    await second.started;
+    await second.ready();
     await expectNoQuestion(second);
   },
 );
@@ -189,9 +191,9 @@ describe('A check of an unchanged repository', () => {
     const options = { freshness: STRICT, dataDir: await directory() };
     const first = await repository.startService(options);
     const old = await read(first, repository.snapshot);
-    await first.close({ running: 'wait' });
+    await first.close({ drain: true });
     const service = await repository.startService(options);
-    await service.started;
+    await service.ready();
     await expectUnchanged(service, old);
   });
 });
@@ -226,7 +228,7 @@ describe('A clock that is set back', () => {
     const freshness = { mode: 'strict', maxAge: HOUR } as const;
     const first = await repository.startService({ freshness, dataDir });
     await read(first, repository.snapshot);
-    await first.close({ running: 'wait' });
+    await first.close({ drain: true });
     await rm(join(dataDir, 'mirrors'), { recursive: true });
     setDate(defer, -HOUR);
     const service = await repository.startService({ freshness, dataDir });

@@ -80,7 +80,7 @@ describe('A repository with refs that git refuses', () => {
     const head = objects.soundCommit();
     serve(objects.pack(head, make(objects, head)));
     await expectProblem(app.snapshotUrl(repository.path), 'UPSTREAM_INVALID');
-    expect(await app.router.service.stat(repository.snapshot)).toBeUndefined();
+    expect(await app.router.service.statStored(repository.snapshot)).toBeUndefined();
     expect(await gitClones()).toBe(false);
   });
 });
@@ -332,17 +332,17 @@ describe('A mirror that was damaged on disk', () => {
       expect(status).toBe(200);
       expect(size).toBeGreaterThan(0);
       expect(code).not.toBe(0);
-      expect(await service.stat(defaultSnapshot(id))).toBeUndefined();
+      expect(await service.statStored(defaultSnapshot(id))).toBeUndefined();
 
       expect((await expectServed(url)).equals(whole)).toBe(true);
     }
     expect(broken).toEqual(['MIRROR_CORRUPTED', 'MIRROR_CORRUPTED']);
-    await own.router.close({ running: 'wait' });
+    await own.router.close({ drain: true });
     await expectNothingLeft(own.dataDir, repository.upstream);
   });
 });
 
 test('Hostile repositories leave nothing unfinished behind', async () => {
-  await app.router.close({ running: 'wait' });
+  await app.router.close({ drain: true });
   await expectNothingLeft(app.dataDir, repository.upstream);
 });

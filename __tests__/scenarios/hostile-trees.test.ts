@@ -52,7 +52,7 @@ async function gitClones(): Promise<boolean> {
 
 async function expectRefused(code: SnapshotErrorCode): Promise<void> {
   await expectProblem(app.snapshotUrl(repository.path), code);
-  expect(await app.router.service.stat(repository.snapshot)).toBeUndefined();
+  expect(await app.router.service.statStored(repository.snapshot)).toBeUndefined();
 }
 
 const file = (name: string, mode = '100644'): HandMadeEntry => [mode, name, 'content\n'];
@@ -212,7 +212,7 @@ describe('A file whose object is no blob', () => {
       serve(objects.pack(objects.commit(tree)));
       const response = await fetch(app.snapshotUrl(repository.path));
       await expect(response.arrayBuffer()).rejects.toThrow('terminated');
-      expect(await app.router.service.stat(repository.snapshot)).toBeUndefined();
+      expect(await app.router.service.statStored(repository.snapshot)).toBeUndefined();
       expect(await gitClones()).toBe(false);
     },
   );
@@ -242,6 +242,6 @@ describe('A tree whose .gitattributes would take minutes to match', () => {
 });
 
 test('Trees, whatever they are like, leave nothing unfinished behind', async () => {
-  await app.router.close({ running: 'wait' });
+  await app.router.close({ drain: true });
   await expectNothingLeft(app.dataDir, repository.upstream);
 });

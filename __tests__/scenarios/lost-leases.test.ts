@@ -58,8 +58,8 @@ describe('A lease that is lost', () => {
     await locks.lose(key);
     gate.release();
     const { source, commit } = await reading;
-    expect([source, commit]).toEqual(['generation', await repository.head()]);
-    expect((await service.stat(repository.snapshot))?.commit).toBe(commit);
+    expect([source, commit]).toEqual(['build', await repository.head()]);
+    expect((await service.statStored(repository.snapshot))?.commit).toBe(commit);
     expect([acquisitions(), failures()]).toEqual([1, 0]);
   });
 
@@ -68,12 +68,12 @@ describe('A lease that is lost', () => {
     await push(repository.bare, { files: { 'noise.bin': seededBytes('noise', 3 << 20) } });
     const service = await start();
     const { body, source } = await service.get(repository.snapshot);
-    expect(source).toBe('generation');
+    expect(source).toBe('build');
     await locks.lose(key);
     const bytes = await buffer(body);
     const stored = await read(service, repository.snapshot);
     expect([stored.source, stored.bytes.equals(bytes)]).toEqual(['store', true]);
-    await service.close({ running: 'wait' });
+    await service.close({ drain: true });
   });
 
   test('lets another replica do the same work meanwhile, and both serve the same', async () => {
@@ -88,7 +88,7 @@ describe('A lease that is lost', () => {
     gate.release();
     const [a, b] = await Promise.all([first, second]);
     expect(a.bytes.equals(b.bytes)).toBe(true);
-    await Promise.all([one, two].map((service) => service.close({ running: 'wait' })));
+    await Promise.all([one, two].map((service) => service.close({ drain: true })));
     await expectNothingLeft(repository.dataDir, repository.upstream);
   });
 
@@ -110,8 +110,8 @@ describe('A lease that is lost', () => {
       expect((await fast.refresh(repository.id)).commit).toBe(commit);
       plain.hold.release();
       await old;
-      await slow.close({ running: 'wait' });
-      expect((await fast.stat(repository.snapshot))?.commit).toBe(commit);
+      await slow.close({ drain: true });
+      expect((await fast.statStored(repository.snapshot))?.commit).toBe(commit);
     },
   );
 
@@ -131,8 +131,8 @@ describe('A lease that is lost', () => {
     expect((await fast.refresh(repository.id)).commit).toBe(commit);
     shared.hold.release();
     await old;
-    await slow.close({ running: 'wait' });
-    expect((await fast.stat(repository.snapshot))?.commit).toBe(commit);
+    await slow.close({ drain: true });
+    expect((await fast.statStored(repository.snapshot))?.commit).toBe(commit);
   });
 });
 

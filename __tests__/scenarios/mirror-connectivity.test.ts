@@ -81,8 +81,8 @@ describe('A large clone', () => {
     expect((await broken).error.code).toBe('UPSTREAM_INVALID');
     await evicted;
     serve(history());
-    expect(await service.stat(repository.snapshot)).toBeUndefined();
-    expect((await read(service, repository.snapshot)).source).toBe('generation');
+    expect(await service.statStored(repository.snapshot)).toBeUndefined();
+    expect((await read(service, repository.snapshot)).source).toBe('build');
     expect(await fsck(mirror())).toEqual([]);
   });
 
@@ -120,14 +120,14 @@ describe('A large clone', () => {
     const mirror = repository.mirrorIn(options.dataDir);
     const earlier = await repository.startService(options);
     await read(earlier, repository.snapshot);
-    await earlier.close({ running: 'wait' });
+    await earlier.close({ drain: true });
     await forget(mirror, await git(repository.bare, 'rev-parse', 'HEAD~1:'));
     const service = await repository.startService(options);
     const broken = next(service, 'mirrorCorrupted');
     const evicted = next(service, 'evicted');
     expect((await broken).error.code).toBe('UPSTREAM_INVALID');
     await evicted;
-    expect(await service.stat(repository.snapshot)).toBeUndefined();
+    expect(await service.statStored(repository.snapshot)).toBeUndefined();
     expect(existsSync(mirror)).toBe(false);
   });
 });

@@ -48,7 +48,7 @@ test('Many small fetches leave few packs, which are complete', async () => {
     expect(await packCount()).toBeLessThanOrEqual(20);
   }
   expect(consolidations()).toBeGreaterThan(0);
-  await service.close({ running: 'wait' });
+  await service.close({ drain: true });
   expect(await packCount()).toBeLessThan(FULL_PACKS);
   expect(await fsck(await repository.mirror())).toEqual([]);
 });
@@ -58,7 +58,7 @@ test('Commits that a forced push has dropped are pruned from mirror and snapshot
   const { commit: gone = '' } = await read(service, repository.snapshot);
   await push(repository.bare, { parents: ['refs/heads/main~1'] });
   const { bytes } = await read(service, repository.snapshot);
-  await service.close({ running: 'wait' });
+  await service.close({ drain: true });
   const mirror = await repository.mirror();
   expect(await fsck(mirror)).toEqual([]);
   await expect(git(mirror, 'cat-file', '-e', gone)).rejects.toThrow();
@@ -72,11 +72,11 @@ test('Commits that a forced push has dropped are pruned from mirror and snapshot
 async function startWithGarbage(limits: SnapshotOptions['limits'] = {}) {
   const first = repository.start({ freshness: STRICT });
   await read(first, repository.snapshot);
-  await first.close({ running: 'wait' });
+  await first.close({ drain: true });
   const files = Array.from({ length: 4 }, (_, i) => [`new${i}.txt`, `${i}\n`]);
   await push(repository.bare, { parents: ['refs/heads/main~1'], files: Object.fromEntries(files) });
   const service = repository.start({ freshness: STRICT, limits });
-  await service.started;
+  await service.ready();
   return service;
 }
 
@@ -87,7 +87,7 @@ test('A failed repack is an event, and has no other effect', async () => {
   expect((await failed).error.code).toBe('LIMIT_EXCEEDED');
   expect(commit).toBe(await repository.head());
   expect((await read(service, repository.snapshot)).commit).toBe(commit);
-  await service.close({ running: 'wait' });
+  await service.close({ drain: true });
   const mirror = await repository.mirror();
   expect((await readdir(mirror)).filter((name) => name.includes('~'))).toEqual([]);
   expect((await fsck(mirror)).filter((line) => !line.startsWith('dangling'))).toEqual([]);

@@ -55,7 +55,7 @@ test("After each of many random pushes, mirror and snapshot are as git's own", a
     mostPacks = Math.max(mostPacks, packs.length);
     if (i % LOOKED_AT !== 0) continue;
     // Files that are pruned meanwhile must not disturb git.
-    await service.close({ running: 'wait' });
+    await service.close({ drain: true });
     expect(await fsck(mirror)).toEqual([]);
     const refs = (where: string) =>
       git(where, 'for-each-ref', '--format=%(refname) %(objectname) %(*objectname)');

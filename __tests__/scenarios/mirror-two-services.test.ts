@@ -102,19 +102,19 @@ describe('Two services on one directory', () => {
   });
 
   test('both go on when one evicts the mirror that the other fetches into', async () => {
-    await b.started;
+    await b.ready();
     const commit = await push(repository.bare);
     const gate = repository.upstream.gate(repository.path, 20);
     const refreshing = a.refresh(repository.id);
     await gate.reached;
-    await b.evict(repository.id);
+    await b.purge(repository.id);
     gate.release();
     expect((await refreshing).commit).toBe(commit);
     await expectMirrored();
   });
 
   test('leave complete mirrors, and nothing beside them', async () => {
-    await Promise.all([a, b].map((service) => service.close({ running: 'wait' })));
+    await Promise.all([a, b].map((service) => service.close({ drain: true })));
     expect(failures).toEqual([]);
     await expectNothingLeft(dataDir, repository.upstream);
     const names = await mirrorNames(dataDir);

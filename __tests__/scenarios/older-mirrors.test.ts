@@ -42,7 +42,7 @@ async function replicas(mode: Mode): Promise<Replicas> {
   };
   const start = async (on: { readonly dataDir?: string } = {}) => {
     const { router, dataDir } = await repository.startSharedApp({ ...options, ...on });
-    await router.service.started;
+    await router.service.ready();
     return { service: router.service, dataDir };
   };
   let behind = await start();
@@ -53,7 +53,7 @@ async function replicas(mode: Mode): Promise<Replicas> {
       return behind.service;
     },
     async restart() {
-      await behind.service.close({ running: 'wait' });
+      await behind.service.close({ drain: true });
       behind = await start({ dataDir: behind.dataDir });
       return behind.service;
     },
@@ -77,10 +77,10 @@ async function untilRenewed(service: SnapshotService): Promise<void> {
   await service.refresh(OTHER);
   await push(otherBare, { message: randomUUID() });
   const failed = next(service, 'fetch failed', repository.id);
-  await service.pushed(repository.url);
+  await service.notifyPush(repository.url);
   await failed;
   const isRenewed = renewed(service, defaultSnapshot(OTHER));
-  await service.pushed(`${repository.upstream.url}/${OTHER.path}`);
+  await service.notifyPush(`${repository.upstream.url}/${OTHER.path}`);
   await isRenewed;
 }
 
@@ -95,7 +95,7 @@ async function expectServedOn(
   for (let i = 0; i < 2; i++) {
     const { source, commit, etag } = await read(service, id);
     expect({ source, commit, etag }).toEqual({ source: 'store', ...stored });
-    expect(await service.current(id)).toMatchObject(stored);
+    expect(await service.statStored(id, { revalidate: true })).toMatchObject(stored);
   }
   await untilRenewed(service);
   expect([generations(), deleted()]).toEqual([0, 0]);
@@ -159,7 +159,7 @@ describe.each(MODES)('With the upstream down, in mode %s,', (mode) => {
       });
       await untilRenewed(each);
     }
-    expect(await ahead.stat(repository.snapshot)).toMatchObject({ etag, commit });
+    expect(await ahead.statStored(repository.snapshot)).toMatchObject({ etag, commit });
   });
 
   test('a bundle that leads to later is served on', async () => {
@@ -185,7 +185,7 @@ describe.each(MODES)('With the upstream down, in mode %s,', (mode) => {
     const { commit } = await read(behind, repository.snapshot);
     down();
     const made = await read(behind, { ...repository.snapshot, depth: 1 });
-    expect(made).toMatchObject({ source: 'generation', commit });
+    expect(made).toMatchObject({ source: 'build', commit });
   });
 
   test('and up again, a service with an older mirror goes on from what the upstream has', async () => {

@@ -26,7 +26,7 @@ const APP = `
     console.log(response.status, response.headers.has('content-length') ? 'stored' : 'made');
   }
   await restoreSnapshot({ url, directory });
-  await app.router.close({ running: 'wait' });
+  await app.router.close({ drain: true });
   await app.close();
   console.log(failures);
 `;

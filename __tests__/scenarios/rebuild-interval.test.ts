@@ -45,7 +45,7 @@ function start(options: Partial<SnapshotOptions> = {}): SnapshotService {
 /** Has a service told of a push. Resolves when its mirror has it. */
 async function announce(service: SnapshotService): Promise<void> {
   const refreshed = next(service, 'fetch done');
-  await service.pushed(repository.url);
+  await service.notifyPush(repository.url);
   clock.tick(1);
   await refreshed;
 }
@@ -99,7 +99,7 @@ test('Until then clients are told of a bundle that brings the rest', async () =>
   };
   const path = `/git/${repository.id.host}/${repository.path}/snapshot.tar.zst`;
   const base = (await get(path)).headers.get('x-cachew-snapshot-commit');
-  await app.router.service.stat(repository.snapshot);
+  await app.router.service.statStored(repository.snapshot);
   const commit = await push(repository.bare);
   await announce(app.router.service);
   const stale = await get(path);
@@ -107,7 +107,7 @@ test('Until then clients are told of a bundle that brings the rest', async () =>
   const bundle = stale.headers.get('x-cachew-bundle-url') ?? '';
   expect(bundle.endsWith(`?base=${base}`)).toBe(true);
   expect((await get(bundle)).status).toBe(200);
-  expect(app.router.service.headOf(repository.id)).toBe(commit);
+  expect(app.router.service.headCommit(repository.id)).toBe(commit);
 });
 
 test('A refresh by hand builds at once', async () => {
@@ -135,7 +135,7 @@ test('Snapshots of a branch are built at once: no bundle bridges their gap', asy
   const isRenewed = renewed(service, repository.snapshot);
   await read(service, id);
   await isRenewed;
-  expect((await service.stat(id))?.commit).toBe(commit);
+  expect((await service.statStored(id))?.commit).toBe(commit);
 });
 
 test('The interval counts from what any service on the store has built', async () => {

@@ -85,9 +85,9 @@ async function start({ fallback = true, ...options }: StartOptions = {}): Promis
     ...options,
   });
   const locks = fallback ? withFallback(redisLocks, new MemoryLocks()) : redisLocks;
+  defer(() => locks.close?.());
   const held: Lock[] = [];
   const watched: LockRegistry = {
-    close: async () => await locks.close?.(),
     acquire: async (wanted, about) => {
       const lock = await locks.acquire(wanted, about);
       if (wanted === key) held.push(lock);
@@ -133,13 +133,13 @@ describe.each(['stops', 'hangs'] as const)('While Redis %s for longer than a lea
     const upload = holdUpload();
     const replica = await start();
     const { body, source } = await replica.service.get(repository.snapshot);
-    expect(source).toBe('generation');
+    expect(source).toBe('build');
     await leave();
     await replica.lost();
     upload.release();
     const bytes = await buffer(body);
     await comeBack();
-    await replica.service.stat(repository.snapshot); // when it is stored
+    await replica.service.statStored(repository.snapshot); // when it is stored
     const stored = await read(replica.service, repository.snapshot);
     expect([stored.source, stored.bytes.equals(bytes)]).toEqual(['store', true]);
     expect(replica.failures()).toBe(0);
@@ -163,7 +163,7 @@ describe.each(['stops', 'hangs'] as const)('While Redis %s for longer than a lea
       expect((await read(service, repository.snapshot)).source).toBe('store');
       expect(failures()).toBe(0);
     }
-    await Promise.all([one, two, three].map(({ service }) => service.close({ running: 'wait' })));
+    await Promise.all([one, two, three].map(({ service }) => service.close({ drain: true })));
     expect([...s3.objects.keys()].filter((name) => name === `${key}.object`)).toHaveLength(1);
     expect(s3.uploads.size).toBe(0);
   });
@@ -180,8 +180,8 @@ describe.each(['stops', 'hangs'] as const)('While Redis %s for longer than a lea
     await comeBack();
     upload.release();
     expect((await old).commit).not.toBe(commit);
-    await slow.service.close({ running: 'wait' });
-    expect((await fast.service.stat(repository.snapshot))?.commit).toBe(commit);
+    await slow.service.close({ drain: true });
+    expect((await fast.service.statStored(repository.snapshot))?.commit).toBe(commit);
     expect([slow.failures(), fast.failures()]).toEqual([0, 0]);
   });
 
@@ -199,7 +199,7 @@ describe.each(['stops', 'hangs'] as const)('While Redis %s for longer than a lea
     });
     await comeBack();
     await redisAnswers(replica.service);
-    expect((await read(replica.service, variant)).source).toBe('generation');
+    expect((await read(replica.service, variant)).source).toBe('build');
   });
 });
 

@@ -40,7 +40,7 @@ describe('refreshInterval', () => {
     const dataDir = await directory();
     const first = await repository.startService({ freshness: PLAIN, dataDir });
     await read(first, repository.snapshot);
-    await first.close({ running: 'wait' });
+    await first.close({ drain: true });
     const commit = await push(repository.bare);
     const service = await repository.startService({ freshness, dataDir });
     await renewed(service, repository.snapshot);
@@ -98,7 +98,7 @@ test.each([
   const dataDir = await directory();
   const first = await repository.startService({ freshness: PLAIN, dataDir });
   const old = await read(first, id);
-  await first.close({ running: 'wait' });
+  await first.close({ drain: true });
   const snapshot = { trustFileTimes: false };
   const service = await repository.startService({ freshness: PLAIN, dataDir, snapshot });
   const isRenewed = renewed(service, id);
@@ -110,7 +110,7 @@ test.each([
     expect({ source, commit }).toEqual({ source: 'store', commit: old.commit });
     expect(etag).not.toBe(old.etag);
   }
-  await service.close({ running: 'wait' });
+  await service.close({ drain: true });
   expect(generations()).toBe(0);
 });
 
@@ -163,7 +163,7 @@ test('Renewals delay no request for another repository or the same one', async (
   for (const id of ids) await read(service, defaultSnapshot(id));
   await Promise.all(gates.slice(0, 2).map(({ reached }) => reached));
   // By now, all places in the background are taken.
-  expect((await read(service, repository.snapshot)).source).toBe('generation');
+  expect((await read(service, repository.snapshot)).source).toBe('build');
   expect((await read(service, repository.snapshot)).source).toBe('store');
   for (const id of ids) expect((await read(service, defaultSnapshot(id))).source).toBe('store');
 });
@@ -174,18 +174,18 @@ describe('pushed', () => {
     await read(service, repository.snapshot);
     const commit = await push(repository.bare);
     const isRenewed = renewed(service, repository.snapshot);
-    expect(await service.pushed(url())).toBe(true);
+    expect(await service.notifyPush(url())).toBe(true);
     await isRenewed;
     expect((await read(service, repository.snapshot)).commit).toBe(commit);
   });
 
   test('does nothing for a repository that is not known', async () => {
     const service = await repository.startService({ freshness: PLAIN });
-    await service.started;
+    await service.ready();
     const urls = [url(), 'https://elsewhere.test/org/repo', 'no url', '', `${url()}/../..`];
-    for (const each of urls) expect(await service.pushed(each)).toBe(false);
-    await service.close({ running: 'wait' });
-    expect(await service.pushed(url())).toBe(false);
+    for (const each of urls) expect(await service.notifyPush(each)).toBe(false);
+    await service.close({ drain: true });
+    expect(await service.notifyPush(url())).toBe(false);
     expect(asked()).toBe(0);
   });
 
@@ -193,12 +193,12 @@ describe('pushed', () => {
     const options = { freshness: PLAIN, dataDir: await directory() };
     const first = await repository.startService(options);
     await read(first, repository.snapshot);
-    await first.close({ running: 'wait' });
+    await first.close({ drain: true });
     await rm(join(options.dataDir, 'mirrors'), { recursive: true });
     const commit = await push(repository.bare);
     const service = await repository.startService(options);
     const isRenewed = renewed(service, repository.snapshot);
-    expect(await service.pushed(url())).toBe(true);
+    expect(await service.notifyPush(url())).toBe(true);
     await isRenewed;
     expect((await read(service, repository.snapshot)).commit).toBe(commit);
   });
@@ -211,16 +211,16 @@ describe('pushed', () => {
     for (const id of [repository.id, other]) await read(service, defaultSnapshot(id));
     await service.refresh(repository.id);
     const before = asked();
-    for (let i = 0; i < 100; i++) expect(await service.pushed(url())).toBe(true);
+    for (let i = 0; i < 100; i++) expect(await service.notifyPush(url())).toBe(true);
     await service.refresh(other);
     expect(asked()).toBe(before);
     fakeDate(defer, checkInterval);
     const refreshed = next(service, 'fetch done', repository.id);
     const count = counter(service, 'fetch done', repository.id);
     // This makes the service look at the clock.
-    await service.pushed(url());
+    await service.notifyPush(url());
     await refreshed;
-    await service.close({ running: 'wait' });
+    await service.close({ drain: true });
     expect([count(), asked()]).toEqual([1, before + 1]);
   });
 
@@ -228,10 +228,10 @@ describe('pushed', () => {
     const service = await plainly();
     await read(service, repository.snapshot);
     const gate = repository.upstream.gateRefs(repository.path);
-    await service.pushed(url());
+    await service.notifyPush(url());
     await gate.reached;
     const commit = await push(repository.bare);
-    await service.pushed(url());
+    await service.notifyPush(url());
     const isRenewed = renewed(service, repository.snapshot);
     gate.release();
     await isRenewed;
@@ -243,7 +243,7 @@ describe('pushed', () => {
     const cut = { ...repository.snapshot, depth: 1 };
     for (const id of [repository.snapshot, cut]) await read(service, id);
     const gate = repository.upstream.gateRefs(repository.path);
-    await service.pushed(url());
+    await service.notifyPush(url());
     await gate.reached;
     const commit = await push(repository.bare);
     for (const id of [repository.snapshot, cut]) await read(service, id);
@@ -259,16 +259,16 @@ describe('pushed', () => {
     await read(service, repository.snapshot);
     const gate = store.gate();
     await push(repository.bare);
-    await service.pushed(url());
+    await service.notifyPush(url());
     await gate.reached;
     const commit = await push(repository.bare);
     const refreshed = next(service, 'fetch done', repository.id);
-    await service.pushed(url());
+    await service.notifyPush(url());
     await refreshed;
     const isRenewed = renewed(service, repository.snapshot);
     gate.release();
     await isRenewed;
-    expect((await service.stat(repository.snapshot))?.commit).toBe(commit);
+    expect((await service.statStored(repository.snapshot))?.commit).toBe(commit);
   });
 
   test('while the first clone runs is not lost', async () => {
@@ -278,7 +278,7 @@ describe('pushed', () => {
     await gate.reached;
     const commit = await push(repository.bare);
     const refreshed = next(service, 'fetch done', repository.id);
-    expect(await service.pushed(url())).toBe(true);
+    expect(await service.notifyPush(url())).toBe(true);
     await refreshed;
     gate.release();
     await first;
@@ -320,7 +320,7 @@ test('repositories lists mirrors and stored snapshots', async () => {
   const before = Date.now();
   const { commit, etag } = await read(service, repository.snapshot);
   await read(service, repository.snapshot);
-  const all = await service.repositories();
+  const all = await service.listRepositories();
   const [status, ...others] = all.filter((each) => each.repository.path === repository.path);
   expect(others).toEqual([]);
   expect(status).toMatchObject({
@@ -331,6 +331,6 @@ test('repositories lists mirrors and stored snapshots', async () => {
     error: undefined,
   });
   expect(status?.mirror?.bytes).toBeGreaterThan(0);
-  expect(status?.askedAt).toBeGreaterThanOrEqual(before);
+  expect(status?.requestedAt).toBeGreaterThanOrEqual(before);
   expect(status?.checkedAt).toBeGreaterThanOrEqual(before);
 });

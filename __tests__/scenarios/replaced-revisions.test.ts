@@ -89,7 +89,7 @@ describe.each(Object.entries(STORES))('With %s, a client', (_name, make) => {
   test('gets nothing of a repository that was evicted, whatever it names', async () => {
     const { part } = await begun(app);
     await pushed(app);
-    await app.router.service.evict(repository.id);
+    await app.router.service.purge(repository.id);
     expect((await part(PART)).status).toBe(412);
     await read(app.router.service, repository.snapshot);
     expect((await part(PART)).status).toBe(412);

@@ -81,7 +81,7 @@ export function replicaScene(repository: OwnRepository): ReplicaScene {
     variant: (service) => read(service, { ...repository.snapshot, depth: 1 }),
     async end() {
       for (const { dataDir, router } of await Promise.all(apps.values())) {
-        await router.service.close({ running: 'wait' });
+        await router.service.close({ drain: true });
         await expectNothingLeft(dataDir, repository.upstream);
       }
     },

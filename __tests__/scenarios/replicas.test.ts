@@ -152,6 +152,7 @@ test.each([
   const redis = await startRedis();
   const redisLocks = new RedisLocks({ url: redis.url });
   const locks = fallback === undefined ? redisLocks : withFallback(redisLocks, fallback);
+  defer(() => locks.close?.());
   const app = await repository.startApp({ locks });
   const get = async (query = '') => {
     const response = await fetch(`${app.snapshotUrl(repository.path)}${query}`);

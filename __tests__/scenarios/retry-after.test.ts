@@ -81,7 +81,7 @@ test('In strict mode, what is stored is served without a question before Retry-A
   const before = asked();
   for (const id of [repository.id, OTHER])
     expect((await read(service, defaultSnapshot(id))).source).toBe('store');
-  await service.close({ running: 'wait' });
+  await service.close({ drain: true });
   expect([asked(), failures()]).toEqual([before, 1]);
 });
 
@@ -90,5 +90,5 @@ test('A repository that is not mirrored is cloned before Retry-After', async () 
   await read(service, repository.snapshot);
   const path = 'org/cold';
   await repository.add(path);
-  expect((await read(service, defaultSnapshot({ host: HOST, path }))).source).toBe('generation');
+  expect((await read(service, defaultSnapshot({ host: HOST, path }))).source).toBe('build');
 });

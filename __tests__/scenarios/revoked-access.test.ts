@@ -149,9 +149,11 @@ describe.each(MODES)('In mode %s, a repository', (mode) => {
     const forgotten = next(service, 'repositoryForgotten', repository.id);
     const refused = { code: text };
     await expect(read(service, repository.snapshot)).rejects.toMatchObject(refused);
-    await expect(service.current(repository.snapshot)).rejects.toMatchObject(refused);
-    expect(await service.stat(repository.snapshot)).toBeUndefined();
-    expect(await service.open({ ...repository.snapshot, depth: 1 })).toBeUndefined();
+    await expect(
+      service.statStored(repository.snapshot, { revalidate: true }),
+    ).rejects.toMatchObject(refused);
+    expect(await service.statStored(repository.snapshot)).toBeUndefined();
+    expect(await service.openStored({ ...repository.snapshot, depth: 1 })).toBeUndefined();
     expect((await forgotten).error).toBeUndefined();
     expect([await storedIn(store), hasMirror()]).toEqual([[], false]);
     await expect(read(service, repository.snapshot)).rejects.toMatchObject(refused);
@@ -216,7 +218,7 @@ describe.each(MODES)('In mode %s, a repository', (mode) => {
       code: expect.stringMatching(/^UPSTREAM_/),
     });
     answer('well');
-    expect((await read(service, repository.snapshot)).source).toBe('generation');
+    expect((await read(service, repository.snapshot)).source).toBe('build');
     fakeDate(defer, 24 * HOUR);
     answer(status(404));
     await expectFailure(service);
@@ -259,7 +261,7 @@ test('Refs and commits of it are not told either', async () => {
   const denied = { code: 'UPSTREAM_DENIED' };
   await expect(service.ensureRefs(repository.id, wanted)).rejects.toMatchObject(denied);
   const bundle = { kind: 'bundle', repository: repository.id, base: commit } as const;
-  await expect(service.isUpToDate(bundle)).rejects.toMatchObject(denied);
+  await expect(service.isHead(bundle)).rejects.toMatchObject(denied);
 });
 
 test.each([
@@ -272,11 +274,11 @@ test.each([
   await expectFailure(first.service);
   fakeDate(defer, 30 * MINUTE);
   await expectFailure(first.service);
-  await first.service.close({ running: 'wait' });
+  await first.service.close({ drain: true });
   if (isLost) await rm(repository.mirrorIn(first.dataDir), { recursive: true });
   fakeDate(defer, 30 * MINUTE);
   const { service } = await start({ mode: 'strict' }, first);
-  await service.started;
+  await service.ready();
   await expect(read(service, repository.snapshot)).rejects.toMatchObject({
     code: 'UPSTREAM_NOT_FOUND',
   });
@@ -287,7 +289,7 @@ test('What a service did not see for longer than that does not count', async () 
   await read(first.service, repository.snapshot);
   answer(status(404));
   await expectFailure(first.service);
-  await first.service.close({ running: 'wait' });
+  await first.service.close({ drain: true });
   fakeDate(defer, 24 * HOUR);
   const { service } = await start({}, first);
   await expectFailure(service);
@@ -341,7 +343,7 @@ test('What cannot be deleted is not served all the same, and deleted later', asy
   expect(await storedIn(store)).toEqual([]);
   const again = counter(service, 'repositoryForgotten');
   await expectFailure(service);
-  await service.close({ running: 'wait' });
+  await service.close({ drain: true });
   expect(again()).toBe(0);
 });
 
@@ -453,7 +455,7 @@ describe('While the store does not delete', () => {
     await service.refresh(repository.id);
     const again = counter(service, 'repositoryForgotten');
     clock.tick(MINUTE);
-    await service.close({ running: 'wait' });
+    await service.close({ drain: true });
     expect(again()).toBe(0);
     expect(await storedIn(store)).toEqual([artifactKey(repository.snapshot)]);
   });
@@ -495,7 +497,7 @@ describe('The time of refusals', () => {
     const key = checkKey(repository.id);
     fakeDate(defer, 5 * MINUTE);
     const answered = shared.locks.next('released', key);
-    await one.service.pushed(repository.url);
+    await one.service.notifyPush(repository.url);
     await answered;
     await refuseAfter(10, two);
     fakeDate(defer, 5 * MINUTE);
@@ -531,7 +533,7 @@ describe('The time of refusals', () => {
     const scene = await shared();
     await read(scene.service, repository.snapshot);
     await refuseAfter(0, scene);
-    await scene.service.evict(repository.id);
+    await scene.service.purge(repository.id);
     expect(await scene.store.stat(refusalKey(repository.id))).toBeUndefined();
   });
 
@@ -543,13 +545,13 @@ describe('The time of refusals', () => {
     const forgotten = next(first.service, 'repositoryForgotten', repository.id);
     await refuseAfter(60, first);
     await forgotten;
-    await first.service.close({ running: 'wait' });
+    await first.service.close({ drain: true });
     answer('well');
     const second = await start({}, { store });
     await read(second.service, repository.snapshot);
-    await second.service.close({ running: 'wait' });
+    await second.service.close({ drain: true });
     const third = await start({}, second);
-    await third.service.started;
+    await third.service.ready();
     await refuseAfter(1, third);
     await expectServed(third.service);
     expect(third.hasMirror()).toBe(true);

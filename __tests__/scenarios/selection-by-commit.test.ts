@@ -189,15 +189,15 @@ describe('With `onlyReachableCommits`', () => {
       const after = await startApp({ ...strict(), dataDir });
       const { service } = after.router;
       const id = { ...repository.snapshot, ref: commit, depth: depth === '' ? undefined : 1 };
-      expect(await service.stat(id)).toBeUndefined();
-      expect(await service.open(id)).toBeUndefined();
+      expect(await service.statStored(id)).toBeUndefined();
+      expect(await service.openStored(id)).toBeUndefined();
       const heal = repository.upstream.fault(repository.path, { kind: 'status', status: 503 });
       expect(await get(after, other)).toEqual(NOT_FOUND);
       heal();
       expect(await get(after, other)).toEqual(NOT_FOUND);
       expect(await get(after, reachable)).toEqual({ status: 200 });
       expect(await get(after, reachable)).toEqual({ status: 200 });
-      expect(await service.stat({ ...id, ref: await commitOf('main~1') })).toBeDefined();
+      expect(await service.statStored({ ...id, ref: await commitOf('main~1') })).toBeDefined();
     },
   );
 });
@@ -361,7 +361,7 @@ describe('A commit that no branch or tag leads to', () => {
     expect(uploadPacks()).toBe(asked);
     expect(failures).toEqual([]);
     // Files that are pruned meanwhile must not disturb git.
-    await app.router.close({ running: 'wait' });
+    await app.router.close({ drain: true });
     expect(await fsck(await mirror())).toEqual([]);
   });
 
@@ -388,9 +388,9 @@ describe('A commit that no branch or tag leads to', () => {
       expect(await get(app, `?ref=${commit}&depth=1`)).toEqual({ status: 200 });
       const { service } = app.router;
       const id = { ...repository.snapshot, ref: commit, depth: 1 };
-      expect(await service.stat(id)).toBeDefined();
+      expect(await service.statStored(id)).toBeDefined();
       expect(await get(app, `?ref=${commit}`)).toEqual({ status: 200 });
-      await service.close({ running: 'wait' });
+      await service.close({ drain: true });
       expect(await readdir(join(app.dataDir, 'mirrors'))).toEqual([]);
     });
 
@@ -418,7 +418,7 @@ describe('A commit that no branch or tag leads to', () => {
           ? read(service, { ...repository.snapshot, ref: commit })
           : service.ensureRefs(repository.id, { refs: new Map(), commits: [commit] });
       await gate.reached;
-      const evicted = service.evict(repository.id);
+      const evicted = service.purge(repository.id);
       gate.release();
       expect(await asking).toMatchObject(method === 'get' ? { commit } : { missingCommits: [] });
       await evicted;

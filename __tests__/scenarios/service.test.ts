@@ -22,8 +22,8 @@ describe('A snapshot', () => {
     const freshness = { maxAge: HOUR };
     const first = repository.start({ store, freshness });
     const generated = await read(first, repository.snapshot);
-    expect(generated.source).toBe('generation');
-    await first.close({ running: 'wait' });
+    expect(generated.source).toBe('build');
+    await first.close({ drain: true });
     const asked = repository.upstream.requests.length;
 
     const second = repository.start({ store, freshness, dataDir: await directory() });
@@ -37,7 +37,7 @@ describe('A snapshot', () => {
     await expect(service.get(repository.snapshot)).rejects.toMatchObject({
       code: 'UPSTREAM_NOT_FOUND',
     });
-    expect(await service.stat(repository.snapshot)).toBeUndefined();
+    expect(await service.statStored(repository.snapshot)).toBeUndefined();
   });
 
   test('is generated from an existing mirror, also from one of an earlier process', async () => {
@@ -59,7 +59,7 @@ describe('A snapshot', () => {
     const elsewhere = parseRepository('elsewhere.test/org/repo');
     for (const call of [
       service.get(defaultSnapshot(elsewhere)),
-      service.stat(defaultSnapshot(elsewhere)),
+      service.statStored(defaultSnapshot(elsewhere)),
       service.delete(defaultSnapshot(elsewhere)),
     ]) {
       await expect(call).rejects.toMatchObject({ code: 'FORBIDDEN' });
@@ -90,25 +90,25 @@ test('A repository may be named in any letters and with `.git`, where its host d
   ]) {
     const head = await repository.head();
     const { source, etag } = await read(service, defaultSnapshot(typed));
-    expect(source).toBe('generation');
-    const stored = await service.stat(defaultSnapshot(id));
+    expect(source).toBe('build');
+    const stored = await service.statStored(defaultSnapshot(id));
     expect(stored).toMatchObject({ repository: id, etag });
-    expect(await service.stat(defaultSnapshot(typed))).toEqual(stored);
-    expect(await service.current(defaultSnapshot(typed))).toEqual(stored);
-    expect(await service.pinned(defaultSnapshot(typed), [etag])).toEqual(stored);
-    const opened = await service.open(defaultSnapshot(typed));
+    expect(await service.statStored(defaultSnapshot(typed))).toEqual(stored);
+    expect(await service.statStored(defaultSnapshot(typed), { revalidate: true })).toEqual(stored);
+    expect(await service.statStored(defaultSnapshot(typed), { etags: [etag] })).toEqual(stored);
+    const opened = await service.openStored(defaultSnapshot(typed));
     opened?.body.destroy();
     expect(opened).toMatchObject({ repository: id, etag });
-    expect(service.headOf(typed)).toBe(head);
-    expect(await service.isUpToDate({ kind: 'bundle', repository: typed, base: head })).toBe(true);
+    expect(service.headCommit(typed)).toBe(head);
+    expect(await service.isHead({ kind: 'bundle', repository: typed, base: head })).toBe(true);
     const refs = new Map([['refs/heads/main', head]]);
     expect(await service.ensureRefs(typed, { refs, commits: [] })).toMatchObject({ refs });
     expect(await service.refresh(typed)).toMatchObject({ repository: id, commit: head });
-    expect((await service.repositories()).map((each) => each.repository)).toEqual([id]);
+    expect((await service.listRepositories()).map((each) => each.repository)).toEqual([id]);
     await service.delete(defaultSnapshot(typed));
-    expect(await service.stat(defaultSnapshot(id))).toBeUndefined();
-    await service.evict(typed);
-    expect(service.headOf(id)).toBeUndefined();
+    expect(await service.statStored(defaultSnapshot(id))).toBeUndefined();
+    await service.purge(typed);
+    expect(service.headCommit(id)).toBeUndefined();
   }
   expect(new Set(upstream.requests.map((each) => each.repository))).toEqual(new Set([path]));
 });
@@ -119,7 +119,7 @@ test('A stored snapshot has the metadata of the generated one', async () => {
   const { length } = await buffer(generated.body);
   const opened = await service.get(repository.snapshot);
   await buffer(opened.body);
-  const stored = await service.stat(repository.snapshot);
+  const stored = await service.statStored(repository.snapshot);
   expect(stored).toMatchObject({ etag: generated.etag, commit: generated.commit, size: length });
   expect(generated.commit).toBe(await repository.head());
   expect(opened).toMatchObject({ ...stored, source: 'store' });
@@ -173,7 +173,7 @@ describe('A store that fails', () => {
     ]);
     expect(a.bytes).toEqual(b.bytes);
     expect(a.bytes.length).toBeGreaterThan(0);
-    await service.close({ running: 'wait' });
+    await service.close({ drain: true });
     expect(failures).toEqual(['put is broken']);
   });
 });
@@ -185,7 +185,7 @@ describe('A service that closes', () => {
     const gate = repository.upstream.gate(repository.path);
     const waiting = read(service, repository.snapshot);
     await gate.reached;
-    const closed = service.close({ running: 'wait' });
+    const closed = service.close({ drain: true });
     gate.release();
     const generated = await waiting;
     await closed;

@@ -32,7 +32,7 @@ test('A stored snapshot that arrives slowly, but steadily, is used for a mirror'
   const service = repository.start({ store, limits, dataDir: await directory() });
   const cloned = next(service, 'clone done');
   const failures = counter(service, 'mirrorSeedFailed');
-  await service.started;
+  await service.ready();
   const clock = stopClock(defer);
   const open = store.open.bind(store);
   store.open = async (key, options): Promise<OpenedObject | undefined> => {

@@ -84,7 +84,7 @@ test('What the store does not take within generationTimeout is given up, and the
     repository: repository.id,
     error: { code: 'STORE_FAILED' },
   });
-  expect((await waiting).source).toBe('generation');
+  expect((await waiting).source).toBe('build');
 });
 
 test.each<[string, (maxBytes: number) => Promise<SnapshotStore>]>([
@@ -108,10 +108,10 @@ test('A snapshot that the store failed to give, and then lost, is built and stor
   await read(service, repository.snapshot);
   const denied = new Error('403: access is denied');
   const failing = jest.spyOn(shared, 'open').mockRejectedValueOnce(denied);
-  expect(await service.open(repository.snapshot)).toBeUndefined();
+  expect(await service.openStored(repository.snapshot)).toBeUndefined();
   expect(failing).toHaveBeenCalledTimes(1);
   for await (const { key } of shared.list()) await shared.delete(key);
-  expect((await read(service, repository.snapshot)).source).toBe('generation');
+  expect((await read(service, repository.snapshot)).source).toBe('build');
   expect((await read(service, repository.snapshot)).source).toBe('store');
 });
 

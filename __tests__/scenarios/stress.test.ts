@@ -142,7 +142,7 @@ class Stress {
     this.#work = new Deck<(path: string) => Promise<unknown>>(random, [
       [(path) => this.#push(path, (seeded) => pushAtRandom(bare(path), seeded)), 2],
       [(path) => this.#thereAndBack(path), 1],
-      [(path) => service.evict(id(path)), 1],
+      [(path) => service.purge(id(path)), 1],
       [(path) => service.delete(defaultSnapshot(id(path))), 1],
       [(path) => service.refresh(id(path)), 1],
       [async (path) => this.#slow.push(this.#readSlowly(path)), 2],
@@ -280,7 +280,7 @@ test.each<[string, Partial<SnapshotOptions>, number]>([
   expect(stress.missing).toEqual([]);
   expect(await stress.received.check()).toEqual([]);
   if (options.freshness === strict) expect(stress.stale).toEqual([]);
-  await app.router.close({ running: 'wait' });
+  await app.router.close({ drain: true });
   await app.close();
   const mirrors = join(dataDir, 'mirrors');
   for (const name of await readdir(mirrors)) {

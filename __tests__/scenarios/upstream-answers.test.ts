@@ -60,7 +60,7 @@ describe('A list of refs that is cut off', () => {
     test.each(ways)('fails the request when %s there', async (_how, kind, code) => {
       const { upstream, path, url } = repository;
       const app = await repository.sharedApp();
-      await app.router.service.started;
+      await app.router.service.ready();
       const mirrors = await mirrorNames(app.dataDir);
       const whole = await expectServed(`${url}/info/refs?service=git-upload-pack`);
       upstream.fault(path, { kind, after: find(whole), on: 'info-refs' });
@@ -79,7 +79,7 @@ test('HEAD is the commit of its branch, also if the branch moved while the upstr
   upstream.fault(path, { kind: 'replace-pack', ...pack, head: 'refs/heads/main' });
   const app = await repository.sharedApp();
   await expectServed(app.snapshotUrl(path));
-  expect(app.router.service.headOf(id)).toBe(after);
+  expect(app.router.service.headCommit(id)).toBe(after);
 });
 
 test('An upstream whose messages do not end keeps only its own clone busy', async () => {
@@ -131,7 +131,7 @@ describe('A repository that is not supported', () => {
     ['that is shallow', 'org/shallow'],
   ])('fails the request: %s', async (_name, path) => {
     const app = await repository.sharedApp();
-    await app.router.service.started;
+    await app.router.service.ready();
     const mirrors = await mirrorNames(app.dataDir);
     await expectProblem(app.snapshotUrl(path), 'REPOSITORY_UNSUPPORTED');
     await expectNothingLeft(app.dataDir, repository.upstream);
@@ -161,8 +161,8 @@ describe('A repository over a limit', () => {
     await expectProblem(url, 'LIMIT_EXCEEDED');
     expect(upstream.requests.length).toBe(asked);
     expect(await mirrorNames(app.dataDir)).toHaveLength(cloned ? 1 : 0);
-    expect(await service.stat(defaultSnapshot(id))).toBeUndefined();
-    await app.router.close({ running: 'wait' });
+    expect(await service.statStored(defaultSnapshot(id))).toBeUndefined();
+    await app.router.close({ drain: true });
     await expectNothingLeft(app.dataDir, upstream);
   });
 

@@ -67,6 +67,49 @@ describe('An upstream that wants credentials', () => {
     }
   });
 
+  test('lets the provider of credentials know that it refused the last ones', async () => {
+    const { upstream, path, id } = repository;
+    upstream.fault(path, { kind: 'require-basic-auth', ...right });
+    const wrong = { ...right, password: 'expired' };
+    const asked: boolean[] = [];
+    let given: Credentials | undefined = wrong;
+    const { app } = await startTalkative(
+      (_repository, { previousDenied, signal }) => {
+        expect(signal).toBeInstanceOf(AbortSignal);
+        asked.push(previousDenied);
+        return given;
+      },
+      { limits: { failureMemory: 0 } },
+    );
+    const { service } = app.router;
+    const refused = expect.objectContaining({ code: 'UPSTREAM_DENIED' });
+    await expect(service.refresh(id)).rejects.toEqual(refused);
+    expect(asked).toEqual([false]);
+    // A refusal of an anonymous request says nothing about credentials.
+    given = undefined;
+    await expect(service.refresh(id)).rejects.toMatchObject({ code: 'UPSTREAM_NOT_FOUND' });
+    given = right;
+    await service.refresh(id);
+    expect(asked).toEqual([false, true, true]);
+    await service.refresh(id);
+    given = wrong;
+    await expect(service.refresh(id)).rejects.toEqual(refused);
+    expect(asked).toEqual([false, true, true, false, false]);
+    upstream.heal(path);
+    upstream.fault(path, { kind: 'status', status: 500 });
+    await expect(service.refresh(id)).rejects.toMatchObject({ code: 'UPSTREAM_UNREACHABLE' });
+    await expect(service.refresh(id)).rejects.toMatchObject({ code: 'UPSTREAM_UNREACHABLE' });
+    expect(asked.slice(5)).toEqual([true, true]);
+  });
+
+  test('is not asked when the provider of credentials gives no name and password', async () => {
+    const wrong = Object.create({}, { token: { value: right.password } });
+    const { app, told } = await startTalkative(() => wrong);
+    await expectProblem(app.snapshotUrl(repository.path), 'INTERNAL', 500);
+    expectNone(told(), secrets);
+    await expectUnasked(app);
+  });
+
   test('is not asked when the provider of credentials fails', async () => {
     const { app } = await startTalkative(() => Promise.reject(new Error(`no ${right.password}`)));
     await expectProblem(app.snapshotUrl(repository.path), 'INTERNAL', 500);

@@ -109,7 +109,7 @@ describe('An upstream that', () => {
       const { service, old, mirror } = await startFresh(code === unreachable ? AT_ONCE : STRICT);
       const { upstream, path, id, bare } = repository;
       const status = async () => {
-        const all = await service.repositories();
+        const all = await service.listRepositories();
         return all.find((one) => one.repository.path === path);
       };
       const refs = await git(mirror, 'for-each-ref');
@@ -160,7 +160,7 @@ describe('An upstream that', () => {
   test('has failed leaves nothing unfinished behind', async () => {
     expect(mirrors.size).toBe(FAILURES.length + 3);
     for (const { router, dataDir } of apps) {
-      await router.service.close({ running: 'wait' });
+      await router.service.close({ drain: true });
       await expectNothingLeft(dataDir, repository.upstream);
     }
     for (const [mirror, files] of mirrors) {
@@ -180,12 +180,12 @@ test.each([
     const dataDir = await directory();
     const first = await start({ dataDir, freshness: STRICT });
     const old = await read(first, defaultSnapshot(id));
-    await first.close({ running: 'wait' });
+    await first.close({ drain: true });
     await push(repository.bare);
     upstream.fault(path, fault);
     upstream.once(started, holdDeadlines(defer, DEADLINE));
     const service = await start({ dataDir, freshness: STRICT, limits: LIMITS });
-    await service.started;
+    await service.ready();
     const failed = next(service, 'fetch failed');
     expect(await read(service, defaultSnapshot(id))).toEqual({ ...old, source: 'store' });
     expect((await failed).error.code).toBe('UPSTREAM_TIMEOUT');

@@ -212,7 +212,7 @@ test('A clone that gets further may take longer than the limit, and one that doe
   await served;
 
   await push(bare, { files: noise('second.bin') });
-  await own.router.service.evict(id);
+  await own.router.service.purge(id);
   const passAll = holdDeadlines(defer, DEADLINE);
   const other = upstream.gate(path, 2 << 20);
   const failed = expectProblem(own.snapshotUrl(path), 'UPSTREAM_TIMEOUT');
@@ -243,7 +243,7 @@ test('An upstream that recovers is cloned by the next request', async () => {
   const restored = join(await repository.directory(), 'restored');
   await restoreSnapshot({ url, directory: restored });
   expect(await fsck(restored)).toEqual([]);
-  await own.router.close({ running: 'wait' });
+  await own.router.close({ drain: true });
   await expectNothingLeft(own.dataDir, upstream);
   expect(await mirrorNames(own.dataDir)).toHaveLength(1);
 });

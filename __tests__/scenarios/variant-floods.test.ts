@@ -95,14 +95,14 @@ test('Variants whose clients hang up before their turn are not built, and anothe
   await leave();
   const other = readAtOnce(service, defaultSnapshot(OTHER));
   goOn();
-  expect((await other).source).toBe('generation');
-  await service.stat(defaultSnapshot(OTHER));
+  expect((await other).source).toBe('build');
+  await service.statStored(defaultSnapshot(OTHER));
   expect(begun).toEqual([OTHER.path]);
 });
 
 test('Variants whose clients hang up while the repository is cloned are not built', async () => {
   const { app, service } = await start();
-  await service.evict(repository.id);
+  await service.purge(repository.id);
   const gate = repository.upstream.gate(repository.path);
   const { leave } = await ask(app, FLOOD);
   await gate.reached;
@@ -111,7 +111,7 @@ test('Variants whose clients hang up while the repository is cloned are not buil
   const cloned = next(service, 'clone done', repository.id);
   gate.release();
   await cloned;
-  expect((await read(service, { ...repository.snapshot, depth: 1 })).source).toBe('generation');
+  expect((await read(service, { ...repository.snapshot, depth: 1 })).source).toBe('build');
   expect(begun()).toBe(1);
 });
 
@@ -121,7 +121,7 @@ test('A variant that was dropped is built for the next client that asks for it',
   await leave();
   const again = readAtOnce(service, { ...repository.snapshot, depth: 2 });
   goOn();
-  expect((await again).source).toBe('generation');
+  expect((await again).source).toBe('build');
   expect(begun).toEqual([repository.path]);
 });
 
@@ -133,7 +133,7 @@ test('A variant is built while one of its clients waits for it', async () => {
   const { leave } = await ask(app, 1);
   await leave();
   goOn();
-  expect((await stays).source).toBe('generation');
+  expect((await stays).source).toBe('build');
   expect(begun).toEqual([repository.path]);
 });
 
@@ -176,5 +176,5 @@ test('Variants that are dropped leave their places to others', async () => {
   await leave();
   const later = readAtOnce(service, { ...repository.snapshot, depth: 9 });
   goOn();
-  expect((await later).source).toBe('generation');
+  expect((await later).source).toBe('build');
 });

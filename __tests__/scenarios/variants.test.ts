@@ -164,8 +164,8 @@ describe('Of the snapshots by ref or depth', () => {
     listen(service, 'evictionFailed', ({ error }) => failures.push(error));
     const ends = counter(service, 'build failed');
     await get(app, '?depth=1');
-    expect(await service.stat(id)).toBeDefined();
-    await service.close({ running: 'wait' });
+    expect(await service.statStored(id)).toBeDefined();
+    await service.close({ drain: true });
     expect(failures).toMatchObject([{ code: 'STORE_FAILED', message: 'no list' }]);
     expect(ends()).toBe(0);
   });
@@ -286,12 +286,12 @@ describe('After a push', () => {
       while (!(await isSo())) await setImmediate();
     };
     expect(await get(app, query)).toEqual(before);
-    await until(async () => (await service.stat(id))?.commit === pushed);
+    await until(async () => (await service.statStored(id))?.commit === pushed);
     const renewed = await get(app, query);
     expect(renewed.commit).toBe(pushed);
     await git(repository.bare, 'update-ref', '-d', 'refs/heads/topic/left');
     expect(await get(app, query)).toEqual(renewed);
-    await until(async () => (await service.stat(id)) === undefined);
+    await until(async () => (await service.statStored(id)) === undefined);
     expect((await fetch(urlOf(app, query))).status).toBe(404);
   });
 });

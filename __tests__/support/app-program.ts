@@ -87,7 +87,7 @@ async function shared({ redisUrl, leaseTime, bucket, s3 }: FleetOptions) {
 const parts = fleet === undefined ? { store: tellingStore() } : await shared(fleet);
 const app = await startHostApp({ ...options, ...parts });
 for (const name of EVENTS) listen(app.router.service, name, () => note(name));
-await app.router.service.started;
+await app.router.service.ready();
 
 /**
  * Milliseconds for which this thread has had a processor. Unlike time, they do not pass while others have it.

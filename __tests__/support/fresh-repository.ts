@@ -24,7 +24,7 @@ import type { Cleanup } from './temporary-directory.js';
 import { startUpstream, type Upstream } from './upstream.js';
 
 export interface ReadArtifact {
-  readonly source: 'store' | 'generation';
+  readonly source: 'store' | 'build';
   readonly bytes: Buffer;
   readonly commit: string | undefined;
   readonly etag: string;
@@ -117,7 +117,7 @@ export async function freshRepository(
  */
 export async function read(service: SnapshotService, id: ArtifactId): Promise<ReadArtifact> {
   const artifact = await readAtOnce(service, id);
-  if (artifact.source === 'generation') await service.stat(id).catch(() => {});
+  if (artifact.source === 'build') await service.statStored(id).catch(() => {});
   return artifact;
 }
 
@@ -139,7 +139,7 @@ export function next<Name extends Happening>(
 /** Resolves when an artifact was generated once more and is stored: the next request is served the new one. */
 export async function renewed(service: SnapshotService, id: ArtifactId): Promise<void> {
   await next(service, 'build done', id.repository);
-  await service.stat(id);
+  await service.statStored(id);
 }
 
 /** Resolves when a stored artifact is as wanted, after any number of builds. */
@@ -151,7 +151,7 @@ export async function untilStored(
   for (;;) {
     const finished = next(service, 'build done', id.repository);
     // The event comes before the artifact is stored: this waits for one that is being stored.
-    if (await isWanted(await service.stat(id))) return;
+    if (await isWanted(await service.statStored(id))) return;
     await finished;
   }
 }

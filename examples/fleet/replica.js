@@ -13,6 +13,13 @@ const shared = new S3Store({
 });
 const local = new FileSystemStore({ directory: `${DATA_DIR}/snapshots`, maxBytes: 20e9 });
 
+const store = new TieredStore({
+  local,
+  shared,
+  onDegraded: ({ tier, error }) => console.error(`the ${tier} store:`, error),
+});
+const locks = new RedisLocks({ url: REDIS_URL });
+
 const snapshots = createSnapshotRouter({
   dataDir: DATA_DIR,
   hosts: {
@@ -25,12 +32,8 @@ const snapshots = createSnapshotRouter({
             allowPrivateAddresses: true,
           },
   },
-  store: new TieredStore({
-    local,
-    shared,
-    onDegraded: ({ tier, error }) => console.error(`the ${tier} store:`, error),
-  }),
-  locks: new RedisLocks({ url: REDIS_URL }),
+  store,
+  locks,
   logger: console,
 });
 
@@ -53,5 +56,6 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
   process.once(signal, async () => {
     server.close();
     await snapshots.close();
+    await Promise.all([store.close(), locks.close()]);
   });
 }

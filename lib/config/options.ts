@@ -1,5 +1,4 @@
 import { availableParallelism } from 'node:os';
-import type { Request } from 'express';
 import { z } from 'zod';
 import {
   bytes,
@@ -11,20 +10,10 @@ import {
 } from '../check-options.js';
 import { SnapshotError } from '../errors.js';
 import type { LockRegistry } from '../locks/registry.js';
-import { HOST, type RepositoryId } from '../repository.js';
+import { HOST } from '../repository.js';
 import type { SnapshotStore } from '../stores/store.js';
-
-/** Sent upstream as HTTP basic authentication, in a request header and nowhere else. */
-export interface Credentials {
-  readonly username: string;
-  readonly password: string;
-}
-
-export type CredentialsProvider = (
-  repository: RepositoryId,
-) => Credentials | undefined | Promise<Credentials | undefined>;
-
-export type Authorize = (req: Request, repository: RepositoryId) => boolean | Promise<boolean>;
+import type { Authorize } from './authorize.js';
+import type { CredentialsProvider } from './credentials.js';
 
 /** The methods of a pino-like logger that the service calls. */
 export interface Logger {
@@ -202,7 +191,7 @@ const schema = z.strictObject({
   dataDir: z.string().min(1, 'must be a path'),
   /** The allow-list: no other host is ever reached. */
   hosts,
-  /** Says per request whether a client may see a repository. Default: always. */
+  /** Decides for each request whether the client may have the artifact. Default: it may. */
   authorize: callback<Authorize>().optional(),
   /** Default: a `FileSystemStore` in `dataDir`. */
   store: methods<SnapshotStore>(
@@ -230,11 +219,18 @@ const schema = z.strictObject({
 });
 
 const serviceSchema = schema.omit({ authorize: true, redirectGit: true });
+const routerSchema = schema
+  .pick({ authorize: true, redirectGit: true, logger: true })
+  .extend({ clientIdleTimeout: limits.shape.clientStallTimeout });
 
 /** The options of `createSnapshotRouter`. */
 export type SnapshotOptions = z.input<typeof schema>;
 /** The options of `createSnapshotService`: those that do not concern HTTP. */
 export type ServiceOptions = z.input<typeof serviceSchema>;
+/** The options of a router over a service that exists already. */
+export type RouterOptions = z.input<typeof routerSchema>;
+/** The checked options of a router. */
+export type RouterConfig = Readonly<z.output<typeof routerSchema>>;
 /** The checked options with every default in place, deeply frozen. */
 export type SnapshotConfig = z.output<typeof schema>;
 export type HostConfig = z.output<typeof host>;
@@ -268,4 +264,23 @@ export function parseOptions(options: SnapshotOptions): SnapshotConfig {
 export function parseServiceOptions(options: ServiceOptions): SnapshotConfig {
   checkOptions(serviceSchema, options);
   return parseOptions(options);
+}
+
+/** The options that concern the router. */
+export function routerConfig({
+  authorize,
+  redirectGit,
+  logger,
+  limits,
+}: SnapshotConfig): RouterConfig {
+  return { authorize, redirectGit, logger, clientIdleTimeout: limits.clientStallTimeout };
+}
+
+/**
+ * As `parseOptions`, for a router over a service that exists already.
+ *
+ * @throws SnapshotError `INVALID_OPTIONS`, also for options that concern only a service.
+ */
+export function parseRouterOptions(options: RouterOptions): RouterConfig {
+  return Object.freeze(checkOptions(routerSchema, options));
 }

@@ -59,7 +59,7 @@ export interface MirrorSeedFailedEvent extends About {
 
 export interface MirrorEvictedEvent extends About {
   readonly bytes: number;
-  /** `budget`: `maxMirrorBytes`. `removed`: the repository was evicted or forgotten. */
+  /** `budget`: `maxMirrorBytes`. `removed`: the repository was purged or forgotten. */
   readonly reason: 'budget' | 'removed';
 }
 
@@ -72,7 +72,7 @@ export interface MirrorCorruptedEvent {
 export interface EvictedEvent extends AboutArtifact {
   /**
    * `budget`: `maxStoreBytes`. `variants`: `maxVariants`. `deleted`: by `delete`. `removed`: the
-   * repository was evicted or forgotten, or its mirror was incomplete. `gone`: the upstream no
+   * repository was purged or forgotten, or its mirror was incomplete. `gone`: the upstream no
    * longer has its ref.
    */
   readonly reason: 'budget' | 'variants' | 'deleted' | 'removed' | 'gone';

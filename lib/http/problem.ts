@@ -12,9 +12,9 @@ export function problemStatus(code: SnapshotErrorCode): number {
 }
 
 /**
- * Answers with an `application/problem+json` body (RFC 9457), made from the code alone: no internal
- * text can leak. If another answer has begun, breaks the connection: a clean end would mean
- * success.
+ * Answers with an `application/problem+json` body (RFC 9457). It is made from the code and
+ * `clientDetail`, so no internal text can leak. If another answer has begun, breaks the connection:
+ * a clean end would mean success.
  *
  * @param status for routes that differ from `ERRORS`.
  */
@@ -34,6 +34,7 @@ export function sendProblem(
     type: `urn:problem-type:express-git-snapshot:${error.code.toLowerCase().replaceAll('_', '-')}`,
     title: error.clientText,
     status,
+    ...(error.clientDetail !== undefined && { detail: error.clientDetail }),
     code: error.code,
   });
   res.writeHead(status, {

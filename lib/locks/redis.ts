@@ -31,7 +31,7 @@ export { withFallback } from './with-fallback.js';
  *
  * @throws SnapshotError `INVALID_OPTIONS` from the constructor.
  */
-export class RedisLocks implements LockRegistry {
+export class RedisLocks implements LockRegistry, AsyncDisposable {
   readonly #config: RedisLocksConfig;
   /** Set if this registry made the client. */
   #ownClient: Redis | undefined;
@@ -80,6 +80,10 @@ export class RedisLocks implements LockRegistry {
   async close(): Promise<void> {
     this.#closed ??= this.#close();
     await this.#closed;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
   }
 
   async #lease(key: string, signal: AbortSignal): Promise<RedisLease> {

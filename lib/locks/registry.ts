@@ -21,6 +21,6 @@ export interface Lock {
  */
 export interface LockRegistry {
   acquire(key: string, options?: { signal?: AbortSignal | undefined }): Promise<Lock>;
-  /** The owner calls it once when it shuts down. Default: nothing to release. */
+  /** Whoever made it calls it once, after its users. Default: nothing to release. */
   close?(): Promise<void>;
 }

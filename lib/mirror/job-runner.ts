@@ -1,13 +1,14 @@
-import { unlessAborted } from '../async/abort.js';
 import type { Time } from '../async/clock.js';
 import { withDeadline } from '../async/deadline.js';
 import { KeyedLimit } from '../async/keyed-limit.js';
-import { allowedHosts, hostConfig, redirectBases, upstreamUrl } from '../config/hosts.js';
+import { Load, type LoadCounts } from '../async/load.js';
+import { allowedHosts, redirectBases, upstreamUrl } from '../config/hosts.js';
 import type { SnapshotConfig } from '../config/options.js';
 import { limitExceeded, SnapshotError, toSnapshotError } from '../errors.js';
 import type { Job as ReportedJob } from '../events/job.js';
 import type { IngestedPack } from '../pack/ingest.js';
 import type { RepositoryId } from '../repository.js';
+import { UpstreamCredentials } from '../upstream/credentials.js';
 import type { FetchProgress } from '../upstream/fetch-pack.js';
 import { HostPauses } from '../upstream/host-pauses.js';
 import type { UpstreamTask } from '../upstream/task.js';
@@ -30,6 +31,19 @@ export interface JobOptions {
   readonly isBackground?: boolean;
 }
 
+/** By the slots that jobs share. */
+type Slots = 'clones' | 'fetches' | 'queries' | 'repacks';
+export type MirrorLoads = Readonly<Record<Slots, LoadCounts>>;
+
+const SLOTS: Readonly<Record<Job['kind'], Slots>> = {
+  clone: 'clones',
+  fetch: 'fetches',
+  check: 'fetches',
+  query: 'queries',
+  connectivity: 'repacks',
+  repack: 'repacks',
+};
+
 /**
  * Runs jobs on mirrors in worker threads. Concurrency limits are per host, so that a huge or
  * hostile repository delays no other host. After a `Retry-After`, a host gets no check and no fetch
@@ -38,21 +52,25 @@ export interface JobOptions {
 export class JobRunner {
   readonly #config: SnapshotConfig;
   readonly #pool: WorkerPool<Job, FetchProgress, JobResult>;
-  readonly #slots: Record<Job['kind'], KeyedLimit>;
+  readonly #slots: Readonly<Record<Slots, KeyedLimit>>;
+  readonly #loads = {
+    clones: new Load(),
+    fetches: new Load(),
+    queries: new Load(),
+    repacks: new Load(),
+  };
   readonly #pauses = new HostPauses();
+  readonly #credentials: UpstreamCredentials;
 
   constructor(config: SnapshotConfig) {
     this.#config = config;
+    this.#credentials = new UpstreamCredentials(config);
     const { concurrentClones, concurrentFetches } = config.limits;
-    const fetches = new KeyedLimit(concurrentFetches);
-    const maintenance = new KeyedLimit(1);
     this.#slots = {
-      clone: new KeyedLimit(concurrentClones),
-      fetch: fetches,
-      check: fetches,
-      connectivity: maintenance,
-      repack: maintenance,
-      query: new KeyedLimit(concurrentFetches),
+      clones: new KeyedLimit(concurrentClones),
+      fetches: new KeyedLimit(concurrentFetches),
+      queries: new KeyedLimit(concurrentFetches),
+      repacks: new KeyedLimit(1),
     };
     this.#pool = new WorkerPool(threadScript('mirror'), concurrentClones + 1, keepsThread);
   }
@@ -63,7 +81,7 @@ export class JobRunner {
       upstreamUrl: upstreamUrl(this.#config, repository),
       hosts: allowedHosts(this.#config),
       redirectBases: redirectBases(this.#config, repository),
-      authorization: await this.#authorization(repository, signal),
+      authorization: await this.#credentials.authorization(repository, signal),
       userAgent: this.#config.userAgent,
       limits: this.#config.limits,
     };
@@ -80,7 +98,7 @@ export class JobRunner {
   async run<Kind extends Job['kind']>(
     repository: RepositoryId,
     kind: Kind,
-    { signal, isBackground = false, job }: JobOptions,
+    { signal, isBackground = false, job: reported }: JobOptions,
     prepare: (signal: AbortSignal) => Promise<Extract<Job, { kind: Kind }>>,
   ): Promise<Extract<JobResult, { kind: Kind }>> {
     const { limits } = this.#config;
@@ -90,15 +108,20 @@ export class JobRunner {
       const isMilestone = milestones();
       const onEvent = (progress: FetchProgress) => {
         if (isMilestone(progress)) renew();
-        job?.progress(progress);
+        reported?.progress(progress);
       };
-      const result = await this.#pool.run(await prepare(ends), { signal: ends, onEvent });
+      const job = await prepare(ends);
+      const running = this.#pool.run(job, { signal: ends, onEvent });
+      const hasCredentials = 'authorization' in job && job.authorization !== undefined;
+      const result = await (hasCredentials
+        ? this.#credentials.watch(repository, running)
+        : running);
       if (isOfKind(result, kind)) return result;
       throw new SnapshotError('INTERNAL', `a ${kind} ended as a ${result.kind}`);
     };
     const run = async () => {
       signal.throwIfAborted();
-      job?.start();
+      reported?.start();
       if (kind === 'check' || kind === 'fetch') this.#pauses.throwIfPaused(repository.host);
       return await withDeadline(timeout, signal, work, (cause) => {
         const message = `the ${kind} got no further for ${timeout} ms`;
@@ -110,8 +133,22 @@ export class JobRunner {
         throw SnapshotError.is(error) ? toSnapshotError(error, repository) : error;
       });
     };
-    job?.queue();
-    return await (isBackground ? run() : this.#slots[kind].run(repository.host, run));
+    reported?.queue();
+    const slots = SLOTS[kind];
+    return await this.#loads[slots].count(run, (begin) =>
+      isBackground ? begin() : this.#slots[slots].run(repository.host, begin),
+    );
+  }
+
+  /** The jobs that run, and that wait for a slot. */
+  loads(): MirrorLoads {
+    const { clones, fetches, queries, repacks } = this.#loads;
+    return {
+      clones: clones.counts,
+      fetches: fetches.counts,
+      queries: queries.counts,
+      repacks: repacks.counts,
+    };
   }
 
   /** As `HostPauses.until`. */
@@ -122,14 +159,6 @@ export class JobRunner {
   /** Ends all jobs. Idempotent. */
   async close(): Promise<void> {
     await this.#pool.close();
-  }
-
-  async #authorization(repository: RepositoryId, signal: AbortSignal): Promise<string | undefined> {
-    const { credentials } = hostConfig(this.#config, repository);
-    const given = await unlessAborted(Promise.resolve(credentials?.(repository)), signal);
-    if (given === undefined) return undefined;
-    const { username, password } = given;
-    return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
   }
 }
 

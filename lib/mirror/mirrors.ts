@@ -14,7 +14,7 @@ import { writeLastUsed } from './disk/last-used.js';
 import { type FoundMirror, MirrorDirectory } from './disk/mirror-directory.js';
 import { MAX_ATTEMPTS, type RevisionOnDisk } from './disk/revision.js';
 import { Fetcher, type FetchOptions, type FetchOutcome } from './fetch-mirror.js';
-import { type JobOptions, JobRunner } from './job-runner.js';
+import { type JobOptions, JobRunner, type MirrorLoads } from './job-runner.js';
 import type { MirrorQuery, QueryResult } from './jobs/query.js';
 import { KnownMirrors } from './known-mirrors.js';
 import { Maintenance, type MaintenanceParts } from './maintenance.js';
@@ -87,6 +87,11 @@ export class MirrorManager {
 
   list(): Mirror[] {
     return this.#mirrors.list();
+  }
+
+  /** The jobs on mirrors that run, and that wait. */
+  loads(): MirrorLoads {
+    return this.#parts.jobs.loads();
   }
 
   /** The earliest time for the next check of or fetch from a host. */

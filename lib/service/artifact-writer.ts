@@ -74,6 +74,11 @@ export class ArtifactWriter {
     this.#pool = new WorkerPool(threadScript('writer'), concurrentGenerations);
   }
 
+  /** Builds that have their turn. */
+  get running(): number {
+    return this.#queue.running;
+  }
+
   /** Creates the spool directory, and removes leftovers of a crash. */
   async start(): Promise<void> {
     await prepareDirectory(this.#directory);

@@ -23,6 +23,11 @@ export class PendingLimits {
     this.#limits = limits;
   }
 
+  /** Builds that run or wait. */
+  get builds(): number {
+    return this.#builds;
+  }
+
   /**
    * Counts a build until the caller calls the returned function, exactly once. The caller limits
    * the variants that it builds in the background.

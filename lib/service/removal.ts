@@ -30,8 +30,8 @@ export class Removal {
     parts.stopping.addEventListener('abort', () => this.#retries.stop(), { once: true });
   }
 
-  /** As `SnapshotService.evict`. */
-  async evict(repository: RepositoryId): Promise<void> {
+  /** As `SnapshotService.purge`. */
+  async purge(repository: RepositoryId): Promise<void> {
     const { mirrors, closing } = this.#parts;
     await mirrors.evict(repository, closing);
     await this.deleteStored(repository);

@@ -1,9 +1,9 @@
 import type {
-  GeneratedArtifact,
-  GetOptions,
-  OpenArtifactOptions,
+  BuiltArtifact,
+  DownloadHeaders,
   OpenedArtifact,
-  Representation,
+  OpenStoredOptions,
+  StatStoredOptions,
   StoredArtifact,
 } from '../artifact/artifact.js';
 import { type ArtifactId, isFixed } from '../artifact/id.js';
@@ -11,6 +11,7 @@ import { unlessAborted } from '../async/abort.js';
 import { now, type Time, thisMoment } from '../async/clock.js';
 import { retry } from '../async/retry.js';
 import { isUpstreamFailure, SnapshotError } from '../errors.js';
+import type { SignalOptions } from '../stores/store.js';
 import { type Action, decide, isCurrent } from './decide.js';
 import type { Refresher, RefresherParts } from './refresher.js';
 import type { Found } from './stored-artifacts.js';
@@ -43,15 +44,21 @@ export class Requests {
     this.#parts = parts;
   }
 
-  async stat(id: ArtifactId, { signal }: GetOptions = {}): Promise<StoredArtifact | undefined> {
+  /** As `SnapshotService.statStored`. */
+  async statStored(
+    id: ArtifactId,
+    { revalidate = false, etags, signal }: StatStoredOptions = {},
+  ): Promise<StoredArtifact | undefined> {
+    if (etags !== undefined) return await this.#statVersion(id, etags, signal);
+    if (revalidate) return await this.#statServed(id, signal);
     const { builds, stored } = this.#parts;
     await builds.untilStored(id, signal);
     return this.#isForgotten(id) ? undefined : (await stored.stat(id, { signal }))?.artifact;
   }
 
-  async open(
+  async openStored(
     id: ArtifactId,
-    options: OpenArtifactOptions = {},
+    options: OpenStoredOptions = {},
   ): Promise<OpenedArtifact | undefined> {
     const { builds, stored } = this.#parts;
     await builds.untilStored(id, options.signal, MAX_STORING);
@@ -59,22 +66,24 @@ export class Requests {
     return found && this.#hit(id, found);
   }
 
-  /** As `ArtifactSource.pinned`. */
-  async pinned(
+  async #statVersion(
     id: ArtifactId,
     etags: readonly string[],
-    { signal }: GetOptions = {},
+    signal: AbortSignal | undefined,
   ): Promise<StoredArtifact | undefined> {
     const { builds, stored, refresher } = this.#parts;
     await builds.untilStored(id, signal, MAX_STORING);
     if (this.#isForgotten(id)) return undefined;
-    const artifact = await stored.pinned(id, etags, { signal });
+    const artifact = await stored.statVersion(id, etags, { signal });
     if (artifact !== undefined) refresher.noteRequest(id.repository);
     return artifact;
   }
 
-  /** As `ArtifactSource.current`. */
-  async current(id: ArtifactId, { signal }: GetOptions = {}): Promise<StoredArtifact | undefined> {
+  /** Describes the stored artifact if it may be served. `undefined`: `get` has to build. */
+  async #statServed(
+    id: ArtifactId,
+    signal: AbortSignal | undefined,
+  ): Promise<StoredArtifact | undefined> {
     const { builds, stored, refusals } = this.#parts;
     await this.#checkFirst(id, signal);
     await builds.untilStored(id, signal, MAX_STORING);
@@ -86,11 +95,11 @@ export class Requests {
     return found.artifact;
   }
 
-  /** As `ArtifactSource.get`. */
+  /** As `SnapshotService.get`. */
   async get(
     id: ArtifactId,
-    { signal }: GetOptions = {},
-  ): Promise<OpenedArtifact | GeneratedArtifact> {
+    { signal }: SignalOptions = {},
+  ): Promise<OpenedArtifact | BuiltArtifact> {
     const requestedAt = now();
     await this.#checkFirst(id, signal);
     const request = { id, signal, requestedAt, checkedAt: now(), hasMissed: false };
@@ -104,7 +113,7 @@ export class Requests {
   /** @returns `undefined`: the artifact should be in the store by now. */
   async #serveOrBuild(
     request: PendingRequest,
-  ): Promise<OpenedArtifact | GeneratedArtifact | undefined> {
+  ): Promise<OpenedArtifact | BuiltArtifact | undefined> {
     const { id, signal, requestedAt, checkedAt } = request;
     const { events, known, refusals, stored, builds, refresher, stopping } = this.#parts;
     await builds.untilStored(id, signal, MAX_STORING);
@@ -116,6 +125,8 @@ export class Requests {
     }
     found?.artifact.body.destroy();
     if (action === 'refuse') refusals.throwIfForgotten(id.repository);
+    // The store may have taken no notice of the signal: nothing begins for a client that has left.
+    signal?.throwIfAborted();
     const coalesced = builds.find(id) !== undefined;
     const reason = found === undefined ? 'absent' : 'stale';
     const miss = { repository: id.repository, artifact: id, reason, coalesced } as const;
@@ -132,21 +143,21 @@ export class Requests {
       if (found !== undefined && isUpstreamFailure(error)) return undefined;
       throw error;
     });
-    if (outcome === undefined) return await this.open(id, { signal });
+    if (outcome === undefined) return await this.openStored(id, { signal });
     refresher.noteRequest(id.repository);
     if (outcome.kind === 'building') {
       const body = outcome.spool.createReader(signal);
-      if (body !== undefined) return { ...outcome.info, source: 'generation', body };
+      if (body !== undefined) return { ...outcome.info, source: 'build', body };
     }
     await unlessAborted(build.done, signal);
     return undefined;
   }
 
-  /** As `ArtifactSource.urlOf`. */
-  async urlOf(
+  /** As `SnapshotService.getDownloadUrl`. */
+  async getDownloadUrl(
     id: ArtifactId,
     artifact: StoredArtifact,
-    about: Representation,
+    about: DownloadHeaders,
   ): Promise<string | undefined> {
     const url = await this.#parts.stored.urlOf(id, { ...about, revision: artifact.revision });
     const found = this.#parts.stored.foundAs(artifact);

@@ -1,10 +1,5 @@
 import { LRUCache } from 'lru-cache';
-import type {
-  GetOptions,
-  OpenArtifactOptions,
-  OpenedArtifact,
-  StoredArtifact,
-} from '../artifact/artifact.js';
+import type { OpenedArtifact, OpenStoredOptions, StoredArtifact } from '../artifact/artifact.js';
 import { formatOf, isOnlyReachable } from '../artifact/etag.js';
 import type { ArtifactId } from '../artifact/id.js';
 import { artifactKey, isVariantKey, repositoryPrefix } from '../artifact/key.js';
@@ -13,7 +8,12 @@ import type { SnapshotConfig } from '../config/options.js';
 import type { EvictedEvent } from '../events/events.js';
 import { PRUNE_AFTER } from '../mirror/choose-repack.js';
 import type { RepositoryId } from '../repository.js';
-import type { DownloadUrlOptions, SnapshotStore, StoredObject } from '../stores/store.js';
+import type {
+  DownloadUrlOptions,
+  SignalOptions,
+  SnapshotStore,
+  StoredObject,
+} from '../stores/store.js';
 import type { StoredState } from './decide.js';
 
 /** Milliseconds for which a bundle is served. */
@@ -49,14 +49,17 @@ export class StoredArtifacts {
     this.#onEvict = onEvict;
   }
 
-  async stat(id: ArtifactId, options: GetOptions = {}): Promise<Found<StoredArtifact> | undefined> {
+  async stat(
+    id: ArtifactId,
+    options: SignalOptions = {},
+  ): Promise<Found<StoredArtifact> | undefined> {
     return (await this.look(id, options)).found;
   }
 
   /** As `stat`, and the stored version, even if it counts as not stored. `null`: there is none. */
   async look(
     id: ArtifactId,
-    { signal }: GetOptions = {},
+    { signal }: SignalOptions = {},
   ): Promise<{ found: Found<StoredArtifact> | undefined; version: string | null }> {
     const object = await this.#store.stat(artifactKey(id), { signal });
     if (object === undefined) return { found: undefined, version: null };
@@ -67,13 +70,13 @@ export class StoredArtifacts {
   }
 
   /** The version with one of these tags, stored or recently replaced; never of another format. */
-  async pinned(
+  async statVersion(
     id: ArtifactId,
     etags: readonly string[],
-    { signal }: GetOptions = {},
+    { signal }: SignalOptions = {},
   ): Promise<StoredArtifact | undefined> {
     const key = artifactKey(id);
-    const pinnedIn = (objects: readonly StoredObject[]) =>
+    const taggedIn = (objects: readonly StoredObject[]) =>
       objects
         .filter((object) => !this.#isUseless(id, object))
         .map((object) => this.#found(id, object, describeStored(id.repository, object)))
@@ -82,13 +85,13 @@ export class StoredArtifacts {
     // A deleted artifact is not served, even if the store still has a replaced version.
     if (stored === undefined) return undefined;
     const found =
-      pinnedIn([stored]) ?? pinnedIn((await this.#store.listReplaced?.(key, { signal })) ?? []);
+      taggedIn([stored]) ?? taggedIn((await this.#store.listReplaced?.(key, { signal })) ?? []);
     return found?.artifact;
   }
 
   async open(
     id: ArtifactId,
-    { range, revision, signal }: OpenArtifactOptions = {},
+    { range, revision, signal }: OpenStoredOptions = {},
   ): Promise<Found<OpenedArtifact> | undefined> {
     const key = artifactKey(id);
     const opened = await this.#store.open(key, { range, revision, signal });

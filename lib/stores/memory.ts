@@ -1,5 +1,6 @@
-import { addAbortSignal, Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { z } from 'zod';
+import { destroyOnAbort } from '../async/abort.js';
 import { callHost } from '../call-host.js';
 import { bytes, callback, checkOptions } from '../check-options.js';
 import { chunksOf } from './body.js';
@@ -35,7 +36,7 @@ interface Entry extends Occupant {
 type ReplacedEntry = Entry & Replaced;
 
 /** Keeps objects in the memory of this process: for tests, and for small caches. */
-export class MemoryStore implements SnapshotStore {
+export class MemoryStore implements SnapshotStore, AsyncDisposable {
   readonly writesConditionally: boolean = true;
   readonly #config: z.output<typeof memoryStoreSchema>;
   /** The least recently opened first. */
@@ -64,7 +65,7 @@ export class MemoryStore implements SnapshotStore {
     if (entry === undefined) return undefined;
     const { object, pages } = entry;
     const body = Readable.from(pages.read(sliceOf(range, object.size)), { objectMode: false });
-    if (signal !== undefined) addAbortSignal(signal, body);
+    destroyOnAbort(body, signal);
     if (entry === stored) {
       this.#entries.delete(key);
       this.#entries.set(key, entry);
@@ -113,6 +114,10 @@ export class MemoryStore implements SnapshotStore {
   /** Stops the timer. */
   async close(): Promise<void> {
     this.#timer.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
   }
 
   /** The old object is removed, even if there is no room for the new one. */

@@ -17,7 +17,7 @@ const routes = express().get('/trivial', (_req, res) => {
   res.send('ok');
 });
 const app = await startHostApp({ ...programArgument<HostAppOptions>(), app: routes });
-await app.router.service.started;
+await app.router.service.ready();
 const delays = monitorEventLoopDelay({ resolution: RESOLUTION_MILLISECONDS });
 
 const orders = {

@@ -38,7 +38,7 @@ async function startService(store: TieredStore): Promise<SnapshotService> {
     store,
   });
   defer(() => service.close());
-  await service.started;
+  await service.ready();
   return service;
 }
 

@@ -13,7 +13,7 @@ import { BodyRoom } from './read-body.js';
 /** Receives pushes: the service of a router. */
 export interface PushListener {
   /** Takes a push to this clone URL: checks a known repository. @returns whether it is known. */
-  pushed(url: string): boolean | Promise<boolean>;
+  notifyPush(url: string): boolean | Promise<boolean>;
 }
 
 const secret = z.string().min(1, 'must not be empty');
@@ -24,7 +24,7 @@ const schema = z.strictObject({
     .union([secret.transform((one) => [one]), z.array(secret).min(1, 'must have a secret')])
     .pipe(z.array(secret)),
   /** Gets each push. */
-  service: methods<PushListener>(['pushed'], 'the service of a router'),
+  service: methods<PushListener>(['notifyPush'], 'the service of a router'),
   /** Gets failures that need the operator. Default: `console`. */
   logger: methods<Logger>(['warn', 'error'], 'a logger').optional(),
 });
@@ -73,7 +73,7 @@ export function createWebhookHandler(options: WebhookOptions): RequestHandler {
     let isKnown = false;
     try {
       for (const url of urls) {
-        isKnown = await service.pushed(url);
+        isKnown = await service.notifyPush(url);
         if (isKnown) break;
       }
     } finally {

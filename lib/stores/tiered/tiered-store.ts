@@ -64,7 +64,7 @@ interface Found {
  * - If `put` wrote a copy, only this process knows the shared object of that copy. After a restart,
  *   the object is read from the shared tier again. Copies from `putFile` survive a restart.
  */
-export class TieredStore implements SnapshotStore {
+export class TieredStore implements SnapshotStore, AsyncDisposable {
   readonly writesConditionally: boolean;
   readonly putFile?: NonNullable<SnapshotStore['putFile']>;
   readonly listReplaced?: NonNullable<SnapshotStore['listReplaced']>;
@@ -187,6 +187,8 @@ export class TieredStore implements SnapshotStore {
       throw error;
     }
   }
+
+  readonly [Symbol.asyncDispose] = () => this.close();
 
   async close(): Promise<void> {
     const fills = [...this.#fills.values()];
