@@ -180,7 +180,7 @@ function chooseKills(random: SeededRandom): Kill[] {
       return atEvent({ at: 'jobProgress', nth }, { phase: 'clone', leaves: true });
     }),
     ...repeat(few, () => afterPack(turns())),
-    atEvent({ at: 'build started' }, { phase: 'generation', leaves: true }),
+    atEvent({ at: 'build started' }, { phase: 'generation' }),
     ...repeat(few, () => atEvent({ at: 'build started', turns: turns() }, {})),
     ...repeat(many, () => atEvent({ at: 'build done', turns: turns() }, {})),
     atEvent({ at: 'storing' }, { phase: 'store', leaves: true }),
