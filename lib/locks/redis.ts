@@ -10,7 +10,7 @@ import { MemoryLocks } from './memory.js';
 import { RedisLease } from './redis-lease.js';
 import type { RedisLocksOptions } from './redis-options.js';
 import { type RedisLocksConfig, redisLocksSchema } from './redis-schema.js';
-import type { Lock, LockRegistry } from './registry.js';
+import type { DisposableLock, LockRegistry } from './registry.js';
 
 export type { RedisLocksOptions } from './redis-options.js';
 export { withFallback } from './with-fallback.js';
@@ -53,7 +53,10 @@ export class RedisLocks implements LockRegistry, AsyncDisposable {
   }
 
   /** @throws SnapshotError `LOCK_UNAVAILABLE`, `CLOSED`; the signal's reason. */
-  async acquire(key: string, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<Lock> {
+  async acquire(
+    key: string,
+    { signal }: { signal?: AbortSignal | undefined } = {},
+  ): Promise<DisposableLock> {
     const askedAt = now();
     const closing = this.#closing.signal;
     const ends = signal === undefined ? closing : AbortSignal.any([signal, closing]);
@@ -62,14 +65,12 @@ export class RedisLocks implements LockRegistry, AsyncDisposable {
       this.#throwIfJustFailed(askedAt);
       const lease = await this.#lease(key, ends);
       this.#held.add(lease);
-      return {
-        signal: lease.signal,
-        release: async () => {
-          this.#held.delete(lease);
-          await lease.release();
-          await turn.release();
-        },
+      const release = async () => {
+        this.#held.delete(lease);
+        await lease.release();
+        await turn.release();
       };
+      return { signal: lease.signal, release, [Symbol.asyncDispose]: release };
     } catch (error) {
       await turn.release();
       throw error;

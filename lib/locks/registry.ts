@@ -10,6 +10,9 @@ export interface Lock {
   release(): Promise<void>;
 }
 
+/** A lock that `await using` releases at the end of its block. */
+export interface DisposableLock extends Lock, AsyncDisposable {}
+
 /**
  * Mutual exclusion by key.
  *

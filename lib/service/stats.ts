@@ -16,7 +16,7 @@ export interface ServiceStats {
   readonly queries: LoadCounts;
   /** Repacks and connectivity checks of mirrors. */
   readonly repacks: LoadCounts;
-  /** Builds. `running` write bytes; `queued` wait for a lock, for their mirror, or for their turn. */
+  /** Builds. `running` write bytes; `queued` wait for a lock, their mirror or their turn. */
   readonly builds: LoadCounts;
 }
 
