@@ -1,4 +1,3 @@
-import { EventEmitter } from 'node:events';
 import { Readable } from 'node:stream';
 import type {
   BuiltArtifact,
@@ -13,7 +12,7 @@ import type { ArtifactId, BundleId } from '../../lib/artifact/id.js';
 import { allowedRepository } from '../../lib/artifact/validate-id.js';
 import { type AllowList, originUrl } from '../../lib/config/hosts.js';
 import { parseOptions } from '../../lib/config/options.js';
-import type { SnapshotEvents } from '../../lib/index.js';
+import { SnapshotEmitter } from '../../lib/events/emitter.js';
 import { type RepositoryId, repositoryKey } from '../../lib/repository.js';
 import type { SnapshotService } from '../../lib/service/snapshot-service.js';
 import type { SignalOptions } from '../../lib/stores/index.js';
@@ -39,7 +38,7 @@ export const STORED_AT = Date.UTC(2024, 1, 29, 12, 30, 15, 678);
  * other calls fail.
  */
 export class FakeService implements SnapshotService {
-  readonly events = new EventEmitter<SnapshotEvents>();
+  readonly events = new SnapshotEmitter().source;
   readonly hasDownloadUrls = false;
   /** Decides which repositories are allowed. Default: those of github.com. */
   allowList: AllowList = parseOptions({ dataDir: 'unused', hosts: ['github.com'] });

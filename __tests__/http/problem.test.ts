@@ -35,11 +35,13 @@ const EXPECTED: [number, SnapshotErrorCode[]][] = [
       'UPSTREAM_NOT_FOUND',
       'UPSTREAM_DENIED',
       'UPSTREAM_UNREACHABLE',
+      'UPSTREAM_RATE_LIMITED',
+      'UPSTREAM_ADDRESS_FORBIDDEN',
       'UPSTREAM_TIMEOUT',
       'UPSTREAM_INVALID',
       'REPOSITORY_INVALID',
       'REPOSITORY_UNSUPPORTED',
-      'REPOSITORY_DAMAGED',
+      'MIRROR_CORRUPTED',
       'LIMIT_EXCEEDED',
       'OVERLOADED',
       'LOCK_UNAVAILABLE',
@@ -68,7 +70,8 @@ test.each(EXPECTED.flatMap(([status, codes]) => codes.map((code) => [code, statu
     expect(reply.status).toBe(status);
     expect(reply.headers['content-type']).toBe('application/problem+json');
     expect(reply.headers['cache-control']).toBe('no-store');
-    expect(reply.headers['retry-after']).toBe([429, 503].includes(status) ? '30' : undefined);
+    const mayRetry = error.isTransient && [429, 503].includes(status);
+    expect(reply.headers['retry-after']).toBe(mayRetry ? '30' : undefined);
     expect(reply.headers['content-disposition']).toBeUndefined();
     expect(JSON.parse(reply.body.toString())).toEqual({
       type: `urn:problem-type:express-git-snapshot:${code.toLowerCase().replace(/_/g, '-')}`,

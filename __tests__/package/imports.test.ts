@@ -18,12 +18,12 @@ const FLOORS = [
   'mirror',
   'mirror/jobs',
   'mirror/disk',
+  'events',
   'artifact',
   'client',
   'checkout',
   'stores/index.ts',
   'stores/tiered',
-  'events',
   'upstream',
   'config',
   'testing',
@@ -43,6 +43,7 @@ const FLOORS = [
   'repository.ts',
   'read-http-answer.ts',
   'errors.ts',
+  'repository-id.ts',
 ];
 
 /** Static imports, `import()`, exports from other files, and the URLs of worker threads. */

@@ -1,6 +1,7 @@
 /**
  * @one-node-version
  */
+
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execute } from '../support/run.js';
@@ -97,9 +98,10 @@ snapshots.service.events.on('hit', ({ repository, etag, size }) => {
   const parts: [string, string, number] = [repository.path, etag, size];
   return parts;
 });
-snapshots.service.events.on('cloneFailed', ({ error }) => {
-  const code: SnapshotErrorCode = error.code;
-  return code;
+snapshots.service.events.once('jobEnded', (job) => {
+  if (job.error !== undefined) return job.error.code satisfies SnapshotErrorCode;
+  if (job.kind === 'clone') return job.packBytes satisfies number;
+  return job.kind === 'store' ? (job.artifact.kind satisfies 'snapshot' | 'bundle') : undefined;
 });
 
 export async function main(): Promise<RestoreResult> {
@@ -144,7 +146,7 @@ export const silent: Denial = { status: 401 };
 // @ts-expect-error no such artifact
 export const other: Authorize = (_req, _repository, { artifact }) => artifact === 'tarball';
 // @ts-expect-error no such event
-snapshots.service.events.on('hits', () => {});
+listen(snapshots.service, 'hits', () => {});
 // @ts-expect-error no such code
 export const error = new SnapshotError('NO_SUCH_CODE', 'message');
 // @ts-expect-error no such property of a result

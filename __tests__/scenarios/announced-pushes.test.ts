@@ -69,7 +69,7 @@ test('A stored repository that the service does not know yet is checked once in 
   const service = await start();
   repository.upstream.fault(repository.path, { kind: 'status', status: 503 });
   const before = repository.upstream.infoRefs(repository.path);
-  const failed = next(service, 'refreshFailed');
+  const failed = next(service, 'fetch failed');
   expect(await service.notifyPush(repository.url)).toBe(true);
   await failed;
   const [status] = await service.listRepositories();

@@ -37,7 +37,7 @@ test('A mirror of a stored snapshot fetches only the objects that the snapshot l
   const [event] = cloned;
   expect(event?.packBytes).toBeLessThan(2_000);
   expect(event?.objects).toBe(3);
-  expect(event?.restoredBytes).toBeGreaterThan(500_000);
+  expect(event?.seededBytes).toBeGreaterThan(500_000);
   expect(failed).toEqual([]);
   const mirror = repository.mirrorIn(dataDir);
   const refs = (where: string) => git(where, 'for-each-ref', '--format=%(refname) %(objectname)');
@@ -52,7 +52,7 @@ test('A commit that the upstream has dropped is not served from a mirror of an o
   await scene.stored();
   await git(repository.bare, 'update-ref', 'refs/heads/main', 'main~1');
   const { service, dataDir } = await scene.replica();
-  const consolidated = next(service, 'consolidated', repository.id);
+  const consolidated = next(service, 'repack done', repository.id);
   await scene.variant(service);
   await service.refresh(repository.id);
   await consolidated;
@@ -114,7 +114,7 @@ describe('A store that stalls', () => {
       return opened && { ...opened, body };
     });
     expect((await scene.variant(service)).commit).toBe(await repository.head());
-    expect(cloned).toMatchObject([{ restoredBytes: 0 }]);
+    expect(cloned).toMatchObject([{ seededBytes: 0 }]);
     expect(failed).toMatchObject([{ error: { code: 'STORE_FAILED' } }]);
     expect(bodies).toMatchObject([{ destroyed: true }]);
     await service.close({ drain: true });

@@ -1,11 +1,13 @@
 /**
  * @one-node-version
  */
+
 import { rmSync } from 'node:fs';
 import { MemoryStore, type SnapshotService } from '../../lib/index.js';
 import { startedThreads } from '../pack/started-threads.js';
 import { fakeDate, setDate } from '../support/fake-date.js';
 import { counter, next, read, renewed } from '../support/fresh-repository.js';
+import { listenOnce } from '../support/happenings.js';
 import { HeldLocks } from '../support/held-locks.js';
 import { ownRepository } from '../support/own-repository.js';
 import { buildSmall, push } from '../support/small-repositories.js';
@@ -113,10 +115,10 @@ describe('Checks in the background', () => {
   });
 
   test.each([
-    ['', 'refreshed', () => {}],
+    ['', 'fetch done', () => {}],
     [
       ', also while the upstream is down',
-      'refreshFailed',
+      'fetch failed',
       () => repository.upstream.fault(repository.path, { kind: 'status', status: 500 }),
     ],
   ] as const)(
@@ -152,7 +154,7 @@ describe('A new commit that a check has found', () => {
     await primed(service);
     const commit = await push(repository.bare);
     const put = jest.spyOn(store, 'put').mockRejectedValue(new Error('no space'));
-    const failed = next(service, 'storeFailed');
+    const failed = next(service, 'store failed');
     await expect(service.refresh(repository.id)).rejects.toMatchObject({ code: 'STORE_FAILED' });
     await failed;
     put.mockRestore();
@@ -177,8 +179,8 @@ describe('Services that share a store, but no mirror,', () => {
     const latest = await push(repository.bare);
     const b = await repository.startService({ store, freshness });
     await b.refresh(repository.id);
-    const generations = counter(a, 'generationFinished');
-    const questions = counter(a, 'refreshed');
+    const generations = counter(a, 'build done');
+    const questions = counter(a, 'fetch done');
     expect((await read(a, repository.snapshot)).commit).toBe(latest);
     await a.close({ drain: true });
     expect([generations(), questions()]).toEqual([0, 0]);
@@ -201,11 +203,11 @@ describe('Services that share a store, but no mirror,', () => {
     await next(a, 'miss');
     await read(b, repository.snapshot);
     const heal = repository.upstream.fault(repository.path, { kind: 'status', status: 500 });
-    a.events.once('refreshFailed', () => {
+    listenOnce(a, 'fetch failed', () => {
       rmSync(repository.mirrorIn(dataDir), { recursive: true });
       heal();
     });
-    const clones = counter(a, 'cloneFinished');
+    const clones = counter(a, 'clone done');
     locks.release();
     expect(await reading).toMatchObject({ commit });
     expect(clones()).toBe(1);

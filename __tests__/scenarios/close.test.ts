@@ -1,10 +1,11 @@
-import { EventEmitter, on, once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import { MemoryLocks, MemoryStore, type SnapshotService } from '../../lib/index.js';
 import type { LockRegistry } from '../../lib/locks/index.js';
 import { damagePack } from '../support/damage-pack.js';
 import { next } from '../support/fresh-repository.js';
+import { happened, happenings } from '../support/happenings.js';
 import { type HostApp, leftovers } from '../support/host-app.js';
 import { ownRepository } from '../support/own-repository.js';
 import { expectProblem } from '../support/problem.js';
@@ -40,9 +41,9 @@ function request(url = app.snapshotUrl(repository.path)): Promise<IncomingMessag
  */
 async function requestHalfCloned(): Promise<{ refused: Promise<unknown> }> {
   repository.upstream.gate(repository.path, 2 * MIB);
-  const progresses = on(app.router.service.events, 'cloneProgress');
+  const progresses = happenings(app.router.service, 'jobProgress');
   const refused = expectProblem(app.snapshotUrl(repository.path), 'CLOSED');
-  for await (const [{ progress }] of progresses) {
+  for await (const { progress } of progresses) {
     if (progress.kind === 'pack') break;
   }
   return { refused };
@@ -84,7 +85,7 @@ describe('Closing', () => {
   test('ends a generation, and the connections of its clients break', async () => {
     const threads = await threadCount();
     // The first frame goes out before the first event of the worker is worked off.
-    const started = once(app.router.service.events, 'generationStarted');
+    const started = happened(app.router.service, 'build started');
     const client = request();
     await started;
     await app.router.close();
@@ -158,7 +159,7 @@ describe('A client that comes after a generation, but before its lock is release
     await damagePack(app.dataDir);
     const locks = new SlowLocks();
     const service = await repository.startService({ locks, dataDir: app.dataDir });
-    await expect(read(service)).rejects.toMatchObject({ code: 'REPOSITORY_DAMAGED' });
+    await expect(read(service)).rejects.toMatchObject({ code: 'MIRROR_CORRUPTED' });
     await expectServed(service, locks, bytes);
   });
 });

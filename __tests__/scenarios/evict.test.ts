@@ -32,14 +32,14 @@ test('Evicting a repository removes its mirror and all stored artifacts, and the
   await read(service, { ...repository.snapshot, depth: 1 });
   const evicted = next(service, 'mirrorEvicted', repository.id);
   await service.purge(repository.id);
-  expect((await evicted)[0].bytes).toBeGreaterThan(0);
+  expect((await evicted).bytes).toBeGreaterThan(0);
   expect(hasMirror()).toBe(false);
   expect(await service.statStored(repository.snapshot)).toBeUndefined();
   expect(await service.statStored({ ...repository.snapshot, depth: 1 })).toBeUndefined();
   expect(await status()).toEqual([]);
   expect(await service.notifyPush(repository.url)).toBe(false);
 
-  const clones = counter(service, 'cloneFinished', repository.id);
+  const clones = counter(service, 'clone done', repository.id);
   expect(await read(service, repository.snapshot)).toEqual(old);
   expect(clones()).toBe(1);
 });
@@ -86,7 +86,7 @@ test('An eviction waits for a clone and the snapshot that is built from it', asy
   const gate = repository.upstream.gate(repository.path, 20);
   const reading = read(service, repository.snapshot);
   await gate.reached;
-  const clones = counter(service, 'cloneStarted', repository.id);
+  const clones = counter(service, 'clone started', repository.id);
   const evicting = service.purge(repository.id);
   gate.release();
   expect((await reading).commit).toBe(await repository.head());
@@ -137,7 +137,7 @@ test('An eviction has its turn even if later requests want the mirror before it 
     await evicting;
     store.gates.emit('open depth=2');
   });
-  const clones = counter(service, 'cloneStarted', repository.id);
+  const clones = counter(service, 'clone started', repository.id);
   const second = read(service, { ...repository.snapshot, depth: 2 });
   await next(service, 'miss');
   store.gates.emit('open depth=1');

@@ -93,7 +93,7 @@ describe('After', () => {
     const old = await read(strict, defaultSnapshot(shared.id));
     await change(shared.bare);
     const refs = await refsOfUpstream(shared);
-    const checked = next(swr, 'refreshed');
+    const checked = next(swr, 'fetch done');
     expect((await read(swr, defaultSnapshot(shared.id))).commit).toBe(old.commit);
     const [fresh, other] = await Promise.all(
       [strict, withoutMirror].map((s) => read(s, defaultSnapshot(shared.id))),
@@ -155,8 +155,8 @@ describe('A check of an unchanged repository', () => {
 
   async function expectUnchanged(service: SnapshotService, old: ReadArtifact): Promise<void> {
     const before = asked().length;
-    const generations = counter(service, 'generationStarted', repository.id);
-    const clones = counter(service, 'cloneStarted', repository.id);
+    const generations = counter(service, 'build started', repository.id);
+    const clones = counter(service, 'clone started', repository.id);
     for (let i = 1; i <= 3; i++) {
       expect(await read(service, repository.snapshot)).toEqual({ ...old, source: 'store' });
       expect(await service.refresh(repository.id)).toMatchObject({ etag: old.etag });
@@ -248,7 +248,7 @@ describe('A clock that is set back', () => {
   ])('stops no check that is made %s in the background', async (_what, start) => {
     const service = await start();
     await read(service, repository.snapshot);
-    const refreshed = next(service, 'refreshed', repository.id);
+    const refreshed = next(service, 'fetch done', repository.id);
     await read(service, repository.snapshot);
     await refreshed;
     setDate(defer, -HOUR);

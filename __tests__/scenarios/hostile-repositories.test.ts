@@ -14,6 +14,7 @@ import { damagePack } from '../support/damage-pack.js';
 import { makeDelta } from '../support/delta.js';
 import type { AdvertisedRefs } from '../support/faults.js';
 import { fsck } from '../support/fsck.js';
+import { listen } from '../support/happenings.js';
 import { HOST, type HostApp } from '../support/host-app.js';
 import { makePack, type PackEntry } from '../support/hostile-pack.js';
 import { expectNothingLeft } from '../support/nothing-left.js';
@@ -317,7 +318,7 @@ describe('A mirror that was damaged on disk', () => {
     const own = await repository.startApp();
     const { service } = own.router;
     const broken: string[] = [];
-    service.events.on('mirrorBroken', ({ error }) => broken.push(error.code));
+    listen(service, 'mirrorCorrupted', ({ error }) => broken.push(error.code));
     const url = own.snapshotUrl(path);
     const whole = await expectServed(url);
 
@@ -335,7 +336,7 @@ describe('A mirror that was damaged on disk', () => {
 
       expect((await expectServed(url)).equals(whole)).toBe(true);
     }
-    expect(broken).toEqual(['REPOSITORY_DAMAGED', 'REPOSITORY_DAMAGED']);
+    expect(broken).toEqual(['MIRROR_CORRUPTED', 'MIRROR_CORRUPTED']);
     await own.router.close({ drain: true });
     await expectNothingLeft(own.dataDir, repository.upstream);
   });

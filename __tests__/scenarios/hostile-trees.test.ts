@@ -2,11 +2,13 @@
  * @needs bash curl tar zstd
  * @one-node-version
  */
+
 import { join } from 'node:path';
 import type { SnapshotErrorCode } from '../../lib/index.js';
 import { cloneWithGit, extract } from '../support/clone.js';
 import { expectSameCheckout } from '../support/compare.js';
 import { type HandMadeEntry, packOfTree } from '../support/hand-made-tree.js';
+import { listen } from '../support/happenings.js';
 import type { HostApp } from '../support/host-app.js';
 import { expectNothingLeft } from '../support/nothing-left.js';
 import { ObjectList } from '../support/object-list.js';
@@ -228,7 +230,7 @@ describe('A tree whose .gitattributes would take minutes to match', () => {
       freshness: { maxAge: 0, checkInterval: 0 },
     });
     let generations = 0;
-    router.service.events.on('generationStarted', () => generations++);
+    listen(router.service, 'build started', () => generations++);
     for (let request = 0; request < 3; request++) {
       await expectProblem(snapshotUrl(repository.path), 'LIMIT_EXCEEDED');
     }

@@ -6,7 +6,6 @@ import { restoreSnapshot } from '../../lib/client/index.js';
 import {
   FileSystemStore,
   MemoryStore,
-  type SnapshotEvents,
   type SnapshotService,
   TieredStore,
 } from '../../lib/index.js';
@@ -21,6 +20,7 @@ import {
   readAtOnce,
 } from '../support/fresh-repository.js';
 import { fsck } from '../support/fsck.js';
+import { type Happening, listenOnce } from '../support/happenings.js';
 import { Hold } from '../support/hold.js';
 import { expectNothingLeft } from '../support/nothing-left.js';
 import { SeededRandom, seededBytes } from '../support/random.js';
@@ -51,7 +51,7 @@ describe('A lease that is lost', () => {
   test('during the clone does not end it, and the snapshot is stored', async () => {
     const service = await start();
     const acquisitions = locks.acquisitions(key);
-    const failures = counter(service, 'generationFailed');
+    const failures = counter(service, 'build failed');
     const gate = repository.upstream.gate(repository.path);
     const reading = read(service, repository.snapshot);
     await gate.reached;
@@ -119,7 +119,7 @@ describe('A lease that is lost', () => {
     const shared = new HeldStore({ directory: await directory() });
     const slow = repository.start({ locks, store: shared });
     // After the last byte is sent, and before the snapshot is stored.
-    slow.events.once('generationFinished', () => {
+    listenOnce(slow, 'build done', () => {
       shared.hold.isOn = true;
     });
     const old = read(slow, repository.snapshot);
@@ -139,11 +139,11 @@ describe('A lease that is lost', () => {
 /** When a lease is lost: as soon as it was taken, or at one of these events. */
 const MOMENTS = [
   'at once',
-  'cloneStarted',
-  'cloneFinished',
-  'generationStarted',
-  'generationFinished',
-] as const satisfies readonly (keyof SnapshotEvents | 'at once')[];
+  'clone started',
+  'clone done',
+  'build started',
+  'build done',
+] as const satisfies readonly (Happening | 'at once')[];
 
 test('200 clients get what they ask for while every second lease is lost', async () => {
   const random = new SeededRandom(seedOf('lost leases'));
@@ -160,7 +160,7 @@ test('200 clients get what they ask for while every second lease is lost', async
     const lose = () => void locks.lose(held).then((isLost) => isLost && lost++);
     const moment = random.pick(MOMENTS);
     if (moment === 'at once') lose();
-    else for (const { router } of apps) router.service.events.once(moment, lose);
+    else for (const { router } of apps) listenOnce(router.service, moment, lose);
   });
   const digests = new Map(paths.map((path) => [path, new Set<string>()]));
   const clients = Array.from({ length: 20 * paths.length }, async (_, i) => {

@@ -79,7 +79,7 @@ test('A clone beyond the budget evicts the least recently used mirror', async ()
   await service.delete(defaultSnapshot(id('org/b')));
   const evicted = next(service, 'mirrorEvicted');
   await read(service, defaultSnapshot(id('org/b')));
-  expect(await evicted).toEqual([{ repository: id('org/c'), bytes }]);
+  expect(await evicted).toEqual({ repository: id('org/c'), bytes, reason: 'budget' });
   await service.close({ drain: true });
   expect(await kept()).toEqual(['org/a', 'org/b']);
 });

@@ -40,7 +40,7 @@ async function packCount(): Promise<number> {
 test('Many small fetches leave few packs, which are complete', async () => {
   const service = repository.start({ freshness: STRICT });
   await service.refresh(repository.id);
-  const consolidations = counter(service, 'consolidated');
+  const consolidations = counter(service, 'repack done');
   // More than a mirror may have.
   for (let i = 0; i < rounds(20, 200); i++) {
     await push(repository.bare, { files: { [`f${i}.txt`]: `${i}\n` } });
@@ -82,9 +82,9 @@ async function startWithGarbage(limits: SnapshotOptions['limits'] = {}) {
 
 test('A failed repack is an event, and has no other effect', async () => {
   const service = await startWithGarbage(TOO_FEW_OBJECTS);
-  const failed = next(service, 'consolidationFailed');
+  const failed = next(service, 'repack failed');
   const { commit } = await read(service, repository.snapshot);
-  expect((await failed)[0].error.code).toBe('LIMIT_EXCEEDED');
+  expect((await failed).error.code).toBe('LIMIT_EXCEEDED');
   expect(commit).toBe(await repository.head());
   expect((await read(service, repository.snapshot)).commit).toBe(commit);
   await service.close({ drain: true });
@@ -95,7 +95,7 @@ test('A failed repack is an event, and has no other effect', async () => {
 
 test('A failed repack is tried again after a minute, then after twice as long', async () => {
   const service = await startWithGarbage(TOO_FEW_OBJECTS);
-  const failures = counter(service, 'consolidationFailed');
+  const failures = counter(service, 'repack failed');
   const refresh = async () => {
     await push(repository.bare);
     await service.refresh(repository.id);
@@ -121,9 +121,9 @@ test('A repack does not begin when the disk has no room for it', async () => {
   defer(() => setStatfs(statfs));
   const full = async (path: string) => Object.assign(await statfs(path), { bavail: 1, bsize: 1 });
   setStatfs(full as typeof statfs);
-  const failed = next(service, 'consolidationFailed');
+  const failed = next(service, 'repack failed');
   await service.refresh(repository.id);
-  expect((await failed)[0].error).toMatchObject({
+  expect((await failed).error).toMatchObject({
     code: 'STORAGE_FULL',
     message: expect.stringContaining('1 are free'),
   });

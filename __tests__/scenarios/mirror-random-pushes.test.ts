@@ -12,6 +12,7 @@ import { expectSameCheckout } from '../support/compare.js';
 import { rounds, seedOf } from '../support/effort.js';
 import { freshRepository, read } from '../support/fresh-repository.js';
 import { fsck } from '../support/fsck.js';
+import { listen } from '../support/happenings.js';
 import { leftovers } from '../support/host-app.js';
 import { SeededRandom } from '../support/random.js';
 import { pushAtRandom } from '../support/random-push.js';
@@ -36,8 +37,8 @@ test("After each of many random pushes, mirror and snapshot are as git's own", a
   const failures: unknown[] = [];
   const start = (): SnapshotService => {
     const started = repository.start({ freshness: { mode: 'strict', maxAge: 0 } });
-    for (const name of ['refreshFailed', 'consolidationFailed', 'mirrorBroken'] as const) {
-      started.events.on(name, ({ error }: { error: unknown }) => failures.push(error));
+    for (const name of ['fetch failed', 'repack failed', 'mirrorCorrupted'] as const) {
+      listen(started, name, ({ error }: { error: unknown }) => failures.push(error));
     }
     return started;
   };

@@ -45,9 +45,9 @@ test('A mirror that cannot be read at the moment is left as it is, and others ar
   // Reading it fails with EIO.
   await symlink('/proc/self/mem', revision);
   const service = await start();
-  const broken = next(service, 'mirrorBroken');
+  const broken = next(service, 'mirrorCorrupted');
   await service.ready();
-  expect((await broken)[0]).toMatchObject({ repository: undefined, error: { code: 'INTERNAL' } });
+  expect(await broken).toMatchObject({ repository: undefined, error: { code: 'INTERNAL' } });
   expect((await read(service, defaultSnapshot(other))).source).toBe('build');
 
   await service.delete(defaultSnapshot(id));
@@ -67,7 +67,7 @@ test('A mirror whose files another process replaces meanwhile is not taken for d
   await rm(path);
   await run('mkfifo', [path]);
   const service = await start();
-  const broken = counter(service, 'mirrorBroken');
+  const broken = counter(service, 'mirrorCorrupted');
   // Opens when the service reads the pipe. By then, the service has found no later revision.
   const end = await open(path, 'w');
   await writeFile(revisionPath(mirror, 2), text);

@@ -76,7 +76,7 @@ beforeAll(async () => {
 async function untilRenewed(service: SnapshotService): Promise<void> {
   await service.refresh(OTHER);
   await push(otherBare, { message: randomUUID() });
-  const failed = next(service, 'refreshFailed', repository.id);
+  const failed = next(service, 'fetch failed', repository.id);
   await service.notifyPush(repository.url);
   await failed;
   const isRenewed = renewed(service, defaultSnapshot(OTHER));
@@ -90,7 +90,7 @@ async function expectServedOn(
   id: ArtifactId,
   stored: { commit: string | undefined; etag: string },
 ): Promise<void> {
-  const generations = counter(service, 'generationStarted', repository.id);
+  const generations = counter(service, 'build started', repository.id);
   const deleted = counter(service, 'evicted', repository.id);
   for (let i = 0; i < 2; i++) {
     const { source, commit, etag } = await read(service, id);
@@ -173,7 +173,7 @@ describe.each(MODES)('With the upstream down, in mode %s,', (mode) => {
     const { etag } = await read(ahead, id);
     down();
     const service = await restart();
-    const generations = counter(service, 'generationStarted', repository.id);
+    const generations = counter(service, 'build started', repository.id);
     for (let i = 0; i < 2; i++) {
       expect(await read(service, id)).toMatchObject({ source: 'store', etag });
     }

@@ -53,7 +53,7 @@ function holdNextWrite() {
 /** The failures that events of both services report. */
 function failures(): () => number[] {
   const counters = [slow, other].flatMap((service) =>
-    (['storeFailed', 'generationFailed'] as const).map((name) =>
+    (['store failed', 'build failed'] as const).map((name) =>
       counter(service, name, repository.id),
     ),
   );
@@ -104,7 +104,7 @@ test('A newer snapshot is made once more when an older one was stored before it'
   await newer.reached;
   older.release();
   expect((await other.statStored(repository.snapshot))?.commit).not.toBe(commit);
-  const generations = counter(slow, 'generationFinished', repository.id);
+  const generations = counter(slow, 'build done', repository.id);
   newer.release();
   const stored = await refreshing;
   expect(stored.commit).toBe(commit);

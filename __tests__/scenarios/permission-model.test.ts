@@ -19,7 +19,7 @@ const APP = `
   const app = await startHostApp({ dataDir, upstreamUrl });
   const url = app.snapshotUrl(path);
   const failures = [];
-  app.router.service.events.on('storeFailed', ({ error }) => failures.push(String(error)));
+  app.router.service.events.on('jobEnded', ({ error }) => error && failures.push(String(error)));
   for (const query of ['', '?depth=1', '']) {
     const response = await fetch(url + query);
     await response.arrayBuffer();

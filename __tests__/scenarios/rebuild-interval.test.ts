@@ -44,7 +44,7 @@ function start(options: Partial<SnapshotOptions> = {}): SnapshotService {
 
 /** Has a service told of a push. Resolves when its mirror has it. */
 async function announce(service: SnapshotService): Promise<void> {
-  const refreshed = next(service, 'refreshed');
+  const refreshed = next(service, 'fetch done');
   await service.notifyPush(repository.url);
   clock.tick(1);
   await refreshed;
@@ -66,7 +66,7 @@ test('15 pushes to side branches in four minutes rewrite a snapshot once, after 
   const service = start();
   const first = await read(service, repository.snapshot);
   const started = Date.now();
-  const generations = counter(service, 'generationStarted', repository.id);
+  const generations = counter(service, 'build started', repository.id);
   let pushed = '';
   for (let i = 0; i < 15; i++) {
     pushed = await push(repository.bare, { branch: 'side', message: `side ${i}` });
@@ -148,7 +148,7 @@ test('The interval counts from what any service on the store has built', async (
   await read(one, repository.snapshot);
   await read(two, { ...repository.snapshot, depth: 1 });
   await read(two, repository.snapshot);
-  const generations = counter(two, 'generationStarted', repository.id);
+  const generations = counter(two, 'build started', repository.id);
   await push(repository.bare);
   await announce(two);
   await read(two, repository.snapshot);
@@ -163,9 +163,9 @@ test('A push by force, which removes objects from the mirror, waits as well', as
   const service = start();
   await push(repository.bare, { branch: 'side' });
   const first = await read(service, repository.snapshot);
-  const generations = counter(service, 'generationStarted', repository.id);
+  const generations = counter(service, 'build started', repository.id);
   await git(repository.bare, 'update-ref', 'refs/heads/side', 'main~1');
-  const consolidated = next(service, 'consolidated', repository.id);
+  const consolidated = next(service, 'repack done', repository.id);
   await announce(service);
   await consolidated;
   expect((await read(service, repository.snapshot)).etag).toBe(first.etag);

@@ -93,7 +93,7 @@ async function start({ fallback = true, ...options }: StartOptions = {}): Promis
   };
   const store = new S3Store({ bucket: 'bucket', config: s3.config });
   const service = repository.start({ store, locks: watched, dataDir: await directory() });
-  const counters = (['generationFailed', 'storeFailed'] as const).map((name) =>
+  const counters = (['build failed', 'store failed'] as const).map((name) =>
     counter(service, name),
   );
   return {

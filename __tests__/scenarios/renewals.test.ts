@@ -33,7 +33,7 @@ describe('refreshInterval', () => {
     await isRenewed;
     const warm = await read(service, repository.snapshot);
     expect(warm).toMatchObject({ source: 'store', commit });
-    for (let i = 0; i < 3; i++) await next(service, 'refreshed');
+    for (let i = 0; i < 3; i++) await next(service, 'fetch done');
   });
 
   test('keeps a repository warm after a restart', async () => {
@@ -51,10 +51,10 @@ describe('refreshInterval', () => {
     const service = await repository.startService({ freshness });
     await read(service, repository.snapshot);
     repository.upstream.fault(repository.path, { kind: 'status', status: 500 });
-    await next(service, 'refreshFailed');
-    await next(service, 'refreshFailed');
+    await next(service, 'fetch failed');
+    await next(service, 'fetch failed');
     repository.upstream.heal(repository.path);
-    await next(service, 'refreshed');
+    await next(service, 'fetch done');
   });
 
   test('drops repositories that no client has asked for in keepWarmFor', async () => {
@@ -63,11 +63,11 @@ describe('refreshInterval', () => {
     const forgotten = { ...repository.id, path: `${repository.path}-forgotten` };
     await buildSmall(join(repository.root, `${forgotten.path}.git`));
     await read(service, defaultSnapshot(forgotten));
-    await next(service, 'refreshed', forgotten);
+    await next(service, 'fetch done', forgotten);
     fakeDate(defer, keepWarmFor + 1);
-    const refreshes = counter(service, 'refreshed', forgotten);
+    const refreshes = counter(service, 'fetch done', forgotten);
     await read(service, repository.snapshot);
-    for (let i = 0; i < 5; i++) await next(service, 'refreshed', repository.id);
+    for (let i = 0; i < 5; i++) await next(service, 'fetch done', repository.id);
     // One of them may have run already.
     expect(refreshes()).toBeLessThanOrEqual(1);
   });
@@ -75,7 +75,7 @@ describe('refreshInterval', () => {
   test('ends when the service is closed', async () => {
     const service = await repository.startService({ freshness });
     await read(service, repository.snapshot);
-    await next(service, 'refreshed');
+    await next(service, 'fetch done');
     await service.close();
     const before = asked();
     const other = await plainly();
@@ -104,7 +104,7 @@ test.each([
   const isRenewed = renewed(service, id);
   expect(await read(service, id)).toEqual({ ...old, source: 'store' });
   await isRenewed;
-  const generations = counter(service, 'generationStarted');
+  const generations = counter(service, 'build started');
   for (let i = 0; i < 3; i++) {
     const { source, commit, etag } = await read(service, id);
     expect({ source, commit }).toEqual({ source: 'store', commit: old.commit });
@@ -125,9 +125,9 @@ test('A branch that was deleted is reported as missing, even if the store fails 
   store.delete = async () => {
     throw new SnapshotError('STORE_FAILED', 'the store is down');
   };
-  const failed = next(service, 'storeFailed');
+  const failed = next(service, 'evictionFailed');
   await expect(read(service, id)).rejects.toMatchObject({ code: 'REF_NOT_FOUND' });
-  expect((await failed)[0]).toMatchObject({ error: { message: 'the store is down' } });
+  expect(await failed).toMatchObject({ error: { message: 'the store is down' } });
 });
 
 test('A branch that was deleted is renewed again as soon as it is back', async () => {
@@ -138,7 +138,7 @@ test('A branch that was deleted is renewed again as soon as it is back', async (
   await git(repository.bare, 'branch', '-D', 'topic');
   const gone = next(service, 'evicted');
   await read(service, id);
-  await gone;
+  expect((await gone).reason).toBe('gone');
   await expect(read(service, id)).rejects.toMatchObject({ code: 'REF_NOT_FOUND' });
 
   await push(repository.bare, { branch: 'topic', message: 'back' });
@@ -215,8 +215,8 @@ describe('pushed', () => {
     await service.refresh(other);
     expect(asked()).toBe(before);
     fakeDate(defer, checkInterval);
-    const refreshed = next(service, 'refreshed', repository.id);
-    const count = counter(service, 'refreshed', repository.id);
+    const refreshed = next(service, 'fetch done', repository.id);
+    const count = counter(service, 'fetch done', repository.id);
     // This makes the service look at the clock.
     await service.notifyPush(url());
     await refreshed;
@@ -262,7 +262,7 @@ describe('pushed', () => {
     await service.notifyPush(url());
     await gate.reached;
     const commit = await push(repository.bare);
-    const refreshed = next(service, 'refreshed', repository.id);
+    const refreshed = next(service, 'fetch done', repository.id);
     await service.notifyPush(url());
     await refreshed;
     const isRenewed = renewed(service, repository.snapshot);
@@ -277,7 +277,7 @@ describe('pushed', () => {
     const first = read(service, repository.snapshot);
     await gate.reached;
     const commit = await push(repository.bare);
-    const refreshed = next(service, 'refreshed', repository.id);
+    const refreshed = next(service, 'fetch done', repository.id);
     expect(await service.notifyPush(url())).toBe(true);
     await refreshed;
     gate.release();

@@ -146,7 +146,7 @@ describe.each(MODES)('In mode %s, a repository', (mode) => {
     fakeDate(defer, HOUR - MINUTE);
     await expectServed(service);
     fakeDate(defer, MINUTE);
-    const forgotten = next(service, 'forgotten', repository.id);
+    const forgotten = next(service, 'repositoryForgotten', repository.id);
     const refused = { code: text };
     await expect(read(service, repository.snapshot)).rejects.toMatchObject(refused);
     await expect(
@@ -154,7 +154,7 @@ describe.each(MODES)('In mode %s, a repository', (mode) => {
     ).rejects.toMatchObject(refused);
     expect(await service.statStored(repository.snapshot)).toBeUndefined();
     expect(await service.openStored({ ...repository.snapshot, depth: 1 })).toBeUndefined();
-    expect((await forgotten)[0].error).toBeUndefined();
+    expect((await forgotten).error).toBeUndefined();
     expect([await storedIn(store), hasMirror()]).toEqual([[], false]);
     await expect(read(service, repository.snapshot)).rejects.toMatchObject(refused);
     expect(hasMirror()).toBe(false);
@@ -209,7 +209,7 @@ describe.each(MODES)('In mode %s, a repository', (mode) => {
     answer(status(404));
     await expectFailure(service);
     fakeDate(defer, HOUR);
-    const forgotten = next(service, 'forgotten', repository.id);
+    const forgotten = next(service, 'repositoryForgotten', repository.id);
     await expectFailure(service);
     await forgotten;
     // What is down now was refused before.
@@ -234,7 +234,7 @@ test('Nobody has to ask for it: the upstream is asked again when the time is ove
   const clock = stopTimers();
   answer(status(404));
   await expectFailure(service);
-  const forgotten = next(service, 'forgotten', repository.id);
+  const forgotten = next(service, 'repositoryForgotten', repository.id);
   clock.tick(HOUR);
   await forgotten;
   expect([await storedIn(store), hasMirror()]).toEqual([[], false]);
@@ -306,13 +306,13 @@ test('It is deleted everywhere, also if each of several services saw a part of t
   fakeDate(defer, 30 * MINUTE);
   await expectFailure(two.service);
   fakeDate(defer, 30 * MINUTE);
-  const forgotten = next(two.service, 'forgotten', repository.id);
+  const forgotten = next(two.service, 'repositoryForgotten', repository.id);
   await expectFailure(two.service);
   await forgotten;
   expect([await storedIn(store), two.hasMirror()]).toEqual([[], false]);
   // The other one has a mirror still, and makes nothing of it, even days later.
   fakeDate(defer, 72 * HOUR);
-  const later = next(one.service, 'forgotten', repository.id);
+  const later = next(one.service, 'repositoryForgotten', repository.id);
   await expect(read(one.service, repository.snapshot)).rejects.toMatchObject({
     code: 'UPSTREAM_NOT_FOUND',
   });
@@ -328,20 +328,20 @@ test('What cannot be deleted is not served all the same, and deleted later', asy
   answer(status(404));
   await expectFailure(service);
   fakeDate(defer, HOUR);
-  const failed = next(service, 'forgotten', repository.id);
+  const failed = next(service, 'repositoryForgotten', repository.id);
   await expectFailure(service);
-  expect((await failed)[0].error).toMatchObject({ message: 'the store is down' });
+  expect((await failed).error).toMatchObject({ message: 'the store is down' });
   answer(status(503));
   await expect(read(service, repository.snapshot)).rejects.toMatchObject({
     code: 'UPSTREAM_NOT_FOUND',
   });
   failing.mockRestore();
   answer(status(404));
-  const forgotten = next(service, 'forgotten', repository.id);
+  const forgotten = next(service, 'repositoryForgotten', repository.id);
   await expectFailure(service);
-  expect((await forgotten)[0].error).toBeUndefined();
+  expect((await forgotten).error).toBeUndefined();
   expect(await storedIn(store)).toEqual([]);
-  const again = counter(service, 'forgotten');
+  const again = counter(service, 'repositoryForgotten');
   await expectFailure(service);
   await service.close({ drain: true });
   expect(again()).toBe(0);
@@ -364,9 +364,9 @@ describe('While the store does not delete', () => {
     answer(status(404));
     await expectFailure(service);
     fakeDate(defer, HOUR);
-    const forgotten = next(service, 'forgotten', repository.id);
+    const forgotten = next(service, 'repositoryForgotten', repository.id);
     await expectFailure(service);
-    return (await forgotten)[0];
+    return await forgotten;
   }
 
   test('the mirror of a repository is deleted all the same', async () => {
@@ -411,9 +411,9 @@ describe('While the store does not delete', () => {
     shared.state = 'up';
     shared.onList = async () => {};
     fakeDate(defer, MINUTE); // the shared tier is asked again
-    const forgotten = next(service, 'forgotten', repository.id);
+    const forgotten = next(service, 'repositoryForgotten', repository.id);
     await expectFailure(service);
-    expect((await forgotten)[0].error).toBeUndefined();
+    expect((await forgotten).error).toBeUndefined();
     expect(await storedIn(shared.inner)).toEqual([]);
   });
 
@@ -425,25 +425,25 @@ describe('While the store does not delete', () => {
     const heal = refuseToDelete(store);
     answer(status(404));
     await expectFailure(service);
-    const failed = next(service, 'forgotten', repository.id);
+    const failed = next(service, 'repositoryForgotten', repository.id);
     clock.tick(HOUR);
-    expect((await failed)[0].error).toBeDefined();
+    expect((await failed).error).toBeDefined();
     return { service, store, clock, heal };
   }
 
   test('a repository, that is tried again after a minute without a question to the upstream', async () => {
     const { service, store, clock, heal } = await failToDelete();
     const asked = repository.upstream.infoRefs(repository.path);
-    const failedAgain = next(service, 'forgotten', repository.id);
+    const failedAgain = next(service, 'repositoryForgotten', repository.id);
     clock.tick(MINUTE);
-    expect((await failedAgain)[0].error).toBeDefined();
+    expect((await failedAgain).error).toBeDefined();
     heal();
-    const early = counter(service, 'forgotten');
+    const early = counter(service, 'repositoryForgotten');
     clock.tick(2 * MINUTE - 1);
     expect(early()).toBe(0);
-    const forgotten = next(service, 'forgotten', repository.id);
+    const forgotten = next(service, 'repositoryForgotten', repository.id);
     clock.tick(1);
-    expect((await forgotten)[0].error).toBeUndefined();
+    expect((await forgotten).error).toBeUndefined();
     expect(await storedIn(store)).toEqual([]);
     expect(repository.upstream.infoRefs(repository.path)).toBe(asked);
   });
@@ -453,7 +453,7 @@ describe('While the store does not delete', () => {
     heal();
     answer('well');
     await service.refresh(repository.id);
-    const again = counter(service, 'forgotten');
+    const again = counter(service, 'repositoryForgotten');
     clock.tick(MINUTE);
     await service.close({ drain: true });
     expect(again()).toBe(0);
@@ -507,9 +507,9 @@ describe('The time of refusals', () => {
     await learnt;
     await two.service.refresh(repository.id).catch(() => {});
     expect(repository.upstream.infoRefs(repository.path)).toBe(asked + 1);
-    const forgotten = next(two.service, 'forgotten', repository.id);
+    const forgotten = next(two.service, 'repositoryForgotten', repository.id);
     await refuseAfter(55, two);
-    expect((await forgotten)[0].error).toBeUndefined();
+    expect((await forgotten).error).toBeUndefined();
   });
 
   test('is over for all services, whatever fails after that', async () => {
@@ -518,12 +518,12 @@ describe('The time of refusals', () => {
     await read(two.service, { ...repository.snapshot, depth: 1 });
     await refuseAfter(0, one);
     await refuseAfter(57, one);
-    const forgotten = next(one.service, 'forgotten', repository.id);
+    const forgotten = next(one.service, 'repositoryForgotten', repository.id);
     await refuseAfter(3, one);
     await forgotten;
     answer(status(503));
     await expectFailure(two.service);
-    const later = next(two.service, 'forgotten', repository.id);
+    const later = next(two.service, 'repositoryForgotten', repository.id);
     await refuseAfter(0, two);
     await later;
     expect(two.hasMirror()).toBe(false);
@@ -542,7 +542,7 @@ describe('The time of refusals', () => {
     const { store } = first;
     await read(first.service, repository.snapshot);
     await refuseAfter(0, first);
-    const forgotten = next(first.service, 'forgotten', repository.id);
+    const forgotten = next(first.service, 'repositoryForgotten', repository.id);
     await refuseAfter(60, first);
     await forgotten;
     await first.service.close({ drain: true });

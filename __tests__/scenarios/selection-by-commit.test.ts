@@ -3,7 +3,6 @@
  * @one-node-version
  */
 
-import { once } from 'node:events';
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { SnapshotError } from '../../lib/index.js';
@@ -14,6 +13,7 @@ import { fakeDate } from '../support/fake-date.js';
 import { statusReadsNothing } from '../support/first-status.js';
 import { read } from '../support/fresh-repository.js';
 import { fsck } from '../support/fsck.js';
+import { happened, listen } from '../support/happenings.js';
 import { HOST, type HostApp } from '../support/host-app.js';
 import { ownRepository } from '../support/own-repository.js';
 import { git } from '../support/run.js';
@@ -323,11 +323,11 @@ describe('A commit that no branch or tag leads to', () => {
   test('survives pushes, consolidation and pruning, in a mirror that git finds complete', async () => {
     const app = await startApp({ freshness: { mode: 'strict', maxAge: 0 } });
     const failures: unknown[] = [];
-    const { events } = app.router.service;
-    const consolidated = once(events, 'consolidated');
-    events.on('consolidationFailed', ({ error }) => failures.push(error));
-    events.on('refreshFailed', ({ error }) => failures.push(error));
-    events.on('mirrorBroken', ({ error }) => failures.push(error));
+    const { service } = app.router;
+    const consolidated = happened(service, 'repack done');
+    listen(service, 'repack failed', ({ error }) => failures.push(error));
+    listen(service, 'fetch failed', ({ error }) => failures.push(error));
+    listen(service, 'mirrorCorrupted', ({ error }) => failures.push(error));
     const mirror = async () => {
       const [name = ''] = await readdir(join(app.dataDir, 'mirrors'));
       return join(app.dataDir, 'mirrors', name);

@@ -2,8 +2,8 @@ import { buffer } from 'node:stream/consumers';
 import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { MemoryStore, parseRepository } from '../../lib/index.js';
 import type { SnapshotStore } from '../../lib/stores/index.js';
-import { EVENT_NAMES } from '../support/event-names.js';
 import { type FreshRepository, freshRepository, read } from '../support/fresh-repository.js';
+import { HAPPENINGS, listen } from '../support/happenings.js';
 import { HOST, leftovers } from '../support/host-app.js';
 import { push } from '../support/small-repositories.js';
 import { cleanup } from '../support/temporary-directory.js';
@@ -135,20 +135,22 @@ test('The ETag of a snapshot changes with the repository', async () => {
 
 test('Events report what happens, in order', async () => {
   const service = repository.start({ freshness: { maxAge: HOUR } });
-  const names = EVENT_NAMES.filter((name) => name !== 'cloneProgress');
+  const names = HAPPENINGS.filter((name) => name !== 'jobProgress');
   const seen: string[] = [];
-  for (const name of names) service.events.on(name, () => seen.push(name));
+  for (const name of names) listen(service, name, () => seen.push(name));
   let progress = 0;
-  service.events.on('cloneProgress', () => progress++);
+  listen(service, 'jobProgress', () => progress++);
   await read(service, repository.snapshot);
   await read(service, repository.snapshot);
   await service.delete(repository.snapshot);
   expect(seen).toEqual([
     'miss',
-    'cloneStarted',
-    'cloneFinished',
-    'generationStarted',
-    'generationFinished',
+    'clone started',
+    'clone done',
+    'build started',
+    'build done',
+    'store started',
+    'store done',
     'hit',
     'evicted',
   ]);
@@ -165,7 +167,7 @@ describe('A store that fails', () => {
   test('when it is written to fails no request', async () => {
     const service = repository.start({ store: brokenStore('put') });
     const failures: string[] = [];
-    service.events.on('storeFailed', ({ error }) => failures.push(error.message));
+    listen(service, 'store failed', ({ error }) => failures.push(error.message));
     const [a, b] = await Promise.all([
       read(service, repository.snapshot),
       read(service, repository.snapshot),

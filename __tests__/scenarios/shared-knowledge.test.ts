@@ -56,7 +56,7 @@ describe('A snapshot that another replica stored', () => {
     const reading = read(slow, repository.snapshot);
     await gate.reached;
     const commit = await push(repository.bare);
-    const refreshed = next(other, 'refreshed', repository.id);
+    const refreshed = next(other, 'fetch done', repository.id);
     await other.notifyPush(url());
     await refreshed;
     gate.release();
@@ -83,7 +83,7 @@ describe('A snapshot that another replica stored', () => {
     const [one, two] = [await replica(strict), await replica(strict)];
     const id = { ...repository.snapshot, depth: 1 };
     await read(one, id);
-    const clones = counter(two, 'cloneStarted', repository.id);
+    const clones = counter(two, 'clone started', repository.id);
     const before = asked();
     for (let i = 1; i <= 3; i++) {
       expect((await read(two, id)).source).toBe('store');
@@ -152,9 +152,9 @@ describe('A check that another replica made', () => {
     const again = locks.next('wanted', ownCheckKey());
     late.abort();
     await again;
-    const refreshed = next(two, 'refreshed', repository.id);
+    const refreshed = next(two, 'fetch done', repository.id);
     gate.release();
-    expect(await refreshed).toMatchObject([{ changed: true }]);
+    expect(await refreshed).toMatchObject({ changed: true });
   });
 
   test('does not replace the result of a later check', async () => {

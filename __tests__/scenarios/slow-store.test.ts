@@ -31,8 +31,8 @@ test('A stored snapshot that arrives slowly, but steadily, is used for a mirror'
   await read(repository.start({ store }), repository.snapshot);
   const limits = { stallTimeout: STALL_TIMEOUT };
   const service = repository.start({ store, limits, dataDir: await directory() });
-  const cloned = next(service, 'cloneFinished');
-  const failures = counter(service, 'restoreFailed');
+  const cloned = next(service, 'clone done');
+  const failures = counter(service, 'mirrorSeedFailed');
   await service.ready();
   const clock = stopClock(defer);
   const open = store.open.bind(store);
@@ -46,6 +46,6 @@ test('A stored snapshot that arrives slowly, but steadily, is used for a mirror'
   const { commit } = await read(service, { ...repository.snapshot, depth: 1 });
   expect(commit).toBe(await repository.head());
   expect(failures()).toBe(0);
-  const [{ restoredBytes }] = await cloned;
-  expect(restoredBytes).toBeGreaterThan(0);
+  const { seededBytes } = await cloned;
+  expect(seededBytes).toBeGreaterThan(0);
 });

@@ -27,7 +27,7 @@ test('A service whose start failed can be closed, and does not start again', asy
   const service = repository.start({ dataDir });
   await expect(service.ready()).rejects.toMatchObject({ code: 'INTERNAL' });
   await rm(dataDir);
-  const clones = counter(service, 'cloneStarted');
+  const clones = counter(service, 'clone started');
   await service.close();
   await expect(service.ready()).rejects.toMatchObject({ code: 'CLOSED' });
   await expect(read(service, repository.snapshot)).rejects.toMatchObject({ code: 'CLOSED' });

@@ -1,5 +1,6 @@
 import type { ServiceStats } from '../../lib/index.js';
 import { type FreshRepository, freshRepository, next, read } from '../support/fresh-repository.js';
+import { listen } from '../support/happenings.js';
 import { HOST } from '../support/host-app.js';
 import { push } from '../support/small-repositories.js';
 import { cleanup } from '../support/temporary-directory.js';
@@ -43,7 +44,7 @@ describe('The status of a repository', () => {
     expect(await service.listRepositories()).toEqual([status]);
 
     const pushed = await push(repository.bare);
-    const refreshed = next(service, 'refreshed', repository.id);
+    const refreshed = next(service, 'fetch done', repository.id);
     await service.notifyPush(repository.url);
     await refreshed;
     expect(await service.status(repository.id)).toMatchObject({
@@ -87,7 +88,7 @@ describe('The statistics of a service', () => {
     });
 
     const writing: ServiceStats[] = [];
-    service.events.on('generationStarted', () => writing.push(service.stats()));
+    listen(service, 'build started', () => writing.push(service.stats()));
     gate.release();
     await Promise.all(waiting);
     expect(writing.map(({ builds }) => builds.running)).not.toContain(0);

@@ -2,13 +2,13 @@
  * @one-node-version
  */
 
-import { on } from 'node:events';
 import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { pipeline, Readable } from 'node:stream';
 import { defaultSnapshot } from '../../lib/artifact/id.js';
 import type { SnapshotOptions } from '../../lib/index.js';
-import { holdDeadlines } from '../support/deadlines.js';
+import { holdDeadlines, passDeadlines } from '../support/deadlines.js';
+import { happenings, listenOnce } from '../support/happenings.js';
 import { listen } from '../support/listen.js';
 import { buildNoisy, NOISE_BYTES } from '../support/noisy-repository.js';
 import { expectNothingLeft, mirrorNames } from '../support/nothing-left.js';
@@ -108,11 +108,10 @@ test('An upstream whose messages do not end keeps only its own clone busy', asyn
   const upstreamUrl = await listen(server, defer);
   const passDeadline = holdDeadlines(defer, DEADLINE);
   const app = await startApp({ upstreamUrl, limits: { cloneTimeout: DEADLINE } });
-  const { events } = app.router.service;
   const startedAt = performance.now();
   let heard = 0;
   const hearSome = async () => {
-    for await (const _ of on(events, 'cloneProgress')) {
+    for await (const _ of happenings(app.router.service, 'jobProgress')) {
       if (++heard > 2 && said > MANY_WORDS) break;
     }
     // Progress is reported ten times in a second at most.
@@ -154,7 +153,7 @@ describe('A repository over a limit', () => {
     const app = await startApp({ limits: { failureMemory: DEADLINE, ...limits } });
     const { service } = app.router;
     if (limits.generationTimeout !== undefined) {
-      service.events.on('generationStarted', holdDeadlines(defer, DEADLINE));
+      listenOnce(service, 'build started', () => passDeadlines(defer, DEADLINE));
     }
     const url = app.snapshotUrl(path);
     await expectProblem(url, 'LIMIT_EXCEEDED');

@@ -11,7 +11,7 @@ import type {
   SnapshotOptions,
 } from '../../lib/index.js';
 import { holdDeadlines } from '../support/deadlines.js';
-import { EVENT_NAMES } from '../support/event-names.js';
+import { HAPPENINGS, listen } from '../support/happenings.js';
 import { HOST, type HostApp } from '../support/host-app.js';
 import { expectNothingLeft } from '../support/nothing-left.js';
 import { ownRepository } from '../support/own-repository.js';
@@ -58,7 +58,7 @@ describe('An upstream that wants credentials', () => {
     await app.close();
     const asked = upstream.requests.filter((request) => request.repository === path);
     expect(asked.map(({ authorization }) => authorization)).toEqual([true, true]);
-    expect(told()).toMatch(/cloneFinished/);
+    expect(told()).toMatch(/clone done/);
     expectNone(told(), secrets);
     for (const directory of [app.dataDir, restored]) {
       const contents = await contentsOf(directory);
@@ -164,8 +164,8 @@ describe('An upstream that wants credentials', () => {
       logger: { warn: log('warn'), error: log('error') },
       ...options,
     });
-    for (const name of EVENT_NAMES) {
-      app.router.service.events.on(name, (event: object) => records.push([name, event]));
+    for (const name of HAPPENINGS) {
+      listen(app.router.service, name, (event: object) => records.push([name, event]));
     }
     const told = () => inspect(records, { depth: Infinity, showHidden: true });
     return { app, told };

@@ -118,9 +118,9 @@ describe('An upstream that', () => {
       upstream.fault(path, fault);
       if (hangs) void upstream.gate(path, 30).reached.then(passDeadline);
 
-      const failed = next(service, 'refreshFailed');
+      const failed = next(service, 'fetch failed');
       expect(await read(service, defaultSnapshot(id))).toEqual({ ...old, source: 'store' });
-      expect((await failed)[0].error.code).toBe(code);
+      expect((await failed).error.code).toBe(code);
       expect(await status()).toMatchObject({ isCurrent: true, error: { code } });
       expect(await git(mirror, 'for-each-ref')).toBe(refs);
       expect(await fsck(mirror)).toEqual([]);
@@ -186,9 +186,9 @@ test.each([
     upstream.once(started, holdDeadlines(defer, DEADLINE));
     const service = await start({ dataDir, freshness: STRICT, limits: LIMITS });
     await service.ready();
-    const failed = next(service, 'refreshFailed');
+    const failed = next(service, 'fetch failed');
     expect(await read(service, defaultSnapshot(id))).toEqual({ ...old, source: 'store' });
-    expect((await failed)[0].error.code).toBe('UPSTREAM_TIMEOUT');
+    expect((await failed).error.code).toBe('UPSTREAM_TIMEOUT');
     await service.close();
     await expectNothingLeft(dataDir, upstream);
   },
@@ -199,9 +199,9 @@ test('A tree that git refuses to check out is not served, and does not end the s
   const old = await read(service, repository.snapshot);
   const { pack, refs } = packOfTree([['100644', '.git', 'x']]);
   repository.upstream.fault(repository.path, { kind: 'replace-pack', pack, refs });
-  const failed = next(service, 'generationFailed');
+  const failed = next(service, 'build failed');
   await read(service, repository.snapshot);
-  expect((await failed)[0].error.code).toBe('REPOSITORY_INVALID');
+  expect((await failed).error.code).toBe('REPOSITORY_INVALID');
   expect((await read(service, repository.snapshot)).etag).toBe(old.etag);
 });
 
@@ -226,7 +226,7 @@ test('A mirror that turns out to be damaged at a refresh is cloned anew', async 
   const service = await start({ dataDir, freshness: STRICT, limits: PLAIN });
   await read(service, repository.snapshot);
   await damagePack(dataDir);
-  const broken = counter(service, 'mirrorBroken');
+  const broken = counter(service, 'mirrorCorrupted');
   const commit = await push(repository.bare);
   expect((await read(service, repository.snapshot)).commit).toBe(commit);
   expect(broken()).toBe(1);
@@ -240,8 +240,8 @@ test('A mirror that cannot be opened is cloned anew, and no request fails', asyn
   await service.delete(repository.snapshot);
   const packs = join(await onlyMirror(dataDir), 'objects/pack');
   for (const name of await readdir(packs)) await rm(join(packs, name));
-  const broken = counter(service, 'mirrorBroken');
-  const failed = counter(service, 'generationFailed');
+  const broken = counter(service, 'mirrorCorrupted');
+  const failed = counter(service, 'build failed');
   expect(await read(service, repository.snapshot)).toEqual(old);
   expect([broken(), failed()]).toEqual([1, 0]);
 });

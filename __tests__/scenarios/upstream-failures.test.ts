@@ -1,7 +1,7 @@
 /**
  * @one-node-version
  */
-import { on } from 'node:events';
+
 import { join } from 'node:path';
 import { restoreSnapshot } from '../../lib/client/index.js';
 import type { SnapshotErrorCode } from '../../lib/index.js';
@@ -9,6 +9,7 @@ import { holdDeadlines } from '../support/deadlines.js';
 import { fakeDate } from '../support/fake-date.js';
 import type { Fault } from '../support/faults.js';
 import { fsck } from '../support/fsck.js';
+import { happenings } from '../support/happenings.js';
 import { HOST, type HostApp } from '../support/host-app.js';
 import { buildNoisy, MIDDLE_OF_NOISE } from '../support/noisy-repository.js';
 import { expectNothingLeft, mirrorNames } from '../support/nothing-left.js';
@@ -197,9 +198,8 @@ test('A clone that gets further may take longer than the limit, and one that doe
   await push(bare, { files: noise('first.bin') });
   const passFirst = holdDeadlines(defer, DEADLINE, 1);
   const own = await startApp({ limits: { failureMemory: 0, cloneTimeout: DEADLINE } });
-  const { events } = own.router.service;
   const hasBegun = async () => {
-    for await (const [{ progress }] of on(events, 'cloneProgress')) {
+    for await (const { progress } of happenings(own.router.service, 'jobProgress')) {
       if (progress.kind === 'pack') return;
     }
   };

@@ -13,6 +13,7 @@ import {
   read,
   readAtOnce,
 } from '../support/fresh-repository.js';
+import { listen } from '../support/happenings.js';
 import { holdWrites } from '../support/held-writes.js';
 import { HOST, type HostApp } from '../support/host-app.js';
 import { cleanup } from '../support/temporary-directory.js';
@@ -63,7 +64,7 @@ async function startBusy(limits: SnapshotOptions['limits'] = {}) {
   defer(goOn);
   await readAtOnce(started.service, { ...repository.snapshot, ref: 'main', depth: 1 });
   const begun: string[] = [];
-  started.service.events.on('generationStarted', ({ repository: { path } }) => begun.push(path));
+  listen(started.service, 'build started', ({ repository: { path } }) => begun.push(path));
   return { ...started, goOn, begun };
 }
 
@@ -106,8 +107,8 @@ test('Variants whose clients hang up while the repository is cloned are not buil
   const { leave } = await ask(app, FLOOD);
   await gate.reached;
   await leave();
-  const begun = counter(service, 'generationStarted');
-  const cloned = next(service, 'cloneFinished', repository.id);
+  const begun = counter(service, 'build started');
+  const cloned = next(service, 'clone done', repository.id);
   gate.release();
   await cloned;
   expect((await read(service, { ...repository.snapshot, depth: 1 })).source).toBe('build');
@@ -138,8 +139,8 @@ test('A variant is built while one of its clients waits for it', async () => {
 
 test('Other repositories, and the default snapshot, have their turn before more variants of one', async () => {
   const { app, service, goOn } = await startBusy();
-  const built: string[] = [];
-  service.events.on('generationStarted', ({ etag }) => built.push(etag));
+  const built: (string | undefined)[] = [];
+  listen(service, 'build done', ({ etag }) => built.push(etag));
   const { answers } = await ask(app, 3);
   const other = readAtOnce(service, defaultSnapshot(OTHER));
   const plain = readAtOnce(service, repository.snapshot);

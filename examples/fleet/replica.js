@@ -38,8 +38,9 @@ const snapshots = createSnapshotRouter({
 });
 
 const { events } = snapshots.service;
-events.on('cloneFinished', ({ repository, packBytes, restoredBytes }) => {
-  const from = restoredBytes > 0 ? 'what is stored' : 'the upstream';
+events.on('jobEnded', ({ kind, error, repository, packBytes, seededBytes }) => {
+  if (kind !== 'clone' || error !== undefined) return;
+  const from = seededBytes > 0 ? 'what is stored' : 'the upstream';
   console.log(`mirrored ${repository.path} from ${from}: ${packBytes} bytes fetched`);
 });
 

@@ -13,7 +13,7 @@ import { setImmediate } from 'node:timers/promises';
 import type { ByteReader } from '../archive/byte-reader.js';
 import { shownName } from '../archive/entry-path.js';
 import type { TarEntry } from '../archive/tar-reader.js';
-import { hasCode, SnapshotError } from '../errors.js';
+import { hasCode, limitExceeded, SnapshotError } from '../errors.js';
 import type { TreeLimits } from './limits.js';
 
 /** The mode of directories that have files but no entry of their own. */
@@ -104,9 +104,9 @@ export class TreeWriter {
     this.#bytesLeft -= bytes;
     this.#entriesLeft--;
     this.#keepableBytes -= keptBytes;
-    if (this.#bytesLeft < 0) throw tooMuch('bytes');
-    if (this.#entriesLeft < 0) throw tooMuch('entries');
-    if (this.#keepableBytes < 0) throw tooMuch('bytes of names');
+    if (this.#bytesLeft < 0) throw tooMuch('maxBytes', 'bytes');
+    if (this.#entriesLeft < 0) throw tooMuch('maxEntries', 'entries');
+    if (this.#keepableBytes < 0) throw tooMuch(undefined, 'bytes of names');
   }
 
   #place(path: string): Buffer {
@@ -207,8 +207,8 @@ function duplicate(path: string, cause?: unknown): SnapshotError {
   return new SnapshotError('ARCHIVE_INVALID', message, { cause });
 }
 
-function tooMuch(what: 'bytes' | 'entries' | 'bytes of names'): SnapshotError {
-  return new SnapshotError('LIMIT_EXCEEDED', `the archive has more ${what} than are allowed`);
+function tooMuch(limit: keyof TreeLimits | undefined, what: string): SnapshotError {
+  return limitExceeded(limit, `the archive has more ${what} than are allowed`);
 }
 
 async function inBatches<T>(

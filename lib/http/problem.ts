@@ -29,6 +29,7 @@ export function sendProblem(
     return;
   }
   const { retryAfter: seconds = DEFAULT_RETRY_AFTER } = error;
+  const mayRetry = error.isTransient && (status === 429 || status === 503);
   const body = JSON.stringify({
     type: `urn:problem-type:express-git-snapshot:${error.code.toLowerCase().replaceAll('_', '-')}`,
     title: error.clientText,
@@ -40,7 +41,7 @@ export function sendProblem(
     'Content-Type': 'application/problem+json',
     'Content-Length': Buffer.byteLength(body),
     'Cache-Control': 'no-store',
-    ...((status === 429 || status === 503) && { 'Retry-After': Math.max(1, Math.ceil(seconds)) }),
+    ...(mayRetry && { 'Retry-After': Math.max(1, Math.ceil(seconds)) }),
     ...headers,
   });
   res.end(body);

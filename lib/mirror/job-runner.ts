@@ -1,12 +1,11 @@
-import type { EventEmitter } from 'node:events';
 import type { Time } from '../async/clock.js';
 import { withDeadline } from '../async/deadline.js';
 import { KeyedLimit } from '../async/keyed-limit.js';
 import { Load, type LoadCounts } from '../async/load.js';
 import { allowedHosts, redirectBases, upstreamUrl } from '../config/hosts.js';
 import type { SnapshotConfig } from '../config/options.js';
-import { SnapshotError } from '../errors.js';
-import type { SnapshotEvents } from '../events/events.js';
+import { limitExceeded, SnapshotError, toSnapshotError } from '../errors.js';
+import type { Job as ReportedJob } from '../events/job.js';
 import type { IngestedPack } from '../pack/ingest.js';
 import type { RepositoryId } from '../repository.js';
 import { UpstreamCredentials } from '../upstream/credentials.js';
@@ -25,6 +24,8 @@ const MANY_REFS = 100_000;
 const MILESTONE_BYTES = 256 * 1024 * 1024;
 
 export interface JobOptions {
+  /** Told when the job begins to wait, gets its turn, and makes progress. */
+  readonly job?: Pick<ReportedJob, 'queue' | 'start' | 'progress'>;
   readonly signal: AbortSignal;
   /** Then the job takes no slot: its caller limits how many such jobs run. */
   readonly isBackground?: boolean;
@@ -50,7 +51,6 @@ const SLOTS: Readonly<Record<Job['kind'], Slots>> = {
  */
 export class JobRunner {
   readonly #config: SnapshotConfig;
-  readonly #events: EventEmitter<SnapshotEvents>;
   readonly #pool: WorkerPool<Job, FetchProgress, JobResult>;
   readonly #slots: Readonly<Record<Slots, KeyedLimit>>;
   readonly #loads = {
@@ -62,9 +62,8 @@ export class JobRunner {
   readonly #pauses = new HostPauses();
   readonly #credentials: UpstreamCredentials;
 
-  constructor(config: SnapshotConfig, events: EventEmitter<SnapshotEvents>) {
+  constructor(config: SnapshotConfig) {
     this.#config = config;
-    this.#events = events;
     this.#credentials = new UpstreamCredentials(config);
     const { concurrentClones, concurrentFetches } = config.limits;
     this.#slots = {
@@ -99,7 +98,7 @@ export class JobRunner {
   async run<Kind extends Job['kind']>(
     repository: RepositoryId,
     kind: Kind,
-    { signal, isBackground = false }: JobOptions,
+    { signal, isBackground = false, job: reported }: JobOptions,
     prepare: (signal: AbortSignal) => Promise<Extract<Job, { kind: Kind }>>,
   ): Promise<Extract<JobResult, { kind: Kind }>> {
     const { limits } = this.#config;
@@ -109,7 +108,7 @@ export class JobRunner {
       const isMilestone = milestones();
       const onEvent = (progress: FetchProgress) => {
         if (isMilestone(progress)) renew();
-        this.#events.emit('cloneProgress', { repository, progress });
+        reported?.progress(progress);
       };
       const job = await prepare(ends);
       const running = this.#pool.run(job, { signal: ends, onEvent });
@@ -122,16 +121,19 @@ export class JobRunner {
     };
     const run = async () => {
       signal.throwIfAborted();
+      reported?.start();
       if (kind === 'check' || kind === 'fetch') this.#pauses.throwIfPaused(repository.host);
       return await withDeadline(timeout, signal, work, (cause) => {
         const message = `the ${kind} got no further for ${timeout} ms`;
-        const code = isLocal ? 'LIMIT_EXCEEDED' : 'UPSTREAM_TIMEOUT';
-        return new SnapshotError(code, message, { cause });
+        return isLocal
+          ? limitExceeded('generationTimeout', message, { cause })
+          : new SnapshotError('UPSTREAM_TIMEOUT', message, { cause });
       }).catch((error: unknown) => {
         this.#pauses.note(repository.host, error);
-        throw error;
+        throw SnapshotError.is(error) ? toSnapshotError(error, repository) : error;
       });
     };
+    reported?.queue();
     const slots = SLOTS[kind];
     return await this.#loads[slots].count(run, (begin) =>
       isBackground ? begin() : this.#slots[slots].run(repository.host, begin),

@@ -1,4 +1,3 @@
-import type { EventEmitter } from 'node:events';
 import { join } from 'node:path';
 import pLimit from 'p-limit';
 import type { Time } from '../async/clock.js';
@@ -7,7 +6,7 @@ import { retry } from '../async/retry.js';
 import { SingleFlight } from '../async/single-flight.js';
 import type { SnapshotConfig } from '../config/options.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
-import type { SnapshotEvents } from '../events/events.js';
+import type { SnapshotEmitter } from '../events/emitter.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 import { type CloneParts, clone, type StoredSnapshots } from './clone-mirror.js';
 import { inspectMirror } from './disk/integrity.js';
@@ -46,12 +45,12 @@ export class MirrorManager {
 
   constructor(
     config: SnapshotConfig,
-    events: EventEmitter<SnapshotEvents>,
+    events: SnapshotEmitter,
     { snapshots, ...options }: MirrorManagerOptions,
   ) {
     const { limits, dataDir } = config;
     const directory = new MirrorDirectory(join(dataDir, 'mirrors'), (repository, error) => {
-      events.emit('mirrorBroken', { repository, error });
+      events.emit('mirrorCorrupted', { repository, error });
     });
     const onRelease = (mirror: Mirror) => {
       this.#cleanUp(mirror.repository);
@@ -59,7 +58,7 @@ export class MirrorManager {
     };
     const maxBytes = limits.maxMirrorBytes;
     const mirrors = new KnownMirrors({ directory, events, maxBytes, onRelease });
-    const jobs = new JobRunner(config, events);
+    const jobs = new JobRunner(config);
     const failures = new FailureCache(limits.failureMemory);
     this.#directory = directory;
     this.#mirrors = mirrors;
@@ -75,7 +74,7 @@ export class MirrorManager {
     // If a mirror can't be read or removed at the moment, this must not affect the others.
     const onFailure = (cause: unknown) => {
       const error = toSnapshotError(cause);
-      this.#parts.events.emit('mirrorBroken', { repository: undefined, error });
+      this.#parts.events.emit('mirrorCorrupted', { repository: undefined, error });
     };
     await Promise.all(paths.map((path) => limit(() => this.#recover(path).catch(onFailure))));
     await this.#mirrors.keepBudget().catch(onFailure);

@@ -18,7 +18,26 @@ export type {
 } from '../config/credentials.js';
 export type { Logger, ServiceOptions } from '../config/options.js';
 export { ERROR_CODES, SnapshotError, type SnapshotErrorCode } from '../errors.js';
-export type { SnapshotEvents } from '../events/events.js';
+export type { SnapshotEventSource, SnapshotListener } from '../events/emitter.js';
+export type {
+  EvictedEvent,
+  EvictionFailedEvent,
+  HitEvent,
+  MirrorCorruptedEvent,
+  MirrorEvictedEvent,
+  MirrorSeedFailedEvent,
+  MissEvent,
+  RepositoryForgottenEvent,
+  SnapshotEvents,
+} from '../events/events.js';
+export type {
+  JobEndedEvent,
+  JobInfo,
+  JobKind,
+  JobProgressEvent,
+  JobResults,
+  JobStartedEvent,
+} from '../events/job-events.js';
 export { parseRepository, type RepositoryId } from '../repository.js';
 export type { FetchProgress } from '../upstream/fetch-progress.js';
 export { createSnapshotService } from './create-service.js';

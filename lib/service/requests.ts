@@ -12,7 +12,7 @@ import { now, type Time, thisMoment } from '../async/clock.js';
 import { retry } from '../async/retry.js';
 import { isUpstreamFailure, SnapshotError } from '../errors.js';
 import type { SignalOptions } from '../stores/store.js';
-import { type Action, decide } from './decide.js';
+import { type Action, decide, isCurrent } from './decide.js';
 import type { Refresher, RefresherParts } from './refresher.js';
 import type { Found } from './stored-artifacts.js';
 
@@ -63,7 +63,7 @@ export class Requests {
     const { builds, stored } = this.#parts;
     await builds.untilStored(id, options.signal, MAX_STORING);
     const found = this.#isForgotten(id) ? undefined : await stored.open(id, options);
-    return found && this.#hit(found.artifact);
+    return found && this.#hit(id, found);
   }
 
   async #statVersion(
@@ -121,16 +121,18 @@ export class Requests {
     const action = this.#decide(id, found);
     if (found !== undefined && isServed(action)) {
       this.#refreshAsDecided(id, action);
-      return this.#hit(found.artifact);
+      return this.#hit(id, found);
     }
     found?.artifact.body.destroy();
     if (action === 'refuse') refusals.throwIfForgotten(id.repository);
     // The store may have taken no notice of the signal: nothing begins for a client that has left.
     signal?.throwIfAborted();
-    const joined = builds.find(id) !== undefined;
-    if (!request.hasMissed) events.emit('miss', { repository: id.repository, joined });
+    const coalesced = builds.find(id) !== undefined;
+    const reason = found === undefined ? 'absent' : 'stale';
+    const miss = { repository: id.repository, artifact: id, reason, coalesced } as const;
+    if (!request.hasMissed) events.emit('miss', miss);
     request.hasMissed = true;
-    if (!joined) stopping.throwIfAborted();
+    if (!coalesced) stopping.throwIfAborted();
     const build = builds.begin(id, requestedAt);
     if (this.#isStrict(id) && !build.isSince(checkedAt, known.digestOf(id.repository))) {
       await unlessAborted(build.done, signal);
@@ -158,7 +160,8 @@ export class Requests {
     about: DownloadHeaders,
   ): Promise<string | undefined> {
     const url = await this.#parts.stored.urlOf(id, { ...about, revision: artifact.revision });
-    if (url !== undefined) this.#hit(artifact);
+    const found = this.#parts.stored.foundAs(artifact);
+    if (url !== undefined && found !== undefined) this.#hit(id, found);
     return url;
   }
 
@@ -207,10 +210,20 @@ export class Requests {
     return this.#parts.policy.mode === 'strict' && !isFixed(id);
   }
 
-  #hit<T extends StoredArtifact>(artifact: T): T {
-    const { repository, etag, size } = artifact;
-    this.#parts.events.emit('hit', { repository, etag, size });
-    return artifact;
+  #hit<T extends StoredArtifact>(id: ArtifactId, found: Found<T>): T {
+    const { events, known, policy } = this.#parts;
+    const { etag, size, storedAt } = found.artifact;
+    const { repository } = id;
+    events.emit('hit', {
+      repository,
+      artifact: id,
+      etag,
+      size,
+      // If the clock was set back, an artifact may have been stored in the future.
+      ageMs: Math.max(Date.now() - storedAt, 0),
+      stale: !isCurrent(id, found, known.stateOf(repository), policy),
+    });
+    return found.artifact;
   }
 }
 

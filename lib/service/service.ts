@@ -20,8 +20,7 @@ import { startup } from '../async/retry.js';
 import { originUrl, repositoryAt } from '../config/hosts.js';
 import type { SnapshotConfig } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
-import type { SnapshotEvents } from '../events/events.js';
-import { hostEvents } from '../events/host-events.js';
+import { SnapshotEmitter, type SnapshotEventSource } from '../events/emitter.js';
 import { logFailures } from '../events/log-failures.js';
 import type { RepositoryId } from '../repository.js';
 import type { SignalOptions } from '../stores/store.js';
@@ -40,7 +39,7 @@ import { listRepositories, statusOf } from './status.js';
  * workers that are not busy with an upstream.
  */
 export class ArtifactService implements SnapshotService {
-  readonly events = hostEvents<SnapshotEvents>();
+  readonly events: SnapshotEventSource;
   readonly #config: SnapshotConfig;
   readonly #parts: ServiceParts;
   /** Aborts when `close` begins: nothing new begins from then on. */
@@ -51,12 +50,13 @@ export class ArtifactService implements SnapshotService {
   #released: Promise<void> | undefined;
 
   constructor(config: SnapshotConfig) {
-    const { events } = this;
+    const events = new SnapshotEmitter();
+    this.events = events.source;
     const stopping = this.#stopping.signal;
     const closing = this.#closing.signal;
     // All running work listens to these signals. Without this, Node would warn of a leak.
     setMaxListeners(0, stopping, closing);
-    if (config.logger !== undefined) logFailures(events, config.logger);
+    if (config.logger !== undefined) logFailures(events.source, config.logger);
     this.#config = config;
     this.#parts = createParts({ config, events, started: this.#started, stopping, closing });
     // A failed start is repeated for the next caller that needs it.
@@ -121,7 +121,7 @@ export class ArtifactService implements SnapshotService {
     const canonical = this.#canonical(id);
     await abortable(signal, async () => {
       await this.#parts.builds.untilStored(canonical, signal);
-      await this.#parts.stored.delete(artifactKey(canonical));
+      await this.#parts.stored.delete(artifactKey(canonical), 'deleted');
     });
   }
 

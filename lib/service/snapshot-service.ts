@@ -1,4 +1,3 @@
-import type { EventEmitter } from 'node:events';
 import type {
   BuiltArtifact,
   DownloadHeaders,
@@ -10,7 +9,7 @@ import type {
   WantedRefs,
 } from '../artifact/artifact.js';
 import type { ArtifactId, BundleId } from '../artifact/id.js';
-import type { SnapshotEvents } from '../events/events.js';
+import type { SnapshotEventSource } from '../events/emitter.js';
 import type { RepositoryId } from '../repository.js';
 import type { SignalOptions } from '../stores/store.js';
 import type { RepositoryStatus, ServiceStats } from './service-status.js';
@@ -36,7 +35,7 @@ export interface CloseOptions {
  * the service.
  */
 export interface SnapshotService extends AsyncDisposable {
-  readonly events: EventEmitter<SnapshotEvents>;
+  readonly events: SnapshotEventSource;
   /** Whether `getDownloadUrl` may return a URL: whether the store has `getDownloadUrl`. */
   readonly hasDownloadUrls: boolean;
 

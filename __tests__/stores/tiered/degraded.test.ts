@@ -21,6 +21,7 @@ import {
   put,
   rest,
 } from '../../../lib/testing/store-content.js';
+import { listen } from '../../support/happenings.js';
 import { cleanup } from '../../support/temporary-directory.js';
 import { tiers as allTiers, HOUR, listedBeforeFailure, MIB } from './tiers.js';
 
@@ -146,10 +147,10 @@ test('The service tells that an artifact was evicted only if there was one', asy
   const { shared, store } = tiers();
   await put(shared.inner, artifactKey(ID), CONTENT);
   const service = await startService(store);
-  const evicted: string[] = [];
-  service.events.on('evicted', ({ key }) => evicted.push(key));
+  const evicted: object[] = [];
+  listen(service, 'evicted', (about) => evicted.push(about));
   for (let round = 0; round < 2; round += 1) await service.delete(ID);
-  expect(evicted).toEqual([artifactKey(ID)]);
+  expect(evicted).toEqual([{ repository: ID.repository, artifact: ID, reason: 'deleted' }]);
 });
 
 test('A shared tier that failed is not used for the retryInterval', async () => {
