@@ -1,10 +1,7 @@
 import type { Router } from 'express';
-import {
-  parseOptions,
-  parseServiceOptions,
-  type ServiceOptions,
-  type SnapshotOptions,
-} from './config/options.js';
+import { parseOptions, parseServiceOptions } from './config/options.js';
+import type { SnapshotOptions } from './config/router-options.js';
+import type { ServiceOptions } from './config/service-options.js';
 import { createRouter } from './http/router.js';
 import { type CloseOptions, SnapshotService } from './service/service.js';
 

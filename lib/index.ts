@@ -10,14 +10,13 @@ export type {
   WantedRefs,
 } from './artifact/artifact.js';
 export type { ArtifactId, BundleId, SnapshotId } from './artifact/id.js';
-export type {
-  Authorize,
-  Credentials,
-  CredentialsProvider,
-  Logger,
-  ServiceOptions,
-  SnapshotOptions,
-} from './config/options.js';
+export type { FreshnessOptions } from './config/freshness-options.js';
+export type { Credentials, CredentialsProvider, HostOptions } from './config/host-options.js';
+export type { BudgetOptions, LimitOptions } from './config/limit-options.js';
+export type { Logger } from './config/logger.js';
+export type { Authorize, RouterOptions, SnapshotOptions } from './config/router-options.js';
+export type { ServiceOptions, SnapshotFormatOptions } from './config/service-options.js';
+export type { ConcurrencyOptions, TimeoutOptions } from './config/work-options.js';
 export {
   createSnapshotRouter,
   createSnapshotService,

@@ -21,7 +21,7 @@ test('A limit of the default store is refused with another store', async () => {
   const options = {
     dataDir: await directory(),
     hosts: ['git.test'],
-    limits: { maxStoreBytes: 1000 },
+    budgets: { maxStoreBytes: 1000 },
   };
   const store = new MemoryStore({ maxBytes: 1000 });
   expect(() => createSnapshotRouter({ ...options, store })).toThrow(refusal('maxStoreBytes'));

@@ -4,7 +4,9 @@ import { type AddressInfo, connect } from 'node:net';
 import express5, { type Express, type RequestHandler, type Router } from 'express';
 import express4 from 'express4';
 import type { ArtifactSource } from '../../lib/artifact/artifact.js';
-import { type Logger, parseOptions, type SnapshotOptions } from '../../lib/config/options.js';
+import type { Logger } from '../../lib/config/logger.js';
+import { parseOptions } from '../../lib/config/options.js';
+import type { SnapshotOptions } from '../../lib/config/router-options.js';
 import { createRouter } from '../../lib/http/router.js';
 
 export const EXPRESS = { 'Express 4': express4, 'Express 5': express5 };

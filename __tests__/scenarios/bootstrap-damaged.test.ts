@@ -142,7 +142,7 @@ const withPacks = (...sizes: number[]) =>
 test('A snapshot that is beyond a limit is not used for a mirror, and stays stored', async () => {
   await scene.stored();
   await scene.storeInstead(() => withPacks(200_000));
-  const { service, cloned, failed } = await scene.replica({ maxPackBytes: 150_000 });
+  const { service, cloned, failed } = await scene.replica({ limits: { maxPackBytes: 150_000 } });
   const before = await service.stat(repository.snapshot);
   await scene.variant(service);
   expect(cloned).toMatchObject([{ restoredBytes: 0 }]);
@@ -175,7 +175,7 @@ test('A snapshot that has only a part of what the upstream has now is not used f
 test('A snapshot whose packs are each within the limit is used for a mirror', async () => {
   await scene.stored();
   await scene.storeInstead(() => withPacks(100_000, 100_000));
-  const { service, cloned, failed } = await scene.replica({ maxPackBytes: 150_000 });
+  const { service, cloned, failed } = await scene.replica({ limits: { maxPackBytes: 150_000 } });
   await scene.variant(service);
   expect(failed).toEqual([]);
   expect(cloned[0]?.restoredBytes).toBeGreaterThan(200_000);

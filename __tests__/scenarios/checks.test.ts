@@ -87,12 +87,12 @@ describe('An upstream that fails', () => {
   test.each([
     ['answers 500', { kind: 'status', status: 500 }, 'UPSTREAM_UNREACHABLE', {}],
     ['does not answer', { kind: 'hang-info-refs' }, 'UPSTREAM_TIMEOUT', { refsTimeout: 100 }],
-  ] as const)('and %s takes no thread for each check', async (_what, fault, code, limits) => {
+  ] as const)('and %s takes no thread for each check', async (_what, fault, code, timeouts) => {
     const dataDir = await directory();
     const first = await primed(await repository.startService({ dataDir }));
     await first.close({ running: 'wait' });
     repository.upstream.fault(repository.path, fault);
-    const service = await repository.startService({ dataDir, limits });
+    const service = await repository.startService({ dataDir, timeouts });
     const fail = () => expect(service.refresh(repository.id)).rejects.toMatchObject({ code });
     await fail();
     const started = await startedThreads(async () => {
@@ -146,8 +146,7 @@ describe('A new commit that a check has found', () => {
     const store = new MemoryStore({ maxBytes: 1e7 });
     const service = await repository.startService({
       store,
-      freshness: { maxAge: age, checkInterval: age },
-      limits: { failureMemory: 0 },
+      freshness: { maxAge: age, checkInterval: age, negativeCacheTtl: 0 },
     });
     await primed(service);
     const commit = await push(repository.bare);

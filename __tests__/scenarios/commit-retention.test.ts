@@ -20,8 +20,7 @@ const MODES = ['stale-while-revalidate', 'strict'] as const;
 /** @returns a snapshot of a commit that was pushed away since. */
 async function pushedAway(mode: (typeof MODES)[number]) {
   const service = await repository.startService({
-    freshness: { mode, maxAge: 0, checkInterval: 0 },
-    limits: { failureMemory: 0 },
+    freshness: { mode, maxAge: 0, checkInterval: 0, negativeCacheTtl: 0 },
   });
   const id = { ...repository.snapshot, ref: await repository.head(), depth: 1 };
   await read(service, id);

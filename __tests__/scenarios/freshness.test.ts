@@ -32,7 +32,7 @@ const { directory, defer } = repository;
 
 const strictly = () => repository.sharedService({ freshness: STRICT });
 const withoutMirrors = () =>
-  repository.sharedService({ freshness: STRICT, limits: { maxMirrorBytes: 0 } });
+  repository.sharedService({ freshness: STRICT, budgets: { maxMirrorBytes: 0 } });
 
 /** HEAD and refs of a snapshot, by the names that they have at the upstream. */
 async function refsOf({ bytes }: ReadArtifact): Promise<string> {
@@ -83,7 +83,7 @@ describe('After', () => {
     strict = shared.start({ freshness: STRICT, dataDir: await sharedDirectory() });
     withoutMirror = shared.start({
       freshness: STRICT,
-      limits: { maxMirrorBytes: 0 },
+      budgets: { maxMirrorBytes: 0 },
       dataDir: await sharedDirectory(),
     });
   });

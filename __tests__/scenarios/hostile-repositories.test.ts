@@ -199,7 +199,7 @@ describe('A bomb', () => {
 
   test('of files that are each made of one long chain of deltas is refused', async () => {
     // A reader keeps half of that in memory, which is less than one of the files.
-    const small = await repository.sharedApp({ limits: { deltaCacheBytes: 1 << 20 } });
+    const small = await repository.sharedApp({ budgets: { deltaCacheBytes: 1 << 20 } });
     const bytes = 600_000;
     const content = Buffer.alloc(bytes);
     const entries: PackEntry[] = [{ type: 'blob', body: Buffer.from(content) }];

@@ -36,8 +36,7 @@ async function replicas(mode: Mode): Promise<Replicas> {
   const store = new MemoryStore({ maxBytes: 1e8 });
   const options: Partial<SnapshotOptions> = {
     store,
-    freshness: { mode, maxAge: 0, checkInterval: 0 },
-    limits: { failureMemory: 0 },
+    freshness: { mode, maxAge: 0, checkInterval: 0, negativeCacheTtl: 0 },
   };
   const start = async (on: { readonly dataDir?: string } = {}) => {
     const { router, dataDir } = await repository.startSharedApp({ ...options, ...on });

@@ -73,8 +73,7 @@ async function startBy(
     store,
     ...(dataDir !== undefined && { dataDir }),
     ...(locks !== undefined && { locks }),
-    freshness: { maxAge: 0, checkInterval: 0, ...freshness },
-    limits: { failureMemory: 0 },
+    freshness: { maxAge: 0, checkInterval: 0, ...freshness, negativeCacheTtl: 0 },
   });
   const hasMirror = () => existsSync(repository.mirrorIn(app.dataDir));
   return { app, service: app.router.service, store, dataDir: app.dataDir, hasMirror };

@@ -379,7 +379,7 @@ describe('A commit that no branch or tag leads to', () => {
   describe('in a repository that exceeds maxMirrorBytes', () => {
     const start = async () => {
       await allow();
-      return await startApp({ freshness: SELDOM, limits: { maxMirrorBytes: 0 } });
+      return await startApp({ freshness: SELDOM, budgets: { maxMirrorBytes: 0 } });
     };
 
     test('is served, and its stored snapshot stays', async () => {

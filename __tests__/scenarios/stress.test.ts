@@ -268,7 +268,7 @@ test.each<[string, Partial<SnapshotOptions>, number]>([
   const app = await startHostApp({
     dataDir,
     upstreamUrl,
-    limits: {
+    budgets: {
       ...('store' in options ? {} : { maxStoreBytes: 2 * MIB }),
       maxMirrorBytes: MIB,
       maxVariants: 4,

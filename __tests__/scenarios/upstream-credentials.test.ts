@@ -80,7 +80,7 @@ describe('An upstream that wants credentials', () => {
         called.resolve();
         return new Promise<never>(() => {});
       },
-      { limits: { cloneTimeout: DEADLINE } },
+      { timeouts: { fetchTimeout: DEADLINE } },
     );
     const passDeadline = holdDeadlines(defer, DEADLINE);
     await Promise.all([

@@ -22,11 +22,11 @@ import { buildSmall, push } from '../support/small-repositories.js';
 
 const AT_ONCE = { maxAge: 0, checkInterval: 0 } as const;
 const STRICT = { ...AT_ONCE, mode: 'strict' } as const;
-const PLAIN = { failureMemory: 0 } as const;
+const PLAIN = { negativeCacheTtl: 0 } as const;
 
 /** An hour, in milliseconds. The tests end the deadlines themselves. */
 const DEADLINE = 3_600_000;
-const LIMITS = { ...PLAIN, cloneTimeout: DEADLINE } as const;
+const LIMITS = { timeouts: { fetchTimeout: DEADLINE } } as const;
 
 const repository = ownRepository(buildSmall);
 const { directory, defer } = repository;
@@ -91,7 +91,7 @@ describe('An upstream that', () => {
 
   /** A service that these tests share, with a snapshot of the test's repository. */
   async function startFresh(freshness: typeof AT_ONCE | typeof STRICT) {
-    const app = await repository.sharedApp({ freshness, limits: LIMITS });
+    const app = await repository.sharedApp({ freshness: { ...PLAIN, ...freshness }, ...LIMITS });
     apps.add(app);
     const { service } = app.router;
     const old = await read(service, repository.snapshot);
@@ -184,7 +184,7 @@ test.each([
     await push(repository.bare);
     upstream.fault(path, fault);
     upstream.once(started, holdDeadlines(defer, DEADLINE));
-    const service = await start({ dataDir, freshness: STRICT, limits: LIMITS });
+    const service = await start({ dataDir, freshness: { ...PLAIN, ...STRICT }, ...LIMITS });
     await service.started;
     const failed = next(service, 'refreshFailed');
     expect(await read(service, defaultSnapshot(id))).toEqual({ ...old, source: 'store' });
@@ -195,7 +195,7 @@ test.each([
 );
 
 test('A tree that git refuses to check out is not served, and does not end the service', async () => {
-  const service = await start({ freshness: AT_ONCE, limits: PLAIN });
+  const service = await start({ freshness: { ...PLAIN, ...AT_ONCE } });
   const old = await read(service, repository.snapshot);
   const { pack, refs } = packOfTree([['100644', '.git', 'x']]);
   repository.upstream.fault(repository.path, { kind: 'replace-pack', pack, refs });
@@ -223,7 +223,7 @@ test('A service that closes during a fetch leaves nothing behind', async () => {
 
 test('A mirror that turns out to be damaged at a refresh is cloned anew', async () => {
   const dataDir = await directory();
-  const service = await start({ dataDir, freshness: STRICT, limits: PLAIN });
+  const service = await start({ dataDir, freshness: { ...PLAIN, ...STRICT } });
   await read(service, repository.snapshot);
   await damagePack(dataDir);
   const broken = counter(service, 'mirrorBroken');
@@ -235,7 +235,7 @@ test('A mirror that turns out to be damaged at a refresh is cloned anew', async 
 
 test('A mirror that cannot be opened is cloned anew, and no request fails', async () => {
   const dataDir = await directory();
-  const service = await start({ dataDir, limits: PLAIN });
+  const service = await start({ dataDir, freshness: PLAIN });
   const old = await read(service, repository.snapshot);
   await service.delete(repository.snapshot);
   const packs = join(await onlyMirror(dataDir), 'objects/pack');

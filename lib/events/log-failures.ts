@@ -1,5 +1,5 @@
 import type { EventEmitter } from 'node:events';
-import type { Logger } from '../config/options.js';
+import type { Logger } from '../config/logger.js';
 import type { SnapshotError } from '../errors.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 import type { SnapshotEvents } from './events.js';

@@ -44,10 +44,9 @@ const MAX_OPEN_ATTEMPTS = 3;
  */
 export function createArtifactHandler<Id extends ArtifactId>(
   source: ArtifactSource,
-  { authorize, limits }: SnapshotConfig,
+  { authorize, clientIdleTimeout }: SnapshotConfig,
   kind: ArtifactKind<Id>,
 ): EndpointHandler {
-  const { clientStallTimeout } = limits;
   // Caches revalidate an artifact at each use: the next fetch may replace it.
   const cacheControl = authorize === undefined ? 'no-cache' : 'private, no-cache';
 
@@ -61,7 +60,7 @@ export function createArtifactHandler<Id extends ArtifactId>(
 
   async function get(id: Id, exchange: Exchange): Promise<void> {
     const { req, res, signal } = exchange;
-    const sending = { clientStallTimeout, signal };
+    const sending = { clientIdleTimeout, signal };
     const looksIntoStore =
       kind.answersInstead !== undefined || source.urlOf !== undefined || needsSelection(req);
     for (let attempt = 0; looksIntoStore && attempt < MAX_OPEN_ATTEMPTS; attempt++) {

@@ -8,7 +8,7 @@ export interface BodyOptions {
   /** Bytes that the body must have; `undefined`: any number. */
   length: number | undefined;
   /** Milliseconds within which the client must take some of the written bytes. */
-  clientStallTimeout: number;
+  clientIdleTimeout: number;
   /** Aborts when the client is gone. */
   signal: AbortSignal;
 }
@@ -26,7 +26,7 @@ export async function sendBody(
   status: number,
   headers: OutgoingHttpHeaders,
   body: ObjectBody,
-  { length, clientStallTimeout, signal }: BodyOptions,
+  { length, clientIdleTimeout, signal }: BodyOptions,
 ): Promise<void> {
   const stop = () => body.destroy();
   signal.addEventListener('abort', stop, { once: true });
@@ -43,9 +43,9 @@ export async function sendBody(
       });
       if (hasRoom) continue;
       // Without this limit, a stalled client would keep an evicted file on the disk.
-      const message = `the client took nothing for ${clientStallTimeout} ms`;
+      const message = `the client took nothing for ${clientIdleTimeout} ms`;
       const stalled = () => new SnapshotError('ABORTED', message);
-      await unlessLate(once(res, 'drain', { signal }), clientStallTimeout, stalled);
+      await unlessLate(once(res, 'drain', { signal }), clientIdleTimeout, stalled);
     }
     if (length !== undefined && sent < length) throw wrongLength(sent, length);
     if (!res.headersSent) res.writeHead(status, headers);

@@ -4,7 +4,7 @@ import type { Time } from '../async/clock.js';
 import { withDeadline } from '../async/deadline.js';
 import { KeyedLimit } from '../async/keyed-limit.js';
 import { allowedHosts, hostConfig, redirectBases, upstreamUrl } from '../config/hosts.js';
-import type { SnapshotConfig } from '../config/options.js';
+import { type ServiceConfig, workLimits } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events/events.js';
 import type { IngestedPack } from '../pack/ingest.js';
@@ -20,7 +20,7 @@ import type { Job, JobResult } from './jobs/worker.js';
 const MANY_OBJECTS = 1_000_000;
 /** The same for refs, which take about 200 bytes each until the thread collects its garbage. */
 const MANY_REFS = 100_000;
-/** Bytes of a pack that a clone must get within each `cloneTimeout`; then it may take any time. */
+/** Bytes of a pack that a clone must get within each `fetchTimeout`; then it may take any time. */
 const MILESTONE_BYTES = 256 * 1024 * 1024;
 
 export interface JobOptions {
@@ -35,27 +35,27 @@ export interface JobOptions {
  * before that time. Clones are allowed: without a mirror there may be nothing to serve.
  */
 export class JobRunner {
-  readonly #config: SnapshotConfig;
+  readonly #config: ServiceConfig;
   readonly #events: EventEmitter<SnapshotEvents>;
   readonly #pool: WorkerPool<Job, FetchProgress, JobResult>;
   readonly #slots: Record<Job['kind'], KeyedLimit>;
   readonly #pauses = new HostPauses();
 
-  constructor(config: SnapshotConfig, events: EventEmitter<SnapshotEvents>) {
+  constructor(config: ServiceConfig, events: EventEmitter<SnapshotEvents>) {
     this.#config = config;
     this.#events = events;
-    const { concurrentClones, concurrentFetches } = config.limits;
-    const fetches = new KeyedLimit(concurrentFetches);
+    const { clonesPerHost, fetchesPerHost } = config.concurrency;
+    const fetches = new KeyedLimit(fetchesPerHost);
     const maintenance = new KeyedLimit(1);
     this.#slots = {
-      clone: new KeyedLimit(concurrentClones),
+      clone: new KeyedLimit(clonesPerHost),
       fetch: fetches,
       check: fetches,
       connectivity: maintenance,
       repack: maintenance,
-      query: new KeyedLimit(concurrentFetches),
+      query: new KeyedLimit(fetchesPerHost),
     };
-    this.#pool = new WorkerPool(threadScript('mirror'), concurrentClones + 1, keepsThread);
+    this.#pool = new WorkerPool(threadScript('mirror'), clonesPerHost + 1, keepsThread);
   }
 
   async upstreamTask(repository: RepositoryId, signal: AbortSignal): Promise<UpstreamTask> {
@@ -66,7 +66,8 @@ export class JobRunner {
       redirectBases: redirectBases(this.#config, repository),
       authorization: await this.#authorization(repository, signal),
       userAgent: this.#config.userAgent,
-      limits: this.#config.limits,
+      timeouts: this.#config.timeouts,
+      limits: workLimits(this.#config),
     };
   }
 
@@ -75,8 +76,8 @@ export class JobRunner {
    *
    * @param prepare makes the job. Its time counts as time of the job.
    * @throws SnapshotError the failure of the job, or the failure for which its host is paused;
-   * `UPSTREAM_TIMEOUT` when `cloneTimeout` is over since the start or the last milestone;
-   * `LIMIT_EXCEEDED` when a job without an upstream takes longer than `generationTimeout`.
+   * `UPSTREAM_TIMEOUT` when `fetchTimeout` is over since the start or the last milestone;
+   * `LIMIT_EXCEEDED` when a job without an upstream takes longer than `buildTimeout`.
    */
   async run<Kind extends Job['kind']>(
     repository: RepositoryId,
@@ -84,9 +85,9 @@ export class JobRunner {
     { signal, isBackground = false }: JobOptions,
     prepare: (signal: AbortSignal) => Promise<Extract<Job, { kind: Kind }>>,
   ): Promise<Extract<JobResult, { kind: Kind }>> {
-    const { limits } = this.#config;
+    const { buildTimeout, fetchTimeout } = this.#config.timeouts;
     const isLocal = kind !== 'clone' && kind !== 'fetch' && kind !== 'check';
-    const timeout = isLocal ? limits.generationTimeout : limits.cloneTimeout;
+    const timeout = isLocal ? buildTimeout : fetchTimeout;
     const work = async (ends: AbortSignal, renew: () => void) => {
       const isMilestone = milestones();
       const onEvent = (progress: FetchProgress) => {

@@ -5,7 +5,7 @@ import { elapsedSince, now, type Time } from '../async/clock.js';
 import type { FailureCache } from '../async/failure-cache.js';
 import { BackOff } from '../async/retry.js';
 import { SingleFlight } from '../async/single-flight.js';
-import type { Limits } from '../config/options.js';
+import type { WorkLimits } from '../config/options.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events/events.js';
 import { requireFreeSpace } from '../fs/free-space.js';
@@ -26,7 +26,7 @@ export interface MaintenanceParts {
   readonly events: EventEmitter<SnapshotEvents>;
   /** Failures of clones. */
   readonly failures: FailureCache;
-  readonly limits: Limits;
+  readonly limits: WorkLimits;
   /** Called after unreachable objects of a mirror were pruned. */
   readonly onPruned: (repository: RepositoryId) => void;
   /** Called after an incomplete mirror was discarded and its readers have ended. */

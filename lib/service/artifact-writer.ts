@@ -11,7 +11,7 @@ import { unlessAborted } from '../async/abort.js';
 import { elapsedSince, now } from '../async/clock.js';
 import { withDeadline } from '../async/deadline.js';
 import { hostConfig, originUrl } from '../config/hosts.js';
-import type { SnapshotConfig } from '../config/options.js';
+import { type ServiceConfig, workLimits } from '../config/options.js';
 import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events/events.js';
 import { prepareDirectory, temporaryName } from '../fs/temporary.js';
@@ -54,21 +54,21 @@ export interface WriteOptions {
 
 /** Writes artifacts into spools, in worker threads and in fair turns, and stores complete ones. */
 export class ArtifactWriter {
-  readonly #config: SnapshotConfig;
+  readonly #config: ServiceConfig;
   readonly #store: SnapshotStore;
   readonly #events: EventEmitter<SnapshotEvents>;
   readonly #directory: string;
   readonly #pool: WorkerPool<WriteTask, WriteEvent, WriteResult>;
   readonly #queue: BuildQueue;
 
-  constructor(config: SnapshotConfig, store: SnapshotStore, events: EventEmitter<SnapshotEvents>) {
+  constructor(config: ServiceConfig, store: SnapshotStore, events: EventEmitter<SnapshotEvents>) {
     this.#config = config;
     this.#store = store;
     this.#events = events;
     this.#directory = join(config.dataDir, 'spool');
-    const { concurrentGenerations } = config.limits;
-    this.#queue = new BuildQueue(concurrentGenerations);
-    this.#pool = new WorkerPool(threadScript('writer'), concurrentGenerations);
+    const { builds } = config.concurrency;
+    this.#queue = new BuildQueue(builds);
+    this.#pool = new WorkerPool(threadScript('writer'), builds);
   }
 
   /** Creates the spool directory, and removes leftovers of a crash. */
@@ -164,8 +164,8 @@ export class ArtifactWriter {
     path: string,
     scratch: string,
   ): WriteTask {
-    const { limits, snapshot } = this.#config;
-    const task = { mirror, revision, path, scratch, limits };
+    const { snapshot } = this.#config;
+    const task = { mirror, revision, path, scratch, limits: workLimits(this.#config) };
     if (id.kind === 'bundle') return { kind: 'bundle', ...task, base: id.base };
     return {
       kind: 'snapshot',
@@ -184,10 +184,10 @@ export class ArtifactWriter {
     signal: AbortSignal,
     onEvent: (event: WriteEvent) => void,
   ): Promise<WriteResult> {
-    const { generationTimeout } = this.#config.limits;
+    const { buildTimeout } = this.#config.timeouts;
     const write = (ends: AbortSignal) => this.#pool.run(task, { signal: ends, onEvent });
-    return await withDeadline(generationTimeout, signal, write, (cause) => {
-      const message = `the generation took longer than ${generationTimeout} ms`;
+    return await withDeadline(buildTimeout, signal, write, (cause) => {
+      const message = `the generation took longer than ${buildTimeout} ms`;
       return new SnapshotError('LIMIT_EXCEEDED', message, { cause });
     });
   }
@@ -200,8 +200,8 @@ export class ArtifactWriter {
   ): Promise<WriteOutcome> {
     const key = artifactKey(id);
     const expendable = isVariant(id);
-    if (expendable && this.#config.limits.maxVariants === 0) return 'not-stored';
-    const { generationTimeout } = this.#config.limits;
+    if (expendable && this.#config.budgets.maxVariants === 0) return 'not-stored';
+    const { buildTimeout } = this.#config.timeouts;
     const put = async (ends: AbortSignal): Promise<WriteOutcome> => {
       const options = { expendable, replaces, signal: ends };
       // Checked before the bytes are sent: the stored version may have changed meanwhile.
@@ -235,8 +235,8 @@ export class ArtifactWriter {
       });
     };
     try {
-      return await withDeadline(generationTimeout, signal, putInTime, (cause) => {
-        const message = `the store took longer than ${generationTimeout} ms`;
+      return await withDeadline(buildTimeout, signal, putInTime, (cause) => {
+        const message = `the store took longer than ${buildTimeout} ms`;
         return new SnapshotError('STORE_FAILED', message, { cause });
       });
     } catch (cause) {

@@ -1,5 +1,5 @@
 import type { EventEmitter } from 'node:events';
-import type { FreshnessPolicy, Limits, SnapshotConfig } from '../config/options.js';
+import type { FreshnessPolicy, ServiceConfig } from '../config/options.js';
 import type { SnapshotEvents } from '../events/events.js';
 import type { LockRegistry } from '../locks/registry.js';
 import type { MirrorManager } from '../mirror/mirrors.js';
@@ -10,7 +10,7 @@ import type { StoredArtifacts } from './stored-artifacts.js';
 
 /** The context that all parts of a service share. */
 export interface ServiceContext {
-  readonly config: SnapshotConfig;
+  readonly config: ServiceConfig;
   readonly events: EventEmitter<SnapshotEvents>;
   /** Resolves when the directories exist. */
   readonly started: () => Promise<void>;
@@ -23,7 +23,6 @@ export interface ServiceContext {
 /** The context, and the parts that almost all other parts use. */
 export interface BaseParts extends ServiceContext {
   readonly policy: FreshnessPolicy;
-  readonly limits: Limits;
   readonly store: SnapshotStore;
   readonly locks: LockRegistry;
   readonly stored: StoredArtifacts;

@@ -41,9 +41,9 @@ export class Refresher {
   readonly #delayed: Schedule<() => void>;
 
   constructor(parts: RefresherParts) {
-    const { known, limits, stopping } = parts;
+    const { known, policy, stopping } = parts;
     this.#parts = parts;
-    this.#failures = new FailureCache(limits.failureMemory);
+    this.#failures = new FailureCache(policy.negativeCacheTtl);
     this.#intervals = new Schedule((repository) => this.#refreshAtInterval(repository));
     this.#checksAt = new Schedule((repository) => {
       if (known.isThrottled(repository)) this.checkWhenAllowed(repository);
@@ -173,10 +173,10 @@ export class Refresher {
 
   #refreshAtInterval(repository: RepositoryId): void {
     const { known, policy } = this.#parts;
-    const { refreshInterval = 0, keepWarmFor } = policy;
+    const { refreshInterval = 0, stopRefreshingAfter } = policy;
     const { requestedAt } = known.stateOf(repository);
     if (requestedAt === undefined) return;
-    if (elapsedSince(requestedAt.time) > keepWarmFor) return;
+    if (elapsedSince(requestedAt.time) > stopRefreshingAfter) return;
     // A process that shares the store may have checked in this interval.
     const since = Date.now() - refreshInterval * (1 - JITTER);
     if (!known.isThrottled(repository)) this.checkSoon(defaultSnapshot(repository), since);

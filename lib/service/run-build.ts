@@ -59,7 +59,7 @@ export class BuildRuns {
   constructor(parts: BuildParts, goesOn: (work: Promise<unknown>) => void) {
     this.#parts = parts;
     this.#goesOn = goesOn;
-    this.#failures = new FailureCache(parts.config.limits.failureMemory);
+    this.#failures = new FailureCache(parts.policy.negativeCacheTtl);
   }
 
   /** @throws SnapshotError the failure of the build. */

@@ -18,7 +18,7 @@ import { momentOf } from '../async/clock.js';
 import { MAX_DELAY } from '../async/deadline.js';
 import { startup } from '../async/retry.js';
 import { repositoryAt } from '../config/hosts.js';
-import type { SnapshotConfig } from '../config/options.js';
+import type { ServiceConfig } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events/events.js';
 import { hostEvents } from '../events/host-events.js';
@@ -46,7 +46,7 @@ export interface CloseOptions {
 export class SnapshotService implements ArtifactSource {
   readonly events = hostEvents<SnapshotEvents>();
   readonly urlOf?: NonNullable<ArtifactSource['urlOf']>;
-  readonly #config: SnapshotConfig;
+  readonly #config: ServiceConfig;
   readonly #parts: ServiceParts;
   /** Aborts when `close` begins: nothing new begins from then on. */
   readonly #stopping = new AbortController();
@@ -55,7 +55,7 @@ export class SnapshotService implements ArtifactSource {
   readonly #started = startup(() => this.#start());
   #released: Promise<void> | undefined;
 
-  constructor(config: SnapshotConfig) {
+  constructor(config: ServiceConfig) {
     const { events } = this;
     const stopping = this.#stopping.signal;
     const closing = this.#closing.signal;

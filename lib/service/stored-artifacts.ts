@@ -9,7 +9,7 @@ import { formatOf, isOnlyReachable } from '../artifact/etag.js';
 import type { ArtifactId } from '../artifact/id.js';
 import { artifactKey, isVariantKey } from '../artifact/key.js';
 import { describeStored, provenanceOf } from '../artifact/metadata.js';
-import type { SnapshotConfig } from '../config/options.js';
+import type { ServiceConfig } from '../config/options.js';
 import { PRUNE_AFTER } from '../mirror/choose-repack.js';
 import type { RepositoryId } from '../repository.js';
 import { replacedVersions } from '../stores/abilities.js';
@@ -27,7 +27,7 @@ export interface Found<T extends StoredArtifact> extends StoredState {
 
 /** The artifacts in the store. Bounds how many variants are kept of each repository. */
 export class StoredArtifacts {
-  readonly #config: SnapshotConfig;
+  readonly #config: ServiceConfig;
   readonly #store: SnapshotStore;
   readonly #onEvict: (key: string) => void;
   /** Key and entity tag → the upstream's digest for which the artifact is known to be current. */
@@ -38,7 +38,7 @@ export class StoredArtifacts {
   readonly #usedAt = new LRUCache<string, number>({ max: MAX_REMEMBERED });
 
   /** @param onEvict gets the key of each artifact that is deleted here. */
-  constructor(config: SnapshotConfig, store: SnapshotStore, onEvict: (key: string) => void) {
+  constructor(config: ServiceConfig, store: SnapshotStore, onEvict: (key: string) => void) {
     this.#config = config;
     this.#store = store;
     this.#onEvict = onEvict;
@@ -149,7 +149,7 @@ export class StoredArtifacts {
   async boundVariants(repository: RepositoryId): Promise<void> {
     const variants: StoredObject[] = [];
     for await (const variant of this.variantsOf(repository)) variants.push(variant);
-    const { maxVariants } = this.#config.limits;
+    const { maxVariants } = this.#config.budgets;
     if (variants.length <= maxVariants) return;
     const used = ({ key, storedAt }: StoredObject) =>
       Math.max(storedAt, this.#usedAt.peek(key) ?? 0);

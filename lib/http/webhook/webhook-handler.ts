@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import { callHost } from '../../call-host.js';
 import { checkOptions, methods } from '../../check-options.js';
-import type { Logger } from '../../config/options.js';
+import type { Logger } from '../../config/logger.js';
 import { SnapshotError, toSnapshotError } from '../../errors.js';
 import { problemStatus, sendProblem, sendProblemOrBreak } from '../problem.js';
 import { proofOf } from './authenticity.js';

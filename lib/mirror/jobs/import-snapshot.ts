@@ -3,7 +3,7 @@ import { mkdir, rm } from 'node:fs/promises';
 import { ByteReader } from '../../archive/byte-reader.js';
 import { decompress } from '../../archive/decompress.js';
 import { readTar } from '../../archive/tar-reader.js';
-import type { Limits } from '../../config/options.js';
+import type { WorkLimits } from '../../config/options.js';
 import { type SerializedError, SnapshotError, serializeError } from '../../errors.js';
 import { parsePackedRefs, RefList } from '../../git/ref-list.js';
 import type { Ref } from '../../git/refs.js';
@@ -37,7 +37,7 @@ export interface ImportTask {
   readonly directory: string;
   /** Path of an archive of the repository. The clone fetches only objects that it lacks. */
   readonly snapshot: string | undefined;
-  readonly limits: Limits;
+  readonly limits: WorkLimits;
 }
 
 /** The import of nothing: the clone fetches all objects. */
@@ -124,7 +124,7 @@ const MAX_REFS_RATIO = 2;
 async function unpack(
   archive: AsyncIterable<Uint8Array>,
   into: string,
-  limits: Limits,
+  limits: WorkLimits,
   options: IngestOptions,
 ): Promise<{ packs: IngestedPack[]; refs: RefList }> {
   const reader = new ByteReader(decompress(archive));
