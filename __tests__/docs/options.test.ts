@@ -128,6 +128,7 @@ function parseDefault(cell: string): unknown {
   const [text = ''] = codeSpans(cell);
   if (cell !== `\`${text}\``) return cell;
   if (text === 'true' || text === 'false') return text === 'true';
+  if (text === 'Infinity') return Number.POSITIVE_INFINITY;
   const [, digits, unit] = /^(\d+)(?: (\w+))?$/.exec(text) ?? [];
   if (digits === undefined) return text;
   return Number(digits) * (unit === undefined ? 1 : (UNITS[unit] ?? Number.NaN));

@@ -10,7 +10,7 @@ import { HeldLocks } from '../support/held-locks.js';
 import { ownRepository } from '../support/own-repository.js';
 import { buildSmall, push } from '../support/small-repositories.js';
 
-const STRICT = { mode: 'strict', maxAge: 0, checkInterval: 0 } as const;
+const STRICT = { staleWhileRevalidate: 0, maxAge: 0, checkInterval: 0 } as const;
 const NEVER = 0x7fff_ffff;
 const HOUR = 60 * 60_000;
 
@@ -71,7 +71,7 @@ describe('Checks that requests wait for', () => {
 
 describe('An upstream that fails', () => {
   test('is not asked again by each request', async () => {
-    const freshness = { mode: 'strict', maxAge: 2 * HOUR, checkInterval: HOUR } as const;
+    const freshness = { staleWhileRevalidate: 0, maxAge: 2 * HOUR, checkInterval: HOUR } as const;
     const service = await primed(await repository.startService({ freshness }));
     repository.upstream.fault(repository.path, { kind: 'status', status: 500 });
     fakeDate(defer, freshness.maxAge);

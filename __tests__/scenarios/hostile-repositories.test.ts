@@ -291,7 +291,7 @@ test('A list of 200,000 refs takes little memory, also when one of them moves', 
       dataDir,
       upstreamUrl: repository.upstream.url,
       log: join(dataDir, 'events.log'),
-      freshness: { mode: 'strict', maxAge: 0, checkInterval: 0 },
+      freshness: { staleWhileRevalidate: 0, maxAge: 0, checkInterval: 0 },
     },
     // Of each thread. As strings, the names and ids of all refs take a multiple of it.
     ['--max-old-space-size=24'],

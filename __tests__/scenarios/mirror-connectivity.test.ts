@@ -12,7 +12,7 @@ import { git, run } from '../support/run.js';
 import { buildSmall } from '../support/small-repositories.js';
 
 const OPTIONS = {
-  freshness: { mode: 'strict', maxAge: 0, checkInterval: 0, negativeCacheTtl: 0 },
+  freshness: { staleWhileRevalidate: 0, maxAge: 0, checkInterval: 0, negativeCacheTtl: 0 },
 } as const;
 /** More objects than are examined while a client waits. */
 const MANY = 5001;

@@ -82,7 +82,7 @@ describe('A host that hangs', () => {
   );
 
   test('keeps no client of another host waiting', async () => {
-    const options = { freshness: { ...AT_ONCE, mode: 'strict' } } as const;
+    const options = { freshness: { ...AT_ONCE, staleWhileRevalidate: 0 } } as const;
     const hanging = OTHERS.slice(0, 2);
     const service = await startWithHanging('hang-info-refs', options, hanging);
     const waiting = Promise.allSettled(hanging.map((id) => read(service, defaultSnapshot(id))));
@@ -119,7 +119,7 @@ test('A renewal that a client waits for does not wait for renewals of other host
   const service = start({
     store,
     locks,
-    freshness: { mode: 'strict', maxAge: NEVER, checkInterval: 0 },
+    freshness: { staleWhileRevalidate: 0, maxAge: NEVER, checkInterval: 0 },
   });
   for (const id of [repository.id, FIRST]) await read(service, defaultSnapshot(id));
   const commit = await push(repository.bare);

@@ -118,7 +118,7 @@ test.each([
 
 test('A branch that was deleted is reported as missing, even if the store fails to delete its snapshot', async () => {
   const store = new MemoryStore({ maxBytes: 1e9 });
-  const freshness = { mode: 'strict', maxAge: 0, checkInterval: 0 } as const;
+  const freshness = { staleWhileRevalidate: 0, maxAge: 0, checkInterval: 0 } as const;
   const service = await repository.startService({ store, freshness });
   const id = { ...repository.snapshot, ref: 'topic' };
   await push(repository.bare, { branch: 'topic' });

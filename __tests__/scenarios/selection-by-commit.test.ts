@@ -321,7 +321,7 @@ describe('A commit that no branch or tag leads to', () => {
   });
 
   test('survives pushes, consolidation and pruning, in a mirror that git finds complete', async () => {
-    const app = await startApp({ freshness: { mode: 'strict', maxAge: 0 } });
+    const app = await startApp({ freshness: { staleWhileRevalidate: 0, maxAge: 0 } });
     const failures: unknown[] = [];
     const { events } = app.router.service;
     const consolidated = once(events, 'consolidated');

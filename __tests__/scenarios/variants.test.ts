@@ -21,7 +21,7 @@ import { buildTangledHistory } from '../support/tangled-history.js';
  * mirror.
  */
 
-const STRICT = { mode: 'strict', maxAge: 0 } as const;
+const STRICT = { staleWhileRevalidate: 0, maxAge: 0 } as const;
 /** The upstream is not asked again while a test runs. */
 const SELDOM = { maxAge: 3_600_000 } as const;
 

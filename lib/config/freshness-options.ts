@@ -1,20 +1,29 @@
 /** How soon clients see a push, and how often the upstream is asked. */
 export interface FreshnessOptions {
   /**
-   * If the last check is older than `maxAge`, `stale-while-revalidate` serves the stored snapshot,
-   * and checks the upstream in the background. `strict` checks the upstream first, and builds a new
-   * snapshot if refs have moved. Both serve the stored snapshot when the upstream can't be reached.
-   *
-   * @default stale-while-revalidate
-   */
-  readonly mode?: 'stale-while-revalidate' | 'strict' | undefined;
-  /**
    * Milliseconds for which a check of the upstream counts. A failed check counts no longer than
    * `checkInterval`. 0: each request checks.
    *
    * @default 60_000
    */
   readonly maxAge?: number | undefined;
+  /**
+   * Milliseconds after `maxAge` for which a stored artifact is served while the upstream is checked,
+   * or the artifact is built again, in the background. They begin earlier if a check finds that refs
+   * have moved. Later, clients wait for the check and the build. `Infinity`: they never wait. 0: they
+   * always get what the upstream had at the last check. Risk of 0: clients wait for the upstream.
+   *
+   * @default 24 * 60 * 60_000
+   */
+  readonly staleWhileRevalidate?: number | undefined;
+  /**
+   * Milliseconds after `maxAge` for which an artifact is served although checks fail. Later, clients
+   * get the failure of the check, except within `staleWhileRevalidate`. 0: they get it at once. Risk
+   * of a small value: an outage of the upstream becomes an outage of this service.
+   *
+   * @default Infinity
+   */
+  readonly staleIfError?: number | undefined;
   /**
    * The least milliseconds between an upstream's checks in the background or for a missing ref.
    *
@@ -23,7 +32,8 @@ export interface FreshnessOptions {
   readonly checkInterval?: number | undefined;
   /**
    * The least milliseconds between background builds of a default snapshot after pushes. Mirror and
-   * bundles stay fresh. No effect in mode `strict` or on a refresh by hand.
+   * bundles stay fresh. A build never waits for more than half of `staleWhileRevalidate`, so that no
+   * client has to wait for it. No effect on a refresh by hand.
    *
    * @default 5 * 60_000
    */

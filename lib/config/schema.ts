@@ -1,6 +1,13 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
-import { bytes, callback, duration, methods, milliseconds } from '../check-options.js';
+import {
+  bytes,
+  callback,
+  duration,
+  durationOrInfinity,
+  methods,
+  milliseconds,
+} from '../check-options.js';
 import type { LockRegistry } from '../locks/registry.js';
 import { HOST } from '../repository.js';
 import type { SnapshotStore } from '../stores/store.js';
@@ -96,8 +103,9 @@ export const budgetsSchema = z
 
 export const freshnessSchema = z
   .strictObject({
-    mode: z.enum(['stale-while-revalidate', 'strict']).default('stale-while-revalidate'),
     maxAge: duration.default(MINUTE),
+    staleWhileRevalidate: durationOrInfinity.default(24 * 60 * MINUTE),
+    staleIfError: durationOrInfinity.default(Number.POSITIVE_INFINITY),
     checkInterval: duration.default(5000),
     minRebuildInterval: duration.default(5 * MINUTE),
     negativeCacheTtl: duration.default(30_000),

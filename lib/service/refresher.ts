@@ -11,8 +11,9 @@ import { SnapshotError, toSnapshotError } from '../errors.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 import { isNotFound } from '../writer/write-context.js';
 import type { Builds } from './builds.js';
-import { isCurrent, rebuildDelay } from './decide.js';
+import { rebuildDelay } from './decide.js';
 import type { BuildParts } from './run-build.js';
+import { isCurrent } from './staleness.js';
 import type { Found } from './stored-artifacts.js';
 
 /** Intervals vary at random by this fraction: many repositories must not be due at once. */
@@ -197,7 +198,9 @@ export class Refresher {
 
   /** Delays a default snapshot's rebuild until `minRebuildInterval` is over. @returns whether. */
   #delay(id: ArtifactId, found: Found<StoredArtifact>, rebuild: () => void): boolean {
-    const delay = rebuildDelay(id, found, this.#parts.policy, thisMoment());
+    const { known, policy } = this.#parts;
+    const upstream = known.stateOf(id.repository);
+    const delay = rebuildDelay(id, found, upstream, policy, thisMoment());
     if (delay > 0) this.#delayed.add(artifactKey(id), rebuild, after(now(), delay));
     return delay > 0;
   }

@@ -4,7 +4,7 @@ import { defaultSnapshot } from '../artifact/id.js';
 import type { SnapshotError } from '../errors.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 import type { BaseParts } from './context.js';
-import { isCurrent } from './decide.js';
+import { isCurrent } from './staleness.js';
 
 /** The state of a repository in this service. Times are in milliseconds since the epoch. */
 export interface RepositoryStatus {

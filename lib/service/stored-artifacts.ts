@@ -14,7 +14,7 @@ import { PRUNE_AFTER } from '../mirror/choose-repack.js';
 import type { RepositoryId } from '../repository.js';
 import { replacedVersions } from '../stores/abilities.js';
 import type { SnapshotStore, StoredObject, UrlOptions } from '../stores/store.js';
-import type { StoredState } from './decide.js';
+import type { StoredState } from './staleness.js';
 
 /** Milliseconds for which a bundle is served. */
 const BUNDLE_LIFETIME = 2 * 60 * 60_000;

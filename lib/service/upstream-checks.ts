@@ -190,7 +190,7 @@ export class UpstreamChecks {
     if (checkedAt !== undefined && checkedAt.date >= date) return;
     const isMirrored = mirrors.find(repository)?.revision?.digest === digest;
     const at = momentOf(Math.min(date, Date.now()));
-    known.update(repository, { ...succeededAt(at), digest, isMirrored });
+    known.noteChecked(repository, at, digest, isMirrored);
     await refusals.answered(repository, at, closing);
   }
 
@@ -200,7 +200,7 @@ export class UpstreamChecks {
     const { checkedAt } = known.stateOf(repository);
     // A later check knows more.
     if (checkedAt !== undefined && checkedAt.time > at.time) return;
-    known.update(repository, { ...succeededAt(at), digest, isMirrored: true });
+    known.noteChecked(repository, at, digest, true);
     await refusals.answered(repository, at, closing);
   }
 
@@ -215,7 +215,7 @@ export class UpstreamChecks {
     try {
       const outcome = await mirrors.fetch(repository, closing, options);
       const { digest, isMirrored, packs } = outcome;
-      known.update(repository, { ...succeededAt(begunAt), digest, isMirrored });
+      known.noteChecked(repository, begunAt, digest, isMirrored);
       await refusals.answered(repository, thisMoment(), closing);
       const changed = digest !== before;
       const totals = totalsOf(packs);
@@ -232,9 +232,4 @@ export class UpstreamChecks {
       throw error;
     }
   }
-}
-
-/** The state after a successful check that began then. */
-function succeededAt(moment: Moment) {
-  return { checkedAt: moment, triedAt: moment.time, failure: undefined, failedAt: undefined };
 }
