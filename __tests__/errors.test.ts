@@ -35,12 +35,8 @@ test.each([
 
 test('A store that uses another copy of the library can refuse to replace an artifact', async () => {
   class OtherCopysStore extends MemoryStore {
-    override async create(...args: Parameters<MemoryStore['create']>) {
-      const writer = await super.create(...args);
-      const commit = async () => {
-        throw new other.SnapshotError('PRECONDITION_FAILED', 'replaced');
-      };
-      return { write: writer.write.bind(writer), commit, abort: writer.abort.bind(writer) };
+    override async put(): Promise<never> {
+      throw new other.SnapshotError('PRECONDITION_FAILED', 'replaced');
     }
   }
   const repository = await freshRepository({ directory, defer });

@@ -29,7 +29,7 @@ export {
   type PushListener,
   type WebhookOptions,
 } from './http/webhook/webhook-handler.js';
-export { InProcessLocks } from './locks/in-process.js';
+export { MemoryLocks } from './locks/memory.js';
 export type { Lock, LockRegistry } from './locks/registry.js';
 export { parseRepository, type RepositoryId } from './repository.js';
 export type { CloseOptions, SnapshotService } from './service/service.js';
@@ -38,21 +38,25 @@ export {
   FileSystemStore,
   type FileSystemStoreOptions,
 } from './stores/filesystem/filesystem-store.js';
-export { MemoryStore, type MemoryStoreOptions } from './stores/memory.js';
+export { MemoryStore } from './stores/memory.js';
+export type { MemoryStoreOptions } from './stores/memory-options.js';
 export type {
-  AdoptOptions,
   ByteRange,
-  CreateOptions,
+  DownloadUrlOptions,
   ListOptions,
   Metadata,
-  ObjectBody,
-  ObjectWriter,
   OpenedObject,
   OpenOptions,
+  Priority,
+  PutOptions,
+  SignalOptions,
   SnapshotStore,
-  StoreAbilities,
   StoredObject,
-  StoreFailure,
+  WriteCondition,
 } from './stores/store.js';
-export { TieredStore, type TieredStoreOptions } from './stores/tiered/tiered-store.js';
+export {
+  type StoreFailure,
+  TieredStore,
+  type TieredStoreOptions,
+} from './stores/tiered/tiered-store.js';
 export type { FetchProgress } from './upstream/fetch-pack.js';

@@ -20,33 +20,33 @@ export class FaultyConditions {
     this.#contents.set(object.revision, content);
   }
 
-  /** @returns whether the write may commit, asked when it does. */
-  begin(find: () => Entry | undefined, replaces: string | null | undefined): () => boolean {
-    const isMet = () => this.#mayReplace(find(), replaces);
+  /** @returns whether the write may be published, asked when it is. */
+  begin(find: () => Entry | undefined, ifRevision: string | null | undefined): () => boolean {
+    const isMet = () => this.#mayReplace(find(), ifRevision);
     if (this.#fault !== 'looks at what is stored when a write begins') return isMet;
     const wasMet = isMet();
     return () => wasMet;
   }
 
-  #mayReplace(entry: Entry | undefined, replaces: string | null | undefined): boolean {
-    if (replaces === undefined) return true;
+  #mayReplace(entry: Entry | undefined, ifRevision: string | null | undefined): boolean {
+    if (ifRevision === undefined) return true;
     switch (this.#fault) {
       case 'replaces whatever is stored':
         return true;
       case 'refuses what replaces nothing':
-        if (replaces === null) return false;
+        if (ifRevision === null) return false;
         break;
       case 'refuses what replaces a revision':
-        if (replaces !== null) return false;
+        if (ifRevision !== null) return false;
         break;
       case 'takes nothing for what was to be replaced':
         if (entry === undefined) return true;
         break;
       case 'takes equal bytes for what was to be replaced':
-        if (replaces !== null && entry !== undefined) {
-          return this.#contents.get(replaces)?.equals(entry.content) ?? false;
+        if (ifRevision !== null && entry !== undefined) {
+          return this.#contents.get(ifRevision)?.equals(entry.content) ?? false;
         }
     }
-    return replaces === (entry?.object.revision ?? null);
+    return ifRevision === (entry?.object.revision ?? null);
   }
 }

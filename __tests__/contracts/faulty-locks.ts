@@ -11,7 +11,6 @@ export const LOCK_FAULTS = {
   ],
   'has one lock for all keys': ['different keys do not wait for each other'],
   'ignores the case of keys': ['different keys do not wait for each other'],
-  'lets the last one in first': ['waiters get the key in the order in which they asked'],
   'releases whoever holds the key': ['a second release does not release the next holder'],
   'lets in one for each release': ['a release gives the key to exactly one waiter'],
   'lets in all who wait': ['only one of many contenders at a time holds the key'],
@@ -75,8 +74,7 @@ export class FaultyLocks implements LockRegistry {
 
   #turn(queue: (() => void)[], signal: AbortSignal | undefined): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (this.#has('lets the last one in first')) queue.unshift(resolve);
-      else queue.push(resolve);
+      queue.push(resolve);
       if (this.#has('ignores signals that abort later')) return;
       signal?.addEventListener('abort', () => {
         const gone = queue.indexOf(resolve);

@@ -1,14 +1,13 @@
 import {
-  type CreateOptions,
+  type ListOptions,
   MemoryStore,
-  type Metadata,
   type OpenOptions,
+  type PutOptions,
 } from '../../lib/index.js';
 import type { StoredObject } from '../../lib/stores/store.js';
 
 /** The faults of a store with replaced revisions, and the contract tests that catch each. */
 export const REPLACED_FAULTS = {
-  'declares replaced without having it': ['the store has replaced if it declares it'],
   'keeps nothing': [
     'a replaced revision is described, and opened by its name',
     'several replaced revisions are kept',
@@ -16,8 +15,7 @@ export const REPLACED_FAULTS = {
   'gives what is stored for any revision': ['a revision that no write replaced is not opened'],
   'lists replaced revisions': ['a replaced revision is shown only to callers that name it'],
   'keeps what was deleted': ['delete removes replaced revisions for good'],
-  'keeps what an aborted write was to replace': ['a write that was aborted has replaced nothing'],
-  'ignores the signal': ['replaced rejects when its signal has aborted'],
+  'keeps what a failed write was to replace': ['a write that failed has replaced nothing'],
 } as const;
 
 export type ReplacedFault = keyof typeof REPLACED_FAULTS;
@@ -31,9 +29,6 @@ export class FaultyReplacedStore extends MemoryStore {
   constructor(fault: ReplacedFault) {
     super({ maxBytes: 64 * 1024 * 1024 });
     this.#fault = fault;
-    if (fault === 'declares replaced without having it') {
-      Object.defineProperty(this, 'replaced', { value: undefined });
-    }
   }
 
   override async open(key: string, options: OpenOptions = {}) {
@@ -41,26 +36,25 @@ export class FaultyReplacedStore extends MemoryStore {
     return await super.open(key, isAny ? { ...options, revision: undefined } : options);
   }
 
-  override async create(key: string, metadata: Metadata, options: CreateOptions = {}) {
+  override async put(key: string, body: AsyncIterable<Uint8Array>, options: PutOptions = {}) {
     const stored = await super.stat(key);
-    const isTaken = this.#fault === 'keeps what an aborted write was to replace';
+    const isTaken = this.#fault === 'keeps what a failed write was to replace';
     if (isTaken && stored !== undefined) this.#remembered = [stored];
-    return await super.create(key, metadata, options);
+    return await super.put(key, body, options);
   }
 
-  override async replaced(key: string, options: { signal?: AbortSignal | undefined } = {}) {
+  override async listReplaced(key: string, options: { signal?: AbortSignal | undefined } = {}) {
     if (this.#fault === 'keeps nothing') return [];
-    if (this.#fault === 'ignores the signal') return await super.replaced(key);
-    return [...(await super.replaced(key, options)), ...this.#remembered];
+    return [...(await super.listReplaced(key, options)), ...this.#remembered];
   }
 
   override async delete(key: string): Promise<void> {
-    if (this.#fault === 'keeps what was deleted') this.#remembered = await super.replaced(key);
+    if (this.#fault === 'keeps what was deleted') this.#remembered = await super.listReplaced(key);
     await super.delete(key);
   }
 
-  override async *list() {
-    yield* super.list();
-    if (this.#fault === 'lists replaced revisions') yield* await super.replaced('key');
+  override async *list(options?: ListOptions) {
+    yield* super.list(options);
+    if (this.#fault === 'lists replaced revisions') yield* await super.listReplaced('key');
   }
 }

@@ -3,18 +3,18 @@ import { readFile, truncate, unlink } from 'node:fs/promises';
 import { addAbortSignal, Readable } from 'node:stream';
 import { SnapshotError } from '../../lib/errors.js';
 import type {
-  AdoptOptions,
-  CreateOptions,
   ListOptions,
   Metadata,
-  ObjectWriter,
   OpenedObject,
   OpenOptions,
+  Priority,
+  PutOptions,
   SnapshotStore,
   StoredObject,
+  WriteCondition,
 } from '../../lib/stores/store.js';
 import { FaultyConditions } from './faulty-conditions.js';
-import { keptRank, mayGo, type Ranked } from './faulty-ranks.js';
+import { keptPriority, mayGo, type Ranked } from './faulty-priorities.js';
 import { keptKey, keptMetadata } from './faulty-text.js';
 import type { StoreFault } from './store-faults.js';
 
@@ -24,13 +24,8 @@ interface Entry extends Ranked {
 
 /** A small correct store over a map, and what becomes of it with one fault. */
 export class FaultyStore implements SnapshotStore {
-  readonly abilities = {
-    adoptsFiles: true,
-    persistent: true,
-    ranksObjects: true,
-    writesConditionally: true,
-  };
-  readonly adopt?: NonNullable<SnapshotStore['adopt']>;
+  readonly writesConditionally = true;
+  readonly putFile: NonNullable<SnapshotStore['putFile']>;
   readonly #fault: StoreFault | undefined;
   readonly #maxBytes: number;
   readonly #entries: Map<string, Entry>;
@@ -48,15 +43,15 @@ export class FaultyStore implements SnapshotStore {
     this.#conditions = new FaultyConditions(fault);
     this.#maxBytes = maxBytes;
     this.#entries = entries;
-    if (!this.#has('declares adopt without having it')) this.adopt = this.#adopt;
+    this.putFile = this.#putFile;
   }
 
   reopen(): FaultyStore {
     if (this.#has('is empty after a restart')) return new FaultyStore(this.#fault);
-    if (!this.#has('forgets ranks at a restart'))
+    if (!this.#has('forgets priorities at a restart'))
       return new FaultyStore(this.#fault, this.#entries);
     const entries = [...this.#entries].map(([key, entry]): [string, Entry] => {
-      return [key, { ...entry, object: { ...entry.object, expendable: false } }];
+      return [key, { ...entry, object: { ...entry.object, priority: 'normal' } }];
     });
     return new FaultyStore(this.#fault, new Map(entries));
   }
@@ -66,7 +61,7 @@ export class FaultyStore implements SnapshotStore {
   }
 
   async stat(key: string, { signal }: OpenOptions = {}): Promise<StoredObject | undefined> {
-    this.#checkSignal(signal);
+    signal?.throwIfAborted();
     const entry = this.#find(key);
     return entry === undefined ? undefined : this.#describe(entry);
   }
@@ -75,7 +70,7 @@ export class FaultyStore implements SnapshotStore {
     key: string,
     { range, revision, signal }: OpenOptions = {},
   ): Promise<OpenedObject | undefined> {
-    this.#checkSignal(signal);
+    signal?.throwIfAborted();
     const entry = this.#find(key);
     if (entry === undefined) return undefined;
     const object = this.#describe(entry);
@@ -83,7 +78,6 @@ export class FaultyStore implements SnapshotStore {
     if (another && !this.#has('ignores the revision asked for')) return undefined;
 
     let { start, end } = range ?? { start: 0, end: entry.content.length - 1 };
-    if (range !== undefined && !this.#has('clamps ranges')) check(start, end, entry.content.length);
     if (this.#has('ignores ranges')) [start, end] = [0, entry.content.length - 1];
     if (range !== undefined && this.#has('takes the end of a range as exclusive')) end -= 1;
     if (range !== undefined && this.#has('starts ranges one byte late')) start += 1;
@@ -111,76 +105,58 @@ export class FaultyStore implements SnapshotStore {
     }
   }
 
-  async create(
+  async put(
     key: string,
-    metadata: Metadata,
-    { signal, expendable = false, replaces }: CreateOptions = {},
-  ): Promise<ObjectWriter> {
-    this.#checkSignal(signal);
+    body: AsyncIterable<Uint8Array>,
+    { metadata = {}, ifRevision, priority = 'normal', signal }: PutOptions = {},
+  ): Promise<StoredObject> {
     const kept = this.#has('keeps metadata that belong to the caller') ? metadata : { ...metadata };
     const chunks = this.#chunksFor(key);
-    const isMet = this.#condition(key, replaces);
+    const isMet = this.#condition(key, ifRevision);
+    const store = () => this.#store(key, kept, chunks, priority);
     if (this.#has('removes the old object when a write begins')) this.#entries.delete(key);
-    if (this.#has('shows an object before commit')) this.#store(key, kept, [], expendable);
-    let ended: 'commit' | 'abort' | undefined;
-    const checkOpen = () => {
-      const goesOn = ended !== undefined && this.#has(`goes on after ${ended}`);
-      if (ended !== undefined && !goesOn) throw new Error(`after ${ended}`);
-    };
-    const abort = async () => {
-      if (ended === 'abort' && this.#has('throws on a second abort')) throw new Error('twice');
-      if (this.#has('deletes the key on abort')) this.#entries.delete(key);
-      if (ended !== undefined) return;
-      ended = 'abort';
-      if (this.#has('commits what is aborted')) this.#store(key, kept, chunks, expendable);
-    };
-    if (!this.#has('ignores signals that abort later')) {
-      signal?.addEventListener('abort', () => {
-        if (this.#has('aborts after commit when the signal does')) this.#entries.delete(key);
-        else abort();
-      });
+    if (this.#has('shows an object before its last byte')) store();
+    if (this.#has('deletes what is stored when the signal aborts')) {
+      signal?.addEventListener('abort', () => this.#entries.delete(key));
     }
-    return {
-      write: async (chunk) => {
-        checkOpen();
+    const heeds = this.#has('ignores signals that abort later') ? undefined : signal;
+    try {
+      signal?.throwIfAborted();
+      for await (const chunk of this.#has('does not end bodies') ? endless(body) : body) {
+        heeds?.throwIfAborted();
         const mine = this.#has('keeps chunks that belong to the caller')
           ? chunk
           : Uint8Array.from(chunk);
         if (this.#has('puts chunks in a wrong order')) chunks.unshift(mine);
         else chunks.push(mine);
-        if (ended === 'commit') this.#store(key, kept, chunks, expendable);
-      },
-      commit: async () => {
-        checkOpen();
-        if (!isMet()) {
-          if (!this.#has('commits what was refused')) ended = 'abort';
-          throw this.#refusal(key);
-        }
-        ended = 'commit';
-        return this.#store(key, kept, chunks, expendable);
-      },
-      abort,
-    };
+      }
+      if (!this.#has('ignores signals that abort at the end')) heeds?.throwIfAborted();
+    } catch (error) {
+      if (this.#has('stores what it got when a write fails')) store();
+      if (this.#has('deletes the key when a write fails')) this.#entries.delete(key);
+      throw this.#has('rejects with an error of its own') ? new Error('it failed') : error;
+    }
+    if (!isMet()) throw this.#refusal(key);
+    return store();
   }
 
-  readonly #adopt = async (
+  readonly #putFile = async (
     key: string,
     file: string,
-    metadata: Metadata,
-    { expendable = false, replaces, signal }: AdoptOptions = {},
+    { metadata = {}, ifRevision, priority = 'normal', signal }: PutOptions = {},
   ): Promise<StoredObject> => {
-    if (!this.#has('adopts what is no longer wanted')) signal?.throwIfAborted();
-    if (this.#has('removes the old object before it adopts')) this.#entries.delete(key);
+    if (!this.#has('takes a file that is no longer wanted')) signal?.throwIfAborted();
+    if (this.#has('removes the old object before it takes a file')) this.#entries.delete(key);
     const content = await readFile(file);
     if (content.length === 0 && this.#has('refuses files of no bytes')) throw new Error('empty');
-    if (!this.#condition(key, replaces)()) {
+    if (!this.#condition(key, ifRevision)()) {
       if (this.#has('removes the file that it refuses')) await unlink(file);
       throw this.#refusal(key);
     }
-    if (this.#has('truncates the adopted file')) await truncate(file);
-    if (!this.#has('leaves the adopted file')) await unlink(file);
-    const rank = this.#has('adopts without a rank') ? false : expendable;
-    return this.#store(key, metadata, [content], rank);
+    if (this.#has('truncates the file')) await truncate(file);
+    if (!this.#has('leaves the file')) await unlink(file);
+    const kept = this.#has('takes files without a priority') ? 'normal' : priority;
+    return this.#store(key, metadata, [content], kept);
   };
 
   async delete(key: string): Promise<void> {
@@ -196,13 +172,14 @@ export class FaultyStore implements SnapshotStore {
     }
   }
 
-  async *list({ matching }: ListOptions = {}): AsyncGenerator<StoredObject> {
+  async *list({ prefix = '' }: ListOptions = {}): AsyncGenerator<StoredObject> {
     for (const entry of this.#entries.values()) {
       const object = this.#describe(entry);
-      if (this.#has('leaves out what matches') && matching?.(object.key)) continue;
+      if (!object.key.startsWith(prefix) && !this.#has('lists whatever the prefix')) continue;
+      if (this.#has('takes the prefix for a folder') && !isInFolder(object.key, prefix)) continue;
       const encoded = this.#has('lists encoded keys');
-      const expendable = this.#has('lists without ranks') ? false : object.expendable;
-      yield { ...object, expendable, key: encoded ? encodeURI(object.key) : object.key };
+      const priority = this.#has('lists without priorities') ? 'normal' : object.priority;
+      yield { ...object, priority, key: encoded ? encodeURI(object.key) : object.key };
     }
   }
 
@@ -226,14 +203,14 @@ export class FaultyStore implements SnapshotStore {
     key: string,
     metadata: Metadata,
     chunks: readonly Uint8Array[],
-    expendable: boolean,
+    priority: Priority,
   ): StoredObject {
     const name = keptKey(key, this.#fault);
     const old = this.#entries.get(name);
     const whole = Buffer.concat(chunks);
     const content = this.#has('keeps only the first MiB') ? whole.subarray(0, 1 << 20) : whole;
     const first = this.#has('keeps the metadata of the first revision');
-    const object = {
+    const object: StoredObject = {
       key: name,
       size: content.length,
       revision: this.#has('names a revision after its bytes')
@@ -241,13 +218,13 @@ export class FaultyStore implements SnapshotStore {
         : randomUUID(),
       storedAt: this.#has('gives times in seconds') ? Date.now() / 1000 : Date.now(),
       metadata: (first && old?.object.metadata) || keptMetadata(metadata, this.#fault),
-      expendable: keptRank(old, expendable, this.#fault),
+      priority: keptPriority(old, priority, this.#fault),
     };
     if (this.#deleted.has(name)) return object;
     this.#conditions.note({ object, content });
     this.#entries.delete(name);
     if (this.#makeRoom(content.length, object)) {
-      this.#entries.set(name, { object, content, first: old?.first ?? expendable });
+      this.#entries.set(name, { object, content, first: old?.first ?? priority });
     } else if (this.#has('rejects what it has no room for')) {
       throw new Error('no room');
     } else if (old && this.#has('keeps what was to be replaced when there is no room')) {
@@ -256,9 +233,9 @@ export class FaultyStore implements SnapshotStore {
     return object;
   }
 
-  #condition(key: string, replaces: string | null | undefined): () => boolean {
+  #condition(key: string, ifRevision: WriteCondition): () => boolean {
     const find = () => this.#entries.get(keptKey(key, this.#fault));
-    return this.#conditions.begin(find, replaces);
+    return this.#conditions.begin(find, ifRevision);
   }
 
   #refusal(key: string): SnapshotError {
@@ -285,16 +262,17 @@ export class FaultyStore implements SnapshotStore {
     return chunks;
   }
 
-  #checkSignal(signal: AbortSignal | undefined): void {
-    if (!this.#has('ignores signals that have aborted')) signal?.throwIfAborted();
-  }
-
   #has(fault: StoreFault): boolean {
     return this.#fault === fault;
   }
 }
 
-function check(start: number, end: number, size: number): void {
-  const integers = Number.isInteger(start) && Number.isInteger(end);
-  if (!integers || start < 0 || end < start || end >= size) throw new RangeError('range');
+/** Its reader can't end the body. */
+function endless(body: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  const chunks = body[Symbol.asyncIterator]();
+  return { [Symbol.asyncIterator]: () => ({ next: () => chunks.next() }) };
+}
+
+function isInFolder(key: string, prefix: string): boolean {
+  return prefix === '' || prefix.endsWith('/') || key === prefix;
 }

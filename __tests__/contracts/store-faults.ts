@@ -1,8 +1,8 @@
 /** The faults of a `FaultyStore`, one at a time, and the tests that have to catch each. */
 export const STORE_FAULTS = {
   'throws on a miss': ['a key under which nothing was stored is a miss'],
-  'describes an object without its size': ['commit, stat, open and list describe an object alike'],
-  'gives times in seconds': ['commit, stat, open and list describe an object alike'],
+  'describes an object without its size': ['put, stat, open and list describe an object alike'],
+  'gives times in seconds': ['put, stat, open and list describe an object alike'],
   'takes no bytes for no object': ['an object of no bytes is an object'],
   'keeps only the first MiB': ['an object of several MiB is read as it was written'],
   'takes the end of a range as exclusive': [
@@ -15,16 +15,12 @@ export const STORE_FAULTS = {
   'describes a range rather than the whole': [
     'a range gives the first byte and describes the whole',
   ],
-  'clamps ranges': [
-    'a range outside the object throws a RangeError',
-    'an object of no bytes has no range',
-  ],
   'gives each answer a new revision': ['open returns the requested revision'],
   'ignores the revision asked for': ['open returns nothing if another revision is stored'],
   'names a revision after its bytes': ['equal bytes stored again are another revision'],
   'mixes revisions': [
     'a body that is being read keeps its revision when the object is replaced',
-    'adopt replaces what is stored, and bodies that are being read keep their revision',
+    'putFile replaces what is stored, and bodies that are being read keep their revision',
   ],
   'reads what is stored when the first byte is asked for': [
     'a body that was opened before a replacement is of one revision',
@@ -34,39 +30,43 @@ export const STORE_FAULTS = {
   ],
   'has one position for all bodies': ['bodies of one object are independent'],
   'gives out its own memory': ['a reader that changes its chunks does not change the object'],
-  'ignores signals that have aborted': [
-    'stat and open reject when their signal has aborted',
-    'create rejects when its signal has aborted',
+  'rejects with an error of its own': [
+    'a write whose body fails rejects with its error, and leaves nothing',
+    'put rejects with the reason of a signal that has aborted',
   ],
   'ignores signals that abort later': [
     'a body is destroyed when its signal aborts',
-    'a signal that aborts aborts the write',
+    'a signal that aborts during the write ends it and its body',
+    'a signal that aborts at the end of the body ends the write',
   ],
-  'aborts after commit when the signal does': ['a signal that aborts after commit changes nothing'],
-  'shows an object before commit': ['an object is not readable before commit'],
+  'ignores signals that abort at the end': [
+    'a signal that aborts at the end of the body ends the write',
+  ],
+  'does not end bodies': ['a signal that aborts during the write ends it and its body'],
+  'deletes what is stored when the signal aborts': [
+    'a signal that aborts after the write changes nothing',
+  ],
+  'shows an object before its last byte': [
+    'an object is not readable before its last byte is stored',
+  ],
   'removes the old object when a write begins': [
     'an unfinished write leaves the stored object',
-    'a write that was not committed is not seen after a restart',
+    'an unfinished write is not seen after a restart',
   ],
   'puts chunks in a wrong order': ['chunks of any size are kept in their order'],
-  'keeps chunks that belong to the caller': ['a chunk may be used again once write resolved'],
-  'keeps metadata that belong to the caller': ['metadata is what it was when create was called'],
-  'commits what is aborted': [
-    'an aborted write leaves nothing',
-    'an aborted write leaves the object that was stored before',
+  'keeps chunks that belong to the caller': [
+    'a chunk may be used again when the store asks for the next one',
   ],
-  'deletes the key on abort': [
-    'an aborted write leaves the object that was stored before',
-    'abort after commit does nothing',
+  'keeps metadata that belong to the caller': ['metadata is what it was when put was called'],
+  'stores what it got when a write fails': [
+    'a write whose body fails rejects with its error, and leaves nothing',
+    'a write whose body fails leaves the object that was stored before',
   ],
-  'throws on a second abort': ['abort is idempotent'],
-  'goes on after commit': [
-    'a second commit rejects and changes nothing',
-    'write after commit rejects and changes nothing',
+  'deletes the key when a write fails': [
+    'a write whose body fails leaves the object that was stored before',
   ],
-  'goes on after abort': ['write and commit after abort reject and store nothing'],
   'shares one buffer among the writers of a key': [
-    'the last commit of two writes under one key is stored',
+    'the last of two writes under one key to end is stored',
   ],
   'keeps the metadata of the first revision': ['a replaced object is new in all its parts'],
   'does not delete': ['delete removes the object'],
@@ -91,58 +91,61 @@ export const STORE_FAULTS = {
   'resolves keys as paths': ['different keys are different objects'],
   'shortens keys': ['different keys are different objects'],
   'lists encoded keys': ['list returns every key exactly as it was stored'],
-  'leaves out what matches': ['list returns all objects that match, and maybe others'],
-  'declares adopt without having it': ['the store has adopt exactly if it declares it'],
-  'leaves the adopted file': ['adopt makes a file an object, and the file is gone'],
-  'refuses files of no bytes': ['adopt takes a file of no bytes'],
-  'adopts what is no longer wanted': [
-    'adopt rejects when its signal has aborted, and leaves the file',
+  'lists whatever the prefix': [
+    'list returns the objects whose keys begin with the prefix, and no others',
   ],
-  'truncates the adopted file': ['a reader that has the file open goes on reading its bytes'],
-  'removes the old object before it adopts': [
-    'adopt of a missing file rejects and leaves the stored object',
+  'takes the prefix for a folder': [
+    'list returns the objects whose keys begin with the prefix, and no others',
+  ],
+  'leaves the file': ['putFile makes a file an object, and the file is gone'],
+  'refuses files of no bytes': ['putFile takes a file of no bytes'],
+  'takes a file that is no longer wanted': [
+    'putFile rejects when its signal has aborted, and leaves the file',
+  ],
+  'truncates the file': ['a reader that has the file open goes on reading its bytes'],
+  'removes the old object before it takes a file': [
+    'putFile of a missing file rejects and leaves the stored object',
   ],
   'is empty after a restart': ['a persistent store has its objects after a restart'],
-  'cannot be reopened': ['a persistent store has its objects after a restart'],
-  'takes every object for expendable': ['an object is not expendable by default'],
-  'forgets ranks': ['a store with ranks describes an expendable object as expendable'],
-  'lists without ranks': ['a store with ranks describes an expendable object as expendable'],
-  'keeps the rank of the first revision': ['a replaced object has the rank of the new one'],
-  'adopts without a rank': ['an adopted object has the requested rank'],
-  'forgets ranks at a restart': ['a rank survives a restart'],
-  'makes room whatever the rank': [
-    'only expendable objects are evicted for an expendable object',
-    'an expendable object without room is committed but not kept',
+  'gives every object low priority': ['an object has normal priority by default'],
+  'forgets priorities': ['a store with priorities describes them'],
+  'lists without priorities': ['a store with priorities describes them'],
+  'keeps the priority of the first revision': ['a replaced object has the priority of the new one'],
+  'takes files without a priority': ['putFile gives the requested priority'],
+  'forgets priorities at a restart': ['a priority survives a restart'],
+  'makes room whatever the priority': [
+    'only objects of low priority are evicted for one of low priority',
+    'an object of low priority without room is not kept',
   ],
   'rejects what it has no room for': [
-    'an expendable object without room is committed but not kept',
-    'an expendable object without room removes the object that it replaces',
+    'an object of low priority without room is not kept',
+    'an object of low priority without room removes the object that it replaces',
   ],
   'keeps what was to be replaced when there is no room': [
-    'an expendable object without room removes the object that it replaces',
+    'an object of low priority without room removes the object that it replaces',
   ],
-  'makes room by the first rank of a key': [
-    'an object that became expendable may be evicted for an expendable one',
-    'an object that is no longer expendable is not evicted for an expendable one',
+  'makes room by the first priority of a key': [
+    'an object whose priority became low may be evicted for one of low priority',
+    'an object whose priority is no longer low is not evicted for one of low priority',
   ],
-  'makes room by expendable objects only': [
-    'any object may be evicted for an object that is not expendable',
+  'makes room by objects of low priority only': [
+    'any object may be evicted for one of normal priority',
   ],
   'refuses what replaces nothing': [
-    'a write in place of nothing commits if nothing is stored',
-    'one of several writes in place of nothing commits',
+    'a write in place of nothing succeeds if nothing is stored',
+    'one of several writes in place of nothing succeeds',
   ],
   'refuses what replaces a revision': [
-    'a write in place of a revision commits if that revision is stored',
-    'one of several writes in place of one revision commits',
+    'a write in place of a revision succeeds if that revision is stored',
+    'one of several writes in place of one revision succeeds',
   ],
   'replaces whatever is stored': [
     'a write in place of nothing is refused if an object is stored',
     'a write in place of a revision is refused if another one is stored',
     'a write in place of a revision is refused if nothing is stored',
-    'one of several writes in place of nothing commits',
-    'one of several writes in place of one revision commits',
-    'adopt is refused like any write, and leaves the file',
+    'one of several writes in place of nothing succeeds',
+    'one of several writes in place of one revision succeeds',
+    'putFile is refused like any write, and leaves the file',
   ],
   'takes nothing for what was to be replaced': [
     'a write in place of a revision is refused if nothing is stored',
@@ -151,15 +154,14 @@ export const STORE_FAULTS = {
     'another revision with equal bytes does not meet the condition',
   ],
   'looks at what is stored when a write begins': [
-    'a condition is checked when the write commits, not when it begins',
-    'one of several writes in place of one revision commits',
+    'a condition is checked when the object is published',
+    'one of several writes in place of one revision succeeds',
   ],
   'removes what is stored when it refuses': [
     'a write in place of nothing is refused if an object is stored',
     'a write in place of a revision is refused if another one is stored',
   ],
-  'commits what was refused': ['a refused write has ended, and has no effect on others'],
-  'removes the file that it refuses': ['adopt is refused like any write, and leaves the file'],
+  'removes the file that it refuses': ['putFile is refused like any write, and leaves the file'],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
 export type StoreFault = keyof typeof STORE_FAULTS;

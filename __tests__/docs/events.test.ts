@@ -41,7 +41,6 @@ const EVENTS: { [Name in keyof SnapshotEvents]: Properties<SnapshotEvents[Name][
   generationFinished: { repository: true, milliseconds: true, size: true },
   generationFailed: { repository: true, milliseconds: true, error: true },
   storeFailed: { repository: true, error: true },
-  storeDegraded: { tier: true, key: true, error: true },
   evicted: { key: true },
 };
 

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { MemoryStore, SnapshotError, TieredStore } from '../../lib/index.js';
+import { SnapshotError } from '../../lib/index.js';
 import { FaultyTier } from '../stores/tiered/faulty-tier.js';
 import { freshRepository, next, read } from '../support/fresh-repository.js';
 import { HOST } from '../support/host-app.js';
@@ -33,18 +33,6 @@ test('A failed write to the store is logged, although the client gets its snapsh
   expect(log.lines).toEqual([['error', 'snapshot not stored', expect.objectContaining(fields)]]);
 });
 
-test('A failed tier of a store is logged, although the other tier replaces it', async () => {
-  const repository = await freshRepository({ directory, defer });
-  const far = new FaultyTier();
-  far.state = 'failing';
-  const log = logger();
-  const near = new MemoryStore({ maxBytes: 1e8 });
-  const store = new TieredStore({ near, far, retryInterval: 0x7fff_ffff });
-  await read(repository.start({ store, logger: log }), repository.snapshot);
-  const fields = { tier: 'far', key: `snapshot/${HOST}/${repository.path}` };
-  expect(log.lines).toEqual([['warn', 'store degraded', expect.objectContaining(fields)]]);
-});
-
 test('A mirror that is found damaged at the start is logged', async () => {
   const repository = await freshRepository({ directory, defer });
   const earlier = repository.start();
@@ -61,14 +49,17 @@ test('A logger that throws fails no request', async () => {
   const emitWarning = jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
   defer(async () => emitWarning.mockRestore());
   const repository = await freshRepository({ directory, defer });
-  const far = new FaultyTier();
-  far.state = 'failing';
+  const store = new FaultyTier();
   const log = () => {
     throw new Error('the log is full');
   };
-  const near = new MemoryStore({ maxBytes: 1e8 });
-  const store = new TieredStore({ near, far, retryInterval: 0x7fff_ffff });
-  await read(repository.start({ store, logger: { warn: log, error: log } }), repository.snapshot);
+  const service = repository.start({ store, logger: { warn: log, error: log } });
+  const failed = next(service, 'storeFailed');
+  service.events.once('generationFinished', () => {
+    store.state = 'failing';
+  });
+  await read(service, repository.snapshot);
+  await failed;
   const detail = expect.stringContaining('the log is full');
   expect(emitWarning).toHaveBeenCalledWith(expect.any(String), { detail });
 });

@@ -40,7 +40,7 @@ describe('A lease', () => {
     const next = await two.acquire('key');
     clock.tick(RENEWAL);
     expect(await loss(lock.signal)).toMatchObject({
-      code: 'LOCK_FAILED',
+      code: 'LOCK_LOST',
       message: expect.stringContaining('somebody else'),
     });
     await lock.release();
@@ -57,7 +57,7 @@ describe('A lease', () => {
     redis.server.freeze();
     try {
       clock.tick(LEASE_TIME);
-      expect(await loss(lock.signal)).toMatchObject({ code: 'LOCK_FAILED' });
+      expect(await loss(lock.signal)).toMatchObject({ code: 'LOCK_LOST' });
     } finally {
       redis.server.thaw();
     }

@@ -115,7 +115,7 @@ describe('A Redis server', () => {
   test('that does not exist makes every request for a lock fail', async () => {
     const locks = registry({ url: `${redis.server.url}.missing` });
     await expect(locks.acquire('key')).rejects.toMatchObject({
-      code: 'LOCK_FAILED',
+      code: 'LOCK_UNAVAILABLE',
       message: expect.stringContaining('ENOENT'),
       cause: expect.objectContaining({ code: 'ENOENT' }),
     });
@@ -132,7 +132,7 @@ describe('A Redis server', () => {
       while (watched.sets < 2) await setImmediate();
       clock.tick(RESPONSE_TIMEOUT);
       for (const outcome of await Promise.allSettled(asking)) {
-        expect(outcome).toMatchObject({ reason: { code: 'LOCK_FAILED' } });
+        expect(outcome).toMatchObject({ reason: { code: 'LOCK_UNAVAILABLE' } });
       }
     } finally {
       redis.server.thaw();
@@ -151,7 +151,7 @@ describe('A Redis server', () => {
       while (watched.sets < 3) await setImmediate();
       clock.tick(RESPONSE_TIMEOUT + 1);
       for (const outcome of await Promise.allSettled(asking)) {
-        expect(outcome).toMatchObject({ reason: { code: 'LOCK_FAILED' } });
+        expect(outcome).toMatchObject({ reason: { code: 'LOCK_UNAVAILABLE' } });
       }
     } finally {
       redis.server.thaw();
@@ -171,10 +171,10 @@ describe('A Redis server', () => {
     const settled = Promise.allSettled(waiters);
     await redis.server.stop();
     for (const outcome of await settled) {
-      expect(outcome).toMatchObject({ reason: { code: 'LOCK_FAILED' } });
+      expect(outcome).toMatchObject({ reason: { code: 'LOCK_UNAVAILABLE' } });
     }
     clock.tick(LEASE_TIME);
-    expect(await loss(held.signal)).toMatchObject({ code: 'LOCK_FAILED' });
+    expect(await loss(held.signal)).toMatchObject({ code: 'LOCK_LOST' });
     await held.release();
     await redis.server.restart();
     await (await lockAfterwards(two)).release();
@@ -215,7 +215,7 @@ describe('Closing a registry', () => {
 
   test('needs no answer from the server', async () => {
     const locks = registry({ url: `${redis.server.url}.missing` });
-    await expect(locks.acquire('key')).rejects.toMatchObject({ code: 'LOCK_FAILED' });
+    await expect(locks.acquire('key')).rejects.toMatchObject({ code: 'LOCK_UNAVAILABLE' });
     await locks.close();
     await registry().close();
   });
@@ -234,7 +234,7 @@ async function lockAfterwards(locks: RedisLocks) {
     try {
       return await locks.acquire('after');
     } catch (error) {
-      expect(error).toMatchObject({ code: 'LOCK_FAILED' });
+      expect(error).toMatchObject({ code: 'LOCK_UNAVAILABLE' });
     }
   }
 }

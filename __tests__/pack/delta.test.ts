@@ -1,11 +1,6 @@
 import fc from 'fast-check';
 import { SnapshotError } from '../../lib/errors.js';
-import {
-  applyDelta,
-  malformedDelta,
-  newDeltaHeader,
-  parseDeltaHeader,
-} from '../../lib/pack/delta.js';
+import { applyDelta, DeltaHeader, malformedDelta, parseDeltaHeader } from '../../lib/pack/delta.js';
 import { ObjectMemory, OVERWRITTEN_BYTES } from '../../lib/pack/object-memory.js';
 import { deltaSize, type Instruction, makeDelta } from '../support/delta.js';
 
@@ -18,7 +13,7 @@ const invalid = expect.objectContaining({ code: 'UPSTREAM_INVALID' });
 type Apply = (delta: Buffer, base: Buffer) => Buffer;
 
 function applyInBuffers(delta: Buffer, base: Buffer): Buffer {
-  const header = newDeltaHeader();
+  const header = new DeltaHeader();
   parseDeltaHeader(delta, header);
   const held = Buffer.concat([Buffer.alloc(GUARD, 0xee), base, Buffer.alloc(GUARD, 0xee)]);
   const room = Buffer.alloc(GUARD + header.resultSize + GUARD, 0xdd);
@@ -34,7 +29,7 @@ function applyInBuffers(delta: Buffer, base: Buffer): Buffer {
 const memory = new ObjectMemory(1024 * 1024);
 
 function applyInMemory(delta: Buffer, base: Buffer): Buffer {
-  const header = newDeltaHeader();
+  const header = new DeltaHeader();
   parseDeltaHeader(delta, header);
   const { ring } = memory;
   ring.fill(0xdd);
@@ -148,7 +143,7 @@ describe.each<[string, Apply]>([
 });
 
 test('Sizes of up to 49 bits in a delta are read, however they are written', () => {
-  const header = newDeltaHeader();
+  const header = new DeltaHeader();
   for (const size of [0, 1, 127, 128, 2 ** 31, 2 ** 32 + 5, 2 ** 48]) {
     const sizes = Buffer.concat([deltaSize(size), deltaSize(size + 1)]);
     parseDeltaHeader(Buffer.concat([sizes, Buffer.alloc(4)]), header);
@@ -173,7 +168,7 @@ test('A delta can be applied from the buffer to which entries are inflated', () 
   const base = BASE.subarray(0, 1000);
   memory.ring.set(base, 0);
   const delta = makeDelta(1000, 900, [{ copy: [100, 800] }, { insert: Buffer.alloc(100, 7) }]);
-  const header = newDeltaHeader();
+  const header = new DeltaHeader();
   memory.output.set(delta, 3);
   parseDeltaHeader(memory.output, header, 3, 3 + delta.length);
   expect(memory.applyDelta(memory.output, header, 0, 2000)).toBe(true);

@@ -1,4 +1,4 @@
-import { applyDelta, newDeltaHeader, parseDeltaHeader } from '../../lib/pack/delta.js';
+import { applyDelta, DeltaHeader, parseDeltaHeader } from '../../lib/pack/delta.js';
 import { encodeDelta } from '../../lib/pack/encode-delta.js';
 import { makePack } from '../support/hostile-pack.js';
 import { objectId } from '../support/object-id.js';
@@ -6,7 +6,7 @@ import { SeededRandom, seededBytes } from '../support/random.js';
 import { indexWithGit, ingest } from './ingesting.js';
 
 function applied(base: Buffer, delta: Buffer): Buffer {
-  const header = newDeltaHeader();
+  const header = new DeltaHeader();
   parseDeltaHeader(delta, header);
   expect(header.baseSize).toBe(base.length);
   const result = Buffer.alloc(header.resultSize);

@@ -13,7 +13,7 @@ import { makePack } from '../support/hostile-pack.js';
 import { seededBytes } from '../support/random.js';
 import { readPack } from '../support/read-pack.js';
 import { cleanup } from '../support/temporary-directory.js';
-import { indexWithGit, LIMITS, whole } from './ingesting.js';
+import { addBlob, indexWithGit, LIMITS, whole } from './ingesting.js';
 
 const { directory } = cleanup(afterEach);
 
@@ -22,7 +22,7 @@ const CHECKSUM = Buffer.alloc(20, 7);
 /** Objects with the given ids, 100 bytes apart. */
 function tableOf(oids: readonly Uint8Array[], distance = 100): ScannedObjects {
   const table = new ObjectTable(oids.length);
-  for (const [i, oid] of oids.entries()) table.addWhole(12 + i * distance, i, 3, oid);
+  for (const [i, oid] of oids.entries()) addBlob(table, 12 + i * distance, i, oid);
   return table.finish(12 + oids.length * distance);
 }
 
@@ -64,7 +64,7 @@ describe('The table of 64-bit offsets', () => {
     const oids = [3, 1, 2].map((n) => Buffer.alloc(20, n));
     const table = new ObjectTable(oids.length);
     const at = [0x7fff_ffff, 0x8000_0000, 5 * 2 ** 32];
-    for (const [i, oid] of oids.entries()) table.addWhole(at[i] ?? 0, i, 3, oid);
+    for (const [i, oid] of oids.entries()) addBlob(table, at[i] ?? 0, i, oid);
     const idx = whole(encodeIdx(table.finish(6 * 2 ** 32), CHECKSUM));
     const offsetsAt = 8 + 1024 + 3 * 24;
     const small = [0, 1, 2].map((i) => idx.readUInt32BE(offsetsAt + i * 4));

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import {
+  EntryHeader,
   EntryType,
   MAX_ENTRY_HEADER_BYTES,
-  newEntryHeader,
   parseEntryHeader,
   parsePackHeader,
 } from '../../lib/pack/format.js';
@@ -31,7 +31,7 @@ describe('The header of a pack entry', () => {
         const bytes = Buffer.concat([before, own, base, after]);
         const end = before.length + own.length + base.length;
         expect(end - before.length).toBeLessThanOrEqual(MAX_ENTRY_HEADER_BYTES);
-        const header = newEntryHeader();
+        const header = new EntryHeader();
         expect(parseEntryHeader(bytes, before.length, bytes.length, header)).toBe('ok');
         expect(header).toMatchObject({
           type: typeNumber,
@@ -44,7 +44,7 @@ describe('The header of a pack entry', () => {
           expect(bytes.toString('hex', at, at + 20)).toBe(OID);
         }
         for (let cut = before.length; cut < end; cut++) {
-          expect(parseEntryHeader(bytes, before.length, cut, newEntryHeader())).toBe('incomplete');
+          expect(parseEntryHeader(bytes, before.length, cut, new EntryHeader())).toBe('incomplete');
         }
       }),
       { seed: 1 },
@@ -54,7 +54,7 @@ describe('The header of a pack entry', () => {
   test('gives the distance to its base that was written', () => {
     for (const distance of [1, 127, 128, 16_511, 16_512, 2_113_663, 2_113_664, 2 ** 40, 2 ** 48]) {
       const pack = makePack([{ type: 'ofs-delta', base: 0, distance, body: '' }]);
-      const header = newEntryHeader();
+      const header = new EntryHeader();
       expect(parseEntryHeader(pack, 12, pack.length, header)).toBe('ok');
       expect(header.baseDistance).toBe(distance);
     }
@@ -65,7 +65,7 @@ describe('The header of a pack entry', () => {
     ['size of zeros', Buffer.concat([Buffer.of(0xb0), Buffer.alloc(31, 0x80)])],
     ['distance', Buffer.concat([Buffer.of(0x60), Buffer.alloc(31, 0xff)])],
   ])('without an end to its %s is invalid', (_, bytes) => {
-    expect(parseEntryHeader(bytes, 0, bytes.length, newEntryHeader())).toBe('invalid');
+    expect(parseEntryHeader(bytes, 0, bytes.length, new EntryHeader())).toBe('invalid');
   });
 });
 

@@ -1,8 +1,10 @@
 import { createReadStream } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { EntryHeader } from '../../lib/pack/format.js';
 import { ingestPack } from '../../lib/pack/ingest.js';
 import type { IngestLimits } from '../../lib/pack/limits.js';
+import type { ObjectTable } from '../../lib/pack/object-table.js';
 import { ResolverPool } from '../../lib/pack/resolver-pool.js';
 import { openFiles } from '../support/process-resources.js';
 import { execute, run } from '../support/run.js';
@@ -21,7 +23,13 @@ export const LIMITS: IngestLimits = {
   deltaCacheBytes: 16 * MIB,
 };
 
-/** All of what comes in pieces that are valid until the next one. */
+/** Adds a blob with a given id to a table. */
+export function addBlob(table: ObjectTable, offset: number, crc: number, oid: Uint8Array): void {
+  const object = table.add(offset, crc, { ...new EntryHeader(), type: 3 }, oid);
+  table.columns.oids.set(oid, object * 20);
+}
+
+/** Joins pieces that are valid until the next one. */
 export function whole(pieces: Iterable<Uint8Array>): Buffer {
   const copies: Buffer[] = [];
   for (const piece of pieces) copies.push(Buffer.from(piece));

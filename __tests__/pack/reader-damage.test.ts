@@ -11,7 +11,7 @@ import { objectId } from '../support/object-id.js';
 import { openFiles } from '../support/process-resources.js';
 import { readPack } from '../support/read-pack.js';
 import { cleanup } from '../support/temporary-directory.js';
-import { ingest, whole } from './ingesting.js';
+import { addBlob, ingest, whole } from './ingesting.js';
 import { storePack } from './stored-pack.js';
 
 const memory = new ObjectMemory(0);
@@ -83,7 +83,7 @@ async function readAll(files: { pack: Uint8Array; idx: Uint8Array }): Promise<nu
       const located = reader.locate(oid);
       if (located?.wholeSize === undefined) continue;
       const pieces: Buffer[] = [];
-      for await (const piece of reader.stream(oid, located)) pieces.push(piece);
+      for await (const piece of located.pack.stream(located.offset, oid)) pieces.push(piece);
       expectBody(Buffer.concat(pieces), i);
     } catch (error) {
       expectDamage(error);
@@ -199,7 +199,7 @@ test('A reader refuses deltas whose bases form a cycle', async () => {
   const oids = [one, two, '33'.repeat(20)];
   const table = new ObjectTable(oids.length);
   for (const [i, { offset }] of readPack(circle).entries()) {
-    table.addWhole(offset, 0, 3, Buffer.from(oids[i] ?? '', 'hex'));
+    addBlob(table, offset, 0, Buffer.from(oids[i] ?? '', 'hex'));
   }
   const files = {
     pack: circle,

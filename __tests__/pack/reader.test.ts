@@ -72,7 +72,7 @@ describe('A reader reads what git reads', () => {
       if (located === undefined) throw new Error(`${oid} is not there`);
       if (located.wholeSize === undefined) continue;
       expect(located.wholeSize).toBe(data.length);
-      expect((await concat(reader.stream(oid, located))).equals(data)).toBe(true);
+      expect((await concat(located.pack.stream(located.offset, oid))).equals(data)).toBe(true);
       whole++;
     }
     expect(whole).toBeGreaterThan(100);

@@ -1,4 +1,5 @@
 import { defaultSnapshot } from '../../lib/artifact/id.js';
+import { checkKey } from '../../lib/artifact/key.js';
 import { MemoryStore } from '../../lib/index.js';
 import { setDate } from '../support/fake-date.js';
 import { freshRepository, next, read } from '../support/fresh-repository.js';
@@ -23,10 +24,10 @@ test('A push that is announced while an older check waits is noticed', async () 
   const [one, two] = [await start(locks), await start(held)];
   for (const service of [one, two]) await read(service, repository.snapshot);
   await read(two, defaultSnapshot(other));
-  const key = `check/${host}/${path}`;
+  const key = checkKey({ host, path });
   /** Resolves when the service has queued the check: that of the other repository is queued after it. */
   const announceToTwo = async () => {
-    const later = held.next('wanted', `check/${host}/${other.path}`);
+    const later = held.next('wanted', checkKey({ host, path: other.path }));
     await two.pushed(repository.url);
     await two.pushed(`${repository.upstream.url}/${other.path}`);
     await later;

@@ -150,11 +150,11 @@ describe('A new commit that a check has found', () => {
     });
     await primed(service);
     const commit = await push(repository.bare);
-    const create = jest.spyOn(store, 'create').mockRejectedValue(new Error('no space'));
+    const put = jest.spyOn(store, 'put').mockRejectedValue(new Error('no space'));
     const failed = next(service, 'storeFailed');
     await expect(service.refresh(repository.id)).rejects.toMatchObject({ code: 'STORE_FAILED' });
     await failed;
-    create.mockRestore();
+    put.mockRestore();
     if (isDown) repository.upstream.fault(repository.path, { kind: 'status', status: 503 });
     const isRenewed = renewed(service, repository.snapshot);
     await read(service, repository.snapshot);

@@ -2,8 +2,8 @@ import { EventEmitter, on, once } from 'node:events';
 import { get, type IncomingMessage } from 'node:http';
 import { buffer } from 'node:stream/consumers';
 import {
-  InProcessLocks,
   type LockRegistry,
+  MemoryLocks,
   MemoryStore,
   type SnapshotService,
 } from '../../lib/index.js';
@@ -164,7 +164,7 @@ async function read(service: SnapshotService): Promise<Buffer> {
 
 /** Releases no lock before `goOn`, like a registry across a slow network. */
 class SlowLocks implements LockRegistry {
-  readonly #locks = new InProcessLocks();
+  readonly #locks = new MemoryLocks();
   readonly #events = new EventEmitter();
   readonly releasing = once(this.#events, 'releasing');
   readonly #goneOn = once(this.#events, 'goOn');

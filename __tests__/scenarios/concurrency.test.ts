@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { defaultSnapshot } from '../../lib/artifact/id.js';
 import { MemoryStore } from '../../lib/index.js';
 import { counter } from '../support/fresh-repository.js';
-import { holdCommits } from '../support/held-commits.js';
+import { holdWrites } from '../support/held-writes.js';
 import { HOST, type HostApp, leftovers, startHostApp } from '../support/host-app.js';
 import { ownRepository } from '../support/own-repository.js';
 import { seededBytes } from '../support/random.js';
@@ -109,7 +109,7 @@ test('A client gets the whole body even if it is stored and deleted while the cl
 test('A store that is slow to commit delays no client', async () => {
   const { upstream } = repository;
   const store = new MemoryStore({ maxBytes: 1e8 });
-  const open = holdCommits(store);
+  const open = holdWrites(store);
   const behind = await repository.startApp({ store });
   const first = await digest(await request(OTHER, behind));
   const second = await request(OTHER, behind);

@@ -20,7 +20,7 @@ const { directory, defer } = cleanup(afterEach);
 const PATH = 'org/repo';
 /** Several MiB, each of which is an event of the clone, and many chunks for the store. */
 const NOISE_BYTES = 4 << 20;
-const WRITES = NOISE_BYTES / (64 << 10);
+const WRITES = NOISE_BYTES / (256 << 10);
 /** Milliseconds for which nothing is outdated, so that only clones ask the upstream. */
 const FOREVER = 0x7fff_ffff;
 

@@ -3,6 +3,7 @@
  */
 import { EventEmitter, once } from 'node:events';
 import { existsSync } from 'node:fs';
+import { checkKey } from '../../lib/artifact/key.js';
 import { MemoryStore, type SnapshotService } from '../../lib/index.js';
 import { MirrorManager } from '../../lib/mirror/mirrors.js';
 import { rounds } from '../support/effort.js';
@@ -48,7 +49,7 @@ test('Evicting a repository removes what is stored for replicas with the same lo
   const locks = new WatchedLocks();
   const service = await repository.startService({ store, locks });
   await read(service, repository.snapshot);
-  const key = `check/${repository.id.host}/${repository.path}`;
+  const key = checkKey(repository.id);
   const answered = locks.next('released', key);
   await service.pushed(repository.url);
   await answered;
@@ -113,15 +114,15 @@ test('An eviction waits for a fetch', async () => {
 class GatedStore extends MemoryStore {
   readonly gates = new EventEmitter();
 
-  override async create(...[key, ...rest]: Parameters<MemoryStore['create']>) {
-    const [kind, variant] = key.split('/');
+  override async put(...[key, ...rest]: Parameters<MemoryStore['put']>) {
+    const [, variant] = key.split('&');
     const [, options] = rest;
-    if (kind === 'variant') {
+    if (variant !== undefined) {
       const opened = once(this.gates, `open ${variant}`, { signal: options?.signal });
       this.gates.emit(`reached ${variant}`);
       await opened;
     }
-    return await super.create(key, ...rest);
+    return await super.put(key, ...rest);
   }
 }
 

@@ -1,11 +1,13 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
+import { artifactKey } from '../../lib/artifact/key.js';
 import { restoreSnapshot } from '../../lib/client/index.js';
 import {
   FileSystemStore,
   type LockRegistry,
   MemoryStore,
+  type PutOptions,
   type SnapshotEvents,
   type SnapshotService,
   TieredStore,
@@ -38,7 +40,7 @@ beforeEach(async () => {
   repository = await freshRepository({ directory, defer });
   locks = new WatchedLocks();
   store = new MemoryStore({ maxBytes: 1e9 });
-  key = `snapshot/${repository.id.host}/${repository.path}`;
+  key = artifactKey(repository.snapshot);
 });
 
 async function start(replicaLocks: LockRegistry = locks): Promise<SnapshotService> {
@@ -95,8 +97,8 @@ describe('A lease that is lost', () => {
     async (which) => {
       const plain = new PlainStore({ maxBytes: 1e9 });
       const make = async () => {
-        const near = new FileSystemStore({ directory: await directory() });
-        return which === 'plain' ? plain : new TieredStore({ near, far: plain });
+        const local = new FileSystemStore({ directory: await directory() });
+        return which === 'plain' ? plain : new TieredStore({ local, shared: plain });
       };
       const slow = repository.start({ locks, store: await make() });
       plain.hold.isOn = true;
@@ -183,26 +185,17 @@ test('200 clients get what they ask for while every second lease is lost', async
 
 /** A store without conditional writes, of which one write can be made to wait before its first byte. */
 class PlainStore extends MemoryStore {
-  override readonly abilities = {
-    adoptsFiles: false,
-    persistent: false,
-    ranksObjects: true,
-    writesConditionally: false,
-  };
+  override readonly writesConditionally = false;
   readonly hold = new Hold();
 
-  override async create(...[about, metadata, options]: Parameters<MemoryStore['create']>) {
-    const writer = await super.create(about, metadata, { ...options, replaces: undefined });
+  override async put(about: string, body: AsyncIterable<Uint8Array>, options: PutOptions = {}) {
     const isHeld = this.hold.isOn && about === key;
     if (isHeld) this.hold.isOn = false;
-    return {
-      write: async (chunk: Uint8Array) => {
-        if (isHeld) await this.hold.wait();
-        await writer.write(chunk);
-      },
-      commit: () => writer.commit(),
-      abort: () => writer.abort(),
+    const held = async function* (hold: Hold) {
+      if (isHeld) await hold.wait();
+      yield* body;
     };
+    return await super.put(about, held(this.hold), { ...options, ifRevision: undefined });
   }
 }
 

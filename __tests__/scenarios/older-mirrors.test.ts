@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import type { ArtifactId } from '../../lib/artifact/id.js';
 import { defaultSnapshot } from '../../lib/artifact/id.js';
+import { artifactKey } from '../../lib/artifact/key.js';
 import { MemoryStore, type SnapshotOptions, type SnapshotService } from '../../lib/index.js';
 import { counter, next, read, renewed } from '../support/fresh-repository.js';
 import { HOST } from '../support/host-app.js';
@@ -117,8 +118,7 @@ describe.each(STALE_FOR)('With the upstream down and staleWhileRevalidate %d,', 
     down();
     const service = isRestarted ? await restart() : behind;
     await expectServedOn(service, repository.snapshot, { etag, commit });
-    const { host, path } = repository.id;
-    expect((await store.stat(`snapshot/${host}/${path}`))?.metadata.commit).toBe(pushed);
+    expect((await store.stat(artifactKey(repository.snapshot)))?.metadata.commit).toBe(pushed);
   });
 
   test.each([

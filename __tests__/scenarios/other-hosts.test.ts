@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { defaultSnapshot } from '../../lib/artifact/id.js';
 import {
-  InProcessLocks,
+  MemoryLocks,
   MemoryStore,
   type SnapshotOptions,
   type SnapshotService,
@@ -115,7 +115,7 @@ describe('A host that hangs', () => {
 
 test('A renewal that a client waits for does not wait for renewals of other hosts', async () => {
   const store = new MemoryStore({ maxBytes: 1e7 });
-  const locks = new InProcessLocks();
+  const locks = new MemoryLocks();
   const service = start({
     store,
     locks,
@@ -125,15 +125,15 @@ test('A renewal that a client waits for does not wait for renewals of other host
   const commit = await push(repository.bare);
   await push(bareOf(FIRST.path));
 
-  const create = store.create.bind(store);
+  const put = store.put.bind(store);
   const [released, release] = door();
   const [storing, reach] = door();
-  jest.spyOn(store, 'create').mockImplementation(async (key, ...rest) => {
-    if (key.startsWith(`snapshot/${OTHER}`)) {
+  jest.spyOn(store, 'put').mockImplementation(async (key, ...rest) => {
+    if (key.startsWith(`v1/${OTHER}/`)) {
       reach();
       await released;
     }
-    return await create(key, ...rest);
+    return await put(key, ...rest);
   });
   await service.pushed(`https://${OTHER}/${FIRST.path}`);
   await storing;
@@ -141,7 +141,7 @@ test('A renewal that a client waits for does not wait for renewals of other host
   const acquire = locks.acquire.bind(locks);
   const [begun, begin] = door();
   jest.spyOn(locks, 'acquire').mockImplementation(async (key, ...rest) => {
-    if (key.startsWith('snapshot/')) begin();
+    if (key.endsWith('/snapshot')) begin();
     return await acquire(key, ...rest);
   });
   await service.pushed(`https://${HOST}/${repository.path}`);

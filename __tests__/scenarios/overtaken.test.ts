@@ -36,15 +36,15 @@ async function start(): Promise<SnapshotService> {
 
 /** Holds the next write of a snapshot or bundle back until it is released. */
 function holdNextWrite() {
-  const create = store.create.bind(store);
+  const put = store.put.bind(store);
   const [released, release] = door();
   const [reached, reach] = door();
-  const spy = jest.spyOn(store, 'create').mockImplementation(async (key, ...rest) => {
-    if (key.startsWith('check/')) return await create(key, ...rest);
+  const spy = jest.spyOn(store, 'put').mockImplementation(async (key, ...rest) => {
+    if (key.endsWith('/check')) return await put(key, ...rest);
     spy.mockRestore();
     reach();
     await released;
-    return await create(key, ...rest);
+    return await put(key, ...rest);
   });
   return { reached, release };
 }

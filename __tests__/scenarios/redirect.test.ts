@@ -1,6 +1,6 @@
-import { MemoryStore, type OpenedObject } from '../../lib/index.js';
-import type { UrlOptions } from '../../lib/stores/store.js';
-import { holdCommits } from '../support/held-commits.js';
+import { artifactKey } from '../../lib/artifact/key.js';
+import { type DownloadUrlOptions, MemoryStore, type OpenedObject } from '../../lib/index.js';
+import { holdWrites } from '../support/held-writes.js';
 import type { HostApp } from '../support/host-app.js';
 import { ownRepository } from '../support/own-repository.js';
 import { buildSmall, push } from '../support/small-repositories.js';
@@ -11,10 +11,10 @@ import { buildSmall, push } from '../support/small-repositories.js';
 
 /** Has a URL for what is stored, unless it is told otherwise. */
 class LinkingStore extends MemoryStore {
-  readonly asked: (UrlOptions & { key: string })[] = [];
+  readonly asked: (DownloadUrlOptions & { key: string })[] = [];
   hasUrls = true;
 
-  async urlOf(key: string, options: UrlOptions): Promise<string | undefined> {
+  async getDownloadUrl(key: string, options: DownloadUrlOptions): Promise<string | undefined> {
     this.asked.push({ key, ...options });
     return this.hasUrls ? `https://bucket.test/${key}?signature=x` : undefined;
   }
@@ -43,18 +43,18 @@ const get = (headers: Record<string, string> = {}, query = '') =>
   fetch(`${app.snapshotUrl(repository.path)}${query}`, { headers, redirect: 'manual' });
 
 async function stored(): Promise<OpenedObject> {
-  const opened = await store.open(`snapshot/git.test/${repository.path}`);
+  const opened = await store.open(artifactKey(repository.snapshot));
   if (opened === undefined) throw new Error('nothing is stored');
   opened.body.destroy();
   return opened;
 }
 
-test('A snapshot that is not committed yet is sent by the app', async () => {
-  const { create } = store;
+test('A snapshot that is not stored yet is sent by the app', async () => {
+  const { put } = store;
   repository.defer(() => {
-    store.create = create;
+    store.put = put;
   });
-  const open = holdCommits(store);
+  const open = holdWrites(store);
   const first = await get({}, '?depth=1');
   const bytes = Buffer.from(await first.arrayBuffer());
   const second = await get({}, '?depth=1');
@@ -77,7 +77,7 @@ test('A stored snapshot is downloaded from the URL that the store gives', async 
   expect(response.status).toBe(307);
   expect(await response.text()).toBe('');
   const { revision, size } = await stored();
-  const key = `snapshot/git.test/${repository.path}`;
+  const key = artifactKey(repository.snapshot);
   expect(Object.fromEntries(response.headers)).toMatchObject({
     location: `https://bucket.test/${key}?signature=x`,
     'cache-control': 'no-store',

@@ -5,13 +5,14 @@
 
 import { once } from 'node:events';
 import { buffer } from 'node:stream/consumers';
+import { artifactKey } from '../../lib/artifact/key.js';
 import {
-  InProcessLocks,
   type Lock,
   type LockRegistry,
+  MemoryLocks,
   type SnapshotService,
 } from '../../lib/index.js';
-import { RedisLocks, type RedisLocksOptions } from '../../lib/locks/redis.js';
+import { RedisLocks, type RedisLocksOptions, withFallback } from '../../lib/locks/redis.js';
 import { S3Store } from '../../lib/stores/s3/index.js';
 import { door } from '../support/door.js';
 import { FakeS3 } from '../support/fake-s3.js';
@@ -48,7 +49,7 @@ beforeAll(async () => {
 beforeEach(async () => {
   repository = await freshRepository({ directory, defer });
   s3 = await FakeS3.start(defer);
-  key = `snapshot/${repository.id.host}/${repository.path}`;
+  key = artifactKey(repository.snapshot);
 });
 
 /** Holds the first upload of a snapshot, and with it the lease, until it is released. */
@@ -56,7 +57,7 @@ function holdUpload(): { readonly reached: Promise<void>; release(): void } {
   const [reached, reach] = door();
   const [released, release] = door();
   s3.before = async ({ operation, req, earlier }) => {
-    if (operation !== 'PutObject' || !req.url?.includes('snapshot/') || earlier > 0) return false;
+    if (operation !== 'PutObject' || !req.url?.includes('/snapshot') || earlier > 0) return false;
     reach();
     await released;
     return false;
@@ -72,17 +73,21 @@ interface Replica {
   lost(): Promise<unknown>;
 }
 
-async function start(options: Partial<RedisLocksOptions> = {}): Promise<Replica> {
-  const locks = new RedisLocks({
+interface StartOptions extends Partial<RedisLocksOptions> {
+  readonly fallback?: boolean;
+}
+
+async function start({ fallback = true, ...options }: StartOptions = {}): Promise<Replica> {
+  const redisLocks = new RedisLocks({
     url: redis.url,
     leaseTime: LEASE_TIME,
     responseTimeout: LEASE_TIME,
-    fallback: new InProcessLocks(),
     ...options,
   });
+  const locks = fallback ? withFallback(redisLocks, new MemoryLocks()) : redisLocks;
   const held: Lock[] = [];
   const watched: LockRegistry = {
-    close: () => locks.close(),
+    close: async () => await locks.close?.(),
     acquire: async (wanted, about) => {
       const lock = await locks.acquire(wanted, about);
       if (wanted === key) held.push(lock);
@@ -181,7 +186,7 @@ describe.each(['stops', 'hangs'] as const)('While Redis %s for longer than a lea
   });
 
   test('without fallback what is stored is served, and the rest is 503 until it is back', async () => {
-    const replica = await start({ fallback: undefined });
+    const replica = await start({ fallback: false });
     const { etag } = await read(replica.service, repository.snapshot);
     await leave();
     expect(await read(replica.service, repository.snapshot)).toMatchObject({
@@ -189,7 +194,9 @@ describe.each(['stops', 'hangs'] as const)('While Redis %s for longer than a lea
       etag,
     });
     const variant = { ...repository.snapshot, depth: 1 };
-    await expect(read(replica.service, variant)).rejects.toMatchObject({ code: 'LOCK_FAILED' });
+    await expect(read(replica.service, variant)).rejects.toMatchObject({
+      code: 'LOCK_UNAVAILABLE',
+    });
     await comeBack();
     await redisAnswers(replica.service);
     expect((await read(replica.service, variant)).source).toBe('generation');
@@ -202,6 +209,6 @@ async function redisAnswers(service: SnapshotService): Promise<void> {
     const outcome = await read(service, { ...repository.snapshot, depth: 2 }).catch(
       (error) => error,
     );
-    if (outcome.code !== 'LOCK_FAILED') return;
+    if (outcome.code !== 'LOCK_UNAVAILABLE') return;
   }
 }

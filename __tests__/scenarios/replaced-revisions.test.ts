@@ -24,7 +24,7 @@ const STORES: Record<string, (resources: Cleanup) => Promise<SnapshotStore | und
   'a MemoryStore': async () => new MemoryStore({ maxBytes: 1e8 }),
   'an S3Store': inBucket,
   'a TieredStore': async (resources) =>
-    new TieredStore({ near: await inFiles(resources), far: await inBucket(resources) }),
+    new TieredStore({ local: await inFiles(resources), shared: await inBucket(resources) }),
 };
 
 async function inFiles(resources: Cleanup): Promise<FileSystemStore> {
@@ -141,12 +141,12 @@ test('Another process that shares the directory serves what was replaced', async
 });
 
 test('A store that can not tell what was replaced goes on serving what is stored', async () => {
-  const near = new MemoryStore({ maxBytes: 0 });
-  const far = new MemoryStore({ maxBytes: 1e8 });
-  const app = await start({ store: new TieredStore({ near, far, checkInterval: 0 }) });
+  const local = new MemoryStore({ maxBytes: 0 });
+  const shared = new MemoryStore({ maxBytes: 1e8 });
+  const app = await start({ store: new TieredStore({ local, shared, localMaxAge: 0 }) });
   const { bytes, part } = await begun(app);
   const denied = new Error('403: access is denied');
-  const replaced = jest.spyOn(far, 'replaced').mockRejectedValue(denied);
+  const replaced = jest.spyOn(shared, 'listReplaced').mockRejectedValue(denied);
   expect((await part(PART, { 'if-match': '"old"' })).status).toBe(412);
   expect(replaced).toHaveBeenCalledTimes(1);
   const response = await part(PART);

@@ -1,4 +1,6 @@
+import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
+import { artifactKey } from '../../lib/artifact/key.js';
 import {
   MemoryStore,
   type SnapshotEvents,
@@ -68,12 +70,11 @@ export function replicaScene(repository: OwnRepository): ReplicaScene {
     store,
     stored: async () => await read(await first(), repository.snapshot),
     async storeInstead(change) {
-      const { host, path } = repository.id;
-      const opened = await store.open(`snapshot/${host}/${path}`);
+      const opened = await store.open(artifactKey(repository.snapshot));
       if (opened === undefined) throw new Error('nothing is stored');
-      const writer = await store.create(opened.key, opened.metadata);
-      await writer.write(await change(await buffer(opened.body)));
-      await writer.commit();
+      const { key, metadata } = opened;
+      const changed = await change(await buffer(opened.body));
+      await store.put(key, Readable.from([changed]), { metadata });
     },
     replica: async (options) => watched(await shared('replica', options)),
     ownReplica: async (options) => watched(await repository.startApp({ store, ...options })),

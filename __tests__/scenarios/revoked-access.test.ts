@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { install } from '@sinonjs/fake-timers';
-import { artifactKey, refusalKey } from '../../lib/artifact/key.js';
+import { artifactKey, checkKey, refusalKey, repositoryPrefix } from '../../lib/artifact/key.js';
 import {
   type LockRegistry,
   MemoryStore,
@@ -99,10 +99,11 @@ function shared(
 /** Keys of what is stored of the test's repository. */
 async function storedIn(store: SnapshotStore): Promise<string[]> {
   const keys: string[] = [];
-  for await (const { key } of store.list()) {
-    if (key.endsWith(`/${repository.path}`)) keys.push(key);
+  const prefix = repositoryPrefix(repository.id);
+  for await (const { key } of store.list({ prefix })) {
+    if (!/\/(check|refusal)$/.test(key)) keys.push(key);
   }
-  return keys.filter((key) => /^(snapshot|variant)\//.test(key)).sort();
+  return keys.sort();
 }
 
 let heal: () => void = () => {};
@@ -344,11 +345,11 @@ test('What cannot be deleted is not served all the same, and deleted later', asy
 });
 
 describe('While the store does not delete', () => {
-  /** A store fails from now on to delete keys that begin with this. @returns what ends that. */
-  function refuseToDelete(store: SnapshotStore, prefix: string): () => void {
+  /** A store fails from now on to delete this key. Default: any. @returns what ends that. */
+  function refuseToDelete(store: SnapshotStore, refused?: string): () => void {
     const remove = store.delete.bind(store);
     const failing = jest.spyOn(store, 'delete').mockImplementation(async (key) => {
-      if (key.startsWith(prefix)) throw new Error('the store is down');
+      if (key === (refused ?? key)) throw new Error('the store is down');
       await remove(key);
     });
     defer(() => failing.mockRestore());
@@ -368,7 +369,7 @@ describe('While the store does not delete', () => {
   test('the mirror of a repository is deleted all the same', async () => {
     const { service, store, hasMirror } = await start();
     await read(service, repository.snapshot);
-    refuseToDelete(store, '');
+    refuseToDelete(store);
     expect((await refuseForAnHour(service)).error).toMatchObject({ message: 'the store is down' });
     expect(hasMirror()).toBe(false);
   });
@@ -377,40 +378,40 @@ describe('While the store does not delete', () => {
     const { service, store } = await start();
     for (const id of [repository.snapshot, { ...repository.snapshot, depth: 1 }])
       await read(service, id);
-    refuseToDelete(store, 'snapshot/');
+    refuseToDelete(store, artifactKey(repository.snapshot));
     expect((await refuseForAnHour(service)).error).toBeDefined();
     expect(await storedIn(store)).toEqual([artifactKey(repository.snapshot)]);
   });
 
-  test.each<[string, (far: FaultyTier) => void]>([
+  test.each<[string, (shared: FaultyTier) => void]>([
     [
       'fails',
-      (far) => {
-        far.state = 'failing';
+      (shared) => {
+        shared.state = 'failing';
       },
     ],
     [
       'only fails to list',
-      (far) => {
-        far.onList = () => Promise.reject(new Error('lists are denied'));
+      (shared) => {
+        shared.onList = () => Promise.reject(new Error('lists are denied'));
       },
     ],
-  ])('because the far tier %s, what that has is deleted later', async (_, fail) => {
+  ])('because the shared tier %s, what that has is deleted later', async (_, fail) => {
     // There is no room for copies.
-    const near = new MemoryStore({ maxBytes: 0 });
-    const far = new FaultyTier(1e8);
-    const { service } = await start({}, { store: new TieredStore({ near, far }) });
+    const local = new MemoryStore({ maxBytes: 0 });
+    const shared = new FaultyTier(1e8);
+    const { service } = await start({}, { store: new TieredStore({ local, shared }) });
     for (const id of [repository.snapshot, { ...repository.snapshot, depth: 1 }])
       await read(service, id);
-    fail(far);
+    fail(shared);
     expect((await refuseForAnHour(service)).error).toMatchObject({ code: 'STORE_FAILED' });
-    far.state = 'up';
-    far.onList = async () => {};
-    fakeDate(defer, MINUTE); // the far tier is asked again
+    shared.state = 'up';
+    shared.onList = async () => {};
+    fakeDate(defer, MINUTE); // the shared tier is asked again
     const forgotten = next(service, 'forgotten', repository.id);
     await expectFailure(service);
     expect((await forgotten)[0].error).toBeUndefined();
-    expect(await storedIn(far.inner)).toEqual([]);
+    expect(await storedIn(shared.inner)).toEqual([]);
   });
 
   /** A repository that its upstream has refused for an hour, and that could not be deleted. */
@@ -418,7 +419,7 @@ describe('While the store does not delete', () => {
     const { service, store } = await start({ maxAge: 24 * HOUR });
     await read(service, repository.snapshot);
     const clock = stopTimers();
-    const heal = refuseToDelete(store, '');
+    const heal = refuseToDelete(store);
     answer(status(404));
     await expectFailure(service);
     const failed = next(service, 'forgotten', repository.id);
@@ -490,7 +491,7 @@ describe('The time of refusals', () => {
     const [one, two] = [await start(policy, shared), await start(policy, shared)];
     await read(one.service, repository.snapshot);
     await read(two.service, { ...repository.snapshot, depth: 1 });
-    const key = `check/${repository.id.host}/${repository.path}`;
+    const key = checkKey(repository.id);
     fakeDate(defer, 5 * MINUTE);
     const answered = shared.locks.next('released', key);
     await one.service.pushed(repository.url);

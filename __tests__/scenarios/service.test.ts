@@ -162,7 +162,7 @@ describe('A store that fails', () => {
   });
 
   test('when it is written to fails no request', async () => {
-    const service = repository.start({ store: brokenStore('create') });
+    const service = repository.start({ store: brokenStore('put') });
     const failures: string[] = [];
     service.events.on('storeFailed', ({ error }) => failures.push(error.message));
     const [a, b] = await Promise.all([
@@ -172,7 +172,7 @@ describe('A store that fails', () => {
     expect(a.bytes).toEqual(b.bytes);
     expect(a.bytes.length).toBeGreaterThan(0);
     await service.close({ running: 'wait' });
-    expect(failures).toEqual(['create is broken']);
+    expect(failures).toEqual(['put is broken']);
   });
 });
 
@@ -203,7 +203,7 @@ describe('A service that closes', () => {
   });
 });
 
-function brokenStore(method: 'open' | 'create'): SnapshotStore {
+function brokenStore(method: 'open' | 'put'): SnapshotStore {
   const store = new MemoryStore({ maxBytes: 1e6 });
   return Object.assign(store, {
     [method]: () => Promise.reject(new Error(`${method} is broken`)),

@@ -1,6 +1,7 @@
 /**
  * @one-node-version
  */
+import { checkKey } from '../../lib/artifact/key.js';
 import type { SnapshotOptions, SnapshotService } from '../../lib/index.js';
 import { setDate } from '../support/fake-date.js';
 import { counter, next, read, renewed } from '../support/fresh-repository.js';
@@ -38,7 +39,7 @@ async function replica(options: Partial<SnapshotOptions> = {}): Promise<Snapshot
 
 const asked = () => repository.upstream.infoRefs(repository.path);
 const url = () => repository.url;
-const checkKey = () => `check/${repository.id.host}/${repository.path}`;
+const ownCheckKey = () => checkKey(repository.id);
 
 /** What a service reports of the test's repository. */
 async function statusAt(service: SnapshotService) {
@@ -95,7 +96,7 @@ describe('A snapshot that another replica stored', () => {
 describe('A check that another replica made', () => {
   /** Makes a service check in the background, unless a check of another one is recent enough. */
   async function check(service: SnapshotService): Promise<void> {
-    const over = locks.next('released', checkKey());
+    const over = locks.next('released', ownCheckKey());
     await service.pushed(url());
     await over;
   }
@@ -117,14 +118,14 @@ describe('A check that another replica made', () => {
     await one.pushed(url());
     await gate.reached;
     const commit = await push(repository.bare);
-    const wanted = locks.next('wanted', checkKey());
+    const wanted = locks.next('wanted', ownCheckKey());
     await two.pushed(url());
     await wanted;
     const before = asked();
-    const answered = locks.next('released', checkKey());
+    const answered = locks.next('released', ownCheckKey());
     gate.release();
     await answered;
-    await locks.next('released', checkKey());
+    await locks.next('released', ownCheckKey());
     expect(asked()).toBe(before + 1);
     expect((await two.refresh(repository.id)).commit).toBe(commit);
   });
@@ -143,10 +144,10 @@ describe('A check that another replica made', () => {
     await one.pushed(url());
     await gate.reached;
     await push(repository.bare);
-    const wanted = locks.next('wanted', checkKey());
+    const wanted = locks.next('wanted', ownCheckKey());
     await two.pushed(url());
     await wanted;
-    const again = locks.next('wanted', checkKey());
+    const again = locks.next('wanted', ownCheckKey());
     late.abort();
     await again;
     const refreshed = next(two, 'refreshed', repository.id);
@@ -158,14 +159,14 @@ describe('A check that another replica made', () => {
     const behind = new WatchedLocks(locks);
     const two = await replica({ locks: behind });
     for (const each of [one, two]) await read(each, repository.snapshot);
-    const held = behind.hold(checkKey());
-    const wanted = behind.next('wanted', checkKey());
+    const held = behind.hold(ownCheckKey());
+    const wanted = behind.next('wanted', ownCheckKey());
     await two.pushed(url());
     await wanted;
     await check(one);
     const commit = await push(repository.bare);
     await two.refresh(repository.id);
-    const adopted = behind.next('released', checkKey());
+    const adopted = behind.next('released', ownCheckKey());
     held.release();
     await adopted;
     expect(await statusAt(two)).toMatchObject([{ isCurrent: true, stored: { commit } }]);

@@ -37,7 +37,7 @@ test('A stored snapshot that arrives slowly, but steadily, is used for a mirror'
   const open = store.open.bind(store);
   store.open = async (key, options): Promise<OpenedObject | undefined> => {
     const opened = await open(key, options);
-    if (opened === undefined || !key.startsWith('snapshot/')) return opened;
+    if (opened === undefined || !key.endsWith('/snapshot')) return opened;
     const bytes = await buffer(opened.body);
     // Each piece comes just in time.
     return { ...opened, body: inPieces(bytes, 5, () => clock.tick(STALL_TIMEOUT - 1)) };

@@ -33,17 +33,16 @@ beforeEach(async () => {
 
 /** Has a store take a repository's snapshots for as long as the test runs. @returns resolves when it has the first one. */
 function hang(store: SnapshotStore, path: string): Promise<void> {
-  const create = store.create.bind(store);
+  const put = store.put.bind(store);
   const [never, release] = door();
   // A close waits for the store.
   defer(release);
   const [hangs, reach] = door();
-  store.create = async (key, ...rest) => {
-    const writer = await create(key, ...rest);
-    if (!key.endsWith(path)) return writer;
+  store.put = async (key, ...rest) => {
+    if (!key.includes(`/${path}/`)) return await put(key, ...rest);
     reach();
     await never;
-    return writer;
+    return await put(key, ...rest);
   };
   return hangs;
 }
@@ -100,16 +99,16 @@ test.each<[string, (maxBytes: number) => Promise<SnapshotStore>]>([
 );
 
 test('A snapshot that the store failed to give, and then lost, is built and stored again', async () => {
-  const far = new MemoryStore({ maxBytes: 1e9 });
-  const near = new MemoryStore({ maxBytes: 0 });
-  const times = { checkInterval: 0, retryInterval: 60 * 60_000 };
-  const service = repository.start({ store: new TieredStore({ near, far, ...times }) });
+  const shared = new MemoryStore({ maxBytes: 1e9 });
+  const local = new MemoryStore({ maxBytes: 0 });
+  const times = { localMaxAge: 0, retryInterval: 60 * 60_000 };
+  const service = repository.start({ store: new TieredStore({ local, shared, ...times }) });
   await read(service, repository.snapshot);
   const denied = new Error('403: access is denied');
-  const failing = jest.spyOn(far, 'open').mockRejectedValueOnce(denied);
+  const failing = jest.spyOn(shared, 'open').mockRejectedValueOnce(denied);
   expect(await service.open(repository.snapshot)).toBeUndefined();
   expect(failing).toHaveBeenCalledTimes(1);
-  for await (const { key } of far.list()) await far.delete(key);
+  for await (const { key } of shared.list()) await shared.delete(key);
   expect((await read(service, repository.snapshot)).source).toBe('generation');
   expect((await read(service, repository.snapshot)).source).toBe('store');
 });

@@ -13,7 +13,7 @@ import {
   type SnapshotEvents,
   type SnapshotOptions,
 } from '../../lib/index.js';
-import { InProcessLocks } from '../../lib/locks/in-process.js';
+import { MemoryLocks } from '../../lib/locks/memory.js';
 import { Program } from '../bench/program.js';
 import type { UpstreamOrders } from '../bench/programs/upstream.js';
 import { rounds, seedOf } from '../support/effort.js';
@@ -126,7 +126,7 @@ class Stress {
   readonly #heads = new Heads();
   readonly #defaults: ReceivedDefault[] = [];
   readonly #steps = new EventEmitter<{ step: [] }>().setMaxListeners(0);
-  readonly #pushing = new InProcessLocks();
+  readonly #pushing = new MemoryLocks();
   /** Reads that go on while others begin. */
   readonly #slow: Promise<void>[] = [];
   readonly #work: Deck<(path: string) => Promise<unknown>>;

@@ -13,7 +13,7 @@ import {
   read,
   readAtOnce,
 } from '../support/fresh-repository.js';
-import { holdCommits } from '../support/held-commits.js';
+import { holdWrites } from '../support/held-writes.js';
 import { HOST, type HostApp } from '../support/host-app.js';
 import { cleanup } from '../support/temporary-directory.js';
 
@@ -59,7 +59,7 @@ async function start(concurrency: SnapshotOptions['concurrency'] = {}) {
 /** The same, which is busy with a snapshot of some other ref until it is let go on. */
 async function startBusy(concurrency: SnapshotOptions['concurrency'] = {}) {
   const started = await start(concurrency);
-  const goOn = holdCommits(started.store);
+  const goOn = holdWrites(started.store);
   defer(goOn);
   await readAtOnce(started.service, { ...repository.snapshot, ref: 'main', depth: 1 });
   const begun: string[] = [];

@@ -1,5 +1,5 @@
 import { FileSystemStore, MemoryStore, type SnapshotStore } from '../../lib/index.js';
-import { listedKeys } from '../../lib/testing/store-content.js';
+import { bodyOf, listedKeys } from '../../lib/testing/store-content.js';
 import { cleanup } from '../support/temporary-directory.js';
 
 const { directory, defer } = cleanup(afterEach);
@@ -65,7 +65,5 @@ test('What onEvict does to a MemoryStore counts after the write', async () => {
 });
 
 async function put(store: SnapshotStore, key: string, size: number): Promise<void> {
-  const writer = await store.create(key, {});
-  await writer.write(Buffer.alloc(size));
-  await writer.commit();
+  await store.put(key, bodyOf(Buffer.alloc(size)));
 }

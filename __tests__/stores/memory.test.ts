@@ -1,6 +1,13 @@
 import { MemoryStore } from '../../lib/stores/memory.js';
 import { storeContract } from '../../lib/testing/index.js';
-import { assertContent, contentOf, listedKeys, put } from '../../lib/testing/store-content.js';
+import {
+  assertContent,
+  beginPut,
+  bodyOf,
+  contentOf,
+  listedKeys,
+  put,
+} from '../../lib/testing/store-content.js';
 import { memoryInUse } from './collect-garbage.js';
 
 const MIB = 1024 * 1024;
@@ -37,10 +44,8 @@ describe('A MemoryStore', () => {
     const store = new MemoryStore({ maxBytes: MIB });
     await put(store, 'other', contentOf('other'));
     await put(store, 'key', contentOf('old'));
-    const writer = await store.create('key', {});
-    await writer.write(contentOf('a', MIB));
-    await writer.write(contentOf('b', 1));
-    expect(await writer.commit()).toMatchObject({ key: 'key', size: MIB + 1 });
+    const written = await store.put('key', bodyOf(contentOf('a', MIB), contentOf('b', 1)));
+    expect(written).toMatchObject({ key: 'key', size: MIB + 1 });
     expect(await listedKeys(store)).toEqual(['other']);
   });
 
@@ -79,9 +84,9 @@ describe('A MemoryStore', () => {
   test('takes no more memory than the budget for a write', async () => {
     const store = new MemoryStore({ maxBytes: MIB });
     const before = await memoryInUse();
-    const writer = await store.create('key', {});
-    for (let index = 0; index < 50; index += 1) await writer.write(contentOf('a', MIB));
+    const write = beginPut(store, 'key');
+    for (let index = 0; index < 50; index += 1) await write.write(contentOf('a', MIB));
     expect((await memoryInUse()) - before).toBeLessThan(10 * MIB);
-    await writer.abort();
+    await write.fail();
   });
 });

@@ -13,11 +13,13 @@ interface Budgets {
 
 async function replace(store: SnapshotStore, key: string): Promise<void> {
   const { revision } = await put(store, key, contentOf('old', MIB));
-  await put(store, key, contentOf('new', MIB), {}, { replaces: revision });
+  await put(store, key, contentOf('new', MIB), {}, { ifRevision: revision });
 }
 
 async function kept(store: SnapshotStore, keys: readonly string[]): Promise<string[]> {
-  const replaced = await Promise.all(keys.map(async (key) => (await store.replaced?.(key)) ?? []));
+  const replaced = await Promise.all(
+    keys.map(async (key) => (await store.listReplaced?.(key)) ?? []),
+  );
   return replaced.flat().map(({ key }) => key);
 }
 

@@ -1,5 +1,4 @@
-import { FileSystemStore } from '../../lib/index.js';
-import type { ObjectWriter } from '../../lib/stores/store.js';
+import { FileSystemStore, type PutOptions } from '../../lib/index.js';
 
 /** A FileSystemStore that counts the chunks that are written. */
 export class WatchedWrites extends FileSystemStore {
@@ -14,17 +13,16 @@ export class WatchedWrites extends FileSystemStore {
     this.#check();
   }
 
-  override async create(...args: Parameters<FileSystemStore['create']>): Promise<ObjectWriter> {
-    const writer = await super.create(...args);
-    return {
-      write: async (chunk) => {
-        await writer.write(chunk);
-        this.#written += 1;
-        this.#check();
-      },
-      commit: () => writer.commit(),
-      abort: () => writer.abort(),
-    };
+  override async put(key: string, body: AsyncIterable<Uint8Array>, options?: PutOptions) {
+    return await super.put(key, this.#counted(body), options);
+  }
+
+  async *#counted(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of body) {
+      yield chunk;
+      this.#written += 1;
+      this.#check();
+    }
   }
 
   #check(): void {

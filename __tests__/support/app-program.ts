@@ -46,44 +46,43 @@ function killAfter(turns: number): void {
 function tellingStore(): SnapshotStore {
   const store = new FileSystemStore({ directory: join(options.dataDir, 'snapshots') });
   return {
-    abilities: { ...store.abilities, adoptsFiles: !copying },
     stat: (...args) => store.stat(...args),
     open: (...args) => store.open(...args),
     delete: (...args) => store.delete(...args),
-    list: () => store.list(),
-    async adopt(...args) {
+    list: (...args) => store.list(...args),
+    listReplaced: (...args) => store.listReplaced(...args),
+    async put(key, body, putOptions) {
       note('storing');
-      const stored = await store.adopt(...args);
+      const stored = await store.put(key, told(body), putOptions);
       note('stored');
       return stored;
     },
-    async create(...args) {
-      note('storing');
-      const writer = await store.create(...args);
-      return {
-        async write(chunk) {
-          await writer.write(chunk);
-          note('written');
-        },
-        abort: () => writer.abort(),
-        async commit() {
-          const stored = await writer.commit();
-          note('stored');
-          return stored;
-        },
-      };
-    },
+    ...(!copying && {
+      async putFile(...args) {
+        note('storing');
+        const stored = await store.putFile(...args);
+        note('stored');
+        return stored;
+      },
+    }),
   };
+}
+
+async function* told(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of body) {
+    yield chunk;
+    note('written');
+  }
 }
 
 /** Imports modules that only some apps need. */
 async function shared({ redisUrl, leaseTime, bucket, s3 }: FleetOptions) {
   const { RedisLocks } = await import('../../lib/locks/redis.js');
   const { S3Store } = await import('../../lib/stores/s3/index.js');
-  const near = new FileSystemStore({ directory: join(options.dataDir, 'snapshots') });
-  const far = new S3Store({ bucket, config: s3 });
+  const local = new FileSystemStore({ directory: join(options.dataDir, 'snapshots') });
+  const shared = new S3Store({ bucket, config: s3 });
   return {
-    store: new TieredStore({ near, far }),
+    store: new TieredStore({ local, shared }),
     // On a busy machine, processes that start may be slow to read an answer.
     locks: new RedisLocks({ url: redisUrl, leaseTime, responseTimeout: MAX_RESPONSE_TIMEOUT }),
   };

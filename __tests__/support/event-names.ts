@@ -19,7 +19,6 @@ const NAMES: Record<keyof SnapshotEvents, true> = {
   generationFinished: true,
   generationFailed: true,
   storeFailed: true,
-  storeDegraded: true,
   evicted: true,
 };
 

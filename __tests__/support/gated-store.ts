@@ -11,8 +11,8 @@ export class GatedStore extends MemoryStore {
     return this.#hold;
   }
 
-  override async create(...[key, ...rest]: Parameters<MemoryStore['create']>) {
-    if (key.startsWith('snapshot/')) await this.#hold?.wait();
-    return await super.create(key, ...rest);
+  override async put(...[key, ...rest]: Parameters<MemoryStore['put']>) {
+    if (key.endsWith('/snapshot')) await this.#hold?.wait();
+    return await super.put(key, ...rest);
   }
 }

@@ -1,8 +1,8 @@
-import { InProcessLocks, type Lock, type LockRegistry } from '../../lib/index.js';
+import { type Lock, type LockRegistry, MemoryLocks } from '../../lib/index.js';
 
 /** Locks that make generations of default snapshots wait while `hold` is in effect. */
 export class HeldLocks implements LockRegistry {
-  readonly #locks = new InProcessLocks();
+  readonly #locks = new MemoryLocks();
   #held: Promise<void> = Promise.resolve();
   #release = () => {};
 
@@ -17,7 +17,7 @@ export class HeldLocks implements LockRegistry {
   }
 
   async acquire(key: string, options?: { signal?: AbortSignal }): Promise<Lock> {
-    if (key.startsWith('snapshot/')) await this.#held;
+    if (key.endsWith('/snapshot')) await this.#held;
     return await this.#locks.acquire(key, options);
   }
 }

@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events';
-import { InProcessLocks, type Lock, type LockRegistry, SnapshotError } from '../../lib/index.js';
+import { type Lock, type LockRegistry, MemoryLocks, SnapshotError } from '../../lib/index.js';
 import { door } from './door.js';
 
 interface LockEvents {
@@ -16,7 +16,7 @@ export class WatchedLocks implements LockRegistry {
   readonly #held = new Map<string, (error: SnapshotError) => Promise<void>>();
 
   /** @param locks the locks behind it, which several registries may share. */
-  constructor(locks: LockRegistry = new InProcessLocks()) {
+  constructor(locks: LockRegistry = new MemoryLocks()) {
     this.#locks = locks;
   }
 
@@ -55,7 +55,7 @@ export class WatchedLocks implements LockRegistry {
   async lose(key: string): Promise<boolean> {
     const lose = this.#held.get(key);
     this.#held.delete(key);
-    await lose?.(new SnapshotError('LOCK_FAILED', 'somebody else holds it'));
+    await lose?.(new SnapshotError('LOCK_LOST', 'somebody else holds it'));
     return lose !== undefined;
   }
 

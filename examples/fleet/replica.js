@@ -6,12 +6,12 @@ import { S3Store } from 'express-git-snapshot/s3';
 const { PORT = '3000', DATA_DIR = './data', GITHUB_BASE_URL } = process.env;
 const { REDIS_URL = 'redis://localhost:6379', S3_BUCKET = 'snapshots', S3_ENDPOINT } = process.env;
 
-const far = new S3Store({
+const shared = new S3Store({
   bucket: S3_BUCKET,
   // Region and credentials are in AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
   config: S3_ENDPOINT === undefined ? {} : { endpoint: S3_ENDPOINT, forcePathStyle: true },
 });
-const near = new FileSystemStore({ directory: `${DATA_DIR}/snapshots`, maxBytes: 20e9 });
+const local = new FileSystemStore({ directory: `${DATA_DIR}/snapshots`, maxBytes: 20e9 });
 
 const snapshots = createSnapshotRouter({
   dataDir: DATA_DIR,
@@ -25,7 +25,11 @@ const snapshots = createSnapshotRouter({
             allowPrivateAddresses: true,
           },
   },
-  store: new TieredStore({ near, far }),
+  store: new TieredStore({
+    local,
+    shared,
+    onDegraded: ({ tier, error }) => console.error(`the ${tier} store:`, error),
+  }),
   locks: new RedisLocks({ url: REDIS_URL }),
   logger: console,
 });
@@ -35,7 +39,6 @@ events.on('cloneFinished', ({ repository, packBytes, restoredBytes }) => {
   const from = restoredBytes > 0 ? 'what is stored' : 'the upstream';
   console.log(`mirrored ${repository.path} from ${from}: ${packBytes} bytes fetched`);
 });
-events.on('storeDegraded', ({ tier, error }) => console.error(`the ${tier} store:`, error));
 
 const app = express();
 app.use('/git', snapshots);

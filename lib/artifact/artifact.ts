@@ -1,5 +1,6 @@
+import type { Readable } from 'node:stream';
 import type { RepositoryId } from '../repository.js';
-import type { ByteRange, ObjectBody } from '../stores/store.js';
+import type { ByteRange } from '../stores/store.js';
 import type { ArtifactId, BundleId } from './id.js';
 
 /** Describes an artifact. */
@@ -24,7 +25,7 @@ export interface StoredArtifact extends ArtifactInfo {
 /** A stored artifact, or a range of it. Read `body` to its end or destroy it. */
 export interface OpenedArtifact extends StoredArtifact {
   readonly source: 'store';
-  readonly body: ObjectBody;
+  readonly body: Readable;
 }
 
 /**
@@ -33,7 +34,7 @@ export interface OpenedArtifact extends StoredArtifact {
  */
 export interface GeneratedArtifact extends ArtifactInfo {
   readonly source: 'generation';
-  readonly body: ObjectBody;
+  readonly body: Readable;
 }
 
 export interface GetOptions {

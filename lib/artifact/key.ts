@@ -1,44 +1,54 @@
 import { type RepositoryId, repositoryKey } from '../repository.js';
-import { type ArtifactId, isVariant } from './id.js';
+import type { ArtifactId } from './id.js';
 
 /*
- * The keys of artifacts in a store.
+ * The keys of artifacts in a store. All keys of a repository begin with its prefix:
  *
- *     snapshot/{host}/{path}                  the default snapshot
- *     variant/ref=v1/{host}/{path}            snapshots of other refs and depths: `depth=1`,
- *                                             `depth=1&ref=release:1.0`, slashes of refs as colons,
- *                                             which refs don't have
- *     variant/base={commit}/{host}/{path}     bundles
- *     check/{host}/{path}                     no bytes; the metadata has the result of the last check
- *     refusal/{host}/{path}                   no bytes; the metadata has the dates of the refusals
+ *     v1/{host}/{path}/snapshot                the default snapshot
+ *     v1/{host}/{path}/snapshot&depth=1&ref=release:1.0
+ *                                              snapshots of other refs and depths; slashes of refs
+ *                                              as colons, which refs don't have
+ *     v1/{host}/{path}/bundle&base={commit}    bundles
+ *     v1/{host}/{path}/check                   no bytes; the metadata has the result of the last check
+ *     v1/{host}/{path}/refusal                 no bytes; the metadata has the dates of the refusals
+ *
+ * The last segment has no slash, so keys of `{path}/b` begin with the prefix of `{path}`, but are
+ * not keys of `{path}`.
  */
-const VARIANT = 'variant/';
+const SNAPSHOT = 'snapshot';
+const BUNDLE = 'bundle';
 
 export function artifactKey(id: ArtifactId): string {
-  const name = repositoryKey(id.repository);
-  if (!isVariant(id)) return `snapshot/${name}`;
   const parameters: string[] = [];
   if (id.kind === 'bundle') {
-    parameters.push(`base=${id.base}`);
+    parameters.push(`&base=${id.base}`);
   } else {
-    if (id.depth !== undefined) parameters.push(`depth=${id.depth}`);
-    if (id.ref !== undefined) parameters.push(`ref=${id.ref.replaceAll('/', ':')}`);
+    if (id.depth !== undefined) parameters.push(`&depth=${id.depth}`);
+    if (id.ref !== undefined) parameters.push(`&ref=${id.ref.replaceAll('/', ':')}`);
   }
-  return `${VARIANT}${parameters.join('&')}/${name}`;
+  const kind = id.kind === 'bundle' ? BUNDLE : SNAPSHOT;
+  return `${repositoryPrefix(id.repository)}${kind}${parameters.join('')}`;
+}
+
+/** The keys of a repository begin with it, and so do those of repositories below its path. */
+export function repositoryPrefix(repository: RepositoryId): string {
+  return `v1/${repositoryKey(repository)}/`;
 }
 
 /** Whether a key of the store is that of a variant of the repository. */
 export function isVariantKey(key: string, repository: RepositoryId): boolean {
-  if (!key.startsWith(VARIANT)) return false;
-  return key.slice(key.indexOf('/', VARIANT.length) + 1) === repositoryKey(repository);
+  const prefix = repositoryPrefix(repository);
+  const name = key.slice(prefix.length);
+  if (!key.startsWith(prefix) || name.includes('/')) return false;
+  return name.startsWith(`${SNAPSHOT}&`) || name.startsWith(`${BUNDLE}&`);
 }
 
 /** The key of the record of the last check, for processes that share the store. */
 export function checkKey(repository: RepositoryId): string {
-  return `check/${repositoryKey(repository)}`;
+  return `${repositoryPrefix(repository)}check`;
 }
 
 /** The key of the note that the upstream refuses a repository. */
 export function refusalKey(repository: RepositoryId): string {
-  return `refusal/${repositoryKey(repository)}`;
+  return `${repositoryPrefix(repository)}refusal`;
 }

@@ -36,7 +36,7 @@ export class FailureCache {
   remember(key: string, error: SnapshotError): SnapshotError {
     const milliseconds = Math.max(this.#milliseconds, (error.retryAfter ?? 0) * 1000);
     // These are failures of this process, not of the work.
-    const isOwn = SnapshotError.is(error, 'ABORTED', 'CLOSED', 'LOCK_FAILED');
+    const isOwn = SnapshotError.is(error, 'ABORTED', 'CLOSED', 'LOCK_UNAVAILABLE', 'LOCK_LOST');
     if (this.#milliseconds === 0 || isOwn) return error;
     const remembered = delayed(error, milliseconds);
     this.#failures.set(key, { error: remembered, until: after(now(), milliseconds) });

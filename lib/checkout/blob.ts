@@ -17,7 +17,7 @@ export function streamBlob(
   located: LocatedObject,
 ): AsyncIterable<Buffer> {
   if (reader.typeOf(oid) !== ObjectType.blob) throw noBlob(oid);
-  return reader.stream(oid, located);
+  return located.pack.stream(located.offset, oid);
 }
 
 /** As latin1. @throws SnapshotError `REPOSITORY_INVALID` if it is impossible; as `readBlob`. */

@@ -128,7 +128,7 @@ const serviceShape = {
   dataDir: z.string().min(1, 'must be a path'),
   hosts: z.union([hostNames, hostRecord]),
   store: methods<SnapshotStore>(
-    ['stat', 'open', 'create', 'delete', 'list'],
+    ['stat', 'open', 'put', 'delete', 'list'],
     'a SnapshotStore',
   ).optional(),
   locks: methods<LockRegistry>(['acquire'], 'a LockRegistry').optional(),

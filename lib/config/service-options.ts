@@ -24,7 +24,7 @@ export interface ServiceOptions {
   /**
    * Keeps two builds of one artifact from running at once. The default covers this process only.
    *
-   * @default `InProcessLocks`
+   * @default `MemoryLocks`
    */
   readonly locks?: LockRegistry | undefined;
   /**

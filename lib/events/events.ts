@@ -1,6 +1,5 @@
 import type { SnapshotError } from '../errors.js';
 import type { RepositoryId } from '../repository.js';
-import type { StoreFailure } from '../stores/store.js';
 import type { FetchProgress } from '../upstream/fetch-pack.js';
 
 interface About {
@@ -71,8 +70,6 @@ export interface SnapshotEvents {
    * did not list or delete the variants above `maxVariants`.
    */
   storeFailed: [About & { readonly error: SnapshotError }];
-  /** A tier of a `TieredStore` failed, and the other one replaced it. */
-  storeDegraded: [StoreFailure];
   /** A stored artifact was deleted, or evicted by the default store to stay within its budget. */
   evicted: [{ readonly key: string }];
 }

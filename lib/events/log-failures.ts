@@ -14,9 +14,6 @@ export function logFailures(events: EventEmitter<SnapshotEvents>, logger: Logger
   events.on('storeFailed', ({ repository, error }) => {
     logger.error(failureFields(error, repository), 'snapshot not stored');
   });
-  events.on('storeDegraded', ({ tier, key, error }) => {
-    logger.warn({ code: error.code, tier, key, err: error }, 'store degraded');
-  });
   events.on('restoreFailed', ({ repository, error }) => {
     logger.warn(failureFields(error, repository), 'stored snapshot not usable for a mirror');
   });

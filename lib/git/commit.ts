@@ -1,13 +1,12 @@
 import { SnapshotError } from '../errors.js';
 import { OID_BYTES } from './object.js';
 
-/** The header of a commit, as far as it is needed here. */
 export interface CommitHeader {
   /** 20 bytes. */
   readonly tree: Buffer;
   /** 20 bytes each. */
   readonly parents: readonly Buffer[];
-  /** When it was committed, in whole seconds since the epoch; 0 when it does not say. */
+  /** In whole seconds since the epoch; 0 if the commit has no readable time. */
   readonly committedAt: number;
 }
 
@@ -15,10 +14,9 @@ const OID_DIGITS = 2 * OID_BYTES;
 const LINE_FEED = 0x0a;
 
 /**
- * Reads a commit as git's commit.c does (`parse_commit_buffer`): ids may have upper-case digits,
- * and a commit without a readable time counts as made at the epoch.
+ * Reads a commit as `parse_commit_buffer` of git's commit.c does: ids may have upper-case digits.
  *
- * @throws SnapshotError `UPSTREAM_INVALID` when it does not begin with its tree.
+ * @throws SnapshotError `UPSTREAM_INVALID` when the commit does not begin with its tree.
  */
 export function parseCommit(data: Buffer): CommitHeader {
   const tree = oidAfter(data, 'tree ', 0);

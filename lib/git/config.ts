@@ -9,19 +9,18 @@ const SECTION = /^\[([A-Za-z0-9-]+)(?: "((?:[^"\\\0]|\\["\\])*)")?\]$/;
 const SETTING = /^\t([A-Za-z][A-Za-z0-9-]*) = (?:[^\\\0]|\\["\\tnb])*$/;
 
 /**
- * The keys that a config file sets: `core.bare`, `branch.main.remote`. Section and name are in
- * lower case, as git ignores their case; the subsection keeps its case.
+ * The keys that a config file (bytes as latin1) sets: `core.bare`, `branch.main.remote`. Section
+ * and name are in lower case, as git ignores their case.
  *
- * @param text bytes as latin1.
  * @returns `undefined` for a file that git does not write by itself: with comments, settings before
  * a section or without a value, continued lines, or a section and a setting on one line.
  */
 export function configKeys(text: string): string[] | undefined {
   const keys: string[] = [];
+  const lines = text.split('\n');
+  if (lines.pop() !== '') return undefined;
   let section: string | undefined;
-  if (text === '') return keys;
-  if (!text.endsWith('\n')) return undefined;
-  for (const line of text.slice(0, -1).split('\n')) {
+  for (const line of lines) {
     const [isSection, name = '', subsection] = SECTION.exec(line) ?? [];
     if (isSection !== undefined) {
       section = name.toLowerCase() + (subsection === undefined ? '' : `.${subsection}`);

@@ -7,12 +7,7 @@ import { agentCapability } from './upload-pack.js';
  * when that branch has no commits.
  */
 
-/**
- * The capabilities of protocol v2 in an upstream's answer to `info/refs`; `undefined` when it
- * answers by an older protocol.
- *
- * @throws SnapshotError `UPSTREAM_INVALID` for bytes that are no pkt-lines.
- */
+/** `undefined` for an older protocol. @throws SnapshotError `UPSTREAM_INVALID` for no pkt-lines. */
 export async function readCapabilities(
   body: AsyncIterable<Uint8Array>,
 ): Promise<ReadonlySet<string> | undefined> {
@@ -31,13 +26,10 @@ export async function readCapabilities(
   return undefined;
 }
 
-/** Asks for HEAD; `undefined` when the upstream does not tell where an unborn one points. */
+/** Asks for HEAD; `undefined` if the upstream can't say where an unborn HEAD points. */
 export function encodeHeadQuery(agent: string, offered: ReadonlySet<string>): Buffer | undefined {
-  const tellsUnborn = Array.from(offered).some((capability) => {
-    const [, features] = /^ls-refs=(.*)$/.exec(capability) ?? [];
-    return features?.split(' ').includes('unborn') === true;
-  });
-  if (!tellsUnborn) return undefined;
+  const tellsUnborn = /^ls-refs=(?:.* )?unborn(?: .*)?$/;
+  if (![...offered].some((capability) => tellsUnborn.test(capability))) return undefined;
   return Buffer.concat([
     encodePktLine('command=ls-refs\n'),
     ...agentCapability(agent, offered).map((capability) => encodePktLine(capability)),

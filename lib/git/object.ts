@@ -4,15 +4,13 @@ import { hash } from 'node:crypto';
 export const ObjectType = { commit: 1, tree: 2, blob: 3, tag: 4 } as const;
 export type ObjectType = (typeof ObjectType)[keyof typeof ObjectType];
 
-export type ObjectTypeName = keyof typeof ObjectType;
-
 const NAMES = [undefined, 'commit', 'tree', 'blob', 'tag'] as const;
 
 /** Bytes of a SHA-1 object id. */
 export const OID_BYTES = 20;
 export const OID_PATTERN = /^[0-9a-f]{40}$/;
 
-export function objectTypeName(type: ObjectType): ObjectTypeName {
+export function objectTypeName(type: ObjectType) {
   return NAMES[type];
 }
 
@@ -20,7 +18,7 @@ export function isObjectType(value: number): value is ObjectType {
   return value >= 1 && value <= 4;
 }
 
-/** The header that is hashed before an object's content: `"<type> <size>\0"`. At most 28 bytes. */
+/** The header that is hashed before an object's content: at most 28 bytes. */
 export function objectHeader(type: ObjectType, size: number): string {
   return `${objectTypeName(type)} ${size}\0`;
 }
@@ -29,10 +27,8 @@ export function objectHeader(type: ObjectType, size: number): string {
 export const OBJECT_HEADER_ROOM = 32;
 
 /**
- * Hashes the object whose content is `bytes[start, start + size)` and writes its id to
- * `oids[at, at + 20)`.
- *
- * @param bytes its object header is written to the `OBJECT_HEADER_ROOM` bytes before the content.
+ * Writes the id of the object `bytes[start, start + size)` to `oids[at, at + 20)`. Overwrites up to
+ * `OBJECT_HEADER_ROOM` bytes before the object.
  */
 export function hashObject(
   type: ObjectType,
@@ -50,7 +46,7 @@ export function hashObject(
   for (let i = 0; i < OID_BYTES; i++) oids[at + i] = oid.charCodeAt(i);
 }
 
-/** Orders two ids, each given as 20 bytes at a position. */
+/** Orders two ids: the 20 bytes at `aAt` and at `bAt`. */
 export function compareOids(a: Uint8Array, aAt: number, b: Uint8Array, bAt: number): number {
   for (let i = 0; i < OID_BYTES; i++) {
     const left = a[aAt + i];

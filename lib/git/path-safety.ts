@@ -1,13 +1,11 @@
-/**
+/*
  * The names that git refuses to check out: `verify_path` of git's read-cache.c with
  * `core.protectHFS` and `core.protectNTFS` both on, because a snapshot may be unpacked on any file
  * system. All other names that git clones on Linux pass: with backslashes, device names, trailing
- * spaces, bytes that are not UTF-8.
- *
- * Paths are bytes, as latin1 ("binary") strings, one character a byte.
+ * spaces, bytes that are not UTF-8. Paths are bytes as latin1.
  */
 
-/** Linux's NAME_MAX and PATH_MAX: limits of file names, paths and targets of symlinks. */
+/** Linux's NAME_MAX and PATH_MAX, which also limits targets of symlinks. */
 export const MAX_NAME_BYTES = 255;
 export const MAX_PATH_BYTES = 4095;
 
@@ -24,11 +22,9 @@ const UTF8_CHARACTER = [
 const HFS_IGNORED =
   '(?:\\xe2\\x80[\\x8c-\\x8f\\xaa-\\xae]|\\xe2\\x81[\\xaa-\\xaf]|\\xef\\xbb\\xbf)*';
 
-/**
- * A segment that HFS+ reads as `.{name}`. A malformed character ends the name, as in git. (The flag
- * `i` would also fold bytes above 0x7f.)
- */
+/** A segment that HFS+ reads as `.{name}`. A malformed character ends the name, as in git. */
 function hfsSegment(name: string): RegExp {
+  // The flag `i` would also fold bytes above 0x7f.
   const letters = ['\\.', ...Array.from(name, (c) => `[${c}${c.toUpperCase()}]`)];
   return new RegExp(
     `(?:^|/)${HFS_IGNORED}${letters.join(HFS_IGNORED)}${HFS_IGNORED}(?:/|(?!${UTF8_CHARACTER}))`,
@@ -46,9 +42,8 @@ const HFS_DOT_GITMODULES = hfsSegment('gitmodules');
 /**
  * The reason why git refuses to check out an entry; `undefined` when git accepts it.
  *
- * @param path The path from the top of the tree. It matters as a whole: git refuses a symbolic link
- * also below a directory called `.gitmodules`.
- * @param symlink Whether the entry is a symbolic link.
+ * @param path from the top of the tree: git refuses a symbolic link also below a directory called
+ * `.gitmodules`.
  */
 export function verifyPath(path: string, symlink: boolean): string | undefined {
   if (EMPTY_OR_DOTS.test(path)) return 'has an empty, "." or ".." segment';

@@ -1,11 +1,8 @@
 import { SnapshotError } from '../errors.js';
 
-/*
- * pkt-line framing: gitprotocol-common(5). Four hex digits give the length of a line, themselves
- * included; 0000 is a flush, 0001 and 0002 delimit parts of protocol v2.
- */
+/* pkt-line framing: gitprotocol-common(5). 0001 and 0002 delimit parts of protocol v2. */
 
-/** One frame; `payload` is a view that is valid until the next frame is read. */
+/** `payload` is a view that is valid until the next frame is read. */
 export type PktLine = { kind: 'data'; payload: Buffer } | { kind: 'flush' | 'delim' | 'end' };
 
 const FRAME_BYTES = 65_520;
@@ -18,7 +15,7 @@ export function encodePktLine(content: string | Uint8Array): Buffer {
   return Buffer.concat([Buffer.from(length), payload]);
 }
 
-/** A line of text: its bytes as latin1, without one line feed at its end. */
+/** A line of text as latin1, without the line feed at its end. */
 export function lineText(payload: Buffer): string {
   const end = payload.at(-1) === LINE_FEED ? payload.length - 1 : payload.length;
   return payload.toString('latin1', 0, end);
@@ -27,19 +24,12 @@ export function lineText(payload: Buffer): string {
 export const FLUSH_PKT = Buffer.from('0000');
 export const DELIM_PKT = Buffer.from('0001');
 
-/**
- * Cuts arriving bytes into frames. Payloads are views of the chunks; only a frame that spans two
- * chunks is copied, once.
- */
+/** Cuts arriving bytes into frames. It copies only a frame that spans two chunks, once. */
 export class PktLineSplitter {
   #partial: Buffer | undefined;
   #held = 0;
 
-  /**
-   * The frames that a chunk completes. Take them before the next call.
-   *
-   * @throws SnapshotError `UPSTREAM_INVALID` for a malformed length.
-   */
+  /** Take the frames before the next call. @throws SnapshotError `UPSTREAM_INVALID` */
   *split(bytes: Uint8Array): Generator<PktLine> {
     const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     let at = 0;
@@ -75,11 +65,7 @@ export class PktLineSplitter {
   }
 }
 
-/**
- * The frames of a byte stream.
- *
- * @throws SnapshotError `UPSTREAM_INVALID` for a malformed length or a stream that ends in a frame.
- */
+/** @throws SnapshotError `UPSTREAM_INVALID` for a malformed length, or an end within a frame. */
 export async function* readPktLines(source: AsyncIterable<Uint8Array>): AsyncGenerator<PktLine> {
   const splitter = new PktLineSplitter();
   for await (const chunk of source) yield* splitter.split(chunk);

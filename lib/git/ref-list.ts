@@ -9,9 +9,9 @@ const LINE_FEED = 0x0a;
 const FIRST_BYTES = 4096;
 
 /**
- * Refs in the order of their names, each name once. There may be hundreds of thousands, so they are
- * kept as the text of a `packed-refs` file (git-pack-refs(1)), and each becomes an object only when
- * it is read. Memory: the text, and 4 bytes a ref.
+ * Refs in the order of their names, each name once. They are kept as the text of a `packed-refs`
+ * file (git-pack-refs(1)), as there may be hundreds of thousands. Memory: the text, and 4 bytes a
+ * ref.
  */
 export class RefList implements Iterable<Ref> {
   /** The content of a `packed-refs` file. */
@@ -25,11 +25,7 @@ export class RefList implements Iterable<Ref> {
     this.#starts = starts;
   }
 
-  /**
-   * @param bytes that the text is expected to take. The system gives memory only to bytes that are
-   * written.
-   * @throws RangeError when two refs have one name.
-   */
+  /** @param bytes as in `RefListBuilder`. @throws RangeError when two refs have one name. */
   static of(refs: Iterable<Ref>, bytes?: number): RefList {
     const builder = new RefListBuilder(bytes);
     for (const { name, oid, peeled } of refs) builder.add(name, oid, peeled);
@@ -54,7 +50,6 @@ export class RefList implements Iterable<Ref> {
     }
   }
 
-  /** The ref of a full name. */
   find(name: string): Ref | undefined {
     const at = binarySearch(0, this.length, (i) => this.#at(i).name < name);
     const found = at < this.length ? this.#at(at) : undefined;
@@ -80,8 +75,7 @@ export class RefList implements Iterable<Ref> {
   /** A list that was built out of order, in order; `undefined` when two refs have one name. */
   sorted(): RefList | undefined {
     const text = this.packed;
-    // A line feed is less than all bytes of names, so a name comes before longer ones that begin
-    // with it.
+    // A line feed is less than all bytes of names, so `main` comes before `main2`.
     const nameAt = (i: number) => this.#startOf(i) + OID_DIGITS + 1;
     const endOf = (i: number) => this.#startOf(i + 1);
     const order = Uint32Array.from({ length: this.length }, (_, i) => i).sort((a, b) =>
@@ -113,13 +107,12 @@ export class RefList implements Iterable<Ref> {
     const peeledAt = end - OID_DIGITS;
     // A name has no line feed.
     const isPeeled = text[peeledAt - 2] === LINE_FEED && peeledAt > start + OID_DIGITS;
-    if (!isPeeled) return { name: text.toString('latin1', start + OID_DIGITS + 1, end), oid };
-    const name = text.toString('latin1', start + OID_DIGITS + 1, peeledAt - 2);
-    return { name, oid, peeled: text.toString('latin1', peeledAt, end) };
+    const name = text.toString('latin1', start + OID_DIGITS + 1, isPeeled ? peeledAt - 2 : end);
+    return isPeeled ? { name, oid, peeled: text.toString('latin1', peeledAt, end) } : { name, oid };
   }
 }
 
-/** Collects the refs of a list in any order; sorted names take the least time. */
+/** Collects refs in any order; sorted names take the least time. */
 export class RefListBuilder {
   #text: Buffer;
   #size: number;
@@ -127,7 +120,7 @@ export class RefListBuilder {
   #latest = '';
   #isSorted = true;
 
-  /** @param bytes that the text is expected to take. */
+  /** @param bytes that the text may take. The system gives memory only to written bytes. */
   constructor(bytes = 0) {
     this.#text = Buffer.allocUnsafeSlow(bytes + FIRST_BYTES);
     this.#size = this.#text.write(HEADER, 'latin1');
@@ -156,9 +149,9 @@ export class RefListBuilder {
 }
 
 /**
- * @param content is kept without a copy when its names are in order.
- * @throws SnapshotError `REPOSITORY_DAMAGED` for a line that git does not write, and for two refs
- * with one name.
+ * @param content is not copied if its names are in order.
+ * @throws SnapshotError `REPOSITORY_DAMAGED` for a line that git does not write, or a name that
+ * comes twice.
  */
 export function parsePackedRefs(content: Buffer): RefList {
   const starts: number[] = [];

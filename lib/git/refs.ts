@@ -1,9 +1,9 @@
 /*
- * Names of refs are bytes in any encoding. They are kept as latin1 ("binary") strings, one
- * character a byte, and written back the same way, so that no two names become one.
+ * Names of refs are bytes in any encoding. They are kept as latin1 strings, one character a byte,
+ * so that no two names become one.
  */
 
-/** The bytes of a name that people and JSON write as text. */
+/** A name from text that people and JSON write. */
 export function refNameOf(text: string): string {
   return Buffer.from(text).toString('latin1');
 }
@@ -14,7 +14,7 @@ export type Head =
   | { readonly kind: 'detached'; readonly oid: string };
 
 export interface Ref {
-  /** Full name: `refs/heads/main`. Bytes as latin1, one character a byte. */
+  /** Full name: `refs/heads/main`. */
   readonly name: string;
   readonly oid: string;
   /** For an annotated tag: the id of the object at the end of the chain of tags. */
@@ -25,10 +25,9 @@ const REFUSED_IN_NAMES =
   // biome-ignore lint/suspicious/noControlCharactersInRegex: the rule is about control characters
   /[\x00-\x20\x7f~^:?*[\\]|\.\.|@\{|\/\/|\/\.|\.lock(?:\/|$)|[./]$/;
 
-/** Whether git would take this as the full name of a ref: git-check-ref-format(1). */
+/** Whether git accepts the full name of a ref: git-check-ref-format(1). */
 export function isValidRefName(name: string): boolean {
-  if (!name.startsWith('refs/') || name.length > 4096) return false;
-  return !REFUSED_IN_NAMES.test(name);
+  return name.startsWith('refs/') && name.length <= 4096 && !REFUSED_IN_NAMES.test(name);
 }
 
 /** The content of a `HEAD` file. */

@@ -2,16 +2,15 @@ import { SnapshotError } from '../errors.js';
 import { OID_BYTES } from './object.js';
 
 /*
- * Trees: "mode SP name NUL id" for each entry, sorted by name with a slash behind those of
- * directories. No format document describes trees; git's tree-walk.c defines them, modes that no
- * git writes included: zero-padded modes are read, unknown types count as gitlinks.
+ * Trees: "mode SP name NUL id" for each entry, sorted by name; names of directories are compared as
+ * if they ended with a slash. No document describes the format. As git's tree-walk.c does, this
+ * reads zero-padded modes, and takes unknown types for gitlinks.
  */
 
-/** The kind of an entry, by the upper bits of its mode. */
 export type TreeEntryKind = 'directory' | 'file' | 'symlink' | 'gitlink';
 
 export interface TreeEntry {
-  /** The name's bytes, as latin1: one character a byte. */
+  /** Bytes as latin1. */
   readonly name: string;
   readonly kind: TreeEntryKind;
   readonly executable: boolean;
@@ -19,7 +18,7 @@ export interface TreeEntry {
   readonly oid: string;
 }
 
-/** The positions of the parts of an entry in its tree. */
+/** Where the parts of an entry are in its tree. */
 export interface EntryPlace {
   readonly mode: number;
   readonly nameAt: number;
@@ -29,8 +28,8 @@ export interface EntryPlace {
   readonly end: number;
 }
 
-const TYPE_MASK = 0o170000;
-const DIRECTORY = 0o040000;
+export const TYPE_MASK = 0o170000;
+export const DIRECTORY = 0o040000;
 const KINDS = new Map<number, TreeEntryKind>([
   [DIRECTORY, 'directory'],
   [0o100000, 'file'],
@@ -40,12 +39,7 @@ const KINDS = new Map<number, TreeEntryKind>([
 const SPACE = 0x20;
 const MAX_MODE_DIGITS = 11;
 
-/**
- * The entries in the order of the tree. Each is made only when it is read: as objects they take ten
- * times the memory of the tree.
- *
- * @throws SnapshotError `UPSTREAM_INVALID`
- */
+/** A generator, as objects take ten times the tree's memory. @throws as `placeEntry`. */
 export function* parseTree(data: Buffer): Generator<TreeEntry> {
   for (let at = 0; at < data.length; ) {
     const { mode, nameAt, nameEnd, end } = placeEntry(data, at);
@@ -69,17 +63,17 @@ export function placeEntry(data: Buffer, at: number): EntryPlace {
   let mode = 0;
   let space = at;
   for (let byte = data[space]; byte !== SPACE; byte = data[++space]) {
-    if (byte === undefined || byte < 0x30 || byte > 0x37) throw malformed();
-    if (space - at === MAX_MODE_DIGITS) throw malformed();
+    if (byte === undefined || byte < 0x30 || byte > 0x37) throw malformedTree();
+    if (space - at === MAX_MODE_DIGITS) throw malformedTree();
     mode = mode * 8 + byte - 0x30;
   }
   const nameAt = space + 1;
   const nameEnd = data.indexOf(0, nameAt);
   const end = nameEnd + 1 + OID_BYTES;
-  if (space === at || nameEnd <= nameAt || end > data.length) throw malformed();
+  if (space === at || nameEnd <= nameAt || end > data.length) throw malformedTree();
   return { mode, nameAt, nameEnd, end };
 }
 
-function malformed(): SnapshotError {
+export function malformedTree(): SnapshotError {
   return new SnapshotError('UPSTREAM_INVALID', 'a tree is malformed');
 }

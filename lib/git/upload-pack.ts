@@ -1,16 +1,13 @@
 import { SnapshotError } from '../errors.js';
 import { encodePktLine, FLUSH_PKT, type PktLine, readPktLines } from './pkt-line.js';
 
-/*
- * The upload-pack exchange of protocol v0/v1 over HTTP: gitprotocol-pack(5) and
- * gitprotocol-http(5). Stateless: one request with all wants, one answer.
- */
+/* The exchange of protocol v0/v1 over HTTP: gitprotocol-pack(5) and gitprotocol-http(5). */
 
 const CAPABILITIES = ['multi_ack_detailed', 'no-done', 'side-band-64k', 'ofs-delta'];
 
 /**
- * The request body of a fetch. It sends all haves at once and `done` after them, so that the answer
- * is the pack, without rounds of negotiation. It does not ask for a thin pack.
+ * The request body of a fetch. It sends all haves at once and then `done`, so that the upstream
+ * answers with the pack, without rounds of negotiation. It does not ask for a thin pack.
  *
  * @param haves ids of commits in the mirror; none for a clone.
  * @param offered the capabilities of the upstream's ref advertisement; the request uses no others.
@@ -33,32 +30,23 @@ export function encodeFetchRequest(
   return Buffer.concat([...lines, encodePktLine('done\n')]);
 }
 
-/**
- * The `agent` capability (gitprotocol-capabilities(5)): printable, and without spaces. It may be
- * sent only to an upstream that sends its own.
- *
- * @returns one element, or none.
- */
+/** gitprotocol-capabilities(5): a client may send it only to an upstream that does. Else empty. */
 export function agentCapability(userAgent: string, offered: ReadonlySet<string>): string[] {
-  for (const capability of offered) {
-    if (capability.startsWith('agent='))
-      return [`agent=${userAgent.replace(/[^\x21-\x7e]/g, '-')}`];
-  }
-  return [];
+  const isOffered = [...offered].some((capability) => capability.startsWith('agent='));
+  return isOffered ? [`agent=${userAgent.replace(/[^\x21-\x7e]/g, '-')}`] : [];
 }
 
 const PACK_BAND = 1;
 const PROGRESS_BAND = 2;
 const ERROR_BAND = 3;
 
-/** The start of the message of an error that the upstream reports. */
 const REPORT = 'the upstream reports: ';
 
 const ACKNOWLEDGEMENT = /^ACK [0-9a-f]{40}(?: (?:continue|common|ready))?$/;
 
 /**
- * Reads the answer to a fetch request and yields the bytes of the pack, never an empty piece. Each
- * piece is a view, valid until the next is read.
+ * Yields the bytes of the pack in the answer to a fetch request, never an empty piece. Each piece
+ * is a view, valid until the next is read.
  *
  * @param onProgress gets the upstream's progress text as it comes.
  * @throws SnapshotError `UPSTREAM_UNREACHABLE` for an error that the upstream reports,
@@ -76,25 +64,18 @@ export async function* readFetchAnswer(
       continue;
     }
     if (line.kind !== 'data' || complete) throw unexpected(line);
-    if (!inPack && !isSideBand(line.payload)) {
+    if (!isSideBand(line.payload)) {
+      if (inPack) throw unexpected(line);
       checkNegotiation(line.payload);
       continue;
     }
     inPack = true;
+    const band = line.payload[0];
     const payload = line.payload.subarray(1);
-    switch (line.payload[0]) {
-      case PACK_BAND:
-        // An empty packet only keeps the connection alive (uploadpack.keepAlive of git-config(1)).
-        if (payload.length > 0) yield payload;
-        break;
-      case PROGRESS_BAND:
-        onProgress(payload.toString());
-        break;
-      case ERROR_BAND:
-        throw reported(payload);
-      default:
-        throw unexpected(line);
-    }
+    if (band === ERROR_BAND) throw reported(payload);
+    if (band === PROGRESS_BAND) onProgress(payload.toString());
+    // An empty packet only keeps the connection alive (uploadpack.keepAlive of git-config(1)).
+    else if (payload.length > 0) yield payload;
   }
   if (!complete) throw new SnapshotError('UPSTREAM_INVALID', 'the answer ends before its flush');
 }
@@ -115,7 +96,7 @@ function checkNegotiation(payload: Buffer): void {
   throw new SnapshotError('UPSTREAM_INVALID', 'the upstream answered neither ACK, NAK nor a pack');
 }
 
-/** Whether the upstream says that it lacks an object, or does not serve it by its id. */
+/** Whether the upstream reports that it lacks an object, or does not serve it by its id. */
 export function isNotOurRef(error: unknown): boolean {
   return SnapshotError.is(error) && error.message.startsWith(`${REPORT}upload-pack: not our ref`);
 }

@@ -10,10 +10,6 @@ export class CommitQueue {
   readonly #heap: Turn[] = [];
   #turns = 0;
 
-  get length(): number {
-    return this.#heap.length;
-  }
-
   /** The newest. */
   get first(): Commit | undefined {
     return this.#heap[0]?.commit;

@@ -16,12 +16,11 @@ export interface Commit {
 /** Stands for no tree. */
 export const NO_TREE = 0xffff_ffff;
 
-/** Commits with more bytes are kept. */
 const LARGE_COMMIT_BYTES = 64 * 1024;
 
 /**
- * Reads commits for one walk. It keeps large ones: a message may have hundreds of megabytes, and
- * would be inflated again for each child that names the commit.
+ * Reads commits for one walk. It remembers large ones: a message may have hundreds of megabytes,
+ * and would be inflated again for each child of the commit.
  */
 export class CommitReader {
   readonly objects: ObjectReader;

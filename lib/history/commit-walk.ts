@@ -1,34 +1,58 @@
 import { ObjectSet } from '../pack/object-set.js';
-import { CommitList } from './commit-list.js';
 import { CommitQueue } from './commit-queue.js';
 import { type Commit, type CommitReader, NO_TREE } from './commit-reader.js';
+import { NumberList } from './number-list.js';
 
 /*
- * The commits that can be reached from included tips but not from excluded ones, as `git rev-list A
- * ^B` finds them.
+ * The commits that can be reached from included tips but not from excluded ones, as
+ * `git rev-list A ^B` finds them.
  *
- * A queue yields the newest commit first. Its parents are then queued with its colour: included, or
- * excluded, which wins. The walk ends when no included commit is queued, and all excluded ones are
- * older than each included one. Invariants: every commit that can be reached from an included tip
- * is listed or excluded; every excluded commit can be reached from an excluded tip. So the walk may
- * list too many commits, if commits are dated before their parents or very many tips are excluded,
- * but never too few. Memory: 25 bytes for each listed commit, two bits for each object of the
- * reader.
+ * A queue yields the newest commit first. Its parents are then queued as included, or as excluded,
+ * which wins. The walk ends when no included commit is queued, and all excluded ones are older than
+ * each included one. Invariants: every commit that can be reached from an included tip is listed or
+ * excluded; every excluded commit can be reached from an excluded tip. So the walk may list too
+ * many commits, if commits are dated before their parents or very many tips are excluded, but never
+ * too few. Memory: 25 bytes for each listed commit, two bits for each object of the reader.
  */
 
-/**
- * More excluded tips are read only after `FEW_COMMITS` commits: nearly always the walk ends
- * earlier.
- */
+/** More excluded tips are read only after `FEW_COMMITS` commits: most walks end earlier. */
 const FEW_TIPS = 10_000;
 const FEW_COMMITS = 1024;
+
+/** The commits of a walk, as columns of numbers. */
+export class CommitList {
+  readonly numbers = new NumberList();
+  readonly trees = new NumberList();
+  /** The tree of the first parent that the walk follows, or `NO_TREE`. */
+  readonly parentTrees = new NumberList();
+  /** Where the parents of each commit begin in the column of parents. */
+  readonly #starts = new NumberList();
+  readonly #parents = new NumberList();
+
+  get length(): number {
+    return this.numbers.length;
+  }
+
+  /** @param parents that the walk follows. */
+  push({ number, tree }: Commit, parents: readonly number[], parentTree: number): void {
+    this.numbers.push(number);
+    this.trees.push(tree);
+    this.parentTrees.push(parentTree);
+    this.#starts.push(this.#parents.length);
+    for (const parent of parents) this.#parents.push(parent);
+  }
+
+  *parents(index: number): Generator<number> {
+    const end = index + 1 < this.length ? this.#starts.at(index + 1) : this.#parents.length;
+    for (let at = this.#starts.at(index); at < end; at++) yield this.#parents.at(at);
+  }
+}
 
 /**
  * @param tips numbers of commits.
  * @param excluded gets the excluded commits that the walk finds.
  * @returns commits, the newest first, with some that are excluded.
- * @throws SnapshotError `UPSTREAM_INVALID` when a commit is missing or malformed; the signal's
- * reason.
+ * @throws SnapshotError `UPSTREAM_INVALID` for a missing or malformed commit; the signal's reason.
  */
 export function walkCommits(
   reader: CommitReader,
@@ -40,7 +64,6 @@ export function walkCommits(
   const commits = new CommitList();
   const seen = new ObjectSet(reader.objects.objectCount);
   const queue = new CommitQueue();
-  /** The commits in the queue. */
   const queued = new Map<number, Commit>();
   /** How many commits in the queue are not excluded. */
   let included = 0;
@@ -103,14 +126,11 @@ export function walkCommits(
 
 /**
  * The commits that are less than `depth` steps away from the nearest tip, as `git clone --depth`
- * gets them. Parents beyond these are not read.
- * `shallow`: the ids (40 hex digits) of commits whose parents are left out, in the order of
- * `.git/shallow`.
+ * gets them. Parents beyond these are not read; `shallow` is as in `ReachableObjects`.
  *
  * @param tips numbers of commits.
  * @param depth at least 1.
- * @throws SnapshotError `UPSTREAM_INVALID` when a commit is missing or malformed; the signal's
- * reason.
+ * @throws SnapshotError `UPSTREAM_INVALID` for a missing or malformed commit; the signal's reason.
  */
 export function walkShallow(
   reader: CommitReader,

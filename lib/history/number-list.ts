@@ -1,6 +1,4 @@
-/**
- * A growing list of 32-bit numbers, compact enough for an element for each object of a repository.
- */
+/** A growing list of 32-bit numbers, compact enough for all objects of a repository. */
 export class NumberList {
   #numbers = new Uint32Array(64);
   #length = 0;
@@ -24,7 +22,6 @@ export class NumberList {
     this.#numbers[this.#length++] = number;
   }
 
-  /** Removes the last number; `undefined` when the list is empty. */
   pop(): number | undefined {
     return this.#length === 0 ? undefined : this.#numbers[--this.#length];
   }

@@ -1,8 +1,7 @@
 import { ObjectSet } from '../pack/object-set.js';
 import type { ObjectReader } from '../pack/reader.js';
-import type { CommitList } from './commit-list.js';
 import { CommitReader } from './commit-reader.js';
-import { walkCommits, walkShallow } from './commit-walk.js';
+import { type CommitList, walkCommits, walkShallow } from './commit-walk.js';
 import { resolveTips, type Tips } from './tips.js';
 import { TreeWalk } from './tree-walk.js';
 
@@ -13,15 +12,12 @@ import { TreeWalk } from './tree-walk.js';
  * The oldest commit comes first. Its tree is compared with the tree of its first parent, and only
  * the differences are walked: all objects of the parent's tree were found before, or are excluded.
  * If a commit is dated before its parents, the tree that was walked last takes the parent's place:
- * that costs more, with the same result. Only those excluded commits are read at which the walk of
- * commits ended. So the result may have too many objects (a file that was excluded once, deleted,
- * and added again), but never too few.
+ * that costs more, with the same result. Of excluded commits, few trees are read: those of parents
+ * of included commits, and of a few tips. So the result may have too many objects (a file that was
+ * excluded once, deleted, and added again), but never too few.
  */
 
-/**
- * Excluded tips whose trees are read even if history does not lead to them: a tip that a forced
- * push replaced has much in common with the new one. A repository may have thousands of tips.
- */
+/** Excluded tips whose trees are read: the tip before a forced push is much like the one after. */
 const EXCLUDED_TREES = 8;
 
 export interface ReachableOptions {
@@ -42,11 +38,10 @@ export interface ReachableObjects {
 }
 
 /**
- * If it returns, no object is missing: so it is a connectivity check as well. It does not hash
- * contents again, and does not read blobs.
+ * Also a connectivity check: if it returns, no object is missing. It neither hashes contents again
+ * nor reads blobs.
  *
- * @throws SnapshotError `UPSTREAM_INVALID` when an object is missing or malformed; the signal's
- * reason.
+ * @throws SnapshotError `UPSTREAM_INVALID` for a missing or malformed object; the signal's reason.
  */
 export function reachableObjects(
   reader: ObjectReader,
@@ -78,10 +73,7 @@ export function reachableObjects(
   return { objects, shallow };
 }
 
-/**
- * Excludes the objects of the first tips, and of excluded commits that are parents of included
- * ones.
- */
+/** Excludes the objects of the first tips, and of excluded parents of included commits. */
 function excludeTrees(
   reader: CommitReader,
   excluded: ObjectSet,

@@ -8,12 +8,10 @@ import { resolveTips } from './tips.js';
  * Whether all target commits can be reached from the tips: `git merge-base --is-ancestor` for many
  * commits. The newest commits are read first, which finds recent targets soon.
  *
- * @param tips ids of commits or of tags, 40 hex digits each; other objects reach no commit.
+ * @param tips ids of any objects, 40 hex digits each.
  * @param targets the same. A target that is not a commit counts as reached only if it is a tip too.
- * @param maxCommits after which the search ends without a result; at once if there are more tips.
- * @returns `undefined` without a result.
- * @throws SnapshotError `UPSTREAM_INVALID` when an object is missing or malformed; the signal's
- * reason.
+ * @returns `undefined` if the search takes more than `maxCommits`, or there are more tips.
+ * @throws SnapshotError `UPSTREAM_INVALID` for a missing or malformed object; the signal's reason.
  */
 export function reachesAll(
   reader: ObjectReader,

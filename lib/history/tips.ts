@@ -7,7 +7,7 @@ import type { ObjectReader } from '../pack/reader.js';
 /** More tips are read in the order of the packs: any other order takes far longer. */
 const FEW = 1000;
 
-/** The objects that refs name, by number, each once. */
+/** Numbers of the objects that refs name, each once. */
 export interface Tips {
   readonly commits: readonly number[];
   readonly trees: readonly number[];

@@ -1,12 +1,8 @@
-import { SnapshotError } from '../errors.js';
 import { OID_BYTES } from '../git/object.js';
+import { DIRECTORY, malformedTree, TYPE_MASK } from '../git/tree.js';
 
-/*
- * Comparing the bytes of trees (see git/tree.ts) without parsing their entries.
- */
+/* Compares the bytes of trees without parsing their entries. */
 
-const TYPE_MASK = 0o170000;
-const DIRECTORY = 0o040000;
 const FILE = 0o100000;
 const SYMLINK = 0o120000;
 
@@ -18,18 +14,18 @@ const SHORT = 64;
 export const NOWHERE = -1;
 
 /**
- * Called with each entry of the first tree that the second lacks: the position of its id, and if
- * both trees have a directory of this name, the position of the id in the second.
- */
-export type VisitEntry = (isDirectory: boolean, oidAt: number, otherOidAt: number) => void;
-
-/**
- * Finds the entries of `tree` that are not in `other`, except gitlinks. It finds every entry that
- * `other` lacks in the same form, even if names are out of order.
+ * Finds the entries of `tree` that `other` lacks in the same form, except gitlinks, even if names
+ * are out of order.
  *
+ * @param visit gets the position of each entry's id, and if both trees have a directory of its
+ * name, the position of the id in `other`, else `NOWHERE`.
  * @throws SnapshotError `UPSTREAM_INVALID` when a tree is malformed.
  */
-export function compareTrees(tree: Buffer, other: Buffer, visit: VisitEntry): void {
+export function compareTrees(
+  tree: Buffer,
+  other: Buffer,
+  visit: (isDirectory: boolean, oidAt: number, otherOidAt: number) => void,
+): void {
   let at = 0;
   let otherAt = 0;
   const end = tree.length;
@@ -58,7 +54,7 @@ export function compareTrees(tree: Buffer, other: Buffer, visit: VisitEntry): vo
   }
 }
 
-/** The length of the whole entries that are equal from two positions on. */
+/** How many bytes of whole entries are equal after two positions. */
 function equalEntries(tree: Buffer, at: number, other: Buffer, otherAt: number): number {
   const end = at + equalBytes(tree, at, other, otherAt);
   if (end === tree.length) return end - at;
@@ -72,7 +68,7 @@ function equalEntries(tree: Buffer, at: number, other: Buffer, otherAt: number):
   }
 }
 
-/** How many bytes are equal from two positions on, found mostly by native code. */
+/** How many bytes are equal after two positions. */
 function equalBytes(tree: Buffer, at: number, other: Buffer, otherAt: number): number {
   const areEqual = (from: number, to: number) =>
     tree.compare(other, otherAt + from, otherAt + to, at + from, at + to) === 0;
@@ -91,7 +87,7 @@ function equalBytes(tree: Buffer, at: number, other: Buffer, otherAt: number): n
 /** The position of the id of the entry at `at`. */
 function idStart(tree: Buffer, at: number): number {
   const nul = tree.indexOf(0, at);
-  if (nul < 0 || nul + 1 + OID_BYTES > tree.length) throw malformed();
+  if (nul < 0 || nul + 1 + OID_BYTES > tree.length) throw malformedTree();
   return nul + 1;
 }
 
@@ -102,19 +98,16 @@ function typeAt(tree: Buffer, at: number): number {
   for (let to = at; ; to++) {
     const byte = tree[to];
     if (byte === SPACE && digits > 0) return mode & TYPE_MASK;
-    if (byte === undefined || byte < 0x30 || byte > 0x37 || digits++ === 11) throw malformed();
+    if (byte === undefined || byte < 0x30 || byte > 0x37 || digits++ === 11) throw malformedTree();
     mode = (mode * 8 + byte - 0x30) % 2 ** 31;
   }
 }
 
-/**
- * Compares the names of two entries in the order of trees: directories as if they ended with a
- * slash.
- */
+/** Compares the names of two entries, those of directories as if they ended with a slash. */
 function compareNames(a: Buffer, aAt: number, b: Buffer, bAt: number): number {
   let i = a.indexOf(SPACE, aAt) + 1;
   let j = b.indexOf(SPACE, bAt) + 1;
-  if (i === 0 || j === 0) throw malformed();
+  if (i === 0 || j === 0) throw malformedTree();
   while (a[i] === b[j] && a[i] !== 0) {
     i++;
     j++;
@@ -126,8 +119,4 @@ function compareNames(a: Buffer, aAt: number, b: Buffer, bAt: number): number {
   const next = left === 0 ? ending(a, aAt) : left;
   const otherNext = right === 0 ? ending(b, bAt) : right;
   return next - otherNext || left - right;
-}
-
-function malformed(): SnapshotError {
-  return new SnapshotError('UPSTREAM_INVALID', 'a tree is malformed');
 }

@@ -1,6 +1,6 @@
 import { SnapshotError } from '../errors.js';
 import { ObjectType } from '../git/object.js';
-import type { ObjectSet } from '../pack/object-set.js';
+import { ObjectSet } from '../pack/object-set.js';
 import type { ObjectReader } from '../pack/reader.js';
 import { NO_TREE } from './commit-reader.js';
 import { NumberList } from './number-list.js';
@@ -9,23 +9,18 @@ import { compareTrees, NOWHERE } from './tree-difference.js';
 const EMPTY = Buffer.alloc(0);
 
 /**
- * The budget for trees to compare with: bytes for each byte of the trees that are added, and bytes
- * at the start. Without it, thousands of small trees could each be compared with one large tree.
+ * Bytes of trees to compare with: for each byte of an added tree, and at the start. Without this
+ * budget, thousands of small trees could each be compared with one large tree.
  */
 const COMPARED_SHARE = 4;
 const COMPARED_BYTES = 16 * 1024 * 1024;
 
-/**
- * Adds trees and all objects in them to a set. Each tree is read once; comparing them costs at most
- * a few times as much.
- */
+/** Adds trees and all objects in them to a set. Reads each tree once. */
 export class TreeWalk {
   readonly #reader: ObjectReader;
   readonly #objects: ObjectSet;
-  readonly #excluded: ObjectSet | undefined;
-  /**
-   * Trees that were added and are still to be read, each followed by the tree to compare it with.
-   */
+  readonly #excluded: ObjectSet;
+  /** Added trees that are still to be read, each followed by the tree to compare it with. */
   readonly #pending = new NumberList();
   /** Bytes of trees to compare with that may still be read. */
   #comparable = COMPARED_BYTES;
@@ -33,17 +28,15 @@ export class TreeWalk {
   #latest = NO_TREE;
 
   /** @param excluded objects that are not added. If it has a tree, it has all objects in it. */
-  constructor(reader: ObjectReader, objects: ObjectSet, excluded?: ObjectSet) {
+  constructor(reader: ObjectReader, objects: ObjectSet, excluded = new ObjectSet(0)) {
     this.#reader = reader;
     this.#objects = objects;
     this.#excluded = excluded;
   }
 
   /**
-   * @param similar a tree to compare it with, if one of the sets has it. Else it is compared with
-   * the tree that was added before.
-   * @throws SnapshotError `UPSTREAM_INVALID` when a tree is malformed, or an object in it is
-   * missing.
+   * @param similar a tree to compare it with, if one of the sets has it; else the latest is used.
+   * @throws SnapshotError `UPSTREAM_INVALID` for a malformed tree, or a missing object in it.
    */
   add(tree: number, similar = NO_TREE): void {
     const pending = this.#pending;
@@ -63,20 +56,18 @@ export class TreeWalk {
           const isAlone = otherOidAt === NOWHERE;
           const below = isAlone ? NO_TREE : this.#reader.requireNumber(otherData, otherOidAt);
           this.#addTree(number, below);
-        } else if (this.#excluded?.has(number) !== true) {
-          this.#objects.add(number);
-        }
+        } else if (!this.#excluded.has(number)) this.#objects.add(number);
       });
     }
   }
 
   /** Whether one of the sets has a tree, and so all objects in it. */
   #has(tree: number): boolean {
-    return this.#objects.has(tree) || this.#excluded?.has(tree) === true;
+    return this.#objects.has(tree) || this.#excluded.has(tree);
   }
 
   #addTree(tree: number, other: number): void {
-    if (this.#excluded?.has(tree) === true || !this.#objects.add(tree)) return;
+    if (this.#excluded.has(tree) || !this.#objects.add(tree)) return;
     this.#pending.push(tree);
     this.#pending.push(other);
   }

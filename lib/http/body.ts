@@ -1,8 +1,9 @@
 import { once } from 'node:events';
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
+import type { Readable } from 'node:stream';
 import { unlessLate } from '../async/deadline.js';
 import { SnapshotError } from '../errors.js';
-import type { ObjectBody } from '../stores/store.js';
+import { RecyclingBody } from '../stores/recycling-body.js';
 
 export interface BodyOptions {
   /** Bytes that the body must have; `undefined`: any number. */
@@ -25,7 +26,7 @@ export async function sendBody(
   res: ServerResponse,
   status: number,
   headers: OutgoingHttpHeaders,
-  body: ObjectBody,
+  body: Readable,
   { length, clientIdleTimeout, signal }: BodyOptions,
 ): Promise<void> {
   const stop = () => body.destroy();
@@ -39,7 +40,7 @@ export async function sendBody(
       if (length !== undefined && sent > length) throw wrongLength(sent, length);
       // The `write` of a middleware may never call back; then the chunk is not recycled.
       const hasRoom = res.write(chunk, (error) => {
-        if (!error) body.recycle?.(chunk);
+        if (!error && body instanceof RecyclingBody) body.recycle(chunk);
       });
       if (hasRoom) continue;
       // Without this limit, a stalled client would keep an evicted file on the disk.

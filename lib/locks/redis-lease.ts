@@ -4,7 +4,7 @@ import { unlessAborted } from '../async/abort.js';
 import { elapsedSince, now, type Time } from '../async/clock.js';
 import { atDeadline, unlessLate } from '../async/deadline.js';
 import { SnapshotError } from '../errors.js';
-import type { RedisLocksConfig } from './redis-options.js';
+import type { RedisLocksConfig } from './redis-schema.js';
 
 /**
  * A lease of one key, under its own identifier.
@@ -41,7 +41,7 @@ export class RedisLease {
   /**
    * Takes the key if it is free, and returns whether it was free.
    *
-   * @throws SnapshotError `LOCK_FAILED` when the server fails, or does not answer in time; the
+   * @throws SnapshotError `LOCK_UNAVAILABLE` when the server fails, or does not answer in time; the
    * signal's reason.
    */
   async take(signal: AbortSignal): Promise<boolean> {
@@ -99,7 +99,7 @@ export class RedisLease {
   }
 
   #fail(what: string): void {
-    void this.lose(new SnapshotError('LOCK_FAILED', `the lock ${this.#key} ${what}`));
+    void this.lose(new SnapshotError('LOCK_LOST', `the lock ${this.#key} ${what}`));
   }
 
   #stop(): void {
@@ -130,14 +130,14 @@ export class RedisLease {
     const { leaseTime, responseTimeout } = this.#config;
     const timeout = Math.min(responseTimeout, leaseTime);
     const late = () =>
-      new SnapshotError('LOCK_FAILED', `the lock server has not answered for ${timeout} ms`);
+      new SnapshotError('LOCK_UNAVAILABLE', `the lock server has not answered for ${timeout} ms`);
     try {
       return await unlessAborted(unlessLate(command, timeout, late), signal);
     } catch (cause) {
       signal?.throwIfAborted();
       if (SnapshotError.is(cause)) throw cause;
       const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new SnapshotError('LOCK_FAILED', `the lock server failed: ${reason}`, { cause });
+      throw new SnapshotError('LOCK_UNAVAILABLE', `the lock server failed: ${reason}`, { cause });
     }
   }
 }

@@ -6,16 +6,14 @@ import { elapsedSince, now, type Time } from '../async/clock.js';
 import { unlessLate } from '../async/deadline.js';
 import { checkOptions } from '../check-options.js';
 import { SnapshotError } from '../errors.js';
-import { InProcessLocks } from './in-process.js';
+import { MemoryLocks } from './memory.js';
 import { RedisLease } from './redis-lease.js';
-import {
-  type RedisLocksConfig,
-  type RedisLocksOptions,
-  redisLocksSchema,
-} from './redis-options.js';
+import type { RedisLocksOptions } from './redis-options.js';
+import { type RedisLocksConfig, redisLocksSchema } from './redis-schema.js';
 import type { Lock, LockRegistry } from './registry.js';
 
 export type { RedisLocksOptions } from './redis-options.js';
+export { withFallback } from './with-fallback.js';
 
 /**
  * Locks in Redis, for processes on many machines. A lock is a lease that is renewed while it is
@@ -37,7 +35,7 @@ export class RedisLocks implements LockRegistry {
   readonly #config: RedisLocksConfig;
   /** Set if this registry made the client. */
   #ownClient: Redis | undefined;
-  readonly #turns = new InProcessLocks();
+  readonly #turns = new MemoryLocks();
   readonly #held = new Set<RedisLease>();
   readonly #closing = new AbortController();
   /** The last failure of the server, and when it was. */
@@ -54,25 +52,8 @@ export class RedisLocks implements LockRegistry {
     this.#config = { ...config, client: client ?? this.#connectLater(url) };
   }
 
-  /** @throws SnapshotError `LOCK_FAILED`, `CLOSED`; the signal's reason. */
-  async acquire(key: string, options: { signal?: AbortSignal | undefined } = {}): Promise<Lock> {
-    try {
-      return await this.#acquire(key, options);
-    } catch (error) {
-      const { fallback } = this.#config;
-      const isDown = SnapshotError.is(error, 'LOCK_FAILED');
-      if (fallback === undefined || !isDown) throw error;
-      return await fallback.acquire(key, options);
-    }
-  }
-
-  /** Rejects all waiters, ends all leases, and closes the connection that it made. Idempotent. */
-  async close(): Promise<void> {
-    this.#closed ??= this.#close();
-    await this.#closed;
-  }
-
-  async #acquire(key: string, { signal }: { signal?: AbortSignal | undefined }): Promise<Lock> {
+  /** @throws SnapshotError `LOCK_UNAVAILABLE`, `CLOSED`; the signal's reason. */
+  async acquire(key: string, { signal }: { signal?: AbortSignal | undefined } = {}): Promise<Lock> {
     const askedAt = now();
     const closing = this.#closing.signal;
     const ends = signal === undefined ? closing : AbortSignal.any([signal, closing]);
@@ -93,6 +74,12 @@ export class RedisLocks implements LockRegistry {
       await turn.release();
       throw error;
     }
+  }
+
+  /** Rejects all waiters, ends all leases, and closes the connection that it made. Idempotent. */
+  async close(): Promise<void> {
+    this.#closed ??= this.#close();
+    await this.#closed;
   }
 
   async #lease(key: string, signal: AbortSignal): Promise<RedisLease> {
@@ -141,7 +128,7 @@ export class RedisLocks implements LockRegistry {
     const client = this.#ownClient;
     if (client?.status !== 'ready') return client?.disconnect();
     const ended = new Promise<void>((resolve) => client.once('end', resolve));
-    const late = () => new SnapshotError('LOCK_FAILED', 'the lock server did not close');
+    const late = () => new SnapshotError('LOCK_UNAVAILABLE', 'the lock server did not close');
     const quit = Promise.all([client.quit(), ended]);
     await unlessLate(quit, this.#config.responseTimeout, late).catch(() => client.disconnect());
   }

@@ -1,6 +1,6 @@
 import { retry } from '../async/retry.js';
 import { SnapshotError } from '../errors.js';
-import { InProcessLocks } from '../locks/in-process.js';
+import { MemoryLocks } from '../locks/memory.js';
 import { withLock } from '../locks/with-lock.js';
 import type { IngestedPack } from '../pack/ingest.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
@@ -50,7 +50,7 @@ export interface FetcherParts {
 export class Fetcher {
   readonly #parts: FetcherParts;
   /** In this process, one fetch at a time per mirror. */
-  readonly #locks = new InProcessLocks();
+  readonly #locks = new MemoryLocks();
 
   constructor(parts: FetcherParts) {
     this.#parts = parts;

@@ -4,18 +4,16 @@ import { damaged } from './errors.js';
 import { EntryType } from './format.js';
 import { type PackedEntry, type PackList, placeOf } from './pack-list.js';
 
-/** Steps along a chain between two entries of which the end is remembered: git's default is 50. */
+/** A walk remembers the chain's end at every 32nd entry. git's chains have at most 50. */
 const REMEMBERED_STEPS = 32;
 /** Steps after which a walk checks whether the thread is to stop. */
 const STEPS_AT_ONCE = 1024;
 
 /**
- * The chains of deltas in packs: from an object along its bases to the one that is kept whole.
- *
- * Chains may be as long as a pack has objects, and share all but their first entry. To find the
- * ends of all chains takes linear time: a walk goes at most `REMEMBERED_STEPS` entries along those
- * that another walk has passed. Memory: about 2 bytes for each entry passed. Synchronous: only for
- * worker threads.
+ * The chains of deltas in packs: from an object along its bases to the one that is kept whole. A
+ * chain may be as long as its pack, and chains share entries. Still, the ends of all chains are
+ * found in linear time: a walk goes at most `REMEMBERED_STEPS` entries along the path of an earlier
+ * walk. Memory: about 2 bytes for each entry passed. Synchronous: only for worker threads.
  */
 export class DeltaChains {
   readonly #packs: PackList;
@@ -26,7 +24,7 @@ export class DeltaChains {
     this.#packs = packs;
   }
 
-  /** The offset of the entry that is kept whole at the end of a chain. */
+  /** The offset of the entry at the end of a chain, which is kept whole. */
   endOf({ packNumber, offset }: PackedEntry): number {
     const passed: number[] = [];
     let end: number | undefined;
@@ -43,11 +41,7 @@ export class DeltaChains {
     return end;
   }
 
-  /**
-   * The offsets along a chain, to its end or the first entry whose content is known.
-   *
-   * @param isKnown gets the `placeOf` of an entry.
-   */
+  /** The offsets along a chain, to its end or the first entry whose `placeOf` is known. */
   untilKnown({ packNumber, offset }: PackedEntry, isKnown: (place: number) => boolean): number[] {
     const chain = [offset];
     for (let at = offset; !isKnown(placeOf(packNumber, at)); chain.push(at)) {

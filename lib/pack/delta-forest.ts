@@ -14,17 +14,14 @@ export interface DeltasById {
   readonly baseOids: Uint8Array<SharedArrayBuffer>;
 }
 
-/**
- * The unresolved deltas of a pack, and the bases that they need, as trees: columns of shared memory
- * by object, 8 bytes each.
- */
+/** The unresolved deltas of a pack and the bases that they need, as trees: 8 bytes an object. */
 export interface DeltaForest {
-  /** Objects that the pack holds whole, and that are bases of unresolved deltas. */
+  /** Whole objects that are bases of unresolved deltas. */
   readonly roots: Int32Array<SharedArrayBuffer>;
   /** The deltas of each base, as a linked list: its first delta, and after each delta the next. */
   readonly firstChild: Int32Array<SharedArrayBuffer>;
   readonly nextSibling: Int32Array<SharedArrayBuffer>;
-  /** Deltas whose base is given by id: it is known only once the base is resolved. */
+  /** The base of such a delta is known only once the base is resolved. */
   readonly deltasById: DeltasById;
 }
 

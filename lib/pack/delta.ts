@@ -1,27 +1,19 @@
 import { byteAt } from './elements.js';
 import { invalid } from './errors.js';
 
-/*
- * Deltas: gitformat-pack(5), "Deltified representation". A delta holds the size of its base, the
- * size of its result, and instructions that copy from the base or insert bytes of their own.
- */
+/* Deltas: gitformat-pack(5), "Deltified representation". */
 
 /** git refuses shorter deltas. */
 const MIN_DELTA_BYTES = 4;
 /** Below this, a loop beats a call into native code. */
 const SHORT = 24;
 
-/** The two sizes at the start of a delta. */
-export interface DeltaHeader {
-  baseSize: number;
-  resultSize: number;
-  /** Where the instructions begin, and where they end. */
-  instructionsAt: number;
-  end: number;
-}
-
-export function newDeltaHeader(): DeltaHeader {
-  return { baseSize: 0, resultSize: 0, instructionsAt: 0, end: 0 };
+/** The sizes at the start of a delta, and where its instructions are: `[instructionsAt, end)`. */
+export class DeltaHeader {
+  baseSize = 0;
+  resultSize = 0;
+  instructionsAt = 0;
+  end = 0;
 }
 
 /** Parses the start of the delta `bytes[start, end)`. @throws SnapshotError `UPSTREAM_INVALID` */
@@ -55,10 +47,8 @@ function takeSize(bytes: Uint8Array, header: DeltaHeader): number {
  * Writes the result of a delta into `out[outStart, outStart + resultSize)`, for objects of any
  * size. While a pack is indexed, the faster `wasm/delta.ts` applies nearly all deltas.
  *
- * @param delta holds the delta whose `header` was parsed.
- * @param base holds the delta base at `[baseStart, baseStart + header.baseSize)`; not `out`.
- * @throws SnapshotError `UPSTREAM_INVALID` when an instruction leaves the base or the result, or
- * the result is not filled exactly.
+ * @param base holds the delta base at `baseStart`; not `out`.
+ * @throws SnapshotError `UPSTREAM_INVALID` for a delta that leaves its base or result.
  */
 export function applyDelta(
   delta: Buffer,

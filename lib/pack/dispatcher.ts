@@ -1,33 +1,27 @@
-import { newDeltaHeader, parseDeltaHeader } from './delta.js';
+import { DeltaHeader, parseDeltaHeader } from './delta.js';
 import { byteAt, indexAt } from './elements.js';
 import { MAX_INFLATED_BYTES } from './format.js';
 import type { IngestLimits } from './limits.js';
 import type { ObjectMemory } from './object-memory.js';
 import { NO_BASE, type ObjectColumns, type ScannedObjects } from './object-table.js';
 import { Resolver } from './resolver.js';
-import type { ResolverPool } from './resolver-pool.js';
-import type { ResolverThread } from './resolver-thread.js';
+import type { ResolverPool, ResolverThread } from './resolver-pool.js';
 import {
   countUnresolved,
   planSecondPass,
-  repeatsBase,
   runSecondPass,
   type SecondPass,
   stopSecondPass,
 } from './second-pass.js';
 
 /*
- * Spreads the objects of an arriving pack over the scanning thread and others.
- *
- * A delta goes to the thread of its base, which has the base at hand. An object that is kept whole
- * goes to the thread with the least work. If all threads have enough, the scanning thread resolves
- * it at once, and later its deltas. So every thread is busy, and no thread waits for another.
+ * Spreads the objects of an arriving pack over the scanning thread and others. A delta goes to the
+ * thread of its base, which has the base at hand. A whole object goes to the thread with the least
+ * work. If all threads have enough, the scanning thread resolves it at once, and later its deltas.
+ * So every thread is busy, and no thread waits for another.
  */
 
-/**
- * A thread with this much work, in KiB of results, gets no new objects that are kept whole: about
- * 40 ms.
- */
+/** A thread with this much work, in KiB of results, gets no new whole objects: about 40 ms. */
 const ENOUGH_WORK = 64 * 1024;
 /** The fixed cost of an object, in KiB of results. */
 const WORK_PER_OBJECT = 4;
@@ -45,7 +39,7 @@ export interface DispatcherOptions {
   readonly pool: ResolverPool;
 }
 
-export interface ResolvedPack {
+export interface Resolution {
   /** Deltas without a base in the pack. */
   readonly unresolved: number;
   /** Whether a delta names a base by id, and the pack holds this base twice. */
@@ -55,9 +49,8 @@ export interface ResolvedPack {
 export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #threads: ResolverThread[];
-  readonly #delta = newDeltaHeader();
+  readonly #delta = new DeltaHeader();
   readonly #here: Resolver;
-  /** The owner of each object. */
   readonly #owners: Uint8Array;
 
   constructor(options: DispatcherOptions) {
@@ -70,20 +63,19 @@ export class Dispatcher {
     for (const thread of this.#threads) thread.begin(fd, columns, limits);
   }
 
-  /** Whether an object may be added now. */
   get isReady(): boolean {
     for (const { queue } of this.#threads) if (!queue.hasRoom(MAX_INFLATED_BYTES)) return false;
     return true;
   }
 
-  /** @throws SnapshotError the failure of a thread, if one failed. */
+  /** @throws SnapshotError the failure of a thread. */
   async ready(): Promise<void> {
     for (const thread of this.#threads) await thread.room(MAX_INFLATED_BYTES);
   }
 
   /**
-   * Adds an object of the columns, by the content of its entry: `bytes[start, end)`, which may be
-   * reused afterwards, and at most `MAX_INFLATED_BYTES`. Only when `isReady`.
+   * Adds an object by the content of its entry: `bytes[start, end)`, which may be reused
+   * afterwards, and at most `MAX_INFLATED_BYTES`. Only when `isReady`.
    *
    * @throws SnapshotError `UPSTREAM_INVALID` for a malformed delta, `LIMIT_EXCEEDED`.
    */
@@ -105,7 +97,6 @@ export class Dispatcher {
     thread.queue.put(object, bytes, start, end, work);
   }
 
-  /** Publishes the added objects to other threads. @throws SnapshotError as `ready`. */
   flush(): void {
     for (const thread of this.#threads) {
       thread.throwIfFailed();
@@ -113,18 +104,16 @@ export class Dispatcher {
     }
   }
 
-  /**
-   * Resolves all remaining deltas, once all entries were added.
-   *
-   * @throws SnapshotError `UPSTREAM_INVALID` for malformed deltas, `LIMIT_EXCEEDED`.
-   */
-  async finish(packPath: string, objects: ScannedObjects): Promise<ResolvedPack> {
+  /** Resolves the remaining deltas, once all entries were added. @throws SnapshotError as `add`. */
+  async finish(packPath: string, objects: ScannedObjects): Promise<Resolution> {
     await Promise.all(this.#threads.map((thread) => thread.settle()));
     const pass = planSecondPass(packPath, objects, this.#options.limits);
     if (pass !== undefined) await this.#runSecondPass(pass);
     for (const thread of this.#threads.splice(0)) this.#options.pool.giveBack(thread);
-    if (pass === undefined) return { unresolved: 0, repeatsBase: false };
-    return { unresolved: countUnresolved(objects), repeatsBase: repeatsBase(pass) };
+    return {
+      unresolved: countUnresolved(objects),
+      repeatsBase: pass?.claimed.some((bases) => bases > 1) === true,
+    };
   }
 
   /** Ends the threads that were not given back. Idempotent. */
@@ -135,8 +124,7 @@ export class Dispatcher {
   async #runSecondPass(pass: SecondPass): Promise<void> {
     try {
       const others = Promise.all(this.#threads.map((thread) => thread.runSecondPass(pass)));
-      // Their failures are thrown below, after this thread has finished.
-      others.catch(() => {});
+      others.catch(() => {}); // thrown below, after this thread has finished
       runSecondPass(pass, this.#options.memory);
       await others;
     } finally {

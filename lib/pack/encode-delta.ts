@@ -1,11 +1,9 @@
 import { indexAt } from './elements.js';
 
 /*
- * Making deltas: gitformat-pack(5), "Deltified representation".
- *
- * Blocks of the base are found by a hash of their bytes; a match is extended as far as it goes. Of
- * blocks with the same hash only the first is known. Cost: one pass over both; memory: a quarter to
- * half of the base.
+ * Makes deltas: gitformat-pack(5), "Deltified representation". Finds blocks of the base by a hash
+ * of their bytes, and extends each match. Of blocks with the same hash it knows only the first.
+ * Cost: one pass over both. Memory: a quarter to half of the base.
  */
 
 const BLOCK_BYTES = 16;
@@ -14,11 +12,7 @@ const MAX_INSERT_BYTES = 0x7f;
 /** An instruction without the bytes that it inserts. */
 const MAX_INSTRUCTION_BYTES = 8;
 
-/**
- * A delta that makes `target` of `base`; `undefined` when it would take more than `maxBytes`.
- *
- * @param base fewer than 2^31 bytes.
- */
+/** `undefined` if the delta takes more than `maxBytes`. @param base fewer than 2^31 bytes. */
 export function encodeDelta(base: Buffer, target: Buffer, maxBytes: number): Buffer | undefined {
   const sizes = [...encodeSize(base.length), ...encodeSize(target.length)];
   const delta = Buffer.allocUnsafe(sizes.length + maxBytes + MAX_INSTRUCTION_BYTES);
@@ -27,7 +21,7 @@ export function encodeDelta(base: Buffer, target: Buffer, maxBytes: number): Buf
   let to = sizes.length;
   let inserted = 0;
 
-  /** Writes that `target[inserted, end)` is inserted; `false` when there is no room. */
+  /** Inserts `target[inserted, end)`; `false` if there is no room. */
   const insert = (end: number): boolean => {
     while (inserted < end) {
       const size = Math.min(MAX_INSERT_BYTES, end - inserted);
@@ -56,7 +50,7 @@ export function encodeDelta(base: Buffer, target: Buffer, maxBytes: number): Buf
       from--;
     }
     if (!insert(at)) return undefined;
-    for (; at < end; ) {
+    while (at < end) {
       const size = Math.min(MAX_COPY_BYTES, end - at);
       if (to > maxBytes) return undefined;
       to = encodeCopy(delta, to, from, size);
@@ -92,7 +86,7 @@ function startsEqual(base: Buffer, from: number, target: Buffer, at: number): bo
   return true;
 }
 
-/** To copy: a bit for each byte of offset and size that is not 0, then these bytes. */
+/** A bit for each byte of offset and size that is not 0, then these bytes. */
 function encodeCopy(delta: Buffer, start: number, offset: number, size: number): number {
   let to = start + 1;
   let instruction = 0x80;

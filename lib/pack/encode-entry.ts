@@ -3,20 +3,18 @@ import { throwIfStopped } from '../workers/stop.js';
 import { EntryType } from './format.js';
 import type { GitObject } from './reader.js';
 
-/* Writing pack entries: gitformat-pack(5), "pack-*.pack files have the following format". */
+/* Pack entries: gitformat-pack(5), "pack-*.pack files have the following format". */
 
 /** Twice as fast as zlib's default, for an eighth more bytes. */
 const LEVEL = 1;
 
-/** An entry that holds an object whole. */
 export function encodeWholeEntry({ type, data }: GitObject): Buffer {
   return Buffer.concat([encodeSize(type, data.length), deflate(data)]);
 }
 
-/** An entry that holds a delta. @param distance back to the base's entry. */
+/** @param distance back to the base's entry. */
 export function encodeOfsDeltaEntry(delta: Buffer, distance: number): Buffer {
-  const header = encodeOfsDeltaHeader(delta.length, distance);
-  return Buffer.concat([header, deflate(delta)]);
+  return Buffer.concat([encodeOfsDeltaHeader(delta.length, distance), deflate(delta)]);
 }
 
 function deflate(content: Buffer): Buffer {
@@ -24,7 +22,7 @@ function deflate(content: Buffer): Buffer {
   return deflateSync(content, { level: LEVEL });
 }
 
-/** A delta's entry up to its zlib stream. @param distance back to the base's entry. */
+/** A delta's entry up to its zlib stream. */
 export function encodeOfsDeltaHeader(size: number, distance: number): Buffer {
   return Buffer.concat([encodeSize(EntryType.ofsDelta, size), encodeDistance(distance)]);
 }

@@ -11,9 +11,9 @@ import {
 import type { ScannedObjects } from './object-table.js';
 
 /*
- * Index files: gitformat-pack(5), "Version 2 pack-*.idx files". The same objects give the same
- * bytes as `git index-pack` writes: an object that the pack holds twice is listed twice, in the
- * order of the pack. Memory: 4 bytes an object.
+ * Index files: gitformat-pack(5), "Version 2 pack-*.idx files". The bytes are as `git index-pack`
+ * writes them: an object that the pack holds twice is listed twice, in the order of the pack.
+ * Memory: 4 bytes an object.
  */
 
 const PIECE_BYTES = 64 * 1024;
@@ -21,9 +21,7 @@ const PIECE_BYTES = 64 * 1024;
 const FEW = 32;
 
 /**
- * @param packChecksum the pack's trailer.
- * @param firstLargeOffset for tests. `git index-pack --index-version=2,<offset>` names the one
- * before.
+ * @param firstLargeOffset for tests: one more than in `git index-pack --index-version=2,<offset>`.
  * @returns the `.idx` file in pieces; each is valid until the next is read.
  */
 export function encodeIdx(
@@ -93,11 +91,7 @@ function* encodeTable(
   yield piece.subarray(0, at);
 }
 
-/**
- * The indexes of objects, sorted by id, and objects with the same id by index. The first two bytes
- * choose one of 65,536 buckets. Ids are hashes, so each bucket gets a handful of objects, which are
- * compared.
- */
+/** Sorts indexes by id, then by index. The first two bytes choose a bucket of a handful of ids. */
 function sortByOid(oids: Uint8Array, count: number): Uint32Array {
   const bucketOf = (i: number) =>
     (byteAt(oids, i * OID_BYTES) << 8) | byteAt(oids, i * OID_BYTES + 1);

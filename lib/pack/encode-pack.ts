@@ -24,15 +24,14 @@ import type { ObjectReader } from './reader.js';
 /*
  * Writes a pack of objects that are in other packs.
  *
- * Each object is taken from the first pack that has it. The packs are read in their order, and each
- * in the order of its entries. Entries are copied as they are: deltas too, if the set has their
- * base. A delta whose base is left out is encoded again: as a delta of an earlier object of the
- * same chain that has lost its base as well, or else as a whole object.
+ * Each object is taken from the first pack that has it, in the order of the packs and their
+ * entries. Entries are copied as they are: deltas too, if the set has their base. A delta whose
+ * base is left out is encoded again: as a delta of an earlier object of the same chain that has
+ * lost its base as well, or else as a whole object.
  *
- * No circle of deltas can arise. Every pack is complete, so that the base of a delta is in the same
- * pack, and is taken from this pack or from an earlier one. Along a chain of deltas the packs never
- * get later. Within one pack the chain is the one that ended when the pack was indexed. A chain of
- * objects that are encoded again only goes back.
+ * No circle of deltas can arise. Every pack is complete, so the base of a delta is taken from the
+ * same pack or from an earlier one. Within one pack the chain is the one that ended when the pack
+ * was indexed. A chain of objects that are encoded again only goes back.
  *
  * Cost: one read and one SHA-1 of all copied bytes; each delta whose base is left out is inflated,
  * compared and deflated. Memory: 20 bytes for each object of the largest pack, and 8 MiB.
@@ -46,9 +45,9 @@ const MAX_DEPTH = 50;
 const RECENT_BYTES = 8 * 1024 * 1024;
 const MAX_RECENT_OBJECT_BYTES = 1024 * 1024;
 
-/** An object that was encoded anew, and may be the base of others. */
+/** An object that was encoded again, and may be the base of others. */
 interface RecentBase {
-  /** Where in the new pack its entry begins. */
+  /** In the new pack. */
   readonly offset: number;
   readonly data: Buffer;
   /** Deltas to be applied to make it. */
@@ -56,12 +55,12 @@ interface RecentBase {
 }
 
 /**
- * The bytes of a version 2 pack that holds exactly these objects, the same for the same packs.
- * Copied entries are not hashed: a caller that needs certainty ingests the result.
+ * The bytes of a version 2 pack that holds exactly these objects, the same for the same packs. Each
+ * piece is valid until the next is read. Copied entries are not hashed: a caller that needs
+ * certainty ingests the result.
  *
- * @returns pieces; each is valid until the next is read.
- * @throws SnapshotError `REPOSITORY_DAMAGED` when a pack is damaged on disk, `LIMIT_EXCEEDED` when
- * an object that may not be held in memory is a delta whose base is left out.
+ * @throws SnapshotError `REPOSITORY_DAMAGED` for a damaged pack, `LIMIT_EXCEEDED` if an object that
+ * may not be held in memory is a delta whose base is left out.
  */
 export function encodePack(reader: ObjectReader, objects: ObjectSet): Generator<Uint8Array> {
   return withChecksum(encodeEntries(reader, objects));
@@ -105,10 +104,7 @@ class PackCopy {
   readonly #order: SortedOffsets;
   /** Where each entry begins in the new pack; 0 if the new pack does not take it from here. */
   readonly #newOffsets: Float64Array;
-  /**
-   * The latest objects that lost their delta base, by the object at the end of their old delta
-   * chain: objects of one chain are much alike.
-   */
+  /** The latest objects that lost their base, by the end of their chain: such objects are alike. */
   readonly #recentBases = new LRUCache<number, RecentBase>({
     maxSize: RECENT_BYTES,
     sizeCalculation: ({ data }) => data.length + 100,
@@ -183,11 +179,11 @@ class PackCopy {
       const isElsewhere = baseNumber < firstNumber;
       if (isElsewhere) return { bytes: encodeRefDeltaHeader(size, baseOid), isWhole: false };
     }
-    return { bytes: this.#encodeAnew(number), isWhole: true };
+    return { bytes: this.#encodeAgain(number), isWhole: true };
   }
 
   /** The entry of an object that loses its base: a delta of a recent base, or whole. */
-  #encodeAnew(number: number): Buffer {
+  #encodeAgain(number: number): Buffer {
     const { type, data } = this.#reader.read(this.#reader.oidOf(number));
     const chainEnd = this.#reader.chainEndOf(number);
     const base = this.#recentBases.get(chainEnd);

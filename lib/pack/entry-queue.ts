@@ -1,23 +1,23 @@
 import { wordAt } from './elements.js';
 
 /*
- * Hands inflated pack entries from the scanning thread to a thread that resolves them, through
- * shared memory: a ring with one writer and one reader, without locks.
+ * Hands inflated pack entries from the scanning thread to a thread that resolves them: a ring in
+ * shared memory with one writer and one reader, without locks.
  *
- * A record is the object's index, the length of the content and the work that it stands for (4
- * bytes each), then the content, padded to 8 bytes. A record never wraps around the ring's end.
- * Positions grow modulo 2^32, which the capacity divides. Invariant: the records between `READ` and
- * `WRITTEN` are complete, and no thread writes there.
+ * A record is the object's index, the length of the content and its work (4 bytes each), then the
+ * content, padded to 8 bytes. A record never wraps around the ring's end. Positions grow modulo
+ * 2^32, which the capacity divides. Invariant: the records between `READ` and `WRITTEN` are
+ * complete, and no thread writes there.
  */
 
 const CAPACITY = 8 * 1024 * 1024;
 const RECORD_HEADER_BYTES = 12;
 /** In place of an object's index: the rest of the ring up to its end is not used. */
 const SKIP = 0xffff_ffff;
-/** Publishing less often saves atomic operations, but makes the reader wait longer. */
+/** A larger number saves atomic operations, but makes the reader wait longer. */
 const PUBLISH_BYTES = 64 * 1024;
 
-/** Words of the control block: a position, and whether the writer pauses there (the lowest bit). */
+/** Words of the control block. A position; the lowest bit: whether the writer pauses there. */
 const WRITTEN = 0;
 /** A position. */
 const READ = 1;
@@ -65,7 +65,6 @@ export class EntryQueueWriter {
     return this.#isFree(roomFor(contentBytes));
   }
 
-  /** Whether half of the queue is free. */
   get isHalfFree(): boolean {
     return this.#isFree(CAPACITY / 2);
   }
@@ -101,19 +100,19 @@ export class EntryQueueWriter {
   }
 
   /**
-   * Asks the reader to say when there is room for an entry with this much content, and at least
-   * half of the ring, so that waking up pays off. @returns `false` when there is room already.
+   * Makes the reader say when there is room for an entry with this much content, and half of the
+   * ring, so that waking up pays off. @returns `false` when there is room already.
    */
   askForRoom(contentBytes: number): boolean {
     this.publish();
     Atomics.store(this.#control, WRITER_WANTS, Math.max(roomFor(contentBytes), CAPACITY / 2));
     if (!this.hasRoom(contentBytes)) return true;
-    // If the reader has seen the request meanwhile, its answer is not needed, and does no harm.
+    // If the reader has seen the request meanwhile, its answer does no harm.
     Atomics.store(this.#control, WRITER_WANTS, 0);
     return false;
   }
 
-  /** Makes `readAll` return once it has read all entries that were put until now. */
+  /** Makes `readAll` return after all entries that were put until now. */
   pause(): void {
     this.#publish(PAUSED);
   }
@@ -162,11 +161,7 @@ export class EntryQueueReader {
     this.#onRoom = onRoom;
   }
 
-  /**
-   * Reads entries until the writer pauses, or abandons the queue.
-   *
-   * @param take gets the content at `bytes[start, end)`, which is valid during the call.
-   */
+  /** Reads until the writer pauses or abandons. The bytes are valid during a call of `take`. */
   readAll(take: TakeEntry): void {
     while (!this.#isAbandoned) {
       const seen = Atomics.load(this.#control, WRITTEN);
@@ -215,7 +210,7 @@ export class EntryQueueReader {
   }
 }
 
-/** At the ring's end, as many bytes as the record has may be skipped. */
+/** At the ring's end, the writer may skip as many bytes as the record has. */
 function roomFor(contentBytes: number): number {
   return 2 * (contentBytes + 2 * RECORD_HEADER_BYTES);
 }

@@ -2,18 +2,15 @@ import { createHash } from 'node:crypto';
 import { ObjectType, OID_BYTES } from '../git/object.js';
 import { byteAt } from './elements.js';
 
-/*
- * The byte formats of packs and their idx files: gitformat-pack(5), "pack-*.pack files have the
- * following format" and "Version 2 pack-*.idx files have the following format".
- */
+/* The byte formats of packs and their idx files: gitformat-pack(5). */
 
 export const IDX_SIGNATURE = 0xff744f63;
 export const IDX_VERSION = 2;
-/** For each first byte, how many ids begin with this or a lower byte: 256 numbers of 4 bytes. */
+/** For each byte, how many ids begin with this or a lower byte: 256 numbers of 4 bytes. */
 export const FANOUT_AT = 8;
 /** The sorted ids, 20 bytes each; then as many CRCs, and as many offsets, of 4 bytes each. */
 export const OIDS_AT = FANOUT_AT + 256 * 4;
-/** From here on an offset is a position in the last table, of 64-bit offsets. */
+/** Offsets from here on are positions in the last table, of 64-bit offsets. */
 export const FIRST_LARGE_OFFSET = 0x8000_0000;
 
 export const PACK_HEADER_BYTES = 12;
@@ -32,15 +29,13 @@ export function* withChecksum(pieces: Iterable<Uint8Array>): Generator<Uint8Arra
   yield checksum.digest();
 }
 
-/** The types an entry can have: an object kept whole, or a delta against a base. */
 export const EntryType = { ...ObjectType, ofsDelta: 6, refDelta: 7 } as const;
 
-/** An entry header is at most this long: 10 bytes of size, then 20 of a base's id. */
+/** 10 bytes of size and 20 of a base's id, rounded up. */
 export const MAX_ENTRY_HEADER_BYTES = 32;
 
 const PACK_SIGNATURE = 0x5041434b; // "PACK"
 
-/** The header of a version 2 pack. */
 export function encodePackHeader(objects: number): Buffer {
   const header = Buffer.alloc(PACK_HEADER_BYTES);
   header.writeUInt32BE(PACK_SIGNATURE, 0);
@@ -55,25 +50,19 @@ export function parsePackHeader(bytes: Buffer): number | undefined {
   return bytes.readUInt32BE(8);
 }
 
-/** An entry header; reused from entry to entry, because there are millions. */
-export interface EntryHeader {
+/** Reused from entry to entry, because there are millions. */
+export class EntryHeader {
   /** 1–4 or a delta; the caller refuses anything else. */
-  type: number;
+  type = 0;
   /** Bytes of the inflated content: the object's, or the delta's. */
-  size: number;
+  size = 0;
   /** Bytes from the start of the entry to its zlib stream. */
-  length: number;
+  length = 0;
   /** For `ofsDelta`: how many bytes before this entry its base begins. */
-  baseDistance: number;
+  baseDistance = 0;
   /** For `refDelta`: where in the parsed buffer the base's id begins. */
-  baseOidAt: number;
+  baseOidAt = 0;
 }
-
-export function newEntryHeader(): EntryHeader {
-  return { type: 0, size: 0, length: 0, baseDistance: 0, baseOidAt: 0 };
-}
-
-export type EntryHeaderResult = 'ok' | 'incomplete' | 'invalid';
 
 /** Parses the entry header at `at` into `header`. Numbers beyond 2^53 are invalid. */
 export function parseEntryHeader(
@@ -81,7 +70,7 @@ export function parseEntryHeader(
   at: number,
   end: number,
   header: EntryHeader,
-): EntryHeaderResult {
+): 'ok' | 'incomplete' | 'invalid' {
   let pos = at;
   if (pos >= end) return 'incomplete';
   let byte = byteAt(bytes, pos++);
@@ -119,10 +108,7 @@ export function parseEntryHeader(
 /** Entries that inflate to more than this are large: they are streamed when they arrive. */
 export const MAX_INFLATED_BYTES = 1024 * 1024;
 
-/**
- * The most bytes that the zlib stream of this much content may take: far more than any encoder
- * needs. The bound keeps a stream of empty blocks out of memory.
- */
+/** The most bytes that a zlib stream may take, so that no stream of empty blocks fills memory. */
 export function maxDeflatedBytes(size: number): number {
   return 2 * size + 1024 * 1024;
 }

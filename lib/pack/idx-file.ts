@@ -12,17 +12,14 @@ import {
 } from './format.js';
 import { WindowedFile } from './windowed-file.js';
 
-/** A range of ids that is read at once, and searched without further reads. */
+/** A range of ids that is read at once. */
 const OIDS_AT_ONCE = 128;
-
 const OFFSETS_AT_ONCE = 64 * 1024;
-
 /** Ids are looked up in random order: 16 MiB, or 600,000 objects, stay in memory. */
 const MAX_WINDOWS = 512;
 
 /** Finds objects in a pack by id. Synchronous: only for worker threads. */
 export class IdxFile {
-  /** Objects. */
   readonly count: number;
   readonly #file: WindowedFile;
   readonly #fanout: Buffer;
@@ -53,7 +50,7 @@ export class IdxFile {
     return position === undefined ? undefined : this.offsetAt(position);
   }
 
-  /** The position of the id `oids[at, at + 20)`: the first, if the idx has the id twice. */
+  /** The first position of the id `oids[at, at + 20)`. */
   positionOf(oids: Uint8Array, at = 0): number | undefined {
     const first = byteAt(oids, at);
     let low = first === 0 ? 0 : this.#fanout.readUInt32BE((first - 1) * 4);
@@ -86,7 +83,7 @@ export class IdxFile {
     return isFound ? low : undefined;
   }
 
-  /** Ids that begin with this, 40 hex digits each: two at most. @param prefix in lower case. */
+  /** At most two ids that begin with this, 40 hex digits each. @param prefix in lower case. */
   startingWith(prefix: string): string[] {
     const first = Buffer.from(prefix.padEnd(OID_BYTES * 2, '0'), 'hex');
     const start = binarySearch(0, this.count, (at) => this.#compare(at, first, 0) < 0);
@@ -101,7 +98,6 @@ export class IdxFile {
     return this.#file.read(OIDS_AT + position * OID_BYTES, OID_BYTES);
   }
 
-  /** The pack offset of the object whose id is at a position. */
   offsetAt(position: number): number {
     const offsetsAt = OIDS_AT + this.count * (OID_BYTES + 4);
     const offset = this.#file.read(offsetsAt + position * 4, 4).readUInt32BE();
@@ -111,7 +107,6 @@ export class IdxFile {
     return Number(this.#file.read(offsetsAt + this.count * 4 + large * 8, 8).readBigUInt64BE());
   }
 
-  /** Idempotent. */
   close(): void {
     this.#file.close();
   }

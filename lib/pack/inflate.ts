@@ -4,13 +4,14 @@ import { throwIfStopped } from '../workers/stop.js';
 import { MAX_INFLATED_BYTES } from './format.js';
 import type { ObjectMemory } from './object-memory.js';
 
+/** The least that zlib takes. */
 const MIN_CHUNK = 64;
 
 export type InflateFailure = 'incomplete' | 'invalid';
 
 /**
  * Inflates the zlib stream at the start of `bytes` (more may follow it), which must yield exactly
- * `size` bytes. Only entries too large for `memory` go through zlib: to make its engine takes
+ * `size` bytes. Entries that fit into `memory` don't go through zlib: to make its engine takes
  * longer than to inflate most entries.
  *
  * @param bytes at most `maxDeflatedBytes(size)`.
@@ -28,38 +29,29 @@ export function inflateEntry(
   return used === 0 ? 'incomplete' : 'invalid';
 }
 
-/**
- * The same by zlib.
- *
- * One byte more than `size` is offered as room: zlib then sees the end of the stream in one call,
- * and finds a stream that yields more than declared without inflating all of it.
- */
+/** The same by zlib. */
 export function inflateByZlib(bytes: Uint8Array, size: number): Buffer | InflateFailure {
+  // One byte more: zlib then sees the stream's end in one call, and does not inflate all of a
+  // stream that is longer than declared.
   const room = Math.max(size + 1, MIN_CHUNK);
   try {
     const inflated = inflateSync(bytes, { chunkSize: room, maxOutputLength: room });
     return inflated.length === size ? inflated : 'invalid';
   } catch (error) {
-    if (hasCode(error)) {
-      if (error.code === 'Z_BUF_ERROR') return 'incomplete';
-      if (error.code === 'Z_DATA_ERROR' || error.code === 'Z_NEED_DICT') return 'invalid';
-      if (error.code === 'ERR_BUFFER_TOO_LARGE') return 'invalid';
-    }
+    if (hasCode(error, 'Z_BUF_ERROR')) return 'incomplete';
+    if (hasCode(error, 'Z_DATA_ERROR', 'Z_NEED_DICT', 'ERR_BUFFER_TOO_LARGE')) return 'invalid';
     throw error;
   }
-}
-
-/** Whether a stream failed because its bytes are invalid. */
-export function isZlibError(error: unknown): boolean {
-  return hasCode(error) && error.code.startsWith('Z_');
 }
 
 /** Inflates a stream that is too large to be held, piece by piece. */
 export class StreamingInflate {
   readonly #engine = createInflate({ chunkSize: 256 * 1024 });
+  readonly #invalid: (cause: Error) => Error;
 
-  /** @param onData gets the inflated bytes. If it throws, the stream fails with its error. */
-  constructor(onData: (chunk: Buffer) => void) {
+  /** If `onData` throws, `write` throws its error. `invalid` makes the error for invalid bytes. */
+  constructor(onData: (chunk: Buffer) => void, invalid: (cause: Error) => Error) {
+    this.#invalid = invalid;
     this.#engine.on('data', (chunk: Buffer) => {
       try {
         onData(chunk);
@@ -72,11 +64,10 @@ export class StreamingInflate {
   }
 
   /**
-   * Takes compressed bytes; resolves once they are inflated.
+   * Resolves once the bytes are inflated.
    *
-   * @returns how many of them belong to the stream, when it ended within them; else `undefined`.
-   * @throws the error of `onData`, or zlib's own; SnapshotError `ABORTED` when the thread is asked
-   * to stop.
+   * @returns how many of them belong to the stream, if it ends within them; else `undefined`.
+   * @throws the errors of `onData` and `invalid`; SnapshotError `ABORTED` as `inflateEntry`.
    */
   async write(bytes: Uint8Array): Promise<number | undefined> {
     throwIfStopped();
@@ -86,15 +77,17 @@ export class StreamingInflate {
         this.#engine.off('end', done).off('error', done).off('close', done);
         resolve();
       };
-      // The stream's end and its failure may each come without the write's own callback.
+      // The stream may end or fail without a call of the write's own callback.
       this.#engine.once('end', done).once('error', done).once('close', done);
       this.#engine.write(bytes, done);
     });
-    if (this.#engine.errored !== null) throw this.#engine.errored;
-    return this.#engine.readableEnded ? this.#engine.bytesWritten - before : undefined;
+    const { errored, readableEnded, bytesWritten } = this.#engine;
+    if (hasCode(errored) && errored.code.startsWith('Z_')) throw this.#invalid(errored);
+    if (errored !== null) throw errored;
+    return readableEnded ? bytesWritten - before : undefined;
   }
 
-  /** Frees the engine. Idempotent. */
+  /** Idempotent. */
   close(): void {
     this.#engine.destroy();
   }

@@ -12,14 +12,13 @@ export type { IngestProgress } from './receive-pack.js';
 
 /** A pack on disk with its idx; each of its objects was hashed. */
 export interface IngestedPack {
-  /** `pack-{checksum}`: both files' name without `.pack` or `.idx`. */
+  /** `pack-{checksum}`: the name of both files without ending. */
   readonly name: string;
   readonly objects: number;
   /** Bytes. */
   readonly size: number;
 }
 
-/** The objects of packs, and the bytes of their `.pack` files. */
 export function totalsOf(packs: readonly IngestedPack[]): { objects: number; packBytes: number } {
   const totals = { objects: 0, packBytes: 0 };
   for (const { objects, size } of packs) {
@@ -32,21 +31,17 @@ export function totalsOf(packs: readonly IngestedPack[]): { objects: number; pac
 export interface IngestOptions {
   /** Called about once a MiB while the pack arrives, and when it has arrived. */
   onProgress?: (progress: IngestProgress) => void;
-  /** The pool that lends the threads. Default: the call starts threads, and ends them. */
+  /** Default: the call starts threads, and ends them. */
   threads?: ResolverPool;
-  /**
-   * Objects from elsewhere that complete a thin pack, as `git index-pack --fix-thin` does: bases
-   * that deltas need are appended. Default: a pack must be complete in itself.
-   */
+  /** Completes thin packs, as `git index-pack --fix-thin` does. Default: they are refused. */
   bases?: DeltaBases;
 }
 
 /**
- * Writes an arriving pack into `directory` and indexes it, as `git index-pack --stdin` does.
+ * Writes an arriving pack into `directory` and indexes it, as `git index-pack --stdin` does. Never
+ * holds the pack in memory. After a failure the owner of the directory removes the files.
  *
- * The pack is never held in memory. After a failure the owner of the directory removes the files.
- *
- * @throws SnapshotError `UPSTREAM_INVALID`, `LIMIT_EXCEEDED`, and what `source` throws.
+ * @throws SnapshotError `UPSTREAM_INVALID`, `LIMIT_EXCEEDED`, and errors of `source`.
  */
 export async function ingestPack(
   source: AsyncIterable<Uint8Array>,

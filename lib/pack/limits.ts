@@ -1,8 +1,8 @@
 import { SnapshotError } from '../errors.js';
 
 /*
- * Bounds on what a pack may cost. A delta of a few bytes may stand for hundreds of megabytes, and
- * all objects of a hostile pack may be one chain of deltas.
+ * Bounds on the cost of a pack. A delta of a few bytes may stand for hundreds of megabytes, and all
+ * objects of a hostile pack may be one chain of deltas.
  */
 
 export interface ReaderLimits {
@@ -19,7 +19,7 @@ export interface IngestLimits extends ReaderLimits {
   maxResolvedBytes: number;
   /** The same, as a multiple of the pack's own bytes. */
   maxExpansionRatio: number;
-  /** The most threads that work on one pack at once, including the scanning thread. */
+  /** The most threads that work on one pack, including the scanning thread. */
   indexThreads: number;
 }
 
@@ -33,7 +33,7 @@ export function checkLimit(name: keyof IngestLimits, limit: number, value: numbe
   }
 }
 
-/** Checks an object or delta that is to be held. @throws SnapshotError `LIMIT_EXCEEDED` */
+/** Checks the size of an object or delta. @throws SnapshotError `LIMIT_EXCEEDED` */
 export function checkSizeInMemory(size: number, { maxObjectBytesInMemory }: ReaderLimits): void {
   checkLimit('maxObjectBytesInMemory', maxObjectBytesInMemory, size);
 }
@@ -47,11 +47,7 @@ export class Expansion {
     this.#limits = limits;
   }
 
-  /**
-   * @param bytes of one more object.
-   * @param received the bytes of the pack so far.
-   * @throws SnapshotError `LIMIT_EXCEEDED`
-   */
+  /** @param received the bytes of the pack so far. @throws SnapshotError `LIMIT_EXCEEDED` */
   add(bytes: number, received: number): void {
     this.#bytes += bytes;
     const { maxResolvedBytes, maxExpansionRatio } = this.#limits;
@@ -63,10 +59,7 @@ export class Expansion {
 
 /** The cost of a step along a chain of deltas, apart from its bytes. */
 const STEP_BYTES = 1024;
-/**
- * Further allowed bytes of work for each byte that is read. git makes chains of at most 50 deltas:
- * without a cache, an object takes 25 steps on average.
- */
+/** Allowed work per byte read: in git's chains of up to 50, an object takes 25 steps on average. */
 const MAX_SHARE = 64;
 
 /** Bounds the work of a reader by the bytes that it reads. */
@@ -74,11 +67,7 @@ export class ReadingWork {
   #work = 0;
   #read = 0;
 
-  /**
-   * @param bytes that one step inflates and writes.
-   * @param size of the object after this step.
-   * @throws SnapshotError `LIMIT_EXCEEDED`
-   */
+  /** @param size of the object after this step. @throws SnapshotError `LIMIT_EXCEEDED` */
   addStep(bytes: number, size: number): void {
     this.#work += bytes + STEP_BYTES;
     this.#check(this.#read + size + STEP_BYTES);

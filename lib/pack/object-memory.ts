@@ -19,17 +19,13 @@ interface ObjectModule {
   ): number;
 }
 
-interface Memory {
-  readonly buffer: ArrayBuffer;
-}
-
-/** Only a browser's typings have `WebAssembly`: this is the part that is used. */
+/** Node's typings lack it. */
 declare const WebAssembly: {
-  readonly Memory: new (size: { initial: number; maximum: number }) => Memory;
+  readonly Memory: new (size: { initial: number; maximum: number }) => { buffer: ArrayBuffer };
   readonly Module: new (bytes: Uint8Array) => object;
   readonly Instance: new (
     module: object,
-    imports: { env: { memory: Memory } },
+    imports: { env: { memory: object } },
   ) => { readonly exports: ObjectModule };
 };
 
@@ -47,13 +43,13 @@ const RING_AT = PAGES * PAGE_BYTES;
  * collect. Memory: at most 8.1 MiB and the ring, of which only used pages count. Synchronous.
  */
 export class ObjectMemory {
-  /** Put the input of `inflate` here. */
+  /** The input of `inflate`. */
   readonly window: Buffer;
   /** Begins with the latest inflated content. */
   readonly output: Buffer;
-  /** Holds the bases and results of deltas. */
+  /** The bases and results of deltas. */
   readonly ring: Buffer;
-  /** Holds input that is not in the window. */
+  /** The input of `inflateCopied`. */
   readonly #spare: Buffer;
   readonly #module: ObjectModule;
 
@@ -74,9 +70,8 @@ export class ObjectMemory {
 
   /**
    * Inflates the zlib stream at the start of `window[start, end)` (more may follow it), which must
-   * yield exactly `size` bytes, to `output[0, size)`.
+   * yield exactly `size` bytes (at most `MAX_INFLATED_BYTES`), to `output[0, size)`.
    *
-   * @param size at most `MAX_INFLATED_BYTES`.
    * @returns how many bytes the stream takes; 0 when it is incomplete, negative when it is invalid.
    */
   inflate(start: number, end: number, size: number): number {
@@ -84,11 +79,7 @@ export class ObjectMemory {
     return this.#module.inflate(offset + start, offset + end, size);
   }
 
-  /**
-   * The same for a stream that is not in the window, which stays as it is.
-   *
-   * @param stream at most `maxDeflatedBytes(size)` bytes.
-   */
+  /** The same outside the window. @param stream at most `maxDeflatedBytes(size)` bytes. */
   inflateCopied(stream: Uint8Array, size: number): number {
     this.#spare.set(stream);
     const start = this.#module.SPARE.value;
@@ -99,9 +90,8 @@ export class ObjectMemory {
    * Applies a delta to the base at `ring[baseAt]`. The result goes to `ring[at]`, where it and
    * `OVERWRITTEN_BYTES` after it must have room, apart from the base.
    *
-   * @param delta holds the delta whose `header` was parsed: `output`, or other bytes, which are
-   * copied there.
-   * @returns whether the delta is well-formed; if not, the result is undefined.
+   * @param delta `output`, or other bytes, which are copied there.
+   * @returns whether the delta is well-formed.
    */
   applyDelta(delta: Buffer, header: DeltaHeader, baseAt: number, at: number): boolean {
     const { instructionsAt, end, baseSize, resultSize } = header;

@@ -12,7 +12,6 @@ export class ObjectSet {
     this.#bits = new Uint32Array(Math.ceil(limit / 32));
   }
 
-  /** Objects. */
   get size(): number {
     return this.#size;
   }

@@ -3,17 +3,15 @@ import { findOffset } from './elements.js';
 import { invalid } from './errors.js';
 import { type EntryHeader, EntryType } from './format.js';
 
-/** `bases` of an object that is no delta. */
+/** `bases` of a whole object. */
 export const NO_BASE = -1;
-/** `bases` of a delta whose base is given by id rather than by position. */
+/** `bases` of a delta whose base is given by id. */
 export const BASE_BY_ID = -2;
 
 /**
- * The objects of a pack, in pack order, as columns of shared memory: 45 bytes an object, and one
- * more in `Dispatcher`. All indexing threads share them without copying.
- *
- * The scanning thread writes an object's columns before it hands the object on. Then only the one
- * thread that resolves the object writes its `oids`, `types` and `places`.
+ * The objects of a pack, in pack order, as columns of shared memory: 45 bytes an object. The
+ * scanning thread writes an object's columns before it hands the object on. Then only the thread
+ * that resolves the object writes its `oids`, `types` and `places`.
  */
 export interface ObjectColumns {
   /** Where each entry begins, and at last where the last entry ends. */
@@ -30,7 +28,6 @@ export interface ObjectColumns {
   readonly places: Float64Array<SharedArrayBuffer>;
 }
 
-/** A scanned pack's objects. */
 export interface ScannedObjects {
   readonly count: number;
   readonly columns: ObjectColumns;
@@ -41,10 +38,7 @@ export class ObjectTable {
   readonly columns: ObjectColumns;
   #count = 0;
 
-  /**
-   * @param declared the number of objects in the pack's header. This reserves addresses only: the
-   * system gives memory to pages that are written.
-   */
+  /** @param declared in the pack's header. The system gives memory only to written pages. */
   constructor(declared: number) {
     const bytes = (size: number) => new SharedArrayBuffer(size * declared);
     this.columns = {
@@ -61,34 +55,23 @@ export class ObjectTable {
     return this.#count;
   }
 
-  /**
-   * Adds an object by the header of its entry. @returns its index.
-   *
-   * @param bytes holds the id of the delta base, if the header names one.
-   * @throws SnapshotError `UPSTREAM_INVALID` for a base by offset at which no earlier entry begins.
-   */
+  /** @returns the index. @throws SnapshotError `UPSTREAM_INVALID` if the base is no entry. */
   add(offset: number, crc: number, header: Readonly<EntryHeader>, bytes: Uint8Array): number {
-    const { type, baseOidAt } = header;
-    if (type === EntryType.ofsDelta) {
-      const baseOffset = offset - header.baseDistance;
-      const base = findOffset(this.columns.offsets, baseOffset, this.#count);
+    const { offsets, crcs, oids, types, bases } = this.columns;
+    const index = this.#count;
+    let base: number | undefined = NO_BASE;
+    if (header.type === EntryType.ofsDelta) {
+      base = findOffset(offsets, offset - header.baseDistance, index);
       if (base === undefined) throw invalid(`the delta at ${offset} names no entry as its base`);
-      return this.#add(offset, crc, base);
-    }
-    if (type === EntryType.refDelta) {
-      const index = this.#add(offset, crc, BASE_BY_ID);
-      const baseOid = bytes.subarray(baseOidAt, baseOidAt + OID_BYTES);
-      this.columns.oids.set(baseOid, index * OID_BYTES);
-      return index;
-    }
-    return this.addWhole(offset, crc, type);
-  }
-
-  /** Adds an object that is kept whole. `oid`: 20 bytes, if known yet. @returns its index. */
-  addWhole(offset: number, crc: number, type: number, oid?: Uint8Array): number {
-    const index = this.#add(offset, crc, NO_BASE);
-    this.columns.types[index] = type;
-    if (oid !== undefined) this.columns.oids.set(oid, index * OID_BYTES);
+    } else if (header.type === EntryType.refDelta) {
+      base = BASE_BY_ID;
+      const baseOid = bytes.subarray(header.baseOidAt, header.baseOidAt + OID_BYTES);
+      oids.set(baseOid, index * OID_BYTES);
+    } else types[index] = header.type;
+    offsets[index] = offset;
+    crcs[index] = crc;
+    bases[index] = base;
+    this.#count++;
     return index;
   }
 
@@ -96,13 +79,5 @@ export class ObjectTable {
   finish(end: number): ScannedObjects {
     this.columns.offsets[this.#count] = end;
     return { count: this.#count, columns: this.columns };
-  }
-
-  #add(offset: number, crc: number, base: number): number {
-    const index = this.#count++;
-    this.columns.offsets[index] = offset;
-    this.columns.crcs[index] = crc;
-    this.columns.bases[index] = base;
-    return index;
   }
 }

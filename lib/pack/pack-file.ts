@@ -2,15 +2,14 @@ import { createHash } from 'node:crypto';
 import { isObjectType, OID_BYTES, objectHeader } from '../git/object.js';
 import { damaged } from './errors.js';
 import {
-  type EntryHeader,
+  EntryHeader,
   MAX_ENTRY_HEADER_BYTES,
   maxDeflatedBytes,
-  newEntryHeader,
   PACK_HEADER_BYTES,
   PACK_TRAILER_BYTES,
   parseEntryHeader,
 } from './format.js';
-import { inflateEntry, isZlibError, StreamingInflate } from './inflate.js';
+import { inflateEntry, StreamingInflate } from './inflate.js';
 import type { ObjectMemory } from './object-memory.js';
 import { WindowedFile } from './windowed-file.js';
 
@@ -20,7 +19,7 @@ const STREAM_CHUNK_BYTES = 256 * 1024;
 export class PackFile {
   readonly #file: WindowedFile;
   readonly #memory: ObjectMemory;
-  readonly #header = newEntryHeader();
+  readonly #header = new EntryHeader();
 
   constructor(path: string, memory: ObjectMemory) {
     this.#memory = memory;
@@ -32,12 +31,7 @@ export class PackFile {
     return this.#file.size - PACK_TRAILER_BYTES;
   }
 
-  /**
-   * The header of the entry at `offset`, valid only until the next call.
-   *
-   * @throws SnapshotError `REPOSITORY_DAMAGED` when the file is damaged: it was sound when it was
-   * indexed.
-   */
+  /** A header, valid only until the next call. @throws SnapshotError `REPOSITORY_DAMAGED` */
   entryHeader(offset: number): Readonly<EntryHeader> {
     const length = Math.min(MAX_ENTRY_HEADER_BYTES, this.end - offset);
     const isInside = offset >= PACK_HEADER_BYTES && length > 0;
@@ -47,7 +41,6 @@ export class PackFile {
     return this.#header;
   }
 
-  /** The id that a delta at `offset` names as its base. */
   baseOid(offset: number, header: Readonly<EntryHeader>): Buffer {
     return Buffer.from(this.#file.read(offset + header.baseOidAt, OID_BYTES));
   }
@@ -55,9 +48,8 @@ export class PackFile {
   /**
    * The inflated content of the entry at `offset`: an object's, or a delta's.
    *
-   * @param end where the entry ends, if known. Otherwise as many bytes are read as content of this
-   * size usually takes, and more if these are too few.
-   * @throws SnapshotError `REPOSITORY_DAMAGED` as `entryHeader`.
+   * @param end where the entry ends, if known. Else more bytes are read until they suffice.
+   * @throws as `entryHeader`.
    */
   inflate(offset: number, header: Readonly<EntryHeader>, end?: number): Buffer {
     const start = offset + header.length;
@@ -72,12 +64,7 @@ export class PackFile {
     }
   }
 
-  /**
-   * The content of a whole object in pieces, for objects too large to hold. If the content does not
-   * match the id, it fails at the end, before the last piece.
-   *
-   * @throws SnapshotError `REPOSITORY_DAMAGED`
-   */
+  /** A large whole object in pieces. @throws SnapshotError `REPOSITORY_DAMAGED` before the last. */
   async *stream(offset: number, oid: string): AsyncGenerator<Buffer> {
     const { type, size, length } = this.entryHeader(offset);
     if (!isObjectType(type)) throw new RangeError(`${oid} is a delta and can't be streamed`);
@@ -85,21 +72,20 @@ export class PackFile {
     let pieces: Buffer[] = [];
     let inflated = 0;
     let at = offset + length;
-    const inflate = new StreamingInflate((piece) => {
+    const onPiece = (piece: Buffer) => {
       inflated += piece.length;
       if (inflated > size) throw damaged(oid);
       oidHash.update(piece);
       pieces.push(piece);
-    });
+    };
+    const inflate = new StreamingInflate(onPiece, (cause) => damaged(oid, cause));
     try {
       for (let used: number | undefined; used === undefined; ) {
         // One byte beyond the pack's last entry lets zlib see that its stream has ended.
         const chunk = Buffer.allocUnsafe(Math.min(STREAM_CHUNK_BYTES, this.end + 1 - at));
         if (chunk.length === 0) throw damaged(oid);
         this.readInto(chunk, at);
-        used = await inflate.write(chunk).catch((error: unknown) => {
-          throw isZlibError(error) ? damaged(oid, error) : error;
-        });
+        used = await inflate.write(chunk);
         at += chunk.length;
         if (used === undefined) {
           yield* pieces;
@@ -118,7 +104,6 @@ export class PackFile {
     this.#file.readInto(target, offset);
   }
 
-  /** Idempotent. */
   close(): void {
     this.#file.close();
   }

@@ -10,7 +10,6 @@ export interface OpenPack {
   readonly firstNumber: number;
 }
 
-/** Where an object is. */
 export interface PackedEntry {
   /** The position of the pack in the list. */
   readonly packNumber: number;
@@ -27,19 +26,15 @@ export function placeOf(pack: number, offset: number): number {
 }
 
 /**
- * Open packs, and the numbers of their objects: by pack, then by id. If several packs have an
- * object, its number is that in the first of them; if one pack has it twice, its number is the
- * first there.
+ * Open packs, and the numbers of their objects: by pack, then by id. An object in several packs, or
+ * several times in one, has the first of these numbers.
  */
 export class PackList {
   readonly #files: (PackFile | IdxFile)[] = [];
   readonly #open: OpenPack[] = [];
   #count = 0;
 
-  /**
-   * @param paths without ending.
-   * @throws SnapshotError `REPOSITORY_DAMAGED` when a file is damaged or gone; system errors.
-   */
+  /** @param paths without ending. @throws SnapshotError `REPOSITORY_DAMAGED`; system errors. */
   constructor(paths: readonly string[], memory: ObjectMemory) {
     try {
       for (const path of paths) {
@@ -80,14 +75,13 @@ export class PackList {
     return undefined;
   }
 
-  /** As `ObjectReader.find`. */
+  /** The one id that begins with `prefix` (4 to 40 lower-case hex digits); else `undefined`. */
   find(prefix: string): string | undefined {
     const found = new Set(this.#open.flatMap(({ idx }) => idx.startingWith(prefix)));
     const [oid] = found;
     return found.size === 1 ? oid : undefined;
   }
 
-  /** The entry of the object with this number. */
   entryOf(number: number): PackedEntry {
     const packNumber = this.#packOf(number);
     const { pack, idx, firstNumber } = this.at(packNumber);
@@ -106,7 +100,6 @@ export class PackList {
     return pack;
   }
 
-  /** Idempotent. */
   close(): void {
     this.#open.length = 0;
     for (const file of this.#files.splice(0)) file.close();

@@ -11,10 +11,7 @@ export interface SortedOffsets {
   readonly positions: Uint32Array;
 }
 
-/**
- * Numbers of objects, in the order of the objects in the packs. To read many objects in this order
- * takes far less time than in the order of their ids. Memory: 36 bytes an object.
- */
+/** Numbers in the order of the packs, in which reads take far less time. Memory: 36 bytes each. */
 export function inPackOrder(packs: PackList, objects: ObjectSet): Uint32Array {
   const numbers = Uint32Array.from(objects);
   const places = new Float64Array(numbers.length);
@@ -25,10 +22,7 @@ export function inPackOrder(packs: PackList, objects: ObjectSet): Uint32Array {
   return sortOffsets(places).positions.map((position) => wordAt(numbers, position));
 }
 
-/**
- * A radix sort: a stable sort by each digit, from the last to the first. Memory: 12 bytes an
- * offset; twice that while sorting.
- */
+/** A radix sort. Memory: 12 bytes an offset; twice that while sorting. */
 export function sortOffsets(unsorted: Float64Array): SortedOffsets {
   const count = unsorted.length;
   let offsets = Float64Array.from(unsorted);

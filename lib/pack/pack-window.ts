@@ -1,32 +1,25 @@
-import { createHash, type Hash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 
-/**
- * The bytes of an arriving pack that are still to be scanned, in one piece, and the SHA-1 of all
- * bytes before.
- *
- * Invariants: `bytes[start, end)` are still to be scanned; the SHA-1 covers all bytes before
- * `#hashed`.
- */
+/** The unscanned bytes of a pack: `bytes[start, end)`. The SHA-1 covers all before `#hashed`. */
 export class PackWindow {
   readonly bytes: Buffer;
   start = 0;
   end = 0;
-  readonly #hash: Hash = createHash('sha1');
+  readonly #hash = createHash('sha1');
   #hashed = 0;
   /** The pack offset of `bytes[0]`. */
   #offset = 0;
 
-  /** @param bytes its memory. */
   constructor(bytes: Buffer) {
     this.bytes = bytes;
   }
 
-  /** The pack offset of the first byte that is still to be scanned. */
+  /** The pack offset of the first unscanned byte. */
   get offset(): number {
     return this.#offset + this.start;
   }
 
-  /** How many bytes have arrived. */
+  /** How many bytes of the pack have arrived. */
   get received(): number {
     return this.#offset + this.end;
   }
@@ -35,7 +28,6 @@ export class PackWindow {
     return this.end - this.start;
   }
 
-  /** Whether it has no room until some bytes are scanned. */
   get isFull(): boolean {
     return this.end === this.bytes.length;
   }
@@ -49,7 +41,7 @@ export class PackWindow {
     return taken;
   }
 
-  /** Moves the bytes that are still to be scanned to the front. */
+  /** Moves the unscanned bytes to the front. */
   compact(): void {
     this.#hashUpToStart();
     this.bytes.copyWithin(0, this.start, this.end);

@@ -7,7 +7,7 @@ import {
   OID_BYTES,
   objectHeader,
 } from '../git/object.js';
-import { applyDelta, newDeltaHeader, parseDeltaHeader } from './delta.js';
+import { applyDelta, DeltaHeader, parseDeltaHeader } from './delta.js';
 import { DeltaChains } from './delta-chains.js';
 import { damaged, invalid } from './errors.js';
 import { checkSizeInMemory, type ReaderLimits, ReadingWork } from './limits.js';
@@ -19,43 +19,30 @@ export interface GitObject {
   readonly data: Buffer;
 }
 
-/** Where an object is, and its size, if that is known without inflating. */
+/** `wholeSize`: the bytes of the object; `undefined` for a delta. */
 export interface LocatedObject extends PackedEntry {
-  /** Bytes; `undefined` for a delta. */
   readonly wholeSize: number | undefined;
 }
 
 /** Objects up to this size are hashed with one call, in a buffer that is reused. */
 const SCRATCH_BYTES = 256 * 1024;
-/**
- * More steps than git's chains have. Of a longer chain only bases far from each other are kept: all
- * of them would evict each other, and the next object may be anywhere along the chain.
- */
+/** Of longer chains only some bases are kept, as all of them would evict each other. */
 const LONG_CHAIN = 64;
 
 /**
- * Objects of a list of packs, by id. Every object that it returns was hashed, now or when its pack
- * was indexed, and matches its id.
- *
- * Synchronous except for streaming: only for worker threads.
+ * Objects of a list of packs. Each was hashed, now or when its pack was indexed, and matches its
+ * id. Synchronous except for streaming: only for worker threads.
  */
 export class ObjectReader {
   readonly packs: PackList;
   readonly #chains: DeltaChains;
   readonly #work = new ReadingWork();
   readonly #limits: ReaderLimits;
-  /**
-   * Contents of objects by their `placeOf`: the bases of later deltas. One commit needs fewer bases
-   * than all of history does when it is indexed, so half of the budget is enough.
-   */
+  /** The bases of later deltas, by their `placeOf`. One commit needs fewer than indexing does. */
   readonly #bases: LRUCache<number, GitObject>;
   readonly #scratch = Buffer.allocUnsafeSlow(OBJECT_HEADER_ROOM + SCRATCH_BYTES);
 
-  /**
-   * @param paths of packs and their idx files, without ending.
-   * @param memory for inflating, its ring excepted.
-   * @throws SnapshotError `REPOSITORY_DAMAGED` when a file is damaged or gone; system errors.
-   */
+  /** As `PackList`. @param memory all of it but the ring is used. */
   constructor(paths: readonly string[], limits: ReaderLimits, memory: ObjectMemory) {
     this.#limits = limits;
     this.#bases = new LRUCache({
@@ -66,34 +53,20 @@ export class ObjectReader {
     this.#chains = new DeltaChains(this.packs);
   }
 
-  /** All numbers are below it; an object that several packs have counts for each of them. */
   get objectCount(): number {
     return this.packs.objectCount;
   }
 
-  /** The number that stands for an object in an `ObjectSet`. @param oid 40 hex digits. */
+  /** The number of an object, as in an `ObjectSet`. @param oid 40 hex digits. */
   numberOf(oid: string): number | undefined {
     return this.packs.numberOf(Buffer.from(oid, 'hex'));
-  }
-
-  /**
-   * The id of the one object whose id begins with this; `undefined` when none or several do.
-   *
-   * @param prefix 4 to 40 hex digits, in lower case.
-   */
-  find(prefix: string): string | undefined {
-    return this.packs.find(prefix);
   }
 
   has(oid: string): boolean {
     return this.numberOf(oid) !== undefined;
   }
 
-  /**
-   * The number of the object with the id `oids[at, at + 20)`.
-   *
-   * @throws SnapshotError `UPSTREAM_INVALID` when the object is missing.
-   */
+  /** As `PackList.numberOf`. @throws SnapshotError `UPSTREAM_INVALID` for a missing object. */
   requireNumber(oids: Buffer, at = 0): number {
     const number = this.packs.numberOf(oids, at);
     if (number === undefined) throw missing(oids.toString('hex', at, at + OID_BYTES));
@@ -105,14 +78,7 @@ export class ObjectReader {
     return this.packs.oidOf(number).toString('hex');
   }
 
-  /**
-   * For loops over many objects: keeps the object as a base of the next ones. Does not hash it, as
-   * that was done when its pack was indexed.
-   *
-   * @returns the object; do not write to its data.
-   * @throws SnapshotError `REPOSITORY_DAMAGED` when the pack is damaged on disk, `LIMIT_EXCEEDED`
-   * when the object may not be held in memory.
-   */
+  /** As `read`, for loops: keeps the object as a base of the next ones. Does not hash it again. */
   readNumber(number: number): GitObject {
     return this.#readAt(this.packs.entryOf(number), { keep: true });
   }
@@ -122,7 +88,6 @@ export class ObjectReader {
     return this.typeOfNumber(this.requireNumber(Buffer.from(oid, 'hex')));
   }
 
-  /** The same by the object's number. */
   typeOfNumber(number: number): ObjectType {
     const entry = this.packs.entryOf(number);
     const { type } = entry.pack.entryHeader(this.#chains.endOf(entry));
@@ -147,7 +112,6 @@ export class ObjectReader {
     return number === undefined ? undefined : this.locateNumber(number);
   }
 
-  /** The same by the object's number. */
   locateNumber(number: number): LocatedObject {
     const entry = this.packs.entryOf(number);
     const { type, size } = entry.pack.entryHeader(entry.offset);
@@ -156,8 +120,8 @@ export class ObjectReader {
 
   /**
    * @returns the object; do not write to its data.
-   * @throws SnapshotError `UPSTREAM_INVALID` when there is no such object, `REPOSITORY_DAMAGED`
-   * when the pack is damaged on disk, `LIMIT_EXCEEDED` when the object may not be held in memory.
+   * @throws SnapshotError `UPSTREAM_INVALID` for a missing object, `REPOSITORY_DAMAGED` for a
+   * damaged pack, `LIMIT_EXCEEDED` if the object may not be held in memory.
    */
   read(oid: string, located = this.locate(oid)): GitObject {
     if (located === undefined) throw missing(oid);
@@ -178,11 +142,6 @@ export class ObjectReader {
     return hash('sha1', scratch.subarray(start, OBJECT_HEADER_ROOM + data.length));
   }
 
-  /** The content of a whole object, as `PackFile.stream`. */
-  stream(oid: string, { pack, offset }: LocatedObject): AsyncGenerator<Buffer> {
-    return pack.stream(offset, oid);
-  }
-
   /** Idempotent. */
   close(): void {
     this.packs.close();
@@ -192,7 +151,7 @@ export class ObjectReader {
   /** @param keep whether to keep the object itself as a base. */
   #readAt(entry: PackedEntry, { keep } = { keep: false }): GitObject {
     const { packNumber, pack, offset } = entry;
-    const delta = newDeltaHeader();
+    const delta = new DeltaHeader();
     const chain = this.#chains.untilKnown(entry, (place) => this.#bases.has(place));
     const stride = chain.length > LONG_CHAIN ? Math.ceil(Math.sqrt(chain.length)) : 1;
     let object: GitObject | undefined;
@@ -232,7 +191,7 @@ function missing(oid: string): Error {
   return invalid(`object ${oid} is missing`);
 }
 
-/** Opens packs (paths without ending) for `read`, and closes them when it is done. */
+/** Opens packs (paths without ending) for `read`, and closes them afterwards. */
 export async function withReader<T>(
   packs: readonly string[],
   { limits, memory }: { limits: ReaderLimits; memory: ObjectMemory },

@@ -1,6 +1,6 @@
 import { closeSync, openSync } from 'node:fs';
 import { writeFully } from '../fs/sync-io.js';
-import { Dispatcher, type ResolvedPack } from './dispatcher.js';
+import { Dispatcher, type Resolution } from './dispatcher.js';
 import type { IngestLimits } from './limits.js';
 import type { ResolverPool } from './resolver-pool.js';
 import { PackScanner, type ScannedPack } from './scan.js';
@@ -14,7 +14,7 @@ export interface IngestProgress {
 }
 
 /** A pack in a file, and the table of its objects. */
-export interface ReceivedPack extends ResolvedPack {
+export interface ReceivedPack extends Resolution {
   readonly path: string;
   /** The caller's to close. */
   readonly fd: number;
@@ -22,15 +22,10 @@ export interface ReceivedPack extends ResolvedPack {
 }
 
 const PROGRESS_BYTES = 1024 * 1024;
-/** Each step of a scan ends within an entry, which the next step inflates again. */
-const STEP_BYTES = 256 * 1024;
+/** Each batch ends within an entry, which is inflated again with the next batch. */
+const BATCH_BYTES = 256 * 1024;
 
-/**
- * Writes an arriving pack to a new file, and finds the ids of its objects: one pass while it
- * arrives, then a second one over the deltas that are still unresolved.
- *
- * @throws SnapshotError `UPSTREAM_INVALID`, `LIMIT_EXCEEDED`, and what `source` throws.
- */
+/** Writes an arriving pack to a new file, and finds its objects' ids. @throws as `ingestPack`. */
 export async function receivePack(
   source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   path: string,
@@ -39,8 +34,8 @@ export async function receivePack(
   onProgress: (progress: IngestProgress) => void,
 ): Promise<ReceivedPack> {
   return await threads.withMemory(limits.deltaCacheBytes, async (memory) => {
-    // Synchronous: a thread that is ended while it opens a file asynchronously leaks the
-    // descriptor. Read-only, as git's packs are; this descriptor can still write.
+    // Synchronous: a thread that is ended while it opens a file asynchronously leaks it. Others may
+    // only read the file, as git's packs.
     const fd = openSync(path, 'wx+', 0o444);
     let dispatcher: Dispatcher | undefined;
     const scanner = new PackScanner(limits, memory, (columns) => {
@@ -61,7 +56,6 @@ export async function receivePack(
   });
 }
 
-/** Writes the pack as it arrives, and scans it. */
 async function scanArriving(
   source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
   fd: number,
@@ -74,10 +68,10 @@ async function scanArriving(
     onProgress({ phase, receivedBytes, receivedObjects: objects, totalObjects: declared });
   };
   let reported = 0;
-  for await (const step of inBatches(source, STEP_BYTES)) {
-    writeFully(fd, step);
-    await scanner.push(step);
-    receivedBytes += step.length;
+  for await (const batch of inBatches(source)) {
+    writeFully(fd, batch);
+    await scanner.push(batch);
+    receivedBytes += batch.length;
     if (receivedBytes - reported >= PROGRESS_BYTES) {
       reported = receivedBytes;
       report('receiving');
@@ -88,20 +82,19 @@ async function scanArriving(
   return pack;
 }
 
-/** Batches of `bytes` bytes, except for the last; each is valid until the next is read. */
+/** Batches of one size, except for the last; each is valid until the next is read. */
 async function* inBatches(
   source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
-  bytes: number,
 ): AsyncGenerator<Buffer> {
-  const batch = Buffer.allocUnsafeSlow(bytes);
+  const batch = Buffer.allocUnsafeSlow(BATCH_BYTES);
   let gathered = 0;
   for await (const chunk of source) {
     for (let at = 0; at < chunk.length; ) {
-      const taken = Math.min(chunk.length - at, bytes - gathered);
+      const taken = Math.min(chunk.length - at, BATCH_BYTES - gathered);
       batch.set(chunk.subarray(at, at + taken), gathered);
       gathered += taken;
       at += taken;
-      if (gathered < bytes) continue;
+      if (gathered < BATCH_BYTES) continue;
       yield batch;
       gathered = 0;
     }

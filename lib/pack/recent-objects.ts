@@ -3,12 +3,13 @@ import { offsetAt, wordAt } from './elements.js';
 import { ObjectMemory, OVERWRITTEN_BYTES } from './object-memory.js';
 
 /*
- * The contents of the latest objects, one after the other in a ring of fixed size.
+ * The contents of the latest objects, one after the other in a ring of fixed size: no work for the
+ * garbage collector.
  *
- * A place grows for ever; modulo the capacity it is the position in the ring. A slot has the
+ * Places only grow; modulo the capacity a place is the position in the ring. A slot has the
  * content's size, room for the object header right before the content, the content, and bytes that
  * may be overwritten. A slot never wraps around the ring's end. Invariant: a slot is intact as long
- * as `#next <= place + #capacity`. The garbage collector gets no work.
+ * as `#next <= place + #capacity`.
  */
 
 const ALIGNMENT = 8;
@@ -16,7 +17,7 @@ const MAX_CAPACITY = 2 ** 30;
 /** The most bytes of a slot besides the content. */
 const SLOT_OVERHEAD = OBJECT_HEADER_ROOM + OVERWRITTEN_BYTES + ALIGNMENT - 1;
 
-/** The size of the largest ring within `maxBytes`: a power of two, or 0. */
+/** The bytes of the largest ring within `maxBytes`: a power of two, or 0. */
 export function ringBytes(maxBytes: number): number {
   return maxBytes < 1024 ? 0 : Math.min(2 ** Math.floor(Math.log2(maxBytes)), MAX_CAPACITY);
 }
@@ -37,10 +38,7 @@ export class RecentObjects {
   readonly #places: Float64Array;
   #next: number;
 
-  /**
-   * @param bytes the ring's memory, of a length that `ringBytes` returns.
-   * @param places by object, 0 at first. Only this ring writes the places of objects that it adds.
-   */
+  /** @param bytes as many as `ringBytes` returns. @param places by object, 0 at first. */
   constructor(bytes: Buffer, places: Float64Array) {
     this.bytes = bytes;
     this.#capacity = bytes.length;
@@ -75,12 +73,7 @@ export class RecentObjects {
     return to + OBJECT_HEADER_ROOM;
   }
 
-  /**
-   * Makes room for an object, and forgets the objects that were there.
-   *
-   * @param size at most `maxObjectBytes`.
-   * @returns the position in `bytes` for its content.
-   */
+  /** Makes room for an object of at most `maxObjectBytes`. @returns where in `bytes` it begins. */
   add(object: number, size: number): number {
     const place = this.#reserve(size);
     const at = this.#offset(place);

@@ -10,38 +10,25 @@ import { runSecondPass, type SecondPass, stopSecondPass } from './second-pass.js
 
 /** From a `ResolverThread` to this thread, which answers each order by `done` or `error`. */
 export type ResolverOrder =
-  /** Resolve the entries that come through the queue until it is paused. `fd`: the pack. */
-  | {
-      readonly kind: 'begin';
-      readonly fd: number;
-      readonly columns: ObjectColumns;
-      readonly limits: IngestLimits;
-    }
-  | { readonly kind: 'second-pass'; readonly pass: SecondPass };
+  /** Resolve the entries of the queue until it is paused. `fd`: the pack. */
+  | { kind: 'begin'; fd: number; columns: ObjectColumns; limits: IngestLimits }
+  | { kind: 'second-pass'; pass: SecondPass };
 
 export type ResolverAnswer =
-  /** The thread has started. */
-  | { readonly kind: 'ready' }
-  | { readonly kind: 'done' }
-  | { readonly kind: 'error'; readonly error: SerializedError }
-  /** The queue has the room that `askForRoom` wanted. */
-  | { readonly kind: 'room' };
+  /** `ready`: the thread has started. `room`: the queue has the room that `askForRoom` wanted. */
+  { kind: 'ready' | 'room' | 'done' } | { kind: 'error'; error: SerializedError };
 
 const queue: EntryQueueMemory = workerData;
 const answer = (message: ResolverAnswer) => parentPort?.postMessage(message);
 const reader = new EntryQueueReader(queue, () => answer({ kind: 'room' }));
 let memory: ObjectMemory | undefined;
 
-function obey(order: ResolverOrder): void {
-  const { limits } = order.kind === 'begin' ? order : order.pass;
-  memory = memoryWithRing(limits.deltaCacheBytes, memory);
-  if (order.kind === 'second-pass') runSecondPass(order.pass, memory);
-  else reader.readAll(new Resolver(order.fd, order.columns, limits, memory).add);
-}
-
 parentPort?.on('message', (order: ResolverOrder) => {
+  const { limits } = order.kind === 'begin' ? order : order.pass;
   try {
-    obey(order);
+    memory = memoryWithRing(limits.deltaCacheBytes, memory);
+    if (order.kind === 'second-pass') runSecondPass(order.pass, memory);
+    else reader.readAll(new Resolver(order.fd, order.columns, limits, memory).add);
     answer({ kind: 'done' });
   } catch (error) {
     if (order.kind === 'second-pass') stopSecondPass(order.pass);

@@ -6,13 +6,13 @@ import {
   type ObjectType,
   OID_BYTES,
 } from '../git/object.js';
-import { malformedDelta, newDeltaHeader, parseDeltaHeader } from './delta.js';
+import { DeltaHeader, malformedDelta, parseDeltaHeader } from './delta.js';
 import { byteAt, indexAt, offsetAt } from './elements.js';
 import { damaged, invalid } from './errors.js';
 import {
+  EntryHeader,
   MAX_ENTRY_HEADER_BYTES,
   MAX_INFLATED_BYTES,
-  newEntryHeader,
   parseEntryHeader,
 } from './format.js';
 import { inflateEntry } from './inflate.js';
@@ -22,14 +22,12 @@ import { NO_BASE, type ObjectColumns } from './object-table.js';
 import { RecentObjects } from './recent-objects.js';
 
 /*
- * The first pass over a pack: hashes objects and applies deltas in the order of the pack.
- *
- * git writes a base shortly before its deltas, so nearly every delta finds its base among the
- * recent objects. A forgotten base is made again from the nearest one in memory, as long as that is
- * a small part of the work. Beyond this, and for objects too large to be kept, deltas stay
- * unresolved (their type stays 0) for `second-pass.ts`, whose cost does not depend on the order.
- * Cost: one delta and one hash for each object; each entry is inflated once. Memory: the recent
- * objects.
+ * The first pass over a pack: hashes objects and applies deltas in the order of the pack. git
+ * writes a base shortly before its deltas, so nearly every delta finds its base among the recent
+ * objects. A forgotten base is made again from the nearest one in memory, as long as that is a
+ * small part of the work. Other deltas, and deltas of objects too large to be kept, stay unresolved
+ * (their type stays 0) for `second-pass.ts`, whose cost does not depend on the order. Cost: one
+ * delta and one hash for each object. Memory: the recent objects.
  */
 
 /** For every byte that is resolved, how many bytes may be made again. */
@@ -43,17 +41,14 @@ export class Resolver {
   readonly #fd: number;
   readonly #memory: ObjectMemory;
   readonly #recent: RecentObjects;
-  readonly #delta = newDeltaHeader();
-  readonly #header = newEntryHeader();
+  readonly #delta = new DeltaHeader();
+  readonly #header = new EntryHeader();
   readonly #columns: ObjectColumns;
   #scratch: Buffer | undefined;
   /** Bytes that may still be made again. */
   #remadeBudget = REMADE_START;
 
-  /**
-   * @param fd of the arriving pack: each entry is written before it is added.
-   * @param memory shared only with a scanner, which may pass contents in `output`.
-   */
+  /** @param fd the pack, with each entry that is added. @param memory as in `PackScanner`. */
   constructor(fd: number, columns: ObjectColumns, limits: IngestLimits, memory: ObjectMemory) {
     this.#limits = limits;
     this.#columns = columns;
@@ -62,11 +57,7 @@ export class Resolver {
     this.#recent = new RecentObjects(memory.ring, columns.places);
   }
 
-  /**
-   * Resolves one object, whose entry has the content `bytes[start, end)`, if its base is resolved.
-   *
-   * @throws SnapshotError `UPSTREAM_INVALID` for a malformed delta, `LIMIT_EXCEEDED`.
-   */
+  /** Resolves an object if its base is resolved. Parameters and errors: as `Dispatcher.add`. */
   readonly add = (object: number, bytes: Buffer, start: number, end: number): void => {
     const { bases, types } = this.#columns;
     const base = indexAt(bases, object);
@@ -113,11 +104,7 @@ export class Resolver {
     this.#remadeBudget += delta.resultSize * REMADE_SHARE;
   }
 
-  /**
-   * Makes `object` from a recent base and the delta in `bytes`, whose header is in `#delta`.
-   *
-   * @returns where the object is among the recent ones.
-   */
+  /** Makes `object` of a recent base and the delta in `bytes`. @returns where in the ring it is. */
   #apply(object: number, base: number, bytes: Buffer): number {
     const recent = this.#recent;
     const delta = this.#delta;
@@ -159,7 +146,8 @@ export class Resolver {
   /** The inflated content of an object's entry; `undefined` if it is too large to be kept. */
   #readEntry(object: number): Buffer | undefined {
     const { offsets } = this.#columns;
-    const [offset, end] = [offsetAt(offsets, object), offsetAt(offsets, object + 1)];
+    const offset = offsetAt(offsets, object);
+    const end = offsetAt(offsets, object + 1);
     const start = this.#readFile(offset, Math.min(offset + MAX_ENTRY_HEADER_BYTES, end));
     const header = this.#header;
     const parsed = parseEntryHeader(start, 0, start.length, header);
@@ -167,12 +155,11 @@ export class Resolver {
     if (header.size > this.#recent.maxObjectBytes) return undefined;
     const deflated = this.#readFile(offset + header.length, end);
     const inflated = inflateEntry(this.#memory, deflated, header.size);
-    // It was inflated when it arrived, so the file has changed since.
+    // The scanner has inflated it, so the file has changed since.
     if (typeof inflated === 'string') throw damaged(`the entry at ${offset}`);
     return inflated;
   }
 
-  /** The bytes `[start, end)` of the pack. */
   #readFile(start: number, end: number): Buffer {
     const bytes = Buffer.allocUnsafe(end - start);
     if (!readFully(this.#fd, bytes, start)) throw damaged('an arriving pack');

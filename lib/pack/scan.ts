@@ -1,14 +1,13 @@
 import { crc32 } from 'node:zlib';
 import { isObjectType, OID_BYTES } from '../git/object.js';
-import { newDeltaHeader, parseDeltaHeader } from './delta.js';
+import { DeltaHeader, parseDeltaHeader } from './delta.js';
 import type { Dispatcher } from './dispatcher.js';
 import { invalid } from './errors.js';
 import {
-  type EntryHeader,
+  EntryHeader,
   EntryType,
   MAX_INFLATED_BYTES,
   maxDeflatedBytes,
-  newEntryHeader,
   PACK_HEADER_BYTES,
   PACK_TRAILER_BYTES,
   parseEntryHeader,
@@ -21,11 +20,9 @@ import { PackWindow } from './pack-window.js';
 import { StreamedEntry } from './streamed-entry.js';
 
 /*
- * The pass over a pack while it arrives.
- *
- * Every entry is inflated once, as there is no other way to find its end, and handed on with its
- * content. Memory: the window and the object table. Cost: one inflate and one CRC for each object,
- * one SHA-1 over the pack.
+ * The pass over a pack while it arrives. It inflates every entry once, as there is no other way to
+ * find its end, and hands on its content. Memory: the window and the object table. Cost: one
+ * inflate and one CRC for each object, one SHA-1 over the pack.
  */
 
 export interface ScannedPack extends ScannedObjects {
@@ -36,18 +33,16 @@ export interface ScannedPack extends ScannedObjects {
 }
 
 /**
- * Called when the pack's header has arrived. The dispatcher then gets all objects, except for
- * deltas whose base is given by id, and for entries that are streamed.
- *
- * @param columns with room for the objects that the header declares.
+ * Called when the pack's header has arrived, with room for the objects that the header declares.
+ * The dispatcher gets all objects but streamed ones, and deltas whose base is given by id.
  */
 export type BeginScan = (columns: ObjectColumns) => Dispatcher;
 
 export class PackScanner {
   readonly #limits: IngestLimits;
   readonly #begin: BeginScan;
-  readonly #header = newEntryHeader();
-  readonly #delta = newDeltaHeader();
+  readonly #header = new EntryHeader();
+  readonly #delta = new DeltaHeader();
   readonly #expansion: Expansion;
   readonly #memory: ObjectMemory;
   readonly #window: PackWindow;
@@ -71,11 +66,7 @@ export class PackScanner {
     return { objects: this.#begun?.table.count ?? 0, declared: this.#begun?.declared };
   }
 
-  /**
-   * Scans the next bytes of the pack; the chunk may be reused afterwards.
-   *
-   * @throws SnapshotError `UPSTREAM_INVALID` for bytes that are not a pack, `LIMIT_EXCEEDED`.
-   */
+  /** Scans the next bytes. @throws SnapshotError `UPSTREAM_INVALID`, `LIMIT_EXCEEDED` */
   async push(chunk: Uint8Array): Promise<void> {
     for (let rest = chunk; rest.length > 0; ) {
       rest = rest.subarray(this.#window.fill(rest));
@@ -85,12 +76,7 @@ export class PackScanner {
     this.#begun?.dispatcher.flush();
   }
 
-  /**
-   * Call it when the upstream says that the pack is complete.
-   *
-   * @throws SnapshotError `UPSTREAM_INVALID` when the pack is cut, has bytes after its trailer, or
-   * its trailer is not the SHA-1 of the bytes before.
-   */
+  /** Call it after the last `push`. @throws as `push`, also for a cut pack or a wrong checksum. */
   async finish(): Promise<ScannedPack> {
     this.#retryAt = 0;
     await this.#scan();
@@ -108,7 +94,7 @@ export class PackScanner {
     return { ...this.#begun.table.finish(end), checksum, size: end + PACK_TRAILER_BYTES };
   }
 
-  /** Frees the resources of a scan that ended early. Idempotent. */
+  /** Idempotent. */
   close(): void {
     this.#streaming?.close();
   }
@@ -183,7 +169,7 @@ export class PackScanner {
     return true;
   }
 
-  /** Feeds the window to the streamed entry; `true` when the entry is complete. */
+  /** @returns whether the entry is complete. */
   async #continueStreaming(entry: StreamedEntry, table: ObjectTable): Promise<boolean> {
     const window = this.#window;
     if (window.available === 0) {
@@ -204,11 +190,7 @@ export class PackScanner {
     return true;
   }
 
-  /**
-   * Counts the object of an entry.
-   *
-   * @param content begins with the inflated content, of which `content[0, end)` is there.
-   */
+  /** @param content begins with the first `end` bytes of the inflated content. */
   #countObject({ type, size }: EntryHeader, content: Buffer, end: number, received: number): void {
     let resolvedSize = size;
     if (isDelta(type)) {

@@ -1,5 +1,5 @@
 import { hashObject, isObjectType, OBJECT_HEADER_ROOM, OID_BYTES } from '../git/object.js';
-import { applyDelta, newDeltaHeader, parseDeltaHeader } from './delta.js';
+import { applyDelta, DeltaHeader, parseDeltaHeader } from './delta.js';
 import {
   type DeltaForest,
   type IdRange,
@@ -15,19 +15,18 @@ import type { ScannedObjects } from './object-table.js';
 import { PackFile } from './pack-file.js';
 
 /*
- * The second pass over a pack that has arrived: it resolves the deltas that the first pass could
- * not. Their base is given by id, was forgotten, or is too large to be kept.
+ * The second pass over a pack: resolves the deltas that the first pass could not. Their base is
+ * given by id, was forgotten, or is too large to be kept.
  *
- * These deltas and the bases that they need form trees. The roots are objects that the pack holds
- * whole. Threads share one counter over the list of roots. A thread that takes a root walks its
- * whole tree, depth first, so that a base is in memory while its deltas are applied.
+ * These deltas and the bases that they need form trees. Threads share one counter over the list of
+ * roots, which the pack holds whole. A thread that takes a root walks its whole tree, depth first,
+ * so that a base is in memory while its deltas are applied.
  *
  * Invariants: a thread writes only to the columns of deltas in its own trees. Each delta is
  * resolved once: if two objects have the same id, only the first gets the deltas that name this id.
  * Memory: the bases on the path from the root that have more deltas to come, under a budget. Beyond
  * the budget, the bases nearest to the root are dropped, and made again when they are needed. Cost:
- * one inflate and one delta for each object of the trees, and one hash for each delta that was not
- * resolved before.
+ * one inflate and one delta for each object of the trees, and one hash for each unresolved delta.
  */
 
 /** The work, shared by all threads; structured-cloneable. */
@@ -37,7 +36,7 @@ export interface SecondPass {
   readonly forest: DeltaForest;
   /** How many roots have been taken, and whether to stop. */
   readonly state: Int32Array<SharedArrayBuffer>;
-  /** At the start of a range of `forest.deltasById`: how many objects have the id that it names. */
+  /** At the start of a range of `forest.deltasById`: how many objects have its id. */
   readonly claimed: Int32Array<SharedArrayBuffer>;
   readonly limits: IngestLimits;
 }
@@ -49,9 +48,9 @@ interface Base {
   /** The content is `data[start, start + size)`; `undefined` after it was dropped. */
   data: Buffer | undefined;
   start: number;
-  /** The next of the deltas that name this base by position. */
+  /** The next delta that names this base by position. */
   nextChild: number;
-  /** The range of the deltas that name it by id and are still to come. */
+  /** The range of the remaining deltas that name it by id. */
   nextById: number;
   readonly endById: number;
 }
@@ -103,7 +102,7 @@ class DeltaWalk {
   /** Counts contents that are made again, which cost as much as the first time. */
   readonly #remade: Expansion;
   readonly #path: Base[] = [];
-  readonly #delta = newDeltaHeader();
+  readonly #delta = new DeltaHeader();
   readonly #scratch = Buffer.allocUnsafeSlow(LEAF_SCRATCH_BYTES);
   #held = 0;
   /** No base on the path before this position is held. */
@@ -177,7 +176,7 @@ class DeltaWalk {
     return { start: range.end, end: range.end };
   }
 
-  /** The delta of `child`, with its header parsed into `#delta` and its sizes checked. */
+  /** The delta of `child`. Parses its header into `#delta`, and checks its sizes. */
   #readDelta(child: number, baseSize: number): Buffer {
     const delta = this.#readEntry(child);
     parseDeltaHeader(delta, this.#delta);
@@ -186,7 +185,6 @@ class DeltaWalk {
     return delta;
   }
 
-  /** The inflated content of an object's entry. */
   #readEntry(object: number): Buffer {
     const { offsets } = this.#pass.objects.columns;
     const offset = offsetAt(offsets, object);
@@ -257,11 +255,6 @@ class DeltaWalk {
     base.data = undefined;
     this.#held -= base.size + HELD_OVERHEAD_BYTES;
   }
-}
-
-/** As `ResolvedPack.repeatsBase`, after all threads have run. */
-export function repeatsBase({ claimed }: SecondPass): boolean {
-  return claimed.some((objects) => objects > 1);
 }
 
 export function countUnresolved({ count, columns }: ScannedObjects): number {

@@ -2,8 +2,8 @@ import { createHash, type Hash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { isObjectType, objectHeader } from '../git/object.js';
 import { invalid } from './errors.js';
-import { type EntryHeader, maxDeflatedBytes, newEntryHeader, parseEntryHeader } from './format.js';
-import { isZlibError, StreamingInflate } from './inflate.js';
+import { EntryHeader, maxDeflatedBytes, parseEntryHeader } from './format.js';
+import { StreamingInflate } from './inflate.js';
 
 /** The most bytes that both sizes of a delta take. */
 const HEAD_BYTES = 20;
@@ -12,7 +12,7 @@ const HEAD_BYTES = 20;
 export class StreamedEntry {
   readonly offset: number;
   readonly headerBytes: Buffer;
-  readonly header: EntryHeader = newEntryHeader();
+  readonly header = new EntryHeader();
   /** For an object that is kept whole. */
   readonly oidHash: Hash | undefined;
   /** The first bytes of its content. */
@@ -30,7 +30,7 @@ export class StreamedEntry {
     const { type, size } = this.header;
     if (isObjectType(type)) this.oidHash = createHash('sha1').update(objectHeader(type, size));
     this.crc = crc32(headerBytes);
-    this.#inflate = new StreamingInflate((chunk) => {
+    const onChunk = (chunk: Buffer) => {
       this.#inflated += chunk.length;
       if (this.#inflated > size) throw this.#invalid('is longer than declared');
       if (this.head.length < HEAD_BYTES) {
@@ -38,29 +38,27 @@ export class StreamedEntry {
         this.head = Buffer.concat([this.head, more]);
       }
       this.oidHash?.update(chunk);
+    };
+    this.#inflate = new StreamingInflate(onChunk, (cause) => {
+      return this.#invalid('does not inflate', cause);
     });
   }
 
   /**
-   * Takes the next bytes of the pack.
-   *
-   * @returns how many of them belong to the entry, and whether it is complete.
+   * @returns how many of the bytes belong to the entry, and whether it is complete.
    * @throws SnapshotError `UPSTREAM_INVALID`
    */
   async write(bytes: Buffer): Promise<{ used: number; complete: boolean }> {
-    const consumed = await this.#inflate.write(bytes).catch((error: unknown) => {
-      throw isZlibError(error) ? this.#invalid('does not inflate', error) : error;
-    });
+    const consumed = await this.#inflate.write(bytes);
     const used = consumed ?? bytes.length;
     this.crc = crc32(bytes.subarray(0, used), this.crc);
     this.#deflated += used;
-    const { size } = this.header;
-    if (this.#deflated > maxDeflatedBytes(size)) {
+    if (this.#deflated > maxDeflatedBytes(this.header.size)) {
       throw this.#invalid('has a zlib stream without end');
     }
     if (consumed === undefined) return { used, complete: false };
     this.close();
-    if (this.#inflated !== size) throw this.#invalid('is shorter than declared');
+    if (this.#inflated !== this.header.size) throw this.#invalid('is shorter than declared');
     return { used, complete: true };
   }
 

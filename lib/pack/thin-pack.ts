@@ -6,34 +6,27 @@ import { invalid } from './errors.js';
 import { encodePackHeader, PACK_HEADER_BYTES, PACK_TRAILER_BYTES, withChecksum } from './format.js';
 import type { IngestLimits } from './limits.js';
 import { BASE_BY_ID, type ScannedObjects } from './object-table.js';
-import type { GitObject } from './reader.js';
+import type { ObjectReader } from './reader.js';
 import { type ReceivedPack, receivePack } from './receive-pack.js';
 import type { ResolverPool } from './resolver-pool.js';
 
 /*
- * Completing thin packs: packs with deltas whose bases, given by id, are not in the pack
- * (gitprotocol-pack(5), "thin-pack").
- *
- * The missing bases are appended, and the whole pack is received again. That doubles the work, so
- * upstreams are not asked for thin packs. A base that seems to be missing may be one of the pack's
- * own deltas: a second attempt, the last, does not append it.
+ * Completes thin packs: packs that lack bases of their deltas (gitprotocol-pack(5), "thin-pack").
+ * Appends the missing bases, and receives the whole pack again. That doubles the work, so upstreams
+ * are not asked for thin packs. A base that seems to be missing may be one of the pack's own
+ * deltas: a second attempt, the last, does not append it.
  */
 
-/** Objects that may be bases of deltas, such as those of an `ObjectReader`. */
-export interface DeltaBases {
-  /** @param oid 40 hex digits. */
-  has(oid: string): boolean;
-  /** @throws SnapshotError */
-  read(oid: string): GitObject;
-}
+/** A source of delta bases. */
+export type DeltaBases = Pick<ObjectReader, 'has' | 'read'>;
 
 const ATTEMPTS = 2;
 const PIECE_BYTES = 256 * 1024;
 
 /**
  * @param thin a pack with unresolved deltas; its file is removed on success.
- * @returns a pack in a file beside it, with all deltas resolved.
- * @throws SnapshotError `UPSTREAM_INVALID` when `bases` lacks a base, or a delta does not fit its
+ * @returns a complete pack, in a file beside it.
+ * @throws SnapshotError `UPSTREAM_INVALID` if `bases` lacks a base, or a delta does not fit its
  * base; `LIMIT_EXCEEDED`, and errors of `bases`.
  */
 export async function completeThinPack(
@@ -61,7 +54,7 @@ export async function completeThinPack(
   throw invalid('deltas have no base in the pack, nor elsewhere');
 }
 
-/** The ids of the bases of unresolved deltas, each once. */
+/** The bases of unresolved deltas, each once. */
 function missingBases({ count, columns }: ScannedObjects): string[] {
   const found = new Set<string>();
   for (let i = 0; i < count; i++) {
@@ -85,7 +78,7 @@ function oidAt(oids: Uint8Array, object: number): string {
   return Buffer.from(oids.buffer, oids.byteOffset + object * OID_BYTES, OID_BYTES).toString('hex');
 }
 
-/** The pack with more objects at its end. Each piece is valid until the next is read. */
+/** Each piece is valid until the next is read. */
 function* completedPack(
   { fd, pack }: ReceivedPack,
   appended: readonly string[],

@@ -6,11 +6,10 @@ const WINDOW_BYTES = 32 * 1024;
 const DEFAULT_WINDOWS = 96;
 
 /**
- * Random access to a file through a few windows in memory, so that neighbouring reads cost one
+ * Reads a file at random through a few windows in memory, so that neighbouring reads cost one
  * system call. Synchronous: only for worker threads. Memory: 32 KiB a window.
  */
 export class WindowedFile {
-  /** Bytes. */
   readonly size: number;
   readonly #fd: number;
   /** By window number; the least recently used comes first. */
@@ -27,11 +26,7 @@ export class WindowedFile {
     this.size = stats.isFile() ? stats.size : 0;
   }
 
-  /**
-   * The bytes `[offset, offset + length)`, valid only until the next call.
-   *
-   * @throws RangeError when the file does not hold them.
-   */
+  /** Bytes that are valid only until the next call. @throws RangeError beyond the file's end. */
   read(offset: number, length: number): Buffer {
     if (offset < 0 || offset + length > this.size) {
       throw new RangeError(`${this.path} does not hold ${length} bytes at ${offset}`);

@@ -18,8 +18,8 @@ export interface WritePackContext {
 }
 
 /**
- * Writes objects of a reader into one pack with its idx. Entries are copied, deltas included. Then
- * the new pack is indexed like one that arrives: each object is hashed, and none may be missing.
+ * Writes objects of a reader into one pack with its idx. The new pack is indexed like one that
+ * arrives: each object is hashed, and none may be missing.
  *
  * @throws SnapshotError `REPOSITORY_DAMAGED`, `LIMIT_EXCEEDED`, `STORAGE_FULL`; the signal's reason
  */

@@ -1,5 +1,4 @@
 import type { EventEmitter } from 'node:events';
-import { createReadStream } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ArtifactInfo } from '../artifact/artifact.js';
@@ -16,9 +15,13 @@ import { SnapshotError, toSnapshotError } from '../errors.js';
 import type { SnapshotEvents } from '../events/events.js';
 import { prepareDirectory, temporaryName } from '../fs/temporary.js';
 import type { MirrorLease } from '../mirror/mirror.js';
-import { adoptMethod, checkCondition, withConditionCheck } from '../stores/abilities.js';
+import { endBody, fileBody } from '../stores/body.js';
 import type { Metadata, SnapshotStore } from '../stores/store.js';
-import { isPreconditionFailure } from '../stores/write-condition.js';
+import {
+  checkCondition,
+  isPreconditionFailure,
+  withConditionCheck,
+} from '../stores/write-condition.js';
 import { WorkerPool } from '../workers/pool.js';
 import { threadScript } from '../workers/start-thread.js';
 import type { WriteTask } from '../writer/worker.js';
@@ -40,7 +43,7 @@ export interface WriteOptions {
   /** The basis of the stored artifact: nothing is written if the new one has the same. */
   readonly unlessBasis: string | undefined;
   /** The stored version when the build began; `null`: none. The build replaces no other version. */
-  readonly replaces: string | null;
+  readonly ifRevision: string | null;
   /** When the last successful check began, if there was one: milliseconds since the epoch. */
   readonly knownAt: number | undefined;
   /** Background work: uses no foreground slot until a client waits for it. */
@@ -91,7 +94,7 @@ export class ArtifactWriter {
   async write(
     id: ArtifactId,
     lease: MirrorLease,
-    { unlessBasis, replaces, knownAt, isBackground, awaited, signal, onTurn }: WriteOptions,
+    { unlessBasis, ifRevision, knownAt, isBackground, awaited, signal, onTurn }: WriteOptions,
     onBytes: (info: ArtifactInfo, spool: Spool) => void,
   ): Promise<WriteOutcome> {
     const run = async () => {
@@ -136,7 +139,7 @@ export class ArtifactWriter {
             knownAt,
           }),
           spool,
-          { replaces, signal },
+          { ifRevision, signal },
         );
       } catch (cause) {
         const error = toSnapshotError(cause);
@@ -196,32 +199,22 @@ export class ArtifactWriter {
     id: ArtifactId,
     metadata: Metadata,
     spool: Spool,
-    { replaces, signal }: Pick<WriteOptions, 'replaces' | 'signal'>,
+    { ifRevision, signal }: Pick<WriteOptions, 'ifRevision' | 'signal'>,
   ): Promise<WriteOutcome> {
     const key = artifactKey(id);
-    const expendable = isVariant(id);
-    if (expendable && this.#config.budgets.maxVariants === 0) return 'not-stored';
+    if (isVariant(id) && this.#config.budgets.maxVariants === 0) return 'not-stored';
+    const priority = isVariant(id) ? 'low' : 'normal';
     const { buildTimeout } = this.#config.timeouts;
     const put = async (ends: AbortSignal): Promise<WriteOutcome> => {
-      const options = { expendable, replaces, signal: ends };
-      // Checked before the bytes are sent: the stored version may have changed meanwhile.
-      await checkCondition(this.#store, key, options);
-      const adopt = adoptMethod(this.#store);
-      if (adopt !== undefined) {
-        await adopt(key, spool.path, metadata, options);
-        return 'stored';
-      }
-      const created = await this.#store.create(key, metadata, options);
-      const writer = withConditionCheck(this.#store, key, options, created);
-      try {
-        // At the deadline, `write` stops waiting and removes the spool.
-        ends.throwIfAborted();
-        for await (const chunk of createReadStream(spool.path, { signal: ends })) {
-          await writer.write(chunk);
-        }
-        await writer.commit();
-      } finally {
-        await writer.abort();
+      const store = this.#store;
+      const options = { metadata, priority, ifRevision, signal: ends } as const;
+      // Checks this before it sends the bytes: the stored version may have changed meanwhile.
+      await checkCondition(store, key, options);
+      if (store.putFile !== undefined) {
+        await store.putFile(key, spool.path, options);
+      } else {
+        const body = withConditionCheck(store, key, fileBody(spool.path, ends), options);
+        await store.put(key, body, options).finally(() => endBody(body));
       }
       return 'stored';
     };

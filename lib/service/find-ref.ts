@@ -5,7 +5,7 @@ import { hostConfig } from '../config/hosts.js';
 import type { ServiceConfig } from '../config/options.js';
 import { SnapshotError } from '../errors.js';
 import { OID_PATTERN } from '../git/object.js';
-import { InProcessLocks } from '../locks/in-process.js';
+import { MemoryLocks } from '../locks/memory.js';
 import { withLock } from '../locks/with-lock.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 import type { KnownUpstreams } from './known-upstreams.js';
@@ -31,7 +31,7 @@ export class RefFinder {
   readonly #fetches = new SingleFlight<boolean>();
   /** By repository: fetches that run or wait. */
   readonly #waiting = new Tally();
-  readonly #turns = new InProcessLocks();
+  readonly #turns = new MemoryLocks();
 
   constructor(config: ServiceConfig, known: KnownUpstreams, checks: UpstreamChecks) {
     this.#config = config;

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { checkKey } from '../artifact/key.js';
 import { withDeadline } from '../async/deadline.js';
 import { SnapshotError } from '../errors.js';
@@ -65,13 +66,13 @@ export class FleetChecks {
   /** `undefined`: the lock registry fails. */
   async #acquire(repository: RepositoryId, signal: AbortSignal) {
     const key = checkKey(repository);
-    const busy = new SnapshotError('LOCK_FAILED', 'another process holds it');
+    const busy = new SnapshotError('LOCK_UNAVAILABLE', 'another process holds it');
     try {
       const acquire = (ends: AbortSignal) => this.#locks.acquire(key, { signal: ends });
       return await withDeadline(PATIENCE, signal, acquire, () => busy);
     } catch (error) {
       if (error === busy) return 'busy';
-      if (SnapshotError.is(error, 'LOCK_FAILED')) return undefined;
+      if (SnapshotError.is(error, 'LOCK_UNAVAILABLE')) return undefined;
       throw error;
     }
   }
@@ -90,9 +91,8 @@ export class FleetChecks {
   ): Promise<void> {
     const put = async () => {
       const metadata = { digest, askedAt: String(date) };
-      const options = { signal, expendable: true };
-      const writer = await this.#store.create(checkKey(repository), metadata, options);
-      await writer.commit();
+      const options = { metadata, priority: 'low', signal } as const;
+      await this.#store.put(checkKey(repository), Readable.from([]), options);
     };
     await unlessStoreFails(put());
   }

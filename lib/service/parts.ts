@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { defaultSnapshot } from '../artifact/id.js';
 import type { ServiceConfig } from '../config/options.js';
-import { InProcessLocks } from '../locks/in-process.js';
+import { MemoryLocks } from '../locks/memory.js';
 import type { StoredSnapshots } from '../mirror/clone-mirror.js';
 import { MirrorManager } from '../mirror/mirrors.js';
 import type { RepositoryId } from '../repository.js';
@@ -35,8 +35,7 @@ export function createParts(context: ServiceContext): ServiceParts {
   const { freshness: policy } = config;
   const onEvict = (key: string) => void events.emit('evicted', { key });
   const store = config.store ?? defaultStore(config, onEvict);
-  store.watch?.((failure) => void events.emit('storeDegraded', failure));
-  const locks = config.locks ?? new InProcessLocks();
+  const locks = config.locks ?? new MemoryLocks();
   // If the app brings locks, other processes share its store.
   const fleet = config.locks && new FleetChecks(store, config.locks);
   const stored = new StoredArtifacts(config, store, onEvict);

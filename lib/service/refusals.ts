@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { refusalKey } from '../artifact/key.js';
 import {
   after,
@@ -9,7 +10,7 @@ import {
   thisMoment,
 } from '../async/clock.js';
 import { isAccessRefused, SnapshotError } from '../errors.js';
-import { InProcessLocks } from '../locks/in-process.js';
+import { MemoryLocks } from '../locks/memory.js';
 import { withLock } from '../locks/with-lock.js';
 import { type RepositoryId, repositoryKey } from '../repository.js';
 import type { SnapshotStore } from '../stores/store.js';
@@ -52,7 +53,7 @@ export class Refusals {
   readonly #parts: RefusalsParts;
   readonly #refusals = new Map<string, Refusal>();
   /** By repository: no other change may come between a change's read and write of the store. */
-  readonly #turns = new InProcessLocks();
+  readonly #turns = new MemoryLocks();
 
   constructor(parts: RefusalsParts) {
     this.#parts = parts;
@@ -175,8 +176,7 @@ export class Refusals {
     if (isNoted && today - noted.until < this.#parts.forgetAfter * NOTE_INTERVAL) return since;
     const put = async () => {
       const metadata = { since: String(since), until: String(today) };
-      const writer = await this.#parts.store.create(refusalKey(repository), metadata, { signal });
-      await writer.commit();
+      await this.#parts.store.put(refusalKey(repository), Readable.from([]), { metadata, signal });
     };
     await put().catch(ignore);
     return since;

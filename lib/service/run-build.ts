@@ -165,7 +165,7 @@ export class BuildRuns {
     const options = {
       unlessBasis: isForced || found?.isOfOtherFormat ? undefined : found?.provenance.basis,
       // The store checks this, since the lock may be lost without notice.
-      replaces: version,
+      ifRevision: version,
       knownAt: checkedAt?.date,
       isBackground,
       awaited: progress.awaited,

@@ -1,9 +1,9 @@
 import { EventEmitter, once } from 'node:events';
 import { type FileHandle, open, rm } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
 import { now, type Time } from '../async/clock.js';
 import { SnapshotError } from '../errors.js';
 import { RecyclingBody } from '../stores/recycling-body.js';
-import type { ObjectBody } from '../stores/store.js';
 
 /**
  * A file that one writer appends to, while any number of readers read it from the start, at their
@@ -60,7 +60,7 @@ export class Spool {
   }
 
   /** A stream of all bytes; `undefined` if the file is closed already. */
-  createReader(signal?: AbortSignal): ObjectBody | undefined {
+  createReader(signal?: AbortSignal): Readable | undefined {
     if (this.#users === 0) return undefined;
     this.#users++;
     const stopped = new AbortController();

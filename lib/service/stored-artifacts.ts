@@ -7,13 +7,12 @@ import type {
 } from '../artifact/artifact.js';
 import { formatOf, isOnlyReachable } from '../artifact/etag.js';
 import type { ArtifactId } from '../artifact/id.js';
-import { artifactKey, isVariantKey } from '../artifact/key.js';
+import { artifactKey, isVariantKey, repositoryPrefix } from '../artifact/key.js';
 import { describeStored, provenanceOf } from '../artifact/metadata.js';
 import type { ServiceConfig } from '../config/options.js';
 import { PRUNE_AFTER } from '../mirror/choose-repack.js';
 import type { RepositoryId } from '../repository.js';
-import { replacedVersions } from '../stores/abilities.js';
-import type { SnapshotStore, StoredObject, UrlOptions } from '../stores/store.js';
+import type { DownloadUrlOptions, SnapshotStore, StoredObject } from '../stores/store.js';
 import type { StoredState } from './staleness.js';
 
 /** Milliseconds for which a bundle is served. */
@@ -77,7 +76,7 @@ export class StoredArtifacts {
     // A deleted artifact is not served, even if the store still has a replaced version.
     if (stored === undefined) return undefined;
     const found =
-      pinnedIn([stored]) ?? pinnedIn(await replacedVersions(this.#store, key, { signal }));
+      pinnedIn([stored]) ?? pinnedIn((await this.#store.listReplaced?.(key, { signal })) ?? []);
     return found?.artifact;
   }
 
@@ -100,13 +99,13 @@ export class StoredArtifacts {
 
   /** Whether the store can give URLs of artifacts. */
   get haveUrls(): boolean {
-    return this.#store.urlOf !== undefined;
+    return this.#store.getDownloadUrl !== undefined;
   }
 
   /** A URL from which clients can download a version; `undefined`: there is none. */
-  async urlOf(id: ArtifactId, options: UrlOptions): Promise<string | undefined> {
+  async urlOf(id: ArtifactId, options: DownloadUrlOptions): Promise<string | undefined> {
     const key = artifactKey(id);
-    const url = await this.#store.urlOf?.(key, options);
+    const url = await this.#store.getDownloadUrl?.(key, options);
     if (url !== undefined) this.#usedAt.set(key, Date.now());
     return url;
   }
@@ -134,14 +133,14 @@ export class StoredArtifacts {
   }
 
   /**
-   * All stored artifacts of a repository except its default snapshot. Cost: a list of the store.
+   * All stored artifacts of a repository except its default snapshot. Cost: a list of the
+   * repository's objects.
    *
    * @throws the store's error, perhaps after some artifacts: there may be more.
    */
   async *variantsOf(repository: RepositoryId): AsyncGenerator<StoredObject> {
-    const matching = (key: string) => isVariantKey(key, repository);
-    for await (const object of this.#store.list({ matching })) {
-      if (matching(object.key)) yield object;
+    for await (const object of this.#store.list({ prefix: repositoryPrefix(repository) })) {
+      if (isVariantKey(object.key, repository)) yield object;
     }
   }
 

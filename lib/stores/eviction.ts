@@ -1,8 +1,10 @@
+import type { Priority } from './store.js';
+
 /** A stored object, as far as eviction is concerned. */
 export interface Occupant {
   /** Including key and metadata. */
   readonly bytes: number;
-  readonly expendable: boolean;
+  readonly priority: Priority;
 }
 
 /**
@@ -15,10 +17,11 @@ export interface Occupant {
 export function evictable<Stored extends Occupant>(
   stored: readonly Stored[],
   excess: number,
-  newcomer: { readonly expendable: boolean },
+  newcomer: { readonly priority: Priority },
 ): Stored[] | undefined {
-  const lower = stored.filter(({ expendable }) => expendable || !newcomer.expendable);
-  return totalBytes(lower) < excess ? undefined : lower;
+  const isLow = ({ priority }: Occupant) => priority === 'low';
+  const candidates = newcomer.priority === 'low' ? stored.filter(isLow) : [...stored];
+  return totalBytes(candidates) < excess ? undefined : candidates;
 }
 
 export function totalBytes(stored: readonly Occupant[]): number {

@@ -2,11 +2,9 @@ import { bytes, duration } from '../check-options.js';
 
 const GIB = 1024 ** 3;
 
-/** Options of stores that keep replaced versions for clients that still read them in parts. */
+/** The checks of `KeepReplacedOptions`. */
 export const keepReplaced = {
-  /** Milliseconds for which clients can read a replaced revision by its name. 0: none is kept. */
   keepReplacedFor: duration.default(600_000),
-  /** Bytes of all replaced revisions. The oldest are evicted first. */
   maxReplacedBytes: bytes.default(16 * GIB),
 };
 

@@ -2,41 +2,33 @@ import { addAbortSignal, Readable } from 'node:stream';
 import { z } from 'zod';
 import { callHost } from '../call-host.js';
 import { bytes, callback, checkOptions } from '../check-options.js';
+import { chunksOf } from './body.js';
 import { evictable, type Occupant, totalBytes } from './eviction.js';
 import { excessive, keepReplaced, type Replaced, SweepTimer } from './keep-replaced.js';
-import { newVersion, TargetWriter } from './object-writer.js';
+import type { MemoryStoreOptions } from './memory-options.js';
+import { newVersion } from './new-version.js';
 import { type Slice, sliceOf } from './range.js';
 import type {
-  CreateOptions,
-  Metadata,
-  ObjectWriter,
+  ListOptions,
   OpenedObject,
   OpenOptions,
+  PutOptions,
   SignalOptions,
   SnapshotStore,
-  StoreAbilities,
   StoredObject,
 } from './store.js';
 import { isConditionMet, preconditionFailure } from './write-condition.js';
 
-const schema = z.strictObject({
-  /**
-   * Bytes of all objects, including their keys and metadata. The store evicts replaced revisions
-   * first, then the least recently opened objects. For an expendable object, it evicts only
-   * expendable ones. If that does not make enough room, the new object is not kept: its `commit`
-   * succeeds, and the next `open` is a miss.
-   */
+export const memoryStoreSchema = z.strictObject({
   maxBytes: bytes,
   ...keepReplaced,
-  /** Called with the key of each object that was evicted. Its errors become warnings. */
   onEvict: callback<(key: string) => void>().optional(),
 });
 
-/** The options of `MemoryStore`. */
-export type MemoryStoreOptions = z.input<typeof schema>;
+type RankedObject = StoredObject & Pick<Occupant, 'priority'>;
 
 interface Entry extends Occupant {
-  readonly object: StoredObject;
+  readonly object: RankedObject;
   readonly pages: Pages;
 }
 
@@ -44,8 +36,8 @@ type ReplacedEntry = Entry & Replaced;
 
 /** Keeps objects in the memory of this process: for tests, and for small caches. */
 export class MemoryStore implements SnapshotStore {
-  readonly abilities: StoreAbilities;
-  readonly #config: z.output<typeof schema>;
+  readonly writesConditionally: boolean = true;
+  readonly #config: z.output<typeof memoryStoreSchema>;
   /** The least recently opened first. */
   readonly #entries = new Map<string, Entry>();
   /** The earliest replaced first. */
@@ -54,15 +46,8 @@ export class MemoryStore implements SnapshotStore {
 
   /** @throws SnapshotError `INVALID_OPTIONS` */
   constructor(options: MemoryStoreOptions) {
-    this.#config = checkOptions(schema, options, 'MemoryStore');
+    this.#config = checkOptions(memoryStoreSchema, options, 'MemoryStore');
     this.#timer = new SweepTimer(this.#config, () => this.#keep(this.#replaced));
-    this.abilities = {
-      adoptsFiles: false,
-      persistent: false,
-      ranksObjects: true,
-      writesConditionally: true,
-      keepsReplaced: this.#config.keepReplacedFor > 0,
-    };
   }
 
   async stat(key: string, { signal }: SignalOptions = {}): Promise<StoredObject | undefined> {
@@ -87,48 +72,42 @@ export class MemoryStore implements SnapshotStore {
     return { ...object, body };
   }
 
-  async create(
+  async put(
     key: string,
-    metadata: Metadata,
-    { signal, expendable = false, replaces }: CreateOptions = {},
-  ): Promise<ObjectWriter> {
-    signal?.throwIfAborted();
+    body: AsyncIterable<Uint8Array>,
+    { metadata, ifRevision, priority = 'normal', signal }: PutOptions = {},
+  ): Promise<StoredObject> {
     const kept = Object.freeze({ ...metadata });
     let pages = new Pages();
     let size = 0;
-    const target = {
-      append: async (chunk: Uint8Array) => {
-        size += chunk.length;
-        // An object larger than the budget will not be kept: its bytes are only counted.
-        if (size <= this.#config.maxBytes) pages.append(chunk);
-        else pages = new Pages();
-      },
-      publish: async () => {
-        if (!isConditionMet(this.#entries.get(key)?.object, replaces))
-          throw preconditionFailure(key);
-        pages.trim();
-        const object = Object.freeze({ key, size, metadata: kept, expendable, ...newVersion() });
-        this.#replace(object, pages, typeof replaces === 'string');
-        return object;
-      },
-      discard: async () => {
-        pages = new Pages();
-      },
-    };
-    return new TargetWriter(target, signal);
+    for await (const chunk of chunksOf(body, signal)) {
+      size += chunk.length;
+      // An object larger than the budget will not be kept: its bytes are only counted.
+      if (size <= this.#config.maxBytes) pages.append(chunk);
+      else pages = new Pages();
+    }
+    if (!isConditionMet(this.#entries.get(key)?.object, ifRevision)) throw preconditionFailure(key);
+    pages.trim();
+    const object = Object.freeze({ key, size, metadata: kept, priority, ...newVersion() });
+    this.#replace(object, pages, typeof ifRevision === 'string');
+    return object;
   }
 
-  async delete(key: string): Promise<void> {
+  async delete(key: string, { signal }: SignalOptions = {}): Promise<void> {
+    signal?.throwIfAborted();
     this.#forget(key);
   }
 
-  async replaced(key: string, { signal }: SignalOptions = {}): Promise<StoredObject[]> {
+  async listReplaced(key: string, { signal }: SignalOptions = {}): Promise<StoredObject[]> {
     signal?.throwIfAborted();
     return this.#replacedOf(key).map(({ object }) => object);
   }
 
-  async *list(): AsyncGenerator<StoredObject> {
-    for (const { object } of [...this.#entries.values()]) yield object;
+  async *list({ prefix = '', signal }: ListOptions = {}): AsyncGenerator<StoredObject> {
+    for (const [key, { object }] of [...this.#entries]) {
+      signal?.throwIfAborted();
+      if (key.startsWith(prefix)) yield object;
+    }
   }
 
   /** Stops the timer. */
@@ -137,12 +116,12 @@ export class MemoryStore implements SnapshotStore {
   }
 
   /** The old object is removed, even if there is no room for the new one. */
-  #replace(object: StoredObject, pages: Pages, keepsOld: boolean): void {
-    const { key, size, metadata, expendable } = object;
+  #replace(object: RankedObject, pages: Pages, keepsOld: boolean): void {
+    const { key, size, metadata, priority } = object;
     const old = this.#entries.get(key);
     this.#entries.delete(key);
     if (old !== undefined && keepsOld) {
-      this.#keep([...this.#replaced, { ...old, expendable: true, at: Date.now() }]);
+      this.#keep([...this.#replaced, { ...old, priority: 'low', at: Date.now() }]);
     }
     const bytes = size + Buffer.byteLength(JSON.stringify([key, metadata]));
     const occupants = [...this.#replaced, ...this.#entries.values()];
@@ -157,7 +136,7 @@ export class MemoryStore implements SnapshotStore {
     this.#keep(this.#replaced.filter((entry) => !gone.has(entry)));
     const evicted = [...this.#entries].filter(([, entry]) => gone.has(entry));
     for (const [other] of evicted) this.#entries.delete(other);
-    if (leaving !== undefined) this.#entries.set(key, { object, pages, bytes, expendable });
+    if (leaving !== undefined) this.#entries.set(key, { object, pages, bytes, priority });
     else this.#forget(key);
     // Called last: the host may use the store in `onEvict`.
     for (const [other] of evicted) callHost('onEvict', () => this.#config.onEvict?.(other));

@@ -1,5 +1,4 @@
 import { addAbortSignal, Readable } from 'node:stream';
-import type { ObjectBody } from './store.js';
 
 /** Bytes of one read: two such buffers fit into a processor's own cache, where copies are cheap. */
 export const READ_BYTES = 256 * 1024;
@@ -21,7 +20,7 @@ export interface ByteSource {
  * take a new buffer for each read. That costs more than the read: the kernel must provide zeroed
  * pages and take them back.
  */
-export class RecyclingBody extends Readable implements ObjectBody {
+export class RecyclingBody extends Readable {
   readonly #source: ByteSource;
   readonly #bufferBytes: number;
   /** Chunks that have not come back. */
@@ -38,6 +37,10 @@ export class RecyclingBody extends Readable implements ObjectBody {
     if (signal !== undefined) addAbortSignal(signal, this);
   }
 
+  /**
+   * Gives a chunk back, so that the body can use its memory again. A reader calls it at most once
+   * for each chunk, and nobody may use the chunk afterwards.
+   */
   recycle(chunk: Uint8Array): void {
     // `read(n)` may join chunks, perhaps in Node's pool, whose memory others use. Or it splits a
     // chunk, and the rest is still to be read. In both cases it returns new objects, which are not

@@ -39,7 +39,7 @@ export function isDescription<T>(value: T): value is T & Omit<StoredObject, 'siz
     typeof value.key === 'string' &&
     typeof value.revision === 'string' &&
     typeof value.storedAt === 'number' &&
-    typeof value.expendable === 'boolean' &&
+    [undefined, 'normal', 'low'].some((priority) => value.priority === priority) &&
     isMetadata(value.metadata)
   );
 }

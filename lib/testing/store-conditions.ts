@@ -5,10 +5,9 @@ import type { ContractCases } from './contract.js';
 import {
   assertContent,
   assertMiss,
-  beginToWrite,
+  beginPut,
   contentOf,
   descriptionOf,
-  ifDeclared,
   put,
   type StoreUnderTest,
   withPath,
@@ -17,22 +16,27 @@ import {
 const REFUSED = { code: 'PRECONDITION_FAILED' };
 const WRITERS = 5;
 
-const conditional = ifDeclared('writesConditionally');
+/** For stores that write conditionally. */
+const conditional =
+  (run: (store: SnapshotStore) => Promise<void>) =>
+  async ({ store }: StoreUnderTest): Promise<void> => {
+    if (store.writesConditionally === true) await run(store);
+  };
 
-/** `replaces`: writes that commit only if their condition holds. */
+/** `ifRevision`: writes that succeed only if their condition holds. */
 export const conditionCases: ContractCases<StoreUnderTest> = {
-  'a write in place of nothing commits if nothing is stored': conditional(async (store) => {
-    await put(store, 'key', contentOf('a'), {}, { replaces: null });
+  'a write in place of nothing succeeds if nothing is stored': conditional(async (store) => {
+    await put(store, 'key', contentOf('a'), {}, { ifRevision: null });
     await assertContent(store, 'key', contentOf('a'));
     await store.delete('key');
-    await put(store, 'key', contentOf('b'), {}, { replaces: null });
+    await put(store, 'key', contentOf('b'), {}, { ifRevision: null });
     await assertContent(store, 'key', contentOf('b'));
   }),
 
-  'a write in place of a revision commits if that revision is stored': conditional(
+  'a write in place of a revision succeeds if that revision is stored': conditional(
     async (store) => {
       const { revision } = await put(store, 'key', contentOf('old'));
-      const stored = await put(store, 'key', contentOf('new'), {}, { replaces: revision });
+      const stored = await put(store, 'key', contentOf('new'), {}, { ifRevision: revision });
       assert.deepEqual(descriptionOf(await store.stat('key')), descriptionOf(stored));
       await assertContent(store, 'key', contentOf('new'));
     },
@@ -60,79 +64,66 @@ export const conditionCases: ContractCases<StoreUnderTest> = {
   'a write in place of a revision is refused if nothing is stored': conditional(async (store) => {
     const { revision } = await put(store, 'key', contentOf('old'));
     await store.delete('key');
-    await assert.rejects(put(store, 'key', contentOf('new'), {}, { replaces: revision }), REFUSED);
+    await assert.rejects(
+      put(store, 'key', contentOf('new'), {}, { ifRevision: revision }),
+      REFUSED,
+    );
     await assertMiss(store, 'key');
   }),
 
-  'a condition is checked when the write commits, not when it begins': conditional(
-    async (store) => {
-      const { revision } = await put(store, 'key', contentOf('old'));
-      const writer = await beginToWrite(store, 'new', { replaces: revision });
-      const stored = await put(store, 'key', contentOf('between'));
-      await assert.rejects(writer.commit(), REFUSED);
-      assert.deepEqual(descriptionOf(await store.stat('key')), descriptionOf(stored));
-    },
-  ),
-
-  'a refused write has ended, and has no effect on others': conditional(async (store) => {
+  'a condition is checked when the object is published': conditional(async (store) => {
     const { revision } = await put(store, 'key', contentOf('old'));
-    const writer = await store.create('key', {}, { replaces: null });
-    await assert.rejects(writer.commit(), REFUSED);
-    await assert.rejects(writer.write(contentOf('new')));
-    await store.delete('key');
-    await assert.rejects(writer.commit());
-    await writer.abort();
-    await assertMiss(store, 'key');
-    await put(store, 'key', contentOf('new'), {}, { replaces: null });
-    assert.notEqual((await store.stat('key'))?.revision, revision);
-    await put(store, 'key', contentOf('newer'));
-    await assertContent(store, 'key', contentOf('newer'));
+    const write = beginPut(store, 'key', { ifRevision: revision });
+    await write.write(contentOf('new'));
+    const stored = await put(store, 'key', contentOf('between'));
+    await assert.rejects(write.finish(), REFUSED);
+    assert.deepEqual(descriptionOf(await store.stat('key')), descriptionOf(stored));
   }),
 
-  'one of several writes in place of nothing commits': conditional((store) =>
+  'one of several writes in place of nothing succeeds': conditional((store) =>
     assertOne(store, null),
   ),
 
-  'one of several writes in place of one revision commits': conditional(async (store) => {
+  'one of several writes in place of one revision succeeds': conditional(async (store) => {
     const { revision } = await put(store, 'key', contentOf('old'));
     await assertOne(store, revision);
   }),
 
-  'adopt is refused like any write, and leaves the file': conditional(async (store) => {
-    if (!store.abilities.adoptsFiles) return;
+  'putFile is refused like any write, and leaves the file': conditional(async (store) => {
     await withPath(async (file) => {
+      if (store.putFile === undefined) return;
       await writeFile(file, contentOf('new'));
       const { revision } = await put(store, 'key', contentOf('old'));
-      await assert.rejects(async () => store.adopt?.('key', file, {}, { replaces: null }), REFUSED);
+      await assert.rejects(store.putFile('key', file, { ifRevision: null }), REFUSED);
       await access(file);
       await assertContent(store, 'key', contentOf('old'));
-      await store.adopt?.('key', file, {}, { replaces: revision });
+      await store.putFile('key', file, { ifRevision: revision });
       await assertContent(store, 'key', contentOf('new'));
     });
   }),
 };
 
 /** Asserts that a write is refused, and leaves what is stored. */
-async function assertRefused(store: SnapshotStore, replaces: string | null): Promise<void> {
+async function assertRefused(store: SnapshotStore, ifRevision: string | null): Promise<void> {
   const stored = descriptionOf(await store.stat('key'));
-  await assert.rejects(put(store, 'key', contentOf('new'), {}, { replaces }), REFUSED);
+  await assert.rejects(put(store, 'key', contentOf('new'), {}, { ifRevision }), REFUSED);
   assert.deepEqual(descriptionOf(await store.stat('key')), stored);
   await assertContent(store, 'key', contentOf('old'));
 }
 
-/** Asserts that of several writes at a time one commits, and stays. */
-async function assertOne(store: SnapshotStore, replaces: string | null): Promise<void> {
+/** Asserts that of several writes at a time one succeeds, and stays. */
+async function assertOne(store: SnapshotStore, ifRevision: string | null): Promise<void> {
   const writes = await Promise.allSettled(
     Array.from({ length: WRITERS }, (_, index) =>
-      put(store, 'key', contentOf(`${index}`), { index: `${index}` }, { replaces }),
+      put(store, 'key', contentOf(`${index}`), { index: `${index}` }, { ifRevision }),
     ),
   );
-  const committed = writes.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
-  assert.equal(committed.length, 1, 'one of the writes must commit');
+  const succeeded = writes.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
+  assert.equal(succeeded.length, 1, 'one of the writes must succeed');
   for (const one of writes) {
     if (one.status === 'rejected') assert.equal(one.reason.code, REFUSED.code);
   }
-  const [winner] = committed;
+  const [winner] = succeeded;
   assert.deepEqual(descriptionOf(await store.stat('key')), descriptionOf(winner));
   await assertContent(store, 'key', contentOf(String(winner?.metadata.index)));
 }

@@ -3,14 +3,13 @@ import { createCipheriv, createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PushedBody } from '../stores/pushed-body.js';
 import type {
-  CreateOptions,
   Metadata,
-  ObjectWriter,
   OpenedObject,
   OpenOptions,
+  PutOptions,
   SnapshotStore,
-  StoreAbilities,
   StoredObject,
 } from '../stores/store.js';
 
@@ -18,24 +17,16 @@ import type {
 export interface StoreUnderTest {
   /** An empty store with room for 32 MiB. */
   readonly store: SnapshotStore;
-  /** Makes another instance on the same data. Needed if the store is persistent. */
+  /** Makes another instance on the same data, if objects outlive the process. */
   readonly reopen?: (() => SnapshotStore | Promise<SnapshotStore>) | undefined;
   /**
-   * Makes another instance, on the same or other data, with a budget of `maxBytes`. Needed to test
-   * how a store with ranks makes room. A store without a budget leaves it out.
+   * Makes another instance, on the same or other data, with a budget of `maxBytes`. A store without
+   * priorities, or without a budget, leaves it out.
    */
   readonly withBudget?: ((maxBytes: number) => SnapshotStore | Promise<SnapshotStore>) | undefined;
   /** Removes the data. `store.close()` has been called. */
   readonly cleanup?: (() => unknown) | undefined;
 }
-
-/** Makes cases that only stores with an ability have to meet. With others they do nothing. */
-export const ifDeclared =
-  (ability: keyof StoreAbilities) =>
-  (run: (store: SnapshotStore, subject: StoreUnderTest) => Promise<void>) =>
-  async (subject: StoreUnderTest): Promise<void> => {
-    if (subject.store.abilities[ability] === true) await run(subject.store, subject);
-  };
 
 /** Bytes: more than streams and stores are likely to buffer of an object that is being read. */
 export const LARGE = 4 * 1024 * 1024;
@@ -46,27 +37,46 @@ export function contentOf(seed: string, length = 1000): Buffer {
   return createCipheriv('aes-256-ctr', key, Buffer.alloc(16)).update(Buffer.alloc(length));
 }
 
-export async function put(
+export function put(
   store: SnapshotStore,
   key: string,
   content: Uint8Array,
   metadata: Metadata = {},
-  options: CreateOptions = {},
+  options: PutOptions = {},
 ): Promise<StoredObject> {
-  const writer = await store.create(key, metadata, options);
-  if (content.length > 0) await writer.write(content);
-  return writer.commit();
+  return store.put(key, bodyOf(content), { ...options, metadata });
 }
 
-/** Begins to write the object `key`; its bytes are those of `contentOf(seed)`. */
-export async function beginToWrite(
-  store: SnapshotStore,
-  seed: string,
-  options: CreateOptions = {},
-): Promise<ObjectWriter> {
-  const writer = await store.create('key', {}, options);
-  await writer.write(contentOf(seed));
-  return writer;
+/** A body of these chunks. */
+export async function* bodyOf(...chunks: readonly Uint8Array[]): AsyncGenerator<Uint8Array> {
+  yield* chunks;
+}
+
+/** A write whose bytes come one by one. */
+export interface SlowPut {
+  /** Resolves when the store asks for the next chunk. */
+  write(chunk: Uint8Array): Promise<void>;
+  finish(): Promise<StoredObject>;
+  /** Makes the body fail. Resolves when the write has failed. */
+  fail(): Promise<void>;
+}
+
+export function beginPut(store: SnapshotStore, key: string, options: PutOptions = {}): SlowPut {
+  const body = new PushedBody();
+  const stored = store.put(key, body, options);
+  stored.catch(() => {}); // the steps below reject
+  return {
+    write: async (chunk) => void (await Promise.race([body.push(chunk), stored])),
+    finish: () => {
+      body.end();
+      return stored;
+    },
+    fail: async () => {
+      const error = new Error('the body failed');
+      body.fail(error);
+      await assert.rejects(stored, (thrown) => thrown === error);
+    },
+  };
 }
 
 export async function mustOpen(
@@ -130,15 +140,15 @@ export async function assertMiss(store: SnapshotStore, key: string): Promise<voi
   assert.ok(!(await listedKeys(store)).includes(key), 'list must not show the key');
 }
 
-export async function listedKeys(store: SnapshotStore): Promise<string[]> {
+export async function listedKeys(store: SnapshotStore, prefix?: string): Promise<string[]> {
   const keys: string[] = [];
-  for await (const { key } of store.list()) keys.push(key);
+  for await (const { key } of store.list({ prefix })) keys.push(key);
   return keys.sort();
 }
 
 /** The description alone, as a plain object that can be compared. */
 export function descriptionOf(object: StoredObject | undefined): unknown {
   assert.ok(object, 'the object must be stored');
-  const { key, size, revision, storedAt, metadata, expendable } = object;
-  return { key, size, revision, storedAt, metadata: { ...metadata }, expendable };
+  const { key, size, revision, storedAt, metadata, priority } = object;
+  return { key, size, revision, storedAt, metadata: { ...metadata }, priority };
 }

@@ -1,9 +1,10 @@
 import { type RegisterTest, registerCases } from './contract.js';
-import { abilityCases } from './store-abilities.js';
 import { conditionCases } from './store-conditions.js';
 import type { StoreUnderTest } from './store-content.js';
+import { fileCases } from './store-files.js';
 import { keyCases } from './store-keys.js';
-import { rankCases } from './store-ranks.js';
+
+import { priorityCases } from './store-priorities.js';
 import { readingCases } from './store-reading.js';
 import { replacedCases } from './store-replaced.js';
 import { writingCases } from './store-writing.js';
@@ -14,14 +15,14 @@ export interface StoreContractOptions {
   readonly factory: () => StoreUnderTest | Promise<StoreUnderTest>;
 }
 
-/** Registers a test for each MUST of `SnapshotStore`. Tests of undeclared abilities do nothing. */
+/** Registers a test for each MUST of `SnapshotStore`. Tests of what the store lacks do nothing. */
 export function storeContract({ test, factory }: StoreContractOptions): void {
   const cases = {
     ...readingCases,
     ...writingCases,
     ...keyCases,
-    ...abilityCases,
-    ...rankCases,
+    ...fileCases,
+    ...priorityCases,
     ...conditionCases,
     ...replacedCases,
   };

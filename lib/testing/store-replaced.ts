@@ -5,10 +5,9 @@ import {
   assertBytes,
   assertContent,
   assertMiss,
-  beginToWrite,
+  beginPut,
   contentOf,
   descriptionOf,
-  ifDeclared,
   LARGE,
   listedKeys,
   mustOpen,
@@ -17,15 +16,15 @@ import {
   type StoreUnderTest,
 } from './store-content.js';
 
-const keeping = ifDeclared('keepsReplaced');
+/** For stores with `listReplaced`. */
+const keeping =
+  (run: (store: SnapshotStore) => Promise<void>) =>
+  async ({ store }: StoreUnderTest): Promise<void> => {
+    if (store.listReplaced !== undefined) await run(store);
+  };
 
-/** `keepsReplaced`: revisions that can be read after they were replaced. */
+/** `listReplaced`: revisions that can be read after they were replaced. */
 export const replacedCases: ContractCases<StoreUnderTest> = {
-  'the store has replaced if it declares it': keeping(async (store) => {
-    assert.equal(typeof store.replaced, 'function');
-    assert.deepEqual(await replacedOf(store), []);
-  }),
-
   'a replaced revision is described, and opened by its name': keeping(async (store) => {
     const old = await put(store, 'key', contentOf('old', LARGE), { of: 'old' });
     await replace(store, old, contentOf('new', LARGE));
@@ -50,7 +49,7 @@ export const replacedCases: ContractCases<StoreUnderTest> = {
     const first = await put(store, 'key', contentOf('1'));
     const second = await replace(store, first, contentOf('2'));
     const third = await replace(store, second, contentOf('3'));
-    const revisions = (await store.replaced?.('key'))?.map(({ revision }) => revision);
+    const revisions = (await store.listReplaced?.('key'))?.map(({ revision }) => revision);
     assert.deepEqual(new Set(revisions), new Set([first.revision, second.revision]));
     for (const [{ revision }, of] of [
       [first, '1'],
@@ -80,24 +79,20 @@ export const replacedCases: ContractCases<StoreUnderTest> = {
     assert.equal(await store.open('key', { revision: old.revision }), undefined);
   }),
 
-  'a write that was aborted has replaced nothing': keeping(async (store) => {
+  'a write that failed has replaced nothing': keeping(async (store) => {
     const { revision } = await put(store, 'key', contentOf('old'));
-    const writer = await beginToWrite(store, 'new', { replaces: revision });
-    await writer.abort();
+    const write = beginPut(store, 'key', { ifRevision: revision });
+    await write.write(contentOf('new'));
+    await write.fail();
     assert.deepEqual(await replacedOf(store), []);
     await assertContent(store, 'key', contentOf('old'), { revision });
-  }),
-
-  'replaced rejects when its signal has aborted': keeping(async (store) => {
-    const signal = AbortSignal.abort();
-    await assert.rejects(async () => store.replaced?.('key', { signal }));
   }),
 };
 
 function replace(store: SnapshotStore, old: StoredObject, by: Buffer): Promise<StoredObject> {
-  return put(store, old.key, by, {}, { replaces: old.revision });
+  return put(store, old.key, by, {}, { ifRevision: old.revision });
 }
 
 async function replacedOf(store: SnapshotStore): Promise<unknown[]> {
-  return ((await store.replaced?.('key')) ?? []).map(descriptionOf);
+  return ((await store.listReplaced?.('key')) ?? []).map(descriptionOf);
 }

@@ -3,7 +3,8 @@ import type { ContractCases } from './contract.js';
 import {
   assertContent,
   assertMiss,
-  beginToWrite,
+  beginPut,
+  bodyOf,
   contentOf,
   descriptionOf,
   listedKeys,
@@ -11,139 +12,117 @@ import {
   type StoreUnderTest,
 } from './store-content.js';
 
-/** `create`, the writer, and `delete`. */
+/** `put` and `delete`. */
 export const writingCases: ContractCases<StoreUnderTest> = {
-  'an object is not readable before commit': async ({ store }) => {
-    const writer = await store.create('key', {});
+  'an object is not readable before its last byte is stored': async ({ store }) => {
+    const write = beginPut(store, 'key');
     await assertMiss(store, 'key');
-    await writer.write(contentOf('a', 1_000_000));
+    await write.write(contentOf('a', 1_000_000));
     await assertMiss(store, 'key');
-    await writer.commit();
+    await write.finish();
     await assertContent(store, 'key', contentOf('a', 1_000_000));
   },
 
   'an unfinished write leaves the stored object': async ({ store }) => {
     const stored = await put(store, 'key', contentOf('old'), { of: 'old' });
-    const writer = await store.create('key', { of: 'new' });
-    await writer.write(contentOf('new'));
+    const write = beginPut(store, 'key', { metadata: { of: 'new' } });
+    await write.write(contentOf('new'));
     assert.deepEqual(descriptionOf(await store.stat('key')), descriptionOf(stored));
     await assertContent(store, 'key', contentOf('old'));
     assert.deepEqual(await listedKeys(store), ['key']);
-    await writer.abort();
+    await write.finish();
   },
 
   'chunks of any size are kept in their order': async ({ store }) => {
     const content = contentOf('a', 300_000);
-    const writer = await store.create('key', {});
     const cuts = [0, 1, 1, 3, 65_535, 65_536, 65_537, 131_072, 200_000, 300_000];
-    for (const [index, cut] of cuts.entries()) {
-      await writer.write(content.subarray(cuts[index - 1] ?? 0, cut));
-    }
-    const { size } = await writer.commit();
+    const chunks = cuts.map((cut, index) => content.subarray(cuts[index - 1] ?? 0, cut));
+    const { size } = await store.put('key', bodyOf(...chunks));
     assert.equal(size, content.length);
     await assertContent(store, 'key', content);
   },
 
-  'a chunk may be used again once write resolved': async ({ store }) => {
-    const writer = await store.create('key', {});
-    const chunk = contentOf('a');
-    await writer.write(chunk);
-    chunk.fill(0);
-    await writer.commit();
-    await assertContent(store, 'key', contentOf('a'));
+  'a chunk may be used again when the store asks for the next one': async ({ store }) => {
+    await store.put('key', overwritten([contentOf('a'), contentOf('b')]));
+    await assertContent(store, 'key', Buffer.concat([contentOf('a'), contentOf('b')]));
   },
 
-  'metadata is what it was when create was called': async ({ store }) => {
+  'metadata is what it was when put was called': async ({ store }) => {
     const metadata = { name: 'before' };
-    const creating = store.create('key', metadata);
+    const write = beginPut(store, 'key', { metadata });
     metadata.name = 'after';
-    await (await creating).commit();
+    await write.finish();
     assert.equal((await store.stat('key'))?.metadata.name, 'before');
   },
 
-  'an aborted write leaves nothing': async ({ store }) => {
-    const writer = await beginToWrite(store, 'a');
-    await writer.abort();
+  'a write whose body fails rejects with its error, and leaves nothing': async ({ store }) => {
+    const write = beginPut(store, 'key');
+    await write.write(contentOf('a'));
+    await write.fail();
     await assertMiss(store, 'key');
   },
 
-  'an aborted write leaves the object that was stored before': async ({ store }) => {
+  'a write whose body fails leaves the object that was stored before': async ({ store }) => {
     const stored = await put(store, 'key', contentOf('old'), { of: 'old' });
-    const writer = await store.create('key', { of: 'new' });
-    await writer.write(contentOf('new'));
-    await writer.abort();
+    const write = beginPut(store, 'key', { metadata: { of: 'new' } });
+    await write.write(contentOf('new'));
+    await write.fail();
     assert.deepEqual(descriptionOf(await store.stat('key')), descriptionOf(stored));
     await assertContent(store, 'key', contentOf('old'));
   },
 
-  'abort is idempotent': async ({ store }) => {
-    const writer = await store.create('key', {});
-    await writer.abort();
-    await writer.abort();
+  'put rejects with the reason of a signal that has aborted': async ({ store }) => {
+    const reason = new Error('too late');
+    const signal = AbortSignal.abort(reason);
+    await assert.rejects(put(store, 'key', contentOf('a'), {}, { signal }), is(reason));
     await assertMiss(store, 'key');
   },
 
-  'abort after commit does nothing': async ({ store }) => {
-    const writer = await beginToWrite(store, 'a');
-    await writer.commit();
-    await writer.abort();
-    await assertContent(store, 'key', contentOf('a'));
-  },
-
-  'a second commit rejects and changes nothing': async ({ store }) => {
-    const writer = await beginToWrite(store, 'a');
-    const committed = await writer.commit();
-    await assert.rejects(writer.commit());
-    assert.deepEqual(descriptionOf(await store.stat('key')), descriptionOf(committed));
-    await assertContent(store, 'key', contentOf('a'));
-  },
-
-  'write after commit rejects and changes nothing': async ({ store }) => {
-    const writer = await beginToWrite(store, 'a');
-    await writer.commit();
-    await assert.rejects(writer.write(contentOf('b')));
-    await assertContent(store, 'key', contentOf('a'));
-  },
-
-  'write and commit after abort reject and store nothing': async ({ store }) => {
-    const writer = await store.create('key', {});
-    await writer.abort();
-    await assert.rejects(writer.write(contentOf('a')));
-    await assert.rejects(writer.commit());
-    await assertMiss(store, 'key');
-  },
-
-  'create rejects when its signal has aborted': async ({ store }) => {
-    await assert.rejects(store.create('key', {}, { signal: AbortSignal.abort() }));
-    await assertMiss(store, 'key');
-  },
-
-  'a signal that aborts aborts the write': async ({ store }) => {
+  'a signal that aborts during the write ends it and its body': async ({ store }) => {
     await put(store, 'key', contentOf('old'));
     const controller = new AbortController();
-    const writer = await beginToWrite(store, 'new', { signal: controller.signal });
-    controller.abort();
-    await assert.rejects(writer.write(contentOf('new')));
-    await assert.rejects(writer.commit());
-    await writer.abort();
+    const reason = new Error('no longer wanted');
+    let hasEnded = false;
+    const body = async function* () {
+      try {
+        yield contentOf('a');
+        controller.abort(reason);
+        for (let index = 0; index < 100; index += 1) yield contentOf('new');
+      } finally {
+        hasEnded = true;
+      }
+    };
+    const { signal } = controller;
+    await assert.rejects(store.put('key', body(), { signal }), is(reason));
     await assertContent(store, 'key', contentOf('old'));
+    assert.ok(hasEnded, 'the body must be ended');
   },
 
-  'a signal that aborts after commit changes nothing': async ({ store }) => {
+  'a signal that aborts at the end of the body ends the write': async ({ store }) => {
     const controller = new AbortController();
-    const writer = await beginToWrite(store, 'a', { signal: controller.signal });
-    await writer.commit();
+    const reason = new Error('no longer wanted');
+    const body = async function* () {
+      yield contentOf('a');
+      controller.abort(reason);
+    };
+    const { signal } = controller;
+    await assert.rejects(store.put('key', body(), { signal }), is(reason));
+    await assertMiss(store, 'key');
+  },
+
+  'a signal that aborts after the write changes nothing': async ({ store }) => {
+    const controller = new AbortController();
+    await put(store, 'key', contentOf('a'), {}, { signal: controller.signal });
     controller.abort();
-    await writer.abort();
     await assertContent(store, 'key', contentOf('a'));
   },
 
   'a replaced object is new in all its parts': async ({ store }) => {
     const old = await put(store, 'key', contentOf('old', 2000), { of: 'old', only: 'in the old' });
-    const committed = await put(store, 'key', contentOf('new', 1000), { of: 'new' });
-    assert.notEqual(committed.revision, old.revision);
+    const written = await put(store, 'key', contentOf('new', 1000), { of: 'new' });
+    assert.notEqual(written.revision, old.revision);
     const stored = await store.stat('key');
-    assert.deepEqual(descriptionOf(stored), descriptionOf(committed));
+    assert.deepEqual(descriptionOf(stored), descriptionOf(written));
     assert.equal(stored?.size, 1000);
     assert.deepEqual({ ...stored?.metadata }, { of: 'new' });
     await assertContent(store, 'key', contentOf('new', 1000));
@@ -156,15 +135,15 @@ export const writingCases: ContractCases<StoreUnderTest> = {
     assert.notEqual(first.revision, second.revision);
   },
 
-  'the last commit of two writes under one key is stored': async ({ store }) => {
-    const one = await store.create('key', { of: 'one' });
-    const two = await store.create('key', { of: 'two' });
+  'the last of two writes under one key to end is stored': async ({ store }) => {
+    const [one, two] = ['one', 'two'].map((of) => beginPut(store, 'key', { metadata: { of } }));
+    assert.ok(one && two);
     await one.write(contentOf('one', 500));
     await two.write(contentOf('two', 500));
     await one.write(contentOf('more of one', 500));
-    await two.commit();
+    await two.finish();
     await assertContent(store, 'key', contentOf('two', 500));
-    const last = await one.commit();
+    const last = await one.finish();
     const content = Buffer.concat([contentOf('one', 500), contentOf('more of one', 500)]);
     await assertContent(store, 'key', content);
     assert.deepEqual(descriptionOf(await store.stat('key')), descriptionOf(last));
@@ -192,3 +171,15 @@ export const writingCases: ContractCases<StoreUnderTest> = {
     await assertContent(store, 'key', contentOf('new'));
   },
 };
+
+const is = (reason: unknown) => (error: unknown) => error === reason;
+
+/** Gives all chunks in one piece of memory. */
+async function* overwritten(chunks: readonly Buffer[]): AsyncGenerator<Uint8Array> {
+  const memory = Buffer.alloc(Math.max(...chunks.map(({ length }) => length)));
+  for (const chunk of chunks) {
+    chunk.copy(memory);
+    yield memory.subarray(0, chunk.length);
+  }
+  memory.fill(0);
+}

@@ -42,7 +42,7 @@ export async function s3(bench: Bench, repository: Repository): Promise<Result[]
     const seconds = (performance.now() - started) / 1000;
     return { seconds, cpuSeconds: processUsage().cpuSeconds - cpuSeconds };
   };
-  const Key = `snapshot/${HOST}/${path}.object`;
+  const Key = `v1/${HOST}/${path}/snapshot.object`;
   const direct = async () => {
     const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key }));
     if (!(Body instanceof Readable)) throw new Error('no body');

@@ -81,7 +81,7 @@ test('An object over the budget is not kept, nor is the one that it replaces; ot
 
   const file = join(directory, 'file');
   await writeFile(file, contentOf('a', MIB));
-  expect(await store.adopt('key', file, {})).toMatchObject({ key: 'key', size: MIB });
+  expect(await store.putFile('key', file)).toMatchObject({ key: 'key', size: MIB });
   expect(existsSync(file)).toBe(false);
   expect((await readdir(directory)).length).toBe(1);
 });

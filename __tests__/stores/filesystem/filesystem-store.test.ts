@@ -71,7 +71,7 @@ describe('The files of a store', () => {
     ['cut off', (file: string) => truncate(file, 1000)],
     ['cut off by one byte', async (file: string) => truncate(file, (await stat(file)).size - 1)],
     ['empty', (file: string) => truncate(file, 0)],
-    ['too short for a footer', (file: string) => writeFile(file, 'EGSOBJ01')],
+    ['too short for a footer', (file: string) => writeFile(file, 'EGSOBJ02')],
     ['longer', (file: string) => appendFile(file, 'x')],
     ['somebody else’s', (file: string) => writeFile(file, 'x'.repeat(5000))],
     ['with a trailer longer than the file', (file: string) => writeFile(file, footer(900))],
@@ -113,6 +113,20 @@ describe('The files of a store', () => {
     expect((await readdir(directory)).sort()).toEqual(['README', 'x.object']);
   });
 
+  test('are not opened by a list of other keys', async () => {
+    const store = new FileSystemStore({ directory });
+    const others = Array.from({ length: 300 }, (_, index) => `v1/host/repository${index}/snapshot`);
+    for (const key of others) await put(store, key, contentOf(key));
+    // A file that is opened, and is damaged, is removed.
+    for (const name of await readdir(directory)) await truncate(join(directory, name), 10);
+    const own = ['v1/host/repository/check', 'v1/host/repository/snapshot'];
+    for (const key of own) await put(store, key, contentOf(key));
+    expect(await listedKeys(store, 'v1/host/repository/')).toEqual(own);
+    expect((await readdir(directory)).length).toBe(others.length + own.length);
+    expect(await listedKeys(store)).toEqual(own);
+    expect((await readdir(directory)).length).toBe(own.length);
+  });
+
   test('keep keys and metadata that JSON and objects find special', async () => {
     const store = new FileSystemStore({ directory });
     const metadata = Object.fromEntries([
@@ -138,11 +152,11 @@ describe('The files of a store', () => {
   test.each<[string, (store: FileSystemStore) => Promise<unknown>]>([
     ['written', (store) => put(store, 'key', contentOf('a', 2 * MIB))],
     [
-      'adopted',
+      'taken',
       async (store) => {
         const file = join(parent, 'file');
         await writeFile(file, contentOf('a', 2 * MIB));
-        await store.adopt('key', file, {});
+        await store.putFile('key', file);
       },
     ],
   ])('are on the disk completely before they get their name, when they are %s', async (_, add) => {
@@ -154,13 +168,13 @@ describe('The files of a store', () => {
 
   test('hold no more than the limit of metadata', async () => {
     const store = new FileSystemStore({ directory });
-    const writer = await store.create('key', { long: 'x'.repeat(MIB) });
-    await expect(writer.commit()).rejects.toMatchObject({ code: 'STORE_FAILED' });
+    const writing = put(store, 'key', contentOf('a'), { long: 'x'.repeat(MIB) });
+    await expect(writing).rejects.toMatchObject({ code: 'STORE_FAILED' });
     expect(await readdir(directory)).toEqual([]);
   });
 });
 
-describe('adopt()', () => {
+describe('putFile()', () => {
   // Where the machine has another file system than the one for temporary files
   const another = ['/dev/shm', '/var/tmp', process.cwd()].find(
     (place) => existsSync(place) && statSync(place).dev !== statSync(tmpdir()).dev,
@@ -172,7 +186,7 @@ describe('adopt()', () => {
       const store = new FileSystemStore({ directory });
       const file = join(elsewhere, 'file');
       await writeFile(file, contentOf('a', 2 * MIB));
-      await store.adopt('key', file, { name: 'value' });
+      await store.putFile('key', file, { metadata: { name: 'value' } });
       await assertContent(store, 'key', contentOf('a', 2 * MIB));
       expect(await readdir(elsewhere)).toEqual([]);
       expect((await readdir(directory)).length).toBe(1);
@@ -187,7 +201,7 @@ describe('adopt()', () => {
     await rm(directory, { recursive: true });
     const file = join(parent, 'file');
     await writeFile(file, contentOf('b'));
-    await expect(store.adopt('key', file, {})).rejects.toMatchObject({ code: 'STORE_FAILED' });
+    await expect(store.putFile('key', file)).rejects.toMatchObject({ code: 'STORE_FAILED' });
     expect(await readFile(file)).toEqual(contentOf('b'));
   });
 });
@@ -199,7 +213,7 @@ describe('A failure', () => {
     const failure = { code: 'STORE_FAILED', cause: expect.objectContaining({ code: 'EEXIST' }) };
     await expect(store.stat('key')).rejects.toMatchObject(failure);
     await expect(store.open('key')).rejects.toMatchObject(failure);
-    await expect(store.create('key', {})).rejects.toMatchObject(failure);
+    await expect(put(store, 'key', contentOf('a'))).rejects.toMatchObject(failure);
     await expect(store.delete('key')).rejects.toMatchObject(failure);
     await expect(listedKeys(store)).rejects.toMatchObject(failure);
     await rm(directory);
@@ -256,5 +270,5 @@ async function onlyFile(): Promise<string> {
 function footer(length: number, trailer = ''): Buffer {
   const u32 = Buffer.alloc(4);
   u32.writeUInt32BE(length);
-  return Buffer.concat([Buffer.from(trailer), u32, Buffer.from('EGSOBJ01')]);
+  return Buffer.concat([Buffer.from(trailer), u32, Buffer.from('EGSOBJ02')]);
 }

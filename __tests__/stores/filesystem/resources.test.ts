@@ -2,10 +2,16 @@ import { getEventListeners } from 'node:events';
 import { mkdtemp, readdir, readlink, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { temporaryName } from '../../../lib/fs/temporary.js';
 import { FileSystemStore } from '../../../lib/stores/filesystem/filesystem-store.js';
-import { contentOf, listedKeys, mustOpen, put } from '../../../lib/testing/store-content.js';
+import {
+  beginPut,
+  contentOf,
+  listedKeys,
+  mustOpen,
+  put,
+} from '../../../lib/testing/store-content.js';
 
 const MIB = 1024 * 1024;
 
@@ -65,32 +71,40 @@ test('A write leaves no handle, file or listener behind, however it ends', async
   const controller = new AbortController();
   const { signal } = controller;
   const begin = async () => {
-    const writer = await store.create('key', {}, { signal });
-    await writer.write(contentOf('a', MIB));
-    return writer;
+    const write = beginPut(store, 'key', { signal });
+    await write.write(contentOf('a', MIB));
+    return write;
   };
-  await (await begin()).commit();
-  await (await begin()).abort();
+  await (await begin()).finish();
+  await (await begin()).fail();
   expect(getEventListeners(signal, 'abort').length).toBe(0);
-  const writer = await begin();
-  const writing = expect(writer.write(contentOf('a', 4 * MIB))).rejects.toThrow('told to stop');
+  // This body hangs when the signal aborts.
+  const write = await begin();
+  const writing = expect(write.finish()).rejects.toThrow('told to stop');
   controller.abort(new Error('told to stop'));
   await writing;
-  await expect(writer.commit()).rejects.toThrow('told to stop');
-  await writer.abort();
+  await expect(put(store, 'key', contentOf('a'), {}, { signal })).rejects.toThrow('told to stop');
   expect(await openFiles()).toEqual([]);
   expect((await readdir(directory)).length).toBe(1);
   expect(getEventListeners(signal, 'abort').length).toBe(0);
 });
 
-test('A commit that fails leaves nothing behind', async () => {
+test('A write that fails at its end leaves nothing behind', async () => {
   const store = new FileSystemStore({ directory });
-  const writer = await store.create('key', {});
-  await writer.write(contentOf('a'));
+  const write = beginPut(store, 'key');
+  await write.write(contentOf('a'));
   await rm(directory, { recursive: true });
-  await expect(writer.commit()).rejects.toMatchObject({ code: 'STORE_FAILED' });
-  await writer.abort();
+  await expect(write.finish()).rejects.toMatchObject({ code: 'STORE_FAILED' });
   expect(await openFiles()).toEqual([]);
+});
+
+test('A write that fails at its beginning ends its body', async () => {
+  await rm(directory, { recursive: true });
+  await writeFile(directory, 'no directory');
+  const body = Readable.from([contentOf('a')]);
+  const writing = new FileSystemStore({ directory }).put('key', body);
+  await expect(writing).rejects.toMatchObject({ code: 'STORE_FAILED' });
+  expect(body.destroyed).toBe(true);
 });
 
 /** The descriptors of this process on files in the store's directory (Linux). */

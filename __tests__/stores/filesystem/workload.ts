@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { FileSystemStore } from '../../../lib/stores/filesystem/filesystem-store.js';
-import type { SnapshotStore } from '../../../lib/stores/store.js';
+import type { Priority, SnapshotStore } from '../../../lib/stores/store.js';
 import { assertBytes, contentOf, rest } from '../../../lib/testing/store-content.js';
 
 /*
@@ -27,16 +27,21 @@ export function random(seed: string): (limit: number) => number {
   };
 }
 
-/** Stores an object whose bytes and rank follow from its metadata. */
+/** Stores an object whose bytes and priority follow from its metadata. */
 async function write(store: SnapshotStore, key: string, seed: string, size: number): Promise<void> {
-  const expendable = size % 2 === 1;
-  const writer = await store.create(key, { seed, size: String(size) }, { expendable });
-  const content = contentOf(seed, size);
-  for (let start = 0; start < size; start += PART_SIZE) {
-    await writer.write(content.subarray(start, start + PART_SIZE));
-    process.send?.('part');
-  }
-  await writer.commit();
+  const body = async function* () {
+    const content = contentOf(seed, size);
+    for (let start = 0; start < size; start += PART_SIZE) {
+      yield content.subarray(start, start + PART_SIZE);
+      process.send?.('part');
+    }
+  };
+  const metadata = { seed, size: String(size) };
+  await store.put(key, body(), { metadata, priority: priorityOf(size) });
+}
+
+function priorityOf(size: number): Priority {
+  return size % 2 === 1 ? 'low' : 'normal';
 }
 
 /** Asserts that whatever is stored is whole; gives the number of objects read. */
@@ -45,7 +50,7 @@ export async function verify(store: SnapshotStore, key: string): Promise<number>
   if (opened === undefined) return 0;
   const { seed, size } = opened.metadata;
   assert.equal(opened.size, Number(size));
-  assert.equal(opened.expendable, Number(size) % 2 === 1);
+  assert.equal(opened.priority, priorityOf(Number(size)));
   assertBytes(await rest(opened.body), contentOf(String(seed), Number(size)));
   return 1;
 }

@@ -59,7 +59,7 @@ describe.each(SIZES)('A write in %s', (_, size, operation) => {
 
   test('is refused by the server when another write comes right before it', async () => {
     const { revision } = await put(store, 'key', old);
-    for (const [key, replaces] of [
+    for (const [key, ifRevision] of [
       ['key', revision],
       ['none', null],
     ] as const) {
@@ -67,19 +67,19 @@ describe.each(SIZES)('A write in %s', (_, size, operation) => {
         await put(make(), key, other);
         return false;
       });
-      await expect(put(store, key, content, {}, { replaces })).rejects.toMatchObject(REFUSED);
+      await expect(put(store, key, content, {}, { ifRevision })).rejects.toMatchObject(REFUSED);
       await assertContent(store, key, other);
     }
     expect(s3.uploads.size).toBe(0);
   });
 
   test('is refused when the object that it replaces is deleted right before it', async () => {
-    const { revision: replaces } = await put(store, 'key', old);
+    const { revision: ifRevision } = await put(store, 'key', old);
     s3.before = atFirst(operation, async () => {
       await make().delete('key');
       return false;
     });
-    await expect(put(store, 'key', content, {}, { replaces })).rejects.toMatchObject(REFUSED);
+    await expect(put(store, 'key', content, {}, { ifRevision })).rejects.toMatchObject(REFUSED);
     await assertMiss(store, 'key');
     expect(s3.uploads.size).toBe(0);
   });
@@ -89,20 +89,20 @@ describe.each(SIZES)('A write in %s', (_, size, operation) => {
       fail(res, 409, 'ConditionalRequestConflict');
       return true;
     });
-    const writing = put(store, 'key', content, {}, { replaces: null });
+    const writing = put(store, 'key', content, {}, { ifRevision: null });
     await expect(writing).rejects.toMatchObject(REFUSED);
     expect(s3.uploads.size).toBe(0);
   });
 
   test('is a commit even if its answer is lost and the repeated request is refused', async () => {
     const { revision } = await put(store, 'key', old);
-    for (const replaces of [revision, null]) {
-      if (replaces === null) await store.delete('key');
+    for (const ifRevision of [revision, null]) {
+      if (ifRevision === null) await store.delete('key');
       s3.after = atFirst(operation, ({ res }) => {
         res.destroy();
         return true;
       });
-      const stored = await put(store, 'key', content, {}, { replaces });
+      const stored = await put(store, 'key', content, {}, { ifRevision });
       expect(await store.stat('key')).toEqual(stored);
     }
   });
@@ -118,14 +118,14 @@ describe.each(SIZES)('A write in %s', (_, size, operation) => {
       fail(res, status, code);
       return true;
     };
-    const { revision } = await put(store, 'key', old, {}, { replaces: null });
+    const { revision } = await put(store, 'key', old, {}, { ifRevision: null });
     await assertContent(store, 'key', old);
     s3.requests.length = 0;
-    await put(store, 'key', content, {}, { replaces: revision });
+    await put(store, 'key', content, {}, { ifRevision: revision });
     await assertContent(store, 'key', content);
     expect(s3.operations().filter((name) => name === operation)).toHaveLength(1);
     // What it would replace is looked at all the same.
-    await expect(put(store, 'key', other, {}, { replaces: revision })).rejects.toMatchObject(
+    await expect(put(store, 'key', other, {}, { ifRevision: revision })).rejects.toMatchObject(
       REFUSED,
     );
     await assertContent(store, 'key', content);
@@ -135,7 +135,7 @@ describe.each(SIZES)('A write in %s', (_, size, operation) => {
 test('An object that no store has written is a miss, and may be replaced', async () => {
   s3.objects.set('key.object', { content: Buffer.from('of somebody else'), metadata: {} });
   await assertMiss(store, 'key');
-  await put(store, 'key', contentOf('a'), {}, { replaces: null });
+  await put(store, 'key', contentOf('a'), {}, { ifRevision: null });
   await assertContent(store, 'key', contentOf('a'));
 });
 
@@ -145,8 +145,8 @@ test('A write without a condition makes no request for it', async () => {
 });
 
 test('A condition takes one request, and at first one more to find the bucket', async () => {
-  const { revision } = await put(store, 'key', contentOf('a'), {}, { replaces: null });
-  await put(store, 'key', contentOf('b'), {}, { replaces: revision });
+  const { revision } = await put(store, 'key', contentOf('a'), {}, { ifRevision: null });
+  await put(store, 'key', contentOf('b'), {}, { ifRevision: revision });
   const [first, second, ...later] = s3.operations();
   expect([first, second]).toEqual(['HeadObject', 'HeadBucket']);
   expect(later).toEqual(['PutObject', 'HeadObject', 'PutObject']);
@@ -155,9 +155,9 @@ test('A condition takes one request, and at first one more to find the bucket', 
 test('Without conditionalWrites, no request has a condition', async () => {
   const plain = new S3Store({ bucket: 'bucket', config: s3.config, conditionalWrites: false });
   defer(() => plain.close());
-  expect(plain.abilities.writesConditionally).toBe(false);
+  expect(plain.writesConditionally).toBe(false);
   await put(plain, 'key', contentOf('a'));
-  await put(plain, 'key', contentOf('b'), {}, { replaces: null });
+  await put(plain, 'key', contentOf('b'), {}, { ifRevision: null });
   await assertContent(plain, 'key', contentOf('b'));
   expect(s3.operations()).toEqual(['PutObject', 'PutObject', 'GetObject']);
 });

@@ -1,7 +1,8 @@
-import type { ObjectWriter } from '../../../lib/index.js';
+import { Readable } from 'node:stream';
 import { S3Store } from '../../../lib/stores/s3/index.js';
 import {
   assertContent,
+  beginPut,
   contentOf,
   mustOpen,
   put,
@@ -45,15 +46,15 @@ describe('When an S3Store writes,', () => {
     await assertContent(store, 'key', LARGE);
   });
 
-  test('a writer buffers no more than a few parts', async () => {
-    const writer = await store.create('key', {});
+  test('a write buffers no more than a few parts', async () => {
+    const write = beginPut(store, 'key');
     let written = 0;
     for (let at = 0; at < 8 * PART; at += MIB) {
-      await writer.write(contentOf('a', MIB));
+      await write.write(contentOf('a', MIB));
       written += MIB;
       expect(written - s3.receivedBytes).toBeLessThanOrEqual(4 * PART);
     }
-    await writer.abort();
+    await write.fail();
   });
 
   test('a request that S3 asks to send again is sent again', async () => {
@@ -107,14 +108,12 @@ describe('When an S3Store writes,', () => {
       fail(res, 403, 'AccessDenied');
       return true;
     };
-    const writer = await store.create('key', {});
-    await expect(writeParts(writer, 20)).rejects.toMatchObject(STORE_FAILED);
-    await expect(writer.commit()).rejects.toMatchObject(STORE_FAILED);
+    await expect(store.put('key', parts(20))).rejects.toMatchObject(STORE_FAILED);
     expect(s3.uploads.size).toBe(0);
     expect(s3.operations().filter((name) => name.startsWith('UploadPart')).length).toBeLessThan(10);
   });
 
-  test('a commit whose answer is lost is still a commit', async () => {
+  test('a write whose last answer is lost is still a write', async () => {
     s3.after = ({ operation, earlier, res }) => {
       if (operation !== 'CompleteMultipartUpload' || earlier > 0) return false;
       res.destroy();
@@ -135,38 +134,53 @@ describe('When an S3Store writes,', () => {
         if (request.operation === operation) controller.abort(reason);
         return false;
       };
-      const writer = await store.create('key', {}, { signal: controller.signal });
-      await expect(writeParts(writer, 20)).rejects.toBe(reason);
-      await writer.abort();
+      const writing = store.put('key', parts(20), { signal: controller.signal });
+      await expect(writing).rejects.toBe(reason);
       expect(s3.uploads.size).toBe(0);
       expect(s3.objects.size).toBe(0);
     },
   );
 
-  test('abort ends unanswered requests, and removes the parts', async () => {
+  test.each([
+    ['PutObject', contentOf('a')],
+    ['CompleteMultipartUpload', LARGE],
+  ] as const)('a signal that aborts during %s comes too late', async (operation, content) => {
+    const controller = new AbortController();
+    s3.before = (request) => {
+      if (request.operation === operation) controller.abort();
+      return false;
+    };
+    const { signal } = controller;
+    const { revision } = await store.put('key', Readable.from([content]), { signal });
+    expect(signal.aborted).toBe(true);
+    expect((await store.stat('key'))?.revision).toBe(revision);
+  });
+
+  test('a body that fails ends unanswered requests, and the parts are removed', async () => {
     const arrived = new Promise<void>((resolve) => {
       s3.before = ({ part }) => {
         if (part === 2) resolve();
         return part === 2;
       };
     });
-    const writer = await store.create('key', {});
-    await writer.write(contentOf('a', 2 * PART + MIB));
+    const write = beginPut(store, 'key');
+    await write.write(contentOf('a', 2 * PART + MIB));
     await arrived;
-    await writer.abort();
+    await write.fail();
     expect(s3.operations().at(-1)).toBe('AbortMultipartUpload');
     expect(s3.uploads.size).toBe(0);
   });
 
-  test('an abort that S3 refuses is reported', async () => {
+  test('the first failure is reported even if S3 refuses to remove the parts', async () => {
     s3.before = ({ operation, res }) => {
       if (operation !== 'AbortMultipartUpload') return false;
       fail(res, 403, 'AccessDenied');
       return true;
     };
-    const writer = await store.create('key', {});
-    await writer.write(LARGE);
-    await expect(writer.abort()).rejects.toMatchObject(STORE_FAILED);
+    const write = beginPut(store, 'key');
+    await write.write(LARGE);
+    await write.fail();
+    expect(s3.operations()).toContain('AbortMultipartUpload');
   });
 });
 
@@ -267,9 +281,9 @@ describe('When an S3Store reads,', () => {
   });
 });
 
-async function writeParts(writer: ObjectWriter, count: number): Promise<void> {
+async function* parts(count: number): AsyncGenerator<Uint8Array> {
   const chunk = contentOf('a', MIB);
-  for (let written = 0; written < count * PART; written += MIB) await writer.write(chunk);
+  for (let written = 0; written < count * PART; written += MIB) yield chunk;
 }
 
 /** Of the object that is stored. */

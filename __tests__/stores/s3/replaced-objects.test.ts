@@ -1,6 +1,12 @@
 import { S3Store, type S3StoreOptions } from '../../../lib/stores/s3/index.js';
 import { registerCases } from '../../../lib/testing/contract.js';
-import { assertContent, contentOf, listedKeys, put } from '../../../lib/testing/store-content.js';
+import {
+  assertContent,
+  beginPut,
+  contentOf,
+  listedKeys,
+  put,
+} from '../../../lib/testing/store-content.js';
 import { replacedCases } from '../../../lib/testing/store-replaced.js';
 import { setDate } from '../../support/fake-date.js';
 import { FakeS3, fail } from '../../support/fake-s3.js';
@@ -28,7 +34,7 @@ const copies = () => [...s3.objects.keys()].filter((name) => name.startsWith('p/
 
 async function replace(key: string, of: string, by: string, into = store): Promise<string> {
   const { revision } = await put(into, key, contentOf(of));
-  await put(into, key, contentOf(by), {}, { replaces: revision });
+  await put(into, key, contentOf(by), {}, { ifRevision: revision });
   return revision;
 }
 
@@ -47,13 +53,13 @@ describe('A replaced object', () => {
     expect(copies()).toEqual([`p/!replaced/a/b.object/${revision}`]);
     await assertContent(make(), 'a/b', contentOf('old'), { revision });
     expect(await listedKeys(make())).toEqual(['a/b']);
-    expect(await make({ prefix: '' }).replaced('a/b')).toEqual([]);
+    expect(await make({ prefix: '' }).listReplaced('a/b')).toEqual([]);
   });
 
   test('that was found is read by one request', async () => {
     const revision = await replace('key', 'old', 'new');
     const other = make();
-    expect(await other.replaced('key')).toMatchObject([{ revision }]);
+    expect(await other.listReplaced('key')).toMatchObject([{ revision }]);
     s3.requests.length = 0;
     await assertContent(other, 'key', contentOf('old'), { revision });
     expect(s3.operations()).toEqual(['GetObject']);
@@ -62,7 +68,7 @@ describe('A replaced object', () => {
   test('is gone after keepReplacedFor, whichever process made it', async () => {
     const revision = await replace('key', 'old', 'new');
     setDate(defer, 11 * MINUTE);
-    expect(await store.replaced('key')).toEqual([]);
+    expect(await store.listReplaced('key')).toEqual([]);
     const other = await replace('other', 'old', 'new', make());
     expect(copies()).toEqual([`p/!replaced/other.object/${other}`]);
     expect(await store.open('key', { revision })).toBeUndefined();
@@ -94,7 +100,7 @@ describe('A replaced object', () => {
       res.writeHead(200, { ...metadata, ETag: tag, 'Content-Length': 5.5 * GIB }).end();
       return true;
     };
-    await put(store, 'key', contentOf('new'), {}, { replaces: revision });
+    await put(store, 'key', contentOf('new'), {}, { ifRevision: revision });
     expect(s3.operations().filter((name) => name.startsWith('UploadPartCopy'))).toHaveLength(6);
     s3.after = () => false;
     expect(s3.uploads.size).toBe(0);
@@ -130,9 +136,9 @@ test('A copy that hangs is given up with the write that it is made for', async (
       return true;
     };
   });
-  const writer = await store.create('key', {}, { replaces: revision });
+  const write = beginPut(store, 'key', { ifRevision: revision });
   await reached;
-  await writer.abort();
+  await write.fail();
   await ended;
   await assertContent(store, 'key', contentOf('old'));
 });

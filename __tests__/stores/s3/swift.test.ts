@@ -14,8 +14,8 @@ serverCases('swift', ({ makeBucket, client }) => {
     for (const size of [1000, 5 * MIB, 6 * MIB]) {
       const asking = new S3Store({ bucket, client: client(), partSize: 5 * MIB });
       const { revision } = await put(asking, 'key', contentOf('old', size));
-      await put(asking, 'key', contentOf('new', size), {}, { replaces: revision });
-      const late = put(asking, 'key', contentOf('newer', size), {}, { replaces: revision });
+      await put(asking, 'key', contentOf('new', size), {}, { ifRevision: revision });
+      const late = put(asking, 'key', contentOf('newer', size), {}, { ifRevision: revision });
       await expect(late).rejects.toMatchObject({ code: 'PRECONDITION_FAILED' });
       await assertContent(asking, 'key', contentOf('new', size));
     }

@@ -17,7 +17,7 @@ const inMemory = () => new MemoryStore({ maxBytes: 64 * 1024 * 1024 });
 describe('TieredStore contract, memory before memory', () => {
   storeContract({
     test,
-    factory: () => ({ store: new TieredStore({ near: inMemory(), far: inMemory() }) }),
+    factory: () => ({ store: new TieredStore({ local: inMemory(), shared: inMemory() }) }),
   });
 });
 
@@ -27,20 +27,20 @@ describe('TieredStore contract, memory before files', () => {
     factory: async () => {
       const path = await directory();
       const open = (): SnapshotStore =>
-        new TieredStore({ near: inMemory(), far: new FileSystemStore({ directory: path }) });
+        new TieredStore({ local: inMemory(), shared: new FileSystemStore({ directory: path }) });
       return { store: open(), reopen: open };
     },
   });
 });
 
-/** Of the combinations, the only one that adopts files and writes conditionally. */
+/** Of the combinations, the only one that takes files and writes conditionally. */
 describe('A TieredStore of files before memory keeps the contract of conditions:', () => {
   registerCases(
     test,
     conditionCases,
     async () => {
-      const near = new FileSystemStore({ directory: await directory() });
-      return { store: new TieredStore({ near, far: inMemory() }) };
+      const local = new FileSystemStore({ directory: await directory() });
+      return { store: new TieredStore({ local, shared: inMemory() }) };
     },
     ({ store }) => store.close(),
   );
@@ -53,8 +53,8 @@ describe('TieredStore contract, files before files', () => {
       const path = await directory();
       const open = (): SnapshotStore =>
         new TieredStore({
-          near: new FileSystemStore({ directory: join(path, 'near') }),
-          far: new FileSystemStore({ directory: join(path, 'far') }),
+          local: new FileSystemStore({ directory: join(path, 'local') }),
+          shared: new FileSystemStore({ directory: join(path, 'shared') }),
         });
       return { store: open(), reopen: open };
     },

@@ -1,12 +1,10 @@
 import { Readable } from 'node:stream';
 import {
-  type CreateOptions,
   type ListOptions,
   MemoryStore,
-  type Metadata,
-  type ObjectWriter,
   type OpenedObject,
   type OpenOptions,
+  type PutOptions,
   type SnapshotStore,
   type StoredObject,
 } from '../../../lib/index.js';
@@ -15,10 +13,10 @@ import {
 export class FaultyTier implements SnapshotStore {
   /** The store without failures, as another machine sees it. */
   readonly inner: MemoryStore;
-  readonly abilities;
+  readonly writesConditionally: boolean;
   /** Its calls, by method. */
   state: 'up' | 'failing' | 'hanging' = 'up';
-  readonly asked = { stat: 0, open: 0, create: 0, delete: 0, replaced: 0, list: 0 };
+  readonly asked = { stat: 0, open: 0, put: 0, delete: 0, listReplaced: 0, list: 0 };
   /** Writes that were aborted. */
   aborts = 0;
   /** Called before an object is opened. */
@@ -32,7 +30,7 @@ export class FaultyTier implements SnapshotStore {
 
   constructor(maxBytes = 64 * MIB) {
     this.inner = new MemoryStore({ maxBytes });
-    this.abilities = this.inner.abilities;
+    this.writesConditionally = this.inner.writesConditionally;
   }
 
   async stat(
@@ -56,18 +54,26 @@ export class FaultyTier implements SnapshotStore {
     return { ...opened, body };
   }
 
-  async create(key: string, metadata: Metadata, options?: CreateOptions): Promise<ObjectWriter> {
-    await this.#ask('create');
-    const writer = await this.inner.create(key, metadata, options);
-    const ask = () => this.#trouble();
-    return {
-      write: (chunk) => ask().then(() => writer.write(chunk)),
-      commit: () => ask().then(() => writer.commit()),
-      abort: () => {
-        this.aborts += 1;
-        return writer.abort();
-      },
+  async put(
+    key: string,
+    body: AsyncIterable<Uint8Array>,
+    options: PutOptions = {},
+  ): Promise<StoredObject> {
+    await this.#ask('put');
+    let isOver = false;
+    const abort = () => {
+      if (!isOver) this.aborts += 1;
+      isOver = true;
     };
+    options.signal?.addEventListener('abort', abort);
+    try {
+      const stored = await this.inner.put(key, this.#troubled(body), options);
+      isOver = true;
+      return stored;
+    } catch (error) {
+      abort();
+      throw error;
+    }
   }
 
   async delete(key: string): Promise<void> {
@@ -75,22 +81,30 @@ export class FaultyTier implements SnapshotStore {
     await this.inner.delete(key);
   }
 
-  async replaced(
+  async listReplaced(
     key: string,
     options?: { signal?: AbortSignal | undefined },
   ): Promise<StoredObject[]> {
-    await this.#ask('replaced');
-    return this.inner.replaced(key, options);
+    await this.#ask('listReplaced');
+    return this.inner.listReplaced(key, options);
   }
 
   async *list(options: ListOptions = {}): AsyncGenerator<StoredObject> {
     await this.#ask('list');
     await this.onList(options);
-    for await (const object of this.inner.list()) {
+    for await (const object of this.inner.list(options)) {
       yield object;
       await this.onListed();
       await this.#trouble();
     }
+  }
+
+  async *#troubled(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const chunk of body) {
+      await this.#trouble();
+      yield chunk;
+    }
+    await this.#trouble();
   }
 
   async *#pages(body: Readable, start: number): AsyncGenerator<Buffer> {

@@ -1,7 +1,4 @@
-import { setImmediate } from 'node:timers/promises';
-import type { Clock } from '@sinonjs/fake-timers';
-import type { ListOptions } from '../../../lib/index.js';
-import { assertContent, contentOf, listedKeys, put } from '../../../lib/testing/store-content.js';
+import { assertContent, contentOf, put } from '../../../lib/testing/store-content.js';
 import { door } from '../../support/door.js';
 import { stopClock } from '../../support/stopped-clock.js';
 import { cleanup } from '../../support/temporary-directory.js';
@@ -12,10 +9,10 @@ const CONTENT = contentOf('a');
 /** Milliseconds. */
 const RESPONSE = 5000;
 
-/** A far tier that failed is not asked again. */
+/** A shared tier that failed is not asked again. */
 const tiers = () =>
   allTiers({
-    checkInterval: 0,
+    localMaxAge: 0,
     retryInterval: HOUR,
     responseTimeout: RESPONSE,
     stallTimeout: HOUR,
@@ -25,66 +22,25 @@ async function never(): Promise<void> {
   await new Promise(() => {});
 }
 
-describe('A far tier that lists nothing', () => {
+describe('A shared tier that lists nothing', () => {
   test.each<[string, () => Promise<void>]>([
     ['in time', never],
     ['but fails', () => Promise.reject(new Error('lists are denied'))],
   ])('%s still gives its objects, and takes new ones', async (_, onList) => {
     const clock = stopClock(defer);
-    const { far, store, failures } = tiers();
-    const stored = await put(far.inner, 'key', CONTENT);
+    const { shared, store, failures } = tiers();
+    const stored = await put(shared.inner, 'key', CONTENT);
     const [listing, list] = door();
-    far.onList = () => {
+    shared.onList = () => {
       list();
       return onList();
     };
     const late = listing.then(() => clock.tick(RESPONSE));
     await Promise.all([listedBeforeFailure(store), late]);
-    expect(failures).toMatchObject([{ tier: 'far', key: undefined }]);
+    expect(failures).toMatchObject([{ tier: 'shared', key: undefined }]);
     expect(await store.stat('key')).toEqual(stored);
     await assertContent(store, 'key', CONTENT);
     await put(store, 'new', CONTENT);
-    await assertContent(far.inner, 'new', CONTENT);
-  });
-});
-
-describe('A far tier that reads many keys before one matches', () => {
-  /** Reads pages whose keys do not match, each for almost too long. */
-  async function readPages(clock: Clock, { matching }: ListOptions): Promise<void> {
-    for (let page = 0; page < 5; page += 1) {
-      await setImmediate();
-      clock.tick(RESPONSE - 1);
-      await setImmediate(); // what is late by now is told
-      matching?.('another');
-    }
-  }
-
-  test('lists what matches, however long that takes', async () => {
-    const clock = stopClock(defer);
-    const { far, store, failures } = tiers();
-    await put(far.inner, 'key', CONTENT);
-    far.onList = (options) => readPages(clock, options);
-    expect(await listedKeys(store)).toEqual(['key']);
-    expect(failures).toEqual([]);
-  });
-
-  test('and then reads none, has failed', async () => {
-    const clock = stopClock(defer);
-    const { far, store, failures } = tiers();
-    const [stalling, stall] = door();
-    far.onList = async (options) => {
-      await readPages(clock, options);
-      stall();
-      await never();
-    };
-    const wait = async () => {
-      await stalling;
-      while (failures.length === 0) {
-        clock.tick(RESPONSE);
-        await setImmediate();
-      }
-    };
-    await Promise.all([listedBeforeFailure(store), wait()]);
-    expect(failures).toMatchObject([{ tier: 'far', key: undefined }]);
+    await assertContent(shared.inner, 'new', CONTENT);
   });
 });

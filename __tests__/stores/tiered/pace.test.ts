@@ -8,7 +8,7 @@ import { cleanup } from '../../support/temporary-directory.js';
 import { holdAt, MIB, tiers } from './tiers.js';
 
 /*
- * Readers of an object while it is copied from the far tier, each at a pace of its own.
+ * Readers of an object while it is copied from the shared tier, each at a pace of its own.
  */
 
 /** More than a reader may be behind. */
@@ -38,8 +38,8 @@ async function readInParts(
 }
 
 /** Resolves when the copy is there. */
-async function copied(near: SnapshotStore, { length }: Buffer): Promise<void> {
-  while ((await near.stat('key'))?.size !== length) await setImmediate();
+async function copied(local: SnapshotStore, { length }: Buffer): Promise<void> {
+  while ((await local.stat('key'))?.size !== length) await setImmediate();
 }
 
 describe.each<[string, () => Promise<SnapshotStore>]>([
@@ -50,10 +50,10 @@ describe.each<[string, () => Promise<SnapshotStore>]>([
     'gives readers all bytes of the object that they opened, at any pace (seed %i)',
     async (seed) => {
       const random = new SeededRandom(seed);
-      const near = await makeNear();
-      const { far, store, failures } = tiers({ checkInterval: 0 }, near);
-      await put(far.inner, 'key', OLD);
-      const { reached, release } = holdAt(far, (1 + random.below(4)) * MIB);
+      const local = await makeNear();
+      const { shared, store, failures } = tiers({ localMaxAge: 0 }, local);
+      await put(shared.inner, 'key', OLD);
+      const { reached, release } = holdAt(shared, (1 + random.below(4)) * MIB);
       let resume = () => {};
       const resumed = new Promise<void>((resolve) => {
         resume = resolve;
@@ -80,15 +80,15 @@ describe.each<[string, () => Promise<SnapshotStore>]>([
       await openSome();
       release();
       await Promise.all(eager);
-      await copied(near, OLD);
+      await copied(local, OLD);
       await openSome();
-      expect(far.asked.open).toBe(1);
-      await put(far.inner, 'key', NEW);
+      expect(shared.asked.open).toBe(1);
+      await put(shared.inner, 'key', NEW);
       (await mustOpen(store, 'key')).body.destroy();
-      await copied(near, NEW);
+      await copied(local, NEW);
       resume();
       await Promise.all([...eager, ...slow]);
-      expect([far.asked.open, failures]).toEqual([2, []]);
+      expect([shared.asked.open, failures]).toEqual([2, []]);
     },
   );
 });

@@ -1,9 +1,12 @@
 import { access, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { FileSystemStore, SnapshotError, TieredStore } from '../../../lib/index.js';
 import {
   assertContent,
   assertMiss,
+  beginPut,
+  bodyOf,
   contentOf,
   mustOpen,
   put,
@@ -17,173 +20,187 @@ const NEW = contentOf('new', 3 * MIB);
 
 const { directory } = cleanup(afterEach);
 
-describe('A near tier', () => {
+describe('A local tier', () => {
   test('knows after a restart which objects its copies are of', async () => {
-    const near = new FileSystemStore({ directory: await directory() });
-    const { far, store } = tiers({}, near);
-    const stored = await put(far.inner, 'key', OLD, { far: 'x', metadata: '{}' });
-    // The second time, it is read from the near tier.
+    const local = new FileSystemStore({ directory: await directory() });
+    const { shared, store } = tiers({}, local);
+    const stored = await put(shared.inner, 'key', OLD, { shared: 'x', metadata: '{}' });
+    // The second time, it is read from the local tier.
     for (let round = 0; round < 2; round += 1) await assertContent(store, 'key', OLD);
-    const again = new TieredStore({ near, far });
+    const again = new TieredStore({ local, shared });
     const { body, ...found } = await mustOpen(again, 'key');
     body.destroy();
     expect(found).toMatchObject(stored);
     await assertContent(again, 'key', OLD);
-    expect(far.asked.open).toBe(1);
+    expect(shared.asked.open).toBe(1);
   });
 
   test.each([
     ['that are not copies', {}],
     ['with other metadata', { metadata: '{"a":1}' }],
-    ['with broken metadata', { metadata: '{', far: 'x' }],
-    ['with the description of nothing', { metadata: '{}', far: '{"revision":1}' }],
+    ['with broken metadata', { metadata: '{', shared: 'x' }],
+    ['with the description of nothing', { metadata: '{}', shared: '{"revision":1}' }],
   ])('does not serve objects %s', async (_, metadata) => {
-    const { near, far, store } = tiers();
-    await put(near, 'key', NEW, metadata);
+    const { local, shared, store } = tiers();
+    await put(local, 'key', NEW, metadata);
     await assertMiss(store, 'key');
-    await put(far.inner, 'key', OLD);
+    await put(shared.inner, 'key', OLD);
     await assertContent(store, 'key', OLD);
   });
 });
 
 describe('A write', () => {
-  test('goes to both tiers, and reads nothing from the far tier', async () => {
-    const { far, store } = tiers();
+  test('goes to both tiers, and reads nothing from the shared tier', async () => {
+    const { shared, store } = tiers();
     const stored = await put(store, 'key', OLD, { of: 'old' });
-    expect(await far.inner.stat('key')).toEqual(stored);
+    expect(await shared.inner.stat('key')).toEqual(stored);
     await assertContent(store, 'key', OLD);
-    await assertContent(far.inner, 'key', OLD);
-    expect(far.asked.open).toBe(0);
+    await assertContent(shared.inner, 'key', OLD);
+    expect(shared.asked.open).toBe(0);
   });
 
-  test('goes to the far tier alone when the near one fails', async () => {
-    const near = new FaultyTier();
-    const { far, store, failures } = tiers({}, near);
-    const writer = await store.create('key', {});
-    await writer.write(OLD);
-    near.state = 'failing';
-    const stored = await writer.commit();
-    near.state = 'up';
-    expect(failures).toMatchObject([{ tier: 'near', key: 'key' }]);
-    expect(await far.inner.stat('key')).toEqual(stored);
+  test('goes to the shared tier alone when the local one fails', async () => {
+    const local = new FaultyTier();
+    const { shared, store, failures } = tiers({}, local);
+    const write = beginPut(store, 'key');
+    await write.write(OLD);
+    local.state = 'failing';
+    const stored = await write.finish();
+    local.state = 'up';
+    expect(failures).toMatchObject([{ tier: 'local', key: 'key' }]);
+    expect(await shared.inner.stat('key')).toEqual(stored);
     await assertContent(store, 'key', OLD);
+  });
+
+  test('goes to the local tier alone when the shared one fails, however many chunks follow', async () => {
+    const { shared, store, failures } = tiers();
+    shared.state = 'failing';
+    const unhandled = jest.fn();
+    process.once('unhandledRejection', unhandled);
+    const chunks = Array.from({ length: 5 }, () => NEW);
+    expect(await store.put('key', bodyOf(...chunks))).toMatchObject({ size: 5 * NEW.length });
+    await setImmediate();
+    process.off('unhandledRejection', unhandled);
+    expect(unhandled).not.toHaveBeenCalled();
+    expect(failures).toMatchObject([{ tier: 'shared', key: 'key' }]);
   });
 
   test('fails when both tiers fail', async () => {
-    const near = new FaultyTier();
-    const { far, store } = tiers({}, near);
-    const writer = await store.create('key', {});
-    near.state = 'failing';
-    far.state = 'failing';
-    await expect(writer.write(OLD)).rejects.toMatchObject({ code: 'STORE_FAILED' });
+    const local = new FaultyTier();
+    const { shared, store } = tiers({}, local);
+    const write = beginPut(store, 'key');
+    await write.write(OLD);
+    local.state = 'failing';
+    shared.state = 'failing';
+    await expect(write.finish()).rejects.toMatchObject({ code: 'STORE_FAILED' });
   });
 
-  test('of a file moves it to the near tier, and a copy to the far tier', async () => {
+  test('of a file moves it to the local tier, and a copy to the shared tier', async () => {
     const path = await directory();
-    const near = new FileSystemStore({ directory: join(path, 'near') });
-    const { far, store } = tiers({}, near);
+    const local = new FileSystemStore({ directory: join(path, 'local') });
+    const { shared, store } = tiers({}, local);
     const file = join(path, 'file');
     await writeFile(file, OLD);
-    const stored = await store.adopt?.('key', file, { of: 'old' });
-    expect(await far.inner.stat('key')).toEqual(stored);
-    await assertContent(far.inner, 'key', OLD);
-    await assertContent(new TieredStore({ near, far }), 'key', OLD);
-    expect(far.asked.open).toBe(0);
+    const stored = await store.putFile?.('key', file, { metadata: { of: 'old' } });
+    expect(await shared.inner.stat('key')).toEqual(stored);
+    await assertContent(shared.inner, 'key', OLD);
+    await assertContent(new TieredStore({ local, shared }), 'key', OLD);
+    expect(shared.asked.open).toBe(0);
   });
 
   test('of a file that is aborted changes nothing', async () => {
     const path = await directory();
-    const near = new FileSystemStore({ directory: join(path, 'near') });
-    const { far, store, failures } = tiers({}, near);
+    const local = new FileSystemStore({ directory: join(path, 'local') });
+    const { shared, store, failures } = tiers({}, local);
     const file = join(path, 'file');
     await writeFile(file, OLD);
     const controller = new AbortController();
     const reason = new Error('no longer wanted');
-    const { create } = far;
-    far.create = async (...args) => {
+    const { put: putInShared } = shared;
+    shared.put = async (...args) => {
       controller.abort(reason);
-      return create.apply(far, args);
+      return putInShared.apply(shared, args);
     };
-    const adopting = store.adopt?.('key', file, {}, { signal: controller.signal });
-    await expect(adopting).rejects.toBe(reason);
+    const taking = store.putFile?.('key', file, { signal: controller.signal });
+    await expect(taking).rejects.toBe(reason);
     await access(file);
     await assertMiss(store, 'key');
-    expect([far.aborts, failures]).toEqual([1, []]);
+    expect([shared.aborts, failures]).toEqual([1, []]);
   });
 
-  test('of a file that cannot be read leaves nothing in the far tier', async () => {
+  test('of a file that cannot be read leaves nothing in the shared tier', async () => {
     const path = await directory();
-    const near = new FileSystemStore({ directory: join(path, 'near') });
-    const { far, store } = tiers({}, near);
+    const local = new FileSystemStore({ directory: join(path, 'local') });
+    const { shared, store } = tiers({}, local);
     // A directory can be opened as a file can, but not read.
-    await expect(store.adopt?.('key', path, {})).rejects.toMatchObject({ code: 'STORE_FAILED' });
-    expect([far.asked.create, far.aborts]).toEqual([1, 1]);
+    await expect(store.putFile?.('key', path)).rejects.toMatchObject({ code: 'STORE_FAILED' });
+    expect([shared.asked.put, shared.aborts]).toEqual([1, 1]);
     await assertMiss(store, 'key');
   });
 
-  test('of a file goes to the far tier alone when the near one fails', async () => {
+  test('of a file goes to the shared tier alone when the local one fails', async () => {
     const path = await directory();
-    const near = new FileSystemStore({ directory: join(path, 'near') });
-    const { far, store, failures } = tiers({}, near);
-    await writeFile(join(path, 'near'), 'not a directory');
+    const local = new FileSystemStore({ directory: join(path, 'local') });
+    const { shared, store, failures } = tiers({}, local);
+    await writeFile(join(path, 'local'), 'not a directory');
     const file = join(path, 'file');
     await writeFile(file, OLD);
-    const stored = await store.adopt?.('key', file, {});
-    expect(await far.inner.stat('key')).toEqual(stored);
-    expect(failures).toMatchObject([{ tier: 'near', key: 'key' }]);
-    expect(await readdir(path)).toEqual(['near']);
+    const stored = await store.putFile?.('key', file);
+    expect(await shared.inner.stat('key')).toEqual(stored);
+    expect(failures).toMatchObject([{ tier: 'local', key: 'key' }]);
+    expect(await readdir(path)).toEqual(['local']);
   });
 });
 
-describe('A write that the far tier refuses', () => {
+describe('A write that the shared tier refuses', () => {
   const REFUSED = { code: 'PRECONDITION_FAILED' };
   const refusal = () => new SnapshotError('PRECONDITION_FAILED', 'something else is there');
 
-  test.each(['create', 'write', 'commit'] as const)(
-    'by its %s is refused, leaves nothing behind, and is no failure of a tier',
+  test.each(['at its beginning', 'at its first chunk', 'at its end'] as const)(
+    '%s is refused, leaves nothing behind, and is no failure of a tier',
     async (step) => {
-      const { near, far, store, failures } = tiers({ retryInterval: 60_000 });
-      const stored = await put(far.inner, 'key', OLD);
-      const { create } = far;
-      far.create = async (...args) => {
-        if (step === 'create') throw refusal();
-        const writer = await create.apply(far, args);
-        return { ...writer, [step]: () => Promise.reject(refusal()) };
+      const { local, shared, store, failures } = tiers({ retryInterval: 60_000 });
+      const stored = await put(shared.inner, 'key', OLD);
+      const { put: putInShared } = shared;
+      shared.put = async (_key, body) => {
+        if (step === 'at its beginning') throw refusal();
+        for await (const _ of body) if (step === 'at its first chunk') throw refusal();
+        throw refusal();
       };
-      await expect(put(store, 'key', NEW, {}, { replaces: null })).rejects.toMatchObject(REFUSED);
-      await assertMiss(near, 'key');
-      far.create = create;
-      await put(store, 'key', NEW, {}, { replaces: stored.revision });
-      await assertContent(far.inner, 'key', NEW);
+      await expect(put(store, 'key', NEW, {}, { ifRevision: null })).rejects.toMatchObject(REFUSED);
+      await assertMiss(local, 'key');
+      shared.put = putInShared;
+      await put(store, 'key', NEW, {}, { ifRevision: stored.revision });
+      await assertContent(shared.inner, 'key', NEW);
       expect(failures).toEqual([]);
     },
   );
 
-  test('leaves the file that was to be adopted', async () => {
+  test('leaves the file that was to be taken', async () => {
     const path = await directory();
-    const near = new FileSystemStore({ directory: join(path, 'near') });
-    const { far, store, failures } = tiers({ retryInterval: 60_000 }, near);
-    const stored = await put(far.inner, 'key', OLD);
+    const local = new FileSystemStore({ directory: join(path, 'local') });
+    const { shared, store, failures } = tiers({ retryInterval: 60_000 }, local);
+    const stored = await put(shared.inner, 'key', OLD);
     const file = join(path, 'file');
     await writeFile(file, NEW);
-    const adopting = store.adopt?.('key', file, {}, { replaces: null });
-    await expect(adopting).rejects.toMatchObject(REFUSED);
+    const taking = store.putFile?.('key', file, { ifRevision: null });
+    await expect(taking).rejects.toMatchObject(REFUSED);
     await access(file);
-    await assertMiss(near, 'key');
+    await assertMiss(local, 'key');
     expect(await store.stat('key')).toEqual(stored);
-    await store.adopt?.('key', file, {}, { replaces: stored.revision });
-    await assertContent(far.inner, 'key', NEW);
+    await store.putFile?.('key', file, { ifRevision: stored.revision });
+    await assertContent(shared.inner, 'key', NEW);
     expect(failures).toEqual([]);
   });
 
-  test('goes to the near tier while the far one is down', async () => {
-    const { far, store } = tiers();
+  test('goes to the local tier while the shared one is down', async () => {
+    const { shared, store } = tiers();
     const { revision } = await put(store, 'key', OLD);
-    far.state = 'failing';
-    await put(store, 'key', NEW, {}, { replaces: revision });
-    await put(store, 'key', NEW, {}, { replaces: null });
+    shared.state = 'failing';
+    await put(store, 'key', NEW, {}, { ifRevision: revision });
+    await put(store, 'key', NEW, {}, { ifRevision: null });
     await assertContent(store, 'key', NEW);
-    far.state = 'up';
+    shared.state = 'up';
     await assertContent(store, 'key', OLD);
   });
 });
@@ -191,11 +208,11 @@ describe('A write that the far tier refuses', () => {
 const ONE = new FaultyTier();
 
 test.each<[string, object]>([
-  ['same', { near: ONE, far: ONE }],
-  ['far', { near: new FaultyTier() }],
-  ['near', { near: {}, far: new FaultyTier() }],
-  ['checkInterval', { near: new FaultyTier(), far: new FaultyTier(), checkInterval: -1 }],
-  ['timeout', { near: new FaultyTier(), far: new FaultyTier(), timeout: 1 }],
+  ['same', { local: ONE, shared: ONE }],
+  ['shared', { local: new FaultyTier() }],
+  ['local', { local: {}, shared: new FaultyTier() }],
+  ['localMaxAge', { local: new FaultyTier(), shared: new FaultyTier(), localMaxAge: -1 }],
+  ['timeout', { local: new FaultyTier(), shared: new FaultyTier(), timeout: 1 }],
 ])('A wrong %s is refused', (name, options) => {
   expect(() => Reflect.construct(TieredStore, [options])).toThrow(
     expect.objectContaining({ code: 'INVALID_OPTIONS', message: expect.stringContaining(name) }),

@@ -12,36 +12,36 @@ export const MIB = 1024 * 1024;
 /** Milliseconds: no test takes as long. */
 export const HOUR = 60 * 60_000;
 
-export interface Tiers<Near> {
-  readonly near: Near;
-  readonly far: FaultyTier;
+export interface Tiers<Local> {
+  readonly local: Local;
+  readonly shared: FaultyTier;
   readonly store: TieredStore;
   readonly failures: StoreFailure[];
 }
 
-/** A store that rarely checks a working far tier, and always retries a failed one. */
+/** A store that rarely checks a working shared tier, and always retries a failed one. */
 export function tiers(options?: Partial<TieredStoreOptions>): Tiers<MemoryStore>;
-export function tiers<Near extends SnapshotStore>(
+export function tiers<Local extends SnapshotStore>(
   options: Partial<TieredStoreOptions>,
-  near: Near,
-): Tiers<Near>;
+  local: Local,
+): Tiers<Local>;
 export function tiers(
   options: Partial<TieredStoreOptions> = {},
-  near: SnapshotStore = new MemoryStore({ maxBytes: 64 * MIB }),
+  local: SnapshotStore = new MemoryStore({ maxBytes: 64 * MIB }),
 ): Tiers<SnapshotStore> {
-  const far = new FaultyTier();
+  const shared = new FaultyTier();
   const failures: StoreFailure[] = [];
-  const onFailure = (failure: StoreFailure) => failures.push(failure);
-  const times = { checkInterval: HOUR, retryInterval: 0 };
-  const store = new TieredStore({ near, far, onFailure, ...times, ...options });
-  return { near, far, store, failures };
+  const onDegraded = (failure: StoreFailure) => failures.push(failure);
+  const times = { localMaxAge: HOUR, retryInterval: 0 };
+  const store = new TieredStore({ local, shared, onDegraded, ...times, ...options });
+  return { local, shared, store, failures };
 }
 
-/** Holds bodies of the far tier back at an offset. */
-export function holdAt(far: FaultyTier, offset: number) {
+/** Holds bodies of the shared tier back at an offset. */
+export function holdAt(shared: FaultyTier, offset: number) {
   const [released, release] = door();
   const [reached, reach] = door();
-  far.onRead = async (at) => {
+  shared.onRead = async (at) => {
     if (at !== offset) return;
     reach();
     await released;

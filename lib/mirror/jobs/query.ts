@@ -44,7 +44,7 @@ export async function queryMirror(task: QueryTask, { memory }: JobContext): Prom
     refCount: existing.length,
     missing: [
       ...commits.filter((oid) => reader.isCommit(oid) !== true),
-      ...objects.filter((oid) => reader.find(oid.toLowerCase()) === undefined),
+      ...objects.filter((oid) => reader.packs.find(oid.toLowerCase()) === undefined),
     ],
   }));
 }

@@ -1,7 +1,6 @@
 /*
  * The bits of the input. Invariant: the lowest `count` bits of `bits` are input before `input`.
- * `refill` reads 8 bytes at a time, up to 16 bytes beyond the end of the input; no result depends
- * on these.
+ * `refill` may read up to 16 bytes beyond the end of the input; no result depends on these.
  */
 
 /** An error this near to the end of the input may come from bytes beyond it. */

@@ -4,17 +4,11 @@ import { DISTANCE_CODE, DISTANCE_ENTRIES, LITERAL_CODE, LITERAL_ENTRIES, OUT } f
 
 /*
  * The inner loop of inflating. As in libdeflate, it looks up the next symbol before it handles the
- * last one, and checks the ends of input and output once in a round. A round writes at most
- * 258 + 3 + 15 bytes. `refill` of `bits.ts` is written out, as no function could change three
- * variables of the loop.
+ * last one, and checks the ends of input and output once in a round, which writes at most 276
+ * bytes. `refill` of `bits.ts` is written out, as no function could change three variables.
  */
 
-/**
- * Inflates the symbols of a block (RFC 1951, 3.2.3).
- *
- * @returns where the result ends, or 0 for an invalid symbol, a distance to before the result, or
- * a result beyond `limit`.
- */
+/** Inflates a block's symbols (RFC 1951, 3.2.3). @returns where the result ends; 0 if invalid. */
 export function inflateBlock(
   start: usize,
   limit: usize,

@@ -1,23 +1,12 @@
-import {
-  CODE_ORDER,
-  DISTANCE_CODE,
-  DISTANCE_ENTRIES,
-  FIXED_DISTANCES,
-  FIXED_LITERALS,
-  LENGTHS,
-  LITERAL_CODE,
-  LITERAL_ENTRIES,
-  NEXT,
-  PLAIN_ENTRIES,
-} from './memory';
+import * as area from './memory';
 
 /*
  * Prefix codes (RFC 1951, 3.2.2).
  *
  * As in zlib, a table gives the symbol for the next bits of the input. Codes that are too long for
- * the table are decoded with the code's own area of memory. It has three arrays of u16, by length
- * (how many codes have this length, the first of them, and the position of its symbol), and the
- * symbols in the order of their codes.
+ * the table are decoded with the code's own memory: three arrays of u16 by length (how many codes
+ * have this length, the first of them, and the position of its symbol), and the symbols in the
+ * order of their codes.
  *
  * The bits of a table entry:
  * - 0–7: how many bits of input it takes, extra bits included;
@@ -41,11 +30,10 @@ const POSITION: usize = 64;
 const SYMBOLS: usize = 96;
 
 /**
- * Builds the code in which `n` symbols have these lengths, and its table, of no more entries than
- * the longest code needs.
+ * Builds the code in which `n` symbols have these lengths, and its table.
  *
- * @returns the bits that look up the table, or 0 for an impossible code. zlib takes an incomplete
- * code only if it has one symbol or none, of one bit.
+ * @returns the bits that look up the table, or 0 for an impossible code. As in zlib, an incomplete
+ * code has at most one symbol, of one bit.
  */
 export function build(
   lengths: usize,
@@ -74,7 +62,7 @@ export function build(
     first <<= 1;
     store<u16>(at, <u16>first, FIRST);
     store<u16>(at, <u16>position, POSITION);
-    store<u16>(NEXT + ((<usize>len) << 1), <u16>position);
+    store<u16>(area.NEXT + ((<usize>len) << 1), <u16>position);
     first += count;
     position += count;
   }
@@ -82,7 +70,7 @@ export function build(
   for (let symbol: u32 = 0; symbol < n; symbol++) {
     const len: u32 = load<u8>(lengths + symbol);
     if (len === 0) continue;
-    const nextAt = NEXT + ((<usize>len) << 1);
+    const nextAt = area.NEXT + ((<usize>len) << 1);
     const next: u32 = load<u16>(nextAt);
     store<u16>(nextAt, <u16>(next + 1));
     store<u16>(code + SYMBOLS + ((<usize>next) << 1), <u16>symbol);
@@ -93,8 +81,7 @@ export function build(
 }
 
 /**
- * Fills a table for longer and longer codes: each further bit doubles the table. Codes are counted
- * with their bits reversed, as they come in the input.
+ * Each further bit doubles the table. Codes are counted with their bits reversed, as in the input.
  */
 function fillTable(table: usize, tableBits: u32, code: usize, entries: usize): void {
   let size: u32 = 1;
@@ -161,43 +148,43 @@ export function longEntry(code: usize, entries: usize, tableBits: u32, bits: u32
 /** Sets up the entries of the alphabets (RFC 1951, 3.2.5). */
 function setUpEntries(): void {
   for (let i: u32 = 0; i < 256; i++)
-    store<u32>(LITERAL_ENTRIES + ((<usize>i) << 2), LITERAL | (i << 16));
-  store<u32>(LITERAL_ENTRIES + (256 << 2), EXCEPTION | END);
+    store<u32>(area.LITERAL_ENTRIES + ((<usize>i) << 2), LITERAL | (i << 16));
+  store<u32>(area.LITERAL_ENTRIES + (256 << 2), EXCEPTION | END);
   let base: u32 = 3;
   for (let i: u32 = 0; i < 28; i++) {
     const extra: u32 = i < 8 ? 0 : (i >> 2) - 1;
-    store<u32>(LITERAL_ENTRIES + ((<usize>i + 257) << 2), (base << 16) | extra);
+    store<u32>(area.LITERAL_ENTRIES + ((<usize>i + 257) << 2), (base << 16) | extra);
     base += 1 << extra;
   }
-  store<u32>(LITERAL_ENTRIES + (285 << 2), 258 << 16);
-  store<u32>(LITERAL_ENTRIES + (286 << 2), EXCEPTION);
-  store<u32>(LITERAL_ENTRIES + (287 << 2), EXCEPTION);
+  store<u32>(area.LITERAL_ENTRIES + (285 << 2), 258 << 16);
+  store<u32>(area.LITERAL_ENTRIES + (286 << 2), EXCEPTION);
+  store<u32>(area.LITERAL_ENTRIES + (287 << 2), EXCEPTION);
   base = 1;
   for (let i: u32 = 0; i < 30; i++) {
     const extra: u32 = i < 4 ? 0 : (i >> 1) - 1;
-    store<u32>(DISTANCE_ENTRIES + ((<usize>i) << 2), (base << 16) | extra);
+    store<u32>(area.DISTANCE_ENTRIES + ((<usize>i) << 2), (base << 16) | extra);
     base += 1 << extra;
   }
-  store<u32>(DISTANCE_ENTRIES + (30 << 2), EXCEPTION);
-  store<u32>(DISTANCE_ENTRIES + (31 << 2), EXCEPTION);
-  for (let i: u32 = 0; i < 19; i++) store<u32>(PLAIN_ENTRIES + ((<usize>i) << 2), i << 16);
+  store<u32>(area.DISTANCE_ENTRIES + (30 << 2), EXCEPTION);
+  store<u32>(area.DISTANCE_ENTRIES + (31 << 2), EXCEPTION);
+  for (let i: u32 = 0; i < 19; i++) store<u32>(area.PLAIN_ENTRIES + ((<usize>i) << 2), i << 16);
 }
 
 /** Sets up the fixed codes (RFC 1951, 3.2.6). */
 function setUpFixedCodes(): void {
   for (let i: usize = 0; i < 288; i++) {
-    store<u8>(LENGTHS + i, i < 144 ? 8 : i < 256 ? 9 : i < 280 ? 7 : 8);
+    store<u8>(area.LENGTHS + i, i < 144 ? 8 : i < 256 ? 9 : i < 280 ? 7 : 8);
   }
-  build(LENGTHS, 288, FIXED_LITERALS, 9, LITERAL_CODE, LITERAL_ENTRIES);
-  for (let i: usize = 0; i < 32; i++) store<u8>(LENGTHS + i, 5);
-  build(LENGTHS, 32, FIXED_DISTANCES, 5, DISTANCE_CODE, DISTANCE_ENTRIES);
+  build(area.LENGTHS, 288, area.FIXED_LITERALS, 9, area.LITERAL_CODE, area.LITERAL_ENTRIES);
+  for (let i: usize = 0; i < 32; i++) store<u8>(area.LENGTHS + i, 5);
+  build(area.LENGTHS, 32, area.FIXED_DISTANCES, 5, area.DISTANCE_CODE, area.DISTANCE_ENTRIES);
 }
 
 setUpEntries();
 setUpFixedCodes();
 // 16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15
-store<u32>(CODE_ORDER, 0x00121110);
-store<u32>(CODE_ORDER + 4, 0x06090708);
-store<u32>(CODE_ORDER + 8, 0x040b050a);
-store<u32>(CODE_ORDER + 12, 0x020d030c);
-store<u32>(CODE_ORDER + 16, 0x000f010e);
+store<u32>(area.CODE_ORDER, 0x00121110);
+store<u32>(area.CODE_ORDER + 4, 0x06090708);
+store<u32>(area.CODE_ORDER + 8, 0x040b050a);
+store<u32>(area.CODE_ORDER + 12, 0x020d030c);
+store<u32>(area.CODE_ORDER + 16, 0x000f010e);

@@ -2,11 +2,9 @@
 const LONG: usize = 256;
 
 /**
- * Writes the result of a delta to `[out, outEnd)`, as `applyDelta` of `../delta.ts` does: its
- * instructions are `[start, end)`, its base `[base, base + baseSize)`. Up to 15 bytes after the
- * result are overwritten.
- *
- * @returns whether no instruction leaves the base or the result, and the result is filled exactly.
+ * Writes the result of the instructions `[start, end)` to `[out, outEnd)`, as `applyDelta` of
+ * `../delta.ts`. Up to 15 bytes after the result are overwritten. @returns whether the delta is
+ * valid.
  */
 export function applyDelta(
   start: usize,

@@ -1,6 +1,6 @@
 /* The layout of the memory, in bytes. */
 
-/** How many bits of the input look up an entry. Longer codes are not in the table. */
+/** Bits of the input that look up an entry. Longer codes are not in the table. */
 export const LITERAL_BITS: u32 = 10;
 export const DISTANCE_BITS: u32 = 8;
 

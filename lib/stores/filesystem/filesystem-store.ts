@@ -7,28 +7,27 @@ import { checkOptions } from '../../check-options.js';
 import { unlessMissing, withStoreFailure } from '../../fs/errors.js';
 import { moveFile } from '../../fs/move-file.js';
 import { prepareDirectory, temporaryName } from '../../fs/temporary.js';
-import { newVersion, TargetWriter } from '../object-writer.js';
+import { chunksOf, endBody } from '../body.js';
+import { newVersion } from '../new-version.js';
 import { sliceOf } from '../range.js';
 import type {
-  AdoptOptions,
-  CreateOptions,
-  Metadata,
-  ObjectWriter,
+  ListOptions,
   OpenedObject,
   OpenOptions,
+  Priority,
+  PutOptions,
   SignalOptions,
   SnapshotStore,
-  StoreAbilities,
   StoredObject,
-  WriteCondition,
 } from '../store.js';
 import { makeRoom } from './make-room.js';
 import {
   encodeTrailer,
-  isMarkedExpendable,
   isObjectFileName,
-  markRank,
+  markedPriority,
+  markPriority,
   objectFileName,
+  readableStart,
 } from './object-file.js';
 import {
   closingUnlessKept,
@@ -37,12 +36,9 @@ import {
   type ObjectFile,
   touch,
 } from './open-object-file.js';
-import {
-  type FileSystemStoreConfig,
-  type FileSystemStoreOptions,
-  fileSystemStoreSchema,
-} from './options.js';
+import type { FileSystemStoreOptions } from './options.js';
 import { ReplacedFiles } from './replaced-files.js';
+import { type FileSystemStoreConfig, fileSystemStoreSchema } from './schema.js';
 
 export type { FileSystemStoreOptions } from './options.js';
 
@@ -54,10 +50,9 @@ export type { FileSystemStoreOptions } from './options.js';
  * lock that is freed when its holder dies.
  */
 export class FileSystemStore implements SnapshotStore {
-  readonly abilities: StoreAbilities;
   readonly #directory: string;
   readonly #config: FileSystemStoreConfig;
-  /** One commit at a time, so that two commits do not count on the same free room. */
+  /** One at a time, so that two writes do not count on the same free room. */
   readonly #publishing = pLimit(1);
   readonly #replaced: ReplacedFiles;
   /** Makes the directory and removes leftovers, before the first use. */
@@ -74,13 +69,6 @@ export class FileSystemStore implements SnapshotStore {
         await this.#replaced.sweep();
       }),
     );
-    this.abilities = {
-      adoptsFiles: true,
-      persistent: true,
-      ranksObjects: true,
-      writesConditionally: false,
-      keepsReplaced: this.#config.keepReplacedFor > 0,
-    };
   }
 
   async stat(key: string, { signal }: SignalOptions = {}): Promise<StoredObject | undefined> {
@@ -104,74 +92,67 @@ export class FileSystemStore implements SnapshotStore {
     });
   }
 
-  async create(
+  async put(
     key: string,
-    metadata: Metadata,
-    { signal, expendable = false, replaces }: CreateOptions = {},
-  ): Promise<ObjectWriter> {
-    signal?.throwIfAborted();
+    body: AsyncIterable<Uint8Array>,
+    { metadata, ...options }: PutOptions = {},
+  ): Promise<StoredObject> {
     const kept = { ...metadata };
     const path = join(this.#directory, temporaryName('object'));
-    const handle = await withStoreFailure(async () => {
-      await this.#prepare();
-      return open(path, 'wx');
-    });
-    let size = 0;
-    const target = {
-      append: (chunk: Uint8Array) =>
-        withStoreFailure(async () => {
-          await handle.appendFile(chunk);
+    try {
+      const handle = await withStoreFailure(async () => {
+        await this.#prepare();
+        return open(path, 'wx');
+      });
+      try {
+        let size = 0;
+        for await (const chunk of chunksOf(body, options.signal)) {
+          await withStoreFailure(() => handle.appendFile(chunk));
           size += chunk.length;
-        }),
-      publish: () =>
-        withStoreFailure(async () => {
-          const object = { key, size, metadata: kept, expendable, ...newVersion() };
-          const fileSize = await seal(handle, path, object);
-          await handle.close();
-          await this.#publish(path, fileSize, object, replaces);
-          return object;
-        }),
-      discard: () =>
-        withStoreFailure(async () => {
-          await handle.close();
-          await unlessMissing(unlink(path));
-        }),
-    };
-    return new TargetWriter(target, signal);
+        }
+        return await withStoreFailure(() =>
+          this.#publish(handle, path, { key, size, metadata: kept }, options),
+        );
+      } finally {
+        await handle.close();
+      }
+    } catch (error) {
+      endBody(body);
+      await unlink(path).catch(() => {}); // the first failure is the one to report
+      throw error;
+    }
   }
 
   /**
    * Appends a trailer to the file, so readers that have it open must know the size of its content.
    */
-  async adopt(
+  async putFile(
     key: string,
     file: string,
-    metadata: Metadata,
-    { expendable = false, replaces, signal }: AdoptOptions = {},
+    { metadata, ...options }: PutOptions = {},
   ): Promise<StoredObject> {
-    signal?.throwIfAborted();
+    options.signal?.throwIfAborted();
     const kept = { ...metadata };
     return withStoreFailure(async () => {
       await this.#prepare();
       const handle = await open(file, constants.O_WRONLY | constants.O_APPEND);
       try {
         const { size, mode } = await handle.stat();
-        const object = { key, size, metadata: kept, expendable, ...newVersion() };
         try {
-          await this.#publish(file, await seal(handle, file, object), object, replaces);
+          return await this.#publish(handle, file, { key, size, metadata: kept }, options);
         } catch (error) {
           await handle.truncate(size);
-          await unlessMissing(markRank(file, isMarkedExpendable(mode)));
+          await unlessMissing(markPriority(file, markedPriority(mode)));
           throw error;
         }
-        return object;
       } finally {
         await handle.close();
       }
     });
   }
 
-  async delete(key: string): Promise<void> {
+  async delete(key: string, { signal }: SignalOptions = {}): Promise<void> {
+    signal?.throwIfAborted();
     await withStoreFailure(async () => {
       await this.#prepare();
       const name = objectFileName(key);
@@ -180,7 +161,7 @@ export class FileSystemStore implements SnapshotStore {
     });
   }
 
-  async replaced(key: string, { signal }: SignalOptions = {}): Promise<StoredObject[]> {
+  async listReplaced(key: string, { signal }: SignalOptions = {}): Promise<StoredObject[]> {
     signal?.throwIfAborted();
     return withStoreFailure(async () => {
       const name = objectFileName(key);
@@ -202,14 +183,18 @@ export class FileSystemStore implements SnapshotStore {
     this.#replaced.close();
   }
 
-  async *list(): AsyncGenerator<StoredObject> {
+  /** Opens only files whose names begin as those of keys with the prefix do. */
+  async *list({ prefix = '', signal }: ListOptions = {}): AsyncGenerator<StoredObject> {
     const names = await withStoreFailure(async () => {
       await this.#prepare();
       return readdir(this.#directory);
     });
+    const beginning = readableStart(prefix);
     for (const name of names.filter(isObjectFileName)) {
+      if (!name.startsWith(beginning)) continue;
+      signal?.throwIfAborted();
       const object = await withStoreFailure(() => this.#describe(name));
-      if (object !== undefined) yield object;
+      if (object?.key.startsWith(prefix)) yield object;
     }
   }
 
@@ -239,39 +224,43 @@ export class FileSystemStore implements SnapshotStore {
     return undefined;
   }
 
-  /** The trailer decides about the rank, even if the mode of the file differs. */
-  async #evict(name: string, onlyExpendable: boolean): Promise<boolean> {
+  /** The trailer decides about the priority, even if the mode of the file differs. */
+  async #evict(name: string, newcomer: Priority): Promise<boolean> {
     const object = await this.#describe(name);
-    if (onlyExpendable && object?.expendable === false) return false;
+    if (newcomer === 'low' && object?.priority === 'normal') return false;
     await unlessMissing(unlink(join(this.#directory, name)));
     if (object !== undefined) callHost('onEvict', () => this.#config.onEvict?.(object.key));
     return true;
   }
 
-  /** Makes a sealed file the key's object. The rename is the last step that can fail. */
-  #publish(
-    file: string,
-    bytes: number,
-    { key, expendable }: StoredObject,
-    replaces: WriteCondition,
-  ): Promise<void> {
-    return this.#publishing(async () => {
-      const name = objectFileName(key);
+  /** Makes a file with the object's bytes the key's object. */
+  async #publish(
+    handle: FileHandle,
+    path: string,
+    described: Pick<StoredObject, 'key' | 'size' | 'metadata'>,
+    { ifRevision, priority = 'normal', signal }: Omit<PutOptions, 'metadata'>,
+  ): Promise<StoredObject> {
+    const object = { ...described, priority, ...newVersion() };
+    const bytes = await seal(handle, path, object);
+    await this.#publishing(async () => {
+      const name = objectFileName(object.key);
       const target = join(this.#directory, name);
-      if (typeof replaces === 'string') await this.#replaced.keep(name);
-      const evict = (other: string) => this.#evict(other, expendable);
+      if (typeof ifRevision === 'string') await this.#replaced.keep(name);
+      const evict = (other: string) => this.#evict(other, priority);
       const { maxBytes } = this.#config;
       const fits =
         maxBytes === undefined ||
-        (await makeRoom(this.#directory, maxBytes, { name, bytes, expendable }, evict));
+        (await makeRoom(this.#directory, maxBytes, { name, bytes, priority }, evict));
+      signal?.throwIfAborted();
       if (fits) {
-        await moveFile(file, target);
+        await moveFile(path, target); // the last step that can fail
       } else {
         await unlessMissing(unlink(target));
         await this.#replaced.drop(name);
-        await unlink(file);
+        await unlink(path);
       }
     });
+    return object;
   }
 }
 
@@ -279,10 +268,14 @@ export class FileSystemStore implements SnapshotStore {
  * Completes an object file and returns its size in bytes. It is synced before it is renamed: a
  * power failure may undo the rename, but can't leave a name without the bytes.
  */
-async function seal(handle: FileHandle, path: string, object: StoredObject): Promise<number> {
+async function seal(
+  handle: FileHandle,
+  path: string,
+  object: StoredObject & { readonly priority: Priority },
+): Promise<number> {
   const trailer = encodeTrailer(object);
   await handle.appendFile(trailer);
-  await markRank(path, object.expendable);
+  await markPriority(path, object.priority);
   await handle.datasync();
   return object.size + trailer.length;
 }

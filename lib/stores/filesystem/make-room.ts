@@ -2,7 +2,7 @@ import { readdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { unlessMissing } from '../../fs/errors.js';
 import { evictable, type Occupant, totalBytes } from '../eviction.js';
-import { isMarkedExpendable, isObjectFileName } from './object-file.js';
+import { isObjectFileName, markedPriority } from './object-file.js';
 import { replacedFiles } from './replaced-files.js';
 
 interface File extends Occupant {
@@ -16,7 +16,7 @@ interface File extends Occupant {
  * mtime of a file tells when it was last used, so all processes that share the directory agree.
  * Cost: one `stat` for each object.
  *
- * @param evict removes the object of a file. Returns false if the object's rank forbids it,
+ * @param evict removes the object of a file. Returns false if the object's priority forbids it,
  *   although the mode of the file does not.
  * @returns whether the newcomer fits.
  */
@@ -29,7 +29,7 @@ export async function makeRoom(
   const files = (await objectFiles(directory)).filter(({ name }) => name !== newcomer.name);
   files.sort((a, b) => a.usedAt - b.usedAt);
   const replaced = await replacedFiles(directory);
-  const occupants = [...replaced.map((file) => ({ ...file, expendable: true })), ...files];
+  const occupants = [...replaced.map((file) => ({ ...file, priority: 'low' as const })), ...files];
   let excess = totalBytes(occupants) + newcomer.bytes - maxBytes;
   for (const { name, bytes } of evictable(occupants, excess, newcomer) ?? []) {
     if (excess <= 0) break;
@@ -46,7 +46,7 @@ async function objectFiles(directory: string): Promise<File[]> {
     const stats = await unlessMissing(stat(join(directory, name)));
     if (stats === undefined) continue;
     const { size, mode, mtimeMs } = stats;
-    files.push({ name, bytes: size, expendable: isMarkedExpendable(mode), usedAt: mtimeMs });
+    files.push({ name, bytes: size, priority: markedPriority(mode), usedAt: mtimeMs });
   }
   return files;
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { chmod, type FileHandle, stat } from 'node:fs/promises';
 import { hasCode } from '../../errors.js';
-import type { StoredObject } from '../store.js';
+import type { Priority, StoredObject } from '../store.js';
 import {
   checkTrailer,
   isDescription,
@@ -20,47 +20,52 @@ import {
  *
  * The description follows the body, so that it can be appended to a finished file.
  *
- * The mode of the file repeats the rank, so that a search for room need not open every file: the
- * owner may execute the file of an expendable object. The same rename publishes the mode. If both
+ * The mode of the file repeats the priority, so that a search for room need not open every file:
+ * the owner may execute the file of an object of low priority. The same rename publishes the mode. If both
  * disagree, as on a file system without modes, the trailer is right.
  */
-const MAGIC = Buffer.from('EGSOBJ01', 'latin1');
+const MAGIC = Buffer.from('EGSOBJ02', 'latin1');
 const FOOTER_BYTES = 4 + MAGIC.length;
 /** Bytes of the first read: enough for the footer and a trailer with few metadata. */
 const USUAL_END_BYTES = 2048;
 
 /** The owner may execute. */
-const EXPENDABLE_MODE = 0o100;
+const LOW_MODE = 0o100;
 
-const OBJECT_FILE_NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}\.[0-9a-f]{64}\.object$/;
+const OBJECT_FILE_NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,119}\.[0-9a-f]{64}\.object$/;
 
-/** A readable part, and a hash that tells keys apart even if case is ignored: 136 bytes at most. */
+/** A readable part, and a hash that tells keys apart even if case is ignored: 192 bytes at most. */
 export function objectFileName(key: string): string {
-  const readable = key.replace(/[^A-Za-z0-9._-]+/g, '_').replace(/^\./, '_');
   const hash = createHash('sha256').update(key, 'utf16le').digest('hex'); // UTF-8 merges lone surrogates
-  return `${readable.slice(0, 64)}.${hash}.object`;
+  return `${readableStart(key)}.${hash}.object`;
+}
+
+/** The beginning of the file name of a key, and of all keys that begin with it. */
+export function readableStart(key: string): string {
+  const readable = key.replace(/[^A-Za-z0-9._-]+/g, '_').replace(/^\./, '_');
+  return readable.slice(0, 120);
 }
 
 export function isObjectFileName(name: string): boolean {
   return OBJECT_FILE_NAME.test(name);
 }
 
-/** Whether the mode of a file marks its object as expendable. */
-export function isMarkedExpendable(mode: number): boolean {
-  return (mode & EXPENDABLE_MODE) !== 0;
+/** The priority of an object by the mode of its file. */
+export function markedPriority(mode: number): Priority {
+  return (mode & LOW_MODE) !== 0 ? 'low' : 'normal';
 }
 
 /**
- * Writes the rank of an object into the mode of its file. On a file system without modes, no object
- * looks expendable in a search for room.
+ * Writes the priority of an object into the mode of its file. On a file system without modes, no
+ * object has a low priority in a search for room.
  *
  * It takes a path, because Node's permission model refuses to change the mode by a descriptor.
  */
-export async function markRank(path: string, expendable: boolean): Promise<void> {
+export async function markPriority(path: string, priority: Priority): Promise<void> {
   const { mode } = await stat(path);
-  if (isMarkedExpendable(mode) === expendable) return;
+  if (markedPriority(mode) === priority) return;
   try {
-    await chmod(path, (mode & 0o7777) ^ EXPENDABLE_MODE);
+    await chmod(path, (mode & 0o7777) ^ LOW_MODE);
   } catch (error) {
     if (!hasCode(error) || !['EPERM', 'ENOSYS', 'ENOTSUP'].includes(error.code)) throw error;
   }
@@ -95,10 +100,8 @@ export async function readTrailer(
     length <= footerAt
       ? end.subarray(footerAt - length, footerAt)
       : await readBefore(handle, bodySize + length, length);
-  const parsed = parseJson(json?.toString() ?? '');
-  // Old trailers have no rank.
-  const object: Record<string, unknown> = { expendable: false, ...(isRecord(parsed) && parsed) };
-  if (!isDescription(object) || object.size !== bodySize) return undefined;
+  const object = parseJson(json?.toString() ?? '');
+  if (!isRecord(object) || !isDescription(object) || object.size !== bodySize) return undefined;
   return { ...object, size: bodySize };
 }
 

@@ -36,7 +36,7 @@ export async function findObject(path: string, name: string): Promise<ObjectFile
   return found;
 }
 
-/** Marks an object as used now. It takes the path, for the same reason as `markRank`. */
+/** Marks an object as used now. It takes the path, for the same reason as `markPriority`. */
 export async function touch({ path, usedAt }: ObjectFile): Promise<void> {
   const now = new Date();
   if (now.getTime() - usedAt < TOUCH_INTERVAL) return;

@@ -1,23 +1,23 @@
-import { z } from 'zod';
-import { bytes, callback } from '../../check-options.js';
-import { keepReplaced } from '../keep-replaced.js';
-
-export const fileSystemStoreSchema = z.strictObject({
-  /** The store makes it if it is missing, and leaves other files in it alone. */
-  directory: z.string().min(1, 'must not be empty'),
-  /**
-   * Bytes of all object files. The store evicts replaced revisions first, then the least recently
-   * opened objects. For an expendable object, it evicts only expendable ones. If that does not make
-   * enough room, the new object is not kept: its `commit` succeeds, and the next `open` is a miss.
-   * Unfinished writes do not count. Processes that commit at the same moment may exceed the limit
-   * until the next commit. Default: no limit.
-   */
-  maxBytes: bytes.optional(),
-  ...keepReplaced,
-  /** Called with the key of each object that this process evicted. Its errors become warnings. */
-  onEvict: callback<(key: string) => void>().optional(),
-});
+import type { KeepReplacedOptions } from '../keep-replaced-options.js';
 
 /** The options of `FileSystemStore`. */
-export type FileSystemStoreOptions = z.input<typeof fileSystemStoreSchema>;
-export type FileSystemStoreConfig = z.output<typeof fileSystemStoreSchema>;
+export interface FileSystemStoreOptions extends KeepReplacedOptions {
+  /** The store makes it if it is missing, and leaves other files in it alone. */
+  readonly directory: string;
+  /**
+   * Bytes of all object files. The store evicts replaced revisions first, then the least recently
+   * opened objects. For an object of low priority, it evicts only such objects. If that does not
+   * make enough room, the new object is not kept: its `put` succeeds, and the next `open` is a
+   * miss. Unfinished writes do not count. Processes that write at the same moment may exceed the
+   * limit until the next write.
+   *
+   * @default no limit. Risk: the disk fills up.
+   */
+  readonly maxBytes?: number | undefined;
+  /**
+   * Called with the key of each object that this process evicted. Its errors become warnings.
+   *
+   * @default none
+   */
+  readonly onEvict?: ((key: string) => void) | undefined;
+}

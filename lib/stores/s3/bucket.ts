@@ -12,9 +12,9 @@ import { unlessAborted } from '../../async/abort.js';
 import { elapsedSince, LONG_AGO, now } from '../../async/clock.js';
 import { SnapshotError } from '../../errors.js';
 import type { ByteRange, OpenOptions } from '../store.js';
+import type { S3StoreConfig } from './config.js';
 import { answerOf, statusOf, storeFailure } from './failure.js';
-import { keyOf, objectName } from './object-name.js';
-import type { S3StoreConfig } from './options.js';
+import { keyOf, nameStart, objectName } from './object-name.js';
 
 /** S3's description of an object. */
 export interface ObjectHead {
@@ -62,6 +62,11 @@ export class S3Bucket {
   /** The full name of a key's object, as requests use it. */
   nameOf(key: string): string {
     return this.prefix + objectName(key);
+  }
+
+  /** The beginning of the names of all keys that begin with `start`, and perhaps of others. */
+  nameStart(start: string): string {
+    return this.prefix + nameStart(start);
   }
 
   /** The key of an object's name; `undefined` if the name does not hold it. */

@@ -1,4 +1,8 @@
-import { CompleteMultipartUploadCommand, PutObjectCommand } from '@aws-sdk/client-s3';
+import {
+  CompleteMultipartUploadCommand,
+  PutObjectCommand,
+  type S3Client,
+} from '@aws-sdk/client-s3';
 import { after, LONG_AGO, now } from '../../async/clock.js';
 import { isConditionMet, preconditionFailure } from '../write-condition.js';
 import type { S3Bucket } from './bucket.js';
@@ -36,7 +40,7 @@ type Condition = Pick<PutObjectCommand['input'], 'IfMatch' | 'IfNoneMatch'>;
  *
  * Some servers don't support conditions (501), or refuse writes whose condition holds, as Swift
  * does with parts. For ten minutes, the store writes to such a server without conditions, right
- * after it has read the revision. Another write may then commit in between.
+ * after it has read the revision. Another write may then come in between.
  */
 export class ConditionalWrites {
   readonly #bucket: S3Bucket;
@@ -56,39 +60,41 @@ export class ConditionalWrites {
    */
   async publish(
     key: string,
-    replaces: string | null,
+    ifRevision: string | null,
     ...[command, options]: Parameters<Publish>
   ): Promise<unknown> {
+    const { client } = this.#bucket;
     const name = this.#bucket.nameOf(key);
     const isOff = now() < this.#offUntil;
     for (let attempt = 0; ; attempt++) {
       const { head, object } = await this.#reader.look(name, key, options.abortSignal);
-      if (!isConditionMet(object, replaces)) throw preconditionFailure(key);
+      if (!isConditionMet(object, ifRevision)) throw preconditionFailure(key);
       if (isOff || attempt === ATTEMPTS) break;
       try {
-        return await this.#send(command, conditionOf(head?.etag), options);
+        return await sendPublish(client, command, options, conditionOf(head?.etag));
       } catch (error) {
         if (statusOf(error) === 501) break;
         if (isNamed(error, 'ConditionalRequestConflict')) throw preconditionFailure(key, error);
         if (!isRefused(error)) throw error;
       }
     }
-    const answer = await this.#send(command, {}, options);
+    const answer = await sendPublish(client, command, options);
     if (!isOff) this.#offUntil = after(now(), OFF_FOR);
     return answer;
   }
+}
 
-  async #send(
-    command: PublishCommand,
-    condition: Condition,
-    options: Parameters<Publish>[1],
-  ): Promise<unknown> {
-    const { client } = this.#bucket;
-    if (command instanceof PutObjectCommand)
-      return client.send(new PutObjectCommand({ ...command.input, ...condition }), options);
-    const complete = new CompleteMultipartUploadCommand({ ...command.input, ...condition });
-    return client.send(complete, options);
-  }
+/** Sends the request with a condition. Default: without one. */
+export async function sendPublish(
+  client: S3Client,
+  command: PublishCommand,
+  options: Parameters<Publish>[1],
+  condition: Condition = {},
+): Promise<unknown> {
+  if (command instanceof PutObjectCommand)
+    return client.send(new PutObjectCommand({ ...command.input, ...condition }), options);
+  const complete = new CompleteMultipartUploadCommand({ ...command.input, ...condition });
+  return client.send(complete, options);
 }
 
 /**

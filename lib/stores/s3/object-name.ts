@@ -6,8 +6,8 @@ import { createHash } from 'node:crypto';
  *   - A byte that S3, or a proxy, may misread is written as `!` and two hex digits.
  *   - An empty segment between slashes is written as `!`. The dots of the segments `.` and `..` are
  *     escaped, and so is the end of a segment that ends as names do.
- *   - A key that is long, or no Unicode text, is written as its beginning, `!!` and a hash of the
- *     whole key.
+ *   - A key that is long, or no Unicode text, is written as the beginning of this form, `!!` and a
+ *     hash of the whole key.
  *
  * Different keys have different names. Some servers store objects in a file system: because of the
  * ending, the file of the key `a` is not the folder of the key `a/b`. The ending also distinguishes
@@ -16,17 +16,26 @@ import { createHash } from 'node:crypto';
 const ENDING = '.object';
 /** Bytes of a readable name. The rest is for the prefix. */
 const MAX_READABLE = 512;
-const MAX_BEGINNING = 64;
+const MAX_BEGINNING = 400;
 
 const UNSAFE = /[^A-Za-z0-9._=&:@,-]/gu;
 
 /** The name of a key's object, without the prefix. At most 519 bytes, all of them ASCII. */
 export function objectName(key: string): string {
-  const readable = key.length <= MAX_READABLE ? key.split('/').map(escapeSegment).join('/') : key;
+  const readable = key.split('/').map(escapeSegment).join('/');
   if (readable.length <= MAX_READABLE && isUnicode(key)) return `${readable}${ENDING}`;
-  const beginning = key.slice(0, MAX_BEGINNING).replace(/[^A-Za-z0-9._-]/g, '_');
+  const beginning = readable.slice(0, MAX_BEGINNING);
   const hash = createHash('sha256').update(key, 'utf16le').digest('hex'); // UTF-8 merges lone surrogates
   return `${beginning}!!${hash}${ENDING}`;
+}
+
+/** The beginning of the names of all keys that begin with `start`, and perhaps of others. */
+export function nameStart(start: string): string {
+  // The rest of a segment decides how its beginning is written only up to here.
+  const whole = start.slice(0, start.lastIndexOf('/') + 1);
+  const segments = whole.split('/').slice(0, -1).map(escapeSegment);
+  const part = /^\w+/.exec(start.slice(whole.length))?.[0] ?? '';
+  return [...segments, part].join('/').slice(0, MAX_BEGINNING);
 }
 
 /** The key of a name; `undefined` if the name does not hold it. */

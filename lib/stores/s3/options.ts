@@ -1,109 +1,62 @@
-import { createRequire } from 'node:module';
-import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
-import { z } from 'zod';
-import { checkOptions, methods } from '../../check-options.js';
-import { SnapshotError } from '../../errors.js';
-import { keepReplaced } from '../keep-replaced.js';
-import { isRecord } from '../stored-json.js';
-
-const MIB = 1024 * 1024;
-/** Seconds: seven days. */
-export const MAX_URL_LIFETIME = 604_800;
-const MAX_PREFIX_BYTES = 256;
-
-const schema = z
-  .strictObject({
-    /** It must exist already. */
-    bucket: z
-      .string()
-      .min(1, 'must not be empty')
-      .refine((text) => !text.includes('://'), 'must be a name, not a URL'),
-    /**
-     * The names of all objects in the bucket begin with it, such as `snapshots/`. At most 256
-     * bytes. Stores with different prefixes don't see each other's objects. Default: nothing.
-     */
-    prefix: z
-      .string()
-      .refine((text) => Buffer.byteLength(text) <= MAX_PREFIX_BYTES, 'must have at most 256 bytes')
-      .default(''),
-    /** The client for all requests; `close` leaves it open. Default: a new one, from `config`. */
-    client: methods<S3Client>(['send'], 'an S3Client').optional(),
-    /** Options of `new S3Client`: region, credentials and others. Default: the SDK finds them. */
-    config: z.custom<S3ClientConfig>(isRecord, 'must be what S3Client takes').optional(),
-    /**
-     * Bytes of a part, at least 5 MiB. An object has at most 10,000 parts, on some servers fewer.
-     * So the largest object has 78 GiB by default. A write holds at most `concurrentParts` + 2
-     * parts in memory. Default: 8 MiB.
-     */
-    partSize: z
-      .number()
-      .int()
-      .min(5 * MIB)
-      .max(5 * 1024 * MIB)
-      .default(8 * MIB),
-    /** Parts of one object that are sent at a time, 1 to 64. */
-    concurrentParts: z.number().int().min(1).max(64).default(4),
-    /**
-     * `redirect` sends clients to the bucket by presigned URLs, which needs
-     * `@aws-sdk/s3-request-presigner`. `stream` sends the bytes through this process.
-     */
-    serve: z.enum(['stream', 'redirect']).default('stream'),
-    /** Seconds for which a presigned URL is good. */
-    urlLifetime: z.number().int().min(1).max(MAX_URL_LIFETIME).default(300),
-    /**
-     * Whether the server supports `If-Match` and `If-None-Match` for writes, as S3 does. If it says
-     * that it does not, the store writes without them. Risk: the store can't detect a server that
-     * ignores them, and then declares an ability that it does not have.
-     */
-    conditionalWrites: z.boolean().default(true),
-    ...keepReplaced,
-  })
-  .refine(
-    ({ client, config }) => client === undefined || config === undefined,
-    'config: it is for the client that is made when there is no `client`',
-  );
+import type { S3Client, S3ClientConfig } from '@aws-sdk/client-s3';
+import type { KeepReplacedOptions } from '../keep-replaced-options.js';
 
 /** The options of `S3Store`. */
-export type S3StoreOptions = z.input<typeof schema>;
-
-export interface S3StoreConfig extends Omit<z.output<typeof schema>, 'client' | 'config'> {
-  readonly client: S3Client;
-  /** Whether this store made the client. */
-  readonly ownsClient: boolean;
-}
-
-/** @throws SnapshotError `INVALID_OPTIONS`, whose message names each option that is wrong. */
-export function parseS3Options(options: S3StoreOptions): S3StoreConfig {
-  const { client, config, ...rest } = checkOptions(schema, options, 'S3Store');
-  if (rest.serve === 'redirect') requirePresigner(); // at the start, not at the first redirect
-  return { ...rest, client: client ?? makeClient(config), ownsClient: client === undefined };
-}
-
-/**
- * Makes a client with timeouts and 1,000 connections. By default, the SDK waits for ever for a
- * server that does not answer, and has 50 connections. That is too few: each client that downloads
- * a snapshot holds one, and other requests wait for a free one.
- */
-function makeClient(config: S3ClientConfig = {}): S3Client {
-  const agent = { keepAlive: true, maxSockets: 1000 };
-  const requestHandler = {
-    connectionTimeout: 10_000,
-    requestTimeout: 120_000, // includes the sending of a part
-    throwOnRequestTimeout: true,
-    httpAgent: agent,
-    httpsAgent: agent,
-  };
-  return new S3Client({ requestHandler, ...config });
-}
-
-const PRESIGNER = '@aws-sdk/s3-request-presigner';
-
-/** @throws SnapshotError `INVALID_OPTIONS` when the package is missing. */
-export function requirePresigner(): void {
-  try {
-    createRequire(import.meta.url).resolve(PRESIGNER);
-  } catch (cause) {
-    const message = `presigned URLs need the package ${PRESIGNER}`;
-    throw new SnapshotError('INVALID_OPTIONS', message, { cause });
-  }
+export interface S3StoreOptions extends KeepReplacedOptions {
+  /** It must exist already. */
+  readonly bucket: string;
+  /**
+   * The names of all objects in the bucket begin with it, such as `snapshots/`. At most 256 bytes.
+   * Stores with different prefixes don't see each other's objects.
+   *
+   * @default nothing
+   */
+  readonly prefix?: string | undefined;
+  /**
+   * The client for all requests; `close` leaves it open.
+   *
+   * @default a new one, from `config`
+   */
+  readonly client?: S3Client | undefined;
+  /**
+   * Options of `new S3Client`: region, credentials and others.
+   *
+   * @default the SDK finds them
+   */
+  readonly config?: S3ClientConfig | undefined;
+  /**
+   * Bytes of a part, at least 5 MiB. An object has at most 10,000 parts, on some servers fewer: the
+   * largest object has 78 GiB by default. A write holds at most `concurrentParts` + 2 parts in
+   * memory.
+   *
+   * @default 8 MiB
+   */
+  readonly partSize?: number | undefined;
+  /**
+   * Parts of one object that are sent at a time, 1 to 64.
+   *
+   * @default 4
+   */
+  readonly concurrentParts?: number | undefined;
+  /**
+   * `redirect` sends clients to the bucket by presigned URLs, which needs
+   * `@aws-sdk/s3-request-presigner`. `stream` sends the bytes through this process.
+   *
+   * @default 'stream'
+   */
+  readonly serve?: 'stream' | 'redirect' | undefined;
+  /**
+   * Seconds for which a presigned URL is good, at most 604,800: seven days.
+   *
+   * @default 300
+   */
+  readonly urlLifetime?: number | undefined;
+  /**
+   * Whether the server supports `If-Match` and `If-None-Match` for writes, as S3 does. If it says
+   * that it does not, the store writes without them. Risk: the store can't detect a server that
+   * ignores them, and then promises `writesConditionally` wrongly.
+   *
+   * @default true
+   */
+  readonly conditionalWrites?: boolean | undefined;
 }

@@ -1,7 +1,7 @@
 import { GetObjectCommand } from '@aws-sdk/client-s3';
 import type { ObjectHead, S3Bucket } from './bucket.js';
+import { requirePresigner } from './config.js';
 import { answerOf } from './failure.js';
-import { requirePresigner } from './options.js';
 
 export interface PresignOptions {
   /** Seconds for which the URL is good, at most 604,800: seven days. */

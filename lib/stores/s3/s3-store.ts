@@ -1,32 +1,26 @@
 import { orLater } from '../../async/deadline.js';
 import { SnapshotError } from '../../errors.js';
-import { newVersion, TargetWriter } from '../object-writer.js';
+import { chunksOf, endBody } from '../body.js';
+import { newVersion } from '../new-version.js';
 import type {
-  CreateOptions,
   ListOptions,
-  Metadata,
-  ObjectWriter,
   OpenedObject,
   OpenOptions,
+  PutOptions,
   SignalOptions,
   SnapshotStore,
-  StoreAbilities,
   StoredObject,
 } from '../store.js';
 import { S3Bucket } from './bucket.js';
-import { ConditionalWrites, type Publish } from './conditional-writes.js';
+import { ConditionalWrites, type Publish, sendPublish } from './conditional-writes.js';
+import { MAX_URL_LIFETIME, parseS3Options, type S3StoreConfig } from './config.js';
 import { encodeDescription } from './description.js';
 import { isObjectName } from './object-name.js';
 import { isOther, ObjectReader } from './object-reader.js';
-import {
-  MAX_URL_LIFETIME,
-  parseS3Options,
-  type S3StoreConfig,
-  type S3StoreOptions,
-} from './options.js';
+import type { S3StoreOptions } from './options.js';
 import { type PresignOptions, presignObject } from './presign.js';
 import { ReplacedObjects } from './replaced-objects.js';
-import { ObjectUpload } from './upload.js';
+import { upload } from './upload.js';
 
 /** How many objects `list` requests at a time. */
 const LISTED_AT_ONCE = 16;
@@ -38,8 +32,8 @@ const MAX_KEEPING = 30_000;
  * number of processes may share the bucket.
  *
  * - `stat` and `open` make one request. A write makes one, or one for each part and two more if it
- *   is larger than a part. `list` makes one for each thousand objects, and one for each object that
- *   matches or whose name does not hold its key.
+ *   is larger than a part. `list` makes one for each thousand objects with the prefix, and one for
+ *   each of them.
  * - `storedAt` is when the write began, because the description is sent before the bytes.
  * - The revision is in the metadata, which S3 always returns together with the bytes. S3's own tag
  *   can't be the revision: it is the same for equal bytes.
@@ -48,19 +42,19 @@ const MAX_KEEPING = 30_000;
  *   store can't detect a server that ignores conditions.
  * - While such a write sends its bytes, the object that it replaces is copied within the bucket:
  *   see `ReplacedObjects`.
- * - Without a condition, the last commit wins. If two writes of one key overlap and have parts, S3
+ * - Without a condition, the last write wins. If two writes of one key overlap and have parts, S3
  *   keeps the write that began last.
  * - It never makes room: use a lifecycle rule of the bucket. If a process died while it wrote,
  *   another rule must remove the parts.
  */
 export class S3Store implements SnapshotStore {
-  readonly abilities: StoreAbilities;
+  readonly writesConditionally: boolean;
   readonly #config: S3StoreConfig;
   readonly #bucket: S3Bucket;
   readonly #reader: ObjectReader;
   readonly #conditionalWrites: ConditionalWrites;
   readonly #replaced: ReplacedObjects;
-  readonly urlOf?: NonNullable<SnapshotStore['urlOf']>;
+  readonly getDownloadUrl?: NonNullable<SnapshotStore['getDownloadUrl']>;
 
   /** @throws SnapshotError `INVALID_OPTIONS` */
   constructor(options: S3StoreOptions) {
@@ -70,15 +64,9 @@ export class S3Store implements SnapshotStore {
     const { conditionalWrites, serve, urlLifetime: expiresIn } = this.#config;
     this.#conditionalWrites = new ConditionalWrites(this.#bucket, this.#reader);
     this.#replaced = new ReplacedObjects(this.#bucket, this.#reader, this.#config);
-    this.abilities = {
-      adoptsFiles: false,
-      persistent: true,
-      ranksObjects: true,
-      writesConditionally: conditionalWrites,
-      keepsReplaced: this.#replaced.areKept,
-    };
+    this.writesConditionally = conditionalWrites;
     if (serve === 'redirect')
-      this.urlOf = (key, about) => this.presign(key, { ...about, expiresIn });
+      this.getDownloadUrl = (key, about) => this.presign(key, { ...about, expiresIn });
   }
 
   async stat(key: string, { signal }: SignalOptions = {}): Promise<StoredObject | undefined> {
@@ -97,7 +85,7 @@ export class S3Store implements SnapshotStore {
       : ((await openStored()) ?? (await openReplaced()));
   }
 
-  async replaced(key: string, { signal }: SignalOptions = {}): Promise<StoredObject[]> {
+  async listReplaced(key: string, { signal }: SignalOptions = {}): Promise<StoredObject[]> {
     const stored = await this.stat(key, { signal });
     if (stored === undefined) return [];
     const replaced = await this.#replaced.list(key, signal);
@@ -105,71 +93,70 @@ export class S3Store implements SnapshotStore {
     return replaced.filter(({ revision }) => revision !== stored.revision);
   }
 
-  async create(
+  async put(
     key: string,
-    metadata: Metadata,
-    { signal, expendable = false, replaces }: CreateOptions = {},
-  ): Promise<ObjectWriter> {
-    signal?.throwIfAborted();
-    const description = { key, metadata: { ...metadata }, expendable, ...newVersion() };
-    const { metadata: userMetadata, trailer } = encodeDescription(description);
-    const params = {
-      Bucket: this.#config.bucket,
-      Key: this.#bucket.nameOf(key),
-      Metadata: userMetadata,
-      ContentType: 'application/octet-stream',
-    };
-    const publish: Publish | undefined =
-      replaces === undefined || !this.#config.conditionalWrites
-        ? undefined
-        : (...sent) => this.#conditionalWrites.publish(key, replaces, ...sent);
-    const upload = new ObjectUpload(params, { ...this.#config, publish });
-    const keeping = new AbortController();
-    const kept = this.#replaced.keep(key, replaces, keeping.signal);
+    body: AsyncIterable<Uint8Array>,
+    { metadata, ifRevision, priority = 'normal', signal }: PutOptions = {},
+  ): Promise<StoredObject> {
+    const description = { key, metadata: { ...metadata }, priority, ...newVersion() };
     let size = 0;
-    const target = {
-      append: async (chunk: Uint8Array) => {
-        await upload.append(chunk);
-        size += chunk.length;
-      },
-      publish: async () => {
-        const object = { ...description, size };
-        try {
-          if (trailer.length > 0) await upload.append(trailer);
-          await orLater(kept, MAX_KEEPING);
-          keeping.abort();
-          await upload.finish();
-        } catch (error) {
-          if (!(await this.#isStored(object))) throw error;
-        }
-        return object;
-      },
-      discard: async () => {
-        keeping.abort();
-        await upload.discard();
-        await kept;
-      },
+    const keeping = new AbortController();
+    let kept: Promise<void> | undefined;
+    let isPublishing = false;
+    const publish = async (...[command, options]: Parameters<Publish>): Promise<unknown> => {
+      if (kept !== undefined) await orLater(kept, MAX_KEEPING);
+      keeping.abort();
+      signal?.throwIfAborted();
+      isPublishing = true;
+      const { client, conditionalWrites } = this.#config;
+      return ifRevision === undefined || !conditionalWrites
+        ? await sendPublish(client, command, options)
+        : await this.#conditionalWrites.publish(key, ifRevision, command, options);
     };
-    return new TargetWriter(target, signal);
+    try {
+      signal?.throwIfAborted();
+      const { metadata: userMetadata, trailer } = encodeDescription(description);
+      kept = this.#replaced.keep(key, ifRevision, keeping.signal);
+      const params = {
+        Bucket: this.#config.bucket,
+        Key: this.#bucket.nameOf(key),
+        Metadata: userMetadata,
+        ContentType: 'application/octet-stream',
+      };
+      const read = async function* () {
+        for await (const chunk of chunksOf(body, signal)) {
+          yield chunk;
+          size += chunk.length;
+        }
+        yield trailer;
+      };
+      await upload(params, read(), { ...this.#config, publish, signal });
+    } catch (error) {
+      endBody(body);
+      keeping.abort();
+      await kept;
+      if (!isPublishing || !(await this.#isStored(description))) throw error;
+    }
+    return { ...description, size };
   }
 
-  async delete(key: string): Promise<void> {
+  async delete(key: string, { signal }: SignalOptions = {}): Promise<void> {
+    signal?.throwIfAborted();
     await this.#bucket.delete(this.#bucket.nameOf(key));
     await this.#replaced.drop(key);
   }
 
-  async *list({ matching = () => true }: ListOptions = {}): AsyncGenerator<StoredObject> {
-    const isWanted = (name: string): boolean => {
-      if (!isObjectName(name)) return false;
-      const key = this.#bucket.keyOf(name);
-      return key === undefined || matching(key);
-    };
-    for await (const page of this.#bucket.contents(this.#bucket.prefix)) {
+  async *list({ prefix = '', signal }: ListOptions = {}): AsyncGenerator<StoredObject> {
+    const isWanted = (name: string): boolean =>
+      isObjectName(name) && (this.#bucket.keyOf(name) ?? prefix).startsWith(prefix);
+    for await (const page of this.#bucket.contents(this.#bucket.nameStart(prefix), signal)) {
       const names = page.map(({ name }) => name).filter(isWanted);
       for (let at = 0; at < names.length; at += LISTED_AT_ONCE) {
         const some = names.slice(at, at + LISTED_AT_ONCE);
-        const found = await Promise.all(some.map((name) => this.#reader.find(name)));
-        for (const one of found) if (one !== undefined) yield one.object;
+        const find = (name: string) => this.#reader.find(name, undefined, signal);
+        for (const found of await Promise.all(some.map(find))) {
+          if (found?.object.key.startsWith(prefix)) yield found.object;
+        }
       }
     }
   }
@@ -207,7 +194,7 @@ export class S3Store implements SnapshotStore {
   }
 
   /** Called after a failure: perhaps the object is stored, and only the answer was lost. */
-  async #isStored({ key, revision }: StoredObject): Promise<boolean> {
+  async #isStored({ key, revision }: Pick<StoredObject, 'key' | 'revision'>): Promise<boolean> {
     try {
       return (await this.stat(key))?.revision === revision;
     } catch (error) {

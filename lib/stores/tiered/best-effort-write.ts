@@ -1,5 +1,10 @@
-import type { ObjectWriter, StoredObject } from '../store.js';
+import { SnapshotError } from '../../errors.js';
+import { PushedBody } from '../pushed-body.js';
+import type { StoredObject } from '../store.js';
 import { unlessStalled } from './stall-timeout.js';
+
+/** Makes the write. @param signal aborts when the write is given up. */
+export type Put = (body: AsyncIterable<Uint8Array>, signal: AbortSignal) => Promise<StoredObject>;
 
 /**
  * A write to one tier. Its failure does not fail the caller: after a failure, all methods do
@@ -8,70 +13,66 @@ import { unlessStalled } from './stall-timeout.js';
 export class BestEffortWrite {
   readonly #timeout: number;
   readonly #onFailure: (error: unknown) => void;
-  #writer: ObjectWriter | undefined;
-
-  private constructor(timeout: number, onFailure: (error: unknown) => void) {
-    this.#timeout = timeout;
-    this.#onFailure = onFailure;
-  }
+  readonly #body = new PushedBody();
+  readonly #ending = new AbortController();
+  readonly #stored: Promise<StoredObject>;
+  #hasEnded = false;
 
   /**
    * @param timeout milliseconds for each step.
    * @param onFailure gets the first failure. Later ones are not reported.
    */
-  static async begin(
-    create: () => Promise<ObjectWriter>,
-    timeout: number,
-    onFailure: (error: unknown) => void,
-  ): Promise<BestEffortWrite> {
-    const write = new BestEffortWrite(timeout, onFailure);
-    const creating = create();
-    try {
-      write.#writer = await unlessStalled(timeout, creating);
-    } catch (error) {
-      creating.then((writer) => writer.abort()).catch(() => {}); // the writer may come late
-      onFailure(error);
-    }
-    return write;
+  constructor(put: Put, timeout: number, onFailure: (error: unknown) => void) {
+    this.#timeout = timeout;
+    this.#onFailure = onFailure;
+    this.#stored = put(this.#body, this.#ending.signal);
+    this.#stored.catch(() => {}); // the next step reports it
   }
 
-  /** A write that has already failed. */
-  static none(): BestEffortWrite {
-    return new BestEffortWrite(0, () => {});
-  }
-
-  get hasFailed(): boolean {
-    return this.#writer === undefined;
+  /** Whether the write has failed, or was ended. */
+  get hasEnded(): boolean {
+    return this.#hasEnded;
   }
 
   async write(chunk: Uint8Array): Promise<void> {
-    await this.#attempt((writer) => writer.write(chunk));
+    await this.#attempt(() => Promise.race([this.#body.push(chunk), this.#stored]));
   }
 
   /** Returns `undefined` if the write has failed. */
-  async commit(): Promise<StoredObject | undefined> {
-    return await this.#attempt((writer) => writer.commit());
+  async finish(): Promise<StoredObject | undefined> {
+    this.#body.end();
+    const stored = await this.#attempt(() => this.#stored);
+    this.#hasEnded = true;
+    return stored;
   }
 
-  /** If a step is still running, its failure is not reported. */
+  /** Gives the write up, and waits until the store has removed what it got. */
   async abort(): Promise<void> {
-    const writer = this.#writer;
-    this.#writer = undefined;
-    if (writer === undefined) return;
-    await unlessStalled(this.#timeout, writer.abort()).catch(this.#onFailure);
+    if (this.#hasEnded) return;
+    this.#giveUp();
+    const settled = this.#stored.then(
+      () => {},
+      () => {},
+    );
+    await unlessStalled(this.#timeout, settled).catch(this.#onFailure);
   }
 
-  async #attempt<T>(work: (writer: ObjectWriter) => Promise<T>): Promise<T | undefined> {
-    const writer = this.#writer;
-    if (writer === undefined) return undefined;
+  async #attempt<T>(step: () => Promise<T>): Promise<T | undefined> {
+    if (this.#hasEnded) return undefined;
     try {
-      return await unlessStalled(this.#timeout, work(writer));
+      return await unlessStalled(this.#timeout, step());
     } catch (error) {
-      if (this.#writer === undefined) return undefined;
-      this.#writer = undefined;
-      writer.abort().catch(() => {}); // the first failure is the one to report
+      if (this.#hasEnded) return undefined;
+      this.#giveUp();
       this.#onFailure(error);
       return undefined;
     }
+  }
+
+  #giveUp(): void {
+    this.#hasEnded = true;
+    const reason = new SnapshotError('ABORTED', 'the write was given up');
+    this.#ending.abort(reason);
+    this.#body.fail(reason);
   }
 }

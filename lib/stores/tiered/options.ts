@@ -1,38 +1,51 @@
-import { z } from 'zod';
-import { callback, duration, methods, milliseconds } from '../../check-options.js';
-import type { SnapshotStore, StoreFailure } from '../store.js';
+import type { SnapshotError } from '../../errors.js';
+import type { SnapshotStore } from '../store.js';
 
-const store = methods<SnapshotStore>(
-  ['stat', 'open', 'create', 'delete', 'list'],
-  'a SnapshotStore',
-);
-
-export const tieredStoreSchema = z
-  .strictObject({
-    /** A store of this process or machine, with no other writer. Its budget limits the copies. */
-    near: store,
-    /** The store that all machines share. It decides what is stored. */
-    far: store,
-    /**
-     * Milliseconds for which `open` serves a near copy without asking the far tier whether it is
-     * still current; `stat` always asks. A higher value saves requests, but an object that another
-     * machine has replaced or deleted is still served for that time. 0: every `open` asks.
-     */
-    checkInterval: duration.default(1000),
-    /**
-     * Milliseconds within which the far tier must answer a call; a list must give an object or ask
-     * about a key. A list that does neither counts as a failure of the list only.
-     */
-    responseTimeout: milliseconds.default(5000),
-    /** Milliseconds for the next bytes of a read or write, or for a commit, of either tier. */
-    stallTimeout: milliseconds.default(60_000),
-    /** Milliseconds for which a failed far tier is not called. 0: it is always called. */
-    retryInterval: duration.default(5000),
-    /** Called when a tier fails and the other tier takes over. Its errors become warnings. */
-    onFailure: callback<(failure: StoreFailure) => void>().optional(),
-  })
-  .refine(({ near, far }) => near !== far, 'near and far must not be the same store');
+/** A failure of one tier. Callers do not see it, because the other tier took over. */
+export interface StoreFailure {
+  readonly tier: 'local' | 'shared';
+  /** `undefined`: the failure concerns no particular object. */
+  readonly key: string | undefined;
+  readonly error: SnapshotError;
+}
 
 /** The options of `TieredStore`. */
-export type TieredStoreOptions = z.input<typeof tieredStoreSchema>;
-export type TieredStoreConfig = z.output<typeof tieredStoreSchema>;
+export interface TieredStoreOptions {
+  /** A store of this process or machine, with no other writer. Its budget limits the copies. */
+  readonly local: SnapshotStore;
+  /** The store that all machines share. It decides what is stored. */
+  readonly shared: SnapshotStore;
+  /**
+   * Milliseconds for which `open` serves a local copy without asking the shared tier whether it is
+   * still current; `stat` always asks. 0: every `open` asks. A higher value saves requests. Risk: an
+   * object that another machine has replaced or deleted is still served for that time.
+   *
+   * @default 1_000
+   */
+  readonly localMaxAge?: number | undefined;
+  /**
+   * Milliseconds within which the shared tier must answer a call, and a list must give its next
+   * object. A list that is late counts as a failure of the list only.
+   *
+   * @default 5_000
+   */
+  readonly responseTimeout?: number | undefined;
+  /**
+   * Milliseconds for the next bytes of a read or write, or for a write to end, in either tier.
+   *
+   * @default 60_000
+   */
+  readonly stallTimeout?: number | undefined;
+  /**
+   * Milliseconds for which a failed shared tier is not called. 0: it is always called.
+   *
+   * @default 5_000
+   */
+  readonly retryInterval?: number | undefined;
+  /**
+   * Called when a tier fails and the other tier takes over. Its errors become warnings.
+   *
+   * @default `console.warn`, one line for each failure
+   */
+  readonly onDegraded?: ((failure: StoreFailure) => void) | undefined;
+}

@@ -1,19 +1,20 @@
+import type { Readable } from 'node:stream';
 import { unlessAborted } from '../../async/abort.js';
 import { SnapshotError } from '../../errors.js';
 import type { Slice } from '../range.js';
 import type { ByteSource } from '../recycling-body.js';
-import type { ByteRange, ObjectBody } from '../store.js';
+import type { ByteRange } from '../store.js';
 import { toStoreError, unlessStalled } from './stall-timeout.js';
 
 interface Rest {
-  readonly body: ObjectBody;
+  readonly body: Readable;
   readonly chunks: AsyncIterator<Uint8Array>;
 }
 
 export interface ReadDuringFillParts {
   readonly slice: Slice;
   /** Waits until the source of the rest is decided, and opens the rest there. */
-  readonly openRest: (range: ByteRange, signal: AbortSignal) => Promise<ObjectBody>;
+  readonly openRest: (range: ByteRange, signal: AbortSignal) => Promise<Readable>;
   /** Milliseconds that the rest may take for its next bytes. */
   readonly stallTimeout: number;
   readonly onClose: () => void;
@@ -24,7 +25,7 @@ const MAX_BEHIND = 1024 * 1024;
 
 /**
  * Reads a slice of an object while it is copied. A reader that keeps pace gets the bytes as they
- * arrive. A slower reader gets the rest from the finished copy, or from the far tier. So a slow
+ * arrive. A slower reader gets the rest from the finished copy, or from the shared tier. So a slow
  * reader delays nobody.
  */
 export class ReadDuringFill implements ByteSource {

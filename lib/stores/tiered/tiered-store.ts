@@ -1,112 +1,110 @@
 import { rm } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
 import { LRUCache } from 'lru-cache';
+import { unlessAborted } from '../../async/abort.js';
 import { elapsedSince, now, type Time } from '../../async/clock.js';
 import { callHost } from '../../call-host.js';
 import { checkOptions } from '../../check-options.js';
 import { SnapshotError } from '../../errors.js';
 import { withStoreFailure } from '../../fs/errors.js';
-import { adoptMethod } from '../abilities.js';
-import { TargetWriter } from '../object-writer.js';
+import { chunksOf, endBody, fileBody } from '../body.js';
 import { sliceOf } from '../range.js';
 import type {
-  AdoptOptions,
-  CreateOptions,
   ListOptions,
-  Metadata,
-  ObjectBody,
-  ObjectWriter,
   OpenedObject,
   OpenOptions,
+  PutOptions,
   SignalOptions,
   SnapshotStore,
-  StoreAbilities,
   StoredObject,
-  StoreFailure,
 } from '../store.js';
-import { FarCircuitBreaker } from './far-circuit-breaker.js';
-import { NearTierFill } from './fill-near-tier.js';
-import { encodeCopy, NearCopies, type NearCopy } from './near-copies.js';
-import { type TieredStoreConfig, type TieredStoreOptions, tieredStoreSchema } from './options.js';
+import type { BestEffortWrite } from './best-effort-write.js';
+import { CircuitBreaker } from './circuit-breaker.js';
+import { LocalTierFill } from './fill-local-tier.js';
+import { encodeCopy, LocalCopies, type LocalCopy } from './local-copies.js';
+import type { StoreFailure, TieredStoreOptions } from './options.js';
+import { type TieredStoreConfig, tieredStoreSchema } from './schema.js';
 import { toStoreError } from './stall-timeout.js';
-import { uploadFile } from './upload-file.js';
 
-export type { TieredStoreOptions } from './options.js';
+export type { StoreFailure, TieredStoreOptions } from './options.js';
 
 const MAX_REMEMBERED = 10_000;
 
 interface Found {
   readonly current: StoredObject | undefined;
   /** A copy of `current`. */
-  readonly copy: NearCopy | undefined;
+  readonly copy: LocalCopy | undefined;
 }
 
 /**
- * A near store, such as a directory of this machine, in front of a far store that many machines
- * share.
+ * A local store, such as a directory of this machine, in front of a store that many machines share.
  *
- * - The far tier decides what is stored, and the store returns its descriptions. A near copy
- *   remembers the far revision. The store drops the copy when the far tier has another revision, or
+ * - The shared tier decides what is stored, and the store returns its descriptions. A local copy
+ *   remembers the shared revision. The store drops the copy when the shared tier has another revision, or
  *   none.
- * - An object without a near copy is read from the far tier once for all clients: the bytes go to
- *   the clients and into a near copy at the same time. A slower client gets the rest from the
- *   finished copy. If there is no copy, each such client reads on from the far tier.
- * - The store can't know in advance that a copy will fail, or that the near tier has no room for
- *   it. When that happens, a body that is behind the copy fails if the far object has been replaced
+ * - An object without a local copy is read from the shared tier once for all clients: the bytes go to
+ *   the clients and into a local copy at the same time. A slower client gets the rest from the
+ *   finished copy. If there is no copy, each such client reads on from the shared tier.
+ * - The store can't know in advance that a copy will fail, or that the local tier has no room for
+ *   it. When that happens, a body that is behind the copy fails if the shared object has been replaced
  *   or deleted. After that, the store expects no copy of objects of that size or larger, until the
- *   near tier keeps one: each client reads such objects from the far tier from the beginning.
- * - Writes go to both tiers. An object is stored when the far tier has committed it. A write that
- *   the far tier refuses, because the write's condition does not hold, leaves nothing in the near
+ *   local tier keeps one: each client reads such objects from the shared tier from the beginning.
+ * - Writes go to both tiers. An object is stored when the shared tier has it. A write that
+ *   the shared tier refuses, because the write's condition does not hold, leaves nothing in the local
  *   tier either.
- * - While the far tier fails, this store works as the near store alone. It serves copies as they
- *   are, and everything else is a miss. Writes go to the near tier, without their condition.
- *   `delete` and `list` fail. If the far tier fails for one object only, the same holds for that
- *   object. If the far tier has the object but can't give it, the object is a miss, and a write in
+ * - While the shared tier fails, this store works as the local store alone. It serves copies as they
+ *   are, and everything else is a miss. Writes go to the local tier, without their condition.
+ *   `delete` and `list` fail. If the shared tier fails for one object only, the same holds for that
+ *   object. If the shared tier has the object but can't give it, the object is a miss, and a write in
  *   place of nothing replaces it.
- * - When the near tier fails a write, the store works without it. `onFailure` gets each failure of
- *   a tier. An error that it throws becomes a warning of the process and changes nothing else.
- * - Replaced revisions are read from the far tier, if it keeps them.
- * - Each tier has its own budget. The far tier does not see reads that the near tier served.
- * - If `create` wrote a copy, only this process knows the far object of that copy. After a restart,
- *   the object is read from the far tier again. Copies from `adopt` survive a restart.
+ * - When the local tier fails a write, the store works without it. `onDegraded` gets each failure
+ *   of a tier. An error that it throws becomes a warning of the process and changes nothing else.
+ * - Replaced revisions are read from the shared tier, if it keeps them.
+ * - Each tier has its own budget. The shared tier does not see reads that the local tier served.
+ * - If `put` wrote a copy, only this process knows the shared object of that copy. After a restart,
+ *   the object is read from the shared tier again. Copies from `putFile` survive a restart.
  */
 export class TieredStore implements SnapshotStore {
-  readonly abilities: StoreAbilities;
-  readonly adopt?: NonNullable<SnapshotStore['adopt']>;
+  readonly writesConditionally: boolean;
+  readonly putFile?: NonNullable<SnapshotStore['putFile']>;
+  readonly listReplaced?: NonNullable<SnapshotStore['listReplaced']>;
   readonly #config: TieredStoreConfig;
-  readonly #near: NearCopies;
-  readonly #far: FarCircuitBreaker;
-  readonly #fills = new Map<string, NearTierFill>();
-  /** The far tier's last answer for a key, and when it came. */
+  readonly #local: LocalCopies;
+  readonly #shared: CircuitBreaker;
+  readonly #fills = new Map<string, LocalTierFill>();
+  /** The shared tier's last answer for a key, and when it came. */
   readonly #answers = new LRUCache<string, { readonly object: StoredObject; readonly at: Time }>({
     max: MAX_REMEMBERED,
   });
-  readonly #listeners: ((failure: StoreFailure) => void)[] = [];
 
   /** @throws SnapshotError `INVALID_OPTIONS` */
   constructor(options: TieredStoreOptions) {
     const config = checkOptions(tieredStoreSchema, options, 'TieredStore');
-    const { near, far, onFailure } = config;
+    const { local, shared } = config;
     this.#config = config;
-    this.#near = new NearCopies(near, {
+    this.#local = new LocalCopies(local, {
       ...config,
-      onFailure: (key, error) => this.#report({ tier: 'near', key, error }),
+      onFailure: (key, error) => this.#report({ tier: 'local', key, error }),
     });
-    this.#far = new FarCircuitBreaker(far, {
+    this.#shared = new CircuitBreaker(shared, {
       ...config,
-      onFailure: (key, error) => this.#report({ tier: 'far', key, error }),
+      onFailure: (key, error) => this.#report({ tier: 'shared', key, error }),
     });
-    if (onFailure !== undefined) this.#listeners.push(onFailure);
-    const adopt = adoptMethod(near);
-    this.abilities = { ...far.abilities, adoptsFiles: adopt !== undefined };
-    if (adopt !== undefined) {
-      this.adopt = (key, file, metadata, adoptOptions = {}) =>
-        this.#adopt(adopt, key, file, { ...metadata }, adoptOptions);
+    this.writesConditionally = shared.writesConditionally === true;
+    const { putFile } = local;
+    if (putFile !== undefined) {
+      const store = { putFile: putFile.bind(local) };
+      this.putFile = (key, file, putOptions = {}) => {
+        const metadata = { ...putOptions.metadata };
+        return this.#putFile(store, key, file, { ...putOptions, metadata });
+      };
     }
-  }
-
-  /** An error that a listener throws becomes a warning of the process. */
-  watch(onFailure: (failure: StoreFailure) => void): void {
-    this.#listeners.push(onFailure);
+    if (shared.listReplaced !== undefined) {
+      this.listReplaced = async (key, { signal } = {}) => {
+        signal?.throwIfAborted();
+        return await this.#shared.listReplaced(key, signal);
+      };
+    }
   }
 
   async stat(key: string, { signal }: SignalOptions = {}): Promise<StoredObject | undefined> {
@@ -118,76 +116,72 @@ export class TieredStore implements SnapshotStore {
     const { range, revision, signal } = options;
     signal?.throwIfAborted();
     // The remembered answer may be out of date, and other processes may replace the object.
-    for (const maxAge of [this.#config.checkInterval, 0, 0]) {
+    for (const maxAge of [this.#config.localMaxAge, 0, 0]) {
       const { current, copy } = await this.#find(key, maxAge, signal);
       if (current !== undefined && (revision === undefined || revision === current.revision)) {
         const slice = sliceOf(range, current.size);
-        const near = copy && { range, revision: copy.revision, signal };
-        const body: ObjectBody | undefined =
-          (near && (await this.#near.open(key, near))?.body) ??
+        const local = copy && { range, revision: copy.revision, signal };
+        const body: Readable | undefined =
+          (local && (await this.#local.open(key, local))?.body) ??
           (await this.#fill(current).open(slice, signal));
         if (body !== undefined) return { ...current, body };
       } else if (maxAge === 0) {
-        const isReplaced = current !== undefined && this.abilities.keepsReplaced;
-        return isReplaced ? await this.#far.open(key, options) : undefined;
+        const isReplaced = current !== undefined && this.listReplaced !== undefined;
+        return isReplaced ? await this.#shared.open(key, options) : undefined;
       }
     }
     return undefined;
   }
 
-  async create(
+  async put(
     key: string,
-    metadata: Metadata,
-    { signal, expendable = false, replaces }: CreateOptions = {},
-  ): Promise<ObjectWriter> {
-    signal?.throwIfAborted();
-    const kept = { ...metadata };
-    const far = await this.#far.write(key, kept, { expendable, replaces });
-    const near = await this.#near.write(key, kept, expendable);
-    const target = {
-      append: async (chunk: Uint8Array) => {
-        await Promise.all([far.write(chunk), near.write(chunk)]);
-        if (far.hasFailed && near.hasFailed) throw bothTiersFailed();
-      },
-      publish: async () => {
-        const object = await far.commit();
-        const copy = await this.#near.commit(key, () => near.commit());
-        this.#remember(key, object);
-        if (object && copy) this.#near.remember({ revision: copy.revision, object });
-        return storedIn(object, copy);
-      },
-      discard: async () => {
-        await Promise.all([far.abort(), near.abort()]);
-      },
-    };
-    return new TargetWriter(target, signal);
+    body: AsyncIterable<Uint8Array>,
+    { signal, ...options }: PutOptions = {},
+  ): Promise<StoredObject> {
+    const kept = { ...options, metadata: { ...options.metadata } };
+    let shared: BestEffortWrite | undefined;
+    let local: BestEffortWrite | undefined;
+    try {
+      signal?.throwIfAborted();
+      shared = await this.#shared.write(key, kept);
+      local = this.#local.write(key, kept);
+      for await (const chunk of chunksOf(body, signal)) {
+        await unlessAborted(Promise.all([shared?.write(chunk), local.write(chunk)]), signal);
+        if (shared?.hasEnded !== false && local.hasEnded) throw bothTiersFailed();
+      }
+      const object = await shared?.finish();
+      const copy = await this.#local.replace(key, async () => local?.finish());
+      this.#remember(key, object);
+      if (object && copy) this.#local.remember({ revision: copy.revision, object });
+      return storedIn(object, copy);
+    } catch (error) {
+      endBody(body);
+      await Promise.all([shared?.abort(), local?.abort()]);
+      throw error;
+    }
   }
 
-  /** @throws SnapshotError `STORE_FAILED` when the far tier may still have the object. */
-  async delete(key: string): Promise<void> {
+  /** @throws SnapshotError `STORE_FAILED` when the shared tier may still have the object. */
+  async delete(key: string, { signal }: SignalOptions = {}): Promise<void> {
+    signal?.throwIfAborted();
     this.#answers.delete(key);
-    await this.#near.delete(key);
-    await this.#far.delete(key);
-  }
-
-  async replaced(key: string, { signal }: SignalOptions = {}): Promise<readonly StoredObject[]> {
-    signal?.throwIfAborted();
-    return await this.#far.replaced(key, signal);
+    await this.#local.delete(key);
+    await this.#shared.delete(key);
   }
 
   /**
-   * @throws SnapshotError `STORE_FAILED` when the far tier fails, because it may have more objects.
+   * @throws SnapshotError `STORE_FAILED` when the shared tier fails, because it may have more objects.
    *   It gives the objects of both tiers first.
    */
   async *list(options?: ListOptions): AsyncGenerator<StoredObject> {
     const listed = new Set<string>();
     try {
-      for await (const object of this.#far.list(options)) {
+      for await (const object of this.#shared.list(options)) {
         listed.add(object.key);
         yield object;
       }
     } catch (error) {
-      for await (const object of this.#near.list(options)) {
+      for await (const object of this.#local.list(options)) {
         if (!listed.has(object.key)) yield object;
       }
       throw error;
@@ -198,35 +192,39 @@ export class TieredStore implements SnapshotStore {
     const fills = [...this.#fills.values()];
     for (const fill of fills) fill.abort(new SnapshotError('CLOSED', 'the store was closed'));
     await Promise.all(fills.map(({ over }) => over));
-    await Promise.all([this.#near.close(), this.#config.far.close?.()]);
+    await Promise.all([this.#local.close(), this.#config.shared.close?.()]);
   }
 
-  /** @param maxAge milliseconds for which the far tier's last answer is good enough. */
+  /** @param maxAge milliseconds for which the shared tier's last answer is good enough. */
   async #find(key: string, maxAge: number, signal: AbortSignal | undefined): Promise<Found> {
-    const copy = await this.#near.stat(key, signal);
+    const copy = await this.#local.stat(key, signal);
     const last = this.#answers.get(key);
     if (last !== undefined && elapsedSince(last.at) < maxAge) {
       if (copy === undefined || copy.object.revision === last.object.revision) {
         return { current: last.object, copy };
       }
     }
-    const answer = await this.#far.stat(key, signal);
+    const answer = await this.#shared.stat(key, signal);
     if (answer === 'unanswered') return { current: copy?.object, copy };
     const isCopied = copy !== undefined && copy.object.revision === answer?.revision;
-    const isUnreadable = answer !== undefined && !isCopied && this.#far.isUnreadable(answer);
+    const isUnreadable = answer !== undefined && !isCopied && this.#shared.isUnreadable(answer);
     const current = isUnreadable ? undefined : answer;
     this.#remember(key, current);
     if (isCopied) return { current, copy };
-    if (copy !== undefined) await this.#near.delete(key, copy.revision);
+    if (copy !== undefined) await this.#local.delete(key, copy.revision);
     return { current, copy: undefined };
   }
 
   /** Joins the running fill of this revision, or starts one. */
-  #fill(object: StoredObject): NearTierFill {
+  #fill(object: StoredObject): LocalTierFill {
     const { key } = object;
     const running = this.#fills.get(key);
     if (running?.object.revision === object.revision) return running;
-    const fill = new NearTierFill(object, { ...this.#config, far: this.#far, near: this.#near });
+    const fill = new LocalTierFill(object, {
+      ...this.#config,
+      shared: this.#shared,
+      local: this.#local,
+    });
     this.#fills.set(key, fill);
     fill.over.then(() => {
       if (this.#fills.get(key) === fill) this.#fills.delete(key);
@@ -234,44 +232,63 @@ export class TieredStore implements SnapshotStore {
     return fill;
   }
 
-  async #adopt(
-    adopt: NonNullable<SnapshotStore['adopt']>,
+  async #putFile(
+    store: Required<Pick<SnapshotStore, 'putFile'>>,
     key: string,
     file: string,
-    metadata: Metadata,
-    options: AdoptOptions,
+    { signal, ...options }: PutOptions,
   ): Promise<StoredObject> {
-    const { expendable = false, signal } = options;
+    const { metadata = {}, priority } = options;
     signal?.throwIfAborted();
-    const object = await uploadFile(file, this.#far, key, metadata, { ...options, expendable });
+    const object = await this.#upload(key, file, options, signal);
     this.#remember(key, object);
     try {
-      const work = () => adopt(key, file, encodeCopy(metadata, object), { expendable });
-      return storedIn(object, await this.#near.commit(key, work));
+      const copyOptions = { metadata: encodeCopy(metadata, object), priority };
+      const move = () => store.putFile(key, file, copyOptions);
+      return storedIn(object, await this.#local.replace(key, move));
     } catch (error) {
       if (object === undefined) throw error;
-      this.#report({ tier: 'near', key, error: toStoreError(error) });
+      this.#report({ tier: 'local', key, error: toStoreError(error) });
       await withStoreFailure(() => rm(file, { force: true }));
       return object;
     }
   }
 
-  /** Remembers the far tier's object; `undefined`: it has none, or did not commit the object. */
+  /** Copies a file to the shared tier; `undefined` if the shared tier fails. */
+  async #upload(
+    key: string,
+    file: string,
+    options: PutOptions,
+    signal: AbortSignal | undefined,
+  ): Promise<StoredObject | undefined> {
+    const write = await this.#shared.write(key, options);
+    return await withStoreFailure(async () => {
+      try {
+        for await (const chunk of fileBody(file, signal)) {
+          await write?.write(chunk);
+          if (write?.hasEnded !== false) return undefined;
+        }
+        return await write?.finish();
+      } finally {
+        await write?.abort();
+      }
+    });
+  }
+
+  /** Remembers the shared tier's object; `undefined`: it has none, or did not take the object. */
   #remember(key: string, object: StoredObject | undefined): void {
     if (object === undefined) this.#answers.delete(key);
     else this.#answers.set(key, { object, at: now() });
   }
 
   #report(failure: StoreFailure): void {
-    for (const listener of this.#listeners) {
-      callHost('a listener to failures of a tier', () => listener(failure));
-    }
+    callHost('onDegraded', () => this.#config.onDegraded(failure));
   }
 }
 
-/** The description of an object that at least one tier has committed. */
-function storedIn(far: StoredObject | undefined, near: NearCopy | undefined): StoredObject {
-  const stored = far ?? near?.object;
+/** The description of an object that at least one tier has. */
+function storedIn(shared: StoredObject | undefined, local: LocalCopy | undefined): StoredObject {
+  const stored = shared ?? local?.object;
   if (stored === undefined) throw bothTiersFailed();
   return stored;
 }

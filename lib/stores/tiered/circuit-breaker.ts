@@ -3,22 +3,20 @@ import { unlessAborted } from '../../async/abort.js';
 import { after, LONG_AGO, now, type Time } from '../../async/clock.js';
 import { SingleFlight } from '../../async/single-flight.js';
 import { SnapshotError } from '../../errors.js';
-import { replacedVersions, withConditionCheck } from '../abilities.js';
 import type {
-  CreateOptions,
   ListOptions,
-  Metadata,
   OpenedObject,
   OpenOptions,
+  PutOptions,
   SnapshotStore,
   StoredObject,
   WriteCondition,
 } from '../store.js';
-import { isPreconditionFailure } from '../write-condition.js';
-import { BestEffortWrite } from './best-effort-write.js';
+import { isPreconditionFailure, withConditionCheck } from '../write-condition.js';
+import { BestEffortWrite, type Put } from './best-effort-write.js';
 import { StoreStalled, toStoreError, unlessStalled } from './stall-timeout.js';
 
-export interface FarCircuitBreakerOptions {
+export interface CircuitBreakerOptions {
   readonly responseTimeout: number;
   readonly stallTimeout: number;
   readonly retryInterval: number;
@@ -31,23 +29,23 @@ interface Unreadable {
   readonly until: Time;
 }
 
-type Method = 'stat' | 'replaced';
+type Method = 'stat' | 'listReplaced';
 
 const MAX_REMEMBERED = 10_000;
 /** A key under which nothing is stored. */
 const PROBE = 'probe/';
 
 /**
- * A circuit breaker for the far store: after a failure, the store is not called for a while.
+ * A circuit breaker for the shared store: after a failure, the store is not called for a while.
  *
  * A failure may concern one object only: access to it is denied, it was archived, its bytes are
- * damaged. So after a failure for one key, unless it is a stall, this class asks the far store for
+ * damaged. So after a failure for one key, unless it is a stall, this class asks the shared store for
  * a key that is never stored. Only if that fails too, the store is not called for any key for a
  * while. A list that fails or stalls counts as a failure for one key.
  */
-export class FarCircuitBreaker {
+export class CircuitBreaker {
   readonly #store: SnapshotStore;
-  readonly #options: FarCircuitBreakerOptions;
+  readonly #options: CircuitBreakerOptions;
   /** The circuit is open until then. */
   #openUntil = LONG_AGO;
   readonly #probes = new SingleFlight<void>();
@@ -56,12 +54,12 @@ export class FarCircuitBreaker {
   /** Key → the revision that could not be read. It may be gone by now. */
   readonly #unreadable = new LRUCache<string, Unreadable>({ max: MAX_REMEMBERED });
 
-  constructor(store: SnapshotStore, options: FarCircuitBreakerOptions) {
+  constructor(store: SnapshotStore, options: CircuitBreakerOptions) {
     this.#store = store;
     this.#options = options;
   }
 
-  /** Whether the far store recently failed to give a revision that it claims to have. */
+  /** Whether the shared store recently failed to give a revision that it claims to have. */
   isUnreadable({ key, revision }: StoredObject): boolean {
     const unreadable = this.#unreadable.get(key);
     return unreadable?.revision === revision && now() < unreadable.until;
@@ -77,18 +75,18 @@ export class FarCircuitBreaker {
   }
 
   /**
-   * Lists the replaced revisions of an object; none if the far store does not answer.
+   * Lists the replaced revisions of an object; none if the shared store does not answer.
    *
    * @throws the signal's reason, and nothing else.
    */
-  async replaced(key: string, signal?: AbortSignal): Promise<readonly StoredObject[]> {
-    const ask = () => replacedVersions(this.#store, key, { signal });
-    const answer = await this.#answer('replaced', key, ask, signal);
+  async listReplaced(key: string, signal?: AbortSignal): Promise<readonly StoredObject[]> {
+    const ask = async () => (await this.#store.listReplaced?.(key, { signal })) ?? [];
+    const answer = await this.#answer('listReplaced', key, ask, signal);
     return answer === 'unanswered' ? [] : answer;
   }
 
   /**
-   * Opens an object, or a part of it. Returns `undefined` if the far store does not have it or
+   * Opens an object, or a part of it. Returns `undefined` if the shared store does not have it or
    * can't give it. A body that comes too late is destroyed.
    *
    * @throws the signal's reason; RangeError.
@@ -132,46 +130,32 @@ export class FarCircuitBreaker {
   }
 
   /**
-   * Begins a write.
-   *
-   * @throws SnapshotError `PRECONDITION_FAILED`
+   * Begins a write; `undefined` while the circuit is open. Its steps may throw `PRECONDITION_FAILED`,
+   * and nothing else.
    */
-  async write(key: string, metadata: Metadata, options: CreateOptions): Promise<BestEffortWrite> {
-    const replaces = await this.#toReplace(key, options.replaces);
-    if (await this.#isOpen()) return BestEffortWrite.none();
+  async write(key: string, options: PutOptions): Promise<BestEffortWrite | undefined> {
+    const ifRevision = await this.#toReplace(key, options.ifRevision);
+    if (await this.#isOpen()) return undefined;
     const store = this.#store;
-    const create = async () => {
-      const writer = await store.create(key, metadata, { ...options, replaces });
-      return withConditionCheck(store, key, { replaces }, writer);
+    const put: Put = async (body, signal) => {
+      const checked = withConditionCheck(store, key, body, { ifRevision, signal });
+      return store.put(key, checked, { ...options, ifRevision, signal });
     };
-    return await BestEffortWrite.begin(create, this.#options.stallTimeout, (error) => {
+    return new BestEffortWrite(put, this.#options.stallTimeout, (error) => {
       if (isPreconditionFailure(error)) throw error;
       this.#recordFailure(key, error);
     });
   }
 
-  /**
-   * Lists all objects. Every error that it throws has been reported. A store may read many keys
-   * before one matches. It has stalled only if it calls `matching` for none of them within
-   * `responseTimeout`.
-   */
-  async *list({ matching = () => true }: ListOptions = {}): AsyncGenerator<StoredObject> {
+  /** Lists objects. Every error that it throws, except the signal's reason, has been reported. */
+  async *list(options: ListOptions = {}): AsyncGenerator<StoredObject> {
     if (await this.#isOpen())
-      throw new SnapshotError('STORE_FAILED', 'the far tier failed just now');
-    let hasAsked = false;
-    const ask = (key: string) => {
-      hasAsked = true;
-      return matching(key);
-    };
-    const goesOn = () => {
-      const isAlive = hasAsked;
-      hasAsked = false;
-      return isAlive;
-    };
-    const objects = this.#store.list({ matching: ask })[Symbol.asyncIterator]();
+      throw new SnapshotError('STORE_FAILED', 'the shared tier failed just now');
+    const objects = this.#store.list(options)[Symbol.asyncIterator]();
     try {
       for (;;) {
-        const { done, value } = await this.#inTime(objects.next(), goesOn).catch((error) => {
+        const { done, value } = await this.#inTime(objects.next()).catch((error) => {
+          options.signal?.throwIfAborted();
           throw this.#recordFailure(undefined, error, 'list');
         });
         if (done) return;
@@ -186,7 +170,7 @@ export class FarCircuitBreaker {
   #recordFailure(key: string | undefined, error: unknown, method?: Method | 'list'): SnapshotError {
     const failure = toStoreError(error);
     // A list may be slow although the store answers all other calls at once.
-    const isOfList = method === 'list' || method === 'replaced';
+    const isOfList = method === 'list' || method === 'listReplaced';
     if (failure instanceof StoreStalled && !isOfList) this.#openUntil = this.#retryAt();
     else void this.#probes.join(PROBE, () => this.#probe());
     this.#options.onFailure(key, failure);
@@ -194,13 +178,13 @@ export class FarCircuitBreaker {
   }
 
   /**
-   * Returns the condition for the far store. If a revision could not be read, a caller may believe
+   * Returns the condition for the shared store. If a revision could not be read, a caller may believe
    * that nothing is stored. Its write then replaces that revision, if it is still stored, however
    * long ago the read failed.
    */
-  async #toReplace(key: string, replaces: WriteCondition): Promise<WriteCondition> {
+  async #toReplace(key: string, ifRevision: WriteCondition): Promise<WriteCondition> {
     const unreadable = this.#unreadable.get(key);
-    if (replaces !== null || unreadable === undefined) return replaces;
+    if (ifRevision !== null || unreadable === undefined) return ifRevision;
     const answer = await this.stat(key);
     if (answer === 'unanswered' || answer?.revision === unreadable.revision)
       return unreadable.revision;
@@ -249,18 +233,8 @@ export class FarCircuitBreaker {
     return after(now(), this.#options.retryInterval);
   }
 
-  /**
-   * @param goesOn whether work that takes longer has made progress since it was last asked.
-   * Default: it has not.
-   */
-  async #inTime<T>(work: Promise<T>, goesOn = () => false): Promise<T> {
-    for (;;) {
-      try {
-        return await unlessStalled(this.#options.responseTimeout, work);
-      } catch (error) {
-        if (!(error instanceof StoreStalled && goesOn())) throw error;
-      }
-    }
+  #inTime<T>(work: Promise<T>): Promise<T> {
+    return unlessStalled(this.#options.responseTimeout, work);
   }
 }
 

@@ -1,20 +1,34 @@
 import { getEventListeners } from 'node:events';
-import { InProcessLocks } from '../../lib/locks/in-process.js';
+import { MemoryLocks } from '../../lib/locks/memory.js';
 import { lockContract } from '../../lib/testing/index.js';
 import { memoryInUse } from '../stores/collect-garbage.js';
 
-describe('InProcessLocks contract', () => {
-  lockContract({ test, patience: 10 * 60_000, factory: () => ({ locks: new InProcessLocks() }) });
+describe('MemoryLocks contract', () => {
+  lockContract({ test, patience: 10 * 60_000, factory: () => ({ locks: new MemoryLocks() }) });
 });
 
-describe('InProcessLocks', () => {
+describe('MemoryLocks', () => {
   test('does not exclude the locks of another registry', async () => {
-    await new InProcessLocks().acquire('key');
-    await new InProcessLocks().acquire('key');
+    await new MemoryLocks().acquire('key');
+    await new MemoryLocks().acquire('key');
+  });
+
+  test('gives a key to its waiters in the order in which they asked', async () => {
+    const locks = new MemoryLocks();
+    const holder = await locks.acquire('key');
+    const order: number[] = [];
+    const waiters = Array.from({ length: 10 }, async (_, index) => {
+      const lock = await locks.acquire('key');
+      order.push(index);
+      await lock.release();
+    });
+    await holder.release();
+    await Promise.all(waiters);
+    expect(order).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
   test('leaves no listener on a signal', async () => {
-    const locks = new InProcessLocks();
+    const locks = new MemoryLocks();
     const controller = new AbortController();
     const { signal } = controller;
     const holder = await locks.acquire('key', { signal });
@@ -29,7 +43,7 @@ describe('InProcessLocks', () => {
   });
 
   test('needs no memory for released keys and for waiters that left', async () => {
-    const locks = new InProcessLocks();
+    const locks = new MemoryLocks();
     const holder = await locks.acquire('key');
     const before = await memoryInUse();
     for (let index = 0; index < 10_000; index += 1) {

@@ -1,7 +1,7 @@
 import type { Lock, LockRegistry } from './registry.js';
 
 /** Locks for the callers in this process. They are never lost: `signal` never aborts. */
-export class InProcessLocks implements LockRegistry {
+export class MemoryLocks implements LockRegistry {
   /** Key that is held → its waiters, in the order of arrival. A free key has no entry. */
   readonly #queues = new Map<string, Set<() => void>>();
 

@@ -4,7 +4,6 @@ import {
   mkdir,
   mkdtemp,
   readdir,
-  readFile,
   rm,
   stat,
   truncate,
@@ -19,7 +18,7 @@ import { cleanup } from '../support/temporary-directory.js';
 
 const { directory } = cleanup(afterEach);
 const KIB = 1024;
-const EXPENDABLE = { expendable: true };
+const LOW = { priority: 'low' } as const;
 
 type OnEvict = (key: string) => void;
 
@@ -33,16 +32,22 @@ describe.each<[string, (onEvict: OnEvict) => Promise<[SnapshotStore, Age]>]>([
       return [store, (key, minutes) => age(path, key, minutes)];
     },
   ],
-])('With expendable objects, a %s', (_name, create) => {
+])('With objects of low priority, a %s', (_name, create) => {
   test('evicts the least recently used of them for another one', async () => {
     const evicted: string[] = [];
     const [store, setAge] = await create((key) => evicted.push(key));
     for (const [index, key] of ['oldest', 'x', 'y'].entries()) {
-      await put(store, key, contentOf(key, 10 * KIB), {}, { expendable: index > 0 });
+      await put(
+        store,
+        key,
+        contentOf(key, 10 * KIB),
+        {},
+        { priority: index > 0 ? 'low' : 'normal' },
+      );
       await setAge(key, 10 - index);
     }
     await assertContent(store, 'x', contentOf('x', 10 * KIB));
-    await put(store, 'z', contentOf('z', 10 * KIB), {}, EXPENDABLE);
+    await put(store, 'z', contentOf('z', 10 * KIB), {}, LOW);
     expect(evicted).toEqual(['y']);
     expect(await listedKeys(store)).toEqual(['oldest', 'x', 'z']);
   });
@@ -51,19 +56,19 @@ describe.each<[string, (onEvict: OnEvict) => Promise<[SnapshotStore, Age]>]>([
     const evicted: string[] = [];
     const [store] = await create((key) => evicted.push(key));
     await put(store, 'a', contentOf('a', 20 * KIB));
-    await put(store, 'x', contentOf('x', 10 * KIB), {}, EXPENDABLE);
-    await put(store, 'y', contentOf('y', 16 * KIB), {}, EXPENDABLE);
-    await put(store, 'z', contentOf('z', 40 * KIB), {}, EXPENDABLE);
+    await put(store, 'x', contentOf('x', 10 * KIB), {}, LOW);
+    await put(store, 'y', contentOf('y', 16 * KIB), {}, LOW);
+    await put(store, 'z', contentOf('z', 40 * KIB), {}, LOW);
     expect(evicted).toEqual([]);
     expect(await listedKeys(store)).toEqual(['a', 'x']);
   });
 
-  test('evicts by use alone for an object that is not expendable', async () => {
+  test('evicts by use alone for an object of normal priority', async () => {
     const evicted: string[] = [];
     const [store, setAge] = await create((key) => evicted.push(key));
     await put(store, 'a', contentOf('a', 10 * KIB));
     await setAge('a', 10);
-    await put(store, 'x', contentOf('x', 10 * KIB), {}, EXPENDABLE);
+    await put(store, 'x', contentOf('x', 10 * KIB), {}, LOW);
     await setAge('x', 5);
     await put(store, 'b', contentOf('b', 20 * KIB));
     expect(evicted).toEqual(['a']);
@@ -79,95 +84,82 @@ describe('The directory of a FileSystemStore', () => {
     );
     if (one === undefined || two === undefined) throw new Error('no stores');
     for (const key of ['a', 'b']) await put(one, key, contentOf(key, 10 * KIB));
-    await put(one, 'x', contentOf('x', 10 * KIB), {}, EXPENDABLE);
-    expect(await two.stat('x')).toMatchObject(EXPENDABLE);
-    await put(two, 'y', contentOf('y', 10 * KIB), {}, EXPENDABLE);
+    await put(one, 'x', contentOf('x', 10 * KIB), {}, LOW);
+    expect(await two.stat('x')).toMatchObject(LOW);
+    await put(two, 'y', contentOf('y', 10 * KIB), {}, LOW);
     expect(await listedKeys(one)).toEqual(['a', 'b', 'y']);
   });
 
-  test('is not opened file by file to make room for an expendable object', async () => {
+  test('is not opened file by file to make room for an object of low priority', async () => {
     const path = await directory();
     const store = new FileSystemStore({ directory: path, maxBytes: 35 * KIB });
     await put(store, 'a', contentOf('a', 10 * KIB));
-    await put(store, 'x', contentOf('x', 20 * KIB), {}, EXPENDABLE);
+    await put(store, 'x', contentOf('x', 20 * KIB), {}, LOW);
     const damaged = await fileOf(path, 'a');
     await truncate(damaged, 10 * KIB);
-    await put(store, 'y', contentOf('y', 20 * KIB), {}, EXPENDABLE);
+    await put(store, 'y', contentOf('y', 20 * KIB), {}, LOW);
     expect(existsSync(damaged)).toBe(true); // an opened one would have been removed
     expect(await listedKeys(store)).toEqual(['y']);
   });
 
-  test('without ranks has no expendable objects', async () => {
-    const path = await directory();
-    const store = new FileSystemStore({ directory: path, maxBytes: 35 * KIB });
-    await put(store, 'a', contentOf('a', 20 * KIB), { name: 'value' });
-    await writeFile(await fileOf(path, 'a'), withoutRank(await readFile(await fileOf(path, 'a'))));
-    expect(await store.stat('a')).toMatchObject({
-      metadata: { name: 'value' },
-      expendable: false,
-    });
-    await put(store, 'x', contentOf('x', 20 * KIB), {}, EXPENDABLE);
-    expect(await listedKeys(store)).toEqual(['a']);
-  });
-
-  test('whose files all have the mode of expendable ones loses no other object to an expendable one', async () => {
+  test('whose files all have the mode of low priority loses no other object to one of low priority', async () => {
     const path = await directory();
     const store = new FileSystemStore({ directory: path, maxBytes: 35 * KIB });
     await put(store, 'a', contentOf('a', 10 * KIB));
-    await put(store, 'x', contentOf('x', 10 * KIB), {}, EXPENDABLE);
+    await put(store, 'x', contentOf('x', 10 * KIB), {}, LOW);
     for (const name of await readdir(path)) await chmod(join(path, name), 0o777);
     await age(path, 'a', 10);
-    await put(store, 'y', contentOf('y', 20 * KIB), {}, EXPENDABLE);
+    await put(store, 'y', contentOf('y', 20 * KIB), {}, LOW);
     expect(await listedKeys(store)).toEqual(['a', 'y']);
-    await put(store, 'z', contentOf('z', 30 * KIB), {}, EXPENDABLE);
+    await put(store, 'z', contentOf('z', 30 * KIB), {}, LOW);
     expect(await store.stat('z')).toBeUndefined();
     await assertContent(store, 'a', contentOf('a', 10 * KIB));
   });
 
-  test('whose files have lost the mode of expendable ones still has room for other objects', async () => {
+  test('whose files have lost the mode of low priority still has room for other objects', async () => {
     const path = await directory();
     const store = new FileSystemStore({ directory: path, maxBytes: 35 * KIB });
-    await put(store, 'x', contentOf('x', 20 * KIB), {}, EXPENDABLE);
+    await put(store, 'x', contentOf('x', 20 * KIB), {}, LOW);
     await chmod(await fileOf(path, 'x'), 0o644);
-    expect(await store.stat('x')).toMatchObject(EXPENDABLE);
-    await put(store, 'y', contentOf('y', 20 * KIB), {}, EXPENDABLE);
+    expect(await store.stat('x')).toMatchObject(LOW);
+    await put(store, 'y', contentOf('y', 20 * KIB), {}, LOW);
     expect(await listedKeys(store)).toEqual(['x']);
     await put(store, 'a', contentOf('a', 20 * KIB));
     expect(await listedKeys(store)).toEqual(['a']);
   });
 });
 
-describe('An adopted file', () => {
+describe('A file that a store took', () => {
   test.each([
     ['600', 0o600],
     ['644', 0o644],
     ['755', 0o755],
-  ])('of mode %s keeps its rank in its mode', async (_, mode) => {
+  ])('of mode %s keeps its priority in its mode', async (_, mode) => {
     const path = await directory();
     const store = new FileSystemStore({ directory: path });
-    for (const expendable of [false, true, false]) {
+    for (const priority of ['normal', 'low', 'normal'] as const) {
       const file = join(await directory(), 'file');
       await writeFile(file, contentOf('a'));
       await chmod(file, mode);
-      await store.adopt('key', file, {}, { expendable });
-      const marked = expendable ? mode | 0o100 : mode & ~0o100;
+      await store.putFile('key', file, { priority });
+      const marked = priority === 'low' ? mode | 0o100 : mode & ~0o100;
       expect((await stat(await fileOf(path, 'key'))).mode & 0o777).toBe(marked);
     }
   });
 
-  test('keeps its mode when it cannot be adopted', async () => {
+  test('keeps its mode when it cannot be taken', async () => {
     const path = join(await directory(), 'objects');
     const store = new FileSystemStore({ directory: path });
     await put(store, 'key', contentOf('a'));
     await rm(path, { recursive: true });
     const file = join(await directory(), 'file');
     await writeFile(file, contentOf('b'));
-    for (const [mode, expendable] of [
-      [0o755, false],
-      [0o644, true],
+    for (const [mode, priority] of [
+      [0o755, 'normal'],
+      [0o644, 'low'],
     ] as const) {
       await chmod(file, mode);
-      await expect(store.adopt('key', file, {}, { expendable })).rejects.toThrow();
+      await expect(store.putFile('key', file, { priority })).rejects.toThrow();
       expect((await stat(file)).mode & 0o777).toBe(mode);
     }
   });
@@ -178,7 +170,7 @@ describe('An adopted file', () => {
   );
 
   (another === undefined ? test.skip : test)(
-    'keeps its rank from another file system',
+    'keeps its priority from another file system',
     async () => {
       const elsewhere = await mkdtemp(join(another ?? '', 'filesystem-store-'));
       try {
@@ -186,8 +178,8 @@ describe('An adopted file', () => {
         await mkdir(path);
         const store = new FileSystemStore({ directory: path, maxBytes: 35 * KIB });
         await writeFile(join(elsewhere, 'file'), contentOf('x', 20 * KIB));
-        await store.adopt('x', join(elsewhere, 'file'), {}, EXPENDABLE);
-        await put(store, 'y', contentOf('y', 20 * KIB), {}, EXPENDABLE);
+        await store.putFile('x', join(elsewhere, 'file'), LOW);
+        await put(store, 'y', contentOf('y', 20 * KIB), {}, LOW);
         expect(await listedKeys(store)).toEqual(['y']);
       } finally {
         await rm(elsewhere, { recursive: true });
@@ -209,15 +201,4 @@ async function fileOf(path: string, key: string): Promise<string> {
   const name = (await readdir(path)).find((file) => file.startsWith(`${key}.`));
   if (name === undefined) throw new Error(`no file of ${key}`);
   return join(path, name);
-}
-
-/** An object file as it was before objects had a rank. */
-function withoutRank(file: Buffer): Buffer {
-  const end = file.length - 12;
-  const start = end - file.readUInt32BE(end);
-  const { expendable: _, ...description } = JSON.parse(file.subarray(start, end).toString());
-  const trailer = Buffer.from(JSON.stringify(description));
-  const length = Buffer.alloc(4);
-  length.writeUInt32BE(trailer.length);
-  return Buffer.concat([file.subarray(0, start), trailer, length, file.subarray(end + 4)]);
 }

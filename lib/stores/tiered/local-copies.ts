@@ -1,12 +1,13 @@
 import { LRUCache } from 'lru-cache';
 import type { SnapshotError } from '../../errors.js';
-import { InProcessLocks } from '../../locks/in-process.js';
+import { MemoryLocks } from '../../locks/memory.js';
 import { withLock } from '../../locks/with-lock.js';
 import type {
   ListOptions,
   Metadata,
   OpenedObject,
   OpenOptions,
+  PutOptions,
   SnapshotStore,
   StoredObject,
 } from '../store.js';
@@ -17,46 +18,46 @@ import { toStoreError, unlessStalled } from './stall-timeout.js';
 const MAX_REMEMBERED = 10_000;
 
 /*
- * The metadata of a near object hold the user's metadata as JSON, and part of the far tier's
- * description. Without that part, either there is no far object, or only this process knows it.
+ * The metadata of a local object hold the user's metadata as JSON, and part of the shared tier's
+ * description. Without that part, either there is no shared object, or only this process knows it.
  */
 const METADATA = 'metadata';
-const FAR = 'far';
+const SHARED = 'shared';
 
-/** The part of a far object's description that differs from that of its near copy. */
-type FarDescription = Pick<StoredObject, 'revision' | 'storedAt' | 'expendable'>;
+/** The part of a shared object's description that differs from that of its local copy. */
+type SharedDescription = Pick<StoredObject, 'revision' | 'storedAt' | 'priority'>;
 
-export interface NearCopy {
-  /** The revision of the copy in the near tier. */
+export interface LocalCopy {
+  /** The revision of the copy in the local tier. */
   readonly revision: string;
-  /** The copied far object. If there is none, the near object itself. */
+  /** The copied shared object. If there is none, the local object itself. */
   readonly object: StoredObject;
 }
 
-export interface NearCopiesOptions {
+export interface LocalCopiesOptions {
   readonly stallTimeout: number;
   readonly onFailure: (key: string, error: SnapshotError) => void;
 }
 
 /**
- * The near store, which holds copies of far objects. Replacing or deleting a copy waits for its
+ * The local store, which holds copies of shared objects. Replacing or deleting a copy waits for its
  * turn, so that a new copy stays until all clients that wait for it have opened it.
  */
-export class NearCopies {
+export class LocalCopies {
   readonly #store: SnapshotStore;
-  readonly #options: NearCopiesOptions;
-  readonly #turns = new InProcessLocks();
-  /** Key → the copy, if its write began before the far revision was known. */
-  readonly #written = new LRUCache<string, NearCopy>({ max: MAX_REMEMBERED });
+  readonly #options: LocalCopiesOptions;
+  readonly #turns = new MemoryLocks();
+  /** Key → the copy, if its write began before the shared revision was known. */
+  readonly #written = new LRUCache<string, LocalCopy>({ max: MAX_REMEMBERED });
   /** Bytes of the smallest copy that did not fit. Reset when the store keeps one as large. */
   #unkept = Number.POSITIVE_INFINITY;
 
-  constructor(store: SnapshotStore, options: NearCopiesOptions) {
+  constructor(store: SnapshotStore, options: LocalCopiesOptions) {
     this.#store = store;
     this.#options = options;
   }
 
-  async stat(key: string, signal: AbortSignal | undefined): Promise<NearCopy | undefined> {
+  async stat(key: string, signal: AbortSignal | undefined): Promise<LocalCopy | undefined> {
     const stored = await this.#store.stat(key, { signal });
     return stored && this.#copyOf(stored);
   }
@@ -80,42 +81,42 @@ export class NearCopies {
   /**
    * Begins the write of a copy, which replaces any other. None of its steps rejects.
    *
-   * @param far the far object that is copied. Default: not known yet.
+   * @param shared the shared object that is copied. Default: not known yet.
    */
   write(
     key: string,
-    metadata: Metadata,
-    expendable: boolean,
-    far?: StoredObject,
-  ): Promise<BestEffortWrite> {
-    return BestEffortWrite.begin(
-      async () => this.#store.create(key, encodeCopy(metadata, far), { expendable }),
+    { metadata = {}, priority }: PutOptions,
+    shared?: StoredObject,
+  ): BestEffortWrite {
+    const options = { metadata: encodeCopy(metadata, shared), priority };
+    return new BestEffortWrite(
+      async (body, signal) => this.#store.put(key, body, { ...options, signal }),
       this.#options.stallTimeout,
       (error) => this.#fail(key, error),
     );
   }
 
   /**
-   * Commits a copy in its turn.
+   * Finishes the write of a copy in its turn.
    *
-   * @param commit makes the copy readable, or returns `undefined` if its write has failed.
+   * @param finish makes the copy readable, or returns `undefined` if its write has failed.
    * @param use gets the revision of the copy if the store kept it. The copy is not replaced before
    *   `use` has ended.
    */
-  async commit(
+  async replace(
     key: string,
-    commit: () => Promise<StoredObject | undefined>,
+    finish: () => Promise<StoredObject | undefined>,
     use: (kept: string | undefined) => Promise<void> = async () => {},
-  ): Promise<NearCopy | undefined> {
+  ): Promise<LocalCopy | undefined> {
     return await withLock(this.#turns, key, async () => {
-      const stored = await commit();
+      const stored = await finish();
       const isKept = stored !== undefined && (await this.#isKept(stored));
       await use(isKept ? stored.revision : undefined);
       return stored && decodeCopy(stored);
     });
   }
 
-  /** @param revision deletes only this revision of the near object. Default: any. */
+  /** @param revision deletes only this revision of the local object. Default: any. */
   async delete(key: string, revision?: string): Promise<void> {
     await withLock(this.#turns, key, async () => {
       const isOther =
@@ -124,8 +125,8 @@ export class NearCopies {
     });
   }
 
-  /** Remembers a copy that was written before its far object was known. */
-  remember(copy: NearCopy): void {
+  /** Remembers a copy that was written before its shared object was known. */
+  remember(copy: LocalCopy): void {
     this.#written.set(copy.object.key, copy);
   }
 
@@ -133,7 +134,7 @@ export class NearCopies {
     await this.#store.close?.();
   }
 
-  #copyOf(stored: StoredObject): NearCopy | undefined {
+  #copyOf(stored: StoredObject): LocalCopy | undefined {
     const written = this.#written.get(stored.key);
     return written?.revision === stored.revision ? written : decodeCopy(stored);
   }
@@ -157,21 +158,21 @@ export class NearCopies {
   }
 }
 
-/** Makes the metadata for a copy. @param far the far object, if it is known yet. */
-export function encodeCopy(metadata: Metadata, far?: FarDescription): Metadata {
+/** Makes the metadata for a copy. @param shared the shared object, if it is known yet. */
+export function encodeCopy(metadata: Metadata, shared?: SharedDescription): Metadata {
   const wrapped = { [METADATA]: JSON.stringify(metadata) };
-  if (far === undefined) return wrapped;
-  const { revision, storedAt, expendable } = far;
-  return { ...wrapped, [FAR]: JSON.stringify({ revision, storedAt, expendable }) };
+  if (shared === undefined) return wrapped;
+  const { revision, storedAt, priority } = shared;
+  return { ...wrapped, [SHARED]: JSON.stringify({ revision, storedAt, priority }) };
 }
 
 /** `undefined` if no tiered store wrote the object. */
-function decodeCopy(near: StoredObject): NearCopy | undefined {
-  const { key, size, revision } = near;
-  const metadata = parseJson(near.metadata[METADATA] ?? '');
+function decodeCopy(local: StoredObject): LocalCopy | undefined {
+  const { key, size, revision } = local;
+  const metadata = parseJson(local.metadata[METADATA] ?? '');
   if (!isMetadata(metadata)) return undefined;
-  if (near.metadata[FAR] === undefined) return { revision, object: { ...near, metadata } };
-  const far = parseJson(near.metadata[FAR]);
-  const object = { ...(isRecord(far) && far), key, size, metadata };
+  if (local.metadata[SHARED] === undefined) return { revision, object: { ...local, metadata } };
+  const shared = parseJson(local.metadata[SHARED]);
+  const object = { ...(isRecord(shared) && shared), key, size, metadata };
   return isDescription(object) ? { revision, object } : undefined;
 }

@@ -1,0 +1,34 @@
+import type { z } from 'zod';
+import type { RedisLocksOptions } from '../../lib/locks/redis-options.js';
+import type { redisLocksSchema } from '../../lib/locks/redis-schema.js';
+import type { FileSystemStoreOptions } from '../../lib/stores/filesystem/options.js';
+import type { fileSystemStoreSchema } from '../../lib/stores/filesystem/schema.js';
+import type { memoryStoreSchema } from '../../lib/stores/memory.js';
+import type { MemoryStoreOptions } from '../../lib/stores/memory-options.js';
+import type { s3StoreSchema } from '../../lib/stores/s3/config.js';
+import type { S3StoreOptions } from '../../lib/stores/s3/options.js';
+import type { TieredStoreOptions } from '../../lib/stores/tiered/options.js';
+import type { tieredStoreSchema } from '../../lib/stores/tiered/schema.js';
+
+type Writable<T> = { -readonly [Key in keyof T]: T[Key] };
+
+/** Whether the options that are documented are those that a schema takes: the compiler decides. */
+type AreChecked<Options, Schema extends z.ZodType> = Identical<
+  Writable<Options>,
+  Writable<z.input<Schema>>
+>;
+
+type Identical<A, B> =
+  (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+
+test('The documented options are those that are checked', () => {
+  const checked: [
+    AreChecked<FileSystemStoreOptions, typeof fileSystemStoreSchema>,
+    AreChecked<MemoryStoreOptions, typeof memoryStoreSchema>,
+    AreChecked<S3StoreOptions, typeof s3StoreSchema>,
+    AreChecked<TieredStoreOptions, typeof tieredStoreSchema>,
+    AreChecked<RedisLocksOptions, typeof redisLocksSchema>,
+  ] = [true, true, true, true, true];
+  const isOther: AreChecked<{ other: string }, typeof memoryStoreSchema> = false;
+  expect([checked.includes(true), isOther]).toEqual([true, false]);
+});

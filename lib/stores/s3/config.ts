@@ -1,0 +1,85 @@
+import { createRequire } from 'node:module';
+import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
+import { z } from 'zod';
+import { checkOptions, methods } from '../../check-options.js';
+import { SnapshotError } from '../../errors.js';
+import { keepReplaced } from '../keep-replaced.js';
+import { isRecord } from '../stored-json.js';
+import type { S3StoreOptions } from './options.js';
+
+const MIB = 1024 * 1024;
+/** Seconds: seven days. */
+export const MAX_URL_LIFETIME = 604_800;
+const MAX_PREFIX_BYTES = 256;
+
+/** The checks of `S3StoreOptions`. */
+export const s3StoreSchema = z
+  .strictObject({
+    bucket: z
+      .string()
+      .min(1, 'must not be empty')
+      .refine((text) => !text.includes('://'), 'must be a name, not a URL'),
+    prefix: z
+      .string()
+      .refine((text) => Buffer.byteLength(text) <= MAX_PREFIX_BYTES, 'must have at most 256 bytes')
+      .default(''),
+    client: methods<S3Client>(['send'], 'an S3Client').optional(),
+    config: z.custom<S3ClientConfig>(isRecord, 'must be what S3Client takes').optional(),
+    partSize: z
+      .number()
+      .int()
+      .min(5 * MIB)
+      .max(5 * 1024 * MIB)
+      .default(8 * MIB),
+    concurrentParts: z.number().int().min(1).max(64).default(4),
+    serve: z.enum(['stream', 'redirect']).default('stream'),
+    urlLifetime: z.number().int().min(1).max(MAX_URL_LIFETIME).default(300),
+    conditionalWrites: z.boolean().default(true),
+    ...keepReplaced,
+  })
+  .refine(
+    ({ client, config }) => client === undefined || config === undefined,
+    'config: it is for the client that is made when there is no `client`',
+  );
+
+export interface S3StoreConfig extends Omit<z.output<typeof s3StoreSchema>, 'client' | 'config'> {
+  readonly client: S3Client;
+  /** Whether this store made the client. */
+  readonly ownsClient: boolean;
+}
+
+/** @throws SnapshotError `INVALID_OPTIONS`, whose message names each option that is wrong. */
+export function parseS3Options(options: S3StoreOptions): S3StoreConfig {
+  const { client, config, ...rest } = checkOptions(s3StoreSchema, options, 'S3Store');
+  if (rest.serve === 'redirect') requirePresigner(); // at the start, not at the first redirect
+  return { ...rest, client: client ?? makeClient(config), ownsClient: client === undefined };
+}
+
+/**
+ * Makes a client with timeouts and 1,000 connections. By default, the SDK waits for ever for a
+ * server that does not answer, and has 50 connections. That is too few: each client that downloads
+ * a snapshot holds one, and other requests wait for a free one.
+ */
+function makeClient(config: S3ClientConfig = {}): S3Client {
+  const agent = { keepAlive: true, maxSockets: 1000 };
+  const requestHandler = {
+    connectionTimeout: 10_000,
+    requestTimeout: 120_000, // includes the sending of a part
+    throwOnRequestTimeout: true,
+    httpAgent: agent,
+    httpsAgent: agent,
+  };
+  return new S3Client({ requestHandler, ...config });
+}
+
+const PRESIGNER = '@aws-sdk/s3-request-presigner';
+
+/** @throws SnapshotError `INVALID_OPTIONS` when the package is missing. */
+export function requirePresigner(): void {
+  try {
+    createRequire(import.meta.url).resolve(PRESIGNER);
+  } catch (cause) {
+    const message = `presigned URLs need the package ${PRESIGNER}`;
+    throw new SnapshotError('INVALID_OPTIONS', message, { cause });
+  }
+}

@@ -1,0 +1,26 @@
+import { z } from 'zod';
+import { callback, duration, methods, milliseconds } from '../../check-options.js';
+import type { SnapshotStore } from '../store.js';
+import type { StoreFailure } from './options.js';
+
+const store = methods<SnapshotStore>(['stat', 'open', 'put', 'delete', 'list'], 'a SnapshotStore');
+
+/** The checks of `TieredStoreOptions`. */
+export const tieredStoreSchema = z
+  .strictObject({
+    local: store,
+    shared: store,
+    localMaxAge: duration.default(1000),
+    responseTimeout: milliseconds.default(5000),
+    stallTimeout: milliseconds.default(60_000),
+    retryInterval: duration.default(5000),
+    onDegraded: callback<(failure: StoreFailure) => void>().default(() => warn),
+  })
+  .refine(({ local, shared }) => local !== shared, 'local and shared must not be the same store');
+
+export type TieredStoreConfig = z.output<typeof tieredStoreSchema>;
+
+function warn({ tier, key, error }: StoreFailure): void {
+  const what = key === undefined ? '' : ` for ${key}`;
+  console.warn(`TieredStore: the ${tier} tier failed${what}: ${error.code}: ${error.message}`);
+}
