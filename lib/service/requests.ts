@@ -138,6 +138,7 @@ export class Requests {
     request.hasMissed = true;
     if (!joined) stopping.throwIfAborted();
     const build = builds.begin(id, requestedAt);
+    // A running build may have read refs that are too old to be served.
     const oldest = after(request.checkedAt, -policy.staleWhileRevalidate);
     if (!isFixed(id) && !build.isSince(oldest, known.digestOf(id.repository))) {
       await unlessAborted(build.done, signal);
@@ -178,10 +179,10 @@ export class Requests {
   }
 
   /**
-   * If the last check is too old for most stored artifacts, finds out whether the upstream must be
-   * checked first, and does so: to look into the store costs less than to open an artifact in vain.
+   * Checks the upstream first if that is likely to be needed, and is: to look into the store costs
+   * less than to open an artifact in vain.
    *
-   * @returns whether a later decision need not check.
+   * @returns whether no later decision needs a check.
    */
   async #checkIfOverdue(id: ArtifactId, signal: AbortSignal | undefined): Promise<boolean> {
     const { known, policy, stored, builds } = this.#parts;

@@ -43,28 +43,24 @@ export interface UpstreamState {
  */
 export function isDue(
   upstream: UpstreamState,
-  { maxAge, checkInterval }: FreshnessPolicy,
+  policy: FreshnessPolicy,
   now: Moment,
   knownAt: Moment,
 ): boolean {
-  if (isFailing(upstream, { maxAge, checkInterval }, now)) return false;
+  if (isFailing(upstream, policy, now)) return false;
   const { checkedAt = knownAt } = upstream;
-  return now.time - checkedAt.time >= maxAge;
+  return now.time - checkedAt.time >= policy.maxAge;
 }
 
 /**
- * Whether the last check is so old that clients have to wait for the next one, whatever is stored. If
- * this process has made none, that depends on what is stored.
+ * Whether clients have to wait for a check, as far as the upstream alone tells: the last one is too
+ * old; or this process has made none, and stale answers are not allowed at all.
  */
-export function isOverdue(
-  upstream: UpstreamState,
-  { maxAge, checkInterval, staleWhileRevalidate }: FreshnessPolicy,
-  now: Moment,
-): boolean {
-  if (isFailing(upstream, { maxAge, checkInterval }, now)) return false;
+export function isOverdue(upstream: UpstreamState, policy: FreshnessPolicy, now: Moment): boolean {
+  if (isFailing(upstream, policy, now)) return false;
   const { checkedAt } = upstream;
-  const dueAt = checkedAt === undefined ? now.time : after(checkedAt.time, maxAge);
-  return !isWithin(dueAt, staleWhileRevalidate, now);
+  const dueAt = checkedAt === undefined ? now.time : after(checkedAt.time, policy.maxAge);
+  return !isWithin(dueAt, policy.staleWhileRevalidate, now);
 }
 
 /** Whether so many milliseconds since a time are not over. */
