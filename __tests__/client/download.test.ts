@@ -1,10 +1,16 @@
 import { once } from 'node:events';
 import { mkdir, readdir, symlink, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import https from 'node:https';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { create } from 'tar';
-import { type RestoreOptions, restoreSnapshot } from '../../lib/client/index.js';
+import {
+  DownloadError,
+  type RestoreOptions,
+  restoreSnapshot,
+  SnapshotError,
+} from '../../lib/client/index.js';
 import { seededBytes } from '../support/random.js';
 import { cleanup } from '../support/temporary-directory.js';
 import { serve } from './archive-server.js';
@@ -47,8 +53,20 @@ describe('A failed answer', () => {
     await expectFailure(restore(url), {
       code: 'DOWNLOAD_FAILED',
       message: `${url} answered 503 (UPSTREAM_DENIED)`,
+      status: 503,
+      remoteCode: 'UPSTREAM_DENIED',
       retryAfter: 17,
     });
+  });
+
+  test('is a DownloadError, and a SnapshotError', async () => {
+    const url = await serve({ defer }, (_, res) => res.writeHead(404).end());
+    const error = await restore(url).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(DownloadError);
+    expect(error).toBeInstanceOf(SnapshotError);
+    expect(DownloadError.is(error) && error.status).toBe(404);
+    expect(SnapshotError.is(error, 'DOWNLOAD_FAILED')).toBe(true);
+    expect(DownloadError.is(new SnapshotError('ARCHIVE_INVALID', ''))).toBe(false);
   });
 
   test('may give the time to try again as a date', async () => {
@@ -84,6 +102,8 @@ describe('A failed answer', () => {
     await expectFailure(restore(`${url}?token=secret`), {
       code: 'DOWNLOAD_FAILED',
       message: `${url} answered ${name.slice(0, 3)}`,
+      status: Number(name.slice(0, 3)),
+      remoteCode: undefined,
       retryAfter: undefined,
     });
   });
@@ -100,6 +120,8 @@ describe('The restore from a server', () => {
     await expectFailure(restore(`http://127.0.0.1:${port}/x`), {
       code: 'DOWNLOAD_FAILED',
       message,
+      status: undefined,
+      remoteCode: undefined,
     });
   });
 
@@ -111,7 +133,7 @@ describe('The restore from a server', () => {
       if (withLength) res.setHeader('content-length', archive.length);
       res.write(archive.subarray(0, archive.length >> 1), () => res.destroy());
     });
-    await expectFailure(restore(url), { code: 'DOWNLOAD_FAILED' });
+    await expectFailure(restore(url), { code: 'DOWNLOAD_FAILED', status: 200 });
   });
 
   test('that ends its answer early fails', async () => {
@@ -156,6 +178,11 @@ describe('An abort', () => {
     return { url, closed: () => closed };
   }
 
+  async function expectReason(restoring: Promise<unknown>, reason: unknown): Promise<void> {
+    await expect(restoring).rejects.toBe(reason);
+    expect(await readdir(parent)).toEqual([]);
+  }
+
   test('mid-way ends the connection and leaves no file', async () => {
     const { url, closed } = await serveHalf();
     const aborter = new AbortController();
@@ -166,20 +193,31 @@ describe('An abort', () => {
         if (receivedBytes > 0) aborter.abort(reason);
       },
     });
-    await expectFailure(restoring, { code: 'ABORTED', cause: reason });
+    await expectReason(restoring, reason);
     await closed();
   });
 
   test('before the server answers ends the restore', async () => {
     const aborter = new AbortController();
-    const url = await serve({ defer }, () => aborter.abort());
-    await expectFailure(restore(url, { signal: aborter.signal }), { code: 'ABORTED' });
+    const url = await serve({ defer }, () => aborter.abort('no error object'));
+    await expectReason(restore(url, { signal: aborter.signal }), 'no error object');
+  });
+
+  test('while the server sends its problem ends the restore', async () => {
+    const aborter = new AbortController();
+    const reason = new Error('enough');
+    const url = await serve({ defer }, (_, res) => {
+      res.writeHead(503, { 'content-type': 'application/problem+json' });
+      res.write('{"code":', () => aborter.abort(reason));
+    });
+    await expectReason(restore(url, { signal: aborter.signal }), reason);
   });
 
   test('before the start sends no request', async () => {
     let requests = 0;
     const url = await serve({ defer }, () => requests++);
-    await expectFailure(restore(url, { signal: AbortSignal.abort() }), { code: 'ABORTED' });
+    const signal = AbortSignal.abort();
+    await expectReason(restore(url, { signal }), signal.reason);
     expect(requests).toBe(0);
   });
 
@@ -268,7 +306,7 @@ describe('Redirects', () => {
       const url = await serve({ defer }, (_, res) => {
         res.writeHead(302, location === undefined ? {} : { location }).end();
       });
-      await expectFailure(restore(url), { code: 'DOWNLOAD_FAILED' });
+      await expectFailure(restore(url), { code: 'DOWNLOAD_FAILED', status: 302 });
     },
   );
 
@@ -278,9 +316,18 @@ describe('Redirects', () => {
       requests++;
       res.writeHead(302, { location: '/again' }).end();
     });
-    await expectFailure(restore(url), { code: 'DOWNLOAD_FAILED' });
+    await expectFailure(restore(url), { code: 'DOWNLOAD_FAILED', status: 302 });
     expect(requests).toBe(6);
   });
+});
+
+test.each([
+  ['Snapshot-Commit', { 'Snapshot-Commit': '1'.repeat(40) }, '1'.repeat(40)],
+  ['X-Cachew-Snapshot-Commit', { 'X-Cachew-Snapshot-Commit': '2'.repeat(64) }, '2'.repeat(64)],
+  ['no header', {}, undefined],
+])('A restore tells the commit that the server names in %s', async (_, headers, commit) => {
+  const url = await serve({ defer }, (_req, res) => res.writeHead(200, headers).end(archive));
+  expect((await restore(url)).commit).toBe(commit);
 });
 
 test.each<[string, Partial<RestoreOptions>]>([
@@ -288,6 +335,8 @@ test.each<[string, Partial<RestoreOptions>]>([
   ['another protocol', { url: 'file:///etc/passwd' }],
   ['credentials in the URL', { url: 'http://user:secret@127.0.0.1/' }],
   ['headers that HTTP does not allow', { headers: { 'a b': 'c' } }],
+  ['an agent for another protocol', { agent: new https.Agent() }],
+  ['a limit that is no number', { maxBytes: Number.NaN }],
 ])('A restore is refused with %s', async (_, options) => {
   const restoring = restore('http://127.0.0.1:9/', options);
   await expectFailure(restoring, { code: 'INVALID_OPTIONS' });

@@ -1,5 +1,5 @@
 import { encodeTarHeader } from '../../lib/archive/tar.js';
-import { extractTar } from '../../lib/client/restore.js';
+import { extractTar } from '../../lib/client/extract-tar.js';
 import { cleanup } from '../support/temporary-directory.js';
 
 /** Names that the client keeps in memory until the end of an archive: a few kB can unpack to gigabytes of them. */

@@ -74,7 +74,7 @@ describe('A restore writes what GNU tar extracts', () => {
     expect(await describeTree(restored)).toEqual(await describeTree(expected));
     expect(result).toEqual({
       commit: 'c0ffee'.padEnd(40, '0'),
-      bytes: archive.length,
+      receivedBytes: archive.length,
       files: 3,
       verified: true,
     });
@@ -207,5 +207,5 @@ test('Progress is reported at the start, after each MiB and at the end', async (
   expect(calls.at(-1)).toEqual({ receivedBytes: totalBytes, totalBytes, files: 1 });
   expect(calls.length).toBeGreaterThanOrEqual(6);
   expect(calls.length).toBeLessThanOrEqual(8);
-  expect(result).toMatchObject({ bytes: totalBytes, files: 1 });
+  expect(result).toMatchObject({ receivedBytes: totalBytes, files: 1 });
 });

@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Header } from 'tar';
-import { extractTar } from '../../lib/client/restore.js';
+import { extractTar } from '../../lib/client/extract-tar.js';
 import { cleanup } from '../support/temporary-directory.js';
 
 const { directory } = cleanup(afterEach);

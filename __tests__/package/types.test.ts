@@ -36,7 +36,15 @@ import {
   type SnapshotOptions,
   type SnapshotStore,
 } from 'express-git-snapshot';
-import { type RestoreResult, restoreSnapshot } from 'express-git-snapshot/client';
+import { Agent } from 'node:https';
+import { Readable } from 'node:stream';
+import {
+  DownloadError,
+  type ExtractResult,
+  extractSnapshot,
+  type RestoreResult,
+  restoreSnapshot,
+} from 'express-git-snapshot/client';
 import { S3Store } from 'express-git-snapshot/s3';
 import { RedisLocks } from 'express-git-snapshot/redis';
 import { storeContract } from 'express-git-snapshot/testing';
@@ -87,6 +95,17 @@ export async function main(): Promise<RestoreResult> {
   return restoreSnapshot({ url: new URL('http://localhost/'), directory: '.' });
 }
 
+export async function client(): Promise<ExtractResult> {
+  const agent = new Agent({ ca: 'PEM' });
+  const url = 'https://localhost/';
+  await restoreSnapshot({ url, directory: '.', agent }).catch((error: unknown) => {
+    const status: number | undefined = DownloadError.is(error) ? error.status : undefined;
+    return status;
+  });
+  await restoreSnapshot({ url, directory: '.', agent: ({ protocol }) => (protocol ? agent : undefined) });
+  return extractSnapshot(Readable.from([]), '.', { onProgress: ({ files }) => files });
+}
+
 storeContract({ test: (name, run) => [name, run], factory: () => ({ store }) });
 
 // @ts-expect-error dataDir is missing
@@ -105,6 +124,10 @@ export const wrongReturn: SnapshotOptions = { ...short, hosts: { h: { credential
 snapshots.service.events.on('hits', () => {});
 // @ts-expect-error no such code
 export const error = new SnapshotError('NO_SUCH_CODE', 'message');
+// @ts-expect-error no such property of a result
+export const bytesOf = async () => (await main()).bytes;
+// @ts-expect-error an extraction does not know the whole size
+extractSnapshot(Readable.from([]), '.', { onProgress: ({ totalBytes }) => totalBytes });
 // @ts-expect-error a generated snapshot has no size yet
 export const sizeOf = async () => (await snapshots.service.get({ kind: 'snapshot', repository: parseRepository('h/p') })).size;
 `;

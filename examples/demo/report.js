@@ -37,11 +37,13 @@ export function createReport(stream) {
     title: (text) => line(`\n${bold(text)}`),
     note: (text) => line(dim(text)),
 
-    /** What was measured: `seconds`, and `bytes` if they were counted. */
-    measured(label, { seconds, bytes }, detail) {
+    /** What was measured: `seconds`, and `receivedBytes` if they were counted. */
+    measured(label, { seconds, receivedBytes }, detail) {
       const time = formatSeconds(seconds).padStart(TIME_WIDTH);
-      const size = (bytes === undefined ? '' : formatBytes(bytes)).padStart(SIZE_WIDTH);
-      line(`  ${label.padEnd(LABEL_WIDTH)}${bold(time)}${size}   ${dim(detail)}`);
+      const size = receivedBytes === undefined ? '' : formatBytes(receivedBytes);
+      line(
+        `  ${label.padEnd(LABEL_WIDTH)}${bold(time)}${size.padStart(SIZE_WIDTH)}   ${dim(detail)}`,
+      );
     },
 
     /** What was found out. */

@@ -41,7 +41,7 @@ export async function walkThrough({ snapshotUrl, upstreamUrl, directory, report,
     report.progress('curl | zstd | tar');
     const pipeline = await timed(async () => {
       await run('bash', ['-c', PIPELINE, 'bash', snapshotUrl, piped], { signal });
-      return { bytes: restore.bytes };
+      return { receivedBytes: restore.receivedBytes };
     });
     report.measured('curl | zstd | tar', pipeline, 'warm');
   }
@@ -83,7 +83,7 @@ async function download(url, { onBytes, signal }) {
     bytes += chunk.length;
     onBytes(bytes);
   }
-  return { bytes };
+  return { receivedBytes: bytes };
 }
 
 async function canPipe() {

@@ -1,27 +1,40 @@
 import http, { type IncomingMessage } from 'node:http';
 import https from 'node:https';
 import { json } from 'node:stream/consumers';
+import { unlessAborted } from '../async/abort.js';
 import { hasCode, SnapshotError } from '../errors.js';
 import { isRedirect, MAX_REDIRECTS, parseRetryAfter, redirectTarget } from '../read-http-answer.js';
 import { limitBytes } from '../upstream/http-body.js';
+import { DownloadError } from './download-error.js';
+import type { RestoreOptions } from './options.js';
 
 /** Milliseconds without a byte of the body. */
-const STALL_TIMEOUT = 5 * 60_000;
+const IDLE_TIMEOUT = 5 * 60_000;
 /** The most bytes to read of an error's body. */
 const MAX_PROBLEM_BYTES = 64 * 1024;
 const COMMIT = /^(?:[0-9a-f]{40}|[0-9a-f]{64})$/;
 
-type Headers = Readonly<Record<string, string>>;
+/** Node's errors for headers and agents that it can't use. */
+const UNUSABLE = [
+  'ERR_INVALID_HTTP_TOKEN',
+  'ERR_INVALID_CHAR',
+  'ERR_HTTP_INVALID_HEADER_VALUE',
+  'ERR_INVALID_PROTOCOL',
+  'ERR_INVALID_ARG_TYPE',
+];
 
+type RequestOptions = Pick<RestoreOptions, 'headers' | 'agent' | 'signal'>;
+
+/** An answer with a snapshot. Its reader destroys the body, or reads it to its end. */
 export interface Download {
+  /** The body fails when the connection ends before it is complete, or pauses for 5 minutes. */
+  readonly body: IncomingMessage;
+  /** Of the body, for messages. */
+  readonly name: string;
   /** The commit of HEAD, if the server names it. */
   readonly commit: string | undefined;
   /** Bytes, if the server knows the size already. */
   readonly totalBytes: number | undefined;
-  /** Rejects with `DOWNLOAD_FAILED` when the connection ends before the body. */
-  readonly chunks: AsyncIterable<Uint8Array>;
-  /** Closes the connection. Idempotent. */
-  close(): void;
 }
 
 /**
@@ -33,35 +46,23 @@ export interface Download {
  * and 24 can end the process when a server closes a connection while the body is not being read
  * (nodejs/undici#5360).
  *
- * @throws SnapshotError `DOWNLOAD_FAILED`, with `retryAfter` if the server sent it;
- * `INVALID_OPTIONS` for headers that HTTP does not allow.
+ * @throws DownloadError
+ * @throws SnapshotError `INVALID_OPTIONS` for headers and agents that Node can't use.
  */
-export async function startDownload(
-  first: URL,
-  headers: Headers,
-  signal: AbortSignal | undefined,
-): Promise<Download> {
-  const { url, answer, commit } = await followRedirects(first, headers, signal);
-  if (answer.statusCode !== 200) {
-    const failure = await answerFailure(answer, nameOf(url));
+export async function startDownload(first: URL, options: RequestOptions): Promise<Download> {
+  const { url, answer, commit } = await followRedirects(first, options);
+  const name = nameOf(url);
+  const status = answer.statusCode;
+  if (status !== 200) {
+    const remoteCode = await problemCode(answer);
     answer.destroy();
-    throw failure;
+    const message = `${name} answered ${status}${remoteCode === undefined ? '' : ` (${remoteCode})`}`;
+    const retryAfter = parseRetryAfter(answer.headers['retry-after']);
+    throw new DownloadError(message, { status, remoteCode, retryAfter });
   }
   const length = headerOf(answer, 'content-length', /^\d{1,15}$/);
-  return {
-    commit,
-    totalBytes: length === undefined ? undefined : Number(length),
-    chunks: readBody(answer, nameOf(url)),
-    close: () => void answer.destroy(),
-  };
-}
-
-async function answerFailure(answer: IncomingMessage, where: string): Promise<SnapshotError> {
-  const code = await problemCode(answer);
-  const detail = code === undefined ? '' : ` (${code})`;
-  const retryAfter = parseRetryAfter(answer.headers['retry-after']);
-  const message = `${where} answered ${answer.statusCode}${detail}`;
-  return new SnapshotError('DOWNLOAD_FAILED', message, { retryAfter });
+  const totalBytes = length === undefined ? undefined : Number(length);
+  return { body: answer, name, commit, totalBytes };
 }
 
 /** The `code` of problem+json (RFC 9457). `undefined` if the body breaks off or is too long. */
@@ -74,69 +75,61 @@ async function problemCode(answer: IncomingMessage): Promise<string | undefined>
   return typeof code === 'string' && /^[\w-]{1,64}$/.test(code) ? code : undefined;
 }
 
-async function followRedirects(first: URL, headers: Headers, signal: AbortSignal | undefined) {
+async function followRedirects(first: URL, options: RequestOptions) {
   let url = first;
-  let sent = headers;
+  let sent = options;
   // Only the server sends the commit: a store to which it redirects does not know it.
   let commit: string | undefined;
-  for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
-    const answer = await request(url, sent, signal);
-    if (url.origin === first.origin) {
-      commit = headerOf(answer, 'x-cachew-snapshot-commit', COMMIT) ?? commit;
-    }
+  for (let redirects = 0; ; redirects++) {
+    const answer = await request(url, sent);
+    if (url.origin === first.origin) commit = commitOf(answer) ?? commit;
     if (!isRedirect(answer)) return { url, answer, commit };
     answer.destroy();
+    const { statusCode: status } = answer;
+    if (redirects === MAX_REDIRECTS) {
+      throw new DownloadError(`${nameOf(first)} redirects too often`, { status });
+    }
     const next = redirectTarget(url, answer.headers.location);
     if (next === undefined) {
-      throw new SnapshotError('DOWNLOAD_FAILED', `${nameOf(url)} redirects to no URL that is safe`);
+      throw new DownloadError(`${nameOf(url)} redirects to no URL that is safe`, { status });
     }
-    if (next.origin !== url.origin) sent = {};
+    if (next.origin !== url.origin) sent = { ...sent, headers: {} };
     url = next;
   }
-  throw new SnapshotError('DOWNLOAD_FAILED', `${nameOf(first)} redirects too often`);
 }
 
-async function request(
-  url: URL,
-  headers: Headers,
-  signal: AbortSignal | undefined,
-): Promise<IncomingMessage> {
+async function request(url: URL, options: RequestOptions): Promise<IncomingMessage> {
+  const { signal } = options;
+  const headers = { 'accept-encoding': 'identity', ...options.headers };
+  const given = typeof options.agent === 'function' ? options.agent(url) : options.agent;
+  const agent = given ?? false; // without an agent, the connection is closed with the answer
   const { get } = url.protocol === 'https:' ? https : http;
-  // Without an agent, the connection is closed with the answer.
-  const options = { headers: { 'accept-encoding': 'identity', ...headers }, signal, agent: false };
   try {
-    return await new Promise<IncomingMessage>((resolve, reject) => {
-      get(url, options, (answer) => {
-        answer.setTimeout(STALL_TIMEOUT, () => answer.destroy(new Error('stalled')));
+    const answered = new Promise<IncomingMessage>((resolve, reject) => {
+      const sent = get(url, { headers, signal, agent }, (answer) => {
+        // Not of the socket: its listener would stay when an agent uses the connection again.
+        sent.setTimeout(IDLE_TIMEOUT, () => answer.destroy(new Error('stalled')));
         // The reader of the body gets the error; without a listener it would end the process.
         answer.on('error', () => {});
         resolve(answer);
       }).on('error', reject);
     });
+    // Node ends an aborted request only when the agent has connected or failed.
+    return await unlessAborted(answered, signal);
   } catch (error) {
-    if (hasCode(error, 'ERR_INVALID_HTTP_TOKEN', 'ERR_INVALID_CHAR')) {
-      throw new SnapshotError('INVALID_OPTIONS', error.message, { cause: error });
+    if (hasCode(error, ...UNUSABLE)) {
+      const message = `${nameOf(url)}: ${error.message}`;
+      throw new SnapshotError('INVALID_OPTIONS', message, { cause: error });
     }
     const reason = hasCode(error) ? error.code : String(error);
-    throw new SnapshotError('DOWNLOAD_FAILED', `${nameOf(url)}: ${reason}`, { cause: error });
+    throw new DownloadError(`${nameOf(url)}: ${reason}`, { cause: error });
   }
 }
 
-/** Node's parser checks that a body has all bytes of its Content-Length, or its last chunk. */
-async function* readBody(
-  body: AsyncIterable<Uint8Array>,
-  from: string,
-): AsyncGenerator<Uint8Array> {
-  let received = 0;
-  try {
-    for await (const chunk of body) {
-      received += chunk.length;
-      yield chunk;
-    }
-  } catch (cause) {
-    const message = `${from} broke off after ${received} bytes`;
-    throw new SnapshotError('DOWNLOAD_FAILED', message, { cause });
-  }
+function commitOf(answer: IncomingMessage): string | undefined {
+  const names = ['snapshot-commit', 'x-cachew-snapshot-commit'];
+  const values = names.map((name) => headerOf(answer, name, COMMIT));
+  return values.find((value) => value !== undefined);
 }
 
 function headerOf({ headers }: IncomingMessage, name: string, form: RegExp): string | undefined {

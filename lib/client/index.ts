@@ -1,7 +1,12 @@
 export { SnapshotError, type SnapshotErrorCode } from '../errors.js';
-export {
-  type RestoreOptions,
-  type RestoreProgress,
-  type RestoreResult,
-  restoreSnapshot,
-} from './restore.js';
+export { DownloadError } from './download-error.js';
+export { extractSnapshot } from './extract.js';
+export type {
+  ExtractOptions,
+  ExtractProgress,
+  ExtractResult,
+  RestoreOptions,
+  RestoreProgress,
+  RestoreResult,
+} from './options.js';
+export { restoreSnapshot } from './restore.js';

@@ -1,0 +1,54 @@
+/**
+ * @one-node-version
+ */
+import type {
+  DownloadError,
+  ExtractOptions,
+  ExtractResult,
+  RestoreOptions,
+  RestoreResult,
+  SnapshotError,
+} from '../../lib/client/index.js';
+import { codeSpans, readPage, readTable } from './markdown.js';
+
+/** The compiler holds these against the code: no name too many and none too few. */
+const EXTRACT_OPTIONS: Record<keyof ExtractOptions, true> = {
+  onProgress: true,
+  maxBytes: true,
+  maxEntries: true,
+  signal: true,
+};
+const RESTORE_OPTIONS: Record<keyof RestoreOptions, true> = {
+  ...EXTRACT_OPTIONS,
+  url: true,
+  directory: true,
+  headers: true,
+  agent: true,
+};
+const ERROR: Record<Exclude<keyof DownloadError, keyof SnapshotError>, true> = {
+  status: true,
+  remoteCode: true,
+};
+const EXTRACT_RESULT: Record<keyof ExtractResult, true> = {
+  receivedBytes: true,
+  files: true,
+  verified: true,
+};
+const RESTORE_RESULT: Record<keyof RestoreResult, true> = { commit: true, ...EXTRACT_RESULT };
+
+test.each([
+  ['docs/api.md', 'restoreSnapshot(options)', RESTORE_OPTIONS],
+  ['docs/api.md', 'extractSnapshot(stream, directory, options)', EXTRACT_OPTIONS],
+  ['docs/errors.md', 'DownloadError', ERROR],
+])('The page %s lists every name below "%s"', async (page, heading, names) => {
+  const { rows } = await readTable(page, heading);
+  expect(rows.map(([name = '']) => codeSpans(name)[0]).sort()).toEqual(Object.keys(names).sort());
+});
+
+test.each([RESTORE_RESULT, EXTRACT_RESULT])(
+  'The page of the API shows the result %j',
+  async (result) => {
+    const page = await readPage('docs/api.md');
+    expect(page).toContain(`resolves with \`{ ${Object.keys(result).join(', ')} }\``);
+  },
+);

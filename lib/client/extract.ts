@@ -1,0 +1,34 @@
+import { type ExtractOptions, type ExtractResult, parseLimits } from './options.js';
+import { openSource } from './source.js';
+import { findTarget } from './staging.js';
+import { unpack, withFailures } from './unpack.js';
+
+/**
+ * Unpacks a snapshot that the caller has: the body of a response, a file, or the `body` that a
+ * service gives. It does so with all guarantees of `restoreSnapshot`: into a directory `.restore-*`
+ * beside the target, which takes the target's place when it is complete and checked.
+ *
+ * @param stream of a `snapshot.tar.zst`: any async iterable of bytes, such as a `Readable` or a web
+ * `ReadableStream`. It is read to its end, or destroyed after a failure.
+ * @param directory as that of `restoreSnapshot`.
+ * @throws SnapshotError as `restoreSnapshot`; `DOWNLOAD_FAILED` when the stream fails, with its error
+ * as the `cause`; a `SnapshotError` of the stream as it is.
+ */
+export async function extractSnapshot(
+  stream: AsyncIterable<Uint8Array>,
+  directory: string,
+  options: ExtractOptions = {},
+): Promise<ExtractResult> {
+  const { signal } = options;
+  return await withFailures(signal, async () => {
+    const source = openSource(stream, { name: 'the stream', signal });
+    try {
+      const limits = parseLimits(options);
+      signal?.throwIfAborted();
+      const target = await findTarget(directory);
+      return await unpack(source, target, limits, options);
+    } finally {
+      source.close();
+    }
+  });
+}

@@ -1,0 +1,98 @@
+import type { Agent } from 'node:http';
+import { SnapshotError } from '../errors.js';
+import type { TreeLimits } from './tree-writer.js';
+
+/** Options of `extractSnapshot`. */
+export interface ExtractOptions<Progress = ExtractProgress> {
+  /**
+   * Called at the start, about once a MiB and at the end. If it throws, the call fails.
+   *
+   * @default none
+   */
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+  /**
+   * The most bytes to write: the content of all files and symlinks.
+   *
+   * @default 274_877_906_944 (256 GiB)
+   */
+  readonly maxBytes?: number | undefined;
+  /**
+   * The most files, symlinks and directories.
+   *
+   * @default 10_000_000
+   */
+  readonly maxEntries?: number | undefined;
+  /**
+   * Ends the call, which then rejects with the signal's own reason and leaves nothing behind. Nothing
+   * else limits how long the next bytes of a stream, or the first answer of a server, may take.
+   *
+   * @default none
+   */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Options of `restoreSnapshot`. */
+export interface RestoreOptions extends ExtractOptions<RestoreProgress> {
+  /**
+   * The URL of a `snapshot.tar.zst`, http or https, without credentials: put these into `headers`.
+   */
+  readonly url: string | URL;
+  /**
+   * The target: an empty directory that is not a mount point, or a path that does not exist; its
+   * parents are made.
+   */
+  readonly directory: string;
+  /**
+   * Sent with the request, `authorization` for instance; not to other origins after a redirect.
+   *
+   * @default {}
+   */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  /**
+   * Makes the connections, also after redirects: an `Agent` of `node:http` or `node:https`, such as
+   * one for a proxy, a CA or a client certificate; or a function that gives the agent for a URL,
+   * `undefined` for none. An agent that can't serve the URL's scheme is `INVALID_OPTIONS`.
+   *
+   * @default none: each request has a connection of its own, straight to the server
+   */
+  readonly agent?: Agent | ((url: URL) => Agent | undefined) | undefined;
+}
+
+export interface ExtractProgress {
+  /** Bytes of the snapshot so far. */
+  readonly receivedBytes: number;
+  /** Files and symlinks so far. */
+  readonly files: number;
+}
+
+export interface RestoreProgress extends ExtractProgress {
+  /** Bytes of the whole snapshot; `undefined` while the server still builds it. */
+  readonly totalBytes: number | undefined;
+}
+
+export interface ExtractResult {
+  /** Bytes of the snapshot. */
+  readonly receivedBytes: number;
+  /** Files and symlinks. */
+  readonly files: number;
+  /** Whether the snapshot had a digest, which matched. Other servers send none. */
+  readonly verified: boolean;
+}
+
+export interface RestoreResult extends ExtractResult {
+  /** The commit that is checked out; `undefined` if the server does not name it. */
+  readonly commit: string | undefined;
+}
+
+/** @throws SnapshotError `INVALID_OPTIONS` */
+export function parseLimits({
+  maxBytes = 256 * 2 ** 30,
+  maxEntries = 10_000_000,
+}: Pick<ExtractOptions, 'maxBytes' | 'maxEntries'>): TreeLimits {
+  const limits = { maxBytes, maxEntries };
+  for (const [name, limit] of Object.entries(limits)) {
+    if (Number.isSafeInteger(limit) && limit >= 0) continue;
+    throw new SnapshotError('INVALID_OPTIONS', `${name} must be a whole number from 0`);
+  }
+  return limits;
+}
